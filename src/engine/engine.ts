@@ -1,14 +1,14 @@
 import { called, type Reader } from '../columns/events.ts'
 import type { Definition, SourceDefinition } from '../topology/definition.ts'
 import type { Lookup } from '../topology/lookup.ts'
-import { Dictionary } from './dictionary.ts'
 import { type Arrivals, type EngineResult, type EventBatch, NO_EVENTS } from './events.ts'
 import { futureError } from './faults.ts'
-import type { KeyedState } from './keyed-state.ts'
 import type { Operator } from './operators/rule.ts'
 import { openAll, planOf, sharesTopic } from './plan.ts'
 import { ChunkRun, type RunMode } from './run.ts'
-import { type StateLimits, StateUse } from './state-limits.ts'
+import { Dictionary } from './store/dictionary.ts'
+import type { KeyedState } from './store/keyed-state.ts'
+import { type StateLimits, StateUse } from './store/state-limits.ts'
 import { Watermark, type WatermarkParts } from './watermark.ts'
 
 /**

@@ -1,7 +1,7 @@
 import { TidemarkError } from '../kernel/errors.ts'
 import { formatDuration } from '../kernel/time.ts'
 import { nameOf } from '../topology/schema.ts'
-import { type BadCell, isMissing } from './event-columns.ts'
+import { type BadCell, isMissing } from './store/event-columns.ts'
 
 // Errors of events that are not processed further. Messages never contain a payload's value.
 

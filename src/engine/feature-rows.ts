@@ -10,12 +10,12 @@ import {
   type WhereStep,
 } from '../topology/definition.ts'
 import type { Lookup } from '../topology/lookup.ts'
-import { isMissing } from './event-columns.ts'
 import type { Arrivals, Flow } from './events.ts'
 import { badColumn, lateError, threw, typeNameOf } from './faults.ts'
-import { KeyedWindows, type WindowsContext } from './keyed-windows.ts'
 import { conditionOf } from './operators/where.ts'
 import { Routes, ShadowShares } from './routes.ts'
+import { isMissing } from './store/event-columns.ts'
+import { KeyedWindows, type WindowsContext } from './store/keyed-windows.ts'
 import { TableRows } from './table-rows.ts'
 import { isLate } from './watermark.ts'
 

@@ -1,6 +1,5 @@
 import { called, type Reader } from '../columns/events.ts'
 import type { Definition, ScoreStep, Step } from '../topology/definition.ts'
-import { Dictionary } from './dictionary.ts'
 import type {
   Operator,
   OperatorContext,
@@ -9,7 +8,8 @@ import type {
   StepPlace,
 } from './operators/rule.ts'
 import { operatorRuleOf } from './operators/table.ts'
-import { StateUse } from './state-limits.ts'
+import { Dictionary } from './store/dictionary.ts'
+import { StateUse } from './store/state-limits.ts'
 
 // A topology as a list of its steps, from which everything about it is derived.
 

@@ -3,8 +3,8 @@ import { TidemarkError } from '../kernel/errors.ts'
 import { Share } from '../kernel/shares.ts'
 import type { RouteDefinition, ScoreStep } from '../topology/definition.ts'
 import { fieldsRead } from '../topology/fields-read.ts'
-import type { Dictionary } from './dictionary.ts'
 import { threw, typeNameOf } from './faults.ts'
+import type { Dictionary } from './store/dictionary.ts'
 
 export interface RoutedEvent {
   readonly events: Events

@@ -2,12 +2,12 @@ import type { Read } from '../columns/events.ts'
 import { FieldRead, NO_CELL, ScannedEvents } from '../columns/scanned-events.ts'
 import type { TidemarkError } from '../kernel/errors.ts'
 import { Memory } from '../kernel/memory.ts'
-import { Dictionary } from './dictionary.ts'
 import type { Flow } from './events.ts'
-import { Expiry } from './expiry.ts'
 import { badId, threw } from './faults.ts'
-import { type KeyedState, type Peeked, StateReader, StateWriter } from './keyed-state.ts'
-import type { StateUse } from './state-limits.ts'
+import { Dictionary } from './store/dictionary.ts'
+import { Expiry } from './store/expiry.ts'
+import { type KeyedState, type Peeked, StateReader, StateWriter } from './store/keyed-state.ts'
+import type { StateUse } from './store/state-limits.ts'
 
 /** Spans per page, a power of 2. */
 const PAGE_BITS = 12

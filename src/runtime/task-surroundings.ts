@@ -1,4 +1,4 @@
-import type { StateLimits } from '../engine/state-limits.ts'
+import type { StateLimits } from '../engine/store/state-limits.ts'
 import type { Random } from '../kernel/backoff.ts'
 import type { Clock } from '../kernel/clock.ts'
 import type { TidemarkError } from '../kernel/errors.ts'

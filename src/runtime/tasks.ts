@@ -1,5 +1,5 @@
 import { keepsState } from '../engine/plan.ts'
-import type { StateLimits } from '../engine/state-limits.ts'
+import type { StateLimits } from '../engine/store/state-limits.ts'
 import type { Random } from '../kernel/backoff.ts'
 import type { Clock } from '../kernel/clock.ts'
 import { TidemarkError } from '../kernel/errors.ts'

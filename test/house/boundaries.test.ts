@@ -43,6 +43,7 @@ const PLANTED: Record<string, readonly [imports: readonly string[], rules: reado
   'src/topology/clock.ts': [['../kernel/clock.ts'], ['topology-reads-no-clock']],
   'src/engine/core.ts': [['node:timers/promises'], ['engine-does-no-io']],
   'src/engine/clock.ts': [['../kernel/clock.ts'], ['engine-reads-no-clock']],
+  'src/engine/store/step.ts': [['../allowed.ts'], ['engine-store-knows-no-step']],
   'src/engine/outward.ts': [['../runtime/events.ts'], ['engine-imports-inward']],
   'src/engine/package.ts': [['zod'], ['engine-has-its-packages']],
   'src/engine/unknown.ts': [['no-such-package'], ['engine-has-its-packages']],

@@ -9,7 +9,7 @@ import type { Flow } from '../events.ts'
 import { lateError } from '../faults.ts'
 import { type ChunkRun, subjectOf } from '../run.ts'
 import { EventIds, SeenIds } from '../seen-ids.ts'
-import type { StateUse } from '../state-limits.ts'
+import type { StateUse } from '../store/state-limits.ts'
 import { isLate, isWindowClosed } from '../watermark.ts'
 import type {
   ArrivalPieces,

@@ -2,11 +2,11 @@ import type { Reader } from '../../columns/events.ts'
 import type { Code } from '../../kernel/errors.ts'
 import type { Definition, OnLate, Step, TumblingStep } from '../../topology/definition.ts'
 import type { Lookup } from '../../topology/lookup.ts'
-import type { Dictionary } from '../dictionary.ts'
 import type { Arrivals, Flow } from '../events.ts'
-import type { KeyedState } from '../keyed-state.ts'
 import type { ChunkRun } from '../run.ts'
-import type { StateUse } from '../state-limits.ts'
+import type { Dictionary } from '../store/dictionary.ts'
+import type { KeyedState } from '../store/keyed-state.ts'
+import type { StateUse } from '../store/state-limits.ts'
 
 // The rules from which everything about a topology and its events is derived; no other code checks
 // the kind of a step. (As Arroyo's `ArrowOperator`: process_batch, handle_watermark, tables.)

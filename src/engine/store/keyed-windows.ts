@@ -1,12 +1,11 @@
-import type { Events, Read, Reader } from '../columns/events.ts'
-import { startOfWindow } from '../kernel/time.ts'
-import type { Aggregate } from '../topology/aggregates/table.ts'
-import type { EventFunction, FeaturesStep, KindDefinition } from '../topology/definition.ts'
+import type { Events, Read, Reader } from '../../columns/events.ts'
+import { startOfWindow } from '../../kernel/time.ts'
+import type { Aggregate } from '../../topology/aggregates/table.ts'
+import type { EventFunction, FeaturesStep, KindDefinition } from '../../topology/definition.ts'
 import type { Dictionary } from './dictionary.ts'
 import { type BadCell, EventColumns, isMissing } from './event-columns.ts'
-import type { Flow } from './events.ts'
 import { Expiry } from './expiry.ts'
-import { Histories } from './histories.ts'
+import { Histories, type NextEvents } from './histories.ts'
 import { type History, readHistory, writeHistory } from './history.ts'
 import { type KeyedState, type Peeked, StateReader, StateWriter } from './keyed-state.ts'
 import { LastClosed } from './last-closed.ts'
@@ -145,12 +144,12 @@ export class KeyedWindows implements KeyedState {
   }
 
   /** Reads the next events ahead, unless some may be of other kinds. */
-  readAhead(flow: Flow): void {
-    if (this.#is === null) this.#columns.readAhead(flow)
+  readAhead(next: NextEvents): void {
+    if (this.#is === null) this.#columns.readAhead(next)
   }
 
-  touch(flow: Flow, from: number, to: number): void {
-    if (this.#is === null) this.#histories.touch(flow, from, to)
+  touch(next: NextEvents, from: number, to: number): void {
+    if (this.#is === null) this.#histories.touch(next, from, to)
   }
 
   /** Reads an event's columns. @returns the first bad cell */

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { Selection } from '../../src/engine/quantiles.ts'
-import { runs } from '../support/runs.ts'
+import { Selection } from '../../../src/engine/store/quantiles.ts'
+import { runs } from '../../support/runs.ts'
 
 /** Type 7 over all runs together. */
 function sorted(several: readonly number[][], q: number): number {

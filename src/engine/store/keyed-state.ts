@@ -1,8 +1,8 @@
-import { checksum } from '../kernel/checksum.ts'
-import { TidemarkError } from '../kernel/errors.ts'
-import { Memory } from '../kernel/memory.ts'
-import { TextScratch } from '../kernel/text-scratch.ts'
-import type { Cell } from '../topology/definition.ts'
+import { checksum } from '../../kernel/checksum.ts'
+import { TidemarkError } from '../../kernel/errors.ts'
+import { Memory } from '../../kernel/memory.ts'
+import { TextScratch } from '../../kernel/text-scratch.ts'
+import type { Cell } from '../../topology/definition.ts'
 
 /** Features of a key, or an open window's result so far, by name. */
 export type Peeked = Readonly<Record<string, Cell | null>>

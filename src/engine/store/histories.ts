@@ -1,7 +1,14 @@
-import type { Flow } from './events.ts'
+import type { Events } from '../../columns/events.ts'
 import { HEAD, History } from './history.ts'
 import type { Layout } from './layout.ts'
 import type { OlderBlocks } from './older-blocks.ts'
+
+/** Events that are about to be processed. */
+export interface NextEvents {
+  readonly events: Events
+  readonly keys: ArrayLike<number>
+  readonly indices: readonly number[]
+}
 
 /** Keys per page of heads: a power of 2. */
 const PAGE_BITS = 12
@@ -33,7 +40,7 @@ export class Histories {
    * Reads the histories of the next events, so that the processor fetches their memory
    * concurrently. (Kocberber et al. 2015, "Asynchronous memory access chaining".)
    */
-  touch({ keys, indices }: Pick<Flow, 'keys' | 'indices'>, from: number, to: number): void {
+  touch({ keys, indices }: Pick<NextEvents, 'keys' | 'indices'>, from: number, to: number): void {
     let touched = 0
     for (let i = from; i < to && i < indices.length; i++) {
       const key = keys[indices[i] as number] as number

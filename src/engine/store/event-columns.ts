@@ -1,18 +1,18 @@
-import { type ColumnType, PRESENT } from '../columns/columns.ts'
-import { called, type Events, type Read, type Reader } from '../columns/events.ts'
-import { FieldRead, NO_CELL, ScannedEvents } from '../columns/scanned-events.ts'
-import type { Memory } from '../kernel/memory.ts'
-import type { CellType, Need } from '../topology/aggregates/rule.ts'
+import { type ColumnType, PRESENT } from '../../columns/columns.ts'
+import { called, type Events, type Read, type Reader } from '../../columns/events.ts'
+import { FieldRead, NO_CELL, ScannedEvents } from '../../columns/scanned-events.ts'
+import type { Memory } from '../../kernel/memory.ts'
+import type { CellType, Need } from '../../topology/aggregates/rule.ts'
 import {
   type Aggregate,
   cellTypesOf,
   columnsOf,
   parameterOf,
   ruleOf,
-} from '../topology/aggregates/table.ts'
-import type { Cell, EventFunction } from '../topology/definition.ts'
+} from '../../topology/aggregates/table.ts'
+import type { Cell, EventFunction } from '../../topology/definition.ts'
 import { Dictionary } from './dictionary.ts'
-import type { Flow } from './events.ts'
+import type { NextEvents } from './histories.ts'
 import { type HistorySizes, type Layout, layoutOf } from './layout.ts'
 import { Slabs } from './slabs.ts'
 import type { Decay } from './summaries.ts'
@@ -128,7 +128,7 @@ export class EventColumns {
   }
 
   /** Reads ahead what it can of the next events. */
-  readAhead({ events, indices }: Pick<Flow, 'events' | 'indices'>): void {
+  readAhead({ events, indices }: Pick<NextEvents, 'events' | 'indices'>): void {
     if (events instanceof ScannedEvents) this.#ahead?.read(events, indices)
   }
 

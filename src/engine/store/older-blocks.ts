@@ -1,4 +1,4 @@
-import { TidemarkError } from '../kernel/errors.ts'
+import { TidemarkError } from '../../kernel/errors.ts'
 import { Block, Group } from './blocks.ts'
 import { LatestTimes, NewestTexts } from './distinct-texts.ts'
 import type { EventBuffer } from './event-buffer.ts'

@@ -1,4 +1,4 @@
-import { startOfWindow } from '../kernel/time.ts'
+import { startOfWindow } from '../../kernel/time.ts'
 import type { History } from './history.ts'
 import type { StateReader, StateWriter } from './keyed-state.ts'
 import type { WindowWalk } from './window-walk.ts'

@@ -1,8 +1,8 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { Histories } from '../../src/engine/histories.ts'
-import { runs } from '../support/runs.ts'
-import { rounded, SMALL, Windowed } from './windowed.ts'
+import { Histories } from '../../../src/engine/store/histories.ts'
+import { runs } from '../../support/runs.ts'
+import { rounded, SMALL, Windowed } from '../windowed.ts'
 
 const SALE = { amount: 1, shop: 'a', refund: false }
 

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { addTo, squareError, variance } from '../../src/engine/compensated.ts'
+import { addTo, squareError, variance } from '../../../src/engine/store/compensated.ts'
 import {
   addSummary,
   addValues,
@@ -9,9 +9,9 @@ import {
   SQUARES,
   SUM,
   SUMMARY,
-} from '../../src/engine/summaries.ts'
-import { runs } from '../support/runs.ts'
-import { exactSum, exactVariance } from './oracle/exact.ts'
+} from '../../../src/engine/store/summaries.ts'
+import { runs } from '../../support/runs.ts'
+import { exactSum, exactVariance } from '../oracle/exact.ts'
 
 const amounts = fc.oneof(
   fc.integer({ min: -100_000, max: 100_000 }).map((cents) => cents / 100),

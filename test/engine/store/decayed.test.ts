@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { Aggregate } from '../../src/topology/aggregates/table.ts'
-import { SMALL, Windowed } from './windowed.ts'
+import type { Aggregate } from '../../../src/topology/aggregates/table.ts'
+import { SMALL, Windowed } from '../windowed.ts'
 
 const HOUR_MS = 3_600_000
 const T = Date.UTC(2026, 0, 1)

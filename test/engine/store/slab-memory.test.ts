@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { Slabs } from '../../src/engine/slabs.ts'
-import { collected } from '../bench/collected.ts'
+import { Slabs } from '../../../src/engine/store/slabs.ts'
+import { collected } from '../../bench/collected.ts'
 
 test('slabs that are free take nothing beside their room', () => {
   const slabs = new Slabs()

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { atOf, Slabs } from '../../src/engine/slabs.ts'
+import { atOf, Slabs } from '../../../src/engine/store/slabs.ts'
 
 /**
  * Of a few sizes, one of them larger than a slab may be; now and then one of those taken is given

@@ -1,4 +1,4 @@
-import { TidemarkError } from '../kernel/errors.ts'
+import { TidemarkError } from '../../kernel/errors.ts'
 
 /** Limits of one task. */
 export interface StateLimits {

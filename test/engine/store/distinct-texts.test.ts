@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { LatestTimes } from '../../src/engine/distinct-texts.ts'
-import { Slabs } from '../../src/engine/slabs.ts'
+import { LatestTimes } from '../../../src/engine/store/distinct-texts.ts'
+import { Slabs } from '../../../src/engine/store/slabs.ts'
 
 test('gives the time that was last set for a text, unless it has been pruned', () => {
   const sets = fc.array(fc.record({ text: fc.nat(200), aheadMs: fc.nat(3) }), {

@@ -1,4 +1,4 @@
-import type { Cell } from '../topology/definition.ts'
+import type { Cell } from '../../topology/definition.ts'
 import type { Dictionary } from './dictionary.ts'
 import { EventBuffer } from './event-buffer.ts'
 import type { StateReader, StateWriter } from './keyed-state.ts'

@@ -1,4 +1,4 @@
-import type { Deviations, Reached } from '../topology/aggregates/rule.ts'
+import type { Deviations, Reached } from '../../topology/aggregates/rule.ts'
 import { BlockQuery } from './block-query.ts'
 import { variance } from './compensated.ts'
 import type { History } from './history.ts'

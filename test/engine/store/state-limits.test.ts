@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest'
-import { Engine } from '../../src/engine/engine.ts'
-import { type StateLimits, StateUse } from '../../src/engine/state-limits.ts'
-import type { FeaturesStep, TumblingStep } from '../../src/topology/definition.ts'
-import { batchOf } from './batch.ts'
-import { topologyAround } from './engine-rows.ts'
-import { whole } from './whole.ts'
+import { Engine } from '../../../src/engine/engine.ts'
+import { type StateLimits, StateUse } from '../../../src/engine/store/state-limits.ts'
+import type { FeaturesStep, TumblingStep } from '../../../src/topology/definition.ts'
+import { batchOf } from '../batch.ts'
+import { topologyAround } from '../engine-rows.ts'
+import { whole } from '../whole.ts'
 
 // What a task may hold, whatever comes.
 

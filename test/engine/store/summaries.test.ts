@@ -1,8 +1,13 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { addPowerSums, addPowers, Moments, POWER_SUMS } from '../../src/engine/summaries.ts'
-import { runs } from '../support/runs.ts'
-import { exactDeviations } from './oracle/exact.ts'
+import {
+  addPowerSums,
+  addPowers,
+  Moments,
+  POWER_SUMS,
+} from '../../../src/engine/store/summaries.ts'
+import { runs } from '../../support/runs.ts'
+import { exactDeviations } from '../oracle/exact.ts'
 
 /** Of the deviations of values, which are summed up in groups of a size. */
 function deviationsOf(values: readonly number[], group: number): [number, number, number] {
