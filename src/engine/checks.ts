@@ -26,7 +26,11 @@ const NAME = /^[a-zA-Z0-9._-]{1,200}$/
 const ON_LATE: readonly OnLate[] = ['dead-letter', 'drop', 'score']
 const ON_TOMBSTONE: readonly OnTombstone[] = ['dead-letter', 'skip']
 const KEY_MISMATCH: readonly KeyMismatch[] = ['warn', 'dead-letter', 'allow']
-const PARTITIONERS: readonly SourceDefinition['partitioner'][] = ['murmur2', 'crc32', 'unknown']
+const PARTITIONERS: readonly NonNullable<SourceDefinition['partitioner']>[] = [
+  'murmur2',
+  'crc32',
+  'unknown',
+]
 
 /** The faults of a topology, with codes `TOPOLOGY_INVALID` and `NOT_SUPPORTED`. */
 export function validateTopology(definition: Definition): TidemarkError[] {
@@ -72,17 +76,13 @@ function checkSource({ source }: Definition, report: ReportFault): void {
       `watermark.maxAhead must be a duration of 0 ms or more, or 'none', got ${maxAheadMs}`,
     )
   }
-  if (!ON_LATE.includes(source.onLate)) {
-    report(source.topic, `onLate "${source.onLate}" must be one of ${ON_LATE.join(', ')}`)
+  const checkWord = (name: string, word: string, words: readonly string[]) => {
+    if (words.includes(word)) return
+    report(source.topic, `${name} "${word}" must be one of ${words.join(', ')}`)
   }
-  if (!KEY_MISMATCH.includes(source.keyMismatch)) {
-    const all = KEY_MISMATCH.join(', ')
-    report(source.topic, `keyMismatch "${source.keyMismatch}" must be one of ${all}`)
-  }
-  if (source.partitioner !== null && !PARTITIONERS.includes(source.partitioner)) {
-    const all = PARTITIONERS.join(', ')
-    report(source.topic, `partitioner "${source.partitioner}" must be one of ${all}`)
-  }
+  checkWord('onLate', source.onLate, ON_LATE)
+  checkWord('keyMismatch', source.keyMismatch, KEY_MISMATCH)
+  if (source.partitioner !== null) checkWord('partitioner', source.partitioner, PARTITIONERS)
   if (source.partitioner === 'unknown' && source.keyMismatch === 'dead-letter') {
     report(source.topic, `keyMismatch "dead-letter" needs a known partitioner, got "unknown"`)
   }

@@ -20,8 +20,8 @@ const MOST_ENTRIES = 2 ** 24 - 2 ** 20
 /** The state that one task's windows hold, and whether there is room for more. */
 export class StateUse {
   readonly #limits: StateLimits
-  /** Keys that occupy memory. */
   keys = 0
+  /** After the last chunk, as `texts` is. */
   bytes = 0
   texts = 0
 
