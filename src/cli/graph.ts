@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander'
+import { functionReadings } from '../engine/author-functions.ts'
 import { describe } from '../engine/describe.ts'
-import { functionReadings } from '../engine/function-readings.ts'
 import { mermaid } from './mermaid.ts'
 import { write } from './output.ts'
 import { loadTopology } from './topology-file.ts'

@@ -1,4 +1,4 @@
-import { functionReadings } from '../engine/function-readings.ts'
+import { functionReadings } from '../engine/author-functions.ts'
 import { planOf } from '../engine/plan.ts'
 import { formatDuration } from '../kernel/time.ts'
 import { type PreparedTopology, scorersOf } from '../runtime/prepare.ts'

@@ -1,36 +1,31 @@
+import type { FieldPath } from '../columns/columns.ts'
 import type { Definition } from '../topology/definition.ts'
-import { planOf } from './plan.ts'
+import { type Expression, readFunction } from '../topology/function-reading.ts'
+import { type PlannedStep, planOf } from './plan.ts'
 
 /** An author's function, at the first place where a topology uses it. */
 export interface AuthorFunction {
   /** The place's name in notes: `payments.key`, `map`, `features.amount`. */
   readonly where: string
-  /** Its step; `null`: it belongs to the source or to a table. */
+  /** `null`: the source or a table has it. */
   readonly step: string | null
-  /**
-   * Its first argument: an event, a row of a table, features, a record, or the key of a tombstone.
-   */
+  /** The first argument: an event, a table's row, features, a record, or a tombstone's key. */
   readonly argument: 'event' | 'row' | 'features' | 'record' | 'key'
   readonly of: (...args: never[]) => unknown
 }
 
-/** Every function that a topology's author wrote, once. */
 export function authorFunctions(definition: Definition): AuthorFunction[] {
   const functions = new Map<unknown, AuthorFunction>()
-  for (const found of placesIn(definition)) {
-    if (isFunction(found) && !functions.has(found.of)) functions.set(found.of, found)
+  for (const place of placesIn(definition)) {
+    const { of } = place
+    if (isFunction(of) && !functions.has(of)) functions.set(of, { ...place, of })
   }
   return [...functions.values()]
 }
 
-/** A place that may contain a function. */
-type PossibleFunction = Omit<AuthorFunction, 'of'> & { readonly of: unknown }
-
-function isFunction(place: PossibleFunction): place is AuthorFunction {
-  return typeof place.of === 'function'
-}
-
-function* placesIn(definition: Definition): Generator<PossibleFunction> {
+function* placesIn(
+  definition: Definition,
+): Generator<Omit<AuthorFunction, 'of'> & { readonly of: unknown }> {
   const { source, tables } = definition
   const ofSource = { step: null, argument: 'event' } as const
   yield { ...ofSource, where: `${source.topic}.key`, of: source.key }
@@ -47,4 +42,70 @@ function* placesIn(definition: Definition): Generator<PossibleFunction> {
   for (const { step, rule } of planOf(definition)) {
     for (const place of rule.functions(step)) yield { ...place, step: step.name }
   }
+}
+
+export interface FunctionReading {
+  readonly where: string
+  /** `null`: the source has it. */
+  readonly step: string | null
+  /** `compiled`: computed from its source text, never called · `called`: gets an event object */
+  readonly what: 'compiled' | 'called'
+  /** Such as "it calls toFixed"; only where it is called. */
+  readonly why?: string
+}
+
+/**
+ * How each function on events is run, once each. It is no part of a {@link describe | description},
+ * which is hashed: how a function is run does not change its result.
+ */
+export function functionReadings(definition: Definition): FunctionReading[] {
+  return authorFunctions(definition)
+    .filter(({ argument }) => argument === 'event')
+    .map(({ where, step, of }) => {
+      const reading = readFunction(of)
+      if ('why' in reading) return { where, step, what: 'called', why: reading.why }
+      return { where, step, what: 'compiled' }
+    })
+}
+
+/** The fields of the source's events that functions pick, each once, from their source text. */
+export function wantedFields(definition: Definition): FieldPath[] {
+  const { source } = definition
+  const wanted = new Map<string, FieldPath>()
+  const paths = [source.key, source.eventTimeMs].flatMap(picksOf)
+  for (const path of [...paths, ...planOf(definition).flatMap(pathsIn)]) {
+    if (path.length > 0) wanted.set(JSON.stringify(path), path)
+  }
+  return [...wanted.values()]
+}
+
+/** After a model, an event is `{ event, score, … }`. */
+function pathsIn({ step, rule, origin }: PlannedStep): FieldPath[] {
+  if (origin === 'made') return []
+  const functions = [...rule.functions(step)].filter(({ argument }) => argument === 'event')
+  const picks = functions.flatMap(({ of }) => picksOf(of))
+  if (origin === 'source') return picks
+  return picks.flatMap(([first, ...path]) => (first === 'event' ? [path] : []))
+}
+
+function picksOf(of: unknown): FieldPath[] {
+  if (!isFunction(of)) return []
+  const reading = readFunction(of)
+  return 'why' in reading ? [] : picksIn(reading.expression)
+}
+
+function picksIn(expression: Expression): FieldPath[] {
+  switch (expression.is) {
+    case 'pick':
+    case 'equals':
+      return [expression.path]
+    case 'object':
+      return expression.fields.flatMap(([, field]) => picksIn(field))
+    case 'literal':
+      return []
+  }
+}
+
+function isFunction(of: unknown): of is AuthorFunction['of'] {
+  return typeof of === 'function'
 }

@@ -106,7 +106,6 @@ export function describe(topology: Definition, print: Print = asSource): Descrip
   }
 }
 
-/** A word, or a function. */
 function wordOr(of: string | Parameters<Print>[0], print: Print): string {
   return typeof of === 'string' ? of : print(of)
 }

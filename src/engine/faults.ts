@@ -1,13 +1,10 @@
 import { TidemarkError } from '../kernel/errors.ts'
 import { formatDuration } from '../kernel/time.ts'
 import { nameOf } from '../topology/schema.ts'
-import type { BadCell } from './event-columns.ts'
-import { isMissing } from './missing.ts'
+import { type BadCell, isMissing } from './store/event-columns.ts'
 
-// Errors for events that cannot be processed further. Their messages never contain a value of the
-// payload.
+// Errors of events that are not processed further. Messages never contain a payload's value.
 
-/** `FUTURE`: the event time is too far ahead of the record's timestamp. */
 export function futureError(timeMs: number, recordTimeMs: number): TidemarkError {
   const ahead = formatDuration(timeMs - recordTimeMs)
   return new TidemarkError(
@@ -19,7 +16,6 @@ export function futureError(timeMs: number, recordTimeMs: number): TidemarkError
   )
 }
 
-/** `LATE`: the event is behind the watermark. */
 export function lateError(timeMs: number, watermarkMs: number): TidemarkError {
   return new TidemarkError(
     'LATE',
@@ -27,16 +23,14 @@ export function lateError(timeMs: number, watermarkMs: number): TidemarkError {
   )
 }
 
-/** `ID_INVALID`: a function returned something that identifies no event. */
 export function badId(got: unknown): TidemarkError {
-  const found = got === '' ? 'empty text' : kindOf(got)
+  const found = got === '' ? 'empty text' : typeNameOf(got)
   return new TidemarkError('ID_INVALID', `by must return text that is not empty, got ${found}`)
 }
 
-/** `COLUMN_INVALID`: a column returned something that a window cannot hold. */
 export function badColumn({ column, wanted, got }: BadCell): TidemarkError {
   const isTooLarge = wanted.includes('number') && Number.isFinite(got)
-  const found = isTooLarge ? 'one that no float32 can hold' : kindOf(got)
+  const found = isTooLarge ? 'one that no float32 can hold' : typeNameOf(got)
   const what = `column "${column}" must be a ${wanted}, got ${found}`
   return new TidemarkError('COLUMN_INVALID', isMissing(got) ? `${what}; ${MISSING}` : what)
 }
@@ -44,20 +38,17 @@ export function badColumn({ column, wanted, got }: BadCell): TidemarkError {
 const MISSING =
   "if events may lack it, write { of, missing: 'skip' } for the column, f.only(has…) for the kind, or .where(has…) before the step"
 
-/**
- * `FUNCTION_THREW`: an author's function threw. The message names the class of what was thrown,
- * never its text.
- */
+/** The message names the class of what was thrown, never its text. */
 export function threw(cause: unknown, step?: string): TidemarkError {
   const who = step === undefined ? 'a function of the topology' : `step "${step}"`
   return new TidemarkError('FUNCTION_THREW', `${who} threw ${nameOf(cause)}`, { cause })
 }
 
 /**
- * The type of a value, for a message. The value itself may be part of a payload, so only null, NaN
- * and the infinities are named, since they show what is wrong.
+ * A value's type, for a message. Only null, NaN and the infinities are named, because any other
+ * value may be part of a payload.
  */
-export function kindOf(value: unknown): string {
+export function typeNameOf(value: unknown): string {
   if (value === null || (typeof value === 'number' && !Number.isFinite(value))) return String(value)
   return typeof value
 }

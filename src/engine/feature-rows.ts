@@ -1,6 +1,6 @@
+import type { Events, Read, Reader } from '../columns/events.ts'
+import { FieldRead, NO_CELL, ScannedEvents } from '../columns/scanned-events.ts'
 import { TidemarkError } from '../kernel/errors.ts'
-import type { Events, Read, Reader } from '../plan/events.ts'
-import { FieldRead, NO_CELL, ScannedEvents } from '../plan/scanned-events.ts'
 import {
   type FeatureDefinition,
   type FeaturesStep,
@@ -10,32 +10,24 @@ import {
   type WhereStep,
 } from '../topology/definition.ts'
 import type { Lookup } from '../topology/lookup.ts'
-import { conditionOf } from './condition.ts'
 import type { Arrivals, Flow } from './events.ts'
-import { badColumn, kindOf, lateError, threw } from './faults.ts'
-import { KindWindows, type WindowsContext } from './kind-windows.ts'
-import { isLate } from './lateness.ts'
-import { isMissing } from './missing.ts'
-import { Routes } from './routes.ts'
-import { ShadowShares } from './shadow-shares.ts'
+import { badColumn, lateError, threw, typeNameOf } from './faults.ts'
+import { conditionOf } from './operators/where.ts'
+import { Routes, ShadowShares } from './routes.ts'
+import { isMissing } from './store/event-columns.ts'
+import { KeyedWindows, type WindowsContext } from './store/keyed-windows.ts'
 import { TableRows } from './table-rows.ts'
+import { isLate } from './watermark.ts'
 
-// Runs one features step: enters events into the windows and writes the rows of those that reach a
-// model.
-
-/** A model and the conditions before it. */
 interface Path {
   readonly step: ScoreStep
   readonly conditions: readonly Read<boolean>[]
-  /** For each column of the model's row, the feature that fills it. */
+  /** By column of the model's row: the feature that fills it. */
   readonly order: readonly number[]
-  /** The features that are carried beside it. */
   readonly carried: readonly number[]
-  /** `null`: one model scores every event. */
   readonly routes: Routes | null
-  /** `null`: it has no shadows. */
   readonly shares: ShadowShares | null
-  /** The columns that must be there, by the number of the rule that holds. */
+  /** By rule: the columns that must have a value. */
   readonly taken: readonly (readonly number[])[]
 }
 
@@ -48,16 +40,12 @@ interface OpenArrivals {
   readonly found: unknown[]
 }
 
-/** What the rows need in addition to what all windows need. */
 interface FeatureRowsOptions extends WindowsContext {
   readonly lookup: Lookup
   readonly onLate: OnLate
 }
 
-/**
- * Number of events whose windows are prefetched together: few enough that all of them are still in
- * the cache when the last event is processed.
- */
+/** Events whose windows are prefetched together: few enough to stay in the processor's cache. */
 const TOUCHED = 64
 
 interface Taking {
@@ -65,18 +53,16 @@ interface Taking {
   readonly open: readonly OpenArrivals[] | null
 }
 
-/** The events before the first one. */
 const NO_OBJECTS: Events = []
 
-/** How a chunk is run through a features step. */
 export interface FeatureRun {
   /** Called for each event that cannot be processed further. */
   readonly fault: (index: number, error: TidemarkError) => void
-  /** Are rows wanted? Otherwise events only enter the windows. */
+  /** Otherwise events only enter the windows. */
   readonly isWanted: boolean
 }
 
-/** A feature that comes from the event itself or from a table. */
+/** A feature of the event itself or of a table. */
 interface OwnFeature {
   readonly name: string
   readonly at: number
@@ -86,34 +72,28 @@ interface OwnFeature {
   readonly field: FieldRead<unknown> | null
 }
 
-/** The windows of all kinds of a features step, and the rows made from them. */
+/** The windows of a features step, and the rows made from them. */
 export class FeatureRows {
   readonly #onLate: OnLate
-  readonly kinds: readonly KindWindows[]
+  readonly kinds: readonly KeyedWindows[]
   readonly #own: readonly OwnFeature[]
   readonly #tables: TableRows
   readonly #paths: readonly Path[]
-  /**
-   * The features of the current event, in the author's order, before they are rounded to float32.
-   */
+  /** The current event's features in the author's order, not rounded to float32. */
   readonly #row: Float64Array
-  /** For the current event: which kinds it is of, and which models it reaches. */
+  /** By kind and by path, for the current event. */
   readonly #isKind: boolean[]
   readonly #reaches: boolean[]
   readonly #use: WindowsContext['use']
-  /** The current event, and the watermark after it arrived. */
   readonly #moment = { events: NO_OBJECTS, index: 0, key: 0, timeMs: 0, watermarkMs: 0 }
-  /**
-   * The watermark of the events that it has processed: if they are window results, it lags behind
-   * the source's.
-   */
+  /** The watermark of the events processed; that of window results lags behind the source's. */
   #watermarkMs = Number.NEGATIVE_INFINITY
 
   constructor(step: FeaturesStep, { lookup, onLate, ...shared }: FeatureRowsOptions) {
     const { reader, use } = shared
     this.#onLate = onLate
     this.#use = use
-    this.kinds = step.kinds.map((_, kind) => new KindWindows(step, kind, shared))
+    this.kinds = step.kinds.map((_, kind) => new KeyedWindows(step, kind, shared))
     this.#tables = new TableRows(step, { lookup, reader })
     this.#own = step.features.flatMap((f, at) => {
       if (f.from !== 'value' && f.from !== 'lookup') return []
@@ -136,22 +116,18 @@ export class FeatureRows {
     this.#reaches = this.#paths.map(() => false)
   }
 
-  /** Bytes held by the windows. */
   get bytes(): number {
     return this.kinds.reduce((sum, kind) => sum + kind.bytes, 0)
   }
 
-  /** Texts held by the windows. */
   get texts(): number {
     return this.kinds.reduce((sum, kind) => sum + kind.texts, 0)
   }
 
-  /** Evicts keys that the watermark has left behind, checking at most `most` of each kind. */
   expire(most: number): void {
     for (const kind of this.kinds) kind.expire(this.#watermarkMs, most)
   }
 
-  /** Processes events in log order. */
   run(flow: Flow, { fault, isWanted }: FeatureRun): { arrivals: Arrivals[]; late: number[] } {
     this.#watermarkMs = Math.max(this.#watermarkMs, flow.watermarksMs.at(-1) ?? this.#watermarkMs)
     const late: number[] = []
@@ -191,10 +167,7 @@ export class FeatureRows {
     return { arrivals, late }
   }
 
-  /**
-   * @param o `late`: collects the indices of late events; `open`: `null`: the event only enters the
-   * windows
-   */
+  /** @param o `late`: collects late events; `open`: `null`: the event only enters the windows */
   #processOne(flow: Flow, index: number, { late, open }: Taking): TidemarkError | null {
     const moment = this.#moment
     moment.events = flow.events
@@ -213,8 +186,8 @@ export class FeatureRows {
     if (bad !== null) return bad
     const full = isBehind ? null : this.#refusal(moment.key)
     if (full !== null) return full
-    // The content of the windows depends on the columns alone, never on a table, a model or a
-    // condition before one: so an event enters even if its own row cannot be made.
+    // Windows depend on the columns alone, never on a table, a model or a condition before one: an
+    // event enters even if its own row cannot be made.
     const unfit = open === null ? null : this.#readOwnRow(events, index)
     const reachesAny = open !== null && unfit === null && this.#reaches.includes(true)
     const row = reachesAny ? this.#row : null
@@ -225,10 +198,7 @@ export class FeatureRows {
     return reachesAny ? this.#copyRows(index, open) : unfit
   }
 
-  /**
-   * Why an event of the key may not enter; `null`: it may. Whether the key is new is looked up only
-   * if that decides.
-   */
+  /** Why an event may not enter; `null`: it may. Looks up whether a key is new only if it must. */
   #refusal(key: number): TidemarkError | null {
     if (this.#use.hasRoom(this.kinds.length)) return null
     return this.#use.refusal(
@@ -239,7 +209,7 @@ export class FeatureRows {
   #readColumns(events: Events, index: number): TidemarkError | null {
     try {
       for (let k = 0; k < this.kinds.length; k++) {
-        const kind = this.kinds[k] as KindWindows
+        const kind = this.kinds[k] as KeyedWindows
         const isKind = kind.matches(events, index)
         this.#isKind[k] = isKind
         const bad = isKind ? kind.read(events, index) : null
@@ -251,10 +221,6 @@ export class FeatureRows {
     }
   }
 
-  /**
-   * Finds the models that the event reaches, and reads the part of their rows that comes from the
-   * event itself or from a table.
-   */
   #readOwnRow(events: Events, index: number): TidemarkError | null {
     try {
       return this.#findModels(events, index) ? this.#readOwn(events, index) : null
@@ -278,7 +244,7 @@ export class FeatureRows {
     return first
   }
 
-  /** Writes the next row, and which model scores it. Returns why none can; `null`: one can. */
+  /** Writes the next row, and which rule holds. @returns why no model can score it */
   #nextRow(path: Path, into: OpenArrivals): TidemarkError | null {
     const { step, routes, taken } = path
     const isFinite = this.#copyRow(path, into)
@@ -287,7 +253,7 @@ export class FeatureRows {
     return isFinite ? null : lacking(taken[rule] as readonly number[], step, into)
   }
 
-  /** Finds the models that the event reaches. Returns whether there is any. */
+  /** @returns does the event reach any model? */
   #findModels(events: Events, index: number): boolean {
     let any = false
     for (let p = 0; p < this.#paths.length; p++) {
@@ -306,7 +272,7 @@ export class FeatureRows {
       const value = this.#isKind[feature.kind] ? feature.read.of(events, index) : Number.NaN
       if (typeof value !== 'number') {
         // A typed array would turn null into 0 and '12' into 12.
-        const what = `feature "${feature.name}" must be a number, got ${kindOf(value)}`
+        const what = `feature "${feature.name}" must be a number, got ${typeNameOf(value)}`
         return new TidemarkError('COLUMN_INVALID', what)
       }
       this.#row[feature.at] = value
@@ -314,9 +280,7 @@ export class FeatureRows {
     return null
   }
 
-  /**
-   * Copies a number from its column. Returns false if it is not there: only the function can tell.
-   */
+  /** Copies a number from its column. @returns false: only the function can tell */
   #copyField({ field, at }: OwnFeature, events: Events, index: number): boolean {
     if (field === null || !(events instanceof ScannedEvents)) return false
     const cell = field.cellIn(events, index)
@@ -350,7 +314,7 @@ export class FeatureRows {
   }
 }
 
-/** The first of these columns of the next row that keeps it from its model; `null`: none does. */
+/** Why its model cannot take the next row; `null`: it can. */
 function lacking(
   columns: readonly number[],
   { features, missing }: ScoreStep,
@@ -372,9 +336,9 @@ function notFinite(name: string, value: number): TidemarkError {
 }
 
 /**
- * The columns of a row that the model of each rule takes, and that of the events for which none
- * holds. A rule that is a model may take any, and is to decide itself what it does without one. Of
- * variants all columns: what becomes of an event must not depend on which one is chosen.
+ * By rule: the columns that its model takes; last, those for events without a rule. A rule that is
+ * a model decides itself about missing columns. Variants need all columns, because an event's
+ * outcome must not depend on the one chosen.
  */
 function takenBy(step: ScoreStep): readonly number[][] {
   const { models, routes, otherwise, features, variants } = step
@@ -391,7 +355,6 @@ function doAllHold(conditions: readonly Read<boolean>[], events: Events, index: 
   return true
 }
 
-/** Makes the reader of a feature that comes from the event itself. */
 function valueReader(
   { of, missing }: Extract<FeatureDefinition, { from: 'value' }>,
   reader: Reader,
@@ -406,7 +369,6 @@ function valueReader(
   }
 }
 
-/** Every model after a features step, with the conditions before it. */
 function pathsOf(step: FeaturesStep): { step: ScoreStep; conditions: WhereStep[] }[] {
   const paths: { step: ScoreStep; conditions: WhereStep[] }[] = []
   const walk = (then: FeaturesStep['then'], conditions: WhereStep[]) => {

@@ -1,6 +1,5 @@
-import { called, type Reader } from '../plan/events.ts'
+import { called, type Reader } from '../columns/events.ts'
 import type { Definition, ScoreStep, Step } from '../topology/definition.ts'
-import { Dictionary } from './dictionary.ts'
 import type {
   Operator,
   OperatorContext,
@@ -8,31 +7,28 @@ import type {
   Retention,
   StepPlace,
 } from './operators/rule.ts'
-import { ruleOf } from './operators/table.ts'
-import { StateUse } from './state-limits.ts'
+import { operatorRuleOf } from './operators/table.ts'
+import { Dictionary } from './store/dictionary.ts'
+import { StateUse } from './store/state-limits.ts'
 
-// A topology as a list of its steps, each with its rule and its position. Made in one walk;
-// everything that is derived from a topology iterates over this list.
+// A topology as a list of its steps, from which everything about it is derived.
 
 /**
- * What the events of a step are: the source's events · those as a model passes them on, `{ event,
- * score, … }` · other objects, made by a step.
+ * `source`: the source's events · `scored`: `{ event, score, … }` of a model · `made`: objects of a
+ * step.
  */
 type EventOrigin = 'source' | 'scored' | 'made'
 
-/** A step with its rule and its position in the topology. */
 export interface PlannedStep {
   readonly step: Step
   readonly rule: OperatorRule<Step>
   readonly place: StepPlace
   readonly origin: EventOrigin
-  /** The state that it keeps between events; `null`: none. */
   readonly keeps: Retention | null
-  /** The steps before it, from the source on. */
   readonly way: readonly PlannedStep[]
 }
 
-/** Lists every step, each before the steps that it feeds. */
+/** Every step, each before the steps that it feeds. */
 export function planOf(definition: Definition): readonly PlannedStep[] {
   const all: PlannedStep[] = []
   const walk = (then: readonly Step[], before: PlannedStep | null) => {
@@ -47,7 +43,7 @@ export function planOf(definition: Definition): readonly PlannedStep[] {
 }
 
 function plannedOf(step: Step, definition: Definition, before: PlannedStep | null): PlannedStep {
-  const rule = ruleOf(step)
+  const rule = operatorRuleOf(step)
   const { isScored, results } = before?.place ?? { isScored: false, results: null }
   const last = before?.step
   const place = {
@@ -87,10 +83,51 @@ export function openAll(
   const open = (steps: readonly Step[], here: Reader): readonly Operator[] =>
     steps.map((step) => {
       const at = all.length
-      const operator = ruleOf(step).open(step, open, { ...context, reader: here })
-      // Before the steps that it feeds.
+      const operator = operatorRuleOf(step).open(step, open, { ...context, reader: here })
       all.splice(at, 0, operator)
       return operator
     })
   return { first: open(then, reader), all }
+}
+
+/** How far back a worker must read to restore a topology's windows. */
+export interface Horizon {
+  /** ms behind the watermark; +Infinity if something is remembered forever. */
+  readonly lengthMs: number
+  /** Remembered forever, as `step.feature`. */
+  readonly unbounded: readonly string[]
+}
+
+/** Delays of steps in sequence add up. */
+export function horizonOf(definition: Definition): Horizon {
+  const unbounded: string[] = []
+  let longestMs = 0
+  for (const { keeps, way } of planOf(definition)) {
+    if (keeps === null) continue
+    unbounded.push(...keeps.forEver)
+    const delayMs = way.reduce((sum, before) => sum + (before.keeps?.delayMs ?? 0), 0)
+    longestMs = Math.max(longestMs, delayMs + keeps.lengthMs)
+  }
+  return { lengthMs: unbounded.length > 0 ? Number.POSITIVE_INFINITY : longestMs, unbounded }
+}
+
+/** Is anything kept between events, be it only the watermark that finds them late? */
+export function keepsState(definition: Definition): boolean {
+  return planOf(definition).some(({ keeps }) => keeps !== null)
+}
+
+/**
+ * Is a topic written both before and after a tumbling step, or after two of them? A tumbling step's
+ * results come in pieces, when the other steps have processed the whole chunk: such a topic is in
+ * log order only if all output waits for the end of the chunk.
+ */
+export function sharesTopic(plan: readonly PlannedStep[]): boolean {
+  const firstBehind = new Map<string, string | null>()
+  return plan.some(({ step, place }) => {
+    if (step.op !== 'sink') return false
+    const behind = place.results?.name ?? null
+    const first = firstBehind.get(step.topic)
+    if (first === undefined) firstBehind.set(step.topic, behind)
+    return first !== undefined && first !== behind
+  })
 }

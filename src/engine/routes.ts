@@ -1,18 +1,14 @@
+import type { Events, Reader } from '../columns/events.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import { Share } from '../kernel/shares.ts'
-import type { Events, Reader } from '../plan/events.ts'
 import type { RouteDefinition, ScoreStep } from '../topology/definition.ts'
 import { fieldsRead } from '../topology/fields-read.ts'
-import type { Dictionary } from './dictionary.ts'
-import { EventView } from './event-view.ts'
-import { kindOf, threw } from './faults.ts'
-import { FeatureView } from './feature-view.ts'
+import { threw, typeNameOf } from './faults.ts'
+import type { Dictionary } from './store/dictionary.ts'
 
-/** An event of which the rules decide. */
 export interface RoutedEvent {
   readonly events: Events
   readonly index: number
-  /** The number of its key. */
   readonly key: number
   readonly timeMs: number
 }
@@ -23,7 +19,6 @@ interface Rule {
   readonly holds: ((event: RoutedEvent, view: FeatureView) => boolean) | null
 }
 
-/** The rules of a score step: which of them holds for an event. */
 export class Routes {
   readonly view: FeatureView
   readonly #step: string
@@ -44,10 +39,7 @@ export class Routes {
     }))
   }
 
-  /**
-   * The number of the first rule that holds; the number of rules: none does. The features are those
-   * of {@link view}.
-   */
+  /** The first rule that holds for an event and {@link view}; the number of rules: none does. */
   decide(event: RoutedEvent): number | TidemarkError {
     for (let r = 0; r < this.#rules.length; r++) {
       const { name, share, holds } = this.#rules[r] as Rule
@@ -64,16 +56,13 @@ export class Routes {
   }
 }
 
-/** A promise, or anything else that is no boolean, would hold for every event. */
+/** A promise, or another value that is no boolean, would hold for every event. */
 function noCondition(step: string, got: unknown): TidemarkError {
-  const what = `step "${step}" must return true or false, got ${kindOf(got)}`
+  const what = `step "${step}" must return true or false, got ${typeNameOf(got)}`
   return new TidemarkError('FUNCTION_THREW', what)
 }
 
-/**
- * The condition of a rule. An event is made into an object only for a function that may read any
- * field of it.
- */
+/** An event object is made only for a function that may read any of its fields. */
 function holdsOf({ when }: RouteDefinition, reader: Reader): Rule['holds'] {
   if (when === null) return null
   const fields = fieldsRead(when, 0)
@@ -84,5 +73,86 @@ function holdsOf({ when }: RouteDefinition, reader: Reader): Rule['holds'] {
   return ({ events, index, timeMs }, { features }) => {
     view.move(events, index)
     return when(view.event, features, timeMs)
+  }
+}
+
+/** Which events the shadows of a score step score: those whose keys are in a shadow's share. */
+export class ShadowShares {
+  readonly #shares: readonly Share[]
+  readonly #keys: Dictionary
+
+  constructor({ shadows }: ScoreStep, keys: Dictionary) {
+    this.#shares = shadows.map(({ model, share }) => new Share(`shadow.${model}`, share))
+    this.#keys = keys
+  }
+
+  none(): number[][] {
+    return this.#shares.map(() => [])
+  }
+
+  /** Adds a row to each shadow that scores its event. */
+  take(row: number, key: number, into: readonly number[][]): void {
+    for (let s = 0; s < this.#shares.length; s++) {
+      const share = this.#shares[s] as Share
+      if (share.isWhole || share.hasNumber(key, this.#keys)) (into[s] as number[]).push(row)
+    }
+  }
+}
+
+/**
+ * Some fields of one event, for a function that reads no others. The object is the same for every
+ * event and reads the one that it was moved to.
+ */
+class EventView {
+  readonly event: object = {}
+  #events: Events = []
+  #index = 0
+
+  constructor(fields: readonly string[], reader: Reader) {
+    for (const name of fields) {
+      const read = reader.field(name)
+      const get = () => read.of(this.#events, this.#index)
+      Object.defineProperty(this.event, name, { enumerable: true, get })
+    }
+  }
+
+  move(events: Events, index: number): void {
+    this.#events = events
+    this.#index = index
+  }
+}
+
+/**
+ * Features of one event by name. The object is the same for every event and reads the row that it
+ * was moved to.
+ */
+class FeatureView {
+  readonly features: Readonly<Record<string, number>>
+  readonly #width: number
+  readonly #beside: number
+  #rows: Float32Array = new Float32Array(0)
+  #carried: Float64Array = new Float64Array(0)
+  #row = 0
+
+  /** @param names of a row's columns @param carried names of the features beside it */
+  constructor(names: readonly string[], carried: readonly string[]) {
+    this.#width = names.length
+    this.#beside = carried.length
+    const view = {}
+    const define = (name: string, get: () => number | undefined) =>
+      Object.defineProperty(view, name, { enumerable: true, get })
+    for (const [column, name] of names.entries()) {
+      define(name, () => this.#rows[this.#row * this.#width + column])
+    }
+    for (const [column, name] of carried.entries()) {
+      define(name, () => this.#carried[this.#row * this.#beside + column])
+    }
+    this.features = view
+  }
+
+  move(rows: Float32Array, carried: Float64Array, row: number): void {
+    this.#rows = rows
+    this.#carried = carried
+    this.#row = row
   }
 }

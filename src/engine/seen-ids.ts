@@ -1,22 +1,21 @@
-import { Dictionary } from './dictionary.ts'
-import { idOf, numberOfId } from './event-ids.ts'
-import { Expiry } from './expiry.ts'
-import type { KeyedState, Peeked } from './keyed-state.ts'
-import { StateReader, StateWriter } from './state-bytes.ts'
-import type { StateUse } from './state-limits.ts'
+import type { Read } from '../columns/events.ts'
+import { FieldRead, NO_CELL, ScannedEvents } from '../columns/scanned-events.ts'
+import type { TidemarkError } from '../kernel/errors.ts'
+import { Memory } from '../kernel/memory.ts'
+import type { Flow } from './events.ts'
+import { badId, threw } from './faults.ts'
+import { Dictionary } from './store/dictionary.ts'
+import { Expiry } from './store/expiry.ts'
+import { type KeyedState, type Peeked, StateReader, StateWriter } from './store/keyed-state.ts'
+import type { StateUse } from './store/state-limits.ts'
 
-// The ids that a dedupe step has seen. The events of an id are kept as spans: event times from the
-// first to the last of events that came less than `within` apart. Most ids have one span.
-
-/** Spans in a page, a power of 2. */
+/** Spans per page, a power of 2. */
 const PAGE_BITS = 12
 const PAGE = 2 ** PAGE_BITS
-/** Numbers of a span. */
 const WIDTH = 7
 /**
- * Offsets in a span: the id's number, the key's number, the times of its first and last event; the
- * next older span of the same id; and the spans of the same key that were added after and before
- * it.
+ * Offsets in a span: numbers of its id and key, times of its first and last event, the next older
+ * span of its id, and the key's spans that were added after and before it.
  */
 const ID = 0
 const KEY = 1
@@ -29,46 +28,42 @@ const BEFORE = 6
 const NONE = -1
 
 /**
- * Approximate bytes of a span: its numbers, and its entries in the index and the expiry queue,
- * which are half as long again as they need be when they have just grown.
+ * Approximate bytes: a span's numbers, and its entries in an index and a queue, which may have just
+ * grown by half.
  */
 const SPAN_BYTES = 8 * WIDTH + 12 + 12
 /** Approximate bytes per key besides its spans. */
 const KEY_BYTES = 16
 
-/** How long ids are kept. */
 export interface IdTimes {
-  /** Two events of one id that are at least this far apart are no duplicates, ms. */
+  /** ms; events of one id that are at least this far apart are no duplicates. */
   readonly withinMs: number
-  /** An id is evicted when its last event is this far behind the watermark, ms. */
+  /** ms; how far behind the watermark an evicted id's last event is. */
   readonly retentionMs: number
 }
 
-/** The numbers of events' keys, and the limits. */
 interface SeenIdsContext {
   readonly keys: Dictionary
   readonly use: StateUse
 }
 
 /**
- * The ids of all keys that events have had lately, with the event times at which they came. Ids and
- * keys are numbers, and a span is a few numbers in a page, so the garbage collector has nothing to
- * scan.
+ * The ids that events of each key have had lately. An id has spans of event times, in which events
+ * came less than `within` apart; most have one. A span is a few numbers in a page, so the garbage
+ * collector has nothing to scan.
  */
 export class SeenIds implements KeyedState {
-  /** Numbers of ids: see {@link EventIds}. */
   readonly numbers = new Dictionary()
   readonly #withinMs: number
   readonly #expiry: Expiry
   readonly #keys: Dictionary
   readonly #use: StateUse
   readonly #pages: Float64Array[] = []
-  /** Number of spans ever allocated, and those of them that are free. */
+  /** Spans ever allocated, and those of them that are free. */
   #spans = 0
   readonly #free: number[] = []
-  /** By the number of an id: its newest span. */
   readonly #newest: number[] = []
-  /** By the number of a key: the span that was added last, and the round of the last change. */
+  /** By a key's number: the span added last, and the round of the last change. */
   readonly #last: number[] = []
   readonly #changed: number[] = []
   #size = 0
@@ -81,18 +76,15 @@ export class SeenIds implements KeyedState {
     this.#use = use
   }
 
-  /** Number of keys of which an id is kept. */
   get size(): number {
     return this.#size
   }
 
-  /** Approximate bytes of all that is kept. */
   get bytes(): number {
     const spans = this.#spans - this.#free.length
     return this.numbers.bytes + SPAN_BYTES * spans + KEY_BYTES * this.#size
   }
 
-  /** Number of ids that are kept. */
   get texts(): number {
     return this.numbers.size
   }
@@ -101,10 +93,7 @@ export class SeenIds implements KeyedState {
     return this.#lastOf(key) !== NONE
   }
 
-  /**
-   * Did an event of the id come less than `within` before or after a time? If so, the time joins
-   * that event's span.
-   */
+  /** Does an event of the id lie less than `within` from a time? The time then joins its span. */
   joins(id: number, timeMs: number): boolean {
     for (let span = this.#newestOf(id); span !== NONE; ) {
       const page = this.#pageOf(span)
@@ -122,7 +111,6 @@ export class SeenIds implements KeyedState {
     return false
   }
 
-  /** Begins a span with an event that joins none. */
   begin(id: number, key: number, timeMs: number): void {
     this.#expiry.file(this.#add(id, key, timeMs), timeMs)
   }
@@ -178,7 +166,7 @@ export class SeenIds implements KeyedState {
     return []
   }
 
-  /** The spans of a key, in the order in which they were added. */
+  /** In the order in which they were added. */
   #spansOf(key: number): Span[] {
     const spans: Span[] = []
     for (let span = this.#lastOf(key); span !== NONE; ) {
@@ -194,7 +182,6 @@ export class SeenIds implements KeyedState {
     return spans.toReversed()
   }
 
-  /** Adds a span of one event. @returns its number */
   #add(id: number, key: number, timeMs: number): number {
     const span = this.#allocate()
     const page = this.#pageOf(span)
@@ -208,7 +195,7 @@ export class SeenIds implements KeyedState {
     return span
   }
 
-  /** Inserts a span into those of its id, which are ordered from the newest to the oldest. */
+  /** Inserts a span into those of its id, the newest of which comes first. */
   #addToId(span: number, page: Float64Array, at: number): void {
     const id = page[at + ID] as number
     while (this.#newest.length <= id) this.#newest.push(NONE)
@@ -267,7 +254,7 @@ export class SeenIds implements KeyedState {
     this.#keys.release(key)
   }
 
-  /** Sets the span that follows another of its id, or is the id's newest. */
+  /** Sets the span after `newer`, or the id's newest span. */
   #setOlder(id: number, newer: number, span: number): void {
     if (newer === NONE) this.#newest[id] = span
     else this.#pageOf(newer)[atOf(newer) + OLDER] = span
@@ -306,7 +293,86 @@ interface Span {
   readonly toMs: number
 }
 
-/** Where the numbers of a span begin in their page. */
 function atOf(span: number): number {
   return (span & (PAGE - 1)) * WIDTH
+}
+
+const SEPARATOR = ':'
+const SEPARATOR_BYTE = SEPARATOR.charCodeAt(0)
+const ZERO = '0'.charCodeAt(0)
+/** Bytes: the number of any key, and the separator. */
+const PREFIX = 11
+const FIRST_BYTES = 256
+
+/**
+ * Ids of events as numbers. An id counts within its key, so its number stands for the text `<key
+ * number>:<id>`: one look-up finds both, and ids of any length are compared exactly.
+ */
+export class EventIds {
+  /** The id read last; nobody holds it. */
+  number = 0
+  readonly #read: Read<unknown>
+  /** `null`: the id is no text in a column. */
+  readonly #field: FieldRead<unknown> | null
+  readonly #numbers: Dictionary
+  #scratch = new Memory(new ArrayBuffer(FIRST_BYTES))
+
+  constructor(read: Read<unknown>, numbers: Dictionary) {
+    this.#read = read
+    this.#field = read instanceof FieldRead && read.type === 'text' ? read : null
+    this.#numbers = numbers
+  }
+
+  /** Reads an event's id. @returns why it has none */
+  read({ events, keys }: Pick<Flow, 'events' | 'keys'>, index: number): TidemarkError | null {
+    const key = keys[index] as number
+    if (events instanceof ScannedEvents && this.#readScanned(key, events, index)) return null
+    try {
+      const id = this.#read.of(events, index)
+      if (typeof id !== 'string' || id === '') return badId(id)
+      this.number = numberOfId(this.#numbers, key, id)
+      return null
+    } catch (cause) {
+      return threw(cause)
+    }
+  }
+
+  /** @returns false: the id is not in a column, so only the function can tell */
+  #readScanned(key: number, events: ScannedEvents, index: number): boolean {
+    const cell = this.#field?.cellIn(events, index) ?? NO_CELL
+    if (cell === NO_CELL) return false
+    const from = events.columns.starts[cell] as number
+    const length = (events.columns.ends[cell] as number) - from
+    if (length === 0) return false
+    const begin = this.#writePrefix(key, length)
+    const id = (events.memoryOf(index) as Memory).bytes
+    const { bytes } = this.#scratch
+    for (let i = 0; i < length; i++) bytes[PREFIX + i] = id[from + i] as number
+    this.number = this.#numbers.numberOfBytes(this.#scratch, begin, PREFIX + length)
+    return true
+  }
+
+  /** @returns where the prefix of an id of this length begins */
+  #writePrefix(key: number, length: number): number {
+    if (PREFIX + length > this.#scratch.bytes.length) {
+      this.#scratch = new Memory(new ArrayBuffer((PREFIX + length) * 2))
+    }
+    const { bytes } = this.#scratch
+    let at = PREFIX - 1
+    bytes[at] = SEPARATOR_BYTE
+    for (let left = key; ; left = Math.floor(left / 10)) {
+      bytes[--at] = ZERO + (left % 10)
+      if (left < 10) return at
+    }
+  }
+}
+
+/** The id, without its key, that a number stands for. */
+function idOf(numbers: Dictionary, number: number): string {
+  const text = numbers.cellOf(number) as string
+  return text.slice(text.indexOf(SEPARATOR) + 1)
+}
+
+export function numberOfId(numbers: Dictionary, key: number, id: string): number {
+  return numbers.numberOf(`${key}${SEPARATOR}${id}`)
 }

@@ -1,16 +1,11 @@
-import type { Events, Read, Reader } from '../plan/events.ts'
+import type { Events, Read, Reader } from '../columns/events.ts'
 import type { EventFunction, FeatureDefinition, FeaturesStep } from '../topology/definition.ts'
 import type { Lookup, Rows } from '../topology/lookup.ts'
 
-// The rows of tables that features look up. Each is looked up once per event, however many features
-// read it.
-
-/** A feature of a table's row. */
 export type LookupFeature = Extract<FeatureDefinition, { from: 'lookup' }>
 
-/** What one key finds in one table. */
 interface TableLookup {
-  /** As functions after the model name it. */
+  /** The name in functions after the model. */
   readonly name: string
   readonly kind: number
   readonly table: string
@@ -28,21 +23,17 @@ export function lookupsOf({ features }: Pick<FeaturesStep, 'features'>): readonl
   return lookups
 }
 
-/** Is the feature one of the row that the look-up finds? */
 function isOf({ kind, table, key, as = table }: LookupFeature, lookup: TableLookup): boolean {
   return lookup.name === as && lookup.kind === kind && lookup.table === table && lookup.key === key
 }
 
 interface Finding {
-  /** By kind: is the event of it? */
   readonly isKind: readonly boolean[]
-  /** The event's time. */
   readonly timeMs: number
 }
 
-/** The rows that the current event has found. */
+/** The current event's rows of tables. Each is looked up once, however many features read it. */
 export class TableRows {
-  /** Of the look-ups, in order. */
   readonly names: readonly string[]
   readonly #lookups: readonly TableLookup[]
   readonly #keys: readonly Read<string | null>[]
@@ -60,7 +51,6 @@ export class TableRows {
     this.#rows = this.#lookups.map(() => undefined)
   }
 
-  /** Looks up the rows of an event. */
   find(events: Events, index: number, { isKind, timeMs }: Finding): void {
     for (let i = 0; i < this.#lookups.length; i++) {
       const { kind } = this.#lookups[i] as TableLookup
@@ -81,7 +71,7 @@ export class TableRows {
     }
   }
 
-  /** Appends the rows, `undefined` for those that were not found. */
+  /** `undefined` for rows that were not found. */
   appendTo(found: unknown[]): void {
     for (const row of this.#rows) found.push(row)
   }

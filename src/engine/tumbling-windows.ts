@@ -3,56 +3,45 @@ import { sortInTurns } from '../kernel/sort.ts'
 import { startOfWindow } from '../kernel/time.ts'
 import type { Aggregate } from '../topology/aggregates/table.ts'
 import type { TumblingStep } from '../topology/definition.ts'
-import type { Dictionary } from './dictionary.ts'
-import { EventColumns } from './event-columns.ts'
 import type { Flow, WindowResult } from './events.ts'
 import { badColumn, lateError, threw } from './faults.ts'
-import { Histories } from './histories.ts'
-import type { History } from './history.ts'
-import { readHistory, writeHistory } from './history-bytes.ts'
-import type { KeyedState, Peeked } from './keyed-state.ts'
-import type { WindowsContext } from './kind-windows.ts'
-import { isWindowClosed } from './lateness.ts'
-import { StateReader, StateWriter } from './state-bytes.ts'
-import { HISTORY_BYTES, type StateUse } from './state-limits.ts'
-import { WindowWalk } from './window-walk.ts'
+import type { Dictionary } from './store/dictionary.ts'
+import { EventColumns } from './store/event-columns.ts'
+import { Histories } from './store/histories.ts'
+import { type History, readHistory, writeHistory } from './store/history.ts'
+import { type KeyedState, type Peeked, StateReader, StateWriter } from './store/keyed-state.ts'
+import type { WindowsContext } from './store/keyed-windows.ts'
+import { HISTORY_BYTES, type StateUse } from './store/state-limits.ts'
+import { WindowWalk } from './store/window-walk.ts'
+import { isWindowClosed } from './watermark.ts'
 
-// One tumbling step: the open windows of all keys. A key's events are in one buffer; a window is a
-// range of it.
-
-/** Number of windows that close before a piece of results is yielded. */
+/** Windows that close before a piece of results is yielded. */
 const PIECE = 1_000
 
 interface TumblingOutcome {
-  /** Indices of events that entered a window. */
   readonly entered: number[]
   readonly late: number[]
-  /** Number of windows that closed. */
   closed: number
 }
 
-/**
- * How events are run through a tumbling step. `fault` is called for each event that cannot be
- * processed further.
- */
+/** `fault` is called for each event that cannot be processed further. */
 export interface TumblingRun {
   readonly fault: (index: number, error: TidemarkError) => void
   readonly outcome: TumblingOutcome
-  /** Are results wanted? Otherwise windows only open and close. */
+  /** Otherwise windows only open and close. */
   readonly isWanted: boolean
 }
 
 type Results = Generator<readonly WindowResult[], void>
 
-/** Windows that are being closed. */
 interface Closing {
-  /** Index of the event that closes them; `null`: no event does. */
+  /** The event that closes them; `null`: no event does. */
   readonly cause: number | null
   readonly run: TumblingRun
   readonly results: WindowResult[]
 }
 
-/** The open windows of one tumbling step, by key. */
+/** The open windows of one tumbling step, by key. A window is a range of its key's events. */
 export class TumblingWindows implements KeyedState {
   readonly #step: TumblingStep
   readonly #setsLateAside: boolean
@@ -63,9 +52,8 @@ export class TumblingWindows implements KeyedState {
   readonly #row: Float64Array
   readonly #keys: Dictionary
   readonly #histories: Histories
-  /** The keys of the open windows, by the end of the window. */
+  /** Keys of open windows, by the windows' end. */
   readonly #open = new Map<number, number[]>()
-  /** The ends of open windows, in order. */
   readonly #ends: number[] = []
 
   constructor(step: TumblingStep, setsLateAside: boolean, { reader, keys, use }: WindowsContext) {
@@ -89,12 +77,10 @@ export class TumblingWindows implements KeyedState {
     this.#row = new Float64Array(aggregates.length)
   }
 
-  /** Bytes held by the windows. */
   get bytes(): number {
     return this.#columns.bytes + HISTORY_BYTES * this.#histories.size
   }
 
-  /** Texts held by the windows. */
   get texts(): number {
     return this.#columns.texts
   }
@@ -123,10 +109,7 @@ export class TumblingWindows implements KeyedState {
     return into.end()
   }
 
-  /**
-   * Reopens the windows of the restored events: windows that have closed have already dropped
-   * theirs.
-   */
+  /** Reopens the windows of the events: closed windows have dropped theirs. */
   restore(key: number, bytes: Uint8Array): void {
     const from = new StateReader(bytes)
     let openMs = Number.NEGATIVE_INFINITY
@@ -140,15 +123,12 @@ export class TumblingWindows implements KeyedState {
     })
   }
 
-  /**
-   * Evicts texts that only dropped events held, checking at most `most` per column. The keys
-   * themselves were evicted when their windows closed.
-   */
+  /** Evicts texts, at most `most` per column. A key is evicted when its last window closes. */
   expire(most: number): void {
     this.#columns.settle(most)
   }
 
-  /** The open windows of the key, each with its result so far. */
+  /** The open windows of a key, each with its result so far. */
   peek(key: number): readonly Peeked[] {
     const history = this.#histories.of(key)
     if (history === null) return []
@@ -161,22 +141,22 @@ export class TumblingWindows implements KeyedState {
     })
   }
 
-  /** The watermark at which the next window closes; +Infinity if none is open. */
+  /** The watermark at which the next window closes; +Infinity: none is open. */
   get nextEndMs(): number {
     return (this.#ends[0] ?? Number.POSITIVE_INFINITY) + this.#step.graceMs
   }
 
   /**
-   * Processes events in log order. Yields results in pieces, in the order in which they occur:
-   * before an event enters, the windows that its watermark has passed close in the order (end,
-   * key). An empty piece only lets others have their turn.
+   * Processes events in log order. Yields results in that order, in pieces: before an event enters,
+   * the windows that its watermark has passed close in the order (end, key). An empty piece only
+   * lets others have their turn.
    */
   *process(flow: Flow, run: TumblingRun): Results {
     const { indices, watermarksMs } = flow
     const results: WindowResult[] = []
     let next = 0
     this.#columns.readAhead(flow)
-    // An event that a step before has filtered out still moves the watermark.
+    // An event that a step has filtered out still moves the watermark.
     for (let index = 0; index < watermarksMs.length; index++) {
       yield* this.#close(watermarksMs[index] as number, { cause: index, run, results })
       if (indices[next] !== index) continue
@@ -187,17 +167,13 @@ export class TumblingWindows implements KeyedState {
     if (results.length > 0) yield results
   }
 
-  /**
-   * Closes the windows that the watermark has passed without an event; yields pieces as {@link
-   * take} does.
-   */
   *pass(watermarkMs: number, run: TumblingRun): Results {
     const results: WindowResult[] = []
     yield* this.#close(watermarkMs, { cause: null, run, results })
     if (results.length > 0) yield results
   }
 
-  /** Closes windows and adds to the results; yields each full piece. */
+  /** Closes windows and adds their results; yields each full piece. */
   *#close(watermarkMs: number, { cause, run, results }: Closing): Results {
     while (this.#hasClosed(watermarkMs)) {
       const endMs = this.#ends.shift() as number
@@ -206,8 +182,7 @@ export class TumblingWindows implements KeyedState {
         const history = this.#histories.of(key) as History
         run.outcome.closed++
         if (run.isWanted) results.push(this.#result(history, { endMs, isFinal: true, cause }))
-        // Windows close in the order of their ends, so the results of all older windows have been
-        // made.
+        // Windows close in the order of their ends, so no older window needs these events.
         history.prune(endMs - 1)
         if (history.size === 0) this.#evict(key)
         if (run.outcome.closed % PIECE === 0) yield results.splice(0)
@@ -215,13 +190,12 @@ export class TumblingWindows implements KeyedState {
     }
   }
 
-  /** Has the watermark passed the next window to close? */
   #hasClosed(watermarkMs: number): boolean {
     const [endMs] = this.#ends
     return endMs !== undefined && isWindowClosed(endMs, this.#step.graceMs, watermarkMs)
   }
 
-  /** Removes the windows that end at a time from the open ones. Returns their keys in order. */
+  /** Removes the windows that end at a time. @returns their keys in order */
   *#removeOpen(endMs: number): Generator<readonly never[], readonly number[]> {
     const sorting = sortInTurns(this.#open.get(endMs) as number[], this.#byText)
     this.#open.delete(endMs)
@@ -275,7 +249,6 @@ export class TumblingWindows implements KeyedState {
     return this.#histories.begin(key)
   }
 
-  /** Evicts the current key, which has no events left. */
   #evict(key: number): void {
     this.#histories.evict(false)
     this.#use.keys--

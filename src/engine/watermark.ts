@@ -1,8 +1,7 @@
 import { NO_TIMESTAMP } from '../kernel/time.ts'
 import type { SourceDefinition } from '../topology/definition.ts'
-import { isLate } from './lateness.ts'
 
-/** The parts of a watermark; −Infinity for a part that has not been set. */
+/** −Infinity: the part has not been set. */
 export interface WatermarkParts {
   /** Largest event time seen, ms since the epoch. */
   readonly newestMs: number
@@ -11,15 +10,13 @@ export interface WatermarkParts {
 }
 
 /**
- * The watermark of one partition: the largest event time seen minus the lag. It never goes back. It
- * is derived from the log alone, so a replay finds the same events late.
+ * The watermark of one partition: the largest event time minus the lag. It never goes back, and
+ * follows from the log alone, so that a replay finds the same events late.
  */
 export class Watermark {
   readonly #lagMs: number
   readonly #maxAheadMs: number
-  /** Largest event time seen. */
   #newestMs = Number.NEGATIVE_INFINITY
-  /** Watermark set by idleness. */
   #idleMs = Number.NEGATIVE_INFINITY
   #nowMs = Number.NEGATIVE_INFINITY
   #firstMs: number | null = null
@@ -30,43 +27,35 @@ export class Watermark {
     this.#maxAheadMs = maxAheadMs === 'none' ? Number.POSITIVE_INFINITY : maxAheadMs
   }
 
-  /** ms since the epoch; −Infinity before the first event. */
   get nowMs(): number {
     return this.#nowMs
   }
 
-  /**
-   * The newest event time, ms since the epoch, after the first event (which may have been late);
-   * `null` before the first event.
-   */
+  /** The newest event time after the first event, perhaps a late one, ms; `null` before it. */
   get firstMs(): number | null {
     return this.#firstMs
   }
 
-  /**
-   * The parts that it is derived from. Stored with an offset, they restore the watermark of that
-   * offset (rule R2).
-   */
+  /** Stored with an offset, the parts restore the watermark of that offset (rule R2). */
   get parts(): WatermarkParts {
     return { newestMs: this.#newestMs, idleMs: this.#idleMs }
   }
 
-  /** Continues from stored parts. */
   restore({ newestMs, idleMs }: WatermarkParts): void {
     this.#newestMs = newestMs
     this.advance(idleMs)
   }
 
-  /** Advances the watermark of an idle partition. */
   advance(idleMs: number): void {
     this.#idleMs = Math.max(this.#idleMs, idleMs)
     this.#nowMs = Math.max(this.#newestMs - this.#lagMs, this.#idleMs)
   }
 
   /**
-   * Advances the watermark by an event. Returns false for an event that is too far ahead of its own
-   * record's timestamp: one wrong clock must not make the rest of the partition late. A record
-   * without a timestamp cannot be checked, so its event time is accepted.
+   * Advances the watermark by an event. One wrong clock must not make the rest of the partition
+   * late, so an event too far ahead of its record's timestamp is refused; without a timestamp it is
+   * accepted.
+   * @returns is the event accepted?
    */
   admit(eventTimeMs: number, recordTimestampMs: number): boolean {
     const isJudged = recordTimestampMs !== NO_TIMESTAMP
@@ -79,4 +68,14 @@ export class Watermark {
     }
     return true
   }
+}
+
+/** An event exactly at the watermark is on time. */
+export function isLate(timeMs: number, watermarkMs: number): boolean {
+  return timeMs < watermarkMs
+}
+
+/** Has the watermark passed a tumbling window's end and grace period? */
+export function isWindowClosed(endMs: number, graceMs: number, watermarkMs: number): boolean {
+  return endMs + graceMs <= watermarkMs
 }

@@ -1,6 +1,6 @@
+import type { ScannedEvents } from '../columns/scanned-events.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import type { Slices } from '../kernel/slices.ts'
-import type { ScannedEvents } from '../plan/scanned-events.ts'
 import type { Decoded, DecodeFault, RawChunk } from './format.ts'
 
 /** Records decoded between two checks whether other work should have its turn. */

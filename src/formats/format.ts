@@ -1,10 +1,10 @@
+import type { ColumnForm } from '../columns/columns.ts'
+import type { Reader } from '../columns/events.ts'
+import type { ScannedEvents } from '../columns/scanned-events.ts'
 import type { Clock } from '../kernel/clock.ts'
 import type { TidemarkError } from '../kernel/errors.ts'
 import type { ValuePlace } from '../kernel/memory.ts'
 import type { Slices } from '../kernel/slices.ts'
-import type { ColumnForm } from '../plan/columns.ts'
-import type { Reader } from '../plan/events.ts'
-import type { ScannedEvents } from '../plan/scanned-events.ts'
 import type { SourceDefinition } from '../topology/definition.ts'
 import type { RecordHeader, SourcePartition } from '../topology/source-record.ts'
 

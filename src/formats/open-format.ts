@@ -1,5 +1,5 @@
+import type { FieldPath } from '../columns/columns.ts'
 import { TidemarkError } from '../kernel/errors.ts'
-import type { FieldPath } from '../plan/columns.ts'
 import type { SchemaRegistry } from '../registry/schema-registry.ts'
 import type { Format, FormatSource } from './format.ts'
 import { JsonFormat } from './json/json-format.ts'

@@ -1,6 +1,6 @@
+import type { ColumnForm } from '../columns/columns.ts'
 import type { Operator } from '../engine/operators/rule.ts'
 import { openBehindModel } from '../engine/plan.ts'
-import type { ColumnForm } from '../plan/columns.ts'
 import type { Header } from '../records/port.ts'
 import type { StepScorer } from '../scoring/step-scorer.ts'
 import type { ScoreStep } from '../topology/definition.ts'

@@ -1,4 +1,4 @@
-import { keepsState } from '../engine/horizon.ts'
+import { keepsState } from '../engine/plan.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import type { NewTopic, TopicInfo } from '../records/port.ts'
 import { type Definition, outputTopics } from '../topology/definition.ts'

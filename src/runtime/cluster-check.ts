@@ -1,4 +1,4 @@
-import { keepsState } from '../engine/horizon.ts'
+import { keepsState } from '../engine/plan.ts'
 import { refuseIfAny, type TidemarkError } from '../kernel/errors.ts'
 import type { Guarantee, NewTopic, PartitionOffsets, Records, TopicInfo } from '../records/port.ts'
 import { type Definition, tableTopics } from '../topology/definition.ts'

@@ -1,3 +1,4 @@
+import type { ColumnForm } from '../columns/columns.ts'
 import { knownEvent } from '../formats/json/known-event.ts'
 import { type KnownObject, knownScored, type ScoredBy } from '../formats/json/known-values.ts'
 import { writeNumber } from '../formats/json/number-text.ts'
@@ -5,7 +6,6 @@ import { compileEncoder, type OutputEncoder } from '../formats/json/output-encod
 import type { ScoredRows } from '../formats/json/scored-rows.ts'
 import { ByteRoom, Constant } from '../kernel/byte-room.ts'
 import { aroundOffset } from '../kernel/ids.ts'
-import type { ColumnForm } from '../plan/columns.ts'
 import type { Header, LogRecords, TopicPartition } from '../records/port.ts'
 import { varintBytes, writeVarint } from '../records/varint.ts'
 import type { WrittenRecords } from '../records/written-records.ts'

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import { describe } from '../engine/describe.ts'
-import { horizonOf } from '../engine/horizon.ts'
-import { planOf } from '../engine/plan.ts'
+import { horizonOf, planOf } from '../engine/plan.ts'
 import { MOST_UNPACKED_BYTES } from '../records/port.ts'
 import type { Definition } from '../topology/definition.ts'
 import { formOf } from '../topology/function-form.ts'

@@ -1,4 +1,4 @@
-import type { Dictionary } from '../engine/dictionary.ts'
+import type { Dictionary } from '../engine/store/dictionary.ts'
 import { partitionOfKey } from '../kernel/partitioners.ts'
 import type { LogRecords, TopicPartition } from '../records/port.ts'
 import type { Definition, SourceDefinition } from '../topology/definition.ts'

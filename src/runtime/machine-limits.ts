@@ -1,6 +1,6 @@
 import { totalmem } from 'node:os'
 import { getHeapStatistics } from 'node:v8'
-import { KEY_HEAP_BYTES, type StateLimits } from '../engine/state-limits.ts'
+import { KEY_HEAP_BYTES, type StateLimits } from '../engine/store/state-limits.ts'
 
 /**
  * Limits of a worker's windows on this machine: half of its share of the memory, and keys for half

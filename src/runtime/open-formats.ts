@@ -1,5 +1,5 @@
-import { validateTopology } from '../engine/validate.ts'
-import { wantedFields } from '../engine/wanted-fields.ts'
+import { wantedFields } from '../engine/author-functions.ts'
+import { validateTopology } from '../engine/checks.ts'
 import type { Format } from '../formats/format.ts'
 import { openFormat } from '../formats/open-format.ts'
 import { openOutput } from '../formats/open-output.ts'

@@ -1,3 +1,4 @@
+import type { StateLimits } from '../engine/store/state-limits.ts'
 import type { ConditionVariable } from '../kernel/condition-variable.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import { Lifecycle } from '../kernel/lifecycle.ts'

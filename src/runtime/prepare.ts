@@ -1,7 +1,5 @@
 import { authorFunctions } from '../engine/author-functions.ts'
-import { restartNotes } from '../engine/horizon.ts'
-import { routeNotes } from '../engine/route-notes.ts'
-import { validateTopology } from '../engine/validate.ts'
+import { restartNotes, routeNotes, validateTopology } from '../engine/checks.ts'
 import type { Format } from '../formats/format.ts'
 import type { OutputFormat } from '../formats/output-format.ts'
 import { Refused, TidemarkError } from '../kernel/errors.ts'

@@ -1,4 +1,4 @@
-import type { StateLimits } from '../engine/state-limits.ts'
+import type { StateLimits } from '../engine/store/state-limits.ts'
 import type { TidemarkError } from '../kernel/errors.ts'
 import type { WorkerContext } from './context.ts'
 import type { Shadows } from './shadow/shadows.ts'

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type ChunkResults, Engine } from '../engine/engine.ts'
 import type { Arrivals, EngineResult } from '../engine/events.ts'
-import { horizonOf, keepsState } from '../engine/horizon.ts'
+import { horizonOf, keepsState } from '../engine/plan.ts'
 import type { RunMode } from '../engine/run.ts'
 import { LATEST_EVENT_TIME_MS } from '../kernel/time.ts'
 import { firstFrom, NO_RECORDS } from '../records/log-records.ts'

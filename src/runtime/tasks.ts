@@ -1,5 +1,5 @@
-import { keepsState } from '../engine/horizon.ts'
-import type { StateLimits } from '../engine/state-limits.ts'
+import { keepsState } from '../engine/plan.ts'
+import type { StateLimits } from '../engine/store/state-limits.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import { partitionName } from '../kernel/ids.ts'
 import { LATEST_EVENT_TIME_MS } from '../kernel/time.ts'

@@ -1,3 +1,4 @@
+import type { StateLimits } from '../engine/store/state-limits.ts'
 import { Backoff, type Random, systemRandom } from '../kernel/backoff.ts'
 import { type Clock, wallClock } from '../kernel/clock.ts'
 import { ConditionVariable } from '../kernel/condition-variable.ts'

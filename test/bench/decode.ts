@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { wantedFields } from '../../src/engine/wanted-fields.ts'
+import { wantedFields } from '../../src/engine/author-functions.ts'
 import type { Format } from '../../src/formats/format.ts'
 import { openFormat } from '../../src/formats/open-format.ts'
 import { atOnce, Slices } from '../../src/kernel/slices.ts'

@@ -1,7 +1,7 @@
 import { defineTopology, file, minutes, onnxModel, seconds } from 'tidemark'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
-import { functionReadings } from '../../src/engine/function-readings.ts'
+import { functionReadings } from '../../src/engine/author-functions.ts'
 
 const Event = z.object({ id: z.string(), kind: z.string(), n: z.number(), at: z.number() })
 type Event = z.infer<typeof Event>

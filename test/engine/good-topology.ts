@@ -1,6 +1,6 @@
 import { defineTopology, hours, onnxModel, seconds } from 'tidemark'
 import { z } from 'zod'
-import { validateTopology } from '../../src/engine/validate.ts'
+import { validateTopology } from '../../src/engine/checks.ts'
 import type { Definition } from '../../src/topology/definition.ts'
 import type { TopologyBuilder } from '../../src/topology/stream.ts'
 

@@ -1,10 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { Dictionary } from '../../src/engine/dictionary.ts'
-import { numberOfId } from '../../src/engine/event-ids.ts'
-import { SeenIds } from '../../src/engine/seen-ids.ts'
-import { StateUse } from '../../src/engine/state-limits.ts'
+import { numberOfId, SeenIds } from '../../src/engine/seen-ids.ts'
+import { Dictionary } from '../../src/engine/store/dictionary.ts'
+import { StateUse } from '../../src/engine/store/state-limits.ts'
 import { ROOT } from '../support/paths.ts'
 
 const NO_LIMITS = { maxKeys: Number.POSITIVE_INFINITY, maxBytes: Number.POSITIVE_INFINITY }

@@ -1,7 +1,7 @@
 import { defineTopology, minutes, onnxModel, seconds } from 'tidemark'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
-import { validateTopology } from '../../src/engine/validate.ts'
+import { validateTopology } from '../../src/engine/checks.ts'
 import type { Definition } from '../../src/topology/definition.ts'
 import type { TopologyBuilder } from '../../src/topology/stream.ts'
 

@@ -1,7 +1,7 @@
 import { defineTopology, file, minutes, onnxModel, seconds } from 'tidemark'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
-import { wantedFields } from '../../src/engine/wanted-fields.ts'
+import { wantedFields } from '../../src/engine/author-functions.ts'
 import type { SinkOrSinks, Stream } from '../../src/topology/stream.ts'
 
 const Event = z.object({

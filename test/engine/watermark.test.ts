@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { isLate } from '../../src/engine/lateness.ts'
-import { Watermark } from '../../src/engine/watermark.ts'
+import { isLate, Watermark } from '../../src/engine/watermark.ts'
 
 const T = Date.UTC(2026, 0, 1)
 

@@ -10,7 +10,7 @@ const TASK = 'test/runtime/task.test.ts'
 const FINGERPRINT = 'test/runtime/fingerprint.test.ts'
 const KEYS = 'test/runtime/key-watch.test.ts'
 const DIRECT = 'test/runtime/direct-outputs.test.ts'
-const SCANNED = 'test/plan/scanned-events.test.ts'
+const SCANNED = 'test/columns/scanned-events.test.ts'
 
 const ROWS: readonly Row[] = [
   [
@@ -53,12 +53,12 @@ const ROWS: readonly Row[] = [
   ],
   [
     'a pick gives null for an absent field',
-    ['plan/scanned-events.ts', '=== 1 ? undefined : UNKNOWN', '=== 1 ? null : UNKNOWN'],
+    ['columns/scanned-events.ts', '=== 1 ? undefined : UNKNOWN', '=== 1 ? null : UNKNOWN'],
     [SCANNED, 'a function is answered as if it were called with the event'],
   ],
   [
     'what was not scanned is read from columns',
-    ['plan/scanned-events.ts', '    if (memory === null) return UNKNOWN\n', ''],
+    ['columns/scanned-events.ts', '    if (memory === null) return UNKNOWN\n', ''],
     [SCANNED, 'a function is answered as if it were called with the event'],
   ],
   [

@@ -3,11 +3,11 @@ import { type Mutant, mutantOf, type Row } from './mutant.ts'
 // Mistakes in what windows hold and give, each one edit and the test that catches it.
 
 const ENGINE = 'test/engine/engine.test.ts'
-const AHEAD = 'test/engine/cells-ahead.test.ts'
-const COLUMNS = 'test/engine/event-columns.test.ts'
-const WALK = 'test/engine/window-walk.test.ts'
+const AHEAD = 'test/engine/store/cells-ahead.test.ts'
+const COLUMNS = 'test/engine/store/event-columns.test.ts'
+const WALK = 'test/engine/store/window-walk.test.ts'
 const TUMBLING = 'test/engine/tumbling.test.ts'
-const HISTORY = 'test/engine/history.test.ts'
+const HISTORY = 'test/engine/store/history.test.ts'
 const DEDUPE = 'test/engine/dedupe.test.ts'
 const RESTART = 'test/golden/restart.test.ts'
 
@@ -15,7 +15,7 @@ const ROWS: readonly Row[] = [
   [
     'a number that no float32 can hold enters windows',
     [
-      'engine/event-columns.ts',
+      'engine/store/event-columns.ts',
       "precision === 'float32' ? isFiniteFloat32 : Number.isFinite",
       'Number.isFinite',
     ],
@@ -23,23 +23,23 @@ const ROWS: readonly Row[] = [
   ],
   [
     'a number that no float32 can hold enters windows where columns are read ahead',
-    ['engine/cells-ahead.ts', ' || !this.#isHeld(number)', ''],
+    ['engine/store/event-columns.ts', ' || !this.#isHeld(number)', ''],
     [AHEAD, 'events that are read ahead come to the same'],
   ],
   [
     'a text that was read ahead is held by nobody',
-    ['engine/cells-ahead.ts', 'this.#columns[c]?.dictionary?.hold(number)', ''],
+    ['engine/store/event-columns.ts', 'this.#columns[c]?.dictionary?.hold(number)', ''],
     [AHEAD, 'events that are read ahead come to the same'],
   ],
   [
     'an event that comes late among settled blocks is not in what they come to',
-    ['engine/older-blocks.ts', 'if (timeMs < this.unsettledMs) this.settledVersion++', ''],
+    ['engine/store/older-blocks.ts', 'if (timeMs < this.unsettledMs) this.settledVersion++', ''],
     [WALK, 'is what its events come to'],
   ],
   [
     'a block that is settled is not in what settled blocks come to',
     [
-      'engine/older-blocks.ts',
+      'engine/store/older-blocks.ts',
       'this.#unsettled = this.#layout.sizes.unsettled\n    this.settledVersion++',
       'this.#unsettled = this.#layout.sizes.unsettled',
     ],
@@ -47,13 +47,13 @@ const ROWS: readonly Row[] = [
   ],
   [
     'what settled blocks come to is kept when the edge has moved past them',
-    ['engine/settled-span.ts', ' && edgeMs < this.#upToMs', ''],
+    ['engine/store/settled-span.ts', ' && edgeMs < this.#upToMs', ''],
     [WALK, 'is what its events come to'],
   ],
   [
     'links within the blocks near an edge count as older',
     [
-      'engine/settled-span.ts',
+      'engine/store/settled-span.ts',
       'Math.max(this.#fromMs, older.newestPrunedMs)',
       'Math.max(afterMs, older.newestPrunedMs)',
     ],
@@ -61,23 +61,23 @@ const ROWS: readonly Row[] = [
   ],
   [
     'the newest texts are not looked up again after one that came late',
-    ['engine/history.ts', 'this.older.newestTexts?.reset(this)\n    } else', '} else'],
+    ['engine/store/history.ts', 'this.older.newestTexts?.reset(this)\n    } else', '} else'],
     [WALK, 'is what its events come to'],
   ],
   [
     'blocks that are gone keep their room',
-    ['engine/history.ts', 'this.older.free()', ''],
+    ['engine/store/history.ts', 'this.older.free()', ''],
     [HISTORY, 'gives back every text and all room when its events are gone'],
   ],
   [
     'a group that is gone keeps its room',
-    ['engine/older-blocks.ts', 'this.groups.shift()?.free()', 'this.groups.shift()'],
+    ['engine/store/older-blocks.ts', 'this.groups.shift()?.free()', 'this.groups.shift()'],
     [HISTORY, 'gives back every text and all room when its events are gone'],
   ],
   [
     'a key that is gone keeps its room',
     [
-      'engine/history.ts',
+      'engine/store/history.ts',
       'this.#layout.slabs.giveBack(this.place, numbersOf(this.#layout, this.capacity))',
       '',
     ],
@@ -101,7 +101,7 @@ const ROWS: readonly Row[] = [
   [
     'a window includes what is exactly its length old',
     [
-      'engine/window-walk.ts',
+      'engine/store/window-walk.ts',
       'Math.max(timeMs - window.lengthMs, floorMs)',
       'Math.max(timeMs - window.lengthMs - 1, floorMs)',
     ],
@@ -119,7 +119,7 @@ const ROWS: readonly Row[] = [
   [
     'seconds since the last reach beyond their window',
     [
-      'engine/kind-windows.ts',
+      'engine/store/keyed-windows.ts',
       'isKnown && previousMs > afterMs ? elapsed : empty',
       'isKnown ? elapsed : empty',
     ],
@@ -128,7 +128,7 @@ const ROWS: readonly Row[] = [
   [
     'an event that lacks a column is of its kind',
     [
-      'engine/kind-windows.ts',
+      'engine/store/keyed-windows.ts',
       'return this.#has === null || !isMissing(this.#has.of(events, index))',
       'return true',
     ],
@@ -137,7 +137,7 @@ const ROWS: readonly Row[] = [
   [
     'a window closes one millisecond early',
     [
-      'engine/lateness.ts',
+      'engine/watermark.ts',
       'return endMs + graceMs <= watermarkMs',
       'return endMs + graceMs <= watermarkMs + 1',
     ],
@@ -160,7 +160,7 @@ const ROWS: readonly Row[] = [
   [
     'the number of a key is used again while its event is on its way',
     [
-      'engine/dictionary.ts',
+      'engine/store/dictionary.ts',
       'if (left === 0) this.#unheld.push(number)',
       'this.#unheld.push(number)\n    if (left === 0) this.settle()',
     ],
@@ -168,22 +168,26 @@ const ROWS: readonly Row[] = [
   ],
   [
     'a text is forgotten that a window holds',
-    ['engine/dictionary.ts', 'if (this.#holders[number] !== 0) continue', ''],
-    ['test/engine/dictionary.test.ts', 'held cells have numbers of their own'],
+    ['engine/store/dictionary.ts', 'if (this.#holders[number] !== 0) continue', ''],
+    ['test/engine/store/dictionary.test.ts', 'held cells have numbers of their own'],
   ],
   [
     'the state of a key is restored from an older version',
-    ['engine/state-bytes.ts', 'if (bytes[0] !== STATE_VERSION) {', 'if (bytes.length === 0) {'],
-    ['test/engine/keyed-state.test.ts', 'of another version are refused'],
+    [
+      'engine/store/keyed-state.ts',
+      'if (bytes[0] !== STATE_VERSION) {',
+      'if (bytes.length === 0) {',
+    ],
+    ['test/engine/store/keyed-state.test.ts', 'of another version are refused'],
   ],
   [
     'the state of a key is restored from bytes that have changed',
     [
-      'engine/state-bytes.ts',
+      'engine/store/keyed-state.ts',
       'this.#view.getUint32(end) !== checksum(bytes.subarray(0, end))',
       'this.#view.byteLength === 0',
     ],
-    ['test/engine/keyed-state.test.ts', 'that are not what was written are refused'],
+    ['test/engine/store/keyed-state.test.ts', 'that are not what was written are refused'],
   ],
   [
     'a duplicate does not count for what comes after it',

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { Dictionary } from '../../src/engine/dictionary.ts'
+import { Dictionary } from '../../src/engine/store/dictionary.ts'
 import { partitionOfKey } from '../../src/kernel/partitioners.ts'
 import { ListedRecords } from '../../src/records/log-records.ts'
 import type { RuntimeEvent } from '../../src/runtime/events.ts'

@@ -1,5 +1,5 @@
 import { defineTopology, registry, seconds } from 'tidemark'
-import { wantedFields } from '../../src/engine/wanted-fields.ts'
+import { wantedFields } from '../../src/engine/author-functions.ts'
 import { RegistryFormat } from '../../src/formats/registry/registry-format.ts'
 import type { Clock } from '../../src/kernel/clock.ts'
 import { MemoryRecords } from '../../src/records/memory/memory-records.ts'

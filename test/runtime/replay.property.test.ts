@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { Engine } from '../../src/engine/engine.ts'
-import { horizonOf } from '../../src/engine/horizon.ts'
+import { horizonOf } from '../../src/engine/plan.ts'
 import type { RunMode } from '../../src/engine/run.ts'
 import { ReplayPoints } from '../../src/runtime/replay-points.ts'
 import type { Definition, FeaturesStep, TumblingStep } from '../../src/topology/definition.ts'

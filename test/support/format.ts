@@ -1,4 +1,4 @@
-import { wantedFields } from '../../src/engine/wanted-fields.ts'
+import { wantedFields } from '../../src/engine/author-functions.ts'
 import { JsonFormat } from '../../src/formats/json/json-format.ts'
 import type { Definition } from '../../src/topology/definition.ts'
 

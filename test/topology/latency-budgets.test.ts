@@ -1,6 +1,6 @@
 import { defineTopology, describe, type LatencyUse, millis } from 'tidemark'
 import { expect, test } from 'vitest'
-import { validateTopology } from '../../src/engine/validate.ts'
+import { validateTopology } from '../../src/engine/checks.ts'
 import { fingerprintOf } from '../../src/runtime/fingerprint.ts'
 import { LATENCY_LIMITS } from '../../src/topology/latency-budgets.ts'
 import { read } from '../house/pages.ts'

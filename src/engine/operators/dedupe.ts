@@ -5,13 +5,12 @@ import {
   stepsOf,
   type TumblingStep,
 } from '../../topology/definition.ts'
-import { EventIds } from '../event-ids.ts'
 import type { Flow } from '../events.ts'
 import { lateError } from '../faults.ts'
-import { isLate, isWindowClosed } from '../lateness.ts'
 import { type ChunkRun, subjectOf } from '../run.ts'
-import { SeenIds } from '../seen-ids.ts'
-import type { StateUse } from '../state-limits.ts'
+import { EventIds, SeenIds } from '../seen-ids.ts'
+import type { StateUse } from '../store/state-limits.ts'
+import { isLate, isWindowClosed } from '../watermark.ts'
 import type {
   ArrivalPieces,
   Operator,
@@ -26,8 +25,7 @@ import type {
 export const dedupe: OperatorRule<DedupeStep> = {
   detail: ({ by, withinMs }, print) => ({ by: print(by), withinMs }),
 
-  // Whether an event at the edge of a window is a duplicate depends on events up to `within` before
-  // that edge.
+  // An event at a window's edge may be the duplicate of one up to `within` before that edge.
   keeps: ({ withinMs }) => ({ lengthMs: withinMs, delayMs: withinMs, forEver: [] }),
 
   *functions({ name, by }) {
@@ -48,7 +46,6 @@ export const dedupe: OperatorRule<DedupeStep> = {
   open: (step, open, context) => new Dedupe(step, open(step.then, context.reader), context),
 }
 
-/** Reports a step that is not directly on the source's events. */
 function checkIsEarly(name: string, { isScored, results }: StepPlace, report: ReportFault): void {
   if (!isScored && results === null) return
   const of = isScored ? 'scores' : 'the results of windows'
@@ -60,7 +57,6 @@ class Dedupe implements Operator {
   readonly #name: string
   readonly #onLate: OnLate
   readonly #behind: readonly Operator[]
-  /** The tumbling windows that its events enter. */
   readonly #windows: readonly TumblingStep[]
   readonly #use: StateUse
   readonly #seen: SeenIds

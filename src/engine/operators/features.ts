@@ -13,14 +13,18 @@ import { readFunction } from '../../topology/function-reading.ts'
 import { FeatureRows } from '../feature-rows.ts'
 import { subjectOf } from '../run.ts'
 import { type LookupFeature, lookupsOf } from '../table-rows.ts'
-import type { FunctionPlace, OperatorRule, Print, ReportFault, StepPlace } from './rule.ts'
 import {
   checkLength,
   checkPlace,
+  type FunctionPlace,
   functionsOf,
   notSupported,
+  type OperatorRule,
+  type Print,
+  type ReportFault,
   type ReportFieldFault,
-} from './windows-over.ts'
+  type StepPlace,
+} from './rule.ts'
 
 /** Enters events into windows, and writes the rows of those that reach a model after it. */
 export const features: OperatorRule<FeaturesStep> = {
@@ -33,7 +37,7 @@ export const features: OperatorRule<FeaturesStep> = {
     features: Object.fromEntries(step.features.map((f) => [f.name, explain(f, step, print)])),
   }),
 
-  // Only the features over windows, whatever their names.
+  // Only features over windows, whatever their names.
   decides(step, detail) {
     const texts = detail['features'] as Readonly<Record<string, string>>
     const windows = new Set(step.features.filter(isOverWindow).map((f) => texts[f.name] as string))
@@ -136,7 +140,7 @@ function* functionsOfFeature(feature: FeatureDefinition, where: string): Generat
 
 interface Checking {
   readonly definition: Definition
-  /** Uses of columns, by kind. */
+  /** By kind. */
   readonly uses: readonly ColumnUses[]
   readonly tell: ReportFieldFault
 }
@@ -190,10 +194,7 @@ function checkValue(
   })
 }
 
-/**
- * The field that a function merely picks, such as `amount` of `(p) => p.amount`; `null` if it does
- * more, or is missing.
- */
+/** The field that a function merely picks, `amount` of `(p) => p.amount`; `null`: it does more. */
 function pickedField(of: EventFunction<unknown> | SourceDefinition['eventTimeMs']): string | null {
   if (typeof of !== 'function') return null
   const reading = readFunction(of)
@@ -223,7 +224,7 @@ function checkModels(step: FeaturesStep, report: ReportFault): void {
       const missing = needed.filter((f) => !names.includes(f))
       if (missing.length > 0) report(next.name, `model ${name} needs ${missing.join(', ')}`)
     }
-    // A function may take any.
+    // A function may take any feature.
     const isClosed = trained.length === Object.keys(models).length
     const unused = names.filter((f) => !taken.has(f) && !carry.includes(f))
     const unknown = carry.filter((f) => !names.includes(f))

@@ -1,4 +1,4 @@
-import { called } from '../../plan/events.ts'
+import { called } from '../../columns/events.ts'
 import type { MapStep } from '../../topology/definition.ts'
 import type { OperatorRule } from './rule.ts'
 

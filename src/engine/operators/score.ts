@@ -16,12 +16,12 @@ import { isEligible, rankedVariants, type Variant } from '../../topology/variant
 import type { OperatorRule, Print, ReportFault } from './rule.ts'
 
 const USES = Object.keys(LATENCY_LIMITS).join(', ')
-/** The number of a decision about a row is one byte. */
+/** A rule's number is one byte. */
 const MOST_ROUTES = 200
 
 /**
- * Runs a model, of several the one that a rule says. Its rows are written by the features step
- * before it; its output continues to the next steps when the model has returned.
+ * Runs the model that the rules choose. The features step before it writes its rows; its output
+ * goes to the next steps when the model has returned.
  */
 export const score: OperatorRule<ScoreStep> = {
   detail: (step, print) => ({
@@ -106,7 +106,7 @@ function checkModels({ name, models, outputs, ...step }: ScoreStep, report: Repo
     )
     return
   }
-  // The route of an event for which no rule holds is called after its model.
+  // An event without a rule has its model's name as route.
   for (const bad of names.filter((each) => !isRouteName(each))) {
     report(name, `a model cannot be named ${JSON.stringify(bad)}`, { hint: NAME_HINT })
   }
@@ -139,12 +139,12 @@ function checkAccuracies({ name, models }: ScoreStep, report: ReportFault): void
   }
 }
 
-/** Printable, and no quotes, which a graph could not show. */
+/** Printable, and without quotes, which a graph could not show. */
 const ROUTE_NAME = /^[^\p{C}"]{1,200}$/u
 const NAME_HINT =
   'a name is 1 to 200 characters without quotes, and begins with neither fallback:, variant: nor shadow.'
 
-/** What other routes, and the keys of shadows, are called. */
+/** Names of other routes, and keys of shadows. */
 const RESERVED = /^(fallback:|variant:|shadow\.)/
 
 function isRouteName(name: string): boolean {
@@ -173,7 +173,7 @@ function checkRoutes(step: ScoreStep, report: ReportFault): void {
   }
 }
 
-/** A feature that is not there would be undefined, and the rule never hold. */
+/** A feature that does not exist would be undefined, and its rule would never hold. */
 function checkFeatures(
   { name, features, carry = [] }: ScoreStep,
   { route, when }: { readonly route: string; readonly when: RouteCondition },
@@ -190,7 +190,7 @@ function checkFeatures(
   )
 }
 
-/** A rule is pure, so that it may be asked for a row that is none. */
+/** A rule is pure, so that it may be called with a made-up row. */
 function checkRules({ name, models }: ScoreStep, report: ReportFault): void {
   for (const [model, of] of Object.entries(models)) {
     if (!isRule(of)) continue
@@ -203,7 +203,7 @@ function checkRules({ name, models }: ScoreStep, report: ReportFault): void {
   }
 }
 
-/** The answer of a rule to a row of ones; `null`: it throws. */
+/** A rule's answer to a row of ones; `null`: it throws. */
 function answerOf({ of }: RuleDefinition): Readonly<Record<string, unknown>> | null {
   try {
     const answer: unknown = of(new Proxy({}, { get: () => 1 }))

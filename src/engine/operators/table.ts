@@ -11,7 +11,6 @@ import { where } from './where.ts'
 type Op = Step['op']
 type StepOf<O extends Op> = Extract<Step, { op: O }>
 
-/** The rule of every kind of step. */
 const OPERATORS: { readonly [O in Op]: OperatorRule<StepOf<O>> } = {
   where,
   map,
@@ -22,7 +21,6 @@ const OPERATORS: { readonly [O in Op]: OperatorRule<StepOf<O>> } = {
   sink,
 }
 
-/** The rule of a step. */
-export function ruleOf<S extends Step>({ op }: S): OperatorRule<S> {
+export function operatorRuleOf<S extends Step>({ op }: S): OperatorRule<S> {
   return OPERATORS[op] as unknown as OperatorRule<S>
 }

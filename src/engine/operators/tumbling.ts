@@ -1,27 +1,24 @@
-import { called } from '../../plan/events.ts'
+import { called } from '../../columns/events.ts'
 import { type ColumnUses, checkAggregate } from '../../topology/aggregates/check.ts'
 import { textOf } from '../../topology/aggregates/table.ts'
 import { stepsOf, type TumblingStep } from '../../topology/definition.ts'
 import { type Flow, NO_EVENTS, type WindowResult } from '../events.ts'
 import type { ChunkRun } from '../run.ts'
 import { TumblingWindows } from '../tumbling-windows.ts'
-import type {
-  ArrivalPieces,
-  Operator,
-  OperatorContext,
-  OperatorRule,
-  OperatorState,
-} from './rule.ts'
 import {
+  type ArrivalPieces,
   checkLength,
   checkPlace,
   functionsOf,
   notSupported,
+  type Operator,
+  type OperatorContext,
+  type OperatorRule,
+  type OperatorState,
   type ReportFieldFault,
-} from './windows-over.ts'
+} from './rule.ts'
 
 const EMITS: readonly TumblingStep['emit'][] = ['final', 'early']
-/** Fields that every result has; no aggregate may use one of these names. */
 const OF_EVERY_WINDOW = ['key', 'windowStartMs', 'windowEndMs', 'isFinal']
 
 /** Emits the results of adjacent windows of one length as events. */
@@ -35,7 +32,7 @@ export const tumbling: OperatorRule<TumblingStep> = {
   }),
 
   // An open window began at most this long before the watermark, and its result lags behind its
-  // events by at most this long.
+  // events by at most as much.
   keeps: ({ lengthMs, graceMs }) => {
     const delayMs = lengthMs + graceMs
     return { lengthMs: delayMs, delayMs, forEver: [] }
@@ -69,7 +66,7 @@ class Tumbling implements Operator {
   readonly #step: TumblingStep
   readonly #behind: readonly Operator[]
   readonly #isWhole: boolean
-  /** Must results be made in a replay too, because they feed other windows? */
+  /** Replays make results too if they feed other windows. */
   readonly #feedsWindows: boolean
   readonly #windows: TumblingWindows
 
@@ -99,7 +96,7 @@ class Tumbling implements Operator {
     this.#windows.expire(most)
   }
 
-  /** Passes the results of windows on as their own stream, piece by piece. */
+  /** Passes the results on as their own stream, piece by piece. */
   *#follow(
     run: ChunkRun,
     resultsOf: (of: Parameters<TumblingWindows['process']>[1]) => Iterable<readonly WindowResult[]>,
@@ -113,7 +110,7 @@ class Tumbling implements Operator {
     })
     let isFirst = true
     for (const piece of results) {
-      // If results must be whole, nothing is passed on, but others get their turn.
+      // Whole results are not passed on yet, but others get their turn.
       if (!isFirst) yield this.#isWhole ? [] : run.takeArrivals()
       isFirst = false
       if (piece.length === 0) continue
@@ -125,10 +122,7 @@ class Tumbling implements Operator {
   }
 }
 
-/**
- * Results of windows as events: the time of each is its window's last millisecond, so that none is
- * late.
- */
+/** Each result has the time of its window's last millisecond, so that none is late. */
 function flowOf(windows: readonly WindowResult[]): Flow {
   const timesMs = Float64Array.from(windows, (w) => w.endMs - 1)
   return {

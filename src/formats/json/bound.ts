@@ -1,4 +1,4 @@
-import type { ColumnForm, ColumnType, FieldPath } from '../../plan/columns.ts'
+import type { ColumnForm, ColumnType, FieldPath } from '../../columns/columns.ts'
 import {
   ANY_SCALAR,
   isBare,

@@ -1,4 +1,4 @@
-import { NULL, PRESENT } from '../../plan/columns.ts'
+import { NULL, PRESENT } from '../../columns/columns.ts'
 import type { KnownValue } from './known-values.ts'
 import { cellOf, memoryOf, type ScoredRows } from './scored-rows.ts'
 

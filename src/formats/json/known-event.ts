@@ -1,4 +1,4 @@
-import type { ColumnForm } from '../../plan/columns.ts'
+import type { ColumnForm } from '../../columns/columns.ts'
 import type { KnownObject, KnownValue } from './known-values.ts'
 
 /**

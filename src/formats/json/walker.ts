@@ -1,4 +1,4 @@
-import { ABSENT, NULL, PRESENT, ScannedColumns } from '../../plan/columns.ts'
+import { ABSENT, NULL, PRESENT, ScannedColumns } from '../../columns/columns.ts'
 import {
   type Bound,
   type BoundField,

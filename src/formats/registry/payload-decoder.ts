@@ -1,5 +1,5 @@
+import type { ScannedColumns } from '../../columns/columns.ts'
 import { messageOf, TidemarkError } from '../../kernel/errors.ts'
-import type { ScannedColumns } from '../../plan/columns.ts'
 import type { Bound } from '../json/bound.ts'
 import type { PlainObject } from '../json/plain.ts'
 import type { RecordPlace } from '../json/record-place.ts'

@@ -1,3 +1,4 @@
+import { ABSENT, NULL, PRESENT, ScannedColumns } from '../../../src/columns/columns.ts'
 import { type Bound, boundOf } from '../../../src/formats/json/bound.ts'
 import { EventDecoder } from '../../../src/formats/json/event-decoder.ts'
 import { LIMITS } from '../../../src/formats/json/limits.ts'
@@ -6,7 +7,6 @@ import { Walker } from '../../../src/formats/json/walker.ts'
 import { plainOf } from '../../../src/formats/json/zod-schema.ts'
 import { TidemarkError } from '../../../src/kernel/errors.ts'
 import { Memory } from '../../../src/kernel/memory.ts'
-import { ABSENT, NULL, PRESENT, ScannedColumns } from '../../../src/plan/columns.ts'
 import type { Kind, Random } from './records.ts'
 import { source } from './source.ts'
 

@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest'
+import { ABSENT, NULL, PRESENT, ScannedColumns } from '../../../src/columns/columns.ts'
 import { equalityTest } from '../../../src/formats/json/equality.ts'
 import type { ScoredRows } from '../../../src/formats/json/scored-rows.ts'
 import { Memory } from '../../../src/kernel/memory.ts'
-import { ABSENT, NULL, PRESENT, ScannedColumns } from '../../../src/plan/columns.ts'
 
 const REPLACEMENT = '\ufffd'
 const bytes = Buffer.from(`"${REPLACEMENT}"`)

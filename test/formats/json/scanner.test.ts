@@ -1,12 +1,18 @@
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
+import {
+  ABSENT,
+  type FieldPath,
+  NULL,
+  PRESENT,
+  ScannedColumns,
+} from '../../../src/columns/columns.ts'
 import { recordLayoutOf } from '../../../src/formats/json/layout.ts'
 import { compileLayout } from '../../../src/formats/json/layout-code.ts'
 import { LIMITS } from '../../../src/formats/json/limits.ts'
 import { compileScanner, type Scanner } from '../../../src/formats/json/scanner.ts'
 import { Walker } from '../../../src/formats/json/walker.ts'
 import { Memory } from '../../../src/kernel/memory.ts'
-import { ABSENT, type FieldPath, NULL, PRESENT, ScannedColumns } from '../../../src/plan/columns.ts'
 import { Payment } from '../../../topologies/payment.ts'
 import { withoutGeneration } from '../../support/without-generation.ts'
 import { boundIn } from './both-ways.ts'
@@ -213,7 +219,7 @@ test('without code generation a record is scanned as well', () => {
     import { Payment } from './topologies/payment.ts'
     import { compileScanner } from './src/formats/json/scanner.ts'
     import { Memory } from './src/kernel/memory.ts'
-    import { ScannedColumns } from './src/plan/columns.ts'
+    import { ScannedColumns } from './src/columns/columns.ts'
     const limits = { bytes: 1000, depth: 2, fields: 9 }
     const { scanner } = compileScanner(Payment, { wanted: [['amount']], limits })
     const payment = ${JSON.stringify(Payment.parse(payment()))}

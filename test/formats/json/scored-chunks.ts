@@ -1,4 +1,5 @@
 import * as fc from 'fast-check'
+import { ABSENT, NULL, PRESENT, ScannedColumns } from '../../../src/columns/columns.ts'
 import type { Arrivals } from '../../../src/engine/events.ts'
 import {
   type KnownObject,
@@ -7,7 +8,6 @@ import {
 } from '../../../src/formats/json/known-values.ts'
 import type { ScoredRows } from '../../../src/formats/json/scored-rows.ts'
 import { Memory } from '../../../src/kernel/memory.ts'
-import { ABSENT, NULL, PRESENT, ScannedColumns } from '../../../src/plan/columns.ts'
 import { ScoreReader } from '../../../src/runtime/score-reader.ts'
 import type { ModelDefinition } from '../../../src/topology/definition.ts'
 import { modelStep, stepAnswer } from '../../support/score-steps.ts'

@@ -1,0 +1,211 @@
+import type { Memory } from '../kernel/memory.ts'
+import type { EventFunction } from '../topology/definition.ts'
+import { type Expression, readFunction } from '../topology/function-reading.ts'
+import {
+  type ColumnForm,
+  type ColumnType,
+  type FieldPath,
+  NULL,
+  PRESENT,
+  type ScannedColumns,
+} from './columns.ts'
+import { called, type Events, picking, type Read, type Reader } from './events.ts'
+
+/**
+ * Events of a chunk, most of them as columns only. An event object is created when a function first
+ * needs it.
+ */
+export class ScannedEvents implements Events {
+  readonly columns: ScannedColumns
+  readonly #make: (index: number) => unknown
+  /** By index: the memory of the columns' offsets; `null`: the columns lack the event. */
+  readonly #memory: (Memory | null)[]
+  readonly #made: unknown[] = []
+  #count = 0
+
+  /** @param make creates the event of a row, which the schema has already accepted */
+  constructor(columns: ScannedColumns, make: (index: number) => unknown) {
+    this.columns = columns
+    this.#make = make
+    this.#memory = new Array<Memory | null>(columns.capacity).fill(null)
+  }
+
+  get count(): number {
+    return this.#count
+  }
+
+  /** Adds the event whose fields have been written to the next row. */
+  addScanned(memory: Memory): void {
+    this.#memory[this.#count++] = memory
+  }
+
+  addMade(event: unknown): void {
+    this.#made[this.#count++] = event
+  }
+
+  cut(count: number): void {
+    this.#count = Math.min(this.#count, count)
+    this.#memory.fill(null, count)
+    this.#made.length = Math.min(this.#made.length, count)
+  }
+
+  /** The memory of an event's offsets in the columns; `null`: the columns hold nothing of it. */
+  memoryOf(index: number): Memory | null {
+    return this.#memory[index] ?? null
+  }
+
+  at(index: number): unknown {
+    if (this.#made[index] === undefined && this.#memory[index] !== null) {
+      this.#made[index] = this.#make(index)
+    }
+    return this.#made[index]
+  }
+}
+
+/** Reads fields that a function merely picks from their columns; calls all other functions. */
+export function columnReader(forms: readonly ColumnForm[]): Reader {
+  const read = <R>(of: EventFunction<R>): Read<R> => {
+    const reading = readFunction(of)
+    return ('why' in reading ? null : columnRead(of, reading.expression, forms)) ?? called(of)
+  }
+  const field = (name: string) => fieldRead(picking(name), [name], forms) ?? called.field(name)
+  return Object.assign(read, { field })
+}
+
+function columnRead<R>(
+  of: EventFunction<R>,
+  expression: Expression,
+  forms: readonly ColumnForm[],
+): Read<R> | null {
+  switch (expression.is) {
+    case 'pick':
+      return fieldRead(of, expression.path, forms)
+    case 'equals': {
+      const field = fieldRead(of, expression.path, forms)
+      const { to, negated } = expression
+      if (field === null) return null
+      return {
+        of: (events, index) => {
+          const value = field.valueIn(events, index)
+          return value === UNKNOWN ? of(events.at(index)) : (((value === to) !== negated) as R)
+        },
+      }
+    }
+    case 'literal':
+      return { of: () => expression.value as R }
+    case 'object':
+      return null
+  }
+}
+
+function fieldRead<R>(
+  of: EventFunction<R>,
+  path: FieldPath,
+  forms: readonly ColumnForm[],
+): FieldRead<R> | null {
+  const column = forms.findIndex((form) => JSON.stringify(form.path) === JSON.stringify(path))
+  const form = forms[column]
+  return form === undefined ? null : new FieldRead(of, column, form)
+}
+
+/** A value that can only be read from the event object. */
+const UNKNOWN = Symbol('unknown')
+export const NO_CELL = -1
+
+export class FieldRead<R> implements Read<R> {
+  readonly type: ColumnType
+  readonly column: number
+  readonly #of: EventFunction<R>
+  // Results for an absent and for a null field. Where an object on the path to a nested field may
+  // be missing, the function throws, so it must be called.
+  readonly #ofNone: unknown
+  readonly #ofNull: unknown
+  readonly #texts = new TextCache()
+
+  constructor(of: EventFunction<R>, column: number, { path, type }: ColumnForm) {
+    this.type = type
+    this.#of = of
+    this.column = column
+    this.#ofNone = path.length === 1 ? undefined : UNKNOWN
+    this.#ofNull = path.length === 1 ? null : UNKNOWN
+  }
+
+  of(events: Events, index: number): R {
+    const value = this.valueIn(events, index)
+    return value === UNKNOWN ? this.#of(events.at(index)) : (value as R)
+  }
+
+  /** The cell with the value; {@link NO_CELL}: only {@link of} can tell. */
+  cellIn(events: ScannedEvents, index: number): number {
+    const { columns } = events
+    const cell = this.column * columns.capacity + index
+    const isThere = events.memoryOf(index) !== null && columns.states[cell] === PRESENT
+    return isThere ? cell : NO_CELL
+  }
+
+  /** `UNKNOWN`: the value can only be read from the event object. */
+  valueIn(events: Events, index: number): unknown {
+    if (!(events instanceof ScannedEvents)) return UNKNOWN
+    const memory = events.memoryOf(index)
+    if (memory === null) return UNKNOWN
+    const { capacity, states, numbers, starts, ends } = events.columns
+    const cell = this.column * capacity + index
+    const state = states[cell]
+    if (state !== PRESENT) return state === NULL ? this.#ofNull : this.#ofNone
+    switch (this.type) {
+      case 'number':
+        return numbers[cell]
+      case 'boolean':
+        return numbers[cell] === 1
+      case 'text':
+        return this.#texts.text(memory, starts[cell] as number, ends[cell] as number)
+    }
+  }
+}
+
+const SLOTS = 2 ** 14
+/** Bytes; longer texts rarely repeat. */
+const LONGEST = 64
+/** Texts after which the cache decides whether most of them repeat. */
+const TRIAL = 2 ** 14
+const ASCII = 0x80
+const FNV_OFFSET = 0x811c9dc5
+const FNV_PRIME = 0x01000193
+
+/**
+ * Creates a text that repeats only once: a new string takes memory, and every lookup by it hashes
+ * it again. Nothing is cached for a column whose texts mostly differ, as keys do. (FNV-1a: Fowler,
+ * Noll and Vo.)
+ */
+class TextCache {
+  #texts: string[] | null = new Array<string>(SLOTS).fill('')
+  #asked = 0
+  #made = 0
+
+  /** The text of the UTF-8 at `from` ≤ i < `to`. */
+  text(memory: Memory, from: number, to: number): string {
+    const texts = this.#texts
+    if (texts === null || to - from > LONGEST) return memory.text(from, to)
+    const { bytes } = memory
+    let hash = FNV_OFFSET
+    for (let i = from; i < to; i++) hash = Math.imul(hash ^ (bytes[i] as number), FNV_PRIME)
+    const slot = (hash ^ (hash >>> 15)) & (SLOTS - 1)
+    const known = texts[slot] as string
+    this.#asked++
+    if (known.length === to - from && isSame(known, bytes, from)) return known
+    const text = memory.text(from, to)
+    texts[slot] = text
+    this.#made++
+    if (this.#asked >= TRIAL && this.#made * 2 > this.#asked) this.#texts = null
+    return text
+  }
+}
+
+/** A text that is not ASCII never is. */
+function isSame(text: string, bytes: Uint8Array, from: number): boolean {
+  for (let i = 0; i < text.length; i++) {
+    const byte = bytes[from + i] as number
+    if (byte >= ASCII || text.charCodeAt(i) !== byte) return false
+  }
+  return true
+}

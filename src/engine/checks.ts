@@ -1,0 +1,213 @@
+import { TidemarkError } from '../kernel/errors.ts'
+import { formatDuration } from '../kernel/time.ts'
+import {
+  type Definition,
+  type FeaturesStep,
+  type KeyMismatch,
+  type OnLate,
+  type OnTombstone,
+  outputTopics,
+  type ScoreStep,
+  type SourceDefinition,
+  scoreStepsOf,
+  sinksOf,
+  stepsOf,
+  type TableDefinition,
+} from '../topology/definition.ts'
+import { fieldsRead } from '../topology/fields-read.ts'
+import { isReservedHeader } from '../topology/headers.ts'
+import type { ReportFault } from './operators/rule.ts'
+import { horizonOf, planOf } from './plan.ts'
+
+// Checks what types cannot express, and what types would have found: a topology may run without
+// having been compiled. All faults are reported at once, before anything is read.
+
+const NAME = /^[a-zA-Z0-9._-]{1,200}$/
+const ON_LATE: readonly OnLate[] = ['dead-letter', 'drop', 'score']
+const ON_TOMBSTONE: readonly OnTombstone[] = ['dead-letter', 'skip']
+const KEY_MISMATCH: readonly KeyMismatch[] = ['warn', 'dead-letter', 'allow']
+const PARTITIONERS: readonly NonNullable<SourceDefinition['partitioner']>[] = [
+  'murmur2',
+  'crc32',
+  'unknown',
+]
+
+/** The faults of a topology, with codes `TOPOLOGY_INVALID` and `NOT_SUPPORTED`. */
+export function validateTopology(definition: Definition): TidemarkError[] {
+  const faults: TidemarkError[] = []
+  const report: ReportFault = (where, what, { code = 'TOPOLOGY_INVALID', ...hint } = {}) =>
+    faults.push(new TidemarkError(code, what, { where: `${definition.name}/${where}`, ...hint }))
+  if (!NAME.test(definition.name)) {
+    report('', `name "${definition.name}" must match ${NAME}`)
+  }
+  checkSource(definition, report)
+  checkHeaders(definition, report)
+  checkTopics(definition, report)
+  checkTables(definition, report)
+  for (const { step, rule, place } of planOf(definition)) rule.check?.(step, place, report)
+  return faults
+}
+
+function checkSource({ source }: Definition, report: ReportFault): void {
+  const { format, key, eventTimeMs, onTombstone } = source
+  if (format.is === 'decode' && typeof format.decode !== 'function') {
+    report(source.topic, `decode must be a function of the record, got ${typeof format.decode}`)
+  }
+  if (typeof key !== 'function') {
+    report(source.topic, `key must be a function of the event, got ${typeof key}`)
+  }
+  if (typeof eventTimeMs !== 'function' && eventTimeMs !== 'record') {
+    const got = typeof eventTimeMs
+    report(source.topic, `eventTimeMs must be a function of the event or "record", got ${got}`)
+  }
+  if (typeof onTombstone !== 'function' && !ON_TOMBSTONE.includes(onTombstone)) {
+    const all = ON_TOMBSTONE.join(', ')
+    report(source.topic, `onTombstone "${onTombstone}" must be a function or one of ${all}`)
+  }
+  if (typeof source.schema?.['~standard']?.validate !== 'function') {
+    report(source.topic, 'schema must be a Standard Schema (zod, valibot, arktype, …)')
+  }
+  const { lagMs, idleAfterMs, maxAheadMs } = source.watermark
+  if (!(lagMs >= 0))
+    report(source.topic, `watermark.lag must be a duration of 0 ms or more, got ${lagMs}`)
+  if (maxAheadMs !== 'none' && !(maxAheadMs >= 0)) {
+    report(
+      source.topic,
+      `watermark.maxAhead must be a duration of 0 ms or more, or 'none', got ${maxAheadMs}`,
+    )
+  }
+  const checkWord = (name: string, word: string, words: readonly string[]) => {
+    if (words.includes(word)) return
+    report(source.topic, `${name} "${word}" must be one of ${words.join(', ')}`)
+  }
+  checkWord('onLate', source.onLate, ON_LATE)
+  checkWord('keyMismatch', source.keyMismatch, KEY_MISMATCH)
+  if (source.partitioner !== null) checkWord('partitioner', source.partitioner, PARTITIONERS)
+  if (source.partitioner === 'unknown' && source.keyMismatch === 'dead-letter') {
+    report(source.topic, `keyMismatch "dead-letter" needs a known partitioner, got "unknown"`)
+  }
+  if (idleAfterMs !== null && !(idleAfterMs > 0)) {
+    report(source.topic, `watermark.idleAfter ${idleAfterMs} must be more than 0`)
+  }
+}
+
+function checkHeaders({ source }: Definition, report: ReportFault): void {
+  const { topic, passHeaders = [] } = source
+  for (const name of passHeaders) {
+    if (typeof name !== 'string' || name === '') {
+      report(topic, `passHeaders must be names, got ${JSON.stringify(name)}`)
+    } else if (isReservedHeader(name)) {
+      report(topic, `passHeaders "${name}" is a name that only Tidemark writes`)
+    }
+  }
+}
+
+function checkTopics(definition: Definition, report: ReportFault): void {
+  const { source, deadLetterTopic } = definition
+  const topics = new Set([source.topic, ...outputTopics(definition)])
+  for (const topic of topics) {
+    if (!NAME.test(topic)) report(topic, `topic "${topic}" must match ${NAME}`)
+  }
+  for (const { topic, name } of sinksOf(definition.then)) {
+    if (topic === source.topic) {
+      report(name, `sink "${topic}" is the source: its outputs would come back as events`)
+    }
+    if (topic === deadLetterTopic) report(name, `sink "${topic}" is the dead-letter topic`)
+  }
+  if (deadLetterTopic === source.topic) {
+    report(source.topic, 'the dead-letter topic is the source: dead letters would come back')
+  }
+}
+
+function checkTables({ tables }: Definition, report: ReportFault): void {
+  const names = new Set<string>()
+  for (const table of tables) {
+    if (names.has(table.name)) report(table.name, `two tables are named "${table.name}"`)
+    names.add(table.name)
+    checkTable(table, report)
+  }
+}
+
+function checkTable(table: TableDefinition, report: ReportFault): void {
+  const { name, schema, format, key, asOf, from } = table
+  if (!NAME.test(name)) report(name, `table "${name}" must match ${NAME}`)
+  if (typeof schema?.['~standard']?.validate !== 'function') {
+    report(name, 'schema must be a Standard Schema (zod, valibot, arktype, …)')
+  }
+  const canRead = format.is === 'json' || (format.is === 'registry' && from.topic !== undefined)
+  if (!canRead) {
+    const hint = 'give a schema, or for a topic registry(schema)'
+    report(name, `a table cannot be read as ${format.is}`, { code: 'NOT_SUPPORTED', hint })
+  }
+  if (from.topic !== undefined && !NAME.test(from.topic)) {
+    report(name, `topic "${from.topic}" must match ${NAME}`)
+  }
+  if (typeof key !== 'function' && (key !== null || from.topic === undefined)) {
+    report(name, `key must be a function of the row, got ${typeof key}`)
+  }
+  if (asOf !== null && typeof asOf !== 'function') {
+    report(name, `asOf must be a function of the row, got ${typeof asOf}`)
+  }
+}
+
+/** Notes on restarts of a topology, for `check` and for a worker's start. */
+export function restartNotes(definition: Definition): string[] {
+  const { unbounded } = horizonOf(definition)
+  const notes: string[] = []
+  if (unbounded.length > 0) {
+    notes.push(
+      `${definition.name}: ${unbounded.join(', ')} ${unbounded.length === 1 ? 'remembers' : 'remember'} keys for ever: ` +
+        'a restart reads each partition from the start of its log',
+    )
+  }
+  const { idleAfterMs } = definition.source.watermark
+  if (idleAfterMs !== null) {
+    notes.push(
+      `${definition.name}: idleAfter ${formatDuration(idleAfterMs)} uses the wall clock: ` +
+        'after a restart, which events are late and what a window holds may differ from an uninterrupted run',
+    )
+  }
+  return notes
+}
+
+/** Notes on models that score no event, and on rules that a replay may decide differently. */
+export function routeNotes({ name, then }: Definition): string[] {
+  return [
+    ...scoreStepsOf(then).flatMap(unusedModels),
+    ...[...stepsOf(then)].flatMap((step) => (step.op === 'features' ? lookedUpRules(step) : [])),
+  ].map((note) => `${name}: ${note}`)
+}
+
+function unusedModels({ name, ...step }: ScoreStep): string[] {
+  const { models, routes, otherwise, fallback, shadows, variants } = step
+  if (variants !== null) return []
+  const used = new Set([
+    ...routes.map(({ to }) => to),
+    ...[otherwise, fallback?.to],
+    ...shadows.map(({ model }) => model),
+  ])
+  return Object.keys(models)
+    .filter((model) => !used.has(model))
+    .map((model) => `model "${model}" of step "${name}" scores no event: no rule names it`)
+}
+
+/** A rule may read a table, whose earlier rows the log does not hold. */
+function lookedUpRules({ features, then }: FeaturesStep): string[] {
+  const lookedUp = features.filter(({ from }) => from === 'lookup').map((f) => f.name)
+  if (lookedUp.length === 0) return []
+  return scoreStepsOf(then).flatMap((score) =>
+    score.routes.flatMap((route) => {
+      const read = lookedUpBy(route.when, lookedUp)
+      if (read === null) return []
+      const place = `rule "${route.name}" of step "${score.name}"`
+      return `${place} ${read}: a replay, such as after a restart, may choose another model for the same event`
+    }),
+  )
+}
+
+function lookedUpBy(when: ScoreStep['routes'][number]['when'], lookedUp: readonly string[]) {
+  const read = when === null ? [] : fieldsRead(when, 1)
+  if (read === null) return `may read ${lookedUp.join(', ')}, looked up in a table`
+  const found = read.filter((field) => lookedUp.includes(field))
+  return found.length === 0 ? null : `reads ${found.join(', ')}, looked up in a table`
+}

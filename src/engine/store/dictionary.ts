@@ -1,0 +1,312 @@
+import type { ByteRoom } from '../../kernel/byte-room.ts'
+import { TidemarkError } from '../../kernel/errors.ts'
+import { Memory } from '../../kernel/memory.ts'
+import { hashOf } from '../../kernel/text-hash.ts'
+import { TextScratch } from '../../kernel/text-scratch.ts'
+import type { Cell } from '../../topology/definition.ts'
+
+/** A power of 2, like every later capacity. */
+const FIRST_SLOTS = 64
+/** Offsets in a slot. A text's number is stored plus one, so that 0 means an empty slot. */
+const SLOT = 4
+const HASH = 0
+const NUMBER = 1
+const PLACE = 2
+const LENGTH = 3
+const EMPTY = 0
+/** Hash of a number that stands for no text. */
+const NO_HASH = 0
+
+/**
+ * Numbers for texts, and for all other cells of a column that may hold anything. A text is found by
+ * its UTF-8, so no string is made of a known text. It keeps its number while it has a holder, and
+ * at least until the next {@link settle}: that frees the numbers without a holder.
+ *
+ * Open addressing with linear probing; a removal moves later entries up (Knuth, TAOCP 3, 6.4,
+ * algorithm R).
+ */
+export class Dictionary {
+  readonly #pool = new TextPool()
+  #slots = new Int32Array(FIRST_SLOTS * SLOT)
+  #used = 0
+  /** Numbers of the cells that are not well-formed texts. */
+  readonly #others = new Map<Cell, number>()
+  // By number. The cell of a text is `null`.
+  readonly #hashes: number[] = []
+  readonly #cells: (Cell | null)[] = []
+  readonly #holders: number[] = []
+  /** May contain a number twice, or one that is held again. */
+  readonly #unheld: number[] = []
+  readonly #free: number[] = []
+  readonly #scratch = new TextScratch()
+
+  get size(): number {
+    return this.#used + this.#others.size
+  }
+
+  get bytes(): number {
+    return this.#pool.bytes + this.#slots.byteLength + NUMBER_BYTES * this.#holders.length
+  }
+
+  /** Valid until the next {@link settle} unless it is held. */
+  numberOf(cell: Cell): number {
+    if (typeof cell !== 'string' || !cell.isWellFormed()) return this.#numberOfOther(cell)
+    const length = this.#scratch.write(cell)
+    return this.numberOfBytes(this.#scratch.memory, 0, length)
+  }
+
+  numberOfBytes(memory: Memory, from: number, to: number): number {
+    const hash = hashOf(memory, from, to)
+    const length = to - from
+    const slots = this.#slots
+    const last = slots.length - SLOT
+    for (let at = homeOf(hash, last); ; at = (at + SLOT) & last) {
+      const number = (slots[at + NUMBER] as number) - 1
+      if (number === -1) return this.#add(at, hash, { memory, from, to })
+      if (slots[at + HASH] !== hash || slots[at + LENGTH] !== length) continue
+      if (this.#pool.isAt(slots[at + PLACE] as number, memory, from, to)) return number
+    }
+  }
+
+  hold(number: number): number {
+    this.#holders[number] = (this.#holders[number] as number) + 1
+    return number
+  }
+
+  release(number: number): void {
+    const left = (this.#holders[number] as number) - 1
+    if (!(left >= 0)) throw new TidemarkError('INVARIANT', `number ${number} has no holder`)
+    this.#holders[number] = left
+    if (left === 0) this.#unheld.push(number)
+  }
+
+  /** Forgets cells without a holder, at most `most` of them; later calls forget the rest. */
+  settle(most = Number.POSITIVE_INFINITY): void {
+    for (let left = most; left > 0 && this.#unheld.length > 0; left--) {
+      const number = this.#unheld.pop() as number
+      if (this.#holders[number] !== 0) continue
+      this.#forget(number)
+      this.#holders[number] = Number.NaN
+      this.#free.push(number)
+    }
+  }
+
+  cellOf(number: number): Cell {
+    const cell = this.#cells[number] as Cell | null
+    if (cell !== null) return cell
+    const at = this.#slotOf(number)
+    return this.#pool.text(this.#slots[at + PLACE] as number, this.#slots[at + LENGTH] as number)
+  }
+
+  /** Appends a number's UTF-8. @returns false: it is no well-formed text */
+  appendText(number: number, room: ByteRoom): boolean {
+    // A text may have this hash too.
+    if (this.#hashes[number] === NO_HASH && this.#cells[number] !== null) return false
+    const at = this.#slotOf(number)
+    this.#pool.appendTo(room, this.#slots[at + PLACE] as number, this.#slots[at + LENGTH] as number)
+    return true
+  }
+
+  /** 32 bits that depend on the text alone. */
+  hashOf(number: number): number {
+    return (this.#hashes[number] as number) >>> 0
+  }
+
+  #numberOfOther(cell: Cell): number {
+    const known = this.#others.get(cell)
+    if (known !== undefined) return known
+    const number = this.#allocate(cell, NO_HASH)
+    this.#others.set(cell, number)
+    return number
+  }
+
+  #add(at: number, hash: number, { memory, from, to }: Bytes): number {
+    const number = this.#allocate(null, hash)
+    this.#slots[at + HASH] = hash
+    this.#slots[at + NUMBER] = number + 1
+    this.#slots[at + PLACE] = this.#pool.add(memory, from, to)
+    this.#slots[at + LENGTH] = to - from
+    this.#used++
+    if (this.#used * SLOT * 2 > this.#slots.length) this.#grow()
+    return number
+  }
+
+  #allocate(cell: Cell | null, hash: number): number {
+    const number = this.#free.pop() ?? this.#holders.length
+    this.#cells[number] = cell
+    this.#hashes[number] = hash
+    this.#holders[number] = 0
+    this.#unheld.push(number)
+    return number
+  }
+
+  #forget(number: number): void {
+    const cell = this.#cells[number] as Cell | null
+    if (cell === null) this.#remove(this.#slotOf(number))
+    else this.#others.delete(cell)
+    this.#cells[number] = null
+  }
+
+  #slotOf(number: number): number {
+    const last = this.#slots.length - SLOT
+    let at = homeOf(this.#hashes[number] as number, last)
+    while (this.#slots[at + NUMBER] !== number + 1) {
+      if (this.#slots[at + NUMBER] === EMPTY) {
+        throw new TidemarkError('INVARIANT', `number ${number} represents nothing`)
+      }
+      at = (at + SLOT) & last
+    }
+    return at
+  }
+
+  #remove(slot: number): void {
+    const slots = this.#slots
+    const last = slots.length - SLOT
+    this.#pool.giveBack(slots[slot + PLACE] as number, slots[slot + LENGTH] as number)
+    let gap = slot
+    for (let at = (gap + SLOT) & last; slots[at + NUMBER] !== EMPTY; at = (at + SLOT) & last) {
+      const home = homeOf(slots[at + HASH] as number, last)
+      // The entry stays if its home slot is after the gap.
+      if (((at - home) & last) < ((at - gap) & last)) continue
+      slots.copyWithin(gap, at, at + SLOT)
+      gap = at
+    }
+    slots[gap + NUMBER] = EMPTY
+    this.#used--
+  }
+
+  #grow(): void {
+    const before = this.#slots
+    const slots = new Int32Array(before.length * 2)
+    const last = slots.length - SLOT
+    for (let from = 0; from < before.length; from += SLOT) {
+      if (before[from + NUMBER] === EMPTY) continue
+      let at = homeOf(before[from + HASH] as number, last)
+      while (slots[at + NUMBER] !== EMPTY) at = (at + SLOT) & last
+      for (let n = 0; n < SLOT; n++) slots[at + n] = before[from + n] as number
+    }
+    this.#slots = slots
+  }
+}
+
+interface Bytes {
+  readonly memory: Memory
+  readonly from: number
+  readonly to: number
+}
+
+const NUMBER_BYTES = 24
+
+/** Where a hash would be if all slots were empty. @param last where the last slot begins */
+function homeOf(hash: number, last: number): number {
+  return Math.imul(hash, SLOT) & last
+}
+
+const WORD = 4
+/** Bytes. */
+const UNIT = 8
+const PAGE = 2 ** 16
+const UNITS = PAGE / UNIT
+/** Bytes; a longer text has its own memory, which the garbage collector reclaims. */
+const LARGEST = PAGE / 16
+const NONE = -1
+const GONE = new Memory(new ArrayBuffer(0))
+
+/**
+ * UTF-8 texts in shared pages, whose memory is reused by size. The garbage collector would have to
+ * scan a string per text.
+ */
+class TextPool {
+  readonly #pages: Memory[] = []
+  readonly #gone: number[] = []
+  /** By size in units: the place freed last. Its first bytes hold the next free place. */
+  readonly #free = new Map<number, number>()
+  /** The page being filled, and its used units. */
+  #last = NONE
+  #used = UNITS
+  #held = 0
+
+  /** Includes the padding between texts. */
+  get bytes(): number {
+    return this.#held * UNIT
+  }
+
+  /** @returns the text's place */
+  add({ bytes }: Memory, from: number, to: number): number {
+    const place = this.#allocate(to - from)
+    const page = this.#pageOf(place).bytes
+    const at = atOf(place)
+    for (let i = from; i < to; i++) page[at + i - from] = bytes[i] as number
+    return place
+  }
+
+  giveBack(place: number, length: number): void {
+    const units = unitsOf(length)
+    this.#held -= units
+    if (length > LARGEST) {
+      this.#pages[place / UNITS] = GONE
+      this.#gone.push(place / UNITS)
+      return
+    }
+    this.#pageOf(place).view.setInt32(atOf(place), this.#free.get(units) ?? NONE)
+    this.#free.set(units, place)
+  }
+
+  /** Compares with the text at a place, which must have the same length. */
+  isAt(place: number, { view, bytes }: Memory, from: number, to: number): boolean {
+    const page = this.#pageOf(place)
+    let at = atOf(place)
+    let i = from
+    for (; i <= to - WORD; i += WORD, at += WORD) {
+      if (page.view.getInt32(at) !== view.getInt32(i)) return false
+    }
+    for (; i < to; i++, at++) if (page.bytes[at] !== bytes[i]) return false
+    return true
+  }
+
+  text(place: number, length: number): string {
+    const at = atOf(place)
+    return this.#pageOf(place).text(at, at + length)
+  }
+
+  appendTo(room: ByteRoom, place: number, length: number): void {
+    const at = atOf(place)
+    room.copy(this.#pageOf(place), at, at + length)
+  }
+
+  #allocate(length: number): number {
+    const units = unitsOf(length)
+    this.#held += units
+    if (length > LARGEST) return this.#addPage(units * UNIT) * UNITS
+    const free = this.#free.get(units) ?? NONE
+    if (free !== NONE) {
+      this.#free.set(units, this.#pageOf(free).view.getInt32(atOf(free)))
+      return free
+    }
+    if (this.#used + units > UNITS) {
+      this.#last = this.#addPage(PAGE)
+      this.#used = 0
+    }
+    const place = this.#last * UNITS + this.#used
+    this.#used += units
+    return place
+  }
+
+  #addPage(bytes: number): number {
+    const number = this.#gone.pop() ?? this.#pages.length
+    this.#pages[number] = new Memory(new ArrayBuffer(bytes))
+    return number
+  }
+
+  #pageOf(place: number): Memory {
+    return this.#pages[Math.floor(place / UNITS)] as Memory
+  }
+}
+
+function atOf(place: number): number {
+  return (place % UNITS) * UNIT
+}
+
+function unitsOf(length: number): number {
+  return Math.max(1, Math.ceil(length / UNIT))
+}

@@ -1,0 +1,157 @@
+import type { Events } from '../../columns/events.ts'
+import { HEAD, History } from './history.ts'
+import type { Layout } from './layout.ts'
+import type { OlderBlocks } from './older-blocks.ts'
+
+/** Events that are about to be processed. */
+export interface NextEvents {
+  readonly events: Events
+  readonly keys: ArrayLike<number>
+  readonly indices: readonly number[]
+}
+
+/** Keys per page of heads: a power of 2. */
+const PAGE_BITS = 12
+const PAGE = 2 ** PAGE_BITS
+
+/**
+ * The histories of all keys, by key number. A key is only a few numbers in a head, and its buffer:
+ * the garbage collector has nothing to scan even for a million keys. One {@link History} object
+ * represents one key at a time, until another is requested.
+ */
+export class Histories {
+  /** Only keeps the reads of {@link touch} from being optimised away. */
+  touched = 0
+  readonly #layout: Layout
+  readonly #history: History
+  readonly #heads: Float64Array[] = []
+  readonly #older = new Map<number, OlderBlocks>()
+  #isOpen = false
+  #size = 0
+  #remembered = 0
+  #round = 0
+
+  constructor(layout: Layout) {
+    this.#layout = layout
+    this.#history = new History(layout)
+  }
+
+  /**
+   * Reads the histories of the next events, so that the processor fetches their memory
+   * concurrently. (Kocberber et al. 2015, "Asynchronous memory access chaining".)
+   */
+  touch({ keys, indices }: Pick<NextEvents, 'keys' | 'indices'>, from: number, to: number): void {
+    let touched = 0
+    for (let i = from; i < to && i < indices.length; i++) {
+      const key = keys[indices[i] as number] as number
+      const heads = this.#heads[key >>> PAGE_BITS]
+      if (heads !== undefined) touched += History.touch(heads, headAt(key), this.#layout.slabs)
+    }
+    this.touched = touched
+  }
+
+  get size(): number {
+    return this.#size
+  }
+
+  /** Keys of which only the time of the newest event is known. */
+  get remembered(): number {
+    return this.#remembered
+  }
+
+  has(key: number): boolean {
+    if (this.#isOpen && this.#history.key === key) return true
+    const heads = this.#heads[key >>> PAGE_BITS]
+    return heads !== undefined && !History.isNothing(heads, headAt(key))
+  }
+
+  /** Event time of the newest event of a remembered key; −Infinity for another key. */
+  lastMsOf(key: number): number {
+    const heads = this.#heads[key >>> PAGE_BITS]
+    if (heads === undefined) return Number.NEGATIVE_INFINITY
+    return History.lastMsIn(heads, headAt(key))
+  }
+
+  /** @returns the round, to which all changes from now on belong */
+  beginRound(): number {
+    return ++this.#round
+  }
+
+  change(): void {
+    this.#history.round = this.#round
+  }
+
+  /** The known keys that have changed in a round or later, page by page. */
+  *changedSince(round: number): Generator<readonly number[]> {
+    for (let page = 0; page < this.#heads.length; page++) {
+      this.#save()
+      const heads = this.#heads[page] as Float64Array
+      const keys: number[] = []
+      for (let i = 0; i < PAGE; i++) {
+        const at = i * HEAD
+        if (History.isNothing(heads, at) || History.roundIn(heads, at) < round) continue
+        keys.push(page * PAGE + i)
+      }
+      yield keys
+    }
+  }
+
+  of(key: number): History | null {
+    const history = this.#history
+    if (this.#isOpen && history.key === key) return history
+    const heads = this.#heads[key >>> PAGE_BITS]
+    if (heads === undefined || !History.isIn(heads, headAt(key))) return null
+    this.#save()
+    const older = this.#older.size === 0 ? null : (this.#older.get(key) ?? null)
+    history.load(key, older, heads, headAt(key))
+    this.#isOpen = true
+    return history
+  }
+
+  begin(key: number): History {
+    this.#save()
+    const page = key >>> PAGE_BITS
+    while (this.#heads.length <= page) this.#heads.push(new Float64Array(PAGE * HEAD))
+    const lastMs = this.lastMsOf(key)
+    if (lastMs !== Number.NEGATIVE_INFINITY) this.#remembered--
+    this.#history.begin(key, lastMs)
+    this.change()
+    this.#isOpen = true
+    this.#size++
+    return this.#history
+  }
+
+  /**
+   * Evicts the current key, which must hold no events.
+   * @param remembers is the time of its newest event kept?
+   */
+  evict(remembers: boolean): void {
+    const history = this.#history
+    const { key } = history
+    history.free(this.#heads[key >>> PAGE_BITS] as Float64Array, headAt(key), remembers)
+    this.#older.delete(key)
+    this.#isOpen = false
+    this.#size--
+    if (remembers) this.#remembered++
+  }
+
+  /** Keeps only the time of a key's newest event. */
+  remember(key: number, lastMs: number): void {
+    this.begin(key).newestPrunedMs = lastMs
+    this.evict(true)
+  }
+
+  /** Saves the current key. The history represents no key afterwards. */
+  #save(): void {
+    if (!this.#isOpen) return
+    const { key, older } = this.#history
+    this.#history.save(this.#heads[key >>> PAGE_BITS] as Float64Array, headAt(key))
+    if (older !== null) this.#older.set(key, older)
+    else if (this.#older.size > 0) this.#older.delete(key)
+    this.#isOpen = false
+  }
+}
+
+function headAt(key: number): number {
+  return (key & (PAGE - 1)) * HEAD
+}

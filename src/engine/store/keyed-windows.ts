@@ -1,0 +1,317 @@
+import type { Events, Read, Reader } from '../../columns/events.ts'
+import { startOfWindow } from '../../kernel/time.ts'
+import type { Aggregate } from '../../topology/aggregates/table.ts'
+import type { EventFunction, FeaturesStep, KindDefinition } from '../../topology/definition.ts'
+import type { Dictionary } from './dictionary.ts'
+import { type BadCell, EventColumns, isMissing } from './event-columns.ts'
+import { Expiry } from './expiry.ts'
+import { Histories, type NextEvents } from './histories.ts'
+import { type History, readHistory, writeHistory } from './history.ts'
+import { type KeyedState, type Peeked, StateReader, StateWriter } from './keyed-state.ts'
+import { LastClosed } from './last-closed.ts'
+import { HISTORY_BYTES, KEPT_BYTES, type StateUse } from './state-limits.ts'
+import { WindowWalk } from './window-walk.ts'
+
+/** The watermark is the one after the event arrived. */
+export interface EventMoment {
+  readonly key: number
+  readonly timeMs: number
+  readonly watermarkMs: number
+}
+
+interface SinceLast {
+  readonly feature: number
+  readonly lengthMs: number
+  readonly empty: number
+}
+
+/** Seconds since the last event, however long ago. */
+interface SinceLastEver {
+  readonly feature: number
+  readonly capSeconds: number
+  readonly never: number
+}
+
+/** Tumbling windows of one length, up to the current event. */
+interface Current {
+  readonly lengthMs: number
+  readonly walk: WindowWalk
+}
+
+/** Tags of an encoded key: only the time of its newest event, or its events. */
+const REMEMBERED = 0
+const HELD = 1
+
+interface Aggregated {
+  readonly feature: number
+  readonly lengthMs: number
+  readonly aggregate: Aggregate
+}
+
+/** Shared by all windows of a task. */
+export interface WindowsContext {
+  readonly reader: Reader
+  /** Numbers of the events' keys. */
+  readonly keys: Dictionary
+  readonly use: StateUse
+}
+
+/** The windows of all keys over the events of one kind in a features step. */
+export class KeyedWindows implements KeyedState {
+  readonly #names: readonly string[]
+  readonly #features: readonly number[]
+  readonly #is: Read<boolean> | null
+  /** The column that an event of the kind must have. */
+  readonly #has: Read<unknown> | null
+  readonly #columns: EventColumns
+  readonly #rolling: WindowWalk
+  readonly #current: readonly Current[]
+  readonly #lastClosed: readonly LastClosed[]
+  readonly #sinceLast: readonly SinceLast[]
+  readonly #sinceLastEver: readonly SinceLastEver[]
+  readonly #keys: Dictionary
+  readonly #use: StateUse
+  readonly #histories: Histories
+  /** A key is evicted when its newest event is this far behind the watermark. */
+  readonly #retentionMs: number
+  readonly #expiry: Expiry
+
+  constructor(step: FeaturesStep, kind: number, { reader, keys, use }: WindowsContext) {
+    const definition = step.kinds[kind] as KindDefinition
+    const rolling: Aggregated[] = []
+    const current: Aggregated[] = []
+    const lastClosed: Aggregated[] = []
+    const sinceLast: SinceLast[] = []
+    const sinceLastEver: SinceLastEver[] = []
+    for (const [feature, f] of step.features.entries()) {
+      if (f.kind !== kind) continue
+      if (f.from === 'rolling') rolling.push({ ...f, feature })
+      else if (f.from === 'tumbling')
+        (f.which === 'current' ? current : lastClosed).push({ ...f, feature })
+      else if (f.from === 'sinceLast') sinceLast.push({ ...f, feature })
+      else if (f.from === 'sinceLastEver') {
+        const capSeconds = f.capMs === null ? Number.POSITIVE_INFINITY : f.capMs / 1_000
+        sinceLastEver.push({ feature, capSeconds, never: f.never })
+      }
+    }
+    const all = [...rolling, ...current, ...lastClosed]
+    const { is, has, columns } = definition
+    this.#names = step.features.map((f) => f.name)
+    this.#features = [...all, ...sinceLast, ...sinceLastEver].map(({ feature }) => feature)
+    this.#is = is === null ? null : reader(is)
+    this.#has = has === undefined ? null : reader(columns[has] as EventFunction<unknown>)
+    this.#columns = new EventColumns(
+      columns,
+      all.map((a) => a.aggregate),
+      { reader, precision: 'float32' },
+    )
+    this.#rolling = this.#walkOver(rolling)
+    this.#current = byLength(current).map(([lengthMs, of]) => ({
+      lengthMs,
+      walk: this.#walkOver(of),
+    }))
+    this.#lastClosed = byLength(lastClosed).map(([lengthMs, of]) => {
+      const walk = this.#walkOver(of.map((a, at) => ({ ...a, feature: at })))
+      return new LastClosed(
+        lengthMs,
+        walk,
+        of.map((a) => a.feature),
+      )
+    })
+    this.#sinceLast = sinceLast
+    this.#sinceLastEver = sinceLastEver
+    this.#retentionMs = Math.max(0, ...[...all, ...sinceLast].map((a) => a.lengthMs))
+    this.#expiry = new Expiry(this.#retentionMs)
+    this.#keys = keys
+    this.#use = use
+    this.#histories = new Histories(this.#columns.layout)
+  }
+
+  get bytes(): number {
+    const { size, remembered } = this.#histories
+    const closed = this.#lastClosed.reduce((sum, l) => sum + l.size, 0)
+    return this.#columns.bytes + HISTORY_BYTES * (size + remembered) + KEPT_BYTES * closed
+  }
+
+  get texts(): number {
+    return this.#columns.texts
+  }
+
+  /** Is the event of this kind? May throw whatever the author's function throws. */
+  matches(events: Events, index: number): boolean {
+    if (this.#is !== null && !this.#is.of(events, index)) return false
+    return this.#has === null || !isMissing(this.#has.of(events, index))
+  }
+
+  /** Reads the next events ahead, unless some may be of other kinds. */
+  readAhead(next: NextEvents): void {
+    if (this.#is === null) this.#columns.readAhead(next)
+  }
+
+  touch(next: NextEvents, from: number, to: number): void {
+    if (this.#is === null) this.#histories.touch(next, from, to)
+  }
+
+  /** Reads an event's columns. @returns the first bad cell */
+  read(events: Events, index: number): BadCell | null {
+    return this.#columns.read(events, index)
+  }
+
+  has(key: number): boolean {
+    return this.#histories.has(key)
+  }
+
+  /**
+   * Enters an event with the columns read last, or writes its window features, or both. An event
+   * that does not enter sees the events up to its own time.
+   */
+  process(moment: EventMoment, enters: boolean, row: Float64Array | null): void {
+    const { key, timeMs, watermarkMs } = moment
+    const known = this.#histories.of(key)
+    const history = known === null && enters ? this.#begin(moment) : known
+    // An event sees the same whether or not older events are still in memory.
+    if (history !== null) this.#passTime(history, watermarkMs)
+    const looksBack = this.#sinceLast.length + this.#sinceLastEver.length > 0
+    const previousMs = looksBack ? this.#previousMs(key, history, timeMs) : 0
+    if (enters) {
+      this.#histories.change()
+      history?.insert(timeMs, this.#columns.hold())
+    }
+    if (row === null) return
+    const floorMs = watermarkMs - this.#rolling.longestMs
+    this.#rolling.write(history, timeMs, floorMs, row)
+    for (const { lengthMs, walk } of this.#current) {
+      const startMs = startOfWindow(Math.max(timeMs, watermarkMs), lengthMs)
+      walk.writeRange(history, { afterMs: startMs - 1, upToMs: timeMs, timeMs }, row)
+    }
+    for (const lastClosed of this.#lastClosed) lastClosed.write(key, row)
+    if (looksBack) this.#writeSinceLast(moment, previousMs, row)
+  }
+
+  get size(): number {
+    const { size, remembered } = this.#histories
+    return size + remembered
+  }
+
+  beginRound(): number {
+    return this.#histories.beginRound()
+  }
+
+  changedSince(round: number): Generator<readonly number[]> {
+    return this.#histories.changedSince(round)
+  }
+
+  encode(key: number): Uint8Array | null {
+    if (!this.#histories.has(key)) return null
+    const into = new StateWriter()
+    const history = this.#histories.of(key)
+    into.whole(history === null ? REMEMBERED : HELD)
+    if (history === null) into.number(this.#histories.lastMsOf(key))
+    else writeHistory(history, this.#columns.layout, into)
+    for (const lastClosed of this.#lastClosed) lastClosed.encode(key, into)
+    return into.end()
+  }
+
+  restore(key: number, bytes: Uint8Array): void {
+    const from = new StateReader(bytes)
+    this.#use.keys++
+    this.#keys.hold(key)
+    if (from.whole() === REMEMBERED) this.#histories.remember(key, from.number())
+    else {
+      const history = this.#histories.begin(key)
+      readHistory(history, this.#columns.layout, { from, entered: () => {} })
+      this.#expiry.file(key, history.newestMs)
+    }
+    for (const lastClosed of this.#lastClosed) lastClosed.restore(key, from)
+  }
+
+  peek(key: number, at: { timeMs: number; watermarkMs: number }): readonly Peeked[] {
+    const row = new Float64Array(this.#names.length).fill(Number.NaN)
+    this.process({ key, ...at }, false, row)
+    const own = new Set(this.#features)
+    const peeked = this.#names.flatMap((name, f) =>
+      own.has(f) ? [[name, row[f] as number] as const] : [],
+    )
+    return [Object.fromEntries(peeked)]
+  }
+
+  /** Evicts keys, and what only their events held. */
+  expire(watermarkMs: number, most: number): void {
+    this.#expiry.sweep(watermarkMs, most, {
+      newestMsOf: (key) => (this.#histories.of(key) as History).newestMs,
+      evict: (key) => this.#evict(key, watermarkMs),
+    })
+    this.#columns.settle(most)
+  }
+
+  #evict(key: number, watermarkMs: number): void {
+    this.#passTime(this.#histories.of(key) as History, watermarkMs)
+    const remembers = this.#sinceLastEver.length + this.#lastClosed.length > 0
+    this.#histories.evict(remembers)
+    if (remembers) return
+    this.#use.keys--
+    this.#keys.release(key)
+  }
+
+  /** Drops the events that the watermark has passed, after recording closed windows. */
+  #passTime(history: History, watermarkMs: number): void {
+    let cutMs = watermarkMs - this.#rolling.longestMs
+    for (const { lengthMs } of this.#current) {
+      cutMs = Math.min(cutMs, startOfWindow(watermarkMs, lengthMs) - 1)
+    }
+    for (const lastClosed of this.#lastClosed) {
+      lastClosed.record(history, watermarkMs)
+      cutMs = Math.min(cutMs, startOfWindow(watermarkMs, lastClosed.lengthMs) - 1)
+    }
+    history.prune(cutMs)
+  }
+
+  #writeSinceLast(
+    { timeMs, watermarkMs }: EventMoment,
+    previousMs: number,
+    row: Float64Array,
+  ): void {
+    const elapsed = (timeMs - previousMs) / 1_000
+    // A late event may be older than the newest pruned one: what came before it is forgotten.
+    const isKnown = previousMs !== Number.NEGATIVE_INFINITY && elapsed >= 0
+    for (const { feature, capSeconds, never } of this.#sinceLastEver) {
+      row[feature] = isKnown ? Math.min(elapsed, capSeconds) : never
+    }
+    for (const { feature, lengthMs, empty } of this.#sinceLast) {
+      // A time that may have been evicted counts as forgotten, evicted or not.
+      const afterMs = Math.max(timeMs - lengthMs, watermarkMs - this.#retentionMs)
+      row[feature] = isKnown && previousMs > afterMs ? elapsed : empty
+    }
+  }
+
+  /** Event time of the last event before one at `timeMs`; −Infinity: there was none. */
+  #previousMs(key: number, history: History | null, timeMs: number): number {
+    if (history === null) return this.#histories.lastMsOf(key)
+    const latestMs = history.latestUpTo(timeMs)
+    return latestMs === Number.NEGATIVE_INFINITY ? history.newestPrunedMs : latestMs
+  }
+
+  #begin({ key, timeMs }: EventMoment): History {
+    if (!this.#histories.has(key)) {
+      this.#use.keys++
+      this.#keys.hold(key)
+    }
+    this.#expiry.file(key, timeMs)
+    return this.#histories.begin(key)
+  }
+
+  #walkOver(features: readonly Aggregated[]): WindowWalk {
+    const windows = features.map((f) => ({ ...f, ...this.#columns.placeOf(f.aggregate) }))
+    return new WindowWalk(windows, this.#columns.layout)
+  }
+}
+
+function byLength(features: readonly Aggregated[]): [number, Aggregated[]][] {
+  const groups = new Map<number, Aggregated[]>()
+  for (const feature of features) {
+    const group = groups.get(feature.lengthMs)
+    if (group === undefined) groups.set(feature.lengthMs, [feature])
+    else group.push(feature)
+  }
+  return [...groups]
+}

@@ -1,0 +1,74 @@
+import { startOfWindow } from '../../kernel/time.ts'
+import type { History } from './history.ts'
+import type { StateReader, StateWriter } from './keyed-state.ts'
+import type { WindowWalk } from './window-walk.ts'
+
+interface ClosedWindow {
+  readonly startMs: number
+  readonly values: Float64Array
+}
+
+/**
+ * By key, the values of the newest closed window that held an event, whatever its age. They are
+ * computed before its events are pruned, and never change, because late events do not enter.
+ */
+export class LastClosed {
+  readonly lengthMs: number
+  readonly #walk: WindowWalk
+  readonly #features: readonly number[]
+  readonly #byKey = new Map<number, ClosedWindow>()
+  /** The values of a key without a closed window. */
+  readonly #none: Float64Array
+
+  /** @param walk writes the values in the order of `features` */
+  constructor(lengthMs: number, walk: WindowWalk, features: readonly number[]) {
+    this.lengthMs = lengthMs
+    this.#walk = walk
+    this.#features = features
+    this.#none = this.#valuesOf(null, 0)
+  }
+
+  get size(): number {
+    return this.#byKey.size
+  }
+
+  record(history: History, watermarkMs: number): void {
+    const openMs = startOfWindow(watermarkMs, this.lengthMs)
+    const newestMs = history.latestUpTo(openMs - 1)
+    if (newestMs === Number.NEGATIVE_INFINITY) return
+    const startMs = startOfWindow(newestMs, this.lengthMs)
+    const known = this.#byKey.get(history.key)
+    if (known !== undefined && known.startMs >= startMs) return
+    this.#byKey.set(history.key, { startMs, values: this.#valuesOf(history, startMs) })
+  }
+
+  encode(key: number, into: StateWriter): void {
+    const window = this.#byKey.get(key)
+    into.whole(window === undefined ? 0 : 1)
+    if (window === undefined) return
+    into.number(window.startMs)
+    for (const value of window.values) into.number(value)
+  }
+
+  restore(key: number, from: StateReader): void {
+    if (from.whole() === 0) return
+    const startMs = from.number()
+    const values = Float64Array.from(this.#features, () => from.number())
+    this.#byKey.set(key, { startMs, values })
+  }
+
+  write(key: number, row: Float64Array): void {
+    const values = this.#byKey.get(key)?.values ?? this.#none
+    for (let f = 0; f < this.#features.length; f++) {
+      row[this.#features[f] as number] = values[f] as number
+    }
+  }
+
+  #valuesOf(history: History | null, startMs: number): Float64Array {
+    const values = new Float64Array(this.#features.length)
+    const endMs = startMs + this.lengthMs
+    const range = { afterMs: startMs - 1, upToMs: endMs - 1, timeMs: endMs }
+    this.#walk.writeRange(history, range, values)
+    return values
+  }
+}

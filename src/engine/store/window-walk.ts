@@ -1,0 +1,134 @@
+import { generated } from '../../kernel/generated.ts'
+import type { AggregateRule, Need, Placed } from '../../topology/aggregates/rule.ts'
+import { type Aggregate, parameterOf, ruleOf } from '../../topology/aggregates/table.ts'
+import type { History } from './history.ts'
+import type { Layout } from './layout.ts'
+import { RangeQuery } from './range-query.ts'
+
+/** A feature over a window, with its columns. */
+export interface WindowFeature {
+  readonly lengthMs: number
+  readonly aggregate: Aggregate
+  /** Columns in the history; 0: the aggregate needs none. */
+  readonly column: number
+  readonly over: number
+  readonly feature: number
+}
+
+interface TimeRange {
+  readonly afterMs: number
+  readonly upToMs: number
+  readonly timeMs: number
+}
+
+/** A feature as its rule takes it: inspecting an aggregate per event costs more than computing. */
+interface PlacedFeature extends Placed {
+  readonly feature: number
+  readonly value: AggregateRule['value']
+}
+
+function placed({ aggregate, lengthMs, column, over, feature }: WindowFeature): PlacedFeature {
+  return {
+    feature,
+    value: ruleOf(aggregate).value,
+    column,
+    over,
+    parameter: parameterOf(aggregate),
+    empty: 'empty' in aggregate ? aggregate.empty : 0,
+    lengthSeconds: lengthMs / 1_000,
+  }
+}
+
+/** Needs for which a walk must remember the blocks that it visits. */
+const BEYOND_SUMS: readonly Need[] = ['order', 'links']
+
+interface WindowPlan {
+  readonly lengthMs: number
+  readonly write: WriteWindow
+  /** Does this window or a longer one need more than sums? */
+  readonly remember: boolean
+}
+
+/**
+ * All windows of one kind in one walk, from the newest event that a row may see to the oldest.
+ * Windows are nested: at each one's edge, what has been walked is its content.
+ */
+export class WindowWalk {
+  readonly #windows: readonly WindowPlan[]
+  readonly #query: RangeQuery
+
+  constructor(features: readonly WindowFeature[], layout: Layout) {
+    const lengths = [...new Set(features.map((f) => f.lengthMs))].toSorted((a, b) => a - b)
+    const needy = features.filter((f) =>
+      ruleOf(f.aggregate).needs.some((n) => BEYOND_SUMS.includes(n)),
+    )
+    this.#windows = lengths.map((lengthMs) => ({
+      lengthMs,
+      remember: needy.some((f) => f.lengthMs >= lengthMs),
+      write: writerOf(features.filter((f) => f.lengthMs === lengthMs).map(placed)),
+    }))
+    this.#query = new RangeQuery(layout)
+  }
+
+  get longestMs(): number {
+    return this.#windows.at(-1)?.lengthMs ?? 0
+  }
+
+  /**
+   * Writes every feature over (timeMs − lengthMs, timeMs], without events up to `floorMs`: what the
+   * watermark has pruned is gone, even if it is still in memory (rule R3).
+   */
+  write(history: History | null, timeMs: number, floorMs: number, row: Float64Array): void {
+    this.#query.begin(history, timeMs, timeMs)
+    for (const window of this.#windows) {
+      const afterMs = Math.max(timeMs - window.lengthMs, floorMs)
+      this.#query.extend(afterMs, window.remember)
+      window.write(this.#query, row)
+    }
+  }
+
+  /**
+   * Writes every feature over (afterMs, upToMs], whatever its own length.
+   * @param range `timeMs`: when decayed values are read
+   */
+  writeRange(
+    history: History | null,
+    { afterMs, upToMs, timeMs }: TimeRange,
+    row: Float64Array,
+  ): void {
+    this.#query.begin(history, upToMs, timeMs)
+    this.#query.extend(afterMs, true)
+    for (const window of this.#windows) window.write(this.#query, row)
+  }
+}
+
+type WriteWindow = (query: RangeQuery, row: Float64Array) => void
+
+/**
+ * Writes each feature in its own line of code, where V8 inlines its rule and keeps its number off
+ * the heap. A loop has one call site for all rules, which costs twice as much.
+ */
+function writerOf(features: readonly PlacedFeature[]): WriteWindow {
+  const lines = features.map(({ feature }, i) => {
+    return `row[${feature}] = isEmpty ? features[${i}].empty : value${i}(query, features[${i}])`
+  })
+  const names = features.map((_, i) => `value${i}`)
+  const body = `return function write(query, row) {
+    const isEmpty = query.count === 0
+    ${lines.join('\n')}
+  }`
+  const make = generated(['features', ...names], body) as
+    | ((all: typeof features, ...values: readonly PlacedFeature['value'][]) => WriteWindow)
+    | null
+  return make?.(features, ...features.map(({ value }) => value)) ?? writeInLoop(features)
+}
+
+/** Used where no code can be generated. */
+function writeInLoop(features: readonly PlacedFeature[]): WriteWindow {
+  return (query, row) => {
+    const isEmpty = query.count === 0
+    for (const feature of features) {
+      row[feature.feature] = isEmpty ? feature.empty : feature.value(query, feature)
+    }
+  }
+}
