@@ -1,4 +1,4 @@
-import type { Memory } from '../kernel/memory.ts'
+import type { Memory } from '../kernel/bytes.ts'
 import { PRESENT } from '../plan/columns.ts'
 import type { Events } from '../plan/events.ts'
 import type { FieldRead, ScannedEvents } from '../plan/scanned-events.ts'

@@ -1,8 +1,5 @@
-import type { ByteRoom } from '../kernel/byte-room.ts'
+import { type ByteRoom, hashOf, type Memory, TextScratch } from '../kernel/bytes.ts'
 import { TidemarkError } from '../kernel/errors.ts'
-import type { Memory } from '../kernel/memory.ts'
-import { hashOf } from '../kernel/text-hash.ts'
-import { TextScratch } from '../kernel/text-scratch.ts'
 import type { Cell } from '../topology/definition.ts'
 import { TextPool } from './text-pool.ts'
 

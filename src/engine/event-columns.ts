@@ -1,4 +1,4 @@
-import type { Memory } from '../kernel/memory.ts'
+import type { Memory } from '../kernel/bytes.ts'
 import type { ColumnType } from '../plan/columns.ts'
 import { called, type Events, type Read, type Reader } from '../plan/events.ts'
 import { FieldRead, NO_CELL, ScannedEvents } from '../plan/scanned-events.ts'

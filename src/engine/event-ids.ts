@@ -1,5 +1,5 @@
+import { Memory } from '../kernel/bytes.ts'
 import type { TidemarkError } from '../kernel/errors.ts'
-import { Memory } from '../kernel/memory.ts'
 import type { Read } from '../plan/events.ts'
 import { FieldRead, NO_CELL, ScannedEvents } from '../plan/scanned-events.ts'
 import type { Dictionary } from './dictionary.ts'

@@ -1,5 +1,4 @@
-import type { ByteRoom } from '../kernel/byte-room.ts'
-import { Memory } from '../kernel/memory.ts'
+import { type ByteRoom, Memory } from '../kernel/bytes.ts'
 
 /** Bytes compared at once. */
 const WORD = 4

@@ -1,5 +1,5 @@
 import type { TidemarkError } from '../kernel/errors.ts'
-import { sortInTurns } from '../kernel/sort.ts'
+import { sortInTurns } from '../kernel/slices.ts'
 import { startOfWindow } from '../kernel/time.ts'
 import type { Aggregate } from '../topology/aggregates/table.ts'
 import type { TumblingStep } from '../topology/definition.ts'

@@ -1,4 +1,4 @@
-import { generated } from '../kernel/generated.ts'
+import { generated } from '../kernel/node.ts'
 import type { AggregateRule, Need, Placed } from '../topology/aggregates/rule.ts'
 import { type Aggregate, parameterOf, ruleOf } from '../topology/aggregates/table.ts'
 import type { History } from './history.ts'

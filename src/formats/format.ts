@@ -1,6 +1,6 @@
+import type { ValuePlace } from '../kernel/bytes.ts'
 import type { Clock } from '../kernel/clock.ts'
 import type { TidemarkError } from '../kernel/errors.ts'
-import type { ValuePlace } from '../kernel/memory.ts'
 import type { Slices } from '../kernel/slices.ts'
 import type { ColumnForm } from '../plan/columns.ts'
 import type { Reader } from '../plan/events.ts'

@@ -1,5 +1,5 @@
-import { COMPRESSIONS, type Compression, compressionFault } from '../kernel/compression.ts'
 import { TidemarkError } from '../kernel/errors.ts'
+import { COMPRESSIONS, type Compression, compressionFault } from '../kernel/kafka.ts'
 import type { Log } from '../observe/log.ts'
 import type { KafkaSasl } from '../records/kafka/login/sasl-options.ts'
 import { type KafkaTls, kafkaFaults, SESSION_TIMEOUT_MS } from '../records/kafka/options.ts'

@@ -1,5 +1,5 @@
-import { ByteRoom } from './byte-room.ts'
-import { murmur2, placeOf } from './partitioners.ts'
+import { ByteRoom } from './bytes.ts'
+import { murmur2, placeOf } from './kafka.ts'
 
 /** Shares are in steps of 1 in this many. */
 export const SHARES = 10_000

@@ -1,4 +1,4 @@
-import type { Memory } from '../kernel/memory.ts'
+import type { Memory } from '../kernel/bytes.ts'
 
 /** A power of 2. */
 const SLOTS = 2 ** 14

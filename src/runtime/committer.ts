@@ -1,6 +1,6 @@
-import { Backoff, type Random } from '../kernel/backoff.ts'
 import type { Clock } from '../kernel/clock.ts'
 import { messageOf, TidemarkError } from '../kernel/errors.ts'
+import { Backoff, type Random } from '../kernel/random.ts'
 import type { Commit, Guarantee, Member } from '../records/port.ts'
 import { WrittenRecords } from '../records/written-records.ts'
 import type { AssignedPartition } from './assigned-partition.ts'

@@ -1,12 +1,11 @@
 import type { StateLimits } from '../engine/state-limits.ts'
-import type { Random } from '../kernel/backoff.ts'
-import type { Clock } from '../kernel/clock.ts'
-import type { Compression } from '../kernel/compression.ts'
+import { type Clock, unlessAborted } from '../kernel/clock.ts'
 import type { ConditionVariable } from '../kernel/condition-variable.ts'
 import { TidemarkError } from '../kernel/errors.ts'
+import type { Compression } from '../kernel/kafka.ts'
 import { Lifecycle } from '../kernel/lifecycle.ts'
+import type { Random } from '../kernel/random.ts'
 import { formatDuration } from '../kernel/time.ts'
-import { unlessAborted } from '../kernel/unless-aborted.ts'
 import { MEMBER, type MemberState } from '../records/member-lifecycle.ts'
 import type {
   Assignment,

@@ -1,5 +1,4 @@
-import type { ByteRoom } from '../kernel/byte-room.ts'
-import { partsPlace } from '../kernel/memory.ts'
+import { type ByteRoom, partsPlace } from '../kernel/bytes.ts'
 import type { LogRecords } from '../records/port.ts'
 import { readVarint, varintBytes } from '../records/varint.ts'
 import type { OutgoingHeader } from '../records/written-records.ts'

@@ -1,7 +1,7 @@
 import type { StateLimits } from '../engine/state-limits.ts'
-import type { Random } from '../kernel/backoff.ts'
 import type { Clock } from '../kernel/clock.ts'
 import type { TidemarkError } from '../kernel/errors.ts'
+import type { Random } from '../kernel/random.ts'
 import type { Slices } from '../kernel/slices.ts'
 import type { Observer } from './events.ts'
 import type { Shadows } from './shadow/shadows.ts'

@@ -1,9 +1,9 @@
 import { keepsState } from '../engine/horizon.ts'
 import type { StateLimits } from '../engine/state-limits.ts'
-import type { Random } from '../kernel/backoff.ts'
 import type { Clock } from '../kernel/clock.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import { partitionName } from '../kernel/ids.ts'
+import type { Random } from '../kernel/random.ts'
 import { Slices } from '../kernel/slices.ts'
 import { LATEST_EVENT_TIME_MS } from '../kernel/time.ts'
 import type {

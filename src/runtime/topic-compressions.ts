@@ -1,5 +1,5 @@
-import { type Compression, compressionFault } from '../kernel/compression.ts'
 import { TidemarkError } from '../kernel/errors.ts'
+import { type Compression, compressionFault } from '../kernel/kafka.ts'
 import { type Definition, type SinkStep, stepsOf } from '../topology/definition.ts'
 
 // Batches belong to a topic, not to a sink: all sinks of a topic have one compression.

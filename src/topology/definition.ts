@@ -1,6 +1,5 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
-import type { Compression } from '../kernel/compression.ts'
-import type { Partitioner } from '../kernel/partitioners.ts'
+import type { Compression, Partitioner } from '../kernel/kafka.ts'
 import type { StatedAccuracy } from './accuracy.ts'
 import type { Aggregate } from './aggregates/table.ts'
 import type { LatencyBudget } from './latency-budgets.ts'

@@ -1,4 +1,4 @@
-import type { Mistake } from '../kernel/mistake.ts'
+import type { Mistake } from '../kernel/author-types.ts'
 import type { DurationMs } from '../kernel/time.ts'
 import type { Cell } from './definition.ts'
 import type { Table } from './lookup.ts'

@@ -1,4 +1,4 @@
-import type { Anything } from '../kernel/anything.ts'
+import type { Anything } from '../kernel/author-types.ts'
 import type { RuleDefinition } from './definition.ts'
 
 /**

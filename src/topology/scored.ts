@@ -1,4 +1,4 @@
-import type { Mistake } from '../kernel/mistake.ts'
+import type { Mistake } from '../kernel/author-types.ts'
 import type { Feature, Found } from './features.ts'
 import type { Model } from './model.ts'
 import type { Rule } from './rule.ts'

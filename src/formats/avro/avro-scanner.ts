@@ -1,5 +1,5 @@
 import type { Type, types } from 'avsc'
-import { generated } from '../../kernel/generated.ts'
+import { generated } from '../../kernel/node.ts'
 import { ABSENT, type ColumnForm, type FieldPath, NULL, PRESENT } from '../../plan/columns.ts'
 import {
   ANY_NUMBER,

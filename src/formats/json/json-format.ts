@@ -1,4 +1,4 @@
-import { valuePlace } from '../../kernel/memory.ts'
+import { valuePlace } from '../../kernel/bytes.ts'
 import type { Slices } from '../../kernel/slices.ts'
 import { type ColumnForm, type FieldPath, ScannedColumns } from '../../plan/columns.ts'
 import type { Reader } from '../../plan/events.ts'

@@ -1,4 +1,4 @@
-import { generated } from '../../kernel/generated.ts'
+import { generated } from '../../kernel/node.ts'
 import { ABSENT, NULL, PRESENT, type ScannedColumns } from '../../plan/columns.ts'
 import type { BoundScalar } from './bound.ts'
 import { isBareText, type RecordLayout } from './layout.ts'

@@ -1,5 +1,5 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
-import { generated } from '../../kernel/generated.ts'
+import { generated } from '../../kernel/node.ts'
 import type { ColumnForm, FieldPath, ScannedColumns } from '../../plan/columns.ts'
 import { type Bound, boundOf } from './bound.ts'
 import { recordLayoutOf } from './layout.ts'

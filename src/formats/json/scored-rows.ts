@@ -1,4 +1,4 @@
-import type { Memory } from '../../kernel/memory.ts'
+import type { Memory } from '../../kernel/bytes.ts'
 import type { ScannedColumns } from '../../plan/columns.ts'
 
 /** Scored events, in columns. */

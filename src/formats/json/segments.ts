@@ -1,4 +1,4 @@
-import { type ByteRoom, Constant } from '../../kernel/byte-room.ts'
+import { type ByteRoom, Constant } from '../../kernel/bytes.ts'
 import { ABSENT, NULL } from '../../plan/columns.ts'
 import { NUMBER_BYTES, writeNumber } from './number-text.ts'
 import { isCanonicalNumber } from './number-token.ts'

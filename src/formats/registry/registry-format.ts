@@ -1,4 +1,4 @@
-import { type ValuePlace, valuePlace } from '../../kernel/memory.ts'
+import { type ValuePlace, valuePlace } from '../../kernel/bytes.ts'
 import type { Slices } from '../../kernel/slices.ts'
 import { type ColumnForm, type FieldPath, ScannedColumns } from '../../plan/columns.ts'
 import type { Reader } from '../../plan/events.ts'

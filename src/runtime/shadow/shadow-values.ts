@@ -1,5 +1,5 @@
 import { NUMBER_BYTES, writeNumber } from '../../formats/json/number-text.ts'
-import { ByteRoom, Constant } from '../../kernel/byte-room.ts'
+import { ByteRoom, Constant } from '../../kernel/bytes.ts'
 import type { OutputShape } from '../../topology/definition.ts'
 
 /** Stands for a number in a template. JSON has it nowhere else. */

@@ -1,4 +1,4 @@
-import type { Mistake } from '../../kernel/mistake.ts'
+import type { Mistake } from '../../kernel/author-types.ts'
 import type { Cell } from '../definition.ts'
 import type { Feature, WhenEmpty, Window } from '../features.ts'
 import type { AggregateKit, WindowField } from '../window-results.ts'

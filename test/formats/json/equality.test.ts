@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { equalityTest } from '../../../src/formats/json/equality.ts'
 import type { ScoredRows } from '../../../src/formats/json/scored-rows.ts'
-import { Memory } from '../../../src/kernel/memory.ts'
+import { Memory } from '../../../src/kernel/bytes.ts'
 import { ABSENT, NULL, PRESENT, ScannedColumns } from '../../../src/plan/columns.ts'
 
 const REPLACEMENT = '\ufffd'

@@ -5,7 +5,7 @@ import { compileLayout } from '../../../src/formats/json/layout-code.ts'
 import { LIMITS } from '../../../src/formats/json/limits.ts'
 import { compileScanner, type Scanner } from '../../../src/formats/json/scanner.ts'
 import { Walker } from '../../../src/formats/json/walker.ts'
-import { Memory } from '../../../src/kernel/memory.ts'
+import { Memory } from '../../../src/kernel/bytes.ts'
 import { ABSENT, type FieldPath, NULL, PRESENT, ScannedColumns } from '../../../src/plan/columns.ts'
 import { Payment } from '../../../topologies/payment.ts'
 import { withoutGeneration } from '../../support/without-generation.ts'
@@ -212,7 +212,7 @@ test('without code generation a record is scanned as well', () => {
   const script = `
     import { Payment } from './topologies/payment.ts'
     import { compileScanner } from './src/formats/json/scanner.ts'
-    import { Memory } from './src/kernel/memory.ts'
+    import { Memory } from './src/kernel/bytes.ts'
     import { ScannedColumns } from './src/plan/columns.ts'
     const limits = { bytes: 1000, depth: 2, fields: 9 }
     const { scanner } = compileScanner(Payment, { wanted: [['amount']], limits })

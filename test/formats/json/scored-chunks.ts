@@ -6,7 +6,7 @@ import {
   knownScored,
 } from '../../../src/formats/json/known-values.ts'
 import type { ScoredRows } from '../../../src/formats/json/scored-rows.ts'
-import { Memory } from '../../../src/kernel/memory.ts'
+import { Memory } from '../../../src/kernel/bytes.ts'
 import { ABSENT, NULL, PRESENT, ScannedColumns } from '../../../src/plan/columns.ts'
 import { ScoreReader } from '../../../src/runtime/score-reader.ts'
 import type { ModelDefinition } from '../../../src/topology/definition.ts'

@@ -1,16 +1,66 @@
-import type { Memory } from './memory.ts'
+import { crc32 } from 'node:zlib'
 
-const FIRST_BYTES = 64 * 2 ** 10
-/** Bytes copied at a time near the end of a copy. */
+// Bytes in memory: where they are, buffers to write them to, and their hashes.
+
+/** Bytes read or copied at a time. */
 const WORD = 4
 /**
  * Bytes copied at a time before that: read as a float64, unless it is NaN, whose bits may not
  * survive. (A bigint would allocate an object.)
  */
 const TWO_WORDS = 8
-
 /** The most bytes that one UTF-16 code unit takes in UTF-8. */
-const MOST_OF_A_UNIT = 3
+const UTF8 = 3
+
+/**
+ * A whole buffer that many slices share. Code that reads many slices needs no object for each of
+ * them.
+ */
+export class Memory {
+  // Three views, each used for what it is fastest at. (A loop over bytes is fast only while all
+  // arrays that it sees are of one class.)
+  readonly bytes: Uint8Array
+  readonly view: DataView
+  readonly buffer: Buffer
+
+  constructor(buffer: ArrayBufferLike) {
+    this.bytes = new Uint8Array(buffer)
+    this.view = new DataView(buffer)
+    this.buffer = Buffer.from(buffer)
+  }
+
+  /** The UTF-8 from `from` up to `to`. */
+  text(from: number, to: number): string {
+    return this.buffer.toString('utf8', from, to)
+  }
+}
+
+/** Location of a record's value. */
+export interface ValuePlace {
+  memory: Memory
+  /** −1: the record has no value. */
+  valueStart: number
+  valueEnd: number
+  hasKey: boolean
+}
+
+/** Location of a record's key, value and headers, as encoded in a batch. */
+export interface PartsPlace {
+  memory: Memory
+  /** −1: nowhere. */
+  start: number
+  end: number
+}
+
+/** A place of nothing. */
+export function valuePlace(): ValuePlace {
+  return { memory: new Memory(new ArrayBuffer(0)), valueStart: -1, valueEnd: -1, hasKey: false }
+}
+
+/** A place of nothing. */
+export function partsPlace(): PartsPlace {
+  return { memory: new Memory(new ArrayBuffer(0)), start: -1, end: -1 }
+}
 
 /** Bytes that are written many times. */
 export class Constant {
@@ -36,7 +86,7 @@ export class ByteRoom {
   view: DataView
 
   /** @param bytes initial capacity */
-  constructor(bytes: number = FIRST_BYTES) {
+  constructor(bytes: number = 64 * 2 ** 10) {
     this.bytes = Buffer.allocUnsafe(bytes)
     this.view = viewOf(this.bytes)
   }
@@ -88,7 +138,7 @@ export class ByteRoom {
 
   /** Appends a text in UTF-8. */
   text(text: string): void {
-    this.reserve(MOST_OF_A_UNIT * text.length)
+    this.reserve(UTF8 * text.length)
     this.used += this.bytes.write(text, this.used)
   }
 
@@ -137,4 +187,49 @@ export function copyPairs(
 
 function viewOf({ buffer, byteOffset, length }: Uint8Array): DataView {
   return new DataView(buffer, byteOffset, length)
+}
+
+/** A reusable buffer for the UTF-8 of one text at a time. */
+export class TextScratch {
+  #bytes = Buffer.alloc(1_024)
+  memory = new Memory(this.#bytes.buffer)
+
+  /** Writes a text to the beginning of `memory`. @returns its length in UTF-8, bytes */
+  write(text: string): number {
+    if (text.length * UTF8 > this.#bytes.length) {
+      this.#bytes = Buffer.alloc(text.length * UTF8 * 2)
+      this.memory = new Memory(this.#bytes.buffer)
+    }
+    return this.#bytes.write(text)
+  }
+}
+
+/**
+ * A 32-bit hash of the bytes from `from` up to `to`: MurmurHash3 for x86 (Appleby, public domain),
+ * with seed 0.
+ */
+export function hashOf({ view, bytes }: Memory, from: number, to: number): number {
+  let hash = 0
+  let at = from
+  for (; at <= to - WORD; at += WORD) {
+    hash ^= scrambled(view.getInt32(at, true))
+    hash = (hash << 13) | (hash >>> 19)
+    hash = (Math.imul(hash, 5) + 0xe6546b64) | 0
+  }
+  let rest = 0
+  for (let last = to - 1; last >= at; last--) rest = (rest << 8) | (bytes[last] as number)
+  hash ^= scrambled(rest) ^ (to - from)
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
+  return hash ^ (hash >>> 16)
+}
+
+function scrambled(word: number): number {
+  const mixed = Math.imul(word, 0xcc9e2d51)
+  return Math.imul((mixed << 15) | (mixed >>> 17), 0x1b873593)
+}
+
+/** CRC-32 of bytes, as in zip files: 0 to 2^32 − 1. */
+export function checksum(bytes: Uint8Array): number {
+  return crc32(bytes)
 }
