@@ -2,14 +2,15 @@ import type { Memory } from '../kernel/bytes.ts'
 import type { ColumnType } from '../plan/columns.ts'
 import { called, type Events, type Read, type Reader } from '../plan/events.ts'
 import { FieldRead, NO_CELL, ScannedEvents } from '../plan/scanned-events.ts'
-import type { CellType, Need } from '../topology/aggregates/rule.ts'
 import {
   type Aggregate,
+  aggregateRule,
+  type CellType,
   cellTypesOf,
   columnsOf,
+  type Need,
   parameterOf,
-  ruleOf,
-} from '../topology/aggregates/table.ts'
+} from '../topology/aggregates.ts'
 import type { Cell, EventFunction } from '../topology/definition.ts'
 import { CellsAhead } from './cells-ahead.ts'
 import { Dictionary } from './dictionary.ts'
@@ -95,7 +96,7 @@ export class EventColumns {
     this.#places = new Int32Array(this.#columns.length)
     this.#numbers = new Float64Array(this.#columns.length)
     this.#ahead = aheadOf(this.#columns, this.#isHeld)
-    const inNeed = (need: Need) => aggregates.filter((a) => ruleOf(a).needs.includes(need))
+    const inNeed = (need: Need) => aggregates.filter((a) => aggregateRule(a).needs.includes(need))
     const columnsInNeed = (need: Need) => [
       ...new Set(inNeed(need).flatMap((a) => this.#placesOf(a))),
     ]

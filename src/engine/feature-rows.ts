@@ -1,15 +1,15 @@
 import { TidemarkError } from '../kernel/errors.ts'
 import type { Events, Read, Reader } from '../plan/events.ts'
 import { FieldRead, NO_CELL, ScannedEvents } from '../plan/scanned-events.ts'
-import {
-  type FeatureDefinition,
-  type FeaturesStep,
-  isRule,
-  type OnLate,
-  type ScoreStep,
-  type WhereStep,
+import type {
+  FeatureDefinition,
+  FeaturesStep,
+  ScoreStep,
+  WhereStep,
 } from '../topology/definition.ts'
 import type { Lookup } from '../topology/lookup.ts'
+import { isRule } from '../topology/models.ts'
+import type { OnLate } from '../topology/source.ts'
 import { conditionOf } from './condition.ts'
 import type { Arrivals, Flow } from './events.ts'
 import { badColumn, kindOf, lateError, threw } from './faults.ts'

@@ -1,4 +1,4 @@
-import type { Deviations } from '../topology/aggregates/rule.ts'
+import type { Deviations } from '../topology/aggregates.ts'
 import { addTo, addToTriple, productError, squareError } from './compensated.ts'
 import { NOTHING } from './summary.ts'
 

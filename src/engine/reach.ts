@@ -1,4 +1,4 @@
-import type { Deviations, Reached } from '../topology/aggregates/rule.ts'
+import type { Deviations, WindowValues } from '../topology/aggregates.ts'
 import { BlockReach } from './block-reach.ts'
 import { variance } from './compensated.ts'
 import { decayedAt } from './decayed.ts'
@@ -9,7 +9,7 @@ import { Selection } from './selection.ts'
 import { isNothing, MAX, MIN, SQUARES, SUM } from './summary.ts'
 
 /** The events that a walk has covered so far, backwards from the newest one that it may see. */
-export class Reach implements Reached {
+export class Reach implements WindowValues {
   readonly #layout: Layout
   /** Their sums, and where in them the summary of a column is. */
   readonly #sums: Float64Array

@@ -1,11 +1,6 @@
-import {
-  type Definition,
-  type FeaturesStep,
-  type ScoreStep,
-  scoreStepsOf,
-  stepsOf,
-} from '../topology/definition.ts'
-import { fieldsRead } from '../topology/fields-read.ts'
+import type { Definition, FeaturesStep, ScoreStep } from '../topology/definition.ts'
+import { fieldsRead } from '../topology/function-source.ts'
+import { scoreStepsOf, stepsOf } from '../topology/graph.ts'
 
 /**
  * Notes on the routes of score steps: models that score no event, and rules that a replay may

@@ -1,7 +1,7 @@
 import type { TidemarkError } from '../kernel/errors.ts'
 import { sortInTurns } from '../kernel/slices.ts'
 import { startOfWindow } from '../kernel/time.ts'
-import type { Aggregate } from '../topology/aggregates/table.ts'
+import type { Aggregate } from '../topology/aggregates.ts'
 import type { TumblingStep } from '../topology/definition.ts'
 import type { Dictionary } from './dictionary.ts'
 import { EventColumns } from './event-columns.ts'

@@ -1,15 +1,12 @@
 import { TidemarkError } from '../kernel/errors.ts'
+import type { Definition, SourceDefinition, TableDefinition } from '../topology/definition.ts'
+import { outputTopics, sinksOf } from '../topology/graph.ts'
 import {
-  type Definition,
+  isReservedHeader,
   type KeyMismatch,
   type OnLate,
   type OnTombstone,
-  outputTopics,
-  type SourceDefinition,
-  sinksOf,
-  type TableDefinition,
-} from '../topology/definition.ts'
-import { isReservedHeader } from '../topology/headers.ts'
+} from '../topology/source.ts'
 import type { ReportFault } from './operators/rule.ts'
 import { planOf } from './plan.ts'
 

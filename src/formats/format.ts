@@ -6,7 +6,7 @@ import type { ColumnForm } from '../plan/columns.ts'
 import type { Reader } from '../plan/events.ts'
 import type { ScannedEvents } from '../plan/scanned-events.ts'
 import type { SourceDefinition } from '../topology/definition.ts'
-import type { RecordHeader, SourcePartition } from '../topology/source-record.ts'
+import type { RecordHeader, SourcePartition } from '../topology/source.ts'
 
 /** The values of a topic, and their schema. */
 export type FormatSource = Pick<SourceDefinition, 'topic' | 'schema' | 'format' | 'onTombstone'>

@@ -2,20 +2,16 @@ import { crc32 } from 'node:zlib'
 
 // Bytes in memory: where they are, buffers to write them to, and their hashes.
 
-/** Bytes read or copied at a time. */
+/** Bytes. */
 const WORD = 4
 /**
- * Bytes copied at a time before that: read as a float64, unless it is NaN, whose bits may not
- * survive. (A bigint would allocate an object.)
+ * Bytes, copied as a float64, unless it is NaN, whose bits may not survive. (A bigint allocates.)
  */
 const TWO_WORDS = 8
 /** The most bytes that one UTF-16 code unit takes in UTF-8. */
 const UTF8 = 3
 
-/**
- * A whole buffer that many slices share. Code that reads many slices needs no object for each of
- * them.
- */
+/** A whole buffer that many slices share, so that no slice needs an object of its own. */
 export class Memory {
   // Three views, each used for what it is fastest at. (A loop over bytes is fast only while all
   // arrays that it sees are of one class.)
@@ -52,12 +48,10 @@ export interface PartsPlace {
   end: number
 }
 
-/** A place of nothing. */
 export function valuePlace(): ValuePlace {
   return { memory: new Memory(new ArrayBuffer(0)), valueStart: -1, valueEnd: -1, hasKey: false }
 }
 
-/** A place of nothing. */
 export function partsPlace(): PartsPlace {
   return { memory: new Memory(new ArrayBuffer(0)), start: -1, end: -1 }
 }
@@ -78,7 +72,7 @@ export class Constant {
 
 /** A byte buffer that is written from the front, grows when it is full, and is reused. */
 export class ByteRoom {
-  /** The memory; replaced by a larger buffer when it grows. */
+  /** Replaced by a larger one when it grows. */
   bytes: Buffer
   /** Bytes written so far. Code that writes into `bytes` directly must advance it. */
   used = 0
@@ -97,25 +91,22 @@ export class ByteRoom {
   }
 
   /**
-   * Ensures room for `more` bytes and for one word after them, since a copy may write past its end
-   * up to a whole word.
+   * Ensures room for `more` bytes and for one word after them, because a copy may write past its
+   * end up to a whole word.
    */
   reserve(more: number): void {
     if (this.used + more + WORD > this.bytes.length) this.#grow(more)
   }
 
-  /** Starts over from the front; what was written may be overwritten. */
   clear(): void {
     this.used = 0
   }
 
-  /** Appends one byte. */
   byte(byte: number): void {
     this.reserve(1)
     this.bytes[this.used++] = byte
   }
 
-  /** Appends a constant. */
   constant({ view, length }: Constant): void {
     this.reserve(length)
     const begin = this.used
@@ -136,13 +127,11 @@ export class ByteRoom {
     this.used += to - from
   }
 
-  /** Appends a text in UTF-8. */
   text(text: string): void {
     this.reserve(UTF8 * text.length)
     this.used += this.bytes.write(text, this.used)
   }
 
-  /** Appends bytes that have a buffer of their own. */
   append(bytes: Uint8Array): void {
     this.reserve(bytes.length)
     this.bytes.set(bytes, this.used)
@@ -157,17 +146,13 @@ export class ByteRoom {
   }
 }
 
-/** The range to copy, and where to copy it. */
 interface CopyRange {
   readonly from: number
   readonly to: number
   readonly into: number
 }
 
-/**
- * Copies pairs of words while a whole pair is left. Returns the position where it stopped, less
- * than a pair before the end.
- */
+/** Copies whole pairs of words. @returns where it stopped, less than a pair before the end */
 export function copyPairs(
   source: DataView,
   target: DataView,

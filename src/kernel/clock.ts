@@ -12,7 +12,7 @@ export interface Present {
 
 /** The time and timers of a process. */
 export interface Clock {
-  /** Milliseconds since the epoch. */
+  /** Since the epoch. */
   nowMs(): number
   present(): Present
   /** Milliseconds with fractions since some fixed moment; never goes back. For durations. */
@@ -69,10 +69,7 @@ export async function every(
   }
 }
 
-/**
- * The result of some work, or `null` as soon as the signal aborts; the work itself is not
- * cancelled.
- */
+/** The result of some work, or `null` as soon as the signal aborts; the work goes on. */
 export function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T | null> {
   return new Promise((resolve, reject) => {
     const give = () => resolve(null)

@@ -1,11 +1,10 @@
 import * as zlib from 'node:zlib'
 
-// What Kafka clients agree on: how batches are compressed, and the partition of a key.
+// Conventions of Kafka's clients: how batches are compressed, and the partition of a key.
 
 /** Compressions by Kafka's names. The index of each is its number in the protocol. */
 export const COMPRESSIONS = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const
 
-/** A compression, by Kafka's name. */
 export type Compression = (typeof COMPRESSIONS)[number]
 
 /** Why batches cannot be compressed in this way; `null`: they can. */
@@ -20,7 +19,6 @@ export function compressionFault(compression: Compression): string | null {
  */
 export type Partitioner = 'murmur2' | 'crc32'
 
-/** The partition of a key in a topic with `partitions` partitions. */
 export function partitionOfKey(key: Buffer, partitions: number, by: Partitioner): number {
   return by === 'crc32' ? zlib.crc32(key) % partitions : placeOf(murmur2(key), partitions)
 }

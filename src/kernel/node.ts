@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 
-// What Node does not do by itself, or not with every flag.
+// Node: the version of this package, a folder that may not exist, and functions from source text.
 
 /** This package's version. */
 export function packageVersion(): string {

@@ -1,5 +1,4 @@
-// Work is cut into slices so that timers, heartbeats and sockets are served however much work there
-// is.
+// Work in slices, between which timers, heartbeats and sockets are served.
 
 const SLICE_MS = 5
 const SLICE_RECORDS = 2_048
@@ -10,7 +9,6 @@ export class Slices {
   /** When work began in this turn; `null`: none yet. */
   #startMs: number | null = null
   #records = 0
-  /** First come, first served. */
   readonly #waiting: (() => void)[] = []
   #isNextSet = false
 
@@ -19,7 +17,7 @@ export class Slices {
     this.#elapsedMs = elapsedMs
   }
 
-  /** Is this turn's share used up? The first call in a turn starts the slice. */
+  /** Whether this turn's share is used up. The first call in a turn starts the slice. */
   get isOver(): boolean {
     if (this.#startMs === null) {
       this.#startMs = this.#elapsedMs()
@@ -56,7 +54,7 @@ export class Slices {
   }
 }
 
-/** Runs a generator to its end without pausing where it yields. */
+/** Runs a generator to its end without a pause. */
 export function atOnce<T>(work: Generator<void, T>): T {
   let step = work.next()
   while (step.done !== true) step = work.next()
@@ -78,9 +76,8 @@ export async function inTurns<T>(work: Generator<void, T>): Promise<T> {
 const RUN = 4_096
 
 /**
- * Sorts as `toSorted` does, but yields now and then so that other work gets its turn: sorting a
- * million items without a pause blocks the event loop for a tenth of a second. (Bottom-up merge
- * sort: Knuth, TAOCP 3, 5.2.4.)
+ * Sorts as `toSorted` does, but yields now and then: sorting a million items without a pause blocks
+ * the event loop for a tenth of a second. (Bottom-up merge sort: Knuth, TAOCP 3, 5.2.4.)
  */
 export function* sortInTurns<T>(
   items: readonly T[],
@@ -102,7 +99,7 @@ export function* sortInTurns<T>(
   return runs[0] ?? []
 }
 
-/** Of equal items, those of `a` come first. */
+/** Merges two runs; `a` comes first where items are equal. */
 function* merge<T>(
   a: readonly T[],
   b: readonly T[],

@@ -13,8 +13,8 @@ import { FieldRead, NO_CELL, type ScannedEvents } from '../plan/scanned-events.t
 import { NO_RECORDS, PickedRecords } from '../records/log-records.ts'
 import type { LogRecord, LogRecords, PackedBatch, TopicPartition } from '../records/port.ts'
 import type { EventFunction, RecordFunction, SourceDefinition } from '../topology/definition.ts'
-import { takesSecond } from '../topology/function-reading.ts'
-import type { SourceRecord } from '../topology/source-record.ts'
+import { takesSecond } from '../topology/function-source.ts'
+import type { SourceRecord } from '../topology/source.ts'
 
 /** The step at which a record that is not an event has failed. */
 const DECODE = 'decode'

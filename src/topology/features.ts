@@ -3,14 +3,13 @@ import type { DurationMs } from '../kernel/time.ts'
 import type { Cell } from './definition.ts'
 import type { Table } from './lookup.ts'
 
-// The calls that an author defines features with. Types only; features-builder.ts turns the calls
-// into data.
+// The calls that define features. Types only; features-builder.ts turns them into data.
 
 declare const needs: unique symbol
 declare const found: unique symbol
 /**
- * One number per event, an input of the model as float32. Only events of type `N` have it
- * (`unknown`: every event has). `L` is the look-up whose row it is of (`unknown`: it is of none).
+ * One number per event, an input of the model as float32. Only events of type `N` have it; `L` is
+ * the look-up that it is of. `unknown` stands for every event, and for none.
  */
 export interface Feature<N, L = unknown> {
   /** Never present; it only carries the type. */
@@ -18,7 +17,7 @@ export interface Feature<N, L = unknown> {
   /** Never present; it only carries the type. */
   readonly [found]?: L
 }
-/** A look-up named `N` that finds rows of type `R`. */
+/** A look-up named `N`, of rows of type `R`. */
 export interface Found<N extends string, R> {
   readonly name: N
   readonly row: R
@@ -33,29 +32,29 @@ export type Columns<E> = Record<string, (event: E) => Cell | Mistake<WriteCell>>
  * or NaN, as pandas does.
  */
 export interface SkippingColumn<E> {
-  /** Reads the column's value of an event. */
+  /** Reads the value. */
   readonly of: (event: E) => Cell | null | undefined
-  /** Aggregates of this column skip the events without a value. */
+  /** Skips the events without a value. */
   readonly missing: 'skip'
 }
 /** The values that windows read of an event, by name; columns may be optional. */
 export type FeatureColumns<E> = Record<string, Columns<E>[string] | SkippingColumn<E>>
 type OfEvery<T> = (event: never) => T
 type OfSome<T> = { readonly of: (event: never) => T | null | undefined }
-/** The names of the columns of type `T` that every event has. */
+/** Columns of type `T` that every event has. */
 type NamedOfEvery<C, T> = {
   [K in keyof C]: C[K] extends OfEvery<T> ? K : never
 }[keyof C] &
   string
-/** The names of the columns of type `T`. */
+/** Columns of type `T`. */
 export type Named<C, T> = {
   [K in keyof C]: C[K] extends OfEvery<T> | OfSome<T> ? K : never
 }[keyof C] &
   string
 
-/** What an aggregate is where it has no value, such as over an empty window. */
+/** The value of an aggregate that has none, such as over an empty window. */
 export interface WhenEmpty {
-  /** The number to use. @default NaN */
+  /** @default NaN */
   empty?: number
 }
 
@@ -121,17 +120,12 @@ export interface Window<C> {
   share(column: Named<C, boolean>, o?: WhenEmpty): Feature<unknown>
 }
 
-/**
- * The window (t − length, t] of each event, where t is its event time; it includes the event
- * itself.
- */
+/** The window of {@link Kind.rolling}. */
 export interface RollingWindow<C> extends Window<C> {
   /**
    * Seconds since the key's previous event in the window: the latest, in event time, that arrived
    * before this one and has the same or an earlier time. `empty` if there is none; the length of
-   * the window in seconds is a good choice.
-   *
-   * @default of `empty`: NaN
+   * the window in seconds is a good choice. @default of `empty`: NaN
    */
   secondsSinceLast(o?: WhenEmpty): Feature<unknown>
 }
@@ -144,8 +138,8 @@ export interface Kind<E, C> {
   /**
    * A number of the event itself: a column by name (NaN where it is missing), or a function of the
    * event. A value that is not a number makes the event a dead letter `COLUMN_INVALID`; NaN is
-   * scored only with `missing: 'nan'`. The raw event time is refused at start, since float32 cannot
-   * represent it: `TOPOLOGY_INVALID`.
+   * scored only with `missing: 'nan'`. The raw event time is refused at start, because float32
+   * cannot represent it: `TOPOLOGY_INVALID`.
    */
   value(of: Named<C, number> | ((event: E) => number | Mistake<WriteNaN>)): Feature<E>
   /**
@@ -189,8 +183,8 @@ export interface Kind<E, C> {
 }
 
 /**
- * What features are defined with; passed to the function given to `.features`. A column must be a
- * finite number, a string or a boolean, as its aggregates require; else its event is a dead letter
+ * Defines features; passed to the function given to `.features`. A column must be a finite number,
+ * a string or a boolean, as its aggregates require; else its event is a dead letter
  * `COLUMN_INVALID`.
  */
 export interface FeatureKit<E> {

@@ -1,7 +1,7 @@
 import { EventColumns } from '../../src/engine/event-columns.ts'
 import { Histories } from '../../src/engine/histories.ts'
 import { WindowWalk } from '../../src/engine/window-walk.ts'
-import type { Aggregate } from '../../src/topology/aggregates/table.ts'
+import type { Aggregate } from '../../src/topology/aggregates.ts'
 import type { EventFunction } from '../../src/topology/definition.ts'
 import { figure, machine } from './figures.ts'
 

@@ -3,7 +3,7 @@ import { Histories } from '../../src/engine/histories.ts'
 import type { History } from '../../src/engine/history.ts'
 import type { HistorySizes } from '../../src/engine/layout.ts'
 import { type WindowFeature, WindowWalk } from '../../src/engine/window-walk.ts'
-import type { Aggregate } from '../../src/topology/aggregates/table.ts'
+import type { Aggregate } from '../../src/topology/aggregates.ts'
 import type { KindDefinition } from '../../src/topology/definition.ts'
 import { naiveAggregate } from './oracle/naive-aggregates.ts'
 

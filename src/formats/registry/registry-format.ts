@@ -5,7 +5,7 @@ import type { Reader } from '../../plan/events.ts'
 import { columnReader, ScannedEvents } from '../../plan/scanned-events.ts'
 import type { SchemaRegistry } from '../../registry/schema-registry.ts'
 import { checkedBy } from '../../topology/schema.ts'
-import type { RegistryFormat as FormatDefinition } from '../../topology/source-format.ts'
+import type { RegistrySourceFormat as FormatDefinition } from '../../topology/source.ts'
 import { decodeEach, type EachDecoder, type OpenChunk } from '../decode-each.ts'
 import { EventMaker } from '../event-maker.ts'
 import type {
