@@ -129,6 +129,7 @@ export class TidemarkError extends Error {
     this.hint = details.hint
   }
 
+  /** The worker's answer to it. */
   get action(): Action {
     return ACTIONS[this.code]
   }

@@ -14,6 +14,7 @@ export interface SourcePartition {
   readonly partition: number
 }
 
+/** A header of a record. */
 export interface RecordHeader {
   /** Names need not be unique. */
   readonly name: string
