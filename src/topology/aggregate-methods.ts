@@ -1,5 +1,4 @@
 import type { Mistake } from '../kernel/author-types.ts'
-import type { DurationMs } from '../kernel/time.ts'
 import {
   AGGREGATES,
   type Aggregate,
@@ -8,10 +7,10 @@ import {
   type CellType,
 } from './aggregates.ts'
 import type { Cell } from './definition.ts'
-import type { Feature, Named, WhenEmpty, Window } from './features.ts'
+import type { Aggregates, Feature, WhenEmpty, Window } from './features.ts'
 
 // The methods for aggregates, of features and of a tumbling window's results. Their types are
-// written out for authors, here and in features.ts; the compiler checks them against the table.
+// written out for authors in features.ts; the compiler checks them against the table.
 
 /**
  * The fields that each result of a tumbling window has next to its aggregates. The event time of a
@@ -35,56 +34,15 @@ export interface WindowField<V> {
 }
 type CellOf<F> = F extends (event: never) => infer V ? V : never
 /**
- * Aggregates over the events in one tumbling window, as fields of its result. `null` means that
- * there is no number. `C` are the columns.
+ * Aggregates over the events in one tumbling window, as fields of its result. `null`: the aggregate
+ * is missing. `C` are the columns.
  */
-export interface AggregateKit<C> {
-  /** Number of events in the window. */
-  count(): WindowField<number>
-  /** Events per second, over the whole length of the window. */
-  rate(): WindowField<number>
-  /** Sum, with compensated rounding errors. */
-  sum(column: Named<C, number>): WindowField<number>
-  /** Arithmetic mean. */
-  mean(column: Named<C, number>): WindowField<number | null>
-  /** Smallest value. */
-  min(column: Named<C, number>): WindowField<number | null>
-  /** Largest value. */
-  max(column: Named<C, number>): WindowField<number | null>
-  /** Population variance (divides by n). */
-  variance(column: Named<C, number>): WindowField<number | null>
-  /** Population standard deviation (divides by n). */
-  std(column: Named<C, number>): WindowField<number | null>
-  /** Population skewness, m₃ / m₂^1.5; `null` if all values are equal. */
-  skewness(column: Named<C, number>): WindowField<number | null>
-  /**
-   * Population excess kurtosis, m₄ / m₂² − 3, which is 0 for a normal distribution; `null` if all
-   * values are equal.
-   */
-  kurtosis(column: Named<C, number>): WindowField<number | null>
-  /**
-   * The q-quantile, interpolated between the two nearest values. A `q` outside 0 to 1 is refused at
-   * start: `TOPOLOGY_INVALID`.
-   */
-  quantile(column: Named<C, number>, q: number): WindowField<number | null>
-  /** The sum of `column` divided by the sum of `over`; `null` if the latter is 0. */
-  ratio(column: Named<C, number>, over: Named<C, number>): WindowField<number | null>
-  /**
-   * Exponentially decayed sum at the window's end, `windowEndMs`: each value halves with every
-   * `halfLife` since its event time. A half-life that is not a whole number of milliseconds above 0
-   * is refused at start: `TOPOLOGY_INVALID`.
-   */
-  decayedSum(column: Named<C, number>, halfLife: DurationMs): WindowField<number>
+export interface AggregateKit<C>
+  extends Aggregates<C, WindowField<number>, WindowField<number | null>, []> {
   /** The column's value of the event with the earliest event time. */
   first<K extends keyof C & string>(column: K): WindowField<CellOf<C[K]>>
   /** The column's value of the event with the latest event time. */
   last<K extends keyof C & string>(column: K): WindowField<CellOf<C[K]>>
-  /** Exact number of different values. */
-  distinct(column: Named<C, string>): WindowField<number>
-  /** Number of events for which the column is true. */
-  countWhere(column: Named<C, boolean>): WindowField<number>
-  /** Fraction of the events, 0 to 1, for which the column is true. */
-  share(column: Named<C, boolean>): WindowField<number | null>
 }
 
 /** Columns named like their type: so a method's parameter tells which columns it takes. */

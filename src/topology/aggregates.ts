@@ -90,8 +90,8 @@ const CELL = {
 } as const
 
 /**
- * All aggregates, by name. To add one, add its rule here and its methods in features.ts and
- * aggregate-methods.ts: it does not compile without them.
+ * All aggregates, by name. To add one, add its rule here and its method in features.ts: it does not
+ * compile without.
  */
 export const AGGREGATES = {
   count: { ...EVENTS, value: (window) => window.count },

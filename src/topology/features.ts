@@ -47,7 +47,7 @@ type NamedOfEvery<C, T> = {
 }[keyof C] &
   string
 /** Columns of type `T`. */
-export type Named<C, T> = {
+type Named<C, T> = {
   [K in keyof C]: C[K] extends OfEvery<T> | OfSome<T> ? K : never
 }[keyof C] &
   string
@@ -59,65 +59,69 @@ export interface WhenEmpty {
 }
 
 /**
- * Aggregates over one window of the scored event's key. `C` are the columns declared for its kind
- * of event. Over a window without events, counts and sums are 0, and all others are `empty` (NaN
- * unless given).
+ * Aggregates over the events of one window. `C` are the columns, `V` is a value and `N` one that may
+ * be missing; `O` is the last argument of those.
  */
-export interface Window<C> {
+export interface Aggregates<C, V, N, O extends readonly unknown[]> {
   /** Number of events in the window. 0 when empty. */
-  count(): Feature<unknown>
+  count(): V
   /** Events per second, over the whole length of the window. 0 when empty. */
-  rate(): Feature<unknown>
+  rate(): V
   /** Sum, with compensated rounding errors. 0 when empty. */
-  sum(column: Named<C, number>): Feature<unknown>
+  sum(column: Named<C, number>): V
   /** Arithmetic mean. */
-  mean(column: Named<C, number>, o?: WhenEmpty): Feature<unknown>
+  mean(column: Named<C, number>, ...o: O): N
   /** Smallest value. */
-  min(column: Named<C, number>, o?: WhenEmpty): Feature<unknown>
+  min(column: Named<C, number>, ...o: O): N
   /** Largest value. */
-  max(column: Named<C, number>, o?: WhenEmpty): Feature<unknown>
+  max(column: Named<C, number>, ...o: O): N
   /** Population variance (divides by n). */
-  variance(column: Named<C, number>, o?: WhenEmpty): Feature<unknown>
+  variance(column: Named<C, number>, ...o: O): N
   /** Population standard deviation (divides by n). */
-  std(column: Named<C, number>, o?: WhenEmpty): Feature<unknown>
-  /** Population skewness, m₃ / m₂^1.5; `empty` also if all values are equal. */
-  skewness(column: Named<C, number>, o?: WhenEmpty): Feature<unknown>
+  std(column: Named<C, number>, ...o: O): N
+  /** Population skewness, m₃ / m₂^1.5; missing also if all values are equal. */
+  skewness(column: Named<C, number>, ...o: O): N
   /**
-   * Population excess kurtosis, m₄ / m₂² − 3, which is 0 for a normal distribution; `empty` also if
+   * Population excess kurtosis, m₄ / m₂² − 3, which is 0 for a normal distribution; missing also if
    * all values are equal.
    */
-  kurtosis(column: Named<C, number>, o?: WhenEmpty): Feature<unknown>
+  kurtosis(column: Named<C, number>, ...o: O): N
   /**
    * The q-quantile, interpolated between the two nearest values. A `q` outside 0 to 1 is refused at
    * start: `TOPOLOGY_INVALID`.
    */
-  quantile(column: Named<C, number>, q: number, o?: WhenEmpty): Feature<unknown>
+  quantile(column: Named<C, number>, q: number, ...o: O): N
   /**
-   * The sum of `column` divided by the sum of `over`; `empty` also if the latter is 0. Columns with
+   * The sum of `column` divided by the sum of `over`; missing also if the latter is 0. Columns with
    * `missing: 'skip'` cannot be used.
    */
-  ratio(
-    column: NamedOfEvery<C, number>,
-    over: NamedOfEvery<C, number>,
-    o?: WhenEmpty,
-  ): Feature<unknown>
+  ratio(column: NamedOfEvery<C, number>, over: NamedOfEvery<C, number>, ...o: O): N
   /**
    * Exponentially decayed sum: each value halves with every `halfLife` since its event time, up to
-   * the time of the scored event, or for `lastClosed` up to the window's end. 0 when empty. A
-   * half-life that is not a whole number of milliseconds above 0 is refused at start:
+   * the window's end, which for `rolling` and `current` is the time of the scored event. 0 when
+   * empty. A half-life that is not a whole number of milliseconds above 0 is refused at start:
    * `TOPOLOGY_INVALID`.
    */
-  decayedSum(column: Named<C, number>, halfLife: DurationMs): Feature<unknown>
+  decayedSum(column: Named<C, number>, halfLife: DurationMs): V
+  /** Exact number of different values. 0 when empty. */
+  distinct(column: Named<C, string>): V
+  /** Number of events for which the column is true. 0 when empty. */
+  countWhere(column: Named<C, boolean>): V
+  /** Fraction of the events, 0 to 1, for which the column is true. */
+  share(column: Named<C, boolean>, ...o: O): N
+}
+
+/**
+ * Aggregates over one window of the scored event's key. `C` are the columns declared for its kind
+ * of event. An aggregate that is missing, as all but counts and sums are over no events, is `empty`
+ * (NaN unless given).
+ */
+export interface Window<C>
+  extends Aggregates<C, Feature<unknown>, Feature<unknown>, [o?: WhenEmpty | undefined]> {
   /** The column's value of the event with the earliest event time; a boolean is 0 or 1. */
   first(column: Named<C, number | boolean>, o?: WhenEmpty): Feature<unknown>
   /** The column's value of the event with the latest event time; a boolean is 0 or 1. */
   last(column: Named<C, number | boolean>, o?: WhenEmpty): Feature<unknown>
-  /** Exact number of different values. 0 when empty. */
-  distinct(column: Named<C, string>): Feature<unknown>
-  /** Number of events for which the column is true. 0 when empty. */
-  countWhere(column: Named<C, boolean>): Feature<unknown>
-  /** Fraction of the events, 0 to 1, for which the column is true. */
-  share(column: Named<C, boolean>, o?: WhenEmpty): Feature<unknown>
 }
 
 /** The window of {@link Kind.rolling}. */
