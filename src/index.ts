@@ -19,9 +19,8 @@ export type { Log } from './observe/log.ts'
 export type { AccessToken } from './records/kafka/login/access-token.ts'
 export type { RegistryOptions } from './registry/confluent-registry.ts'
 export type { Observer, RuntimeEvent } from './runtime/events.ts'
-export type { StatedAccuracy } from './topology/accuracy.ts'
+export type { WindowEvent, WindowField } from './topology/aggregate-methods.ts'
 export { defineTopology, type TopologyOptions } from './topology/builder.ts'
-export { type CloudEvent, cloudEvents } from './topology/cloud-events.ts'
 export type {
   Feature,
   FeatureKit,
@@ -30,7 +29,6 @@ export type {
   SkippingColumn,
   Window,
 } from './topology/features.ts'
-export type { LatencyUse } from './topology/latency-budgets.ts'
 export {
   type FileTableOptions,
   file,
@@ -38,16 +36,15 @@ export {
   type TopicTableOptions,
   topic,
 } from './topology/lookup.ts'
-export { type Model, onnxModel } from './topology/model.ts'
-export { type Rule, rule } from './topology/rule.ts'
+export { type Model, onnxModel, type Rule, rule, type StatedAccuracy } from './topology/models.ts'
 export type {
+  LatencyUse,
   ModelVariants,
   Route,
   ScoreOptions,
   SeveralModels,
   Shadow,
-} from './topology/score-models.ts'
-export type { Scored } from './topology/scored.ts'
+} from './topology/score-options.ts'
 export {
   avro,
   jsonSchema,
@@ -57,24 +54,24 @@ export {
   type SchemaOptions,
 } from './topology/sink-format.ts'
 export {
+  type CloudEvent,
+  cloudEvents,
   type Formatted,
+  type RecordHeader,
+  type RecordWithValue,
   type RegistryFormatOptions,
   registry,
+  type SourceOptions,
+  type SourcePartition,
+  type SourceRecord,
   text,
-} from './topology/source-format.ts'
-export type {
-  RecordHeader,
-  RecordWithValue,
-  SourcePartition,
-  SourceRecord,
-} from './topology/source-record.ts'
+} from './topology/source.ts'
 export type {
   FeatureStream,
   OutputOf,
+  Scored,
   Sink,
-  SourceOptions,
   Stream,
   Topology,
   TopologyBuilder,
 } from './topology/stream.ts'
-export type { WindowEvent, WindowField } from './topology/window-results.ts'

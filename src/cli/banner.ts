@@ -1,4 +1,4 @@
-import { packageVersion } from '../kernel/version.ts'
+import { packageVersion } from '../kernel/node.ts'
 import { colors, say, sayNotes } from './print.ts'
 import type { RunConfig } from './run-config.ts'
 

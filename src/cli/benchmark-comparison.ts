@@ -1,6 +1,6 @@
 import { basename } from 'node:path'
 import type { Benchmark } from '../scoring/benchmark.ts'
-import { measureOf, type StatedAccuracy } from '../topology/accuracy.ts'
+import { measureOf, type StatedAccuracy } from '../topology/models.ts'
 import { count } from './print.ts'
 import { shownMs } from './stage-report.ts'
 import { table } from './table.ts'

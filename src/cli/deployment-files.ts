@@ -2,13 +2,9 @@ import { stat } from 'node:fs/promises'
 import { relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { candidateOf } from '../scoring/candidate.ts'
-import {
-  type Definition,
-  isTrained,
-  type ModelDefinition,
-  scoreStepsOf,
-} from '../topology/definition.ts'
-import { isOnlyShadow } from '../topology/shadows.ts'
+import type { Definition } from '../topology/definition.ts'
+import { isOnlyShadow, scoreStepsOf } from '../topology/graph.ts'
+import { isTrained, type ModelDefinition } from '../topology/models.ts'
 import { count, plural } from './print.ts'
 import { table } from './table.ts'
 import { endReading, ownFilesOf } from './topology-bundle.ts'

@@ -1,7 +1,8 @@
 import { committingThrough } from '../records/committing-through.ts'
 import { MemoryRecords } from '../records/memory/memory-records.ts'
 import type { Commit, NewRecords, Records } from '../records/port.ts'
-import { type Definition, outputTopics, tableTopics } from '../topology/definition.ts'
+import type { Definition } from '../topology/definition.ts'
+import { outputTopics, tableTopics } from '../topology/graph.ts'
 
 /** Records in memory, with every topic that a topology reads or writes. */
 export function embeddedRecords(definition: Definition, partitions: number): MemoryRecords {

@@ -1,6 +1,6 @@
 import { Command, CommanderError } from 'commander'
 import { refuseIfAny } from '../kernel/errors.ts'
-import { packageVersion } from '../kernel/version.ts'
+import { packageVersion } from '../kernel/node.ts'
 import { readsSettings } from './config.ts'
 import { watchStdout } from './output.ts'
 import { colors, describeFailure, EXIT, exitCodeOf, say } from './print.ts'

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { refuseIfAny, TidemarkError } from '../kernel/errors.ts'
 import { definitionOf, inspectModel } from '../scoring/model-file.ts'
-import type { ModelDefinition } from '../topology/definition.ts'
+import type { ModelDefinition } from '../topology/models.ts'
 import { importAuthorFile } from './author-file.ts'
 import { endReading } from './topology-bundle.ts'
 

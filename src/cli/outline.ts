@@ -4,7 +4,8 @@ import { formatDuration } from '../kernel/time.ts'
 import { type PreparedTopology, scorersOf } from '../runtime/prepare.ts'
 import type { StepVariants } from '../runtime/variants.ts'
 import { type Scorer, shownEvaluator } from '../scoring/scorer.ts'
-import { type Definition, isRule, type ScoringModel, type Step } from '../topology/definition.ts'
+import type { Definition, Step } from '../topology/definition.ts'
+import { isRule, type ScoringModel } from '../topology/models.ts'
 import { plural } from './print.ts'
 
 /**

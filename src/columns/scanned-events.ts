@@ -1,4 +1,4 @@
-import type { Memory } from '../kernel/memory.ts'
+import type { Memory } from '../kernel/bytes.ts'
 import type { EventFunction } from '../topology/definition.ts'
 import { type Expression, readFunction } from '../topology/function-reading.ts'
 import {

@@ -1,21 +1,20 @@
 import { TidemarkError } from '../kernel/errors.ts'
 import { formatDuration } from '../kernel/time.ts'
+import type {
+  Definition,
+  FeaturesStep,
+  ScoreStep,
+  SourceDefinition,
+  TableDefinition,
+} from '../topology/definition.ts'
+import { fieldsRead } from '../topology/function-source.ts'
+import { outputTopics, scoreStepsOf, sinksOf, stepsOf } from '../topology/graph.ts'
 import {
-  type Definition,
-  type FeaturesStep,
+  isReservedHeader,
   type KeyMismatch,
   type OnLate,
   type OnTombstone,
-  outputTopics,
-  type ScoreStep,
-  type SourceDefinition,
-  scoreStepsOf,
-  sinksOf,
-  stepsOf,
-  type TableDefinition,
-} from '../topology/definition.ts'
-import { fieldsRead } from '../topology/fields-read.ts'
-import { isReservedHeader } from '../topology/headers.ts'
+} from '../topology/source.ts'
 import type { ReportFault } from './operators/rule.ts'
 import { horizonOf, planOf } from './plan.ts'
 

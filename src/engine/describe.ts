@@ -1,5 +1,5 @@
 import type { Definition, Step } from '../topology/definition.ts'
-import type { DecodeFormat, SourceFormat } from '../topology/source-format.ts'
+import type { DecodeFormat, SourceFormat } from '../topology/source.ts'
 import type { Print } from './operators/rule.ts'
 import { planOf } from './plan.ts'
 

@@ -1,15 +1,15 @@
 import type { Events, Read, Reader } from '../columns/events.ts'
 import { FieldRead, NO_CELL, ScannedEvents } from '../columns/scanned-events.ts'
 import { TidemarkError } from '../kernel/errors.ts'
-import {
-  type FeatureDefinition,
-  type FeaturesStep,
-  isRule,
-  type OnLate,
-  type ScoreStep,
-  type WhereStep,
+import type {
+  FeatureDefinition,
+  FeaturesStep,
+  ScoreStep,
+  WhereStep,
 } from '../topology/definition.ts'
 import type { Lookup } from '../topology/lookup.ts'
+import { isRule } from '../topology/models.ts'
+import type { OnLate } from '../topology/source.ts'
 import type { Arrivals, Flow } from './events.ts'
 import { badColumn, lateError, threw, typeNameOf } from './faults.ts'
 import { conditionOf } from './operators/where.ts'

@@ -2,7 +2,7 @@ import type { Events, Reader } from '../columns/events.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import { Share } from '../kernel/shares.ts'
 import type { RouteDefinition, ScoreStep } from '../topology/definition.ts'
-import { fieldsRead } from '../topology/fields-read.ts'
+import { fieldsRead } from '../topology/function-source.ts'
 import { threw, typeNameOf } from './faults.ts'
 import type { Dictionary } from './store/dictionary.ts'
 

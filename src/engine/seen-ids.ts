@@ -1,7 +1,7 @@
 import type { Read } from '../columns/events.ts'
 import { FieldRead, NO_CELL, ScannedEvents } from '../columns/scanned-events.ts'
+import { Memory } from '../kernel/bytes.ts'
 import type { TidemarkError } from '../kernel/errors.ts'
-import { Memory } from '../kernel/memory.ts'
 import type { Flow } from './events.ts'
 import { badId, threw } from './faults.ts'
 import { Dictionary } from './store/dictionary.ts'

@@ -1,7 +1,6 @@
 import { TidemarkError } from '../kernel/errors.ts'
 import { checkedBy, isPromise, nameOf } from '../topology/schema.ts'
-import type { DecodeFormat } from '../topology/source-format.ts'
-import type { RecordWithValue, SourcePartition } from '../topology/source-record.ts'
+import type { DecodeFormat, RecordWithValue, SourcePartition } from '../topology/source.ts'
 import type { RecordDecoder } from './event-maker.ts'
 import type { FormatSource, RawRecord } from './format.ts'
 import { GivenRecord } from './given-record.ts'

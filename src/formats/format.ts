@@ -1,12 +1,12 @@
 import type { ColumnForm } from '../columns/columns.ts'
 import type { Reader } from '../columns/events.ts'
 import type { ScannedEvents } from '../columns/scanned-events.ts'
+import type { ValuePlace } from '../kernel/bytes.ts'
 import type { Clock } from '../kernel/clock.ts'
 import type { TidemarkError } from '../kernel/errors.ts'
-import type { ValuePlace } from '../kernel/memory.ts'
 import type { Slices } from '../kernel/slices.ts'
 import type { SourceDefinition } from '../topology/definition.ts'
-import type { RecordHeader, SourcePartition } from '../topology/source-record.ts'
+import type { RecordHeader, SourcePartition } from '../topology/source.ts'
 
 /** The values of a topic, and their schema. */
 export type FormatSource = Pick<SourceDefinition, 'topic' | 'schema' | 'format' | 'onTombstone'>

@@ -1,4 +1,4 @@
-import type { RecordHeader, SourcePartition, SourceRecord } from '../topology/source-record.ts'
+import type { RecordHeader, SourcePartition, SourceRecord } from '../topology/source.ts'
 import type { RawRecord } from './format.ts'
 
 /** The offset and the partition of a record that has not been written yet. */

@@ -1,6 +1,6 @@
 import { wallClock } from '../kernel/clock.ts'
 import { faultsOf, messageOf, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
-import { packageVersion } from '../kernel/version.ts'
+import { packageVersion } from '../kernel/node.ts'
 import type { Log } from '../observe/log.ts'
 import { logEvents } from '../observe/log-events.ts'
 import { createMetrics, type Metrics } from '../observe/metrics.ts'

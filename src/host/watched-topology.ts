@@ -2,15 +2,9 @@ import type { Code } from '../kernel/errors.ts'
 import type { WatchedModel, WatchedTopology } from '../observe/watched.ts'
 import { type PreparedTopology, scorersOf } from '../runtime/prepare.ts'
 import { type Scorer, versionOf } from '../scoring/scorer.ts'
-import {
-  type Definition,
-  decisiveStep,
-  outputTopics,
-  type Step,
-  scoreStepsOf,
-  stepsOf,
-} from '../topology/definition.ts'
-import type { LatencyLimits } from '../topology/latency-budgets.ts'
+import type { Definition, Step } from '../topology/definition.ts'
+import { decisiveStep, outputTopics, scoreStepsOf, stepsOf } from '../topology/graph.ts'
+import type { LatencyLimits } from '../topology/score-options.ts'
 
 // What metrics know about a topology before its first event.
 

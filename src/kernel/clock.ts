@@ -12,7 +12,7 @@ export interface Present {
 
 /** The time and timers of a process. */
 export interface Clock {
-  /** Milliseconds since the epoch. */
+  /** Since the epoch. */
   nowMs(): number
   present(): Present
   /** Milliseconds with fractions since some fixed moment; never goes back. For durations. */
@@ -67,4 +67,14 @@ export async function every(
     if (signal.aborted) return
     work()
   }
+}
+
+/** The result of some work, or `null` as soon as the signal aborts; the work goes on. */
+export function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T | null> {
+  return new Promise((resolve, reject) => {
+    const give = () => resolve(null)
+    if (signal.aborted) give()
+    signal.addEventListener('abort', give, { once: true })
+    void work.then(resolve, reject).finally(() => signal.removeEventListener('abort', give))
+  })
 }

@@ -1,7 +1,4 @@
-/**
- * Lets callers wait until a condition holds. Code that changes something they may be waiting for
- * calls {@link notifyAll}.
- */
+/** Lets callers wait for a condition. Code that may make it true calls {@link notifyAll}. */
 export class ConditionVariable {
   readonly #waiting = new Set<() => void>()
 
@@ -18,7 +15,6 @@ export class ConditionVariable {
     })
   }
 
-  /** Checks the condition of every waiting caller again. */
   notifyAll(): void {
     for (const check of [...this.#waiting]) check()
   }

@@ -1,7 +1,7 @@
-// What can go wrong, and what is done about it. Each code has one action; there is no default.
+// The errors, by code. Each code has one action; there is no default.
 
 /**
- * What the worker does about an error:
+ * The worker's answer to an error:
  * - `refuse`: do not start; nothing has been consumed
  * - `dead-letter`: set this record aside; its neighbours are processed
  * - `retry`: try again within a stated budget; nothing is lost meanwhile
@@ -101,11 +101,10 @@ const ACTIONS = {
 /** Names one kind of error; it determines the {@link Action}. */
 export type Code = keyof typeof ACTIONS
 
-/** The optional parts of a {@link TidemarkError}. */
 export interface ErrorDetails {
   /** A file, a step, or `topic-partition@offset`. */
   readonly where?: string
-  /** What the reader can do about it. */
+  /** Advice for the reader. */
   readonly hint?: string
   readonly cause?: unknown
 }
@@ -119,7 +118,7 @@ export class TidemarkError extends Error {
   readonly code: Code
   /** A file, a step, or `topic-partition@offset`. */
   readonly where: string | undefined
-  /** What the reader can do about it. */
+  /** Advice for the reader. */
   readonly hint: string | undefined
 
   constructor(code: Code, message: string, details: ErrorDetails = {}) {
@@ -130,7 +129,7 @@ export class TidemarkError extends Error {
     this.hint = details.hint
   }
 
-  /** What the worker does about it. */
+  /** The worker's answer to it. */
   get action(): Action {
     return ACTIONS[this.code]
   }

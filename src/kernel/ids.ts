@@ -41,8 +41,8 @@ export function windowId(source: {
 const OUTPUT_ID = /^([^/]+\/\d+\/)(?:(\d+)\/[^/]+|[^/]+\/(.*\/-?\d+))$/s
 
 /**
- * What the ids of an event's outputs share, whatever their sink: the position of its record, or of
- * a closed window topic, partition, key and start. `null`: it is not the id of an output.
+ * The part of an output's id that is the same at every sink: the position of the record, or topic,
+ * partition, key and start of a closed window. `null`: it is not the id of an output.
  */
 export function causeOf(id: string): string | null {
   const [, before, offset, window] = OUTPUT_ID.exec(id) ?? []

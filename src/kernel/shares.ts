@@ -1,21 +1,19 @@
-import { ByteRoom } from './byte-room.ts'
-import { murmur2, placeOf } from './partitioners.ts'
+import { ByteRoom } from './bytes.ts'
+import { murmur2, placeOf } from './kafka.ts'
 
 /** Shares are in steps of 1 in this many. */
 export const SHARES = 10_000
-/** Room for a name and a usual key, bytes; it grows. */
-const ROOM = 256
 
 /**
- * Decides which keys are in a share, by their hash alone: so a key stays in while the share grows,
- * and another system can tell. Every name gives other keys.
+ * A share of the keys, by their hash alone: so a key stays in while the share grows, and another
+ * system can tell. Every name gives other keys.
  */
 export class Share {
   readonly #prefix: string
   readonly #prefixBytes: number
   readonly #least: number
-  /** The prefix, and the key that was looked at last. */
-  readonly #room = new ByteRoom(ROOM)
+  /** The prefix, and the key that was looked at last; a usual key fits. */
+  readonly #room = new ByteRoom(256)
 
   /** @param share of the keys, 0 to 1 in steps of 1/{@link SHARES} */
   constructor(name: string, share: number) {
@@ -25,17 +23,15 @@ export class Share {
     this.#least = Math.round(share * SHARES)
   }
 
-  /** Is every key in? */
   get isWhole(): boolean {
     return this.#least === SHARES
   }
 
-  /** Is the key in? */
   has(key: string): boolean {
     return this.#isIn(murmur2(Buffer.from(this.#prefix + key)))
   }
 
-  /** Is the key of this number in? No string is made of it. */
+  /** Whether the key of this number is in, without a string of it. */
   hasNumber(number: number, keys: KeyTexts): boolean {
     const room = this.#room
     room.used = this.#prefixBytes
@@ -55,7 +51,7 @@ interface KeyTexts {
   cellOf(number: number): unknown
 }
 
-/** Is it a share: a number of 1/{@link SHARES} from 0 to 1? */
+/** Whether a number is from 0 to 1, in steps of 1/{@link SHARES}. */
 export function isShare(share: number): boolean {
   const steps = share * SHARES
   return steps >= 0 && steps <= SHARES && Math.abs(steps - Math.round(steps)) < 1e-6

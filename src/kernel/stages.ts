@@ -1,10 +1,7 @@
-/** One timed part of an event's processing. */
-interface StageRule {
-  /** `task`: timed once for each chunk and topology · `worker`: for all topologies together. */
-  readonly of: 'task' | 'worker'
-}
-
-/** The stages of an event's processing, in order. docs/operations.md says what each is. */
+/**
+ * The stages of an event's processing, in order; docs/operations.md says what each is. `task`:
+ * timed once for each chunk and topology · `worker`: for all topologies together.
+ */
 export const STAGES = {
   fetch: { of: 'worker' },
   decode: { of: 'task' },
@@ -13,9 +10,8 @@ export const STAGES = {
   score: { of: 'task' },
   encode: { of: 'task' },
   commit: { of: 'worker' },
-} as const satisfies Record<string, StageRule>
+} as const satisfies Record<string, { readonly of: 'task' | 'worker' }>
 
-/** A timed stage, by its name. */
 export type Stage = keyof typeof STAGES
 /** A stage that is timed for each chunk and topology. */
 export type TaskStage = { [S in Stage]: (typeof STAGES)[S]['of'] extends 'task' ? S : never }[Stage]

@@ -1,6 +1,4 @@
-import { Memory } from '../kernel/memory.ts'
-import { hashOf } from '../kernel/text-hash.ts'
-import { TextScratch } from '../kernel/text-scratch.ts'
+import { hashOf, Memory, TextScratch } from '../kernel/bytes.ts'
 
 /** Bytes of a page. A larger entry gets a page of its own. */
 const PAGE = 2 ** 20

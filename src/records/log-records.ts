@@ -1,5 +1,4 @@
-import { ByteRoom } from '../kernel/byte-room.ts'
-import { Memory, type PartsPlace, type ValuePlace } from '../kernel/memory.ts'
+import { ByteRoom, Memory, type PartsPlace, type ValuePlace } from '../kernel/bytes.ts'
 import type { LogRecord, LogRecords } from './port.ts'
 import { appendHeaders, appendPart, partsBytes } from './written-records.ts'
 

@@ -1,4 +1,4 @@
-import { partitionOfKey } from '../kernel/partitioners.ts'
+import { partitionOfKey } from '../kernel/kafka.ts'
 import type { NewRecord } from './port.ts'
 
 /**

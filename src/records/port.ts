@@ -1,7 +1,6 @@
-import type { ByteRoom } from '../kernel/byte-room.ts'
-import type { Compression } from '../kernel/compression.ts'
+import type { ByteRoom, PartsPlace, ValuePlace } from '../kernel/bytes.ts'
 import type { TidemarkError } from '../kernel/errors.ts'
-import type { PartsPlace, ValuePlace } from '../kernel/memory.ts'
+import type { Compression } from '../kernel/kafka.ts'
 import type { NewTopic, TopicInfo } from './topic-info.ts'
 
 export type { NewTopic, TopicInfo } from './topic-info.ts'

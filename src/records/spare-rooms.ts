@@ -1,4 +1,4 @@
-import { ByteRoom } from '../kernel/byte-room.ts'
+import { ByteRoom } from '../kernel/bytes.ts'
 
 // A pool of memory for outputs. Outputs that wait for a commit live just long enough to reach the
 // old generation; without the pool, the garbage collector would mark the whole heap for every 64 MB

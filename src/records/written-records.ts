@@ -1,6 +1,5 @@
-import { type ByteRoom, copyPairs } from '../kernel/byte-room.ts'
-import { type Memory, partsPlace } from '../kernel/memory.ts'
-import { murmur2, placeOf } from '../kernel/partitioners.ts'
+import { type ByteRoom, copyPairs, type Memory, partsPlace } from '../kernel/bytes.ts'
+import { murmur2, placeOf } from '../kernel/kafka.ts'
 import { HeaderNames } from './header-names.ts'
 import type { Header, LogRecords, NewRecord, NewRecords, TopicPartition } from './port.ts'
 import { giveBack, ROOM_BYTES, roomOf } from './spare-rooms.ts'

@@ -1,8 +1,8 @@
 import { keepsState } from '../engine/plan.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import type { NewTopic, TopicInfo } from '../records/port.ts'
-import { type Definition, outputTopics } from '../topology/definition.ts'
-import { shadowTopics } from '../topology/shadows.ts'
+import type { Definition } from '../topology/definition.ts'
+import { outputTopics, shadowTopics } from '../topology/graph.ts'
 import { MOST_VERDICT_BYTES } from './verdict-record.ts'
 
 // The topic in which a group writes down what it decided about records and a replay cannot find out

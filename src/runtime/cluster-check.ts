@@ -1,8 +1,8 @@
 import { keepsState } from '../engine/plan.ts'
 import { refuseIfAny, type TidemarkError } from '../kernel/errors.ts'
 import type { Guarantee, NewTopic, PartitionOffsets, Records, TopicInfo } from '../records/port.ts'
-import { type Definition, tableTopics } from '../topology/definition.ts'
-import { shadowTopics } from '../topology/shadows.ts'
+import type { Definition } from '../topology/definition.ts'
+import { shadowTopics, tableTopics } from '../topology/graph.ts'
 import {
   checkpointFaults,
   checkpointTopic,

@@ -1,5 +1,5 @@
-import { Backoff } from '../kernel/backoff.ts'
 import { messageOf, TidemarkError } from '../kernel/errors.ts'
+import { Backoff } from '../kernel/random.ts'
 import type { Commit, Member } from '../records/port.ts'
 import { WrittenRecords } from '../records/written-records.ts'
 import type { AssignedPartition } from './assigned-partition.ts'

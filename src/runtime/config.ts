@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
-import { COMPRESSIONS, type Compression, compressionFault } from '../kernel/compression.ts'
 import { TidemarkError } from '../kernel/errors.ts'
+import { COMPRESSIONS, type Compression, compressionFault } from '../kernel/kafka.ts'
 import { SESSION_TIMEOUT_MS } from '../records/kafka/options.ts'
 import type { From, Guarantee } from '../records/port.ts'
 import {

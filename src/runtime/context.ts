@@ -1,5 +1,5 @@
-import type { Random } from '../kernel/backoff.ts'
 import type { Clock } from '../kernel/clock.ts'
+import type { Random } from '../kernel/random.ts'
 import type { Slices } from '../kernel/slices.ts'
 import type { Observer } from './events.ts'
 

@@ -4,7 +4,7 @@ import { type KnownObject, knownScored, type ScoredBy } from '../formats/json/kn
 import { writeNumber } from '../formats/json/number-text.ts'
 import { compileEncoder, type OutputEncoder } from '../formats/json/output-encoder.ts'
 import type { ScoredRows } from '../formats/json/scored-rows.ts'
-import { ByteRoom, Constant } from '../kernel/byte-room.ts'
+import { ByteRoom, Constant } from '../kernel/bytes.ts'
 import { aroundOffset } from '../kernel/ids.ts'
 import type { Header, LogRecords, TopicPartition } from '../records/port.ts'
 import { varintBytes, writeVarint } from '../records/varint.ts'

@@ -4,7 +4,7 @@ import { horizonOf, planOf } from '../engine/plan.ts'
 import { MOST_UNPACKED_BYTES } from '../records/port.ts'
 import type { Definition } from '../topology/definition.ts'
 import { formOf } from '../topology/function-form.ts'
-import { schemaForm } from '../topology/schema-form.ts'
+import { schemaForm } from '../topology/schema.ts'
 
 /** Length of a fingerprint, hex digits. */
 export const FINGERPRINT_LENGTH = 12

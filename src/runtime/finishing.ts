@@ -6,7 +6,7 @@ import type { Chunk, Header, NewRecord, TopicPartition } from '../records/port.t
 import { WrittenRecords } from '../records/written-records.ts'
 import type { StepAnswer } from '../scoring/step-answer.ts'
 import type { StepScorer } from '../scoring/step-scorer.ts'
-import { decisiveStep, scoreStepsOf } from '../topology/definition.ts'
+import { decisiveStep, scoreStepsOf } from '../topology/graph.ts'
 import { type AfterModel, afterModel } from './after-model.ts'
 import { deadLetter } from './dead-letter.ts'
 import type { Intake, RecordFault } from './intake.ts'

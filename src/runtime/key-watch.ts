@@ -1,5 +1,5 @@
 import type { Dictionary } from '../engine/store/dictionary.ts'
-import { partitionOfKey } from '../kernel/partitioners.ts'
+import { partitionOfKey } from '../kernel/kafka.ts'
 import type { LogRecords, TopicPartition } from '../records/port.ts'
 import type { Definition, SourceDefinition } from '../topology/definition.ts'
 import type { Observer } from './events.ts'

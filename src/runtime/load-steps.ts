@@ -5,15 +5,9 @@ import { type LoadedScorers, loadScorers } from '../scoring/models.ts'
 import { ruleScorer } from '../scoring/rule-scorer.ts'
 import type { Scorer } from '../scoring/scorer.ts'
 import { StepScorer } from '../scoring/step-scorer.ts'
-import {
-  type Definition,
-  isRule,
-  isTrained,
-  type ScoreStep,
-  type ScoringModel,
-  scoreStepsOf,
-} from '../topology/definition.ts'
-import { isOnlyShadow } from '../topology/shadows.ts'
+import type { Definition, ScoreStep } from '../topology/definition.ts'
+import { isOnlyShadow, scoreStepsOf } from '../topology/graph.ts'
+import { isRule, isTrained, type ScoringModel } from '../topology/models.ts'
 import {
   choiceFaults,
   isChosen,

@@ -7,7 +7,8 @@ import type { OutputFormat } from '../formats/output-format.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import type { RegistryOptions } from '../registry/confluent-registry.ts'
 import type { SchemaRegistry, SchemaSubjects } from '../registry/schema-registry.ts'
-import { type Definition, type SinkStep, stepsOf } from '../topology/definition.ts'
+import type { Definition, SinkStep } from '../topology/definition.ts'
+import { stepsOf } from '../topology/graph.ts'
 
 /** How the values of a topology are read and written. */
 export interface OpenedFormats {

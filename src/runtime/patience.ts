@@ -1,5 +1,5 @@
-import { Backoff, type BackoffRange } from '../kernel/backoff.ts'
 import { TidemarkError } from '../kernel/errors.ts'
+import { Backoff, type BackoffRange } from '../kernel/random.ts'
 import type { TaskSurroundings } from './task-surroundings.ts'
 
 /** How something is tried until it succeeds. */

@@ -9,17 +9,17 @@ import { MOST_METADATA_BYTES } from '../records/port.ts'
 import type { RegistryOptions } from '../registry/confluent-registry.ts'
 import type { Scorer } from '../scoring/scorer.ts'
 import type { StepScorer } from '../scoring/step-scorer.ts'
+import type { Definition } from '../topology/definition.ts'
+import { purityNotes } from '../topology/function-source.ts'
 import {
-  type Definition,
   outputTopics,
   sinksOf,
   tableTopics,
   withJsonValues,
   withMaxAhead,
   withTopics,
-} from '../topology/definition.ts'
+} from '../topology/graph.ts'
 import type { Lookup } from '../topology/lookup.ts'
-import { purityNotes } from '../topology/purity.ts'
 import { type WorkerConfig, workerConfig } from './config.ts'
 import { fingerprintOf } from './fingerprint.ts'
 import { loadSteps, type ModelChoices } from './load-steps.ts'

@@ -5,9 +5,9 @@ import type { Header } from '../records/port.ts'
 import { type Scorer, versionOf } from '../scoring/scorer.ts'
 import type { Decision } from '../scoring/step-models.ts'
 import type { StepScorer } from '../scoring/step-scorer.ts'
-import { type Definition, scoreStepsOf } from '../topology/definition.ts'
+import type { Definition } from '../topology/definition.ts'
 import { formOf } from '../topology/function-form.ts'
-import { withoutShadows } from '../topology/shadows.ts'
+import { scoreStepsOf, withoutShadows } from '../topology/graph.ts'
 
 // The provenance of an output, for its consumers.
 

@@ -2,8 +2,8 @@ import { toUSVString } from 'node:util'
 import { TidemarkError } from '../kernel/errors.ts'
 import type { OutgoingHeader } from '../records/written-records.ts'
 import type { SinkStep } from '../topology/definition.ts'
-import { isReservedHeader } from '../topology/headers.ts'
 import { isPromise, nameOf } from '../topology/schema.ts'
+import { isReservedHeader } from '../topology/source.ts'
 
 /**
  * The headers that a sink's function returns for an event; those that are `null` or undefined are

@@ -6,8 +6,8 @@ import type {
   RawRecord,
   RawRecords,
 } from '../formats/format.ts'
+import type { ValuePlace } from '../kernel/bytes.ts'
 import { TidemarkError } from '../kernel/errors.ts'
-import type { ValuePlace } from '../kernel/memory.ts'
 import { atOnce, Slices } from '../kernel/slices.ts'
 import { rowFault } from '../lookup/row-faults.ts'
 import type { MakeRow } from '../lookup/table-rows.ts'

@@ -1,6 +1,7 @@
-import { type Compression, compressionFault } from '../kernel/compression.ts'
 import { TidemarkError } from '../kernel/errors.ts'
-import { type Definition, type SinkStep, stepsOf } from '../topology/definition.ts'
+import { type Compression, compressionFault } from '../kernel/kafka.ts'
+import type { Definition, SinkStep } from '../topology/definition.ts'
+import { stepsOf } from '../topology/graph.ts'
 
 // Batches belong to a topic, not to a sink: all sinks of a topic have one compression.
 

@@ -1,6 +1,6 @@
-import { Backoff } from '../kernel/backoff.ts'
 import { ConditionVariable } from '../kernel/condition-variable.ts'
 import { TidemarkError } from '../kernel/errors.ts'
+import { Backoff } from '../kernel/random.ts'
 import type { Slices } from '../kernel/slices.ts'
 import type { RecordRows } from '../lookup/record-rows.ts'
 import type { Table } from '../lookup/table.ts'

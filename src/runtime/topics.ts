@@ -1,8 +1,8 @@
 import { TidemarkError } from '../kernel/errors.ts'
 import { formatDuration } from '../kernel/time.ts'
 import type { TopicInfo } from '../records/port.ts'
-import { type Definition, outputTopics, tableTopics } from '../topology/definition.ts'
-import { shadowTopics } from '../topology/shadows.ts'
+import type { Definition } from '../topology/definition.ts'
+import { outputTopics, shadowTopics, tableTopics } from '../topology/graph.ts'
 
 // What is checked of topics before anything is consumed (rule S2).
 

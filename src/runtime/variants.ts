@@ -2,8 +2,8 @@ import { TidemarkError } from '../kernel/errors.ts'
 import { formatDuration } from '../kernel/time.ts'
 import type { Scorer } from '../scoring/scorer.ts'
 import { BATCH, chooseVariant, inWords, type TriedVariant } from '../scoring/variants.ts'
-import { type Definition, type ScoreStep, scoreStepsOf } from '../topology/definition.ts'
-import { isEligible, rankedVariants, type Variant } from '../topology/variants.ts'
+import type { Definition, ScoreStep } from '../topology/definition.ts'
+import { isEligible, rankedVariants, scoreStepsOf, type Variant } from '../topology/graph.ts'
 import type { ChosenVariants } from './restart-note.ts'
 
 // From the variants of a score step to the one that this worker would choose.

@@ -1,5 +1,5 @@
 import { TidemarkError } from '../kernel/errors.ts'
-import { seeded } from '../kernel/seeded.ts'
+import { seeded } from '../kernel/random.ts'
 import type { Runner } from './runner.ts'
 import type { Scores } from './scorer.ts'
 

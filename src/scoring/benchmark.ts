@@ -1,4 +1,4 @@
-import type { ModelDefinition } from '../topology/definition.ts'
+import type { ModelDefinition } from '../topology/models.ts'
 import { readGolden } from './golden.ts'
 import type { Evaluator, Scorer } from './scorer.ts'
 import { loadSingle, type SingleOptions } from './single-scorer.ts'

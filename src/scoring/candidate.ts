@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
-import type { ModelDefinition } from '../topology/definition.ts'
+import type { ModelDefinition } from '../topology/models.ts'
 import { type ModelBytes, readModel } from './model-bytes.ts'
 
 /** A model file to be checked against a topology's model definition. */

@@ -1,5 +1,5 @@
 import { TidemarkError } from '../kernel/errors.ts'
-import type { ModelDefinition } from '../topology/definition.ts'
+import type { ModelDefinition } from '../topology/models.ts'
 import type { Golden } from './golden.ts'
 import type { Runner } from './runner.ts'
 import { scoreColumns } from './score-columns.ts'

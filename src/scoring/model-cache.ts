@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { readFile, rename, writeFile } from 'node:fs/promises'
 import { cpus, homedir } from 'node:os'
 import { dirname, isAbsolute, join } from 'node:path'
-import { makeFolder } from '../kernel/folder.ts'
+import { makeFolder } from '../kernel/node.ts'
 import { onnxRuntimeVersion } from './onnx-session.ts'
 
 /** A property of a model that takes time to determine and can be cached. */

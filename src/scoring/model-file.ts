@@ -1,7 +1,7 @@
 import { basename } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { Refused, type TidemarkError } from '../kernel/errors.ts'
-import type { ModelDefinition } from '../topology/definition.ts'
+import type { ModelDefinition } from '../topology/models.ts'
 import type { Candidate } from './candidate.ts'
 import { type Golden, readGolden } from './golden.ts'
 import { proveModel } from './load-gate.ts'

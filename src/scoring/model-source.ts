@@ -1,6 +1,6 @@
 import { dirname, relative, sep } from 'node:path'
 import { TidemarkError } from '../kernel/errors.ts'
-import { measureOf, type StatedAccuracy } from '../topology/accuracy.ts'
+import { measureOf, type StatedAccuracy } from '../topology/models.ts'
 import type { Inspection, Outputs } from './model-file.ts'
 
 /** What the text of a `.model.ts` needs beyond the inspected file. */

@@ -1,4 +1,5 @@
-import type { ModelDefinition, ScoreStep } from '../topology/definition.ts'
+import type { ScoreStep } from '../topology/definition.ts'
+import type { ModelDefinition } from '../topology/models.ts'
 
 /**
  * What computes a model. `auto`: its trees, in the worker, if that returns the same bits as ONNX

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { TidemarkError } from '../kernel/errors.ts'
-import type { RuleDefinition } from '../topology/definition.ts'
 import { formOf } from '../topology/function-form.ts'
+import type { RuleDefinition } from '../topology/models.ts'
 import { nameOf } from '../topology/schema.ts'
 import { NO_ROWS, type Scorer } from './scorer.ts'
 

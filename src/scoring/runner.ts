@@ -1,4 +1,4 @@
-import type { ModelDefinition } from '../topology/definition.ts'
+import type { ModelDefinition } from '../topology/models.ts'
 import type { OnnxSession, OutputTensor } from './onnx-session.ts'
 import { type ScoreColumn, scoreColumns } from './score-columns.ts'
 import { shortestFloat32 } from './shortest-float32.ts'

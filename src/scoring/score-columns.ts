@@ -1,4 +1,4 @@
-import type { ModelDefinition, OutputShape } from '../topology/definition.ts'
+import type { ModelDefinition, OutputShape } from '../topology/models.ts'
 
 /** One of the numbers that a model returns for each row. */
 export interface ScoreColumn {

@@ -1,5 +1,5 @@
 import { type Code, TidemarkError } from '../kernel/errors.ts'
-import type { ModelDefinition, OutputDefinition } from '../topology/definition.ts'
+import type { ModelDefinition, OutputDefinition } from '../topology/models.ts'
 import { SCORE_TYPES, type TensorInfo } from './onnx-session.ts'
 import { scoreColumns } from './score-columns.ts'
 

@@ -1,5 +1,5 @@
 import { refuseIfAny } from '../kernel/errors.ts'
-import type { ModelDefinition } from '../topology/definition.ts'
+import type { ModelDefinition } from '../topology/models.ts'
 import type { EvaluatorChoice } from './model-use.ts'
 import { loadScorers } from './models.ts'
 import type { Scorer } from './scorer.ts'

@@ -1,4 +1,5 @@
-import { isRule, outputsOf, type ScoreStep } from '../topology/definition.ts'
+import type { ScoreStep } from '../topology/definition.ts'
+import { isRule, outputsOf } from '../topology/models.ts'
 import { columnNames } from './score-columns.ts'
 import type { Scorer } from './scorer.ts'
 

@@ -1,6 +1,6 @@
 import { formatDuration } from '../kernel/time.ts'
-import { measureOf } from '../topology/accuracy.ts'
-import type { Variant } from '../topology/variants.ts'
+import type { Variant } from '../topology/graph.ts'
+import { measureOf } from '../topology/models.ts'
 import type { Scorer } from './scorer.ts'
 
 // Variants: models for the same task, of which the most accurate one that is fast enough scores.

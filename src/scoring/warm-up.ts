@@ -1,4 +1,4 @@
-import { seeded } from '../kernel/seeded.ts'
+import { seeded } from '../kernel/random.ts'
 import type { Golden } from './golden.ts'
 import type { Runner } from './runner.ts'
 

@@ -6,7 +6,7 @@ import { recordDecoder } from '../formats/record-decoder.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import type { Header, NewRecord } from '../records/port.ts'
 import type { SourceDefinition } from '../topology/definition.ts'
-import type { SourceRecord } from '../topology/source-record.ts'
+import type { SourceRecord } from '../topology/source.ts'
 
 /** A record of the source, or of a table's topic, as upstream produces it. */
 export interface Input {

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { ConditionVariable } from '../kernel/condition-variable.ts'
-import { seeded } from '../kernel/seeded.ts'
+import { seeded } from '../kernel/random.ts'
 import { committingThrough } from '../records/committing-through.ts'
 import type { MemoryRecords } from '../records/memory/memory-records.ts'
 import type { Guarantee, Records } from '../records/port.ts'

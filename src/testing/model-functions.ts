@@ -2,12 +2,9 @@ import { TidemarkError } from '../kernel/errors.ts'
 import type { PreparedTopology } from '../runtime/prepare.ts'
 import { NO_ROWS, type Scorer } from '../scoring/scorer.ts'
 import { StepScorer } from '../scoring/step-scorer.ts'
-import {
-  isTrained,
-  type ModelDefinition,
-  type ScoreStep,
-  scoreStepsOf,
-} from '../topology/definition.ts'
+import type { ScoreStep } from '../topology/definition.ts'
+import { scoreStepsOf } from '../topology/graph.ts'
+import { isTrained, type ModelDefinition } from '../topology/models.ts'
 
 /**
  * Replaces a model: takes the features of one event and returns the model's outputs, by the names

@@ -1,10 +1,11 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { TidemarkError } from '../kernel/errors.ts'
 import { type DurationMs, minutes } from '../kernel/time.ts'
-import type { Aggregate } from './aggregates/table.ts'
-import { fieldWords } from './aggregates/words.ts'
+import { fieldMethods } from './aggregate-methods.ts'
+import type { Aggregate } from './aggregates.ts'
 import {
   type Definition,
+  type Emit,
   type EventFunction,
   type SinkStep,
   type SourceDefinition,
@@ -14,30 +15,17 @@ import {
 } from './definition.ts'
 import type { Columns, Feature } from './features.ts'
 import { featureSource, recordFeatures } from './features-builder.ts'
-import { type GivenScore, givenFaults } from './given-score.ts'
 import type { FileTableOptions, Table, TopicTableOptions } from './lookup.ts'
-import { scoreFields } from './score-builder.ts'
-import type { ScoreOptions } from './score-models.ts'
-import type { Formatted } from './source-format.ts'
-import type {
-  OutputsOf,
-  Returned,
-  SourceOptions,
-  Stream,
-  Topology,
-  TopologyBuilder,
-} from './stream.ts'
-import type { Emit } from './window-results.ts'
-
-/** @default of `maxAhead` */
-const MAX_AHEAD = minutes(5)
+import { type GivenScore, givenFaults, scoreFields } from './score-builder.ts'
+import type { ScoreOptions } from './score-options.ts'
+import type { Formatted, SourceOptions } from './source.ts'
+import type { OutputsOf, Returned, Stream, Topology, TopologyBuilder } from './stream.ts'
 
 /** Options of a topology, for {@link defineTopology}. */
 export interface TopologyOptions {
   /**
    * Change it whenever code or data that the topology's functions call or capture has changed.
    * Windows are then rebuilt from the log, as happens automatically when a function itself changes.
-   *
    * @default none
    */
   readonly version?: string
@@ -46,27 +34,18 @@ export interface TopologyOptions {
 /**
  * Defines a topology. `build` must return its sink, or an array of all its sinks; anything else is
  * a compile error. The topology's type has the outputs by topic. Nothing runs here: the result is
- * frozen data. What types cannot check is checked when a worker starts.
+ * frozen data. Faults that types cannot see are refused when a worker starts.
  *
  * @param name 1 to 200 of `a-z A-Z 0-9 . _ -`, else refused at start: `TOPOLOGY_INVALID`
  * @throws TidemarkError `TOPOLOGY_INVALID`: no source or a second one, a sink that is not returned
- * or is another topology's, a branch named `rest`, a table without `from`, or a `.score` with what
- * it does not know
+ * or is another topology's, a branch named `rest`, a table without `from`, or a `.score` with
+ * unknown keys or values of another type
  */
 export function defineTopology<const R>(
   name: string,
   build: (t: TopologyBuilder) => Returned<R>,
 ): Topology<OutputsOf<R>>
-/**
- * Defines a topology. `build` must return its sink, or an array of all its sinks; anything else is
- * a compile error. The topology's type has the outputs by topic. Nothing runs here: the result is
- * frozen data. What types cannot check is checked when a worker starts.
- *
- * @param name 1 to 200 of `a-z A-Z 0-9 . _ -`, else refused at start: `TOPOLOGY_INVALID`
- * @throws TidemarkError `TOPOLOGY_INVALID`: no source or a second one, a sink that is not returned
- * or is another topology's, a branch named `rest`, a table without `from`, or a `.score` with what
- * it does not know
- */
+/** Defines a topology, with options. Otherwise as without them. */
 export function defineTopology<const R>(
   name: string,
   o: TopologyOptions,
@@ -88,7 +67,6 @@ export function defineTopology<const R>(
 /** A step without the steps that follow it. */
 type StepFields = Step extends infer S ? (S extends Step ? Omit<S, 'then'> : never) : never
 
-/** What an author may say of a sink. */
 type SinkOptions = Partial<Omit<SinkStep, 'op' | 'name' | 'topic'>>
 
 /** A step in the graph as the author's calls build it; `null`: the source. */
@@ -120,7 +98,7 @@ class Draft implements TopologyBuilder {
         hint: 'use one source per topology: write all events to one topic first, or define two topologies',
       })
     }
-    const { lag, idleAfter, maxAhead = MAX_AHEAD } = o.watermark
+    const { lag, idleAfter, maxAhead = minutes(5) } = o.watermark
     this.#source = {
       topic,
       ...this.#formatted(topic, o),
@@ -192,10 +170,7 @@ class Draft implements TopologyBuilder {
     return deepFreeze(definition) as Topology<Out>
   }
 
-  /**
-   * A unique name for a step, after what it does, so that adding another step renames none. A
-   * number is appended only to tell apart two of the same name.
-   */
+  /** A unique name for a step, after what it does, so that adding another step renames none. */
   #nameOf(base: string): string {
     let name = base
     for (let n = 2; this.#names.has(name); n++) name = `${base}-${n}`
@@ -279,7 +254,7 @@ class Draft implements TopologyBuilder {
     return Object.fromEntries(streams)
   }
 
-  /** @param defined the names of the features */
+  /** @param defined names of the features */
   #featureStream(at: Node, defined: readonly string[]): unknown {
     return {
       where: (keep: unknown) => this.#featureStream(this.#where(at, keep), defined),
@@ -297,7 +272,7 @@ class Draft implements TopologyBuilder {
   }
 }
 
-const aggregateKit = fieldWords()
+const aggregateKit = fieldMethods()
 
 /** A schema with its format, JSON where none is given. */
 function formattedOf<S extends StandardSchemaV1>(schema: S | Formatted<S>): Formatted<S> {
@@ -318,10 +293,7 @@ function stepsBelow(node: Node, wanted: ReadonlySet<Node>): Step[] {
   return steps
 }
 
-/**
- * Freezes plain objects and arrays, also inside frozen ones. Schemas, functions and URLs belong to
- * the author and are left alone.
- */
+/** Freezes plain objects and arrays, but not the author's schemas, functions and URLs. */
 function deepFreeze<T>(value: T): T {
   if (typeof value !== 'object' || value === null) return value
   const prototype = Object.getPrototypeOf(value)

@@ -1,6 +1,6 @@
 import type { DurationMs } from '../kernel/time.ts'
-import { type Aggregate, columnsOf } from './aggregates/table.ts'
-import { featureWords } from './aggregates/words.ts'
+import { featureMethods } from './aggregate-methods.ts'
+import { type Aggregate, columnsOf } from './aggregates.ts'
 import type { EventFunction, FeatureSource, KindDefinition } from './definition.ts'
 import type { Feature, FeatureColumns, FeatureKit, Kind, WhenEmpty } from './features.ts'
 import type { Table } from './lookup.ts'
@@ -19,15 +19,15 @@ export function recordFeatures<E>(): { kit: FeatureKit<E>; kinds: KindDefinition
 
 /**
  * A kind of event while its features are being defined. For each optional column that is aggregated
- * it adds a further kind, with this column only and without the events that lack it. So windows
- * never store events that they would have to skip.
+ * it adds a kind with this column only and without the events that lack it: so windows never store
+ * events that they would have to skip.
  */
 class KindDraft {
   readonly number: number
   readonly #is: KindDefinition['is']
   readonly #columns: FeatureColumns<never>
   readonly #kinds: KindDefinition[]
-  /** The added kinds, by the name of their optional column. */
+  /** The added kinds, by their optional column. */
   readonly #withColumn = new Map<string, number>()
 
   constructor(is: KindDefinition['is'], columns: FeatureColumns<never>, kinds: KindDefinition[]) {
@@ -67,7 +67,6 @@ class KindDraft {
 
 type KindColumns = KindDefinition['columns']
 
-/** The data of a feature that a kit returned. */
 export function featureSource(made: Feature<never>): FeatureSource {
   return made as unknown as FeatureSource
 }
@@ -77,7 +76,7 @@ function buildKind(draft: KindDraft): Kind<never, never> {
   const built = {
     value: (of: string | EventFunction<number>) => feature(draft.value(of)),
     rolling: (lengthMs: DurationMs) => ({
-      ...featureWords((aggregate) =>
+      ...featureMethods((aggregate) =>
         feature({ from: 'rolling', kind: draft.numberFor(aggregate), lengthMs, aggregate }),
       ),
       secondsSinceLast: ({ empty = Number.NaN }: WhenEmpty = {}) =>
@@ -85,7 +84,7 @@ function buildKind(draft: KindDraft): Kind<never, never> {
     }),
     tumbling: (lengthMs: DurationMs) => {
       const window = (which: 'lastClosed' | 'current') =>
-        featureWords((aggregate) => {
+        featureMethods((aggregate) => {
           const of = draft.numberFor(aggregate)
           return feature({ from: 'tumbling', kind: of, which, lengthMs, aggregate })
         })

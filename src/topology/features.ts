@@ -1,16 +1,15 @@
-import type { Mistake } from '../kernel/mistake.ts'
+import type { Mistake } from '../kernel/author-types.ts'
 import type { DurationMs } from '../kernel/time.ts'
 import type { Cell } from './definition.ts'
 import type { Table } from './lookup.ts'
 
-// The calls that an author defines features with. Types only; features-builder.ts turns the calls
-// into data.
+// The calls that define features. Types only; features-builder.ts turns them into data.
 
 declare const needs: unique symbol
 declare const found: unique symbol
 /**
- * One number per event, an input of the model as float32. Only events of type `N` have it
- * (`unknown`: every event has). `L` is the look-up whose row it is of (`unknown`: it is of none).
+ * One number per event, an input of the model as float32. Only events of type `N` have it; `L` is
+ * the look-up that it is of. `unknown` stands for every event, and for none.
  */
 export interface Feature<N, L = unknown> {
   /** Never present; it only carries the type. */
@@ -18,7 +17,7 @@ export interface Feature<N, L = unknown> {
   /** Never present; it only carries the type. */
   readonly [found]?: L
 }
-/** A look-up named `N` that finds rows of type `R`. */
+/** A look-up named `N`, of rows of type `R`. */
 export interface Found<N extends string, R> {
   readonly name: N
   readonly row: R
@@ -33,105 +32,104 @@ export type Columns<E> = Record<string, (event: E) => Cell | Mistake<WriteCell>>
  * or NaN, as pandas does.
  */
 export interface SkippingColumn<E> {
-  /** Reads the column's value of an event. */
+  /** Reads the value. */
   readonly of: (event: E) => Cell | null | undefined
-  /** Aggregates of this column skip the events without a value. */
+  /** Skips the events without a value. */
   readonly missing: 'skip'
 }
 /** The values that windows read of an event, by name; columns may be optional. */
 export type FeatureColumns<E> = Record<string, Columns<E>[string] | SkippingColumn<E>>
 type OfEvery<T> = (event: never) => T
 type OfSome<T> = { readonly of: (event: never) => T | null | undefined }
-/** The names of the columns of type `T` that every event has. */
+/** Columns of type `T` that every event has. */
 type NamedOfEvery<C, T> = {
   [K in keyof C]: C[K] extends OfEvery<T> ? K : never
 }[keyof C] &
   string
-/** The names of the columns of type `T`. */
-export type Named<C, T> = {
+/** Columns of type `T`. */
+type Named<C, T> = {
   [K in keyof C]: C[K] extends OfEvery<T> | OfSome<T> ? K : never
 }[keyof C] &
   string
 
-/** What an aggregate is where it has no value, such as over an empty window. */
+/** The value of an aggregate that has none, such as over an empty window. */
 export interface WhenEmpty {
-  /** The number to use. @default NaN */
+  /** @default NaN */
   empty?: number
 }
 
 /**
- * Aggregates over one window of the scored event's key. `C` are the columns declared for its kind
- * of event. Over a window without events, counts and sums are 0, and all others are `empty` (NaN
- * unless given).
+ * Aggregates over the events of one window. `C` are the columns, `V` is a value and `N` one that may
+ * be missing; `O` is the last argument of those.
  */
-export interface Window<C> {
+export interface Aggregates<C, V, N, O extends readonly unknown[]> {
   /** Number of events in the window. 0 when empty. */
-  count(): Feature<unknown>
+  count(): V
   /** Events per second, over the whole length of the window. 0 when empty. */
-  rate(): Feature<unknown>
+  rate(): V
   /** Sum, with compensated rounding errors. 0 when empty. */
-  sum(column: Named<C, number>): Feature<unknown>
+  sum(column: Named<C, number>): V
   /** Arithmetic mean. */
-  mean(column: Named<C, number>, o?: WhenEmpty): Feature<unknown>
+  mean(column: Named<C, number>, ...o: O): N
   /** Smallest value. */
-  min(column: Named<C, number>, o?: WhenEmpty): Feature<unknown>
+  min(column: Named<C, number>, ...o: O): N
   /** Largest value. */
-  max(column: Named<C, number>, o?: WhenEmpty): Feature<unknown>
+  max(column: Named<C, number>, ...o: O): N
   /** Population variance (divides by n). */
-  variance(column: Named<C, number>, o?: WhenEmpty): Feature<unknown>
+  variance(column: Named<C, number>, ...o: O): N
   /** Population standard deviation (divides by n). */
-  std(column: Named<C, number>, o?: WhenEmpty): Feature<unknown>
-  /** Population skewness, m₃ / m₂^1.5; `empty` also if all values are equal. */
-  skewness(column: Named<C, number>, o?: WhenEmpty): Feature<unknown>
+  std(column: Named<C, number>, ...o: O): N
+  /** Population skewness, m₃ / m₂^1.5; missing also if all values are equal. */
+  skewness(column: Named<C, number>, ...o: O): N
   /**
-   * Population excess kurtosis, m₄ / m₂² − 3, which is 0 for a normal distribution; `empty` also if
+   * Population excess kurtosis, m₄ / m₂² − 3, which is 0 for a normal distribution; missing also if
    * all values are equal.
    */
-  kurtosis(column: Named<C, number>, o?: WhenEmpty): Feature<unknown>
+  kurtosis(column: Named<C, number>, ...o: O): N
   /**
    * The q-quantile, interpolated between the two nearest values. A `q` outside 0 to 1 is refused at
    * start: `TOPOLOGY_INVALID`.
    */
-  quantile(column: Named<C, number>, q: number, o?: WhenEmpty): Feature<unknown>
+  quantile(column: Named<C, number>, q: number, ...o: O): N
   /**
-   * The sum of `column` divided by the sum of `over`; `empty` also if the latter is 0. Columns with
+   * The sum of `column` divided by the sum of `over`; missing also if the latter is 0. Columns with
    * `missing: 'skip'` cannot be used.
    */
-  ratio(
-    column: NamedOfEvery<C, number>,
-    over: NamedOfEvery<C, number>,
-    o?: WhenEmpty,
-  ): Feature<unknown>
+  ratio(column: NamedOfEvery<C, number>, over: NamedOfEvery<C, number>, ...o: O): N
   /**
    * Exponentially decayed sum: each value halves with every `halfLife` since its event time, up to
-   * the time of the scored event, or for `lastClosed` up to the window's end. 0 when empty. A
-   * half-life that is not a whole number of milliseconds above 0 is refused at start:
+   * the window's end, which for `rolling` and `current` is the time of the scored event. 0 when
+   * empty. A half-life that is not a whole number of milliseconds above 0 is refused at start:
    * `TOPOLOGY_INVALID`.
    */
-  decayedSum(column: Named<C, number>, halfLife: DurationMs): Feature<unknown>
+  decayedSum(column: Named<C, number>, halfLife: DurationMs): V
+  /** Exact number of different values. 0 when empty. */
+  distinct(column: Named<C, string>): V
+  /** Number of events for which the column is true. 0 when empty. */
+  countWhere(column: Named<C, boolean>): V
+  /** Fraction of the events, 0 to 1, for which the column is true. */
+  share(column: Named<C, boolean>, ...o: O): N
+}
+
+/**
+ * Aggregates over one window of the scored event's key. `C` are the columns declared for its kind
+ * of event. An aggregate that is missing, as all but counts and sums are over no events, is `empty`
+ * (NaN unless given).
+ */
+export interface Window<C>
+  extends Aggregates<C, Feature<unknown>, Feature<unknown>, [o?: WhenEmpty | undefined]> {
   /** The column's value of the event with the earliest event time; a boolean is 0 or 1. */
   first(column: Named<C, number | boolean>, o?: WhenEmpty): Feature<unknown>
   /** The column's value of the event with the latest event time; a boolean is 0 or 1. */
   last(column: Named<C, number | boolean>, o?: WhenEmpty): Feature<unknown>
-  /** Exact number of different values. 0 when empty. */
-  distinct(column: Named<C, string>): Feature<unknown>
-  /** Number of events for which the column is true. 0 when empty. */
-  countWhere(column: Named<C, boolean>): Feature<unknown>
-  /** Fraction of the events, 0 to 1, for which the column is true. */
-  share(column: Named<C, boolean>, o?: WhenEmpty): Feature<unknown>
 }
 
-/**
- * The window (t − length, t] of each event, where t is its event time; it includes the event
- * itself.
- */
+/** The window of {@link Kind.rolling}. */
 export interface RollingWindow<C> extends Window<C> {
   /**
    * Seconds since the key's previous event in the window: the latest, in event time, that arrived
    * before this one and has the same or an earlier time. `empty` if there is none; the length of
-   * the window in seconds is a good choice.
-   *
-   * @default of `empty`: NaN
+   * the window in seconds is a good choice. @default of `empty`: NaN
    */
   secondsSinceLast(o?: WhenEmpty): Feature<unknown>
 }
@@ -144,8 +142,8 @@ export interface Kind<E, C> {
   /**
    * A number of the event itself: a column by name (NaN where it is missing), or a function of the
    * event. A value that is not a number makes the event a dead letter `COLUMN_INVALID`; NaN is
-   * scored only with `missing: 'nan'`. The raw event time is refused at start, since float32 cannot
-   * represent it: `TOPOLOGY_INVALID`.
+   * scored only with `missing: 'nan'`. The raw event time is refused at start, because float32
+   * cannot represent it: `TOPOLOGY_INVALID`.
    */
   value(of: Named<C, number> | ((event: E) => number | Mistake<WriteNaN>)): Feature<E>
   /**
@@ -189,8 +187,8 @@ export interface Kind<E, C> {
 }
 
 /**
- * What features are defined with; passed to the function given to `.features`. A column must be a
- * finite number, a string or a boolean, as its aggregates require; else its event is a dead letter
+ * Defines features; passed to the function given to `.features`. A column must be a finite number,
+ * a string or a boolean, as its aggregates require; else its event is a dead letter
  * `COLUMN_INVALID`.
  */
 export interface FeatureKit<E> {

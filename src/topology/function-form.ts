@@ -1,4 +1,4 @@
-import { functionTree } from './function-tree.ts'
+import { functionTree } from './function-source.ts'
 
 // A normal form of an author's function, from its source: tsx, tsc and esbuild print the same
 // function in three ways. Layout, quotes, parentheses and the names that the function itself
@@ -79,7 +79,6 @@ class Form {
   }
 }
 
-/** Fields that say where a node is and how it is written. */
 const LAYOUT: ReadonlySet<string> = new Set(['start', 'end', 'raw', 'directive'])
 
 function isNode(value: unknown): value is Fields {
@@ -98,10 +97,7 @@ function nameOf({ name, value }: Fields): unknown {
 
 const UNDEFINED: Fields = { type: 'Identifier', name: 'undefined' }
 
-/**
- * Undoes what loaders do: `__name(f, 'f')`, `(0, module.f)`, `module.f` for an imported `f`, `void
- * 0`.
- */
+/** Undoes what loaders do: `__name(f, 'f')`, `(0, module.f)`, `module.f` for `f`, `void 0`. */
 function simplified(node: Fields): Fields {
   if (node['operator'] === 'void') return UNDEFINED
   if (node['type'] === 'CallExpression') {
@@ -132,8 +128,7 @@ function returned(body: unknown): unknown {
 }
 
 /**
- * The names that a function declares, its parameters first; without those that functions inside it
- * declare.
+ * The names that a function declares, its parameters first, without those of functions inside it.
  */
 function declaredIn(node: Fields): string[] {
   const names = (node['params'] as Fields[]).flatMap(boundBy)

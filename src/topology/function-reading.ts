@@ -1,10 +1,15 @@
-import { functionTree, type SyntaxNode } from './function-tree.ts'
+import {
+  type FunctionNode,
+  functionIn,
+  functionTree,
+  type NodeOf,
+  type SyntaxNode,
+} from './function-source.ts'
 
-// Reads from the source of an author's function what it returns, so that it need not be called for
-// each event. A function is read only if its source determines the result completely, for any
-// argument; any other function is refused, with the reason.
+// The result of an author's function, read from its source, so that it need not be called for each
+// event. A function whose source does not determine the result, for any argument, is refused.
 
-/** What a function returns, in terms of its argument. */
+/** The result of a function, in terms of its argument. */
 export type Expression =
   /**
    * A field of the argument, at a path of field names; with an empty path, the argument itself. It
@@ -29,15 +34,14 @@ type Field = readonly [name: string, Expression]
 /** A constant in the source; numbers are finite. */
 type Constant = string | number | boolean | null
 
-/** The result of reading a function; `why` says why it is refused, such as "it calls toFixed". */
-export type Reading = { readonly expression: Expression } | Refusal
+/** `why`: it is refused, such as because "it calls toFixed". */
+type Reading = { readonly expression: Expression } | Refusal
 interface Refusal {
   readonly why: string
 }
 
 const readings = new WeakMap<object, Reading>()
 
-/** Reads what a function returns, if its source determines it completely. */
 export function readFunction(of: (...args: never[]) => unknown): Reading {
   const known = readings.get(of)
   if (known !== undefined) return known
@@ -45,14 +49,6 @@ export function readFunction(of: (...args: never[]) => unknown): Reading {
   const reading = readText(readFunction.toString.call(of))
   readings.set(of, reading)
   return reading
-}
-
-/** Whether a function may read its second argument. One whose source cannot be read may. */
-export function takesSecond(of: (...args: never[]) => unknown): boolean {
-  const tree = functionTree(takesSecond.toString.call(of))
-  const node = tree === null ? null : functionIn(tree)
-  if (node === null) return true
-  return node.params.length > 1 || node.params[0]?.type === 'RestElement'
 }
 
 function readText(text: string): Reading {
@@ -74,24 +70,6 @@ function readText(text: string): Reading {
   return { why: 'it destructures something and uses nothing of it' }
 }
 
-type Node<Type> = Extract<SyntaxNode, { type: Type }>
-type FunctionNode = Node<'ArrowFunctionExpression' | 'FunctionExpression'>
-
-/** The function in a tree: the expression itself, or the only method of an object. */
-export function functionIn(tree: SyntaxNode): FunctionNode | null {
-  const [statement] = tree.type === 'Program' ? tree.body : []
-  if (statement?.type !== 'ExpressionStatement') return null
-  const { expression } = statement
-  if (isFunction(expression)) return expression
-  const [method] = expression.type === 'ObjectExpression' ? expression.properties : []
-  if (method?.type !== 'Property' || !method.method) return null
-  return isFunction(method.value) ? method.value : null
-}
-
-function isFunction(node: SyntaxNode): node is FunctionNode {
-  return node.type === 'ArrowFunctionExpression' || node.type === 'FunctionExpression'
-}
-
 /** The returned expression: `x` of `x` and of `{ return x }`; `null`: the body does more. */
 function returnedBy(body: FunctionNode['body']): SyntaxNode | null {
   if (body.type !== 'BlockStatement') return body
@@ -109,7 +87,7 @@ class Names {
     return this.#paths.get(name)
   }
 
-  /** Binds the names of a pattern. Returns why it cannot, or `null` if it has. */
+  /** Binds the names of a pattern. @returns why it cannot; `null`: it has */
   bind(pattern: SyntaxNode, path: readonly string[]): string | null {
     if (pattern.type === 'Identifier') this.#paths.set(pattern.name, path)
     else if (pattern.type === 'ObjectPattern') return this.#destructure(pattern, path)
@@ -118,15 +96,15 @@ class Names {
   }
 
   /**
-   * Whether the expression reads a field of everything that is destructured. If so, it throws in
-   * the same cases.
+   * Whether an expression reads a field of all that is destructured: so it throws in the same
+   * cases.
    */
   areAllUsedBy(expression: Expression): boolean {
     const paths = pathsIn(expression)
     return this.#destructured.every((path) => paths.some((longer) => isWithin(longer, path)))
   }
 
-  #destructure({ properties }: Node<'ObjectPattern'>, path: readonly string[]): string | null {
+  #destructure({ properties }: NodeOf<'ObjectPattern'>, path: readonly string[]): string | null {
     this.#destructured.push(path)
     for (const property of properties) {
       if (property.type === 'RestElement') return this.bind(property, path)
@@ -142,7 +120,6 @@ function isWithin(longer: readonly string[], path: readonly string[]): boolean {
   return longer.length > path.length && path.every((name, i) => name === longer[i])
 }
 
-/** All paths that an expression reads. */
 function pathsIn(expression: Expression): (readonly string[])[] {
   if (expression.is === 'literal') return []
   if (expression.is === 'object') return expression.fields.flatMap(([, inner]) => pathsIn(inner))
@@ -201,13 +178,12 @@ function constantOf(node: SyntaxNode): Constant | undefined {
   return raw === 'null' ? null : undefined
 }
 
-type ObjectProperty = Node<'ObjectExpression' | 'ObjectPattern'>['properties'][number]
-type Named = Extract<ObjectProperty, { type: 'Property' }> | Node<'MemberExpression'>
+type ObjectProperty = NodeOf<'ObjectExpression' | 'ObjectPattern'>['properties'][number]
+type Named = Extract<ObjectProperty, { type: 'Property' }> | NodeOf<'MemberExpression'>
 type Name = { readonly text: string; readonly why: null } | (Refusal & { readonly text?: never })
 
 /**
- * The name of the field that a node reads or writes. Names that every object has are refused, since
- * such a field is never missing.
+ * The field that a node reads or writes. One that every object has is refused: it is never missing.
  */
 function nameOf(node: Named): Name {
   const key = node.type === 'MemberExpression' ? node.property : node.key
@@ -217,14 +193,14 @@ function nameOf(node: Named): Name {
   return isEverywhere ? { why: `every object has a \`${text}\`` } : { text, why: null }
 }
 
-function readName({ name }: Node<'Identifier'>, names: Names): Reading {
+function readName({ name }: NodeOf<'Identifier'>, names: Names): Reading {
   const path = names.get(name)
   return path === undefined
     ? { why: `it captures \`${name}\`` }
     : { expression: { is: 'pick', path } }
 }
 
-function readMember(node: Node<'MemberExpression'>, names: Names): Reading {
+function readMember(node: NodeOf<'MemberExpression'>, names: Names): Reading {
   const of = read(node.object, names)
   if ('why' in of) return of
   if (of.expression.is !== 'pick') return { why: 'it reads a field of a value that it created' }
@@ -233,7 +209,7 @@ function readMember(node: Node<'MemberExpression'>, names: Names): Reading {
   return { expression: { is: 'pick', path: [...of.expression.path, name.text] } }
 }
 
-function readObject({ properties }: Node<'ObjectExpression'>, names: Names): Reading {
+function readObject({ properties }: NodeOf<'ObjectExpression'>, names: Names): Reading {
   const fields = new Map<string, Expression>()
   for (const property of properties) {
     if (property.type === 'SpreadElement') return { why: 'it spreads an object' }
@@ -250,7 +226,7 @@ function readObject({ properties }: Node<'ObjectExpression'>, names: Names): Rea
   return { expression: { is: 'object', fields: [...fields] } }
 }
 
-function readComparison(node: Node<'BinaryExpression'>, names: Names): Reading {
+function readComparison(node: NodeOf<'BinaryExpression'>, names: Names): Reading {
   const negated = node.operator === '!=='
   if (!negated && node.operator !== '===') return operatorIn(node)
   const left = read(node.left, names)
@@ -266,9 +242,7 @@ function readComparison(node: Node<'BinaryExpression'>, names: Names): Reading {
   return { expression: { is: 'equals', path: pick.path, to: literal.value, negated } }
 }
 
-/**
- * Name of a callee: `toFixed` of `p.amount.toFixed`, `f` of `f` and of a loader's `(0, module.f)`.
- */
+/** `toFixed` of `p.amount.toFixed`, `f` of `f` and of a loader's `(0, module.f)`. */
 function calledBy(callee: SyntaxNode): string {
   if (callee.type === 'Identifier') return callee.name
   if (callee.type === 'SequenceExpression') {

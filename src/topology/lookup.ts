@@ -1,10 +1,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
-import type { Formatted } from './source-format.ts'
+import type { Formatted } from './source.ts'
 
-/**
- * A declared lookup table, for {@link Kind.lookup}. `R` is the type of its rows, `N` that of its
- * name.
- */
+/** A declared lookup table, for {@link Kind.lookup}. `R` is a row, `N` the table's name. */
 export interface Table<R, N extends string = string> {
   /** The name given to {@link TopologyBuilder.table}. */
   readonly name: N
@@ -15,22 +12,19 @@ export interface Table<R, N extends string = string> {
 /** The rows of a table, as an event finds them. */
 export interface Rows {
   /**
-   * The row of a key; `undefined`: there is none. Of a table with `asOf` it is the version of the
-   * event's time, ms since the epoch.
+   * `undefined`: the key has no row. With `asOf`, `timeMs` is the event's: it picks the version.
    */
   get(key: string, timeMs: number): unknown
 }
 
-/** Returns the rows of the table with the given name. */
+/** The rows of a table, by its name. */
 export type Lookup = (table: string) => Rows
 
-/** What the two kinds of table have in common. `R` is the type of a row. */
 interface AnyTableOptions<R> {
   /**
    * The time from which a row holds, ms since the epoch: the table then keeps the versions of each
-   * key, and an event gets the newest version that is not later than the event.
-   *
-   * @default each event gets the newest row
+   * key, and an event gets the newest version that is not later than the event. @default each event
+   * gets the newest row
    */
   readonly asOf?: (row: R) => number
 }
@@ -39,8 +33,8 @@ interface AnyTableOptions<R> {
 export interface FileTableOptions<S extends StandardSchemaV1>
   extends AnyTableOptions<StandardSchemaV1.InferOutput<S>> {
   /**
-   * Validates each row. Any synchronous Standard Schema. It is inferred from the `schema` of
-   * {@link TopicTableOptions}, which may also be one with a format.
+   * Validates each row. Any synchronous Standard Schema. It is inferred from the `schema` of {@link
+   * TopicTableOptions}, which may also be one with a format.
    */
   readonly schema: NoInfer<S>
   /**
@@ -62,9 +56,7 @@ export interface TopicTableOptions<S extends StandardSchemaV1>
   readonly schema: S | Formatted<S>
   /**
    * The key of a row: a string that is not empty. A record then replaces what the record of the
-   * same record key gave before, and a tombstone removes it.
-   *
-   * @default the record's key, as UTF-8
+   * same record key gave before, and a tombstone removes it. @default the record's key, as UTF-8
    */
   readonly key?: (row: StandardSchemaV1.InferOutput<S>) => string
   /** Where the rows are: `topic(name)`. */

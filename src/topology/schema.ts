@@ -1,15 +1,25 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { TidemarkError } from '../kernel/errors.ts'
+import { formOf } from './function-form.ts'
 
-// Validates values with an author's schema, and reports issues without quoting the value.
+// An author's schemas: they validate values, report issues without quoting the value, and have a
+// form that tells when one has changed.
 
 const MAX_ISSUES = 3
 const MAX_SUMMARY = 300
 /**
- * The most strings and numbers of a value that messages are searched for; messages about a larger
- * value are withheld.
+ * Strings and numbers of a value that messages are searched for; those of a larger one are
+ * withheld.
  */
 const MAX_LEAVES = 1_000
+/** Keys of a schema that do not change what it accepts. */
+const IRRELEVANT_KEYS: ReadonlySet<string> = new Set([
+  'error',
+  'message',
+  'reference',
+  'lang',
+  'abort',
+])
 
 /**
  * Returns the value as parsed by the schema.
@@ -45,7 +55,7 @@ function resultOf(schema: StandardSchemaV1, value: unknown): StandardSchemaV1.Re
   throw error
 }
 
-/** Is it a promise? If so, its rejection does not go unhandled. */
+/** Whether it is a promise, whose rejection then does not go unhandled. */
 export function isPromise(value: unknown): boolean {
   if (!(value instanceof Promise)) return false
   value.catch(() => undefined)
@@ -83,10 +93,7 @@ export function isFieldName(key: PropertyKey): key is string {
   return typeof key === 'string' && /^(?!.*\d{3})[A-Za-z_]\w{0,39}$/.test(key)
 }
 
-/**
- * All strings and numbers of a value, and its keys that do not look like field names; `null` if
- * there are too many.
- */
+/** All strings and numbers of a value, and its keys that may be data; `null`: too many. */
 function leavesOf(value: unknown): string[] | null {
   const leaves: string[] = []
   const open = [value]
@@ -106,7 +113,7 @@ function leavesOf(value: unknown): string[] | null {
   return leaves
 }
 
-/** Whether the text contains these words, not just as part of a longer word. */
+/** Whether the text contains these words, and not only within a longer word. */
 function mentions(text: string, words: string): boolean {
   for (let at = text.indexOf(words); at !== -1; at = text.indexOf(words, at + 1)) {
     const before = text[at - 1] ?? ' '
@@ -114,4 +121,53 @@ function mentions(text: string, words: string): boolean {
     if (!/[\p{L}\p{N}]/u.test(before) && !/[\p{L}\p{N}]/u.test(after)) return true
   }
   return false
+}
+
+/** With the JSON Schema, if the library provides it. */
+export interface DeclaredProps extends StandardSchemaV1.Props {
+  readonly jsonSchema?: { input(o: { target: string }): unknown }
+}
+
+/**
+ * A form of a schema that changes when what it accepts or returns changes, as far as that can be
+ * determined: its JSON Schema, or the library's name if the library provides none, and the source
+ * of its refinements and transforms. A function that the library has wrapped (`superRefine`) is not
+ * seen.
+ */
+export function schemaForm(schema: StandardSchemaV1): unknown {
+  const functions: [path: string, form: string][] = []
+  collect(schema, '', { functions, seen: new Set() })
+  return [declared(schema), functions]
+}
+
+function declared(schema: StandardSchemaV1): unknown {
+  const standard = schema['~standard'] as DeclaredProps
+  try {
+    return standard.jsonSchema?.input({ target: 'draft-2020-12' }) ?? standard.vendor
+  } catch {
+    return standard.vendor
+  }
+}
+
+interface Collecting {
+  readonly functions: [path: string, form: string][]
+  readonly seen: Set<unknown>
+}
+
+/** Collects the author's functions in a schema, and where it coerces. */
+function collect(value: unknown, path: string, into: Collecting): void {
+  if (typeof value === 'function') into.functions.push([path, formOf(value as () => unknown)])
+  if (typeof value !== 'object' || value === null || into.seen.has(value)) return
+  into.seen.add(value)
+  for (const [key, inner] of Object.entries(definitionOf(value))) {
+    if (IRRELEVANT_KEYS.has(key) || key.startsWith('~')) continue
+    if (key === 'coerce' && inner === true) into.functions.push([path, 'coerce'])
+    collect(inner, `${path}/${key}`, into)
+  }
+}
+
+/** Zod keeps a schema's data apart from its methods. */
+function definitionOf(value: object): object {
+  const { _zod: zod } = value as { readonly _zod?: { readonly def?: object } }
+  return zod?.def ?? value
 }

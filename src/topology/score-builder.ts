@@ -1,43 +1,146 @@
+import type { RouteDefinition, ScoreStep, ShadowDefinition } from './definition.ts'
+import { isOnlyShadow } from './graph.ts'
 import {
   isRule,
+  modelDefinition,
   type OutputShape,
   outputsOf,
-  type RouteDefinition,
-  type ScoreStep,
   type ScoringModel,
-  type ShadowDefinition,
-} from './definition.ts'
-import type { GivenModels, GivenRoute, GivenScore } from './given-score.ts'
-import { latencyBudgetOf } from './latency-budgets.ts'
-import { modelDefinition } from './model.ts'
-import type { ModelVariants, ScoreOptions, Shadow } from './score-models.ts'
-import { isOnlyShadow } from './shadows.ts'
+} from './models.ts'
+import {
+  type AnyOnnxModel,
+  latencyBudgetOf,
+  type ModelVariants,
+  type ScoreOptions,
+  type SeveralModels,
+  type Shadow,
+} from './score-options.ts'
 
-// From what an author says of a score step to its definition. What types cannot check, and
-// JavaScript may pass, is checked when a worker starts.
+// The call `.score`: its check, and the step that it defines. Types forbid what is checked here,
+// but a worker does not check types, and a misspelt `route` would leave every event to another
+// model without a word.
 
-/** @default of `threshold` */
-const THRESHOLD = 0.5
+/** The first argument of `.score`. */
+export type GivenScore = AnyOnnxModel | GivenModels | ModelVariants
+type GivenModels = SeveralModels<unknown, string, Readonly<Record<string, ScoringModel>>>
+type GivenRoute = NonNullable<GivenModels['route']>[number]
+
+type Keys<T> = Readonly<Record<keyof T & string, true>>
+
+const MODELS: Keys<GivenModels> = {
+  ...{ models: true, route: true, otherwise: true },
+  ...{ fallback: true, fallbackOn: true, shadow: true },
+}
+const ROUTE: Keys<GivenRoute> = { to: true, name: true, when: true, share: true }
+const SHADOW: Keys<Shadow> = { sink: true, share: true, threshold: true }
+const VARIANTS: Keys<ModelVariants> = {
+  ...{ variants: true, budget: true, minAccuracy: true, adapt: true },
+}
+const OPTIONS: Keys<ScoreOptions<string>> = { carry: true, missing: true, latencyBudget: true }
+
+/** Why `.score` cannot be understood; empty: it can. */
+export function givenFaults(given: unknown, options: unknown): string[] {
+  return [...ofModels(given), ...unknownKeys('the second argument', options, OPTIONS)]
+}
+
+function ofModels(given: unknown): string[] {
+  if (!isObject(given)) return [`it needs a model, got ${typeOf(given)}`]
+  if ('of' in given) return ['it got a rule alone: name it, { models: { rules }, … }']
+  if ('models' in given) return ofSeveral(given as unknown as GivenModels)
+  if ('variants' in given) return ofVariants(given as unknown as ModelVariants)
+  return 'name' in given && 'features' in given
+    ? []
+    : ['it needs a model, { models, … } or { variants, … }']
+}
+
+function ofVariants(given: ModelVariants): string[] {
+  const { variants, budget, adapt = false }: Partial<Record<keyof ModelVariants, unknown>> = given
+  const faults = unknownKeys('it', given, VARIANTS)
+  if (Array.isArray(variants)) faults.push(...ofList(variants))
+  else faults.push(notA('an array', 'variants', variants))
+  if (typeof budget !== 'number')
+    faults.push(notA('a duration, such as millis(20)', 'budget', budget))
+  if (typeof adapt !== 'boolean') faults.push(notA('true or false', 'adapt', adapt))
+  return faults
+}
+
+function ofList(variants: readonly unknown[]): string[] {
+  return variants.flatMap((model, i) =>
+    isObject(model) && 'features' in model ? [] : [notA('a model', `variants[${i}]`, model)],
+  )
+}
+
+function ofSeveral(given: GivenModels): string[] {
+  const { models, route = [], fallback, fallbackOn = [], shadow = {} } = given
+  const faults = unknownKeys('it', given, MODELS)
+  if (!isObject(models)) return [...faults, notA('an object', 'models', models)]
+  for (const [name, model] of Object.entries(models)) {
+    if (!isObject(model)) faults.push(notA('a model', `models.${name}`, model))
+  }
+  if (!Array.isArray(route)) faults.push(notA('an array', 'route', route))
+  else {
+    for (const [i, one] of route.entries()) faults.push(...ofRoute(`route[${i}]`, one))
+  }
+  const reasons: readonly unknown[] = Array.isArray(fallbackOn) ? fallbackOn : [fallbackOn]
+  if (!Array.isArray(fallbackOn) || reasons.some((reason) => reason !== 'budget')) {
+    faults.push(`fallbackOn must be ['budget'], got ${JSON.stringify(fallbackOn)}`)
+  } else if (reasons.length > 0 && fallback === undefined) {
+    faults.push('fallbackOn says when the fallback scores, and there is none')
+  }
+  if (!isObject(shadow)) return [...faults, notA('an object', 'shadow', shadow)]
+  for (const [name, one] of Object.entries(shadow)) {
+    faults.push(...unknownKeys(`shadow.${name}`, one, SHADOW))
+  }
+  return faults
+}
+
+function ofRoute(what: string, route: unknown): string[] {
+  const faults = unknownKeys(what, route, ROUTE)
+  const { when, share = 1 } = (route ?? {}) as { readonly when?: unknown; readonly share?: unknown }
+  if (typeof share !== 'number') faults.push(notA('a number', `${what}.share`, share))
+  const isAsync = typeof when === 'function' && when.constructor.name === 'AsyncFunction'
+  if (isAsync) faults.push(`${what}.when must return true or false, and a promise is neither`)
+  return faults
+}
+
+function unknownKeys(what: string, of: unknown, known: Readonly<Record<string, true>>): string[] {
+  if (!isObject(of)) return [notA('an object', what, of)]
+  const unknown = Object.keys(of).filter((key) => !Object.hasOwn(known, key))
+  if (unknown.length === 0) return []
+  return [`${what} has ${Object.keys(known).join(', ')}, but not ${unknown.join(', ')}`]
+}
+
+function notA(expected: string, what: string, got: unknown): string {
+  return `${what} must be ${expected}, got ${typeOf(got)}`
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null
+}
+
+function typeOf(value: unknown): string {
+  return value === null ? 'null' : Array.isArray(value) ? 'an array' : typeof value
+}
 
 type GivenOptions = ScoreOptions<string>
 
 /** A score step without the steps that follow it, and the name that it asks for. */
 type ScoreFields = Omit<ScoreStep, 'then' | 'name'> & { readonly named: string }
 
-/** @param defined the names of the features before the step, in the author's order */
+/** @param defined names of the features before the step, in the author's order */
 export function scoreFields(
   given: GivenScore,
   o: GivenOptions,
   defined: readonly string[],
 ): ScoreFields {
-  if ('models' in given) return { named: 'score', ...several(given, o, defined) }
-  if ('variants' in given) return { named: 'score', ...variants(given, o, defined) }
+  if ('models' in given) return { named: 'score', ...severalFields(given, o, defined) }
+  if ('variants' in given) return { named: 'score', ...variantFields(given, o, defined) }
   const model = modelDefinition(given)
   const alone = { models: { [model.name]: model }, otherwise: model.name }
-  return { named: model.name, ...several(alone, o, defined) }
+  return { named: model.name, ...severalFields(alone, o, defined) }
 }
 
-function several(
+function severalFields(
   { models, route = [], otherwise, fallback, fallbackOn = [], shadow = {} }: GivenModels,
   { carry, missing, latencyBudget }: GivenOptions,
   defined: readonly string[],
@@ -68,7 +171,7 @@ function several(
 }
 
 /** Until a worker has chosen, the first variant stands for all. */
-function variants(
+function variantFields(
   { variants: given, budget, minAccuracy, adapt = false }: ModelVariants,
   o: GivenOptions,
   defined: readonly string[],
@@ -76,7 +179,11 @@ function variants(
   const models = given.map(modelDefinition)
   const byName = Object.fromEntries(models.map((model) => [model.name, model]))
   const otherwise = models[0]?.name ?? ''
-  const step = several({ models: byName, otherwise }, { ...o, latencyBudget: budget }, defined)
+  const step = severalFields(
+    { models: byName, otherwise },
+    { ...o, latencyBudget: budget },
+    defined,
+  )
   const names = models.map(({ name }) => name)
   return { ...step, variants: { names, minAccuracy: minAccuracy ?? null, adapt } }
 }
@@ -119,7 +226,7 @@ function routesOf(route: readonly GivenRoute[]): RouteDefinition[] {
 
 function shadowOf(
   model: string,
-  { sink, share = 1, threshold = THRESHOLD }: Shadow = {},
+  { sink, share = 1, threshold = 0.5 }: Shadow = {},
 ): ShadowDefinition {
   return { model, sink: sink === undefined ? null : { name: sink, topic: sink }, share, threshold }
 }

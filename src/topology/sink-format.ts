@@ -1,7 +1,5 @@
-// How a sink's records hold their values, where that is not JSON. Types and data only: what encodes
-// them is in formats/.
+// Formats of a sink's values, other than JSON. Data only: the room formats/ encodes.
 
-/** What the name of a schema's subject is made of: see {@link SchemaOptions}. */
 type SubjectOf = 'topic' | 'record'
 
 /** Records in Confluent's wire format, all of one schema that is in a schema registry. */
@@ -12,9 +10,9 @@ export interface RegisteredFormat {
   readonly schema: string
   /** Name of the Protobuf message; `null`: the only one, or it is no Protobuf. */
   readonly message: string | null
-  /** As in {@link SchemaOptions}. */
+  /** See {@link SchemaOptions}. */
   readonly subject: SubjectOf
-  /** As in {@link SchemaOptions}. */
+  /** See {@link SchemaOptions}. */
   readonly register: boolean
 }
 
@@ -23,15 +21,13 @@ export interface SchemaOptions {
   /**
    * The schema's subject. `topic`: the name of the topic that is really written, with `-value`
    * appended · `record`: the full name of the record or message, in JSON Schema the `title`.
-   *
    * @default 'topic'
    */
   readonly subject?: SubjectOf
   /**
    * Whether a worker may add the schema to its subject when it starts. The registry checks first
-   * that it is compatible; if it is not, the worker refuses to start: `SCHEMA_REJECTED`.
-   *
-   * @default false: if the subject does not have exactly this schema, the worker refuses to start,
+   * that it is compatible; if it is not, the worker refuses to start: `SCHEMA_REJECTED`. @default
+   * false: if the subject does not have exactly this schema, the worker refuses to start,
    * `SCHEMA_NOT_REGISTERED`
    */
   readonly register?: boolean
@@ -41,9 +37,8 @@ export interface SchemaOptions {
 export interface ProtobufOptions extends SchemaOptions {
   /**
    * Name of the message that is written, with the package if several have this name: `Payment`,
-   * `shop.Order.Line`.
-   *
-   * @default the file's only message; refused at start, `TOPOLOGY_INVALID`, if it has several
+   * `shop.Order.Line`. @default the file's only message; refused at start, `TOPOLOGY_INVALID`, if
+   * it has several
    */
   readonly message?: string
 }

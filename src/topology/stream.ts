@@ -1,12 +1,12 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
-import type { Compression } from '../kernel/compression.ts'
-import type { Mistake } from '../kernel/mistake.ts'
-import type { Partitioner } from '../kernel/partitioners.ts'
+import type { Mistake } from '../kernel/author-types.ts'
+import type { Compression } from '../kernel/kafka.ts'
 import type { DurationMs } from '../kernel/time.ts'
-import type { Definition, KeyMismatch, OnLate } from './definition.ts'
-import type { Columns, Feature, FeatureKit } from './features.ts'
+import type { AggregateKit, WindowEvent, WindowField } from './aggregate-methods.ts'
+import type { Definition, Emit } from './definition.ts'
+import type { Columns, Feature, FeatureKit, Found } from './features.ts'
 import type { FileTableOptions, Table, TopicTableOptions } from './lookup.ts'
-import type { Model } from './model.ts'
+import type { Model, Rule } from './models.ts'
 import type {
   AnyModel,
   AnyOnnxModel,
@@ -14,19 +14,14 @@ import type {
   ModelVariants,
   ScoreOptions,
   SeveralModels,
-} from './score-models.ts'
-import type { AllDefined, FoundBy, Looked, SameNames, Scored, TakenTogether } from './scored.ts'
+} from './score-options.ts'
 import type { RegisteredFormat } from './sink-format.ts'
-import type { Formatted } from './source-format.ts'
-import type { RecordWithValue, SourceRecord } from './source-record.ts'
-import type { AggregateKit, Emit, WindowEvent, WindowField } from './window-results.ts'
+import type { SourceOptions } from './source.ts'
 
-// The calls that an author writes a topology with. Types only; builder.ts turns the calls into
-// data.
+// The calls that an author writes a topology with. Types only; builder.ts turns them into data.
 
 /**
- * A topic that the topology writes; return it from the builder. `Out` is the type of the values
- * written.
+ * A topic that the topology writes; return it from the builder. `Out` is the type of its values.
  */
 export interface Sink<T extends string, Out> {
   /** The topic's name in the topology; `--topic` can map it to another topic. */
@@ -46,10 +41,7 @@ export interface Stream<E> {
    * and count as skipped. A type guard (`(e): e is D`) narrows the type of the stream.
    */
   where<D extends E>(is: (event: E) => event is D): Stream<D>
-  /**
-   * Keeps the events for which the function returns true. The others do not reach any later step
-   * and count as skipped.
-   */
+  /** Keeps the events for which the function returns true; the others count as skipped. */
   where(keep: (event: E) => boolean): Stream<E>
   /** Replaces each event with what the function returns. Event time and key stay the same. */
   map<R>(to: (event: E) => R): Stream<R>
@@ -162,12 +154,10 @@ export interface Stream<E> {
        */
       compression?: Compression
       /**
-       * What `avro`, `protobuf` or `jsonSchema` returns: the values have a schema in a schema
+       * The result of `avro`, `protobuf` or `jsonSchema`: the values have a schema in a schema
        * registry, whose address the worker has to be told (`--registry`). An event that does not
        * fit the schema is a dead letter `OUTPUT_INVALID`. A schema that is none is refused at
-       * start: `TOPOLOGY_INVALID`.
-       *
-       * @default JSON
+       * start: `TOPOLOGY_INVALID`. @default JSON
        */
       format?: RegisteredFormat
     },
@@ -182,10 +172,7 @@ export interface FeatureStream<E, Fs> {
    * the type of the stream.
    */
   where<D extends E>(is: (event: E) => event is D): FeatureStream<D, Fs>
-  /**
-   * Scores only the events for which the function returns true. The others have entered the windows
-   * all the same; they are not scored and count as skipped.
-   */
+  /** Scores only the events for which the function returns true; the others count as skipped. */
   where(keep: (event: E) => boolean): FeatureStream<E, Fs>
   /**
    * Scores each event with one of several models: the first rule that holds says which. The
@@ -225,116 +212,9 @@ export interface FeatureStream<E, Fs> {
   ): ScoredBy<E, Fs, O>
 }
 
-/** A stream of scored events. */
 type ScoredBy<E, Fs, O> = Stream<Scored<E, keyof Fs & string, O> & Looked<FoundBy<Fs>>>
 
-/** How a topology reads the records of its source topic, for {@link TopologyBuilder.source}. */
-export interface SourceOptions<S extends StandardSchemaV1> {
-  /**
-   * Validates each record's value. Any synchronous Standard Schema (zod, valibot, arktype, …). A
-   * value that it rejects is a dead letter `SCHEMA_INVALID`; if it throws or returns a promise,
-   * `FUNCTION_THREW`.
-   *
-   * The schema alone means JSON values. `text(schema)` means text, `cloudEvents(schema)`
-   * CloudEvents, and `registry(schema)` values whose own schemas are in a schema registry.
-   */
-  schema: S | Formatted<S>
-  /**
-   * Decodes each record that has a value, instead of a format; what it returns is validated by
-   * `schema`, which then must be a schema alone. If it throws, or returns a promise, the record is
-   * a dead letter `PAYLOAD_INVALID`.
-   *
-   * @default values are JSON, or what `schema` says
-   */
-  decode?: (record: RecordWithValue) => unknown
-  /**
-   * The key that windows are kept by: a string that is not empty, else the event is a dead letter
-   * `KEY_INVALID`. All events of a key must be in one partition: produce records with the same key.
-   *
-   * A function that takes the record too is called for each event, which is slower.
-   */
-  key: (event: StandardSchemaV1.InferOutput<S>, record: SourceRecord) => string
-  /**
-   * Event time, whole milliseconds since the epoch. Not a whole number: dead letter `TIME_INVALID`.
-   * Before 1980 or not before 2100, as seconds or microseconds would be: `TIME_UNIT`.
-   *
-   * `record`: the Kafka timestamp of the record. Then `maxAhead` guards nothing: bound the topic's
-   * timestamps instead. A record without a timestamp is a dead letter `TIME_INVALID`.
-   *
-   * A function that takes the record too is called for each event, which is slower.
-   */
-  eventTimeMs: ((event: StandardSchemaV1.InferOutput<S>, record: SourceRecord) => number) | 'record'
-  /**
-   * Which events are late, and which lie in the future. Durations out of bounds are refused at
-   * start: `TOPOLOGY_INVALID`.
-   */
-  watermark: {
-    /**
-     * How far the watermark is behind the latest event time of its partition. An event with a time
-     * before the watermark is late, except in a tumbling window that is still open. 0 or more.
-     */
-    lag: DurationMs
-    /**
-     * How long a partition must be silent until its watermark advances with the wall clock. More
-     * than 0. @default never
-     */
-    idleAfter?: DurationMs
-    /**
-     * How far an event time may be after the Kafka timestamp of its own record; beyond that the
-     * event is a dead letter `FUTURE`. 0 or more; `none` disables the check. @default 5 min
-     */
-    maxAhead?: DurationMs | 'none'
-  }
-  /**
-   * What happens to a late event. `dead-letter`: it becomes one dead letter `LATE` · `drop`: it is
-   * only counted · `score`: it is scored on the windows as they are, and enters none.
-   */
-  onLate: OnLate
-  /**
-   * What happens to a record without a value. `dead-letter`: it is a dead letter `TOMBSTONE` ·
-   * `skip`: it is counted as skipped · a function of the record's key, as text: what it returns is
-   * validated by the schema, and is the event. If it throws, the record is a dead letter
-   * `FUNCTION_THREW`; if its key is not UTF-8, `KEY_INVALID`.
-   *
-   * @default 'dead-letter'
-   */
-  onTombstone?:
-    | 'dead-letter'
-    | 'skip'
-    | ((key: string, record: SourceRecord) => StandardSchemaV1.InferInput<S>)
-  /**
-   * The partitioner of this topic's producers: `murmur2` for Java, kafkajs and Tidemark; `crc32`
-   * for librdkafka and clients built on it (Python, Go, .NET), unless configured otherwise;
-   * `unknown`: no partition can be told from a key (refused with `keyMismatch: 'dead-letter'`).
-   *
-   * @default 'murmur2', but a record that is in the wrong partition by this default alone is not
-   * reported
-   */
-  partitioner?: Partitioner | 'unknown'
-  /**
-   * What happens to an event that is not in the partition of its key, in a topology with windows:
-   * no worker sees all events of such a key.
-   *
-   * `warn`: logs one warning, once there is proof: a key was seen in two partitions, or the event's
-   * key differs from the record's and the `partitioner` that you have set says another partition ·
-   * `dead-letter`: the event is a dead letter `KEY_PARTITION`, going by the `partitioner` alone ·
-   * `allow`: nothing.
-   *
-   * @default 'warn'
-   */
-  keyMismatch?: KeyMismatch
-  /**
-   * Names of headers that outputs get from the record of their event, as they are and in their
-   * order, however many there are of a name; `traceparent` and `tracestate` always. The result of a
-   * tumbling window has many records, and gets none. A name that begins with `tidemark-`,
-   * `tidemark.` or `__streams.errors.` is refused at start: `TOPOLOGY_INVALID`.
-   *
-   * @default those two
-   */
-  passHeaders?: readonly string[]
-}
-
-/** What a topology is built with; passed to the function given to {@link defineTopology}. */
+/** Builds a topology; passed to the function given to {@link defineTopology}. */
 export interface TopologyBuilder {
   /**
    * Reads a topic; a topology reads exactly one. Dead letters go to a topic of the same name with
@@ -372,13 +252,12 @@ export interface Topology<Out> extends Definition {
 
 type AnySink = Sink<string, unknown>
 type Each<R> = R extends readonly (infer K)[] ? K : R
-/** What a builder may return. */
 export type SinkOrSinks = AnySink | readonly AnySink[]
-/** `R` if a builder may return it; otherwise a type that no value has and that says what to do. */
+/** `R` if a builder may return it; otherwise a {@link Mistake}. */
 export type Returned<R> = R extends SinkOrSinks
   ? R
   : Mistake<'end every stream with .sink(topic), and return the sink, or an array of the sinks'>
-/** The type of the values written, by topic, of what a builder returns. */
+/** The types of the values, by topic, of the sinks that a builder returns. */
 export type OutputsOf<R> = {
   [K in Each<R> & AnySink as K['topic']]: K extends Sink<string, infer O> ? O : never
 }
@@ -388,3 +267,99 @@ export type OutputsOf<R> = {
  */
 export type OutputOf<T, K extends string> =
   T extends Topology<infer O> ? (K extends keyof O ? O[K] : never) : never
+
+/**
+ * Checks that the features `K`, without the carried ones `C`, are those that the model needs, `F`.
+ */
+type SameNames<K extends string, F extends readonly string[], C extends string> = [
+  Exclude<F[number], K>,
+] extends [never]
+  ? [Exclude<K, F[number] | C>] extends [never]
+    ? unknown
+    : Mistake<`the model has no input '${Exclude<K, F[number] | C>}': leave this feature out, or carry it`>
+  : Mistake<`the model needs the feature '${Exclude<F[number], K>}': define it`>
+/** The same for models `M` together. A rule that does not say what it takes may take any. */
+type TakenTogether<K extends string, M, C extends string> = [
+  Exclude<TakenByOnnx<M> | TakenByRule<M>, K>,
+] extends [never]
+  ? string extends TakenByOpenRule<M>
+    ? unknown
+    : [Exclude<K, TakenByOnnx<M> | TakenByRule<M> | C>] extends [never]
+      ? unknown
+      : Mistake<`no model has the input '${Exclude<K, TakenByOnnx<M> | TakenByRule<M> | C>}': leave this feature out, or carry it`>
+  : Mistake<`a model needs the feature '${Exclude<TakenByOnnx<M> | TakenByRule<M>, K>}': define it`>
+type TakenByOnnx<M> = M extends Model<infer F, unknown> ? F[number] : never
+type FieldsOfRule<M> = M extends Rule<infer P, string> ? keyof P & string : never
+type TakenByRule<M> = M extends unknown
+  ? string extends FieldsOfRule<M>
+    ? never
+    : FieldsOfRule<M>
+  : never
+/** `string` if a rule does not say what it takes. */
+type TakenByOpenRule<M> = M extends unknown
+  ? string extends FieldsOfRule<M>
+    ? string
+    : never
+  : never
+
+type MissingFeatures<E, Fs> = {
+  [K in keyof Fs]: Fs[K] extends Feature<infer N>
+    ? unknown extends N
+      ? never
+      : E extends N
+        ? never
+        : K
+    : never
+}[keyof Fs]
+/** Checks that every event `E` has all features. */
+type AllDefined<E, Fs> = [MissingFeatures<E, Fs>] extends [never]
+  ? unknown
+  : Mistake<`some kinds of event have no feature '${MissingFeatures<E, Fs> & string}': call .where(isKind) before .score`>
+
+type FoundBy<Fs> = {
+  [K in keyof Fs]: Fs[K] extends Feature<never, infer L> ? (unknown extends L ? never : L) : never
+}[keyof Fs]
+/** Rows of the look-ups `L` of a scored event. */
+type Looked<L> = [L] extends [never]
+  ? unknown
+  : {
+      /** By look-up, the row that it found for the features; `undefined`: none. */
+      readonly lookup: {
+        readonly [P in Extract<L, Found<string, unknown>> as P['name']]: P['row'] | undefined
+      }
+    }
+
+type ScoreOf<P> = P extends { readonly columns: readonly (infer C extends string)[] }
+  ? { readonly [K in C]: number }
+  : number
+
+/**
+ * An event with its features and the model's scores. `E` is the type of the event, `K` the names of
+ * the features, `O` the outputs of the model.
+ */
+export interface Scored<E, K extends string, O> {
+  /** The event that `.features` was called on. */
+  readonly event: E
+  /**
+   * The numbers that the model saw, as float32; NaN only with `missing: 'nan'`. Features that are
+   * carried are not rounded, and may be NaN or infinite.
+   */
+  readonly features: Readonly<Record<K, number>>
+  /**
+   * One entry per output of the model: a number, or for an output with `columns` an object with one
+   * number per column. A float32 is the shortest decimal that rounds to it; a bool is 0 or 1.
+   * Always finite: an event with any other score is a dead letter `SCORE_NOT_FINITE`.
+   */
+  readonly score: { readonly [P in keyof O]: ScoreOf<O[P]> }
+  /**
+   * The model that scored it: `name@version`. If the operator has replaced the model's file,
+   * `name@version+` and the first 8 hex digits of the SHA-256 of that file.
+   */
+  readonly model: string
+  /**
+   * Why that model: the name of the rule that held, or of the model for all other events. If the
+   * fallback scored it, `fallback:` and why: `score-failed`, `score-not-finite`, `model-failing`,
+   * `model-open`, `model-hung`, `model-ended` or `budget`.
+   */
+  readonly route: string
+}

@@ -1,4 +1,4 @@
-import { seeded } from '../kernel/seeded.ts'
+import { seeded } from '../kernel/random.ts'
 import { isLeaf, nodesOf, type TreeNode } from './ensemble.ts'
 import { bitsOf, ofBits } from './float-bits.ts'
 

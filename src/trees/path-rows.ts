@@ -1,4 +1,4 @@
-import { seeded } from '../kernel/seeded.ts'
+import { seeded } from '../kernel/random.ts'
 import { type Branch, isLeaf, type TreeNode } from './ensemble.ts'
 import { neighbours, shuffle } from './hard-rows.ts'
 import { isTrue } from './plain-trees.ts'

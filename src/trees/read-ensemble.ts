@@ -1,18 +1,17 @@
-import type {
-  Aggregate,
-  Branch,
-  Classes,
-  Ensemble,
-  Leaf,
-  Test,
-  Transform,
-  TreeNode,
-  Weight,
+import {
+  type Aggregate,
+  type Branch,
+  type Classes,
+  type Ensemble,
+  isLeaf,
+  type Leaf,
+  type Test,
+  type Transform,
+  type TreeNode,
+  type Weight,
 } from './ensemble.ts'
-import { isLeaf } from './ensemble.ts'
 import { NotRead } from './not-read.ts'
-import type { OnnxAttribute, OnnxNode, OnnxTensor } from './onnx-file.ts'
-import { ELEMENT } from './onnx-file.ts'
+import { ELEMENT, type OnnxAttribute, type OnnxNode, type OnnxTensor } from './onnx-file.ts'
 
 // Reads the tree operators of ONNX: TreeEnsembleClassifier and TreeEnsembleRegressor of ai.onnx.ml
 // 1 to 4, TreeEnsemble of ai.onnx.ml 5. https://onnx.ai/onnx/operators/ (ai.onnx.ml)

@@ -1,7 +1,7 @@
 import { EventColumns } from '../../src/engine/store/event-columns.ts'
 import { Histories } from '../../src/engine/store/histories.ts'
 import { WindowWalk } from '../../src/engine/store/window-walk.ts'
-import type { Aggregate } from '../../src/topology/aggregates/table.ts'
+import type { Aggregate } from '../../src/topology/aggregates.ts'
 import type { EventFunction } from '../../src/topology/definition.ts'
 import { figure, machine } from './figures.ts'
 

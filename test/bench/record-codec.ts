@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { COMPRESSIONS, type Compression, compressionFault } from '../../src/kernel/compression.ts'
+import { COMPRESSIONS, type Compression, compressionFault } from '../../src/kernel/kafka.ts'
 import { atOnce } from '../../src/kernel/slices.ts'
 import { decodeRecords } from '../../src/records/kafka/codec/decode.ts'
 import { BatchEncoder, type EncodeOptions } from '../../src/records/kafka/codec/encode.ts'

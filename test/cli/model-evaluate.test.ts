@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { describeEvaluation } from '../../src/cli/evaluation-report.ts'
 import { modelOfFile } from '../../src/cli/model-of-file.ts'
-import { seeded } from '../../src/kernel/seeded.ts'
+import { seeded } from '../../src/kernel/random.ts'
 import { tidemark } from '../support/command-line.ts'
 import { folderWith } from '../support/folder.ts'
 

@@ -1,5 +1,5 @@
 import * as fc from 'fast-check'
-import type { Aggregate } from '../../src/topology/aggregates/table.ts'
+import type { Aggregate } from '../../src/topology/aggregates.ts'
 import type {
   EventFunction,
   FeatureDefinition,

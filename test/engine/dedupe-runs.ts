@@ -4,11 +4,11 @@ import type {
   Definition,
   FeatureDefinition,
   FeaturesStep,
-  OnLate,
   Step,
   TumblingStep,
 } from '../../src/topology/definition.ts'
 import type { Lookup } from '../../src/topology/lookup.ts'
+import type { OnLate } from '../../src/topology/source.ts'
 import { arrivals, featuresSteps } from './arbitraries.ts'
 import { topologyAround } from './engine-rows.ts'
 import type { Arrival } from './oracle/naive-features.ts'

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { type Description, describe } from '../../src/engine/describe.ts'
-import type { Aggregate } from '../../src/topology/aggregates/table.ts'
+import type { Aggregate } from '../../src/topology/aggregates.ts'
 import {
   type EventFunction,
   type FeatureDefinition,

@@ -1,11 +1,7 @@
 import { Engine } from '../../src/engine/engine.ts'
-import {
-  type Definition,
-  type FeaturesStep,
-  type OnLate,
-  TOPOLOGY,
-} from '../../src/topology/definition.ts'
+import { type Definition, type FeaturesStep, TOPOLOGY } from '../../src/topology/definition.ts'
 import type { Lookup } from '../../src/topology/lookup.ts'
+import type { OnLate } from '../../src/topology/source.ts'
 import { modelStep } from '../support/score-steps.ts'
 import { batchOf } from './batch.ts'
 import { whole } from './whole.ts'

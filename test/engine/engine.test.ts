@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { Engine } from '../../src/engine/engine.ts'
-import type { Definition, FeaturesStep, OnLate, Step } from '../../src/topology/definition.ts'
+import type { Definition, FeaturesStep, Step } from '../../src/topology/definition.ts'
+import type { OnLate } from '../../src/topology/source.ts'
 import { withModel } from '../support/score-steps.ts'
 import { batchOf } from './batch.ts'
 import { topologyAround } from './engine-rows.ts'

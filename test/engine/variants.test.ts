@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import type { StatedAccuracy } from '../../src/topology/accuracy.ts'
 import type { FeaturesStep } from '../../src/topology/definition.ts'
+import type { StatedAccuracy } from '../../src/topology/models.ts'
 import { withVariants } from '../support/variants.ts'
 import { faultsOf } from './good-topology.ts'
 

@@ -3,7 +3,7 @@ import { Histories } from '../../src/engine/store/histories.ts'
 import type { History } from '../../src/engine/store/history.ts'
 import type { HistorySizes } from '../../src/engine/store/layout.ts'
 import { type WindowFeature, WindowWalk } from '../../src/engine/store/window-walk.ts'
-import type { Aggregate } from '../../src/topology/aggregates/table.ts'
+import type { Aggregate } from '../../src/topology/aggregates.ts'
 import type { KindDefinition } from '../../src/topology/definition.ts'
 import { naiveAggregate } from './oracle/naive-aggregates.ts'
 

@@ -1,5 +1,6 @@
 import type { LogRecord } from '../../src/records/port.ts'
-import { type Definition, type SinkStep, stepsOf } from '../../src/topology/definition.ts'
+import type { Definition, SinkStep } from '../../src/topology/definition.ts'
+import { stepsOf } from '../../src/topology/graph.ts'
 import { headerOf } from '../support/headers.ts'
 import type { Answer, Golden } from './golden.ts'
 

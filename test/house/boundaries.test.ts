@@ -94,7 +94,7 @@ const PLANTED: Record<string, readonly [imports: readonly string[], rules: reado
   'src/serve/outward.ts': [['../records/port.ts'], ['serve-imports-inward']],
   'src/host/package.ts': [['pino'], ['host-has-its-packages']],
   'src/host/outward.ts': [['../cli/build.js'], ['host-imports-inward']],
-  'src/topology/parser.ts': [['acorn'], ['acorn(-walk)?-only-in-topology-purity-function-tree-ts']],
+  'src/topology/parser.ts': [['acorn'], ['acorn(-walk)?-only-in-topology-function-source-ts']],
   'src/testing/package.ts': [['zod'], ['testing-has-its-packages']],
   'src/testing/outward.ts': [['../serve/there.ts'], ['testing-imports-inward']],
   'src/testing/runner.ts': [['vitest'], ['src-has-no-dev-dependency']],

@@ -2,7 +2,7 @@ import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
 import type { Records } from '../../src/records/port.ts'
 import { type Prepared, prepare } from '../../src/runtime/prepare.ts'
 import { startWorker, type Worker } from '../../src/runtime/worker.ts'
-import { withTopics } from '../../src/topology/definition.ts'
+import { withTopics } from '../../src/topology/graph.ts'
 import cardFraud from '../../topologies/card-fraud.ts'
 
 // Many groups that read the same payments, each with outputs of its own: their workers share a

@@ -1,6 +1,6 @@
 import { expect } from 'vitest'
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
-import { withTopics } from '../../src/topology/definition.ts'
+import { withTopics } from '../../src/topology/graph.ts'
 import { end, sums } from '../runtime/memory-workers.ts'
 import { freshName, plainOptions } from '../services/kafka.ts'
 import { freshKafkaTests } from '../services/own-kafka.ts'

@@ -4,7 +4,7 @@ import { avroDecoder } from '../../src/formats/avro/avro-decoder.ts'
 import { protobufDecoder } from '../../src/formats/protobuf/protobuf-decoder.ts'
 import type { PayloadDecoder } from '../../src/formats/registry/payload-decoder.ts'
 import { TidemarkError } from '../../src/kernel/errors.ts'
-import { seeded } from '../../src/kernel/seeded.ts'
+import { seeded } from '../../src/kernel/random.ts'
 import { registered } from '../formats/registry/registered.ts'
 
 // Values that nobody wrote, of schemas that nobody would: each is decoded or is a fault, and soon.

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { seeded } from '../../src/kernel/seeded.ts'
+import { seeded } from '../../src/kernel/random.ts'
 import { OnnxSession } from '../../src/scoring/onnx-session.ts'
 import { SessionRunner } from '../../src/scoring/runner.ts'
 import { differenceFrom } from '../../src/scoring/tree-comparison.ts'

@@ -3,7 +3,7 @@ import { type Mutant, mutantOf, type Row } from './mutant.ts'
 // Mistakes in fetching batches of records, and in what is in them, each one edit and the test that
 // catches it.
 
-const COMPRESSION = 'kernel/compression.ts'
+const COMPRESSION = 'kernel/kafka.ts'
 const HEADER = 'records/kafka/codec/batch-header.ts'
 const PREPARE_TEST = 'test/runtime/prepare.test.ts'
 const DECODE_TEST = 'test/records/codec/decode.test.ts'

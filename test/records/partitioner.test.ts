@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { Partitioners } from 'kafkajs'
 import { describe, expect, test } from 'vitest'
-import { murmur2, partitionOfKey } from '../../src/kernel/partitioners.ts'
+import { murmur2, partitionOfKey } from '../../src/kernel/kafka.ts'
 import { partitionOf } from '../../src/records/partitioner.ts'
 
 describe('partitioner', () => {

@@ -10,7 +10,7 @@ import { createMetrics } from '../../src/observe/metrics.ts'
 import { observeAll } from '../../src/observe/observe-all.ts'
 import { MemoryRecords } from '../../src/records/memory/memory-records.ts'
 import { startWorker } from '../../src/runtime/worker.ts'
-import { outputTopics } from '../../src/topology/definition.ts'
+import { outputTopics } from '../../src/topology/graph.ts'
 import { headerOf } from '../support/headers.ts'
 import { prepared, START_MS, scorer, Watch } from './support.ts'
 

@@ -3,7 +3,7 @@ import { deduplicate } from 'tidemark/testing'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { Tally } from '../../src/cli/tally.ts'
-import type { OnLate } from '../../src/topology/definition.ts'
+import type { OnLate } from '../../src/topology/source.ts'
 import { samples } from '../observe/events.ts'
 import { startDriver } from '../support/driver.ts'
 

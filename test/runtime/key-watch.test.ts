@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { Dictionary } from '../../src/engine/store/dictionary.ts'
-import { partitionOfKey } from '../../src/kernel/partitioners.ts'
+import { partitionOfKey } from '../../src/kernel/kafka.ts'
 import { ListedRecords } from '../../src/records/log-records.ts'
 import type { RuntimeEvent } from '../../src/runtime/events.ts'
 import { KeyWatch } from '../../src/runtime/key-watch.ts'

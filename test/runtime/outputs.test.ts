@@ -6,7 +6,7 @@ import { followEvents, followScores } from '../../src/runtime/outputs.ts'
 import { PassedHeaders } from '../../src/runtime/passed-headers.ts'
 import { ScoreReader } from '../../src/runtime/score-reader.ts'
 import { limitsOf } from '../../src/runtime/topic-limits.ts'
-import { modelDefinition } from '../../src/topology/model.ts'
+import { modelDefinition } from '../../src/topology/models.ts'
 import { modelStep, stepAnswer } from '../support/score-steps.ts'
 import { model, record, scorer } from './support.ts'
 

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { ByteRoom } from '../../src/kernel/byte-room.ts'
+import { ByteRoom } from '../../src/kernel/bytes.ts'
 import { BatchEncoder } from '../../src/records/kafka/codec/encode.ts'
 import { RecordViews } from '../../src/records/kafka/codec/record-views.ts'
 import { ListedRecords, PickedRecords } from '../../src/records/log-records.ts'

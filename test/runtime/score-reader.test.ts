@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import type { Arrivals } from '../../src/engine/events.ts'
 import { ScoreReader } from '../../src/runtime/score-reader.ts'
-import type { ModelDefinition, ScoreStep } from '../../src/topology/definition.ts'
-import { modelDefinition } from '../../src/topology/model.ts'
+import type { ScoreStep } from '../../src/topology/definition.ts'
+import { type ModelDefinition, modelDefinition } from '../../src/topology/models.ts'
 import { modelStep, stepAnswer } from '../support/score-steps.ts'
 import { model } from './support.ts'
 

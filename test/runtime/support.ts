@@ -7,7 +7,8 @@ import type { Prepared, PreparedTopology } from '../../src/runtime/prepare.ts'
 import { type Answer as ModelAnswer, NO_ROWS, type Scorer } from '../../src/scoring/scorer.ts'
 import { StepScorer } from '../../src/scoring/step-scorer.ts'
 import { defineTopology } from '../../src/topology/builder.ts'
-import { type Definition, stepsOf, withTopics } from '../../src/topology/definition.ts'
+import type { Definition } from '../../src/topology/definition.ts'
+import { stepsOf, withTopics } from '../../src/topology/graph.ts'
 import { jsonFormatOf } from '../support/format.ts'
 
 // A small topology with a model that is no model, so that a test says what scores are and when they

@@ -2,12 +2,8 @@ import { topic } from 'tidemark'
 import { describe, expect, test } from 'vitest'
 import type { TopicInfo } from '../../src/records/port.ts'
 import { checkTopics } from '../../src/runtime/topics.ts'
-import {
-  type Definition,
-  type TableDefinition,
-  withMaxAhead,
-  withTopics,
-} from '../../src/topology/definition.ts'
+import type { Definition, TableDefinition } from '../../src/topology/definition.ts'
+import { withMaxAhead, withTopics } from '../../src/topology/graph.ts'
 import { TOPICS } from './hand-records.ts'
 import { shadowed } from './shadow/shadowed.ts'
 import { scored } from './support.ts'

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { seeded } from '../../src/kernel/seeded.ts'
+import { seeded } from '../../src/kernel/random.ts'
 import { Agreement, QUANTILES } from '../../src/scoring/agreement.ts'
 import {
   LEAST_MAGNITUDE,

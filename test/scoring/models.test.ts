@@ -8,7 +8,7 @@ import type { ModelUse } from '../../src/scoring/model-use.ts'
 import { type LoadedScorers, loadScorers } from '../../src/scoring/models.ts'
 import type { Scorer } from '../../src/scoring/scorer.ts'
 import { sampleRows } from '../../src/scoring/warm-up.ts'
-import type { ModelDefinition } from '../../src/topology/definition.ts'
+import type { ModelDefinition } from '../../src/topology/models.ts'
 import { folderWith } from '../support/folder.ts'
 import { CARD_FEATURES, cardModel, FIXTURES, goldenOf, useOf } from './support.ts'
 

@@ -3,7 +3,7 @@ import { defineTopology, onnxModel, seconds } from 'tidemark'
 import { TopologyDriver } from 'tidemark/testing'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
-import type { ModelDefinition } from '../../src/topology/definition.ts'
+import type { ModelDefinition } from '../../src/topology/models.ts'
 import { cardModel, goldenOf } from './support.ts'
 
 // How a topology reads the outputs of a model: with the production runtime and real models, and

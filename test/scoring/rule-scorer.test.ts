@@ -1,7 +1,7 @@
 import { rule } from 'tidemark'
 import { expect, test } from 'vitest'
 import { ruleScorer } from '../../src/scoring/rule-scorer.ts'
-import type { RuleDefinition } from '../../src/topology/definition.ts'
+import type { RuleDefinition } from '../../src/topology/models.ts'
 
 type Of = (f: { amount: number; count: number }) => { p: number; risk: number }
 

@@ -8,7 +8,7 @@ import { type Golden, readGolden } from '../../src/scoring/golden.ts'
 import { OnnxSession } from '../../src/scoring/onnx-session.ts'
 import { type Runner, readingOf, SessionRunner } from '../../src/scoring/runner.ts'
 import { sampleRows } from '../../src/scoring/warm-up.ts'
-import type { ModelDefinition } from '../../src/topology/definition.ts'
+import type { ModelDefinition } from '../../src/topology/models.ts'
 import { bothRunners, cardModel, FIXTURES, goldenOf } from './support.ts'
 
 /** Scores rows in batches of a size. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { TensorInfo } from '../../src/scoring/onnx-session.ts'
 import { signatureFaults } from '../../src/scoring/signature.ts'
-import type { ModelDefinition } from '../../src/topology/definition.ts'
+import type { ModelDefinition } from '../../src/topology/models.ts'
 
 const model: ModelDefinition = {
   name: 'm',

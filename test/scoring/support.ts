@@ -4,7 +4,7 @@ import type { ModelUse } from '../../src/scoring/model-use.ts'
 import { OnnxSession } from '../../src/scoring/onnx-session.ts'
 import { type Runner, readingOf, SessionRunner } from '../../src/scoring/runner.ts'
 import { ThreadRunner } from '../../src/scoring/thread-runner.ts'
-import type { ModelDefinition } from '../../src/topology/definition.ts'
+import type { ModelDefinition } from '../../src/topology/models.ts'
 import { cardGbdt } from '../fixtures/models/card-gbdt.model.ts'
 
 /** Names of the card models' features. */

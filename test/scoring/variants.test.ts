@@ -5,8 +5,8 @@ import { FollowingLane } from '../../src/scoring/following-lane.ts'
 import type { Scorer } from '../../src/scoring/scorer.ts'
 import { StepScorer } from '../../src/scoring/step-scorer.ts'
 import { chooseVariant, inWords, soonEnough } from '../../src/scoring/variants.ts'
-import type { ModelDefinition } from '../../src/topology/definition.ts'
-import { isEligible, rankedVariants, type Variant } from '../../src/topology/variants.ts'
+import { isEligible, rankedVariants, type Variant } from '../../src/topology/graph.ts'
+import type { ModelDefinition } from '../../src/topology/models.ts'
 import { stepOf, timed, withVariants } from '../support/variants.ts'
 
 const step = stepOf(withVariants())

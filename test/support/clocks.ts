@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { Random } from '../../src/kernel/backoff.ts'
 import type { Clock } from '../../src/kernel/clock.ts'
+import type { Random } from '../../src/kernel/random.ts'
 import { VirtualClock } from '../../src/testing/virtual-clock.ts'
 
 /**

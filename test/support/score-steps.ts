@@ -1,11 +1,7 @@
 import type { StepAnswer } from '../../src/scoring/step-answer.ts'
-import {
-  type Definition,
-  isTrained,
-  type ModelDefinition,
-  type ScoreStep,
-  stepsOf,
-} from '../../src/topology/definition.ts'
+import type { Definition, ScoreStep } from '../../src/topology/definition.ts'
+import { stepsOf } from '../../src/topology/graph.ts'
+import { isTrained, type ModelDefinition } from '../../src/topology/models.ts'
 import { scoreFields } from '../../src/topology/score-builder.ts'
 
 /** A step that scores with one model. */

@@ -3,7 +3,8 @@ import type { Prepared, PreparedTopology } from '../../src/runtime/prepare.ts'
 import { tryVariants } from '../../src/runtime/variants.ts'
 import { NO_ROWS, type Scorer } from '../../src/scoring/scorer.ts'
 import { StepScorer } from '../../src/scoring/step-scorer.ts'
-import { type Definition, type ScoreStep, stepsOf } from '../../src/topology/definition.ts'
+import type { Definition, ScoreStep } from '../../src/topology/definition.ts'
+import { stepsOf } from '../../src/topology/graph.ts'
 import { preparedTopology, source } from '../runtime/support.ts'
 
 // A topology whose variants are no models, so that a test says how long they take.

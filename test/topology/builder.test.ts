@@ -2,7 +2,8 @@ import { defineTopology, describe as explain, minutes, onnxModel, seconds } from
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { TidemarkError } from '../../src/kernel/errors.ts'
-import { type Definition, stepsOf, type WhereStep } from '../../src/topology/definition.ts'
+import type { Definition, WhereStep } from '../../src/topology/definition.ts'
+import { stepsOf } from '../../src/topology/graph.ts'
 import type { SinkOrSinks, Stream, TopologyBuilder } from '../../src/topology/stream.ts'
 
 const Event = z.object({ k: z.string(), at: z.number(), amount: z.number() })

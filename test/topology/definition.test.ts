@@ -1,13 +1,8 @@
 import { defineTopology, seconds } from 'tidemark'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
-import {
-  isDefinition,
-  outputTopics,
-  stepsOf,
-  withMaxAhead,
-  withTopics,
-} from '../../src/topology/definition.ts'
+import { isDefinition } from '../../src/topology/definition.ts'
+import { outputTopics, stepsOf, withMaxAhead, withTopics } from '../../src/topology/graph.ts'
 
 const definition = defineTopology('test', (t) => {
   const events = t.source('in', {

@@ -1,6 +1,6 @@
 import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { packageVersion } from '../../kernel/version.ts'
+import { packageVersion } from '../../kernel/node.ts'
 import { PACKAGE } from '../package-root.ts'
 import { type Colors, count, plural } from '../print.ts'
 import { LATE_MIN } from './board.ts'

@@ -1,6 +1,6 @@
-import type { Random } from '../../kernel/backoff.ts'
 import type { Clock } from '../../kernel/clock.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
+import type { Random } from '../../kernel/random.ts'
 import type { Log } from '../../observe/log.ts'
 import type { MetricData } from '../../observe/metric-maker.ts'
 import type { WorkerReadiness } from '../../serve/workers-health.ts'

@@ -1,5 +1,5 @@
-import { Backoff, type Random } from '../../kernel/backoff.ts'
 import { messageOf, Refused, TidemarkError } from '../../kernel/errors.ts'
+import { Backoff, type Random } from '../../kernel/random.ts'
 import type { End } from './worker-process.ts'
 
 /** How many starts in a row may fail. */

@@ -1,5 +1,5 @@
-import { systemRandom } from '../../kernel/backoff.ts'
 import { wallClock } from '../../kernel/clock.ts'
+import { systemRandom } from '../../kernel/random.ts'
 import { textOfAll } from '../../observe/metric-maker.ts'
 import { createWorkersMetrics } from '../../observe/workers-metrics.ts'
 import type { HttpOptions, HttpServer } from '../../serve/http.ts'

@@ -1,10 +1,7 @@
 import { startOfWindow } from '../../kernel/time.ts'
-import {
-  type DedupeStep,
-  type OnLate,
-  stepsOf,
-  type TumblingStep,
-} from '../../topology/definition.ts'
+import type { DedupeStep, TumblingStep } from '../../topology/definition.ts'
+import { stepsOf } from '../../topology/graph.ts'
+import type { OnLate } from '../../topology/source.ts'
 import type { Flow } from '../events.ts'
 import { lateError } from '../faults.ts'
 import { type ChunkRun, subjectOf } from '../run.ts'

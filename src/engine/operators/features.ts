@@ -1,15 +1,19 @@
-import { type ColumnUses, checkAggregate, checkEmpty } from '../../topology/aggregates/check.ts'
-import { textOf } from '../../topology/aggregates/table.ts'
 import {
-  type Definition,
-  type EventFunction,
-  type FeatureDefinition,
-  type FeaturesStep,
-  isTrained,
-  type SourceDefinition,
-  stepsOf,
+  aggregateText,
+  type ColumnUses,
+  checkAggregate,
+  checkEmpty,
+} from '../../topology/aggregates.ts'
+import type {
+  Definition,
+  EventFunction,
+  FeatureDefinition,
+  FeaturesStep,
+  SourceDefinition,
 } from '../../topology/definition.ts'
 import { readFunction } from '../../topology/function-reading.ts'
+import { stepsOf } from '../../topology/graph.ts'
+import { isTrained } from '../../topology/models.ts'
 import { FeatureRows } from '../feature-rows.ts'
 import { subjectOf } from '../run.ts'
 import { type LookupFeature, lookupsOf } from '../table-rows.ts'
@@ -113,9 +117,9 @@ function explain(feature: FeatureDefinition, { kinds }: FeaturesStep, print: Pri
     case 'value':
       return `value ${print(feature.of)}${kind}`
     case 'rolling':
-      return `${textOf(feature.aggregate)} over the last ${feature.lengthMs} ms${kind}`
+      return `${aggregateText(feature.aggregate)} over the last ${feature.lengthMs} ms${kind}`
     case 'tumbling':
-      return `${textOf(feature.aggregate)} of the ${feature.which} window of ${feature.lengthMs} ms${kind}`
+      return `${aggregateText(feature.aggregate)} of the ${feature.which} window of ${feature.lengthMs} ms${kind}`
     case 'sinceLast':
       return `seconds since the last within ${feature.lengthMs} ms${kind}, empty: ${feature.empty}`
     case 'sinceLastEver': {

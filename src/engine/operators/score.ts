@@ -1,18 +1,18 @@
 import { TidemarkError } from '../../kernel/errors.ts'
 import { isShare, SHARES } from '../../kernel/shares.ts'
-import { accuracyFault, measureOf } from '../../topology/accuracy.ts'
+import type { RouteCondition, ScoreStep } from '../../topology/definition.ts'
+import { fieldsRead } from '../../topology/function-source.ts'
+import { isEligible, rankedVariants, type Variant } from '../../topology/graph.ts'
 import {
+  accuracyFault,
   isRule,
   type ModelDefinition,
+  measureOf,
   outputsOf,
-  type RouteCondition,
   type RuleDefinition,
-  type ScoreStep,
   type ScoringModel,
-} from '../../topology/definition.ts'
-import { fieldsRead } from '../../topology/fields-read.ts'
-import { LATENCY_LIMITS } from '../../topology/latency-budgets.ts'
-import { isEligible, rankedVariants, type Variant } from '../../topology/variants.ts'
+} from '../../topology/models.ts'
+import { LATENCY_LIMITS } from '../../topology/score-options.ts'
 import type { OperatorRule, Print, ReportFault } from './rule.ts'
 
 const USES = Object.keys(LATENCY_LIMITS).join(', ')

@@ -1,4 +1,4 @@
-import { COMPRESSIONS } from '../../kernel/compression.ts'
+import { COMPRESSIONS } from '../../kernel/kafka.ts'
 import type { SinkStep } from '../../topology/definition.ts'
 import type { OperatorRule } from './rule.ts'
 

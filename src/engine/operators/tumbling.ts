@@ -1,7 +1,7 @@
 import { called } from '../../columns/events.ts'
-import { type ColumnUses, checkAggregate } from '../../topology/aggregates/check.ts'
-import { textOf } from '../../topology/aggregates/table.ts'
-import { stepsOf, type TumblingStep } from '../../topology/definition.ts'
+import { aggregateText, type ColumnUses, checkAggregate } from '../../topology/aggregates.ts'
+import type { TumblingStep } from '../../topology/definition.ts'
+import { stepsOf } from '../../topology/graph.ts'
 import { type Flow, NO_EVENTS, type WindowResult } from '../events.ts'
 import type { ChunkRun } from '../run.ts'
 import { TumblingWindows } from '../tumbling-windows.ts'
@@ -28,7 +28,7 @@ export const tumbling: OperatorRule<TumblingStep> = {
     graceMs,
     emit,
     columns: textsOf(columns, print),
-    aggregates: textsOf(aggregates, textOf),
+    aggregates: textsOf(aggregates, aggregateText),
   }),
 
   // An open window began at most this long before the watermark, and its result lags behind its

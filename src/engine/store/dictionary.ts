@@ -1,8 +1,5 @@
-import type { ByteRoom } from '../../kernel/byte-room.ts'
+import { type ByteRoom, hashOf, Memory, TextScratch } from '../../kernel/bytes.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
-import { Memory } from '../../kernel/memory.ts'
-import { hashOf } from '../../kernel/text-hash.ts'
-import { TextScratch } from '../../kernel/text-scratch.ts'
 import type { Cell } from '../../topology/definition.ts'
 
 /** A power of 2, like every later capacity. */

@@ -1,15 +1,16 @@
 import { type ColumnType, PRESENT } from '../../columns/columns.ts'
 import { called, type Events, type Read, type Reader } from '../../columns/events.ts'
 import { FieldRead, NO_CELL, ScannedEvents } from '../../columns/scanned-events.ts'
-import type { Memory } from '../../kernel/memory.ts'
-import type { CellType, Need } from '../../topology/aggregates/rule.ts'
+import type { Memory } from '../../kernel/bytes.ts'
 import {
   type Aggregate,
+  aggregateRule,
+  type CellType,
   cellTypesOf,
   columnsOf,
+  type Need,
   parameterOf,
-  ruleOf,
-} from '../../topology/aggregates/table.ts'
+} from '../../topology/aggregates.ts'
 import type { Cell, EventFunction } from '../../topology/definition.ts'
 import { Dictionary } from './dictionary.ts'
 import type { NextEvents } from './histories.ts'
@@ -90,7 +91,7 @@ export class EventColumns {
     this.#places = new Int32Array(this.#columns.length)
     this.#numbers = new Float64Array(this.#columns.length)
     this.#ahead = aheadOf(this.#columns, this.#isHeld)
-    const inNeed = (need: Need) => aggregates.filter((a) => ruleOf(a).needs.includes(need))
+    const inNeed = (need: Need) => aggregates.filter((a) => aggregateRule(a).needs.includes(need))
     const columnsInNeed = (need: Need) => [
       ...new Set(inNeed(need).flatMap((a) => this.#placesOf(a))),
     ]

@@ -1,7 +1,5 @@
-import { checksum } from '../../kernel/checksum.ts'
+import { checksum, Memory, TextScratch } from '../../kernel/bytes.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
-import { Memory } from '../../kernel/memory.ts'
-import { TextScratch } from '../../kernel/text-scratch.ts'
 import type { Cell } from '../../topology/definition.ts'
 
 /** Features of a key, or an open window's result so far, by name. */

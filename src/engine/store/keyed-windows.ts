@@ -1,6 +1,6 @@
 import type { Events, Read, Reader } from '../../columns/events.ts'
 import { startOfWindow } from '../../kernel/time.ts'
-import type { Aggregate } from '../../topology/aggregates/table.ts'
+import type { Aggregate } from '../../topology/aggregates.ts'
 import type { EventFunction, FeaturesStep, KindDefinition } from '../../topology/definition.ts'
 import type { Dictionary } from './dictionary.ts'
 import { type BadCell, EventColumns, isMissing } from './event-columns.ts'

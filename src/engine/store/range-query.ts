@@ -1,4 +1,4 @@
-import type { Deviations, Reached } from '../../topology/aggregates/rule.ts'
+import type { Deviations, WindowValues } from '../../topology/aggregates.ts'
 import { BlockQuery } from './block-query.ts'
 import { variance } from './compensated.ts'
 import type { History } from './history.ts'
@@ -10,7 +10,7 @@ import { decayedAt, isNothing, MAX, MIN, Moments, SQUARES, SUM } from './summari
  * The events of one key in a range of time. It is extended backwards from the newest event, window
  * by window, and keeps the sums of what it has covered.
  */
-export class RangeQuery implements Reached {
+export class RangeQuery implements WindowValues {
   readonly #layout: Layout
   /** By column: where its summary is in the sums. */
   readonly #sums: Float64Array

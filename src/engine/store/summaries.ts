@@ -1,4 +1,4 @@
-import type { Deviations } from '../../topology/aggregates/rule.ts'
+import type { Deviations } from '../../topology/aggregates.ts'
 import { addTo, addToTriple, productError, squareError, sumError } from './compensated.ts'
 import type { EventBuffer } from './event-buffer.ts'
 

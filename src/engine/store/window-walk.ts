@@ -1,6 +1,12 @@
-import { generated } from '../../kernel/generated.ts'
-import type { AggregateRule, Need, Placed } from '../../topology/aggregates/rule.ts'
-import { type Aggregate, parameterOf, ruleOf } from '../../topology/aggregates/table.ts'
+import { generated } from '../../kernel/node.ts'
+import {
+  type Aggregate,
+  type AggregateArguments,
+  type AggregateRule,
+  aggregateRule,
+  type Need,
+  parameterOf,
+} from '../../topology/aggregates.ts'
 import type { History } from './history.ts'
 import type { Layout } from './layout.ts'
 import { RangeQuery } from './range-query.ts'
@@ -22,7 +28,7 @@ interface TimeRange {
 }
 
 /** A feature as its rule takes it: inspecting an aggregate per event costs more than computing. */
-interface PlacedFeature extends Placed {
+interface PlacedFeature extends AggregateArguments {
   readonly feature: number
   readonly value: AggregateRule['value']
 }
@@ -30,7 +36,7 @@ interface PlacedFeature extends Placed {
 function placed({ aggregate, lengthMs, column, over, feature }: WindowFeature): PlacedFeature {
   return {
     feature,
-    value: ruleOf(aggregate).value,
+    value: aggregateRule(aggregate).value,
     column,
     over,
     parameter: parameterOf(aggregate),
@@ -60,7 +66,7 @@ export class WindowWalk {
   constructor(features: readonly WindowFeature[], layout: Layout) {
     const lengths = [...new Set(features.map((f) => f.lengthMs))].toSorted((a, b) => a - b)
     const needy = features.filter((f) =>
-      ruleOf(f.aggregate).needs.some((n) => BEYOND_SUMS.includes(n)),
+      aggregateRule(f.aggregate).needs.some((n) => BEYOND_SUMS.includes(n)),
     )
     this.#windows = lengths.map((lengthMs) => ({
       lengthMs,

@@ -1,6 +1,6 @@
 import type { Type, types } from 'avsc'
 import { ABSENT, type ColumnForm, type FieldPath, NULL, PRESENT } from '../../columns/columns.ts'
-import { generated } from '../../kernel/generated.ts'
+import { generated } from '../../kernel/node.ts'
 import {
   ANY_NUMBER,
   isAllowed,

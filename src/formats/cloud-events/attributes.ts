@@ -1,4 +1,4 @@
-import type { CloudEvent } from '../../topology/cloud-events.ts'
+import type { CloudEvent } from '../../topology/source.ts'
 import { invalidPayload } from '../registry/payload-decoder.ts'
 import { timestampMs } from './timestamp.ts'
 

@@ -1,7 +1,6 @@
 import { isUtf8 } from 'node:buffer'
-import type { CloudEvent } from '../../topology/cloud-events.ts'
 import { checkedBy } from '../../topology/schema.ts'
-import type { SourcePartition, SourceRecord } from '../../topology/source-record.ts'
+import type { CloudEvent, SourcePartition, SourceRecord } from '../../topology/source.ts'
 import type { RecordDecoder } from '../event-maker.ts'
 import type { FormatSource, RawRecord } from '../format.ts'
 import { GivenRecord } from '../given-record.ts'

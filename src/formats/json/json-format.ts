@@ -1,7 +1,7 @@
 import { type ColumnForm, type FieldPath, ScannedColumns } from '../../columns/columns.ts'
 import type { Reader } from '../../columns/events.ts'
 import { columnReader, ScannedEvents } from '../../columns/scanned-events.ts'
-import { valuePlace } from '../../kernel/memory.ts'
+import { valuePlace } from '../../kernel/bytes.ts'
 import type { Slices } from '../../kernel/slices.ts'
 import { decodeEach, type EachDecoder, type OpenChunk } from '../decode-each.ts'
 import { EventMaker } from '../event-maker.ts'

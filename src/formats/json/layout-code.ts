@@ -1,5 +1,5 @@
 import { ABSENT, NULL, PRESENT, type ScannedColumns } from '../../columns/columns.ts'
-import { generated } from '../../kernel/generated.ts'
+import { generated } from '../../kernel/node.ts'
 import type { BoundScalar } from './bound.ts'
 import { isBareText, type RecordLayout } from './layout.ts'
 import type { NumberRule } from './plain.ts'

@@ -1,5 +1,5 @@
-import { Constant } from '../../kernel/byte-room.ts'
-import { generated } from '../../kernel/generated.ts'
+import { Constant } from '../../kernel/bytes.ts'
+import { generated } from '../../kernel/node.ts'
 import type { Expression } from '../../topology/function-reading.ts'
 import { equalityTest } from './equality.ts'
 import type { KnownObject, KnownValue } from './known-values.ts'

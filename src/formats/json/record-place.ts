@@ -1,4 +1,4 @@
-import type { Memory } from '../../kernel/memory.ts'
+import type { Memory } from '../../kernel/bytes.ts'
 
 /** Where a record's value is in memory. */
 export interface RecordPlace {

@@ -1,6 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { ColumnForm, FieldPath, ScannedColumns } from '../../columns/columns.ts'
-import { generated } from '../../kernel/generated.ts'
+import { generated } from '../../kernel/node.ts'
 import { type Bound, boundOf } from './bound.ts'
 import { recordLayoutOf } from './layout.ts'
 import { compileLayout, type LayoutScan } from './layout-code.ts'

@@ -1,5 +1,5 @@
 import type { ScannedColumns } from '../../columns/columns.ts'
-import type { Memory } from '../../kernel/memory.ts'
+import type { Memory } from '../../kernel/bytes.ts'
 
 /** Scored events, in columns. */
 export interface ScoredRows {

@@ -1,5 +1,5 @@
 import { ABSENT, NULL } from '../../columns/columns.ts'
-import { type ByteRoom, Constant } from '../../kernel/byte-room.ts'
+import { type ByteRoom, Constant } from '../../kernel/bytes.ts'
 import { NUMBER_BYTES, writeNumber } from './number-text.ts'
 import { isCanonicalNumber } from './number-token.ts'
 import { cellOf, memoryOf, type ScoredRows } from './scored-rows.ts'

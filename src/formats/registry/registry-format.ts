@@ -1,11 +1,11 @@
 import { type ColumnForm, type FieldPath, ScannedColumns } from '../../columns/columns.ts'
 import type { Reader } from '../../columns/events.ts'
 import { columnReader, ScannedEvents } from '../../columns/scanned-events.ts'
-import { type ValuePlace, valuePlace } from '../../kernel/memory.ts'
+import { type ValuePlace, valuePlace } from '../../kernel/bytes.ts'
 import type { Slices } from '../../kernel/slices.ts'
 import type { SchemaRegistry } from '../../registry/schema-registry.ts'
 import { checkedBy } from '../../topology/schema.ts'
-import type { RegistryFormat as FormatDefinition } from '../../topology/source-format.ts'
+import type { RegistrySourceFormat as FormatDefinition } from '../../topology/source.ts'
 import { decodeEach, type EachDecoder, type OpenChunk } from '../decode-each.ts'
 import { EventMaker } from '../event-maker.ts'
 import type {

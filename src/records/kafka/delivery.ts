@@ -1,6 +1,6 @@
-import { Backoff } from '../../kernel/backoff.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName } from '../../kernel/ids.ts'
+import { Backoff } from '../../kernel/random.ts'
 import { formatDuration } from '../../kernel/time.ts'
 import type { TopicPartition } from '../port.ts'
 import type { Brokers } from './brokers.ts'

@@ -1,7 +1,7 @@
-import { Backoff } from '../../kernel/backoff.ts'
 import { ConditionVariable } from '../../kernel/condition-variable.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName, position } from '../../kernel/ids.ts'
+import { Backoff } from '../../kernel/random.ts'
 import type { Brokers } from './brokers.ts'
 import { lastLeaderEpoch } from './codec/leader-epoch.ts'
 import { RecordSet } from './codec/record-set.ts'

@@ -1,7 +1,7 @@
 import { type KafkaConfig, logLevel } from 'kafkajs'
-import { systemRandom } from '../../kernel/backoff.ts'
 import { wallClock } from '../../kernel/clock.ts'
 import type { TidemarkError } from '../../kernel/errors.ts'
+import { systemRandom } from '../../kernel/random.ts'
 import type {
   CompressionOf,
   Followed,

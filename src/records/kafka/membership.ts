@@ -4,8 +4,8 @@ import kafkajs, {
   type GroupMemberAssignment,
   PartitionAssigners,
 } from 'kafkajs'
-import { Backoff } from '../../kernel/backoff.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
+import { Backoff } from '../../kernel/random.ts'
 import type { TopicPartition } from '../port.ts'
 import type { Brokers } from './brokers.ts'
 import { type Claims, decodeLiveIds } from './claims.ts'

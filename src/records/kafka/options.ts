@@ -1,7 +1,7 @@
 import type { KafkaConfig } from 'kafkajs'
-import type { Random } from '../../kernel/backoff.ts'
 import type { Clock } from '../../kernel/clock.ts'
 import { refuseIfAny, TidemarkError } from '../../kernel/errors.ts'
+import type { Random } from '../../kernel/random.ts'
 import { type KafkaSasl, type PasswordLogin, saslFaults } from './login/sasl-options.ts'
 
 // How to reach the brokers. Invalid options are refused before any connection is tried.

@@ -1,6 +1,6 @@
-import { Backoff, type BackoffRange, type Random } from '../../kernel/backoff.ts'
 import type { Clock } from '../../kernel/clock.ts'
 import type { TidemarkError } from '../../kernel/errors.ts'
+import { Backoff, type BackoffRange, type Random } from '../../kernel/random.ts'
 
 // Partitions that are not fetched for a while because of an error; the others of their leader
 // continue.

@@ -1,6 +1,6 @@
 import type { Arrivals, WindowResult } from '../../engine/events.ts'
 import { NUMBER_BYTES, writeNumber } from '../../formats/json/number-text.ts'
-import { ByteRoom, Constant } from '../../kernel/byte-room.ts'
+import { ByteRoom, Constant } from '../../kernel/bytes.ts'
 import { aroundOffset, windowId } from '../../kernel/ids.ts'
 import { appendPart } from '../../records/written-records.ts'
 import type { Following } from '../outputs.ts'

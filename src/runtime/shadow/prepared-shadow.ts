@@ -3,13 +3,9 @@ import { ModelCache } from '../../scoring/model-cache.ts'
 import { loadScorers } from '../../scoring/models.ts'
 import { ruleScorer } from '../../scoring/rule-scorer.ts'
 import type { Scorer } from '../../scoring/scorer.ts'
-import {
-  type Definition,
-  isRule,
-  type ScoreStep,
-  type ShadowDefinition,
-  scoreStepsOf,
-} from '../../topology/definition.ts'
+import type { Definition, ScoreStep, ShadowDefinition } from '../../topology/definition.ts'
+import { scoreStepsOf } from '../../topology/graph.ts'
+import { isRule } from '../../topology/models.ts'
 
 /** A shadow with its model. */
 export interface PreparedShadow {

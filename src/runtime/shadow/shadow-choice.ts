@@ -1,7 +1,8 @@
 import type { Arrivals } from '../../engine/events.ts'
 import type { StepAnswer } from '../../scoring/step-answer.ts'
 import type { StepModel } from '../../scoring/step-models.ts'
-import { isRule, type ScoreStep } from '../../topology/definition.ts'
+import type { ScoreStep } from '../../topology/definition.ts'
+import { isRule } from '../../topology/models.ts'
 
 /** Decides which rows a shadow gets, of those whose keys are in its share. */
 export class ShadowChoice {

@@ -1,4 +1,4 @@
-import { ByteRoom, Constant } from '../../kernel/byte-room.ts'
+import { ByteRoom, Constant } from '../../kernel/bytes.ts'
 import type { Clock } from '../../kernel/clock.ts'
 import type { Header } from '../../records/port.ts'
 import { writeVarint } from '../../records/varint.ts'

@@ -1,6 +1,6 @@
 import { NUMBER_BYTES, writeNumber } from '../../formats/json/number-text.ts'
-import { ByteRoom, Constant } from '../../kernel/byte-room.ts'
-import type { OutputShape } from '../../topology/definition.ts'
+import { ByteRoom, Constant } from '../../kernel/bytes.ts'
+import type { OutputShape } from '../../topology/models.ts'
 
 /** Stands for a number in a template. JSON has it nowhere else. */
 const NUMBER = '\u0000'

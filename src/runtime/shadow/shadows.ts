@@ -1,6 +1,6 @@
 import type { Clock } from '../../kernel/clock.ts'
-import type { Compression } from '../../kernel/compression.ts'
 import { ConditionVariable } from '../../kernel/condition-variable.ts'
+import type { Compression } from '../../kernel/kafka.ts'
 import type { Records } from '../../records/port.ts'
 import { StepModel } from '../../scoring/step-models.ts'
 import type { StepScorer } from '../../scoring/step-scorer.ts'

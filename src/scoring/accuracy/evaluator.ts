@@ -1,5 +1,5 @@
 import { TidemarkError } from '../../kernel/errors.ts'
-import type { ModelDefinition } from '../../topology/definition.ts'
+import type { ModelDefinition } from '../../topology/models.ts'
 import { scoreColumns } from '../score-columns.ts'
 import { BinaryAccuracy, type BinaryResult } from './binary-accuracy.ts'
 import { ClassAccuracy, type ClassResult } from './class-accuracy.ts'

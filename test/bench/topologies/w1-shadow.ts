@@ -1,6 +1,7 @@
 // W1 with a shadow of the same size, 100 other trees: it scores every event, and is only compared.
 import { onnxModel } from 'tidemark'
-import type { FeaturesStep, ModelDefinition, ScoreStep } from '../../../src/topology/definition.ts'
+import type { FeaturesStep, ScoreStep } from '../../../src/topology/definition.ts'
+import type { ModelDefinition } from '../../../src/topology/models.ts'
 import { cardGbdt } from '../../fixtures/models/card-gbdt.model.ts'
 import w1 from './w1.ts'
 

@@ -1,13 +1,13 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import { describe, expect, it } from 'vitest'
-import {
-  type Definition,
-  type EventFunction,
-  type FeaturesStep,
-  stepsOf,
-  type TableDefinition,
+import type {
+  Definition,
+  EventFunction,
+  FeaturesStep,
+  TableDefinition,
 } from '../../../src/topology/definition.ts'
+import { stepsOf } from '../../../src/topology/graph.ts'
 import { type Answer, compareGolden, type Golden, readGolden } from '../../golden/golden.ts'
 import { type Arrival, naiveFeatures } from './naive-features.ts'
 

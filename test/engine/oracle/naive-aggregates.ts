@@ -1,4 +1,4 @@
-import type { Aggregate } from '../../../src/topology/aggregates/table.ts'
+import type { Aggregate } from '../../../src/topology/aggregates.ts'
 import type { Cell, KindDefinition } from '../../../src/topology/definition.ts'
 import { exactDecayedSum, exactDeviations, exactSum, exactVariance } from './exact.ts'
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Aggregate } from '../../../src/topology/aggregates/table.ts'
+import type { Aggregate } from '../../../src/topology/aggregates.ts'
 import type {
   FeatureSource,
   FeaturesStep,

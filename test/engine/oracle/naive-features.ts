@@ -2,8 +2,8 @@ import type {
   FeatureDefinition,
   FeaturesStep,
   KindDefinition,
-  OnLate,
 } from '../../../src/topology/definition.ts'
+import type { OnLate } from '../../../src/topology/source.ts'
 import { naiveAggregate } from './naive-aggregates.ts'
 
 // What a features step must give, by looking through everything that ever arrived, again for each

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { Aggregate } from '../../../src/topology/aggregates/table.ts'
+import type { Aggregate } from '../../../src/topology/aggregates.ts'
 import { SMALL, Windowed } from '../windowed.ts'
 
 const HOUR_MS = 3_600_000

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { Dictionary } from '../../../src/engine/store/dictionary.ts'
-import { Memory } from '../../../src/kernel/memory.ts'
+import { Memory } from '../../../src/kernel/bytes.ts'
 import { runs } from '../../support/runs.ts'
 
 test('a text keeps its number while somebody holds it, and it is used again when nobody does', () => {

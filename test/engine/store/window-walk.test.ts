@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { HistorySizes } from '../../../src/engine/store/layout.ts'
-import type { Aggregate } from '../../../src/topology/aggregates/table.ts'
+import type { Aggregate } from '../../../src/topology/aggregates.ts'
 import { withoutGeneration } from '../../support/without-generation.ts'
 import { paymentRows } from '../payment-rows.ts'
 import { rounded, SMALL, UNRANKED, Windowed } from '../windowed.ts'

@@ -9,7 +9,7 @@ import { checkOf } from '../../../src/formats/avro/bounded.ts'
 import { boundOf } from '../../../src/formats/json/bound.ts'
 import type { PlainObject } from '../../../src/formats/json/plain.ts'
 import { plainOf } from '../../../src/formats/json/zod-schema.ts'
-import { Memory } from '../../../src/kernel/memory.ts'
+import { Memory } from '../../../src/kernel/bytes.ts'
 import { runs } from '../../support/runs.ts'
 
 // Whatever is scanned is what avsc and the schema make of it.

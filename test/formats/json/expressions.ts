@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import type { KnownObject, KnownValue } from '../../../src/formats/json/known-values.ts'
 import { compileEncoder, type OutputEncoder } from '../../../src/formats/json/output-encoder.ts'
-import { ByteRoom } from '../../../src/kernel/byte-room.ts'
+import { ByteRoom } from '../../../src/kernel/bytes.ts'
 import type { Expression } from '../../../src/topology/function-reading.ts'
 import { type Chunk, chunk, names } from './scored-chunks.ts'
 

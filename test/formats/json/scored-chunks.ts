@@ -7,9 +7,9 @@ import {
   knownScored,
 } from '../../../src/formats/json/known-values.ts'
 import type { ScoredRows } from '../../../src/formats/json/scored-rows.ts'
-import { Memory } from '../../../src/kernel/memory.ts'
+import { Memory } from '../../../src/kernel/bytes.ts'
 import { ScoreReader } from '../../../src/runtime/score-reader.ts'
-import type { ModelDefinition } from '../../../src/topology/definition.ts'
+import type { ModelDefinition } from '../../../src/topology/models.ts'
 import { modelStep, stepAnswer } from '../../support/score-steps.ts'
 import { numberToken } from './tokens.ts'
 

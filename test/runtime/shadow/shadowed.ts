@@ -4,9 +4,9 @@ import type { LogRecord } from '../../../src/records/port.ts'
 import { startWorker, type WorkerOptions } from '../../../src/runtime/worker.ts'
 import type { Scorer } from '../../../src/scoring/scorer.ts'
 import type { Definition, ScoreStep } from '../../../src/topology/definition.ts'
-import { stepsOf } from '../../../src/topology/definition.ts'
-import { modelDefinition } from '../../../src/topology/model.ts'
-import type { Shadow } from '../../../src/topology/score-models.ts'
+import { stepsOf } from '../../../src/topology/graph.ts'
+import { modelDefinition } from '../../../src/topology/models.ts'
+import type { Shadow } from '../../../src/topology/score-options.ts'
 import { model, preparedTopology, START_MS, scorer, source, Watch } from '../support.ts'
 
 // Workers on records in memory with a model that is watched only.

@@ -1,5 +1,5 @@
-import { COMPRESSIONS, type Compression } from '../../../kernel/compression.ts'
 import { TidemarkError } from '../../../kernel/errors.ts'
+import { COMPRESSIONS, type Compression } from '../../../kernel/kafka.ts'
 import { packLz4, unpackLz4, unpackLz4Apart } from './lz4.ts'
 import { packSnappy, unpackSnappy, unpackSnappyApart } from './snappy.ts'
 import { packGzip, packZstd, unpackGzip, unpackGzipApart } from './zlib.ts'

@@ -1,5 +1,5 @@
-import type { Compression } from '../../../kernel/compression.ts'
 import { TidemarkError } from '../../../kernel/errors.ts'
+import type { Compression } from '../../../kernel/kafka.ts'
 import { atOnce } from '../../../kernel/slices.ts'
 import { varintBytes, writeVarint } from '../../varint.ts'
 import { type OutgoingRecord, WrittenRecords } from '../../written-records.ts'

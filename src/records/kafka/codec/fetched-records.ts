@@ -1,5 +1,4 @@
-import type { ByteRoom } from '../../../kernel/byte-room.ts'
-import { Memory, type PartsPlace, type ValuePlace } from '../../../kernel/memory.ts'
+import { type ByteRoom, Memory, type PartsPlace, type ValuePlace } from '../../../kernel/bytes.ts'
 import { type RecordColumns, SPAN } from './record-columns.ts'
 import { NumberReader } from './varint.ts'
 

@@ -1,5 +1,4 @@
-import type { ByteRoom } from '../../../kernel/byte-room.ts'
-import type { PartsPlace, ValuePlace } from '../../../kernel/memory.ts'
+import type { ByteRoom, PartsPlace, ValuePlace } from '../../../kernel/bytes.ts'
 import type { LogRecord, LogRecords } from '../../port.ts'
 import type { FetchedRecords } from './fetched-records.ts'
 import { RecordView } from './record-view.ts'

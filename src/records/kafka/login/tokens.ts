@@ -1,6 +1,6 @@
-import { Backoff, type Random } from '../../../kernel/backoff.ts'
 import type { Clock } from '../../../kernel/clock.ts'
 import { messageOf, TidemarkError } from '../../../kernel/errors.ts'
+import { Backoff, type Random } from '../../../kernel/random.ts'
 import { within } from '../waiting.ts'
 import { type AccessToken, isBearer, unavailable } from './access-token.ts'
 

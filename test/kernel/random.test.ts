@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { Backoff } from '../../src/kernel/backoff.ts'
+import { Backoff } from '../../src/kernel/random.ts'
 import { longestWaits } from '../support/clocks.ts'
 
 const RANGE = { firstMs: 100, lastMs: 1_000 }

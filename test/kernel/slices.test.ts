@@ -1,7 +1,6 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { atOnce } from '../../src/kernel/slices.ts'
-import { sortInTurns } from '../../src/kernel/sort.ts'
+import { atOnce, sortInTurns } from '../../src/kernel/slices.ts'
 import { runs } from '../support/runs.ts'
 
 interface Card {

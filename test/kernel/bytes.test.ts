@@ -1,6 +1,5 @@
-import { expect, it } from 'vitest'
-import { ByteRoom, Constant } from '../../src/kernel/byte-room.ts'
-import { Memory } from '../../src/kernel/memory.ts'
+import { expect, it, test } from 'vitest'
+import { ByteRoom, Constant, hashOf, Memory } from '../../src/kernel/bytes.ts'
 
 const RUN = Buffer.from('0123456789'.repeat(100))
 const MEMORY = new Memory(new Uint8Array(RUN).buffer)
@@ -52,5 +51,19 @@ it('copies any bytes, those too that would be a NaN', () => {
     room.constant(new Constant(odd.subarray(from)))
     const wanted = Buffer.concat([odd.subarray(from), odd.subarray(from)])
     expect(room.bytes.subarray(0, room.used).toString('hex')).toBe(wanted.toString('hex'))
+  }
+})
+
+/** As the reference implementation gives it, by seed 0. */
+test.each([
+  ['', 0],
+  ['hello', 0x248bfa47],
+  ['hello, world', 0x149bbb7f],
+  ['The quick brown fox jumps over the lazy dog', 0x2e4ff723],
+])('the hash of "%s" is that of MurmurHash3, wherever it lies', (text, hash) => {
+  for (let from = 0; from < 9; from++) {
+    const bytes = Buffer.concat([Buffer.alloc(from, 1), Buffer.from(text), Buffer.alloc(5, 1)])
+    const memory = new Memory(new Uint8Array(bytes).buffer)
+    expect(hashOf(memory, from, from + Buffer.byteLength(text)) >>> 0).toBe(hash)
   }
 })

@@ -1,15 +1,11 @@
-import type { DurationMs } from '../kernel/time.ts'
-import type { LatencyUse } from './latency-budgets.ts'
-import type { Model } from './model.ts'
-import type { Rule } from './rule.ts'
+import { type DurationMs, millis } from '../kernel/time.ts'
+import type { Model, Rule } from './models.ts'
 
-// What an author says of a score step. Types only; score-builder.ts turns it into data.
+// The arguments of `.score`. Types, and the latency budget; score-builder.ts turns them into data.
 
-/** A trained model. */
 export type AnyOnnxModel = Model<readonly string[], unknown>
-/** What can score events. */
 export type AnyModel = AnyOnnxModel | Rule<never, string>
-/** The outputs that all of some models have. */
+/** The outputs that all models have. */
 export type CommonOutputs<M> = Common<OutputsOf<M>>
 type Common<O> = { readonly [P in keyof O & string]: O[P] }
 type OutputsOf<M> =
@@ -19,9 +15,9 @@ type OutputsOf<M> =
       ? { readonly [P in O]: { readonly column: number } }
       : never
 
-/** Which events a model gets. `E` is the event, `K` its features, `N` the names of the models. */
+/** A rule for the events of a model. `E` is the event, `K` its features, `N` the models' names. */
 export type Route<E, K extends string, N extends string> = {
-  /** The name of the model. */
+  /** Name of the model. */
   to: N
   /**
    * The name of the rule, in `s.route` and `tidemark-route`. A share depends on it: keep it while a
@@ -51,7 +47,7 @@ export type Route<E, K extends string, N extends string> = {
  * @param features as the model sees them, float32; those that are carried are not rounded
  * @param eventTimeMs ms since the epoch: see {@link hourOfDay}
  */
-type RouteWhen<E, K extends string> = (
+export type RouteWhen<E, K extends string> = (
   event: E,
   features: Readonly<Record<K, number>>,
   eventTimeMs: number,
@@ -81,9 +77,8 @@ export interface SeveralModels<E, K extends string, M> {
   /**
    * The model that scores an event whose own model cannot: its score is not finite, the run fails
    * on it, or the model's thread has died or hangs. If it cannot either, the event is a dead letter
-   * with both reasons.
-   *
-   * @default none: such an event is a dead letter, and without its thread the worker ends
+   * with both reasons. @default none: such an event is a dead letter, and without its thread the
+   * worker ends
    */
   fallback?: NoInfer<keyof M & string>
   /**
@@ -127,21 +122,62 @@ export interface ScoreOptions<C extends string> {
    */
   carry?: readonly C[]
   /**
-   * `nan` passes NaN features to the model. @default an event with a NaN feature is a dead
-   * letter `FEATURE_NOT_FINITE`
+   * `nan` passes NaN features to the model. @default an event with a NaN feature is a dead letter
+   * `FEATURE_NOT_FINITE`
    */
   missing?: 'nan'
   /**
-   * The longest that one batch may take; more than 0. It limits the size of the batches. A
-   * model that needs longer for a single row is refused at start: `MODEL_TOO_SLOW`.
+   * The longest that one batch may take; more than 0. It limits the size of the batches. A model
+   * that needs longer for a single row is refused at start: `MODEL_TOO_SLOW`.
    *
-   * Or the name of what the predictions are for. Then a batch may take half of that use's
-   * target, and predictions that take longer than its target or its maximum are counted and
-   * logged, measured from when the worker receives the chunk to when it is committed. Target
-   * and maximum, ms: `fraud` 50 and 100 · `recommendations` 100 and 200 · `search` 20 and 50 ·
-   * `ads` 10 and 25 · `chat` 200 and 500 · `batch` has neither, and a batch may take 1 s.
-   *
-   * @default 50 ms
+   * Or the name of what the predictions are for. Then a batch may take half of that use's target,
+   * and predictions that take longer than its target or its maximum are counted and logged,
+   * measured from when the worker receives the chunk to when it is committed. Target and maximum,
+   * ms: `fraud` 50 and 100 · `recommendations` 100 and 200 · `search` 20 and 50 · `ads` 10 and 25 ·
+   * `chat` 200 and 500 · `batch` has neither, and a batch may take 1 s. @default 50 ms
    */
   latencyBudget?: DurationMs | LatencyUse
+}
+
+/** How soon predictions should be committed after the worker has received their events, ms. */
+export interface LatencyLimits {
+  readonly targetMs: number
+  readonly maximumMs: number
+}
+
+/** By use of the predictions. `null`: latency does not matter. */
+export const LATENCY_LIMITS = {
+  fraud: { targetMs: 50, maximumMs: 100 },
+  recommendations: { targetMs: 100, maximumMs: 200 },
+  search: { targetMs: 20, maximumMs: 50 },
+  ads: { targetMs: 10, maximumMs: 25 },
+  chat: { targetMs: 200, maximumMs: 500 },
+  batch: null,
+} as const satisfies Record<string, LatencyLimits | null>
+
+/** A use of predictions, which implies how soon they are needed: see docs/models.md. */
+export type LatencyUse = keyof typeof LATENCY_LIMITS
+
+/** ms, where latency does not matter: larger batches would not make a row cheaper. */
+const PATIENT_BATCH_MS = 1_000
+/** Share of the target for one batch; the rest is for windows, encoding and the commit. */
+const BATCH_SHARE = 0.5
+
+export interface LatencyBudget {
+  /** The longest that one batch may take, ms. */
+  readonly latencyBudgetMs: number
+  /** Absent if the budget was given as a duration. */
+  readonly latency?: LatencyLimits & { readonly use: LatencyUse }
+}
+
+/**
+ * @param given duration of one batch, or a use of predictions. An unknown use, as JavaScript may
+ * pass, gives NaN, which the check at start refuses.
+ */
+export function latencyBudgetOf(given: DurationMs | LatencyUse = millis(50)): LatencyBudget {
+  if (typeof given !== 'string') return { latencyBudgetMs: given }
+  if (!Object.hasOwn(LATENCY_LIMITS, given)) return { latencyBudgetMs: Number.NaN }
+  const limits = LATENCY_LIMITS[given]
+  if (limits === null) return { latencyBudgetMs: PATIENT_BATCH_MS }
+  return { latencyBudgetMs: limits.targetMs * BATCH_SHARE, latency: { use: given, ...limits } }
 }

@@ -1,6 +1,4 @@
-// How long to wait before a retry. Clients that failed together, such as all workers of a broker
-// that went away, must not all come back at the same moment: exponential backoff with full jitter
-// (Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
+// Random numbers, and the waits between retries that are drawn from them.
 
 /** Returns numbers in [0, 1), as `Math.random` does. Passed in so that a test can control it. */
 export type Random = () => number
@@ -8,6 +6,18 @@ export type Random = () => number
 /** The default of whoever takes a {@link Random}. */
 // oxlint-disable-next-line no-restricted-properties -- only here, so that nothing else calls it
 export const systemRandom: Random = Math.random
+
+/**
+ * A {@link Random} that depends only on the seed, a whole number from 1 to 2^31 − 2: the
+ * multiplicative generator of Park and Miller (1988).
+ */
+export function seeded(seed: number): Random {
+  let state = seed
+  return () => {
+    state = (state * 48_271) % 2_147_483_647
+    return (state - 1) / 2_147_483_646
+  }
+}
 
 /** Bounds of the waits of a {@link Backoff}. */
 export interface BackoffRange {
@@ -17,7 +27,11 @@ export interface BackoffRange {
   readonly lastMs: number
 }
 
-/** The waits between the attempts of one operation. */
+/**
+ * The waits between the attempts of one operation: exponential backoff with full jitter, so that
+ * clients that failed together do not come back together (Brooker, "Exponential Backoff And
+ * Jitter", AWS Architecture Blog, 2015).
+ */
 export class Backoff {
   readonly #range: BackoffRange
   readonly #random: Random
@@ -38,7 +52,7 @@ export class Backoff {
     return 1 + Math.floor(this.#random() * longestMs)
   }
 
-  /** After a success: the next wait is a first one again. */
+  /** Makes the next wait a first one again, after a success. */
   reset(): void {
     this.#failures = 0
   }

@@ -1,6 +1,17 @@
-import { crc32 } from 'node:zlib'
+import * as zlib from 'node:zlib'
 
-// Which partition Kafka clients put a key in.
+// Conventions of Kafka's clients: how batches are compressed, and the partition of a key.
+
+/** Compressions by Kafka's names. The index of each is its number in the protocol. */
+export const COMPRESSIONS = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const
+
+export type Compression = (typeof COMPRESSIONS)[number]
+
+/** Why batches cannot be compressed in this way; `null`: they can. */
+export function compressionFault(compression: Compression): string | null {
+  if (compression !== 'zstd' || 'zstdCompressSync' in zlib) return null
+  return `zstd needs Node 22.15, 23.8 or newer, and this is ${process.versions.node}: lz4 works with all`
+}
 
 /**
  * `murmur2`: Java and compatible clients, kafkajs among them · `crc32`: the default of librdkafka
@@ -8,9 +19,8 @@ import { crc32 } from 'node:zlib'
  */
 export type Partitioner = 'murmur2' | 'crc32'
 
-/** The partition of a key in a topic with `partitions` partitions. */
 export function partitionOfKey(key: Buffer, partitions: number, by: Partitioner): number {
-  return by === 'crc32' ? crc32(key) % partitions : placeOf(murmur2(key), partitions)
+  return by === 'crc32' ? zlib.crc32(key) % partitions : placeOf(murmur2(key), partitions)
 }
 
 /** The partition that Java clients choose for a hash. */
@@ -38,7 +48,7 @@ export function murmur2(data: Uint8Array, from = 0, to: number = data.length): n
   return h ^ (h >>> 15)
 }
 
-/** As Buffer's readInt32LE, which is slower: it checks its argument. */
+/** Buffer's readInt32LE without the check of its argument, which costs time. */
 function wordAt(data: Uint8Array, i: number): number {
   const low = (data[i] as number) | ((data[i + 1] as number) << 8)
   return low | ((data[i + 2] as number) << 16) | ((data[i + 3] as number) << 24)

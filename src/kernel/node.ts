@@ -1,0 +1,42 @@
+import { mkdirSync, readFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+
+// Node: the version of this package, a folder that may not exist, and functions from source text.
+
+/** This package's version. */
+export function packageVersion(): string {
+  const file = new URL('../../package.json', import.meta.url)
+  const { version } = JSON.parse(readFileSync(file, 'utf8')) as { version: string }
+  return version
+}
+
+/**
+ * Creates a folder and those around it. Node's `recursive` never returns where a file system denies
+ * that a folder exists and does not let it be created, as `/proc` does (Node 20 to 24).
+ * @throws Error what the file system answers
+ */
+export function makeFolder(path: string): void {
+  try {
+    mkdirSync(path)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EEXIST') return
+    if (code !== 'ENOENT' || dirname(path) === path) throw error
+    makeFolder(dirname(path))
+    mkdirSync(path)
+  }
+}
+
+/**
+ * Compiles a function from source text. `null`: code generation is off
+ * (`--disallow-code-generation-from-strings`).
+ */
+export function generated(parameters: readonly string[], body: string): unknown {
+  try {
+    // oxlint-disable-next-line typescript/no-implied-eval -- the source contains only numbers and names of our own
+    return new Function(...parameters, body)
+  } catch (thrown) {
+    if (thrown instanceof EvalError) return null
+    throw thrown
+  }
+}

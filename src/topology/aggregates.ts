@@ -1,0 +1,286 @@
+import type { DurationMs } from '../kernel/time.ts'
+
+// Aggregates: one table defines them all. The methods for authors, the data, the description, the
+// checks, what windows store and the value follow from an aggregate's rule.
+
+export type CellType = 'number' | 'string' | 'boolean'
+
+/**
+ * Data that windows store for a column besides its cells. `sums`: sums of its values and of their
+ * squares, and its minimum and maximum · `powers`: sums up to the fourth power · `order`: its
+ * values, sorted · `links`: from each string to its previous occurrence · `decay`: its decayed sum.
+ */
+export type Need = 'sums' | 'powers' | 'order' | 'links' | 'decay'
+
+/** Sums of powers of the deviations from the mean. */
+export interface Deviations {
+  /** 0 only if all values are equal. */
+  readonly squares: number
+  readonly cubes: number
+  readonly fourths: number
+}
+
+/**
+ * The events of a window, at least one, with columns by number that have what they {@link Need}.
+ */
+export interface WindowValues {
+  readonly count: number
+  total(column: number): number
+  /** Whether the total is 0, apart from the rounding error of values that cancel out. */
+  isNothing(column: number): boolean
+  min(column: number): number
+  max(column: number): number
+  variance(column: number): number
+  /** The result is valid until the next call. */
+  deviations(column: number): Deviations
+  /** The cell of the oldest event. */
+  oldest(column: number): number
+  /** The cell of the newest event. */
+  newest(column: number): number
+  distinct(column: number): number
+  quantile(column: number, q: number): number
+  decayed(column: number, halfLifeMs: number): number
+}
+
+/**
+ * The arguments of an aggregate, in one shape for all. Numbers that are not given are NaN; columns
+ * that are not given are 0.
+ */
+export interface AggregateArguments {
+  readonly column: number
+  readonly over: number
+  readonly parameter: number
+  readonly empty: number
+  /** Length of the window, s. */
+  readonly lengthSeconds: number
+}
+
+export interface AggregateRule {
+  /**
+   * The columns that it reads, by their names in the data. Its methods take them first, then the
+   * parameter, then `empty`.
+   */
+  readonly columns: readonly ('column' | 'over')[]
+  readonly cells: readonly CellType[]
+  /** A number that it takes besides its columns, such as `q`. */
+  readonly parameter?: {
+    /** Its name in the data. */
+    readonly name: string
+    text(value: number): string
+    /** Why a value is refused; `null`: it is not. */
+    fault(value: number): string | null
+  }
+  /** Whether the author sets its value over no events; otherwise that is 0. */
+  readonly acceptsEmpty: boolean
+  /** Set if its value is one of the cells, not computed from them. A model takes no strings. */
+  readonly givesCell?: true
+  readonly needs: readonly Need[]
+  readonly value: (window: WindowValues, args: AggregateArguments) => number
+}
+
+const EVENTS = { columns: [], cells: [], acceptsEmpty: false, needs: [] } as const
+const NUMBERS = { columns: ['column'], cells: ['number'], acceptsEmpty: true } as const
+const CONDITION = { columns: ['column'], cells: ['boolean'], needs: ['sums'] } as const
+const CELL = {
+  columns: ['column'],
+  cells: ['number', 'string', 'boolean'],
+  acceptsEmpty: true,
+  givesCell: true,
+  needs: [],
+} as const
+
+/**
+ * All aggregates, by name. To add one, add its rule here and its method in features.ts: it does not
+ * compile without.
+ */
+export const AGGREGATES = {
+  count: { ...EVENTS, value: (window) => window.count },
+  rate: { ...EVENTS, value: (window, { lengthSeconds }) => window.count / lengthSeconds },
+  sum: {
+    ...NUMBERS,
+    acceptsEmpty: false,
+    needs: ['sums'],
+    value: (window, { column }) => window.total(column),
+  },
+  mean: {
+    ...NUMBERS,
+    needs: ['sums'],
+    value: (window, { column }) => window.total(column) / window.count,
+  },
+  min: { ...NUMBERS, needs: ['sums'], value: (window, { column }) => window.min(column) },
+  max: { ...NUMBERS, needs: ['sums'], value: (window, { column }) => window.max(column) },
+  /** Population variance (divides by n). */
+  variance: { ...NUMBERS, needs: ['sums'], value: (window, { column }) => window.variance(column) },
+  std: {
+    ...NUMBERS,
+    needs: ['sums'],
+    value: (window, { column }) => Math.sqrt(window.variance(column)),
+  },
+  /** Population skewness. Undefined if all values are equal, as in scipy. */
+  skewness: {
+    ...NUMBERS,
+    needs: ['sums', 'powers'],
+    value: (window, { column, empty }) => {
+      const { squares, cubes } = window.deviations(column)
+      if (squares === 0) return empty
+      return (Math.sqrt(window.count) * cubes) / (squares * Math.sqrt(squares))
+    },
+  },
+  /**
+   * Excess kurtosis: 0 for a normal distribution. Undefined if all values are equal, as in scipy.
+   */
+  kurtosis: {
+    ...NUMBERS,
+    needs: ['sums', 'powers'],
+    value: (window, { column, empty }) => {
+      const { squares, fourths } = window.deviations(column)
+      if (squares === 0) return empty
+      return (window.count * fourths) / (squares * squares) - 3
+    },
+  },
+  /** The q-quantile, interpolated. */
+  quantile: {
+    ...NUMBERS,
+    parameter: {
+      name: 'q',
+      text: (q) => `${q}`,
+      fault: (q) => (q >= 0 && q <= 1 ? null : `quantile ${q} must lie between 0 and 1`),
+    },
+    needs: ['order'],
+    value: (window, { column, parameter }) => window.quantile(column, parameter),
+  },
+  /** Sum of one column divided by the sum of another; undefined if the latter is 0. */
+  ratio: {
+    ...NUMBERS,
+    columns: ['column', 'over'],
+    needs: ['sums'],
+    value: (window, { column, over, empty }) =>
+      window.isNothing(over) ? empty : window.total(column) / window.total(over),
+  },
+  /** Sum in which each value halves with every half-life since its event. */
+  decayedSum: {
+    ...NUMBERS,
+    acceptsEmpty: false,
+    parameter: {
+      name: 'halfLifeMs',
+      text: (halfLifeMs) => `half-life ${halfLifeMs} ms`,
+      fault: (halfLifeMs: DurationMs) =>
+        Number.isInteger(halfLifeMs) && halfLifeMs > 0
+          ? null
+          : `half-life ${halfLifeMs} ms must be a whole number above 0`,
+    },
+    needs: ['decay'],
+    value: (window, { column, parameter }) => window.decayed(column, parameter),
+  },
+  /** The cell of the event with the earliest event time. */
+  first: { ...CELL, value: (window, { column }) => window.oldest(column) },
+  /** The cell of the event with the latest event time. */
+  last: { ...CELL, value: (window, { column }) => window.newest(column) },
+  distinct: {
+    columns: ['column'],
+    cells: ['string'],
+    acceptsEmpty: false,
+    needs: ['links'],
+    value: (window, { column }) => window.distinct(column),
+  },
+  countWhere: {
+    ...CONDITION,
+    acceptsEmpty: false,
+    value: (window, { column }) => window.total(column),
+  },
+  /** Fraction of the events whose boolean is true, 0 to 1. */
+  share: {
+    ...CONDITION,
+    acceptsEmpty: true,
+    value: (window, { column }) => window.total(column) / window.count,
+  },
+} as const satisfies Readonly<Record<string, AggregateRule>>
+
+type Rules = typeof AGGREGATES
+export type AggregateName = keyof Rules
+
+type ParameterData<R> = R extends { parameter: { name: infer Name extends string } }
+  ? { readonly [N in Name]: number }
+  : unknown
+type EmptyData<R> = R extends { acceptsEmpty: true } ? { readonly empty: number } : unknown
+type CellData<R> = R extends { givesCell: true } ? { readonly cell: 'number' | 'any' } : unknown
+type DataOf<Of extends AggregateName> = { readonly of: Of } & {
+  readonly [Name in Rules[Of]['columns'][number]]: string
+} & ParameterData<Rules[Of]> &
+  EmptyData<Rules[Of]> &
+  CellData<Rules[Of]>
+
+/**
+ * An aggregate with its arguments, as data. `empty`: its value where it has none; aggregates
+ * without it are 0. `cell`: whether the cell must be a number (a boolean counts as 0 or 1) or may
+ * be a string too.
+ */
+export type Aggregate = { readonly [Of in AggregateName]: DataOf<Of> }[AggregateName]
+
+export function aggregateRule({ of }: Aggregate): AggregateRule {
+  return AGGREGATES[of]
+}
+
+export function columnsOf(aggregate: Aggregate): readonly string[] {
+  const data: Readonly<Record<string, unknown>> = aggregate
+  return aggregateRule(aggregate).columns.map((name) => data[name] as string)
+}
+
+/** The number that an aggregate takes besides its columns; NaN if it takes none. */
+export function parameterOf(aggregate: Aggregate): number {
+  const data: Readonly<Record<string, unknown>> = aggregate
+  const { parameter } = aggregateRule(aggregate)
+  return parameter === undefined ? Number.NaN : (data[parameter.name] as number)
+}
+
+export function cellTypesOf(aggregate: Aggregate): readonly CellType[] {
+  const { cells } = aggregateRule(aggregate)
+  const isForModel = 'cell' in aggregate && aggregate.cell === 'number'
+  return isForModel ? cells.filter((type) => type !== 'string') : cells
+}
+
+/** An aggregate as its author would write it. */
+export function aggregateText(aggregate: Aggregate): string {
+  const { parameter } = aggregateRule(aggregate)
+  const parts = [...columnsOf(aggregate)]
+  if (parameter !== undefined) parts.push(parameter.text(parameterOf(aggregate)))
+  if ('empty' in aggregate) parts.push(`empty: ${aggregate.empty}`)
+  return `${aggregate.of}(${parts.join(', ')})`
+}
+
+/** The columns of one kind of event. */
+export interface ColumnUses {
+  readonly columns: Readonly<Record<string, unknown>>
+  /** By column, the types that suit all aggregates checked so far. */
+  readonly types: Map<string, readonly CellType[]>
+}
+
+const USES = { number: 'number', string: 'text', boolean: 'condition' } as const
+
+/** Reports the faults of one aggregate, given those checked before it. */
+export function checkAggregate(
+  aggregate: Aggregate,
+  { columns, types }: ColumnUses,
+  tell: (what: string) => void,
+): void {
+  const needed = cellTypesOf(aggregate)
+  for (const column of new Set(columnsOf(aggregate))) {
+    if (!Object.hasOwn(columns, column)) tell(`there is no column "${column}"`)
+    const before = types.get(column) ?? needed
+    const both = before.filter((type) => needed.includes(type))
+    if (both.length > 0) types.set(column, both)
+    else tell(`column "${column}" is used as a ${usesOf(before)} and as a ${usesOf(needed)}`)
+  }
+  const fault = aggregateRule(aggregate).parameter?.fault(parameterOf(aggregate)) ?? null
+  if (fault !== null) tell(fault)
+  if ('empty' in aggregate) checkEmpty(aggregate, tell)
+}
+
+/** Reports an `empty` that is not a number, as JavaScript may pass. */
+export function checkEmpty({ empty }: { empty: unknown }, tell: (what: string) => void): void {
+  if (typeof empty !== 'number') tell(`empty must be a number, got ${typeof empty}`)
+}
+
+function usesOf(types: readonly CellType[]): string {
+  return types.map((type) => USES[type]).join(' or a ')
+}

@@ -1,0 +1,236 @@
+import {
+  type AnyNode,
+  type Expression,
+  type Identifier,
+  type PrivateIdentifier,
+  parse,
+  type Super,
+} from 'acorn'
+import { full, simple } from 'acorn-walk'
+
+// The source of an author's function: its tree, which arguments it uses, and what it uses besides.
+
+/** A node of a tree (ESTree). */
+export type SyntaxNode = AnyNode
+
+/**
+ * Parses a function's source, wrapped so that it is a program; `null` if it cannot be parsed, as
+ * with native functions.
+ */
+export function functionTree(text: string): SyntaxNode | null {
+  const options = {
+    ecmaVersion: 'latest',
+    sourceType: 'module',
+    checkPrivateFields: false,
+  } as const
+  // An arrow or a function; else a method of an object; else a static method of a class.
+  for (const whole of [`(${text}\n)`, `({${text}\n})`, `(class {${text}\n})`]) {
+    try {
+      return parse(whole, options)
+    } catch {}
+  }
+  return null
+}
+
+export type NodeOf<Type> = Extract<SyntaxNode, { type: Type }>
+/** A function or a method. */
+export type FunctionNode = NodeOf<'ArrowFunctionExpression' | 'FunctionExpression'>
+
+/** The function in a tree: the expression itself, or the only method of an object. */
+export function functionIn(tree: SyntaxNode): FunctionNode | null {
+  const [statement] = tree.type === 'Program' ? tree.body : []
+  if (statement?.type !== 'ExpressionStatement') return null
+  const { expression } = statement
+  if (isFunction(expression)) return expression
+  const [method] = expression.type === 'ObjectExpression' ? expression.properties : []
+  if (method?.type !== 'Property' || !method.method) return null
+  return isFunction(method.value) ? method.value : null
+}
+
+function isFunction(node: SyntaxNode): node is FunctionNode {
+  return node.type === 'ArrowFunctionExpression' || node.type === 'FunctionExpression'
+}
+
+/** Whether a function may read its second argument. One whose source cannot be read may. */
+export function takesSecond(of: (...args: never[]) => unknown): boolean {
+  const node = nodeOf(of)
+  if (node === null) return true
+  return node.params.length > 1 || node.params[0]?.type === 'RestElement'
+}
+
+/**
+ * The fields that a function reads of one of its arguments, by its source: of the second, `a` and
+ * `b` in `(_, f) => f.a > 1 && f.b > 1`, and in `(_, { a, b }) => …`.
+ *
+ * @param argument its number, from 0
+ * @returns `null`: its source does not tell
+ */
+export function fieldsRead(
+  of: (...args: never[]) => unknown,
+  argument: number,
+): readonly string[] | null {
+  const node = nodeOf(of)
+  if (node === null) return null
+  const { params, body } = node
+  // A rest element may hold this argument, and the default of another parameter may read it.
+  const plain = params.every(({ type }) => type === 'Identifier' || type === 'ObjectPattern')
+  if (!plain || uses(body, 'arguments') > 0) return null
+  const parameter = params[argument]
+  if (parameter === undefined) return []
+  if (parameter.type === 'ObjectPattern') return namesOf(parameter)
+  return parameter.type === 'Identifier' ? fieldsOf(parameter.name, body) : null
+}
+
+function nodeOf(of: (...args: never[]) => unknown): FunctionNode | null {
+  // Not the function's own `toString`, which it may have overridden.
+  const tree = functionTree(nodeOf.toString.call(of))
+  return tree === null ? null : functionIn(tree)
+}
+
+function uses(body: SyntaxNode, name: string): number {
+  let times = 0
+  full(body, (node) => {
+    if (isNamed(node, name)) times++
+  })
+  return times
+}
+
+function isNamed(node: SyntaxNode, name: string): boolean {
+  return node.type === 'Identifier' && node.name === name
+}
+
+function namesOf({ properties }: NodeOf<'ObjectPattern'>): readonly string[] | null {
+  const names = properties.map((property) =>
+    property.type === 'Property' && !property.computed && property.key.type === 'Identifier'
+      ? property.key.name
+      : null,
+  )
+  return names.every((name) => name !== null) ? names : null
+}
+
+/** The fields that are picked of a name; `null`: it is used in another way, too. */
+function fieldsOf(name: string, body: SyntaxNode): readonly string[] | null {
+  const fields: string[] = []
+  let isCalled = false
+  full(body, (node) => {
+    // A method has the whole argument, as its `this`.
+    if (node.type === 'CallExpression' && node.callee.type === 'MemberExpression') {
+      isCalled ||= isNamed(node.callee.object, name)
+    }
+    if (node.type !== 'MemberExpression' || !isNamed(node.object, name)) return
+    const { property, computed } = node
+    if (!computed && property.type === 'Identifier') fields.push(property.name)
+    if (computed && property.type === 'Literal') fields.push(String(property.value))
+  })
+  return fields.length === uses(body, name) && !isCalled ? [...new Set(fields)] : null
+}
+
+// An author's functions must be pure, because a replay must give the same results. An impure name
+// is a note, not an error: it may be the author's own, and functions that are called are not seen.
+
+/** Kinds of impurity, each with what to do instead. */
+const KINDS = {
+  clock: 'take the time from the event',
+  chance: 'derive it from the event, such as from its id',
+  outside: 'put it into the event or a lookup table',
+} as const
+type Kind = keyof typeof KINDS
+
+const IMPURE: Readonly<Record<string, Kind>> = {
+  'Date.now': 'clock',
+  'new Date()': 'clock',
+  'Date()': 'clock',
+  'performance.now': 'clock',
+  'performance.timeOrigin': 'clock',
+  'Temporal.Now': 'clock',
+  'Math.random': 'chance',
+  'crypto.randomUUID': 'chance',
+  'crypto.getRandomValues': 'chance',
+  randomUUID: 'chance',
+  fetch: 'outside',
+  process: 'outside',
+  setTimeout: 'outside',
+  setInterval: 'outside',
+  setImmediate: 'outside',
+}
+/** Objects that have the globals as properties. */
+const GLOBALS = new Set(['globalThis', 'global'])
+/** Native functions, which have no source, by their names. */
+const NATIVE: Readonly<Record<string, string>> = {
+  now: 'Date.now',
+  random: 'Math.random',
+  Date: 'Date()',
+}
+
+/** Notes on the functions of a topology that use what may differ on a replay. */
+export function purityNotes(
+  topology: string,
+  functions: readonly { readonly where: string; readonly of: (...args: never[]) => unknown }[],
+): string[] {
+  const notes: string[] = []
+  for (const { where, of } of functions) {
+    const found = impuritiesIn(of.toString())
+    if (found.length === 0) continue
+    const kinds = [...new Set(found.map((name) => KINDS[IMPURE[name] as Kind]))]
+    notes.push(
+      `${topology}: ${where} uses ${found.join(', ')}: a replay, such as after a restart, may give ` +
+        `another result for the same event (${kinds.join('; ')})`,
+    )
+  }
+  return notes
+}
+
+/** The impure names in the source of a function, each once: `Date.now`, `new Date()`, … */
+export function impuritiesIn(text: string): string[] {
+  const tree = functionTree(text)
+  if (tree === null) return nativeIn(text)
+  const own = new Set<string>()
+  full(tree, (node, _, as) => {
+    if (as === 'VariablePattern') own.add((node as Identifier).name)
+  })
+  const found = new Set<string>()
+  const note = (name: string | null) => {
+    if (name !== null && Object.hasOwn(IMPURE, name)) found.add(name)
+  }
+  simple(tree, {
+    Identifier: (node) => note(globalName(node, own)),
+    MemberExpression: (node) => note(globalName(node, own)),
+    NewExpression: ({ callee, arguments: given }) => {
+      if (given.length === 0) note(`new ${globalName(callee, own)}()`)
+    },
+    CallExpression: ({ callee }) => note(`${globalName(callee, own)}()`),
+  })
+  return [...found]
+}
+
+function nativeIn(text: string): string[] {
+  const name = /^function (\w+)\(\) \{ \[native code\] \}$/.exec(text)?.[1]
+  const known = name === undefined ? undefined : NATIVE[name]
+  return known === undefined ? [] : [known]
+}
+
+/**
+ * The global that an expression names, with its properties, such as `Date.now`; `null` if it does
+ * not name one, or the name is the function's `own`.
+ */
+function globalName(
+  node: Expression | Super | PrivateIdentifier,
+  own: ReadonlySet<string>,
+): string | null {
+  const [root, ...rest] = namesIn(node) ?? []
+  if (root === undefined || own.has(root)) return null
+  return (GLOBALS.has(root) ? rest : [root, ...rest]).join('.')
+}
+
+/** `['Date', 'now']` of `Date.now`, `Date['now']` and `Date?.now`. */
+function namesIn(node: Expression | Super | PrivateIdentifier): string[] | null {
+  if (node.type === 'Identifier') return [node.name]
+  if (node.type === 'ChainExpression') return namesIn(node.expression)
+  if (node.type !== 'MemberExpression') return null
+  const { object, property, computed } = node
+  const names = namesIn(object)
+  if (names === null) return null
+  if (!computed && property.type === 'Identifier') return [...names, property.name]
+  const isText = property.type === 'Literal' && typeof property.value === 'string'
+  return isText ? [...names, String(property.value)] : null
+}

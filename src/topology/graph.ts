@@ -1,0 +1,154 @@
+import type { Definition, ScoreStep, ShadowSink, SinkStep, Step } from './definition.ts'
+import {
+  accuracyFault,
+  byAccuracy,
+  isAtLeast,
+  isTrained,
+  type ModelDefinition,
+  type StatedAccuracy,
+} from './models.ts'
+import type { SourceFormat } from './source.ts'
+
+// Walks over the steps of a topology, and copies of it with a change.
+
+/** All steps from here on, each step before those that follow it. */
+export function* stepsOf(then: readonly Step[]): Generator<Step> {
+  for (const step of then) {
+    yield step
+    if (step.op !== 'sink') yield* stepsOf(step.then)
+  }
+}
+
+/** The score steps from here on, in the order of {@link stepsOf}. */
+export function scoreStepsOf(then: readonly Step[]): ScoreStep[] {
+  return [...stepsOf(then)].filter((step) => step.op === 'score')
+}
+
+/** The name of the first step with windows, or else of the first sink: it accounts for records. */
+export function decisiveStep({ then }: Definition): string {
+  const steps = [...stepsOf(then)]
+  const keeps = steps.find((s) => s.op === 'features' || s.op === 'tumbling')
+  return (keeps ?? steps.find((s) => s.op === 'sink'))?.name ?? ''
+}
+
+/** The sinks from here on, those of shadows as well. */
+export function sinksOf(then: readonly Step[]): (SinkStep | ShadowSink)[] {
+  return [...stepsOf(then)].flatMap((step): (SinkStep | ShadowSink)[] => {
+    if (step.op === 'sink') return [step]
+    return step.op === 'score' ? step.shadows.flatMap(({ sink }) => sink ?? []) : []
+  })
+}
+
+/** The topics that a topology writes, the dead-letter topic last. */
+export function outputTopics({ then, deadLetterTopic }: Definition): string[] {
+  return [...new Set(sinksOf(then).map(({ topic }) => topic)), deadLetterTopic]
+}
+
+export function tableTopics({ tables }: Definition): string[] {
+  return [...new Set(tables.flatMap(({ from }) => from.topic ?? []))]
+}
+
+/** The same topology with other topics, by logical name. Steps keep their names. */
+export function withTopics(
+  definition: Definition,
+  actual: ReadonlyMap<string, string>,
+): Definition {
+  const rename = (topic: string) => actual.get(topic) ?? topic
+  const renamed = (step: Step): Step => {
+    if (step.op === 'sink') return { ...step, topic: rename(step.topic) }
+    if (step.op !== 'score') return step
+    const shadows = step.shadows.map(({ sink, ...shadow }) => {
+      return { ...shadow, sink: sink && { ...sink, topic: rename(sink.topic) } }
+    })
+    return { ...step, shadows }
+  }
+  return {
+    ...definition,
+    source: { ...definition.source, topic: rename(definition.source.topic) },
+    deadLetterTopic: rename(definition.deadLetterTopic),
+    tables: definition.tables.map((table) =>
+      table.from.topic === undefined
+        ? table
+        : { ...table, from: { topic: rename(table.from.topic) } },
+    ),
+    then: changed(definition.then, renamed),
+  }
+}
+
+function changed(then: readonly Step[], change: (step: Step) => Step): Step[] {
+  return then.map((before) => {
+    const step = change(before)
+    return step.op === 'sink' ? step : { ...step, then: changed(step.then, change) }
+  })
+}
+
+export function withMaxAhead(definition: Definition, maxAheadMs: number | 'none'): Definition {
+  const { source } = definition
+  const watermark = { ...source.watermark, maxAheadMs }
+  return { ...definition, source: { ...source, watermark } }
+}
+
+/** The same topology with JSON values in place of those whose schemas are in a registry. */
+export function withJsonValues(definition: Definition): Definition {
+  const { source, tables } = definition
+  return { ...definition, source: inJson(source), tables: tables.map(inJson) }
+
+  function inJson<T extends { readonly format: SourceFormat }>(of: T): T {
+    return of.format.is === 'registry' ? { ...of, format: { is: 'json' } } : of
+  }
+}
+
+/** Whether a model is only watched: no event gets its score from it. */
+export function isOnlyShadow(
+  {
+    shadows,
+    routes,
+    otherwise,
+    fallback,
+  }: Pick<ScoreStep, 'shadows' | 'routes' | 'otherwise' | 'fallback'>,
+  name: string,
+): boolean {
+  const decides = name === otherwise || name === fallback?.to
+  return (
+    shadows.some(({ model }) => model === name) && !decides && routes.every((r) => r.to !== name)
+  )
+}
+
+/** The topics that only shadows of a topology write, without a commit. */
+export function shadowTopics({ then }: Definition): string[] {
+  const sinks = sinksOf(then)
+  const committed = new Set(sinks.flatMap((sink) => ('op' in sink ? sink.topic : [])))
+  const all = new Set(sinks.map(({ topic }) => topic))
+  return [...all].filter((topic) => !committed.has(topic))
+}
+
+/** The same topology without its shadows, which have no part in what it commits. */
+export function withoutShadows(definition: Definition): Definition {
+  const bare = (step: Step): Step => {
+    if (step.op !== 'score' || step.shadows.length === 0) return step
+    const models = Object.entries(step.models).filter(([name]) => !isOnlyShadow(step, name))
+    return { ...step, models: Object.fromEntries(models), shadows: [] }
+  }
+  return { ...definition, then: changed(definition.then, bare) }
+}
+
+/** A model that says how accurate it is. */
+export type Variant = ModelDefinition & { readonly accuracy: StatedAccuracy }
+
+/** The variants of a step, the most accurate first; of equal ones, in the author's order. */
+export function rankedVariants({ variants, models }: ScoreStep): Variant[] {
+  return [...new Set(variants?.names)]
+    .flatMap((name) => models[name] ?? [])
+    .filter(isTrained)
+    .filter(isVariant)
+    .toSorted((a, b) => byAccuracy(a.accuracy, b.accuracy))
+}
+
+function isVariant(model: ModelDefinition): model is Variant {
+  return model.accuracy !== undefined && accuracyFault(model.accuracy) === null
+}
+
+export function isEligible({ accuracy }: Variant, { variants }: ScoreStep): boolean {
+  const least = variants?.minAccuracy ?? null
+  return least === null || isAtLeast(accuracy, least)
+}
