@@ -4,8 +4,8 @@ import { resolve } from 'node:path'
 import { isWorkerName } from '../host/options.ts'
 import { COMPRESSIONS, type Compression, compressionFault } from '../kernel/compression.ts'
 import { messageOf } from '../kernel/errors.ts'
-import { faultOfTokenUrl } from '../records/kafka/login/client-credentials.ts'
-import { isExtension } from '../records/kafka/login/sasl-options.ts'
+import { faultOfTokenUrl } from '../records/kafka/login/token-providers.ts'
+import { isExtension } from '../records/kafka/options.ts'
 
 // What a setting is, and parsers of their values. Each parser throws an Error whose message says what
 // is wrong with the value.

@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import { DEFAULTS, RANGES } from '../host/options.ts'
 import type { Compression } from '../kernel/compression.ts'
 import type { LogFormat } from '../observe/log.ts'
-import { type KafkaSasl, MECHANISMS } from '../records/kafka/login/sasl-options.ts'
+import { type KafkaSasl, MECHANISMS } from '../records/kafka/options.ts'
 import type { From, Guarantee } from '../records/port.ts'
 import {
   compression,

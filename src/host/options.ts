@@ -1,8 +1,12 @@
 import { COMPRESSIONS, type Compression, compressionFault } from '../kernel/compression.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import type { Log } from '../observe/log.ts'
-import type { KafkaSasl } from '../records/kafka/login/sasl-options.ts'
-import { type KafkaTls, kafkaFaults, SESSION_TIMEOUT_MS } from '../records/kafka/options.ts'
+import {
+  type KafkaSasl,
+  type KafkaTls,
+  kafkaFaults,
+  SESSION_TIMEOUT_MS,
+} from '../records/kafka/options.ts'
 import type { From, Guarantee } from '../records/port.ts'
 import type { RegistryOptions } from '../registry/confluent-registry.ts'
 import { MAX_COMMIT_BYTES, MAX_IN_FLIGHT_BYTES } from '../runtime/byte-limits.ts'

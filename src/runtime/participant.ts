@@ -7,7 +7,7 @@ import { TidemarkError } from '../kernel/errors.ts'
 import { Lifecycle } from '../kernel/lifecycle.ts'
 import { formatDuration } from '../kernel/time.ts'
 import { unlessAborted } from '../kernel/unless-aborted.ts'
-import { MEMBER, type MemberState } from '../records/member-lifecycle.ts'
+import { MEMBER, type MemberState } from '../records/group-member.ts'
 import type {
   Assignment,
   From,

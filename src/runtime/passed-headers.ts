@@ -1,8 +1,7 @@
 import type { ByteRoom } from '../kernel/byte-room.ts'
 import { partsPlace } from '../kernel/memory.ts'
 import type { LogRecords } from '../records/port.ts'
-import { readVarint, varintBytes } from '../records/varint.ts'
-import type { OutgoingHeader } from '../records/written-records.ts'
+import { type OutgoingHeader, readVarint, varintBytes } from '../records/record-format.ts'
 import { TRACE_HEADERS } from '../topology/headers.ts'
 
 // Headers that go from a record to its outputs. They are copied as bytes: a trace has one on every

@@ -2,8 +2,14 @@ import { COMPRESSIONS, type Compression } from '../../../kernel/compression.ts'
 import { TidemarkError } from '../../../kernel/errors.ts'
 import { packLz4, unpackLz4, unpackLz4Apart } from './lz4.ts'
 import { packSnappy, unpackSnappy, unpackSnappyApart } from './snappy.ts'
-import { packGzip, packZstd, unpackGzip, unpackGzipApart } from './zlib.ts'
-import { unpackZstd, unpackZstdApart } from './zstd.ts'
+import {
+  packGzip,
+  packZstd,
+  unpackGzip,
+  unpackGzipApart,
+  unpackZstd,
+  unpackZstdApart,
+} from './zlib.ts'
 
 const PACK: Readonly<Record<Exclude<Compression, 'none'>, (bytes: Buffer) => Buffer>> = {
   gzip: packGzip,
@@ -28,9 +34,8 @@ const UNPACK_APART: Readonly<Record<number, UnpackApart>> = {
 }
 
 /**
- * Unpacks the records of a batch.
- * @throws TidemarkError `NOT_SUPPORTED` · `BATCH_TOO_LARGE` · `BATCH_CORRUPT`, and what a library
- * throws for corrupt data
+ * @throws TidemarkError `NOT_SUPPORTED` · `BATCH_TOO_LARGE` · `BATCH_CORRUPT`, and errors of a
+ * library for corrupt data
  */
 export function unpack(compression: number, packed: Buffer, maxBytes: number): Buffer {
   const unpackWith = UNPACK[compression]
