@@ -35,19 +35,13 @@ export function groupStart(
   )
 }
 
-/**
- * The offset from which a handler may want to read; `null`: the timestamp of a record has to be
- * looked up.
- */
+/** Where a handler may want to read; `null`: the timestamp of a record has to be looked up. */
 export function plainLookBack(start: Start, lookBackMs: number): number | null {
   if (lookBackMs === Number.POSITIVE_INFINITY) return start.lowOffset
   return lookBackMs === 0 || start.nextOffset === start.lowOffset ? start.nextOffset : null
 }
 
-/**
- * The earliest timestamp that is at most `lookBackMs` before another one; `null`: there is no other
- * one, or the result is before 1970.
- */
+/** The earliest timestamp at most `lookBackMs` before another; `null`: none, or before 1970. */
 export function lookBackSince(timestampMs: number | null, lookBackMs: number): number | null {
   if (timestampMs === null) return null
   const sinceMs = Math.min(timestampMs, Number.MAX_SAFE_INTEGER) - lookBackMs
@@ -58,10 +52,7 @@ export function lookBackMsOf(handlers: MemberHandlers, start: Start): number {
   return handlers.lookBackMs?.(start) ?? Number.POSITIVE_INFINITY
 }
 
-/**
- * Returns the handler's choice.
- * @throws TidemarkError `INVARIANT`: the handler must not choose this offset
- */
+/** @throws TidemarkError `INVARIANT`: the handler must not choose this offset */
 export function chosenStart(assignment: Assignment, chosen: number): number {
   const { topic, partition, lowOffset, nextOffset } = assignment
   if (Number.isInteger(chosen) && lowOffset <= chosen && chosen <= nextOffset) return chosen

@@ -17,15 +17,12 @@ export interface Header {
 }
 
 /**
- * A record of the log. Its buffers belong to the chunk: copy what must outlive it. Its properties
- * may be getters that create an object on each access, so a record must not be spread.
+ * A record of the log. Its buffers belong to the chunk: copy what must outlive it. Properties may
+ * be getters that create an object each, so a record must not be spread.
  */
 export interface LogRecord {
   readonly offset: number
-  /**
-   * The record's own Kafka timestamp, ms since the epoch: any 64-bit integer, rounded beyond 2^53;
-   * −1: none.
-   */
+  /** The record's own Kafka timestamp, ms since the epoch, rounded beyond 2^53; −1: none. */
   readonly timestampMs: number
   readonly key: Buffer | null
   readonly value: Buffer | null
@@ -44,39 +41,27 @@ export interface LogRecords extends Iterable<LogRecord> {
   partsBytes(index: number): number
   /** Reports where its value lies in memory, so that no buffer is created. */
   locate(index: number, into: ValuePlace): void
-  /**
-   * Reports where its parts lie in the form of a batch, if they exist in that form, so that they
-   * can be written again without being decoded.
-   */
+  /** Reports where its parts lie in the form of a batch, if they exist in that form. */
   locateParts(index: number, into: PartsPlace): void
   /** Appends the length of its key and its key, as in a batch. */
   appendKey(index: number, into: ByteRoom): void
-  /** May any of them have a header? */
   readonly hasHeaders: boolean
   /** Reports where its headers lie as in a batch: their number, then the headers. */
   locateHeaders(index: number, into: PartsPlace): void
-  /**
-   * Returns the records from ≤ i < to.
-   * @param to @default their length
-   */
+  /** @param to @default their length */
   slice(from: number, to?: number): LogRecords
 }
 
 /** A batch of the log that unpacks to more than is allowed, and was not decoded. */
 export interface PackedBatch {
-  /** Offset of its first record that is to be read. */
   readonly offset: number
   readonly lastOffset: number
-  /** Number of records from `offset` on, by its header. */
   readonly count: number
-  /** Timestamp of its newest record, by its header, ms since the epoch. */
   readonly timestampMs: number
   readonly bytes: Buffer
-  /** `BATCH_TOO_LARGE`, with the limit that it exceeds when unpacked. */
   readonly error: TidemarkError
 }
 
-/** The most bytes that a compressed batch may unpack to. */
 export const MOST_UNPACKED_BYTES = 64 * 2 ** 20
 
 /** The most records of a chunk; a driver yields to the event loop between chunks. */
@@ -87,9 +72,7 @@ export interface Chunk extends TopicPartition {
   /** A chunk of an older epoch must be dropped. */
   readonly epoch: number
   readonly records: LogRecords
-  /** Set instead of records. */
   readonly packed?: PackedBatch
-  /** After the last record and any gap that follows it. */
   readonly nextOffset: number
   /** End of the partition (high watermark) when this was read: lag = endOffset − nextOffset. */
   readonly endOffset: number
@@ -100,30 +83,22 @@ export interface Start extends TopicPartition {
   /** The committed offset, or without one the requested end of the log. */
   readonly nextOffset: number
   /**
-   * Metadata of the committed offset, whoever wrote it. Empty when an operator's tool set the
-   * offset, or when a member has only claimed the partition. `null`: nothing is committed.
+   * Metadata of the committed offset, whoever wrote it; empty also when a member has only claimed
+   * the partition. `null`: nothing is committed.
    */
   readonly metadata: string | null
-  /** Offset of the first record that the log still has. */
   readonly lowOffset: number
 }
 
 export interface Assignment extends Start {
   /** Grows with every assignment of the partition to this process. */
   readonly epoch: number
-  /**
-   * Offset of the first record within {@link MemberHandlers.lookBackMs}: from `lowOffset` to
-   * `nextOffset`.
-   */
   readonly lookBackOffset: number
 }
 
 export interface NewRecord {
   readonly topic: string
-  /**
-   * Taken modulo the topic's partitions; `null`: by the key's murmur2 as Java's default partitioner
-   * does (no key: partition 0).
-   */
+  /** Taken modulo the topic's partitions; `null`: by the key's murmur2, or 0 without a key. */
   readonly partition: number | null
   readonly key: Buffer | null
   readonly value: Buffer | null
@@ -135,7 +110,6 @@ export interface NewRecords extends Iterable<NewRecord> {
   readonly length: number
 }
 
-/** The offset after the last processed record of a partition. */
 export interface NextOffset extends TopicPartition {
   readonly epoch: number
   readonly nextOffset: number
@@ -150,8 +124,8 @@ export interface NextOffset extends TopicPartition {
 export const MOST_METADATA_BYTES = 3_800
 
 /**
- * Outputs and offsets that become durable together, as the {@link Guarantee} says. The records
- * belong to the driver until the commit resolves; then their memory is reused.
+ * Outputs and offsets that become durable together. The records belong to the driver until the
+ * commit resolves; then their memory is reused.
  */
 export interface Commit {
   readonly outputs: NewRecords
@@ -166,14 +140,13 @@ export interface Commit {
 }
 
 export interface Unreadable extends TopicPartition {
-  /** Why, in words. */
   readonly reason: string
 }
 
 /**
  * Why partitions are lost. `revoked`: the group assigned them to others, in a rebalance that this
  * member took part in · `expelled`: the group continued without this member, and others may have
- * had them since · `cut`: records that were to be replayed are no longer in the log, and the
+ * had them meanwhile · `cut`: records that were to be replayed are no longer in the log, and the
  * partition is assigned once more.
  */
 export type Loss = 'revoked' | 'expelled' | 'cut'
@@ -213,25 +186,22 @@ export interface MemberHandlers {
   /** Called when a partition was read to its end, `endOffset`. */
   caughtUp(partition: TopicPartition, endOffset: number): void
   /**
-   * Called with the number of partitions of a topic: before any is assigned, and whenever it
-   * changes.
+   * Called with the number of partitions of a topic before any is assigned, and when it changes.
    */
   partitions?(topic: string, count: number): void
   /**
-   * Called with all partitions that could not be read for some seconds, whenever that changes. Once
-   * one can be read again, its end is reported again.
+   * Called when the set of partitions that could not be read for some seconds changes. The end of
+   * one that can be read again is reported again.
    */
   unreadable(partitions: readonly Unreadable[]): void
   /** Called when a broker has answered a fetch with records, before they come as chunks. */
   fetched?(durationMs: number): void
   /**
-   * Called when a broker throttles this member because of a quota.
-   * @param durationMs how long the broker accepts no such request
+   * Called with how long a broker accepts no such request of this member because of a quota, ms.
    */
   throttled(durationMs: number, of: 'reading' | 'writing'): void
   /**
-   * Called when the member has stopped for good. Joining again may help when the error's action is
-   * `retry`.
+   * Called when the member has stopped for good; joining again may help if the action is `retry`.
    */
   failed(error: Error): void
 }
@@ -242,7 +212,7 @@ export interface Member extends Valve {
    * later, and do so before the member leaves or loses their partitions.
    *
    * A partition whose epoch has passed belongs to a new owner: under at-least-once its offsets are
-   * left out; under exactly-once the whole commit is refused, since it contains outputs of that
+   * left out; under exactly-once the whole commit is refused, because it contains outputs of that
    * partition.
    * @throws TidemarkError `REBALANCING` (the group is rebalancing or has rebalanced: build the
    * commit again from the partitions that are left; whether the commit of the lost ones went
@@ -256,7 +226,7 @@ export interface Member extends Valve {
   commit(commit: Commit): Promise<void>
   /** Stops fetching all partitions; commits are still accepted. */
   stopFetching(): void
-  /** Leaves the group immediately, so that others take over, and closes the connections. */
+  /** Leaves the group, so that others take over, and closes the connections. */
   leave(): Promise<void>
 }
 
@@ -273,18 +243,14 @@ export interface TopicInfo {
   /** Who sets the timestamps: the producer or the broker. */
   readonly timestampType: 'CreateTime' | 'LogAppendTime' | null
   /**
-   * How far a timestamp may be ahead of the broker's clock (`message.timestamp.after.max.ms`), ms.
+   * How far a timestamp may be ahead of the broker's clock, ms (`message.timestamp.after.max.ms`).
    */
   readonly timestampAfterMaxMs: number | null
-  /**
-   * How far a timestamp may be behind the broker's clock (`message.timestamp.before.max.ms`), ms.
-   */
+  /** How far it may be behind, ms (`message.timestamp.before.max.ms`). */
   readonly timestampBeforeMaxMs: number | null
-  /**
-   * Does the broker remove records that a later one of the same key replaces (`cleanup.policy`)?
-   */
+  /** Are records removed that a later one of the same key replaces (`cleanup.policy`)? */
   readonly isCompacted: boolean | null
-  /** Does the broker remove old records, or those over a size of the log (`cleanup.policy`)? */
+  /** Are records removed for their age, or for the size of the log (`cleanup.policy`)? */
   readonly isTrimmed: boolean | null
 }
 
@@ -305,7 +271,6 @@ export interface Committed {
   readonly metadata: string
 }
 
-/** A group's committed offset in a partition, and the range of the partition's log. */
 export interface PartitionOffsets extends TopicPartition {
   readonly committed: Committed | null
   readonly lowOffset: number
@@ -313,7 +278,7 @@ export interface PartitionOffsets extends TopicPartition {
   readonly endOffset: number
 }
 
-/** The end of the log at which a partition without a committed offset begins. */
+/** Where a partition without a committed offset begins. */
 export type From = 'earliest' | 'latest'
 
 /**
@@ -335,10 +300,7 @@ export interface JoinOptions {
    * @default all
    */
   readonly known?: ReadonlyMap<string, number>
-  /**
-   * Topics that commits will write to, so that the driver looks them up while it joins.
-   * @default each is looked up when it is first written to
-   */
+  /** Topics to look up while joining. @default each is looked up when it is first written to */
   readonly writes?: readonly string[]
   /** @default nothing is compressed */
   readonly compressionOf?: CompressionOf
@@ -347,7 +309,6 @@ export interface JoinOptions {
   readonly handlers: MemberHandlers
 }
 
-/** Needs of a worker on a cluster, for which its user must have rights. */
 export interface Needs {
   readonly group: string
   readonly guarantee: Guarantee
@@ -362,17 +323,12 @@ export interface FollowOptions {
    * @default the first record that the log still has
    */
   readonly from: ReadonlyMap<number, number>
-  /**
-   * Called with all partitions that could not be read for some seconds, whenever that changes. They
-   * are tried until they can be read.
-   */
+  /** Called when the set of partitions that could not be read for some seconds changes. */
   readonly unreadable: (partitions: readonly Unreadable[]) => void
 }
 
-/** The range of a partition that is read. */
 export interface FollowedRange {
   readonly nextOffset: number
-  /** Last stable offset, at the beginning. */
   readonly endOffset: number
 }
 
@@ -382,9 +338,8 @@ export interface FollowedRange {
  * the position past markers and gaps.
  */
 export interface Followed extends AsyncIterable<Chunk> {
-  /** By partition, at the beginning. Partitions that are added later are read from their start. */
+  /** By partition, at the beginning; partitions that are added later are read from their start. */
   readonly ranges: ReadonlyMap<number, FollowedRange>
-  /** Stops reading, which also ends the iteration. */
   close(): Promise<void>
 }
 
@@ -398,7 +353,6 @@ export interface Writer {
   close(): Promise<void>
 }
 
-/** A driver: the connection to a place where records live. */
 export interface Records {
   /**
    * Returns an `AUTHORIZATION` error for each missing right that can be told in advance. Changes
@@ -426,10 +380,7 @@ export interface Records {
    * @throws TidemarkError `BROKER_UNAVAILABLE`, `AUTHENTICATION`, `AUTHORIZATION`, `TOPIC_MISSING`
    */
   partitionOffsets(group: string, topic: string): Promise<readonly PartitionOffsets[]>
-  /**
-   * Joins the group. Resolves once all assigned partitions that have a leader have been handed
-   * over.
-   */
+  /** Resolves once all assigned partitions that have a leader have been handed over. */
   join(options: JoinOptions): Promise<Member>
   /**
    * Reads a topic outside of any group, committed records only. The iteration throws
@@ -437,7 +388,7 @@ export interface Records {
    * @throws TidemarkError `BROKER_UNAVAILABLE`, `AUTHENTICATION`, `AUTHORIZATION`, `TOPIC_MISSING`
    */
   follow(options: FollowOptions): Promise<Followed>
-  /** Returns a writer, to be closed by the caller. It connects when first used. */
+  /** The caller closes the writer. It connects when first used. */
   writer(compressionOf?: CompressionOf): Writer
   close(): Promise<void>
 }

@@ -33,10 +33,7 @@ export function writeVarint(bytes: Buffer, at: number, value: number): number {
   return next
 }
 
-/**
- * Reads numbers one after the other. Past the end it reads zeros: the caller must compare `at` with
- * the end.
- */
+/** Reads zeros past the end: the caller must compare `at` with the end. */
 export class NumberReader {
   readonly bytes: Buffer
   at: number
@@ -62,7 +59,7 @@ export class NumberReader {
   }
 
   /**
-   * Returns a bigint when the number takes more than 28 bits.
+   * A bigint beyond 28 bits.
    * @throws TidemarkError `BATCH_CORRUPT`: it does not end after ten bytes
    */
   varlong(): number | bigint {
@@ -119,10 +116,7 @@ function endless(): TidemarkError {
   return new TidemarkError('BATCH_CORRUPT', 'a number of variable length does not end')
 }
 
-/**
- * A record to be written, without its topic and partition. Unlike in the port, a header value may
- * be `null`.
- */
+/** A record without its topic and partition. Unlike in the port, a header value may be `null`. */
 export interface OutgoingRecord {
   readonly key: Buffer | null
   readonly value: Buffer | null
@@ -138,10 +132,7 @@ export interface OutgoingHeader {
 
 /** The most bytes that a varint takes. */
 export const NUMBER_BYTES = 5
-/**
- * How many header names are cached. A topology's outputs have fewer; dead letters bring the names
- * of their source records.
- */
+/** Outputs have fewer names; dead letters bring the names of their source records. */
 const MOST_NAMES = 256
 /** UTF-8 bytes of header names: most names repeat with every record. */
 const names = new Map<string, Buffer>()

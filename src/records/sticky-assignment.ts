@@ -125,10 +125,7 @@ function placeExtra(share: Share, shares: readonly Share[], loads: number[]): vo
   }
 }
 
-/**
- * The reachable member with the least load; among equals the one at the lowest cost, then the
- * first.
- */
+/** The reachable member with the least load; then at the lowest cost, then the first. */
 function cheapest(costs: readonly number[], loads: readonly number[]): number {
   let best = NOBODY
   for (const [member, cost] of costs.entries()) {

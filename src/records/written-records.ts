@@ -15,10 +15,7 @@ import {
 
 /** The partition of a record that is partitioned by its key. */
 const BY_KEY = -1
-/**
- * A room with fewer bytes left is replaced: a room that grows is copied, and what was written
- * before stays in the old memory as well.
- */
+/** A room with fewer bytes left is replaced, because a room that grows is copied. */
 const ENOUGH = 4_096
 /** Typical size of a record, bytes. */
 const USUAL = 512
@@ -31,10 +28,7 @@ interface Room {
   readonly view: DataView
 }
 
-/**
- * Numbers kept per record: the index of its topic and of its room, its partition, and where its
- * parts begin and end in the room.
- */
+/** Index of topic and room, partition, and where the parts begin and end in the room. */
 const NUMBERS = 5
 const TOPIC = 0
 const ROOM = 1
@@ -113,10 +107,7 @@ export class WrittenRecords implements NewRecords {
     return partition === BY_KEY ? null : partition
   }
 
-  /**
-   * The record's own partition (modulo `partitions`), or else the one of its key by murmur2; 0
-   * without a key.
-   */
+  /** The record's own partition, or else by its key's murmur2; 0 without a key. */
   partitionOf(index: number, partitions: number): number {
     const own = this.#number(index, PARTITION)
     if (own !== BY_KEY) return own % partitions
@@ -158,11 +149,7 @@ export class WrittenRecords implements NewRecords {
     return bytes.subarray(this.#number(index, START), this.#number(index, END))
   }
 
-  /**
-   * Returns a room into which the caller writes the parts of a record, and then {@link add adds}
-   * it.
-   * @param bytes how many bytes the parts take
-   */
+  /** Returns a room for the parts of a record, which {@link add} then adds. */
   room(bytes = ENOUGH): ByteRoom {
     if (this.#room === null || this.#room.left < bytes) {
       const usual = this.#room === null ? ENOUGH + this.#expected * USUAL : ROOM_BYTES
@@ -172,10 +159,7 @@ export class WrittenRecords implements NewRecords {
     return this.#room
   }
 
-  /**
-   * Called when the records are durable. Neither they nor records taken from them may be read
-   * afterwards, because their memory is reused.
-   */
+  /** Called when the records are durable: their memory is reused, so they must not be read. */
   free(): void {
     for (const room of this.#own) giveBack(room)
     this.#own = []
@@ -186,7 +170,7 @@ export class WrittenRecords implements NewRecords {
 
   /**
    * Adds a record that is partitioned by its key.
-   * @param start where its parts begin in the room; they end at the room's `used`
+   * @param start of its parts in the room; they end at the room's `used`
    */
   add(topic: string, timestampMs: number, start: number): void {
     const { bytes, view, used } = this.#room as ByteRoom

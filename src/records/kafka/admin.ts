@@ -44,7 +44,7 @@ const RETRY_MS = 100
 export type Range = Omit<PartitionOffsets, 'committed'>
 
 /**
- * Adds a group's committed offset to the range of a partition.
+ * Adds a group's committed offset to a range.
  * @param offsets by partition name
  */
 export function partitionOffsetsOf(
@@ -112,7 +112,6 @@ export class KafkaAdmin {
     for (const { name } of specs) await this.#visible(name)
   }
 
-  /** @throws TidemarkError as {@link readPartition} */
   readAll(of: TopicPartition): Promise<LogRecord[]> {
     return this.#ask(async (brokers) => {
       await brokers.learn([of.topic])
@@ -122,10 +121,7 @@ export class KafkaAdmin {
     })
   }
 
-  /**
-   * Offsets of the group in the partitions of a topic.
-   * @throws TidemarkError as {@link ranges}
-   */
+  /** Offsets of the group in the partitions of a topic. */
   async partitionOffsets(group: string, topic: string): Promise<PartitionOffsets[]> {
     const ranges = await this.ranges(topic)
     const committed = await this.#ask((brokers) => new GroupOffsets(brokers, group).latest(ranges))
@@ -157,11 +153,7 @@ export class KafkaAdmin {
     })
   }
 
-  /**
-   * Offset of the first record whose timestamp is not before a time (ms since the epoch), by
-   * partition name; −1: none.
-   * @throws TidemarkError as {@link ranges}
-   */
+  /** By partition name, the first offset at or after a time (ms since the epoch); −1: none. */
   offsetsSince(topic: string, timeMs: number): Promise<Map<string, number>> {
     return this.#ask(async (brokers) => {
       await brokers.learn([topic])
@@ -208,9 +200,8 @@ export class KafkaAdmin {
   }
 
   /**
-   * Runs requests on the connection.
-   * @param idle did the connection exist before? Then it may be dead without anyone having noticed,
-   * and the requests are repeated on a new one
+   * @param idle may the connection be dead without anyone having noticed? Then requests are
+   * repeated
    */
   async #ask<T>(
     question: (brokers: Brokers) => Promise<T>,
@@ -311,9 +302,7 @@ async function endsOf(
   }
 }
 
-/**
- * Treats a leader that does not answer as missing: its partitions get another leader, or have none.
- */
+/** Treats a leader that does not answer as missing: its partitions may get another one. */
 function away(error: unknown): readonly never[] {
   if (error instanceof TidemarkError && error.code === 'BROKER_UNAVAILABLE') return []
   throw error
@@ -350,10 +339,8 @@ interface AuthorizedOperations {
 const BITS = { READ: 3, WRITE: 4 } as const
 
 /**
- * Returns an error for each right that the user lacks, where brokers report that in advance.
- * Changes nothing.
+ * Returns an error for each right that brokers report as missing. Changes nothing.
  * @param transactionalId `null`: there are no transactions
- * @throws TidemarkError as `Brokers.ask`
  */
 async function missingRights(
   brokers: Brokers,
@@ -368,7 +355,7 @@ async function missingRights(
       .map((name) => notAllowed(operation, { type: 'topic', name }))
   const groupId = { type: 'group', id: group } as const
   const asked = [
-    denied(
+    missingRight(
       brokers.askCoordinator(groupId, describeGroup(group), (g) => g.code),
       (answer) => (lacks(answer, 'READ') ? notCoordinated(groupId) : null),
     ),
@@ -376,7 +363,7 @@ async function missingRights(
   if (transactionalId !== null) {
     const of = { type: 'transaction', id: transactionalId } as const
     const trying = brokers.askCoordinator(of, tryTransactionalId(transactionalId), (code) => code)
-    asked.push(denied(trying, (code) => (isDenied(code) ? notCoordinated(of) : null)))
+    asked.push(missingRight(trying, (code) => (isDenied(code) ? notCoordinated(of) : null)))
   }
   const others = await Promise.all(asked)
   return [
@@ -396,7 +383,7 @@ function lacks(described: AuthorizedOperations | undefined, operation: keyof typ
 }
 
 /** The missing right that an answer or the search for the coordinator shows; `null`: none. */
-async function denied<T>(
+async function missingRight<T>(
   asking: Promise<T>,
   faultOf: (answer: T) => TidemarkError | null,
 ): Promise<TidemarkError | null> {

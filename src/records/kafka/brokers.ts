@@ -75,8 +75,7 @@ export interface BrokersOptions {
   /** @default Math.random */
   readonly random?: Random
   /**
-   * Shared by all connections of a client. Until one has succeeded, a login that is missing or not
-   * wanted is reported as such.
+   * Shared by all connections: until one has succeeded, login mistakes are reported.
    * @default its own
    */
   readonly login?: { isProven: boolean }
@@ -166,7 +165,7 @@ export class Brokers {
   }
 
   /**
-   * Fetches the metadata of topics, which are refreshed from then on.
+   * Fetches the metadata of topics and keeps them fresh.
    * @throws TidemarkError `TOPIC_MISSING` · `BROKER_UNAVAILABLE` · `AUTHENTICATION` ·
    * `AUTHORIZATION`
    */
@@ -179,10 +178,7 @@ export class Brokers {
     await Promise.all(known)
   }
 
-  /**
-   * Refreshes the metadata; concurrent calls share one request.
-   * @throws as {@link learn}
-   */
+  /** Refreshes the metadata; concurrent calls share one request. */
   refresh(): Promise<void> {
     this.#refreshing ??= this.#refresh().finally(() => {
       this.#refreshing = null
@@ -205,18 +201,12 @@ export class Brokers {
     return this.#map.idOf(topic)
   }
 
-  /**
-   * Partition numbers of a topic, those without a leader included; empty when the topic is not
-   * known.
-   */
+  /** Partition numbers of a topic, those without a leader included. */
   partitionsOf(topic: string): readonly number[] {
     return this.#map.partitionsOf(topic)
   }
 
-  /**
-   * Fetches the current metadata of topics.
-   * @throws as {@link ask}
-   */
+  /** Fetches the current metadata of topics. */
   async describe(topics: readonly string[]): Promise<readonly TopicMetadata[]> {
     const found = await this.#askAny((nodeId) => this.#metadata(nodeId, topics))
     return found.topics
@@ -242,10 +232,7 @@ export class Brokers {
     return (versions.get(API.Fetch)?.[1] ?? 0) >= FETCH_BY_ID
   }
 
-  /**
-   * Opens the connection for records to a broker.
-   * @throws as {@link ask}
-   */
+  /** Opens the connection for records to a broker. */
   async connectTo(nodeId: string): Promise<void> {
     await fromLibrary(this.#apisOf(nodeId))
     await fromLibrary(connected(await fromLibrary(this.#broker(nodeId)), 'Produce'))
@@ -263,10 +250,7 @@ export class Brokers {
     if (broker !== undefined) hangUp(broker, 'Produce', new Error(reason))
   }
 
-  /**
-   * Asks any broker, and retries while brokers are not ready to answer.
-   * @throws as {@link askCoordinator}
-   */
+  /** Asks any broker, and retries while brokers are not ready to answer. */
   askAny<T>(request: Request<T>, codeOf: (answer: T) => number): Promise<T> {
     // A node that is cut off from the others keeps describing the cluster as it was, so each call
     // begins with another node.
@@ -274,7 +258,6 @@ export class Brokers {
     return this.#whileMoving(request.api, ask, codeOf)
   }
 
-  /** @throws as {@link ask} */
   async askController<T>(request: Request<T>): Promise<T> {
     const { controller } = this.#map
     if (controller !== null) return this.ask(controller, request)
@@ -283,7 +266,6 @@ export class Brokers {
 
   /**
    * Asks a coordinator, and the new one when it has moved.
-   * @param codeOf returns the error code of an answer
    * @throws TidemarkError as {@link ask}; `BROKER_UNAVAILABLE` also when it is still moving after 8
    * s
    */
@@ -305,10 +287,7 @@ export class Brokers {
     return this.#coordinators.get(keyOf(of))
   }
 
-  /**
-   * API versions of a coordinator, always fetched again, because brokers are upgraded while workers
-   * run.
-   */
+  /** Always fetched again, because brokers are upgraded while workers run. */
   async apisOfCoordinator(of: Coordinated): Promise<BrokerApis> {
     return this.#ofCoordinator(of, async (nodeId) => {
       this.#apis.delete(await fromLibrary(this.#broker(nodeId)))
@@ -316,10 +295,7 @@ export class Brokers {
     })
   }
 
-  /**
-   * Finds a group's coordinator as the library's object, connected.
-   * @throws TidemarkError as {@link askCoordinator}
-   */
+  /** Finds a group's coordinator as the library's object, connected. */
   async groupBroker(group: string): Promise<GroupBroker> {
     const of: Coordinated = { type: 'group', id: group }
     const backoff = new Backoff(SEEK_RETRY, this.random)
@@ -360,10 +336,7 @@ export class Brokers {
     return String(nodeId)
   }
 
-  /**
-   * Asks brokers, connected ones first, until one answers.
-   * @param turn which broker comes first
-   */
+  /** Asks brokers until one answers: connected ones first, beginning at `turn`. */
   async #askAny<T>(ask: (nodeId: string) => Promise<T>, turn = 0): Promise<T> {
     const all = this.#cluster.getNodeIds().map(String)
     const isMet = (nodeId: string) => Number(this.isConnectedTo(nodeId))
@@ -465,7 +438,6 @@ export class Brokers {
     }
   }
 
-  /** @throws TidemarkError as {@link learn} */
   refuseUnusable(topic: string): void {
     this.#map.refuseUnusable(topic)
   }

@@ -64,7 +64,6 @@ export class ClusterMap {
     return [...(this.#topics.get(topic)?.leaders.keys() ?? [])].sort((a, b) => a - b)
   }
 
-  /** @throws TidemarkError as `Brokers.learn` */
   refuseUnusable(topic: string): void {
     const code = this.codeOf(topic) ?? CODE.NONE
     if (code === CODE.TOPIC_AUTHORIZATION_FAILED) {

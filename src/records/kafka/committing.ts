@@ -17,18 +17,11 @@ import type { FetchedOffset, Generation } from './wire/groups.ts'
 export interface Committing {
   /**
    * Called before partitions are taken over. Resolves when nothing of this member is open any more.
-   * @throws as {@link commit}
    */
   prepare(): Promise<void>
-  /**
-   * Makes a commit; one at a time.
-   * @throws TidemarkError as the port's `commit`
-   */
+  /** Makes a commit; one at a time. */
   commit(commit: Commit): Promise<void>
-  /**
-   * Commits deferred offsets when the generation ends.
-   * @throws as {@link commit}
-   */
+  /** Commits deferred offsets when the generation ends. */
   finish(generation: Generation): Promise<void>
 }
 
@@ -39,9 +32,7 @@ export interface CommitContext {
   readonly gate: CommitGate
   readonly positions: Positions
   readonly isOver: () => boolean
-  /**
-   * @throws TidemarkError `WORKER_NAME_TAKEN`: another worker has the name and the transactional id
-   */
+  /** @throws TidemarkError `WORKER_NAME_TAKEN` */
   readonly checkName: () => Promise<void>
   /** Joins the group again, in a new generation. */
   readonly joinAgain: () => void
@@ -50,13 +41,13 @@ export interface CommitContext {
 const OUTCOME_RETRY_MS = 200
 
 /**
- * Shortest interval between two offset commits, ms. Offsets with every few outputs would cost a
- * broker as much as the outputs; this long a stretch is repeated after a crash.
+ * Shortest interval between two offset commits, ms: offsets with every few outputs would cost a
+ * broker as much as the outputs.
  */
 const OFFSETS_EVERY_MS = 100
 
 /**
- * Writes outputs first. Offsets follow at intervals, once all outputs before them are acknowledged.
+ * Writes outputs first; offsets follow at intervals, once all outputs before them are acknowledged.
  */
 export class AtLeastOnce implements Committing {
   readonly #context: CommitContext
@@ -65,7 +56,6 @@ export class AtLeastOnce implements Committing {
   readonly #deferred = new Map<string, NextOffset>()
   #lastMs = Number.NEGATIVE_INFINITY
   #endWait = () => {}
-  /** A commit of deferred offsets without outputs. */
   #following: Promise<void> = Promise.resolve()
 
   constructor(context: CommitContext, writer: KafkaWriter) {
@@ -101,7 +91,6 @@ export class AtLeastOnce implements Committing {
       // The partition may have been reassigned while the request was in flight.
       if (owned?.epoch === next.epoch) owned.stored = next
     }
-    // More may have been deferred meanwhile.
     for (const next of all) {
       const name = partitionName(next)
       if (this.#deferred.get(name) === next) this.#deferred.delete(name)
@@ -169,9 +158,7 @@ export class ExactlyOnce implements Committing {
     }
   }
 
-  /**
-   * Returns `false` when the outcome is unknown, or another producer has used the transactional id.
-   */
+  /** `false`: the outcome is unknown, or another producer has used the transactional id. */
   async #isCommitted(parts: Parameters<Transactions['commit']>[0]): Promise<boolean> {
     try {
       return (await this.#transactions.commit(parts)) === 'committed'
@@ -183,8 +170,8 @@ export class ExactlyOnce implements Committing {
 
   /**
    * Marks partitions with this member's name before its first transaction with them, so that their
-   * next owner knows whose transactions to end. Not in a transaction, because an aborted one would
-   * leave the name of an older owner (C8).
+   * next owner knows whose transactions to end. An aborted transaction would leave the name of an
+   * older owner (C8).
    */
   async #claim(owned: readonly Owned[], generation: () => Generation): Promise<void> {
     const fresh = owned.filter(({ isClaimed }) => !isClaimed)
@@ -201,8 +188,7 @@ export class ExactlyOnce implements Committing {
     const { memberId } = current
     const mark = { transactionalId, memberId, number: 0 }
     const claims = fresh.map(({ topic, partition, committed: { nextOffset, metadata } }) => {
-      // Metadata of another client may be so long that no mark fits before it; it contains no
-      // windows.
+      // Another client's metadata may be so long that no mark fits before it; it has no windows.
       const left = Buffer.byteLength(metadata) <= MOST_METADATA_BYTES ? metadata : ''
       return { topic, partition, offset: nextOffset, metadata: withMark(mark, group, left) }
     })
@@ -266,7 +252,7 @@ export class ExactlyOnce implements Committing {
 }
 
 /**
- * @throws TidemarkError `REBALANCING`: an offset of another assignment makes the commit useless
+ * @throws TidemarkError `REBALANCING`: one offset of another assignment makes the commit useless
  * (C1)
  */
 function ownedOf(next: NextOffset, positions: Positions): Owned {
@@ -289,17 +275,11 @@ function together({ outputs, deadLetters }: Commit): WrittenRecords {
 export interface GroupMetadata {
   /** @throws TidemarkError `REBALANCING` once it has passed */
   readonly generation: () => Generation
-  /**
-   * Resolves when the group still counts on the member; called before anything is sent. Rejects as
-   * {@link generation} throws.
-   */
+  /** Resolves when the group still counts on the member; rejects as {@link generation} throws. */
   readonly confirmed: () => Promise<void>
 }
 
-/**
- * How long a rebalance waits for a commit in flight, ms: short, because the other members wait;
- * sessions are longer.
- */
+/** How long a rebalance waits for a commit in flight, ms: the other members wait as well. */
 const COMMIT_IN_FLIGHT_MS = 5_000
 
 /** Runs commits between rebalances, one at a time. */
@@ -323,8 +303,7 @@ export class CommitGate {
   }
 
   /**
-   * Called when the group has answered that it knows the member.
-   * @param askedMs when the request was sent, by the clock's elapsed time
+   * @param askedMs when the request that the group answered was sent, by the clock's elapsed time
    */
   confirm(askedMs: number): void {
     this.#confirmedMs = Math.max(this.#confirmedMs, askedMs)
@@ -338,7 +317,7 @@ export class CommitGate {
   }
 
   /**
-   * Resolves when JoinGroup may be sent: the commit in flight has ended or has lost its generation.
+   * Resolves when JoinGroup may be sent.
    * @param last work to be done under the old generation
    */
   async drain(last: (generation: Generation) => Promise<void>): Promise<void> {

@@ -73,10 +73,7 @@ type Methods = Record<string, (...args: never[]) => unknown>
 const WORD_BYTES = 4
 /** How often overdue answers are looked for, ms. */
 const LOOK_MS = 100
-/**
- * A check that comes this much too late means that the process stood still, ms: bytes may wait to
- * be read.
- */
+/** A check that comes this much too late means that the process stood still, ms. */
 const STOOD_STILL_MS = 1_000
 
 /** When requests were written, by `performance.now()`. */
@@ -90,15 +87,15 @@ export function patchConnections(): void {
   if (isPatched) return
   isPatched = true
   const require = createRequire(import.meta.url)
-  const prototypeOf = <T>(path: string) => (require(path) as { readonly prototype: T }).prototype
-  const connection = prototypeOf<Connection & Methods>('kafkajs/src/network/connection')
+  const prototypeOf = (path: string) => (require(path) as { readonly prototype: Methods }).prototype
+  const connection = prototypeOf('kafkajs/src/network/connection')
   patchConnection(connection)
   patchQueue(prototypeOf('kafkajs/src/network/requestQueue'))
   patchAuthentication(connection, prototypeOf('kafkajs/src/broker/saslAuthenticator'))
 }
 
-function patchConnection(connection: Connection & Methods): void {
-  const { connect, disconnect, processData } = connection as Methods
+function patchConnection(connection: Methods): void {
+  const { connect, disconnect, processData } = connection
   Object.assign(connection, {
     connect: shared((patched) => {
       if (!patched.isConnected()) resetConnection(patched)
@@ -153,8 +150,8 @@ function resetConnection(connection: Connection): void {
   framerOf(connection).clear()
 }
 
-function patchQueue(queue: RequestQueue & Methods): void {
-  const { sendSocketRequest, destroy: stopTimers } = queue as Methods
+function patchQueue(queue: Methods): void {
+  const { sendSocketRequest, destroy: stopTimers } = queue
   Object.assign(queue, {
     sendSocketRequest(this: RequestQueue, request: SocketRequest) {
       sentMs.set(request, performance.now())
@@ -222,10 +219,7 @@ function watch(queue: RequestQueue): NodeJS.Timeout {
 }
 
 const LENGTH_BYTES = 4
-/**
- * A longer response is allocated as its bytes arrive, because a peer that does not speak Kafka may
- * seem to announce a gigabyte.
- */
+/** A longer response grows as its bytes arrive: the peer may not speak Kafka. */
 const AT_ONCE_BYTES = 64 * 2 ** 20
 
 /**
@@ -283,7 +277,6 @@ export class ResponseFramer {
 
 interface Authenticator {
   readonly connection: Connection & { readonly sasl: { readonly prepare?: () => Promise<void> } }
-  readonly authenticate: (this: Authenticator) => Promise<void>
 }
 
 /** The part of a session after which it is renewed, as in Kafka's Java client. */
@@ -291,13 +284,10 @@ const RENEWED_AFTER = 0.85
 /** A broker lets a connection begin again once a second (`KafkaChannel`), ms. */
 const SHORTEST_MS = 1_050
 
-/**
- * When the last successful exchange of a connection began, by `performance.now()`; the broker's
- * session begins later.
- */
+/** When the last exchange began, by `performance.now()`; the broker's session begins later. */
 const beganMs = new WeakMap<Connection, number>()
 
-function patchAuthentication(connection: Connection, authenticator: Authenticator): void {
+function patchAuthentication(connection: Methods, authenticator: Methods): void {
   const { authenticate } = authenticator
   Object.assign(connection, {
     isAuthenticated(this: Connection) {
@@ -308,7 +298,7 @@ function patchAuthentication(connection: Connection, authenticator: Authenticato
     async authenticate(this: Authenticator) {
       await this.connection.sasl.prepare?.()
       const nowMs = performance.now()
-      await authenticate.call(this)
+      await authenticate?.call(this)
       // The session is due until then, so that requests wait: one in the middle of an exchange is
       // refused (`ILLEGAL_SASL_STATE`).
       beganMs.set(this.connection, nowMs)

@@ -18,16 +18,14 @@ import { CODE } from './wire/protocol.ts'
 /** A leader detects a duplicate only among the last 5 batches of a producer. */
 const REQUESTS_IN_FLIGHT = 4
 /**
- * How long to wait without any acknowledgement, ms: longer than a leader election takes, short
- * enough to report a cluster that is down.
+ * Longest time without an acknowledgement, ms: longer than a leader election, short enough to
+ * report a cluster that is down.
  */
 const UNACKNOWLEDGED_MS = 8_000
 const RETRY = { firstMs: 20, lastMs: 1_000 }
 /** Retry interval while the previous transaction is still being ended, ms. */
 const ENDING_MS = 5
-/**
- * Any link transmits this little almost at once, so a broker that does not acknowledge it hangs.
- */
+/** A broker that does not acknowledge this little hangs, because any link transmits it at once. */
 const FEW_BYTES = 16 * 1024
 
 export interface Sending {
@@ -48,9 +46,7 @@ interface DeliveryOptions {
   readonly isKnown: (to: Outgoing) => boolean
   /** Called when the partition's first batch is acknowledged. */
   readonly acknowledged: (to: Outgoing) => void
-  /**
-   * Called when the partition's first batch is too large, to pack the rest into smaller batches.
-   */
+  /** Called when the partition's first batch is too large, to pack the rest into smaller ones. */
   readonly split: (to: Outgoing) => void
   /** Called when a request was not answered: its records may still arrive. */
   readonly lost: () => void
@@ -59,9 +55,7 @@ interface DeliveryOptions {
 interface LeaderFlight {
   readonly leader: string
   bytes: number
-  /**
-   * Has its connection ended? Later batches must not arrive before those that were lost with it.
-   */
+  /** Later batches must not arrive before those that were lost with the connection. */
   isBroken: boolean
   /** When something was last acknowledged, or written while nothing was in flight. */
   sinceMs: number
@@ -71,7 +65,6 @@ export class Delivery {
   readonly #sending: Sending
   readonly #o: DeliveryOptions
   readonly #flights = new Set<LeaderFlight>()
-  /** Time of the last acknowledgement. */
   #acknowledgedMs = 0
   #isOverdue = false
   #overdueBytes = 0
@@ -81,7 +74,6 @@ export class Delivery {
     this.#o = options
   }
 
-  /** @throws as `Producer.send` */
   async send(outgoing: readonly Outgoing[]): Promise<void> {
     const { withinMs } = this.#sending
     const { clock } = this.#o.brokers
@@ -123,10 +115,6 @@ export class Delivery {
     }
   }
 
-  /**
-   * @param problem `undefined`: only time was lacking
-   * @throws TidemarkError when it has taken too long
-   */
   #giveUpIfOverdue(problem: TidemarkError | undefined): void {
     const { withinMs } = this.#sending
     const tookMs = this.#nowMs() - this.#acknowledgedMs
@@ -141,9 +129,7 @@ export class Delivery {
     )
   }
 
-  /**
-   * Nothing may be in flight when the transaction has ended, or when the records are sent again.
-   */
+  /** Nothing may be in flight when the transaction has ended, or when records are sent again. */
   #endAll(): void {
     this.#isOverdue = true
     for (const { leader } of this.#flights) {
@@ -151,10 +137,7 @@ export class Delivery {
     }
   }
 
-  /**
-   * Sends all batches of some partitions once and removes the acknowledged ones.
-   * @returns the problem that hinders the rest
-   */
+  /** Sends all batches once, and removes acknowledged ones. Returns the problem of the rest. */
   async #sendTo(leader: string, list: readonly Outgoing[]): Promise<TidemarkError | null> {
     const { brokers, throughput } = this.#o
     try {
@@ -183,9 +166,8 @@ export class Delivery {
   }
 
   /**
-   * Would a batch be sent ahead of an unacknowledged first one? A leader accepts any sequence
-   * number from a producer that it does not know, so it would take the second batch even if it
-   * refused the first.
+   * Would a batch overtake an unacknowledged first one? A leader takes any sequence number of a
+   * producer that it does not know.
    */
   #isAhead(parts: readonly PartitionBatch[]): boolean {
     return parts.some(({ to, batch }) => batch !== to.batches[0] && !this.#o.isKnown(to))
@@ -196,10 +178,7 @@ export class Delivery {
     await this.#sending.check()
   }
 
-  /**
-   * Removes acknowledged batches.
-   * @returns the problem that hinders the rest
-   */
+  /** Removes acknowledged batches. Returns the problem of the rest. */
   #apply(results: readonly BatchResult[]): TidemarkError | null {
     let problem: TidemarkError | null = null
     const stuck = new Set<Outgoing>()
@@ -292,10 +271,7 @@ function isTaken({ code, error }: Omit<BatchResult, 'part'>): boolean {
   return error === null && (code === CODE.NONE || code === CODE.DUPLICATE_SEQUENCE_NUMBER)
 }
 
-/**
- * Resolves when a broker does not throttle records.
- * @returns did it?
- */
+/** Resolves when a broker does not throttle records. Returns whether it did. */
 export async function whenUnthrottled(brokers: Brokers, leader: string): Promise<boolean> {
   let hasWaited = false
   for (;;) {
@@ -306,10 +282,7 @@ export async function whenUnthrottled(brokers: Brokers, leader: string): Promise
   }
 }
 
-/**
- * Returns an error that may be temporary.
- * @throws any other
- */
+/** Returns an error that may be temporary, and throws any other. */
 function temporaryOrThrow(error: unknown): TidemarkError {
   if (error instanceof TidemarkError && error.code === 'BROKER_UNAVAILABLE') return error
   throw error
@@ -353,10 +326,7 @@ export class Outgoing implements TopicPartition {
     this.#batches = yield* encoder.encodeMore(this.#left, options)
   }
 
-  /**
-   * Removes the first batch.
-   * @returns how many records it had
-   */
+  /** Removes the first batch and returns how many records it had. */
   acknowledged(): number {
     const count = this.#batches.shift()?.count ?? 0
     this.#acknowledged += count
@@ -377,8 +347,8 @@ interface PartitionBatch {
 }
 
 /**
- * Distributes all batches over requests: at most one batch per partition in a request, and at most
- * `maxBytes` unless a single batch is larger.
+ * Distributes batches over requests: at most one per partition in a request, and at most `maxBytes`
+ * unless a single batch is larger.
  */
 function requestsOf(all: readonly Outgoing[], maxBytes: number): PartitionBatch[][] {
   const requests: PartitionBatch[][] = []

@@ -125,10 +125,7 @@ export function isAway(thrown: unknown): boolean {
   return fromKafka(thrown, 'BROKER_UNAVAILABLE').code === 'BROKER_UNAVAILABLE'
 }
 
-/**
- * Converts an error of the library.
- * @param otherwise the code for an unknown one
- */
+/** @param otherwise code for an unknown error */
 export function fromKafka(thrown: unknown, otherwise: Code): TidemarkError {
   const chain = causesOf(thrown)
   for (const fault of chain) if (fault instanceof TidemarkError) return fault
@@ -141,8 +138,8 @@ export function fromKafka(thrown: unknown, otherwise: Code): TidemarkError {
 }
 
 /**
- * Turns an error of the library into a {@link TidemarkError}. When a broker dies during a request,
- * the library may throw any error, so an unknown one means `BROKER_UNAVAILABLE`.
+ * Turns any error of the library into a {@link TidemarkError}. When a broker dies during a request,
+ * the library may throw anything, so an unknown error means `BROKER_UNAVAILABLE`.
  */
 export async function fromLibrary<T>(answer: Promise<T>): Promise<T> {
   try {
@@ -283,10 +280,7 @@ export function notAllowed(operation: Operation, { type, name }: Resource): Tide
   )
 }
 
-/**
- * The error for missing access to a coordinator: a worker reads as a group and writes under a
- * transactional id.
- */
+/** A worker reads as a group and writes under a transactional id. */
 export function notCoordinated({ type, id: name }: Coordinated): TidemarkError {
   return type === 'group'
     ? notAllowed('READ', { type: 'group', name })

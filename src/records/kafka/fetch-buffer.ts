@@ -42,10 +42,7 @@ interface PartitionQueue {
   moved: Promise<void>
 }
 
-/**
- * Buffers record sets by partition. Partitions are compared by identity: one that is assigned again
- * is a new object.
- */
+/** Buffers by partition, by identity: one that is assigned again is a new object. */
 export class FetchBuffer<P extends object> {
   readonly #o: FetchBufferOptions<P>
   readonly #slices: Slices
@@ -68,10 +65,7 @@ export class FetchBuffer<P extends object> {
     else this.#queues.set(of, { sets: [arrived], isMoving: false, moved: Promise.resolve() })
   }
 
-  /**
-   * Hands over the records of a partition, until it is paused or lost.
-   * @throws TidemarkError why its batches are refused
-   */
+  /** Hands over the records of a partition, until it is paused or lost. */
   drain(of: P): Promise<void> {
     const queue = this.#queues.get(of)
     if (queue === undefined) return Promise.resolve()
@@ -79,10 +73,7 @@ export class FetchBuffer<P extends object> {
     return queue.moved
   }
 
-  /**
-   * Called when partitions may have been resumed or lost.
-   * @throws as {@link drain}
-   */
+  /** Called when partitions may have been resumed or lost. */
   async drainAll(): Promise<void> {
     await Promise.all([...this.#queues.keys()].map((of) => this.drain(of)))
   }

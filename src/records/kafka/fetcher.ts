@@ -32,25 +32,16 @@ export interface FetcherOptions {
   readonly isCurrent: (of: Fetchable) => boolean
   /** A paused partition is not requested; records that have arrived are kept for it. */
   readonly isPaused: (of: Fetchable) => boolean
-  /**
-   * Called with some thousand records at most, and without records when markers or aborted records
-   * have moved the position.
-   */
+  /** Called with some thousand records at most, or with none when only the position has moved. */
   readonly fetched: (of: Fetchable, fetched: Fetched) => void
   /** Called when a broker has answered with records. @default not reported */
   readonly answered?: (durationMs: number) => void
   readonly unreadables: Unreadables
-  /**
-   * How many records are replayed before output begins; at least 1 until all of them are processed.
-   * @default none
-   */
+  /** Records to be replayed before output; at least 1 until they are processed. @default none */
   readonly leftToReplay?: (of: Fetchable) => number
   /** The offset at which output begins: records before it are replayed. @default 0 */
   readonly outputFrom?: (of: Fetchable) => number
-  /**
-   * Called when the position is no longer in the log.
-   * @returns is the partition assigned once more, so that nothing is lost?
-   */
+  /** Called when the position is not in the log any more: is the partition assigned once more? */
   readonly isAssignedAgain?: (of: Fetchable) => boolean
   /** Resolves when no commit is in flight. @default there never is one */
   readonly committed?: () => Promise<void>
@@ -59,15 +50,13 @@ export interface FetcherOptions {
 
 /**
  * The initial state of the log check. The epoch of the record before the position is left unknown,
- * because this client may know an older leader than that record's, and would then take the log for
- * truncated.
+ * because this client may know an older leader, and would take the log for truncated.
  */
 export function initialLogMark(topic: string, partition: number, brokers: Brokers) {
   const checkedEpoch = brokers.leaderEpochOf({ topic, partition })
   return { topicId: brokers.idOf(topic), readEpoch: -1, checkedEpoch }
 }
 
-/** Why a partition without a leader cannot be read. */
 export const NO_LEADER = 'it has no leader'
 
 const LIMITS: FetchOptions = {
@@ -78,20 +67,14 @@ const LIMITS: FetchOptions = {
   maxPartitionBytes: 1_048_576,
 }
 /**
- * Longest wait at a leader that had no record at the last fetch, if no partition can be resumed:
- * only one that is assigned waits this long (Kafka's default, `fetch.max.wait.ms`).
+ * Longest wait at an idle leader none of whose partitions can be resumed, ms (Kafka's default,
+ * `fetch.max.wait.ms`).
  */
 const IDLE_WAIT_MS = 500
-/**
- * After a smaller answer the next fetch is delayed: under light traffic every event would otherwise
- * be a fetch of its own.
- */
+/** A smaller answer delays the next fetch: under light traffic every event would be a fetch. */
 const SMALL_BYTES = 32_768
 const LINGER_MS = 3
-/**
- * The delayed fetch also waits for the commit in flight, up to this long, ms: records that come
- * meanwhile would only wait for the next commit.
- */
+/** The delayed fetch also waits for the commit in flight, up to this long, ms. */
 const LONGEST_LINGER_MS = 10
 /** A batch that unpacks to more is unpacked in another thread, or piece by piece. */
 const UNPACKED_AT_ONCE_BYTES = 4 * 2 ** 20
@@ -122,7 +105,6 @@ export class Fetcher {
     void this.#seekLeaders().catch((error: unknown) => this.#fail(error))
   }
 
-  /** Called when the wanted partitions may have changed. */
   wake(): void {
     if (this.#isOver) return
     void this.#drainBuffer()
@@ -133,7 +115,6 @@ export class Fetcher {
     this.#changed.notifyAll()
   }
 
-  /** Hands over nothing any more. */
   stop(): void {
     this.#over.abort()
     this.#changed.notifyAll()
@@ -148,7 +129,6 @@ export class Fetcher {
     this.#loops.set(leader, loop)
   }
 
-  /** Hands over what was kept for partitions that were resumed. */
   async #drainBuffer(): Promise<void> {
     try {
       await this.#buffer.drainAll()
@@ -245,7 +225,6 @@ export class Fetcher {
     return all.filter((of) => of === shortest || leftOf(of) <= 0)
   }
 
-  /** Are all partitions of the leader requested, so that none can be resumed? */
   #isWhole(leader: string, requested: number): boolean {
     const { partitions, brokers } = this.#o
     return [...partitions()].filter((of) => brokers.leaderOf(of) === leader).length === requested
@@ -264,7 +243,6 @@ export class Fetcher {
     let hindered = NOTHING
     try {
       hindered = await checkLogs(brokers, leader, inTurn)
-      // Leaves out partitions that were read from another leader meanwhile.
       asked = asked.filter(({ of, offset }) => of.nextOffset === offset).map(({ of }) => asItIs(of))
       const isSound = (of: Fetchable) =>
         !hindered.has(partitionName(of)) && of.checkedEpoch === brokers.leaderEpochOf(of)
@@ -287,10 +265,7 @@ export class Fetcher {
     }
   }
 
-  /**
-   * Advances the positions.
-   * @throws TidemarkError for what cannot be recovered from
-   */
+  /** @throws TidemarkError for what cannot be recovered from */
   #received({ leader, asked, partitions, problem, hindered, sinceMs }: Answer): Received {
     const { unreadables } = this.#o
     const still = asked.filter((one) => this.#isStill(one, leader))
@@ -313,7 +288,6 @@ export class Fetcher {
         continue
       }
       this.#setbacks.over(of)
-      // Its end was not known meanwhile.
       if (unreadables.over(of)) of.reportedEnd = -1
       bytes += partition.set.length
       const arrived = arrivedOf(of, partition)
@@ -322,20 +296,14 @@ export class Fetcher {
     return { got, bytes, problem }
   }
 
-  /**
-   * Has the partition still the same position and leader as in the request? Otherwise a late answer
-   * says nothing about it.
-   */
+  /** Otherwise a late answer says nothing about the partition. */
   #isStill({ of, offset, epoch }: Asked, leader: string): boolean {
     const { brokers, isCurrent } = this.#o
     const isSame = of.nextOffset === offset && of.checkedEpoch === epoch
     return isSame && isCurrent(of) && brokers.leaderOf(of) === leader
   }
 
-  /**
-   * Retries a partition a little later; the others of its leader continue.
-   * @throws TidemarkError as {@link Setbacks.add}
-   */
+  /** Retries a partition a little later; the others of its leader continue. */
   #setBack(of: Fetchable, problem: TidemarkError, askedMs: number): void {
     const { sinceMs, waitMs } = this.#setbacks.add(of, problem, askedMs)
     this.#o.unreadables.fails(of, problem.message, sinceMs)
@@ -358,7 +326,6 @@ export class Fetcher {
 interface Asked {
   readonly of: Fetchable
   readonly offset: number
-  /** The leader epoch under which its log was last checked. */
   readonly epoch: number
 }
 
@@ -392,10 +359,7 @@ const IS_GONE: ReadonlySet<number> = new Set([
   CODE.INCONSISTENT_TOPIC_ID,
 ])
 
-/**
- * Advances the position; `null`: nothing has arrived, and the end is known already.
- * @throws TidemarkError as a {@link RecordSet}
- */
+/** Advances the position; `null`: nothing has arrived, and the end is known already. */
 function arrivedOf(
   of: Fetchable,
   { set: bytes, aborted, highWatermark: endOffset }: FetchedPartition,

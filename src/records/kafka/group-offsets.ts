@@ -37,10 +37,7 @@ export class GroupOffsets {
     this.#coordinator = { type: 'group', id: group }
   }
 
-  /**
-   * Latest offsets by partition name; an open transaction may still change them.
-   * @throws TidemarkError as {@link stable}
-   */
+  /** Latest offsets by partition name; an open transaction may still change them. */
   async latest(partitions: readonly TopicPartition[]): Promise<ReadonlyMap<string, FetchedOffset>> {
     return byName(await this.#fetch(partitions, false))
   }
@@ -70,10 +67,8 @@ export class GroupOffsets {
   }
 
   /**
-   * Returns the partitions whose committed offset is what this member last stored, and that no open
-   * transaction can change.
+   * Returns the partitions whose offset is what this member last stored, and is final.
    * @param withinMs how long to wait for an open transaction
-   * @throws TidemarkError as {@link stable}
    */
   async unchanged(partitions: readonly Owned[], withinMs: number): Promise<readonly Owned[]> {
     const { clock } = this.#brokers
@@ -99,7 +94,6 @@ export class GroupOffsets {
    * owner's output until the broker's time limit.
    * @param now read again once the owners are known, because an owner that is missing from an older
    * list of live ids may be a new member
-   * @throws TidemarkError as {@link stable}
    */
   async fenceDeadOwners(
     partitions: readonly TopicPartition[],
@@ -184,9 +178,7 @@ const SHORT = 2
 /** The brokers' default limit (`offset.metadata.max.bytes`). */
 const MOST_BYTES = 4_096
 
-/**
- * Puts a mark before the worker's metadata: at most 4,096 bytes, however long the group's name is.
- */
+/** Puts a mark before the worker's metadata: at most 4,096 bytes for any group name. */
 export function withMark(mark: CommitMark, group: string, metadata: string): string {
   const { transactionalId, memberId, number } = mark
   const whole = `${JSON.stringify([WHOLE, transactionalId, memberId, number])}\n${metadata}`

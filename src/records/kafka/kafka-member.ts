@@ -41,8 +41,7 @@ export interface Connections {
 /** Time limit for leaving the group, ms. */
 const LEAVE_MS = 5_000
 /**
- * How long to wait for open transactions when offsets are checked, ms. Neither commits nor
- * heartbeats are sent meanwhile; a session lasts at least 6 s.
+ * How long to wait for open transactions, ms: no heartbeat is sent meanwhile; sessions are longer.
  */
 const LOOK_MS = 1_000
 const RETRY_MS = 100
@@ -241,10 +240,7 @@ export class KafkaMember implements Member {
     if (!this.#isOver) this.#safely(() => this.#assign(assigned, untouched))
   }
 
-  /**
-   * Returns the partitions that are as this member left them, of those that others may have had; on
-   * any failure none.
-   */
+  /** Returns those that are as this member left them; on any failure none. */
   async #untouched(generation: Generation): Promise<readonly Owned[]> {
     const looking = this.#offsets.unchanged(this.#positions.doubtful(generation), LOOK_MS)
     const limit = { ms: 2 * LOOK_MS, doing: 'checking committed offsets', clock: this.#clock }
@@ -312,10 +308,7 @@ export class KafkaMember implements Member {
     this.#fetcher.wake()
   }
 
-  /**
-   * Looks up where partitions begin, hands them over and starts fetching them.
-   * @returns those without a leader
-   */
+  /** Hands over partitions and starts fetching them. Returns those without a leader. */
   async #start(
     added: readonly Owned[],
     isWanted: (owned: Owned) => boolean,
@@ -381,11 +374,7 @@ export class KafkaMember implements Member {
     }
   }
 
-  /**
-   * Assigns a partition once more, with its log as it is now, when the records that are gone were
-   * only to be replayed.
-   * @returns `false`: records are lost
-   */
+  /** Assigns a partition once more when the lost records were only to be replayed. */
   #assignAgain(owned: Owned): boolean {
     if (owned.nextOffset >= owned.committed.nextOffset) return false
     const { topic, partition } = owned

@@ -76,10 +76,7 @@ interface BrokerPool {
   findConnectedBroker: () => Promise<PoolBroker>
 }
 
-/**
- * Reason of the library's disconnects: a broker has left the cluster, or the other connection to it
- * has ended.
- */
+/** A broker has left the cluster, or the other connection to it has ended. */
 const DROPPED = 'the client dropped the connection'
 
 interface Address {

@@ -113,8 +113,7 @@ async function lookAtLast(
   answer: EpochEnd,
   { brokers, leader, epoch: leaderEpoch }: LeaderCheck,
 ): Promise<TidemarkError | null> {
-  // With an epoch, a broker that no longer leads, or does not lead yet, refuses. As a follower it
-  // might lack the record.
+  // With an epoch, a broker that is not the leader refuses; a follower might lack the record.
   const last = { topic, partition, topicId: null, offset: nextOffset - 1, leaderEpoch }
   const { code, partitions } = await brokers.ask(leader, fetch([last], false, ONE_BATCH))
   const [found] = partitions

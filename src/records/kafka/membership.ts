@@ -49,18 +49,14 @@ export interface MembershipOptions {
   /** Called when the metadata of the topics was refreshed. */
   readonly looked: () => void
   /**
-   * Called when the group has answered that it knows the member.
-   * @param askedMs when the request was sent, by the clock's elapsed time
+   * @param askedMs when the request that the group answered was sent, by the clock's elapsed time
    */
   readonly confirmed: (askedMs: number) => void
   /** Called when the member has to join again as a new one without partitions. */
   readonly expelled: () => Promise<void>
 }
 
-/**
- * Heartbeat interval, ms. Only a heartbeat notices a rebalance, and all members wait for the last
- * one.
- */
+/** All members wait for the last one's heartbeat to notice a rebalance, ms. */
 const HEARTBEAT_MS = 500
 const RETRY = { firstMs: 100, lastMs: 2_000 }
 /** How often every member looks for new partitions of its topics, ms. The leader assigns them. */
@@ -94,10 +90,7 @@ export class Membership {
     return this.#memberId
   }
 
-  /**
-   * Joins and stays a member until {@link leave}.
-   * @throws TidemarkError why the membership ends
-   */
+  /** Joins and stays a member until {@link leave}. */
   async run(): Promise<void> {
     const backoff = new Backoff(RETRY, this.#o.brokers.random)
     while (!this.#over.signal.aborted) {
@@ -124,18 +117,12 @@ export class Membership {
     this.#mustStartOver = true
   }
 
-  /**
-   * Joins again with its partitions, in a new generation: the group then refuses requests in flight
-   * under the current one.
-   */
+  /** Joins again with its partitions: the group then refuses requests of the current generation. */
   joinAgain(): void {
     this.#mustJoinAgain = true
   }
 
-  /**
-   * Leaves the group, which then reassigns the partitions at once, or when the session times out.
-   * Never throws.
-   */
+  /** Leaves the group, or at least stops being a member. Never throws. */
   async leave(): Promise<void> {
     this.#over.abort()
     await this.#leaveGroup()
@@ -222,10 +209,7 @@ export class Membership {
     return assignment
   }
 
-  /**
-   * Sends heartbeats until the group rebalances.
-   * @throws the error of a heartbeat
-   */
+  /** Sends heartbeats until the group rebalances. */
   async #stay(found: GroupBroker, { generationId, memberId }: Generation): Promise<void> {
     let coordinator = found
     const { group: groupId, sessionTimeoutMs } = this.#o
@@ -251,10 +235,7 @@ export class Membership {
     }
   }
 
-  /**
-   * Refreshes the metadata without waiting, because a broker that does not answer must not delay
-   * heartbeats.
-   */
+  /** A broker that does not answer must not delay heartbeats. */
   #look(): void {
     if (this.#nowMs() - this.#lookedMs < LOOK_MS) return
     this.#lookedMs = this.#nowMs()

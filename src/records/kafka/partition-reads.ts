@@ -29,10 +29,7 @@ const OPEN_MS = 5_000
 const RETRY_MS = 50
 /** How many offsets to go back for a record: markers and aborted records may precede an offset. */
 const STEPS_BACK = [0, 1, 16, 256, 4_096]
-/**
- * A batch that unpacks to more is not unpacked, because that would block the event loop: the newest
- * timestamp in its header is used for its records.
- */
+/** A batch that unpacks to more would block the event loop: its header has the newest timestamp. */
 const UNPACKED_BYTES = 4 * 2 ** 20
 
 const RECORDS = 'the records of'

@@ -38,10 +38,7 @@ export class Positions {
   #owned = new Map<string, Owned>()
   #generation: Generation | null = null
 
-  /**
-   * @param nextEpoch returns a higher number with every call, across the members of this process
-   * @param transactionalId `null`: without transactions
-   */
+  /** @param nextEpoch returns a higher number with every call, for all members of this process */
   constructor(nextEpoch: () => number, transactionalId: string | null = null) {
     this.#nextEpoch = nextEpoch
     this.#transactionalId = transactionalId
@@ -90,7 +87,7 @@ export class Positions {
     const { generationId, memberId } = this.#generation ?? NEVER
     const isNext = generation.memberId === memberId && generation.generationId === generationId + 1
     const former = [...this.#owned.values()]
-    // A partition may have been renewed since it was checked.
+    // A partition may have been renewed after the check.
     const sound = new Set((isNext ? former : untouched).filter((owned) => this.holds(owned)))
     const before = new Map([...sound].map((owned) => [partitionName(owned), owned]))
     this.#generation = generation

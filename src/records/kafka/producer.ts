@@ -178,10 +178,7 @@ export class Producer {
     }
   }
 
-  /**
-   * Forgets the topics of unacknowledged batches: a topic that was created again may have other
-   * partitions and limits.
-   */
+  /** Forgets the topics of unacknowledged batches, which may have other partitions and limits. */
   forgetTopics(outgoing: readonly Outgoing[]): void {
     for (const { topic, batches } of outgoing) if (batches.length > 0) this.#topics.delete(topic)
   }
@@ -195,9 +192,7 @@ export class Producer {
     })
   }
 
-  /**
-   * Record indices by topic and partition number. Most records have the topic of the one before.
-   */
+  /** Record indices by topic and partition number. Most have the topic of the one before. */
   *#byPartition(records: WrittenRecords): Generator<void, Map<string, number[][]>> {
     const topics = new Map<string, number[][]>()
     let last = ''
@@ -237,10 +232,7 @@ export class Producer {
     })
   }
 
-  /**
-   * Packs records that were refused as too large into smaller batches with the same sequence
-   * numbers.
-   */
+  /** Packs refused records into smaller batches with the same sequence numbers. */
   #split(to: Outgoing, isTransactional: boolean): void {
     const identity = this.#identity
     const [refused] = to.batches

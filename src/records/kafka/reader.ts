@@ -20,10 +20,7 @@ export type ReadStart =
 
 export interface ReadOptions {
   readonly topic: string
-  /**
-   * Where to begin in each partition; if a partition has nothing there, at the nearest end of its
-   * log.
-   */
+  /** If a partition has nothing there, reading begins at the nearest end of its log. */
   readonly from: ReadStart
   /**
    * When to stop. `end`: where each partition ended at the first fetch (records that were written
@@ -113,10 +110,7 @@ export class KafkaReader implements Followed {
     }
   }
 
-  /**
-   * Chunks of all partitions, each partition in order.
-   * @throws TidemarkError why reading cannot continue
-   */
+  /** Chunks of all partitions, each partition in order. */
   async *[Symbol.asyncIterator](): AsyncGenerator<Chunk, void, undefined> {
     try {
       for (;;) {
@@ -241,10 +235,7 @@ function within({ lowOffset, endOffset }: Range, offset: number): number {
   return Math.max(lowOffset, Math.min(offset, endOffset))
 }
 
-/**
- * Refuses a topic of which a part would be left out.
- * @throws TidemarkError `BROKER_UNAVAILABLE`
- */
+/** Refuses a topic of which a part would be left out. */
 function refuseIfUnled(topic: string, readable: number, brokers: Brokers): void {
   const all = brokers.partitionsOf(topic).length
   if (readable === all) return

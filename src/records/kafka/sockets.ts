@@ -12,10 +12,7 @@ interface Address {
   readonly port: number
 }
 
-/**
- * Sockets of one driver. The library keeps a socket open, and thereby the process alive, for
- * minutes while it waits for an answer; closing the driver destroys them.
- */
+/** The library keeps a socket open, and the process alive, for minutes: closing destroys it. */
 export class Sockets {
   readonly #open = new Set<Socket>()
   readonly #mismatches = new TlsMismatches()
@@ -49,10 +46,7 @@ export class Sockets {
     return socket
   }
 
-  /**
-   * The library ends a socket that does not connect in time, but the socket would go on waiting. It
-   * is destroyed, with an error for those who wait for it.
-   */
+  /** A socket that does not connect in time would go on waiting after the library has ended it. */
   #destroyUnless(isConnected: () => boolean, socket: Socket): void {
     const end = socket.end.bind(socket) as (...of: readonly unknown[]) => Socket
     socket.end = (...of: readonly unknown[]) =>

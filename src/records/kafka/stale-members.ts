@@ -8,10 +8,7 @@ import { CODE, nameOfCode } from './wire/protocol.ts'
 
 /** How often to look for living namesakes, ms. */
 const ALIVE_LOOK_MS = 500
-/**
- * How much longer than its session timeout a dead member may stay in the group, because the
- * coordinator has other work, ms.
- */
+/** How much longer than its session a dead member may stay: the coordinator has other work, ms. */
 const NOTICED_MS = 2_000
 
 interface Others extends Omit<Namesakes, 'members'> {
@@ -40,10 +37,7 @@ export class StaleMembers {
     this.#idsOf.set(groupId, ids.add(memberId))
   }
 
-  /**
-   * Removes the stale members from a group.
-   * @throws TidemarkError `WORKER_NAME_TAKEN`: another worker has the name by now
-   */
+  /** @throws TidemarkError `WORKER_NAME_TAKEN` */
   async remove(groupId: string, brokers: Brokers): Promise<void> {
     const own = this.#idsOf.get(groupId) ?? new Set<string>()
     const others = () => this.#namesakes(groupId, brokers, (id) => own.has(id))
@@ -57,8 +51,8 @@ export class StaleMembers {
   }
 
   /**
-   * @param own returns the current member id of the caller, which may change meanwhile
-   * @throws TidemarkError `WORKER_NAME_TAKEN`: another member of the group has the name
+   * @param own returns the caller's current member id
+   * @throws TidemarkError `WORKER_NAME_TAKEN`
    */
   async checkName(groupId: string, brokers: Brokers, own: () => string): Promise<void> {
     const others = () => this.#namesakes(groupId, brokers, (id) => id === own())
@@ -190,10 +184,7 @@ export class DefaultName {
     return this.#text
   }
 
-  /**
-   * Ids of the members that have the name before this worker joins.
-   * @throws TidemarkError as {@link namesakesIn}
-   */
+  /** Ids of the members that have the name before this worker joins. */
   async holders(group: string, brokers: Brokers): Promise<ReadonlySet<string>> {
     const members = await this.#members(group, brokers)
     return new Set(members.map(({ memberId }) => memberId))
@@ -217,10 +208,7 @@ export class DefaultName {
     }
   }
 
-  /**
-   * Does a member have the name and the address while this worker is not in the group?
-   * @throws TidemarkError as {@link namesakesIn}
-   */
+  /** Does a member have the name and the address while this worker is not in the group? */
   async isTaken(group: string, brokers: Brokers): Promise<boolean> {
     const members = await this.#members(group, brokers)
     const own = this.#address

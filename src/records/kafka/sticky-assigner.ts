@@ -10,10 +10,7 @@ const { MemberAssignment, MemberMetadata } = kafkajs.AssignerProtocol
 /** Version of the consumer protocol's own fields, not of the claims in its user data. */
 const PROTOCOL_VERSION = 0
 
-/**
- * Assigns partitions with {@link assignSticky}. Only the group's leader is asked to.
- * @param claims returns this member's own
- */
+/** Assigns with {@link assignSticky}; only the group's leader is asked to. */
 export function stickyAssigner(claims: () => Claims, brokers: Brokers): PartitionAssigner {
   return () => ({
     name: 'tidemark-sticky',
@@ -58,10 +55,7 @@ function claimantOf({ memberId, memberMetadata }: GroupMember): Member {
   }
 }
 
-/**
- * Numbers of partitions of every topic that any member reads: members read different topics during
- * a rolling change of topologies.
- */
+/** Members read different topics during a rolling change of topologies. */
 async function partitionCounts(
   claimants: readonly Claimant[],
   brokers: Brokers,

@@ -1,21 +1,13 @@
-/**
- * Request size before anything is known: a link of 50 KB/s needs little more than a second for it.
- */
+/** Before anything is known: a link of 50 KB/s needs little more than a second for it. */
 const FIRST_REQUEST_BYTES = 64 * 1024
 const SMALLEST_REQUEST_BYTES = 16 * 1024
 /** Far below the brokers' limit for a request (`socket.request.max.bytes`, 100 MB). */
 const LARGEST_REQUEST_BYTES = 8_000_000
-/**
- * How long a request should take, ms: other requests on the same link wait behind a few of them.
- */
+/** How long a request should take, ms: others on the same link wait behind a few of them. */
 const REQUEST_MS = 500
-/**
- * Decay of old measurements: after this much transmission time their weight is about a third, ms.
- */
+/** After this much transmission time the weight of old measurements is about a third, ms. */
 const MEMORY_MS = 2_000
-/**
- * The slowest throughput assumed, bytes per ms: a broker that hangs must not count as ever slower.
- */
+/** Bytes per ms: a broker that hangs must not count as ever slower. */
 const SLOWEST = 4
 
 /** Estimates how fast brokers take records, by their acknowledgements. */
@@ -41,10 +33,7 @@ export class ThroughputEstimator {
     this.#allowed.count(bytes, onTheWayMs + throttleMs)
   }
 
-  /**
-   * Called when bytes were not acknowledged in time. The throughput is then assumed to be half of
-   * what would have been enough.
-   */
+  /** Called when bytes were not acknowledged in time: half of it would have been enough. */
   timedOut(bytes: number, afterMs: number): void {
     for (const rate of [this.#link, this.#allowed]) {
       rate.count(Math.min(bytes, rate.bytesIn(afterMs)) / 2, afterMs)

@@ -23,18 +23,13 @@ import { CODE, nameOfCode } from './wire/protocol.ts'
 // Transactions of one worker: outputs and offsets of all its partitions together (KIP-447), with
 // the transaction protocol that the brokers support (rules C4, C6, C7, C10).
 
-/**
- * How long a transaction may be open, unless its bytes need longer, ms; the broker then aborts it.
- */
+/** How long a transaction may be open, unless its bytes need longer, ms. */
 const OPEN_MS = 10_000
 /** The shortest useful time limit of a transaction, ms. */
 const SHORTEST_OPEN_MS = 200
 /** Share of the time limit for writing the records: the rest is for the commit. */
 const WRITING = 0.8
-/**
- * Shortest gap between the end of a transaction and the first record of the next, ms: the markers
- * of the last are still being written.
- */
+/** Gap after the end of a transaction, ms: its markers are still being written. */
 const GAP_MS = 5
 const RETRY_MS = 10
 /** How often EndTxn is sent again when its answer was lost. */
@@ -60,11 +55,9 @@ interface InitialisedProducer {
 }
 
 /**
- * Initialises a producer with a transactional id, which fences the previous one and ends its open
+ * Initialises a producer with a transactional id, which fences the previous one and ends its
  * transaction.
- * @param openMs how long transactions may be open; less if the broker's limit is lower
- * (`transaction.max.timeout.ms`)
- * @throws TidemarkError as {@link Transactions.initialise}
+ * @param openMs less if the broker's limit is lower (`transaction.max.timeout.ms`)
  */
 export async function fence(
   brokers: Brokers,
@@ -86,8 +79,8 @@ export async function fence(
 }
 
 /**
- * Repeats a request while the previous transaction is being ended, for as long as one may be open.
- * @throws TidemarkError `BROKER_UNAVAILABLE` when it takes longer
+ * Repeats a request while the previous transaction is being ended.
+ * @throws TidemarkError `BROKER_UNAVAILABLE`
  */
 async function onceEnded<T>(
   { transactionalId, clock }: PreviousTransaction,
@@ -177,9 +170,7 @@ export class Transactions {
     return this.#end()
   }
 
-  /**
-   * Encodes the records, under an identity whose transactions may be open for as long as they need.
-   */
+  /** Encodes under an identity whose transactions may be open for as long as the records need. */
   async #encode({ records, isSmallest }: TransactionParts): Promise<Outgoing[]> {
     const outgoing = await this.#producer.encode(records, true)
     const openMs = isSmallest ? openMsFor(this.#producer.needsMs(outgoing)) : OPEN_MS
@@ -212,9 +203,7 @@ export class Transactions {
     await this.#sendOffsets(now, offsets)
   }
 
-  /**
-   * Adds partitions and group to the transaction, which the old protocol requires before writes.
-   */
+  /** The old protocol requires partitions and group to be added before writes. */
   async #announce(outgoing: readonly Outgoing[], group: string): Promise<void> {
     if (outgoing.length > 0) await this.#addPartitions(outgoing)
     const call = addOffsetsToTxn(this.#open(), group)

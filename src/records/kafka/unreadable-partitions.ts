@@ -47,10 +47,7 @@ export class Unreadables {
     if (!this.#isOver && this.#endLooking === null) this.#lookLater()
   }
 
-  /**
-   * Called when a partition can be read, or is lost.
-   * @returns was it reported as unreadable?
-   */
+  /** Called when a partition can be read, or is lost. Returns whether it was reported. */
   over(partition: TopicPartition): boolean {
     const name = partitionName(partition)
     if (!this.#failing.delete(name)) return false
@@ -108,18 +105,12 @@ interface Setback {
   readonly backoff: Backoff
   /** Time of the first of its consecutive failures. */
   readonly sinceMs: number
-  /**
-   * Time of the first of its latest consecutive failures with a missing topic; `null`: the last one
-   * had another reason.
-   */
+  /** Since when the topic is missing; `null`: the last failure had another reason. */
   readonly missingSinceMs: number | null
   readonly untilMs: number
 }
 
-/**
- * Partitions that are not fetched for a while because of an error. They are compared by identity:
- * one that is assigned again is a new object. Times are the clock's elapsed time.
- */
+/** Partitions that are not fetched for a while, by identity: one assigned again is a new object. */
 export class Setbacks<P extends object> {
   readonly #clock: Clock
   readonly #random: Random
@@ -140,8 +131,7 @@ export class Setbacks<P extends object> {
   }
 
   /**
-   * @param askedMs when the failed request was sent
-   * @returns since when the partition fails, and how long it backs off
+   * @param askedMs when the failed request was sent, by the clock's elapsed time
    * @throws the problem: it is permanent, or the topic has not existed for 5 s
    */
   add(of: P, problem: TidemarkError, askedMs: number): { sinceMs: number; waitMs: number } {

@@ -6,7 +6,7 @@ import { isAway, isElecting } from './errors.ts'
 
 interface Limit {
   readonly ms: number
-  /** What is being done, for the error message. */
+  /** Work in progress, for the error message. */
   readonly doing: string
   readonly clock: Clock
 }
@@ -40,10 +40,7 @@ export async function whenElected<T>(question: () => Promise<T>, clock: Clock): 
   }
 }
 
-/**
- * How long to wait for one answer before another broker is asked as well, and before a refusal
- * counts, ms.
- */
+/** How long to wait for one answer before the next is asked, and before a refusal counts, ms. */
 const HEAD_START_MS = 1_000
 
 /**

@@ -19,16 +19,10 @@ export interface MemoryGroupMember {
   readonly topics: readonly string[]
   readonly options: JoinOptions
   readonly owned: readonly TopicPartition[]
-  /**
-   * Gives up all partitions that are not in the list.
-   * @param why @default 'revoked'
-   */
+  /** @param why @default 'revoked' */
   keepOnly(partitions: readonly TopicPartition[], why?: Loss): void
   assign(assignment: Assignment): void
-  /**
-   * Removes the member from the group and reports why: to the caller of `join`, later to its
-   * handlers.
-   */
+  /** Removes the member and reports why: to the caller of `join`, later to its handlers. */
   fail(error: Error): void
   wake(): void
   crash(): void
@@ -180,10 +174,7 @@ export class MemoryGroup {
     return { ...start, lookBackOffset, epoch: this.#epochs }
   }
 
-  /**
-   * Offset of the first record that is at most `lookBackMs` older than the record at the start, or
-   * else than the last one before it.
-   */
+  /** Finds the same offset as the driver for Kafka. */
   #lookBack(start: Start, lookBackMs: number): number {
     const { topic, partition, lowOffset: offset, nextOffset } = start
     const at = { topic, partition, offset: Math.max(offset, nextOffset - 1) }

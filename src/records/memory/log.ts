@@ -10,10 +10,7 @@ export interface TopicOptions {
   readonly partitions: number
   /** Largest record the topic takes, bytes of key, value and headers. @default unbounded */
   readonly maxMessageBytes?: number
-  /**
-   * What the topic reports; nothing is ever compacted.
-   * @default false
-   */
+  /** A setting to report; nothing is ever compacted. @default false */
   readonly isCompacted?: boolean
 }
 
@@ -107,10 +104,7 @@ export class MemoryLog {
     for (const record of all) this.append(record)
   }
 
-  /**
-   * Appends a batch that is never unpacked.
-   * @throws TidemarkError `TOPIC_MISSING`
-   */
+  /** @throws TidemarkError `TOPIC_MISSING` */
   appendPacked({ topic, partition }: TopicPartition, batch: NewPackedBatch): LogPosition {
     const { lowOffset, records, packed } = this.#partition(topic, partition)
     const { bytes, count, timestampMs } = batch
@@ -158,17 +152,13 @@ export class MemoryLog {
     return this.#partition(topic, partition).lowOffset
   }
 
-  /**
-   * Finds the first record at or after an offset whose timestamp is not before a time.
-   * @throws TidemarkError `TOPIC_MISSING`
-   */
+  /** Finds the first record at or after an offset whose timestamp is not before a time. */
   since(from: LogPosition, timestampMs: number): LogRecord | undefined {
     const records = this.read(from, Number.POSITIVE_INFINITY)
     return records.find((record) => record.timestampMs >= timestampMs)
   }
 
   /**
-   * Adds empty partitions to a topic.
    * @param partitions the new total
    * @throws TidemarkError `TOPIC_MISSING`
    */
@@ -178,10 +168,7 @@ export class MemoryLog {
     this.#topics.set(name, { info: { ...info, partitions }, partitions: [...before, ...added] })
   }
 
-  /**
-   * Deletes the records before an offset.
-   * @throws TidemarkError `TOPIC_MISSING`
-   */
+  /** @throws TidemarkError `TOPIC_MISSING` */
   deleteBefore({ topic, partition, offset }: LogPosition): void {
     const kept = this.#partition(topic, partition)
     if (offset <= kept.lowOffset) return
@@ -242,10 +229,7 @@ export function sizeOf({ key, value, headers }: NewRecord): number {
   return bytes
 }
 
-/**
- * The record's own partition (modulo `partitions`), or else the one of its key, or else 0: as a
- * Java producer, so that both can write to one topic.
- */
+/** Chooses as a Java producer does, so that both can write to one topic. */
 export function partitionOf(
   record: Pick<NewRecord, 'partition' | 'key'>,
   partitions: number,

@@ -48,10 +48,7 @@ interface MemberContext {
   readonly appended: () => void
 }
 
-/**
- * A member of a group. It shares the event loop with the rest of the process: at most one chunk per
- * partition and turn.
- */
+/** A member of a group, which hands over at most one chunk per partition and turn. */
 export class MemoryMember implements Member, MemoryGroupMember {
   readonly id: string
   readonly options: JoinOptions
@@ -103,10 +100,7 @@ export class MemoryMember implements Member, MemoryGroupMember {
     for (const next of current) group.commit(next)
   }
 
-  /**
-   * Waits as long as the bytes need on the link.
-   * @throws TidemarkError `COMMIT_TIMED_OUT`: they need longer than `withinMs`
-   */
+  /** @throws TidemarkError `COMMIT_TIMED_OUT`: the bytes need longer than `withinMs` */
   async #carry(records: readonly NewRecord[], withinMs: number | null): Promise<void> {
     const { link } = this.#context
     if (link === undefined) return
@@ -220,10 +214,7 @@ export class MemoryMember implements Member, MemoryGroupMember {
     if (more) this.wake()
   }
 
-  /**
-   * Assigns a partition once more, with the log as it is now, when its records to be replayed are
-   * gone.
-   */
+  /** Called when records to be replayed are gone from the log. */
   #assignAgain({ topic, partition }: Owned): boolean {
     const { group } = this.#context
     this.#owned.delete(partitionName({ topic, partition }))

@@ -137,8 +137,8 @@ export class MemoryRecords implements Records {
    * Deletes the records of a partition before an offset.
    * @throws TidemarkError `TOPIC_MISSING`
    */
-  deleteBefore(position: LogPosition): void {
-    this.#log.deleteBefore(position)
+  deleteBefore(first: LogPosition): void {
+    this.#log.deleteBefore(first)
   }
 
   /**
@@ -149,15 +149,12 @@ export class MemoryRecords implements Records {
     return this.#log.endOffset(partition)
   }
 
-  /** What a group has committed for a partition; `null` when nothing. */
+  /** The committed offset and metadata of a group; `null` when nothing is committed. */
   committed(group: string, partition: TopicPartition): Committed | null {
     return this.#groups.get(group)?.committed(partition) ?? null
   }
 
-  /**
-   * Resolves when the group has committed the end offset of every partition of a topic: no work is
-   * left.
-   */
+  /** Resolves when the group has committed the end offset of every partition of a topic. */
   settled(group: string, topic: string): Promise<void> {
     return this.#group(group).settled(topic)
   }
@@ -349,10 +346,7 @@ class MemoryFollower implements Followed {
     )
   }
 
-  /**
-   * Returns `null` when there is no chunk now.
-   * @throws TidemarkError `OFFSET_OUT_OF_RANGE`
-   */
+  /** Returns `null` when there is no chunk now. */
   #next(partition: number): Chunk | null {
     const { log, chunkRecords } = this.#context
     const topic = this.#topic

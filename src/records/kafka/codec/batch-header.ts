@@ -36,7 +36,7 @@ const CONTROL = 1 << 5
 
 export interface BatchHeader {
   readonly baseOffset: number
-  /** As it was written: compaction may have removed the last records, or all. */
+  /** The last offset when it was written; compaction may have removed the last records, or all. */
   readonly lastOffset: number
   /** The protocol's number of the compression. */
   readonly compression: number
@@ -79,10 +79,7 @@ export function readLeaderEpoch(set: Buffer, at: number): number {
   return set.readInt32BE(at + AT.leaderEpoch)
 }
 
-/**
- * Offset of the last record, before the checksum is verified.
- * @throws TidemarkError `NOT_SUPPORTED`: it is above 2^53
- */
+/** @throws TidemarkError `NOT_SUPPORTED`: it is above 2^53 */
 export function readLastOffset(set: Buffer, at: number): number {
   return readBaseOffset(set, at) + set.readInt32BE(at + AT.lastOffsetDelta)
 }
@@ -91,9 +88,7 @@ export function readCrc(set: Buffer, at: number): number {
   return set.readUInt32BE(at + AT.crc)
 }
 
-/**
- * @throws TidemarkError `NOT_SUPPORTED`: an offset or a producer id above 2^53 · `BATCH_CORRUPT`
- */
+/** @throws TidemarkError `NOT_SUPPORTED`: a number is above 2^53 · `BATCH_CORRUPT` */
 export function readHeader(set: Buffer, at: number): BatchHeader {
   const baseOffset = readBaseOffset(set, at)
   const lastOffsetDelta = set.readInt32BE(at + AT.lastOffsetDelta)
@@ -183,10 +178,7 @@ function tooHigh(what: string): TidemarkError {
   return new TidemarkError('NOT_SUPPORTED', `the ${what} is above 2^53`)
 }
 
-/**
- * Leader epoch of the last whole batch in a record set; `null`: there is none.
- * @throws TidemarkError as {@link lengthOfBatch}
- */
+/** Leader epoch of the last whole batch in a record set; `null`: there is none. */
 export function lastLeaderEpoch(set: Buffer): number | null {
   let epoch: number | null = null
   for (let at = 0; at < set.length; ) {

@@ -45,10 +45,7 @@ export function unpack(compression: number, packed: Buffer, maxBytes: number): B
   return unpackWith(packed, maxBytes)
 }
 
-/**
- * As {@link unpack}, in another thread or piece by piece: tens of megabytes would block the event
- * loop.
- */
+/** Unpacks in another thread or piece by piece: tens of megabytes would block the event loop. */
 export async function unpackApart(
   compression: number,
   packed: Buffer,

@@ -26,10 +26,7 @@ export interface Selection {
 }
 
 export interface EncodeOptions {
-  /**
-   * The largest batch before compression, bytes. A single record that is over the limit gets its
-   * own batch, for the broker to refuse.
-   */
+  /** Largest batch before compression, bytes; a record over it gets its own, to be refused. */
   readonly maxBytes: number
   /** `null`: a batch without a producer id, which the broker does not deduplicate. */
   readonly producer: ProducerState | null
@@ -66,10 +63,7 @@ export class BatchEncoder {
     this.#used = 0
   }
 
-  /**
-   * Encodes a selection; earlier batches stay valid. Yields after each batch.
-   * @throws as {@link encode}
-   */
+  /** Encodes a selection; earlier batches stay valid. Yields after each batch. */
   *encodeMore(selection: Selection, options: EncodeOptions): Generator<void, EncodedBatch[]> {
     const batches: EncodedBatch[] = []
     let { producer } = options
@@ -138,10 +132,7 @@ export class BatchEncoder {
     return { count: i - from, baseTimestampMs, maxTimestampMs, end: start + bytes }
   }
 
-  /**
-   * Returns memory for a batch of `bytes` bytes, of which `written` are written already. Complete
-   * batches of the same call stay where they are.
-   */
+  /** Returns memory for a batch of `bytes` bytes, of which `written` are written already. */
   #reserve(written: number, bytes: number): Buffer {
     if (this.#used + bytes > this.#room.length) {
       const room = Buffer.allocUnsafe(2 * Math.max(bytes, this.#room.length))

@@ -55,10 +55,7 @@ export class RecordColumns {
   length = 0
   hasHeaders = false
 
-  /**
-   * @param capacity the most records that will come
-   * @param fromOffset records below it are left out
-   */
+  /** @param fromOffset records below it are left out */
   constructor(bytes: Buffer, capacity: number, fromOffset: number) {
     this.bytes = bytes
     this.offsets = new Float64Array(capacity)
@@ -119,10 +116,7 @@ function skipPart(reader: NumberReader, spans: Int32Array, span: number): void {
   if (length > 0) reader.at += length
 }
 
-/**
- * Computes in 64 bits and rounds afterwards, because some producers write the largest possible
- * timestamp.
- */
+/** 64 bits, rounded afterwards: some producers write the largest possible timestamp. */
 function timestampOf(batch: BatchHeader, delta: number | bigint): number {
   if (batch.logAppendTimeMs !== null) return batch.logAppendTimeMs
   if (typeof delta === 'number' && Number.isSafeInteger(batch.baseTimestampMs)) {
@@ -164,18 +158,12 @@ export interface FetchedRecord {
 const NONE_BYTES = 1
 const NO_HEADERS: readonly FetchedHeader[] = []
 
-/**
- * Records of one partition in log order, stored as columns. A record object is created on each
- * access.
- */
+/** Records of one partition in log order, as columns. A record object is created on each access. */
 export class FetchedRecords {
   readonly offsets: Float64Array
   /** ms since the epoch; −1: none. Rounded beyond 2^53. */
   readonly timestampsMs: Float64Array
-  /**
-   * The offset to read next: after the last record and the markers, aborted records and gaps that
-   * follow it.
-   */
+  /** After the last record and the markers, aborted records and gaps that follow it. */
   readonly nextOffset: number
   readonly hasHeaders: boolean
   readonly #bytes: Buffer

@@ -36,7 +36,7 @@ export function unpackLz4(packed: Buffer, maxBytes: number): Buffer {
   return atOnce(unpackFrames(packed, maxBytes))
 }
 
-/** As {@link unpackLz4}, yielding to the event loop between blocks. */
+/** Yields to the event loop between blocks. */
 export function unpackLz4Apart(packed: Buffer, maxBytes: number): Promise<Buffer> {
   return inTurns(unpackFrames(packed, maxBytes))
 }
@@ -103,9 +103,7 @@ class Unpacker {
     this.#end += this.#packed.copy(this.#out, this.#end, this.at, to)
   }
 
-  /**
-   * Decodes sequences of literals followed by a match with earlier output, up to position `limit`.
-   */
+  /** Decodes literals followed by a match with earlier output, up to position `limit`. */
   #sequences(to: number, limit: number): void {
     const packed = this.#packed
     const out = this.#out

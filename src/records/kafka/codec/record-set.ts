@@ -41,11 +41,7 @@ export interface RecordSetOptions {
   readonly aborted: readonly AbortedTransaction[]
   /** The most bytes that a compressed batch may unpack to. @default 64 MiB */
   readonly maxUnpackedBytes?: number
-  /**
-   * A batch that unpacks to more is left to {@link RecordSet.unpack}, which does not block the
-   * event loop.
-   * @default no limit
-   */
+  /** A batch that unpacks to more is left to {@link RecordSet.unpack}. @default no limit */
   readonly atOnceBytes?: number
 }
 
@@ -128,10 +124,7 @@ export class RecordSet {
     })
   }
 
-  /**
-   * Unpacks the next batch without blocking the event loop.
-   * @throws TidemarkError as {@link next}
-   */
+  /** Unpacks the next batch without blocking the event loop. */
   async unpack(): Promise<void> {
     const large = this.#large
     if (large === null) return
@@ -266,10 +259,7 @@ export class RecordSet {
     this.#open = new OpenBatch(header, section)
   }
 
-  /**
-   * Keeps a batch that unpacks to too much.
-   * @throws the error, unless it is `BATCH_TOO_LARGE`
-   */
+  /** Keeps a batch that unpacks to too much, and throws any other error. */
   #setAside({ header, at, to }: Packed, error: unknown): void {
     if (!isTooLarge(error)) throw error
     const { baseOffset, lastOffset, maxTimestampMs: timestampMs } = header
@@ -317,10 +307,7 @@ function isTooLarge(error: unknown): boolean {
   return error instanceof TidemarkError && error.code === 'BATCH_TOO_LARGE'
 }
 
-/**
- * Returns all batches in one buffer, as columns need them: the set, or else a concatenation.
- * `shifts`: how far each batch is shifted against its own bytes.
- */
+/** Returns all batches in one buffer, and how far each is shifted against its own bytes. */
 function inOneBuffer(batches: readonly OpenBatch[]): { bytes: Buffer; shifts: readonly number[] } {
   const [first] = batches
   if (first === undefined) return { bytes: EMPTY, shifts: [] }
@@ -355,10 +342,7 @@ export interface AbortedTransaction {
 
 /** Tells which batches belong to aborted transactions, while a record set is read. */
 class AbortedTransactions {
-  /**
-   * Transactions ahead, sorted by their first offset, the last one first (brokers list them by
-   * their end).
-   */
+  /** Transactions ahead, the one with the first offset last (brokers list them by their end). */
   readonly #ahead: AbortedTransaction[]
   readonly #producers = new Set<number>()
 

@@ -25,7 +25,7 @@ export function unpackSnappy(packed: Buffer, maxBytes: number): Buffer {
   return joined(blocks.map((block) => snappy().uncompressSync(block, COPIED) as Buffer))
 }
 
-/** As {@link unpackSnappy}, in another thread. */
+/** Unpacks in another thread. */
 export async function unpackSnappyApart(packed: Buffer, maxBytes: number): Promise<Buffer> {
   const unpacked: Buffer[] = []
   for (const block of blocksWithin(packed, maxBytes)) {

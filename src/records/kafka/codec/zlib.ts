@@ -32,7 +32,7 @@ export function unpackGzip(packed: Buffer, maxBytes: number): Buffer {
   return within(maxBytes, packed, zlib.gunzipSync)
 }
 
-/** As {@link unpackGzip}, in another thread. */
+/** Unpacks in another thread. */
 export function unpackGzipApart(packed: Buffer, maxBytes: number): Promise<Buffer> {
   return withinApart(maxBytes, packed, zlib.gunzip)
 }
@@ -53,7 +53,7 @@ export function packZstd(bytes: Buffer): Buffer {
 }
 
 /**
- * Unpacks one zstd frame; `null`: Node cannot.
+ * `null`: Node cannot.
  * @throws TidemarkError `BATCH_CORRUPT` · `BATCH_TOO_LARGE`
  */
 const unpackZstdFrame =
@@ -61,7 +61,7 @@ const unpackZstdFrame =
     ? null
     : (frame: Buffer, maxBytes: number) => within(maxBytes, frame, zstdDecompressSync)
 
-/** As {@link unpackZstdFrame}, in another thread. */
+/** Unpacks in another thread. */
 const unpackZstdFrameApart =
   zstdDecompress === undefined
     ? null
@@ -98,10 +98,7 @@ const HAS_CHECKSUM = 1 << 2
 /** Bytes of the dictionary id and of the content length, by two bits of the frame's descriptor. */
 const DICTIONARY_ID_BYTES = [0, 1, 2, 4] as const
 const CONTENT_LENGTH_BYTES = [0, 2, 4, 8] as const
-/**
- * The largest window that zstd accepts by default. The library allocates a window before it has
- * read anything.
- */
+/** The largest window that zstd accepts by default; the library allocates it before reading. */
 const MAX_WINDOW_BYTES = 128 * 2 ** 20
 /** Type of a block that is one repeated byte. */
 const REPEATED = 1
@@ -130,11 +127,7 @@ export function unpackZstd(
   return Buffer.concat(parts)
 }
 
-/**
- * As {@link unpackZstd}, in another thread or piece by piece.
- * @param unpackFrame
- * @default Node's, where it has one
- */
+/** @param unpackFrame @default Node's, where it has one */
 export async function unpackZstdApart(
   packed: Buffer,
   maxBytes: number,
@@ -176,10 +169,7 @@ function* unpackBlocks(frame: Buffer, maxBytes: number): Generator<void, Buffer>
   return Buffer.concat(blocks)
 }
 
-/**
- * Returns the frames one by one, because Node reads only the first of several, and the library
- * checks only its window.
- */
+/** One by one, because Node reads the first frame only, and the library checks only its window. */
 function* framesOf(packed: Buffer): Generator<Buffer> {
   let at = 0
   do {

@@ -36,7 +36,6 @@ export class BearerLogin implements Mechanism {
   /**
    * Makes sure that there is a token before an exchange begins, because in the middle of it the
    * broker takes nothing else, and the connection would end.
-   * @throws as {@link Tokens.current}, for the library
    */
   async prepare(): Promise<void> {
     await this.#token()

@@ -175,10 +175,7 @@ export function unavailable(message: string, details: ErrorDetails = {}): Tidema
   return new TidemarkError('BROKER_UNAVAILABLE', message, details)
 }
 
-/**
- * A token in a file, which is replaced before the token runs out, such as Kubernetes' tokens of
- * service accounts. Each authentication reads the file.
- */
+/** A file whose token is replaced before it runs out, as of Kubernetes' service accounts. */
 export class TokenFile implements Tokens {
   readonly #path: string
   readonly #clock: Clock

@@ -22,8 +22,7 @@ export interface TopicMetadata {
   readonly code: number
   readonly topic: string
   /**
-   * The topic's id, which differs from that of a deleted topic of the same name; `null`: not
-   * reported (brokers before 3.1).
+   * Differs from that of a deleted topic of the same name; `null`: not reported before Kafka 3.1.
    */
   readonly id: string | null
   readonly partitions: readonly PartitionMetadata[]
@@ -38,16 +37,10 @@ export interface Metadata {
   readonly topics: readonly TopicMetadata[]
 }
 
-/**
- * The last version that is not flexible (8), and the first that all brokers with Fetch by topic id
- * have (12, Kafka 3.1).
- */
+/** The last one that is not flexible, and the one of brokers with Fetch by topic id (3.1). */
 type MetadataVersion = 8 | 12
 
-/**
- * Metadata of topics; it never creates one. An error of one topic or partition leaves the rest of
- * the response valid.
- */
+/** Never creates a topic. An error of one topic leaves the rest of the response valid. */
 export function metadata(version: MetadataVersion, topics: readonly string[]): Request<Metadata> {
   const isNew = version === 12
   return request(

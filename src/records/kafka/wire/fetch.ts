@@ -7,9 +7,7 @@ interface FetchPosition extends TopicPartition {
   /** `null`: the topic is requested by name. */
   readonly topicId: string | null
   readonly offset: number
-  /**
-   * Leader epoch that this client knows; a leader of another epoch answers with an error. −1: any.
-   */
+  /** A leader of another epoch answers with an error; −1: any. */
   readonly leaderEpoch: number
 }
 
@@ -121,10 +119,7 @@ export type LogEnd = 'low' | 'stable' | number
 
 const TIMESTAMPS = { low: -2, stable: -1 } as const
 
-/**
- * A partition and the leader epoch that this client knows; −1: any. A leader of another epoch
- * answers with an error.
- */
+/** A leader of another epoch than the client's answers with an error; −1: any. */
 interface Led extends TopicPartition {
   readonly leaderEpoch: number
 }

@@ -18,15 +18,12 @@ interface ProduceOptions {
 
 const ALL_IN_SYNC_REPLICAS = -1
 
-/**
- * Produce with acks=all.
- * @param batches at most one per partition
- */
+/** Produce with acks=all; at most one batch per partition. */
 export function produceBatches(
   batches: readonly ProducedBatch[],
   { transactionalId, joinsTransaction, timeoutMs }: ProduceOptions,
 ): Request<readonly PartitionCode[]> {
-  // Brokers add a partition to the transaction from version 12 on, and support version 7 since 2.5.
+  // Brokers add a partition to the transaction from version 12 on, and know version 7 from 2.5 on.
   const form = joinsTransaction ? flexible(12) : classic(7)
   return request('Produce', form, {
     write: (to) => {
@@ -111,10 +108,7 @@ export function initProducerId(
   })
 }
 
-/**
- * Tests whether the user may use a transactional id. The request is invalid, so that the broker
- * does nothing, and the current producer keeps the id.
- */
+/** Tests a right: the request is invalid, so that the broker does nothing. */
 export function tryTransactionalId(transactionalId: string): Request<number> {
   const asked = initProducerId(transactionalId, 0, { id: NOBODY.id, epoch: 0 })
   return {

@@ -101,10 +101,7 @@ export async function send<T>(
   return value
 }
 
-/**
- * Returns the connection for an API, connected and authenticated.
- * @throws as {@link send}
- */
+/** Returns the connection for an API, connected and authenticated. */
 export async function connected({ connectionPool }: Wired, api: ApiName): Promise<Connection> {
   const connection = await connectionPool.getConnection(indexOf(api))
   if (!connection.isAuthenticated()) await connection.authenticate()
