@@ -11,7 +11,7 @@ import type {
 } from '../port.ts'
 import type { Brokers } from './brokers.ts'
 import { byLeader } from './cluster-map.ts'
-import { notAllowed, notCoordinated } from './errors.ts'
+import { isUnavailable, notAllowed, notCoordinated } from './errors.ts'
 import { GroupOffsets, readMark } from './group-offsets.ts'
 import { readPartition, withoutLeader } from './partition-reads.ts'
 import {
@@ -214,8 +214,7 @@ export class KafkaAdmin {
       await connection.ready
       return await question(connection.brokers)
     } catch (error) {
-      const isAway = error instanceof TidemarkError && error.code === 'BROKER_UNAVAILABLE'
-      if (!isAway) throw error
+      if (!isUnavailable(error)) throw error
       if (this.#connection === connection) this.#connection = null
       connection.brokers.close()
       if (idle) return this.#ask(question, false)
@@ -304,7 +303,7 @@ async function endsOf(
 
 /** Treats a leader that does not answer as missing: its partitions may get another one. */
 function away(error: unknown): readonly never[] {
-  if (error instanceof TidemarkError && error.code === 'BROKER_UNAVAILABLE') return []
+  if (isUnavailable(error)) return []
   throw error
 }
 

@@ -7,6 +7,7 @@ import type { TopicPartition } from '../port.ts'
 import { ClusterMap } from './cluster-map.ts'
 import {
   fromLibrary,
+  isUnavailable,
   type LoginMistake,
   loginMistake,
   mistakeShownBy,
@@ -306,8 +307,7 @@ export class Brokers {
         const nodeId = await this.#coordinator(of)
         return (await fromLibrary(this.#broker(nodeId))) as unknown as GroupBroker
       } catch (error) {
-        const isAway = error instanceof TidemarkError && error.code === 'BROKER_UNAVAILABLE'
-        if (!isAway || this.clock.elapsedMs() > deadlineMs) throw error
+        if (!isUnavailable(error) || this.clock.elapsedMs() > deadlineMs) throw error
         await this.clock.sleep(backoff.nextMs())
       }
     }

@@ -4,6 +4,7 @@ import { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName } from '../../kernel/ids.ts'
 import { type Commit, MOST_METADATA_BYTES, type NextOffset } from '../port.ts'
 import { WrittenRecords } from '../written-records.ts'
+import { isUnavailable } from './errors.ts'
 import { type GroupOffsets, readMark, withMark } from './group-offsets.ts'
 import type { Owned, Positions, Stored } from './positions.ts'
 import type { KafkaWriter } from './producer.ts'
@@ -196,7 +197,7 @@ export class ExactlyOnce implements Committing {
       await offsets.commit(current, claims)
     } catch (error) {
       // The request may still arrive and reset newer offsets. Another generation refuses it.
-      if (error instanceof TidemarkError && error.code === 'BROKER_UNAVAILABLE') {
+      if (isUnavailable(error)) {
         this.#doubted = current
         joinAgain()
       }
@@ -230,7 +231,7 @@ export class ExactlyOnce implements Committing {
         }
         return this.#refuseUnlessCommitted(known)
       } catch (error) {
-        if (!(error instanceof TidemarkError) || error.code !== 'BROKER_UNAVAILABLE') throw error
+        if (!isUnavailable(error)) throw error
         if (this.#context.isOver()) throw error
         await this.#context.clock.sleep(OUTCOME_RETRY_MS)
       }

@@ -7,7 +7,14 @@ import type { WrittenRecords } from '../written-records.ts'
 import type { Brokers } from './brokers.ts'
 import { byLeader } from './cluster-map.ts'
 import type { BatchEncoder, EncodedBatch, EncodeOptions, Selection } from './codec/encode.ts'
-import { ENDING, isBatchTooLarge, isRetriable, produceRefusal, TOO_LARGE } from './errors.ts'
+import {
+  ENDING,
+  isBatchTooLarge,
+  isRetriable,
+  isUnavailable,
+  produceRefusal,
+  TOO_LARGE,
+} from './errors.ts'
 import type { ThroughputEstimator } from './throughput-estimator.ts'
 import { produceBatches } from './wire/produce.ts'
 import { CODE } from './wire/protocol.ts'
@@ -284,7 +291,7 @@ export async function whenUnthrottled(brokers: Brokers, leader: string): Promise
 
 /** Returns an error that may be temporary, and throws any other. */
 function temporaryOrThrow(error: unknown): TidemarkError {
-  if (error instanceof TidemarkError && error.code === 'BROKER_UNAVAILABLE') return error
+  if (isUnavailable(error)) return error
   throw error
 }
 

@@ -125,6 +125,10 @@ export function isAway(thrown: unknown): boolean {
   return fromKafka(thrown, 'BROKER_UNAVAILABLE').code === 'BROKER_UNAVAILABLE'
 }
 
+export function isUnavailable(error: unknown): error is TidemarkError {
+  return error instanceof TidemarkError && error.code === 'BROKER_UNAVAILABLE'
+}
+
 /** @param otherwise code for an unknown error */
 export function fromKafka(thrown: unknown, otherwise: Code): TidemarkError {
   const chain = causesOf(thrown)

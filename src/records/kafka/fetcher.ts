@@ -110,7 +110,11 @@ export class Fetcher {
     void this.#drainBuffer()
     for (const of of this.#o.partitions()) {
       const leader = this.#o.brokers.leaderOf(of)
-      if (leader !== undefined && !this.#loops.has(leader)) this.#start(leader)
+      if (leader === undefined || this.#loops.has(leader)) continue
+      this.#loops.set(
+        leader,
+        this.#run(leader).catch((error: unknown) => this.#fail(error)),
+      )
     }
     this.#changed.notifyAll()
   }
@@ -122,11 +126,6 @@ export class Fetcher {
 
   get #isOver(): boolean {
     return this.#over.signal.aborted
-  }
-
-  #start(leader: string): void {
-    const loop = this.#run(leader).catch((error: unknown) => this.#fail(error))
-    this.#loops.set(leader, loop)
   }
 
   async #drainBuffer(): Promise<void> {

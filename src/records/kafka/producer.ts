@@ -7,6 +7,7 @@ import type { Brokers } from './brokers.ts'
 import { byLeader } from './cluster-map.ts'
 import { BatchEncoder } from './codec/encode.ts'
 import { Delivery, Outgoing, type Sending, whenUnthrottled } from './delivery.ts'
+import { isUnavailable } from './errors.ts'
 import { ThroughputEstimator } from './throughput-estimator.ts'
 import { initProducerId, type ProducerIdentity } from './wire/produce.ts'
 import { CODE, nameOfCode } from './wire/protocol.ts'
@@ -146,7 +147,7 @@ export class Producer {
     } catch (error) {
       // A socket may still reference the batches, so their memory must not be reused.
       this.#encoder = new BatchEncoder()
-      if (error instanceof TidemarkError && error.code === 'BROKER_UNAVAILABLE') {
+      if (isUnavailable(error)) {
         this.forgetTopics(outgoing)
       }
       throw error

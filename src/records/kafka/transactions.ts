@@ -5,7 +5,7 @@ import { formatDuration } from '../../kernel/time.ts'
 import type { WrittenRecords } from '../written-records.ts'
 import type { Brokers, Coordinated } from './brokers.ts'
 import type { Outgoing } from './delivery.ts'
-import { groupRefusal, produceRefusal } from './errors.ts'
+import { groupRefusal, isUnavailable, produceRefusal } from './errors.ts'
 import type { Producer } from './producer.ts'
 import type { MemberGeneration, PartitionOffset } from './wire/groups.ts'
 import {
@@ -256,7 +256,7 @@ export class Transactions {
         // With any other code the broker may have written the end already.
         if (answer.code !== CODE.CONCURRENT_TRANSACTIONS) break
       } catch (error) {
-        if (!(error instanceof TidemarkError) || error.code !== 'BROKER_UNAVAILABLE') throw error
+        if (!isUnavailable(error)) throw error
         lost++
       }
       await clock.sleep(RETRY_MS)

@@ -57,7 +57,6 @@ export function metadata(version: MetadataVersion, topics: readonly string[]): R
         to.boolean(true)
       },
       read: (from) => {
-        from.throttle()
         const nodes = from.array((n) => {
           const [nodeId, host, port, rack] = [n.int32(), n.string() ?? '', n.int32(), n.string()]
           n.endStruct()
@@ -169,7 +168,6 @@ export function createTopics(
       to.int32(timeoutMs).boolean(false)
     },
     read: (from) => {
-      from.throttle()
       const byName = new Map(
         from.array((t) => [t.string() ?? '', { code: t.int16(), message: t.string() }] as const),
       )
@@ -202,7 +200,6 @@ export function describeConfigs(
       to.boolean(false)
     },
     read: (from) => {
-      from.throttle()
       return from.array((r) => {
         const code = r.int16()
         // Error message and resource type.

@@ -73,7 +73,6 @@ export function fetch(
       to.array([], () => {}).string('')
     },
     read: (from) => {
-      from.throttle()
       const code = from.int16()
       // Session id.
       from.int32()
@@ -145,7 +144,6 @@ export function listOffsets(
       })
     },
     read: (from) => {
-      from.throttle()
       const topics = from.array((t) => {
         const topic = t.string() ?? ''
         return t.array((p) => {
@@ -193,7 +191,6 @@ export function offsetForLeaderEpoch(
       })
     },
     read: (from) => {
-      from.throttle()
       const topics = from.array((t) => {
         const topic = t.string() ?? ''
         return t.array((p) => ({

@@ -18,7 +18,6 @@ export function findCoordinator({
   return request('FindCoordinator', classic(2), {
     write: (to) => to.string(id).int8(TYPES[type]),
     read: (from) => {
-      from.throttle()
       const code = from.int16()
       // Error message.
       from.string()
@@ -50,7 +49,6 @@ export function describeGroup(group: string): Request<DescribedGroup> {
   return request('DescribeGroups', classic(4), {
     write: (to) => to.array([group], (name) => to.string(name)).boolean(true),
     read: (from) => {
-      from.throttle()
       const [found] = from.array((g) => {
         const code = g.int16()
         // Group id.
@@ -107,7 +105,6 @@ export function offsetCommit(
       })
     },
     read: (from) => {
-      from.throttle()
       const codes = from.array((t) => {
         t.string()
         return t.array((p) => {
@@ -144,7 +141,6 @@ export function offsetFetch(
       to.boolean(isStable)
     },
     read: (from) => {
-      from.throttle()
       const topics = from.array((t) => {
         const topic = t.string() ?? ''
         const offsets = t.array((p) => {

@@ -101,7 +101,6 @@ export function initProducerId(
       to.string(transactionalId).int32(timeoutMs).int64(as.id).int16(as.epoch)
     },
     read: (from) => {
-      from.throttle()
       const code = from.int16()
       return { code, producer: { id: from.int64(), epoch: from.int16() } }
     },
@@ -133,7 +132,6 @@ export function addPartitionsToTxn(
       })
     },
     read: (from) => {
-      from.throttle()
       return errorsIn(from).find(({ code }) => code !== CODE.OPERATION_NOT_ATTEMPTED) ?? null
     },
   })
@@ -147,10 +145,7 @@ export function addOffsetsToTxn(
     write: (to) => {
       to.string(transactionalId).int64(producer.id).int16(producer.epoch).string(group)
     },
-    read: (from) => {
-      from.throttle()
-      return from.int16()
-    },
+    read: (from) => from.int16(),
   })
 }
 
@@ -174,10 +169,7 @@ export function txnOffsetCommit(
         to.endStruct()
       })
     },
-    read: (from) => {
-      from.throttle()
-      return firstError(from)
-    },
+    read: (from) => errorsIn(from)[0]?.code ?? CODE.NONE,
   })
 }
 
@@ -193,16 +185,11 @@ export function endTxn(
       to.boolean(end === 'commit')
     },
     read: (from) => {
-      from.throttle()
       const code = from.int16()
       if (version === 1) return { code, producer }
       return { code, producer: { id: from.int64(), epoch: from.int16() } }
     },
   })
-}
-
-function firstError(from: ResponseReader): number {
-  return errorsIn(from)[0]?.code ?? CODE.NONE
 }
 
 function errorsIn(from: ResponseReader): readonly PartitionCode[] {

@@ -73,6 +73,8 @@ export function request<T>(
       const reader = new ResponseReader(payload, isFlexible)
       // Tagged fields of the response header.
       reader.endStruct()
+      // Produce has it at the end.
+      if (api !== 'Produce') reader.throttle()
       const value = read(reader)
       return { value, throttleMs: reader.throttleMs }
     },
