@@ -131,7 +131,7 @@ export interface OutgoingHeader {
 }
 
 /** The most bytes that a varint takes. */
-export const NUMBER_BYTES = 5
+export const VARINT_BYTES = 5
 /** Outputs have fewer names; dead letters bring the names of their source records. */
 const MOST_NAMES = 256
 /** UTF-8 bytes of header names: most names repeat with every record. */
@@ -181,7 +181,7 @@ export function appendPart(part: Buffer | null, room: ByteRoom): void {
 }
 
 function appendNumber(number: number, room: ByteRoom): void {
-  room.reserve(NUMBER_BYTES)
+  room.reserve(VARINT_BYTES)
   room.used = writeVarint(room.bytes, room.used, number)
 }
 

@@ -4,12 +4,12 @@ import { murmur2, placeOf } from '../kernel/partitioners.ts'
 import type { Header, LogRecords, NewRecord, NewRecords, TopicPartition } from './port.ts'
 import {
   appendParts,
-  NUMBER_BYTES,
   type OutgoingRecord,
   partAfter,
   partAt,
   partsBytes,
   readVarint,
+  VARINT_BYTES,
   varintBytes,
 } from './record-format.ts'
 
@@ -204,7 +204,7 @@ export class WrittenRecords implements NewRecords {
   }
 
   write(record: OutgoingRecord, topic = '', partition: number | null = null): void {
-    const room = this.room(partsBytes(record) + NUMBER_BYTES)
+    const room = this.room(partsBytes(record) + VARINT_BYTES)
     const start = room.used
     appendParts(record, room)
     this.add(topic, record.timestampMs, start)

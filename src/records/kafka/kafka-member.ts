@@ -38,7 +38,6 @@ export interface Connections {
   readonly left: (member: KafkaMember) => void
 }
 
-/** Time limit for leaving the group, ms. */
 const LEAVE_MS = 5_000
 /**
  * How long to wait for open transactions, ms: no heartbeat is sent meanwhile; sessions are longer.
@@ -60,7 +59,6 @@ export class KafkaMember implements Member {
   readonly #unreadables: Unreadables
   readonly #offsets: GroupOffsets
   readonly #committing: Committing
-  /** Resolves when the commit in flight is over. */
   #committed: Promise<void> = Promise.resolve()
   /** By topic, the number of partitions that was last reported. */
   readonly #reportedCounts = new Map<string, number>()
@@ -297,7 +295,6 @@ export class KafkaMember implements Member {
     }
   }
 
-  /** Ends joining once all partitions but these have been handed over. */
   #joinedBut(unled: readonly Owned[]): void {
     // Partitions of an earlier rebalance may not have been handed over yet.
     const isDone = (owned: Owned) => owned.started || unled.includes(owned)

@@ -46,10 +46,7 @@ export class KafkaRecords implements Records {
   readonly #name: string | undefined
   #epochs = 0
 
-  /**
-   * @throws Refused with `CONFIG_INVALID`, such as SASL PLAIN without TLS · TidemarkError
-   * `CLIENT_BROKEN`
-   */
+  /** @throws Refused with `CONFIG_INVALID` · TidemarkError `CLIENT_BROKEN` */
   constructor(options: KafkaOptions) {
     selfTest()
     patchConnections()

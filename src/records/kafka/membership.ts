@@ -27,7 +27,6 @@ interface Joined extends Generation {
   readonly members: GroupMember[]
 }
 
-/** The result of a rebalance. */
 export interface Assigned {
   readonly generation: Generation
   readonly partitions: readonly TopicPartition[]
@@ -46,7 +45,6 @@ export interface MembershipOptions {
   readonly leaving: () => Promise<void>
   /** Called with an assignment; resolves when it is in force. */
   readonly assigned: (assigned: Assigned) => Promise<void>
-  /** Called when the metadata of the topics was refreshed. */
   readonly looked: () => void
   /**
    * @param askedMs when the request that the group answered was sent, by the clock's elapsed time
@@ -85,7 +83,6 @@ export class Membership {
     ].map((assigner) => assigner(config as never))
   }
 
-  /** Empty before it has joined. */
   get memberId(): string {
     return this.#memberId
   }
@@ -209,7 +206,6 @@ export class Membership {
     return assignment
   }
 
-  /** Sends heartbeats until the group rebalances. */
   async #stay(found: GroupBroker, { generationId, memberId }: Generation): Promise<void> {
     let coordinator = found
     const { group: groupId, sessionTimeoutMs } = this.#o

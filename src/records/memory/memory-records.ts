@@ -29,10 +29,7 @@ import { type Link, MemoryMember } from './member.ts'
 export interface MemoryRecordsOptions {
   /** Records per chunk at most, up to 2,048. @default 500 */
   readonly chunkRecords?: number
-  /**
-   * The link over which commits are written.
-   * @default none: writing takes no time
-   */
+  /** The link over which commits are written. @default writing takes no time */
   readonly link?: Link
 }
 
@@ -54,10 +51,7 @@ export class MemoryRecords implements Records {
     this.#log = log
   }
 
-  /**
-   * Returns an independent copy with the same topics, records and committed offsets, without
-   * members.
-   */
+  /** A copy with the same topics, records and committed offsets, without members. */
   clone(): MemoryRecords {
     const log = this.#log.copy()
     const link = this.#link === undefined ? {} : { link: this.#link }
@@ -82,7 +76,7 @@ export class MemoryRecords implements Records {
   }
 
   /**
-   * Appends records in the given order and returns the position of each.
+   * Appends records and returns their positions.
    * @throws TidemarkError `TOPIC_MISSING` · `TOPIC_LIMITS`
    */
   produce(records: readonly NewRecord[]): LogPosition[] {
@@ -133,18 +127,12 @@ export class MemoryRecords implements Records {
     this.#group(group).commit({ ...partition, ...committed })
   }
 
-  /**
-   * Deletes the records of a partition before an offset.
-   * @throws TidemarkError `TOPIC_MISSING`
-   */
+  /** @throws TidemarkError `TOPIC_MISSING` */
   deleteBefore(first: LogPosition): void {
     this.#log.deleteBefore(first)
   }
 
-  /**
-   * The offset that the next record of the partition gets.
-   * @throws TidemarkError `TOPIC_MISSING`
-   */
+  /** @throws TidemarkError `TOPIC_MISSING` */
   endOffset(partition: TopicPartition): number {
     return this.#log.endOffset(partition)
   }
@@ -196,10 +184,7 @@ export class MemoryRecords implements Records {
     )
   }
 
-  /**
-   * @throws TidemarkError `OFFSET_OUT_OF_RANGE` for the first assignment; for a later one the
-   * handler `failed` is called
-   */
+  /** @throws TidemarkError `OFFSET_OUT_OF_RANGE` for the first assignment */
   async join(options: JoinOptions): Promise<Member> {
     const group = this.#group(options.group)
     this.#joins++
@@ -233,18 +218,15 @@ export class MemoryRecords implements Records {
   }
 
   /**
-   * Every member stops as if its process had died: no handler is called any more, further commits
-   * throw `FENCED`, and only what was committed remains. The records stay, for others to join.
+   * Ends every member as if its process had died: no handler is called, further commits throw
+   * `FENCED`, and only what was committed remains. The records stay.
    */
   crash(): void {
     for (const group of this.#groups.values()) group.crash()
     for (const follower of this.#followers) follower.die()
   }
 
-  /**
-   * Expels all members of a group, as if their sessions had timed out: they lose all partitions and
-   * join again as new members.
-   */
+  /** Expels all members of a group, as if their sessions had timed out: they join again. */
   expel(group: string): void {
     this.#group(group).expel()
   }

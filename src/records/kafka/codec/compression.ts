@@ -56,8 +56,8 @@ export async function unpackApart(
 }
 
 /**
- * Packs bytes; `null` when the result would not be smaller.
- * @throws TidemarkError `NOT_SUPPORTED`: zstd, which this version of Node does not have
+ * `null`: not smaller.
+ * @throws TidemarkError `NOT_SUPPORTED`: this version of Node has no zstd
  */
 export function pack(
   compression: Compression,

@@ -27,12 +27,10 @@ export interface Section {
 export class OpenBatch {
   readonly header: BatchHeader
   readonly bytes: Buffer
-  /** Position of the next record in the bytes. */
   at: number
   readonly to: number
   /** Number of records still to be decoded. */
   left: number
-  /** Offset of the previous record. */
   lastOffset: number
 
   constructor(header: BatchHeader, { bytes, from, to }: Section) {
@@ -45,7 +43,6 @@ export class OpenBatch {
   }
 }
 
-/** Records as columns, filled batch by batch. */
 export class RecordColumns {
   readonly bytes: Buffer
   readonly offsets: Float64Array

@@ -34,8 +34,7 @@ export class BearerLogin implements Mechanism {
   }
 
   /**
-   * Makes sure that there is a token before an exchange begins, because in the middle of it the
-   * broker takes nothing else, and the connection would end.
+   * In the middle of an exchange the broker takes nothing else, so there must be a token before.
    */
   async prepare(): Promise<void> {
     await this.#token()
