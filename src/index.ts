@@ -16,7 +16,7 @@ export {
   seconds,
 } from './kernel/time.ts'
 export type { Log } from './observe/log.ts'
-export type { AccessToken } from './records/kafka/login/access-token.ts'
+export type { AccessToken } from './records/kafka/login/tokens.ts'
 export type { RegistryOptions } from './registry/confluent-registry.ts'
 export type { Observer, RuntimeEvent } from './runtime/events.ts'
 export type { WindowEvent, WindowField } from './topology/aggregate-methods.ts'

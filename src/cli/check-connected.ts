@@ -2,9 +2,9 @@ import { groupOf } from '../host/host-worker.ts'
 import { NO_NAME } from '../host/worker-name.ts'
 import { refuseIfAny, TidemarkError } from '../kernel/errors.ts'
 import { partitionName } from '../kernel/ids.ts'
+import { groupStart } from '../records/group-member.ts'
 import { KafkaRecords } from '../records/kafka/kafka-records.ts'
 import type { From, Guarantee, PartitionOffsets, TopicInfo } from '../records/port.ts'
-import { startOf } from '../records/start-offset.ts'
 import { type ClusterCheck, checkCluster } from '../runtime/cluster-check.ts'
 import { type FoundSchema, findOutputs } from '../runtime/output-schemas.ts'
 import type { Prepared } from '../runtime/prepare.ts'
@@ -59,10 +59,10 @@ export async function checkConnected(prepared: Prepared, config: CheckConfig): P
 
 function faultOf(
   offsets: PartitionOffsets,
-  joining: Parameters<typeof startOf>[1],
+  joining: Parameters<typeof groupStart>[1],
 ): TidemarkError[] {
   try {
-    startOf(offsets, joining)
+    groupStart(offsets, joining)
     return []
   } catch (error) {
     if (error instanceof TidemarkError) return [error]

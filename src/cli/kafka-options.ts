@@ -1,5 +1,4 @@
-import type { BearerOptions, KafkaSasl } from '../records/kafka/login/sasl-options.ts'
-import type { KafkaOptions } from '../records/kafka/options.ts'
+import type { BearerOptions, KafkaOptions, KafkaSasl } from '../records/kafka/options.ts'
 import type { Config } from './config.ts'
 
 /** The settings for connecting to brokers. */

@@ -1,5 +1,5 @@
 import type { TidemarkError } from '../kernel/errors.ts'
-import { signerFaults } from '../records/kafka/login/sasl-options.ts'
+import { signerFaults } from '../records/kafka/options.ts'
 import { settingFault } from './setting-fault.ts'
 import {
   flagOf,

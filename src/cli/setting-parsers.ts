@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { messageOf } from '../kernel/errors.ts'
-import { faultOfTokenUrl } from '../records/kafka/login/client-credentials.ts'
-import { isExtension } from '../records/kafka/login/sasl-options.ts'
+import { faultOfTokenUrl } from '../records/kafka/login/token-providers.ts'
+import { isExtension } from '../records/kafka/options.ts'
 import { integer, orWord, pairsOf, type RawSetting, single, throwIf } from '../runtime/setting.ts'
 
 // Parsers of the settings that only a process has. Each throws an Error whose message says what is

@@ -1,5 +1,5 @@
 import type { LogFormat } from '../observe/log.ts'
-import { type KafkaSasl, MECHANISMS } from '../records/kafka/login/sasl-options.ts'
+import { type KafkaSasl, MECHANISMS } from '../records/kafka/options.ts'
 import { WORKER_OPTIONS, WORKER_SETTINGS, type WorkerConfig } from '../runtime/config.ts'
 import { integer, oneOf, orWord, type Setting, SWITCH, TEXT } from '../runtime/setting.ts'
 import {

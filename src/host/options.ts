@@ -1,7 +1,6 @@
 import { TidemarkError } from '../kernel/errors.ts'
 import type { Log } from '../observe/log.ts'
-import type { KafkaSasl } from '../records/kafka/login/sasl-options.ts'
-import { type KafkaTls, kafkaFaults } from '../records/kafka/options.ts'
+import { type KafkaSasl, type KafkaTls, kafkaFaults } from '../records/kafka/options.ts'
 import type { RegistryOptions } from '../registry/confluent-registry.ts'
 import { WORKER_SETTINGS, type WorkerConfig, workerConfigFaults } from '../runtime/config.ts'
 import type { Observer } from '../runtime/events.ts'

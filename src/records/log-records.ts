@@ -1,6 +1,6 @@
 import { ByteRoom, Memory, type PartsPlace, type ValuePlace } from '../kernel/bytes.ts'
 import type { LogRecord, LogRecords } from './port.ts'
-import { appendHeaders, appendPart, partsBytes } from './written-records.ts'
+import { appendHeaders, appendPart, partsBytes } from './record-format.ts'
 
 /** Log records backed by an array of objects. */
 export class ListedRecords implements LogRecords {
@@ -60,7 +60,7 @@ export class ListedRecords implements LogRecords {
     return this.#list.some(({ headers }) => headers.length > 0)
   }
 
-  /** They are encoded for it. */
+  /** Encodes them. */
   locateHeaders(index: number, into: PartsPlace): void {
     const room = new ByteRoom(0)
     appendHeaders(this.at(index).headers, room)
@@ -74,7 +74,6 @@ export class ListedRecords implements LogRecords {
   }
 }
 
-/** A selection of other log records, by index. */
 export class PickedRecords implements LogRecords {
   readonly #records: LogRecords
   readonly #indices: readonly number[]
@@ -137,10 +136,9 @@ export class PickedRecords implements LogRecords {
   }
 }
 
-/** Log records of length 0. */
 export const NO_RECORDS: LogRecords = new ListedRecords([])
 
-/** Returns the index of the first record at or after an offset, or the length if there is none. */
+/** Index of the first record at or after an offset, or the length if there is none. */
 export function firstFrom(records: LogRecords, offset: number): number {
   let low = 0
   let high = records.length

@@ -2,10 +2,9 @@ import type { TopicPartition } from './port.ts'
 
 // Assigns partitions to the members of a group: even loads first, then as few moves as possible,
 // because a partition that moves takes its windows with it. Follows Kafka's sticky assignor:
-// balance before stickiness (KIP-54), and of two claims to a partition the one of the later
-// generation wins (KIP-341). Unlike that assignor, it balances every topic on its own.
+// balance before stickiness (KIP-54), and the later generation wins among claims to a partition
+// (KIP-341). Unlike that assignor, it balances every topic on its own.
 
-/** A member, and the partitions that it claims to own. */
 export interface Claimant {
   readonly id: string
   readonly topics: readonly string[]
@@ -16,21 +15,18 @@ export interface Claimant {
 
 const NOBODY = -1
 
-/**
- * How one topic is shared among its readers. Members are numbers: their index when sorted by id.
- */
+/** The shares of one topic's readers. Members are numbers: their index when sorted by id. */
 interface Share {
   readonly topic: string
   readonly readers: readonly number[]
   /** By partition: the member that owns it, or {@link NOBODY}. */
   readonly holders: readonly number[]
-  /** How many partitions every reader gets at least. */
+  /** Partitions that every reader gets at least. */
   readonly base: number
   /** How many readers get one more than `base`. */
   readonly extras: number
   /** Readers that own more than `base` now: giving them an extra saves a move. */
   readonly wanting: ReadonlySet<number>
-  /** Readers chosen to get one more than `base`. */
   readonly chosen: Set<number>
 }
 
@@ -78,10 +74,7 @@ function shareOf(topic: string, count: number, members: readonly Claimant[]): Sh
   }
 }
 
-/**
- * Sets the owner of each partition: of several claims the one of the latest generation, and among
- * those the first.
- */
+/** Gives each partition to the claim of the latest generation, and among those to the first. */
 function hold(topic: string, members: readonly Claimant[], holders: number[]): void {
   for (const [member, { topics, owned, generation }] of members.entries()) {
     if (!topics.includes(topic)) continue
@@ -95,9 +88,9 @@ function hold(topic: string, members: readonly Claimant[], holders: number[]): v
 
 /**
  * Places one extra partition of a topic so that the reachable member with the least total load
- * gains it: directly, or along a chain in which readers of other topics pass an extra to each
- * other. Of several chains it uses the one that takes the fewest extras from members that want
- * them. Successive shortest paths lead to the optimum over all choices (minimum-cost flow).
+ * gains it: directly, or along a chain in which readers of other topics hand an extra to each
+ * other. Chains that take the fewest extras from members that want them come first. Successive
+ * shortest paths lead to the optimum over all choices (minimum-cost flow).
  */
 function placeExtra(share: Share, shares: readonly Share[], loads: number[]): void {
   const costs = loads.map(() => Number.POSITIVE_INFINITY)
@@ -132,10 +125,7 @@ function placeExtra(share: Share, shares: readonly Share[], loads: number[]): vo
   }
 }
 
-/**
- * Returns the reachable member with the least load; among equals the one at the lowest cost, then
- * the first.
- */
+/** The reachable member with the least load; then at the lowest cost, then the first. */
 function cheapest(costs: readonly number[], loads: readonly number[]): number {
   let best = NOBODY
   for (const [member, cost] of costs.entries()) {
@@ -146,9 +136,7 @@ function cheapest(costs: readonly number[], loads: readonly number[]): number {
   return best
 }
 
-/**
- * Lets each reader keep what it owns, up to its share, and assigns the rest to readers with less.
- */
+/** Each reader keeps its own up to its share; the rest goes to readers with less. */
 function assignShare(
   { topic, readers, holders, base, chosen }: Share,
   assignment: TopicPartition[][],

@@ -1,55 +1,33 @@
-import { type ByteRoom, copyPairs, type Memory, partsPlace } from '../kernel/bytes.ts'
+import { ByteRoom, copyPairs, type Memory, partsPlace } from '../kernel/bytes.ts'
 import { murmur2, placeOf } from '../kernel/kafka.ts'
-import { HeaderNames } from './header-names.ts'
 import type { Header, LogRecords, NewRecord, NewRecords, TopicPartition } from './port.ts'
-import { giveBack, ROOM_BYTES, roomOf } from './spare-rooms.ts'
-import { readVarint, varintBytes, writeVarint } from './varint.ts'
-
-/**
- * A record to be written, without its topic and partition. Unlike in the port, a header value may
- * be `null`.
- */
-export interface OutgoingRecord {
-  readonly key: Buffer | null
-  readonly value: Buffer | null
-  /** A whole number of ms since the epoch; −1: none. */
-  readonly timestampMs: number
-  readonly headers: readonly OutgoingHeader[]
-}
-
-/** A header to be written. */
-export interface OutgoingHeader {
-  readonly name: string
-  readonly value: Buffer | null
-}
+import {
+  appendParts,
+  type OutgoingRecord,
+  partAfter,
+  partAt,
+  partsBytes,
+  readVarint,
+  VARINT_BYTES,
+  varintBytes,
+} from './record-format.ts'
 
 /** The partition of a record that is partitioned by its key. */
 const BY_KEY = -1
-/**
- * With fewer bytes left, a new room is used: a room that grows is copied, and what was written
- * before stays in the old memory as well.
- */
+/** A room with fewer bytes left is replaced, because a room that grows is copied. */
 const ENOUGH = 4_096
 /** Typical size of a record, bytes. */
 const USUAL = 512
-/** Most bytes that a varint takes. */
-const NUMBER_BYTES = 5
 const WORD = 4
 /** Longer parts are copied with one call, bytes. */
 const LONG = 512
 
-const names = new HeaderNames()
-
-/** Memory that records lie in. */
 interface Room {
   readonly bytes: Buffer
   readonly view: DataView
 }
 
-/**
- * How many numbers are kept per record: the index of its topic and of its room, its partition, and
- * where its parts begin and end in the room.
- */
+/** Index of topic and room, partition, and where the parts begin and end in the room. */
 const NUMBERS = 5
 const TOPIC = 0
 const ROOM = 1
@@ -59,16 +37,14 @@ const END = 4
 const FIRST_CAPACITY = 4
 
 /**
- * Records to be written, in order, stored as columns. Key, value and headers of each record are
- * written when it is added, in the form that they have in a Kafka batch (record format v2: each
- * after its length), so that a driver only copies them. A record object is created on each access.
- *
- * The columns are typed arrays: no array grows with each record, and the garbage collector never
- * moves their contents. Very many records may wait for their commit.
+ * Records to be written, in order, stored as columns. Each record is encoded when it is added, in
+ * the form of a Kafka batch, so that a driver only copies it. A record object is created on each
+ * access.
+ * The columns are typed arrays, because very many records may wait for their commit: no array grows
+ * with each record, and the garbage collector never moves their contents.
  */
 export class WrittenRecords implements NewRecords {
   #length = 0
-  /** The {@link NUMBERS} of each record, one after the other. */
   #numbers: Int32Array
   #timestampsMs: Float64Array
   /** Distinct topics; there are few. */
@@ -96,7 +72,6 @@ export class WrittenRecords implements NewRecords {
     return written
   }
 
-  /** Concatenates several into one. */
   static joined(all: readonly WrittenRecords[]): WrittenRecords {
     const [first] = all
     if (first !== undefined && all.length === 1) return first
@@ -125,16 +100,13 @@ export class WrittenRecords implements NewRecords {
     return this.#timestampsMs[index] as number
   }
 
-  /** The record's own partition; `null`: it is partitioned by its key. */
+  /** `null`: the record is partitioned by its key. */
   partition(index: number): number | null {
     const partition = this.#number(index, PARTITION)
     return partition === BY_KEY ? null : partition
   }
 
-  /**
-   * Returns the partition in a topic with `partitions` partitions: the record's own (modulo that
-   * number), else the one of its key by murmur2; 0 without a key.
-   */
+  /** The record's own partition, or else by its key's murmur2; 0 without a key. */
   partitionOf(index: number, partitions: number): number {
     const own = this.#number(index, PARTITION)
     if (own !== BY_KEY) return own % partitions
@@ -146,18 +118,17 @@ export class WrittenRecords implements NewRecords {
     return placeOf(murmur2(bytes, begin, begin + length), partitions)
   }
 
-  /** Bytes that key, value and headers take in a batch, lengths included. */
+  /** Bytes of key, value and headers in a batch, lengths included. */
   partsBytes(index: number): number {
     return this.#number(index, END) - this.#number(index, START)
   }
 
-  /** Bytes of the value. */
   valueBytes(index: number): number {
     const { bytes } = this.#roomOf(index)
-    return Math.max(0, readVarint(bytes, behind(bytes, this.#number(index, START))))
+    return Math.max(0, readVarint(bytes, partAfter(bytes, this.#number(index, START))))
   }
 
-  /** Copies key, value and headers into `target`, in the form that they have in a batch. */
+  /** Copies key, value and headers into `target`, in the form of a batch. */
   copyParts(index: number, target: DataView, at: number): void {
     const { view, bytes } = this.#roomOf(index)
     const end = this.#number(index, END)
@@ -172,17 +143,12 @@ export class WrittenRecords implements NewRecords {
     for (; from < end; from++) target.setUint8(from + shift, view.getUint8(from))
   }
 
-  /** Key, value and headers, in the form that they have in a batch. */
   parts(index: number): Buffer {
     const { bytes } = this.#roomOf(index)
     return bytes.subarray(this.#number(index, START), this.#number(index, END))
   }
 
-  /**
-   * Returns a room for the parts of a record. The caller writes them there and then {@link add
-   * adds} the record.
-   * @param bytes how many bytes the parts take
-   */
+  /** Returns a room for the parts of a record, which {@link add} then adds. */
   room(bytes = ENOUGH): ByteRoom {
     if (this.#room === null || this.#room.left < bytes) {
       const usual = this.#room === null ? ENOUGH + this.#expected * USUAL : ROOM_BYTES
@@ -192,10 +158,7 @@ export class WrittenRecords implements NewRecords {
     return this.#room
   }
 
-  /**
-   * Called when the records are durable. Neither these records nor others that were taken from them
-   * may be read afterwards: their memory is reused.
-   */
+  /** Called when the records are durable: their memory is reused, so they must not be read. */
   free(): void {
     for (const room of this.#own) giveBack(room)
     this.#own = []
@@ -206,7 +169,7 @@ export class WrittenRecords implements NewRecords {
 
   /**
    * Adds a record that is partitioned by its key.
-   * @param start where its parts begin in the room; they end at the room's `used`
+   * @param start of its parts in the room; they end at the room's `used`
    */
   add(topic: string, timestampMs: number, start: number): void {
     const { bytes, view, used } = this.#room as ByteRoom
@@ -221,10 +184,7 @@ export class WrittenRecords implements NewRecords {
     this.#numbers[at + END] = used
   }
 
-  /**
-   * Adds an unchanged record of the log, for a given partition. Its bytes are not copied until it
-   * is sent.
-   */
+  /** Adds a record of the log, for a given partition. Its bytes are not copied until it is sent. */
   copy(records: LogRecords, index: number, { topic, partition }: TopicPartition): void {
     const place = this.#place
     records.locateParts(index, place)
@@ -242,9 +202,8 @@ export class WrittenRecords implements NewRecords {
     this.#numbers[at + END] = end
   }
 
-  /** Writes a record and adds it. */
   write(record: OutgoingRecord, topic = '', partition: number | null = null): void {
-    const room = this.room(partsBytes(record) + NUMBER_BYTES)
+    const room = this.room(partsBytes(record) + VARINT_BYTES)
     const start = room.used
     appendParts(record, room)
     this.add(topic, record.timestampMs, start)
@@ -253,7 +212,6 @@ export class WrittenRecords implements NewRecords {
     }
   }
 
-  /** Adds one record of `from`. */
   addFrom(from: WrittenRecords, index: number): void {
     this.addAll(from, index, index + 1)
   }
@@ -279,7 +237,7 @@ export class WrittenRecords implements NewRecords {
     }
   }
 
-  /** Removes all records after the first `length`. */
+  /** Keeps the first `length` records. */
   cut(length: number): void {
     this.#length = Math.min(this.#length, length)
   }
@@ -320,7 +278,6 @@ export class WrittenRecords implements NewRecords {
   }
 }
 
-/** One of the records as an object. */
 class WrittenRecord implements NewRecord {
   readonly #records: WrittenRecords
   readonly #index: number
@@ -348,19 +305,19 @@ class WrittenRecord implements NewRecord {
 
   get value(): Buffer | null {
     const parts = this.#parts
-    return partAt(parts, behind(parts, 0))
+    return partAt(parts, partAfter(parts, 0))
   }
 
   get headers(): readonly Header[] {
     const parts = this.#parts
-    let at = behind(parts, behind(parts, 0))
+    let at = partAfter(parts, partAfter(parts, 0))
     const count = readVarint(parts, at)
     at += varintBytes(count)
     return Array.from({ length: count }, () => {
       const name = String(partAt(parts, at))
-      at = behind(parts, at)
+      at = partAfter(parts, at)
       const value = partAt(parts, at) as Buffer
-      at = behind(parts, at)
+      at = partAfter(parts, at)
       return { name, value }
     })
   }
@@ -370,52 +327,23 @@ class WrittenRecord implements NewRecord {
   }
 }
 
-function partAt(bytes: Buffer, at: number): Buffer | null {
-  const length = readVarint(bytes, at)
-  const begin = at + varintBytes(length)
-  return length < 0 ? null : bytes.subarray(begin, begin + length)
+// A pool of rooms for outputs. Outputs that wait for a commit live just long enough to reach the
+// old generation; without the pool, the garbage collector would mark the whole heap for every 64 MB
+// of them.
+
+const ROOM_BYTES = 2 ** 16
+/** How many rooms are pooled: 16 MB. */
+const MOST_SPARE = 256
+const spare: ByteRoom[] = []
+
+/** Returns a room of at least `bytes` bytes. */
+function roomOf(bytes: number): ByteRoom {
+  return (bytes === ROOM_BYTES ? spare.pop() : undefined) ?? new ByteRoom(bytes)
 }
 
-function behind(bytes: Buffer, at: number): number {
-  const length = readVarint(bytes, at)
-  return at + varintBytes(length) + Math.max(0, length)
-}
-
-function appendParts({ key, value, headers }: OutgoingRecord, room: ByteRoom): void {
-  appendPart(key, room)
-  appendPart(value, room)
-  appendHeaders(headers, room)
-}
-
-/** Appends the number of headers and the headers, as in a batch. */
-export function appendHeaders(headers: readonly OutgoingHeader[], room: ByteRoom): void {
-  appendNumber(headers.length, room)
-  for (const header of headers) {
-    appendPart(names.bytesOf(header.name), room)
-    appendPart(header.value, room)
-  }
-}
-
-/** Appends a key or a value after its length. */
-export function appendPart(part: Buffer | null, room: ByteRoom): void {
-  appendNumber(part?.length ?? -1, room)
-  if (part !== null) room.append(part)
-}
-
-function appendNumber(number: number, room: ByteRoom): void {
-  room.reserve(NUMBER_BYTES)
-  room.used = writeVarint(room.bytes, room.used, number)
-}
-
-/** Returns how many bytes key, value and headers of a record take in a batch, lengths included. */
-export function partsBytes({ key, value, headers }: OutgoingRecord): number {
-  let bytes = partBytes(key) + partBytes(value) + varintBytes(headers.length)
-  for (const header of headers) {
-    bytes += partBytes(names.bytesOf(header.name)) + partBytes(header.value)
-  }
-  return bytes
-}
-
-function partBytes(part: Buffer | null): number {
-  return part === null ? 1 : varintBytes(part.length) + part.length
+/** Returns a room to the pool. The caller must not use it afterwards. */
+function giveBack(room: ByteRoom): void {
+  room.clear()
+  // A room that has grown has another size.
+  if (room.bytes.length === ROOM_BYTES && spare.length < MOST_SPARE) spare.push(room)
 }

@@ -10,11 +10,8 @@ import type { Present } from '../kernel/clock.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import { outputId, windowId } from '../kernel/ids.ts'
 import type { Header, LogRecord, LogRecords, TopicPartition } from '../records/port.ts'
-import {
-  type OutgoingHeader,
-  type OutgoingRecord,
-  WrittenRecords,
-} from '../records/written-records.ts'
+import type { OutgoingHeader, OutgoingRecord } from '../records/record-format.ts'
+import { WrittenRecords } from '../records/written-records.ts'
 import type { StepAnswer } from '../scoring/step-answer.ts'
 import type { SinkStep } from '../topology/definition.ts'
 import type { AfterModel } from './after-model.ts'

@@ -1,7 +1,6 @@
 import { type ByteRoom, partsPlace } from '../kernel/bytes.ts'
 import type { LogRecords } from '../records/port.ts'
-import { readVarint, varintBytes } from '../records/varint.ts'
-import type { OutgoingHeader } from '../records/written-records.ts'
+import { type OutgoingHeader, readVarint, varintBytes } from '../records/record-format.ts'
 import { TRACE_HEADERS } from '../topology/source.ts'
 
 // Headers that go from a record to its outputs. They are copied as bytes: a trace has one on every

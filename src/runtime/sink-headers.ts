@@ -1,6 +1,6 @@
 import { toUSVString } from 'node:util'
 import { TidemarkError } from '../kernel/errors.ts'
-import type { OutgoingHeader } from '../records/written-records.ts'
+import type { OutgoingHeader } from '../records/record-format.ts'
 import type { SinkStep } from '../topology/definition.ts'
 import { isPromise, nameOf } from '../topology/schema.ts'
 import { isReservedHeader } from '../topology/source.ts'

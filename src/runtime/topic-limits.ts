@@ -1,7 +1,7 @@
 import type { Present } from '../kernel/clock.ts'
 import { NO_TIMESTAMP } from '../kernel/time.ts'
 import type { TopicInfo } from '../records/port.ts'
-import { varintBytes } from '../records/varint.ts'
+import { varintBytes } from '../records/record-format.ts'
 
 // What a topic accepts, as read at start. A record that the topic would reject must not get into a
 // commit: under exactly-once the commit would be rejected again and again, and block all that

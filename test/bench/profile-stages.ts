@@ -20,7 +20,7 @@ export const PROFILE_STAGES: readonly ProfileStage[] = [
   {
     name: 'fetch, decode records',
     files:
-      /^records\/kafka\/(wire\/fetch|fetcher|chunk|delivery|positions|unreadables|codec\/(decode|fetched-records|record-\w+|batch-header|aborted-\w+|compression|lz4|snappy|zlib|zstd)$)|^records\/log-records$/,
+      /^records\/kafka\/(wire\/fetch|fetcher|fetch-buffer|positions|unreadable-partitions|codec\/(fetched-records|record-set|compression|lz4|snappy|zlib)$)|^records\/log-records$/,
   },
   {
     name: 'decode JSON, schema',
@@ -39,12 +39,12 @@ export const PROFILE_STAGES: readonly ProfileStage[] = [
   },
   {
     name: 'encode records',
-    files: /^records\/(kafka\/codec\/encode|written-records|header-names)$/,
+    files: /^records\/(kafka\/codec\/encode|written-records)$/,
   },
   {
     name: 'commit',
     files:
-      /^(runtime\/(entry|ledger|committer|commit-size)$|records\/kafka\/(wire\/(produce|transactions|offsets)|producer|transactions|committing|commit-\w+|writer|outgoing|group-offsets)$)/,
+      /^(runtime\/(entry|ledger|committer|commit-size)$|records\/kafka\/(wire\/(produce|groups)|producer|delivery|transactions|committing|group-offsets)$)/,
   },
   {
     name: 'wire',

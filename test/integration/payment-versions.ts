@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import avro, { type Schema, type Type } from 'avsc'
-import { partitionOf } from '../../src/records/partitioner.ts'
+import { partitionOf } from '../../src/records/memory/log.ts'
 import type { NewRecord } from '../../src/records/port.ts'
 import { Payment } from '../../topologies/payment.ts'
 import { wireValue } from '../formats/registry/hand-registry.ts'

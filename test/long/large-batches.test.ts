@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib'
 import { expect } from 'vitest'
-import { crc32c } from '../../src/records/kafka/codec/crc32c.ts'
+import { crc32c } from '../../src/records/kafka/codec/batch-header.ts'
 import { BatchEncoder } from '../../src/records/kafka/codec/encode.ts'
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
 import { prepare } from '../../src/runtime/prepare.ts'

@@ -15,7 +15,7 @@ export const DRIVING: readonly Mutant[] = [
     edits: [
       {
         file: `${DRIVER}/connections.ts`,
-        from: '  answersOf(connection).clear()\n',
+        from: '  framerOf(connection).clear()\n',
         to: '',
       },
     ],
@@ -62,7 +62,7 @@ export const DRIVING: readonly Mutant[] = [
     name: 'generation -1',
     edits: [
       {
-        file: `${DRIVER}/wire/transactions.ts`,
+        file: `${DRIVER}/wire/produce.ts`,
         from: 'to.int32(generationId).string(memberId).string(null)',
         to: "to.int32(generationId * 0 - 1).string(memberId && '').string(null)",
       },
@@ -81,7 +81,7 @@ export const DRIVING: readonly Mutant[] = [
         to: 'this.#isLeader = joined.leaderId === memberId; this.#o.early(joined)',
       },
       {
-        file: `${DRIVER}/member.ts`,
+        file: `${DRIVER}/kafka-member.ts`,
         from: 'leaving: () => this.#closeGate(),',
         to: 'leaving: () => this.#closeGate(), early: (g) => this.#gate.open(g),',
       },
@@ -237,7 +237,7 @@ export const DRIVING: readonly Mutant[] = [
     name: 'foreign metadata taken for none',
     edits: [
       {
-        file: `${DRIVER}/member.ts`,
+        file: `${DRIVER}/kafka-member.ts`,
         from: 'const assignment = { ...start, lookBackOffset, epoch: owned.epoch }',
         to: 'const assignment = { ...start, metadata: start.metadata || null, lookBackOffset, epoch: owned.epoch }',
       },
@@ -273,7 +273,7 @@ export const DRIVING: readonly Mutant[] = [
     name: 'former session waited for',
     edits: [
       {
-        file: `${DRIVER}/former-members.ts`,
+        file: `${DRIVER}/stale-members.ts`,
         from: 'removeMembers(groupId, [...own, ...namesakes.ids], brokers)',
         to: 'removeMembers(groupId, [], brokers)',
       },
@@ -284,7 +284,7 @@ export const DRIVING: readonly Mutant[] = [
     name: 'namesake of another address taken out',
     edits: [
       {
-        file: `${DRIVER}/default-name.ts`,
+        file: `${DRIVER}/stale-members.ts`,
         from: 'holders.has(m.memberId) && m.clientHost === own',
         to: 'holders.has(m.memberId)',
       },
@@ -296,7 +296,7 @@ export const DRIVING: readonly Mutant[] = [
   },
   {
     name: 'name kept by the worker that was put out',
-    edits: [{ file: `${DRIVER}/default-name.ts`, from: 'this.#text = null\n', to: '\n' }],
+    edits: [{ file: `${DRIVER}/stale-members.ts`, from: 'this.#text = null\n', to: '\n' }],
     caughtBy: {
       file: 'test/records/default-name.test.ts',
       test: 'is given up for good',
@@ -311,13 +311,13 @@ export const DRIVING: readonly Mutant[] = [
     name: 'records of one batch handed over without a turn between',
     edits: [
       {
-        file: `${DRIVER}/hand-over.ts`,
+        file: `${DRIVER}/fetch-buffer.ts`,
         from: 'if (this.#slices.isOver) await this.#slices.turn()',
         to: '',
       },
     ],
     caughtBy: {
-      file: 'test/records/hand-over.test.ts',
+      file: 'test/records/fetch-buffer.test.ts',
       test: 'with a turn of the event loop between',
     },
   },
@@ -339,7 +339,7 @@ export const DRIVING: readonly Mutant[] = [
     name: 'a lost answer to joining taken for another of the name',
     edits: [
       {
-        file: `${DRIVER}/former-members.ts`,
+        file: `${DRIVER}/stale-members.ts`,
         from: 'let leftMs = this.#sessionTimeoutMs + NOTICED_MS',
         to: 'let leftMs = 0 * (this.#sessionTimeoutMs + NOTICED_MS)',
       },
@@ -352,7 +352,7 @@ export const DRIVING: readonly Mutant[] = [
   {
     name: 'a rebalance counts as time in which a lost member would be gone',
     edits: [
-      { file: `${DRIVER}/former-members.ts`, from: 'if (!now.isRebalancing) leftMs', to: 'leftMs' },
+      { file: `${DRIVER}/stale-members.ts`, from: 'if (!now.isRebalancing) leftMs', to: 'leftMs' },
     ],
     caughtBy: {
       file: 'test/integration/records/names.test.ts',

@@ -58,7 +58,7 @@ const ROWS: readonly Row[] = [
   ],
   [
     'an open transaction is not waited for',
-    ['records/kafka/read-partition.ts', 'fetched.highWatermark', 'fetched.lastStableOffset'],
+    ['records/kafka/partition-reads.ts', 'fetched.highWatermark', 'fetched.lastStableOffset'],
     [
       'test/integration/records/read-all.test.ts',
       'an open transaction is waited for, but not forever',

@@ -1,8 +1,8 @@
 import { beforeEach, expect, test } from 'vitest'
 import { Brokers } from '../../src/records/kafka/brokers.ts'
 import { clientConfig } from '../../src/records/kafka/options.ts'
-import { CODE } from '../../src/records/kafka/wire/codes.ts'
 import { findCoordinator } from '../../src/records/kafka/wire/groups.ts'
+import { CODE } from '../../src/records/kafka/wire/protocol.ts'
 import { HandClock } from '../support/clocks.ts'
 import { thrownBy } from '../support/thrown.ts'
 
@@ -32,7 +32,7 @@ test('an answer that never comes holds up nobody who asks for metadata later', a
 test('nor does a connection that is never made', async () => {
   const brokers = new Brokers(clientConfig({ brokers: ['127.0.0.1:9092'] }), { clock })
   Object.assign(brokers.cluster, { findBroker: () => new Promise(() => {}) })
-  const failed = thrownBy(brokers.meet('1'))
+  const failed = thrownBy(brokers.connectTo('1'))
   await clock.pass(20_000)
   expect((await failed).message).toBe('connecting with broker 1 took longer than 20000 ms')
   brokers.close()

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { ClusterMap } from '../../src/records/kafka/cluster-map.ts'
-import { CODE } from '../../src/records/kafka/wire/codes.ts'
+import { CODE } from '../../src/records/kafka/wire/protocol.ts'
 
 /** What a broker tells of topic `t`, which broker 1 leads. */
 function told(id: string | null, partitions: number, leaderEpoch = 1) {

@@ -1,9 +1,6 @@
 import { beforeEach, describe, expect, test, vi } from 'vitest'
-import {
-  CommitGate,
-  type Generation,
-  type GroupMetadata,
-} from '../../src/records/kafka/commit-gate.ts'
+import { CommitGate, type GroupMetadata } from '../../src/records/kafka/committing.ts'
+import type { Generation } from '../../src/records/kafka/wire/groups.ts'
 import { HandClock } from '../support/clocks.ts'
 import { thrownBy } from '../support/thrown.ts'
 
@@ -36,30 +33,30 @@ beforeEach(() => {
 describe('commits and rebalances', () => {
   test('no commit begins before an assignment is in force', async () => {
     const gate = new CommitGate('g', Number.POSITIVE_INFINITY, clock)
-    expect((await thrownBy(gate.pass(quick))).code).toBe('REBALANCING')
+    expect((await thrownBy(gate.run(quick))).code).toBe('REBALANCING')
     gate.open(generation(1))
-    await gate.pass(quick)
+    await gate.run(quick)
   })
 
   test('from before JoinGroup until the next assignment is in force no commit begins', async () => {
     const gate = new CommitGate('g', Number.POSITIVE_INFINITY, clock)
     gate.open(generation(1))
     await gate.drain(quick)
-    expect((await thrownBy(gate.pass(quick))).code).toBe('REBALANCING')
+    expect((await thrownBy(gate.run(quick))).code).toBe('REBALANCING')
     gate.open(generation(2))
-    await gate.pass(async ({ generation: current }) => expect(current()).toEqual(generation(2)))
+    await gate.run(async ({ generation: current }) => expect(current()).toEqual(generation(2)))
   })
 
   test('JoinGroup waits for the commit in flight, which keeps its generation; no other one begins', async () => {
     const gate = new CommitGate('g', Number.POSITIVE_INFINITY, clock)
     gate.open(generation(1))
     const { commit, goOn, seen } = pending()
-    const committing = gate.pass(commit)
+    const committing = gate.run(commit)
     let mayJoin = false
     const closing = gate.drain(quick).then(() => (mayJoin = true))
     await clock.pass(4_900)
     expect(mayJoin).toBe(false)
-    expect((await thrownBy(gate.pass(quick))).code).toBe('REBALANCING')
+    expect((await thrownBy(gate.run(quick))).code).toBe('REBALANCING')
     goOn()
     await Promise.all([committing, closing])
     expect(seen).toEqual([generation(1)])
@@ -69,7 +66,7 @@ describe('commits and rebalances', () => {
     const gate = new CommitGate('g', Number.POSITIVE_INFINITY, clock)
     gate.open(generation(1))
     const { commit, goOn } = pending()
-    const failure = thrownBy(gate.pass(commit))
+    const failure = thrownBy(gate.run(commit))
     const closing = gate.drain(quick)
     await clock.pass(5_000)
     await closing
@@ -82,7 +79,7 @@ describe('commits and rebalances', () => {
     const gate = new CommitGate('g', Number.POSITIVE_INFINITY, clock)
     gate.open(generation(1))
     const { commit, goOn, seen } = pending()
-    const committing = gate.pass(commit)
+    const committing = gate.run(commit)
     const closing = gate.drain(async (last) => {
       expect(seen).toEqual([generation(1)])
       seen.push(last)
@@ -105,7 +102,7 @@ describe('commits and rebalances', () => {
   test('a commit that failed does not keep JoinGroup waiting', async () => {
     const gate = new CommitGate('g', Number.POSITIVE_INFINITY, clock)
     gate.open(generation(1))
-    const failing = gate.pass(() => Promise.reject(new Error('no')))
+    const failing = gate.run(() => Promise.reject(new Error('no')))
     await gate.drain(quick)
     await expect(failing).rejects.toThrow('no')
   })
@@ -126,14 +123,14 @@ describe('a member of which the group has not heard for longer than a session', 
   test('commits at once until then', async () => {
     const gate = await silentFor(SESSION_MS)
     const began = vi.fn<() => Promise<void>>(quick)
-    void gate.pass(began)
+    void gate.run(began)
     expect(began).toHaveBeenCalled()
   })
 
   test('begins no commit before the group has answered what was asked since', async () => {
     const gate = await silentFor(SESSION_MS + 1)
     const began = vi.fn<() => Promise<void>>(quick)
-    const committing = gate.pass(began)
+    const committing = gate.run(began)
     // An answer that was on its way all the time says nothing of what has become of the member.
     gate.confirm(clock.elapsedMs() - SESSION_MS - 1)
     await clock.pass(10_000)
@@ -150,7 +147,7 @@ describe('a member of which the group has not heard for longer than a session', 
     const stoodStill = new Promise<void>((resolve) => {
       goOn = resolve
     })
-    const committing = gate.pass(async ({ confirmed }) => {
+    const committing = gate.run(async ({ confirmed }) => {
       await confirmed()
       went.push('first')
       await stoodStill
@@ -169,7 +166,7 @@ describe('a member of which the group has not heard for longer than a session', 
   test('commits nothing when the group rebalances instead', async () => {
     const gate = await silentFor(SESSION_MS + 1)
     const began = vi.fn<() => Promise<void>>(quick)
-    const failure = thrownBy(gate.pass(began))
+    const failure = thrownBy(gate.run(began))
     await gate.drain(quick)
     expect((await failure).code).toBe('REBALANCING')
     expect(began).not.toHaveBeenCalled()

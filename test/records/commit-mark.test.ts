@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { readMark, withMark } from '../../src/records/kafka/commit-mark.ts'
+import { readMark, withMark } from '../../src/records/kafka/group-offsets.ts'
 import { MOST_METADATA_BYTES } from '../../src/records/port.ts'
 
 const text = fc.string({ unit: 'grapheme', maxLength: 60 })

@@ -1,11 +1,9 @@
 import { expect, test } from 'vitest'
-import { CommitGate } from '../../src/records/kafka/commit-gate.ts'
-import { withMark } from '../../src/records/kafka/commit-mark.ts'
-import { type CommitContext, ExactlyOnce } from '../../src/records/kafka/committing.ts'
-import type { GroupOffsets } from '../../src/records/kafka/group-offsets.ts'
+import { type CommitContext, CommitGate, ExactlyOnce } from '../../src/records/kafka/committing.ts'
+import { type GroupOffsets, withMark } from '../../src/records/kafka/group-offsets.ts'
 import { Positions } from '../../src/records/kafka/positions.ts'
 import type { Transactions } from '../../src/records/kafka/transactions.ts'
-import { CODE } from '../../src/records/kafka/wire/codes.ts'
+import { CODE } from '../../src/records/kafka/wire/protocol.ts'
 import { HandClock } from '../support/clocks.ts'
 
 const GENERATION = { generationId: 1, memberId: 'm' }

@@ -1,5 +1,5 @@
 import { describe, expect } from 'vitest'
-import { partitionOf } from '../../src/records/partitioner.ts'
+import { partitionOf } from '../../src/records/memory/log.ts'
 import { type Guarantee, type LogRecord, MOST_METADATA_BYTES } from '../../src/records/port.ts'
 import { thrownBy } from '../support/thrown.ts'
 import { commitOffsets, type DefineTest, join, next, numbered, readUntil } from './driver.ts'

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { TidemarkError } from '../../src/kernel/errors.ts'
 import type { Brokers } from '../../src/records/kafka/brokers.ts'
-import { DefaultName } from '../../src/records/kafka/default-name.ts'
+import { DefaultName } from '../../src/records/kafka/stale-members.ts'
 import type { DescribedMember } from '../../src/records/kafka/wire/groups.ts'
 import { sleeplessClock } from '../support/clocks.ts'
 import { thrownBy } from '../support/thrown.ts'

@@ -3,10 +3,9 @@ import { TidemarkError } from '../../src/kernel/errors.ts'
 import { atOnce } from '../../src/kernel/slices.ts'
 import type { Brokers } from '../../src/records/kafka/brokers.ts'
 import { BatchEncoder } from '../../src/records/kafka/codec/encode.ts'
-import { Delivery } from '../../src/records/kafka/delivery.ts'
-import { Outgoing } from '../../src/records/kafka/outgoing.ts'
-import { Pace } from '../../src/records/kafka/pace.ts'
-import { CODE } from '../../src/records/kafka/wire/codes.ts'
+import { Delivery, Outgoing } from '../../src/records/kafka/delivery.ts'
+import { ThroughputEstimator } from '../../src/records/kafka/throughput-estimator.ts'
+import { CODE } from '../../src/records/kafka/wire/protocol.ts'
 import { WrittenRecords } from '../../src/records/written-records.ts'
 import { HandClock, longestWaits } from '../support/clocks.ts'
 import { thrownBy } from '../support/thrown.ts'
@@ -38,7 +37,7 @@ async function deliver(partitions: readonly number[], leaders: Partial<Brokers>)
     clock,
     random: longestWaits,
     leaderOf: ({ partition }: { partition: number }) => String(partition),
-    hasMet: () => true,
+    isConnectedTo: () => true,
     throttleLeftMs: () => 0,
     hangUp: () => {},
     ...leaders,
@@ -47,7 +46,7 @@ async function deliver(partitions: readonly number[], leaders: Partial<Brokers>)
     { transactionalId: 'id', joinsTransaction: true, withinMs: WITHIN_MS, check: () => {} },
     {
       brokers: brokers as unknown as Brokers,
-      pace: new Pace(),
+      throughput: new ThroughputEstimator(),
       isKnown: () => true,
       acknowledged: () => {},
       split: () => {},

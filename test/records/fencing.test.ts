@@ -1,8 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { Brokers } from '../../src/records/kafka/brokers.ts'
 import { fence } from '../../src/records/kafka/transactions.ts'
-import { CODE } from '../../src/records/kafka/wire/codes.ts'
-import type { Request } from '../../src/records/kafka/wire/request.ts'
+import { CODE, type Request } from '../../src/records/kafka/wire/protocol.ts'
 import { HandClock } from '../support/clocks.ts'
 import { thrownBy } from '../support/thrown.ts'
 

@@ -2,18 +2,17 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { type Clock, wallClock } from '../../src/kernel/clock.ts'
 import { TidemarkError } from '../../src/kernel/errors.ts'
 import type { Brokers } from '../../src/records/kafka/brokers.ts'
-import { chunkOf } from '../../src/records/kafka/chunk.ts'
 import { BatchEncoder } from '../../src/records/kafka/codec/encode.ts'
+import { chunkOf } from '../../src/records/kafka/fetch-buffer.ts'
 import {
   type Fetchable,
   Fetcher,
   type FetcherOptions,
-  markOf,
+  initialLogMark,
 } from '../../src/records/kafka/fetcher.ts'
-import { Unreadables } from '../../src/records/kafka/unreadables.ts'
-import { CODE } from '../../src/records/kafka/wire/codes.ts'
+import { Unreadables } from '../../src/records/kafka/unreadable-partitions.ts'
 import { type FetchedPartition, fetch } from '../../src/records/kafka/wire/fetch.ts'
-import type { Request } from '../../src/records/kafka/wire/request.ts'
+import { CODE, type Request } from '../../src/records/kafka/wire/protocol.ts'
 import { until } from '../services/cluster.ts'
 import { HandClock, longestWaits } from '../support/clocks.ts'
 
@@ -109,7 +108,12 @@ afterEach(() => {
 })
 
 function reading(brokers: Brokers, o: Partial<FetcherOptions> = {}): Fetcher {
-  const of: Fetchable = { ...HERE, ...markOf('t', 3, brokers), nextOffset: 0, reportedEnd: -1 }
+  const of: Fetchable = {
+    ...HERE,
+    ...initialLogMark('t', 3, brokers),
+    nextOffset: 0,
+    reportedEnd: -1,
+  }
   return new Fetcher({
     brokers,
     unreadables,
@@ -137,7 +141,7 @@ describe('partitions that are replayed', () => {
   async function askedWith(left: readonly number[]): Promise<readonly number[]> {
     vi.mocked(fetch).mockClear()
     const all = left.map((_, partition) => {
-      const mark = markOf('t', partition, cluster.brokers)
+      const mark = initialLogMark('t', partition, cluster.brokers)
       return { topic: 't', partition, ...mark, nextOffset: 0, reportedEnd: -1 }
     })
     const replaying = reading(cluster.brokers, {
@@ -162,7 +166,7 @@ describe('partitions that are replayed', () => {
   test('do not wait for one that cannot be read', async () => {
     vi.mocked(fetch).mockClear()
     const all = [100, 500].map((_, partition) => {
-      const mark = markOf('t', partition, cluster.brokers)
+      const mark = initialLogMark('t', partition, cluster.brokers)
       return { topic: 't', partition, ...mark, nextOffset: 0, reportedEnd: -1 }
     })
     const replaying = reading(cluster.brokers, {
@@ -329,7 +333,7 @@ describe('how long a leader may wait for a record', () => {
     fetcher.stop()
     cluster = new Cluster()
     const [read, paused] = [3, 4].map((partition) => {
-      const mark = markOf('t', partition, cluster.brokers)
+      const mark = initialLogMark('t', partition, cluster.brokers)
       return { topic: 't', partition, ...mark, nextOffset: 0, reportedEnd: -1 }
     }) as [Fetchable, Fetchable]
     fetcher = reading(cluster.brokers, {

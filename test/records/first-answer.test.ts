@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { wallClock } from '../../src/kernel/clock.ts'
 import { TidemarkError } from '../../src/kernel/errors.ts'
-import { firstAnswer } from '../../src/records/kafka/first-answer.ts'
+import { firstAnswer } from '../../src/records/kafka/waiting.ts'
 
 const away = (who: string) => new TidemarkError('BROKER_UNAVAILABLE', `${who} is away`)
 

@@ -1,6 +1,6 @@
 import { type LogEntry, logLevel } from 'kafkajs'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { quietLog } from '../../src/records/kafka/log.ts'
+import { quietLog } from '../../src/records/kafka/library.ts'
 import { HandClock } from '../support/clocks.ts'
 
 let told: string[]

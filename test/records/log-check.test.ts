@@ -1,10 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import type { Brokers } from '../../src/records/kafka/brokers.ts'
-import { markOf } from '../../src/records/kafka/fetcher.ts'
+import { initialLogMark } from '../../src/records/kafka/fetcher.ts'
 import { checkLogs, type LogMark } from '../../src/records/kafka/log-check.ts'
-import { CODE } from '../../src/records/kafka/wire/codes.ts'
 import type { FetchedPartition } from '../../src/records/kafka/wire/fetch.ts'
-import type { Request } from '../../src/records/kafka/wire/request.ts'
+import { CODE, type Request } from '../../src/records/kafka/wire/protocol.ts'
 
 const HERE = { topic: 't', partition: 3 }
 
@@ -46,7 +45,7 @@ function clusterOf(there: string) {
 /** Up to 339, the last one of epoch 10; then another leader is elected. */
 function afterReading(there: string) {
   const { brokers, elect } = clusterOf(there)
-  const mark = { ...HERE, nextOffset: 339, ...markOf('t', 3, brokers), readEpoch: 10 }
+  const mark = { ...HERE, nextOffset: 339, ...initialLogMark('t', 3, brokers), readEpoch: 10 }
   elect(11)
   return { mark, checked: checkLogs(brokers, '1', [mark]) }
 }
@@ -74,7 +73,7 @@ describe('a log under a new leader', () => {
 
   test('is left to the leader after it, from which it was read on while this one was asked', async () => {
     const { brokers, elect } = clusterOf('nothing')
-    const mark = { ...HERE, nextOffset: 330, ...markOf('t', 3, brokers), readEpoch: 10 }
+    const mark = { ...HERE, nextOffset: 330, ...initialLogMark('t', 3, brokers), readEpoch: 10 }
     elect(11)
     const checked = checkLogs(brokers, '1', [mark])
     elect(12)
@@ -85,7 +84,7 @@ describe('a log under a new leader', () => {
 
   test('is looked at under the epoch of its leader: a follower may lack what others have', async () => {
     const { brokers, elect, asked } = clusterOf('same')
-    const mark = { ...HERE, nextOffset: 339, ...markOf('t', 3, brokers), readEpoch: 10 }
+    const mark = { ...HERE, nextOffset: 339, ...initialLogMark('t', 3, brokers), readEpoch: 10 }
     elect(11)
     await checkLogs(brokers, '1', [mark])
     expect(asked).toEqual(['OffsetForLeaderEpoch 11', 'Fetch 11'])
@@ -95,7 +94,7 @@ describe('a log under a new leader', () => {
     const { brokers, elect } = clusterOf('another')
     // The records from 336 on, which others have read and committed, are of epoch 11, of which no
     // broker has told yet.
-    const mark: LogMark = { ...HERE, nextOffset: 339, ...markOf('t', 3, brokers) }
+    const mark: LogMark = { ...HERE, nextOffset: 339, ...initialLogMark('t', 3, brokers) }
     elect(12)
     expect(await checkLogs(brokers, '1', [mark])).toEqual(new Map())
     expect(mark.checkedEpoch).toBe(12)

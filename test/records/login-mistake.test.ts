@@ -1,9 +1,5 @@
 import { expect, test } from 'vitest'
-import {
-  type LoginMistake,
-  loginMistake,
-  mistakeShownBy,
-} from '../../src/records/kafka/login-mistake.ts'
+import { type LoginMistake, loginMistake, mistakeShownBy } from '../../src/records/kafka/errors.ts'
 import { sleeplessClock } from '../support/clocks.ts'
 
 /** Asks two brokers, which answer so one after the other. */

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { KafkaAdmin } from '../../src/records/kafka/admin.ts'
 import type { Brokers } from '../../src/records/kafka/brokers.ts'
-import { CODE } from '../../src/records/kafka/wire/codes.ts'
+import { CODE } from '../../src/records/kafka/wire/protocol.ts'
 import { sleeplessClock } from '../support/clocks.ts'
 import { thrownBy } from '../support/thrown.ts'
 

@@ -2,7 +2,7 @@ import * as fc from 'fast-check'
 import { Partitioners } from 'kafkajs'
 import { describe, expect, test } from 'vitest'
 import { murmur2, partitionOfKey } from '../../src/kernel/kafka.ts'
-import { partitionOf } from '../../src/records/partitioner.ts'
+import { partitionOf } from '../../src/records/memory/log.ts'
 
 describe('partitioner', () => {
   // From Kafka's own UtilsTest.testMurmur2.

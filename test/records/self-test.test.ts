@@ -6,7 +6,7 @@ import {
   KNOWN,
   selfTest,
 } from '../../src/records/kafka/self-test.ts'
-import { API } from '../../src/records/kafka/wire/request.ts'
+import { API } from '../../src/records/kafka/wire/protocol.ts'
 import { thrownBy } from '../support/thrown.ts'
 
 const all = (newest: number): Map<number, readonly [number, number]> =>

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
 import { beforeAll, expect, onTestFinished, test, vi } from 'vitest'
-import { patchSessions } from '../../src/records/kafka/sessions.ts'
+import { patchConnections } from '../../src/records/kafka/connections.ts'
 
 // When the library authenticates a connection again.
 
@@ -18,7 +18,7 @@ const Authenticator = require('kafkajs/src/broker/saslAuthenticator') as {
   prototype: { authenticate(): Promise<void> }
 }
 
-beforeAll(patchSessions)
+beforeAll(patchConnections)
 
 /** A connection whose exchange is over with the answer to its first request. */
 function connection(lifeMs: number, more: object = {}, send = answer): LibraryConnection {

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { NewRecord, TopicInfo } from '../../src/records/port.ts'
-import { partsBytes } from '../../src/records/written-records.ts'
+import { partsBytes } from '../../src/records/record-format.ts'
 import { batchBytes, isTooLarge, limitsOf, timestampFault } from '../../src/runtime/topic-limits.ts'
 import { writtenBytes } from '../support/batch-bytes.ts'
 import { runs } from '../support/runs.ts'

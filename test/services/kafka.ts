@@ -2,8 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { expect, inject, test } from 'vitest'
 import type { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
-import type { PasswordLogin } from '../../src/records/kafka/login/sasl-options.ts'
-import type { KafkaOptions } from '../../src/records/kafka/options.ts'
+import type { KafkaOptions, PasswordLogin } from '../../src/records/kafka/options.ts'
 import type { LogRecord } from '../../src/records/port.ts'
 
 // The real Kafka that services/global-setup.ts has started, as tests see it.

@@ -1,5 +1,5 @@
 import { BatchEncoder } from '../../src/records/kafka/codec/encode.ts'
-import type { OutgoingRecord } from '../../src/records/written-records.ts'
+import type { OutgoingRecord } from '../../src/records/record-format.ts'
 
 const ROOM = { maxBytes: Number.MAX_SAFE_INTEGER, producer: null, compression: 'none' } as const
 

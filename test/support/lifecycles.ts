@@ -1,5 +1,5 @@
 import type { LifecycleTable } from '../../src/kernel/lifecycle.ts'
-import { MEMBER } from '../../src/records/member-lifecycle.ts'
+import { MEMBER } from '../../src/records/group-member.ts'
 import { PARTITION } from '../../src/runtime/assigned-partition.ts'
 import { WORKER } from '../../src/runtime/worker.ts'
 

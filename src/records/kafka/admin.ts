@@ -10,22 +10,21 @@ import type {
   TopicPartition,
 } from '../port.ts'
 import type { Brokers } from './brokers.ts'
-import { byLeader } from './by-leader.ts'
-import { readMark } from './commit-mark.ts'
-import { GroupOffsets } from './group-offsets.ts'
-import { missingRights } from './missing-rights.ts'
-import { readPartition, withoutLeader } from './read-partition.ts'
-import { notAllowed } from './rights.ts'
-import { CODE, hasMoved, nameOfCode } from './wire/codes.ts'
-import { type LogEnd, listOffsets } from './wire/log-ends.ts'
-import type { TopicMetadata } from './wire/metadata.ts'
-import type { FetchedOffset } from './wire/offsets.ts'
+import { byLeader } from './cluster-map.ts'
+import { isUnavailable, notAllowed, notCoordinated } from './errors.ts'
+import { GroupOffsets, readMark } from './group-offsets.ts'
+import { readPartition, withoutLeader } from './partition-reads.ts'
 import {
   type CreatedTopic,
   createTopics,
   type DescribedConfig,
   describeConfigs,
-} from './wire/topics.ts'
+  type TopicMetadata,
+} from './wire/cluster.ts'
+import { type LogEnd, listOffsets } from './wire/fetch.ts'
+import { describeGroup, type FetchedOffset } from './wire/groups.ts'
+import { tryTransactionalId } from './wire/produce.ts'
+import { CODE, hasMoved, isDenied, nameOfCode } from './wire/protocol.ts'
 
 const SETTINGS = [
   'max.message.bytes',
@@ -36,18 +35,17 @@ const SETTINGS = [
   'cleanup.policy',
 ] as const
 
-/** Time limit for creating topics, ms. */
 const CREATE_WITHIN_MS = 10_000
 /** How long to wait for a leader election, ms. */
-const SETTLES_MS = 1_000
+const ELECTION_MS = 1_000
 const RETRY_MS = 100
 
 /** The range of a partition's log. */
 export type Range = Omit<PartitionOffsets, 'committed'>
 
 /**
- * Adds the committed offset of a group to the range of a partition.
- * @param offsets committed offsets of the group, by partition name
+ * Adds a group's committed offset to a range.
+ * @param offsets by partition name
  */
 export function partitionOffsetsOf(
   range: Range,
@@ -62,9 +60,7 @@ export function partitionOffsetsOf(
   }
 }
 
-/**
- * Requests about the cluster. Connects when first used; connections that failed are not used again.
- */
+/** Requests about the cluster. Connects when first used, and again after a failure. */
 export class KafkaAdmin {
   readonly #open: () => Brokers
   readonly #clock: Clock
@@ -77,10 +73,7 @@ export class KafkaAdmin {
     this.#clock = clock
   }
 
-  /**
-   * The rights that the user lacks.
-   * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION`
-   */
+  /** @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` */
   missingRights(needs: Needs, transactionalId: string | null): Promise<TidemarkError[]> {
     return this.#ask((brokers) => missingRights(brokers, needs, transactionalId))
   }
@@ -119,10 +112,6 @@ export class KafkaAdmin {
     for (const { name } of specs) await this.#visible(name)
   }
 
-  /**
-   * All committed records of a partition.
-   * @throws TidemarkError as {@link readPartition}
-   */
   readAll(of: TopicPartition): Promise<LogRecord[]> {
     return this.#ask(async (brokers) => {
       await brokers.learn([of.topic])
@@ -132,12 +121,7 @@ export class KafkaAdmin {
     })
   }
 
-  /**
-   * The group's offsets in the partitions of a topic, in their order. A partition without a leader
-   * is left out: where it ends is not known.
-   * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `AUTHORIZATION` ·
-   * `TOPIC_MISSING`
-   */
+  /** Offsets of the group in the partitions of a topic. */
   async partitionOffsets(group: string, topic: string): Promise<PartitionOffsets[]> {
     const ranges = await this.ranges(topic)
     const committed = await this.#ask((brokers) => new GroupOffsets(brokers, group).latest(ranges))
@@ -145,8 +129,8 @@ export class KafkaAdmin {
   }
 
   /**
-   * The ranges of a topic's partitions, in their order: up to the end for a reader of committed
-   * records (last stable offset). A partition without a leader is left out.
+   * Ranges of a topic's partitions, in their order, up to the last stable offset. A partition
+   * without a leader is left out, because its end is not known.
    * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `AUTHORIZATION` ·
    * `TOPIC_MISSING`
    */
@@ -169,11 +153,7 @@ export class KafkaAdmin {
     })
   }
 
-  /**
-   * Offset of the first record whose timestamp is not before a time (ms since the epoch), by
-   * partition name; −1: there is none.
-   * @throws TidemarkError as {@link ranges}
-   */
+  /** By partition name, the first offset at or after a time (ms since the epoch); −1: none. */
   offsetsSince(topic: string, timeMs: number): Promise<Map<string, number>> {
     return this.#ask(async (brokers) => {
       await brokers.learn([topic])
@@ -202,13 +182,10 @@ export class KafkaAdmin {
     )
   }
 
-  /**
-   * Settings of existing topics, by topic; topics whose settings the user may not read are left
-   * out.
-   */
+  /** Settings by topic; topics whose settings the user may not read are left out. */
   async #settings(names: readonly string[]): Promise<Map<string, DescribedConfig['settings']>> {
     if (names.length === 0) return new Map()
-    // Another broker than the one that described the topics may not know a new topic yet.
+    // A broker other than the one that described the topics may not know a new topic yet.
     const isThere = ({ code }: DescribedConfig) => code !== CODE.UNKNOWN_TOPIC_OR_PARTITION
     const ask = async (brokers: Brokers) => {
       const request = describeConfigs(names, SETTINGS)
@@ -223,9 +200,8 @@ export class KafkaAdmin {
   }
 
   /**
-   * Runs requests on the connection, which is made if there is none.
-   * @param idle did the connection exist before? If it fails, the requests are repeated on a new
-   * one
+   * @param idle may the connection be dead without anyone having noticed? Then requests are
+   * repeated
    */
   async #ask<T>(
     question: (brokers: Brokers) => Promise<T>,
@@ -238,12 +214,9 @@ export class KafkaAdmin {
       await connection.ready
       return await question(connection.brokers)
     } catch (error) {
-      const isAway = error instanceof TidemarkError && error.code === 'BROKER_UNAVAILABLE'
-      if (!isAway) throw error
+      if (!isUnavailable(error)) throw error
       if (this.#connection === connection) this.#connection = null
       connection.brokers.close()
-      // An idle connection may be dead without anyone having noticed; a new one shows whether the
-      // broker is down.
       if (idle) return this.#ask(question, false)
       throw error
     }
@@ -257,8 +230,7 @@ interface Connection {
 
 function connect(brokers: Brokers): Connection {
   const ready = brokers.connect()
-  // The first request awaits `ready` and reports its rejection; there may be no such request any
-  // more.
+  // The request that awaits `ready` reports its rejection; there may be no such request.
   ready.catch(() => {})
   return { brokers, ready }
 }
@@ -267,9 +239,9 @@ function connect(brokers: Brokers): Connection {
 function refuseUnlessMade(name: string, { code, message }: CreatedTopic): void {
   if (code === CODE.NONE || code === CODE.TOPIC_ALREADY_EXISTS) return
   if (code === CODE.TOPIC_AUTHORIZATION_FAILED) throw notAllowed('CREATE', { type: 'topic', name })
-  const isPassing = code === CODE.NOT_CONTROLLER || code === CODE.REQUEST_TIMED_OUT
+  const isTemporary = code === CODE.NOT_CONTROLLER || code === CODE.REQUEST_TIMED_OUT
   throw new TidemarkError(
-    isPassing ? 'BROKER_UNAVAILABLE' : 'CONFIG_INVALID',
+    isTemporary ? 'BROKER_UNAVAILABLE' : 'CONFIG_INVALID',
     `topic "${name}" cannot be created: ${message ?? nameOfCode(code)}`,
   )
 }
@@ -278,13 +250,13 @@ function isLed({ partitions }: TopicMetadata): boolean {
   return partitions.length > 0 && partitions.every(({ leader }) => leader >= 0)
 }
 
-/** Describes topics. Waits a moment for missing leaders: a topic that was just created has none. */
+/** Describes topics. Waits a moment for leaders, because a topic that was just created has none. */
 async function describe(
   brokers: Brokers,
   names: readonly string[],
 ): Promise<readonly TopicMetadata[]> {
   const { clock } = brokers
-  const deadlineMs = clock.elapsedMs() + SETTLES_MS
+  const deadlineMs = clock.elapsedMs() + ELECTION_MS
   for (;;) {
     const topics = await brokers.describe(names)
     const denied = topics.find(({ code }) => code === CODE.TOPIC_AUTHORIZATION_FAILED)
@@ -303,7 +275,7 @@ async function endsOf(
 ): Promise<Map<string, number>> {
   const ends = new Map<string, number>()
   const { clock } = brokers
-  const deadlineMs = clock.elapsedMs() + SETTLES_MS
+  const deadlineMs = clock.elapsedMs() + ELECTION_MS
   for (let left = partitions; ; ) {
     const answers = await Promise.all(
       [...byLeader(brokers, left)].map(([leader, of]) => {
@@ -329,12 +301,9 @@ async function endsOf(
   }
 }
 
-/**
- * Treats a leader that does not answer like a missing one: its partitions will get another leader,
- * or have none.
- */
+/** Treats a leader that does not answer as missing: its partitions may get another one. */
 function away(error: unknown): readonly never[] {
-  if (error instanceof TidemarkError && error.code === 'BROKER_UNAVAILABLE') return []
+  if (isUnavailable(error)) return []
   throw error
 }
 
@@ -357,4 +326,70 @@ function infoOf(
 
 function numberOf(setting: string | undefined): number | null {
   return setting === undefined ? null : Number(setting)
+}
+
+interface AuthorizedOperations {
+  readonly code: number
+  /** Bit set by operation number; below 0: not reported, so that only a request can show it. */
+  readonly operations: number
+}
+
+/** The protocol's operation numbers. */
+const BITS = { READ: 3, WRITE: 4 } as const
+
+/**
+ * Returns an error for each right that brokers report as missing. Changes nothing.
+ * @param transactionalId `null`: there are no transactions
+ */
+async function missingRights(
+  brokers: Brokers,
+  { reads, writes, group }: Needs,
+  transactionalId: string | null,
+): Promise<TidemarkError[]> {
+  const topics = await brokers.describe([...new Set([...reads, ...writes])])
+  const described = new Map(topics.map((topic) => [topic.topic, topic]))
+  const ofTopics = (operation: keyof typeof BITS, names: readonly string[]) =>
+    names
+      .filter((name) => lacks(described.get(name), operation))
+      .map((name) => notAllowed(operation, { type: 'topic', name }))
+  const groupId = { type: 'group', id: group } as const
+  const asked = [
+    missingRight(
+      brokers.askCoordinator(groupId, describeGroup(group), (g) => g.code),
+      (answer) => (lacks(answer, 'READ') ? notCoordinated(groupId) : null),
+    ),
+  ]
+  if (transactionalId !== null) {
+    const of = { type: 'transaction', id: transactionalId } as const
+    const trying = brokers.askCoordinator(of, tryTransactionalId(transactionalId), (code) => code)
+    asked.push(missingRight(trying, (code) => (isDenied(code) ? notCoordinated(of) : null)))
+  }
+  const others = await Promise.all(asked)
+  return [
+    ...ofTopics('READ', reads),
+    ...ofTopics('WRITE', writes),
+    ...others.filter((fault) => fault !== null),
+  ]
+}
+
+function lacks(described: AuthorizedOperations | undefined, operation: keyof typeof BITS): boolean {
+  if (described === undefined) return false
+  const isReported = described.operations >= 0
+  return (
+    isDenied(described.code) ||
+    (isReported && (described.operations & (1 << BITS[operation])) === 0)
+  )
+}
+
+/** The missing right that an answer or the search for the coordinator shows; `null`: none. */
+async function missingRight<T>(
+  asking: Promise<T>,
+  faultOf: (answer: T) => TidemarkError | null,
+): Promise<TidemarkError | null> {
+  try {
+    return faultOf(await asking)
+  } catch (error) {
+    if (error instanceof TidemarkError && error.code === 'AUTHORIZATION') return error
+    throw error
+  }
 }

@@ -5,19 +5,34 @@ import { packageVersion } from '../../kernel/node.ts'
 import { Backoff, type Random, systemRandom } from '../../kernel/random.ts'
 import type { TopicPartition } from '../port.ts'
 import { ClusterMap } from './cluster-map.ts'
-import { fromKafka } from './errors.ts'
-import { firstAnswer } from './first-answer.ts'
+import {
+  fromLibrary,
+  isUnavailable,
+  type LoginMistake,
+  loginMistake,
+  mistakeShownBy,
+  notCoordinated,
+} from './errors.ts'
 import { clusterOf, type GroupBroker } from './library.ts'
-import { type LoginMistake, loginMistake, mistakeShownBy } from './login-mistake.ts'
-import { notAllowed, notCoordinated } from './rights.ts'
 import { checkApiVersions } from './self-test.ts'
 import { Sockets } from './sockets.ts'
-import { within } from './waiting.ts'
-import { apiVersions, type BrokerApis } from './wire/api-versions.ts'
-import { CODE, hasCoordinatorMoved, nameOfCode } from './wire/codes.ts'
+import { firstAnswer, within } from './waiting.ts'
+import {
+  apiVersions,
+  type BrokerApis,
+  type Metadata,
+  metadata,
+  type TopicMetadata,
+} from './wire/cluster.ts'
 import { type Coordinated, findCoordinator } from './wire/groups.ts'
-import { type Metadata, metadata, type TopicMetadata } from './wire/metadata.ts'
-import { API, type Request } from './wire/request.ts'
+import {
+  API,
+  CODE,
+  hasCoordinatorMoved,
+  isDenied,
+  nameOfCode,
+  type Request,
+} from './wire/protocol.ts'
 import {
   connected,
   hangUp,
@@ -28,10 +43,10 @@ import {
   type Wired,
 } from './wire/send.ts'
 
-// One set of connections to a cluster: who leads what, who coordinates whom, and how to send them
-// requests. The library provides connections, addresses and security. A broker answers the requests
-// of a connection one after the other, so requests that wait on purpose (JoinGroup, Fetch) and
-// requests that must be quick (Produce, EndTxn) use separate sets.
+// Connections to the brokers of a cluster, by leader, coordinator or any. The library provides
+// sockets, addresses and security. A broker answers the requests of a connection in order, so
+// requests that wait on purpose (JoinGroup, Fetch) and requests that must be quick (Produce,
+// EndTxn) use separate {@link Brokers}.
 
 /** How long a request is retried while its coordinator is moving, ms. */
 const MOVING_MS = 8_000
@@ -40,10 +55,7 @@ const RETRY_MS = 20
 const ANSWER_MS = 10_000
 /** Time limit for the connection to one of the bootstrap brokers, ms. */
 const CONNECT_MS = 5_000
-/**
- * Time limit for operations of the library that others wait for as well, such as the shared
- * metadata request, ms.
- */
+/** Time limit for operations of the library that share a request, such as for metadata, ms. */
 const LIBRARY_MS = 2 * ANSWER_MS
 /** Shortest interval between two refreshes of the metadata, ms. */
 const REFRESH_MS = 50
@@ -56,23 +68,15 @@ const FETCH_BY_ID = 13
 
 export type { Coordinated } from './wire/groups.ts'
 
-/** Options of {@link Brokers}. */
 export interface BrokersOptions {
-  /**
-   * Called with the time for which a broker throttles this client.
-   * @default not reported
-   */
+  /** Called with the time for which a broker throttles this client, ms. @default not reported */
   readonly throttled?: Throttled
   /** @default the wall clock */
   readonly clock?: Clock
-  /**
-   * Randomises retry intervals.
-   * @default Math.random
-   */
+  /** @default Math.random */
   readonly random?: Random
   /**
-   * Shared by all connections of a client. Until one has succeeded, a login that is missing or not
-   * wanted is told as such.
+   * Shared by all connections: until one has succeeded, login mistakes are reported.
    * @default its own
    */
   readonly login?: { isProven: boolean }
@@ -80,9 +84,7 @@ export interface BrokersOptions {
 
 /** A set of connections to the brokers of a cluster. */
 export class Brokers {
-  /** The clock of everything that uses these brokers. */
   readonly clock: Clock
-  /** Randomises retry intervals. */
   readonly random: Random
   readonly #sockets = new Sockets()
   readonly #throttled: Throttled
@@ -93,10 +95,9 @@ export class Brokers {
   readonly #coordinators = new Map<string, string>()
   readonly #apis = new WeakMap<Wired, BrokerApis>()
   readonly #met = new Map<string, Wired>()
-  /** Topics that were asked for, with a promise that resolves when they are known. */
+  /** Topics that were asked for, each with a promise that resolves when the topic is known. */
   readonly #topics = new Map<string, Promise<void>>()
   #refreshing: Promise<void> | null = null
-  /** When the metadata were last refreshed, by the clock's elapsed time. */
   #refreshedMs = Number.NEGATIVE_INFINITY
   #turn = 0
 
@@ -123,7 +124,6 @@ export class Brokers {
     })
   }
 
-  /** For the library's own assigners. */
   get cluster(): Cluster {
     return this.#cluster
   }
@@ -142,7 +142,7 @@ export class Brokers {
   }
 
   async #connect(steps: { isMet: boolean }): Promise<void> {
-    await asked(this.#within(CONNECT_MS, 'connecting', this.#cluster.connect()))
+    await fromLibrary(this.#within(CONNECT_MS, 'connecting', this.#cluster.connect()))
     steps.isMet = true
     await this.refresh()
   }
@@ -161,14 +161,12 @@ export class Brokers {
     }
   }
 
-  /** Closes the connections and with them pending requests. */
   close(): void {
     this.#sockets.close()
   }
 
   /**
-   * Fetches the metadata of topics, including the leaders of partitions that have one. They are
-   * refreshed from then on.
+   * Fetches the metadata of topics and keeps them fresh.
    * @throws TidemarkError `TOPIC_MISSING` · `BROKER_UNAVAILABLE` · `AUTHENTICATION` ·
    * `AUTHORIZATION`
    */
@@ -181,10 +179,7 @@ export class Brokers {
     await Promise.all(known)
   }
 
-  /**
-   * Refreshes the metadata. Concurrent calls share one request.
-   * @throws as {@link learn}
-   */
+  /** Refreshes the metadata; concurrent calls share one request. */
   refresh(): Promise<void> {
     this.#refreshing ??= this.#refresh().finally(() => {
       this.#refreshing = null
@@ -192,38 +187,27 @@ export class Brokers {
     return this.#refreshing
   }
 
-  /** The node id of a partition's leader; `undefined`: no leader is known. */
+  /** Node id of a partition's leader; `undefined`: no leader is known. */
   leaderOf(partition: TopicPartition): string | undefined {
     return this.#map.leaderOf(partition).nodeId ?? undefined
   }
 
-  /**
-   * The leader epoch of a partition, which grows with every change of the leader; −1: not known.
-   */
+  /** Leader epoch of a partition; −1: not known. */
   leaderEpochOf(partition: TopicPartition): number {
     return this.#map.leaderOf(partition).epoch
   }
 
-  /**
-   * The topic id, which differs from that of a deleted topic of the same name; `null`: not known,
-   * or the brokers do not support topic ids.
-   */
+  /** Topic id, as {@link TopicMetadata} has it; `null`: also for a topic that is not known. */
   idOf(topic: string): string | null {
     return this.#map.idOf(topic)
   }
 
-  /**
-   * The partition numbers of a topic, including partitions without a leader; empty when the topic
-   * is not known.
-   */
+  /** Partition numbers of a topic, those without a leader included. */
   partitionsOf(topic: string): readonly number[] {
     return this.#map.partitionsOf(topic)
   }
 
-  /**
-   * Fetches the current metadata of any topics.
-   * @throws as {@link ask}
-   */
+  /** Fetches the current metadata of topics. */
   async describe(topics: readonly string[]): Promise<readonly TopicMetadata[]> {
     const found = await this.#askAny((nodeId) => this.#metadata(nodeId, topics))
     return found.topics
@@ -235,28 +219,24 @@ export class Brokers {
    * · `AUTHENTICATION` · `BROKER_TOO_OLD`
    */
   async ask<T>(nodeId: string, request: Request<T>): Promise<T> {
-    return asked(this.#ask(nodeId, request))
+    return fromLibrary(this.#ask(nodeId, request))
   }
 
-  /** Can records be sent to a broker without connecting first? */
-  hasMet(nodeId: string): boolean {
+  /** Is the connection for records to a broker open? */
+  isConnectedTo(nodeId: string): boolean {
     const broker = this.#met.get(nodeId)
     return broker !== undefined && this.#apis.has(broker) && isConnected(broker, 'Produce')
   }
 
-  /** Does a broker support Fetch by topic id? */
   async fetchesById(nodeId: string): Promise<boolean> {
-    const { versions } = await asked(this.#apisOf(nodeId))
+    const { versions } = await fromLibrary(this.#apisOf(nodeId))
     return (versions.get(API.Fetch)?.[1] ?? 0) >= FETCH_BY_ID
   }
 
-  /**
-   * Opens the connection for records to a broker and learns its API versions.
-   * @throws as {@link ask}
-   */
-  async meet(nodeId: string): Promise<void> {
-    await asked(this.#apisOf(nodeId))
-    await asked(connected(await asked(this.#broker(nodeId)), 'Produce'))
+  /** Opens the connection for records to a broker. */
+  async connectTo(nodeId: string): Promise<void> {
+    await fromLibrary(this.#apisOf(nodeId))
+    await fromLibrary(connected(await fromLibrary(this.#broker(nodeId)), 'Produce'))
   }
 
   /** How long a broker that throttles this client accepts no records, ms. */
@@ -265,27 +245,20 @@ export class Brokers {
     return broker === undefined ? 0 : throttleLeftMs(broker, 'Produce')
   }
 
-  /** Destroys the connection for records to a broker: what has not been sent yet never will be. */
+  /** Destroys the connection for records to a broker, and drops what has not been sent yet. */
   hangUp(nodeId: string, reason: string): void {
     const broker = this.#met.get(nodeId)
     if (broker !== undefined) hangUp(broker, 'Produce', new Error(reason))
   }
 
-  /**
-   * Sends a request to any broker, and retries while brokers are not ready to answer it.
-   * @throws as {@link askCoordinator}
-   */
+  /** Asks any broker, and retries while brokers are not ready to answer. */
   askAny<T>(request: Request<T>, codeOf: (answer: T) => number): Promise<T> {
-    // Begin with another node each time: a node that is cut off from the others keeps describing
-    // the cluster as it was.
+    // A node that is cut off from the others keeps describing the cluster as it was, so each call
+    // begins with another node.
     const ask = () => this.#askAny((nodeId) => this.ask(nodeId, request), this.#turn++)
     return this.#whileMoving(request.api, ask, codeOf)
   }
 
-  /**
-   * Sends a request to the controller.
-   * @throws as {@link ask}
-   */
   async askController<T>(request: Request<T>): Promise<T> {
     const { controller } = this.#map
     if (controller !== null) return this.ask(controller, request)
@@ -293,8 +266,7 @@ export class Brokers {
   }
 
   /**
-   * Sends a request to a coordinator, and to the new one when it has moved.
-   * @param codeOf returns the error code of an answer
+   * Asks a coordinator, and the new one when it has moved.
    * @throws TidemarkError as {@link ask}; `BROKER_UNAVAILABLE` also when it is still moving after 8
    * s
    */
@@ -316,40 +288,32 @@ export class Brokers {
     return this.#coordinators.get(keyOf(of))
   }
 
-  /**
-   * The API versions of a coordinator, always fetched again, since brokers are upgraded while
-   * workers run.
-   */
+  /** Always fetched again, because brokers are upgraded while workers run. */
   async apisOfCoordinator(of: Coordinated): Promise<BrokerApis> {
     return this.#ofCoordinator(of, async (nodeId) => {
-      this.#apis.delete(await asked(this.#broker(nodeId)))
-      return asked(this.#apisOf(nodeId))
+      this.#apis.delete(await fromLibrary(this.#broker(nodeId)))
+      return fromLibrary(this.#apisOf(nodeId))
     })
   }
 
-  /**
-   * A group's coordinator as the library's object, connected.
-   * @throws TidemarkError as {@link askCoordinator}
-   */
+  /** Finds a group's coordinator as the library's object, connected. */
   async groupBroker(group: string): Promise<GroupBroker> {
     const of: Coordinated = { type: 'group', id: group }
     const backoff = new Backoff(SEEK_RETRY, this.random)
     const deadlineMs = this.clock.elapsedMs() + SEEK_MS
     for (;;) {
-      // The known coordinator may have moved, or may not answer any more.
       this.#coordinators.delete(keyOf(of))
       try {
         const nodeId = await this.#coordinator(of)
-        return (await asked(this.#broker(nodeId))) as unknown as GroupBroker
+        return (await fromLibrary(this.#broker(nodeId))) as unknown as GroupBroker
       } catch (error) {
-        const isAway = error instanceof TidemarkError && error.code === 'BROKER_UNAVAILABLE'
-        if (!isAway || this.clock.elapsedMs() > deadlineMs) throw error
+        if (!isUnavailable(error) || this.clock.elapsedMs() > deadlineMs) throw error
         await this.clock.sleep(backoff.nextMs())
       }
     }
   }
 
-  /** Runs requests on a coordinator. After a failure the next call looks it up again. */
+  /** Forgets a coordinator that fails. */
   async #ofCoordinator<T>(of: Coordinated, ask: (nodeId: string) => Promise<T>): Promise<T> {
     try {
       return await ask(await this.#coordinator(of))
@@ -363,7 +327,7 @@ export class Brokers {
     const known = this.#coordinators.get(keyOf(of))
     if (known !== undefined) return known
     const { code, nodeId } = await this.askAny(findCoordinator(of), (answer) => answer.code)
-    if (NOT_COORDINATED.has(code)) throw notCoordinated(of)
+    if (isDenied(code)) throw notCoordinated(of)
     if (code !== CODE.NONE) {
       const message = `the coordinator of ${of.type} "${of.id}" cannot be found: ${nameOfCode(code)}`
       throw new TidemarkError('BROKER_UNAVAILABLE', message)
@@ -372,13 +336,10 @@ export class Brokers {
     return String(nodeId)
   }
 
-  /**
-   * Returns the answer of the first broker that answers. Connected brokers are asked first.
-   * @param turn which broker comes first
-   */
+  /** Asks brokers until one answers: connected ones first, beginning at `turn`. */
   async #askAny<T>(ask: (nodeId: string) => Promise<T>, turn = 0): Promise<T> {
     const all = this.#cluster.getNodeIds().map(String)
-    const isMet = (nodeId: string) => Number(this.hasMet(nodeId))
+    const isMet = (nodeId: string) => Number(this.isConnectedTo(nodeId))
     const first = turn % Math.max(all.length, 1)
     const nodes = [...all.slice(first), ...all.slice(0, first)].sort((a, b) => isMet(b) - isMet(a))
     if (nodes.length > 0) return firstAnswer(nodes, ask, this.clock)
@@ -419,7 +380,7 @@ export class Brokers {
   }
 
   async #learn(topic: string): Promise<void> {
-    // What an earlier request returned may be outdated.
+    // An earlier answer may be outdated.
     this.#map.forget(topic)
     try {
       // A response that was already in flight does not contain the topic.
@@ -437,15 +398,17 @@ export class Brokers {
     this.#refreshedMs = this.clock.elapsedMs()
     await this.#askForMetadata()
     // A changed topic id counts only when a second node confirms it.
-    if (this.#map.hasRumour) await this.#askForMetadata()
+    if (this.#map.hasUnconfirmedId) await this.#askForMetadata()
   }
 
   #askForMetadata(): Promise<void> {
-    return asked(this.#within(LIBRARY_MS, 'asking for metadata', this.#cluster.refreshMetadata()))
+    return fromLibrary(
+      this.#within(LIBRARY_MS, 'asking for metadata', this.#cluster.refreshMetadata()),
+    )
   }
 
   async #metadata(nodeId: string, topics: readonly string[]): Promise<Metadata> {
-    return asked(this.#metadataOf(await asked(this.#broker(nodeId)), topics))
+    return fromLibrary(this.#metadataOf(await fromLibrary(this.#broker(nodeId)), topics))
   }
 
   async #metadataOf(broker: Wired, topics: readonly string[]): Promise<Metadata> {
@@ -458,7 +421,6 @@ export class Brokers {
     return within({ ms, doing, clock: this.clock }, work)
   }
 
-  /** Repeats a request while its coordinator is moving. */
   async #whileMoving<T>(
     who: string,
     ask: () => Promise<T>,
@@ -476,44 +438,11 @@ export class Brokers {
     }
   }
 
-  /**
-   * Checks the last known metadata of a topic.
-   * @throws TidemarkError as {@link learn}
-   */
   refuseUnusable(topic: string): void {
-    const code = this.#map.codeOf(topic) ?? CODE.NONE
-    if (code === CODE.TOPIC_AUTHORIZATION_FAILED) {
-      throw notAllowed('DESCRIBE', { type: 'topic', name: topic })
-    }
-    if (code === CODE.UNKNOWN_TOPIC_OR_PARTITION || code === CODE.INVALID_TOPIC) {
-      throw new TidemarkError('TOPIC_MISSING', `topic "${topic}" does not exist`)
-    }
-    if (this.#map.partitionsOf(topic).length > 0) return
-    throw new TidemarkError(
-      'BROKER_UNAVAILABLE',
-      `the brokers answered a metadata request for topic "${topic}" with ${nameOfCode(code)}`,
-    )
+    this.#map.refuseUnusable(topic)
   }
 }
-
-const NOT_COORDINATED: ReadonlySet<number> = new Set([
-  CODE.GROUP_AUTHORIZATION_FAILED,
-  CODE.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
-])
 
 function keyOf({ type, id }: Coordinated): string {
   return `${type} ${id}`
-}
-
-/**
- * Turns what the library throws into a {@link TidemarkError}. When a broker dies during a request,
- * the library does not always throw an error of its own, so any unknown error means
- * `BROKER_UNAVAILABLE`.
- */
-async function asked<T>(answer: Promise<T>): Promise<T> {
-  try {
-    return await answer
-  } catch (error) {
-    throw fromKafka(error, 'BROKER_UNAVAILABLE')
-  }
 }

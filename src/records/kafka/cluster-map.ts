@@ -1,8 +1,8 @@
+import { TidemarkError } from '../../kernel/errors.ts'
 import type { TopicPartition } from '../port.ts'
-import { CODE } from './wire/codes.ts'
-import type { Metadata, TopicMetadata } from './wire/metadata.ts'
-
-// What is known about a cluster's topics: their leaders and leader epochs.
+import { notAllowed } from './errors.ts'
+import type { Metadata, TopicMetadata } from './wire/cluster.ts'
+import { CODE, nameOfCode } from './wire/protocol.ts'
 
 interface Leader {
   /** `null`: the partition has no leader. */
@@ -15,24 +15,23 @@ interface Topic {
   /** Error code of the last response. */
   readonly code: number
   readonly id: string | null
-  /** Another topic id, which the last response contained; `null`: it contained the same one. */
-  readonly rumour: string | null
+  /** Another topic id in the last response, which a second one has to confirm. */
+  readonly unconfirmedId: string | null
   readonly leaders: ReadonlyMap<number, Leader>
 }
 
 const NONE: Leader = { nodeId: null, epoch: -1 }
 
-/** Metadata of a cluster, merged from the responses of its brokers. */
+/** Metadata of a cluster's topics, merged from the responses of its brokers. */
 export class ClusterMap {
   readonly #topics = new Map<string, Topic>()
   #controller: string | null = null
 
-  /** The node id of the controller; `null`: there is none. */
+  /** Node id of the controller. */
   get controller(): string | null {
     return this.#controller
   }
 
-  /** Merges a metadata response. */
   update({ nodes, controllerId, topics }: Metadata): void {
     const alive = new Set(nodes.map(({ nodeId }) => nodeId))
     this.#controller = alive.has(controllerId) ? String(controllerId) : null
@@ -43,12 +42,11 @@ export class ClusterMap {
     this.#topics.delete(topic)
   }
 
-  /** The error code of a topic; `null`: not requested yet. */
+  /** Error code of a topic; `null`: not requested yet. */
   codeOf(topic: string): number | null {
     return this.#topics.get(topic)?.code ?? null
   }
 
-  /** The id of a topic; `null`: not supported by the brokers, or the topic is not known. */
   idOf(topic: string): string | null {
     return this.#topics.get(topic)?.id ?? null
   }
@@ -57,28 +55,41 @@ export class ClusterMap {
     return this.#topics.get(topic)?.leaders.get(partition) ?? NONE
   }
 
-  /** Did a response contain another id for a topic, which a second response has to confirm? */
-  get hasRumour(): boolean {
-    return [...this.#topics.values()].some(({ rumour }) => rumour !== null)
+  /** Does a topic have an unconfirmed id? */
+  get hasUnconfirmedId(): boolean {
+    return [...this.#topics.values()].some(({ unconfirmedId }) => unconfirmedId !== null)
   }
 
-  /** The partition numbers of a topic. */
   partitionsOf(topic: string): readonly number[] {
     return [...(this.#topics.get(topic)?.leaders.keys() ?? [])].sort((a, b) => a - b)
   }
 
+  refuseUnusable(topic: string): void {
+    const code = this.codeOf(topic) ?? CODE.NONE
+    if (code === CODE.TOPIC_AUTHORIZATION_FAILED) {
+      throw notAllowed('DESCRIBE', { type: 'topic', name: topic })
+    }
+    if (code === CODE.UNKNOWN_TOPIC_OR_PARTITION || code === CODE.INVALID_TOPIC) {
+      throw new TidemarkError('TOPIC_MISSING', `topic "${topic}" does not exist`)
+    }
+    if (this.partitionsOf(topic).length > 0) return
+    throw new TidemarkError(
+      'BROKER_UNAVAILABLE',
+      `the brokers answered a metadata request for topic "${topic}" with ${nameOfCode(code)}`,
+    )
+  }
+
   #merged({ topic, code, id, partitions }: TopicMetadata, alive: ReadonlySet<number>): Topic {
     const before = this.#topics.get(topic)
-    // Keep what is known of a topic that a broker does not know for a moment: those who read it
-    // find out whether it is gone.
+    // A broker may not know a topic for a moment; whoever reads it finds out whether it is gone.
     if (code !== CODE.NONE && partitions.length === 0 && before !== undefined) {
       return { ...before, code }
     }
     const isSame = id !== null && before?.id === id
     // Ids have no order: a new id may be that of a deleted topic, from a broker that does not know
-    // the new topic yet. It counts once it comes twice in a row.
-    const isNews = id !== null && before !== undefined && before.id !== null && before.id !== id
-    if (isNews && before.rumour !== id) return { ...before, code, rumour: id }
+    // the new one yet. It counts once it comes twice in a row.
+    const isNewId = id !== null && before !== undefined && before.id !== null && before.id !== id
+    if (isNewId && before.unconfirmedId !== id) return { ...before, code, unconfirmedId: id }
     const leaders = partitions.map(({ partition, leader, leaderEpoch: epoch }) => {
       const known = isSame ? before.leaders.get(partition) : undefined
       // A broker that does not know the newest leader yet has an older epoch (KIP-320).
@@ -90,8 +101,24 @@ export class ClusterMap {
     return {
       code,
       id,
-      rumour: null,
+      unconfirmedId: null,
       leaders: new Map([...(isSame ? before.leaders : []), ...leaders]),
     }
   }
+}
+
+/** Groups partitions by their known leader; partitions without one are left out. */
+export function byLeader<P extends TopicPartition>(
+  brokers: { leaderOf(partition: TopicPartition): string | undefined },
+  partitions: readonly P[],
+): ReadonlyMap<string, readonly P[]> {
+  const leaders = new Map<string, P[]>()
+  for (const of of partitions) {
+    const leader = brokers.leaderOf(of)
+    if (leader === undefined) continue
+    const list = leaders.get(leader)
+    if (list === undefined) leaders.set(leader, [of])
+    else list.push(of)
+  }
+  return leaders
 }

@@ -1,77 +1,62 @@
 import type { Clock } from '../../kernel/clock.ts'
+import { ConditionVariable } from '../../kernel/condition-variable.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName } from '../../kernel/ids.ts'
 import { type Commit, MOST_METADATA_BYTES, type NextOffset } from '../port.ts'
 import { WrittenRecords } from '../written-records.ts'
-import type { CommitGate, Generation } from './commit-gate.ts'
-import { readMark, withMark } from './commit-mark.ts'
-import type { GroupOffsets } from './group-offsets.ts'
+import { isUnavailable } from './errors.ts'
+import { type GroupOffsets, readMark, withMark } from './group-offsets.ts'
 import type { Owned, Positions, Stored } from './positions.ts'
+import type { KafkaWriter } from './producer.ts'
 import type { Transactions } from './transactions.ts'
-import type { FetchedOffset } from './wire/offsets.ts'
-import type { KafkaWriter } from './writer.ts'
+import { within } from './waiting.ts'
+import type { FetchedOffset, Generation } from './wire/groups.ts'
 
-// How a member commits, under each guarantee (rules C3 to C8).
+// How a member commits under each guarantee (rules C3 to C8), and the gate that keeps commits and
+// rebalances apart (rule C2).
 
-/** How a member commits. */
 export interface Committing {
   /**
-   * Called before partitions are taken over. Resolves when nothing of this member's past is open
-   * any more.
-   * @throws as {@link commit}
+   * Called before partitions are taken over. Resolves when nothing of this member is open any more.
    */
   prepare(): Promise<void>
-  /**
-   * Makes a commit; one at a time.
-   * @throws TidemarkError as the port's `commit`
-   */
+  /** Makes a commit; one at a time. */
   commit(commit: Commit): Promise<void>
-  /**
-   * Called when the generation ends: commits deferred offsets under it.
-   * @throws as {@link commit}
-   */
+  /** Commits deferred offsets when the generation ends. */
   finish(generation: Generation): Promise<void>
 }
 
-/** What both guarantees work with. */
 export interface CommitContext {
   readonly group: string
   readonly clock: Clock
   readonly offsets: GroupOffsets
   readonly gate: CommitGate
   readonly positions: Positions
-  /** Has the member left? */
   readonly isOver: () => boolean
-  /**
-   * @throws TidemarkError `WORKER_NAME_TAKEN`: another worker has the same name, and with it the
-   * same transactional id
-   */
+  /** @throws TidemarkError `WORKER_NAME_TAKEN` */
   readonly checkName: () => Promise<void>
-  /** Joins the group again, which starts a new generation. */
+  /** Joins the group again, in a new generation. */
   readonly joinAgain: () => void
 }
 
-const SETTLE_RETRY_MS = 200
+const OUTCOME_RETRY_MS = 200
 
 /**
- * Shortest interval between two offset commits, ms. Committing offsets with every few outputs would
- * cost a broker as much as the outputs; this long a stretch is repeated after a crash.
+ * Shortest interval between two offset commits, ms: offsets with every few outputs would cost a
+ * broker as much as the outputs.
  */
 const OFFSETS_EVERY_MS = 100
 
 /**
- * Writes outputs first. Offsets follow at intervals, once all outputs before them are acknowledged.
+ * Writes outputs first; offsets follow at intervals, once all outputs before them are acknowledged.
  */
 export class AtLeastOnce implements Committing {
   readonly #context: CommitContext
   readonly #writer: KafkaWriter
-  /** By partition name, offsets whose outputs are acknowledged but which are not committed yet. */
-  readonly #putOff = new Map<string, NextOffset>()
-  /** When offsets were last committed. */
+  /** Deferred offsets by partition name: their outputs are acknowledged. */
+  readonly #deferred = new Map<string, NextOffset>()
   #lastMs = Number.NEGATIVE_INFINITY
-  /** Cancels the timer for deferred offsets. */
   #endWait = () => {}
-  /** Deferred offsets being committed without further outputs. */
   #following: Promise<void> = Promise.resolve()
 
   constructor(context: CommitContext, writer: KafkaWriter) {
@@ -82,12 +67,12 @@ export class AtLeastOnce implements Committing {
   async prepare(): Promise<void> {}
 
   commit(commit: Commit): Promise<void> {
-    return this.#context.gate.pass(async ({ generation, confirmed }) => {
-      // Otherwise two offset commits would be in flight, and the older one might be applied last.
+    return this.#context.gate.run(async ({ generation, confirmed }) => {
+      // Two offset commits in flight could be applied in the wrong order.
       await this.#following
       this.#endWait()
       await this.#writer.send(together(commit), confirmed)
-      for (const next of commit.nextOffsets) this.#putOff.set(partitionName(next), next)
+      for (const next of commit.nextOffsets) this.#deferred.set(partitionName(next), next)
       const sinceMs = this.#context.clock.elapsedMs() - this.#lastMs
       if (sinceMs >= OFFSETS_EVERY_MS) await this.finish(generation())
       else this.#followLater()
@@ -98,7 +83,7 @@ export class AtLeastOnce implements Committing {
     this.#endWait()
     const { positions, offsets, clock } = this.#context
     this.#lastMs = clock.elapsedMs()
-    const all = [...this.#putOff.values()]
+    const all = [...this.#deferred.values()]
     const still = all.filter((next) => positions.get(next)?.epoch === next.epoch)
     const moved = still.map((next) => ({ ...next, offset: next.nextOffset }))
     await offsets.commit(generation, moved)
@@ -107,22 +92,18 @@ export class AtLeastOnce implements Committing {
       // The partition may have been reassigned while the request was in flight.
       if (owned?.epoch === next.epoch) owned.stored = next
     }
-    // More may have been deferred meanwhile, in the next generation.
     for (const next of all) {
       const name = partitionName(next)
-      if (this.#putOff.get(name) === next) this.#putOff.delete(name)
+      if (this.#deferred.get(name) === next) this.#deferred.delete(name)
     }
   }
 
-  /**
-   * Commits deferred offsets when no outputs follow. On failure they are committed with the next
-   * commit, or retried.
-   */
+  /** Commits deferred offsets when no outputs follow; after a failure, later. */
   #follow(): void {
-    const passed = this.#context.gate.pass(({ generation }) => this.finish(generation()))
-    this.#following = passed.catch((error: unknown) => {
-      const isPassing = error instanceof TidemarkError && error.action === 'retry'
-      if (isPassing && !this.#context.isOver()) this.#followLater()
+    const running = this.#context.gate.run(({ generation }) => this.finish(generation()))
+    this.#following = running.catch((error: unknown) => {
+      const isTemporary = error instanceof TidemarkError && error.action === 'retry'
+      if (isTemporary && !this.#context.isOver()) this.#followLater()
     })
   }
 
@@ -151,7 +132,7 @@ export class ExactlyOnce implements Committing {
   }
 
   commit(commit: Commit): Promise<void> {
-    return this.#context.gate.pass(({ generation }) => this.#commit(commit, generation))
+    return this.#context.gate.run(({ generation }) => this.#commit(commit, generation))
   }
 
   async finish(): Promise<void> {}
@@ -171,17 +152,14 @@ export class ExactlyOnce implements Committing {
     const records = together(commit)
     const member = () => ({ group, ...generation() })
     const isCommitted = await this.#isCommitted({ records, offsets, member, isSmallest })
-    if (!isCommitted) await this.#settle(owned)
+    if (!isCommitted) await this.#resolveOutcome(owned)
     for (const [i, one] of owned.entries()) {
       one.commits++
       one.stored = offsets[i] as Stored
     }
   }
 
-  /**
-   * Returns `false` when the outcome is unknown, or another producer has used this worker's
-   * transactional id.
-   */
+  /** `false`: the outcome is unknown, or another producer has used the transactional id. */
   async #isCommitted(parts: Parameters<Transactions['commit']>[0]): Promise<boolean> {
     try {
       return (await this.#transactions.commit(parts)) === 'committed'
@@ -193,8 +171,8 @@ export class ExactlyOnce implements Committing {
 
   /**
    * Marks partitions with this member's name before its first transaction with them, so that their
-   * next owner knows whose transactions to end. Outside of transactions: an aborted one would leave
-   * the name of an older owner (C8).
+   * next owner knows whose transactions to end. An aborted transaction would leave the name of an
+   * older owner (C8).
    */
   async #claim(owned: readonly Owned[], generation: () => Generation): Promise<void> {
     const fresh = owned.filter(({ isClaimed }) => !isClaimed)
@@ -211,16 +189,15 @@ export class ExactlyOnce implements Committing {
     const { memberId } = current
     const mark = { transactionalId, memberId, number: 0 }
     const claims = fresh.map(({ topic, partition, committed: { nextOffset, metadata } }) => {
-      // Foreign metadata may be so long that no mark fits before it; it contains no windows.
+      // Another client's metadata may be so long that no mark fits before it; it has no windows.
       const left = Buffer.byteLength(metadata) <= MOST_METADATA_BYTES ? metadata : ''
       return { topic, partition, offset: nextOffset, metadata: withMark(mark, group, left) }
     })
     try {
       await offsets.commit(current, claims)
     } catch (error) {
-      // The request may still arrive and reset offsets that were committed since. Under another
-      // generation it is refused.
-      if (error instanceof TidemarkError && error.code === 'BROKER_UNAVAILABLE') {
+      // The request may still arrive and reset newer offsets. Another generation refuses it.
+      if (isUnavailable(error)) {
         this.#doubted = current
         joinAgain()
       }
@@ -234,12 +211,12 @@ export class ExactlyOnce implements Committing {
 
   /**
    * Finds out how a transaction ended: takes a new identity, after which nothing can change the
-   * outcome, and then reads what is committed (C6, C7). Returns when the transaction was committed.
+   * outcome, and reads what is committed (C6, C7). Returns when the transaction was committed.
    * @throws TidemarkError `COMMIT_FAILED`: it was not · `FENCED`: another worker has committed for
    * the partition · `REBALANCING`: all partitions were lost meanwhile; their new owners see the
    * outcome in the offsets at which they begin · `WORKER_NAME_TAKEN`
    */
-  async #settle(owned: readonly Owned[]): Promise<void> {
+  async #resolveOutcome(owned: readonly Owned[]): Promise<void> {
     for (;;) {
       try {
         const { positions, offsets, checkName } = this.#context
@@ -252,16 +229,16 @@ export class ExactlyOnce implements Committing {
         if (known === undefined) {
           throw new TidemarkError('REBALANCING', 'the partitions of a commit were lost')
         }
-        return this.#judge(known)
+        return this.#refuseUnlessCommitted(known)
       } catch (error) {
-        if (!(error instanceof TidemarkError) || error.code !== 'BROKER_UNAVAILABLE') throw error
+        if (!isUnavailable(error)) throw error
         if (this.#context.isOver()) throw error
-        await this.#context.clock.sleep(SETTLE_RETRY_MS)
+        await this.#context.clock.sleep(OUTCOME_RETRY_MS)
       }
     }
   }
 
-  #judge(known: FetchedOffset): void {
+  #refuseUnlessCommitted(known: FetchedOffset): void {
     const { mark } = readMark(known.metadata, this.#context.group)
     const { transactionalId } = this.#transactions
     const before = this.#context.positions.get(known)?.commits ?? 0
@@ -276,8 +253,8 @@ export class ExactlyOnce implements Committing {
 }
 
 /**
- * @throws TidemarkError `REBALANCING`: the offset belongs to another assignment, so the whole
- * commit is useless (C1)
+ * @throws TidemarkError `REBALANCING`: one offset of another assignment makes the commit useless
+ * (C1)
  */
 function ownedOf(next: NextOffset, positions: Positions): Owned {
   const owned = positions.get(next)
@@ -288,4 +265,99 @@ function ownedOf(next: NextOffset, positions: Positions): Owned {
 function together({ outputs, deadLetters }: Commit): WrittenRecords {
   const all = [outputs, deadLetters].filter(({ length }) => length > 0)
   return WrittenRecords.joined(all.map((records) => WrittenRecords.of(records)))
+}
+
+// Nothing is committed from the moment JoinGroup is sent until SyncGroup is answered and lost
+// partitions are given up. The broker does not ensure that: it accepts offsets of a transaction
+// while a rebalance completes, and cannot tell whose records come without offsets. A member that
+// stood still for longer than its session sends nothing until the group has answered, because its
+// partitions may belong to another member.
+
+export interface GroupMetadata {
+  /** @throws TidemarkError `REBALANCING` once it has passed */
+  readonly generation: () => Generation
+  /** Resolves when the group still counts on the member; rejects as {@link generation} throws. */
+  readonly confirmed: () => Promise<void>
+}
+
+/** How long a rebalance waits for a commit in flight, ms: the other members wait as well. */
+const COMMIT_IN_FLIGHT_MS = 5_000
+
+/** Runs commits between rebalances, one at a time. */
+export class CommitGate {
+  readonly #group: string
+  readonly #sessionMs: number
+  readonly #clock: Clock
+  readonly #changed = new ConditionVariable()
+  /** When the last request that the group answered was sent. */
+  #confirmedMs = Number.NEGATIVE_INFINITY
+  /** `null` from JoinGroup on. */
+  #generation: Generation | null = null
+  #isClosed = true
+  #inFlight: Promise<void> = Promise.resolve()
+
+  /** @param sessionMs after which the group assigns a silent member's partitions to others */
+  constructor(group: string, sessionMs: number, clock: Clock) {
+    this.#group = group
+    this.#sessionMs = sessionMs
+    this.#clock = clock
+  }
+
+  /**
+   * @param askedMs when the request that the group answered was sent, by the clock's elapsed time
+   */
+  confirm(askedMs: number): void {
+    this.#confirmedMs = Math.max(this.#confirmedMs, askedMs)
+    this.#changed.notifyAll()
+  }
+
+  /** Called when an assignment is in force and revoked partitions are given up. */
+  open(generation: Generation): void {
+    this.#generation = generation
+    this.#isClosed = false
+  }
+
+  /**
+   * Resolves when JoinGroup may be sent.
+   * @param last work to be done under the old generation
+   */
+  async drain(last: (generation: Generation) => Promise<void>): Promise<void> {
+    this.#isClosed = true
+    this.#changed.notifyAll()
+    const ending = this.#generation
+    const done = this.#inFlight.then(() => (ending === null ? undefined : last(ending)))
+    const limit = { ms: COMMIT_IN_FLIGHT_MS, doing: 'committing', clock: this.#clock }
+    await within(limit, done).catch(() => {})
+    this.#generation = null
+    this.#changed.notifyAll()
+  }
+
+  /** @throws TidemarkError `REBALANCING` · what the commit throws */
+  run(commit: (metadata: GroupMetadata) => Promise<void>): Promise<void> {
+    const began = this.#generation
+    if (began === null || this.#isClosed) return Promise.reject(this.#rebalancing())
+    const generation = () => {
+      if (this.#generation !== began) throw this.#rebalancing()
+      return began
+    }
+    const confirmed = async () => {
+      const isOver = () => this.#generation !== began || (this.#isClosed && !this.#isCountedOn())
+      await this.#changed.until(() => isOver() || this.#isCountedOn())
+      if (isOver()) throw this.#rebalancing()
+    }
+    const metadata = { generation, confirmed }
+    const committing = this.#isCountedOn()
+      ? commit(metadata)
+      : confirmed().then(() => commit(metadata))
+    this.#inFlight = committing.catch(() => {})
+    return committing
+  }
+
+  #isCountedOn(): boolean {
+    return this.#clock.elapsedMs() - this.#confirmedMs <= this.#sessionMs
+  }
+
+  #rebalancing(): TidemarkError {
+    return new TidemarkError('REBALANCING', `group "${this.#group}" is rebalancing`)
+  }
 }

@@ -1,28 +1,32 @@
 import { createRequire } from 'node:module'
 import type { Socket } from 'node:net'
 import kafkajs from 'kafkajs'
-import { Answers } from './answers.ts'
 
-// Patches the library's connections and request queues, for the library's requests and for our own.
+// Patches of the library's connections and request queues, for the library's requests and for our
+// own.
 //
 // The request queue uses the wall clock: when that is set, all requests time out at once, or none
-// ever does. It counts time in which a throttling broker reads nothing on purpose (KIP-219) as time
-// in which the broker could have answered. After a timeout it continues with a connection on which
-// bytes may still be in flight, so that what is sent again is written twice. It drops the requests
-// in flight on a connection that it considers closed, so that their callers wait forever. And it
-// checks every millisecond for requests that wait to be sent (kafkajs#1704), which costs several
-// percent of a core.
+// ever does. It counts time in which a throttling broker reads nothing on purpose (KIP-219). After
+// a timeout it continues with a connection on which bytes may be in flight, so that what is sent
+// again is written twice. It drops the requests in flight on a connection that it considers closed,
+// so that their callers wait forever. And it checks every millisecond for requests that wait to be
+// sent (kafkajs#1704), which costs several percent of a core.
 //
-// A connection reads responses into twice the memory that they need. On its next socket it
-// continues with what it had read from the previous one: half a response turns everything that
-// follows into garbage, and nothing is ever answered again. Events of the previous socket are
-// attributed to the next one. A caller that requests the connection while it is being opened gets a
-// second socket. And an invalid response ends the process.
+// A connection continues on its next socket with half a response of the previous one, which turns
+// everything that follows into garbage. Events of the previous socket are attributed to the next
+// one. A caller that requests the connection while it is being opened gets a second socket. And an
+// invalid response ends the process.
 //
-// The queues are patched for all drivers of the process at once, and use the process's monotonic
-// clock: sockets know no other.
+// The library authenticates again 10 s before the broker ends a session (KIP-368): with sessions of
+// 10 s or less before every request, more often than the once a second that a broker accepts. And
+// it begins the exchange before it has what to log in with. Here the next request after a session
+// is due authenticates again; requests that come meanwhile wait.
 //
-// Private to kafkajs 2.2.4: network/requestQueue/index.js, network/connection.js.
+// The patches hold for all drivers of the process, and use the monotonic clock, because sockets
+// know no other.
+//
+// Private to kafkajs 2.2.4: network/requestQueue/index.js, network/connection.js,
+// broker/saslAuthenticator/index.js.
 
 interface SocketRequest {
   readonly requestTimeout: number
@@ -33,7 +37,7 @@ interface RequestQueue {
   readonly inflight: ReadonlyMap<number, SocketRequest>
   readonly pending: readonly SocketRequest[]
   readonly maxInFlightRequests: number | null
-  /** In terms of `performance.now()` here. */
+  /** By `performance.now()`. */
   throttledUntil: number
   requestTimeoutIntervalId: NodeJS.Timeout | undefined
   throttleCheckTimeoutId: NodeJS.Timeout | null
@@ -53,45 +57,45 @@ interface Connection {
   readonly socket: Socket | undefined
   /** Set during authentication; received bytes then belong to these handlers. */
   readonly authHandlers: object | null
-  /** What these handlers received after their last complete response. */
+  /** Bytes that these handlers received after their last complete response. */
   chunks: readonly Buffer[]
   bytesBuffered: number
-  /** How many bytes must have arrived before they are parsed. */
   bytesNeeded: number
+  /** `null`: it is not authenticated. */
+  readonly authenticatedAt: unknown
+  /** ms; 0: no limit */
+  readonly sessionLifetime: { toNumber(): number }
   isConnected(): boolean
 }
 
-type Patched<T> = { readonly prototype: T & Methods }
 type Methods = Record<string, (...args: never[]) => unknown>
 
-/** Size of a length and of a correlation id, bytes. */
 const WORD_BYTES = 4
 /** How often overdue answers are looked for, ms. */
 const LOOK_MS = 100
-/**
- * A check that comes this much too late means that the process stood still, ms; what has arrived
- * meanwhile is not read yet.
- */
+/** A check that comes this much too late means that the process stood still, ms. */
 const STOOD_STILL_MS = 1_000
 
 /** When requests were written, by `performance.now()`. */
 const sentMs = new WeakMap<SocketRequest, number>()
 const connectionOf = new WeakMap<RequestQueue, Connection>()
-const answersTo = new WeakMap<Connection, Answers>()
+const framers = new WeakMap<Connection, ResponseFramer>()
 
 let isPatched = false
 
-/** Patches the library, once. */
 export function patchConnections(): void {
   if (isPatched) return
   isPatched = true
   const require = createRequire(import.meta.url)
-  patchConnection((require('kafkajs/src/network/connection') as Patched<Connection>).prototype)
-  patchQueue((require('kafkajs/src/network/requestQueue') as Patched<RequestQueue>).prototype)
+  const prototypeOf = (path: string) => (require(path) as { readonly prototype: Methods }).prototype
+  const connection = prototypeOf('kafkajs/src/network/connection')
+  patchConnection(connection)
+  patchQueue(prototypeOf('kafkajs/src/network/requestQueue'))
+  patchAuthentication(connection, prototypeOf('kafkajs/src/broker/saslAuthenticator'))
 }
 
-function patchConnection(connection: Connection & Methods): void {
-  const { connect, disconnect, processData } = connection as Methods
+function patchConnection(connection: Methods): void {
+  const { connect, disconnect, processData } = connection
   Object.assign(connection, {
     connect: shared((patched) => {
       if (!patched.isConnected()) resetConnection(patched)
@@ -103,7 +107,7 @@ function patchConnection(connection: Connection & Methods): void {
       try {
         // The socket will overwrite this buffer.
         if (this.authHandlers !== null) processData?.call(this, Buffer.from(bytes) as never)
-        else answersOf(this).add(bytes, (answer) => pass(answer, this.requestQueue))
+        else framerOf(this).add(bytes, (answer) => fulfil(answer, this.requestQueue))
       } catch (error) {
         this.socket?.destroy(error as Error)
       }
@@ -111,14 +115,13 @@ function patchConnection(connection: Connection & Methods): void {
   })
 }
 
-function answersOf(connection: Connection): Answers {
-  const known = answersTo.get(connection) ?? new Answers()
-  answersTo.set(connection, known)
+function framerOf(connection: Connection): ResponseFramer {
+  const known = framers.get(connection) ?? new ResponseFramer()
+  framers.set(connection, known)
   return known
 }
 
-/** Passes a response to the request that it answers. */
-function pass(answer: Buffer, queue: RequestQueue): void {
+function fulfil(answer: Buffer, queue: RequestQueue): void {
   const correlationId = answer.readInt32BE()
   queue.fulfillRequest({ size: answer.length, correlationId, payload: answer.subarray(WORD_BYTES) })
 }
@@ -144,18 +147,17 @@ function resetConnection(connection: Connection): void {
   connection.chunks = []
   connection.bytesBuffered = 0
   connection.bytesNeeded = WORD_BYTES
-  answersOf(connection).clear()
+  framerOf(connection).clear()
 }
 
-function patchQueue(queue: RequestQueue & Methods): void {
-  const { sendSocketRequest, destroy: stopTimers } = queue as Methods
+function patchQueue(queue: Methods): void {
+  const { sendSocketRequest, destroy: stopTimers } = queue
   Object.assign(queue, {
     sendSocketRequest(this: RequestQueue, request: SocketRequest) {
       sentMs.set(request, performance.now())
       sendSocketRequest?.call(this, request as never)
     },
     maybeThrottle(this: RequestQueue, given: number | null | undefined) {
-      // Not every response has a throttle time.
       const ms = given ?? 0
       if (ms > 0) this.throttledUntil = Math.max(this.throttledUntil, performance.now() + ms)
     },
@@ -163,9 +165,9 @@ function patchQueue(queue: RequestQueue & Methods): void {
       return !isFull(this) && this.throttledUntil <= performance.now()
     },
     scheduleCheckPendingRequests(this: RequestQueue) {
-      // Requests that wait for answers to others are sent when those arrive.
+      // The answer to another request sends them.
       if (this.pending.length === 0 || isFull(this) || this.throttleCheckTimeoutId !== null) return
-      // The throttling may have ended since the request came.
+      // The throttling may have ended meanwhile.
       const leftMs = Math.max(1, Math.ceil(this.throttledUntil - performance.now()))
       this.throttleCheckTimeoutId = setTimeout(() => {
         this.throttleCheckTimeoutId = null
@@ -176,8 +178,7 @@ function patchQueue(queue: RequestQueue & Methods): void {
       stopTimers?.call(this)
       this.requestTimeoutIntervalId = watch(this)
     },
-    // Called when the connection has ended, or was ended from this side: pending requests are never
-    // answered.
+    // The connection has ended: pending requests are never answered.
     destroy(this: RequestQueue) {
       stopTimers?.call(this)
       if (this.inflight.size + this.pending.length === 0) return
@@ -191,9 +192,9 @@ function isFull({ inflight, maxInFlightRequests }: RequestQueue): boolean {
 }
 
 /**
- * Destroys the connection when an answer is overdue. The time is counted from when the request was
- * written, bytes last arrived, or throttling ended, whichever is last. A broker answers in order:
- * behind a request that waits on purpose, such as JoinGroup, nothing is late.
+ * Destroys the connection when an answer is overdue, counted from when the request was written,
+ * bytes last arrived, or throttling ended, whichever is last. A broker answers in order: behind a
+ * request that waits on purpose, such as JoinGroup, nothing is late.
  */
 function watch(queue: RequestQueue): NodeJS.Timeout {
   let lookedMs = performance.now()
@@ -215,4 +216,99 @@ function watch(queue: RequestQueue): NodeJS.Timeout {
     if (nowMs - sinceMs <= requestTimeout) return
     socket?.destroy(new Error(`no answer to ${entry.apiName} in ${requestTimeout} ms`))
   }, LOOK_MS)
+}
+
+const LENGTH_BYTES = 4
+/** A longer response grows as its bytes arrive: the peer may not speak Kafka. */
+const AT_ONCE_BYTES = 64 * 2 ** 20
+
+/**
+ * Splits the bytes of a connection into responses, each in its own buffer. The library keeps
+ * everything that the socket read until a response is complete, and then copies it: twice the
+ * memory, all of it left to the garbage collector.
+ */
+export class ResponseFramer {
+  readonly #length = Buffer.alloc(LENGTH_BYTES)
+  /** The buffer being filled: a length or a response. */
+  #into: Buffer = this.#length
+  #filled = 0
+  #wanted = LENGTH_BYTES
+
+  clear(): void {
+    this.#begin(this.#length, LENGTH_BYTES)
+  }
+
+  /**
+   * Adds received bytes. The buffer may be overwritten afterwards.
+   * @throws Error when they cannot be a response; everything that follows is then invalid as well
+   */
+  add(bytes: Buffer, answered: (answer: Buffer) => void): void {
+    for (let at = 0; at < bytes.length; ) {
+      this.#makeRoom()
+      const copied = bytes.copy(this.#into, this.#filled, at)
+      at += copied
+      this.#filled += copied
+      if (this.#filled < this.#wanted) continue
+      if (this.#into === this.#length) {
+        const length = this.#length.readInt32BE()
+        if (length < LENGTH_BYTES) throw new Error(`no answer has ${length} bytes`)
+        this.#begin(Buffer.allocUnsafe(Math.min(length, AT_ONCE_BYTES)), length)
+      } else {
+        const answer = this.#into
+        this.clear()
+        answered(answer)
+      }
+    }
+  }
+
+  #begin(into: Buffer, wanted: number): void {
+    this.#into = into
+    this.#filled = 0
+    this.#wanted = wanted
+  }
+
+  #makeRoom(): void {
+    if (this.#filled < this.#into.length) return
+    const larger = Buffer.allocUnsafe(Math.min(this.#wanted, 2 * this.#into.length))
+    this.#into.copy(larger)
+    this.#into = larger
+  }
+}
+
+interface Authenticator {
+  readonly connection: Connection & { readonly sasl: { readonly prepare?: () => Promise<void> } }
+}
+
+/** The part of a session after which it is renewed, as in Kafka's Java client. */
+const RENEWED_AFTER = 0.85
+/** A broker lets a connection begin again once a second (`KafkaChannel`), ms. */
+const SHORTEST_MS = 1_050
+
+/** When the last exchange began, by `performance.now()`; the broker's session begins later. */
+const beganMs = new WeakMap<Connection, number>()
+
+function patchAuthentication(connection: Methods, authenticator: Methods): void {
+  const { authenticate } = authenticator
+  Object.assign(connection, {
+    isAuthenticated(this: Connection) {
+      return this.authenticatedAt !== null && !isDue(this)
+    },
+  })
+  Object.assign(authenticator, {
+    async authenticate(this: Authenticator) {
+      await this.connection.sasl.prepare?.()
+      const nowMs = performance.now()
+      await authenticate?.call(this)
+      // The session is due until then, so that requests wait: one in the middle of an exchange is
+      // refused (`ILLEGAL_SASL_STATE`).
+      beganMs.set(this.connection, nowMs)
+    },
+  })
+}
+
+function isDue(connection: Connection): boolean {
+  const lifeMs = connection.sessionLifetime.toNumber()
+  if (lifeMs === 0) return false
+  const ageMs = performance.now() - (beganMs.get(connection) ?? 0)
+  return ageMs >= Math.max(lifeMs * RENEWED_AFTER, SHORTEST_MS)
 }

@@ -3,83 +3,77 @@ import { partitionName } from '../../kernel/ids.ts'
 import { Backoff } from '../../kernel/random.ts'
 import { formatDuration } from '../../kernel/time.ts'
 import type { TopicPartition } from '../port.ts'
+import type { WrittenRecords } from '../written-records.ts'
 import type { Brokers } from './brokers.ts'
-import { byLeader } from './by-leader.ts'
-import { type Outgoing, type Part, requestsOf } from './outgoing.ts'
-import type { Pace } from './pace.ts'
-import { ENDING, isRetriable, isTooLarge, produceRefusal, TOO_LARGE } from './produce-refusal.ts'
-import { topicsOf } from './wire/by-topic.ts'
-import { CODE } from './wire/codes.ts'
-import { type ProducePartition, produce } from './wire/produce.ts'
+import { byLeader } from './cluster-map.ts'
+import type { BatchEncoder, EncodedBatch, EncodeOptions, Selection } from './codec/encode.ts'
+import {
+  ENDING,
+  isBatchTooLarge,
+  isRetriable,
+  isUnavailable,
+  produceRefusal,
+  TOO_LARGE,
+} from './errors.ts'
+import type { ThroughputEstimator } from './throughput-estimator.ts'
+import { produceBatches } from './wire/produce.ts'
+import { CODE } from './wire/protocol.ts'
 
-// One delivery of batches to their leaders: which leader gets which batch, how its answer is
-// handled, and how long it may take.
+// Delivery of batches to the leaders of their partitions: which leader gets which batch, how its
+// answer is handled, and how long it may take.
 
-/** A leader remembers the last 5 batches of a producer, and detects a duplicate only among them. */
+/** A leader detects a duplicate only among the last 5 batches of a producer. */
 const REQUESTS_IN_FLIGHT = 4
 /**
- * How long to wait without any acknowledgement, ms: longer than a leader election takes, short
- * enough to report a cluster that is down.
+ * Longest time without an acknowledgement, ms: longer than a leader election, short enough to
+ * report a cluster that is down.
  */
-const QUIET_MS = 8_000
+const UNACKNOWLEDGED_MS = 8_000
 const RETRY = { firstMs: 20, lastMs: 1_000 }
 /** Retry interval while the previous transaction is still being ended, ms. */
 const ENDING_MS = 5
-/**
- * Any link transmits this little almost at once, so a broker that does not acknowledge it hangs.
- */
+/** A broker that does not acknowledge this little hangs, because any link transmits it at once. */
 const FEW_BYTES = 16 * 1024
 
-/** How batches are to be delivered. */
 export interface Sending {
   /** `null`: outside of transactions. */
   readonly transactionalId: string | null
-  /** Does the broker add partitions to the transaction automatically (KIP-890)? */
+  /** Does the broker add partitions to the transaction (KIP-890)? */
   readonly joinsTransaction: boolean
-  /** Time limit, ms; `null`: none, as long as acknowledgements keep coming. */
+  /** Time limit, ms; `null`: as long as acknowledgements keep coming. */
   readonly withinMs: number | null
-  /** Called before each request: may it still be sent? If not, rejects with the reason. */
+  /** Called before each request: rejects with the reason why it may not be sent. */
   readonly check: () => Promise<void> | void
 }
 
-/** What a delivery works with. */
-export interface DeliveryOptions {
+interface DeliveryOptions {
   readonly brokers: Brokers
-  readonly pace: Pace
+  readonly throughput: ThroughputEstimator
   /** Does the partition's leader have batches of this producer? */
   readonly isKnown: (to: Outgoing) => boolean
   /** Called when the partition's first batch is acknowledged. */
   readonly acknowledged: (to: Outgoing) => void
-  /**
-   * Called when the partition's first batch is too large and has more than one record: the rest is
-   * to be packed into smaller batches.
-   */
+  /** Called when the partition's first batch is too large, to pack the rest into smaller ones. */
   readonly split: (to: Outgoing) => void
   /** Called when a request was not answered: its records may still arrive. */
   readonly lost: () => void
 }
 
-/** The requests in flight to one leader. */
 interface LeaderFlight {
   readonly leader: string
   bytes: number
-  /**
-   * Has its connection ended? Later batches must not arrive before those that were lost with it.
-   */
+  /** Later batches must not arrive before those that were lost with the connection. */
   isBroken: boolean
   /** When something was last acknowledged, or written while nothing was in flight. */
   sinceMs: number
 }
 
-/** One delivery of batches to their leaders. */
 export class Delivery {
   readonly #sending: Sending
   readonly #o: DeliveryOptions
   readonly #flights = new Set<LeaderFlight>()
-  /** Time of the last acknowledgement. */
-  #quietMs = 0
+  #acknowledgedMs = 0
   #isOverdue = false
-  /** Bytes that were in flight for too long. */
   #overdueBytes = 0
 
   constructor(sending: Sending, options: DeliveryOptions) {
@@ -87,11 +81,10 @@ export class Delivery {
     this.#o = options
   }
 
-  /** @throws as `Producer.send` */
   async send(outgoing: readonly Outgoing[]): Promise<void> {
     const { withinMs } = this.#sending
     const { clock } = this.#o.brokers
-    this.#quietMs = clock.elapsedMs()
+    this.#acknowledgedMs = clock.elapsedMs()
     const cancel = withinMs === null ? () => {} : clock.after(withinMs, () => this.#endAll())
     try {
       await this.#send(outgoing)
@@ -108,7 +101,6 @@ export class Delivery {
       const sent = await Promise.allSettled(
         [...byLeader(brokers, left)].map(([leader, list]) => this.#sendTo(leader, list)),
       )
-      // All of them have ended.
       for (const one of sent) if (one.status === 'rejected') throw one.reason
       left = left.filter(({ batches }) => batches.length > 0)
       if (left.length === 0) return
@@ -123,22 +115,17 @@ export class Delivery {
         await brokers.clock.sleep(ENDING_MS)
       } else {
         await brokers.clock.sleep(backoff.nextMs())
-        // If this fails, the known leaders are tried once more.
         await brokers.refresh().catch(() => {})
       }
-      // Otherwise the next attempt would send nothing, and the reason would be lost.
+      // The next attempt would send nothing, and the reason would be lost.
       this.#giveUpIfOverdue(hindrance)
     }
   }
 
-  /**
-   * @param problem `undefined`: only time was lacking
-   * @throws TidemarkError when it has taken too long
-   */
   #giveUpIfOverdue(problem: TidemarkError | undefined): void {
     const { withinMs } = this.#sending
-    const tookMs = this.#nowMs() - this.#quietMs
-    if (!this.#isOverdue && (withinMs !== null || tookMs <= QUIET_MS)) return
+    const tookMs = this.#nowMs() - this.#acknowledgedMs
+    if (!this.#isOverdue && (withinMs !== null || tookMs <= UNACKNOWLEDGED_MS)) return
     const areFew = this.#overdueBytes <= FEW_BYTES
     if (areFew && problem !== undefined) throw problem
     const what = areFew ? 'records' : `${Math.ceil(this.#overdueBytes / 1_000)} kB`
@@ -149,10 +136,7 @@ export class Delivery {
     )
   }
 
-  /**
-   * Nothing may still be in flight when the transaction has ended, or when the records are sent
-   * again.
-   */
+  /** Nothing may be in flight when the transaction has ended, or when records are sent again. */
   #endAll(): void {
     this.#isOverdue = true
     for (const { leader } of this.#flights) {
@@ -160,24 +144,21 @@ export class Delivery {
     }
   }
 
-  /**
-   * Sends all batches of some partitions once and removes the acknowledged ones.
-   * @returns the problem that hinders the rest; `null`: none
-   */
+  /** Sends all batches once, and removes acknowledged ones. Returns the problem of the rest. */
   async #sendTo(leader: string, list: readonly Outgoing[]): Promise<TidemarkError | null> {
-    const { brokers, pace } = this.#o
+    const { brokers, throughput } = this.#o
     try {
-      // Otherwise the first requests could overtake each other while they wait for the connection.
-      if (!brokers.hasMet(leader)) await brokers.meet(leader)
+      // The first requests could overtake each other while they wait for the connection.
+      if (!brokers.isConnectedTo(leader)) await brokers.connectTo(leader)
     } catch (error) {
-      return thrownOrProblem(error)
+      return temporaryOrThrow(error)
     }
     const flight: LeaderFlight = { leader, bytes: 0, isBroken: false, sinceMs: 0 }
     this.#flights.add(flight)
     const answers: Promise<readonly BatchResult[]>[] = []
     try {
-      for (const [i, parts] of requestsOf(list, pace.requestBytes).entries()) {
-        // They use one connection, so they arrive in the order in which they are sent.
+      for (const [i, parts] of requestsOf(list, throughput.requestBytes).entries()) {
+        // One connection keeps the order.
         if (i >= REQUESTS_IN_FLIGHT) await answers[i - REQUESTS_IN_FLIGHT]
         if (this.#isAhead(parts) && !(await Promise.all(answers)).flat().every(isTaken)) break
         await this.#mayWrite(leader)
@@ -188,39 +169,31 @@ export class Delivery {
       await Promise.all(answers)
       this.#flights.delete(flight)
     }
-    return this.#settle((await Promise.all(answers)).flat())
+    return this.#apply((await Promise.all(answers)).flat())
   }
 
   /**
-   * Would a batch be sent ahead of an unacknowledged first one? A leader accepts any sequence
-   * number from a producer that it does not know: the second batch would be taken even if the first
-   * was not.
+   * Would a batch overtake an unacknowledged first one? A leader takes any sequence number of a
+   * producer that it does not know.
    */
-  #isAhead(parts: readonly Part[]): boolean {
+  #isAhead(parts: readonly PartitionBatch[]): boolean {
     return parts.some(({ to, batch }) => batch !== to.batches[0] && !this.#o.isKnown(to))
   }
 
-  /**
-   * Resolves when a request may be written.
-   * @throws what `check` rejects with
-   */
   async #mayWrite(leader: string): Promise<void> {
-    if (await notThrottled(this.#o.brokers, leader)) this.#quietMs = this.#nowMs()
+    if (await whenUnthrottled(this.#o.brokers, leader)) this.#acknowledgedMs = this.#nowMs()
     await this.#sending.check()
   }
 
-  /**
-   * Removes acknowledged batches.
-   * @returns the problem that hinders the rest; `null`: none
-   */
-  #settle(results: readonly BatchResult[]): TidemarkError | null {
+  /** Removes acknowledged batches. Returns the problem of the rest. */
+  #apply(results: readonly BatchResult[]): TidemarkError | null {
     let problem: TidemarkError | null = null
     const stuck = new Set<Outgoing>()
     const moved = new Set<Outgoing>()
     const large = new Set<Outgoing>()
     for (const { part, code, error } of results) {
       const { to, batch } = part
-      // The batches after a refused one have sequence numbers that the leader cannot accept either.
+      // The leader cannot accept the sequence numbers after a refused batch either.
       if (stuck.has(to)) continue
       if (isTaken({ code, error })) {
         this.#o.acknowledged(to)
@@ -228,29 +201,29 @@ export class Delivery {
         continue
       }
       stuck.add(to)
-      if (error === null && isTooLarge(code) && batch.count > 1) {
+      if (error === null && isBatchTooLarge(code) && batch.count > 1) {
         large.add(to)
         continue
       }
-      // It arrived before its predecessor, which has arrived by now.
+      // The batch arrived before its predecessor, which has arrived by now.
       const hasOvertaken = code === CODE.OUT_OF_ORDER_SEQUENCE_NUMBER && moved.has(to)
       if (error === null && !hasOvertaken && !isRetriable(code)) throw produceRefusal(code, to)
-      problem ??= error === null ? produceRefusal(code, to) : thrownOrProblem(error)
+      problem ??= error === null ? produceRefusal(code, to) : temporaryOrThrow(error)
     }
     for (const to of large) this.#o.split(to)
     return problem ?? (large.size > 0 ? TOO_LARGE : null)
   }
 
-  async #request(flight: LeaderFlight, parts: readonly Part[]): Promise<BatchResult[]> {
+  async #request(flight: LeaderFlight, parts: readonly PartitionBatch[]): Promise<BatchResult[]> {
     const bytes = parts.reduce((sum, { batch }) => sum + batch.bytes.length, 0)
     if (flight.bytes === 0) flight.sinceMs = this.#nowMs()
     flight.bytes += bytes
-    const { brokers, pace } = this.#o
-    const request = { ...this.#requestOf(parts), waitsMs: 2 * pace.needsMs(flight.bytes) }
+    const { brokers, throughput } = this.#o
+    const request = { ...this.#requestOf(parts), waitsMs: 2 * throughput.needsMs(flight.bytes) }
     try {
       const answer = await brokers.ask(flight.leader, request)
       this.#answered(flight, bytes)
-      if (answer.some(({ code }) => code === CODE.NONE)) this.#quietMs = this.#nowMs()
+      if (answer.some(({ code }) => code === CODE.NONE)) this.#acknowledgedMs = this.#nowMs()
       const codes = new Map(answer.map((of) => [partitionName(of), of.code]))
       return parts.map((part) => {
         const code = codes.get(partitionName(part.to)) ?? CODE.NETWORK_EXCEPTION
@@ -265,7 +238,7 @@ export class Delivery {
   #answered(flight: LeaderFlight, bytes: number): void {
     const nowMs = this.#nowMs()
     const throttleMs = this.#o.brokers.throttleLeftMs(flight.leader)
-    this.#o.pace.acknowledged(bytes, Math.max(0, nowMs - flight.sinceMs), throttleMs)
+    this.#o.throughput.acknowledged(bytes, Math.max(0, nowMs - flight.sinceMs), throttleMs)
     flight.bytes -= bytes
     // The broker reads what was written before only then.
     flight.sinceMs = nowMs + throttleMs
@@ -278,35 +251,25 @@ export class Delivery {
     flight.bytes = 0
     flight.isBroken = true
     const tookMs = this.#nowMs() - flight.sinceMs
-    if (bytes === 0 || !(this.#isOverdue || tookMs > QUIET_MS)) return
+    if (bytes === 0 || !(this.#isOverdue || tookMs > UNACKNOWLEDGED_MS)) return
     this.#overdueBytes += bytes
-    if (bytes > FEW_BYTES) this.#o.pace.timedOut(bytes, tookMs)
+    if (bytes > FEW_BYTES) this.#o.throughput.timedOut(bytes, tookMs)
   }
 
   #nowMs(): number {
     return this.#o.brokers.clock.elapsedMs()
   }
 
-  #requestOf(parts: readonly Part[]) {
-    const topics = topicsOf(parts.map((part) => ({ topic: part.to.topic, part }))).map(
-      ([topic, ofTopic]) =>
-        [
-          topic,
-          ofTopic.map(
-            ({ part }): ProducePartition => ({
-              partition: part.to.partition,
-              batch: part.batch.bytes,
-            }),
-          ),
-        ] as const,
-    )
-    return produce(topics, { ...this.#sending, timeoutMs: QUIET_MS })
+  #requestOf(parts: readonly PartitionBatch[]) {
+    const batches = parts.map(({ to: { topic, partition }, batch }) => {
+      return { topic, partition, batch: batch.bytes }
+    })
+    return produceBatches(batches, { ...this.#sending, timeoutMs: UNACKNOWLEDGED_MS })
   }
 }
 
-/** The outcome of one batch: the broker's code, or the error that prevented an answer. */
 interface BatchResult {
-  readonly part: Part
+  readonly part: PartitionBatch
   readonly code: number
   readonly error: TidemarkError | null
 }
@@ -315,11 +278,8 @@ function isTaken({ code, error }: Omit<BatchResult, 'part'>): boolean {
   return error === null && (code === CODE.NONE || code === CODE.DUPLICATE_SEQUENCE_NUMBER)
 }
 
-/**
- * Resolves when a broker does not throttle records.
- * @returns whether it had to be waited for
- */
-export async function notThrottled(brokers: Brokers, leader: string): Promise<boolean> {
+/** Resolves when a broker does not throttle records. Returns whether it did. */
+export async function whenUnthrottled(brokers: Brokers, leader: string): Promise<boolean> {
   let hasWaited = false
   for (;;) {
     const leftMs = brokers.throttleLeftMs(leader)
@@ -329,12 +289,9 @@ export async function notThrottled(brokers: Brokers, leader: string): Promise<bo
   }
 }
 
-/**
- * Returns an error that may be temporary.
- * @throws any other error
- */
-function thrownOrProblem(error: unknown): TidemarkError {
-  if (error instanceof TidemarkError && error.code === 'BROKER_UNAVAILABLE') return error
+/** Returns an error that may be temporary, and throws any other. */
+function temporaryOrThrow(error: unknown): TidemarkError {
+  if (isUnavailable(error)) return error
   throw error
 }
 
@@ -342,4 +299,79 @@ function noLeader(to: TopicPartition): TidemarkError {
   return new TidemarkError('BROKER_UNAVAILABLE', 'the partition has no leader', {
     where: partitionName(to),
   })
+}
+
+/** The unacknowledged records for one partition, in order, as batches. */
+export class Outgoing implements TopicPartition {
+  readonly topic: string
+  readonly partition: number
+  readonly #selection: Selection
+  #acknowledged = 0
+  #batches: EncodedBatch[] = []
+
+  constructor({ topic, partition }: TopicPartition, selection: Selection) {
+    this.topic = topic
+    this.partition = partition
+    this.#selection = selection
+  }
+
+  addTo(records: WrittenRecords): void {
+    const { records: from, indices } = this.#left
+    for (const index of indices) records.addFrom(from, index)
+  }
+
+  get batches(): readonly EncodedBatch[] {
+    return this.#batches
+  }
+
+  get bytes(): number {
+    return this.#batches.reduce((sum, { bytes }) => sum + bytes.length, 0)
+  }
+
+  /** Packs all unacknowledged records into new batches. Yields after each batch. */
+  *pack(encoder: BatchEncoder, options: EncodeOptions): Generator<void, void> {
+    this.#batches = yield* encoder.encodeMore(this.#left, options)
+  }
+
+  /** Removes the first batch and returns how many records it had. */
+  acknowledged(): number {
+    const count = this.#batches.shift()?.count ?? 0
+    this.#acknowledged += count
+    return count
+  }
+
+  get #left(): Selection {
+    const { records, indices } = this.#selection
+    return this.#acknowledged === 0
+      ? this.#selection
+      : { records, indices: indices.slice(this.#acknowledged) }
+  }
+}
+
+interface PartitionBatch {
+  readonly to: Outgoing
+  readonly batch: EncodedBatch
+}
+
+/**
+ * Distributes batches over requests: at most one per partition in a request, and at most `maxBytes`
+ * unless a single batch is larger.
+ */
+function requestsOf(all: readonly Outgoing[], maxBytes: number): PartitionBatch[][] {
+  const requests: PartitionBatch[][] = []
+  const rounds = Math.max(...all.map(({ batches }) => batches.length))
+  for (let round = 0; round < rounds; round++) {
+    let bytes = Number.POSITIVE_INFINITY
+    for (const to of all) {
+      const batch = to.batches[round]
+      if (batch === undefined) continue
+      if (bytes + batch.bytes.length > maxBytes) {
+        requests.push([])
+        bytes = 0
+      }
+      requests.at(-1)?.push({ to, batch })
+      bytes += batch.bytes.length
+    }
+  }
+  return requests
 }

@@ -1,9 +1,14 @@
+import type { Clock } from '../../kernel/clock.ts'
 import { type Code, messageOf, TidemarkError } from '../../kernel/errors.ts'
-import { OTHER_SPEECH } from './spoken.ts'
+import { partitionName } from '../../kernel/ids.ts'
+import type { TopicPartition } from '../port.ts'
+import { TLS_MISMATCH } from './sockets.ts'
+import type { Coordinated } from './wire/groups.ts'
+import { CODE, hasCoordinatorMoved, hasMoved, nameOfCode } from './wire/protocol.ts'
 
-// Classifies the library's errors by what can be done about them.
+// The library's errors by what can be done about them, and the errors for refusals of brokers.
 
-/** The properties of the library's errors and their causes. */
+/** An error of the library, or a cause of one. */
 interface LibraryError {
   readonly name?: string
   readonly message?: string
@@ -14,7 +19,7 @@ interface LibraryError {
 }
 
 const AWAY_HINT = 'check that the address is right and the broker is up'
-/** The library's message, without a cause, for a connection that ends during authentication. */
+/** The library's message for a connection that ends during authentication. */
 const CUT_OFF = /: (Closed connection|Connection (error|timeout|closed)|Not connected)/
 
 const KINDS: readonly { code: Code; hint: string; matches: (fault: LibraryError) => boolean }[] = [
@@ -40,7 +45,7 @@ const KINDS: readonly { code: Code; hint: string; matches: (fault: LibraryError)
   {
     code: 'CONFIG_INVALID',
     hint: 'turn TLS on or off (--tls), or use the port of the other listener',
-    matches: ({ code }) => code === OTHER_SPEECH,
+    matches: ({ code }) => code === TLS_MISMATCH,
   },
   {
     code: 'AUTHENTICATION',
@@ -96,11 +101,8 @@ const UNREACHABLE = new Set([
   'KafkaJSLockTimeout',
 ])
 
-/**
- * Errors of a topic that was just created or a broker that was just started: the same request will
- * soon succeed.
- */
-const SETTLING = new Set([
+/** Errors while a leader or a coordinator is elected: the same request will soon succeed. */
+const ELECTING = new Set([
   'LEADER_NOT_AVAILABLE',
   'NOT_LEADER_FOR_PARTITION',
   'GROUP_LOAD_IN_PROGRESS',
@@ -108,9 +110,9 @@ const SETTLING = new Set([
   'NOT_COORDINATOR_FOR_GROUP',
 ])
 
-/** Is the error one that passes when a topic or a broker has settled? */
-export function isSettling(thrown: unknown): boolean {
-  return causesOf(thrown).some(({ type }) => type !== undefined && SETTLING.has(type))
+/** Is a leader or a coordinator being elected? */
+export function isElecting(thrown: unknown): boolean {
+  return causesOf(thrown).some(({ type }) => type !== undefined && ELECTING.has(type))
 }
 
 /** Is it the error code of a TLS handshake that failed? */
@@ -123,7 +125,11 @@ export function isAway(thrown: unknown): boolean {
   return fromKafka(thrown, 'BROKER_UNAVAILABLE').code === 'BROKER_UNAVAILABLE'
 }
 
-/** Converts an error of the library; `otherwise` is the code for an unknown one. */
+export function isUnavailable(error: unknown): error is TidemarkError {
+  return error instanceof TidemarkError && error.code === 'BROKER_UNAVAILABLE'
+}
+
+/** @param otherwise code for an unknown error */
 export function fromKafka(thrown: unknown, otherwise: Code): TidemarkError {
   const chain = causesOf(thrown)
   for (const fault of chain) if (fault instanceof TidemarkError) return fault
@@ -135,8 +141,20 @@ export function fromKafka(thrown: unknown, otherwise: Code): TidemarkError {
   })
 }
 
+/**
+ * Turns any error of the library into a {@link TidemarkError}. When a broker dies during a request,
+ * the library may throw anything, so an unknown error means `BROKER_UNAVAILABLE`.
+ */
+export async function fromLibrary<T>(answer: Promise<T>): Promise<T> {
+  try {
+    return await answer
+  } catch (error) {
+    throw fromKafka(error, 'BROKER_UNAVAILABLE')
+  }
+}
+
 /** The error, its causes and the errors that it aggregates, outermost first. */
-export function causesOf(thrown: unknown): LibraryError[] {
+function causesOf(thrown: unknown): LibraryError[] {
   const chain: LibraryError[] = []
   const queue: unknown[] = [thrown]
   for (let at = queue.shift(); at !== undefined && chain.length < 20; at = queue.shift()) {
@@ -146,4 +164,188 @@ export function causesOf(thrown: unknown): LibraryError[] {
     queue.push(cause, ...(Array.isArray(errors) ? (errors as unknown[]) : []))
   }
   return chain
+}
+
+/** The error for a group's refusal of an offset; `null`: another code. */
+export function groupRefusal(code: number, group: string): TidemarkError | null {
+  const message = `the group answered with ${nameOfCode(code)}`
+  switch (code) {
+    case CODE.REBALANCE_IN_PROGRESS:
+    case CODE.ILLEGAL_GENERATION:
+      return new TidemarkError('REBALANCING', message)
+    case CODE.UNKNOWN_MEMBER_ID:
+    case CODE.FENCED_INSTANCE_ID:
+      return new TidemarkError('FENCED', message, {
+        hint: 'the group went on without this member',
+      })
+    case CODE.OFFSET_METADATA_TOO_LARGE:
+      return new TidemarkError(
+        'CONFIG_INVALID',
+        'the brokers accept less metadata with an offset than this group has to store',
+        {
+          where: group,
+          hint:
+            "set the brokers' offset.metadata.max.bytes to 4096, the default, or run fewer topologies in the group, or topologies with " +
+            'shorter names',
+        },
+      )
+    case CODE.GROUP_AUTHORIZATION_FAILED:
+      return notAllowed('READ', { type: 'group', name: group })
+    case CODE.TOPIC_AUTHORIZATION_FAILED:
+      return new TidemarkError('AUTHORIZATION', message, {
+        where: group,
+        hint: 'the user lacks the right READ on a topic whose offsets the group commits',
+      })
+    default:
+      return null
+  }
+}
+
+const RETRIABLE: ReadonlySet<number> = new Set([
+  CODE.NOT_ENOUGH_REPLICAS,
+  CODE.NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+  CODE.CONCURRENT_TRANSACTIONS,
+])
+
+/** Will the same batch be accepted a little later, or by another leader? */
+export function isRetriable(code: number): boolean {
+  return RETRIABLE.has(code) || hasMoved(code) || hasCoordinatorMoved(code)
+}
+
+const REFUSALS: ReadonlyMap<number, Code> = new Map<number, Code>([
+  [CODE.MESSAGE_TOO_LARGE, 'TOPIC_LIMITS'],
+  [CODE.RECORD_LIST_TOO_LARGE, 'TOPIC_LIMITS'],
+  [CODE.INVALID_TIMESTAMP, 'TOPIC_LIMITS'],
+  [CODE.INVALID_RECORD, 'TOPIC_LIMITS'],
+  [CODE.CLUSTER_AUTHORIZATION_FAILED, 'AUTHORIZATION'],
+  [CODE.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, 'AUTHORIZATION'],
+  [CODE.INVALID_PRODUCER_EPOCH, 'FENCED'],
+  [CODE.PRODUCER_FENCED, 'FENCED'],
+  [CODE.INVALID_PRODUCER_ID_MAPPING, 'FENCED'],
+])
+
+const HINTS: Readonly<Partial<Record<Code, string>>> = {
+  TOPIC_LIMITS: "see the topic's max.message.bytes, segment.bytes and message.timestamp.* settings",
+  AUTHORIZATION: 'the user lacks a right (ACL) on the transactional id or the cluster',
+}
+
+/** Is it over the topic's limit (`max.message.bytes`) or its segments (`segment.bytes`)? */
+export function isBatchTooLarge(code: number): boolean {
+  return code === CODE.MESSAGE_TOO_LARGE || code === CODE.RECORD_LIST_TOO_LARGE
+}
+
+/** Smaller batches of the same records are to be tried at once. */
+export const TOO_LARGE = new TidemarkError(
+  'TOPIC_LIMITS',
+  'a batch is larger than its topic allows',
+)
+
+/** The right leader is still ending the previous transaction. */
+export const ENDING = new TidemarkError(
+  'BROKER_UNAVAILABLE',
+  'the previous transaction is still being ended',
+)
+
+export function produceRefusal(code: number, to: TopicPartition): TidemarkError {
+  if (code === CODE.CONCURRENT_TRANSACTIONS) return ENDING
+  if (code === CODE.TOPIC_AUTHORIZATION_FAILED) {
+    return notAllowed('WRITE', { type: 'topic', name: to.topic })
+  }
+  const known = REFUSALS.get(code) ?? (isRetriable(code) ? 'BROKER_UNAVAILABLE' : 'COMMIT_FAILED')
+  const hint = HINTS[known]
+  return new TidemarkError(known, `the broker answers ${nameOfCode(code)}`, {
+    where: partitionName(to),
+    ...(hint === undefined ? {} : { hint }),
+  })
+}
+
+// Errors for missing rights (ACLs). `READ` and `WRITE` each imply the right to describe the
+// resource.
+
+interface Resource {
+  readonly type: 'topic' | 'group' | 'transactional id'
+  readonly name: string
+}
+
+/** Names that Kafka's tools use. */
+const VERBS = { READ: 'Read', WRITE: 'Write', DESCRIBE: 'Describe', CREATE: 'Create' } as const
+const FLAGS = { topic: 'topic', group: 'group', 'transactional id': 'transactional-id' } as const
+
+export type Operation = keyof typeof VERBS
+
+/** The error for a missing right, with the command that grants it. */
+export function notAllowed(operation: Operation, { type, name }: Resource): TidemarkError {
+  return new TidemarkError(
+    'AUTHORIZATION',
+    `the user has no right to ${operation} the ${type} "${name}"`,
+    {
+      hint: `kafka-acls.sh --add --allow-principal User:… --operation ${VERBS[operation]} --${FLAGS[type]} ${name}`,
+    },
+  )
+}
+
+/** A worker reads as a group and writes under a transactional id. */
+export function notCoordinated({ type, id: name }: Coordinated): TidemarkError {
+  return type === 'group'
+    ? notAllowed('READ', { type: 'group', name })
+    : notAllowed('WRITE', { type: 'transactional id', name })
+}
+
+// A client may log in where it need not, or not where it must. A listener without SASL answers a
+// login with ILLEGAL_SASL_STATE; one with SASL tells its API versions to anybody, and ends the
+// connection at any other request. An outage may look like the latter, so all brokers must have
+// answered so several times.
+
+const ROUNDS = 3
+/** Brokers that restart show it for less than this, times the rounds. */
+const BETWEEN_MS = 1_000
+
+const MISTAKES = {
+  missing: {
+    what: 'the connection ends at the first request of a client that does not log in',
+    hint: 'set the SASL mechanism, user name and password (--sasl-mechanism, …), or use the port of a listener without SASL',
+  },
+  unwanted: {
+    what: 'there is no login here: the listener is one without SASL',
+    hint: 'leave out the SASL settings, or use the port of the listener with SASL',
+  },
+} as const
+
+export type LoginMistake = keyof typeof MISTAKES
+
+interface FirstSteps {
+  readonly logsIn: boolean
+  /** Has the broker told its API versions? */
+  readonly isMet: boolean
+}
+
+/** The login mistake that an error shows; `null`: none. */
+export function mistakeShownBy(error: unknown, { logsIn, isMet }: FirstSteps): LoginMistake | null {
+  const chain = causesOf(error)
+  if (logsIn) return chain.some(({ type }) => type === 'ILLEGAL_SASL_STATE') ? 'unwanted' : null
+  const hasEnded = ({ message = '' }: { message?: string }) =>
+    /Closed connection|it has ended/.test(message)
+  return isMet && chain.some(hasEnded) ? 'missing' : null
+}
+
+/**
+ * Asks all bootstrap brokers several times.
+ * @param ask returns the mistake that a broker shows
+ * @returns `AUTHENTICATION` if all show the same each time; `null`: it may be an outage
+ */
+export async function loginMistake(
+  brokers: readonly string[],
+  ask: (broker: string) => Promise<LoginMistake | null>,
+  clock: Clock,
+): Promise<TidemarkError | null> {
+  const shown = new Set<LoginMistake | null>()
+  for (let round = 0; round < ROUNDS; round++) {
+    if (round > 0) await clock.sleep(BETWEEN_MS)
+    for (const mistake of await Promise.all(brokers.map(ask))) shown.add(mistake)
+    if (shown.size > 1 || shown.has(null)) return null
+  }
+  const [only] = shown
+  if (only == null) return null
+  const { what, hint } = MISTAKES[only]
+  return new TidemarkError('AUTHENTICATION', what, { where: brokers.join(), hint })
 }

@@ -3,122 +3,89 @@ import { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName, position } from '../../kernel/ids.ts'
 import { Backoff } from '../../kernel/random.ts'
 import type { Brokers } from './brokers.ts'
-import { lastLeaderEpoch } from './codec/leader-epoch.ts'
+import { lastLeaderEpoch } from './codec/batch-header.ts'
 import { RecordSet } from './codec/record-set.ts'
-import { type Arrived, type Fetched, HandOver } from './hand-over.ts'
+import { notAllowed } from './errors.ts'
+import { type Arrived, FetchBuffer, type Fetched } from './fetch-buffer.ts'
 import { checkLogs, type LogMark, refuseIfRecreated } from './log-check.ts'
-import { notAllowed } from './rights.ts'
-import { RETRY, Setbacks } from './setbacks.ts'
-import type { Unreadables } from './unreadables.ts'
-import { CODE, hasMoved, nameOfCode } from './wire/codes.ts'
+import { RETRY, Setbacks, type Unreadables } from './unreadable-partitions.ts'
 import { type FetchedPartition, type FetchOptions, fetch } from './wire/fetch.ts'
+import { CODE, hasMoved, nameOfCode } from './wire/protocol.ts'
 
-// Fetches records from the partitions' leaders. One fetch per broker is in flight, and the next one
-// is sent before the records of the last are handed over, so that the broker reads while this
-// process works.
+// Fetches records from the partitions' leaders, one fetch per broker at a time. The next one is
+// sent before the records of the last are handed over, so that the broker reads while this process
+// works.
 
 /** A partition that is being read. */
 export interface Fetchable extends LogMark {
-  /** The offset to fetch next: earlier records may still have to be handed over. */
+  /** The offset to fetch next; earlier records may still be in the {@link FetchBuffer}. */
   nextOffset: number
   readEpoch: number
-  /** The end offset that was last reported. */
   reportedEnd: number
 }
 
-/** What a fetcher works with. */
 export interface FetcherOptions {
   readonly brokers: Brokers
   /** The partitions being read, paused ones included. */
   readonly partitions: () => Iterable<Fetchable>
-  /** Is the partition still read? Otherwise records that arrived meanwhile are dropped. */
+  /** Is the partition still read? Otherwise records that arrive are dropped. */
   readonly isCurrent: (of: Fetchable) => boolean
-  /**
-   * A paused partition is not requested, and gets nothing: records that have arrived are kept for
-   * it.
-   */
+  /** A paused partition is not requested; records that have arrived are kept for it. */
   readonly isPaused: (of: Fetchable) => boolean
-  /**
-   * Called with some thousand records at most. Also called without records when markers or aborted
-   * records have moved the position.
-   */
+  /** Called with some thousand records at most, or with none when only the position has moved. */
   readonly fetched: (of: Fetchable, fetched: Fetched) => void
-  /**
-   * Called when a broker has answered with records.
-   * @param durationMs time from the request to the answer, ms
-   * @default not reported
-   */
+  /** Called when a broker has answered with records. @default not reported */
   readonly answered?: (durationMs: number) => void
   readonly unreadables: Unreadables
-  /**
-   * How many records are replayed before output begins; at least 1 until all that was handed over
-   * for it is processed.
-   * @default none
-   */
+  /** Records to be replayed before output; at least 1 until they are processed. @default none */
   readonly leftToReplay?: (of: Fetchable) => number
   /** The offset at which output begins: records before it are replayed. @default 0 */
   readonly outputFrom?: (of: Fetchable) => number
-  /**
-   * Called when the position is no longer in the log.
-   * @returns whether the partition is assigned once more, so that nothing is lost
-   */
-  readonly isBegunAgain?: (of: Fetchable) => boolean
-  /**
-   * Resolves when no commit is in flight.
-   * @default there never is one
-   */
+  /** Called when the position is not in the log any more: is the partition assigned once more? */
+  readonly isAssignedAgain?: (of: Fetchable) => boolean
+  /** Resolves when no commit is in flight. @default there never is one */
   readonly committed?: () => Promise<void>
   readonly failed: (error: TidemarkError) => void
 }
 
 /**
- * The initial state of the log check of a partition. The epoch of the record before the position is
- * left unknown: this client may know an older leader than that record's, and would then conclude
- * that the record is in a truncated log.
+ * The initial state of the log check. The epoch of the record before the position is left unknown,
+ * because this client may know an older leader, and would take the log for truncated.
  */
-export function markOf(topic: string, partition: number, brokers: Brokers) {
+export function initialLogMark(topic: string, partition: number, brokers: Brokers) {
   const checkedEpoch = brokers.leaderEpochOf({ topic, partition })
   return { topicId: brokers.idOf(topic), readEpoch: -1, checkedEpoch }
 }
 
-/** Why a partition without a leader cannot be read. */
 export const NO_LEADER = 'it has no leader'
 
 const LIMITS: FetchOptions = {
   minBytes: 1,
-  // A partition that is resumed or assigned waits at most this long for the fetch in flight.
+  // Longest wait of a partition that is resumed or assigned, for the fetch in flight.
   maxWaitMs: 100,
   maxBytes: 4_194_304,
   maxPartitionBytes: 1_048_576,
 }
 /**
- * The same for a leader that had no record at the last fetch, if no partition can be resumed: only
- * one that is assigned waits this long (Kafka's default, `fetch.max.wait.ms`).
+ * Longest wait at an idle leader none of whose partitions can be resumed, ms (Kafka's default,
+ * `fetch.max.wait.ms`).
  */
 const IDLE_WAIT_MS = 500
-/**
- * After an answer smaller than this the next fetch is delayed: under light traffic every event
- * would otherwise be a fetch of its own.
- */
+/** A smaller answer delays the next fetch: under light traffic every event would be a fetch. */
 const SMALL_BYTES = 32_768
 const LINGER_MS = 3
-/**
- * The delayed fetch also waits for the commit in flight, up to this long, ms: what is fetched
- * meanwhile would only wait for the next commit.
- */
+/** The delayed fetch also waits for the commit in flight, up to this long, ms. */
 const LONGEST_LINGER_MS = 10
 /** A batch that unpacks to more is unpacked in another thread, or piece by piece. */
 const UNPACKED_AT_ONCE_BYTES = 4 * 2 ** 20
-/** How often leaders are looked up for partitions without one, ms. */
 const SEEK_MS = 500
 
-/** Fetches the wanted partitions from their leaders. */
 export class Fetcher {
   readonly #o: FetcherOptions
   readonly #changed = new ConditionVariable()
-  readonly #handOver: HandOver<Fetchable>
+  readonly #buffer: FetchBuffer<Fetchable>
   readonly #loops = new Map<string, Promise<void>>()
-  /** Number of fetches so far, by which the first partition of each fetch rotates. */
+  /** Number of fetches so far, by which the first partition rotates. */
   #turn = 0
   readonly #setbacks: Setbacks<Fetchable>
   readonly #over = new AbortController()
@@ -128,7 +95,7 @@ export class Fetcher {
     const { brokers, isPaused, fetched } = options
     this.#setbacks = new Setbacks<Fetchable>(brokers)
     const isCurrent = (of: Fetchable) => !this.#isOver && options.isCurrent(of)
-    this.#handOver = new HandOver<Fetchable>({
+    this.#buffer = new FetchBuffer<Fetchable>({
       clock: brokers.clock,
       isCurrent,
       isPaused,
@@ -138,18 +105,20 @@ export class Fetcher {
     void this.#seekLeaders().catch((error: unknown) => this.#fail(error))
   }
 
-  /** Called when the wanted partitions may have changed. */
   wake(): void {
     if (this.#isOver) return
-    void this.#flow()
+    void this.#drainBuffer()
     for (const of of this.#o.partitions()) {
       const leader = this.#o.brokers.leaderOf(of)
-      if (leader !== undefined && !this.#loops.has(leader)) this.#start(leader)
+      if (leader === undefined || this.#loops.has(leader)) continue
+      this.#loops.set(
+        leader,
+        this.#run(leader).catch((error: unknown) => this.#fail(error)),
+      )
     }
     this.#changed.notifyAll()
   }
 
-  /** Stops: nothing is handed over any more. */
   stop(): void {
     this.#over.abort()
     this.#changed.notifyAll()
@@ -159,15 +128,9 @@ export class Fetcher {
     return this.#over.signal.aborted
   }
 
-  #start(leader: string): void {
-    const loop = this.#run(leader).catch((error: unknown) => this.#fail(error))
-    this.#loops.set(leader, loop)
-  }
-
-  /** Hands over what was kept for partitions that were resumed; then they are wanted again. */
-  async #flow(): Promise<void> {
+  async #drainBuffer(): Promise<void> {
     try {
-      await this.#handOver.flowAll()
+      await this.#buffer.drainAll()
       this.#changed.notifyAll()
     } catch (error) {
       this.#fail(error)
@@ -184,10 +147,7 @@ export class Fetcher {
     )
   }
 
-  /**
-   * Looks up leaders for partitions without one. No broker is asked for their records, so no answer
-   * reveals that they have a leader again.
-   */
+  /** Looks up leaders for partitions without one, because no broker is asked for their records. */
   async #seekLeaders(): Promise<void> {
     const { brokers, unreadables } = this.#o
     for (;;) {
@@ -226,12 +186,13 @@ export class Fetcher {
         backoff.reset()
         if (bytes >= SMALL_BYTES) next = this.#ask(leader, isIdle)
       }
-      for (const [of, arrived] of got) this.#handOver.add(of, arrived)
-      await Promise.all(got.map(([of]) => this.#handOver.flow(of)))
-      if (problem !== null) await this.#recover(problem, backoff)
-      else if (next === null) await this.#linger()
+      for (const [of, arrived] of got) this.#buffer.add(of, arrived)
+      await Promise.all(got.map(([of]) => this.#buffer.drain(of)))
+      if (problem !== null) {
+        if (problem.code !== 'BROKER_UNAVAILABLE') throw problem
+        await this.#refreshIn(backoff.nextMs())
+      } else if (next === null) await this.#linger()
     }
-    // A rejection of the last fetch has no one to report it to.
     await next?.catch(() => {})
   }
 
@@ -241,18 +202,17 @@ export class Fetcher {
     await Promise.race([this.#o.committed?.(), clock.sleep(LONGEST_LINGER_MS - LINGER_MS)])
   }
 
-  /** The partitions to be requested from a leader now. */
   #wantedOf(leader: string): Fetchable[] {
     const all = [...this.#o.partitions()].filter(
       (of) => this.#o.brokers.leaderOf(of) === leader && !this.#setbacks.has(of),
     )
-    return this.#withOneReplay(all).filter((of) => !this.#o.isPaused(of) && !this.#handOver.has(of))
+    return this.#withOneReplay(all).filter((of) => !this.#o.isPaused(of) && !this.#buffer.has(of))
   }
 
   /**
-   * Of the partitions that are being replayed only the one with the least left, beside all that are
-   * not: its outputs come after one replay, not after all of them, and on average all come sooner
-   * (shortest remaining processing time first, Schrage 1968).
+   * Leaves out all replayed partitions but the one with the least left. Its outputs come after one
+   * replay, not after all of them, and on average all come sooner (shortest remaining processing
+   * time first, Schrage 1968).
    */
   #withOneReplay(all: readonly Fetchable[]): readonly Fetchable[] {
     const { leftToReplay } = this.#o
@@ -264,7 +224,6 @@ export class Fetcher {
     return all.filter((of) => of === shortest || leftOf(of) <= 0)
   }
 
-  /** Are all partitions of the leader requested, so that none can be resumed? */
   #isWhole(leader: string, requested: number): boolean {
     const { partitions, brokers } = this.#o
     return [...partitions()].filter((of) => brokers.leaderOf(of) === leader).length === requested
@@ -272,8 +231,7 @@ export class Fetcher {
 
   async #ask(leader: string, isIdle: boolean): Promise<Answer> {
     const wanted = this.#wantedOf(leader)
-    // A broker fills partitions in the order in which they are requested, up to the limit of the
-    // whole response.
+    // A broker fills partitions in this order, up to the limit of the whole response.
     const first = wanted.length === 0 ? 0 : this.#turn++ % wanted.length
     const inTurn = [...wanted.slice(first), ...wanted.slice(0, first)]
     const sinceMs = this.#o.brokers.clock.elapsedMs()
@@ -284,21 +242,15 @@ export class Fetcher {
     let hindered = NOTHING
     try {
       hindered = await checkLogs(brokers, leader, inTurn)
-      // Partitions that were read from another leader meanwhile are not requested from this one.
       asked = asked.filter(({ of, offset }) => of.nextOffset === offset).map(({ of }) => asItIs(of))
       const isSound = (of: Fetchable) =>
         !hindered.has(partitionName(of)) && of.checkedEpoch === brokers.leaderEpochOf(of)
       const sound = asked.map(({ of }) => of).filter(isSound)
       const isById =
         sound.every(({ topicId }) => topicId !== null) && (await brokers.fetchesById(leader))
-      const positions = sound.map(({ nextOffset: offset, checkedEpoch: leaderEpoch, ...of }) => {
-        return {
-          topic: of.topic,
-          partition: of.partition,
-          topicId: of.topicId,
-          offset,
-          leaderEpoch,
-        }
+      const positions = sound.map((of) => {
+        const { topic, partition, topicId } = of
+        return { topic, partition, topicId, offset: of.nextOffset, leaderEpoch: of.checkedEpoch }
       })
       if (positions.length === 0) return { ...answer, hindered, asked }
       const waits = isIdle && this.#isWhole(leader, positions.length)
@@ -312,10 +264,7 @@ export class Fetcher {
     }
   }
 
-  /**
-   * Advances the positions.
-   * @throws TidemarkError for what cannot be recovered from
-   */
+  /** @throws TidemarkError for what cannot be recovered from */
   #received({ leader, asked, partitions, problem, hindered, sinceMs }: Answer): Received {
     const { unreadables } = this.#o
     const still = asked.filter((one) => this.#isStill(one, leader))
@@ -332,13 +281,12 @@ export class Fetcher {
     for (const partition of partitions) {
       const of = by.get(partitionName(partition))
       if (of === undefined) continue
-      if (partition.code === CODE.OFFSET_OUT_OF_RANGE && this.#o.isBegunAgain?.(of)) continue
+      if (partition.code === CODE.OFFSET_OUT_OF_RANGE && this.#o.isAssignedAgain?.(of)) continue
       if (partition.code !== CODE.NONE) {
         this.#setBack(of, hindranceOf(partition, of), sinceMs)
         continue
       }
       this.#setbacks.over(of)
-      // Its end was not known meanwhile.
       if (unreadables.over(of)) of.reportedEnd = -1
       bytes += partition.set.length
       const arrived = arrivedOf(of, partition)
@@ -347,29 +295,18 @@ export class Fetcher {
     return { got, bytes, problem }
   }
 
-  /**
-   * Is the partition unchanged since the request: not lost, not at another position, and with the
-   * same leader? Otherwise a late answer says nothing about it.
-   */
+  /** Otherwise a late answer says nothing about the partition. */
   #isStill({ of, offset, epoch }: Asked, leader: string): boolean {
     const { brokers, isCurrent } = this.#o
     const isSame = of.nextOffset === offset && of.checkedEpoch === epoch
     return isSame && isCurrent(of) && brokers.leaderOf(of) === leader
   }
 
-  /**
-   * Retries a partition a little later, while the others of its leader continue.
-   * @throws TidemarkError as {@link Setbacks.add}
-   */
+  /** Retries a partition a little later; the others of its leader continue. */
   #setBack(of: Fetchable, problem: TidemarkError, askedMs: number): void {
     const { sinceMs, waitMs } = this.#setbacks.add(of, problem, askedMs)
     this.#o.unreadables.fails(of, problem.message, sinceMs)
     void this.#refreshIn(waitMs)
-  }
-
-  async #recover(problem: TidemarkError, backoff: Backoff): Promise<void> {
-    if (problem.code !== 'BROKER_UNAVAILABLE') throw problem
-    await this.#refreshIn(backoff.nextMs())
   }
 
   async #refreshIn(waitMs: number): Promise<void> {
@@ -378,30 +315,26 @@ export class Fetcher {
     try {
       await this.#o.brokers.refresh()
     } catch {
-      // Refreshed again after the next failure.
+      // The next failure refreshes them again.
     }
-    // Partitions may have moved to brokers that are not being fetched from yet.
+    // Partitions may have moved to other brokers.
     this.wake()
   }
 }
 
-/** The state of a partition when it was requested. */
 interface Asked {
   readonly of: Fetchable
   readonly offset: number
-  /** The leader epoch under which its log was last checked. */
   readonly epoch: number
 }
 
 interface Answer {
   readonly leader: string
-  /** When the request was sent, by the clock's elapsed time. */
   readonly sinceMs: number
-  /** Time until the answer, ms. */
   readonly tookMs: number
   readonly asked: readonly Asked[]
   readonly partitions: readonly FetchedPartition[]
-  /** By partition name, why nothing was fetched. */
+  /** Why nothing was fetched, by partition name. */
   readonly hindered: ReadonlyMap<string, TidemarkError>
   readonly problem: TidemarkError | null
 }
@@ -425,10 +358,7 @@ const IS_GONE: ReadonlySet<number> = new Set([
   CODE.INCONSISTENT_TOPIC_ID,
 ])
 
-/**
- * Advances the position; `null`: nothing has arrived, and the end is known already.
- * @throws TidemarkError as a {@link RecordSet}
- */
+/** Advances the position; `null`: nothing has arrived, and the end is known already. */
 function arrivedOf(
   of: Fetchable,
   { set: bytes, aborted, highWatermark: endOffset }: FetchedPartition,

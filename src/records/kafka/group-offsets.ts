@@ -2,29 +2,30 @@ import { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName } from '../../kernel/ids.ts'
 import type { TopicPartition } from '../port.ts'
 import type { Brokers, Coordinated } from './brokers.ts'
-import type { Generation } from './commit-gate.ts'
-import { readMark } from './commit-mark.ts'
-import { groupRefusal } from './group-refusal.ts'
+import { groupRefusal } from './errors.ts'
 import type { Owned } from './positions.ts'
 import { fence } from './transactions.ts'
-import { CODE, nameOfCode } from './wire/codes.ts'
-import { type FetchedOffset, offsetCommit, offsetFetch } from './wire/offsets.ts'
-import type { PartitionOffset } from './wire/transactions.ts'
+import {
+  type FetchedOffset,
+  type Generation,
+  offsetCommit,
+  offsetFetch,
+  type PartitionOffset,
+} from './wire/groups.ts'
+import { CODE, nameOfCode } from './wire/protocol.ts'
 
 /** Retry interval while an open transaction may change an offset, ms. */
 const UNSTABLE_RETRY_MS = 10
-/** Stands for a partition that the group has not answered for. */
+/** A partition that the group has not answered for. */
 const UNKNOWN = { code: CODE.UNSTABLE_OFFSET_COMMIT, offset: -1, metadata: '' }
 
-/** The state of the newest known generation. */
-export interface Now {
-  /** The transactional ids in the group; `null`: not known, so no one is fenced. */
+interface LatestGeneration {
+  /** Transactional ids in the group; `null`: not known, so no one is fenced. */
   readonly liveIds: () => ReadonlySet<string> | null
-  /** Is the partition still this member's? */
   readonly isOwned: (of: TopicPartition) => boolean
 }
 
-/** The committed offsets of a group. */
+/** Committed offsets of a group. */
 export class GroupOffsets {
   readonly #brokers: Brokers
   readonly #group: string
@@ -36,18 +37,15 @@ export class GroupOffsets {
     this.#coordinator = { type: 'group', id: group }
   }
 
-  /**
-   * The latest offsets, by partition name; an open transaction may still change them.
-   * @throws TidemarkError as {@link stable}
-   */
+  /** Latest offsets by partition name; an open transaction may still change them. */
   async latest(partitions: readonly TopicPartition[]): Promise<ReadonlyMap<string, FetchedOffset>> {
     return byName(await this.#fetch(partitions, false))
   }
 
   /**
-   * Offsets that no transaction can change any more, by partition name. Waits for open transactions
-   * with offsets of these partitions, at most up to the broker's time limit.
-   * @param isWanted is the partition still wanted? If not, it is no longer waited for
+   * Offsets by partition name that no transaction can change any more. Waits for open transactions,
+   * at most up to the broker's time limit.
+   * @param isWanted otherwise the partition is not waited for
    * @param waiting called repeatedly with the partitions that are waited for
    * @returns `null` when no partition is wanted any more
    * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHORIZATION` · `REBALANCING` · `FENCED`
@@ -69,11 +67,8 @@ export class GroupOffsets {
   }
 
   /**
-   * Returns the partitions whose committed offset is still what this member last stored, and that
-   * no open transaction can change.
-   * @param withinMs how long to wait for an open transaction, whose markers may be about to be
-   * written
-   * @throws TidemarkError as {@link stable}
+   * Returns the partitions whose offset is what this member last stored, and is final.
+   * @param withinMs how long to wait for an open transaction
    */
   async unchanged(partitions: readonly Owned[], withinMs: number): Promise<readonly Owned[]> {
     const { clock } = this.#brokers
@@ -95,13 +90,15 @@ export class GroupOffsets {
 
   /**
    * Fences former owners that are no longer in the group, which ends their transactions (rules C9,
-   * R6). A transaction that has produced but sent no offset yet is not visible in the offsets, but
-   * would hide the new owner's output until the broker's time limit.
-   * @param now read again once the owners are known: after a rebalance meanwhile, an owner that is
-   * missing from an older list of live ids may be a new member
-   * @throws TidemarkError as {@link stable}
+   * R6). The offsets do not show a transaction that has sent none yet, and it would hide the new
+   * owner's output until the broker's time limit.
+   * @param now read again once the owners are known, because an owner that is missing from an older
+   * list of live ids may be a new member
    */
-  async fenceDeadOwners(partitions: readonly TopicPartition[], now: Now): Promise<void> {
+  async fenceDeadOwners(
+    partitions: readonly TopicPartition[],
+    now: LatestGeneration,
+  ): Promise<void> {
     if (now.liveIds() === null) return
     const offsets = await this.#fetch(partitions, false)
     const owners = offsets
@@ -124,9 +121,7 @@ export class GroupOffsets {
     throw groupRefusal(code, this.#group) ?? new TidemarkError('COMMIT_FAILED', answers(code))
   }
 
-  /**
-   * Without the right to do so, the open transaction ends by its own time limit and is waited for.
-   */
+  /** Without the right to fence, the open transaction ends by its own time limit. */
   async #fence(transactionalId: string): Promise<void> {
     try {
       await fence(this.#brokers, transactionalId)
@@ -156,4 +151,68 @@ function byName(offsets: readonly FetchedOffset[]): ReadonlyMap<string, FetchedO
 
 function answers(code: number): string {
   return `the group answered with ${nameOfCode(code)}`
+}
+
+// The driver's mark before the worker's metadata of an offset (rule C5): who committed it and the
+// number of the commit, by which an unknown outcome is determined and a dead owner's transaction is
+// ended. One line of JSON, followed by the worker's metadata.
+
+/** Identifies a commit of one partition. */
+interface CommitMark {
+  readonly transactionalId: string
+  readonly memberId: string
+  /** Grows by one with every commit of the partition by this member; 0: only claimed so far. */
+  readonly number: number
+}
+
+interface MarkedMetadata {
+  /** `null`: not committed in a transaction of this driver. */
+  readonly mark: CommitMark | null
+  readonly metadata: string
+}
+
+/** Format in which the transactional id is complete. */
+const WHOLE = 1
+/** Format in which the transactional id lacks the group's name at its beginning. */
+const SHORT = 2
+/** The brokers' default limit (`offset.metadata.max.bytes`). */
+const MOST_BYTES = 4_096
+
+/** Puts a mark before the worker's metadata: at most 4,096 bytes for any group name. */
+export function withMark(mark: CommitMark, group: string, metadata: string): string {
+  const { transactionalId, memberId, number } = mark
+  const whole = `${JSON.stringify([WHOLE, transactionalId, memberId, number])}\n${metadata}`
+  // Older workers know only this format.
+  if (Buffer.byteLength(whole) <= MOST_BYTES) return whole
+  const rest = transactionalId.slice(group.length)
+  return `${JSON.stringify([SHORT, rest, memberId, number])}\n${metadata}`
+}
+
+/** @param group the group that committed the offset */
+export function readMark(text: string, group: string): MarkedMetadata {
+  const end = text.indexOf('\n')
+  if (!text.startsWith('[') || end < 0) return { mark: null, metadata: text }
+  try {
+    const line: unknown = JSON.parse(text.slice(0, end))
+    if (!isLine(line)) return { mark: null, metadata: text }
+    const [form, id, memberId, number] = line
+    const transactionalId = form === SHORT ? `${group}${id}` : id
+    return { mark: { transactionalId, memberId, number }, metadata: text.slice(end + 1) }
+  } catch {
+    return { mark: null, metadata: text }
+  }
+}
+
+/** Checks the format, because other clients may write any metadata. */
+function isLine(line: unknown): line is [form: number, string, string, number] {
+  if (!Array.isArray(line)) return false
+  const [form, transactionalId, memberId, number] = line as unknown[]
+  return (
+    (form === WHOLE || form === SHORT) &&
+    typeof transactionalId === 'string' &&
+    transactionalId !== '' &&
+    typeof memberId === 'string' &&
+    Number.isSafeInteger(number) &&
+    (number as number) >= 0
+  )
 }

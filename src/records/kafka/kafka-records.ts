@@ -20,19 +20,15 @@ import { KafkaAdmin } from './admin.ts'
 import { Brokers, type BrokersOptions } from './brokers.ts'
 import { AtLeastOnce, ExactlyOnce } from './committing.ts'
 import { patchConnections } from './connections.ts'
-import { DefaultName } from './default-name.ts'
-import { FormerMembers } from './former-members.ts'
-import { quietLog } from './log.ts'
+import { type Connections, KafkaMember } from './kafka-member.ts'
+import { quietLog } from './library.ts'
 import { type BearerLogin, bearerLoginOf } from './login/bearer-login.ts'
-import { type Connections, KafkaMember } from './member.ts'
 import { clientConfig, type KafkaOptions, SESSION_TIMEOUT_MS } from './options.ts'
-import { Producer } from './producer.ts'
+import { KafkaWriter, Producer } from './producer.ts'
 import { KafkaReader, type ReadOptions } from './reader.ts'
 import { selfTest } from './self-test.ts'
-import { patchSessions } from './sessions.ts'
-import { transactionalIdOf } from './transactional-id.ts'
-import { Transactions } from './transactions.ts'
-import { KafkaWriter } from './writer.ts'
+import { DefaultName, StaleMembers } from './stale-members.ts'
+import { Transactions, transactionalIdOf } from './transactions.ts'
 
 type Joining = Pick<JoinOptions, 'group' | 'guarantee'>
 
@@ -44,20 +40,16 @@ export class KafkaRecords implements Records {
   readonly #sessionTimeoutMs: number
   readonly #members = new Set<KafkaMember>()
   readonly #opened = new Set<Brokers>()
-  readonly #formerMembers: FormerMembers
+  readonly #staleMembers: StaleMembers
   readonly #login: BearerLogin | null
   readonly #defaultName: DefaultName
   readonly #name: string | undefined
   #epochs = 0
 
-  /**
-   * @throws Refused with `CONFIG_INVALID`, such as SASL PLAIN without TLS · TidemarkError
-   * `CLIENT_BROKEN`
-   */
+  /** @throws Refused with `CONFIG_INVALID` · TidemarkError `CLIENT_BROKEN` */
   constructor(options: KafkaOptions) {
     selfTest()
     patchConnections()
-    patchSessions()
     const { clock = wallClock, random = systemRandom } = options
     this.#timing = { clock, random, login: { isProven: false } }
     const log = options.log ?? (() => {})
@@ -74,7 +66,7 @@ export class KafkaRecords implements Records {
     this.#name = options.workerName
     this.#sessionTimeoutMs = options.sessionTimeoutMs ?? SESSION_TIMEOUT_MS
     this.#defaultName = new DefaultName(options.defaultName)
-    this.#formerMembers = new FormerMembers(options.workerName, this.#sessionTimeoutMs)
+    this.#staleMembers = new StaleMembers(options.workerName, this.#sessionTimeoutMs)
   }
 
   missingRights(needs: Needs): Promise<readonly TidemarkError[]> {
@@ -109,14 +101,13 @@ export class KafkaRecords implements Records {
     return member
   }
 
-  /** It has its own connections. */
   writer(compressionOf?: CompressionOf): KafkaWriter {
     const brokers = this.#brokers()
     return new KafkaWriter(brokers, this.#producer(brokers, compressionOf))
   }
 
   /**
-   * Reads a topic outside of any group, without committing.
+   * Reads a topic outside of any group.
    * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `TOPIC_MISSING`
    */
   read(options: ReadOptions): Promise<KafkaReader> {
@@ -130,7 +121,7 @@ export class KafkaRecords implements Records {
     return this.read({ topic, ...where, unreadable })
   }
 
-  /** Leaves every group, ends pending requests and closes the connections; takes at most 10 s. */
+  /** Leaves every group, and closes the connections with pending requests; takes at most 10 s. */
   async close(): Promise<void> {
     await Promise.all([...this.#members].map((member) => member.leave()))
     this.#admin.close()
@@ -138,7 +129,7 @@ export class KafkaRecords implements Records {
     this.#login?.close()
   }
 
-  /** The transactional id under which a member commits; `null`: it commits without transactions. */
+  /** `null`: the member commits without transactions. */
   #transactionalId({ group, guarantee = 'exactly-once' }: Joining): string | null {
     return guarantee === 'exactly-once' ? transactionalIdOf(group, this.#name) : null
   }
@@ -163,7 +154,7 @@ export class KafkaRecords implements Records {
         return new ExactlyOnce(context, new Transactions(quick, producer, transactionalId))
       },
       transactionalId,
-      formerMembers: this.#formerMembers,
+      staleMembers: this.#staleMembers,
       defaultName: this.#defaultName,
       sessionTimeoutMs: this.#sessionTimeoutMs,
       nextEpoch: () => {

@@ -1,12 +1,22 @@
-import { type Broker, type Cluster, type Kafka, PartitionAssigners } from 'kafkajs'
+import {
+  type Broker,
+  type Cluster,
+  type Kafka,
+  type LogEntry,
+  type logCreator,
+  logLevel,
+  PartitionAssigners,
+} from 'kafkajs'
 import type { Clock } from '../../kernel/clock.ts'
-import { firstAnswer } from './first-answer.ts'
-import type { Metadata } from './wire/metadata.ts'
+import type { KafkaLog } from './options.ts'
+import { UNCONNECTED } from './sockets.ts'
+import { firstAnswer } from './waiting.ts'
+import type { Metadata } from './wire/cluster.ts'
 import { hangUp, type Wired } from './wire/send.ts'
 
-// Access to private parts of the library. Private to kafkajs 2.2.4: cluster/index.js (brokerPool),
-// and of cluster/brokerPool.js what BrokerPool has below. Its `refreshMetadata` asks a connected
-// broker for `metadata`, and keeps addresses by it.
+// Private parts of kafkajs 2.2.4: cluster/index.js (brokerPool), and of cluster/brokerPool.js what
+// BrokerPool has below. Its `refreshMetadata` asks a connected broker for `metadata`, and keeps
+// addresses by it.
 
 /** Methods of the library's broker that its types leave out. */
 export interface GroupBroker extends Broker {
@@ -34,7 +44,6 @@ export interface GroupBroker extends Broker {
   leaveGroup(request: { readonly groupId: string; readonly memberId: string }): Promise<unknown>
 }
 
-/** Metadata in the library's form. */
 interface LibraryMetadata {
   readonly brokers: Metadata['nodes']
   readonly controllerId: number
@@ -63,40 +72,36 @@ interface BrokerPool {
   createBroker: (options: unknown) => PoolBroker
   hasConnectedBrokers: () => boolean
   connect: () => Promise<void>
-  /** Connects to a node. */
   findBroker: (node: { readonly nodeId: string }) => Promise<PoolBroker>
   findConnectedBroker: () => Promise<PoolBroker>
 }
 
-/**
- * Why the library disconnects: a broker has left the cluster, or the other connection to it has
- * ended.
- */
-export const LET_GO = 'the client dropped the connection'
+/** A broker has left the cluster, or the other connection to it has ended. */
+const DROPPED = 'the client dropped the connection'
 
 interface Address {
   readonly host: string
   readonly port: number
 }
 
-/** What {@link clusterOf} works with. */
-export interface ClusterOptions {
+interface LibraryClusterOptions {
   /** `host:port` of the bootstrap brokers. */
   readonly brokers: readonly string[]
   readonly clock: Clock
-  /** Fetches metadata from one broker. */
   readonly ask: (broker: Wired) => Promise<Metadata>
   /** Called with each response. */
   readonly heard: (metadata: Metadata) => void
 }
 
 /**
- * A cluster of the library with our own way of fetching metadata. The library's own request fails
- * as a whole when one partition has no leader, or one topic has an error, even if no one here reads
- * it. And the library waits for the first bootstrap broker, or for the one that it happens to pick,
- * as long as that one hangs, though others would answer.
+ * Returns a cluster of the library with our own way of fetching metadata. The library's request
+ * fails as a whole when one partition has no leader, or one topic has an error, even if no one here
+ * reads it. And the library waits for one broker while that hangs, though others would answer.
  */
-export function clusterOf(kafka: Kafka, { brokers, clock, ask, heard }: ClusterOptions): Cluster {
+export function clusterOf(
+  kafka: Kafka,
+  { brokers, clock, ask, heard }: LibraryClusterOptions,
+): Cluster {
   const cluster = clusterFromAssigner(kafka)
   const { brokerPool: pool } = cluster as unknown as { readonly brokerPool: BrokerPool }
   const { createBroker } = pool
@@ -112,9 +117,8 @@ export function clusterOf(kafka: Kafka, { brokers, clock, ask, heard }: ClusterO
     }
     const leave = broker.disconnect.bind(broker)
     const disconnect = async () => {
-      // Otherwise it would wait for the answers of a broker that hangs, and metadata requests would
-      // wait with it.
-      const reason = new Error(LET_GO)
+      // A broker that hangs would delay the disconnect, and metadata requests with it.
+      const reason = new Error(DROPPED)
       for (const api of ['Metadata', 'Fetch'] as const) hangUp(broker, api, reason)
       await leave()
     }
@@ -127,7 +131,8 @@ export function clusterOf(kafka: Kafka, { brokers, clock, ask, heard }: ClusterO
   pool.findConnectedBroker = async () => {
     const isOpen = (nodeId: string) => Number(pool.brokers[nodeId]?.isConnected())
     const all = Object.keys(pool.brokers)
-    // Another one each time: a broker that has just come back describes the old state for a while.
+    // Another one each time, because a broker that has just come back describes the old state for a
+    // while.
     const first = turn++ % Math.max(all.length, 1)
     const nodes = [...all.slice(first), ...all.slice(0, first)].sort(
       (a, b) => isOpen(b) - isOpen(a),
@@ -144,7 +149,6 @@ export function clusterOf(kafka: Kafka, { brokers, clock, ask, heard }: ClusterO
   return cluster
 }
 
-/** Connects to the bootstrap broker that answers first. */
 async function connectOne(
   pool: BrokerPool,
   brokers: readonly string[],
@@ -206,4 +210,62 @@ function libraryMetadata({ nodes, controllerId, topics }: Metadata): LibraryMeta
       })),
     })),
   }
+}
+
+// The library's log, rewritten. Most of it is also thrown.
+
+/** Sentences for the library's lines about a broker; `null`: dropped. */
+const SENTENCES: readonly [RegExp, (broker: string, rest: string) => string | null][] = [
+  // Closing the driver or dropping a broker ends pending requests.
+  [/the driver is closed$/, () => null],
+  [new RegExp(`${DROPPED}$`), () => null],
+  // Reported as a broker that accepts no connection, or that was dropped.
+  [new RegExp(`${UNCONNECTED}$`), () => null],
+  [/^Connection error: (.*)/, (broker, why) => `the connection to broker ${broker} failed: ${why}`],
+  [
+    /^Connection timeout/,
+    (broker) => `broker ${broker} does not accept a connection, or does not answer on it`,
+  ],
+  // A response with an error, or to a request that is no longer waited for.
+  [/^Response /, () => null],
+  // The library reports it again when the last retry has failed.
+  [/^(Could not|Failed to connect) /, () => null],
+  [
+    /^(.*)/,
+    (broker, line) => `the Kafka client says${broker && ` about broker ${broker}`}: ${line}`,
+  ],
+]
+
+/** Parts of the library that throw everything they log. */
+const THROWN = /^(BrokerPool|Cluster|SASL\w*)$/
+
+/** How long the same line is suppressed, ms: a broker that is down causes several a second. */
+const REPEAT_MS = 60_000
+
+export function quietLog(log: KafkaLog, clock: Clock): logCreator {
+  const loggedMs = new Map<string, number>()
+  return () =>
+    ({ level, namespace, log: line }: LogEntry) => {
+      if (level > logLevel.WARN || THROWN.test(namespace)) return
+      const message = sentence(line)
+      const now = clock.elapsedMs()
+      if (
+        message === null ||
+        now - (loggedMs.get(message) ?? Number.NEGATIVE_INFINITY) < REPEAT_MS
+      ) {
+        return
+      }
+      if (loggedMs.size > 100) loggedMs.clear()
+      loggedMs.set(message, now)
+      log(message)
+    }
+}
+
+function sentence({ message, broker, error }: LogEntry['log']): string | null {
+  const line = typeof error === 'string' ? `${message}: ${error}` : message
+  for (const [is, say] of SENTENCES) {
+    const found = is.exec(line)
+    if (found !== null) return say(typeof broker === 'string' ? broker : '', found[1] ?? '')
+  }
+  return null
 }

@@ -3,23 +3,21 @@ import { partitionName, position } from '../../kernel/ids.ts'
 import type { TopicPartition } from '../port.ts'
 import type { Brokers } from './brokers.ts'
 import { readLeaderEpoch } from './codec/batch-header.ts'
-import { notAllowed } from './rights.ts'
-import { CODE, hasMoved, nameOfCode } from './wire/codes.ts'
-import { fetch, ONE_BATCH } from './wire/fetch.ts'
-import { type EpochEnd, offsetForLeaderEpoch } from './wire/log-ends.ts'
+import { notAllowed } from './errors.ts'
+import { type EpochEnd, fetch, ONE_BATCH, offsetForLeaderEpoch } from './wire/fetch.ts'
+import { CODE, hasMoved, nameOfCode } from './wire/protocol.ts'
 
-// Checks whether a partition's log is still the one that was read. A topic that was deleted and
-// created again has another id (KIP-516). After an unclean election, a leader that lacks records
-// which were read ends the epoch of the last one at an earlier offset (KIP-320). Continuing at the
-// same offset in another log would silently lose or repeat records.
+// Checks whether a partition's log is still the one that was read. A topic that was created again
+// has another id (KIP-516). After an unclean election, a leader that lacks records which were read
+// ends the epoch of the last one at an earlier offset (KIP-320). Continuing at the same offset in
+// another log would silently lose or repeat records.
 
-/** What is known about the log from which a partition is read. */
+/** The log from which a partition is read. */
 export interface LogMark extends TopicPartition {
-  /** The offset to read next. */
   readonly nextOffset: number
   /** `null`: the broker does not support topic ids. */
   readonly topicId: string | null
-  /** Leader epoch of the last record that was read; −1: none was read, or it is not known. */
+  /** Leader epoch of the last record that was read; −1: not known. */
   readonly readEpoch: number
   /** The leader epoch under which the log was last found unchanged. */
   checkedEpoch: number
@@ -40,9 +38,8 @@ export function refuseIfRecreated({ topic, partition, ...mark }: LogMark, broker
 }
 
 /**
- * Checks whether the leader has the records that were read, for partitions whose leader has changed
- * since the last check. A partition that has meanwhile moved to yet another leader, from which it
- * may have been read, is left to that leader.
+ * Checks whether a new leader has the records that were read. A partition that has meanwhile moved
+ * to yet another leader is left to that one.
  * @returns by partition name, `LOG_TRUNCATED`, or why a partition could not be checked
  * @throws TidemarkError `TOPIC_CHANGED` · as `Brokers.ask`
  */
@@ -86,7 +83,6 @@ export async function checkLogs(
   return hindered
 }
 
-/** A leader that is being checked. */
 interface LeaderCheck {
   readonly brokers: Brokers
   readonly leader: string
@@ -107,8 +103,8 @@ async function problemOf(
 }
 
 /**
- * Reads the record before the position: epoch and offset identify a record (KIP-101). This is done
- * because a leader whose disk had been full was seen to have lost an epoch but none of its records.
+ * Reads the record before the position: epoch and offset identify a record (KIP-101). A leader
+ * whose disk had been full was seen to have lost an epoch but none of its records.
  * @returns `LOG_TRUNCATED`, or why it could not be checked; `null`: the last record that was read
  * is there
  */
@@ -117,8 +113,7 @@ async function lookAtLast(
   answer: EpochEnd,
   { brokers, leader, epoch: leaderEpoch }: LeaderCheck,
 ): Promise<TidemarkError | null> {
-  // With an epoch, a broker that no longer leads, or does not lead yet, refuses. As a follower it
-  // might lack the record.
+  // With an epoch, a broker that is not the leader refuses; a follower might lack the record.
   const last = { topic, partition, topicId: null, offset: nextOffset - 1, leaderEpoch }
   const { code, partitions } = await brokers.ask(leader, fetch([last], false, ONE_BATCH))
   const [found] = partitions

@@ -8,16 +8,15 @@ import { TidemarkError } from '../../kernel/errors.ts'
 import { Backoff } from '../../kernel/random.ts'
 import type { TopicPartition } from '../port.ts'
 import type { Brokers } from './brokers.ts'
-import { type Claims, decodeLiveIds } from './claims.ts'
-import type { Generation } from './commit-gate.ts'
-import { fromKafka, isSettling } from './errors.ts'
+import { fromKafka, isElecting } from './errors.ts'
 import type { GroupBroker } from './library.ts'
-import { stickyAssigner } from './sticky-assigner.ts'
+import { type Claims, decodeLiveIds, stickyAssigner } from './sticky-assigner.ts'
+import type { Generation } from './wire/groups.ts'
 
 // A member's part in the group protocol: joining, assignment, heartbeats, leaving. The library
-// encodes these requests to the coordinator; its consumer is not used, because it reports neither
-// the generation nor when it joins again, keeps its own positions, and fetches. The calls are those
-// that its ConsumerGroup makes (consumer/consumerGroup.js).
+// encodes these requests. Its consumer is not used, because it reports neither the generation nor
+// when it joins again, keeps its own positions, and fetches. The calls are those of its
+// ConsumerGroup (consumer/consumerGroup.js).
 
 const { MemberAssignment } = kafkajs.AssignerProtocol
 
@@ -28,50 +27,39 @@ interface Joined extends Generation {
   readonly members: GroupMember[]
 }
 
-/** The result of a rebalance. */
 export interface Assigned {
   readonly generation: Generation
   readonly partitions: readonly TopicPartition[]
-  /** The transactional ids in the group; `null`: not sent by the leader. */
+  /** Transactional ids in the group; `null`: not sent by the leader. */
   readonly liveIds: ReadonlySet<string> | null
 }
 
-/** What a membership works with. */
+/** Handlers that a membership calls; they must not throw. */
 export interface MembershipOptions {
   readonly brokers: Brokers
   readonly group: string
   readonly topics: readonly string[]
   readonly sessionTimeoutMs: number
-  /** What the member claims when it joins. */
   readonly claims: () => Claims
   /** Called before JoinGroup; resolves when it may be sent. */
   readonly leaving: () => Promise<void>
-  /** Called with the assignment of a generation; resolves when it is in force. Must not throw. */
+  /** Called with an assignment; resolves when it is in force. */
   readonly assigned: (assigned: Assigned) => Promise<void>
-  /** Called when the metadata of the topics was refreshed. Must not throw. */
   readonly looked: () => void
   /**
-   * Called when the group has answered that it knows the member.
-   * @param askedMs when the request was sent, by the clock's elapsed time
+   * @param askedMs when the request that the group answered was sent, by the clock's elapsed time
    */
   readonly confirmed: (askedMs: number) => void
-  /**
-   * Called when the group no longer knows the member, or the member must not continue under its id.
-   * It joins again as a new member without partitions.
-   */
+  /** Called when the member has to join again as a new one without partitions. */
   readonly expelled: () => Promise<void>
 }
 
-/**
- * Heartbeat interval, ms. A rebalance is noticed only by the next heartbeat, and all members wait
- * until the last one has noticed.
- */
+/** All members wait for the last one's heartbeat to notice a rebalance, ms. */
 const HEARTBEAT_MS = 500
 const RETRY = { firstMs: 100, lastMs: 2_000 }
 /** How often every member looks for new partitions of its topics, ms. The leader assigns them. */
 const LOOK_MS = 5_000
 
-/** The membership of one group. */
 export class Membership {
   readonly #o: MembershipOptions
   readonly #assigners: readonly Assigner[]
@@ -82,7 +70,7 @@ export class Membership {
   #mustStartOver = false
   #mustJoinAgain = false
   #lookedMs = 0
-  /** The number of partitions of each topic at the last assignment. */
+  /** Number of partitions of each topic at the last assignment. */
   #counts = ''
 
   constructor(options: MembershipOptions) {
@@ -90,21 +78,16 @@ export class Membership {
     const config = { cluster: options.brokers.cluster, groupId: options.group, logger: undefined }
     this.#assigners = [
       stickyAssigner(options.claims, options.brokers),
-      // Used while the group has a member that does not support the sticky one: a member from
-      // before an upgrade.
+      // For groups with a member from before an upgrade, which does not know the sticky one.
       PartitionAssigners.roundRobin,
     ].map((assigner) => assigner(config as never))
   }
 
-  /** The member id; empty before it has joined. */
   get memberId(): string {
     return this.#memberId
   }
 
-  /**
-   * Joins and stays a member until {@link leave}.
-   * @throws TidemarkError what ends the membership
-   */
+  /** Joins and stays a member until {@link leave}. */
   async run(): Promise<void> {
     const backoff = new Backoff(RETRY, this.#o.brokers.random)
     while (!this.#over.signal.aborted) {
@@ -131,18 +114,12 @@ export class Membership {
     this.#mustStartOver = true
   }
 
-  /**
-   * Joins again with its partitions, in a new generation: the group then refuses requests still in
-   * flight under the current one.
-   */
+  /** Joins again with its partitions: the group then refuses requests of the current generation. */
   joinAgain(): void {
     this.#mustJoinAgain = true
   }
 
-  /**
-   * Leaves the group, which then reassigns the partitions at once. Never throws: a member that
-   * cannot leave is missed when its session times out.
-   */
+  /** Leaves the group, or at least stops being a member. Never throws. */
   async leave(): Promise<void> {
     this.#over.abort()
     await this.#leaveGroup()
@@ -155,9 +132,7 @@ export class Membership {
     try {
       const coordinator = await this.#find()
       await coordinator.leaveGroup({ groupId: this.#o.group, memberId })
-    } catch {
-      // The coordinator cannot be reached.
-    }
+    } catch {}
   }
 
   async #failed(thrown: unknown): Promise<void> {
@@ -168,9 +143,9 @@ export class Membership {
       await this.#o.expelled()
       return
     }
-    // While joining for the first time, an unavailable broker is an error; later it is waited for.
+    // The first time, an unavailable broker is an error; later it is waited for.
     const isAway = code === 'BROKER_UNAVAILABLE' && this.#hasJoined
-    if (code !== 'REBALANCING' && !isAway && !isSettling(thrown)) throw error
+    if (code !== 'REBALANCING' && !isAway && !isElecting(thrown)) throw error
   }
 
   #find(): Promise<GroupBroker> {
@@ -224,17 +199,13 @@ export class Membership {
       )
     }
     await this.#o.brokers.refresh()
-    // Counted first: partitions that appear during the assignment are not part of it.
+    // Partitions that appear during the assignment are not part of it.
     this.#counts = this.#partitionCounts()
     const assignment = await assigner.assign({ members, topics: [...this.#o.topics] })
     this.#lookedMs = this.#nowMs()
     return assignment
   }
 
-  /**
-   * Sends heartbeats until the group rebalances.
-   * @throws what a heartbeat is answered with
-   */
   async #stay(found: GroupBroker, { generationId, memberId }: Generation): Promise<void> {
     let coordinator = found
     const { group: groupId, sessionTimeoutMs } = this.#o
@@ -254,21 +225,18 @@ export class Membership {
       } catch (error) {
         const { code } = fromKafka(error, 'GROUP_FAILED')
         // An unavailable broker says nothing about the group.
-        if (code !== 'BROKER_UNAVAILABLE' && !isSettling(error)) throw error
+        if (code !== 'BROKER_UNAVAILABLE' && !isElecting(error)) throw error
         missed++
       }
     }
   }
 
-  /**
-   * Refreshes the metadata without waiting: a broker that does not answer must not delay
-   * heartbeats.
-   */
+  /** A broker that does not answer must not delay heartbeats. */
   #look(): void {
     if (this.#nowMs() - this.#lookedMs < LOOK_MS) return
     this.#lookedMs = this.#nowMs()
     const { brokers, looked } = this.#o
-    // After a failure it is refreshed again later.
+    // A failed refresh is repeated later.
     void brokers.refresh().then(looked, () => {})
   }
 

@@ -2,7 +2,13 @@ import type { KafkaConfig } from 'kafkajs'
 import type { Clock } from '../../kernel/clock.ts'
 import { refuseIfAny, TidemarkError } from '../../kernel/errors.ts'
 import type { Random } from '../../kernel/random.ts'
-import { type KafkaSasl, type PasswordLogin, saslFaults } from './login/sasl-options.ts'
+import {
+  type ClientCredentials,
+  faultOfTokenUrl,
+  findSigner,
+  SIGNER,
+} from './login/token-providers.ts'
+import type { AccessToken } from './login/tokens.ts'
 
 // How to reach the brokers. Invalid options are refused before any connection is tried.
 
@@ -65,14 +71,12 @@ export interface KafkaOptions {
   readonly random?: Random
 }
 
-/** The default session timeout, ms. */
 export const SESSION_TIMEOUT_MS = 10_000
 
-/** Called with each warning. */
 export type KafkaLog = (warning: string) => void
 
 /**
- * Returns the library's configuration, without a login with access tokens.
+ * Returns the library's configuration, without a login by access tokens.
  * @throws Refused with `CONFIG_INVALID`
  */
 export function clientConfig(options: KafkaOptions): KafkaConfig {
@@ -88,9 +92,8 @@ export function clientConfig(options: KafkaOptions): KafkaConfig {
     connectionTimeout: 2_000,
     // JoinGroup and Fetch, which wait on purpose, have their own limits.
     requestTimeout: 10_000,
-    // Few retries, so that an unavailable cluster is reported within seconds; users of the driver
-    // retry for longer. All values are given, because the library's own defaults differ under
-    // NODE_ENV=test.
+    // Few retries, so that an unavailable cluster is reported within seconds. All values are given,
+    // because the library's defaults differ under NODE_ENV=test.
     retry: { retries: 4, initialRetryTime: 100, maxRetryTime: 1_000, multiplier: 2, factor: 0.2 },
   }
 }
@@ -99,7 +102,7 @@ function passwordLogin({ mechanism, username, password }: PasswordLogin) {
   return { mechanism, username, password } as NonNullable<KafkaConfig['sasl']>
 }
 
-/** Returns what is wrong with the options, each a `CONFIG_INVALID` with the option as its place. */
+/** Returns the faults of the options, each a `CONFIG_INVALID` with the option as its place. */
 export function kafkaFaults({ brokers, tls, sasl }: KafkaOptions): TidemarkError[] {
   const faults: TidemarkError[] = []
   const add = (where: keyof KafkaOptions, message: string, hint?: string) => {
@@ -120,4 +123,111 @@ export function kafkaFaults({ brokers, tls, sasl }: KafkaOptions): TidemarkError
     add('tls', 'a TLS client certificate needs both cert and key')
   }
   return faults
+}
+
+// Logins with the brokers.
+
+export const MECHANISMS = [
+  'plain',
+  'scram-sha-256',
+  'scram-sha-512',
+  'oauthbearer',
+  'aws-msk-iam',
+] as const satisfies readonly KafkaSasl['mechanism'][]
+
+/** How to authenticate with the brokers. */
+export type KafkaSasl = PasswordLogin | BearerOptions | MskIamOptions
+
+/** A user with a password. */
+export interface PasswordLogin {
+  readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'
+  readonly username: string
+  readonly password: string
+}
+
+/** An access token of an identity provider. */
+export interface BearerOptions {
+  readonly mechanism: 'oauthbearer'
+  /**
+   * Where tokens come from: an identity provider's token endpoint; a file, which is read at every
+   * authentication; or a function, which is called when the token before has lived for 80 % of its
+   * time.
+   */
+  readonly token: ClientCredentials | { readonly file: string } | (() => Promise<AccessToken>)
+  /**
+   * SASL extensions by name, which some brokers require, such as `logicalCluster` and
+   * `identityPoolId` on Confluent Cloud.
+   * @default none
+   */
+  readonly extensions?: Readonly<Record<string, string>>
+}
+
+/** Amazon MSK's IAM access control, with the credentials that the AWS SDK finds. */
+interface MskIamOptions {
+  readonly mechanism: 'aws-msk-iam'
+  /** The region of the cluster, such as `eu-west-1`. */
+  readonly region: string
+}
+
+const TOKENS = 'give { url, clientId, clientSecret }, { file }, or a function'
+
+interface LoginFault {
+  readonly message: string
+  readonly hint?: string
+}
+
+export function saslFaults(sasl: KafkaSasl, isEncrypted: boolean): LoginFault[] {
+  if (!MECHANISMS.includes(sasl.mechanism)) {
+    return [{ message: `"${sasl.mechanism}" is not ${MECHANISMS.join(' or ')}` }]
+  }
+  switch (sasl.mechanism) {
+    case 'plain':
+      return isEncrypted ? [] : [inPlainText('PLAIN', 'password', 'turn TLS on, or use SCRAM')]
+    case 'oauthbearer':
+      return [
+        ...(isEncrypted ? [] : [inPlainText('OAUTHBEARER', 'access token', 'turn TLS on')]),
+        ...tokenFaults(sasl.token),
+        ...extensionFaults(sasl.extensions ?? {}),
+      ]
+    case 'aws-msk-iam':
+      return [
+        ...(isEncrypted ? [] : [inPlainText('for AWS', 'signature', 'turn TLS on')]),
+        ...signerFaults(),
+      ]
+    case 'scram-sha-256':
+    case 'scram-sha-512':
+      return []
+  }
+}
+
+function inPlainText(what: string, secret: string, hint: string): LoginFault {
+  return { message: `SASL ${what} without TLS would send the ${secret} in plain text`, hint }
+}
+
+function tokenFaults(token: BearerOptions['token']): LoginFault[] {
+  if (typeof token === 'function') return []
+  const { file, url } = (token ?? {}) as { readonly file?: string; readonly url?: string }
+  if (file !== undefined) return []
+  if (url === undefined) return [{ message: 'SASL OAUTHBEARER needs a token', hint: TOKENS }]
+  const fault = faultOfTokenUrl(url)
+  return fault === null ? [] : [{ message: `the URL of the token endpoint ${fault}` }]
+}
+
+function extensionFaults(extensions: Readonly<Record<string, string>>): LoginFault[] {
+  return Object.entries(extensions)
+    .filter(([name, value]) => !isExtension(name, value))
+    .map(([name]) => ({
+      message: `SASL extension ${JSON.stringify(name)} is not letters with a value in ASCII`,
+    }))
+}
+
+/** Can it be sent? `auth` is the token's own name (RFC 7628, section 3.1). */
+export function isExtension(name: string, value: string): boolean {
+  return /^[A-Za-z]+$/.test(name) && name !== 'auth' && /^[ -~]+$/.test(value)
+}
+
+/** @param signer as {@link findSigner} returns it */
+export function signerFaults(signer = findSigner()): LoginFault[] {
+  if (signer !== null) return []
+  return [{ message: `SASL for AWS needs the package ${SIGNER}`, hint: `npm install ${SIGNER}` }]
 }

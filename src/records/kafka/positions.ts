@@ -1,20 +1,19 @@
 import { partitionName } from '../../kernel/ids.ts'
 import type { Committed, TopicPartition } from '../port.ts'
-import type { Claims } from './claims.ts'
-import type { Generation } from './commit-gate.ts'
 import type { Fetchable } from './fetcher.ts'
-import type { PartitionOffset } from './wire/transactions.ts'
+import type { Claims } from './sticky-assigner.ts'
+import type { Generation, PartitionOffset } from './wire/groups.ts'
 
-/** A partition that is assigned to this member, and how far it was read. */
+/** A partition that is assigned to this member. */
 export interface Owned extends Fetchable {
   topicId: string | null
   readonly epoch: number
   /** Was it handed over? Before that nothing is read. */
   started: boolean
   paused: boolean
-  /** The committed offset, or where the partition begins when nothing is committed. */
+  /** The committed offset, or where the partition begins without one. */
   committed: Committed
-  /** What the group has stored for it; `null`: not fetched yet. */
+  /** The group's offset and metadata; `null`: not fetched yet. */
   stored: Stored | null
   /** Is it marked with this member's name, for the next owner? */
   isClaimed: boolean
@@ -22,16 +21,14 @@ export interface Owned extends Fetchable {
   commits: number
 }
 
-/** An offset and its metadata, as the group has stored them. */
 export type Stored = Pick<PartitionOffset, 'offset' | 'metadata'>
 
-/** What an assignment changes. */
-export interface Change {
+interface Change {
   readonly lost: Readonly<Record<'revoked' | 'expelled', readonly Owned[]>>
   readonly added: readonly Owned[]
 }
 
-/** The generation of a member that has had no assignment yet. */
+/** The generation before any assignment. */
 const NEVER: Generation = { generationId: -1, memberId: '' }
 
 /** The partitions of one member, and how far each was read. */
@@ -41,16 +38,13 @@ export class Positions {
   #owned = new Map<string, Owned>()
   #generation: Generation | null = null
 
-  /**
-   * @param nextEpoch returns a higher number with every call, across the members of this process
-   * @param transactionalId under which the member commits; `null`: without transactions
-   */
+  /** @param nextEpoch returns a higher number with every call, for all members of this process */
   constructor(nextEpoch: () => number, transactionalId: string | null = null) {
     this.#nextEpoch = nextEpoch
     this.#transactionalId = transactionalId
   }
 
-  /** What this member claims when it joins. */
+  /** Claims of this member when it joins. */
   get claims(): Claims {
     return {
       generation: this.#generation?.generationId ?? -1,
@@ -67,16 +61,15 @@ export class Positions {
     return this.#owned.values()
   }
 
-  /** Is this still the current assignment of the partition? */
+  /** Is this the current assignment of the partition? */
   holds(owned: Owned): boolean {
     return this.get(owned) === owned
   }
 
   /**
-   * Returns the partitions that others may have had before this generation, because the assignment
-   * of a generation in between never arrived here. They are kept only if no one has committed
-   * anything for them meanwhile. None under another member id: the group had removed the former
-   * member.
+   * Returns the partitions that others may have had, because the assignment of a generation in
+   * between never arrived here. They are kept only if no one has committed anything for them
+   * meanwhile. None under another member id, because the group had removed the former member.
    */
   doubtful(generation: Generation): readonly Owned[] {
     const { generationId, memberId } = this.#generation ?? NEVER
@@ -85,11 +78,7 @@ export class Positions {
     return isSame && hasMissed ? [...this.#owned.values()].filter((owned) => owned.started) : []
   }
 
-  /**
-   * Applies an assignment.
-   * @param untouched those of the {@link doubtful} partitions for which no one has committed
-   * anything
-   */
+  /** @param untouched {@link doubtful} partitions for which no one has committed anything */
   assign(
     partitions: readonly TopicPartition[],
     generation: Generation,
@@ -98,7 +87,7 @@ export class Positions {
     const { generationId, memberId } = this.#generation ?? NEVER
     const isNext = generation.memberId === memberId && generation.generationId === generationId + 1
     const former = [...this.#owned.values()]
-    // A partition may have been renewed since it was checked.
+    // A partition may have been renewed after the check.
     const sound = new Set((isNext ? former : untouched).filter((owned) => this.holds(owned)))
     const before = new Map([...sound].map((owned) => [partitionName(owned), owned]))
     this.#generation = generation

@@ -1,30 +1,26 @@
-import { TidemarkError } from '../../kernel/errors.ts'
+import { type Code, TidemarkError } from '../../kernel/errors.ts'
 import { partitionName } from '../../kernel/ids.ts'
 import { atOnce, inTurns } from '../../kernel/slices.ts'
-import type { CompressionOf, TopicInfo } from '../port.ts'
-import type { WrittenRecords } from '../written-records.ts'
+import type { CompressionOf, NewRecords, TopicInfo, Writer } from '../port.ts'
+import { WrittenRecords } from '../written-records.ts'
 import type { Brokers } from './brokers.ts'
-import { byLeader } from './by-leader.ts'
+import { byLeader } from './cluster-map.ts'
 import { BatchEncoder } from './codec/encode.ts'
-import { Delivery, notThrottled, type Sending } from './delivery.ts'
-import { Outgoing } from './outgoing.ts'
-import { Pace } from './pace.ts'
-import type { ProducerIdentity } from './wire/transactions.ts'
+import { Delivery, Outgoing, type Sending, whenUnthrottled } from './delivery.ts'
+import { isUnavailable } from './errors.ts'
+import { ThroughputEstimator } from './throughput-estimator.ts'
+import { initProducerId, type ProducerIdentity } from './wire/produce.ts'
+import { CODE, nameOfCode } from './wire/protocol.ts'
 
-// Writes records to their leaders, in order within each partition and without duplicates: every
+// Writes records to their leaders, in order within each partition and without duplicates. Every
 // batch carries the producer's identity and a sequence number, by which a leader recognises a batch
-// that it already has (KIP-98). A batch keeps its number, however often and to whatever leader it
-// is sent.
+// that it has (KIP-98). A batch keeps its number, however often and to whatever leader it is sent.
 
-/** Looks up topics. */
 export type DescribeTopics = (names: readonly string[]) => Promise<ReadonlyMap<string, TopicInfo>>
 
 /** The brokers' default batch limit, bytes. */
 const DEFAULT_MAX_MESSAGE_BYTES = 1_048_588
-/**
- * The most bytes that are compressed in one go, about 20 ms of work by gzip: the event loop waits
- * for it.
- */
+/** The most bytes that are compressed in one go, about 20 ms of work by gzip for the event loop. */
 const MOST_PACKED_BYTES = 2 ** 20
 const LAST_SEQUENCE = 0x7fffffff
 /** Number of records between two opportunities to yield to the event loop. */
@@ -35,17 +31,17 @@ export class Producer {
   readonly #brokers: Brokers
   readonly #describe: DescribeTopics
   readonly #compressionOf: CompressionOf
-  /** Known topics, without those in doubt. */
+  /** Topics whose partitions and limits are not in doubt. */
   readonly #topics = new Map<string, TopicInfo>()
   /** Topics that existed before: such a topic may come back after it was deleted. */
-  readonly #met = new Set<string>()
-  /** By topic, a batch size below one that was refused as too large, bytes. */
+  readonly #existed = new Set<string>()
+  /** By topic, half the size of a batch that was refused as too large, bytes. */
   readonly #refused = new Map<string, number>()
-  readonly #pace = new Pace()
+  readonly #throughput = new ThroughputEstimator()
   #encoder = new BatchEncoder()
-  /** By partition name: the sequence number of the next record under this identity. */
+  /** By partition name, the sequence number of the next record under this identity. */
   readonly #sequences = new Map<string, number>()
-  /** Names of the partitions whose leaders have batches of this producer. */
+  /** Names of partitions whose leaders have batches of this producer. */
   readonly #known = new Set<string>()
   #identity: ProducerIdentity | null = null
   #hasLost = false
@@ -73,9 +69,9 @@ export class Producer {
     return this.#hasLost
   }
 
-  /** Switches to another identity, under which sequence numbers start at 0 again. */
+  /** Takes another identity, under which sequence numbers start at 0 again. */
   useIdentity(identity: ProducerIdentity | null): void {
-    // After the end of a transaction only the epoch changes; to a leader it is the same producer.
+    // The end of a transaction changes only the epoch; to a leader it is the same producer.
     if (identity?.id !== this.#identity?.id) this.#known.clear()
     this.#identity = identity
     this.#hasLost = false
@@ -84,14 +80,14 @@ export class Producer {
 
   /** Looks up topics now, so that the first records written to them need not wait for it. */
   lookAhead(topics: readonly string[]): void {
-    // One that cannot be looked up is looked up again when it is written to.
+    // A write to the topic looks it up again.
     this.#ahead = this.#learn(new Set(topics)).catch(() => {})
   }
 
   /**
    * Encodes records into batches for their partitions, within the limits of their topics. The
-   * batches are valid until the next call. Yields to the event loop however many records there are:
-   * one input record may close a million windows.
+   * batches are valid until the next call. Yields to the event loop, because one input record may
+   * close a million windows.
    * @throws TidemarkError `TOPIC_MISSING` · `BROKER_UNAVAILABLE` · `AUTHENTICATION`
    */
   async encode(records: WrittenRecords, isTransactional: boolean): Promise<Outgoing[]> {
@@ -107,7 +103,6 @@ export class Producer {
     const outgoing: Outgoing[] = []
     for (const [topic, partitions] of yield* this.#byPartition(records)) {
       for (const [partition, indices] of partitions.entries()) {
-        // Not every partition has records.
         if ((indices as number[] | undefined) === undefined) continue
         const to = new Outgoing({ topic, partition }, { records, indices })
         yield* this.#pack(to, by)
@@ -117,29 +112,29 @@ export class Producer {
     return outgoing
   }
 
-  /** Resolves when none of the leaders throttles this client any more. */
+  /** Resolves when none of the leaders throttles this client. */
   async ready(outgoing: readonly Outgoing[]): Promise<void> {
     for (const leader of byLeader(this.#brokers, outgoing).keys()) {
-      await notThrottled(this.#brokers, leader)
+      await whenUnthrottled(this.#brokers, leader)
     }
   }
 
-  /** How long writing the batches takes at the recent pace, ms; 0 while that is not known. */
+  /** How long writing the batches takes, ms; 0 while the throughput is not known. */
   needsMs(outgoing: readonly Outgoing[]): number {
-    return this.#pace.needsMs(outgoing.reduce((sum, { bytes }) => sum + bytes, 0))
+    return this.#throughput.needsMs(outgoing.reduce((sum, { bytes }) => sum + bytes, 0))
   }
 
   /**
-   * Resolves when every batch is acknowledged by all in-sync replicas. After a failure this
-   * identity must not be used again: leaders may have batches that were not acknowledged. Nothing
-   * is in flight by then.
+   * Resolves when every batch is acknowledged by all in-sync replicas. After a failure nothing is
+   * in flight, and this identity must not be used again, because leaders may have batches that were
+   * not acknowledged.
    * @throws TidemarkError `BROKER_UNAVAILABLE` · `COMMIT_TIMED_OUT` · `COMMIT_FAILED` · `FENCED`:
    * the identity is fenced · `TOPIC_LIMITS` · `AUTHENTICATION` · what `sending.check` throws
    */
   async send(outgoing: readonly Outgoing[], sending: Sending): Promise<void> {
     const delivery = new Delivery(sending, {
       brokers: this.#brokers,
-      pace: this.#pace,
+      throughput: this.#throughput,
       isKnown: (to) => this.#known.has(partitionName(to)),
       acknowledged: (to) => this.#acknowledged(to),
       split: (to) => this.#split(to, sending.transactionalId !== null),
@@ -152,8 +147,8 @@ export class Producer {
     } catch (error) {
       // A socket may still reference the batches, so their memory must not be reused.
       this.#encoder = new BatchEncoder()
-      if (error instanceof TidemarkError && error.code === 'BROKER_UNAVAILABLE') {
-        this.doubt(outgoing)
+      if (isUnavailable(error)) {
+        this.forgetTopics(outgoing)
       }
       throw error
     }
@@ -180,20 +175,17 @@ export class Producer {
       const info = described.get(topic)
       if (info === undefined) throw this.#missing(topic)
       this.#topics.set(topic, info)
-      this.#met.add(topic)
+      this.#existed.add(topic)
     }
   }
 
-  /**
-   * Forgets the topics of unacknowledged batches: one that was deleted, or created again, may have
-   * other partitions and limits.
-   */
-  doubt(outgoing: readonly Outgoing[]): void {
+  /** Forgets the topics of unacknowledged batches, which may have other partitions and limits. */
+  forgetTopics(outgoing: readonly Outgoing[]): void {
     for (const { topic, batches } of outgoing) if (batches.length > 0) this.#topics.delete(topic)
   }
 
   #missing(topic: string): TidemarkError {
-    if (!this.#met.has(topic)) {
+    if (!this.#existed.has(topic)) {
       return new TidemarkError('TOPIC_MISSING', `topic "${topic}" does not exist`)
     }
     return new TidemarkError('BROKER_UNAVAILABLE', `topic "${topic}" is not there any more`, {
@@ -201,9 +193,7 @@ export class Producer {
     })
   }
 
-  /**
-   * Record indices by topic and partition number. Most records have the topic of the one before.
-   */
+  /** Record indices by topic and partition number. Most have the topic of the one before. */
   *#byPartition(records: WrittenRecords): Generator<void, Map<string, number[][]>> {
     const topics = new Map<string, number[][]>()
     let last = ''
@@ -235,7 +225,7 @@ export class Producer {
         maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES,
         segmentBytes ?? Number.POSITIVE_INFINITY,
         this.#refused.get(topic) ?? Number.POSITIVE_INFINITY,
-        this.#pace.requestBytes,
+        this.#throughput.requestBytes,
         compression === 'none' ? Number.POSITIVE_INFINITY : MOST_PACKED_BYTES,
       ),
       producer: { ...identity, baseSequence: this.#sequenceOf(to), isTransactional },
@@ -243,10 +233,7 @@ export class Producer {
     })
   }
 
-  /**
-   * Packs records that were refused as too large into smaller batches, with the same sequence
-   * numbers.
-   */
+  /** Packs refused records into smaller batches with the same sequence numbers. */
   #split(to: Outgoing, isTransactional: boolean): void {
     const identity = this.#identity
     const [refused] = to.batches
@@ -270,4 +257,95 @@ export class Producer {
 interface EncodeIdentity {
   readonly identity: ProducerIdentity
   readonly isTransactional: boolean
+}
+
+const SENDING = { transactionalId: null, joinsTransaction: false, withinMs: null }
+
+/** Errors after which the remaining records can be sent again. */
+const TEMPORARY: ReadonlySet<Code> = new Set<Code>(['COMMIT_TIMED_OUT', 'BROKER_UNAVAILABLE'])
+
+/**
+ * Writes records under at-least-once, in order within each partition. Connects when first used.
+ * Caches topics: partitions that are added later get no records by key until there is a new writer.
+ */
+export class KafkaWriter implements Writer {
+  readonly #brokers: Brokers
+  readonly #producer: Producer
+  #connecting: Promise<void> | null = null
+  #isSending = false
+
+  constructor(brokers: Brokers, producer: Producer) {
+    this.#brokers = brokers
+    this.#producer = producer
+  }
+
+  /**
+   * Resolves when every record is acknowledged by all in-sync replicas, as long as acknowledgements
+   * keep coming. One at a time.
+   * @param check called before each request: rejects with the reason why it may not be sent
+   * @throws TidemarkError `COMMIT_FAILED` · `COMMIT_TIMED_OUT` · `BROKER_UNAVAILABLE` (some records
+   * may be in the log: send all of them again) · `TOPIC_MISSING` · `TOPIC_LIMITS` ·
+   * `AUTHENTICATION` · `INVARIANT`: another send is in flight · what `check` throws
+   */
+  async send(records: NewRecords, check: () => Promise<void> | void = () => {}): Promise<void> {
+    if (records.length === 0) return
+    // Two concurrent sends would use the same sequence numbers, and the broker would drop one of
+    // them as a duplicate.
+    if (this.#isSending)
+      throw new TidemarkError('INVARIANT', 'send was called while another send is in flight')
+    this.#isSending = true
+    try {
+      await this.#connected()
+      let left = WrittenRecords.of(records)
+      while (left.length > 0) left = await this.#send(left, { ...SENDING, check })
+    } finally {
+      this.#isSending = false
+    }
+  }
+
+  /** @returns the records still to be sent, fewer than before */
+  async #send(records: WrittenRecords, sending: Sending): Promise<WrittenRecords> {
+    let outgoing: readonly Outgoing[] = []
+    try {
+      if (this.#producer.identity === null) await this.#initialise()
+      outgoing = await this.#producer.encode(records, false)
+      await this.#producer.send(outgoing, sending)
+      return new WrittenRecords()
+    } catch (error) {
+      // Leaders may have batches under sequence numbers that other records would get next, and
+      // would drop those records as duplicates.
+      this.#producer.useIdentity(null)
+      const left = new WrittenRecords()
+      for (const to of outgoing) to.addTo(left)
+      const isTemporary = error instanceof TidemarkError && TEMPORARY.has(error.code)
+      if (!isTemporary || left.length === 0 || left.length === records.length) throw error
+      return left
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#brokers.close()
+  }
+
+  async #initialise(): Promise<void> {
+    const { code, producer } = await this.#brokers.askAny(
+      initProducerId(null, 0),
+      (answer) => answer.code,
+    )
+    if (code !== CODE.NONE) {
+      throw new TidemarkError(
+        code === CODE.CLUSTER_AUTHORIZATION_FAILED ? 'AUTHORIZATION' : 'BROKER_UNAVAILABLE',
+        `the broker answered InitProducerId without a transactional id with ${nameOfCode(code)}`,
+      )
+    }
+    this.#producer.useIdentity(producer)
+  }
+
+  #connected(): Promise<void> {
+    this.#connecting ??= this.#brokers.connect().catch((error: unknown) => {
+      this.#connecting = null
+      throw error
+    })
+    return this.#connecting
+  }
 }

@@ -3,10 +3,9 @@ import { partitionName } from '../../kernel/ids.ts'
 import type { Chunk, Followed, FollowedRange, From, Unreadable } from '../port.ts'
 import type { KafkaAdmin, Range } from './admin.ts'
 import type { Brokers } from './brokers.ts'
-import { chunkOf } from './chunk.ts'
-import { type Fetchable, Fetcher, markOf } from './fetcher.ts'
-import type { Fetched } from './hand-over.ts'
-import { Unreadables } from './unreadables.ts'
+import { chunkOf, type Fetched } from './fetch-buffer.ts'
+import { type Fetchable, Fetcher, initialLogMark } from './fetcher.ts'
+import { Unreadables } from './unreadable-partitions.ts'
 
 /**
  * Where to begin: an end of the log, an offset, or a time (ms since the epoch), which means the
@@ -19,13 +18,9 @@ export type ReadStart =
   | { readonly timeMs: number }
   | { readonly offsets: ReadonlyMap<number, number> }
 
-/** What to read. */
 export interface ReadOptions {
   readonly topic: string
-  /**
-   * Where to begin in each partition; if a partition has nothing there, at the nearest end of its
-   * log.
-   */
+  /** If a partition has nothing there, reading begins at the nearest end of its log. */
   readonly from: ReadStart
   /**
    * When to stop. `end`: where each partition ended at the first fetch (records that were written
@@ -33,34 +28,29 @@ export interface ReadOptions {
    * is closed; until then, partitions that are added are read, too, from their start.
    */
   readonly until: 'end' | 'closed'
-  /** Called as {@link FollowOptions.unreadable}. @default not called: the caller just waits */
+  /** @default not called: the caller just waits */
   readonly unreadable?: (partitions: readonly Unreadable[]) => void
 }
 
-/** What a reader reads through. */
 interface ReaderConnections {
   readonly admin: KafkaAdmin
-  /** Its own. */
+  /** Connections of the reader alone. */
   readonly brokers: Brokers
-  /** Called when its own are closed. */
   readonly closed: () => void
 }
 
 /** How often added partitions are looked for, ms: rows of a table may be in them. */
 const LOOK_MS = 10_000
 
-/** A partition, and where reading it begins. */
 interface Beginning extends FollowedRange {
   readonly partition: number
 }
 
 interface Partition extends Fetchable {
   paused: boolean
-  /** How far it was handed over. */
   readOffset: number
   /** Where it ended at the first fetch; `null` before that. */
   endOffset: number | null
-  /** There are no assignments here. */
   readonly epoch: 0
 }
 
@@ -73,7 +63,6 @@ export class KafkaReader implements Followed {
   readonly #closed: () => void
   readonly #fetcher: Fetcher
   readonly #until: ReadOptions['until']
-  /** By partition name. */
   readonly #partitions = new Map<string, Partition>()
   readonly #waiting: Chunk[] = []
   readonly #unreadables: Unreadables
@@ -110,10 +99,7 @@ export class KafkaReader implements Followed {
     if (until === 'closed') void this.#lookForMore()
   }
 
-  /**
-   * Starts reading.
-   * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `TOPIC_MISSING`
-   */
+  /** @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `TOPIC_MISSING` */
   static async open(options: ReadOptions, connections: ReaderConnections): Promise<KafkaReader> {
     try {
       return new KafkaReader(options, connections, await beginningsIn(options, connections))
@@ -124,10 +110,7 @@ export class KafkaReader implements Followed {
     }
   }
 
-  /**
-   * Chunks of all partitions, each partition in order.
-   * @throws TidemarkError why reading cannot continue
-   */
+  /** Chunks of all partitions, each partition in order. */
   async *[Symbol.asyncIterator](): AsyncGenerator<Chunk, void, undefined> {
     try {
       for (;;) {
@@ -148,7 +131,6 @@ export class KafkaReader implements Followed {
     }
   }
 
-  /** Stops reading, which also ends the iteration. */
   async close(): Promise<void> {
     this.#over.abort()
     this.#fetcher.stop()
@@ -158,7 +140,6 @@ export class KafkaReader implements Followed {
     this.#wake()
   }
 
-  /** Has every partition been read to where it ended? */
   get #isRead(): boolean {
     return [...this.#partitions.values()].every(
       ({ readOffset, endOffset }) => endOffset !== null && readOffset >= endOffset,
@@ -171,7 +152,7 @@ export class KafkaReader implements Followed {
     of.readOffset = records.nextOffset
     if (packed !== null) this.#failure = packed.error
     else if (records.length > 0 || this.#until === 'closed') {
-      // At most one chunk per partition waits; the next is fetched after that was consumed.
+      // At most one chunk per partition waits.
       of.paused = true
       this.#waiting.push(chunkOf(of, fetched))
     }
@@ -191,7 +172,7 @@ export class KafkaReader implements Followed {
       endOffset,
       reportedEnd: -1,
       paused: false,
-      ...markOf(topic, partition, this.#brokers),
+      ...initialLogMark(topic, partition, this.#brokers),
     })
   }
 
@@ -200,7 +181,6 @@ export class KafkaReader implements Followed {
     for (;;) {
       await clock.sleep(LOOK_MS, this.#over.signal)
       if (this.#over.signal.aborted) return
-      // A broker that does not answer is asked again next time.
       await this.#brokers.refresh().catch(() => {})
       for (const partition of this.#brokers.partitionsOf(this.#topic)) {
         const topic = this.#topic
@@ -218,7 +198,6 @@ export class KafkaReader implements Followed {
   }
 }
 
-/** The partitions of a topic, and where reading them begins. */
 async function beginningsIn(
   { topic, from }: ReadOptions,
   { admin, brokers }: ReaderConnections,
@@ -256,10 +235,7 @@ function within({ lowOffset, endOffset }: Range, offset: number): number {
   return Math.max(lowOffset, Math.min(offset, endOffset))
 }
 
-/**
- * Refuses a topic of which a part would silently be left out.
- * @throws TidemarkError `BROKER_UNAVAILABLE`
- */
+/** Refuses a topic of which a part would be left out. */
 function refuseIfUnled(topic: string, readable: number, brokers: Brokers): void {
   const all = brokers.partitionsOf(topic).length
   if (readable === all) return

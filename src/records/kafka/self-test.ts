@@ -1,18 +1,17 @@
 import { createRequire } from 'node:module'
 import { isDeepStrictEqual } from 'node:util'
 import { TidemarkError } from '../../kernel/errors.ts'
-import type { OutgoingRecord } from '../written-records.ts'
-import { decodeRecords } from './codec/decode.ts'
+import type { OutgoingRecord } from '../record-format.ts'
 import { BatchEncoder } from './codec/encode.ts'
 import type { FetchedRecords } from './codec/fetched-records.ts'
-import type { BrokerApis } from './wire/api-versions.ts'
-import { API, type ApiName } from './wire/request.ts'
+import { decodeRecords } from './codec/record-set.ts'
+import type { BrokerApis } from './wire/cluster.ts'
+import { API, type ApiName } from './wire/protocol.ts'
 
-// Checks, before anything is sent, that this driver works with what is installed: the library's
-// version, since it uses private parts of it; the codec on this machine; the broker's API versions.
-// It refuses to start otherwise, so that nothing is ever corrupted.
+// Checks before anything is sent that this driver works with what is installed: the library's
+// version, because it uses private parts of it; the codec on this machine; the broker's API
+// versions. A driver that does not is refused, so that nothing is ever corrupted.
 
-/** The version whose private parts are used. */
 const LIBRARY = '2.2.4'
 
 /** The API versions that this driver sends; newer ones only where the broker supports them. */
@@ -55,15 +54,12 @@ export const KNOWN = Buffer.from(
   'base64',
 )
 
-/** What is tested. */
 export interface Foundation {
-  /** Version of the installed library. */
   readonly version: string
   readonly encode: (records: readonly OutgoingRecord[]) => Buffer | undefined
   readonly decode: (batch: Buffer) => FetchedRecords
 }
 
-/** What is installed. */
 export const FOUNDATION: Foundation = {
   version: (createRequire(import.meta.url)('kafkajs/package.json') as { version: string }).version,
   encode: (records) => {

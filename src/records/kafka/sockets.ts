@@ -1,12 +1,10 @@
-import { connect as connectPlain, isIP, type Socket } from 'node:net'
-import { type ConnectionOptions, connect as connectTls } from 'node:tls'
+import { connect, connect as connectPlain, isIP, type Socket } from 'node:net'
+import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls'
 import type { ISocketFactory } from 'kafkajs'
-import { Spoken } from './spoken.ts'
 
 /** The error of a socket that was ended before it was connected. */
 export const UNCONNECTED = 'it was ended before it was connected'
 
-/** The most bytes that are read from a socket at once. */
 const READ_BYTES = 262_144
 
 interface Address {
@@ -14,16 +12,13 @@ interface Address {
   readonly port: number
 }
 
-/**
- * The sockets of one driver. The library keeps a socket open, and thereby the process alive, while
- * it waits for an answer, possibly for minutes; so closing the driver ends them from here.
- */
+/** The library keeps a socket open, and the process alive, for minutes: closing destroys it. */
 export class Sockets {
   readonly #open = new Set<Socket>()
-  readonly #spoken = new Spoken()
+  readonly #mismatches = new TlsMismatches()
   #closed = false
 
-  /** For the library's configuration; opens sockets as the library's own factory does. */
+  /** Opens sockets as the library's own factory does. */
   readonly factory: ISocketFactory = ({ host, port, ssl, onConnect }) => {
     if (this.#closed) throw closed()
     const name = isIP(host) === 0 ? { servername: host } : {}
@@ -36,25 +31,22 @@ export class Sockets {
       ? this.#secure({ host, port }, { ...name, ...ssl }, connected)
       : this.#plain({ host, port }, connected)
     socket.setKeepAlive(true, 60_000)
-    // Otherwise a small request waits until the broker has acknowledged the one before, such as a
-    // fetch that it answers later: up to 40 ms (Nagle's algorithm with delayed acknowledgements).
+    // Without it a small request waits up to 40 ms until the broker has acknowledged the one
+    // before, such as a fetch that it answers later (Nagle's algorithm with delayed
+    // acknowledgements).
     socket.setNoDelay(true)
     this.#open.add(socket)
     this.#destroyUnless(() => isConnected, socket)
     socket.once('close', () => {
       this.#open.delete(socket)
-      // The library calls this each time that it fails to reach the broker, and each call would
-      // leave a listener behind.
+      // The library calls this after each failure to reach the broker, and each call would leave a
+      // listener behind.
       socket.unref = () => socket
     })
     return socket
   }
 
-  /**
-   * The library ends a socket that does not connect in time. Such a socket would wait until it is
-   * connected, even after the next one has replaced it. So it is destroyed, with an error for those
-   * who wait for it.
-   */
+  /** A socket that does not connect in time would go on waiting after the library has ended it. */
   #destroyUnless(isConnected: () => boolean, socket: Socket): void {
     const end = socket.end.bind(socket) as (...of: readonly unknown[]) => Socket
     socket.end = (...of: readonly unknown[]) =>
@@ -62,32 +54,95 @@ export class Sockets {
   }
 
   #plain({ host, port }: Address, onConnect: () => void): Socket {
-    // All data is read into one buffer, since `Answers` copies it. TLS sockets do not support that.
+    // One buffer for all reads, because {@link ResponseFramer} copies. TLS sockets do not support
+    // that.
     const buffer = Buffer.allocUnsafeSlow(READ_BYTES)
     const callback = (length: number) => {
       socket.emit('data', buffer.subarray(0, length))
-      // Keep reading.
       return true
     }
     const socket: Socket = connectPlain({ host, port, onread: { buffer, callback } }, onConnect)
-    this.#spoken.watchPlain(socket, `${host}:${port}`)
+    this.#mismatches.watchPlain(socket, `${host}:${port}`)
     return socket
   }
 
   #secure({ host, port }: Address, options: ConnectionOptions, onConnect: () => void): Socket {
     const socket = connectTls({ host, port, ...options }, onConnect)
-    this.#spoken.watchTls(socket, host, port)
+    this.#mismatches.watchTls(socket, host, port)
     return socket
   }
 
-  /** Destroys every socket; afterwards none can be opened. */
+  /** Destroys every socket; none can be opened afterwards. */
   close(): void {
     this.#closed = true
-    // With an error, because the library ignores a plain end from this side.
+    // The library ignores an end from this side without an error.
     for (const socket of this.#open) socket.destroy(closed())
   }
 }
 
 function closed(): Error {
   return new Error('the driver is closed')
+}
+
+// A broker with TLS answers plain text, and the other way round, with an alert or a closed
+// connection, which a client library reports as a closed connection.
+
+export const TLS_MISMATCH = 'ERR_OTHER_SPEECH'
+
+/** How long to wait for an answer without TLS, ms. */
+const ANSWER_MS = 1_000
+const TLS_ALERT = [0x15, 0x03] as const
+const CORRELATION_ID = 0x71de
+/** ApiVersions, version 0, without a client id: every broker answers it for any client. */
+const QUESTION = Buffer.from([0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0x71, 0xde, 0xff, 0xff])
+
+/** Detects a mismatch of TLS and plain text between client and port. */
+class TlsMismatches {
+  /** `host:port` of the ports that were found not to speak TLS. */
+  readonly #plain = new Set<string>()
+
+  watchPlain(socket: Socket, address: string): void {
+    socket.once('data', (bytes: Buffer) => {
+      if (TLS_ALERT.some((byte, i) => bytes[i] !== byte)) return
+      socket.destroy(tlsMismatch(`${address} speaks TLS, and this client does not`))
+    })
+  }
+
+  /** Watches the TLS handshake. If it fails, the next attempt fails with the reason. */
+  watchTls(socket: TLSSocket, host: string, port: number): void {
+    const address = `${host}:${port}`
+    if (this.#plain.has(address)) {
+      socket.destroy(tlsMismatch(`${address} does not speak TLS, and this client does`))
+      return
+    }
+    let isAgreed = false
+    socket.once('secureConnect', () => {
+      isAgreed = true
+    })
+    socket.once('close', () => {
+      if (isAgreed) return
+      void isPlain(host, port).then((is) => is && this.#plain.add(address))
+    })
+  }
+}
+
+function tlsMismatch(message: string): Error {
+  return Object.assign(new Error(message), { code: TLS_MISMATCH })
+}
+
+function isPlain(host: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port })
+    const end = (is: boolean) => {
+      resolve(is)
+      socket.destroy()
+    }
+    socket.setTimeout(ANSWER_MS, () => end(false))
+    socket.once('connect', () => socket.write(QUESTION))
+    socket.once('data', (bytes: Buffer) => {
+      end(bytes.length >= 8 && bytes.readInt32BE(4) === CORRELATION_ID)
+    })
+    socket.once('error', () => end(false))
+    socket.once('close', () => end(false))
+  })
 }

@@ -1,21 +1,16 @@
 import kafkajs, { type GroupMember, type PartitionAssigner } from 'kafkajs'
 import { TidemarkError } from '../../kernel/errors.ts'
+import type { TopicPartition } from '../port.ts'
 import { assignSticky, type Claimant } from '../sticky-assignment.ts'
 import type { Brokers } from './brokers.ts'
-import { type Claims, decodeClaims, encodeClaims, encodeLiveIds } from './claims.ts'
 
-// Through the default export: Node does not detect this name in the CommonJS module.
+// Node does not detect this name in the CommonJS module, only in its default export.
 const { MemberAssignment, MemberMetadata } = kafkajs.AssignerProtocol
 
 /** Version of the consumer protocol's own fields, not of the claims in its user data. */
 const PROTOCOL_VERSION = 0
 
-/**
- * Assigns partitions with {@link assignSticky}. Only the group's leader is asked to.
- *
- * @param claims returns what this member owns
- * @param brokers where the numbers of partitions come from
- */
+/** Assigns with {@link assignSticky}; only the group's leader is asked to. */
 export function stickyAssigner(claims: () => Claims, brokers: Brokers): PartitionAssigner {
   return () => ({
     name: 'tidemark-sticky',
@@ -60,10 +55,7 @@ function claimantOf({ memberId, memberMetadata }: GroupMember): Member {
   }
 }
 
-/**
- * The number of partitions of every topic that any member reads: during a rolling change of
- * topologies, members read different topics.
- */
+/** Members read different topics during a rolling change of topologies. */
 async function partitionCounts(
   claimants: readonly Claimant[],
   brokers: Brokers,
@@ -75,7 +67,7 @@ async function partitionCounts(
       counts.set(topic, brokers.partitionsOf(topic).length)
     } catch (error) {
       // Members that read a topic that is gone, or that they may not read, get that error
-      // elsewhere; the other members must not wait for it.
+      // elsewhere; the others must not wait for it.
       const isPassedOver =
         error instanceof TidemarkError &&
         (error.code === 'TOPIC_MISSING' || error.code === 'AUTHORIZATION')
@@ -83,4 +75,98 @@ async function partitionCounts(
     }
   }
   return counts
+}
+
+// The claims of a member when it joins, for the group leader: which partitions it owns, under which
+// generation, and under which transactional id it commits. They travel in the user data of the
+// subscription: a format byte, the generation (int32), the transactional id, then for each topic
+// its name and a bitmap, in which the lowest bit of the first byte is partition 0. Strings and
+// bitmaps are preceded by their length (uint16).
+
+export interface Claims {
+  readonly generation: number
+  readonly owned: readonly TopicPartition[]
+  /** `null`: it commits without transactions. */
+  readonly transactionalId: string | null
+}
+
+const NOTHING: Claims = { generation: -1, owned: [], transactionalId: null }
+const FORMAT = 2
+
+export function encodeClaims({ generation, owned, transactionalId }: Claims): Buffer {
+  const head = Buffer.alloc(5)
+  head.writeUInt8(FORMAT)
+  head.writeInt32BE(generation, 1)
+  const parts: Buffer[] = [head, withLength(Buffer.from(transactionalId ?? ''))]
+  for (const topic of new Set(owned.map((p) => p.topic))) {
+    const partitions = owned.filter((p) => p.topic === topic).map((p) => p.partition)
+    const bits = Buffer.alloc(Math.floor(Math.max(...partitions) / 8) + 1)
+    for (const p of partitions) bits[p >> 3] = (bits[p >> 3] ?? 0) | (1 << (p & 7))
+    parts.push(withLength(Buffer.from(topic)), withLength(bits))
+  }
+  return Buffer.concat(parts)
+}
+
+/** A member without claims, or with another format, owns nothing. */
+export function decodeClaims(data: Buffer | null): Claims {
+  if (data === null || data.length < 5 || data[0] !== FORMAT) return NOTHING
+  try {
+    const [id, ...topics] = partsOf(data, 5)
+    if (id === undefined || topics.length % 2 === 1) return NOTHING
+    const owned: TopicPartition[] = []
+    for (let i = 0; i < topics.length; i += 2) {
+      const topic = String(topics[i])
+      for (const partition of partitionsIn(topics[i + 1] as Buffer))
+        owned.push({ topic, partition })
+    }
+    return {
+      generation: data.readInt32BE(1),
+      owned,
+      transactionalId: id.length === 0 ? null : id.toString(),
+    }
+  } catch {
+    return NOTHING
+  }
+}
+
+/**
+ * Encodes the transactional ids in the group, which the leader sends every member with its
+ * assignment. A dead member's id is not among them (rule C9).
+ */
+export function encodeLiveIds(ids: readonly string[]): Buffer {
+  return Buffer.concat([Buffer.from([FORMAT]), ...ids.map((id) => withLength(Buffer.from(id)))])
+}
+
+/** `null`: the leader does not use this driver, and sends none. */
+export function decodeLiveIds(data: Buffer | null): ReadonlySet<string> | null {
+  if (data === null || data[0] !== FORMAT) return null
+  try {
+    return new Set(partsOf(data, 1).map(String))
+  } catch {
+    return null
+  }
+}
+
+function* partitionsIn(bitmap: Buffer): Generator<number> {
+  for (const [byte, bits] of bitmap.entries()) {
+    for (let bit = 0; bit < 8; bit++) if ((bits & (1 << bit)) !== 0) yield byte * 8 + bit
+  }
+}
+
+/** @throws RangeError when the data is cut off */
+function partsOf(data: Buffer, from: number): Buffer[] {
+  const found: Buffer[] = []
+  for (let at = from; at < data.length; ) {
+    const end = at + 2 + data.readUInt16BE(at)
+    if (end > data.length) throw new RangeError('cut off')
+    found.push(data.subarray(at + 2, end))
+    at = end
+  }
+  return found
+}
+
+function withLength(bytes: Buffer): Buffer {
+  const length = Buffer.alloc(2)
+  length.writeUInt16BE(bytes.length)
+  return Buffer.concat([length, bytes])
 }

@@ -1,81 +1,63 @@
+import { createHash, randomUUID } from 'node:crypto'
 import type { Clock } from '../../kernel/clock.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { formatDuration } from '../../kernel/time.ts'
 import type { WrittenRecords } from '../written-records.ts'
 import type { Brokers, Coordinated } from './brokers.ts'
-import { groupRefusal } from './group-refusal.ts'
-import type { Outgoing } from './outgoing.ts'
-import { produceRefusal } from './produce-refusal.ts'
+import type { Outgoing } from './delivery.ts'
+import { groupRefusal, isUnavailable, produceRefusal } from './errors.ts'
 import type { Producer } from './producer.ts'
-import { CODE, nameOfCode } from './wire/codes.ts'
+import type { MemberGeneration, PartitionOffset } from './wire/groups.ts'
 import {
   addOffsetsToTxn,
   addPartitionsToTxn,
   endTxn,
-  type GroupMember,
   initProducerId,
-  type PartitionOffset,
+  type PartitionCode,
   type ProducerIdentity,
-  type RefusedPartition,
   type TransactionVersion,
   txnOffsetCommit,
-} from './wire/transactions.ts'
+} from './wire/produce.ts'
+import { CODE, nameOfCode } from './wire/protocol.ts'
 
-// The transactions of one worker: outputs and offsets of all its partitions together (KIP-447),
-// with the transaction protocol that the brokers support (rules C4, C6, C7, C10).
+// Transactions of one worker: outputs and offsets of all its partitions together (KIP-447), with
+// the transaction protocol that the brokers support (rules C4, C6, C7, C10).
 
-/**
- * How long a transaction may be open, unless its bytes need longer, ms; after that the broker
- * aborts it.
- */
+/** How long a transaction may be open, unless its bytes need longer, ms. */
 const OPEN_MS = 10_000
 /** The shortest useful time limit of a transaction, ms. */
 const SHORTEST_OPEN_MS = 200
-/** The share of the time limit that writing the records may take: the rest is for the commit. */
+/** Share of the time limit for writing the records: the rest is for the commit. */
 const WRITING = 0.8
-/**
- * Shortest gap between the end of a transaction and the first record of the next, ms. Otherwise the
- * next one arrives while the markers of the last are still being written.
- */
+/** Gap after the end of a transaction, ms: its markers are still being written. */
 const GAP_MS = 5
 const RETRY_MS = 10
-/**
- * How often EndTxn is sent again when its answer was lost, before the outcome is settled by other
- * means.
- */
+/** How often EndTxn is sent again when its answer was lost. */
 const END_ATTEMPTS = 3
 
-/** The content of a transaction: records, and offsets under a membership of the group. */
-export interface TransactionParts {
+interface TransactionParts {
   readonly records: WrittenRecords
   readonly offsets: readonly PartitionOffset[]
-  /**
-   * Returns the current membership.
-   * @throws TidemarkError `REBALANCING`: there is none
-   */
-  readonly member: () => GroupMember
-  /** Is it as small as possible? Then its transaction may be open for as long as its bytes need. */
+  /** @throws TidemarkError `REBALANCING`: there is no membership */
+  readonly member: () => MemberGeneration
+  /** Can it not be made smaller? Then its transaction may be open for as long as its bytes need. */
   readonly isSmallest: boolean
 }
 
-/** A transactional id whose previous transaction may still be ending. */
 interface PreviousTransaction {
   readonly transactionalId: string
   readonly clock: Clock
 }
 
-/** A producer identity, and how long its transactions may be open, ms. */
 interface InitialisedProducer {
   readonly producer: ProducerIdentity
   readonly openMs: number
 }
 
 /**
- * Initialises a producer with a transactional id, which fences the previous one and ends its open
+ * Initialises a producer with a transactional id, which fences the previous one and ends its
  * transaction.
- * @param openMs how long transactions may be open; less if the broker's limit is lower
- * (`transaction.max.timeout.ms`)
- * @throws TidemarkError as {@link Transactions.initialise}
+ * @param openMs less if the broker's limit is lower (`transaction.max.timeout.ms`)
  */
 export async function fence(
   brokers: Brokers,
@@ -97,9 +79,8 @@ export async function fence(
 }
 
 /**
- * Repeats a request while the previous transaction is still being ended, for as long as a
- * transaction may be open.
- * @throws TidemarkError `BROKER_UNAVAILABLE` when it takes longer
+ * Repeats a request while the previous transaction is being ended.
+ * @throws TidemarkError `BROKER_UNAVAILABLE`
  */
 async function onceEnded<T>(
   { transactionalId, clock }: PreviousTransaction,
@@ -125,7 +106,6 @@ function notEnded(transactionalId: string): TidemarkError {
   )
 }
 
-/** The transactions of one transactional id. */
 export class Transactions {
   readonly transactionalId: string
   readonly #brokers: Brokers
@@ -135,7 +115,7 @@ export class Transactions {
   #version: TransactionVersion = 1
   /** How long a transaction under this identity may be open, ms. */
   #openMs = OPEN_MS
-  /** The longest time limit that the broker accepts, as far as known, ms. */
+  /** The longest time limit that the broker accepts, where known, ms. */
   #mostMs = Number.POSITIVE_INFINITY
   #endedMs = Number.NEGATIVE_INFINITY
   /** Was an offset commit of the transaction not answered? It may still arrive. */
@@ -150,8 +130,7 @@ export class Transactions {
   }
 
   /**
-   * Ends the transaction that is open under this id, whoever opened it, and takes a new identity.
-   * @param openMs how long its transactions may be open
+   * Ends the open transaction of this id, whoever opened it, and takes a new identity.
    * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHORIZATION` · `COMMIT_FAILED`
    */
   async initialise(openMs = OPEN_MS): Promise<void> {
@@ -170,21 +149,19 @@ export class Transactions {
 
   /**
    * Writes and commits a transaction.
-   * @returns `unknown`: EndTxn was sent and its answer was lost; {@link initialise} settles the
-   * outcome one way or the other
+   * @returns `unknown`: the answer to EndTxn was lost; {@link initialise} makes the outcome final
    * @throws TidemarkError: nothing was committed. `REBALANCING` · `FENCED` · `BROKER_UNAVAILABLE` ·
    * `COMMIT_FAILED` · `TOPIC_MISSING` · `TOPIC_LIMITS` · `AUTHORIZATION`
    */
   async commit(parts: TransactionParts): Promise<'committed' | 'unknown'> {
     if (this.#producer.identity === null) await this.initialise()
     const outgoing = await this.#encode(parts)
-    // Otherwise the transaction would stay open while nothing can be sent.
+    // The transaction would stay open while nothing can be sent.
     await this.#producer.ready(outgoing)
     parts.member()
     await this.#keepDistance()
     try {
       await this.#write(outgoing, parts)
-      // The membership may have ended meanwhile.
       parts.member()
     } catch (error) {
       await this.#abort()
@@ -193,9 +170,7 @@ export class Transactions {
     return this.#end()
   }
 
-  /**
-   * Encodes the records, under an identity whose transactions may be open for as long as they need.
-   */
+  /** Encodes under an identity whose transactions may be open for as long as the records need. */
   async #encode({ records, isSmallest }: TransactionParts): Promise<Outgoing[]> {
     const outgoing = await this.#producer.encode(records, true)
     const openMs = isSmallest ? openMsFor(this.#producer.needsMs(outgoing)) : OPEN_MS
@@ -214,25 +189,21 @@ export class Transactions {
   async #write(outgoing: readonly Outgoing[], parts: TransactionParts): Promise<void> {
     const { member, offsets } = parts
     if (this.#version === 1) await this.#announce(outgoing, member().group)
-    // Checked before anything is sent.
     const now = member()
     const sending = {
       transactionalId: this.transactionalId,
       joinsTransaction: this.#version === 2,
       withinMs: WRITING * this.#openMs,
-      // Once the generation has passed, stop writing: the group does not wait for this commit.
+      // The group does not wait for this commit once the generation is over.
       check: () => void member(),
     }
-    // Records and offsets one after the other: each extends the transaction, and of two concurrent
-    // ones the broker delays one by 20 ms (KIP-890, `add.partitions.to.txn.retry.backoff.ms`).
+    // Records before offsets: each extends the transaction, and of two concurrent ones the broker
+    // delays one by 20 ms (KIP-890, `add.partitions.to.txn.retry.backoff.ms`).
     await this.#producer.send(outgoing, sending)
     await this.#sendOffsets(now, offsets)
   }
 
-  /**
-   * Adds partitions and group to the transaction, which the old protocol requires before they are
-   * written to.
-   */
+  /** The old protocol requires partitions and group to be added before writes. */
   async #announce(outgoing: readonly Outgoing[], group: string): Promise<void> {
     if (outgoing.length > 0) await this.#addPartitions(outgoing)
     const call = addOffsetsToTxn(this.#open(), group)
@@ -243,16 +214,16 @@ export class Transactions {
 
   async #addPartitions(outgoing: readonly Outgoing[]): Promise<void> {
     const call = addPartitionsToTxn(this.#open(), outgoing)
-    const codeOf = (refused: RefusedPartition | null) => refused?.code ?? CODE.NONE
+    const codeOf = (refused: PartitionCode | null) => refused?.code ?? CODE.NONE
     const ask = () => this.#brokers.askCoordinator(this.#coordinator, call, codeOf)
     const refused = await onceEnded(this.#previous, ask, codeOf)
     if (refused === null) return
     if (!OF_TOPICS.has(refused.code)) throw refusal(refused.code)
-    this.#producer.doubt(outgoing)
+    this.#producer.forgetTopics(outgoing)
     throw produceRefusal(refused.code, refused)
   }
 
-  async #sendOffsets(member: GroupMember, offsets: readonly PartitionOffset[]): Promise<void> {
+  async #sendOffsets(member: MemberGeneration, offsets: readonly PartitionOffset[]): Promise<void> {
     if (offsets.length === 0) return
     const request = txnOffsetCommit(this.#version, this.#open(), { member, offsets })
     const group: Coordinated = { type: 'group', id: member.group }
@@ -278,15 +249,14 @@ export class Transactions {
         if (answer.code === CODE.NONE) {
           this.#endedMs = clock.elapsedMs()
           if (this.#version === 2) this.#producer.useIdentity(answer.producer)
-          // An earlier EndTxn that is still in flight would end the next transaction, which has the
-          // same epoch.
+          // An earlier EndTxn in flight would end the next transaction, which has the same epoch.
           else if (lost > 0) this.#producer.useIdentity(null)
           return 'committed'
         }
         // With any other code the broker may have written the end already.
         if (answer.code !== CODE.CONCURRENT_TRANSACTIONS) break
       } catch (error) {
-        if (!(error instanceof TidemarkError) || error.code !== 'BROKER_UNAVAILABLE') throw error
+        if (!isUnavailable(error)) throw error
         lost++
       }
       await clock.sleep(RETRY_MS)
@@ -296,10 +266,10 @@ export class Transactions {
   }
 
   /**
-   * Aborts the transaction, so that no reader waits for it. If the abort fails, the next identity
-   * aborts it. Under the old protocol, requests still in flight have the same epoch: the broker
-   * would accept them after the end, and commit them with the next transaction. So a new epoch is
-   * taken, which refuses them. The new protocol changes the epoch with every transaction.
+   * Aborts the transaction, so that no reader waits for it. If that fails, the next identity aborts
+   * it. Under the old protocol, requests in flight have the same epoch: the broker would accept
+   * them after the end, and commit them with the next transaction. So a new epoch is taken, which
+   * refuses them. The new protocol changes the epoch with every transaction.
    */
   async #abort(): Promise<void> {
     const { identity, hasLost } = this.#producer
@@ -322,9 +292,9 @@ export class Transactions {
 
 /** The time limit of a transaction whose records need `needsMs`, ms. */
 function openMsFor(needsMs: number): number {
-  // Half as much again, since the link may become slower.
+  // Half as much again, because the link may become slower.
   const atLeastMs = (1.5 * needsMs) / WRITING
-  // In a few steps only: every change of the limit needs a new identity.
+  // In a few steps, because every change of the limit needs a new identity.
   return OPEN_MS * 2 ** Math.max(0, Math.ceil(Math.log2(atLeastMs / OPEN_MS)))
 }
 
@@ -349,4 +319,20 @@ function refusal(code: number): TidemarkError {
   return new TidemarkError('AUTHORIZATION', message, {
     hint: 'the user lacks a right (ACL) on the transactional id',
   })
+}
+
+const CHECK_LENGTH = 8
+
+/**
+ * Returns the transactional id of a worker. It begins with `<group>-`, so that a right can be
+ * granted by prefix. It ends with a hash of group and name, so that two groups never get the same
+ * id, such as group `g` with worker `eu-0` and group `g-eu` with worker `0`.
+ * @param name `undefined`: a new id each time
+ */
+export function transactionalIdOf(group: string, name: string | undefined): string {
+  if (name === undefined) return `${group}-${randomUUID()}`
+  const hash = createHash('sha256')
+    .update(JSON.stringify([group, name]))
+    .digest('hex')
+  return `${group}-${name}-${hash.slice(0, CHECK_LENGTH)}`
 }

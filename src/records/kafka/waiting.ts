@@ -1,20 +1,17 @@
 import type { Clock } from '../../kernel/clock.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
-import { isSettling } from './errors.ts'
+import { isAway, isElecting } from './errors.ts'
 
-// Time limits for waiting for a broker.
+// Waiting for brokers: time limits, repetition, several at once.
 
 interface Limit {
   readonly ms: number
-  /** What is being done, for the error message. */
+  /** Work in progress, for the error message. */
   readonly doing: string
   readonly clock: Clock
 }
 
-/**
- * Returns the outcome of the work, unless it takes too long.
- * @throws TidemarkError `BROKER_UNAVAILABLE` when it does
- */
+/** @throws TidemarkError `BROKER_UNAVAILABLE` when the work takes too long */
 export async function within<T>({ ms, doing, clock }: Limit, work: Promise<T>): Promise<T> {
   let cancel = () => {}
   const late = new Promise<never>((_, reject) => {
@@ -26,19 +23,71 @@ export async function within<T>({ ms, doing, clock }: Limit, work: Promise<T>): 
     return await Promise.race([work, late])
   } finally {
     cancel()
-    // The work may still fail after the deadline, when nothing awaits it any more.
+    // The work may fail after the deadline, when nothing awaits it.
     work.catch(() => {})
   }
 }
 
-/** Repeats a request, at most 50 times, while a leader or a coordinator is still being elected. */
-export async function whenSettled<T>(question: () => Promise<T>, clock: Clock): Promise<T> {
+/** Repeats a request, at most 50 times, while a leader or a coordinator is being elected. */
+export async function whenElected<T>(question: () => Promise<T>, clock: Clock): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await question()
     } catch (error) {
-      if (attempt === 50 || !isSettling(error)) throw error
+      if (attempt === 50 || !isElecting(error)) throw error
       await clock.sleep(100)
     }
   }
+}
+
+/** How long to wait for one answer before the next is asked, and before a refusal counts, ms. */
+const HEAD_START_MS = 1_000
+
+/**
+ * Asks several for what any of them can answer: the next one as soon as the previous one has failed
+ * or takes too long. The first answer counts (hedged requests: Dean and Barroso, The Tail at Scale,
+ * 2013).
+ * @param whom at least one; in this order
+ * @throws when no one answers, the first error, but a refusal rather than an unreachable broker
+ */
+export function firstAnswer<W, T>(
+  whom: readonly W[],
+  ask: (one: W) => Promise<T>,
+  clock: Clock,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const left = [...whom]
+    const problems: unknown[] = []
+    let stopWaiting = () => {}
+    let endLastChance: (() => void) | null = null
+    const askNext = () => {
+      stopWaiting()
+      const next = left.shift()
+      if (next === undefined) return
+      if (left.length > 0) stopWaiting = clock.after(HEAD_START_MS, askNext)
+      ask(next).then(answered, failed)
+    }
+    const end = () => {
+      stopWaiting()
+      endLastChance?.()
+      left.length = 0
+    }
+    const fail = () => {
+      end()
+      reject(problems.find((problem) => !isAway(problem)) ?? problems[0])
+    }
+    const answered = (answer: T) => {
+      end()
+      resolve(answer)
+    }
+    const failed = (problem: unknown) => {
+      problems.push(problem)
+      // Nearly always all others refuse as well, but one may have another certificate or
+      // configuration.
+      if (!isAway(problem)) endLastChance ??= clock.after(HEAD_START_MS, fail)
+      if (problems.length === whom.length) fail()
+      else askNext()
+    }
+    askNext()
+  })
 }

@@ -1,5 +1,6 @@
 import { ConditionVariable } from '../../kernel/condition-variable.ts'
 import { partitionName } from '../../kernel/ids.ts'
+import { groupStart, lookBackMsOf, lookBackSince, plainLookBack } from '../group-member.ts'
 import type {
   Assignment,
   Committed,
@@ -9,39 +10,30 @@ import type {
   Start,
   TopicPartition,
 } from '../port.ts'
-import { lookBackMsOf, lookBackSince, plainLookBack, startOf } from '../start-offset.ts'
 import { assignSticky } from '../sticky-assignment.ts'
 import type { MemoryLog } from './log.ts'
 
 /** A member as its group sees it. */
-export interface GroupMember {
+export interface MemoryGroupMember {
   readonly id: string
   readonly topics: readonly string[]
   readonly options: JoinOptions
   readonly owned: readonly TopicPartition[]
-  /**
-   * Gives up all partitions that are not in the list.
-   * @param why @default 'revoked'
-   */
+  /** @param why @default 'revoked' */
   keepOnly(partitions: readonly TopicPartition[], why?: Loss): void
   assign(assignment: Assignment): void
-  /**
-   * Removes the member from the group and reports why: to the caller of `join` while it joins,
-   * later to its handlers.
-   */
+  /** Removes the member and reports why: to the caller of `join`, later to its handlers. */
   fail(error: Error): void
-  /** Called when there may be new records. */
   wake(): void
-  /** Ends the member without calling any handler. */
   crash(): void
   leave(): Promise<void>
 }
 
-/** A consumer group: its members, the partitions assigned to each, and the committed offsets. */
+/** A consumer group: its members, their partitions and the committed offsets. */
 export class MemoryGroup {
   readonly name: string
   readonly #log: MemoryLog
-  readonly #members: GroupMember[] = []
+  readonly #members: MemoryGroupMember[] = []
   readonly #committed = new Map<string, Committed>()
   readonly #commits = new ConditionVariable()
   #epochs = 0
@@ -61,13 +53,13 @@ export class MemoryGroup {
     return this.#commits.until(holds)
   }
 
-  add(member: GroupMember): void {
+  add(member: MemoryGroupMember): void {
     this.#members.push(member)
     this.#tellPartitions(member, member.topics)
     this.#rebalance()
   }
 
-  remove(member: GroupMember): void {
+  remove(member: MemoryGroupMember): void {
     const at = this.#members.indexOf(member)
     if (at < 0) return
     this.#members.splice(at, 1)
@@ -80,15 +72,11 @@ export class MemoryGroup {
     this.#commits.notifyAll()
   }
 
-  /** `null` when nothing was committed yet. */
   committed(partition: TopicPartition): Committed | null {
     return this.#committed.get(partitionName(partition)) ?? null
   }
 
-  /**
-   * The committed offset of a partition and the range of its log.
-   * @throws TidemarkError `TOPIC_MISSING`
-   */
+  /** @throws TidemarkError `TOPIC_MISSING` */
   offsets({ topic, partition }: TopicPartition): PartitionOffsets {
     return {
       topic,
@@ -99,13 +87,11 @@ export class MemoryGroup {
     }
   }
 
-  /** Assigns the partitions that were added to a topic. */
   grown(topic: string): void {
     for (const member of [...this.#members]) this.#tellPartitions(member, [topic])
     this.#rebalance()
   }
 
-  /** Forgets what was committed for a topic. */
   forget(topic: string): void {
     const partitions = this.#log.describe(topic)?.partitions ?? 0
     for (let partition = 0; partition < partitions; partition++) {
@@ -120,31 +106,27 @@ export class MemoryGroup {
     return copy
   }
 
-  /**
-   * Every member stops as if its process had died: no handler is called and nothing is committed.
-   */
+  /** Ends every member without calling any handler. */
   crash(): void {
     for (const member of this.#members.splice(0)) member.crash()
   }
 
-  /** Expels all members; each of them joins again as a new member without partitions. */
+  /** Expels all members; each joins again as a new member without partitions. */
   expel(): void {
     const expelled = this.#members.splice(0)
     for (const member of expelled) member.keepOnly([], 'expelled')
     for (const member of expelled) this.add(member)
   }
 
-  /** Every member leaves. */
   async close(): Promise<void> {
     await Promise.all([...this.#members].map((member) => member.leave()))
   }
 
-  /** Wakes every member: there may be new records. */
   wake(): void {
     for (const member of this.#members) member.wake()
   }
 
-  #tellPartitions({ topics, options }: GroupMember, of: readonly string[]): void {
+  #tellPartitions({ topics, options }: MemoryGroupMember, of: readonly string[]): void {
     for (const topic of of.filter((name) => topics.includes(name))) {
       const count = this.#log.describe(topic)?.partitions
       if (count !== undefined) options.handlers.partitions?.(topic, count)
@@ -161,14 +143,14 @@ export class MemoryGroup {
       try {
         for (const partition of added) member.assign(this.assignmentOf(partition, member.options))
       } catch (error) {
-        // This starts a new rebalance without the member; the rest of this assignment is outdated.
+        // A new rebalance without the member has begun; the rest of this assignment is outdated.
         member.fail(error as Error)
         return
       }
     }
   }
 
-  #assign(): Map<GroupMember, TopicPartition[]> {
+  #assign(): Map<MemoryGroupMember, TopicPartition[]> {
     const counts = new Map<string, number>()
     for (const topic of this.#members.flatMap((m) => m.topics)) {
       counts.set(topic, this.#log.describe(topic)?.partitions ?? 0)
@@ -183,22 +165,16 @@ export class MemoryGroup {
     return new Map(this.#members.map((member) => [member, assignment.get(member.id) ?? []]))
   }
 
-  /**
-   * The assignment of a partition to a member.
-   * @throws TidemarkError `OFFSET_OUT_OF_RANGE`
-   */
+  /** @throws TidemarkError `OFFSET_OUT_OF_RANGE` */
   assignmentOf(partition: TopicPartition, options: JoinOptions): Assignment {
-    const start = startOf(this.offsets(partition), options)
+    const start = groupStart(this.offsets(partition), options)
     const lookBackMs = lookBackMsOf(options.handlers, start)
     const lookBackOffset = plainLookBack(start, lookBackMs) ?? this.#lookBack(start, lookBackMs)
     this.#epochs++
     return { ...start, lookBackOffset, epoch: this.#epochs }
   }
 
-  /**
-   * Offset of the first record that is at most `lookBackMs` older than the record at the start, or
-   * else than the last one before it.
-   */
+  /** Finds the same offset as the driver for Kafka. */
   #lookBack(start: Start, lookBackMs: number): number {
     const { topic, partition, lowOffset: offset, nextOffset } = start
     const at = { topic, partition, offset: Math.max(offset, nextOffset - 1) }

@@ -1,25 +1,19 @@
 import { TidemarkError } from '../../kernel/errors.ts'
-import { partitionOf } from '../partitioner.ts'
+import { partitionOfKey } from '../../kernel/kafka.ts'
 import type { LogRecord, NewRecord, PackedBatch, TopicInfo, TopicPartition } from '../port.ts'
 
-/** Where a record was appended. */
-export interface Position extends TopicPartition {
+export interface LogPosition extends TopicPartition {
   readonly offset: number
 }
 
-/** Options of a new topic. */
 export interface TopicOptions {
   readonly partitions: number
   /** Largest record the topic takes, bytes of key, value and headers. @default unbounded */
   readonly maxMessageBytes?: number
-  /**
-   * What the topic reports; nothing is ever compacted.
-   * @default false
-   */
+  /** A setting to report; nothing is ever compacted. @default false */
   readonly isCompacted?: boolean
 }
 
-/** A batch that unpacks to more than is allowed. */
 export interface NewPackedBatch {
   readonly bytes: Buffer
   readonly count: number
@@ -43,7 +37,6 @@ interface Partition {
 /** Topics and their records. */
 export class MemoryLog {
   readonly #topics = new Map<string, Topic>()
-  /** Number of topics created so far. */
   #created = 0
 
   createTopic(name: string, options: TopicOptions): void {
@@ -89,13 +82,12 @@ export class MemoryLog {
     return copy
   }
 
-  /** `undefined` when there is no such topic. */
   describe(name: string): TopicInfo | undefined {
     return this.#topics.get(name)?.info
   }
 
   /** @throws TidemarkError `TOPIC_MISSING` · `TOPIC_LIMITS` */
-  append(record: NewRecord): Position {
+  append(record: NewRecord): LogPosition {
     const place = this.#placeOf(record)
     const { lowOffset, records } = this.#partition(place.topic, place.partition)
     const offset = lowOffset + records.length
@@ -112,11 +104,8 @@ export class MemoryLog {
     for (const record of all) this.append(record)
   }
 
-  /**
-   * Appends a batch that is never unpacked.
-   * @throws TidemarkError `TOPIC_MISSING`
-   */
-  appendPacked({ topic, partition }: TopicPartition, batch: NewPackedBatch): Position {
+  /** @throws TidemarkError `TOPIC_MISSING` */
+  appendPacked({ topic, partition }: TopicPartition, batch: NewPackedBatch): LogPosition {
     const { lowOffset, records, packed } = this.#partition(topic, partition)
     const { bytes, count, timestampMs } = batch
     const offset = lowOffset + records.length
@@ -131,7 +120,7 @@ export class MemoryLog {
    * Returns at most `limit` records of a partition from an offset on, up to the next packed batch.
    * @throws TidemarkError `TOPIC_MISSING`
    */
-  read({ topic, partition, offset }: Position, limit: number): LogRecord[] {
+  read({ topic, partition, offset }: LogPosition, limit: number): LogRecord[] {
     const { lowOffset, records } = this.#partition(topic, partition)
     const from = Math.max(0, offset - lowOffset)
     const read: LogRecord[] = []
@@ -146,41 +135,30 @@ export class MemoryLog {
    * Returns the part of a packed batch from an offset on; `null`: there is no packed batch there.
    * @throws TidemarkError `TOPIC_MISSING`
    */
-  packedAt({ topic, partition, offset }: Position): PackedBatch | null {
+  packedAt({ topic, partition, offset }: LogPosition): PackedBatch | null {
     const { packed } = this.#partition(topic, partition)
     const batch = packed.find((b) => b.offset <= offset && offset <= b.lastOffset)
     return batch === undefined ? null : { ...batch, offset, count: batch.lastOffset - offset + 1 }
   }
 
-  /**
-   * The offset that the next record of the partition gets.
-   * @throws TidemarkError `TOPIC_MISSING`
-   */
+  /** @throws TidemarkError `TOPIC_MISSING` */
   endOffset({ topic, partition }: TopicPartition): number {
     const { lowOffset, records } = this.#partition(topic, partition)
     return lowOffset + records.length
   }
 
-  /**
-   * The offset of the first record that is kept.
-   * @throws TidemarkError `TOPIC_MISSING`
-   */
+  /** @throws TidemarkError `TOPIC_MISSING` */
   lowOffset({ topic, partition }: TopicPartition): number {
     return this.#partition(topic, partition).lowOffset
   }
 
-  /**
-   * The first record at or after an offset whose timestamp is not before a time; `undefined`: there
-   * is none.
-   * @throws TidemarkError `TOPIC_MISSING`
-   */
-  since(from: Position, timestampMs: number): LogRecord | undefined {
+  /** Finds the first record at or after an offset whose timestamp is not before a time. */
+  since(from: LogPosition, timestampMs: number): LogRecord | undefined {
     const records = this.read(from, Number.POSITIVE_INFINITY)
     return records.find((record) => record.timestampMs >= timestampMs)
   }
 
   /**
-   * Adds empty partitions to a topic.
    * @param partitions the new total
    * @throws TidemarkError `TOPIC_MISSING`
    */
@@ -190,21 +168,15 @@ export class MemoryLog {
     this.#topics.set(name, { info: { ...info, partitions }, partitions: [...before, ...added] })
   }
 
-  /**
-   * Deletes the records before an offset: the log then starts there.
-   * @throws TidemarkError `TOPIC_MISSING`
-   */
-  deleteBefore({ topic, partition, offset }: Position): void {
+  /** @throws TidemarkError `TOPIC_MISSING` */
+  deleteBefore({ topic, partition, offset }: LogPosition): void {
     const kept = this.#partition(topic, partition)
     if (offset <= kept.lowOffset) return
     kept.records = kept.records.slice(offset - kept.lowOffset)
     kept.lowOffset = offset
   }
 
-  /**
-   * The partition to which a record is appended.
-   * @throws TidemarkError `TOPIC_MISSING` · `TOPIC_LIMITS`: the record is refused
-   */
+  /** @throws TidemarkError `TOPIC_MISSING` · `TOPIC_LIMITS`: the record is refused */
   #placeOf(record: NewRecord): TopicPartition {
     const { topic } = record
     const { info } = this.#topic(topic)
@@ -240,7 +212,7 @@ function emptyPartition(): Partition {
   return { lowOffset: 0, records: [], packed: [] }
 }
 
-/** A copy of a record's parts: the writer reuses their memory when the commit is over. */
+/** Copies a record's parts, because the writer reuses their memory when the commit is over. */
 function ownCopy({ timestampMs, key, value, headers }: NewRecord): Omit<LogRecord, 'offset'> {
   return {
     timestampMs,
@@ -255,4 +227,13 @@ export function sizeOf({ key, value, headers }: NewRecord): number {
   let bytes = (key?.length ?? 0) + (value?.length ?? 0)
   for (const header of headers) bytes += Buffer.byteLength(header.name) + header.value.length
   return bytes
+}
+
+/** Chooses as a Java producer does, so that both can write to one topic. */
+export function partitionOf(
+  record: Pick<NewRecord, 'partition' | 'key'>,
+  partitions: number,
+): number {
+  if (record.partition !== null) return record.partition % partitions
+  return record.key === null ? 0 : partitionOfKey(record.key, partitions, 'murmur2')
 }

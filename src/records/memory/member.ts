@@ -5,8 +5,8 @@ import { partitionName, position } from '../../kernel/ids.ts'
 import { Lifecycle } from '../../kernel/lifecycle.ts'
 import { Slices } from '../../kernel/slices.ts'
 import { formatDuration } from '../../kernel/time.ts'
+import { chosenStart, MEMBER, type MemberState } from '../group-member.ts'
 import { ListedRecords } from '../log-records.ts'
-import { MEMBER, type MemberState } from '../member-lifecycle.ts'
 import type {
   Assignment,
   Commit,
@@ -17,8 +17,7 @@ import type {
   NextOffset,
   TopicPartition,
 } from '../port.ts'
-import { chosenStart } from '../start-offset.ts'
-import type { GroupMember, MemoryGroup } from './group.ts'
+import type { MemoryGroup, MemoryGroupMember } from './group.ts'
 import { type MemoryLog, sizeOf } from './log.ts'
 
 interface Owned extends TopicPartition {
@@ -27,7 +26,6 @@ interface Owned extends TopicPartition {
   readonly committedOffset: number
   nextOffset: number
   paused: boolean
-  /** The end offset that was last reported as reached. */
   reportedEnd: number
 }
 
@@ -40,23 +38,18 @@ export interface Link {
 /** How long writing the records of a transaction may take, as on Kafka, ms. */
 const WRITING_MS = 8_000
 
-/** What a member works with. */
-export interface MemberContext {
+interface MemberContext {
   readonly memberId: string
   readonly log: MemoryLog
   readonly group: MemoryGroup
   /** Records per chunk at most. */
   readonly chunkRecords: number
   readonly link: Link | undefined
-  /** Called after records were appended. */
   readonly appended: () => void
 }
 
-/**
- * A member of a group. It shares the event loop with the rest of the process: at most one chunk per
- * partition and turn.
- */
-export class MemoryMember implements Member, GroupMember {
+/** A member of a group, which hands over at most one chunk per partition and turn. */
+export class MemoryMember implements Member, MemoryGroupMember {
   readonly id: string
   readonly options: JoinOptions
   readonly #context: MemberContext
@@ -75,10 +68,7 @@ export class MemoryMember implements Member, GroupMember {
     this.#context = context
   }
 
-  /**
-   * Enters the group and receives the first assignment.
-   * @throws TidemarkError `OFFSET_OUT_OF_RANGE`
-   */
+  /** @throws TidemarkError `OFFSET_OUT_OF_RANGE` */
   async join(): Promise<void> {
     await nextTurn()
     this.#context.group.add(this)
@@ -110,10 +100,7 @@ export class MemoryMember implements Member, GroupMember {
     for (const next of current) group.commit(next)
   }
 
-  /**
-   * Waits as long as the bytes need on the link.
-   * @throws TidemarkError `COMMIT_TIMED_OUT`: they need longer than `withinMs`
-   */
+  /** @throws TidemarkError `COMMIT_TIMED_OUT`: the bytes need longer than `withinMs` */
   async #carry(records: readonly NewRecord[], withinMs: number | null): Promise<void> {
     const { link } = this.#context
     if (link === undefined) return
@@ -141,7 +128,6 @@ export class MemoryMember implements Member, GroupMember {
   }
 
   stopFetching(): void {
-    // A member that finishes, or has left, fetches nothing anyway.
     if (this.#life.state === 'joined') this.#life.enter('finishing')
   }
 
@@ -194,7 +180,7 @@ export class MemoryMember implements Member, GroupMember {
   wake(): void {
     if (this.#awake) return
     this.#awake = true
-    // On a later turn of the event loop: timers and sockets run between two chunks.
+    // Timers and sockets run between two chunks.
     setImmediate(() => {
       this.#awake = false
       this.#turn()
@@ -228,10 +214,7 @@ export class MemoryMember implements Member, GroupMember {
     if (more) this.wake()
   }
 
-  /**
-   * The records to be replayed are gone from the log: assigns the partition once more, with the log
-   * as it is now.
-   */
+  /** Called when records to be replayed are gone from the log. */
   #assignAgain({ topic, partition }: Owned): boolean {
     const { group } = this.#context
     this.#owned.delete(partitionName({ topic, partition }))
@@ -240,16 +223,14 @@ export class MemoryMember implements Member, GroupMember {
     return true
   }
 
-  /**
-   * The partitions, beginning after the last one that was served: a turn may be too short for all.
-   */
+  /** Begins after the last partition that was served, because a turn may be too short for all. */
   #inTurn(): Owned[] {
     const all = [...this.#owned.values()]
     const from = all.findIndex((owned) => owned === this.#last) + 1
     return [...all.slice(from), ...all.slice(0, from)]
   }
 
-  /** Hands over the partition's next chunk. Returns whether there is more to hand over. */
+  /** Hands over the partition's next chunk. Returns whether there is more. */
   #deliver(owned: Owned): boolean {
     if (this.#life.state !== 'joined' || owned.paused) return false
     const { log, chunkRecords } = this.#context

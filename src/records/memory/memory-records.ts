@@ -1,7 +1,13 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { ConditionVariable } from '../../kernel/condition-variable.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
+import { position } from '../../kernel/ids.ts'
+import { ListedRecords } from '../log-records.ts'
 import {
+  type Chunk,
   type Committed,
   type Followed,
+  type FollowedRange,
   type FollowOptions,
   type JoinOptions,
   type LogRecord,
@@ -15,19 +21,15 @@ import {
   type TopicPartition,
   type Writer,
 } from '../port.ts'
-import { MemoryFollower } from './follower.ts'
 import { MemoryGroup } from './group.ts'
-import { MemoryLog, type NewPackedBatch, type Position, type TopicOptions } from './log.ts'
+import { type LogPosition, MemoryLog, type NewPackedBatch, type TopicOptions } from './log.ts'
 import { type Link, MemoryMember } from './member.ts'
 
 /** Options of the in-memory driver. */
 export interface MemoryRecordsOptions {
   /** Records per chunk at most, up to 2,048. @default 500 */
   readonly chunkRecords?: number
-  /**
-   * The link over which commits are written.
-   * @default none: writing takes no time
-   */
+  /** The link over which commits are written. @default writing takes no time */
   readonly link?: Link
 }
 
@@ -49,10 +51,7 @@ export class MemoryRecords implements Records {
     this.#log = log
   }
 
-  /**
-   * Returns an independent copy with the same topics, records and committed offsets, without
-   * members.
-   */
+  /** A copy with the same topics, records and committed offsets, without members. */
   clone(): MemoryRecords {
     const log = this.#log.copy()
     const link = this.#link === undefined ? {} : { link: this.#link }
@@ -77,10 +76,10 @@ export class MemoryRecords implements Records {
   }
 
   /**
-   * Appends records in the given order and returns the position of each.
+   * Appends records and returns their positions.
    * @throws TidemarkError `TOPIC_MISSING` · `TOPIC_LIMITS`
    */
-  produce(records: readonly NewRecord[]): Position[] {
+  produce(records: readonly NewRecord[]): LogPosition[] {
     try {
       return records.map((record) => this.#log.append(record))
     } finally {
@@ -92,7 +91,7 @@ export class MemoryRecords implements Records {
    * Appends a batch that unpacks to more than is allowed; it is handed over packed.
    * @throws TidemarkError `TOPIC_MISSING`
    */
-  producePacked(to: TopicPartition, batch: NewPackedBatch): Position {
+  producePacked(to: TopicPartition, batch: NewPackedBatch): LogPosition {
     try {
       return this.#log.appendPacked(to, batch)
     } finally {
@@ -128,31 +127,22 @@ export class MemoryRecords implements Records {
     this.#group(group).commit({ ...partition, ...committed })
   }
 
-  /**
-   * Deletes the records of a partition before an offset.
-   * @throws TidemarkError `TOPIC_MISSING`
-   */
-  deleteBefore(position: Position): void {
-    this.#log.deleteBefore(position)
+  /** @throws TidemarkError `TOPIC_MISSING` */
+  deleteBefore(first: LogPosition): void {
+    this.#log.deleteBefore(first)
   }
 
-  /**
-   * The offset that the next record of the partition gets.
-   * @throws TidemarkError `TOPIC_MISSING`
-   */
+  /** @throws TidemarkError `TOPIC_MISSING` */
   endOffset(partition: TopicPartition): number {
     return this.#log.endOffset(partition)
   }
 
-  /** What a group has committed for a partition; `null` when nothing. */
+  /** The committed offset and metadata of a group; `null` when nothing is committed. */
   committed(group: string, partition: TopicPartition): Committed | null {
     return this.#groups.get(group)?.committed(partition) ?? null
   }
 
-  /**
-   * Resolves when the group has committed the end offset of every partition of a topic: no work is
-   * left.
-   */
+  /** Resolves when the group has committed the end offset of every partition of a topic. */
   settled(group: string, topic: string): Promise<void> {
     return this.#group(group).settled(topic)
   }
@@ -194,10 +184,7 @@ export class MemoryRecords implements Records {
     )
   }
 
-  /**
-   * @throws TidemarkError `OFFSET_OUT_OF_RANGE` for the first assignment; for a later one the
-   * handler `failed` is called
-   */
+  /** @throws TidemarkError `OFFSET_OUT_OF_RANGE` for the first assignment */
   async join(options: JoinOptions): Promise<Member> {
     const group = this.#group(options.group)
     this.#joins++
@@ -231,18 +218,15 @@ export class MemoryRecords implements Records {
   }
 
   /**
-   * Every member stops as if its process had died: no handler is called any more, further commits
-   * throw `FENCED`, and only what was committed remains. The records stay, for others to join.
+   * Ends every member as if its process had died: no handler is called, further commits throw
+   * `FENCED`, and only what was committed remains. The records stay.
    */
   crash(): void {
     for (const group of this.#groups.values()) group.crash()
     for (const follower of this.#followers) follower.die()
   }
 
-  /**
-   * Expels all members of a group, as if their sessions had timed out: they lose all partitions and
-   * join again as new members.
-   */
+  /** Expels all members of a group, as if their sessions had timed out: they join again. */
   expel(group: string): void {
     this.#group(group).expel()
   }
@@ -261,5 +245,118 @@ export class MemoryRecords implements Records {
   #wake(): void {
     for (const group of this.#groups.values()) group.wake()
     for (const follower of this.#followers) follower.wake()
+  }
+}
+
+interface FollowerContext {
+  readonly log: MemoryLog
+  readonly chunkRecords: number
+  readonly closed: (follower: MemoryFollower) => void
+}
+
+class MemoryFollower implements Followed {
+  readonly ranges: ReadonlyMap<number, FollowedRange>
+  readonly #topic: string
+  readonly #context: FollowerContext
+  /** By partition, the offset to read next. */
+  readonly #positions: number[]
+  readonly #changed = new ConditionVariable()
+  #isClosed = false
+  #isDead = false
+
+  /** @throws TidemarkError `TOPIC_MISSING` */
+  constructor({ topic, from }: FollowOptions, context: FollowerContext) {
+    const { log } = context
+    this.#topic = topic
+    this.#context = context
+    this.#positions = Array.from(
+      { length: this.#partitions },
+      (_, partition) => from.get(partition) ?? log.lowOffset({ topic, partition }),
+    )
+    this.ranges = new Map(
+      this.#positions.map((nextOffset, partition) => {
+        return [partition, { nextOffset, endOffset: log.endOffset({ topic, partition }) }]
+      }),
+    )
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Chunk, void, undefined> {
+    while (!this.#isClosed) {
+      await nextTurn()
+      if (this.#isDead) return new Promise(() => {})
+      for (let partition = 0; partition < this.#partitions && !this.#isOver; partition++) {
+        const chunk = this.#next(partition)
+        if (chunk !== null) yield chunk
+      }
+      await this.#changed.until(() => this.#isClosed || (!this.#isDead && this.#hasMore))
+    }
+  }
+
+  /** Ends without any further call, not even an end of the iteration. */
+  die(): void {
+    this.#isDead = true
+  }
+
+  get #isOver(): boolean {
+    return this.#isClosed || this.#isDead
+  }
+
+  wake(): void {
+    this.#changed.notifyAll()
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+    this.#context.closed(this)
+    this.wake()
+  }
+
+  /** @throws TidemarkError `TOPIC_MISSING` */
+  get #partitions(): number {
+    const info = this.#context.log.describe(this.#topic)
+    if (info !== undefined) return info.partitions
+    throw new TidemarkError('TOPIC_MISSING', `topic "${this.#topic}" does not exist`)
+  }
+
+  get #hasMore(): boolean {
+    const { log } = this.#context
+    const topic = this.#topic
+    const count = log.describe(topic)?.partitions
+    if (count === undefined) return true
+    return Array.from({ length: count }, (_, partition) => partition).some(
+      (partition) => log.endOffset({ topic, partition }) > (this.#positions[partition] ?? 0),
+    )
+  }
+
+  /** Returns `null` when there is no chunk now. */
+  #next(partition: number): Chunk | null {
+    const { log, chunkRecords } = this.#context
+    const topic = this.#topic
+    const offset = this.#positions[partition] ?? log.lowOffset({ topic, partition })
+    const [low, endOffset] = [
+      log.lowOffset({ topic, partition }),
+      log.endOffset({ topic, partition }),
+    ]
+    if (offset < low) {
+      const what = 'records were deleted from the log before they were read'
+      const where = position(topic, partition, offset)
+      throw new TidemarkError('OFFSET_OUT_OF_RANGE', what, { where })
+    }
+    const records = log.read({ topic, partition, offset }, chunkRecords)
+    if (records.length === 0) {
+      const packed = log.packedAt({ topic, partition, offset })
+      if (packed !== null) throw packed.error
+      return null
+    }
+    const nextOffset = offset + records.length
+    this.#positions[partition] = nextOffset
+    return {
+      topic,
+      partition,
+      epoch: 0,
+      records: new ListedRecords(records),
+      nextOffset,
+      endOffset,
+    }
   }
 }

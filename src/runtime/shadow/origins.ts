@@ -2,7 +2,7 @@ import type { Arrivals, WindowResult } from '../../engine/events.ts'
 import { NUMBER_BYTES, writeNumber } from '../../formats/json/number-text.ts'
 import { ByteRoom, Constant } from '../../kernel/bytes.ts'
 import { aroundOffset, windowId } from '../../kernel/ids.ts'
-import { appendPart } from '../../records/written-records.ts'
+import { appendPart } from '../../records/record-format.ts'
 import type { Following } from '../outputs.ts'
 
 /** About how many bytes the key and the id of an event take. */

@@ -7,7 +7,7 @@ import { describe, expect, test } from 'vitest'
 import { messageOf } from '../../../src/kernel/errors.ts'
 import { COMPRESSIONS } from '../../../src/kernel/kafka.ts'
 import { pack, unpack, unpackApart } from '../../../src/records/kafka/codec/compression.ts'
-import { unpackFrameInJs, unpackZstd } from '../../../src/records/kafka/codec/zstd.ts'
+import { unpackFrameInJs, unpackZstd } from '../../../src/records/kafka/codec/zlib.ts'
 import { COMPRESSION_NUMBERS, NODE_HAS_ZSTD, WRITABLE } from '../../support/compressions.ts'
 
 const { gzip: GZIP, snappy: SNAPPY, lz4: LZ4, zstd: ZSTD } = COMPRESSION_NUMBERS

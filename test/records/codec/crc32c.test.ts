@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { crc32c } from '../../../src/records/kafka/codec/crc32c.ts'
+import { crc32c } from '../../../src/records/kafka/codec/batch-header.ts'
 import { naiveCrc32c } from './naive-batch.ts'
 
 describe('crc32c', () => {

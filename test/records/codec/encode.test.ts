@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { BatchEncoder, type EncodeOptions } from '../../../src/records/kafka/codec/encode.ts'
-import type { OutgoingRecord } from '../../../src/records/written-records.ts'
+import type { OutgoingRecord } from '../../../src/records/record-format.ts'
 import { COMPRESSION_NUMBERS, WRITABLE } from '../../support/compressions.ts'
 import { naiveBatch, TRANSACTIONAL } from './naive-batch.ts'
 import { anyRecords, decode, PLAIN, recordsOf } from './support.ts'

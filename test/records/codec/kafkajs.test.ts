@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { BatchEncoder } from '../../../src/records/kafka/codec/encode.ts'
-import type { OutgoingRecord } from '../../../src/records/written-records.ts'
+import type { OutgoingRecord } from '../../../src/records/record-format.ts'
 import { encodeWithKafkajs, recordsOfKafkajs } from './kafkajs-codec.ts'
 import { anyRecords, PLAIN, recordsOf } from './support.ts'
 

@@ -1,9 +1,11 @@
 import * as fc from 'fast-check'
-import { decodeRecords } from '../../../src/records/kafka/codec/decode.ts'
 import type { EncodeOptions } from '../../../src/records/kafka/codec/encode.ts'
 import type { FetchedRecord } from '../../../src/records/kafka/codec/fetched-records.ts'
-import type { RecordSetOptions } from '../../../src/records/kafka/codec/record-set.ts'
-import type { OutgoingRecord } from '../../../src/records/written-records.ts'
+import {
+  decodeRecords,
+  type RecordSetOptions,
+} from '../../../src/records/kafka/codec/record-set.ts'
+import type { OutgoingRecord } from '../../../src/records/record-format.ts'
 
 /** Reads a set of partition `t-0` from offset 0, unless told otherwise. */
 export function decode(set: Buffer, options: Partial<RecordSetOptions> = {}) {

@@ -1,8 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { fromKafka } from '../../../src/records/kafka/errors.ts'
-import type { AccessToken } from '../../../src/records/kafka/login/access-token.ts'
 import { BearerLogin } from '../../../src/records/kafka/login/bearer-login.ts'
-import type { Tokens } from '../../../src/records/kafka/login/tokens.ts'
+import type { AccessToken, Tokens } from '../../../src/records/kafka/login/tokens.ts'
 
 const REFUSAL = '{"status":"invalid_token"}'
 

@@ -3,7 +3,7 @@ import {
   type ClientCredentials,
   faultOfTokenUrl,
   tokensOfClient,
-} from '../../../src/records/kafka/login/client-credentials.ts'
+} from '../../../src/records/kafka/login/token-providers.ts'
 import { CLIENT, TokenEndpoint } from '../../services/identity-provider.ts'
 import { HandClock } from '../../support/clocks.ts'
 import { thrownBy } from '../../support/thrown.ts'

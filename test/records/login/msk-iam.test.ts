@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { findSigner, tokensOfAws } from '../../../src/records/kafka/login/msk-iam.ts'
-import { signerFaults } from '../../../src/records/kafka/login/sasl-options.ts'
+import { findSigner, tokensOfAws } from '../../../src/records/kafka/login/token-providers.ts'
+import { signerFaults } from '../../../src/records/kafka/options.ts'
 import { folderWith } from '../../support/folder.ts'
 
 const PACKAGE = 'node_modules/aws-msk-iam-sasl-signer-js'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { type KafkaSasl, saslFaults } from '../../../src/records/kafka/login/sasl-options.ts'
+import { type KafkaSasl, saslFaults } from '../../../src/records/kafka/options.ts'
 
 const token = { url: 'https://login.example', clientId: 'c', clientSecret: 'hunter2' }
 const bearer = { mechanism: 'oauthbearer', token } as const

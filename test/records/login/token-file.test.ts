@@ -1,7 +1,7 @@
 import { renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { TokenFile } from '../../../src/records/kafka/login/token-file.ts'
+import { TokenFile } from '../../../src/records/kafka/login/tokens.ts'
 import { HandClock } from '../../support/clocks.ts'
 import { folderWith } from '../../support/folder.ts'
 import { thrownBy } from '../../support/thrown.ts'

@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { TidemarkError } from '../../../src/kernel/errors.ts'
-import type { AccessToken } from '../../../src/records/kafka/login/access-token.ts'
-import { RenewedTokens } from '../../../src/records/kafka/login/tokens.ts'
+import { type AccessToken, RenewedTokens } from '../../../src/records/kafka/login/tokens.ts'
 import { HandClock, longestWaits } from '../../support/clocks.ts'
 import { thrownBy } from '../../support/thrown.ts'
 

@@ -1,7 +1,7 @@
+import { crc32c as checksum } from '@node-rs/crc32'
 import { TidemarkError } from '../../../kernel/errors.ts'
-import { corrupt } from './faults.ts'
 
-// The first 61 bytes of a record batch, message format 2.
+// The header of a record batch, message format 2: its first 61 bytes.
 
 /** Position of each field, bytes from the start of the batch. */
 const AT = {
@@ -21,11 +21,10 @@ const AT = {
   count: 57,
 } as const
 
-/** Size of a batch header, bytes. */
 export const HEADER_BYTES = 61
 /** Position from which the checksum covers the batch. */
 export const CRC_FROM = AT.attributes
-/** Bytes that the length field does not count: the base offset and the length itself. */
+/** Bytes that the length field does not count. */
 const BEFORE_LENGTH_COUNTS = AT.leaderEpoch
 const FORMAT = 2
 const NONE = -1
@@ -35,41 +34,33 @@ const LOG_APPEND_TIME = 1 << 3
 const TRANSACTIONAL = 1 << 4
 const CONTROL = 1 << 5
 
-/** The fields of a batch header, as read. */
 export interface BatchHeader {
   readonly baseOffset: number
-  /**
-   * Last offset of the batch as it was written: compaction may have removed the last records, or
-   * all.
-   */
+  /** The last offset when it was written; compaction may have removed the last records, or all. */
   readonly lastOffset: number
   /** The protocol's number of the compression. */
   readonly compression: number
   readonly isTransactional: boolean
   readonly isControl: boolean
-  /** The timestamp to which the records' timestamp deltas are added. */
+  /** Base of the records' timestamp deltas. */
   readonly baseTimestamp: bigint
   /** The same, rounded beyond 2^53. */
   readonly baseTimestampMs: number
   /** Timestamp of its newest record, rounded beyond 2^53. */
   readonly maxTimestampMs: number
-  /**
-   * The broker's timestamp, ms, for all records of the batch; `null`: each record has its
-   * producer's.
-   */
+  /** The broker's timestamp for all records, ms; `null`: each record has its producer's. */
   readonly logAppendTimeMs: number | null
   readonly producerId: number
   readonly count: number
 }
 
 /**
- * Returns the length in bytes of the batch at `at`, by its own length field; `null` when less than
- * a header is left.
+ * Returns the length of a batch in bytes; `null` when less than a header is left.
  * @throws TidemarkError `NOT_SUPPORTED`: an older format · `BATCH_CORRUPT`
  */
 export function lengthOfBatch(set: Buffer, at: number): number | null {
-  // Older formats have their format number at the same position, in messages that may be shorter
-  // than a batch header.
+  // Older formats have their number at the same position, in messages that may be shorter than a
+  // header.
   const format = set[at + AT.format]
   if (format !== undefined && format !== FORMAT) throw otherFormat(format)
   if (set.length - at < HEADER_BYTES) return null
@@ -78,36 +69,26 @@ export function lengthOfBatch(set: Buffer, at: number): number | null {
   return length
 }
 
-/**
- * Returns the offset of the batch's first record.
- * @throws TidemarkError `NOT_SUPPORTED`: it is above 2^53
- */
+/** @throws TidemarkError `NOT_SUPPORTED`: the offset is above 2^53 */
 export function readBaseOffset(set: Buffer, at: number): number {
   return numberAt(set, at + AT.baseOffset, 'offset')
 }
 
-/** Returns the epoch of the leader that accepted the batch; −1: not known. */
+/** Epoch of the leader that accepted the batch; −1: not known. */
 export function readLeaderEpoch(set: Buffer, at: number): number {
   return set.readInt32BE(at + AT.leaderEpoch)
 }
 
-/**
- * Returns the offset of the batch's last record, before the checksum of the batch is verified.
- * @throws TidemarkError `NOT_SUPPORTED`: it is above 2^53
- */
+/** @throws TidemarkError `NOT_SUPPORTED`: it is above 2^53 */
 export function readLastOffset(set: Buffer, at: number): number {
   return readBaseOffset(set, at) + set.readInt32BE(at + AT.lastOffsetDelta)
 }
 
-/** Returns the checksum that the header contains. */
 export function readCrc(set: Buffer, at: number): number {
   return set.readUInt32BE(at + AT.crc)
 }
 
-/**
- * Returns the header at `at`.
- * @throws TidemarkError `NOT_SUPPORTED`: an offset or a producer id above 2^53 · `BATCH_CORRUPT`
- */
+/** @throws TidemarkError `NOT_SUPPORTED`: a number is above 2^53 · `BATCH_CORRUPT` */
 export function readHeader(set: Buffer, at: number): BatchHeader {
   const baseOffset = readBaseOffset(set, at)
   const lastOffsetDelta = set.readInt32BE(at + AT.lastOffsetDelta)
@@ -151,13 +132,11 @@ export interface ProducerState {
   readonly epoch: number
   /** Sequence number of the batch's first record, counted per producer and partition. */
   readonly baseSequence: number
-  /** Is it part of the producer's open transaction? */
   readonly isTransactional: boolean
 }
 
-/** The header fields of a batch to be written. */
-export interface NewHeader {
-  /** Size of the whole batch, header included. */
+interface NewHeader {
+  /** Size of the whole batch. */
   readonly bytes: number
   readonly compression: number
   readonly count: number
@@ -184,7 +163,6 @@ export function writeHeader(batch: Buffer, at: number, header: NewHeader): void 
   batch.writeInt32BE(header.count, at + AT.count)
 }
 
-/** Writes the checksum of an otherwise complete batch. */
 export function writeCrc(batch: Buffer, at: number, crc: number): void {
   batch.writeUInt32BE(crc, at + AT.crc)
 }
@@ -198,4 +176,33 @@ function otherFormat(format: number): TidemarkError {
 
 function tooHigh(what: string): TidemarkError {
   return new TidemarkError('NOT_SUPPORTED', `the ${what} is above 2^53`)
+}
+
+/** Leader epoch of the last whole batch in a record set; `null`: there is none. */
+export function lastLeaderEpoch(set: Buffer): number | null {
+  let epoch: number | null = null
+  for (let at = 0; at < set.length; ) {
+    const length = lengthOfBatch(set, at)
+    if (length === null || at + length > set.length) break
+    epoch = readLeaderEpoch(set, at)
+    at += length
+  }
+  return epoch
+}
+
+/** The CRC-32C (Castagnoli) of `bytes[from, to)`, unsigned. */
+export function crc32c(bytes: Buffer, from: number, to: number): number {
+  return checksum(bytes.subarray(from, to))
+}
+
+// Errors in a batch; `RecordSet` adds where the batch lies.
+
+export function corrupt(what: string, cause?: unknown): TidemarkError {
+  return new TidemarkError('BATCH_CORRUPT', what, { cause })
+}
+
+export function unpacksTooLarge(maxBytes: number): TidemarkError {
+  return new TidemarkError('BATCH_TOO_LARGE', `the batch unpacks to more than ${maxBytes} bytes`, {
+    hint: 'have its producer write smaller batches (batch.size)',
+  })
 }

@@ -2,8 +2,14 @@ import { TidemarkError } from '../../../kernel/errors.ts'
 import { COMPRESSIONS, type Compression } from '../../../kernel/kafka.ts'
 import { packLz4, unpackLz4, unpackLz4Apart } from './lz4.ts'
 import { packSnappy, unpackSnappy, unpackSnappyApart } from './snappy.ts'
-import { packGzip, packZstd, unpackGzip, unpackGzipApart } from './zlib.ts'
-import { unpackZstd, unpackZstdApart } from './zstd.ts'
+import {
+  packGzip,
+  packZstd,
+  unpackGzip,
+  unpackGzipApart,
+  unpackZstd,
+  unpackZstdApart,
+} from './zlib.ts'
 
 const PACK: Readonly<Record<Exclude<Compression, 'none'>, (bytes: Buffer) => Buffer>> = {
   gzip: packGzip,
@@ -28,9 +34,8 @@ const UNPACK_APART: Readonly<Record<number, UnpackApart>> = {
 }
 
 /**
- * Unpacks the records of a batch.
- * @throws TidemarkError `NOT_SUPPORTED` · `BATCH_TOO_LARGE` · `BATCH_CORRUPT`, and what a library
- * throws for corrupt data
+ * @throws TidemarkError `NOT_SUPPORTED` · `BATCH_TOO_LARGE` · `BATCH_CORRUPT`, and errors of a
+ * library for corrupt data
  */
 export function unpack(compression: number, packed: Buffer, maxBytes: number): Buffer {
   const unpackWith = UNPACK[compression]
@@ -40,10 +45,7 @@ export function unpack(compression: number, packed: Buffer, maxBytes: number): B
   return unpackWith(packed, maxBytes)
 }
 
-/**
- * As {@link unpack}, in another thread or piece by piece: tens of megabytes would block the event
- * loop.
- */
+/** Unpacks in another thread or piece by piece: tens of megabytes would block the event loop. */
 export async function unpackApart(
   compression: number,
   packed: Buffer,
@@ -54,8 +56,8 @@ export async function unpackApart(
 }
 
 /**
- * Packs bytes; `null` when the result would not be smaller.
- * @throws TidemarkError `NOT_SUPPORTED`: zstd, which this version of Node does not have
+ * `null`: not smaller.
+ * @throws TidemarkError `NOT_SUPPORTED`: this version of Node has no zstd
  */
 export function pack(
   compression: Compression,

@@ -1,18 +1,23 @@
 import { TidemarkError } from '../../../kernel/errors.ts'
 import type { Compression } from '../../../kernel/kafka.ts'
 import { atOnce } from '../../../kernel/slices.ts'
-import { varintBytes, writeVarint } from '../../varint.ts'
-import { type OutgoingRecord, WrittenRecords } from '../../written-records.ts'
+import {
+  type OutgoingRecord,
+  varintBytes,
+  varlongBytes,
+  writeVarint,
+  writeVarlong,
+} from '../../record-format.ts'
+import { WrittenRecords } from '../../written-records.ts'
 import {
   CRC_FROM,
+  crc32c,
   HEADER_BYTES,
   type ProducerState,
   writeCrc,
   writeHeader,
 } from './batch-header.ts'
 import { pack } from './compression.ts'
-import { crc32c } from './crc32c.ts'
-import { varlongBytes, writeVarlong } from './varint.ts'
 
 /** Some of the records to be written, in order. */
 export interface Selection {
@@ -20,12 +25,8 @@ export interface Selection {
   readonly indices: readonly number[]
 }
 
-/** How to encode records. */
 export interface EncodeOptions {
-  /**
-   * The largest batch, bytes, before compression. Records are split into as many batches as needed;
-   * a single record that is over the limit gets its own batch, for the broker to refuse.
-   */
+  /** Largest batch before compression, bytes; a record over it gets its own, to be refused. */
   readonly maxBytes: number
   /** `null`: a batch without a producer id, which the broker does not deduplicate. */
   readonly producer: ProducerState | null
@@ -33,7 +34,6 @@ export interface EncodeOptions {
   readonly compression: Compression
 }
 
-/** An encoded record batch. */
 export interface EncodedBatch {
   /** Valid until the next {@link BatchEncoder.begin}. */
   readonly bytes: Buffer
@@ -50,10 +50,7 @@ export class BatchEncoder {
   #view = viewOf(this.#room)
   #used = 0
 
-  /**
-   * Encodes all records into batches.
-   * @throws TidemarkError `INVARIANT`: a timestamp is not a whole number of ms
-   */
+  /** @throws TidemarkError `INVARIANT`: a timestamp is not a whole number of ms */
   encode(all: readonly OutgoingRecord[], options: EncodeOptions): EncodedBatch[] {
     const records = new WrittenRecords(all.length)
     for (const record of all) records.write(record)
@@ -61,15 +58,12 @@ export class BatchEncoder {
     return atOnce(this.encodeMore({ records, indices: all.map((_, i) => i) }, options))
   }
 
-  /** Reuses the memory: batches that were encoded before become invalid. */
+  /** Reuses the memory: earlier batches become invalid. */
   begin(): void {
     this.#used = 0
   }
 
-  /**
-   * Encodes a selection; earlier batches stay valid. Yields after each batch.
-   * @throws as {@link encode}
-   */
+  /** Encodes a selection; earlier batches stay valid. Yields after each batch. */
   *encodeMore(selection: Selection, options: EncodeOptions): Generator<void, EncodedBatch[]> {
     const batches: EncodedBatch[] = []
     let { producer } = options
@@ -106,10 +100,7 @@ export class BatchEncoder {
     return { bytes: room.subarray(at, end), count }
   }
 
-  /**
-   * Writes as many records as fit into a batch. The batch begins at `#used`, where space for its
-   * header is left.
-   */
+  /** Writes as many records as fit into a batch at `#used`, after space for its header. */
   #write({ records, indices }: Selection, from: number, maxBytes: number): WrittenBatch {
     const baseTimestampMs = records.timestampMs(indices[from] as number)
     let maxTimestampMs = baseTimestampMs
@@ -141,10 +132,7 @@ export class BatchEncoder {
     return { count: i - from, baseTimestampMs, maxTimestampMs, end: start + bytes }
   }
 
-  /**
-   * Returns memory for a batch of `bytes` bytes, of which `written` are written already. Complete
-   * batches of the same call stay in the memory that they are in.
-   */
+  /** Returns memory for a batch of `bytes` bytes, of which `written` are written already. */
   #reserve(written: number, bytes: number): Buffer {
     if (this.#used + bytes > this.#room.length) {
       const room = Buffer.allocUnsafe(2 * Math.max(bytes, this.#room.length))
@@ -157,12 +145,10 @@ export class BatchEncoder {
   }
 }
 
-/** The records of one batch, as written to the room. */
 interface WrittenBatch {
   readonly count: number
   readonly baseTimestampMs: number
   readonly maxTimestampMs: number
-  /** Where the batch ends in the room. */
   readonly end: number
 }
 

@@ -1,41 +1,166 @@
 import { type ByteRoom, Memory, type PartsPlace, type ValuePlace } from '../../../kernel/bytes.ts'
-import { type RecordColumns, SPAN } from './record-columns.ts'
-import { NumberReader } from './varint.ts'
+import type { Header, LogRecord, LogRecords } from '../../port.ts'
+import { NumberReader } from '../../record-format.ts'
+import { type BatchHeader, corrupt } from './batch-header.ts'
 
-/** A header of a record. Names may repeat. Unlike in the port, a value may be `null`. */
-export interface RecordHeader {
+/**
+ * Indices within a row of `spans`. `key` and `value`: where the part begins, followed by its
+ * length, −1 for `null`. `parts`: where all parts begin, from the key's length to the last header,
+ * followed by where they end.
+ */
+const SPAN = { key: 0, value: 2, parts: 4, row: 6 } as const
+
+/** How much is decoded in one go, at most, but always at least one record. */
+export interface Most {
+  readonly records: number
+  readonly bytes: number
+}
+
+export interface Section {
+  readonly bytes: Buffer
+  readonly from: number
+  readonly to: number
+}
+
+/** A batch whose records are being decoded. */
+export class OpenBatch {
+  readonly header: BatchHeader
+  readonly bytes: Buffer
+  at: number
+  readonly to: number
+  /** Number of records still to be decoded. */
+  left: number
+  lastOffset: number
+
+  constructor(header: BatchHeader, { bytes, from, to }: Section) {
+    this.header = header
+    this.bytes = bytes
+    this.at = from
+    this.to = to
+    this.left = header.count
+    this.lastOffset = header.baseOffset - 1
+  }
+}
+
+export class RecordColumns {
+  readonly bytes: Buffer
+  readonly offsets: Float64Array
+  readonly timestampsMs: Float64Array
+  readonly spans: Int32Array
+  readonly #fromOffset: number
+  length = 0
+  hasHeaders = false
+
+  /** @param fromOffset records below it are left out */
+  constructor(bytes: Buffer, capacity: number, fromOffset: number) {
+    this.bytes = bytes
+    this.offsets = new Float64Array(capacity)
+    this.timestampsMs = new Float64Array(capacity)
+    this.spans = new Int32Array(capacity * SPAN.row)
+    this.#fromOffset = fromOffset
+  }
+
+  /**
+   * Decodes the next records of a batch and checks every number, so that later reads cannot fail.
+   * @param shift how far the batch's bytes are shifted within the bytes of the columns
+   * @throws TidemarkError `BATCH_CORRUPT`
+   */
+  decode(batch: OpenBatch, shift: number, most: Most): void {
+    const { offsets, timestampsMs, spans } = this
+    const { header } = batch
+    const reader = new NumberReader(this.bytes, batch.at + shift)
+    const full = reader.at + most.bytes
+    const least = Math.max(0, batch.left - most.records)
+    let { left, lastOffset } = batch
+    let headers = 0
+    let row = this.length
+    for (; left > least && reader.at < full; left--) {
+      const length = reader.varint()
+      const end = reader.at + length
+      // Attributes, which are unused so far.
+      reader.at++
+      timestampsMs[row] = timestampOf(header, reader.varlong())
+      const offset = header.baseOffset + reader.varint()
+      if (offset <= lastOffset || offset > header.lastOffset) {
+        throw corrupt(`offset ${offset} after ${lastOffset}, in a batch up to ${header.lastOffset}`)
+      }
+      offsets[row] = offset
+      spans[row * SPAN.row + SPAN.parts] = reader.at
+      spans[row * SPAN.row + SPAN.parts + 1] = end
+      skipPart(reader, spans, row * SPAN.row + SPAN.key)
+      skipPart(reader, spans, row * SPAN.row + SPAN.value)
+      headers |= skipHeaders(reader)
+      if (reader.at !== end) throw corrupt(`the record at ${offset} is not as long as it says`)
+      if (offset >= this.#fromOffset) row++
+      lastOffset = offset
+    }
+    batch.at = reader.at - shift
+    batch.left = left
+    batch.lastOffset = lastOffset
+    this.length = row
+    if (headers !== 0) this.hasHeaders = true
+    if (left === 0 && batch.at !== batch.to) {
+      throw corrupt('the batch is not as long as its records')
+    }
+  }
+}
+
+function skipPart(reader: NumberReader, spans: Int32Array, span: number): void {
+  const length = reader.varint()
+  spans[span] = reader.at
+  spans[span + 1] = length
+  if (length > 0) reader.at += length
+}
+
+/** 64 bits, rounded afterwards: some producers write the largest possible timestamp. */
+function timestampOf(batch: BatchHeader, delta: number | bigint): number {
+  if (batch.logAppendTimeMs !== null) return batch.logAppendTimeMs
+  if (typeof delta === 'number' && Number.isSafeInteger(batch.baseTimestampMs)) {
+    return batch.baseTimestampMs + delta
+  }
+  return Number(BigInt.asIntN(64, batch.baseTimestamp + BigInt(delta)))
+}
+
+function skipHeaders(reader: NumberReader): number {
+  const count = reader.varint()
+  if (count < 0) throw corrupt(`a record has ${count} headers`)
+  for (let left = count; left > 0; left--) {
+    if (reader.at >= reader.bytes.length) throw corrupt('a record has fewer headers than it says')
+    const nameLength = reader.varint()
+    if (nameLength < 0) throw corrupt('a header has no name')
+    reader.at += nameLength
+    const valueLength = reader.varint()
+    if (valueLength > 0) reader.at += valueLength
+  }
+  return count
+}
+
+/** Names may repeat. Unlike in the port, a value may be `null`. */
+export interface FetchedHeader {
   readonly name: string
   readonly value: Buffer | null
 }
 
-/** A record. Its buffers are views into the fetched bytes: copy what must outlive them. */
+/** The buffers are views into the fetched bytes: copy what must outlive them. */
 export interface FetchedRecord {
   readonly offset: number
-  /** ms since the epoch; −1: none. Rounded beyond 2^53. */
   readonly timestampMs: number
   readonly key: Buffer | null
   readonly value: Buffer | null
-  readonly headers: readonly RecordHeader[]
+  readonly headers: readonly FetchedHeader[]
 }
 
 /** Bytes of the length of a missing key. */
 const NONE_BYTES = 1
-const NO_HEADERS: readonly RecordHeader[] = []
+const NO_HEADERS: readonly FetchedHeader[] = []
 
-/**
- * Records of one partition in log order, stored as columns. A record object is created on each
- * access.
- */
+/** Records of one partition in log order, as columns. A record object is created on each access. */
 export class FetchedRecords {
   readonly offsets: Float64Array
   /** ms since the epoch; −1: none. Rounded beyond 2^53. */
   readonly timestampsMs: Float64Array
-  /**
-   * The offset to read next: after the last record and the markers, aborted records and gaps that
-   * follow it.
-   */
+  /** After the last record and the markers, aborted records and gaps that follow it. */
   readonly nextOffset: number
-  /** Whether one of them has a header. */
   readonly hasHeaders: boolean
   readonly #bytes: Buffer
   readonly #spans: Int32Array
@@ -73,7 +198,6 @@ export class FetchedRecords {
     return this.#view(index * SPAN.row + SPAN.value)
   }
 
-  /** Reports where the value of a record lies. */
   locate(index: number, into: ValuePlace): void {
     const spans = this.#spans
     const { byteOffset } = this.#bytes
@@ -84,13 +208,13 @@ export class FetchedRecords {
     into.valueEnd = into.valueStart + (spans[value + 1] as number)
   }
 
-  headers(index: number): readonly RecordHeader[] {
+  headers(index: number): readonly FetchedHeader[] {
     const reader = new NumberReader(this.#bytes, this.#headersAt(index))
     const count = reader.varint()
     return count === 0 ? NO_HEADERS : Array.from({ length: count }, () => readRecordHeader(reader))
   }
 
-  /** Reports where the number of a record's headers lies, and the headers after it. */
+  /** Reports where the number of headers lies, and the headers after it. */
   locateHeaders(index: number, into: PartsPlace): void {
     const { byteOffset } = this.#bytes
     into.memory = this.#memory
@@ -98,17 +222,16 @@ export class FetchedRecords {
     into.end = byteOffset + (this.#spans[index * SPAN.row + SPAN.parts + 1] as number)
   }
 
-  /** They begin where the value ends. */
+  /** The headers begin where the value ends. */
   #headersAt(index: number): number {
     return (this.#spans[index * SPAN.row + SPAN.value] as number) + this.valueBytes(index)
   }
 
-  /** Bytes of a record's value; 0 if it has none. */
   valueBytes(index: number): number {
     return Math.max(0, this.#spans[index * SPAN.row + SPAN.value + 1] as number)
   }
 
-  /** Bytes that key, value and headers take in the log, lengths included. */
+  /** Bytes of key, value and headers in the log, lengths included. */
   partsBytes(index: number): number {
     const span = index * SPAN.row + SPAN.parts
     return (this.#spans[span + 1] as number) - (this.#spans[span] as number)
@@ -125,7 +248,6 @@ export class FetchedRecords {
     into.copy(this.#memory, byteOffset + start, byteOffset + end)
   }
 
-  /** Reports where key, value and headers of a record lie. */
   locateParts(index: number, into: PartsPlace): void {
     const span = index * SPAN.row + SPAN.parts
     const { byteOffset } = this.#bytes
@@ -141,12 +263,12 @@ export class FetchedRecords {
   }
 }
 
-/** Position in the whole memory; −1: there is no value. */
+/** Position in the whole memory; −1: no value. */
 function startOf(spans: Int32Array, span: number, byteOffset: number): number {
   return (spans[span + 1] as number) < 0 ? -1 : byteOffset + (spans[span] as number)
 }
 
-function readRecordHeader(reader: NumberReader): RecordHeader {
+function readRecordHeader(reader: NumberReader): FetchedHeader {
   const nameLength = reader.varint()
   const name = reader.bytes.toString('utf8', reader.at, reader.at + nameLength)
   reader.at += nameLength
@@ -155,4 +277,106 @@ function readRecordHeader(reader: NumberReader): RecordHeader {
   const value = reader.bytes.subarray(reader.at, reader.at + valueLength)
   reader.at += valueLength
   return { name, value }
+}
+
+const EMPTY = Buffer.alloc(0)
+
+/**
+ * A fetched record in the form of the port. Buffers are created on each access, because a buffer
+ * costs more than everything else about a record, and garbage collection would spend its time on
+ * buffers that live as long as the record.
+ */
+export class RecordView implements LogRecord {
+  readonly records: FetchedRecords
+  readonly index: number
+
+  constructor(records: FetchedRecords, index: number) {
+    this.records = records
+    this.index = index
+  }
+
+  get offset(): number {
+    return this.records.offsets[this.index] as number
+  }
+
+  get timestampMs(): number {
+    return this.records.timestampsMs[this.index] as number
+  }
+
+  get key(): Buffer | null {
+    return this.records.key(this.index)
+  }
+
+  get value(): Buffer | null {
+    return this.records.value(this.index)
+  }
+
+  /** A missing value is read as an empty one. */
+  get headers(): readonly Header[] {
+    const headers = this.records.headers(this.index)
+    if (headers.every(({ value }) => value !== null)) return headers as readonly Header[]
+    return headers.map(({ name, value }) => ({ name, value: value ?? EMPTY }))
+  }
+}
+
+/** The fetched records from ≤ i < to, in the form of the port. */
+export class RecordViews implements LogRecords {
+  readonly length: number
+  readonly #fetched: FetchedRecords
+  readonly #from: number
+
+  constructor(fetched: FetchedRecords, from = 0, to = fetched.length) {
+    this.length = Math.max(0, to - from)
+    this.#fetched = fetched
+    this.#from = from
+  }
+
+  *[Symbol.iterator](): Generator<LogRecord, void> {
+    for (let i = 0; i < this.length; i++) yield this.at(i)
+  }
+
+  at(index: number): LogRecord {
+    return new RecordView(this.#fetched, this.#from + index)
+  }
+
+  offsetAt(index: number): number {
+    return this.#fetched.offsets[this.#from + index] as number
+  }
+
+  timestampMsAt(index: number): number {
+    return this.#fetched.timestampsMs[this.#from + index] as number
+  }
+
+  valueBytes(index: number): number {
+    return this.#fetched.valueBytes(this.#from + index)
+  }
+
+  partsBytes(index: number): number {
+    return this.#fetched.partsBytes(this.#from + index)
+  }
+
+  locate(index: number, into: ValuePlace): void {
+    this.#fetched.locate(this.#from + index, into)
+  }
+
+  locateParts(index: number, into: PartsPlace): void {
+    this.#fetched.locateParts(this.#from + index, into)
+  }
+
+  appendKey(index: number, into: ByteRoom): void {
+    this.#fetched.appendKey(this.#from + index, into)
+  }
+
+  get hasHeaders(): boolean {
+    return this.#fetched.hasHeaders
+  }
+
+  locateHeaders(index: number, into: PartsPlace): void {
+    this.#fetched.locateHeaders(this.#from + index, into)
+  }
+
+  slice(from: number, to = this.length): LogRecords {
+    const end = Math.min(to, this.length)
+    return new RecordViews(this.#fetched, this.#from + from, this.#from + end)
+  }
 }

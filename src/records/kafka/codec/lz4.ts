@@ -1,10 +1,10 @@
 import { createRequire } from 'node:module'
 import { atOnce, inTurns } from '../../../kernel/slices.ts'
-import { corrupt, unpacksTooLarge } from './faults.ts'
+import { corrupt, unpacksTooLarge } from './batch-header.ts'
 
-// LZ4 frames. They are written by lz4-napi, and read by our own code: the package has no limit on
-// the unpacked size, stops after the first frame, and is slower. Checksums are neither written nor
-// read: the batch has its own.
+// LZ4 frames. They are written by lz4-napi, and read by our own code, because the package has no
+// limit on the unpacked size, stops after the first frame, and is slower. Checksums are neither
+// written nor read: the batch has its own.
 
 /** Loaded when first needed: few topics need it. */
 const load = createRequire(import.meta.url)
@@ -22,7 +22,7 @@ const STORED = 1 << 31
 const SHORTEST_MATCH = 4
 /** The most bytes to which one byte of a block can unpack. */
 const LARGEST_RATIO = 255
-/** Runs up to this length are copied byte by byte, which is faster. */
+/** Shorter runs are copied byte by byte, which is faster. */
 const LONG = 32
 
 /** Packs into one frame of independent blocks, the only ones that Java's client reads. */
@@ -31,18 +31,12 @@ export function packLz4(bytes: Buffer): Buffer {
   return library.compressFrameSync(bytes)
 }
 
-/**
- * Unpacks LZ4 frames.
- * @throws TidemarkError `BATCH_CORRUPT` · `BATCH_TOO_LARGE`
- */
+/** @throws TidemarkError `BATCH_CORRUPT` · `BATCH_TOO_LARGE` */
 export function unpackLz4(packed: Buffer, maxBytes: number): Buffer {
   return atOnce(unpackFrames(packed, maxBytes))
 }
 
-/**
- * As {@link unpackLz4}, yielding to the event loop between blocks.
- * @throws as {@link unpackLz4}
- */
+/** Yields to the event loop between blocks. */
 export function unpackLz4Apart(packed: Buffer, maxBytes: number): Promise<Buffer> {
   return inTurns(unpackFrames(packed, maxBytes))
 }
@@ -109,10 +103,7 @@ class Unpacker {
     this.#end += this.#packed.copy(this.#out, this.#end, this.at, to)
   }
 
-  /**
-   * Decodes sequences of literals followed by a match with earlier output. `limit` is the furthest
-   * position that they may reach.
-   */
+  /** Decodes literals followed by a match with earlier output, up to position `limit`. */
   #sequences(to: number, limit: number): void {
     const packed = this.#packed
     const out = this.#out
@@ -141,9 +132,7 @@ class Unpacker {
     this.#end = end
   }
 
-  /**
-   * A length that does not fit into four bits continues in bytes, up to the first that is not 255.
-   */
+  /** A length beyond four bits continues in bytes, up to the first that is not 255. */
   #length(bits: number): number {
     let length = bits
     if (bits === 15) {

@@ -1,9 +1,11 @@
 import { messageOf, TidemarkError } from '../../../kernel/errors.ts'
 import { MOST_UNPACKED_BYTES, type PackedBatch } from '../../port.ts'
-import { type AbortedTransaction, AbortedTransactions } from './aborted-transactions.ts'
+import { NumberReader } from '../../record-format.ts'
 import {
   type BatchHeader,
   CRC_FROM,
+  corrupt,
+  crc32c,
   HEADER_BYTES,
   lengthOfBatch,
   readBaseOffset,
@@ -12,13 +14,16 @@ import {
   readLastOffset,
 } from './batch-header.ts'
 import { unpack, unpackApart } from './compression.ts'
-import { crc32c } from './crc32c.ts'
-import { corrupt } from './faults.ts'
-import { FetchedRecords } from './fetched-records.ts'
-import { type Most, OpenBatch, RecordColumns, type Section } from './record-columns.ts'
-import { NumberReader } from './varint.ts'
+import {
+  FetchedRecords,
+  type Most,
+  OpenBatch,
+  RecordColumns,
+  type Section,
+} from './fetched-records.ts'
 
-// Decodes the bytes of a fetch response into records, some at a time: a batch may have a million.
+// Decodes the bytes of a fetch response into records, some at a time, because a batch may have a
+// million.
 
 /** Size of the smallest record, bytes: seven varints and no content. */
 const SMALLEST_RECORD = 7
@@ -27,25 +32,19 @@ const ALL: Most = { records: Number.POSITIVE_INFINITY, bytes: Number.POSITIVE_IN
 /** Type of the marker that ends an aborted transaction. */
 const ABORT = 0
 
-/** How to read a record set. */
 export interface RecordSetOptions {
   /** `topic-partition`, for error messages. */
   readonly partition: string
-  /** The offset that was requested: earlier records of the same batch are left out. */
+  /** Earlier records of the same batch are left out. */
   readonly fromOffset: number
-  /** The aborted transactions that the response lists under `read_committed`; empty otherwise. */
+  /** Aborted transactions that the response lists under `read_committed`. */
   readonly aborted: readonly AbortedTransaction[]
   /** The most bytes that a compressed batch may unpack to. @default 64 MiB */
   readonly maxUnpackedBytes?: number
-  /**
-   * A batch that unpacks to more is left to {@link RecordSet.unpack}, which does not block the
-   * event loop.
-   * @default no batch is
-   */
+  /** A batch that unpacks to more is left to {@link RecordSet.unpack}. @default no limit */
   readonly atOnceBytes?: number
 }
 
-/** What is read from a set in one go. */
 export interface Portion {
   /** Views into the set, or into its unpacked batches. */
   readonly records: FetchedRecords
@@ -61,9 +60,9 @@ interface Packed {
 }
 
 /**
- * A record set: whole batches, of which the last one may be cut off. Control records and records of
- * aborted transactions are left out. `where` of its errors is `topic-partition@offset`, with the
- * first offset of the batch.
+ * A record set: whole batches, of which the last one may be cut off. Control records and aborted
+ * records are left out. `where` of its errors is `topic-partition@offset`, with the first offset of
+ * the batch.
  */
 export class RecordSet {
   /** The offset to fetch next: after everything in the set. */
@@ -99,19 +98,17 @@ export class RecordSet {
     this.#end = end
   }
 
-  /** The offset from which the next records are read. */
+  /** Offset from which the next records are read. */
   get position(): number {
     return this.#position
   }
 
-  /** Has everything been read? */
   get isRead(): boolean {
     return this.#at >= this.#end && this.#open === null && this.#rest === null
   }
 
   /**
-   * Returns the next records, at most `most`; none where only gaps, markers and aborted records are
-   * left.
+   * Returns the next records; none where only gaps, markers and aborted records are left.
    * @returns `null`: the next batch has to be unpacked first, see {@link unpack}
    * @throws TidemarkError `BATCH_CORRUPT` · `NOT_SUPPORTED`: an unknown compression, an offset
    * above 2^53
@@ -127,10 +124,7 @@ export class RecordSet {
     })
   }
 
-  /**
-   * Unpacks the next batch without blocking the event loop.
-   * @throws TidemarkError as {@link next}
-   */
+  /** Unpacks the next batch without blocking the event loop. */
   async unpack(): Promise<void> {
     const large = this.#large
     if (large === null) return
@@ -160,15 +154,14 @@ export class RecordSet {
       nextOffset = Math.max(nextOffset, readLastOffset(this.#set, end) + 1)
       end += length
     }
-    // Brokers send the first batch whole. If there is none, the same fetch would be repeated
-    // forever.
+    // Brokers send the first batch whole. Without it the same fetch would be repeated forever.
     if (end === 0 && this.#set.length > 0) {
       throw corrupt(`${this.#set.length} bytes hold no whole batch`)
     }
     return { nextOffset, end }
   }
 
-  /** Returns batches that fit completely, or else one that fits in part. */
+  /** Returns batches that fit completely, or one that fits in part. */
   #gather(most: Most): OpenBatch[] {
     const batches: OpenBatch[] = []
     let { records, bytes } = most
@@ -196,10 +189,7 @@ export class RecordSet {
     return this.#fetched(columns, batches.at(-1)?.lastOffset)
   }
 
-  /**
-   * The next offset after the last records of a set is behind everything in the set, such as
-   * markers.
-   */
+  /** The next offset after the last records is behind everything in the set, such as markers. */
   #fetched(columns: RecordColumns, lastOffset = 0): FetchedRecords {
     const isLast = this.#current() === null && this.#rest === null
     const next = Math.max(lastOffset + 1, this.#o.fromOffset)
@@ -207,15 +197,12 @@ export class RecordSet {
     return new FetchedRecords(columns, this.#position)
   }
 
-  /** What comes next if no batch is open. */
+  /** The next batch if none is open. */
   get #rest(): Packed | PackedBatch | null {
     return this.#large ?? this.#tooLarge
   }
 
-  /**
-   * The batch from which records are read next; `null` at the end, and before a batch whose
-   * records cannot be read yet.
-   */
+  /** The open batch; `null` at the end, and before a batch whose records cannot be read yet. */
   #current(): OpenBatch | null {
     while (this.#open === null && this.#rest === null && this.#at < this.#end) {
       const packed = this.#next()
@@ -265,18 +252,14 @@ export class RecordSet {
 
   #begin(header: BatchHeader, section: Section): void {
     const { from, to } = section
-    // Columns are allocated for as many records as the header says, so check that the bytes allow
-    // them.
+    // Columns are allocated for as many records as the header says.
     if (header.count > (to - from) / SMALLEST_RECORD) {
       throw corrupt(`${header.count} records cannot be in ${to - from} bytes`)
     }
     this.#open = new OpenBatch(header, section)
   }
 
-  /**
-   * Keeps a batch that unpacks to too much, to be handed over packed.
-   * @throws the error, unless it is `BATCH_TOO_LARGE`
-   */
+  /** Keeps a batch that unpacks to too much, and throws any other error. */
   #setAside({ header, at, to }: Packed, error: unknown): void {
     if (!isTooLarge(error)) throw error
     const { baseOffset, lastOffset, maxTimestampMs: timestampMs } = header
@@ -287,10 +270,7 @@ export class RecordSet {
     this.#tooLarge = { offset, lastOffset, count, timestampMs, bytes, error: placed }
   }
 
-  /**
-   * Returns the type of the first record in a control batch. Its key is a version and a type, 16
-   * bits each.
-   */
+  /** Type of the first record in a control batch. Its key is a version and a type, 16 bits each. */
   #markerOf({ header, at, to }: Packed): number {
     if (header.compression !== 0) throw corrupt('a control batch is compressed')
     const reader = new NumberReader(this.#set, at + HEADER_BYTES)
@@ -327,10 +307,7 @@ function isTooLarge(error: unknown): boolean {
   return error instanceof TidemarkError && error.code === 'BATCH_TOO_LARGE'
 }
 
-/**
- * Returns all batches in one buffer, as columns need them. Uncompressed batches lie in the set
- * already; others are concatenated. `shifts`: how far each batch is shifted against its own bytes.
- */
+/** Returns all batches in one buffer, and how far each is shifted against its own bytes. */
 function inOneBuffer(batches: readonly OpenBatch[]): { bytes: Buffer; shifts: readonly number[] } {
   const [first] = batches
   if (first === undefined) return { bytes: EMPTY, shifts: [] }
@@ -344,4 +321,51 @@ function inOneBuffer(batches: readonly OpenBatch[]): { bytes: Buffer; shifts: re
     return shift
   })
   return { bytes: Buffer.concat(batches.map((b) => b.bytes.subarray(b.at, b.to))), shifts }
+}
+
+/**
+ * Reads a whole record set in one go.
+ * @throws TidemarkError as {@link RecordSet.next} · `BATCH_TOO_LARGE`
+ */
+export function decodeRecords(set: Buffer, options: RecordSetOptions): FetchedRecords {
+  const records = new RecordSet(set, options)
+  const first = records.next() as Portion
+  const tooLarge = first.packed ?? (records.isRead ? null : records.next()?.packed)
+  if (tooLarge) throw tooLarge.error
+  return first.records
+}
+
+export interface AbortedTransaction {
+  readonly producerId: number
+  readonly firstOffset: number
+}
+
+/** Tells which batches belong to aborted transactions, while a record set is read. */
+class AbortedTransactions {
+  /** Transactions ahead, the one with the first offset last (brokers list them by their end). */
+  readonly #ahead: AbortedTransaction[]
+  readonly #producers = new Set<number>()
+
+  constructor(aborted: readonly AbortedTransaction[]) {
+    this.#ahead = aborted.toSorted((a, b) => b.firstOffset - a.firstOffset)
+  }
+
+  /** Called when reading has reached a batch that ends at `lastOffset`. */
+  reach(lastOffset: number): void {
+    for (let next = this.#ahead.at(-1); next !== undefined; next = this.#ahead.at(-1)) {
+      if (next.firstOffset > lastOffset) return
+      this.#producers.add(next.producerId)
+      this.#ahead.pop()
+    }
+  }
+
+  /** Called at the producer's abort marker: later batches belong to another transaction. */
+  end(producerId: number): void {
+    this.#producers.delete(producerId)
+  }
+
+  /** Is a transactional batch of this producer aborted at the current position? */
+  has(producerId: number): boolean {
+    return this.#producers.has(producerId)
+  }
 }

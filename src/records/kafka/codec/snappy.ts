@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module'
-import { corrupt, unpacksTooLarge } from './faults.ts'
+import { corrupt, unpacksTooLarge } from './batch-header.ts'
 
 // Snappy, raw and in the framing of Java's library (xerial): blocks, each after its length.
 
@@ -7,30 +7,25 @@ import { corrupt, unpacksTooLarge } from './faults.ts'
 const load = createRequire(import.meta.url)
 let library: typeof import('snappy') | null = null
 
-/** Otherwise the output is external memory, which costs many times more. */
+/** External memory would cost many times more. */
 const COPIED = { copyOutputData: true }
 const FRAME = Buffer.from('82534e4150505900', 'hex')
 /** The frame's magic bytes, and two versions of 32 bits each. */
 const FRAME_HEADER_BYTES = 16
-/** Bytes of a block's length. */
 const LENGTH_BYTES = 4
 /** The version, and the oldest one that can read it, as the library writes them. */
 const FRAME_HEADER = Buffer.concat([FRAME, Buffer.from('0000000100000001', 'hex')])
 
 /**
- * Unpacks snappy.
- * @throws TidemarkError `BATCH_CORRUPT` · `BATCH_TOO_LARGE`, and what the library throws for
- * corrupt data
+ * @throws TidemarkError `BATCH_CORRUPT` · `BATCH_TOO_LARGE`, and errors of the library for corrupt
+ * data
  */
 export function unpackSnappy(packed: Buffer, maxBytes: number): Buffer {
   const blocks = blocksWithin(packed, maxBytes)
   return joined(blocks.map((block) => snappy().uncompressSync(block, COPIED) as Buffer))
 }
 
-/**
- * As {@link unpackSnappy}, in another thread.
- * @throws as {@link unpackSnappy}
- */
+/** Unpacks in another thread. */
 export async function unpackSnappyApart(packed: Buffer, maxBytes: number): Promise<Buffer> {
   const unpacked: Buffer[] = []
   for (const block of blocksWithin(packed, maxBytes)) {
@@ -51,7 +46,6 @@ function joined(unpacked: readonly Buffer[]): Buffer {
   return unpacked.length === 1 ? (unpacked[0] as Buffer) : Buffer.concat(unpacked)
 }
 
-/** Packs into a frame of one block. */
 export function packSnappy(bytes: Buffer): Buffer {
   const block = snappy().compressSync(bytes, COPIED)
   const length = Buffer.allocUnsafe(LENGTH_BYTES)

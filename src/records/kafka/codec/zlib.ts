@@ -1,9 +1,12 @@
 import { promisify } from 'node:util'
 import * as zlib from 'node:zlib'
+import { Decompress } from 'fzstd'
 import { messageOf, TidemarkError } from '../../../kernel/errors.ts'
-import { corrupt, unpacksTooLarge } from './faults.ts'
+import { atOnce, inTurns } from '../../../kernel/slices.ts'
+import { corrupt, unpacksTooLarge } from './batch-header.ts'
 
-// The compressions that Node has built in: gzip, and zstd in newer versions.
+// gzip and zstd of Node's zlib. Node has zstd from 22.15 on; before that it is read in JavaScript,
+// which takes three times as long.
 
 interface UnpackOptions {
   readonly maxOutputLength: number
@@ -20,23 +23,16 @@ type UnpackApart = (
 const FASTEST = 1
 const PIECE_BYTES = 2 ** 20
 
-/** Packs gzip, at the fastest level. */
 export function packGzip(bytes: Buffer): Buffer {
   return zlib.gzipSync(bytes, { level: FASTEST })
 }
 
-/**
- * Unpacks gzip.
- * @throws TidemarkError `BATCH_CORRUPT` · `BATCH_TOO_LARGE`
- */
+/** @throws TidemarkError `BATCH_CORRUPT` · `BATCH_TOO_LARGE` */
 export function unpackGzip(packed: Buffer, maxBytes: number): Buffer {
   return within(maxBytes, packed, zlib.gunzipSync)
 }
 
-/**
- * As {@link unpackGzip}, in another thread.
- * @throws TidemarkError as {@link unpackGzip}
- */
+/** Unpacks in another thread. */
 export function unpackGzipApart(packed: Buffer, maxBytes: number): Promise<Buffer> {
   return withinApart(maxBytes, packed, zlib.gunzip)
 }
@@ -48,10 +44,7 @@ const { zstdCompressSync, zstdDecompressSync, zstdDecompress } = zlib as {
   zstdDecompress?: UnpackApart
 }
 
-/**
- * Packs zstd, at its default level.
- * @throws TidemarkError `NOT_SUPPORTED`: this version of Node cannot
- */
+/** @throws TidemarkError `NOT_SUPPORTED`: this version of Node has no zstd */
 export function packZstd(bytes: Buffer): Buffer {
   if (zstdCompressSync === undefined) {
     throw new TidemarkError('NOT_SUPPORTED', `Node ${process.versions.node} has no zstd`)
@@ -60,16 +53,16 @@ export function packZstd(bytes: Buffer): Buffer {
 }
 
 /**
- * Unpacks one zstd frame. `null`: this version of Node cannot.
+ * `null`: Node cannot.
  * @throws TidemarkError `BATCH_CORRUPT` · `BATCH_TOO_LARGE`
  */
-export const unpackZstdFrame =
+const unpackZstdFrame =
   zstdDecompressSync === undefined
     ? null
     : (frame: Buffer, maxBytes: number) => within(maxBytes, frame, zstdDecompressSync)
 
-/** As {@link unpackZstdFrame}, in another thread. */
-export const unpackZstdFrameApart =
+/** Unpacks in another thread. */
+const unpackZstdFrameApart =
   zstdDecompress === undefined
     ? null
     : (frame: Buffer, maxBytes: number) => withinApart(maxBytes, frame, zstdDecompress)
@@ -84,7 +77,7 @@ function within(maxBytes: number, packed: Buffer, unpack: Unpack): Buffer {
 
 async function withinApart(maxBytes: number, packed: Buffer, unpack: UnpackApart): Promise<Buffer> {
   try {
-    // Each piece is a callback from the other thread, so use few large ones.
+    // Each piece is a callback from the other thread, so pieces are large.
     const options = { maxOutputLength: maxBytes, chunkSize: PIECE_BYTES }
     return await promisify(unpack)(packed, options)
   } catch (error) {
@@ -95,4 +88,136 @@ async function withinApart(maxBytes: number, packed: Buffer, unpack: UnpackApart
 function refusal(error: unknown, maxBytes: number): TidemarkError {
   const isTooLarge = (error as { code?: unknown }).code === 'ERR_BUFFER_TOO_LARGE'
   return isTooLarge ? unpacksTooLarge(maxBytes) : corrupt(messageOf(error), error)
+}
+
+const FRAME = 0xfd2fb528
+/** Magic number of skippable frames; its last four bits vary. */
+const SKIPPABLE = 0x184d2a50
+const SINGLE_SEGMENT = 1 << 5
+const HAS_CHECKSUM = 1 << 2
+/** Bytes of the dictionary id and of the content length, by two bits of the frame's descriptor. */
+const DICTIONARY_ID_BYTES = [0, 1, 2, 4] as const
+const CONTENT_LENGTH_BYTES = [0, 2, 4, 8] as const
+/** The largest window that zstd accepts by default; the library allocates it before reading. */
+const MAX_WINDOW_BYTES = 128 * 2 ** 20
+/** Type of a block that is one repeated byte. */
+const REPEATED = 1
+
+type UnpackFrame = (frame: Buffer, maxBytes: number) => Uint8Array
+type UnpackFrameApart = (frame: Buffer, maxBytes: number) => Promise<Uint8Array>
+
+/**
+ * @param unpackFrame
+ * @default Node's, where it has one
+ * @throws TidemarkError `BATCH_CORRUPT` · `BATCH_TOO_LARGE`, and errors of the library for corrupt
+ * data
+ */
+export function unpackZstd(
+  packed: Buffer,
+  maxBytes: number,
+  unpackFrame: UnpackFrame = unpackZstdFrame ?? unpackFrameInJs,
+): Buffer {
+  const parts: Uint8Array[] = []
+  let left = maxBytes
+  for (const frame of framesOf(packed)) {
+    const part = unpackFrame(frame, left)
+    parts.push(part)
+    left -= part.length
+  }
+  return Buffer.concat(parts)
+}
+
+/** @param unpackFrame @default Node's, where it has one */
+export async function unpackZstdApart(
+  packed: Buffer,
+  maxBytes: number,
+  unpackFrame: UnpackFrameApart = unpackZstdFrameApart ?? unpackFrameInJsApart,
+): Promise<Buffer> {
+  const parts: Uint8Array[] = []
+  let left = maxBytes
+  for (const frame of framesOf(packed)) {
+    const part = await unpackFrame(frame, left)
+    parts.push(part)
+    left -= part.length
+  }
+  return Buffer.concat(parts)
+}
+
+export function unpackFrameInJs(frame: Buffer, maxBytes: number): Buffer {
+  return atOnce(unpackBlocks(frame, maxBytes))
+}
+
+function unpackFrameInJsApart(frame: Buffer, maxBytes: number): Promise<Buffer> {
+  return inTurns(unpackBlocks(frame, maxBytes))
+}
+
+function* unpackBlocks(frame: Buffer, maxBytes: number): Generator<void, Buffer> {
+  const blocks: Uint8Array[] = []
+  let left = maxBytes
+  const unpacker = new Decompress((block) => {
+    left -= block.length
+    if (left < 0) throw unpacksTooLarge(maxBytes)
+    blocks.push(block)
+  })
+  let at = 0
+  for (const to of blockEndsOf(frame, 0)) {
+    unpacker.push(frame.subarray(at, to))
+    at = to
+    yield
+  }
+  unpacker.push(frame.subarray(at), true)
+  return Buffer.concat(blocks)
+}
+
+/** One by one, because Node reads the first frame only, and the library checks only its window. */
+function* framesOf(packed: Buffer): Generator<Buffer> {
+  let at = 0
+  do {
+    const magic = packed.readUInt32LE(at)
+    if ((magic & ~15) === SKIPPABLE) {
+      at += 8 + packed.readUInt32LE(at + 4)
+      continue
+    }
+    if (magic !== FRAME) throw corrupt('the data is not a zstd frame')
+    const to = endOfFrame(packed, at)
+    yield packed.subarray(at, to)
+    at = to
+  } while (at < packed.length)
+}
+
+function endOfFrame(packed: Buffer, at: number): number {
+  let end = at
+  for (const to of blockEndsOf(packed, at)) end = to
+  return end + (packed.readUInt8(at + 4) & HAS_CHECKSUM ? 4 : 0)
+}
+
+/** Returns the ends of a frame's blocks. Each block unpacks to at most 128 KiB. */
+function* blockEndsOf(packed: Buffer, at: number): Generator<number> {
+  const descriptor = packed.readUInt8(at + 4)
+  const isSingle = (descriptor & SINGLE_SEGMENT) !== 0
+  const windowAt = at + 5
+  const contentAt = windowAt + (isSingle ? 0 : 1) + (DICTIONARY_ID_BYTES[descriptor & 3] as number)
+  const contentBytes =
+    isSingle && descriptor < 64 ? 1 : (CONTENT_LENGTH_BYTES[descriptor >>> 6] as number)
+  const window = isSingle
+    ? littleEndian(packed, contentAt, contentBytes)
+    : windowOf(packed.readUInt8(windowAt))
+  if (window > MAX_WINDOW_BYTES)
+    throw corrupt(`the zstd window of ${window} bytes is larger than ${MAX_WINDOW_BYTES}`)
+  let next = contentAt + contentBytes
+  for (let isLast = false; !isLast; ) {
+    const block = packed.readUIntLE(next, 3)
+    isLast = (block & 1) !== 0
+    next += 3 + (((block >>> 1) & 3) === REPEATED ? 1 : block >>> 3)
+    yield next
+  }
+}
+
+/** A power of two, plus eighths of it. */
+function windowOf(descriptor: number): number {
+  return 2 ** (10 + (descriptor >>> 3)) * (1 + (descriptor & 7) / 8)
+}
+
+function littleEndian(packed: Buffer, at: number, bytes: number): number {
+  return bytes === 8 ? Number(packed.readBigUInt64LE(at)) : packed.readUIntLE(at, bytes)
 }

@@ -1,14 +1,18 @@
 import kafkajs, { type AuthenticationProviderArgs, type Mechanism } from 'kafkajs'
 import { messageOf, TidemarkError } from '../../../kernel/errors.ts'
-import { type AccessToken, unavailable } from './access-token.ts'
-import { tokensOfClient } from './client-credentials.ts'
-import { tokensOfAws } from './msk-iam.ts'
-import type { BearerOptions, KafkaSasl } from './sasl-options.ts'
-import { TokenFile } from './token-file.ts'
-import { type RenewalContext, RenewedTokens, type Tokens } from './tokens.ts'
+import type { BearerOptions, KafkaSasl } from '../options.ts'
+import { tokensOfAws, tokensOfClient } from './token-providers.ts'
+import {
+  type AccessToken,
+  type RenewalContext,
+  RenewedTokens,
+  TokenFile,
+  type Tokens,
+  unavailable,
+} from './tokens.ts'
 
 // SASL OAUTHBEARER (RFC 7628), instead of the library's own. That one takes a refusal for success,
-// because a broker first answers with the reason, and with an error only once that is acknowledged.
+// because a broker answers with the reason first, and with an error only once that is acknowledged.
 
 type Send = AuthenticationProviderArgs['saslAuthenticate']
 
@@ -16,12 +20,10 @@ const ACKNOWLEDGEMENT = '\u0001'
 /** Size of the length in front of an answer, bytes. */
 const LENGTH_BYTES = 4
 
-/** Authenticates the connections of a driver with access tokens. */
 export class BearerLogin implements Mechanism {
   readonly mechanism = 'oauthbearer'
   readonly #tokens: Tokens
   readonly #extensions: string
-  /** The tokens that a broker has accepted. */
   readonly #accepted = new WeakSet<AccessToken>()
 
   constructor(tokens: Tokens, extensions: Readonly<Record<string, string>>) {
@@ -32,15 +34,12 @@ export class BearerLogin implements Mechanism {
   }
 
   /**
-   * Makes sure that there is a token. Called before an exchange begins: in the middle of it the
-   * broker takes nothing else, so that a connection without a token would end.
-   * @throws as {@link Tokens.current}, for the library
+   * In the middle of an exchange the broker takes nothing else, so there must be a token before.
    */
   async prepare(): Promise<void> {
     await this.#token()
   }
 
-  /** Called by the library for each exchange. */
   authenticationProvider({
     saslAuthenticate,
   }: Pick<AuthenticationProviderArgs, 'saslAuthenticate'>) {
@@ -54,11 +53,11 @@ export class BearerLogin implements Mechanism {
   async #authenticate(send: Send): Promise<void> {
     const token = await this.#token()
     const refusal = await this.#exchange(send, token)
-    if (refusal !== null) throw forLibrary(this.#judged(token, refusal))
+    if (refusal !== null) throw forLibrary(this.#refusalOf(token, refusal))
     this.#accepted.add(token)
   }
 
-  /** @returns why the broker refuses the token; `null`: it does not */
+  /** @returns why the broker refuses the token */
   async #exchange(send: Send, { value }: AccessToken): Promise<string | null> {
     try {
       const reason = await say(send, `n,,\u0001auth=Bearer ${value}\u0001${this.#extensions}\u0001`)
@@ -71,8 +70,8 @@ export class BearerLogin implements Mechanism {
     }
   }
 
-  /** A token that was accepted before may have been revoked; the next one may be accepted again. */
-  #judged(token: AccessToken, refusal: string): TidemarkError {
+  /** An accepted token may have been revoked; the next one may be accepted again. */
+  #refusalOf(token: AccessToken, refusal: string): TidemarkError {
     const message = `the broker refuses the access token: ${refusal}`
     if (this.#accepted.has(token)) {
       this.#tokens.drop(token)
@@ -91,7 +90,7 @@ export class BearerLogin implements Mechanism {
   }
 }
 
-/** The login with access tokens that the options ask for; `null`: they ask for another one. */
+/** `null`: the options ask for another login. */
 export function bearerLoginOf(
   sasl: KafkaSasl | undefined,
   context: RenewalContext,
@@ -111,7 +110,6 @@ function tokensOf(token: BearerOptions['token'], context: RenewalContext): Token
   return new RenewedTokens(tokensOfClient(token, context.clock), context)
 }
 
-/** Sends one message of an exchange and returns the answer. */
 async function say(send: Send, message: string): Promise<string> {
   const text = Buffer.from(message)
   const request = Buffer.alloc(LENGTH_BYTES + text.length)
@@ -127,7 +125,7 @@ async function say(send: Send, message: string): Promise<string> {
   return answer ?? ''
 }
 
-/** The library retries other errors; whoever asked for the connection does that here. */
+/** The library would retry other errors. */
 function forLibrary(cause: TidemarkError): Error {
   return Object.assign(new kafkajs.KafkaJSNonRetriableError(cause.message), { cause })
 }

@@ -1,14 +1,13 @@
+import { readFile } from 'node:fs/promises'
 import type { Clock } from '../../../kernel/clock.ts'
-import { messageOf, TidemarkError } from '../../../kernel/errors.ts'
+import { type ErrorDetails, messageOf, TidemarkError } from '../../../kernel/errors.ts'
 import { Backoff, type Random } from '../../../kernel/random.ts'
 import { within } from '../waiting.ts'
-import { type AccessToken, isBearer, unavailable } from './access-token.ts'
 
-// The access token that connections authenticate with. One for all connections: it is renewed when
-// 80 % of its life are over, as in Kafka's Java client (sasl.login.refresh.window.factor). While it
-// cannot be renewed, the present one is used until it runs out.
+// Access tokens for SASL OAUTHBEARER: one for all connections. A token is renewed when 80 % of its
+// life are over, as in Kafka's Java client (sasl.login.refresh.window.factor). While it cannot be
+// renewed, the present one is used until it runs out.
 
-/** Where connections get the token that they authenticate with. */
 export interface Tokens {
   /**
    * Returns a token that has not run out.
@@ -18,18 +17,15 @@ export interface Tokens {
   current(): Promise<AccessToken>
   /** A broker that had accepted this token no longer does. */
   drop(token: AccessToken): void
-  /** Nothing is renewed any more. */
   close(): void
 }
 
 /** Gets a new token; the signal aborts when it is no longer wanted. */
 export type TokenProvider = (signal: AbortSignal) => Promise<AccessToken>
 
-/** What {@link RenewedTokens} works with. */
 export interface RenewalContext {
   readonly clock: Clock
   readonly random: Random
-  /** Called when the token cannot be renewed. */
   readonly log: (warning: string) => void
 }
 
@@ -50,14 +46,13 @@ interface Held {
   readonly lifeMs: number
 }
 
-/** The tokens of a provider, one after the other. The first one is requested when it is needed. */
+/** Tokens of a provider, one after the other; the first when it is needed. */
 export class RenewedTokens implements Tokens {
   readonly #provide: TokenProvider
   readonly #context: RenewalContext
   readonly #backoff: Backoff
   readonly #closing = new AbortController()
   #held: Held | null = null
-  /** Why the last request failed; `null`: it did not. */
   #failure: TidemarkError | null = null
   #request: Promise<void> | null = null
   #cancelNext = () => {}
@@ -135,7 +130,7 @@ export class RenewedTokens implements Tokens {
   }
 }
 
-/** By the clock that says more: one of them may have been set, the other may have stood still. */
+/** By the clock that says more: one may have been set, the other may have stood still. */
 function ageMs({ sinceMs, sinceElapsedMs }: Held, clock: Clock): number {
   return Math.max(clock.nowMs() - sinceMs, clock.elapsedMs() - sinceElapsedMs)
 }
@@ -144,8 +139,84 @@ function isValid(held: Held | null, clock: Clock): held is Held {
   return held !== null && ageMs(held, clock) < held.lifeMs
 }
 
-/** A provider that throws anything else may succeed the next time. */
+/** Any other error of a provider may be temporary. */
 function asFailure(thrown: unknown): TidemarkError {
   if (thrown instanceof TidemarkError) return thrown
   return unavailable(`there is no access token: ${messageOf(thrown)}`, { cause: thrown })
+}
+
+/** An access token for SASL OAUTHBEARER. */
+export interface AccessToken {
+  /** The token as its issuer made it, such as a JWT. */
+  readonly value: string
+  /** When it runs out, ms since the epoch. */
+  readonly expiresAtMs: number
+}
+
+/** RFC 6750, section 2.1. */
+const BEARER = /^[\w.~+/-]+=*$/
+
+export function isBearer(value: unknown): value is string {
+  return typeof value === 'string' && BEARER.test(value)
+}
+
+/** Time when a JWT runs out, ms since the epoch; `null`: it is no JWT, or does not say. */
+export function expiryOfJwt(value: string): number | null {
+  const [, claims = ''] = value.split('.')
+  try {
+    const { exp } = JSON.parse(Buffer.from(claims, 'base64url').toString()) as { exp?: unknown }
+    return typeof exp === 'number' ? exp * 1_000 : null
+  } catch {
+    return null
+  }
+}
+
+export function unavailable(message: string, details: ErrorDetails = {}): TidemarkError {
+  return new TidemarkError('BROKER_UNAVAILABLE', message, details)
+}
+
+/** A file whose token is replaced before it runs out, as of Kubernetes' service accounts. */
+export class TokenFile implements Tokens {
+  readonly #path: string
+  readonly #clock: Clock
+  #latest: AccessToken | null = null
+
+  constructor(path: string, clock: Clock) {
+    this.#path = path
+    this.#clock = clock
+  }
+
+  async current(): Promise<AccessToken> {
+    const value = await this.#read()
+    if (value !== this.#latest?.value) {
+      // Only the issuer of a token that is no JWT knows when it runs out.
+      this.#latest = { value, expiresAtMs: expiryOfJwt(value) ?? Number.POSITIVE_INFINITY }
+    }
+    const { expiresAtMs } = this.#latest
+    const leftMs = expiresAtMs - this.#clock.nowMs()
+    if (leftMs > 0) return this.#latest
+    throw this.#unavailable(`ran out ${-leftMs} ms ago`)
+  }
+
+  drop(): void {
+    // The file is read each time.
+  }
+
+  close(): void {
+    // Nothing is kept open.
+  }
+
+  async #read(): Promise<string> {
+    const text = await readFile(this.#path, 'utf8').catch((cause: unknown) => {
+      throw this.#unavailable(`cannot be read: ${messageOf(cause)}`, cause)
+    })
+    const value = text.trim()
+    if (isBearer(value)) return value
+    throw this.#unavailable('is no bearer token (RFC 6750)')
+  }
+
+  #unavailable(what: string, cause?: unknown) {
+    const hint = 'whatever writes the file should replace it before its token runs out'
+    return unavailable(`the access token in ${this.#path} ${what}`, { hint, cause })
+  }
 }

@@ -1,14 +1,11 @@
-// The primitive types of the Kafka protocol, big-endian. "Flexible" versions (KIP-482) have compact
+// Primitive types of the Kafka protocol, big-endian. "Flexible" versions (KIP-482) have compact
 // strings and arrays, whose lengths are varints one larger than the length itself, and tagged
 // fields after every structure.
 
 const FIRST_ROOM_BYTES = 256
 const UUID_BYTES = 16
 
-/**
- * Writes a request as a list of pieces. Record sets are pieces of their own, so that they are not
- * copied.
- */
+/** Writes a request as pieces. Record sets are pieces of their own, so that they are not copied. */
 export class RequestWriter {
   readonly #isFlexible: boolean
   readonly #pieces: Buffer[] = []
@@ -79,7 +76,6 @@ export class RequestWriter {
     return this
   }
 
-  /** A record set, without copying it. */
   records(set: readonly Buffer[]): this {
     const length = set.reduce((sum, piece) => sum + piece.length, 0)
     if (this.#isFlexible) this.#varint(length + 1)
@@ -94,7 +90,6 @@ export class RequestWriter {
     return this.#isFlexible ? this.#varint(0) : this
   }
 
-  /** Returns everything that was written. */
   pieces(): readonly Buffer[] {
     this.#cut()
     return this.#pieces
@@ -134,10 +129,7 @@ export class ResponseReader {
     this.#isFlexible = isFlexible
   }
 
-  /**
-   * Returns a reader of the rest in classic or flexible encoding: the header of a response does not
-   * always have the encoding of its body.
-   */
+  /** Returns a reader of the rest in another encoding: header and body of a response may differ. */
   as(isFlexible: boolean): ResponseReader {
     return new ResponseReader(this.#bytes.subarray(this.#at), isFlexible)
   }
@@ -165,7 +157,6 @@ export class ResponseReader {
     this.#throttleMs = this.int32()
   }
 
-  /** What {@link throttle} has read. */
   get throttleMs(): number {
     return this.#throttleMs
   }
@@ -184,7 +175,6 @@ export class ResponseReader {
     return this.#slice(length).toString('utf8')
   }
 
-  /** A UUID in Kafka's notation (base64url); `null`: the zero UUID. */
   uuid(): string | null {
     const bytes = this.#slice(UUID_BYTES)
     return bytes.every((byte) => byte === 0) ? null : bytes.toString('base64url')
@@ -199,7 +189,6 @@ export class ResponseReader {
     return Array.from({ length: Math.max(0, length) }, () => read(this))
   }
 
-  /** A view into the response. */
   bytes(): Buffer {
     const length = this.#isFlexible ? this.varint() - 1 : this.int32()
     return this.#slice(Math.max(0, length))
@@ -213,7 +202,6 @@ export class ResponseReader {
     }
   }
 
-  /** The tagged fields that end a structure, by tag. */
   tagged(): Map<number, ResponseReader> {
     const fields = new Map<number, ResponseReader>()
     for (let left = this.varint(); left > 0; left--) {

@@ -1,22 +1,16 @@
 import type { TopicPartition } from '../../port.ts'
-import type { AbortedTransaction } from '../codec/aborted-transactions.ts'
-import { topicsOf } from './by-topic.ts'
+import type { AbortedTransaction } from '../codec/record-set.ts'
 import type { ResponseReader } from './bytes.ts'
-import { type Request, request } from './request.ts'
+import { classic, flexible, type Request, request, topicsOf } from './protocol.ts'
 
-/** A partition and the offset from which to fetch. */
-export interface FetchPosition extends TopicPartition {
+interface FetchPosition extends TopicPartition {
   /** `null`: the topic is requested by name. */
   readonly topicId: string | null
   readonly offset: number
-  /**
-   * The leader epoch that this client knows; a leader of another epoch answers with an error. −1:
-   * any epoch.
-   */
+  /** A leader of another epoch answers with an error; −1: any. */
   readonly leaderEpoch: number
 }
 
-/** Limits of a fetch. */
 export interface FetchOptions {
   /** The broker answers when it has this many bytes, or after `maxWaitMs`. */
   readonly minBytes: number
@@ -36,7 +30,6 @@ export const ONE_BATCH: FetchOptions = {
   maxPartitionBytes: 1,
 }
 
-/** What a fetch response contains for a partition. */
 export interface FetchedPartition extends TopicPartition {
   readonly code: number
   readonly highWatermark: number
@@ -49,10 +42,9 @@ export interface FetchedPartition extends TopicPartition {
 const READ_COMMITTED = 1
 
 /**
- * Fetch. The broker fills partitions in the given order. The record sets are views into the
- * response.
- * @param isById requests topics by id, so that a topic that was deleted and created again under the
- * same name is a different one (KIP-516); all positions must have an id
+ * Fetches in the given order. The record sets are views into the response.
+ * @param isById requests topics by id, so that a topic that was created again under the same name
+ * is a different one (KIP-516); all positions must have an id
  */
 export function fetch(
   positions: readonly FetchPosition[],
@@ -61,43 +53,38 @@ export function fetch(
 ): Request<{ readonly code: number; readonly partitions: readonly FetchedPartition[] }> {
   const topics = topicsOf(positions)
   const nameOf = new Map(positions.map(({ topic, topicId }) => [topicId, topic]))
-  const asked = request(
-    'Fetch',
-    isById ? { version: 13, isFlexible: true } : { version: 11, isFlexible: false },
-    {
-      write: (to) => {
-        // No replica id and no fetch session: every request is complete in itself.
-        to.int32(-1).int32(o.maxWaitMs).int32(o.minBytes).int32(o.maxBytes).int8(READ_COMMITTED)
-        to.int32(0).int32(-1)
-        to.array(topics, ([topic, of]) => {
-          if (isById) to.uuid(of[0]?.topicId ?? null)
-          else to.string(topic)
-          to.array(of, ({ partition, offset, leaderEpoch }) => {
-            to.int32(partition).int32(leaderEpoch).int64(offset)
-            // The epoch of the last read record is checked with OffsetForLeaderEpoch, which older
-            // brokers support as well.
-            if (isById) to.int32(-1)
-            // Log start offset, which only replicas send.
-            to.int64(-1).int32(o.maxPartitionBytes).endStruct()
-          }).endStruct()
-        })
-        to.array([], () => {}).string('')
-      },
-      read: (from) => {
-        from.throttle()
-        const code = from.int16()
-        // Session id.
-        from.int32()
-        const found = from.array((t) => {
-          const topic = isById ? nameOf.get(t.uuid()) : t.string()
-          const of = t.array((p) => partitionFrom(p, topic ?? ''))
-          t.endStruct()
-          return of
-        })
-        return { code, partitions: found.flat() }
-      },
+  const asked = request('Fetch', isById ? flexible(13) : classic(11), {
+    write: (to) => {
+      // No replica id and no fetch session: every request is complete in itself.
+      to.int32(-1).int32(o.maxWaitMs).int32(o.minBytes).int32(o.maxBytes).int8(READ_COMMITTED)
+      to.int32(0).int32(-1)
+      to.array(topics, ([topic, of]) => {
+        if (isById) to.uuid(of[0]?.topicId ?? null)
+        else to.string(topic)
+        to.array(of, ({ partition, offset, leaderEpoch }) => {
+          to.int32(partition).int32(leaderEpoch).int64(offset)
+          // OffsetForLeaderEpoch checks the epoch of the last read record, because older brokers
+          // support it as well.
+          if (isById) to.int32(-1)
+          // Log start offset, which only replicas send.
+          to.int64(-1).int32(o.maxPartitionBytes).endStruct()
+        }).endStruct()
+      })
+      to.array([], () => {}).string('')
     },
-  )
+    read: (from) => {
+      const code = from.int16()
+      // Session id.
+      from.int32()
+      const found = from.array((t) => {
+        const topic = isById ? nameOf.get(t.uuid()) : t.string()
+        const of = t.array((p) => partitionFrom(p, topic ?? ''))
+        t.endStruct()
+        return of
+      })
+      return { code, partitions: found.flat() }
+    },
+  })
   return { ...asked, waitsMs: o.maxWaitMs }
 }
 
@@ -120,4 +107,101 @@ function partitionFrom(from: ResponseReader, topic: string): FetchedPartition {
   const set = from.bytes()
   from.endStruct()
   return { ...fetched, set }
+}
+
+/**
+ * The offset to look up. `low`: that of the first record. `stable`: the end for a reader of
+ * committed records (last stable offset). A number: that of the first record whose timestamp is not
+ * before it, ms since the epoch; −1 when there is none.
+ */
+export type LogEnd = 'low' | 'stable' | number
+
+const TIMESTAMPS = { low: -2, stable: -1 } as const
+
+/** A leader of another epoch than the client's answers with an error; −1: any. */
+interface Led extends TopicPartition {
+  readonly leaderEpoch: number
+}
+
+interface ListedOffset extends TopicPartition {
+  readonly code: number
+  readonly offset: number
+}
+
+export function listOffsets(
+  partitions: readonly Led[],
+  end: LogEnd,
+): Request<readonly ListedOffset[]> {
+  return request('ListOffsets', classic(5), {
+    write: (to) => {
+      // Replica id: a client has none.
+      to.int32(-1).int8(READ_COMMITTED)
+      to.array(topicsOf(partitions), ([topic, of]) => {
+        to.string(topic).array(of, ({ partition, leaderEpoch }) => {
+          to.int32(partition).int32(leaderEpoch)
+          to.int64(typeof end === 'number' ? end : TIMESTAMPS[end])
+        })
+      })
+    },
+    read: (from) => {
+      const topics = from.array((t) => {
+        const topic = t.string() ?? ''
+        return t.array((p) => {
+          const [partition, code] = [p.int32(), p.int16()]
+          // Timestamp of the record.
+          p.int64()
+          const offset = p.int64()
+          // Leader epoch of the record.
+          p.int32()
+          return { topic, partition, code, offset }
+        })
+      })
+      return topics.flat()
+    },
+  })
+}
+
+interface EpochPosition extends TopicPartition {
+  /** Leader epoch that this client knows. */
+  readonly currentEpoch: number
+  /** Leader epoch of the last record that was read. */
+  readonly epoch: number
+}
+
+export interface EpochEnd extends TopicPartition {
+  readonly code: number
+  /** The newest epoch that is not above the requested one; −1: the leader knows of none. */
+  readonly epoch: number
+  /** End offset of the records of that epoch; −1: not known. */
+  readonly endOffset: number
+}
+
+/** Looks up where the leader's log ends for the epoch of the last read record (KIP-320). */
+export function offsetForLeaderEpoch(
+  positions: readonly EpochPosition[],
+): Request<readonly EpochEnd[]> {
+  return request('OffsetForLeaderEpoch', classic(3), {
+    write: (to) => {
+      // Replica id: a client has none.
+      to.int32(-1)
+      to.array(topicsOf(positions), ([topic, of]) => {
+        to.string(topic).array(of, ({ partition, currentEpoch, epoch }) => {
+          to.int32(partition).int32(currentEpoch).int32(epoch)
+        })
+      })
+    },
+    read: (from) => {
+      const topics = from.array((t) => {
+        const topic = t.string() ?? ''
+        return t.array((p) => ({
+          topic,
+          code: p.int16(),
+          partition: p.int32(),
+          epoch: p.int32(),
+          endOffset: p.int64(),
+        }))
+      })
+      return topics.flat()
+    },
+  })
 }

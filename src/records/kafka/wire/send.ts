@@ -1,20 +1,19 @@
 import type { Broker } from 'kafkajs'
-import { API, type ApiName, type Request } from './request.ts'
+import { API, type ApiName, type Request } from './protocol.ts'
 
 // Sends our own requests over the library's connections, which provide TLS, SASL, correlation ids,
-// time limits and throttling. The library's own encoding copies what is sent twice, which costs
-// more than the rest of a Produce (0.68 instead of 0.27 µs per record); so header and record sets
-// are written directly to the socket.
+// time limits and throttling. The library's encoding copies what is sent twice, which costs more
+// than the rest of a Produce (0.68 instead of 0.27 µs per record), so header and record sets are
+// written directly to the socket.
 //
 // Produce and Fetch use a connection of their own, the library's second one, so that quick requests
-// do not wait behind them: neither for a slow link, nor for a broker that throttles and reads no
-// more from the connection that exceeded a quota (KIP-219).
+// do not wait behind a slow link, or behind a broker that throttles and reads no more from the
+// connection that exceeded a quota (KIP-219).
 //
 // Private to kafkajs 2.2.4, whose version the self-test checks: network/connectionPool.js
 // (getConnection, pool), network/connection.js (what Connection has below),
 // network/requestQueue/index.js (push, maybeThrottle, throttledUntil as `connections.ts` has it).
 
-/** The parts of the library's connection that are used here. */
 interface Connection {
   readonly clientId: string
   readonly socket: {
@@ -52,18 +51,17 @@ interface ConnectionPool {
   getConnection(index: number): Promise<Connection>
 }
 
-/** The private parts of the library's broker that are used here. */
+/** The used private parts of the library's broker. */
 export interface Wired extends Broker {
   readonly connectionPool: ConnectionPool
 }
 
-/** Called with the time for which a broker accepts no request, ms. */
+/** Called with how long a broker accepts no request, ms. */
 export type Throttled = (ms: number) => void
 
 /**
- * Sends a request and returns the decoded response.
  * @param answerWithinMs time limit, not counting the time for which the broker waits on purpose
- * @throws what the library throws for connections: the broker may or may not have received the
+ * @throws errors of the library for connections: the broker may or may not have received the
  * request
  */
 export async function send<T>(
@@ -103,10 +101,7 @@ export async function send<T>(
   return value
 }
 
-/**
- * Returns the connection for an API, connected and authenticated.
- * @throws as {@link send}
- */
+/** Returns the connection for an API, connected and authenticated. */
 export async function connected({ connectionPool }: Wired, api: ApiName): Promise<Connection> {
   const connection = await connectionPool.getConnection(indexOf(api))
   if (!connection.isAuthenticated()) await connection.authenticate()
@@ -114,18 +109,17 @@ export async function connected({ connectionPool }: Wired, api: ApiName): Promis
   return connection
 }
 
-/** Is the connection for an API open? */
 export function isConnected({ connectionPool }: Wired, api: ApiName): boolean {
   return connectionPool.pool[indexOf(api)]?.isConnected() === true
 }
 
-/** How long the broker accepts no request on the connection for an API, ms. */
+/** How long the broker accepts no request for an API, ms. */
 export function throttleLeftMs({ connectionPool }: Wired, api: ApiName): number {
   const until = connectionPool.pool[indexOf(api)]?.requestQueue.throttledUntil ?? 0
   return Math.max(0, until - performance.now())
 }
 
-/** Destroys the connection for an API, and drops what has not been sent over it yet. */
+/** Destroys the connection for an API, and drops what has not been sent yet. */
 export function hangUp(broker: Wired, api: ApiName, reason: Error): void {
   if (isConnected(broker, api)) broker.connectionPool.pool[indexOf(api)]?.socket.destroy(reason)
 }
@@ -135,7 +129,7 @@ function indexOf(api: ApiName): number {
   return api === 'Fetch' || api === 'Produce' ? 1 : 0
 }
 
-/** The length and a request header of version 1: API key, version, correlation id, client id. */
+/** Length and request header of version 1: API key, version, correlation id, client id. */
 function headOf<T>({ api, version, body }: Request<T>, correlationId: number, clientId: string) {
   const idBytes = Buffer.byteLength(clientId)
   const head = Buffer.allocUnsafe(14 + idBytes)

@@ -1,0 +1,83 @@
+import { TidemarkError } from '../kernel/errors.ts'
+import { position } from '../kernel/ids.ts'
+import type { LifecycleTable } from '../kernel/lifecycle.ts'
+import type { Assignment, JoinOptions, MemberHandlers, PartitionOffsets, Start } from './port.ts'
+
+// Rules for group members of any driver: where they begin to read a partition, and their states.
+
+/**
+ * The committed offset, or without one the requested end of the log. A partition that was added
+ * after the group was created starts at its low offset.
+ * @throws TidemarkError `OFFSET_OUT_OF_RANGE`: the committed offset is not in the log
+ */
+export function groupStart(
+  { topic, partition, committed, lowOffset, endOffset }: PartitionOffsets,
+  { group, from, known }: Pick<JoinOptions, 'group' | 'from' | 'known'>,
+): Start {
+  const at = { topic, partition, lowOffset }
+  if (committed === null) {
+    const isNew = partition >= (known?.get(topic) ?? Number.POSITIVE_INFINITY)
+    const nextOffset = isNew || from === 'earliest' ? lowOffset : endOffset
+    return { ...at, nextOffset, metadata: null }
+  }
+  const { nextOffset, metadata } = committed
+  if (lowOffset <= nextOffset && nextOffset <= endOffset) return { ...at, nextOffset, metadata }
+  throw new TidemarkError(
+    'OFFSET_OUT_OF_RANGE',
+    `group "${group}" committed offset ${nextOffset}, but the log holds ${lowOffset} to ${endOffset}`,
+    {
+      where: position(topic, partition, nextOffset),
+      hint:
+        nextOffset > endOffset
+          ? "the topic was deleted and created again, or the offset was set by hand: use another group, or reset the group's offset to one within the log"
+          : "records expired before they were read: reset the group's offset to one within the log (the results of the expired records are lost)",
+    },
+  )
+}
+
+/** Where a handler may want to read; `null`: the timestamp of a record has to be looked up. */
+export function plainLookBack(start: Start, lookBackMs: number): number | null {
+  if (lookBackMs === Number.POSITIVE_INFINITY) return start.lowOffset
+  return lookBackMs === 0 || start.nextOffset === start.lowOffset ? start.nextOffset : null
+}
+
+/** The earliest timestamp at most `lookBackMs` before another; `null`: none, or before 1970. */
+export function lookBackSince(timestampMs: number | null, lookBackMs: number): number | null {
+  if (timestampMs === null) return null
+  const sinceMs = Math.min(timestampMs, Number.MAX_SAFE_INTEGER) - lookBackMs
+  return sinceMs < 0 ? null : sinceMs
+}
+
+export function lookBackMsOf(handlers: MemberHandlers, start: Start): number {
+  return handlers.lookBackMs?.(start) ?? Number.POSITIVE_INFINITY
+}
+
+/** @throws TidemarkError `INVARIANT`: the handler must not choose this offset */
+export function chosenStart(assignment: Assignment, chosen: number): number {
+  const { topic, partition, lowOffset, nextOffset } = assignment
+  if (Number.isInteger(chosen) && lowOffset <= chosen && chosen <= nextOffset) return chosen
+  throw new TidemarkError(
+    'INVARIANT',
+    `the handler chose to start reading at offset ${chosen}, which is not within ${lowOffset} to ${nextOffset}`,
+    { where: position(topic, partition, nextOffset) },
+  )
+}
+
+export type MemberState = 'joining' | 'joined' | 'finishing' | 'left'
+
+/** The allowed state changes of a group member, each with its reason. */
+export const MEMBER: LifecycleTable<MemberState> = {
+  first: 'joining',
+  next: {
+    joining: {
+      joined: 'its first partitions are handed over',
+      left: 'it cannot join, or was told to leave',
+    },
+    joined: {
+      finishing: 'it fetches nothing more',
+      left: 'it was told to leave, or cannot continue',
+    },
+    finishing: { left: 'what was taken is committed, or cannot be' },
+    left: {},
+  },
+}

@@ -1,0 +1,137 @@
+import type { Clock } from '../../kernel/clock.ts'
+import { Slices } from '../../kernel/slices.ts'
+import { type Chunk, MOST_CHUNK_RECORDS, type TopicPartition } from '../port.ts'
+import { type Most, RecordViews } from './codec/fetched-records.ts'
+import type { Portion, RecordSet } from './codec/record-set.ts'
+
+// Fetched records, handed over some at a time, each partition's in order, yielding to the event
+// loop between. Records of a paused partition are kept until it is resumed; those of a lost one are
+// dropped.
+
+/** The most that is handed over in one go, bytes: fewer records when they are large. */
+const MOST_BYTES = 256 * 1024
+/**
+ * How many records with output are handed over first; then as many as were so far, up to the most.
+ * Code that runs for the first time is slow, and the first output waits only for the first records
+ * (as TCP starts slowly, RFC 5681).
+ */
+const FIRST_RECORDS = 64
+
+export interface Arrived {
+  readonly set: RecordSet
+  readonly endOffset: number
+}
+
+export interface Fetched extends Portion {
+  /** End of the partition (high watermark). */
+  readonly endOffset: number
+}
+
+interface FetchBufferOptions<P> {
+  readonly clock: Clock
+  readonly isCurrent: (of: P) => boolean
+  readonly isPaused: (of: P) => boolean
+  /** The offset at which output begins: records before it are replayed. */
+  readonly outputFrom: (of: P) => number
+  readonly fetched: (of: P, fetched: Fetched) => void
+}
+
+interface PartitionQueue {
+  readonly sets: Arrived[]
+  isMoving: boolean
+  moved: Promise<void>
+}
+
+/** Buffers by partition, by identity: one that is assigned again is a new object. */
+export class FetchBuffer<P extends object> {
+  readonly #o: FetchBufferOptions<P>
+  readonly #slices: Slices
+  readonly #queues = new Map<P, PartitionQueue>()
+  #most: Most = { records: FIRST_RECORDS, bytes: MOST_BYTES }
+  #handedOver = 0
+
+  constructor(options: FetchBufferOptions<P>) {
+    this.#o = options
+    this.#slices = new Slices(() => options.clock.elapsedMs())
+  }
+
+  has(of: P): boolean {
+    return this.#queues.has(of)
+  }
+
+  add(of: P, arrived: Arrived): void {
+    const queue = this.#queues.get(of)
+    if (queue !== undefined) queue.sets.push(arrived)
+    else this.#queues.set(of, { sets: [arrived], isMoving: false, moved: Promise.resolve() })
+  }
+
+  /** Hands over the records of a partition, until it is paused or lost. */
+  drain(of: P): Promise<void> {
+    const queue = this.#queues.get(of)
+    if (queue === undefined) return Promise.resolve()
+    if (!queue.isMoving) queue.moved = this.#move(of, queue)
+    return queue.moved
+  }
+
+  /** Called when partitions may have been resumed or lost. */
+  async drainAll(): Promise<void> {
+    await Promise.all([...this.#queues.keys()].map((of) => this.drain(of)))
+  }
+
+  async #move(of: P, queue: PartitionQueue): Promise<void> {
+    const { isCurrent, isPaused } = this.#o
+    queue.isMoving = true
+    try {
+      for (let arrived = queue.sets[0]; arrived !== undefined; arrived = queue.sets[0]) {
+        if (this.#slices.isOver) await this.#slices.turn()
+        if (!isCurrent(of)) break
+        if (isPaused(of)) return
+        if (!this.#handOver(of, arrived)) await arrived.set.unpack()
+        else if (arrived.set.isRead) queue.sets.shift()
+      }
+      this.#queues.delete(of)
+    } finally {
+      queue.isMoving = false
+    }
+  }
+
+  /** The most from a position: nothing beyond the point where output begins. */
+  #mostFrom(position: number, outputFrom: number): Most {
+    if (position >= outputFrom) return this.#most
+    return { records: Math.min(outputFrom - position, MOST_CHUNK_RECORDS), bytes: MOST_BYTES }
+  }
+
+  #grow(handedOver: number): void {
+    if (this.#most.records === MOST_CHUNK_RECORDS) return
+    this.#handedOver += handedOver
+    const records = Math.min(Math.max(this.#handedOver, FIRST_RECORDS), MOST_CHUNK_RECORDS)
+    this.#most = { records, bytes: MOST_BYTES }
+  }
+
+  /** Hands over the next records; `false`: they have to be unpacked first. */
+  #handOver(of: P, { set, endOffset }: Arrived): boolean {
+    const [position, outputFrom] = [set.position, this.#o.outputFrom(of)]
+    const portion = set.next(this.#mostFrom(position, outputFrom))
+    if (portion === null) return false
+    const { records, packed } = portion
+    if (position >= outputFrom) this.#grow(records.length)
+    this.#slices.use(records.length)
+    // All records of a batch may be before the requested offset.
+    if (records.length > 0 || packed !== null || set.isRead) {
+      this.#o.fetched(of, { records, packed, endOffset })
+    }
+    return true
+  }
+}
+
+/** Builds a chunk whose buffers are views into the broker's response. */
+export function chunkOf(
+  of: TopicPartition & { readonly epoch: number },
+  { records: fetched, packed, endOffset }: Fetched,
+): Chunk {
+  const { topic, partition, epoch } = of
+  const { nextOffset } = fetched
+  const records = new RecordViews(fetched)
+  const chunk = { topic, partition, epoch, records, nextOffset, endOffset }
+  return packed === null ? chunk : { ...chunk, packed }
+}

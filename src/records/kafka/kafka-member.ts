@@ -1,0 +1,435 @@
+import type { Clock } from '../../kernel/clock.ts'
+import { TidemarkError } from '../../kernel/errors.ts'
+import { partitionName } from '../../kernel/ids.ts'
+import { Lifecycle } from '../../kernel/lifecycle.ts'
+import { chosenStart, groupStart, lookBackMsOf, MEMBER, type MemberState } from '../group-member.ts'
+import type { Assignment, Commit, JoinOptions, Loss, Member, TopicPartition } from '../port.ts'
+import { type KafkaAdmin, partitionOffsetsOf, type Range } from './admin.ts'
+import type { Brokers } from './brokers.ts'
+import { type CommitContext, CommitGate, type Committing } from './committing.ts'
+import { fromKafka } from './errors.ts'
+import { chunkOf, type Fetched } from './fetch-buffer.ts'
+import { type Fetchable, Fetcher, initialLogMark, NO_LEADER } from './fetcher.ts'
+import { GroupOffsets } from './group-offsets.ts'
+import { type Assigned, Membership } from './membership.ts'
+import { lookBack } from './partition-reads.ts'
+import { type Owned, Positions } from './positions.ts'
+import type { Producer } from './producer.ts'
+import type { DefaultName, StaleMembers } from './stale-members.ts'
+import { Unreadables } from './unreadable-partitions.ts'
+import { within } from './waiting.ts'
+import type { Generation } from './wire/groups.ts'
+
+/** Connections of a member, which closes them. */
+export interface Connections {
+  readonly admin: KafkaAdmin
+  /** For requests that wait on purpose: group membership and fetches. */
+  readonly waiting: Brokers
+  /** For requests that must be quick: records, transactions, offsets. */
+  readonly quick: Brokers
+  readonly producer: Producer
+  readonly committing: (context: CommitContext) => Committing
+  /** `null`: without transactions. */
+  readonly transactionalId: string | null
+  readonly staleMembers: StaleMembers
+  readonly defaultName: DefaultName
+  readonly sessionTimeoutMs: number
+  readonly nextEpoch: () => number
+  readonly left: (member: KafkaMember) => void
+}
+
+const LEAVE_MS = 5_000
+/**
+ * How long to wait for open transactions, ms: no heartbeat is sent meanwhile; sessions are longer.
+ */
+const LOOK_MS = 1_000
+const RETRY_MS = 100
+/** How often a partition without a leader is retried, ms. */
+const UNLED_RETRY_MS = 500
+const STILL_OPEN = 'a transaction of another owner has not been ended yet'
+
+export class KafkaMember implements Member {
+  readonly #o: JoinOptions
+  readonly #connections: Connections
+  readonly #clock: Clock
+  readonly #positions: Positions
+  readonly #gate: CommitGate
+  readonly #membership: Membership
+  readonly #fetcher: Fetcher
+  readonly #unreadables: Unreadables
+  readonly #offsets: GroupOffsets
+  readonly #committing: Committing
+  #committed: Promise<void> = Promise.resolve()
+  /** By topic, the number of partitions that was last reported. */
+  readonly #reportedCounts = new Map<string, number>()
+  /** Transactional ids in the newest generation; `null`: not sent by the leader. */
+  #liveIds: ReadonlySet<string> | null = null
+  readonly #life: Lifecycle<MemberState>
+  readonly #joining = new Deferred()
+  #leaving: Promise<void> | null = null
+
+  constructor(options: JoinOptions, connections: Connections) {
+    this.#o = options
+    this.#life = new Lifecycle(`the member of group "${options.group}"`, MEMBER)
+    this.#connections = connections
+    const { waiting, transactionalId, nextEpoch, sessionTimeoutMs } = connections
+    const { clock } = waiting
+    this.#clock = clock
+    this.#positions = new Positions(nextEpoch, transactionalId)
+    this.#gate = new CommitGate(options.group, sessionTimeoutMs, clock)
+    this.#membership = new Membership({
+      brokers: waiting,
+      group: options.group,
+      topics: options.topics,
+      sessionTimeoutMs,
+      claims: () => this.#positions.claims,
+      leaving: () => this.#closeGate(),
+      assigned: (assigned) => this.#assigned(assigned),
+      looked: () => this.#safely(() => this.#tellPartitions()),
+      confirmed: (askedMs) => this.#gate.confirm(askedMs),
+      expelled: () => this.#expelled(),
+    })
+    const { handlers } = options
+    this.#unreadables = new Unreadables((partitions) => handlers.unreadable(partitions), clock)
+    this.#fetcher = new Fetcher({
+      unreadables: this.#unreadables,
+      brokers: waiting,
+      partitions: () => this.#started(),
+      isCurrent: (of) => this.#positions.holds(of as Owned),
+      isPaused: (of) => (of as Owned).paused,
+      fetched: (of, fetched) => this.#safely(() => this.#fetched(of as Owned, fetched)),
+      answered: (durationMs) => options.handlers.fetched?.(durationMs),
+      leftToReplay: (of) => this.#leftToReplay(of as Owned),
+      outputFrom: (of) => (of as Owned).committed.nextOffset,
+      isAssignedAgain: (of) => this.#assignAgain(of as Owned),
+      committed: () => this.#committed,
+      failed: (error) => this.#fail(error),
+    })
+    this.#offsets = new GroupOffsets(connections.quick, options.group)
+    this.#committing = connections.committing({
+      group: options.group,
+      clock,
+      offsets: this.#offsets,
+      gate: this.#gate,
+      positions: this.#positions,
+      isOver: () => this.#isOver,
+      checkName: () => this.#checkName(),
+      joinAgain: () => this.#membership.joinAgain(),
+    })
+  }
+
+  /**
+   * Joins the group and hands over the first assignment.
+   * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `BROKER_TOO_OLD` ·
+   * `TOPIC_MISSING` · `OFFSET_OUT_OF_RANGE` · `GROUP_FAILED` · `WORKER_NAME_TAKEN`
+   */
+  async join(): Promise<void> {
+    try {
+      const { waiting, quick, producer, staleMembers, defaultName } = this.#connections
+      const { group } = this.#o
+      await Promise.all([waiting.connect(), quick.connect()])
+      producer.lookAhead(this.#o.writes ?? [])
+      await waiting.learn(this.#o.topics)
+      await staleMembers.remove(group, waiting)
+      const holders = await defaultName.holders(group, quick)
+      if (this.#isOver) throw this.#hasLeft()
+      void this.#membership.run().catch((error: unknown) => {
+        this.#fail(fromKafka(error, 'GROUP_FAILED'))
+      })
+      void defaultName.replace(holders, { group, brokers: quick, isJoining: () => this.#isJoining })
+      await this.#joining.outcome
+    } catch (error) {
+      await this.leave()
+      throw fromKafka(error, 'BROKER_UNAVAILABLE')
+    }
+  }
+
+  async commit(commit: Commit): Promise<void> {
+    if (this.#isOver) throw this.#hasLeft()
+    const committing = this.#committing.commit(commit)
+    this.#committed = committing.catch(() => {})
+    try {
+      await committing
+    } catch (error) {
+      // Another worker commits for this member's partitions: its own state of them is useless.
+      if (error instanceof TidemarkError && error.code === 'FENCED') this.#membership.startOver()
+      throw error
+    }
+  }
+
+  pause(partition: TopicPartition): void {
+    const owned = this.#positions.get(partition)
+    if (owned !== undefined) owned.paused = true
+  }
+
+  resume(partition: TopicPartition): void {
+    const owned = this.#positions.get(partition)
+    if (owned === undefined) return
+    owned.paused = false
+    this.#fetcher.wake()
+  }
+
+  stopFetching(): void {
+    if (this.#life.state === 'joined') this.#life.enter('finishing')
+  }
+
+  leave(): Promise<void> {
+    if (!this.#isOver) {
+      this.#life.enter('left')
+      this.#unreadables.stop()
+      this.#joining.reject(this.#hasLeft())
+    }
+    this.#leaving ??= this.#close()
+    return this.#leaving
+  }
+
+  get #isOver(): boolean {
+    return this.#life.isOver
+  }
+
+  get #isJoining(): boolean {
+    return this.#life.state === 'joining'
+  }
+
+  async #close(): Promise<void> {
+    const { left, waiting, quick } = this.#connections
+    this.#fetcher.stop()
+    await this.#closeGate()
+    // If the request fails, the group reassigns the partitions when the session times out.
+    const limit = { ms: LEAVE_MS, doing: 'leaving the group', clock: this.#clock }
+    await within(limit, this.#membership.leave()).catch(() => {})
+    waiting.close()
+    quick.close()
+    left(this)
+  }
+
+  #closeGate(): Promise<void> {
+    return this.#gate.drain((generation) => this.#committing.finish(generation))
+  }
+
+  #checkName(): Promise<void> {
+    const { staleMembers, waiting } = this.#connections
+    return staleMembers.checkName(this.#o.group, waiting, () => this.#membership.memberId)
+  }
+
+  async #expelled(): Promise<void> {
+    const { defaultName, waiting } = this.#connections
+    await this.#checkName()
+    if (!(await defaultName.isTaken(this.#o.group, waiting))) return
+    this.#safely(() => this.#lose([...this.#positions.all()], 'expelled'))
+    // Another name is another client id, which needs other connections: the worker has to join
+    // again.
+    throw defaultName.giveUp()
+  }
+
+  #leftToReplay(owned: Owned): number {
+    const isRestoring = this.#o.handlers.isRestoring?.(owned) === true
+    return Math.max(owned.committed.nextOffset - owned.nextOffset, isRestoring ? 1 : 0)
+  }
+
+  #started(): Fetchable[] {
+    // While joining, nothing can be paused yet.
+    if (this.#life.state !== 'joined') return []
+    return [...this.#positions.all()].filter(({ started }) => started)
+  }
+
+  async #assigned(assigned: Assigned): Promise<void> {
+    const untouched = await this.#untouched(assigned.generation)
+    if (!this.#isOver) this.#safely(() => this.#assign(assigned, untouched))
+  }
+
+  /** Returns those that are as this member left them; on any failure none. */
+  async #untouched(generation: Generation): Promise<readonly Owned[]> {
+    const looking = this.#offsets.unchanged(this.#positions.doubtful(generation), LOOK_MS)
+    const limit = { ms: 2 * LOOK_MS, doing: 'checking committed offsets', clock: this.#clock }
+    return within(limit, looking).catch(() => [])
+  }
+
+  #assign({ generation, partitions, liveIds }: Assigned, untouched: readonly Owned[]): void {
+    this.#tellPartitions()
+    const { lost, added } = this.#positions.assign(partitions, generation, untouched)
+    this.#lose(lost.revoked, 'revoked')
+    this.#lose(lost.expelled, 'expelled')
+    this.#gate.open(generation)
+    this.#liveIds = liveIds
+    void this.#handOver(added)
+  }
+
+  #lose(lost: readonly Owned[], why: Loss): void {
+    if (lost.length === 0) return
+    const gone = lost.map(({ topic, partition }) => ({ topic, partition }))
+    this.#o.handlers.lost(gone, why)
+    for (const owned of lost) this.#unreadables.over(owned)
+    this.#fetcher.wake()
+  }
+
+  /** Hands over added partitions. A partition without a leader does not delay the others. */
+  async #handOver(added: readonly Owned[]): Promise<void> {
+    let left = added
+    const isWanted = (owned: Owned) => !this.#isOver && this.#positions.holds(owned)
+    while (left.some(isWanted)) {
+      try {
+        left = await this.#start(left, isWanted)
+        if (left.length === 0) break
+        this.#cannotBegin(left, NO_LEADER)
+        this.#joinedBut(left)
+        await this.#clock.sleep(UNLED_RETRY_MS)
+      } catch (thrown) {
+        const error = fromKafka(thrown, 'BROKER_UNAVAILABLE')
+        const isTemporary = error.action === 'retry' && !this.#isJoining
+        // A rebalance meanwhile assigns these partitions again.
+        if (isTemporary) this.#cannotBegin(left, error.message)
+        else if (error.code !== 'REBALANCING') this.#fail(error)
+        await this.#clock.sleep(RETRY_MS)
+        if (isTemporary) await this.#connections.waiting.refresh().catch(() => {})
+      }
+    }
+    this.#joinedBut([])
+  }
+
+  /** Reports partitions that cannot begin, except those lost meanwhile. */
+  #cannotBegin(partitions: readonly TopicPartition[], reason: string): void {
+    if (this.#isOver) return
+    for (const of of partitions) {
+      if (this.#positions.get(of)?.started === false) this.#unreadables.fails(of, reason)
+    }
+  }
+
+  #joinedBut(unled: readonly Owned[]): void {
+    // Partitions of an earlier rebalance may not have been handed over yet.
+    const isDone = (owned: Owned) => owned.started || unled.includes(owned)
+    if (![...this.#positions.all()].every(isDone)) return
+    if (!this.#isJoining) return
+    this.#life.enter('joined')
+    this.#joining.resolve()
+    this.#fetcher.wake()
+  }
+
+  /** Hands over partitions and starts fetching them. Returns those without a leader. */
+  async #start(
+    added: readonly Owned[],
+    isWanted: (owned: Owned) => boolean,
+  ): Promise<readonly Owned[]> {
+    const { admin, waiting } = this.#connections
+    const { group } = this.#o
+    await this.#committing.prepare()
+    await this.#offsets.fenceDeadOwners(added, {
+      liveIds: () => this.#liveIds,
+      isOwned: (of) => added.includes(this.#positions.get(of) as Owned),
+    })
+    // The topic may have got the partition while this member was in the group.
+    if (added.some((owned) => waiting.leaderOf(owned) === undefined)) await waiting.refresh()
+    const stable = await this.#offsets.stable(added, isWanted, (open) =>
+      this.#cannotBegin(open, STILL_OPEN),
+    )
+    if (stable === null) return []
+    const ranges = new Map<string, Range>()
+    for (const topic of new Set(added.map((owned) => owned.topic))) {
+      for (const range of await admin.ranges(topic)) ranges.set(partitionName(range), range)
+    }
+    if (this.#isOver) return []
+    const still = added.filter((owned) => this.#positions.holds(owned))
+    const unled: Owned[] = []
+    const starts: { owned: Owned; assignment: Assignment; endOffset: number }[] = []
+    for (const owned of still) {
+      const range = ranges.get(partitionName(owned))
+      if (range === undefined) {
+        unled.push(owned)
+        continue
+      }
+      const start = groupStart(partitionOffsetsOf(range, stable, group), this.#o)
+      const lookBackMs = lookBackMsOf(this.#o.handlers, start)
+      const lookBackOffset = await lookBack(waiting, start, lookBackMs)
+      const assignment = { ...start, lookBackOffset, epoch: owned.epoch }
+      starts.push({ owned, assignment, endOffset: range.endOffset })
+    }
+    if (this.#isOver) return []
+    this.#tellPartitions()
+    for (const { owned, assignment } of starts) {
+      if (!this.#positions.holds(owned)) continue
+      const { nextOffset, metadata } = assignment
+      owned.committed = { nextOffset, metadata: metadata ?? '' }
+      owned.stored = stable.get(partitionName(owned)) ?? null
+      owned.nextOffset = chosenStart(assignment, this.#o.handlers.assigned(assignment, this))
+      Object.assign(owned, initialLogMark(owned.topic, owned.partition, waiting))
+      owned.started = true
+      this.#unreadables.over(owned)
+    }
+    for (const { owned, endOffset } of starts) {
+      if (owned.started && owned.nextOffset === endOffset) this.#caughtUp(owned, endOffset)
+    }
+    this.#fetcher.wake()
+    return unled
+  }
+
+  #tellPartitions(): void {
+    for (const topic of this.#o.topics) {
+      const partitions = this.#connections.waiting.partitionsOf(topic).length
+      if (partitions === 0 || partitions === this.#reportedCounts.get(topic)) continue
+      this.#reportedCounts.set(topic, partitions)
+      this.#o.handlers.partitions?.(topic, partitions)
+    }
+  }
+
+  /** Assigns a partition once more when the lost records were only to be replayed. */
+  #assignAgain(owned: Owned): boolean {
+    if (owned.nextOffset >= owned.committed.nextOffset) return false
+    const { topic, partition } = owned
+    const renewed = this.#positions.renew(owned)
+    this.#safely(() => this.#o.handlers.lost([{ topic, partition }], 'cut'))
+    void this.#handOver([renewed])
+    return true
+  }
+
+  #fetched(owned: Owned, fetched: Fetched): void {
+    if (this.#life.state !== 'joined') return
+    const { records, packed, endOffset } = fetched
+    if (records.length > 0 || packed !== null) this.#o.handlers.chunk(chunkOf(owned, fetched))
+    if (records.nextOffset >= endOffset) this.#caughtUp(owned, endOffset)
+  }
+
+  #caughtUp(owned: Owned, endOffset: number): void {
+    const { topic, partition } = owned
+    owned.reportedEnd = endOffset
+    if (!this.#isOver) this.#o.handlers.caughtUp({ topic, partition }, endOffset)
+  }
+
+  /** A handler that throws ends the member, because it would miss the records that it was given. */
+  #safely(work: () => void): void {
+    try {
+      work()
+    } catch (error) {
+      this.#fail(fromKafka(error, 'INVARIANT'))
+    }
+  }
+
+  /** Ends the member and reports why: to the caller of `join`, later to its handlers. */
+  #fail(error: TidemarkError): void {
+    if (this.#isOver) return
+    const { memberId } = this.#membership
+    if (memberId !== '') this.#connections.staleMembers.add(this.#o.group, memberId)
+    if (this.#isJoining) this.#joining.reject(error)
+    else this.#o.handlers.failed(error)
+    void this.leave()
+  }
+
+  #hasLeft(): TidemarkError {
+    return new TidemarkError('FENCED', `the member has left group "${this.#o.group}"`)
+  }
+}
+
+/** A promise that is settled from outside, once. */
+class Deferred {
+  readonly outcome: Promise<void>
+  resolve: () => void = () => {}
+  reject: (error: Error) => void = () => {}
+
+  constructor() {
+    this.outcome = new Promise<void>((resolve, reject) => {
+      this.resolve = resolve
+      this.reject = reject
+    })
+    // Nothing may await it yet.
+    this.outcome.catch(() => {})
+  }
+}

@@ -1,0 +1,174 @@
+import { TidemarkError } from '../../kernel/errors.ts'
+import { partitionName } from '../../kernel/ids.ts'
+import { lookBackSince, plainLookBack } from '../group-member.ts'
+import type { LogRecord, Start, TopicPartition } from '../port.ts'
+import type { Brokers } from './brokers.ts'
+import { RecordViews } from './codec/fetched-records.ts'
+import { type Portion, RecordSet } from './codec/record-set.ts'
+import { notAllowed, type Operation } from './errors.ts'
+import {
+  type FetchedPartition,
+  type FetchOptions,
+  fetch,
+  listOffsets,
+  ONE_BATCH,
+} from './wire/fetch.ts'
+import { CODE, hasMoved, nameOfCode } from './wire/protocol.ts'
+
+// Reads of single partitions outside of any group: all of one, and how far a period reaches back.
+
+/** The broker answers at once: a transaction that is still open is asked for again. */
+const AT_ONCE: FetchOptions = {
+  minBytes: 0,
+  maxWaitMs: 0,
+  maxBytes: 4 * 2 ** 20,
+  maxPartitionBytes: 4 * 2 ** 20,
+}
+/** How long to wait for an open transaction, ms; the caller may ask again. */
+const OPEN_MS = 5_000
+const RETRY_MS = 50
+/** How many offsets to go back for a record: markers and aborted records may precede an offset. */
+const STEPS_BACK = [0, 1, 16, 256, 4_096]
+/** A batch that unpacks to more would block the event loop: its header has the newest timestamp. */
+const UNPACKED_BYTES = 4 * 2 ** 20
+
+const RECORDS = 'the records of'
+const START = 'where to start reading'
+
+/**
+ * Reads the committed records of a partition up to its end at the first fetch. That is the high
+ * watermark, not the last stable offset: a transaction whose marker is on its way counts.
+ * @param lowOffset offset of its first record
+ * @throws TidemarkError `BROKER_UNAVAILABLE`, also if a transaction stays open · `AUTHORIZATION` ·
+ * as a {@link RecordSet}
+ */
+export async function readPartition(
+  brokers: Brokers,
+  of: TopicPartition,
+  lowOffset: number,
+): Promise<LogRecord[]> {
+  const { clock } = brokers
+  const records: LogRecord[] = []
+  const deadlineMs = clock.elapsedMs() + OPEN_MS
+  let endOffset = Number.POSITIVE_INFINITY
+  for (let offset = lowOffset; offset < endOffset; ) {
+    const { code, fetched } = await fetchFrom(brokers, { ...of, offset }, AT_ONCE)
+    if (code !== CODE.NONE || fetched === undefined) {
+      if (hasMoved(code)) await brokers.refresh()
+      throw answered(of, code, { operation: 'READ', what: RECORDS })
+    }
+    endOffset = Math.min(endOffset, fetched.highWatermark)
+    const next = await unpackInto(records, fetched, offset)
+    if (next === offset && next < endOffset) {
+      if (clock.elapsedMs() >= deadlineMs) {
+        const what = `a transaction of another owner on ${partitionName(of)} has not been ended yet`
+        throw new TidemarkError('BROKER_UNAVAILABLE', what)
+      }
+      await clock.sleep(RETRY_MS)
+    }
+    offset = next
+  }
+  return records
+}
+
+/** @returns the offset to fetch next */
+async function unpackInto(
+  records: LogRecord[],
+  { topic, partition, set: bytes, aborted }: FetchedPartition,
+  fromOffset: number,
+): Promise<number> {
+  const name = partitionName({ topic, partition })
+  const set = new RecordSet(bytes, { partition: name, fromOffset, aborted })
+  while (!set.isRead) {
+    const portion = set.next()
+    if (portion === null) await set.unpack()
+    else if (portion.packed !== null) throw portion.packed.error
+    else records.push(...new RecordViews(portion.records))
+  }
+  return set.nextOffset
+}
+
+/**
+ * Returns the offset of the first record that is at most `lookBackMs` older than the record at a
+ * start, or than the last record before it. Brokers find an offset by timestamp, but the timestamp
+ * of the record at an offset can only be read from the record.
+ * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHORIZATION` · as a {@link RecordSet}
+ */
+export async function lookBack(
+  brokers: Brokers,
+  start: Start,
+  lookBackMs: number,
+): Promise<number> {
+  const plain = plainLookBack(start, lookBackMs)
+  if (plain !== null) return plain
+  const sinceMs = lookBackSince(await timestampAt(brokers, start), lookBackMs)
+  if (sinceMs === null) return start.lowOffset
+  const led = { ...start, leaderEpoch: brokers.leaderEpochOf(start) }
+  const listed = await brokers.ask(leaderOf(brokers, start), listOffsets([led], sinceMs))
+  const { code, offset } = listed[0] ?? { code: CODE.NONE, offset: -1 }
+  if (code !== CODE.NONE) throw answered(start, code, { operation: 'DESCRIBE', what: START })
+  return offset < 0
+    ? start.nextOffset
+    : Math.max(start.lowOffset, Math.min(offset, start.nextOffset))
+}
+
+/** Timestamp of the record at a start, or else of the last one before it; `null`: none is near. */
+async function timestampAt(brokers: Brokers, start: Start): Promise<number | null> {
+  const { topic, partition, lowOffset, nextOffset } = start
+  for (const step of STEPS_BACK) {
+    const offset = Math.max(lowOffset, nextOffset - step)
+    const { code, fetched } = await fetchFrom(brokers, { topic, partition, offset }, ONE_BATCH)
+    if (code !== CODE.NONE || fetched === undefined) {
+      throw answered(start, code, { operation: 'READ', what: START })
+    }
+    const { set, aborted } = fetched
+    const from = { partition: partitionName(start), fromOffset: offset, aborted }
+    const batch = new RecordSet(set, { ...from, maxUnpackedBytes: UNPACKED_BYTES })
+    const found = timestampIn(batch.next() as Portion, step === 0 ? null : nextOffset)
+    if (found !== undefined) return found
+  }
+  return null
+}
+
+/** Timestamp of the first record, or of the last one before an offset. */
+function timestampIn({ records, packed }: Portion, before: number | null): number | undefined {
+  if (packed !== null) {
+    return before === null || packed.offset < before ? packed.timestampMs : undefined
+  }
+  const { offsets, timestampsMs } = records
+  return timestampsMs[before === null ? 0 : offsets.findLastIndex((at) => at < before)]
+}
+
+async function fetchFrom(
+  brokers: Brokers,
+  from: TopicPartition & { readonly offset: number },
+  options: FetchOptions,
+): Promise<{ readonly code: number; readonly fetched: FetchedPartition | undefined }> {
+  const at = { ...from, topicId: null, leaderEpoch: brokers.leaderEpochOf(from) }
+  const answer = await brokers.ask(leaderOf(brokers, from), fetch([at], false, options))
+  const [fetched] = answer.partitions
+  return { code: answer.code || (fetched?.code ?? CODE.NONE), fetched }
+}
+
+function leaderOf(brokers: Brokers, of: TopicPartition): string {
+  const leader = brokers.leaderOf(of)
+  if (leader === undefined) throw withoutLeader(of)
+  return leader
+}
+
+/** The error for a partition that cannot be read because it has no leader. */
+export function withoutLeader(of: TopicPartition): TidemarkError {
+  return new TidemarkError('BROKER_UNAVAILABLE', `${partitionName(of)} has no leader`)
+}
+
+function answered(
+  of: TopicPartition,
+  code: number,
+  { operation, what }: { readonly operation: Operation; readonly what: string },
+): TidemarkError {
+  if (code === CODE.TOPIC_AUTHORIZATION_FAILED) {
+    return notAllowed(operation, { type: 'topic', name: of.topic })
+  }
+  const message = `the broker answered a request for ${what} ${partitionName(of)} with ${nameOfCode(code)}`
+  return new TidemarkError('BROKER_UNAVAILABLE', message)
+}

@@ -1,0 +1,237 @@
+import type { Clock } from '../../kernel/clock.ts'
+import { TidemarkError } from '../../kernel/errors.ts'
+import type { Brokers } from './brokers.ts'
+import { groupRefusal } from './errors.ts'
+import { whenElected, within } from './waiting.ts'
+import { type DescribedMember, describeGroup, REBALANCING } from './wire/groups.ts'
+import { CODE, nameOfCode } from './wire/protocol.ts'
+
+/** How often to look for living namesakes, ms. */
+const ALIVE_LOOK_MS = 500
+/** How much longer than its session a dead member may stay: the coordinator has other work, ms. */
+const NOTICED_MS = 2_000
+
+interface Others extends Omit<Namesakes, 'members'> {
+  readonly ids: readonly string[]
+}
+
+/**
+ * Members that will not come back: members of this driver that failed, and may have been cut off
+ * before they could leave the group, and the dead member with this worker's name. The group would
+ * wait until their sessions time out, so a member that joins in their place removes them first.
+ */
+export class StaleMembers {
+  readonly #idsOf = new Map<string, Set<string>>()
+  readonly #name: string | undefined
+  readonly #sessionTimeoutMs: number
+  #hasTakenPlace = false
+
+  /** @param name the worker's given name, which is the client id of its members */
+  constructor(name: string | undefined, sessionTimeoutMs: number) {
+    this.#name = name
+    this.#sessionTimeoutMs = sessionTimeoutMs
+  }
+
+  add(groupId: string, memberId: string): void {
+    const ids = this.#idsOf.get(groupId) ?? new Set()
+    this.#idsOf.set(groupId, ids.add(memberId))
+  }
+
+  /** @throws TidemarkError `WORKER_NAME_TAKEN` */
+  async remove(groupId: string, brokers: Brokers): Promise<void> {
+    const own = this.#idsOf.get(groupId) ?? new Set<string>()
+    const others = () => this.#namesakes(groupId, brokers, (id) => own.has(id))
+    // A worker replaces the former holder of its name once: two workers of one name would replace
+    // each other forever.
+    if (this.#hasTakenPlace) await this.#refuseIfAlive(others, brokers.clock)
+    const namesakes = await others()
+    this.#hasTakenPlace = true
+    this.#idsOf.delete(groupId)
+    await removeMembers(groupId, [...own, ...namesakes.ids], brokers)
+  }
+
+  /**
+   * @param own returns the caller's current member id
+   * @throws TidemarkError `WORKER_NAME_TAKEN`
+   */
+  async checkName(groupId: string, brokers: Brokers, own: () => string): Promise<void> {
+    const others = () => this.#namesakes(groupId, brokers, (id) => id === own())
+    await this.#refuseIfAlive(others, brokers.clock)
+  }
+
+  /**
+   * Waits until namesakes are gone, and refuses those that live on. A namesake may be this worker's
+   * own: if the answer to JoinGroup was lost, it never learnt that member id. Such a member is gone
+   * when its session has timed out. The session does not run while the group waits for others to
+   * join again, and starts again under another coordinator.
+   */
+  async #refuseIfAlive(others: () => Promise<Others>, clock: Clock): Promise<void> {
+    let { ids: suspects, coordinator } = await others()
+    let leftMs = this.#sessionTimeoutMs + NOTICED_MS
+    while (suspects.length > 0 && leftMs > 0) {
+      await clock.sleep(ALIVE_LOOK_MS)
+      const now = await others()
+      suspects = suspects.filter((id) => now.ids.includes(id))
+      const hasMoved = now.coordinator !== (coordinator ?? now.coordinator)
+      if (hasMoved) leftMs = this.#sessionTimeoutMs + NOTICED_MS
+      else if (!now.isRebalancing) leftMs -= ALIVE_LOOK_MS
+      coordinator = now.coordinator ?? coordinator
+    }
+    if (suspects.length === 0) return
+    throw new TidemarkError(
+      'WORKER_NAME_TAKEN',
+      `another worker of the group has the name "${this.#name}"`,
+      {
+        hint: 'give each worker its own name (--worker-name)',
+      },
+    )
+  }
+
+  async #namesakes(
+    group: string,
+    brokers: Brokers,
+    isOwn: (memberId: string) => boolean,
+  ): Promise<Others> {
+    if (this.#name === undefined) return { ids: [], isRebalancing: false, coordinator: undefined }
+    const { members, ...rest } = await namesakesIn(group, this.#name, brokers)
+    return { ids: members.map((m) => m.memberId).filter((id) => !isOwn(id)), ...rest }
+  }
+}
+
+const LEAVING_MS = 5_000
+
+/** Members of a group by worker name, which is their client id. */
+interface Namesakes {
+  readonly members: readonly DescribedMember[]
+  readonly isRebalancing: boolean
+  /** The coordinator that answered; `undefined`: it is being looked up again. */
+  readonly coordinator: string | undefined
+}
+
+/** @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `AUTHORIZATION` */
+export async function namesakesIn(
+  group: string,
+  name: string,
+  brokers: Brokers,
+): Promise<Namesakes> {
+  const of = { type: 'group', id: group } as const
+  const { code, state, members } = await brokers.askCoordinator(
+    of,
+    describeGroup(group),
+    (g) => g.code,
+  )
+  if (code !== CODE.NONE) {
+    const what = `the coordinator answered a request for the members of group "${group}" with ${nameOfCode(code)}`
+    throw groupRefusal(code, group) ?? new TidemarkError('BROKER_UNAVAILABLE', what)
+  }
+  return {
+    members: members.filter(({ clientId }) => clientId === name),
+    isRebalancing: state === REBALANCING,
+    coordinator: brokers.coordinatorOf(of),
+  }
+}
+
+/** Removes members one after the other. The group waits for a member that cannot be removed. */
+async function removeMembers(
+  group: string,
+  memberIds: Iterable<string>,
+  brokers: Brokers,
+): Promise<void> {
+  for (const memberId of memberIds) {
+    const leaving = whenElected(async () => {
+      const coordinator = await brokers.groupBroker(group)
+      await coordinator.leaveGroup({ groupId: group, memberId })
+    }, brokers.clock)
+    // Most have left already, and the group does not know them.
+    const limit = { ms: LEAVING_MS, doing: 'leaving', clock: brokers.clock }
+    await within(limit, leaving).catch(() => {})
+  }
+}
+
+/** How often a joining worker looks for itself in its group, ms. */
+const JOINED_LOOK_MS = 20
+
+interface Joining {
+  readonly group: string
+  /** Connections that JoinGroup does not block. */
+  readonly brokers: Brokers
+  readonly isJoining: () => boolean
+}
+
+/**
+ * The name of a worker that was given none. A worker that joins under this name replaces the former
+ * member with it only if both came from the same address: host names repeat, so a namesake from
+ * another address is a different worker.
+ * The address is the one that a broker sees, and reports for each member (DescribeGroups,
+ * `ClientHost`). So a worker joins first, finds itself next to its predecessor, and then removes
+ * that one from the group, which was waiting for it. It commits under its own transactional id, so
+ * that namesakes never fence each other.
+ * This is not static membership (KIP-345), where the broker gives the place of a
+ * `group.instance.id` to any member that joins with it, whatever address it comes from.
+ */
+export class DefaultName {
+  #text: string | null
+  /** `null`: not known. */
+  #address: string | null = null
+
+  /** @param text `undefined`: the worker was given a name, or is to have none */
+  constructor(text: string | undefined) {
+    this.#text = text ?? null
+  }
+
+  /** `null`: it has none, or no longer. */
+  get text(): string | null {
+    return this.#text
+  }
+
+  /** Ids of the members that have the name before this worker joins. */
+  async holders(group: string, brokers: Brokers): Promise<ReadonlySet<string>> {
+    const members = await this.#members(group, brokers)
+    return new Set(members.map(({ memberId }) => memberId))
+  }
+
+  /** Removes the holders of the name that came from this worker's own address, while it joins. */
+  async replace(holders: ReadonlySet<string>, joining: Joining): Promise<void> {
+    const { group, brokers, isJoining } = joining
+    while (this.#text !== null && isJoining()) {
+      const members = await this.#members(group, brokers).catch(() => [])
+      const arrived = members.filter(({ memberId }) => !holders.has(memberId))
+      const [own, another] = new Set(arrived.map(({ clientHost }) => clientHost))
+      // Namesakes from other addresses may arrive at the same time: one of them is this worker.
+      if (own !== undefined && another === undefined) {
+        this.#address = own
+        const former = members.filter((m) => holders.has(m.memberId) && m.clientHost === own)
+        const ids = former.map(({ memberId }) => memberId)
+        return removeMembers(group, ids, brokers)
+      }
+      await brokers.clock.sleep(JOINED_LOOK_MS)
+    }
+  }
+
+  /** Does a member have the name and the address while this worker is not in the group? */
+  async isTaken(group: string, brokers: Brokers): Promise<boolean> {
+    const members = await this.#members(group, brokers)
+    const own = this.#address
+    return members.some(({ clientHost }) => own === null || own === clientHost)
+  }
+
+  /**
+   * Gives up the name of a worker that was removed in favour of another one, such as one behind the
+   * same NAT on a host of the same name. With the name, each would remove the other whenever it
+   * comes back.
+   * @returns `WORKER_NAME_LOST`
+   */
+  giveUp(): TidemarkError {
+    const message = `another worker of the group has the name "${this.#text}": this one continues without a name`
+    this.#text = null
+    return new TidemarkError('WORKER_NAME_LOST', message, {
+      hint: 'give each worker its own name (--worker-name)',
+    })
+  }
+
+  async #members(group: string, brokers: Brokers): Promise<Namesakes['members']> {
+    if (this.#text === null) return []
+    const { members } = await namesakesIn(group, this.#text, brokers)
+    return members
+  }
+}

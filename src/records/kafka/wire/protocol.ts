@@ -1,0 +1,194 @@
+import { RequestWriter, ResponseReader } from './bytes.ts'
+
+// Requests to a broker, independent of how they are sent, and the protocol's error codes.
+
+/** API keys of the requests that this driver encodes itself. */
+export const API = {
+  Produce: 0,
+  Fetch: 1,
+  ListOffsets: 2,
+  Metadata: 3,
+  OffsetCommit: 8,
+  OffsetFetch: 9,
+  FindCoordinator: 10,
+  DescribeGroups: 15,
+  ApiVersions: 18,
+  CreateTopics: 19,
+  InitProducerId: 22,
+  OffsetForLeaderEpoch: 23,
+  AddPartitionsToTxn: 24,
+  AddOffsetsToTxn: 25,
+  EndTxn: 26,
+  TxnOffsetCommit: 28,
+  DescribeConfigs: 32,
+} as const
+
+export type ApiName = keyof typeof API
+
+/** A request in one version, and how its response is read. */
+export interface Request<T> {
+  readonly api: ApiName
+  readonly version: number
+  /** Body after the client id of the header. */
+  readonly body: readonly Buffer[]
+  /** Decodes a response from after the correlation id. */
+  readonly decode: (payload: Buffer) => DecodedResponse<T>
+  /** How long the broker may delay its answer on purpose, ms. @default 0 */
+  readonly waitsMs?: number
+}
+
+interface DecodedResponse<T> {
+  readonly value: T
+  /** How long the broker reads nothing more from the connection (KIP-219), ms. */
+  readonly throttleMs: number
+}
+
+interface Form {
+  readonly version: number
+  readonly isFlexible: boolean
+}
+
+export const classic = (version: number): Form => ({ version, isFlexible: false })
+export const flexible = (version: number): Form => ({ version, isFlexible: true })
+
+/** Builds a request: `write` encodes its body, `read` decodes the body of the response. */
+export function request<T>(
+  api: ApiName,
+  { version, isFlexible }: Form,
+  {
+    write,
+    read,
+  }: {
+    readonly write: (to: RequestWriter) => void
+    readonly read: (from: ResponseReader) => T
+  },
+): Request<T> {
+  const writer = new RequestWriter(isFlexible)
+  write(writer)
+  return {
+    api,
+    version,
+    body: writer.endStruct().pieces(),
+    decode: (payload) => {
+      const reader = new ResponseReader(payload, isFlexible)
+      // Tagged fields of the response header.
+      reader.endStruct()
+      // Produce has it at the end.
+      if (api !== 'Produce') reader.throttle()
+      const value = read(reader)
+      return { value, throttleMs: reader.throttleMs }
+    },
+  }
+}
+
+/** Groups items by topic, in the order in which the topics first appear. */
+export function topicsOf<T extends { readonly topic: string }>(
+  items: readonly T[],
+): (readonly [topic: string, items: readonly T[]])[] {
+  const topics = new Map<string, T[]>()
+  for (const item of items) {
+    const ofTopic = topics.get(item.topic)
+    if (ofTopic === undefined) topics.set(item.topic, [item])
+    else ofTopic.push(item)
+  }
+  return [...topics]
+}
+
+/** Error codes that this driver distinguishes, by the protocol's names. */
+export const CODE = {
+  NONE: 0,
+  OFFSET_OUT_OF_RANGE: 1,
+  UNKNOWN_TOPIC_OR_PARTITION: 3,
+  LEADER_NOT_AVAILABLE: 5,
+  NOT_LEADER_OR_FOLLOWER: 6,
+  REQUEST_TIMED_OUT: 7,
+  REPLICA_NOT_AVAILABLE: 9,
+  MESSAGE_TOO_LARGE: 10,
+  OFFSET_METADATA_TOO_LARGE: 12,
+  NETWORK_EXCEPTION: 13,
+  COORDINATOR_LOAD_IN_PROGRESS: 14,
+  COORDINATOR_NOT_AVAILABLE: 15,
+  NOT_COORDINATOR: 16,
+  INVALID_TOPIC: 17,
+  RECORD_LIST_TOO_LARGE: 18,
+  NOT_ENOUGH_REPLICAS: 19,
+  NOT_ENOUGH_REPLICAS_AFTER_APPEND: 20,
+  ILLEGAL_GENERATION: 22,
+  UNKNOWN_MEMBER_ID: 25,
+  REBALANCE_IN_PROGRESS: 27,
+  TOPIC_AUTHORIZATION_FAILED: 29,
+  GROUP_AUTHORIZATION_FAILED: 30,
+  CLUSTER_AUTHORIZATION_FAILED: 31,
+  INVALID_TIMESTAMP: 32,
+  TOPIC_ALREADY_EXISTS: 36,
+  NOT_CONTROLLER: 41,
+  OUT_OF_ORDER_SEQUENCE_NUMBER: 45,
+  DUPLICATE_SEQUENCE_NUMBER: 46,
+  INVALID_PRODUCER_EPOCH: 47,
+  INVALID_TXN_STATE: 48,
+  INVALID_PRODUCER_ID_MAPPING: 49,
+  INVALID_TRANSACTION_TIMEOUT: 50,
+  CONCURRENT_TRANSACTIONS: 51,
+  TRANSACTIONAL_ID_AUTHORIZATION_FAILED: 53,
+  OPERATION_NOT_ATTEMPTED: 55,
+  KAFKA_STORAGE_ERROR: 56,
+  UNKNOWN_PRODUCER_ID: 59,
+  FENCED_LEADER_EPOCH: 74,
+  UNKNOWN_LEADER_EPOCH: 75,
+  OFFSET_NOT_AVAILABLE: 78,
+  FENCED_INSTANCE_ID: 82,
+  INVALID_RECORD: 87,
+  UNSTABLE_OFFSET_COMMIT: 88,
+  PRODUCER_FENCED: 90,
+  UNKNOWN_TOPIC_ID: 100,
+  INCONSISTENT_TOPIC_ID: 103,
+  TRANSACTION_ABORTABLE: 120,
+} as const
+
+const NAMES = new Map<number, string>(Object.entries(CODE).map(([name, code]) => [code, name]))
+
+/** Returns the protocol's name of a code, or `error N` for one that is not in {@link CODE}. */
+export function nameOfCode(code: number): string {
+  return NAMES.get(code) ?? `error ${code}`
+}
+
+/** Another broker, or the same one a little later, will answer. */
+const MOVED: ReadonlySet<number> = new Set([
+  CODE.UNKNOWN_TOPIC_OR_PARTITION,
+  CODE.LEADER_NOT_AVAILABLE,
+  CODE.NOT_LEADER_OR_FOLLOWER,
+  CODE.REPLICA_NOT_AVAILABLE,
+  CODE.KAFKA_STORAGE_ERROR,
+  CODE.FENCED_LEADER_EPOCH,
+  CODE.UNKNOWN_LEADER_EPOCH,
+  CODE.OFFSET_NOT_AVAILABLE,
+])
+
+/** Is the partition's leader changing? Then the request is worth a retry. */
+export function hasMoved(code: number): boolean {
+  return MOVED.has(code)
+}
+
+const COORDINATOR_MOVED: ReadonlySet<number> = new Set([
+  CODE.COORDINATOR_LOAD_IN_PROGRESS,
+  CODE.COORDINATOR_NOT_AVAILABLE,
+  CODE.NOT_COORDINATOR,
+  CODE.NETWORK_EXCEPTION,
+  CODE.REQUEST_TIMED_OUT,
+])
+
+const DENIED: ReadonlySet<number> = new Set([
+  CODE.TOPIC_AUTHORIZATION_FAILED,
+  CODE.GROUP_AUTHORIZATION_FAILED,
+  CODE.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+])
+
+/** Does the user lack a right to the resource? */
+export function isDenied(code: number): boolean {
+  return DENIED.has(code)
+}
+
+/** Is the coordinator changing? Then the request is worth a retry. */
+export function hasCoordinatorMoved(code: number): boolean {
+  return COORDINATOR_MOVED.has(code)
+}

@@ -1,0 +1,199 @@
+import type { ByteRoom } from '../kernel/bytes.ts'
+import { TidemarkError } from '../kernel/errors.ts'
+
+// The form of a record in a batch (record format v2): numbers of variable length, zigzag, seven
+// bits per byte, lowest bits first, and the parts of a record. Kafka calls 32-bit numbers varint
+// and 64-bit ones varlong.
+
+/** Reads a number that was written by {@link writeVarint}. */
+export function readVarint(bytes: Buffer, at: number): number {
+  let bits = 0
+  let next = at
+  for (let shift = 0; ; shift += 7) {
+    const byte = bytes[next++] as number
+    bits |= (byte & 127) << shift
+    if (byte < 128) return (bits >>> 1) ^ -(bits & 1)
+  }
+}
+
+export function varintBytes(value: number): number {
+  const bits = ((value << 1) ^ (value >> 31)) >>> 0
+  if (bits < 1 << 7) return 1
+  if (bits < 1 << 14) return 2
+  if (bits < 1 << 21) return 3
+  return bits < 1 << 28 ? 4 : 5
+}
+
+/** Returns the position after the number. */
+export function writeVarint(bytes: Buffer, at: number, value: number): number {
+  let bits = ((value << 1) ^ (value >> 31)) >>> 0
+  let next = at
+  for (; bits > 127; bits >>>= 7) bytes[next++] = bits | 128
+  bytes[next++] = bits
+  return next
+}
+
+/** Reads zeros past the end: the caller must compare `at` with the end. */
+export class NumberReader {
+  readonly bytes: Buffer
+  at: number
+
+  constructor(bytes: Buffer, at: number) {
+    this.bytes = bytes
+    this.at = at
+  }
+
+  /** @throws TidemarkError `BATCH_CORRUPT`: the number does not end after five bytes */
+  varint(): number {
+    const { bytes } = this
+    let { at } = this
+    let byte = bytes[at++] as number
+    let bits = byte & 127
+    for (let shift = 7; byte > 127; shift += 7) {
+      if (shift === 35) throw endless()
+      byte = bytes[at++] as number
+      bits |= (byte & 127) << shift
+    }
+    this.at = at
+    return (bits >>> 1) ^ -(bits & 1)
+  }
+
+  /**
+   * A bigint beyond 28 bits.
+   * @throws TidemarkError `BATCH_CORRUPT`: it does not end after ten bytes
+   */
+  varlong(): number | bigint {
+    const { bytes } = this
+    let { at } = this
+    let byte = bytes[at++] as number
+    let bits = byte & 127
+    for (let shift = 7; byte > 127; shift += 7) {
+      if (shift === 28) return this.#wide()
+      byte = bytes[at++] as number
+      bits |= (byte & 127) << shift
+    }
+    this.at = at
+    return (bits >>> 1) ^ -(bits & 1)
+  }
+
+  #wide(): bigint {
+    let byte = 128
+    let bits = 0n
+    for (let shift = 0n; byte > 127; shift += 7n) {
+      if (shift === 70n) throw endless()
+      byte = this.bytes[this.at++] ?? 0
+      bits |= BigInt(byte & 127) << shift
+    }
+    const unsigned = BigInt.asUintN(64, bits)
+    return BigInt.asIntN(64, (unsigned >> 1n) ^ -(unsigned & 1n))
+  }
+}
+
+/** Bytes of a whole number up to ±2^53. */
+export function varlongBytes(value: number): number {
+  if (value === (value | 0)) return varintBytes(value)
+  let bytes = 1
+  for (let bits = zigzag(value); bits > 127n; bits >>= 7n) bytes++
+  return bytes
+}
+
+/** Writes a whole number up to ±2^53 and returns the position after it. */
+export function writeVarlong(bytes: Buffer, at: number, value: number): number {
+  if (value === (value | 0)) return writeVarint(bytes, at, value)
+  let next = at
+  let bits = zigzag(value)
+  for (; bits > 127n; bits >>= 7n) bytes[next++] = Number(bits & 127n) | 128
+  bytes[next++] = Number(bits)
+  return next
+}
+
+function zigzag(value: number): bigint {
+  const wide = BigInt(value)
+  return BigInt.asUintN(64, (wide << 1n) ^ (wide >> 63n))
+}
+
+function endless(): TidemarkError {
+  return new TidemarkError('BATCH_CORRUPT', 'a number of variable length does not end')
+}
+
+/** A record without its topic and partition. Unlike in the port, a header value may be `null`. */
+export interface OutgoingRecord {
+  readonly key: Buffer | null
+  readonly value: Buffer | null
+  /** A whole number of ms since the epoch; −1: none. */
+  readonly timestampMs: number
+  readonly headers: readonly OutgoingHeader[]
+}
+
+export interface OutgoingHeader {
+  readonly name: string
+  readonly value: Buffer | null
+}
+
+/** The most bytes that a varint takes. */
+export const VARINT_BYTES = 5
+/** Outputs have fewer names; dead letters bring the names of their source records. */
+const MOST_NAMES = 256
+/** UTF-8 bytes of header names: most names repeat with every record. */
+const names = new Map<string, Buffer>()
+
+function bytesOfName(name: string): Buffer {
+  const known = names.get(name)
+  if (known !== undefined) return known
+  if (names.size === MOST_NAMES) names.clear()
+  const bytes = Buffer.from(name)
+  names.set(name, bytes)
+  return bytes
+}
+
+/** Reads a key, a value, or a part of a header. */
+export function partAt(bytes: Buffer, at: number): Buffer | null {
+  const length = readVarint(bytes, at)
+  const begin = at + varintBytes(length)
+  return length < 0 ? null : bytes.subarray(begin, begin + length)
+}
+
+/** Returns where the part ends that begins at `at`. */
+export function partAfter(bytes: Buffer, at: number): number {
+  const length = readVarint(bytes, at)
+  return at + varintBytes(length) + Math.max(0, length)
+}
+
+export function appendParts({ key, value, headers }: OutgoingRecord, room: ByteRoom): void {
+  appendPart(key, room)
+  appendPart(value, room)
+  appendHeaders(headers, room)
+}
+
+/** Appends the number of headers and the headers, as in a batch. */
+export function appendHeaders(headers: readonly OutgoingHeader[], room: ByteRoom): void {
+  appendNumber(headers.length, room)
+  for (const header of headers) {
+    appendPart(bytesOfName(header.name), room)
+    appendPart(header.value, room)
+  }
+}
+
+/** Appends a key or a value after its length. */
+export function appendPart(part: Buffer | null, room: ByteRoom): void {
+  appendNumber(part?.length ?? -1, room)
+  if (part !== null) room.append(part)
+}
+
+function appendNumber(number: number, room: ByteRoom): void {
+  room.reserve(VARINT_BYTES)
+  room.used = writeVarint(room.bytes, room.used, number)
+}
+
+/** Bytes of key, value and headers in a batch, lengths included. */
+export function partsBytes({ key, value, headers }: OutgoingRecord): number {
+  let bytes = partBytes(key) + partBytes(value) + varintBytes(headers.length)
+  for (const header of headers) {
+    bytes += partBytes(bytesOfName(header.name)) + partBytes(header.value)
+  }
+  return bytes
+}
+
+function partBytes(part: Buffer | null): number {
+  return part === null ? 1 : varintBytes(part.length) + part.length
+}
