@@ -4,7 +4,6 @@ import { type Command, Option } from 'commander'
 import { messageOf, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
 import { contradictions } from './contradictions.ts'
 import { type Environment, unknownVariables, VARIABLES } from './environment.ts'
-import { hintOfNames } from './meant.ts'
 import { RepeatableOption, repeatFaults } from './repeats.ts'
 import { settingFault } from './setting-fault.ts'
 import { type RawSetting, type Setting, textOfFile } from './setting-parsers.ts'
@@ -16,6 +15,7 @@ import {
   type Values,
   variableOf,
 } from './settings.ts'
+import { suggestName } from './suggest-name.ts'
 
 // Where the value of a setting comes from: flag > environment > config file > default. All faults
 // are reported at once.
@@ -101,7 +101,7 @@ export function readConfig<const N extends SettingName>(
 
 function variableFaults(env: Environment): TidemarkError[] {
   return unknownVariables(env).map((name) =>
-    settingFault('there is no such setting', name, hintOfNames(name, VARIABLES)),
+    settingFault('there is no such setting', name, suggestName(name, VARIABLES)),
   )
 }
 
@@ -158,7 +158,7 @@ function readConfigFile(named: unknown, folder: string, faults: TidemarkError[])
   for (const [key, value] of Object.entries(content)) {
     const texts = textsOf(value)
     if (!known.includes(key)) {
-      faults.push(settingFault(`there is no setting "${key}"`, path, hintOfNames(key, known)))
+      faults.push(settingFault(`there is no setting "${key}"`, path, suggestName(key, known)))
     } else if (texts === null) {
       faults.push(
         settingFault(

@@ -1,9 +1,9 @@
 import { isWorkerName } from '../host/options.ts'
 import type { TidemarkError } from '../kernel/errors.ts'
 import { loginContradictions } from './login-contradictions.ts'
+import { numberedName } from './run-output.ts'
 import { settingFault } from './setting-fault.ts'
 import { flagOf, type SettingName, type Values } from './settings.ts'
-import { numberedName } from './worker-names.ts'
 
 /**
  * Faults of settings that are each valid but contradict each other. One that did not parse has no

@@ -9,27 +9,30 @@ import type { Evaluation } from '../scoring/accuracy/evaluator.ts'
 import type { RegressionResult } from '../scoring/accuracy/regression-accuracy.ts'
 import { accuracySource } from '../scoring/model-source.ts'
 import type { StatedAccuracy } from '../topology/accuracy.ts'
-import { BAR_WIDTH, bar } from './bar.ts'
-import { count } from './print.ts'
-import { table } from './table.ts'
+import { BAR_WIDTH, bar, count, table } from './print.ts'
 
-/** What an evaluation tells. */
-export interface Told {
+export interface EvaluationReport {
   readonly file: string
   readonly output: string
   readonly label: string
-  /** Rows that were left out, since the model has no finite score for them. */
+  /** Rows that were left out, because the model has no finite score for them. */
   readonly unscored: number
   readonly result: Evaluation
 }
 
-/** What `--json` writes. `accuracy` is what a `.model.ts` states. */
-export function plainEvaluation({ result: evaluation, ...told }: Told) {
-  return { ...told, evaluation, accuracy: statedOf(evaluation) }
+/** The JSON that `--json` writes, with the accuracy as a `.model.ts` states it. */
+export function plainEvaluation({ result: evaluation, ...rest }: EvaluationReport) {
+  return { ...rest, evaluation, accuracy: statedOf(evaluation) }
 }
 
 /** An evaluation for people; its last line can be pasted into a `.model.ts`. */
-export function describeEvaluation({ file, output, label, unscored, result }: Told): string {
+export function describeEvaluation({
+  file,
+  output,
+  label,
+  unscored,
+  result,
+}: EvaluationReport): string {
   const left = unscored === 0 ? '' : `, ${count(unscored)} without a finite score left out`
   const accuracy = statedOf(result)
   const lines = [
@@ -134,7 +137,7 @@ function calibrationTable(bins: readonly CalibrationBin[]): string[] {
   })
 }
 
-/** Of a calibrated model, the bar ends at the mark. */
+/** The bar ends at the mark if the model is calibrated. */
 function calibrationBar({ meanScore, positiveShare }: CalibrationBin): string {
   const line = bar(positiveShare).padEnd(BAR_WIDTH + 1)
   const mark = Math.round(meanScore * BAR_WIDTH)
@@ -148,7 +151,6 @@ function confusionTable({ classes, confusion }: ClassResult): string[] {
   ])
 }
 
-/** Four significant digits. */
 function rounded(x: number): number {
   return Number(x.toPrecision(4))
 }

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
+import type { StopRequest } from '../../src/cli/exit.ts'
 import { count, say } from '../../src/cli/print.ts'
-import type { StopRequest } from '../../src/cli/signals.ts'
 import { ROOT } from '../support/paths.ts'
 import { sourced } from './bundled-source.ts'
 import { type CpuProfile, type StageTimes, stageTimes } from './cpu-profile.ts'
