@@ -1,8 +1,9 @@
 import { InvalidArgumentError, type Option } from 'commander'
+import { NO_NAME } from '../host/worker-name.ts'
 import type { Header } from '../records/port.ts'
 import { RepeatableOption } from './repeats.ts'
 
-// Arguments that several commands take.
+// Arguments of several commands or workers.
 
 /** A parser of numbers. @param what the valid numbers, in words */
 export function numberParser(
@@ -42,4 +43,16 @@ export function valueAt(json: unknown, path: string): unknown {
     at = (at as Readonly<Record<string, unknown>>)[name]
   }
   return at
+}
+
+/** The name of one of several workers, `<name>-<worker>`. @param worker its number, from 1 */
+export function numberedName(name: string, worker: number): string {
+  return name === NO_NAME ? name : `${name}-${worker}`
+}
+
+/** `4: scorer-1 to scorer-4`; only the number if the names are not known in advance. */
+export function numberedNames(name: string | null, workers: number): string {
+  if (name === null) return String(workers)
+  if (name === NO_NAME) return `${workers}, without names`
+  return `${workers}: ${numberedName(name, 1)} to ${numberedName(name, workers)}`
 }

@@ -26,7 +26,7 @@ import { addSettings, readConfig } from './config.ts'
 import { KAFKA_SETTINGS, type KafkaConfig, kafkaOptions } from './kafka-options.ts'
 import { PREPARE_SETTINGS } from './prepare-settings.ts'
 import { calledFunctions, evaluators, prepareFiles, summaryOf, variantLines } from './prepared.ts'
-import { count, plural, sayNotes, table, write } from './print.ts'
+import { grouped, plural, sayNotes, table, write } from './print.ts'
 import { chosenRegistry, REGISTRY_SETTINGS } from './registry-options.ts'
 
 const SETTINGS = [
@@ -131,7 +131,7 @@ function faultOf(
 }
 
 function inWords({ name, partitions, maxMessageBytes }: TopicInfo): string {
-  const most = maxMessageBytes === null ? '' : `, batches up to ${count(maxMessageBytes)} bytes`
+  const most = maxMessageBytes === null ? '' : `, batches up to ${grouped(maxMessageBytes)} bytes`
   return `${name}  ${plural(partitions, 'partition')}${most}`
 }
 
@@ -220,5 +220,5 @@ function modelsOf(definition: Definition): ModelOfStep[] {
 }
 
 function kilobytes(bytes: number): string {
-  return `${count(Math.ceil(bytes / 1_000))} KB`
+  return `${grouped(Math.ceil(bytes / 1_000))} KB`
 }

@@ -10,7 +10,7 @@ import { addSettings, readConfig } from './config.ts'
 import { FROM, parseStart, shownRecords, shownValues } from './consume.ts'
 import { untilSignal } from './exit.ts'
 import { KAFKA_SETTINGS, kafkaOptions } from './kafka-options.ts'
-import { bar, count, plural, readerGone, sayNotes, table, write } from './print.ts'
+import { bar, grouped, plural, readerGone, sayNotes, table, write } from './print.ts'
 import { Progress } from './progress.ts'
 import { REGISTRY_SETTINGS } from './registry-options.ts'
 
@@ -94,7 +94,7 @@ export function compare(): Command {
   return addSettings(command, SETTINGS)
 }
 
-export interface Comparison {
+export interface TopicComparison {
   readonly topics: Readonly<Record<Side, ComparedTopic>>
   readonly pairs: Pairs
 }
@@ -107,7 +107,7 @@ interface Reading {
 
 /** Reads both topics to their present ends, or until there are `most` pairs or a signal. */
 async function readBoth(
-  { topics, pairs }: Comparison,
+  { topics, pairs }: TopicComparison,
   { records, from, values }: Reading,
   most: number,
 ): Promise<void> {
@@ -121,8 +121,8 @@ async function readBoth(
   }))
   try {
     for await (const { side, chunk } of inStep(readers)) {
-      const shown = await shownRecords(chunk.records, values)
-      for (const output of topics[side].scoresOf(shown)) {
+      const outputs = await shownRecords(chunk.records, values)
+      for (const output of topics[side].scoresOf(outputs)) {
         pairs.add(side, output)
         if (pairs.count >= most) return
       }
@@ -142,7 +142,7 @@ async function closeAll(readers: Readonly<Record<string, KafkaReader>>): Promise
   await Promise.all(Object.values(readers).map((reader) => reader.close()))
 }
 
-function notesOf({ topics, pairs }: Comparison, { maxPending }: Flags): string[] {
+function notesOf({ topics, pairs }: TopicComparison, { maxPending }: Flags): string[] {
   const { main, other } = topics
   const notes: string[] = []
   if (pairs.waiting > 0) {
@@ -155,7 +155,7 @@ function notesOf({ topics, pairs }: Comparison, { maxPending }: Flags): string[]
   }
   if (pairs.givenUp > 0) {
     notes.push(
-      `${plural(pairs.givenUp, 'output')} counted as alone, since no other one came within ${count(maxPending)} events; if the topics are further apart, raise --max-pending`,
+      `${plural(pairs.givenUp, 'output')} counted as alone, since no other one came within ${grouped(maxPending)} events; if the topics are further apart, raise --max-pending`,
     )
   }
   return notes
@@ -168,7 +168,7 @@ export function parseFields(text: string): Fields {
   throw new InvalidArgumentError('must be a path, such as score.probability, or PATH=PATH')
 }
 
-export function plainComparison({ topics, pairs }: Comparison) {
+export function plainComparison({ topics, pairs }: TopicComparison) {
   return {
     main: plainSide('main', { topics, pairs }),
     other: plainSide('other', { topics, pairs }),
@@ -183,20 +183,21 @@ export function plainComparison({ topics, pairs }: Comparison) {
   }
 }
 
-function plainSide(side: Side, { topics, pairs }: Comparison) {
+function plainSide(side: Side, { topics, pairs }: TopicComparison) {
   const { topic, records, unusable } = topics[side]
   return { topic, records, alone: pairs.alone[side], twice: pairs.twice[side], ...unusable }
 }
 
-export function describeComparison(comparison: Comparison): string {
+export function describeComparison(comparison: TopicComparison): string {
   const { pairs } = comparison
-  const left = pairs.byClock === 0 ? '' : `, ${count(pairs.byClock)} decided by the clock left out`
+  const left =
+    pairs.byClock === 0 ? '' : `, ${grouped(pairs.byClock)} decided by the clock left out`
   const lines = [
     ...table([
       ['', 'records', 'alone', 'twice', 'without id', 'without score'],
       ...[plainSide('main', comparison), plainSide('other', comparison)].map((side) => [
         side.topic,
-        ...[side.records, side.alone, side.twice, side.withoutId, side.withoutScore].map(count),
+        ...[side.records, side.alone, side.twice, side.withoutId, side.withoutScore].map(grouped),
       ]),
     ]),
     '',
@@ -224,7 +225,7 @@ function flipsOf({ flips, pairs }: AgreementResult): string[] {
   if (flips === null) return []
   const { threshold, up, down } = flips
   const share = (((up + down) / pairs) * 100).toFixed(2)
-  return [`  at ${threshold}: ${count(up)} up, ${count(down)} down, ${share} %`]
+  return [`  at ${threshold}: ${grouped(up)} up, ${grouped(down)} down, ${share} %`]
 }
 
 function psiOf({ psi }: AgreementResult): string[] {
@@ -238,7 +239,7 @@ function histogramOf(bins: readonly HistogramBin[]): string[] {
   const most = Math.max(...bins.map((bin) => bin.count))
   const lines = table([
     ['  difference', 'pairs'],
-    ...bins.map((bin, i) => [`  ${rangeOf(bin, i, bins.length)}`, count(bin.count)]),
+    ...bins.map((bin, i) => [`  ${rangeOf(bin, i, bins.length)}`, grouped(bin.count)]),
   ])
   const barOf = (i: number) => bar((bins[i - 1]?.count ?? 0) / most)
   return ['', ...lines.map((line, i) => `${line}  ${barOf(i)}`.trimEnd())]

@@ -1,7 +1,7 @@
 import { isWorkerName } from '../host/options.ts'
 import type { TidemarkError } from '../kernel/errors.ts'
+import { numberedName } from './arguments.ts'
 import { loginContradictions } from './login-contradictions.ts'
-import { numberedName } from './run-output.ts'
 import { settingFault } from './setting-fault.ts'
 import { flagOf, type SettingName, type Values } from './settings.ts'
 

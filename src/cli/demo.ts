@@ -23,7 +23,7 @@ import { paced, spanMs } from './pace.ts'
 import { outline, prepareFiles } from './prepared.ts'
 import { colors, colorsFor, readerGone, say } from './print.ts'
 import { Screen } from './progress.ts'
-import { Tally } from './totals.ts'
+import { OutcomeTally } from './totals.ts'
 
 const TOPOLOGY = new URL('topologies/flight-delay.ts', PACKAGE)
 const PARTITIONS = 3
@@ -89,7 +89,7 @@ class Demo {
   readonly #setup: Setup
   readonly #records: MemoryRecords
   readonly #figures = new Figures(wallClock)
-  readonly #tally = new Tally()
+  readonly #tally = new OutcomeTally()
   readonly #board: Board
   readonly #screen: Screen
   #nowMs: number

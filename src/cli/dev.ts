@@ -20,7 +20,7 @@ import { prepareFiles, summaryOf } from './prepared.ts'
 import { bytesAsJson, colors, readerGone, say, sayNotes, write } from './print.ts'
 import { RepeatableOption } from './repeats.ts'
 import { pairs } from './setting-parsers.ts'
-import { StageReport, Tally } from './totals.ts'
+import { OutcomeTally, StageReport } from './totals.ts'
 
 const SETTINGS = [
   'model',
@@ -160,7 +160,7 @@ async function score(prepared: Prepared, topology: PreparedTopology, input: Inpu
     (p, offset) => book.lineAt(p, offset),
     input.deadLetters ?? null,
   )
-  const tally = new Tally()
+  const tally = new OutcomeTally()
   const stages = new StageReport()
   let wake = () => {}
   const shadows = shadowTopics(topology.definition)

@@ -9,7 +9,7 @@ import type { Evaluation } from '../scoring/accuracy/evaluator.ts'
 import type { RegressionResult } from '../scoring/accuracy/regression-accuracy.ts'
 import { accuracySource } from '../scoring/model-source.ts'
 import type { StatedAccuracy } from '../topology/accuracy.ts'
-import { BAR_WIDTH, bar, count, table } from './print.ts'
+import { BAR_WIDTH, bar, grouped, table } from './print.ts'
 
 export interface EvaluationReport {
   readonly file: string
@@ -33,11 +33,11 @@ export function describeEvaluation({
   unscored,
   result,
 }: EvaluationReport): string {
-  const left = unscored === 0 ? '' : `, ${count(unscored)} without a finite score left out`
+  const left = unscored === 0 ? '' : `, ${grouped(unscored)} without a finite score left out`
   const accuracy = statedOf(result)
   const lines = [
     `${file}  ${output} against ${label}, ${NAMES[result.task]}`,
-    ...facts([['rows', `${count(result.rows)}${left}`], ...factsOf(result)]),
+    ...facts([['rows', `${grouped(result.rows)}${left}`], ...factsOf(result)]),
     ...tableOf(result),
     ...(accuracy === null ? [] : ['', `accuracy: ${accuracySource(accuracy)},`]),
   ]
@@ -78,7 +78,7 @@ function factsOf(result: Evaluation): Fact[] {
 
 function binaryFacts({ rows, positives, auc, probability }: BinaryResult): Fact[] {
   return [
-    ['positive', `${count(positives)}, ${((positives / rows) * 100).toFixed(2)} %`],
+    ['positive', `${grouped(positives)}, ${((positives / rows) * 100).toFixed(2)} %`],
     ['AUC', Number.isNaN(auc) ? 'none: all rows have the same label' : shown(auc)],
     ...probabilityFacts(probability),
   ]
@@ -126,7 +126,7 @@ function calibrationTable(bins: readonly CalibrationBin[]): string[] {
     ['predicted', 'rows', 'mean', 'positive'],
     ...bins.map(({ from, to, rows, meanScore, positiveShare }) => [
       `${from.toFixed(1)} to ${to.toFixed(1)}`,
-      count(rows),
+      grouped(rows),
       ...(rows === 0 ? ['', ''] : [meanScore.toFixed(4), positiveShare.toFixed(4)]),
     ]),
   ])
@@ -147,7 +147,7 @@ function calibrationBar({ meanScore, positiveShare }: CalibrationBin): string {
 function confusionTable({ classes, confusion }: ClassResult): string[] {
   return table([
     ['label, predicted:', ...classes],
-    ...confusion.map((counts, i) => [classes[i] as string, ...counts.map(count)]),
+    ...confusion.map((counts, i) => [classes[i] as string, ...counts.map(grouped)]),
   ])
 }
 
@@ -156,5 +156,5 @@ function rounded(x: number): number {
 }
 
 function shown(x: number): string {
-  return Math.abs(x) < 1_000 ? String(rounded(x)) : count(rounded(x))
+  return Math.abs(x) < 1_000 ? String(rounded(x)) : grouped(rounded(x))
 }

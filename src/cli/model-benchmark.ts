@@ -8,7 +8,7 @@ import { shownEvaluator } from '../scoring/scorer.ts'
 import { measureOf, type StatedAccuracy } from '../topology/accuracy.ts'
 import { numberParser } from './arguments.ts'
 import { modelOfFile } from './model-of-file.ts'
-import { bar, count, plural, sayNotes, shownMs, table, write } from './print.ts'
+import { bar, grouped, plural, sayNotes, shownMs, table, write } from './print.ts'
 
 interface Flags {
   readonly evaluator: EvaluatorChoice | 'both'
@@ -90,10 +90,10 @@ function describeBenchmark(of: FileBenchmark): string {
   const lines = table([
     ['batch', 'runs', 'avg ms', 'p50', 'p95', 'p99', 'rows/s'],
     ...batches.map((batch) => [
-      count(batch.rows).padStart(5),
-      count(batch.runs),
+      grouped(batch.rows).padStart(5),
+      grouped(batch.runs),
       ...[batch.avgMs, batch.p50Ms, batch.p95Ms, batch.p99Ms].map(shownMs),
-      count(Math.round(batch.rowsPerSecond)),
+      grouped(Math.round(batch.rowsPerSecond)),
     ]),
   ])
   const plotted = lines.map((line, i) => {
@@ -132,8 +132,8 @@ function rowOf(of: FileBenchmark): string[] {
     basename(file),
     evaluator.by === 'trees' ? 'its trees' : 'ONNX Runtime',
     ...SHOWN.map(msOf),
-    `${msOf(largestBatch)} of ${count(largestBatch)}`,
-    count(Math.round(batchOf(bestBatch)?.rowsPerSecond ?? 0)),
+    `${msOf(largestBatch)} of ${grouped(largestBatch)}`,
+    grouped(Math.round(batchOf(bestBatch)?.rowsPerSecond ?? 0)),
     (bytes / MEGABYTE).toFixed(1),
     accuracy === null ? UNKNOWN : shownAccuracy(accuracy),
   ]
@@ -141,5 +141,5 @@ function rowOf(of: FileBenchmark): string[] {
 
 function shownAccuracy(accuracy: StatedAccuracy): string {
   const { measure, value } = measureOf(accuracy)
-  return `${measure} ${value} on ${count(accuracy.rows)}`
+  return `${measure} ${value} on ${grouped(accuracy.rows)}`
 }

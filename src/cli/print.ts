@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import pc from 'picocolors'
 import { faultsOf, messageOf, TidemarkError } from '../kernel/errors.ts'
 
-// What a command writes: data to stdout, text for people to stderr.
+// Output of a command: data to stdout, text for people to stderr.
 
 export type Colors = ReturnType<typeof pc.createColors>
 
@@ -96,20 +96,20 @@ export function warnThrough(tell: (warning: Error) => void): void {
 }
 
 /** `1,234,567`. By hand, because loading the data of Intl takes 10 ms of each start. */
-export function count(n: number): string {
+export function grouped(n: number): string {
   const [whole = '', fraction] = String(Math.round(n * 1_000) / 1_000).split('.')
-  const grouped = whole.replace(/\B(?=(\d{3})+$)/g, ',')
-  return fraction === undefined ? grouped : `${grouped}.${fraction}`
+  const groups = whole.replace(/\B(?=(\d{3})+$)/g, ',')
+  return fraction === undefined ? groups : `${groups}.${fraction}`
 }
 
 /** `1 topology`, `2 topologies` */
 export function plural(n: number, one: string, many = `${one}s`): string {
-  return `${count(n)} ${n === 1 ? one : many}`
+  return `${grouped(n)} ${n === 1 ? one : many}`
 }
 
 /** A duration in ms with three significant digits, down to a microsecond. */
 export function shownMs(ms: number): string {
-  return ms >= 100 ? count(Math.round(ms)) : ms.toFixed(ms >= 10 ? 1 : ms >= 1 ? 2 : 3)
+  return ms >= 100 ? grouped(Math.round(ms)) : ms.toFixed(ms >= 10 ? 1 : ms >= 1 ? 2 : 3)
 }
 
 /** Lines of a table; the first column is left-aligned, the others are right-aligned. */

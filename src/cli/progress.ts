@@ -1,4 +1,4 @@
-import { count, EMPTY_LINE, plural, say, sayOnOwnLine, write } from './print.ts'
+import { EMPTY_LINE, grouped, plural, say, sayOnOwnLine, write } from './print.ts'
 
 // Lines on stderr that a terminal redraws.
 
@@ -48,7 +48,7 @@ export class Progress {
   #amount(): string {
     const { records } = this.#now()
     const seconds = (performance.now() - this.#startMs) / 1_000
-    const rate = count(Math.round(records / Math.max(seconds, 0.001)))
+    const rate = grouped(Math.round(records / Math.max(seconds, 0.001)))
     return `${plural(records, 'record')}  ${rate}/s  ${seconds.toFixed(1)} s`
   }
 }

@@ -1,5 +1,4 @@
 import type { Logger } from 'pino'
-import { NO_NAME } from '../host/worker-name.ts'
 import { packageVersion } from '../kernel/version.ts'
 import { createLog } from '../observe/log.ts'
 import type { LogStream } from '../observe/log-stream.ts'
@@ -7,7 +6,7 @@ import type { StopRequest } from './exit.ts'
 import { colors, say, sayNotes, warnThrough } from './print.ts'
 import type { RunConfig } from './run-config.ts'
 
-// What `tidemark run` prints: the log, and a banner before it.
+// Output of `tidemark run`: the log, and a banner before it.
 
 /** The process-wide objects of a process that runs workers. */
 export interface RunProcess {
@@ -78,16 +77,4 @@ export function banner(
   )
   line('http', http === null ? 'off' : `http://${http.host}:${http.port}/metrics /livez /readyz`)
   sayNotes(notes)
-}
-
-/** The name of one of several workers, `<name>-<worker>`. @param worker its number, from 1 */
-export function numberedName(name: string, worker: number): string {
-  return name === NO_NAME ? name : `${name}-${worker}`
-}
-
-/** `4: scorer-1 to scorer-4`; only the number if the names are not known in advance. */
-export function numberedNames(name: string | null, workers: number): string {
-  if (name === null) return String(workers)
-  if (name === NO_NAME) return `${workers}, without names`
-  return `${workers}: ${numberedName(name, 1)} to ${numberedName(name, workers)}`
 }

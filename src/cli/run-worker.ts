@@ -40,7 +40,7 @@ export async function runWorkerHere(
   if (config.logFormat === 'text') stages.print()
 }
 
-/** Runs a worker until `stopped` resolves. @throws what {@link RunningWorker.done} rejects with */
+/** Runs a worker until `stopped` resolves. @throws as {@link RunningWorker.done} rejects */
 async function workUntil(stopped: Promise<void>, hosted: Hosted): Promise<void> {
   const worker = await hostWorker(hosted)
   await Promise.race([stopped, worker.done])

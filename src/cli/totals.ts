@@ -3,15 +3,15 @@ import { Durations, type DurationsData, STATISTICS } from '../observe/durations.
 import { stageWatch } from '../observe/stage-watch.ts'
 import type { Observer, Outcomes } from '../runtime/events.ts'
 import { addOutcomes, NO_OUTCOMES } from '../runtime/outcomes.ts'
-import { count, plural, say, shownMs, table } from './print.ts'
+import { grouped, plural, say, shownMs, table } from './print.ts'
 
-// What a worker did in all, for the end of a command.
+// Totals of a worker, printed at the end of a command.
 
 /** Outcomes that only topologies with such a step have. */
 const OF_SOME_TOPOLOGIES: readonly string[] = ['windowed', 'duplicate'] satisfies (keyof Outcomes)[]
 
 /** Counts the records that a worker consumes, by outcome. */
-export class Tally {
+export class OutcomeTally {
   #outcomes = NO_OUTCOMES
   #consumed = 0
   #closed = 0
@@ -27,8 +27,8 @@ export class Tally {
   summary(): string {
     const parts = Object.entries(this.#outcomes)
       .filter(([name, n]) => n > 0 || !OF_SOME_TOPOLOGIES.includes(name))
-      .map(([name, n]) => `${count(n)} ${name}`)
-    const sum = `${count(this.#consumed)} in = ${parts.join(' + ')}`
+      .map(([name, n]) => `${grouped(n)} ${name}`)
+    const sum = `${grouped(this.#consumed)} in = ${parts.join(' + ')}`
     return this.#closed === 0 ? sum : `${sum}; ${plural(this.#closed, 'window')} closed`
   }
 }
@@ -64,7 +64,7 @@ export class StageReport {
       ['ms', 'times', ...Object.keys(STATISTICS)],
       ...stages.map(({ stage, durations }) => [
         stage,
-        count(durations.count),
+        grouped(durations.count),
         ...Object.values(STATISTICS).map((statistic) => shownMs(statistic(durations))),
       ]),
     ])

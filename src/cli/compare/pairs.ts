@@ -2,7 +2,7 @@ import type { Chunk } from '../../records/port.ts'
 import { Agreement } from '../../scoring/agreement.ts'
 import type { OutputScore, ScoredOutput } from './compared-topic.ts'
 
-export const SIDES = ['main', 'other'] as const
+const SIDES = ['main', 'other'] as const
 export type Side = (typeof SIDES)[number]
 
 export interface PairOptions {

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { packageVersion } from '../../kernel/version.ts'
 import type { EventOf } from '../../observe/by-type.ts'
 import { PACKAGE } from '../own-package.ts'
-import { type Colors, count, plural } from '../print.ts'
+import { type Colors, grouped, plural } from '../print.ts'
 import type { Figures, Snapshot } from './figures.ts'
 import {
   aucOf,
@@ -70,7 +70,7 @@ export function statusLine(snapshot: Snapshot, nowMs: number, columns: number): 
     `lag ${lag}`,
     `score p50 ${tenths(batchMs.p50)} p99 ${tenths(batchMs.p99)} ms`,
     `${deadLetters} dead`,
-    `${count(predictions)} predictions`,
+    `${grouped(predictions)} predictions`,
   ]
   let line = ''
   for (const part of parts) {
@@ -111,7 +111,7 @@ export function opening({ records, seconds, topology }: Opening, c: Colors): str
     '',
     `  ${topology}`,
     '',
-    `Two weeks out of New York, December 2013: ${count(records)} events ${time}.`,
+    `Two weeks out of New York, December 2013: ${grouped(records)} events ${time}.`,
     `Will a flight arrive late, by more than ${LATE_MIN} minutes? Here are a few, and how they`,
     'landed. Three broken records are mixed in on purpose:',
     `${BROKEN_RECORDS}.`,
@@ -141,8 +141,8 @@ type Row = readonly [name: string, text: string]
 function consumed({ figures, tally, verdicts, tookMs }: Results): Row[] {
   const { smallest, largest, mean } = figures.batches
   const { p50, p99 } = figures.batchMs
-  const perSecond = count(Math.round((figures.records * 1_000) / tookMs))
-  const busy = count(Math.round(figures.perBusySecond))
+  const perSecond = grouped(Math.round((figures.records * 1_000) / tookMs))
+  const busy = grouped(Math.round(figures.perBusySecond))
   const flights = plural(figures.predictions, 'predicted flight')
   const late = verdicts.filter(({ wasLate }) => wasLate).length
   const share = percent(late / Math.max(verdicts.length, 1))
@@ -155,7 +155,10 @@ function consumed({ figures, tally, verdicts, tookMs }: Results): Row[] {
     ],
     ['score', `p50 ${tenths(p50)} ms, p99 ${tenths(p99)} ms per batch`],
     ['batches', `${smallest} to ${largest} flights, ${tenths(mean)} on average`],
-    ['landed', `${count(verdicts.length)} of ${flights}; ${count(late)} of them late (${share})`],
+    [
+      'landed',
+      `${grouped(verdicts.length)} of ${flights}; ${grouped(late)} of them late (${share})`,
+    ],
   ]
 }
 

@@ -82,7 +82,7 @@ export class KeptWorker {
     return (await this.#process?.ask('metrics')) ?? null
   }
 
-  #live(prepared: Prepared): Promise<Life> {
+  #live(prepared: Prepared): Promise<ProcessLife> {
     const { worker, start, log, clock } = this.#o
     const { signal: stopped } = this.#stopped
     const startMs = clock.elapsedMs()
@@ -132,7 +132,7 @@ const MOST_FAILED_STARTS = 5
 const STEADY_MS = 60_000
 const RESTART = { firstMs: 1_000, lastMs: 30_000 }
 
-export interface Life {
+export interface ProcessLife {
   readonly end: End
   /** Whether it was ever a member of the group, and read. */
   readonly hasRun: boolean
@@ -155,7 +155,7 @@ export class RestartPolicy {
    *
    * @throws the fault that would end every start · `WORKER_FAILED`: 5 starts in a row have failed
    */
-  waitMs({ end, hasRun, lastedMs }: Life): number {
+  waitMs({ end, hasRun, lastedMs }: ProcessLife): number {
     if (end.faults.some(endsEveryStart)) throw thrownOf(end.faults)
     const isSteady = lastedMs >= STEADY_MS
     this.#failedStarts = hasRun || isSteady ? 0 : this.#failedStarts + 1

@@ -16,11 +16,11 @@ export interface WorkerAssignment {
   readonly config: RunConfig
 }
 
-export interface Answers {
+export interface WorkerAnswers {
   readonly readiness: Readiness
   readonly metrics: MetricData
 }
-export type Question = keyof Answers
+export type Question = keyof WorkerAnswers
 
 /** A message from the parent to a worker's process. */
 export type Order =
@@ -35,7 +35,7 @@ export type Report =
   | { readonly type: 'running' }
   /** It has stopped cleanly, and will end by whatever signal or exit code. */
   | { readonly type: 'finished'; readonly stages: StageDurations }
-  | { readonly type: 'answer'; readonly id: number; readonly answer: Answers[Question] }
+  | { readonly type: 'answer'; readonly id: number; readonly answer: WorkerAnswers[Question] }
   | { readonly type: 'failed'; readonly faults: readonly FaultData[] }
 
 /** An error for another process: an Error object would arrive without its code. */
@@ -67,7 +67,7 @@ function stackOf(thrown: unknown): string | undefined {
   return thrown instanceof Error ? thrown.stack : undefined
 }
 
-type Answering = { readonly [Q in Question]: () => Answers[Q] | Promise<Answers[Q]> }
+type Answering = { readonly [Q in Question]: () => WorkerAnswers[Q] | Promise<WorkerAnswers[Q]> }
 
 const NOT_YET: Answering = {
   readiness: () => ({ ready: false, state: 'starting', partitions: 0, restoring: 0 }),

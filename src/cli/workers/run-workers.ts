@@ -5,15 +5,9 @@ import { createWorkersMetrics } from '../../observe/workers-metrics.ts'
 import type { Probes } from '../../serve/health.ts'
 import type { HttpOptions, HttpServer } from '../../serve/http.ts'
 import { livenessOfAll, readinessOfAll } from '../../serve/workers-health.ts'
+import { numberedName, numberedNames } from '../arguments.ts'
 import { httpAddressOf, type RunConfig } from '../run-config.ts'
-import {
-  banner,
-  numberedName,
-  numberedNames,
-  processLog,
-  type RunOutline,
-  type RunProcess,
-} from '../run-output.ts'
+import { banner, processLog, type RunOutline, type RunProcess } from '../run-output.ts'
 import { StageReport } from '../totals.ts'
 import { KeptWorker } from './kept-worker.ts'
 import { startWorkerProcess } from './worker-process.ts'

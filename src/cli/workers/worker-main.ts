@@ -6,7 +6,7 @@ import { ParentLink } from './messages.ts'
 // loads the slow modules.
 
 const parent = new ParentLink()
-// As in bin.js.
+// For the next start, as bin.js does.
 ;(module as { readonly enableCompileCache?: () => void }).enableCompileCache?.()
 const { runWorkerOf } = await import('../run-worker.ts')
 await runWorkerOf(parent)

@@ -5,12 +5,12 @@ import { PACKAGE } from '../own-package.ts'
 import type { RunOutline } from '../run-output.ts'
 import type { StageDurations } from '../totals.ts'
 import {
-  type Answers,
   type FaultData,
   faultOf,
   type Order,
   type Question,
   type Report,
+  type WorkerAnswers,
   type WorkerAssignment,
 } from './messages.ts'
 
@@ -22,7 +22,7 @@ export interface WorkerProcess {
   stop(): void
   kill(): void
   /** Resolves to its answer; `null`: none within 5 s, or it has ended. */
-  ask<Q extends Question>(question: Q): Promise<Answers[Q] | null>
+  ask<Q extends Question>(question: Q): Promise<WorkerAnswers[Q] | null>
 }
 
 export interface ProcessHandlers {
@@ -116,7 +116,7 @@ function whenEnded(
   })
 }
 
-type Answer = Answers[Question]
+type Answer = WorkerAnswers[Question]
 
 /** Questions to a process that may hang or end before it answers. */
 class Questions {
@@ -128,13 +128,13 @@ class Questions {
     this.#send = send
   }
 
-  ask<Q extends Question>(question: Q): Promise<Answers[Q] | null> {
+  ask<Q extends Question>(question: Q): Promise<WorkerAnswers[Q] | null> {
     const id = this.#asked++
     return new Promise((resolve) => {
       const timer = setTimeout(() => this.answered(id, null), ANSWER_WITHIN_MS)
       this.#open.set(id, (answer) => {
         clearTimeout(timer)
-        resolve(answer as Answers[Q] | null)
+        resolve(answer as WorkerAnswers[Q] | null)
       })
       this.#send({ type: 'ask', id, question })
     })

@@ -1,7 +1,7 @@
 import type { RunOutline } from '../../../src/cli/run-output.ts'
 import type { StageDurations } from '../../../src/cli/totals.ts'
 import { KeptWorker } from '../../../src/cli/workers/kept-worker.ts'
-import type { Answers, Question } from '../../../src/cli/workers/messages.ts'
+import type { Question, WorkerAnswers } from '../../../src/cli/workers/messages.ts'
 import type {
   End,
   ProcessHandlers,
@@ -30,7 +30,7 @@ export class FakeProcess implements WorkerProcess {
   readonly heard: ProcessHandlers
   readonly told: ('run' | 'stop' | 'kill')[] = []
   /** What it answers; without an answer it hangs. */
-  answers: Partial<Answers> = {}
+  answers: Partial<WorkerAnswers> = {}
 
   readonly #changed: ConditionVariable
 
@@ -54,7 +54,7 @@ export class FakeProcess implements WorkerProcess {
     this.heard.ended(KILLED)
   }
 
-  async ask<Q extends Question>(question: Q): Promise<Answers[Q] | null> {
+  async ask<Q extends Question>(question: Q): Promise<WorkerAnswers[Q] | null> {
     return this.answers[question] ?? null
   }
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { type Life, RestartPolicy } from '../../../src/cli/workers/kept-worker.ts'
+import { type ProcessLife, RestartPolicy } from '../../../src/cli/workers/kept-worker.ts'
 import { type Code, Refused, TidemarkError } from '../../../src/kernel/errors.ts'
 import { Durations } from '../../../src/observe/durations.ts'
 import { longestWaits } from '../../support/clocks.ts'
@@ -203,7 +203,7 @@ test('it is starting, then as it says, silent when it hangs, and restarting when
 const policy = () => new RestartPolicy(2, longestWaits)
 
 /** What ends it after so many starts, which all went like this. */
-function endAfter(starts: number, { end, hasRun, lastedMs }: Life): unknown {
+function endAfter(starts: number, { end, hasRun, lastedMs }: ProcessLife): unknown {
   const restarts = policy()
   for (let i = 1; i < starts; i++) restarts.waitMs({ end, hasRun, lastedMs })
   try {
@@ -215,13 +215,13 @@ function endAfter(starts: number, { end, hasRun, lastedMs }: Life): unknown {
 }
 
 /** A life that ends by SIGKILL. */
-const life = (about: Partial<Life>): Life => ({
+const life = (about: Partial<ProcessLife>): ProcessLife => ({
   end: KILLED,
   hasRun: false,
   lastedMs: 100,
   ...about,
 })
-const failing = (...faults: readonly Error[]): Life =>
+const failing = (...faults: readonly Error[]): ProcessLife =>
   life({ end: { ...KILLED, exitCode: 1, signal: null, faults } })
 
 test('what dies after it has worked is started again, each time up to twice as late, at most half a minute', () => {
