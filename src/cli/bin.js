@@ -4,8 +4,7 @@
 import { existsSync } from 'node:fs'
 import module from 'node:module'
 
-// From Node 22.1 on, compiled code is cached for the next start. If the folder cannot be written,
-// nothing is cached.
+// From Node 22.1 on, compiled code is cached for the next start.
 module.enableCompileCache?.()
 const build = new URL('./build.js', import.meta.url)
 if (existsSync(build)) {

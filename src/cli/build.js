@@ -17,10 +17,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 
-/**
- * The modules that Node imports by name, relative to `src`. Everything else is in chunks that these
- * share, so that a start reads a few files instead of some 300.
- */
+/** The modules that Node imports by name; the rest is in chunks, which are faster to read. */
 const ENTRIES = [
   'index',
   'cli/main',
@@ -31,9 +28,7 @@ const ENTRIES = [
   'testing/index',
   'testing/vitest',
 ]
-/**
- * As deep as the folders of `src`, so that relative paths to files outside `dist` are valid there.
- */
+/** As deep as the folders of `src`, so that relative paths to files outside stay valid. */
 const CHUNKS = 'chunks'
 /** How long a chunk of an earlier build is kept, ms: a running process may still import it. */
 const CHUNK_KEPT_MS = 86_400_000
@@ -58,10 +53,8 @@ const editionOfTrees = {
 }
 
 /**
- * Compiles `src` of a checkout into `dist`, unless `dist` was made from the same files. Several
- * starts at the same time do not conflict: each builds in its own folder and then renames file by
- * file, so that a reader finds an old or a new file but never part of one. Type declarations are
- * not touched.
+ * Compiles `src` of a checkout into `dist`, unless it is up to date. Starts at the same time do not
+ * conflict: each builds in its own folder and renames file by file.
  *
  * @param {string} root the folder with `src`, @default this checkout
  */
@@ -70,8 +63,7 @@ export function buildWhenStale(root = CHECKOUT) {
 }
 
 /**
- * The same for type declarations, which are needed to type-check a project that depends on this
- * checkout. They take seconds, so they are built only when needed.
+ * The same for type declarations, which only a project that depends on this checkout needs.
  *
  * @param {string} root the folder with `src`, @default this checkout
  */
@@ -140,7 +132,6 @@ async function declare(src, outDir) {
   await promisify(execFile)(process.execPath, [tsc, ...args])
 }
 
-/** Changes when a source file is edited, added or removed. */
 function fingerprint(src) {
   const hash = createHash('sha256')
   for (const file of filesIn(src)) {
@@ -151,9 +142,8 @@ function fingerprint(src) {
 }
 
 /**
- * Moves all files of `from` into `to`, and removes files of this kind of build that `from` does not
- * have, except those whose name begins with a dot and chunks of the last day. Chunks are moved
- * first: a process that finds an entry module also finds its chunks.
+ * Moves all files of `from` into `to`, and removes those of this kind that `from` does not have,
+ * except chunks of the last day. Chunks are moved first, so that an entry module finds its own.
  */
 function moveInto(from, to, owns) {
   const isChunk = (file) => dirname(file) === CHUNKS

@@ -2,20 +2,17 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import type { ShownValues } from '../formats/registry/shown-values.ts'
 import { KafkaRecords } from '../records/kafka/kafka-records.ts'
 import type { KafkaReader, ReadStart } from '../records/kafka/reader.ts'
-import { atLeastOne } from './at-least-one.ts'
+import type { AgreementResult, HistogramBin } from '../scoring/agreement.ts'
+import { numberParser, parseCount } from './arguments.ts'
 import { ComparedTopic } from './compare/compared-topic.ts'
-import { inStep } from './compare/in-step.ts'
-import { Pairs } from './compare/pairs.ts'
-import { type Compared, describeComparison, plainComparison } from './compare/report.ts'
+import { inStep, type ModelPair, Pairs, type Side } from './compare/pairs.ts'
 import { addSettings, readConfig } from './config.ts'
-import { FROM, parseStart } from './consume.ts'
+import { FROM, parseStart, shownRecords, shownValues } from './consume.ts'
+import { untilSignal } from './exit.ts'
 import { KAFKA_SETTINGS, kafkaOptions } from './kafka-options.ts'
-import { readerGone, write } from './output.ts'
-import { count, plural, sayNotes } from './print.ts'
+import { bar, grouped, plural, readerGone, sayNotes, table, write } from './print.ts'
 import { Progress } from './progress.ts'
 import { REGISTRY_SETTINGS } from './registry-options.ts'
-import { shownRecords, shownValues } from './shown-records.ts'
-import { untilSignal } from './signals.ts'
 
 interface Flags extends Record<string, unknown> {
   readonly field: Fields
@@ -27,7 +24,6 @@ interface Flags extends Record<string, unknown> {
   readonly json?: true
 }
 
-/** The path of the score in each topic. */
 interface Fields {
   readonly main: string
   readonly other: string
@@ -36,6 +32,7 @@ interface Fields {
 const SETTINGS = [...KAFKA_SETTINGS, ...REGISTRY_SETTINGS] as const
 /** About 200 MB. */
 const MOST_PENDING = 500_000
+const BINS = 11
 
 /** `tidemark compare MAIN OTHER --field PATH` */
 export function compare(): Command {
@@ -56,18 +53,18 @@ export function compare(): Command {
     .addOption(new Option('--from <place>', FROM).argParser(parseStart).default('earliest'))
     .addOption(
       new Option('--max <n>', 'stop after so many pairs')
-        .argParser(atLeastOne)
+        .argParser(parseCount)
         .default(Number.POSITIVE_INFINITY, 'all'),
     )
     .addOption(
       new Option('--threshold <score>', 'from which score on an event is positive, to count flips')
-        .argParser(parseScore)
+        .argParser(numberParser('a number', Number.isFinite))
         .default(0.5),
     )
     .option('--by-clock', 'compare also outputs whose model the wall clock has decided')
     .addOption(
       new Option('--max-pending <n>', 'most events to remember, while their other output may come')
-        .argParser(atLeastOne)
+        .argParser(parseCount)
         .default(MOST_PENDING),
     )
     .option('--json', 'write JSON')
@@ -80,14 +77,15 @@ export function compare(): Command {
       const records = new KafkaRecords(kafkaOptions(config))
       try {
         const values = await shownValues(config)
-        const compared = { topics, pairs: new Pairs(pairOptions(flags)) }
-        const from = { records, from: flags.from, values }
-        await readBoth(compared, from, flags.max)
-        sayNotes(notesOf(compared, flags))
+        const { maxPending: mostPending, byClock, threshold } = flags
+        const pairs = new Pairs({ mostPending, threshold, withByClock: byClock === true })
+        const comparison = { topics, pairs }
+        await readBoth(comparison, { records, from: flags.from, values }, flags.max)
+        sayNotes(notesOf(comparison, flags))
         await write(
           flags.json === true
-            ? `${JSON.stringify(plainComparison(compared), null, 2)}\n`
-            : describeComparison(compared),
+            ? `${JSON.stringify(plainComparison(comparison), null, 2)}\n`
+            : describeComparison(comparison),
         )
       } finally {
         await records.close()
@@ -96,8 +94,9 @@ export function compare(): Command {
   return addSettings(command, SETTINGS)
 }
 
-function pairOptions({ maxPending: mostPending, byClock, threshold }: Flags) {
-  return { mostPending, threshold, withByClock: byClock === true }
+export interface TopicComparison {
+  readonly topics: Readonly<Record<Side, ComparedTopic>>
+  readonly pairs: Pairs
 }
 
 interface Reading {
@@ -106,12 +105,9 @@ interface Reading {
   readonly values: ShownValues | null
 }
 
-/**
- * Reads both topics to their present ends, or until there are `most` pairs, stdout is closed, or a
- * signal arrives.
- */
+/** Reads both topics to their present ends, or until there are `most` pairs or a signal. */
 async function readBoth(
-  { topics, pairs }: Compared,
+  { topics, pairs }: TopicComparison,
   { records, from, values }: Reading,
   most: number,
 ): Promise<void> {
@@ -125,8 +121,8 @@ async function readBoth(
   }))
   try {
     for await (const { side, chunk } of inStep(readers)) {
-      const shown = values === null ? chunk.records : await shownRecords(chunk.records, values)
-      for (const output of topics[side].scoresOf(shown)) {
+      const outputs = await shownRecords(chunk.records, values)
+      for (const output of topics[side].scoresOf(outputs)) {
         pairs.add(side, output)
         if (pairs.count >= most) return
       }
@@ -146,7 +142,7 @@ async function closeAll(readers: Readonly<Record<string, KafkaReader>>): Promise
   await Promise.all(Object.values(readers).map((reader) => reader.close()))
 }
 
-function notesOf({ topics, pairs }: Compared, { maxPending }: Flags): string[] {
+function notesOf({ topics, pairs }: TopicComparison, { maxPending }: Flags): string[] {
   const { main, other } = topics
   const notes: string[] = []
   if (pairs.waiting > 0) {
@@ -159,7 +155,7 @@ function notesOf({ topics, pairs }: Compared, { maxPending }: Flags): string[] {
   }
   if (pairs.givenUp > 0) {
     notes.push(
-      `${plural(pairs.givenUp, 'output')} counted as alone, since no other one came within ${count(maxPending)} events; if the topics are further apart, raise --max-pending`,
+      `${plural(pairs.givenUp, 'output')} counted as alone, since no other one came within ${grouped(maxPending)} events; if the topics are further apart, raise --max-pending`,
     )
   }
   return notes
@@ -172,8 +168,94 @@ export function parseFields(text: string): Fields {
   throw new InvalidArgumentError('must be a path, such as score.probability, or PATH=PATH')
 }
 
-function parseScore(text: string): number {
-  const score = Number(text)
-  if (text.trim() !== '' && Number.isFinite(score)) return score
-  throw new InvalidArgumentError('must be a number')
+export function plainComparison({ topics, pairs }: TopicComparison) {
+  return {
+    main: plainSide('main', { topics, pairs }),
+    other: plainSide('other', { topics, pairs }),
+    pairs: pairs.count,
+    byClock: pairs.byClock,
+    givenUp: pairs.givenUp,
+    models: pairs.models.map(({ main, other, agreement }) => ({
+      ...{ main, other },
+      ...agreement.result,
+      histogram: agreement.histogram(BINS),
+    })),
+  }
+}
+
+function plainSide(side: Side, { topics, pairs }: TopicComparison) {
+  const { topic, records, unusable } = topics[side]
+  return { topic, records, alone: pairs.alone[side], twice: pairs.twice[side], ...unusable }
+}
+
+export function describeComparison(comparison: TopicComparison): string {
+  const { pairs } = comparison
+  const left =
+    pairs.byClock === 0 ? '' : `, ${grouped(pairs.byClock)} decided by the clock left out`
+  const lines = [
+    ...table([
+      ['', 'records', 'alone', 'twice', 'without id', 'without score'],
+      ...[plainSide('main', comparison), plainSide('other', comparison)].map((side) => [
+        side.topic,
+        ...[side.records, side.alone, side.twice, side.withoutId, side.withoutScore].map(grouped),
+      ]),
+    ]),
+    '',
+    `${plural(pairs.count, 'pair')}${left}`,
+    ...pairs.models.flatMap(describeModels),
+  ]
+  return `${lines.join('\n')}\n`
+}
+
+function describeModels({ main, other, agreement }: ModelPair): string[] {
+  const { result } = agreement
+  const { p1, p5, p50, p95, p99 } = result.quantiles
+  return [
+    '',
+    `${other} minus ${main}, ${plural(result.pairs, 'pair')}`,
+    `  mean  ${signed(result.meanDifference)}, absolute ${shown(result.meanAbsoluteDifference)}`,
+    `  p1 ${signed(p1)}  p5 ${signed(p5)}  p50 ${signed(p50)}  p95 ${signed(p95)}  p99 ${signed(p99)}`,
+    ...flipsOf(result),
+    ...psiOf(result),
+    ...histogramOf(agreement.histogram(BINS)),
+  ]
+}
+
+function flipsOf({ flips, pairs }: AgreementResult): string[] {
+  if (flips === null) return []
+  const { threshold, up, down } = flips
+  const share = (((up + down) / pairs) * 100).toFixed(2)
+  return [`  at ${threshold}: ${grouped(up)} up, ${grouped(down)} down, ${share} %`]
+}
+
+function psiOf({ psi }: AgreementResult): string[] {
+  if (psi === null) return []
+  return [`  PSI ${shown(psi.value)}, by chance up to ${shown(psi.byChance)}`]
+}
+
+/** The outermost bars also count what lies beyond them. */
+function histogramOf(bins: readonly HistogramBin[]): string[] {
+  if (bins.length === 0) return []
+  const most = Math.max(...bins.map((bin) => bin.count))
+  const lines = table([
+    ['  difference', 'pairs'],
+    ...bins.map((bin, i) => [`  ${rangeOf(bin, i, bins.length)}`, grouped(bin.count)]),
+  ])
+  const barOf = (i: number) => bar((bins[i - 1]?.count ?? 0) / most)
+  return ['', ...lines.map((line, i) => `${line}  ${barOf(i)}`.trimEnd())]
+}
+
+function rangeOf({ from, to }: HistogramBin, i: number, bins: number): string {
+  if (i === 0) return `below ${signed(to)}`
+  if (i === bins - 1) return `${signed(from)} or more`
+  return `${signed(from)} to ${signed(to)}`
+}
+
+function signed(x: number): string {
+  return x < 0 ? `−${shown(-x)}` : `+${shown(x)}`
+}
+
+/** Three significant digits, down to a millionth. */
+function shown(x: number): string {
+  return String(Number(Number(x.toPrecision(3)).toFixed(6)))
 }

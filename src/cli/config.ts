@@ -5,7 +5,6 @@ import { messageOf, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
 import type { RawSetting, Setting } from '../runtime/setting.ts'
 import { contradictions } from './contradictions.ts'
 import { type Environment, unknownVariables, VARIABLES } from './environment.ts'
-import { hintOfNames } from './meant.ts'
 import { RepeatableOption, repeatFaults } from './repeats.ts'
 import { settingFault } from './setting-fault.ts'
 import { textOfFile } from './setting-parsers.ts'
@@ -17,6 +16,7 @@ import {
   type Values,
   variableOf,
 } from './settings.ts'
+import { suggestName } from './suggest-name.ts'
 
 // Where the value of a setting comes from: flag > environment > config file > default. All faults
 // are reported at once.
@@ -103,7 +103,7 @@ export function readConfig<const N extends SettingName>(
 
 function variableFaults(env: Environment): TidemarkError[] {
   return unknownVariables(env).map((name) =>
-    settingFault('there is no such setting', name, hintOfNames(name, VARIABLES)),
+    settingFault('there is no such setting', name, suggestName(name, VARIABLES)),
   )
 }
 
@@ -160,7 +160,7 @@ function readConfigFile(named: unknown, folder: string, faults: TidemarkError[])
   for (const [key, value] of Object.entries(content)) {
     const texts = textsOf(value)
     if (!known.includes(key)) {
-      faults.push(settingFault(`there is no setting "${key}"`, path, hintOfNames(key, known)))
+      faults.push(settingFault(`there is no setting "${key}"`, path, suggestName(key, known)))
     } else if (texts === null) {
       faults.push(
         settingFault(

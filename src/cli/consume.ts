@@ -3,15 +3,12 @@ import type { ShownValues } from '../formats/registry/shown-values.ts'
 import { KafkaRecords } from '../records/kafka/kafka-records.ts'
 import type { ReadStart } from '../records/kafka/reader.ts'
 import type { Chunk, Header, LogRecord } from '../records/port.ts'
-import { atLeastOne } from './at-least-one.ts'
-import { bytesAsJson } from './bytes.ts'
+import { parseCount } from './arguments.ts'
 import { addSettings, readConfig } from './config.ts'
+import { untilSignal } from './exit.ts'
 import { KAFKA_SETTINGS, kafkaOptions } from './kafka-options.ts'
-import { readerGone, write } from './output.ts'
-import { plural, say } from './print.ts'
-import { REGISTRY_SETTINGS } from './registry-options.ts'
-import { shownRecords, shownValues } from './shown-records.ts'
-import { untilSignal } from './signals.ts'
+import { bytesAsJson, plural, readerGone, say, write } from './print.ts'
+import { openRegistry, REGISTRY_SETTINGS, type RegistryConfig } from './registry-options.ts'
 
 interface Flags extends Record<string, unknown> {
   readonly topic: string
@@ -23,7 +20,7 @@ interface Flags extends Record<string, unknown> {
 
 const SETTINGS = [...KAFKA_SETTINGS, ...REGISTRY_SETTINGS] as const
 const TIMES = 'such as 2026-01-05T06:00:00Z, or @ and ms since the epoch'
-/** Describes `--from`, as {@link parseStart} parses it. */
+/** Describes the text that {@link parseStart} parses. */
 export const FROM = `where to start in each partition: earliest, latest, an offset, or a time ${TIMES}`
 const WITH_ZONE = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/
 
@@ -37,7 +34,7 @@ export function consume(): Command {
     .addOption(new Option('--from <place>', FROM).argParser(parseStart).default('earliest'))
     .addOption(
       new Option('--max <n>', 'most records to write')
-        .argParser(atLeastOne)
+        .argParser(parseCount)
         .default(Number.POSITIVE_INFINITY, 'all'),
     )
     .option('-e, --exit', 'exit at the end of the topic instead of waiting for more records')
@@ -72,10 +69,7 @@ function numberIn(text: string, pattern: RegExp): number {
   return Number(pattern.exec(text)?.[1] ?? Number.NaN)
 }
 
-/**
- * Writes records until `--max` is reached, the topic ends (with `--exit`), stdout is closed, or a
- * signal arrives. Returns how many it has written.
- */
+/** Writes records until `--max`, the end with `--exit`, or a signal. Returns their number. */
 async function copy(
   records: KafkaRecords,
   flags: Flags,
@@ -88,8 +82,7 @@ async function copy(
   let written = 0
   try {
     for await (const chunk of reader) {
-      const wanted = chunk.records.slice(0, max - written)
-      const shown = values === null ? wanted : await shownRecords(wanted, values)
+      const shown = await shownRecords(chunk.records.slice(0, max - written), values)
       const lines = Array.from(shown, (record) => formatRecord(chunk, record, format))
       written += lines.length
       await write(Buffer.concat(lines))
@@ -104,7 +97,6 @@ async function copy(
 
 const NEWLINE = Buffer.from('\n')
 
-/** One record as a line, with its newline. */
 export function formatRecord(chunk: Chunk, record: LogRecord, format: string): Buffer {
   if (format === 'value') return Buffer.concat([record.value ?? Buffer.alloc(0), NEWLINE])
   const text =
@@ -140,4 +132,26 @@ function fill(pattern: string, { topic, partition }: Chunk, record: LogRecord): 
     '\\\\': '\\',
   }
   return pattern.replace(/%[tpoTkvh%]|\\[tn\\]/g, (letter) => values[letter] ?? letter)
+}
+
+/** Converts values that have a schema to JSON; `null`: no registry is set. */
+export async function shownValues(config: RegistryConfig): Promise<ShownValues | null> {
+  const registry = await openRegistry(config)
+  if (registry === null) return null
+  const { ShownValues } = await import('../formats/registry/shown-values.ts')
+  return new ShownValues(registry)
+}
+
+/** The same records, with their values as JSON if a registry is set. */
+export async function shownRecords(
+  records: Iterable<LogRecord>,
+  values: ShownValues | null,
+): Promise<Iterable<LogRecord>> {
+  if (values === null) return records
+  return Promise.all(
+    Array.from(records, async ({ offset, timestampMs, key, value, headers }) => {
+      const shown = value === null ? null : await values.shown(value)
+      return { offset, timestampMs, key, value: shown, headers }
+    }),
+  )
 }

@@ -1,9 +1,9 @@
 import type { TidemarkError } from '../kernel/errors.ts'
 import { isWorkerName } from '../runtime/config.ts'
+import { numberedName } from './arguments.ts'
 import { loginContradictions } from './login-contradictions.ts'
 import { settingFault } from './setting-fault.ts'
 import { flagOf, type SettingName, type Values } from './settings.ts'
-import { numberedName } from './worker-names.ts'
 
 /**
  * Faults of settings that are each valid but contradict each other. One that did not parse has no

@@ -1,25 +1,29 @@
 import { fileURLToPath } from 'node:url'
-import { Command, InvalidArgumentError, Option } from 'commander'
+import { Command, Option } from 'commander'
 import { wallClock } from '../kernel/clock.ts'
 import { observeAll } from '../observe/observe-all.ts'
 import type { MemoryRecords } from '../records/memory/memory-records.ts'
 import type { Prepared, PreparedTopology } from '../runtime/prepare.ts'
 import { startWorker } from '../runtime/worker.ts'
-import { Board } from './demo/board.ts'
+import { numberParser } from './arguments.ts'
 import { Figures } from './demo/figures.ts'
-import { type DemoRecord, readFlights } from './demo/flights.ts'
-import { paced, spanMs } from './demo/pace.ts'
-import { Screen } from './demo/screen.ts'
-import { ending, opening } from './demo/story.ts'
-import { deadLetterLine, departureLine, landingLine, statusLine } from './demo/text.ts'
+import { Board, type DemoRecord, readFlights } from './demo/flights.ts'
+import {
+  deadLetterLine,
+  departureLine,
+  ending,
+  landingLine,
+  opening,
+  statusLine,
+} from './demo/text.ts'
 import { embeddedRecords, publishingRecords } from './embedded.ts'
-import { outline } from './outline.ts'
-import { readerGone } from './output.ts'
-import { PACKAGE } from './package-root.ts'
-import { prepareFiles } from './prepare-files.ts'
-import { colors, colorsFor, say } from './print.ts'
-import { untilSignal } from './signals.ts'
-import { Tally } from './tally.ts'
+import { untilSignal } from './exit.ts'
+import { PACKAGE } from './own-package.ts'
+import { paced, spanMs } from './pace.ts'
+import { outline, prepareFiles } from './prepared.ts'
+import { colors, colorsFor, readerGone, say } from './print.ts'
+import { Screen } from './progress.ts'
+import { OutcomeTally } from './totals.ts'
 
 const TOPOLOGY = new URL('topologies/flight-delay.ts', PACKAGE)
 const PARTITIONS = 3
@@ -33,18 +37,12 @@ export function demo(): Command {
     .description('score real flights in this process as they depart; no Kafka, no Docker')
     .addOption(
       new Option('--seconds <n>', 'how long the demo takes; 0: as fast as possible')
-        .argParser(parseSeconds)
+        .argParser(
+          numberParser('a number of seconds, 0 or more', (n) => n >= 0 && Number.isFinite(n)),
+        )
         .default(SECONDS),
     )
     .action(({ seconds }: { seconds: number }) => start(seconds))
-}
-
-function parseSeconds(text: string): number {
-  const seconds = Number(text)
-  if (!(seconds >= 0 && Number.isFinite(seconds)) || text.trim() === '') {
-    throw new InvalidArgumentError('must be a number of seconds, 0 or more')
-  }
-  return seconds
 }
 
 async function start(seconds: number): Promise<void> {
@@ -71,7 +69,6 @@ interface Setup {
   readonly seconds: number
 }
 
-/** What the topology writes for each departure. */
 interface Prediction {
   readonly flightId: string
   readonly probability: number
@@ -82,7 +79,7 @@ class Demo {
   readonly #setup: Setup
   readonly #records: MemoryRecords
   readonly #figures = new Figures(wallClock)
-  readonly #tally = new Tally()
+  readonly #tally = new OutcomeTally()
   readonly #board: Board
   readonly #screen: Screen
   #nowMs: number
@@ -103,7 +100,6 @@ class Demo {
     this.#records = embeddedRecords(topology.definition, PARTITIONS)
   }
 
-  /** Runs until the last flight, a signal, or the end of stdout. */
   async run(): Promise<void> {
     const { prepared, topology } = this.#setup
     const startMs = wallClock.elapsedMs()

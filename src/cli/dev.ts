@@ -1,29 +1,27 @@
+import { closeSync, openSync, writeSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { inspect } from 'node:util'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { messageOf, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
 import { observeAll } from '../observe/observe-all.ts'
-import type { Header } from '../records/port.ts'
+import type { Header, NewRecord } from '../records/port.ts'
+import { reasonOf } from '../runtime/dead-letter.ts'
 import type { Prepared, PreparedTopology } from '../runtime/prepare.ts'
 import { pairsOf } from '../runtime/setting.ts'
+import type { SetAside } from '../runtime/task-surroundings.ts'
 import { startWorker } from '../runtime/worker.ts'
 import type { TableDefinition } from '../topology/definition.ts'
 import { outputTopics, shadowTopics } from '../topology/graph.ts'
-import { atLeastOne } from './at-least-one.ts'
+import { headerOption, parseCount } from './arguments.ts'
 import { addSettings, readConfig } from './config.ts'
-import { DeadLetterReport } from './dead-letter-report.ts'
-import { embeddedRecords, publishingRecords } from './embedded.ts'
-import { feedLines, feedRows } from './feed.ts'
-import { headerOption } from './header-option.ts'
-import { LineBook } from './line-book.ts'
+import { embeddedRecords, feedEvents, feedRows, LineBook, publishingRecords } from './embedded.ts'
+import { untilSignal } from './exit.ts'
 import { type InputFile, openInput } from './lines.ts'
-import { summaryOf } from './outline.ts'
-import { readerGone, write } from './output.ts'
-import { prepareFiles } from './prepare-files.ts'
-import { say, sayNotes } from './print.ts'
+import { prepareFiles, summaryOf } from './prepared.ts'
+import { bytesAsJson, colors, readerGone, say, sayNotes, write } from './print.ts'
 import { RepeatableOption } from './repeats.ts'
 import { workerOptions } from './settings.ts'
-import { untilSignal } from './signals.ts'
-import { StageReport } from './stage-report.ts'
-import { Tally } from './tally.ts'
+import { OutcomeTally, StageReport } from './totals.ts'
 
 const SETTINGS = [
   'model',
@@ -44,7 +42,6 @@ interface Flags extends Record<string, unknown> {
   readonly sink?: string
   readonly partitions: number
   readonly header: readonly Header[]
-  /** Table → file. */
   readonly table?: ReadonlyMap<string, string>
 }
 
@@ -70,7 +67,7 @@ export function dev(): Command {
         '--partitions <n>',
         'partitions of the source; each has its own watermark, so their number affects what is late',
       )
-        .argParser(atLeastOne)
+        .argParser(parseCount)
         .default(PARTITIONS),
     )
     .addOption(headerOption())
@@ -120,7 +117,6 @@ function checkSink({ definition }: PreparedTopology, sink: string | undefined): 
   })
 }
 
-/** Adds a `name=file` to those given before. */
 function addTable(given: string, before: ReadonlyMap<string, string> = new Map()) {
   try {
     return pairsOf([...[...before].map((pair) => pair.join('=')), given], 'name=file')
@@ -129,7 +125,6 @@ function addTable(given: string, before: ReadonlyMap<string, string> = new Map()
   }
 }
 
-/** The tables whose rows are in a topic, by name. */
 function tablesOf({ definition }: PreparedTopology): ReadonlyMap<string, TableDefinition> {
   const inTopics = definition.tables.filter(({ from }) => from.topic !== undefined)
   return new Map(inTopics.map((table) => [table.name, table]))
@@ -166,7 +161,7 @@ async function score(prepared: Prepared, topology: PreparedTopology, input: Inpu
     (p, offset) => book.lineAt(p, offset),
     input.deadLetters ?? null,
   )
-  const tally = new Tally()
+  const tally = new OutcomeTally()
   const stages = new StageReport()
   let wake = () => {}
   const shadows = shadowTopics(topology.definition)
@@ -197,7 +192,7 @@ async function score(prepared: Prepared, topology: PreparedTopology, input: Inpu
   })
   const committed = () => new Promise<void>((resolve) => (wake = resolve))
   const ended = untilSignal(readerGone)
-  const fed = feedLines(input.stream, { source, headers: input.header, records, book, committed })
+  const fed = feedEvents(input.stream, { source, headers: input.header, records, book, committed })
   const whole = async () => {
     await fed
     await records.settled('dev', source.topic)
@@ -218,4 +213,88 @@ async function score(prepared: Prepared, topology: PreparedTopology, input: Inpu
   }
   say(tally.summary())
   stages.print()
+}
+
+/** The most dead letters that are shown; the rest is only counted. */
+const SHOWN = 10
+const INNER = [
+  'node:',
+  '(<anonymous>)',
+  new URL('..', import.meta.url).href,
+  fileURLToPath(new URL('..', import.meta.url)),
+]
+
+/** Prints dead letters, with the line and the error of each, and writes them to a file. */
+class DeadLetterReport {
+  readonly #lineOf: (partition: number, offset: number) => number | undefined
+  readonly #file: number | null
+  /** By partition and offset: errors whose dead letters are yet to come, in order. */
+  readonly #errors = new Map<string, TidemarkError[]>()
+  #count = 0
+
+  /** @throws TidemarkError `CONFIG_INVALID`: the file cannot be written */
+  constructor(
+    lineOf: (partition: number, offset: number) => number | undefined,
+    path: string | null,
+  ) {
+    this.#lineOf = lineOf
+    this.#file = path === null ? null : openFile(path)
+  }
+
+  /** Notes an error; {@link add} gets its dead letter later. */
+  readonly expect = ({ partition, offset, error }: SetAside): void => {
+    const place = `${partition}@${offset}`
+    this.#errors.set(place, [...(this.#errors.get(place) ?? []), error])
+  }
+
+  add(records: readonly NewRecord[]): void {
+    for (const { headers, key, value } of records) {
+      const { at, code, step, message } = reasonOf(headers)
+      const line = this.#lineOf(at.partition, at.offset)
+      const thrown = this.#thrownAt(at.partition, at.offset)
+      this.#count++
+      if (this.#count <= SHOWN) {
+        say(`${colors.red('✗')} line ${line}  ${colors.bold(code)}  ${message}`)
+        if (thrown !== null) say(colors.dim(thrown.replace(/^/gm, '  ')))
+      }
+      if (this.#file === null) continue
+      const why = { line, code, step, message, ...(thrown === null ? {} : { thrown }) }
+      const kept = { ...why, key: bytesAsJson(key), value: bytesAsJson(value) }
+      writeSync(this.#file, `${JSON.stringify(kept)}\n`)
+    }
+  }
+
+  #thrownAt(partition: number, offset: number): string | null {
+    const place = `${partition}@${offset}`
+    const [error, ...others] = this.#errors.get(place) ?? []
+    if (others.length === 0) this.#errors.delete(place)
+    else this.#errors.set(place, others)
+    return error?.cause === undefined ? null : describeThrown(error.cause)
+  }
+
+  close(): void {
+    const hidden = this.#count - SHOWN
+    if (hidden > 0) {
+      const hint = this.#file === null ? '; --dead-letters FILE keeps them all' : ''
+      say(`  and ${hidden} more${hint}`)
+    }
+    if (this.#file !== null) closeSync(this.#file)
+  }
+}
+
+/** Message and stack, without the frames of Node and of this package. */
+function describeThrown(thrown: unknown): string {
+  const lines = inspect(thrown).split('\n')
+  return lines
+    .filter((line) => !/^ +at /.test(line) || !INNER.some((path) => line.includes(path)))
+    .join('\n')
+}
+
+function openFile(path: string): number {
+  try {
+    return openSync(path, 'w')
+  } catch (error) {
+    const message = `cannot write dead letters: ${messageOf(error)}`
+    throw new TidemarkError('CONFIG_INVALID', message, { where: path })
+  }
 }

@@ -1,8 +1,19 @@
+import type { Readable } from 'node:stream'
+import type { RawRecord } from '../formats/format.ts'
+import { GivenRecord, UNWRITTEN } from '../formats/given-record.ts'
+import { eventKey } from '../formats/identity.ts'
+import { recordDecoder } from '../formats/record-decoder.ts'
+import { TidemarkError } from '../kernel/errors.ts'
+import { NO_TIMESTAMP } from '../kernel/time.ts'
+import { keyOfRow, rowFault } from '../lookup/row-faults.ts'
 import { committingThrough } from '../records/committing-through.ts'
 import { MemoryRecords } from '../records/memory/memory-records.ts'
-import type { Commit, NewRecords, Records } from '../records/port.ts'
-import type { Definition } from '../topology/definition.ts'
+import type { Commit, Header, NewRecords, Records, TopicPartition } from '../records/port.ts'
+import type { Definition, SourceDefinition, TableDefinition } from '../topology/definition.ts'
 import { outputTopics, tableTopics } from '../topology/graph.ts'
+import { type InputFile, type Line, linesOf, splitKey } from './lines.ts'
+
+// Records in memory for a worker in this process: made, fed from lines, and published.
 
 /** Records in memory, with every topic that a topology reads or writes. */
 export function embeddedRecords(definition: Definition, partitions: number): MemoryRecords {
@@ -13,8 +24,8 @@ export function embeddedRecords(definition: Definition, partitions: number): Mem
 }
 
 /**
- * Records in memory whose outputs and dead letters go to `publish` instead of to topics. Offsets
- * are committed once `publish` has resolved, so a slow reader causes backpressure on the worker.
+ * Records in memory whose outputs and dead letters go to `publish`. Offsets are committed once it
+ * has resolved, so a slow reader causes backpressure on the worker.
  */
 export function publishingRecords(
   records: MemoryRecords,
@@ -26,4 +37,132 @@ export function publishingRecords(
   })
   const send = (outputs: NewRecords) => publish({ outputs, deadLetters: [], nextOffsets: [] })
   return { ...committing, writer: () => ({ send, close: async () => {} }) }
+}
+
+/** Maps records in flight to the numbers of their input lines. */
+export class LineBook {
+  readonly #partitions = new Map<number, { first: number; lines: number[] }>()
+  #inFlight = 0
+
+  get inFlight(): number {
+    return this.#inFlight
+  }
+
+  /** Offsets of a partition must be added in order, without a gap. */
+  add({ partition, offset }: TopicPartition & { readonly offset: number }, line: number): void {
+    const book = this.#partitions.get(partition) ?? { first: offset, lines: [] }
+    this.#partitions.set(partition, book)
+    book.lines.push(line)
+    this.#inFlight++
+  }
+
+  lineAt(partition: number, offset: number): number | undefined {
+    const book = this.#partitions.get(partition)
+    return book?.lines[offset - book.first]
+  }
+
+  forget(partition: number, before: number): void {
+    const book = this.#partitions.get(partition)
+    if (book === undefined || before <= book.first) return
+    const forgotten = book.lines.splice(0, before - book.first)
+    book.first = before
+    this.#inFlight -= forgotten.length
+  }
+}
+
+/** The most lines that may be uncommitted; reading waits above this. */
+const MAX_IN_FLIGHT = 20_000
+
+export interface EventFeed {
+  readonly source: SourceDefinition
+  readonly headers: readonly Header[]
+  readonly records: MemoryRecords
+  readonly book: LineBook
+  /** Resolves when something has been committed. */
+  readonly committed: () => Promise<void>
+}
+
+/** Writes each line of a stream to the source's topic, as fast as the worker commits them. */
+export async function feedEvents(stream: Readable, feed: EventFeed): Promise<void> {
+  const { source, headers } = feed
+  const keyOf = eventKeys(source)
+  for await (const lines of linesOf(stream)) {
+    const around = { timestampMs: Date.now(), headers }
+    const positions = feed.records.produce(
+      lines.map((line) => ({
+        topic: source.topic,
+        partition: null,
+        ...around,
+        ...keyOf(line, around),
+      })),
+    )
+    for (const [i, position] of positions.entries()) {
+      feed.book.add(position, (lines[i] as Line).number)
+    }
+    while (feed.book.inFlight > MAX_IN_FLIGHT) await feed.committed()
+  }
+}
+
+const NO_KEY = Buffer.alloc(0)
+
+/** A line's own key, else the key of its event; an empty key if the event is invalid. */
+function eventKeys(
+  source: SourceDefinition,
+): (
+  line: Line,
+  around: Pick<RawRecord, 'timestampMs' | 'headers'>,
+) => { key: Buffer; value: Buffer } {
+  const decoder = recordDecoder(source)
+  const from = { topic: source.topic, partition: UNWRITTEN }
+  return ({ bytes }, around) => {
+    const { key, value } = splitKey(bytes)
+    if (key !== null) return { key, value }
+    const record = { offset: UNWRITTEN, ...around, key: NO_KEY, value }
+    try {
+      const event = decoder.decode(record, from)
+      const given = new GivenRecord(record, from)
+      return { key: Buffer.from(eventKey((e) => source.key(e, given), event)), value }
+    } catch (thrown) {
+      if (!(thrown instanceof TidemarkError)) throw thrown
+      return { key: NO_KEY, value }
+    }
+  }
+}
+
+interface RowFeed {
+  readonly table: TableDefinition
+  readonly records: MemoryRecords
+}
+
+/**
+ * Writes each line of a file to a table's topic; a key and nothing after it is a tombstone.
+ *
+ * @throws TidemarkError `TABLE_INVALID`: a line has no key of its own, and the table finds none
+ */
+export async function feedRows({ stream }: InputFile, { table, records }: RowFeed): Promise<void> {
+  const keyOf = rowKeys(table)
+  const topic = table.from.topic as string
+  for await (const lines of linesOf(stream)) {
+    const shared = { topic, partition: null, timestampMs: Date.now(), headers: [] }
+    records.produce(lines.map((line) => ({ ...shared, ...keyOf(line) })))
+  }
+}
+
+function rowKeys(table: TableDefinition): (line: Line) => { key: Buffer; value: Buffer | null } {
+  const decoder = recordDecoder(table)
+  const from = { topic: table.from.topic as string, partition: UNWRITTEN }
+  const around = { offset: UNWRITTEN, timestampMs: NO_TIMESTAMP, headers: [] }
+  return ({ bytes, number }) => {
+    const { key, value } = splitKey(bytes)
+    if (key !== null) return { key, value: value.length === 0 ? null : value }
+    try {
+      if (table.key === null) throw rowFault('it has no key: write key<TAB>JSON')
+      const row = decoder.decode({ ...around, key: NO_KEY, value }, from)
+      return { key: Buffer.from(keyOfRow(table, row)), value }
+    } catch (thrown) {
+      if (!(thrown instanceof TidemarkError)) throw thrown
+      const what = `table "${table.name}", line ${number}: ${thrown.message}`
+      throw new TidemarkError('TABLE_INVALID', what, { where: '--table' })
+    }
+  }
 }

@@ -9,32 +9,35 @@ import type { Evaluation } from '../scoring/accuracy/evaluator.ts'
 import type { RegressionResult } from '../scoring/accuracy/regression-accuracy.ts'
 import { accuracySource } from '../scoring/model-source.ts'
 import type { StatedAccuracy } from '../topology/models.ts'
-import { BAR_WIDTH, bar } from './bar.ts'
-import { count } from './print.ts'
-import { table } from './table.ts'
+import { BAR_WIDTH, bar, grouped, table } from './print.ts'
 
-/** What an evaluation tells. */
-export interface Told {
+export interface EvaluationReport {
   readonly file: string
   readonly output: string
   readonly label: string
-  /** Rows that were left out, since the model has no finite score for them. */
+  /** Rows that were left out, because the model has no finite score for them. */
   readonly unscored: number
   readonly result: Evaluation
 }
 
-/** What `--json` writes. `accuracy` is what a `.model.ts` states. */
-export function plainEvaluation({ result: evaluation, ...told }: Told) {
-  return { ...told, evaluation, accuracy: statedOf(evaluation) }
+/** The JSON that `--json` writes, with the accuracy as a `.model.ts` states it. */
+export function plainEvaluation({ result: evaluation, ...rest }: EvaluationReport) {
+  return { ...rest, evaluation, accuracy: statedOf(evaluation) }
 }
 
 /** An evaluation for people; its last line can be pasted into a `.model.ts`. */
-export function describeEvaluation({ file, output, label, unscored, result }: Told): string {
-  const left = unscored === 0 ? '' : `, ${count(unscored)} without a finite score left out`
+export function describeEvaluation({
+  file,
+  output,
+  label,
+  unscored,
+  result,
+}: EvaluationReport): string {
+  const left = unscored === 0 ? '' : `, ${grouped(unscored)} without a finite score left out`
   const accuracy = statedOf(result)
   const lines = [
     `${file}  ${output} against ${label}, ${NAMES[result.task]}`,
-    ...facts([['rows', `${count(result.rows)}${left}`], ...factsOf(result)]),
+    ...facts([['rows', `${grouped(result.rows)}${left}`], ...factsOf(result)]),
     ...tableOf(result),
     ...(accuracy === null ? [] : ['', `accuracy: ${accuracySource(accuracy)},`]),
   ]
@@ -75,7 +78,7 @@ function factsOf(result: Evaluation): Fact[] {
 
 function binaryFacts({ rows, positives, auc, probability }: BinaryResult): Fact[] {
   return [
-    ['positive', `${count(positives)}, ${((positives / rows) * 100).toFixed(2)} %`],
+    ['positive', `${grouped(positives)}, ${((positives / rows) * 100).toFixed(2)} %`],
     ['AUC', Number.isNaN(auc) ? 'none: all rows have the same label' : shown(auc)],
     ...probabilityFacts(probability),
   ]
@@ -123,7 +126,7 @@ function calibrationTable(bins: readonly CalibrationBin[]): string[] {
     ['predicted', 'rows', 'mean', 'positive'],
     ...bins.map(({ from, to, rows, meanScore, positiveShare }) => [
       `${from.toFixed(1)} to ${to.toFixed(1)}`,
-      count(rows),
+      grouped(rows),
       ...(rows === 0 ? ['', ''] : [meanScore.toFixed(4), positiveShare.toFixed(4)]),
     ]),
   ])
@@ -134,7 +137,7 @@ function calibrationTable(bins: readonly CalibrationBin[]): string[] {
   })
 }
 
-/** Of a calibrated model, the bar ends at the mark. */
+/** The bar ends at the mark if the model is calibrated. */
 function calibrationBar({ meanScore, positiveShare }: CalibrationBin): string {
   const line = bar(positiveShare).padEnd(BAR_WIDTH + 1)
   const mark = Math.round(meanScore * BAR_WIDTH)
@@ -144,15 +147,14 @@ function calibrationBar({ meanScore, positiveShare }: CalibrationBin): string {
 function confusionTable({ classes, confusion }: ClassResult): string[] {
   return table([
     ['label, predicted:', ...classes],
-    ...confusion.map((counts, i) => [classes[i] as string, ...counts.map(count)]),
+    ...confusion.map((counts, i) => [classes[i] as string, ...counts.map(grouped)]),
   ])
 }
 
-/** Four significant digits. */
 function rounded(x: number): number {
   return Number(x.toPrecision(4))
 }
 
 function shown(x: number): string {
-  return Math.abs(x) < 1_000 ? String(rounded(x)) : count(rounded(x))
+  return Math.abs(x) < 1_000 ? String(rounded(x)) : grouped(rounded(x))
 }

@@ -4,13 +4,10 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { Command } from 'commander'
 import { TidemarkError } from '../kernel/errors.ts'
 import { makeFolder } from '../kernel/node.ts'
-import { gitignore, npmrc, readme, testFile, tsconfig } from './init-files.ts'
 import { splitKey } from './lines.ts'
-import { isCheckout, ownPlace } from './own-place.ts'
-import { PACKAGE } from './package-root.ts'
+import { isCheckout, PACKAGE, packageSpecifier } from './own-package.ts'
 import { say } from './print.ts'
 
-/** The folder of this package. */
 const ROOT = fileURLToPath(PACKAGE)
 /** File in the new folder → the file of this package that it is a copy of. */
 const COPIES = {
@@ -53,10 +50,7 @@ function createEmpty(folder: string): void {
   throw new TidemarkError('CONFIG_INVALID', 'the folder is not empty', where)
 }
 
-/**
- * Builds the type declarations of this checkout: the new project depends on it, and it has none
- * before a build.
- */
+/** Builds the type declarations of this checkout, because the new project depends on it. */
 async function declareTypes(): Promise<void> {
   const { declareWhenStale } = (await import(
     pathToFileURL(join(ROOT, 'src/cli/build.js')).href
@@ -83,10 +77,7 @@ function filesFor(folder: string): Map<string, string | Buffer> {
   ])
 }
 
-/**
- * The shipped topology, but its outputs include the features: the next model is trained on what
- * this one was given.
- */
+/** The shipped topology, with the features in its outputs: the next model is trained on them. */
 function topology(): string {
   const shipped = readFileSync(join(ROOT, 'topologies/card-fraud.ts'), 'utf8')
   return shipped.replace(/^( +)probability: .+\n/m, '$&$1features: s.features,\n')
@@ -125,7 +116,7 @@ function manifest(folder: string) {
       model: `tidemark model types ${MODEL}.onnx --golden ${MODEL}.golden.json --out ${MODEL}.model.ts`,
     },
     dependencies: {
-      tidemark: ownPlace(ROOT, own.version),
+      tidemark: packageSpecifier(ROOT, own.version),
       zod: own.dependencies.zod,
     },
     devDependencies: {
@@ -134,4 +125,90 @@ function manifest(folder: string) {
       typescript: own.devDependencies.typescript,
     },
   }
+}
+
+const gitignore = 'node_modules/\n.venv/\nrows.ndjson\n'
+
+const npmrc = `; On Linux, onnxruntime-node downloads its CUDA libraries from nuget.org at each install, and fails if
+; it cannot. Tidemark scores on the CPU and does not need them.
+onnxruntime-node-install=skip
+`
+
+const tsconfig = `{
+  "compilerOptions": {
+    "target": "ES2023",
+    "module": "NodeNext",
+    "types": ["node"],
+    "strict": true,
+    "noUncheckedIndexedAccess": true,
+    "allowImportingTsExtensions": true,
+    "skipLibCheck": true,
+    "noEmit": true
+  },
+  "include": ["*.ts", "models"]
+}
+`
+
+export const testFile = `import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { TopologyDriver } from 'tidemark/testing'
+import topology from './topology.ts'
+
+const payment = {
+  paymentId: 'p-1',
+  cardId: 'card-1',
+  merchantId: 'm-1',
+  category: 'food',
+  country: 'DE',
+  amount: 12.5,
+  paidAt: Date.UTC(2026, 0, 1, 12),
+}
+
+test('a payment gets a probability', async (t) => {
+  const driver = await TopologyDriver.start(topology)
+  t.after(() => driver.stop())
+  await driver.pipe(payment)
+  const [prediction] = driver.outputs('predictions')
+  assert.equal(prediction?.value.paymentId, 'p-1')
+  assert.ok(prediction.value.probability > 0 && prediction.value.probability < 1)
+})
+
+test('a payment that is a minute late becomes a dead letter', async (t) => {
+  const driver = await TopologyDriver.start(topology)
+  t.after(() => driver.stop())
+  await driver.pipe([payment, { ...payment, paidAt: payment.paidAt - 60_000 }])
+  assert.equal(driver.outputs('predictions').length, 1)
+  assert.deepEqual(
+    driver.deadLetters().map((letter) => letter.code),
+    ['LATE'],
+  )
+})
+`
+
+function readme(name: string): string {
+  return `# ${name}
+
+A Tidemark topology: it reads payments, computes 13 features over rolling windows of each card, scores each payment and writes a prediction.
+
+\`\`\`
+npm install
+npm run check     # topology and model fit together, without a broker
+npm run dev       # scores sample.ndjson in this process, predictions on stdout
+npm test          # types, then topology.test.ts
+npm run train     # trains the model again (Python 3.11 or newer), see models/train.py
+\`\`\`
+
+- \`topology.ts\`: what is computed. Change a window or add a feature; \`npm run check\` says whether the model still fits.
+- \`payment.ts\`: the schema of an event. Any Standard Schema works.
+- \`models/\`: the ONNX model, rows with their expected outputs, and \`train.py\`, which makes both from the features that the
+  topology writes with its predictions (\`rows.ndjson\`) and from \`labels.csv\`. For a model from elsewhere:
+  \`npx tidemark model types models/mine.onnx --golden models/mine.golden.json --out models/mine.model.ts\`
+- \`.npmrc\`: keeps an install from downloading CUDA, which is not used. npm 11 warns that the setting is unknown; it works all the same.
+
+On Kafka:
+
+\`\`\`
+npx tidemark run topology.ts --brokers 127.0.0.1:9092
+\`\`\`
+`
 }

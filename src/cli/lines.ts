@@ -1,16 +1,15 @@
 import { createReadStream } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { Readable } from 'node:stream'
-import { createGunzip, type Gunzip } from 'node:zlib'
+import { createGunzip } from 'node:zlib'
 import { messageOf, TidemarkError } from '../kernel/errors.ts'
 
-/** One line of input. */
 export interface Line {
   /** Counts from 1, including empty lines. */
   readonly number: number
-  /** Without its newline. May be any bytes, not only valid text. */
+  /** Any bytes, not only valid text; without the newline. */
   readonly bytes: Buffer
-  /** Where it ends in the stream, including its newline: bytes from the start. */
+  /** End in the stream, including the newline: bytes from the start. */
   readonly end: number
 }
 
@@ -21,10 +20,10 @@ const BRACE = 0x7b
 const MARK = Buffer.from([0xef, 0xbb, 0xbf])
 
 /**
- * Splits a stream into lines, one batch per chunk that arrives. Empty lines are left out, and the
- * byte order mark that Windows programs write at the start.
+ * Splits a stream into lines, one batch per chunk that arrives. Leaves out empty lines and a byte
+ * order mark, which Windows programs write at the start.
  *
- * @param path of its file, for errors
+ * @param path for errors
  * @throws TidemarkError `CONFIG_INVALID`: the stream failed
  */
 export async function* linesOf(stream: Readable, path?: string): AsyncGenerator<Line[]> {
@@ -68,15 +67,9 @@ function unreadable(error: unknown, where?: string): TidemarkError {
   return new TidemarkError('CONFIG_INVALID', message, where === undefined ? {} : { where })
 }
 
-/** An open input file; `.gz` is decompressed. */
 export interface InputFile {
   readonly stream: Readable
-  /**
-   * The fraction of the file before a position in its stream, 0 to 1; for `.gz` an estimate until
-   * all of it is decompressed. `null`: the length is unknown, as with a pipe.
-   *
-   * @param end bytes from the stream's start
-   */
+  /** Fraction of the file before a position in its stream; `null`: the length is unknown. */
   readonly shareAt: (end: number) => number | null
 }
 
@@ -84,22 +77,20 @@ export interface InputFile {
 export async function openInput(path: string): Promise<InputFile> {
   const bytes = await sizeOf(path)
   const file = createReadStream(path)
-  const { stream, shareAt } = path.endsWith('.gz') ? gzipped(file, bytes) : plain(file, bytes)
+  const { stream, shareAt } = path.endsWith('.gz')
+    ? gzipped(file, bytes)
+    : { stream: file, shareAt: (end: number) => shareOf(end, bytes) }
   return { stream, shareAt: (end) => (bytes === 0 ? null : shareAt(end)) }
 }
 
-type OpenFile = { readonly stream: Readable; readonly shareAt: (end: number) => number }
-
-function plain(stream: Readable, bytes: number): OpenFile {
-  return { stream, shareAt: (end) => shareOf(end, bytes) }
-}
-
 /**
- * Decompression is ahead of what has been read, both in output and in input bytes. So the fraction
- * is the position's share of the output so far, times the share of the file consumed so far.
+ * The position's share of the output so far, times the share of the file consumed so far, because
+ * decompression is ahead of the reader.
  */
-function gzipped(file: Readable, bytes: number): OpenFile {
-  const gunzip = unpack(file)
+function gzipped(file: Readable, bytes: number) {
+  const gunzip = createGunzip()
+  file.on('error', (error) => gunzip.destroy(error))
+  file.pipe(gunzip)
   let taken = 0
   async function* counted(): AsyncGenerator<Buffer> {
     for await (const chunk of gunzip as AsyncIterable<Buffer>) {
@@ -129,15 +120,7 @@ async function sizeOf(path: string): Promise<number> {
   }
 }
 
-function unpack(file: Readable): Gunzip {
-  const gunzip = createGunzip()
-  file.on('error', (error) => gunzip.destroy(error))
-  return file.pipe(gunzip)
-}
-
-/** A line, split into key and value. */
-export interface KeyedLine {
-  /** `null`: the line has no key of its own. */
+interface KeyedLine {
   readonly key: Buffer | null
   readonly value: Buffer
 }

@@ -2,12 +2,11 @@ import { Command, CommanderError } from 'commander'
 import { refuseIfAny } from '../kernel/errors.ts'
 import { packageVersion } from '../kernel/node.ts'
 import { readsSettings } from './config.ts'
-import { watchStdout } from './output.ts'
-import { colors, describeFailure, EXIT, exitCodeOf, say } from './print.ts'
+import { EXIT, failWith } from './exit.ts'
+import { colors, describeFailure, say, watchStdout, watchWarnings } from './print.ts'
 import { repeatFaults, watchRepeats } from './repeats.ts'
-import { watchWarnings } from './warnings.ts'
 
-export { endProcess } from './end-process.ts'
+export { endProcess } from './exit.ts'
 
 /** The commands, in the order of the help page. Only the one that runs is loaded. */
 const COMMANDS = {
@@ -16,7 +15,7 @@ const COMMANDS = {
   run: async () => (await import('./run.ts')).run,
   check: async () => (await import('./check.ts')).check,
   graph: async () => (await import('./graph.ts')).graph,
-  produce: async () => (await import('./produce.ts')).produce,
+  produce: async () => (await import('./produce.ts')).produceCommand,
   consume: async () => (await import('./consume.ts')).consume,
   compare: async () => (await import('./compare.ts')).compare,
   init: async () => (await import('./init.ts')).init,
@@ -73,15 +72,15 @@ function inherit(root: Command, command: Command): Command {
   return command
 }
 
-/** Prints what went wrong with a command line and returns the exit code. */
+/** Prints why a command line failed and returns the exit code. */
 function report(thrown: unknown, args: readonly string[]): number {
   // Commander has already printed it; it also throws for --help and --version.
   if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? EXIT.done : EXIT.usage
   say(describeFailure(thrown, { colors, stack: wantsStack(args) }))
-  return exitCodeOf(thrown)
+  return failWith(thrown)
 }
 
-/** Searched for directly, since a failure may come before the settings are read. */
+/** Searched for directly, because a failure may come before the settings are read. */
 function wantsStack(args: readonly string[]): boolean {
   const flag = /--log-level[ =]debug/.test(args.join(' '))
   return flag || process.env['TIDEMARK_LOG_LEVEL'] === 'debug'

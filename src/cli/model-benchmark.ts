@@ -1,17 +1,14 @@
 import { statSync } from 'node:fs'
 import { basename } from 'node:path'
-import { Command, InvalidArgumentError, Option } from 'commander'
+import { Command, Option } from 'commander'
 import { formatDuration } from '../kernel/time.ts'
-import { benchmark } from '../scoring/benchmark.ts'
+import { type Benchmark, benchmark } from '../scoring/benchmark.ts'
 import type { EvaluatorChoice } from '../scoring/model-use.ts'
 import { shownEvaluator } from '../scoring/scorer.ts'
-import { bar } from './bar.ts'
-import { comparison, type Measured } from './benchmark-comparison.ts'
+import { measureOf, type StatedAccuracy } from '../topology/models.ts'
+import { numberParser } from './arguments.ts'
 import { modelOfFile } from './model-of-file.ts'
-import { write } from './output.ts'
-import { count, plural, sayNotes } from './print.ts'
-import { shownMs } from './stage-report.ts'
-import { table } from './table.ts'
+import { bar, grouped, plural, sayNotes, shownMs, table, write } from './print.ts'
 
 interface Flags {
   readonly evaluator: EvaluatorChoice | 'both'
@@ -19,7 +16,11 @@ interface Flags {
   readonly json?: boolean
 }
 
-interface OfFile extends Measured {
+export interface FileBenchmark extends Benchmark {
+  readonly file: string
+  /** Size of the ONNX file. */
+  readonly bytes: number
+  readonly accuracy: StatedAccuracy | null
   readonly latencyBudgetMs: number
 }
 
@@ -43,12 +44,12 @@ export function modelBenchmark(): Command {
     )
     .addOption(
       new Option('--latency-budget <ms>', 'the longest that one batch may take')
-        .argParser(milliseconds)
+        .argParser(numberParser('a number of milliseconds above 0', (ms) => ms > 0))
         .default(50),
     )
     .option('--json', 'write JSON')
     .action(async (files: string[], flags: Flags) => {
-      const all: OfFile[] = []
+      const all: FileBenchmark[] = []
       for (const file of files) {
         for (const measured of await benchmarksOf(file, flags)) {
           all.push(measured)
@@ -60,7 +61,10 @@ export function modelBenchmark(): Command {
     })
 }
 
-async function benchmarksOf(file: string, { evaluator, latencyBudget }: Flags): Promise<OfFile[]> {
+async function benchmarksOf(
+  file: string,
+  { evaluator, latencyBudget }: Flags,
+): Promise<FileBenchmark[]> {
   const model = await modelOfFile(file)
   const { size: bytes } = statSync(model.file)
   const { accuracy = null } = model
@@ -74,23 +78,22 @@ async function benchmarksOf(file: string, { evaluator, latencyBudget }: Flags): 
   return first.evaluator.by === 'onnxruntime' ? [first] : [first, await measured('onnxruntime')]
 }
 
-/** What `--json` writes. */
-function plain(of: OfFile) {
+function plain(of: FileBenchmark) {
   const { file, bytes, accuracy, evaluator, latencyBudgetMs, largestBatch, bestBatch, batches } = of
   const what = { file, bytes, accuracy, evaluator: evaluator.by }
   return { ...what, latencyBudgetMs, largestBatch, bestBatch, batches }
 }
 
-function describeBenchmark(of: OfFile): string {
+function describeBenchmark(of: FileBenchmark): string {
   const { file, evaluator, batches, bestBatch, largestBatch, latencyBudgetMs } = of
   const fastest = Math.max(...batches.map(({ rowsPerSecond }) => rowsPerSecond))
   const lines = table([
     ['batch', 'runs', 'avg ms', 'p50', 'p95', 'p99', 'rows/s'],
     ...batches.map((batch) => [
-      count(batch.rows).padStart(5),
-      count(batch.runs),
+      grouped(batch.rows).padStart(5),
+      grouped(batch.runs),
       ...[batch.avgMs, batch.p50Ms, batch.p95Ms, batch.p99Ms].map(shownMs),
-      count(Math.round(batch.rowsPerSecond)),
+      grouped(Math.round(batch.rowsPerSecond)),
     ]),
   ])
   const plotted = lines.map((line, i) => {
@@ -105,8 +108,38 @@ function describeBenchmark(of: OfFile): string {
   return `${[head, ...plotted].join('\n')}\n`
 }
 
-function milliseconds(text: string): number {
-  const ms = Number(text)
-  if (!(ms > 0)) throw new InvalidArgumentError('must be a number of milliseconds above 0')
-  return ms
+/** Sizes of the batches whose time is shown, besides the largest. */
+const SHOWN = [1, 32]
+const MEGABYTE = 1_000_000
+const UNKNOWN = '–'
+
+export function comparison(all: readonly FileBenchmark[]): string[] {
+  const ms = SHOWN.map((rows) => (rows === 1 ? 'ms for 1 row' : `for ${rows}`))
+  return table([
+    ['model', 'computed by', ...ms, 'for the largest', 'rows/s at best', 'MB', 'accuracy'],
+    ...all.map(rowOf),
+  ])
+}
+
+function rowOf(of: FileBenchmark): string[] {
+  const { file, evaluator, batches, bestBatch, largestBatch, bytes, accuracy } = of
+  const batchOf = (rows: number) => batches.find((batch) => batch.rows === rows)
+  const msOf = (rows: number) => {
+    const batch = batchOf(rows)
+    return batch === undefined ? UNKNOWN : shownMs(batch.p50Ms)
+  }
+  return [
+    basename(file),
+    evaluator.by === 'trees' ? 'its trees' : 'ONNX Runtime',
+    ...SHOWN.map(msOf),
+    `${msOf(largestBatch)} of ${grouped(largestBatch)}`,
+    grouped(Math.round(batchOf(bestBatch)?.rowsPerSecond ?? 0)),
+    (bytes / MEGABYTE).toFixed(1),
+    accuracy === null ? UNKNOWN : shownAccuracy(accuracy),
+  ]
+}
+
+function shownAccuracy(accuracy: StatedAccuracy): string {
+  const { measure, value } = measureOf(accuracy)
+  return `${measure} ${value} on ${grouped(accuracy.rows)}`
 }

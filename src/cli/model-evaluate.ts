@@ -1,9 +1,8 @@
 import { basename } from 'node:path'
 import { Command, Option } from 'commander'
-import { refuseIfAny, TidemarkError } from '../kernel/errors.ts'
+import { messageOf, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
 import {
   type EvaluatedOutput,
-  type Evaluation,
   type Evaluator,
   evaluatedOutput,
   evaluatorOf,
@@ -12,12 +11,11 @@ import {
 } from '../scoring/accuracy/evaluator.ts'
 import type { Scorer } from '../scoring/scorer.ts'
 import { loadSingle } from '../scoring/single-scorer.ts'
-import { describeEvaluation, plainEvaluation, type Told } from './evaluation-report.ts'
-import { type LabelledRows, type RowFormat, readRows } from './labelled-rows.ts'
-import { linesOf, openInput } from './lines.ts'
+import { valueAt } from './arguments.ts'
+import { describeEvaluation, plainEvaluation } from './evaluation-report.ts'
+import { type Line, linesOf, openInput } from './lines.ts'
 import { modelOfFile } from './model-of-file.ts'
-import { write } from './output.ts'
-import { sayNotes } from './print.ts'
+import { sayNotes, write } from './print.ts'
 import { Progress } from './progress.ts'
 
 /** Bad lines that are reported at once; reading ends at the last of them. */
@@ -51,31 +49,36 @@ export function modelEvaluate(): Command {
       ).choices(TASKS),
     )
     .option('--json', 'write JSON')
-    .action(async (file: string, flags: Flags) => {
-      const model = await modelOfFile(file)
-      const output = evaluatedOutput(model, flags.output ?? null)
-      const evaluator = evaluatorOf(output, flags.task ?? null)
-      const { scorer, notes } = await loadSingle(model, {
-        evaluator: 'auto',
-        latencyBudgetMs: BATCH_MS,
-      })
-      sayNotes(notes)
-      try {
-        const format = { ...formatOf(flags, evaluator), features: model.features }
-        const unscored = await addRows({ scorer, output, evaluator }, format)
-        const { result } = evaluator
-        refuseIfNothing(result, flags.rows)
-        sayNotes(evaluator.notes)
-        const told = { file: basename(file), output: output.name, label: flags.label, unscored }
-        await write(textOf({ ...told, result }, flags.json === true))
-      } finally {
-        await scorer.close()
-      }
-    })
+    .action(evaluate)
 }
 
-function formatOf({ rows: file, label }: Flags, evaluator: Evaluator): Omit<RowFormat, 'features'> {
-  return { file, label, labelFault: (of) => evaluator.labelFault(of) }
+async function evaluate(file: string, flags: Flags): Promise<void> {
+  const model = await modelOfFile(file)
+  const output = evaluatedOutput(model, flags.output ?? null)
+  const evaluator = evaluatorOf(output, flags.task ?? null)
+  const budget = { evaluator: 'auto', latencyBudgetMs: BATCH_MS } as const
+  const { scorer, notes } = await loadSingle(model, budget)
+  sayNotes(notes)
+  try {
+    const { rows, label } = flags
+    const labelFault = (given: unknown) => evaluator.labelFault(given)
+    const format = { file: rows, label, labelFault, features: model.features }
+    const unscored = await addRows({ scorer, output, evaluator }, format)
+    const { result } = evaluator
+    if (result.rows === 0) {
+      const what = 'there are no rows that the model scores'
+      throw new TidemarkError('CONFIG_INVALID', what, { where: rows })
+    }
+    sayNotes(evaluator.notes)
+    const report = { file: basename(file), output: output.name, label, unscored, result }
+    await write(
+      flags.json === true
+        ? `${JSON.stringify(plainEvaluation(report), null, 2)}\n`
+        : describeEvaluation(report),
+    )
+  } finally {
+    await scorer.close()
+  }
 }
 
 interface Evaluating {
@@ -84,11 +87,7 @@ interface Evaluating {
   readonly evaluator: Evaluator
 }
 
-/**
- * Scores all rows of a file. Returns how many the model has no finite score for; they are left out.
- *
- * @throws Refused with the invalid lines
- */
+/** Scores all rows of a file. Returns the number of those without a finite score. */
 async function addRows(evaluating: Evaluating, format: RowFormat): Promise<number> {
   const input = await openInput(format.file)
   const faults: TidemarkError[] = []
@@ -124,11 +123,103 @@ async function addScores(
   return unscored
 }
 
-function refuseIfNothing({ rows }: Evaluation, where: string): void {
-  if (rows > 0) return
-  throw new TidemarkError('CONFIG_INVALID', 'there are no rows that the model scores', { where })
+export interface RowFormat {
+  readonly file: string
+  readonly features: readonly string[]
+  readonly label: string
+  /** The fault of a label; `null`: none. */
+  readonly labelFault: (label: unknown) => string | null
 }
 
-function textOf(told: Told, isJson: boolean): string {
-  return isJson ? `${JSON.stringify(plainEvaluation(told), null, 2)}\n` : describeEvaluation(told)
+interface LabelledRows {
+  /** Row-major float32[count, features]. */
+  readonly rows: Float32Array
+  readonly labels: readonly unknown[]
+  readonly count: number
+}
+
+/** One line: the features by name, at the top or in `features`, where they may also be a list. */
+type Row = Readonly<Record<string, unknown>>
+
+/** Reads rows from lines of JSON. An invalid line adds a `CONFIG_INVALID` to `faults`. */
+export function readRows(
+  lines: readonly Line[],
+  format: RowFormat,
+  faults: TidemarkError[],
+): LabelledRows {
+  const width = format.features.length
+  const rows = new Float32Array(lines.length * width)
+  const labels: unknown[] = []
+  for (const line of lines) {
+    try {
+      const row = parsed(line)
+      const label = labelOf(row, format)
+      writeFeatures(row, format, rows.subarray(labels.length * width))
+      labels.push(label)
+    } catch (error) {
+      if (!(error instanceof TidemarkError)) throw error
+      const { code, message, hint } = error
+      const where = `${format.file}:${line.number}`
+      faults.push(
+        new TidemarkError(code, message, hint === undefined ? { where } : { where, hint }),
+      )
+    }
+  }
+  return { rows, labels, count: labels.length }
+}
+
+function parsed({ bytes }: Line): Row {
+  let json: unknown
+  try {
+    json = JSON.parse(bytes.toString())
+  } catch (cause) {
+    throw fault(`the line is not JSON: ${messageOf(cause)}`)
+  }
+  if (isObject(json)) return json
+  throw fault('the line is not a JSON object')
+}
+
+function labelOf(row: Row, { label: path, labelFault }: RowFormat): unknown {
+  const label = valueAt(row, path)
+  if (label === undefined) {
+    throw fault(`there is no label "${path}"`, `the line has ${Object.keys(row).join(', ')}`)
+  }
+  const wrong = labelFault(label)
+  if (wrong !== null) throw fault(`label ${JSON.stringify(label)} ${wrong}`)
+  return label
+}
+
+function writeFeatures(row: Row, { features }: RowFormat, into: Float32Array): void {
+  const { features: inside } = row
+  if (Array.isArray(inside) && inside.length !== features.length) {
+    throw fault(`there are ${inside.length} features, the model takes ${features.length}`)
+  }
+  for (const [i, name] of features.entries()) {
+    const given = Array.isArray(inside) ? inside[i] : (isObject(inside) ? inside : row)[name]
+    into[i] = featureOf(name, given)
+  }
+}
+
+const HINT =
+  'a feature without a value is null; a line may also have them as a list, in the order of the model: { "features": [1, 2], … }'
+
+/** `null` is a missing value, NaN. */
+function featureOf(name: string, given: unknown): number {
+  if (given === null) return Number.NaN
+  if (given === undefined) {
+    throw fault(`there is no feature "${name}"`, HINT)
+  }
+  if (typeof given !== 'number') {
+    throw fault(`feature "${name}" is ${JSON.stringify(given)}, not a number or null`)
+  }
+  if (Number.isFinite(Math.fround(given))) return given
+  throw fault(`feature "${name}" is ${given}, which a float32 cannot hold`)
+}
+
+function isObject(value: unknown): value is Row {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function fault(message: string, hint?: string): TidemarkError {
+  return new TidemarkError('CONFIG_INVALID', message, hint === undefined ? {} : { hint })
 }

@@ -2,14 +2,13 @@ import { existsSync } from 'node:fs'
 import { refuseIfAny, TidemarkError } from '../kernel/errors.ts'
 import { definitionOf, inspectModel } from '../scoring/model-file.ts'
 import type { ModelDefinition } from '../topology/models.ts'
-import { importAuthorFile } from './author-file.ts'
-import { endReading } from './topology-bundle.ts'
+import { endReading, importAuthorFile } from './author-files.ts'
 
 const IS_SOURCE = /\.[cm]?[jt]s$/
 
 /**
- * The definition of the model of a file: the one that a `.model.ts` exports; or of an ONNX file,
- * with the features of the `.golden.json` next to it, if that exists.
+ * The model that a `.model.ts` exports, or that of an ONNX file, with the features of the
+ * `.golden.json` next to it.
  *
  * @throws Refused, TidemarkError the faults for which a topology would refuse the file, or
  * `CONFIG_INVALID`: it exports no model, or several
@@ -20,7 +19,7 @@ export function modelOfFile(file: string): Promise<ModelDefinition> {
 
 async function declaredModel(file: string): Promise<ModelDefinition> {
   const exported = await exportsOf(file)
-  // CommonJS: what the author exports is in the default export.
+  // With CommonJS, the author's exports are in the default export.
   const all = { ...(exported as { default?: object }).default, ...exported }
   const named = Object.entries(all).filter(([, value]) => isModel(value))
   const models = [...new Set(named.map(([, value]) => value as ModelDefinition))]
@@ -42,7 +41,7 @@ async function exportsOf(file: string): Promise<object> {
   }
 }
 
-/** By its properties: a CommonJS author has another copy of this package. */
+/** Checks properties, not the class, because a CommonJS author has another copy of this package. */
 function isModel(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false
   return ['name', 'version', 'file', 'sha256', 'features', 'outputs'].every((key) => key in value)

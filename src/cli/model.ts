@@ -7,8 +7,7 @@ import { modelSource } from '../scoring/model-source.ts'
 import { modelBenchmark } from './model-benchmark.ts'
 import { modelEvaluate } from './model-evaluate.ts'
 import { modelOfFile } from './model-of-file.ts'
-import { write } from './output.ts'
-import { say } from './print.ts'
+import { say, write } from './print.ts'
 
 /** `tidemark model inspect|types|evaluate|benchmark FILE` */
 export function model(): Command {
@@ -69,10 +68,7 @@ function types(): Command {
     })
 }
 
-/**
- * What the text depends on of the file that it will be written to: its folder, and the accuracy
- * that it states of the same bytes.
- */
+/** Keeps from the file that will be overwritten the accuracy that it states of the same model. */
 async function keptFor(out: string, { sha256 }: Inspection) {
   const folder = dirname(out)
   const before = existsSync(out) ? await modelOfFile(out).catch(() => null) : null

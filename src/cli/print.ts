@@ -1,12 +1,11 @@
+import { isUtf8 } from 'node:buffer'
 import pc from 'picocolors'
 import { faultsOf, messageOf, TidemarkError } from '../kernel/errors.ts'
 
-// Text for people. It goes to stderr; stdout is only for data.
+// Output of a command: data to stdout, text for people to stderr.
 
-/** Functions that colour text, from picocolors. */
 export type Colors = ReturnType<typeof pc.createColors>
 
-/** Colours for stderr. */
 export const colors: Colors = colorsFor(process.stderr)
 
 /** Colours for a stream: only on a terminal, and never with `NO_COLOR`. */
@@ -16,20 +15,54 @@ export function colorsFor(stream: { readonly isTTY?: boolean }): Colors {
   return pc.createColors(stream.isTTY === true && (process.env['NO_COLOR'] ?? '') === '')
 }
 
+const reader = new AbortController()
+/** Aborts once stdout is closed, as by `head`, or cannot be written. */
+export const readerGone: AbortSignal = reader.signal
+let isData = false
+
+/**
+ * Watches stdout. Without this, a closed pipe would end the process with a stack trace.
+ *
+ * @param failed called if data cannot be written, such as to a full disk
+ */
+export function watchStdout(failed: (error: Error) => void): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    // If only a topology's own prints are lost, the command continues.
+    if (isData && error.code !== 'EPIPE') failed(error)
+    reader.abort()
+  })
+}
+
+export function write(data: string | Buffer): Promise<void> | void {
+  isData = true
+  if (readerGone.aborted || process.stdout.write(data)) return
+  return new Promise((resolve) => {
+    const done = () => {
+      process.stdout.off('drain', done)
+      readerGone.removeEventListener('abort', done)
+      resolve()
+    }
+    process.stdout.once('drain', done)
+    readerGone.addEventListener('abort', done, { once: true })
+  })
+}
+
+/** Bytes as JSON: a string if they are UTF-8, else base64; `null` if there are none. */
+export function bytesAsJson(bytes: Buffer | null): string | { readonly base64: string } | null {
+  if (bytes === null) return null
+  return isUtf8(bytes) ? bytes.toString('utf8') : { base64: bytes.toString('base64') }
+}
+
 let stderr: { write(text: string): unknown } = process.stderr
 
-/** Writes a line to stderr. */
 export function say(line: string): void {
   stderr.write(`${line}\n`)
 }
 
-/** Moves the terminal's cursor to the start of its line and clears the line. */
+/** Clears the terminal's current line. */
 export const EMPTY_LINE = '\r\x1b[K'
 
-/**
- * Writes a line to stderr. On a terminal it replaces the text on the current line, such as a
- * progress bar or the `^C` of ctrl-c.
- */
+/** Writes a line to stderr, on a terminal in place of a progress bar or of the `^C` of ctrl-c. */
 export function sayOnOwnLine(line: string): void {
   say(process.stderr.isTTY ? `${EMPTY_LINE}${line}` : line)
 }
@@ -41,27 +74,64 @@ export function sayTo(stream: { write(text: string): unknown }): void {
 
 /** Prints notes: what users should know although it is not an error. */
 export function sayNotes(notes: readonly string[]): void {
-  for (const note of notes) say(noteOf(note))
+  for (const note of notes) say(noteLine(note))
 }
 
-/** A note as a line: `! …` */
-export function noteOf(text: string): string {
+/** `! …` */
+export function noteLine(text: string): string {
   return `${colors.yellow('!')} ${text}`
 }
 
+let tellWarning = ({ name, message }: Error) => say(noteLine(`${name}: ${message}`))
+
+/** Prints warnings as notes; Node would print them unformatted, between our own lines. */
+export function watchWarnings(): void {
+  if (process.listenerCount('warning') === 0) return
+  process.removeAllListeners('warning')
+  process.on('warning', (warning) => tellWarning(warning))
+}
+
+export function warnThrough(tell: (warning: Error) => void): void {
+  tellWarning = tell
+}
+
 /** `1,234,567`. By hand, because loading the data of Intl takes 10 ms of each start. */
-export function count(n: number): string {
+export function grouped(n: number): string {
   const [whole = '', fraction] = String(Math.round(n * 1_000) / 1_000).split('.')
-  const grouped = whole.replace(/\B(?=(\d{3})+$)/g, ',')
-  return fraction === undefined ? grouped : `${grouped}.${fraction}`
+  const groups = whole.replace(/\B(?=(\d{3})+$)/g, ',')
+  return fraction === undefined ? groups : `${groups}.${fraction}`
 }
 
 /** `1 topology`, `2 topologies` */
 export function plural(n: number, one: string, many = `${one}s`): string {
-  return `${count(n)} ${n === 1 ? one : many}`
+  return `${grouped(n)} ${n === 1 ? one : many}`
 }
 
-/** How failures are printed. */
+/** A duration in ms with three significant digits, down to a microsecond. */
+export function shownMs(ms: number): string {
+  return ms >= 100 ? grouped(Math.round(ms)) : ms.toFixed(ms >= 10 ? 1 : ms >= 1 ? 2 : 3)
+}
+
+/** Lines of a table; the first column is left-aligned, the others are right-aligned. */
+export function table(rows: readonly (readonly string[])[]): string[] {
+  const widths = (rows[0] ?? []).map((_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0)))
+  const at = (i: number) => widths[i] ?? 0
+  return rows.map((row) =>
+    row.map((cell, i) => (i === 0 ? cell.padEnd(at(i)) : cell.padStart(at(i)))).join('  '),
+  )
+}
+
+/** Width of the longest bar of a plot, characters. */
+export const BAR_WIDTH = 24
+/** Blocks of 0 to 7 eighths of a character. */
+const PARTS_OF_BLOCK = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉']
+
+/** A bar of a plot. @param share length relative to the longest bar, 0 to 1 */
+export function bar(share: number): string {
+  const eighths = Math.round(share * BAR_WIDTH * 8)
+  return '█'.repeat(Math.floor(eighths / 8)) + (PARTS_OF_BLOCK[eighths % 8] ?? '')
+}
+
 export interface FailureFormat {
   readonly colors: Colors
   /** Adds the stack of an error that has no code. */
@@ -77,11 +147,9 @@ export function describeFailure(thrown: unknown, format: FailureFormat): string 
 
 function describeFault(fault: unknown, { colors: c, stack }: FailureFormat): string {
   const known = fault instanceof TidemarkError ? fault : null
-  const system = systemCodeOf(fault)
-  const code = known?.code ?? system ?? 'INVARIANT'
-  const lines = [`${c.red('✗')} ${c.bold(code)}  ${messageOf(fault)}`]
+  const lines = [`${c.red('✗')} ${c.bold(codeOf(fault))}  ${messageOf(fault)}`]
   if (known?.where !== undefined) lines.push(`  ${c.dim(known.where)}`)
-  const hint = known === null && system === null ? BUG : known?.hint
+  const hint = known === null && systemCodeOf(fault) === null ? BUG : known?.hint
   if (hint !== undefined) lines.push(`  hint: ${hint}`)
   const trace = known === null ? fault : known.cause
   if (stack && trace instanceof Error) lines.push(c.dim(trace.stack ?? ''))
@@ -90,39 +158,12 @@ function describeFault(fault: unknown, { colors: c, stack }: FailureFormat): str
 
 const BUG = 'this is a bug; TIDEMARK_LOG_LEVEL=debug shows where'
 
-/** The code of an error of the operating system, such as `ENOENT`; `null`: it is not one. */
+/** The code of a fault; `INVARIANT`: a bug. */
+export function codeOf(fault: unknown): string {
+  return fault instanceof TidemarkError ? fault.code : (systemCodeOf(fault) ?? 'INVARIANT')
+}
+
 function systemCodeOf(fault: unknown): string | null {
   const isSystems = fault instanceof Error && 'syscall' in fault && 'code' in fault
   return isSystems && typeof fault.code === 'string' ? fault.code : null
-}
-
-/** Exit codes. */
-export const EXIT = {
-  done: 0,
-  failed: 1,
-  usage: 2,
-  /** The configuration, a topology or a model is wrong. */
-  refused: 3,
-  /** A broker, a topic, a registry, a schema in it or a right is missing. */
-  unreachable: 4,
-  interrupted: 130,
-} as const
-
-const OUTSIDE = new Set([
-  'BROKER_UNAVAILABLE',
-  'AUTHENTICATION',
-  'AUTHORIZATION',
-  'TOPIC_MISSING',
-  'TOPIC_LIMITS',
-  'REGISTRY_UNAVAILABLE',
-  'SCHEMA_NOT_REGISTERED',
-])
-
-/** The exit code for what was thrown. */
-export function exitCodeOf(thrown: unknown): number {
-  const faults = faultsOf(thrown)
-  const known = faults.filter((fault) => fault instanceof TidemarkError)
-  if (known.length < faults.length) return EXIT.failed
-  if (known.every((fault) => OUTSIDE.has(fault.code))) return EXIT.unreachable
-  return known.some((fault) => fault.action === 'refuse') ? EXIT.refused : EXIT.failed
 }

@@ -1,20 +1,19 @@
 import type { Readable } from 'node:stream'
-import { Command, InvalidArgumentError, Option } from 'commander'
+import { Command, Option } from 'commander'
 import type { EncodeJson } from '../formats/registry/latest-schema.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import { KafkaRecords } from '../records/kafka/kafka-records.ts'
 import type { Header, NewRecord } from '../records/port.ts'
+import { headerOption, numberParser } from './arguments.ts'
 import { addSettings, readConfig } from './config.ts'
-import { headerOption } from './header-option.ts'
+import { untilSignal } from './exit.ts'
 import { KAFKA_SETTINGS, kafkaOptions } from './kafka-options.ts'
 import { type Line, linesOf, openInput, splitKey } from './lines.ts'
-import { Pace } from './pace.ts'
-import { noteOf, sayOnOwnLine } from './print.ts'
+import { ReplayPace } from './pace.ts'
+import { noteLine, sayOnOwnLine } from './print.ts'
 import { Progress } from './progress.ts'
 import { openRegistry, REGISTRY_SETTINGS, type RegistryConfig } from './registry-options.ts'
-import { untilSignal } from './signals.ts'
 
-/** How records are made from lines. */
 export interface LineFlags {
   readonly topic: string
   /** Field to use as the key of lines without a key; unset: their records have no key. */
@@ -22,9 +21,8 @@ export interface LineFlags {
   /** Field with the event time, ms since the epoch. */
   readonly time?: string
   readonly timestamps: 'now' | 'event'
-  /** Makes the value of a record from a line's. @default it is written as it is */
+  /** Encodes the value of a record. @default it is written as it is */
   readonly encode?: EncodeJson
-  /** Headers of every record. */
   readonly header: readonly Header[]
 }
 
@@ -36,9 +34,10 @@ interface Flags extends Omit<LineFlags, 'encode'>, Record<string, unknown> {
 }
 
 const SETTINGS = [...KAFKA_SETTINGS, ...REGISTRY_SETTINGS] as const
+const parseSpeed = numberParser('a number above 0, or max', (n) => n > 0)
 
 /** `tidemark produce FILE --topic TOPIC` */
-export function produce(): Command {
+export function produceCommand(): Command {
   const command = new Command('produce')
     .description(
       'write the lines of a file to a topic, at once or paced by their event times; with --registry in the schema of its subject',
@@ -49,7 +48,7 @@ export function produce(): Command {
     .option('--time <field>', 'field with the event time, ms since the epoch')
     .addOption(
       new Option('--speed <n>', 'how many times faster than real time; needs --time')
-        .argParser(parseSpeed)
+        .argParser((text) => (text === 'max' ? Number.POSITIVE_INFINITY : parseSpeed(text)))
         .default(Number.POSITIVE_INFINITY, 'max'),
     )
     .addOption(
@@ -71,12 +70,6 @@ export function produce(): Command {
   return addSettings(command, SETTINGS)
 }
 
-function parseSpeed(text: string): number {
-  const n = text === 'max' ? Number.POSITIVE_INFINITY : Number(text)
-  if (!(n > 0)) throw new InvalidArgumentError('must be a number above 0, or max')
-  return n
-}
-
 async function start(command: Command, file: string, flags: Flags): Promise<void> {
   const needsTime = Number.isFinite(flags.speed) || flags.timestamps === 'event'
   if (needsTime && flags.time === undefined) {
@@ -90,7 +83,7 @@ async function start(command: Command, file: string, flags: Flags): Promise<void
   const input = await openInput(file)
   const records = new KafkaRecords(kafkaOptions(config))
   const writer = records.writer()
-  const pace = new Pace(flags.speed)
+  const pace = new ReplayPace(flags.speed)
   const done = { records: 0, share: input.shareAt(0) }
   const progress = new Progress(() => done)
   const ended = untilSignal()
@@ -101,7 +94,7 @@ async function start(command: Command, file: string, flags: Flags): Promise<void
     for await (const batch of batchesOf({ file, stream: input.stream }, lines, pace)) {
       if (!isTold && batch.records.some(({ key }) => key === null)) {
         isTold = true
-        sayOnOwnLine(noteOf(WITHOUT_KEY))
+        sayOnOwnLine(noteLine(WITHOUT_KEY))
       }
       await writer.send(batch.records)
       done.records += batch.records.length
@@ -117,7 +110,6 @@ async function start(command: Command, file: string, flags: Flags): Promise<void
   }
 }
 
-/** `null`: values are written as they are. */
 async function encoderOf(
   config: RegistryConfig,
   { topic, subject = `${topic}-value`, message }: Flags,
@@ -131,7 +123,6 @@ async function encoderOf(
 const WITHOUT_KEY =
   'lines without a key become records without a key, all in partition 0; to take the key from the event, use --key FIELD'
 
-/** Records of consecutive lines. */
 export interface Batch {
   readonly records: readonly NewRecord[]
   /** Where the last line ends in the input, bytes from the start. */
@@ -142,7 +133,7 @@ export interface Batch {
 export async function* batchesOf(
   input: { readonly file: string; readonly stream: Readable },
   flags: LineFlags,
-  pace: Pace,
+  pace: ReplayPace,
 ): AsyncGenerator<Batch> {
   let end = 0
   for await (const lines of linesOf(input.stream, input.file)) {
@@ -201,7 +192,7 @@ function fieldsOf(value: Buffer, where: string): Readonly<Record<string, unknown
     const parsed: unknown = JSON.parse(value.toString('utf8'))
     if (typeof parsed === 'object' && parsed !== null) return parsed as Record<string, unknown>
   } catch {
-    // Not passed on: V8's message quotes the text.
+    // V8's message quotes the text, so it is not passed on.
   }
   throw new TidemarkError('CONFIG_INVALID', 'the line is not a JSON object', {
     where,

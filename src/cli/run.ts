@@ -1,9 +1,9 @@
 import { Command } from 'commander'
 import { toStderr } from '../observe/log-stream.ts'
 import { addSettings, readConfig } from './config.ts'
+import { untilSignal } from './exit.ts'
 import { sayTo } from './print.ts'
 import { RUN_SETTINGS, type RunConfig } from './run-config.ts'
-import { untilSignal } from './signals.ts'
 
 /** `tidemark run FILE…` */
 export function run(): Command {

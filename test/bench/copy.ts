@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { Command, InvalidArgumentError } from 'commander'
 import { Kafka, logLevel } from 'kafkajs'
-import { count, EXIT, say } from '../../src/cli/print.ts'
+import { EXIT } from '../../src/cli/exit.ts'
+import { grouped, say } from '../../src/cli/print.ts'
 import { Progress } from '../../src/cli/progress.ts'
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
 import type { Guarantee } from '../../src/records/port.ts'
@@ -85,7 +86,7 @@ class CopyBench {
       (_, pass) => `${this.#run}-${client}-${guarantee}-${pass + 1}`,
     )
     await this.#create(outputs)
-    say(`${client}, ${guarantee}: ${count(records)} records`)
+    say(`${client}, ${guarantee}: ${grouped(records)} records`)
     const passes = await runClient(client, {
       brokers: this.#brokers,
       guarantee,
@@ -163,7 +164,7 @@ function sayTable(rows: readonly Row[]): void {
     ...rows.map((row) => [
       row.client,
       row.guarantee,
-      count(row.records),
+      grouped(row.records),
       ...[row.cpuMicrosPerRecord, row.recordsPerSecond, row.commits].map((of) => of.join(', ')),
       row.faults.length === 0 ? 'right' : 'WRONG',
     ]),

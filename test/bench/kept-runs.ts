@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { count } from '../../src/cli/print.ts'
+import { grouped } from '../../src/cli/print.ts'
 import type { Figure } from './figures.ts'
 import type { Row } from './measurements.ts'
 
@@ -87,5 +87,5 @@ function noteOn(run: Run, [newest]: readonly Run[], [newestLike]: readonly Run[]
 /** Why the figures of two runs cannot be compared; `null`: they can. */
 function differenceOf(run: Run, other: Run): string | null {
   if (other.machine !== run.machine) return `on another machine or Node: ${other.machine}`
-  return other.events === run.events ? null : `with ${count(other.events)} payments`
+  return other.events === run.events ? null : `with ${grouped(other.events)} payments`
 }

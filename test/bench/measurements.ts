@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { count } from '../../src/cli/print.ts'
+import { grouped } from '../../src/cli/print.ts'
 import { ROOT } from '../support/paths.ts'
 import { type Figure, figure } from './figures.ts'
 import { VALUES, type Values } from './values.ts'
@@ -152,7 +152,7 @@ interface LatencyTold {
 
 function latency(guarantee: string): Measurement {
   const { rate, latencySeconds: seconds } = PACE
-  const what = `${count(rate)}/s, ${inWords(guarantee)}`
+  const what = `${grouped(rate)}/s, ${inWords(guarantee)}`
   return {
     title: `latency, ${what}, for ${seconds} s`,
     stages: ['latency'],
@@ -181,7 +181,7 @@ function kill(guarantee: string): Measurement {
   const { rate, killSeconds: seconds, kills } = PACE
   const what = `until the next output, ${inWords(guarantee)}`
   return {
-    title: `kill -9, ${kills} times at ${count(rate)}/s, ${inWords(guarantee)}`,
+    title: `kill -9, ${kills} times at ${grouped(rate)}/s, ${inWords(guarantee)}`,
     stages: ['kill'],
     program: [
       ...['bench.ts', 'kill', '--guarantee', guarantee, '--kills', String(kills)],

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
-import { count, say } from '../../src/cli/print.ts'
-import type { StopRequest } from '../../src/cli/signals.ts'
+import type { StopRequest } from '../../src/cli/exit.ts'
+import { grouped, say } from '../../src/cli/print.ts'
 import { ROOT } from '../support/paths.ts'
 import { sourced } from './bundled-source.ts'
 import { type CpuProfile, type StageTimes, stageTimes } from './cpu-profile.ts'
@@ -34,18 +34,18 @@ export async function profile(
 ): Promise<void> {
   mkdirSync(folder, { recursive: true })
   const file = join(folder, `${new Date().toISOString().replaceAll(':', '-')}.cpuprofile`)
-  say(`W1 on Kafka, exactly once, ${count(events)} payments; profiled between 20 % and 90 % …`)
+  say(`W1 on Kafka, exactly once, ${grouped(events)} payments; profiled between 20 % and 90 % …`)
   const flags = brokers === undefined ? [] : ['--brokers', brokers.join(',')]
   const args = ['throughput', '--events', String(events), '--profile', file, ...flags]
   const told = (await tell(['bench.ts', ...args], ending)) as Told
-  if (!existsSync(file)) throw new Error(`${count(events)} payments are too few to be profiled`)
+  if (!existsSync(file)) throw new Error(`${grouped(events)} payments are too few to be profiled`)
   const written = JSON.parse(readFileSync(file, 'utf8')) as CpuProfile
   print(stageTimes(sourced(written), stageOf), told.mainThreadMicrosPerEvent)
   const { eventsPerSecond, cpuMicrosPerEvent } = told
-  const rate = typeof eventsPerSecond === 'number' ? count(eventsPerSecond) : eventsPerSecond
+  const rate = typeof eventsPerSecond === 'number' ? grouped(eventsPerSecond) : eventsPerSecond
   console.log(
     [
-      `${count(events)} payments, ${rate} events/s, profiled; all threads, including scoring and garbage collection: ${cpuMicrosPerEvent} µs CPU/event`,
+      `${grouped(events)} payments, ${rate} events/s, profiled; all threads, including scoring and garbage collection: ${cpuMicrosPerEvent} µs CPU/event`,
       machine(),
       relative(ROOT, file),
     ].join('\n'),

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import type { StopRequest } from '../../src/cli/signals.ts'
+import type { StopRequest } from '../../src/cli/exit.ts'
 import { ROOT } from '../support/paths.ts'
 
 /** How much of a program's output is shown when it fails. */

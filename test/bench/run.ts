@@ -2,8 +2,8 @@ import { execFileSync } from 'node:child_process'
 import { loadavg } from 'node:os'
 import { join, relative } from 'node:path'
 import { Argument, Command } from 'commander'
-import { count, EXIT, say } from '../../src/cli/print.ts'
-import { untilSignal } from '../../src/cli/signals.ts'
+import { EXIT, untilSignal } from '../../src/cli/exit.ts'
+import { grouped, say } from '../../src/cli/print.ts'
 import { ROOT } from '../support/paths.ts'
 import { figure, machine } from './figures.ts'
 import { brokerList, wholeNumber } from './flags.ts'
@@ -36,7 +36,7 @@ async function measureAll(stages: readonly StageName[], { events, brokers }: Fla
     ...{ at: new Date().toISOString(), commit: commit(), machine: machine(), events },
     load: figure(loadavg()[0] ?? null, 1),
   }
-  const where = `${place.machine}; commit ${place.commit}; ${count(events)} payments; load ${place.load} before`
+  const where = `${place.machine}; commit ${place.commit}; ${grouped(events)} payments; load ${place.load} before`
   say(where)
   const suite = new Suite(chosen, events, ending)
   const startMs = performance.now()
@@ -63,9 +63,9 @@ function tableOf(rows: readonly ComparedRow[]): string[] {
   const lines = inStages.map(({ row, last, ratio }) => [
     row.stage,
     row.what,
-    typeof row.figure === 'number' ? count(row.figure) : row.figure,
+    typeof row.figure === 'number' ? grouped(row.figure) : row.figure,
     row.unit,
-    last === null ? '–' : count(last),
+    last === null ? '–' : grouped(last),
     ratio === null ? '–' : ratio.toFixed(2),
   ])
   const heading = ['stage', 'what', 'figure', 'unit', 'last', 'ratio']

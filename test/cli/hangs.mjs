@@ -1,7 +1,8 @@
-// Ends while a model hangs: hangs.mjs EXIT-CODE at-the-end|by-signals. Run with --import tsx.
+// Ends while a model hangs: hangs.mjs EXIT-CODE at-the-end|by-signals, or hangs.mjs CODE
+// by-an-error. Run with --import tsx.
 import { readFileSync } from 'node:fs'
-import { endProcess } from '../../src/cli/end-process.ts'
-import { untilSignal } from '../../src/cli/signals.ts'
+import { endProcess, failWith, untilSignal } from '../../src/cli/exit.ts'
+import { TidemarkError } from '../../src/kernel/errors.ts'
 import { ThreadRunner } from '../../src/scoring/thread-runner.ts'
 
 const [code, how] = process.argv.slice(2)
@@ -16,6 +17,9 @@ await runner.close()
 process.once('exit', (exitCode) => console.log(`handlers ran for ${exitCode}`))
 if (how === 'at-the-end') {
   process.exitCode = Number(code)
+  endProcess()
+} else if (how === 'by-an-error') {
+  process.exitCode = failWith(new TidemarkError(code, 'x'))
   endProcess()
 } else {
   untilSignal()

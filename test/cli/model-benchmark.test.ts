@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { bar } from '../../src/cli/bar.ts'
-import { comparison, type Measured } from '../../src/cli/benchmark-comparison.ts'
+import { comparison, type FileBenchmark } from '../../src/cli/model-benchmark.ts'
+import { bar } from '../../src/cli/print.ts'
 import { tidemark } from '../support/command-line.ts'
 
 const TREES = 'topologies/models/card-gbdt.onnx'
@@ -38,14 +38,15 @@ test('a comparison has a row for each model, with what is known of it', () => {
     ...{ rows, runs: 10, avgMs: p50Ms, p50Ms, p95Ms: p50Ms, p99Ms: p50Ms },
     rowsPerSecond: (rows * 1_000) / p50Ms,
   })
-  const deep: Measured = {
-    ...{ file: 'models/deep.model.ts', bytes: 28_400_000, notes: [] },
+  const deep: FileBenchmark = {
+    ...{ file: 'models/deep.model.ts', bytes: 28_400_000, notes: [], latencyBudgetMs: 50 },
     evaluator: { by: 'onnxruntime', why: 'a MatMul' },
     accuracy: { auc: 0.95, rows: 20_000 },
     ...{ largestBatch: 8, bestBatch: 8, batches: [times(1, 0.85), times(8, 4)] },
   }
-  const trees: Measured = {
+  const trees: FileBenchmark = {
     ...{ file: 'gbdt.onnx', bytes: 250_000, notes: [], accuracy: null },
+    latencyBudgetMs: 50,
     evaluator: { by: 'trees' },
     ...{ largestBatch: 64, bestBatch: 32 },
     batches: [times(1, 0.004), times(32, 0.064), times(64, 0.2)],

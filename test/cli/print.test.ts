@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import pc from 'picocolors'
 import { expect, test } from 'vitest'
-import { describeFailure, exitCodeOf, plural } from '../../src/cli/print.ts'
+import { exitCodeOf } from '../../src/cli/exit.ts'
+import { describeFailure, plural } from '../../src/cli/print.ts'
 import { type Code, Refused, TidemarkError } from '../../src/kernel/errors.ts'
 
 const plain = { colors: pc.createColors(false), stack: false }

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import { expect, test } from 'vitest'
-import { Pace } from '../../src/cli/pace.ts'
+import { ReplayPace } from '../../src/cli/pace.ts'
 import { batchesOf, type LineFlags } from '../../src/cli/produce.ts'
 import { TidemarkError } from '../../src/kernel/errors.ts'
 import type { NewRecord } from '../../src/records/port.ts'
@@ -11,7 +11,7 @@ const flags: LineFlags = { topic: 't', timestamps: 'now', header: [] }
 async function recordsOf(text: string, given: Partial<LineFlags>): Promise<NewRecord[]> {
   const input = { file: 'f', stream: Readable.from([Buffer.from(text)]) }
   const records: NewRecord[] = []
-  for await (const batch of batchesOf(input, { ...flags, ...given }, new Pace(Infinity))) {
+  for await (const batch of batchesOf(input, { ...flags, ...given }, new ReplayPace(Infinity))) {
     records.push(...batch.records)
   }
   return records
@@ -51,7 +51,7 @@ test.each([
 
 test('--speed plays event times that many times faster, in order, early ones not before they are due', async () => {
   const clock = sleeplessClock()
-  const pace = new Pace(10, clock)
+  const pace = new ReplayPace(10, clock)
   const times = [5_000, 5_000, 4_000, 15_000, 15_500]
   const stream = Readable.from([Buffer.from(times.map((at) => `k\t{"at":${at}}`).join('\n'))])
   const batches: [number, number][] = []
@@ -68,7 +68,7 @@ test('--speed plays event times that many times faster, in order, early ones not
 test('a batch says where its last line ends in the input, however early it was cut', async () => {
   const lines = ['k\t{"at":1}', '', 'k\t{"at":2}', 'k\t{"at":9000}'].map((line) => `${line}\n`)
   const stream = Readable.from([Buffer.from(lines.join(''))])
-  const pace = new Pace(1_000, sleeplessClock())
+  const pace = new ReplayPace(1_000, sleeplessClock())
   const ends: number[] = []
   for await (const batch of batchesOf({ file: 'f', stream }, { ...flags, time: 'at' }, pace)) {
     ends.push(batch.end)
@@ -79,7 +79,7 @@ test('a batch says where its last line ends in the input, however early it was c
 })
 
 test('a pace that is stopped hands out nothing more', async () => {
-  const pace = new Pace(1, sleeplessClock())
+  const pace = new ReplayPace(1, sleeplessClock())
   const stream = Readable.from([Buffer.from('k\t{"at":1}\nk\t{"at":99}\n')])
   const sizes: number[] = []
   for await (const batch of batchesOf({ file: 'f', stream }, { ...flags, time: 'at' }, pace)) {

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { untilSignal } from '../../src/cli/exit.ts'
 import { sayOnOwnLine, sayTo } from '../../src/cli/print.ts'
 import { Progress } from '../../src/cli/progress.ts'
-import { untilSignal } from '../../src/cli/signals.ts'
 
 // What is shown on stderr, on a terminal and elsewhere.
 

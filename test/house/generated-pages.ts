@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { check } from '../../src/cli/check.ts'
 import { consume } from '../../src/cli/consume.ts'
 import { dev } from '../../src/cli/dev.ts'
-import { produce } from '../../src/cli/produce.ts'
+import { produceCommand } from '../../src/cli/produce.ts'
 import { run } from '../../src/cli/run.ts'
 import { flagOf, SETTINGS, type SettingName, variableOf } from '../../src/cli/settings.ts'
 import { messageOf } from '../../src/kernel/errors.ts'
@@ -20,7 +20,7 @@ const NAMES = Object.keys(SETTINGS) as SettingName[]
 const HEADINGS = [...new Set(NAMES.map((name) => SETTINGS[name].heading))]
 
 /** The commands that take settings. */
-const COMMANDS: readonly Command[] = [run(), check(), dev(), produce(), consume()]
+const COMMANDS: readonly Command[] = [run(), check(), dev(), produceCommand(), consume()]
 
 function configuration(): string {
   return [

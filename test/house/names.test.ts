@@ -11,7 +11,7 @@ import { VARIABLES } from '../../src/cli/environment.ts'
 import { graph } from '../../src/cli/graph.ts'
 import { init } from '../../src/cli/init.ts'
 import { model } from '../../src/cli/model.ts'
-import { produce } from '../../src/cli/produce.ts'
+import { produceCommand } from '../../src/cli/produce.ts'
 import { run } from '../../src/cli/run.ts'
 import { STAGES } from '../../src/kernel/stages.ts'
 import { createMetrics } from '../../src/observe/metrics.ts'
@@ -21,7 +21,7 @@ import { blocksOf, filesIn, PAGES, proseOf, read } from './pages.ts'
 // Names on the pages exist: commands and their flags, variables, metrics, scripts and files.
 
 const COMMANDS: readonly Command[] = [
-  ...[demo(), dev(), run(), check(), graph(), produce(), consume(), compare(), init()],
+  ...[demo(), dev(), run(), check(), graph(), produceCommand(), consume(), compare(), init()],
   model(),
 ]
 

@@ -313,8 +313,8 @@ const ROWS: readonly Row[] = [
   ],
   [
     'a second signal ends it as if nothing were left',
-    ['cli/signals.ts', 'exitNow(EXIT.interrupted)', 'exitNow(0)'],
-    ['test/cli/signals.test.ts', 'whoever asks twice gets 130 at once'],
+    ['cli/exit.ts', 'exitNow(EXIT.interrupted)', 'exitNow(0)'],
+    ['test/cli/exit.test.ts', 'whoever asks twice gets 130 at once'],
   ],
   [
     'a command ends without saying how much it was',

@@ -2,7 +2,7 @@ import { defineTopology, minutes, seconds } from 'tidemark'
 import { deduplicate } from 'tidemark/testing'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
-import { Tally } from '../../src/cli/tally.ts'
+import { OutcomeTally } from '../../src/cli/totals.ts'
 import type { OnLate } from '../../src/topology/source.ts'
 import { samples } from '../observe/events.ts'
 import { startDriver } from '../support/driver.ts'
@@ -90,7 +90,7 @@ test('a late event that is scored all the same says so in its output', async () 
 })
 
 test('a tally names duplicates where there are some', () => {
-  const tally = new Tally()
+  const tally = new OutcomeTally()
   const after = (duplicate: number) => {
     const outcomes = { scored: 1, windowed: 0, skipped: 0, duplicate, late: 0, dead: 0 }
     tally.observer({ ...samples.processed, outcomes, closed: new Map() })

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { testFile } from '../../src/cli/init-files.ts'
+import { testFile } from '../../src/cli/init.ts'
 import { ROOT } from '../support/paths.ts'
 
 // docs/testing.md shows code that is run: every block stands word for word in a file that is tested

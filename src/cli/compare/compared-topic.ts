@@ -1,11 +1,30 @@
 import { TidemarkError } from '../../kernel/errors.ts'
+import { causeOf } from '../../kernel/ids.ts'
 import type { LogRecord } from '../../records/port.ts'
-import { numbersIn, type ScoredOutput, scoredOutput, type Unusable } from './scored-output.ts'
+import { BY_CLOCK_HEADER, ID_HEADER, MODEL_HEADER } from '../../runtime/provenance.ts'
+import { valueAt } from '../arguments.ts'
 
 /** If none of so many records can be compared, the field is probably wrong. */
 const TRIED = 10_000
 
-/** One of the topics that are compared: reads its scores, and counts. */
+/** The score of an output, and the model that gave it. */
+export interface OutputScore {
+  readonly score: number
+  /** The header `tidemark-model`; `?` without it. */
+  readonly model: string
+  /** Whether the wall clock chose the model, so that a replay may choose another. */
+  readonly byClock: boolean
+}
+
+export interface ScoredOutput {
+  /** The same as that of the output with which it is paired. */
+  readonly cause: string
+  readonly scored: OutputScore
+}
+
+type Unusable = 'withoutId' | 'withoutScore'
+
+/** A topic that is compared: reads its scores, and counts its records. */
 export class ComparedTopic {
   readonly topic: string
   readonly #field: string
@@ -29,7 +48,7 @@ export class ComparedTopic {
     return this.#unusable
   }
 
-  /** The scores of those records that have one. @throws TidemarkError as {@link end} */
+  /** The scores of the records that have one. @throws TidemarkError as {@link end} */
   *scoresOf(records: Iterable<LogRecord>): Generator<ScoredOutput> {
     for (const record of records) {
       this.#records++
@@ -62,5 +81,42 @@ export class ComparedTopic {
   #leaveOut(record: LogRecord, why: Unusable): void {
     this.#unusable[why]++
     if (why === 'withoutScore') this.#numbers ??= numbersIn(record)
+  }
+}
+
+/** The score of a record. @param field path of the number in its value, which is JSON */
+function scoredOutput(record: LogRecord, field: string): ScoredOutput | Unusable {
+  let [id, model, byClock] = ['', '?', false]
+  for (const { name, value } of record.headers) {
+    if (name === ID_HEADER) id = value.toString()
+    else if (name === MODEL_HEADER) model = value.toString()
+    else if (name === BY_CLOCK_HEADER.name) byClock = value.equals(BY_CLOCK_HEADER.value)
+  }
+  const cause = causeOf(id)
+  if (cause === null) return 'withoutId'
+  const score = valueAt(parsed(record.value), field)
+  return typeof score === 'number' && Number.isFinite(score)
+    ? { cause, scored: { score, model, byClock } }
+    : 'withoutScore'
+}
+
+function numbersIn({ value }: LogRecord): string[] {
+  return [...pathsOf(parsed(value), '')]
+}
+
+function* pathsOf(json: unknown, before: string): Generator<string> {
+  if (typeof json !== 'object' || json === null) return
+  for (const [name, value] of Object.entries(json)) {
+    if (typeof value === 'number') yield `${before}${name}`
+    else yield* pathsOf(value, `${before}${name}.`)
+  }
+}
+
+/** A value's JSON; `undefined`: it is none. */
+function parsed(value: Buffer | null): unknown {
+  try {
+    return JSON.parse(value?.toString() ?? '')
+  } catch {
+    return undefined
   }
 }

@@ -1,49 +1,44 @@
+import type { Chunk } from '../../records/port.ts'
 import { Agreement } from '../../scoring/agreement.ts'
-import type { Scored, ScoredOutput } from './scored-output.ts'
+import type { OutputScore, ScoredOutput } from './compared-topic.ts'
 
-/** The two topics that are compared. */
-export const SIDES = ['main', 'other'] as const
-/** One of {@link SIDES}. */
+const SIDES = ['main', 'other'] as const
 export type Side = (typeof SIDES)[number]
 
-/** How outputs are paired. */
 export interface PairOptions {
-  /** The most causes that are remembered. */
   readonly mostPending: number
-  /** Are outputs compared that the wall clock has decided? */
+  /** Whether to compare outputs whose model the wall clock chose. */
   readonly withByClock: boolean
-  /** From which on a score is positive. */
+  /** The least score that is positive. */
   readonly threshold: number
 }
 
-/** The agreement of two models, as `tidemark-model` names them. */
+/** The agreement of two models; the names are those in `tidemark-model`. */
 export interface ModelPair {
   readonly main: string
   readonly other: string
   readonly agreement: Agreement
 }
 
-type Entry = Record<Side, Scored | null>
+type Entry = Record<Side, OutputScore | null>
 
 /**
- * Pairs the outputs of two topics by what caused them, and compares their scores. Of several
- * outputs with one cause the first counts. A cause is remembered, also after its pair is complete,
- * until too many newer ones have come.
+ * Pairs the outputs of two topics by their cause, and compares their scores. The first output of a
+ * cause counts. A cause is remembered until too many newer ones have come.
  */
 export class Pairs {
   readonly #options: PairOptions
-  /** By cause. */
   readonly #entries = new Map<string, Entry>()
   /**
-   * The causes in a ring, each in the place of the oldest. A map has an order, too, but V8 takes
-   * longer to find its first entry the more of those before it were deleted.
+   * Causes in a ring, each in place of the oldest. V8 finds the first entry of a map more slowly the
+   * more entries before it were deleted.
    */
   readonly #ring: string[] = []
   #causes = 0
   readonly #models = new Map<string, ModelPair>()
-  /** Outputs whose cause had one on that side already. */
+  /** Outputs whose cause already had one on that side. */
   readonly twice: Record<Side, number> = { main: 0, other: 0 }
-  /** Outputs without one on the other side, of those that are no longer remembered. */
+  /** Outputs that are no longer remembered and had none on the other side. */
   readonly alone: Record<Side, number> = { main: 0, other: 0 }
   #count = 0
   #byClock = 0
@@ -53,22 +48,21 @@ export class Pairs {
     this.#options = options
   }
 
-  /** Pairs that were compared. */
   get count(): number {
     return this.#count
   }
 
-  /** Pairs, and outputs that are alone, that were left out, since the wall clock decided them. */
+  /** Pairs and lone outputs that were left out, because the wall clock chose their model. */
   get byClock(): number {
     return this.#byClock
   }
 
-  /** How many of those that are alone were forgotten before both topics had been read. */
+  /** Lone outputs that were forgotten before both topics had been read. */
   get givenUp(): number {
     return this.#givenUp
   }
 
-  /** Outputs whose other one may still come. */
+  /** Outputs whose counterpart may still come. */
   get waiting(): number {
     let waiting = 0
     for (const { main, other } of this.#entries.values()) {
@@ -77,7 +71,6 @@ export class Pairs {
     return waiting
   }
 
-  /** The models that were compared, in the order in which they came. */
   get models(): readonly ModelPair[] {
     return [...this.#models.values()]
   }
@@ -92,9 +85,9 @@ export class Pairs {
     if (entry.main !== null && entry.other !== null) this.#compare(entry.main, entry.other)
   }
 
-  /** Counts the outputs that are alone. Call it when both topics have been read. */
+  /** Counts the lone outputs. Call it when both topics have been read. */
   end(): void {
-    for (const entry of this.#entries.values()) this.#isAlone(entry)
+    for (const entry of this.#entries.values()) this.#countIfAlone(entry)
     this.#entries.clear()
   }
 
@@ -111,11 +104,11 @@ export class Pairs {
   }
 
   #forget(cause: string): void {
-    if (this.#isAlone(this.#entries.get(cause) as Entry)) this.#givenUp++
+    if (this.#countIfAlone(this.#entries.get(cause) as Entry)) this.#givenUp++
     this.#entries.delete(cause)
   }
 
-  #compare(main: Scored, other: Scored): void {
+  #compare(main: OutputScore, other: OutputScore): void {
     if (this.#isLeftOut(main) || this.#isLeftOut(other)) {
       this.#byClock++
       return
@@ -133,8 +126,7 @@ export class Pairs {
     return agreement
   }
 
-  /** Counts an entry that has one side only. */
-  #isAlone({ main, other }: Entry): boolean {
+  #countIfAlone({ main, other }: Entry): boolean {
     const only = main === null ? other : other === null ? main : null
     if (only === null) return false
     if (this.#isLeftOut(only)) this.#byClock++
@@ -142,7 +134,50 @@ export class Pairs {
     return true
   }
 
-  #isLeftOut({ byClock }: Scored): boolean {
+  #isLeftOut({ byClock }: OutputScore): boolean {
     return byClock && !this.#options.withByClock
+  }
+}
+
+/**
+ * Yields the chunks of two topics, always of the one further behind by the timestamps of its
+ * records: an output has that of its event, so both outputs of an event come at about one time.
+ */
+export async function* inStep(
+  readers: Readonly<Record<Side, AsyncIterable<Chunk>>>,
+): AsyncGenerator<{ side: Side; chunk: Chunk }> {
+  const open = new Map(SIDES.map((side) => [side, new Ahead(readers[side])] as const))
+  while (open.size > 0) {
+    const [side, ahead] = [...open].reduce((a, b) => (b[1].atMs < a[1].atMs ? b : a))
+    const chunk = await ahead.take()
+    if (chunk === null) open.delete(side)
+    else yield { side, chunk }
+  }
+}
+
+class Ahead {
+  readonly #chunks: AsyncIterator<Chunk>
+  #next: Promise<IteratorResult<Chunk>>
+  atMs = Number.NEGATIVE_INFINITY
+
+  constructor(chunks: AsyncIterable<Chunk>) {
+    this.#chunks = chunks[Symbol.asyncIterator]()
+    this.#next = this.#ask()
+  }
+
+  async take(): Promise<Chunk | null> {
+    const { done, value } = await this.#next
+    if (done === true) return null
+    this.#next = this.#ask()
+    const { records } = value
+    if (records.length > 0) this.atMs = records.timestampMsAt(records.length - 1)
+    return value
+  }
+
+  #ask(): Promise<IteratorResult<Chunk>> {
+    const next = this.#chunks.next()
+    // `take` throws the error.
+    next.catch(() => {})
+    return next
   }
 }

@@ -5,13 +5,11 @@ import type { Observer } from '../../runtime/events.ts'
 /** The rate is averaged over at least this time, or over the time since the last snapshot, ms. */
 const RATE_OVER_MS = 2_000
 
-/** The worker's figures at one moment. */
+/** A worker's figures at one moment. */
 export interface Snapshot {
   /** Records per second, recently. */
   readonly perSecond: number
-  /**
-   * The least watermark of all partitions, ms since the epoch; −Infinity before the first event.
-   */
+  /** The least of all partitions, ms since the epoch; −Infinity before the first event. */
   readonly watermarkMs: number
   /** Number of records not processed yet. */
   readonly lag: number

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { gunzipSync } from 'node:zlib'
-import { PACKAGE } from '../package-root.ts'
+import { PACKAGE } from '../own-package.ts'
 
-// The sample's two weeks of flights, as records to replay. For their fields see
+// Two weeks of flights to replay, and how well they were predicted. Their fields:
 // topologies/samples/README.md.
 
 const SAMPLE = new URL('topologies/samples/flights.ndjson.gz', PACKAGE)
@@ -21,20 +21,16 @@ interface Flight {
   /** Minutes; negative: early. */
   readonly depDelayMin: number
 }
-/** The departure of a flight. */
 export interface Departure extends Flight {
   readonly kind: 'departed'
 }
-/** The landing of a flight. */
 export interface Landing extends Flight {
   readonly kind: 'landed'
   /** Minutes; negative: early. */
   readonly arrDelayMin: number
 }
-/** An event of the sample. */
 export type FlightEvent = Departure | Landing
 
-/** A record to replay. */
 export interface DemoRecord {
   readonly key: Buffer
   readonly value: Buffer
@@ -44,13 +40,11 @@ export interface DemoRecord {
   readonly event: FlightEvent | null
 }
 
-/** The broken records, and after which fraction of the others each comes. */
 const BROKEN = [
   { after: 0.15, value: (line: string) => line.slice(0, line.length / 2) },
   { after: 0.35, value: (line: string) => edited(line, () => ({ depDelayMin: 'twelve' })) },
   { after: 0.55, value: (line: string) => edited(line, ({ at }) => ({ at: at - THREE_HOURS_MS })) },
 ]
-/** {@link BROKEN} in words. */
 export const BROKEN_RECORDS = 'one cut off, one with text instead of a number, one three hours late'
 
 /** All events of the sample in order of event time, with three broken records among them. */
@@ -74,4 +68,122 @@ function recordOf(line: string, event: FlightEvent): DemoRecord {
 function edited(line: string, change: (event: FlightEvent) => object): string {
   const event = JSON.parse(line) as FlightEvent
   return JSON.stringify({ ...event, ...change(event) })
+}
+
+/** A flight that lands with a longer delay counts as late, minutes. */
+export const LATE_MIN = 15
+
+/** Ranges [from, below) of the chances to show, in turn: likely on time, likely late, uncertain. */
+const SHOWN_CHANCES = [
+  [0, 0.2],
+  [0.6, 1.01],
+  [0.2, 0.6],
+] as const
+
+interface BoardOptions {
+  /** Least event time between two departures shown, ms. */
+  readonly everyMs: number
+  /** Called for each departure to show, with its predicted chance of arriving late, 0 to 1. */
+  readonly onDeparture: (departure: Departure, chance: number) => void
+  readonly onLanding: (landing: Landing, verdict: Verdict) => void
+}
+
+interface OpenFlight {
+  readonly departure: Departure
+  chance: number | null
+  landing: Landing | null
+  isShown: boolean
+}
+
+/**
+ * Joins each flight's prediction with its landing, whichever comes first, and picks some to show.
+ * Ignores flights that departed before the first event.
+ */
+export class Board {
+  readonly verdicts: Verdict[] = []
+  readonly #o: BoardOptions
+  readonly #open = new Map<string, OpenFlight>()
+  #nextMs = Number.NEGATIVE_INFINITY
+  #shown = 0
+
+  constructor(options: BoardOptions) {
+    this.#o = options
+  }
+
+  add(event: FlightEvent): void {
+    if (event.kind === 'departed') {
+      const flight = { departure: event, chance: null, landing: null, isShown: false }
+      this.#open.set(event.flightId, flight)
+      return
+    }
+    const flight = this.#open.get(event.flightId)
+    if (flight === undefined) return
+    flight.landing = event
+    this.#settle(flight)
+  }
+
+  predict(flightId: string, chance: number): void {
+    const flight = this.#open.get(flightId)
+    if (flight === undefined) return
+    flight.chance = chance
+    flight.isShown = this.#isToShow(flight.departure.at, chance)
+    if (flight.isShown) this.#o.onDeparture(flight.departure, chance)
+    this.#settle(flight)
+  }
+
+  #isToShow(atMs: number, chance: number): boolean {
+    const [from, below] = SHOWN_CHANCES[this.#shown % SHOWN_CHANCES.length] ?? SHOWN_CHANCES[0]
+    if (atMs < this.#nextMs || chance < from || chance >= below) return false
+    this.#nextMs = atMs + this.#o.everyMs
+    this.#shown++
+    return true
+  }
+
+  #settle({ departure, chance, landing, isShown }: OpenFlight): void {
+    if (chance === null || landing === null) return
+    this.#open.delete(departure.flightId)
+    const verdict = { said: chance, wasLate: landing.arrDelayMin > LATE_MIN }
+    this.verdicts.push(verdict)
+    if (isShown) this.#o.onLanding(landing, verdict)
+  }
+}
+
+export interface Verdict {
+  /** The predicted chance of arriving late, 0 to 1. */
+  readonly said: number
+  readonly wasLate: boolean
+}
+
+/**
+ * Area under the ROC curve, 0 to 1, from ranks: the Mann-Whitney U statistic (Mann and Whitney
+ * 1947). `null`: no flight was late, or none was on time.
+ */
+export function aucOf(verdicts: readonly Verdict[]): number | null {
+  const sorted = verdicts.toSorted((a, b) => a.said - b.said)
+  let late = 0
+  let rankSum = 0
+  for (let start = 0; start < sorted.length; ) {
+    let end = start
+    let lateHere = 0
+    for (; sorted[end]?.said === sorted[start]?.said && end < sorted.length; end++) {
+      if (sorted[end]?.wasLate === true) lateHere++
+    }
+    // Equal values all get the mean of their ranks, which count from 1.
+    rankSum += (lateHere * (start + 1 + end)) / 2
+    late += lateHere
+    start = end
+  }
+  const onTime = sorted.length - late
+  if (late === 0 || onTime === 0) return null
+  return (rankSum - (late * (late + 1)) / 2) / (late * onTime)
+}
+
+/** Fraction of late flights among those with a chance in `[from, below)`; `null`: none has one. */
+export function lateShare(
+  verdicts: readonly Verdict[],
+  [from, below]: readonly [from: number, below: number],
+): number | null {
+  const chosen = verdicts.filter(({ said }) => said >= from && said < below)
+  if (chosen.length === 0) return null
+  return chosen.filter(({ wasLate }) => wasLate).length / chosen.length
 }

@@ -1,10 +1,22 @@
+import { relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { packageVersion } from '../../kernel/node.ts'
 import type { EventOf } from '../../observe/by-type.ts'
-import { type Colors, count } from '../print.ts'
-import type { Snapshot } from './figures.ts'
-import type { Departure, FlightEvent, Landing } from './flights.ts'
-import type { Verdict } from './verdicts.ts'
+import { PACKAGE } from '../own-package.ts'
+import { type Colors, grouped, plural } from '../print.ts'
+import type { Figures, Snapshot } from './figures.ts'
+import {
+  aucOf,
+  BROKEN_RECORDS,
+  type Departure,
+  type FlightEvent,
+  LATE_MIN,
+  type Landing,
+  lateShare,
+  type Verdict,
+} from './flights.ts'
 
-// The lines of the demo. Each fits into 80 columns.
+// The text of the demo. A line about a flight fits into 80 columns.
 
 const newYork = new Intl.DateTimeFormat('en-US', {
   timeZone: 'America/New_York',
@@ -44,16 +56,11 @@ function delay(minutes: number): string {
   return `${Math.abs(minutes)} min ${minutes < 0 ? 'early' : 'late'}`
 }
 
-/** `✗ dead letter  JSON_INVALID  the value is not JSON` */
 export function deadLetterLine({ code, message, at }: EventOf<'dead-letter'>, c: Colors): string {
   return `${c.red('✗')} dead letter ${at}  ${c.bold(code)}\n  ${c.dim(message)}`
 }
 
-/**
- * `Dec 05 12:41  545/s  watermark −10m  lag 0 …`: as many parts as fit.
- *
- * @param nowMs the latest event time, ms since the epoch
- */
+/** `Dec 05 12:41  545/s  watermark −10m  lag 0 …`: as many parts as fit. */
 export function statusLine(snapshot: Snapshot, nowMs: number, columns: number): string {
   const { perSecond, watermarkMs, lag, batchMs, deadLetters, predictions } = snapshot
   const parts = [
@@ -63,7 +70,7 @@ export function statusLine(snapshot: Snapshot, nowMs: number, columns: number): 
     `lag ${lag}`,
     `score p50 ${tenths(batchMs.p50)} p99 ${tenths(batchMs.p99)} ms`,
     `${deadLetters} dead`,
-    `${count(predictions)} predictions`,
+    `${grouped(predictions)} predictions`,
   ]
   let line = ''
   for (const part of parts) {
@@ -80,12 +87,102 @@ function behind(ms: number): string {
   return minutes < 120 ? `−${Math.round(minutes)}m` : `−${tenths(minutes / 60)}h`
 }
 
-/** `71 %` */
-export function percent(share: number): string {
+function percent(share: number): string {
   return `${Math.round(share * 100)} %`
 }
 
 /** One decimal below 10, otherwise none; `–` if not finite. */
-export function tenths(n: number): string {
+function tenths(n: number): string {
   return Number.isFinite(n) ? n.toFixed(n < 10 ? 1 : 0) : '–'
+}
+
+interface Opening {
+  readonly records: number
+  /** How long the demo takes, s; 0: as fast as possible. */
+  readonly seconds: number
+  readonly topology: string
+}
+
+export function opening({ records, seconds, topology }: Opening, c: Colors): string {
+  const time = seconds === 0 ? 'as fast as possible' : `in ${plural(seconds, 'second')}`
+  return [
+    `${c.bold(`tidemark ${packageVersion()} demo`)}: real flights, each scored as it leaves.`,
+    'No Kafka, no Docker: the worker that runs on Kafka, on records in memory.',
+    '',
+    `  ${topology}`,
+    '',
+    `Two weeks out of New York, December 2013: ${grouped(records)} events ${time}.`,
+    `Will a flight arrive late, by more than ${LATE_MIN} minutes? Here are a few, and how they`,
+    'landed. Three broken records are mixed in on purpose:',
+    `${BROKEN_RECORDS}.`,
+    c.dim('Times are those of New York. Ctrl-C ends it early.'),
+    '',
+  ].join('\n')
+}
+
+interface Results {
+  readonly figures: Figures
+  /** `5 in = 3 scored + 2 skipped + 0 late + 0 dead` */
+  readonly tally: string
+  readonly verdicts: readonly Verdict[]
+  readonly tookMs: number
+}
+
+/** The text after the demo: the results, and what to do next. */
+export function ending(results: Results, c: Colors): string {
+  const rows = [...consumed(results), ...quality(results.verdicts)]
+  const lines = rows.map(([name, text]) => `  ${c.dim(name.padEnd(7))}  ${text}`)
+  return ['', ...lines, '', ...next(c)].join('\n')
+}
+
+type Row = readonly [name: string, text: string]
+
+/** The records consumed, their outcomes, and the speed. */
+function consumed({ figures, tally, verdicts, tookMs }: Results): Row[] {
+  const { smallest, largest, mean } = figures.batches
+  const { p50, p99 } = figures.batchMs
+  const perSecond = grouped(Math.round((figures.records * 1_000) / tookMs))
+  const busy = grouped(Math.round(figures.perBusySecond))
+  const flights = plural(figures.predictions, 'predicted flight')
+  const late = verdicts.filter(({ wasLate }) => wasLate).length
+  const share = percent(late / Math.max(verdicts.length, 1))
+  return [
+    ['events', tally],
+    ['', '(skipped: landings; they enter the windows but are not scored)'],
+    [
+      'speed',
+      `${perSecond} events/s over ${tenths(tookMs / 1_000)} s; ${busy}/s while the worker was busy`,
+    ],
+    ['score', `p50 ${tenths(p50)} ms, p99 ${tenths(p99)} ms per batch`],
+    ['batches', `${smallest} to ${largest} flights, ${tenths(mean)} on average`],
+    [
+      'landed',
+      `${grouped(verdicts.length)} of ${flights}; ${grouped(late)} of them late (${share})`,
+    ],
+  ]
+}
+
+function quality(verdicts: readonly Verdict[]): Row[] {
+  const auc = aucOf(verdicts)
+  if (auc === null) return [['model', 'too few flights have landed to rate it']]
+  const lateOf = (said: string, share: number | null): Row[] =>
+    share === null
+      ? []
+      : [['', `of 100 flights given ${said}, ${Math.round(share * 100)} were late`]]
+  return [
+    ['model', `AUC ${auc.toFixed(3)} on what landed (0.5 is a guess, 1 is never wrong)`],
+    ...lateOf('70 % or more', lateShare(verdicts, [0.7, 1.01])),
+    ...lateOf('under 20 %', lateShare(verdicts, [0, 0.2])),
+  ]
+}
+
+function next(c: Colors): string[] {
+  const file = (name: string) => relative(process.cwd(), fileURLToPath(new URL(name, PACKAGE)))
+  const topology = file('topologies/card-fraud.ts')
+  return [
+    'Next:',
+    `  npx tidemark dev ${topology} < ${file('topologies/samples/payments.tsv')}`,
+    '  npx tidemark init my-topology',
+    c.dim(`  ${file('README.md')} has the rest`),
+  ]
 }

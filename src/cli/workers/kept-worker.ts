@@ -1,33 +1,25 @@
 import type { Clock } from '../../kernel/clock.ts'
-import { TidemarkError } from '../../kernel/errors.ts'
-import type { Random } from '../../kernel/random.ts'
+import { messageOf, Refused, TidemarkError } from '../../kernel/errors.ts'
+import { Backoff, type Random } from '../../kernel/random.ts'
 import type { Log } from '../../observe/log.ts'
 import type { MetricData } from '../../observe/metric-maker.ts'
 import type { WorkerReadiness } from '../../serve/workers-health.ts'
-import type { RunOutline } from '../banner.ts'
-import type { StageDurations } from '../stage-report.ts'
-import { endOf, type Life, RestartPolicy, thrownOf } from './restart-policy.ts'
+import type { RunOutline } from '../run-output.ts'
+import type { StageDurations } from '../totals.ts'
 import type { End, ProcessHandlers, WorkerProcess } from './worker-process.ts'
 
-/**
- * How long a worker may take to stop before it is killed, ms: more than the 25 s that it takes at
- * most, and as long as a container has between SIGTERM and SIGKILL.
- */
+/** A worker stops in 25 s at most; a container has 30 s between SIGTERM and SIGKILL. */
 const STOP_WITHIN_MS = 30_000
 
 const NOTHING = { ready: false, partitions: 0, restoring: 0 } as const
 const SILENT = 'its process does not respond'
 
-/** What a {@link KeptWorker} is made with. */
 export interface KeptWorkerOptions {
-  /** Its number, from 1. */
   readonly worker: number
-  /** Starts a process for it. */
   readonly start: (heard: ProcessHandlers) => WorkerProcess
   readonly log: Log
   readonly clock: Clock
   readonly random: Random
-  /** Called when it is restarted. */
   readonly restarted: () => void
   /** Called when it has stopped cleanly, with how long each stage took. */
   readonly finished: (stages: StageDurations) => void
@@ -51,8 +43,7 @@ export class KeptWorker {
    * Keeps it running until it is told to stop.
    *
    * @param prepared called for each process once it is prepared; it works when `run` is called
-   * @throws what makes a restart pointless, see {@link RestartPolicy}; or what kept it from a clean
-   * stop, such as `STOP_TIMED_OUT` or `WORKER_FAILED`
+   * @throws as {@link RestartPolicy.waitMs}, or the error that prevented a clean stop
    */
   async keep(prepared: Prepared): Promise<void> {
     const { worker, log, clock, random, restarted } = this.#o
@@ -70,17 +61,14 @@ export class KeptWorker {
     }
   }
 
-  /** Tells its process to finish what is in flight, and to end. */
   stop(): void {
     this.#stopped.abort()
   }
 
-  /** Kills its process. */
   kill(): void {
     this.#process?.kill()
   }
 
-  /** Its readiness, as reported by its process if that responds. */
   async readiness(): Promise<WorkerReadiness> {
     const { worker } = this.#o
     const answer = (await this.#process?.ask('readiness')) ?? null
@@ -90,13 +78,11 @@ export class KeptWorker {
     return { worker, ...NOTHING, state: 'restarting', reason: this.#reason }
   }
 
-  /** The metrics of its process; `null` if there is none or it does not respond. */
   async metrics(): Promise<MetricData | null> {
     return (await this.#process?.ask('metrics')) ?? null
   }
 
-  /** Runs one process from start to end. */
-  #live(prepared: Prepared): Promise<Life> {
+  #live(prepared: Prepared): Promise<ProcessLife> {
     const { worker, start, log, clock } = this.#o
     const { signal: stopped } = this.#stopped
     const startMs = clock.elapsedMs()
@@ -131,13 +117,77 @@ export class KeptWorker {
     if (!over.aborted) process.kill()
   }
 
-  /** Throws unless the process, told to stop, ended cleanly. */
   #throwIfUnclean(end: End): void {
     if (end.faults.length > 0) throw thrownOf(end.faults)
     // A signal that arrives before its handlers are set ends it too.
-    if (end.exitCode === 0 || end.signal === 'SIGTERM' || end.signal === 'SIGINT') return
+    if (end.hasFinished || end.signal === 'SIGTERM' || end.signal === 'SIGINT') return
     const message = `worker ${this.#o.worker} did not stop cleanly: it ended ${endOf(end)}`
     const hint = `what was in flight is replayed; a worker that does not stop within ${STOP_WITHIN_MS / 1_000} s is killed`
     throw new TidemarkError('WORKER_FAILED', message, { hint })
   }
+}
+
+const MOST_FAILED_STARTS = 5
+/** How long a process must live for its start to count as successful, ms. */
+const STEADY_MS = 60_000
+const RESTART = { firstMs: 1_000, lastMs: 30_000 }
+
+export interface ProcessLife {
+  readonly end: End
+  /** Whether it was ever a member of the group, and read. */
+  readonly hasRun: boolean
+  readonly lastedMs: number
+}
+
+/** Decides whether a worker is restarted, and when. */
+export class RestartPolicy {
+  readonly #worker: number
+  readonly #backoff: Backoff
+  #failedStarts = 0
+
+  constructor(worker: number, random: Random) {
+    this.#worker = worker
+    this.#backoff = new Backoff(RESTART, random)
+  }
+
+  /**
+   * Returns the time until the restart of a process that ended without being told to, ms.
+   *
+   * @throws the fault that would end every start · `WORKER_FAILED`: 5 starts in a row have failed
+   */
+  waitMs({ end, hasRun, lastedMs }: ProcessLife): number {
+    if (end.faults.some(endsEveryStart)) throw thrownOf(end.faults)
+    const isSteady = lastedMs >= STEADY_MS
+    this.#failedStarts = hasRun || isSteady ? 0 : this.#failedStarts + 1
+    if (this.#failedStarts === MOST_FAILED_STARTS) throw this.#startsFailed(end)
+    if (isSteady) this.#backoff.reset()
+    return this.#backoff.nextMs()
+  }
+
+  #startsFailed(end: End): TidemarkError {
+    const message = `worker ${this.#worker} failed to start ${MOST_FAILED_STARTS} times in a row; the last time it ended ${endOf(end)}`
+    const [cause] = end.faults
+    const told = cause instanceof TidemarkError ? cause.hint : undefined
+    const hint = told ?? 'see the log above, or run with --workers 1 for the cause'
+    return new TidemarkError('WORKER_FAILED', message, { hint, cause })
+  }
+}
+
+/** A refusal would come again; and a restart would take the name from its new owner. */
+function endsEveryStart(fault: Error): boolean {
+  if (!(fault instanceof TidemarkError)) return false
+  return fault.action === 'refuse' || fault.code === 'WORKER_NAME_TAKEN'
+}
+
+/** The faults of a process as one error. @param faults at least one */
+function thrownOf(faults: readonly Error[]): Error {
+  const known = faults.filter((fault) => fault instanceof TidemarkError)
+  return known.length > 1 ? new Refused(known) : (faults[0] as Error)
+}
+
+/** How a process ended: `by SIGKILL`, `with exit code 1`, `with LOG_TRUNCATED: …` */
+function endOf({ exitCode, signal, faults: [fault] }: End): string {
+  if (fault instanceof TidemarkError) return `with ${fault.code}: ${fault.message}`
+  if (fault !== undefined) return `with ${messageOf(fault)}`
+  return signal === null ? `with exit code ${exitCode}` : `by ${signal}`
 }

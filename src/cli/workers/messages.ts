@@ -1,36 +1,30 @@
+import { type Code, messageOf, TidemarkError } from '../../kernel/errors.ts'
 import type { MetricData } from '../../observe/metric-maker.ts'
 import type { Readiness } from '../../serve/health.ts'
-import type { RunOutline } from '../banner.ts'
 import type { RunConfig } from '../run-config.ts'
-import type { StageDurations } from '../stage-report.ts'
-import type { FaultData } from './fault-data.ts'
+import type { RunOutline } from '../run-output.ts'
+import type { StageDurations } from '../totals.ts'
 
-// Messages between the parent and a worker's process: prepare → prepared → run → running → stop →
-// finished.
+// Messages of a parent and a worker: prepare → prepared → run → running → stop → finished.
 
-/** What a worker's process is to do; sent once, when it starts. */
-export interface Assignment {
-  /** Number of the worker, from 1. */
+/** The work of a worker's process; sent once, when it starts. */
+export interface WorkerAssignment {
   readonly worker: number
   /** How many workers there are; they share the memory. */
   readonly of: number
-  /** The topology files. */
   readonly files: readonly string[]
-  /** The settings for this worker. */
   readonly config: RunConfig
 }
 
-/** The questions to a worker's process, with the types of their answers. */
-export interface Answers {
+export interface WorkerAnswers {
   readonly readiness: Readiness
   readonly metrics: MetricData
 }
-/** A question to a worker's process, possible at any time. */
-export type Question = keyof Answers
+export type Question = keyof WorkerAnswers
 
 /** A message from the parent to a worker's process. */
 export type Order =
-  | { readonly type: 'prepare'; readonly assignment: Assignment }
+  | { readonly type: 'prepare'; readonly assignment: WorkerAssignment }
   | { readonly type: 'run' }
   | { readonly type: 'stop' }
   | { readonly type: 'ask'; readonly id: number; readonly question: Question }
@@ -39,8 +33,104 @@ export type Order =
 export type Report =
   | { readonly type: 'prepared'; readonly outline: RunOutline }
   | { readonly type: 'running' }
-  /** It has stopped cleanly, and will end. */
+  /** It has stopped cleanly, and will end by whatever signal or exit code. */
   | { readonly type: 'finished'; readonly stages: StageDurations }
-  | { readonly type: 'answer'; readonly id: number; readonly answer: Answers[Question] }
-  /** The process ends because of these faults. */
+  | { readonly type: 'answer'; readonly id: number; readonly answer: WorkerAnswers[Question] }
   | { readonly type: 'failed'; readonly faults: readonly FaultData[] }
+
+/** An error for another process: an Error object would arrive without its code. */
+export interface FaultData {
+  /** `null`: a bug. */
+  readonly code: Code | null
+  readonly message: string
+  readonly where?: string
+  readonly hint?: string
+  readonly stack?: string
+}
+
+export function faultData(thrown: unknown): FaultData {
+  const message = messageOf(thrown)
+  const stack = stackOf(thrown)
+  if (!(thrown instanceof TidemarkError)) return { code: null, message, ...(stack && { stack }) }
+  const { code, where, hint, cause } = thrown
+  const of = stackOf(cause)
+  return { code, message, ...(where && { where }), ...(hint && { hint }), ...(of && { stack: of }) }
+}
+
+export function faultOf({ code, message, stack, ...details }: FaultData): Error {
+  const bug = Object.assign(new Error(message), { stack })
+  if (code === null) return bug
+  return new TidemarkError(code, message, { ...details, ...(stack && { cause: bug }) })
+}
+
+function stackOf(thrown: unknown): string | undefined {
+  return thrown instanceof Error ? thrown.stack : undefined
+}
+
+type Answering = { readonly [Q in Question]: () => WorkerAnswers[Q] | Promise<WorkerAnswers[Q]> }
+
+const NOT_YET: Answering = {
+  readiness: () => ({ ready: false, state: 'starting', partitions: 0, restoring: 0 }),
+  metrics: () => [],
+}
+
+/** A worker's connection to its parent. */
+export class ParentLink {
+  readonly assignment: Promise<WorkerAssignment>
+  readonly released: Promise<void>
+  /** Resolves when it is to stop: the parent says so, the parent is gone, or a signal arrives. */
+  readonly stopped: Promise<void>
+  #hasStopped = false
+  #answering = NOT_YET
+
+  constructor() {
+    let assign: (assignment: WorkerAssignment) => void = () => {}
+    this.assignment = new Promise((resolve) => (assign = resolve))
+    let release = () => {}
+    this.released = new Promise((resolve) => (release = resolve))
+    let stop = () => {}
+    this.stopped = new Promise((resolve) => {
+      stop = () => {
+        this.#hasStopped = true
+        resolve()
+      }
+    })
+    process.on('message', (order: Order) => {
+      if (order.type === 'prepare') assign(order.assignment)
+      else if (order.type === 'run') release()
+      else if (order.type === 'stop') stop()
+      else void this.#answer(order.id, order.question)
+    })
+    // A parent that was killed sends no message.
+    process.on('disconnect', stop)
+    // A terminal or a service manager sends the signal to all processes. A second one makes the
+    // parent exit at once, and with it this process.
+    process.on('SIGINT', stop)
+    process.on('SIGTERM', stop)
+  }
+
+  get hasStopped(): boolean {
+    return this.#hasStopped
+  }
+
+  tell(report: Report): Promise<void> {
+    return new Promise((resolve) => {
+      if (process.send === undefined || !process.connected) return resolve()
+      process.send(report, undefined, undefined, () => resolve())
+    })
+  }
+
+  answersWith(answering: Answering): void {
+    this.#answering = answering
+  }
+
+  /** Disconnects from the parent, so that this process can end. */
+  close(): void {
+    if (process.connected) process.disconnect()
+  }
+
+  async #answer(id: number, question: Question): Promise<void> {
+    const answer = await this.#answering[question]()
+    await this.tell({ type: 'answer', id, answer })
+  }
+}

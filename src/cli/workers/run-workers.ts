@@ -1,25 +1,97 @@
-import { wallClock } from '../../kernel/clock.ts'
+import { type Clock, wallClock } from '../../kernel/clock.ts'
 import { systemRandom } from '../../kernel/random.ts'
-import { textOfAll } from '../../observe/metric-maker.ts'
+import { type MetricsOfWorker, textOfAll } from '../../observe/metric-maker.ts'
 import { createWorkersMetrics } from '../../observe/workers-metrics.ts'
+import type { Probes } from '../../serve/health.ts'
 import type { HttpOptions, HttpServer } from '../../serve/http.ts'
-import { banner } from '../banner.ts'
-import { processLog } from '../process-log.ts'
+import { livenessOfAll, readinessOfAll } from '../../serve/workers-health.ts'
+import { numberedName, numberedNames } from '../arguments.ts'
 import { httpAddressOf, type RunConfig } from '../run-config.ts'
-import type { RunProcess } from '../run-process.ts'
-import { StageReport } from '../stage-report.ts'
-import { numberedName, numberedNames } from '../worker-names.ts'
+import { banner, processLog, type RunOutline, type RunProcess } from '../run-output.ts'
+import { StageReport } from '../totals.ts'
 import { KeptWorker } from './kept-worker.ts'
-import { Supervisor } from './supervisor.ts'
 import { startWorkerProcess } from './worker-process.ts'
 
-// The parent of several workers. It starts them, keeps them running and serves HTTP for all of
-// them; it processes no records itself.
+/** How long prepared workers wait for the others, ms. */
+const TOGETHER_MS = 15_000
 
-/**
- * Runs several workers, each in its own process, until told to stop or until one of them cannot
- * continue.
- */
+/** Several workers that start and stop together. */
+export class Supervisor {
+  readonly probes: Probes
+  readonly #workers: readonly KeptWorker[]
+  readonly #clock: Clock
+
+  constructor(workers: readonly KeptWorker[], clock: Clock) {
+    this.#workers = workers
+    this.#clock = clock
+    const readiness = () => Promise.all(workers.map((worker) => worker.readiness()))
+    this.probes = {
+      liveness: async () => livenessOfAll(await readiness()),
+      readiness: async () => readinessOfAll(await readiness()),
+    }
+  }
+
+  /**
+   * Runs until told to stop. The first worker prepares alone, so that faults are reported once. All
+   * join the group together: an early one would restore windows that it then gives away.
+   *
+   * @param announce called once, before any worker works
+   * @throws the first failure, once all workers have ended
+   */
+  async run(announce: (outline: RunOutline) => void): Promise<void> {
+    const [first, ...others] = this.#workers
+    const kept: Promise<void>[] = []
+    const failures: unknown[] = []
+    const keep = (worker: KeptWorker) => {
+      const failed = (thrown: unknown) => {
+        failures.push(thrown)
+        this.stop()
+        release()
+      }
+      kept.push(worker.keep(prepared).catch(failed))
+    }
+    /** Calls that let a prepared worker work; `null`: none waits any more. */
+    let held: (() => void)[] | null = []
+    const release = () => {
+      const all = held ?? []
+      held = null
+      for (const run of all) run()
+    }
+    let stopWaiting = () => {}
+    let isAnnounced = false
+    const prepared = (outline: RunOutline, run: () => void) => {
+      if (held === null) run()
+      else held.push(run)
+      if (!isAnnounced) {
+        isAnnounced = true
+        announce(outline)
+        stopWaiting = this.#clock.after(TOGETHER_MS, release)
+        for (const other of others) keep(other)
+      }
+      if (held?.length === this.#workers.length) release()
+    }
+    if (first !== undefined) keep(first)
+    // The others are added to `kept` while this waits for the first.
+    for (const ended of kept) await ended
+    stopWaiting()
+    if (failures.length > 0) throw failures[0]
+  }
+
+  stop(): void {
+    for (const worker of this.#workers) worker.stop()
+  }
+
+  kill(): void {
+    for (const worker of this.#workers) worker.kill()
+  }
+
+  async metrics(): Promise<MetricsOfWorker[]> {
+    const answers = await Promise.all(this.#workers.map((worker) => worker.metrics()))
+    return answers.flatMap((metrics, i) => (metrics === null ? [] : { worker: i + 1, metrics }))
+  }
+}
+
+/** Runs several workers, each in its own process, until told to stop or one cannot continue. */
 export async function runWorkers(
   files: readonly string[],
   config: RunConfig,

@@ -1,26 +1,30 @@
 import { type ChildProcess, fork } from 'node:child_process'
-import type { RunOutline } from '../banner.ts'
-import { PACKAGE } from '../package-root.ts'
-import type { StageDurations } from '../stage-report.ts'
-import { type FaultData, faultOf } from './fault-data.ts'
-import { heapFlags } from './heap-share.ts'
-import type { Answers, Assignment, Order, Question, Report } from './messages.ts'
+import { getHeapStatistics } from 'node:v8'
+import { memoryOfMachine } from '../../runtime/machine-limits.ts'
+import { PACKAGE } from '../own-package.ts'
+import type { RunOutline } from '../run-output.ts'
+import type { StageDurations } from '../totals.ts'
+import {
+  type FaultData,
+  faultOf,
+  type Order,
+  type Question,
+  type Report,
+  type WorkerAnswers,
+  type WorkerAssignment,
+} from './messages.ts'
 
-/** A worker's process, as seen by the parent. */
 export interface WorkerProcess {
-  /** Process id; `undefined`: it could not be started. */
+  /** `undefined`: it could not be started. */
   readonly pid: number | undefined
   /** Lets it work; call it once it is prepared. */
   run(): void
-  /** Tells it to finish what is in flight, and to end. */
   stop(): void
-  /** Kills it. */
   kill(): void
   /** Resolves to its answer; `null`: none within 5 s, or it has ended. */
-  ask<Q extends Question>(question: Q): Promise<Answers[Q] | null>
+  ask<Q extends Question>(question: Q): Promise<WorkerAnswers[Q] | null>
 }
 
-/** Callbacks on what a worker's process reports. */
 export interface ProcessHandlers {
   /** Its files are checked and its models loaded. */
   prepared(outline: RunOutline): void
@@ -28,47 +32,57 @@ export interface ProcessHandlers {
   running(): void
   /** It has stopped cleanly: how long each stage took. */
   finished(stages: StageDurations): void
-  /** It has ended; no other call follows. */
   ended(end: End): void
 }
 
-/** How a worker's process has ended. */
+/**
+ * How a worker's process has ended. Its reports count, not its exit code: SIGKILL ends it where the
+ * run of a model hangs.
+ */
 export interface End {
-  readonly exitCode: number | null
-  readonly signal: NodeJS.Signals | null
+  /** Whether it reported a clean stop. */
+  readonly hasFinished: boolean
   /** The faults that it reported, or why it could not be started. */
   readonly faults: readonly Error[]
+  readonly exitCode: number | null
+  readonly signal: NodeJS.Signals | null
 }
 
 const WORKER_MAIN = new URL('dist/cli/workers/worker-main.js', PACKAGE)
 /** How long to wait for an answer, ms: longer than a healthy worker ever blocks its event loop. */
 const ANSWER_WITHIN_MS = 5_000
 
-/** Starts the process of a worker; it prepares immediately. */
-export function startWorkerProcess(assignment: Assignment, heard: ProcessHandlers): WorkerProcess {
+/** Starts a worker's process, which prepares immediately. */
+export function startWorkerProcess(
+  assignment: WorkerAssignment,
+  heard: ProcessHandlers,
+): WorkerProcess {
   // The number is only for people who list processes.
   const child = fork(WORKER_MAIN, [String(assignment.worker)], {
     execArgv: [...process.execArgv.filter(isInherited), ...heapFlags(assignment.of)],
     serialization: 'advanced',
-    // All processes write to the same stderr, each line in one write, so that lines do not mix.
+    // All processes write to one stderr, each line in one write, so that lines do not mix.
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })
-  // Nothing can be sent to a process that has ended or could not be started, nor need it be.
   const send = (order: Order) => {
     if (child.connected) child.send(order, () => {})
   }
   const questions = new Questions(send)
+  let hasFinished = false
   let faults: readonly FaultData[] = []
   child.on('message', (report: Report) => {
     if (report.type === 'prepared') heard.prepared(report.outline)
     else if (report.type === 'running') heard.running()
-    else if (report.type === 'finished') heard.finished(report.stages)
-    else if (report.type === 'answer') questions.answered(report.id, report.answer)
+    else if (report.type === 'finished') {
+      hasFinished = true
+      heard.finished(report.stages)
+    } else if (report.type === 'answer') questions.answered(report.id, report.answer)
     else faults = report.faults
   })
   whenEnded(child, (exitCode, signal, failed) => {
-    const told = faults.map(faultOf)
-    heard.ended({ exitCode, signal, faults: failed === null ? told : [failed, ...told] })
+    const reported = faults.map(faultOf)
+    const all = failed === null ? reported : [failed, ...reported]
+    heard.ended({ hasFinished, faults: all, exitCode, signal })
     questions.giveUp()
   })
   send({ type: 'prepare', assignment })
@@ -102,7 +116,7 @@ function whenEnded(
   })
 }
 
-type Answer = Answers[Question]
+type Answer = WorkerAnswers[Question]
 
 /** Questions to a process that may hang or end before it answers. */
 class Questions {
@@ -114,13 +128,13 @@ class Questions {
     this.#send = send
   }
 
-  ask<Q extends Question>(question: Q): Promise<Answers[Q] | null> {
+  ask<Q extends Question>(question: Q): Promise<WorkerAnswers[Q] | null> {
     const id = this.#asked++
     return new Promise((resolve) => {
       const timer = setTimeout(() => this.answered(id, null), ANSWER_WITHIN_MS)
       this.#open.set(id, (answer) => {
         clearTimeout(timer)
-        resolve(answer as Answers[Q] | null)
+        resolve(answer as WorkerAnswers[Q] | null)
       })
       this.#send({ type: 'ask', id, question })
     })
@@ -134,4 +148,26 @@ class Questions {
   giveUp(): void {
     for (const id of this.#open.keys()) this.answered(id, null)
   }
+}
+
+const MEBIBYTE = 2 ** 20
+/** With less than this a worker can hardly load its topologies. */
+const LEAST_MIB = 256
+const LIMIT_FLAG = /--max[-_](?:old[-_]space|heap)[-_]size/
+
+/**
+ * Node's heap flags for one of several workers. Each gets the heap that Node would use on a machine
+ * with its share of the memory: half of it, up to a limit. A heap size set by the user is kept.
+ */
+export function heapFlags(
+  workers: number,
+  {
+    given = [...process.execArgv, process.env['NODE_OPTIONS'] ?? ''],
+    memory = memoryOfMachine(),
+    limit = getHeapStatistics().heap_size_limit,
+  } = {},
+): string[] {
+  const share = Math.floor(memory / 2 / workers)
+  if (share >= limit || given.some((flag) => LIMIT_FLAG.test(flag))) return []
+  return [`--max-old-space-size=${Math.max(LEAST_MIB, Math.floor(share / MEBIBYTE))}`]
 }

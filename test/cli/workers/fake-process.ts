@@ -1,7 +1,7 @@
-import type { RunOutline } from '../../../src/cli/banner.ts'
-import type { StageDurations } from '../../../src/cli/stage-report.ts'
+import type { RunOutline } from '../../../src/cli/run-output.ts'
+import type { StageDurations } from '../../../src/cli/totals.ts'
 import { KeptWorker } from '../../../src/cli/workers/kept-worker.ts'
-import type { Answers, Question } from '../../../src/cli/workers/messages.ts'
+import type { Question, WorkerAnswers } from '../../../src/cli/workers/messages.ts'
 import type {
   End,
   ProcessHandlers,
@@ -15,8 +15,13 @@ import { HandClock, longestWaits } from '../../support/clocks.ts'
 
 const OUTLINE: RunOutline = { group: 'g', topologies: [], variants: [], notes: [] }
 /** As a process ends that was told to. */
-export const IN_ORDER: End = { exitCode: 0, signal: null, faults: [] }
-export const KILLED: End = { exitCode: null, signal: 'SIGKILL', faults: [] }
+export const IN_ORDER: End = { hasFinished: true, faults: [], exitCode: 0, signal: null }
+export const KILLED: End = {
+  hasFinished: false,
+  faults: [],
+  exitCode: null,
+  signal: 'SIGKILL',
+}
 
 /** A process that was started, and what it was told. */
 export class FakeProcess implements WorkerProcess {
@@ -25,7 +30,7 @@ export class FakeProcess implements WorkerProcess {
   readonly heard: ProcessHandlers
   readonly told: ('run' | 'stop' | 'kill')[] = []
   /** What it answers; without an answer it hangs. */
-  answers: Partial<Answers> = {}
+  answers: Partial<WorkerAnswers> = {}
 
   readonly #changed: ConditionVariable
 
@@ -49,7 +54,7 @@ export class FakeProcess implements WorkerProcess {
     this.heard.ended(KILLED)
   }
 
-  async ask<Q extends Question>(question: Q): Promise<Answers[Q] | null> {
+  async ask<Q extends Question>(question: Q): Promise<WorkerAnswers[Q] | null> {
     return this.answers[question] ?? null
   }
 

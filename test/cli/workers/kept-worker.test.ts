@@ -1,6 +1,8 @@
-import { expect, test } from 'vitest'
-import { TidemarkError } from '../../../src/kernel/errors.ts'
+import { describe, expect, test } from 'vitest'
+import { type ProcessLife, RestartPolicy } from '../../../src/cli/workers/kept-worker.ts'
+import { type Code, Refused, TidemarkError } from '../../../src/kernel/errors.ts'
 import { Durations } from '../../../src/observe/durations.ts'
+import { longestWaits } from '../../support/clocks.ts'
 import { Fakes, IN_ORDER, KILLED } from './fake-process.ts'
 
 const RUNNING = { ready: true, state: 'running', partitions: 3, restoring: 0 } as const
@@ -99,7 +101,7 @@ test('what cannot go on says why, and is not started again', async () => {
   const fakes = new Fakes()
   const fault = new TidemarkError('TOPIC_MISSING', 'there is no topic "payments"')
   const kept = fakes.keptWorker(1).keep(nobody)
-  ;(await fakes.started(1)).heard.ended({ exitCode: 1, signal: null, faults: [fault] })
+  ;(await fakes.started(1)).heard.ended({ ...KILLED, faults: [fault] })
   await expect(kept).rejects.toBe(fault)
   expect(fakes.processes).toHaveLength(1)
 })
@@ -128,7 +130,7 @@ test('one that cannot commit what was in flight says so', async () => {
   const kept = worker.keep(nobody)
   const process = await fakes.started(1)
   worker.stop()
-  process.heard.ended({ exitCode: 1, signal: null, faults: [fault] })
+  process.heard.ended({ ...KILLED, faults: [fault] })
   await expect(kept).rejects.toBe(fault)
 })
 
@@ -138,8 +140,42 @@ test('the signal of a terminal, which a process gets before it listens, is no tr
   const kept = worker.keep(nobody)
   const process = await fakes.started(1)
   worker.stop()
-  process.heard.ended({ exitCode: null, signal: 'SIGINT', faults: [] })
+  process.heard.ended({ ...KILLED, signal: 'SIGINT' })
   await expect(kept).resolves.toBe(undefined)
+})
+
+test('one that has stopped cleanly may end by SIGKILL, since the run of a model hangs', async () => {
+  const fakes = new Fakes()
+  const worker = fakes.keptWorker(1)
+  const kept = worker.keep(nobody)
+  const process = await fakes.started(1)
+  worker.stop()
+  process.heard.ended({ ...KILLED, hasFinished: true })
+  await expect(kept).resolves.toBe(undefined)
+})
+
+test('one that reports no clean stop has not stopped cleanly, whatever its exit code', async () => {
+  const fakes = new Fakes()
+  const worker = fakes.keptWorker(2)
+  const kept = worker.keep(nobody)
+  const process = await fakes.started(1)
+  worker.stop()
+  process.heard.ended({ ...IN_ORDER, hasFinished: false })
+  await expect(kept).rejects.toThrow('did not stop cleanly: it ended with exit code 0')
+})
+
+test('a lost model is the reason for a restart, not the signal', async () => {
+  const fakes = new Fakes()
+  const worker = fakes.keptWorker(2)
+  const kept = worker.keep(nobody)
+  const lost = new TidemarkError('MODEL_LOST', 'it hangs')
+  ;(await fakes.started(1)).heard.ended({ ...KILLED, faults: [lost] })
+  await fakes.clock.asleepFor(1_000)
+  expect(fakes.lines.at(-1)?.fields).toMatchObject({
+    reason: 'its process ended with MODEL_LOST: it hangs',
+  })
+  worker.stop()
+  await kept
 })
 
 test('it is starting, then as it says, silent when it hangs, and restarting when it has ended', async () => {
@@ -162,4 +198,103 @@ test('it is starting, then as it says, silent when it hangs, and restarting when
   })
   worker.stop()
   await kept
+})
+
+const policy = () => new RestartPolicy(2, longestWaits)
+
+/** What ends it after so many starts, which all went like this. */
+function endAfter(starts: number, { end, hasRun, lastedMs }: ProcessLife): unknown {
+  const restarts = policy()
+  for (let i = 1; i < starts; i++) restarts.waitMs({ end, hasRun, lastedMs })
+  try {
+    restarts.waitMs({ end, hasRun, lastedMs })
+  } catch (thrown) {
+    return thrown
+  }
+  throw new Error('it is started again')
+}
+
+/** A life that ends by SIGKILL. */
+const life = (about: Partial<ProcessLife>): ProcessLife => ({
+  end: KILLED,
+  hasRun: false,
+  lastedMs: 100,
+  ...about,
+})
+const failing = (...faults: readonly Error[]): ProcessLife =>
+  life({ end: { ...KILLED, exitCode: 1, signal: null, faults } })
+
+test('what dies after it has worked is started again, each time up to twice as late, at most half a minute', () => {
+  const restarts = policy()
+  const waits = Array.from({ length: 8 }, () => restarts.waitMs(life({ hasRun: true })))
+  expect(waits).toEqual([1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000])
+})
+
+test('waits differ from worker to worker', () => {
+  expect(new RestartPolicy(1, () => 0.5).waitMs(life({ hasRun: true }))).toBe(501)
+})
+
+test('after a minute without trouble the first wait is short again', () => {
+  const restarts = policy()
+  restarts.waitMs(life({ hasRun: true }))
+  expect(restarts.waitMs(life({ hasRun: true, lastedMs: 59_999 }))).toBe(2_000)
+  expect(restarts.waitMs(life({ hasRun: true, lastedMs: 60_000 }))).toBe(1_000)
+})
+
+describe('at its start', () => {
+  test('the fifth end in a row is the last, and says how it came', () => {
+    expect(endAfter(5, life({}))).toMatchObject({
+      code: 'WORKER_FAILED',
+      message: 'worker 2 failed to start 5 times in a row; the last time it ended by SIGKILL',
+      hint: 'see the log above, or run with --workers 1 for the cause',
+    })
+  })
+
+  test('the last end is told in its own words, with its own hint', () => {
+    const fault = new TidemarkError('GROUP_FAILED', 'it takes no Tidemark worker', { hint: 'look' })
+    expect(endAfter(5, failing(fault))).toMatchObject({
+      code: 'WORKER_FAILED',
+      message: expect.stringContaining(
+        'the last time it ended with GROUP_FAILED: it takes no Tidemark worker',
+      ),
+      hint: 'look',
+    })
+  })
+
+  test.each([
+    ['has worked', { hasRun: true }],
+    ['has lived for a minute, such as without a broker', { lastedMs: 60_000 }],
+  ])('an end is none where it %s', (_, about) => {
+    const restarts = policy()
+    for (let i = 0; i < 4; i++) restarts.waitMs(life({}))
+    restarts.waitMs(life(about))
+    for (let i = 0; i < 4; i++) restarts.waitMs(life({}))
+    expect(() => restarts.waitMs(life({}))).toThrow('failed to start 5 times in a row')
+  })
+})
+
+test.each<Code>([
+  'CONFIG_INVALID',
+  'MODEL_SHA256',
+  'TOPIC_MISSING',
+  'AUTHORIZATION',
+  'WORKER_NAME_TAKEN',
+])('%s is not tried again', (code) => {
+  const fault = new TidemarkError(code, 'no')
+  expect(endAfter(1, failing(fault))).toBe(fault)
+})
+
+test('all that was refused at once is told at once', () => {
+  const faults = ['a', 'b'].map((message) => new TidemarkError('TOPOLOGY_INVALID', message))
+  const thrown = endAfter(1, failing(...faults))
+  expect(thrown).toBeInstanceOf(Refused)
+  expect((thrown as Refused).faults).toEqual(faults)
+})
+
+test.each([
+  new TidemarkError('INVARIANT', 'a bug'),
+  new TidemarkError('GROUP_FAILED', 'cannot join'),
+  new Error('a bug'),
+])('%s may pass', (fault) => {
+  expect(policy().waitMs(failing(fault))).toBe(1_000)
 })

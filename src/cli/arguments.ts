@@ -1,0 +1,58 @@
+import { InvalidArgumentError, type Option } from 'commander'
+import { NO_NAME } from '../host/worker-name.ts'
+import type { Header } from '../records/port.ts'
+import { RepeatableOption } from './repeats.ts'
+
+// Arguments of several commands or workers.
+
+/** A parser of numbers. @param what the valid numbers, in words */
+export function numberParser(
+  what: string,
+  isValid: (n: number) => boolean,
+): (text: string) => number {
+  return (text) => {
+    const n = text.trim() === '' ? Number.NaN : Number(text)
+    if (isValid(n)) return n
+    throw new InvalidArgumentError(`must be ${what}`)
+  }
+}
+
+export const parseCount = numberParser(
+  'a whole number above 0',
+  (n) => Number.isSafeInteger(n) && n > 0,
+)
+
+/** `--header name=value`: a header of every record that a command writes; may be repeated. */
+export function headerOption(): Option {
+  return new RepeatableOption('--header <name=value>', 'header of every record; may be repeated')
+    .argParser((text, before: readonly Header[]) => [...before, headerOf(text)])
+    .default([], 'none')
+}
+
+function headerOf(text: string): Header {
+  const end = text.indexOf('=')
+  if (end < 1) throw new InvalidArgumentError('must be a name, an equals sign and a value')
+  return { name: text.slice(0, end), value: Buffer.from(text.slice(end + 1)) }
+}
+
+/** The value at a path such as `score.probability` in parsed JSON; `undefined`: there is none. */
+export function valueAt(json: unknown, path: string): unknown {
+  let at = json
+  for (const name of path.split('.')) {
+    if (typeof at !== 'object' || at === null || !Object.hasOwn(at, name)) return undefined
+    at = (at as Readonly<Record<string, unknown>>)[name]
+  }
+  return at
+}
+
+/** The name of one of several workers, `<name>-<worker>`. @param worker its number, from 1 */
+export function numberedName(name: string, worker: number): string {
+  return name === NO_NAME ? name : `${name}-${worker}`
+}
+
+/** `4: scorer-1 to scorer-4`; only the number if the names are not known in advance. */
+export function numberedNames(name: string | null, workers: number): string {
+  if (name === null) return String(workers)
+  if (name === NO_NAME) return `${workers}, without names`
+  return `${workers}: ${numberedName(name, 1)} to ${numberedName(name, workers)}`
+}

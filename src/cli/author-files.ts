@@ -1,0 +1,282 @@
+import { existsSync } from 'node:fs'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, extname, join, relative, resolve, sep } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import {
+  type BuildOptions,
+  build,
+  type Loader,
+  type Message,
+  type OnLoadResult,
+  type OnResolveArgs,
+  type Plugin,
+  stop,
+} from 'esbuild'
+import { type Code, messageOf, TidemarkError } from '../kernel/errors.ts'
+import { type Definition, isDefinition } from '../topology/definition.ts'
+import { PACKAGE } from './own-package.ts'
+
+interface TopologyFiles {
+  readonly definitions: readonly Definition[]
+  /** The faults of the other files, as {@link importAuthorFile} throws them. */
+  readonly faults: readonly TidemarkError[]
+}
+
+/** Loads each file's default export: TypeScript or JavaScript, as an ES module or CommonJS. */
+export async function loadTopologies(files: readonly string[]): Promise<TopologyFiles> {
+  const definitions: Definition[] = []
+  const faults: TidemarkError[] = []
+  for (const file of files) {
+    try {
+      definitions.push(await load(file))
+    } catch (error) {
+      if (!(error instanceof TidemarkError)) throw error
+      faults.push(error)
+    }
+  }
+  await endReading()
+  return { definitions, faults }
+}
+
+/** Loads the topology of one file. @throws TidemarkError as {@link importAuthorFile} */
+export async function loadTopology(file: string): Promise<Definition> {
+  const { definitions, faults } = await loadTopologies([file])
+  const [definition] = definitions
+  if (definition === undefined) throw faults[0] ?? notATopology(file, undefined)
+  return definition
+}
+
+async function load(file: string): Promise<Definition> {
+  const exported = defaultOf(defaultOf(await importAuthorFile(file)))
+  if (!isDefinition(exported)) throw notATopology(file, exported)
+  return exported
+}
+
+/** The default export. With CommonJS, the default is the exports object, which has the author's. */
+function defaultOf(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || isDefinition(value)) return value
+  return 'default' in value ? value.default : undefined
+}
+
+function notATopology(file: string, exported: unknown): TidemarkError {
+  const what =
+    exported === undefined
+      ? 'has no default export'
+      : `exports ${exported === null ? 'null' : `a value of type ${typeof exported}`} by default, not a topology`
+  const hint = "write: export default defineTopology('name', (t) => …)"
+  return new TidemarkError('TOPOLOGY_LOAD', what, { where: file, hint })
+}
+
+/**
+ * Imports an author's file.
+ *
+ * @throws TidemarkError `TOPOLOGY_LOAD`, or the code with which a builder call was refused
+ */
+export async function importAuthorFile(file: string): Promise<unknown> {
+  const path = resolve(file)
+  if (!existsSync(path)) {
+    throw new TidemarkError('TOPOLOGY_LOAD', 'there is no such file', { where: file })
+  }
+  try {
+    return await importBundle(path)
+  } catch (thrown) {
+    throw asFault(thrown, file)
+  }
+}
+
+function asFault(thrown: unknown, file: string): TidemarkError {
+  // Compares names, because a CommonJS author has another copy of this package.
+  if (thrown instanceof Error && thrown.name === 'TidemarkError' && 'code' in thrown) {
+    const { message, hint, where = file } = thrown as TidemarkError
+    const details = hint === undefined ? { where } : { where, hint }
+    return new TidemarkError(thrown.code as Code, message, details)
+  }
+  return new TidemarkError('TOPOLOGY_LOAD', reasonOf(thrown), {
+    where: whereOf(thrown, file),
+    cause: thrown,
+    ...hintFor(thrown),
+  })
+}
+
+function reasonOf(thrown: unknown): string {
+  return unreadable(thrown)?.text ?? messageOf(thrown)
+}
+
+function whereOf(thrown: unknown, file: string): string {
+  const { location } = unreadable(thrown) ?? {}
+  if (location) return `${shortest(resolve(location.file))}:${location.line}:${location.column + 1}`
+  const stack = thrown instanceof Error ? (thrown.stack ?? '') : ''
+  const at = linesOf(resolve(file)).exec(stack)
+  return at === null ? file : `${file}:${at[1]}`
+}
+
+function unreadable(thrown: unknown): Message | null {
+  const isOne = thrown instanceof Error && 'errors' in thrown && Array.isArray(thrown.errors)
+  return isOne ? ((thrown.errors as Message[])[0] ?? null) : null
+}
+
+function shortest(path: string): string {
+  const fromHere = relative(process.cwd(), path)
+  return fromHere.startsWith('..') ? path : fromHere
+}
+
+function linesOf(path: string): RegExp {
+  return new RegExp(`${path.replace(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`)}:(\\d+)`)
+}
+
+function hintFor(thrown: unknown): { hint?: string } {
+  const missing = /Could not resolve "([^"./][^"]*)"/.exec(reasonOf(thrown))?.[1]
+  return missing === undefined
+    ? {}
+    : { hint: `npm install ${missing}, in the folder of the topology` }
+}
+
+// A bundle, because with Node's loader hooks for TypeScript every import, even of JavaScript, goes
+// through a thread: 0.3 s at start, and 20 MB for as long as the process lives.
+
+/** Folders of this package, built and source. It is not bundled, so that there is no copy. */
+const OWN = ['dist', 'src'].map((folder) => fileURLToPath(new URL(`${folder}/`, PACKAGE)))
+
+const LOADERS: Readonly<Record<string, Loader>> = {
+  '.ts': 'ts',
+  '.mts': 'ts',
+  '.cts': 'ts',
+  '.tsx': 'tsx',
+  '.js': 'js',
+  '.mjs': 'js',
+  '.cjs': 'js',
+  '.jsx': 'jsx',
+}
+
+/** Expressions for a file's own location → the names that replace them in the bundle. */
+const PLACE = {
+  'import.meta.url': '__tidemarkUrl',
+  'import.meta.filename': '__tidemarkFile',
+  'import.meta.dirname': '__tidemarkFolder',
+  __filename: '__tidemarkFile',
+  __dirname: '__tidemarkFolder',
+}
+const MODULE = 'topology.mjs'
+const KNOWS_PLACE = /\bimport\.meta\b|\b__(?:file|dir)name\b/
+
+/**
+ * Bundles a file with the author's own files that it imports, and imports the bundle. Node loads
+ * installed packages, once per process.
+ *
+ * @throws BuildFailure: a file cannot be read · whatever the author's code throws, with its own
+ * line numbers
+ */
+export async function importBundle(file: string): Promise<unknown> {
+  const { outputFiles } = await build(bundling(file))
+  process.setSourceMapsEnabled(true)
+  return importText(outputFiles[0]?.contents ?? new Uint8Array())
+}
+
+/** The paths of a topology file and of the author's own files that it imports. */
+export async function ownFilesOf(file: string): Promise<string[]> {
+  const { metafile } = await build({ ...bundling(file), metafile: true })
+  return Object.keys(metafile.inputs)
+}
+
+function bundling(file: string) {
+  return {
+    entryPoints: [file],
+    bundle: true,
+    write: false as const,
+    format: 'esm' as const,
+    platform: 'node' as const,
+    target: `node${process.versions.node}`,
+    // Resolve packages as Node does, not as bundlers do.
+    mainFields: ['main'],
+    conditions: [],
+    define: PLACE,
+    banner: { js: requireFrom(file) },
+    sourcemap: 'inline' as const,
+    sourcesContent: false,
+    outfile: `${file}.bundle.mjs`,
+    sourceRoot: `${pathToFileURL(dirname(file)).href}/`,
+    plugins: [authorsOwn],
+    logLevel: 'silent' as const,
+  } satisfies BuildOptions
+}
+
+/** Imports from a temporary file, if possible, because Node reads source maps only of files. */
+async function importText(text: Uint8Array): Promise<unknown> {
+  const folder = await folderWith(text)
+  if (folder === null) {
+    return import(`data:text/javascript;base64,${Buffer.from(text).toString('base64')}`)
+  }
+  try {
+    return await import(pathToFileURL(join(folder, MODULE)).href)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+/** A temporary folder with the module; `null`: it cannot be written. */
+async function folderWith(text: Uint8Array): Promise<string | null> {
+  let folder: string | null = null
+  try {
+    folder = await mkdtemp(join(tmpdir(), 'tidemark-'))
+    await writeFile(join(folder, MODULE), text)
+    return folder
+  } catch {
+    if (folder !== null) await rm(folder, { recursive: true, force: true })
+    return null
+  }
+}
+
+export function endReading(): Promise<void> {
+  return stop()
+}
+
+function requireFrom(file: string): string {
+  const from = JSON.stringify(pathToFileURL(file).href)
+  return `import { createRequire as __tidemarkRequire } from 'node:module'; var require = __tidemarkRequire(${from});`
+}
+
+const authorsOwn: Plugin = {
+  name: 'authors-own',
+  setup(building) {
+    const ASKED = {}
+    building.onResolve({ filter: /.*/ }, async ({ path, pluginData, ...asked }) => {
+      if (asked.kind === 'entry-point' || pluginData === ASKED) return null
+      const { importer, namespace, resolveDir, kind } = asked
+      const found = await building.resolve(path, {
+        importer,
+        namespace,
+        resolveDir,
+        kind,
+        pluginData: ASKED,
+      })
+      const isKept = found.errors.length > 0 || found.external || !isInstalled(path, found.path)
+      return isKept ? found : { path: asImported(found.path, kind), external: true }
+    })
+    building.onLoad({ filter: /\.[cm]?[jt]sx?$/ }, ({ path }) => contentsOf(path))
+  },
+}
+
+/** A relative import inside an installed package counts as the author's own. */
+function isInstalled(wanted: string, path: string): boolean {
+  if (OWN.some((folder) => path.startsWith(folder))) return true
+  return !wanted.startsWith('.') && path.includes(`${sep}node_modules${sep}`)
+}
+
+function asImported(path: string, kind: OnResolveArgs['kind']): string {
+  return kind.startsWith('require') ? path : pathToFileURL(path).href
+}
+
+async function contentsOf(path: string): Promise<OnLoadResult> {
+  const contents = await readFile(path, 'utf8')
+  const loader = LOADERS[extname(path)] ?? 'ts'
+  if (!KNOWS_PLACE.test(contents)) return { contents, loader }
+  const place = {
+    __tidemarkUrl: pathToFileURL(path).href,
+    __tidemarkFile: path,
+    __tidemarkFolder: dirname(path),
+  }
+  // On the first line, so that line numbers do not change.
+  const known = Object.entries(place).map(([name, value]) => `${name} = ${JSON.stringify(value)}`)
+  return { contents: `const ${known.join(', ')}; ${contents}`, loader }
+}

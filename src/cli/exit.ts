@@ -1,0 +1,117 @@
+import { faultsOf, TidemarkError } from '../kernel/errors.ts'
+import { threadsInRun } from '../scoring/threads-in-run.ts'
+import { codeOf, colors, noteLine, say, sayOnOwnLine } from './print.ts'
+
+// How a command ends: its exit code, and what happens at a signal.
+
+export const EXIT = {
+  done: 0,
+  failed: 1,
+  usage: 2,
+  /** The configuration, a topology or a model is wrong. */
+  refused: 3,
+  /** A broker, a topic, a registry, a schema in it or a right is missing. */
+  unreachable: 4,
+  interrupted: 130,
+} as const
+
+const OUTSIDE = new Set([
+  'BROKER_UNAVAILABLE',
+  'AUTHENTICATION',
+  'AUTHORIZATION',
+  'TOPIC_MISSING',
+  'TOPIC_LIMITS',
+  'REGISTRY_UNAVAILABLE',
+  'SCHEMA_NOT_REGISTERED',
+])
+
+/** How long the process may take to end by itself, ms. */
+const END_WITHIN_MS = 2_000
+
+/** The code of the error that ends the process; `null`: none does. */
+let lastError: string | null = null
+
+/** Notes the error that ends the process. Returns the exit code for it. */
+export function failWith(thrown: unknown): number {
+  lastError = codeOf(faultsOf(thrown)[0])
+  return exitCodeOf(thrown)
+}
+
+export function exitCodeOf(thrown: unknown): number {
+  const faults = faultsOf(thrown)
+  const known = faults.filter((fault) => fault instanceof TidemarkError)
+  if (known.length < faults.length) return EXIT.failed
+  if (known.every((fault) => OUTSIDE.has(fault.code))) return EXIT.unreachable
+  return known.some((fault) => fault.action === 'refuse') ? EXIT.refused : EXIT.failed
+}
+
+/** Ends the process with the exit code that has been set. */
+export function endProcess(): void {
+  const end = () => exitNow(Number(process.exitCode ?? 0))
+  if (threadsInRun() > 0) end()
+  // A broker that hangs may hold a connection open that is no longer needed.
+  setTimeout(end, END_WITHIN_MS).unref()
+}
+
+/**
+ * Exits at once. While a model's run hangs, only SIGKILL ends the process; its last line then has
+ * the exit code, which is lost.
+ */
+function exitNow(code: number): never {
+  if (threadsInRun() === 0) return process.exit(code)
+  const line = `killed, because the run of a model hangs; the exit code would be ${code}`
+  const { red, bold } = colors
+  say(lastError === null ? noteLine(line) : `${red('✗')} ${bold(lastError)}  ${line}`)
+  process.emit('exit', code)
+  process.kill(process.pid, 'SIGKILL')
+  // The signal may reach another thread first.
+  for (;;);
+}
+
+/** A request to stop, by a signal or otherwise. */
+export interface StopRequest {
+  /** Resolves at SIGINT, at SIGTERM, or when the given signal aborts. */
+  readonly promise: Promise<void>
+  readonly hasCome: boolean
+  /** Removes the handlers: signals then have their default effect again. */
+  dispose(): void
+}
+
+/**
+ * Listens for a request to stop. A second signal ends the process at once.
+ *
+ * @param other a further source of requests
+ * @param tell prints that the request was received, @default to stderr
+ */
+export function untilSignal(
+  other?: AbortSignal,
+  tell: (line: string) => void = sayOnOwnLine,
+): StopRequest {
+  let isSignalled = false
+  const ending = new AbortController()
+  const promise = new Promise<void>((resolve) => {
+    ending.signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+  const end = () => ending.abort()
+  const signalled = (name: NodeJS.Signals) => {
+    if (isSignalled) exitNow(EXIT.interrupted)
+    isSignalled = true
+    tell(`${name}: finishing what is in flight; send it again to exit at once`)
+    end()
+  }
+  process.on('SIGINT', signalled)
+  process.on('SIGTERM', signalled)
+  if (other?.aborted === true) end()
+  other?.addEventListener('abort', end, { once: true })
+  return {
+    promise,
+    get hasCome() {
+      return ending.signal.aborted
+    },
+    dispose: () => {
+      process.off('SIGINT', signalled)
+      process.off('SIGTERM', signalled)
+      other?.removeEventListener('abort', end)
+    },
+  }
+}

@@ -1,0 +1,142 @@
+import { functionReadings } from '../engine/author-functions.ts'
+import { planOf } from '../engine/plan.ts'
+import { Refused, refuseIfAny, type TidemarkError } from '../kernel/errors.ts'
+import { formatDuration } from '../kernel/time.ts'
+import type { WorkerConfig } from '../runtime/config.ts'
+import {
+  type Choices,
+  choicesOf,
+  type Prepared,
+  type PreparedTopology,
+  prepare,
+  scorersOf,
+} from '../runtime/prepare.ts'
+import type { StepVariants } from '../runtime/variants.ts'
+import { type Scorer, shownEvaluator } from '../scoring/scorer.ts'
+import type { Definition, Step } from '../topology/definition.ts'
+import { isRule, type ScoringModel } from '../topology/models.ts'
+import { loadTopologies } from './author-files.ts'
+import { plural } from './print.ts'
+
+/**
+ * Loads topology files and checks everything that can be checked before consuming.
+ *
+ * @throws Refused with all faults of all files, topologies, tables and models
+ */
+export async function prepareFiles(
+  files: readonly string[],
+  options: Partial<WorkerConfig> = {},
+  choices: Pick<Choices, 'values' | 'registry'> = {},
+): Promise<Prepared> {
+  const { definitions, faults } = await loadTopologies(files)
+  try {
+    const prepared = await prepare(definitions, { ...choicesOf(options), ...choices })
+    if (faults.length > 0) await prepared.close()
+    refuseIfAny(faults)
+    return prepared
+  } catch (thrown) {
+    if (!(thrown instanceof Refused) || faults.length === 0) throw thrown
+    throw new Refused([...faults, ...thrown.faults.filter((f) => isSure(f) && !faults.includes(f))])
+  }
+}
+
+/** `CONFIG_INVALID` may name what is in a file that failed to load. */
+function isSure(fault: TidemarkError): boolean {
+  return fault.code !== 'CONFIG_INVALID'
+}
+
+/**
+ * `card-fraud  payments → 13 features → card-gbdt@1 → predictions  (dead letters: payments.dlq)`
+ */
+export function summaryOf({ definition, scorers }: PreparedTopology): string {
+  const labels = new Map(
+    [...scorers].map(([step, { scorers: all }]) => [
+      step,
+      [...all.values()].map(({ label }) => label).join(' | '),
+    ]),
+  )
+  const ways = outline(definition, labels)
+  const between = `\n  ${' '.repeat(definition.name.length + 2)}`
+  return `${definition.name}  ${ways.join(between)}  (dead letters: ${definition.deadLetterTopic})`
+}
+
+/**
+ * One path per sink: `payments → 13 features → card-gbdt@1 → predictions`.
+ *
+ * @param labels the labels of models, by the name of their score step; @default as declared
+ */
+export function outline(
+  definition: Definition,
+  labels: ReadonlyMap<string, string> = new Map(),
+): string[] {
+  const sinks = planOf(definition).filter(({ step }) => step.op === 'sink')
+  return sinks.map(({ step, way }) => {
+    const steps = [...way.map((before) => before.step), step]
+    return [definition.source.topic, ...steps.flatMap((s) => wordFor(s, labels))].join(' → ')
+  })
+}
+
+/** A step in an outline; `map` steps are left out. */
+function wordFor(step: Step, labels: ReadonlyMap<string, string>): string[] {
+  if (step.op === 'map') return []
+  if (step.op === 'sink') return [step.topic]
+  if (step.op === 'features') return [plural(step.features.length, 'feature')]
+  if (step.op === 'dedupe') return [`dedupe within ${formatDuration(step.withinMs)}`]
+  if (step.op === 'tumbling') return [`windows of ${formatDuration(step.lengthMs)}`]
+  if (step.op !== 'score') return [step.name]
+  return [labels.get(step.name) ?? Object.entries(step.models).map(declaredLabel).join(' | ')]
+}
+
+function declaredLabel([name, model]: [string, ScoringModel]): string {
+  return `${isRule(model) ? name : model.name}@${model.version}`
+}
+
+/** One line per model: `card-gbdt@2 is computed by its trees, in the worker`. */
+export function evaluators(
+  topologies: readonly Pick<PreparedTopology, 'scorers' | 'shadows'>[],
+): string[] {
+  const line = ({ label, evaluator }: Scorer, is: string) =>
+    `${label} is ${is} by ${shownEvaluator(evaluator)}`
+  const shadows = topologies.flatMap((topology) => topology.shadows)
+  return [
+    ...new Set([
+      ...topologies.flatMap(scorersOf).map((scorer) => line(scorer, 'computed')),
+      ...shadows.map(({ scorer }) => line(scorer, 'a shadow, computed')),
+    ]),
+  ]
+}
+
+/** For each score step with variants, which one this worker would choose, and its variants. */
+export function variantLines(variants: readonly StepVariants[]): string[] {
+  return variants.flatMap(({ topology, step, best, why, decides, lines }) => {
+    const what =
+      decides === 'batch'
+        ? 'chosen for each batch by what is waiting'
+        : `${best}, ${why}${decides === 'group' ? ', unless the group has chosen already' : ''}`
+    return [`${topology}/${step}: ${what}`, ...lines.map((line) => `  ${line}`)]
+  })
+}
+
+/**
+ * One line per function that is not compiled, `called for each event: card-fraud.map (it calls
+ * toFixed)`, and one on what to do about it.
+ */
+export function calledFunctions(
+  topologies: readonly Pick<PreparedTopology, 'definition' | 'format'>[],
+): string[] {
+  const called = topologies.flatMap(({ definition, format }) => {
+    const { name } = definition
+    if (format.whyMade !== null) {
+      const why = `its schema is not scanned: ${format.whyMade}`
+      return [`called for each event: every function of ${name} (${why})`]
+    }
+    return functionReadings(definition)
+      .filter(({ what }) => what === 'called')
+      .map(({ where, why }) => `called for each event: ${name}.${where} (${why})`)
+  })
+  return called.length === 0 ? [] : [...called, HOW_TO_COMPILE]
+}
+
+const HOW_TO_COMPILE =
+  'for these, each event is made into an object, which is slower; a function is compiled if it only reads fields, compares a field with ' +
+  'a constant by === or !==, or puts these into an object, and if the schema only declares fields and their types'

@@ -1,0 +1,80 @@
+import type { Logger } from 'pino'
+import { packageVersion } from '../kernel/node.ts'
+import { createLog } from '../observe/log.ts'
+import type { LogStream } from '../observe/log-stream.ts'
+import type { StopRequest } from './exit.ts'
+import { colors, say, sayNotes, warnThrough } from './print.ts'
+import type { RunConfig } from './run-config.ts'
+
+// Output of `tidemark run`: the log, and a banner before it.
+
+/** The process-wide objects of a process that runs workers. */
+export interface RunProcess {
+  readonly ended: StopRequest
+  readonly stderr: LogStream
+}
+
+/** The log of this process, on stderr. Node's warnings go to it as well. */
+export function processLog(
+  { logFormat: format, logLevel }: Pick<RunConfig, 'logFormat' | 'logLevel'>,
+  { stderr: stream, worker }: { readonly stderr: LogStream; readonly worker?: number },
+): Logger {
+  const of = worker === undefined ? {} : { worker }
+  const log = createLog({ format, colors, stream, ...of })
+  log.level = logLevel
+  warnThrough(({ name, message, stack }) => {
+    log.warn({ warning: name }, message)
+    log.debug({ stack }, 'where the warning comes from')
+  })
+  return log
+}
+
+interface TopologyOutline {
+  /** The path from its source to its sinks, one line per sink. */
+  readonly summary: string
+  readonly models: readonly string[]
+  readonly shadows: readonly string[]
+  /** The header `tidemark-by` of its outputs. */
+  readonly by: string
+}
+
+/** A checked configuration in the banner, before anything runs. */
+export interface RunOutline {
+  readonly group: string
+  readonly topologies: readonly TopologyOutline[]
+  /** One line for each variant of a score step, and one before them. */
+  readonly variants: readonly string[]
+  readonly notes: readonly string[]
+}
+
+interface RunPlace {
+  readonly names: string
+  readonly http: { readonly host: string; readonly port: number } | null
+}
+
+export function banner(
+  { group, topologies, variants, notes }: RunOutline,
+  config: RunConfig,
+  { names, http }: RunPlace,
+): void {
+  const { dim, bold } = colors
+  const line = (name: string, value: string) => say(`  ${dim(name.padEnd(9))}  ${value}`)
+  say(`${bold('tidemark')} ${packageVersion()}`)
+  for (const { summary, models, shadows, by } of topologies) {
+    line('topology', summary)
+    for (const model of models) line('model', model)
+    for (const shadow of shadows) line('shadow', shadow)
+    line('by', by)
+  }
+  for (const variant of variants) line('variant', variant)
+  line('brokers', config.brokers.join(', '))
+  line('group', group)
+  const { guarantee, commitInterval, workers } = config
+  line(workers === 1 ? 'worker' : 'workers', names)
+  line(
+    'guarantee',
+    commitInterval === null ? guarantee : `${guarantee}, a commit every ${commitInterval} ms`,
+  )
+  line('http', http === null ? 'off' : `http://${http.host}:${http.port}/metrics /livez /readyz`)
+  sayNotes(notes)
+}

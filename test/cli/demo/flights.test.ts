@@ -1,0 +1,136 @@
+import * as fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { aucOf, Board, lateShare, type Verdict } from '../../../src/cli/demo/flights.ts'
+import { departure, landing } from './events.ts'
+
+const HOUR_MS = 3_600_000
+
+function boardWithLog(everyMs = 0) {
+  const log: string[] = []
+  const board = new Board({
+    everyMs,
+    onDeparture: ({ flightId }) => log.push(`${flightId} leaves`),
+    onLanding: ({ flightId }) => log.push(`${flightId} lands`),
+  })
+  return { board, log }
+}
+
+describe('the board', () => {
+  test('brings prediction and landing together, whichever comes first', () => {
+    const { board, log } = boardWithLog()
+    const [early, slow] = [departure('early'), departure('slow')]
+    board.add(early)
+    board.predict('early', 0.1)
+    board.add(landing(early, 0))
+    board.add(slow)
+    board.add(landing(slow, 40))
+    board.predict('slow', 0.9)
+    expect(board.verdicts).toEqual([
+      { said: 0.1, wasLate: false },
+      { said: 0.9, wasLate: true },
+    ])
+    expect(log).toEqual(['early leaves', 'early lands', 'slow leaves', 'slow lands'])
+  })
+
+  test('leaves out a landing whose departure it did not see', () => {
+    const { board, log } = boardWithLog()
+    board.add(landing(departure('before'), 40))
+    expect(board.verdicts).toEqual([])
+    expect(log).toEqual([])
+  })
+
+  test.each([
+    [15, false],
+    [16, true],
+  ])('says of a flight %i minutes behind that late is %s', (minutes, wasLate) => {
+    const { board } = boardWithLog()
+    const departed = departure('one')
+    board.add(departed)
+    board.predict('one', 0.5)
+    board.add(landing(departed, minutes))
+    expect(board.verdicts).toEqual([{ said: 0.5, wasLate }])
+  })
+
+  test('shows in turn a likely punctual, a likely late and an open flight', () => {
+    const { board, log } = boardWithLog()
+    for (const [flightId, chance] of [
+      ['high', 0.6],
+      ['low', 0.19],
+      ['low again', 0],
+      ['high again', 0.6],
+      ['still high', 1],
+      ['open', 0.2],
+      ['last', 0],
+    ] as const) {
+      board.add(departure(flightId))
+      board.predict(flightId, chance)
+    }
+    expect(log).toEqual(['low leaves', 'high again leaves', 'open leaves', 'last leaves'])
+  })
+
+  test('waits between two shown departures, and judges those that are not shown too', () => {
+    const { board, log } = boardWithLog(2 * HOUR_MS)
+    const hidden = departure('hidden', 1.9)
+    board.add(departure('first', 0))
+    board.predict('first', 0.1)
+    board.add(hidden)
+    board.predict('hidden', 0.9)
+    board.add(landing(hidden, 3))
+    board.add(departure('next', 2))
+    board.predict('next', 0.9)
+    expect(log).toEqual(['first leaves', 'next leaves'])
+    expect(board.verdicts).toHaveLength(1)
+  })
+})
+
+/** Few distinct chances, so that ties are common. */
+const verdicts = fc.array(
+  fc.record({ said: fc.integer({ min: 0, max: 8 }).map((n) => n / 8), wasLate: fc.boolean() }),
+  { maxLength: 60 },
+)
+
+describe('the area under the ROC curve', () => {
+  test('is the share of pairs in the right order, a tie counting half', () => {
+    fc.assert(
+      fc.property(verdicts, (all) => {
+        expect(aucOf(all) ?? -1).toBeCloseTo(aucByPairs(all) ?? -1, 12)
+      }),
+    )
+  })
+
+  test('is not known when all were late', () => {
+    expect(aucOf([{ said: 0.9, wasLate: true }])).toBeNull()
+  })
+
+  test('leaves the verdicts in their order', () => {
+    const all = [
+      { said: 0.9, wasLate: true },
+      { said: 0.1, wasLate: false },
+    ]
+    expect(aucOf(all)).toBe(1)
+    expect(all.map(({ said }) => said)).toEqual([0.9, 0.1])
+  })
+})
+
+test('the late share is that of the chances from the first bound on and below the second', () => {
+  const all = [
+    { said: 0.2, wasLate: true },
+    { said: 0.5, wasLate: false },
+    { said: 0.7, wasLate: true },
+    { said: 0.9, wasLate: true },
+  ]
+  expect(lateShare(all, [0.2, 0.7])).toBe(0.5)
+  expect(lateShare(all, [0.7, 1.01])).toBe(1)
+  expect(lateShare(all, [0, 0.2])).toBeNull()
+})
+
+function aucByPairs(all: readonly Verdict[]): number | null {
+  const late = all.filter(({ wasLate }) => wasLate)
+  const onTime = all.filter(({ wasLate }) => !wasLate)
+  if (late.length === 0 || onTime.length === 0) return null
+  let right = 0
+  for (const { said } of late) {
+    for (const other of onTime) right += said > other.said ? 1 : said === other.said ? 0.5 : 0
+  }
+  return right / (late.length * onTime.length)
+}

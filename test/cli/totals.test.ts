@@ -1,0 +1,58 @@
+import { expect, test } from 'vitest'
+import { shownMs } from '../../src/cli/print.ts'
+import { StageReport } from '../../src/cli/totals.ts'
+import { samples } from '../observe/events.ts'
+
+test('the stages are told in the order of the way, with their quantiles', () => {
+  const report = new StageReport()
+  const { processed, fetched, committed } = samples
+  report.observer(committed)
+  for (let i = 1; i <= 100; i++) {
+    report.observer({ ...processed, stages: { encode: 1, decode: i } })
+  }
+  report.observer(fetched)
+  const [head, ...rows] = report.lines().map((line) => line.trim().split(/\s+/))
+  expect(head).toEqual(['ms', 'times', 'mean', 'p50', 'p95', 'p99', 'max'])
+  expect(rows.map(([stage]) => stage)).toEqual(['fetch', 'decode', 'encode', 'commit'])
+  const [times, mean, ...quantiles] = (rows[1] ?? []).slice(1).map(Number)
+  expect([times, mean]).toEqual([100, 50.5])
+  for (const [i, ms] of [50, 95, 99, 100].entries()) {
+    expect(Math.abs((quantiles[i] ?? 0) / ms - 1)).toBeLessThan(0.03)
+  }
+})
+
+test('what another process has collected is added', () => {
+  const [one, other] = [new StageReport(), new StageReport()]
+  const { processed } = samples
+  for (let i = 1; i <= 50; i++) {
+    one.observer({ ...processed, stages: { decode: i } })
+    other.observer({ ...processed, stages: { decode: 50 + i, encode: 1 } })
+  }
+  const all = new StageReport()
+  for (const report of [one, other]) all.addAll(structuredClone(report.data()))
+  const rows = all.lines().map((line) => line.trim().split(/\s+/))
+  expect(rows.map(([stage, times]) => [stage, times]).slice(1)).toEqual([
+    ['decode', '100'],
+    ['encode', '50'],
+  ])
+  expect(rows[1]?.[2]).toBe('50.5')
+  expect(rows[1]?.at(-1)).toBe('100')
+})
+
+test('of a few chunks nothing is told', () => {
+  const report = new StageReport()
+  for (let i = 0; i < 19; i++) report.observer(samples.processed)
+  expect(report.lines()).toEqual([])
+  report.observer(samples.processed)
+  expect(report.lines()).toHaveLength(6)
+})
+
+test('a time has three digits that count', () => {
+  expect([0.0004, 0.25, 1.5, 12.25, 1_234.5].map(shownMs)).toEqual([
+    '0.000',
+    '0.250',
+    '1.50',
+    '12.3',
+    '1,235',
+  ])
+})

@@ -1,0 +1,28 @@
+import { expect, test } from 'vitest'
+import { faultData, faultOf } from '../../../src/cli/workers/messages.ts'
+import { TidemarkError } from '../../../src/kernel/errors.ts'
+
+/** As it arrives in another process. */
+const sent = (thrown: unknown) => faultOf(structuredClone(faultData(thrown)))
+
+test('an error arrives with its code, place and hint, and with the stack of its cause', () => {
+  const cause = new Error('inner')
+  const details = { where: 'a.ts', hint: 'mend it', cause }
+  const arrived = sent(new TidemarkError('TOPOLOGY_LOAD', 'cannot be loaded', details))
+  expect(arrived).toBeInstanceOf(TidemarkError)
+  expect(arrived).toMatchObject({
+    code: 'TOPOLOGY_LOAD',
+    message: 'cannot be loaded',
+    where: 'a.ts',
+    hint: 'mend it',
+    cause: { stack: cause.stack },
+  })
+  expect(sent(new TidemarkError('FENCED', 'gone')).cause).toBe(undefined)
+})
+
+test('a bug arrives as one, with its stack', () => {
+  const bug = new TypeError('x is not a function')
+  const arrived = sent(bug)
+  expect(arrived).not.toBeInstanceOf(TidemarkError)
+  expect(arrived).toMatchObject({ message: bug.message, stack: bug.stack })
+})
