@@ -196,8 +196,6 @@ export interface ShadowDefinition {
   readonly sink: ShadowSink | null
   /** Share of the keys, 0 to 1 in steps of 1/10,000. */
   readonly share: number
-  /** Two scores on different sides of it disagree. */
-  readonly threshold: number
 }
 /** The topic of a shadow's scores. */
 export interface ShadowSink {

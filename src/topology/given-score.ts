@@ -36,7 +36,7 @@ const MODELS: Keys<GivenModels> = {
   ...{ fallback: true, fallbackOn: true, shadow: true },
 }
 const ROUTE: Keys<GivenRoute> = { to: true, name: true, when: true, share: true }
-const SHADOW: Keys<Shadow> = { sink: true, share: true, threshold: true }
+const SHADOW: Keys<Shadow> = { sink: true, share: true }
 const VARIANTS: Keys<ModelVariants> = {
   ...{ variants: true, budget: true, minAccuracy: true, adapt: true },
 }

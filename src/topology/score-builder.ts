@@ -16,8 +16,6 @@ import { isOnlyShadow } from './shadows.ts'
 // From what an author says of a score step to its definition. What types cannot check, and
 // JavaScript may pass, is checked when a worker starts.
 
-/** @default of `threshold` */
-const THRESHOLD = 0.5
 
 type GivenOptions = ScoreOptions<string>
 
@@ -119,7 +117,7 @@ function routesOf(route: readonly GivenRoute[]): RouteDefinition[] {
 
 function shadowOf(
   model: string,
-  { sink, share = 1, threshold = THRESHOLD }: Shadow = {},
+  { sink, share = 1 }: Shadow = {},
 ): ShadowDefinition {
-  return { model, sink: sink === undefined ? null : { name: sink, topic: sink }, share, threshold }
+  return { model, sink: sink === undefined ? null : { name: sink, topic: sink }, share }
 }

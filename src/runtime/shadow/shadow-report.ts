@@ -15,8 +15,6 @@ interface RowCounts {
 /** What a {@link ShadowReport} works with. */
 interface ReportOptions {
   readonly labels: ShadowLabels
-  /** Two scores on different sides of it disagree. */
-  readonly threshold: number
   readonly observer: Observer
   readonly clock: Clock
 }
@@ -24,15 +22,12 @@ interface ReportOptions {
 /** Tells what a shadow does, and how far it agrees with the scores that are published. */
 export class ShadowReport {
   readonly #o: ReportOptions
-  readonly #agreement: Agreement
-  /** Flips that are told. */
-  #told = { up: 0, down: 0 }
+  readonly #agreement = new Agreement(null)
   /** Cancels the next telling of the agreement; `null`: nothing is untold. */
   #cancel: (() => void) | null = null
 
   constructor(options: ReportOptions) {
     this.#o = options
-    this.#agreement = new Agreement(options.threshold)
   }
 
   rows(counts: RowCounts): void {
@@ -69,16 +64,13 @@ export class ShadowReport {
     this.#cancel = null
     const { labels, observer } = this.#o
     const { pairs, meanDifference, meanAbsoluteDifference, ...more } = this.#agreement.result
-    const { up = 0, down = 0 } = more.flips ?? {}
     const means = { mean: meanDifference, absoluteMean: meanAbsoluteDifference }
     observer({
       type: 'shadow-agreement',
       ...labels,
       pairs,
       difference: { ...means, ...more.quantiles },
-      flips: { up: up - this.#told.up, down: down - this.#told.down },
       psi: more.psi?.value ?? null,
     })
-    this.#told = { up, down }
   }
 }

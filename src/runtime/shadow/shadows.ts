@@ -81,7 +81,7 @@ export class Shadows {
     const { decisions } = topology.scorers.get(step.name) as StepScorer
     const model = new StepModel(step, of.model, scorer)
     const labels = { topology: topology.definition.name, step: step.name, model: scorer.name }
-    const report = new ShadowReport({ labels, threshold: of.threshold, observer, clock })
+    const report = new ShadowReport({ labels, observer, clock })
     const changed = () => this.#changed.notifyAll()
     return {
       model,
