@@ -1,4 +1,4 @@
-import { threadsInRun } from '../scoring/threads-in-run.ts'
+import { threadsInRun } from '../scoring/thread-runner.ts'
 import { exitNow } from './exit-now.ts'
 
 /** How long the process may take to end by itself, ms. */

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { closeSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { threadsInRun } from '../scoring/threads-in-run.ts'
+import { threadsInRun } from '../scoring/thread-runner.ts'
 
 /** The part of WebAssembly used here. Node's types lack it. */
 interface WebAssembly {

@@ -4,14 +4,14 @@ import { refuseIfAny, TidemarkError } from '../kernel/errors.ts'
 import {
   type EvaluatedOutput,
   type Evaluation,
-  type Evaluator,
+  type EvaluationTask,
   evaluatedOutput,
   evaluatorOf,
+  type OutputEvaluator,
   TASKS,
-  type Task,
-} from '../scoring/accuracy/evaluator.ts'
+} from '../scoring/accuracy/evaluation.ts'
+import { loadSingle } from '../scoring/models.ts'
 import type { Scorer } from '../scoring/scorer.ts'
-import { loadSingle } from '../scoring/single-scorer.ts'
 import { describeEvaluation, plainEvaluation, type Told } from './evaluation-report.ts'
 import { type LabelledRows, type RowFormat, readRows } from './labelled-rows.ts'
 import { linesOf, openInput } from './lines.ts'
@@ -29,7 +29,7 @@ interface Flags {
   readonly rows: string
   readonly label: string
   readonly output?: string
-  readonly task?: Task
+  readonly task?: EvaluationTask
   readonly json?: boolean
 }
 
@@ -74,14 +74,17 @@ export function modelEvaluate(): Command {
     })
 }
 
-function formatOf({ rows: file, label }: Flags, evaluator: Evaluator): Omit<RowFormat, 'features'> {
+function formatOf(
+  { rows: file, label }: Flags,
+  evaluator: OutputEvaluator,
+): Omit<RowFormat, 'features'> {
   return { file, label, labelFault: (of) => evaluator.labelFault(of) }
 }
 
 interface Evaluating {
   readonly scorer: Scorer
   readonly output: EvaluatedOutput
-  readonly evaluator: Evaluator
+  readonly evaluator: OutputEvaluator
 }
 
 /**

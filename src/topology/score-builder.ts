@@ -16,7 +16,6 @@ import { isOnlyShadow } from './shadows.ts'
 // From what an author says of a score step to its definition. What types cannot check, and
 // JavaScript may pass, is checked when a worker starts.
 
-
 type GivenOptions = ScoreOptions<string>
 
 /** A score step without the steps that follow it, and the name that it asks for. */
@@ -115,9 +114,6 @@ function routesOf(route: readonly GivenRoute[]): RouteDefinition[] {
   return route.map(({ to, name = to, when = null, share = null }) => ({ name, to, when, share }))
 }
 
-function shadowOf(
-  model: string,
-  { sink, share = 1 }: Shadow = {},
-): ShadowDefinition {
+function shadowOf(model: string, { sink, share = 1 }: Shadow = {}): ShadowDefinition {
   return { model, sink: sink === undefined ? null : { name: sink, topic: sink }, share }
 }
