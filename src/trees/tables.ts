@@ -26,7 +26,7 @@ const MISSING_IS_TRUE = 2
 const AGGREGATES = { sum: 0, average: 0, min: 1, max: 2 } as const
 
 /** The initial memory, and the places after it for rows and sums; all in bytes. */
-export interface Tables {
+interface TreeTables {
   readonly bytes: Uint8Array
   readonly rowsAt: number
   readonly givenAt: number
@@ -52,7 +52,7 @@ type SplitTree = Split | Leaf
 export function tablesOf(
   ensemble: Ensemble,
   { features, rows }: { readonly features: number; readonly rows: number },
-): Tables {
+): TreeTables {
   const { aggregate, targets, trees } = ensemble
   const laid = trees.map((tree) => laidOut(unshared(splitsOf(tree, new Map())), aggregate))
   const base = LANES + (features + targets + MOST_WORDS) * LANE_BYTES
