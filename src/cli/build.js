@@ -24,7 +24,6 @@ const ENTRIES = [
   'cli/workers/worker-main',
   'scoring/scorer-thread',
   'scoring/tree-comparer',
-  'scoring/model-weigher',
   'testing/index',
   'testing/vitest',
 ]

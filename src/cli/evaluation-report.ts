@@ -1,13 +1,13 @@
+import type { Evaluation } from '../scoring/accuracy/evaluation.ts'
 import {
   type BinaryResult,
   type CalibrationBin,
+  type ClassResult,
   POSITIVE_FROM,
   type ProbabilityResult,
-} from '../scoring/accuracy/binary-accuracy.ts'
-import type { ClassResult } from '../scoring/accuracy/class-accuracy.ts'
-import type { Evaluation } from '../scoring/accuracy/evaluator.ts'
-import type { RegressionResult } from '../scoring/accuracy/regression-accuracy.ts'
-import { accuracySource } from '../scoring/model-source.ts'
+  type RegressionResult,
+} from '../scoring/accuracy/measures.ts'
+import { accuracySource } from '../scoring/model-file.ts'
 import type { StatedAccuracy } from '../topology/models.ts'
 import { BAR_WIDTH, bar, grouped, table } from './print.ts'
 

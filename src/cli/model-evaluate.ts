@@ -3,14 +3,14 @@ import { Command, Option } from 'commander'
 import { messageOf, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
 import {
   type EvaluatedOutput,
-  type Evaluator,
+  type EvaluationTask,
   evaluatedOutput,
   evaluatorOf,
+  type OutputEvaluator,
   TASKS,
-  type Task,
-} from '../scoring/accuracy/evaluator.ts'
+} from '../scoring/accuracy/evaluation.ts'
+import { loadSingle } from '../scoring/models.ts'
 import type { Scorer } from '../scoring/scorer.ts'
-import { loadSingle } from '../scoring/single-scorer.ts'
 import { valueAt } from './arguments.ts'
 import { describeEvaluation, plainEvaluation } from './evaluation-report.ts'
 import { type Line, linesOf, openInput } from './lines.ts'
@@ -27,7 +27,7 @@ interface Flags {
   readonly rows: string
   readonly label: string
   readonly output?: string
-  readonly task?: Task
+  readonly task?: EvaluationTask
   readonly json?: boolean
 }
 
@@ -84,7 +84,7 @@ async function evaluate(file: string, flags: Flags): Promise<void> {
 interface Evaluating {
   readonly scorer: Scorer
   readonly output: EvaluatedOutput
-  readonly evaluator: Evaluator
+  readonly evaluator: OutputEvaluator
 }
 
 /** Scores all rows of a file. Returns the number of those without a finite score. */

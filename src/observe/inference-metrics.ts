@@ -12,7 +12,7 @@ export function inferenceMetrics(make: MetricMaker, watched: readonly WatchedTop
     labelNames: ['model', 'version', 'sha256', 'evaluator'],
   })
   const memory = make.gauge('model_memory_bytes', {
-    help: 'Memory of a model, as measured at load; models of the same file may share it',
+    help: 'Memory of a model, estimated from the size of its file; models of the same file may share it',
     labelNames: ['model', 'version'],
   })
   const threads = make.gauge('model_threads', {
@@ -22,7 +22,7 @@ export function inferenceMetrics(make: MetricMaker, watched: readonly WatchedTop
   for (const of of watched.flatMap(({ models, shadows }) => [...models, ...shadows])) {
     const { model, version, sha256, evaluator } = of
     info.set({ model, version, sha256, evaluator }, 1)
-    if (of.bytes !== null) memory.set({ model, version }, of.bytes)
+    memory.set({ model, version }, of.bytes)
     threads.set({ model, version }, of.threads)
   }
   const runs = watched.flatMap(({ topology, models }) =>

@@ -13,7 +13,6 @@ const DIFFERENCES = [
   ['absolute_mean', 'absoluteMean'],
   ...QUANTILES.map((name) => [name, name] as const),
 ] as const
-const DIRECTIONS = ['up', 'down'] as const
 
 /** Metrics of shadows: what they score, and how far they agree with what is published. */
 export function shadowMetrics(make: MetricMaker, watched: readonly WatchedTopology[]): Observer {
@@ -35,11 +34,6 @@ export function shadowMetrics(make: MetricMaker, watched: readonly WatchedTopolo
     labelNames: [...LABELS, 'statistic'],
     known: known.flatMap((of) => DIFFERENCES.map(([statistic]) => ({ ...of, statistic }))),
   })
-  const flips = make.counter('shadow_flips_total', {
-    help: 'Events on different sides of the threshold; up: over it for the shadow alone',
-    labelNames: [...LABELS, 'direction'],
-    known: known.flatMap((of) => DIRECTIONS.map((direction) => ({ ...of, direction }))),
-  })
   const psi = make.gauge('shadow_psi', {
     help: 'Population stability index of published scores and those of a shadow; 0 at first',
     labelNames: LABELS,
@@ -58,9 +52,6 @@ export function shadowMetrics(make: MetricMaker, watched: readonly WatchedTopolo
       const of = { topology, step, model }
       for (const [statistic, name] of DIFFERENCES) {
         difference.set({ ...of, statistic }, agreement.difference[name])
-      }
-      for (const direction of DIRECTIONS) {
-        flips.inc({ ...of, direction }, agreement.flips[direction])
       }
       if (agreement.psi !== null) psi.set(of, agreement.psi)
     },

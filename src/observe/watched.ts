@@ -10,8 +10,8 @@ export interface WatchedModel {
   readonly sha256: string
   /** What computes it: `trees` or `onnxruntime`. */
   readonly evaluator: string
-  /** Memory of its sessions, bytes; `null`: unknown. */
-  readonly bytes: number | null
+  /** Memory of its sessions, bytes, as estimated. */
+  readonly bytes: number
   /** Threads that run it, besides the event loop. */
   readonly threads: number
 }

@@ -172,18 +172,12 @@ export type RuntimeEvent =
     } & ShadowLabels)
   | ({
       /**
-       * How far a shadow agrees with the scores that were published, since the worker has started
-       * but for its flips: at most once a second. A difference is its score minus the published
-       * one.
+       * How far a shadow agrees with the scores that were published, since the worker has started:
+       * at most once a second. A difference is its score minus the published one.
        */
       readonly type: 'shadow-agreement'
       readonly pairs: number
       readonly difference: ScoreDifference
-      /**
-       * Since this was told last: events whose score reaches the threshold for the shadow alone,
-       * and for the main model alone.
-       */
-      readonly flips: { readonly up: number; readonly down: number }
       /** Population stability index; `null` with fewer than 100 pairs. */
       readonly psi: number | null
     } & ShadowLabels)

@@ -1,6 +1,6 @@
 import type { TidemarkError } from '../kernel/errors.ts'
+import type { EvaluatorChoice, ModelUse } from '../scoring/load-model.ts'
 import { ModelCache } from '../scoring/model-cache.ts'
-import type { EvaluatorChoice, ModelUse } from '../scoring/model-use.ts'
 import { type LoadedScorers, loadScorers } from '../scoring/models.ts'
 import { ruleScorer } from '../scoring/rule-scorer.ts'
 import type { Scorer } from '../scoring/scorer.ts'

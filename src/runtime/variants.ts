@@ -1,7 +1,7 @@
 import { TidemarkError } from '../kernel/errors.ts'
 import { formatDuration } from '../kernel/time.ts'
 import type { Scorer } from '../scoring/scorer.ts'
-import { BATCH, chooseVariant, inWords, type TriedVariant } from '../scoring/variants.ts'
+import { BATCH, chooseVariant, inWords, type TriedVariant } from '../scoring/step-models.ts'
 import type { Definition, ScoreStep } from '../topology/definition.ts'
 import { isEligible, rankedVariants, scoreStepsOf, type Variant } from '../topology/graph.ts'
 import type { ChosenVariants } from './restart-note.ts'

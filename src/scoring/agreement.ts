@@ -1,46 +1,34 @@
-import { QuantileSketch } from './quantile-sketch.ts'
-import { type Psi, Stability } from './stability.ts'
+// How far two models agree on the same events. A difference is the other model's score minus the
+// main model's.
 
-// How far two models agree, from the scores that both gave to the same events. Differences are the
-// other model's score minus the main model's.
-
-/** The quantiles that are told, by name. */
 export const QUANTILES = { p1: 0.01, p5: 0.05, p50: 0.5, p95: 0.95, p99: 0.99 } as const
 
-/** What is known of the pairs so far. */
 export interface AgreementResult {
   readonly pairs: number
-  /** Pairs that were left out, since one of their scores is not finite. */
+  /** Pairs left out, because one of their scores is not finite. */
   readonly notFinite: number
   /** NaN without pairs. */
   readonly meanDifference: number
-  /** NaN without pairs. */
   readonly meanAbsoluteDifference: number
-  /** Of the difference, each to within 1 % of itself; NaN without pairs. */
+  /** Quantiles of the difference, each to within 1 % of itself; NaN without pairs. */
   readonly quantiles: Readonly<Record<keyof typeof QUANTILES, number>>
-  /**
-   * How many events are on one side of a threshold for the main model, and not for the other;
-   * `null`: no threshold was given.
-   */
+  /** Events on different sides of the threshold; `null`: no threshold was given. */
   readonly flips: {
     readonly threshold: number
-    /** The other model's score reaches the threshold, the main model's does not. */
     readonly up: number
-    /** The main model's score reaches the threshold, the other model's does not. */
     readonly down: number
   } | null
   /** `null` with fewer than 100 pairs. */
   readonly psi: Psi | null
 }
 
-/** A bar of the histogram of differences: those ≥ `from` and < `to`. */
 export interface HistogramBin {
   readonly from: number
   readonly to: number
   readonly count: number
 }
 
-/** Compares two models, in memory that does not grow: 100 kB. */
+/** Compares two models in 100 kB. */
 export class Agreement {
   readonly #threshold: number | null
   readonly #differences = new QuantileSketch()
@@ -51,12 +39,11 @@ export class Agreement {
   #up = 0
   #down = 0
 
-  /** @param threshold from which on a score is positive; `null`: flips are not counted */
+  /** @param threshold the least positive score; `null`: flips are not counted */
   constructor(threshold: number | null) {
     this.#threshold = threshold
   }
 
-  /** Adds the scores of `count` events: at each index those of one event. */
   add(main: ArrayLike<number>, other: ArrayLike<number>, count: number): void {
     for (let i = 0; i < count; i++) this.#addOne(main[i] as number, other[i] as number)
   }
@@ -81,8 +68,7 @@ export class Agreement {
   }
 
   /**
-   * How often which difference occurs, around 0 and as far as p1 and p99 reach; the outermost bins
-   * hold what is beyond. Empty when all differences are 0, or when there are none.
+   * The outermost bins hold the differences beyond p1 and p99. Empty when all differences are 0.
    * @param bins odd, so that 0 is in the middle of one
    */
   histogram(bins: number): HistogramBin[] {
@@ -115,4 +101,178 @@ export class Agreement {
     if (isUp) this.#up++
     else this.#down++
   }
+}
+
+// The population stability index (PSI): how much the share of events in each tenth of the main
+// model's scores differs for the other model.
+
+/** How many first scores of the main model define the tenths. */
+const REFERENCE = 1_000
+/** Below this, chance alone makes the index large. */
+const LEAST_PAIRS = 100
+const TENTHS = 10
+/** Added to each count, so that an empty tenth has a logarithm. */
+const SMOOTHING = 0.5
+/** 0.999 quantiles of χ² with 1, 2, … degrees of freedom. */
+const CHI_SQUARE = [10.828, 13.816, 16.266, 18.467, 20.515, 22.458, 24.322, 26.124, 27.877]
+
+interface Psi {
+  readonly value: number
+  /**
+   * The index that 1 of 1,000 comparisons of equal distributions exceeds by chance: χ²(0.999,
+   * tenths − 1) · 2 / pairs. B. Yurdakul, "Statistical Properties of Population Stability Index"
+   * (2018).
+   */
+  readonly byChance: number
+}
+
+export class Stability {
+  readonly #main = new Float64Array(REFERENCE)
+  readonly #other = new Float64Array(REFERENCE)
+  #held = 0
+  /** `null`: the reference is not complete. */
+  #tenths: Tenths | null = null
+
+  add(main: number, other: number): void {
+    if (this.#tenths !== null) {
+      this.#tenths.add(main, other)
+      return
+    }
+    this.#main[this.#held] = main
+    this.#other[this.#held] = other
+    this.#held++
+    if (this.#held === REFERENCE) this.#tenths = this.#heldTenths()
+  }
+
+  get psi(): Psi | null {
+    if (this.#held < LEAST_PAIRS) return null
+    return (this.#tenths ?? this.#heldTenths()).psi
+  }
+
+  #heldTenths(): Tenths {
+    const main = this.#main.subarray(0, this.#held)
+    const tenths = new Tenths(main)
+    for (const [i, score] of main.entries()) tenths.add(score, this.#other[i] as number)
+    return tenths
+  }
+}
+
+class Tenths {
+  /** The largest score of each tenth but the last. Equal ones are joined, so there may be fewer. */
+  readonly #edges: readonly number[]
+  readonly #main: Float64Array
+  readonly #other: Float64Array
+  #pairs = 0
+
+  constructor(reference: Float64Array) {
+    const sorted = reference.toSorted()
+    const edgeOf = (tenth: number) => sorted[Math.ceil((sorted.length * tenth) / TENTHS) - 1]
+    const edges = Array.from({ length: TENTHS - 1 }, (_, i) => edgeOf(i + 1) as number)
+    this.#edges = [...new Set(edges)]
+    this.#main = new Float64Array(this.#edges.length + 1)
+    this.#other = new Float64Array(this.#edges.length + 1)
+  }
+
+  add(main: number, other: number): void {
+    this.#pairs++
+    this.#count(this.#main, main)
+    this.#count(this.#other, other)
+  }
+
+  get psi(): Psi {
+    const all = this.#pairs + SMOOTHING * this.#main.length
+    let value = 0
+    for (const [i, count] of this.#main.entries()) {
+      const main = (count + SMOOTHING) / all
+      const other = ((this.#other[i] as number) + SMOOTHING) / all
+      value += (other - main) * Math.log(other / main)
+    }
+    const chiSquare = CHI_SQUARE[this.#edges.length - 1] as number
+    return { value, byChance: (chiSquare * 2) / this.#pairs }
+  }
+
+  #count(counts: Float64Array, score: number): void {
+    let at = 0
+    while (at < this.#edges.length && score > (this.#edges[at] as number)) at++
+    counts[at] = (counts[at] as number) + 1
+  }
+}
+
+// Quantiles in bounded memory: DDSketch, from Masson, Rim and Lee, "DDSketch: A Fast and
+// Fully-Mergeable Quantile Sketch with Relative-Error Guarantees", PVLDB 12 (2019). The range is
+// fixed here, so that buckets are never joined.
+
+/** A quantile is off by at most this fraction of itself. */
+export const RELATIVE_ERROR = 0.01
+/** Numbers closer to 0 count as 0. */
+export const LEAST_MAGNITUDE = 1e-9
+/** Numbers further from 0 count as this far. */
+export const MOST_MAGNITUDE = 1e12
+
+const GAMMA = (1 + RELATIVE_ERROR) / (1 - RELATIVE_ERROR)
+const LOG_GAMMA = Math.log(GAMMA)
+const FIRST = Math.ceil(Math.log(LEAST_MAGNITUDE) / LOG_GAMMA)
+const BUCKETS = Math.ceil(Math.log(MOST_MAGNITUDE) / LOG_GAMMA) - FIRST + 1
+
+interface Bucket {
+  readonly value: number
+  readonly count: number
+}
+
+export class QuantileSketch {
+  readonly #below = new Float64Array(BUCKETS)
+  readonly #above = new Float64Array(BUCKETS)
+  #zero = 0
+  #count = 0
+  #least = Number.POSITIVE_INFINITY
+  #most = Number.NEGATIVE_INFINITY
+
+  get count(): number {
+    return this.#count
+  }
+
+  add(x: number): void {
+    const magnitude = Math.abs(x)
+    const counted = magnitude < LEAST_MAGNITUDE ? 0 : x
+    this.#count++
+    if (counted < this.#least) this.#least = counted
+    if (counted > this.#most) this.#most = counted
+    if (counted === 0) {
+      this.#zero++
+      return
+    }
+    const at = Math.min(Math.ceil(Math.log(magnitude) / LOG_GAMMA) - FIRST, BUCKETS - 1)
+    const counts = x < 0 ? this.#below : this.#above
+    counts[at] = (counts[at] as number) + 1
+  }
+
+  /**
+   * A quantile by nearest rank, to within {@link RELATIVE_ERROR}; NaN when there are no numbers.
+   * @param share 0 to 1
+   */
+  quantile(share: number): number {
+    let left = Math.max(1, Math.ceil(share * this.#count))
+    for (const { value, count } of this.buckets()) {
+      left -= count
+      if (left <= 0) return Math.min(Math.max(value, this.#least), this.#most)
+    }
+    return Number.NaN
+  }
+
+  /** Yields the buckets that are not empty, in ascending order. */
+  *buckets(): Generator<Bucket> {
+    for (let at = BUCKETS - 1; at >= 0; at--) {
+      const count = this.#below[at] as number
+      if (count > 0) yield { value: -valueAt(at), count }
+    }
+    if (this.#zero > 0) yield { value: 0, count: this.#zero }
+    for (let at = 0; at < BUCKETS; at++) {
+      const count = this.#above[at] as number
+      if (count > 0) yield { value: valueAt(at), count }
+    }
+  }
+}
+
+function valueAt(at: number): number {
+  return (2 * GAMMA ** (at + FIRST)) / (GAMMA + 1)
 }

@@ -3,29 +3,24 @@ import { seeded } from '../kernel/random.ts'
 import type { Runner } from './runner.ts'
 import type { Scores } from './scorer.ts'
 
-// One row on which a model fails, such as an index that its embedding does not have, fails the
-// whole batch.
+// One row on which a model fails fails its whole batch, such as an index that an embedding lacks.
 
-/** Of fewer rows, all of which fail, it is assumed that it is the rows, not the model. */
-const LEAST_ROWS = 8
+/** With fewer rows, all of which fail, the rows are at fault and not the model. */
+const FEW_ROWS = 8
 
-/** A batch that has failed. */
-export interface FailedBatch {
+interface FailedBatch {
   /** Row-major float32[count, features]. */
   readonly rows: Float32Array
   readonly count: number
-  /** How many numbers a run returns for each row. */
   readonly columns: number
-  /** Whether the model has scored other rows of the same request. */
+  /** Has the model scored other rows of the same request? */
   readonly isWorking: boolean
 }
 
 /**
- * Halves a failed batch until it has found the rows on which the model fails, however many they
- * are, and scores the others.
- *
- * @returns `null` when the model can score none of 4·log₂(count) rows, and no others are known that
- * it can score: it is the model that fails
+ * Halves a failed batch until all bad rows are found, and scores the others.
+ * @returns `null` when the model is at fault: 4·log₂(count) single rows fail, and no others are
+ * scored
  */
 export async function scoreApart(
   runner: Pick<Runner, 'run'>,
@@ -38,7 +33,7 @@ export async function scoreApart(
   const run = ({ from, to }: RowRange) =>
     resultOf(runner.run(rows.subarray(from * width, to * width), to - from))
 
-  const isWorking = batch.isWorking || count < LEAST_ROWS
+  const isWorking = batch.isWorking || count < FEW_ROWS
   if (!isWorking && !(await canScoreOne(run, count))) return null
   const ranges = halvesOf({ from: 0, to: count })
   if (ranges.length === 0) failed.add(0)
@@ -51,7 +46,6 @@ export async function scoreApart(
   return { columns, failed }
 }
 
-/** Runs single rows, one from each part of the batch, until one can be scored. */
 async function canScoreOne(
   run: (range: RowRange) => Promise<Float64Array[] | null>,
   count: number,
@@ -59,20 +53,19 @@ async function canScoreOne(
   const most = Math.min(count, Math.floor(4 * Math.log2(count)))
   const random = seeded(1)
   for (let i = 0; i < most; i++) {
-    // Bad rows may recur, so the distances vary.
+    // Distances vary, because bad rows may recur at regular ones.
     const from = Math.floor(((i + random()) * count) / most)
     if ((await run({ from, to: from + 1 })) !== null) return true
   }
   return false
 }
 
-/** A half-open range of rows: `from` is included, `to` is not. */
 interface RowRange {
   readonly from: number
   readonly to: number
 }
 
-/** The second half, then the first. Empty for a single row. */
+/** The second half, then the first; empty for a single row. */
 function halvesOf({ from, to }: RowRange): RowRange[] {
   if (to - from === 1) return []
   const middle = Math.ceil((from + to) / 2)
@@ -89,5 +82,35 @@ async function resultOf(running: Promise<Float64Array[]>): Promise<Float64Array[
   } catch (error) {
     if (error instanceof TidemarkError) throw error
     return null
+  }
+}
+
+/** The smallest limit: in 32 rows a bad one is found in 10 runs. */
+const LEAST_BATCH = 32
+
+/**
+ * The largest batch of a model that fails on some rows, because all rows wait for the search for
+ * bad ones. A batch with a bad row halves it, full batches without one raise it (additive increase,
+ * multiplicative decrease: Crankshaw et al., Clipper, NSDI 2017).
+ */
+export class BatchLimit {
+  #rows = Number.POSITIVE_INFINITY
+
+  get rows(): number {
+    return this.#rows
+  }
+
+  /** @param most the largest batch at that time */
+  failed(most: number): void {
+    this.#rows = Math.max(LEAST_BATCH, Math.floor(most / 2))
+  }
+
+  /** Removes the limit: the model scored no row of a batch, and may score some of a larger one. */
+  lift(): void {
+    this.#rows = Number.POSITIVE_INFINITY
+  }
+
+  scored(count: number): void {
+    if (count >= this.#rows) this.#rows += LEAST_BATCH
   }
 }

@@ -1,7 +1,6 @@
 import { messageOf, TidemarkError } from '../kernel/errors.ts'
-import { scoreApart } from './bad-rows.ts'
-import { BatchLimit } from './batch-limit.ts'
-import { watchRun } from './run-watch.ts'
+import { BatchLimit, scoreApart } from './bad-rows.ts'
+import type { Lane } from './lanes.ts'
 import type { Runner } from './runner.ts'
 import { ScoreRequest, type Slice } from './score-request.ts'
 import {
@@ -13,27 +12,11 @@ import {
   type ScorerState,
   type Scores,
 } from './scorer.ts'
-import type { Cost } from './warm-up.ts'
+import { watchRun } from './thread-runner.ts'
 
 /** How long closing waits for the runs in flight, ms. */
 const CLOSE_WITHIN_MS = 5_000
 
-/** A runner and the largest batch that it currently gets. */
-export interface Lane {
-  readonly rows: number
-  readonly runner: Runner
-  /** What a batch costs now. */
-  readonly cost: Cost
-  /** Called after each batch with its number of rows and how long it took, ms. @default none */
-  ran?(rows: number, ms: number): void
-  /** Called when it was idle, and another model was asked instead. @default none */
-  passedOver?(): void
-}
-
-/**
- * Which model scores: name, label, hash, evaluator and size as in {@link Scorer}, and how many
- * numbers go in and come out.
- */
 export interface Identity {
   readonly name: string
   readonly label: string
@@ -41,30 +24,27 @@ export interface Identity {
   readonly evaluator: Evaluator
   readonly size: ModelSize
   readonly features: number
-  /** How many numbers a run returns for each row. */
   readonly columns: number
   /**
-   * The latency budget of a guarded model, ms: rows that get no answer within about two of it are
+   * The latency budget of a guarded model, ms: rows without an answer within about two of it are
    * given up. @default not guarded: rows wait
    */
   readonly guardMs?: number
 }
 
-/** Rows of one or several requests that are run together, in a lane. */
 interface Batch {
   readonly lane: Lane
   readonly slices: readonly Slice[]
   readonly rows: number
-  /** When its first run started. */
   readonly startMs: number
   isGivenUp: boolean
 }
 
 /**
- * Batches the rows of all callers. Rows that arrive in one turn of the event loop, or while a run
- * is in flight, form one batch of up to `maxBatch` rows; it never waits for more. A batch goes to
- * the first lane that is large enough; a lane runs one batch at a time. `lanes`: at least one, the
- * smallest first; `maxBatch` is the size of the largest. A guarded model has a single lane.
+ * Batches the rows of all callers. Rows that arrive in one turn of the event loop, or during a run,
+ * form one batch of up to `maxBatch` rows; no batch waits for more. A batch goes to the first lane
+ * that is large enough, and a lane runs one batch at a time. `lanes`: at least one, the smallest
+ * first; a guarded model has a single one.
  */
 export class BatchScorer implements Scorer {
   readonly name: string
@@ -116,14 +96,12 @@ export class BatchScorer implements Scorer {
     for (const lane of this.#lanes) lane.passedOver?.()
   }
 
-  /** How long the batch of a lane will take from now on, ms. */
   #busyMs(lane: Lane): number {
     const batch = this.#busy.get(lane)
     if (batch === undefined) return 0
     return Math.max(0, batch.startMs + costMs(lane, batch.rows) - performance.now())
   }
 
-  /** The lane of a batch. */
   #laneFor(count: number): Lane {
     return this.#lanes.find(({ rows }) => count <= rows) as Lane
   }
@@ -157,10 +135,7 @@ export class BatchScorer implements Scorer {
     await Promise.all(this.#lanes.map(({ runner }) => runner.close()))
   }
 
-  /**
-   * Dispatches at the end of this turn of the event loop, since records of several partitions
-   * arrive together.
-   */
+  /** Dispatches at the end of this turn, because records of several partitions arrive together. */
   #dispatchSoon(): void {
     if (this.#isDispatching) return
     this.#isDispatching = true
@@ -170,7 +145,6 @@ export class BatchScorer implements Scorer {
     })
   }
 
-  /** Starts a run for each batch whose lane is free. */
   #dispatch(): void {
     while (this.#waitingRows > 0) {
       const count = Math.min(this.#waitingRows, this.maxBatch)
@@ -184,7 +158,6 @@ export class BatchScorer implements Scorer {
     if (this.#busy.size === 0) this.#idle?.()
   }
 
-  /** Removes the next `count` rows from the queue, from one request or several. */
   #nextSlices(count: number): Slice[] {
     const slices: Slice[] = []
     this.#waitingRows -= count
@@ -226,8 +199,8 @@ export class BatchScorer implements Scorer {
   }
 
   /**
-   * Gives the rows of a guarded model up after about two budgets, those included in which the first
-   * of them waited. @returns to be called when they have come back
+   * Gives the rows of a guarded model up about two budgets after the first of them began to wait.
+   * @returns to be called when the rows have come back
    */
   #watch(batch: Batch): () => void {
     const { guardMs } = this.#identity
@@ -240,7 +213,6 @@ export class BatchScorer implements Scorer {
     })
   }
 
-  /** Answers these requests, and those that wait, without scores. */
   #lose(slices: readonly Slice[], state: ScorerState): void {
     this.#state = state
     for (const { request } of slices) request.lose()
@@ -248,7 +220,6 @@ export class BatchScorer implements Scorer {
     this.#waitingRows = 0
   }
 
-  /** @returns whether the model has scored all rows */
   async #scoreTogether(batch: Batch, slices: readonly Slice[]): Promise<boolean> {
     const { lane } = batch
     const rows = this.#rowsOf(slices)
@@ -265,7 +236,6 @@ export class BatchScorer implements Scorer {
     }
   }
 
-  /** Scores slices that have failed together, each without its bad rows. */
   async #scoreEach(batch: Batch): Promise<void> {
     const { slices } = batch
     for (const slice of slices) {
@@ -290,7 +260,7 @@ export class BatchScorer implements Scorer {
     }
   }
 
-  /** Runs nothing more after the batch was given up: its rows may be other ones by then. */
+  /** The lane's runner until the batch is given up: its rows may be overwritten afterwards. */
   #runnerOf(batch: Batch): Pick<Runner, 'run'> {
     const { runner } = batch.lane
     return {
@@ -317,7 +287,6 @@ export class BatchScorer implements Scorer {
     return batch
   }
 
-  /** Rejects the request and drops its rows that still wait. */
   #fail(request: ScoreRequest, failure: TidemarkError): void {
     if (this.#waiting[0] === request) {
       this.#waiting.shift()
@@ -336,7 +305,6 @@ function distribute({ startMs }: Batch, slices: readonly Slice[], scores: Scores
   }
 }
 
-/** What a batch costs in a lane, ms. */
 function costMs({ cost: { baseMs, rowMs } }: Lane, rows: number): number {
   return baseMs + rowMs * rows
 }

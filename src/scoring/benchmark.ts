@@ -1,16 +1,15 @@
 import type { ModelDefinition } from '../topology/models.ts'
 import { readGolden } from './golden.ts'
+import { loadSingle, type SingleOptions } from './models.ts'
 import type { Evaluator, Scorer } from './scorer.ts'
-import { loadSingle, type SingleOptions } from './single-scorer.ts'
 import { LARGEST_BATCH, sampleRows } from './warm-up.ts'
 
-/** How long runs of a size are not counted, ms, until the JIT has compiled its code. */
+/** How long runs of a size are not counted, ms, until the JIT has compiled their code. */
 const WARM_UP_MS = 100
-/** How long runs of a size are then measured, ms; at least {@link LEAST_RUNS} runs. */
+/** How long runs of a size are measured, ms; at least {@link LEAST_RUNS} runs. */
 const SIZE_MS = 300
 const LEAST_RUNS = 10
 
-/** How long batches of one size take, ms. */
 export interface BatchTimes {
   readonly rows: number
   readonly runs: number
@@ -21,16 +20,14 @@ export interface BatchTimes {
   readonly rowsPerSecond: number
 }
 
-/** How fast a worker scores with a model. */
 export interface Benchmark {
   readonly evaluator: Evaluator
-  /** The largest batch that a worker runs within the budget. */
   readonly largestBatch: number
-  /** In ascending order of size: powers of two, then the largest. */
+  /** In ascending order of size. */
   readonly batches: readonly BatchTimes[]
   /**
-   * Size of the batch with the most rows a second, among those whose p99 is within the budget, or
-   * among all when none is.
+   * Size of the batch with the most rows a second, among those whose p99 is within the budget if
+   * there are any.
    */
   readonly bestBatch: number
   readonly notes: readonly string[]
@@ -64,14 +61,12 @@ export async function benchmark(
   }
 }
 
-/** The batch sizes to measure: 1, 2, 4, … and the largest. */
 export function sizesUpTo(largest: number): number[] {
   const sizes: number[] = []
   for (let rows = 1; rows < largest; rows *= 2) sizes.push(rows)
   return [...sizes, largest]
 }
 
-/** @param sample row-major float32[LARGEST_BATCH, features] */
 async function timesOf(scorer: Scorer, sample: Float32Array, rows: number): Promise<BatchTimes> {
   const width = sample.length / LARGEST_BATCH
   const times: number[] = []
@@ -90,7 +85,6 @@ async function timesOf(scorer: Scorer, sample: Float32Array, rows: number): Prom
   return statisticsOf(rows, times)
 }
 
-/** Averages and quantiles. @param times of the runs, at least one, ms */
 export function statisticsOf(rows: number, times: readonly number[]): BatchTimes {
   const sorted = times.toSorted((a, b) => a - b)
   const rank = (share: number) => sorted[Math.ceil(share * sorted.length) - 1] as number
@@ -99,7 +93,6 @@ export function statisticsOf(rows: number, times: readonly number[]): BatchTimes
   return { rows, runs: times.length, avgMs, ...quantiles, rowsPerSecond: (rows * 1_000) / avgMs }
 }
 
-/** See {@link Benchmark.bestBatch}; 1 when there are no batches. */
 export function bestOf(batches: readonly BatchTimes[], latencyBudgetMs: number): number {
   const within = batches.filter(({ p99Ms }) => p99Ms <= latencyBudgetMs)
   const [best] = (within.length > 0 ? within : batches).toSorted(

@@ -1,22 +1,53 @@
+import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { pathToFileURL } from 'node:url'
+import { readFile, stat } from 'node:fs/promises'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { messageOf, TidemarkError } from '../kernel/errors.ts'
 import type { ModelDefinition } from '../topology/models.ts'
-import { type ModelBytes, readModel } from './model-bytes.ts'
 
-/** A model file to be checked against a topology's model definition. */
+/** A model file. All later checks use these bytes, even if the file changes. */
+export interface ModelBytes {
+  readonly file: URL
+  readonly bytes: Buffer
+  readonly sha256: string
+}
+
+/** A file's path; for other protocols the URL. */
+export function shown(file: URL): string {
+  return file.protocol === 'file:' ? fileURLToPath(file) : file.href
+}
+
+/** Reads and hashes a model file. @throws TidemarkError `MODEL_FILE` when it cannot be read */
+export async function readModel(file: URL, where: string): Promise<ModelBytes> {
+  try {
+    // Reading a pipe would wait for its writer.
+    if (!(await stat(file)).isFile()) throw new Error('it is not a file')
+    const bytes = await readFile(file)
+    return { file, bytes, sha256: createHash('sha256').update(bytes).digest('hex') }
+  } catch (cause) {
+    throw new TidemarkError(
+      'MODEL_FILE',
+      `the model file ${shown(file)} cannot be read: ${messageOf(cause)}`,
+      {
+        where,
+        hint: "check the path: a definition's `file` is relative to the definition's own file, --model to the working directory",
+        cause,
+      },
+    )
+  }
+}
+
+/** A model file to check against a definition. */
 export interface Candidate {
   readonly model: ModelDefinition
   readonly found: ModelBytes
   /** The hash that the file must have; `null`: any, because the operator chose the file. */
   readonly sha256: string | null
   readonly golden: URL | null
-  /** Shown with a fault. */
   readonly where: string
 }
 
 /**
- * Reads the file of a model, and finds its golden file.
- *
  * @param chosenFile the operator's choice; `null`: the model's own file
  * @throws TidemarkError `MODEL_FILE`
  */
@@ -29,17 +60,13 @@ export async function candidateOf(
   return { model, found, sha256: chosenFile === null ? model.sha256 : null, golden, where }
 }
 
-/**
- * Golden rows of a chosen file: the golden file next to it, or the model's own golden file when the
- * chosen file has the same bytes as the model's own.
- */
+/** The golden file beside a chosen file; the model's own if the chosen file has the same bytes. */
 function goldenBeside(model: ModelDefinition, { file, sha256 }: ModelBytes): URL | null {
   const beside = new URL(file.href.replace(/(\.onnx)?$/, '.golden.json'))
   if (existsSync(beside)) return beside
   return sha256 === model.sha256 ? (model.golden ?? null) : null
 }
 
-/** The label of its scorer. */
 export function labelOf({ model, found, sha256 }: Candidate): string {
   const own = `${model.name}@${model.version}`
   return sha256 === null ? `${own}+${found.sha256.slice(0, 8)}` : own

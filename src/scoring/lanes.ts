@@ -1,66 +1,73 @@
 import { TidemarkError } from '../kernel/errors.ts'
 import { formatDuration } from '../kernel/time.ts'
-import type { Lane } from './batch-scorer.ts'
-import { FollowingLane } from './following-lane.ts'
-import type { MeasuredRunner } from './measured-runner.ts'
+import { type MeasuredRunner, readColumn } from './measured-runner.ts'
 import type { ModelCache } from './model-cache.ts'
-import { readColumn } from './row-order.ts'
 import type { Runner } from './runner.ts'
-import { type Cost, isUndisturbed, type MeasuredCost, readCost, rowsWithin } from './warm-up.ts'
-import { WatchedRunner } from './watched-runner.ts'
+import { WatchedRunner } from './thread-runner.ts'
+import {
+  type Cost,
+  CostFit,
+  isUndisturbed,
+  type MeasuredCost,
+  readCost,
+  rowsWithin,
+  SIZES,
+} from './warm-up.ts'
 
 /**
- * Batches that take up to this long run on the main thread: another thread would make them a fifth
- * slower and free up little.
+ * Batches up to this long run on the main thread: another thread would make them a fifth slower and
+ * free up little.
  */
 const INLINE_MS = 0.25
 
-/** The longest that a batch may block the main thread, if it has no other thread to run on. */
+/** The longest that a batch may block the main thread, if the model has no other, ms. */
 const TURN_MS = 2.5
 
-/** What {@link chooseLanes} needs to know of a model. */
+export interface Lane {
+  readonly rows: number
+  readonly runner: Runner
+  readonly cost: Cost
+  /** Called after each batch. @default none */
+  ran?(rows: number, ms: number): void
+  /** Called when the lane was idle and another model was asked instead. @default none */
+  passedOver?(): void
+}
+
 export interface LaneChoice {
-  /** `name@version` for the reader. */
   readonly label: string
   readonly where: string
   readonly latencyBudgetMs: number
-  /** Whether each row must be run alone. */
+  /** Must each row run alone? */
   readonly isAlone: boolean
-  /** Whether it may only run on another thread, where its rows can be given up. */
+  /** Must it run on another thread, where its rows can be given up? */
   readonly isGuarded: boolean
-  /** Whether it may only run on another thread, where nothing waits for it. */
+  /** Must it run on another thread, where nothing waits for it? */
   readonly isBackground: boolean
-  /** As `sampleRows` returns it. */
   readonly sample: Float32Array
   readonly features: number
-  /** May have the model's cost and row order from an earlier start. */
   readonly cache: ModelCache
-  /** What a cached cost and row order depend on. */
+  /** Inputs of a cached cost and row order. */
   readonly dependsOn: object
-  /** Opens the same model once more, on this thread or on another. */
   readonly openInline: () => Promise<MeasuredRunner>
   readonly openInThread: () => Promise<MeasuredRunner>
 }
 
-/** A model that has been opened, and where. */
-export interface Opened {
+interface Opened {
   readonly runner: MeasuredRunner
   readonly isInline: boolean
 }
 
-/** The lanes that a model runs in. */
-export interface ChosenLanes {
+interface ChosenLanes {
   readonly lanes: readonly Lane[]
-  /** How many of them are on another thread. */
   readonly threads: number
   readonly notes: readonly string[]
 }
 
 /**
  * Measures a model and decides how large its batches are, in which order their rows are fed, and
- * where they run: short batches on this thread, longer ones, and all of a guarded or background
- * model, on another. It is opened once more if both are used, or if it was opened in the other place;
- * `opened` is closed if it is not used. The other thread is warmed up.
+ * where they run: short ones on this thread, longer ones, and all of a guarded or background model,
+ * on another, which is warmed up. The model is opened once more where `opened` is not; `opened` is
+ * closed if no lane uses it.
  *
  * @throws TidemarkError `MODEL_TOO_SLOW` when one row does not fit the budget · `MODEL_LOAD`
  */
@@ -78,7 +85,7 @@ export async function chooseLanes(opened: Opened, choice: LaneChoice): Promise<C
       `${choice.label} scores a row differently in a batch than alone (as dynamic quantisation does), so each row runs alone, which is slow: quantise statically (QDQ)`,
     )
   }
-  // Sizes are those of unsorted rows, which take longer, so sorted rows stay within the budget.
+  // Sizes are measured on unsorted rows, so sorted ones stay within the budget.
   const sortBy = rows === 1 ? null : await knownColumn(runner, choice, cost)
   const inlineRows = rowsInline(rows, cost, choice)
   const laneOf = (of: Runner, most: number, withinMs: number): Lane =>
@@ -104,8 +111,8 @@ export async function chooseLanes(opened: Opened, choice: LaneChoice): Promise<C
 }
 
 /**
- * How long a batch may take. Of a guarded model half the budget: a run that has waited for another
- * is given up one budget after it began, which is then twice as long as it should take.
+ * The longest batch, ms. It is half the budget of a guarded model: a run that has waited for
+ * another one is given up one budget after its start, when it has taken twice as long as it should.
  */
 function batchMs({
   isGuarded,
@@ -120,13 +127,13 @@ function mostRows(cost: Cost, choice: Pick<LaneChoice, 'isGuarded' | 'latencyBud
   return Math.max(1, rowsWithin(batchMs(choice), cost))
 }
 
-/** A run without end is a fault, unless its rows are given up before, or nothing waits for it. */
+/** Watches a thread, unless its rows are given up before, or nothing waits for them. */
 function watched(thread: MeasuredRunner, choice: LaneChoice): Runner {
   const { isGuarded, isBackground } = choice
   return isGuarded || isBackground ? thread : new WatchedRunner(thread, choice)
 }
 
-/** How many rows a batch may have that runs on this thread; 0: none does. */
+/** The most rows of a batch on this thread; 0: none runs there. */
 function rowsInline(
   rows: number,
   cost: Cost,
@@ -135,7 +142,7 @@ function rowsInline(
   return isGuarded || isBackground ? 0 : Math.min(rows, rowsWithin(INLINE_MS, cost))
 }
 
-/** Is it known, from an earlier start, that all batches of a model run on this thread? */
+/** Has an earlier start found that all batches of a model run on this thread? */
 export async function isKnownInline(
   choice: Pick<
     LaneChoice,
@@ -153,8 +160,7 @@ export async function isKnownInline(
 }
 
 /**
- * The lane of a tree model. It runs batches of any size on this thread, since a row costs so
- * little.
+ * The lane of a tree model, always on this thread, because a row costs so little.
  *
  * @throws TidemarkError `MODEL_TOO_SLOW` when one row does not fit the budget
  */
@@ -189,7 +195,7 @@ async function knownColumn(
   return (await cache.known({ kind: 'row-orders', dependsOn, read: readColumn, find })).column
 }
 
-/** Decided by CPU time alone: how busy the machine is now says nothing about the model. */
+/** `MODEL_TOO_SLOW`, by CPU time alone: a busy machine says nothing about the model. */
 function tooSlow(
   cost: Cost,
   { label, where, latencyBudgetMs }: Pick<LaneChoice, 'label' | 'where' | 'latencyBudgetMs'>,
@@ -205,4 +211,69 @@ function busy(elapsed: Cost, { label, latencyBudgetMs }: LaneChoice): string {
   const took = formatDuration(elapsed.baseMs + elapsed.rowMs)
   const budget = formatDuration(latencyBudgetMs)
   return `${label} took ${took} of wall-clock time for one row, the latency budget is ${budget}: the machine is busy`
+}
+
+/** Factor by which each run lowers the weight of earlier ones: about the last 200 count. */
+const KEPT_OF_A_RUN = 0.995
+
+/**
+ * The same for a batch that goes to another model: a slow model is tried again after some hundred
+ * batches.
+ */
+const KEPT_WHEN_PASSED_OVER = 0.999
+
+interface LaneOptions {
+  readonly runner: Runner
+  readonly cost: Cost
+  readonly withinMs: number
+  readonly rows: number
+}
+
+/**
+ * A lane whose largest batch follows how long its runs take. t(n) = a + b·n is fitted to recent
+ * runs and to the measurements at load, because runs of one size say nothing about other sizes. The
+ * largest batch never falls below a / b rows, or its initial value if that is less: in smaller
+ * batches the fixed cost exceeds that of the rows, and a busy machine would get busier.
+ */
+export class FollowingLane implements Lane {
+  readonly runner: Runner
+  readonly #o: LaneOptions
+  readonly #fit: CostFit
+  #rows: number
+
+  constructor(options: LaneOptions) {
+    this.runner = options.runner
+    this.#o = options
+    this.#rows = options.rows
+    this.#fit = new CostFit(SIZES.map((rows) => ({ rows, ms: this.#atLoadMs(rows) })))
+  }
+
+  get rows(): number {
+    return this.#rows
+  }
+
+  get cost(): Cost {
+    return this.#fit.cost
+  }
+
+  ran(rows: number, ms: number): void {
+    this.#fit.add({ rows, ms }, this.#atLoadMs(rows), KEPT_OF_A_RUN)
+    this.#follow()
+  }
+
+  passedOver(): void {
+    this.#fit.fade(KEPT_WHEN_PASSED_OVER)
+    this.#follow()
+  }
+
+  #follow(): void {
+    const { baseMs, rowMs } = this.#fit.cost
+    const least = Math.min(this.#o.rows, Math.ceil(baseMs / rowMs))
+    this.#rows = Math.max(1, least, rowsWithin(this.#o.withinMs, { baseMs, rowMs }))
+  }
+
+  #atLoadMs(rows: number): number {
+    const { baseMs, rowMs } = this.#o.cost
+    return baseMs + rowMs * rows
+  }
 }

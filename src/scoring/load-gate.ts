@@ -1,34 +1,35 @@
-import { messageOf, Refused, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
-import type { Candidate } from './candidate.ts'
-import { type Golden, readGolden } from './golden.ts'
-import { type GoldenCheck, goldenDifferences, goldenFaults } from './golden-check.ts'
+import { type Code, messageOf, Refused, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
+import type { ModelDefinition, OutputDefinition } from '../topology/models.ts'
+import { type Candidate, shown } from './candidate.ts'
+import {
+  type Golden,
+  type GoldenCheck,
+  goldenDifferences,
+  goldenFaults,
+  readGolden,
+} from './golden.ts'
 import type { MeasuredRunner } from './measured-runner.ts'
-import { shown } from './model-bytes.ts'
+import { SCORE_TYPES, type Signature, type TensorInfo, widthOf } from './onnx-session.ts'
 import type { OpenedModel } from './open-model.ts'
 import type { Runner } from './runner.ts'
-import { type Signature, signatureFaults } from './signature.ts'
+import { scoreColumns } from './scorer.ts'
 import { dependsOnBatch, sampleRows } from './warm-up.ts'
 
-/** A model that has passed all checks, where it was opened. */
 export interface Proven {
   readonly runner: MeasuredRunner
   readonly signature: Signature
   readonly golden: Golden | null
-  /** Whether each row must be run alone, since other rows of a batch would change its scores. */
+  /** Must each row run alone, because other rows of a batch change its scores? */
   readonly isAlone: boolean
-  /** What its golden rows were checked against. */
   readonly check: GoldenCheck
 }
 
-/** Rows of the trial run: more than one, to detect a fixed batch size. */
+/** More than one, to detect a fixed batch size. */
 const TRIAL_ROWS = 4
 
 /**
  * Opens a model and checks it against its definition and its golden rows.
- *
- * @param open opens it where it will run
- * @throws Refused with all independent faults at once; checks that would only fail because of
- * another fault, such as the scores of a wrong file, are skipped
+ * @throws Refused with all independent faults at once, without those that follow from another
  */
 export async function proveModel(
   candidate: Candidate,
@@ -83,7 +84,7 @@ function shaFaults({ model, found, sha256, where }: Candidate): TidemarkError[] 
   return [new TidemarkError('MODEL_SHA256', message, { where, hint })]
 }
 
-/** The result; `null`: it failed, and the error has been added to `faults`. */
+/** The result; `null`: it failed, and its error is among `faults`. */
 async function collected<T>(result: Promise<T>, faults: TidemarkError[]): Promise<T | null> {
   try {
     return await result
@@ -92,4 +93,170 @@ async function collected<T>(result: Promise<T>, faults: TidemarkError[]): Promis
     faults.push(error)
     return null
   }
+}
+
+const FREE_BATCH =
+  "export with a dynamic batch axis: skl2onnx FloatTensorType([None, n]), torch dynamic_axes={'<input>': {0: 'N'}}"
+const ZIPMAP =
+  "export without ZipMap: skl2onnx convert_sklearn(..., options={'zipmap': False}), onnxmltools convert_lightgbm(..., zipmap=False) (convert_xgboost alike)"
+
+const LABELS =
+  "a score is a number. Read the probabilities, one name a class: { tensor, columns: ['low', 'high'] }; or train on whole-number labels (scikit-learn: y = LabelEncoder().fit_transform(y)) and export again"
+
+/** The differences of a model file from its definition: `MODEL_INPUT` and `MODEL_OUTPUT`. */
+export function signatureFaults(
+  model: ModelDefinition,
+  { inputs, outputs }: Signature,
+  where: string,
+): TidemarkError[] {
+  const faults = [...inputFaults(model, inputs), ...outputFaults(model, outputs)]
+  return faults.map(({ code, message, hint }) => {
+    return new TidemarkError(code, `${model.name}@${model.version}: ${message}`, { where, hint })
+  })
+}
+
+interface SignatureFault {
+  readonly code: Code
+  readonly message: string
+  readonly hint: string
+}
+
+function* inputFaults(
+  model: ModelDefinition,
+  inputs: readonly TensorInfo[],
+): Generator<SignatureFault> {
+  const code = 'MODEL_INPUT'
+  const [input] = inputs
+  if (input === undefined || inputs.length > 1) {
+    const message = `the model takes ${inputs.length} inputs (${names(inputs)}), the topology gives one`
+    yield {
+      code,
+      message,
+      hint: 'export with all features as columns of one input, float32[N, features]',
+    }
+    return
+  }
+  if (input.name !== model.input) {
+    const message = `the model's input is "${input.name}", the definition says "${model.input}"`
+    yield {
+      code,
+      message,
+      hint: `write input: '${input.name}', or let \`tidemark model types\` write the definition`,
+    }
+  }
+  if (input.type !== 'float32') {
+    const message = `input "${input.name}" is ${input.type ?? 'not a tensor'}, features are float32`
+    yield {
+      code,
+      message,
+      hint: 'export with float32: skl2onnx FloatTensorType, torch model.float()',
+    }
+  }
+  yield* shapeFaults(model, input)
+}
+
+function* shapeFaults(model: ModelDefinition, input: TensorInfo): Generator<SignatureFault> {
+  const code = 'MODEL_INPUT'
+  const shape = `input "${input.name}" has shape ${shapeOf(input)}`
+  const given = model.features.length
+  if (input.shape.length !== 2) {
+    yield {
+      code,
+      message: `${shape}, not [N, ${given}]`,
+      hint: `export with one row an event: [N, ${given}]`,
+    }
+    return
+  }
+  const [rows, columns] = input.shape
+  if (typeof rows === 'number') {
+    yield {
+      code,
+      message: `${shape}: the batch is fixed at ${rows}`,
+      hint: FREE_BATCH.replace('<input>', input.name),
+    }
+  }
+  if (typeof columns === 'number' && columns !== given) {
+    const message = `the model takes ${columns} features, the topology gives ${given}: ${model.features.join(', ')}`
+    yield {
+      code,
+      message,
+      hint: 'is it the file of this model? else train it on these features, in this order',
+    }
+  }
+}
+
+function* outputFaults(
+  model: ModelDefinition,
+  outputs: readonly TensorInfo[],
+): Generator<SignatureFault> {
+  const code = 'MODEL_OUTPUT'
+  const declared = Object.entries(model.outputs)
+  if (declared.length === 0) {
+    yield { code, message: 'no output is declared', hint: `the model gives ${names(outputs)}` }
+  }
+  for (const [name, output] of declared) {
+    const wrong = outputFault(output, outputs)
+    if (wrong === null) continue
+    yield { code, message: `output "${name}": ${wrong.message}`, hint: wrong.hint }
+  }
+  for (const name of namedTwice(model)) {
+    const message = `two scores are named "${name}"`
+    yield { code, message, hint: 'give each column its own name' }
+  }
+}
+
+function outputFault(
+  { tensor, column, columns }: OutputDefinition,
+  outputs: readonly TensorInfo[],
+): Omit<SignatureFault, 'code'> | null {
+  const output = outputs.find((o) => o.name === tensor)
+  const what = `tensor "${tensor}"`
+  if (output === undefined) {
+    const hint = `the model gives ${names(outputs)}${zipMapsAmong(outputs)}`
+    return { message: `${what} is not in the model`, hint }
+  }
+  if (output.type === null) {
+    return { message: `${what} is a list of dictionaries (ZipMap), not a tensor`, hint: ZIPMAP }
+  }
+  if (!SCORE_TYPES.includes(output.type)) {
+    const hint = output.type === 'string' ? LABELS : `a score is one of ${SCORE_TYPES.join(', ')}`
+    return { message: `${what} is ${output.type}`, hint }
+  }
+  const shape = `${what} has shape ${shapeOf(output)}`
+  if (columns === undefined) {
+    if (hasColumn(output, column)) return null
+    const hint = 'columns count from 0; a tensor is [N] (column 0) or [N, columns]'
+    return { message: `${shape} and no column ${column}`, hint }
+  }
+  const width = widthOf(output)
+  if (columns.length > 0 && (width === null || width === columns.length)) return null
+  const has = width === null ? '' : `, ${width} columns`
+  const hint = "name every column, in the tensor's order, or read one: { tensor, column }"
+  return { message: `${shape}${has}; ${columns.length} are named: ${columns.join(', ')}`, hint }
+}
+
+function namedTwice({ outputs }: ModelDefinition): Set<string> {
+  const scores = scoreColumns(outputs).map((c) => c.name)
+  return new Set(scores.filter((name, i) => scores.indexOf(name) !== i))
+}
+
+/** A missing tensor may be one that a ZipMap has turned into dictionaries. */
+function zipMapsAmong(outputs: readonly TensorInfo[]): string {
+  const zipMaps = outputs.filter((o) => o.type === null)
+  if (zipMaps.length === 0) return ''
+  return `; ${names(zipMaps)} is a list of dictionaries (ZipMap), not a tensor: ${ZIPMAP}`
+}
+
+/** Does the column exist, as far as the file says? A trial run checks the rest. */
+function hasColumn(output: TensorInfo, column: number): boolean {
+  const width = widthOf(output) ?? Number.POSITIVE_INFINITY
+  return Number.isInteger(column) && column >= 0 && column < width
+}
+
+function names(tensors: readonly TensorInfo[]): string {
+  return tensors.map((t) => `"${t.name}"`).join(', ') || 'nothing'
+}
+
+function shapeOf({ shape }: TensorInfo): string {
+  return `[${shape.map((d) => (d === '' ? '?' : d)).join(', ')}]`
 }

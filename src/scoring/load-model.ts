@@ -1,48 +1,71 @@
 import { createHash } from 'node:crypto'
 import { refuseIfAny } from '../kernel/errors.ts'
+import type { ScoreStep } from '../topology/definition.ts'
+import type { ModelDefinition } from '../topology/models.ts'
 import { EDITION } from '../trees/edition.ts'
-import { BatchScorer, type Lane } from './batch-scorer.ts'
+import { BatchScorer } from './batch-scorer.ts'
 import { type Candidate, candidateOf, labelOf } from './candidate.ts'
-import { type Golden, readGolden } from './golden.ts'
-import { goldenDifferences } from './golden-check.ts'
-import { chooseLanes, isKnownInline, type LaneChoice, treeLane } from './lanes.ts'
+import { type Golden, goldenDifferences, readGolden } from './golden.ts'
+import { chooseLanes, isKnownInline, type Lane, type LaneChoice, treeLane } from './lanes.ts'
 import { type Proven, proveModel } from './load-gate.ts'
 import { InlineRunner, type MeasuredRunner } from './measured-runner.ts'
 import type { ModelCache } from './model-cache.ts'
-import type { EvaluatorChoice, ModelUse } from './model-use.ts'
+import type { Signature } from './onnx-session.ts'
 import { openInline, openInThread } from './open-model.ts'
 import { readingOf } from './runner.ts'
-import { scoreColumns } from './score-columns.ts'
-import type { Evaluator, Scorer } from './scorer.ts'
-import type { Signature } from './signature.ts'
-import { provenTrees } from './tree-gate.ts'
-import type { TreeRunner } from './tree-runner.ts'
+import { type Scorer, scoreColumns } from './scorer.ts'
+import { provenTrees, type TreeRunner } from './tree-runner.ts'
 import { sampleRows } from './warm-up.ts'
-import { readWeight, type Weight, weighApart } from './weigh-apart.ts'
 
-// The steps in which a model is loaded: read, opened and checked, measured.
+/** `auto`: the worker computes a model from its trees, if that gives the bits of ONNX Runtime. */
+export type EvaluatorChoice = 'auto' | 'onnxruntime'
 
-/** What the operator chose for a model. */
-interface OperatorChoice {
-  /** `null`: the model's own file. */
-  readonly file: string | null
-  readonly evaluator: EvaluatorChoice
-  readonly cache: ModelCache
+export interface ModelUse {
+  /** Unique among the uses that are loaded together. */
+  readonly step: string
+  readonly model: ModelDefinition
+  readonly missing: ScoreStep['missing']
+  readonly latencyBudgetMs: number
+  /**
+   * Does another model score the rows that this one cannot? ONNX Runtime then runs it on another
+   * thread only, and its rows are given up when it hangs. @default false
+   */
+  readonly hasFallback?: boolean
+  /**
+   * Does nothing wait for it? ONNX Runtime then runs it on another thread when nothing else needs
+   * the processor, and a run may take any time. @default false
+   */
+  readonly isBackground?: boolean
+  /** @default the step's name */
+  readonly where?: string
+  /** Does the start go on without this model if it fails? @default false */
+  readonly mayFail?: boolean
 }
 
-/** A model of a step whose file has been read. */
+// The steps of loading a model: read, open and check, measure.
+
+/**
+ * Memory of a session, bytes: a constant, and a factor for the bytes of its file. Upper bounds of the
+ * figures in docs/decisions/models.md, 231.
+ */
+const SESSION_BYTES = 1_500_000
+const FILE_FACTORS = { trees: 48, onnxruntime: 11 }
+
 export interface ReadUse {
   readonly use: ModelUse
   readonly candidate: Candidate
-  /** What computes it; a string: ONNX Runtime does, and why. */
+  /** Computes it; a string says why ONNX Runtime does. */
   readonly trees: TreeRunner | string
-  /** The same for models that run the same bytes in the same way. */
+  /** Equal for models that run the same bytes in the same way. */
   readonly way: string
   readonly choice: Omit<LaneChoice, 'isAlone' | 'openInline' | 'openInThread'>
 }
 
 /** @throws TidemarkError `MODEL_FILE` */
-export async function readUse(use: ModelUse, chosen: OperatorChoice): Promise<ReadUse> {
+export async function readUse(
+  use: ModelUse,
+  chosen: { file: string | null; evaluator: EvaluatorChoice; cache: ModelCache },
+): Promise<ReadUse> {
   const { model, latencyBudgetMs, hasFallback = false, isBackground = false } = use
   const { file, evaluator, cache } = chosen
   const candidate = await candidateOf({ model, where: use.where ?? use.step }, file)
@@ -66,12 +89,11 @@ export async function readUse(use: ModelUse, chosen: OperatorChoice): Promise<Re
   return { use, candidate, trees, way: JSON.stringify(way), choice }
 }
 
-/** `null`: there are none, or they have faults, which are reported when the model is checked. */
+/** `null`: there are none, or they have faults, and the checks will report these. */
 async function readableGolden({ golden, where }: Candidate): Promise<Golden | null> {
   return golden && (await readGolden(golden, where).catch(() => null))
 }
 
-/** A model that has been opened and has passed all checks where it was opened. */
 export interface OpenedUse {
   readonly read: ReadUse
   readonly proven: Proven
@@ -79,7 +101,7 @@ export interface OpenedUse {
 }
 
 /**
- * Opens a model, on this thread only if it is known that it will run there alone, and checks it.
+ * Opens a model and checks it: on this thread only if all its batches are known to run there.
  *
  * @throws Refused · TidemarkError `MODEL_LOAD`
  */
@@ -94,7 +116,6 @@ export async function openUse(read: ReadUse): Promise<OpenedUse> {
   return { read, proven, isInline }
 }
 
-/** Opens a model on the thread that it will have. */
 function threadFor({ isBackground }: ModelUse): typeof openInline {
   return (candidate) => openInThread(candidate, isBackground)
 }
@@ -109,37 +130,23 @@ export async function loadModel(opened: OpenedUse): Promise<LoadedModel> {
   const { candidate, trees, choice } = read
   const { model, found } = candidate
   const { lanes, threads, notes } = await lanesOf(opened)
-  const weight = await weightOf(read)
-  const evaluator: Evaluator =
-    typeof trees === 'string' ? { by: 'onnxruntime', why: trees } : { by: 'trees' }
+  const evaluator =
+    typeof trees === 'string'
+      ? ({ by: 'onnxruntime', why: trees } as const)
+      : ({ by: 'trees' } as const)
+  const sessionBytes = SESSION_BYTES + FILE_FACTORS[evaluator.by] * found.bytes.length
   const identity = {
     name: model.name,
     label: choice.label,
     sha256: found.sha256,
     evaluator,
-    size: { bytes: weight && weight.bytes * lanes.length, threads },
+    size: { bytes: sessionBytes * lanes.length, threads },
     features: model.features.length,
     columns: scoreColumns(model.outputs).length,
     ...(choice.isGuarded && { guardMs: choice.latencyBudgetMs }),
   }
   const scorer = new BatchScorer(identity, lanes)
   return new LoadedModel(scorer, { lanes, notes, signature: proven.signature })
-}
-
-/** What one session takes; `null`: it could not be weighed. */
-async function weightOf({ candidate, trees, choice }: ReadUse): Promise<Weight | null> {
-  const { found, model } = candidate
-  const isTrees = typeof trees !== 'string'
-  try {
-    return await choice.cache.known({
-      kind: 'weights',
-      dependsOn: { model: found.sha256, isTrees, edition: EDITION },
-      read: readWeight,
-      find: () => weighApart({ bytes: found.bytes, reading: model, isTrees }),
-    })
-  } catch {
-    return null
-  }
 }
 
 async function lanesOf({ read, proven, isInline }: OpenedUse) {
@@ -161,14 +168,12 @@ async function lanesOf({ read, proven, isInline }: OpenedUse) {
   }
 }
 
-/** What {@link LoadedModel} needs to know besides its scorer. */
 interface Loaded {
   readonly lanes: readonly Lane[]
   readonly notes: readonly string[]
   readonly signature: Signature
 }
 
-/** A model that has been loaded, for all steps that run the same bytes in the same way. */
 export class LoadedModel {
   readonly scorer: Scorer
   readonly #loaded: Loaded
@@ -178,16 +183,13 @@ export class LoadedModel {
     this.#loaded = loaded
   }
 
-  /** Warnings about how it runs. */
   get notes(): readonly string[] {
     return this.#loaded.notes
   }
 
   /**
-   * Checks the model against the definition and the golden rows of one step, in each of its lanes,
-   * since trees, another thread, sorted rows or single rows might change the scores.
-   *
-   * @throws Refused
+   * Checks the model for one more step in each lane: trees, another thread, sorted or single rows
+   * might change the scores. @throws Refused
    */
   async shareWith(read: ReadUse): Promise<{ scorer: Scorer; notes: readonly string[] }> {
     const { candidate, choice, use } = read
@@ -207,7 +209,6 @@ export class LoadedModel {
   }
 }
 
-/** The same scorer under another name. */
 function named(scorer: Scorer, name: string, label: string): Scorer {
   const { sha256, evaluator, size } = scorer
   return {

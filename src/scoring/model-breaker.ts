@@ -1,37 +1,28 @@
-import type { Scorer } from './scorer.ts'
-
-/** Rows in a row that could not be scored, until a model gets no more ... */
+/** So many rows in a row without a score open the breaker … */
 const MOST_FAILURES = 64
-/** ... or fewer, if they came over this time, ms. */
+/** … or fewer of them over at least this time, ms. */
 const FEW_FAILURES = 5
 const OVER_MS = 10_000
-/** How long it gets none, ms: doubled each time until the longest. */
+/** How long a model gets no rows, ms: doubled each time until the longest. */
 const FIRST_MS = 1_000
 const LONGEST_MS = 30_000
 
 /**
- * Keeps rows from a model that fails: after some rows in a row that it could not score, it gets none
- * for a while, and then a batch on trial (a circuit breaker: Nygard, "Release It!"). Rows are counted
- * and not batches, because a batch is a single row where few come, and may be a bad one. A batch of
- * which it could score any row is no failure.
+ * Gives a failing model no rows for a while, then a batch on trial (a circuit breaker: Nygard,
+ * "Release It!"). Rows count and not batches, because a batch may be a single bad row. A batch with
+ * any score is no failure.
  */
 export class ModelBreaker {
   readonly #nowMs: () => number
   #failures = 0
   #firstFailureMs = 0
   #openForMs = FIRST_MS
-  /** When it may be tried; `null`: it gets every batch. */
+  /** When the model is tried again; `null`: it gets every batch. */
   #tryAtMs: number | null = null
   #isTrying = false
 
-  /** @param nowMs time that only goes forward, ms */
   constructor(nowMs: () => number) {
     this.#nowMs = nowMs
-  }
-
-  /** Does the model get no batches? */
-  get isOpen(): boolean {
-    return this.#tryAtMs !== null
   }
 
   /**
@@ -44,7 +35,6 @@ export class ModelBreaker {
     return true
   }
 
-  /** The model has scored at least one row of a batch. */
   succeeded(): void {
     this.#failures = 0
     this.#openForMs = FIRST_MS
@@ -52,7 +42,6 @@ export class ModelBreaker {
     this.#isTrying = false
   }
 
-  /** The model could not score any of the rows of a batch. */
   failed(rows: number): void {
     const nowMs = this.#nowMs()
     if (this.#failures === 0) this.#firstFailureMs = nowMs
@@ -66,24 +55,5 @@ export class ModelBreaker {
   #isFailing(nowMs: number): boolean {
     if (this.#failures >= MOST_FAILURES) return true
     return this.#failures >= FEW_FAILURES && nowMs - this.#firstFailureMs >= OVER_MS
-  }
-}
-
-/** The breaker of each model, made when it is first needed. */
-export class ModelBreakers {
-  readonly #nowMs: () => number
-  readonly #breakers = new Map<Scorer, ModelBreaker>()
-
-  /** @param nowMs time that only goes forward, ms */
-  constructor(nowMs: () => number) {
-    this.#nowMs = nowMs
-  }
-
-  of(scorer: Scorer): ModelBreaker {
-    const known = this.#breakers.get(scorer)
-    if (known !== undefined) return known
-    const breaker = new ModelBreaker(this.#nowMs)
-    this.#breakers.set(scorer, breaker)
-    return breaker
   }
 }

@@ -5,38 +5,36 @@ import { dirname, isAbsolute, join } from 'node:path'
 import { makeFolder } from '../kernel/node.ts'
 import { onnxRuntimeVersion } from './onnx-session.ts'
 
-/** A property of a model that takes time to determine and can be cached. */
 export interface Finding<T> {
-  /** Name of the folder that holds findings of this kind. */
-  readonly kind: 'trees' | 'costs' | 'row-orders' | 'weights'
-  /** What it depends on besides this machine and ONNX Runtime version. Must survive JSON. */
+  /** Name of their folder. */
+  readonly kind: 'trees' | 'costs' | 'row-orders'
+  /** All it depends on besides this machine and ONNX Runtime's version; survives JSON. */
   readonly dependsOn: object
-  /** Validates a cached value; `null`: it is not valid. */
+  /** @returns `null` if it is not valid */
   read(kept: unknown): T | null
-  /** Determines it when it is not cached. */
   find(): Promise<T>
   /** @default every finding is */
   isWorthKeeping?(found: T): boolean
 }
 
 /**
- * Caches findings about models across starts: one small file for each finding, named by a hash of
- * everything that it depends on.
+ * Caches findings about models across starts: a small file each, named by a hash of all that the
+ * finding depends on.
  */
 export class ModelCache {
   readonly #folder: string | null
-  /** Findings that could not be written to a file, by kind and name. */
+  /** Findings that could not be written, by kind and name. */
   readonly #memory = new Map<string, unknown>()
-  /** Findings that are being determined, by kind and name. */
+  /** Findings under way, by kind and name. */
   readonly #underWay = new Map<string, Promise<unknown>>()
-  #machine: Machine | null = null
+  #machine: object | null = null
 
   /** @param folder `null`: findings are kept in memory only */
   constructor(folder: string | null) {
     this.#folder = folder
   }
 
-  /** The cached finding, or else a new one, which is then cached. @throws what `find` throws */
+  /** The cached finding, or a new one, which is then cached. @throws what `find` throws */
   async known<T>(finding: Finding<T>): Promise<T> {
     const place = this.#placeOf(finding)
     // Models with the same bytes are loaded side by side.
@@ -47,7 +45,6 @@ export class ModelCache {
     return result
   }
 
-  /** The cached finding; `null`: there is none. */
   async kept<T>(finding: Pick<Finding<T>, 'kind' | 'dependsOn' | 'read'>): Promise<T | null> {
     return finding.read(await this.#contentOf(this.#placeOf(finding)))
   }
@@ -73,7 +70,7 @@ export class ModelCache {
     }
   }
 
-  /** Writes the file atomically: another process may be reading it. */
+  /** Writes the file atomically, because another process may be reading it. */
   async #keep(place: string, found: unknown): Promise<void> {
     try {
       if (this.#folder === null) throw new Error('there is no folder')
@@ -94,7 +91,6 @@ export class ModelCache {
   }
 }
 
-/** A cache in the user's cache folder, or in memory if the user has none. */
 export function usersModelCache(): ModelCache {
   return new ModelCache(usersFolder())
 }
@@ -108,30 +104,16 @@ function usersFolder(): string | null {
   }
 }
 
-/** What every finding depends on. */
-interface Machine {
-  readonly onnxRuntime: string
-  readonly platform: string
-  readonly architecture: string
-  readonly processor: string | undefined
-  readonly cLibrary: string
-}
-
-function thisMachine(): Machine {
+function thisMachine() {
   const { platform, arch: architecture } = process
   const processor = cpus()[0]?.model
-  return {
-    onnxRuntime: onnxRuntimeVersion(),
-    platform,
-    architecture,
-    processor,
-    cLibrary: cLibrary(),
-  }
+  const onnxRuntime = onnxRuntimeVersion()
+  return { onnxRuntime, platform, architecture, processor, cLibrary: cLibrary() }
 }
 
 /**
- * The C library, which determines the last bits of exp. glibc reports its version; of others only
- * the platform is known.
+ * The C library, which determines the last bits of exp; of others than glibc only the platform is
+ * known.
  */
 function cLibrary(): string {
   const { header } = process.report.getReport() as { header?: { glibcVersionRuntime?: string } }

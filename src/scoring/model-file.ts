@@ -1,41 +1,34 @@
-import { basename } from 'node:path'
+import { basename, dirname, relative, sep } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { Refused, type TidemarkError } from '../kernel/errors.ts'
-import type { ModelDefinition } from '../topology/models.ts'
-import type { Candidate } from './candidate.ts'
+import { Refused, TidemarkError } from '../kernel/errors.ts'
+import { type ModelDefinition, measureOf, type StatedAccuracy } from '../topology/models.ts'
+import { type Candidate, readModel } from './candidate.ts'
 import { type Golden, readGolden } from './golden.ts'
 import { proveModel } from './load-gate.ts'
-import { readModel } from './model-bytes.ts'
 import { SCORE_TYPES, type TensorInfo } from './onnx-session.ts'
 import { loadSession, openInline } from './open-model.ts'
 
-/** Where each score is found in the model's outputs. */
 export type Outputs = ModelDefinition['outputs']
 
-/** What is known about a model file; plain data. */
+/** The content of a model file; plain data. */
 export interface Inspection {
-  /** As passed in. */
   readonly file: string
   readonly goldenFile: string | null
   readonly bytes: number
-  /** Lower-case hex. */
   readonly sha256: string
   readonly inputs: readonly TensorInfo[]
   readonly outputs: readonly TensorInfo[]
-  /** From the golden file; `null` without one. */
+  /** `null` without a golden file. */
   readonly features: readonly string[] | null
-  /** See {@link suggestOutputs}. */
   readonly suggested: Outputs
-  /** The faults for which a topology with the suggested outputs would refuse it. */
+  /** Why a topology with the suggested outputs would refuse the model. */
   readonly problems: readonly TidemarkError[]
 }
 
 /**
- * Checks a model as the start of a topology would, but without a topology: with the features of the
- * golden file and the suggested outputs.
- *
- * @throws TidemarkError `MODEL_FILE`, `MODEL_LOAD`, and `MODEL_GOLDEN` when the golden file cannot
- * be read
+ * Checks a model as a start would, with the golden file's features and the suggested outputs.
+ * @throws TidemarkError `MODEL_FILE`, `MODEL_LOAD`, and `MODEL_GOLDEN` for an unreadable golden
+ * file
  */
 export async function inspectModel(file: string, goldenFile?: string): Promise<Inspection> {
   const found = await readModel(pathToFileURL(file), file)
@@ -60,7 +53,7 @@ export async function inspectModel(file: string, goldenFile?: string): Promise<I
   return { ...inspection, problems: await problemsOf(candidate) }
 }
 
-/** The definition that a model was checked with: features without names are `f0`, `f1`, …. */
+/** The definition that a model was checked with; features without names are `f0`, `f1`, …. */
 export function definitionOf({
   file,
   goldenFile,
@@ -83,10 +76,9 @@ export function definitionOf({
 }
 
 /**
- * The scores that a model probably returns, each named after its tensor. [N] and [N, 1] are one
- * number; the columns of [N, n] are named as in the golden scores, otherwise `c0`, `c1`, …. The
- * tensors are those that the golden scores name; otherwise all float tensors; otherwise, when there
- * are only integer tensors, the first.
+ * The scores that a model probably returns, named after their tensors: those in the golden scores;
+ * otherwise all float tensors; otherwise the first integer tensor. [N] and [N, 1] are one number;
+ * the columns of [N, n] have the golden names, otherwise `c0`, `c1`, ….
  */
 export function suggestOutputs(outputs: readonly TensorInfo[], golden: Golden | null): Outputs {
   const readable = outputs.filter((o) => o.type !== null && SCORE_TYPES.includes(o.type))
@@ -103,10 +95,7 @@ function suggestOutput({ name, shape }: TensorInfo, golden: Golden | null): Outp
   return { tensor: name, columns: columns?.length === width ? columns : placeholders('c', width) }
 }
 
-/**
- * The columns of an output that the golden scores name; empty when it is one number; `null` when
- * they do not name it.
- */
+/** Names in the golden file; empty: the output is one number; `null`: the file does not have it. */
 function goldenColumns(output: string, golden: Golden | null): string[] | null {
   if (golden?.outputs.of !== 'scores') return null
   const names = [...(golden.outputs.rows[0]?.keys() ?? [])]
@@ -115,10 +104,10 @@ function goldenColumns(output: string, golden: Golden | null): string[] | null {
   return columns.map((name) => name.slice(output.length + 1))
 }
 
-/** Outputs that are not tensors, declared so that the checks say how to export without them. */
+/** The outputs that are not tensors, declared so that the checks say how to export without them. */
 function unreadable(outputs: readonly TensorInfo[]): Outputs {
-  const broken = outputs.filter((o) => o.type === null)
-  return Object.fromEntries(broken.map(({ name }) => [name, { tensor: name, column: 0 }]))
+  const others = outputs.filter((o) => o.type === null)
+  return Object.fromEntries(others.map(({ name }) => [name, { tensor: name, column: 0 }]))
 }
 
 function columnsOf(input: TensorInfo | undefined): number {
@@ -139,4 +128,154 @@ async function problemsOf(candidate: Candidate): Promise<readonly TidemarkError[
     if (error instanceof Refused) return error.faults
     throw error
   }
+}
+
+interface SourceChoice {
+  readonly name: string
+  readonly version: string
+  /** @default the golden file's */
+  readonly features?: readonly string[]
+  /** The URLs of the written file are relative to it. @default the model file's */
+  readonly folder?: string
+  readonly accuracy?: StatedAccuracy
+}
+
+const LINE = 100
+
+/**
+ * The text of a `.model.ts`.
+ * @throws TidemarkError `CONFIG_INVALID` when the features have no names, or another number than
+ * the model takes · `MODEL_OUTPUT` when no output can be a score
+ */
+export function modelSource(inspection: Inspection, choice: SourceChoice): string {
+  const { file, goldenFile, sha256, inputs, suggested } = inspection
+  if (Object.keys(suggested).length === 0) {
+    throw new TidemarkError('MODEL_OUTPUT', 'no output of the model can be a score', {
+      where: file,
+      hint: inspection.problems[0]?.hint ?? 'a score is a tensor of numbers, [N] or [N, columns]',
+    })
+  }
+  const folder = choice.folder ?? dirname(file)
+  const model: Source = {
+    name: quoted(choice.name),
+    version: quoted(choice.version),
+    file: urlOf(file, folder),
+    sha256: quoted(sha256),
+    input: quoted(inputs[0]?.name ?? ''),
+    features: featuresOf(inspection, choice).map(quoted),
+    outputs: outputsOf(suggested),
+    ...(goldenFile === null ? {} : { golden: urlOf(goldenFile, folder) }),
+    ...(choice.accuracy === undefined ? {} : { accuracy: accuracySource(choice.accuracy) }),
+  }
+  return `${headOf(inspection)}
+import { onnxModel } from 'tidemark'
+
+export const ${camelCase(choice.name)} = onnxModel(${broken(model, '')})
+`
+}
+
+/** The text of a stated accuracy: `{ auc: 0.93, rows: 20_000 }`. */
+export function accuracySource(accuracy: StatedAccuracy): string {
+  const { measure, value } = measureOf(accuracy)
+  const rows = String(accuracy.rows).replace(/\B(?=(\d{3})+$)/g, '_')
+  return `{ ${measure}: ${value}, rows: ${rows} }`
+}
+
+function headOf({ file, goldenFile, suggested }: Inspection): string {
+  const golden = goldenFile === null ? '' : ` --golden ${goldenFile}`
+  const madeUp = Object.values(suggested).some((output) => output.columns?.[0] === 'c0')
+  const yours = madeUp
+    ? 'name the columns c0, c1, …, state accuracy, and edit nothing else'
+    : 'state accuracy, and edit nothing else'
+  return `// Written by \`tidemark model types ${file}${golden}\`; ${yours}.`
+}
+
+function featuresOf(
+  { file, inputs, features }: Inspection,
+  choice: SourceChoice,
+): readonly string[] {
+  const names = choice.features ?? features
+  if (names === null) {
+    throw new TidemarkError('CONFIG_INVALID', 'the names of the features are not in a model file', {
+      where: file,
+      hint: 'give a golden file, --golden FILE, or the names in the order of the columns, --features a,b,c',
+    })
+  }
+  const columns = inputs[0]?.shape[1]
+  if (typeof columns === 'number' && columns !== names.length) {
+    throw new TidemarkError(
+      'CONFIG_INVALID',
+      `${names.length} features are named, the model takes ${columns}`,
+      { where: file, hint: `named: ${names.join(', ')}` },
+    )
+  }
+  return names
+}
+
+function outputsOf(outputs: Outputs): Source {
+  return Object.fromEntries(
+    Object.entries(outputs).map(([name, { tensor, column, columns }]): [string, Source] => [
+      name,
+      columns === undefined
+        ? { tensor: quoted(tensor), column: String(column) }
+        : { tensor: quoted(tensor), columns: columns.map(quoted) },
+    ]),
+  )
+}
+
+/** An expression's text, or a list or object of such texts. */
+type Source = string | readonly Source[] | { readonly [property: string]: Source }
+
+/** One line if it fits behind `before`, otherwise one item a line, as the formatter does. */
+function written(source: Source, before: string): string {
+  const line = flat(source)
+  if (typeof source === 'string' || before.length + line.length + 1 <= LINE) return line
+  return broken(source, /^ */.exec(before)?.[0] ?? '')
+}
+
+function flat(source: Source): string {
+  if (typeof source === 'string') return source
+  if (isList(source)) return `[${source.map(flat).join(', ')}]`
+  const properties = Object.entries(source).map(
+    ([name, of]) => `${propertyName(name)}: ${flat(of)}`,
+  )
+  return `{ ${properties.join(', ')} }`
+}
+
+function broken(source: Exclude<Source, string>, indent: string): string {
+  const inner = `${indent}  `
+  if (isList(source)) {
+    return `[\n${source.map((item) => `${inner}${written(item, inner)},\n`).join('')}${indent}]`
+  }
+  const properties = Object.entries(source).map(([name, of]) => {
+    const start = `${inner}${propertyName(name)}: `
+    return `${start}${written(of, start)},\n`
+  })
+  return `{\n${properties.join('')}${indent}}`
+}
+
+function isList(source: Exclude<Source, string>): source is readonly Source[] {
+  return Array.isArray(source)
+}
+
+function urlOf(file: string, folder: string): string {
+  const path = relative(folder, file).split(sep).join('/')
+  return `new URL(${quoted(path.startsWith('.') ? path : `./${path}`)}, import.meta.url)`
+}
+
+function quoted(text: string): string {
+  const escaped = JSON.stringify(text).slice(1, -1).replaceAll('\\"', '"').replaceAll("'", "\\'")
+  return `'${escaped}'`
+}
+
+function propertyName(name: string): string {
+  return /^[A-Za-z_$][\w$]*$/.test(name) ? name : quoted(name)
+}
+
+function camelCase(name: string): string {
+  const words = name.split(/[^A-Za-z0-9]+/).filter((word) => word !== '')
+  const joined = words
+    .map((word, i) => (i === 0 ? word : `${word[0]?.toUpperCase()}${word.slice(1)}`))
+    .join('')
+  return /^\d/.test(joined) ? `model${joined}` : joined
 }

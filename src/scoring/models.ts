@@ -1,49 +1,47 @@
-import { Refused, TidemarkError } from '../kernel/errors.ts'
+import { Refused, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
+import type { ModelDefinition } from '../topology/models.ts'
 import {
+  type EvaluatorChoice,
   type LoadedModel,
   loadModel,
+  type ModelUse,
   type OpenedUse,
   openUse,
   type ReadUse,
   readUse,
 } from './load-model.ts'
 import { type ModelCache, usersModelCache } from './model-cache.ts'
-import type { EvaluatorChoice, ModelUse } from './model-use.ts'
 import type { Scorer } from './scorer.ts'
 
-/** Settings for all models that are loaded together. */
-export interface LoadOptions {
+interface LoadOptions {
   /** @default 'auto' */
   readonly evaluator?: EvaluatorChoice
-  /** Findings of earlier starts. @default the user's cache */
+  /** @default the user's cache */
   readonly cache?: ModelCache
-  /** The most memory for all models together, bytes. @default +Infinity */
+  /** @default +Infinity */
   readonly maxBytes?: number
-  /** What other models take of it already, bytes. @default 0 */
+  /** Memory of other models, bytes. @default 0 */
   readonly takenBytes?: number
 }
 
-/** The result of {@link loadScorers}. */
 export interface LoadedScorers {
   /** By step; empty when there are faults. */
   readonly scorers: ReadonlyMap<string, Scorer>
   readonly faults: TidemarkError[]
-  /** By step, the faults of the models that may fail. */
+  /** The faults of models that may fail, by step. */
   readonly failed: ReadonlyMap<string, readonly TidemarkError[]>
-  /** Warnings that do not stop the start. */
   readonly notes: string[]
-  /** What the models take together, bytes. */
   readonly bytes: number
 }
 
 /**
- * Loads and checks the models of all steps: opens all of them side by side, each on the thread on
- * which it will run, and then measures one after the other, so that each is undisturbed. Steps that
- * run the same bytes in the same way share sessions and batches. `chosen`: files that the operator
- * uses instead of a model's own, by model name.
+ * Loads and checks the models of all steps. All are opened side by side, each on the thread on
+ * which it will run, and then measured one after the other, undisturbed. Steps that run the same
+ * bytes in the same way share sessions and batches. `chosen`: files that the operator uses, by
+ * model name.
  *
  * Returns the faults of all models at once: `MODEL_*`, and `CONFIG_INVALID` for a chosen name that
- * no step uses. If there is any fault, no model stays loaded.
+ * no step uses. After a fault, no model stays loaded.
  */
 export async function loadScorers(
   uses: readonly ModelUse[],
@@ -94,7 +92,6 @@ export async function loadScorers(
   return { scorers: new Map(), faults: all, failed, notes: [], bytes: 0 }
 }
 
-/** `MODEL_LIMIT` with what each model takes. */
 function sizeFaults(
   loaded: readonly LoadedModel[],
   { maxBytes = Number.POSITIVE_INFINITY, takenBytes = 0 }: LoadOptions,
@@ -102,7 +99,7 @@ function sizeFaults(
   const all = takenBytes + bytesOf(loaded)
   if (all <= maxBytes) return []
   const others = takenBytes > 0 ? [`others ${megabytes(takenBytes)}`] : []
-  const own = loaded.map(({ scorer }) => `${scorer.label} ${megabytes(scorer.size.bytes ?? 0)}`)
+  const own = loaded.map(({ scorer }) => `${scorer.label} ${megabytes(scorer.size.bytes)}`)
   const each = [...others, ...own]
   const message = `the models take ${megabytes(all)}, the limit is ${megabytes(maxBytes)}: ${each.join(', ')}`
   const hint = 'raise --max-model-mb, or use smaller models'
@@ -110,10 +107,9 @@ function sizeFaults(
 }
 
 function bytesOf(loaded: readonly LoadedModel[]): number {
-  return loaded.reduce((sum, { scorer }) => sum + (scorer.size.bytes ?? 0), 0)
+  return loaded.reduce((sum, { scorer }) => sum + scorer.size.bytes, 0)
 }
 
-/** Groups those that run in the same way. */
 function alike(read: readonly (ReadUse | null)[]): ReadUse[][] {
   const groups = new Map<string, ReadUse[]>()
   for (const one of read) {
@@ -137,11 +133,9 @@ async function openOne(
   return null
 }
 
-/** Collects the faults of each step. */
 class Faults {
   readonly #found = new Map<ModelUse, readonly TidemarkError[]>()
 
-  /** The result; `null`: there were faults. */
   async of<T>(use: ModelUse, work: () => Promise<T>): Promise<T | null> {
     try {
       return await work()
@@ -151,7 +145,6 @@ class Faults {
     }
   }
 
-  /** What one has failed on concerns those that run in the same way. */
   share(of: ModelUse, same: readonly ReadUse[]): void {
     for (const { use } of same) this.#found.set(use, this.by(of))
   }
@@ -160,7 +153,6 @@ class Faults {
     return this.#found.get(use) ?? []
   }
 
-  /** Of those that have some, by step. */
   inSteps(uses: readonly ModelUse[]): ReadonlyMap<string, readonly TidemarkError[]> {
     const some = uses.filter((use) => this.#found.has(use))
     return new Map(some.map((use) => [use.step, this.by(use)]))
@@ -188,4 +180,23 @@ function faultsOf(error: unknown): readonly TidemarkError[] {
 
 function megabytes(bytes: number): string {
   return `${Math.round(bytes / 100_000) / 10} MB`
+}
+
+export interface SingleOptions {
+  readonly evaluator: EvaluatorChoice
+  readonly latencyBudgetMs: number
+}
+
+/**
+ * Loads a model without a topology as a worker would. Features may be missing.
+ * @throws Refused with the faults for which a worker would refuse it
+ */
+export async function loadSingle(
+  model: ModelDefinition,
+  { evaluator, latencyBudgetMs }: SingleOptions,
+): Promise<{ scorer: Scorer; notes: readonly string[] }> {
+  const use = { step: model.name, model, missing: 'nan', latencyBudgetMs } as const
+  const { scorers, faults, notes } = await loadScorers([use], new Map(), { evaluator })
+  refuseIfAny(faults)
+  return { scorer: scorers.get(model.name) as Scorer, notes }
 }

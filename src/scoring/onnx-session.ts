@@ -1,28 +1,37 @@
 import { createRequire } from 'node:module'
 import type { InferenceSession, Tensor } from 'onnxruntime-node'
 
-/** An input or output of a model. */
 export interface TensorInfo {
   readonly name: string
-  /** `float32`, `int64`, …; `null`: not a tensor (a ZipMap's list of dictionaries). */
+  /** `float32`, `int64`, …; `null`: not a tensor but a ZipMap's list of dictionaries. */
   readonly type: string | null
-  /** A number is a fixed size, a string a free one. Empty when the file does not say. */
+  /** A number is a fixed size, a string a free one. Empty: the file does not say. */
   readonly shape: readonly (number | string)[]
 }
 
-/** The element types that can be read as scores. */
+export interface Signature {
+  readonly inputs: readonly TensorInfo[]
+  readonly outputs: readonly TensorInfo[]
+}
+
 export const SCORE_TYPES: readonly string[] = ['float32', 'float64', 'int32', 'int64', 'bool']
 
-/** The content of an output. */
+/**
+ * How many columns a tensor has; `null`: the file does not say; 0: it has more than two dimensions.
+ */
+export function widthOf({ shape }: TensorInfo): number | null {
+  if (shape.length > 2) return 0
+  const columns = shape.length === 1 ? 1 : shape[1]
+  return typeof columns === 'number' ? columns : null
+}
+
 export interface OutputTensor {
   readonly dims: readonly number[]
   /** A bool is 0 or 1 in a Uint8Array. */
   readonly data: Float32Array | Float64Array | Int32Array | BigInt64Array | Uint8Array
 }
 
-/** The rows of one run. */
-export interface Feed {
-  /** Name of the input tensor. */
+interface SessionInput {
   readonly input: string
   /** Row-major float32[count, columns], of exactly that length; not on a SharedArrayBuffer. */
   readonly rows: Float32Array
@@ -31,26 +40,25 @@ export interface Feed {
 
 /**
  * One thread, so that a row returns the same bits in any batch; parallelism comes from more
- * sessions. ONNX Runtime would look for external data in the working directory, where the sha256
- * does not cover it, so it is pointed to where no file can be.
+ * sessions. External data would not be covered by the sha256, so its folder is where no file can
+ * be.
  */
 const OPTIONS: InferenceSession.SessionOptions = {
   intraOpNumThreads: 1,
   interOpNumThreads: 1,
-  // Log fatal errors only: other errors are thrown anyway, and may contain values of a row.
+  // Fatal errors only: others are thrown anyway, and may contain values of a row.
   logSeverityLevel: 4,
   extra: { session: { model_external_initializers_file_folder_path: '/dev/null' } },
 }
 
 type Runtime = typeof import('onnxruntime-node')
 
-/** The installed version of onnxruntime-node; does not load it. */
 export function onnxRuntimeVersion(): string {
   const require = createRequire(import.meta.url)
   return (require('onnxruntime-node/package.json') as { version: string }).version
 }
 
-/** A model in ONNX Runtime. `run` blocks the thread it is called on. */
+/** A model in ONNX Runtime. `run` blocks its thread. */
 export class OnnxSession {
   readonly inputs: readonly TensorInfo[]
   readonly outputs: readonly TensorInfo[]
@@ -71,11 +79,14 @@ export class OnnxSession {
   }
 
   /**
-   * Runs the model for the outputs named in `fetch`; others, tensor or not, are ignored.
+   * Runs the model for the outputs in `fetch`.
    *
    * @throws Error with ONNX Runtime's message; the whole batch has then failed
    */
-  async run(feed: Feed, fetch: readonly string[]): Promise<ReadonlyMap<string, OutputTensor>> {
+  async run(
+    feed: SessionInput,
+    fetch: readonly string[],
+  ): Promise<ReadonlyMap<string, OutputTensor>> {
     const dims = [feed.count, feed.rows.length / feed.count]
     const feeds = { [feed.input]: new this.#runtime.Tensor('float32', feed.rows, dims) }
     const fetched = await this.#session.run(feeds, fetch)
@@ -87,17 +98,14 @@ export class OnnxSession {
     )
   }
 
-  /** Frees the model. A run in flight would be rejected. */
   async release(): Promise<void> {
     await this.#session.release()
   }
 }
 
 /**
- * Loads it lazily: a worker that computes all its models by their trees saves 40 MB.
- *
- * ONNX Runtime sends telemetry to Microsoft unless its process's environment says no when it is
- * loaded. A value of the user's stays.
+ * Loads ONNX Runtime when it is first needed: a worker with tree models alone saves 40 MB. It sends
+ * telemetry to Microsoft unless the environment says no at this moment.
  */
 async function loadRuntime(): Promise<Runtime> {
   process.env['ORT_DISABLE_TELEMETRY'] ??= '1'

@@ -1,23 +1,16 @@
 import { messageOf, TidemarkError } from '../kernel/errors.ts'
-import { type Candidate, labelOf } from './candidate.ts'
+import { type Candidate, labelOf, type ModelBytes, shown } from './candidate.ts'
 import { InlineRunner, type MeasuredRunner } from './measured-runner.ts'
-import { type ModelBytes, refusedModel } from './model-bytes.ts'
-import { OnnxSession } from './onnx-session.ts'
+import { OnnxSession, type Signature } from './onnx-session.ts'
 import { readingOf, SessionRunner } from './runner.ts'
-import type { Signature } from './signature.ts'
 import { ModelRefused, ThreadRunner } from './thread-runner.ts'
 
-/** A model that can be run, and the inputs and outputs that its file declares. */
 export interface OpenedModel {
   readonly runner: MeasuredRunner
   readonly signature: Signature
 }
 
-/**
- * Loads a model file into ONNX Runtime, on this thread.
- *
- * @throws TidemarkError `MODEL_LOAD` with what is probably wrong with the file
- */
+/** @throws TidemarkError `MODEL_LOAD` */
 export async function loadSession(found: ModelBytes, where: string): Promise<OnnxSession> {
   try {
     return await OnnxSession.load(found.bytes)
@@ -26,7 +19,7 @@ export async function loadSession(found: ModelBytes, where: string): Promise<Onn
   }
 }
 
-/** Opens a model in ONNX Runtime, on this thread. @throws TidemarkError `MODEL_LOAD` */
+/** @throws TidemarkError `MODEL_LOAD` */
 export async function openInline({ model, found, where }: Candidate): Promise<OpenedModel> {
   const session = await loadSession(found, where)
   const runner = new InlineRunner(new SessionRunner(session, readingOf(model)))
@@ -34,9 +27,7 @@ export async function openInline({ model, found, where }: Candidate): Promise<Op
 }
 
 /**
- * Opens a model in ONNX Runtime, on a thread of its own.
- *
- * @param isBackground whether it runs when nothing else needs the processor
+ * @param isBackground does it run only when nothing else needs the processor?
  * @throws TidemarkError `MODEL_LOAD`
  */
 export async function openInThread(
@@ -53,5 +44,80 @@ export async function openInThread(
     const message = `${labelOf(candidate)}: its scoring thread did not start: ${messageOf(cause)}`
     const hint = 'is the package built and complete? the thread loads dist/scoring/scorer-thread.js'
     throw new TidemarkError('MODEL_LOAD', message, { where, hint, cause })
+  }
+}
+
+function refusedModel({ file, bytes }: ModelBytes, where: string, cause: unknown): TidemarkError {
+  const { what, hint } = diagnose(bytes, messageOf(cause))
+  const message = `${shown(file)} (${bytes.length} bytes) ${what}`
+  return new TidemarkError('MODEL_LOAD', message, { where, hint, cause })
+}
+
+interface Diagnosis {
+  readonly what: string
+  readonly hint: string
+}
+
+const WHOLE_FILE =
+  'half a file, or another kind of file? copy it again and compare its size and sha256'
+
+/** Error messages of ONNX Runtime 1.30 and what they mean. */
+const DIAGNOSES: readonly {
+  readonly pattern: RegExp
+  readonly of: (found: RegExpExecArray) => Diagnosis
+}[] = [
+  {
+    pattern: /protobuf parsing failed/i,
+    of: () => ({ what: 'is not a whole ONNX file', hint: WHOLE_FILE }),
+  },
+  {
+    pattern: /Opset (\d+) is under development[^]*domain (\S+) is till opset (\d+)/,
+    of: ([, asked, domain, newest]) => ({
+      what: `needs opset ${asked} of ${domain}; this ONNX Runtime knows up to ${newest}`,
+      hint: `export with a lower opset: target_opset=${newest} or less (torch: opset_version)`,
+    }),
+  },
+  {
+    pattern: /IR version:? ?(\d+)[^]*version:? ?(\d+)/i,
+    of: ([, asked, newest]) => ({
+      what: `has IR version ${asked}; this ONNX Runtime reads up to ${newest}`,
+      hint: `set model.ir_version to ${newest} or less before saving, or export with an older onnx package`,
+    }),
+  },
+  {
+    pattern: /external data/i,
+    of: () => ({
+      what: 'keeps weights in a second file',
+      hint: 'save one file: onnx.save(onnx.load(path), path), or torch.onnx.export(..., external_data=False)',
+    }),
+  },
+  {
+    pattern: /(\S+) is not a registered function\/op/,
+    of: ([, operator]) => ({
+      what: `uses the operator ${operator}, which ONNX Runtime does not have`,
+      hint: 'export with standard operators only (domains ai.onnx, ai.onnx.ml and com.microsoft)',
+    }),
+  },
+]
+
+/** The C++ file, line and function at the head of some messages. */
+const SOURCE_PLACE = /^\/\S+:\d+ [^]*?\) (?=[A-Z])/
+
+function diagnose(bytes: Buffer, message: string): Diagnosis {
+  if (bytes.length === 0) return { what: 'is empty', hint: WHOLE_FILE }
+  if (bytes.subarray(0, 40).toString('latin1').startsWith('version https://git-lfs')) {
+    return {
+      what: 'is a Git LFS pointer, not the model',
+      hint: 'fetch the file itself: git lfs pull',
+    }
+  }
+  for (const { pattern, of } of DIAGNOSES) {
+    const found = pattern.exec(message)
+    if (found !== null) return of(found)
+  }
+  const plain = message.replace(SOURCE_PLACE, '').trim()
+  return {
+    what: `is refused by ONNX Runtime: ${plain}`,
+    hint: 'check it with onnx.checker.check_model(path) and export it again',
   }
 }

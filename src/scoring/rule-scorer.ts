@@ -5,14 +5,10 @@ import type { RuleDefinition } from '../topology/models.ts'
 import { nameOf } from '../topology/schema.ts'
 import { NO_ROWS, type Scorer } from './scorer.ts'
 
-/** The largest batch of a rule: it runs on the calling thread. */
 const ROWS = 2_048
 
 /**
- * The scorer of a model that is a function of the author's. A row on which it throws, or for which
- * an output is not a number, has failed.
- *
- * @param name as the score step names it
+ * The scorer of an author's function. A row fails when it throws, or an output is no number.
  * @param features the names of the columns of its rows
  */
 export function ruleScorer(
@@ -55,13 +51,12 @@ export function ruleScorer(
   }
 }
 
-/** @throws TypeError */
 function numberOf(value: unknown, output: string): number {
   if (typeof value === 'number') return value
   throw new TypeError(`it gave no number "${output}"`)
 }
 
-/** Names what was thrown, never its text, which may contain features. */
+/** An error that names what was thrown, never its text, which may contain features. */
 function failure(rule: string, cause: unknown): TidemarkError {
   return new TidemarkError('SCORE_FAILED', `${rule} threw ${nameOf(cause)}`, { cause })
 }

@@ -1,50 +1,44 @@
 import type { ModelDefinition } from '../topology/models.ts'
-import type { OnnxSession, OutputTensor } from './onnx-session.ts'
-import { type ScoreColumn, scoreColumns } from './score-columns.ts'
-import { shortestFloat32 } from './shortest-float32.ts'
-import { widthOf } from './signature.ts'
+import { type OnnxSession, type OutputTensor, widthOf } from './onnx-session.ts'
+import { type ScoreColumn, scoreColumns } from './scorer.ts'
 
-/** Runs batches of a model, on this thread or on another. */
 export interface Runner {
   /**
    * Scores one batch: `rows` is row-major float32[count, features], `count` at least 1. Returns one
-   * array of `count` numbers for each of the model's `scoreColumns`. Must not be called again
-   * before this call has settled.
-   *
+   * array of `count` numbers for each of the model's `scoreColumns`. The last call must have
+   * settled.
    * @throws Error when the run fails; the whole batch has then failed
    */
   run(rows: Float32Array, count: number): Promise<Float64Array[]>
-  /** Frees the session. No run may be in flight. */
+  /** No run may be in flight. */
   close(): Promise<void>
 }
 
-/** What is fed to a model and read from it. Plain data: it is sent to threads. */
-export type Reading = Pick<ModelDefinition, 'input' | 'outputs'>
+/** Plain data, sent to threads. */
+export type ModelReading = Pick<ModelDefinition, 'input' | 'outputs'>
 
-/** The part of a definition that a runner needs. */
-export function readingOf({ input, outputs }: ModelDefinition): Reading {
+export function readingOf({ input, outputs }: ModelDefinition): ModelReading {
   return { input, outputs }
 }
 
 /**
- * Batches are padded to a multiple of this many rows by repeating the last row. ONNX Runtime
+ * Batches are padded to a multiple of this many rows with copies of the last row. ONNX Runtime
  * computes the remainder at the end of a tensor (sigmoid, log) with other instructions than the
  * rest: with 1, 2, 3, 5, … rows, up to 3 % of a small network's scores differ in their last bits
- * from those of the same rows in a batch of 4, 8 or 512. Tree models are not affected. Copies of a
- * row, unlike zeros, do not change a quantisation scale that spans the batch.
+ * from those in a batch of 4, 8 or 512. Tree models are not affected. Copies of a row, unlike
+ * zeros, do not change a quantisation scale that spans the batch.
  */
 const ROW_MULTIPLE = 4
 
-/** Runs a session on the calling thread, which is blocked during a run. */
 export class SessionRunner implements Runner {
   readonly #session: OnnxSession
   readonly #input: string
   readonly #columns: readonly ScoreColumn[]
   readonly #tensors: readonly string[]
-  /** How many columns a tensor has according to the model file; `null`: it does not say. */
+  /** `null`: the file does not say. */
   readonly #declaredWidths: ReadonlyMap<string, number | null>
 
-  constructor(session: OnnxSession, { input, outputs }: Reading) {
+  constructor(session: OnnxSession, { input, outputs }: ModelReading) {
     this.#session = session
     this.#input = input
     this.#columns = scoreColumns(outputs)
@@ -81,10 +75,7 @@ function padded(rows: Float32Array, count: number): { rows: Float32Array; count:
   return { rows: more, count: whole }
 }
 
-/**
- * Checks what the model file left open or may declare wrongly: that the output has the expected
- * number of rows and columns.
- */
+/** Checks what the file left open or may declare wrongly: the number of rows and columns. */
 function refuseMisfit(
   { dims }: OutputTensor,
   { tensor, column, width }: ScoreColumn,
@@ -124,10 +115,60 @@ function readColumn({ dims, data }: OutputTensor, column: number, count: number)
   return scores
 }
 
-/**
- * An integer so large that it may have been rounded becomes infinite: infinite scores are dead
- * letters.
- */
+/** The integer, or an infinity where it may have been rounded: infinite scores are dead letters. */
 function exactOrInfinite(x: number): number {
   return Number.isSafeInteger(x) ? x : x * Number.POSITIVE_INFINITY
+}
+
+const DECIMAL_PLACES = 15
+/** 10^k; exact as float64 up to 10^22. */
+const POWERS_OF_TEN = Array.from({ length: DECIMAL_PLACES + 1 }, (_, k) => 10 ** k)
+const SMALLEST = 1e-7
+const LARGEST = 1e6
+/**
+ * A scaled value is off by at most 1e-7 here, so only one farther than this from an integer can
+ * round the wrong way.
+ */
+const CLEAR_OF_HALF = 0.4999
+
+/**
+ * The decimal with the fewest significant digits (at most 9) that rounds back to the float32 `x`,
+ * and of those the nearest: 0.1 for 0.10000000149011612. Same float32, shorter text.
+ *
+ * An integer of at most 9 digits over 10^k is exact on both sides, so the quotient is the float64
+ * of that decimal text (Clinger, "How to read floating point numbers accurately", 1990). A float32
+ * always preserves six decimal digits, and nine always identify it.
+ */
+export function shortestFloat32(x: number): number {
+  const size = Math.abs(x)
+  if (!(size >= SMALLEST && size < LARGEST)) return byText(x)
+  const decimals = sixDigits(size)
+  for (let k = decimals; k <= decimals + 3; k++) {
+    const power = POWERS_OF_TEN[k] as number
+    const scaled = size * power
+    const digits = Math.round(scaled)
+    if (Math.abs(scaled - digits) > CLEAR_OF_HALF) return byText(x)
+    const decimal = digits / power
+    if (Math.fround(decimal) === size) return x < 0 ? -decimal : decimal
+  }
+  return x
+}
+
+function sixDigits(size: number): number {
+  let decimals = 5
+  if (size < 1) {
+    while (size * (POWERS_OF_TEN[decimals - 5] as number) < 1) decimals++
+    return decimals
+  }
+  while (size >= (POWERS_OF_TEN[6 - decimals] as number)) decimals--
+  return decimals
+}
+
+function byText(x: number): number {
+  if (!Number.isFinite(x) || x === 0) return x
+  for (let digits = 1; digits < 9; digits++) {
+    const decimal = Number(x.toPrecision(digits))
+    if (Math.fround(decimal) === x) return decimal
+  }
+  return Number(x.toPrecision(9))
 }

@@ -1,7 +1,6 @@
 import type { TidemarkError } from '../kernel/errors.ts'
 import type { Answer, Scores } from './scorer.ts'
 
-/** Some rows of a request that are in one batch. */
 export interface Slice {
   readonly request: ScoreRequest
   readonly from: number
@@ -13,10 +12,9 @@ export class ScoreRequest {
   /** Row-major float32[count, features]. */
   readonly rows: Float32Array
   readonly count: number
-  /** When it was made, as `performance.now()`. */
+  /** By `performance.now()`. */
   readonly sinceMs = performance.now()
   readonly answer: Promise<Answer>
-  /** How many of its rows have been passed to a run. */
   dispatched = 0
   readonly #columns: readonly Float64Array[]
   readonly #failed = new Set<number>()
@@ -24,11 +22,10 @@ export class ScoreRequest {
   #resolve!: (answer: Answer) => void
   #reject!: (error: TidemarkError) => void
   #isAnswered = false
-  /** How many of its rows have come back; they are the first ones if there is a single lane. */
+  /** The first rows, if there is a single lane. */
   #returned = 0
   #runMs = 0
 
-  /** @param columns how many numbers a run returns for each row */
   constructor(rows: Float32Array, count: number, columns: number) {
     this.rows = rows
     this.count = count
@@ -39,23 +36,20 @@ export class ScoreRequest {
     })
   }
 
-  /** How many of its rows wait to be passed to a run. */
   get waiting(): number {
     return this.count - this.dispatched
   }
 
-  /** Whether any of its rows has been scored. */
   get isWorking(): boolean {
     return this.#returned > this.#failed.size
   }
 
-  /**
-   * Takes the scores of some of its rows.
-   *
-   * @param scores of a batch in which its rows begin at row `at`
-   * @param ms how long the batch took
-   */
-  take({ from, count }: Slice, { columns, failed }: Scores, { at, ms }: Returned): void {
+  /** @param scores of a batch in which the rows begin at `at` */
+  take(
+    { from, count }: Slice,
+    { columns, failed }: Scores,
+    { at, ms }: { at: number; ms: number },
+  ): void {
     if (this.#isAnswered) return
     for (const [i, column] of columns.entries()) {
       this.#columns[i]?.set(column.subarray(at, at + count), from)
@@ -76,7 +70,6 @@ export class ScoreRequest {
     this.#resolveNow()
   }
 
-  /** Answers with an error. */
   fail(error: TidemarkError): void {
     this.#isAnswered = true
     this.#reject(error)
@@ -91,10 +84,4 @@ export class ScoreRequest {
       runMs: this.#runMs,
     })
   }
-}
-
-/** Where rows are in a batch, and how long it took, ms. */
-interface Returned {
-  readonly at: number
-  readonly ms: number
 }

@@ -1,21 +1,21 @@
+import { readlinkSync } from 'node:fs'
+import { constants, setPriority } from 'node:os'
 import { parentPort, workerData } from 'node:worker_threads'
 import { messageOf } from '../kernel/errors.ts'
-import { yieldToOthers } from './background-thread.ts'
 import { InlineRunner } from './measured-runner.ts'
 import { OnnxSession } from './onnx-session.ts'
 import { SessionRunner } from './runner.ts'
 import type { ThreadData, ThreadReady, ThreadReply, ThreadRequest } from './thread-runner.ts'
 
-// Entry of a scoring thread. It has its own session and does one thing at a time. It stops by
-// closing its port, so that the thread runs out of work and exits with 0: terminating it from
-// outside during a run aborts the whole process.
+// Entry of a scoring thread, which does one thing at a time. It closes its port, runs out of work
+// and exits with 0: termination from outside during a run would abort the whole process.
 
 const port = parentPort
 if (port === null) throw new Error('this file is the entry of a worker thread')
 const { bytes, reading, isBackground = false } = workerData as ThreadData
 if (isBackground) yieldToOthers()
 
-/** Loads the model; `null`: ONNX Runtime refuses it, and the thread ends. */
+/** `null`: ONNX Runtime refuses the model, and the thread ends. */
 async function load(): Promise<InlineRunner | null> {
   try {
     const session = await OnnxSession.load(bytes)
@@ -63,4 +63,17 @@ if (loaded !== null) {
   port.on('message', (request: ThreadRequest) => {
     void (request.type === 'run' ? run(loaded, request) : answer(loaded, request))
   })
+}
+
+/**
+ * Gives the calling thread the lowest priority, on Linux; elsewhere threads have none of their own.
+ */
+function yieldToOthers(): void {
+  try {
+    // `4711/task/4719`: setpriority(2) takes the number of a thread. If the process has another
+    // number there, /proc counts differently, as a host's does.
+    const [own, , thread] = readlinkSync('/proc/thread-self').split('/')
+    if (Number(own) !== process.pid) return
+    setPriority(Number(thread), constants.priority.PRIORITY_LOW)
+  } catch {}
 }

@@ -1,82 +1,67 @@
-import type { TidemarkError } from '../kernel/errors.ts'
+import { TidemarkError } from '../kernel/errors.ts'
 import type { ScoreStep } from '../topology/definition.ts'
-import { columnNames } from './score-columns.ts'
-import type { Answer, Scorer } from './scorer.ts'
+import { type Answer, columnNames, type Scorer } from './scorer.ts'
 import type { AttemptOutcome, FallbackReason, StepModel } from './step-models.ts'
 
-/** The rows of events that have reached a score step. */
 export interface StepBatch {
   /** Row-major float32[count, features], features in the step's order. */
   readonly rows: Float32Array
   readonly count: number
-  /** By row: the number of the rule that holds. @default the step has no rules */
+  /** The rule that holds, by row. @default the step has no rules */
   readonly routes?: Uint8Array | undefined
 }
 
-/** Rows that one model has been given. */
 interface ModelRun {
   readonly scorer: Scorer
   readonly rows: number
-  /** Total time of the runs that these rows were in, ms. */
   readonly runMs: number
 }
 
-/** Rows that were given to a model, by what became of them. */
 interface Attempt {
-  /** The number of the decision that gave them to it. */
   readonly decision: number
-  /** `scored`, or why it has not scored them. */
   readonly outcome: AttemptOutcome
   readonly rows: number
 }
 
-/** What a step says of the rows of one call. */
 export interface StepAnswer {
-  /** One number a row for each of the step's outputs, in their order; NaN for one with a fault. */
+  /** One number a row for each of the step's outputs; NaN for one with a fault. */
   readonly columns: readonly Float64Array[]
-  /** By row, the number of its decision; `null`: 0 for all. */
+  /** The decision about each row; `null`: 0 for all. */
   readonly decided: Uint8Array | null
-  /** By row, why it has no score: `SCORE_FAILED` or `SCORE_NOT_FINITE`. */
+  /** Why rows have no score: `SCORE_FAILED` or `SCORE_NOT_FINITE`. */
   readonly faults: ReadonlyMap<number, TidemarkError>
-  /** The rows that each model was given. */
   readonly runs: readonly ModelRun[]
-  /** A row that the fallback was given is in two. */
+  /** A row that the fallback got is in two. */
   readonly attempts: readonly Attempt[]
-  /** How long the longest of its models ran, ms; without the time that its rows queued. */
+  /** How long the longest of its models ran, ms, without the time that rows queued. */
   readonly runMs: number
 }
 
-/** Why a model has not scored a row. */
 export interface Failure {
   readonly reason: FallbackReason
   readonly error: TidemarkError
 }
 
-/** The rows of one model in a call, by their numbers. */
 export interface RowsOf {
   readonly model: StepModel
   /** `null`: all rows. */
   readonly chosen: readonly number[] | null
 }
 
-/** The rows of one model in a call, and what it says of them. */
 export interface Asked extends RowsOf {
-  /** `null`: it was not asked, or had no answer: see `failures`. */
+  /** `null`: there is none, as `failures` says. */
   readonly answer: Answer | null
-  /** By its own numbers, from 0. */
+  /** By the model's own row numbers, from 0. */
   readonly failures: ReadonlyMap<number, Failure>
 }
 
-/** The answer of a step, as those of its models come in. */
 export class GatheredAnswer implements StepAnswer {
   readonly columns: readonly Float64Array[]
   readonly decided: Uint8Array
   readonly faults = new Map<number, TidemarkError>()
   readonly runs: ModelRun[] = []
   runMs = 0
-  /** By decision: how many rows it has given to its model. */
   readonly #given: number[] = []
-  /** By decision and reason: how many of these the model has not scored. */
   readonly #missed = new Map<string, { decision: number; outcome: FallbackReason; rows: number }>()
 
   constructor({ count, routes }: StepBatch, { outputs }: ScoreStep) {
@@ -88,7 +73,7 @@ export class GatheredAnswer implements StepAnswer {
 
   get attempts(): readonly Attempt[] {
     const missed = [...this.#missed.values()]
-    // Decisions that have given no row are holes, which are left out here.
+    // Decisions that have given no row are holes, and left out here.
     const scored = this.#given.flatMap((given, decision): Attempt[] => {
       const own = missed.filter((each) => each.decision === decision)
       const rows = given - own.reduce((n, each) => n + each.rows, 0)
@@ -113,7 +98,6 @@ export class GatheredAnswer implements StepAnswer {
     this.runMs = Math.max(this.runMs, run.runMs)
   }
 
-  /** The model that was given the row last has not scored it. */
   missed(row: number, outcome: FallbackReason): void {
     const decision = this.decided[row] as number
     const key = `${decision} ${outcome}`
@@ -122,7 +106,6 @@ export class GatheredAnswer implements StepAnswer {
     else known.rows++
   }
 
-  /** Gives the row to another model. */
   decide(row: number, decision: number): void {
     this.decided[row] = decision
     this.#give(decision)
@@ -138,7 +121,6 @@ export class GatheredAnswer implements StepAnswer {
   }
 }
 
-/** The numbers of a model's rows in a call of `count` rows. */
 export function numbersOf({ chosen }: Pick<RowsOf, 'chosen'>, count: number): readonly number[] {
   return chosen ?? Array.from({ length: count }, (_, row) => row)
 }
@@ -153,12 +135,10 @@ function runOf({ model, chosen }: Asked, answer: Answer): ModelRun {
   return { scorer: model.scorer, rows, runMs: answer.runMs }
 }
 
-/** Can the answer of the only model be that of the step? */
 export function isWhole({ model, answer, failures }: Asked): boolean {
   return answer !== null && failures.size === 0 && model.common.every((own, i) => own === i)
 }
 
-/** The answer of a step that is that of its only model. */
 export function wholeAnswer(asked: Asked): Omit<StepAnswer, 'decided'> {
   const answer = asked.answer as Answer
   const columns = answer.columns.slice(0, asked.model.common.length)
@@ -168,3 +148,76 @@ export function wholeAnswer(asked: Asked): Omit<StepAnswer, 'decided'> {
 }
 
 const NO_FAULTS: ReadonlyMap<number, TidemarkError> = new Map()
+
+// One error stands for all rows with it, because each would cost more than a score.
+
+export function failuresOf(
+  { scorer, columns: names }: StepModel,
+  { columns, failed, lost, errors }: Answer,
+  count: number,
+): ReadonlyMap<number, Failure> {
+  const failures = new Map<number, Failure>()
+  if (lost.size > 0) {
+    const isLost = lostBy(scorer)
+    for (const row of lost) failures.set(row, isLost)
+  }
+  if (failed.size > 0) {
+    const hasFailed = { reason: 'score-failed', error: fails(scorer) } as const
+    for (const row of failed) {
+      const error = errors?.get(row)
+      failures.set(row, error === undefined ? hasFailed : { ...hasFailed, error })
+    }
+  }
+  for (const [c, column] of columns.entries()) {
+    const byValue = new Map<number, Failure>()
+    for (let row = 0; row < count; row++) {
+      const value = column[row] as number
+      if (Number.isFinite(value) || failures.has(row)) continue
+      const known = byValue.get(value) ?? notFinite(`model ${scorer.label}`, names[c], value)
+      byValue.set(value, known)
+      failures.set(row, known)
+    }
+  }
+  return failures
+}
+
+function notFinite(model: string, output: string | undefined, value: number): Failure {
+  const what = `${model} gave ${value} for "${output}"`
+  return { reason: 'score-not-finite', error: new TidemarkError('SCORE_NOT_FINITE', what) }
+}
+
+export function fails({ label }: Scorer): TidemarkError {
+  return new TidemarkError('SCORE_FAILED', `model ${label} fails on its features`)
+}
+
+function lostBy({ label, state }: Scorer): Failure {
+  const isEnded = state === 'ended'
+  const why = isEnded ? 'its thread has ended' : 'it hangs'
+  const error = new TidemarkError('SCORE_FAILED', `model ${label} gave no answer: ${why}`)
+  return { reason: isEnded ? 'model-ended' : 'model-hung', error }
+}
+
+export function notAsked({ label }: Scorer): TidemarkError {
+  return new TidemarkError('SCORE_FAILED', `model ${label} was not asked, since it fails on all`)
+}
+
+/** @param fallback why that one could not score the row */
+export function bothFailed({ code, message }: TidemarkError, fallback: string): TidemarkError {
+  return new TidemarkError(code, `${message}; its fallback: ${fallback}`)
+}
+
+export function tooSlow({ label }: Scorer): TidemarkError {
+  const what = `model ${label} would not answer within the latency budget`
+  return new TidemarkError('SCORE_FAILED', what)
+}
+
+export function noAnswer(
+  rows: { readonly model: StepModel; readonly chosen: readonly number[] },
+  failure: Failure,
+): Asked {
+  return {
+    ...rows,
+    answer: null,
+    failures: new Map(rows.chosen.map((_, i) => [i, failure])),
+  }
+}

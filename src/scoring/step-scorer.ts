@@ -1,33 +1,37 @@
 import { TidemarkError } from '../kernel/errors.ts'
 import type { ScoreStep } from '../topology/definition.ts'
-import { bothFailed, fails, failuresOf, noAnswer, notAsked, tooSlow } from './failures.ts'
-import { ModelBreakers } from './model-breaker.ts'
+import { ModelBreaker } from './model-breaker.ts'
 import type { Scorer } from './scorer.ts'
 import {
   type Asked,
+  bothFailed,
   type Failure,
+  fails,
+  failuresOf,
   GatheredAnswer,
   isWhole,
+  noAnswer,
+  notAsked,
   numbersOf,
   type RowsOf,
   rowOf,
   type StepAnswer,
   type StepBatch,
+  tooSlow,
   wholeAnswer,
 } from './step-answer.ts'
-import { type Decision, type StepModel, StepModels } from './step-models.ts'
-import { soonEnough } from './variants.ts'
+import { type Decision, type StepModel, StepModels, soonEnough } from './step-models.ts'
 
 /**
- * Scores the events that reach a step: each with the model that a rule said, and with the fallback
- * where that could not.
+ * Scores the events of a step: with the model that a rule names, and with the fallback where that
+ * one could not.
  */
 export class StepScorer {
   readonly step: ScoreStep
   #models: StepModels
-  /** `null`: it has no variants, or none is chosen yet. */
   #variant: string | null = null
-  readonly #breakers: ModelBreakers
+  readonly #breakers = new Map<Scorer, ModelBreaker>()
+  readonly #nowMs: () => number
 
   /**
    * @param scorers by the models' names in the step; of variants that are chosen for each batch,
@@ -40,25 +44,23 @@ export class StepScorer {
   ) {
     this.step = step
     this.#models = new StepModels(step, scorers)
-    this.#breakers = new ModelBreakers(nowMs)
+    this.#nowMs = nowMs
   }
 
-  /** By name. */
   get scorers(): ReadonlyMap<string, Scorer> {
     return new Map([...this.#models.models].map(([name, { scorer }]) => [name, scorer]))
   }
 
-  /** Every decision that it can take, by number. */
   get decisions(): readonly Decision[] {
     return this.#models.decisions
   }
 
-  /** The variant that scores from its start to its end; `null`: it has none, or none yet. */
+  /** The variant that scores from its start to its end; `null`: there is none, or none yet. */
   get variant(): string | null {
     return this.#variant
   }
 
-  /** Scores with one of its variants from now on. The models of the others may be closed then. */
+  /** Scores with one variant from now on. The models of the others may be closed then. */
   settleFor(variant: string): void {
     const scorer = this.scorers.get(variant) as Scorer
     const step = { ...this.step, otherwise: variant, variants: null }
@@ -67,13 +69,11 @@ export class StepScorer {
   }
 
   /**
-   * Scores rows. They may be reused once this resolves.
-   *
-   * @throws TidemarkError `MODEL_FAILING` when a model without a fallback fails on all rows: the
-   * call may be retried
+   * The rows may be reused once this resolves.
+   * @throws TidemarkError `MODEL_FAILING` when a model without a fallback fails on all rows
    */
   async score(given: StepBatch): Promise<StepAnswer> {
-    // No batch says nothing of a model.
+    // An empty batch says nothing of a model.
     if (given.count === 0) return new GatheredAnswer(given, this.step)
     const batch = this.#adapted(given)
     const shares = this.#shareOut(batch).flatMap((share) => this.#inTime(share, batch.count))
@@ -87,7 +87,7 @@ export class StepScorer {
     return this.#together(batch, asked)
   }
 
-  /** Gives the batch to the variant that is chosen for it, where one is. */
+  /** Gives the batch to the variant that suits it, if variants are chosen for each batch. */
   #adapted(batch: StepBatch): StepBatch {
     const { variants, latencyBudgetMs: budgetMs } = this.step
     if (variants?.adapt !== true || this.#variant !== null) return batch
@@ -98,7 +98,6 @@ export class StepScorer {
     return { ...batch, routes: new Uint8Array(count).fill(rule) }
   }
 
-  /** Which rows each model gets. */
   #shareOut({ count, routes }: StepBatch): RowsOf[] {
     if (routes === undefined) return [{ model: this.#models.byRule(0), chosen: null }]
     const rows = new Map<StepModel, number[]>()
@@ -113,9 +112,15 @@ export class StepScorer {
     })
   }
 
+  #breakerOf(scorer: Scorer): ModelBreaker {
+    const breaker = this.#breakers.get(scorer) ?? new ModelBreaker(this.#nowMs)
+    this.#breakers.set(scorer, breaker)
+    return breaker
+  }
+
   /**
-   * Splits the rows of a model into those that it can answer within the latency budget, and those
-   * that go to the fallback at once: where the author says so.
+   * Splits the rows of a model: those that it can answer within the latency budget, and those that
+   * go to the fallback at once, if the author says so.
    */
   #inTime({ model, chosen }: RowsOf, count: number): (RowsOf | Asked)[] {
     const { fallback } = this.#models
@@ -134,14 +139,14 @@ export class StepScorer {
     return [rest]
   }
 
-  /** Asks a model for its rows; one with a fallback may be passed over. */
+  /** Asks a model for its rows; the breaker may pass over one with a fallback. */
   async #ask(rows: RowsOf, batch: StepBatch): Promise<Asked> {
     const { model, chosen } = rows
     const { fallback } = this.#models
     if (fallback === null || fallback === model) return this.#answerOf(rows, batch)
-    // One that takes no rows now answers at once, and says why.
+    // A hung or ended model answers at once, and says why.
     if (model.scorer.state !== 'open') return this.#answerOf(rows, batch)
-    const breaker = this.#breakers.of(model.scorer)
+    const breaker = this.#breakerOf(model.scorer)
     if (!breaker.permits()) {
       const all = numbersOf(rows, batch.count)
       const failure = { reason: 'model-open', error: notAsked(model.scorer) } as const
@@ -154,7 +159,7 @@ export class StepScorer {
     return asked
   }
 
-  /** As {@link #answerOf}, but it has not failed if the model fails on all rows. */
+  /** A model that fails on all rows has an answer too. */
   async #orFailing(rows: RowsOf, batch: StepBatch): Promise<Asked> {
     try {
       return await this.#answerOf(rows, batch)
@@ -166,14 +171,12 @@ export class StepScorer {
     }
   }
 
-  /** @throws TidemarkError `MODEL_FAILING` */
   async #answerOf({ model, chosen }: RowsOf, batch: StepBatch): Promise<Asked> {
     const count = chosen?.length ?? batch.count
     const answer = await model.scorer.score(model.rowsOf(batch.rows, chosen), count)
     return { model, chosen, answer, failures: failuresOf(model, answer, count) }
   }
 
-  /** Puts the answers of several models together, and asks the fallback for what is missing. */
   async #together(batch: StepBatch, asked: readonly Asked[]): Promise<StepAnswer> {
     const answer = new GatheredAnswer(batch, this.step)
     const { fallback } = this.#models
@@ -215,7 +218,7 @@ export class StepScorer {
   }
 }
 
-/** How many of `count` further rows a model can answer within a budget, by what waits for it. */
+/** How many of `count` further rows a model can answer within a budget. */
 function rowsWithin(
   scorer: Scorer,
   { budgetMs, count }: { readonly budgetMs: number; readonly count: number },

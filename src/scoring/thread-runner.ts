@@ -1,18 +1,16 @@
 import { once } from 'node:events'
 import { SHARE_ENV, Worker } from 'node:worker_threads'
 import { TidemarkError } from '../kernel/errors.ts'
-import { builtEntry } from './built-entry.ts'
+import { formatDuration } from '../kernel/time.ts'
 import type { MeasuredRunner } from './measured-runner.ts'
-import type { Reading } from './runner.ts'
-import type { Signature } from './signature.ts'
-import { beginRun, endRun } from './threads-in-run.ts'
+import type { Signature } from './onnx-session.ts'
+import type { ModelReading, Runner } from './runner.ts'
 import type { Cost, MeasuredCost } from './warm-up.ts'
 
-/** The data that a scoring thread starts with. */
 export interface ThreadData {
   readonly bytes: Uint8Array
-  readonly reading: Reading
-  /** Whether it runs when nothing else needs the processor. @default false */
+  readonly reading: ModelReading
+  /** Does it run only when nothing else needs the processor? @default false */
   readonly isBackground?: boolean
 }
 
@@ -32,14 +30,15 @@ export type ThreadRequest =
   | { readonly type: 'sort'; readonly column: number | null }
   | { readonly type: 'close' }
 
-/** The first message from the thread: what the model declares, or why it cannot be loaded. */
+/** The thread's first message: what the model declares, or why it cannot be loaded. */
 export type ThreadReady = { readonly signature: Signature } | { readonly refused: string }
 
-/** A later message from the thread: one for each run, and each question. */
 export type ThreadReply<T> = { readonly is: T } | { readonly error: string }
 
-/** ONNX Runtime refuses to load a model; with its message. */
 export class ModelRefused extends Error {}
+
+/** The threads of this process that are in a run. */
+const inRun = new Set<ThreadRunner>()
 
 interface Waiter {
   readonly resolve: (message: unknown) => void
@@ -47,25 +46,22 @@ interface Waiter {
 }
 
 /**
- * Runs a model on another thread and keeps this one free. When that thread ends unexpectedly, the
- * run in flight and all later ones fail with `MODEL_LOST`: a model that can no longer be run must
- * not turn its rows into dead letters.
+ * Runs a model on another thread. When that thread ends unexpectedly, the run in flight and all
+ * later ones fail with `MODEL_LOST`: a model that is gone must not turn its rows into dead letters.
  */
 export class ThreadRunner implements MeasuredRunner {
   readonly #label: string
   readonly #worker: Worker
-  /** Transfers rows to the thread and is reused when it comes back. */
   #buffer = new ArrayBuffer(0)
   #waiter: Waiter | null = null
   #ended: string | null = null
   #signature: Signature = { inputs: [], outputs: [] }
-  #isInRun = false
 
   private constructor(label: string, data: ThreadData) {
     this.#label = label
     this.#worker = new Worker(builtEntry('scorer-thread'), {
       workerData: data,
-      // The parent's flags (a TypeScript loader, a debugger) are not passed on to the thread.
+      // Flags of the parent (a TypeScript loader, a debugger) are not for the thread.
       execArgv: [],
       // ONNX Runtime reads the process's environment, which a thread with a copy cannot change.
       env: SHARE_ENV,
@@ -87,7 +83,6 @@ export class ThreadRunner implements MeasuredRunner {
     return runner
   }
 
-  /** What the model's file declares. */
   get signature(): Signature {
     return this.#signature
   }
@@ -114,24 +109,22 @@ export class ThreadRunner implements MeasuredRunner {
     this.#post({ type: 'sort', column }, [])
   }
 
-  /** Does not wait for a run in flight: the thread ends after it, if it ever does. */
+  /** Closes without waiting for a run in flight: the thread ends after it, if it ever does. */
   async close(): Promise<void> {
     if (this.#ended !== null) return
     const exit = once(this.#worker, 'exit')
     this.#post({ type: 'close' }, [])
-    if (this.#isInRun) this.#worker.unref()
+    if (inRun.has(this)) this.#worker.unref()
     else await exit
   }
 
-  /** Posts a request that has a reply, and waits for it. */
   async #ask<T>(
     request: ThreadRequest,
     transferred: readonly ArrayBuffer[],
   ): Promise<ThreadReply<T>> {
     if (this.#ended !== null) throw this.#endedBy(this.#ended)
     this.#post(request, transferred)
-    beginRun(this)
-    this.#isInRun = true
+    inRun.add(this)
     return (await this.#next()) as ThreadReply<T>
   }
 
@@ -148,8 +141,7 @@ export class ThreadRunner implements MeasuredRunner {
   #removeWaiter(): Waiter | null {
     const waiter = this.#waiter
     this.#waiter = null
-    endRun(this)
-    this.#isInRun = false
+    inRun.delete(this)
     return waiter
   }
 
@@ -166,4 +158,98 @@ export class ThreadRunner implements MeasuredRunner {
 function resultOf<T>(reply: ThreadReply<T>): T {
   if ('error' in reply) throw new Error(reply.error)
   return reply.is
+}
+
+/**
+ * How many scoring threads of this process are in a run. Meanwhile the process cannot end by itself
+ * or by `process.exit`, because Node waits for the run.
+ */
+export function threadsInRun(): number {
+  return inRun.size
+}
+
+/**
+ * The URL of an entry of a thread or process in this folder. Neither can run TypeScript, so from
+ * source it is that of the built file.
+ */
+export function builtEntry(name: string): URL {
+  const folder = import.meta.url.endsWith('.ts') ? '../../dist/scoring/' : '../scoring/'
+  return new URL(`${folder}${name}.js`, import.meta.url)
+}
+
+/** The longest that a timer can run, ms. */
+const LONGEST_MS = 2 ** 31 - 1
+
+interface RunLimit {
+  /** ms; +Infinity: any time. */
+  readonly ms: number
+  /**
+   * How many timers measure it, one after the other. A time in which the event loop did not run (a
+   * busy loop, a suspended process) counts as one of them.
+   */
+  readonly timers: number
+}
+
+/**
+ * Calls `over` unless the returned function is called in time.
+ */
+export function watchRun({ ms, timers }: RunLimit, over: () => void): () => void {
+  if (ms === Number.POSITIVE_INFINITY) return () => {}
+  const pieceMs = Math.min(ms / timers, LONGEST_MS)
+  let left = timers
+  let timer: NodeJS.Timeout
+  let turn: NodeJS.Immediate | undefined
+  const passed = () => {
+    left--
+    if (left > 0) timer = setTimeout(passed, pieceMs)
+    // The answer may be there unread, because timers come first in a turn.
+    else turn = setImmediate(over)
+  }
+  timer = setTimeout(passed, pieceMs)
+  return () => {
+    clearTimeout(timer)
+    clearImmediate(turn)
+  }
+}
+
+/** A run hangs after this time, ms, or this many latency budgets if that is longer. */
+const HANGS_AFTER_MS = 30_000
+const HANGS_AFTER_BUDGETS = 20
+const TIMERS = 30
+const HINT = 'nothing is lost; with a `fallback` in its score step, the worker goes on without it'
+
+/**
+ * Runs a model on another thread. When a run does not return, it and all later ones fail with
+ * `MODEL_LOST`: the worker must stop rather than wait for ever.
+ */
+export class WatchedRunner implements Runner {
+  readonly #runner: Runner
+  readonly #label: string
+  readonly #mostMs: number
+  #lost: TidemarkError | null = null
+
+  constructor(
+    runner: Runner,
+    { label, latencyBudgetMs }: { label: string; latencyBudgetMs: number },
+  ) {
+    this.#runner = runner
+    this.#label = label
+    this.#mostMs = Math.max(HANGS_AFTER_MS, HANGS_AFTER_BUDGETS * latencyBudgetMs)
+  }
+
+  run(rows: Float32Array, count: number): Promise<Float64Array[]> {
+    return new Promise((resolve, reject) => {
+      if (this.#lost !== null) return reject(this.#lost)
+      const returned = watchRun({ ms: this.#mostMs, timers: TIMERS }, () => {
+        const message = `${this.#label} hangs: a run has not returned for ${formatDuration(this.#mostMs)}`
+        this.#lost = new TidemarkError('MODEL_LOST', message, { hint: HINT })
+        reject(this.#lost)
+      })
+      void this.#runner.run(rows, count).then(resolve, reject).finally(returned)
+    })
+  }
+
+  close(): Promise<void> {
+    return this.#runner.close()
+  }
 }

@@ -1,15 +1,13 @@
 import { messageOf } from '../kernel/errors.ts'
-import { answerApart, type ReplyApart } from './ask-apart.ts'
-import type { Compared, Comparison } from './compare-apart.ts'
 import { OnnxSession } from './onnx-session.ts'
 import { SessionRunner } from './runner.ts'
 import { differenceFrom, slownessBeside } from './tree-comparison.ts'
-import { TreeRunner } from './tree-runner.ts'
+import { type Comparison, type ComparisonReply, TreeRunner } from './tree-runner.ts'
 
-// Entry of a process that compares a model's trees with ONNX Runtime, so that the worker itself
-// does not have to load ONNX Runtime.
+// Entry of a process that compares a model's trees with ONNX Runtime, so that the worker need not
+// load ONNX Runtime.
 
-async function compare({ bytes, reading }: Comparison): Promise<ReplyApart<Compared>> {
+async function compare({ bytes, reading }: Comparison): Promise<ComparisonReply> {
   const trees = TreeRunner.of(bytes, reading)
   if (typeof trees === 'string') return { whyNot: trees }
   try {
@@ -22,4 +20,9 @@ async function compare({ bytes, reading }: Comparison): Promise<ReplyApart<Compa
   }
 }
 
-answerApart(compare)
+async function answer(comparison: Comparison): Promise<void> {
+  process.send?.(await compare(comparison))
+  process.disconnect()
+}
+
+process.once('message', (comparison: Comparison) => void answer(comparison))

@@ -1,26 +1,22 @@
 import { TidemarkError } from '../kernel/errors.ts'
-import { EXP_INPUT, EXP_OUTPUT, expModel } from '../trees/exp-model.ts'
-import { hardRows } from '../trees/hard-rows.ts'
-import { pathRows } from '../trees/path-rows.ts'
+import { EXP_INPUT, EXP_OUTPUT, expModel } from '../trees/float32.ts'
+import { hardRows, pathRows } from '../trees/probe-rows.ts'
 import { OnnxSession } from './onnx-session.ts'
 import { type Runner, SessionRunner } from './runner.ts'
 import { TreeRunner } from './tree-runner.ts'
 
-/** The minimum number of rows on which both must agree. */
 const ROWS = 20_000
-/** Most branches for each of which there are rows that reach it. */
+/** The most branches that get rows of their own. */
 const MOST_BRANCHES = 10_000
 const BATCH = 1_000
 
-/** Rows of a timed run. */
 const TIMED_ROWS = 256
-/** How long the trees may take until they have been as fast once: they are compiled meanwhile. */
+/** How long the trees may take, ms, to be as fast once: they are compiled meanwhile. */
 const TIMED_MS = 100
 
 /**
- * Says how much slower a model's trees are than ONNX Runtime on rows in which every value occurs
- * that a tree compares with; `null`: they are not. Only the fastest runs count, because others may
- * have waited for the processor.
+ * How much slower a model's trees are than ONNX Runtime; `null`: they are not. Only the fastest
+ * runs count, because others may have waited for the processor.
  */
 export async function slownessBeside(runner: Runner, trees: TreeRunner): Promise<string | null> {
   const { ensemble, features } = trees.model
@@ -37,7 +33,6 @@ export async function slownessBeside(runner: Runner, trees: TreeRunner): Promise
   return `slower: ${ours.toFixed(1)} µs a row, ONNX Runtime takes ${theirs.toFixed(1)}`
 }
 
-/** How long a row takes, µs. */
 async function rowUs(runner: Pick<Runner, 'run'>, rows: Float32Array): Promise<number> {
   const startMs = performance.now()
   await runner.run(rows, TIMED_ROWS)
@@ -45,11 +40,9 @@ async function rowUs(runner: Pick<Runner, 'run'>, rows: Float32Array): Promise<n
 }
 
 /**
- * Compares the scores of a model's trees with those of ONNX Runtime, bit by bit, and returns a
- * description of the difference, or `null` if there is none. The rows contain every value that a
- * tree compares with, the float32s on both sides of it, NaN, both zeros and both infinities; other
- * rows reach each branch.
- * `runner`: the model in ONNX Runtime.
+ * How the trees' scores differ in bits from those of `runner`, ONNX Runtime; `null`: they do not.
+ * The rows contain every value that a tree compares with, the float32s on both sides of it, NaN,
+ * both zeros and both infinities; other rows reach each branch.
  */
 export async function differenceFrom(runner: Runner, trees: TreeRunner): Promise<string | null> {
   const { ensemble, features } = trees.model
@@ -91,8 +84,8 @@ async function differentIn(
 let isTheSame: Promise<boolean> | null = null
 
 /**
- * Whether ONNX Runtime's exp returns the same bits as ours on this machine, for arguments whose
- * result is hardest to round. Compared once.
+ * Does ONNX Runtime's exp return our bits on this machine, for arguments that are hardest to round?
+ * Compared once.
  */
 function isExpTheSame(): Promise<boolean> {
   isTheSame ??= compareExp()
@@ -111,7 +104,7 @@ async function compareExp(): Promise<boolean> {
   return theirs.every((column, c) => column.every((score, row) => Object.is(score, ours[c]?.[row])))
 }
 
-/** Turns rows of the trees' features into rows of the model's; features that no tree uses are 0. */
+/** Adds the model's features that no tree uses, as 0. */
 function modelRows(seen: Float32Array, features: readonly number[], width: number): Float32Array {
   const count = seen.length / features.length
   const rows = new Float32Array(count * width)

@@ -1,21 +1,25 @@
+import { fork } from 'node:child_process'
 import { messageOf } from '../kernel/errors.ts'
+import type { ModelDefinition } from '../topology/models.ts'
+import { EDITION } from '../trees/edition.ts'
+import { NotRead } from '../trees/ensemble.ts'
 import { TreeEvaluator } from '../trees/evaluator.ts'
-import { NotRead } from '../trees/not-read.ts'
 import { ELEMENT, type OnnxModel, type OnnxValue, readOnnx } from '../trees/onnx-file.ts'
 import { isEnsemble } from '../trees/read-ensemble.ts'
 import { recognise, type TreeModel } from '../trees/recognise.ts'
-import type { TensorInfo } from './onnx-session.ts'
-import type { Runner } from './runner.ts'
-import { scoreColumns } from './score-columns.ts'
-import { shortestFloat32 } from './shortest-float32.ts'
-import type { Signature } from './signature.ts'
-import type { TreeReading } from './tree-reading.ts'
+import type { ModelBytes } from './candidate.ts'
+import type { ModelCache } from './model-cache.ts'
+import type { Signature, TensorInfo } from './onnx-session.ts'
+import { type Runner, shortestFloat32 } from './runner.ts'
+import { scoreColumns } from './scorer.ts'
+import { builtEntry } from './thread-runner.ts'
 
-/** Computes a tree model on the calling thread, without ONNX Runtime. */
+export type TreeReading = Pick<ModelDefinition, 'input' | 'outputs' | 'features'>
+
+/** Computes a tree model on the calling thread. */
 export class TreeRunner implements Runner {
   readonly model: TreeModel
   readonly signature: Signature
-  /** Number of features of a row. */
   readonly width: number
   readonly #evaluator: TreeEvaluator
 
@@ -26,7 +30,7 @@ export class TreeRunner implements Runner {
     this.#evaluator = new TreeEvaluator(model, width)
   }
 
-  /** Whether {@link of} may read a model file: most that it cannot read have no trees. */
+  /** Can {@link of} probably read a model file? Most that it cannot read have no trees. */
   static mayRead(bytes: Uint8Array): boolean {
     try {
       return readOnnx(bytes).nodes.some(isEnsemble)
@@ -35,7 +39,7 @@ export class TreeRunner implements Runner {
     }
   }
 
-  /** Reads a model file; a string says why it cannot be computed here. */
+  /** A string says why the model cannot be computed here. */
   static of(bytes: Uint8Array, { input, outputs, features }: TreeReading): TreeRunner | string {
     const width = features.length
     const wanted = scoreColumns(outputs)
@@ -44,7 +48,7 @@ export class TreeRunner implements Runner {
       return new TreeRunner(file, recognise(file, { input, features: width, wanted }), width)
     } catch (error) {
       if (error instanceof NotRead) return error.message
-      // ONNX Runtime may still be able to read the file.
+      // ONNX Runtime may still read the file.
       return `its file cannot be read by the tree evaluator: ${messageOf(error)}`
     }
   }
@@ -61,8 +65,8 @@ export class TreeRunner implements Runner {
 }
 
 /**
- * ONNX Runtime's names of element types, which are those of {@link ELEMENT}. Other types can be
- * neither rows nor scores, so they are shown by number.
+ * ONNX Runtime's names of element types, as in {@link ELEMENT}. Others can be neither rows nor
+ * scores, and are shown by number.
  */
 const ELEMENT_NAMES = new Map<number, string>(
   Object.entries(ELEMENT).map(([name, type]) => [type, name]),
@@ -74,4 +78,84 @@ function infoOf({ name, type, shape }: OnnxValue): TensorInfo {
     type: type === null ? null : (ELEMENT_NAMES.get(type) ?? `element ${type}`),
     shape,
   }
+}
+
+/**
+ * The runner of a model's trees, if a comparison now or at an earlier start has shown that it gives
+ * the bits of ONNX Runtime, and sooner; otherwise why ONNX Runtime runs the model.
+ */
+export async function provenTrees(
+  found: Pick<ModelBytes, 'bytes' | 'sha256'>,
+  reading: TreeReading,
+  cache: ModelCache,
+): Promise<TreeRunner | string> {
+  const { input, outputs, features } = reading
+  const verdicts = {
+    kind: 'trees',
+    dependsOn: {
+      model: found.sha256,
+      reading: { input, outputs, features: features.length },
+      trees: EDITION,
+    },
+    read: verdictOf,
+  } as const
+  const { bytes } = found
+  let verdict = await cache.kept(verdicts)
+  if (verdict === null && TreeRunner.mayRead(bytes)) {
+    try {
+      verdict = await cache.known({ ...verdicts, find: () => compareApart({ bytes, reading }) })
+    } catch (error) {
+      return `not compared: ${messageOf(error)}`
+    }
+  }
+  return verdict?.whyNot ?? TreeRunner.of(bytes, reading)
+}
+
+function verdictOf(kept: unknown): TreeVerdict | null {
+  const { whyNot } = (kept ?? {}) as Partial<TreeVerdict>
+  return whyNot === null || typeof whyNot === 'string' ? { whyNot } : null
+}
+
+export interface Comparison {
+  readonly bytes: Uint8Array
+  readonly reading: TreeReading
+}
+
+interface TreeVerdict {
+  /** Why ONNX Runtime runs the model; `null`: the trees give the same bits, and sooner. */
+  readonly whyNot: string | null
+}
+
+/** `failed`: why it has no verdict this time. */
+export type ComparisonReply = TreeVerdict | { readonly failed: string }
+
+/**
+ * Compares a model's trees with ONNX Runtime in another process, in time and in bits.
+ *
+ * @throws Error when the two could not be compared
+ */
+function compareApart({ bytes, reading }: Comparison): Promise<TreeVerdict> {
+  return new Promise((resolve, reject) => {
+    // Flags of the parent (a TypeScript loader, a debugger) are not for the child, which would wait
+    // for its own debugger.
+    const { NODE_OPTIONS: options = '', ...env } = process.env
+    const child = fork(builtEntry('tree-comparer'), {
+      execArgv: [],
+      env: { ...env, NODE_OPTIONS: options.replace(/--inspect\S*/g, '') },
+      serialization: 'advanced',
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    })
+    child.once('message', (reply: ComparisonReply) => {
+      if ('failed' in reply) reject(new Error(reply.failed))
+      else resolve(reply)
+    })
+    child.once('error', reject)
+    child.once('exit', (code, signal) => {
+      reject(new Error(`the process of tree-comparer ended with ${signal ?? `exit code ${code}`}`))
+    })
+    const { input, outputs, features } = reading
+    child.send({ bytes, reading: { input, outputs, features } } satisfies Comparison, (error) => {
+      if (error !== null) reject(error)
+    })
+  })
 }

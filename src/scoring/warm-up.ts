@@ -2,35 +2,30 @@ import { seeded } from '../kernel/random.ts'
 import type { Golden } from './golden.ts'
 import type { Runner } from './runner.ts'
 
-/** The cost model of a batch: it takes `baseMs + rowMs · rows`. */
+/** A batch takes `baseMs + rowMs · rows`. */
 export interface Cost {
   readonly baseMs: number
   readonly rowMs: number
 }
 
-/** The largest batch, rows: beyond it the cost per row no longer falls. */
+/** Beyond so many rows the cost per row no longer falls. */
 export const LARGEST_BATCH = 2048
 
-/** Rows of the batches that are measured at load. */
 export const SIZES = [1, 8, 64, 256]
 const RUNS = 5
 /**
- * Time limit of a size: no further run of it starts afterwards, and no larger size is tried when
- * its fastest run takes longer.
+ * Time limit of a size, ms: no further run of it starts afterwards, and no larger size if its
+ * fastest run took longer.
  */
 const SIZE_MS = 20
-/** Lower bound for the measured time of a run. */
 const LEAST_MS = 1e-3
-/** If a batch took more wall-clock time than this many times its CPU time, the machine was busy. */
+/** A batch that takes this many times its CPU time says that the machine was busy. */
 const DISTURBED = 1.5
-/** Sizes of the batches in which rows are run again that were first run together. */
+/** Sizes of the batches in which rows run again that first ran together. */
 const PIECES = [1, 2, 3, 5, 7, 1, 2, 3, 5, 7, 13, 15]
 
-/** Measures wall-clock time and CPU time. */
 export interface Meter {
-  /** Wall-clock time, ms. */
   elapsedMs(): number
-  /** CPU time that this process has used, ms. */
   cpuMs(): number
 }
 
@@ -44,7 +39,7 @@ const MACHINE: Meter = {
 
 /**
  * The cost of a batch: `elapsed` in wall-clock time, which a busy machine increases, and `cpu` in
- * CPU time, which it does not.
+ * CPU time.
  */
 export interface MeasuredCost {
   readonly cpu: Cost
@@ -52,9 +47,9 @@ export interface MeasuredCost {
 }
 
 /**
- * Measures the cost of a batch, with different rows in each run: the processor's branch predictor
- * learns repeated rows, which makes a tree model look two to four times as fast. The fastest of
- * several runs counts. `sample`: row-major float32[LARGEST_BATCH, features].
+ * Measures the cost of a batch by the fastest of several runs, with different rows in each: the
+ * processor's branch predictor learns repeated rows, which makes a tree model look two to four
+ * times as fast. `sample`: row-major float32[LARGEST_BATCH, features].
  */
 export async function measureCost(
   runner: Runner,
@@ -85,17 +80,13 @@ export async function measureCost(
   return { cpu: fitCost(points.cpu), elapsed: fitCost(points.elapsed) }
 }
 
-/**
- * Whether the machine was otherwise idle during the measurement. A cost measured under other load
- * is not that of the model and is not cached.
- */
+/** Was the machine otherwise idle? A cost under other load is not the model's, and not cached. */
 export function isUndisturbed({ cpu, elapsed }: MeasuredCost): boolean {
   return SIZES.every(
     (rows) => elapsed.baseMs + elapsed.rowMs * rows <= DISTURBED * (cpu.baseMs + cpu.rowMs * rows),
   )
 }
 
-/** Validates a cached cost; `null`: it is not one. */
 export function readCost(kept: unknown): MeasuredCost | null {
   const { cpu, elapsed } = (kept ?? {}) as Partial<MeasuredCost>
   return isCost(cpu) && isCost(elapsed) ? { cpu, elapsed } : null
@@ -111,7 +102,7 @@ interface Point {
   readonly ms: number
 }
 
-/** The sums of a weighted least-squares fit. The weights make the errors relative. */
+/** A least-squares fit, weighted so that errors are relative. */
 class Sums {
   #one = 0
   #n = 0
@@ -121,7 +112,7 @@ class Sums {
   #points = 0
 
   /**
-   * @param expectedMs what its error is relative to
+   * @param expectedMs what the point's error is relative to
    * @param keep factor for the weight of the earlier points
    */
   add({ rows, ms }: Point, expectedMs: number, keep: number): void {
@@ -135,7 +126,6 @@ class Sums {
     this.#points++
   }
 
-  /** @param keep factor for the weight of all points */
   fade(keep: number): void {
     this.#one *= keep
     this.#n *= keep
@@ -145,8 +135,8 @@ class Sums {
   }
 
   /**
-   * The least-squares fit to the points of both, with neither part below 0; a single point is
-   * fitted by a line through the origin.
+   * The fit to the points of both, with neither part below 0; a line through the origin for a
+   * single point.
    */
   costWith(other: Sums): Cost {
     const [one, n, nn] = [this.#one + other.#one, this.#n + other.#n, this.#nn + other.#nn]
@@ -159,7 +149,6 @@ class Sums {
   }
 }
 
-/** A cost that is fitted to permanent points and to others whose weight decays. */
 export class CostFit {
   readonly #permanent = new Sums()
   readonly #decaying = new Sums()
@@ -169,16 +158,14 @@ export class CostFit {
   }
 
   /**
-   * Adds a point whose weight decays.
-   *
-   * @param expectedMs what its error is relative to
-   * @param keep factor for the weight of the earlier points that were added, 0 to 1
+   * @param expectedMs what the point's error is relative to
+   * @param keep factor for the weight of the earlier decaying points, 0 to 1
    */
   add(point: Point, expectedMs: number, keep: number): void {
     this.#decaying.add(point, expectedMs, keep)
   }
 
-  /** Lowers the weight of the points that were added. @param keep factor, 0 to 1 */
+  /** @param keep factor, 0 to 1 */
   fade(keep: number): void {
     this.#decaying.fade(keep)
   }
@@ -188,23 +175,19 @@ export class CostFit {
   }
 }
 
-/**
- * The least-squares fit by relative errors, with neither part below 0; a single point is fitted by
- * a line through the origin.
- */
 export function fitCost(points: readonly Point[]): Cost {
   return new CostFit(points).cost
 }
 
-/** How many rows a batch can have within `ms`, 0 to {@link LARGEST_BATCH}. */
+/** 0 to {@link LARGEST_BATCH}. */
 export function rowsWithin(ms: number, cost: Cost): number {
   if (cost.baseMs + cost.rowMs > ms) return 0
   return Math.min(LARGEST_BATCH, Math.floor((ms - cost.baseMs) / cost.rowMs))
 }
 
 /**
- * Whether a row's scores depend on the other rows of its batch. With dynamic quantisation they do,
- * since its scale spans the batch.
+ * Do a row's scores depend on the other rows of its batch? With dynamic quantisation they do,
+ * because its scale spans the batch.
  */
 export async function dependsOnBatch(runner: Runner, sample: Float32Array): Promise<boolean> {
   const width = sample.length / LARGEST_BATCH
@@ -224,8 +207,8 @@ export async function dependsOnBatch(runner: Runner, sample: Float32Array): Prom
 }
 
 /**
- * {@link LARGEST_BATCH} rows, the same at every start. Each number is taken from a random golden
- * row, same column; without golden rows it is an integer from 0 to 1023, log-uniform.
+ * {@link LARGEST_BATCH} rows, the same at every start. Each number is that of a random golden row;
+ * without golden rows, an integer from 0 to 1023, log-uniform.
  */
 export function sampleRows(features: number, golden: Golden | null): Float32Array {
   const random = seeded(1)

@@ -160,8 +160,6 @@ export interface ShadowDefinition {
   readonly sink: ShadowSink | null
   /** Share of the keys, 0 to 1 in steps of 1/10,000. */
   readonly share: number
-  /** Two scores on different sides of it disagree. */
-  readonly threshold: number
 }
 export interface ShadowSink {
   /** The author's name of the topic, which ids of outputs have. */

@@ -32,7 +32,7 @@ const MODELS: Keys<GivenModels> = {
   ...{ fallback: true, fallbackOn: true, shadow: true },
 }
 const ROUTE: Keys<GivenRoute> = { to: true, name: true, when: true, share: true }
-const SHADOW: Keys<Shadow> = { sink: true, share: true, threshold: true }
+const SHADOW: Keys<Shadow> = { sink: true, share: true }
 const VARIANTS: Keys<ModelVariants> = {
   ...{ variants: true, budget: true, minAccuracy: true, adapt: true },
 }
@@ -224,9 +224,6 @@ function routesOf(route: readonly GivenRoute[]): RouteDefinition[] {
   return route.map(({ to, name = to, when = null, share = null }) => ({ name, to, when, share }))
 }
 
-function shadowOf(
-  model: string,
-  { sink, share = 1, threshold = 0.5 }: Shadow = {},
-): ShadowDefinition {
-  return { model, sink: sink === undefined ? null : { name: sink, topic: sink }, share, threshold }
+function shadowOf(model: string, { sink, share = 1 }: Shadow = {}): ShadowDefinition {
+  return { model, sink: sink === undefined ? null : { name: sink, topic: sink }, share }
 }

@@ -62,8 +62,6 @@ export interface Shadow {
   sink?: string
   /** The share of the keys that it scores, as in a rule named `shadow.` and its name. @default 1 */
   share?: number
-  /** Two scores on different sides of it count as a flip. @default 0.5 */
-  threshold?: number
 }
 
 /** Several models, and which of them scores an event. `M` are the models by name. */

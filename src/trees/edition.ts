@@ -8,7 +8,7 @@ for (const name of readdirSync(folder, { encoding: 'utf8', recursive: true }).so
 }
 
 /**
- * Hash of the files in this folder. Cached verdicts on tree models are valid until it changes.
- * `dist` contains its value instead of this module, because the files are not there.
+ * Hash of the files in this folder: cached verdicts on tree models hold until it changes. The build
+ * puts its value into `dist`, which has no such files.
  */
 export const EDITION = hash.digest('hex').slice(0, 12)

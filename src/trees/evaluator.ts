@@ -1,24 +1,79 @@
-import { sumsOf } from './bit-vectors.ts'
-import { type Combine, combineOf } from './combine.ts'
-import type { Ensemble } from './ensemble.ts'
-import { ROWS, type Sums } from './plain-trees.ts'
-import type { Column, Step, TreeModel } from './recognise.ts'
+import {
+  type Classes,
+  type Ensemble,
+  type Leaf,
+  leavesOf,
+  NotRead,
+  PlainTrees,
+  ROWS,
+  type Sums,
+  type Transform,
+} from './ensemble.ts'
+import { expOf } from './float32.ts'
+import type { Column, RowStep, TreeModel } from './recognise.ts'
+import { SUMS } from './sums-wasm.ts'
+import { tablesOf } from './tables.ts'
 
 const { fround } = Math
+const PAGE_BYTES = 65_536
 
-/** Computes a recognised model on this thread. */
+/** The used part of WebAssembly, which Node's types lack and which may be switched off. */
+interface WebAssembly {
+  readonly Memory: new (pages: { initial: number; maximum: number }) => { buffer: ArrayBuffer }
+  readonly Module: new (bytes: Uint8Array) => object
+  readonly Instance: new (module: object, imports: object) => { exports: Compiled }
+}
+
+interface Compiled {
+  readonly sums: (count: number) => void
+}
+
+const { WebAssembly: wasm } = globalThis as unknown as { readonly WebAssembly?: WebAssembly }
+let module: object | null = null
+
+/** Evaluates the trees in the fastest available way. @throws NotRead as {@link tablesOf} does */
+export function sumsOf(ensemble: Ensemble, features: number): Sums {
+  return wasm === undefined ? new PlainTrees(ensemble) : new BitVectors(ensemble, features, wasm)
+}
+
+class BitVectors implements Sums {
+  readonly #compiled: Compiled
+  readonly #rows: Float32Array
+  readonly #given: Float32Array
+
+  constructor(ensemble: Ensemble, features: number, { Memory, Module, Instance }: WebAssembly) {
+    const { bytes, rowsAt, givenAt, end } = tablesOf(ensemble, { features, rows: ROWS })
+    // The memory never grows: that would make all typed arrays of the process a little slower.
+    const pages = Math.ceil(end / PAGE_BYTES)
+    const memory = new Memory({ initial: pages, maximum: pages })
+    new Uint8Array(memory.buffer).set(bytes)
+    this.#rows = new Float32Array(memory.buffer, rowsAt, ROWS * features)
+    this.#given = new Float32Array(memory.buffer, givenAt, ROWS * ensemble.targets)
+    module ??= new Module(Buffer.from(SUMS, 'base64'))
+    this.#compiled = new Instance(module, { env: { memory } }).exports
+  }
+
+  of(rows: Float32Array, count: number): Float32Array {
+    this.#rows.set(rows)
+    this.#compiled.sums(count)
+    return this.#given
+  }
+}
+
 export class TreeEvaluator {
   readonly #model: TreeModel
   readonly #width: number
   readonly #sums: Sums
   readonly #combine: Combine
   readonly #labels: Float64Array
-  /** Buffer for the rows as the trees see them; `null`: they see the rows unchanged. */
+  /** The rows as the trees see them; `null`: they see them unchanged. */
   readonly #prepared: Float32Array | null
-  /** Of the current row. */
   readonly #scores: Float32Array
 
-  /** `width`: features of the model's rows. @throws NotRead with what is not supported */
+  /**
+   * @param width features of the model's rows
+   * @throws NotRead
+   */
   constructor(model: TreeModel, width: number) {
     const { ensemble, features, steps } = model
     this.#model = model
@@ -33,8 +88,8 @@ export class TreeEvaluator {
   }
 
   /**
-   * The numbers of the model's columns, one array for each: scores as float32, labels as integers.
-   * `rows`: row-major float32[count, width].
+   * The numbers of the model's columns, one array each: scores as float32, labels as integers.
+   * @param rows row-major float32[count, width]
    */
   run(rows: Float32Array, count: number): Float64Array[] {
     const { columns } = this.#model
@@ -56,7 +111,6 @@ export class TreeEvaluator {
     return numbers
   }
 
-  /** Writes the numbers of the current row. */
   #write(into: readonly Float64Array[], row: number): void {
     const { columns } = this.#model
     const scores = this.#scores
@@ -69,7 +123,6 @@ export class TreeEvaluator {
     }
   }
 
-  /** The rows as the trees see them. */
   #prepare(rows: Float32Array, count: number): Float32Array {
     const prepared = this.#prepared
     if (prepared === null) return rows
@@ -96,7 +149,7 @@ function multiplied(score: number, factors: readonly number[]): number {
   return product
 }
 
-function applyStep(step: Step, row: Float32Array): void {
+function applyStep(step: RowStep, row: Float32Array): void {
   for (let f = 0; f < row.length; f++) {
     const x = row[f] as number
     if (step.does === 'scale') {
@@ -105,4 +158,164 @@ function applyStep(step: Step, row: Float32Array): void {
       row[f] = step.by[f] as number
     }
   }
+}
+
+// Sums become scores as in ONNX Runtime, number by number in float32
+// (onnxruntime/core/providers/cpu/ml/tree_ensemble_aggregator.h, ml_common.h).
+
+/**
+ * Turns the sums of one row into its scores, in place.
+ *
+ * @returns the index of the class; 0 for a regressor
+ */
+type Combine = (sums: Float32Array) => number
+
+function combineOf(ensemble: Ensemble): Combine {
+  const { classes, targets, transform } = ensemble
+  const reach = reached(ensemble)
+  if (classes === null) return regressorOf(ensemble, reach)
+  if (targets < 2) throw new NotRead('a classifier with one class')
+  if (reach.includes('sometimes')) throw new NotRead('a class with a weight in only some leaves')
+  if (targets === 2) return binaryOf(ensemble, classes, reach)
+  return (sums) => {
+    addBase(sums, ensemble.baseValues)
+    const label = largestOf(
+      sums,
+      targets,
+      (t) => reach[t] === 'always' || t < ensemble.baseValues.length,
+    )
+    transformAll(transform, sums, targets)
+    return label
+  }
+}
+
+function regressorOf(ensemble: Ensemble, reach: readonly Reached[]): Combine {
+  const { aggregate, baseValues, targets, transform } = ensemble
+  const trees = ensemble.trees.length
+  const hasBase = baseValues.length === targets
+  return (sums) => {
+    for (let t = 0; t < targets; t++) {
+      const given = reach[t] === 'never' ? 0 : (sums[t] as number)
+      const value = aggregate === 'average' ? fround(given / trees) : given
+      sums[t] = hasBase ? value + (baseValues[t] as number) : value
+    }
+    // ONNX Runtime transforms a single target no further.
+    if (targets > 1) transformAll(transform, sums, targets)
+    return 0
+  }
+}
+
+/** Two classes. With weights for one class only, both scores derive from its sum. */
+function binaryOf(
+  { baseValues, transform }: Ensemble,
+  classes: Classes,
+  reach: readonly Reached[],
+): Combine {
+  const [hasFirst, hasSecond] = reach.map((of) => of === 'always')
+  if (baseValues.length > 1) throw new NotRead('base values for two classes')
+  const { isBinary, areAllPositive } = classes
+  const first = baseValues[0] ?? 0
+  const threshold = isBinary && areAllPositive ? 0.5 : 0
+  if (hasSecond) {
+    return (sums) => {
+      sums[0] = (hasFirst ? (sums[0] as number) : 0) + first
+      const label = (sums[1] as number) > threshold ? 1 : 0
+      transformAll(transform, sums, 2)
+      return label
+    }
+  }
+  if (!isBinary) throw new NotRead('two classes without a weight in any leaf')
+  return (sums) => {
+    const score = fround((sums[0] as number) + first)
+    const label = score > threshold ? 1 : 0
+    if (areAllPositive) {
+      sums[0] = 1 - score
+      sums[1] = score
+    } else if (transform === 'logistic') {
+      sums[0] = logistic(-score)
+      sums[1] = logistic(score)
+    } else {
+      sums[0] = label === 1 ? -score : score
+      sums[1] = label === 1 ? score : -score
+    }
+    return label
+  }
+}
+
+function addBase(sums: Float32Array, baseValues: readonly number[]): void {
+  for (let t = 0; t < baseValues.length; t++) {
+    sums[t] = (sums[t] as number) + (baseValues[t] as number)
+  }
+}
+
+/** The first of equal sums counts. */
+function largestOf(sums: Float32Array, count: number, counts: (target: number) => boolean): number {
+  let largest = -1
+  for (let t = 0; t < count; t++) {
+    if (!counts(t)) continue
+    if (largest === -1 || (sums[t] as number) > (sums[largest] as number)) largest = t
+  }
+  return Math.max(0, largest)
+}
+
+function transformAll(transform: Transform, scores: Float32Array, count: number): void {
+  if (transform === 'none') return
+  if (transform === 'softmax') softmax(scores, count)
+  else if (transform === 'softmax-zero') softmaxZero(scores, count)
+  else for (let t = 0; t < count; t++) scores[t] = logistic(scores[t] as number)
+}
+
+function logistic(score: number): number {
+  const half = fround(1 / fround(1 + expOf(-Math.abs(score))))
+  return score < 0 ? fround(1 - half) : half
+}
+
+function softmax(scores: Float32Array, count: number): void {
+  const most = mostOf(scores, count)
+  let sum = 0
+  for (let t = 0; t < count; t++) {
+    scores[t] = expOf(fround((scores[t] as number) - most))
+    sum = fround(sum + (scores[t] as number))
+  }
+  for (let t = 0; t < count; t++) scores[t] = (scores[t] as number) / sum
+}
+
+/** SOFTMAX_ZERO leaves out scores up to this size. */
+const NEARLY_ZERO = fround(1e-7)
+
+function softmaxZero(scores: Float32Array, count: number): void {
+  const most = mostOf(scores, count)
+  const ofZero = expOf(-most)
+  let sum = 0
+  for (let t = 0; t < count; t++) {
+    const score = scores[t] as number
+    if (Math.abs(score) > NEARLY_ZERO) {
+      scores[t] = expOf(fround(score - most))
+      sum = fround(sum + (scores[t] as number))
+    } else scores[t] = score * ofZero
+  }
+  for (let t = 0; t < count; t++) scores[t] = (scores[t] as number) / sum
+}
+
+function mostOf(scores: Float32Array, count: number): number {
+  let most = -LARGEST_FLOAT
+  for (let t = 0; t < count; t++) most = Math.max(most, scores[t] as number)
+  return most
+}
+
+const LARGEST_FLOAT = fround(3.4028234663852886e38)
+
+/**
+ * Does a row reach a weight for a target? `always`: some tree has one in each leaf; `never`: no
+ * leaf has one; `sometimes`: it depends on the row.
+ */
+type Reached = 'always' | 'sometimes' | 'never'
+
+function reached({ trees, targets }: Ensemble): readonly Reached[] {
+  const leaves = trees.map(leavesOf)
+  return Array.from({ length: targets }, (_, target) => {
+    const hasWeight = ({ weights }: Leaf) => weights.some((weight) => weight.target === target)
+    if (leaves.some((of) => of.every(hasWeight))) return 'always'
+    return leaves.some((of) => of.some(hasWeight)) ? 'sometimes' : 'never'
+  })
 }

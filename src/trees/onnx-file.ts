@@ -1,19 +1,18 @@
 import protobuf from 'protobufjs/minimal.js'
 
-// Reads the few messages of an ONNX file that describe how a model computes. Field numbers and
-// types: onnx/onnx.proto3 of ONNX.
+// Reads the messages of an ONNX file that say how a model computes. Field numbers and types:
+// onnx/onnx.proto3 of ONNX.
 
-/** A node of a model's graph. */
 export interface OnnxNode {
   /** With its domain, unless that is ONNX's own: `ai.onnx.ml.Scaler`. */
   readonly operator: string
-  /** Names of tensors; an omitted input is ''. */
+  /** An omitted input is ''. */
   readonly inputs: readonly string[]
   readonly outputs: readonly string[]
   readonly attributes: ReadonlyMap<string, OnnxAttribute>
 }
 
-/** An attribute of a node. Only the values of its own type are filled in. */
+/** Only values of its own type are filled in. */
 export interface OnnxAttribute {
   readonly float: number | null
   readonly whole: number | null
@@ -24,26 +23,22 @@ export interface OnnxAttribute {
   readonly texts: readonly string[]
 }
 
-/** A constant tensor. */
 export interface OnnxTensor {
   readonly name: string
-  /** See {@link ELEMENT}. */
   readonly type: number
   readonly dims: readonly number[]
-  /** Row-major; `null`: external data, or a type that is not supported here. */
+  /** Row-major; `null`: external data, or an unsupported type. */
   readonly values: readonly number[] | null
 }
 
-/** An input or output, as the file declares it. */
 export interface OnnxValue {
   readonly name: string
-  /** Element type, see {@link ELEMENT}; `null`: not a tensor. */
+  /** Element type; `null`: not a tensor. */
   readonly type: number | null
   /** A number is a fixed size, a string a free one. */
   readonly shape: readonly (number | string)[]
 }
 
-/** The graph of a model file. */
 export interface OnnxModel {
   readonly inputs: readonly OnnxValue[]
   readonly outputs: readonly OnnxValue[]
@@ -51,7 +46,6 @@ export interface OnnxModel {
   readonly constants: ReadonlyMap<string, OnnxTensor>
 }
 
-/** Element types of tensors. */
 export const ELEMENT = {
   float32: 1,
   uint8: 2,
@@ -66,13 +60,12 @@ type Reader = protobuf.Reader
 /** By field number; `wire`: how the field is written. */
 type Fields = Readonly<Record<number, (from: Reader, wire: number) => void>>
 
-/** The bit of a varint's byte that says that another one follows. */
+/** The bit of a varint's byte that announces another one. */
 const MORE = 0x80
 
-/** Wire type of fields with a length prefix: a message, a string, or packed numbers. */
 const WITH_LENGTH = 2
 
-/** Parses an ONNX file. @throws Error when the bytes are not an ONNX file */
+/** @throws Error when the bytes are not an ONNX file */
 export function readOnnx(bytes: Uint8Array): OnnxModel {
   const nodes: OnnxNode[] = []
   const constants = new Map<string, OnnxTensor>()
@@ -89,7 +82,7 @@ export function readOnnx(bytes: Uint8Array): OnnxModel {
   }
   const reader = protobuf.Reader.create(bytes)
   readFields(reader, bytes.length, { 7: (from) => readMessage(from, graph) })
-  // Older files also list constants among the inputs.
+  // Older files list constants among the inputs too.
   const given = inputs.filter(({ name }) => !constants.has(name))
   return { inputs: given, outputs, nodes, constants }
 }
@@ -244,7 +237,7 @@ function readFields(from: Reader, end: number, fields: Fields): void {
   }
 }
 
-/** Appends numbers of a repeated field: all of them if it is packed, otherwise one. */
+/** Appends the numbers of a repeated field: all if it is packed, otherwise one. */
 function addNumbers(
   to: number[],
   { from, wire }: { readonly from: Reader; readonly wire: number },
@@ -263,7 +256,7 @@ function floatFrom(from: Reader): number {
   return from.float()
 }
 
-/** An integer; rounded beyond 2^53. Ensembles have thousands, nearly all in one or two bytes. */
+/** An integer, rounded beyond 2^53. Nearly all of an ensemble's thousands have one or two bytes. */
 function wholeFrom(from: Reader): number {
   const { buf, pos } = from
   const first = buf[pos] ?? MORE

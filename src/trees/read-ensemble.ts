@@ -1,16 +1,16 @@
 import {
-  type Aggregate,
   type Branch,
   type Classes,
   type Ensemble,
   isLeaf,
   type Leaf,
+  NotRead,
   type Test,
   type Transform,
+  type TreeAggregate,
   type TreeNode,
   type Weight,
 } from './ensemble.ts'
-import { NotRead } from './not-read.ts'
 import { ELEMENT, type OnnxAttribute, type OnnxNode, type OnnxTensor } from './onnx-file.ts'
 
 // Reads the tree operators of ONNX: TreeEnsembleClassifier and TreeEnsembleRegressor of ai.onnx.ml
@@ -28,7 +28,6 @@ const TESTS: Readonly<Record<string, Test>> = {
   BRANCH_EQ: 'eq',
   BRANCH_NEQ: 'neq',
 }
-/** Tests of TreeEnsemble, by number. */
 const TESTS_BY_NUMBER: readonly Test[] = ['leq', 'lt', 'gte', 'gt', 'eq', 'neq', 'member']
 const TRANSFORMS: Readonly<Record<string, Transform>> = {
   NONE: 'none',
@@ -37,20 +36,18 @@ const TRANSFORMS: Readonly<Record<string, Transform>> = {
   SOFTMAX_ZERO: 'softmax-zero',
 }
 const TRANSFORMS_BY_NUMBER: readonly Transform[] = ['none', 'softmax', 'logistic', 'softmax-zero']
-const AGGREGATES: Readonly<Record<string, Aggregate>> = {
+const AGGREGATES: Readonly<Record<string, TreeAggregate>> = {
   SUM: 'sum',
   AVERAGE: 'average',
   MIN: 'min',
   MAX: 'max',
 }
-const AGGREGATES_BY_NUMBER: readonly Aggregate[] = ['average', 'sum', 'min', 'max']
+const AGGREGATES_BY_NUMBER: readonly TreeAggregate[] = ['average', 'sum', 'min', 'max']
 
-/** Whether the node is a tree ensemble. */
 export function isEnsemble({ operator }: OnnxNode): boolean {
   return operator === CLASSIFIER || operator === REGRESSOR || operator === ENSEMBLE
 }
 
-/** Reads the ensemble of a node. @throws NotRead with what is not supported */
 export function readEnsemble(node: OnnxNode): Ensemble {
   const attributes = new Attributes(node)
   if (node.operator === ENSEMBLE) return readFifth(attributes)
@@ -90,8 +87,8 @@ function readClassifier(attributes: Attributes): Ensemble {
 }
 
 /**
- * Builds the trees from two tables: one has a row for each node of each tree, the other one for
- * each weight. `of`: prefix of the weights' attributes.
+ * Builds the trees from a table of all nodes and a table of all weights. `of`: prefix of the
+ * weights' attributes.
  */
 function treesByNode(attributes: Attributes, of: 'class' | 'target'): TreeNode[] {
   const treeIds = attributes.wholes('nodes_treeids')
@@ -122,25 +119,22 @@ function treesByNode(attributes: Attributes, of: 'class' | 'target'): TreeNode[]
       whenFalse: rowOf(whenFalse[row] as number),
     }
   })
-  // A tree starts where the tree number changes, as in ONNX Runtime.
+  // A new tree starts where the tree number changes, as in ONNX Runtime.
   const roots = treeIds.flatMap((tree, row) => (tree === treeIds[row - 1] ? [] : [row]))
   return roots.map((row) => builder.build(row))
 }
 
-/** A branch whose nodes are still numbers. */
 type Numbered = Omit<Branch, 'whenTrue' | 'whenFalse'> & Record<'whenTrue' | 'whenFalse', number>
 
 /**
- * Builds trees of numbered nodes. A node is built once, however many paths lead to it: exporters
- * share subtrees, and copies of them could be any number.
+ * Builds trees of numbered nodes. Each node is built once, however many paths lead to it: exporters
+ * share subtrees, which may have any number of copies.
  */
 class Builder {
   readonly #read: (id: number) => Leaf | Numbered
   readonly #built = new Map<number, TreeNode>()
-  /** Branches that are read, and wait for the nodes below them. */
   readonly #begun = new Map<number, Numbered>()
 
-  /** @param read reads a node. @throws NotRead it cannot be read */
   constructor(read: (id: number) => Leaf | Numbered) {
     this.#read = read
   }
@@ -178,8 +172,8 @@ class Builder {
 }
 
 /**
- * Refuses what ONNX Runtime does not run as it stands: equality tests of one feature that lead to
- * the same node become one test of a set, which has a single flag for missing features.
+ * Refuses what ONNX Runtime runs in another way: it joins equality tests of one feature with the
+ * same node into a set, which has a single flag for missing features.
  *
  * @throws NotRead
  */
@@ -219,8 +213,8 @@ function weightsByRow(
 }
 
 /**
- * Reads TreeEnsemble of ai.onnx.ml 5, in which branches and leaves are numbered separately and a
- * leaf has one weight.
+ * Reads TreeEnsemble of ai.onnx.ml 5, which numbers branches and leaves separately; a leaf has one
+ * weight.
  */
 function readFifth(attributes: Attributes): Ensemble {
   const modes = attributes.tensor('nodes_modes', ELEMENT.uint8)
@@ -240,7 +234,6 @@ function readFifth(attributes: Attributes): Ensemble {
   const targets = attributes.wholes('leaf_targetids')
   const weights = attributes.tensor('leaf_weights', ELEMENT.float32)
   const members = membersOf(attributes, modes)
-  /** Leaves are numbered after the branches. */
   const follow = ({ ids, leaves }: typeof to.whenTrue, id: number) =>
     (ids[id] as number) + (leaves[id] === 1 ? features.length : 0)
   const builder = new Builder((id) => {
@@ -277,15 +270,14 @@ function readFifth(attributes: Attributes): Ensemble {
   }
 }
 
-/** A tree that is a single leaf is stored as a branch with that leaf on both sides. */
+/** A tree of a single leaf is stored as a branch with that leaf on both sides. */
 function oneLeaf(root: TreeNode): TreeNode {
   if (isLeaf(root) || root.whenTrue !== root.whenFalse) return root
   return isLeaf(root.whenTrue) ? root.whenTrue : root
 }
 
 /**
- * The members of each set-membership test, by node. The file stores the sets one after the other,
- * each terminated by a NaN.
+ * The members of each set, by node. The file stores one set after the other, each ended by a NaN.
  */
 function membersOf(
   attributes: Attributes,
@@ -312,7 +304,6 @@ function oneOf<T>(known: Readonly<Record<string, T>>, name: string): T {
   return found
 }
 
-/** A node's attributes by name and type. */
 class Attributes {
   readonly #of: ReadonlyMap<string, OnnxAttribute>
 

@@ -1,30 +1,25 @@
-import { type Ensemble, isLeaf, nodesOf } from './ensemble.ts'
-import { NotRead } from './not-read.ts'
+import { type Ensemble, isLeaf, NotRead, nodesOf } from './ensemble.ts'
 import { ELEMENT, type OnnxModel, type OnnxNode, type OnnxTensor } from './onnx-file.ts'
 import { isEnsemble, readEnsemble } from './read-ensemble.ts'
 
-// Recognises models that are a tree ensemble with nothing around it but what exporters add: casts,
-// column selection and factors, and before the ensemble scaling and imputation of features.
+// Recognises models that are a tree ensemble with what exporters add around it: casts, column
+// selection and factors, and before it scaling and imputation of features.
 
-/** A requested column, counted from 0. */
 export interface Wanted {
   readonly tensor: string
   readonly column: number
 }
 
-/** A model whose steps are all supported. */
 export interface TreeModel {
   readonly ensemble: Ensemble
-  /** Preprocessing of the features, in order. */
-  readonly steps: readonly Step[]
-  /** For each of the trees' features, the index of the model's feature that it comes from. */
+  readonly steps: readonly RowStep[]
+  /** The model's feature for each of the trees' features. */
   readonly features: readonly number[]
-  /** In the order in which they were requested. */
   readonly columns: readonly Column[]
 }
 
-/** A preprocessing step; lists are indexed by the trees' features. All numbers are float32. */
-export type Step =
+/** A preprocessing step; lists are by the trees' features. All numbers are float32. */
+export type RowStep =
   | {
       readonly does: 'scale'
       readonly offsets: readonly number[]
@@ -32,22 +27,25 @@ export type Step =
     }
   | { readonly does: 'fill'; readonly replaced: number; readonly by: readonly number[] }
 
-/** One number of the output. `score`: index of the target; `factors`: multiplied one by one. */
+/** A number of the output. `score`: index of the target; `factors`: multiplied one by one. */
 export type Column =
   | { readonly is: 'score'; readonly score: number; readonly factors: readonly number[] }
   | { readonly is: 'label' }
 
-/** What is known about a tensor. */
 type KnownTensor =
-  | { readonly of: 'rows'; readonly features: readonly number[]; readonly steps: readonly Step[] }
+  | {
+      readonly of: 'rows'
+      readonly features: readonly number[]
+      readonly steps: readonly RowStep[]
+    }
   | { readonly of: 'columns'; readonly columns: readonly Column[] }
   | { readonly of: 'constant'; readonly tensor: OnnxTensor }
   | { readonly of: 'unknown'; readonly why: string }
 
 /**
- * Recognises a model. `input`: name of the input tensor, `features` wide.
- *
- * @throws NotRead with what is not supported in the model
+ * @param input name of the input tensor
+ * @param features its width
+ * @throws NotRead
  */
 export function recognise(
   { nodes, constants }: OnnxModel,
@@ -134,10 +132,7 @@ function outputsOf(node: OnnxNode, inputs: readonly KnownTensor[]): readonly Kno
   return [made ?? unknown(`operator ${node.operator}`)]
 }
 
-/**
- * The output of an operator from its first input, and the second if it has two; `null`: not
- * supported.
- */
+/** `null`: not supported. */
 type Rule = (node: OnnxNode, first: KnownTensor, second: KnownTensor | null) => KnownTensor | null
 
 const RULES: Readonly<Record<string, Rule>> = {
@@ -190,7 +185,6 @@ function scaled(columns: readonly Column[], factor: number): KnownTensor | null 
   return made.includes(null) ? null : { of: 'columns', columns: made as Column[] }
 }
 
-/** Selects columns, in any order. */
 function chosen(from: KnownTensor, by: KnownTensor | null): KnownTensor | null {
   if (by?.of !== 'constant' || by.tensor.values === null) return null
   const places = by.tensor.values
@@ -198,13 +192,13 @@ function chosen(from: KnownTensor, by: KnownTensor | null): KnownTensor | null {
     const columns = places.map((place) => from.columns.at(place))
     return columns.includes(undefined) ? null : { of: 'columns', columns: columns as Column[] }
   }
-  // The steps are by position, which a selection would change.
+  // Steps are by position, which a selection would change.
   if (from.of !== 'rows' || from.steps.length > 0) return null
   const features = places.map((place) => from.features.at(place))
   return features.includes(undefined) ? null : { ...from, features: features as number[] }
 }
 
-/** One number for each feature: a single number applies to all. */
+/** One number for each feature; a single number applies to all. */
 function spread(numbers: readonly number[], count: number): readonly number[] | null {
   if (numbers.length === count) return numbers
   return numbers.length === 1 ? Array.from({ length: count }, () => numbers[0] as number) : null

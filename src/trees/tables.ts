@@ -1,21 +1,21 @@
 import {
   type Branch,
   type Ensemble,
+  initialSum,
   isLeaf,
   type Leaf,
+  NotRead,
   nodesOf,
   type TreeNode,
 } from './ensemble.ts'
-import { bitsOf, ofBits } from './float-bits.ts'
-import { NotRead } from './not-read.ts'
-import { startOf } from './plain-trees.ts'
+import { bitsOf, ofBits } from './float32.ts'
 
-// Lays out an ensemble in the tables that assembly/sums.ts reads; their format is described there.
+// Lays out an ensemble in the tables that assembly/sums.ts reads and describes.
 
-/** Where the lanes start, and how many bytes a number takes in all 16 of them. */
+/** Start of the lanes, and the bytes of a number in all 16 of them. */
 const LANES = 64
 const LANE_BYTES = 64
-/** Trees with more words of leaves than this are walked, which is faster. */
+/** Trees with more words of leaves are walked, which is faster. */
 const MOST_WORDS = 8
 const WORD_BITS = 32
 const TREE_BYTES = 24
@@ -25,18 +25,15 @@ const IS_EQUAL = 1
 const MISSING_IS_TRUE = 2
 const AGGREGATES = { sum: 0, average: 0, min: 1, max: 2 } as const
 
-/** The initial content of the memory, and the places after it for rows and sums. */
-export interface Tables {
+/** The initial memory, and the places after it for rows and sums; all in bytes. */
+interface TreeTables {
   readonly bytes: Uint8Array
-  /** Where the rows start, in bytes. */
   readonly rowsAt: number
-  /** Where the sums start, in bytes. */
   readonly givenAt: number
-  /** Size of the memory that is used, in bytes. */
   readonly end: number
 }
 
-/** A branch with one of the two tests that all others are reduced to: `x ≤ value`, `x = value`. */
+/** A branch whose test is one of two, to which all others are reduced: `x ≤ value`, `x = value`. */
 interface Split {
   readonly feature: number
   readonly value: number
@@ -49,14 +46,13 @@ interface Split {
 type SplitTree = Split | Leaf
 
 /**
- * The tables of an ensemble. `rows`: the largest number of rows of one call.
- *
+ * @param rows the most rows of one call
  * @throws NotRead for ensembles that the tables cannot express
  */
 export function tablesOf(
   ensemble: Ensemble,
   { features, rows }: { readonly features: number; readonly rows: number },
-): Tables {
+): TreeTables {
   const { aggregate, targets, trees } = ensemble
   const laid = trees.map((tree) => laidOut(unshared(splitsOf(tree, new Map())), aggregate))
   const base = LANES + (features + targets + MOST_WORDS) * LANE_BYTES
@@ -67,7 +63,7 @@ export function tablesOf(
   const { tests, words, sorted, sortedEnds, loneWordBytes } = tables
   const places = [features, targets, base, trees.length, tests, words, rowsAt, givenAt]
   const lone = [sorted, sortedEnds, loneWords, loneWordBytes]
-  const head = [...places, bitsOf(startOf(ensemble)), AGGREGATES[aggregate], ...lone]
+  const head = [...places, bitsOf(initialSum(ensemble)), AGGREGATES[aggregate], ...lone]
   const bytes = new Uint8Array(rowsAt)
   bytes.set(bytesOf(head))
   bytes.set(bytesOf(tables.numbers), base)
@@ -78,12 +74,11 @@ function bytesOf(numbers: readonly number[]): Uint8Array {
   return new Uint8Array(Uint32Array.from(numbers).buffer)
 }
 
-/** A tree and its leaves in order. */
 interface LaidOutTree {
   readonly root: SplitTree
   readonly leaves: readonly Leaf[]
   readonly targets: readonly number[]
-  /** Words with a bit for each leaf; 0: the tree is walked. */
+  /** 0: the tree is walked. */
   readonly words: number
 }
 
@@ -100,7 +95,7 @@ function laidOut(root: SplitTree, aggregate: Ensemble['aggregate']): LaidOutTree
   return { root, leaves, targets, words: words > MOST_WORDS || !isVector(root) ? 0 : words }
 }
 
-/** Whether each node has one path to it, and bit vectors support all tests. */
+/** Has each node one path to it, and do bit vectors support all tests? */
 function isVector(root: SplitTree): boolean {
   const seen = new Set<SplitTree>()
   const isOne = (node: SplitTree): boolean => {
@@ -113,10 +108,7 @@ function isVector(root: SplitTree): boolean {
   return isOne(root)
 }
 
-/**
- * The tree with a copy of each node for each path to it, if that is still few enough leaves for bit
- * vectors, which are faster than walking.
- */
+/** Copies shared nodes, if the leaves are still few enough for bit vectors, which are faster. */
 function unshared(root: SplitTree): SplitTree {
   const paths = pathsOf(root, new Map())
   const isShared = nodesOf(root).size < 2 * paths - 1
@@ -128,7 +120,7 @@ function copyOf(node: SplitTree): SplitTree {
   return { ...node, whenTrue: copyOf(node.whenTrue), whenFalse: copyOf(node.whenFalse) }
 }
 
-/** The number of paths from a node to leaves, which may be beyond what a number holds exactly. */
+/** The number of paths from a node to leaves; may be inexact when huge. */
 function pathsOf(node: SplitTree, known: Map<SplitTree, number>): number {
   if ('weights' in node) return 1
   const paths = known.get(node) ?? pathsOf(node.whenTrue, known) + pathsOf(node.whenFalse, known)
@@ -174,7 +166,6 @@ function newSplit(node: Branch, known: Map<TreeNode, SplitTree>): SplitTree {
   }
 }
 
-/** A chain of equality tests, all with the same `whenTrue`. */
 function membership(
   { feature, missingIsTrue, values }: Branch,
   { whenTrue, whenFalse }: Pick<Split, 'whenTrue' | 'whenFalse'>,
@@ -184,7 +175,7 @@ function membership(
   }, whenFalse)
 }
 
-/** The largest float32 below `value`. @throws NotRead for −∞, which has none */
+/** The largest float32 below `value`. @throws NotRead for −∞ */
 function nextBelow(value: number): number {
   if (value === Number.NEGATIVE_INFINITY) throw new NotRead('a test for less than −∞')
   if (value === 0) return -(2 ** -149)
@@ -198,21 +189,18 @@ interface Dropping {
   readonly upTo: number
 }
 
-/** The leaves of one word that a test rules out when it is false. */
 interface Dropped {
   readonly split: Split
-  /** Index among the words of all trees. */
   readonly word: number
   readonly mask: number
 }
 
-/** Writes the tables of all trees one after the other, from the address `base`. */
 class Writer {
   readonly #base: number
   readonly #trees: number[] = []
   readonly #words: number[] = []
   readonly #tests: number[] = []
-  /** Branches of trees that are walked; weights of leaves, and their targets. */
+  /** Branches of walked trees; weights of leaves, and their targets. */
   readonly #rest: number[] = []
   readonly #dropped: Dropped[] = []
   #wordCount = 0
@@ -235,7 +223,7 @@ class Writer {
     return { numbers, tests, words, sorted, sortedEnds, loneWordBytes: this.#wordCount * 4 }
   }
 
-  /** The tests of all words by feature, kind and value; then where each feature and kind ends. */
+  /** The tests of all words by feature, kind and value; then the end of each feature and kind. */
   #sorted(features: number, places: { readonly sorted: number; readonly loneWords: number }) {
     const tests: number[] = []
     const ends: number[] = []
@@ -286,7 +274,7 @@ class Writer {
     this.#trees.push(words, place, leavesAt, stride * 4, targetsAt, targets.length)
   }
 
-  /** Writes the branches of a tree that is walked and returns the address of its root. */
+  /** Returns the address of the root. */
   #writeBranches(root: SplitTree, leaves: readonly Leaf[], rest: number): number {
     const leafAt = new Map(leaves.map((leaf, i) => [leaf, i]))
     const places = new Map<Split, number>()
@@ -313,7 +301,7 @@ function ascending(a: number, b: number): number {
   return a === b ? 0 : a - b
 }
 
-/** The kinds of tests, in the order in which a word's tests are stored. */
+/** In the order in which a word stores their tests. */
 const KINDS: readonly ((split: Split) => boolean)[] = [
   ({ isEqual, missingIsTrue }) => !isEqual && !missingIsTrue,
   ({ isEqual, missingIsTrue }) => !isEqual && missingIsTrue,
@@ -328,7 +316,6 @@ function countLeaves(node: SplitTree, first: number, into: Dropping[]): number {
   return countLeaves(node.whenFalse, upTo, into)
 }
 
-/** A word with the bits from ≤ bit < upTo set. */
 function maskOf(from: number, upTo: number): number {
   let mask = 0
   for (let bit = Math.max(0, from); bit < Math.min(WORD_BITS, upTo); bit++) mask |= 1 << bit

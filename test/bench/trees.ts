@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { readGolden } from '../../src/scoring/golden.ts'
+import { columnToSortBy, sortedBy } from '../../src/scoring/measured-runner.ts'
 import { OnnxSession } from '../../src/scoring/onnx-session.ts'
-import { columnToSortBy, sortedBy } from '../../src/scoring/row-order.ts'
 import { type Runner, readingOf, SessionRunner } from '../../src/scoring/runner.ts'
 import { TreeRunner } from '../../src/scoring/tree-runner.ts'
 import { LARGEST_BATCH, measureCost, sampleRows } from '../../src/scoring/warm-up.ts'

@@ -182,7 +182,7 @@ group('what types cannot check is refused at start', () => {
     [
       'a shadow without an output',
       {
-        shadows: [{ model: 'canary', sink: null, share: 1, threshold: 0 }],
+        shadows: [{ model: 'canary', sink: null, share: 1 }],
         outputs: { p: {}, q: {} },
       },
       'shadow "canary" has no output q',

@@ -4,7 +4,7 @@ import { OnnxSession } from '../../src/scoring/onnx-session.ts'
 import { SessionRunner } from '../../src/scoring/runner.ts'
 import { differenceFrom } from '../../src/scoring/tree-comparison.ts'
 import { TreeRunner } from '../../src/scoring/tree-runner.ts'
-import { pathRows } from '../../src/trees/path-rows.ts'
+import { pathRows } from '../../src/trees/probe-rows.ts'
 import { type ModelNode, treeModel } from '../trees/tree-model.ts'
 
 /** With `TIDEMARK_TEST_TREE_MODELS=200` it takes some minutes. */

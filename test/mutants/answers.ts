@@ -159,7 +159,7 @@ const ROWS: readonly Row[] = [
   [
     'golden rows past the first 256 are not compared',
     [
-      'scoring/golden-check.ts',
+      'scoring/golden.ts',
       'from < count; from += batch',
       'from < Math.min(count, 256); from += batch',
     ],
@@ -289,7 +289,7 @@ const ROWS: readonly Row[] = [
   ],
   [
     'the tenths are those of half as many scores',
-    ['scoring/stability.ts', 'const REFERENCE = 1_000', 'const REFERENCE = 500'],
+    ['scoring/agreement.ts', 'const REFERENCE = 1_000', 'const REFERENCE = 500'],
     ['test/scoring/agreement.test.ts', 'is counted by the tenths of the first 1,000 scores'],
   ],
   [

@@ -30,7 +30,7 @@ const ROWS: readonly Row[] = [
   [
     'trees are added in float64',
     [
-      'trees/plain-trees.ts',
+      'trees/ensemble.ts',
       'this.#given = new Float32Array(ROWS * ensemble.targets)',
       'this.#given = new Float64Array(ROWS * ensemble.targets) as never',
     ],
@@ -47,7 +47,7 @@ const ROWS: readonly Row[] = [
   ],
   [
     'exp is that of float64, rounded',
-    ['trees/float-functions.ts', 'return (high * (r * r) + low) * scale', 'return Math.exp(x)'],
+    ['trees/float32.ts', 'return (high * (r * r) + low) * scale', 'return Math.exp(x)'],
     [SAME_BITS, GIVES],
   ],
   [
@@ -57,12 +57,12 @@ const ROWS: readonly Row[] = [
   ],
   [
     'trees that return other bits are used anyway',
-    ['scoring/tree-gate.ts', 'verdict?.whyNot ?? TreeRunner', 'TreeRunner'],
+    ['scoring/tree-runner.ts', 'verdict?.whyNot ?? TreeRunner', 'TreeRunner'],
     [GATE, 'a verdict is cached and used instead of another comparison'],
   ],
   [
     'the verdict on one model is used for another',
-    ['scoring/tree-gate.ts', 'model: found.sha256,', "model: found.sha256 && '',"],
+    ['scoring/tree-runner.ts', 'model: found.sha256,', "model: found.sha256 && '',"],
     [GATE, 'a verdict holds for one model'],
   ],
 ]

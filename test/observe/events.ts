@@ -101,7 +101,6 @@ export const samples = {
   'shadow-agreement': {
     ...{ type: 'shadow-agreement', ...shadow, pairs: 40 },
     difference: { mean: 0.01, absoluteMean: 0.03, p1: -0.1, p5: 0, p50: 0, p95: 0.1, p99: 0.2 },
-    flips: { up: 3, down: 1 },
     psi: 0.04,
   },
   'shadow-outputs': { type: 'shadow-outputs', ...shadow, written: 38, dropped: 4 },

@@ -1,14 +1,15 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { seeded } from '../../src/kernel/random.ts'
-import { Agreement, QUANTILES } from '../../src/scoring/agreement.ts'
 import {
+  Agreement,
   LEAST_MAGNITUDE,
   MOST_MAGNITUDE,
+  QUANTILES,
   QuantileSketch,
   RELATIVE_ERROR,
-} from '../../src/scoring/quantile-sketch.ts'
-import { Stability } from '../../src/scoring/stability.ts'
+  Stability,
+} from '../../src/scoring/agreement.ts'
 
 const probability = fc.double({ min: 0, max: 1, noNaN: true })
 const pairs = fc.array(fc.tuple(probability, probability), { minLength: 1, maxLength: 300 })

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { TidemarkError } from '../../src/kernel/errors.ts'
-import { BatchScorer, type Lane } from '../../src/scoring/batch-scorer.ts'
+import { BatchScorer } from '../../src/scoring/batch-scorer.ts'
+import type { Lane } from '../../src/scoring/lanes.ts'
 import type { Runner } from '../../src/scoring/runner.ts'
 import type { Scores } from '../../src/scoring/scorer.ts'
 import { thrownBy } from '../support/thrown.ts'

@@ -3,7 +3,7 @@ import type { Worker } from 'node:worker_threads'
 import { afterEach, describe, expect, it } from 'vitest'
 import { loadScorers } from '../../src/scoring/models.ts'
 import type { Scorer } from '../../src/scoring/scorer.ts'
-import { threadsInRun } from '../../src/scoring/threads-in-run.ts'
+import { threadsInRun } from '../../src/scoring/thread-runner.ts'
 import { cardModel, useOf } from './support.ts'
 
 // Real threads: one that hangs in ONNX Runtime, and one that ends.

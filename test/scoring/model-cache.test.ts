@@ -1,16 +1,16 @@
+import { fork } from 'node:child_process'
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
-import { compareApart } from '../../src/scoring/compare-apart.ts'
+import { readColumn } from '../../src/scoring/measured-runner.ts'
 import { type Finding, ModelCache, usersModelCache } from '../../src/scoring/model-cache.ts'
 import { loadScorers } from '../../src/scoring/models.ts'
-import { readColumn } from '../../src/scoring/row-order.ts'
 import { ThreadRunner } from '../../src/scoring/thread-runner.ts'
 import { isUndisturbed, readCost } from '../../src/scoring/warm-up.ts'
 import { cardModel, useOf } from './support.ts'
 
-vi.mock(import('../../src/scoring/compare-apart.ts'), { spy: true })
+vi.mock(import('node:child_process'), { spy: true })
 
 let folder: string
 
@@ -117,11 +117,11 @@ it('knows at the next start whether trees agree, and in which order rows are fas
   const columnToSortBy = vi.spyOn(ThreadRunner.prototype, 'columnToSortBy')
   await start('auto')
   await start('onnxruntime')
-  expect(compareApart).toHaveBeenCalledOnce()
+  expect(fork).toHaveBeenCalledOnce()
   expect(columnToSortBy).toHaveBeenCalledOnce()
   await start('auto')
   await start('onnxruntime')
-  expect(compareApart).toHaveBeenCalledOnce()
+  expect(fork).toHaveBeenCalledOnce()
   expect(columnToSortBy).toHaveBeenCalledOnce()
 })
 

@@ -3,8 +3,7 @@ import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import type { Golden } from '../../src/scoring/golden.ts'
-import { inspectModel, suggestOutputs } from '../../src/scoring/model-file.ts'
-import { modelSource } from '../../src/scoring/model-source.ts'
+import { inspectModel, modelSource, suggestOutputs } from '../../src/scoring/model-file.ts'
 import { CARD_FEATURES, FIXTURES } from './support.ts'
 
 const shipped = fileURLToPath(new URL('../../topologies/models/', import.meta.url))

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { shortestFloat32 } from '../../src/scoring/shortest-float32.ts'
+import { shortestFloat32 } from '../../src/scoring/runner.ts'
 import { runs } from '../support/runs.ts'
 
 const RUNS = { numRuns: runs(20_000) }

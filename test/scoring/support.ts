@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import type { ModelUse } from '../../src/scoring/model-use.ts'
+import type { ModelUse } from '../../src/scoring/load-model.ts'
 import { OnnxSession } from '../../src/scoring/onnx-session.ts'
 import { type Runner, readingOf, SessionRunner } from '../../src/scoring/runner.ts'
 import { ThreadRunner } from '../../src/scoring/thread-runner.ts'

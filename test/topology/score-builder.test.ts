@@ -60,7 +60,7 @@ test.each<[string, unknown, string]>([
   [
     'a misspelt key of a shadow',
     { models, otherwise: 'half', shadow: { half: { snik: 'x' } } },
-    'shadow.half has sink, share, threshold, but not snik',
+    'shadow.half has sink, share, but not snik',
   ],
   [
     'models and variants',

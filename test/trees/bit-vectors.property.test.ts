@@ -1,9 +1,15 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { sumsOf } from '../../src/trees/bit-vectors.ts'
-import type { Aggregate, Branch, Ensemble, Test, TreeNode } from '../../src/trees/ensemble.ts'
-import { hardRows } from '../../src/trees/hard-rows.ts'
-import { PlainTrees } from '../../src/trees/plain-trees.ts'
+import {
+  type Branch,
+  type Ensemble,
+  PlainTrees,
+  type Test,
+  type TreeAggregate,
+  type TreeNode,
+} from '../../src/trees/ensemble.ts'
+import { sumsOf } from '../../src/trees/evaluator.ts'
+import { hardRows } from '../../src/trees/probe-rows.ts'
 
 const FEATURES = 5
 const TESTS: readonly Test[] = ['leq', 'lt', 'gte', 'gt', 'eq', 'neq', 'member']
@@ -59,7 +65,7 @@ function treeWith(targets: number) {
 const ensemble: fc.Arbitrary<Ensemble> = fc
   .record({
     targets: fc.integer({ min: 1, max: 3 }),
-    aggregate: fc.constantFrom<Aggregate>('sum', 'average', 'min', 'max'),
+    aggregate: fc.constantFrom<TreeAggregate>('sum', 'average', 'min', 'max'),
   })
   .chain(({ targets, aggregate }) =>
     fc.array(treeWith(targets), { minLength: 1, maxLength: 6 }).map((trees) => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
+import { NotRead } from '../../src/trees/ensemble.ts'
 import { TreeEvaluator } from '../../src/trees/evaluator.ts'
-import { NotRead } from '../../src/trees/not-read.ts'
 import {
   ELEMENT,
   type OnnxAttribute,

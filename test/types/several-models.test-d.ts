@@ -48,7 +48,7 @@ defineTopology('several', (t) => {
       otherwise: 'small',
       fallback: 'rules',
       fallbackOn: ['budget'],
-      shadow: { large: { sink: 'orders-shadow', share: 0.5, threshold: 0.4 } },
+      shadow: { large: { sink: 'orders-shadow', share: 0.5 } },
     },
     { latencyBudget: millis(20) },
   )

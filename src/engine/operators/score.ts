@@ -227,14 +227,11 @@ function checkLabels({ name, models }: ScoreStep, report: ReportFault): void {
 
 function checkShadows(step: ScoreStep, report: ReportFault): void {
   const { name, shadows, routes, otherwise, models, outputs } = step
-  for (const { model, share, threshold } of shadows) {
+  for (const { model, share } of shadows) {
     const own = models[model] === undefined ? outputs : outputsOf(models[model])
     const lacking = Object.keys(outputs).filter((output) => !Object.hasOwn(own, output))
     if (lacking.length > 0) report(name, `shadow "${model}" has no output ${lacking.join(', ')}`)
     if (!isShare(share)) badShare(`${name}.shadow.${model}`, share, report)
-    if (!Number.isFinite(threshold)) {
-      report(`${name}.shadow.${model}`, `threshold must be a finite number, got ${threshold}`)
-    }
     if (model === otherwise && routes.length === 0) {
       report(name, `shadow "${model}" is the model that scores every event already`)
     }

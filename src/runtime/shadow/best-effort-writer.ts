@@ -3,23 +3,18 @@ import { messageOf } from '../../kernel/errors.ts'
 import type { Writer } from '../../records/port.ts'
 import { WrittenRecords } from '../../records/written-records.ts'
 
-/** The most records that may wait to be written, or be on their way. */
 const MOST_RECORDS = 16_384
 /** How long nothing is written after a failure, ms. */
 const PAUSE_MS = 5_000
-/** A failure is told at most so often, ms. */
 const TELL_EVERY_MS = 60_000
 
-/** What a {@link BestEffortWriter} works with. */
 interface WriterOptions {
   /** Called once, with the first records. */
   readonly open: () => Writer
   readonly clock: Clock
-  /** Called with how many records were written, and how many were dropped instead. */
   readonly count: (written: number, dropped: number) => void
   /** Called with why records cannot be written, at most once a minute; `null`: they can again. */
   readonly tell: (reason: string | null) => void
-  /** Called when something has changed. */
   readonly changed: () => void
 }
 
@@ -28,7 +23,6 @@ export class BestEffortWriter {
   readonly #o: WriterOptions
   #writer: Writer | null = null
   #waiting: WrittenRecords[] = []
-  /** Records that wait or are on their way. */
   #held = 0
   #isClosed = false
   #resumesMs = Number.NEGATIVE_INFINITY
@@ -39,7 +33,6 @@ export class BestEffortWriter {
     this.#o = options
   }
 
-  /** Is nothing waiting, and nothing on its way? */
   get isIdle(): boolean {
     return this.#held === 0
   }
@@ -59,7 +52,6 @@ export class BestEffortWriter {
     if (!isSending) void this.#send()
   }
 
-  /** Drops what waits, and ends the connections. */
   async close(): Promise<void> {
     this.#isClosed = true
     this.#drop(this.#waiting.splice(0))

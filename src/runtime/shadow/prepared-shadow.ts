@@ -1,4 +1,4 @@
-import { messageOf, Refused } from '../../kernel/errors.ts'
+import { messageOf, Refused, refuseIfAny } from '../../kernel/errors.ts'
 import { ModelCache } from '../../scoring/model-cache.ts'
 import { loadScorers } from '../../scoring/models.ts'
 import { ruleScorer } from '../../scoring/rule-scorer.ts'
@@ -7,25 +7,15 @@ import type { Definition, ScoreStep, ShadowDefinition } from '../../topology/def
 import { scoreStepsOf } from '../../topology/graph.ts'
 import { isRule } from '../../topology/models.ts'
 
-/** A shadow with its model. */
 export interface PreparedShadow {
   readonly step: ScoreStep
-  /** Its number among the shadows of the step. */
+  /** Among the shadows of the step. */
   readonly number: number
   readonly of: ShadowDefinition
   readonly scorer: Scorer
 }
 
-/** Shadows by topology, with what an operator should know of them. */
-export interface LoadedShadows {
-  /** In the order of the topologies. */
-  readonly byTopology: readonly (readonly PreparedShadow[])[]
-  readonly notes: readonly string[]
-}
-
-/** What the operator has chosen for the models of shadows. */
 interface ShadowChoices {
-  /** Model name → ONNX file. */
   readonly models: ReadonlyMap<string, string>
   readonly cache?: boolean
   readonly latencyBudget?: 'none'
@@ -37,12 +27,9 @@ interface ShadowChoices {
 
 /**
  * Loads the models of all shadows, those of ONNX files each in a thread of its own. A shadow whose
- * model cannot be loaded is off: a note says why.
+ * model cannot be loaded is off, and a note says why.
  */
-export async function loadShadows(
-  definitions: readonly Definition[],
-  choices: ShadowChoices,
-): Promise<LoadedShadows> {
+export async function loadShadows(definitions: readonly Definition[], choices: ShadowChoices) {
   const notes: string[] = []
   const byTopology: PreparedShadow[][] = []
   let { takenBytes } = choices
@@ -65,19 +52,11 @@ export async function loadShadows(
   return { byTopology, notes }
 }
 
-/** The model of a shadow. */
-interface LoadedShadow {
-  readonly scorer: Scorer
-  readonly notes: readonly string[]
-  readonly bytes: number
-}
-
-/** @throws Refused with the faults of the model */
 async function loadShadow(
   { name: step, models, features, missing, latencyBudgetMs: budgetMs }: ScoreStep,
   { model: name }: ShadowDefinition,
   { models: files, cache, latencyBudget, maxModelBytes, takenBytes }: ShadowChoices,
-): Promise<LoadedShadow> {
+) {
   const model = models[name] as ScoreStep['models'][string]
   if (isRule(model)) return { scorer: ruleScorer(name, model, features), notes: [], bytes: 0 }
   const latencyBudgetMs = latencyBudget === 'none' ? Number.POSITIVE_INFINITY : budgetMs
@@ -89,7 +68,7 @@ async function loadShadow(
     ...(maxModelBytes != null && { maxBytes: maxModelBytes }),
     ...(cache === false && { cache: new ModelCache(null) }),
   })
-  if (faults.length > 0) throw new Refused(faults)
+  refuseIfAny(faults)
   return { scorer: scorers.get(step) as Scorer, notes, bytes }
 }
 

@@ -1,3 +1,4 @@
+import { NUMBER_BYTES, writeNumber } from '../../formats/json/number-text.ts'
 import { ByteRoom, Constant } from '../../kernel/bytes.ts'
 import type { Clock } from '../../kernel/clock.ts'
 import type { Header } from '../../records/port.ts'
@@ -6,27 +7,73 @@ import { WrittenRecords } from '../../records/written-records.ts'
 import type { Scorer } from '../../scoring/scorer.ts'
 import type { Decision } from '../../scoring/step-models.ts'
 import type { ScoreStep } from '../../topology/definition.ts'
+import type { OutputShape } from '../../topology/models.ts'
 import { chunkHeaders, ID_HEADER, modelHeader } from '../provenance.ts'
-import type { KeptRows } from './kept-rows.ts'
-import type { Origins } from './origins.ts'
-import { ShadowValues } from './shadow-values.ts'
+import type { KeptRows, Origins } from './kept-rows.ts'
 
-/** What the outputs of a shadow have in common. */
+/** Stands for a number in a template. JSON has it nowhere else. */
+const NUMBER = '\u0000'
+
+interface NamedModels {
+  readonly model: string
+  readonly main: { readonly model: string; readonly route: string }
+}
+
+/** Writes the values of a shadow's outputs: `{ model, score, main: { model, route, score } }`. */
+class ShadowValues {
+  /** The text before each number, and after the last one. */
+  readonly #gaps: readonly Constant[]
+  readonly #room = new ByteRoom(0)
+
+  constructor(outputs: Readonly<Record<string, OutputShape>>, { model, main }: NamedModels) {
+    const by = `"model":${JSON.stringify(main.model)},"route":${JSON.stringify(main.route)}`
+    const score = `"score":${templateOf(outputs)}`
+    const text = `{"model":${JSON.stringify(model)},${score},"main":{${by},${score}}}`
+    this.#gaps = text.split(NUMBER).map((gap) => new Constant(gap))
+  }
+
+  /**
+   * A value, in memory that the next one reuses.
+   * @param columns those of the shadow, then those of the main model
+   */
+  valueOf(columns: readonly Float64Array[], row: number): Buffer {
+    const room = this.#room
+    room.clear()
+    for (let c = 0; c < columns.length; c++) {
+      room.constant(this.#gaps[c] as Constant)
+      room.reserve(NUMBER_BYTES)
+      room.used = writeNumber(room.bytes, room.used, (columns[c] as Float64Array)[row] as number)
+    }
+    room.constant(this.#gaps[columns.length] as Constant)
+    return room.bytes.subarray(0, room.used)
+  }
+}
+
+/** Not by JSON.stringify, because an object would put names that are whole numbers first. */
+function templateOf(outputs: Readonly<Record<string, OutputShape>>): string {
+  return objectOf(
+    Object.entries(outputs).map(([name, { columns }]) => {
+      return [name, columns === undefined ? NUMBER : objectOf(columns.map((c) => [c, NUMBER]))]
+    }),
+  )
+}
+
+function objectOf(fields: readonly (readonly [name: string, value: string])[]): string {
+  return `{${fields.map(([name, value]) => `${JSON.stringify(name)}:${value}`).join(',')}}`
+}
+
 interface OutputsOf {
   readonly topic: string
   readonly step: ScoreStep
   readonly scorer: Scorer
-  /** Those of the step, by number. */
   readonly decisions: readonly Decision[]
-  /** The value of the header `tidemark-by`. */
+  /** The header `tidemark-by`. */
   readonly by: string
   readonly clock: Clock
 }
 
-/** Makes the outputs of a shadow. */
 export class ShadowOutputs {
   readonly #of: OutputsOf
-  /** By number of the decision, made when it is first needed. */
   readonly #values: (ShadowValues | undefined)[] = []
 
   constructor(of: OutputsOf) {

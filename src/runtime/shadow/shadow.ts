@@ -1,61 +1,140 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Arrivals } from '../../engine/events.ts'
+import type { Clock } from '../../kernel/clock.ts'
 import { messageOf, TidemarkError } from '../../kernel/errors.ts'
-import type { Scorer } from '../../scoring/scorer.ts'
+import { Agreement } from '../../scoring/agreement.ts'
+import type { Answer } from '../../scoring/scorer.ts'
 import type { StepAnswer } from '../../scoring/step-answer.ts'
 import type { StepModel } from '../../scoring/step-models.ts'
+import type { Observer, ShadowLabels } from '../events.ts'
 import type { Following } from '../outputs.ts'
 import type { BestEffortWriter } from './best-effort-writer.ts'
-import { type KeptRows, keepRows, picked } from './kept-rows.ts'
-import type { QueueRoom } from './queue-room.ts'
-import type { ShadowChoice } from './shadow-choice.ts'
+import { type KeptRows, keepRows, picked, type ShadowChoice } from './kept-rows.ts'
 import type { ShadowOutputs } from './shadow-outputs.ts'
-import type { ShadowReport } from './shadow-report.ts'
 
-/** Events that have been scored, and their chunk. */
+/** The most rows that may wait for the shadows of a worker, or be scored by them. */
+const MOST_ROWS = 16_384
+
+/** Room for waiting rows, which all shadows of a worker share. */
+export class QueueRoom {
+  #left: number
+
+  constructor(rows: number = MOST_ROWS) {
+    this.#left = rows
+  }
+
+  /** Takes room for all rows; false if there is too little. */
+  take(rows: number): boolean {
+    if (rows > this.#left) return false
+    this.#left -= rows
+    return true
+  }
+
+  giveBack(rows: number): void {
+    this.#left += rows
+  }
+}
+
+const TELL_EVERY_MS = 1_000
+
+interface ReportOptions {
+  readonly labels: ShadowLabels
+  readonly observer: Observer
+  readonly clock: Clock
+}
+
+/** Tells what a shadow does, and how far it agrees with the published scores. */
+export class ShadowReport {
+  readonly #o: ReportOptions
+  readonly #agreement = new Agreement(null)
+  /** Cancels the next telling; `null`: nothing is untold. */
+  #cancel: (() => void) | null = null
+
+  constructor(options: ReportOptions) {
+    this.#o = options
+  }
+
+  rows(counts: Record<'scored' | 'failed' | 'dropped', number>): void {
+    const { scored, failed, dropped } = counts
+    if (scored + failed + dropped === 0) return
+    this.#o.observer({ type: 'shadow-rows', ...this.#o.labels, ...counts })
+  }
+
+  /**
+   * @param main the published scores
+   * @param own the shadow's, in the same order
+   */
+  compare(main: Float64Array, own: Float64Array): void {
+    if (own.length === 0) return
+    this.#agreement.add(main, own, own.length)
+    this.#cancel ??= this.#o.clock.after(TELL_EVERY_MS, () => this.tell())
+  }
+
+  outputs(written: number, dropped: number): void {
+    this.#o.observer({ type: 'shadow-outputs', ...this.#o.labels, written, dropped })
+  }
+
+  /** Tells why outputs cannot be written; `null`: they can again. */
+  unwritten(reason: string | null): void {
+    this.#o.observer({ type: 'shadow-unwritten', ...this.#o.labels, reason })
+  }
+
+  off(reason: string): void {
+    this.#o.observer({ type: 'shadow-off', ...this.#o.labels, reason })
+  }
+
+  tell(): void {
+    if (this.#cancel === null) return
+    this.#cancel()
+    this.#cancel = null
+    const { labels, observer } = this.#o
+    const { pairs, meanDifference, meanAbsoluteDifference, ...more } = this.#agreement.result
+    const means = { mean: meanDifference, absoluteMean: meanAbsoluteDifference }
+    observer({
+      type: 'shadow-agreement',
+      ...labels,
+      pairs,
+      difference: { ...means, ...more.quantiles },
+      psi: more.psi?.value ?? null,
+    })
+  }
+}
+
 export interface ScoredEvents {
   readonly arrivals: Arrivals
   readonly scores: StepAnswer
   readonly from: Following
 }
 
-/** Where the outputs of a shadow go. */
 interface ShadowTopic {
-  /** Name of the sink, in ids. */
   readonly sink: string
   readonly outputs: ShadowOutputs
   readonly writer: BestEffortWriter
 }
 
-/** What a {@link Shadow} works with. */
 export interface ShadowParts {
   readonly model: StepModel
   readonly choice: ShadowChoice
-  /** Shared by all shadows of the worker. */
   readonly room: QueueRoom
-  /** `null`: its scores are only compared. */
+  /** `null`: the scores are only compared. */
   readonly topic: ShadowTopic | null
   readonly report: ShadowReport
-  /** Called when something has changed. */
   readonly changed: () => void
 }
 
-/** Scores of the rows that were kept, by a shadow. */
+/** A shadow's scores of rows that were kept. */
 interface Said {
-  /** Those that it has scored. */
   readonly rows: readonly number[]
-  /** The outputs of the step. */
   readonly columns: readonly Float64Array[]
 }
 
 /**
- * A shadow in a worker: scores events whose main score is known already, one batch after the other,
- * and compares. Nothing waits for it, and nothing that it does throws.
+ * A shadow in a worker: scores events whose main score is known, one batch after the other, and
+ * compares. Nothing waits for it, and nothing in it throws.
  */
-export class Shadow {
+export class RunningShadow {
   readonly #parts: ShadowParts
   readonly #waiting: KeptRows[] = []
-  /** Rows that wait or are being scored. */
   #held = 0
   #isOff = false
 
@@ -63,7 +142,6 @@ export class Shadow {
     this.#parts = parts
   }
 
-  /** Is nothing left to be scored or written? */
   get isIdle(): boolean {
     return this.#held === 0 && (this.#parts.topic?.writer.isIdle ?? true)
   }
@@ -93,7 +171,6 @@ export class Shadow {
     if (!isScoring) void this.#score()
   }
 
-  /** Drops what waits. What is being scored may still come. */
   stop(): void {
     this.#isOff = true
     this.#drop()
@@ -107,7 +184,7 @@ export class Shadow {
 
   async #score(): Promise<void> {
     while (this.#waiting.length > 0) {
-      // Events that are on their way to the main models come first.
+      // Events on their way to the main models come first.
       await nextTurn()
       const batch = this.#nextBatch()
       try {
@@ -120,7 +197,7 @@ export class Shadow {
     }
   }
 
-  /** What fits into one run, but at least what has waited longest. */
+  /** The rows of one run, but at least those that have waited longest. */
   #nextBatch(): KeptRows[] {
     const most = this.#parts.model.scorer.maxBatch
     let rows = 0
@@ -147,7 +224,6 @@ export class Shadow {
     }
   }
 
-  /** Compares, and writes outputs. */
   #follow(kept: KeptRows, { rows, columns }: Said): void {
     const { topic, report } = this.#parts
     const [[main], [own]] = [kept.main, columns] as [[Float64Array], [Float64Array]]
@@ -174,32 +250,25 @@ export class Shadow {
 }
 
 /**
- * Asks a model for the rows that were kept. `null`: it fails on all of them.
- * @throws TidemarkError: it can score nothing any more
+ * Asks a model for kept rows; `null`: it fails on all of them.
+ * @throws TidemarkError when it can score nothing any more
  */
 async function askFor(
   { rows, count }: KeptRows,
   { scorer, common }: StepModel,
 ): Promise<Said | null> {
-  const answer = await orFailing(scorer, rows, count)
-  if (answer === null) return null
+  let answer: Answer
+  try {
+    answer = await scorer.score(rows, count)
+  } catch (error) {
+    if (error instanceof TidemarkError && error.code === 'MODEL_FAILING') return null
+    throw error
+  }
   const { columns, failed } = answer
   const scored: number[] = []
   for (let row = 0; row < count; row++) {
     if (failed.has(row) || !columns.every((column) => Number.isFinite(column[row]))) continue
     scored.push(row)
   }
-  return {
-    rows: scored,
-    columns: common.map((own) => columns[own] as Float64Array),
-  }
-}
-
-async function orFailing(scorer: Scorer, rows: Float32Array, count: number) {
-  try {
-    return await scorer.score(rows, count)
-  } catch (error) {
-    if (error instanceof TidemarkError && error.code === 'MODEL_FAILING') return null
-    throw error
-  }
+  return { rows: scored, columns: common.map((own) => columns[own] as Float64Array) }
 }

@@ -7,51 +7,50 @@ import type { StepScorer } from '../../scoring/step-scorer.ts'
 import type { Observer } from '../events.ts'
 import type { PreparedTopology } from '../prepare.ts'
 import { BestEffortWriter } from './best-effort-writer.ts'
+import { ShadowChoice } from './kept-rows.ts'
 import type { PreparedShadow } from './prepared-shadow.ts'
-import { QueueRoom } from './queue-room.ts'
-import { type ScoredEvents, Shadow, type ShadowParts } from './shadow.ts'
-import { ShadowChoice } from './shadow-choice.ts'
+import {
+  QueueRoom,
+  RunningShadow,
+  type ScoredEvents,
+  type ShadowParts,
+  ShadowReport,
+} from './shadow.ts'
 import { ShadowOutputs } from './shadow-outputs.ts'
-import { ShadowReport } from './shadow-report.ts'
 
 /** How long a run in flight may take when the worker stops, ms. */
 const STOP_WITHIN_MS = 1_000
 
-/** What {@link Shadows} work with. */
-export interface ShadowsOptions {
+interface ShadowsOptions {
   readonly topologies: readonly PreparedTopology[]
   readonly records: Pick<Records, 'writer'>
-  /** How outputs are compressed. */
   readonly compression: Compression
   readonly observer: Observer
   readonly clock: Clock
-  /** The room for rows that wait. @default the usual */
   readonly room?: QueueRoom
 }
 
-/** All shadows of a worker. */
 export class Shadows {
   readonly #o: ShadowsOptions
   readonly #room: QueueRoom
   /** By topology, then by step. */
-  readonly #shadows = new Map<string, Map<string, Shadow[]>>()
+  readonly #shadows = new Map<string, Map<string, RunningShadow[]>>()
   readonly #changed = new ConditionVariable()
 
   constructor(options: ShadowsOptions) {
     this.#o = options
     this.#room = options.room ?? new QueueRoom()
     for (const topology of options.topologies) {
-      const bySteps = new Map<string, Shadow[]>()
+      const bySteps = new Map<string, RunningShadow[]>()
       for (const prepared of topology.shadows) {
         const { name } = prepared.step
-        const own = new Shadow(this.#partsOf(topology, prepared))
+        const own = new RunningShadow(this.#partsOf(topology, prepared))
         bySteps.set(name, [...(bySteps.get(name) ?? []), own])
       }
       this.#shadows.set(topology.definition.name, bySteps)
     }
   }
 
-  /** Shows scored events to the shadows of their step. */
   offer(topology: string, events: ScoredEvents): void {
     const shadows = this.#shadows.get(topology)?.get(events.arrivals.step.name) ?? []
     for (const shadow of shadows) shadow.offer(events)
@@ -62,7 +61,7 @@ export class Shadows {
     return this.#changed.until(() => this.#all.every(({ isIdle }) => isIdle))
   }
 
-  /** Drops what waits, and waits for runs in flight, but no longer than a second. */
+  /** Drops what waits, and waits for runs in flight, a second at most. */
   async stop(): Promise<void> {
     const all = this.#all
     for (const shadow of all) shadow.stop()
@@ -72,7 +71,7 @@ export class Shadows {
     await Promise.all(all.map((shadow) => shadow.close()))
   }
 
-  get #all(): Shadow[] {
+  get #all(): RunningShadow[] {
     return [...this.#shadows.values()].flatMap((bySteps) => [...bySteps.values()].flat())
   }
 
@@ -81,7 +80,7 @@ export class Shadows {
     const { decisions } = topology.scorers.get(step.name) as StepScorer
     const model = new StepModel(step, of.model, scorer)
     const labels = { topology: topology.definition.name, step: step.name, model: scorer.name }
-    const report = new ShadowReport({ labels, threshold: of.threshold, observer, clock })
+    const report = new ShadowReport({ labels, observer, clock })
     const changed = () => this.#changed.notifyAll()
     return {
       model,

@@ -1,20 +1,20 @@
 // AssemblyScript, compiled to ../sums-wasm.ts by `npm run build:wasm`.
 //
-// What the trees of an ensemble give for rows, in float32, tree after tree in the order of the
-// file. (Lucchese et al. 2015, "QuickScorer"; 2016, "Exploiting CPU SIMD Extensions to Speed-up
-// Document Scoring with Tree Ensembles")
+// The sums of an ensemble's trees for rows, in float32, tree after tree in the order of the file.
+// (Lucchese et al. 2015, "QuickScorer"; 2016, "Exploiting CPU SIMD Extensions to Speed-up Document
+// Scoring with Tree Ensembles")
 //
-// The leaves of a tree are bits of one or more words, those where tests hold first. Each test knows
-// by its mask the leaves that are out of reach where it fails: after all tests the lowest bit that
-// is left is the leaf. No branch depends on a row, so that none is guessed wrongly, and rows go
-// four to a vector. Trees with too many leaves are walked from the root.
+// The leaves of a tree are bits of one or more words, the true branch first. Each test has a mask
+// of the leaves that are out of reach where it fails: after all tests the lowest bit left is the
+// leaf. No branch depends on a row, so none is guessed wrongly, and a vector holds four rows. Trees
+// with too many leaves are walked from the root.
 //
-// A row alone would take as long as four. It goes through the tests of each feature in the order of
-// what they compare with instead, and no further than to the first that holds: the second half of
-// them never fails. (QuickScorer as it was first.)
+// A row alone would take as long as four. Instead it goes through the tests of each feature in the
+// order of what they compare with, up to the first that holds: the second half of them never fails.
+// (The original QuickScorer.)
 //
-// The tables are laid out by ../tables.ts; all their numbers are 32 bits wide, and all places are
-// bytes from the start of the memory.
+// ../tables.ts lays out the tables. All their numbers are 32 bits wide, and all places are bytes
+// from the start of the memory.
 
 // At the start of the memory.
 const FEATURES = 0
@@ -23,13 +23,10 @@ const TREES = 8
 const TREE_COUNT = 12
 const TESTS = 16
 const WORDS = 20
-/**
- * Rows, row-major float32[count, features], and what the trees give for them, float32[count,
- * targets].
- */
+/** Rows, row-major float32[count, features], and their sums, float32[count, targets]. */
 const ROWS = 24
 const GIVEN = 28
-/** What stands where no tree has given anything. */
+/** The initial value of a sum. */
 const START = 32
 /** 0 adds, 1 keeps the least, 2 the largest. */
 const AGGREGATE = 36
@@ -41,7 +38,7 @@ const SORTED = 40
 const SORTED_ENDS = 44
 const LONE_WORDS = 48
 const LONE_WORD_BYTES = 52
-/** Then, 16 lanes each: the features, the targets, and the words of the tree at hand. */
+/** Then, 16 lanes each: the features, the targets, and the words of the current tree. */
 const LANES = 64
 
 // A tree.
@@ -53,15 +50,15 @@ const TREE_TARGETS = 16
 const TREE_TARGET_COUNT = 20
 const TREE_BYTES = 24
 
-// A word of a tree: where the tests of each kind end. They follow one another through all words and
+// A word of a tree: where the tests of each kind end, one after the other through all words and
 // trees.
 const FALSE_IF_MISSING = 0
 const TRUE_IF_MISSING = 4
 const EQUAL = 8
 const WORD_BYTES = 12
 
-// A test of a word: where the feature's lanes are, what it is compared with, the leaves that are
-// out of reach where it fails.
+// A test of a word: where the feature's lanes are, what it is compared with, and the leaves that
+// are out of reach where it fails.
 const VALUE = 4
 const DROPPED = 8
 const TEST_BYTES = 12
@@ -69,8 +66,8 @@ const TEST_BYTES = 12
 // A sorted test: the word, and the other two.
 const WORD = 0
 
-// A branch of a tree that is walked: the same two, how it is compared, and where it goes on; a leaf
-// has the sign bit.
+// A branch of a walked tree: the same two, how it is compared, and where it goes on; a leaf has the
+// sign bit.
 const KIND = 8
 const WHEN_TRUE = 12
 const WHEN_FALSE = 16
@@ -98,7 +95,7 @@ function lone(row: i32): void {
   let ends: usize = load<u32>(SORTED_ENDS)
   for (let f = 0; f < features; f++) {
     const x = load<f32>(rows + f * 4)
-    // Where trees that are walked look.
+    // Walked trees look here.
     store<f32>(LANES + f * 64, x)
     const missing: usize = load<u32>(ends, FALSE_IF_MISSING)
     for (; test < missing && !(x <= load<f32>(test, VALUE)); test += TEST_BYTES) dropLone(test)
@@ -205,7 +202,8 @@ function block<T>(row: i32, count: i32): void {
 }
 
 /**
- * Takes out of a word what tests of one kind put out of reach; gives where the next kind begins.
+ * Takes out of a word what tests of one kind put out of reach, and returns where the next kind
+ * begins.
  */
 function drop<T, Kind>(left: usize, test: usize, last: usize): usize {
   if (test == last) return test
@@ -232,8 +230,8 @@ function drop<T, Kind>(left: usize, test: usize, last: usize): usize {
 }
 
 /**
- * The leaves that a test drops, where it fails. By the bytes of Kind: 1 fails on what is missing, 2
- * does not, 4 asks for equality.
+ * The leaves that a failed test drops. By the bytes of Kind: 1 fails on what is missing, 2 does
+ * not, 4 asks for equality.
  */
 function outOfReach<Kind>(x: v128, value: v128, dropped: v128): v128 {
   if (sizeof<Kind>() == 1) return v128.andnot(dropped, f32x4.le(x, value))
@@ -241,7 +239,7 @@ function outOfReach<Kind>(x: v128, value: v128, dropped: v128): v128 {
   return v128.and(dropped, f32x4.ne(x, value))
 }
 
-/** The lowest bit that is left in words that lie so far apart. */
+/** The lowest bit left in words that lie this far apart. */
 function lowest(words: usize, apart: usize): u32 {
   let left = load<u32>(words)
   let leaf: u32 = 0
@@ -253,7 +251,6 @@ function lowest(words: usize, apart: usize): u32 {
   return leaf + ctz(left)
 }
 
-/** The leaf that is reached from the root. */
 function walked(root: u32, lane: usize): u32 {
   let node = root
   while ((node & IS_LEAF) == 0) {
@@ -267,7 +264,7 @@ function walked(root: u32, lane: usize): u32 {
   return node & ~IS_LEAF
 }
 
-/** Adds what the leaves of four lanes give to a target. */
+/** Adds the weights of four lanes' leaves to a target. */
 function give(sum: usize, weights: usize, leaves: usize, aggregate: i32): void {
   let given = v128.load32_zero(weights + load<u32>(leaves))
   given = v128.load32_lane(weights + load<u32>(leaves, 4), given, 1)

@@ -20,7 +20,7 @@ const { models, otherwise } = score
 /** @param topic of the shadow's scores; `null`: they are only compared */
 export function w1Shadowed(topic: string | null) {
   const sink = topic === null ? null : { name: topic, topic }
-  const shadow = { model: 'candidate', sink, share: 1, threshold: 0.5 }
+  const shadow = { model: 'candidate', sink, share: 1 }
   const shadowed = { ...score, models: { ...models, candidate }, otherwise, shadows: [shadow] }
   return { ...w1, then: [{ ...features, then: [shadowed] }] }
 }

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { NUMBER_BYTES, writeNumber } from '../../../src/formats/json/number-text.ts'
-import { shortestFloat32 } from '../../../src/scoring/shortest-float32.ts'
+import { shortestFloat32 } from '../../../src/scoring/runner.ts'
 import { runs } from '../../support/runs.ts'
 
 const RUNS = { numRuns: runs(10_000) }

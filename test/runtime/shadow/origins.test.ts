@@ -3,7 +3,7 @@ import type { WindowResult } from '../../../src/engine/events.ts'
 import { outputId, windowId } from '../../../src/kernel/ids.ts'
 import { ListedRecords } from '../../../src/records/log-records.ts'
 import type { Following } from '../../../src/runtime/outputs.ts'
-import { Origins } from '../../../src/runtime/shadow/origins.ts'
+import { Origins } from '../../../src/runtime/shadow/kept-rows.ts'
 import { record, START_MS } from '../support.ts'
 
 const source = { topic: 'events', partition: 3 }

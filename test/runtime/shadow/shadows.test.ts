@@ -79,10 +79,6 @@ test('the agreement is that of the published scores with those of the shadow', a
   expect(told.at(-1)?.pairs).toBe(amounts.length)
   expect(told.at(-1)?.difference.mean).toBeCloseTo(mean, 12)
   expect(told.at(-1)?.difference.absoluteMean).toBeCloseTo(-mean, 12)
-  // 0.75 and 0.5 are positive for the main model alone.
-  const flips = told.map((e) => e.flips)
-  expect(flips.reduce((sum, { down }) => sum + down, 0)).toBe(2)
-  expect(flips.reduce((sum, { up }) => sum + up, 0)).toBe(0)
 })
 
 test('a shadow without a topic is compared and writes nothing', async () => {

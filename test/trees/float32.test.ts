@@ -1,5 +1,8 @@
 import { expect, test } from 'vitest'
-import { expOf } from '../../src/trees/float-functions.ts'
+import { leavesOf } from '../../src/trees/ensemble.ts'
+import { expModel, expOf } from '../../src/trees/float32.ts'
+import { readOnnx } from '../../src/trees/onnx-file.ts'
+import { readEnsemble } from '../../src/trees/read-ensemble.ts'
 
 // That it gives the C library's last bits is seen where models that end in it are held against ONNX
 // Runtime; here, that it is exp, where no model leads.
@@ -23,4 +26,15 @@ test('exp at its ends', () => {
   expect(expOf(Math.fround(-103.9))).toBe(2 ** -149)
   expect(expOf(Math.fround(-104))).toBe(0)
   expect(expOf(Number.NaN)).toBeNaN()
+})
+
+test('the model of exp asks where rounding float64 gives another float32, many times', () => {
+  const [node] = readOnnx(expModel().bytes).nodes
+  if (node === undefined) throw new Error('it has no node')
+  const [tree] = readEnsemble(node).trees
+  const leaves = tree === undefined ? [] : leavesOf(tree)
+  const hard = leaves.map(({ weights }) => weights[0]?.weight as number)
+  expect(hard).toHaveLength(1_000)
+  const others = hard.filter((x) => Math.fround(Math.exp(x)) !== expOf(x))
+  expect(others.length).toBeGreaterThan(50)
 })

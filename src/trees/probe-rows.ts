@@ -1,27 +1,89 @@
 import { seeded } from '../kernel/random.ts'
-import { type Branch, isLeaf, type TreeNode } from './ensemble.ts'
-import { neighbours, shuffle } from './hard-rows.ts'
-import { isTrue } from './plain-trees.ts'
+import { type Branch, isLeaf, isTrue, nodesOf, type TreeNode } from './ensemble.ts'
+import { bitsOf, ofBits } from './float32.ts'
 
-// Rows that reach a branch: what is behind rare values is not met by rows whose features are chosen
-// each for itself.
+// Rows that show whether two evaluators of trees differ: each value that a test compares with, the
+// float32s below and above it, and the special values of floating point.
 
-/** Tests of a path on one feature that are looked at for values that pass all of them. */
+const SPECIAL = [
+  0,
+  -0,
+  Number.NaN,
+  Number.POSITIVE_INFINITY,
+  Number.NEGATIVE_INFINITY,
+  2 ** -149,
+  -(2 ** -149),
+  1,
+  -1,
+]
+
+/**
+ * Row-major float32[rows, width]: `atLeast` rows, or as many as contain each value. The same for
+ * the same seed.
+ */
+export function hardRows(
+  trees: readonly TreeNode[],
+  {
+    width,
+    atLeast,
+    seed = 1,
+  }: { readonly width: number; readonly atLeast: number; readonly seed?: number },
+): Float32Array {
+  const values = valuesOf(trees, width)
+  const count = Math.max(atLeast, ...values.map((of) => of.length))
+  const rows = new Float32Array(count * width)
+  const random = seeded(seed)
+  for (const [feature, own] of values.entries()) {
+    for (let row = 0; row < count; row++) {
+      // All values once, then again in another order.
+      const turn = row % own.length
+      if (turn === 0) shuffle(own, random)
+      rows[row * width + feature] = own[turn] as number
+    }
+  }
+  return rows
+}
+
+function valuesOf(trees: readonly TreeNode[], width: number): number[][] {
+  const sets = Array.from({ length: width }, () => new Set(SPECIAL))
+  for (const node of trees.flatMap((tree) => [...nodesOf(tree)])) {
+    if (isLeaf(node)) continue
+    for (const value of node.values) {
+      for (const near of [value, ...neighbours(value)]) sets[node.feature]?.add(near)
+    }
+  }
+  // A Set treats the two zeros as equal.
+  return sets.map((set) => [...set, -0])
+}
+
+function neighbours(value: number): number[] {
+  return [-1, 1].map((step) => ofBits(bitsOf(value) + step))
+}
+
+function shuffle(values: unknown[], random: () => number): void {
+  for (let i = values.length - 1; i > 0; i--) {
+    const other = Math.floor(random() * (i + 1))
+    ;[values[i], values[other]] = [values[other], values[i]]
+  }
+}
+
+// Rows that reach a branch. Independent features rarely lead behind rare values.
+
+/** How many tests of a path on one feature are searched for values that pass all of them. */
 const MOST_TESTS = 16
 
 /** A branch, and the way there. */
 interface Reached {
   readonly branch: Branch
-  /** The branch before it; `null`: it is a root. */
+  /** The branch before; `null`: this is a root. */
   readonly from: Reached | null
-  /** On which side of that one it is. */
   readonly isTrueSide: boolean
 }
 
 /**
- * Row-major float32[rows, width]: for branches of the trees, rows that reach them, at and beside the
- * value that they compare with, and without a value. Where there are more than `most` branches, only
- * that many are chosen. The same for the same seed.
+ * Rows that reach branches of the trees, row-major float32[rows, width]: at and beside the value
+ * that a branch compares with, and without a value. At most `most` branches are chosen. The same
+ * for the same seed.
  */
 export function pathRows(
   trees: readonly TreeNode[],
@@ -47,7 +109,7 @@ export function pathRows(
   return Float32Array.from(rows)
 }
 
-/** The branches of a tree, each with one of the shortest ways to it. */
+/** Breadth first, so that each branch has one of the shortest ways. */
 function reachedIn(root: TreeNode): Reached[] {
   if (isLeaf(root)) return []
   const found: Reached[] = [{ branch: root, from: null, isTrueSide: true }]
@@ -63,12 +125,12 @@ function reachedIn(root: TreeNode): Reached[] {
   return found
 }
 
-/** The tests on the way to a branch, the last one first, with their outcome. */
+/** The last one first, with their outcome. */
 function* testsBefore(reached: Reached): Generator<readonly [Branch, boolean]> {
   for (let at = reached; at.from !== null; at = at.from) yield [at.from.branch, at.isTrueSide]
 }
 
-/** A row that reaches a branch; `null`: none was found. */
+/** `null`: none was found. */
 function rowFor(reached: Reached, width: number, random: () => number): number[] | null {
   const tests = new Map<number, (readonly [Branch, boolean])[]>()
   for (const test of testsBefore(reached)) {
@@ -84,7 +146,6 @@ function rowFor(reached: Reached, width: number, random: () => number): number[]
   return row
 }
 
-/** The values of its own feature that are tried at a branch, as far as they reach it. */
 function valuesAt(reached: Reached): number[] {
   const { feature, values } = reached.branch
   const own = [...testsBefore(reached)].filter(([of]) => of.feature === feature)
@@ -92,7 +153,6 @@ function valuesAt(reached: Reached): number[] {
   return [...tried, Number.NaN].filter((value) => passes(own, value))
 }
 
-/** Values that pass all tests of one feature. */
 function passing(
   tests: readonly (readonly [Branch, boolean])[],
   others: readonly number[],

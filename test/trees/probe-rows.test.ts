@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest'
-import type { Branch, Leaf, TreeNode } from '../../src/trees/ensemble.ts'
-import { pathRows } from '../../src/trees/path-rows.ts'
-import { isTrue } from '../../src/trees/plain-trees.ts'
+import { type Branch, isTrue, type Leaf, type TreeNode } from '../../src/trees/ensemble.ts'
+import { pathRows } from '../../src/trees/probe-rows.ts'
 
 const leaf: Leaf = { weights: [] }
 const branch = { feature: 0, test: 'eq', values: [1], missingIsTrue: false } as const

@@ -1,5 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { evaluatedOutput, evaluatorOf, type Task } from '../../../src/scoring/accuracy/evaluator.ts'
+import {
+  type EvaluationTask,
+  evaluatedOutput,
+  evaluatorOf,
+} from '../../../src/scoring/accuracy/evaluation.ts'
 
 const one = { outputs: { probability: { tensor: 'p', column: 1 } } } as const
 const several = {
@@ -39,7 +43,7 @@ describe('the output that is evaluated', () => {
   })
 })
 
-function resultOf(labels: readonly unknown[], task: Task | null) {
+function resultOf(labels: readonly unknown[], task: EvaluationTask | null) {
   const evaluator = evaluatorOf(number, task)
   for (const label of labels) evaluator.add([0.5], label)
   return evaluator.result
@@ -53,7 +57,7 @@ describe('the task', () => {
   })
 
   test('is told where a few stray labels make it a regression', () => {
-    const notesOf = (labels: readonly unknown[], task: Task | null) => {
+    const notesOf = (labels: readonly unknown[], task: EvaluationTask | null) => {
       const evaluator = evaluatorOf(number, task)
       for (const label of labels) evaluator.add([0.5], label)
       return evaluator.notes

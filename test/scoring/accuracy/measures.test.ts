@@ -1,10 +1,12 @@
 import { readFileSync } from 'node:fs'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { auc } from '../../../src/scoring/accuracy/auc.ts'
-import { BinaryAccuracy } from '../../../src/scoring/accuracy/binary-accuracy.ts'
-import { ClassAccuracy } from '../../../src/scoring/accuracy/class-accuracy.ts'
-import { RegressionAccuracy } from '../../../src/scoring/accuracy/regression-accuracy.ts'
+import {
+  auc,
+  BinaryAccuracy,
+  ClassAccuracy,
+  RegressionAccuracy,
+} from '../../../src/scoring/accuracy/measures.ts'
 
 interface Expected {
   readonly binary: {

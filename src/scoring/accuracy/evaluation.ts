@@ -1,31 +1,31 @@
 import { TidemarkError } from '../../kernel/errors.ts'
 import type { ModelDefinition } from '../../topology/models.ts'
-import { scoreColumns } from '../score-columns.ts'
-import { BinaryAccuracy, type BinaryResult } from './binary-accuracy.ts'
-import { ClassAccuracy, type ClassResult } from './class-accuracy.ts'
-import { RegressionAccuracy, type RegressionResult } from './regression-accuracy.ts'
+import { scoreColumns } from '../scorer.ts'
+import {
+  BinaryAccuracy,
+  type BinaryResult,
+  ClassAccuracy,
+  type ClassResult,
+  RegressionAccuracy,
+  type RegressionResult,
+} from './measures.ts'
 
-/** What a model is to find out of a row: is it positive, which class it is of, or a number. */
 export const TASKS = ['binary', 'classes', 'regression'] as const
-/** One of {@link TASKS}. */
-export type Task = (typeof TASKS)[number]
+export type EvaluationTask = (typeof TASKS)[number]
 
-/** How well a model did. */
 export type Evaluation = BinaryResult | ClassResult | RegressionResult
 
-/** The numbers of a model that are compared with a label. */
 export interface EvaluatedOutput {
   /** `probability`, `risk`, or `risk.low` for one of its columns. */
   readonly name: string
-  /** Their indices among the model's `scoreColumns`. */
+  /** Indices among the model's `scoreColumns`. */
   readonly columns: readonly number[]
-  /** What each of them stands for; `null`: it is one number. */
+  /** The class of each column; `null`: the output is one number. */
   readonly classes: readonly string[] | null
 }
 
-/** Compares the scores of rows with their labels. */
-export interface Evaluator {
-  /** What is wrong with a label; `null`: nothing. */
+export interface OutputEvaluator {
+  /** Why a label cannot be used; `null`: it can. */
   labelFault(label: unknown): string | null
   /**
    * @param scores of one row, finite
@@ -33,12 +33,11 @@ export interface Evaluator {
    */
   add(scores: readonly number[], label: unknown): void
   readonly result: Evaluation
-  /** What to know about the labels that were added. */
   readonly notes: readonly string[]
 }
 
 /**
- * The output of a model that is evaluated.
+ * Finds the output to evaluate.
  *
  * @param wanted name of an output or of one of its columns; `null`: the only output
  * @throws TidemarkError `CONFIG_INVALID`: there is no such output, or there are several
@@ -65,13 +64,16 @@ export function evaluatedOutput(
 }
 
 /**
- * Compares an output with labels.
+ * Makes the evaluator of an output.
  *
- * @param task `null`: `classes` where the output has several columns; otherwise `binary` if all
+ * @param task `null`: `classes` for an output with several columns; otherwise `binary` if all
  * labels are 0, 1, true or false, else `regression`
  * @throws TidemarkError `CONFIG_INVALID`: the output does not suit the task
  */
-export function evaluatorOf({ name, classes }: EvaluatedOutput, task: Task | null): Evaluator {
+export function evaluatorOf(
+  { name, classes }: EvaluatedOutput,
+  task: EvaluationTask | null,
+): OutputEvaluator {
   if (classes !== null && (task === null || task === 'classes')) return new ClassEvaluator(classes)
   if (classes === null && task !== 'classes') return new NumberEvaluator(task)
   const what = classes === null ? 'one number' : `${classes.length} numbers`
@@ -83,17 +85,17 @@ export function evaluatorOf({ name, classes }: EvaluatedOutput, task: Task | nul
   throw new TidemarkError('CONFIG_INVALID', message, { hint })
 }
 
-class NumberEvaluator implements Evaluator {
-  readonly #task: Exclude<Task, 'classes'> | null
-  /** `null`: a label is neither positive nor negative. */
+class NumberEvaluator implements OutputEvaluator {
+  readonly #task: Exclude<EvaluationTask, 'classes'> | null
+  /** `null`: one label was neither positive nor negative. */
   #binary: BinaryAccuracy | null = new BinaryAccuracy()
   readonly #regression = new RegressionAccuracy()
   #rows = 0
-  /** Labels other than 0, 1, true and false, and the first of them. */
+  /** Labels other than 0, 1, true and false. */
   #others = 0
   #first: unknown = null
 
-  constructor(task: Exclude<Task, 'classes'> | null) {
+  constructor(task: Exclude<EvaluationTask, 'classes'> | null) {
     this.#task = task
     if (task === 'regression') this.#binary = null
   }
@@ -119,7 +121,7 @@ class NumberEvaluator implements Evaluator {
     return (this.#binary ?? this.#regression).result
   }
 
-  /** A few stray labels must not pass for numbers that the model was to predict. */
+  /** Warnings: a few stray labels must not pass for numbers that the model was to predict. */
   get notes(): readonly string[] {
     if (this.#task !== null || this.#others === 0 || 2 * this.#others > this.#rows) return []
     return [
@@ -128,7 +130,7 @@ class NumberEvaluator implements Evaluator {
   }
 }
 
-class ClassEvaluator implements Evaluator {
+class ClassEvaluator implements OutputEvaluator {
   readonly #classes: readonly string[]
   readonly #accuracy: ClassAccuracy
 
@@ -154,7 +156,7 @@ class ClassEvaluator implements Evaluator {
     return []
   }
 
-  /** −1: it names no class. */
+  /** @returns −1 if the label names no class */
   #indexOf(label: unknown): number {
     if (typeof label === 'string') return this.#classes.indexOf(label)
     return Number.isInteger(label) && this.#classes[label as number] !== undefined

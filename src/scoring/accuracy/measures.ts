@@ -1,0 +1,250 @@
+/** Bound of probabilities, so that 0 for what happened costs 34.5 and not infinity. */
+const LEAST_PROBABILITY = 1e-15
+
+/** The cost of a prediction: −ln of the probability that it gave to what happened. */
+function logLoss(probability: number): number {
+  return -Math.log(Math.min(Math.max(probability, LEAST_PROBABILITY), 1 - LEAST_PROBABILITY))
+}
+
+function isProbability(score: number): boolean {
+  return score >= 0 && score <= 1
+}
+
+class GrowingNumbers {
+  #numbers = new Float64Array(1_024)
+  #length = 0
+
+  get length(): number {
+    return this.#length
+  }
+
+  push(x: number): void {
+    if (this.#length === this.#numbers.length) {
+      const larger = new Float64Array(2 * this.#length)
+      larger.set(this.#numbers)
+      this.#numbers = larger
+    }
+    this.#numbers[this.#length++] = x
+  }
+
+  sorted(): Float64Array {
+    return this.#numbers.slice(0, this.#length).sort()
+  }
+}
+
+/**
+ * The area under the ROC curve: how likely a positive row scores higher than a negative one. Equal
+ * scores count as half. Exact; NaN when all rows are positive, or none is. Mann and Whitney (1947);
+ * Hanley and McNeil (1982).
+ *
+ * @param positives scores in ascending order
+ * @param negatives scores in ascending order
+ */
+export function auc(positives: Float64Array, negatives: Float64Array): number {
+  let above = 0
+  let lower = 0
+  let notHigher = 0
+  for (const score of positives) {
+    while (lower < negatives.length && (negatives[lower] as number) < score) lower++
+    notHigher = Math.max(notHigher, lower)
+    while (notHigher < negatives.length && (negatives[notHigher] as number) === score) notHigher++
+    above += (lower + notHigher) / 2
+  }
+  return above / (positives.length * negatives.length)
+}
+
+export const POSITIVE_FROM = 0.5
+const BINS = 10
+
+/** Rows with scores ≥ `from` and < `to`; the last bin includes 1. */
+export interface CalibrationBin {
+  readonly from: number
+  readonly to: number
+  readonly rows: number
+  /** NaN without rows. */
+  readonly meanScore: number
+  /** NaN without rows. */
+  readonly positiveShare: number
+}
+
+export interface ProbabilityResult {
+  readonly logLoss: number
+  readonly accuracy: number
+  readonly brier: number
+  readonly calibration: readonly CalibrationBin[]
+}
+
+export interface BinaryResult {
+  readonly task: 'binary'
+  readonly rows: number
+  readonly positives: number
+  /** NaN when all rows are positive, or none is. */
+  readonly auc: number
+  /** `null`: a score is not between 0 and 1. */
+  readonly probability: ProbabilityResult | null
+}
+
+/** Measures scores of rows that are positive or not, in 8 bytes a row. */
+export class BinaryAccuracy {
+  readonly #positives = new GrowingNumbers()
+  readonly #negatives = new GrowingNumbers()
+  readonly #probability = new ProbabilityAccuracy()
+  #areProbabilities = true
+
+  add(score: number, isPositive: boolean): void {
+    const scores = isPositive ? this.#positives : this.#negatives
+    scores.push(score)
+    this.#areProbabilities &&= isProbability(score)
+    if (this.#areProbabilities) this.#probability.add(score, isPositive)
+  }
+
+  get result(): BinaryResult {
+    const positives = this.#positives.length
+    return {
+      task: 'binary',
+      rows: positives + this.#negatives.length,
+      positives,
+      auc: auc(this.#positives.sorted(), this.#negatives.sorted()),
+      probability: this.#areProbabilities ? this.#probability.result : null,
+    }
+  }
+}
+
+class ProbabilityAccuracy {
+  readonly #rows = new Float64Array(BINS)
+  readonly #scores = new Float64Array(BINS)
+  readonly #positives = new Float64Array(BINS)
+  #count = 0
+  #loss = 0
+  #right = 0
+  #squares = 0
+
+  add(score: number, isPositive: boolean): void {
+    this.#count++
+    this.#loss += logLoss(isPositive ? score : 1 - score)
+    if (score >= POSITIVE_FROM === isPositive) this.#right++
+    this.#squares += (score - Number(isPositive)) ** 2
+    const bin = Math.min(Math.floor(score * BINS), BINS - 1)
+    this.#rows[bin] = (this.#rows[bin] as number) + 1
+    this.#scores[bin] = (this.#scores[bin] as number) + score
+    if (isPositive) this.#positives[bin] = (this.#positives[bin] as number) + 1
+  }
+
+  get result(): ProbabilityResult {
+    return {
+      logLoss: this.#loss / this.#count,
+      accuracy: this.#right / this.#count,
+      brier: this.#squares / this.#count,
+      calibration: Array.from(this.#rows, (rows, bin) => ({
+        from: bin / BINS,
+        to: (bin + 1) / BINS,
+        rows,
+        meanScore: (this.#scores[bin] as number) / rows,
+        positiveShare: (this.#positives[bin] as number) / rows,
+      })),
+    }
+  }
+}
+
+/** How far the probabilities of a row may be from 1 in total, because they are float32. */
+const ROUNDING = 1e-3
+
+export interface ClassResult {
+  readonly task: 'classes'
+  readonly rows: number
+  readonly classes: readonly string[]
+  readonly accuracy: number
+  /** Mean of F1 over the classes that occur or are predicted. */
+  readonly macroF1: number
+  /** Mean of {@link logLoss}; `null`: scores are not between 0 and 1, or not 1 in total. */
+  readonly logLoss: number | null
+  readonly confusion: readonly (readonly number[])[]
+}
+
+export class ClassAccuracy {
+  readonly #classes: readonly string[]
+  readonly #confusion: readonly Float64Array[]
+  #rows = 0
+  #loss = 0
+  #areProbabilities = true
+
+  constructor(classes: readonly string[]) {
+    this.#classes = classes
+    this.#confusion = classes.map(() => new Float64Array(classes.length))
+  }
+
+  /**
+   * @param scores one for each class, finite
+   * @param of index of the row's class
+   */
+  add(scores: readonly number[], of: number): void {
+    this.#rows++
+    const predicted = scores.indexOf(Math.max(...scores))
+    const counts = this.#confusion[of] as Float64Array
+    counts[predicted] = (counts[predicted] as number) + 1
+    this.#loss += logLoss(scores[of] as number)
+    const total = scores.reduce((sum, score) => sum + score, 0)
+    this.#areProbabilities &&= scores.every(isProbability) && Math.abs(total - 1) <= ROUNDING
+  }
+
+  get result(): ClassResult {
+    const confusion = this.#confusion.map((counts) => [...counts])
+    const right = this.#classes.reduce((sum, _, i) => sum + (confusion[i]?.[i] as number), 0)
+    return {
+      task: 'classes',
+      rows: this.#rows,
+      classes: this.#classes,
+      accuracy: right / this.#rows,
+      macroF1: macroF1(confusion),
+      logLoss: this.#areProbabilities ? this.#loss / this.#rows : null,
+      confusion,
+    }
+  }
+}
+
+function macroF1(confusion: readonly (readonly number[])[]): number {
+  const scores = confusion.flatMap((own, i) => {
+    const ofClass = own.reduce((sum, rows) => sum + rows, 0)
+    const predicted = confusion.reduce((sum, rows) => sum + (rows[i] as number), 0)
+    return ofClass + predicted === 0 ? [] : [(2 * (own[i] as number)) / (ofClass + predicted)]
+  })
+  return scores.reduce((sum, f1) => sum + f1, 0) / scores.length
+}
+
+export interface RegressionResult {
+  readonly task: 'regression'
+  readonly rows: number
+  readonly mae: number
+  readonly rmse: number
+  /** Share of the labels' variance that the scores explain; NaN when all labels are equal. */
+  readonly r2: number
+}
+
+export class RegressionAccuracy {
+  #rows = 0
+  #absolute = 0
+  #squares = 0
+  #mean = 0
+  /** Sum of the squared distances of the labels from their mean: Welford (1962). */
+  #spread = 0
+
+  add(score: number, label: number): void {
+    this.#rows++
+    const error = score - label
+    this.#absolute += Math.abs(error)
+    this.#squares += error * error
+    const distance = label - this.#mean
+    this.#mean += distance / this.#rows
+    this.#spread += distance * (label - this.#mean)
+  }
+
+  get result(): RegressionResult {
+    return {
+      task: 'regression',
+      rows: this.#rows,
+      mae: this.#absolute / this.#rows,
+      rmse: Math.sqrt(this.#squares / this.#rows),
+      r2: this.#spread === 0 ? Number.NaN : 1 - this.#squares / this.#spread,
+    }
+  }
+}
