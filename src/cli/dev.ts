@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { messageOf, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
-import { observeAll } from '../observe/observe-all.ts'
+import { observeAll } from '../observe/observer.ts'
 import type { Header } from '../records/port.ts'
 import type { Prepared, PreparedTopology } from '../runtime/prepare.ts'
 import { startWorker } from '../runtime/worker.ts'

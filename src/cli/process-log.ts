@@ -1,6 +1,5 @@
 import type { Logger } from 'pino'
-import { createLog } from '../observe/log.ts'
-import type { LogStream } from '../observe/log-stream.ts'
+import { createLog, type LogStream } from '../observe/log.ts'
 import { colors } from './print.ts'
 import type { RunConfig } from './run-config.ts'
 import { warnThrough } from './warnings.ts'

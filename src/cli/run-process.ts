@@ -1,4 +1,4 @@
-import type { LogStream } from '../observe/log-stream.ts'
+import type { LogStream } from '../observe/log.ts'
 import type { StopRequest } from './signals.ts'
 
 /** The process-wide objects of a process that runs workers. */

@@ -1,6 +1,5 @@
 import { STAGES, type Stage } from '../kernel/stages.ts'
-import { Durations, type DurationsData, STATISTICS } from '../observe/durations.ts'
-import { stageWatch } from '../observe/stage-watch.ts'
+import { Durations, type DurationsData, STATISTICS, stageWatch } from '../observe/histograms.ts'
 import type { Observer } from '../runtime/events.ts'
 import { count, say } from './print.ts'
 import { table } from './table.ts'

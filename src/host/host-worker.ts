@@ -3,14 +3,16 @@ import { faultsOf, messageOf, refuseIfAny, TidemarkError } from '../kernel/error
 import { packageVersion } from '../kernel/version.ts'
 import type { Log } from '../observe/log.ts'
 import { logEvents } from '../observe/log-events.ts'
-import { createMetrics, type Metrics } from '../observe/metrics.ts'
-import { observeAll } from '../observe/observe-all.ts'
+import type { Metrics } from '../observe/metric-registry.ts'
+import { createMetrics } from '../observe/metrics.ts'
+import { ObservedWorker } from '../observe/observed-worker.ts'
+import { observeAll } from '../observe/observer.ts'
 import { KafkaRecords } from '../records/kafka/kafka-records.ts'
 import type { Observer } from '../runtime/events.ts'
 import { limitsOfMachine } from '../runtime/machine-limits.ts'
 import { type Prepared, prepare } from '../runtime/prepare.ts'
 import { startWorker, type Worker } from '../runtime/worker.ts'
-import { createHealth, type Health, probesOf } from '../serve/health.ts'
+import { probesOf } from '../serve/health.ts'
 import type { HttpServer } from '../serve/http.ts'
 import { type Definition, isDefinition } from '../topology/definition.ts'
 import { DEFAULTS, optionFaults, type RunWorkerOptions } from './options.ts'
@@ -63,7 +65,7 @@ export interface Hosted {
   /** Called before the first request to a broker. */
   readonly announce?: (about: Announcement) => void
   /**
-   * Called with health and metrics, so that they can be served other than over HTTP.
+   * Called with state and metrics, so that they can be served other than over HTTP.
    * @default not called
    */
   readonly expose?: (watched: Watched) => void
@@ -74,9 +76,9 @@ interface Announcement extends Pick<RunningWorker, 'group' | 'http'> {
   readonly workerName: string | null
 }
 
-/** The health and metrics of a worker. */
+/** The state and metrics of a worker. */
 interface Watched {
-  readonly health: Health
+  readonly worker: ObservedWorker
   readonly metrics: Metrics
 }
 
@@ -95,7 +97,7 @@ export async function hostWorker(hosted: Hosted): Promise<RunningWorker> {
   let records: KafkaRecords
   try {
     watch = await watchers(hosted)
-    records = recordsOf(options, name, watch.health)
+    records = recordsOf(options, name, watch.worker)
   } catch (thrown) {
     name.release()
     await watch?.http?.close()
@@ -156,7 +158,11 @@ function logFailure(thrown: unknown, log: Log): void {
   }
 }
 
-function recordsOf(options: RunWorkerOptions, name: WorkerName, health: Health): KafkaRecords {
+function recordsOf(
+  options: RunWorkerOptions,
+  name: WorkerName,
+  observed: ObservedWorker,
+): KafkaRecords {
   const { brokers = DEFAULTS.brokers, tls, sasl, sessionTimeoutMs, log } = options
   const known = name.isDefault ? 'defaultName' : 'workerName'
   return new KafkaRecords({
@@ -167,7 +173,7 @@ function recordsOf(options: RunWorkerOptions, name: WorkerName, health: Health):
     sessionTimeoutMs: sessionTimeoutMs ?? DEFAULTS.sessionTimeoutMs,
     // While the worker is not running, the reason of its state says what is wrong.
     log: (warning) => {
-      if (health.readiness().state === 'running') log?.warn({}, warning)
+      if (observed.state === 'running') log?.warn({}, warning)
     },
   })
 }
@@ -191,7 +197,7 @@ function workerOptions(options: RunWorkerOptions) {
 
 interface Watchers {
   readonly observer: Observer
-  readonly health: Health
+  readonly worker: ObservedWorker
   readonly http: HttpServer | null
 }
 
@@ -201,26 +207,27 @@ interface Watchers {
  */
 async function watchers({ prepared, options, droppedLines, expose }: Hosted): Promise<Watchers> {
   const { log, observer, http: address, statusEveryMs = DEFAULTS.statusEveryMs } = options
-  const health = createHealth()
-  const observers = [health.observer, ...(observer ? [observer] : [])]
   const topologies = prepared.topologies.map(watchedTopology)
+  const worker = new ObservedWorker(wallClock, topologies)
+  const observers = observer ? [observer] : []
   if (log !== undefined) {
     const every = statusEveryMs === 'off' ? null : statusEveryMs
-    observers.push(logEvents(log, { clock: wallClock, statusEveryMs: every, topologies }))
+    observers.push(logEvents(log, { worker, clock: wallClock, statusEveryMs: every }))
   }
   let http: HttpServer | null = null
   if (address !== undefined || expose !== undefined) {
     const metrics: Metrics = createMetrics({
       version: packageVersion(),
       topologies,
+      worker,
       ...(droppedLines && { droppedLines }),
     })
     observers.unshift(metrics.observer)
-    expose?.({ health, metrics })
+    expose?.({ worker, metrics })
     if (address !== undefined) {
       const { serveHttp } = await import('../serve/http.ts')
-      http = await serveHttp({ ...address, probes: probesOf(health), metrics })
+      http = await serveHttp({ ...address, probes: probesOf(worker), metrics })
     }
   }
-  return { observer: observeAll(...observers), health, http }
+  return { observer: observeAll(worker.observer, ...observers), worker, http }
 }

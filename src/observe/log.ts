@@ -1,3 +1,4 @@
+import { constants, fstatSync, openSync, writeSync } from 'node:fs'
 import {
   type DestinationStream,
   type Logger,
@@ -5,7 +6,6 @@ import {
   pino,
   stdTimeFunctions,
 } from 'pino'
-import type { LogStream } from './log-stream.ts'
 
 /**
  * A log: takes fields, then a message. Never a payload or a key. pino loggers and `console` fit.
@@ -84,4 +84,148 @@ function plainLine(json: string, { dim, red, yellow }: Colors): string {
 function shown(value: unknown): string {
   if (value === null) return 'unknown'
   return typeof value === 'string' ? value : JSON.stringify(value)
+}
+
+/** The most bytes of lines that wait for a slow reader; lines beyond that are dropped. */
+const WAITING_BYTES = 1_048_576
+/** Time between attempts while the reader is slow, ms. */
+const RETRY_MS = 100
+const NEWLINE = Buffer.from('\n')
+
+/** Formats the line that says how many lines were dropped and why, including its newline. */
+export type DescribeLoss = (count: number, reason: string) => string
+
+interface WaitingLine {
+  bytes: Buffer
+  /** Part of it is already written. */
+  isBegun: boolean
+  /** The number of dropped lines that this line reports. 0: an ordinary line. */
+  readonly tellsOf: number
+}
+
+/**
+ * The destination of log lines. Writing neither throws nor waits, since a full disk, or a reader
+ * that has gone away or does not read, is no reason for a worker to stop. What cannot be written is
+ * dropped, counted, and reported once writing works again. A line is written before the call
+ * returns, so a crash loses none; only lines for a slow reader wait, up to 1 MiB of them.
+ */
+export class LogStream implements DestinationStream {
+  readonly #put: (bytes: Buffer) => number
+  #describe: DescribeLoss = (count, reason) => `${count} lines were dropped: ${reason}\n`
+  readonly #waiting: WaitingLine[] = []
+  #waitingBytes = 0
+  #dropped = 0
+  #untold = 0
+  #reason = ''
+  /** The last line was dropped after part of it had been written. */
+  #isTorn = false
+  /** A retry is scheduled. */
+  #isLater = false
+
+  /**
+   * @param put writes as many of the bytes as it can, from the first; returns how many; throws the
+   * system's error
+   */
+  constructor(put: (bytes: Buffer) => number) {
+    this.#put = put
+  }
+
+  /** Lines dropped so far. */
+  get dropped(): number {
+    return this.#dropped
+  }
+
+  /** Sets how dropped lines are reported; plain text by default. */
+  describeLoss(describe: DescribeLoss): void {
+    this.#describe = describe
+  }
+
+  /** Writes a line that ends with a newline. */
+  write(line: string): void {
+    this.#tellLoss()
+    this.#append(line, 0)
+    this.flush()
+  }
+
+  /** Tries again to write what waits for a slow reader. */
+  flush(): void {
+    for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
+      try {
+        if (this.#isTorn) {
+          this.#put(NEWLINE)
+          this.#isTorn = false
+        }
+        const written = this.#put(next.bytes)
+        if (written < next.bytes.length) {
+          this.#waitingBytes -= written
+          next.bytes = next.bytes.subarray(written)
+          next.isBegun = true
+          continue
+        }
+      } catch (error) {
+        const { code = String(error) } = error as NodeJS.ErrnoException
+        if (code === 'EAGAIN') return this.#later()
+        this.#drop(next, code)
+      }
+      this.#waiting.shift()
+      this.#waitingBytes -= next.bytes.length
+    }
+  }
+
+  #tellLoss(): void {
+    const count = this.#untold
+    if (count === 0) return
+    this.#untold = 0
+    this.#append(this.#describe(count, this.#reason), count)
+  }
+
+  #append(line: string, tellsOf: number): void {
+    const next = { bytes: Buffer.from(line), isBegun: false, tellsOf }
+    if (this.#waitingBytes + next.bytes.length > WAITING_BYTES) {
+      this.#drop(next, 'its reader is too slow')
+      return
+    }
+    this.#waiting.push(next)
+    this.#waitingBytes += next.bytes.length
+  }
+
+  #drop({ isBegun, tellsOf }: WaitingLine, reason: string): void {
+    this.#reason = reason
+    this.#isTorn ||= isBegun
+    this.#untold += Math.max(tellsOf, 1)
+    if (tellsOf === 0) this.#dropped++
+  }
+
+  #later(): void {
+    if (this.#isLater) return
+    this.#isLater = true
+    setTimeout(() => {
+      this.#isLater = false
+      this.flush()
+    }, RETRY_MS).unref()
+  }
+}
+
+/** A log stream to stderr. What still waits when the process exits is tried once more. */
+export function toStderr(): LogStream {
+  const fd = withoutWaiting(process.stderr.fd)
+  const stream = new LogStream((bytes) => writeSync(fd, bytes))
+  process.once('exit', () => stream.flush())
+  return stream
+}
+
+/**
+ * A file descriptor whose writes fail instead of blocking. Blocking is a property of the open file
+ * description, which other processes may share and change; so a pipe or a terminal is opened a
+ * second time. Where that is not possible, Node has already made it non-blocking for all of them.
+ */
+function withoutWaiting(fd: number): number {
+  const status = fstatSync(fd)
+  if (!status.isFIFO() && !status.isCharacterDevice()) return fd
+  try {
+    const { O_WRONLY, O_NONBLOCK, O_NOCTTY } = constants
+    return openSync(`/proc/self/fd/${fd}`, O_WRONLY | O_NONBLOCK | O_NOCTTY)
+  } catch {
+    return fd
+  }
 }

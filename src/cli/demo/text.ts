@@ -1,4 +1,4 @@
-import type { EventOf } from '../../observe/by-type.ts'
+import type { EventOf } from '../../observe/observer.ts'
 import { type Colors, count } from '../print.ts'
 import type { Snapshot } from './figures.ts'
 import type { Departure, FlightEvent, Landing } from './flights.ts'

@@ -1,4 +1,4 @@
-import type { MetricData } from '../../observe/metric-maker.ts'
+import type { MetricData } from '../../observe/metric-registry.ts'
 import type { Readiness } from '../../serve/health.ts'
 import type { RunOutline } from '../banner.ts'
 import type { RunConfig } from '../run-config.ts'

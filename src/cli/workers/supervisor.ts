@@ -1,7 +1,7 @@
 import type { Clock } from '../../kernel/clock.ts'
-import type { MetricsOfWorker } from '../../observe/metric-maker.ts'
+import type { MetricsOfWorker } from '../../observe/metric-registry.ts'
 import type { Probes } from '../../serve/health.ts'
-import { livenessOfAll, readinessOfAll } from '../../serve/workers-health.ts'
+import { livenessOfAll, readinessOfAll } from '../../serve/health.ts'
 import type { RunOutline } from '../banner.ts'
 import type { KeptWorker } from './kept-worker.ts'
 

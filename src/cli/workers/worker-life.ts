@@ -1,8 +1,9 @@
 import { faultsOf } from '../../kernel/errors.ts'
-import { toStderr } from '../../observe/log-stream.ts'
-import { observeAll } from '../../observe/observe-all.ts'
+import { toStderr } from '../../observe/log.ts'
+import { observeAll } from '../../observe/observer.ts'
 import type { Observer } from '../../runtime/events.ts'
 import { limitsOfMachine } from '../../runtime/machine-limits.ts'
+import { readinessOf } from '../../serve/health.ts'
 import { watchStdout } from '../output.ts'
 import { prepareFiles } from '../prepare-files.ts'
 import { EXIT, sayTo } from '../print.ts'
@@ -54,8 +55,11 @@ async function prepareAndWork(parent: ParentLink): Promise<void> {
       observer: observeAll(stages.observer, tellsWhenRunning(parent)),
     },
     droppedLines: () => stderr.dropped,
-    expose: ({ health, metrics }) =>
-      parent.answersWith({ readiness: () => health.readiness(), metrics: () => metrics.data() }),
+    expose: ({ worker: observed, metrics }) =>
+      parent.answersWith({
+        readiness: () => readinessOf(observed),
+        metrics: () => metrics.data(),
+      }),
   })
   await parent.tell({ type: 'finished', stages: stages.data() })
 }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { TidemarkError } from '../../../src/kernel/errors.ts'
-import { Durations } from '../../../src/observe/durations.ts'
+import { Durations } from '../../../src/observe/histograms.ts'
 import { Fakes, IN_ORDER, KILLED } from './fake-process.ts'
 
 const RUNNING = { ready: true, state: 'running', partitions: 3, restoring: 0 } as const
