@@ -14,7 +14,7 @@ const DOUBLINGS = 36
 /** Bounds that are reported, as powers of two of microseconds. */
 const BOUNDS = Array.from({ length: 17 }, (_, i) => i + 7)
 
-/** The statistics that are reported of durations, ms; NaN where there are none. */
+/** Statistics of durations, ms; NaN where there are none. */
 export const STATISTICS = {
   mean: (of) => of.meanMs,
   p50: (of) => of.quantileMs(0.5),
@@ -23,7 +23,7 @@ export const STATISTICS = {
   max: (of) => of.quantileMs(1),
 } as const satisfies Readonly<Record<string, (of: Durations) => number>>
 
-/** The content of a histogram of durations, as plain data. */
+/** The content of {@link Durations}, which another process can add to its own. */
 export interface DurationsData {
   readonly counts: Float64Array
   readonly count: number
@@ -67,7 +67,6 @@ export class Durations {
     return this
   }
 
-  /** Its content, which another process can add to its own. */
   data(): DurationsData {
     return { counts: this.#counts, count: this.#count, sumMs: this.#sumMs, maxMs: this.#maxMs }
   }
@@ -82,10 +81,7 @@ export class Durations {
     return { buckets, sum: this.#sumMs / 1_000, count: this.#count }
   }
 
-  /**
-   * A quantile by nearest rank; 1 is the longest, exactly. NaN when there are none. @param share 0
-   * to 1
-   */
+  /** A quantile by nearest rank; a share of 1 is the longest, exactly. NaN when there are none. */
   quantileMs(share: number): number {
     if (this.#count === 0) return Number.NaN
     let left = Math.max(1, Math.ceil(share * this.#count))
@@ -98,7 +94,7 @@ export class Durations {
   }
 }
 
-/** Called with the time that something took in a stage. @param topology `null`: the whole worker */
+/** @param topology `null`: the whole worker */
 type StageTook = (stage: Stage, topology: string | null, ms: number) => void
 
 /** An observer that reports how long each chunk, fetch and commit took in a stage. */
@@ -116,7 +112,6 @@ export function stageWatch(took: StageTook): Observer {
   }
 }
 
-/** Length of a period of {@link RecentDurations}, ms. */
 const PERIOD_MS = 60_000
 
 /** Durations of the last one to two periods, so that a stall does not show for ever. */
@@ -144,15 +139,14 @@ class RecentDurations {
   }
 }
 
-/** One stage of a topology; the topology is empty for a stage of the whole worker. */
+/** A stage of a topology, which is empty for a stage of the whole worker. */
 interface TimedStage {
   readonly labels: { readonly topology: string; readonly stage: Stage }
-  /** Since the start. */
   readonly durations: Durations
   readonly recent: RecentDurations
 }
 
-/** How long events spend in each stage. */
+/** How long events spend in each stage, since the start and recently. */
 export class StageTimers {
   readonly #byName: ReadonlyMap<string, TimedStage>
   readonly observer = stageWatch((stage, topology, ms) => {
@@ -185,7 +179,6 @@ const SCORES = [0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0
 
 type ModelLabels = Readonly<Record<'topology' | 'model' | 'version', string>>
 
-/** The scores of one model, counted by size. */
 class ScoreCounts {
   readonly labels: ModelLabels
   /** By the first bound that is not below; the last count is of those above all. */
@@ -204,7 +197,6 @@ class ScoreCounts {
     return this.#counts.reduce((sum, count) => sum + count, 0)
   }
 
-  /** Upper bounds, each with how many are not above it. */
   get buckets(): (readonly [bound: number, count: number])[] {
     let count = 0
     return SCORES.map((bound, at) => {
@@ -224,7 +216,7 @@ class ScoreCounts {
 /** The published scores of each model. */
 export class PublishedScores {
   readonly #byModel = new Map<string, ScoreCounts>()
-  /** Found once for each array, because partitions tell of every chunk. */
+  /** Found once for each array, because an event comes with every chunk. */
   readonly #byModels = new WeakMap<readonly unknown[], readonly ScoreCounts[]>()
 
   constructor(watched: readonly WatchedTopology[]) {

@@ -2,10 +2,7 @@ import { partitionName } from '../kernel/ids.ts'
 import type { Stage } from '../kernel/stages.ts'
 import type { EventOf, WatchedTopology } from './observer.ts'
 
-/**
- * Scored events whose outputs were committed later than a limit; `maximum` if both limits are
- * exceeded.
- */
+/** Scored events whose outputs were committed later than a limit, the higher one if past both. */
 export interface LatePredictions {
   readonly topology: string
   /** The score step with the latency budget. */
@@ -19,15 +16,14 @@ export interface LatePredictions {
   readonly events: number
 }
 
-/** A chunk whose outputs wait for their commit. */
 interface UncommittedChunk {
   readonly event: EventOf<'processed'>
   readonly atMs: number
 }
 
 /**
- * Follows each chunk from its arrival to the commit of its outputs, and finds those that take
- * longer than a score step allows. Times are of a clock that never goes back.
+ * Follows each chunk from its arrival to its commit, by a clock that never goes back, and finds
+ * those that take longer than a score step allows.
  */
 export class LatencyWatch {
   readonly #limitsOf: ReadonlyMap<string, WatchedTopology['latency']>

@@ -17,8 +17,7 @@ const LEAST_THROTTLED_MS = 1_000
 const KEY_HINT =
   "where partitions were added, keys have moved (docs/restart.md, More partitions); otherwise produce with the key that the source's `key` returns, and with the same partitioner in all producers (docs/concepts.md, Keys and partitions); keyMismatch: 'dead-letter' sets such events aside, 'allow' accepts them"
 
-/** What {@link logEvents} needs besides the log. */
-export interface LogEventsOptions {
+interface LogEventsOptions {
   readonly worker: ObservedWorker
   readonly clock: Clock
   /** How often the worker's status is logged, ms; `null`: never. */
@@ -68,7 +67,7 @@ export function logEvents(log: Log, options: LogEventsOptions): Observer {
     },
     restoring: (event) => restores.restoring(event),
     restored: (event) => restores.restored(event),
-    ...windowsAndKeys(log),
+    ...incompleteWindows(log),
     'dead-letter': ({ topology, topic, step, code, message, at }) => {
       if (!deadLetters.isAmongFirst(code)) return
       log.warn({ code, reason: message, at, topology, step, topic }, 'dead letter')
@@ -92,7 +91,7 @@ export function logEvents(log: Log, options: LogEventsOptions): Observer {
   }
 }
 
-/** Counts events by a name, because after the first ten in a minute only their number is logged. */
+/** Counts events by name: after the first ten in a minute, only their number is logged. */
 class PerMinute {
   readonly #counts = new Map<string, number>()
 
@@ -102,7 +101,7 @@ class PerMinute {
     return count <= MOST_PER_MINUTE
   }
 
-  /** At the end of a minute: how many more there were than the first ten, by name. */
+  /** Ends the minute. @returns how many more than the first ten there were, by name */
   takeMore(): (readonly [name: string, count: number])[] {
     const more = [...this.#counts].map(([name, n]) => [name, n - MOST_PER_MINUTE] as const)
     this.#counts.clear()
@@ -110,8 +109,7 @@ class PerMinute {
   }
 }
 
-/** Logs windows that are incomplete. */
-function windowsAndKeys(log: Log): Handlers {
+function incompleteWindows(log: Log): Handlers {
   /** Once for each topology, because it continues until the producers are changed. */
   const mismatched = new Set<string>()
   return {
@@ -135,9 +133,7 @@ function windowsAndKeys(log: Log): Handlers {
   }
 }
 
-/** Logs how tables are read: the progress at most every 5 s. */
 function tables(log: Log, clock: Clock): Handlers {
-  /** By table: when its progress was logged last. */
   const loggedMs = new Map<string, number>()
   return {
     'table-loading': ({ table, records, total }) => {
@@ -158,7 +154,7 @@ function tables(log: Log, clock: Clock): Handlers {
   }
 }
 
-/** Logs what begins and ends: it has a reason until it ends. */
+/** Logs what lasts: an event with the reason when it begins, one without when it ends. */
 function troubles(log: Log): Handlers {
   const trouble = (about: object, reason: string | null, [begins, ends]: [string, string]) => {
     if (reason === null) log.info(about, ends)
@@ -200,7 +196,7 @@ function troubles(log: Log): Handlers {
   }
 }
 
-/** Logs how long brokers throttled the worker: the sum, once it is a second, at most every 5 s. */
+/** Logs for how long brokers throttled the worker, at most every 5 s. */
 function throttling(log: Log, clock: Clock): (event: EventOf<'throttled'>) => void {
   let sumMs = 0
   let loggedMs = Number.NEGATIVE_INFINITY

@@ -24,15 +24,11 @@ export interface Log {
 /** `json`: one object a line, for machines · `text`: for people. */
 export type LogFormat = 'json' | 'text'
 
-/** What {@link createLog} needs. */
-export interface LogOptions {
+interface LogOptions {
   readonly format: LogFormat
   /** For `text`. @default none */
   readonly colors?: Colors
-  /**
-   * The worker's number, a field of each line where several workers write to one log.
-   * @default no number
-   */
+  /** The worker's number, where several workers write to one log. @default none */
   readonly worker?: number
   readonly stream: DestinationStream & Partial<Pick<LogStream, 'describeLoss'>>
 }
@@ -42,10 +38,7 @@ const OPTIONS: LoggerOptions = {
   formatters: { level: (level) => ({ level }) },
 }
 
-/**
- * Creates the process log: each line has its time (ISO), the level's name, a message and fields;
- * never a payload or a key.
- */
+/** Creates the process log: each line has its time (ISO), level, message and fields. */
 export function createLog({ format, colors = NO_COLORS, worker, stream }: LogOptions): Logger {
   const base = { service: 'tidemark', ...(worker === undefined ? {} : { worker }) }
   const options = { ...OPTIONS, base }
@@ -92,22 +85,22 @@ const WAITING_BYTES = 1_048_576
 const RETRY_MS = 100
 const NEWLINE = Buffer.from('\n')
 
-/** Formats the line that says how many lines were dropped and why, including its newline. */
-export type DescribeLoss = (count: number, reason: string) => string
+/** Formats the line about dropped lines, including its newline. */
+type DescribeLoss = (count: number, reason: string) => string
 
 interface WaitingLine {
   bytes: Buffer
   /** Part of it is already written. */
   isBegun: boolean
-  /** The number of dropped lines that this line reports. 0: an ordinary line. */
-  readonly tellsOf: number
+  /** Number of dropped lines that this line is about; 0: it is an ordinary line. */
+  readonly losses: number
 }
 
 /**
- * The destination of log lines. Writing neither throws nor waits, since a full disk, or a reader
- * that has gone away or does not read, is no reason for a worker to stop. What cannot be written is
- * dropped, counted, and reported once writing works again. A line is written before the call
- * returns, so a crash loses none; only lines for a slow reader wait, up to 1 MiB of them.
+ * The destination of log lines. Writing neither throws nor waits, because a full disk or a reader
+ * that has gone away is no reason for a worker to stop. Lines that cannot be written are dropped,
+ * counted, and reported once writing works again. A line is written before the call returns, so a
+ * crash loses none; only lines for a slow reader wait.
  */
 export class LogStream implements DestinationStream {
   readonly #put: (bytes: Buffer) => number
@@ -115,12 +108,11 @@ export class LogStream implements DestinationStream {
   readonly #waiting: WaitingLine[] = []
   #waitingBytes = 0
   #dropped = 0
-  #untold = 0
+  #unreported = 0
   #reason = ''
   /** The last line was dropped after part of it had been written. */
   #isTorn = false
-  /** A retry is scheduled. */
-  #isLater = false
+  #isRetrying = false
 
   /**
    * @param put writes as many of the bytes as it can, from the first; returns how many; throws the
@@ -130,19 +122,17 @@ export class LogStream implements DestinationStream {
     this.#put = put
   }
 
-  /** Lines dropped so far. */
   get dropped(): number {
     return this.#dropped
   }
 
-  /** Sets how dropped lines are reported; plain text by default. */
   describeLoss(describe: DescribeLoss): void {
     this.#describe = describe
   }
 
   /** Writes a line that ends with a newline. */
   write(line: string): void {
-    this.#tellLoss()
+    this.#reportLoss()
     this.#append(line, 0)
     this.flush()
   }
@@ -164,7 +154,7 @@ export class LogStream implements DestinationStream {
         }
       } catch (error) {
         const { code = String(error) } = error as NodeJS.ErrnoException
-        if (code === 'EAGAIN') return this.#later()
+        if (code === 'EAGAIN') return this.#retryLater()
         this.#drop(next, code)
       }
       this.#waiting.shift()
@@ -172,15 +162,15 @@ export class LogStream implements DestinationStream {
     }
   }
 
-  #tellLoss(): void {
-    const count = this.#untold
+  #reportLoss(): void {
+    const count = this.#unreported
     if (count === 0) return
-    this.#untold = 0
+    this.#unreported = 0
     this.#append(this.#describe(count, this.#reason), count)
   }
 
-  #append(line: string, tellsOf: number): void {
-    const next = { bytes: Buffer.from(line), isBegun: false, tellsOf }
+  #append(line: string, losses: number): void {
+    const next = { bytes: Buffer.from(line), isBegun: false, losses }
     if (this.#waitingBytes + next.bytes.length > WAITING_BYTES) {
       this.#drop(next, 'its reader is too slow')
       return
@@ -189,24 +179,24 @@ export class LogStream implements DestinationStream {
     this.#waitingBytes += next.bytes.length
   }
 
-  #drop({ isBegun, tellsOf }: WaitingLine, reason: string): void {
+  #drop({ isBegun, losses }: WaitingLine, reason: string): void {
     this.#reason = reason
     this.#isTorn ||= isBegun
-    this.#untold += Math.max(tellsOf, 1)
-    if (tellsOf === 0) this.#dropped++
+    this.#unreported += Math.max(losses, 1)
+    if (losses === 0) this.#dropped++
   }
 
-  #later(): void {
-    if (this.#isLater) return
-    this.#isLater = true
+  #retryLater(): void {
+    if (this.#isRetrying) return
+    this.#isRetrying = true
     setTimeout(() => {
-      this.#isLater = false
+      this.#isRetrying = false
       this.flush()
     }, RETRY_MS).unref()
   }
 }
 
-/** A log stream to stderr. What still waits when the process exits is tried once more. */
+/** A log stream to stderr; at the exit of the process it writes what still waits, if it can. */
 export function toStderr(): LogStream {
   const fd = withoutWaiting(process.stderr.fd)
   const stream = new LogStream((bytes) => writeSync(fd, bytes))
@@ -216,8 +206,8 @@ export function toStderr(): LogStream {
 
 /**
  * A file descriptor whose writes fail instead of blocking. Blocking is a property of the open file
- * description, which other processes may share and change; so a pipe or a terminal is opened a
- * second time. Where that is not possible, Node has already made it non-blocking for all of them.
+ * description, which processes share, so a pipe or a terminal is opened a second time. Where that
+ * is not possible, Node has already made it non-blocking for all of them.
  */
 function withoutWaiting(fd: number): number {
   const status = fstatSync(fd)

@@ -17,10 +17,10 @@ import type { EventOf } from './observer.ts'
 const MISNAMED = ['resources', 'handles', 'requests'].map((what) => `nodejs_active_${what}_total`)
 
 type Labels = Readonly<Record<string, string | number>>
-/** The labels of a series, or those that are not fields of the event, and its value. */
+/** A series by its labels, and its value. */
 type Sample = readonly [Labels, number]
 
-/** A series of a histogram whose counts are kept elsewhere. */
+/** A series of a histogram that is counted outside of the registry. */
 interface CountedSeries {
   readonly labels: Labels
   /** Upper bounds, each with how many are not above it. */
@@ -29,15 +29,13 @@ interface CountedSeries {
   readonly count: number
 }
 
-/** One metric: its description, and how the events of the runtime move it. */
+/** A metric, and how the events of the runtime move it. */
 export interface MetricRow<S> {
   /** Without the prefix. */
   readonly name: string
   readonly type: 'counter' | 'gauge' | 'histogram'
   readonly help: string
-  /** @default none */
   readonly labels?: readonly string[]
-  /** Upper bounds of a histogram. */
   readonly buckets?: number[]
   /**
    * Label sets known beforehand; their series start at 0. Otherwise `rate` would miss the first
@@ -45,8 +43,8 @@ export interface MetricRow<S> {
    */
   readonly known?: (sources: S) => readonly Labels[]
   /**
-   * By event: what a counter grows by, a gauge is set to, or a histogram gets. Labels are the
-   * fields of the event, or of its partition, that have their names. `null`: nothing.
+   * By event: what a counter grows by, a gauge is set to, or a histogram gets; `null`: nothing.
+   * Labels that are not given are fields of the event, or of its partition.
    */
   readonly on?: {
     readonly [T in RuntimeEvent['type']]?: (
@@ -54,18 +52,18 @@ export interface MetricRow<S> {
       sources: S,
     ) => number | readonly Sample[] | null
   }
-  /** All series of a counter or gauge that no event moves. */
+  /** Series of a counter or gauge that is read when the metrics are asked for. */
   readonly read?: (sources: S) => readonly Sample[]
-  /** All series of a histogram whose counts the sources keep. */
+  /** Series of a histogram that is read when the metrics are asked for. */
   readonly counted?: (sources: S) => readonly CountedSeries[]
 }
 
 /** Metrics of one process as plain data, for {@link textOfAll}. */
 export type MetricData = Awaited<ReturnType<Registry['getMetricsAsJSON']>>
 
-/** The metrics of one worker process. */
+/** The metrics of one process. */
 export interface MetricsOfWorker {
-  /** Value of the label `worker`. `null`: not of a worker, and there is no such label. */
+  /** Value of the label `worker`; `null`: the process is no worker, and has no such label. */
   readonly worker: number | null
   readonly metrics: MetricData
 }
@@ -90,9 +88,8 @@ function labelled({ worker, metrics }: MetricsOfWorker): object {
 export interface Metrics {
   readonly observer: Observer
   readonly contentType: string
-  /** Every metric in the text format of Prometheus. */
+  /** In the text format of Prometheus. */
   text(): Promise<string>
-  /** Every metric as plain data. */
   data(): Promise<MetricData>
 }
 
@@ -127,21 +124,21 @@ export class MetricRegistry<S> implements Metrics {
 
   #add(row: MetricRow<S>): void {
     const { labels = [], on = {} } = row
-    const move = row.type === 'histogram' ? this.#histogram(row) : this.#numbers(row)
+    const move = row.type === 'histogram' ? this.#histogram(row) : this.#counterOrGauge(row)
     for (const [type, valueOf] of Object.entries(on) as [RuntimeEvent['type'], Mover<S>][]) {
       const observers = this.#observers.get(type) ?? []
       this.#observers.set(type, observers)
       observers.push((event) => {
         const moved = valueOf(event, this.#sources)
-        if (typeof moved === 'number') move(labelsIn(event, labels), moved)
-        else
-          for (const [of, value] of moved ?? []) move({ ...labelsIn(event, labels), ...of }, value)
+        if (moved === null) return
+        const common = labelsIn(event, labels)
+        if (typeof moved === 'number') move(common, moved)
+        else for (const [own, value] of moved) move({ ...common, ...own }, value)
       })
     }
   }
 
-  /** A counter or a gauge. */
-  #numbers(row: MetricRow<S>): (labels: Labels, value: number) => void {
+  #counterOrGauge(row: MetricRow<S>): (labels: Labels, value: number) => void {
     const { type, known, read } = row
     const sources = this.#sources
     const collect = read && {
@@ -181,15 +178,14 @@ export class MetricRegistry<S> implements Metrics {
   }
 }
 
-/** A function of `on`, for an event of any type. */
 type Mover<S> = (event: RuntimeEvent, sources: S) => number | readonly Sample[] | null
 
-type Fields = Readonly<Record<string, string | number>>
-
 function labelsIn(event: RuntimeEvent, names: readonly string[]): Labels {
-  const fields = event as unknown as Fields
-  const place: Partial<Fields> = 'partition' in event ? { ...event.partition } : {}
-  return Object.fromEntries(names.map((name) => [name, place[name] ?? (fields[name] as string)]))
+  const fields = event as unknown as Labels
+  const place = 'partition' in event ? (event.partition as unknown as Labels) : undefined
+  const found: Record<string, string | number> = {}
+  for (const name of names) found[name] = place?.[name] ?? (fields[name] as string | number)
+  return found
 }
 
 /** The values of a histogram in prom-client's format. */

@@ -12,13 +12,13 @@ export class ObservedPartition {
   readonly partition: TopicPartition
   nextOffset: number
   endOffset: number
-  /** The end was told since the partition was assigned, and since it could not be read. */
+  /** Its end was read after it was assigned, and after it could not be read. */
   isEndKnown = false
-  /** It made progress since then, and can be read. */
+  /** It has moved since then, and can be read. */
   isFollowed = false
   /** −Infinity before the first event. */
   watermarkMs = Number.NEGATIVE_INFINITY
-  /** Keys in its windows, and their bytes; `null` before the first chunk. */
+  /** `null` before the first chunk. */
   windows: { readonly keys: number; readonly bytes: number } | null = null
 
   constructor({ topology, partition, nextOffset }: EventOf<'assigned'>) {
@@ -28,13 +28,13 @@ export class ObservedPartition {
     this.endOffset = nextOffset
   }
 
-  /** A new leader may tell an end before what has been read. */
+  /** A new leader may have an end before what has been read. */
   get lag(): number {
     return Math.max(0, this.endOffset - this.nextOffset)
   }
 }
 
-/** A topology: its partitions, and what it did since the last status. */
+/** Partitions of a topology, and its counts since the last status. */
 class ObservedTopology {
   readonly partitions = new Map<string, ObservedPartition>()
   records = 0
@@ -47,25 +47,24 @@ interface Restore {
   readonly last: EventOf<'restoring'>
 }
 
-/** Status of a worker, or of one of its topologies. */
+/**
+ * Status of a worker, or of one of its topologies; `null`: not known. Counts are those since the
+ * last status.
+ */
 interface Status {
-  /** Set only where the worker has several topologies. */
+  /** Where the worker has several topologies. */
   readonly topology?: string
   readonly partitions: number
-  /** Records read a second, since the last status. */
+  /** Records read. */
   readonly inPerSecond: number
-  /**
-   * Outputs committed a second, without dead letters. Absent in the status of one topology among
-   * several, because a commit contains the outputs of all.
-   */
+  /** Outputs committed, of the whole worker: a commit contains the outputs of all topologies. */
   readonly outPerSecond?: number
-  /** Records not yet processed; `null` while the end of a partition is not known. */
+  /** Records not yet processed. */
   readonly lag: number | null
-  /** The lowest watermark of its partitions, ISO; `null` before the first event. */
+  /** The lowest of its partitions, ISO. */
   readonly watermark: string | null
-  /** The longest time from a record's timestamp to the commit of its output; `null`: no output. */
+  /** The longest time from a record's timestamp to the commit of its output. */
   readonly delay?: string | null
-  /** Since the last status. */
   readonly deadLetters: number
 }
 
@@ -75,7 +74,7 @@ interface Status {
  */
 export class ObservedWorker {
   state: WorkerState = 'starting'
-  /** Why it is in this state, where a reason is known. */
+  /** Why it is in this state, if known. */
   reason: string | undefined
   /** By table: how far it is read before the first event. */
   readonly loading = new Map<string, EventOf<'table-loading'>>()
@@ -154,20 +153,16 @@ export class ObservedWorker {
     },
   })
 
-  /** The assigned partitions of each topology. */
+  /** Assigned partitions, of every topology. */
   get partitions(): ObservedPartition[] {
     return partitionsOf([...this.#topologies.values()])
   }
 
-  /** Restores in progress, in the order in which they began. */
   get restores(): Restore[] {
     return [...this.#restores.values()]
   }
 
-  /**
-   * The status of the worker as a whole, then of each topology where there are several. Counts
-   * since the last status start again at 0.
-   */
+  /** The status of the whole worker, then of each topology where there are several. */
   takeStatus(): Status[] {
     const nowMs = this.#clock.elapsedMs()
     const seconds = Math.max(nowMs - this.#sinceMs, 1) / 1_000

@@ -4,21 +4,20 @@ import type { Observer, RuntimeEvent } from '../runtime/events.ts'
 /** The events of one type, or of several. */
 export type EventOf<T extends RuntimeEvent['type']> = Extract<RuntimeEvent, { type: T }>
 
-/** What to do with an event, by its type; other events are ignored. */
+/** What to do with an event, by its type. */
 export type Handlers = {
   readonly [T in RuntimeEvent['type']]?: (event: EventOf<T>) => void
 }
 
-/** An observer that calls the handler of an event's type. */
+/** An observer that calls the handler of an event's type, if there is one. */
 export function byType(handlers: Handlers): Observer {
   const handlerOf = handlers as Readonly<Partial<Record<string, Observer>>>
   return (event) => handlerOf[event.type]?.(event)
 }
 
 /**
- * Combines several observers into one; they are called in order. One that throws harms neither the
- * worker nor the other observers: its first failure becomes a process warning, and it is still
- * called for later events.
+ * Calls several observers in order. One that throws harms neither the worker nor the others: its
+ * first failure becomes a process warning, and it is still called for later events.
  */
 export function observeAll(...observers: readonly Observer[]): Observer {
   const failed = new Set<Observer>()

@@ -9,12 +9,11 @@ import type { EventOf } from './observer.ts'
 // Rebalances and restores in the log: one line for all their partitions, because a line for each
 // would fill the log. All partitions of a rebalance are reported within one turn of the event loop.
 
-/** The shortest time between two lines about the progress of the same work, ms. */
+/** The shortest time between two lines about the same work, ms. */
 export const PROGRESS_EVERY_MS = 5_000
 
 type Lost = EventOf<'lost'>
 
-/** Logs the partitions that a rebalance revoked and assigned. */
 export class RebalanceLog {
   readonly #log: Log
   readonly #lost: Lost[] = []
@@ -35,7 +34,6 @@ export class RebalanceLog {
     this.#soon()
   }
 
-  /** Logs what has been collected. */
   flush(): void {
     const lost = this.#lost.splice(0)
     const line = (
