@@ -12,9 +12,9 @@ export class ObservedPartition {
   readonly partition: TopicPartition
   nextOffset: number
   endOffset: number
-  /** Its end was read after it was assigned, and after it could not be read. */
+  /** Its end was reported since it was assigned, and since it last could not be read. */
   isEndKnown = false
-  /** It has moved since then, and can be read. */
+  /** It was reported at all since then, and can be read now. */
   isFollowed = false
   /** −Infinity before the first event. */
   watermarkMs = Number.NEGATIVE_INFINITY

@@ -84,7 +84,7 @@ export class InputRecords {
     const given = new GivenRecord(record, from)
     const isWhole = input.key !== undefined && input.timestampMs !== undefined
     /** `null`: it is not an event. */
-    const event = isWhole ? null : orNull(() => this.#decoder.decode(record, from) as unknown)
+    const event = isWhole ? null : orNull(() => this.#decoder.decode(record, from))
     const key =
       input.key === undefined
         ? orNull(() => eventKey((e) => keyOf(e, given), event ?? input.value))

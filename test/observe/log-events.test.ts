@@ -7,7 +7,7 @@ import type { RuntimeEvent } from '../../src/runtime/events.ts'
 import { source } from '../formats/json/source.ts'
 import { HandClock } from '../support/clocks.ts'
 import { thrownIn } from '../support/thrown.ts'
-import { partition, samples, watched } from './events.ts'
+import { samples, watched } from './events.ts'
 import { logged, observedLog } from './observed.ts'
 
 const dead = samples['dead-letter']
@@ -292,7 +292,10 @@ test('late predictions are told once a minute for each limit, with how many they
   const late = (ms: number) => {
     observe({ ...samples.processed, nextOffset: 110 })
     clock.advance(ms)
-    observe({ ...samples.committed, nextOffsets: [{ partition, nextOffset: 110 }] })
+    observe({
+      ...samples.committed,
+      nextOffsets: [{ partition: samples.assigned.partition, nextOffset: 110 }],
+    })
   }
   late(60)
   late(60)
