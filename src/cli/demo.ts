@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { Command, Option } from 'commander'
 import { wallClock } from '../kernel/clock.ts'
-import { observeAll } from '../observe/observe-all.ts'
+import { observeAll } from '../observe/observer.ts'
 import type { MemoryRecords } from '../records/memory/memory-records.ts'
 import type { Prepared, PreparedTopology } from '../runtime/prepare.ts'
 import { startWorker } from '../runtime/worker.ts'

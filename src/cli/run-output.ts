@@ -1,7 +1,6 @@
 import type { Logger } from 'pino'
 import { packageVersion } from '../kernel/node.ts'
-import { createLog } from '../observe/log.ts'
-import type { LogStream } from '../observe/log-stream.ts'
+import { createLog, type LogStream } from '../observe/log.ts'
 import type { StopRequest } from './exit.ts'
 import { colors, say, sayNotes, warnThrough } from './print.ts'
 import type { RunConfig } from './run-config.ts'

@@ -1,12 +1,13 @@
 import { groupOf, type Hosted, hostWorker } from '../host/host-worker.ts'
 import { NO_NAME } from '../host/worker-name.ts'
 import { faultsOf } from '../kernel/errors.ts'
-import { toStderr } from '../observe/log-stream.ts'
-import { observeAll } from '../observe/observe-all.ts'
+import { toStderr } from '../observe/log.ts'
+import { observeAll } from '../observe/observer.ts'
 import type { Observer } from '../runtime/events.ts'
 import { limitsOfMachine } from '../runtime/machine-limits.ts'
 import { type Prepared, scorersOf } from '../runtime/prepare.ts'
 import { type Scorer, shownEvaluator, shownSize } from '../scoring/scorer.ts'
+import { readinessOf } from '../serve/health.ts'
 import { failWith } from './exit.ts'
 import { kafkaOptions } from './kafka-options.ts'
 import { prepareFiles, summaryOf, variantLines } from './prepared.ts'
@@ -113,8 +114,11 @@ async function prepareAndWork(parent: ParentLink): Promise<StageDurations> {
       observer: observeAll(stages.observer, tellsWhenRunning(parent)),
     },
     droppedLines: () => stderr.dropped,
-    expose: ({ health, metrics }) =>
-      parent.answersWith({ readiness: () => health.readiness(), metrics: () => metrics.data() }),
+    expose: ({ worker: observed, metrics }) =>
+      parent.answersWith({
+        readiness: () => readinessOf(observed),
+        metrics: () => metrics.data(),
+      }),
   })
   return stages.data()
 }

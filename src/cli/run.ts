@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { toStderr } from '../observe/log-stream.ts'
+import { toStderr } from '../observe/log.ts'
 import { addSettings, readConfig } from './config.ts'
 import { untilSignal } from './exit.ts'
 import { sayTo } from './print.ts'

@@ -1,6 +1,5 @@
 import { STAGES, type Stage } from '../kernel/stages.ts'
-import { Durations, type DurationsData, STATISTICS } from '../observe/durations.ts'
-import { stageWatch } from '../observe/stage-watch.ts'
+import { Durations, type DurationsData, STATISTICS, stageWatch } from '../observe/histograms.ts'
 import type { Observer, Outcomes } from '../runtime/events.ts'
 import { addOutcomes, NO_OUTCOMES } from '../runtime/outcomes.ts'
 import { grouped, plural, say, shownMs, table } from './print.ts'

@@ -3,14 +3,16 @@ import { faultsOf, messageOf, refuseIfAny, TidemarkError } from '../kernel/error
 import { packageVersion } from '../kernel/node.ts'
 import type { Log } from '../observe/log.ts'
 import { logEvents } from '../observe/log-events.ts'
-import { createMetrics, type Metrics } from '../observe/metrics.ts'
-import { observeAll } from '../observe/observe-all.ts'
+import type { Metrics } from '../observe/metric-registry.ts'
+import { createMetrics } from '../observe/metrics.ts'
+import { ObservedWorker } from '../observe/observed-worker.ts'
+import { observeAll } from '../observe/observer.ts'
 import { KafkaRecords } from '../records/kafka/kafka-records.ts'
 import { type WorkerConfig, workerConfig } from '../runtime/config.ts'
 import type { Observer } from '../runtime/events.ts'
 import { choicesOf, type Prepared, prepare } from '../runtime/prepare.ts'
 import { startWorker, type Worker } from '../runtime/worker.ts'
-import { createHealth, type Health, probesOf } from '../serve/health.ts'
+import { probesOf } from '../serve/health.ts'
 import type { HttpServer } from '../serve/http.ts'
 import { type Definition, isDefinition } from '../topology/definition.ts'
 import { optionFaults, type RunWorkerOptions } from './options.ts'
@@ -55,7 +57,7 @@ export interface Hosted {
   /** Called before the first request to a broker. */
   readonly announce?: (about: Announcement) => void
   /**
-   * Called with health and metrics, so that they can be served other than over HTTP.
+   * Called with state and metrics, so that they can be served other than over HTTP.
    * @default not called
    */
   readonly expose?: (watched: Watched) => void
@@ -66,9 +68,9 @@ interface Announcement extends Pick<RunningWorker, 'group' | 'http'> {
   readonly workerName: string | null
 }
 
-/** The health and metrics of a worker. */
+/** The state and metrics of a worker. */
 interface Watched {
-  readonly health: Health
+  readonly worker: ObservedWorker
   readonly metrics: Metrics
 }
 
@@ -88,7 +90,7 @@ export async function hostWorker(hosted: Hosted): Promise<RunningWorker> {
   let records: KafkaRecords
   try {
     watch = await watchers(hosted, config)
-    records = recordsOf(config, options, { name, health: watch.health })
+    records = recordsOf(config, options, { name, observed: watch.worker })
   } catch (thrown) {
     name.release()
     await watch?.http?.close()
@@ -152,7 +154,7 @@ function logFailure(thrown: unknown, log: Log): void {
 function recordsOf(
   { brokers, sessionTimeoutMs }: WorkerConfig,
   { tls, sasl, log }: RunWorkerOptions,
-  { name, health }: { readonly name: WorkerName; readonly health: Health },
+  { name, observed }: { readonly name: WorkerName; readonly observed: ObservedWorker },
 ): KafkaRecords {
   const known = name.isDefault ? 'defaultName' : 'workerName'
   return new KafkaRecords({
@@ -163,14 +165,14 @@ function recordsOf(
     sessionTimeoutMs,
     // While the worker is not running, the reason of its state says what is wrong.
     log: (warning) => {
-      if (health.readiness().state === 'running') log?.warn({}, warning)
+      if (observed.state === 'running') log?.warn({}, warning)
     },
   })
 }
 
 interface Watchers {
   readonly observer: Observer
-  readonly health: Health
+  readonly worker: ObservedWorker
   readonly http: HttpServer | null
 }
 
@@ -183,26 +185,27 @@ async function watchers(
   { statusEveryMs }: WorkerConfig,
 ): Promise<Watchers> {
   const { log, observer, http: address } = options
-  const health = createHealth()
-  const observers = [health.observer, ...(observer ? [observer] : [])]
   const topologies = prepared.topologies.map(watchedTopology)
+  const worker = new ObservedWorker(wallClock, topologies)
+  const observers = observer ? [observer] : []
   if (log !== undefined) {
     const every = statusEveryMs === 'off' ? null : statusEveryMs
-    observers.push(logEvents(log, { clock: wallClock, statusEveryMs: every, topologies }))
+    observers.push(logEvents(log, { worker, clock: wallClock, statusEveryMs: every }))
   }
   let http: HttpServer | null = null
   if (address !== undefined || expose !== undefined) {
     const metrics: Metrics = createMetrics({
       version: packageVersion(),
       topologies,
+      worker,
       ...(droppedLines && { droppedLines }),
     })
     observers.unshift(metrics.observer)
-    expose?.({ health, metrics })
+    expose?.({ worker, metrics })
     if (address !== undefined) {
       const { serveHttp } = await import('../serve/http.ts')
-      http = await serveHttp({ ...address, probes: probesOf(health), metrics })
+      http = await serveHttp({ ...address, probes: probesOf(worker), metrics })
     }
   }
-  return { observer: observeAll(...observers), health, http }
+  return { observer: observeAll(worker.observer, ...observers), worker, http }
 }

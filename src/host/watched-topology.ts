@@ -1,5 +1,5 @@
 import type { Code } from '../kernel/errors.ts'
-import type { WatchedModel, WatchedTopology } from '../observe/watched.ts'
+import type { WatchedModel, WatchedTopology } from '../observe/observer.ts'
 import { type PreparedTopology, scorersOf } from '../runtime/prepare.ts'
 import { type Scorer, versionOf } from '../scoring/scorer.ts'
 import type { Definition, Step } from '../topology/definition.ts'

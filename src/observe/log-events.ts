@@ -1,132 +1,193 @@
 import { type Clock, every } from '../kernel/clock.ts'
-import type { Code } from '../kernel/errors.ts'
 import { partitionName, position } from '../kernel/ids.ts'
 import { formatDuration } from '../kernel/time.ts'
 import type { Observer } from '../runtime/events.ts'
-import { byType, type EventOf } from './by-type.ts'
-import { latencyLog } from './latency-log.ts'
+import type { LatePredictions } from './latency-watch.ts'
 import type { Log } from './log.ts'
-import { RebalanceLog } from './rebalance-log.ts'
-import { RestoreLog } from './restore-log.ts'
-import { StatusBoard } from './status.ts'
-import { TableLog } from './table-log.ts'
-import type { WatchedTopology } from './watched.ts'
+import type { ObservedWorker } from './observed-worker.ts'
+import { byType, type EventOf, type Handlers } from './observer.ts'
+import { PROGRESS_EVERY_MS, RebalanceLog, RestoreLog } from './partition-log.ts'
 
-/**
- * Dead letters of one code that are logged one by one within a minute; any more are only counted.
- */
-const DEAD_LETTERS_PER_MINUTE = 10
 const MINUTE_MS = 60_000
-const PROGRESS_EVERY_MS = 5_000
+/** Events of one kind that are logged one by one within a minute; more are only counted. */
+const MOST_PER_MINUTE = 10
 /** Throttling is logged once it adds up to this, ms. */
-const WORTH_TELLING_MS = 1_000
+const LEAST_THROTTLED_MS = 1_000
 
 const KEY_HINT =
   "where partitions were added, keys have moved (docs/restart.md, More partitions); otherwise produce with the key that the source's `key` returns, and with the same partitioner in all producers (docs/concepts.md, Keys and partitions); keyMismatch: 'dead-letter' sets such events aside, 'allow' accepts them"
 
-/** What {@link logEvents} needs besides the log. */
-export interface LogEventsOptions {
+interface LogEventsOptions {
+  readonly worker: ObservedWorker
   readonly clock: Clock
   /** How often the worker's status is logged, ms; `null`: never. */
   readonly statusEveryMs: number | null
-  /** The topologies whose latency budgets are watched. @default none */
-  readonly topologies?: readonly WatchedTopology[]
 }
 
 /**
  * Writes to the log what a worker does: notes, state, rebalances, dead letters, throttling, failed
- * commits, and its status at intervals. After the first ten dead letters of one code in a minute,
- * the rest are logged as a count at the end of the minute.
+ * commits, and its status at intervals.
  */
-export function logEvents(
-  log: Log,
-  { clock, statusEveryMs, topologies = [] }: LogEventsOptions,
-): Observer {
-  const deadLetters = new DeadLetterLog(log)
+export function logEvents(log: Log, options: LogEventsOptions): Observer {
+  const { worker, clock, statusEveryMs } = options
   const rebalances = new RebalanceLog(log)
-  const restores = new RestoreLog(log)
-  const tables = new TableLog(log)
-  const throttling = new ThrottlingLog(log)
-  const misplaced = new KeyMismatchLog(log)
-  const latency = latencyLog(log, topologies, clock)
-  const board = new StatusBoard(clock.elapsedMs())
-  const tellStatus = () => {
-    for (const status of board.take(clock.elapsedMs())) log.info(status, 'status')
+  const restores = new RestoreLog(log, worker, clock)
+  const deadLetters = new PerMinute()
+  const invalidRows = new PerMinute()
+  const logStatus = () => {
+    for (const status of worker.takeStatus()) log.info(status, 'status')
   }
-  const tellCounts = () => {
-    deadLetters.tellCounts()
-    tables.tellCounts()
+  const logCounts = () => {
+    for (const [code, count] of deadLetters.takeMore()) {
+      log.warn({ code, count }, 'more dead letters within a minute')
+    }
+    for (const [table, count] of invalidRows.takeMore()) {
+      log.warn({ table, count }, 'more invalid records within a minute')
+    }
   }
   const over = new AbortController()
-  const begin = () => {
-    const until = { clock, signal: over.signal }
-    void every(MINUTE_MS, tellCounts, until)
-    if (statusEveryMs !== null) void every(statusEveryMs, tellStatus, until)
-  }
-  const tell = byType({
-    state: (event) => {
-      if (event.state === 'starting') begin()
-      else if (event.state === 'stopped' || event.state === 'failed') {
+  const handle = byType({
+    state: ({ state, reason }) => {
+      const until = { clock, signal: over.signal }
+      if (state === 'starting') {
+        void every(MINUTE_MS, logCounts, until)
+        if (statusEveryMs !== null) void every(statusEveryMs, logStatus, until)
+      } else if (state === 'stopped' || state === 'failed') {
         over.abort()
-        tellCounts()
+        logCounts()
       }
-      logState(log, event)
+      const level = state === 'failed' ? 'error' : state === 'unavailable' ? 'warn' : 'info'
+      log[level]({ state, ...(reason === undefined ? {} : { reason }) }, `worker is ${state}`)
     },
     note: ({ message }) => log.warn({}, message),
     assigned: (event) => rebalances.assigned(event),
     lost: (event) => {
-      restores.lost(event)
+      restores.ended(event)
       rebalances.lost(event)
     },
-    restoring: (event) => restores.restoring(event, clock.nowMs()),
+    restoring: (event) => restores.restoring(event),
     restored: (event) => restores.restored(event),
-    warming: ({ topology, partition, reason }) =>
-      log.warn(
-        { topology, ...partition, ...(reason === null ? {} : { reason }) },
-        'windows may lack records that were not read: outputs carry tidemark-warming',
-      ),
-    whole: ({ topology, partition }) => log.info({ topology, ...partition }, 'windows are whole'),
-    'dead-letter': (event) => deadLetters.tell(event),
-    throttled: ({ durationMs }) => throttling.tell(durationMs, clock.nowMs()),
-    'key-mismatch': (event) => misplaced.tell(event),
-    ...holdUps(log),
-    ...ofShadows(log),
-    'table-loading': (event) => tables.loading(event, clock.nowMs()),
-    'table-loaded': (event) => tables.loaded(event),
-    'table-reloaded': (event) => tables.reloaded(event),
-    'table-held-up': (event) => tables.heldUp(event),
-    'table-row-invalid': (event) => tables.invalid(event),
+    ...incompleteWindows(log),
+    'dead-letter': ({ topology, topic, step, code, message, at }) => {
+      if (!deadLetters.isAmongFirst(code)) return
+      log.warn({ code, reason: message, at, topology, step, topic }, 'dead letter')
+    },
+    'table-row-invalid': ({ table, code, message, at }) => {
+      if (!invalidRows.isAmongFirst(table)) return
+      log.warn({ table, code, reason: message, at }, 'invalid record: its key has no row now')
+    },
+    ...tables(log, clock),
+    ...troubles(log),
+    throttled: throttling(log, clock),
+    committed: latePredictions(log, options),
     'commit-slow': ({ durationMs }) =>
       log.warn({ after: formatDuration(durationMs) }, 'a commit is taking long, nothing is lost'),
     'commit-failed': ({ code, reason, nextAttemptMs }) =>
       log.warn({ code, reason, nextAttemptMs }, 'commit failed, nothing is lost'),
   })
   return (event) => {
-    board.observer(event)
-    latency(event)
-    if (event.type === 'state') rebalances.tell()
-    tell(event)
+    if (event.type === 'state') rebalances.flush()
+    handle(event)
   }
 }
 
-/** Logs what holds partitions up. */
-function holdUps(log: Log): Parameters<typeof byType>[0] {
+/** Counts events by name: after the first ten in a minute, only their number is logged. */
+class PerMinute {
+  readonly #counts = new Map<string, number>()
+
+  isAmongFirst(name: string): boolean {
+    const count = (this.#counts.get(name) ?? 0) + 1
+    this.#counts.set(name, count)
+    return count <= MOST_PER_MINUTE
+  }
+
+  /** Ends the minute. @returns how many more than the first ten there were, by name */
+  takeMore(): (readonly [name: string, count: number])[] {
+    const more = [...this.#counts].map(([name, n]) => [name, n - MOST_PER_MINUTE] as const)
+    this.#counts.clear()
+    return more.filter(([, count]) => count > 0)
+  }
+}
+
+function incompleteWindows(log: Log): Handlers {
+  /** Once for each topology, because it continues until the producers are changed. */
+  const mismatched = new Set<string>()
   return {
-    'model-failing': ({ topology, partition, step, reason }) => {
-      const about = { topology, ...partition, step }
-      if (reason === null) log.info(about, 'the model answers again')
-      else log.warn({ ...about, reason }, 'the model can score no event: they wait')
+    warming: ({ topology, partition, reason }) =>
+      log.warn(
+        { topology, ...partition, ...(reason === null ? {} : { reason }) },
+        'windows may lack records that were not read: outputs carry tidemark-warming',
+      ),
+    whole: ({ topology, partition }) => log.info({ topology, ...partition }, 'windows are whole'),
+    'key-mismatch': ({ topology, partition, offset, elsewhere }) => {
+      if (mismatched.has(topology)) return
+      mismatched.add(topology)
+      const at = position(partition.topic, partition.partition, offset)
+      const { topic, partition: other, offset: seen } = elsewhere
+      const also = seen === null ? partitionName(elsewhere) : position(topic, other, seen)
+      log.warn(
+        { topology, topic, at, also, hint: KEY_HINT },
+        'events of one key are in several partitions: their windows are split and incomplete',
+      )
     },
-    'schema-missing': ({ topology, partition, reason }) => {
-      const about = { topology, ...partition }
-      if (reason === null) log.info(about, 'records can be decoded again')
-      else log.warn({ ...about, reason }, 'records cannot be decoded yet: the partition waits')
+  }
+}
+
+function tables(log: Log, clock: Clock): Handlers {
+  const loggedMs = new Map<string, number>()
+  return {
+    'table-loading': ({ table, records, total }) => {
+      const nowMs = clock.nowMs()
+      const lastMs = loggedMs.get(table)
+      if (lastMs !== undefined && nowMs - lastMs < PROGRESS_EVERY_MS) return
+      loggedMs.set(table, nowMs)
+      const what = lastMs === undefined ? 'the table is read' : 'the table is still being read'
+      log.info({ table, records, of: total }, what)
     },
-    'schema-unknown': ({ topology, partition, reason }) => {
-      const about = { topology, ...partition }
-      if (reason === null) log.info(about, 'no record had an unknown schema for a minute')
-      else log.warn({ ...about, reason }, 'a schema does not exist: its records are set aside')
+    'table-loaded': ({ table, rows, durationMs }) => {
+      loggedMs.delete(table)
+      const took = formatDuration(durationMs)
+      log.info({ table, rows, took }, 'the table is read whole and followed')
     },
+    'table-reloaded': ({ table, rows, contents }) =>
+      log.info({ table, rows, contents }, "the table's file has changed and was read again"),
+  }
+}
+
+/** Logs what lasts: an event with the reason when it begins, one without when it ends. */
+function troubles(log: Log): Handlers {
+  const trouble = (about: object, reason: string | null, [begins, ends]: [string, string]) => {
+    if (reason === null) log.info(about, ends)
+    else log.warn({ ...about, reason }, begins)
+  }
+  return {
+    'model-failing': ({ topology, partition, step, reason }) =>
+      trouble({ topology, ...partition, step }, reason, [
+        'the model can score no event: they wait',
+        'the model answers again',
+      ]),
+    'schema-missing': ({ topology, partition, reason }) =>
+      trouble({ topology, ...partition }, reason, [
+        'records cannot be decoded yet: the partition waits',
+        'records can be decoded again',
+      ]),
+    'schema-unknown': ({ topology, partition, reason }) =>
+      trouble({ topology, ...partition }, reason, [
+        'a schema does not exist: its records are set aside',
+        'no record had an unknown schema for a minute',
+      ]),
+    'table-held-up': ({ table, reason }) =>
+      trouble({ table }, reason, [
+        'the table is not updated until this ends',
+        'the table is up to date again',
+      ]),
+    'shadow-unwritten': ({ topology, step, model, reason }) =>
+      trouble({ topology, step, model }, reason, [
+        'scores of a shadow are not written: they are dropped',
+        'scores of a shadow are written again',
+      ]),
+    'shadow-off': ({ topology, step, model, reason }) =>
+      log.warn({ topology, step, model, reason }, 'a shadow is off until the worker starts again'),
     breaker: ({ partition, isOpen, deadPercent }) => {
       const about = { ...partition, deadPercent: Math.floor(deadPercent) }
       if (isOpen) log.warn(about, 'too many dead letters: continuing at 100 records a second')
@@ -135,92 +196,41 @@ function holdUps(log: Log): Parameters<typeof byType>[0] {
   }
 }
 
-/** Logs what a shadow cannot do; nothing else suffers from it. */
-function ofShadows(log: Log): Parameters<typeof byType>[0] {
-  return {
-    'shadow-off': ({ topology, step, model, reason }) =>
-      log.warn({ topology, step, model, reason }, 'a shadow is off until the worker starts again'),
-    'shadow-unwritten': ({ topology, step, model, reason }) => {
-      const about = { topology, step, model }
-      if (reason === null) log.info(about, 'scores of a shadow are written again')
-      else log.warn({ ...about, reason }, 'scores of a shadow are not written: they are dropped')
-    },
-  }
-}
-
-function logState(log: Log, event: EventOf<'state'>): void {
-  const level = event.state === 'failed' ? 'error' : event.state === 'unavailable' ? 'warn' : 'info'
-  const reason = event.reason === undefined ? {} : { reason: event.reason }
-  log[level]({ state: event.state, ...reason }, `worker is ${event.state}`)
-}
-
-/** Logs how long brokers throttled the worker: the sum, once it is a second, at most every 5 s. */
-class ThrottlingLog {
-  readonly #log: Log
-  #untoldMs = 0
-  #toldMs = Number.NEGATIVE_INFINITY
-
-  constructor(log: Log) {
-    this.#log = log
-  }
-
-  tell(durationMs: number, nowMs: number): void {
-    this.#untoldMs += durationMs
-    if (this.#untoldMs < WORTH_TELLING_MS || nowMs - this.#toldMs < PROGRESS_EVERY_MS) return
-    this.#log.warn({}, `throttled by the broker ${formatDuration(this.#untoldMs)}`)
-    this.#untoldMs = 0
-    this.#toldMs = nowMs
+/** Logs for how long brokers throttled the worker, at most every 5 s. */
+function throttling(log: Log, clock: Clock): (event: EventOf<'throttled'>) => void {
+  let sumMs = 0
+  let loggedMs = Number.NEGATIVE_INFINITY
+  return ({ durationMs }) => {
+    const nowMs = clock.nowMs()
+    sumMs += durationMs
+    if (sumMs < LEAST_THROTTLED_MS || nowMs - loggedMs < PROGRESS_EVERY_MS) return
+    log.warn({}, `throttled by the broker ${formatDuration(sumMs)}`)
+    sumMs = 0
+    loggedMs = nowMs
   }
 }
 
 /**
- * Logs that events of one key are in several partitions: once for each topology, since it continues
- * until the producers are changed.
+ * Logs predictions that come later than their latency budget allows: the first of each step and
+ * limit, then how many came since the last line, at most once a minute.
  */
-class KeyMismatchLog {
-  readonly #log: Log
-  readonly #told = new Set<string>()
-
-  constructor(log: Log) {
-    this.#log = log
-  }
-
-  tell({ topology, partition, offset, elsewhere }: EventOf<'key-mismatch'>): void {
-    if (this.#told.has(topology)) return
-    this.#told.add(topology)
-    const at = position(partition.topic, partition.partition, offset)
-    const { topic, partition: other, offset: seen } = elsewhere
-    const also = seen === null ? partitionName(elsewhere) : position(topic, other, seen)
-    this.#log.warn(
-      { topology, topic, at, also, hint: KEY_HINT },
-      'events of one key are in several partitions: their windows are split and incomplete',
+function latePredictions(log: Log, { worker, clock }: LogEventsOptions): () => void {
+  const lines = new Map<string, { atMs: number; events: number }>()
+  const add = ({ topology, step, limit, limitMs, tookMs, stage, events }: LatePredictions) => {
+    const name = `${topology} ${step} ${limit}`
+    const line = lines.get(name) ?? { atMs: Number.NEGATIVE_INFINITY, events: 0 }
+    lines.set(name, line)
+    line.events += events
+    if (clock.elapsedMs() - line.atMs < MINUTE_MS) return
+    const [took, allowed] = [formatDuration(tookMs), formatDuration(limitMs)]
+    log.warn(
+      { topology, step, took, [limit]: allowed, stage, events: line.events },
+      `predictions are later than the ${limit} of their latency budget`,
     )
+    line.atMs = clock.elapsedMs()
+    line.events = 0
   }
-}
-
-class DeadLetterLog {
-  readonly #log: Log
-  readonly #countOf = new Map<Code, number>()
-
-  constructor(log: Log) {
-    this.#log = log
-  }
-
-  tell({ topology, topic, step, code, message, at }: EventOf<'dead-letter'>): void {
-    const count = (this.#countOf.get(code) ?? 0) + 1
-    this.#countOf.set(code, count)
-    if (count > DEAD_LETTERS_PER_MINUTE) return
-    this.#log.warn({ code, reason: message, at, topology, step, topic }, 'dead letter')
-  }
-
-  /**
-   * At the end of a minute: logs the counts of the dead letters that were not logged one by one.
-   */
-  tellCounts(): void {
-    for (const [code, count] of this.#countOf) {
-      const untold = count - DEAD_LETTERS_PER_MINUTE
-      if (untold > 0) this.#log.warn({ code, count: untold }, 'more dead letters within a minute')
-    }
-    this.#countOf.clear()
+  return () => {
+    for (const late of worker.late) add(late)
   }
 }

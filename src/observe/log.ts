@@ -1,3 +1,4 @@
+import { constants, fstatSync, openSync, writeSync } from 'node:fs'
 import {
   type DestinationStream,
   type Logger,
@@ -5,7 +6,6 @@ import {
   pino,
   stdTimeFunctions,
 } from 'pino'
-import type { LogStream } from './log-stream.ts'
 
 /**
  * A log: takes fields, then a message. Never a payload or a key. pino loggers and `console` fit.
@@ -24,15 +24,11 @@ export interface Log {
 /** `json`: one object a line, for machines · `text`: for people. */
 export type LogFormat = 'json' | 'text'
 
-/** What {@link createLog} needs. */
-export interface LogOptions {
+interface LogOptions {
   readonly format: LogFormat
   /** For `text`. @default none */
   readonly colors?: Colors
-  /**
-   * The worker's number, a field of each line where several workers write to one log.
-   * @default no number
-   */
+  /** The worker's number, where several workers write to one log. @default none */
   readonly worker?: number
   readonly stream: DestinationStream & Partial<Pick<LogStream, 'describeLoss'>>
 }
@@ -42,10 +38,7 @@ const OPTIONS: LoggerOptions = {
   formatters: { level: (level) => ({ level }) },
 }
 
-/**
- * Creates the process log: each line has its time (ISO), the level's name, a message and fields;
- * never a payload or a key.
- */
+/** Creates the process log: each line has its time (ISO), level, message and fields. */
 export function createLog({ format, colors = NO_COLORS, worker, stream }: LogOptions): Logger {
   const base = { service: 'tidemark', ...(worker === undefined ? {} : { worker }) }
   const options = { ...OPTIONS, base }
@@ -84,4 +77,145 @@ function plainLine(json: string, { dim, red, yellow }: Colors): string {
 function shown(value: unknown): string {
   if (value === null) return 'unknown'
   return typeof value === 'string' ? value : JSON.stringify(value)
+}
+
+/** The most bytes of lines that wait for a slow reader; lines beyond that are dropped. */
+const WAITING_BYTES = 1_048_576
+/** Time between attempts while the reader is slow, ms. */
+const RETRY_MS = 100
+const NEWLINE = Buffer.from('\n')
+
+/** Formats the line about dropped lines, including its newline. */
+type DescribeLoss = (count: number, reason: string) => string
+
+interface WaitingLine {
+  bytes: Buffer
+  /** Part of it is already written. */
+  isBegun: boolean
+  /** Number of dropped lines that this line is about; 0: it is an ordinary line. */
+  readonly losses: number
+}
+
+/**
+ * The destination of log lines. Writing neither throws nor waits, because a full disk or a reader
+ * that has gone away is no reason for a worker to stop. Lines that cannot be written are dropped,
+ * counted, and reported once writing works again. A line is written before the call returns, so a
+ * crash loses none; only lines for a slow reader wait.
+ */
+export class LogStream implements DestinationStream {
+  readonly #put: (bytes: Buffer) => number
+  #describe: DescribeLoss = (count, reason) => `${count} lines were dropped: ${reason}\n`
+  readonly #waiting: WaitingLine[] = []
+  #waitingBytes = 0
+  #dropped = 0
+  #unreported = 0
+  #reason = ''
+  /** The last line was dropped after part of it had been written. */
+  #isTorn = false
+  #isRetrying = false
+
+  /**
+   * @param put writes as many of the bytes as it can, from the first; returns how many; throws the
+   * system's error
+   */
+  constructor(put: (bytes: Buffer) => number) {
+    this.#put = put
+  }
+
+  get dropped(): number {
+    return this.#dropped
+  }
+
+  describeLoss(describe: DescribeLoss): void {
+    this.#describe = describe
+  }
+
+  /** Writes a line that ends with a newline. */
+  write(line: string): void {
+    this.#reportLoss()
+    this.#append(line, 0)
+    this.flush()
+  }
+
+  /** Tries again to write what waits for a slow reader. */
+  flush(): void {
+    for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
+      try {
+        if (this.#isTorn) {
+          this.#put(NEWLINE)
+          this.#isTorn = false
+        }
+        const written = this.#put(next.bytes)
+        if (written < next.bytes.length) {
+          this.#waitingBytes -= written
+          next.bytes = next.bytes.subarray(written)
+          next.isBegun = true
+          continue
+        }
+      } catch (error) {
+        const { code = String(error) } = error as NodeJS.ErrnoException
+        if (code === 'EAGAIN') return this.#retryLater()
+        this.#drop(next, code)
+      }
+      this.#waiting.shift()
+      this.#waitingBytes -= next.bytes.length
+    }
+  }
+
+  #reportLoss(): void {
+    const count = this.#unreported
+    if (count === 0) return
+    this.#unreported = 0
+    this.#append(this.#describe(count, this.#reason), count)
+  }
+
+  #append(line: string, losses: number): void {
+    const next = { bytes: Buffer.from(line), isBegun: false, losses }
+    if (this.#waitingBytes + next.bytes.length > WAITING_BYTES) {
+      this.#drop(next, 'its reader is too slow')
+      return
+    }
+    this.#waiting.push(next)
+    this.#waitingBytes += next.bytes.length
+  }
+
+  #drop({ isBegun, losses }: WaitingLine, reason: string): void {
+    this.#reason = reason
+    this.#isTorn ||= isBegun
+    this.#unreported += Math.max(losses, 1)
+    if (losses === 0) this.#dropped++
+  }
+
+  #retryLater(): void {
+    if (this.#isRetrying) return
+    this.#isRetrying = true
+    setTimeout(() => {
+      this.#isRetrying = false
+      this.flush()
+    }, RETRY_MS).unref()
+  }
+}
+
+/** A log stream to stderr; at the exit of the process it writes what still waits, if it can. */
+export function toStderr(): LogStream {
+  const fd = withoutWaiting(process.stderr.fd)
+  const stream = new LogStream((bytes) => writeSync(fd, bytes))
+  process.once('exit', () => stream.flush())
+  return stream
+}
+
+/**
+ * A file descriptor whose writes fail instead of blocking. Blocking is a property of the open file
+ * description, which processes share, so a pipe or a terminal is opened a second time. Where that
+ * is not possible, Node has already made it non-blocking for all of them.
+ */
+function withoutWaiting(fd: number): number {
+  const status = fstatSync(fd)
+  if (!status.isFIFO() && !status.isCharacterDevice()) return fd
+  try {
+    const { O_WRONLY, O_NONBLOCK, O_NOCTTY } = constants
+    return openSync(`/proc/self/fd/${fd}`, O_WRONLY | O_NONBLOCK | O_NOCTTY)
+  } catch {
+    return fd
+  }
 }

@@ -1,73 +1,52 @@
-import type { Observer } from '../runtime/events.ts'
-import { commitMetrics } from './commit-metrics.ts'
-import { countDroppedLines } from './dropped-lines.ts'
-import { inferenceMetrics } from './inference-metrics.ts'
-import { keyMetrics } from './key-metrics.ts'
-import { latencyMetrics } from './latency-metrics.ts'
-import { type MetricData, MetricMaker } from './metric-maker.ts'
-import { partitionMetrics, restoreMetrics } from './partition-metrics.ts'
-import { recordMetrics } from './record-metrics.ts'
-import { scoreMetrics } from './score-metrics.ts'
-import { shadowMetrics } from './shadow-metrics.ts'
-import { stageMetrics } from './stage-metrics.ts'
-import { tableMetrics } from './table-metrics.ts'
-import type { WatchedTopology } from './watched.ts'
+import { PublishedScores, StageTimers } from './histograms.ts'
+import { MetricRegistry, type MetricRow, type Metrics } from './metric-registry.ts'
+import { DROPPED_LINES, METRICS, type MetricSources } from './metric-table.ts'
 
-// Prometheus metrics, all of this process. No label contains a key, an offset or a message.
-
-/** What {@link createMetrics} needs. */
-export interface MetricsOptions {
-  /** Version of Tidemark. */
-  readonly version: string
-  /** The topologies that the worker runs. */
-  readonly topologies: readonly WatchedTopology[]
-  /** Log lines that could not be written so far. @default none */
-  readonly droppedLines?: () => number
-}
-
-/** Metrics, and the observer that feeds them. */
-export interface Metrics {
-  readonly observer: Observer
-  readonly contentType: string
-  /** Every metric in the text format of Prometheus. */
-  text(): Promise<string>
-  /** Every metric as plain data. */
-  data(): Promise<MetricData>
-}
+/** What {@link createMetrics} needs; by default no log line is dropped. */
+type MetricsOptions = Pick<MetricSources, 'version' | 'topologies' | 'worker'> &
+  Partial<Pick<MetricSources, 'droppedLines'>>
 
 /** Metrics of a worker and of its process, in a separate registry. */
 export function createMetrics(options: MetricsOptions): Metrics {
-  const make = new MetricMaker()
-  describeBuild(make, options)
-  countDroppedLines(make, options.droppedLines)
-  const observers = [
-    recordMetrics,
-    keyMetrics,
-    inferenceMetrics,
-    scoreMetrics,
-    shadowMetrics,
-    partitionMetrics,
-    restoreMetrics,
-    commitMetrics,
-    stageMetrics,
-    latencyMetrics,
-    tableMetrics,
-  ].map((of) => of(make, options.topologies))
+  const stages = new StageTimers(options.topologies)
+  const scores = new PublishedScores(options.topologies)
+  return new MetricRegistry(METRICS, { droppedLines: () => 0, ...options, stages, scores })
+}
+
+/** Metrics of the parent process of several workers. */
+export interface WorkersMetrics extends Pick<Metrics, 'contentType' | 'data'> {
+  /** Counts a restart of a worker. */
+  restarted(worker: number): void
+}
+
+/**
+ * Creates the metrics of the parent process.
+ * @param droppedLines log lines that this process could not write so far
+ */
+export function createWorkersMetrics(workers: number, droppedLines: () => number): WorkersMetrics {
+  const restarts = Array.from({ length: workers }, () => 0)
+  const registry = new MetricRegistry(METRICS_OF_PARENT, { restarts, droppedLines })
   return {
-    observer: (event) => {
-      for (const observe of observers) observe(event)
+    contentType: registry.contentType,
+    restarted: (worker) => {
+      restarts[worker - 1] = (restarts[worker - 1] as number) + 1
     },
-    contentType: make.contentType,
-    text: () => make.text(),
-    data: () => make.data(),
+    data: () => registry.data(),
   }
 }
 
-function describeBuild(make: MetricMaker, { version }: MetricsOptions): void {
-  make
-    .gauge('build_info', {
-      help: 'Always 1; the labels give the versions',
-      labelNames: ['version', 'node'],
-    })
-    .set({ version, node: process.versions.node }, 1)
+interface SourcesOfParent extends Pick<MetricSources, 'droppedLines'> {
+  /** How often each worker was started again. */
+  readonly restarts: readonly number[]
 }
+
+const METRICS_OF_PARENT: readonly MetricRow<SourcesOfParent>[] = [
+  DROPPED_LINES,
+  {
+    name: 'worker_restarts_total',
+    type: 'counter',
+    help: 'Times that a worker was started again after its process had ended',
+    labels: ['worker'],
+    read: ({ restarts }) => restarts.map((count, i) => [{ worker: i + 1 }, count]),
+  },
+]

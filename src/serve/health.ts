@@ -1,6 +1,10 @@
-import type { Observer, RuntimeEvent, WorkerState } from '../runtime/events.ts'
+import type { ObservedWorker } from '../observe/observed-worker.ts'
+import type { WorkerState } from '../runtime/events.ts'
 
-/** Answers to liveness and readiness probes, such as those of Kubernetes. */
+// The answers to liveness and readiness probes, such as those of Kubernetes, of one worker and of
+// several together.
+
+/** Answers to probes. */
 export interface Probes {
   /** Is it alive? If not, it must be restarted. */
   liveness(): Promise<{ readonly live: boolean }>
@@ -14,21 +18,18 @@ export interface Readiness {
   readonly state: WorkerState
   /** Partitions assigned now, of every topology. */
   readonly partitions: number
-  /** Those of them that are restoring their windows. */
+  /** How many of them are restoring their windows. */
   readonly restoring: number
   /** Records that they still have to read. */
   readonly restoringLeft?: Left
-  /** The tables that are being read before the first event, and how far they are. */
-  readonly tables?: readonly TableProgress[]
+  /** Tables that are being read before the first event: how many records, of about how many. */
+  readonly tables?: readonly {
+    readonly table: string
+    readonly records: number
+    readonly of: number
+  }[]
   /** Why it is in this state, where a reason is known. */
   readonly reason?: string
-}
-
-/** How many records of a table's topic are read, of about how many. */
-interface TableProgress {
-  readonly table: string
-  readonly records: number
-  readonly of: number
 }
 
 /** The rest of a restore. */
@@ -36,74 +37,80 @@ export interface Left {
   readonly records: number
 }
 
-/** Follows a worker and answers whether it is ready. */
-export interface Health {
-  readonly observer: Observer
-  readiness(): Readiness
+/** The readiness of one of several workers. */
+export interface WorkerReadiness extends Omit<Readiness, 'state'> {
+  readonly worker: number
+  /**
+   * `restarting`: its process has ended, and a new one is being started · `silent`: its process
+   * does not answer.
+   */
+  readonly state: WorkerState | 'restarting' | 'silent'
+}
+
+interface ReadinessOfAll extends Pick<Readiness, 'ready' | 'partitions' | 'restoring'> {
+  readonly restoringLeft?: Left
+  readonly workers: readonly WorkerReadiness[]
+}
+
+interface LivenessOfAll {
+  readonly live: boolean
+  /** The workers that do not answer. */
+  readonly silent: readonly number[]
 }
 
 /**
  * Probes of a single worker. That it answers at all proves it alive: restarting it does not bring a
  * broker back.
  */
-export function probesOf(health: Health): Probes {
+export function probesOf(worker: ObservedWorker): Probes {
   return {
     liveness: async () => ({ live: true }),
-    readiness: async () => health.readiness(),
+    readiness: async () => readinessOf(worker),
   }
 }
 
 /**
- * Follows a worker's state. Ready means running, with no windows left to restore. A worker is
+ * The readiness of a worker. Ready means running, with no windows left to restore. A worker is
  * running once the group has assigned its partitions, even if that is none: a standby worker is
  * ready, and stays ready while the group rebalances.
  */
-export function createHealth(): Health {
-  const partitions = new Set<string>()
-  const restoring = new Map<string, Left>()
-  const loading = new Map<string, TableProgress>()
-  let state: WorkerState = 'starting'
-  let reason: string | undefined
+export function readinessOf(worker: ObservedWorker): Readiness {
+  const { state, reason, partitions, restores, loading } = worker
+  const records = restores.reduce((sum, { last }) => sum + last.toOffset - last.nextOffset, 0)
+  const tables = [...loading.values()].map(({ table, records: read, total }) => {
+    return { table, records: read, of: total }
+  })
   return {
-    observer: (event) => {
-      if (event.type === 'state') {
-        state = event.state
-        reason = event.reason
-      } else if (event.type === 'assigned') partitions.add(idOf(event))
-      else if (event.type === 'restoring') {
-        const records = event.toOffset - event.nextOffset
-        restoring.set(idOf(event), { records })
-      } else if (event.type === 'table-loading') {
-        const { table, records, total } = event
-        loading.set(table, { table, records, of: total })
-      } else if (event.type === 'table-loaded') loading.delete(event.table)
-      else if (event.type === 'restored') restoring.delete(idOf(event))
-      else if (event.type === 'lost') {
-        partitions.delete(idOf(event))
-        restoring.delete(idOf(event))
-      }
-    },
-    readiness: () => ({
-      ready: state === 'running' && restoring.size === 0,
-      state,
-      partitions: partitions.size,
-      restoring: restoring.size,
-      ...(restoring.size === 0 ? {} : { restoringLeft: leftOf([...restoring.values()]) }),
-      ...(loading.size === 0 ? {} : { tables: [...loading.values()] }),
-      ...(reason === undefined ? {} : { reason }),
-    }),
+    ready: state === 'running' && restores.length === 0,
+    state,
+    partitions: partitions.length,
+    restoring: restores.length,
+    ...(restores.length === 0 ? {} : { restoringLeft: { records } }),
+    ...(tables.length === 0 ? {} : { tables }),
+    ...(reason === undefined ? {} : { reason }),
   }
 }
 
-/** Combines several restores, which run at the same time. */
-export function leftOf(all: readonly Left[]): Left {
-  const records = all.reduce((sum, left) => sum + left.records, 0)
-  return { records }
+/** Each worker's readiness, and that of all of them together. */
+export function readinessOfAll(workers: readonly WorkerReadiness[]): ReadinessOfAll {
+  const sum = (of: (worker: WorkerReadiness) => number) =>
+    workers.reduce((total, worker) => total + of(worker), 0)
+  const isLeft = workers.some(({ restoringLeft }) => restoringLeft !== undefined)
+  const records = sum(({ restoringLeft }) => restoringLeft?.records ?? 0)
+  return {
+    ready: workers.every(({ ready }) => ready),
+    partitions: sum(({ partitions }) => partitions),
+    restoring: sum(({ restoring }) => restoring),
+    ...(isLeft ? { restoringLeft: { records } } : {}),
+    workers,
+  }
 }
 
-function idOf({
-  topology,
-  partition,
-}: Extract<RuntimeEvent, { type: 'assigned' | 'lost' | 'restoring' | 'restored' }>): string {
-  return JSON.stringify([topology, partition.topic, partition.partition])
+/**
+ * The liveness of all workers together. A worker whose process has ended is restarted by its
+ * parent, so it counts as alive; one that hangs is noticed only here.
+ */
+export function livenessOfAll(workers: readonly WorkerReadiness[]): LivenessOfAll {
+  const silent = workers.filter(({ state }) => state === 'silent').map(({ worker }) => worker)
+  return { live: silent.length === 0, silent }
 }

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { createAdaptorServer } from '@hono/node-server'
 import { Hono } from 'hono'
 import { TidemarkError } from '../kernel/errors.ts'
-import type { Metrics } from '../observe/metrics.ts'
+import type { Metrics } from '../observe/metric-registry.ts'
 import type { Probes } from './health.ts'
 
 /** What {@link serveHttp} serves, and where. */

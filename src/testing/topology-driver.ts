@@ -5,16 +5,26 @@ import type { Outcomes } from '../runtime/events.ts'
 import { type Prepared, prepare } from '../runtime/prepare.ts'
 import { outputTopics, tableTopics } from '../topology/graph.ts'
 import type { Topology } from '../topology/stream.ts'
-import { type Input, InputRecords } from './inputs.ts'
-import { Life, NOTHING_YET } from './life.ts'
-import { type ModelFunction, withModelFunctions } from './model-functions.ts'
-import { type DeadLetter, deadLetterOf, type Output, outputOf, type Placed } from './outputs.ts'
-import { TableRecords } from './table-inputs.ts'
+import {
+  Life,
+  type ModelFunction,
+  NOTHING_YET,
+  numbersTo,
+  withModelFunctions,
+} from './driven-worker.ts'
+import {
+  type DeadLetter,
+  deadLetterOf,
+  type Input,
+  InputRecords,
+  type Output,
+  outputOf,
+  type ReadRecord,
+} from './records.ts'
 import { VirtualClock } from './virtual-clock.ts'
 
 const START_MS = Date.UTC(2026, 0, 1)
 
-/** One event or record, or several. */
 type OneOrMore<T> = T | readonly T[]
 
 /** How a {@link TopologyDriver} runs. */
@@ -65,23 +75,21 @@ export class TopologyDriver<Out> {
   readonly #options: DriverOptions
   readonly #partitions: number
   readonly #inputs: InputRecords
-  readonly #tableRecords: TableRecords
   readonly #records = new MemoryRecords()
-  /** Topic → partition → the next offset that `take` reads. */
+  /** By topic and partition: the next offset that `take` reads. */
   readonly #taken = new Map<string, Map<number, number>>()
   #clock: VirtualClock
   #prepared: Prepared | null = null
   #life: Life | null = null
-  /** Tally of the runs that are over. */
+  /** Of the lives that are over. */
   #tally = NOTHING_YET
 
   private constructor(topology: Topology<Out>, options: DriverOptions) {
     this.#topology = topology
     this.#options = options
     this.#partitions = options.partitions ?? 1
-    this.#inputs = new InputRecords(topology.source)
+    this.#inputs = new InputRecords(topology)
     this.#clock = new VirtualClock(options.startMs ?? START_MS)
-    this.#tableRecords = new TableRecords(topology)
     const topics = [topology.source.topic, ...outputTopics(topology), ...tableTopics(topology)]
     for (const topic of new Set(topics)) {
       this.#records.createTopic(topic, { partitions: this.#partitions })
@@ -121,7 +129,7 @@ export class TopologyDriver<Out> {
    */
   async pipeRecords(inputs: OneOrMore<Input>): Promise<{ partition: number; offset: number }[]> {
     const nowMs = this.#clock.nowMs()
-    const records = listOf(inputs).map((input) => this.#inputs.recordOf(input, nowMs))
+    const records = listOf(inputs).map((input) => this.#inputs.ofSource(input, nowMs))
     const places = this.#records.produce(records)
     await this.#life?.settled()
     return places.map(({ partition, offset }) => ({ partition, offset }))
@@ -233,7 +241,7 @@ export class TopologyDriver<Out> {
 
   #produceRows(table: string, inputs: OneOrMore<Input>): void {
     const nowMs = this.#clock.nowMs()
-    const records = listOf(inputs).map((input) => this.#tableRecords.recordOf(table, input, nowMs))
+    const records = listOf(inputs).map((input) => this.#inputs.ofTable(table, input, nowMs))
     this.#records.produce(records)
   }
 
@@ -267,14 +275,13 @@ export class TopologyDriver<Out> {
     return { ...prepared, topologies }
   }
 
-  #read(topic: string): Placed[] {
-    const partitions = Array.from({ length: this.#partitions }, (_, partition) => partition)
-    return partitions.flatMap((partition) =>
+  #read(topic: string): ReadRecord[] {
+    return numbersTo(this.#partitions).flatMap((partition) =>
       this.#records.read(topic, partition).map((record) => ({ partition, record })),
     )
   }
 
-  #takeFrom(topic: string): Placed[] {
+  #takeFrom(topic: string): ReadRecord[] {
     const taken = this.#taken.get(topic) ?? new Map<number, number>()
     this.#taken.set(topic, taken)
     const fresh = this.#read(topic).filter(

@@ -2,7 +2,7 @@
 // matchers.
 
 import { expect } from 'vitest'
-import { type DriverMatchers, matchers } from './matchers.ts'
+import { type DriverMatchers, matchers } from './index.ts'
 
 declare module 'vitest' {
   // oxlint-disable-next-line typescript/no-explicit-any -- must be declared as vitest does

@@ -2,13 +2,13 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { watchedTopology } from '../../src/host/watched-topology.ts'
-import { createMetrics } from '../../src/observe/metrics.ts'
-import { observeAll } from '../../src/observe/observe-all.ts'
+import { observeAll } from '../../src/observe/observer.ts'
 import { MemoryRecords } from '../../src/records/memory/memory-records.ts'
 import { startWorker } from '../../src/runtime/worker.ts'
 import { outputTopics } from '../../src/topology/graph.ts'
 import cardFraud from '../../topologies/card-fraud.ts'
 import cardMinutes from '../../topologies/card-minutes.ts'
+import { observedMetrics } from '../observe/observed.ts'
 import { badBetweenGood } from '../runtime/bad-input.ts'
 import { preparedTopology, scored, scorer, Watch } from '../runtime/support.ts'
 import { ROOT } from '../support/paths.ts'
@@ -22,7 +22,7 @@ function seriesIn(text: string): Set<string> {
 
 test('every series that a worker makes of good and bad records was there before the first', async () => {
   const topologies = [cardFraud, cardMinutes].map((definition) => preparedTopology(definition))
-  const metrics = createMetrics({ version: '1', topologies: topologies.map(watchedTopology) })
+  const { metrics, observe } = observedMetrics(topologies.map(watchedTopology))
   const before = seriesIn(await metrics.text())
   const records = new MemoryRecords()
   const topics = topologies.flatMap(({ definition }) => outputTopics(definition))
@@ -30,7 +30,7 @@ test('every series that a worker makes of good and bad records was there before 
   const sent = badBetweenGood(Date.UTC(2026, 0, 1))
   records.produce(sent.map((of) => ({ ...of, topic: 'payments', partition: 0 })))
   const watch = new Watch()
-  const observer = observeAll(metrics.observer, watch.observer)
+  const observer = observeAll(observe, watch.observer)
   const ready = { topologies, variants: [], notes: [], close: async () => {} }
   const worker = startWorker({ prepared: ready, records, group: 'g', observer })
   await Promise.race([records.settled('g', 'payments'), worker.done])

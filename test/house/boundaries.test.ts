@@ -89,7 +89,7 @@ const PLANTED: Record<string, readonly [imports: readonly string[], rules: reado
   'src/runtime/one.ts': [['./two.ts'], ['no-cycles']],
   'src/observe/package.ts': [['hono'], ['observe-has-its-packages']],
   'src/observe/outward.ts': [['../topology/schema.ts'], ['observe-imports-inward']],
-  'src/observe/registry.ts': [['prom-client'], ['prom-client-only-in-observe-metric-maker-ts']],
+  'src/observe/registry.ts': [['prom-client'], ['prom-client-only-in-observe-metric-registry-ts']],
   'src/serve/package.ts': [['pino'], ['serve-has-its-packages']],
   'src/serve/outward.ts': [['../records/port.ts'], ['serve-imports-inward']],
   'src/host/package.ts': [['pino'], ['host-has-its-packages']],

@@ -14,7 +14,7 @@ import { model } from '../../src/cli/model.ts'
 import { produceCommand } from '../../src/cli/produce.ts'
 import { run } from '../../src/cli/run.ts'
 import { STAGES } from '../../src/kernel/stages.ts'
-import { createMetrics } from '../../src/observe/metrics.ts'
+import { observedMetrics } from '../observe/observed.ts'
 import { ROOT } from '../support/paths.ts'
 import { blocksOf, filesIn, PAGES, proseOf, read } from './pages.ts'
 
@@ -105,7 +105,7 @@ test('every variable that a page names is read somewhere', () => {
 })
 
 test('every metric that a page names exists, and docs/operations.md names every metric', async () => {
-  const exposed = await createMetrics({ version: '0.1.0', topologies: [] }).text()
+  const exposed = await observedMetrics([]).metrics.text()
   const names = [...exposed.matchAll(/^# TYPE tidemark_(\w+) /gm)].map(([, name]) => name as string)
   expect(names.length).toBeGreaterThan(25)
   const page = read('docs/operations.md')

@@ -3,11 +3,11 @@ import { expect, onTestFinished } from 'vitest'
 import { fitHost } from '../../src/host/worker-name.ts'
 import { wallClock } from '../../src/kernel/clock.ts'
 import type { Log } from '../../src/observe/log.ts'
-import { logEvents } from '../../src/observe/log-events.ts'
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
 import { prepare } from '../../src/runtime/prepare.ts'
 import { startWorker } from '../../src/runtime/worker.ts'
 import cardFraud from '../../topologies/card-fraud.ts'
+import { observedLog } from '../observe/observed.ts'
 import { until } from '../services/cluster.ts'
 import { freshName, freshTopics, kafkaTest, plainOptions } from '../services/kafka.ts'
 import type { Running } from '../services/tidemark.ts'
@@ -100,7 +100,7 @@ kafkaTest(
         lines.push(`${message} ${JSON.stringify(fields)}`)
       const log: Log = { debug() {}, info: say, warn: say, error: say }
       const records = new KafkaRecords({ ...plainOptions(kafka), defaultName: 'host-1' })
-      const observer = logEvents(log, { clock: wallClock, statusEveryMs: null })
+      const observer = observedLog(log, { clock: wallClock })
       const worker = startWorker({ prepared, records, group, observer })
       onTestFinished(async () => {
         await worker.stop()

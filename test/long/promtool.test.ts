@@ -1,14 +1,14 @@
 import { expect } from 'vitest'
-import { createMetrics } from '../../src/observe/metrics.ts'
 import { samples, watched } from '../observe/events.ts'
+import { observedMetrics } from '../observe/observed.ts'
 import { promtoolTest } from '../services/promtool.ts'
 
 promtoolTest('Prometheus finds nothing wrong with the metrics of a worker', async (check) => {
-  const metrics = createMetrics({ version: '0.1.0', topologies: [watched] })
+  const { metrics, observe } = observedMetrics([watched])
   expect(check(await metrics.text())).toEqual([])
   // A lost partition would take away what the others have told.
   const { lost: _, ...others } = samples
-  for (const event of Object.values(others)) metrics.observer(event)
+  for (const event of Object.values(others)) observe(event)
   const text = await metrics.text()
   expect(text).toContain(
     'tidemark_restored_records_total{topology="card-fraud",topic="payments"} 60',

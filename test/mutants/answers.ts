@@ -252,40 +252,40 @@ const ROWS: readonly Row[] = [
   ],
   [
     'restores are not measured',
-    ['observe/metrics.ts', '    restoreMetrics,\n', ''],
+    ['observe/metric-table.ts', 'on: { restored: ({ records }) => records },', ''],
     [METRICS, 'what was read again, and windows that closed, are counted'],
   ],
   [
     'closed windows are not measured',
     [
-      'observe/record-metrics.ts',
-      'for (const [keeper, count] of windows) closed.inc({ topology, step: keeper }, count)',
-      'void windows',
+      'observe/metric-table.ts',
+      'on: { processed: ({ closed }) => [...closed].map(([step, count]) => [{ step }, count]) },',
+      '',
     ],
     [METRICS, 'what was read again, and windows that closed, are counted'],
   ],
   [
     'what windows hold is told after the partition is lost',
     [
-      'observe/partition-metrics.ts',
-      'for (const of of [watermark, keys, bytes]) of.remove(labels)',
-      'watermark.remove(labels)',
+      'observe/observed-worker.ts',
+      'this.#of(event).partitions.delete(partitionName(event.partition))',
+      '',
     ],
     [METRICS, 'a lost partition leaves no lag, watermark or state behind'],
   ],
   [
     'no output takes any time',
-    [
-      'observe/commit-metrics.ts',
-      'endToEnd.observe({ sink: topic }, delayMs / 1_000)',
-      'endToEnd.observe({ sink: topic }, delayMs * 0)',
-    ],
+    ['observe/metric-table.ts', '[{ sink }, delayMs / 1_000]', '[{ sink }, delayMs * 0]'],
     [METRICS, 'every event is counted by the names that dashboards know'],
   ],
   [
     'the lag of a partition whose end went back is taken from that of others',
-    ['observe/status.ts', 'Math.max(0, endOffset - nextOffset)', 'endOffset - nextOffset'],
-    ['test/observe/status.test.ts', 'lags by nothing where'],
+    [
+      'observe/observed-worker.ts',
+      'Math.max(0, this.endOffset - this.nextOffset)',
+      'this.endOffset - this.nextOffset',
+    ],
+    ['test/observe/observed-worker.test.ts', 'lags by nothing where'],
   ],
   [
     'the tenths are those of half as many scores',
@@ -295,11 +295,11 @@ const ROWS: readonly Row[] = [
   [
     'workers that restore are counted, not their partitions',
     [
-      'serve/workers-health.ts',
+      'serve/health.ts',
       'sum(({ restoring }) => restoring)',
       'sum(({ restoring }) => Math.sign(restoring))',
     ],
-    ['test/serve/workers-health.test.ts', 'restore together'],
+    ['test/serve/health.test.ts', 'restore together'],
   ],
   [
     'HTTP is open to the network',

@@ -1,4 +1,4 @@
-import type { WatchedTopology } from '../../src/observe/watched.ts'
+import type { WatchedTopology } from '../../src/observe/observer.ts'
 import type { RuntimeEvent } from '../../src/runtime/events.ts'
 
 const topology = 'card-fraud'

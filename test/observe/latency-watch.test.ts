@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { type LatePredictions, latencyWatch } from '../../src/observe/latency-watch.ts'
-import type { RuntimeEvent } from '../../src/runtime/events.ts'
+import { LatencyWatch } from '../../src/observe/latency-watch.ts'
+import type { EventOf } from '../../src/observe/observer.ts'
 import { partition, samples, watched } from './events.ts'
 
 const { processed, committed, lost } = samples
@@ -10,16 +10,13 @@ const commit = (nextOffset: number) => ({ ...committed, nextOffsets: [{ partitio
 
 function watch() {
   let nowMs = 0
-  const late: LatePredictions[] = []
-  const observer = latencyWatch(
-    [watched],
-    () => nowMs,
-    (one) => late.push(one),
-  )
-  const after = (ms: number, event: RuntimeEvent) => {
+  const latency = new LatencyWatch([watched])
+  const after = (ms: number, event: EventOf<'processed' | 'committed' | 'lost'>) => {
     nowMs += ms
-    observer(event)
-    return late.splice(0)
+    if (event.type === 'committed') return latency.committed(event, nowMs)
+    if (event.type === 'processed') latency.processed(event, nowMs)
+    else latency.lost(event)
+    return []
   }
   return after
 }

@@ -1,12 +1,12 @@
 import { expect, test, vi } from 'vitest'
-import { createMetrics } from '../../src/observe/metrics.ts'
 import type { RuntimeEvent } from '../../src/runtime/events.ts'
 import { partition, samples, watched } from './events.ts'
+import { observedMetrics } from './observed.ts'
 
 /** The samples after these events: `name{labels}` without the prefix → number. */
 async function after(...events: readonly RuntimeEvent[]): Promise<Record<string, number>> {
-  const metrics = createMetrics({ version: '0.1.0', topologies: [watched] })
-  for (const event of events) metrics.observer(event)
+  const { metrics, observe } = observedMetrics([watched])
+  for (const event of events) observe(event)
   const lines = (await metrics.text()).split('\n').filter((l) => l.startsWith('tidemark_'))
   return Object.fromEntries(
     lines.map((line) => {
@@ -74,13 +74,13 @@ test('every event is counted by the names that dashboards know', async () => {
 test('what a stage took is forgotten by the recent times within two minutes, and kept by the histogram', async () => {
   let nowMs = 1_000_000
   const clock = vi.spyOn(performance, 'now').mockImplementation(() => nowMs)
-  const metrics = createMetrics({ version: '0.1.0', topologies: [watched] })
+  const { metrics, observe } = observedMetrics([watched])
   const commit = 'topology="",stage="commit"'
   const told = async (name: string) => {
     const line = (await metrics.text()).split('\n').find((l) => l.startsWith(`tidemark_${name}`))
     return Number(line?.split(' ').at(-1))
   }
-  metrics.observer(committed)
+  observe(committed)
   nowMs += 60_000
   expect(await told(`stage_recent_seconds{${commit},statistic="max"}`)).toBe(0.012)
   nowMs += 60_000
@@ -186,7 +186,7 @@ test('a partition assigned again is counted once', async () => {
 })
 
 test('the process is measured too', async () => {
-  const text = await createMetrics({ version: '0.1.0', topologies: [] }).text()
+  const text = await observedMetrics([]).metrics.text()
   expect(text).toContain('process_resident_memory_bytes')
   expect(text).toContain('nodejs_eventloop_lag_p99_seconds')
 })

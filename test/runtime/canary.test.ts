@@ -5,12 +5,11 @@ import { z } from 'zod'
 import { wallClock } from '../../src/kernel/clock.ts'
 import { messageOf, type TidemarkError } from '../../src/kernel/errors.ts'
 import { createLog } from '../../src/observe/log.ts'
-import { logEvents } from '../../src/observe/log-events.ts'
-import { createMetrics } from '../../src/observe/metrics.ts'
-import { observeAll } from '../../src/observe/observe-all.ts'
+import { observeAll } from '../../src/observe/observer.ts'
 import { MemoryRecords } from '../../src/records/memory/memory-records.ts'
 import { startWorker } from '../../src/runtime/worker.ts'
 import { outputTopics } from '../../src/topology/graph.ts'
+import { observedLog, observedMetrics } from '../observe/observed.ts'
 import { headerOf } from '../support/headers.ts'
 import { prepared, START_MS, scorer, Watch } from './support.ts'
 
@@ -105,12 +104,12 @@ test('no log line, metric, event or reason holds a text or number of a payload, 
   records.produce(inputs)
   const lines: string[] = []
   const log = createLog({ format: 'json', stream: { write: (line) => void lines.push(line) } })
-  const metrics = createMetrics({ version: '0', topologies: [] })
+  const { metrics, observe } = observedMetrics([])
   const watch = new Watch()
   const observer = observeAll(
     watch.observer,
-    logEvents(log, { clock: wallClock, statusEveryMs: 1 }),
-    metrics.observer,
+    observedLog(log, { clock: wallClock, statusEveryMs: 1 }),
+    observe,
   )
   const errors: TidemarkError[] = []
   const worker = startWorker({

@@ -4,8 +4,9 @@ import { MemoryRecords } from '../../src/records/memory/memory-records.ts'
 import type { Records } from '../../src/records/port.ts'
 import { type Prepared, prepare } from '../../src/runtime/prepare.ts'
 import { startWorker, type Worker, type WorkerOptions } from '../../src/runtime/worker.ts'
-import { createHealth } from '../../src/serve/health.ts'
+import { readinessOf } from '../../src/serve/health.ts'
 import type { Definition } from '../../src/topology/definition.ts'
+import { observedAfter } from '../observe/observed.ts'
 import { Listener } from '../records/listener.ts'
 import { HandClock, longestWaits } from '../support/clocks.ts'
 import { START_MS, Watch } from './support.ts'
@@ -93,7 +94,7 @@ export async function worker(
 ) {
   const watch = new Watch()
   const ready = await prepared(...definitions)
-  const health = createHealth()
+  const observed = observedAfter()
   const readiness: { restoring: number; ready: boolean }[] = []
   const started = startWorker({
     prepared: ready,
@@ -101,8 +102,8 @@ export async function worker(
     group: GROUP,
     random: longestWaits,
     observer: (event) => {
-      health.observer(event)
-      readiness.push(health.readiness())
+      observed.observer(event)
+      readiness.push(readinessOf(observed))
       watch.observer(event)
     },
     ...o,

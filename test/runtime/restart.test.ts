@@ -1,6 +1,6 @@
 import { defineTopology, minutes, seconds } from 'tidemark'
 import { describe, expect, test } from 'vitest'
-import type { EventOf } from '../../src/observe/by-type.ts'
+import type { EventOf } from '../../src/observe/observer.ts'
 import { partitionOf } from '../../src/records/memory/log.ts'
 import { MemoryRecords } from '../../src/records/memory/memory-records.ts'
 import type { LogRecord } from '../../src/records/port.ts'

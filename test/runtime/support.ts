@@ -1,6 +1,6 @@
 import { onnxModel, seconds } from 'tidemark'
 import { z } from 'zod'
-import type { EventOf } from '../../src/observe/by-type.ts'
+import type { EventOf } from '../../src/observe/observer.ts'
 import type { LogRecord, NewRecord } from '../../src/records/port.ts'
 import type { Observer, RuntimeEvent } from '../../src/runtime/events.ts'
 import type { Prepared, PreparedTopology } from '../../src/runtime/prepare.ts'

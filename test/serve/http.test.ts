@@ -1,19 +1,18 @@
 import { once } from 'node:events'
 import { Server } from 'node:net'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { createMetrics } from '../../src/observe/metrics.ts'
 import type { RuntimeEvent } from '../../src/runtime/events.ts'
-import { createHealth, probesOf } from '../../src/serve/health.ts'
+import { probesOf } from '../../src/serve/health.ts'
 import { type HttpServer, routes, serveHttp } from '../../src/serve/http.ts'
 import { samples } from '../observe/events.ts'
+import { observedAfter, observedMetrics } from '../observe/observed.ts'
 
-const metrics = createMetrics({ version: '0.1.0', topologies: [] })
+const { metrics } = observedMetrics([])
 
 /** What the paths of a worker answer after these events. */
 async function ask(path: string, ...events: readonly RuntimeEvent[]) {
-  const health = createHealth()
-  for (const event of events) health.observer(event)
-  const answer = await routes({ probes: probesOf(health), metrics }).request(path)
+  const probes = probesOf(observedAfter(...events))
+  const answer = await routes({ probes, metrics }).request(path)
   return { status: answer.status, body: await answer.json() }
 }
 
@@ -84,7 +83,7 @@ describe('the server', () => {
   afterEach(() => server?.close())
 
   const serve = async (port: number) => {
-    server = await serveHttp({ port, probes: probesOf(createHealth()), metrics })
+    server = await serveHttp({ port, probes: probesOf(observedAfter()), metrics })
     return server
   }
 
@@ -124,7 +123,7 @@ describe('the server', () => {
   test('says when the port is in use', async () => {
     const { port } = await serve(0)
     await expect(
-      serveHttp({ port, probes: probesOf(createHealth()), metrics }),
+      serveHttp({ port, probes: probesOf(observedAfter()), metrics }),
     ).rejects.toMatchObject({
       code: 'CONFIG_INVALID',
       message: `cannot serve HTTP on 127.0.0.1:${port}: the port is in use`,
@@ -136,7 +135,7 @@ describe('the server', () => {
     ['a port that is none', { port: 70_000 }, 'ERR_SOCKET_BAD_PORT'],
     ['an address of another machine', { port: 0, host: '192.0.2.1' }, 'EADDRNOTAVAIL'],
   ])('refuses %s', async (_, address, why) => {
-    const options = { ...address, probes: probesOf(createHealth()), metrics }
+    const options = { ...address, probes: probesOf(observedAfter()), metrics }
     await expect(serveHttp(options)).rejects.toMatchObject({
       code: 'CONFIG_INVALID',
       message: expect.stringContaining(why),

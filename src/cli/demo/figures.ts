@@ -1,5 +1,5 @@
 import type { Clock } from '../../kernel/clock.ts'
-import type { EventOf } from '../../observe/by-type.ts'
+import type { EventOf } from '../../observe/observer.ts'
 import type { Observer } from '../../runtime/events.ts'
 
 /** The rate is averaged over at least this time, or over the time since the last snapshot, ms. */

@@ -1,7 +1,7 @@
 import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { packageVersion } from '../../kernel/node.ts'
-import type { EventOf } from '../../observe/by-type.ts'
+import type { EventOf } from '../../observe/observer.ts'
 import { PACKAGE } from '../own-package.ts'
 import { type Colors, grouped, plural } from '../print.ts'
 import type { Figures, Snapshot } from './figures.ts'

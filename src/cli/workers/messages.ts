@@ -1,5 +1,5 @@
 import { type Code, messageOf, TidemarkError } from '../../kernel/errors.ts'
-import type { MetricData } from '../../observe/metric-maker.ts'
+import type { MetricData } from '../../observe/metric-registry.ts'
 import type { Readiness } from '../../serve/health.ts'
 import type { RunConfig } from '../run-config.ts'
 import type { RunOutline } from '../run-output.ts'

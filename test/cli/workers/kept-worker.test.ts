@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { type ProcessLife, RestartPolicy } from '../../../src/cli/workers/kept-worker.ts'
 import { type Code, Refused, TidemarkError } from '../../../src/kernel/errors.ts'
-import { Durations } from '../../../src/observe/durations.ts'
+import { Durations } from '../../../src/observe/histograms.ts'
 import { longestWaits } from '../../support/clocks.ts'
 import { Fakes, IN_ORDER, KILLED } from './fake-process.ts'
 

@@ -1,23 +1,27 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { formatDuration } from '../../src/kernel/time.ts'
-import { createLog } from '../../src/observe/log.ts'
-import { logEvents } from '../../src/observe/log-events.ts'
-import { StatusBoard } from '../../src/observe/status.ts'
+import { ObservedWorker } from '../../src/observe/observed-worker.ts'
 import type { RuntimeEvent } from '../../src/runtime/events.ts'
 import { HandClock } from '../support/clocks.ts'
 import { partition, samples } from './events.ts'
+import { logged } from './observed.ts'
 
 const other = { ...partition, partition: 4 }
 const ISO = '2024-11-15T19:46:40.500Z'
 const { assigned, consumed, processed, committed, lost } = samples
 const letter = samples['dead-letter']
 
-/** Ten seconds of a worker that was told this. */
-function after(...events: RuntimeEvent[]): StatusBoard {
-  const board = new StatusBoard(1_000)
-  for (const event of events) board.observer(event)
-  return board
+/** The status of a worker that was told this after a second, by the time at which it is taken. */
+function after(...events: RuntimeEvent[]) {
+  const clock = new HandClock(1_000)
+  const worker = new ObservedWorker(clock, [])
+  for (const event of events) worker.observer(event)
+  const take = (atMs: number) => {
+    clock.advance(atMs - clock.nowMs())
+    return worker.takeStatus()
+  }
+  return { take }
 }
 
 describe('how a worker gets on', () => {
@@ -134,10 +138,7 @@ describe('how a worker gets on', () => {
 })
 
 test('the log says by the clock how a worker gets on, from its start to its end', async () => {
-  const lines: string[] = []
-  const log = createLog({ format: 'text', stream: { write: (line) => lines.push(line) } })
-  const clock = new HandClock(0)
-  const observe = logEvents(log, { clock, statusEveryMs: 60_000 })
+  const { lines, clock, observe } = logged('text', 60_000)
   const pass = async (ms: number) => {
     clock.advance(ms)
     await nextTurn()

@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from 'vitest'
-import { observeAll } from '../../src/observe/observe-all.ts'
+import { observeAll } from '../../src/observe/observer.ts'
 import type { RuntimeEvent } from '../../src/runtime/events.ts'
 import { samples } from './events.ts'
 

@@ -1,14 +1,23 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { ConditionVariable } from '../kernel/condition-variable.ts'
+import { TidemarkError } from '../kernel/errors.ts'
 import { seeded } from '../kernel/random.ts'
 import { committingThrough } from '../records/committing-through.ts'
 import type { MemoryRecords } from '../records/memory/memory-records.ts'
 import type { Guarantee, Records } from '../records/port.ts'
 import type { Outcomes, RuntimeEvent } from '../runtime/events.ts'
 import { addOutcomes, NO_OUTCOMES } from '../runtime/outcomes.ts'
-import type { Prepared } from '../runtime/prepare.ts'
+import type { Prepared, PreparedTopology } from '../runtime/prepare.ts'
 import { startWorker, type Worker } from '../runtime/worker.ts'
+import { NO_ROWS, type Scorer } from '../scoring/scorer.ts'
+import { StepScorer } from '../scoring/step-scorer.ts'
+import type { ScoreStep } from '../topology/definition.ts'
+import { scoreStepsOf } from '../topology/graph.ts'
+import { isTrained, type ModelDefinition } from '../topology/models.ts'
 import type { VirtualClock } from './virtual-clock.ts'
+
+// The worker of a driver: one life of it, from its start until it stops or dies, and the functions
+// that it may have in place of models.
 
 const GROUP = 'test'
 
@@ -22,8 +31,7 @@ export interface Tally {
 /** The tally before any record. */
 export const NOTHING_YET: Tally = { outcomes: NO_OUTCOMES, watermarksMs: new Map() }
 
-/** What a {@link Life} works with. */
-export interface LifeOptions {
+interface LifeOptions {
   readonly prepared: Prepared
   readonly records: MemoryRecords
   readonly source: { readonly topic: string; readonly partitions: number }
@@ -33,17 +41,15 @@ export interface LifeOptions {
   readonly tally: Tally
 }
 
-/** One run of the driver's worker, from its start until it stops or dies. */
+/** One run of a driver's worker. */
 export class Life {
   readonly #o: LifeOptions
   readonly #records: Records
-  /** If set, no commit is finished any more, as if the worker died in the middle of one. */
   #withholds = false
   readonly #worker: Worker
   readonly #changed = new ConditionVariable()
   /** Partition → the log end offset up to which it was read. */
   readonly #readTo = new Map<number, number>()
-  /** Partitions that are being restored. */
   readonly #restoring = new Set<number>()
   #tally: Tally
 
@@ -88,12 +94,11 @@ export class Life {
     while (clock.step(untilMs)) await this.settled()
   }
 
-  /** Closes every open tumbling window; resolves when the results are committed. */
+  /** Resolves when the results are committed. */
   closeWindows(): Promise<void> {
     return this.#worker.closeWindows()
   }
 
-  /** Waits until all is processed, then stops the worker. */
   async stop(): Promise<void> {
     await this.settled()
     await this.#worker.stop()
@@ -119,15 +124,14 @@ export class Life {
     const { records, source } = this.#o
     const { topic, partitions } = source
     if (this.#restoring.size > 0 || !this.#areTablesRead) return false
-    return Array.from({ length: partitions }, (_, partition) => partition).every(
+    return numbersTo(partitions).every(
       (partition) => this.#readTo.get(partition) === records.endOffset({ topic, partition }),
     )
   }
 
-  /** Are all records of the tables' topics applied? */
   get #areTablesRead(): boolean {
     const { records, source, prepared } = this.#o
-    const partitions = Array.from({ length: source.partitions }, (_, partition) => partition)
+    const partitions = numbersTo(source.partitions)
     return prepared.topologies
       .flatMap(({ tables }) => tables.map(({ table }) => table))
       .every(({ contents, definition: { from } }) => {
@@ -140,7 +144,11 @@ export class Life {
 
   #observe(event: RuntimeEvent): void {
     if (event.type === 'processed') {
-      this.#add(event.partition.partition, event)
+      const { outcomes, watermarksMs } = this.#tally
+      this.#tally = {
+        outcomes: addOutcomes(outcomes, event.outcomes),
+        watermarksMs: new Map([...watermarksMs, [event.partition.partition, event.watermarkMs]]),
+      }
     } else if (event.type === 'consumed' && event.records === 0) {
       this.#readTo.set(event.partition.partition, event.endOffset)
     } else if (event.type === 'restoring') {
@@ -153,12 +161,104 @@ export class Life {
     }
     this.#changed.notifyAll()
   }
+}
 
-  #add(partition: number, of: { readonly outcomes: Outcomes; readonly watermarkMs: number }): void {
-    const { outcomes, watermarksMs } = this.#tally
-    this.#tally = {
-      outcomes: addOutcomes(outcomes, of.outcomes),
-      watermarksMs: new Map([...watermarksMs, [partition, of.watermarkMs]]),
-    }
+/** From 0. */
+export function numbersTo(count: number): number[] {
+  return Array.from({ length: count }, (_, number) => number)
+}
+
+/**
+ * Replaces a model: takes the features of one event and returns the model's outputs, by the names
+ * that the topology reads them by.
+ */
+export type ModelFunction = (
+  features: Readonly<Record<string, number>>,
+) => Readonly<Record<string, number | Readonly<Record<string, number>>>>
+
+/**
+ * The same topology with functions in place of models, by model name.
+ *
+ * @throws TidemarkError `CONFIG_INVALID`: the topology has no such model
+ */
+export function withModelFunctions(
+  prepared: PreparedTopology,
+  functions: ReadonlyMap<string, ModelFunction>,
+): PreparedTopology {
+  const steps = scoreStepsOf(prepared.definition.then)
+  const named = steps.flatMap(({ models }) =>
+    Object.values(models)
+      .filter(isTrained)
+      .map(({ name }) => name),
+  )
+  for (const name of functions.keys()) {
+    if (named.includes(name)) continue
+    throw new TidemarkError('CONFIG_INVALID', `the topology has no model "${name}"`)
   }
+  const replaced = ({ models }: ScoreStep, name: string, scorer: Scorer): Scorer => {
+    const model = models[name]
+    const answer = functions.get(scorer.name)
+    const isReplaced = answer !== undefined && model !== undefined && isTrained(model)
+    return isReplaced ? answeredBy(answer, model, scorer) : scorer
+  }
+  const scorers = new Map(
+    steps.map((step) => {
+      const own = prepared.scorers.get(step.name) as StepScorer
+      const answered = [...own.scorers].map(([name, scorer]): [string, Scorer] => {
+        return [name, replaced(step, name, scorer)]
+      })
+      return [step.name, new StepScorer(own.step, new Map(answered))]
+    }),
+  )
+  const shadows = prepared.shadows.map((shadow) => {
+    return { ...shadow, scorer: replaced(shadow.step, shadow.of.model, shadow.scorer) }
+  })
+  return { ...prepared, scorers, shadows }
+}
+
+function answeredBy(answer: ModelFunction, model: ModelDefinition, scorer: Scorer): Scorer {
+  const { features } = model
+  const columns = columnsOf(model)
+  const { name, label, sha256, evaluator, size, maxBatch, state } = scorer
+  return {
+    ...{ name, label, sha256, evaluator, size, maxBatch, state },
+    answerMs: () => 0,
+    passOver: () => {},
+    score: async (rows, count) => {
+      const answers = Array.from({ length: count }, (_, row) => {
+        const at = row * features.length
+        return answer(Object.fromEntries(features.map((f, i) => [f, rows[at + i] as number])))
+      })
+      const scores = columns.map((column) =>
+        Float64Array.from(answers, (a) => numberOf(a, column, name)),
+      )
+      return { columns: scores, failed: NO_ROWS, lost: NO_ROWS, runMs: 0 }
+    },
+    close: () => scorer.close(),
+  }
+}
+
+/** An output of a model, or one of its columns. */
+interface Column {
+  readonly output: string
+  readonly column: string | null
+}
+
+/** In the order in which a scorer returns them. */
+function columnsOf({ outputs }: ModelDefinition): Column[] {
+  return Object.entries(outputs).flatMap(([output, { columns }]): Column[] =>
+    (columns ?? [null]).map((column) => ({ output, column })),
+  )
+}
+
+function numberOf(
+  answer: ReturnType<ModelFunction>,
+  { output, column }: Column,
+  model: string,
+): number {
+  const given = answer[output]
+  const number = column !== null && typeof given === 'object' ? given[column] : given
+  if (typeof number === 'number') return number
+  const name = column === null ? output : `${output}.${column}`
+  throw new TidemarkError('CONFIG_INVALID', `the function for ${model} returns no number "${name}"`)
 }

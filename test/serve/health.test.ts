@@ -1,10 +1,13 @@
 import { describe, expect, test } from 'vitest'
-import type { Left } from '../../src/serve/health.ts'
 import {
+  type Left,
   livenessOfAll,
+  readinessOf,
   readinessOfAll,
   type WorkerReadiness,
-} from '../../src/serve/workers-health.ts'
+} from '../../src/serve/health.ts'
+import { samples } from '../observe/events.ts'
+import { observedAfter } from '../observe/observed.ts'
 
 const running = (worker: number): WorkerReadiness => ({
   ...{ worker, ready: true, state: 'running', partitions: 3, restoring: 0 },
@@ -52,4 +55,12 @@ describe('several workers', () => {
       silent: [2],
     })
   })
+})
+
+test('a worker that reads a table is not ready, and says how far it is', () => {
+  const worker = observedAfter(samples['table-loading'])
+  const tables = [{ table: 'merchants', records: 40_000, of: 100_000 }]
+  expect(readinessOf(worker)).toMatchObject({ ready: false, state: 'starting', tables })
+  worker.observer(samples['table-loaded'])
+  expect(readinessOf(worker)).not.toHaveProperty('tables')
 })

@@ -1,14 +1,14 @@
 import { deserialize, serialize } from 'node:v8'
 import { expect, test } from 'vitest'
-import { type MetricData, textOfAll } from '../../src/observe/metric-maker.ts'
-import { createMetrics } from '../../src/observe/metrics.ts'
-import { createWorkersMetrics } from '../../src/observe/workers-metrics.ts'
+import { type MetricData, textOfAll } from '../../src/observe/metric-registry.ts'
+import { createWorkersMetrics } from '../../src/observe/metrics.ts'
 import { samples, watched } from './events.ts'
+import { observedMetrics } from './observed.ts'
 
 /** The metrics of a worker after these events, as they come from another process. */
 async function dataOf(...events: readonly (typeof samples)[keyof typeof samples][]) {
-  const metrics = createMetrics({ version: '0.1.0', topologies: [watched] })
-  for (const event of events) metrics.observer(event)
+  const { metrics, observe } = observedMetrics([watched])
+  for (const event of events) observe(event)
   return deserialize(serialize(await metrics.data())) as MetricData
 }
 
@@ -48,8 +48,8 @@ test('each metric is described once, whoever has it', async () => {
 })
 
 test('a worker alone tells the same, with its number', async () => {
-  const metrics = createMetrics({ version: '0.1.0', topologies: [watched] })
-  metrics.observer(samples.committed)
+  const { metrics, observe } = observedMetrics([watched])
+  observe(samples.committed)
   const own = (text: string) => linesOf(text, 'tidemark_').toSorted()
   const text = await textOfAll([{ worker: 7, metrics: await metrics.data() }])
   const withoutNumber = text.replaceAll('worker="7",', '').replaceAll('{worker="7"}', '')

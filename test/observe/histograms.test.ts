@@ -1,6 +1,6 @@
 import { array, assert, double, property } from 'fast-check'
 import { expect, test } from 'vitest'
-import { Durations } from '../../src/observe/durations.ts'
+import { Durations } from '../../src/observe/histograms.ts'
 
 const times = array(double({ min: 1e-3, max: 1e7, noNaN: true }), { minLength: 1 })
 

@@ -1,0 +1,202 @@
+import {
+  AggregatorRegistry,
+  Counter,
+  collectDefaultMetrics,
+  Gauge,
+  Histogram,
+  type Metric,
+  Registry,
+} from 'prom-client'
+import type { Observer, RuntimeEvent } from '../runtime/events.ts'
+import type { EventOf } from './observer.ts'
+
+/**
+ * Process metrics that are named like counters but are gauges; each is the sum of the metric of the
+ * same name without `_total`.
+ */
+const MISNAMED = ['resources', 'handles', 'requests'].map((what) => `nodejs_active_${what}_total`)
+
+type Labels = Readonly<Record<string, string | number>>
+/** A series by its labels, and its value. */
+type Sample = readonly [Labels, number]
+
+/** A series of a histogram that is counted outside of the registry. */
+interface CountedSeries {
+  readonly labels: Labels
+  /** Upper bounds, each with how many are not above it. */
+  readonly buckets: readonly (readonly [bound: number, count: number])[]
+  readonly sum: number
+  readonly count: number
+}
+
+/** A metric, and how the events of the runtime move it. */
+export interface MetricRow<S> {
+  /** Without the prefix. */
+  readonly name: string
+  readonly type: 'counter' | 'gauge' | 'histogram'
+  readonly help: string
+  readonly labels?: readonly string[]
+  readonly buckets?: number[]
+  /**
+   * Label sets known beforehand; their series start at 0. Otherwise `rate` would miss the first
+   * event of a series.
+   */
+  readonly known?: (sources: S) => readonly Labels[]
+  /**
+   * By event: what a counter grows by, a gauge is set to, or a histogram gets; `null`: nothing.
+   * Labels that are not given are fields of the event, or of its partition.
+   */
+  readonly on?: {
+    readonly [T in RuntimeEvent['type']]?: (
+      event: EventOf<T>,
+      sources: S,
+    ) => number | readonly Sample[] | null
+  }
+  /** Series of a counter or gauge that is read when the metrics are asked for. */
+  readonly read?: (sources: S) => readonly Sample[]
+  /** Series of a histogram that is read when the metrics are asked for. */
+  readonly counted?: (sources: S) => readonly CountedSeries[]
+}
+
+/** Metrics of one process as plain data, for {@link textOfAll}. */
+export type MetricData = Awaited<ReturnType<Registry['getMetricsAsJSON']>>
+
+/** The metrics of one process. */
+export interface MetricsOfWorker {
+  /** Value of the label `worker`; `null`: the process is no worker, and has no such label. */
+  readonly worker: number | null
+  readonly metrics: MetricData
+}
+
+/** Metrics of several processes in the text format of Prometheus, each series with its worker. */
+export function textOfAll(all: readonly MetricsOfWorker[]): Promise<string> {
+  return AggregatorRegistry.aggregate(all.map(labelled)).metrics()
+}
+
+function labelled({ worker, metrics }: MetricsOfWorker): object {
+  const label = worker === null ? {} : { worker }
+  return metrics.map((metric) => ({
+    ...metric,
+    // Each series comes from one process, so there is nothing to sum; "omit" would drop the start
+    // times of the processes.
+    aggregator: 'first',
+    values: metric.values.map((value) => ({ ...value, labels: { ...label, ...value.labels } })),
+  }))
+}
+
+/** Metrics, and the observer that feeds them. */
+export interface Metrics {
+  readonly observer: Observer
+  readonly contentType: string
+  /** In the text format of Prometheus. */
+  text(): Promise<string>
+  data(): Promise<MetricData>
+}
+
+/** The metrics of a table, with the common prefix, and those of the process. */
+export class MetricRegistry<S> implements Metrics {
+  readonly #registry = new Registry()
+  readonly #sources: S
+  readonly #observers = new Map<RuntimeEvent['type'], Observer[]>()
+
+  constructor(table: readonly MetricRow<S>[], sources: S) {
+    this.#sources = sources
+    collectDefaultMetrics({ register: this.#registry })
+    for (const name of MISNAMED) this.#registry.removeSingleMetric(name)
+    for (const row of table) this.#add(row)
+  }
+
+  readonly observer: Observer = (event) => {
+    for (const observe of this.#observers.get(event.type) ?? []) observe(event)
+  }
+
+  get contentType(): string {
+    return this.#registry.contentType
+  }
+
+  text(): Promise<string> {
+    return this.#registry.metrics()
+  }
+
+  data(): Promise<MetricData> {
+    return this.#registry.getMetricsAsJSON()
+  }
+
+  #add(row: MetricRow<S>): void {
+    const { labels = [], on = {} } = row
+    const move = row.type === 'histogram' ? this.#histogram(row) : this.#counterOrGauge(row)
+    for (const [type, valueOf] of Object.entries(on) as [RuntimeEvent['type'], Mover<S>][]) {
+      const observers = this.#observers.get(type) ?? []
+      this.#observers.set(type, observers)
+      observers.push((event) => {
+        const moved = valueOf(event, this.#sources)
+        if (moved === null) return
+        const common = labelsIn(event, labels)
+        if (typeof moved === 'number') move(common, moved)
+        else for (const [own, value] of moved) move({ ...common, ...own }, value)
+      })
+    }
+  }
+
+  #counterOrGauge(row: MetricRow<S>): (labels: Labels, value: number) => void {
+    const { type, known, read } = row
+    const sources = this.#sources
+    const collect = read && {
+      collect() {
+        metric.reset()
+        for (const [labels, value] of read(sources)) move(labels, value)
+      },
+    }
+    const described = { ...this.#described(row), ...collect }
+    const metric = type === 'counter' ? new Counter(described) : new Gauge(described)
+    const move = (labels: Labels, value: number) =>
+      metric instanceof Counter ? metric.inc(labels, value) : metric.set(labels, value)
+    for (const labels of known?.(sources) ?? []) move(labels, 0)
+    return move
+  }
+
+  #histogram(row: MetricRow<S>): (labels: Labels, value: number) => void {
+    const { buckets = [], known, counted } = row
+    if (counted !== undefined) return this.#counted(row, counted)
+    const metric = new Histogram({ ...this.#described(row), buckets })
+    for (const labels of known?.(this.#sources) ?? []) metric.zero(labels)
+    return (labels, value) => metric.observe(labels, value)
+  }
+
+  #counted(row: MetricRow<S>, counted: NonNullable<MetricRow<S>['counted']>): () => void {
+    const { name, help } = this.#described(row)
+    const described = { name, help, type: 'histogram', aggregator: 'sum' }
+    const get = async () => {
+      return { ...described, values: counted(this.#sources).flatMap(valuesOf(name)) }
+    }
+    this.#registry.registerMetric({ ...described, get } as unknown as Metric)
+    return () => {}
+  }
+
+  #described({ name, help, labels = [] }: MetricRow<S>) {
+    return { name: `tidemark_${name}`, help, labelNames: labels, registers: [this.#registry] }
+  }
+}
+
+type Mover<S> = (event: RuntimeEvent, sources: S) => number | readonly Sample[] | null
+
+function labelsIn(event: RuntimeEvent, names: readonly string[]): Labels {
+  const fields = event as unknown as Labels
+  const place = 'partition' in event ? (event.partition as unknown as Labels) : undefined
+  const found: Record<string, string | number> = {}
+  for (const name of names) found[name] = place?.[name] ?? (fields[name] as string | number)
+  return found
+}
+
+/** The values of a histogram in prom-client's format. */
+function valuesOf(name: string) {
+  return ({ labels, buckets, sum, count }: CountedSeries) => [
+    ...[...buckets, ['+Inf', count] as const].map(([le, value]) => ({
+      metricName: `${name}_bucket`,
+      labels: { le, ...labels },
+      value,
+    })),
+    { metricName: `${name}_sum`, labels, value: sum },
+    { metricName: `${name}_count`, labels, value: count },
+  ]
+}

@@ -1,0 +1,417 @@
+import { STAGES } from '../kernel/stages.ts'
+import type { RuntimeEvent } from '../runtime/events.ts'
+import { type PublishedScores, STATISTICS, type StageTimers } from './histograms.ts'
+import type { MetricRow } from './metric-registry.ts'
+import type { ObservedPartition, ObservedWorker } from './observed-worker.ts'
+import type { WatchedModel, WatchedTopology } from './observer.ts'
+
+// Every metric of a worker. No label contains a key, an offset or a message.
+
+/** What the metrics of a worker are made from. */
+export interface MetricSources {
+  /** Version of Tidemark. */
+  readonly version: string
+  /** The topologies that the worker runs. */
+  readonly topologies: readonly WatchedTopology[]
+  readonly worker: ObservedWorker
+  readonly stages: StageTimers
+  readonly scores: PublishedScores
+  /** Log lines that could not be written so far. */
+  readonly droppedLines: () => number
+}
+
+type Row = Omit<MetricRow<MetricSources>, 'name' | 'type'>
+
+const counter = (name: string, row: Row) => ({ name, type: 'counter', ...row }) as const
+const gauge = (name: string, row: Row) => ({ name, type: 'gauge', ...row }) as const
+const histogram = (name: string, row: Row) => ({ name, type: 'histogram', ...row }) as const
+
+/** Buckets in seconds, for durations from microseconds to seconds. */
+const SHORT = [
+  0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5,
+]
+/** Buckets in seconds, up to a day. */
+const RESTORE = [0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3_600, 21_600, 86_400]
+/**
+ * Buckets in seconds, from the shortest time between commits up to a day: a backlog adds to the
+ * delay.
+ */
+const DELAY = [
+  ...[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60],
+  ...[300, 900, 3_600, 21_600, 86_400],
+]
+
+/** The label `outcome` of a record, by the name in the code. */
+const OUTCOMES = {
+  ...{ scored: 'ok', windowed: 'windowed', skipped: 'filtered' },
+  ...{ duplicate: 'duplicate', late: 'late', dead: 'dead_letter' },
+} as const
+/** The label `statistic` of how a shadow differs, by the name in the code. */
+const DIFFERENCES = {
+  ...{ mean: 'mean', absoluteMean: 'absolute_mean' },
+  ...{ p1: 'p1', p5: 'p5', p50: 'p50', p95: 'p95', p99: 'p99' },
+} as const
+const SHADOW_ROWS = ['scored', 'failed', 'dropped'] as const
+const SHADOW_OUTPUTS = ['written', 'dropped'] as const
+const LOOKUPS = ['found', 'absent', 'early'] as const
+const LIMITS = ['target', 'maximum'] as const
+/** The stages of a chunk, including the wait for its commit and for other chunks. */
+const STAGES_OF_CHUNK = [...Object.keys(STAGES).filter((stage) => stage !== 'fetch'), 'queue']
+
+/** Labels of a metric, and the label sets that are known beforehand. */
+type Series = Required<Pick<Row, 'labels' | 'known'>>
+
+/** The series of each topology. */
+function each(
+  labels: readonly string[],
+  of: (topology: WatchedTopology) => ReturnType<Series['known']>,
+): Series {
+  return { labels, known: ({ topologies }) => topologies.flatMap((topology) => of(topology)) }
+}
+
+/** The same series with each value of one more label. */
+function withLabel({ labels, known }: Series, label: string, values: readonly string[]): Series {
+  return {
+    labels: [...labels, label],
+    known: (sources) =>
+      known(sources).flatMap((set) => values.map((value) => ({ ...set, [label]: value }))),
+  }
+}
+
+const OF_TOPOLOGY = each(['topology'], ({ topology }) => [{ topology }])
+const OF_STEP = each(['topology', 'step'], ({ topology, step }) => [{ topology, step }])
+const OF_SOURCE = each(['topology', 'topic'], ({ topology, source: topic }) => [
+  { topology, topic },
+])
+const OF_SINK = each(['topic'], ({ outputs }) => outputs.map((topic) => ({ topic })))
+const OF_TABLE = each(['table'], ({ tables }) => tables.map((table) => ({ table })))
+const OF_MODEL = each(['topology', 'model', 'version'], ({ topology, models }) =>
+  models.map(({ model, version }) => ({ topology, model, version })),
+)
+const OF_SHADOW = each(['topology', 'step', 'model'], ({ topology, shadows }) =>
+  shadows.map(({ step, model }) => ({ topology, step, model })),
+)
+const OF_LATENCY_BUDGET = each(['topology', 'step'], ({ topology, latency }) =>
+  latency.map(({ step }) => ({ topology, step })),
+)
+
+/** Series of each model that is loaded. */
+function ofLoaded(
+  of: (model: WatchedModel) => ReturnType<NonNullable<Row['read']>>,
+): Pick<Row, 'read'> {
+  return {
+    read: ({ topologies }) =>
+      topologies.flatMap(({ models, shadows }) => [...models, ...shadows]).flatMap((m) => of(m)),
+  }
+}
+
+/** Series of each assigned partition. @param of `null`: it has none now */
+function ofPartition(
+  of: (partition: ObservedPartition) => number | null,
+): Pick<Row, 'labels' | 'read'> {
+  return {
+    labels: ['topology', 'topic', 'partition'],
+    read: ({ worker }) =>
+      worker.partitions.flatMap((partition) => {
+        const value = of(partition)
+        return value === null ? [] : [[placeOf(partition), value]]
+      }),
+  }
+}
+
+function placeOf({ topology, partition }: Pick<ObservedPartition, 'topology' | 'partition'>) {
+  return { topology, topic: partition.topic, partition: partition.partition }
+}
+
+function entriesOf<K extends string, V>(of: Readonly<Record<K, V>>): [K, V][] {
+  return Object.entries(of) as [K, V][]
+}
+
+function timeStage(event: RuntimeEvent, { stages }: MetricSources): null {
+  stages.observer(event)
+  return null
+}
+
+/** Also a metric of the parent process of several workers. */
+export const DROPPED_LINES: MetricRow<Pick<MetricSources, 'droppedLines'>> = {
+  name: 'log_lines_dropped_total',
+  type: 'counter',
+  help: 'Log lines that could not be written',
+  read: ({ droppedLines }) => [[{}, droppedLines()]],
+}
+
+/** The table of the metrics. */
+export const METRICS: readonly MetricRow<MetricSources>[] = [
+  gauge('build_info', {
+    help: 'Always 1; the labels give the versions',
+    labels: ['version', 'node'],
+    read: ({ version }) => [[{ version, node: process.versions.node }, 1]],
+  }),
+  DROPPED_LINES,
+  counter('records_consumed_total', {
+    help: 'Records read',
+    labels: ['topology', 'topic', 'partition'],
+    on: { assigned: () => 0, consumed: ({ records }) => records },
+  }),
+  counter('consumed_bytes_total', {
+    help: 'Bytes read',
+    ...OF_SOURCE,
+    on: { consumed: ({ bytes }) => bytes },
+  }),
+  counter('records_processed_total', {
+    help: 'Records by outcome',
+    ...withLabel(OF_STEP, 'outcome', Object.values(OUTCOMES)),
+    on: {
+      processed: ({ outcomes }) =>
+        entriesOf(OUTCOMES).map(([of, outcome]) => [{ outcome }, outcomes[of]]),
+    },
+  }),
+  counter('late_records_total', {
+    help: 'Records behind the watermark, by the action taken',
+    ...each(['topology', 'step', 'action'], ({ topology, late: { steps, action } }) =>
+      steps.map((step) => ({ topology, step, action })),
+    ),
+    on: { late: ({ count }) => count },
+  }),
+  counter('dead_letters_total', {
+    help: 'Records set aside, by error code',
+    ...each(['topology', 'topic', 'step', 'error_class'], (of) =>
+      of.deadLetters.map(({ step, code }) => {
+        return { topology: of.topology, topic: of.deadLetterTopic, step, error_class: code }
+      }),
+    ),
+    on: { 'dead-letter': ({ code }) => [[{ error_class: code }, 1]] },
+  }),
+  counter('windows_closed_total', {
+    help: 'Tumbling windows that closed',
+    ...each(['topology', 'step'], ({ topology, tumbling }) =>
+      tumbling.map((step) => ({ topology, step })),
+    ),
+    on: { processed: ({ closed }) => [...closed].map(([step, count]) => [{ step }, count]) },
+  }),
+  counter('key_mismatch_events_total', {
+    help: 'Events in another partition than others of their key, among those checked',
+    ...OF_SOURCE,
+    on: { 'key-mismatch': ({ events }) => events },
+  }),
+  gauge('model_info', {
+    help: 'Always 1; the labels describe the model',
+    labels: ['model', 'version', 'sha256', 'evaluator'],
+    ...ofLoaded(({ model, version, sha256, evaluator }) => [
+      [{ model, version, sha256, evaluator }, 1],
+    ]),
+  }),
+  gauge('model_memory_bytes', {
+    help: 'Memory of a model, estimated from the size of its file; models of the same file may share it',
+    labels: ['model', 'version'],
+    ...ofLoaded(({ model, version, bytes }) => [[{ model, version }, bytes]]),
+  }),
+  gauge('model_threads', {
+    help: 'Threads that run a model, besides the event loop',
+    labels: ['model', 'version'],
+    ...ofLoaded(({ model, version, threads }) => [[{ model, version }, threads]]),
+  }),
+  counter('inferences_total', {
+    help: 'Rows that a model scored',
+    ...OF_MODEL,
+    on: { inference: ({ rows }) => rows },
+  }),
+  histogram('inference_duration_seconds', {
+    help: 'Time that a model takes over the rows of one chunk',
+    ...OF_MODEL,
+    buckets: SHORT,
+    on: { inference: ({ durationMs }) => durationMs / 1_000 },
+  }),
+  histogram('inference_batch_records', {
+    help: 'Rows of one chunk that a model scored',
+    ...each(['topology', 'model'], ({ topology, models }) =>
+      models.map(({ model }) => ({ topology, model })),
+    ),
+    buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256, 512],
+    on: { inference: ({ rows }) => rows },
+  }),
+  counter('scores_total', {
+    help: 'Rows that were given to a model, by why and by what became of them',
+    ...each(['topology', 'model', 'version', 'route', 'outcome'], ({ topology, routes }) =>
+      routes.flatMap(({ outcomes, ...route }) =>
+        outcomes.map((outcome) => ({ topology, ...route, outcome })),
+      ),
+    ),
+    on: { scored: ({ attempts }) => attempts.map(({ rows, ...labels }) => [labels, rows]) },
+  }),
+  histogram('score', {
+    help: 'Scores that were published, of the first output',
+    on: {
+      scored: (event, { scores }) => {
+        scores.add(event)
+        return null
+      },
+    },
+    counted: ({ scores }) => scores.models,
+  }),
+  counter('shadow_rows_total', {
+    help: 'Rows for a shadow; dropped: it was behind, hangs, or is off',
+    ...withLabel(OF_SHADOW, 'outcome', SHADOW_ROWS),
+    on: { 'shadow-rows': (counts) => SHADOW_ROWS.map((outcome) => [{ outcome }, counts[outcome]]) },
+  }),
+  counter('shadow_outputs_total', {
+    help: 'Outputs of a shadow; dropped: they could not be written in time',
+    ...withLabel(OF_SHADOW, 'outcome', SHADOW_OUTPUTS),
+    on: {
+      'shadow-outputs': (counts) => SHADOW_OUTPUTS.map((outcome) => [{ outcome }, counts[outcome]]),
+    },
+  }),
+  gauge('shadow_difference', {
+    help: "A shadow's scores minus the published ones, since the start",
+    ...withLabel(OF_SHADOW, 'statistic', Object.values(DIFFERENCES)),
+    on: {
+      'shadow-agreement': ({ difference }) =>
+        entriesOf(DIFFERENCES).map(([of, statistic]) => [{ statistic }, difference[of]]),
+    },
+  }),
+  gauge('shadow_psi', {
+    help: 'Population stability index of published scores and those of a shadow; 0 at first',
+    ...OF_SHADOW,
+    on: { 'shadow-agreement': ({ psi }) => psi },
+  }),
+  gauge('consumer_lag_records', {
+    help: 'Records not yet processed',
+    ...ofPartition(({ isFollowed, lag }) => (isFollowed ? lag : null)),
+  }),
+  gauge('watermark_timestamp_seconds', {
+    help: 'Watermark: event time before which no more events are expected, seconds since the epoch',
+    ...ofPartition(({ watermarkMs: ms }) => (Number.isFinite(ms) ? ms / 1_000 : null)),
+  }),
+  gauge('state_keys', {
+    help: 'Keys in windows',
+    ...ofPartition(({ windows }) => windows && windows.keys),
+  }),
+  gauge('state_bytes', {
+    help: 'Approximate size of windows, bytes',
+    ...ofPartition(({ windows }) => windows && windows.bytes),
+  }),
+  gauge('partitions_assigned', {
+    help: 'Partitions that this worker reads',
+    labels: ['topology', 'topic'],
+    read: ({ topologies, worker }) =>
+      topologies.map(({ topology, source: topic }) => {
+        const assigned = worker.partitions.filter((of) => of.topology === topology)
+        return [{ topology, topic }, assigned.length]
+      }),
+  }),
+  gauge('restore_left_records', {
+    help: 'Offsets still to be read again',
+    labels: ['topology', 'topic', 'partition'],
+    read: ({ worker }) =>
+      worker.restores.map(({ last }) => [placeOf(last), last.toOffset - last.nextOffset]),
+  }),
+  counter('restored_records_total', {
+    help: 'Records read again to restore windows',
+    ...OF_SOURCE,
+    on: { restored: ({ records }) => records },
+  }),
+  histogram('restore_duration_seconds', {
+    help: 'Time to restore the windows of a partition',
+    ...OF_TOPOLOGY,
+    buckets: RESTORE,
+    on: { restored: ({ durationMs }) => durationMs / 1_000 },
+  }),
+  counter('commits_total', {
+    help: 'Commits by their outcome',
+    labels: ['outcome'],
+    known: () => [{ outcome: 'ok' }, { outcome: 'failed' }],
+    on: {
+      committed: () => [[{ outcome: 'ok' }, 1]],
+      'commit-failed': () => [[{ outcome: 'failed' }, 1]],
+    },
+  }),
+  counter('throttled_seconds_total', {
+    help: 'Time that brokers made this worker wait',
+    on: { throttled: ({ durationMs }) => durationMs / 1_000 },
+  }),
+  counter('records_produced_total', {
+    help: 'Records written',
+    ...OF_SINK,
+    on: { committed: ({ outputs }) => outputs.map(({ topic, records }) => [{ topic }, records]) },
+  }),
+  counter('produced_bytes_total', {
+    help: 'Bytes written',
+    ...OF_SINK,
+    on: { committed: ({ outputs }) => outputs.map(({ topic, bytes }) => [{ topic }, bytes]) },
+  }),
+  histogram('end_to_end_latency_seconds', {
+    help: "From a record's timestamp to the acknowledgement of its output, for the oldest record of each chunk and sink",
+    ...each(['sink'], ({ outputs }) => outputs.map((sink) => ({ sink }))),
+    buckets: DELAY,
+    on: {
+      committed: ({ outputs }) =>
+        outputs.flatMap(({ topic: sink, endToEndMs }) =>
+          endToEndMs.map((delayMs) => [{ sink }, delayMs / 1_000] as const),
+        ),
+    },
+  }),
+  histogram('stage_duration_seconds', {
+    help: 'Time in one stage: of one chunk, of one fetch, of one commit',
+    on: { fetched: timeStage, committed: timeStage, processed: timeStage },
+    counted: ({ stages }) =>
+      stages.stages.map(({ labels, durations }) => ({ labels, ...durations.inSeconds() })),
+  }),
+  gauge('stage_recent_seconds', {
+    help: 'Time in one stage over the last one to two minutes; NaN: nothing was timed',
+    labels: ['topology', 'stage', 'statistic'],
+    read: ({ stages }) =>
+      stages.stages.flatMap(({ labels, recent }) => {
+        const durations = recent.total(performance.now())
+        return Object.entries(STATISTICS).map(([statistic, of]) => [
+          { ...labels, statistic },
+          of(durations) / 1_000,
+        ])
+      }),
+  }),
+  counter('late_predictions_total', {
+    help: 'Scored events whose outputs took longer than the target, or the maximum, of their latency budget',
+    ...withLabel(withLabel(OF_LATENCY_BUDGET, 'limit', LIMITS), 'stage', STAGES_OF_CHUNK),
+    on: {
+      committed: (_, { worker }) =>
+        worker.late.map(({ topology, step, limit, stage, events }) => [
+          { topology, step, limit, stage },
+          events,
+        ]),
+    },
+  }),
+  gauge('table_rows', {
+    help: 'Rows of a table, with asOf versions of rows',
+    ...OF_TABLE,
+    on: { 'table-read': ({ rows }) => rows },
+  }),
+  gauge('table_bytes', {
+    help: 'Approximate memory of a table',
+    ...OF_TABLE,
+    on: { 'table-read': ({ bytes }) => bytes },
+  }),
+  gauge('table_lag_records', {
+    help: "Records of a table's topic that are not applied yet",
+    ...OF_TABLE,
+    on: { 'table-read': ({ lag }) => lag },
+  }),
+  counter('table_records_total', {
+    help: "Records of a table's topic, or rows of its file, that were read",
+    ...OF_TABLE,
+    on: { 'table-read': ({ records }) => records },
+  }),
+  counter('table_invalid_records_total', {
+    help: "Invalid records of a table's topic",
+    ...OF_TABLE,
+    on: { 'table-row-invalid': () => 1 },
+  }),
+  gauge('table_held_up', {
+    help: '1 while a table cannot be kept up to date',
+    ...OF_TABLE,
+    on: { 'table-held-up': ({ reason }) => (reason === null ? 0 : 1) },
+  }),
+  counter('table_lookups_total', {
+    help: 'Look-ups by outcome; early: the first version of the key is later than the event',
+    ...withLabel(OF_TABLE, 'outcome', LOOKUPS),
+    on: { 'looked-up': (counts) => LOOKUPS.map((outcome) => [{ outcome }, counts[outcome]]) },
+  }),
+]

@@ -1,0 +1,230 @@
+import type { Clock } from '../kernel/clock.ts'
+import { partitionName } from '../kernel/ids.ts'
+import { formatDuration } from '../kernel/time.ts'
+import type { TopicPartition } from '../records/port.ts'
+import type { Observer, WorkerState } from '../runtime/events.ts'
+import { LatencyWatch, type LatePredictions } from './latency-watch.ts'
+import { byType, type EventOf, type WatchedTopology } from './observer.ts'
+
+/** A partition that is assigned to a topology. */
+export class ObservedPartition {
+  readonly topology: string
+  readonly partition: TopicPartition
+  nextOffset: number
+  endOffset: number
+  /** Its end was reported since it was assigned, and since it last could not be read. */
+  isEndKnown = false
+  /** It was reported at all since then, and can be read now. */
+  isFollowed = false
+  /** −Infinity before the first event. */
+  watermarkMs = Number.NEGATIVE_INFINITY
+  /** `null` before the first chunk. */
+  windows: { readonly keys: number; readonly bytes: number } | null = null
+
+  constructor({ topology, partition, nextOffset }: EventOf<'assigned'>) {
+    this.topology = topology
+    this.partition = partition
+    this.nextOffset = nextOffset
+    this.endOffset = nextOffset
+  }
+
+  /** A new leader may have an end before what has been read. */
+  get lag(): number {
+    return Math.max(0, this.endOffset - this.nextOffset)
+  }
+}
+
+/** Partitions of a topology, and its counts since the last status. */
+class ObservedTopology {
+  readonly partitions = new Map<string, ObservedPartition>()
+  records = 0
+  deadLetters = 0
+}
+
+/** A restore in progress, by its first and its last event. */
+interface Restore {
+  readonly first: EventOf<'restoring'>
+  readonly last: EventOf<'restoring'>
+}
+
+/**
+ * Status of a worker, or of one of its topologies; `null`: not known. Counts are those since the
+ * last status.
+ */
+interface Status {
+  /** Where the worker has several topologies. */
+  readonly topology?: string
+  readonly partitions: number
+  /** Records read. */
+  readonly inPerSecond: number
+  /** Outputs committed, of the whole worker: a commit contains the outputs of all topologies. */
+  readonly outPerSecond?: number
+  /** Records not yet processed. */
+  readonly lag: number | null
+  /** The lowest of its partitions, ISO. */
+  readonly watermark: string | null
+  /** The longest time from a record's timestamp to the commit of its output. */
+  readonly delay?: string | null
+  readonly deadLetters: number
+}
+
+/**
+ * A worker as its events describe it: the one state that health, log and metrics read. Its observer
+ * must be called before theirs.
+ */
+export class ObservedWorker {
+  state: WorkerState = 'starting'
+  /** Why it is in this state, if known. */
+  reason: string | undefined
+  /** By table: how far it is read before the first event. */
+  readonly loading = new Map<string, EventOf<'table-loading'>>()
+  /** Late predictions of the last commit. */
+  late: readonly LatePredictions[] = []
+  readonly #clock: Pick<Clock, 'elapsedMs'>
+  readonly #latency: LatencyWatch
+  readonly #topologies = new Map<string, ObservedTopology>()
+  /** By topology and partition, in the order in which they began. */
+  readonly #restores = new Map<string, Restore>()
+  /** Names of the partitions that cannot be read. */
+  #unreadable: ReadonlySet<string> = new Set()
+  #outputs = 0
+  #delayMs = Number.NEGATIVE_INFINITY
+  #sinceMs: number
+
+  constructor(clock: Pick<Clock, 'elapsedMs'>, topologies: readonly WatchedTopology[]) {
+    this.#clock = clock
+    this.#latency = new LatencyWatch(topologies)
+    this.#sinceMs = clock.elapsedMs()
+  }
+
+  readonly observer: Observer = byType({
+    state: ({ state, reason }) => {
+      this.state = state
+      this.reason = reason
+    },
+    assigned: (event) => {
+      const name = partitionName(event.partition)
+      this.#of(event).partitions.set(name, new ObservedPartition(event))
+    },
+    lost: (event) => {
+      this.#of(event).partitions.delete(partitionName(event.partition))
+      this.#restores.delete(restoreId(event))
+      this.#latency.lost(event)
+    },
+    unreadable: ({ partitions }) => {
+      this.#unreadable = new Set(partitions.map(partitionName))
+      for (const partition of this.partitions) {
+        if (!this.#unreadable.has(partitionName(partition.partition))) continue
+        partition.isEndKnown = false
+        partition.isFollowed = false
+      }
+    },
+    consumed: (event) => {
+      this.#of(event).records += event.records
+      const partition = this.#progressing(event)
+      if (partition === undefined) return
+      partition.endOffset = event.endOffset
+      partition.isEndKnown = true
+    },
+    processed: (event) => {
+      this.#latency.processed(event, this.#clock.elapsedMs())
+      const partition = this.#progressing(event)
+      if (partition === undefined) return
+      partition.nextOffset = event.nextOffset
+      partition.watermarkMs = event.watermarkMs
+      partition.windows = { keys: event.keys, bytes: event.bytes }
+    },
+    restoring: (event) => {
+      const id = restoreId(event)
+      this.#restores.set(id, { first: this.#restores.get(id)?.first ?? event, last: event })
+    },
+    restored: (event) => this.#restores.delete(restoreId(event)),
+    'table-loading': (event) => this.loading.set(event.table, event),
+    'table-loaded': ({ table }) => this.loading.delete(table),
+    'dead-letter': (event) => {
+      this.#of(event).deadLetters++
+    },
+    committed: (event) => {
+      this.late = this.#latency.committed(event, this.#clock.elapsedMs())
+      for (const { isOutput, records, endToEndMs } of event.outputs) {
+        if (isOutput) this.#outputs += records
+        for (const ms of endToEndMs) this.#delayMs = Math.max(this.#delayMs, ms)
+      }
+    },
+  })
+
+  /** Assigned partitions, of every topology. */
+  get partitions(): ObservedPartition[] {
+    return partitionsOf([...this.#topologies.values()])
+  }
+
+  get restores(): Restore[] {
+    return [...this.#restores.values()]
+  }
+
+  /** The status of the whole worker, then of each topology where there are several. */
+  takeStatus(): Status[] {
+    const nowMs = this.#clock.elapsedMs()
+    const seconds = Math.max(nowMs - this.#sinceMs, 1) / 1_000
+    const topologies = [...this.#topologies]
+    const all = topologies.map(([, topology]) => topology)
+    const { partitions, inPerSecond, lag, watermark, deadLetters } = statusOf(all, seconds)
+    const outPerSecond = perSecond(this.#outputs, seconds)
+    const delay = Number.isFinite(this.#delayMs) ? formatDuration(this.#delayMs) : null
+    const rates = { partitions, inPerSecond, outPerSecond }
+    // A worker without partitions either is not needed or is not yet a member of the group.
+    const isKnown = this.state === 'running' || partitions > 0
+    const worker = { ...rates, lag: isKnown ? lag : null, watermark, delay, deadLetters }
+    const each = topologies.map(([topology, of]) => ({ topology, ...statusOf([of], seconds) }))
+    this.#sinceMs = nowMs
+    this.#outputs = 0
+    this.#delayMs = Number.NEGATIVE_INFINITY
+    for (const topology of all) {
+      topology.records = 0
+      topology.deadLetters = 0
+    }
+    return each.length > 1 ? [worker, ...each] : [worker]
+  }
+
+  #of({ topology: name }: { readonly topology: string }): ObservedTopology {
+    const topology = this.#topologies.get(name) ?? new ObservedTopology()
+    this.#topologies.set(name, topology)
+    return topology
+  }
+
+  /** Nothing for a late event about a lost partition: another worker reports that one now. */
+  #progressing(event: EventOf<'consumed' | 'processed'>): ObservedPartition | undefined {
+    const name = partitionName(event.partition)
+    const partition = this.#of(event).partitions.get(name)
+    if (partition !== undefined && !this.#unreadable.has(name)) partition.isFollowed = true
+    return partition
+  }
+}
+
+function partitionsOf(topologies: readonly ObservedTopology[]): ObservedPartition[] {
+  return topologies.flatMap(({ partitions }) => [...partitions.values()])
+}
+
+function restoreId({ topology, partition }: EventOf<'lost' | 'restoring' | 'restored'>): string {
+  return `${topology} ${partitionName(partition)}`
+}
+
+function statusOf(topologies: readonly ObservedTopology[], seconds: number): Status {
+  const progress = partitionsOf(topologies)
+  const names = new Set(topologies.flatMap(({ partitions }) => [...partitions.keys()]))
+  const watermarks = progress.map(({ watermarkMs }) => watermarkMs).filter(Number.isFinite)
+  const sum = (counts: readonly number[]) => counts.reduce((a, b) => a + b, 0)
+  return {
+    partitions: names.size,
+    inPerSecond: perSecond(sum(topologies.map(({ records }) => records)), seconds),
+    lag: progress.every((of) => of.isEndKnown) ? sum(progress.map(({ lag }) => lag)) : null,
+    watermark: watermarks.length === 0 ? null : new Date(Math.min(...watermarks)).toISOString(),
+    deadLetters: sum(topologies.map(({ deadLetters }) => deadLetters)),
+  }
+}
+
+/** With one decimal below 10. */
+function perSecond(count: number, seconds: number): number {
+  const rate = count / seconds
+  return rate < 10 ? Math.round(rate * 10) / 10 : Math.round(rate)
+}
