@@ -1,9 +1,24 @@
+import { isUtf8 } from 'node:buffer'
 import { TidemarkError } from '../kernel/errors.ts'
-import type { FieldPath } from '../plan/columns.ts'
+import type { Slices } from '../kernel/slices.ts'
+import { type FieldPath, ScannedColumns } from '../plan/columns.ts'
+import { called } from '../plan/events.ts'
+import { ScannedEvents } from '../plan/scanned-events.ts'
 import type { SchemaRegistry } from '../registry/schema-registry.ts'
-import type { Format, FormatSource } from './format.ts'
-import { JsonFormat } from './json/json-format.ts'
-import { MadeFormat } from './made-format.ts'
+import { checkedBy, isPromise, nameOf } from '../topology/schema.ts'
+import type { DecodeFormat } from '../topology/source-format.ts'
+import type { RecordWithValue, SourcePartition } from '../topology/source-record.ts'
+import { CloudEventDecoder } from './cloud-event-decoder.ts'
+import type { Decoded, Format, FormatSource, RawChunk, RawRecord } from './format.ts'
+import { JsonDecoder, JsonFormat } from './json/json-format.ts'
+import { LIMITS, notUtf8 } from './json/parse-json.ts'
+import {
+  decodeEach,
+  EventMaker,
+  GivenRecord,
+  type RecordDecoder,
+  valueOf,
+} from './record-decoding.ts'
 
 const WHY_MADE = {
   text: 'its values are text',
@@ -11,11 +26,9 @@ const WHY_MADE = {
   decode: 'its events are made by decode',
 }
 
-/** What a format is made from. */
 export interface FormatParts {
-  /** The fields that the topology needs. */
+  /** Fields that the topology needs. */
   readonly wanted: readonly FieldPath[]
-  /** `null`: none is given. */
   readonly registry: SchemaRegistry | null
 }
 
@@ -35,7 +48,104 @@ export async function openFormat(
     const hint = 'give its address: --registry http://host:port'
     throw new TidemarkError('CONFIG_INVALID', what, { hint })
   }
-  // Only who reads such values pays for loading what decodes them.
-  const { RegistryFormat } = await import('./registry/registry-format.ts')
-  return new RegistryFormat(source, format, { registry, wanted })
+  // Loaded on demand, because it loads the libraries of Avro and Protobuf.
+  const { ConfluentFormat } = await import('./registry/confluent-format.ts')
+  return new ConfluentFormat(source, format, { registry, wanted })
+}
+
+/** A format without columns: every event is made as an object. */
+export class MadeFormat implements Format {
+  readonly reader = called
+  readonly forms = []
+  readonly whyMade: string
+  readonly #maker: EventMaker
+
+  constructor(source: FormatSource, whyMade: string) {
+    this.whyMade = whyMade
+    this.#maker = new EventMaker(source, recordDecoder(source))
+  }
+
+  prepare(): null {
+    return null
+  }
+
+  decode(chunk: RawChunk, slices: Slices): Generator<void, Decoded> {
+    const columns = new ScannedColumns(this.forms, chunk.records.length)
+    const events = new ScannedEvents(columns, notScanned)
+    return decodeEach({ ...chunk, events, taken: [] }, slices, this.#maker)
+  }
+}
+
+function notScanned(index: number): never {
+  throw new TidemarkError('INVARIANT', `event ${index} was not made`)
+}
+
+/**
+ * Makes the decoder of a source's records. Values with a schema in a registry are decoded as JSON,
+ * because people write them so.
+ */
+export function recordDecoder(source: Pick<FormatSource, 'schema' | 'format'>): RecordDecoder {
+  const { format } = source
+  switch (format.is) {
+    case 'json':
+    case 'registry':
+      return new JsonDecoder(source)
+    case 'text':
+      return new TextValueDecoder(source)
+    case 'cloudevents':
+      return new CloudEventDecoder(source)
+    case 'decode':
+      return new CalledDecoder(source, format)
+  }
+}
+
+/** Decodes values that are text in UTF-8. */
+export class TextValueDecoder implements RecordDecoder {
+  readonly #schema: FormatSource['schema']
+
+  constructor({ schema }: Pick<FormatSource, 'schema'>) {
+    this.#schema = schema
+  }
+
+  /**
+   * @throws TidemarkError the first of: `NULL_KEY` · `RECORD_TOO_LARGE` · `NOT_UTF8` ·
+   * `SCHEMA_INVALID` · `FUNCTION_THREW` (in the schema)
+   */
+  decode(record: RawRecord): unknown {
+    const value = valueOf(record, LIMITS.bytes)
+    if (!isUtf8(value)) throw notUtf8(value)
+    return checkedBy(this.#schema, value.toString('utf8'))
+  }
+}
+
+/** Decodes records by a function of the author's. */
+export class CalledDecoder implements RecordDecoder {
+  readonly #schema: FormatSource['schema']
+  readonly #decode: DecodeFormat['decode']
+
+  constructor({ schema }: Pick<FormatSource, 'schema'>, { decode }: DecodeFormat) {
+    this.#schema = schema
+    this.#decode = decode
+  }
+
+  /**
+   * @throws TidemarkError the first of: `NULL_KEY` · `RECORD_TOO_LARGE` · `PAYLOAD_INVALID`: the
+   * function threw, or returned a promise · `SCHEMA_INVALID` · `FUNCTION_THREW` (in the schema)
+   */
+  decode(record: RawRecord, from: SourcePartition): unknown {
+    valueOf(record, LIMITS.bytes)
+    const made = this.#call(new GivenRecord(record, from) as RecordWithValue)
+    if (!isPromise(made)) return checkedBy(this.#schema, made)
+    throw new TidemarkError('PAYLOAD_INVALID', 'decode returned a promise', {
+      hint: 'it must decode at once: asynchronous functions are not supported',
+    })
+  }
+
+  #call(record: RecordWithValue): unknown {
+    try {
+      return this.#decode(record)
+    } catch (cause) {
+      throw new TidemarkError('PAYLOAD_INVALID', `decode threw ${nameOf(cause)}`, { cause })
+    }
+  }
 }

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import { GoneKeys, isLater, type RecordId } from './record-order.ts'
 import { RowBytes } from './row-bytes.ts'
-import type { LookupCounts, MakeRow, RecordRow, TableRows } from './table-rows.ts'
+import type { LookupCounts, MakeRow, RecordRow, RowStore } from './rows.ts'
 
 /** Rows that are kept as objects, those looked up last. */
 const RECENT = 10_000
@@ -9,7 +9,7 @@ const RECENT = 10_000
 const ID_BYTES = 20
 
 /** The newest row of each key: as bytes, and as an object while it is looked up often. */
-export class CurrentRows implements TableRows {
+export class CurrentRows implements RowStore {
   readonly oldestMs = Number.NEGATIVE_INFINITY
   readonly #make: MakeRow
   readonly #counts: LookupCounts

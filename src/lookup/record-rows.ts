@@ -1,6 +1,6 @@
 import type { TableDefinition } from '../topology/definition.ts'
 import { GoneKeys, isLater, type RecordId } from './record-order.ts'
-import type { HeldRows, RecordRow, TableRows } from './table-rows.ts'
+import type { HeldRows, RecordRow, RowStore } from './rows.ts'
 
 /** A row that a record has given. */
 interface Claim extends Omit<RecordRow, 'value'> {
@@ -19,7 +19,7 @@ const CLAIM_BYTES = 300
  * records give one row, the latest is seen; if that one goes, the latest of the others is.
  */
 export class RecordRows implements HeldRows {
-  readonly #rows: TableRows
+  readonly #rows: RowStore
   readonly #hasKey: boolean
   /** By the key of the record. */
   readonly #claims = new Map<string, Claim>()
@@ -28,7 +28,7 @@ export class RecordRows implements HeldRows {
   readonly #gone = new GoneKeys()
   #bytes = 0
 
-  constructor({ key }: Pick<TableDefinition, 'key'>, rows: TableRows) {
+  constructor({ key }: Pick<TableDefinition, 'key'>, rows: RowStore) {
     this.#rows = rows
     this.#hasKey = key !== null
   }
@@ -49,7 +49,7 @@ export class RecordRows implements HeldRows {
     return this.#rows.get(key, timeMs)
   }
 
-  /** Drops old versions: see {@link TableRows.forget}. */
+  /** Drops old versions: see {@link RowStore.forget}. */
   forget(oldestMs: number): Generator<void, void> {
     return this.#rows.forget(oldestMs)
   }

@@ -8,9 +8,8 @@ import { TidemarkError } from '../kernel/errors.ts'
 import { inTurns } from '../kernel/slices.ts'
 import type { TableDefinition } from '../topology/definition.ts'
 import { checkedBy, nameOf } from '../topology/schema.ts'
-import { keyOfRow, rowFault, timeOfRow } from './row-faults.ts'
-import type { Table } from './table.ts'
-import type { MakeRow, TableRows } from './table-rows.ts'
+import { keyOfRow, type MakeRow, type RowStore, rowFault, timeOfRow } from './rows.ts'
+import type { LoadedTable } from './table.ts'
 
 // Tables in files: one JSON object per line, in a `.gz` file or not; blank lines are skipped.
 
@@ -24,7 +23,7 @@ const MARK = Buffer.from('\ufeff')
 
 /** The contents of a table's file. */
 interface FileContents {
-  readonly rows: TableRows
+  readonly rows: RowStore
   /** A hash of the file: `sha256:` and 16 hex digits. */
   readonly contents: string
   /**
@@ -46,7 +45,7 @@ export function rowMaker({ schema }: Pick<TableDefinition, 'schema'>): MakeRow {
  * Reads the file of a table. The table's own rows stay as they are.
  * @returns `null`: it is what the table has
  */
-export async function readTableFile(table: Table): Promise<FileContents | null> {
+export async function readTableFile(table: LoadedTable): Promise<FileContents | null> {
   const { from, name } = table.definition
   const file = from.file as URL
   try {
@@ -75,15 +74,15 @@ export async function readTableFile(table: Table): Promise<FileContents | null> 
 
 /** Reads lines into rows. */
 class FileReading {
-  readonly #table: Table
+  readonly #table: LoadedTable
   readonly #bytes: Buffer
-  readonly #rows: TableRows
+  readonly #rows: RowStore
   readonly #make: MakeRow
   readonly #lineOf = new Map<string, number>()
   readonly #faults: TidemarkError[] = []
   #faulty = 0
 
-  constructor(table: Table, bytes: Buffer) {
+  constructor(table: LoadedTable, bytes: Buffer) {
     this.#table = table
     this.#bytes = bytes
     this.#rows = table.emptyRows()
@@ -151,4 +150,25 @@ function* linesOf(bytes: Buffer): Generator<[number, Buffer]> {
     if (text.some((byte) => byte > 0x20)) yield [line, text]
     start = end + 1
   }
+}
+
+/**
+ * Reads every table that is in a file.
+ * @returns `TABLE_INVALID` and `TABLE_LIMIT`; empty if all tables can be used
+ */
+export async function readTables(
+  tables: readonly LoadedTable[],
+): Promise<readonly TidemarkError[]> {
+  const inFiles = tables.filter(({ definition }) => definition.from.file !== undefined)
+  const faults = await Promise.all(
+    inFiles.map(async (table) => {
+      const read = await readTableFile(table)
+      if (read === null) return []
+      if (read.faults.length > 0) return read.faults
+      table.replace(read.rows)
+      table.changed(read.contents)
+      return []
+    }),
+  )
+  return faults.flat()
 }

@@ -1,11 +1,11 @@
+import { TidemarkError } from '../kernel/errors.ts'
 import type { TableDefinition } from '../topology/definition.ts'
-import type { Rows } from '../topology/lookup.ts'
+import type { Lookup, Rows } from '../topology/lookup.ts'
 import { CurrentRows } from './current-rows.ts'
-import type { TableRoom } from './table-room.ts'
-import type { HeldRows, LookupCounts, MakeRow, TableRows } from './table-rows.ts'
+import type { HeldRows, LookupCounts, MakeRow, RowStore } from './rows.ts'
 import { VersionedRows } from './versioned-rows.ts'
 
-/** What a {@link Table} works with. */
+/** What a {@link LoadedTable} works with. */
 export interface TableOptions {
   /** Its name in metrics and the log, unique among the tables of a worker. */
   readonly label: string
@@ -14,7 +14,7 @@ export interface TableOptions {
 }
 
 /** A table in memory. All topologies that declare the same table share one. */
-export class Table implements Rows {
+export class LoadedTable implements Rows {
   readonly definition: TableDefinition
   readonly #o: TableOptions
   #counts: LookupCounts = { found: 0, absent: 0, early: 0 }
@@ -70,7 +70,7 @@ export class Table implements Rows {
   }
 
   /** Rows for this table that no event sees before {@link replace}. */
-  emptyRows(): TableRows {
+  emptyRows(): RowStore {
     const { make } = this.#o
     const isVersioned = this.definition.asOf !== null
     return isVersioned ? new VersionedRows(make, this.#counts) : new CurrentRows(make, this.#counts)
@@ -109,5 +109,44 @@ export class Table implements Rows {
     const { found, absent, early } = this.#counts
     Object.assign(this.#counts, { found: 0, absent: 0, early: 0 })
     return { found, absent, early }
+  }
+}
+
+/** The memory that all tables of a worker may take together. */
+export class TableRoom {
+  readonly #maxBytes: number
+  readonly #bytes = new Map<object, number>()
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes
+  }
+
+  /** A table holds this many bytes, which it did before. */
+  hold(table: object, bytes: number): void {
+    this.#bytes.set(table, bytes)
+  }
+
+  /**
+   * A table takes this many bytes now.
+   * @throws TidemarkError `TABLE_LIMIT`: all tables together are too large
+   */
+  take(table: { readonly name: string }, bytes: number): void {
+    this.hold(table, bytes)
+    let all = 0
+    for (const of of this.#bytes.values()) all += of
+    if (all <= this.#maxBytes) return
+    const what = `table "${table.name}" makes the tables larger than ${this.#maxBytes} bytes`
+    const hint = 'raise --max-table-mb, or keep fewer or smaller rows'
+    throw new TidemarkError('TABLE_LIMIT', what, { hint })
+  }
+}
+
+/** Finds the tables of a topology by their names. */
+export function lookupOf(tables: readonly LoadedTable[]): Lookup {
+  const byName = new Map(tables.map((table) => [table.name, table]))
+  return (name) => {
+    const table = byName.get(name)
+    if (table === undefined) throw new TidemarkError('INVARIANT', `no table "${name}" was loaded`)
+    return table
   }
 }

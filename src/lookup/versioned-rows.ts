@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import { isLater, type RecordId } from './record-order.ts'
-import type { LookupCounts, MakeRow, RecordRow, TableRows } from './table-rows.ts'
+import type { LookupCounts, MakeRow, RecordRow, RowStore } from './rows.ts'
 
 /** Versions that are kept as objects, those looked up last. */
 const RECENT = 10_000
@@ -19,7 +19,7 @@ interface Version {
 }
 
 /** The versions of each key, by the time from which they hold. */
-export class VersionedRows implements TableRows {
+export class VersionedRows implements RowStore {
   readonly #make: MakeRow
   readonly #counts: LookupCounts
   /** By key: at least one version, the oldest first. */

@@ -1,5 +1,5 @@
 import { Slices } from '../kernel/slices.ts'
-import type { Table } from '../lookup/table.ts'
+import type { LoadedTable } from '../lookup/table.ts'
 import type { PartitionOffsets, Records } from '../records/port.ts'
 import { FileTable } from './file-table.ts'
 import { oldestEventMs } from './oldest-event.ts'
@@ -85,7 +85,7 @@ export class Tables {
   }
 
   /** The time of the oldest event that can still look into a table, ms since the epoch. */
-  #oldestMs(table: Table, offsets: readonly PartitionOffsets[]): number {
+  #oldestMs(table: LoadedTable, offsets: readonly PartitionOffsets[]): number {
     const users = this.#o.topologies.filter(({ tables }) =>
       tables.some((used) => used.table === table),
     )

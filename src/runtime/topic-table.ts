@@ -3,7 +3,7 @@ import { ConditionVariable } from '../kernel/condition-variable.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import type { Slices } from '../kernel/slices.ts'
 import type { RecordRows } from '../lookup/record-rows.ts'
-import type { Table } from '../lookup/table.ts'
+import type { LoadedTable } from '../lookup/table.ts'
 import type { Chunk, Followed, LogRecords, Unreadable } from '../records/port.ts'
 import { Patience } from './patience.ts'
 import type { TableFormat } from './table-format.ts'
@@ -23,7 +23,7 @@ const PROGRESS_EVERY_MS = 1_000
  * it is whole.
  */
 export class TopicTable {
-  readonly #table: Table
+  readonly #table: LoadedTable
   readonly #format: TableFormat
   readonly #around: TableSurroundings
   readonly #slices: Slices
@@ -39,7 +39,7 @@ export class TopicTable {
   #sinceMs: number
   #toldMs = Number.NEGATIVE_INFINITY
 
-  constructor(table: Table, format: TableFormat, around: TableSurroundings) {
+  constructor(table: LoadedTable, format: TableFormat, around: TableSurroundings) {
     this.#table = table
     this.#format = format
     this.#around = around
@@ -49,7 +49,7 @@ export class TopicTable {
     this.#reading = this.#begin()
   }
 
-  get table(): Table {
+  get table(): LoadedTable {
     return this.#table
   }
 

@@ -1,5 +1,5 @@
 import { TidemarkError } from '../kernel/errors.ts'
-import { keyOfRow } from '../lookup/row-faults.ts'
+import { keyOfRow } from '../lookup/rows.ts'
 import type { NewRecord } from '../records/port.ts'
 import type { Definition, TableDefinition } from '../topology/definition.ts'
 import { bytesOf, headersOf, type Input } from './inputs.ts'

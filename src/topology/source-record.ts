@@ -1,5 +1,5 @@
 // A record of the source as functions of the author's see it. Types only: what makes it is in
-// formats/given-record.ts.
+// formats/record-decoding.ts.
 
 /** A partition of the source. */
 export interface SourcePartition {

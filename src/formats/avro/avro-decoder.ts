@@ -4,10 +4,10 @@ import {
   type PayloadDecoder,
   type ScanTarget,
   unusableSchema,
-} from '../registry/payload-decoder.ts'
+} from '../registry/payload.ts'
+import { avroCheck } from './avro-check.ts'
 import { compileAvroScan } from './avro-scanner.ts'
 import { avroType } from './avro-type.ts'
-import { checkOf } from './bounded.ts'
 
 /**
  * Decodes values of an Avro schema, with the types that its references define.
@@ -43,7 +43,7 @@ function compiled(schema: RegisteredSchema, target: ScanTarget | null) {
   try {
     const type = avroType(schema)
     const scan = target && compileAvroScan(type, target.plain, target.bound.columns)
-    return { type, check: checkOf(type), scan }
+    return { type, check: avroCheck(type), scan }
   } catch (thrown) {
     throw unusableSchema(`Avro schema ${schema.id} cannot be used`, thrown)
   }

@@ -1,6 +1,7 @@
 import type { Type, types } from 'avsc'
 import { generated } from '../../kernel/generated.ts'
 import { ABSENT, type ColumnForm, type FieldPath, NULL, PRESENT } from '../../plan/columns.ts'
+import type { RowScan } from '../json/bound.ts'
 import {
   ANY_NUMBER,
   isAllowed,
@@ -10,9 +11,8 @@ import {
   type Scalar,
 } from '../json/plain.ts'
 import { codePoints, pastWide, utf16Units } from '../json/tokens.ts'
-import type { PayloadScan } from '../registry/payload-decoder.ts'
-import { Cursor, type Skip, skipOf } from './bounded.ts'
-import { unitsPerMs } from './timestamps.ts'
+import { Cursor, type Skip, skipOf } from './avro-check.ts'
+import { unitsPerMs } from './avro-type.ts'
 
 // Generates a function that fills columns from Avro values of one schema, without creating a value.
 // https://avro.apache.org/docs/1.12.0/specification/#binary-encoding
@@ -29,7 +29,7 @@ export function compileAvroScan(
   type: Type,
   plain: PlainObject,
   forms: readonly ColumnForm[],
-): PayloadScan | null {
+): RowScan | null {
   const compiler = new Compiler(forms)
   const code = compiler.value(type, plain, [])
   if (code === null) return null
@@ -51,7 +51,7 @@ export function compileAvroScan(
       ${code}
       return at === end
     }`,
-  ) as ((...of: readonly unknown[]) => PayloadScan) | null
+  ) as ((...of: readonly unknown[]) => RowScan) | null
   return make?.(...Object.values(helpers)) ?? null
 }
 

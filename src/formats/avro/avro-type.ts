@@ -1,6 +1,5 @@
 import avro, { type Schema, type Type } from 'avsc'
 import type { WholeSchema } from '../../registry/schema-registry.ts'
-import { timestampType } from './timestamps.ts'
 
 /**
  * Compiles an Avro schema, with the types that its references define.
@@ -24,4 +23,50 @@ function typeOf(schema: Schema): Type | undefined {
 /** A primitive type may be registered as its bare name. */
 function schemaOf(text: string): Schema {
   return /^\s*["{[]/.test(text) ? (JSON.parse(text) as Schema) : text.trim()
+}
+
+// Timestamps in microseconds and nanoseconds become ms since the epoch, as those in milliseconds
+// are: nanoseconds are beyond what a number holds exactly. They are rounded down.
+// https://avro.apache.org/docs/1.12.0/specification/#timestamps
+
+const LOGICAL = /^(?:local-)?timestamp-(micros|nanos)$/
+
+const MICROS = timestamp(1_000n)
+const NANOS = timestamp(1_000_000n)
+
+/** Units of a timestamp in a ms; `null`: the type is no such timestamp. */
+export function unitsPerMs(type: Type): number | null {
+  if (type === MICROS) return 1_000
+  return type === NANOS ? 1_000_000 : null
+}
+
+/** The type of a schema that is such a timestamp. */
+export function timestampType(schema: Schema): Type | undefined {
+  if (typeof schema !== 'object' || Array.isArray(schema)) return undefined
+  const { type, logicalType } = schema as { type?: unknown; logicalType?: unknown }
+  const [, unit] = LOGICAL.exec(type === 'long' ? String(logicalType) : '') ?? []
+  if (unit === undefined) return undefined
+  return unit === 'micros' ? MICROS : NANOS
+}
+
+function timestamp(perMs: bigint): Type {
+  const units = Number(perMs)
+  // oxlint-disable-next-line no-underscore-dangle -- the library's name
+  return avro.types.LongType.__with({
+    fromBuffer: (bytes: Buffer) => Number(floored(bytes.readBigInt64LE(0), perMs)),
+    toBuffer: (ms: number) => {
+      const bytes = Buffer.alloc(8)
+      bytes.writeBigInt64LE(BigInt(ms) * perMs)
+      return bytes
+    },
+    fromJSON: (value: number) => Math.floor(value / units),
+    toJSON: (ms: number) => ms * units,
+    isValid: (ms: unknown) => Number.isSafeInteger(ms),
+    compare: (a: number, b: number) => Math.sign(a - b),
+  })
+}
+
+function floored(value: bigint, by: bigint): bigint {
+  const rounded = value / by
+  return value % by < 0n ? rounded - 1n : rounded
 }

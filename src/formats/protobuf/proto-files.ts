@@ -122,3 +122,49 @@ function nameFields(messages: readonly IDescriptorProto[] = []): void {
     nameFields(nestedType)
   }
 }
+
+/** The most nested messages: deeper ones are not real. */
+const MOST_INDEXES = 64
+
+/** Where a message's type is in its file, and where the message itself begins. */
+export interface MessageAt {
+  /** The index of a message in the file, then of one nested in it, and so on. */
+  readonly indexes: readonly number[]
+  readonly start: number
+}
+
+/**
+ * Reads the message indexes of a Protobuf value: their number and each of them as a zigzag varint;
+ * a single 0 stands for the first message of the file.
+ * @returns `null`: there are none
+ */
+export function readMessageIndexes(payload: Uint8Array): MessageAt | null {
+  let at = 0
+  const next = (): number => {
+    let [value, shift] = [0, 0]
+    for (; at < payload.length && shift < 32; shift += 7) {
+      const byte = payload[at++] as number
+      value |= (byte & 0x7f) << shift
+      if (byte < 0x80) return (value >>> 1) ^ -(value & 1)
+    }
+    return -1
+  }
+  const count = next()
+  if (count === 0) return { indexes: [0], start: at }
+  if (count < 0 || count > MOST_INDEXES) return null
+  const indexes = Array.from({ length: count }, next)
+  return indexes.some((index) => index < 0) ? null : { indexes, start: at }
+}
+
+/** The bytes that {@link readMessageIndexes} reads. */
+export function messageIndexBytes(indexes: readonly number[]): Buffer {
+  if (indexes.length === 1 && indexes[0] === 0) return Buffer.of(0)
+  return Buffer.from([indexes.length, ...indexes].flatMap(zigzagVarint))
+}
+
+function zigzagVarint(number: number): number[] {
+  const bytes: number[] = []
+  let rest = number * 2
+  for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) bytes.push((rest % 0x80) | 0x80)
+  return [...bytes, rest]
+}

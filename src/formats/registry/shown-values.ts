@@ -1,10 +1,9 @@
 import { LRUCache } from 'lru-cache'
 import { TidemarkError } from '../../kernel/errors.ts'
 import type { SchemaRegistry } from '../../registry/schema-registry.ts'
-import { openDecoder } from './open-decoder.ts'
-import type { PayloadDecoder } from './payload-decoder.ts'
-import { shownJson } from './shown-json.ts'
-import { PREFIX_BYTES, schemaIdOf } from './wire-format.ts'
+import { shownJson } from '../json/output.ts'
+import { type PayloadDecoder, PREFIX_BYTES, schemaIdOf } from './payload.ts'
+import { openDecoder } from './schemas.ts'
 
 /** Most schemas in memory. */
 const MOST_SCHEMAS = 1_000

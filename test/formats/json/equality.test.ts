@@ -1,6 +1,5 @@
 import { expect, it } from 'vitest'
-import { equalityTest } from '../../../src/formats/json/equality.ts'
-import type { ScoredRows } from '../../../src/formats/json/scored-rows.ts'
+import { equalityTest, type ScoredRows } from '../../../src/formats/json/segments.ts'
 import { Memory } from '../../../src/kernel/memory.ts'
 import { ABSENT, NULL, PRESENT, ScannedColumns } from '../../../src/plan/columns.ts'
 

@@ -5,7 +5,7 @@ import {
   type KnownValue,
   knownScored,
 } from '../../../src/formats/json/known-values.ts'
-import type { ScoredRows } from '../../../src/formats/json/scored-rows.ts'
+import type { ScoredRows } from '../../../src/formats/json/segments.ts'
 import { Memory } from '../../../src/kernel/memory.ts'
 import { ABSENT, NULL, PRESENT, ScannedColumns } from '../../../src/plan/columns.ts'
 import { ScoreReader } from '../../../src/runtime/score-reader.ts'

@@ -1,8 +1,8 @@
 import { isUtf8 } from 'node:buffer'
 import type { Type, types } from 'avsc'
-import { LIMITS } from '../json/limits.ts'
-import { MOST_VALUES, tooManyValues } from '../registry/payload-decoder.ts'
-import { unitsPerMs } from './timestamps.ts'
+import { LIMITS } from '../json/parse-json.ts'
+import { MOST_VALUES, tooManyValues } from '../registry/payload.ts'
+import { unitsPerMs } from './avro-type.ts'
 
 // Checks an Avro value before avsc decodes it. avsc believes the counts that it reads: five bytes
 // could make it allocate an array of two billion, and a schema can make gigabytes of no bytes at
@@ -43,7 +43,7 @@ export type Skip = (cursor: Cursor) => boolean
  * Makes a function that says why a value of a type cannot be decoded, without any of its content;
  * `null`: it can.
  */
-export function checkOf(type: Type): (value: Uint8Array) => string | null {
+export function avroCheck(type: Type): (value: Uint8Array) => string | null {
   const skip = skipOf(type)
   const cursor = new Cursor()
   return (value) => {

@@ -5,9 +5,7 @@ import type { Reader } from '../../plan/events.ts'
 import { columnReader, ScannedEvents } from '../../plan/scanned-events.ts'
 import type { SchemaRegistry } from '../../registry/schema-registry.ts'
 import { checkedBy } from '../../topology/schema.ts'
-import type { RegistryFormat as FormatDefinition } from '../../topology/source-format.ts'
-import { decodeEach, type EachDecoder, type OpenChunk } from '../decode-each.ts'
-import { EventMaker } from '../event-maker.ts'
+import type { RegistryFormat } from '../../topology/source-format.ts'
 import type {
   Decoded,
   Format,
@@ -18,16 +16,26 @@ import type {
   RawRecords,
 } from '../format.ts'
 import { boundOf } from '../json/bound.ts'
-import { LIMITS } from '../json/limits.ts'
+import { LIMITS } from '../json/parse-json.ts'
 import { plainOf } from '../json/zod-schema.ts'
-import { valueOf } from '../record-value.ts'
-import { KnownSchemas } from './known-schemas.ts'
-import { openDecoder } from './open-decoder.ts'
-import type { PayloadDecoder, ScanTarget } from './payload-decoder.ts'
-import { noSchemaId, PREFIX_BYTES, schemaIdOf } from './wire-format.ts'
+import {
+  decodeEach,
+  type EachDecoder,
+  EventMaker,
+  type OpenChunk,
+  valueOf,
+} from '../record-decoding.ts'
+import {
+  noSchemaId,
+  type PayloadDecoder,
+  PREFIX_BYTES,
+  type ScanTarget,
+  schemaIdOf,
+} from './payload.ts'
+import { KnownSchemas } from './schemas.ts'
 
 /** The format of values whose schemas are in a schema registry. */
-export class RegistryFormat implements Format, EachDecoder {
+export class ConfluentFormat implements Format, EachDecoder {
   readonly forms: readonly ColumnForm[]
   readonly reader: Reader
   readonly whyMade: string | null
@@ -41,7 +49,7 @@ export class RegistryFormat implements Format, EachDecoder {
   /** @param o `wanted`: the fields that the topology needs */
   constructor(
     source: FormatSource,
-    format: FormatDefinition,
+    format: RegistryFormat,
     { registry, wanted }: { registry: SchemaRegistry; wanted: readonly FieldPath[] },
   ) {
     const found =
@@ -53,7 +61,7 @@ export class RegistryFormat implements Format, EachDecoder {
     this.#source = source
     this.#maker = new EventMaker(source, { decode: (record) => this.#event(record) })
     this.#typeField = format.typeField
-    this.#schemas = new KnownSchemas(registry, (of) => openDecoder(of, target))
+    this.#schemas = new KnownSchemas(registry, target)
   }
 
   prepare(records: RawRecords, how: Preparing): Promise<void> | null {
