@@ -25,9 +25,8 @@ export class CloudEventDecoder implements RecordDecoder {
   }
 
   /**
-   * @throws TidemarkError the first of: `NULL_KEY` · `RECORD_TOO_LARGE` · the codes of a value that
-   * is not JSON · `PAYLOAD_INVALID`: it is no CloudEvent · `SCHEMA_INVALID`, `FUNCTION_THREW` (in
-   * the schema of the data)
+   * @throws TidemarkError the first of: `NULL_KEY` · `RECORD_TOO_LARGE` · the codes of parseJson ·
+   * `PAYLOAD_INVALID`: it is no CloudEvent · `SCHEMA_INVALID` · `FUNCTION_THREW` (in the schema)
    */
   decode(record: RawRecord, from: SourcePartition): unknown {
     const value = valueOf(record, LIMITS.bytes)
@@ -103,21 +102,21 @@ function bytesOf(base64: unknown): Buffer {
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/
 
 /** The media type (RFC 2045) in lower case, without its parameters. */
-export function mediaTypeOf(contentType: string): string {
+function mediaTypeOf(contentType: string): string {
   return contentType.replace(/;.*$/s, '').trim().toLowerCase()
 }
 
 /** JSON event format 1.0.2, section 3.1.1: a subtype of `json`, or `…+json`. */
-export function isJson(contentType: string): boolean {
+function isJson(contentType: string): boolean {
   return /^[^/]+\/(?:.+\+)?json$/.test(mediaTypeOf(contentType))
 }
 
-export function isText(contentType: string): boolean {
+function isText(contentType: string): boolean {
   return /^text\/|^[^/]+\/(?:.+\+)?xml$/.test(mediaTypeOf(contentType))
 }
 
 /** Attributes as text, by name. */
-export type Attributes = Map<string, string>
+type Attributes = Map<string, string>
 
 /** Attributes of the specification: all others are extensions. */
 const CORE: ReadonlySet<string> = new Set([
@@ -127,26 +126,20 @@ const CORE: ReadonlySet<string> = new Set([
 /** CloudEvents 1.0.2, section 3.1. */
 const NAME = /^[a-z0-9]+$/
 
-/**
- * Sets an attribute from its JSON value, by the type system of CloudEvents.
- * @throws TidemarkError `PAYLOAD_INVALID`
- */
-export function setAttribute(attributes: Attributes, name: string, value: unknown): void {
+/** Sets an attribute from its JSON value. @throws TidemarkError `PAYLOAD_INVALID` */
+function setAttribute(attributes: Attributes, name: string, value: unknown): void {
   // Unset attributes may be `null` (JSON event format 1.0.2, section 2.2).
   if (value === null) return
   if (!NAME.test(name)) throw invalidPayload("an attribute's name has more than a to z and 0 to 9")
   if (typeof value === 'string') attributes.set(name, value)
   else if (CORE.has(name)) throw invalidPayload(`the attribute ${name} is not text`)
-  else if (typeof value === 'boolean' || isInteger(value)) attributes.set(name, String(value))
+  else if (typeof value === 'boolean' || Number.isSafeInteger(value))
+    attributes.set(name, JSON.stringify(value))
   else throw invalidPayload('an extension is neither text, nor a whole number, nor a boolean')
 }
 
-function isInteger(value: unknown): value is number {
-  return Number.isSafeInteger(value)
-}
-
 /** @throws TidemarkError `PAYLOAD_INVALID`: an attribute is missing or invalid */
-export function eventOf<D>(attributes: Attributes, data: D): CloudEvent<D> {
+function eventOf<D>(attributes: Attributes, data: D): CloudEvent<D> {
   if (attributes.get('specversion') !== '1.0') throw invalidPayload('specversion is not 1.0')
   const optional = (name: string) => attributes.get(name) ?? null
   return {

@@ -21,10 +21,7 @@ export function misfit(wanted: string, value: unknown): Misfit {
   return { at: '', why: `must be ${wanted}, got ${got}` }
 }
 
-/**
- * Makes a check from a test.
- * @param wanted in words: the values that pass
- */
+/** @param wanted in words: the values that pass */
 export function fits(wanted: string, test: (value: unknown) => boolean): Fit {
   return (value) => (test(value) ? null : misfit(wanted, value))
 }
@@ -33,21 +30,12 @@ export function inField(name: string, { at, why }: Misfit): Misfit {
   return { at: `.${name}${at}`, why }
 }
 
-function inItem(index: number, { at, why }: Misfit): Misfit {
-  return { at: `[${index}]${at}`, why }
-}
-
-/** Keys of maps are data, and not named. */
-function inEntry({ at, why }: Misfit): Misfit {
-  return { at: `.…${at}`, why }
-}
-
 export function arrayFit(item: Fit): Fit {
   return (value) => {
     if (!Array.isArray(value)) return misfit('an array', value)
     for (let i = 0; i < value.length; i++) {
       const found = item(value[i])
-      if (found !== null) return inItem(i, found)
+      if (found !== null) return { at: `[${i}]${found.at}`, why: found.why }
     }
     return null
   }
@@ -58,7 +46,8 @@ export function mapFit(key: Fit, entry: Fit): Fit {
     if (!isObject(value)) return misfit('an object', value)
     for (const name of Object.keys(value)) {
       const found = key(name) ?? entry(value[name])
-      if (found !== null) return inEntry(found)
+      // Keys of maps are data, and not named.
+      if (found !== null) return { at: `.…${found.at}`, why: found.why }
     }
     return null
   }
@@ -119,7 +108,7 @@ export function unknownField(name: string): Misfit {
 }
 
 /**
- * Makes an encoder that checks the value first, and throws TidemarkError `OUTPUT_INVALID`.
+ * Makes an encoder that first checks a value. It throws TidemarkError `OUTPUT_INVALID`.
  * @param schema its kind and name, such as "Avro schema shop.Payment"
  */
 export function checkedEncode(

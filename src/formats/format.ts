@@ -31,8 +31,7 @@ export interface RawRecords {
 export interface Preparing {
   readonly clock: Pick<Clock, 'elapsedMs'>
   /**
-   * Whether to give up records whose schema does not exist. In a replay false: the verdict on each
-   * record is known.
+   * Whether records are given up whose schema does not exist: not in a replay, which has verdicts.
    */
   readonly mayGiveUp: boolean
 }
@@ -75,13 +74,10 @@ export interface Format {
 
 /** Writes the values of one sink with a schema. */
 export interface OutputFormat {
-  /**
-   * Encodes a value, once {@link settle} has resolved.
-   * @throws TidemarkError `OUTPUT_INVALID`
-   */
+  /** Encodes a value, after {@link settle}. @throws TidemarkError `OUTPUT_INVALID` */
   encode(value: unknown): Buffer
   /**
-   * Finds the id of the schema. Must resolve before anything is consumed.
+   * Finds the id of the schema, before anything is consumed.
    * @throws TidemarkError `REGISTRY_UNAVAILABLE`, which passes, or one that refuses the start
    */
   settle(): Promise<void>

@@ -6,8 +6,7 @@ import { nameOf } from '../topology/schema.ts'
 // The key and the time of an event, as author functions return them.
 
 /**
- * The key of an event: text that is not empty and is well-formed Unicode, so that its UTF-8
- * identifies it.
+ * The key of an event: well-formed Unicode, so that its UTF-8 identifies it.
  * @throws TidemarkError `FUNCTION_THREW` · `KEY_INVALID`
  */
 export function eventKey<E>(of: (event: E) => string, event: E): string {
@@ -18,10 +17,7 @@ export function eventKey<E>(of: (event: E) => string, event: E): string {
   return key
 }
 
-/**
- * The event time: whole milliseconds between 1980 and 2100.
- * @throws TidemarkError `FUNCTION_THREW` · `TIME_INVALID` · `TIME_UNIT`: it is in another unit
- */
+/** @throws TidemarkError `FUNCTION_THREW` · `TIME_INVALID` · `TIME_UNIT`: it is in another unit */
 export function eventTimeMs<E>(of: (event: E) => number, event: E): number {
   const time: unknown = answer('eventTimeMs', of, event)
   if (typeof time !== 'number') {
@@ -41,10 +37,7 @@ export function eventTimeMs<E>(of: (event: E) => number, event: E): number {
   return time
 }
 
-/**
- * The record's own timestamp as event time.
- * @throws TidemarkError `TIME_INVALID`: it has none · `TIME_UNIT`: it is in another unit
- */
+/** @throws TidemarkError `TIME_INVALID`: it has none · `TIME_UNIT`: it is in another unit */
 export function recordTimeMs(timestampMs: number): number {
   if (timestampMs === NO_TIMESTAMP) {
     throw new TidemarkError('TIME_INVALID', 'the record has no timestamp')

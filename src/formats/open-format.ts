@@ -32,10 +32,7 @@ export interface FormatParts {
   readonly registry: SchemaRegistry | null
 }
 
-/**
- * Makes the format of a source, or of a table's topic.
- * @throws TidemarkError `CONFIG_INVALID`: it needs a schema registry and none is given
- */
+/** @throws TidemarkError `CONFIG_INVALID`: it needs a schema registry and none is given */
 export async function openFormat(
   source: FormatSource,
   { wanted, registry }: FormatParts,
@@ -54,7 +51,7 @@ export async function openFormat(
 }
 
 /** A format without columns: every event is made as an object. */
-export class MadeFormat implements Format {
+class MadeFormat implements Format {
   readonly reader = called
   readonly forms = []
   readonly whyMade: string
@@ -80,72 +77,42 @@ function notScanned(index: number): never {
   throw new TidemarkError('INVARIANT', `event ${index} was not made`)
 }
 
-/**
- * Makes the decoder of a source's records. Values with a schema in a registry are decoded as JSON,
- * because people write them so.
- */
-export function recordDecoder(source: Pick<FormatSource, 'schema' | 'format'>): RecordDecoder {
-  const { format } = source
+/** Decodes values with a schema in a registry as JSON, because people write them so. */
+export function recordDecoder({
+  schema,
+  format,
+}: Pick<FormatSource, 'schema' | 'format'>): RecordDecoder {
   switch (format.is) {
     case 'json':
     case 'registry':
-      return new JsonDecoder(source)
-    case 'text':
-      return new TextValueDecoder(source)
+      return new JsonDecoder({ schema })
     case 'cloudevents':
-      return new CloudEventDecoder(source)
+      return new CloudEventDecoder({ schema })
+    case 'text':
+      return { decode: (record) => checkedBy(schema, textIn(record)) }
     case 'decode':
-      return new CalledDecoder(source, format)
+      return { decode: (record, from) => checkedBy(schema, madeBy(format, record, from)) }
   }
 }
 
-/** Decodes values that are text in UTF-8. */
-export class TextValueDecoder implements RecordDecoder {
-  readonly #schema: FormatSource['schema']
-
-  constructor({ schema }: Pick<FormatSource, 'schema'>) {
-    this.#schema = schema
-  }
-
-  /**
-   * @throws TidemarkError the first of: `NULL_KEY` · `RECORD_TOO_LARGE` · `NOT_UTF8` ·
-   * `SCHEMA_INVALID` · `FUNCTION_THREW` (in the schema)
-   */
-  decode(record: RawRecord): unknown {
-    const value = valueOf(record, LIMITS.bytes)
-    if (!isUtf8(value)) throw notUtf8(value)
-    return checkedBy(this.#schema, value.toString('utf8'))
-  }
+/** @throws TidemarkError the first of: `NULL_KEY` · `RECORD_TOO_LARGE` · `NOT_UTF8` */
+function textIn(record: RawRecord): string {
+  const value = valueOf(record, LIMITS.bytes)
+  if (!isUtf8(value)) throw notUtf8(value)
+  return value.toString('utf8')
 }
 
-/** Decodes records by a function of the author's. */
-export class CalledDecoder implements RecordDecoder {
-  readonly #schema: FormatSource['schema']
-  readonly #decode: DecodeFormat['decode']
-
-  constructor({ schema }: Pick<FormatSource, 'schema'>, { decode }: DecodeFormat) {
-    this.#schema = schema
-    this.#decode = decode
+/** @throws TidemarkError the first of: `NULL_KEY` · `RECORD_TOO_LARGE` · `PAYLOAD_INVALID` */
+function madeBy({ decode }: DecodeFormat, record: RawRecord, from: SourcePartition): unknown {
+  valueOf(record, LIMITS.bytes)
+  let made: unknown
+  try {
+    made = decode(new GivenRecord(record, from) as RecordWithValue)
+  } catch (cause) {
+    throw new TidemarkError('PAYLOAD_INVALID', `decode threw ${nameOf(cause)}`, { cause })
   }
-
-  /**
-   * @throws TidemarkError the first of: `NULL_KEY` · `RECORD_TOO_LARGE` · `PAYLOAD_INVALID`: the
-   * function threw, or returned a promise · `SCHEMA_INVALID` · `FUNCTION_THREW` (in the schema)
-   */
-  decode(record: RawRecord, from: SourcePartition): unknown {
-    valueOf(record, LIMITS.bytes)
-    const made = this.#call(new GivenRecord(record, from) as RecordWithValue)
-    if (!isPromise(made)) return checkedBy(this.#schema, made)
-    throw new TidemarkError('PAYLOAD_INVALID', 'decode returned a promise', {
-      hint: 'it must decode at once: asynchronous functions are not supported',
-    })
-  }
-
-  #call(record: RecordWithValue): unknown {
-    try {
-      return this.#decode(record)
-    } catch (cause) {
-      throw new TidemarkError('PAYLOAD_INVALID', `decode threw ${nameOf(cause)}`, { cause })
-    }
-  }
+  if (!isPromise(made)) return made
+  throw new TidemarkError('PAYLOAD_INVALID', 'decode returned a promise', {
+    hint: 'it must decode at once: asynchronous functions are not supported',
+  })
 }

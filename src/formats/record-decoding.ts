@@ -50,11 +50,7 @@ export class GivenRecord implements SourceRecord {
   }
 }
 
-/**
- * The value of a record with a value and a key.
- * @throws TidemarkError the first of: `TOMBSTONE` · `NULL_KEY` · `RECORD_TOO_LARGE`: it has more
- * than `maxBytes`
- */
+/** @throws TidemarkError the first of: `TOMBSTONE` · `NULL_KEY` · `RECORD_TOO_LARGE` */
 export function valueOf(
   { key, value }: Pick<RawRecord, 'key' | 'value'>,
   maxBytes: number,
@@ -68,11 +64,11 @@ export function valueOf(
   return value
 }
 
-export function tombstone(): TidemarkError {
+function tombstone(): TidemarkError {
   return new TidemarkError('TOMBSTONE', 'the record has no value: a tombstone')
 }
 
-export function nullKey(): TidemarkError {
+function nullKey(): TidemarkError {
   return new TidemarkError('NULL_KEY', 'the record has no key')
 }
 
@@ -86,10 +82,7 @@ export interface OpenChunk extends RawChunk {
 }
 
 export interface EachDecoder {
-  /**
-   * Adds the event of a record to the chunk's; false: the record is skipped.
-   * @throws TidemarkError one that makes the record a dead letter
-   */
+  /** Adds the event of a record, or throws its dead letter; false: the record is skipped. */
   add(chunk: OpenChunk, index: number): boolean
 }
 

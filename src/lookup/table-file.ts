@@ -11,28 +11,24 @@ import { checkedBy, nameOf } from '../topology/schema.ts'
 import { keyOfRow, type MakeRow, type RowStore, rowFault, timeOfRow } from './rows.ts'
 import type { LoadedTable } from './table.ts'
 
-// Tables in files: one JSON object per line, in a `.gz` file or not; blank lines are skipped.
+// Tables in files: a JSON object per line, in a `.gz` file or not; blank lines are skipped.
 
-/** Maximum number of faults reported in full per table; the rest are counted. */
+/** Faults told in full; the rest are counted. */
 const MAX_FAULTS = 5
-/** Lines between two checks whether the table has room. */
+/** Lines between two checks of the room. */
 const UNCHECKED = 1_024
-/** Length of the hash in {@link FileContents.contents}, hex digits. */
+/** Hex digits of a hash. */
 const HASH_LENGTH = 16
 const MARK = Buffer.from('\ufeff')
 
-/** The contents of a table's file. */
 interface FileContents {
   readonly rows: RowStore
-  /** A hash of the file: `sha256:` and 16 hex digits. */
+  /** `sha256:` and 16 hex digits of the file. */
   readonly contents: string
-  /**
-   * `TABLE_INVALID`, each with its file and line, and `TABLE_LIMIT`; empty if the rows can be used.
-   */
+  /** `TABLE_INVALID`, with file and line, and `TABLE_LIMIT`; empty: the rows can be used. */
   readonly faults: readonly TidemarkError[]
 }
 
-/** Makes the rows of a table in a file. */
 export function rowMaker({ schema }: Pick<TableDefinition, 'schema'>): MakeRow {
   return (value) => {
     const row = checkedBy(schema, JSON.parse(value.toString('utf8')))
@@ -41,10 +37,7 @@ export function rowMaker({ schema }: Pick<TableDefinition, 'schema'>): MakeRow {
   }
 }
 
-/**
- * Reads the file of a table. The table's own rows stay as they are.
- * @returns `null`: it is what the table has
- */
+/** Reads the file of a table, and changes nothing in it. @returns `null`: it has not changed */
 export async function readTableFile(table: LoadedTable): Promise<FileContents | null> {
   const { from, name } = table.definition
   const file = from.file as URL
@@ -72,7 +65,6 @@ export async function readTableFile(table: LoadedTable): Promise<FileContents | 
   }
 }
 
-/** Reads lines into rows. */
 class FileReading {
   readonly #table: LoadedTable
   readonly #bytes: Buffer
@@ -137,10 +129,7 @@ class FileReading {
   }
 }
 
-/**
- * The lines that are not blank, with their numbers from 1, without the byte order mark that Windows
- * programs write at the start.
- */
+/** Lines that are not blank, with their numbers from 1, without a byte order mark. */
 function* linesOf(bytes: Buffer): Generator<[number, Buffer]> {
   let start = bytes.subarray(0, MARK.length).equals(MARK) ? MARK.length : 0
   for (let line = 1; start < bytes.length; line++) {
@@ -152,10 +141,7 @@ function* linesOf(bytes: Buffer): Generator<[number, Buffer]> {
   }
 }
 
-/**
- * Reads every table that is in a file.
- * @returns `TABLE_INVALID` and `TABLE_LIMIT`; empty if all tables can be used
- */
+/** Reads every table in a file. @returns `TABLE_INVALID` and `TABLE_LIMIT` */
 export async function readTables(
   tables: readonly LoadedTable[],
 ): Promise<readonly TidemarkError[]> {

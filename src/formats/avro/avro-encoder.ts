@@ -22,23 +22,20 @@ import {
 import type { PayloadEncoder } from '../registry/payload.ts'
 import { avroType, unitsPerMs } from './avro-type.ts'
 
-/**
- * Encodes values of an Avro schema.
- * @throws Error what is wrong with the schema
- */
+/** @throws Error what is wrong with the schema */
 export function avroEncoder(schema: WholeSchema): PayloadEncoder {
   const type = avroType(schema)
   const name = type.name ?? null
   const words = name === null ? 'Avro schema' : `Avro schema ${name}`
   return {
     type: name,
-    encode: checkedEncode(words, avroFit(type), (value) => type.toBuffer(value)),
+    encode: checkedEncode(words, fitOf(type, new TypeFits()), (value) => type.toBuffer(value)),
   }
 }
 
-// Checks whether a value can be written in Avro without losing anything. avsc then accepts it too.
+// Checks whether Avro can hold a value without loss. avsc then accepts it too.
 
-/** The longs that avsc writes and reads as they are: it doubles them, in a float64. */
+/** Longs that avsc writes and reads exactly: it doubles them, in a float64. */
 const LONGS = { from: -(2 ** 52), to: 2 ** 53 - 2 }
 
 const PRIMITIVES: Readonly<Record<string, Fit>> = {
@@ -50,11 +47,6 @@ const PRIMITIVES: Readonly<Record<string, Fit>> = {
   double: NUMBER,
   string: TEXT,
   bytes: BYTES,
-}
-
-/** Makes the check for values of a type. */
-export function avroFit(type: Type): Fit {
-  return fitOf(type, new TypeFits())
 }
 
 type Known = TypeFits<Type>
@@ -136,7 +128,7 @@ function anyOf({ types: all }: types.UnwrappedUnionType, known: Known): Fit {
   }
 }
 
-/** A union whose values say of which type they are. */
+/** A union whose values name their type. */
 function wrapped({ types: all }: types.WrappedUnionType, known: Known): Fit {
   const members = new Map(all.map((member) => [member.branchName ?? '', fitOf(member, known)]))
   const names = [...members.keys()].filter((name) => name !== 'null')

@@ -1,18 +1,15 @@
 import avro, { type Schema, type Type } from 'avsc'
 import type { WholeSchema } from '../../registry/schema-registry.ts'
 
-/**
- * Compiles an Avro schema, with the types that its references define.
- * @throws Error what is wrong with it
- */
+/** Compiles an Avro schema. @throws Error what is wrong with it */
 export function avroType({ text, references }: Omit<WholeSchema, 'type'>): Type {
-  // Types refer to each other by name in `registry`. Methods would look like fields to a schema.
+  // Types find each other by name in `registry`. Methods would look like fields.
   const options = { registry: {}, omitRecordMethods: true, typeHook: typeOf }
   for (const reference of references) avro.Type.forSchema(schemaOf(reference.text), options)
   return avro.Type.forSchema(schemaOf(text), options)
 }
 
-/** avsc reads a field of that name as the prototype of the record. */
+/** avsc takes such a field for the prototype of the record. */
 function typeOf(schema: Schema): Type | undefined {
   const { fields } = schema as { readonly fields?: unknown }
   const isProto = (field: { readonly name?: unknown } | null) => field?.name === '__proto__'
@@ -20,13 +17,13 @@ function typeOf(schema: Schema): Type | undefined {
   return timestampType(schema)
 }
 
-/** A primitive type may be registered as its bare name. */
+/** A primitive type may be registered by its bare name. */
 function schemaOf(text: string): Schema {
   return /^\s*["{[]/.test(text) ? (JSON.parse(text) as Schema) : text.trim()
 }
 
-// Timestamps in microseconds and nanoseconds become ms since the epoch, as those in milliseconds
-// are: nanoseconds are beyond what a number holds exactly. They are rounded down.
+// Timestamps in microseconds and nanoseconds become ms since the epoch, rounded down, because no
+// number holds nanoseconds exactly.
 // https://avro.apache.org/docs/1.12.0/specification/#timestamps
 
 const LOGICAL = /^(?:local-)?timestamp-(micros|nanos)$/
@@ -34,14 +31,13 @@ const LOGICAL = /^(?:local-)?timestamp-(micros|nanos)$/
 const MICROS = timestamp(1_000n)
 const NANOS = timestamp(1_000_000n)
 
-/** Units of a timestamp in a ms; `null`: the type is no such timestamp. */
+/** Units in a ms; `null`: the type is no such timestamp. */
 export function unitsPerMs(type: Type): number | null {
   if (type === MICROS) return 1_000
   return type === NANOS ? 1_000_000 : null
 }
 
-/** The type of a schema that is such a timestamp. */
-export function timestampType(schema: Schema): Type | undefined {
+function timestampType(schema: Schema): Type | undefined {
   if (typeof schema !== 'object' || Array.isArray(schema)) return undefined
   const { type, logicalType } = schema as { type?: unknown; logicalType?: unknown }
   const [, unit] = LOGICAL.exec(type === 'long' ? String(logicalType) : '') ?? []

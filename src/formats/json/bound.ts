@@ -62,9 +62,7 @@ export interface Bound {
 export const UNNAMED: BoundScalar = { kind: 'scalar', rule: ANY_SCALAR, column: -1, words: null }
 
 /**
- * Binds a schema to columns.
- * @param wanted fields of events, each once; a field that cannot be scanned, or has several types,
- * gets no column
+ * @param wanted fields, each once; one that cannot be scanned, or has several types, gets no column
  */
 export function boundOf(plain: PlainObject | PlainUnion, wanted: readonly FieldPath[]): Bound {
   const tried = new Binder(wanted)
@@ -201,8 +199,5 @@ export interface RecordPlace {
   readonly to: number
 }
 
-/**
- * Scans a value into a row; false: the value is not accepted, and the row is undefined. Offsets in
- * the columns count from the start of the memory.
- */
+/** Scans a value into a row, with offsets in the memory; false: the row is undefined. */
 export type RowScan = (at: RecordPlace, columns: ScannedColumns, row: number) => boolean

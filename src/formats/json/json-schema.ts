@@ -27,10 +27,7 @@ const require = createRequire(import.meta.url)
 /** JSON Schema checks no `format`, and ignores unknown keywords. */
 const OPTIONS: Options = { strict: false, validateFormats: false, logger: false }
 
-/**
- * Encodes values of a JSON Schema.
- * @throws Error what is wrong with the schema
- */
+/** @throws Error what is wrong with the schema */
 export function jsonSchemaEncoder({ text, references }: WholeSchema): PayloadEncoder {
   const schema = objectIn(text)
   const validate = compiled(schema, references)
@@ -88,10 +85,7 @@ function keyOf(part: string): string | number {
   return /^\d+$/.test(key) ? Number(key) : key
 }
 
-/**
- * Decodes values of a JSON Schema, without validating them: the schema of the topology does that.
- * @param target `null`: every value is decoded
- */
+/** Decodes values without validating them: the schema of the topology does that. */
 export function jsonSchemaDecoder(
   { text }: RegisteredSchema,
   target: ScanTarget | null,

@@ -17,10 +17,7 @@ export type KnownValue =
   | { readonly is: 'constant'; readonly value: string }
   | KnownObject
 
-/**
- * An object that is always present. One that may be missing is not known, because picking from it
- * throws.
- */
+/** An object that is always present, because picking from a missing one throws. */
 export interface KnownObject {
   readonly is: 'object'
   /** In JavaScript's order of iteration. */

@@ -1,6 +1,6 @@
 import { generated } from '../../kernel/generated.ts'
 import { ABSENT, NULL, PRESENT } from '../../plan/columns.ts'
-import type { BoundScalar, RowScan } from './bound.ts'
+import type { BoundScalar, RecordPlace, RowScan } from './bound.ts'
 import type { NumberRule } from './plain.ts'
 import {
   codePoints,
@@ -29,15 +29,10 @@ export interface RecordLayout {
   readonly scalars: readonly BoundScalar[]
 }
 
-export interface ByteRange {
-  readonly from: number
-  readonly to: number
-}
-
 /** @returns `null`: the layout is too large for a compiled function to pay off */
 export function recordLayoutOf(
   bytes: Uint8Array,
-  { from, to }: ByteRange,
+  { from, to }: Pick<RecordPlace, 'from' | 'to'>,
   trace: Trace,
 ): RecordLayout | null {
   const { scalars, starts, ends } = trace
@@ -53,7 +48,7 @@ export function recordLayoutOf(
   return scalars.length > MAX_SCALARS || size > MAX_LITERAL_BYTES ? null : { literals, scalars }
 }
 
-export function isBareText({ rule: { text, number, booleans, isNullable } }: BoundScalar): boolean {
+function isBareText({ rule: { text, number, booleans, isNullable } }: BoundScalar): boolean {
   return text !== null && number === null && booleans.length === 0 && !isNullable
 }
 

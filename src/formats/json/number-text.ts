@@ -6,10 +6,7 @@ const POWERS_OF_TEN = Array.from({ length: 23 }, (_, k) => 10 ** k)
 const BILLION = 1e9
 /** JavaScript writes smaller numbers with an exponent. */
 const SMALLEST = 1e-6
-/**
- * Nine digits identify every float32; two decimals of up to fifteen digits are never the same
- * float64.
- */
+/** Nine digits identify a float32; two decimals of up to 15 digits are never one float64. */
 const FLOAT32_DIGITS = 9
 const FLOAT64_DIGITS = 15
 
@@ -72,10 +69,7 @@ function writeWhole(bytes: Uint8Array, at: number, whole: number): number {
   return end
 }
 
-/**
- * Writes the digits of a whole number below 2^53, none for 0, before `end`.
- * @returns the index of the first one
- */
+/** Writes the digits before `end`, none for 0. @returns the index of the first one */
 function writeDigits(bytes: Uint8Array, end: number, whole: number): number {
   if (whole < BILLION) return writeNine(bytes, end, whole)
   // The quotient is never rounded up to the next integer: a billionth is more than half the
@@ -116,10 +110,7 @@ const MOST_DIGITS = 15
 /** JavaScript writes an exponent after more zeros behind the point. */
 const MOST_ZEROS = 5
 
-/**
- * Whether a JSON number is as JavaScript would write it, so that its bytes can be copied. False for
- * all of more than 15 digits, and for `12.50`, `1e3` and `-0`.
- */
+/** Whether JavaScript would write a number so. False for all of more than 15 digits. */
 export function isCanonicalNumber(bytes: Uint8Array, from: number, to: number): boolean {
   const first = bytes[from] === MINUS ? from + 1 : from
   let point = to

@@ -27,8 +27,7 @@ export type Compiled =
 
 /**
  * Compiles an encoder of what an author function makes of `argument`, with the bytes of
- * `JSON.stringify`. There is none if a value or an object is not wholly known, or if the result may
- * be `undefined`.
+ * `JSON.stringify`. Every value must be wholly known, and the result never `undefined`.
  */
 export function compileEncoder(expression: Expression, argument: KnownObject): Compiled {
   const compiler = new Compiler(argument)
@@ -54,11 +53,8 @@ function oneAfterTheOther(segments: readonly Segment[]): Segment {
   const make = generated(names, `return function append(i, rows, into) {\n${calls}\n}`) as
     | ((...all: readonly Segment[]) => Segment)
     | null
-  return make?.(...segments) ?? inLoop(segments)
-}
-
-/** Used where no code can be generated. */
-function inLoop(segments: readonly Segment[]): Segment {
+  if (make !== null) return make(...segments)
+  // No code can be generated here.
   return (i, rows, into) => {
     for (const segment of segments) segment(i, rows, into)
   }

@@ -6,7 +6,7 @@ export function encodeOutput(output: unknown): Buffer {
 }
 
 /**
- * An output as `JSON.stringify` writes it: NaN and the infinities become `null`.
+ * Writes JSON as `JSON.stringify` does.
  * @throws TidemarkError `OUTPUT_INVALID`: it has no JSON form
  */
 export function outputText(output: unknown): string {

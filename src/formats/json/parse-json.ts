@@ -1,6 +1,15 @@
 import { isUtf8 } from 'node:buffer'
 import { parse } from 'secure-json-parse'
 import { TidemarkError } from '../../kernel/errors.ts'
+import {
+  BACKSLASH,
+  CLOSE_BRACE,
+  CLOSE_BRACKET,
+  COLON,
+  OPEN_BRACE,
+  OPEN_BRACKET,
+  QUOTE,
+} from './tokens.ts'
 
 // Parses JSON within limits, and says where a value stops being JSON.
 
@@ -14,14 +23,6 @@ export interface JsonLimits {
 
 /** 1 MiB, 32 levels, 256 fields. */
 export const LIMITS: JsonLimits = { bytes: 1024 * 1024, depth: 32, fields: 256 }
-
-const QUOTE = 0x22
-const COLON = 0x3a
-const BACKSLASH = 0x5c
-const OPEN_BRACKET = 0x5b
-const CLOSE_BRACKET = 0x5d
-const OPEN_BRACE = 0x7b
-const CLOSE_BRACE = 0x7d
 
 /** The code of the limit that a text exceeds; `null`: none. The text need not be valid JSON. */
 export function passedLimit(
@@ -89,9 +90,7 @@ function parsed(value: Buffer): unknown {
 // A separate scan describes the fault, because parsers phrase and count differently from version to
 // version, and quote the text. It never includes a byte of the payload.
 
-/**
- * `at byte 10 (line 1, column 11): …`; `null`: it is JSON. Recurses as deep as the JSON is nested.
- */
+/** `at byte 10 (line 1, column 11): …`; `null`: it is JSON. Recurses as deep as it is nested. */
 export function jsonFault(value: Buffer): string | null {
   // One character per byte, so that indices in it are byte offsets.
   const bytes = value.toString('latin1')
@@ -103,7 +102,7 @@ export function jsonFault(value: Buffer): string | null {
 }
 
 /** The other format that a value looks like; `null`: none. */
-export function foreignFormat(value: Buffer): string | null {
+function foreignFormat(value: Buffer): string | null {
   if (value[0] === 0x1f && value[1] === 0x8b) {
     return 'it starts like gzip, but only whole batches may be compressed'
   }

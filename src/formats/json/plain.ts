@@ -1,10 +1,7 @@
 // A plain schema only accepts or refuses: it returns the values that it was given, without the
 // fields that it does not name.
 
-/**
- * Texts whose length is within bounds in code points and in UTF-16 code units, because libraries
- * count either.
- */
+/** Texts whose length is within bounds in code points and in UTF-16: libraries count either. */
 export interface TextRule {
   readonly minLength: number
   readonly maxLength: number

@@ -15,7 +15,7 @@ const MISSES_BEFORE_NEXT = 1_024
 /**
  * Fills columns from JSON, without creating a value. The parser and the schema also accept every
  * record that it accepts, with the same fields. They decide on all others, such as those with
- * escapes in texts, duplicate fields, or fields that the schema may change or refine.
+ * escapes in texts or duplicate fields.
  */
 export class Scanner {
   readonly forms: readonly ColumnForm[]
@@ -30,7 +30,6 @@ export class Scanner {
     this.#layouts = new Layouts(bound.columns.length, this.#walker)
   }
 
-  /** Scans a record into a row; see {@link RowScan}. */
   scan(place: RecordPlace, columns: ScannedColumns, row: number): boolean {
     if (place.to - place.from > this.#limits.bytes) return false
     if (this.#layouts.scan(place, columns, row)) return true
@@ -96,10 +95,7 @@ class Layouts {
   }
 }
 
-/**
- * @param wanted fields of events, each once; a field that cannot be scanned gets no column
- * @returns `why`: nothing of the schema can be scanned
- */
+/** @param wanted fields of events, each once @returns `why`: the schema cannot be scanned */
 export function compileScanner(
   schema: StandardSchemaV1,
   { wanted, limits }: { readonly wanted: readonly FieldPath[]; readonly limits: JsonLimits },

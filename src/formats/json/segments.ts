@@ -21,11 +21,11 @@ export interface ScoredRows {
 }
 
 /** The index of a cell in the arrays of the columns. */
-export function cellOf(column: number, i: number, { events, indices }: ScoredRows): number {
+function cellOf(column: number, i: number, { events, indices }: ScoredRows): number {
   return column * events.columns.capacity + (indices[i] as number)
 }
 
-export function memoryOf(i: number, { events, indices }: ScoredRows): Memory {
+function memoryOf(i: number, { events, indices }: ScoredRows): Memory {
   return events.memoryOf(indices[i] as number) as Memory
 }
 
@@ -168,7 +168,7 @@ function appendNumber(into: ByteRoom, x: number): void {
 }
 
 type Literal = string | number | boolean | null
-export type RowTest = (i: number, rows: ScoredRows) => boolean
+type RowTest = (i: number, rows: ScoredRows) => boolean
 
 /** Tests whether a value is `=== to`. */
 export function equalityTest(value: Exclude<KnownValue, { is: 'object' }>, to: Literal): RowTest {

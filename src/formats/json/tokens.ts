@@ -9,7 +9,7 @@ const ZERO = 0x30
 export const COLON = 0x3a
 export const OPEN_BRACKET = 0x5b
 export const CLOSE_BRACKET = 0x5d
-const BACKSLASH = 0x5c
+export const BACKSLASH = 0x5c
 export const OPEN_BRACE = 0x7b
 export const CLOSE_BRACE = 0x7d
 export const BLANK = 0x20
@@ -19,10 +19,7 @@ export const NULL_WORD = utf8('null')
 export const TRUE_WORD = utf8('true')
 export const FALSE_WORD = utf8('false')
 
-/**
- * Encodes a text, not as a Buffer: loops over bytes are fast only while all byte arrays are of one
- * class.
- */
+/** Not a Buffer: loops over bytes are fast only while all byte arrays are of one class. */
 export function utf8(text: string): Uint8Array {
   return new Uint8Array(Buffer.from(text))
 }

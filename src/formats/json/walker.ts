@@ -44,7 +44,7 @@ const LETTER_T = 0x74
 
 /**
  * Reads a record field by field, in any order, and fills its row. Each step returns whether it
- * found its token; after a false one the position is undefined.
+ * found its token; if not, the position is undefined.
  */
 export class Walker {
   readonly #bound: Bound
@@ -307,10 +307,10 @@ export interface Trace {
 }
 
 /** In place of a count: the record also has arrays, or objects outside of the schema. */
-export const MORE = -1
+const MORE = -1
 
 /** Notes the scalars of a record, without allocating. */
-export class Tracer {
+class Tracer {
   /** Scalars noted, or {@link MORE}; the walker resets it when it backtracks. */
   count = 0
   readonly #scalars: BoundScalar[]

@@ -10,25 +10,22 @@ import {
   tooManyValues,
   unusableSchema,
 } from '../registry/payload.ts'
-import { messagesIn, type ProtoFile, readMessageIndexes, readProtoFile } from './proto-files.ts'
+import { messageName, messagesIn, readMessageIndexes, readProtoFile } from './proto-files.ts'
 
-/** How a message becomes an object. */
 const CONVERSION = { defaults: true, arrays: true, objects: true, enums: String } as const
 
 /**
- * Decodes values of a Protobuf schema, each of the message type that its indexes lead to.
- * @throws TidemarkError `SCHEMA_UNUSABLE`: it is not a schema, or imports what it has no reference
- * to
+ * @throws TidemarkError `SCHEMA_UNUSABLE`: it is no schema, or imports a file without a reference
  */
 export function protobufDecoder(schema: RegisteredSchema): PayloadDecoder {
   const { id } = schema
-  const file = fileOf(schema)
+  const messages = messagesOf(schema)
   const known = new Map<string, Checked | null>()
   const typeAt = (indexes: readonly number[]): Checked | null => {
     const path = indexes.join()
     const found = known.get(path)
     if (found !== undefined) return found
-    const type = messageAt(file, indexes)
+    const type = messageAt(messages, indexes)
     const checked = type === null ? null : { type, check: protobufCheck(type) }
     known.set(path, checked)
     return checked
@@ -42,7 +39,7 @@ export function protobufDecoder(schema: RegisteredSchema): PayloadDecoder {
         throw invalidPayload(`the value names no message of Protobuf schema ${id}`)
       }
       const { type, check } = found
-      const name = type.fullName.replace(/^\./, '')
+      const name = messageName(type)
       const bytes = payload.subarray(at.start)
       const why = check(bytes)
       if (why !== null) {
@@ -65,7 +62,7 @@ interface Checked {
 }
 
 /** @throws TidemarkError `SCHEMA_UNUSABLE` */
-function fileOf({ id, text, references }: RegisteredSchema): ProtoFile {
+function messagesOf({ id, text, references }: RegisteredSchema): readonly Type[] {
   try {
     return readProtoFile(text, references)
   } catch (thrown) {
@@ -74,7 +71,7 @@ function fileOf({ id, text, references }: RegisteredSchema): ProtoFile {
 }
 
 function messageAt(
-  { messages }: ProtoFile,
+  messages: readonly Type[],
   [first = 0, ...nested]: readonly number[],
 ): Type | null {
   let type: Type | null = messages[first] ?? null
@@ -83,8 +80,7 @@ function messageAt(
 }
 
 /**
- * The object without 64-bit numbers of the library's own kind, and without messages that are
- * missing.
+ * Replaces 64-bit numbers of the library's own kind, and drops missing messages.
  * @throws TidemarkError `PAYLOAD_INVALID`: a number is beyond ±(2^53 − 1)
  */
 function plain(value: unknown): unknown {
@@ -96,7 +92,6 @@ function plain(value: unknown): unknown {
   return fields
 }
 
-/** The library's kind of 64-bit number. */
 interface LongNumber {
   toNumber(): number
 }
@@ -108,7 +103,7 @@ function numberOf(long: LongNumber): number {
 }
 
 // Checks a Protobuf message before protobufjs decodes it. Two bytes make a message with all of its
-// fields, so that a schema can make gigabytes of one record; a text that is not UTF-8 would become
+// fields, so a schema can make gigabytes of one record; a text that is not UTF-8 would become
 // another text, and the key __proto__ of a map the prototype of the object.
 // https://protobuf.dev/programming-guides/encoding/
 
@@ -116,9 +111,8 @@ const WIRE = { varint: 0, fixed64: 1, bytes: 2, group: 3, endOfGroup: 4, fixed32
 const CUT_OFF = 'it is cut off'
 const PROTO = Buffer.from('__proto__')
 
-/** The fields of a type of message. */
 interface Known {
-  /** Values that the message makes even if no field is there: itself, and each field. */
+  /** Values of a message without fields: itself, and each default. */
   readonly values: number
   readonly fields: ReadonlyMap<number, KnownField>
 }
@@ -127,17 +121,16 @@ interface KnownField {
   readonly isRepeated: boolean
   readonly isText: boolean
   readonly isKey: boolean
-  /** Bytes of an item if the field may be packed; 0: a varint; `null`: it cannot be. */
+  /** Bytes of a packed item; 0: a varint; `null`: the field is never packed. */
   readonly packedBytes: number | null
-  /** The type of a field that is a message; made when it is first met, because it may contain itself. */
+  /** Made when it is first met, because a type may contain itself. */
   readonly message: (() => Known) | null
 }
 
-/** Why a message cannot be decoded, without any of its content. */
 class Refusal extends Error {}
 
 /** Makes a function that says why a message cannot be decoded; `null`: it can. */
-export function protobufCheck(type: Type): (payload: Uint8Array) => string | null {
+function protobufCheck(type: Type): (payload: Uint8Array) => string | null {
   const known = knownOf(type, new Map())
   return (payload) => {
     try {
@@ -160,7 +153,7 @@ class Walk {
     this.#bytes = bytes
   }
 
-  /** @param group number of the group whose end also ends it */
+  /** @param group number of the group whose end also ends the message */
   message({ values, fields }: Known, end: number, group: number | null = null): void {
     if (--this.#levelsLeft < 0) throw new Refusal(`it is nested deeper than ${LIMITS.depth} levels`)
     this.#count(values)

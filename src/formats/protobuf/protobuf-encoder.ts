@@ -20,10 +20,9 @@ import {
   wholeNumbers,
 } from '../fit.ts'
 import type { PayloadEncoder } from '../registry/payload.ts'
-import { messageIndexBytes, messagesIn, type ProtoFile, readProtoFile } from './proto-files.ts'
+import { messageIndexBytes, messageName, messagesIn, readProtoFile } from './proto-files.ts'
 
 /**
- * Encodes values of one message of a Protobuf schema.
  * @param message its name; `null`: the schema has one message only
  * @throws Error what is wrong with the schema, or that it has no such message
  */
@@ -32,23 +31,22 @@ export function protobufEncoder(
   message: string | null,
 ): PayloadEncoder {
   const { type, indexes } = chosen(placedMessages(readProtoFile(text, references)), message)
-  const name = nameOf(type)
+  const name = messageName(type)
   const before = messageIndexBytes(indexes)
   const encode = (value: unknown) =>
     Buffer.concat([before, type.encode(type.fromObject(value as object)).finish()])
   return {
     type: name,
-    encode: checkedEncode(`Protobuf message ${name}`, protobufFit(type), encode),
+    encode: checkedEncode(`Protobuf message ${name}`, messageFit(type, new TypeFits()), encode),
   }
 }
 
-/** A message, and where it is in its file. */
 interface PlacedMessage {
   readonly type: Type
   readonly indexes: readonly number[]
 }
 
-function placedMessages({ messages }: ProtoFile): PlacedMessage[] {
+function placedMessages(messages: readonly Type[]): PlacedMessage[] {
   const nested = (placed: PlacedMessage): PlacedMessage[] => [
     placed,
     ...messagesIn(placed.type).flatMap((type, i) =>
@@ -58,11 +56,11 @@ function placedMessages({ messages }: ProtoFile): PlacedMessage[] {
   return messages.flatMap((type, i) => nested({ type, indexes: [i] }))
 }
 
-/** @throws Error it is not one message, with the names of all */
+/** @throws Error with the names of all messages: it is not one of them */
 function chosen(all: readonly PlacedMessage[], message: string | null): PlacedMessage {
   const [first, second] = message === null ? outermost(all) : namedBy(all, message)
   if (first !== undefined && second === undefined) return first
-  const names = all.map(({ type }) => nameOf(type)).join(', ') || 'no message'
+  const names = all.map(({ type }) => messageName(type)).join(', ') || 'no message'
   if (message === null) throw new Error(`name the message that is written: it has ${names}`)
   const what = first === undefined ? 'no message' : 'more than one message'
   throw new Error(`${what} is named "${message}": it has ${names}`)
@@ -72,18 +70,14 @@ function outermost(all: readonly PlacedMessage[]): readonly PlacedMessage[] {
   return all.filter(({ indexes }) => indexes.length === 1)
 }
 
-/** The message with this full name, or else those whose names end in it. */
+/** The message with this full name; if there is none, those whose names end in it. */
 function namedBy(all: readonly PlacedMessage[], name: string): readonly PlacedMessage[] {
-  const exact = all.filter(({ type }) => nameOf(type) === name)
-  return exact.length > 0 ? exact : all.filter(({ type }) => nameOf(type).endsWith(`.${name}`))
+  const exact = all.filter(({ type }) => messageName(type) === name)
+  return exact.length > 0 ? exact : all.filter(({ type }) => messageName(type).endsWith(`.${name}`))
 }
 
-function nameOf(type: Type): string {
-  return type.fullName.replace(/^\./, '')
-}
-
-// Checks whether a value can be written in Protobuf without losing anything. protobufjs converts
-// what it is given: the text "x" would be the number 0.
+// Checks whether Protobuf can hold a value without loss. protobufjs converts values: the text "x"
+// would be the number 0.
 
 const INT32 = wholeNumbers(-(2 ** 31), 2 ** 31 - 1)
 const UINT32 = wholeNumbers(0, 2 ** 32 - 1)
@@ -108,18 +102,13 @@ const SCALARS: Readonly<Record<string, Fit>> = {
   bytes: BYTES,
 }
 
-/** Makes the check for messages of a type, all of whose types are resolved. */
-export function protobufFit(type: Type): Fit {
-  return messageFit(type, new TypeFits())
-}
-
 type Known = TypeFits<Type>
 
 function messageFit(type: Type, known: Known): Fit {
   return known.of(type, () => newMessageFit(type, known))
 }
 
-/** Of a message. Missing and null are the same, as in Protobuf's JSON: the field has no value. */
+/** A missing field and null are the same, as in the JSON of Protobuf. */
 function newMessageFit(type: Type, known: Known): Fit {
   const fields = new Map(type.fieldsArray.map((field) => [field.name, fieldFit(field, known)]))
   const required = type.fieldsArray.filter((field) => field.required).map(({ name }) => name)
@@ -147,7 +136,7 @@ function missingOf(value: Readonly<Record<string, unknown>>, required: readonly 
   return missing === undefined ? null : inField(missing, { at: '', why: 'is required' })
 }
 
-/** Of the fields of a `oneof` only one can have a value. */
+/** Only one field of a `oneof` can have a value. */
 function secondOf(
   value: Readonly<Record<string, unknown>>,
   either: readonly (readonly string[])[],
@@ -172,7 +161,7 @@ function valueFit({ type, resolvedType }: Field, known: Known): Fit {
   return resolvedType === null ? (SCALARS[type] as Fit) : messageFit(resolvedType, known)
 }
 
-/** Of the keys of a map, which are names in an object. */
+/** Keys of maps are names in an object. */
 function keyFit(type: string): Fit {
   if (type === 'string') return TEXT
   if (type === 'bool') return enumFit(['true', 'false'])

@@ -34,7 +34,7 @@ import {
 } from './payload.ts'
 import { KnownSchemas } from './schemas.ts'
 
-/** The format of values whose schemas are in a schema registry. */
+/** Values in Confluent's wire format, whose schemas are in a schema registry. */
 export class ConfluentFormat implements Format, EachDecoder {
   readonly forms: readonly ColumnForm[]
   readonly reader: Reader
@@ -46,7 +46,6 @@ export class ConfluentFormat implements Format, EachDecoder {
   readonly #value: ValuePlace = valuePlace()
   readonly #place = { memory: this.#value.memory, from: 0, to: 0 }
 
-  /** @param o `wanted`: the fields that the topology needs */
   constructor(
     source: FormatSource,
     format: RegistryFormat,
@@ -88,7 +87,7 @@ export class ConfluentFormat implements Format, EachDecoder {
     return true
   }
 
-  /** Scans a record into the columns; false: it could not be scanned. */
+  /** Scans a record into the columns; false: it must be decoded. */
   #isScanned({ records, events: { columns, count } }: OpenChunk, index: number): boolean {
     const id = this.#locate(records, index)
     const { memory, valueStart, valueEnd, hasKey } = this.#value
@@ -102,7 +101,7 @@ export class ConfluentFormat implements Format, EachDecoder {
     return known.scan(place, columns, count)
   }
 
-  /** Locates a record's value, and returns its schema id; `null`: it has none. */
+  /** Locates a value, and returns its schema id; `null`: it has none. */
   #locate(records: RawRecords, index: number): number | null {
     const place = this.#value
     records.locate(index, place)
@@ -132,7 +131,6 @@ export class ConfluentFormat implements Format, EachDecoder {
   }
 }
 
-/** What the values of a source are scanned into, or why they are not. */
 function targetOf(
   { schema }: FormatSource,
   wanted: readonly FieldPath[],

@@ -11,9 +11,8 @@ import type { OutputFormat } from '../format.ts'
 import { refusePromise, shownJson, valueShown } from '../json/output.ts'
 import { type PayloadDecoder, type PayloadEncoder, prefixOf } from './payload.ts'
 
-/** What the format of a sink is made from. */
 export interface OutputParts {
-  /** Where the sinks' schemas are; `json`: nowhere, values are shown as JSON; `null`: not given. */
+  /** The registry of the schemas; `json`: values are shown as JSON; `null`: not given. */
   readonly subjects: SchemaSubjects | 'json' | null
   /** The topology and the sink, for messages. */
   readonly where: string
@@ -28,7 +27,7 @@ const TYPES: Readonly<Record<RegisteredFormat['is'], SchemaType>> = {
 /**
  * Makes the format of a sink; `null`: it writes JSON.
  * @throws TidemarkError `TOPOLOGY_INVALID`: its schema is invalid, or lacks the message or a name ·
- * `CONFIG_INVALID`: it needs a schema registry and none is given
+ * `CONFIG_INVALID`: no registry is given
  */
 export async function openOutput(
   { format, topic }: SinkStep,
@@ -57,7 +56,7 @@ export async function openOutput(
   return new RegisteredOutput({ schema, subject, register, where }, encoder, subjects)
 }
 
-/** What types would have found: a topology may be run without having been compiled. */
+/** The mistake that types would have found: topologies may run without being compiled. */
 function mistakeIn(format: RegisteredFormat): string | null {
   const { is, schema, subject, register }: Partial<Record<keyof RegisteredFormat, unknown>> = format
   if (typeof is !== 'string' || !Object.hasOwn(TYPES, is) || typeof schema !== 'string') {
@@ -76,22 +75,21 @@ async function shownOutput(schema: WholeSchema, encoder: PayloadEncoder): Promis
   return new ShownOutput(encoder, openDecoder({ ...schema, id: 0 }, null))
 }
 
-/** The schema of a sink, and where it is in the registry. */
 export interface OutputSchema {
   readonly schema: NewSchema
   readonly subject: string
-  /** Whether it may be added to its subject. */
+  /** Whether the schema may be added to its subject. */
   readonly register: boolean
   /** The topology and the sink, for messages. */
   readonly where: string
 }
 
-/** Values of one schema in a schema registry, in Confluent's wire format. */
+/** Writes values of a schema in a registry, in Confluent's wire format. */
 export class RegisteredOutput implements OutputFormat {
   readonly #o: OutputSchema
   readonly #encoder: PayloadEncoder
   readonly #subjects: SchemaSubjects
-  /** `null`: the schema's id is not known yet. */
+  /** `null`: the id is not known yet. */
   #prefix: Buffer | null = null
 
   constructor(options: OutputSchema, encoder: PayloadEncoder, subjects: SchemaSubjects) {
@@ -100,7 +98,6 @@ export class RegisteredOutput implements OutputFormat {
     this.#subjects = subjects
   }
 
-  /** The schema's subject. */
   get subject(): string {
     return this.#o.subject
   }
@@ -123,9 +120,8 @@ export class RegisteredOutput implements OutputFormat {
   }
 
   /**
-   * Does what {@link settle} does without changing anything.
-   * @returns the schema's id; `null`: it is not in its subject, and will be registered
-   * @throws TidemarkError as `settle`
+   * Checks what {@link settle} would do, and throws as it does.
+   * @returns the id; `null`: the schema will be registered
    */
   check(): Promise<number | null> {
     const { schema, subject } = this.#o
@@ -147,7 +143,7 @@ export class RegisteredOutput implements OutputFormat {
     throw new TidemarkError('SCHEMA_NOT_REGISTERED', what, { where, hint })
   }
 
-  /** Tells of a rejected schema where it is from. */
+  /** Adds the sink to the error of a rejected schema. */
   async #orWhere<T>(ask: () => Promise<T>): Promise<T> {
     try {
       return await ask()
@@ -161,8 +157,8 @@ export class RegisteredOutput implements OutputFormat {
   }
 }
 
-/** Shows, as JSON, what a consumer reads of values that have a schema; needs no registry. */
-export class ShownOutput implements OutputFormat {
+/** Writes what a consumer decodes as JSON; needs no registry. */
+class ShownOutput implements OutputFormat {
   readonly #encoder: PayloadEncoder
   readonly #decoder: PayloadDecoder
 
@@ -181,15 +177,11 @@ export class ShownOutput implements OutputFormat {
 }
 
 /**
- * Makes the encoder of a schema.
- * @param message name of the Protobuf message; `null`: the only one, or it is no Protobuf
+ * @param message name of the Protobuf message; `null`: the only one
  * @throws Error what is wrong with the schema
  */
-export async function openEncoder(
-  schema: WholeSchema,
-  message: string | null,
-): Promise<PayloadEncoder> {
-  // Loaded on demand: the encoders' libraries are large, and most topologies write JSON.
+async function openEncoder(schema: WholeSchema, message: string | null): Promise<PayloadEncoder> {
+  // Loaded on demand: the libraries are large, and most topologies write JSON.
   switch (schema.type) {
     case 'avro':
       return (await import('../avro/avro-encoder.ts')).avroEncoder(schema)
@@ -200,18 +192,16 @@ export async function openEncoder(
   }
 }
 
-/** Which schema values are written with. */
 export interface LatestSchema {
   readonly subject: string
-  /** Name of the Protobuf message; `null`: the schema has one only, or is no Protobuf. */
+  /** Name of the Protobuf message; `null`: the only one, or it is no Protobuf. */
   readonly message: string | null
 }
 
-/** Encodes a value that is written as JSON. @throws TidemarkError `OUTPUT_INVALID` */
+/** Encodes a value written as JSON. @throws TidemarkError `OUTPUT_INVALID` */
 export type EncodeJson = (json: Buffer) => Buffer
 
 /**
- * Makes an encoder with the latest schema of a subject, in Confluent's wire format.
  * @throws TidemarkError `REGISTRY_UNAVAILABLE` · `SCHEMA_NOT_REGISTERED`: there is no such subject
  * · `CONFIG_INVALID`: its schema cannot be used
  */
@@ -237,7 +227,7 @@ function valueIn(json: Buffer): unknown {
   try {
     return valueShown(json.toString('utf8'))
   } catch {
-    // Not passed on: V8's message quotes the text.
+    // The message of V8 quotes the text, so it is not passed on.
     throw new TidemarkError('OUTPUT_INVALID', 'the value is not JSON')
   }
 }

@@ -7,11 +7,7 @@ import { jsonSchemaDecoder } from '../json/json-schema.ts'
 import { protobufDecoder } from '../protobuf/protobuf-decoder.ts'
 import type { PayloadDecoder, ScanTarget } from './payload.ts'
 
-/**
- * Makes the decoder of a schema.
- * @param target `null`: every value is decoded, without columns
- * @throws TidemarkError `SCHEMA_UNUSABLE`
- */
+/** @throws TidemarkError `SCHEMA_UNUSABLE` */
 export function openDecoder(schema: RegisteredSchema, target: ScanTarget | null): PayloadDecoder {
   switch (schema.type) {
     case 'avro':
@@ -23,21 +19,21 @@ export function openDecoder(schema: RegisteredSchema, target: ScanTarget | null)
   }
 }
 
-/** What is known of a schema: how to decode its values, or why they cannot be decoded. */
-export type KnownSchema = PayloadDecoder | { readonly error: TidemarkError }
+/** A decoder, or the reason why there is none. */
+type KnownSchema = PayloadDecoder | { readonly error: TidemarkError }
 
-/** Most schemas in memory. The records of all partitions that are decoded at once need no more. */
+/** Most schemas in memory: the records that are decoded at once need no more. */
 const MOST_SCHEMAS = 10_000
-/** Most requests to the registry at once: a chunk of garbage may name 2,048 ids. */
+/** Most requests at once: a chunk of garbage may name 2,048 ids. */
 const MOST_AT_ONCE = 20
 
-/** The schemas that records refer to, by id. A schema never changes, so it is fetched once. */
+/** The schemas of records, by id. A schema never changes, so it is fetched once. */
 export class KnownSchemas {
   readonly #registry: SchemaRegistry
   readonly #target: ScanTarget | null
   readonly #known = new LRUCache<number, KnownSchema>({ max: MOST_SCHEMAS })
   readonly #missing = new MissingSchemas(MOST_SCHEMAS)
-  /** By id; of several partitions that need a schema, one fetches it. */
+  /** By id, so that partitions share a request. */
   readonly #fetching = new Map<number, Promise<void>>()
 
   constructor(registry: SchemaRegistry, target: ScanTarget | null) {
@@ -45,17 +41,16 @@ export class KnownSchemas {
     this.#target = target
   }
 
-  /** `undefined`: it has to be fetched first, or does not exist. */
+  /** `undefined`: not fetched yet, or it does not exist. */
   get(id: number): KnownSchema | undefined {
     return this.#known.get(id)
   }
 
-  /** Is it not to be asked for at present, since the registry does not have it? */
   isGivenUp(id: number, { clock, mayGiveUp }: Preparing): boolean {
     return mayGiveUp && this.#missing.isGivenUp(id, clock.elapsedMs())
   }
 
-  /** Why values of a schema that is not known cannot be decoded. */
+  /** The error of values whose schema is not known. */
   whyNot(id: number): TidemarkError {
     return (
       this.#missing.whyGivenUp(id) ??
@@ -64,10 +59,8 @@ export class KnownSchemas {
   }
 
   /**
-   * Fetches schemas. Those that the registry has not had for long enough are given up, if they may
-   * be.
-   * @throws TidemarkError `REGISTRY_UNAVAILABLE`, also if the registry has no such schema: it may
-   * not have it yet
+   * Fetches schemas. Gives up those that the registry has denied for long enough, if it may.
+   * @throws TidemarkError `REGISTRY_UNAVAILABLE`, also if it denies a schema that is not given up
    */
   async fetch(ids: readonly number[], how: Preparing): Promise<void> {
     for (let i = 0; i < ids.length; i += MOST_AT_ONCE) {
@@ -87,7 +80,7 @@ export class KnownSchemas {
     return fetching
   }
 
-  /** @throws TidemarkError `REGISTRY_UNAVAILABLE`: the registry did not say whether it has it */
+  /** @throws TidemarkError `REGISTRY_UNAVAILABLE` */
   async #fetch(id: number, clock: Preparing['clock']): Promise<void> {
     try {
       this.#known.set(id, this.#compiled(await this.#registry.schema(id)))
@@ -113,37 +106,35 @@ export class KnownSchemas {
   }
 }
 
-// How long a registry has said of an id that it has no such schema. One answer proves nothing: a
-// replica may lag behind.
+// A registry may deny a schema that it has, because a replica lags behind. So one denial proves
+// nothing.
 
-/** How long it must have said so before it is believed, ms. */
+/** How long it must deny a schema before it is believed, ms. */
 const BELIEVED_AFTER_MS = 10_000
 /** How long it is then not asked again, ms. */
 const GIVEN_UP_MS = 60_000
-/** Answers that are further apart are not taken together, ms. */
+/** Denials further apart do not count together, ms. */
 const MOST_APART_MS = 2 * GIVEN_UP_MS
 
 interface Missing {
-  /** When the registry first said so, without another answer since; `null`: there was one. */
+  /** The first denial without another answer since; `null`: there was one. */
   readonly sinceMs: number | null
-  /** When it last said so. */
+  /** The last denial. */
   readonly saidMs: number
   /** The last denial. */
   readonly why: TidemarkError
-  /** Until when it is not asked again; `null`: it was never believed. */
+  /** `null`: it was never believed. */
   readonly givenUpUntilMs: number | null
 }
 
-/** The ids of which a registry says that it has no schema, by the clock's elapsed time. */
+/** Ids of schemas that the registry denies. All times are elapsed ms. */
 export class MissingSchemas {
   readonly #missing: LRUCache<number, Missing>
 
-  /** @param most ids in memory */
   constructor(most: number) {
     this.#missing = new LRUCache({ max: most })
   }
 
-  /** The registry says that it has no such schema. */
   denied(id: number, nowMs: number, why: TidemarkError): void {
     const before = this.#missing.get(id)
     const isSame = before !== undefined && nowMs - before.saidMs <= MOST_APART_MS
@@ -153,27 +144,24 @@ export class MissingSchemas {
     this.#missing.set(id, { sinceMs, saidMs: nowMs, why, givenUpUntilMs })
   }
 
-  /** The registry did not say whether it has it. */
+  /** The registry gave another answer. */
   unanswered(id: number): void {
     const before = this.#missing.get(id)
     if (before !== undefined) this.#missing.set(id, { ...before, sinceMs: null })
   }
 
-  /** Is it not to be asked for at present? */
+  /** Whether the registry is not to be asked now. */
   isGivenUp(id: number, nowMs: number): boolean {
     const untilMs = this.#missing.get(id)?.givenUpUntilMs ?? null
     return untilMs !== null && nowMs < untilMs
   }
 
-  /** Why there is no such schema; `null`: the registry never said so. */
+  /** The last denial; `null`: none. */
   why(id: number): TidemarkError | null {
     return this.#missing.get(id)?.why ?? null
   }
 
-  /**
-   * Why it was given up, now or before: records that were prepared then may still be decoded;
-   * `null`: it never was.
-   */
+  /** The last denial, if it was ever given up: its records may be decoded later. */
   whyGivenUp(id: number): TidemarkError | null {
     const missing = this.#missing.get(id)
     return missing === undefined || missing.givenUpUntilMs === null ? null : missing.why
