@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream'
 import { Command, Option } from 'commander'
-import type { EncodeJson } from '../formats/registry/latest-schema.ts'
+import type { EncodeJson } from '../formats/registry/outputs.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import { KafkaRecords } from '../records/kafka/kafka-records.ts'
 import type { Header, NewRecord } from '../records/port.ts'
@@ -116,7 +116,7 @@ async function encoderOf(
 ): Promise<EncodeJson | null> {
   const registry = await openRegistry(config)
   if (registry === null) return null
-  const { latestEncoder } = await import('../formats/registry/latest-schema.ts')
+  const { latestEncoder } = await import('../formats/registry/outputs.ts')
   return latestEncoder(registry, { subject, message: message ?? null })
 }
 

@@ -1,11 +1,11 @@
 import { TidemarkError } from '../kernel/errors.ts'
 import { isFieldName } from '../topology/schema.ts'
-import { kindOf } from './identity.ts'
+import { valueKind } from './identity.ts'
 
-// Whether an output fits the schema that it is written with. The libraries that write it are too
-// generous: they drop fields that the schema does not have, and convert what is of another type.
+// Checks outputs against their schema before they are written, because the libraries are too
+// generous: they drop unknown fields, and convert values of another type.
 
-/** Where a value does not fit, and why; never the value itself. */
+/** The place where a value does not fit, and the reason; never the value itself. */
 export interface Misfit {
   /** The path of a field, such as `.items[3].price`; empty: the value itself. */
   readonly at: string
@@ -15,58 +15,45 @@ export interface Misfit {
 /** Checks a value; `null`: it fits. */
 export type Fit = (value: unknown) => Misfit | null
 
-/** The value itself is not what is wanted. */
 export function misfit(wanted: string, value: unknown): Misfit {
-  const kind = kindOf(value)
+  const kind = valueKind(value)
   const got = kind === 'object' && !isObject(value) ? classOf(value) : kind
   return { at: '', why: `must be ${wanted}, got ${got}` }
 }
 
-/** Makes a check from a test. @param wanted the values that pass it, in words */
+/** @param wanted in words: the values that pass */
 export function fits(wanted: string, test: (value: unknown) => boolean): Fit {
   return (value) => (test(value) ? null : misfit(wanted, value))
 }
 
-/** The misfit of a field, as one of the value that has it. */
 export function inField(name: string, { at, why }: Misfit): Misfit {
   return { at: `.${name}${at}`, why }
 }
 
-/** The misfit of an item, as one of its array. */
-function inItem(index: number, { at, why }: Misfit): Misfit {
-  return { at: `[${index}]${at}`, why }
-}
-
-/** The misfit of an entry, as one of its map. Keys of maps are data, and not named. */
-function inEntry({ at, why }: Misfit): Misfit {
-  return { at: `.…${at}`, why }
-}
-
-/** Checks the items of an array. */
 export function arrayFit(item: Fit): Fit {
   return (value) => {
     if (!Array.isArray(value)) return misfit('an array', value)
     for (let i = 0; i < value.length; i++) {
       const found = item(value[i])
-      if (found !== null) return inItem(i, found)
+      if (found !== null) return { at: `[${i}]${found.at}`, why: found.why }
     }
     return null
   }
 }
 
-/** Checks the entries of an object that is a map. */
 export function mapFit(key: Fit, entry: Fit): Fit {
   return (value) => {
     if (!isObject(value)) return misfit('an object', value)
     for (const name of Object.keys(value)) {
       const found = key(name) ?? entry(value[name])
-      if (found !== null) return inEntry(found)
+      // Keys of maps are data, and not named.
+      if (found !== null) return { at: `.…${found.at}`, why: found.why }
     }
     return null
   }
 }
 
-/** An object with fields or entries. A Date, a Map or a promise would be written empty. */
+/** Tells plain objects from a Date, a Map or a promise: these would be written empty. */
 export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return classOf(value) === 'Object'
 }
@@ -75,16 +62,14 @@ function classOf(value: unknown): string {
   return Object.prototype.toString.call(value).slice('[object '.length, -1)
 }
 
-/** Text that can be written in UTF-8 as it is. */
+/** Text with a form in UTF-8. */
 export const TEXT = fits('text', (value) => typeof value === 'string' && value.isWellFormed())
-/** Any number; not all bits of it may be written. */
+/** Any number: a float may lose some of its bits. */
 export const NUMBER = fits('a number', (value) => typeof value === 'number')
-/** True or false. */
 export const BOOLEAN = fits('true or false', (value) => typeof value === 'boolean')
-/** Any bytes. */
 export const BYTES = fits('a Buffer', (value) => Buffer.isBuffer(value))
 
-/** Whole numbers of a range, its ends included. */
+/** Whole numbers of a range, both ends included. */
 export function wholeNumbers(from: number, to: number): Fit {
   return fits(
     `a whole number from ${from} to ${to}`,
@@ -92,11 +77,10 @@ export function wholeNumbers(from: number, to: number): Fit {
   )
 }
 
-/** The most names that a message lists. */
+/** Most names in a message. */
 const MOST_LISTED = 10
 
-/** One of some names. */
-export function oneOf(names: readonly string[]): Fit {
+export function enumFit(names: readonly string[]): Fit {
   const known = new Set<unknown>(names)
   const more = names.length > MOST_LISTED ? ', …' : ''
   const wanted = `one of ${names.slice(0, MOST_LISTED).join(', ')}${more}`
@@ -107,7 +91,7 @@ export function oneOf(names: readonly string[]): Fit {
 export class TypeFits<T> {
   readonly #known = new Map<T, Fit>()
 
-  /** The check for a type, made by `make` when the type is first met. */
+  /** The check for a type. Calls `make` when the type is first met. */
   of(type: T, make: () => Fit): Fit {
     const known = this.#known.get(type)
     if (known !== undefined) return known
@@ -118,14 +102,13 @@ export class TypeFits<T> {
   }
 }
 
-/** A field that the schema does not have: it would be lost. @param name of the field */
+/** A field that the schema does not have, and the library would drop. */
 export function unknownField(name: string): Misfit {
   return { at: isFieldName(name) ? `.${name}` : '.…', why: 'is not in the schema' }
 }
 
 /**
- * Makes a function that checks a value and then encodes it. The function throws TidemarkError
- * `OUTPUT_INVALID`.
+ * Makes an encoder that first checks a value. It throws TidemarkError `OUTPUT_INVALID`.
  * @param schema its kind and name, such as "Avro schema shop.Payment"
  */
 export function checkedEncode(

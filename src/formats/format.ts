@@ -8,75 +8,77 @@ import type { Slices } from '../kernel/slices.ts'
 import type { SourceDefinition } from '../topology/definition.ts'
 import type { RecordHeader, SourcePartition } from '../topology/source.ts'
 
-/** The values of a topic, and their schema. */
 export type FormatSource = Pick<SourceDefinition, 'topic' | 'schema' | 'format' | 'onTombstone'>
 
-/** A Kafka record, as a format sees it. The properties may be getters. */
+/** A Kafka record. The properties may be getters. */
 export interface RawRecord {
   readonly offset: number
-  /** The record's own timestamp, ms since the epoch; −1: it has none. */
+  /** Ms since the epoch; −1: none. */
   readonly timestampMs: number
   readonly key: Buffer | null
   readonly value: Buffer | null
   readonly headers: readonly RecordHeader[]
 }
 
-/** Records in log order, as a format sees them. */
+/** Records in log order. */
 export interface RawRecords {
   readonly length: number
   at(index: number): RawRecord
-  /** Tells where the value of a record is, without creating a buffer for it. */
+  /** Sets `into` to the place of a value, without creating a buffer for it. */
   locate(index: number, into: ValuePlace): void
 }
 
-/** How records are prepared. */
 export interface Preparing {
   readonly clock: Pick<Clock, 'elapsedMs'>
   /**
-   * May records be given up that need what does not exist? In a replay they may not: what a record
-   * was decided to be is known, or it was decoded.
+   * Whether records are given up whose schema does not exist: not in a replay, which has verdicts.
    */
   readonly mayGiveUp: boolean
 }
 
-/** Records of one partition. */
 export interface RawChunk {
   readonly from: SourcePartition
   readonly records: RawRecords
 }
 
-/** The result of decoding the records of a chunk, in their order. */
+/** The records of a chunk, decoded in their order. */
 export interface Decoded {
   readonly events: ScannedEvents
-  /** For each event, the index of its record. Of skipped records there is nothing. */
+  /** The index of the record of each event; skipped records have none. */
   readonly records: readonly number[]
-  /** For the records that are not events. */
   readonly faults: readonly DecodeFault[]
 }
 
-/** Why a record is not an event: an error that makes it a dead letter. */
+/** A record that is no event, and the error that makes it a dead letter. */
 export interface DecodeFault {
   readonly record: number
   readonly error: TidemarkError
 }
 
-/** How events are made from the records of one source. */
+/** Makes events from the records of one source. */
 export interface Format {
-  /** How functions are evaluated on its events. */
+  /** Evaluates functions on its events. */
   readonly reader: Reader
-  /** The columns of its events. */
   readonly forms: readonly ColumnForm[]
-  /** Why an object must be created for every event; `null`: most events need none. */
+  /** Why an object is made of every event; `null`: most events need none. */
   readonly whyMade: string | null
   /**
-   * Fetches what is needed to decode these records, such as a schema that they refer to; `null`:
-   * there is nothing to wait for. Only their partition waits meanwhile. Rejects only with errors
-   * that pass, or that end the worker: faults of a record are reported by {@link decode}.
+   * Fetches the schemas of these records; `null`: there is nothing to wait for. Only their
+   * partition waits. Rejects only with errors that pass, or that end the worker: {@link decode}
+   * reports the faults of a record.
    */
   prepare(records: RawRecords, how: Preparing): Promise<void> | null
-  /**
-   * Decodes prepared records into columns, without waiting. Yields where other work may have its
-   * turn.
-   */
+  /** Decodes prepared records into columns. Yields where other work may have its turn. */
   decode(chunk: RawChunk, slices: Slices): Generator<void, Decoded>
+}
+
+/** Writes the values of one sink with a schema. */
+export interface OutputFormat {
+  /** Encodes a value, after {@link settle}. @throws TidemarkError `OUTPUT_INVALID` */
+  encode(value: unknown): Buffer
+  /**
+   * Finds the id of the schema, before anything is consumed.
+   * @throws TidemarkError `REGISTRY_UNAVAILABLE`, which passes, or one that refuses the start
+   */
+  settle(): Promise<void>
 }

@@ -3,29 +3,28 @@ import { TidemarkError } from '../kernel/errors.ts'
 import { EARLIEST_EVENT_TIME_MS, LATEST_EVENT_TIME_MS, NO_TIMESTAMP } from '../kernel/time.ts'
 import { nameOf } from '../topology/schema.ts'
 
-// Checks what an author's functions return as an event's key and time.
+// The key and the time of an event, as author functions return them.
 
 /**
- * The key of an event, as the source's function or a sink's returns it: text that is not empty and
- * is well-formed Unicode, so that its UTF-8 identifies it.
+ * The key of an event: well-formed Unicode, so that its UTF-8 identifies it.
+ * @throws TidemarkError `FUNCTION_THREW` · `KEY_INVALID`
  */
 export function eventKey<E>(of: (event: E) => string, event: E): string {
   const key: unknown = answer('key', of, event)
-  if (typeof key !== 'string') throw invalidKey(`key must return text, got ${kindOf(key)}`)
+  if (typeof key !== 'string') throw invalidKey(`key must return text, got ${valueKind(key)}`)
   if (key === '') throw invalidKey('key returned empty text')
   if (toUSVString(key) !== key) throw invalidKey('key returned text with half a surrogate pair')
   return key
 }
 
-/**
- * The event time: integer milliseconds between 1980 and 2100.
- *
- * @throws TidemarkError `FUNCTION_THREW` · `TIME_INVALID` · `TIME_UNIT` when it is in another unit
- */
+/** @throws TidemarkError `FUNCTION_THREW` · `TIME_INVALID` · `TIME_UNIT`: it is in another unit */
 export function eventTimeMs<E>(of: (event: E) => number, event: E): number {
   const time: unknown = answer('eventTimeMs', of, event)
   if (typeof time !== 'number') {
-    throw new TidemarkError('TIME_INVALID', `eventTimeMs must return a number, got ${kindOf(time)}`)
+    throw new TidemarkError(
+      'TIME_INVALID',
+      `eventTimeMs must return a number, got ${valueKind(time)}`,
+    )
   }
   if (!Number.isInteger(time)) {
     throw new TidemarkError('TIME_INVALID', `eventTimeMs returned ${time}, which is not an integer`)
@@ -38,11 +37,7 @@ export function eventTimeMs<E>(of: (event: E) => number, event: E): number {
   return time
 }
 
-/**
- * A record's own timestamp as event time.
- *
- * @throws TidemarkError `TIME_INVALID`: it has none · `TIME_UNIT` when it is in another unit
- */
+/** @throws TidemarkError `TIME_INVALID`: it has none · `TIME_UNIT`: it is in another unit */
 export function recordTimeMs(timestampMs: number): number {
   if (timestampMs === NO_TIMESTAMP) {
     throw new TidemarkError('TIME_INVALID', 'the record has no timestamp')
@@ -67,7 +62,6 @@ function invalidKey(message: string): TidemarkError {
   return new TidemarkError('KEY_INVALID', message)
 }
 
-/** Is this an event time that {@link eventTimeMs} accepts? */
 export function isEventTime(ms: number): boolean {
   return Number.isInteger(ms) && isInRange(ms)
 }
@@ -83,7 +77,7 @@ function likelyUnit(time: number): string {
   return 'is not between 1980 and 2100 in any unit'
 }
 
-/** What kind of value it is, for messages, which never quote one. */
-export function kindOf(value: unknown): string {
+/** The kind of a value, for messages: these never quote a value. */
+export function valueKind(value: unknown): string {
   return value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value
 }

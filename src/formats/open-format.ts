@@ -1,9 +1,23 @@
-import type { FieldPath } from '../columns/columns.ts'
+import { isUtf8 } from 'node:buffer'
+import { type FieldPath, ScannedColumns } from '../columns/columns.ts'
+import { called } from '../columns/events.ts'
+import { ScannedEvents } from '../columns/scanned-events.ts'
 import { TidemarkError } from '../kernel/errors.ts'
+import type { Slices } from '../kernel/slices.ts'
 import type { SchemaRegistry } from '../registry/schema-registry.ts'
-import type { Format, FormatSource } from './format.ts'
-import { JsonFormat } from './json/json-format.ts'
-import { MadeFormat } from './made-format.ts'
+import { checkedBy, isPromise, nameOf } from '../topology/schema.ts'
+import type { DecodeFormat, RecordWithValue, SourcePartition } from '../topology/source.ts'
+import { CloudEventDecoder } from './cloud-event-decoder.ts'
+import type { Decoded, Format, FormatSource, RawChunk, RawRecord } from './format.ts'
+import { JsonDecoder, JsonFormat } from './json/json-format.ts'
+import { LIMITS, notUtf8 } from './json/parse-json.ts'
+import {
+  decodeEach,
+  EventMaker,
+  GivenRecord,
+  type RecordDecoder,
+  valueOf,
+} from './record-decoding.ts'
 
 const WHY_MADE = {
   text: 'its values are text',
@@ -11,18 +25,13 @@ const WHY_MADE = {
   decode: 'its events are made by decode',
 }
 
-/** What a format is made from. */
 export interface FormatParts {
-  /** The fields that the topology needs. */
+  /** Fields that the topology needs. */
   readonly wanted: readonly FieldPath[]
-  /** `null`: none is given. */
   readonly registry: SchemaRegistry | null
 }
 
-/**
- * Makes the format of a source, or of a table's topic.
- * @throws TidemarkError `CONFIG_INVALID`: it needs a schema registry and none is given
- */
+/** @throws TidemarkError `CONFIG_INVALID`: it needs a schema registry and none is given */
 export async function openFormat(
   source: FormatSource,
   { wanted, registry }: FormatParts,
@@ -35,7 +44,74 @@ export async function openFormat(
     const hint = 'give its address: --registry http://host:port'
     throw new TidemarkError('CONFIG_INVALID', what, { hint })
   }
-  // Only who reads such values pays for loading what decodes them.
-  const { RegistryFormat } = await import('./registry/registry-format.ts')
-  return new RegistryFormat(source, format, { registry, wanted })
+  // Loaded on demand, because it loads the libraries of Avro and Protobuf.
+  const { ConfluentFormat } = await import('./registry/confluent-format.ts')
+  return new ConfluentFormat(source, format, { registry, wanted })
+}
+
+/** A format without columns: every event is made as an object. */
+class MadeFormat implements Format {
+  readonly reader = called
+  readonly forms = []
+  readonly whyMade: string
+  readonly #maker: EventMaker
+
+  constructor(source: FormatSource, whyMade: string) {
+    this.whyMade = whyMade
+    this.#maker = new EventMaker(source, recordDecoder(source))
+  }
+
+  prepare(): null {
+    return null
+  }
+
+  decode(chunk: RawChunk, slices: Slices): Generator<void, Decoded> {
+    const columns = new ScannedColumns(this.forms, chunk.records.length)
+    const events = new ScannedEvents(columns, notScanned)
+    return decodeEach({ ...chunk, events, taken: [] }, slices, this.#maker)
+  }
+}
+
+function notScanned(index: number): never {
+  throw new TidemarkError('INVARIANT', `event ${index} was not made`)
+}
+
+/** Decodes values with a schema in a registry as JSON, because people write them so. */
+export function recordDecoder({
+  schema,
+  format,
+}: Pick<FormatSource, 'schema' | 'format'>): RecordDecoder {
+  switch (format.is) {
+    case 'json':
+    case 'registry':
+      return new JsonDecoder({ schema })
+    case 'cloudevents':
+      return new CloudEventDecoder({ schema })
+    case 'text':
+      return { decode: (record) => checkedBy(schema, textIn(record)) }
+    case 'decode':
+      return { decode: (record, from) => checkedBy(schema, madeBy(format, record, from)) }
+  }
+}
+
+/** @throws TidemarkError the first of: `NULL_KEY` · `RECORD_TOO_LARGE` · `NOT_UTF8` */
+function textIn(record: RawRecord): string {
+  const value = valueOf(record, LIMITS.bytes)
+  if (!isUtf8(value)) throw notUtf8(value)
+  return value.toString('utf8')
+}
+
+/** @throws TidemarkError the first of: `NULL_KEY` · `RECORD_TOO_LARGE` · `PAYLOAD_INVALID` */
+function madeBy({ decode }: DecodeFormat, record: RawRecord, from: SourcePartition): unknown {
+  valueOf(record, LIMITS.bytes)
+  let made: unknown
+  try {
+    made = decode(new GivenRecord(record, from) as RecordWithValue)
+  } catch (cause) {
+    throw new TidemarkError('PAYLOAD_INVALID', `decode threw ${nameOf(cause)}`, { cause })
+  }
+  if (!isPromise(made)) return made
+  throw new TidemarkError('PAYLOAD_INVALID', 'decode returned a promise', {
+    hint: 'it must decode at once: asynchronous functions are not supported',
+  })
 }

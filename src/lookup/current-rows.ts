@@ -1,15 +1,15 @@
 import { LRUCache } from 'lru-cache'
 import { GoneKeys, isLater, type RecordId } from './record-order.ts'
 import { RowBytes } from './row-bytes.ts'
-import type { LookupCounts, MakeRow, RecordRow, TableRows } from './table-rows.ts'
+import type { LookupCounts, MakeRow, RecordRow, RowStore } from './rows.ts'
 
-/** Rows that are kept as objects, those looked up last. */
+/** Most rows kept as objects: those looked up last. */
 const RECENT = 10_000
-/** Before each row: the partition, offset and timestamp of its record. */
+/** Partition, offset and timestamp of its record, before each row. */
 const ID_BYTES = 20
 
-/** The newest row of each key: as bytes, and as an object while it is looked up often. */
-export class CurrentRows implements TableRows {
+/** The newest row of each key, as bytes, and as an object while it is looked up often. */
+export class CurrentRows implements RowStore {
   readonly oldestMs = Number.NEGATIVE_INFINITY
   readonly #make: MakeRow
   readonly #counts: LookupCounts

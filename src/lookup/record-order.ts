@@ -1,31 +1,26 @@
-// The order of the records of a table's topic. In one partition it is that of the log. Where records
-// of one key are in several partitions, because partitions were added or producers partition in
-// another way now, the later timestamp counts, of equal ones the larger offset, and then the larger
-// partition: whichever partition is read first, the same record counts.
+// The order of the records of a topic. In one partition it is that of the log. Across partitions,
+// which share a key after partitions were added or producers changed, the later timestamp counts,
+// then the larger offset, then the larger partition: whichever partition is read first, the same
+// record counts.
 
-/** Which record of a topic it is. */
 export interface RecordId {
   readonly partition: number
   readonly offset: number
   readonly timestampMs: number
 }
 
-/** Whether a record is later than another one. */
 export function isLater(one: RecordId, other: RecordId): boolean {
   if (one.partition === other.partition) return one.offset > other.offset
   if (one.timestampMs !== other.timestampMs) return one.timestampMs > other.timestampMs
   return one.offset === other.offset ? one.partition > other.partition : one.offset > other.offset
 }
 
-/** Keys that are remembered to be gone once all of the topic was read: those that went last. */
+/** Most keys kept after all of the topic was read: those removed last. */
 const MOST_GONE = 10_000
-/** Bytes that a key takes besides its text, as measured on Node 20. */
+/** Bytes of a key besides its text, measured on Node 20. */
 const KEY_BYTES = 150
 
-/**
- * The records that have removed a key. An earlier record of another partition, which is read later,
- * must not bring it back.
- */
+/** Records that have removed a key, so that earlier ones do not bring it back. */
 export class GoneKeys {
   readonly #gone = new Map<string, RecordId>()
   #isSettled = false
@@ -50,7 +45,7 @@ export class GoneKeys {
     if (this.#gone.delete(key)) this.#bytes -= KEY_BYTES + key.length
   }
 
-  /** All of the topic was read: what is read from now on is not much older than what was. */
+  /** All of the topic was read, so records from now on are hardly older. */
   settle(): void {
     this.#isSettled = true
     this.#trim()

@@ -1,34 +1,33 @@
 import type { TableDefinition } from '../topology/definition.ts'
 import { GoneKeys, isLater, type RecordId } from './record-order.ts'
-import type { HeldRows, RecordRow, TableRows } from './table-rows.ts'
+import type { HeldRows, RecordRow, RowStore } from './rows.ts'
 
-/** A row that a record has given. */
 interface Claim extends Omit<RecordRow, 'value'> {
   readonly record: string
   readonly by: RecordId
-  /** Its bytes while the row of another record is seen in its place. */
+  /** Its bytes while another record gives the same row. */
   hidden: Buffer | null
 }
 
-/** Bytes that a record takes besides its texts and bytes, as measured on Node 20. */
+/** Bytes of a record besides its texts and bytes, measured on Node 20. */
 const CLAIM_BYTES = 300
 
 /**
- * The rows of a table's topic. With `key`, rows have another key than their records: it is then the
- * record that a tombstone removes, and that a later record of its key replaces. Where several
- * records give one row, the latest is seen; if that one goes, the latest of the others is.
+ * The rows of a topic. With `key`, a row has another key than its record: a tombstone then removes
+ * the row of its record. If several records give one row, the latest is seen; when it goes, the
+ * next latest is.
  */
 export class RecordRows implements HeldRows {
-  readonly #rows: TableRows
+  readonly #rows: RowStore
   readonly #hasKey: boolean
-  /** By the key of the record. */
+  /** By key of the record. */
   readonly #claims = new Map<string, Claim>()
-  /** By {@link placeOf}: those of one row, the one that is seen last. */
+  /** By {@link placeOf}; the record that is seen comes last. */
   readonly #places = new Map<string, Claim[]>()
   readonly #gone = new GoneKeys()
   #bytes = 0
 
-  constructor({ key }: Pick<TableDefinition, 'key'>, rows: TableRows) {
+  constructor({ key }: Pick<TableDefinition, 'key'>, rows: RowStore) {
     this.#rows = rows
     this.#hasKey = key !== null
   }
@@ -49,18 +48,16 @@ export class RecordRows implements HeldRows {
     return this.#rows.get(key, timeMs)
   }
 
-  /** Drops old versions: see {@link TableRows.forget}. */
   forget(oldestMs: number): Generator<void, void> {
     return this.#rows.forget(oldestMs)
   }
 
-  /** All of the topic was read. */
   settle(): void {
     this.#gone.settle()
     this.#rows.settle()
   }
 
-  /** @param record key of the record; `null`: it has none, and its row stays */
+  /** @param record its key; `null`: none, and its row stays */
   put(record: string | null, row: RecordRow, by: RecordId): void {
     if (!this.#hasKey || record === null) {
       this.#rows.put(row, by)
@@ -72,7 +69,6 @@ export class RecordRows implements HeldRows {
     this.#enter({ record, key: row.key, timeMs: row.timeMs, by, hidden: null }, row.value)
   }
 
-  /** The record has no row any more. */
   remove(record: string, by: RecordId): void {
     if (!this.#hasKey) this.#rows.delete(record, by)
     else if (this.#isNew(record, by)) {
@@ -117,7 +113,6 @@ export class RecordRows implements HeldRows {
     else this.#show(others)
   }
 
-  /** Shows the latest of the records that give one row. */
   #show(others: Claim[]): void {
     others.sort((a, b) => (isLater(a.by, b.by) ? 1 : -1))
     const claim = others.at(-1) as Claim

@@ -1,38 +1,36 @@
 import { hashOf, Memory, TextScratch } from '../kernel/bytes.ts'
 
-/** Bytes of a page. A larger entry gets a page of its own. */
+/** Bytes of a page. A larger entry gets its own. */
 const PAGE = 2 ** 20
-/** Entries begin at multiples of this, so that a place below 2^32 reaches 32 GiB. */
+/** Entries begin at multiples of this, so a place below 2^32 reaches 32 GiB. */
 const UNIT = 8
 const PAGE_UNITS = PAGE / UNIT
-/** An entry begins with the lengths of its key and of its value. */
+/** The lengths of key and value, before each entry. */
 const HEAD = 8
 const FIRST_SLOTS = 1_024
-/** In a slot: no entry. */
+/** A slot without an entry. */
 const FREE = 0xffff_ffff
 
-/** A page, and how much of it is used. */
 interface Page {
   readonly memory: Memory
-  /** Bytes up to the end of its last entry. */
   used: number
-  /** Bytes of the entries that are still in the index. */
+  /** Bytes of entries that are still in the index. */
   live: number
 }
 
 /**
- * A map from texts to bytes outside of V8's heap: entries lie one after the other in pages, and an
- * open-addressing index finds them. A million entries cost the garbage collector nothing.
+ * A map from texts to bytes outside of the heap of V8: entries lie one after the other in pages,
+ * and an open-addressing index finds them. A million entries cost the garbage collector nothing.
  *
- * A replaced entry leaves a gap. Once the gaps are as large as half of the entries, the page with
- * the largest ones is emptied: one page for each change, so that no change takes long.
+ * A replaced entry leaves a gap. Once the gaps are half as large as the entries, the page with the
+ * largest ones is emptied: one page a change, so that no change takes long.
  */
 export class RowBytes {
   /** By number; `null`: the number is free. */
   readonly #pages: (Page | null)[] = []
   readonly #freeNumbers: number[] = []
   readonly #scratch = new TextScratch()
-  /** Number of the page that is being filled; −1: none. */
+  /** Page that is being filled; −1: none. */
   #filling = -1
   #size = 0
   #live = 0
@@ -42,7 +40,6 @@ export class RowBytes {
   #hashes = new Int32Array(FIRST_SLOTS)
   #places = new Uint32Array(FIRST_SLOTS).fill(FREE)
 
-  /** Number of entries. */
   get size(): number {
     return this.#size
   }
@@ -52,7 +49,7 @@ export class RowBytes {
     return this.#allocated + this.#hashes.byteLength + this.#places.byteLength
   }
 
-  /** The bytes of a key, valid until the next change; `null`: there are none. */
+  /** The bytes of a key, valid until the next change. */
   get(key: string): Buffer | null {
     const length = this.#scratch.write(key)
     const slot = this.#slotOf(this.#scratch.memory, 0, length)
@@ -63,7 +60,6 @@ export class RowBytes {
     return memory.buffer.subarray(from, from + memory.view.getUint32(at + 4, true))
   }
 
-  /** Copies the bytes, which replace those of the same key. */
   set(key: string, value: Uint8Array): void {
     const length = this.#scratch.write(key)
     const slot = this.#slotOf(this.#scratch.memory, 0, length)
@@ -77,7 +73,7 @@ export class RowBytes {
     this.#fillGaps()
   }
 
-  /** @returns was there an entry? */
+  /** @returns whether there was an entry */
   delete(key: string): boolean {
     const length = this.#scratch.write(key)
     const slot = this.#slotOf(this.#scratch.memory, 0, length)
@@ -89,7 +85,7 @@ export class RowBytes {
     return true
   }
 
-  /** The slot of a key, or the free one where it belongs. */
+  /** The slot of a key, or the free slot for it. */
   #slotOf(key: Memory, from: number, to: number): number {
     const hash = hashOf(key, from, to)
     const mask = this.#places.length - 1
@@ -141,7 +137,6 @@ export class RowBytes {
     this.#live += size
   }
 
-  /** The number of a page with room for an entry. */
   #pageFor(size: number): number {
     if (size > PAGE) return this.#addPage(size)
     const page = this.#pages[this.#filling]
@@ -189,7 +184,7 @@ export class RowBytes {
     if (emptiest !== -1) this.#empty(emptiest)
   }
 
-  /** Moves the entries of a page that are still in the index to the page that is being filled. */
+  /** Moves the live entries of a page to the page that is being filled. */
   #empty(number: number): void {
     const { memory, used } = this.#pages[number] as Page
     const { view, bytes } = memory
@@ -240,7 +235,6 @@ export class RowBytes {
   }
 }
 
-/** Bytes of an entry, rounded up to whole units. */
 function sizeOf(keyLength: number, valueLength: number): number {
   return Math.ceil((HEAD + keyLength + valueLength) / UNIT) * UNIT
 }

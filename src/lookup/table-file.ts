@@ -8,32 +8,27 @@ import { TidemarkError } from '../kernel/errors.ts'
 import { inTurns } from '../kernel/slices.ts'
 import type { TableDefinition } from '../topology/definition.ts'
 import { checkedBy, nameOf } from '../topology/schema.ts'
-import { keyOfRow, rowFault, timeOfRow } from './row-faults.ts'
-import type { Table } from './table.ts'
-import type { MakeRow, TableRows } from './table-rows.ts'
+import { keyOfRow, type MakeRow, type RowStore, rowFault, timeOfRow } from './rows.ts'
+import type { LoadedTable } from './table.ts'
 
-// Tables in files: one JSON object per line, in a `.gz` file or not; blank lines are skipped.
+// Tables in files: a JSON object per line, in a `.gz` file or not; blank lines are skipped.
 
-/** Maximum number of faults reported in full per table; the rest are counted. */
+/** Faults told in full; the rest are counted. */
 const MAX_FAULTS = 5
-/** Lines between two checks whether the table has room. */
+/** Lines between two checks of the room. */
 const UNCHECKED = 1_024
-/** Length of the hash in {@link FileContents.contents}, hex digits. */
+/** Hex digits of a hash. */
 const HASH_LENGTH = 16
 const MARK = Buffer.from('\ufeff')
 
-/** The contents of a table's file. */
 interface FileContents {
-  readonly rows: TableRows
-  /** A hash of the file: `sha256:` and 16 hex digits. */
+  readonly rows: RowStore
+  /** `sha256:` and 16 hex digits of the file. */
   readonly contents: string
-  /**
-   * `TABLE_INVALID`, each with its file and line, and `TABLE_LIMIT`; empty if the rows can be used.
-   */
+  /** `TABLE_INVALID`, with file and line, and `TABLE_LIMIT`; empty: the rows can be used. */
   readonly faults: readonly TidemarkError[]
 }
 
-/** Makes the rows of a table in a file. */
 export function rowMaker({ schema }: Pick<TableDefinition, 'schema'>): MakeRow {
   return (value) => {
     const row = checkedBy(schema, JSON.parse(value.toString('utf8')))
@@ -42,11 +37,8 @@ export function rowMaker({ schema }: Pick<TableDefinition, 'schema'>): MakeRow {
   }
 }
 
-/**
- * Reads the file of a table. The table's own rows stay as they are.
- * @returns `null`: it is what the table has
- */
-export async function readTableFile(table: Table): Promise<FileContents | null> {
+/** Reads the file of a table, and changes nothing in it. @returns `null`: it has not changed */
+export async function readTableFile(table: LoadedTable): Promise<FileContents | null> {
   const { from, name } = table.definition
   const file = from.file as URL
   try {
@@ -73,17 +65,16 @@ export async function readTableFile(table: Table): Promise<FileContents | null> 
   }
 }
 
-/** Reads lines into rows. */
 class FileReading {
-  readonly #table: Table
+  readonly #table: LoadedTable
   readonly #bytes: Buffer
-  readonly #rows: TableRows
+  readonly #rows: RowStore
   readonly #make: MakeRow
   readonly #lineOf = new Map<string, number>()
   readonly #faults: TidemarkError[] = []
   #faulty = 0
 
-  constructor(table: Table, bytes: Buffer) {
+  constructor(table: LoadedTable, bytes: Buffer) {
     this.#table = table
     this.#bytes = bytes
     this.#rows = table.emptyRows()
@@ -138,10 +129,7 @@ class FileReading {
   }
 }
 
-/**
- * The lines that are not blank, with their numbers from 1, without the byte order mark that Windows
- * programs write at the start.
- */
+/** Lines that are not blank, with their numbers from 1, without a byte order mark. */
 function* linesOf(bytes: Buffer): Generator<[number, Buffer]> {
   let start = bytes.subarray(0, MARK.length).equals(MARK) ? MARK.length : 0
   for (let line = 1; start < bytes.length; line++) {
@@ -151,4 +139,22 @@ function* linesOf(bytes: Buffer): Generator<[number, Buffer]> {
     if (text.some((byte) => byte > 0x20)) yield [line, text]
     start = end + 1
   }
+}
+
+/** Reads every table in a file. @returns `TABLE_INVALID` and `TABLE_LIMIT` */
+export async function readTables(
+  tables: readonly LoadedTable[],
+): Promise<readonly TidemarkError[]> {
+  const inFiles = tables.filter(({ definition }) => definition.from.file !== undefined)
+  const faults = await Promise.all(
+    inFiles.map(async (table) => {
+      const read = await readTableFile(table)
+      if (read === null) return []
+      if (read.faults.length > 0) return read.faults
+      table.replace(read.rows)
+      table.changed(read.contents)
+      return []
+    }),
+  )
+  return faults.flat()
 }

@@ -1,20 +1,19 @@
+import { TidemarkError } from '../kernel/errors.ts'
 import type { TableDefinition } from '../topology/definition.ts'
-import type { Rows } from '../topology/lookup.ts'
+import type { Lookup, Rows } from '../topology/lookup.ts'
 import { CurrentRows } from './current-rows.ts'
-import type { TableRoom } from './table-room.ts'
-import type { HeldRows, LookupCounts, MakeRow, TableRows } from './table-rows.ts'
+import type { HeldRows, LookupCounts, MakeRow, RowStore } from './rows.ts'
 import { VersionedRows } from './versioned-rows.ts'
 
-/** What a {@link Table} works with. */
 export interface TableOptions {
-  /** Its name in metrics and the log, unique among the tables of a worker. */
+  /** Its name in metrics and the log, unique in a worker. */
   readonly label: string
   readonly make: MakeRow
   readonly room: TableRoom
 }
 
-/** A table in memory. All topologies that declare the same table share one. */
-export class Table implements Rows {
+/** A table in memory. Topologies that declare the same table share one. */
+export class LoadedTable implements Rows {
   readonly definition: TableDefinition
   readonly #o: TableOptions
   #counts: LookupCounts = { found: 0, absent: 0, early: 0 }
@@ -32,22 +31,19 @@ export class Table implements Rows {
     return this.definition.name
   }
 
-  /** Its name in metrics and the log. */
   get label(): string {
     return this.#o.label
   }
 
-  /** Number of rows, with `asOf` of versions. */
   get size(): number {
     return this.#rows.size
   }
 
-  /** Approximate bytes held. */
   get bytes(): number {
     return this.#rows.bytes
   }
 
-  /** Which state of its file or topic this is, for provenance. */
+  /** The state of its file or topic, for provenance. */
   get contents(): string {
     return this.#contents
   }
@@ -57,10 +53,6 @@ export class Table implements Rows {
     return this.#revision
   }
 
-  /**
-   * The oldest time, ms since the epoch, of which the table still has every version; −Infinity: of
-   * all.
-   */
   get oldestMs(): number {
     return this.#rows.oldestMs
   }
@@ -69,45 +61,73 @@ export class Table implements Rows {
     return this.#rows.get(key, timeMs)
   }
 
-  /** Rows for this table that no event sees before {@link replace}. */
-  emptyRows(): TableRows {
+  /** Rows that no event sees before {@link replace}. */
+  emptyRows(): RowStore {
     const { make } = this.#o
     const isVersioned = this.definition.asOf !== null
     return isVersioned ? new VersionedRows(make, this.#counts) : new CurrentRows(make, this.#counts)
   }
 
-  /** Replaces all rows at once. */
   replace(rows: HeldRows): void {
     this.#rows = rows
   }
 
-  /**
-   * The rows have changed. @param contents which state of its file or topic they are now
-   * @throws TidemarkError `TABLE_LIMIT`
-   */
+  /** The rows have changed. @throws TidemarkError `TABLE_LIMIT` */
   changed(contents: string): void {
     this.#contents = contents
     this.#revision++
     this.checkRoom(this.#rows)
   }
 
-  /**
-   * Checks whether there is room for these rows in the place of the table's own.
-   * @throws TidemarkError `TABLE_LIMIT`
-   */
+  /** Checks that there is room for these rows. @throws TidemarkError `TABLE_LIMIT` */
   checkRoom(rows: HeldRows): void {
     this.#o.room.take(this, rows.bytes)
   }
 
-  /** Rows that were to replace its own were refused: their room is free again. */
+  /** New rows were refused, so their room is free again. */
   refused(): void {
     this.#o.room.hold(this, this.#rows.bytes)
   }
 
-  /** What look-ups have found since the last call. */
+  /** Look-ups after the last call. */
   takeCounts(): LookupCounts {
     const { found, absent, early } = this.#counts
     Object.assign(this.#counts, { found: 0, absent: 0, early: 0 })
     return { found, absent, early }
+  }
+}
+
+/** The memory of all tables of a worker together. */
+export class TableRoom {
+  readonly #maxBytes: number
+  readonly #bytes = new Map<object, number>()
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes
+  }
+
+  /** A table holds so many bytes, as before. */
+  hold(table: object, bytes: number): void {
+    this.#bytes.set(table, bytes)
+  }
+
+  /** A table takes so many bytes now. @throws TidemarkError `TABLE_LIMIT` */
+  take(table: { readonly name: string }, bytes: number): void {
+    this.hold(table, bytes)
+    let all = 0
+    for (const of of this.#bytes.values()) all += of
+    if (all <= this.#maxBytes) return
+    const what = `table "${table.name}" makes the tables larger than ${this.#maxBytes} bytes`
+    const hint = 'raise --max-table-mb, or keep fewer or smaller rows'
+    throw new TidemarkError('TABLE_LIMIT', what, { hint })
+  }
+}
+
+export function lookupOf(tables: readonly LoadedTable[]): Lookup {
+  const byName = new Map(tables.map((table) => [table.name, table]))
+  return (name) => {
+    const table = byName.get(name)
+    if (table === undefined) throw new TidemarkError('INVARIANT', `no table "${name}" was loaded`)
+    return table
   }
 }

@@ -1,25 +1,24 @@
 import { LRUCache } from 'lru-cache'
 import { isLater, type RecordId } from './record-order.ts'
-import type { LookupCounts, MakeRow, RecordRow, TableRows } from './table-rows.ts'
+import type { LookupCounts, MakeRow, RecordRow, RowStore } from './rows.ts'
 
-/** Versions that are kept as objects, those looked up last. */
+/** Most versions kept as objects: those looked up last. */
 const RECENT = 10_000
-/** Bytes that a key and a version take besides their texts, as measured on Node 20. */
+/** Bytes of a key and of a version besides their texts, measured on Node 20. */
 const KEY_BYTES = 120
 const VERSION_BYTES = 120
-/** Keys that are searched for old versions between two turns of other work. */
+/** Keys searched for old versions in one turn. */
 const UNASKED = 1_024
 
-/** A version of a row. */
 interface Version {
   readonly timeMs: number
-  /** Its bytes, each as one character, which V8 stores as one byte; `null`: there is no row. */
+  /** A byte per character, which V8 stores as one byte; `null`: the key has no row. */
   readonly value: string | null
   readonly by: RecordId
 }
 
 /** The versions of each key, by the time from which they hold. */
-export class VersionedRows implements TableRows {
+export class VersionedRows implements RowStore {
   readonly #make: MakeRow
   readonly #counts: LookupCounts
   /** By key: at least one version, the oldest first. */
@@ -106,7 +105,7 @@ export class VersionedRows implements TableRows {
       this.#bytes += KEY_BYTES + key.length
     }
     const after = countUpTo(versions, version.timeMs)
-    // Of two versions of one time, the later record counts.
+    // The later of two records with one time counts.
     const same = versions[after - 1]
     const replaced = same?.timeMs === version.timeMs ? 1 : 0
     if (replaced === 1 && !isLater(version.by, (same as Version).by)) return
@@ -116,10 +115,7 @@ export class VersionedRows implements TableRows {
     this.#prune(versions)
   }
 
-  /**
-   * Drops the versions of a key that no event can see any more. One that says that there is no row
-   * is kept as any other: a version from before it may still come.
-   */
+  /** Drops versions that no event can see any more; a missing row counts as a version. */
   #prune(versions: Version[]): void {
     const seen = countUpTo(versions, this.#oldestMs) - 1
     if (seen > 0) this.#removed(versions.splice(0, seen))
@@ -143,7 +139,7 @@ function bytesOf({ value }: Version): number {
   return VERSION_BYTES + (value?.length ?? 0)
 }
 
-/** Number of versions that hold from `timeMs` or from before. */
+/** Versions that hold from `timeMs` or earlier. */
 function countUpTo(versions: readonly Version[], timeMs: number): number {
   let [from, to] = [0, versions.length]
   while (from < to) {

@@ -28,18 +28,18 @@ const { default: connect } = createRequire(import.meta.url)(
   '@kafkajs/confluent-schema-registry/dist/api/index.js',
 ) as typeof library
 
-/** How long a registry may take to answer. */
+/** Ms. */
 const ANSWER_MS = 5_000
-/** The code, status 404, with which a registry says that it or a subject lacks a schema. */
+/** The registry, or a subject, lacks the schema; status 404. */
 const NO_SUCH_SCHEMA = 40_403
-/** The codes with which a registry says that there is no such subject, or no version of it. */
+/** There is no such subject, or no version of it. */
 const NO_SUCH_SUBJECT = [40_401, 40_402]
 const NOT_THERE = [...NO_SUCH_SUBJECT, NO_SUCH_SCHEMA]
-/** The states with which it rejects a schema that it is sent: not compatible, or none. */
+/** The statuses of a schema that is not compatible, or no schema. */
 const REJECTED = [409, 422]
-/** The most of a registry's message beside the status of its answer. */
+/** Most characters of a registry's message, beside the status. */
 const MOST_CHARACTERS = 200
-/** A schema may refer to others, and those to others; no real one needs as many. */
+/** Most schemas that one refers to, directly or not; no real one has as many. */
 const MOST_REFERENCES = 1_000
 
 const TYPES: Readonly<Record<string, SchemaType>> = {
@@ -53,10 +53,9 @@ const TYPES_OF: Readonly<Record<SchemaType, string>> = {
   json: 'JSON',
 }
 
-/** A schema as the API returns it. */
 interface SchemaBody {
   readonly schema: string
-  /** Not there, or null, for Avro. */
+  /** Missing or null for Avro. */
   readonly schemaType?: string | null
   readonly references?: readonly Reference[] | null
 }
@@ -76,28 +75,25 @@ interface Reference {
   readonly version: number
 }
 
-/** Why there is no result. */
 interface Refusal {
   readonly why: string
-  /** The HTTP status, and the registry's own code; `null`: no registry has answered. */
+  /** The HTTP status, and the code of the registry; `null`: no registry has answered. */
   readonly status: number | null
   readonly code: number | null
-  /** What the registry says about it. */
   readonly words: string
 }
 
 const NO_ANSWER = { status: null, code: null, words: '' }
 
-/** The answer that a request expects. */
+/** The answer to a request. */
 interface Expected<T> {
-  /** Codes that say that what was asked for is not there. */
+  /** Codes of a thing that is not there. */
   readonly absent: readonly number[]
   readonly is: (body: unknown) => body is T
-  /** Whether the registry may reject the schema that is sent. @default false */
+  /** Whether the registry may reject the schema. @default false */
   readonly mayReject?: boolean
 }
 
-/** A response of the library. */
 interface LibraryResponse {
   status(): number
   data(): unknown
@@ -109,7 +105,7 @@ interface LibraryResponse {
 export class ConfluentRegistry implements SchemaRegistry, SchemaSubjects {
   readonly url: string
   readonly #api: ReturnType<typeof connect>
-  /** By method and URL, what the requests in flight were refused with. */
+  /** Refusals of the requests in flight, by method and URL. */
   readonly #refusals = new Map<string, Refusal>()
 
   constructor({ url, login, ca }: RegistryOptions) {
@@ -120,8 +116,8 @@ export class ConfluentRegistry implements SchemaRegistry, SchemaSubjects {
       ...(login === undefined ? {} : { auth: login }),
       ...(ca === undefined ? {} : { agent: new Agent({ ca }) }),
       middlewares: [withTimeout],
-      // The library's error has no code of the registry, so it is noted here, where the library
-      // asks whether to try again. The caller does that.
+      // Notes the code of the registry, which the error of the library lacks. It never asks again:
+      // the caller does.
       retry: {
         retries: 1,
         enableRetry: () => true,
@@ -149,7 +145,7 @@ export class ConfluentRegistry implements SchemaRegistry, SchemaSubjects {
       })
       return body?.id ?? null
     }
-    // Some compare texts. It is the same schema if only their layout differs.
+    // Some registries compare texts, but layout does not matter.
     return (await idOf(asked)) ?? idOf({ ...asked, normalize: true })
   }
 
@@ -179,7 +175,6 @@ export class ConfluentRegistry implements SchemaRegistry, SchemaSubjects {
     return body === null ? null : this.#whole(body.id, body)
   }
 
-  /** With the schemas that it refers to. */
   async #whole(id: number, body: SchemaBody): Promise<RegisteredSchema> {
     const type = TYPES[body.schemaType ?? 'AVRO']
     if (type === undefined) throw unknown(`schema ${id} is of the unknown type ${body.schemaType}`)
@@ -188,7 +183,7 @@ export class ConfluentRegistry implements SchemaRegistry, SchemaSubjects {
     return { id, type, text: body.schema, references: [...references.values()] }
   }
 
-  /** Adds referenced schemas, each after those that it refers to. */
+  /** Adds referenced schemas, each after its own references. */
   async #follow(
     id: number,
     wanted: readonly Reference[],
@@ -214,8 +209,7 @@ export class ConfluentRegistry implements SchemaRegistry, SchemaSubjects {
 
   /**
    * @returns `null`: the registry answered with one of the codes `absent`
-   * @throws TidemarkError `REGISTRY_UNAVAILABLE`, also if the answer is another one, such as the
-   * page of a proxy · `SCHEMA_REJECTED`
+   * @throws TidemarkError `REGISTRY_UNAVAILABLE`, also for the page of a proxy · `SCHEMA_REJECTED`
    */
   async #ask<T>(
     request: () => Promise<LibraryResponse>,
@@ -259,11 +253,11 @@ function refusalIn(response: LibraryResponse): Refusal {
   const status = response.status()
   const answered = `it answered ${status}`
   const { error_code: code, message } = (response.data() ?? {}) as Record<string, unknown>
-  // A registry's codes begin with the status of the answer: 404, 40403.
+  // The codes of a registry begin with the status: 404, 40403.
   const isOwn = typeof code === 'number' && String(code).startsWith(String(status))
   const words = typeof message === 'string' ? message : null
   return {
-    // Such as which of a schema's references it lacks.
+    // The words name a missing reference, for example.
     why: words === null ? answered : `${answered}: ${words.slice(0, MOST_CHARACTERS)}`,
     status,
     code: isOwn ? code : null,
@@ -299,7 +293,7 @@ function bodyOf({ type, text }: NewSchema): SchemaBody {
   return { schema: text, schemaType: TYPES_OF[type] }
 }
 
-/** Without it the library waits for an answer forever. */
+/** The library itself waits forever. */
 function withTimeout() {
   return {
     prepareRequest: async <R extends { enhance(o: { timeout: number }): R }>(

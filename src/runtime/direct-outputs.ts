@@ -1,9 +1,13 @@
 import type { ColumnForm } from '../columns/columns.ts'
-import { knownEvent } from '../formats/json/known-event.ts'
-import { type KnownObject, knownScored, type ScoredBy } from '../formats/json/known-values.ts'
+import {
+  type KnownObject,
+  knownEvent,
+  knownScored,
+  type ScoredBy,
+} from '../formats/json/known-values.ts'
 import { writeNumber } from '../formats/json/number-text.ts'
 import { compileEncoder, type OutputEncoder } from '../formats/json/output-encoder.ts'
-import type { ScoredRows } from '../formats/json/scored-rows.ts'
+import type { ScoredRows } from '../formats/json/segments.ts'
 import { ByteRoom, Constant } from '../kernel/bytes.ts'
 import { aroundOffset } from '../kernel/ids.ts'
 import type { Header, LogRecords, TopicPartition } from '../records/port.ts'

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import type { TidemarkError } from '../kernel/errors.ts'
-import type { Table } from '../lookup/table.ts'
+import type { LoadedTable } from '../lookup/table.ts'
 import { readTableFile } from '../lookup/table-file.ts'
 import type { WorkerContext } from './context.ts'
 
@@ -13,7 +13,7 @@ const LOOK_MS = 2_000
  * it. A file that cannot be used leaves the table as it is.
  */
 export class FileTable {
-  readonly #table: Table
+  readonly #table: LoadedTable
   readonly #path: string
   readonly #observer: WorkerContext['observer']
   #timer: NodeJS.Timeout | undefined
@@ -22,7 +22,7 @@ export class FileTable {
   #stamp: string | null = null
   #isHeldUp = false
 
-  constructor(table: Table, { observer }: Pick<WorkerContext, 'observer'>) {
+  constructor(table: LoadedTable, { observer }: Pick<WorkerContext, 'observer'>) {
     this.#table = table
     this.#path = fileURLToPath(table.definition.from.file as URL)
     this.#observer = observer

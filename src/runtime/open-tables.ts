@@ -1,9 +1,8 @@
 import { plainOf } from '../formats/json/zod-schema.ts'
 import { openFormat } from '../formats/open-format.ts'
 import { TidemarkError } from '../kernel/errors.ts'
-import { Table } from '../lookup/table.ts'
+import { LoadedTable, type TableRoom } from '../lookup/table.ts'
 import { rowMaker } from '../lookup/table-file.ts'
-import type { TableRoom } from '../lookup/table-room.ts'
 import type { SchemaRegistry } from '../registry/schema-registry.ts'
 import type { Definition, TableDefinition } from '../topology/definition.ts'
 import { formOf } from '../topology/function-form.ts'
@@ -20,7 +19,7 @@ interface OpenOptions {
 
 /** The tables of some topologies, without rows yet. */
 interface OpenTables {
-  readonly all: readonly Table[]
+  readonly all: readonly LoadedTable[]
   readonly faults: readonly TidemarkError[]
   of(definition: Definition): readonly PreparedTable[]
 }
@@ -62,7 +61,7 @@ async function openTable(
   const { topic } = definition.from
   if (topic === undefined) {
     return {
-      table: new Table(definition, { ...options, make: rowMaker(definition) }),
+      table: new LoadedTable(definition, { ...options, make: rowMaker(definition) }),
       format: null,
     }
   }
@@ -72,7 +71,7 @@ async function openTable(
       { wanted: [], registry },
     ),
   )
-  return { table: new Table(definition, { ...options, make: format.make }), format }
+  return { table: new LoadedTable(definition, { ...options, make: format.make }), format }
 }
 
 /** The tables' names; a number tells apart those that have one name and are not the same. */

@@ -1,5 +1,5 @@
-import type { OutputFormat } from '../formats/output-format.ts'
-import { RegisteredOutput } from '../formats/registry/registered-output.ts'
+import type { OutputFormat } from '../formats/format.ts'
+import { RegisteredOutput } from '../formats/registry/outputs.ts'
 import { refuseIfAny, TidemarkError } from '../kernel/errors.ts'
 import type { PreparedTopology } from './prepare.ts'
 

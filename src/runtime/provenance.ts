@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { describe, type TableDescription } from '../engine/describe.ts'
-import type { Table } from '../lookup/table.ts'
+import type { LoadedTable } from '../lookup/table.ts'
 import type { Header } from '../records/port.ts'
 import { type Scorer, versionOf } from '../scoring/scorer.ts'
 import type { Decision } from '../scoring/step-models.ts'
@@ -98,11 +98,11 @@ export function chunkHeaders(by: string, scoredAtMs: number, isWarming = false):
 
 /** The header about the tables of a topology, made again only when one of them has changed. */
 export class TablesHeader {
-  readonly #tables: readonly Table[]
+  readonly #tables: readonly LoadedTable[]
   #revision = -1
   #headers: readonly Header[] = []
 
-  constructor(tables: readonly Table[]) {
+  constructor(tables: readonly LoadedTable[]) {
     this.#tables = tables
   }
 

@@ -9,8 +9,7 @@ import type {
 import type { ValuePlace } from '../kernel/bytes.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import { atOnce, Slices } from '../kernel/slices.ts'
-import { rowFault } from '../lookup/row-faults.ts'
-import type { MakeRow } from '../lookup/table-rows.ts'
+import { type MakeRow, rowFault } from '../lookup/rows.ts'
 
 /** Stands in for the record's key: formats demand one, and a table checks its keys itself. */
 const ANY_KEY = Buffer.from('k')

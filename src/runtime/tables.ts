@@ -1,4 +1,4 @@
-import type { Table } from '../lookup/table.ts'
+import type { LoadedTable } from '../lookup/table.ts'
 import type { PartitionOffsets, Records } from '../records/port.ts'
 import type { WorkerContext } from './context.ts'
 import { FileTable } from './file-table.ts'
@@ -83,7 +83,7 @@ export class Tables {
   }
 
   /** The time of the oldest event that can still look into a table, ms since the epoch. */
-  #oldestMs(table: Table, offsets: readonly PartitionOffsets[]): number {
+  #oldestMs(table: LoadedTable, offsets: readonly PartitionOffsets[]): number {
     const users = this.#o.topologies.filter(({ tables }) =>
       tables.some((used) => used.table === table),
     )

@@ -4,8 +4,8 @@ import { position } from '../kernel/ids.ts'
 import type { Slices } from '../kernel/slices.ts'
 import type { RecordId } from '../lookup/record-order.ts'
 import { RecordRows } from '../lookup/record-rows.ts'
-import { keyOfRecord, keyOfRow, timeOfRow } from '../lookup/row-faults.ts'
-import type { Table } from '../lookup/table.ts'
+import { keyOfRecord, keyOfRow, timeOfRow } from '../lookup/rows.ts'
+import type { LoadedTable } from '../lookup/table.ts'
 import type { Chunk, FollowedRange, LogRecord } from '../records/port.ts'
 import { isOfRecord } from './table-format.ts'
 
@@ -36,14 +36,14 @@ interface Progress {
 /** The rows of a topic as far as they are read, and how far that is. */
 export class TopicReading {
   readonly rows: RecordRows
-  readonly #table: Table
+  readonly #table: LoadedTable
   readonly #partitions = new Map<number, Progress>()
   readonly #told: (row: InvalidRow) => void
   /** Records that were read, whatever became of them. */
   read = 0
 
   /** @param told called for each invalid record */
-  constructor(table: Table, told: (row: InvalidRow) => void) {
+  constructor(table: LoadedTable, told: (row: InvalidRow) => void) {
     this.#table = table
     this.#told = told
     this.rows = new RecordRows(table.definition, table.emptyRows())

@@ -3,7 +3,7 @@ import { TidemarkError } from '../kernel/errors.ts'
 import { Backoff } from '../kernel/random.ts'
 import type { Slices } from '../kernel/slices.ts'
 import type { RecordRows } from '../lookup/record-rows.ts'
-import type { Table } from '../lookup/table.ts'
+import type { LoadedTable } from '../lookup/table.ts'
 import type { Chunk, Followed, LogRecords, Records, Unreadable } from '../records/port.ts'
 import type { WorkerContext } from './context.ts'
 import { Patience } from './patience.ts'
@@ -27,7 +27,7 @@ interface Following extends WorkerContext {
  * it is whole.
  */
 export class TopicTable {
-  readonly #table: Table
+  readonly #table: LoadedTable
   readonly #format: TableFormat
   readonly #around: Following
   readonly #slices: Slices
@@ -43,7 +43,7 @@ export class TopicTable {
   #sinceMs: number
   #toldMs = Number.NEGATIVE_INFINITY
 
-  constructor(table: Table, format: TableFormat, around: Following) {
+  constructor(table: LoadedTable, format: TableFormat, around: Following) {
     this.#table = table
     this.#format = format
     this.#around = around
@@ -53,7 +53,7 @@ export class TopicTable {
     this.#reading = this.#begin()
   }
 
-  get table(): Table {
+  get table(): LoadedTable {
     return this.#table
   }
 

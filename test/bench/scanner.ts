@@ -1,6 +1,6 @@
 import { ScannedColumns } from '../../src/columns/columns.ts'
-import { EventDecoder } from '../../src/formats/json/event-decoder.ts'
-import { LIMITS } from '../../src/formats/json/limits.ts'
+import { JsonDecoder } from '../../src/formats/json/json-format.ts'
+import { LIMITS } from '../../src/formats/json/parse-json.ts'
 import { Scanner } from '../../src/formats/json/scanner.ts'
 import { Walker } from '../../src/formats/json/walker.ts'
 import { Memory } from '../../src/kernel/bytes.ts'
@@ -64,7 +64,7 @@ function* wholePayments(): Generator<object> {
 type Way = (payments: Payments) => number
 
 function ways(): Readonly<Record<string, Way>> {
-  const decoder = new EventDecoder(source(Payment))
+  const decoder = new JsonDecoder(source(Payment))
   const bound = boundIn({ schema: Payment, wanted: WANTED })
   const scanner = new Scanner(bound, LIMITS)
   const columns = new ScannedColumns(bound.columns, ROWS)

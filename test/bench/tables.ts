@@ -5,8 +5,7 @@ import { z } from 'zod'
 import { JsonFormat } from '../../src/formats/json/json-format.ts'
 import { wallClock } from '../../src/kernel/clock.ts'
 import { Slices } from '../../src/kernel/slices.ts'
-import { Table } from '../../src/lookup/table.ts'
-import { TableRoom } from '../../src/lookup/table-room.ts'
+import { LoadedTable, TableRoom } from '../../src/lookup/table.ts'
 import { ListedRecords } from '../../src/records/log-records.ts'
 import type { Chunk, Followed } from '../../src/records/port.ts'
 import { TableFormat } from '../../src/runtime/table-format.ts'
@@ -66,7 +65,7 @@ const megabytes = () => {
 const source = { ...definition, topic: 'merchants', onTombstone: 'dead-letter' } as const
 const format = new TableFormat(new JsonFormat(source, []))
 const parts = { label: 'merchants', make: format.make, room: new TableRoom(1e9) }
-const table = new Table(definition, parts)
+const table = new LoadedTable(definition, parts)
 const before = megabytes()
 const startMs = performance.now()
 const of = new TopicTable(table, format, {

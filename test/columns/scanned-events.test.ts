@@ -3,8 +3,7 @@ import { runInThisContext } from 'node:vm'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import type { ScannedEvents } from '../../src/columns/scanned-events.ts'
-import { EventDecoder } from '../../src/formats/json/event-decoder.ts'
-import type { JsonFormat } from '../../src/formats/json/json-format.ts'
+import { JsonDecoder, type JsonFormat } from '../../src/formats/json/json-format.ts'
 import { TidemarkError } from '../../src/kernel/errors.ts'
 import { ListedRecords } from '../../src/records/log-records.ts'
 import type { LogRecord } from '../../src/records/port.ts'
@@ -90,12 +89,12 @@ class Chunk {
   /** How often the record of each was asked for. */
   readonly asked = new Map<number, number>()
   readonly #format: JsonFormat
-  readonly #decoder: EventDecoder
+  readonly #decoder: JsonDecoder
   #records: Record[] = []
 
   constructor(kind: Kind, format: JsonFormat) {
     this.#format = format
-    this.#decoder = new EventDecoder(source(kind.schema))
+    this.#decoder = new JsonDecoder(source(kind.schema))
     this.events = format.events(CAPACITY, (index) => {
       this.asked.set(index, (this.asked.get(index) ?? 0) + 1)
       return this.#records[index] as Record

@@ -5,10 +5,8 @@ import { gzipSync } from 'node:zlib'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import type { TidemarkError } from '../../src/kernel/errors.ts'
-import { Table } from '../../src/lookup/table.ts'
-import { readTableFile, rowMaker } from '../../src/lookup/table-file.ts'
-import { TableRoom } from '../../src/lookup/table-room.ts'
-import { lookupOf, readTables } from '../../src/lookup/tables.ts'
+import { LoadedTable, lookupOf, TableRoom } from '../../src/lookup/table.ts'
+import { readTableFile, readTables, rowMaker } from '../../src/lookup/table-file.ts'
 import { defineTopology } from '../../src/topology/builder.ts'
 import type { Definition } from '../../src/topology/definition.ts'
 import { file } from '../../src/topology/lookup.ts'
@@ -33,7 +31,7 @@ function topologyOver(files: Readonly<Record<string, URL>>): Definition {
 }
 
 interface LoadedTables {
-  readonly tables: readonly Table[]
+  readonly tables: readonly LoadedTable[]
   readonly faults: readonly TidemarkError[]
 }
 
@@ -42,7 +40,7 @@ async function loadTables(
   room = new TableRoom(1e9),
 ): Promise<LoadedTables> {
   const tables = declared.map((definition) => {
-    return new Table(definition, { label: definition.name, make: rowMaker(definition), room })
+    return new LoadedTable(definition, { label: definition.name, make: rowMaker(definition), room })
   })
   return { tables, faults: await readTables(tables) }
 }
@@ -173,7 +171,7 @@ describe('a table is refused', () => {
     const { tables } = await loadTables(topologyOver({ planes: pathToFileURL(path) }), room)
     const content = Array.from({ length: 40_000 }, (_, i) => `{"tailnum":"N${i}","seats":2}`)
     writeFileSync(path, content.join('\n'))
-    expect((await readTableFile(tables[0] as Table))?.faults).toMatchObject([
+    expect((await readTableFile(tables[0] as LoadedTable))?.faults).toMatchObject([
       { code: 'TABLE_LIMIT' },
     ])
     room.take({ name: 'other' }, 900_000)

@@ -2,7 +2,7 @@ import { type Mutant, mutantOf, type Row } from './mutant.ts'
 
 // Mistakes in what a user is told or given, each one edit and the test that catches it.
 
-const JSON_TEST = 'test/formats/json/event-decoder.test.ts'
+const JSON_TEST = 'test/formats/json/json-decoder.test.ts'
 const IDENTITY = 'test/formats/identity.test.ts'
 const METRICS = 'test/observe/metrics.test.ts'
 const GOLDEN = 'test/scoring/golden-tolerance.test.ts'
@@ -78,7 +78,7 @@ const ROWS: readonly Row[] = [
   [
     'a row of scores is taken for its event',
     [
-      'formats/json/scored-rows.ts',
+      'formats/json/segments.ts',
       'column * events.columns.capacity + (indices[i] as number)',
       'column * events.columns.capacity + i + 0 * indices.length',
     ],
@@ -119,17 +119,17 @@ const ROWS: readonly Row[] = [
   ],
   [
     'depth 31',
-    ['formats/json/limits.ts', 'depth: 32', 'depth: 31'],
+    ['formats/json/parse-json.ts', 'depth: 32', 'depth: 31'],
     [JSON_TEST, 'of a megabyte, of 32 levels and with 256 fields'],
   ],
   [
     '255 fields',
-    ['formats/json/limits.ts', 'fields: 256', 'fields: 255'],
+    ['formats/json/parse-json.ts', 'fields: 256', 'fields: 255'],
     [JSON_TEST, 'of a megabyte, of 32 levels and with 256 fields'],
   ],
   [
     'a megabyte less a byte',
-    ['formats/json/limits.ts', 'bytes: 1024 * 1024', 'bytes: 1024 * 1024 - 1'],
+    ['formats/json/parse-json.ts', 'bytes: 1024 * 1024', 'bytes: 1024 * 1024 - 1'],
     [JSON_TEST, 'of a megabyte, of 32 levels and with 256 fields'],
   ],
   [

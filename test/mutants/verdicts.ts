@@ -45,7 +45,7 @@ const ROWS: readonly Row[] = [
   [
     'other answers of the registry count',
     [
-      'formats/registry/missing-schemas.ts',
+      'formats/registry/schemas.ts',
       'this.#missing.set(id, { ...before, sinceMs: null })',
       'this.#missing.set(id, before)',
     ],

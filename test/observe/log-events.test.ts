@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { eventKey, eventTimeMs } from '../../src/formats/identity.ts'
-import { EventDecoder } from '../../src/formats/json/event-decoder.ts'
+import { JsonDecoder } from '../../src/formats/json/json-format.ts'
 import type { RuntimeEvent } from '../../src/runtime/events.ts'
 import { source } from '../formats/json/source.ts'
 import { HandClock } from '../support/clocks.ts'
@@ -221,7 +221,7 @@ test.each(['json', 'text'] as const)('no line of %s holds a payload or a key', (
   const { observe, lines } = logged(format)
   const canary = 'canary4417'
   const schema = z.looseObject({ amount: z.number({ error: (i) => `bad ${String(i.input)}` }) })
-  const decoder = new EventDecoder(source(schema))
+  const decoder = new JsonDecoder(source(schema))
   const decode = (value: string) => () =>
     decoder.decode({ key: Buffer.from(canary), value: Buffer.from(value) })
   const calls = [

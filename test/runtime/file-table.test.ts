@@ -3,10 +3,8 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { ConditionVariable } from '../../src/kernel/condition-variable.ts'
-import { Table } from '../../src/lookup/table.ts'
-import { rowMaker } from '../../src/lookup/table-file.ts'
-import { TableRoom } from '../../src/lookup/table-room.ts'
-import { readTables } from '../../src/lookup/tables.ts'
+import { LoadedTable, TableRoom } from '../../src/lookup/table.ts'
+import { readTables, rowMaker } from '../../src/lookup/table-file.ts'
 import type { RuntimeEvent } from '../../src/runtime/events.ts'
 import { FileTable } from '../../src/runtime/file-table.ts'
 import type { TableDefinition } from '../../src/topology/definition.ts'
@@ -26,7 +24,7 @@ test('a file that another was renamed to is read again; a faulty one leaves the 
     from: { file: pathToFileURL(path) },
   }
   const parts = { label: 'merchants', make: rowMaker(definition), room: new TableRoom(1e9) }
-  const table = new Table(definition, parts)
+  const table = new LoadedTable(definition, parts)
   expect(await readTables([table])).toEqual([])
   const before = table.contents
 

@@ -3,10 +3,9 @@ import avro, { type Schema } from 'avsc'
 import { topic } from 'tidemark'
 import type { Format } from '../../src/formats/format.ts'
 import { JsonFormat } from '../../src/formats/json/json-format.ts'
-import { RegistryFormat } from '../../src/formats/registry/registry-format.ts'
+import { ConfluentFormat } from '../../src/formats/registry/confluent-format.ts'
 import { Slices } from '../../src/kernel/slices.ts'
-import { Table } from '../../src/lookup/table.ts'
-import { TableRoom } from '../../src/lookup/table-room.ts'
+import { LoadedTable, TableRoom } from '../../src/lookup/table.ts'
 import { MemoryRecords } from '../../src/records/memory/memory-records.ts'
 import type { Followed, FollowOptions } from '../../src/records/port.ts'
 import type { RuntimeEvent } from '../../src/runtime/events.ts'
@@ -44,7 +43,7 @@ const json: Format = new JsonFormat(source, [])
 export function inAvro() {
   const registry = new HandRegistry()
   const format = { is: 'registry', typeField: null } as const
-  const values = new RegistryFormat({ ...source, format }, format, { registry, wanted: [] })
+  const values = new ConfluentFormat({ ...source, format }, format, { registry, wanted: [] })
   const type = avro.Type.forSchema(RISK)
   return {
     values,
@@ -70,7 +69,7 @@ export function following({
 } = {}) {
   const format = new TableFormat(values)
   const parts = { label: 'merchants', make: format.make, room: new TableRoom(1e9) }
-  const table = new Table({ ...definition, asOf }, parts)
+  const table = new LoadedTable({ ...definition, asOf }, parts)
   const events: RuntimeEvent[] = []
   const clock = new HandClock(0)
   const of = new TopicTable(table, format, {

@@ -1,19 +1,145 @@
+import type { Type, types } from 'avsc'
 import type { WholeSchema } from '../../registry/schema-registry.ts'
-import { checkedEncode } from '../fit.ts'
-import type { PayloadEncoder } from '../registry/payload-encoder.ts'
-import { avroFit } from './avro-fit.ts'
-import { avroType } from './avro-type.ts'
+import {
+  arrayFit,
+  BOOLEAN,
+  BYTES,
+  checkedEncode,
+  enumFit,
+  type Fit,
+  fits,
+  inField,
+  isObject,
+  type Misfit,
+  mapFit,
+  misfit,
+  NUMBER,
+  TEXT,
+  TypeFits,
+  unknownField,
+  wholeNumbers,
+} from '../fit.ts'
+import type { PayloadEncoder } from '../registry/payload.ts'
+import { avroType, unitsPerMs } from './avro-type.ts'
 
-/**
- * Encodes values of an Avro schema.
- * @throws Error what is wrong with the schema
- */
+/** @throws Error what is wrong with the schema */
 export function avroEncoder(schema: WholeSchema): PayloadEncoder {
   const type = avroType(schema)
   const name = type.name ?? null
   const words = name === null ? 'Avro schema' : `Avro schema ${name}`
   return {
     type: name,
-    encode: checkedEncode(words, avroFit(type), (value) => type.toBuffer(value)),
+    encode: checkedEncode(words, fitOf(type, new TypeFits()), (value) => type.toBuffer(value)),
+  }
+}
+
+// Checks whether Avro can hold a value without loss. avsc then accepts it too.
+
+/** Longs that avsc writes and reads exactly: it doubles them, in a float64. */
+const LONGS = { from: -(2 ** 52), to: 2 ** 53 - 2 }
+
+const PRIMITIVES: Readonly<Record<string, Fit>> = {
+  null: fits('null', (value) => value === null),
+  boolean: BOOLEAN,
+  int: wholeNumbers(-(2 ** 31), 2 ** 31 - 1),
+  long: wholeNumbers(LONGS.from, LONGS.to),
+  float: NUMBER,
+  double: NUMBER,
+  string: TEXT,
+  bytes: BYTES,
+}
+
+type Known = TypeFits<Type>
+
+function fitOf(type: Type, known: Known): Fit {
+  return known.of(type, () => newFit(type, known))
+}
+
+function newFit(type: Type, known: Known): Fit {
+  const units = unitsPerMs(type)
+  if (units !== null) return wholeNumbers(-timestampLimit(units), timestampLimit(units))
+  switch (type.typeName) {
+    case 'fixed': {
+      const { size } = type as types.FixedType
+      return fits(`a Buffer of ${size} bytes`, (v) => Buffer.isBuffer(v) && v.length === size)
+    }
+    case 'enum':
+      return enumFit((type as types.EnumType).symbols)
+    case 'array':
+      return arrayFit(fitOf((type as types.ArrayType).itemsType, known))
+    case 'map':
+      return mapFit(TEXT, fitOf((type as types.MapType).valuesType, known))
+    case 'union:unwrapped':
+      return anyOf(type as types.UnwrappedUnionType, known)
+    case 'union:wrapped':
+      return wrapped(type as types.WrappedUnionType, known)
+    case 'record':
+    case 'error':
+      return recordFit(type as types.RecordType, known)
+    default:
+      return PRIMITIVES[type.typeName] as Fit
+  }
+}
+
+/** The largest ms whose timestamp in such units is a long. */
+function timestampLimit(units: number): number {
+  return Math.min(Number.MAX_SAFE_INTEGER, Math.floor(2 ** 63 / units) - 1)
+}
+
+function recordFit(type: types.RecordType, known: Known): Fit {
+  const fields = type.fields.map((field) => ({
+    name: field.name,
+    fit: fitOf(field.type, known),
+    hasDefault: field.defaultValue() !== undefined,
+  }))
+  const names = new Set(fields.map(({ name }) => name))
+  return (value) => {
+    if (!isObject(value)) return misfit('an object', value)
+    let left = 0
+    for (const name in value) if (value[name] !== undefined) left++
+    for (const { name, fit, hasDefault } of fields) {
+      const field = value[name]
+      if (field === undefined && hasDefault) continue
+      const found = fit(field)
+      if (found !== null) return inField(name, found)
+      left--
+    }
+    return left === 0 ? null : extraOf(value, names)
+  }
+}
+
+function extraOf(value: Readonly<Record<string, unknown>>, names: ReadonlySet<string>) {
+  const extra = Object.keys(value).find((name) => value[name] !== undefined && !names.has(name))
+  return extra === undefined ? null : unknownField(extra)
+}
+
+/** A union whose members can be told apart: at most one fits. */
+function anyOf({ types: all }: types.UnwrappedUnionType, known: Known): Fit {
+  const members = all.map((member) => fitOf(member, known))
+  const wanted = all.map((member) => member.branchName).join(' or ')
+  return (value) => {
+    let inside: Misfit | null = null
+    for (const member of members) {
+      const found = member(value)
+      if (found === null) return null
+      if (found.at !== '') inside = found
+    }
+    return inside ?? misfit(wanted, value)
+  }
+}
+
+/** A union whose values name their type. */
+function wrapped({ types: all }: types.WrappedUnionType, known: Known): Fit {
+  const members = new Map(all.map((member) => [member.branchName ?? '', fitOf(member, known)]))
+  const names = [...members.keys()].filter((name) => name !== 'null')
+  const wanted = names.map((name) => `{ "${name}": … }`).join(' or ')
+  const hasNull = members.has('null')
+  return (value) => {
+    if (value === null && hasNull) return null
+    const [name = '', ...more] = isObject(value) ? Object.keys(value) : []
+    const fit = name === 'null' ? undefined : members.get(name)
+    if (!isObject(value) || fit === undefined || more.length > 0) return misfit(wanted, value)
+    const found = fit(value[name])
+    return found === null ? null : inField(name, found)
   }
 }

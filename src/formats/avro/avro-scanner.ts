@@ -1,6 +1,7 @@
 import type { Type, types } from 'avsc'
 import { ABSENT, type ColumnForm, type FieldPath, NULL, PRESENT } from '../../columns/columns.ts'
 import { generated } from '../../kernel/node.ts'
+import type { RowScan } from '../json/bound.ts'
 import {
   ANY_NUMBER,
   isAllowed,
@@ -10,26 +11,23 @@ import {
   type Scalar,
 } from '../json/plain.ts'
 import { codePoints, pastWide, utf16Units } from '../json/tokens.ts'
-import type { PayloadScan } from '../registry/payload-decoder.ts'
-import { Cursor, type Skip, skipOf } from './bounded.ts'
-import { unitsPerMs } from './timestamps.ts'
+import { Cursor, type Skip, skipOf } from './avro-check.ts'
+import { unitsPerMs } from './avro-type.ts'
 
-// Generates a function that fills columns from Avro values of one schema, without creating a value.
+// Generates a function that fills columns from Avro values, without creating a value.
 // https://avro.apache.org/docs/1.12.0/specification/#binary-encoding
 
 /**
- * Compiles the scan of values of a type. If it accepts a value, avsc and the topology's schema
- * accept it too, and its fields are those of the event. One that it does not accept may be valid or
- * not: they decide.
- * @param plain what the topology's schema accepts
- * @param forms the columns to fill
+ * Compiles the scan of values of a type. avsc and the schema of the topology also accept every
+ * value that it accepts, with the same fields. They decide on all others.
+ * @param plain what the schema of the topology accepts
  * @returns `null`: its values cannot be scanned
  */
 export function compileAvroScan(
   type: Type,
   plain: PlainObject,
   forms: readonly ColumnForm[],
-): PayloadScan | null {
+): RowScan | null {
   const compiler = new Compiler(forms)
   const code = compiler.value(type, plain, [])
   if (code === null) return null
@@ -51,23 +49,21 @@ export function compileAvroScan(
       ${code}
       return at === end
     }`,
-  ) as ((...of: readonly unknown[]) => PayloadScan) | null
+  ) as ((...of: readonly unknown[]) => RowScan) | null
   return make?.(...Object.values(helpers)) ?? null
 }
 
-/** Is the text one of the words? */
 function isOneOf(text: Uint8Array, words: readonly Buffer[]): boolean {
   return words.some((word) => word.equals(text))
 }
 
-/** Code that moves `at` behind a value, or returns false; `null`: values cannot be scanned. */
+/** Code that moves `at` behind a value, or returns false; `null`: its values cannot be scanned. */
 type Code = string | null
 
 class Compiler {
   readonly skippers: Skip[] = []
   readonly rules: NumberRule[] = []
   readonly words: (readonly Buffer[])[] = []
-  /** The columns that the code fills. */
   readonly filled = new Set<number>()
   readonly #forms: readonly string[]
 
@@ -97,7 +93,6 @@ class Compiler {
     return codes.includes(null) ? null : codes.join('\n')
   }
 
-  /** A value of null or another type. */
   #maybe(type: types.UnwrappedUnionType, plain: PlainObject | Scalar, path: FieldPath): Code {
     const [first, second, ...others] = type.types
     if (first === undefined || second === undefined || others.length > 0) return null
@@ -106,7 +101,7 @@ class Compiler {
     if (type.types[nullIndex]?.typeName !== 'null') return null
     const code = this.value(of, plain, path)
     if (code === null) return null
-    // Of an object that is null, no field has a value: what reads one is called with the event.
+    // A null object gives its fields no value, so the function that reads one needs the event.
     const within = plain.kind === 'object' ? 'return false' : this.#put(path, NULL)
     const isNull = plain.isNullable ? within : 'return false'
     return `byte = bytes[at++]
@@ -222,10 +217,7 @@ function isUnion(type: Type): type is types.UnwrappedUnionType {
   return type.typeName === 'union:unwrapped' || type.typeName === 'union:wrapped'
 }
 
-/**
- * Reads a zigzag varint into `x`. Here those of more than eight bytes are left to avsc, and those
- * beyond ±2^52, also if they are written with more bytes than they need.
- */
+/** Reads a zigzag varint of up to eight bytes, within ±2^52, into `x`. */
 const LONG = `
   low = byte = bytes[at++]
   x = byte & 0x7f
@@ -242,7 +234,6 @@ const INT = `${LONG}
   if ((x | 0) !== x) return false
 `
 
-/** Reads the length of a text into `x`. */
 const LENGTH = `${LONG}
   if (!(x >= 0 && at + x <= end)) return false`
 
@@ -254,13 +245,12 @@ function float(kind: 'Float32' | 'Float64', bytes: number): string {
 `
 }
 
-/** Moves behind a text in UTF-8. */
 const SKIP_TEXT = `while (at < stop) {
     if (bytes[at] < 0x80) at++
     else if ((at = pastWide(bytes, at, stop)) < 0) return false
   }`
 
-/** Code that checks a text which lies in JSON as it is, in UTF-8. */
+/** Code that checks a text: JSON would need no escapes for it. */
 function textCode(isBounded: boolean): string {
   return `${isBounded ? 'isWide = false' : ''}
     while (at < stop) {

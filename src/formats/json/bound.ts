@@ -1,4 +1,5 @@
-import type { ColumnForm, ColumnType, FieldPath } from '../../columns/columns.ts'
+import type { ColumnForm, ColumnType, FieldPath, ScannedColumns } from '../../columns/columns.ts'
+import type { Memory } from '../../kernel/bytes.ts'
 import {
   ANY_SCALAR,
   isBare,
@@ -11,19 +12,17 @@ import { utf8 } from './tokens.ts'
 
 // A plain schema with its field names as bytes, and the columns that are filled from its fields.
 
-/** A scalar and the column that it fills. */
 export interface BoundScalar {
   readonly kind: 'scalar'
   readonly rule: Scalar
   /** Index of the column; −1: none. */
   readonly column: number
-  /** The allowed texts, in UTF-8 with the closing quote; `null`: any. */
+  /** Allowed texts, in UTF-8 with the closing quote; `null`: any. */
   readonly words: readonly Uint8Array[] | null
 }
 
-/** A field of an object. */
 export interface BoundField {
-  /** From 0; unique in the whole schema. */
+  /** From 0; unique in the schema. */
   readonly id: number
   /** In UTF-8, with the closing quote. */
   readonly name: Uint8Array
@@ -31,48 +30,39 @@ export interface BoundField {
   readonly value: BoundValue
 }
 
-/** An object and its fields. */
 export interface BoundObject {
   readonly kind: 'object'
   readonly fields: readonly BoundField[]
-  /** Number of fields that are not optional. */
   readonly required: number
   readonly isNullable: boolean
 }
 
-/** One of several objects. */
 export interface BoundUnion {
   readonly kind: 'union'
   readonly options: readonly BoundObject[]
-  /** The columns that any of the options fills. */
+  /** Columns that any of the options fills. */
   readonly columns: readonly number[]
   readonly isNullable: boolean
 }
 
-/** A value that cannot be scanned. */
 interface BoundOpaque {
   readonly kind: 'opaque'
 }
 
-/** A value of a bound schema. */
 export type BoundValue = BoundScalar | BoundObject | BoundUnion | BoundOpaque
 
-/** A plain schema, bound to columns. */
 export interface Bound {
   readonly root: BoundObject | BoundUnion
-  /** In the order in which they were wanted. */
+  /** In the order of `wanted`. */
   readonly columns: readonly ColumnForm[]
-  /** Number of fields in the schema. */
   readonly fields: number
 }
 
-/** The value of a field that the schema does not name. */
+/** A field that the schema does not name. */
 export const UNNAMED: BoundScalar = { kind: 'scalar', rule: ANY_SCALAR, column: -1, words: null }
 
 /**
- * Binds a schema to columns.
- * @param wanted fields of events, each once; one that cannot be scanned, or has several types, gets
- * no column
+ * @param wanted fields, each once; one that cannot be scanned, or has several types, gets no column
  */
 export function boundOf(plain: PlainObject | PlainUnion, wanted: readonly FieldPath[]): Bound {
   const tried = new Binder(wanted)
@@ -82,12 +72,12 @@ export function boundOf(plain: PlainObject | PlainUnion, wanted: readonly FieldP
   return { root: binder.root(plain), columns, fields: binder.fields }
 }
 
-/** May the value at a path, or an object that contains it, be missing? */
+/** Whether the value at a path, or an object around it, may be missing. */
 type Presence = Pick<ColumnForm, 'isOptional' | 'isWithinOptional'>
 
 const ALWAYS: Presence = { isOptional: false, isWithinOptional: false }
 
-/** A value that the schema has at a path. */
+/** A value in the schema. */
 interface SchemaForm extends Presence {
   readonly path: FieldPath
   readonly type: ColumnType | 'object'
@@ -97,7 +87,7 @@ class Binder {
   fields = 0
   readonly #wanted: readonly FieldPath[]
   readonly #paths: readonly string[]
-  /** By column: its forms in the schema. */
+  /** By column: the values at its path. */
   readonly #forms: readonly SchemaForm[][]
 
   constructor(wanted: readonly FieldPath[]) {
@@ -106,10 +96,7 @@ class Binder {
     this.#forms = wanted.map(() => [])
   }
 
-  /**
-   * In the order in which they were wanted; `null`: not a field that can be scanned, or one of
-   * several types.
-   */
+  /** In the order of `wanted`; `null`: a field that gets no column. */
   get columns(): (ColumnForm | null)[] {
     return this.#wanted.map((path, c) => {
       const forms = this.#forms[c] as SchemaForm[]
@@ -122,7 +109,7 @@ class Binder {
   }
 
   root(plain: PlainObject | PlainUnion): BoundObject | BoundUnion {
-    // An event is an object; a record that is null is reported elsewhere.
+    // Null in place of an event is reported elsewhere.
     return this.#value({ ...plain, isNullable: false }, [], ALWAYS) as BoundObject | BoundUnion
   }
 
@@ -169,7 +156,7 @@ class Binder {
     }
   }
 
-  /** A field of one option may be missing in another, and so are the fields inside it. */
+  /** A field of one option may be missing in another, and so may the fields inside it. */
   #union({ options, isNullable }: PlainUnion, path: FieldPath, presence: Presence): BoundUnion {
     const bound = options.map((option) => this.#object(option, path, presence))
     for (const forms of this.#forms) {
@@ -204,3 +191,13 @@ function columnsOf({ fields }: BoundObject): number[] {
     return value.kind === 'scalar' && value.column >= 0 ? [value.column] : []
   })
 }
+
+/** A value in memory. */
+export interface RecordPlace {
+  readonly memory: Memory
+  readonly from: number
+  readonly to: number
+}
+
+/** Scans a value into a row, with offsets in the memory; false: the row is undefined. */
+export type RowScan = (at: RecordPlace, columns: ScannedColumns, row: number) => boolean

@@ -3,29 +3,34 @@ import type { Reader } from '../../columns/events.ts'
 import { columnReader, ScannedEvents } from '../../columns/scanned-events.ts'
 import { valuePlace } from '../../kernel/bytes.ts'
 import type { Slices } from '../../kernel/slices.ts'
-import { decodeEach, type EachDecoder, type OpenChunk } from '../decode-each.ts'
-import { EventMaker } from '../event-maker.ts'
+import { checkedBy } from '../../topology/schema.ts'
 import type { Decoded, Format, FormatSource, RawChunk, RawRecord } from '../format.ts'
-import { EventDecoder } from './event-decoder.ts'
-import { LIMITS } from './limits.ts'
+import {
+  decodeEach,
+  type EachDecoder,
+  EventMaker,
+  type OpenChunk,
+  valueOf,
+} from '../record-decoding.ts'
+import { type JsonLimits, LIMITS, parseJson } from './parse-json.ts'
 import { compileScanner, type Scanner } from './scanner.ts'
 
-/** The format of JSON in UTF-8, checked by the source's schema. */
+/** JSON in UTF-8, checked by the schema of the source. */
 export class JsonFormat implements Format, EachDecoder {
   readonly reader: Reader
   readonly forms: readonly ColumnForm[]
   readonly whyMade: string | null
-  readonly #decoder: EventDecoder
+  readonly #decoder: JsonDecoder
   readonly #maker: EventMaker
   readonly #value = valuePlace()
   readonly #place = { memory: this.#value.memory, from: 0, to: 0 }
-  /** `null`: the schema's effect is not known. */
+  /** `null`: the effect of the schema is not known. */
   readonly #scanner: Scanner | null
 
-  /** @param wanted the fields that the topology needs */
+  /** @param wanted fields that the topology needs */
   constructor(source: FormatSource, wanted: readonly FieldPath[]) {
     const compiled = compileScanner(source.schema, { wanted, limits: LIMITS })
-    this.#decoder = new EventDecoder(source)
+    this.#decoder = new JsonDecoder(source)
     this.#maker = new EventMaker(source, this.#decoder)
     this.#scanner = 'why' in compiled ? null : compiled.scanner
     this.whyMade = 'why' in compiled ? compiled.why : null
@@ -56,7 +61,7 @@ export class JsonFormat implements Format, EachDecoder {
     return true
   }
 
-  /** Scans a record into the columns; false: it could not be scanned. */
+  /** Scans a record into the columns; false: it must be decoded. */
   #isScanned({ records, events: { columns, count } }: OpenChunk, index: number): boolean {
     if (this.#scanner === null) return false
     const value = this.#value
@@ -67,5 +72,30 @@ export class JsonFormat implements Format, EachDecoder {
     place.from = value.valueStart
     place.to = value.valueEnd
     return this.#scanner.scan(place, columns, count)
+  }
+}
+
+/** Decodes JSON in UTF-8, checked by the schema of the source. */
+export class JsonDecoder {
+  readonly #schema: FormatSource['schema']
+  readonly #limits: JsonLimits
+
+  constructor(source: Pick<FormatSource, 'schema'>, limits: JsonLimits = LIMITS) {
+    this.#schema = source.schema
+    this.#limits = limits
+  }
+
+  /**
+   * @throws TidemarkError the first of: `TOMBSTONE` · `NULL_KEY` · `RECORD_TOO_LARGE` · `NOT_UTF8`
+   * · `JSON_DEPTH` · `JSON_FIELDS` · `JSON_INVALID` · `JSON_PROTO` · `SCHEMA_INVALID` ·
+   * `FUNCTION_THREW` (in the schema)
+   */
+  decode(record: Pick<RawRecord, 'key' | 'value'>): unknown {
+    return checkedBy(this.#schema, parseJson(valueOf(record, this.#limits.bytes), this.#limits))
+  }
+
+  /** Decodes a record that the scanner has accepted: its JSON is valid and within the limits. */
+  decodeScanned({ value }: Pick<RawRecord, 'value'>): unknown {
+    return checkedBy(this.#schema, JSON.parse((value as Buffer).toString('utf8')))
   }
 }

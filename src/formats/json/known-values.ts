@@ -1,15 +1,15 @@
+import type { ColumnForm } from '../../columns/columns.ts'
 import type { ScoreStep } from '../../topology/definition.ts'
 
-/** What is known of a value that an author's function can pick, before there are rows. */
+/** A value that an author function can pick, as known before there are rows. */
 export type KnownValue =
   | {
       readonly is: 'field'
-      /** Index of the event's column. */
       readonly column: number
       readonly type: 'text' | 'number' | 'boolean'
-      /** Are there no quotes around its texts, and no literals of its numbers? @default false */
+      /** Its texts have no quotes, and its numbers no literals. @default false */
       readonly isBinary?: true
-      /** May it be absent? (Whether it is null is stored in its column.) */
+      /** Whether it may be absent; its column tells whether it is null. */
       readonly optional: boolean
     }
   | { readonly is: 'score'; readonly column: number }
@@ -17,29 +17,23 @@ export type KnownValue =
   | { readonly is: 'constant'; readonly value: string }
   | KnownObject
 
-/**
- * An object that is always present. One that may be absent or null is not known, since picking from
- * it throws.
- */
+/** An object that is always present, because picking from a missing one throws. */
 export interface KnownObject {
   readonly is: 'object'
   /** In JavaScript's order of iteration. */
   readonly fields: Readonly<Record<string, KnownValue>>
-  /** Are these all of its fields, so that the whole object can be written? */
+  /** Whether these are all of its fields, so that the object can be written. */
   readonly isWhole: boolean
 }
 
-/** What outputs name: which model scored an event, and why that one. */
+/** The model that scored an event, and the reason it was chosen. */
 export interface ScoredBy {
   /** Identifies model and evaluator. */
   readonly label: string
   readonly route: string
 }
 
-/**
- * The argument of functions after a model: `event`, `features`, `score`, `model`, which is the
- * label, and `route`.
- */
+/** The argument of author functions after a model. */
 export function knownScored(
   event: KnownObject,
   step: Pick<ScoreStep, 'features' | 'outputs' | 'carry'>,
@@ -73,4 +67,39 @@ function knownScore(outputs: ScoreStep['outputs']): KnownObject {
 
 function whole(fields: readonly (readonly [name: string, KnownValue])[]): KnownObject {
   return { is: 'object', fields: Object.fromEntries(fields), isWhole: true }
+}
+
+/** The known fields of an event: those whose containing objects are always present. */
+export function knownEvent(forms: readonly ColumnForm[]): KnownObject {
+  const fields: Tree = new Map()
+  for (const [column, form] of forms.entries()) {
+    const { path, type, isOptional, isWithinOptional, isBinary } = form
+    const name = path.at(-1)
+    if (isWithinOptional || name === undefined) continue
+    fieldsAt(fields, path.slice(0, -1)).set(name, {
+      is: 'field',
+      column,
+      type,
+      optional: isOptional,
+      ...(isBinary && { isBinary }),
+    })
+  }
+  return objectOf(fields)
+}
+
+type Tree = Map<string, Tree | KnownValue>
+
+function fieldsAt(tree: Tree, [first, ...rest]: readonly string[]): Tree {
+  if (first === undefined) return tree
+  const known = tree.get(first)
+  const inner: Tree = known instanceof Map ? known : new Map()
+  tree.set(first, inner)
+  return fieldsAt(inner, rest)
+}
+
+function objectOf(tree: Tree): KnownObject {
+  const fields = [...tree].map(
+    ([name, inner]) => [name, inner instanceof Map ? objectOf(inner) : inner] as const,
+  )
+  return { is: 'object', fields: Object.fromEntries(fields), isWhole: false }
 }

@@ -4,22 +4,21 @@ export const NUMBER_BYTES = 24
 /** Exact as float64 up to 10^22. */
 const POWERS_OF_TEN = Array.from({ length: 23 }, (_, k) => 10 ** k)
 const BILLION = 1e9
-/** Smaller numbers are written with an exponent. */
+/** JavaScript writes smaller numbers with an exponent. */
 const SMALLEST = 1e-6
-/**
- * Nine digits identify every float32; no two decimals of up to fifteen digits are the same float64.
- */
+/** Nine digits identify a float32; two decimals of up to 15 digits are never one float64. */
 const FLOAT32_DIGITS = 9
 const FLOAT64_DIGITS = 15
 
 const ZERO = 0x30
+const NINE = 0x39
 const MINUS = 0x2d
 const POINT = 0x2e
 
 /**
- * Writes a number as `JSON.stringify` does, NaN and the infinities as `null`. Returns the index of
- * the next byte. There must be room for {@link NUMBER_BYTES}. Numbers of more than 15 digits, or
- * with an exponent, are formatted by V8.
+ * Writes a number as `JSON.stringify` does, NaN and the infinities as `null`. Needs room for {@link
+ * NUMBER_BYTES}. V8 formats numbers of more than 15 digits, or with an exponent.
+ * @returns the index of the next byte
  */
 export function writeNumber(bytes: Uint8Array, at: number, x: number): number {
   const size = Math.abs(x)
@@ -62,7 +61,7 @@ function isOver(size: number, places: number): boolean {
   return Math.round(size * power) / power === size
 }
 
-/** Writes a whole number below 2^53. Returns the index of the next byte. */
+/** Writes a whole number below 2^53. @returns the index of the next byte */
 function writeWhole(bytes: Uint8Array, at: number, whole: number): number {
   let end = at + 1
   for (let power = 10; power <= whole; power *= 10) end++
@@ -70,10 +69,7 @@ function writeWhole(bytes: Uint8Array, at: number, whole: number): number {
   return end
 }
 
-/**
- * Writes the digits of a whole number below 2^53, none for 0, before `end`. Returns the index of
- * the first one.
- */
+/** Writes the digits before `end`, none for 0. @returns the index of the first one */
 function writeDigits(bytes: Uint8Array, end: number, whole: number): number {
   if (whole < BILLION) return writeNine(bytes, end, whole)
   // The quotient is never rounded up to the next integer: a billionth is more than half the
@@ -83,7 +79,7 @@ function writeDigits(bytes: Uint8Array, end: number, whole: number): number {
   return writeNine(bytes, end - 9, billions)
 }
 
-/** Like {@link writeDigits}, for at most nine digits. */
+/** Writes at most nine digits, as {@link writeDigits}. */
 function writeNine(bytes: Uint8Array, end: number, whole: number): number {
   let at = end
   for (let rest = whole | 0; rest > 0; ) {
@@ -108,4 +104,30 @@ function writeText(bytes: Uint8Array, at: number, x: number): number {
   const text = Number.isFinite(x) ? String(x) : 'null'
   for (let i = 0; i < text.length; i++) bytes[at + i] = text.charCodeAt(i)
   return at + text.length
+}
+
+const MOST_DIGITS = 15
+/** JavaScript writes an exponent after more zeros behind the point. */
+const MOST_ZEROS = 5
+
+/** Whether JavaScript would write a number so. False for all of more than 15 digits. */
+export function isCanonicalNumber(bytes: Uint8Array, from: number, to: number): boolean {
+  const first = bytes[from] === MINUS ? from + 1 : from
+  let point = to
+  for (let i = first; i < to; i++) {
+    const byte = bytes[i] as number
+    if (byte >= ZERO && byte <= NINE) continue
+    if (byte !== POINT) return false
+    point = i
+  }
+  if (point === to) return to - first <= MOST_DIGITS && (first === from || bytes[first] !== ZERO)
+  return to - first <= MOST_DIGITS + 1 && bytes[to - 1] !== ZERO && !isTiny(bytes, first, point)
+}
+
+/** @param point index of the decimal point */
+function isTiny(bytes: Uint8Array, first: number, point: number): boolean {
+  if (bytes[first] !== ZERO) return false
+  let zeros = 0
+  while (bytes[point + 1 + zeros] === ZERO) zeros++
+  return zeros > MOST_ZEROS
 }

@@ -1,7 +1,6 @@
 import { Constant } from '../../kernel/bytes.ts'
 import { generated } from '../../kernel/node.ts'
 import type { Expression } from '../../topology/function-reading.ts'
-import { equalityTest } from './equality.ts'
 import type { KnownObject, KnownValue } from './known-values.ts'
 import {
   bareTextSegment,
@@ -9,6 +8,7 @@ import {
   carriedSegment,
   commaSegment,
   constantSegment,
+  equalityTest,
   featureSegment,
   numberSegment,
   optionalSegment,
@@ -20,15 +20,14 @@ import {
   valueSegment,
 } from './segments.ts'
 
-/** An encoder, or why there is none: then the author's function is called. */
+/** An encoder, or the reason for calling the author function. */
 export type Compiled =
   | { readonly encoder: OutputEncoder; readonly reason: null }
   | { readonly encoder: null; readonly reason: string }
 
 /**
- * Compiles an encoder for what an author's function makes of `argument`. It writes what
- * `JSON.stringify` makes of the function's result, byte for byte. There is none if a value is not
- * known, if an object is not known as a whole, or if the result itself may be `undefined`.
+ * Compiles an encoder of what an author function makes of `argument`, with the bytes of
+ * `JSON.stringify`. Every value must be wholly known, and the result never `undefined`.
  */
 export function compileEncoder(expression: Expression, argument: KnownObject): Compiled {
   const compiler = new Compiler(argument)
@@ -37,12 +36,9 @@ export function compileEncoder(expression: Expression, argument: KnownObject): C
   return reason === undefined ? { encoder, reason: null } : { encoder: null, reason }
 }
 
-/** Writes outputs as JSON in UTF-8, straight from columns. */
+/** Writes outputs as JSON, straight from columns. */
 export class OutputEncoder {
-  /**
-   * Appends row `i`'s output. Its scores must be finite: a row on which the model failed has no
-   * output.
-   */
+  /** Appends the output of row `i`, whose scores must be finite. */
   readonly append: Segment
 
   constructor(segments: readonly Segment[]) {
@@ -50,36 +46,31 @@ export class OutputEncoder {
   }
 }
 
-/** Calls each segment in its own line of code, where V8 sees which one it is and can inline it. */
+/** Calls each segment in its own line of code, where V8 can inline it. */
 function oneAfterTheOther(segments: readonly Segment[]): Segment {
   const names = segments.map((_, s) => `segment${s}`)
   const calls = names.map((name) => `${name}(i, rows, into)`).join('\n')
   const make = generated(names, `return function append(i, rows, into) {\n${calls}\n}`) as
     | ((...all: readonly Segment[]) => Segment)
     | null
-  return make?.(...segments) ?? inLoop(segments)
-}
-
-/** Fallback where no code can be generated. */
-function inLoop(segments: readonly Segment[]): Segment {
+  if (make !== null) return make(...segments)
+  // No code can be generated here.
   return (i, rows, into) => {
     for (const segment of segments) segment(i, rows, into)
   }
 }
 
-/** A constant piece of JSON, or a function that makes a segment. */
 type JsonPiece = string | SegmentAfter
 
 interface ValueCode {
   readonly pieces: readonly JsonPiece[]
-  /** The column of the event that may be absent; `null`: the value is always present. */
+  /** The column that may be absent; `null`: the value is always present. */
   readonly optional: number | null
 }
 
 type FieldCode = readonly [name: string, value: ValueCode]
 
 class Compiler {
-  /** Why there is no encoder. */
   readonly reasons: string[] = []
   readonly #argument: KnownObject
 
@@ -128,7 +119,7 @@ class Compiler {
   #equality({ path, to, negated }: Extract<Expression, { is: 'equals' }>): ValueCode {
     const known = this.#find(path)
     if (known === null) return NOTHING
-    // An object never equals one of the values that can be compared with.
+    // An object never equals a literal.
     if (known.is === 'object') return certain(String(negated))
     const isEqual = equalityTest(known, to)
     return certain(testSegment((i, rows) => isEqual(i, rows) !== negated))
@@ -180,10 +171,7 @@ const BINARY_SEGMENTS = {
   boolean: booleanSegment,
 }
 
-/**
- * Writes an object's fields in the order in which JavaScript keeps them: names that are array
- * indices come first.
- */
+/** Writes fields in JavaScript's order: names that are array indices come first. */
 function objectOf(fields: readonly FieldCode[]): ValueCode {
   const pieces: JsonPiece[] = ['{']
   let before: JsonPiece | null = null
@@ -201,7 +189,7 @@ function objectOf(fields: readonly FieldCode[]): ValueCode {
   return { pieces: [...pieces, '}'], optional: null }
 }
 
-/** Joins consecutive constant pieces; the segment after them writes them. */
+/** Joins consecutive constants; the segment after them writes them. */
 function segmentsOf(pieces: readonly JsonPiece[]): Segment[] {
   const segments: Segment[] = []
   let before = ''

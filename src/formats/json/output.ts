@@ -1,17 +1,13 @@
 import { TidemarkError } from '../../kernel/errors.ts'
 import { isPromise, nameOf } from '../../topology/schema.ts'
 
-/** {@link outputText} in UTF-8. @throws like it */
 export function encodeOutput(output: unknown): Buffer {
   return Buffer.from(outputText(output))
 }
 
 /**
- * An output as JSON, as `JSON.stringify` writes it: NaN and the infinities become `null`, fields
- * that are undefined are left out.
- *
- * @throws TidemarkError `OUTPUT_INVALID` for what has no JSON form: undefined, a function, a
- * BigInt, a cycle, a promise
+ * Writes JSON as `JSON.stringify` does.
+ * @throws TidemarkError `OUTPUT_INVALID`: it has no JSON form
  */
 export function outputText(output: unknown): string {
   refusePromise(output)
@@ -40,9 +36,33 @@ export function outputText(output: unknown): string {
   return json
 }
 
-/** @throws TidemarkError `OUTPUT_INVALID`: a promise, which would be written as an empty object */
+/** @throws TidemarkError `OUTPUT_INVALID`: a promise, which JSON would write as an empty object */
 export function refusePromise(output: unknown): void {
   if (!isPromise(output)) return
   const hint = 'functions of a topology must be synchronous: no async'
   throw new TidemarkError('OUTPUT_INVALID', 'an output is a promise', { hint })
+}
+
+// Values with a schema, as JSON for people. Bytes are `{ "base64": "…" }`.
+
+export function shownJson(value: unknown): string {
+  return JSON.stringify(value, withoutBuffers)
+}
+
+/** The value that {@link shownJson} shows. @throws SyntaxError it is not JSON */
+export function valueShown(json: string): unknown {
+  return JSON.parse(json, (_, value) => bytesIn(value) ?? value)
+}
+
+function withoutBuffers(this: unknown, name: string, value: unknown): unknown {
+  // Here the value is the result of the toJSON of Buffer.
+  const own = (this as Readonly<Record<string, unknown>>)[name]
+  return Buffer.isBuffer(own) ? { base64: own.toString('base64') } : value
+}
+
+function bytesIn(value: unknown): Buffer | null {
+  if (typeof value !== 'object' || value === null) return null
+  const { base64, ...others } = value as { readonly base64?: unknown }
+  const isAll = typeof base64 === 'string' && Object.keys(others).length === 0
+  return isAll ? Buffer.from(base64, 'base64') : null
 }

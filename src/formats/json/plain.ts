@@ -1,10 +1,7 @@
-// The values that a plain schema accepts. A plain schema only accepts or refuses: it returns the
-// very values that it was given, without the fields that it does not name.
+// A plain schema only accepts or refuses: it returns the values that it was given, without the
+// fields that it does not name.
 
-/**
- * Texts whose length is within bounds, both in code points and in UTF-16 code units, since
- * libraries differ in what they count.
- */
+/** Texts whose length is within bounds in code points and in UTF-16: libraries count either. */
 export interface TextRule {
   readonly minLength: number
   readonly maxLength: number
@@ -12,7 +9,6 @@ export interface TextRule {
   readonly oneOf: readonly string[] | null
 }
 
-/** Finite numbers within bounds. */
 export interface NumberRule {
   /** Within ±(2^53 − 1). */
   readonly isInteger: boolean
@@ -20,13 +16,13 @@ export interface NumberRule {
   readonly max: number
   readonly above: number
   readonly below: number
-  /** Integers, each of which divides the number. */
+  /** Whole numbers that divide the number. */
   readonly divisors: readonly number[]
   /** `null`: any. */
   readonly oneOf: readonly number[] | null
 }
 
-/** Accepted scalars, by kind of JSON value; a kind that is `null`, or empty, is not accepted. */
+/** Accepted scalars, by kind of JSON value; `null` or empty: none of this kind. */
 export interface Scalar {
   readonly kind: 'scalar'
   readonly text: TextRule | null
@@ -35,39 +31,34 @@ export interface Scalar {
   readonly isNullable: boolean
 }
 
-/** A field of an object. */
 export interface PlainField {
   readonly name: string
   readonly isOptional: boolean
   readonly value: PlainValue
 }
 
-/** An object; fields that it does not name are dropped. */
+/** An object without the fields that it does not name. */
 export interface PlainObject {
   readonly kind: 'object'
   readonly fields: readonly PlainField[]
   readonly isNullable: boolean
 }
 
-/** One of several objects, distinguished by a field whose values differ between them. */
+/** One of several objects, told apart by the values of one field. */
 export interface PlainUnion {
   readonly kind: 'union'
   readonly options: readonly PlainObject[]
   readonly isNullable: boolean
 }
 
-/** A schema whose effect is not known. */
 export interface Opaque {
   readonly kind: 'opaque'
   readonly why: string
 }
 
-/** What a schema accepts. */
 export type PlainValue = Scalar | PlainObject | PlainUnion | Opaque
 
-/** Accepts every text. */
 export const ANY_TEXT: TextRule = { minLength: 0, maxLength: Infinity, oneOf: null }
-/** Accepts every finite number. */
 export const ANY_NUMBER: NumberRule = {
   isInteger: false,
   min: -Infinity,
@@ -77,7 +68,6 @@ export const ANY_NUMBER: NumberRule = {
   divisors: [],
   oneOf: null,
 }
-/** Accepts no scalar. */
 export const NO_SCALAR: Scalar = {
   kind: 'scalar',
   text: null,
@@ -85,7 +75,6 @@ export const NO_SCALAR: Scalar = {
   booleans: [],
   isNullable: false,
 }
-/** Accepts every scalar. */
 export const ANY_SCALAR: Scalar = {
   kind: 'scalar',
   text: ANY_TEXT,
@@ -94,12 +83,11 @@ export const ANY_SCALAR: Scalar = {
   isNullable: true,
 }
 
-/** Is the text written in JSON without escapes? */
+/** Whether JSON writes the text without escapes. */
 export function isBare(text: string): boolean {
   return JSON.stringify(text) === `"${text}"`
 }
 
-/** Does a finite number obey a rule? */
 export function isAllowed(x: number, rule: NumberRule): boolean {
   if (rule === ANY_NUMBER) return true
   const { isInteger, min, max, above, below, divisors, oneOf } = rule

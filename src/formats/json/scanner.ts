@@ -1,35 +1,23 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { ColumnForm, FieldPath, ScannedColumns } from '../../columns/columns.ts'
 import { generated } from '../../kernel/node.ts'
-import { type Bound, boundOf } from './bound.ts'
-import { recordLayoutOf } from './layout.ts'
-import { compileLayout, type LayoutScan } from './layout-code.ts'
-import type { JsonLimits } from './limits.ts'
-import type { RecordPlace } from './record-place.ts'
+import { type Bound, boundOf, type RecordPlace, type RowScan } from './bound.ts'
+import { compileLayout, recordLayoutOf } from './layout.ts'
+import type { JsonLimits } from './parse-json.ts'
 import { Walker } from './walker.ts'
 import { plainOf } from './zod-schema.ts'
 
-/**
- * Maximum number of layouts: a topic may have this many producers, or kinds of event, without
- * losing speed.
- */
+/** Layouts: so many producers, or kinds of event, a topic may have at full speed. */
 const MAX_LAYOUTS = 4
-/**
- * Once all layouts are in use, this many records must match none of them before one is replaced:
- * compiling a function takes about a millisecond.
- */
+/** Records without a known layout before one is replaced, because compiling takes a millisecond. */
 const MISSES_BEFORE_NEXT = 1_024
 
 /**
- * Fills columns from JSON, without creating a value. If it accepts a record, the parser and the
- * schema accept it too, and its fields are those of the event. A record that it does not accept may
- * be valid or not: the parser and the schema decide.
- *
- * It does not accept escapes in texts, duplicate fields, and whatever the schema may change or
- * refine.
+ * Fills columns from JSON, without creating a value. The parser and the schema also accept every
+ * record that it accepts, with the same fields. They decide on all others, such as those with
+ * escapes in texts or duplicate fields.
  */
 export class Scanner {
-  /** The columns that it fills. */
   readonly forms: readonly ColumnForm[]
   readonly #limits: JsonLimits
   readonly #walker: Walker
@@ -42,12 +30,6 @@ export class Scanner {
     this.#layouts = new Layouts(bound.columns.length, this.#walker)
   }
 
-  /**
-   * Scans a record into a row; `false`: the record is not accepted, and the contents of the row are
-   * undefined.
-   *
-   * @param row below the columns' capacity
-   */
   scan(place: RecordPlace, columns: ScannedColumns, row: number): boolean {
     if (place.to - place.from > this.#limits.bytes) return false
     if (this.#layouts.scan(place, columns, row)) return true
@@ -57,22 +39,21 @@ export class Scanner {
   }
 }
 
-/** A layout that records have had, and its compiled scan function. */
+/** A layout of records, compiled. */
 interface KnownLayout {
-  readonly scan: LayoutScan
+  readonly scan: RowScan
   hits: number
 }
 
-/** The scan functions for the layouts that records have had. */
+/** The layouts of the latest records. */
 class Layouts {
   readonly #columns: number
   readonly #walker: Walker
-  /** The most used one first. */
+  /** The most used first. */
   readonly #known: KnownLayout[] = []
   #misses = 0
   readonly #canGenerate = generated([], '') !== null
 
-  /** @param columns number of columns */
   constructor(columns: number, walker: Walker) {
     this.#columns = columns
     this.#walker = walker
@@ -90,7 +71,7 @@ class Layouts {
     return false
   }
 
-  /** Moves a layout before the previous one if it is used more. */
+  /** Moves a layout one place forward if it is used more. */
   #order(i: number): void {
     const known = this.#known
     const before = known[i - 1] as KnownLayout
@@ -100,10 +81,7 @@ class Layouts {
     known[i] = before
   }
 
-  /**
-   * Compiles the layout of a record that the walker has just walked and that matches no known
-   * layout.
-   */
+  /** Compiles the layout of the record that the walker has just walked. */
   learn({ memory, from, to }: RecordPlace): void {
     if (!this.#canGenerate) return
     const isFull = this.#known.length === MAX_LAYOUTS
@@ -117,11 +95,7 @@ class Layouts {
   }
 }
 
-/**
- * Compiles a scanner for a schema.
- * @param wanted fields of events, each once; one that cannot be scanned gets no column
- * @returns `why`: nothing of the schema can be scanned
- */
+/** @param wanted fields of events, each once @returns `why`: the schema cannot be scanned */
 export function compileScanner(
   schema: StandardSchemaV1,
   { wanted, limits }: { readonly wanted: readonly FieldPath[]; readonly limits: JsonLimits },

@@ -1,16 +1,40 @@
-import { ABSENT, NULL } from '../../columns/columns.ts'
-import { type ByteRoom, Constant } from '../../kernel/bytes.ts'
-import { NUMBER_BYTES, writeNumber } from './number-text.ts'
-import { isCanonicalNumber } from './number-token.ts'
-import { cellOf, memoryOf, type ScoredRows } from './scored-rows.ts'
+import { ABSENT, NULL, PRESENT, type ScannedColumns } from '../../columns/columns.ts'
+import { type ByteRoom, Constant, type Memory } from '../../kernel/bytes.ts'
+import type { KnownValue } from './known-values.ts'
+import { isCanonicalNumber, NUMBER_BYTES, writeNumber } from './number-text.ts'
 
-/** Appends a part of row `i`'s output. */
+export interface ScoredRows {
+  readonly events: {
+    readonly columns: ScannedColumns
+    /** The memory of an event's offsets; `null`: the columns hold nothing of the event. */
+    memoryOf(index: number): Memory | null
+  }
+  /** The index of the event of each row. */
+  readonly indices: readonly number[]
+  /** By number of the model's output, then by row. */
+  readonly scores: readonly Float64Array[]
+  /** Row-major. */
+  readonly features: Float32Array
+  /** Row-major. */
+  readonly carried: Float64Array
+}
+
+/** The index of a cell in the arrays of the columns. */
+function cellOf(column: number, i: number, { events, indices }: ScoredRows): number {
+  return column * events.columns.capacity + (indices[i] as number)
+}
+
+function memoryOf(i: number, { events, indices }: ScoredRows): Memory {
+  return events.memoryOf(indices[i] as number) as Memory
+}
+
+/** Appends a part of the output of row `i`. */
 export type Segment = (i: number, rows: ScoredRows, into: ByteRoom) => void
 
-/** Makes a segment that first appends the constant before it: one call for both is faster. */
+/** Makes a segment that also appends the constant before it: one call is faster. */
 export type SegmentAfter = (before: Constant) => Segment
 
-/** Bytes of a quotation mark, which comes before and after a text in its row. */
+/** Bytes of a quotation mark, at either end of a text in its row. */
 const QUOTE = 1
 const QUOTE_BYTE = 0x22
 const COMMA = 0x2c
@@ -19,12 +43,10 @@ const NULL_TEXT = new Constant('null')
 const TRUE_TEXT = new Constant('true')
 const FALSE_TEXT = new Constant('false')
 
-/** A segment that is the same in every output. */
 export function constantSegment(constant: Constant): Segment {
   return (_i, _rows, into) => into.constant(constant)
 }
 
-/** Writes a text field of the event. */
 export function textSegment(column: number): SegmentAfter {
   return (before) => (i, rows, into) => {
     into.constant(before)
@@ -36,7 +58,7 @@ export function textSegment(column: number): SegmentAfter {
   }
 }
 
-/** Writes a text field of the event that has no quotes around it. */
+/** Writes a text that has no quotes around it. */
 export function bareTextSegment(column: number): SegmentAfter {
   return (before) => (i, rows, into) => {
     into.constant(before)
@@ -49,7 +71,7 @@ export function bareTextSegment(column: number): SegmentAfter {
   }
 }
 
-/** Writes a number field of the event that has no literal. */
+/** Writes a number that has no literal. */
 export function valueSegment(column: number): SegmentAfter {
   return (before) => (i, rows, into) => {
     into.constant(before)
@@ -60,7 +82,7 @@ export function valueSegment(column: number): SegmentAfter {
   }
 }
 
-/** Writes a number field of the event: copied if it is already written as JavaScript would. */
+/** Writes a number, whose literal is copied if JavaScript would write it so. */
 export function numberSegment(column: number): SegmentAfter {
   return (before) => (i, rows, into) => {
     into.constant(before)
@@ -75,7 +97,6 @@ export function numberSegment(column: number): SegmentAfter {
   }
 }
 
-/** Writes a boolean field of the event. */
 export function booleanSegment(column: number): SegmentAfter {
   return (before) => (i, rows, into) => {
     into.constant(before)
@@ -86,7 +107,6 @@ export function booleanSegment(column: number): SegmentAfter {
   }
 }
 
-/** Writes a number of the model's output. */
 export function scoreSegment(column: number): SegmentAfter {
   return (before) =>
     (i, { scores }, into) => {
@@ -95,7 +115,7 @@ export function scoreSegment(column: number): SegmentAfter {
     }
 }
 
-/** Writes a feature. `width`: features in a row. */
+/** @param width features in a row */
 export function featureSegment(index: number, width: number): SegmentAfter {
   return (before) =>
     (i, { features }, into) => {
@@ -104,7 +124,7 @@ export function featureSegment(index: number, width: number): SegmentAfter {
     }
 }
 
-/** Writes a feature that is carried. `width`: such features in a row. */
+/** @param width carried features in a row */
 export function carriedSegment(index: number, width: number): SegmentAfter {
   return (before) =>
     (i, { carried }, into) => {
@@ -113,7 +133,6 @@ export function carriedSegment(index: number, width: number): SegmentAfter {
     }
 }
 
-/** Writes `true` or `false`. */
 export function testSegment(test: (i: number, rows: ScoredRows) => boolean): SegmentAfter {
   return (before) => (i, rows, into) => {
     into.constant(before)
@@ -121,7 +140,7 @@ export function testSegment(test: (i: number, rows: ScoredRows) => boolean): Seg
   }
 }
 
-/** Writes a field, with a comma before it, or nothing if the field is absent. */
+/** Writes a field with a comma before it; nothing if the field is absent. */
 export function optionalSegment(column: number, field: readonly Segment[]): SegmentAfter {
   return (before) => (i, rows, into) => {
     into.constant(before)
@@ -131,7 +150,7 @@ export function optionalSegment(column: number, field: readonly Segment[]): Segm
   }
 }
 
-/** Writes a comma, unless an object has just been opened. */
+/** Writes a comma, unless an object has just begun. */
 export const commaSegment: SegmentAfter = (before) => (_i, _rows, into) => {
   into.constant(before)
   appendComma(into)
@@ -145,4 +164,63 @@ function appendComma(into: ByteRoom): void {
 function appendNumber(into: ByteRoom, x: number): void {
   into.reserve(NUMBER_BYTES)
   into.used = writeNumber(into.bytes, into.used, x)
+}
+
+type Literal = string | number | boolean | null
+type RowTest = (i: number, rows: ScoredRows) => boolean
+
+/** Tests whether a value is `=== to`. */
+export function equalityTest(value: Exclude<KnownValue, { is: 'object' }>, to: Literal): RowTest {
+  switch (value.is) {
+    case 'constant':
+      return always(value.value === to)
+    case 'score':
+      return (i, { scores }) => scores[value.column]?.[i] === to
+    case 'feature':
+      return (i, { features }) => features[i * value.width + value.index] === to
+    case 'carried':
+      return (i, { carried }) => carried[i * value.width + value.index] === to
+    case 'field':
+      return to === null ? isNull(value.column) : fieldTest(value, to)
+  }
+}
+
+function fieldTest(
+  { column, type }: Extract<KnownValue, { is: 'field' }>,
+  to: Exclude<Literal, null>,
+): RowTest {
+  if (type === 'text') return typeof to === 'string' ? isText(column, to) : always(false)
+  if (type === 'number') return typeof to === 'number' ? isNumber(column, to) : always(false)
+  return typeof to === 'boolean' ? isNumber(column, Number(to)) : always(false)
+}
+
+function isNull(column: number): RowTest {
+  return (i, rows) => rows.events.columns.states[cellOf(column, i, rows)] === NULL
+}
+
+function isNumber(column: number, to: number): RowTest {
+  return (i, rows) => {
+    const { states, numbers } = rows.events.columns
+    const cell = cellOf(column, i, rows)
+    return states[cell] === PRESENT && numbers[cell] === to
+  }
+}
+
+function isText(column: number, to: string): RowTest {
+  const wanted = Buffer.from(to)
+  // UTF-8 has no lone surrogate, so no text of an event has one.
+  if (wanted.toString() !== to) return always(false)
+  return (i, rows) => {
+    const { states, starts, ends } = rows.events.columns
+    const cell = cellOf(column, i, rows)
+    const start = starts[cell] as number
+    if (states[cell] !== PRESENT || (ends[cell] as number) - start !== wanted.length) return false
+    const { bytes } = memoryOf(i, rows)
+    for (let k = 0; k < wanted.length; k++) if (bytes[start + k] !== wanted[k]) return false
+    return true
+  }
+}
+
+function always(answer: boolean): RowTest {
+  return () => answer
 }

@@ -1,47 +1,32 @@
-// The tokens of JSON, in bytes. The functions only find where a token ends; −1: it is not valid or
-// not complete.
+// The tokens of JSON, in bytes. Functions return the end of a token; −1: it is invalid or not
+// complete.
 
-/** `"` */
 export const QUOTE = 0x22
-/** `,` */
 export const COMMA = 0x2c
 const MINUS = 0x2d
 const POINT = 0x2e
 const ZERO = 0x30
-/** `:` */
 export const COLON = 0x3a
-/** `[` */
 export const OPEN_BRACKET = 0x5b
-/** `]` */
 export const CLOSE_BRACKET = 0x5d
 const BACKSLASH = 0x5c
-/** `{` */
 export const OPEN_BRACE = 0x7b
-/** `}` */
 export const CLOSE_BRACE = 0x7d
-/** A space. */
 export const BLANK = 0x20
 const SMALL_E = 0x65
 
-/** The bytes of `null`. */
 export const NULL_WORD = utf8('null')
-/** The bytes of `true`. */
 export const TRUE_WORD = utf8('true')
-/** The bytes of `false`. */
 export const FALSE_WORD = utf8('false')
 
-/**
- * Encodes a text. Not as a Buffer: loops over bytes are fast only while all byte arrays are of one
- * class.
- */
+/** Not a Buffer: loops over bytes are fast only while all byte arrays are of one class. */
 export function utf8(text: string): Uint8Array {
   return new Uint8Array(Buffer.from(text))
 }
 
-/** 10^k; exact as float64. */
+/** 10^k, exact as float64. */
 export const POWERS_OF_TEN = Float64Array.from({ length: 16 }, (_, k) => Number(`1e${k}`))
 
-/** The index after white space. */
 export function pastBlanks(bytes: Uint8Array, from: number, end: number): number {
   let i = from
   while (i < end && isBlank(bytes[i] as number)) i++
@@ -52,10 +37,7 @@ function isBlank(byte: number): boolean {
   return byte === BLANK || byte === 0x0a || byte === 0x0d || byte === 0x09
 }
 
-/**
- * The index of the closing quote of a text, if it has no escapes and its UTF-8 is valid; otherwise
- * −1.
- */
+/** The index of the closing quote of a text without escapes, in valid UTF-8. */
 export function closingQuote(bytes: Uint8Array, from: number, end: number): number {
   let i = from
   while (i < end) {
@@ -68,9 +50,7 @@ export function closingQuote(bytes: Uint8Array, from: number, end: number): numb
   return -1
 }
 
-/**
- * The index after one or more characters of more than one byte. The Unicode Standard, table 3-7.
- */
+/** The index after characters of more than one byte. The Unicode Standard, table 3-7. */
 export function pastWide(bytes: Uint8Array, from: number, end: number): number {
   let i = from
   do {
@@ -85,18 +65,18 @@ export function pastWide(bytes: Uint8Array, from: number, end: number): number {
   return i
 }
 
-/** Length of a character that begins with this byte; 0: no character does. */
+/** Bytes of a character that begins with this byte; 0: no character does. */
 function lengthOf(lead: number): number {
   if (lead < 0xc2 || lead > 0xf4) return 0
   return lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4
 }
 
-/** Lowest valid second byte: below it are overlong forms. */
+/** Below it are overlong forms. */
 function lowest(lead: number): number {
   return lead === 0xe0 ? 0xa0 : lead === 0xf0 ? 0x90 : 0x80
 }
 
-/** Highest valid second byte: above it are surrogates, and numbers past the last character. */
+/** Above it are surrogates, and numbers past the last character. */
 function highest(lead: number): number {
   return lead === 0xed ? 0x9f : lead === 0xf4 ? 0x8f : 0xbf
 }
@@ -105,33 +85,29 @@ function isContinuation(byte: number): boolean {
   return (byte & 0xc0) === 0x80
 }
 
-/** Number of code points in valid UTF-8. */
 export function codePoints(bytes: Uint8Array, from: number, to: number): number {
   let count = 0
   for (let i = from; i < to; i++) if (!isContinuation(bytes[i] as number)) count++
   return count
 }
 
-/** Length of valid UTF-8 as a string, in UTF-16 code units. */
+/** The length of the text in JavaScript. */
 export function utf16Units(bytes: Uint8Array, from: number, to: number): number {
   let count = codePoints(bytes, from, to)
   for (let i = from; i < to; i++) if ((bytes[i] as number) >= 0xf0) count++
   return count
 }
 
-/** Is one of the words at this index? */
 export function isAnyThere(bytes: Uint8Array, at: number, words: readonly Uint8Array[]): boolean {
   for (const word of words) if (isThere(bytes, at, word)) return true
   return false
 }
 
-/** Is the word at this index? */
 export function isThere(bytes: Uint8Array, at: number, word: Uint8Array): boolean {
   for (let k = 0; k < word.length; k++) if (bytes[at + k] !== word[k]) return false
   return true
 }
 
-/** The index after a number. */
 export function pastNumber(bytes: Uint8Array, from: number): number {
   const first = bytes[from] === MINUS ? from + 1 : from
   let i = pastDigits(bytes, first)
@@ -159,9 +135,9 @@ function isDigit(byte: number): boolean {
 }
 
 /**
- * The number whose end {@link pastNumber} has found, with the same bits as `JSON.parse` returns. An
- * integer of at most 15 digits and 10^k are exact as float64, so the quotient is rounded once
- * (Clinger, "How to read floating point numbers accurately", 1990).
+ * The number whose end {@link pastNumber} has found, with the bits of `JSON.parse`. A whole number
+ * of at most 15 digits and 10^k are exact as float64, so the quotient is rounded once (Clinger,
+ * "How to read floating point numbers accurately", 1990).
  */
 export function numberAt(bytes: Uint8Array, from: number, to: number): number {
   const isNegative = bytes[from] === MINUS

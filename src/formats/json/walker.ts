@@ -6,11 +6,11 @@ import {
   type BoundScalar,
   type BoundUnion,
   type BoundValue,
+  type RecordPlace,
   UNNAMED,
 } from './bound.ts'
-import type { JsonLimits } from './limits.ts'
+import type { JsonLimits } from './parse-json.ts'
 import { isAllowed, NO_SCALAR, type TextRule } from './plain.ts'
-import type { RecordPlace } from './record-place.ts'
 import {
   BLANK,
   CLOSE_BRACE,
@@ -33,7 +33,6 @@ import {
   utf8,
   utf16Units,
 } from './tokens.ts'
-import { MORE, type Trace, Tracer } from './trace.ts'
 
 const PROTO = utf8('__proto__"')
 const NO_FIELDS: BoundObject = { kind: 'object', fields: [], required: 0, isNullable: false }
@@ -45,7 +44,7 @@ const LETTER_T = 0x74
 
 /**
  * Reads a record field by field, in any order, and fills its row. Each step returns whether it
- * found what it is named after; after a false one the position is undefined.
+ * found its token; if not, the position is undefined.
  */
 export class Walker {
   readonly #bound: Bound
@@ -57,7 +56,7 @@ export class Walker {
   #row = 0
   #depth = 0
   #fields = 0
-  /** By field: the last record that had it. */
+  /** By field: the last record with it. */
   readonly #seen: Float64Array
   #record = 0
   readonly #tracer: Tracer
@@ -69,7 +68,7 @@ export class Walker {
     this.#tracer = new Tracer(limits.fields)
   }
 
-  /** Does the schema accept the record at a place? If so, its columns are in the row. */
+  /** @returns whether the schema accepts the record; its columns are then in the row */
   walk({ memory, from, to }: RecordPlace, columns: ScannedColumns, row: number): boolean {
     this.#bytes = memory.bytes
     this.#columns = columns
@@ -88,7 +87,6 @@ export class Walker {
     return this.#at === to
   }
 
-  /** The trace of the last record; `null`: it has more than scalars and the schema's objects. */
   trace(): Trace | null {
     return this.#tracer.trace()
   }
@@ -152,7 +150,7 @@ export class Walker {
     return missing === 0 && this.#closes(CLOSE_BRACE)
   }
 
-  /** The field whose name is at the current position, trying the likely one first; −1: none. */
+  /** The field named at the current position, the likely one tried first; −1: none. */
   #fieldFrom({ fields }: BoundObject, likely: number): number {
     for (let k = 0, f = likely; k < fields.length; k++, f++) {
       if (f >= fields.length) f = 0
@@ -162,7 +160,7 @@ export class Walker {
   }
 
   #field({ id, name, value }: BoundField): boolean {
-    // Of two fields with the same name the parser takes the second.
+    // The parser takes the second of two fields with the same name.
     if (this.#seen[id] === this.#record) return false
     this.#seen[id] = this.#record
     this.#at += name.length
@@ -254,7 +252,7 @@ export class Walker {
     this.#put(scalar, start, PRESENT)
   }
 
-  /** Records the cell that ends at the current position. */
+  /** Sets the cell that ends at the current position. */
   #put({ column }: BoundScalar, start: number, state: number): void {
     if (column < 0) return
     const { capacity, states, starts, ends } = this.#columns
@@ -298,5 +296,49 @@ export class Walker {
     // Most records have no white space.
     if ((this.#bytes[this.#at] as number) > BLANK) return
     this.#at = pastBlanks(this.#bytes, this.#at, this.#end)
+  }
+}
+
+/** The scalars of a record, in their order, each with the quotes of a text. */
+export interface Trace {
+  readonly scalars: readonly BoundScalar[]
+  readonly starts: Int32Array
+  readonly ends: Int32Array
+}
+
+/** In place of a count: the record also has arrays, or objects outside of the schema. */
+const MORE = -1
+
+/** Notes the scalars of a record, without allocating. */
+class Tracer {
+  /** Scalars noted, or {@link MORE}; the walker resets it when it backtracks. */
+  count = 0
+  readonly #scalars: BoundScalar[]
+  readonly #starts: Int32Array
+  readonly #ends: Int32Array
+
+  /** @param most scalars in a record */
+  constructor(most: number) {
+    this.#scalars = Array.from({ length: most }, () => UNNAMED)
+    this.#starts = new Int32Array(most)
+    this.#ends = new Int32Array(most)
+  }
+
+  note(scalar: BoundScalar, start: number, end: number): void {
+    if (this.count === MORE) return
+    this.#scalars[this.count] = scalar
+    this.#starts[this.count] = start
+    this.#ends[this.count] = end
+    this.count++
+  }
+
+  /** @returns `null`: {@link MORE} */
+  trace(): Trace | null {
+    if (this.count === MORE) return null
+    return {
+      scalars: this.#scalars.slice(0, this.count),
+      starts: this.#starts.slice(0, this.count),
+      ends: this.#ends.slice(0, this.count),
+    }
   }
 }

@@ -13,9 +13,9 @@ import {
   type TextRule,
 } from './plain.ts'
 
-// Reads a zod 4 schema from its definition. Only what is known to accept values unchanged is read:
-// a schema, a check, or a key of either, that is not in these tables makes it opaque. (Its JSON
-// Schema would not do: there a refinement, a coercion and a trim look like a plain string.)
+// Reads a zod 4 schema from its definition. A schema, a check, or a key of either that is not in
+// these tables makes it opaque. (Its JSON Schema would not do: there a refinement, a coercion and a
+// trim look like a plain string.)
 
 interface ZodDefinition {
   readonly type?: string
@@ -36,11 +36,11 @@ interface ZodPart {
 
 interface KnownPart {
   readonly keys: readonly string[]
-  /** Class names without `$`, `Zod` and `Mini`: its own class and all base classes. */
+  /** Names of its class and all base classes, without `$`, `Zod` and `Mini`. */
   readonly traits: readonly string[]
 }
 
-/** Keys of a definition that do not affect what it accepts. */
+/** Keys that do not affect what the schema accepts. */
 const HARMLESS = ['type', 'error', 'abort', 'check']
 const NUMBER_FORMAT = ['Check', 'CheckNumberFormat', 'Number', 'NumberFormat', 'Type']
 const SCHEMAS: Readonly<Record<string, KnownPart>> = {
@@ -74,7 +74,7 @@ const FORMATS: Readonly<Record<string, Partial<NumberRule>>> = {
   float64: {},
 }
 
-/** The values that a schema accepts; opaque where that is not known. */
+/** The values that a schema accepts; opaque: not known. */
 export function plainOf(schema: StandardSchemaV1): PlainValue {
   const { vendor } = schema['~standard']
   if (vendor !== 'zod') return opaque(`schemas of ${vendor} are not supported`)
@@ -96,7 +96,7 @@ function opaque(why: string): Opaque {
   return { kind: 'opaque', why }
 }
 
-/** @param within the schemas that contain this one */
+/** @param within schemas around this one */
 function fieldOf(name: string, part: ZodPart, within: readonly ZodPart[]): PlainField {
   let [inner, isOptional, isNullable] = [part, false, false]
   for (;;) {
@@ -120,7 +120,7 @@ function nullable(value: PlainValue): PlainValue {
   return value.kind === 'opaque' ? value : { ...value, isNullable: true }
 }
 
-/** What is not known about a part; `null`: nothing. */
+/** The first unknown key or class of a part; `null`: none. */
 function strangeIn(part: ZodPart, known: KnownPart | undefined): string | null {
   const { def, traits } = insideOf(part)
   if (known === undefined) return String(def.check ?? def.type)
@@ -188,7 +188,7 @@ function strangeCheck(check: ZodPart): string | null {
   const { def } = insideOf(check)
   const strange = strangeIn(check, CHECKS[def.check ?? ''])
   if (strange !== null || def.when === undefined) return strange
-  // Length checks have a built-in condition; any other condition is the author's.
+  // Length checks have a condition of their own; any other is the author's.
   const Same = check.constructor as new (def: ZodDefinition) => ZodPart
   return insideOf(new Same({ check: def.check as string })).def.when === def.when ? null : 'when'
 }
@@ -212,7 +212,7 @@ function withCheck(rule: NumberRule, def: ZodDefinition): NumberRule | string {
   const { value, inclusive } = def
   if (typeof value !== 'number') return `${def.check} of a ${typeof value}`
   if (def.check === 'multiple_of') {
-    // Multiples of a fraction depend on rounding, and each version rounds in its own way.
+    // Multiples of a fraction depend on rounding, which differs between versions.
     const isWhole = Number.isSafeInteger(value) && value !== 0
     return isWhole ? { ...rule, divisors: [...rule.divisors, value] } : 'multiple_of a fraction'
   }
@@ -288,7 +288,7 @@ function unionOf(part: ZodPart, within: readonly ZodPart[]): PlainValue {
   return { kind: 'union', options, isNullable: false }
 }
 
-/** The values of the field that identifies an option; `null`: they cannot be listed. */
+/** The values of the field that tells options apart; `null`: they cannot be listed. */
 function tagsOf(option: PlainObject, discriminator: string): readonly unknown[] | null {
   const field = option.fields.find(({ name }) => name === discriminator)
   if (field === undefined || field.isOptional || field.value.kind !== 'scalar') return null

@@ -11,49 +11,48 @@ import descriptor, {
 } from 'protobufjs/ext/descriptor.js'
 import type { NamedSchema } from '../../registry/schema-registry.ts'
 
-// Reads the files of a Protobuf schema. A registry has them as they were registered: Java's client
-// registers their text, Python's their descriptors, in base64.
+// Reads the files of a Protobuf schema, as they were registered: the client of Java registers text,
+// that of Python descriptors, in base64.
 
 const { FileDescriptorProto } = descriptor
 
-/** A file of a Protobuf schema. */
-export interface ProtoFile {
-  /** Its messages that are not nested, in their order. */
-  readonly messages: readonly Type[]
-}
-
 /**
- * Reads a file. Fields get their names in Protobuf's JSON: `json_name`, or else lowerCamelCase.
- * @param imported the files that it imports, all as text or all as descriptors, as the file is. Of
- * Protobuf's own files, which some clients register too, the library's are used
+ * Reads the outer messages of a file. Fields get their names in JSON.
+ * @param imported files that it imports, as text or as descriptors, like the file. Protobuf's own
+ * files, which some clients register too, come from the library
  * @throws Error what is wrong with it
  */
-export function readProtoFile(file: string, imported: readonly NamedSchema[]): ProtoFile {
+export function readProtoFile(file: string, imported: readonly NamedSchema[]): Type[] {
   const isDescriptor = !/[^\w+/=\s]/.test(file)
   const others = imported.filter(({ name }) => protobuf.common.get(name) === null)
   const texts = others.map(({ text }) => text)
   return isDescriptor ? fromDescriptors(file, texts) : fromTexts(file, texts)
 }
 
-/** The messages in a namespace or a message, in the order of the file. */
+/** The messages in a namespace, in the order of the file. */
 export function messagesIn(namespace: NamespaceBase): Type[] {
   return namespace.nestedArray.filter((each) => each instanceof protobuf.Type)
 }
 
-function fromTexts(file: string, imported: readonly string[]): ProtoFile {
+/** The full name of a message. */
+export function messageName({ fullName }: Type): string {
+  return fullName.replace(/^\./, '')
+}
+
+function fromTexts(file: string, imported: readonly string[]): Type[] {
   const root = new protobuf.Root()
   const all = [...imported, file]
   const read = (text: string, into: Root) => protobuf.parse(text, into, { keepCase: true })
   const names = new Set(all.flatMap((text) => read(text, root).imports ?? []))
   for (const name of names) root.addJSON(protobuf.common.get(name)?.nested ?? {})
-  // Apart from the files that it imports, which may be of the same package.
+  // Read apart from its imports, because these may be of the same package.
   const { root: alone, package: inside = '' } = read(file, new protobuf.Root())
   const namespace = inside === '' ? alone : (alone.lookup(inside) as NamespaceBase)
   const messages = messagesIn(namespace).map(({ name }) => name)
-  return fileOf(protobuf.Root.fromJSON(withJsonNames(root.toJSON())), inside, messages)
+  return messagesNamed(protobuf.Root.fromJSON(withJsonNames(root.toJSON())), inside, messages)
 }
 
-function fromDescriptors(file: string, imported: readonly string[]): ProtoFile {
+function fromDescriptors(file: string, imported: readonly string[]): Type[] {
   const files = [...imported, file].map(
     (base64) =>
       FileDescriptorProto.decode(Buffer.from(base64, 'base64')) as unknown as IFileDescriptorProto,
@@ -63,23 +62,23 @@ function fromDescriptors(file: string, imported: readonly string[]): ProtoFile {
   const all = [...[...names].flatMap(descriptorsOf), ...files]
   const { package: inside = '', messageType = [] } = files.at(-1) as IFileDescriptorProto
   const messages = messageType.map(({ name = '' }) => name)
-  return fileOf(protobuf.Root.fromDescriptor({ file: all }), inside, messages)
+  return messagesNamed(protobuf.Root.fromDescriptor({ file: all }), inside, messages)
 }
 
-/** The descriptors of one of Protobuf's own files; none: it is not one. */
+/** The descriptors of a file of Protobuf's own; empty: it is none. */
 function descriptorsOf(name: string): readonly IFileDescriptorProto[] {
   const known = protobuf.common.get(name)
   return known === null ? [] : (protobuf.Root.fromJSON(known).toDescriptor('proto3').file ?? [])
 }
 
 /** @throws Error a name in it does not exist, or cannot exist */
-function fileOf(root: Root, inside: string, messages: readonly string[]): ProtoFile {
+function messagesNamed(root: Root, inside: string, messages: readonly string[]): Type[] {
   root.resolveAll()
   const within = inside === '' ? [] : inside.split('.')
-  return { messages: messages.map((name) => root.lookupType([...within, name])) }
+  return messages.map((name) => root.lookupType([...within, name]))
 }
 
-/** The namespace with its fields under their names in JSON. */
+/** Renames fields to their names in JSON. */
 function withJsonNames(namespace: INamespace): INamespace {
   const nested = Object.entries(namespace.nested ?? {}).map(([name, each]) => [
     name,
@@ -115,10 +114,55 @@ function jsonNameOf(name: string, given: unknown): string {
   return jsonName
 }
 
-/** Sets the names of fields in JSON, which only some compilers set. */
+/** Sets the names in JSON, which only some compilers set. */
 function nameFields(messages: readonly IDescriptorProto[] = []): void {
   for (const { field = [], nestedType } of messages) {
     for (const each of field) each.jsonName = jsonNameOf(each.name ?? '', each.jsonName)
     nameFields(nestedType)
   }
+}
+
+/** Deeper messages are not real. */
+const MOST_INDEXES = 64
+
+export interface MessageAt {
+  /** The index of a message in its file, then of one nested in it, and so on. */
+  readonly indexes: readonly number[]
+  readonly start: number
+}
+
+/**
+ * Reads the indexes before a message: their number and each of them as a zigzag varint; a single 0
+ * stands for the first message. (Confluent Platform, "Formats, Serializers, and Deserializers".)
+ * @returns `null`: there are none
+ */
+export function readMessageIndexes(payload: Uint8Array): MessageAt | null {
+  let at = 0
+  const next = (): number => {
+    let [value, shift] = [0, 0]
+    for (; at < payload.length && shift < 32; shift += 7) {
+      const byte = payload[at++] as number
+      value |= (byte & 0x7f) << shift
+      if (byte < 0x80) return (value >>> 1) ^ -(value & 1)
+    }
+    return -1
+  }
+  const count = next()
+  if (count === 0) return { indexes: [0], start: at }
+  if (count < 0 || count > MOST_INDEXES) return null
+  const indexes = Array.from({ length: count }, next)
+  return indexes.some((index) => index < 0) ? null : { indexes, start: at }
+}
+
+/** Writes what {@link readMessageIndexes} reads. */
+export function messageIndexBytes(indexes: readonly number[]): Buffer {
+  if (indexes.length === 1 && indexes[0] === 0) return Buffer.of(0)
+  return Buffer.from([indexes.length, ...indexes].flatMap(zigzagVarint))
+}
+
+function zigzagVarint(number: number): number[] {
+  const bytes: number[] = []
+  let rest = number * 2
+  for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) bytes.push((rest % 0x80) | 0x80)
+  return [...bytes, rest]
 }

@@ -1,13 +1,28 @@
-import type { Type } from 'protobufjs'
+import protobuf, { type Field, type Type } from 'protobufjs'
 import type { WholeSchema } from '../../registry/schema-registry.ts'
-import { checkedEncode } from '../fit.ts'
-import type { PayloadEncoder } from '../registry/payload-encoder.ts'
-import { messageIndexBytes } from '../registry/wire-format.ts'
-import { messagesIn, type ProtoFile, readProtoFile } from './proto-files.ts'
-import { protobufFit } from './protobuf-fit.ts'
+import {
+  arrayFit,
+  BOOLEAN,
+  BYTES,
+  checkedEncode,
+  enumFit,
+  type Fit,
+  fits,
+  inField,
+  isObject,
+  type Misfit,
+  mapFit,
+  misfit,
+  NUMBER,
+  TEXT,
+  TypeFits,
+  unknownField,
+  wholeNumbers,
+} from '../fit.ts'
+import type { PayloadEncoder } from '../registry/payload.ts'
+import { messageIndexBytes, messageName, messagesIn, readProtoFile } from './proto-files.ts'
 
 /**
- * Encodes values of one message of a Protobuf schema.
  * @param message its name; `null`: the schema has one message only
  * @throws Error what is wrong with the schema, or that it has no such message
  */
@@ -16,23 +31,22 @@ export function protobufEncoder(
   message: string | null,
 ): PayloadEncoder {
   const { type, indexes } = chosen(placedMessages(readProtoFile(text, references)), message)
-  const name = nameOf(type)
+  const name = messageName(type)
   const before = messageIndexBytes(indexes)
   const encode = (value: unknown) =>
     Buffer.concat([before, type.encode(type.fromObject(value as object)).finish()])
   return {
     type: name,
-    encode: checkedEncode(`Protobuf message ${name}`, protobufFit(type), encode),
+    encode: checkedEncode(`Protobuf message ${name}`, messageFit(type, new TypeFits()), encode),
   }
 }
 
-/** A message, and where it is in its file. */
 interface PlacedMessage {
   readonly type: Type
   readonly indexes: readonly number[]
 }
 
-function placedMessages({ messages }: ProtoFile): PlacedMessage[] {
+function placedMessages(messages: readonly Type[]): PlacedMessage[] {
   const nested = (placed: PlacedMessage): PlacedMessage[] => [
     placed,
     ...messagesIn(placed.type).flatMap((type, i) =>
@@ -42,11 +56,11 @@ function placedMessages({ messages }: ProtoFile): PlacedMessage[] {
   return messages.flatMap((type, i) => nested({ type, indexes: [i] }))
 }
 
-/** @throws Error it is not one message, with the names of all */
+/** @throws Error with the names of all messages: it is not one of them */
 function chosen(all: readonly PlacedMessage[], message: string | null): PlacedMessage {
   const [first, second] = message === null ? outermost(all) : namedBy(all, message)
   if (first !== undefined && second === undefined) return first
-  const names = all.map(({ type }) => nameOf(type)).join(', ') || 'no message'
+  const names = all.map(({ type }) => messageName(type)).join(', ') || 'no message'
   if (message === null) throw new Error(`name the message that is written: it has ${names}`)
   const what = first === undefined ? 'no message' : 'more than one message'
   throw new Error(`${what} is named "${message}": it has ${names}`)
@@ -56,12 +70,103 @@ function outermost(all: readonly PlacedMessage[]): readonly PlacedMessage[] {
   return all.filter(({ indexes }) => indexes.length === 1)
 }
 
-/** The message with this full name, or else those whose names end in it. */
+/** The message with this full name; if there is none, those whose names end in it. */
 function namedBy(all: readonly PlacedMessage[], name: string): readonly PlacedMessage[] {
-  const exact = all.filter(({ type }) => nameOf(type) === name)
-  return exact.length > 0 ? exact : all.filter(({ type }) => nameOf(type).endsWith(`.${name}`))
+  const exact = all.filter(({ type }) => messageName(type) === name)
+  return exact.length > 0 ? exact : all.filter(({ type }) => messageName(type).endsWith(`.${name}`))
 }
 
-function nameOf(type: Type): string {
-  return type.fullName.replace(/^\./, '')
+// Checks whether Protobuf can hold a value without loss. protobufjs converts values: the text "x"
+// would be the number 0.
+
+const INT32 = wholeNumbers(-(2 ** 31), 2 ** 31 - 1)
+const UINT32 = wholeNumbers(0, 2 ** 32 - 1)
+const INT64 = wholeNumbers(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)
+const UINT64 = wholeNumbers(0, Number.MAX_SAFE_INTEGER)
+
+const SCALARS: Readonly<Record<string, Fit>> = {
+  double: NUMBER,
+  float: NUMBER,
+  int32: INT32,
+  sint32: INT32,
+  sfixed32: INT32,
+  uint32: UINT32,
+  fixed32: UINT32,
+  int64: INT64,
+  sint64: INT64,
+  sfixed64: INT64,
+  uint64: UINT64,
+  fixed64: UINT64,
+  bool: BOOLEAN,
+  string: TEXT,
+  bytes: BYTES,
+}
+
+type Known = TypeFits<Type>
+
+function messageFit(type: Type, known: Known): Fit {
+  return known.of(type, () => newMessageFit(type, known))
+}
+
+/** A missing field and null are the same, as in the JSON of Protobuf. */
+function newMessageFit(type: Type, known: Known): Fit {
+  const fields = new Map(type.fieldsArray.map((field) => [field.name, fieldFit(field, known)]))
+  const required = type.fieldsArray.filter((field) => field.required).map(({ name }) => name)
+  const either = type.oneofsArray.map(({ oneof }) => oneof).filter(({ length }) => length > 1)
+  return (value) => {
+    if (!isObject(value)) return misfit('an object', value)
+    for (const name in value) {
+      const field = value[name]
+      if (isMissing(field)) continue
+      const fit = fields.get(name)
+      if (fit === undefined) return unknownField(name)
+      const found = fit(field)
+      if (found !== null) return inField(name, found)
+    }
+    return missingOf(value, required) ?? secondOf(value, either)
+  }
+}
+
+function isMissing(field: unknown): boolean {
+  return field === undefined || field === null
+}
+
+function missingOf(value: Readonly<Record<string, unknown>>, required: readonly string[]) {
+  const missing = required.find((name) => isMissing(value[name]))
+  return missing === undefined ? null : inField(missing, { at: '', why: 'is required' })
+}
+
+/** Only one field of a `oneof` can have a value. */
+function secondOf(
+  value: Readonly<Record<string, unknown>>,
+  either: readonly (readonly string[])[],
+): Misfit | null {
+  for (const names of either) {
+    const [first, second] = names.filter((name) => !isMissing(value[name]))
+    if (first !== undefined && second !== undefined) {
+      return inField(second, { at: '', why: `cannot have a value beside ${first}: a oneof` })
+    }
+  }
+  return null
+}
+
+function fieldFit(field: Field, known: Known): Fit {
+  const one = valueFit(field, known)
+  if (field instanceof protobuf.MapField) return mapFit(keyFit(field.keyType), one)
+  return field.repeated ? arrayFit(one) : one
+}
+
+function valueFit({ type, resolvedType }: Field, known: Known): Fit {
+  if (resolvedType instanceof protobuf.Enum) return enumFit(Object.keys(resolvedType.values))
+  return resolvedType === null ? (SCALARS[type] as Fit) : messageFit(resolvedType, known)
+}
+
+/** Keys of maps are names in an object. */
+function keyFit(type: string): Fit {
+  if (type === 'string') return TEXT
+  if (type === 'bool') return enumFit(['true', 'false'])
+  const number = SCALARS[type] as Fit
+  return fits(`a name that is a number (${type})`, (name) => {
+    return String(Number(name)) === name && number(Number(name)) === null
+  })
 }

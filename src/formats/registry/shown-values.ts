@@ -1,29 +1,26 @@
 import { LRUCache } from 'lru-cache'
 import { TidemarkError } from '../../kernel/errors.ts'
 import type { SchemaRegistry } from '../../registry/schema-registry.ts'
-import { openDecoder } from './open-decoder.ts'
-import type { PayloadDecoder } from './payload-decoder.ts'
-import { shownJson } from './shown-json.ts'
-import { PREFIX_BYTES, schemaIdOf } from './wire-format.ts'
+import { shownJson } from '../json/output.ts'
+import { type PayloadDecoder, PREFIX_BYTES, schemaIdOf } from './payload.ts'
+import { openDecoder } from './schemas.ts'
 
-/** Most schemas in memory. */
 const MOST_SCHEMAS = 1_000
 
-/** Shows the values of any topic as text, those that have a schema in a registry as JSON. */
+/**
+ * Shows values of any topic: as JSON if they have a schema in a registry, and as they are if not. A
+ * value that cannot be decoded is `{ "undecoded": { "base64": "…" }, "why": "…" }`.
+ */
 export class ShownValues {
   readonly #registry: SchemaRegistry
-  /** By id. One that rejects says why its values cannot be decoded. */
+  /** By id. A rejected one says why its values cannot be decoded. */
   readonly #decoders = new LRUCache<number, Promise<PayloadDecoder>>({ max: MOST_SCHEMAS })
 
   constructor(registry: SchemaRegistry) {
     this.#registry = registry
   }
 
-  /**
-   * The value itself if it does not begin as Confluent's wire format does. Of one that does, but
-   * cannot be decoded, JSON that says so: `{ "undecoded": { "base64": "…" }, "why": "…" }`.
-   * @throws TidemarkError `REGISTRY_UNAVAILABLE`
-   */
+  /** @throws TidemarkError `REGISTRY_UNAVAILABLE` */
   async shown(value: Buffer): Promise<Buffer> {
     const id = schemaIdOf(value, 0, value.length)
     return id === null ? value : Buffer.from(shownJson(await this.#decoded(value, id)))

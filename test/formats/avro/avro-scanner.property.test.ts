@@ -3,9 +3,9 @@ import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { ABSENT, NULL, ScannedColumns } from '../../../src/columns/columns.ts'
+import { avroCheck } from '../../../src/formats/avro/avro-check.ts'
 import { compileAvroScan } from '../../../src/formats/avro/avro-scanner.ts'
 import { avroType } from '../../../src/formats/avro/avro-type.ts'
-import { checkOf } from '../../../src/formats/avro/bounded.ts'
 import { boundOf } from '../../../src/formats/json/bound.ts'
 import type { PlainObject } from '../../../src/formats/json/plain.ts'
 import { plainOf } from '../../../src/formats/json/zod-schema.ts'
@@ -69,7 +69,7 @@ const AVRO: Schema = {
   ],
 }
 const type = avroType({ text: JSON.stringify(AVRO), references: [] })
-const check = checkOf(type)
+const check = avroCheck(type)
 const plain = plainOf(Order) as PlainObject
 const { columns: forms } = boundOf(plain, WANTED)
 const scan = compileAvroScan(type, plain, forms)

@@ -1,7 +1,7 @@
 import { ABSENT, NULL, PRESENT, ScannedColumns } from '../../../src/columns/columns.ts'
 import { type Bound, boundOf } from '../../../src/formats/json/bound.ts'
-import { EventDecoder } from '../../../src/formats/json/event-decoder.ts'
-import { LIMITS } from '../../../src/formats/json/limits.ts'
+import { JsonDecoder } from '../../../src/formats/json/json-format.ts'
+import { LIMITS } from '../../../src/formats/json/parse-json.ts'
 import { Scanner } from '../../../src/formats/json/scanner.ts'
 import { Walker } from '../../../src/formats/json/walker.ts'
 import { plainOf } from '../../../src/formats/json/zod-schema.ts'
@@ -24,7 +24,7 @@ export interface Answers {
 /** A schema's records by the scanner, by the walker alone, and by the parser with the schema. */
 export class BothWays {
   readonly #kind: Kind
-  readonly #decoder: EventDecoder
+  readonly #decoder: JsonDecoder
   readonly #scanner: Scanner
   readonly #walker: Walker
   readonly #scanned: ScannedColumns
@@ -32,7 +32,7 @@ export class BothWays {
 
   constructor(kind: Kind) {
     this.#kind = kind
-    this.#decoder = new EventDecoder(source(kind.schema))
+    this.#decoder = new JsonDecoder(source(kind.schema))
     const bound = boundIn(kind)
     this.#scanner = new Scanner(bound, LIMITS)
     this.#walker = new Walker(bound, LIMITS)

@@ -1,7 +1,6 @@
 import { expect, it } from 'vitest'
 import { ABSENT, NULL, PRESENT, ScannedColumns } from '../../../src/columns/columns.ts'
-import { equalityTest } from '../../../src/formats/json/equality.ts'
-import type { ScoredRows } from '../../../src/formats/json/scored-rows.ts'
+import { equalityTest, type ScoredRows } from '../../../src/formats/json/segments.ts'
 import { Memory } from '../../../src/kernel/bytes.ts'
 
 const REPLACEMENT = '\ufffd'

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { isCanonicalNumber } from '../../../src/formats/json/number-token.ts'
+import { isCanonicalNumber } from '../../../src/formats/json/number-text.ts'
 import { runs } from '../../support/runs.ts'
 import { numberToken } from './tokens.ts'
 

@@ -7,9 +7,8 @@ import {
   PRESENT,
   ScannedColumns,
 } from '../../../src/columns/columns.ts'
-import { recordLayoutOf } from '../../../src/formats/json/layout.ts'
-import { compileLayout } from '../../../src/formats/json/layout-code.ts'
-import { LIMITS } from '../../../src/formats/json/limits.ts'
+import { compileLayout, recordLayoutOf } from '../../../src/formats/json/layout.ts'
+import { LIMITS } from '../../../src/formats/json/parse-json.ts'
 import { compileScanner, type Scanner } from '../../../src/formats/json/scanner.ts'
 import { Walker } from '../../../src/formats/json/walker.ts'
 import { Memory } from '../../../src/kernel/bytes.ts'
@@ -218,7 +217,7 @@ test('without code generation a record is scanned as well', () => {
   const script = `
     import { Payment } from './topologies/payment.ts'
     import { compileScanner } from './src/formats/json/scanner.ts'
-    import { Memory } from './src/kernel/memory.ts'
+    import { Memory } from './src/kernel/bytes.ts'
     import { ScannedColumns } from './src/columns/columns.ts'
     const limits = { bytes: 1000, depth: 2, fields: 9 }
     const { scanner } = compileScanner(Payment, { wanted: [['amount']], limits })

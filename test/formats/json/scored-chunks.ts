@@ -6,7 +6,7 @@ import {
   type KnownValue,
   knownScored,
 } from '../../../src/formats/json/known-values.ts'
-import type { ScoredRows } from '../../../src/formats/json/scored-rows.ts'
+import type { ScoredRows } from '../../../src/formats/json/segments.ts'
 import { Memory } from '../../../src/kernel/bytes.ts'
 import { ScoreReader } from '../../../src/runtime/score-reader.ts'
 import type { ModelDefinition } from '../../../src/topology/models.ts'

@@ -1,6 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { z } from 'zod'
-import { EventDecoder } from '../../../src/formats/json/event-decoder.ts'
+import { JsonDecoder } from '../../../src/formats/json/json-format.ts'
 import type { SourceDefinition } from '../../../src/topology/definition.ts'
 
 export const anything = z.unknown()
@@ -22,7 +22,7 @@ export function source(schema: StandardSchemaV1): SourceDefinition {
 }
 
 export function decoded(schema: StandardSchemaV1, value: string): unknown {
-  return new EventDecoder(source(schema)).decode({
+  return new JsonDecoder(source(schema)).decode({
     key: Buffer.from('c-1'),
     value: Buffer.from(value),
   })

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { MissingSchemas } from '../../../src/formats/registry/missing-schemas.ts'
+import { MissingSchemas } from '../../../src/formats/registry/schemas.ts'
 import { TidemarkError } from '../../../src/kernel/errors.ts'
 
 const ID = 57

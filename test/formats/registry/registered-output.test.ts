@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest'
-import { openOutput } from '../../../src/formats/open-output.ts'
-import { RegisteredOutput } from '../../../src/formats/registry/registered-output.ts'
+import { openOutput, RegisteredOutput } from '../../../src/formats/registry/outputs.ts'
 import type { SinkStep } from '../../../src/topology/definition.ts'
 import {
   avro,

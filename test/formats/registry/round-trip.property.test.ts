@@ -3,10 +3,10 @@ import * as fc from 'fast-check'
 import protobuf from 'protobufjs'
 import { expect, test } from 'vitest'
 import { avroEncoder } from '../../../src/formats/avro/avro-encoder.ts'
+import { shownJson, valueShown } from '../../../src/formats/json/output.ts'
+import { readMessageIndexes } from '../../../src/formats/protobuf/proto-files.ts'
 import { protobufEncoder } from '../../../src/formats/protobuf/protobuf-encoder.ts'
-import { openDecoder } from '../../../src/formats/registry/open-decoder.ts'
-import { shownJson, valueShown } from '../../../src/formats/registry/shown-json.ts'
-import { readMessageIndexes } from '../../../src/formats/registry/wire-format.ts'
+import { openDecoder } from '../../../src/formats/registry/schemas.ts'
 import { registered } from './registered.ts'
 
 // What a sink writes, a source reads back equal, and so do avsc and protobufjs alone.

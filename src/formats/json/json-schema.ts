@@ -1,12 +1,13 @@
 import { createRequire } from 'node:module'
 import type { ErrorObject, Options, ValidateFunction } from 'ajv'
-import type { WholeSchema } from '../../registry/schema-registry.ts'
+import type { RegisteredSchema, WholeSchema } from '../../registry/schema-registry.ts'
 import { isFieldName, pathOf } from '../../topology/schema.ts'
 import { checkedEncode, type Misfit } from '../fit.ts'
-import type { PayloadEncoder } from '../registry/payload-encoder.ts'
+import type { PayloadDecoder, PayloadEncoder, ScanTarget } from '../registry/payload.ts'
 import { outputText } from './output.ts'
+import { LIMITS, parseJson } from './parse-json.ts'
+import { Scanner } from './scanner.ts'
 
-/** A validator of one family of drafts. */
 type Validator = new (
   o: Options,
 ) => {
@@ -14,7 +15,7 @@ type Validator = new (
   compile(schema: object): ValidateFunction
 }
 
-/** ajv's module for each draft, by a part of `$schema`. */
+/** Modules of ajv, by a part of `$schema`. */
 const MODULES: readonly (readonly [part: string, module: string])[] = [
   ['draft-06', 'ajv'],
   ['draft-07', 'ajv'],
@@ -23,18 +24,15 @@ const MODULES: readonly (readonly [part: string, module: string])[] = [
 ]
 const require = createRequire(import.meta.url)
 
-/** JSON Schema itself checks no `format`, and ignores keywords that it does not know. */
+/** JSON Schema checks no `format`, and ignores unknown keywords. */
 const OPTIONS: Options = { strict: false, validateFormats: false, logger: false }
 
-/**
- * Encodes values of a JSON Schema.
- * @throws Error what is wrong with the schema
- */
+/** @throws Error what is wrong with the schema */
 export function jsonSchemaEncoder({ text, references }: WholeSchema): PayloadEncoder {
   const schema = objectIn(text)
   const validate = compiled(schema, references)
   const title = typeof schema['title'] === 'string' ? schema['title'] : null
-  // What is validated is what is written: NaN is null, and a Date is a text.
+  // Validates the written form, in which NaN is null and a Date is a text.
   const fit = (json: unknown) => {
     return validate(JSON.parse(json as string)) ? null : misfitOf(validate.errors?.[0])
   }
@@ -64,7 +62,7 @@ function compiled(
   const { default: Ajv } = require(known[1]) as { readonly default: Validator }
   const ajv = new Ajv(OPTIONS)
   for (const { name, text } of references) {
-    // The draft of the schema that refers to it is that of both.
+    // Both have the draft of the schema that refers to the other.
     const { $schema: _, ...rest } = objectIn(text)
     ajv.addSchema(rest, name)
   }
@@ -85,4 +83,26 @@ function misfitOf(error: ErrorObject | undefined): Misfit {
 function keyOf(part: string): string | number {
   const key = part.replaceAll('~1', '/').replaceAll('~0', '~')
   return /^\d+$/.test(key) ? Number(key) : key
+}
+
+/** Decodes values without validating them: the schema of the topology does that. */
+export function jsonSchemaDecoder(
+  { text }: RegisteredSchema,
+  target: ScanTarget | null,
+): PayloadDecoder {
+  const type = titleOf(text)
+  const scanner = target === null ? null : new Scanner(target.bound, LIMITS)
+  return {
+    scan: scanner && ((at, columns, row) => scanner.scan(at, columns, row)),
+    decode: (payload) => ({ value: parseJson(payload), type }),
+  }
+}
+
+function titleOf(text: string): string | null {
+  try {
+    const { title } = JSON.parse(text) as { title?: unknown }
+    return typeof title === 'string' ? title : null
+  } catch {
+    return null
+  }
 }

@@ -1,30 +1,30 @@
 import { isUtf8 } from 'node:buffer'
 import type { Type, types } from 'avsc'
-import { LIMITS } from '../json/limits.ts'
-import { MOST_VALUES, tooManyValues } from '../registry/payload-decoder.ts'
-import { unitsPerMs } from './timestamps.ts'
+import { LIMITS } from '../json/parse-json.ts'
+import { MOST_VALUES, tooManyValues } from '../registry/payload.ts'
+import { unitsPerMs } from './avro-type.ts'
 
 // Checks an Avro value before avsc decodes it. avsc believes the counts that it reads: five bytes
 // could make it allocate an array of two billion, and a schema can make gigabytes of no bytes at
-// all. It also reads a long below −2^52 as another number, a text that is not UTF-8 as another text,
-// an int of more than 32 bits, and any byte as a boolean.
+// all. It also reads a long below −2^52 as another number, a text that is not UTF-8 as another
+// text, an int of more than 32 bits, and any byte as a boolean.
 // https://avro.apache.org/docs/1.12.0/specification/#binary-encoding
 
-/** Bytes of the longest varint: a long. */
+/** Bytes of a varint for a long. */
 const LONGEST_VARINT = 10
 const PROTO = Buffer.from('__proto__')
 
 const CUT_OFF = 'it is cut off'
 const NO_NUMBER = 'a long is below −2^52 or above 2^53 − 2, which no number holds exactly'
 
-/** Where a value is checked, and what it may still have. */
+/** The place in a value, and the rest of its limits. */
 export class Cursor {
   bytes: Uint8Array = Buffer.alloc(0)
   at = 0
   to = 0
   valuesLeft = 0
   levelsLeft = 0
-  /** Why the value cannot be decoded, if {@link Skip} has said so. */
+  /** The reason, after a false {@link Skip}. */
   why = ''
 
   begin(bytes: Uint8Array, from: number, to: number): void {
@@ -39,11 +39,8 @@ export class Cursor {
 /** Moves behind a value; false: it cannot be decoded. */
 export type Skip = (cursor: Cursor) => boolean
 
-/**
- * Makes a function that says why a value of a type cannot be decoded, without any of its content;
- * `null`: it can.
- */
-export function checkOf(type: Type): (value: Uint8Array) => string | null {
+/** Makes a function that says why a value cannot be decoded; `null`: it can. */
+export function avroCheck(type: Type): (value: Uint8Array) => string | null {
   const skip = skipOf(type)
   const cursor = new Cursor()
   return (value) => {
@@ -54,7 +51,6 @@ export function checkOf(type: Type): (value: Uint8Array) => string | null {
   }
 }
 
-/** Makes the function that skips values of a type. */
 export function skipOf(type: Type, known = new Map<Type, Skip>()): Skip {
   const skip = known.get(type)
   if (skip !== undefined) return skip
@@ -138,7 +134,7 @@ function nested(skip: Skip): Skip {
   }
 }
 
-/** Blocks of items, each with their number; if it is negative, the block's size follows. */
+/** Skips blocks of items. A negative number of items is followed by the size of the block. */
 function blocks(item: Skip): Skip {
   return (cursor) => {
     for (;;) {
@@ -164,7 +160,7 @@ function skipInt(cursor: Cursor): boolean {
   return (number | 0) === number || refused(cursor, 'an int has more than 32 bits')
 }
 
-/** Of a negative number the bytes are odd; if a float64 has made them even, they are inexact. */
+/** The varint of a negative number is odd; if a float64 has made it even, it is inexact. */
 function skipLong(cursor: Cursor): boolean {
   const first = cursor.bytes[cursor.at] as number
   const number = readLong(cursor)
@@ -208,7 +204,6 @@ function pass(cursor: Cursor, bytes: number): boolean {
   return cursor.at <= cursor.to || refused(cursor, CUT_OFF)
 }
 
-/** Reads the index of a union's member, or of an enum's symbol. */
 function readIndex(cursor: Cursor, length: number): number | null {
   const index = readLong(cursor)
   if (index === null || (index >= 0 && index < length)) return index

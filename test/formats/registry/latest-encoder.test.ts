@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { latestEncoder } from '../../../src/formats/registry/latest-schema.ts'
+import { latestEncoder } from '../../../src/formats/registry/outputs.ts'
 import type { SchemaType } from '../../../src/registry/schema-registry.ts'
 import { thrownBy, thrownIn } from '../../support/thrown.ts'
 import { HandSubjects } from './hand-registry.ts'

@@ -1,7 +1,7 @@
 import avro, { type Schema } from 'avsc'
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { checkOf } from '../../../src/formats/avro/bounded.ts'
+import { avroCheck } from '../../../src/formats/avro/avro-check.ts'
 import { runs } from '../../support/runs.ts'
 
 const EVERYTHING: Schema = {
@@ -30,7 +30,7 @@ const EVERYTHING: Schema = {
 }
 
 const type = avro.Type.forSchema(EVERYTHING)
-const whyNot = checkOf(type)
+const whyNot = avroCheck(type)
 
 function randomValue(): Buffer {
   const value = type.random() as unknown as object
@@ -73,7 +73,7 @@ test.each([
 ] as const)('a count that the bytes cannot hold is refused: %s', (_, schema) => {
   // A block of 2^31 − 1 items.
   const value = Buffer.from([0xfe, 0xff, 0xff, 0xff, 0x0f, 0, 0, 0])
-  const why = checkOf(avro.Type.forSchema(schema))(value)
+  const why = avroCheck(avro.Type.forSchema(schema))(value)
   expect(why).toBe('it has more than 65,536 values')
 })
 
@@ -84,8 +84,8 @@ test('a type that contains itself is followed to a depth of 32', () => {
     fields: [{ name: 'next', type: ['null', 'List'] }],
   })
   const nested = (levels: number) => Buffer.from([...new Array(levels - 1).fill(2), 0])
-  expect(checkOf(list)(nested(32))).toBeNull()
-  expect(checkOf(list)(nested(33))).toBe('it is nested deeper than 32 levels')
+  expect(avroCheck(list)(nested(32))).toBeNull()
+  expect(avroCheck(list)(nested(33))).toBe('it is nested deeper than 32 levels')
 })
 
 /** Records that hold two of another, that many levels deep: no byte for 2^levels records. */
@@ -102,9 +102,9 @@ function doubling(levels: number): Schema {
 }
 
 test('of no bytes at all a schema makes at most 65,536 values', () => {
-  expect(checkOf(avro.Type.forSchema(doubling(13)))(Buffer.alloc(0))).toBeNull()
+  expect(avroCheck(avro.Type.forSchema(doubling(13)))(Buffer.alloc(0))).toBeNull()
   for (const levels of [16, 30]) {
-    const why = checkOf(avro.Type.forSchema(doubling(levels)))(Buffer.alloc(0))
+    const why = avroCheck(avro.Type.forSchema(doubling(levels)))(Buffer.alloc(0))
     expect(why).toBe('it has more than 65,536 values')
   }
 })

@@ -1,7 +1,7 @@
 import avro, { type Schema } from 'avsc'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
-import { RegistryFormat } from '../../../src/formats/registry/registry-format.ts'
+import { ConfluentFormat } from '../../../src/formats/registry/confluent-format.ts'
 import { Slices } from '../../../src/kernel/slices.ts'
 import { ListedRecords } from '../../../src/records/log-records.ts'
 import { type RegistryFormatOptions, registry } from '../../../src/topology/source.ts'
@@ -35,7 +35,7 @@ function formatOf(options: RegistryFormatOptions = {}) {
   const of = format as Extract<typeof format, { is: 'registry' }>
   return {
     hand,
-    format: new RegistryFormat(source(schema), of, { registry: hand, wanted: [['key'], ['at']] }),
+    format: new ConfluentFormat(source(schema), of, { registry: hand, wanted: [['key'], ['at']] }),
   }
 }
 
@@ -46,7 +46,7 @@ function records(...values: (Buffer | null)[]) {
   )
 }
 
-async function decoded(format: RegistryFormat, all: ListedRecords) {
+async function decoded(format: ConfluentFormat, all: ListedRecords) {
   await format.prepare(all, LIVE)
   const slices = new Slices(() => 0)
   const decoding = format.decode(

@@ -5,9 +5,7 @@ import { type ValuePlace, valuePlace } from '../../kernel/bytes.ts'
 import type { Slices } from '../../kernel/slices.ts'
 import type { SchemaRegistry } from '../../registry/schema-registry.ts'
 import { checkedBy } from '../../topology/schema.ts'
-import type { RegistrySourceFormat as FormatDefinition } from '../../topology/source.ts'
-import { decodeEach, type EachDecoder, type OpenChunk } from '../decode-each.ts'
-import { EventMaker } from '../event-maker.ts'
+import type { RegistrySourceFormat } from '../../topology/source.ts'
 import type {
   Decoded,
   Format,
@@ -18,16 +16,26 @@ import type {
   RawRecords,
 } from '../format.ts'
 import { boundOf } from '../json/bound.ts'
-import { LIMITS } from '../json/limits.ts'
+import { LIMITS } from '../json/parse-json.ts'
 import { plainOf } from '../json/zod-schema.ts'
-import { valueOf } from '../record-value.ts'
-import { KnownSchemas } from './known-schemas.ts'
-import { openDecoder } from './open-decoder.ts'
-import type { PayloadDecoder, ScanTarget } from './payload-decoder.ts'
-import { noSchemaId, PREFIX_BYTES, schemaIdOf } from './wire-format.ts'
+import {
+  decodeEach,
+  type EachDecoder,
+  EventMaker,
+  type OpenChunk,
+  valueOf,
+} from '../record-decoding.ts'
+import {
+  noSchemaId,
+  type PayloadDecoder,
+  PREFIX_BYTES,
+  type ScanTarget,
+  schemaIdOf,
+} from './payload.ts'
+import { KnownSchemas } from './schemas.ts'
 
-/** The format of values whose schemas are in a schema registry. */
-export class RegistryFormat implements Format, EachDecoder {
+/** Values in Confluent's wire format, whose schemas are in a schema registry. */
+export class ConfluentFormat implements Format, EachDecoder {
   readonly forms: readonly ColumnForm[]
   readonly reader: Reader
   readonly whyMade: string | null
@@ -38,10 +46,9 @@ export class RegistryFormat implements Format, EachDecoder {
   readonly #value: ValuePlace = valuePlace()
   readonly #place = { memory: this.#value.memory, from: 0, to: 0 }
 
-  /** @param o `wanted`: the fields that the topology needs */
   constructor(
     source: FormatSource,
-    format: FormatDefinition,
+    format: RegistrySourceFormat,
     { registry, wanted }: { registry: SchemaRegistry; wanted: readonly FieldPath[] },
   ) {
     const found =
@@ -53,7 +60,7 @@ export class RegistryFormat implements Format, EachDecoder {
     this.#source = source
     this.#maker = new EventMaker(source, { decode: (record) => this.#event(record) })
     this.#typeField = format.typeField
-    this.#schemas = new KnownSchemas(registry, (of) => openDecoder(of, target))
+    this.#schemas = new KnownSchemas(registry, target)
   }
 
   prepare(records: RawRecords, how: Preparing): Promise<void> | null {
@@ -80,7 +87,7 @@ export class RegistryFormat implements Format, EachDecoder {
     return true
   }
 
-  /** Scans a record into the columns; false: it could not be scanned. */
+  /** Scans a record into the columns; false: it must be decoded. */
   #isScanned({ records, events: { columns, count } }: OpenChunk, index: number): boolean {
     const id = this.#locate(records, index)
     const { memory, valueStart, valueEnd, hasKey } = this.#value
@@ -94,7 +101,7 @@ export class RegistryFormat implements Format, EachDecoder {
     return known.scan(place, columns, count)
   }
 
-  /** Locates a record's value, and returns its schema id; `null`: it has none. */
+  /** Locates a value, and returns its schema id; `null`: it has none. */
   #locate(records: RawRecords, index: number): number | null {
     const place = this.#value
     records.locate(index, place)
@@ -124,7 +131,6 @@ export class RegistryFormat implements Format, EachDecoder {
   }
 }
 
-/** What the values of a source are scanned into, or why they are not. */
 function targetOf(
   { schema }: FormatSource,
   wanted: readonly FieldPath[],

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { z } from 'zod'
-import { jsonSchemaEncoder } from '../../../src/formats/json/json-schema-encoder.ts'
+import { jsonSchemaEncoder } from '../../../src/formats/json/json-schema.ts'
 import { thrownIn } from '../../support/thrown.ts'
 import { registered } from '../registry/registered.ts'
 

@@ -1,0 +1,204 @@
+import { isUtf8 } from 'node:buffer'
+import { checkedBy } from '../topology/schema.ts'
+import type { CloudEvent, SourcePartition, SourceRecord } from '../topology/source.ts'
+import type { FormatSource, RawRecord } from './format.ts'
+import { LIMITS, notUtf8, parseJson } from './json/parse-json.ts'
+import { GivenRecord, type RecordDecoder, valueOf } from './record-decoding.ts'
+import { invalidPayload } from './registry/payload.ts'
+
+// CloudEvents 1.0.2 over Kafka: the Kafka protocol binding, section 3, and the JSON event format.
+// https://github.com/cloudevents/spec/tree/v1.0.2/cloudevents
+
+const STRUCTURED = 'application/cloudevents'
+const JSON_FORMAT = 'application/cloudevents+json'
+/** Precedes the name of an attribute in the name of its header. */
+const PREFIX = 'ce_'
+const JSON_TYPE = 'application/json'
+
+/** Decodes CloudEvents, in structured or binary mode. */
+export class CloudEventDecoder implements RecordDecoder {
+  readonly #schema: FormatSource['schema']
+
+  constructor({ schema }: Pick<FormatSource, 'schema'>) {
+    this.#schema = schema
+  }
+
+  /**
+   * @throws TidemarkError the first of: `NULL_KEY` · `RECORD_TOO_LARGE` · the codes of parseJson ·
+   * `PAYLOAD_INVALID`: it is no CloudEvent · `SCHEMA_INVALID` · `FUNCTION_THREW` (in the schema)
+   */
+  decode(record: RawRecord, from: SourcePartition): unknown {
+    const value = valueOf(record, LIMITS.bytes)
+    const given = new GivenRecord(record, from)
+    const contentType = given.header('content-type')
+    const isStructured = contentType?.toLowerCase().startsWith(STRUCTURED) === true
+    const event = isStructured
+      ? structuredEvent(value, contentType)
+      : binaryEvent(value, given, contentType)
+    return checkedBy(this.#schema, event)
+  }
+}
+
+/** An event whose attributes are headers, and whose data is the value. */
+function binaryEvent(
+  value: Buffer,
+  { headers }: SourceRecord,
+  contentType: string | undefined,
+): CloudEvent<unknown> {
+  const attributes: Attributes = new Map()
+  for (const { name, value: text } of headers) {
+    if (!name.startsWith(PREFIX)) continue
+    if (!isUtf8(text)) throw invalidPayload('an attribute of the CloudEvent is not UTF-8')
+    setAttribute(attributes, name.slice(PREFIX.length), text.toString('utf8'))
+  }
+  if (attributes.size === 0) {
+    const what = `the record is no CloudEvent: it has neither the content-type ${JSON_FORMAT} nor headers that begin with ${PREFIX}`
+    throw invalidPayload(what)
+  }
+  if (contentType !== undefined) attributes.set('datacontenttype', contentType)
+  return eventOf(attributes, dataIn(value, contentType ?? JSON_TYPE))
+}
+
+/** An event whose attributes and data are one JSON object. */
+function structuredEvent(value: Buffer, contentType: string): CloudEvent<unknown> {
+  if (mediaTypeOf(contentType) !== JSON_FORMAT) {
+    throw invalidPayload(`the CloudEvent is in another format than ${JSON_FORMAT}`)
+  }
+  const envelope = parseJson(value)
+  if (typeof envelope !== 'object' || envelope === null || Array.isArray(envelope)) {
+    throw invalidPayload('the CloudEvent is no JSON object')
+  }
+  const { data, data_base64: base64, ...given } = envelope as Record<string, unknown>
+  const attributes: Attributes = new Map()
+  for (const [name, attribute] of Object.entries(given)) setAttribute(attributes, name, attribute)
+  const type = attributes.get('datacontenttype')
+  if (base64 === undefined) return eventOf(attributes, memberOf(data, type ?? JSON_TYPE))
+  if (data !== undefined) throw invalidPayload('the CloudEvent has both data and data_base64')
+  const bytes = bytesOf(base64)
+  return eventOf(attributes, type === undefined ? bytes : dataIn(bytes, type))
+}
+
+function dataIn(bytes: Buffer, contentType: string): unknown {
+  if (isJson(contentType)) return parseJson(bytes)
+  if (!isText(contentType)) return bytes
+  if (!isUtf8(bytes)) throw notUtf8(bytes)
+  return bytes.toString('utf8')
+}
+
+/** The member `data`: any JSON value, or the text of other data. */
+function memberOf(data: unknown, contentType: string): unknown {
+  if (data === undefined || typeof data === 'string' || isJson(contentType)) return data
+  throw invalidPayload('data is not text, and its datacontenttype is not JSON')
+}
+
+function bytesOf(base64: unknown): Buffer {
+  const isBase64 = typeof base64 === 'string' && base64.length % 4 === 0 && BASE64.test(base64)
+  if (!isBase64) throw invalidPayload('data_base64 is not Base64')
+  return Buffer.from(base64, 'base64')
+}
+
+/** RFC 4648, section 4. */
+const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/
+
+/** The media type (RFC 2045) in lower case, without its parameters. */
+function mediaTypeOf(contentType: string): string {
+  return contentType.replace(/;.*$/s, '').trim().toLowerCase()
+}
+
+/** JSON event format 1.0.2, section 3.1.1: a subtype of `json`, or `…+json`. */
+function isJson(contentType: string): boolean {
+  return /^[^/]+\/(?:.+\+)?json$/.test(mediaTypeOf(contentType))
+}
+
+function isText(contentType: string): boolean {
+  return /^text\/|^[^/]+\/(?:.+\+)?xml$/.test(mediaTypeOf(contentType))
+}
+
+/** Attributes as text, by name. */
+type Attributes = Map<string, string>
+
+/** Attributes of the specification: all others are extensions. */
+const CORE: ReadonlySet<string> = new Set([
+  ...['specversion', 'id', 'source', 'type'],
+  ...['time', 'subject', 'datacontenttype', 'dataschema'],
+])
+/** CloudEvents 1.0.2, section 3.1. */
+const NAME = /^[a-z0-9]+$/
+
+/** Sets an attribute from its JSON value. @throws TidemarkError `PAYLOAD_INVALID` */
+function setAttribute(attributes: Attributes, name: string, value: unknown): void {
+  // Unset attributes may be `null` (JSON event format 1.0.2, section 2.2).
+  if (value === null) return
+  if (!NAME.test(name)) throw invalidPayload("an attribute's name has more than a to z and 0 to 9")
+  if (typeof value === 'string') attributes.set(name, value)
+  else if (CORE.has(name)) throw invalidPayload(`the attribute ${name} is not text`)
+  else if (typeof value === 'boolean' || Number.isSafeInteger(value))
+    attributes.set(name, JSON.stringify(value))
+  else throw invalidPayload('an extension is neither text, nor a whole number, nor a boolean')
+}
+
+/** @throws TidemarkError `PAYLOAD_INVALID`: an attribute is missing or invalid */
+function eventOf<D>(attributes: Attributes, data: D): CloudEvent<D> {
+  if (attributes.get('specversion') !== '1.0') throw invalidPayload('specversion is not 1.0')
+  const optional = (name: string) => attributes.get(name) ?? null
+  return {
+    id: required(attributes, 'id'),
+    source: required(attributes, 'source'),
+    type: required(attributes, 'type'),
+    timeMs: timeOf(optional('time')),
+    subject: optional('subject'),
+    dataContentType: optional('datacontenttype'),
+    dataSchema: optional('dataschema'),
+    extensions: Object.fromEntries([...attributes].filter(([name]) => !CORE.has(name))),
+    data,
+  }
+}
+
+function required(attributes: Attributes, name: string): string {
+  const value = attributes.get(name)
+  if (value === undefined || value === '') {
+    throw invalidPayload(`the attribute ${name} is missing or empty`)
+  }
+  return value
+}
+
+function timeOf(text: string | null): number | null {
+  if (text === null) return null
+  const timeMs = timestampMs(text)
+  if (timeMs === null) throw invalidPayload('the attribute time is not a timestamp of RFC 3339')
+  return timeMs
+}
+
+const FORM =
+  /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:[Zz]|([+-])(\d\d):(\d\d))$/
+
+/**
+ * A timestamp of RFC 3339 as ms since the epoch, rounded down. A leap second is the first second of
+ * the next minute. `null`: the text is no timestamp.
+ */
+export function timestampMs(text: string): number | null {
+  const parts = FORM.exec(text)
+  if (parts === null) return null
+  const [year, month, day, hour, minute, second] = parts.slice(1, 7).map(Number) as Numbers
+  const [fraction = '', sign, ahead = '0', aheadMinutes = '0'] = parts.slice(7)
+  const midnightMs = Date.UTC(year, month - 1, day)
+  const date = new Date(midnightMs)
+  // Date.UTC counts on days and months that do not exist, and years before 100.
+  const isDate =
+    date.getUTCFullYear() === year && date.getUTCMonth() === month - 1 && date.getUTCDate() === day
+  if (!isDate || hour > 23 || minute > 59 || second > 60) return null
+  const [hours, minutes] = [Number(ahead), Number(aheadMinutes)]
+  if (hours > 23 || minutes > 59) return null
+  const offset = (hours * 60 + minutes) * (sign === '-' ? -1 : 1)
+  const ms = Number(fraction.padEnd(3, '0').slice(0, 3))
+  return midnightMs + ((hour * 60 + minute - offset) * 60 + second) * 1_000 + ms
+}
+
+type Numbers = [
+  year: number,
+  month: number,
+  day: number,
+  hour: number,
+  minute: number,
+  second: number,
+]

@@ -1,0 +1,80 @@
+import { messageOf, TidemarkError } from '../../kernel/errors.ts'
+import type { Bound, RowScan } from '../json/bound.ts'
+import type { PlainObject } from '../json/plain.ts'
+
+// Confluent's wire format: a zero byte, the id of the schema as a 32-bit integer, the payload.
+
+export const PREFIX_BYTES = 5
+const MAGIC = 0
+
+/** Ids are ints of Java, and registries look for no larger one. */
+const LARGEST_FIRST = 0x7f
+
+/** The schema id of a value; `null`: it has none. */
+export function schemaIdOf(value: Uint8Array, from: number, to: number): number | null {
+  if (to - from < PREFIX_BYTES || value[from] !== MAGIC) return null
+  const byte = (index: number) => value[from + index] as number
+  if (byte(1) > LARGEST_FIRST) return null
+  return (byte(1) << 24) | (byte(2) << 16) | (byte(3) << 8) | byte(4)
+}
+
+export function prefixOf(id: number): Buffer {
+  const prefix = Buffer.alloc(PREFIX_BYTES)
+  prefix.writeUInt32BE(id, 1)
+  return prefix
+}
+
+export function noSchemaId(length: number): TidemarkError {
+  const what =
+    length < PREFIX_BYTES
+      ? `the value has ${length} bytes, too few for a schema id`
+      : 'the value does not begin with a zero byte and a schema id'
+  const hint = "the source's records are expected in the wire format of a schema registry"
+  return new TidemarkError('SCHEMA_ID_MISSING', what, { hint })
+}
+
+/** Decodes values of one schema. */
+export interface PayloadDecoder {
+  /**
+   * Decodes a value without its schema id. The full name of its type is `null` if it has none.
+   * @throws TidemarkError one that makes the record a dead letter
+   */
+  readonly decode: (payload: Buffer) => { readonly value: unknown; readonly type: string | null }
+  /** `null`: every value must be decoded. */
+  readonly scan: RowScan | null
+}
+
+export interface ScanTarget {
+  /** The values that the schema of the topology accepts. */
+  readonly plain: PlainObject
+  readonly bound: Bound
+}
+
+/** Most values in one record, because a schema can make any number of a few bytes. */
+export const MOST_VALUES = 2 ** 16
+
+export function tooManyValues(): string {
+  return `it has more than ${MOST_VALUES.toLocaleString('en')} values`
+}
+
+/** @param why without content of the value */
+export function invalidPayload(why: string, cause?: unknown): TidemarkError {
+  return new TidemarkError('PAYLOAD_INVALID', why, { cause })
+}
+
+/** Most characters of a library's message: it may quote the schema. */
+const MOST_WORDS = 200
+
+/** @param cause what the library threw */
+export function unusableSchema(what: string, cause: unknown): TidemarkError {
+  const why = messageOf(cause)
+  const short = why.length <= MOST_WORDS ? why : `${why.slice(0, MOST_WORDS)}…`
+  return new TidemarkError('SCHEMA_UNUSABLE', `${what}: ${short}`, { cause })
+}
+
+export interface PayloadEncoder {
+  /** Full name of its record or message; `null`: it has none. */
+  readonly type: string | null
+  /** Encodes a value, without the schema id. @throws TidemarkError `OUTPUT_INVALID` */
+  readonly encode: (value: unknown) => Uint8Array
+}

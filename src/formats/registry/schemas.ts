@@ -1,0 +1,169 @@
+import { LRUCache } from 'lru-cache'
+import { TidemarkError } from '../../kernel/errors.ts'
+import type { RegisteredSchema, SchemaRegistry } from '../../registry/schema-registry.ts'
+import { avroDecoder } from '../avro/avro-decoder.ts'
+import type { Preparing } from '../format.ts'
+import { jsonSchemaDecoder } from '../json/json-schema.ts'
+import { protobufDecoder } from '../protobuf/protobuf-decoder.ts'
+import type { PayloadDecoder, ScanTarget } from './payload.ts'
+
+/** @throws TidemarkError `SCHEMA_UNUSABLE` */
+export function openDecoder(schema: RegisteredSchema, target: ScanTarget | null): PayloadDecoder {
+  switch (schema.type) {
+    case 'avro':
+      return avroDecoder(schema, target)
+    case 'protobuf':
+      return protobufDecoder(schema)
+    case 'json':
+      return jsonSchemaDecoder(schema, target)
+  }
+}
+
+/** A decoder, or the reason why there is none. */
+type KnownSchema = PayloadDecoder | { readonly error: TidemarkError }
+
+/** Most schemas in memory: the records that are decoded at once need no more. */
+const MOST_SCHEMAS = 10_000
+/** Most requests at once: a chunk of garbage may name 2,048 ids. */
+const MOST_AT_ONCE = 20
+
+/** The schemas of records, by id. A schema never changes, so it is fetched once. */
+export class KnownSchemas {
+  readonly #registry: SchemaRegistry
+  readonly #target: ScanTarget | null
+  readonly #known = new LRUCache<number, KnownSchema>({ max: MOST_SCHEMAS })
+  readonly #missing = new MissingSchemas(MOST_SCHEMAS)
+  /** By id, so that partitions share a request. */
+  readonly #fetching = new Map<number, Promise<void>>()
+
+  constructor(registry: SchemaRegistry, target: ScanTarget | null) {
+    this.#registry = registry
+    this.#target = target
+  }
+
+  /** `undefined`: not fetched yet, or it does not exist. */
+  get(id: number): KnownSchema | undefined {
+    return this.#known.get(id)
+  }
+
+  isGivenUp(id: number, { clock, mayGiveUp }: Preparing): boolean {
+    return mayGiveUp && this.#missing.isGivenUp(id, clock.elapsedMs())
+  }
+
+  /** The error of values whose schema is not known. */
+  whyNot(id: number): TidemarkError {
+    return (
+      this.#missing.whyGivenUp(id) ??
+      new TidemarkError('INVARIANT', `schema ${id} was not prepared`)
+    )
+  }
+
+  /**
+   * Fetches schemas. Gives up those that the registry has denied for long enough, if it may.
+   * @throws TidemarkError `REGISTRY_UNAVAILABLE`, also if it denies a schema that is not given up
+   */
+  async fetch(ids: readonly number[], how: Preparing): Promise<void> {
+    for (let i = 0; i < ids.length; i += MOST_AT_ONCE) {
+      const some = ids.slice(i, i + MOST_AT_ONCE)
+      await Promise.all(some.map((id) => this.#fetchOnce(id, how.clock)))
+    }
+    const waited = ids.find((id) => this.get(id) === undefined && !this.isGivenUp(id, how))
+    if (waited === undefined) return
+    const why = this.#missing.why(waited)?.message ?? `schema ${waited} is not there`
+    const what = `${why}, which a record refers to`
+    throw new TidemarkError('REGISTRY_UNAVAILABLE', what, { where: this.#registry.url })
+  }
+
+  #fetchOnce(id: number, clock: Preparing['clock']): Promise<void> {
+    const fetching = this.#fetching.get(id) ?? this.#fetch(id, clock)
+    this.#fetching.set(id, fetching)
+    return fetching
+  }
+
+  /** @throws TidemarkError `REGISTRY_UNAVAILABLE` */
+  async #fetch(id: number, clock: Preparing['clock']): Promise<void> {
+    try {
+      this.#known.set(id, this.#compiled(await this.#registry.schema(id)))
+    } catch (error) {
+      if (error instanceof TidemarkError && error.code === 'SCHEMA_UNKNOWN') {
+        this.#missing.denied(id, clock.elapsedMs(), error)
+        return
+      }
+      this.#missing.unanswered(id)
+      throw error
+    } finally {
+      this.#fetching.delete(id)
+    }
+  }
+
+  #compiled(schema: RegisteredSchema): KnownSchema {
+    try {
+      return openDecoder(schema, this.#target)
+    } catch (error) {
+      if (!(error instanceof TidemarkError) || error.code !== 'SCHEMA_UNUSABLE') throw error
+      return { error }
+    }
+  }
+}
+
+// A registry may deny a schema that it has, because a replica lags behind. So one denial proves
+// nothing.
+
+/** How long it must deny a schema before it is believed, ms. */
+const BELIEVED_AFTER_MS = 10_000
+/** How long it is then not asked again, ms. */
+const GIVEN_UP_MS = 60_000
+/** Denials further apart do not count together, ms. */
+const MOST_APART_MS = 2 * GIVEN_UP_MS
+
+interface Missing {
+  /** The first denial without another answer since; `null`: there was one. */
+  readonly sinceMs: number | null
+  /** The last denial. */
+  readonly saidMs: number
+  /** The last denial. */
+  readonly why: TidemarkError
+  /** `null`: it was never believed. */
+  readonly givenUpUntilMs: number | null
+}
+
+/** Ids of schemas that the registry denies. All times are elapsed ms. */
+export class MissingSchemas {
+  readonly #missing: LRUCache<number, Missing>
+
+  constructor(most: number) {
+    this.#missing = new LRUCache({ max: most })
+  }
+
+  denied(id: number, nowMs: number, why: TidemarkError): void {
+    const before = this.#missing.get(id)
+    const isSame = before !== undefined && nowMs - before.saidMs <= MOST_APART_MS
+    const sinceMs = (isSame ? before.sinceMs : null) ?? nowMs
+    const isBelieved = nowMs - sinceMs >= BELIEVED_AFTER_MS
+    const givenUpUntilMs = isBelieved ? nowMs + GIVEN_UP_MS : (before?.givenUpUntilMs ?? null)
+    this.#missing.set(id, { sinceMs, saidMs: nowMs, why, givenUpUntilMs })
+  }
+
+  /** The registry gave another answer. */
+  unanswered(id: number): void {
+    const before = this.#missing.get(id)
+    if (before !== undefined) this.#missing.set(id, { ...before, sinceMs: null })
+  }
+
+  /** Whether the registry is not to be asked now. */
+  isGivenUp(id: number, nowMs: number): boolean {
+    const untilMs = this.#missing.get(id)?.givenUpUntilMs ?? null
+    return untilMs !== null && nowMs < untilMs
+  }
+
+  /** The last denial; `null`: none. */
+  why(id: number): TidemarkError | null {
+    return this.#missing.get(id)?.why ?? null
+  }
+
+  /** The last denial, if it was ever given up: its records may be decoded later. */
+  whyGivenUp(id: number): TidemarkError | null {
+    const missing = this.#missing.get(id)
+    return missing === undefined || missing.givenUpUntilMs === null ? null : missing.why
+  }
+}

@@ -1,0 +1,91 @@
+import { isUtf8 } from 'node:buffer'
+import { TidemarkError } from '../kernel/errors.ts'
+import { EARLIEST_EVENT_TIME_MS, LATEST_EVENT_TIME_MS } from '../kernel/time.ts'
+import type { TableDefinition } from '../topology/definition.ts'
+import type { Rows } from '../topology/lookup.ts'
+import { nameOf } from '../topology/schema.ts'
+import type { RecordId } from './record-order.ts'
+
+export interface RecordRow {
+  readonly key: string
+  /** The time from which it holds, ms since the epoch; 0 without `asOf`. */
+  readonly timeMs: number
+  readonly value: Buffer
+}
+
+/** Makes a row from bytes that were valid before. */
+export type MakeRow = (value: Buffer) => object | string | number | boolean | bigint
+
+/** Look-ups by result. */
+export interface LookupCounts {
+  found: number
+  absent: number
+  /** The first version is later than the event. */
+  early: number
+}
+
+export interface HeldRows extends Rows {
+  /** Rows, with `asOf` versions. */
+  readonly size: number
+  /** Approximate bytes held. */
+  readonly bytes: number
+  /** The oldest time with all versions, ms; −Infinity: any. */
+  readonly oldestMs: number
+}
+
+/** Rows that change. Without `asOf`, times mean nothing. */
+export interface RowStore extends HeldRows {
+  /** Copies a row, unless a later record has given or removed it. */
+  put(row: RecordRow, by: RecordId): void
+  /** Ends the row of a key at the timestamp of the record, unless a later record says otherwise. */
+  delete(key: string, by: RecordId): void
+  /** Undoes {@link put}. */
+  withdraw(key: string, timeMs: number): void
+  /** The bytes of a row, valid until the next change. */
+  bytesOf(key: string, timeMs: number): Buffer | null
+  /** Drops versions that no event at or after `oldestMs` can see. Yields between turns. */
+  forget(oldestMs: number): Generator<void, void>
+  /** All of the topic was read, so records from now on are hardly older. */
+  settle(): void
+}
+
+// The key and the time of a row, as author functions return them.
+
+/** @throws TidemarkError `TABLE_INVALID` */
+export function keyOfRow({ key: of }: TableDefinition, row: unknown): string {
+  const key: unknown = answer('key', of as (row: unknown) => unknown, row)
+  if (typeof key !== 'string' || key === '') throw rowFault('key returned no text')
+  return key
+}
+
+/** The time from which a row holds. @throws TidemarkError `TABLE_INVALID` */
+export function timeOfRow({ asOf }: TableDefinition, row: unknown): number {
+  if (asOf === null) return 0
+  const time: unknown = answer('asOf', asOf, row)
+  const isTime = typeof time === 'number' && Number.isInteger(time)
+  if (!isTime || time < EARLIEST_EVENT_TIME_MS || time >= LATEST_EVENT_TIME_MS) {
+    const got = typeof time === 'number' ? time : typeof time
+    throw rowFault(`asOf must return ms since the epoch, from 1980 to 2100, got ${got}`)
+  }
+  return time
+}
+
+/** @throws TidemarkError `TABLE_INVALID` */
+export function keyOfRecord(key: Buffer | null): string {
+  if (key === null || key.length === 0) throw rowFault('the record has no key')
+  if (!isUtf8(key)) throw rowFault("the record's key is not UTF-8")
+  return key.toString('utf8')
+}
+
+/** A line or a record that is invalid. Never quotes it. */
+export function rowFault(message: string): TidemarkError {
+  return new TidemarkError('TABLE_INVALID', message)
+}
+
+function answer<R>(name: string, of: (row: unknown) => R, row: unknown): R {
+  try {
+    return of(row)
+  } catch (thrown) {
+    throw rowFault(`${name} threw ${nameOf(thrown)}`)
+  }
+}
