@@ -54,10 +54,11 @@ export class TopicReading {
     return new Map([...this.#partitions].map(([p, { nextOffset }]) => [p, nextOffset]))
   }
 
-  /** The positions in the order of the partitions, for provenance. */
+  /** The position of each partition from 0 on, for provenance; of an added one that is empty, 0. */
   get contents(): string {
-    const ordered = [...this.positions].toSorted(([a], [b]) => a - b)
-    return ordered.map(([, nextOffset]) => nextOffset).join(',')
+    const { positions } = this
+    const partitions = Math.max(...positions.keys()) + 1
+    return Array.from({ length: partitions }, (_, p) => positions.get(p) ?? 0).join(',')
   }
 
   /** Has it been read to where it ended when reading began? */
