@@ -7,8 +7,8 @@ import { messageOf } from '../kernel/errors.ts'
 import { faultOfTokenUrl } from '../records/kafka/login/client-credentials.ts'
 import { isExtension } from '../records/kafka/login/sasl-options.ts'
 
-// What a setting is, and parsers of their values. Each parser throws an Error whose message says what
-// is wrong with the value.
+// Settings, and the parsers of their values. A parser throws an Error whose message says what is wrong
+// with the value.
 
 /** The raw text of a setting, from its flag, its environment variable or the config file. */
 export interface RawSetting {
