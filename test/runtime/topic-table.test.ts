@@ -123,14 +123,14 @@ test('a row whose schema the registry does not have is waited for, and the one b
   await running
 })
 
-test('partitions that are added later are read from their start', async () => {
-  const { records, of, put, riskOf, until } = following({ partitions: 1 })
+test('partitions that are added later are read from their start, and an empty one keeps its place', async () => {
+  const { records, of, put, riskOf, until, table } = following({ partitions: 1 })
   const running = of.run()
   await of.loaded
-  records.addPartitions('merchants', 2)
-  put('b', 5, 1)
+  records.addPartitions('merchants', 3)
+  put('b', 5, 2)
   await until(() => riskOf('b') !== undefined)
-  expect(riskOf('b')).toBe(5)
+  expect([riskOf('b'), table.contents]).toEqual([5, '0,0,1'])
   of.stop()
   await running
 })
