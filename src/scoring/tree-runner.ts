@@ -5,7 +5,7 @@ import { EDITION } from '../trees/edition.ts'
 import { NotRead } from '../trees/ensemble.ts'
 import { TreeEvaluator } from '../trees/evaluator.ts'
 import { ELEMENT, type OnnxModel, type OnnxValue, readOnnx } from '../trees/onnx-file.ts'
-import { isEnsemble } from '../trees/read-ensemble.ts'
+import { isEnsemble, sharesMost } from '../trees/read-ensemble.ts'
 import { recognise, type TreeModel } from '../trees/recognise.ts'
 import type { ModelBytes } from './candidate.ts'
 import type { ModelCache } from './model-cache.ts'
@@ -30,10 +30,10 @@ export class TreeRunner implements Runner {
     this.#evaluator = new TreeEvaluator(model, width)
   }
 
-  /** Can {@link of} probably read a model file? Most that it cannot read have no trees. */
+  /** Can {@link of} probably read a model file? Builds no trees. */
   static mayRead(bytes: Uint8Array): boolean {
     try {
-      return readOnnx(bytes).nodes.some(isEnsemble)
+      return readOnnx(bytes).nodes.some((node) => isEnsemble(node) && !sharesMost(node))
     } catch {
       return false
     }
@@ -100,15 +100,17 @@ export async function provenTrees(
     read: verdictOf,
   } as const
   const { bytes } = found
-  let verdict = await cache.kept(verdicts)
-  if (verdict === null && TreeRunner.mayRead(bytes)) {
-    try {
-      verdict = await cache.known({ ...verdicts, find: () => compareApart({ bytes, reading }) })
-    } catch (error) {
-      return `not compared: ${messageOf(error)}`
-    }
+  try {
+    const { whyNot } = await cache.known({ ...verdicts, find: () => verdictOn({ bytes, reading }) })
+    return whyNot ?? TreeRunner.of(bytes, reading)
+  } catch (error) {
+    return `not compared: ${messageOf(error)}`
   }
-  return verdict?.whyNot ?? TreeRunner.of(bytes, reading)
+}
+
+async function verdictOn({ bytes, reading }: Comparison): Promise<TreeVerdict> {
+  const unread = TreeRunner.mayRead(bytes) ? null : TreeRunner.of(bytes, reading)
+  return typeof unread === 'string' ? { whyNot: unread } : compareApart({ bytes, reading })
 }
 
 function verdictOf(kept: unknown): TreeVerdict | null {

@@ -48,9 +48,28 @@ export function isEnsemble({ operator }: OnnxNode): boolean {
   return operator === CLASSIFIER || operator === REGRESSOR || operator === ENSEMBLE
 }
 
+/** Trees with more nodes have too many paths for bit vectors. */
+const MOST_NODES = 512
+
+/**
+ * Do most branches share their subtrees, in trees too large for bit vectors? Exporters write a
+ * categorical split as a chain of equality tests, which ONNX Runtime joins to one set: walking the
+ * chain is no faster.
+ */
+export function sharesMost(node: OnnxNode): boolean {
+  const attributes = new Attributes(node)
+  const modes = attributes.texts('nodes_modes')
+  const roots = rootsOf(attributes.wholes('nodes_treeids')).length
+  const leaves = modes.filter((mode) => mode === 'LEAF').length
+  const branches = modes.length - leaves
+  // Without sharing, a tree has one leaf more than branches.
+  return modes.length > MOST_NODES * roots && branches - (leaves - roots) > branches / 2
+}
+
 export function readEnsemble(node: OnnxNode): Ensemble {
   const attributes = new Attributes(node)
   if (node.operator === ENSEMBLE) return readFifth(attributes)
+  if (sharesMost(node)) throw new NotRead('large trees whose branches share subtrees')
   attributes.refuseAny((name) => name.endsWith('_as_tensor'), 'values in double precision')
   return node.operator === CLASSIFIER ? readClassifier(attributes) : readRegressor(attributes)
 }
@@ -119,9 +138,12 @@ function treesByNode(attributes: Attributes, of: 'class' | 'target'): TreeNode[]
       whenFalse: rowOf(whenFalse[row] as number),
     }
   })
-  // A new tree starts where the tree number changes, as in ONNX Runtime.
-  const roots = treeIds.flatMap((tree, row) => (tree === treeIds[row - 1] ? [] : [row]))
-  return roots.map((row) => builder.build(row))
+  return rootsOf(treeIds).map((row) => builder.build(row))
+}
+
+/** A new tree starts where the tree number changes, as in ONNX Runtime. */
+function rootsOf(treeIds: readonly number[]): number[] {
+  return treeIds.flatMap((tree, row) => (tree === treeIds[row - 1] ? [] : [row]))
 }
 
 type Numbered = Omit<Branch, 'whenTrue' | 'whenFalse'> & Record<'whenTrue' | 'whenFalse', number>

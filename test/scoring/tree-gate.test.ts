@@ -37,9 +37,11 @@ test.each(['card-gbdt', 'card-gbdt-v2'])('%s is computed by its trees', async (n
   expect(await gate(name)).toBeInstanceOf(TreeRunner)
 })
 
-test('a neural network stays with ONNX Runtime, and nothing is compared', async () => {
+test('a neural network stays with ONNX Runtime, and the reason is cached without a comparison', async () => {
+  vi.stubEnv('NODE_OPTIONS', '--no-such-option')
   expect(await gate('card-mlp')).toBe('operator Relu')
-  expect(readdirSync(cache)).toEqual([])
+  expect(JSON.parse(readFileSync(keptFile(), 'utf8'))).toEqual({ whyNot: 'operator Relu' })
+  expect(await gate('card-gbdt')).toMatch(/^not compared/)
 })
 
 test('a verdict is cached and used instead of another comparison', async () => {

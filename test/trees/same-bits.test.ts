@@ -97,6 +97,16 @@ test('one that ONNX Runtime turns into other tests is not read: a set has one fl
   await expect(compared(treeModel([tree], 1))).rejects.toThrow(new NotRead(reason))
 })
 
+test('one whose categories are most of its branches is not read: walking them is no faster', async () => {
+  let tree: ModelNode = { weight: 0 }
+  const inside = { weight: 1 }
+  for (let value = 1; value <= 600; value++) {
+    tree = { mode: 'EQ', feature: 0, value, missing: false, whenTrue: inside, whenFalse: tree }
+  }
+  const reason = 'large trees whose branches share subtrees'
+  await expect(compared(treeModel([tree], 1))).rejects.toThrow(new NotRead(reason))
+})
+
 test.each([...NOT_KNOWN])('%s stays with ONNX Runtime: %s', async (name, reason) => {
   await expect(compared(readFileSync(join(MODELS, name)))).rejects.toThrow(new NotRead(reason))
 })
