@@ -1,9 +1,12 @@
+import type { Memory } from '../kernel/bytes.ts'
 import type { EventFunction } from '../topology/definition.ts'
 
 /** Events by index, such as an array of them. */
 export interface Events {
   /** The event as an author's function sees it. May be created on first use. */
   at(index: number): unknown
+  /** The memory of an event's offsets in columns; `null`: they lack it. @default they lack all */
+  memoryOf?(index: number): Memory | null
 }
 
 export interface Read<R> {

@@ -1,9 +1,12 @@
+import type { ColumnForm } from '../columns/columns.ts'
 import { called, type Reader } from '../columns/events.ts'
-import type { Definition, SourceDefinition } from '../topology/definition.ts'
+import { knownEvent } from '../formats/json/known-values.ts'
+import { TidemarkError } from '../kernel/errors.ts'
+import type { Definition, ScoreStep, SourceDefinition } from '../topology/definition.ts'
 import type { Lookup } from '../topology/lookup.ts'
-import { type Arrivals, type EngineResult, type EventBatch, NO_EVENTS } from './events.ts'
+import { type EngineResult, type EventBatch, NO_EVENTS, type ReadyBatch } from './events.ts'
 import { futureError } from './faults.ts'
-import type { Operator } from './operators/rule.ts'
+import type { Operator, OperatorContext, StepScoring } from './operators/rule.ts'
 import { openAll, planOf, sharesTopic } from './plan.ts'
 import { ChunkRun, type RunMode } from './run.ts'
 import { Dictionary } from './store/dictionary.ts'
@@ -24,13 +27,17 @@ export interface EngineOptions {
   readonly limits?: StateLimits
   /** How functions are evaluated on events. @default they are called */
   readonly reader?: Reader
+  /** The columns that events come in. @default none */
+  readonly forms?: readonly ColumnForm[]
+  /** The models of score steps. @default none: what reaches a model is not scored */
+  readonly scoring?: OperatorContext['scoring']
 }
 
 /**
  * Results of a chunk in bounded pieces, in order; the rest is returned at the end. Until then the
  * engine must not be used for anything else.
  */
-export type ChunkResults = Generator<readonly Arrivals[], EngineResult>
+export type ChunkResults = Generator<readonly ReadyBatch[], EngineResult>
 
 /**
  * The watermark and the windows of one topology on one partition. Synchronous, without clock, I/O
@@ -47,12 +54,15 @@ export class Engine {
 
   constructor(
     definition: Definition,
-    { lookup, limits = NO_LIMITS, reader = called }: EngineOptions,
+    { lookup, limits = NO_LIMITS, reader = called, forms = [], scoring = notScored }: EngineOptions,
   ) {
     const { source, then } = definition
     const use = new StateUse(limits)
-    const { first, all } = openAll(then, reader, {
-      ...{ onLate: source.onLate, lookup, keys: this.keyNumbers, use },
+    const event = knownEvent(forms)
+    const shape = { known: () => event, expression: null }
+    const input = { reader, shape, features: null }
+    const { first, all } = openAll(then, input, {
+      ...{ onLate: source.onLate, lookup, keys: this.keyNumbers, use, scoring },
       isWhole: sharesTopic(planOf(definition)),
     })
     this.#source = source
@@ -112,10 +122,10 @@ export class Engine {
       else run.fault(index, this.#source.topic, futureError(timeMs, recordTimeMs))
       watermarksMs[index] = this.#watermark.nowMs
     }
-    const chunk = { count, keys, events, timesMs, watermarksMs }
-    const flow = { ...chunk, indices, late: NO_EVENTS, windows: null }
-    for (const operator of this.#first) yield* operator.process(flow, run)
-    this.#settle(count)
+    const columns = { count, keys, events, source: events, timesMs, watermarksMs }
+    const chunk = { ...columns, indices, late: NO_EVENTS, windows: null, features: null }
+    for (const operator of this.#first) yield* operator.process(chunk, run)
+    this.#expire(count)
     return run.result(this.#watermark.nowMs)
   }
 
@@ -123,18 +133,18 @@ export class Engine {
     const run = new ChunkRun(mode)
     this.#watermark.advance(idleMs)
     for (const operator of this.#operators) {
-      yield* operator.pass?.(this.#watermark.nowMs, run) ?? []
+      yield* operator.advance?.(this.#watermark.nowMs, run) ?? []
     }
-    this.#settle(0)
+    this.#expire(0)
     return run.result(this.#watermark.nowMs)
   }
 
-  #settle(events: number): void {
+  #expire(events: number): void {
     const most = SETTLES + 2 * events
     let bytes = this.keyNumbers.bytes
     let texts = 0
     for (const operator of this.#operators) {
-      operator.settle?.(most)
+      operator.expire?.(most)
       bytes += operator.kept?.bytes ?? 0
       texts += operator.kept?.texts ?? 0
     }
@@ -142,6 +152,14 @@ export class Engine {
     this.#use.bytes = bytes
     this.#use.texts = texts
   }
+}
+
+function notScored({ name }: ScoreStep): StepScoring {
+  const by = [{ label: name, route: name }]
+  const score = async () => {
+    throw new TidemarkError('INVARIANT', `step "${name}" has no models here`)
+  }
+  return { by, score }
 }
 
 const NO_LIMITS: StateLimits = {

@@ -1,6 +1,8 @@
 import type { Events } from '../columns/events.ts'
+import type { OutputEncoder } from '../formats/json/output-encoder.ts'
+import type { ScoredRows } from '../formats/json/segments.ts'
 import type { TidemarkError } from '../kernel/errors.ts'
-import type { ScoreStep, SinkStep } from '../topology/definition.ts'
+import type { FeaturesStep, ScoreStep, SinkStep } from '../topology/definition.ts'
 
 // Input and output of the engine for one chunk. An event is identified by its index in the chunk.
 
@@ -33,12 +35,14 @@ export interface WindowResult {
 export const NO_EVENTS: ReadonlySet<number> = new Set()
 
 /** Events on their way through the steps. */
-export interface Flow {
+export interface Batch {
   /** Above all indices. */
   readonly count: number
-  /** The events of this flow, in order. The columns below are by index. */
+  /** The events of this batch, in order. The columns below are by index. */
   readonly indices: readonly number[]
   readonly events: Events
+  /** The events before the last map: an encoder may write a value from their columns. */
+  readonly source: Events
   readonly keys: ArrayLike<number>
   readonly timesMs: Float64Array
   /** The watermark after each event arrived. */
@@ -47,39 +51,93 @@ export interface Flow {
   readonly late: ReadonlySet<number>
   /** `null`: these are the chunk's own events. */
   readonly windows: readonly WindowResult[] | null
+  /** `null`: no features step is before it. */
+  readonly features: FeatureColumns | null
 }
 
-/** Events that reached a model, with their rows, or a sink. In order. */
-export interface Arrivals {
-  readonly step: ScoreStep | SinkStep
-  /** Indices in the chunk, or in `windows`. */
-  readonly indices: readonly number[]
-  readonly windows: readonly WindowResult[] | null
-  /** By index. */
-  readonly events: Events
-  /** Events behind the watermark, also others than those of `indices`. */
-  readonly late: ReadonlySet<number>
-  /** Row-major float32[indices, features] in the step's order; empty for a sink. */
+/** The features of a batch, by index of the event. */
+export interface FeatureColumns {
+  readonly step: FeaturesStep
+  /** Row-major float32[count, features], in the author's order. */
   readonly rows: Float32Array
-  /**
-   * By row: the number of the rule that holds; the number of rules: none does.
-   * @default the step has no rules
-   */
-  readonly routes?: Uint8Array
-  /** By shadow: the rows of events whose keys are in its share. @default it has none */
-  readonly shadowed?: readonly (readonly number[])[]
-  /** Row-major float64[indices, carry], not rounded. @default none */
-  readonly carried?: Float64Array
-  /** @default the features look nothing up */
-  readonly found?: FoundRows
+  /** Are all numbers of the batch's rows finite? */
+  readonly areFinite: boolean
+  /** Row-major float64[count, exact]: the features that a model carries, not rounded. */
+  readonly exact: Float64Array
+  /** `null`: the features look nothing up. */
+  readonly found: FoundRows | null
 }
 
 /** Rows of tables that events have found. */
 export interface FoundRows {
   /** Names of the look-ups. */
   readonly names: readonly string[]
-  /** Row-major [indices, names]; `undefined`: none was found. */
+  /** Row-major [count, names], by index of the event; `undefined`: none was found. */
   readonly rows: readonly unknown[]
+}
+
+/** Events that have reached a model or a sink, in order. */
+export interface ReadyBatch {
+  readonly step: ScoreStep | SinkStep
+  readonly indices: readonly number[]
+  readonly windows: readonly WindowResult[] | null
+  /** By index. */
+  readonly events: Events
+  /** Events behind the watermark, also others than those of `indices`. */
+  readonly late: ReadonlySet<number>
+  /** At a model. @default it is at a sink */
+  readonly model?: ModelBatch
+  /** Passes the events through the steps behind. @param scores `null` at a sink */
+  pass(scores: Scores | null): Passed
+}
+
+/** What a model and its functions take of the events that have reached it, by row. */
+export interface ModelBatch {
+  /** Row-major float32[indices, features], in the order of the score step. */
+  readonly rows: Float32Array
+  /** The number of the rule that holds; the number of rules: none does. @default it has no rules */
+  readonly routes?: Uint8Array
+  /** By shadow: the rows of events whose keys are in its share. @default it has none */
+  readonly shadowed?: readonly (readonly number[])[]
+  /** Row-major float64[indices, carry], not rounded. */
+  readonly carried: Float64Array
+  /** Asks the models; `null`: the partition was lost meanwhile. */
+  ask(): Promise<Scores | null>
+}
+
+/** The answer of a step's models. */
+export interface Scores {
+  /** One number a row for each of the step's outputs; NaN for one with a fault. */
+  readonly columns: readonly Float64Array[]
+  /** The decision about each row; `null`: 0 for all. */
+  readonly decided: Uint8Array | null
+  /** Why rows have no score: `SCORE_FAILED` or `SCORE_NOT_FINITE`. */
+  readonly faults: ReadonlyMap<number, TidemarkError>
+  /** How long the longest of its models ran, ms, without the time that rows queued. */
+  readonly runMs: number
+}
+
+/** Where the events of a {@link ReadyBatch} have come to. */
+export interface Passed {
+  readonly sinks: readonly SinkBatch[]
+  /** The events' columns, for encoders; `null`: there are none. */
+  readonly columns: ScoredRows | null
+  /** Why an event came to no sink; `null`: nothing is wrong with it. */
+  faultOf(index: number): EngineFault | null
+}
+
+/** Events at a sink, in order. */
+export interface SinkBatch {
+  readonly sink: OpenSink
+  readonly indices: readonly number[]
+  /** By index. An event that the sink's encoder can write may not be there. */
+  readonly events: Events
+}
+
+export interface OpenSink {
+  readonly step: SinkStep
+  /** Writes a value straight from columns, by number of the decision; `null`: nothing can. */
+  readonly encoderOf: ((decision: number) => OutputEncoder) | null
 }
 
 /** Why an event or a window's result is not processed further. */
@@ -97,7 +155,7 @@ export interface LateEvents {
 /** The engine's results for one chunk. */
 export interface EngineResult {
   /** Without those in earlier pieces. */
-  readonly arrivals: readonly Arrivals[]
+  readonly ready: readonly ReadyBatch[]
   readonly faults: readonly EngineFault[]
   readonly late: readonly LateEvents[]
   readonly duplicates: readonly number[]

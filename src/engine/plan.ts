@@ -1,15 +1,14 @@
-import { called, type Reader } from '../columns/events.ts'
-import type { Definition, ScoreStep, Step } from '../topology/definition.ts'
+import type { Definition, Step } from '../topology/definition.ts'
 import type {
+  OpenSteps,
   Operator,
   OperatorContext,
   OperatorRule,
   Retention,
+  StepInput,
   StepPlace,
 } from './operators/rule.ts'
 import { operatorRuleOf } from './operators/table.ts'
-import { Dictionary } from './store/dictionary.ts'
-import { StateUse } from './store/state-limits.ts'
 
 // A topology as a list of its steps, from which everything about it is derived.
 
@@ -63,31 +62,21 @@ function originOf(before: PlannedStep | null): EventOrigin {
   return op === 'score' && before.origin === 'source' ? 'scored' : before.origin
 }
 
-/** Opens the steps after a model. They keep no state and are called with the model's output. */
-export function openBehindModel({ then }: ScoreStep): readonly Operator[] {
-  const limits = { maxKeys: 0, maxBytes: 0 }
-  const nothing = { lookup: () => new Map(), keys: new Dictionary(), use: new StateUse(limits) }
-  return openAll(then, called, { ...nothing, onLate: 'drop', isWhole: true }).first
-}
-
-/**
- * Opens steps, and all steps after them, for one task.
- * @param reader how functions are evaluated on the events that reach these steps
- */
+/** Opens steps, and all steps after them, for one task. @param input the events that reach them */
 export function openAll(
   then: readonly Step[],
-  reader: Reader,
-  context: Omit<OperatorContext, 'reader'>,
+  input: StepInput,
+  context: Omit<OperatorContext, 'input'>,
 ): { readonly first: readonly Operator[]; readonly all: readonly Operator[] } {
   const all: Operator[] = []
-  const open = (steps: readonly Step[], here: Reader): readonly Operator[] =>
+  const open: OpenSteps = (steps, here) =>
     steps.map((step) => {
       const at = all.length
-      const operator = operatorRuleOf(step).open(step, open, { ...context, reader: here })
+      const operator = operatorRuleOf(step).open(step, open, { ...context, input: here })
       all.splice(at, 0, operator)
       return operator
     })
-  return { first: open(then, reader), all }
+  return { first: open(then, input), all }
 }
 
 /** How far back a worker must read to restore a topology's windows. */

@@ -1,11 +1,11 @@
 import type { Events } from '../columns/events.ts'
 import type { TidemarkError } from '../kernel/errors.ts'
 import type {
-  Arrivals,
+  Batch,
   EngineFault,
   EngineResult,
-  Flow,
   LateEvents,
+  ReadyBatch,
   WindowResult,
 } from './events.ts'
 import { threw } from './faults.ts'
@@ -18,7 +18,7 @@ export class ChunkRun {
   readonly mode: RunMode
   readonly windowed: number[] = []
   readonly duplicates: number[] = []
-  #arrivals: Arrivals[] = []
+  readonly #ready: ReadyBatch[] = []
   readonly #late: LateEvents[] = []
   readonly #closed = new Map<string, number>()
   /** Only an event's first fault counts, because it is set aside once. */
@@ -36,8 +36,8 @@ export class ChunkRun {
     return this.#faults.get(of) ?? null
   }
 
-  arrive(...arrivals: readonly Arrivals[]): void {
-    this.#arrivals.push(...arrivals)
+  ready(batch: ReadyBatch): void {
+    this.#ready.push(batch)
   }
 
   late(step: string, indices: readonly number[]): void {
@@ -48,20 +48,20 @@ export class ChunkRun {
     if (windows > 0) this.#closed.set(step, (this.#closed.get(step) ?? 0) + windows)
   }
 
-  takeArrivals(): readonly Arrivals[] {
-    return this.#arrivals.splice(0)
+  takeReady(): readonly ReadyBatch[] {
+    return this.#ready.splice(0)
   }
 
   /**
    * Evaluates an author's predicate. An event on which it throws is faulted. @returns those for
    * which it is true
    */
-  each(step: string, flow: Flow, holds: (events: Events, index: number) => boolean): number[] {
-    return flow.indices.filter((index) => {
+  each(step: string, batch: Batch, holds: (events: Events, index: number) => boolean): number[] {
+    return batch.indices.filter((index) => {
       try {
-        return holds(flow.events, index)
+        return holds(batch.events, index)
       } catch (cause) {
-        this.fault(subjectOf(flow, index), step, threw(cause, step))
+        this.fault(subjectOf(batch, index), step, threw(cause, step))
         return false
       }
     })
@@ -69,7 +69,7 @@ export class ChunkRun {
 
   result(watermarkMs: number): EngineResult {
     return {
-      arrivals: this.takeArrivals(),
+      ready: this.takeReady(),
       faults: [...this.#faults.values()],
       late: this.#late,
       duplicates: this.duplicates,
@@ -81,7 +81,10 @@ export class ChunkRun {
 }
 
 /** The subject of a fault: a final result itself, or the event that caused an early result. */
-export function subjectOf({ windows }: Flow, index: number): number | WindowResult {
+export function subjectOf(
+  { windows }: Pick<Batch, 'windows'>,
+  index: number,
+): number | WindowResult {
   const window = windows?.[index]
   if (window === undefined) return index
   return window.isFinal ? window : (window.cause as number)

@@ -2,7 +2,7 @@ import type { Read } from '../columns/events.ts'
 import { FieldRead, NO_CELL, ScannedEvents } from '../columns/scanned-events.ts'
 import { Memory } from '../kernel/bytes.ts'
 import type { TidemarkError } from '../kernel/errors.ts'
-import type { Flow } from './events.ts'
+import type { Batch } from './events.ts'
 import { badId, threw } from './faults.ts'
 import { Dictionary } from './store/dictionary.ts'
 import { Expiry } from './store/expiry.ts'
@@ -324,7 +324,7 @@ export class EventIds {
   }
 
   /** Reads an event's id. @returns why it has none */
-  read({ events, keys }: Pick<Flow, 'events' | 'keys'>, index: number): TidemarkError | null {
+  read({ events, keys }: Pick<Batch, 'events' | 'keys'>, index: number): TidemarkError | null {
     const key = keys[index] as number
     if (events instanceof ScannedEvents && this.#readScanned(key, events, index)) return null
     try {

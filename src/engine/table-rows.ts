@@ -71,8 +71,9 @@ export class TableRows {
     }
   }
 
-  /** `undefined` for rows that were not found. */
-  appendTo(found: unknown[]): void {
-    for (const row of this.#rows) found.push(row)
+  /** Writes the rows that were found for an event; `undefined` for the others. */
+  writeTo(found: unknown[], index: number): void {
+    const { length } = this.#rows
+    for (let i = 0; i < length; i++) found[index * length + i] = this.#rows[i]
   }
 }

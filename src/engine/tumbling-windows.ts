@@ -3,7 +3,7 @@ import { sortInTurns } from '../kernel/slices.ts'
 import { startOfWindow } from '../kernel/time.ts'
 import type { Aggregate } from '../topology/aggregates.ts'
 import type { TumblingStep } from '../topology/definition.ts'
-import type { Flow, WindowResult } from './events.ts'
+import type { Batch, WindowResult } from './events.ts'
 import { badColumn, lateError, threw } from './faults.ts'
 import type { Dictionary } from './store/dictionary.ts'
 import { EventColumns } from './store/event-columns.ts'
@@ -151,17 +151,17 @@ export class TumblingWindows implements KeyedState {
    * the windows that its watermark has passed close in the order (end, key). An empty piece only
    * lets others have their turn.
    */
-  *process(flow: Flow, run: TumblingRun): Results {
-    const { indices, watermarksMs } = flow
+  *process(batch: Batch, run: TumblingRun): Results {
+    const { indices, watermarksMs } = batch
     const results: WindowResult[] = []
     let next = 0
-    this.#columns.readAhead(flow)
+    this.#columns.readAhead(batch)
     // An event that a step has filtered out still moves the watermark.
     for (let index = 0; index < watermarksMs.length; index++) {
       yield* this.#close(watermarksMs[index] as number, { cause: index, run, results })
       if (indices[next] !== index) continue
       next++
-      const result = this.#enter(flow, index, run)
+      const result = this.#enter(batch, index, run)
       if (result !== null) results.push(result)
     }
     if (results.length > 0) yield results
@@ -208,11 +208,11 @@ export class TumblingWindows implements KeyedState {
     return startOfWindow(timeMs, this.#step.lengthMs) + this.#step.lengthMs
   }
 
-  #enter(flow: Flow, index: number, run: TumblingRun): WindowResult | null {
+  #enter(batch: Batch, index: number, run: TumblingRun): WindowResult | null {
     const { lengthMs, graceMs, emit } = this.#step
-    const key = flow.keys[index] as number
-    const timeMs = flow.timesMs[index] as number
-    const watermarkMs = flow.watermarksMs[index] as number
+    const key = batch.keys[index] as number
+    const timeMs = batch.timesMs[index] as number
+    const watermarkMs = batch.watermarksMs[index] as number
     const endMs = this.#endOf(timeMs)
     const startMs = endMs - lengthMs
     if (isWindowClosed(endMs, graceMs, watermarkMs)) {
@@ -220,7 +220,7 @@ export class TumblingWindows implements KeyedState {
       if (this.#setsLateAside) run.fault(index, lateError(timeMs, watermarkMs))
       return null
     }
-    const error = this.#read(flow, index) ?? this.#use.refusal(this.#histories.has(key) ? 0 : 1)
+    const error = this.#read(batch, index) ?? this.#use.refusal(this.#histories.has(key) ? 0 : 1)
     if (error !== null) {
       run.fault(index, error)
       return null
@@ -234,7 +234,7 @@ export class TumblingWindows implements KeyedState {
     return this.#result(history, { endMs, isFinal: false, cause: index })
   }
 
-  #read({ events }: Flow, index: number): TidemarkError | null {
+  #read({ events }: Batch, index: number): TidemarkError | null {
     try {
       const bad = this.#columns.read(events, index)
       return bad === null ? null : badColumn(bad)

@@ -1,76 +1,22 @@
-import type { ColumnForm } from '../columns/columns.ts'
-import {
-  type KnownObject,
-  knownEvent,
-  knownScored,
-  type ScoredBy,
-} from '../formats/json/known-values.ts'
 import { writeNumber } from '../formats/json/number-text.ts'
-import { compileEncoder, type OutputEncoder } from '../formats/json/output-encoder.ts'
+import type { OutputEncoder } from '../formats/json/output-encoder.ts'
 import type { ScoredRows } from '../formats/json/segments.ts'
 import { ByteRoom, Constant } from '../kernel/bytes.ts'
 import { aroundOffset } from '../kernel/ids.ts'
 import type { Header, LogRecords, TopicPartition } from '../records/port.ts'
 import { varintBytes, writeVarint } from '../records/record-format.ts'
 import type { WrittenRecords } from '../records/written-records.ts'
-import type { ScoreStep, SinkStep, Step } from '../topology/definition.ts'
-import { readFunction } from '../topology/function-reading.ts'
+import type { SinkStep } from '../topology/definition.ts'
 import type { PassedHeaders } from './passed-headers.ts'
 import { ID_HEADER, LATE_HEADER } from './provenance.ts'
 
 // Outputs encoded as in a record batch. Most are written straight from columns, without creating an
 // event, an object or a string.
 
-/** A sink whose outputs can be written straight from columns. */
-export interface DirectSink {
+/** A sink, and how its outputs are written straight from columns. */
+interface DirectSink {
   readonly step: SinkStep
   readonly encoder: OutputEncoder
-}
-
-/** The sinks after a model, with an encoder for each decision, made when it is first needed. */
-export class DirectSinks {
-  readonly #encode: (decision: number) => readonly DirectSink[]
-  readonly #byDecision: (readonly DirectSink[] | undefined)[] = []
-
-  constructor(encode: (decision: number) => readonly DirectSink[]) {
-    this.#encode = encode
-  }
-
-  /** In the order of the topology. */
-  of(decision: number): readonly DirectSink[] {
-    this.#byDecision[decision] ??= this.#encode(decision)
-    return this.#byDecision[decision]
-  }
-}
-
-/**
- * The sinks after a model; `null`: not all of them can be written straight from columns, since a
- * function after the model must be called with each event.
- *
- * @param by what outputs name, by number of the decision
- */
-export function directSinks(
-  step: ScoreStep,
-  { forms, by }: { readonly forms: readonly ColumnForm[]; readonly by: readonly ScoredBy[] },
-): DirectSinks | null {
-  const event = knownEvent(forms)
-  const sinksOf = (decision: number) => {
-    const scored = knownScored(event, step, by[decision] as ScoredBy)
-    return step.then.map((next) => directSink(next, scored))
-  }
-  // What a decision is called makes no difference to whether it can be written.
-  if (sinksOf(0).includes(null)) return null
-  return new DirectSinks((decision) => sinksOf(decision) as DirectSink[])
-}
-
-function directSink(step: Step, scored: KnownObject): DirectSink | null {
-  const [sink, ...more] = step.op === 'map' ? step.then : []
-  if (step.op !== 'map' || sink?.op !== 'sink' || more.length > 0) return null
-  if (sink.key !== null || sink.headers !== undefined || sink.format !== undefined) return null
-  const reading = readFunction(step.to)
-  if ('why' in reading) return null
-  const { encoder } = compileEncoder(reading.expression, scored)
-  return encoder === null ? null : { step: sink, encoder }
 }
 
 /** Bytes of the varint for most value lengths: 64 to 8,191. */

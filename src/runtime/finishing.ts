@@ -1,23 +1,21 @@
-import type { Arrivals, EngineResult } from '../engine/events.ts'
+import type { EngineResult, ReadyBatch, Scores } from '../engine/events.ts'
+import type { StepScoring } from '../engine/operators/rule.ts'
 import type { Present } from '../kernel/clock.ts'
-import { TidemarkError } from '../kernel/errors.ts'
 import { position } from '../kernel/ids.ts'
 import type { Chunk, Header, NewRecord, TopicPartition } from '../records/port.ts'
 import { WrittenRecords } from '../records/written-records.ts'
-import type { StepAnswer } from '../scoring/step-answer.ts'
-import type { StepScorer } from '../scoring/step-scorer.ts'
-import { decisiveStep, scoreStepsOf } from '../topology/graph.ts'
-import { type AfterModel, afterModel } from './after-model.ts'
+import type { ScoreStep } from '../topology/definition.ts'
+import { decisiveStep } from '../topology/graph.ts'
 import { deadLetter } from './dead-letter.ts'
 import type { Intake, RecordFault } from './intake.ts'
 import { inLogOrder, type Made } from './made.ts'
 import { countOutcomes } from './outcomes.ts'
-import { engineFault, type Following, followEvents, followScores } from './outputs.ts'
+import { engineFault, type OutputContext, produce } from './outputs.ts'
 import { PassedHeaders } from './passed-headers.ts'
 import { PatientScoring } from './patient-scoring.ts'
 import type { Piece } from './piece.ts'
 import type { PreparedTopology } from './prepare.ts'
-import { chunkHeaders } from './provenance.ts'
+import { chunkHeaders, decisionHeaders } from './provenance.ts'
 import type { StageClock } from './stage-clock.ts'
 import type { TaskSurroundings } from './task-surroundings.ts'
 import type { Verdicts } from './verdicts.ts'
@@ -28,18 +26,18 @@ import type { Verdicts } from './verdicts.ts'
 /** Dead letters made before other work gets its turn: each costs as much as several outputs. */
 const UNASKED = 64
 
-/** Events of a chunk on their way through the models, and what they have seen of the tables. */
-export interface ScoredPiece {
-  readonly scored: readonly ScoredArrivals[]
+/** Batches of a chunk that models have answered, and what they have seen of the tables. */
+export interface AnsweredPiece {
+  readonly answered: readonly Answered[]
   /** The header about the tables, as they were when the features were computed. */
   readonly tables: readonly Header[]
 }
 
-/** Events that reached a model or a sink, with the model's scores. */
-export interface ScoredArrivals {
-  readonly arrivals: Arrivals
-  /** `null`: it is a sink, or the partition was lost meanwhile. */
-  readonly score: (AfterModel & { readonly scores: StepAnswer }) | null
+/** A batch, with the scores of its model. */
+export interface Answered {
+  readonly ready: ReadyBatch
+  /** `null`: it is at a sink, or the partition was lost meanwhile. */
+  readonly scores: Scores | null
 }
 
 /** A chunk that is to be finished, in part or as a whole. */
@@ -74,8 +72,8 @@ export class Finishing {
   readonly #verdicts: Verdicts | null
   readonly #around: TaskSurroundings
   readonly #scoring: PatientScoring
-  /** By the name of the score step. */
-  readonly #afterModels: ReadonlyMap<string, AfterModel>
+  /** By the name of the score step: the headers of each decision. */
+  readonly #decided: ReadonlyMap<string, readonly (readonly Header[])[]>
   readonly #passed: PassedHeaders
   /** The step that outcomes are reported for. */
   readonly #step: string
@@ -90,22 +88,29 @@ export class Finishing {
     this.#verdicts = verdicts
     this.#around = around
     this.#scoring = new PatientScoring(topology, partition, around)
-    this.#afterModels = afterModels(topology)
+    this.#decided = new Map(
+      [...topology.scorers].map(([step, { decisions }]) => [step, decisions.map(decisionHeaders)]),
+    )
     this.#passed = new PassedHeaders(topology.definition.source.passHeaders)
     this.#step = decisiveStep(topology.definition)
   }
 
-  /** Scores events at a model; events at a sink pass. @param stages of their chunk */
-  async score(arrivals: Arrivals, stages: StageClock): Promise<ScoredArrivals> {
-    const { step, indices, rows, routes } = arrivals
-    if (step.op === 'sink') return { arrivals, score: null }
+  /** The models of a step, asked until they can score. */
+  scoring(step: ScoreStep): StepScoring {
+    return this.#scoring.of(step)
+  }
+
+  /** Waits for the model of a batch. @param stages of its chunk */
+  async answered(ready: ReadyBatch, stages: StageClock): Promise<Answered> {
+    if (ready.model === undefined) return { ready, scores: null }
     const { clock } = this.#around
     const startMs = clock.elapsedMs()
-    const scores = await this.#scoring.score(step, { rows, count: indices.length, routes })
-    if (scores === null) return { arrivals, score: null }
-    stages.add('wait', Math.max(0, clock.elapsedMs() - startMs - scores.runMs))
-    stages.add('score', scores.runMs)
-    return { arrivals, score: { ...(this.#afterModels.get(step.name) as AfterModel), scores } }
+    const scores = await ready.model.ask()
+    if (scores !== null) {
+      stages.add('wait', Math.max(0, clock.elapsedMs() - startMs - scores.runMs))
+      stages.add('score', scores.runMs)
+    }
+    return { ready, scores }
   }
 
   /** Is there a model that fails, so that its events wait? */
@@ -124,14 +129,15 @@ export class Finishing {
    */
   *finish(
     begun: Finishable,
-    { scored, tables }: ScoredPiece,
+    { answered, tables }: AnsweredPiece,
     end: ChunkEnd | null,
   ): Generator<void, Piece> {
     const { intake, chunk, isWarming, stages } = begun
     const { nextOffset } = chunk
     const { clock, topicLimits } = this.#around
     const [nowMs, present] = [clock.nowMs(), clock.present()]
-    const place = {
+    const from: OutputContext = {
+      records: intake.records,
       source: this.#partition,
       headers: [...chunkHeaders(this.#topology.by, nowMs, isWarming), ...tables],
       passed: this.#passed,
@@ -140,10 +146,13 @@ export class Finishing {
       topicLimits,
       formats: this.#topology.outputs,
     }
-    const from = { records: intake.records, place }
-    const produced = stages.time('encode', () => scored.map((s) => follow(s, from)))
+    const produced = stages.time('encode', () => {
+      return answered.map(({ ready, scores }) => {
+        return produce(ready, { scores, headers: this.#decided.get(ready.step.name) ?? [[]], from })
+      })
+    })
     for (const { reached } of produced) begun.reached.push(...reached)
-    this.#showShadows(scored, from)
+    this.#showShadows(answered, from)
     const faults = firstFaults([
       ...(end === null ? [] : intake.faults),
       ...(end?.result.faults.map((fault) => engineFault(fault, from)) ?? []),
@@ -164,12 +173,12 @@ export class Finishing {
     }
   }
 
-  #showShadows(scored: readonly ScoredArrivals[], from: Following): void {
+  #showShadows(answered: readonly Answered[], from: OutputContext): void {
     const { shadows } = this.#around
     const { name } = this.#topology.definition
-    for (const { arrivals, score } of scored) {
-      if (score === null || arrivals.shadowed === undefined) continue
-      shadows?.offer(name, { arrivals, scores: score.scores, from })
+    for (const { ready, scores } of answered) {
+      if (scores === null || ready.model?.shadowed === undefined) continue
+      shadows?.offer(name, { ready, model: ready.model, scores, from })
     }
   }
 
@@ -224,26 +233,6 @@ export class Finishing {
     const limits = this.#around.topicLimits(topic)
     return deadLetter(fault, { source: this.#partition, topology, topic, limits, present })
   }
-}
-
-function follow({ arrivals, score }: ScoredArrivals, from: Following) {
-  const { step } = arrivals
-  if (step.op === 'sink') return followEvents(arrivals, from)
-  if (score === null) throw new TidemarkError('INVARIANT', `step "${step.name}" was not scored`)
-  return followScores({ arrivals, ...score }, from)
-}
-
-function afterModels({
-  definition,
-  format,
-  scorers,
-}: PreparedTopology): ReadonlyMap<string, AfterModel> {
-  return new Map(
-    scoreStepsOf(definition.then).map((step) => {
-      const scorer = scorers.get(step.name) as StepScorer
-      return [step.name, afterModel(step, scorer, format.forms)]
-    }),
-  )
 }
 
 /**

@@ -1,21 +1,22 @@
-import type { Events } from '../columns/events.ts'
-import { ScannedEvents } from '../columns/scanned-events.ts'
-import { type Arrivals, type EngineFault, NO_EVENTS, type WindowResult } from '../engine/events.ts'
-import { ChunkRun } from '../engine/run.ts'
+import type {
+  EngineFault,
+  Passed,
+  ReadyBatch,
+  Scores,
+  SinkBatch,
+  WindowResult,
+} from '../engine/events.ts'
 import type { OutputFormat } from '../formats/format.ts'
 import { eventKey } from '../formats/identity.ts'
 import { encodeOutput, outputText } from '../formats/json/output.ts'
-import type { ScoredRows } from '../formats/json/segments.ts'
 import type { Present } from '../kernel/clock.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import { outputId, windowId } from '../kernel/ids.ts'
 import type { Header, LogRecord, LogRecords, TopicPartition } from '../records/port.ts'
 import type { OutgoingHeader, OutgoingRecord } from '../records/record-format.ts'
 import { WrittenRecords } from '../records/written-records.ts'
-import type { StepAnswer } from '../scoring/step-answer.ts'
 import type { SinkStep } from '../topology/definition.ts'
-import type { AfterModel } from './after-model.ts'
-import { type DirectSinks, DirectWriter, type OutputOf } from './direct-outputs.ts'
+import { DirectWriter, type OutputOf } from './direct-outputs.ts'
 import type { RecordFault } from './intake.ts'
 import type { Made } from './made.ts'
 import type { PassedHeaders } from './passed-headers.ts'
@@ -25,7 +26,10 @@ import { batchBytes, isTooLarge, type TopicLimits, timestampFault } from './topi
 
 // From scores to records: the author's functions, then value, key and headers.
 
-interface OutputContext {
+/** What outputs are made with. */
+export interface OutputContext {
+  /** Indexed by the event's index in the chunk. */
+  readonly records: LogRecords
   readonly source: TopicPartition
   /** The offset after the chunk: the position of window results that no event has closed. */
   readonly nextOffset: number
@@ -50,26 +54,27 @@ export interface Produced {
   readonly reached: readonly number[]
 }
 
-/** Makes outputs of events that reached a sink without a model. */
-export function followEvents(arrivals: Arrivals, from: Following): Produced {
-  const { indices, events } = arrivals
-  const places = indices.map((_, i) => i)
-  const byPlace = { at: (i: number) => events.at(indices[i] as number) }
-  const tail = new Tail({ arrivals, from, rows: null, decided: NOT_DECIDED })
-  return tail.write([{ ...arrivals, indices: places, events: byPlace }], null)
-}
-
 /**
- * Passes scored events through the steps after their model. An event on which a step fails, or
- * whose score is not finite, is set aside alone.
+ * Makes the outputs of events that have reached a model or a sink. An event on which a step fails,
+ * or whose score is not finite, is set aside alone.
+ *
+ * @param headers those that say what was decided, by number of the decision
+ * @param scores `null` at a sink
  */
-export function followScores(scored: ScoredEvents, from: Following): Produced {
-  const { arrivals, scores } = scored
-  const { indices, rows: features, carried = NONE_CARRIED, events } = arrivals
-  const isScanned = events instanceof ScannedEvents
-  const rows = isScanned ? { events, indices, scores: scores.columns, features, carried } : null
-  const decided = { numbers: scores.decided, headers: scored.headers }
-  return new Tail({ arrivals, from, rows, decided }).follow(scored)
+export function produce(
+  ready: ReadyBatch,
+  {
+    scores,
+    headers,
+    from,
+  }: {
+    readonly scores: Scores | null
+    readonly headers: readonly (readonly Header[])[]
+    readonly from: OutputContext
+  },
+): Produced {
+  const decided = { numbers: scores?.decided ?? null, headers }
+  return new Outputs(ready, { passed: ready.pass(scores), from, decided }).write()
 }
 
 /** What was decided about events that have reached a model. */
@@ -78,26 +83,6 @@ interface Decided {
   readonly numbers: Uint8Array | null
   /** By number of the decision. */
   readonly headers: readonly (readonly Header[])[]
-}
-
-const NOT_DECIDED: Decided = { numbers: null, headers: [[]] }
-
-interface ScoredEvents extends AfterModel {
-  readonly arrivals: Arrivals
-  readonly scores: StepAnswer
-}
-
-/** Scored events whose outputs can be written straight from columns. */
-interface Direct {
-  readonly sinks: DirectSinks
-  readonly events: ScannedEvents
-}
-
-/** What outputs are made from. */
-export interface Following {
-  /** Indexed by the event's index in the chunk. */
-  readonly records: LogRecords
-  readonly place: OutputContext
 }
 
 /** The origin of an output: a record, or a window's result and the record that caused it. */
@@ -116,40 +101,33 @@ interface PassingOrigin extends Origin {
 }
 
 /** What is to be written to one sink, in order. */
-interface AtSink {
-  readonly step: SinkStep
+interface WaitingSink extends SinkBatch {
   /** `null`: JSON. */
   readonly format: OutputFormat | null
-  readonly indices: readonly number[]
-  readonly events: Events
   /** Position in `indices` of the next one to write. */
   next: number
 }
 
-interface TailOptions {
-  readonly arrivals: Arrivals
-  readonly from: Following
-  /** `null`: no output is written from columns. */
-  readonly rows: ScoredRows | null
+interface OutputsOptions {
+  readonly passed: Passed
+  readonly from: OutputContext
   readonly decided: Decided
 }
 
-/**
- * Makes outputs of what arrived at one step. In this class, an event's index is its position among
- * those that arrived.
- */
-class Tail implements Produced {
+/** Makes outputs of the events of one batch, in log order. */
+class Outputs implements Produced {
   readonly outputs: { readonly records: WrittenRecords; readonly causes: number[] }
   readonly faults: RecordFault[] = []
   readonly reached: number[] = []
-  readonly #arrivals: Arrivals
-  readonly #from: Following
+  readonly #ready: ReadyBatch
+  readonly #passed: Passed
+  readonly #sinks: readonly WaitingSink[]
+  readonly #from: OutputContext
   readonly #decided: Decided
   readonly #of = { index: 0, isLate: false, decision: 0 }
-  readonly #run = new ChunkRun('live')
   readonly #writer: DirectWriter
   /** `null`: none of the records has a header. */
-  readonly #passed: PassedHeaders | null
+  readonly #passedHeaders: PassedHeaders | null
   /**
    * The topic of the last output, and its limits: most outputs go to the same topic as the one
    * before.
@@ -157,78 +135,42 @@ class Tail implements Produced {
   #topic = ''
   #limits: TopicLimits | null = null
 
-  constructor({ arrivals, from, rows, decided }: TailOptions) {
-    this.#arrivals = arrivals
+  constructor(ready: ReadyBatch, { passed, from, decided }: OutputsOptions) {
+    const { records, source, headers, formats } = from
+    const into = new WrittenRecords(ready.indices.length)
+    this.outputs = { records: into, causes: [] }
+    this.#ready = ready
+    this.#passed = passed
+    this.#sinks = passed.sinks.map((batch) => {
+      return { ...batch, format: formats.get(batch.sink.step.name) ?? null, next: 0 }
+    })
     this.#from = from
     this.#decided = decided
-    const into = new WrittenRecords(arrivals.indices.length)
-    this.outputs = { records: into, causes: [] }
-    const { records, place } = from
-    const { source, headers } = place
-    const passed = records.hasHeaders ? place.passed : null
-    this.#passed = passed
-    const own = { source, headers, decided: decided.headers }
-    this.#writer = new DirectWriter({ ...own, passed, records, into }, rows)
+    this.#passedHeaders = records.hasHeaders ? from.passed : null
+    const own = { source, headers, decided: decided.headers, passed: this.#passedHeaders }
+    this.#writer = new DirectWriter({ ...own, records, into }, passed.columns)
   }
 
-  follow(scored: ScoredEvents): this {
-    const { scores, reader, behind } = scored
-    const direct = this.#directOf(scored)
-    const arrivals = this.#arrivals
-    const count = arrivals.indices.length
-    const indices: number[] = []
-    for (const [i, error] of scores.faults) this.#run.fault(i, arrivals.step.name, error)
-    for (let i = 0; i < count; i++) {
-      if (direct !== null && this.#canWrite(direct, i)) continue
-      if (!scores.faults.has(i)) indices.push(i)
-    }
-    const events = { at: (i: number) => reader.read(i, arrivals, scores) }
-    const flow = { count, indices, events, windows: null, ...OF_NO_WINDOWS }
-    for (const operator of behind) Array.from(operator.process(flow, this.#run))
-    return this.write(this.#run.takeArrivals(), direct)
-  }
-
-  /**
-   * Writes what arrived at sinks, in log order. For each event, either all outputs are kept or
-   * none.
-   */
-  write(arrived: readonly Arrivals[], direct: Direct | null): this {
-    const { formats } = this.#from.place
-    const sinks = arrived.map(({ step, indices, events }): AtSink => {
-      const format = formats.get(step.name) ?? null
-      return { step: step as SinkStep, format, indices, events, next: 0 }
-    })
-    for (let i = 0; i < this.#arrivals.indices.length; i++) {
-      const fault = this.#run.faultOf(i) ?? this.#writeOne(i, sinks, direct)
-      if (fault !== null) this.faults.push(faultOf(this.#originOf(i), fault.step, fault.error))
-      else if (this.#arrivals.windows === null) {
-        this.reached.push(this.#arrivals.indices[i] as number)
-      }
+  /** For each event, either all outputs are kept or none. */
+  write(): this {
+    const { indices, windows } = this.#ready
+    for (let row = 0; row < indices.length; row++) {
+      const index = indices[row] as number
+      const fault = this.#passed.faultOf(index) ?? this.#writeOne(row)
+      if (fault !== null) this.faults.push(faultOf(this.#originOf(row), fault.step, fault.error))
+      else if (windows === null) this.reached.push(index)
     }
     return this
   }
 
-  /** `null`: every event passes through the steps after the model. */
-  #directOf(scored: ScoredEvents): Direct | null {
-    const { sinks, arrivals } = scored
-    const { events } = arrivals
-    if (sinks === null || !(events instanceof ScannedEvents)) return null
-    return { sinks, events }
-  }
-
-  /** Can the event be written from columns? */
-  #canWrite({ events }: Direct, i: number): boolean {
-    return events.memoryOf(this.#arrivals.indices[i] as number) !== null
-  }
-
   /** The same object each time: it is read at once. */
-  #outputOf(i: number): OutputOf {
-    const { indices, late } = this.#arrivals
+  #outputOf(row: number): OutputOf {
+    const { indices, late } = this.#ready
     const { numbers } = this.#decided
     const of = this.#of
-    of.index = indices[i] as number
+    of.index = indices[row] as number
     of.isLate = late.size > 0 && late.has(of.index)
-    of.decision = numbers === null ? 0 : (numbers[i] as number)
+    of.decision = numbers === null ? 0 : (numbers[row] as number)
     return of
   }
 
@@ -236,29 +178,17 @@ class Tail implements Produced {
    * Writes all outputs of an event. Returns what is wrong with one of them; `null`: nothing is, and
    * all were written.
    */
-  #writeOne(
-    i: number,
-    sinks: readonly AtSink[],
-    direct: Direct | null,
-  ): Pick<EngineFault, 'step' | 'error'> | null {
+  #writeOne(row: number): Pick<EngineFault, 'step' | 'error'> | null {
     const { records, causes } = this.outputs
+    const index = this.#ready.indices[row] as number
     const before = records.length
     let step = ''
     try {
-      if (direct !== null && this.#canWrite(direct, i)) {
-        const of = this.#outputOf(i)
-        const offset = this.#from.records.offsetAt(of.index)
-        for (const sink of direct.sinks.of(of.decision)) {
-          step = sink.step.name
-          this.#writer.write(sink, i, of)
-          this.#check(offset)
-        }
-      }
-      for (const sink of sinks) {
-        if (sink.indices[sink.next] !== i) continue
+      for (const sink of this.#sinks) {
+        if (sink.indices[sink.next] !== index) continue
         sink.next++
-        step = sink.step.name
-        this.#check(this.#writeAt(sink, i))
+        step = sink.sink.step.name
+        this.#check(this.#writeAt(sink, row))
       }
       return null
     } catch (error) {
@@ -266,24 +196,30 @@ class Tail implements Produced {
       records.cut(before)
       causes.length = before
       // Skip its other outputs, so that they are not taken for those of another event.
-      for (const sink of sinks) if (sink.indices[sink.next] === i) sink.next++
+      for (const sink of this.#sinks) if (sink.indices[sink.next] === index) sink.next++
       return { step, error }
     }
   }
 
-  /** Adds an event's output of any kind. Returns the offset of the record that it came from. */
-  #writeAt({ step, format, events }: AtSink, i: number): number {
-    const { indices, windows } = this.#arrivals
+  /** Adds an event's output at a sink. Returns the offset of the record that it came from. */
+  #writeAt({ sink, format, events }: WaitingSink, row: number): number {
+    const { step, encoderOf } = sink
+    const { windows } = this.#ready
     const { records } = this.#from
-    const event = events.at(i)
-    const of = this.#outputOf(i)
+    const of = this.#outputOf(row)
+    const { columns } = this.#passed
+    if (encoderOf !== null && columns !== null && columns.events.memoryOf(of.index) !== null) {
+      this.#writer.write({ step, encoder: encoderOf(of.decision) }, row, of)
+      return records.offsetAt(of.index)
+    }
+    const event = events.at(of.index)
     if (windows === null && step.key === null && step.headers === undefined) {
       if (format === null) this.#writer.writeText(step, outputText(event), of)
       else this.#writer.writeBytes(step, format.encode(event), of)
       return records.offsetAt(of.index)
     }
-    const origin = this.#originOf(i)
-    const passed = windows === null ? this.#passedBy(indices[i] as number) : []
+    const origin = this.#originOf(row)
+    const passed = windows === null ? this.#passedBy(of.index) : []
     const decided = this.#decided.headers[of.decision] ?? []
     this.outputs.records.write(
       this.#encode({ step, format }, event, { ...origin, decided, passed }),
@@ -294,7 +230,7 @@ class Tail implements Produced {
 
   /** The headers that the outputs of an event get from its record. */
   #passedBy(index: number): readonly OutgoingHeader[] {
-    const passed = this.#passed
+    const passed = this.#passedHeaders
     return passed === null || passed.find(this.#from.records, index) === 0 ? [] : passed.list()
   }
 
@@ -304,7 +240,7 @@ class Tail implements Produced {
    */
   #check(offset: number): void {
     const { records, causes } = this.outputs
-    const { topicLimits, present } = this.#from.place
+    const { topicLimits, present } = this.#from
     const last = records.length - 1
     const topic = records.topic(last)
     if (this.#limits === null || topic !== this.#topic) {
@@ -315,9 +251,9 @@ class Tail implements Produced {
     checkTaken(records, last, { limits: this.#limits, present })
   }
 
-  #originOf(i: number): Origin {
-    const { indices, windows, late } = this.#arrivals
-    const index = indices[i] as number
+  #originOf(row: number): Origin {
+    const { indices, windows, late } = this.#ready
+    const index = indices[row] as number
     const isLate = late.has(index)
     if (windows === null) return { record: this.#from.records.at(index), window: null, isLate }
     const window = windows[index] as WindowResult
@@ -325,12 +261,12 @@ class Tail implements Produced {
   }
 
   #encode(
-    { step, format }: Pick<AtSink, 'step' | 'format'>,
+    { step, format }: { readonly step: SinkStep; readonly format: OutputFormat | null },
     event: unknown,
     origin: PassingOrigin,
   ): OutgoingRecord {
     const { record, window, isLate, decided, passed } = origin
-    const { source, headers } = this.#from.place
+    const { source, headers } = this.#from
     const { topic, partition } = source
     // Spelled out: `{ ...source, offset, sink }` alone takes 1 µs, half as much as all the rest of
     // an output.
@@ -360,16 +296,6 @@ class Tail implements Produced {
   }
 }
 
-const NONE_CARRIED = new Float64Array(0)
-
-/** No step after a model keeps windows. */
-const OF_NO_WINDOWS = {
-  keys: [],
-  timesMs: new Float64Array(0),
-  watermarksMs: new Float64Array(0),
-  late: NO_EVENTS,
-}
-
 /** @throws TidemarkError `OUTPUT_TOO_LARGE` · `OUTPUT_TIMESTAMP`: its topic would reject it */
 function checkTaken(
   records: WrittenRecords,
@@ -390,9 +316,11 @@ function checkTaken(
 }
 
 /** The record that caused a window's result. */
-function causeOf({ cause }: WindowResult, { records, place }: Following): LogRecord {
+function causeOf(
+  { cause }: WindowResult,
+  { records, nextOffset: offset, present }: OutputContext,
+): LogRecord {
   if (cause !== null) return records.at(cause)
-  const { nextOffset: offset, present } = place
   const timestampMs = present.earliestMs
   return { offset, timestampMs, key: null, value: null, headers: [] }
 }
@@ -410,7 +338,7 @@ function faultOf(
 }
 
 /** Turns a fault of the engine into the fault of a record or a window. */
-export function engineFault({ of, step, error }: EngineFault, from: Following): RecordFault {
+export function engineFault({ of, step, error }: EngineFault, from: OutputContext): RecordFault {
   if (typeof of !== 'number') return faultOf({ record: causeOf(of, from), window: of }, step, error)
   return faultOf({ record: from.records.at(of), window: null }, step, error)
 }

@@ -1,3 +1,4 @@
+import type { StepScoring } from '../engine/operators/rule.ts'
 import type { TopicPartition } from '../records/port.ts'
 import { versionOf } from '../scoring/scorer.ts'
 import type { StepAnswer, StepBatch } from '../scoring/step-answer.ts'
@@ -35,13 +36,18 @@ export class PatientScoring {
     this.#patience = new Patience(around)
   }
 
-  /** @returns `null` when the partition was lost meanwhile */
-  score(step: ScoreStep, batch: StepBatch): Promise<StepAnswer | null> {
-    return this.#patience.until(() => this.#ask(step, batch), {
-      waits: WAITS,
-      passes: ({ code }) => code === 'MODEL_FAILING',
-      tell: (reason) => this.#tell(step, reason),
-    })
+  /** The models of a step. Their answer is `null` when the partition was lost meanwhile. */
+  of(step: ScoreStep): StepScoring {
+    const { decisions } = this.#topology.scorers.get(step.name) as StepScorer
+    return {
+      by: decisions.map(({ route, scorer }) => ({ route, label: scorer.label })),
+      score: (batch) =>
+        this.#patience.until(() => this.#ask(step, batch), {
+          waits: WAITS,
+          passes: ({ code }) => code === 'MODEL_FAILING',
+          tell: (reason) => this.#tell(step, reason),
+        }),
+    }
   }
 
   get isHeldUp(): boolean {

@@ -1,13 +1,13 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type ChunkResults, Engine } from '../engine/engine.ts'
-import type { Arrivals, EngineResult } from '../engine/events.ts'
+import type { EngineResult, ReadyBatch } from '../engine/events.ts'
 import { horizonOf, keepsState } from '../engine/plan.ts'
 import type { RunMode } from '../engine/run.ts'
 import { LATEST_EVENT_TIME_MS } from '../kernel/time.ts'
 import { firstFrom, NO_RECORDS } from '../records/log-records.ts'
 import type { Chunk, LogRecords, TopicPartition } from '../records/port.ts'
 import type { Entry } from './entry.ts'
-import { type ChunkEnd, type Finishable, Finishing, type ScoredArrivals } from './finishing.ts'
+import { type Answered, type ChunkEnd, type Finishable, Finishing } from './finishing.ts'
 import { EventIntake, type Intake, packedIntake } from './intake.ts'
 import type { KeyWatch } from './key-watch.ts'
 import { PatientFormat } from './patient-format.ts'
@@ -94,6 +94,8 @@ export class Task {
       lookup,
       limits: around.limits,
       reader: format.reader,
+      forms: format.forms,
+      scoring: (step) => this.#finishing.scoring(step),
     })
     this.#intake = new EventIntake(definition.source, format, {
       from: partition,
@@ -276,10 +278,10 @@ export class Task {
   }
 
   /** Processes one piece after another, with a turn for timers and sockets between them. */
-  async #goOn(begun: Begun, first: readonly Arrivals[]): Promise<void> {
-    let arrivals = first
+  async #goOn(begun: Begun, first: readonly ReadyBatch[]): Promise<void> {
+    let ready = first
     for (;;) {
-      if (arrivals.length > 0) this.#finishInOrder(begun, arrivals, null)
+      if (ready.length > 0) this.#finishInOrder(begun, ready, null)
       await nextTurn()
       await begun.entry?.room(MOST_PIECES)
       if (this.#isOver) return
@@ -288,14 +290,14 @@ export class Task {
         this.#end(begun, step.value)
         return
       }
-      arrivals = step.value
+      ready = step.value
     }
   }
 
   #end(begun: Begun, result: EngineResult): void {
     const { keys, bytes } = this.#engine
     if (!this.#isWarming) this.#becomeWhole()
-    this.#finishInOrder(begun, result.arrivals, { result, note: this.#note(), keys, bytes })
+    this.#finishInOrder(begun, result.ready, { result, note: this.#note(), keys, bytes })
   }
 
   /** What a restart needs to know to continue here. */
@@ -308,13 +310,13 @@ export class Task {
     return { fingerprint, from, idleMs, wholeFromMs }
   }
 
-  #finishInOrder(begun: Begun, arrivals: readonly Arrivals[], end: TaskEnd | null): void {
+  #finishInOrder(begun: Begun, ready: readonly ReadyBatch[], end: TaskEnd | null): void {
     const { entry } = begun
     if (entry === null) return
     const tables = this.#tables.current
-    const scoring = Promise.all(arrivals.map((a) => this.#finishing.score(a, begun.stages)))
-    this.#last = this.#finishAfter(this.#last, scoring, async (scored) => {
-      const piece = await this.#inSlices(this.#finishing.finish(begun, { scored, tables }, end))
+    const asked = Promise.all(ready.map((each) => this.#finishing.answered(each, begun.stages)))
+    this.#last = this.#finishAfter(this.#last, asked, async (answered) => {
+      const piece = await this.#inSlices(this.#finishing.finish(begun, { answered, tables }, end))
       if (piece === null) return
       entry.add(piece)
       if (end !== null) entry.done(this.topology.definition.name, end.note)
@@ -325,11 +327,11 @@ export class Task {
 
   async #finishAfter(
     before: Promise<void>,
-    scored: Promise<ScoredArrivals[]>,
-    finish: (arrived: readonly ScoredArrivals[]) => Promise<void>,
+    asked: Promise<Answered[]>,
+    finish: (answered: readonly Answered[]) => Promise<void>,
   ): Promise<void> {
-    const [arrived] = await Promise.all([scored, before])
-    await finish(arrived)
+    const [answered] = await Promise.all([asked, before])
+    await finish(answered)
   }
 
   /** @returns `null`: the partition is lost, and the work was abandoned */

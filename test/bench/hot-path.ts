@@ -1,20 +1,20 @@
 import { basename, resolve } from 'node:path'
 import { Command } from 'commander'
 import { Engine } from '../../src/engine/engine.ts'
-import type { Arrivals } from '../../src/engine/events.ts'
+import type { ReadyBatch, Scores } from '../../src/engine/events.ts'
 import { wallClock } from '../../src/kernel/clock.ts'
 import { atOnce, Slices } from '../../src/kernel/slices.ts'
 import { BatchEncoder } from '../../src/records/kafka/codec/encode.ts'
 import { RecordViews } from '../../src/records/kafka/codec/fetched-records.ts'
 import { decodeRecords } from '../../src/records/kafka/codec/record-set.ts'
 import type { LogRecords } from '../../src/records/port.ts'
-import { type AfterModel, afterModel } from '../../src/runtime/after-model.ts'
 import { EventIntake } from '../../src/runtime/intake.ts'
-import { followScores } from '../../src/runtime/outputs.ts'
+import { produce } from '../../src/runtime/outputs.ts'
 import { PassedHeaders } from '../../src/runtime/passed-headers.ts'
 import { type Prepared, type PreparedTopology, prepare } from '../../src/runtime/prepare.ts'
-import { chunkHeaders } from '../../src/runtime/provenance.ts'
+import { chunkHeaders, decisionHeaders } from '../../src/runtime/provenance.ts'
 import { limitsOf } from '../../src/runtime/topic-limits.ts'
+import type { StepBatch } from '../../src/scoring/step-answer.ts'
 import type { StepScorer } from '../../src/scoring/step-scorer.ts'
 import type { Definition, ScoreStep } from '../../src/topology/definition.ts'
 import { whole } from '../engine/whole.ts'
@@ -79,11 +79,16 @@ class Path {
   readonly #topology: PreparedTopology
   readonly #watch: Stopwatch
   readonly #intake: EventIntake
-  #after: AfterModel | null = null
 
   constructor(topology: PreparedTopology, watch: Stopwatch) {
-    const { definition, format, lookup } = topology
-    this.engine = new Engine(definition, { lookup, reader: format.reader })
+    const { definition, format, lookup, scorers } = topology
+    const { reader, forms } = format
+    const scoring = ({ name }: ScoreStep) => {
+      const scorer = scorers.get(name) as StepScorer
+      const by = scorer.decisions.map(({ route, scorer: of }) => ({ route, label: of.label }))
+      return { by, score: (batch: StepBatch) => scorer.score(batch) }
+    }
+    this.engine = new Engine(definition, { lookup, reader, forms, scoring })
     this.#topology = topology
     this.#watch = watch
     this.#intake = new EventIntake(definition.source, format, {
@@ -99,14 +104,12 @@ class Path {
     this.#watch.start()
     const { batch, records } = atOnce(this.#intake.decode(chunk, UNCUT))
     this.#watch.lap('decode')
-    const [arrivals] = whole(this.engine.process(batch)).arrivals as [Arrivals]
+    const [ready] = whole(this.engine.process(batch)).ready as [ReadyBatch]
     this.#watch.lap('engine')
-    const step = arrivals.step as ScoreStep
-    const scorer = scorers.get(step.name) as StepScorer
-    const { rows, routes, indices } = arrivals
-    const scores = await scorer.score({ rows, routes, count: indices.length })
+    const scores = (await ready.model?.ask()) as Scores
     this.#watch.lap('score')
-    const place = {
+    const from = {
+      records,
       source: SOURCE,
       nextOffset: 0,
       present: wallClock.present(),
@@ -115,9 +118,8 @@ class Path {
       topicLimits: () => TOPIC_LIMITS,
       formats: new Map(),
     }
-    const from = { records, place }
-    this.#after ??= afterModel(step, scorer, this.#topology.format.forms)
-    const { outputs } = followScores({ arrivals, scores, ...this.#after }, from)
+    const { decisions } = scorers.get(ready.step.name) as StepScorer
+    const { outputs } = produce(ready, { scores, headers: decisions.map(decisionHeaders), from })
     this.#watch.lap('outputs')
     return outputs.records.length
   }

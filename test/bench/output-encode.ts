@@ -1,12 +1,11 @@
 import { Command } from 'commander'
-import type { Arrivals } from '../../src/engine/events.ts'
+import { ScoreReader } from '../../src/engine/scored-events.ts'
 import { knownEvent, knownScored } from '../../src/formats/json/known-values.ts'
 import { encodeOutput } from '../../src/formats/json/output.ts'
 import { compileEncoder, type OutputEncoder } from '../../src/formats/json/output-encoder.ts'
 import type { ScoredRows } from '../../src/formats/json/segments.ts'
 import { ByteRoom } from '../../src/kernel/bytes.ts'
 import { ListedRecords } from '../../src/records/log-records.ts'
-import { ScoreReader } from '../../src/runtime/score-reader.ts'
 import { shortestFloat32 } from '../../src/scoring/runner.ts'
 import { readFunction } from '../../src/topology/function-reading.ts'
 import { modelDefinition } from '../../src/topology/models.ts'
@@ -31,7 +30,7 @@ type Event = Record<'paymentId' | 'cardId' | 'paidAt', string | number>
 interface Input {
   readonly count: number
   readonly rows: ScoredRows
-  readonly arrivals: Arrivals
+  readonly answered: Parameters<ScoreReader['read']>[1]
 }
 
 /** Well-formed payments of the stream, with scores distributed like the model's: mostly small. */
@@ -54,11 +53,15 @@ function input(count: number): Input {
     return shortestFloat32(Math.fround(1 / (1 + Math.exp(5 - 3 * bell()))))
   })
   const indices = values.map((_, i) => i)
+  const carried = new Float64Array(0)
   const made = values.map((value) => JSON.parse(String(value)) as Event)
   return {
     count,
-    rows: { events, indices, scores: [scores], features, carried: new Float64Array(0) },
-    arrivals: { indices, events: made, rows: features } as unknown as Arrivals,
+    rows: { events, indices, scores: [scores], features, carried },
+    answered: {
+      ...{ indices, events: made, model: { rows: features, carried }, found: null },
+      scores: stepAnswer([scores]),
+    },
   }
 }
 
@@ -94,11 +97,10 @@ function fromColumns({ count, rows }: Input): number {
   return room.used
 }
 
-function fromObjects({ count, rows, arrivals }: Input): number {
-  const scores = stepAnswer(rows.scores)
+function fromObjects({ count, answered }: Input): number {
   let bytes = 0
   for (let i = 0; i < count; i++) {
-    const s = reader.read(i, arrivals, scores)
+    const s = reader.read(i, answered)
     const { paymentId, cardId, paidAt } = s.event as Event
     const probability = s.score['probability']
     bytes += encodeOutput({ paymentId, cardId, paidAt, probability, model: s.model }).length

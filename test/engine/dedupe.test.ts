@@ -2,7 +2,6 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { Engine } from '../../src/engine/engine.ts'
-import type { EngineResult } from '../../src/engine/events.ts'
 import type { StateLimits } from '../../src/engine/store/state-limits.ts'
 import { atOnce, Slices } from '../../src/kernel/slices.ts'
 import { ListedRecords } from '../../src/records/log-records.ts'
@@ -15,7 +14,7 @@ import { batchOf, type Given } from './batch.ts'
 import { type DedupeRun, dedupeRuns, NO_TABLES, sink } from './dedupe-runs.ts'
 import { topologyAround } from './engine-rows.ts'
 import { naiveDedupe } from './oracle/naive-dedupe.ts'
-import { whole } from './whole.ts'
+import { type Whole, whole } from './whole.ts'
 
 // Events whose id has come before.
 
@@ -214,7 +213,7 @@ describe('what is remembered', () => {
 })
 
 /** What came out behind the step, as text that keeps every bit. */
-function outOf({ arrivals, closed }: EngineResult): string {
+function outOf({ arrivals, closed }: Whole): string {
   const rows = arrivals.map(({ step, indices, windows, rows: row }) => {
     return [step.name, indices, windows?.map(({ event, endMs }) => [event, endMs]), [...row]]
   })

@@ -188,7 +188,7 @@ test('many windows that close at once are given in bounded pieces', () => {
   const sizes: number[] = []
   for (;;) {
     const { done, value } = pieces.next()
-    sizes.push((done === true ? value.arrivals : value).reduce((n, a) => n + a.indices.length, 0))
+    sizes.push((done === true ? value.ready : value).reduce((n, a) => n + a.indices.length, 0))
     if (done === true) break
   }
   expect(sizes).toEqual([1_000, 1_000, 500])

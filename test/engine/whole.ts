@@ -1,12 +1,24 @@
 import type { ChunkResults } from '../../src/engine/engine.ts'
-import type { Arrivals, EngineResult } from '../../src/engine/events.ts'
+import type { EngineResult, ModelBatch, ReadyBatch } from '../../src/engine/events.ts'
+
+/** A batch that has reached a model or a sink, with the rows of its model; at a sink none. */
+type Arrived = ReadyBatch & Partial<ModelBatch> & { readonly rows: Float32Array }
 
 /** All pieces of a chunk's results as one. */
-export function whole(pieces: ChunkResults): EngineResult {
-  const arrivals: Arrivals[] = []
+export interface Whole extends EngineResult {
+  readonly arrivals: readonly Arrived[]
+}
+
+export function whole(pieces: ChunkResults): Whole {
+  const ready: ReadyBatch[] = []
   for (;;) {
     const { done, value } = pieces.next()
-    if (done !== true) arrivals.push(...value)
-    else return { ...value, arrivals: [...arrivals, ...value.arrivals] }
+    if (done !== true) {
+      ready.push(...value)
+      continue
+    }
+    ready.push(...value.ready)
+    const arrivals = ready.map((each) => ({ ...each, rows: new Float32Array(0), ...each.model }))
+    return { ...value, ready, arrivals }
   }
 }

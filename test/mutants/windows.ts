@@ -90,12 +90,12 @@ const ROWS: readonly Row[] = [
   ],
   [
     'infinity reaches a model that takes missing values',
-    ['engine/feature-rows.ts', "(Number.isNaN(value) && missing === 'nan')", "missing === 'nan'"],
+    ['engine/model-rows.ts', "(Number.isNaN(value) && missing === 'nan')", "missing === 'nan'"],
     [ENGINE, 'an infinite feature reaches no model'],
   ],
   [
     'NaN reaches a model that takes no missing values',
-    ['engine/feature-rows.ts', "(Number.isNaN(value) && missing === 'nan')", 'Number.isNaN(value)'],
+    ['engine/model-rows.ts', "(Number.isNaN(value) && missing === 'nan')", 'Number.isNaN(value)'],
     [ENGINE, 'a missing value reaches only a model that takes it'],
   ],
   [
@@ -152,8 +152,8 @@ const ROWS: readonly Row[] = [
     "a row is made as of the batch's last watermark",
     [
       'engine/feature-rows.ts',
-      'moment.watermarkMs = flow.watermarksMs[index] as number',
-      'moment.watermarkMs = flow.watermarksMs.at(-1) as number',
+      'moment.watermarkMs = batch.watermarksMs[index] as number',
+      'moment.watermarkMs = batch.watermarksMs.at(-1) as number',
     ],
     ['test/engine/engine.property.test.ts', 'every row has the same float32 bits'],
   ],
@@ -210,7 +210,7 @@ const ROWS: readonly Row[] = [
   ],
   [
     'a late event is compared as if it were not',
-    ['engine/operators/dedupe.ts', 'if (!this.#isLate(flow, index)) return', 'return'],
+    ['engine/operators/dedupe.ts', 'if (!this.#isLate(batch, index)) return', 'return'],
     [DEDUPE, 'an event behind the watermark is late before it is a duplicate'],
   ],
   [

@@ -2,16 +2,14 @@ import { defineTopology, minutes, seconds } from 'tidemark'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { Engine } from '../../src/engine/engine.ts'
-import type { Arrivals } from '../../src/engine/events.ts'
-import { openBehindModel } from '../../src/engine/plan.ts'
+import type { ReadyBatch } from '../../src/engine/events.ts'
 import { ListedRecords } from '../../src/records/log-records.ts'
-import { followScores } from '../../src/runtime/outputs.ts'
+import { produce } from '../../src/runtime/outputs.ts'
 import { PassedHeaders } from '../../src/runtime/passed-headers.ts'
-import { ScoreReader } from '../../src/runtime/score-reader.ts'
 import { limitsOf } from '../../src/runtime/topic-limits.ts'
 import type { Definition, ScoreStep } from '../../src/topology/definition.ts'
 import { batchOf } from '../engine/batch.ts'
-import { whole } from '../engine/whole.ts'
+import { type Whole, whole } from '../engine/whole.ts'
 import { stepAnswer } from '../support/score-steps.ts'
 import { model, record, START_MS } from './support.ts'
 
@@ -76,25 +74,22 @@ function arrivalsOf(definition: Definition, events: readonly Omit<Sale, 'at'>[])
     return { key: 'k', timeMs, event: { ...event, at: timeMs } }
   })
   const { arrivals } = whole(engine.process(batchOf(engine, given)))
-  return { arrivals: arrivals[0] as Arrivals, asked }
+  return { arrivals: arrivals[0] as Whole['arrivals'][number], asked }
 }
 
-function outputsOf(definition: Definition, arrivals: Arrivals): unknown[] {
-  const step = arrivals.step as ScoreStep
-  const place = {
+function outputsOf({ source }: Definition, ready: ReadyBatch): unknown[] {
+  const from = {
+    records: new ListedRecords([record(0), record(1), record(2)]),
     source: { topic: 'sales', partition: 0 },
     nextOffset: 0,
     present: { earliestMs: 0, latestMs: 0 },
     headers: [],
-    passed: new PassedHeaders(definition.source.passHeaders),
+    passed: new PassedHeaders(source.passHeaders),
     formats: new Map(),
     topicLimits: () => limitsOf(undefined),
   }
-  const scores = stepAnswer([new Float64Array(arrivals.indices.length)])
-  const reader = new ScoreReader(step, [{ label: 'm@1', route: 'm' }])
-  const scored = { arrivals, scores, reader, sinks: null, headers: [[]] }
-  const records = new ListedRecords([record(0), record(1), record(2)])
-  const { outputs } = followScores({ ...scored, behind: openBehindModel(step) }, { records, place })
+  const scores = stepAnswer([new Float64Array(ready.indices.length)])
+  const { outputs } = produce(ready, { scores, headers: [[]], from })
   return Array.from(outputs.records, ({ value }) => JSON.parse(String(value)))
 }
 
@@ -150,13 +145,23 @@ describe('after a model', () => {
     )
     const definition = { ...topology, then: raw }
     const { arrivals } = arrivalsOf(definition, events)
-    const { found: _, ...without } = arrivals
     const outputs = outputsOf(definition, arrivals) as { lookup: object }[]
     expect(outputs.map(({ lookup }) => lookup)).toEqual([
       { shops: SHOPS.get('a'), seller: SHOPS.get('b') },
       { shops: SHOPS.get('b') },
       {},
     ])
-    expect(Object.keys(outputsOf(definition, without)[0] as object)).not.toContain('lookup')
+    const bare = defineTopology('bare', (t) =>
+      t
+        .source('sales', sales)
+        .features((f) => {
+          const all = f.events({ amount: (s) => s.amount })
+          return { amount: all.value('amount'), sum: all.rolling(seconds(10)).sum('amount') }
+        })
+        .score(model)
+        .sink('raw'),
+    )
+    const [first] = outputsOf(bare, arrivalsOf(bare, events).arrivals)
+    expect(Object.keys(first as object)).not.toContain('lookup')
   })
 })

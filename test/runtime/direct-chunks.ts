@@ -1,21 +1,20 @@
 import { defineTopology, minutes, onnxModel, seconds } from 'tidemark'
 import { expect, vi } from 'vitest'
 import { z } from 'zod'
-import { openBehindModel } from '../../src/engine/plan.ts'
+import type { ColumnForm } from '../../src/columns/columns.ts'
 import { Dictionary } from '../../src/engine/store/dictionary.ts'
 import { TidemarkError } from '../../src/kernel/errors.ts'
 import { atOnce, Slices } from '../../src/kernel/slices.ts'
 import { ListedRecords } from '../../src/records/log-records.ts'
 import type { Header, LogRecord } from '../../src/records/port.ts'
-import { type DirectSinks, directSinks } from '../../src/runtime/direct-outputs.ts'
 import { EventIntake } from '../../src/runtime/intake.ts'
-import { followScores, type Produced } from '../../src/runtime/outputs.ts'
+import { type Produced, produce } from '../../src/runtime/outputs.ts'
 import { PassedHeaders } from '../../src/runtime/passed-headers.ts'
-import { ScoreReader } from '../../src/runtime/score-reader.ts'
 import { limitsOf, type TopicLimits } from '../../src/runtime/topic-limits.ts'
 import type { Definition, ScoreStep } from '../../src/topology/definition.ts'
 import { stepsOf } from '../../src/topology/graph.ts'
 import type { Scored, SinkOrSinks, Stream } from '../../src/topology/stream.ts'
+import { atModel } from '../engine/at-model.ts'
 import { jsonFormatOf } from '../support/format.ts'
 import { plainRecords } from '../support/plain-records.ts'
 import { stepAnswer } from '../support/score-steps.ts'
@@ -81,9 +80,12 @@ function stepOf({ then }: Definition): ScoreStep {
   return [...stepsOf(then)].find((step) => step.op === 'score') as ScoreStep
 }
 
-export function sinksOf(definition: Definition): DirectSinks | null {
+/** The topics of the sinks that are written straight from columns. */
+export function directTopics(definition: Definition): string[] {
   const { forms } = jsonFormatOf(definition)
-  return directSinks(stepOf(definition), { forms, by: [BY] })
+  const none = { indices: [], events: [], rows: new Float32Array(0) }
+  const { sinks } = atModel(stepOf(definition), { ...none, forms, by: [BY] }).pass(stepAnswer([]))
+  return sinks.flatMap(({ sink }) => (sink.encoderOf === null ? [] : [sink.step.topic]))
 }
 
 /** A chunk that has been scored. */
@@ -126,11 +128,9 @@ export function bothWays(definition: Definition, chunk: Chunk): BothWays {
   const { batch } = atOnce(intake.decode(new ListedRecords(keyed), UNCUT))
   expect(batch.count).toBe(records.length)
   const indices = chunk.indices ?? records.map((_, i) => i)
-  const arrivals = { step, indices, windows: null, events: batch.events, late, rows }
-  const reader = new ScoreReader(step, [BY])
-  const behind = openBehindModel(step)
   const faults = new Map([...failed].map((row) => [row, FAILS]))
-  const place = {
+  const from = {
+    records: new ListedRecords(records),
     source: { topic: chunk.topic ?? 'events', partition: 3 },
     nextOffset: 0,
     present: { earliestMs: START_MS, latestMs: START_MS },
@@ -139,15 +139,13 @@ export function bothWays(definition: Definition, chunk: Chunk): BothWays {
     topicLimits: () => chunk.limits ?? limitsOf(undefined),
     formats: new Map(),
   }
-  const by = (sinks: DirectSinks | null) =>
-    followScores(
-      { arrivals, scores: stepAnswer(scores, faults), reader, behind, sinks, headers: [[]] },
-      { records: new ListedRecords(records), place },
-    )
-  const sinks = sinksOf(definition)
-  expect(sinks).not.toBeNull()
+  const by = (forms: readonly ColumnForm[] | null) => {
+    const ready = atModel(step, { indices, events: batch.events, late, rows, forms, by: [BY] })
+    return produce(ready, { scores: stepAnswer(scores, faults), headers: [[]], from })
+  }
+  expect(directTopics(definition)).not.toEqual([])
   const at = vi.spyOn(batch.events, 'at')
-  const direct = by(sinks)
+  const direct = by(format.forms)
   const asked = at.mock.calls.length
   return { direct, followed: by(null), asked }
 }

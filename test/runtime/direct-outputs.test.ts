@@ -16,6 +16,7 @@ import {
   Base,
   bothWays,
   type Chunk,
+  directTopics,
   Event,
   eventOf,
   FEATURES,
@@ -24,7 +25,6 @@ import {
   type Scores,
   scored,
   scoring,
-  sinksOf,
   told,
 } from './direct-chunks.ts'
 import { START_MS } from './support.ts'
@@ -302,16 +302,39 @@ describe('what is behind a model', () => {
   const plain = (scores: Scores) => scores.map((s) => ({ id: s.event.id })).sink('plain')
 
   test('is written directly, sink by sink, where it merely picks', () => {
-    expect(
-      sinksOf(twoSinks)
-        ?.of(0)
-        .map(({ step }) => step.topic),
-    ).toEqual(['first', 'second'])
-    expect(
-      sinksOf(scoring(Event, plain))
-        ?.of(0)
-        .map(({ step }) => step.topic),
-    ).toEqual(['plain'])
+    expect(directTopics(twoSinks)).toEqual(['first', 'second'])
+    expect(directTopics(scoring(Event, plain))).toEqual(['plain'])
+  })
+
+  test.each<[string, string[], Definition]>([
+    [
+      'beside a map that is called',
+      ['plain'],
+      scoring(Event, (scores) => [
+        plain(scores),
+        scores.map((s) => ({ note: s.event.note ?? '' })).sink('scores'),
+      ]),
+    ],
+    [
+      'behind a condition',
+      ['plain'],
+      scoring(Event, (scores) => plain(scores.where((s) => s.event.shop === null))),
+    ],
+    [
+      'to two sinks of one map',
+      ['a', 'b'],
+      scoring(Event, (scores) => {
+        const ids = scores.map((s) => ({ id: s.event.id }))
+        return [ids.sink('a'), ids.sink('b')]
+      }),
+    ],
+  ])('is written directly %s', (_, topics, definition) => {
+    expect(directTopics(definition)).toEqual(topics)
+    const shops = [null, 'x', null]
+    const records = shops.map((shop, i) => recordOf(eventOf({ shop, note: 'n' }), i))
+    const { direct, followed } = bothWays(definition, scored(records))
+    expect(direct.outputs.records.length).toBeGreaterThan(0)
+    expect(told(direct)).toEqual(told(followed))
   })
 
   test.each<[string, Definition]>([
@@ -327,17 +350,6 @@ describe('what is behind a model', () => {
       scoring(Event, (scores) => scores.map((s) => ({ n: s.score.p * 2 })).sink('scores')),
     ],
     [
-      'one map of two is called',
-      scoring(Event, (scores) => [
-        plain(scores),
-        scores.map((s) => ({ note: s.event.note ?? '' })).sink('scores'),
-      ]),
-    ],
-    [
-      'there is a condition',
-      scoring(Event, (scores) => plain(scores.where((s) => s.event.shop === null))),
-    ],
-    [
       'there is a second map',
       scoring(Event, (scores) =>
         scores
@@ -345,13 +357,6 @@ describe('what is behind a model', () => {
           .map((of) => of.id)
           .sink('scores'),
       ),
-    ],
-    [
-      'a map has two sinks',
-      scoring(Event, (scores) => {
-        const ids = scores.map((s) => ({ id: s.event.id }))
-        return [ids.sink('a'), ids.sink('b')]
-      }),
     ],
     [
       'an output holds the event as a whole',
@@ -386,6 +391,6 @@ describe('what is behind a model', () => {
       ),
     ],
   ])('is called where %s', (_, definition) => {
-    expect(sinksOf(definition)).toBeNull()
+    expect(directTopics(definition)).toEqual([])
   })
 })

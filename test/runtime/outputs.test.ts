@@ -1,14 +1,13 @@
 import { expect, test } from 'vitest'
-import { type Arrivals, NO_EVENTS } from '../../src/engine/events.ts'
-import { openBehindModel } from '../../src/engine/plan.ts'
+import { NO_EVENTS, type ReadyBatch } from '../../src/engine/events.ts'
 import { ListedRecords } from '../../src/records/log-records.ts'
-import { followEvents, followScores } from '../../src/runtime/outputs.ts'
+import { produce } from '../../src/runtime/outputs.ts'
 import { PassedHeaders } from '../../src/runtime/passed-headers.ts'
-import { ScoreReader } from '../../src/runtime/score-reader.ts'
 import { limitsOf } from '../../src/runtime/topic-limits.ts'
 import { modelDefinition } from '../../src/topology/models.ts'
+import { atModel } from '../engine/at-model.ts'
 import { modelStep, stepAnswer } from '../support/score-steps.ts'
-import { model, record, scorer } from './support.ts'
+import { model, record } from './support.ts'
 
 const PLACE = {
   source: { topic: 'events', partition: 3 },
@@ -26,22 +25,11 @@ function scoredEvents(): unknown[] {
   const map = { op: 'map', name: 'map', to: (s: unknown) => given.push(s), then: [] } as const
   const step = modelStep(modelDefinition(model), { then: [map] })
   const events = ['first', 'elsewhere', 'second']
-  const arrivals: Arrivals = {
-    step,
-    indices: [0, 2],
-    windows: null,
-    events,
-    late: new Set(),
-    rows: Float32Array.of(1, 2.5, 3, 4),
-  }
+  const rows = Float32Array.of(1, 2.5, 3, 4)
+  const ready = atModel(step, { indices: [0, 2], events, rows })
   const scores = stepAnswer([Float64Array.of(0.25, 0.5)])
-  const reader = new ScoreReader(step, [{ label: scorer().label, route: 'm' }])
   const records = new ListedRecords([record(7), record(8), record(9)])
-  const behind = openBehindModel(step)
-  followScores(
-    { arrivals, scores, reader, behind, sinks: null, headers: [[]] },
-    { records, place: PLACE },
-  )
+  produce(ready, { scores, headers: [[]], from: { ...PLACE, records } })
   return given
 }
 
@@ -73,14 +61,14 @@ test('a header that a sink makes is written in place of one of the record that h
   const headers = () => ({ tenant: 'own' })
   const step = { op: 'sink', name: 'copies', topic: 'copies', key: null, headers } as const
   const given = ['tenant', 'region'].map((name) => ({ name, value: Buffer.from('given') }))
-  const events = { indices: [0], windows: null, events: [{}], late: NO_EVENTS }
-  const { outputs } = followEvents(
-    { step, ...events, rows: new Float32Array() },
-    {
-      records: new ListedRecords([record(7, { headers: given })]),
-      place: { ...PLACE, passed: new PassedHeaders(['tenant', 'region']) },
-    },
-  )
+  const at = { indices: [0], events: [{}] }
+  const sinks = [{ sink: { step, encoderOf: null }, ...at }]
+  const pass = () => ({ sinks, columns: null, faultOf: () => null })
+  const ready: ReadyBatch = { step, ...at, windows: null, late: NO_EVENTS, pass }
+  const records = new ListedRecords([record(7, { headers: given })])
+  const passed = new PassedHeaders(['tenant', 'region'])
+  const from = { ...PLACE, passed, records }
+  const { outputs } = produce(ready, { scores: null, headers: [[]], from })
   const written = outputs.records.at(0).headers.map(({ name, value }) => [name, String(value)])
   expect(written).toEqual([
     ['tidemark-id', 'events/3/7/copies'],

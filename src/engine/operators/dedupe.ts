@@ -2,18 +2,18 @@ import { startOfWindow } from '../../kernel/time.ts'
 import type { DedupeStep, TumblingStep } from '../../topology/definition.ts'
 import { stepsOf } from '../../topology/graph.ts'
 import type { OnLate } from '../../topology/source.ts'
-import type { Flow } from '../events.ts'
+import type { Batch } from '../events.ts'
 import { lateError } from '../faults.ts'
 import { type ChunkRun, subjectOf } from '../run.ts'
 import { EventIds, SeenIds } from '../seen-ids.ts'
 import type { StateUse } from '../store/state-limits.ts'
 import { isLate, isWindowClosed } from '../watermark.ts'
 import type {
-  ArrivalPieces,
   Operator,
   OperatorContext,
   OperatorRule,
   OperatorState,
+  ReadyPieces,
   ReportFault,
   StepPlace,
 } from './rule.ts'
@@ -40,7 +40,7 @@ export const dedupe: OperatorRule<DedupeStep> = {
     }
   },
 
-  open: (step, open, context) => new Dedupe(step, open(step.then, context.reader), context),
+  open: (step, open, context) => new Dedupe(step, open(step.then, context.input), context),
 }
 
 function checkIsEarly(name: string, { isScored, results }: StepPlace, report: ReportFault): void {
@@ -63,7 +63,7 @@ class Dedupe implements Operator {
   constructor(
     { name, by, withinMs, then }: DedupeStep,
     behind: readonly Operator[],
-    { onLate, reader, keys, use }: OperatorContext,
+    { onLate, input, keys, use }: OperatorContext,
   ) {
     this.#name = name
     this.#onLate = onLate
@@ -73,7 +73,7 @@ class Dedupe implements Operator {
     const retentionMs = withinMs + Math.max(0, ...openMs)
     this.#use = use
     this.#seen = new SeenIds({ withinMs, retentionMs }, { keys, use })
-    this.#ids = new EventIds(reader(by), this.#seen.numbers)
+    this.#ids = new EventIds(input.reader(by), this.#seen.numbers)
   }
 
   get kept(): OperatorState {
@@ -81,27 +81,27 @@ class Dedupe implements Operator {
     return { states: [this.#seen], bytes, texts, nextEndMs: Number.POSITIVE_INFINITY }
   }
 
-  *process(flow: Flow, run: ChunkRun): ArrivalPieces {
-    this.#watermarkMs = Math.max(this.#watermarkMs, flow.watermarksMs.at(-1) ?? this.#watermarkMs)
+  *process(batch: Batch, run: ChunkRun): ReadyPieces {
+    this.#watermarkMs = Math.max(this.#watermarkMs, batch.watermarksMs.at(-1) ?? this.#watermarkMs)
     const late: number[] = []
-    const indices = flow.indices.filter((index) => {
-      if (!this.#isLate(flow, index)) return this.#isFirst(flow, index, run)
+    const indices = batch.indices.filter((index) => {
+      if (!this.#isLate(batch, index)) return this.#isFirst(batch, index, run)
       late.push(index)
-      return this.#passesLate(flow, index, run)
+      return this.#passesLate(batch, index, run)
     })
     run.late(this.#name, late)
-    const passed = late.length === 0 ? flow.late : new Set([...flow.late, ...late])
+    const passed = late.length === 0 ? batch.late : new Set([...batch.late, ...late])
     for (const operator of this.#behind) {
-      yield* operator.process({ ...flow, indices, late: passed }, run)
+      yield* operator.process({ ...batch, indices, late: passed }, run)
     }
   }
 
-  settle(most: number): void {
+  expire(most: number): void {
     this.#seen.expire(this.#watermarkMs, most)
   }
 
   /** Is the event behind the watermark, and too late for every window after this step? */
-  #isLate({ timesMs, watermarksMs }: Flow, index: number): boolean {
+  #isLate({ timesMs, watermarksMs }: Batch, index: number): boolean {
     const timeMs = timesMs[index] as number
     const watermarkMs = watermarksMs[index] as number
     if (!isLate(timeMs, watermarkMs)) return false
@@ -110,19 +110,19 @@ class Dedupe implements Operator {
     })
   }
 
-  #passesLate(flow: Flow, index: number, run: ChunkRun): boolean {
+  #passesLate(batch: Batch, index: number, run: ChunkRun): boolean {
     if (this.#onLate === 'dead-letter') {
-      const { timesMs, watermarksMs } = flow
+      const { timesMs, watermarksMs } = batch
       const error = lateError(timesMs[index] as number, watermarksMs[index] as number)
-      run.fault(subjectOf(flow, index), this.#name, error)
+      run.fault(subjectOf(batch, index), this.#name, error)
     }
     return this.#onLate === 'score'
   }
 
-  #isFirst(flow: Flow, index: number, run: ChunkRun): boolean {
-    const key = flow.keys[index] as number
-    const timeMs = flow.timesMs[index] as number
-    const unfit = this.#ids.read(flow, index)
+  #isFirst(batch: Batch, index: number, run: ChunkRun): boolean {
+    const key = batch.keys[index] as number
+    const timeMs = batch.timesMs[index] as number
+    const unfit = this.#ids.read(batch, index)
     const id = this.#ids.number
     if (unfit === null && this.#seen.joins(id, timeMs)) {
       run.duplicates.push(index)
@@ -130,7 +130,7 @@ class Dedupe implements Operator {
     }
     const error = unfit ?? this.#use.refusal(this.#seen.has(key) ? 0 : 1)
     if (error === null) this.#seen.begin(id, key, timeMs)
-    else run.fault(subjectOf(flow, index), this.#name, error)
+    else run.fault(subjectOf(batch, index), this.#name, error)
     return error === null
   }
 }

@@ -1,3 +1,4 @@
+import type { Events } from '../../columns/events.ts'
 import {
   aggregateText,
   type ColumnUses,
@@ -12,12 +13,13 @@ import type {
   SourceDefinition,
 } from '../../topology/definition.ts'
 import { readFunction } from '../../topology/function-reading.ts'
-import { stepsOf } from '../../topology/graph.ts'
+import { scoreStepsOf, stepsOf } from '../../topology/graph.ts'
 import { isTrained } from '../../topology/models.ts'
 import { FeatureRows } from '../feature-rows.ts'
 import { subjectOf } from '../run.ts'
 import { type LookupFeature, lookupsOf } from '../table-rows.ts'
 import {
+  areWanted,
   checkLength,
   checkPlace,
   type FunctionPlace,
@@ -77,19 +79,30 @@ export const features: OperatorRule<FeaturesStep> = {
     checkModels(step, report)
   },
 
-  open(step, _, context) {
-    const rows = new FeatureRows(step, context)
+  open(step, open, context) {
+    const { input } = context
+    const exact = [...new Set(scoreStepsOf(step.then).flatMap(({ carry = [] }) => carry))]
+    const rows = new FeatureRows(step, { ...context, reader: input.reader, exact })
+    const behind = open(step.then, { ...input, features: { step, exact } })
+    const isWanted = (events: Events, index: number) => areWanted(behind, events, index)
     return {
-      process(flow, run) {
-        const { arrivals, late } = rows.run(flow, {
-          fault: (index, error) => run.fault(subjectOf(flow, index), step.name, error),
-          isWanted: run.mode === 'live',
+      *process(batch, run) {
+        const {
+          indices,
+          features: made,
+          late,
+        } = rows.run(batch, {
+          fault: (index, error) => run.fault(subjectOf(batch, index), step.name, error),
+          isWanted: run.mode === 'live' ? isWanted : null,
         })
-        if (run.mode === 'live') run.arrive(...arrivals)
         run.late(step.name, late)
-        return []
+        if (run.mode !== 'live') return
+        const passed = late.length === 0 ? batch.late : new Set([...batch.late, ...late])
+        for (const operator of behind) {
+          yield* operator.process({ ...batch, indices, late: passed, features: made }, run)
+        }
       },
-      settle: (most) => rows.expire(most),
+      expire: (most) => rows.expire(most),
       get kept() {
         const { kinds, bytes, texts } = rows
         return { states: kinds, bytes, texts, nextEndMs: Number.POSITIVE_INFINITY }

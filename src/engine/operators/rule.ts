@@ -1,9 +1,17 @@
-import type { Reader } from '../../columns/events.ts'
+import type { Events, Reader } from '../../columns/events.ts'
+import type { KnownObject, ScoredBy } from '../../formats/json/known-values.ts'
 import type { Code } from '../../kernel/errors.ts'
-import type { Definition, Step, TumblingStep } from '../../topology/definition.ts'
+import type {
+  Definition,
+  FeaturesStep,
+  ScoreStep,
+  Step,
+  TumblingStep,
+} from '../../topology/definition.ts'
+import type { Expression } from '../../topology/function-reading.ts'
 import type { Lookup } from '../../topology/lookup.ts'
 import type { OnLate } from '../../topology/source.ts'
-import type { Arrivals, Flow } from '../events.ts'
+import type { Batch, ReadyBatch, Scores } from '../events.ts'
 import type { ChunkRun } from '../run.ts'
 import type { Dictionary } from '../store/dictionary.ts'
 import type { KeyedState } from '../store/keyed-state.ts'
@@ -49,28 +57,70 @@ export interface FunctionPlace {
 export interface OperatorContext {
   readonly onLate: OnLate
   readonly lookup: Lookup
-  /** How functions are evaluated on the events that reach the step. */
-  readonly reader: Reader
+  readonly input: StepInput
+  readonly scoring: (step: ScoreStep) => StepScoring
   readonly keys: Dictionary
   readonly use: StateUse
   /** Must all results of a chunk be returned at once? */
   readonly isWhole: boolean
 }
 
-/** Opens the steps after a step. @param reader how functions are evaluated on its output */
-type OpenSteps = (then: readonly Step[], reader: Reader) => readonly Operator[]
+/** The events that reach a step, as known before there are any. */
+export interface StepInput {
+  /** How functions are evaluated on them. */
+  readonly reader: Reader
+  /** The value that an encoder writes from columns; `null`: it needs an object. */
+  readonly shape: EventShape | null
+  /** `null`: they have none. */
+  readonly features: FeatureNames | null
+}
 
-/** Arrivals ready to be processed further. An empty piece only lets others have their turn. */
-export type ArrivalPieces = Iterable<readonly Arrivals[]>
+export interface FeatureNames {
+  readonly step: FeaturesStep
+  /** The features that are given without rounding too. */
+  readonly exact: readonly string[]
+}
+
+export interface EventShape {
+  /** By number of the decision about the event, 0 without a model. */
+  readonly known: (decision: number) => KnownObject
+  /** A function of that, which is the value; `null`: the object is. */
+  readonly expression: Expression | null
+}
+
+/** The models of a score step. */
+export interface StepScoring {
+  /** What outputs name, by number of the decision. */
+  readonly by: readonly ScoredBy[]
+  /** `null`: the partition was lost meanwhile. */
+  score(batch: {
+    readonly rows: Float32Array
+    readonly count: number
+    readonly routes?: Uint8Array | undefined
+  }): Promise<Scores | null>
+}
+
+/** Opens the steps after a step. @param input its output */
+export type OpenSteps = (then: readonly Step[], input: StepInput) => readonly Operator[]
+
+/** Batches ready for models and sinks. An empty piece only lets others have their turn. */
+export type ReadyPieces = Iterable<readonly ReadyBatch[]>
 
 /** A step of one task, with its state. */
 export interface Operator {
   /** Processes the events of a chunk that reach it, in log order. */
-  process(flow: Flow, run: ChunkRun): ArrivalPieces
+  process(batch: Batch, run: ChunkRun): ReadyPieces
   /** The watermark has advanced without an event. @default nothing happens */
-  pass?(watermarkMs: number, run: ChunkRun): ArrivalPieces
+  advance?(watermarkMs: number, run: ChunkRun): ReadyPieces
   /** Evicts after a chunk, checking at most `most` keys, and `most` texts per column. */
-  settle?(most: number): void
+  expire?(most: number): void
+  /**
+   * Does any step from here on take the event's features? Without, none are computed. May throw
+   * what an author's function throws. @default yes
+   */
+  wants?(events: Events, index: number): boolean
+  /** Needs it no object for an event that is in columns? @default it does */
+  readonly isDirect?: boolean
   /** @default none */
   readonly kept?: OperatorState
 }
@@ -95,6 +145,11 @@ export interface OperatorRule<S extends Step> {
   /** Reports what is wrong with it at its position. @default nothing is checked */
   check?(step: S, place: StepPlace, report: ReportFault): void
   open(step: S, open: OpenSteps, context: OperatorContext): Operator
+}
+
+/** Does any of some steps take the event's features? */
+export function areWanted(steps: readonly Operator[], events: Events, index: number): boolean {
+  return steps.some((step) => step.wants?.(events, index) ?? true)
 }
 
 export type ReportFieldFault = (what: string, o?: Parameters<ReportFault>[2]) => void

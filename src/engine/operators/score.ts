@@ -1,3 +1,5 @@
+import { called } from '../../columns/events.ts'
+import { knownScored, type ScoredBy } from '../../formats/json/known-values.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { isShare, SHARES } from '../../kernel/shares.ts'
 import type { RouteCondition, ScoreStep } from '../../topology/definition.ts'
@@ -13,7 +15,18 @@ import {
   type ScoringModel,
 } from '../../topology/models.ts'
 import { LATENCY_LIMITS } from '../../topology/score-options.ts'
-import type { OperatorRule, Print, ReportFault } from './rule.ts'
+import type { Batch, FeatureColumns, ModelBatch, Passed, Scores } from '../events.ts'
+import { ModelRows } from '../model-rows.ts'
+import { ChunkRun, subjectOf } from '../run.ts'
+import { ScoredEvents, ScoreReader } from '../scored-events.ts'
+import type {
+  Operator,
+  OperatorRule,
+  Print,
+  ReadyPieces,
+  ReportFault,
+  StepScoring,
+} from './rule.ts'
 
 const USES = Object.keys(LATENCY_LIMITS).join(', ')
 /** A rule's number is one byte. */
@@ -58,10 +71,87 @@ export const score: OperatorRule<ScoreStep> = {
     checkVariants(step, report)
   },
 
-  open({ name }) {
-    throw new TidemarkError('INVARIANT', `step "${name}" (score) follows no features step`)
+  open(step, open, context) {
+    const { input, scoring } = context
+    if (input.features === null) {
+      throw new TidemarkError('INVARIANT', `step "${step.name}" (score) follows no features step`)
+    }
+    const models = scoring(step)
+    const { shape } = input
+    const known = (decision: number) => {
+      return knownScored(shape?.known(0) ?? NOTHING_KNOWN, step, models.by[decision] as ScoredBy)
+    }
+    const output = {
+      reader: called,
+      shape: shape === null || shape.expression !== null ? null : { known, expression: null },
+      features: null,
+    }
+    const behind = open(step.then, output)
+    return new Score(step, { models, behind, rows: new ModelRows(step, input.features, context) })
   },
 }
+
+interface ScoreParts {
+  readonly models: StepScoring
+  readonly behind: readonly Operator[]
+  readonly rows: ModelRows
+}
+
+class Score implements Operator {
+  readonly #step: ScoreStep
+  readonly #parts: ScoreParts
+  readonly #reader: ScoreReader
+
+  constructor(step: ScoreStep, parts: ScoreParts) {
+    this.#step = step
+    this.#parts = parts
+    this.#reader = new ScoreReader(step, parts.models.by)
+  }
+
+  process(batch: Batch, run: ChunkRun): ReadyPieces {
+    const { models, rows } = this.#parts
+    const { step: features } = batch.features as FeatureColumns
+    const taken = rows.of(batch, (index, error) => {
+      run.fault(subjectOf(batch, index), features.name, error)
+    })
+    const { indices } = taken
+    const model: ModelBatch = {
+      ...taken.rows,
+      ask: () => {
+        const { rows: all, routes } = taken.rows
+        return models.score({ rows: all, routes, count: indices.length })
+      },
+    }
+    const { windows, events, late } = batch
+    const pass = (scores: Scores | null) => this.#pass({ ...batch, indices }, model, scores)
+    run.ready({ step: this.#step, indices, windows, events, late, model, pass })
+    return []
+  }
+
+  /** Passes scored events through the steps behind, which keep no state. */
+  #pass(batch: Batch, model: ModelBatch, scores: Scores | null): Passed {
+    const { name } = this.#step
+    if (scores === null) throw new TidemarkError('INVARIANT', `step "${name}" was not scored`)
+    const run = new ChunkRun('live')
+    const { indices, events: before, features } = batch
+    for (const [row, error] of scores.faults) {
+      run.fault(subjectOf(batch, indices[row] as number), name, error)
+    }
+    const found = features?.found ?? null
+    const events = new ScoredEvents(this.#reader, { indices, events: before, model, found, scores })
+    const scored =
+      scores.faults.size === 0 ? indices : indices.filter((_, row) => !scores.faults.has(row))
+    const passed = { ...batch, indices: scored, events, source: events, features: null }
+    for (const operator of this.#parts.behind) Array.from(operator.process(passed, run))
+    return {
+      sinks: run.takeReady().flatMap((ready) => ready.pass(null).sinks),
+      columns: events.columns,
+      faultOf: (index) => run.faultOf(subjectOf(batch, index)),
+    }
+  }
+}
+
+const NOTHING_KNOWN = { is: 'object', fields: {}, isWhole: false } as const
 
 /** A step with one model is described by that model alone. */
 function modelsDetail(step: ScoreStep, print: Print): Readonly<Record<string, unknown>> {

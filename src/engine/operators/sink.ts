@@ -1,10 +1,15 @@
+import type { Events } from '../../columns/events.ts'
+import { ScannedEvents } from '../../columns/scanned-events.ts'
+import { compileEncoder, type OutputEncoder } from '../../formats/json/output-encoder.ts'
+import type { ScoredRows } from '../../formats/json/segments.ts'
 import { COMPRESSIONS } from '../../kernel/kafka.ts'
 import type { SinkStep } from '../../topology/definition.ts'
-import type { OperatorRule } from './rule.ts'
+import type { OpenSink } from '../events.ts'
+import type { EventShape, OperatorRule } from './rule.ts'
 
-const NO_ROWS = new Float32Array(0)
+const NO_FEATURES = { scores: [], features: new Float32Array(0), carried: new Float64Array(0) }
 
-/** Writes a topic. Arrivals are encoded where records are made. */
+/** Writes a topic: straight from columns, where an encoder of its values can be compiled. */
 export const sink: OperatorRule<SinkStep> = {
   detail: ({ topic, key, format, headers, compression }, print) => ({
     topic,
@@ -28,12 +33,34 @@ export const sink: OperatorRule<SinkStep> = {
     }
   },
 
-  open: (step) => ({
-    process({ indices, windows, events, late }, run) {
-      if (run.mode === 'live') {
-        run.arrive({ step, indices, windows, events, late, rows: NO_ROWS })
-      }
-      return []
-    },
-  }),
+  open(step, _, { input }) {
+    const opened: OpenSink = { step, encoderOf: encodersOf(step, input.shape) }
+    return {
+      isDirect: opened.encoderOf !== null,
+      process({ indices, windows, events, source, late }, run) {
+        if (run.mode !== 'live') return []
+        const sinks = [{ sink: opened, indices, events }]
+        const pass = () => ({ sinks, columns: columnsOf(source, indices), faultOf: () => null })
+        run.ready({ step, indices, windows, events, late, pass })
+        return []
+      },
+    }
+  },
+}
+
+function columnsOf(source: Events, indices: readonly number[]): ScoredRows | null {
+  return source instanceof ScannedEvents ? { events: source, indices, ...NO_FEATURES } : null
+}
+
+/** Each is compiled when it is first needed. `null`: values are written from objects. */
+function encodersOf(step: SinkStep, shape: EventShape | null): OpenSink['encoderOf'] {
+  if (step.key !== null || step.headers !== undefined || step.format !== undefined) return null
+  if (shape === null || shape.expression === null) return null
+  const { known, expression } = shape
+  const compiled = (decision: number) => compileEncoder(expression, known(decision)).encoder
+  // What a decision is called makes no difference to whether it can be written.
+  const first = compiled(0)
+  if (first === null) return null
+  const encoders: (OutputEncoder | undefined)[] = [first]
+  return (decision) => (encoders[decision] ??= compiled(decision) as OutputEncoder)
 }

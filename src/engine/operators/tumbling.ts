@@ -2,11 +2,10 @@ import { called } from '../../columns/events.ts'
 import { aggregateText, type ColumnUses, checkAggregate } from '../../topology/aggregates.ts'
 import type { TumblingStep } from '../../topology/definition.ts'
 import { stepsOf } from '../../topology/graph.ts'
-import { type Flow, NO_EVENTS, type WindowResult } from '../events.ts'
+import { type Batch, NO_EVENTS, type WindowResult } from '../events.ts'
 import type { ChunkRun } from '../run.ts'
 import { TumblingWindows } from '../tumbling-windows.ts'
 import {
-  type ArrivalPieces,
   checkLength,
   checkPlace,
   functionsOf,
@@ -15,6 +14,7 @@ import {
   type OperatorContext,
   type OperatorRule,
   type OperatorState,
+  type ReadyPieces,
   type ReportFieldFault,
 } from './rule.ts'
 
@@ -59,7 +59,8 @@ export const tumbling: OperatorRule<TumblingStep> = {
     }
   },
 
-  open: (step, open, context) => new Tumbling(step, open(step.then, called), context),
+  open: (step, open, context) =>
+    new Tumbling(step, open(step.then, { reader: called, shape: null, features: null }), context),
 }
 
 class Tumbling implements Operator {
@@ -75,7 +76,10 @@ class Tumbling implements Operator {
     this.#behind = behind
     this.#isWhole = context.isWhole
     this.#feedsWindows = [...stepsOf(step.then)].some(({ op }) => op === 'features')
-    this.#windows = new TumblingWindows(step, context.onLate === 'dead-letter', context)
+    this.#windows = new TumblingWindows(step, context.onLate === 'dead-letter', {
+      ...context,
+      reader: context.input.reader,
+    })
   }
 
   get kept(): OperatorState {
@@ -84,15 +88,15 @@ class Tumbling implements Operator {
     return { states: [windows], bytes, texts, nextEndMs }
   }
 
-  process(flow: Flow, run: ChunkRun): ArrivalPieces {
-    return this.#follow(run, (of) => this.#windows.process(flow, of))
+  process(batch: Batch, run: ChunkRun): ReadyPieces {
+    return this.#follow(run, (of) => this.#windows.process(batch, of))
   }
 
-  pass(watermarkMs: number, run: ChunkRun): ArrivalPieces {
+  advance(watermarkMs: number, run: ChunkRun): ReadyPieces {
     return this.#follow(run, (of) => this.#windows.pass(watermarkMs, of))
   }
 
-  settle(most: number): void {
+  expire(most: number): void {
     this.#windows.expire(most)
   }
 
@@ -100,7 +104,7 @@ class Tumbling implements Operator {
   *#follow(
     run: ChunkRun,
     resultsOf: (of: Parameters<TumblingWindows['process']>[1]) => Iterable<readonly WindowResult[]>,
-  ): ArrivalPieces {
+  ): ReadyPieces {
     const { name } = this.#step
     const outcome = { entered: run.windowed, late: [] as number[], closed: 0 }
     const results = resultsOf({
@@ -111,11 +115,11 @@ class Tumbling implements Operator {
     let isFirst = true
     for (const piece of results) {
       // Whole results are not passed on yet, but others get their turn.
-      if (!isFirst) yield this.#isWhole ? [] : run.takeArrivals()
+      if (!isFirst) yield this.#isWhole ? [] : run.takeReady()
       isFirst = false
       if (piece.length === 0) continue
-      const flow = flowOf(piece)
-      for (const operator of this.#behind) yield* operator.process(flow, run)
+      const batch = batchOf(piece)
+      for (const operator of this.#behind) yield* operator.process(batch, run)
     }
     run.late(name, outcome.late)
     run.closed(name, outcome.closed)
@@ -123,17 +127,20 @@ class Tumbling implements Operator {
 }
 
 /** Each result has the time of its window's last millisecond, so that none is late. */
-function flowOf(windows: readonly WindowResult[]): Flow {
+function batchOf(windows: readonly WindowResult[]): Batch {
   const timesMs = Float64Array.from(windows, (w) => w.endMs - 1)
+  const events = windows.map((w) => w.event)
   return {
     count: windows.length,
     indices: windows.map((_, index) => index),
-    events: windows.map((w) => w.event),
+    events,
+    source: events,
     keys: windows.map((w) => w.keyNumber),
     timesMs,
     watermarksMs: timesMs,
     late: NO_EVENTS,
     windows,
+    features: null,
   }
 }
 

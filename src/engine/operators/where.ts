@@ -1,6 +1,6 @@
 import type { Read, Reader } from '../../columns/events.ts'
 import type { WhereStep } from '../../topology/definition.ts'
-import type { OperatorRule } from './rule.ts'
+import { areWanted, type OperatorRule } from './rule.ts'
 
 /** Keeps the events for which a condition is true. */
 export const where: OperatorRule<WhereStep> = {
@@ -16,14 +16,15 @@ export const where: OperatorRule<WhereStep> = {
     yield { where: name, argument: 'event', of: branch === undefined ? keep : branch.is }
   },
 
-  open(step, open, { reader }) {
-    const condition = conditionOf(step, reader)
-    const behind = open(step.then, reader)
+  open(step, open, { input }) {
+    const condition = conditionOf(step, input.reader)
+    const behind = open(step.then, input)
     return {
-      *process(flow, run) {
-        const indices = run.each(step.name, flow, (events, i) => condition.of(events, i))
-        for (const operator of behind) yield* operator.process({ ...flow, indices }, run)
+      *process(batch, run) {
+        const indices = run.each(step.name, batch, (events, i) => condition.of(events, i))
+        for (const operator of behind) yield* operator.process({ ...batch, indices }, run)
       },
+      wants: (events, i) => condition.of(events, i) && areWanted(behind, events, i),
     }
   },
 }
@@ -32,7 +33,7 @@ export const where: OperatorRule<WhereStep> = {
  * The conditions of a branch are evaluated one by one: combined they would be a function that the
  * author has not written.
  */
-export function conditionOf({ keep, branch }: WhereStep, reader: Reader): Read<boolean> {
+function conditionOf({ keep, branch }: WhereStep, reader: Reader): Read<boolean> {
   if (branch === undefined) return reader(keep)
   const noneOf = branch.noneOf.map((of) => reader(of))
   const is = branch.is === null ? null : reader(branch.is)

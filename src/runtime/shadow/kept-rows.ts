@@ -1,13 +1,20 @@
-import type { Arrivals, WindowResult } from '../../engine/events.ts'
+import type { ModelBatch, ReadyBatch, Scores, WindowResult } from '../../engine/events.ts'
 import { NUMBER_BYTES, writeNumber } from '../../formats/json/number-text.ts'
 import { ByteRoom, Constant } from '../../kernel/bytes.ts'
 import { aroundOffset, windowId } from '../../kernel/ids.ts'
 import { appendPart } from '../../records/record-format.ts'
-import type { StepAnswer } from '../../scoring/step-answer.ts'
 import type { StepModel } from '../../scoring/step-models.ts'
 import type { ScoreStep } from '../../topology/definition.ts'
 import { isRule } from '../../topology/models.ts'
-import type { Following } from '../outputs.ts'
+import type { OutputContext } from '../outputs.ts'
+
+/** Events whose main scores are known. */
+export interface OfferedEvents {
+  readonly ready: ReadyBatch
+  readonly model: ModelBatch
+  readonly scores: Scores
+  readonly from: OutputContext
+}
 
 /** Chooses a shadow's rows among those whose keys are in its share. */
 export class ShadowChoice {
@@ -31,15 +38,15 @@ export class ShadowChoice {
     this.#mayLack = byRule.some((name) => !takesAllOf(step, name, model.name))
   }
 
-  rows({ shadowed }: Arrivals, { decided, faults }: StepAnswer): readonly number[] {
-    const inShare = shadowed?.[this.#number] ?? []
+  rows({ model, scores: { decided, faults } }: OfferedEvents): readonly number[] {
+    const inShare = model.shadowed?.[this.#number] ?? []
     if (faults.size === 0 && decided === null && !this.#isOwn[0]) return inShare
     return inShare.filter((row) => !faults.has(row) && !this.#isOwn[decided?.[row] ?? 0])
   }
 
-  fit(chosen: readonly number[], { rows }: Arrivals): readonly number[] {
+  fit(chosen: readonly number[], { model }: OfferedEvents): readonly number[] {
     if (!this.#mayLack) return chosen
-    return chosen.filter((row) => this.#model.lacks(rows, row) === null)
+    return chosen.filter((row) => this.#model.lacks(model.rows, row) === null)
   }
 }
 
@@ -64,7 +71,6 @@ export interface KeptRows {
 interface Keeping {
   readonly model: StepModel
   readonly sink: string | null
-  readonly from: Following
 }
 
 /**
@@ -73,22 +79,22 @@ interface Keeping {
  * @param chosen numbers of rows, in order
  */
 export function keepRows(
-  { arrivals, scores }: { readonly arrivals: Arrivals; readonly scores: StepAnswer },
+  { ready, model: { rows }, scores, from }: OfferedEvents,
   chosen: readonly number[],
-  { model, sink, from }: Keeping,
+  { model, sink }: Keeping,
 ): KeptRows {
-  const isAll = chosen.length === arrivals.indices.length
+  const isAll = chosen.length === ready.indices.length
   const { columns, decided } = scores
   // A few rows must not keep the memory of a large chunk.
-  const { byteLength, buffer } = arrivals.rows
+  const { byteLength, buffer } = rows
   const isWhole = isAll && 2 * byteLength >= buffer.byteLength
   return {
     count: chosen.length,
-    rows: model.rowsOf(arrivals.rows, isWhole ? null : chosen),
+    rows: model.rowsOf(rows, isWhole ? null : chosen),
     main: columns.map((column) => picked(column, chosen)),
     decided:
       isAll || decided === null ? decided : Uint8Array.from(chosen, (r) => decided[r] as number),
-    origins: sink === null ? null : new Origins(arrivals, chosen, { sink, from }),
+    origins: sink === null ? null : new Origins(ready, chosen, { sink, from }),
   }
 }
 
@@ -114,14 +120,14 @@ export class Origins {
 
   /** @param sink the shadow's, in ids */
   constructor(
-    { indices, windows }: Pick<Arrivals, 'indices' | 'windows'>,
+    { indices, windows }: Pick<OfferedEvents['ready'], 'indices' | 'windows'>,
     rows: readonly number[],
-    { sink, from }: { readonly sink: string; readonly from: Following },
+    { sink, from }: { readonly sink: string; readonly from: OutputContext },
   ) {
     this.#room = new ByteRoom(rows.length * USUAL)
     this.#starts = new Int32Array(2 * rows.length + 1)
     this.#timestampsMs = new Float64Array(rows.length)
-    const { topic, partition } = from.place.source
+    const { topic, partition } = from.source
     const [before, after] = aroundOffset({ topic, partition, sink }).map((t) => new Constant(t))
     const around = { before: before as Constant, after: after as Constant }
     for (const row of rows) {
@@ -145,7 +151,7 @@ export class Origins {
     return this.#room.bytes.subarray(this.#starts[2 * i + 1], this.#starts[2 * i + 2])
   }
 
-  #addRecord(index: number, around: AroundOffset, { records }: Following): void {
+  #addRecord(index: number, around: AroundOffset, { records }: OutputContext): void {
     this.#begin(records.timestampMsAt(index))
     records.appendKey(index, this.#room)
     this.#endKey()
@@ -154,11 +160,11 @@ export class Origins {
 
   #addWindow(window: WindowResult, { sink, around, from }: OfWindow): void {
     const { key, startMs, cause, isFinal } = window
-    const { records, place } = from
-    this.#begin(cause === null ? place.present.earliestMs : records.timestampMsAt(cause))
+    const { records, source, present } = from
+    this.#begin(cause === null ? present.earliestMs : records.timestampMsAt(cause))
     appendPart(Buffer.from(key), this.#room)
     this.#endKey()
-    const { topic, partition } = place.source
+    const { topic, partition } = source
     if (isFinal) this.#room.text(windowId({ topic, partition, sink, key, startMs }))
     else this.#appendId(around, records.offsetAt(cause as number))
   }
@@ -190,5 +196,5 @@ interface AroundOffset {
 interface OfWindow {
   readonly sink: string
   readonly around: AroundOffset
-  readonly from: Following
+  readonly from: OutputContext
 }

@@ -1,15 +1,18 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { Arrivals } from '../../engine/events.ts'
 import type { Clock } from '../../kernel/clock.ts'
 import { messageOf, TidemarkError } from '../../kernel/errors.ts'
 import { Agreement } from '../../scoring/agreement.ts'
 import type { Answer } from '../../scoring/scorer.ts'
-import type { StepAnswer } from '../../scoring/step-answer.ts'
 import type { StepModel } from '../../scoring/step-models.ts'
 import type { Observer, ShadowLabels } from '../events.ts'
-import type { Following } from '../outputs.ts'
 import type { BestEffortWriter } from './best-effort-writer.ts'
-import { type KeptRows, keepRows, picked, type ShadowChoice } from './kept-rows.ts'
+import {
+  type KeptRows,
+  keepRows,
+  type OfferedEvents,
+  picked,
+  type ShadowChoice,
+} from './kept-rows.ts'
 import type { ShadowOutputs } from './shadow-outputs.ts'
 
 /** The most rows that may wait for the shadows of a worker, or be scored by them. */
@@ -100,12 +103,6 @@ export class ShadowReport {
   }
 }
 
-export interface ScoredEvents {
-  readonly arrivals: Arrivals
-  readonly scores: StepAnswer
-  readonly from: Following
-}
-
 interface ShadowTopic {
   readonly sink: string
   readonly outputs: ShadowOutputs
@@ -147,7 +144,7 @@ export class RunningShadow {
   }
 
   /** Takes events, as far as there is room for them. */
-  offer(events: ScoredEvents): void {
+  offer(events: OfferedEvents): void {
     try {
       this.#take(events)
     } catch (error) {
@@ -155,19 +152,17 @@ export class RunningShadow {
     }
   }
 
-  #take({ arrivals, scores, from }: ScoredEvents): void {
+  #take(events: OfferedEvents): void {
     const { model, choice, room, topic, report } = this.#parts
-    const chosen = choice.rows(arrivals, scores)
-    const fit = choice.fit(chosen, arrivals)
+    const chosen = choice.rows(events)
+    const fit = choice.fit(chosen, events)
     const hasRoom = !this.#isOff && room.take(fit.length)
     const dropped = hasRoom ? 0 : fit.length
     report.rows({ scored: 0, failed: chosen.length - fit.length, dropped })
     if (!hasRoom || fit.length === 0) return
     const isScoring = this.#held > 0
     this.#held += fit.length
-    this.#waiting.push(
-      keepRows({ arrivals, scores }, fit, { model, sink: topic?.sink ?? null, from }),
-    )
+    this.#waiting.push(keepRows(events, fit, { model, sink: topic?.sink ?? null }))
     if (!isScoring) void this.#score()
   }
 

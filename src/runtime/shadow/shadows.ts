@@ -7,15 +7,9 @@ import type { StepScorer } from '../../scoring/step-scorer.ts'
 import type { Observer } from '../events.ts'
 import type { PreparedTopology } from '../prepare.ts'
 import { BestEffortWriter } from './best-effort-writer.ts'
-import { ShadowChoice } from './kept-rows.ts'
+import { type OfferedEvents, ShadowChoice } from './kept-rows.ts'
 import type { PreparedShadow } from './prepared-shadow.ts'
-import {
-  QueueRoom,
-  RunningShadow,
-  type ScoredEvents,
-  type ShadowParts,
-  ShadowReport,
-} from './shadow.ts'
+import { QueueRoom, RunningShadow, type ShadowParts, ShadowReport } from './shadow.ts'
 import { ShadowOutputs } from './shadow-outputs.ts'
 
 /** How long a run in flight may take when the worker stops, ms. */
@@ -51,8 +45,8 @@ export class Shadows {
     }
   }
 
-  offer(topology: string, events: ScoredEvents): void {
-    const shadows = this.#shadows.get(topology)?.get(events.arrivals.step.name) ?? []
+  offer(topology: string, events: OfferedEvents): void {
+    const shadows = this.#shadows.get(topology)?.get(events.ready.step.name) ?? []
     for (const shadow of shadows) shadow.offer(events)
   }
 

@@ -3,14 +3,13 @@ import { defineTopology, minutes, onnxModel } from 'tidemark'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { Engine } from '../../../src/engine/engine.ts'
-import type { EngineResult } from '../../../src/engine/events.ts'
 import { atOnce, Slices } from '../../../src/kernel/slices.ts'
 import { ListedRecords } from '../../../src/records/log-records.ts'
 import { EventIntake } from '../../../src/runtime/intake.ts'
 import { jsonFormatOf } from '../../support/format.ts'
 import { runs } from '../../support/runs.ts'
 import { batchOf } from '../batch.ts'
-import { whole } from '../whole.ts'
+import { type Whole, whole } from '../whole.ts'
 
 // Columns that are read ahead of the windows, held against events that are objects.
 
@@ -122,7 +121,7 @@ class Scanning {
     keyNumbers: this.#engine.keyNumbers,
   })
 
-  take(chunk: readonly Written[]): EngineResult {
+  take(chunk: readonly Written[]): Whole {
     const records = chunk.map(({ text }, offset) => ({
       ...{ offset, timestampMs: -1, key: Buffer.from('k'), headers: [] },
       // A scanner takes no record that ends where its memory ends.
@@ -134,7 +133,7 @@ class Scanning {
   }
 }
 
-function told({ arrivals, faults, late }: EngineResult) {
+function told({ arrivals, faults, late }: Whole) {
   const rows = arrivals.map(({ indices, rows: bits }) => [indices, [...bits]])
   return { rows, faults: faults.map(({ of, error }) => [of, error.code, error.message]), late }
 }

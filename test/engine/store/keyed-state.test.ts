@@ -1,7 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Engine } from '../../../src/engine/engine.ts'
-import type { EngineResult } from '../../../src/engine/events.ts'
 import { type KeyedState, STATE_VERSION } from '../../../src/engine/store/keyed-state.ts'
 import type { Aggregate } from '../../../src/topology/aggregates.ts'
 import type { Definition, TumblingStep } from '../../../src/topology/definition.ts'
@@ -10,7 +9,7 @@ import { arrivals, featureRuns } from '../arbitraries.ts'
 import { batchOf, type Given } from '../batch.ts'
 import { dedupeRuns } from '../dedupe-runs.ts'
 import { topologyAround } from '../engine-rows.ts'
-import { whole } from '../whole.ts'
+import { type Whole, whole } from '../whole.ts'
 
 // What operators keep of each key, taken out of one engine and put into another.
 
@@ -41,7 +40,7 @@ function tumblingOf(options: { lagMs: number; graceMs: number; lengthMs: number 
 }
 
 /** What came out, as text that keeps every bit. */
-function outOf({ arrivals: arrived, late, duplicates, closed }: EngineResult): string {
+function outOf({ arrivals: arrived, late, duplicates, closed }: Whole): string {
   const rows = arrived.map(({ indices, windows, rows: row }) => {
     return { indices, windows: windows?.map(({ event, endMs }) => [event, endMs]), row: [...row] }
   })

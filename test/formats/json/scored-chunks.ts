@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { ABSENT, NULL, PRESENT, ScannedColumns } from '../../../src/columns/columns.ts'
-import type { Arrivals } from '../../../src/engine/events.ts'
+import { ScoreReader } from '../../../src/engine/scored-events.ts'
 import {
   type KnownObject,
   type KnownValue,
@@ -8,7 +8,6 @@ import {
 } from '../../../src/formats/json/known-values.ts'
 import type { ScoredRows } from '../../../src/formats/json/segments.ts'
 import { Memory } from '../../../src/kernel/bytes.ts'
-import { ScoreReader } from '../../../src/runtime/score-reader.ts'
 import type { ModelDefinition } from '../../../src/topology/models.ts'
 import { modelStep, stepAnswer } from '../../support/score-steps.ts'
 import { numberToken } from './tokens.ts'
@@ -209,10 +208,13 @@ export const chunk: fc.Arbitrary<Chunk> = fc
     const by = { label, route: 'main' }
     const reader = new ScoreReader(step, [by])
     const indices = tokens.map((_, i) => i)
-    const arrivals = { indices, events: events.events, rows, carried } as unknown as Arrivals
+    const answered = {
+      ...{ indices, events: events.events, model: { rows, carried }, found: null },
+      scores: stepAnswer(columns),
+    }
     return {
       known: knownScored(knownEvent(fields), step, by),
       rows: { events, indices, scores: columns, features: rows, carried },
-      scored: tokens.map((_, i) => reader.read(i, arrivals, stepAnswer(columns))),
+      scored: tokens.map((_, i) => reader.read(i, answered)),
     }
   })

@@ -2,13 +2,14 @@ import { expect, test } from 'vitest'
 import type { WindowResult } from '../../../src/engine/events.ts'
 import { outputId, windowId } from '../../../src/kernel/ids.ts'
 import { ListedRecords } from '../../../src/records/log-records.ts'
-import type { Following } from '../../../src/runtime/outputs.ts'
+import type { OutputContext } from '../../../src/runtime/outputs.ts'
 import { Origins } from '../../../src/runtime/shadow/kept-rows.ts'
 import { record, START_MS } from '../support.ts'
 
 const source = { topic: 'events', partition: 3 }
-const place = { source, present: { earliestMs: 77, latestMs: 78 } }
-const from = { records: new ListedRecords([record(10), record(11)]), place } as unknown as Following
+const records = new ListedRecords([record(10), record(11)])
+const present = { earliestMs: 77, latestMs: 78 }
+const from = { source, present, records } as unknown as OutputContext
 const sink = 'shadow-scores'
 
 function windowOf(key: string, of: Partial<WindowResult>): WindowResult {

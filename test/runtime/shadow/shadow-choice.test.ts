@@ -1,8 +1,7 @@
 import { defineTopology, onnxModel, rule } from 'tidemark'
 import { expect, test } from 'vitest'
-import type { Arrivals } from '../../../src/engine/events.ts'
 import { TidemarkError } from '../../../src/kernel/errors.ts'
-import { ShadowChoice } from '../../../src/runtime/shadow/kept-rows.ts'
+import { type OfferedEvents, ShadowChoice } from '../../../src/runtime/shadow/kept-rows.ts'
 import { StepModel } from '../../../src/scoring/step-models.ts'
 import type { ScoreStep } from '../../../src/topology/definition.ts'
 import { modelDefinition } from '../../../src/topology/models.ts'
@@ -46,31 +45,29 @@ function choiceOf(number: number, of: ScoreStep = step): ShadowChoice {
 
 /** Four events in the share of both shadows. */
 const rows = Float32Array.of(1, 1, 2, Number.NaN, 3, 3, 4, 4)
-const arrivals: Arrivals = {
-  ...{ step, indices: [0, 1, 2, 3], windows: null, events: [], late: new Set() },
-  ...{
-    rows,
-    shadowed: [
-      [0, 1, 2, 3],
-      [1, 2],
-    ],
-  },
-}
+const shadowed = [
+  [0, 1, 2, 3],
+  [1, 2],
+]
 const answer = { ...stepAnswer([new Float64Array(4)]), decided: Uint8Array.of(0, 2, 1, 5) }
 
+function offered(of: Partial<OfferedEvents['model']> = {}, scores = answer): OfferedEvents {
+  return { model: { rows, shadowed, ...of }, scores } as unknown as OfferedEvents
+}
+
 test('events that the same model has scored are left out, also those that it scored as fallback', () => {
-  expect(choiceOf(0).rows(arrivals, answer)).toEqual([0, 1, 3])
-  expect(choiceOf(1).rows(arrivals, answer)).toEqual([1, 2])
-  const all = { ...arrivals, shadowed: [[], [0, 1, 2, 3]] }
-  expect(choiceOf(1).rows(all, answer)).toEqual([1, 2])
+  expect(choiceOf(0).rows(offered())).toEqual([0, 1, 3])
+  expect(choiceOf(1).rows(offered())).toEqual([1, 2])
+  const all = offered({ shadowed: [[], [0, 1, 2, 3]] })
+  expect(choiceOf(1).rows(all)).toEqual([1, 2])
 })
 
 test('events without a main score are left out', () => {
   const faults = new Map([[3, new TidemarkError('SCORE_FAILED', 'it fails')]])
-  expect(choiceOf(0).rows(arrivals, { ...answer, faults })).toEqual([0, 1])
+  expect(choiceOf(0).rows(offered({}, { ...answer, faults }))).toEqual([0, 1])
 })
 
 test('events that lack a feature of the shadow alone do not fit; a function takes all', () => {
-  expect(choiceOf(0).fit([0, 1, 3], arrivals)).toEqual([0, 3])
-  expect(choiceOf(1).fit([0, 1, 3], arrivals)).toEqual([0, 1, 3])
+  expect(choiceOf(0).fit([0, 1, 3], offered())).toEqual([0, 3])
+  expect(choiceOf(1).fit([0, 1, 3], offered())).toEqual([0, 1, 3])
 })

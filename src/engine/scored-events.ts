@@ -1,7 +1,55 @@
-import type { Arrivals, FoundRows } from '../engine/events.ts'
+import type { Events } from '../columns/events.ts'
+import { ScannedEvents } from '../columns/scanned-events.ts'
 import type { ScoredBy } from '../formats/json/known-values.ts'
-import type { StepAnswer } from '../scoring/step-answer.ts'
+import type { ScoredRows } from '../formats/json/segments.ts'
+import type { Memory } from '../kernel/bytes.ts'
 import type { ScoreStep } from '../topology/definition.ts'
+import type { FoundRows, ModelBatch, Scores } from './events.ts'
+
+/** Events that have reached a model. */
+interface Answered {
+  readonly indices: readonly number[]
+  /** By index. */
+  readonly events: Events
+  readonly model: Pick<ModelBatch, 'rows' | 'carried'>
+  /** `null`: the features look nothing up. */
+  readonly found: FoundRows | null
+  readonly scores: Pick<Scores, 'columns' | 'decided'>
+}
+
+/** The events behind a model, by index: `{ event, features, score, … }`. */
+export class ScoredEvents implements Events {
+  readonly #reader: ScoreReader
+  readonly #of: Answered
+  /** By index; `null`: the index is the row. */
+  readonly #rows: Int32Array | null
+
+  constructor(reader: ScoreReader, of: Answered) {
+    const { indices } = of
+    const last = indices.at(-1) ?? -1
+    this.#reader = reader
+    this.#of = of
+    this.#rows = last === indices.length - 1 ? null : new Int32Array(last + 1)
+    if (this.#rows !== null) for (const [row, index] of indices.entries()) this.#rows[index] = row
+  }
+
+  at(index: number): unknown {
+    const row = this.#rows === null ? index : (this.#rows[index] as number)
+    return this.#reader.read(row, this.#of)
+  }
+
+  memoryOf(index: number): Memory | null {
+    return this.#of.events.memoryOf?.(index) ?? null
+  }
+
+  /** What encoders write from; `null`: the events are no columns. */
+  get columns(): ScoredRows | null {
+    const { indices, events, model, scores } = this.#of
+    if (!(events instanceof ScannedEvents)) return null
+    const { rows: features, carried } = model
+    return { events, indices, scores: scores.columns, features, carried }
+  }
+}
 
 /** The argument of the function after a model, for one event. */
 interface Scored {
@@ -43,18 +91,19 @@ export class ScoreReader {
     this.#noScore = template(Object.keys(outputs))
   }
 
-  /** Reads an event that has a score. */
-  read(i: number, arrivals: Arrivals, scores: StepAnswer): Scored {
-    const { indices, events, found } = arrivals
+  /** Reads the event of a row that has a score. */
+  read(i: number, of: Answered): Scored {
+    const { indices, events, scores, found } = of
+    const index = indices[i] as number
     const score = this.#score(i, scores)
-    const event = events.at(indices[i] as number)
-    const features = this.#featuresOf(i, arrivals)
+    const event = events.at(index)
+    const features = this.#featuresOf(i, of.model)
     const { label: model, route } = this.#by[scores.decided?.[i] ?? 0] as ScoredBy
-    if (found === undefined) return { event, features, score, model, route }
-    return { event, features, score, model, route, lookup: foundBy(i, found) }
+    if (found === null) return { event, features, score, model, route }
+    return { event, features, score, model, route, lookup: foundBy(index, found) }
   }
 
-  #score(i: number, { columns: values }: StepAnswer): Score {
+  #score(i: number, { columns: values }: Answered['scores']): Score {
     const score = { ...this.#noScore }
     let at = 0
     const next = () => values[at++]?.[i] as number
@@ -70,10 +119,10 @@ export class ScoreReader {
     return score
   }
 
-  #featuresOf(i: number, { rows, carried }: Arrivals): Record<string, number> {
+  #featuresOf(i: number, { rows, carried }: Answered['model']): Record<string, number> {
     const features = { ...this.#noFeatures }
     fill(features, { names: this.#features, from: rows, i })
-    if (carried !== undefined) fill(features, { names: this.#carried, from: carried, i })
+    fill(features, { names: this.#carried, from: carried, i })
     return features
   }
 }
@@ -90,8 +139,8 @@ function fill(features: Record<string, number>, { names, from, i }: RowOfNumbers
   for (let f = 0; f < names.length; f++) features[names[f] as string] = from[base + f] as number
 }
 
-function foundBy(i: number, { names, rows }: FoundRows): Record<string, unknown> {
-  const base = i * names.length
+function foundBy(index: number, { names, rows }: FoundRows): Record<string, unknown> {
+  const base = index * names.length
   return Object.fromEntries(names.map((name, n) => [name, rows[base + n]]))
 }
 

@@ -1,0 +1,166 @@
+import { TidemarkError } from '../kernel/errors.ts'
+import type { ScoreStep } from '../topology/definition.ts'
+import { isRule } from '../topology/models.ts'
+import type { Batch, FeatureColumns, ModelBatch } from './events.ts'
+import type { FeatureNames, OperatorContext } from './operators/rule.ts'
+import { Routes, ShadowShares } from './routes.ts'
+
+type Rows = Omit<ModelBatch, 'ask'>
+
+const NONE_CARRIED = new Float64Array(0)
+
+/** Makes the rows of a score step's models from the features of events. */
+export class ModelRows {
+  readonly #step: ScoreStep
+  /** By column of a row: the place of its feature in the author's order. */
+  readonly #order: readonly number[]
+  /** Are the author's features the row already? */
+  readonly #isSame: boolean
+  /** How many features the author has. */
+  readonly #width: number
+  readonly #carried: readonly number[]
+  readonly #exact: number
+  readonly #routes: Routes | null
+  readonly #shares: ShadowShares | null
+  /** By rule: the columns that must have a value. */
+  readonly #taken: readonly (readonly number[])[]
+
+  constructor(
+    step: ScoreStep,
+    { step: { features }, exact }: FeatureNames,
+    { input: { reader }, keys }: Pick<OperatorContext, 'input' | 'keys'>,
+  ) {
+    const names = features.map((feature) => feature.name)
+    this.#step = step
+    this.#order = step.features.map((name) => names.indexOf(name))
+    this.#isSame =
+      this.#order.length === names.length && this.#order.every((place, c) => place === c)
+    this.#width = names.length
+    this.#carried = (step.carry ?? []).map((name) => exact.indexOf(name))
+    this.#exact = exact.length
+    this.#routes = step.routes.length === 0 ? null : new Routes(step, { reader, keys })
+    this.#shares = step.shadows.length === 0 ? null : new ShadowShares(step, keys)
+    this.#taken = takenBy(step)
+  }
+
+  /**
+   * @param fault called for each event that no model can score
+   * @returns the other events, in order, with their rows
+   */
+  of(
+    batch: Batch,
+    fault: (index: number, error: TidemarkError) => void,
+  ): { readonly indices: readonly number[]; readonly rows: Rows } {
+    const { indices } = batch
+    const { rows, areFinite } = batch.features as FeatureColumns
+    const isDense = indices.at(-1) === indices.length - 1
+    const isAsItIs = this.#isSame && isDense && areFinite && this.#carried.length === 0
+    if (!isAsItIs || this.#routes !== null) return this.#copied(batch, fault)
+    // Without a copy, because it is what most batches are.
+    const shadowed = this.#shares?.none()
+    if (shadowed !== undefined) {
+      for (const index of indices) this.#share(index, batch.keys[index] as number, shadowed)
+    }
+    const own = { rows: rows.subarray(0, indices.length * this.#width), carried: NONE_CARRIED }
+    return { indices, rows: { ...own, ...(shadowed && { shadowed }) } }
+  }
+
+  #copied(batch: Batch, fault: (index: number, error: TidemarkError) => void) {
+    const { indices: given, keys } = batch
+    const { areFinite } = batch.features as FeatureColumns
+    const rows = new Float32Array(given.length * this.#order.length)
+    const carried = new Float64Array(given.length * this.#carried.length)
+    const routes = this.#routes && new Uint8Array(given.length)
+    const shadowed = this.#shares?.none()
+    const indices: number[] = []
+    for (const index of given) {
+      const row = indices.length
+      this.#copy(batch.features as FeatureColumns, index, { rows, carried, row })
+      let rule = 0
+      if (routes !== null) {
+        const decision = this.#decide(batch, index, { rows, carried, row })
+        if (typeof decision !== 'number') {
+          fault(index, decision)
+          continue
+        }
+        routes[row] = rule = decision
+      }
+      const lacking = areFinite ? null : this.#lacking(rows, row, rule)
+      if (lacking === null) {
+        if (shadowed !== undefined) this.#share(row, keys[index] as number, shadowed)
+        indices.push(index)
+      } else fault(index, lacking)
+    }
+    const { length } = indices
+    const own = {
+      rows: rows.subarray(0, length * this.#order.length),
+      carried: carried.subarray(0, length * this.#carried.length),
+      ...(routes && { routes: routes.subarray(0, length) }),
+      ...(shadowed && { shadowed }),
+    }
+    return { indices, rows: own }
+  }
+
+  #copy(from: FeatureColumns, index: number, { rows, carried, row }: RowPlace): void {
+    const order = this.#order
+    const [base, own] = [index * this.#width, row * order.length]
+    for (let c = 0; c < order.length; c++) {
+      rows[own + c] = from.rows[base + (order[c] as number)] as number
+    }
+    const beside = row * this.#carried.length
+    for (let c = 0; c < this.#carried.length; c++) {
+      const place = index * this.#exact + (this.#carried[c] as number)
+      carried[beside + c] = from.exact[place] as number
+    }
+  }
+
+  /** The number of the rule that holds. */
+  #decide({ events, keys, timesMs }: Batch, index: number, { rows, carried, row }: RowPlace) {
+    const routes = this.#routes as Routes
+    routes.view.move(rows, carried, row)
+    const [key, timeMs] = [keys[index] as number, timesMs[index] as number]
+    return routes.decide({ events, index, key, timeMs })
+  }
+
+  /** Why the rule's model cannot take a row; `null`: it can. */
+  #lacking(rows: Float32Array, row: number, rule: number): TidemarkError | null {
+    const { features, missing } = this.#step
+    for (const column of this.#taken[rule] as readonly number[]) {
+      const value = rows[row * features.length + column] as number
+      if (Number.isFinite(value) || (Number.isNaN(value) && missing === 'nan')) continue
+      return notFinite(features[column] as string, value)
+    }
+    return null
+  }
+
+  #share(row: number, key: number, into: readonly number[][]): void {
+    this.#shares?.take(row, key, into)
+  }
+}
+
+interface RowPlace {
+  readonly rows: Float32Array
+  readonly carried: Float64Array
+  readonly row: number
+}
+
+function notFinite(name: string, value: number): TidemarkError {
+  const hint = `.score(model, { missing: 'nan' }) lets a missing value reach the model`
+  const details = Number.isNaN(value) ? { hint } : {}
+  return new TidemarkError('FEATURE_NOT_FINITE', `feature "${name}" is ${value}`, details)
+}
+
+/**
+ * By rule: the columns that its model takes; last, those for events without a rule. A rule that is
+ * a model decides itself about missing columns. Variants need all columns, because an event's
+ * outcome must not depend on the one chosen.
+ */
+function takenBy(step: ScoreStep): readonly number[][] {
+  const { models, routes, otherwise, features, variants } = step
+  if (variants !== null) return [features.map((_, column) => column)]
+  return [...routes.map(({ to }) => to), otherwise].map((name) => {
+    const model = models[name]
+    if (model === undefined || isRule(model)) return []
+    return model.features.map((feature) => features.indexOf(feature))
+  })
+}
