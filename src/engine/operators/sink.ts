@@ -6,6 +6,17 @@ const NO_ROWS = new Float32Array(0)
 
 /** Writes a topic. Arrivals are encoded where records are made. */
 export const sink: OperatorRule<SinkStep> = {
+  outcomes: {
+    deadLetters: [
+      ...(['FUNCTION_THREW', 'KEY_INVALID'] as const),
+      ...(['OUTPUT_INVALID', 'OUTPUT_TOO_LARGE', 'OUTPUT_TIMESTAMP'] as const),
+    ],
+  },
+
+  display: ({ topic }) => ({ shape: 'topic', label: topic, outline: topic }),
+
+  topic: ({ topic }) => topic,
+
   detail: ({ topic, key, format, headers, compression }, print) => ({
     topic,
     key: key === null ? 'of the source' : print(key),
