@@ -83,7 +83,7 @@ const NOT_YET: Registry = {
 }
 
 /** The schema registry; `null`: none is given, or no topology needs one. */
-export async function openRegistry(
+export async function registryFor(
   definitions: readonly Definition[],
   { registry }: { readonly registry?: RegistryOptions | 'later' },
 ): Promise<Registry | null> {

@@ -15,7 +15,7 @@ import { WrittenRecords } from '../records/written-records.ts'
 import type { StepAnswer } from '../scoring/step-answer.ts'
 import type { SinkStep } from '../topology/definition.ts'
 import type { AfterModel } from './after-model.ts'
-import { type DirectSinks, DirectWriter, type OutputOf } from './direct-outputs.ts'
+import { type DirectSinks, DirectWriter, type OutputOrigin } from './direct-outputs.ts'
 import type { RecordFault } from './intake.ts'
 import type { Made } from './made.ts'
 import type { PassedHeaders } from './passed-headers.ts'
@@ -222,7 +222,7 @@ class Tail implements Produced {
   }
 
   /** The same object each time: it is read at once. */
-  #outputOf(i: number): OutputOf {
+  #outputOf(i: number): OutputOrigin {
     const { indices, late } = this.#arrivals
     const { numbers } = this.#decided
     const of = this.#of
