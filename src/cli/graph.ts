@@ -1,7 +1,11 @@
 import { Command, Option } from 'commander'
 import { functionReadings } from '../engine/author-functions.ts'
-import { type Description, describe, type StepDescription } from '../engine/describe.ts'
-import { formatDuration } from '../kernel/time.ts'
+import { describe } from '../engine/describe.ts'
+import type { DisplayEdge, DisplayExit, StepDisplay } from '../engine/operators/rule.ts'
+import { planOf } from '../engine/plan.ts'
+import type { Definition } from '../topology/definition.ts'
+import { stepsAfter } from '../topology/graph.ts'
+import type { OnLate } from '../topology/source.ts'
 import { loadTopology } from './author-files.ts'
 import { write } from './print.ts'
 
@@ -17,159 +21,53 @@ export function graph(): Command {
     )
     .action(async (file: string, flags: { format: 'mermaid' | 'json' }) => {
       const topology = await loadTopology(file)
-      const description = describe(topology)
-      const whole = () => ({ ...description, functions: functionReadings(topology) })
-      const text = flags.format === 'json' ? JSON.stringify(whole(), null, 2) : mermaid(description)
+      const whole = () => ({ ...describe(topology), functions: functionReadings(topology) })
+      const text = flags.format === 'json' ? JSON.stringify(whole(), null, 2) : mermaid(topology)
       await write(`${text}\n`)
     })
 }
 
 /** A topology as a Mermaid flowchart, left to right; paths of rejected events are dashed. */
-export function mermaid(description: Description): string {
-  const ids = new Map(description.steps.map((step, i) => [step.name, `step${i + 1}`]))
+export function mermaid(definition: Definition): string {
+  const { source, deadLetterTopic, tables, then } = definition
+  const steps = planOf(definition).map(({ step, rule }, i) => {
+    const next = stepsAfter(step).map(({ name }) => name)
+    const { late: isLate = false } = rule.outcomes
+    return { id: `step${i + 1}`, name: step.name, next, isLate, ...rule.display(step) }
+  })
+  const ids = new Map(steps.map(({ id, name }) => [name, id]))
   const idOf = (name: string) => ids.get(name) ?? name
-  const { source, deadLetterTopic, tables } = description
-  const lines = [
+  const looking = steps.find(({ looksUp }) => looksUp)
+  return [
     'flowchart LR',
     node('source', 'topic', source.topic),
-    ...description.steps.map((step) => node(idOf(step.name), shapeOf(step), labelOf(step))),
-    ...description.steps.flatMap((step) => modelNodes(step, idOf(step.name))),
+    ...steps.map(({ id, shape, label }) => node(id, shape, label)),
+    ...steps.flatMap(({ id, parts = [] }) =>
+      parts.map((part) => node(`${id}${part.id}`, part.shape, part.label)),
+    ),
     node('deadLetters', 'topic', deadLetterTopic),
     ...tables.map((table, i) => node(`table${i + 1}`, 'table', table.name)),
-    ...description.first.map((name) => `  source --> ${idOf(name)}`),
-    ...description.steps.flatMap((step) =>
-      step.feeds.flatMap((next) =>
-        lastOf(step, idOf(step.name)).map((last) => `  ${last} --> ${idOf(next)}`),
+    ...then.map(({ name }) => edge({ from: 'source', to: idOf(name) })),
+    ...steps.flatMap(({ id, next, last = [''] }) =>
+      next.flatMap((name) => last.map((part) => edge({ from: `${id}${part}`, to: idOf(name) }))),
+    ),
+    ...steps.flatMap(({ id, edges = [] }) =>
+      edges.map((inner) => edge({ ...inner, from: `${id}${inner.from}`, to: `${id}${inner.to}` })),
+    ),
+    rejected('source', 'malformed', 'deadLetters'),
+    ...(looking ? tables.map((_, i) => edge({ from: `table${i + 1}`, to: looking.id })) : []),
+    ...steps.flatMap(({ id, isLate, exits = [] }) =>
+      [...(isLate ? LATE_EXITS[source.onLate] : []), ...exits].map(({ from, label, to }) =>
+        rejected(`${id}${from}`, label, to === 'dropped' ? `${id}Dropped(("dropped"))` : to),
       ),
     ),
-    ...description.steps.flatMap((step) => modelEdges(step, idOf(step.name))),
-    '  source -. malformed .-> deadLetters',
-  ]
-  const firstFeatures = description.steps.find((step) => step.op === 'features')
-  if (firstFeatures !== undefined) {
-    lines.push(...tables.map((_, i) => `  table${i + 1} --> ${idOf(firstFeatures.name)}`))
-  }
-  for (const step of description.steps) lines.push(...exitsOf(step, idOf(step.name), source.onLate))
-  return lines.join('\n')
+  ].join('\n')
 }
 
-/** The paths of events that do not continue to the next step. */
-function exitsOf(step: StepDescription, id: string, onLate: string): string[] {
-  if (step.op === 'score') return scoreExits(step, id)
-  if (step.op !== 'features' && step.op !== 'tumbling' && step.op !== 'dedupe') return []
-  const dropped = `${id}Dropped(("dropped"))`
-  const duplicates = step.op === 'dedupe' ? [`  ${id} -. duplicate .-> ${dropped}`] : []
-  if (onLate === 'dead-letter') return [`  ${id} -. late .-> deadLetters`, ...duplicates]
-  return onLate === 'drop' ? [`  ${id} -. late .-> ${dropped}`, ...duplicates] : duplicates
-}
-
-/** The detail of a score step with several models, from `describe`. */
-interface SeveralModels {
-  readonly models: Readonly<Record<string, { readonly model: string }>>
-  readonly routes?: readonly {
-    readonly name: string
-    readonly to: string
-    readonly when: string | null
-    readonly share: number | null
-  }[]
-  readonly otherwise?: string
-  readonly fallback?: { readonly to: string }
-  readonly shadows?: readonly {
-    readonly model: string
-    readonly sink: { readonly topic: string } | null
-    readonly share: number
-  }[]
-}
-
-/** The models of a step; `null`: it has one, which its own node stands for. */
-function severalOf({ op, detail }: StepDescription): SeveralModels | null {
-  return op === 'score' && 'models' in detail ? (detail as unknown as SeveralModels) : null
-}
-
-function modelNodes(step: StepDescription, id: string): string[] {
-  const several = severalOf(step)
-  if (several === null) return []
-  const { models, shadows = [] } = several
-  return [
-    ...Object.entries(models).map(([name, { model }]) =>
-      node(modelId(several, name, id), 'model', model === name ? name : `${name}: ${model}`),
-    ),
-    ...shadows.flatMap(({ sink }, i) =>
-      sink === null ? [] : [node(`${id}Shadow${i + 1}`, 'topic', sink.topic)],
-    ),
-  ]
-}
-
-function modelId({ models }: SeveralModels, name: string, id: string): string {
-  return `${id}Model${Object.keys(models).indexOf(name) + 1}`
-}
-
-/** The nodes from which the steps after a step get their events. */
-function lastOf(step: StepDescription, id: string): string[] {
-  const several = severalOf(step)
-  if (several === null) return [id]
-  const { models, routes = [], otherwise, fallback } = several
-  const variants = otherwise === undefined ? Object.keys(models) : [otherwise]
-  const names = new Set([
-    ...routes.map(({ to }) => to),
-    ...variants,
-    ...(fallback ? [fallback.to] : []),
-  ])
-  return [...names].map((name) => modelId(several, name, id))
-}
-
-function modelEdges(step: StepDescription, id: string): string[] {
-  const several = severalOf(step)
-  if (several === null) return []
-  const { models, routes = [], otherwise, fallback, shadows = [] } = several
-  const idOf = (name: string) => modelId(several, name, id)
-  const others =
-    otherwise === undefined
-      ? Object.keys(models).map((name) => `  ${id} -- variant --> ${idOf(name)}`)
-      : [`  ${id} -- otherwise --> ${idOf(otherwise)}`]
-  const primary = new Set([
-    ...routes.map(({ to }) => to),
-    ...(otherwise === undefined ? [] : [otherwise]),
-  ])
-  return [
-    ...routes.map(({ name, to, share }) => {
-      const part = share === null ? name : `${name}: ${Math.round(share * 1e4) / 100} %`
-      return `  ${id} -- "${part}" --> ${idOf(to)}`
-    }),
-    ...others,
-    ...[...primary]
-      .filter((name) => fallback !== undefined && name !== fallback.to)
-      .map((name) => `  ${idOf(name)} -. fallback .-> ${idOf(fallback?.to ?? '')}`),
-    ...shadows.flatMap(({ model, sink, share }, i) => {
-      const part = `shadow: ${Math.round(share * 1e4) / 100} %`
-      const edge = `  ${id} -. "${part}" .-> ${idOf(model)}`
-      return sink === null ? [edge] : [edge, `  ${idOf(model)} -.-> ${id}Shadow${i + 1}`]
-    }),
-  ]
-}
-
-function scoreExits(step: StepDescription, id: string): string[] {
-  const several = severalOf(step)
-  if (several === null) return [`  ${id} -. not finite .-> deadLetters`]
-  const { fallback } = several
-  const last = fallback === undefined ? lastOf(step, id) : [modelId(several, fallback.to, id)]
-  return last.map((one) => `  ${one} -. not finite .-> deadLetters`)
-}
-
-type Shape = 'topic' | 'table' | 'step' | 'choice' | 'model'
-
-const SHAPES = {
-  sink: 'topic',
-  where: 'choice',
-  score: 'model',
-  map: 'step',
-  dedupe: 'step',
-  features: 'step',
-  tumbling: 'step',
-} as const satisfies Record<StepDescription['op'], Shape>
-
-function shapeOf(step: StepDescription): Shape {
-  return severalOf(step) === null ? SHAPES[step.op] : 'choice'
+const LATE_EXITS: Readonly<Record<OnLate, readonly DisplayExit[]>> = {
+  'dead-letter': [{ from: '', label: 'late', to: 'deadLetters' }],
+  drop: [{ from: '', label: 'late', to: 'dropped' }],
+  score: [],
 }
 
 const BRACKETS = {
@@ -178,19 +76,19 @@ const BRACKETS = {
   step: ['["', '"]'],
   choice: ['{"', '"}'],
   model: ['(["', '"])'],
-} as const satisfies Record<Shape, readonly [string, string]>
+} as const satisfies Record<StepDisplay['shape'] | 'table', readonly [string, string]>
 
-function node(id: string, shape: Shape, label: string): string {
+function node(id: string, shape: keyof typeof BRACKETS, label: string): string {
   const [open, close] = BRACKETS[shape]
   return `  ${id}${open}${label.replaceAll('"', '#quot;')}${close}`
 }
 
-function labelOf(step: StepDescription): string {
-  const { detail } = step
-  if (step.op === 'sink') return String(detail['topic'])
-  if (step.op === 'score') return 'models' in detail ? step.name : String(detail['model'])
-  if (step.op === 'tumbling') return `${step.name}: ${formatDuration(Number(detail['lengthMs']))}`
-  if (step.op === 'dedupe') return `${step.name}: ${formatDuration(Number(detail['withinMs']))}`
-  if (step.op !== 'features') return step.name
-  return `${step.name}: ${Object.keys(detail['features'] ?? {}).length}`
+function edge({ from, to, label, isDashed = false }: DisplayEdge): string {
+  if (isDashed) return `  ${from} ${label === undefined ? '-.->' : `-. ${label} .->`} ${to}`
+  return `  ${from} ${label === undefined ? '-->' : `-- ${label} -->`} ${to}`
+}
+
+/** The path of events that do not go on. */
+function rejected(from: string, label: string, to: string): string {
+  return edge({ from, to, label, isDashed: true })
 }

@@ -1,7 +1,6 @@
 import { functionReadings } from '../engine/author-functions.ts'
-import { planOf } from '../engine/plan.ts'
+import { type PlannedStep, planOf } from '../engine/plan.ts'
 import { Refused, refuseIfAny, type TidemarkError } from '../kernel/errors.ts'
-import { formatDuration } from '../kernel/time.ts'
 import type { WorkerConfig } from '../runtime/config.ts'
 import {
   type Choices,
@@ -13,10 +12,8 @@ import {
 } from '../runtime/prepare.ts'
 import type { StepVariants } from '../runtime/variants.ts'
 import { type Scorer, shownEvaluator } from '../scoring/scorer.ts'
-import type { Definition, Step } from '../topology/definition.ts'
-import { isRule, type ScoringModel } from '../topology/models.ts'
+import type { Definition } from '../topology/definition.ts'
 import { loadTopologies } from './author-files.ts'
-import { plural } from './print.ts'
 
 /**
  * Loads topology files and checks everything that can be checked before consuming.
@@ -69,26 +66,12 @@ export function outline(
   definition: Definition,
   labels: ReadonlyMap<string, string> = new Map(),
 ): string[] {
-  const sinks = planOf(definition).filter(({ step }) => step.op === 'sink')
-  return sinks.map(({ step, way }) => {
-    const steps = [...way.map((before) => before.step), step]
-    return [definition.source.topic, ...steps.flatMap((s) => wordFor(s, labels))].join(' → ')
-  })
-}
-
-/** A step in an outline; `map` steps are left out. */
-function wordFor(step: Step, labels: ReadonlyMap<string, string>): string[] {
-  if (step.op === 'map') return []
-  if (step.op === 'sink') return [step.topic]
-  if (step.op === 'features') return [plural(step.features.length, 'feature')]
-  if (step.op === 'dedupe') return [`dedupe within ${formatDuration(step.withinMs)}`]
-  if (step.op === 'tumbling') return [`windows of ${formatDuration(step.lengthMs)}`]
-  if (step.op !== 'score') return [step.name]
-  return [labels.get(step.name) ?? Object.entries(step.models).map(declaredLabel).join(' | ')]
-}
-
-function declaredLabel([name, model]: [string, ScoringModel]): string {
-  return `${isRule(model) ? name : model.name}@${model.version}`
+  const wordsFor = ({ step, rule }: PlannedStep) =>
+    labels.get(step.name) ?? rule.display(step).outline ?? []
+  const sinks = planOf(definition).filter(({ step, rule }) => rule.topic?.(step) !== undefined)
+  return sinks.map((sink) =>
+    [definition.source.topic, ...[...sink.way, sink].flatMap(wordsFor)].join(' → '),
+  )
 }
 
 /** One line per model: `card-gbdt@2 is computed by its trees, in the worker`. */

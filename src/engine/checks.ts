@@ -1,14 +1,7 @@
 import { TidemarkError } from '../kernel/errors.ts'
 import { formatDuration } from '../kernel/time.ts'
-import type {
-  Definition,
-  FeaturesStep,
-  ScoreStep,
-  SourceDefinition,
-  TableDefinition,
-} from '../topology/definition.ts'
-import { fieldsRead } from '../topology/function-source.ts'
-import { outputTopics, scoreStepsOf, sinksOf, stepsOf } from '../topology/graph.ts'
+import type { Definition, SourceDefinition, TableDefinition } from '../topology/definition.ts'
+import { outputTopics, sinksOf } from '../topology/graph.ts'
 import {
   isReservedHeader,
   type KeyMismatch,
@@ -170,43 +163,8 @@ export function restartNotes(definition: Definition): string[] {
 }
 
 /** Notes on models that score no event, and on rules that a replay may decide differently. */
-export function routeNotes({ name, then }: Definition): string[] {
-  return [
-    ...scoreStepsOf(then).flatMap(unusedModels),
-    ...[...stepsOf(then)].flatMap((step) => (step.op === 'features' ? lookedUpRules(step) : [])),
-  ].map((note) => `${name}: ${note}`)
-}
-
-function unusedModels({ name, ...step }: ScoreStep): string[] {
-  const { models, routes, otherwise, fallback, shadows, variants } = step
-  if (variants !== null) return []
-  const used = new Set([
-    ...routes.map(({ to }) => to),
-    ...[otherwise, fallback?.to],
-    ...shadows.map(({ model }) => model),
-  ])
-  return Object.keys(models)
-    .filter((model) => !used.has(model))
-    .map((model) => `model "${model}" of step "${name}" scores no event: no rule names it`)
-}
-
-/** A rule may read a table, whose earlier rows the log does not hold. */
-function lookedUpRules({ features, then }: FeaturesStep): string[] {
-  const lookedUp = features.filter(({ from }) => from === 'lookup').map((f) => f.name)
-  if (lookedUp.length === 0) return []
-  return scoreStepsOf(then).flatMap((score) =>
-    score.routes.flatMap((route) => {
-      const read = lookedUpBy(route.when, lookedUp)
-      if (read === null) return []
-      const place = `rule "${route.name}" of step "${score.name}"`
-      return `${place} ${read}: a replay, such as after a restart, may choose another model for the same event`
-    }),
-  )
-}
-
-function lookedUpBy(when: ScoreStep['routes'][number]['when'], lookedUp: readonly string[]) {
-  const read = when === null ? [] : fieldsRead(when, 1)
-  if (read === null) return `may read ${lookedUp.join(', ')}, looked up in a table`
-  const found = read.filter((field) => lookedUp.includes(field))
-  return found.length === 0 ? null : `reads ${found.join(', ')}, looked up in a table`
+export function routeNotes(definition: Definition): string[] {
+  return planOf(definition)
+    .flatMap(({ step, rule }) => rule.notes?.(step) ?? [])
+    .map((note) => `${definition.name}: ${note}`)
 }

@@ -1,4 +1,5 @@
 import type { Definition, Step } from '../topology/definition.ts'
+import { stepsAfter } from '../topology/graph.ts'
 import type { DecodeFormat, SourceFormat } from '../topology/source.ts'
 import type { Print } from './operators/rule.ts'
 import { planOf } from './plan.ts'
@@ -51,7 +52,7 @@ export interface TableDescription {
   readonly topic?: string
 }
 /** One step of a {@link Description}. */
-export interface StepDescription {
+interface StepDescription {
   /** Unique in its topology; does not change when a neighbouring step is added. */
   readonly name: string
   /** What it does. */
@@ -101,7 +102,7 @@ export function describe(topology: Definition, print: Print = asSource): Descrip
       name: step.name,
       op: step.op,
       detail: rule.detail(step, print),
-      feeds: step.op === 'sink' ? [] : step.then.map((s) => s.name),
+      feeds: stepsAfter(step).map((s) => s.name),
     })),
   }
 }

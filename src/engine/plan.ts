@@ -1,4 +1,5 @@
 import type { Definition, Step } from '../topology/definition.ts'
+import { stepsAfter } from '../topology/graph.ts'
 import type {
   OpenSteps,
   Operator,
@@ -34,7 +35,7 @@ export function planOf(definition: Definition): readonly PlannedStep[] {
     for (const step of then) {
       const planned = plannedOf(step, definition, before)
       all.push(planned)
-      if (step.op !== 'sink') walk(step.then, planned)
+      walk(stepsAfter(step), planned)
     }
   }
   walk(definition.then, null)
@@ -43,16 +44,15 @@ export function planOf(definition: Definition): readonly PlannedStep[] {
 
 function plannedOf(step: Step, definition: Definition, before: PlannedStep | null): PlannedStep {
   const rule = operatorRuleOf(step)
-  const { isScored, results } = before?.place ?? { isScored: false, results: null }
-  const last = before?.step
-  const place = {
-    definition,
-    isScored: isScored || last?.op === 'score',
-    results: last?.op === 'tumbling' ? last : results,
-  }
+  const atSource = { definition, isScored: false, results: null }
+  const place = before === null ? atSource : placeAfter(before)
   const keeps = rule.keeps?.(step) ?? null
   const way = before === null ? [] : [...before.way, before]
   return { step, rule, place, origin: originOf(before), keeps, way }
+}
+
+function placeAfter({ step, rule, place }: PlannedStep): StepPlace {
+  return rule.placeAfter?.(step, place) ?? place
 }
 
 function originOf(before: PlannedStep | null): EventOrigin {
@@ -112,11 +112,12 @@ export function keepsState(definition: Definition): boolean {
  */
 export function sharesTopic(plan: readonly PlannedStep[]): boolean {
   const firstBehind = new Map<string, string | null>()
-  return plan.some(({ step, place }) => {
-    if (step.op !== 'sink') return false
+  return plan.some(({ step, rule, place }) => {
+    const topic = rule.topic?.(step)
+    if (topic === undefined) return false
     const behind = place.results?.name ?? null
-    const first = firstBehind.get(step.topic)
-    if (first === undefined) firstBehind.set(step.topic, behind)
+    const first = firstBehind.get(topic)
+    if (first === undefined) firstBehind.set(topic, behind)
     return first !== undefined && first !== behind
   })
 }

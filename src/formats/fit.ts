@@ -63,7 +63,7 @@ function classOf(value: unknown): string {
 }
 
 /** Text with a form in UTF-8. */
-export const TEXT = fits('text', (value) => typeof value === 'string' && value.isWellFormed())
+export const UTF8_TEXT = fits('text', (value) => typeof value === 'string' && value.isWellFormed())
 /** Any number: a float may lose some of its bits. */
 export const NUMBER = fits('a number', (value) => typeof value === 'number')
 export const BOOLEAN = fits('true or false', (value) => typeof value === 'boolean')

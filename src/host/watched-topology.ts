@@ -1,9 +1,9 @@
+import { planOf } from '../engine/plan.ts'
 import type { Code } from '../kernel/errors.ts'
 import type { WatchedModel, WatchedTopology } from '../observe/observer.ts'
 import { type PreparedTopology, scorersOf } from '../runtime/prepare.ts'
 import { type Scorer, versionOf } from '../scoring/scorer.ts'
-import type { Definition, Step } from '../topology/definition.ts'
-import { decisiveStep, outputTopics, scoreStepsOf, stepsOf } from '../topology/graph.ts'
+import { decisiveStep, outputTopics, scoreStepsOf } from '../topology/graph.ts'
 import type { LatencyLimits } from '../topology/score-options.ts'
 
 // What metrics know about a topology before its first event.
@@ -14,37 +14,31 @@ const DECODE: readonly Code[] = [
   ...(['SCHEMA_ID_MISSING', 'SCHEMA_UNKNOWN', 'SCHEMA_UNUSABLE', 'PAYLOAD_INVALID'] as const),
   ...(['KEY_INVALID', 'KEY_PARTITION', 'TIME_INVALID', 'TIME_UNIT', 'FUNCTION_THREW'] as const),
 ]
-/**
- * By operation: the reasons for which such a step may set a record aside, other than being late.
- */
-const BY_STEP: Readonly<Record<Step['op'], readonly Code[]>> = {
-  where: ['FUNCTION_THREW'],
-  map: ['FUNCTION_THREW'],
-  dedupe: ['FUNCTION_THREW', 'ID_INVALID', 'STATE_LIMIT'],
-  features: ['FUNCTION_THREW', 'COLUMN_INVALID', 'STATE_LIMIT', 'FEATURE_NOT_FINITE'],
-  tumbling: ['FUNCTION_THREW', 'COLUMN_INVALID', 'STATE_LIMIT'],
-  score: ['SCORE_NOT_FINITE', 'SCORE_FAILED'],
-  sink: [
-    ...(['FUNCTION_THREW', 'KEY_INVALID'] as const),
-    ...(['OUTPUT_INVALID', 'OUTPUT_TOO_LARGE', 'OUTPUT_TIMESTAMP'] as const),
-  ],
-}
 
 /** Describes a topology to metrics and the log. */
 export function watchedTopology(prepared: PreparedTopology): WatchedTopology {
   const { definition, tables, shadows } = prepared
   const { name: topology, source, deadLetterTopic, then } = definition
-  const steps = [...stepsOf(then)]
+  const steps = planOf(definition).map(({ step, rule }) => ({ name: step.name, ...rule.outcomes }))
   return {
     topology,
     source: source.topic,
     outputs: outputTopics(definition),
     deadLetterTopic,
     step: decisiveStep(definition),
-    late: { steps: steps.filter(findsLate).map(({ name }) => name), action: source.onLate },
-    tumbling: steps.filter(({ op }) => op === 'tumbling').map(({ name }) => name),
+    late: {
+      steps: steps.filter(({ late }) => late).map(({ name }) => name),
+      action: source.onLate,
+    },
+    tumbling: steps.filter(({ windows }) => windows).map(({ name }) => name),
     tables: tables.map(({ table }) => table.label),
-    deadLetters: deadLettersOf(definition),
+    deadLetters: [
+      ...at('decode', DECODE),
+      ...at(source.topic, ['FUTURE']),
+      ...steps.flatMap(({ name, late, deadLetters: codes }) =>
+        at(name, late && source.onLate === 'dead-letter' ? [...codes, 'LATE'] : codes),
+      ),
+    ],
     latency: scoreStepsOf(then).flatMap(({ name, latency }) =>
       latency === undefined ? [] : [latencyOf(name, latency)],
     ),
@@ -63,22 +57,10 @@ function watchedModel(scorer: Scorer): WatchedModel {
   return { model, version: versionOf(scorer), sha256, evaluator: evaluator.by, ...size }
 }
 
-function deadLettersOf({ source, then }: Definition): WatchedTopology['deadLetters'] {
-  const at = (step: string, codes: readonly Code[]) => codes.map((code) => ({ step, code }))
-  const late: readonly Code[] = source.onLate === 'dead-letter' ? ['LATE'] : []
-  return [
-    ...at('decode', DECODE),
-    ...at(source.topic, ['FUTURE']),
-    ...[...stepsOf(then)].flatMap((step) =>
-      at(step.name, [...BY_STEP[step.op], ...(findsLate(step) ? late : [])]),
-    ),
-  ]
+function at(step: string, codes: readonly Code[]): WatchedTopology['deadLetters'] {
+  return codes.map((code) => ({ step, code }))
 }
 
 function latencyOf(step: string, { targetMs, maximumMs }: LatencyLimits) {
   return { step, targetMs, maximumMs }
-}
-
-function findsLate({ op }: Step): boolean {
-  return op === 'dedupe' || op === 'features' || op === 'tumbling'
 }

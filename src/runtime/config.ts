@@ -5,7 +5,6 @@ import { SESSION_TIMEOUT_MS } from '../records/kafka/options.ts'
 import type { From, Guarantee } from '../records/port.ts'
 import {
   integer,
-  type Kind,
   oneOf,
   orNull,
   orWord,
@@ -13,6 +12,7 @@ import {
   pairsOf,
   type RawSetting,
   type Setting,
+  type SettingKind,
   SWITCH,
   single,
   TEXT,
@@ -393,7 +393,7 @@ export function isWorkerName(name: string): boolean {
   return /^[\w.-]{1,100}$/.test(name)
 }
 
-function matching(fits: (text: string) => boolean, shape: string): Kind<string> {
+function matching(fits: (text: string) => boolean, shape: string): SettingKind<string> {
   const fault = (text: string) => (fits(text) ? null : `"${text}" is not ${shape}`)
   return {
     fault,

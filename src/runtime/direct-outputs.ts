@@ -50,7 +50,7 @@ const NO_FRAME = { count: 0, idBytes: 0, beforeOffset: ID_NAME, afterOffset: ID_
 const NO_FRAMES = { step: null, decision: 0, frames: { onTime: NO_FRAME, late: NO_FRAME } }
 
 /** The event that an output comes from, by its index in the chunk. */
-export interface OutputOf {
+export interface OutputOrigin {
   readonly index: number
   /** Was the event behind the watermark? */
   readonly isLate: boolean
@@ -93,21 +93,21 @@ export class DirectWriter {
   }
 
   /** Adds the output of row `i`. */
-  write({ step, encoder }: DirectSink, i: number, of: OutputOf): void {
+  write({ step, encoder }: DirectSink, i: number, of: OutputOrigin): void {
     const start = this.#begin(of.index)
     encoder.append(i, this.#rows as ScoredRows, this.#room)
     this.#end(step, start, of)
   }
 
   /** Adds an output that is already serialised. */
-  writeText(step: SinkStep, text: string, of: OutputOf): void {
+  writeText(step: SinkStep, text: string, of: OutputOrigin): void {
     const start = this.#begin(of.index)
     this.#room.text(text)
     this.#end(step, start, of)
   }
 
   /** Adds an output that is already encoded. */
-  writeBytes(step: SinkStep, value: Uint8Array, of: OutputOf): void {
+  writeBytes(step: SinkStep, value: Uint8Array, of: OutputOrigin): void {
     const start = this.#begin(of.index)
     this.#room.append(value)
     this.#end(step, start, of)
@@ -127,7 +127,7 @@ export class DirectWriter {
     return start
   }
 
-  #end(step: SinkStep, start: number, { index, isLate, decision }: OutputOf): void {
+  #end(step: SinkStep, start: number, { index, isLate, decision }: OutputOrigin): void {
     const { records, into } = this.#o
     this.#putLength(this.#lengthAt)
     const { onTime, late } = this.#framesOf(step, decision)

@@ -6,8 +6,8 @@ import { openOutput } from '../formats/registry/outputs.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import type { RegistryOptions } from '../registry/confluent-registry.ts'
 import type { SchemaRegistry, SchemaSubjects } from '../registry/schema-registry.ts'
-import type { Definition, SinkStep } from '../topology/definition.ts'
-import { stepsOf } from '../topology/graph.ts'
+import type { Definition } from '../topology/definition.ts'
+import { sinkStepsOf } from '../topology/graph.ts'
 
 /** How the values of a topology are read and written. */
 export interface OpenedFormats {
@@ -51,7 +51,7 @@ export async function openFormats(
         ? await orFault(openFormat(source, { wanted: wantedFields(definition), registry }))
         : null
       const outputs = new Map<string, OutputFormat>()
-      for (const sink of sinksOf(definition)) {
+      for (const sink of sinkStepsOf(definition.then)) {
         const where = `${definition.name}/${sink.name}`
         const subjects = values ?? registry
         const output = await orFault(openOutput(sink, { subjects, where }))
@@ -62,14 +62,10 @@ export async function openFormats(
   )
 }
 
-function sinksOf({ then }: Definition): SinkStep[] {
-  return [...stepsOf(then)].filter((step) => step.op === 'sink')
-}
-
 function needsRegistry(definition: Definition): boolean {
   const read = [definition.source, ...definition.tables]
   const isRead = read.some(({ format }) => format.is === 'registry')
-  return isRead || sinksOf(definition).some(({ format }) => format !== undefined)
+  return isRead || sinkStepsOf(definition.then).some(({ format }) => format !== undefined)
 }
 
 function notKnown(): never {
@@ -87,7 +83,7 @@ const NOT_YET: Registry = {
 }
 
 /** The schema registry; `null`: none is given, or no topology needs one. */
-export async function openRegistry(
+export async function registryFor(
   definitions: readonly Definition[],
   { registry }: { readonly registry?: RegistryOptions | 'later' },
 ): Promise<Registry | null> {

@@ -16,7 +16,7 @@ import type { Header, LogRecord, LogRecords, TopicPartition } from '../records/p
 import type { OutgoingHeader, OutgoingRecord } from '../records/record-format.ts'
 import { WrittenRecords } from '../records/written-records.ts'
 import type { SinkStep } from '../topology/definition.ts'
-import { DirectWriter, type OutputOf } from './direct-outputs.ts'
+import { DirectWriter, type OutputOrigin } from './direct-outputs.ts'
 import type { RecordFault } from './intake.ts'
 import type { Made } from './made.ts'
 import type { PassedHeaders } from './passed-headers.ts'
@@ -164,7 +164,7 @@ class Outputs implements Produced {
   }
 
   /** The same object each time: it is read at once. */
-  #outputOf(row: number): OutputOf {
+  #outputOf(row: number): OutputOrigin {
     const { indices, late } = this.#ready
     const { numbers } = this.#decided
     const of = this.#of

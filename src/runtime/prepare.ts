@@ -23,7 +23,7 @@ import { type WorkerConfig, workerConfig } from './config.ts'
 import { fingerprintOf } from './fingerprint.ts'
 import { loadSteps, type ModelChoices } from './load-steps.ts'
 import { maxTableBytesOfMachine } from './machine-limits.ts'
-import { type OpenedFormats, openFormats, openRegistry } from './open-formats.ts'
+import { type OpenedFormats, openFormats, registryFor } from './open-formats.ts'
 import { openTables } from './open-tables.ts'
 import type { PreparedTable } from './prepared-table.ts'
 import { definitionHash } from './provenance.ts'
@@ -117,7 +117,7 @@ export async function prepare(
   )
   const steps = await loadSteps(distinct, choices)
   const chosen = definitions.map((definition) => withChoices(definition, choices))
-  const registry = await openRegistry(chosen, choices)
+  const registry = await registryFor(chosen, choices)
   const formats = await openFormats(chosen, { registry, values: choices.values })
   const valid = chosen.filter((definition) => validateTopology(definition).length === 0)
   const room = new TableRoom(choices.maxTableBytes ?? maxTableBytesOfMachine())

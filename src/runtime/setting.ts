@@ -11,7 +11,7 @@ export interface RawSetting {
 }
 
 /** The values that a setting takes. */
-export interface Kind<T> {
+export interface SettingKind<T> {
   /** @throws Error whose message says what is wrong with the text */
   parse(raw: RawSetting): T
   /** What is wrong with a value that is no text; `null`: nothing. @default never anything */
@@ -34,7 +34,7 @@ export interface Setting<T> {
   readonly many?: true
   /** A secret: not allowed on the command line, where others can see it, or in the config file. */
   readonly environmentOnly?: true
-  readonly kind: Kind<T>
+  readonly kind: SettingKind<T>
 }
 
 /** The one value of a setting. */
@@ -46,18 +46,18 @@ export function single({ values }: RawSetting): string {
 }
 
 /** Any text but the empty one. */
-export const TEXT: Kind<string> = {
+export const TEXT: SettingKind<string> = {
   parse: single,
   fault: (value) => (value === '' ? 'is empty' : null),
 }
 
 /** A switch. */
-export const SWITCH: Kind<boolean> = {
+export const SWITCH: SettingKind<boolean> = {
   parse: (raw) => oneOf(['true', 'false']).parse(raw) === 'true',
 }
 
 /** One of these words. */
-export function oneOf<const T extends string>(words: readonly T[]): Kind<T> {
+export function oneOf<const T extends string>(words: readonly T[]): SettingKind<T> {
   const fault = (value: string) =>
     words.some((word) => word === value) ? null : `"${value}" is not ${listOf(words)}`
   return {
@@ -87,7 +87,10 @@ interface Range {
  *
  * @param unit how many of the value's unit are one in the text, such as 1,000 ms for seconds
  */
-export function integer({ from, to = Number.MAX_SAFE_INTEGER }: Range, unit = 1): Kind<number> {
+export function integer(
+  { from, to = Number.MAX_SAFE_INTEGER }: Range,
+  unit = 1,
+): SettingKind<number> {
   const told = (value: string, per: number) =>
     `${value} is not a whole number from ${from / per} to ${Math.floor(to / per)}`
   const isIn = (value: number) => Number.isInteger(value) && value >= from && value <= to
@@ -103,7 +106,7 @@ export function integer({ from, to = Number.MAX_SAFE_INTEGER }: Range, unit = 1)
 }
 
 /** A value of a kind, or a word instead, which stands for another value. */
-export function orWord<T, U>(kind: Kind<T>, word: string, meaning: U): Kind<T | U> {
+export function orWord<T, U>(kind: SettingKind<T>, word: string, meaning: U): SettingKind<T | U> {
   return {
     fault: (value) => (value === meaning ? null : (kind.fault?.(value as T) ?? null)),
     parse: (raw) => {
@@ -118,7 +121,7 @@ export function orWord<T, U>(kind: Kind<T>, word: string, meaning: U): Kind<T | 
 }
 
 /** A value of a kind, or `null`, which no text stands for. */
-export function orNull<T>(kind: Kind<T>): Kind<T | null> {
+export function orNull<T>(kind: SettingKind<T>): SettingKind<T | null> {
   return {
     parse: (raw) => kind.parse(raw),
     fault: (value) => (value === null ? null : (kind.fault?.(value) ?? null)),
@@ -126,7 +129,7 @@ export function orNull<T>(kind: Kind<T>): Kind<T | null> {
 }
 
 /** Names and what each stands for, each as `name=value`. */
-export function pairs(shape: string): Kind<Readonly<Record<string, string>>> {
+export function pairs(shape: string): SettingKind<Readonly<Record<string, string>>> {
   return { parse: ({ values }) => Object.fromEntries(pairsOf(values, shape)) }
 }
 

@@ -1,7 +1,7 @@
 import { TidemarkError } from '../kernel/errors.ts'
 import { type Compression, compressionFault } from '../kernel/kafka.ts'
 import type { Definition, SinkStep } from '../topology/definition.ts'
-import { stepsOf } from '../topology/graph.ts'
+import { sinkStepsOf } from '../topology/graph.ts'
 
 // Batches belong to a topic, not to a sink: all sinks of a topic have one compression.
 
@@ -43,8 +43,8 @@ interface CompressingSink {
 
 function* sinksOf(definitions: readonly Definition[]): Generator<CompressingSink> {
   for (const { name, then } of definitions) {
-    for (const step of stepsOf(then)) {
-      if (step.op !== 'sink' || step.compression === undefined) continue
+    for (const step of sinkStepsOf(then)) {
+      if (step.compression === undefined) continue
       yield { step, where: `${name}/${step.name}`, compression: step.compression }
     }
   }

@@ -15,13 +15,23 @@ import type { SourceFormat } from './source.ts'
 export function* stepsOf(then: readonly Step[]): Generator<Step> {
   for (const step of then) {
     yield step
-    if (step.op !== 'sink') yield* stepsOf(step.then)
+    yield* stepsOf(stepsAfter(step))
   }
+}
+
+/** The steps that a step feeds. */
+export function stepsAfter(step: Step): readonly Step[] {
+  return step.op === 'sink' ? [] : step.then
 }
 
 /** The score steps from here on, in the order of {@link stepsOf}. */
 export function scoreStepsOf(then: readonly Step[]): ScoreStep[] {
   return [...stepsOf(then)].filter((step) => step.op === 'score')
+}
+
+/** The sinks from here on, without those of shadows. */
+export function sinkStepsOf(then: readonly Step[]): SinkStep[] {
+  return [...stepsOf(then)].filter((step) => step.op === 'sink')
 }
 
 /** The name of the first step with windows, or else of the first sink: it accounts for records. */

@@ -2,7 +2,6 @@ import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { mermaid } from '../../src/cli/graph.ts'
 import { calledFunctions, outline } from '../../src/cli/prepared.ts'
-import { describe } from '../../src/engine/describe.ts'
 import type { Definition } from '../../src/topology/definition.ts'
 import cardFraud from '../../topologies/card-fraud.ts'
 import flightDelay from '../../topologies/flight-delay.ts'
@@ -54,7 +53,7 @@ test('nothing is told where all functions are compiled', () => {
 })
 
 test('a graph runs from the source to the sink; late events and dead letters leave it on dashed lines', () => {
-  expect(mermaid(describe(cardFraud))).toBe(
+  expect(mermaid(cardFraud)).toBe(
     `flowchart LR
   source[["payments"]]
   step1["features: 13"]
@@ -74,7 +73,7 @@ test('a graph runs from the source to the sink; late events and dead letters lea
 
 test('a graph shows tables and conditions, and where dropped events go', () => {
   const source = { ...flightDelay.source, onLate: 'drop' } as const
-  const text = mermaid(describe({ ...flightDelay, source }))
+  const text = mermaid({ ...flightDelay, source })
   expect(text).toContain('table1[("planes")]')
   expect(text).toContain('step2{"where"}')
   expect(text).toContain('step1 -. late .-> step1Dropped(("dropped"))')
@@ -88,13 +87,13 @@ test('a step that leaves out duplicates tells how far apart they may be', () => 
   expect(outline(definition)).toEqual([
     'payments → dedupe within 10 min → 13 features → card-gbdt@2 → predictions',
   ])
-  const text = mermaid(describe(definition))
+  const text = mermaid(definition)
   expect(text).toContain('step1["dedupe: 10 min"]')
   expect(text).toContain('step1 -. late .-> deadLetters')
   expect(text).toContain('step1 -. duplicate .-> step1Dropped(("dropped"))')
 })
 
 test('a name with a quotation mark does not break a graph', () => {
-  const named = { ...describe(cardFraud), deadLetterTopic: 'a "b"' }
+  const named = { ...cardFraud, deadLetterTopic: 'a "b"' }
   expect(mermaid(named)).toContain('deadLetters[["a #quot;b#quot;"]]')
 })

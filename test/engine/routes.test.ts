@@ -4,7 +4,6 @@ import { expect, describe as group, test } from 'vitest'
 import { z } from 'zod'
 import { mermaid } from '../../src/cli/graph.ts'
 import { routeNotes, validateTopology } from '../../src/engine/checks.ts'
-import { describe } from '../../src/engine/describe.ts'
 import { Engine } from '../../src/engine/engine.ts'
 import { Dictionary } from '../../src/engine/store/dictionary.ts'
 import { Share } from '../../src/kernel/shares.ts'
@@ -216,7 +215,7 @@ group('what types cannot check is refused at start', () => {
 })
 
 test('a graph draws the rules, the fallback and the shadows', () => {
-  expect(mermaid(describe(sales)).split('\n').slice(2)).toEqual([
+  expect(mermaid(sales).split('\n').slice(2)).toEqual([
     '  step1["features: 3"]',
     '  step2{"score"}',
     '  step3[["scores"]]',

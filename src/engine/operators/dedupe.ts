@@ -1,4 +1,4 @@
-import { startOfWindow } from '../../kernel/time.ts'
+import { formatDuration, startOfWindow } from '../../kernel/time.ts'
 import type { DedupeStep, TumblingStep } from '../../topology/definition.ts'
 import { stepsOf } from '../../topology/graph.ts'
 import type { OnLate } from '../../topology/source.ts'
@@ -20,6 +20,18 @@ import type {
 
 /** Leaves out events whose id has come before. */
 export const dedupe: OperatorRule<DedupeStep> = {
+  outcomes: { deadLetters: ['FUNCTION_THREW', 'ID_INVALID', 'STATE_LIMIT'], late: true },
+
+  display({ name, withinMs }) {
+    const within = formatDuration(withinMs)
+    return {
+      shape: 'step',
+      label: `${name}: ${within}`,
+      outline: `dedupe within ${within}`,
+      exits: [{ from: '', label: 'duplicate', to: 'dropped' }],
+    }
+  },
+
   detail: ({ by, withinMs }, print) => ({ by: print(by), withinMs }),
 
   // An event at a window's edge may be the duplicate of one up to `within` before that edge.

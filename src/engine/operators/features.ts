@@ -10,9 +10,11 @@ import type {
   EventFunction,
   FeatureDefinition,
   FeaturesStep,
+  RouteCondition,
   SourceDefinition,
 } from '../../topology/definition.ts'
 import { readFunction } from '../../topology/function-reading.ts'
+import { fieldsRead } from '../../topology/function-source.ts'
 import { scoreStepsOf, stepsOf } from '../../topology/graph.ts'
 import { isTrained } from '../../topology/models.ts'
 import { FeatureRows } from '../feature-rows.ts'
@@ -34,6 +36,17 @@ import {
 
 /** Enters events into windows, and writes the rows of those that reach a model after it. */
 export const features: OperatorRule<FeaturesStep> = {
+  outcomes: {
+    deadLetters: ['FUNCTION_THREW', 'COLUMN_INVALID', 'STATE_LIMIT', 'FEATURE_NOT_FINITE'],
+    late: true,
+  },
+
+  display({ name, features: { length } }) {
+    const thousands = String(length).replace(/\B(?=(\d{3})+$)/g, ',')
+    const outline = `${thousands} ${length === 1 ? 'feature' : 'features'}`
+    return { shape: 'step', label: `${name}: ${length}`, outline, looksUp: true }
+  },
+
   detail: (step, print) => ({
     kinds: step.kinds.map(({ is, has, columns }) => ({
       is: is === null ? 'every event' : print(is),
@@ -78,6 +91,8 @@ export const features: OperatorRule<FeaturesStep> = {
     checkLookups(step, report)
     checkModels(step, report)
   },
+
+  notes: lookedUpRules,
 
   open(step, open, context) {
     const { input } = context
@@ -253,4 +268,25 @@ function checkModels(step: FeaturesStep, report: ReportFault): void {
     if (unknown.length > 0) report(next.name, `carry: there is no feature ${unknown.join(', ')}`)
     if (twice.length > 0) report(next.name, `carry: ${twice.join(', ')} is there already`)
   }
+}
+
+/** A rule may read a table, whose earlier rows the log does not hold. */
+function lookedUpRules({ features: all, then }: FeaturesStep): string[] {
+  const lookedUp = all.filter(({ from }) => from === 'lookup').map((f) => f.name)
+  if (lookedUp.length === 0) return []
+  return scoreStepsOf(then).flatMap((score) =>
+    score.routes.flatMap((route) => {
+      const read = lookedUpBy(route.when, lookedUp)
+      if (read === null) return []
+      const place = `rule "${route.name}" of step "${score.name}"`
+      return `${place} ${read}: a replay, such as after a restart, may choose another model for the same event`
+    }),
+  )
+}
+
+function lookedUpBy(when: RouteCondition | null, lookedUp: readonly string[]) {
+  const read = when === null ? [] : fieldsRead(when, 1)
+  if (read === null) return `may read ${lookedUp.join(', ')}, looked up in a table`
+  const found = read.filter((field) => lookedUp.includes(field))
+  return found.length === 0 ? null : `reads ${found.join(', ')}, looked up in a table`
 }

@@ -5,6 +5,10 @@ import type { EventShape, OperatorRule } from './rule.ts'
 
 /** Replaces each event by what a function returns for it. */
 export const map: OperatorRule<MapStep> = {
+  outcomes: { deadLetters: ['FUNCTION_THREW'] },
+
+  display: ({ name }) => ({ shape: 'step', label: name, outline: null }),
+
   detail: ({ to }, print) => ({ to: print(to) }),
 
   *functions({ name, to }) {

@@ -134,7 +134,61 @@ export interface OperatorState {
   readonly nextEndMs: number
 }
 
+/** What becomes of events at a step, other than that they go on. */
+interface StepOutcomes {
+  /** Codes of its dead letters, without `LATE`. */
+  readonly deadLetters: readonly Code[]
+  /** Does it find events late? @default no */
+  readonly late?: true
+  /** Does it close windows? @default no */
+  readonly windows?: true
+}
+
+/** How a step is drawn in a graph, and named in an outline. */
+export interface StepDisplay {
+  readonly shape: 'topic' | 'step' | 'choice' | 'model'
+  readonly label: string
+  /** `null`: an outline leaves the step out. */
+  readonly outline: string | null
+  /** Nodes inside the step, beside its own. @default none */
+  readonly parts?: readonly DisplayPart[]
+  /** @default none */
+  readonly edges?: readonly DisplayEdge[]
+  /** Ids of the parts that feed the steps after it. @default its own node does */
+  readonly last?: readonly string[]
+  /** Paths of events that do not go on, without late ones. @default none */
+  readonly exits?: readonly DisplayExit[]
+  /** Do the tables feed it? @default no */
+  readonly looksUp?: true
+}
+
+export interface DisplayPart {
+  /** Unique in its step. */
+  readonly id: string
+  readonly shape: StepDisplay['shape']
+  readonly label: string
+}
+
+/** A path inside a step. Both ends are ids of parts; `''` is the step's own node. */
+export interface DisplayEdge {
+  readonly from: string
+  readonly to: string
+  /** An author's words are in quotation marks. @default none */
+  readonly label?: string
+  /** @default false */
+  readonly isDashed?: boolean
+}
+
+export interface DisplayExit {
+  /** Id of a part; `''`: the step's own node. */
+  readonly from: string
+  readonly label: string
+  readonly to: 'deadLetters' | 'dropped'
+}
+
 export interface OperatorRule<S extends Step> {
+  readonly outcomes: StepOutcomes
+  display(step: S): StepDisplay
   /** Settings as in a description; lengths in ms. */
   detail(step: S, print: Print): Readonly<Record<string, unknown>>
   /** The parts of its detail that determine windows. @default all */
@@ -144,6 +198,12 @@ export interface OperatorRule<S extends Step> {
   functions(step: S): Iterable<FunctionPlace>
   /** Reports what is wrong with it at its position. @default nothing is checked */
   check?(step: S, place: StepPlace, report: ReportFault): void
+  /** Notes on what is allowed but may surprise. @default none */
+  notes?(step: S): string[]
+  /** The topic that it writes. @default none */
+  topic?(step: S): string
+  /** The place of the steps after it. @default its own place */
+  placeAfter?(step: S, place: StepPlace): StepPlace
   open(step: S, open: OpenSteps, context: OperatorContext): Operator
 }
 

@@ -20,11 +20,15 @@ import { ModelRows } from '../model-rows.ts'
 import { ChunkRun, subjectOf } from '../run.ts'
 import { ScoredEvents, ScoreReader } from '../scored-events.ts'
 import type {
+  DisplayEdge,
+  DisplayExit,
+  DisplayPart,
   Operator,
   OperatorRule,
   Print,
   ReadyPieces,
   ReportFault,
+  StepDisplay,
   StepScoring,
 } from './rule.ts'
 
@@ -37,6 +41,16 @@ const MOST_ROUTES = 200
  * goes to the next steps when the model has returned.
  */
 export const score: OperatorRule<ScoreStep> = {
+  outcomes: { deadLetters: ['SCORE_NOT_FINITE', 'SCORE_FAILED'] },
+
+  display(step) {
+    const outline = Object.entries(step.models).map(labelOf).join(' | ')
+    const only = onlyModelOf(step)
+    return only === null
+      ? { ...displayOfSeveral(step), shape: 'choice', label: step.name, outline }
+      : { shape: 'model', label: outline, outline, exits: [notFiniteFrom('')] }
+  },
+
   detail: (step, print) => ({
     ...modelsDetail(step, print),
     missing: step.missing,
@@ -70,6 +84,10 @@ export const score: OperatorRule<ScoreStep> = {
     checkShadows(step, report)
     checkVariants(step, report)
   },
+
+  notes: unusedModels,
+
+  placeAfter: (_, place) => ({ ...place, isScored: true }),
 
   open(step, open, context) {
     const { input, scoring } = context
@@ -156,14 +174,12 @@ const NOTHING_KNOWN = { is: 'object', fields: {}, isWhole: false } as const
 /** A step with one model is described by that model alone. */
 function modelsDetail(step: ScoreStep, print: Print): Readonly<Record<string, unknown>> {
   const { models, features, routes, otherwise, fallback, shadows, variants } = step
-  const [[name, only] = ['', undefined], ...others] = Object.entries(models)
-  if (only !== undefined && others.length === 0 && name === otherwise && !isRule(only)) {
-    return modelDetail(name, only, print)
-  }
+  const only = onlyModelOf(step)
+  if (only !== null) return modelDetail(only, print)
   return {
     features,
     models: Object.fromEntries(
-      Object.entries(models).map(([each, model]) => [each, modelDetail(each, model, print)]),
+      Object.entries(models).map((named) => [named[0], modelDetail(named, print)]),
     ),
     ...(routes.length > 0 && {
       routes: routes.map((route) => ({ ...route, when: route.when && print(route.when) })),
@@ -174,17 +190,85 @@ function modelsDetail(step: ScoreStep, print: Print): Readonly<Record<string, un
   }
 }
 
-function modelDetail(
-  name: string,
-  model: ScoringModel,
-  print: Print,
-): Readonly<Record<string, unknown>> {
-  if (isRule(model)) {
-    const { version, outputs, of } = model
-    return { model: `${name}@${version}`, rule: print(of), outputs }
+function modelDetail(named: NamedModel, print: Print): Readonly<Record<string, unknown>> {
+  const label = labelOf(named)
+  const [, model] = named
+  if (isRule(model)) return { model: label, rule: print(model.of), outputs: model.outputs }
+  const { sha256, features, outputs } = model
+  return { model: label, sha256, features, outputs }
+}
+
+type NamedModel = readonly [name: string, model: ScoringModel]
+
+/** The model of a step that has one and nothing to choose; `null`: it has several, or a rule. */
+function onlyModelOf({ models, otherwise }: ScoreStep): NamedModel | null {
+  const [only, ...others] = Object.entries(models)
+  if (only === undefined || others.length > 0) return null
+  return only[0] === otherwise && !isRule(only[1]) ? only : null
+}
+
+/** As its author declares it, `card-gbdt@2`. */
+function labelOf([name, model]: NamedModel): string {
+  return `${isRule(model) ? name : model.name}@${model.version}`
+}
+
+function displayOfSeveral(
+  step: ScoreStep,
+): Pick<StepDisplay, 'parts' | 'edges' | 'last' | 'exits'> {
+  const { models, routes, otherwise, fallback, shadows, variants } = step
+  const idOf = (name: string) => `Model${Object.keys(models).indexOf(name) + 1}`
+  const routed = routes.map(({ to }) => to)
+  const others = variants === null ? [otherwise] : Object.keys(models)
+  const last = [...new Set([...routed, ...others, ...(fallback ? [fallback.to] : [])])].map(idOf)
+  const parts = Object.entries(models).map((named): DisplayPart => {
+    const [name] = named
+    const label = labelOf(named)
+    return { id: idOf(name), shape: 'model', label: label === name ? name : `${name}: ${label}` }
+  })
+  const edges: DisplayEdge[] = routes.map(({ name, to, share }) => {
+    const label = share === null ? `"${name}"` : `"${name}: ${percentOf(share)}"`
+    return { from: '', to: idOf(to), label }
+  })
+  const label = variants === null ? 'otherwise' : 'variant'
+  edges.push(...others.map((name) => ({ from: '', to: idOf(name), label })))
+  if (fallback !== null) {
+    const { to } = fallback
+    const first = new Set(variants === null ? [...routed, otherwise] : routed)
+    first.delete(to)
+    for (const name of first) {
+      edges.push({ from: idOf(name), to: idOf(to), label: 'fallback', isDashed: true })
+    }
   }
-  const { version, sha256, features, outputs } = model
-  return { model: `${model.name}@${version}`, sha256, features, outputs }
+  for (const [i, { model, sink, share }] of shadows.entries()) {
+    const to = idOf(model)
+    edges.push({ from: '', to, label: `"shadow: ${percentOf(share)}"`, isDashed: true })
+    if (sink === null) continue
+    const id = `Shadow${i + 1}`
+    parts.push({ id, shape: 'topic', label: sink.topic })
+    edges.push({ from: to, to: id, isDashed: true })
+  }
+  return { parts, edges, last, exits: (fallback ? [idOf(fallback.to)] : last).map(notFiniteFrom) }
+}
+
+function percentOf(share: number): string {
+  return `${Math.round(share * 1e4) / 100} %`
+}
+
+function notFiniteFrom(from: string): DisplayExit {
+  return { from, label: 'not finite', to: 'deadLetters' }
+}
+
+function unusedModels({ name, ...step }: ScoreStep): string[] {
+  const { models, routes, otherwise, fallback, shadows, variants } = step
+  if (variants !== null) return []
+  const used = new Set([
+    ...routes.map(({ to }) => to),
+    ...[otherwise, fallback?.to],
+    ...shadows.map(({ model }) => model),
+  ])
+  return Object.keys(models)
+    .filter((model) => !used.has(model))
+    .map((model) => `model "${model}" of step "${name}" scores no event: no rule names it`)
 }
 
 function checkModels({ name, models, outputs, ...step }: ScoreStep, report: ReportFault): void {

@@ -11,6 +11,17 @@ const NO_FEATURES = { scores: [], features: new Float32Array(0), carried: new Fl
 
 /** Writes a topic: straight from columns, where an encoder of its values can be compiled. */
 export const sink: OperatorRule<SinkStep> = {
+  outcomes: {
+    deadLetters: [
+      ...(['FUNCTION_THREW', 'KEY_INVALID'] as const),
+      ...(['OUTPUT_INVALID', 'OUTPUT_TOO_LARGE', 'OUTPUT_TIMESTAMP'] as const),
+    ],
+  },
+
+  display: ({ topic }) => ({ shape: 'topic', label: topic, outline: topic }),
+
+  topic: ({ topic }) => topic,
+
   detail: ({ topic, key, format, headers, compression }, print) => ({
     topic,
     key: key === null ? 'of the source' : print(key),

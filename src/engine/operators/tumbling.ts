@@ -1,4 +1,5 @@
 import { called } from '../../columns/events.ts'
+import { formatDuration } from '../../kernel/time.ts'
 import { aggregateText, type ColumnUses, checkAggregate } from '../../topology/aggregates.ts'
 import type { TumblingStep } from '../../topology/definition.ts'
 import { stepsOf } from '../../topology/graph.ts'
@@ -23,6 +24,17 @@ const OF_EVERY_WINDOW = ['key', 'windowStartMs', 'windowEndMs', 'isFinal']
 
 /** Emits the results of adjacent windows of one length as events. */
 export const tumbling: OperatorRule<TumblingStep> = {
+  outcomes: {
+    deadLetters: ['FUNCTION_THREW', 'COLUMN_INVALID', 'STATE_LIMIT'],
+    late: true,
+    windows: true,
+  },
+
+  display({ name, lengthMs }) {
+    const length = formatDuration(lengthMs)
+    return { shape: 'step', label: `${name}: ${length}`, outline: `windows of ${length}` }
+  },
+
   detail: ({ lengthMs, graceMs, emit, columns, aggregates }, print) => ({
     lengthMs,
     graceMs,
@@ -39,6 +51,8 @@ export const tumbling: OperatorRule<TumblingStep> = {
   },
 
   functions: ({ name, columns }) => functionsOf(name, columns),
+
+  placeAfter: (step, place) => ({ ...place, results: step }),
 
   check(step, place, report) {
     const { name, lengthMs, graceMs, columns, aggregates, emit } = step

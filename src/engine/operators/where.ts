@@ -4,6 +4,10 @@ import { areWanted, type OperatorRule } from './rule.ts'
 
 /** Keeps the events for which a condition is true. */
 export const where: OperatorRule<WhereStep> = {
+  outcomes: { deadLetters: ['FUNCTION_THREW'] },
+
+  display: ({ name }) => ({ shape: 'choice', label: name, outline: name }),
+
   detail: ({ keep, branch }, print) =>
     branch === undefined
       ? { keep: print(keep) }

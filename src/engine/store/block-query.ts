@@ -1,7 +1,7 @@
 import type { Block, Group, Whole } from './blocks.ts'
 import type { Layout } from './layout.ts'
 import type { BlockPlace, OlderBlocks } from './older-blocks.ts'
-import { countUpTo, type Selection } from './quantiles.ts'
+import { countUpTo, type QuantileSearch } from './quantiles.ts'
 import { SettledSpan } from './settled-span.ts'
 
 /** A block that has not been visited: the walk is at its end. */
@@ -95,8 +95,8 @@ export class BlockQuery {
     return this.#span === null ? unlinked : unlinked + this.#span.unlinked(d, afterMs)
   }
 
-  addTo(selection: Selection, r: number): void {
-    this.#walked.addTo(selection, r)
+  addTo(search: QuantileSearch, r: number): void {
+    this.#walked.addTo(search, r)
   }
 
   /** Adds the settled events after a time, and drops what the previous window added of them. */
@@ -307,15 +307,15 @@ class WalkedBlocks {
     return unlinked
   }
 
-  addTo(selection: Selection, r: number): void {
+  addTo(search: QuantileSearch, r: number): void {
     for (let w = 0; w < this.#wholeCount; w++) {
       const whole = this.#wholes[w] as Whole
-      selection.add(whole.data, whole.orderedAt(r), whole.size)
+      search.add(whole.data, whole.orderedAt(r), whole.size)
     }
     for (let p = 0; p < this.#partCount; p++) {
       const { block, from, upTo } = this.#parts[p] as BlockPart
       const column = block.column(this.#layout.ranked[r] as number)
-      selection.addUnordered(block.data, column + from, upTo - from)
+      search.addUnordered(block.data, column + from, upTo - from)
     }
   }
 }

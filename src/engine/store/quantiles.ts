@@ -70,7 +70,7 @@ interface SortedRun {
  * the sum of its ranks in the runs, and the numbers on the wrong side are no longer candidates.
  * Runs are similar, so good guesses are their numbers at the same relative position.
  */
-export class Selection {
+export class QuantileSearch {
   readonly #runs: SortedRun[] = []
   #count = 0
   /** Runs with candidates, which come first. */

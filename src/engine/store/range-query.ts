@@ -3,7 +3,7 @@ import { BlockQuery } from './block-query.ts'
 import { variance } from './compensated.ts'
 import type { History } from './history.ts'
 import type { Layout } from './layout.ts'
-import { Selection } from './quantiles.ts'
+import { QuantileSearch } from './quantiles.ts'
 import { decayedAt, isNothing, MAX, MIN, Moments, SQUARES, SUM } from './summaries.ts'
 
 /**
@@ -16,7 +16,7 @@ export class RangeQuery implements WindowValues {
   readonly #sums: Float64Array
   readonly #summaryOf: Int32Array
   readonly #blocks: BlockQuery
-  readonly #selection = new Selection()
+  readonly #search = new QuantileSearch()
   readonly #moments = new Moments()
   #history: History | null = null
   /** The time at which decayed values are read. */
@@ -164,10 +164,10 @@ export class RangeQuery implements WindowValues {
   quantile(column: number, q: number): number {
     const r = this.#layout.ranked.indexOf(column)
     const { data, base } = this.#columnOf(column)
-    this.#selection.clear()
-    this.#selection.addUnordered(data, base + this.#from, this.#upTo - this.#from)
-    if (this.#hasBlocks && this.#blocks.count > 0) this.#blocks.addTo(this.#selection, r)
-    return this.#selection.quantile(q)
+    this.#search.clear()
+    this.#search.addUnordered(data, base + this.#from, this.#upTo - this.#from)
+    if (this.#hasBlocks && this.#blocks.count > 0) this.#blocks.addTo(this.#search, r)
+    return this.#search.quantile(q)
   }
 
   #columnOf(column: number): { data: Float64Array; base: number } {

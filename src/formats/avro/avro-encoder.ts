@@ -14,8 +14,8 @@ import {
   mapFit,
   misfit,
   NUMBER,
-  TEXT,
   TypeFits,
+  UTF8_TEXT,
   unknownField,
   wholeNumbers,
 } from '../fit.ts'
@@ -45,7 +45,7 @@ const PRIMITIVES: Readonly<Record<string, Fit>> = {
   long: wholeNumbers(LONGS.from, LONGS.to),
   float: NUMBER,
   double: NUMBER,
-  string: TEXT,
+  string: UTF8_TEXT,
   bytes: BYTES,
 }
 
@@ -68,7 +68,7 @@ function newFit(type: Type, known: Known): Fit {
     case 'array':
       return arrayFit(fitOf((type as types.ArrayType).itemsType, known))
     case 'map':
-      return mapFit(TEXT, fitOf((type as types.MapType).valuesType, known))
+      return mapFit(UTF8_TEXT, fitOf((type as types.MapType).valuesType, known))
     case 'union:unwrapped':
       return anyOf(type as types.UnwrappedUnionType, known)
     case 'union:wrapped':

@@ -14,8 +14,8 @@ import {
   mapFit,
   misfit,
   NUMBER,
-  TEXT,
   TypeFits,
+  UTF8_TEXT,
   unknownField,
   wholeNumbers,
 } from '../fit.ts'
@@ -98,7 +98,7 @@ const SCALARS: Readonly<Record<string, Fit>> = {
   uint64: UINT64,
   fixed64: UINT64,
   bool: BOOLEAN,
-  string: TEXT,
+  string: UTF8_TEXT,
   bytes: BYTES,
 }
 
@@ -163,7 +163,7 @@ function valueFit({ type, resolvedType }: Field, known: Known): Fit {
 
 /** Keys of maps are names in an object. */
 function keyFit(type: string): Fit {
-  if (type === 'string') return TEXT
+  if (type === 'string') return UTF8_TEXT
   if (type === 'bool') return enumFit(['true', 'false'])
   const number = SCALARS[type] as Fit
   return fits(`a name that is a number (${type})`, (name) => {

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { Selection } from '../../../src/engine/store/quantiles.ts'
+import { QuantileSearch } from '../../../src/engine/store/quantiles.ts'
 import { runs } from '../../support/runs.ts'
 
 /** Type 7 over all runs together. */
@@ -13,12 +13,12 @@ function sorted(several: readonly number[][], q: number): number {
 }
 
 function selected(several: readonly number[][], q: number): number {
-  const selection = new Selection()
+  const search = new QuantileSearch()
   for (const run of several) {
     const data = Float64Array.from([99, ...run.toSorted((a, b) => a - b), 99])
-    selection.add(data, 1, run.length)
+    search.add(data, 1, run.length)
   }
-  return selection.quantile(q)
+  return search.quantile(q)
 }
 
 const numbers = fc.oneof(fc.integer({ min: -9, max: 9 }), fc.integer(), fc.nat(1_000))
