@@ -79,12 +79,13 @@ export function wantedFields(definition: Definition): FieldPath[] {
   return [...wanted.values()]
 }
 
-/** After a model, an event is `{ event, score, … }`. */
-function pathsIn({ step, rule, origin }: PlannedStep): FieldPath[] {
-  if (origin === 'made') return []
+/** After a model, an event is `{ event, score, … }`; after features, for some steps too. */
+function pathsIn({ step, rule, place: { events } }: PlannedStep): FieldPath[] {
+  if (events === 'made') return []
   const functions = [...rule.functions(step)].filter(({ argument }) => argument === 'event')
   const picks = functions.flatMap(({ of }) => picksOf(of))
-  if (origin === 'source') return picks
+  const isPlain = events === 'source' || (events === 'featured' && rule.takesFeatures !== true)
+  if (isPlain) return picks
   return picks.flatMap(([first, ...path]) => (first === 'event' ? [path] : []))
 }
 

@@ -76,6 +76,12 @@ export interface FoundRows {
   readonly rows: readonly unknown[]
 }
 
+/** The rows that an event has found, by name of the look-up. */
+export function foundBy(index: number, { names, rows }: FoundRows): Record<string, unknown> {
+  const base = index * names.length
+  return Object.fromEntries(names.map((name, n) => [name, rows[base + n]]))
+}
+
 /** Events that have reached a model or a sink, in order. */
 export interface ReadyBatch {
   readonly step: ScoreStep | SinkStep

@@ -13,17 +13,10 @@ import { operatorRuleOf } from './operators/table.ts'
 
 // A topology as a list of its steps, from which everything about it is derived.
 
-/**
- * `source`: the source's events · `scored`: `{ event, score, … }` of a model · `made`: objects of a
- * step.
- */
-type EventOrigin = 'source' | 'scored' | 'made'
-
 export interface PlannedStep {
   readonly step: Step
   readonly rule: OperatorRule<Step>
   readonly place: StepPlace
-  readonly origin: EventOrigin
   readonly keeps: Retention | null
   readonly way: readonly PlannedStep[]
 }
@@ -44,22 +37,15 @@ export function planOf(definition: Definition): readonly PlannedStep[] {
 
 function plannedOf(step: Step, definition: Definition, before: PlannedStep | null): PlannedStep {
   const rule = operatorRuleOf(step)
-  const atSource = { definition, isScored: false, results: null }
+  const atSource = { definition, events: 'source', behind: null, results: null } as const
   const place = before === null ? atSource : placeAfter(before)
   const keeps = rule.keeps?.(step) ?? null
   const way = before === null ? [] : [...before.way, before]
-  return { step, rule, place, origin: originOf(before), keeps, way }
+  return { step, rule, place, keeps, way }
 }
 
 function placeAfter({ step, rule, place }: PlannedStep): StepPlace {
   return rule.placeAfter?.(step, place) ?? place
-}
-
-function originOf(before: PlannedStep | null): EventOrigin {
-  if (before === null) return 'source'
-  const { op } = before.step
-  if (op === 'map' || op === 'tumbling') return 'made'
-  return op === 'score' && before.origin === 'source' ? 'scored' : before.origin
 }
 
 /** Opens steps, and all steps after them, for one task. @param input the events that reach them */

@@ -126,7 +126,7 @@ class EventView {
  * Features of one event by name. The object is the same for every event and reads the row that it
  * was moved to.
  */
-class FeatureView {
+export class FeatureView {
   readonly features: Readonly<Record<string, number>>
   readonly #width: number
   readonly #beside: number

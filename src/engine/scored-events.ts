@@ -4,7 +4,7 @@ import type { ScoredBy } from '../formats/json/known-values.ts'
 import type { ScoredRows } from '../formats/json/segments.ts'
 import type { Memory } from '../kernel/bytes.ts'
 import type { ScoreStep } from '../topology/definition.ts'
-import type { FoundRows, ModelBatch, Scores } from './events.ts'
+import { type FoundRows, foundBy, type ModelBatch, type Scores } from './events.ts'
 
 /** Events that have reached a model. */
 interface Answered {
@@ -137,11 +137,6 @@ interface RowOfNumbers {
 function fill(features: Record<string, number>, { names, from, i }: RowOfNumbers): void {
   const base = i * names.length
   for (let f = 0; f < names.length; f++) features[names[f] as string] = from[base + f] as number
-}
-
-function foundBy(index: number, { names, rows }: FoundRows): Record<string, unknown> {
-  const base = index * names.length
-  return Object.fromEntries(names.map((name, n) => [name, rows[base + n]]))
 }
 
 interface OutputTemplate {

@@ -7,6 +7,7 @@ import {
   type Definition,
   type Emit,
   type EventFunction,
+  type FeatureCondition,
   type SinkStep,
   type SourceDefinition,
   type Step,
@@ -67,7 +68,7 @@ export function defineTopology<const R>(
 /** A step without the steps that follow it. */
 type StepFields = Step extends infer S ? (S extends Step ? Omit<S, 'then'> : never) : never
 
-type SinkOptions = Partial<Omit<SinkStep, 'op' | 'name' | 'topic'>>
+type SinkFields = Partial<Omit<SinkStep, 'op' | 'name' | 'topic'>>
 
 /** A step in the graph as the author's calls build it; `null`: the source. */
 interface Node {
@@ -184,17 +185,29 @@ class Draft implements TopologyBuilder {
     return node
   }
 
-  #where(parent: Node, keep: unknown): Node {
-    const name = this.#nameOf('where')
-    return this.#add(parent, { op: 'where', name, keep: keep as EventFunction<boolean> })
+  #where(parent: Node, keep: FeatureCondition): Node {
+    return this.#add(parent, { op: 'where', name: this.#nameOf('where'), keep })
+  }
+
+  /** @param go a stream of the same kind from a node on */
+  #passing(at: Node, go: (node: Node) => unknown) {
+    return {
+      where: (keep: FeatureCondition) => go(this.#where(at, keep)),
+      map: (to: EventFunction<unknown>) =>
+        this.#stream(this.#add(at, { op: 'map', name: this.#nameOf('map'), to })),
+      branch: (by: Record<string, FeatureCondition>) => this.#branch(at, by, go),
+      sink: (topic: string, { key = null, ...options }: SinkFields = {}) => {
+        const name = this.#nameOf(topic)
+        const sink = Object.freeze({ topic })
+        this.#sinks.set(sink, this.#add(at, { op: 'sink', name, topic, key, ...options }))
+        return sink
+      },
+    }
   }
 
   #stream(at: Node): unknown {
     return {
-      where: (keep: unknown) => this.#stream(this.#where(at, keep)),
-      map: (to: EventFunction<unknown>) =>
-        this.#stream(this.#add(at, { op: 'map', name: this.#nameOf('map'), to })),
-      branch: (by: Record<string, EventFunction<boolean>>) => this.#branch(at, by),
+      ...this.#passing(at, (node) => this.#stream(node)),
       dedupe: ({ by, within }: { by: EventFunction<string>; within: DurationMs }) => {
         const name = this.#nameOf('dedupe')
         return this.#stream(this.#add(at, { op: 'dedupe', name, by, withinMs: within }))
@@ -226,16 +239,14 @@ class Draft implements TopologyBuilder {
           return this.#stream(this.#add(at, fields))
         },
       }),
-      sink: (topic: string, { key = null, ...options }: SinkOptions = {}) => {
-        const name = this.#nameOf(topic)
-        const sink = Object.freeze({ topic })
-        this.#sinks.set(sink, this.#add(at, { op: 'sink', name, topic, key, ...options }))
-        return sink
-      },
     }
   }
 
-  #branch(at: Node, by: Record<string, EventFunction<boolean>>): Record<string, unknown> {
+  #branch(
+    at: Node,
+    by: Record<string, FeatureCondition>,
+    go: (node: Node) => unknown,
+  ): Record<string, unknown> {
     if (Object.hasOwn(by, 'rest')) {
       throw this.#invalid('a branch named "rest"', {
         hint: 'rest is the stream of the events that match no branch: choose another name',
@@ -246,10 +257,10 @@ class Draft implements TopologyBuilder {
       const name = this.#nameOf(`branch.${branch}`)
       const noneOf = conditions.slice(0, i)
       const is = conditions[i] ?? null
-      const keep = (event: unknown) =>
-        !noneOf.some((holds) => holds(event)) && (is === null || is(event))
+      const keep: FeatureCondition = (event, features) =>
+        !noneOf.some((holds) => holds(event, features)) && (is === null || is(event, features))
       const node = this.#add(at, { op: 'where', name, keep, branch: { noneOf, is } })
-      return [branch, this.#stream(node)]
+      return [branch, go(node)]
     })
     return Object.fromEntries(streams)
   }
@@ -257,7 +268,7 @@ class Draft implements TopologyBuilder {
   /** @param defined names of the features */
   #featureStream(at: Node, defined: readonly string[]): unknown {
     return {
-      where: (keep: unknown) => this.#featureStream(this.#where(at, keep), defined),
+      ...this.#passing(at, (node) => this.#featureStream(node, defined)),
       score: (given: GivenScore, o: ScoreOptions<string> = {}) => {
         const faults = givenFaults(given, o)
         if (faults.length > 0) throw this.#invalid(`.score: ${faults.join('; ')}`)

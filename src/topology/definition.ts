@@ -81,14 +81,20 @@ export type Step =
 interface StepBase {
   readonly name: string
 }
+/** A condition; the features are there only behind a features step. */
+export type FeatureCondition = (
+  event: unknown,
+  features: Readonly<Record<string, number>>,
+) => boolean
+
 /** Passes on the events for which `keep` is true. */
 export interface WhereStep extends StepBase {
   readonly op: 'where'
-  readonly keep: EventFunction<boolean>
+  readonly keep: FeatureCondition
   /** Set for a branch: no earlier condition may hold, and its own must; `rest` has none. */
   readonly branch?: {
-    readonly noneOf: readonly EventFunction<boolean>[]
-    readonly is: EventFunction<boolean> | null
+    readonly noneOf: readonly FeatureCondition[]
+    readonly is: FeatureCondition | null
   }
   readonly then: readonly Step[]
 }
@@ -111,7 +117,6 @@ export interface FeaturesStep extends StepBase {
   readonly kinds: readonly KindDefinition[]
   /** In the author's order. */
   readonly features: readonly FeatureDefinition[]
-  /** `where` steps, and the score steps after them. */
   readonly then: readonly Step[]
 }
 /** Scores each event with one of its models. */

@@ -30,6 +30,36 @@ export interface Sink<T extends string, Out> {
   readonly out?: Out
 }
 
+/** Options of a sink for values `V`. */
+export interface SinkOptions<V> {
+  /**
+   * The key of the output record: a string that is not empty, else `KEY_INVALID`. @default the
+   * key of the input record; for the result of a tumbling window, the key of the window
+   */
+  readonly key?: (event: V) => string
+  /**
+   * Headers of each output, from the value that is written: text, which becomes UTF-8, or
+   * bytes; one that is `null` is left out. They come after Tidemark's own and after those that
+   * are passed on, of which it replaces any of the same name. Anything else, and a name that
+   * begins with `tidemark-`, `tidemark.` or `__streams.errors.`, makes its event a dead letter
+   * `OUTPUT_INVALID`. @default none
+   */
+  readonly headers?: (event: V) => Readonly<Record<string, string | Buffer | null>>
+  /**
+   * How the topic's batches are compressed: `none`, `gzip`, `snappy`, `lz4` or `zstd`, which
+   * needs Node 22.15, 23.8 or newer. Two sinks that say different things of one topic are
+   * refused at start: `TOPOLOGY_INVALID`. @default as the operator says, `--compression`
+   */
+  readonly compression?: Compression
+  /**
+   * The result of `avro`, `protobuf` or `jsonSchema`: the values have a schema in a schema
+   * registry, whose address the worker has to be told (`--registry`). An event that does not
+   * fit the schema is a dead letter `OUTPUT_INVALID`. A schema that is none is refused at
+   * start: `TOPOLOGY_INVALID`. @default JSON
+   */
+  readonly format?: RegisteredFormat
+}
+
 /**
  * A stream of events, in the order of their partition's log. Functions passed to its methods must
  * be pure: the same event must always give the same result. If one throws, its event is a dead
@@ -131,49 +161,39 @@ export interface Stream<E> {
    * @param topic 1 to 200 of `a-z A-Z 0-9 . _ -`. A worker refuses to start, `TOPOLOGY_INVALID`,
    * with any other name, with the source's, or with that of the dead-letter topic.
    */
-  sink<const T extends string>(
-    topic: T,
-    o?: {
-      /**
-       * The key of the output record: a string that is not empty, else `KEY_INVALID`. @default the
-       * key of the input record; for the result of a tumbling window, the key of the window
-       */
-      key?: (event: E) => string
-      /**
-       * Headers of each output, from the value that is written: text, which becomes UTF-8, or
-       * bytes; one that is `null` is left out. They come after Tidemark's own and after those that
-       * are passed on, of which it replaces any of the same name. Anything else, and a name that
-       * begins with `tidemark-`, `tidemark.` or `__streams.errors.`, makes its event a dead letter
-       * `OUTPUT_INVALID`. @default none
-       */
-      headers?: (event: E) => Readonly<Record<string, string | Buffer | null>>
-      /**
-       * How the topic's batches are compressed: `none`, `gzip`, `snappy`, `lz4` or `zstd`, which
-       * needs Node 22.15, 23.8 or newer. Two sinks that say different things of one topic are
-       * refused at start: `TOPOLOGY_INVALID`. @default as the operator says, `--compression`
-       */
-      compression?: Compression
-      /**
-       * The result of `avro`, `protobuf` or `jsonSchema`: the values have a schema in a schema
-       * registry, whose address the worker has to be told (`--registry`). An event that does not
-       * fit the schema is a dead letter `OUTPUT_INVALID`. A schema that is none is refused at
-       * start: `TOPOLOGY_INVALID`. @default JSON
-       */
-      format?: RegisteredFormat
-    },
-  ): Sink<T, E>
+  sink<const T extends string>(topic: T, o?: SinkOptions<E>): Sink<T, E>
 }
 
-/** Events with their features `Fs`, ready for a model to score. */
+/**
+ * Events with their features `Fs`. Every event has entered the windows, whatever comes after them.
+ * Functions get the features as a model does: as float32; one without a value is NaN.
+ */
 export interface FeatureStream<E, Fs> {
   /**
-   * Scores only the events for which the function returns true. The others have entered the windows
-   * all the same; they are not scored and count as skipped. A type guard (`(e): e is D`) narrows
-   * the type of the stream.
+   * Keeps the events for which the function returns true; the others count as skipped. A type guard
+   * (`(e): e is D`) narrows the type of the stream. If no condition before a step reads features,
+   * those of events that do not reach it are not computed.
    */
-  where<D extends E>(is: (event: E) => event is D): FeatureStream<D, Fs>
-  /** Scores only the events for which the function returns true; the others count as skipped. */
-  where(keep: (event: E) => boolean): FeatureStream<E, Fs>
+  where<D extends E>(is: (event: E, features: FeaturesOf<Fs>) => event is D): FeatureStream<D, Fs>
+  /** Keeps the events for which the function returns true; the others count as skipped. */
+  where(keep: (event: E, features: FeaturesOf<Fs>) => boolean): FeatureStream<E, Fs>
+
+  /** Replaces each event with what the function returns. Event time and key stay the same. */
+  map<R>(to: (event: Featured<E, Fs>) => R): Stream<R>
+
+  /**
+   * Splits the stream. Each event goes to the first branch, in the order of the object's keys,
+   * whose condition is true, or to `rest` if none is.
+   *
+   * @throws TidemarkError `TOPOLOGY_INVALID`: a branch is named `rest`
+   */
+  branch<B extends Record<string, (event: E, features: FeaturesOf<Fs>) => boolean>>(
+    by: B,
+  ): { readonly [K in keyof B]: FeatureStream<E, Fs> } & { readonly rest: FeatureStream<E, Fs> }
+
+  /** Writes each event with its features to a topic, as {@link Stream.sink} does. */
+  sink<const T extends string>(topic: T, o?: SinkOptions<Featured<E, Fs>>): Sink<T, Featured<E, Fs>>
+
   /**
    * Scores each event with one of several models: the first rule that holds says which. The
    * features must be exactly those that the models take together, in any order, and those that are
@@ -211,6 +231,16 @@ export interface FeatureStream<E, Fs> {
     o?: ScoreOptions<C>,
   ): ScoredBy<E, Fs, O>
 }
+
+/** Features as a model sees them: float32, NaN without a value. */
+export type FeaturesOf<Fs> = Readonly<Record<keyof Fs & string, number>>
+
+/** An event with its features. */
+export type Featured<E, Fs> = {
+  /** The event that `.features` was called on. */
+  readonly event: E
+  readonly features: FeaturesOf<Fs>
+} & Looked<FoundBy<Fs>>
 
 type ScoredBy<E, Fs, O> = Stream<Scored<E, keyof Fs & string, O> & Looked<FoundBy<Fs>>>
 

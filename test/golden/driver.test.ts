@@ -1,7 +1,8 @@
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
-import { compareGolden, readGolden } from './golden.ts'
+import { compareGolden, readGolden, unscored } from './golden.ts'
 import { throughDriver } from './through-driver.ts'
+import { withoutModel } from './with-features.ts'
 
 const folder = (name: string) => readGolden(fileURLToPath(new URL(`./${name}`, import.meta.url)))
 
@@ -13,6 +14,15 @@ test.each(['card-5k', 'card-28h', 'card-edge', 'flight-delay'])(
     expect(compareGolden(golden, answers)).toEqual([])
     const { scored, skipped, late, dead } = outcomes
     expect(scored + skipped + late + dead).toBe(golden.lines.length)
+  },
+)
+
+test.each(['card-28h', 'flight-delay'])(
+  'without a model, every line of %s that a model would score gives its features',
+  async (name) => {
+    const golden = folder(name)
+    const { answers } = await throughDriver(golden, withoutModel)
+    expect(compareGolden(unscored(golden), answers)).toEqual([])
   },
 )
 

@@ -17,6 +17,7 @@ import {
   type Crash,
   caseOf,
   crashAtEach,
+  FEATURES_ALONE,
   freshRecords,
   NOTHING_CHOSEN,
   produce,
@@ -76,7 +77,12 @@ function randomCrashes(of: Case, guarantee: Guarantee): Crash[] {
  * look into tables, and landings lead to no output. Which payments a model fails on must not depend
  * on where batches begin.
  */
-const INPUTS = [[SHIPPED], ['flight-delay', 2_000], ['card-fallback', 1_000]] as const
+const INPUTS = [
+  [SHIPPED],
+  ['flight-delay', 2_000],
+  [FEATURES_ALONE, 2_000],
+  ['card-fallback', 1_000],
+] as const
 
 describe.each(INPUTS)(`%s (TIDEMARK_TEST_SEED=${SEED})`, (name, lines?: number) => {
   let of: Case

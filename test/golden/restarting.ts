@@ -10,8 +10,15 @@ import type { Definition } from '../../src/topology/definition.ts'
 import { outputTopics } from '../../src/topology/graph.ts'
 import cardFraud from '../../topologies/card-fraud.ts'
 import { answersOf, idOf, outcomeOf, sinkOf } from './answers.ts'
-import { type Answer, compareGolden, firstLines, type Golden, readGolden } from './golden.ts'
-import { withFeatures } from './with-features.ts'
+import {
+  type Answer,
+  compareGolden,
+  firstLines,
+  type Golden,
+  readGolden,
+  unscored,
+} from './golden.ts'
+import { withFeatures, withoutModel } from './with-features.ts'
 
 // A golden input through workers that end in its middle, on the memory driver.
 
@@ -35,13 +42,18 @@ export const NOTHING_CHOSEN = { models: new Map(), topics: new Map(), maxAhead: 
  */
 export const SHIPPED = 'card-28h, as shipped'
 
-/** A golden folder, or its first lines, or {@link SHIPPED}. */
+/** The flights of `flight-delay` through its features alone. */
+export const FEATURES_ALONE = 'flight-delay, features alone'
+
+/** A golden folder, or its first lines, {@link SHIPPED} or {@link FEATURES_ALONE}. */
 export async function caseOf(name: string, count?: number): Promise<Case> {
   if (name === SHIPPED) return shippedCase()
-  const whole = readGolden(fileURLToPath(new URL(`./${name}`, import.meta.url)))
-  const golden = firstLines(whole, count)
+  const isAlone = name === FEATURES_ALONE
+  const folder = isAlone ? 'flight-delay' : name
+  const whole = readGolden(fileURLToPath(new URL(`./${folder}`, import.meta.url)))
+  const golden = firstLines(isAlone ? unscored(whole) : whole, count)
   const module = (await import(golden.topologyFile)) as { default: Definition }
-  const topology = withFeatures(module.default)
+  const topology = isAlone ? withoutModel(module.default) : withFeatures(module.default)
   const guard = golden.maxAhead === null ? {} : { maxAhead: golden.maxAhead }
   const prepared = await prepare([topology], { models: new Map(), topics: new Map(), ...guard })
   return { golden, prepared, definition: topology }

@@ -203,14 +203,14 @@ describe('branch', () => {
   ])(
     'an event of amount %i goes to %s alone: the first condition that holds decides',
     (amount, name) => {
-      const taken = branches.filter((b) => b.keep({ amount })).map((b) => b.name)
+      const taken = branches.filter((b) => b.keep({ amount }, {})).map((b) => b.name)
       expect(taken).toEqual([name])
     },
   )
 
   test('a condition is not asked when an earlier one holds', () => {
     asked.length = 0
-    branches.find((b) => b.name === 'branch.even')?.keep({ amount: 4 })
+    branches.find((b) => b.name === 'branch.even')?.keep({ amount: 4 }, {})
     expect(asked).toEqual(['small'])
   })
 

@@ -55,9 +55,9 @@ export const dedupe: OperatorRule<DedupeStep> = {
   open: (step, open, context) => new Dedupe(step, open(step.then, context.input), context),
 }
 
-function checkIsEarly(name: string, { isScored, results }: StepPlace, report: ReportFault): void {
-  if (!isScored && results === null) return
-  const of = isScored ? 'scores' : 'the results of windows'
+function checkIsEarly(name: string, { behind, results }: StepPlace, report: ReportFault): void {
+  if (behind === null && results === null) return
+  const of = behind ?? 'the results of windows'
   const hint = 'call .dedupe on the stream of the source, before windows and models'
   report(name, `duplicates among ${of}`, { code: 'NOT_SUPPORTED', hint })
 }

@@ -94,6 +94,12 @@ export const features: OperatorRule<FeaturesStep> = {
 
   notes: lookedUpRules,
 
+  placeAfter: (_, place) => ({
+    ...place,
+    behind: 'features',
+    events: place.events === 'source' ? 'featured' : 'made',
+  }),
+
   open(step, open, context) {
     const { input } = context
     const exact = [...new Set(scoreStepsOf(step.then).flatMap(({ carry = [] }) => carry))]

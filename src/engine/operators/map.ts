@@ -1,6 +1,7 @@
 import { called, type Events } from '../../columns/events.ts'
 import type { MapStep } from '../../topology/definition.ts'
 import { readFunction } from '../../topology/function-reading.ts'
+import { eventsWithFeatures, inputWithFeatures } from '../featured-events.ts'
 import type { EventShape, OperatorRule } from './rule.ts'
 
 /** Replaces each event by what a function returns for it. */
@@ -15,7 +16,12 @@ export const map: OperatorRule<MapStep> = {
     yield { where: name, argument: 'event', of: to }
   },
 
-  open({ name, to, then }, open, { input }) {
+  takesFeatures: true,
+
+  placeAfter: (_, place) => ({ ...place, events: 'made' }),
+
+  open({ name, to, then }, open, context) {
+    const input = inputWithFeatures(context.input)
     const read = input.reader(to)
     const behind = open(then, {
       reader: called,
@@ -25,16 +31,18 @@ export const map: OperatorRule<MapStep> = {
     const isDirect = behind.every((operator) => operator.isDirect === true)
     return {
       *process(batch, run) {
+        const source = eventsWithFeatures(batch)
         const made: unknown[] = new Array(batch.count)
+        const given = { ...batch, events: source, source, features: null }
         const indices =
-          isDirect && areInColumns(batch.events, batch.indices)
+          isDirect && areInColumns(source, batch.indices)
             ? batch.indices
-            : run.each(name, batch, (events, index) => {
+            : run.each(name, given, (events, index) => {
                 if (!isDirect || !isInColumns(events, index)) made[index] = read.of(events, index)
                 return true
               })
         for (const operator of behind) {
-          yield* operator.process({ ...batch, indices, events: made }, run)
+          yield* operator.process({ ...given, indices, events: made }, run)
         }
       },
     }

@@ -28,8 +28,13 @@ export type ReportFault = (where: string, what: string, o?: { code?: Code; hint?
 /** The events at a step's position in the topology. */
 export interface StepPlace {
   readonly definition: Definition
-  /** Is there a model before the step? */
-  readonly isScored: boolean
+  /**
+   * `source`: the source's events · `featured`: these, with features · `scored`: `{ event, score, …
+   * }` of a model · `made`: objects of a step.
+   */
+  readonly events: 'source' | 'featured' | 'scored' | 'made'
+  /** The last of them before the step; `null`: neither is. */
+  readonly behind: 'features' | 'scores' | null
   /** The tumbling step whose results the events are; `null`: none. */
   readonly results: TumblingStep | null
 }
@@ -200,6 +205,8 @@ export interface OperatorRule<S extends Step> {
   check?(step: S, place: StepPlace, report: ReportFault): void
   /** Notes on what is allowed but may surprise. @default none */
   notes?(step: S): string[]
+  /** Do its functions take `{ event, features, … }` behind features? @default they take the event */
+  readonly takesFeatures?: true
   /** The topic that it writes. @default none */
   topic?(step: S): string
   /** The place of the steps after it. @default its own place */
@@ -220,9 +227,9 @@ export function checkLength(lengthMs: number, tell: ReportFieldFault): void {
   tell(`window length ${lengthMs} ms must be a whole number above 0`)
 }
 
-/** Windows over scores are refused rather than kept over something else. */
-export function checkPlace({ name }: Step, { isScored }: StepPlace, report: ReportFault): void {
-  if (isScored) notSupported(name, 'windows over scores', { of: 'the scores', report })
+/** Windows over scores, or features, are refused rather than kept over something else. */
+export function checkPlace({ name }: Step, { behind }: StepPlace, report: ReportFault): void {
+  if (behind !== null) notSupported(name, `windows over ${behind}`, { of: `the ${behind}`, report })
 }
 
 /** Reports `NOT_SUPPORTED`, with the hint to use a second topology. */

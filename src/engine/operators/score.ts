@@ -87,7 +87,11 @@ export const score: OperatorRule<ScoreStep> = {
 
   notes: unusedModels,
 
-  placeAfter: (_, place) => ({ ...place, isScored: true }),
+  placeAfter: (_, place) => ({
+    ...place,
+    behind: 'scores',
+    events: place.events === 'featured' ? 'scored' : 'made',
+  }),
 
   open(step, open, context) {
     const { input, scoring } = context

@@ -5,6 +5,7 @@ import type { ScoredRows } from '../../formats/json/segments.ts'
 import { COMPRESSIONS } from '../../kernel/kafka.ts'
 import type { SinkStep } from '../../topology/definition.ts'
 import type { OpenSink } from '../events.ts'
+import { eventsWithFeatures, FeaturedEvents, inputWithFeatures } from '../featured-events.ts'
 import type { EventShape, OperatorRule } from './rule.ts'
 
 const NO_FEATURES = { scores: [], features: new Float32Array(0), carried: new Float64Array(0) }
@@ -44,12 +45,17 @@ export const sink: OperatorRule<SinkStep> = {
     }
   },
 
+  takesFeatures: true,
+
   open(step, _, { input }) {
-    const opened: OpenSink = { step, encoderOf: encodersOf(step, input.shape) }
+    const { shape } = inputWithFeatures(input)
+    const opened: OpenSink = { step, encoderOf: encodersOf(step, shape) }
     return {
       isDirect: opened.encoderOf !== null,
-      process({ indices, windows, events, source, late }, run) {
+      process(batch, run) {
         if (run.mode !== 'live') return []
+        const { indices, windows, source, late } = batch
+        const events = eventsWithFeatures(batch)
         const sinks = [{ sink: opened, indices, events }]
         const pass = () => ({ sinks, columns: columnsOf(source, indices), faultOf: () => null })
         run.ready({ step, indices, windows, events, late, pass })
@@ -60,6 +66,7 @@ export const sink: OperatorRule<SinkStep> = {
 }
 
 function columnsOf(source: Events, indices: readonly number[]): ScoredRows | null {
+  if (source instanceof FeaturedEvents) return source.columnsOf(indices)
   return source instanceof ScannedEvents ? { events: source, indices, ...NO_FEATURES } : null
 }
 

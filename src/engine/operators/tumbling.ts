@@ -52,7 +52,7 @@ export const tumbling: OperatorRule<TumblingStep> = {
 
   functions: ({ name, columns }) => functionsOf(name, columns),
 
-  placeAfter: (step, place) => ({ ...place, results: step }),
+  placeAfter: (step, place) => ({ ...place, events: 'made', results: step }),
 
   check(step, place, report) {
     const { name, lengthMs, graceMs, columns, aggregates, emit } = step

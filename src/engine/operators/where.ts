@@ -1,6 +1,11 @@
-import type { Read, Reader } from '../../columns/events.ts'
-import type { WhereStep } from '../../topology/definition.ts'
-import { areWanted, type OperatorRule } from './rule.ts'
+import type { Events } from '../../columns/events.ts'
+import type { EventFunction, FeatureCondition, WhereStep } from '../../topology/definition.ts'
+import { fieldsRead } from '../../topology/function-source.ts'
+import type { FeatureColumns } from '../events.ts'
+import { FeatureView } from '../routes.ts'
+import { areWanted, type OperatorRule, type StepInput } from './rule.ts'
+
+const NONE_CARRIED = new Float64Array(0)
 
 /** Keeps the events for which a condition is true. */
 export const where: OperatorRule<WhereStep> = {
@@ -21,28 +26,57 @@ export const where: OperatorRule<WhereStep> = {
   },
 
   open(step, open, { input }) {
-    const condition = conditionOf(step, input.reader)
+    const holds = conditionOf(step, input)
     const behind = open(step.then, input)
     return {
       *process(batch, run) {
-        const indices = run.each(step.name, batch, (events, i) => condition.of(events, i))
+        const { features } = batch
+        const indices = run.each(step.name, batch, (events, i) => holds.of(events, i, features))
         for (const operator of behind) yield* operator.process({ ...batch, indices }, run)
       },
-      wants: (events, i) => condition.of(events, i) && areWanted(behind, events, i),
+      wants: (events, i) =>
+        (holds.readsFeatures || holds.of(events, i, null)) && areWanted(behind, events, i),
     }
   },
 }
 
-/**
- * The conditions of a branch are evaluated one by one: combined they would be a function that the
- * author has not written.
- */
-function conditionOf({ keep, branch }: WhereStep, reader: Reader): Read<boolean> {
-  if (branch === undefined) return reader(keep)
-  const noneOf = branch.noneOf.map((of) => reader(of))
-  const is = branch.is === null ? null : reader(branch.is)
+interface Condition {
+  readonly readsFeatures: boolean
+  /** May throw what an author's function throws. */
+  of(events: Events, index: number, features: FeatureColumns | null): boolean
+}
+
+function conditionOf({ keep, branch }: WhereStep, { reader, features }: StepInput): Condition {
+  // The conditions of a branch are evaluated one by one: combined they would be a function that the
+  // author has not written.
+  const noneOf = (branch?.noneOf ?? []).map((of) => partOf(of, { reader, features }))
+  const is = branch === undefined ? keep : branch.is
+  const own = is === null ? null : partOf(is, { reader, features })
   return {
-    of: (events, index) =>
-      !noneOf.some((read) => read.of(events, index)) && (is === null || is.of(events, index)),
+    readsFeatures: [...noneOf, ...(own === null ? [] : [own])].some((part) => part.readsFeatures),
+    of: (events, index, columns) =>
+      !noneOf.some((part) => part.of(events, index, columns)) &&
+      (own === null || own.of(events, index, columns)),
   }
+}
+
+function partOf(of: FeatureCondition, { reader, features }: Omit<StepInput, 'shape'>): Condition {
+  if (features === null || !readsFeatures(of)) {
+    const read = reader(of as EventFunction<boolean>)
+    return { readsFeatures: false, of: (events, index) => read.of(events, index) }
+  }
+  const names = features.step.features.map(({ name }) => name)
+  const view = new FeatureView(names, [])
+  return {
+    readsFeatures: true,
+    of(events, index, columns) {
+      view.move((columns as FeatureColumns).rows, NONE_CARRIED, index)
+      return of(events.at(index), view.features)
+    },
+  }
+}
+
+/** A function whose source does not tell has as many parameters as it says. */
+function readsFeatures(of: FeatureCondition): boolean {
+  return of.length !== 1 && fieldsRead(of, 1)?.length !== 0
 }

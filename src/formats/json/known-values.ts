@@ -33,6 +33,14 @@ export interface ScoredBy {
   readonly route: string
 }
 
+/** The argument of author functions after features. */
+export function knownFeatured(event: KnownObject, names: readonly string[]): KnownObject {
+  return whole([
+    ['event', event],
+    ['features', whole(numbers('feature', names))],
+  ])
+}
+
 /** The argument of author functions after a model. */
 export function knownScored(
   event: KnownObject,
