@@ -9,27 +9,38 @@ import { isCheckout, PACKAGE, packageSpecifier } from './own-package.ts'
 import { say } from './print.ts'
 
 const ROOT = fileURLToPath(PACKAGE)
+type Copies = Readonly<Record<string, string>>
+
 /** File in the new folder → the file of this package that it is a copy of. */
-const COPIES = {
+const COPIES: Copies = {
   'payment.ts': 'topologies/payment.ts',
+  'features.ts': 'topologies/payment-features.ts',
+}
+const MODEL_COPIES: Copies = {
   'models/card-gbdt.model.ts': 'topologies/models/card-gbdt.model.ts',
   'models/card-gbdt.onnx': 'topologies/models/card-gbdt.onnx',
   'models/card-gbdt.golden.json': 'topologies/models/card-gbdt.golden.json',
   'models/train.py': 'topologies/starter/train.py',
   'models/requirements.txt': 'topologies/starter/requirements.txt',
   'labels.csv': 'topologies/starter/labels.csv',
-} as const
+}
+
+interface InitOptions {
+  /** Without a model. */
+  readonly features?: boolean
+}
 
 /** `tidemark init [DIR]` */
 export function init(): Command {
   return new Command('init')
     .description('create a project: a topology with its model, sample events and a test')
     .argument('[dir]', 'folder to create; it may exist if it is empty', '.')
-    .action(async (dir: string) => {
+    .option('--features', 'without a model: its topology writes features, to train one on')
+    .action(async (dir: string, { features = false }: InitOptions) => {
       const folder = resolve(dir)
       createEmpty(folder)
       if (isCheckout(ROOT)) await declareTypes()
-      for (const [file, content] of filesFor(folder)) {
+      for (const [file, content] of filesFor(folder, !features)) {
         makeFolder(dirname(join(folder, file)))
         writeFileSync(join(folder, file), content)
       }
@@ -60,27 +71,35 @@ async function declareTypes(): Promise<void> {
   await declareWhenStale()
 }
 
-function filesFor(folder: string): Map<string, string | Buffer> {
-  const copies = Object.entries(COPIES).map(
+function filesFor(folder: string, hasModel: boolean): Map<string, string | Buffer> {
+  const copies = Object.entries({ ...COPIES, ...(hasModel && MODEL_COPIES) }).map(
     ([file, from]) => [file, readFileSync(join(ROOT, from))] as const,
   )
+  const rows = withOwnFeatures('topologies/card-rows.ts')
+  const topologies = hasModel
+    ? { 'topology.ts': withOwnFeatures('topologies/card-fraud.ts'), 'rows.ts': rows }
+    : { 'topology.ts': rows }
   return new Map<string, string | Buffer>([
-    ['package.json', `${JSON.stringify(manifest(folder), null, 2)}\n`],
-    ['README.md', readme(basename(folder))],
+    ['package.json', `${JSON.stringify(manifest(folder, hasModel), null, 2)}\n`],
+    ['README.md', hasModel ? readme(basename(folder)) : featuresReadme(basename(folder))],
     ['.gitignore', gitignore],
     ['.npmrc', npmrc],
     ['tsconfig.json', tsconfig],
-    ['topology.ts', topology()],
+    ...Object.entries(topologies),
     ...copies,
     ['sample.ndjson', sample()],
-    ['topology.test.ts', testFile],
+    ['topology.test.ts', hasModel ? testFile : featuresTestFile],
   ])
 }
 
-/** The shipped topology, with the features in its outputs: the next model is trained on them. */
-function topology(): string {
-  const shipped = readFileSync(join(ROOT, 'topologies/card-fraud.ts'), 'utf8')
-  return shipped.replace(/^( +)probability: .+\n/m, '$&$1features: s.features,\n')
+/** A shipped topology, whose features are those of `features.ts`. */
+function withOwnFeatures(file: string): string {
+  return readFileSync(join(ROOT, file), 'utf8')
+    .replace(/\.features\(\(f\) => \{.*?^ {4}\}\)/ms, '.features(paymentFeatures)')
+    .replace(/^import \{ paymentFeatures .*\n/m, '')
+    .replace(/^import \{ Payment \}.*\n/m, "import { paymentFeatures } from './features.ts'\n$&")
+    .replace(/^import \{ defineTopology, .*, seconds \}/m, 'import { defineTopology, seconds }')
+    .replace(/^\/\/ Is a card.*?\n(?=import)/ms, '// Is a card payment suspicious?\n')
 }
 
 /** The shipped sample without its keys: the topology computes the key of an event. */
@@ -97,8 +116,13 @@ interface OwnManifest {
 }
 
 const MODEL = 'models/card-gbdt'
+const training = {
+  rows: 'tidemark dev rows.ts --input sample.ndjson > rows.ndjson',
+  train: 'npm run rows && python models/train.py rows.ndjson labels.csv && npm run model',
+  model: `tidemark model types ${MODEL}.onnx --golden ${MODEL}.golden.json --out ${MODEL}.model.ts`,
+}
 
-function manifest(folder: string) {
+function manifest(folder: string, hasModel: boolean) {
   const own = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as OwnManifest
   return {
     name: basename(folder)
@@ -111,9 +135,9 @@ function manifest(folder: string) {
       dev: 'tidemark dev topology.ts --input sample.ndjson',
       types: 'tsc',
       test: 'npm run types && node --import tsx --test topology.test.ts',
-      rows: 'tidemark dev topology.ts --input sample.ndjson > rows.ndjson',
-      train: 'npm run rows && python models/train.py rows.ndjson labels.csv && npm run model',
-      model: `tidemark model types ${MODEL}.onnx --golden ${MODEL}.golden.json --out ${MODEL}.model.ts`,
+      ...(hasModel
+        ? training
+        : { rows: 'tidemark dev topology.ts --input sample.ndjson > rows.ndjson' }),
     },
     dependencies: {
       tidemark: packageSpecifier(ROOT, own.version),
@@ -149,7 +173,7 @@ const tsconfig = `{
 }
 `
 
-export const testFile = `import assert from 'node:assert/strict'
+const testHead = `import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { TopologyDriver } from 'tidemark/testing'
 import topology from './topology.ts'
@@ -163,7 +187,9 @@ const payment = {
   amount: 12.5,
   paidAt: Date.UTC(2026, 0, 1, 12),
 }
+`
 
+export const testFile = `${testHead}
 test('a payment gets a probability', async (t) => {
   const driver = await TopologyDriver.start(topology)
   t.after(() => driver.stop())
@@ -185,6 +211,18 @@ test('a payment that is a minute late becomes a dead letter', async (t) => {
 })
 `
 
+const featuresTestFile = `${testHead}
+test('a payment is written with its features', async (t) => {
+  const driver = await TopologyDriver.start(topology)
+  t.after(() => driver.stop())
+  await driver.pipe([payment, { ...payment, paymentId: 'p-2', paidAt: payment.paidAt + 1_000 }])
+  const [, second] = driver.outputs('rows').map(({ value }) => value)
+  assert.equal(second?.paymentId, 'p-2')
+  assert.equal(second.features.count5m, 2)
+  assert.equal(second.features.sum5m, 25)
+})
+`
+
 function readme(name: string): string {
   return `# ${name}
 
@@ -198,11 +236,40 @@ npm test          # types, then topology.test.ts
 npm run train     # trains the model again (Python 3.11 or newer), see models/train.py
 \`\`\`
 
-- \`topology.ts\`: what is computed. Change a window or add a feature; \`npm run check\` says whether the model still fits.
+- \`features.ts\`: what is computed for each payment. Change a window or add a feature; \`npm run check\` says whether the model
+  still fits, and \`npm run train\` makes one that does.
+- \`topology.ts\`: what is read, scored and written. \`rows.ts\`: the same features without the model, to train on.
 - \`payment.ts\`: the schema of an event. Any Standard Schema works.
-- \`models/\`: the ONNX model, rows with their expected outputs, and \`train.py\`, which makes both from the features that the
-  topology writes with its predictions (\`rows.ndjson\`) and from \`labels.csv\`. For a model from elsewhere:
+- \`models/\`: the ONNX model, rows with their expected outputs, and \`train.py\`, which makes both from the features that
+  \`rows.ts\` writes (\`rows.ndjson\`) and from \`labels.csv\`. For a model from elsewhere:
   \`npx tidemark model types models/mine.onnx --golden models/mine.golden.json --out models/mine.model.ts\`
+- \`.npmrc\`: keeps an install from downloading CUDA, which is not used. npm 11 warns that the setting is unknown; it works all the same.
+
+On Kafka:
+
+\`\`\`
+npx tidemark run topology.ts --brokers 127.0.0.1:9092
+\`\`\`
+`
+}
+
+function featuresReadme(name: string): string {
+  return `# ${name}
+
+A Tidemark topology without a model: it reads payments, computes 13 features over rolling windows of each card, and writes them with each payment.
+
+\`\`\`
+npm install
+npm run check     # the topology is right, without a broker
+npm run dev       # features of sample.ndjson in this process, on stdout
+npm test          # types, then topology.test.ts
+npm run rows      # features of sample.ndjson into rows.ndjson, to train a model on
+\`\`\`
+
+- \`features.ts\`: what is computed for each payment. \`topology.ts\`: what is read and written.
+- \`payment.ts\`: the schema of an event. Any Standard Schema works.
+- With a model trained on these features: \`npx tidemark model types models/mine.onnx --out models/mine.model.ts\`, and
+  \`.score(mine)\` after \`.features(paymentFeatures)\` in \`topology.ts\`.
 - \`.npmrc\`: keeps an install from downloading CUDA, which is not used. npm 11 warns that the setting is unknown; it works all the same.
 
 On Kafka:

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdirSync, readFileSync, symlinkSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
@@ -41,7 +41,7 @@ test('what trains the model stands on pinned packages and on labels of the sampl
   symlinkSync(ROOT, join(folder, 'node_modules/tidemark'))
   symlinkSync(join(ROOT, 'node_modules/zod'), join(folder, 'node_modules/zod'))
   const sample = ['--input', join(folder, 'sample.ndjson')]
-  const { stdout } = await tidemark(['dev', join(folder, 'topology.ts'), ...sample])
+  const { stdout } = await tidemark(['dev', join(folder, 'rows.ts'), ...sample])
   const answers = stdout.trimEnd().split('\n')
   const ids = answers.map((line) => (JSON.parse(line) as { paymentId: string }).paymentId)
   const labels = lines('labels.csv')
@@ -54,15 +54,25 @@ test('what trains the model stands on pinned packages and on labels of the sampl
   expect(Object.keys(features)).toEqual(golden.features)
 })
 
-test('a test for node:test is among what it makes, and passes', { timeout: TYPES_MS }, async () => {
-  const folder = join(folderWith({}), 'mine')
-  await tidemark(['init', folder])
-  mkdirSync(join(folder, 'node_modules'))
-  symlinkSync(ROOT, join(folder, 'node_modules/tidemark'))
-  for (const name of ['.bin', '@types', 'tsx', 'zod']) {
-    symlinkSync(join(ROOT, 'node_modules', name), join(folder, 'node_modules', name))
-  }
-  const { NODE_TEST_CONTEXT: _, ...env } = process.env
-  const { stdout } = await promisify(execFile)('npm', ['test'], { cwd: folder, env })
-  expect(stdout).toMatch(/^\S+ pass 2$/m)
-})
+test.each([
+  ['with a model', [], 2],
+  ['of features alone', ['--features'], 1],
+] as const)(
+  'a test for node:test is among what it makes %s, and passes',
+  {
+    timeout: TYPES_MS,
+  },
+  async (_what, options, tests) => {
+    const folder = join(folderWith({}), 'mine')
+    await tidemark(['init', folder, ...options])
+    expect(existsSync(join(folder, 'models'))).toBe(options.length === 0)
+    mkdirSync(join(folder, 'node_modules'))
+    symlinkSync(ROOT, join(folder, 'node_modules/tidemark'))
+    for (const name of ['.bin', '@types', 'tsx', 'zod']) {
+      symlinkSync(join(ROOT, 'node_modules', name), join(folder, 'node_modules', name))
+    }
+    const { NODE_TEST_CONTEXT: _, ...env } = process.env
+    const { stdout } = await promisify(execFile)('npm', ['test'], { cwd: folder, env })
+    expect(stdout).toMatch(new RegExp(`^\\S+ pass ${tests}$`, 'm'))
+  },
+)

@@ -57,18 +57,6 @@ def trained(name, trees, x, y):
     return model
 
 
-def half_for_all(features):
-    """A model that always returns 0.5: the first one of a topology, used to write its first rows."""
-    rows = h.make_tensor_value_info("features", T.FLOAT, ["N", len(features)])
-    zeros = numpy_helper.from_array(np.zeros((len(features), 1), np.float32), "zeros")
-    nodes = [
-        h.make_node("MatMul", ["features", "zeros"], ["zero"]),
-        h.make_node("Sigmoid", ["zero"], ["probability"]),
-    ]
-    graph = h.make_graph(nodes, "half", [rows], [PROBABILITY], [zeros])
-    return h.make_model(graph, opset_imports=[h.make_opsetid("", 15)], ir_version=8)
-
-
 def keep(file, model, features, rows):
     checker.check_model(model)
     save(model, file)

@@ -1,7 +1,7 @@
 """Trains card-gbdt.onnx and writes its golden rows: is a payment suspicious?
 
-The features of the training rows are computed by Tidemark itself: the topology writes them with its scores, so training and
-serving cannot disagree. The labels, which become known later, are in labels.csv: a payment's id and 1 or 0. The labels in
+The features of the training rows are computed by Tidemark itself: rows.ts has those of the topology, so training and serving
+cannot disagree. The labels, which become known later, are in labels.csv: a payment's id and 1 or 0. The labels in
 this folder are invented, as are its payments: replace them with your own.
 
     python3 -m venv .venv && . .venv/bin/activate
@@ -10,12 +10,6 @@ this folder are invented, as are its payments: replace them with your own.
 
 This writes rows.ndjson again, runs this script on it, and updates the model's definition. The earlier four fifths of the
 payments are for training, the rest for testing. The same rows produce the same file on the same machine.
-
-Writing rows needs a model that fits the topology. After a change of the features, and for a topology without a model, first make
-a model that always returns 0.5. The rows that it scores are as good as any others:
-
-    npx tidemark graph topology.ts --format json | python models/train.py
-    npm run model
 """
 import csv
 import hashlib
@@ -35,10 +29,6 @@ PROBABILITY = h.make_tensor_value_info("probability", T.FLOAT, ["N", 1])
 
 
 def main():
-    if len(sys.argv) == 1:
-        features = features_of(json.load(sys.stdin))
-        keep(half_for_all(features), features, np.zeros((1, len(features)), np.float32))
-        return
     features, x, y = read_rows(*sys.argv[1:3])
     split = len(x) * 4 // 5
     x_test, y_test = x[split:], y[split:]
@@ -48,11 +38,6 @@ def main():
     p = scores(x_test)[:, 0]
     print(f"{split} payments to train on, {len(x_test)} to test on: {y_test.mean():.3f} suspicious")
     print(f"AUC {roc_auc_score(y_test, p):.3f}, log loss {log_loss(y_test, p):.3f}, mean score {p.mean():.3f}")
-
-
-def features_of(graph):
-    """The names of a topology's features, in order."""
-    return [name for step in graph["steps"] if step["op"] == "features" for name in step["detail"]["features"]]
 
 
 def read_rows(rows_file, labels_file):
@@ -86,17 +71,6 @@ def trained(x, y):
     del model.opset_import[:]
     model.opset_import.extend(opsets)
     return model
-
-
-def half_for_all(features):
-    rows = h.make_tensor_value_info("features", T.FLOAT, ["N", len(features)])
-    zeros = numpy_helper.from_array(np.zeros((len(features), 1), np.float32), "zeros")
-    nodes = [
-        h.make_node("MatMul", ["features", "zeros"], ["zero"]),
-        h.make_node("Sigmoid", ["zero"], ["probability"]),
-    ]
-    graph = h.make_graph(nodes, "half", [rows], [PROBABILITY], [zeros])
-    return h.make_model(graph, opset_imports=[h.make_opsetid("", 15)], ir_version=8)
 
 
 def keep(model, features, rows):
