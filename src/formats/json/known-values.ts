@@ -57,13 +57,31 @@ export function knownScored(
   ])
 }
 
+/** A shadow's output: its scores come first, then as many of the model that it is compared with. */
+export function knownShadow(
+  outputs: ScoreStep['outputs'],
+  { label, main }: { readonly label: string; readonly main: ScoredBy },
+): KnownObject {
+  const width = Object.values(outputs).reduce((sum, { columns }) => sum + (columns?.length ?? 1), 0)
+  const mainOnes = [
+    ['model', { is: 'constant', value: main.label }],
+    ['route', { is: 'constant', value: main.route }],
+    ['score', knownScore(outputs, width)],
+  ] as const
+  return whole([
+    ['model', { is: 'constant', value: label }],
+    ['score', knownScore(outputs)],
+    ['main', whole(mainOnes)],
+  ])
+}
+
 function numbers(is: 'feature' | 'carried', names: readonly string[]) {
   const width = names.length
   return names.map((name, index) => [name, { is, index, width }] as const)
 }
 
-function knownScore(outputs: ScoreStep['outputs']): KnownObject {
-  let column = 0
+function knownScore(outputs: ScoreStep['outputs'], first = 0): KnownObject {
+  let column = first
   const next = (): KnownValue => ({ is: 'score', column: column++ })
   return whole(
     Object.entries(outputs).map(([name, { columns }]) => [

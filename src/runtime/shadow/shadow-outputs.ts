@@ -1,4 +1,6 @@
-import { NUMBER_BYTES, writeNumber } from '../../formats/json/number-text.ts'
+import { ScannedColumns } from '../../columns/columns.ts'
+import { knownShadow, type ScoredBy } from '../../formats/json/known-values.ts'
+import { compileEncoder, type OutputEncoder } from '../../formats/json/output-encoder.ts'
 import { ByteRoom, Constant } from '../../kernel/bytes.ts'
 import type { Clock } from '../../kernel/clock.ts'
 import type { Header } from '../../records/port.ts'
@@ -7,59 +9,44 @@ import { WrittenRecords } from '../../records/written-records.ts'
 import type { Scorer } from '../../scoring/scorer.ts'
 import type { Decision } from '../../scoring/step-models.ts'
 import type { ScoreStep } from '../../topology/definition.ts'
-import type { OutputShape } from '../../topology/models.ts'
 import { chunkHeaders, ID_HEADER, modelHeader } from '../provenance.ts'
 import type { KeptRows, Origins } from './kept-rows.ts'
 
-/** Stands for a number in a template. JSON has it nowhere else. */
-const NUMBER = '\u0000'
-
 interface NamedModels {
   readonly model: string
-  readonly main: { readonly model: string; readonly route: string }
+  readonly main: ScoredBy
 }
 
 /** Writes the values of a shadow's outputs: `{ model, score, main: { model, route, score } }`. */
 class ShadowValues {
-  /** The text before each number, and after the last one. */
-  readonly #gaps: readonly Constant[]
+  readonly #encoder: OutputEncoder
   readonly #room = new ByteRoom(0)
 
-  constructor(outputs: Readonly<Record<string, OutputShape>>, { model, main }: NamedModels) {
-    const by = `"model":${JSON.stringify(main.model)},"route":${JSON.stringify(main.route)}`
-    const score = `"score":${templateOf(outputs)}`
-    const text = `{"model":${JSON.stringify(model)},${score},"main":{${by},${score}}}`
-    this.#gaps = text.split(NUMBER).map((gap) => new Constant(gap))
+  constructor(outputs: ScoreStep['outputs'], { model, main }: NamedModels) {
+    const value = knownShadow(outputs, { label: model, main })
+    this.#encoder = compileEncoder(ALL, value).encoder as OutputEncoder
   }
 
   /**
    * A value, in memory that the next one reuses.
-   * @param columns those of the shadow, then those of the main model
+   * @param scores those of the shadow, then those of the main model
    */
-  valueOf(columns: readonly Float64Array[], row: number): Buffer {
+  valueOf(scores: readonly Float64Array[], row: number): Buffer {
     const room = this.#room
     room.clear()
-    for (let c = 0; c < columns.length; c++) {
-      room.constant(this.#gaps[c] as Constant)
-      room.reserve(NUMBER_BYTES)
-      room.used = writeNumber(room.bytes, room.used, (columns[c] as Float64Array)[row] as number)
-    }
-    room.constant(this.#gaps[columns.length] as Constant)
+    this.#encoder.append(row, { ...NO_EVENTS, scores }, room)
     return room.bytes.subarray(0, room.used)
   }
 }
 
-/** Not by JSON.stringify, because an object would put names that are whole numbers first. */
-function templateOf(outputs: Readonly<Record<string, OutputShape>>): string {
-  return objectOf(
-    Object.entries(outputs).map(([name, { columns }]) => {
-      return [name, columns === undefined ? NUMBER : objectOf(columns.map((c) => [c, NUMBER]))]
-    }),
-  )
-}
+/** The known value as it is. */
+const ALL = { is: 'pick', path: [] } as const
 
-function objectOf(fields: readonly (readonly [name: string, value: string])[]): string {
-  return `{${fields.map(([name, value]) => `${JSON.stringify(name)}:${value}`).join(',')}}`
+const NO_EVENTS = {
+  events: { columns: new ScannedColumns([], 0), memoryOf: () => null },
+  indices: [],
+  features: new Float32Array(0),
+  carried: new Float64Array(0),
 }
 
 interface OutputsOf {
@@ -114,8 +101,8 @@ export class ShadowOutputs {
   }
 }
 
-function namesOf({ route, scorer }: Decision) {
-  return { model: scorer.label, route }
+function namesOf({ route, scorer }: Decision): ScoredBy {
+  return { label: scorer.label, route }
 }
 
 /** The headers as in a batch, up to the value of the id, and after it. */
