@@ -97,7 +97,7 @@ export interface ReadyBatch {
   pass(scores: Scores | null): Passed
 }
 
-/** What a model and its functions take of the events that have reached it, by row. */
+/** Input of a model and of the functions behind it, by row. */
 export interface ModelBatch {
   /** Row-major float32[indices, features], in the order of the score step. */
   readonly rows: Float32Array

@@ -8,7 +8,7 @@ import type { StepInput } from './operators/rule.ts'
 
 const NO_SCORES = { scores: [], carried: new Float64Array(0) }
 
-/** What a map or a sink takes: behind features, events with these. */
+/** The input of a map or a sink: behind features, events with these. */
 export function inputWithFeatures(input: StepInput): StepInput {
   const { features, shape } = input
   if (features === null) return input
@@ -46,7 +46,7 @@ export class FeaturedEvents implements Events {
     return this.#events.memoryOf?.(index) ?? null
   }
 
-  /** What encoders write from; `null`: the events are no columns. */
+  /** Columns for encoders; `null`: the events are objects only. */
   columnsOf(indices: readonly number[]): ScoredRows | null {
     const events = this.#events
     if (!(events instanceof ScannedEvents)) return null

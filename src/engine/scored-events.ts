@@ -42,7 +42,7 @@ export class ScoredEvents implements Events {
     return this.#of.events.memoryOf?.(index) ?? null
   }
 
-  /** What encoders write from; `null`: the events are no columns. */
+  /** Columns for encoders; `null`: the events are objects only. */
   get columns(): ScoredRows | null {
     const { indices, events, model, scores } = this.#of
     if (!(events instanceof ScannedEvents)) return null

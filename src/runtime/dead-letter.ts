@@ -8,8 +8,8 @@ import { ID_HEADER } from './provenance.ts'
 import { isTooLarge, type TopicLimits, timestampFault } from './topic-limits.ts'
 
 // A dead letter: key, value and timestamp of the record as they came, and the reason in headers.
-// What the dead-letter topic would reject is left out or moved into headers, since otherwise the
-// partition would wait for ever. `__streams.errors.*` headers as Kafka Streams writes them
+// Parts that the dead-letter topic would reject are left out or moved into headers, because otherwise
+// the partition would wait for ever. `__streams.errors.*` headers as Kafka Streams writes them
 // (KIP-1034), `tidemark.*` for what Kafka Streams has no name for.
 
 const STREAMS = '__streams.errors.'

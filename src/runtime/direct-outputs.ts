@@ -58,7 +58,7 @@ export interface OutputOrigin {
   readonly decision: number
 }
 
-/** What the outputs of a chunk share, and where they go. */
+/** Parts that the outputs of a chunk share, and where these go. */
 interface DirectOptions {
   readonly source: TopicPartition
   /** Headers that all outputs of the chunk share. */
@@ -81,7 +81,7 @@ export class DirectWriter {
   #lengthAt = 0
   readonly #headers: Buffer
   readonly #frames = new Map<SinkStep, Frames[]>()
-  /** Those of the last output: most outputs have the same as the one before. */
+  /** Frames of the last output: most outputs have the same as the one before. */
   #last: { readonly step: SinkStep | null; readonly decision: number; readonly frames: Frames } =
     NO_FRAMES
 

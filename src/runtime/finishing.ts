@@ -51,14 +51,13 @@ export interface Finishable {
   readonly reached: number[]
 }
 
-/** What is known after the last event of a chunk has passed the engine. */
+/** The engine's result for a whole chunk. */
 export interface ChunkEnd {
   readonly result: EngineResult
   readonly keys: number
   readonly bytes: number
 }
 
-/** What a {@link Finishing} finishes. */
 interface Finishes {
   readonly partition: TopicPartition
   /** `null`: the topology gives no record up, or has no windows to replay. */

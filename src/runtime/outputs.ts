@@ -26,7 +26,7 @@ import { batchBytes, isTooLarge, type TopicLimits, timestampFault } from './topi
 
 // From scores to records: the author's functions, then value, key and headers.
 
-/** What outputs are made with. */
+/** The chunk that outputs come from, and what they share. */
 export interface OutputContext {
   /** Indexed by the event's index in the chunk. */
   readonly records: LogRecords
@@ -77,7 +77,7 @@ export function produce(
   return new Outputs(ready, { passed: ready.pass(scores), from, decided }).write()
 }
 
-/** What was decided about events that have reached a model. */
+/** Decisions about events that have reached a model. */
 interface Decided {
   /** By row, the number of the decision; `null`: 0 for all. */
   readonly numbers: Uint8Array | null
@@ -100,7 +100,7 @@ interface PassingOrigin extends Origin {
   readonly passed: readonly OutgoingHeader[]
 }
 
-/** What is to be written to one sink, in order. */
+/** The events of a sink that are still to be written, in order. */
 interface WaitingSink extends SinkBatch {
   /** `null`: JSON. */
   readonly format: OutputFormat | null

@@ -47,7 +47,7 @@ export class PassedHeaders {
     }
   }
 
-  /** What was found, as objects. */
+  /** The found headers as objects. */
   list(): OutgoingHeader[] {
     const { buffer } = this.#place.memory
     const headers: OutgoingHeader[] = []

@@ -63,7 +63,7 @@ export function definitionHash(
   return createHash('sha256').update(text).digest('hex').slice(0, 12)
 }
 
-/** What of a table determines an output, besides its rows. */
+/** The parts of a table, besides its rows, that determine an output. */
 function definingOf({ name, key, asOf }: TableDescription): unknown[] {
   return asOf === undefined ? [name, key] : [name, key, asOf]
 }

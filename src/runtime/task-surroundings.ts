@@ -15,7 +15,7 @@ export interface SetAside {
   readonly error: TidemarkError
 }
 
-/** What a task needs of the worker around it. */
+/** The worker around a task. */
 export interface TaskSurroundings extends WorkerContext {
   readonly limits: StateLimits
   /** Partitions of the source topic. */

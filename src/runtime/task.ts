@@ -35,12 +35,10 @@ interface Work {
   readonly done?: () => void
 }
 
-/** Work with its stage times since it arrived. */
 interface TimedWork extends Work {
   readonly stages: StageClock
 }
 
-/** What a task has besides its topology. */
 interface TaskContext {
   readonly partition: TopicPartition
   readonly plan: RestartPlan
@@ -300,7 +298,7 @@ export class Task {
     this.#finishInOrder(begun, result.ready, { result, note: this.#note(), keys, bytes })
   }
 
-  /** What a restart needs to know to continue here. */
+  /** Note for a restart that continues here. */
   #note(): TopologyNote {
     const { watermarkParts, watermarkMs } = this.#engine
     const { fingerprint } = this.topology

@@ -95,7 +95,7 @@ export interface EventShape {
 
 /** The models of a score step. */
 export interface StepScoring {
-  /** What outputs name, by number of the decision. */
+  /** Names in outputs, by number of the decision. */
   readonly by: readonly ScoredBy[]
   /** `null`: the partition was lost meanwhile. */
   score(batch: {
@@ -139,7 +139,7 @@ export interface OperatorState {
   readonly nextEndMs: number
 }
 
-/** What becomes of events at a step, other than that they go on. */
+/** Events that do not go on from a step. */
 interface StepOutcomes {
   /** Codes of its dead letters, without `LATE`. */
   readonly deadLetters: readonly Code[]

@@ -76,7 +76,7 @@ function encodersOf(step: SinkStep, shape: EventShape | null): OpenSink['encoder
   if (shape === null || shape.expression === null) return null
   const { known, expression } = shape
   const compiled = (decision: number) => compileEncoder(expression, known(decision)).encoder
-  // What a decision is called makes no difference to whether it can be written.
+  // The name of a decision makes no difference to whether a value can be written.
   const first = compiled(0)
   if (first === null) return null
   const encoders: (OutputEncoder | undefined)[] = [first]

@@ -21,7 +21,7 @@ interface ShadowChoices {
   readonly latencyBudget?: 'none'
   /** Memory for all models, bytes. @default no limit */
   readonly maxModelBytes?: number | null
-  /** What the models that decide take of it, bytes. */
+  /** Bytes of it that the deciding models take. */
   readonly takenBytes: number
 }
 
