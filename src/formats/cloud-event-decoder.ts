@@ -1,9 +1,8 @@
 import { isUtf8 } from 'node:buffer'
-import { checkedBy } from '../topology/schema.ts'
 import type { CloudEvent, SourcePartition, SourceRecord } from '../topology/source.ts'
-import type { FormatSource, RawRecord } from './format.ts'
+import type { RawRecord } from './format.ts'
 import { LIMITS, notUtf8, parseJson } from './json/parse-json.ts'
-import { GivenRecord, type RecordDecoder, valueOf } from './record-decoding.ts'
+import { GivenRecord, valueOf } from './record-decoding.ts'
 import { invalidPayload } from './registry/payload.ts'
 
 // CloudEvents 1.0.2 over Kafka: the Kafka protocol binding, section 3, and the JSON event format.
@@ -15,28 +14,18 @@ const JSON_FORMAT = 'application/cloudevents+json'
 const PREFIX = 'ce_'
 const JSON_TYPE = 'application/json'
 
-/** Decodes CloudEvents, in structured or binary mode. */
-export class CloudEventDecoder implements RecordDecoder {
-  readonly #schema: FormatSource['schema']
-
-  constructor({ schema }: Pick<FormatSource, 'schema'>) {
-    this.#schema = schema
-  }
-
-  /**
-   * @throws TidemarkError the first of: `NULL_KEY` · `RECORD_TOO_LARGE` · the codes of parseJson ·
-   * `PAYLOAD_INVALID`: it is no CloudEvent · `SCHEMA_INVALID` · `FUNCTION_THREW` (in the schema)
-   */
-  decode(record: RawRecord, from: SourcePartition): unknown {
-    const value = valueOf(record, LIMITS.bytes)
-    const given = new GivenRecord(record, from)
-    const contentType = given.header('content-type')
-    const isStructured = contentType?.toLowerCase().startsWith(STRUCTURED) === true
-    const event = isStructured
-      ? structuredEvent(value, contentType)
-      : binaryEvent(value, given, contentType)
-    return checkedBy(this.#schema, event)
-  }
+/**
+ * A CloudEvent in structured or binary mode. Its data is not validated.
+ * @throws TidemarkError the first of: `NULL_KEY` · `RECORD_TOO_LARGE` · the codes of parseJson ·
+ * `PAYLOAD_INVALID`: it is no CloudEvent
+ */
+export function cloudEventIn(record: RawRecord, from: SourcePartition): CloudEvent<unknown> {
+  const value = valueOf(record, LIMITS.bytes)
+  const given = new GivenRecord(record, from)
+  const contentType = given.header('content-type')
+  return contentType?.toLowerCase().startsWith(STRUCTURED)
+    ? structuredEvent(value, contentType)
+    : binaryEvent(value, given, contentType)
 }
 
 /** An event whose attributes are headers, and whose data is the value. */

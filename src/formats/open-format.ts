@@ -1,23 +1,14 @@
 import { isUtf8 } from 'node:buffer'
-import { type FieldPath, ScannedColumns } from '../columns/columns.ts'
-import { called } from '../columns/events.ts'
-import { ScannedEvents } from '../columns/scanned-events.ts'
+import type { FieldPath } from '../columns/columns.ts'
 import { TidemarkError } from '../kernel/errors.ts'
-import type { Slices } from '../kernel/slices.ts'
 import type { SchemaRegistry } from '../registry/schema-registry.ts'
 import { checkedBy, isPromise, nameOf } from '../topology/schema.ts'
 import type { DecodeFormat, RecordWithValue, SourcePartition } from '../topology/source.ts'
-import { CloudEventDecoder } from './cloud-event-decoder.ts'
-import type { Decoded, Format, FormatSource, RawChunk, RawRecord } from './format.ts'
-import { JsonDecoder, JsonFormat } from './json/json-format.ts'
+import { cloudEventIn } from './cloud-event-decoder.ts'
+import type { Format, FormatSource, RawRecord } from './format.ts'
+import { JsonDecoder, jsonFormat } from './json/json-format.ts'
 import { LIMITS, notUtf8 } from './json/parse-json.ts'
-import {
-  decodeEach,
-  EventMaker,
-  GivenRecord,
-  type RecordDecoder,
-  valueOf,
-} from './record-decoding.ts'
+import { GivenRecord, type RecordDecoder, RecordFormat, valueOf } from './record-decoding.ts'
 
 const WHY_MADE = {
   text: 'its values are text',
@@ -37,43 +28,18 @@ export async function openFormat(
   { wanted, registry }: FormatParts,
 ): Promise<Format> {
   const { format, topic } = source
-  if (format.is === 'json') return new JsonFormat(source, wanted)
-  if (format.is !== 'registry') return new MadeFormat(source, WHY_MADE[format.is])
+  if (format.is === 'json') return jsonFormat(source, wanted)
+  if (format.is !== 'registry') {
+    return new RecordFormat(source, recordDecoder(source), { why: WHY_MADE[format.is] })
+  }
   if (registry === null) {
     const what = `the values of "${topic}" have their schemas in a schema registry, and none is given`
     const hint = 'give its address: --registry http://host:port'
     throw new TidemarkError('CONFIG_INVALID', what, { hint })
   }
   // Loaded on demand, because it loads the libraries of Avro and Protobuf.
-  const { ConfluentFormat } = await import('./registry/confluent-format.ts')
-  return new ConfluentFormat(source, format, { registry, wanted })
-}
-
-/** A format without columns: every event is made as an object. */
-class MadeFormat implements Format {
-  readonly reader = called
-  readonly forms = []
-  readonly whyMade: string
-  readonly #maker: EventMaker
-
-  constructor(source: FormatSource, whyMade: string) {
-    this.whyMade = whyMade
-    this.#maker = new EventMaker(source, recordDecoder(source))
-  }
-
-  prepare(): null {
-    return null
-  }
-
-  decode(chunk: RawChunk, slices: Slices): Generator<void, Decoded> {
-    const columns = new ScannedColumns(this.forms, chunk.records.length)
-    const events = new ScannedEvents(columns, notScanned)
-    return decodeEach({ ...chunk, events, taken: [] }, slices, this.#maker)
-  }
-}
-
-function notScanned(index: number): never {
-  throw new TidemarkError('INVARIANT', `event ${index} was not made`)
+  const { confluentFormat } = await import('./registry/confluent-format.ts')
+  return confluentFormat(source, format, { registry, wanted })
 }
 
 /** Decodes values with a schema in a registry as JSON, because people write them so. */
@@ -86,7 +52,7 @@ export function recordDecoder({
     case 'registry':
       return new JsonDecoder({ schema })
     case 'cloudevents':
-      return new CloudEventDecoder({ schema })
+      return { decode: (record, from) => checkedBy(schema, cloudEventIn(record, from)) }
     case 'text':
       return { decode: (record) => checkedBy(schema, textIn(record)) }
     case 'decode':

@@ -192,11 +192,11 @@ function columnsOf({ fields }: BoundObject): number[] {
   })
 }
 
-/** A value in memory. */
+/** A value in memory. Reused for the next one. */
 export interface RecordPlace {
-  readonly memory: Memory
-  readonly from: number
-  readonly to: number
+  memory: Memory
+  from: number
+  to: number
 }
 
 /** Scans a value into a row, with offsets in the memory; false: the row is undefined. */

@@ -50,12 +50,15 @@ export class KnownSchemas {
     return mayGiveUp && this.#missing.isGivenUp(id, clock.elapsedMs())
   }
 
-  /** The error of values whose schema is not known. */
-  whyNot(id: number): TidemarkError {
-    return (
-      this.#missing.whyGivenUp(id) ??
-      new TidemarkError('INVARIANT', `schema ${id} was not prepared`)
-    )
+  /** @throws TidemarkError `SCHEMA_UNKNOWN`: it was given up · `SCHEMA_UNUSABLE` */
+  decoder(id: number): PayloadDecoder {
+    const known = this.get(id)
+    if (known === undefined) {
+      const why = this.#missing.whyGivenUp(id)
+      throw why ?? new TidemarkError('INVARIANT', `schema ${id} was not prepared`)
+    }
+    if ('error' in known) throw known.error
+    return known
   }
 
   /**
