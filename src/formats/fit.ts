@@ -87,21 +87,6 @@ export function enumFit(names: readonly string[]): Fit {
   return fits(wanted, (value) => known.has(value))
 }
 
-/** Checks by type, each made once. A type may contain itself. */
-export class TypeFits<T> {
-  readonly #known = new Map<T, Fit>()
-
-  /** The check for a type. Calls `make` when the type is first met. */
-  of(type: T, make: () => Fit): Fit {
-    const known = this.#known.get(type)
-    if (known !== undefined) return known
-    let made: Fit = () => null
-    this.#known.set(type, (value) => made(value))
-    made = make()
-    return made
-  }
-}
-
 /** A field that the schema does not have, and the library would drop. */
 export function unknownField(name: string): Misfit {
   return { at: isFieldName(name) ? `.${name}` : '.…', why: 'is not in the schema' }

@@ -9,6 +9,7 @@ import type { Format, FormatSource, RawRecord } from './format.ts'
 import { JsonDecoder, jsonFormat } from './json/json-format.ts'
 import { LIMITS, notUtf8 } from './json/parse-json.ts'
 import { GivenRecord, type RecordDecoder, RecordFormat, valueOf } from './record-decoding.ts'
+import { noRegistry } from './registry/payload.ts'
 
 const WHY_MADE = {
   text: 'its values are text',
@@ -32,11 +33,7 @@ export async function openFormat(
   if (format.is !== 'registry') {
     return new RecordFormat(source, recordDecoder(source), { why: WHY_MADE[format.is] })
   }
-  if (registry === null) {
-    const what = `the values of "${topic}" have their schemas in a schema registry, and none is given`
-    const hint = 'give its address: --registry http://host:port'
-    throw new TidemarkError('CONFIG_INVALID', what, { hint })
-  }
+  if (registry === null) throw noRegistry(`the values of "${topic}" have their schemas`)
   // Loaded on demand, because it loads the libraries of Avro and Protobuf.
   const { confluentFormat } = await import('./registry/confluent-format.ts')
   return confluentFormat(source, format, { registry, wanted })

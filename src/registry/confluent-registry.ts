@@ -42,16 +42,12 @@ const MOST_CHARACTERS = 200
 /** Most schemas that one refers to, directly or not; no real one has as many. */
 const MOST_REFERENCES = 1_000
 
-const TYPES: Readonly<Record<string, SchemaType>> = {
-  AVRO: 'avro',
-  PROTOBUF: 'protobuf',
-  JSON: 'json',
-}
-const TYPES_OF: Readonly<Record<SchemaType, string>> = {
-  avro: 'AVRO',
-  protobuf: 'PROTOBUF',
-  json: 'JSON',
-}
+/** By their names in the API. */
+const TYPES = new Map<string, SchemaType>([
+  ['AVRO', 'avro'],
+  ['PROTOBUF', 'protobuf'],
+  ['JSON', 'json'],
+])
 
 interface SchemaBody {
   readonly schema: string
@@ -176,7 +172,7 @@ export class ConfluentRegistry implements SchemaRegistry, SchemaSubjects {
   }
 
   async #whole(id: number, body: SchemaBody): Promise<RegisteredSchema> {
-    const type = TYPES[body.schemaType ?? 'AVRO']
+    const type = TYPES.get(body.schemaType ?? 'AVRO')
     if (type === undefined) throw unknown(`schema ${id} is of the unknown type ${body.schemaType}`)
     const references = new Map<string, NamedSchema>()
     await this.#follow(id, body.references ?? [], references)
@@ -290,7 +286,7 @@ function isCompatibility(body: unknown): body is CompatibilityBody {
 }
 
 function bodyOf({ type, text }: NewSchema): SchemaBody {
-  return { schema: text, schemaType: TYPES_OF[type] }
+  return { schema: text, schemaType: type.toUpperCase() }
 }
 
 /** The library itself waits forever. */

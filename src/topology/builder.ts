@@ -64,14 +64,14 @@ export function defineTopology<const R>(
   return draft.finish(sinks)
 }
 
-/** A step without the steps that follow it. */
-type StepFields = Step extends infer S ? (S extends Step ? Omit<S, 'then'> : never) : never
+/** A step without its name and the steps that follow it. */
+type StepFields = Step extends infer S ? (S extends Step ? Omit<S, 'name' | 'then'> : never) : never
 
 type SinkOptions = Partial<Omit<SinkStep, 'op' | 'name' | 'topic'>>
 
 /** A step in the graph as the author's calls build it; `null`: the source. */
 interface Node {
-  readonly fields: StepFields | null
+  readonly fields: (StepFields & { readonly name: string }) | null
   readonly children: Node[]
 }
 
@@ -178,58 +178,47 @@ class Draft implements TopologyBuilder {
     return name
   }
 
-  #add(parent: Node, fields: StepFields): Node {
-    const node: Node = { fields, children: [] }
+  /** @param name the name that the step asks for */
+  #add(parent: Node, name: string, fields: StepFields): Node {
+    const node: Node = { fields: { ...fields, name: this.#nameOf(name) }, children: [] }
     parent.children.push(node)
     return node
   }
 
-  #where(parent: Node, keep: unknown): Node {
-    const name = this.#nameOf('where')
-    return this.#add(parent, { op: 'where', name, keep: keep as EventFunction<boolean> })
+  #where(parent: Node, keep: EventFunction<boolean>): Node {
+    return this.#add(parent, 'where', { op: 'where', keep })
   }
 
   #stream(at: Node): unknown {
     return {
-      where: (keep: unknown) => this.#stream(this.#where(at, keep)),
-      map: (to: EventFunction<unknown>) =>
-        this.#stream(this.#add(at, { op: 'map', name: this.#nameOf('map'), to })),
+      where: (keep: EventFunction<boolean>) => this.#stream(this.#where(at, keep)),
+      map: (to: EventFunction<unknown>) => this.#stream(this.#add(at, 'map', { op: 'map', to })),
       branch: (by: Record<string, EventFunction<boolean>>) => this.#branch(at, by),
-      dedupe: ({ by, within }: { by: EventFunction<string>; within: DurationMs }) => {
-        const name = this.#nameOf('dedupe')
-        return this.#stream(this.#add(at, { op: 'dedupe', name, by, withinMs: within }))
-      },
+      dedupe: ({ by, within }: { by: EventFunction<string>; within: DurationMs }) =>
+        this.#stream(this.#add(at, 'dedupe', { op: 'dedupe', by, withinMs: within })),
       features: (define: (f: unknown) => Record<string, Feature<never>>) => {
         const { kit, kinds } = recordFeatures()
-        const features = Object.entries(define(kit)).map(([name, feature]) => ({
-          name,
-          ...featureSource(feature),
-        }))
-        const name = this.#nameOf('features')
-        const step = this.#add(at, { op: 'features', name, kinds, features })
-        return this.#featureStream(
-          step,
-          features.map((f) => f.name),
-        )
+        const defined = define(kit)
+        const features = Object.entries(defined).map(([name, of]) => ({ name, ...featureSource(of) }))
+        const step = this.#add(at, 'features', { op: 'features', kinds, features })
+        return this.#featureStream(step, Object.keys(defined))
       },
       tumbling: (lengthMs: DurationMs, o: { grace?: DurationMs; emit?: Emit } = {}) => ({
         aggregate: (columns: Columns<never>, define: (a: unknown) => Record<string, Aggregate>) => {
           const fields: StepFields = {
             op: 'tumbling',
-            name: this.#nameOf('tumbling'),
             lengthMs,
             graceMs: o.grace ?? 0,
             emit: o.emit ?? 'final',
             columns: columns as never,
             aggregates: define(aggregateKit),
           }
-          return this.#stream(this.#add(at, fields))
+          return this.#stream(this.#add(at, 'tumbling', fields))
         },
       }),
       sink: (topic: string, { key = null, ...options }: SinkOptions = {}) => {
-        const name = this.#nameOf(topic)
         const sink = Object.freeze({ topic })
-        this.#sinks.set(sink, this.#add(at, { op: 'sink', name, topic, key, ...options }))
+        this.#sinks.set(sink, this.#add(at, topic, { op: 'sink', topic, key, ...options }))
         return sink
       },
     }
@@ -243,12 +232,11 @@ class Draft implements TopologyBuilder {
     }
     const conditions = Object.values(by)
     const streams = [...Object.keys(by), 'rest'].map((branch, i) => {
-      const name = this.#nameOf(`branch.${branch}`)
       const noneOf = conditions.slice(0, i)
       const is = conditions[i] ?? null
       const keep = (event: unknown) =>
         !noneOf.some((holds) => holds(event)) && (is === null || is(event))
-      const node = this.#add(at, { op: 'where', name, keep, branch: { noneOf, is } })
+      const node = this.#add(at, `branch.${branch}`, { op: 'where', keep, branch: { noneOf, is } })
       return [branch, this.#stream(node)]
     })
     return Object.fromEntries(streams)
@@ -257,12 +245,12 @@ class Draft implements TopologyBuilder {
   /** @param defined names of the features */
   #featureStream(at: Node, defined: readonly string[]): unknown {
     return {
-      where: (keep: unknown) => this.#featureStream(this.#where(at, keep), defined),
+      where: (keep: EventFunction<boolean>) => this.#featureStream(this.#where(at, keep), defined),
       score: (given: GivenScore, o: ScoreOptions<string> = {}) => {
         const faults = givenFaults(given, o)
         if (faults.length > 0) throw this.#invalid(`.score: ${faults.join('; ')}`)
         const { named, ...fields } = scoreFields(given, o, defined)
-        return this.#stream(this.#add(at, { ...fields, name: this.#nameOf(named) }))
+        return this.#stream(this.#add(at, named, fields))
       },
     }
   }

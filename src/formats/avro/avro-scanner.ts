@@ -11,7 +11,8 @@ import {
   type Scalar,
 } from '../json/plain.ts'
 import { codePoints, pastWide, utf16Units } from '../json/tokens.ts'
-import { Cursor, type Skip, skipOf } from './avro-check.ts'
+import { PayloadCursor, refusalOf } from '../registry/payload-cursor.ts'
+import { type Skip, skipOf } from './avro-check.ts'
 import { unitsPerMs } from './avro-type.ts'
 
 // Generates a function that fills columns from Avro values, without creating a value.
@@ -33,9 +34,9 @@ export function compileAvroScan(
   if (code === null) return null
   const { skippers, rules, words, filled } = compiler
   const absent = forms.map((_, c) => c).filter((c) => !filled.has(c))
-  const cursor = new Cursor()
+  const cursor = new PayloadCursor()
   const texts = { isOneOf, codePoints, utf16Units, pastWide, words }
-  const helpers = { ...texts, isAllowed, rules, skippers, cursor }
+  const helpers = { ...texts, isAllowed, rules, skippers, refusalOf, cursor }
   const make = generated(
     Object.keys(helpers),
     `return function scanAvro(place, columns, row) {
@@ -185,7 +186,7 @@ class Compiler {
         return `${LENGTH}\nat += x`
       default: {
         const s = this.skippers.push(skipOf(type)) - 1
-        return `cursor.at = at\nif (!skippers[${s}](cursor)) return false\nat = cursor.at`
+        return `cursor.at = at\nif (refusalOf(skippers[${s}], cursor) !== null) return false\nat = cursor.at`
       }
     }
   }

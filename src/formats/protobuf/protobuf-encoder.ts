@@ -15,11 +15,10 @@ import {
   misfit,
   NUMBER,
   TEXT,
-  TypeFits,
   unknownField,
   wholeNumbers,
 } from '../fit.ts'
-import type { PayloadEncoder } from '../registry/payload.ts'
+import { type PayloadEncoder, perType } from '../registry/payload.ts'
 import { messageIndexBytes, messageName, messagesIn, readProtoFile } from './proto-files.ts'
 
 /**
@@ -37,7 +36,7 @@ export function protobufEncoder(
     Buffer.concat([before, type.encode(type.fromObject(value as object)).finish()])
   return {
     type: name,
-    encode: checkedEncode(`Protobuf message ${name}`, messageFit(type, new TypeFits()), encode),
+    encode: checkedEncode(`Protobuf message ${name}`, perType(messageFit)(type), encode),
   }
 }
 
@@ -102,15 +101,11 @@ const SCALARS: Readonly<Record<string, Fit>> = {
   bytes: BYTES,
 }
 
-type Known = TypeFits<Type>
-
-function messageFit(type: Type, known: Known): Fit {
-  return known.of(type, () => newMessageFit(type, known))
-}
+type FitOf = (type: Type) => Fit
 
 /** A missing field and null are the same, as in the JSON of Protobuf. */
-function newMessageFit(type: Type, known: Known): Fit {
-  const fields = new Map(type.fieldsArray.map((field) => [field.name, fieldFit(field, known)]))
+function messageFit(type: Type, of: FitOf): Fit {
+  const fields = new Map(type.fieldsArray.map((field) => [field.name, fieldFit(field, of)]))
   const required = type.fieldsArray.filter((field) => field.required).map(({ name }) => name)
   const either = type.oneofsArray.map(({ oneof }) => oneof).filter(({ length }) => length > 1)
   return (value) => {
@@ -150,15 +145,15 @@ function secondOf(
   return null
 }
 
-function fieldFit(field: Field, known: Known): Fit {
-  const one = valueFit(field, known)
+function fieldFit(field: Field, of: FitOf): Fit {
+  const one = valueFit(field, of)
   if (field instanceof protobuf.MapField) return mapFit(keyFit(field.keyType), one)
   return field.repeated ? arrayFit(one) : one
 }
 
-function valueFit({ type, resolvedType }: Field, known: Known): Fit {
+function valueFit({ type, resolvedType }: Field, of: FitOf): Fit {
   if (resolvedType instanceof protobuf.Enum) return enumFit(Object.keys(resolvedType.values))
-  return resolvedType === null ? (SCALARS[type] as Fit) : messageFit(resolvedType, known)
+  return resolvedType === null ? (SCALARS[type] as Fit) : of(resolvedType)
 }
 
 /** Keys of maps are names in an object. */

@@ -9,7 +9,7 @@ import type { SinkStep } from '../../topology/definition.ts'
 import type { RegisteredFormat } from '../../topology/sink-format.ts'
 import type { OutputFormat } from '../format.ts'
 import { refusePromise, shownJson, valueShown } from '../json/output.ts'
-import { type PayloadDecoder, type PayloadEncoder, prefixOf } from './payload.ts'
+import { noRegistry, type PayloadEncoder, prefixOf } from './payload.ts'
 
 export interface OutputParts {
   /** The registry of the schemas; `json`: values are shown as JSON; `null`: not given. */
@@ -47,11 +47,7 @@ export async function openOutput(
     throw refused("subject 'record' needs a schema with a name, and this one has none")
   }
   if (subjects === 'json') return shownOutput(schema, encoder)
-  if (subjects === null) {
-    const what = `the values of "${topic}" have their schema in a schema registry, and none is given`
-    const hint = 'give its address: --registry http://host:port'
-    throw new TidemarkError('CONFIG_INVALID', what, { hint })
-  }
+  if (subjects === null) throw noRegistry(`the values of "${topic}" have their schema`)
   const { register } = format
   return new RegisteredOutput({ schema, subject, register, where }, encoder, subjects)
 }
@@ -70,9 +66,18 @@ function mistakeIn(format: RegisteredFormat): string | null {
     : `register must be true or false, not ${typeof register}`
 }
 
+/** Writes what a consumer decodes as JSON; needs no registry. */
 async function shownOutput(schema: WholeSchema, encoder: PayloadEncoder): Promise<OutputFormat> {
   const { openDecoder } = await import('./schemas.ts')
-  return new ShownOutput(encoder, openDecoder({ ...schema, id: 0 }, null))
+  const decoder = openDecoder({ ...schema, id: 0 }, null)
+  return {
+    encode: (value) => {
+      refusePromise(value)
+      const payload = Buffer.from(encoder.encode(value))
+      return Buffer.from(shownJson(decoder.decode(payload).value))
+    },
+    settle: async () => {},
+  }
 }
 
 export interface OutputSchema {
@@ -155,25 +160,6 @@ export class RegisteredOutput implements OutputFormat {
       throw new TidemarkError('SCHEMA_REJECTED', what, { where, hint, cause: thrown })
     }
   }
-}
-
-/** Writes what a consumer decodes as JSON; needs no registry. */
-class ShownOutput implements OutputFormat {
-  readonly #encoder: PayloadEncoder
-  readonly #decoder: PayloadDecoder
-
-  constructor(encoder: PayloadEncoder, decoder: PayloadDecoder) {
-    this.#encoder = encoder
-    this.#decoder = decoder
-  }
-
-  encode(value: unknown): Buffer {
-    refusePromise(value)
-    const payload = Buffer.from(this.#encoder.encode(value))
-    return Buffer.from(shownJson(this.#decoder.decode(payload).value))
-  }
-
-  async settle(): Promise<void> {}
 }
 
 /**

@@ -33,6 +33,14 @@ export function noSchemaId(length: number): TidemarkError {
   return new TidemarkError('SCHEMA_ID_MISSING', what, { hint })
 }
 
+/** @param what the values whose schemas are in a registry */
+export function noRegistry(what: string): TidemarkError {
+  const hint = 'give its address: --registry http://host:port'
+  return new TidemarkError('CONFIG_INVALID', `${what} in a schema registry, and none is given`, {
+    hint,
+  })
+}
+
 /** Decodes values of one schema. */
 export interface PayloadDecoder {
   /**
@@ -48,13 +56,6 @@ export interface ScanTarget {
   /** The values that the schema of the topology accepts. */
   readonly plain: PlainObject
   readonly bound: Bound
-}
-
-/** Most values in one record, because a schema can make any number of a few bytes. */
-export const MOST_VALUES = 2 ** 16
-
-export function tooManyValues(): string {
-  return `it has more than ${MOST_VALUES.toLocaleString('en')} values`
 }
 
 /** @param why without content of the value */
@@ -77,4 +78,20 @@ export interface PayloadEncoder {
   readonly type: string | null
   /** Encodes a value, without the schema id. @throws TidemarkError `OUTPUT_INVALID` */
   readonly encode: (value: unknown) => Uint8Array
+}
+
+/** Makes a function for each type, once. A type may contain itself. */
+export function perType<T, A, R>(
+  make: (type: T, of: (type: T) => (value: A) => R) => (value: A) => R,
+): (type: T) => (value: A) => R {
+  const known = new Map<T, (value: A) => R>()
+  const of = (type: T): ((value: A) => R) => {
+    const before = known.get(type)
+    if (before !== undefined) return before
+    known.set(type, (value) => of(type)(value))
+    const made = make(type, of)
+    known.set(type, made)
+    return made
+  }
+  return of
 }
