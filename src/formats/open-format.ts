@@ -6,7 +6,7 @@ import { checkedBy, isPromise, nameOf } from '../topology/schema.ts'
 import type { DecodeFormat, RecordWithValue, SourcePartition } from '../topology/source.ts'
 import { cloudEventIn } from './cloud-event-decoder.ts'
 import type { Format, FormatSource, RawRecord } from './format.ts'
-import { JsonDecoder, jsonFormat } from './json/json-format.ts'
+import { jsonEvent, jsonFormat } from './json/json-format.ts'
 import { LIMITS, notUtf8 } from './json/parse-json.ts'
 import { GivenRecord, type RecordDecoder, RecordFormat, valueOf } from './record-decoding.ts'
 import { noRegistry } from './registry/payload.ts'
@@ -17,17 +17,15 @@ const WHY_MADE = {
   decode: 'its events are made by decode',
 }
 
-export interface FormatParts {
-  /** Fields that the topology needs. */
-  readonly wanted: readonly FieldPath[]
-  readonly registry: SchemaRegistry | null
-}
-
-/** @throws TidemarkError `CONFIG_INVALID`: it needs a schema registry and none is given */
+/**
+ * @param o `wanted`: fields that the topology needs
+ * @throws TidemarkError `CONFIG_INVALID`: it needs a schema registry and none is given
+ */
 export async function openFormat(
   source: FormatSource,
-  { wanted, registry }: FormatParts,
+  o: { readonly wanted: readonly FieldPath[]; readonly registry: SchemaRegistry | null },
 ): Promise<Format> {
+  const { wanted, registry } = o
   const { format, topic } = source
   if (format.is === 'json') return jsonFormat(source, wanted)
   if (format.is !== 'registry') {
@@ -47,7 +45,7 @@ export function recordDecoder({
   switch (format.is) {
     case 'json':
     case 'registry':
-      return new JsonDecoder({ schema })
+      return { decode: (record) => jsonEvent({ schema }, record) }
     case 'cloudevents':
       return { decode: (record, from) => checkedBy(schema, cloudEventIn(record, from)) }
     case 'text':

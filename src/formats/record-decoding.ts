@@ -75,13 +75,11 @@ function nullKey(): TidemarkError {
   return new TidemarkError('NULL_KEY', 'the record has no key')
 }
 
-/** Decodes a record with a value. */
 export interface RecordDecoder {
   /** @throws TidemarkError one that makes the record a dead letter */
   decode(record: RawRecord, from: SourcePartition): unknown
 }
 
-/** Scans records into columns. */
 export interface RecordScan {
   readonly forms: readonly ColumnForm[]
   /** Scans a value; false: the record must be decoded. */

@@ -17,13 +17,11 @@ import type { LoadedTable } from './table.ts'
 const MAX_FAULTS = 5
 /** Lines between two checks of the room. */
 const UNCHECKED = 1_024
-/** Hex digits of a hash. */
 const HASH_LENGTH = 16
 const MARK = Buffer.from('\ufeff')
 
 interface FileContents {
   readonly rows: RowStore
-  /** `sha256:` and 16 hex digits of the file. */
   readonly contents: string
   /** `TABLE_INVALID`, with file and line, and `TABLE_LIMIT`; empty: the rows can be used. */
   readonly faults: readonly TidemarkError[]
@@ -54,14 +52,12 @@ export async function readTableFile(table: LoadedTable): Promise<FileContents | 
   } catch (thrown) {
     table.refused()
     const why = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : nameOf(thrown)
-    const hint =
-      'a table is a file with one JSON object per line; if it is compressed, its name ends in .gz'
-    const what = `table "${name}" cannot be read: ${why}`
-    const fault =
-      thrown instanceof TidemarkError
-        ? thrown
-        : new TidemarkError('TABLE_INVALID', what, { where: file.pathname, hint })
-    return { rows: table.emptyRows(), contents: '', faults: [fault] }
+    const fault = new TidemarkError('TABLE_INVALID', `table "${name}" cannot be read: ${why}`, {
+      where: file.pathname,
+      hint: 'a table is a file with one JSON object per line; if it is compressed, its name ends in .gz',
+    })
+    const faults = [thrown instanceof TidemarkError ? thrown : fault]
+    return { rows: table.emptyRows(), contents: '', faults }
   }
 }
 

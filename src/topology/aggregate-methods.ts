@@ -13,30 +13,21 @@ import type { Aggregates, Feature, WhenEmpty, Window } from './features.ts'
 // written out for authors in features.ts; the compiler checks them against the table.
 
 /**
- * The fields that each result of a tumbling window has next to its aggregates. The event time of a
- * result is `windowEndMs − 1`.
+ * The fields that each result of a tumbling window has next to its aggregates: the key of its events,
+ * and the window, [start, end) in ms since the epoch. Starts are multiples of the length; the event
+ * time of a result is `windowEndMs − 1`.
  */
 export interface WindowEvent {
-  /** The key whose events are in the window. */
   readonly key: string
-  /** Start of the window (inclusive), ms since the epoch: a multiple of the length. */
   readonly windowStartMs: number
-  /** End of the window (exclusive), ms since the epoch. */
   readonly windowEndMs: number
 }
-/**
- * A field of a tumbling window's result, as returned by the methods of {@link AggregateKit}. `V` is
- * the type of its value.
- */
+/** A field of a tumbling window's result. `V`, which only carries a type, is that of its value. */
 export interface WindowField<V> {
-  /** Never present; it only carries the type. */
   readonly value?: V
 }
 type CellOf<F> = F extends (event: never) => infer V ? V : never
-/**
- * Aggregates over the events in one tumbling window, as fields of its result. `null`: the aggregate
- * is missing. `C` are the columns.
- */
+/** Aggregates over one tumbling window of columns `C`. `null`: the aggregate is missing. */
 export interface AggregateKit<C>
   extends Aggregates<C, WindowField<number>, WindowField<number | null>, []> {
   /** The column's value of the event with the earliest event time. */
@@ -52,7 +43,7 @@ interface ByCell {
   readonly boolean: (event: never) => boolean
 }
 
-type RuleOf<Of extends AggregateName> = (typeof AGGREGATES)[Of]
+type Rules = typeof AGGREGATES
 type ColumnArgs<Names, Type> = Names extends readonly [unknown, ...infer Rest]
   ? [Type, ...ColumnArgs<Rest, Type>]
   : []
@@ -60,6 +51,7 @@ type ParameterArgs<R> = R extends { parameter: { fault: (value: infer Value) => 
   ? [Value]
   : []
 type EmptyArgs<R> = R extends { acceptsEmpty: true } ? [o?: WhenEmpty | undefined] : []
+type Args<R extends AggregateRule, Type> = [...ColumnArgs<R['columns'], Type>, ...ParameterArgs<R>]
 type ModelCells<R extends AggregateRule> = R extends { givesCell: true }
   ? Exclude<CellType, 'string'>
   : R['cells'][number]
@@ -72,37 +64,36 @@ type FieldValue<R> = R extends { givesCell: true }
 /** The methods of a window for features, as the table defines them. */
 type FeatureMethods = {
   [Of in AggregateName]: (
-    ...args: [
-      ...ColumnArgs<RuleOf<Of>['columns'], ModelCells<RuleOf<Of>>>,
-      ...ParameterArgs<RuleOf<Of>>,
-      ...EmptyArgs<RuleOf<Of>>,
-    ]
+    ...args: [...Args<Rules[Of], ModelCells<Rules[Of]>>, ...EmptyArgs<Rules[Of]>]
   ) => Feature<unknown>
 }
 /** The methods for a tumbling window's results, where `null` means that there is no number. */
 type FieldMethods = {
   [Of in AggregateName]: (
-    ...args: [
-      ...ColumnArgs<RuleOf<Of>['columns'], RuleOf<Of>['cells'][number]>,
-      ...ParameterArgs<RuleOf<Of>>,
-    ]
-  ) => WindowField<FieldValue<RuleOf<Of>>>
+    ...args: Args<Rules[Of], Rules[Of]['cells'][number]>
+  ) => WindowField<FieldValue<Rules[Of]>>
 }
 
-type Method = (...args: never[]) => unknown
-type Signature<F> = F extends Method ? [Parameters<F>, ReturnType<F>] : never
-type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : false) : false
+type Signatures<Methods> = {
+  [Of in keyof Methods]: Methods[Of] extends (...args: infer Args) => infer Result
+    ? [Args, Result]
+    : never
+}
 /** The written types, if they are those of the table. */
-type Checked<Written, Methods> = [Exclude<keyof Methods, keyof Written>] extends [never]
-  ? {
-      [Of in keyof Methods & keyof Written]: Same<
-        Signature<Written[Of]>,
-        Signature<Methods[Of]>
-      > extends true
-        ? Written[Of]
-        : Mistake<`'${Of & string}' has other types here than in its rule`>
-    }
-  : Mistake<`'${Exclude<keyof Methods, keyof Written> & string}' has a rule but no method here`>
+type Checked<Written, Methods> =
+  Mistakes<Signatures<Written>, Signatures<Methods>> extends infer Of
+    ? [Of] extends [never]
+      ? Written
+      : Mistake<`'${Of & string}' has other types here than in its rule`>
+    : never
+/** The methods that are not equal, or are in one of both only. */
+type Mistakes<A, B> = {
+  [Of in keyof A | keyof B]: Of extends keyof A & keyof B
+    ? [A[Of], B[Of]] extends [B[Of], A[Of]]
+      ? never
+      : Of
+    : Of
+}[keyof A | keyof B]
 
 /** The methods of a window for features. @param made makes a feature of an aggregate */
 export function featureMethods(made: (aggregate: Aggregate) => Feature<unknown>): Window<ByCell> {

@@ -21,7 +21,6 @@ import type { ScoreOptions } from './score-options.ts'
 import type { Formatted, SourceOptions } from './source.ts'
 import type { OutputsOf, Returned, Stream, Topology, TopologyBuilder } from './stream.ts'
 
-/** Options of a topology, for {@link defineTopology}. */
 export interface TopologyOptions {
   /**
    * Change it whenever code or data that the topology's functions call or capture has changed.
@@ -32,9 +31,9 @@ export interface TopologyOptions {
 }
 
 /**
- * Defines a topology. `build` must return its sink, or an array of all its sinks; anything else is
- * a compile error. The topology's type has the outputs by topic. Nothing runs here: the result is
- * frozen data. Faults that types cannot see are refused when a worker starts.
+ * Defines a topology, whose type has the outputs by topic. `build` must return its sink, or an array
+ * of all its sinks; anything else is a compile error. Nothing runs here: the result is frozen data.
+ * Faults that types cannot see are refused when a worker starts.
  *
  * @param name 1 to 200 of `a-z A-Z 0-9 . _ -`, else refused at start: `TOPOLOGY_INVALID`
  * @throws TidemarkError `TOPOLOGY_INVALID`: no source or a second one, a sink that is not returned
@@ -45,7 +44,7 @@ export function defineTopology<const R>(
   name: string,
   build: (t: TopologyBuilder) => Returned<R>,
 ): Topology<OutputsOf<R>>
-/** Defines a topology, with options. Otherwise as without them. */
+/** As without options. */
 export function defineTopology<const R>(
   name: string,
   o: TopologyOptions,
@@ -199,7 +198,10 @@ class Draft implements TopologyBuilder {
       features: (define: (f: unknown) => Record<string, Feature<never>>) => {
         const { kit, kinds } = recordFeatures()
         const defined = define(kit)
-        const features = Object.entries(defined).map(([name, of]) => ({ name, ...featureSource(of) }))
+        const features = Object.entries(defined).map(([name, of]) => ({
+          name,
+          ...featureSource(of),
+        }))
         const step = this.#add(at, 'features', { op: 'features', kinds, features })
         return this.#featureStream(step, Object.keys(defined))
       },
@@ -242,7 +244,6 @@ class Draft implements TopologyBuilder {
     return Object.fromEntries(streams)
   }
 
-  /** @param defined names of the features */
   #featureStream(at: Node, defined: readonly string[]): unknown {
     return {
       where: (keep: EventFunction<boolean>) => this.#featureStream(this.#where(at, keep), defined),

@@ -3,7 +3,7 @@ import { runInThisContext } from 'node:vm'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import type { ScannedEvents } from '../../src/columns/scanned-events.ts'
-import { JsonDecoder } from '../../src/formats/json/json-format.ts'
+import { jsonEvent } from '../../src/formats/json/json-format.ts'
 import type { RecordFormat } from '../../src/formats/record-decoding.ts'
 import { TidemarkError } from '../../src/kernel/errors.ts'
 import { ListedRecords } from '../../src/records/log-records.ts'
@@ -90,12 +90,12 @@ class Chunk {
   /** How often the record of each was asked for. */
   readonly asked = new Map<number, number>()
   readonly #format: RecordFormat
-  readonly #decoder: JsonDecoder
+  readonly #kind: Kind
   #records: Record[] = []
 
   constructor(kind: Kind, format: RecordFormat) {
     this.#format = format
-    this.#decoder = new JsonDecoder(source(kind.schema))
+    this.#kind = kind
     this.events = format.events(CAPACITY, (index) => {
       this.asked.set(index, (this.asked.get(index) ?? 0) + 1)
       return inLog(this.#records[index] as Record)
@@ -109,7 +109,7 @@ class Chunk {
   /** @returns are both of one mind about it? */
   add(value: Buffer): boolean {
     const added = record(value)
-    const wanted = answer(() => this.#decoder.decode(added))
+    const wanted = answer(() => jsonEvent(source(this.#kind.schema), added))
     const records = new ListedRecords([inLog(added)])
     const chunk = { from: { topic: 'payments', partition: 0 }, records }
     const given = answer(() => this.#format.add({ ...chunk, events: this.events }, 0))

@@ -37,8 +37,8 @@ const ROWS: readonly Row[] = [
     'a refined schema is taken for a plain one',
     [
       'formats/json/zod-schema.ts',
-      'return hasChecks(def) ? opaque(`checks of ${def.type}`) : uncheckedOf(part, within)',
-      'return uncheckedOf(part, within)',
+      'return checks.length > 0 ? `checks of ${type}` : null',
+      'return checks.length < 0 ? `checks of ${type}` : null',
     ],
     ['test/formats/json/scanner.test.ts', 'are not made of a schema that cannot be read'],
   ],
@@ -231,7 +231,7 @@ const ROWS: readonly Row[] = [
     'names of parameters are part of a fingerprint',
     [
       'topology/function-form.ts',
-      "return scope?.find(node['name'] as string) ?? ['free', node['name']]",
+      "return scope.get(node['name'] as string) ?? ['free', node['name']]",
       "return ['free', node['name']]",
     ],
     [FINGERPRINT, 'and keeps it with another one of'],

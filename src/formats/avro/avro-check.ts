@@ -1,6 +1,12 @@
 import type { Type, types } from 'avsc'
 import { perType } from '../registry/payload.ts'
-import { checkKey, cutOff, PayloadCursor, Refusal, refusalOf } from '../registry/payload-cursor.ts'
+import {
+  checkKey,
+  cutOff,
+  type PayloadCursor,
+  payloadCheck,
+  Refusal,
+} from '../registry/payload-cursor.ts'
 import { unitsPerMs } from './avro-type.ts'
 
 // Checks an Avro value before avsc decodes it. Besides what every check refuses, avsc would read a
@@ -12,19 +18,13 @@ const NO_NUMBER = 'a long is below −2^52 or above 2^53 − 2, which no number 
 /** Moves behind a value. @throws Refusal it cannot be decoded */
 export type Skip = (cursor: PayloadCursor) => void
 
-/** Makes a function that says why a value cannot be decoded; `null`: it can. */
 export function avroCheck(type: Type): (value: Uint8Array) => string | null {
   const skip = skipOf(type)
-  const cursor = new PayloadCursor()
-  const skipAll = () => {
+  return payloadCheck((cursor) => {
     skip(cursor)
     const more = cursor.to - cursor.at
     if (more > 0) throw new Refusal(`${more} bytes follow it`)
-  }
-  return (value) => {
-    cursor.begin(value, 0, value.length)
-    return refusalOf(skipAll, cursor)
-  }
+  })
 }
 
 export function skipOf(type: Type): Skip {

@@ -99,13 +99,10 @@ function recordFit(type: types.RecordType, of: FitOf): Fit {
       if (found !== null) return inField(name, found)
       left--
     }
-    return left === 0 ? null : extraOf(value, names)
+    if (left === 0) return null
+    const extra = Object.keys(value).find((name) => value[name] !== undefined && !names.has(name))
+    return extra === undefined ? null : unknownField(extra)
   }
-}
-
-function extraOf(value: Readonly<Record<string, unknown>>, names: ReadonlySet<string>) {
-  const extra = Object.keys(value).find((name) => value[name] !== undefined && !names.has(name))
-  return extra === undefined ? null : unknownField(extra)
 }
 
 /** A union whose members can be told apart: at most one fits. */

@@ -58,9 +58,7 @@ export interface Bound {
 /** A field that the schema does not name. */
 export const UNNAMED: BoundScalar = { kind: 'scalar', rule: ANY_SCALAR, column: -1, words: null }
 
-/**
- * @param wanted fields, each once; one that cannot be scanned, or has several types, gets no column
- */
+/** @param wanted each once; one that cannot be scanned, or has several types, gets no column */
 export function boundOf(plain: PlainObject | PlainUnion, wanted: readonly FieldPath[]): Bound {
   // Null in place of an event is reported elsewhere.
   const event = { ...plain, isNullable: false }
@@ -91,7 +89,9 @@ function formsAt(plain: PlainValue, path: FieldPath, presence: Presence): Schema
   const [name, ...rest] = path
   if (plain.kind === 'opaque') return []
   if (plain.kind === 'union') {
-    const forms = plain.options.flatMap((option) => formsAt(option, path, presence))
+    const within = presence.isWithinOptional || plain.isNullable
+    const around = { ...presence, isWithinOptional: within }
+    const forms = plain.options.flatMap((option) => formsAt(option, path, around))
     if (name === undefined) return forms
     // A field of one option may be missing in another, and so may the fields inside it.
     return forms.map((form) => {
@@ -170,5 +170,5 @@ export interface RecordPlace {
   to: number
 }
 
-/** Scans a value into a row, with offsets in the memory; false: the row is undefined. */
+/** Scans a value into a row; false: the row is undefined. */
 export type RowScan = (at: RecordPlace, columns: ScannedColumns, row: number) => boolean

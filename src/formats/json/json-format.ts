@@ -9,7 +9,7 @@ import { compileScanner } from './scanner.ts'
 export function jsonFormat(source: FormatSource, wanted: readonly FieldPath[]): RecordFormat {
   const { schema } = source
   const compiled = compileScanner(schema, { wanted, limits: LIMITS })
-  const decoder = new JsonDecoder(source)
+  const decoder = { decode: (record: RawRecord) => jsonEvent(source, record) }
   if ('why' in compiled) return new RecordFormat(source, decoder, compiled)
   const { scanner } = compiled
   return new RecordFormat(source, decoder, {
@@ -20,22 +20,16 @@ export function jsonFormat(source: FormatSource, wanted: readonly FieldPath[]): 
   })
 }
 
-/** Decodes JSON in UTF-8, checked by the schema of the source. */
-export class JsonDecoder {
-  readonly #schema: FormatSource['schema']
-  readonly #limits: JsonLimits
-
-  constructor(source: Pick<FormatSource, 'schema'>, limits: JsonLimits = LIMITS) {
-    this.#schema = source.schema
-    this.#limits = limits
-  }
-
-  /**
-   * @throws TidemarkError the first of: `TOMBSTONE` · `NULL_KEY` · `RECORD_TOO_LARGE` · `NOT_UTF8`
-   * · `JSON_DEPTH` · `JSON_FIELDS` · `JSON_INVALID` · `JSON_PROTO` · `SCHEMA_INVALID` ·
-   * `FUNCTION_THREW` (in the schema)
-   */
-  decode(record: Pick<RawRecord, 'key' | 'value'>): unknown {
-    return checkedBy(this.#schema, parseJson(valueOf(record, this.#limits.bytes), this.#limits))
-  }
+/**
+ * The event in a record of JSON, checked by the schema of the source.
+ * @throws TidemarkError the first of: `TOMBSTONE` · `NULL_KEY` · `RECORD_TOO_LARGE` · `NOT_UTF8` ·
+ * `JSON_DEPTH` · `JSON_FIELDS` · `JSON_INVALID` · `JSON_PROTO` · `SCHEMA_INVALID` · `FUNCTION_THREW`
+ * (in the schema)
+ */
+export function jsonEvent(
+  { schema }: Pick<FormatSource, 'schema'>,
+  record: Pick<RawRecord, 'key' | 'value'>,
+  limits: JsonLimits = LIMITS,
+): unknown {
+  return checkedBy(schema, parseJson(valueOf(record, limits.bytes), limits))
 }

@@ -2,7 +2,13 @@ import protobuf, { type Field, type Type } from 'protobufjs'
 import { TidemarkError } from '../../kernel/errors.ts'
 import type { RegisteredSchema } from '../../registry/schema-registry.ts'
 import { invalidPayload, type PayloadDecoder, unusableSchema } from '../registry/payload.ts'
-import { checkKey, cutOff, PayloadCursor, Refusal, refusalOf } from '../registry/payload-cursor.ts'
+import {
+  checkKey,
+  cutOff,
+  type PayloadCursor,
+  payloadCheck,
+  Refusal,
+} from '../registry/payload-cursor.ts'
 import { messageName, messagesIn, readMessageIndexes, readProtoFile } from './proto-files.ts'
 
 const CONVERSION = { defaults: true, arrays: true, objects: true, enums: String } as const
@@ -19,7 +25,7 @@ export function protobufDecoder(schema: RegisteredSchema): PayloadDecoder {
     const found = known.get(path)
     if (found !== undefined) return found
     const type = messageAt(messages, indexes)
-    const checked = type === null ? null : { type, check: protobufCheck(type) }
+    const checked = type && { type, check: protobufCheck(type) }
     known.set(path, checked)
     return checked
   }
@@ -51,6 +57,7 @@ export function protobufDecoder(schema: RegisteredSchema): PayloadDecoder {
 
 interface Checked {
   readonly type: Type
+  /** Why a message cannot be decoded; `null`: it can. */
   readonly check: (payload: Uint8Array) => string | null
 }
 
@@ -77,22 +84,16 @@ function messageAt(
  * @throws TidemarkError `PAYLOAD_INVALID`: a number is beyond ±(2^53 − 1)
  */
 function plain(value: unknown): unknown {
-  if (value instanceof protobuf.util.Long) return numberOf(value as unknown as LongNumber)
+  if (value instanceof protobuf.util.Long) {
+    const number = (value as unknown as { toNumber(): number }).toNumber()
+    if (Number.isSafeInteger(number)) return number
+    throw invalidPayload('a 64-bit number is beyond ±(2^53 − 1)')
+  }
   if (Array.isArray(value)) return value.map(plain)
   if (typeof value !== 'object' || value === null || Buffer.isBuffer(value)) return value
   const fields: Record<string, unknown> = {}
   for (const [name, field] of Object.entries(value)) if (field !== null) fields[name] = plain(field)
   return fields
-}
-
-interface LongNumber {
-  toNumber(): number
-}
-
-function numberOf(long: LongNumber): number {
-  const number = long.toNumber()
-  if (Number.isSafeInteger(number)) return number
-  throw invalidPayload('a 64-bit number is beyond ±(2^53 − 1)')
 }
 
 // Checks a Protobuf message before protobufjs decodes it: two bytes make a message with all of its
@@ -115,15 +116,9 @@ interface KnownField {
   readonly message: Known | null
 }
 
-/** Makes a function that says why a message cannot be decoded; `null`: it can. */
-function protobufCheck(type: Type): (payload: Uint8Array) => string | null {
+function protobufCheck(type: Type): Checked['check'] {
   const known = knownOf(type, new Map())
-  const cursor = new PayloadCursor()
-  const walk = () => walkMessage(cursor, known, { end: cursor.to })
-  return (payload) => {
-    cursor.begin(payload, 0, payload.length)
-    return refusalOf(walk, cursor)
-  }
+  return payloadCheck((cursor) => walkMessage(cursor, known, { end: cursor.to }))
 }
 
 /** @param group number of the group whose end also ends the message */

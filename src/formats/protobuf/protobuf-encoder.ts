@@ -57,16 +57,13 @@ function placedMessages(messages: readonly Type[]): PlacedMessage[] {
 
 /** @throws Error with the names of all messages: it is not one of them */
 function chosen(all: readonly PlacedMessage[], message: string | null): PlacedMessage {
-  const [first, second] = message === null ? outermost(all) : namedBy(all, message)
+  const outermost = all.filter(({ indexes }) => indexes.length === 1)
+  const [first, second] = message === null ? outermost : namedBy(all, message)
   if (first !== undefined && second === undefined) return first
   const names = all.map(({ type }) => messageName(type)).join(', ') || 'no message'
   if (message === null) throw new Error(`name the message that is written: it has ${names}`)
   const what = first === undefined ? 'no message' : 'more than one message'
   throw new Error(`${what} is named "${message}": it has ${names}`)
-}
-
-function outermost(all: readonly PlacedMessage[]): readonly PlacedMessage[] {
-  return all.filter(({ indexes }) => indexes.length === 1)
 }
 
 /** The message with this full name; if there is none, those whose names end in it. */

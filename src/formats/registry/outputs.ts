@@ -14,7 +14,6 @@ import { noRegistry, type PayloadEncoder, prefixOf } from './payload.ts'
 export interface OutputParts {
   /** The registry of the schemas; `json`: values are shown as JSON; `null`: not given. */
   readonly subjects: SchemaSubjects | 'json' | null
-  /** The topology and the sink, for messages. */
   readonly where: string
 }
 
@@ -80,13 +79,11 @@ async function shownOutput(schema: WholeSchema, encoder: PayloadEncoder): Promis
   }
 }
 
-export interface OutputSchema {
+/** `where`, for messages: the topology and the sink. `register`: the schema may be added. */
+export interface OutputSchema extends Pick<OutputParts, 'where'> {
   readonly schema: NewSchema
   readonly subject: string
-  /** Whether the schema may be added to its subject. */
   readonly register: boolean
-  /** The topology and the sink, for messages. */
-  readonly where: string
 }
 
 /** Writes values of a schema in a registry, in Confluent's wire format. */
@@ -94,7 +91,6 @@ export class RegisteredOutput implements OutputFormat {
   readonly #o: OutputSchema
   readonly #encoder: PayloadEncoder
   readonly #subjects: SchemaSubjects
-  /** `null`: the id is not known yet. */
   #prefix: Buffer | null = null
 
   constructor(options: OutputSchema, encoder: PayloadEncoder, subjects: SchemaSubjects) {
@@ -124,10 +120,7 @@ export class RegisteredOutput implements OutputFormat {
     this.#prefix = prefixOf(id)
   }
 
-  /**
-   * Checks what {@link settle} would do, and throws as it does.
-   * @returns the id; `null`: the schema will be registered
-   */
+  /** Throws as {@link settle} would. @returns the id; `null`: it will be registered */
   check(): Promise<number | null> {
     const { schema, subject } = this.#o
     return this.#orWhere(async () => {
@@ -148,7 +141,6 @@ export class RegisteredOutput implements OutputFormat {
     throw new TidemarkError('SCHEMA_NOT_REGISTERED', what, { where, hint })
   }
 
-  /** Adds the sink to the error of a rejected schema. */
   async #orWhere<T>(ask: () => Promise<T>): Promise<T> {
     try {
       return await ask()
@@ -162,10 +154,7 @@ export class RegisteredOutput implements OutputFormat {
   }
 }
 
-/**
- * @param message name of the Protobuf message; `null`: the only one
- * @throws Error what is wrong with the schema
- */
+/** @throws Error what is wrong with the schema */
 async function openEncoder(schema: WholeSchema, message: string | null): Promise<PayloadEncoder> {
   // Loaded on demand: the libraries are large, and most topologies write JSON.
   switch (schema.type) {
@@ -178,23 +167,19 @@ async function openEncoder(schema: WholeSchema, message: string | null): Promise
   }
 }
 
-export interface LatestSchema {
-  readonly subject: string
-  /** Name of the Protobuf message; `null`: the only one, or it is no Protobuf. */
-  readonly message: string | null
-}
-
-/** Encodes a value written as JSON. @throws TidemarkError `OUTPUT_INVALID` */
+/** @throws TidemarkError `OUTPUT_INVALID` */
 export type EncodeJson = (json: Buffer) => Buffer
 
 /**
+ * @param latest `message`: name of the Protobuf message; `null`: the only one, or it is no Protobuf
  * @throws TidemarkError `REGISTRY_UNAVAILABLE` · `SCHEMA_NOT_REGISTERED`: there is no such subject
  * · `CONFIG_INVALID`: its schema cannot be used
  */
 export async function latestEncoder(
   subjects: SchemaSubjects,
-  { subject, message }: LatestSchema,
+  latest: { readonly subject: string; readonly message: string | null },
 ): Promise<EncodeJson> {
+  const { subject, message } = latest
   const schema = await subjects.latest(subject)
   if (schema === null) {
     const what = `the schema registry has no subject "${subject}"`

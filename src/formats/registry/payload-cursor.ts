@@ -18,7 +18,6 @@ export class Refusal extends Error {}
 export class PayloadCursor {
   bytes: Uint8Array = Buffer.alloc(0)
   at = 0
-  /** Where the value ends. */
   to = 0
   #valuesLeft = 0
   #levelsLeft = 0
@@ -31,13 +30,12 @@ export class PayloadCursor {
     this.#levelsLeft = LIMITS.depth
   }
 
-  /** Counts values. @throws Refusal there are too many */
   count(values: number): void {
     this.expect(values)
     this.#valuesLeft -= values
   }
 
-  /** @throws Refusal so many values would be too many */
+  /** @throws Refusal there are too many values, with so many more */
   expect(values: number): void {
     if (values <= this.#valuesLeft) return
     throw new Refusal(`it has more than ${MOST_VALUES.toLocaleString('en')} values`)
@@ -88,6 +86,17 @@ export function cutOff(): Refusal {
 /** Refuses the key of a map that would become the prototype of its object. */
 export function checkKey(key: Uint8Array): void {
   if (PROTO.equals(key)) throw new Refusal('a map has the key __proto__')
+}
+
+/** Makes a function that says why a value cannot be decoded; `null`: it can. */
+export function payloadCheck(
+  walk: (cursor: PayloadCursor) => void,
+): (value: Uint8Array) => string | null {
+  const cursor = new PayloadCursor()
+  return (value) => {
+    cursor.begin(value, 0, value.length)
+    return refusalOf(walk, cursor)
+  }
 }
 
 /** Why a walk refuses a value; `null`: it does not. */

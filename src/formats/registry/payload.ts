@@ -33,7 +33,6 @@ export function noSchemaId(length: number): TidemarkError {
   return new TidemarkError('SCHEMA_ID_MISSING', what, { hint })
 }
 
-/** @param what the values whose schemas are in a registry */
 export function noRegistry(what: string): TidemarkError {
   const hint = 'give its address: --registry http://host:port'
   return new TidemarkError('CONFIG_INVALID', `${what} in a schema registry, and none is given`, {
@@ -41,7 +40,6 @@ export function noRegistry(what: string): TidemarkError {
   })
 }
 
-/** Decodes values of one schema. */
 export interface PayloadDecoder {
   /**
    * Decodes a value without its schema id. The full name of its type is `null` if it has none.
@@ -53,7 +51,6 @@ export interface PayloadDecoder {
 }
 
 export interface ScanTarget {
-  /** The values that the schema of the topology accepts. */
   readonly plain: PlainObject
   readonly bound: Bound
 }
@@ -66,7 +63,6 @@ export function invalidPayload(why: string, cause?: unknown): TidemarkError {
 /** Most characters of a library's message: it may quote the schema. */
 const MOST_WORDS = 200
 
-/** @param cause what the library threw */
 export function unusableSchema(what: string, cause: unknown): TidemarkError {
   const why = messageOf(cause)
   const short = why.length <= MOST_WORDS ? why : `${why.slice(0, MOST_WORDS)}…`

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import { TidemarkError } from '../../kernel/errors.ts'
+import { type Code, TidemarkError } from '../../kernel/errors.ts'
 import type { RegisteredSchema, SchemaRegistry } from '../../registry/schema-registry.ts'
 import { avroDecoder } from '../avro/avro-decoder.ts'
 import type { Preparing } from '../format.ts'
@@ -19,12 +19,11 @@ export function openDecoder(schema: RegisteredSchema, target: ScanTarget | null)
   }
 }
 
-/** A decoder, or the reason why there is none. */
 type KnownSchema = PayloadDecoder | { readonly error: TidemarkError }
 
-/** Most schemas in memory: the records that are decoded at once need no more. */
+/** The records that are decoded at once need no more. */
 const MOST_SCHEMAS = 10_000
-/** Most requests at once: a chunk of garbage may name 2,048 ids. */
+/** Requests: a chunk of garbage may name 2,048 ids. */
 const MOST_AT_ONCE = 20
 
 /** The schemas of records, by id. A schema never changes, so it is fetched once. */
@@ -86,31 +85,25 @@ export class KnownSchemas {
   /** @throws TidemarkError `REGISTRY_UNAVAILABLE` */
   async #fetch(id: number, clock: Preparing['clock']): Promise<void> {
     try {
-      this.#known.set(id, this.#compiled(await this.#registry.schema(id)))
+      this.#known.set(id, openDecoder(await this.#registry.schema(id), this.#target))
     } catch (error) {
-      if (error instanceof TidemarkError && error.code === 'SCHEMA_UNKNOWN') {
-        this.#missing.denied(id, clock.elapsedMs(), error)
-        return
+      if (isFault(error, 'SCHEMA_UNUSABLE')) this.#known.set(id, { error })
+      else if (isFault(error, 'SCHEMA_UNKNOWN')) this.#missing.denied(id, clock.elapsedMs(), error)
+      else {
+        this.#missing.unanswered(id)
+        throw error
       }
-      this.#missing.unanswered(id)
-      throw error
     } finally {
       this.#fetching.delete(id)
     }
   }
-
-  #compiled(schema: RegisteredSchema): KnownSchema {
-    try {
-      return openDecoder(schema, this.#target)
-    } catch (error) {
-      if (!(error instanceof TidemarkError) || error.code !== 'SCHEMA_UNUSABLE') throw error
-      return { error }
-    }
-  }
 }
 
-// A registry may deny a schema that it has, because a replica lags behind. So one denial proves
-// nothing.
+function isFault(thrown: unknown, code: Code): thrown is TidemarkError {
+  return thrown instanceof TidemarkError && thrown.code === code
+}
+
+// A registry may deny a schema that it has, because a replica lags: one denial proves nothing.
 
 /** How long it must deny a schema before it is believed, ms. */
 const BELIEVED_AFTER_MS = 10_000
@@ -122,9 +115,8 @@ const MOST_APART_MS = 2 * GIVEN_UP_MS
 interface Missing {
   /** The first denial without another answer since; `null`: there was one. */
   readonly sinceMs: number | null
-  /** The last denial. */
+  /** The time of the last denial, and its error. */
   readonly saidMs: number
-  /** The last denial. */
   readonly why: TidemarkError
   /** `null`: it was never believed. */
   readonly givenUpUntilMs: number | null
@@ -147,19 +139,16 @@ export class MissingSchemas {
     this.#missing.set(id, { sinceMs, saidMs: nowMs, why, givenUpUntilMs })
   }
 
-  /** The registry gave another answer. */
   unanswered(id: number): void {
     const before = this.#missing.get(id)
     if (before !== undefined) this.#missing.set(id, { ...before, sinceMs: null })
   }
 
-  /** Whether the registry is not to be asked now. */
   isGivenUp(id: number, nowMs: number): boolean {
     const untilMs = this.#missing.get(id)?.givenUpUntilMs ?? null
     return untilMs !== null && nowMs < untilMs
   }
 
-  /** The last denial; `null`: none. */
   why(id: number): TidemarkError | null {
     return this.#missing.get(id)?.why ?? null
   }
