@@ -1,16 +1,9 @@
 import type { Mistake } from '../kernel/author-types.ts'
-import {
-  AGGREGATES,
-  type Aggregate,
-  type AggregateName,
-  type AggregateRule,
-  type CellType,
-} from './aggregates.ts'
-import type { Cell } from './definition.ts'
+import { AGGREGATES, type Aggregate, type AggregateName, type AggregateRule } from './aggregates.ts'
 import type { Aggregates, Feature, WhenEmpty, Window } from './features.ts'
 
 // The methods for aggregates, of features and of a tumbling window's results. Their types are
-// written out for authors in features.ts; the compiler checks them against the table.
+// written out for authors in features.ts; they take what the rules in the table say.
 
 /**
  * The fields that each result of a tumbling window has next to its aggregates: the key of its events,
@@ -36,73 +29,19 @@ export interface AggregateKit<C>
   last<K extends keyof C & string>(column: K): WindowField<CellOf<C[K]>>
 }
 
-/** Columns named like their type: so a method's parameter tells which columns it takes. */
-interface ByCell {
-  readonly number: (event: never) => number
-  readonly string: (event: never) => string
-  readonly boolean: (event: never) => boolean
-}
-
-type Rules = typeof AGGREGATES
-type ColumnArgs<Names, Type> = Names extends readonly [unknown, ...infer Rest]
-  ? [Type, ...ColumnArgs<Rest, Type>]
-  : []
-type ParameterArgs<R> = R extends { parameter: { fault: (value: infer Value) => unknown } }
-  ? [Value]
-  : []
-type EmptyArgs<R> = R extends { acceptsEmpty: true } ? [o?: WhenEmpty | undefined] : []
-type Args<R extends AggregateRule, Type> = [...ColumnArgs<R['columns'], Type>, ...ParameterArgs<R>]
-type ModelCells<R extends AggregateRule> = R extends { givesCell: true }
-  ? Exclude<CellType, 'string'>
-  : R['cells'][number]
-type FieldValue<R> = R extends { givesCell: true }
-  ? Cell
-  : R extends { acceptsEmpty: true }
-    ? number | null
-    : number
-
-/** The methods of a window for features, as the table defines them. */
-type FeatureMethods = {
-  [Of in AggregateName]: (
-    ...args: [...Args<Rules[Of], ModelCells<Rules[Of]>>, ...EmptyArgs<Rules[Of]>]
-  ) => Feature<unknown>
-}
-/** The methods for a tumbling window's results, where `null` means that there is no number. */
-type FieldMethods = {
-  [Of in AggregateName]: (
-    ...args: Args<Rules[Of], Rules[Of]['cells'][number]>
-  ) => WindowField<FieldValue<Rules[Of]>>
-}
-
-type Signatures<Methods> = {
-  [Of in keyof Methods]: Methods[Of] extends (...args: infer Args) => infer Result
-    ? [Args, Result]
-    : never
-}
-/** The written types, if they are those of the table. */
-type Checked<Written, Methods> =
-  Mistakes<Signatures<Written>, Signatures<Methods>> extends infer Of
-    ? [Of] extends [never]
-      ? Written
-      : Mistake<`'${Of & string}' has other types here than in its rule`>
-    : never
-/** The methods that are not equal, or are in one of both only. */
-type Mistakes<A, B> = {
-  [Of in keyof A | keyof B]: Of extends keyof A & keyof B
-    ? [A[Of], B[Of]] extends [B[Of], A[Of]]
-      ? never
-      : Of
-    : Of
-}[keyof A | keyof B]
+/** The written methods, if there is one for every rule. */
+type Complete<Methods> = [Exclude<AggregateName, keyof Methods>] extends [never]
+  ? Methods
+  : Mistake<`'${Exclude<AggregateName, keyof Methods>}' has a rule but no method`>
 
 /** The methods of a window for features. @param made makes a feature of an aggregate */
-export function featureMethods(made: (aggregate: Aggregate) => Feature<unknown>): Window<ByCell> {
-  return methodsOf('number', made) as Checked<Window<ByCell>, FeatureMethods>
+export function featureMethods(made: (aggregate: Aggregate) => Feature<unknown>): Window<object> {
+  return methodsOf('number', made) as Complete<Window<object>>
 }
 
 /** The methods for the fields of a tumbling window's results. */
-export function fieldMethods(): AggregateKit<ByCell> {
-  return methodsOf('any', (aggregate) => aggregate) as Checked<AggregateKit<ByCell>, FieldMethods>
+export function fieldMethods(): AggregateKit<object> {
+  return methodsOf('any', (aggregate) => aggregate) as Complete<AggregateKit<object>>
 }
 
 function methodsOf(cell: 'number' | 'any', made: (aggregate: Aggregate) => unknown): unknown {

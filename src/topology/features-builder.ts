@@ -2,18 +2,18 @@ import type { DurationMs } from '../kernel/time.ts'
 import { featureMethods } from './aggregate-methods.ts'
 import { type Aggregate, columnsOf } from './aggregates.ts'
 import type { EventFunction, FeatureSource, KindDefinition } from './definition.ts'
-import type { Feature, FeatureColumns, FeatureKit, Kind, WhenEmpty } from './features.ts'
+import type { Feature, FeatureColumns, WhenEmpty } from './features.ts'
 import type { Table } from './lookup.ts'
 
-/** Returns a {@link FeatureKit}, and the list that it records the kinds of event in. */
-export function recordFeatures<E>(): { kit: FeatureKit<E>; kinds: KindDefinition[] } {
+/** Returns a `FeatureKit`, and the list that it records the kinds of event in. */
+export function recordFeatures(): { kit: unknown; kinds: readonly KindDefinition[] } {
   const kinds: KindDefinition[] = []
   const kit = {
     events: (columns: FeatureColumns<never>) => buildKind(kinds, null, columns),
     only: (is: KindDefinition['is'], columns: FeatureColumns<never>) =>
       buildKind(kinds, is, columns),
   }
-  return { kit: kit as unknown as FeatureKit<E>, kinds }
+  return { kit, kinds }
 }
 
 /**
@@ -24,7 +24,7 @@ function buildKind(
   kinds: KindDefinition[],
   is: KindDefinition['is'],
   columns: FeatureColumns<never>,
-): Kind<never, never> {
+): unknown {
   const ofEvery = Object.entries(columns).filter(([, column]) => typeof column === 'function')
   const kind = kinds.push({ is, columns: Object.fromEntries(ofEvery) as KindColumns }) - 1
   /** The added kinds, by their optional column. */
@@ -48,7 +48,7 @@ function buildKind(
     featureMethods((aggregate) =>
       feature({ from: 'tumbling', kind: kindFor(aggregate), which, lengthMs, aggregate }),
     )
-  const built = {
+  return {
     value: (of: string | EventFunction<number>) => feature(value(of)),
     rolling: (lengthMs: DurationMs) => ({
       ...featureMethods((aggregate) =>
@@ -68,7 +68,6 @@ function buildKind(
         feature({ from: 'lookup', kind, table: table.name, key, of, ...o }),
     }),
   }
-  return built as unknown as Kind<never, never>
 }
 
 type KindColumns = KindDefinition['columns']

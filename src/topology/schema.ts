@@ -23,12 +23,6 @@ const IRRELEVANT_KEYS: ReadonlySet<string> = new Set([
  * asynchronous; `cause` is what was thrown, with some libraries only a moment later
  */
 export function checkedBy(schema: StandardSchemaV1, value: unknown): unknown {
-  const result = resultOf(schema, value)
-  if (result.issues) throw new TidemarkError('SCHEMA_INVALID', summaryOf(result.issues, value))
-  return result.value
-}
-
-function resultOf(schema: StandardSchemaV1, value: unknown): StandardSchemaV1.Result<unknown> {
   let result: ReturnType<StandardSchemaV1['~standard']['validate']>
   try {
     result = schema['~standard'].validate(value)
@@ -36,15 +30,20 @@ function resultOf(schema: StandardSchemaV1, value: unknown): StandardSchemaV1.Re
     const what = `the schema threw ${nameOf(thrown)}`
     throw new TidemarkError('FUNCTION_THREW', what, { cause: thrown })
   }
-  if (!(result instanceof Promise)) return result
-  // zod returns a promise if a refinement throws, so one bad record looks like an async schema.
+  if (result instanceof Promise) throw asynchronous(result)
+  if (result.issues) throw new TidemarkError('SCHEMA_INVALID', summaryOf(result.issues, value))
+  return result.value
+}
+
+/** zod returns a promise if a refinement throws, so one bad record looks like an async schema. */
+function asynchronous(result: Promise<unknown>): TidemarkError {
   const error = new TidemarkError('FUNCTION_THREW', 'the schema returned a promise', {
     hint: 'a function in the schema threw, or the schema is asynchronous, which is not supported',
   })
   result.catch((thrown: unknown) => {
     error.cause = thrown
   })
-  throw error
+  return error
 }
 
 /** Whether it is a promise, whose rejection then does not go unhandled. */

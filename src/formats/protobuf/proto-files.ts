@@ -29,7 +29,7 @@ export function readProtoFile(file: string, imported: readonly NamedSchema[]): T
 }
 
 /** The messages in a namespace, in the order of the file. */
-export function messagesIn(namespace: NamespaceBase): Type[] {
+function messagesIn(namespace: NamespaceBase): Type[] {
   return namespace.nestedArray.filter((each) => each instanceof protobuf.Type)
 }
 
@@ -119,12 +119,27 @@ function nameFields(messages: readonly IDescriptorProto[] = []): void {
   }
 }
 
+export interface PlacedMessage {
+  readonly type: Type
+  /** The index of a message in its file, then of one nested in it, and so on. */
+  readonly indexes: readonly number[]
+}
+
+/** Messages of a file, and those nested in them. */
+export function placedMessages(messages: readonly Type[]): PlacedMessage[] {
+  const nested = (placed: PlacedMessage): PlacedMessage[] => [
+    placed,
+    ...messagesIn(placed.type).flatMap((type, i) =>
+      nested({ type, indexes: [...placed.indexes, i] }),
+    ),
+  ]
+  return messages.flatMap((type, i) => nested({ type, indexes: [i] }))
+}
+
 /** Deeper messages are not real. */
 const MOST_INDEXES = 64
 
-interface MessageAt {
-  /** The index of a message in its file, then of one nested in it, and so on. */
-  readonly indexes: readonly number[]
+interface MessageAt extends Pick<PlacedMessage, 'indexes'> {
   readonly start: number
 }
 

@@ -1,7 +1,6 @@
 import protobuf, { type Field, type Type } from 'protobufjs'
-import { TidemarkError } from '../../kernel/errors.ts'
 import type { RegisteredSchema } from '../../registry/schema-registry.ts'
-import { invalidPayload, type PayloadDecoder, unusableSchema } from '../registry/payload.ts'
+import { checkedDecode, invalidPayload, type PayloadDecoder, perType } from '../registry/payload.ts'
 import {
   checkKey,
   cutOff,
@@ -9,74 +8,34 @@ import {
   payloadCheck,
   Refusal,
 } from '../registry/payload-cursor.ts'
-import { messageName, messagesIn, readMessageIndexes, readProtoFile } from './proto-files.ts'
+import { messageName, placedMessages, readMessageIndexes, readProtoFile } from './proto-files.ts'
 
 const CONVERSION = { defaults: true, arrays: true, objects: true, enums: String } as const
 
-/**
- * @throws TidemarkError `SCHEMA_UNUSABLE`: it is no schema, or imports a file without a reference
- */
-export function protobufDecoder(schema: RegisteredSchema): PayloadDecoder {
-  const { id } = schema
-  const messages = messagesOf(schema)
-  const known = new Map<string, Checked | null>()
-  const typeAt = (indexes: readonly number[]): Checked | null => {
-    const path = indexes.join()
-    const found = known.get(path)
-    if (found !== undefined) return found
-    const type = messageAt(messages, indexes)
-    const checked = type && { type, check: protobufCheck(type) }
-    known.set(path, checked)
-    return checked
-  }
+/** @throws Error what is wrong with the schema, such as an import without a reference */
+export function protobufDecoder({ id, text, references }: RegisteredSchema): PayloadDecoder {
+  const messages = placedMessages(readProtoFile(text, references))
+  const types = new Map(messages.map(({ type, indexes }) => [indexes.join(), type]))
+  const decodeOf = perType((type: Type) => messageDecode(type, id))
   return {
     scan: null,
     decode: (payload) => {
       const at = readMessageIndexes(payload)
-      const found = at === null ? null : typeAt(at.indexes)
-      if (at === null || found === null) {
+      const type = at === null ? undefined : types.get(at.indexes.join())
+      if (at === null || type === undefined) {
         throw invalidPayload(`the value names no message of Protobuf schema ${id}`)
       }
-      const { type, check } = found
-      const name = messageName(type)
-      const bytes = payload.subarray(at.start)
-      const why = check(bytes)
-      if (why !== null) {
-        throw invalidPayload(`the value does not match ${name} of Protobuf schema ${id}: ${why}`)
-      }
-      try {
-        const message = type.decode(bytes)
-        return { value: plain(type.toObject(message, CONVERSION)), type: name }
-      } catch (thrown) {
-        if (thrown instanceof TidemarkError) throw thrown
-        throw invalidPayload(`the value does not match ${name} of Protobuf schema ${id}`, thrown)
-      }
+      return decodeOf(type)(payload.subarray(at.start))
     },
   }
 }
 
-interface Checked {
-  readonly type: Type
-  /** Why a message cannot be decoded; `null`: it can. */
-  readonly check: (payload: Uint8Array) => string | null
-}
-
-/** @throws TidemarkError `SCHEMA_UNUSABLE` */
-function messagesOf({ id, text, references }: RegisteredSchema): readonly Type[] {
-  try {
-    return readProtoFile(text, references)
-  } catch (thrown) {
-    throw unusableSchema(`Protobuf schema ${id} cannot be used`, thrown)
-  }
-}
-
-function messageAt(
-  messages: readonly Type[],
-  [first = 0, ...nested]: readonly number[],
-): Type | null {
-  let type: Type | null = messages[first] ?? null
-  for (const index of nested) type = type === null ? null : (messagesIn(type)[index] ?? null)
-  return type
+function messageDecode(type: Type, id: number): PayloadDecoder['decode'] {
+  const name = messageName(type)
+  return checkedDecode(`${name} of Protobuf schema ${id}`, protobufCheck(type), (payload) => ({
+    value: plain(type.toObject(type.decode(payload), CONVERSION)),
+    type: name,
+  }))
 }
 
 /**
@@ -116,7 +75,8 @@ interface KnownField {
   readonly message: Known | null
 }
 
-function protobufCheck(type: Type): Checked['check'] {
+/** Makes a function that says why a message cannot be decoded; `null`: it can. */
+function protobufCheck(type: Type): (payload: Uint8Array) => string | null {
   const known = knownOf(type, new Map())
   return payloadCheck((cursor) => walkMessage(cursor, known, { end: cursor.to }))
 }

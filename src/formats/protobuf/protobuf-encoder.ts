@@ -19,7 +19,13 @@ import {
   wholeNumbers,
 } from '../fit.ts'
 import { type PayloadEncoder, perType } from '../registry/payload.ts'
-import { messageIndexBytes, messageName, messagesIn, readProtoFile } from './proto-files.ts'
+import {
+  messageIndexBytes,
+  messageName,
+  type PlacedMessage,
+  placedMessages,
+  readProtoFile,
+} from './proto-files.ts'
 
 /**
  * @param message its name; `null`: the schema has one message only
@@ -38,21 +44,6 @@ export function protobufEncoder(
     type: name,
     encode: checkedEncode(`Protobuf message ${name}`, perType(messageFit)(type), encode),
   }
-}
-
-interface PlacedMessage {
-  readonly type: Type
-  readonly indexes: readonly number[]
-}
-
-function placedMessages(messages: readonly Type[]): PlacedMessage[] {
-  const nested = (placed: PlacedMessage): PlacedMessage[] => [
-    placed,
-    ...messagesIn(placed.type).flatMap((type, i) =>
-      nested({ type, indexes: [...placed.indexes, i] }),
-    ),
-  ]
-  return messages.flatMap((type, i) => nested({ type, indexes: [i] }))
 }
 
 /** @throws Error with the names of all messages: it is not one of them */

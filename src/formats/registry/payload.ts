@@ -1,4 +1,4 @@
-import { messageOf, TidemarkError } from '../../kernel/errors.ts'
+import { TidemarkError } from '../../kernel/errors.ts'
 import type { Bound, RowScan } from '../json/bound.ts'
 import type { PlainObject } from '../json/plain.ts'
 
@@ -60,15 +60,6 @@ export function invalidPayload(why: string, cause?: unknown): TidemarkError {
   return new TidemarkError('PAYLOAD_INVALID', why, { cause })
 }
 
-/** Most characters of a library's message: it may quote the schema. */
-const MOST_WORDS = 200
-
-export function unusableSchema(what: string, cause: unknown): TidemarkError {
-  const why = messageOf(cause)
-  const short = why.length <= MOST_WORDS ? why : `${why.slice(0, MOST_WORDS)}…`
-  return new TidemarkError('SCHEMA_UNUSABLE', `${what}: ${short}`, { cause })
-}
-
 export interface PayloadEncoder {
   /** Full name of its record or message; `null`: it has none. */
   readonly type: string | null
@@ -90,4 +81,22 @@ export function perType<T, A, R>(
     return made
   }
   return of
+}
+
+/** Makes a decoder that checks a value first. @param what its type and schema, for messages */
+export function checkedDecode(
+  what: string,
+  check: (payload: Uint8Array) => string | null,
+  decode: PayloadDecoder['decode'],
+): PayloadDecoder['decode'] {
+  return (payload) => {
+    const why = check(payload)
+    if (why !== null) throw invalidPayload(`the value does not match ${what}: ${why}`)
+    try {
+      return decode(payload)
+    } catch (thrown) {
+      if (thrown instanceof TidemarkError) throw thrown
+      throw invalidPayload(`the value does not match ${what}`, thrown)
+    }
+  }
 }

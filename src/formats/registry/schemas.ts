@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import { type Code, TidemarkError } from '../../kernel/errors.ts'
+import { type Code, messageOf, TidemarkError } from '../../kernel/errors.ts'
 import type { RegisteredSchema, SchemaRegistry } from '../../registry/schema-registry.ts'
 import { avroDecoder } from '../avro/avro-decoder.ts'
 import type { Preparing } from '../format.ts'
@@ -7,15 +7,26 @@ import { jsonSchemaDecoder } from '../json/json-schema.ts'
 import { protobufDecoder } from '../protobuf/protobuf-decoder.ts'
 import type { PayloadDecoder, ScanTarget } from './payload.ts'
 
+const NAMES = { avro: 'Avro', protobuf: 'Protobuf', json: 'JSON' }
+/** Most characters of a library's message: it may quote the schema. */
+const MOST_WORDS = 200
+
 /** @throws TidemarkError `SCHEMA_UNUSABLE` */
 export function openDecoder(schema: RegisteredSchema, target: ScanTarget | null): PayloadDecoder {
-  switch (schema.type) {
-    case 'avro':
-      return avroDecoder(schema, target)
-    case 'protobuf':
-      return protobufDecoder(schema)
-    case 'json':
-      return jsonSchemaDecoder(schema, target)
+  try {
+    switch (schema.type) {
+      case 'avro':
+        return avroDecoder(schema, target)
+      case 'protobuf':
+        return protobufDecoder(schema)
+      case 'json':
+        return jsonSchemaDecoder(schema, target)
+    }
+  } catch (cause) {
+    const why = messageOf(cause)
+    const short = why.length <= MOST_WORDS ? why : `${why.slice(0, MOST_WORDS)}…`
+    const what = `${NAMES[schema.type]} schema ${schema.id} cannot be used: ${short}`
+    throw new TidemarkError('SCHEMA_UNUSABLE', what, { cause })
   }
 }
 
