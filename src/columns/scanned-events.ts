@@ -169,8 +169,8 @@ const FNV_OFFSET = 0x811c9dc5
 const FNV_PRIME = 0x01000193
 
 /**
- * Creates a text that repeats once: a new string takes memory, and every lookup hashes it again. Not
- * for a column whose texts mostly differ, as keys do. (FNV-1a: Fowler, Noll and Vo.)
+ * Creates a text that repeats once: a new string takes memory, and every lookup hashes it again.
+ * Not for a column whose texts mostly differ, as keys do. (FNV-1a: Fowler, Noll and Vo.)
  */
 class TextCache {
   #texts: string[] | null = new Array<string>(SLOTS).fill('')

@@ -152,8 +152,8 @@ const FORM =
   /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:[Zz]|([+-])(\d\d):(\d\d))$/
 
 /**
- * RFC 3339 as ms since the epoch, rounded down; a leap second is the first second of the next minute.
- * `null`: the text is no timestamp.
+ * RFC 3339 as ms since the epoch, rounded down; a leap second is the first second of the next
+ * minute. `null`: the text is no timestamp.
  */
 export function timestampMs(text: string): number | null {
   const parts = FORM.exec(text)

@@ -14,7 +14,7 @@ const CLAIM_BYTES = 300
 
 /**
  * The rows of a topic. With `key`, a row has another key than its record, whose tombstone removes
- * it. Of several records that give one row the latest is seen; when it goes, the next latest.
+ * it. If several records give one row, the latest is seen; when it goes, the next latest is.
  */
 export class RecordRows implements HeldRows {
   readonly #rows: RowStore

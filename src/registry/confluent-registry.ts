@@ -198,7 +198,7 @@ export class ConfluentRegistry implements SchemaRegistry, SchemaSubjects {
     }
   }
 
-  /** @throws TidemarkError `REGISTRY_UNAVAILABLE`, also for the page of a proxy · `SCHEMA_REJECTED` */
+  /** @throws TidemarkError `SCHEMA_REJECTED` · `REGISTRY_UNAVAILABLE`, also for a proxy's page */
   async #ask<T>(
     request: () => Promise<LibraryResponse>,
     { absent, is, mayReject = false }: Expected<T>,

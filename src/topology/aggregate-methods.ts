@@ -6,9 +6,9 @@ import type { Aggregates, Feature, WhenEmpty, Window } from './features.ts'
 // written out for authors in features.ts; they take what the rules in the table say.
 
 /**
- * The fields that each result of a tumbling window has next to its aggregates: the key of its events,
- * and the window, [start, end) in ms since the epoch. Starts are multiples of the length; the event
- * time of a result is `windowEndMs − 1`.
+ * The fields that each result of a tumbling window has next to its aggregates: the key of its
+ * events, and the window, [start, end) in ms since the epoch. Starts are multiples of the length;
+ * the event time of a result is `windowEndMs − 1`.
  */
 export interface WindowEvent {
   readonly key: string

@@ -6,9 +6,9 @@ import type { DurationMs } from '../kernel/time.ts'
 export type CellType = 'number' | 'string' | 'boolean'
 
 /**
- * What windows store for a column besides its cells. `sums`: of values and squares, minimum and
- * maximum · `powers`: sums up to the fourth power · `order`: the values, sorted · `links`: from each
- * string to its previous occurrence · `decay`: the decayed sum.
+ * Data that windows store for a column besides its cells. `sums`: of values and squares, minimum
+ * and maximum · `powers`: sums up to the fourth power · `order`: the sorted values · `links`: from
+ * each string to its previous occurrence · `decay`: the decayed sum.
  */
 export type Need = 'sums' | 'powers' | 'order' | 'links' | 'decay'
 
@@ -20,7 +20,7 @@ export interface Deviations {
   readonly fourths: number
 }
 
-/** The events of a window, at least one, with columns by number that have what they {@link Need}. */
+/** The events of a window, at least one. Columns, by number, have the data that they need. */
 export interface WindowValues {
   readonly count: number
   total(column: number): number

@@ -31,7 +31,7 @@ export interface TopologyOptions {
 }
 
 /**
- * Defines a topology, whose type has the outputs by topic. `build` must return its sink, or an array
+ * Defines a topology. Its type has the outputs by topic. `build` must return its sink, or an array
  * of all its sinks; anything else is a compile error. Nothing runs here: the result is frozen data.
  * Faults that types cannot see are refused when a worker starts.
  *
@@ -44,7 +44,7 @@ export function defineTopology<const R>(
   name: string,
   build: (t: TopologyBuilder) => Returned<R>,
 ): Topology<OutputsOf<R>>
-/** As without options. */
+/** Defines a topology with options. */
 export function defineTopology<const R>(
   name: string,
   o: TopologyOptions,

@@ -153,7 +153,7 @@ interface VariantsDefinition {
   readonly minAccuracy: number | null
   readonly adapt: boolean
 }
-/** Whether a tumbling window emits results once it has closed only, or for each event that enters. */
+/** A tumbling window emits results once it has closed, or also for each event that enters it. */
 export type Emit = 'final' | 'early'
 /** Aggregates the events of each key in tumbling windows; what follows reads the results. */
 export interface TumblingStep extends StepBase {
@@ -177,7 +177,7 @@ export interface SinkStep extends LastStep {
 export interface KindDefinition {
   /** `null`: every event. */
   readonly is: EventFunction<boolean> | null
-  /** The only column: events without a value, `null`, `undefined` and NaN included, are left out. */
+  /** The only column: events without a value, or with NaN, are left out. */
   readonly has?: string
   readonly columns: Readonly<Record<string, EventFunction<Cell>>>
 }

@@ -25,7 +25,7 @@ type WriteCell =
 type WriteNaN = 'a feature must be a number: if it may be null or undefined, add ?? NaN'
 /** The values that windows read of an event, by name: numbers, strings or booleans. */
 export type Columns<E> = Record<string, (event: E) => Cell | Mistake<WriteCell>>
-/** A column whose aggregates skip events for which it is `null`, `undefined` or NaN, as in pandas. */
+/** A column whose aggregates skip `null`, `undefined` and NaN, as pandas does. */
 export interface SkippingColumn<E> {
   readonly of: (event: E) => Cell | null | undefined
   readonly missing: 'skip'
@@ -68,7 +68,7 @@ export interface Aggregates<C, V, N, O extends readonly unknown[]> {
   kurtosis(column: Named<C, number>, ...o: O): N
   /** The q-quantile, interpolated between the two nearest values; `q` is from 0 to 1. */
   quantile(column: Named<C, number>, q: number, ...o: O): N
-  /** The sum of `column` over that of `over`, neither `missing: 'skip'`; missing also if that is 0. */
+  /** Sum of `column` over sum of `over`, not `missing: 'skip'`; missing also if the latter is 0. */
   ratio(column: NamedOfEvery<C, number>, over: NamedOfEvery<C, number>, ...o: O): N
   /**
    * Exponentially decayed sum: each value halves with every `halfLife`, whole milliseconds above 0,
@@ -107,7 +107,7 @@ export interface RollingWindow<C> extends Window<C> {
 
 /**
  * Events of one kind `E`, with the columns `C` that windows may aggregate. Lengths of windows are
- * whole milliseconds above 0. What is out of bounds is refused at start: `TOPOLOGY_INVALID`.
+ * whole milliseconds above 0. A value out of bounds is refused at start: `TOPOLOGY_INVALID`.
  */
 export interface Kind<E, C> {
   /**
@@ -148,8 +148,8 @@ export interface Kind<E, C> {
 }
 
 /**
- * Defines features, in the function given to `.features`. A column is a finite number, a string or a
- * boolean, as its aggregates require; else its event is a dead letter `COLUMN_INVALID`.
+ * Defines features, in the function given to `.features`. A column is a finite number, a string or
+ * a boolean, as its aggregates require; else its event is a dead letter `COLUMN_INVALID`.
  */
 export interface FeatureKit<E> {
   /** All events of the stream. */

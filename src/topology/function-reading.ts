@@ -13,8 +13,8 @@ import {
 export type Expression =
   /**
    * A field of the argument, at a path of field names; empty: the argument itself. It throws a
-   * TypeError if there is `null` or `undefined` along the path. A string or an array along it has its
-   * built-in fields, such as `length`.
+   * TypeError if there is `null` or `undefined` along the path. A string or an array along it has
+   * its built-in fields, such as `length`.
    */
   | { readonly is: 'pick'; readonly path: readonly string[] }
   | { readonly is: 'literal'; readonly value: Constant }
@@ -181,7 +181,7 @@ type ObjectProperty = NodeOf<'ObjectExpression' | 'ObjectPattern'>['properties']
 type Named = Extract<ObjectProperty, { type: 'Property' }> | NodeOf<'MemberExpression'>
 type Name = { readonly text: string; readonly why: null } | (Refusal & { readonly text?: never })
 
-/** The field that a node reads or writes. One that every object has is never missing, so refused. */
+/** The field that a node reads or writes; refused: one that every object has, never missing. */
 function nameOf(node: Named): Name {
   const key = node.type === 'MemberExpression' ? node.property : node.key
   const text = !node.computed && key.type === 'Identifier' ? key.name : constantOf(key)

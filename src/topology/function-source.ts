@@ -54,8 +54,8 @@ export function takesSecond(of: (...args: never[]) => unknown): boolean {
 }
 
 /**
- * The fields that a function reads of an argument: `a` and `b` in `(_, f) => f.a > 1 && f.b > 1`, and
- * in `(_, { a, b }) => …`; `null`: its source does not tell. @param argument its number, from 0
+ * The fields that a function reads of an argument: `a` and `b` in `(_, f) => f.a > 1 && f.b > 1`
+ * and in `(_, { a, b }) => …`; `null`: its source does not tell. @param argument its number, from 0
  */
 export function fieldsRead(
   of: (...args: never[]) => unknown,
@@ -123,7 +123,7 @@ function fieldsOf(name: string, body: SyntaxNode): readonly string[] | null {
 const CLOCK = 'take the time from the event'
 const CHANCE = 'derive it from the event, such as from its id'
 const OUTSIDE = 'put it into the event or a lookup table'
-/** What to do instead, by name. */
+/** By name: the advice to its author. */
 const IMPURE: Readonly<Record<string, string>> = {
   'Date.now': CLOCK,
   'new Date()': CLOCK,
@@ -192,7 +192,7 @@ function nativeIn(text: string): string[] {
   return known === undefined ? [] : [known]
 }
 
-/** The global that an expression names, such as `Date.now`; `null`: none, or a name of its `own`. */
+/** The global that an expression names, such as `Date.now`; `null`: none, or one of its `own`. */
 function globalName(
   node: Expression | Super | PrivateIdentifier,
   own: ReadonlySet<string>,

@@ -23,14 +23,14 @@ interface AnyTableOptions<R> {
 }
 
 /**
- * A table whose rows are in a file. A file that cannot be read, and rows of it that are invalid, are
- * refused at start: `TABLE_INVALID`, with line numbers.
+ * A table whose rows are in a file. A file that cannot be read, and invalid rows, are refused at
+ * start: `TABLE_INVALID`, with line numbers.
  */
 export interface FileTableOptions<S extends StandardSchemaV1>
   extends AnyTableOptions<StandardSchemaV1.InferOutput<S>> {
   /** Validates each row. Any synchronous Standard Schema. */
   readonly schema: NoInfer<S>
-  /** The key of a row: a string that is not empty, unique in the table; with `asOf`, at its time. */
+  /** A string that is not empty, unique in the table; with `asOf`, unique at its time. */
   readonly key: (row: StandardSchemaV1.InferOutput<S>) => string
   readonly from: { readonly file: URL; readonly topic?: never }
 }

@@ -98,7 +98,7 @@ export interface ModelDefinition<
    * within 1e-5 of their size. @default none
    */
   readonly golden?: URL
-  /** As `tidemark model evaluate` prints it, else refused: `TOPOLOGY_INVALID`. @default not stated */
+  /** A wrong statement is refused at start: `TOPOLOGY_INVALID`. @default not stated */
   readonly accuracy?: StatedAccuracy
 }
 

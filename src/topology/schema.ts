@@ -18,9 +18,9 @@ const IRRELEVANT_KEYS: ReadonlySet<string> = new Set([
 
 /**
  * Returns the value as parsed by the schema.
- * @throws TidemarkError `SCHEMA_INVALID`, with the first 3 issues in at most 300 characters, without
- * any string or number of the value · `FUNCTION_THREW`: a function in the schema threw, or it is
- * asynchronous; `cause` is what was thrown, with some libraries only a moment later
+ * @throws TidemarkError `SCHEMA_INVALID`, with the first 3 issues in at most 300 characters,
+ * without any string or number of the value · `FUNCTION_THREW`: a function in the schema threw, or
+ * it is asynchronous; `cause` is what was thrown, with some libraries only a moment later
  */
 export function checkedBy(schema: StandardSchemaV1, value: unknown): unknown {
   let result: ReturnType<StandardSchemaV1['~standard']['validate']>

@@ -18,9 +18,9 @@ type OutputsOf<M> =
  * A rule for the events of a model. `E` is the event, `K` its features, `N` the models' names.
  *
  * `share` is the share of the keys, 0 to 1 in steps of 1/10,000, that it is for, else refused at
- * start: `TOPOLOGY_INVALID`. The hash of a key decides whether it is in: `(murmur2(name + '/' + key)
- * & 0x7fffffff) % 10000 < share * 10000`, over UTF-8, with Kafka's murmur2. So a key stays in while
- * the share grows and the name is kept.
+ * start: `TOPOLOGY_INVALID`. The hash of a key decides whether it is in: `(murmur2(name + '/' +
+ * key) & 0x7fffffff) % 10000 < share * 10000`, over UTF-8, with Kafka's murmur2. So a key stays in
+ * while the share grows and the name is kept.
  */
 export type Route<E, K extends string, N extends string> = {
   to: N
@@ -45,7 +45,7 @@ export type RouteWhen<E, K extends string> = (
   eventTimeMs: number,
 ) => boolean
 
-/** A model that is only watched. */
+/** A model that is only watched: its scores are compared with the published ones. */
 export interface Shadow {
   /**
    * The topic of its scores: `{ model, score, main }` in JSON. Best effort: some may be missing, or
@@ -76,7 +76,7 @@ export interface SeveralModels<E, K extends string, M> {
    * budget, for all that waits. @default never
    */
   fallbackOn?: readonly 'budget'[]
-  /** Models whose scores are only compared with the published ones, and delay none. @default none */
+  /** Models that are only watched, without delaying an event. @default none */
   shadow?: { readonly [N in NoInfer<keyof M & string>]?: Shadow }
 }
 
@@ -89,7 +89,7 @@ export interface ModelVariants {
   variants: readonly AnyOnnxModel[]
   /** The longest that a batch of 32 rows may take. It is the latency budget of the step, too. */
   budget: DurationMs
-  /** The worst accuracy of the chosen one: of errors, such as `mae`, the largest. @default any */
+  /** The least accuracy that the chosen one may state; of errors, `mae`, the most. @default any */
   minAccuracy?: number
   /**
    * Chooses for each batch instead, by what is waiting: by the wall clock, which a replay does not

@@ -46,9 +46,9 @@ export function avro(schema: object | string, o: SchemaOptions = {}): Registered
 }
 
 /**
- * For the `format` of a sink: values in Protobuf, in Confluent's wire format. A value is what {@link
- * registry} makes of Protobuf. A field that is missing or `null` has no value. With a field that the
- * message does not have, the event is a dead letter `OUTPUT_INVALID`.
+ * For the `format` of a sink: values in Protobuf, in Confluent's wire format. A value is what
+ * {@link registry} makes of Protobuf. A field that is missing or `null` has no value. With a field
+ * that the message does not have, the event is a dead letter `OUTPUT_INVALID`.
  *
  * @param source the text of a `.proto` file; it may import Protobuf's own files only
  */

@@ -73,8 +73,8 @@ export interface Formatted<S extends StandardSchemaV1> {
 
 export interface RegistryFormatOptions {
   /**
-   * A field to add to each event, which tells apart several types on one topic: in Avro and Protobuf
-   * the name of its type with namespace or package, in JSON Schema the `title`. @default none
+   * A field to add to each event, which tells apart several types on one topic: in Avro and
+   * Protobuf the name with namespace or package, in JSON Schema the `title`. @default none
    */
   readonly typeField?: string
 }
@@ -109,7 +109,7 @@ const ANY_TEXT: StandardSchemaV1<string> = {
   },
 }
 
-/** As with a schema, and the text is the event. */
+/** Without a schema, the text is the event. */
 export function text(): Formatted<StandardSchemaV1<string>>
 /**
  * For the `schema` of a source: its values are text in UTF-8, else dead letters `NOT_UTF8`,
@@ -199,8 +199,8 @@ export type KeyMismatch = 'warn' | 'dead-letter' | 'allow'
 export type OnTombstone = 'dead-letter' | 'skip' | ((key: string, record: SourceRecord) => unknown)
 
 /**
- * Options of {@link TopologyBuilder.source}. A function that takes the record too is called for each
- * event, which is slower. What is out of bounds is refused at start: `TOPOLOGY_INVALID`.
+ * Options of {@link TopologyBuilder.source}. A function that takes the record too is called for
+ * each event, which is slower. A value out of bounds is refused at start: `TOPOLOGY_INVALID`.
  */
 export interface SourceOptions<S extends StandardSchemaV1> {
   /**
@@ -211,9 +211,9 @@ export interface SourceOptions<S extends StandardSchemaV1> {
    */
   schema: S | Formatted<S>
   /**
-   * Decodes each record that has a value, instead of a format; `schema`, which then must be a schema
-   * alone, validates what it returns. If it throws, or returns a promise, the record is a dead
-   * letter `PAYLOAD_INVALID`. @default values are JSON, or what `schema` says
+   * Decodes each record that has a value, instead of a format; `schema`, which then must be a
+   * schema alone, validates what it returns. If it throws, or returns a promise, the record is a
+   * dead letter `PAYLOAD_INVALID`. @default values are JSON, or what `schema` says
    */
   decode?: (record: RecordWithValue) => unknown
   /**
@@ -242,8 +242,8 @@ export interface SourceOptions<S extends StandardSchemaV1> {
      */
     idleAfter?: DurationMs
     /**
-     * How far an event time may be after the Kafka timestamp of its record, else the event is a dead
-     * letter `FUTURE`. 0 or more; `none` disables the check. @default 5 min
+     * How far an event time may be after the Kafka timestamp of its record, else the event is a
+     * dead letter `FUTURE`. 0 or more; `none` disables the check. @default 5 min
      */
     maxAhead?: DurationMs | 'none'
   }

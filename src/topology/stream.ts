@@ -33,13 +33,12 @@ export interface Sink<T extends string, Out> {
  * A stream of events, in the order of their partition's log. Functions must be pure: the same event
  * always gives the same result. If one throws, its event is a dead letter `FUNCTION_THREW`.
  *
- * What a method refuses, a worker refuses when it starts: `TOPOLOGY_INVALID` unless it says another
- * code.
+ * Refused means: a worker does not start. The code is `TOPOLOGY_INVALID`, unless another is named.
  */
 export interface Stream<E> {
-  /** As for any function; the type guard (`(e): e is D`) narrows the type of the stream. */
+  /** A type guard (`(e): e is D`) narrows the type of the stream. */
   where<D extends E>(is: (event: E) => event is D): Stream<D>
-  /** Keeps the events for which it returns true. The others reach no later step, and are skipped. */
+  /** Keeps the events for which it returns true. The others count as skipped. */
   where(keep: (event: E) => boolean): Stream<E>
   /** Replaces each event with what the function returns. Event time and key stay the same. */
   map<R>(to: (event: E) => R): Stream<R>
@@ -85,7 +84,7 @@ export interface Stream<E> {
   tumbling<M extends Emit = 'final'>(
     length: DurationMs,
     o?: {
-      /** How long after its end a window accepts events. Whole milliseconds, 0 or more. @default 0 */
+      /** How long after its end a window accepts events. Whole ms, 0 or more. @default 0 */
       grace?: DurationMs
       /**
        * `early` also emits a result, `isFinal: false`, for each event that enters the window; no
@@ -151,9 +150,9 @@ export interface Stream<E> {
 
 /** Events with their features `Fs`, ready for a model to score. */
 export interface FeatureStream<E, Fs> {
-  /** As for any function; the type guard (`(e): e is D`) narrows the type of the stream. */
+  /** A type guard (`(e): e is D`) narrows the type of the stream. */
   where<D extends E>(is: (event: E) => event is D): FeatureStream<D, Fs>
-  /** Scores only the events for which it returns true. The others enter the windows, but are skipped. */
+  /** Scores the events for which it returns true. The others enter windows, and are skipped. */
   where(keep: (event: E) => boolean): FeatureStream<E, Fs>
   /**
    * Scores each event with one of several models: the first rule that holds says which. The
@@ -301,8 +300,8 @@ type ScoreOf<P> = P extends { readonly columns: readonly (infer C extends string
 export interface Scored<E, K extends string, O> {
   readonly event: E
   /**
-   * As float32, as the model saw them; NaN only with `missing: 'nan'`. Features that are carried are
-   * not rounded, and may be NaN or infinite.
+   * The numbers that the model saw, float32; NaN only with `missing: 'nan'`. Features that are
+   * carried are not rounded, and may be NaN or infinite.
    */
   readonly features: Readonly<Record<K, number>>
   /**

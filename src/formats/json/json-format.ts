@@ -15,7 +15,7 @@ export function jsonFormat(source: FormatSource, wanted: readonly FieldPath[]): 
   return new RecordFormat(source, decoder, {
     forms: scanner.forms,
     scan: (place, columns, row) => scanner.scan(place, columns, row),
-    // What the scanner accepts is valid JSON within the limits.
+    // The scanner accepts only valid JSON within the limits.
     event: ({ value }) => checkedBy(schema, JSON.parse((value as Buffer).toString('utf8'))),
   })
 }
@@ -23,8 +23,8 @@ export function jsonFormat(source: FormatSource, wanted: readonly FieldPath[]): 
 /**
  * The event in a record of JSON, checked by the schema of the source.
  * @throws TidemarkError the first of: `TOMBSTONE` · `NULL_KEY` · `RECORD_TOO_LARGE` · `NOT_UTF8` ·
- * `JSON_DEPTH` · `JSON_FIELDS` · `JSON_INVALID` · `JSON_PROTO` · `SCHEMA_INVALID` · `FUNCTION_THREW`
- * (in the schema)
+ * `JSON_DEPTH` · `JSON_FIELDS` · `JSON_INVALID` · `JSON_PROTO` · `SCHEMA_INVALID` ·
+ * `FUNCTION_THREW` (in the schema)
  */
 export function jsonEvent(
   { schema }: Pick<FormatSource, 'schema'>,

@@ -1,15 +1,15 @@
 import { isUtf8 } from 'node:buffer'
 import { LIMITS } from '../json/parse-json.ts'
 
+// Walks over an encoded value before its library decodes it. The libraries believe the counts that
+// they read, so a few bytes could make them allocate gigabytes. They make another text of one that
+// is not UTF-8, and take the value of a map's key `__proto__` for the prototype of its object.
+
 /** Most values in one record, because a schema can make any number of a few bytes. */
 const MOST_VALUES = 2 ** 16
 /** The end of the longest varint, ten bytes, as its next unit. */
 const PAST_VARINT = 2 ** 70
 const PROTO = Buffer.from('__proto__')
-
-// Walks over an encoded value before its library decodes it. The libraries believe the counts that
-// they read, so a few bytes could make them allocate gigabytes; a text that is not UTF-8 would become
-// another text, and the key `__proto__` of a map the prototype of its object.
 
 /** A value cannot be decoded. The message says why, without content of the value. */
 export class Refusal extends Error {}
@@ -41,7 +41,7 @@ export class PayloadCursor {
     throw new Refusal(`it has more than ${MOST_VALUES.toLocaleString('en')} values`)
   }
 
-  /** Enters a nested value, which is left by {@link leave}. @throws Refusal it is nested too deep */
+  /** Enters a nested value, until {@link leave}. @throws Refusal it is nested too deep */
   enter(): void {
     if (this.#levelsLeft-- > 0) return
     throw new Refusal(`it is nested deeper than ${LIMITS.depth} levels`)
