@@ -6,13 +6,9 @@ export type FieldPath = readonly string[]
 /** State of a cell: the field, or an object that contains it, is absent. */
 export const ABSENT = 0
 export const PRESENT = 1
-/** State of a cell: the field is `null`. */
 export const NULL = 2
 
-/**
- * A column's cells. A cell that is not `PRESENT` has only a state. A text is stored as JSON has it
- * between its quotes; everything else as its literal in JSON.
- */
+/** A column's cells. A text lies between its quotes in JSON; everything else is its literal. */
 export interface ColumnForm {
   readonly path: FieldPath
   readonly type: ColumnType

@@ -11,10 +11,7 @@ import {
 } from './columns.ts'
 import { called, type Events, picking, type Read, type Reader } from './events.ts'
 
-/**
- * Events of a chunk, most of them as columns only. An event object is created when a function first
- * needs it.
- */
+/** Events of a chunk, most of them as columns only: objects are created when first needed. */
 export class ScannedEvents implements Events {
   readonly columns: ScannedColumns
   readonly #make: (index: number) => unknown
@@ -49,7 +46,6 @@ export class ScannedEvents implements Events {
     this.#made.length = Math.min(this.#made.length, count)
   }
 
-  /** The memory of an event's offsets in the columns; `null`: the columns hold nothing of it. */
   memoryOf(index: number): Memory | null {
     return this.#memory[index] ?? null
   }
@@ -62,7 +58,7 @@ export class ScannedEvents implements Events {
   }
 }
 
-/** Reads fields that a function merely picks from their columns; calls all other functions. */
+/** Reads fields that a function only picks from columns; calls all other functions. */
 export function columnReader(forms: readonly ColumnForm[]): Reader {
   const read = <R>(of: EventFunction<R>): Read<R> => {
     const reading = readFunction(of)
@@ -173,9 +169,8 @@ const FNV_OFFSET = 0x811c9dc5
 const FNV_PRIME = 0x01000193
 
 /**
- * Creates a text that repeats only once: a new string takes memory, and every lookup by it hashes
- * it again. Nothing is cached for a column whose texts mostly differ, as keys do. (FNV-1a: Fowler,
- * Noll and Vo.)
+ * Creates a text that repeats once: a new string takes memory, and every lookup hashes it again.
+ * Not for a column whose texts mostly differ, as keys do. (FNV-1a: Fowler, Noll and Vo.)
  */
 class TextCache {
   #texts: string[] | null = new Array<string>(SLOTS).fill('')

@@ -1,9 +1,8 @@
 import { isUtf8 } from 'node:buffer'
-import { checkedBy } from '../topology/schema.ts'
 import type { CloudEvent, SourcePartition, SourceRecord } from '../topology/source.ts'
-import type { FormatSource, RawRecord } from './format.ts'
+import type { RawRecord } from './format.ts'
 import { LIMITS, notUtf8, parseJson } from './json/parse-json.ts'
-import { GivenRecord, type RecordDecoder, valueOf } from './record-decoding.ts'
+import { GivenRecord, valueOf } from './record-decoding.ts'
 import { invalidPayload } from './registry/payload.ts'
 
 // CloudEvents 1.0.2 over Kafka: the Kafka protocol binding, section 3, and the JSON event format.
@@ -11,35 +10,24 @@ import { invalidPayload } from './registry/payload.ts'
 
 const STRUCTURED = 'application/cloudevents'
 const JSON_FORMAT = 'application/cloudevents+json'
-/** Precedes the name of an attribute in the name of its header. */
+/** Begins the name of a header that is an attribute. */
 const PREFIX = 'ce_'
 const JSON_TYPE = 'application/json'
 
-/** Decodes CloudEvents, in structured or binary mode. */
-export class CloudEventDecoder implements RecordDecoder {
-  readonly #schema: FormatSource['schema']
-
-  constructor({ schema }: Pick<FormatSource, 'schema'>) {
-    this.#schema = schema
-  }
-
-  /**
-   * @throws TidemarkError the first of: `NULL_KEY` · `RECORD_TOO_LARGE` · the codes of parseJson ·
-   * `PAYLOAD_INVALID`: it is no CloudEvent · `SCHEMA_INVALID` · `FUNCTION_THREW` (in the schema)
-   */
-  decode(record: RawRecord, from: SourcePartition): unknown {
-    const value = valueOf(record, LIMITS.bytes)
-    const given = new GivenRecord(record, from)
-    const contentType = given.header('content-type')
-    const isStructured = contentType?.toLowerCase().startsWith(STRUCTURED) === true
-    const event = isStructured
-      ? structuredEvent(value, contentType)
-      : binaryEvent(value, given, contentType)
-    return checkedBy(this.#schema, event)
-  }
+/**
+ * A CloudEvent in structured or binary mode. Its data is not validated.
+ * @throws TidemarkError the first of: `NULL_KEY` · `RECORD_TOO_LARGE` · the codes of parseJson ·
+ * `PAYLOAD_INVALID`: it is no CloudEvent
+ */
+export function cloudEventIn(record: RawRecord, from: SourcePartition): CloudEvent<unknown> {
+  const value = valueOf(record, LIMITS.bytes)
+  const given = new GivenRecord(record, from)
+  const contentType = given.header('content-type')
+  return contentType?.toLowerCase().startsWith(STRUCTURED)
+    ? structuredEvent(value, contentType)
+    : binaryEvent(value, given, contentType)
 }
 
-/** An event whose attributes are headers, and whose data is the value. */
 function binaryEvent(
   value: Buffer,
   { headers }: SourceRecord,
@@ -59,7 +47,6 @@ function binaryEvent(
   return eventOf(attributes, dataIn(value, contentType ?? JSON_TYPE))
 }
 
-/** An event whose attributes and data are one JSON object. */
 function structuredEvent(value: Buffer, contentType: string): CloudEvent<unknown> {
   if (mediaTypeOf(contentType) !== JSON_FORMAT) {
     throw invalidPayload(`the CloudEvent is in another format than ${JSON_FORMAT}`)
@@ -114,10 +101,9 @@ function isText(contentType: string): boolean {
   return /^text\/|^[^/]+\/(?:.+\+)?xml$/.test(mediaTypeOf(contentType))
 }
 
-/** Attributes as text, by name. */
 type Attributes = Map<string, string>
 
-/** Attributes of the specification: all others are extensions. */
+/** All others are extensions. */
 const CORE: ReadonlySet<string> = new Set([
   ...['specversion', 'id', 'source', 'type'],
   ...['time', 'subject', 'datacontenttype', 'dataschema'],
@@ -141,11 +127,19 @@ function setAttribute(attributes: Attributes, name: string, value: unknown): voi
 function eventOf<D>(attributes: Attributes, data: D): CloudEvent<D> {
   if (attributes.get('specversion') !== '1.0') throw invalidPayload('specversion is not 1.0')
   const optional = (name: string) => attributes.get(name) ?? null
+  const required = (name: string) => {
+    const value = attributes.get(name) ?? ''
+    if (value !== '') return value
+    throw invalidPayload(`the attribute ${name} is missing or empty`)
+  }
+  const [id, source, type] = [required('id'), required('source'), required('type')]
+  const time = optional('time')
+  const timeMs = time === null ? null : timestampMs(time)
+  if (time !== null && timeMs === null) {
+    throw invalidPayload('the attribute time is not a timestamp of RFC 3339')
+  }
   return {
-    id: required(attributes, 'id'),
-    source: required(attributes, 'source'),
-    type: required(attributes, 'type'),
-    timeMs: timeOf(optional('time')),
+    ...{ id, source, type, timeMs },
     subject: optional('subject'),
     dataContentType: optional('datacontenttype'),
     dataSchema: optional('dataschema'),
@@ -154,32 +148,17 @@ function eventOf<D>(attributes: Attributes, data: D): CloudEvent<D> {
   }
 }
 
-function required(attributes: Attributes, name: string): string {
-  const value = attributes.get(name)
-  if (value === undefined || value === '') {
-    throw invalidPayload(`the attribute ${name} is missing or empty`)
-  }
-  return value
-}
-
-function timeOf(text: string | null): number | null {
-  if (text === null) return null
-  const timeMs = timestampMs(text)
-  if (timeMs === null) throw invalidPayload('the attribute time is not a timestamp of RFC 3339')
-  return timeMs
-}
-
 const FORM =
   /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:[Zz]|([+-])(\d\d):(\d\d))$/
 
 /**
- * A timestamp of RFC 3339 as ms since the epoch, rounded down. A leap second is the first second of
- * the next minute. `null`: the text is no timestamp.
+ * RFC 3339 as ms since the epoch, rounded down; a leap second is the first second of the next
+ * minute. `null`: the text is no timestamp.
  */
 export function timestampMs(text: string): number | null {
   const parts = FORM.exec(text)
   if (parts === null) return null
-  const [year, month, day, hour, minute, second] = parts.slice(1, 7).map(Number) as Numbers
+  const [year = 0, month = 0, day, hour = 0, minute = 0, second = 0] = parts.slice(1, 7).map(Number)
   const [fraction = '', sign, ahead = '0', aheadMinutes = '0'] = parts.slice(7)
   const midnightMs = Date.UTC(year, month - 1, day)
   const date = new Date(midnightMs)
@@ -193,12 +172,3 @@ export function timestampMs(text: string): number | null {
   const ms = Number(fraction.padEnd(3, '0').slice(0, 3))
   return midnightMs + ((hour * 60 + minute - offset) * 60 + second) * 1_000 + ms
 }
-
-type Numbers = [
-  year: number,
-  month: number,
-  day: number,
-  hour: number,
-  minute: number,
-  second: number,
-]

@@ -5,7 +5,7 @@ import { valueKind } from './identity.ts'
 // Checks outputs against their schema before they are written, because the libraries are too
 // generous: they drop unknown fields, and convert values of another type.
 
-/** The place where a value does not fit, and the reason; never the value itself. */
+/** Where and why a value does not fit; never the value itself. */
 export interface Misfit {
   /** The path of a field, such as `.items[3].price`; empty: the value itself. */
   readonly at: string
@@ -69,7 +69,6 @@ export const NUMBER = fits('a number', (value) => typeof value === 'number')
 export const BOOLEAN = fits('true or false', (value) => typeof value === 'boolean')
 export const BYTES = fits('a Buffer', (value) => Buffer.isBuffer(value))
 
-/** Whole numbers of a range, both ends included. */
 export function wholeNumbers(from: number, to: number): Fit {
   return fits(
     `a whole number from ${from} to ${to}`,
@@ -77,7 +76,6 @@ export function wholeNumbers(from: number, to: number): Fit {
   )
 }
 
-/** Most names in a message. */
 const MOST_LISTED = 10
 
 export function enumFit(names: readonly string[]): Fit {
@@ -87,30 +85,12 @@ export function enumFit(names: readonly string[]): Fit {
   return fits(wanted, (value) => known.has(value))
 }
 
-/** Checks by type, each made once. A type may contain itself. */
-export class TypeFits<T> {
-  readonly #known = new Map<T, Fit>()
-
-  /** The check for a type. Calls `make` when the type is first met. */
-  of(type: T, make: () => Fit): Fit {
-    const known = this.#known.get(type)
-    if (known !== undefined) return known
-    let made: Fit = () => null
-    this.#known.set(type, (value) => made(value))
-    made = make()
-    return made
-  }
-}
-
 /** A field that the schema does not have, and the library would drop. */
 export function unknownField(name: string): Misfit {
   return { at: isFieldName(name) ? `.${name}` : '.…', why: 'is not in the schema' }
 }
 
-/**
- * Makes an encoder that first checks a value. It throws TidemarkError `OUTPUT_INVALID`.
- * @param schema its kind and name, such as "Avro schema shop.Payment"
- */
+/** Makes an encoder that checks a value first, and throws TidemarkError `OUTPUT_INVALID`. */
 export function checkedEncode(
   schema: string,
   fit: Fit,

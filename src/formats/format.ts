@@ -20,19 +20,16 @@ export interface RawRecord {
   readonly headers: readonly RecordHeader[]
 }
 
-/** Records in log order. */
 export interface RawRecords {
   readonly length: number
   at(index: number): RawRecord
-  /** Sets `into` to the place of a value, without creating a buffer for it. */
+  /** Creates no buffer, unlike {@link at}. */
   locate(index: number, into: ValuePlace): void
 }
 
 export interface Preparing {
   readonly clock: Pick<Clock, 'elapsedMs'>
-  /**
-   * Whether records are given up whose schema does not exist: not in a replay, which has verdicts.
-   */
+  /** Whether records without a schema are given up: not in a replay, which has verdicts. */
   readonly mayGiveUp: boolean
 }
 
@@ -41,7 +38,6 @@ export interface RawChunk {
   readonly records: RawRecords
 }
 
-/** The records of a chunk, decoded in their order. */
 export interface Decoded {
   readonly events: ScannedEvents
   /** The index of the record of each event; skipped records have none. */
@@ -49,7 +45,7 @@ export interface Decoded {
   readonly faults: readonly DecodeFault[]
 }
 
-/** A record that is no event, and the error that makes it a dead letter. */
+/** The error that makes a record a dead letter. */
 export interface DecodeFault {
   readonly record: number
   readonly error: TidemarkError
@@ -57,15 +53,13 @@ export interface DecodeFault {
 
 /** Makes events from the records of one source. */
 export interface Format {
-  /** Evaluates functions on its events. */
   readonly reader: Reader
   readonly forms: readonly ColumnForm[]
   /** Why an object is made of every event; `null`: most events need none. */
   readonly whyMade: string | null
   /**
-   * Fetches the schemas of these records; `null`: there is nothing to wait for. Only their
-   * partition waits. Rejects only with errors that pass, or that end the worker: {@link decode}
-   * reports the faults of a record.
+   * Fetches the schemas of these records; `null`: nothing to wait for. Only their partition waits.
+   * Rejects with errors that pass, or end the worker: {@link decode} reports faults of a record.
    */
   prepare(records: RawRecords, how: Preparing): Promise<void> | null
   /** Decodes prepared records into columns. Yields where other work may have its turn. */

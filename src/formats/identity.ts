@@ -21,10 +21,8 @@ export function eventKey<E>(of: (event: E) => string, event: E): string {
 export function eventTimeMs<E>(of: (event: E) => number, event: E): number {
   const time: unknown = answer('eventTimeMs', of, event)
   if (typeof time !== 'number') {
-    throw new TidemarkError(
-      'TIME_INVALID',
-      `eventTimeMs must return a number, got ${valueKind(time)}`,
-    )
+    const what = `eventTimeMs must return a number, got ${valueKind(time)}`
+    throw new TidemarkError('TIME_INVALID', what)
   }
   if (!Number.isInteger(time)) {
     throw new TidemarkError('TIME_INVALID', `eventTimeMs returned ${time}, which is not an integer`)

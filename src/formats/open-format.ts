@@ -1,23 +1,15 @@
 import { isUtf8 } from 'node:buffer'
-import { type FieldPath, ScannedColumns } from '../columns/columns.ts'
-import { called } from '../columns/events.ts'
-import { ScannedEvents } from '../columns/scanned-events.ts'
+import type { FieldPath } from '../columns/columns.ts'
 import { TidemarkError } from '../kernel/errors.ts'
-import type { Slices } from '../kernel/slices.ts'
 import type { SchemaRegistry } from '../registry/schema-registry.ts'
 import { checkedBy, isPromise, nameOf } from '../topology/schema.ts'
 import type { DecodeFormat, RecordWithValue, SourcePartition } from '../topology/source.ts'
-import { CloudEventDecoder } from './cloud-event-decoder.ts'
-import type { Decoded, Format, FormatSource, RawChunk, RawRecord } from './format.ts'
-import { JsonDecoder, JsonFormat } from './json/json-format.ts'
+import { cloudEventIn } from './cloud-event-decoder.ts'
+import type { Format, FormatSource, RawRecord } from './format.ts'
+import { jsonEvent, jsonFormat } from './json/json-format.ts'
 import { LIMITS, notUtf8 } from './json/parse-json.ts'
-import {
-  decodeEach,
-  EventMaker,
-  GivenRecord,
-  type RecordDecoder,
-  valueOf,
-} from './record-decoding.ts'
+import { GivenRecord, type RecordDecoder, RecordFormat, valueOf } from './record-decoding.ts'
+import { noRegistry } from './registry/payload.ts'
 
 const WHY_MADE = {
   text: 'its values are text',
@@ -25,55 +17,24 @@ const WHY_MADE = {
   decode: 'its events are made by decode',
 }
 
-export interface FormatParts {
-  /** Fields that the topology needs. */
-  readonly wanted: readonly FieldPath[]
-  readonly registry: SchemaRegistry | null
-}
-
-/** @throws TidemarkError `CONFIG_INVALID`: it needs a schema registry and none is given */
+/**
+ * @param o `wanted`: fields that the topology needs
+ * @throws TidemarkError `CONFIG_INVALID`: it needs a schema registry and none is given
+ */
 export async function openFormat(
   source: FormatSource,
-  { wanted, registry }: FormatParts,
+  o: { readonly wanted: readonly FieldPath[]; readonly registry: SchemaRegistry | null },
 ): Promise<Format> {
+  const { wanted, registry } = o
   const { format, topic } = source
-  if (format.is === 'json') return new JsonFormat(source, wanted)
-  if (format.is !== 'registry') return new MadeFormat(source, WHY_MADE[format.is])
-  if (registry === null) {
-    const what = `the values of "${topic}" have their schemas in a schema registry, and none is given`
-    const hint = 'give its address: --registry http://host:port'
-    throw new TidemarkError('CONFIG_INVALID', what, { hint })
+  if (format.is === 'json') return jsonFormat(source, wanted)
+  if (format.is !== 'registry') {
+    return new RecordFormat(source, recordDecoder(source), { why: WHY_MADE[format.is] })
   }
+  if (registry === null) throw noRegistry(`the values of "${topic}" have their schemas`)
   // Loaded on demand, because it loads the libraries of Avro and Protobuf.
-  const { ConfluentFormat } = await import('./registry/confluent-format.ts')
-  return new ConfluentFormat(source, format, { registry, wanted })
-}
-
-/** A format without columns: every event is made as an object. */
-class MadeFormat implements Format {
-  readonly reader = called
-  readonly forms = []
-  readonly whyMade: string
-  readonly #maker: EventMaker
-
-  constructor(source: FormatSource, whyMade: string) {
-    this.whyMade = whyMade
-    this.#maker = new EventMaker(source, recordDecoder(source))
-  }
-
-  prepare(): null {
-    return null
-  }
-
-  decode(chunk: RawChunk, slices: Slices): Generator<void, Decoded> {
-    const columns = new ScannedColumns(this.forms, chunk.records.length)
-    const events = new ScannedEvents(columns, notScanned)
-    return decodeEach({ ...chunk, events, taken: [] }, slices, this.#maker)
-  }
-}
-
-function notScanned(index: number): never {
-  throw new TidemarkError('INVARIANT', `event ${index} was not made`)
+  const { confluentFormat } = await import('./registry/confluent-format.ts')
+  return confluentFormat(source, format, { registry, wanted })
 }
 
 /** Decodes values with a schema in a registry as JSON, because people write them so. */
@@ -84,9 +45,9 @@ export function recordDecoder({
   switch (format.is) {
     case 'json':
     case 'registry':
-      return new JsonDecoder({ schema })
+      return { decode: (record) => jsonEvent({ schema }, record) }
     case 'cloudevents':
-      return new CloudEventDecoder({ schema })
+      return { decode: (record, from) => checkedBy(schema, cloudEventIn(record, from)) }
     case 'text':
       return { decode: (record) => checkedBy(schema, textIn(record)) }
     case 'decode':

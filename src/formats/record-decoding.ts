@@ -1,15 +1,14 @@
 import { isUtf8 } from 'node:buffer'
-import type { ScannedEvents } from '../columns/scanned-events.ts'
+import { type ColumnForm, ScannedColumns } from '../columns/columns.ts'
+import type { Reader } from '../columns/events.ts'
+import { columnReader, ScannedEvents } from '../columns/scanned-events.ts'
+import { valuePlace } from '../kernel/bytes.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import type { Slices } from '../kernel/slices.ts'
 import { checkedBy, isPromise, nameOf } from '../topology/schema.ts'
-import type {
-  OnTombstone,
-  RecordHeader,
-  SourcePartition,
-  SourceRecord,
-} from '../topology/source.ts'
-import type { Decoded, DecodeFault, FormatSource, RawChunk, RawRecord } from './format.ts'
+import type { RecordHeader, SourcePartition, SourceRecord } from '../topology/source.ts'
+import type { Decoded, DecodeFault, Format, FormatSource, RawChunk, RawRecord } from './format.ts'
+import type { RowScan } from './json/bound.ts'
 
 /** The offset and the partition of a record that is not written yet. */
 export const UNWRITTEN = -1
@@ -76,72 +75,105 @@ function nullKey(): TidemarkError {
   return new TidemarkError('NULL_KEY', 'the record has no key')
 }
 
-/** Records decoded between two checks of the time. */
-const UNASKED = 32
-
-export interface OpenChunk extends RawChunk {
-  readonly events: ScannedEvents
-  /** The index of the record of each event. */
-  readonly taken: number[]
-}
-
-export interface EachDecoder {
-  /** Adds the event of a record, or throws its dead letter; false: the record is skipped. */
-  add(chunk: OpenChunk, index: number): boolean
-}
-
-/** Decodes the records of a chunk one by one. Yields where other work may have its turn. */
-export function* decodeEach(
-  chunk: OpenChunk,
-  slices: Slices,
-  by: EachDecoder,
-): Generator<void, Decoded> {
-  const { records, events, taken } = chunk
-  const faults: DecodeFault[] = []
-  for (let record = 0; record < records.length; record++) {
-    if (record % UNASKED === UNASKED - 1 && slices.isOver) yield
-    try {
-      if (by.add(chunk, record)) taken.push(record)
-    } catch (error) {
-      if (!(error instanceof TidemarkError) || error.action !== 'dead-letter') throw error
-      faults.push({ record, error })
-    }
-  }
-  return { events, records: taken, faults }
-}
-
-/** Makes an event from a record with a value. */
 export interface RecordDecoder {
   /** @throws TidemarkError one that makes the record a dead letter */
   decode(record: RawRecord, from: SourcePartition): unknown
 }
 
-/** Makes an object from a record, or from a tombstone as the source says. */
-export class EventMaker implements EachDecoder {
-  readonly #schema: FormatSource['schema']
-  readonly #onTombstone: OnTombstone
-  readonly #decoder: RecordDecoder
+export interface RecordScan {
+  readonly forms: readonly ColumnForm[]
+  /** Scans a value; false: the record must be decoded. */
+  readonly scan: RowScan
+  /** Makes the event of a scanned record. */
+  readonly event: (record: RawRecord) => unknown
+}
 
+type Fetch = Format['prepare']
+
+/** Records decoded between two checks of the time. */
+const UNASKED = 32
+
+/** Decodes records one by one: into columns where it can, else into objects. */
+export class RecordFormat implements Format {
+  readonly reader: Reader
+  readonly forms: readonly ColumnForm[]
+  readonly whyMade: string | null
+  readonly prepare: Fetch
+  readonly #source: FormatSource
+  readonly #decoder: RecordDecoder
+  readonly #scan: RecordScan | null
+  readonly #value = valuePlace()
+  readonly #place = { memory: this.#value.memory, from: 0, to: 0 }
+
+  /** @param scan `why`: no record can be scanned @param prepare @default nothing is fetched */
   constructor(
-    { schema, onTombstone }: Pick<FormatSource, 'schema' | 'onTombstone'>,
+    source: FormatSource,
     decoder: RecordDecoder,
+    scan: RecordScan | { readonly why: string },
+    prepare: Fetch = () => null,
   ) {
-    this.#schema = schema
-    this.#onTombstone = onTombstone
+    this.#source = source
     this.#decoder = decoder
+    this.#scan = 'why' in scan ? null : scan
+    this.whyMade = 'why' in scan ? scan.why : null
+    this.forms = this.#scan?.forms ?? []
+    this.reader = columnReader(this.forms)
+    this.prepare = prepare
   }
 
-  add({ records, from, events }: OpenChunk, index: number): boolean {
+  *decode(chunk: RawChunk, slices: Slices): Generator<void, Decoded> {
+    const { records } = chunk
+    const taken: number[] = []
+    const faults: DecodeFault[] = []
+    const events = this.events(records.length, (index) => records.at(taken[index] as number))
+    const open = { ...chunk, events }
+    for (let record = 0; record < records.length; record++) {
+      if (record % UNASKED === UNASKED - 1 && slices.isOver) yield
+      try {
+        if (this.add(open, record)) taken.push(record)
+      } catch (error) {
+        if (!(error instanceof TidemarkError) || error.action !== 'dead-letter') throw error
+        faults.push({ record, error })
+      }
+    }
+    return { events, records: taken, faults }
+  }
+
+  /** Allocates room for events. @param recordOf returns the record of an event, by index */
+  events(capacity: number, recordOf: (index: number) => RawRecord): ScannedEvents {
+    const columns = new ScannedColumns(this.forms, capacity)
+    return new ScannedEvents(columns, (index) => this.#scan?.event(recordOf(index)))
+  }
+
+  /** Adds the event of a record, or throws its dead letter; false: the record is skipped. */
+  add(chunk: OpenChunk, index: number): boolean {
+    const { events, records, from } = chunk
+    if (this.#isScanned(chunk, index)) {
+      events.addScanned(this.#value.memory)
+      return true
+    }
     const record = records.at(index)
     if (record.value !== null) events.addMade(this.#decoder.decode(record, from))
-    else if (this.#onTombstone === 'skip') return false
+    else if (this.#source.onTombstone === 'skip') return false
     else events.addMade(this.#ofTombstone(record, from))
     return true
   }
 
+  #isScanned({ records, events: { columns, count } }: OpenChunk, index: number): boolean {
+    if (this.#scan === null) return false
+    const value = this.#value
+    records.locate(index, value)
+    if (!value.hasKey || value.valueStart < 0) return false
+    const place = this.#place
+    place.memory = value.memory
+    place.from = value.valueStart
+    place.to = value.valueEnd
+    return this.#scan.scan(place, columns, count)
+  }
+
   #ofTombstone(record: RawRecord, from: SourcePartition): unknown {
     const { key } = record
-    const make = this.#onTombstone
+    const { onTombstone: make, schema } = this.#source
     if (typeof make !== 'function') throw tombstone()
     if (key === null) throw nullKey()
     if (!isUtf8(key))
@@ -158,6 +190,10 @@ export class EventMaker implements EachDecoder {
       const hint = 'functions of a topology must be synchronous: no async'
       throw new TidemarkError('FUNCTION_THREW', 'onTombstone returned a promise', { hint })
     }
-    return checkedBy(this.#schema, made)
+    return checkedBy(schema, made)
   }
+}
+
+interface OpenChunk extends RawChunk {
+  readonly events: ScannedEvents
 }

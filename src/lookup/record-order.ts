@@ -1,7 +1,6 @@
-// The order of the records of a topic. In one partition it is that of the log. Across partitions,
-// which share a key after partitions were added or producers changed, the later timestamp counts,
-// then the larger offset, then the larger partition: whichever partition is read first, the same
-// record counts.
+// The order of the records of a topic: in one partition that of the log. Across partitions, which
+// share a key after partitions were added or producers changed, the later timestamp counts, then
+// the larger offset, then the larger partition, whichever partition is read first.
 
 export interface RecordId {
   readonly partition: number

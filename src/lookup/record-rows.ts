@@ -13,9 +13,8 @@ interface Claim extends Omit<RecordRow, 'value'> {
 const CLAIM_BYTES = 300
 
 /**
- * The rows of a topic. With `key`, a row has another key than its record: a tombstone then removes
- * the row of its record. If several records give one row, the latest is seen; when it goes, the
- * next latest is.
+ * The rows of a topic. With `key`, a row has another key than its record, whose tombstone removes
+ * it. If several records give one row, the latest is seen; when it goes, the next latest is.
  */
 export class RecordRows implements HeldRows {
   readonly #rows: RowStore

@@ -8,7 +8,6 @@ const PAGE_UNITS = PAGE / UNIT
 /** The lengths of key and value, before each entry. */
 const HEAD = 8
 const FIRST_SLOTS = 1_024
-/** A slot without an entry. */
 const FREE = 0xffff_ffff
 
 interface Page {
@@ -19,8 +18,8 @@ interface Page {
 }
 
 /**
- * A map from texts to bytes outside of the heap of V8: entries lie one after the other in pages,
- * and an open-addressing index finds them. A million entries cost the garbage collector nothing.
+ * A map from texts to bytes outside of the heap of V8, so that entries cost the garbage collector
+ * nothing: they lie one after the other in pages, and an open-addressing index finds them.
  *
  * A replaced entry leaves a gap. Once the gaps are half as large as the entries, the page with the
  * largest ones is emptied: one page a change, so that no change takes long.
@@ -30,7 +29,7 @@ export class RowBytes {
   readonly #pages: (Page | null)[] = []
   readonly #freeNumbers: number[] = []
   readonly #scratch = new TextScratch()
-  /** Page that is being filled; −1: none. */
+  /** Page number; −1: none. */
   #filling = -1
   #size = 0
   #live = 0

@@ -13,10 +13,9 @@ export interface RecordRow {
   readonly value: Buffer
 }
 
-/** Makes a row from bytes that were valid before. */
+/** From bytes that were valid before. */
 export type MakeRow = (value: Buffer) => object | string | number | boolean | bigint
 
-/** Look-ups by result. */
 export interface LookupCounts {
   found: number
   absent: number
@@ -35,9 +34,9 @@ export interface HeldRows extends Rows {
 
 /** Rows that change. Without `asOf`, times mean nothing. */
 export interface RowStore extends HeldRows {
-  /** Copies a row, unless a later record has given or removed it. */
+  /** Copies a row. A record changes nothing that a later one has given or removed. */
   put(row: RecordRow, by: RecordId): void
-  /** Ends the row of a key at the timestamp of the record, unless a later record says otherwise. */
+  /** Ends the row of a key at the timestamp of the record. */
   delete(key: string, by: RecordId): void
   /** Undoes {@link put}. */
   withdraw(key: string, timeMs: number): void
@@ -77,7 +76,7 @@ export function keyOfRecord(key: Buffer | null): string {
   return key.toString('utf8')
 }
 
-/** A line or a record that is invalid. Never quotes it. */
+/** @param message never quotes the row */
 export function rowFault(message: string): TidemarkError {
   return new TidemarkError('TABLE_INVALID', message)
 }

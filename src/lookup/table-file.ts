@@ -17,13 +17,11 @@ import type { LoadedTable } from './table.ts'
 const MAX_FAULTS = 5
 /** Lines between two checks of the room. */
 const UNCHECKED = 1_024
-/** Hex digits of a hash. */
 const HASH_LENGTH = 16
 const MARK = Buffer.from('\ufeff')
 
 interface FileContents {
   readonly rows: RowStore
-  /** `sha256:` and 16 hex digits of the file. */
   readonly contents: string
   /** `TABLE_INVALID`, with file and line, and `TABLE_LIMIT`; empty: the rows can be used. */
   readonly faults: readonly TidemarkError[]
@@ -47,85 +45,66 @@ export async function readTableFile(table: LoadedTable): Promise<FileContents | 
     const contents = `sha256:${hash}`
     if (contents === table.contents) return null
     const isPacked = file.pathname.endsWith('.gz')
-    const reading = new FileReading(table, isPacked ? await promisify(gunzip)(bytes) : bytes)
-    const read = await inTurns(reading.run())
+    const lines = isPacked ? await promisify(gunzip)(bytes) : bytes
+    const read = await inTurns(readRows(table, lines))
     if (read.faults.length > 0) table.refused()
     return { ...read, contents }
   } catch (thrown) {
     table.refused()
     const why = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : nameOf(thrown)
-    const hint =
-      'a table is a file with one JSON object per line; if it is compressed, its name ends in .gz'
-    const what = `table "${name}" cannot be read: ${why}`
-    const fault =
-      thrown instanceof TidemarkError
-        ? thrown
-        : new TidemarkError('TABLE_INVALID', what, { where: file.pathname, hint })
-    return { rows: table.emptyRows(), contents: '', faults: [fault] }
+    const fault = new TidemarkError('TABLE_INVALID', `table "${name}" cannot be read: ${why}`, {
+      where: file.pathname,
+      hint: 'a table is a file with one JSON object per line; if it is compressed, its name ends in .gz',
+    })
+    const faults = [thrown instanceof TidemarkError ? thrown : fault]
+    return { rows: table.emptyRows(), contents: '', faults }
   }
 }
 
-class FileReading {
-  readonly #table: LoadedTable
-  readonly #bytes: Buffer
-  readonly #rows: RowStore
-  readonly #make: MakeRow
-  readonly #lineOf = new Map<string, number>()
-  readonly #faults: TidemarkError[] = []
-  #faulty = 0
-
-  constructor(table: LoadedTable, bytes: Buffer) {
-    this.#table = table
-    this.#bytes = bytes
-    this.#rows = table.emptyRows()
-    this.#make = rowMaker(table.definition)
-  }
-
-  /** @throws TidemarkError `TABLE_LIMIT` */
-  *run(): Generator<void, Omit<FileContents, 'contents'>> {
-    const path = fileURLToPath(this.#table.definition.from.file as URL)
-    for (const [line, text] of linesOf(this.#bytes)) {
-      yield
-      if (line % UNCHECKED === 0) this.#table.checkRoom(this.#rows)
-      try {
-        this.#put(line, text)
-      } catch (thrown) {
-        if (!(thrown instanceof TidemarkError)) throw thrown
-        if (++this.#faulty <= MAX_FAULTS) this.#tell(thrown.message, `${path}:${line}`)
-      }
-    }
-    this.#table.checkRoom(this.#rows)
-    const more = this.#faulty - MAX_FAULTS
-    if (more > 0) this.#tell(`${more} more lines are invalid`, path)
-    return { rows: this.#rows, faults: this.#faults }
-  }
-
-  #put(line: number, text: Buffer): void {
-    const { definition } = this.#table
-    const row = this.#rowOf(text)
-    const key = keyOfRow(definition, row)
-    const timeMs = timeOfRow(definition, row)
-    const place = `${timeMs} ${key}`
-    const earlier = this.#lineOf.get(place)
-    const same = definition.asOf === null ? 'key' : 'key and time'
-    if (earlier !== undefined) throw rowFault(`the same ${same} as line ${earlier}`)
-    this.#lineOf.set(place, line)
-    this.#rows.put({ key, timeMs, value: text }, { partition: 0, offset: line, timestampMs: 0 })
-  }
-
-  #rowOf(text: Buffer): unknown {
-    if (!isUtf8(text)) throw rowFault('not UTF-8')
+/** @throws TidemarkError `TABLE_LIMIT` */
+function* readRows(
+  table: LoadedTable,
+  bytes: Buffer,
+): Generator<void, Omit<FileContents, 'contents'>> {
+  const { definition, name } = table
+  const path = fileURLToPath(definition.from.file as URL)
+  const rows = table.emptyRows()
+  const make = rowMaker(definition)
+  const same = definition.asOf === null ? 'key' : 'key and time'
+  const lineOf = new Map<string, number>()
+  const faults: TidemarkError[] = []
+  const tell = (what: string, where: string) =>
+    faults.push(new TidemarkError('TABLE_INVALID', `table "${name}": ${what}`, { where }))
+  let faulty = 0
+  for (const [line, text] of linesOf(bytes)) {
+    yield
+    if (line % UNCHECKED === 0) table.checkRoom(rows)
     try {
-      return this.#make(text)
+      const row = rowIn(text, make)
+      const key = keyOfRow(definition, row)
+      const timeMs = timeOfRow(definition, row)
+      const place = `${timeMs} ${key}`
+      const earlier = lineOf.get(place)
+      if (earlier !== undefined) throw rowFault(`the same ${same} as line ${earlier}`)
+      lineOf.set(place, line)
+      rows.put({ key, timeMs, value: text }, { partition: 0, offset: line, timestampMs: 0 })
     } catch (thrown) {
-      if (thrown instanceof SyntaxError) throw rowFault('not JSON')
-      throw thrown
+      if (!(thrown instanceof TidemarkError)) throw thrown
+      if (++faulty <= MAX_FAULTS) tell(thrown.message, `${path}:${line}`)
     }
   }
+  table.checkRoom(rows)
+  if (faulty > MAX_FAULTS) tell(`${faulty - MAX_FAULTS} more lines are invalid`, path)
+  return { rows, faults }
+}
 
-  #tell(what: string, where: string): void {
-    const message = `table "${this.#table.name}": ${what}`
-    this.#faults.push(new TidemarkError('TABLE_INVALID', message, { where }))
+function rowIn(text: Buffer, make: MakeRow): unknown {
+  if (!isUtf8(text)) throw rowFault('not UTF-8')
+  try {
+    return make(text)
+  } catch (thrown) {
+    if (thrown instanceof SyntaxError) throw rowFault('not JSON')
+    throw thrown
   }
 }
 

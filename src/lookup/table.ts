@@ -61,7 +61,6 @@ export class LoadedTable implements Rows {
     return this.#rows.get(key, timeMs)
   }
 
-  /** Rows that no event sees before {@link replace}. */
   emptyRows(): RowStore {
     const { make } = this.#o
     const isVersioned = this.definition.asOf !== null
@@ -72,14 +71,14 @@ export class LoadedTable implements Rows {
     this.#rows = rows
   }
 
-  /** The rows have changed. @throws TidemarkError `TABLE_LIMIT` */
+  /** @throws TidemarkError `TABLE_LIMIT` */
   changed(contents: string): void {
     this.#contents = contents
     this.#revision++
     this.checkRoom(this.#rows)
   }
 
-  /** Checks that there is room for these rows. @throws TidemarkError `TABLE_LIMIT` */
+  /** @throws TidemarkError `TABLE_LIMIT` */
   checkRoom(rows: HeldRows): void {
     this.#o.room.take(this, rows.bytes)
   }
@@ -106,12 +105,11 @@ export class TableRoom {
     this.#maxBytes = maxBytes
   }
 
-  /** A table holds so many bytes, as before. */
   hold(table: object, bytes: number): void {
     this.#bytes.set(table, bytes)
   }
 
-  /** A table takes so many bytes now. @throws TidemarkError `TABLE_LIMIT` */
+  /** @throws TidemarkError `TABLE_LIMIT` */
   take(table: { readonly name: string }, bytes: number): void {
     this.hold(table, bytes)
     let all = 0

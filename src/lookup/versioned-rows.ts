@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache'
 import { isLater, type RecordId } from './record-order.ts'
 import type { LookupCounts, MakeRow, RecordRow, RowStore } from './rows.ts'
 
-/** Most versions kept as objects: those looked up last. */
+/** Versions kept as objects: those looked up last. */
 const RECENT = 10_000
 /** Bytes of a key and of a version besides their texts, measured on Node 20. */
 const KEY_BYTES = 120
@@ -85,7 +85,9 @@ export class VersionedRows implements RowStore {
     const at = countUpTo(versions, timeMs) - 1
     if (versions[at]?.timeMs !== timeMs) return
     this.#removed(versions.splice(at, 1))
-    if (versions.length === 0) this.#removeKey(key)
+    if (versions.length > 0) return
+    this.#versions.delete(key)
+    this.#bytes -= KEY_BYTES + key.length
   }
 
   *forget(oldestMs: number): Generator<void, void> {
@@ -127,11 +129,6 @@ export class VersionedRows implements RowStore {
       this.#bytes -= bytesOf(version)
       this.#recent.delete(version)
     }
-  }
-
-  #removeKey(key: string): void {
-    this.#versions.delete(key)
-    this.#bytes -= KEY_BYTES + key.length
   }
 }
 

@@ -42,16 +42,8 @@ const MOST_CHARACTERS = 200
 /** Most schemas that one refers to, directly or not; no real one has as many. */
 const MOST_REFERENCES = 1_000
 
-const TYPES: Readonly<Record<string, SchemaType>> = {
-  AVRO: 'avro',
-  PROTOBUF: 'protobuf',
-  JSON: 'json',
-}
-const TYPES_OF: Readonly<Record<SchemaType, string>> = {
-  avro: 'AVRO',
-  protobuf: 'PROTOBUF',
-  json: 'JSON',
-}
+/** In upper case in the API. */
+const TYPES: readonly SchemaType[] = ['avro', 'protobuf', 'json']
 
 interface SchemaBody {
   readonly schema: string
@@ -77,7 +69,7 @@ interface Reference {
 
 interface Refusal {
   readonly why: string
-  /** The HTTP status, and the code of the registry; `null`: no registry has answered. */
+  /** The HTTP status, and the registry's code; `null`: no registry has answered. */
   readonly status: number | null
   readonly code: number | null
   readonly words: string
@@ -85,7 +77,6 @@ interface Refusal {
 
 const NO_ANSWER = { status: null, code: null, words: '' }
 
-/** The answer to a request. */
 interface Expected<T> {
   /** Codes of a thing that is not there. */
   readonly absent: readonly number[]
@@ -101,11 +92,10 @@ interface LibraryResponse {
   request(): { method(): string; url(): string }
 }
 
-/** A client of a registry with Confluent's API. */
 export class ConfluentRegistry implements SchemaRegistry, SchemaSubjects {
   readonly url: string
   readonly #api: ReturnType<typeof connect>
-  /** Refusals of the requests in flight, by method and URL. */
+  /** By method and URL of the requests in flight. */
   readonly #refusals = new Map<string, Refusal>()
 
   constructor({ url, login, ca }: RegistryOptions) {
@@ -176,8 +166,9 @@ export class ConfluentRegistry implements SchemaRegistry, SchemaSubjects {
   }
 
   async #whole(id: number, body: SchemaBody): Promise<RegisteredSchema> {
-    const type = TYPES[body.schemaType ?? 'AVRO']
-    if (type === undefined) throw unknown(`schema ${id} is of the unknown type ${body.schemaType}`)
+    const { schemaType } = body
+    const type = TYPES.find((known) => known.toUpperCase() === (schemaType ?? 'AVRO'))
+    if (type === undefined) throw unknown(`schema ${id} is of the unknown type ${schemaType}`)
     const references = new Map<string, NamedSchema>()
     await this.#follow(id, body.references ?? [], references)
     return { id, type, text: body.schema, references: [...references.values()] }
@@ -207,10 +198,7 @@ export class ConfluentRegistry implements SchemaRegistry, SchemaSubjects {
     }
   }
 
-  /**
-   * @returns `null`: the registry answered with one of the codes `absent`
-   * @throws TidemarkError `REGISTRY_UNAVAILABLE`, also for the page of a proxy · `SCHEMA_REJECTED`
-   */
+  /** @throws TidemarkError `SCHEMA_REJECTED` · `REGISTRY_UNAVAILABLE`, also for a proxy's page */
   async #ask<T>(
     request: () => Promise<LibraryResponse>,
     { absent, is, mayReject = false }: Expected<T>,
@@ -290,7 +278,7 @@ function isCompatibility(body: unknown): body is CompatibilityBody {
 }
 
 function bodyOf({ type, text }: NewSchema): SchemaBody {
-  return { schema: text, schemaType: TYPES_OF[type] }
+  return { schema: text, schemaType: type.toUpperCase() }
 }
 
 /** The library itself waits forever. */

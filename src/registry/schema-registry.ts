@@ -34,9 +34,7 @@ export interface SchemaRegistry {
 export type NewSchema = Pick<WholeSchema, 'type' | 'text'>
 
 /** The subjects of a registry: a subject is a name for the versions of a schema. */
-export interface SchemaSubjects {
-  /** Its address, without credentials. */
-  readonly url: string
+export interface SchemaSubjects extends Pick<SchemaRegistry, 'url'> {
   /**
    * Returns the id of this schema in a subject, whatever its layout; `null`: it is not there.
    * @throws TidemarkError `REGISTRY_UNAVAILABLE` · `SCHEMA_REJECTED`: it is no schema

@@ -6,9 +6,9 @@ import type { DurationMs } from '../kernel/time.ts'
 export type CellType = 'number' | 'string' | 'boolean'
 
 /**
- * Data that windows store for a column besides its cells. `sums`: sums of its values and of their
- * squares, and its minimum and maximum · `powers`: sums up to the fourth power · `order`: its
- * values, sorted · `links`: from each string to its previous occurrence · `decay`: its decayed sum.
+ * Data that windows store for a column besides its cells. `sums`: of values and squares, minimum
+ * and maximum · `powers`: sums up to the fourth power · `order`: the sorted values · `links`: from
+ * each string to its previous occurrence · `decay`: the decayed sum.
  */
 export type Need = 'sums' | 'powers' | 'order' | 'links' | 'decay'
 
@@ -20,9 +20,7 @@ export interface Deviations {
   readonly fourths: number
 }
 
-/**
- * The events of a window, at least one, with columns by number that have what they {@link Need}.
- */
+/** The events of a window, at least one. Columns, by number, have the data that they need. */
 export interface WindowValues {
   readonly count: number
   total(column: number): number
@@ -33,19 +31,15 @@ export interface WindowValues {
   variance(column: number): number
   /** The result is valid until the next call. */
   deviations(column: number): Deviations
-  /** The cell of the oldest event. */
+  /** The cell of the oldest event, in event time. */
   oldest(column: number): number
-  /** The cell of the newest event. */
   newest(column: number): number
   distinct(column: number): number
   quantile(column: number, q: number): number
   decayed(column: number, halfLifeMs: number): number
 }
 
-/**
- * The arguments of an aggregate, in one shape for all. Numbers that are not given are NaN; columns
- * that are not given are 0.
- */
+/** One shape for the arguments of all aggregates: what is not given is NaN, of columns 0. */
 export interface AggregateArguments {
   readonly column: number
   readonly over: number
@@ -56,15 +50,11 @@ export interface AggregateArguments {
 }
 
 export interface AggregateRule {
-  /**
-   * The columns that it reads, by their names in the data. Its methods take them first, then the
-   * parameter, then `empty`.
-   */
+  /** Names in the data. Its methods take columns first, then the parameter, then `empty`. */
   readonly columns: readonly ('column' | 'over')[]
   readonly cells: readonly CellType[]
-  /** A number that it takes besides its columns, such as `q`. */
+  /** A number that it takes besides its columns, by its name in the data. */
   readonly parameter?: {
-    /** Its name in the data. */
     readonly name: string
     text(value: number): string
     /** Why a value is refused; `null`: it is not. */
@@ -80,7 +70,13 @@ export interface AggregateRule {
 
 const EVENTS = { columns: [], cells: [], acceptsEmpty: false, needs: [] } as const
 const NUMBERS = { columns: ['column'], cells: ['number'], acceptsEmpty: true } as const
-const CONDITION = { columns: ['column'], cells: ['boolean'], needs: ['sums'] } as const
+const SUMS = { ...NUMBERS, needs: ['sums'] } as const
+const CONDITION = {
+  columns: ['column'],
+  cells: ['boolean'],
+  acceptsEmpty: false,
+  needs: ['sums'],
+} as const
 const CELL = {
   columns: ['column'],
   cells: ['number', 'string', 'boolean'],
@@ -89,34 +85,17 @@ const CELL = {
   needs: [],
 } as const
 
-/**
- * All aggregates, by name. To add one, add its rule here and its method in features.ts: it does not
- * compile without.
- */
+/** All aggregates, by name. Without its method in features.ts, a new one does not compile. */
 export const AGGREGATES = {
   count: { ...EVENTS, value: (window) => window.count },
   rate: { ...EVENTS, value: (window, { lengthSeconds }) => window.count / lengthSeconds },
-  sum: {
-    ...NUMBERS,
-    acceptsEmpty: false,
-    needs: ['sums'],
-    value: (window, { column }) => window.total(column),
-  },
-  mean: {
-    ...NUMBERS,
-    needs: ['sums'],
-    value: (window, { column }) => window.total(column) / window.count,
-  },
-  min: { ...NUMBERS, needs: ['sums'], value: (window, { column }) => window.min(column) },
-  max: { ...NUMBERS, needs: ['sums'], value: (window, { column }) => window.max(column) },
-  /** Population variance (divides by n). */
-  variance: { ...NUMBERS, needs: ['sums'], value: (window, { column }) => window.variance(column) },
-  std: {
-    ...NUMBERS,
-    needs: ['sums'],
-    value: (window, { column }) => Math.sqrt(window.variance(column)),
-  },
-  /** Population skewness. Undefined if all values are equal, as in scipy. */
+  sum: { ...SUMS, acceptsEmpty: false, value: (window, { column }) => window.total(column) },
+  mean: { ...SUMS, value: (window, { column }) => window.total(column) / window.count },
+  min: { ...SUMS, value: (window, { column }) => window.min(column) },
+  max: { ...SUMS, value: (window, { column }) => window.max(column) },
+  variance: { ...SUMS, value: (window, { column }) => window.variance(column) },
+  std: { ...SUMS, value: (window, { column }) => Math.sqrt(window.variance(column)) },
+  // Skewness and kurtosis are undefined if all values are equal, as in scipy.
   skewness: {
     ...NUMBERS,
     needs: ['sums', 'powers'],
@@ -126,9 +105,6 @@ export const AGGREGATES = {
       return (Math.sqrt(window.count) * cubes) / (squares * Math.sqrt(squares))
     },
   },
-  /**
-   * Excess kurtosis: 0 for a normal distribution. Undefined if all values are equal, as in scipy.
-   */
   kurtosis: {
     ...NUMBERS,
     needs: ['sums', 'powers'],
@@ -138,7 +114,6 @@ export const AGGREGATES = {
       return (window.count * fourths) / (squares * squares) - 3
     },
   },
-  /** The q-quantile, interpolated. */
   quantile: {
     ...NUMBERS,
     parameter: {
@@ -149,15 +124,12 @@ export const AGGREGATES = {
     needs: ['order'],
     value: (window, { column, parameter }) => window.quantile(column, parameter),
   },
-  /** Sum of one column divided by the sum of another; undefined if the latter is 0. */
   ratio: {
-    ...NUMBERS,
+    ...SUMS,
     columns: ['column', 'over'],
-    needs: ['sums'],
     value: (window, { column, over, empty }) =>
       window.isNothing(over) ? empty : window.total(column) / window.total(over),
   },
-  /** Sum in which each value halves with every half-life since its event. */
   decayedSum: {
     ...NUMBERS,
     acceptsEmpty: false,
@@ -172,9 +144,7 @@ export const AGGREGATES = {
     needs: ['decay'],
     value: (window, { column, parameter }) => window.decayed(column, parameter),
   },
-  /** The cell of the event with the earliest event time. */
   first: { ...CELL, value: (window, { column }) => window.oldest(column) },
-  /** The cell of the event with the latest event time. */
   last: { ...CELL, value: (window, { column }) => window.newest(column) },
   distinct: {
     columns: ['column'],
@@ -183,12 +153,7 @@ export const AGGREGATES = {
     needs: ['links'],
     value: (window, { column }) => window.distinct(column),
   },
-  countWhere: {
-    ...CONDITION,
-    acceptsEmpty: false,
-    value: (window, { column }) => window.total(column),
-  },
-  /** Fraction of the events whose boolean is true, 0 to 1. */
+  countWhere: { ...CONDITION, value: (window, { column }) => window.total(column) },
   share: {
     ...CONDITION,
     acceptsEmpty: true,
@@ -211,9 +176,8 @@ type DataOf<Of extends AggregateName> = { readonly of: Of } & {
   CellData<Rules[Of]>
 
 /**
- * An aggregate with its arguments, as data. `empty`: its value where it has none; aggregates
- * without it are 0. `cell`: whether the cell must be a number (a boolean counts as 0 or 1) or may
- * be a string too.
+ * An aggregate with its arguments, as data. `empty`: its value where it has none, else 0. `cell`:
+ * whether the cell must be a number (a boolean counts as 0 or 1) or may be a string too.
  */
 export type Aggregate = { readonly [Of in AggregateName]: DataOf<Of> }[AggregateName]
 
@@ -226,7 +190,6 @@ export function columnsOf(aggregate: Aggregate): readonly string[] {
   return aggregateRule(aggregate).columns.map((name) => data[name] as string)
 }
 
-/** The number that an aggregate takes besides its columns; NaN if it takes none. */
 export function parameterOf(aggregate: Aggregate): number {
   const data: Readonly<Record<string, unknown>> = aggregate
   const { parameter } = aggregateRule(aggregate)
@@ -248,7 +211,6 @@ export function aggregateText(aggregate: Aggregate): string {
   return `${aggregate.of}(${parts.join(', ')})`
 }
 
-/** The columns of one kind of event. */
 export interface ColumnUses {
   readonly columns: Readonly<Record<string, unknown>>
   /** By column, the types that suit all aggregates checked so far. */
@@ -257,7 +219,6 @@ export interface ColumnUses {
 
 const USES = { number: 'number', string: 'text', boolean: 'condition' } as const
 
-/** Reports the faults of one aggregate, given those checked before it. */
 export function checkAggregate(
   aggregate: Aggregate,
   { columns, types }: ColumnUses,

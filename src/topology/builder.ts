@@ -22,7 +22,6 @@ import type { ScoreOptions } from './score-options.ts'
 import type { Formatted, SourceOptions } from './source.ts'
 import type { OutputsOf, Returned, Stream, Topology, TopologyBuilder } from './stream.ts'
 
-/** Options of a topology, for {@link defineTopology}. */
 export interface TopologyOptions {
   /**
    * Change it whenever code or data that the topology's functions call or capture has changed.
@@ -33,9 +32,9 @@ export interface TopologyOptions {
 }
 
 /**
- * Defines a topology. `build` must return its sink, or an array of all its sinks; anything else is
- * a compile error. The topology's type has the outputs by topic. Nothing runs here: the result is
- * frozen data. Faults that types cannot see are refused when a worker starts.
+ * Defines a topology. Its type has the outputs by topic. `build` must return its sink, or an array
+ * of all its sinks; anything else is a compile error. Nothing runs here: the result is frozen data.
+ * Faults that types cannot see are refused when a worker starts.
  *
  * @param name 1 to 200 of `a-z A-Z 0-9 . _ -`, else refused at start: `TOPOLOGY_INVALID`
  * @throws TidemarkError `TOPOLOGY_INVALID`: no source or a second one, a sink that is not returned
@@ -46,7 +45,7 @@ export function defineTopology<const R>(
   name: string,
   build: (t: TopologyBuilder) => Returned<R>,
 ): Topology<OutputsOf<R>>
-/** Defines a topology, with options. Otherwise as without them. */
+/** Defines a topology with options. */
 export function defineTopology<const R>(
   name: string,
   o: TopologyOptions,
@@ -65,14 +64,14 @@ export function defineTopology<const R>(
   return draft.finish(sinks)
 }
 
-/** A step without the steps that follow it. */
-type StepFields = Step extends infer S ? (S extends Step ? Omit<S, 'then'> : never) : never
+/** A step without its name and the steps that follow it. */
+type StepFields = Step extends infer S ? (S extends Step ? Omit<S, 'name' | 'then'> : never) : never
 
 type SinkFields = Partial<Omit<SinkStep, 'op' | 'name' | 'topic'>>
 
 /** A step in the graph as the author's calls build it; `null`: the source. */
 interface Node {
-  readonly fields: StepFields | null
+  readonly fields: (StepFields & { readonly name: string }) | null
   readonly children: Node[]
 }
 
@@ -179,27 +178,26 @@ class Draft implements TopologyBuilder {
     return name
   }
 
-  #add(parent: Node, fields: StepFields): Node {
-    const node: Node = { fields, children: [] }
+  /** @param name the name that the step asks for */
+  #add(parent: Node, name: string, fields: StepFields): Node {
+    const node: Node = { fields: { ...fields, name: this.#nameOf(name) }, children: [] }
     parent.children.push(node)
     return node
   }
 
   #where(parent: Node, keep: FeatureCondition): Node {
-    return this.#add(parent, { op: 'where', name: this.#nameOf('where'), keep })
+    return this.#add(parent, 'where', { op: 'where', keep })
   }
 
   /** @param go a stream of the same kind from a node on */
   #passing(at: Node, go: (node: Node) => unknown) {
     return {
       where: (keep: FeatureCondition) => go(this.#where(at, keep)),
-      map: (to: EventFunction<unknown>) =>
-        this.#stream(this.#add(at, { op: 'map', name: this.#nameOf('map'), to })),
+      map: (to: EventFunction<unknown>) => this.#stream(this.#add(at, 'map', { op: 'map', to })),
       branch: (by: Record<string, FeatureCondition>) => this.#branch(at, by, go),
       sink: (topic: string, { key = null, ...options }: SinkFields = {}) => {
-        const name = this.#nameOf(topic)
         const sink = Object.freeze({ topic })
-        this.#sinks.set(sink, this.#add(at, { op: 'sink', name, topic, key, ...options }))
+        this.#sinks.set(sink, this.#add(at, topic, { op: 'sink', topic, key, ...options }))
         return sink
       },
     }
@@ -208,35 +206,29 @@ class Draft implements TopologyBuilder {
   #stream(at: Node): unknown {
     return {
       ...this.#passing(at, (node) => this.#stream(node)),
-      dedupe: ({ by, within }: { by: EventFunction<string>; within: DurationMs }) => {
-        const name = this.#nameOf('dedupe')
-        return this.#stream(this.#add(at, { op: 'dedupe', name, by, withinMs: within }))
-      },
+      dedupe: ({ by, within }: { by: EventFunction<string>; within: DurationMs }) =>
+        this.#stream(this.#add(at, 'dedupe', { op: 'dedupe', by, withinMs: within })),
       features: (define: (f: unknown) => Record<string, Feature<never>>) => {
         const { kit, kinds } = recordFeatures()
-        const features = Object.entries(define(kit)).map(([name, feature]) => ({
+        const defined = define(kit)
+        const features = Object.entries(defined).map(([name, of]) => ({
           name,
-          ...featureSource(feature),
+          ...featureSource(of),
         }))
-        const name = this.#nameOf('features')
-        const step = this.#add(at, { op: 'features', name, kinds, features })
-        return this.#featureStream(
-          step,
-          features.map((f) => f.name),
-        )
+        const step = this.#add(at, 'features', { op: 'features', kinds, features })
+        return this.#featureStream(step, Object.keys(defined))
       },
       tumbling: (lengthMs: DurationMs, o: { grace?: DurationMs; emit?: Emit } = {}) => ({
         aggregate: (columns: Columns<never>, define: (a: unknown) => Record<string, Aggregate>) => {
           const fields: StepFields = {
             op: 'tumbling',
-            name: this.#nameOf('tumbling'),
             lengthMs,
             graceMs: o.grace ?? 0,
             emit: o.emit ?? 'final',
             columns: columns as never,
             aggregates: define(aggregateKit),
           }
-          return this.#stream(this.#add(at, fields))
+          return this.#stream(this.#add(at, 'tumbling', fields))
         },
       }),
     }
@@ -254,18 +246,16 @@ class Draft implements TopologyBuilder {
     }
     const conditions = Object.values(by)
     const streams = [...Object.keys(by), 'rest'].map((branch, i) => {
-      const name = this.#nameOf(`branch.${branch}`)
       const noneOf = conditions.slice(0, i)
       const is = conditions[i] ?? null
       const keep: FeatureCondition = (event, features) =>
         !noneOf.some((holds) => holds(event, features)) && (is === null || is(event, features))
-      const node = this.#add(at, { op: 'where', name, keep, branch: { noneOf, is } })
+      const node = this.#add(at, `branch.${branch}`, { op: 'where', keep, branch: { noneOf, is } })
       return [branch, go(node)]
     })
     return Object.fromEntries(streams)
   }
 
-  /** @param defined names of the features */
   #featureStream(at: Node, defined: readonly string[]): unknown {
     return {
       ...this.#passing(at, (node) => this.#featureStream(node, defined)),
@@ -273,7 +263,7 @@ class Draft implements TopologyBuilder {
         const faults = givenFaults(given, o)
         if (faults.length > 0) throw this.#invalid(`.score: ${faults.join('; ')}`)
         const { named, ...fields } = scoreFields(given, o, defined)
-        return this.#stream(this.#add(at, { ...fields, name: this.#nameOf(named) }))
+        return this.#stream(this.#add(at, named, fields))
       },
     }
   }

@@ -9,21 +9,19 @@ import type { KeyMismatch, OnLate, OnTombstone, SourceFormat, SourceRecord } fro
 // A topology as frozen data, made by an author's builder calls. Its functions take `unknown`
 // events: the builder's types have checked that they fit.
 
-/** Marks a topology, also one of another copy of this package, where `instanceof` fails. */
+/** Marks a topology, also of another copy of this package, where `instanceof` fails. */
 export const TOPOLOGY = Symbol.for('tidemark.topology')
 
 export type EventFunction<R> = (event: unknown) => R
 export type RecordFunction<R> = (event: unknown, record: SourceRecord) => R
-/** The value of a column for one event. */
 export type Cell = number | string | boolean
 
 export interface Definition {
   readonly [TOPOLOGY]: true
   readonly name: string
-  /** Version of the code and data that its functions capture or call; `null`: not given. */
+  /** {@link TopologyOptions.version}; `null`: not given. */
   readonly version: string | null
   readonly source: SourceDefinition
-  /** Logical name of the dead-letter topic: the source's name plus `.dlq`. */
   readonly deadLetterTopic: string
   readonly tables: readonly TableDefinition[]
   readonly then: readonly Step[]
@@ -46,7 +44,6 @@ export interface SourceDefinition {
   /** `null`: the author has not set it. */
   readonly partitioner: Partitioner | 'unknown' | null
   readonly keyMismatch: KeyMismatch
-  /** Names of the headers that outputs get from their record. @default those of a trace only */
   readonly passHeaders?: readonly string[]
 }
 
@@ -54,7 +51,6 @@ export interface TableDefinition {
   readonly name: string
   readonly schema: StandardSchemaV1
   readonly format: SourceFormat
-  /** `null`: the key of the record. */
   readonly key: ((row: unknown) => string) | null
   /** From when a row holds, ms since the epoch; `null`: only the newest row of a key is kept. */
   readonly asOf: ((row: unknown) => number) | null
@@ -65,10 +61,7 @@ type TableOrigin =
   | { readonly file: URL; readonly topic?: never }
   | { readonly topic: string; readonly file?: never }
 
-/**
- * A step of a topology. Its name is unique in the topology and does not change when other steps
- * change.
- */
+/** A step. Its name is unique in the topology, and stays when other steps change. */
 export type Step =
   | WhereStep
   | MapStep
@@ -78,8 +71,11 @@ export type Step =
   | TumblingStep
   | SinkStep
 
-interface StepBase {
+interface LastStep {
   readonly name: string
+}
+interface StepBase extends LastStep {
+  readonly then: readonly Step[]
 }
 /** A condition; the features are there only behind a features step. */
 export type FeatureCondition = (
@@ -87,7 +83,6 @@ export type FeatureCondition = (
   features: Readonly<Record<string, number>>,
 ) => boolean
 
-/** Passes on the events for which `keep` is true. */
 export interface WhereStep extends StepBase {
   readonly op: 'where'
   readonly keep: FeatureCondition
@@ -96,30 +91,23 @@ export interface WhereStep extends StepBase {
     readonly noneOf: readonly FeatureCondition[]
     readonly is: FeatureCondition | null
   }
-  readonly then: readonly Step[]
 }
 export interface MapStep extends StepBase {
   readonly op: 'map'
   readonly to: EventFunction<unknown>
-  readonly then: readonly Step[]
 }
-/** Leaves out events whose id has come before. */
+/** Leaves out duplicates: see {@link Stream.dedupe}. */
 export interface DedupeStep extends StepBase {
   readonly op: 'dedupe'
-  /** The id of an event, among those of its key. */
   readonly by: EventFunction<string>
-  /** How far apart in event time two events of one id are no duplicates any more. */
   readonly withinMs: number
-  readonly then: readonly Step[]
 }
 export interface FeaturesStep extends StepBase {
   readonly op: 'features'
   readonly kinds: readonly KindDefinition[]
   /** In the author's order. */
   readonly features: readonly FeatureDefinition[]
-  readonly then: readonly Step[]
 }
-/** Scores each event with one of its models. */
 export interface ScoreStep extends StepBase, LatencyBudget {
   readonly op: 'score'
   /** By name; at least one. */
@@ -136,34 +124,26 @@ export interface ScoreStep extends StepBase, LatencyBudget {
   readonly shadows: readonly ShadowDefinition[]
   /** Set if a worker chooses one of the models when it starts: then there are no routes. */
   readonly variants: VariantsDefinition | null
-  /** Whether NaN features are passed to the models. */
   readonly missing: 'refuse' | 'nan'
-  /** Features that no model takes. @default none */
   readonly carry?: readonly string[]
-  readonly then: readonly Step[]
 }
-/** A rule for the events of a model: both conditions must hold. */
+/** A rule for the events of a model: both conditions must hold. `null`: it always does. */
 export interface RouteDefinition {
   readonly name: string
   readonly to: string
-  /** `null`: every event. */
   readonly when: RouteCondition | null
-  /** Share of the keys, 0 to 1 in steps of 1/10,000; `null`: every key. */
   readonly share: number | null
 }
 export type RouteCondition = RouteWhen<unknown, string>
-/** The model of the events that their own model cannot score. */
+/** {@link SeveralModels.fallback} and {@link SeveralModels.fallbackOn}. */
 interface FallbackDefinition {
   readonly to: string
-  /** `budget`: also an event that would wait longer than the latency budget. */
   readonly on: readonly 'budget'[]
 }
-/** A model whose scores are only compared with the published ones. */
 export interface ShadowDefinition {
   readonly model: string
   /** `null`: its scores go nowhere. */
   readonly sink: ShadowSink | null
-  /** Share of the keys, 0 to 1 in steps of 1/10,000. */
   readonly share: number
 }
 export interface ShadowSink {
@@ -171,18 +151,15 @@ export interface ShadowSink {
   readonly name: string
   readonly topic: string
 }
+/** See {@link ModelVariants}. */
 interface VariantsDefinition {
   /** Different names, in the author's order. */
   readonly names: readonly string[]
-  /** The worst accuracy of a variant that may be chosen; `null`: any. */
+  /** `null`: any. */
   readonly minAccuracy: number | null
-  /** Whether one is chosen for each batch, by the backlog. */
   readonly adapt: boolean
 }
-/**
- * When a tumbling window emits results: `final`, once it has closed; `early`, also for each event
- * that enters it.
- */
+/** A tumbling window emits results once it has closed, or also for each event that enters it. */
 export type Emit = 'final' | 'early'
 /** Aggregates the events of each key in tumbling windows; what follows reads the results. */
 export interface TumblingStep extends StepBase {
@@ -192,29 +169,21 @@ export interface TumblingStep extends StepBase {
   readonly emit: Emit
   readonly columns: Readonly<Record<string, EventFunction<Cell>>>
   readonly aggregates: Readonly<Record<string, Aggregate>>
-  readonly then: readonly Step[]
 }
-export interface SinkStep extends StepBase {
+export interface SinkStep extends LastStep {
   readonly op: 'sink'
   readonly topic: string
   /** `null`: the key of the input record, or of the tumbling window. */
   readonly key: EventFunction<string> | null
-  /** @default JSON */
   readonly format?: RegisteredFormat
-  /** @default only Tidemark's own, and those that are passed on */
   readonly headers?: EventFunction<Readonly<Record<string, string | Buffer | null>>>
-  /** @default as the operator says */
   readonly compression?: Compression
 }
 
-/** Events of one kind, with the columns that windows aggregate. */
 export interface KindDefinition {
   /** `null`: every event. */
   readonly is: EventFunction<boolean> | null
-  /**
-   * Only events that have a value in this column, which is then the only one; `null`, `undefined`
-   * and NaN count as missing.
-   */
+  /** The only column: events without a value, or with NaN, are left out. */
   readonly has?: string
   readonly columns: Readonly<Record<string, EventFunction<Cell>>>
 }
@@ -254,7 +223,6 @@ export type FeatureSource =
       readonly table: string
       readonly key: EventFunction<string | null>
       readonly of: (row: unknown) => number
-      /** Name of the row after the model. @default the table's name */
       readonly as?: string
     }
   | {
@@ -266,7 +234,6 @@ export type FeatureSource =
     }
 export type FeatureDefinition = { readonly name: string } & FeatureSource
 
-/** Whether a value is a topology, also of another copy of this package. */
 export function isDefinition(value: unknown): value is Definition {
   return typeof value === 'object' && value !== null && TOPOLOGY in value
 }

@@ -8,40 +8,24 @@ import { functionTree } from './function-source.ts'
 export function formOf(of: (...args: never[]) => unknown): string {
   const source = of.toString()
   const node = functionTree(source)
-  return node === null ? source.replace(/\s+/g, '') : JSON.stringify(new Form().of(node, null))
+  return node === null ? source.replace(/\s+/g, '') : JSON.stringify(new Form().of(node, new Map()))
 }
 
 type Fields = Readonly<Record<string, unknown>>
 
-/** The names that a function declares, each with its replacement. */
-class Scope {
-  readonly #outer: Scope | null
-  readonly #names = new Map<string, string>()
-
-  constructor(outer: Scope | null) {
-    this.#outer = outer
-  }
-
-  declare(name: string, as: string): void {
-    if (!this.#names.has(name)) this.#names.set(name, as)
-  }
-
-  /** The replacement for a name; `null`: it is not declared in this function or an outer one. */
-  find(name: string): string | null {
-    return this.#names.get(name) ?? this.#outer?.find(name) ?? null
-  }
-}
+/** The names that a function and those around it declare, each with its replacement. */
+type Scope = ReadonlyMap<string, string>
 
 class Form {
   #declared = 0
 
-  of(value: unknown, scope: Scope | null): unknown {
+  of(value: unknown, scope: Scope): unknown {
     if (Array.isArray(value)) return value.map((item) => this.of(item, scope))
     if (!isNode(value)) return plain(value)
     const node = simplified(value)
     switch (node['type']) {
       case 'Identifier':
-        return scope?.find(node['name'] as string) ?? ['free', node['name']]
+        return scope.get(node['name'] as string) ?? ['free', node['name']]
       case 'ArrowFunctionExpression':
       case 'FunctionExpression':
       case 'FunctionDeclaration':
@@ -57,22 +41,26 @@ class Form {
     }
   }
 
-  #function(node: Fields, outer: Scope | null): unknown {
-    const scope = new Scope(outer)
-    for (const name of declaredIn(node)) scope.declare(name, `$${this.#declared++}`)
+  #function(node: Fields, outer: Scope): unknown {
+    const own = new Map<string, string>()
+    for (const name of declaredIn(node)) {
+      const as = `$${this.#declared++}`
+      if (!own.has(name)) own.set(name, as)
+    }
+    const scope = new Map([...outer, ...own])
     const { async, generator, params, body } = node
     const kind = node['type'] === 'ArrowFunctionExpression' ? 'arrow' : 'function'
     return [kind, async, generator, this.of(params, scope), this.of(returned(body), scope)]
   }
 
   /** A node with a name that is a property, not a variable. */
-  #named(node: Fields, field: 'property' | 'key', scope: Scope | null): unknown {
+  #named(node: Fields, field: 'property' | 'key', scope: Scope): unknown {
     const { shorthand: _, [field]: name, ...rest } = node
     const text = node['computed'] === true ? this.of(name, scope) : ['name', nameOf(name as Fields)]
     return [text, this.#fields(rest, scope)]
   }
 
-  #fields(node: Fields, scope: Scope | null): unknown {
+  #fields(node: Fields, scope: Scope): unknown {
     return Object.entries(node)
       .filter(([field]) => !LAYOUT.has(field))
       .map(([field, value]) => [field, this.of(value, scope)])
@@ -127,9 +115,7 @@ function returned(body: unknown): unknown {
   return isReturn && only['argument'] !== null ? only['argument'] : body
 }
 
-/**
- * The names that a function declares, its parameters first, without those of functions inside it.
- */
+/** The names that a function declares, parameters first, without those of functions inside it. */
 function declaredIn(node: Fields): string[] {
   const names = (node['params'] as Fields[]).flatMap(boundBy)
   const walk = (value: unknown): void => {

@@ -12,16 +12,13 @@ import {
 /** The result of a function, in terms of its argument. */
 export type Expression =
   /**
-   * A field of the argument, at a path of field names; with an empty path, the argument itself. It
-   * throws a TypeError if there is `null` or `undefined` along the path. A string or an array along
-   * the path has its built-in fields, such as `length`.
+   * A field of the argument, at a path of field names; empty: the argument itself. It throws a
+   * TypeError if there is `null` or `undefined` along the path. A string or an array along it has
+   * its built-in fields, such as `length`.
    */
   | { readonly is: 'pick'; readonly path: readonly string[] }
   | { readonly is: 'literal'; readonly value: Constant }
-  /**
-   * A new object, with its fields in this order. No name occurs twice, is a whole number, or is one
-   * that every object has.
-   */
+  /** A new object. No name occurs twice, is a whole number, or is one that every object has. */
   | { readonly is: 'object'; readonly fields: readonly Field[] }
   /** `===`, or `!==` if negated. The path is read like that of a `pick`. */
   | {
@@ -95,10 +92,7 @@ class Names {
     return null
   }
 
-  /**
-   * Whether an expression reads a field of all that is destructured: so it throws in the same
-   * cases.
-   */
+  /** Whether an expression reads a field of all that is destructured: so it throws as often. */
   areAllUsedBy(expression: Expression): boolean {
     const paths = pathsIn(expression)
     return this.#destructured.every((path) => paths.some((longer) => isWithin(longer, path)))
@@ -129,7 +123,12 @@ function pathsIn(expression: Expression): (readonly string[])[] {
 function read(node: SyntaxNode, names: Names): Reading {
   const value = constantOf(node)
   if (value !== undefined) return { expression: { is: 'literal', value } }
-  if (node.type === 'Identifier') return readName(node, names)
+  if (node.type === 'Identifier') {
+    const path = names.get(node.name)
+    return path === undefined
+      ? { why: `it captures \`${node.name}\`` }
+      : { expression: { is: 'pick', path } }
+  }
   if (node.type === 'MemberExpression') return readMember(node, names)
   if (node.type === 'ObjectExpression') return readObject(node, names)
   if (node.type === 'BinaryExpression') return readComparison(node, names)
@@ -182,22 +181,13 @@ type ObjectProperty = NodeOf<'ObjectExpression' | 'ObjectPattern'>['properties']
 type Named = Extract<ObjectProperty, { type: 'Property' }> | NodeOf<'MemberExpression'>
 type Name = { readonly text: string; readonly why: null } | (Refusal & { readonly text?: never })
 
-/**
- * The field that a node reads or writes. One that every object has is refused: it is never missing.
- */
+/** The field that a node reads or writes; refused: one that every object has, never missing. */
 function nameOf(node: Named): Name {
   const key = node.type === 'MemberExpression' ? node.property : node.key
   const text = !node.computed && key.type === 'Identifier' ? key.name : constantOf(key)
   if (typeof text !== 'string') return { why: 'it uses a field name that is not a constant string' }
   const isEverywhere = Object.hasOwn(Object.prototype, text)
   return isEverywhere ? { why: `every object has a \`${text}\`` } : { text, why: null }
-}
-
-function readName({ name }: NodeOf<'Identifier'>, names: Names): Reading {
-  const path = names.get(name)
-  return path === undefined
-    ? { why: `it captures \`${name}\`` }
-    : { expression: { is: 'pick', path } }
 }
 
 function readMember(node: NodeOf<'MemberExpression'>, names: Names): Reading {

@@ -10,13 +10,9 @@ import { full, simple } from 'acorn-walk'
 
 // The source of an author's function: its tree, which arguments it uses, and what it uses besides.
 
-/** A node of a tree (ESTree). */
 export type SyntaxNode = AnyNode
 
-/**
- * Parses a function's source, wrapped so that it is a program; `null` if it cannot be parsed, as
- * with native functions.
- */
+/** Parses the source of a function; `null`: it cannot be parsed, such as that of a native one. */
 export function functionTree(text: string): SyntaxNode | null {
   const options = {
     ecmaVersion: 'latest',
@@ -33,7 +29,6 @@ export function functionTree(text: string): SyntaxNode | null {
 }
 
 export type NodeOf<Type> = Extract<SyntaxNode, { type: Type }>
-/** A function or a method. */
 export type FunctionNode = NodeOf<'ArrowFunctionExpression' | 'FunctionExpression'>
 
 /** The function in a tree: the expression itself, or the only method of an object. */
@@ -59,11 +54,8 @@ export function takesSecond(of: (...args: never[]) => unknown): boolean {
 }
 
 /**
- * The fields that a function reads of one of its arguments, by its source: of the second, `a` and
- * `b` in `(_, f) => f.a > 1 && f.b > 1`, and in `(_, { a, b }) => …`.
- *
- * @param argument its number, from 0
- * @returns `null`: its source does not tell
+ * The fields that a function reads of an argument: `a` and `b` in `(_, f) => f.a > 1 && f.b > 1`
+ * and in `(_, { a, b }) => …`; `null`: its source does not tell. @param argument its number, from 0
  */
 export function fieldsRead(
   of: (...args: never[]) => unknown,
@@ -128,32 +120,27 @@ function fieldsOf(name: string, body: SyntaxNode): readonly string[] | null {
 // An author's functions must be pure, because a replay must give the same results. An impure name
 // is a note, not an error: it may be the author's own, and functions that are called are not seen.
 
-/** Kinds of impurity, each with what to do instead. */
-const KINDS = {
-  clock: 'take the time from the event',
-  chance: 'derive it from the event, such as from its id',
-  outside: 'put it into the event or a lookup table',
-} as const
-type Kind = keyof typeof KINDS
-
-const IMPURE: Readonly<Record<string, Kind>> = {
-  'Date.now': 'clock',
-  'new Date()': 'clock',
-  'Date()': 'clock',
-  'performance.now': 'clock',
-  'performance.timeOrigin': 'clock',
-  'Temporal.Now': 'clock',
-  'Math.random': 'chance',
-  'crypto.randomUUID': 'chance',
-  'crypto.getRandomValues': 'chance',
-  randomUUID: 'chance',
-  fetch: 'outside',
-  process: 'outside',
-  setTimeout: 'outside',
-  setInterval: 'outside',
-  setImmediate: 'outside',
+const CLOCK = 'take the time from the event'
+const CHANCE = 'derive it from the event, such as from its id'
+const OUTSIDE = 'put it into the event or a lookup table'
+/** By name: the advice to its author. */
+const IMPURE: Readonly<Record<string, string>> = {
+  'Date.now': CLOCK,
+  'new Date()': CLOCK,
+  'Date()': CLOCK,
+  'performance.now': CLOCK,
+  'performance.timeOrigin': CLOCK,
+  'Temporal.Now': CLOCK,
+  'Math.random': CHANCE,
+  'crypto.randomUUID': CHANCE,
+  'crypto.getRandomValues': CHANCE,
+  randomUUID: CHANCE,
+  fetch: OUTSIDE,
+  process: OUTSIDE,
+  setTimeout: OUTSIDE,
+  setInterval: OUTSIDE,
+  setImmediate: OUTSIDE,
 }
-/** Objects that have the globals as properties. */
 const GLOBALS = new Set(['globalThis', 'global'])
 /** Native functions, which have no source, by their names. */
 const NATIVE: Readonly<Record<string, string>> = {
@@ -167,17 +154,13 @@ export function purityNotes(
   topology: string,
   functions: readonly { readonly where: string; readonly of: (...args: never[]) => unknown }[],
 ): string[] {
-  const notes: string[] = []
-  for (const { where, of } of functions) {
+  return functions.flatMap(({ where, of }) => {
     const found = impuritiesIn(of.toString())
-    if (found.length === 0) continue
-    const kinds = [...new Set(found.map((name) => KINDS[IMPURE[name] as Kind]))]
-    notes.push(
-      `${topology}: ${where} uses ${found.join(', ')}: a replay, such as after a restart, may give ` +
-        `another result for the same event (${kinds.join('; ')})`,
-    )
-  }
-  return notes
+    if (found.length === 0) return []
+    const instead = [...new Set(found.map((name) => IMPURE[name]))].join('; ')
+    const why = 'a replay, such as after a restart, may give another result for the same event'
+    return [`${topology}: ${where} uses ${found.join(', ')}: ${why} (${instead})`]
+  })
 }
 
 /** The impure names in the source of a function, each once: `Date.now`, `new Date()`, … */
@@ -209,10 +192,7 @@ function nativeIn(text: string): string[] {
   return known === undefined ? [] : [known]
 }
 
-/**
- * The global that an expression names, with its properties, such as `Date.now`; `null` if it does
- * not name one, or the name is the function's `own`.
- */
+/** The global that an expression names, such as `Date.now`; `null`: none, or one of its `own`. */
 function globalName(
   node: Expression | Super | PrivateIdentifier,
   own: ReadonlySet<string>,

@@ -2,13 +2,10 @@ import type { Anything } from '../kernel/author-types.ts'
 
 // Models that an author declares, trained ones and rules, and how accurate a model is.
 
-/** A declared ONNX model. `F` are the names of its features, in order; `O` are its outputs. */
+/** A declared ONNX model: {@link onnxModel} says what its properties are. */
 export interface Model<F extends readonly string[], O> {
-  /** The model's name; outputs are marked with `name@version`. */
   readonly name: string
-  /** The names of the columns of its input tensor, in order. */
   readonly features: F
-  /** Where each output is, by its name in the topology. */
   readonly outputs: O
 }
 
@@ -27,23 +24,20 @@ export function onnxModel<
 }
 
 /**
- * A model that is a function of the author's. `P` is what it takes of the features, by name; `O`
- * are the names of its outputs.
+ * A model that is a function of the author's. `O` are the names of its outputs; `P`, which `takes`
+ * carries as a type only, is what it takes of the features, by name.
  */
 export interface Rule<P, O extends string> {
-  /** The names of its outputs. */
   readonly outputs: readonly O[]
   /** Outputs are marked with the name that the score step gives it, and this version. */
   readonly version: string
-  /** Never present; it only carries the type. */
   readonly takes?: (features: P) => void
 }
 
 /**
  * Declares a model that is a pure function of the features, such as a fallback for a trained one.
- * The features are numbers as a model sees them, float32; those that are carried are not among
- * them. Written as `(f: { amount: number }) => …`, the compiler checks that the score step has
- * them.
+ * The features are float32, as a model sees them, without those that are carried. Written as `(f: {
+ * amount: number }) => …`, the compiler checks that the score step has them.
  *
  * If it throws, its event has no score, `SCORE_FAILED`; if it returns a number that is not finite,
  * `SCORE_NOT_FINITE`. Its SHA-256, in `tidemark-model`, is that of its source.
@@ -52,7 +46,7 @@ export function rule<P = Anything, const O extends string = string>(
   o: {
     /** The names of its outputs: `s.score.probability`. */
     outputs: readonly O[]
-    /** Outputs are marked with it. @default '1' */
+    /** @default '1' */
     version?: string
   },
   of: (features: P) => Readonly<Record<NoInfer<O>, number>>,
@@ -66,31 +60,25 @@ export function rule<P = Anything, const O extends string = string>(
   return made
 }
 
-/**
- * Where an output of a model is: in one column of a tensor (index from 0), or in all its columns,
- * with their names in order.
- */
+/** Where an output is: see {@link ModelDefinition.outputs}. */
 export type OutputDefinition =
   | { readonly tensor: string; readonly column: number; readonly columns?: never }
   | { readonly tensor: string; readonly columns: readonly string[]; readonly column?: never }
 
-/** One number, or one for each named column. */
 export interface OutputShape {
   readonly columns?: readonly string[]
 }
 
 export type ScoringModel = ModelDefinition | RuleDefinition
 
-/** An ONNX model: the argument of {@link onnxModel}. */
+/** An ONNX model and its file. */
 export interface ModelDefinition<
   F extends readonly string[] = readonly string[],
   O = Readonly<Record<string, OutputDefinition>>,
 > {
   /** Outputs are marked with `name@version`. */
   readonly name: string
-  /** Outputs are marked with `name@version`. */
   readonly version: string
-  /** The ONNX file. */
   readonly file: URL
   /** SHA-256 of the file, in lower-case hex. */
   readonly sha256: string
@@ -100,10 +88,9 @@ export interface ModelDefinition<
   readonly features: F
   /**
    * Where each output is: in a tensor [N] or [N, columns] of float32, float64, int32, int64 or
-   * bool. `p: { tensor, column: 1 }` is one number, `s.score.p`, in the column with that index from
-   * 0. `risk: { tensor, columns: ['low', 'high'] }` names all columns of its tensor,
-   * `s.score.risk.low`. An int64 beyond ±(2^53 − 1) cannot be represented exactly: its event is a
-   * dead letter `SCORE_NOT_FINITE`.
+   * bool. `p: { tensor, column: 1 }` is one number, `s.score.p`, in the column of that index, from
+   * 0. `risk: { tensor, columns: ['low', 'high'] }` names all columns in order, `s.score.risk.low`.
+   * An int64 beyond ±(2^53 − 1) is not exact: its event is a dead letter `SCORE_NOT_FINITE`.
    */
   readonly outputs: O
   /**
@@ -111,18 +98,13 @@ export interface ModelDefinition<
    * within 1e-5 of their size. @default none
    */
   readonly golden?: URL
-  /**
-   * How accurate it is, by one measure, as `tidemark model evaluate` prints it. A statement that is
-   * wrong is refused at start: `TOPOLOGY_INVALID`. @default not stated
-   */
+  /** A wrong statement is refused at start: `TOPOLOGY_INVALID`. @default not stated */
   readonly accuracy?: StatedAccuracy
 }
 
-/** A {@link Rule} as data. */
 export interface RuleDefinition {
   readonly version: string
   readonly outputs: readonly string[]
-  /** From the features by name to the outputs by name. */
   readonly of: (features: Readonly<Record<string, number>>) => Readonly<Record<string, number>>
 }
 
@@ -142,15 +124,10 @@ export function modelDefinition(model: Model<readonly string[], unknown>): Model
   return model as Model<readonly string[], unknown> & ModelDefinition
 }
 
-const MEASURES = {
-  auc: { isHigherBetter: true },
-  accuracy: { isHigherBetter: true },
-  macroF1: { isHigherBetter: true },
-  mae: { isHigherBetter: false },
-  rmse: { isHigherBetter: false },
-} as const
+/** Whether higher values of a measure are better. */
+const IS_RISING = { auc: true, accuracy: true, macroF1: true, mae: false, rmse: false }
 
-export type Measure = keyof typeof MEASURES
+export type Measure = keyof typeof IS_RISING
 
 /**
  * How accurate a model is, by one measure: `auc` (area under the ROC curve), `accuracy` (share of
@@ -164,7 +141,7 @@ export type StatedAccuracy = {
   } & { readonly rows: number }
 }[Measure]
 
-const NAMES = Object.keys(MEASURES) as Measure[]
+const NAMES = Object.keys(IS_RISING) as Measure[]
 
 export function measureOf(accuracy: StatedAccuracy): { measure: Measure; value: number } {
   const measure = NAMES.find((name) => accuracy[name] !== undefined) as Measure
@@ -173,14 +150,14 @@ export function measureOf(accuracy: StatedAccuracy): { measure: Measure; value: 
 
 export function isAtLeast(accuracy: StatedAccuracy, least: number): boolean {
   const { measure, value } = measureOf(accuracy)
-  return MEASURES[measure].isHigherBetter ? value >= least : value <= least
+  return IS_RISING[measure] ? value >= least : value <= least
 }
 
 /** Sorts accuracies of one measure, the best first. */
 export function byAccuracy(a: StatedAccuracy, b: StatedAccuracy): number {
   const { measure, value } = measureOf(a)
   const difference = measureOf(b).value - value
-  return MEASURES[measure].isHigherBetter ? difference : -difference
+  return IS_RISING[measure] ? difference : -difference
 }
 
 /** Why a stated accuracy is refused; `null`: it is not. */
@@ -188,7 +165,9 @@ export function accuracyFault(stated: StatedAccuracy): string | null {
   if (typeof stated !== 'object' || stated === null) {
     return `accuracy must be an object such as { auc: 0.9, rows: 20_000 }, got ${JSON.stringify(stated)}`
   }
-  const unknown = Object.keys(stated).find((name) => name !== 'rows' && !isMeasure(name))
+  const unknown = Object.keys(stated).find(
+    (name) => name !== 'rows' && !Object.hasOwn(IS_RISING, name),
+  )
   if (unknown !== undefined)
     return `accuracy has no "${unknown}": it is one of ${NAMES.join(', ')}, and rows`
   const given = NAMES.filter((name) => stated[name] !== undefined)
@@ -196,7 +175,7 @@ export function accuracyFault(stated: StatedAccuracy): string | null {
     return `accuracy must be stated by one of ${NAMES.join(', ')}, got ${given.join(' and ') || 'none'}`
   }
   const { measure, value } = measureOf(stated)
-  const most = MEASURES[measure].isHigherBetter ? 1 : Number.MAX_VALUE
+  const most = IS_RISING[measure] ? 1 : Number.MAX_VALUE
   if (!(typeof value === 'number' && value >= 0 && value <= most)) {
     return `accuracy.${measure} must be a number from 0${most === 1 ? ' to 1' : ' on'}, got ${JSON.stringify(value)}`
   }
@@ -204,8 +183,4 @@ export function accuracyFault(stated: StatedAccuracy): string | null {
     return `accuracy.rows must be a whole number above 0, got ${JSON.stringify(stated.rows)}`
   }
   return null
-}
-
-function isMeasure(name: string): name is Measure {
-  return Object.hasOwn(MEASURES, name)
 }

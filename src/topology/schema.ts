@@ -2,17 +2,12 @@ import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { TidemarkError } from '../kernel/errors.ts'
 import { formOf } from './function-form.ts'
 
-// An author's schemas: they validate values, report issues without quoting the value, and have a
-// form that tells when one has changed.
+// An author's schemas: they validate values, without quoting them, and have a form to compare.
 
 const MAX_ISSUES = 3
 const MAX_SUMMARY = 300
-/**
- * Strings and numbers of a value that messages are searched for; those of a larger one are
- * withheld.
- */
+/** Strings and numbers that messages are searched for; with more, messages are withheld. */
 const MAX_LEAVES = 1_000
-/** Keys of a schema that do not change what it accepts. */
 const IRRELEVANT_KEYS: ReadonlySet<string> = new Set([
   'error',
   'message',
@@ -23,19 +18,11 @@ const IRRELEVANT_KEYS: ReadonlySet<string> = new Set([
 
 /**
  * Returns the value as parsed by the schema.
- *
- * @throws TidemarkError `SCHEMA_INVALID`, with the schema's first 3 issues in at most 300
- * characters, without any string or number of the value · `FUNCTION_THREW`: a function in the
- * schema threw, or the schema is asynchronous; `cause` is what was thrown, with some libraries only
- * a moment later
+ * @throws TidemarkError `SCHEMA_INVALID`, with the first 3 issues in at most 300 characters,
+ * without any string or number of the value · `FUNCTION_THREW`: a function in the schema threw, or
+ * it is asynchronous; `cause` is what was thrown, with some libraries only a moment later
  */
 export function checkedBy(schema: StandardSchemaV1, value: unknown): unknown {
-  const result = resultOf(schema, value)
-  if (result.issues) throw new TidemarkError('SCHEMA_INVALID', summaryOf(result.issues, value))
-  return result.value
-}
-
-function resultOf(schema: StandardSchemaV1, value: unknown): StandardSchemaV1.Result<unknown> {
   let result: ReturnType<StandardSchemaV1['~standard']['validate']>
   try {
     result = schema['~standard'].validate(value)
@@ -43,16 +30,20 @@ function resultOf(schema: StandardSchemaV1, value: unknown): StandardSchemaV1.Re
     const what = `the schema threw ${nameOf(thrown)}`
     throw new TidemarkError('FUNCTION_THREW', what, { cause: thrown })
   }
-  if (!(result instanceof Promise)) return result
-  // zod returns a promise if a refinement throws, so one bad record looks just like an asynchronous
-  // schema.
+  if (result instanceof Promise) throw asynchronous(result)
+  if (result.issues) throw new TidemarkError('SCHEMA_INVALID', summaryOf(result.issues, value))
+  return result.value
+}
+
+/** zod returns a promise if a refinement throws, so one bad record looks like an async schema. */
+function asynchronous(result: Promise<unknown>): TidemarkError {
   const error = new TidemarkError('FUNCTION_THREW', 'the schema returned a promise', {
     hint: 'a function in the schema threw, or the schema is asynchronous, which is not supported',
   })
   result.catch((thrown: unknown) => {
     error.cause = thrown
   })
-  throw error
+  return error
 }
 
 /** Whether it is a promise, whose rejection then does not go unhandled. */
@@ -129,14 +120,24 @@ export interface DeclaredProps extends StandardSchemaV1.Props {
 }
 
 /**
- * A form of a schema that changes when what it accepts or returns changes, as far as that can be
- * determined: its JSON Schema, or the library's name if the library provides none, and the source
- * of its refinements and transforms. A function that the library has wrapped (`superRefine`) is not
- * seen.
+ * A form of a schema that changes with what it accepts or returns, as far as that can be seen: its
+ * JSON Schema, or else the library's name, and the source of its refinements and transforms. A
+ * function that the library has wrapped (`superRefine`) is not seen.
  */
 export function schemaForm(schema: StandardSchemaV1): unknown {
   const functions: [path: string, form: string][] = []
-  collect(schema, '', { functions, seen: new Set() })
+  const seen = new Set<unknown>()
+  const collect = (value: unknown, path: string): void => {
+    if (typeof value === 'function') functions.push([path, formOf(value as () => unknown)])
+    if (typeof value !== 'object' || value === null || seen.has(value)) return
+    seen.add(value)
+    for (const [key, inner] of Object.entries(definitionOf(value))) {
+      if (IRRELEVANT_KEYS.has(key) || key.startsWith('~')) continue
+      if (key === 'coerce' && inner === true) functions.push([path, 'coerce'])
+      collect(inner, `${path}/${key}`)
+    }
+  }
+  collect(schema, '')
   return [declared(schema), functions]
 }
 
@@ -146,23 +147,6 @@ function declared(schema: StandardSchemaV1): unknown {
     return standard.jsonSchema?.input({ target: 'draft-2020-12' }) ?? standard.vendor
   } catch {
     return standard.vendor
-  }
-}
-
-interface Collecting {
-  readonly functions: [path: string, form: string][]
-  readonly seen: Set<unknown>
-}
-
-/** Collects the author's functions in a schema, and where it coerces. */
-function collect(value: unknown, path: string, into: Collecting): void {
-  if (typeof value === 'function') into.functions.push([path, formOf(value as () => unknown)])
-  if (typeof value !== 'object' || value === null || into.seen.has(value)) return
-  into.seen.add(value)
-  for (const [key, inner] of Object.entries(definitionOf(value))) {
-    if (IRRELEVANT_KEYS.has(key) || key.startsWith('~')) continue
-    if (key === 'coerce' && inner === true) into.functions.push([path, 'coerce'])
-    collect(inner, `${path}/${key}`, into)
   }
 }
 

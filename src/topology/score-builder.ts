@@ -1,4 +1,4 @@
-import type { RouteDefinition, ScoreStep, ShadowDefinition } from './definition.ts'
+import type { ScoreStep, ShadowDefinition } from './definition.ts'
 import { isOnlyShadow } from './graph.ts'
 import {
   isRule,
@@ -20,7 +20,6 @@ import {
 // but a worker does not check types, and a misspelt `route` would leave every event to another
 // model without a word.
 
-/** The first argument of `.score`. */
 export type GivenScore = AnyOnnxModel | GivenModels | ModelVariants
 type GivenModels = SeveralModels<unknown, string, Readonly<Record<string, ScoringModel>>>
 type GivenRoute = NonNullable<GivenModels['route']>[number]
@@ -56,18 +55,17 @@ function ofModels(given: unknown): string[] {
 function ofVariants(given: ModelVariants): string[] {
   const { variants, budget, adapt = false }: Partial<Record<keyof ModelVariants, unknown>> = given
   const faults = unknownKeys('it', given, VARIANTS)
-  if (Array.isArray(variants)) faults.push(...ofList(variants))
-  else faults.push(notA('an array', 'variants', variants))
+  if (!Array.isArray(variants)) faults.push(notA('an array', 'variants', variants))
+  else {
+    for (const [i, model] of variants.entries()) {
+      const isModel = isObject(model) && 'features' in model
+      if (!isModel) faults.push(notA('a model', `variants[${i}]`, model))
+    }
+  }
   if (typeof budget !== 'number')
     faults.push(notA('a duration, such as millis(20)', 'budget', budget))
   if (typeof adapt !== 'boolean') faults.push(notA('true or false', 'adapt', adapt))
   return faults
-}
-
-function ofList(variants: readonly unknown[]): string[] {
-  return variants.flatMap((model, i) =>
-    isObject(model) && 'features' in model ? [] : [notA('a model', `variants[${i}]`, model)],
-  )
 }
 
 function ofSeveral(given: GivenModels): string[] {
@@ -122,31 +120,40 @@ function typeOf(value: unknown): string {
   return value === null ? 'null' : Array.isArray(value) ? 'an array' : typeof value
 }
 
-type GivenOptions = ScoreOptions<string>
-
 /** A score step without the steps that follow it, and the name that it asks for. */
 type ScoreFields = Omit<ScoreStep, 'then' | 'name'> & { readonly named: string }
 
 /** @param defined names of the features before the step, in the author's order */
 export function scoreFields(
   given: GivenScore,
-  o: GivenOptions,
+  o: ScoreOptions<string>,
   defined: readonly string[],
 ): ScoreFields {
   if ('models' in given) return { named: 'score', ...severalFields(given, o, defined) }
-  if ('variants' in given) return { named: 'score', ...variantFields(given, o, defined) }
-  const model = modelDefinition(given)
-  const alone = { models: { [model.name]: model }, otherwise: model.name }
-  return { named: model.name, ...severalFields(alone, o, defined) }
+  const models = ('variants' in given ? given.variants : [given]).map(modelDefinition)
+  const names = models.map(({ name }) => name)
+  // Until a worker has chosen, the first variant stands for all.
+  const [first = ''] = names
+  const byName = Object.fromEntries(models.map((model) => [model.name, model]))
+  const several = { models: byName, otherwise: first }
+  if (!('variants' in given)) return { named: first, ...severalFields(several, o, defined) }
+  const { budget, minAccuracy = null, adapt = false } = given
+  const step = severalFields(several, { ...o, latencyBudget: budget }, defined)
+  return { named: 'score', ...step, variants: { names, minAccuracy, adapt } }
 }
 
 function severalFields(
   { models, route = [], otherwise, fallback, fallbackOn = [], shadow = {} }: GivenModels,
-  { carry, missing, latencyBudget }: GivenOptions,
+  { carry, missing, latencyBudget }: ScoreOptions<string>,
   defined: readonly string[],
 ): Omit<ScoreFields, 'named'> {
   const decides = {
-    routes: routesOf(route),
+    routes: route.map(({ to, name = to, when = null, share = null }) => ({
+      name,
+      to,
+      when,
+      share,
+    })),
     otherwise,
     fallback: fallback === undefined ? null : { to: fallback, on: fallbackOn },
     shadows: Object.entries(shadow).map(([model, of]) => shadowOf(model, of)),
@@ -168,24 +175,6 @@ function severalFields(
     ...(carry && { carry }),
     ...latencyBudgetOf(latencyBudget),
   }
-}
-
-/** Until a worker has chosen, the first variant stands for all. */
-function variantFields(
-  { variants: given, budget, minAccuracy, adapt = false }: ModelVariants,
-  o: GivenOptions,
-  defined: readonly string[],
-): Omit<ScoreFields, 'named'> {
-  const models = given.map(modelDefinition)
-  const byName = Object.fromEntries(models.map((model) => [model.name, model]))
-  const otherwise = models[0]?.name ?? ''
-  const step = severalFields(
-    { models: byName, otherwise },
-    { ...o, latencyBudget: budget },
-    defined,
-  )
-  const names = models.map(({ name }) => name)
-  return { ...step, variants: { names, minAccuracy: minAccuracy ?? null, adapt } }
 }
 
 /**
@@ -217,11 +206,6 @@ function commonOutputs([first, ...others]: readonly ScoringModel[]): ScoreStep['
       .filter(isCommon)
       .map(([name, { columns }]) => [name, columns === undefined ? {} : { columns }]),
   )
-}
-
-/** A rule without a name is called after its model. */
-function routesOf(route: readonly GivenRoute[]): RouteDefinition[] {
-  return route.map(({ to, name = to, when = null, share = null }) => ({ name, to, when, share }))
 }
 
 function shadowOf(model: string, { sink, share = 1 }: Shadow = {}): ShadowDefinition {

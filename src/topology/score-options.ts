@@ -5,7 +5,6 @@ import type { Model, Rule } from './models.ts'
 
 export type AnyOnnxModel = Model<readonly string[], unknown>
 export type AnyModel = AnyOnnxModel | Rule<never, string>
-/** The outputs that all models have. */
 export type CommonOutputs<M> = Common<OutputsOf<M>>
 type Common<O> = { readonly [P in keyof O & string]: O[P] }
 type OutputsOf<M> =
@@ -15,36 +14,29 @@ type OutputsOf<M> =
       ? { readonly [P in O]: { readonly column: number } }
       : never
 
-/** A rule for the events of a model. `E` is the event, `K` its features, `N` the models' names. */
+/**
+ * A rule for the events of a model. `E` is the event, `K` its features, `N` the models' names.
+ *
+ * `share` is the share of the keys, 0 to 1 in steps of 1/10,000, that it is for, else refused at
+ * start: `TOPOLOGY_INVALID`. The hash of a key decides whether it is in: `(murmur2(name + '/' +
+ * key) & 0x7fffffff) % 10000 < share * 10000`, over UTF-8, with Kafka's murmur2. So a key stays in
+ * while the share grows and the name is kept.
+ */
 export type Route<E, K extends string, N extends string> = {
-  /** Name of the model. */
   to: N
-  /**
-   * The name of the rule, in `s.route` and `tidemark-route`. A share depends on it: keep it while a
-   * share grows. @default the name of the model
-   */
+  /** The name of the rule, in `s.route` and `tidemark-route`. @default the name of the model */
   name?: string
 } & (
   | {
       /** Pure, and called for each event that no rule before it has taken. */
       when: RouteWhen<E, K>
-      /** Only this share of the keys, 0 to 1 in steps of 1/10,000. @default all */
+      /** @default all */
       share?: number
     }
-  | {
-      /**
-       * The share of the keys that it gets, 0 to 1 in steps of 1/10,000. Whether a key is in is
-       * decided by its hash alone: `(murmur2(name + '/' + key) & 0x7fffffff) % 10000 < share *
-       * 10000`, over UTF-8, with Kafka's murmur2. So a key stays in while the share grows.
-       */
-      share: number
-      when?: never
-    }
+  | { share: number; when?: never }
 )
 /**
- * Whether a rule holds.
- *
- * @param features as the model sees them, float32; those that are carried are not rounded
+ * Whether a rule holds. @param features as the model sees them, float32; the carried not rounded
  * @param eventTimeMs ms since the epoch: see {@link hourOfDay}
  */
 export type RouteWhen<E, K extends string> = (
@@ -53,14 +45,14 @@ export type RouteWhen<E, K extends string> = (
   eventTimeMs: number,
 ) => boolean
 
-/** A model that is only watched. */
+/** A model that is only watched: its scores are compared with the published ones. */
 export interface Shadow {
   /**
-   * The topic of its scores: `{ model, score, main }` in JSON. Best effort: some may be missing,
-   * some may be there twice, with one `tidemark-id`. @default none; only metrics compare them
+   * The topic of its scores: `{ model, score, main }` in JSON. Best effort: some may be missing, or
+   * there twice with one `tidemark-id`. @default none; only metrics compare them
    */
   sink?: string
-  /** The share of the keys that it scores, as in a rule named `shadow.` and its name. @default 1 */
+  /** The share of the keys that it scores, as of a rule named `shadow.` and its name. @default 1 */
   share?: number
 }
 
@@ -70,24 +62,21 @@ export interface SeveralModels<E, K extends string, M> {
   models: M
   /** The first rule that holds decides. @default none */
   route?: readonly Route<E, K, NoInfer<keyof M & string>>[]
-  /** The model that scores the events for which no rule holds. */
+  /** The model of the events for which no rule holds. */
   otherwise: NoInfer<keyof M & string>
   /**
-   * The model that scores an event whose own model cannot: its score is not finite, the run fails
+   * The model of an event whose own model cannot score it: its score is not finite, the run fails
    * on it, or the model's thread has died or hangs. If it cannot either, the event is a dead letter
    * with both reasons. @default none: such an event is a dead letter, and without its thread the
    * worker ends
    */
   fallback?: NoInfer<keyof M & string>
   /**
-   * When the fallback scores an event, besides. `budget`: if the model would not answer within the
-   * latency budget, for all that waits. @default never
+   * When the fallback scores besides. `budget`: if the model would not answer within the latency
+   * budget, for all that waits. @default never
    */
   fallbackOn?: readonly 'budget'[]
-  /**
-   * Models that score events beside the one that decides, without delaying it: what they say is
-   * only compared with what is published. @default none
-   */
+  /** Models that are only watched, without delaying an event. @default none */
   shadow?: { readonly [N in NoInfer<keyof M & string>]?: Shadow }
 }
 
@@ -100,14 +89,11 @@ export interface ModelVariants {
   variants: readonly AnyOnnxModel[]
   /** The longest that a batch of 32 rows may take. It is the latency budget of the step, too. */
   budget: DurationMs
-  /**
-   * The accuracy that the chosen one must state at least; by a measure of errors, such as `mae`, at
-   * most. @default any
-   */
+  /** The least accuracy that the chosen one may state; of errors, `mae`, the most. @default any */
   minAccuracy?: number
   /**
-   * Chooses for each batch instead, by what is waiting: then the wall clock decides, which a replay
-   * does not repeat. Such outputs have the header `tidemark-by-clock`. @default false
+   * Chooses for each batch instead, by what is waiting: by the wall clock, which a replay does not
+   * repeat. Such outputs have the header `tidemark-by-clock`. @default false
    */
   adapt?: boolean
 }
@@ -119,20 +105,17 @@ export interface ScoreOptions<C extends string> {
    * `s.features.batchScore`. They may be NaN or infinite; JSON then has `null`. @default none
    */
   carry?: readonly C[]
-  /**
-   * `nan` passes NaN features to the model. @default an event with a NaN feature is a dead letter
-   * `FEATURE_NOT_FINITE`
-   */
+  /** `nan` passes NaN features to the model. @default dead letters `FEATURE_NOT_FINITE` */
   missing?: 'nan'
   /**
    * The longest that one batch may take; more than 0. It limits the size of the batches. A model
    * that needs longer for a single row is refused at start: `MODEL_TOO_SLOW`.
    *
-   * Or the name of what the predictions are for. Then a batch may take half of that use's target,
-   * and predictions that take longer than its target or its maximum are counted and logged,
-   * measured from when the worker receives the chunk to when it is committed. Target and maximum,
-   * ms: `fraud` 50 and 100 · `recommendations` 100 and 200 · `search` 20 and 50 · `ads` 10 and 25 ·
-   * `chat` 200 and 500 · `batch` has neither, and a batch may take 1 s. @default 50 ms
+   * Or the use of the predictions: then a batch may take half of its target, and predictions that
+   * take longer than its target or maximum, from when the worker receives the chunk to when it is
+   * committed, are counted and logged. Target and maximum, ms: `fraud` 50 and 100 ·
+   * `recommendations` 100 and 200 · `search` 20 and 50 · `ads` 10 and 25 · `chat` 200 and 500 ·
+   * `batch` has neither, and a batch may take 1 s. @default 50 ms
    */
   latencyBudget?: DurationMs | LatencyUse
 }
@@ -153,7 +136,7 @@ export const LATENCY_LIMITS = {
   batch: null,
 } as const satisfies Record<string, LatencyLimits | null>
 
-/** A use of predictions, which implies how soon they are needed: see docs/models.md. */
+/** A use of predictions, which tells how soon they are needed: see docs/models.md. */
 export type LatencyUse = keyof typeof LATENCY_LIMITS
 
 /** ms, where latency does not matter: larger batches would not make a row cheaper. */
@@ -162,16 +145,12 @@ const PATIENT_BATCH_MS = 1_000
 const BATCH_SHARE = 0.5
 
 export interface LatencyBudget {
-  /** The longest that one batch may take, ms. */
   readonly latencyBudgetMs: number
   /** Absent if the budget was given as a duration. */
   readonly latency?: LatencyLimits & { readonly use: LatencyUse }
 }
 
-/**
- * @param given duration of one batch, or a use of predictions. An unknown use, as JavaScript may
- * pass, gives NaN, which the check at start refuses.
- */
+/** An unknown use, as JavaScript may pass, gives NaN, which the check at start refuses. */
 export function latencyBudgetOf(given: DurationMs | LatencyUse = millis(50)): LatencyBudget {
   if (typeof given !== 'string') return { latencyBudgetMs: given }
   if (!Object.hasOwn(LATENCY_LIMITS, given)) return { latencyBudgetMs: Number.NaN }

@@ -2,55 +2,42 @@
 
 type SubjectOf = 'topic' | 'record'
 
-/** Records in Confluent's wire format, all of one schema that is in a schema registry. */
-export interface RegisteredFormat {
-  /** How values are encoded. */
+/** Records in Confluent's wire format, all of one schema, with its text as a registry takes it. */
+export interface RegisteredFormat extends Required<SchemaOptions> {
   readonly is: 'avro' | 'protobuf' | 'json-schema'
-  /** The schema's text, as a registry takes it. */
   readonly schema: string
   /** Name of the Protobuf message; `null`: the only one, or it is no Protobuf. */
   readonly message: string | null
-  /** See {@link SchemaOptions}. */
-  readonly subject: SubjectOf
-  /** See {@link SchemaOptions}. */
-  readonly register: boolean
 }
 
 /** Where the schema of a sink is in the registry, and how it gets there. */
 export interface SchemaOptions {
   /**
-   * The schema's subject. `topic`: the name of the topic that is really written, with `-value`
-   * appended · `record`: the full name of the record or message, in JSON Schema the `title`.
-   * @default 'topic'
+   * The schema's subject. `topic`: the topic that is really written, plus `-value` · `record`: the
+   * full name of the record or message, in JSON Schema the `title`. @default 'topic'
    */
   readonly subject?: SubjectOf
   /**
-   * Whether a worker may add the schema to its subject when it starts. The registry checks first
-   * that it is compatible; if it is not, the worker refuses to start: `SCHEMA_REJECTED`. @default
-   * false: if the subject does not have exactly this schema, the worker refuses to start,
-   * `SCHEMA_NOT_REGISTERED`
+   * Whether a worker may add the schema to its subject when it starts; one that is not compatible
+   * is then refused, `SCHEMA_REJECTED`. @default false: a subject without exactly this schema is
+   * refused, `SCHEMA_NOT_REGISTERED`
    */
   readonly register?: boolean
 }
 
-/** Options of {@link protobuf}. */
 export interface ProtobufOptions extends SchemaOptions {
   /**
-   * Name of the message that is written, with the package if several have this name: `Payment`,
-   * `shop.Order.Line`. @default the file's only message; refused at start, `TOPOLOGY_INVALID`, if
-   * it has several
+   * The message that is written, with the package if several have this name: `Payment`,
+   * `shop.Order.Line`. @default the only one; several are refused at start, `TOPOLOGY_INVALID`
    */
   readonly message?: string
 }
 
 /**
- * For the `format` of a sink: values in Avro, in Confluent's wire format.
- *
- * A value is what `registry` makes of Avro: a record is an object, a long a whole number from −2^52
- * to 2^53 − 2, bytes and fixed are a Buffer, an enum is its symbol; a union of null and another
- * type is a value of that type or `null`, and in a union whose members cannot be told apart a value
- * is `{ [type]: value }`. A field that is missing gets the schema's default; without one, or with a
- * field that the schema does not have, the event is a dead letter `OUTPUT_INVALID`.
+ * For the `format` of a sink: values in Avro, in Confluent's wire format. A value is what {@link
+ * registry} makes of Avro: a record is an object, an enum its symbol. A missing field gets the
+ * schema's default; without one, or with a field that the schema does not have, the event is a dead
+ * letter `OUTPUT_INVALID`.
  *
  * @param schema in Avro's JSON form, as an object or as text
  */
@@ -59,12 +46,9 @@ export function avro(schema: object | string, o: SchemaOptions = {}): Registered
 }
 
 /**
- * For the `format` of a sink: values in Protobuf, in Confluent's wire format.
- *
- * A value is what `registry` makes of Protobuf: fields have names in lowerCamelCase, 64-bit
- * integers are whole numbers within ±(2^53 − 1), bytes are a Buffer, an enum is its name. A field
- * that is missing or `null` has no value. With a field that the message does not have, the event is
- * a dead letter `OUTPUT_INVALID`.
+ * For the `format` of a sink: values in Protobuf, in Confluent's wire format. A value is what
+ * {@link registry} makes of Protobuf. A field that is missing or `null` has no value. With a field
+ * that the message does not have, the event is a dead letter `OUTPUT_INVALID`.
  *
  * @param source the text of a `.proto` file; it may import Protobuf's own files only
  */

@@ -6,47 +6,36 @@ import type { DeclaredProps } from './schema.ts'
 // The source of a topology: its records as an author's functions see them, their formats, and the
 // options that it is read with. The room formats/ decodes.
 
-/** A partition of the source. */
+/** A partition of the topic that is really read, to which `--topic` may map the topology's name. */
 export interface SourcePartition {
-  /** The topic that is really read: `--topic` may have mapped the topology's name to it. */
   readonly topic: string
   /** From 0. */
   readonly partition: number
 }
 
-/** A header of a record. */
+/** A header of a record. Names need not be unique; without a value, it is empty. */
 export interface RecordHeader {
-  /** Names need not be unique. */
   readonly name: string
-  /** Empty if the header has no value. */
   readonly value: Buffer
 }
 
-/**
- * The record that an event comes from. Its buffers are valid during the call: copy what must
- * outlive it.
- */
+/** The record of an event. Its buffers are valid during the call: copy what must outlive it. */
 export interface SourceRecord extends SourcePartition {
-  /** Its position in the partition. */
   readonly offset: number
   /** The record's own Kafka timestamp, ms since the epoch; −1: it has none. */
   readonly timestampMs: number
-  /** A record without a key is a dead letter `NULL_KEY`, and no function sees it. */
+  /** Never missing: a record without a key is a dead letter `NULL_KEY`. */
   readonly key: Buffer
   /** `null`: it is a tombstone. */
   readonly value: Buffer | null
   /** In their order. */
   readonly headers: readonly RecordHeader[]
-  /**
-   * The value of a header as text; of several with this name, the last one's. `undefined`: there is
-   * none.
-   */
+  /** The value of the last header of this name, as text; `undefined`: there is none. */
   header(name: string): string | undefined
 }
 
-/** A record that is no tombstone. */
+/** A record that is no tombstone. Its value may have no bytes. */
 export interface RecordWithValue extends SourceRecord {
-  /** Its value, which may have no bytes. */
   readonly value: Buffer
 }
 
@@ -70,27 +59,22 @@ export interface DecodeFormat {
   readonly decode: (record: RecordWithValue) => unknown
 }
 
-/** Records in Confluent's wire format, whose schemas are in a schema registry. */
+/** Records in Confluent's wire format. `typeField`: see {@link RegistryFormatOptions}. */
 export interface RegistrySourceFormat {
   readonly is: 'registry'
-  /** See {@link RegistryFormatOptions}; `null`: none. */
   readonly typeField: string | null
 }
 
-/** A schema, and the format of the records that hold its values. */
+/** A schema that validates decoded values, and the format of the records that hold them. */
 export interface Formatted<S extends StandardSchemaV1> {
-  /** Validates the decoded values. */
   readonly schema: S
-  /** How the values are encoded. */
   readonly format: SourceFormat
 }
 
-/** Options of {@link registry}. */
 export interface RegistryFormatOptions {
   /**
-   * A field to add to each event: the full name of the type of its value, which tells apart several
-   * types of event on one topic. In Avro and Protobuf it is the name with its namespace or package,
-   * in JSON Schema the `title`. @default none
+   * A field to add to each event, which tells apart several types on one topic: in Avro and
+   * Protobuf the name with namespace or package, in JSON Schema the `title`. @default none
    */
   readonly typeField?: string
 }
@@ -104,8 +88,9 @@ export interface RegistryFormatOptions {
  * −2^52 to 2^53 − 2; timestamps are ms, those in microseconds or nanoseconds rounded down; bytes
  * and fixed are a Buffer; a union with null is the value or `null`; in any other union whose
  * members cannot be told apart, a value is `{ [type]: value }`. Protobuf: names are in
- * lowerCamelCase, as in Protobuf's JSON; enums are their names; fields without a value have their
- * default, unless they are `optional`, messages or of a `oneof`.
+ * lowerCamelCase, as in its JSON; 64-bit integers are whole numbers within ±(2^53 − 1); bytes are a
+ * Buffer; enums are their names; fields without a value have their default, unless they are
+ * `optional`, messages or of a `oneof`.
  */
 export function registry<S extends StandardSchemaV1>(
   schema: S,
@@ -124,14 +109,11 @@ const ANY_TEXT: StandardSchemaV1<string> = {
   },
 }
 
-/**
- * For the `schema` of a source: its values are text in UTF-8, and the text is the event. A value
- * that is not UTF-8 is a dead letter `NOT_UTF8`.
- */
+/** Without a schema, the text is the event. */
 export function text(): Formatted<StandardSchemaV1<string>>
 /**
- * For the `schema` of a source: its values are text in UTF-8, validated by `schema`, which may make
- * an event of the text. A value that is not UTF-8 is a dead letter `NOT_UTF8`.
+ * For the `schema` of a source: its values are text in UTF-8, else dead letters `NOT_UTF8`,
+ * validated by `schema`, which may make an event of the text.
  */
 export function text<S extends StandardSchemaV1>(schema: S): Formatted<S>
 export function text(schema: StandardSchemaV1 = ANY_TEXT): Formatted<StandardSchemaV1> {
@@ -139,8 +121,8 @@ export function text(schema: StandardSchemaV1 = ANY_TEXT): Formatted<StandardSch
 }
 
 /**
- * A CloudEvent: its attributes (CloudEvents 1.0.2, section 3) under names of TypeScript, and its
- * data. `D` is the type of the data.
+ * A CloudEvent: its attributes (CloudEvents 1.0.2, section 3) under names of TypeScript, `null` if
+ * they are not set, and its data of type `D`, validated by the schema.
  */
 export interface CloudEvent<D> {
   /** Identifies the event among those of its source; not empty. */
@@ -149,20 +131,16 @@ export interface CloudEvent<D> {
   readonly source: string
   /** The kind of event, such as `com.example.payment.made`; not empty. */
   readonly type: string
-  /**
-   * When it happened, ms since the epoch; what is finer is cut off. `null`: the attribute `time` is
-   * not set.
-   */
+  /** `time`: when it happened, ms since the epoch; what is finer is cut off. */
   readonly timeMs: number | null
-  /** The part of the source that it is about; `null`: not set. */
+  /** The part of the source that it is about. */
   readonly subject: string | null
-  /** Media type of the data, `datacontenttype`; `null`: not set. */
+  /** `datacontenttype`: the media type of the data. */
   readonly dataContentType: string | null
-  /** URI of a schema that the data adheres to, `dataschema`; `null`: not set. */
+  /** `dataschema`: URI of a schema that the data adheres to. */
   readonly dataSchema: string | null
   /** All other attributes by name, each as text: `true` and `17` are `'true'` and `'17'`. */
   readonly extensions: Readonly<Record<string, string>>
-  /** Validated, by the schema. */
   readonly data: D
 }
 
@@ -220,44 +198,38 @@ export type OnLate = 'dead-letter' | 'drop' | 'score'
 export type KeyMismatch = 'warn' | 'dead-letter' | 'allow'
 export type OnTombstone = 'dead-letter' | 'skip' | ((key: string, record: SourceRecord) => unknown)
 
-/** Options of {@link TopologyBuilder.source}. */
+/**
+ * Options of {@link TopologyBuilder.source}. A function that takes the record too is called for
+ * each event, which is slower. A value out of bounds is refused at start: `TOPOLOGY_INVALID`.
+ */
 export interface SourceOptions<S extends StandardSchemaV1> {
   /**
    * Validates each record's value. Any synchronous Standard Schema (zod, valibot, arktype, …). A
    * value that it rejects is a dead letter `SCHEMA_INVALID`; if it throws or returns a promise,
-   * `FUNCTION_THREW`.
-   *
-   * The schema alone means JSON values. `text(schema)` means text, `cloudEvents(schema)`
-   * CloudEvents, and `registry(schema)` values whose own schemas are in a schema registry.
+   * `FUNCTION_THREW`. The schema alone means JSON; for other values: {@link text}, {@link
+   * cloudEvents}, {@link registry}.
    */
   schema: S | Formatted<S>
   /**
-   * Decodes each record that has a value, instead of a format; what it returns is validated by
-   * `schema`, which then must be a schema alone. If it throws, or returns a promise, the record is
-   * a dead letter `PAYLOAD_INVALID`. @default values are JSON, or what `schema` says
+   * Decodes each record that has a value, instead of a format; `schema`, which then must be a
+   * schema alone, validates what it returns. If it throws, or returns a promise, the record is a
+   * dead letter `PAYLOAD_INVALID`. @default values are JSON, or what `schema` says
    */
   decode?: (record: RecordWithValue) => unknown
   /**
    * The key that windows are kept by: a string that is not empty, else the event is a dead letter
    * `KEY_INVALID`. All events of a key must be in one partition: produce records with the same key.
-   *
-   * A function that takes the record too is called for each event, which is slower.
    */
   key: (event: StandardSchemaV1.InferOutput<S>, record: SourceRecord) => string
   /**
    * Event time, whole milliseconds since the epoch. Not a whole number: dead letter `TIME_INVALID`.
    * Before 1980 or not before 2100, as seconds or microseconds would be: `TIME_UNIT`.
    *
-   * `record`: the Kafka timestamp of the record. Then `maxAhead` guards nothing: bound the topic's
-   * timestamps instead. A record without a timestamp is a dead letter `TIME_INVALID`.
-   *
-   * A function that takes the record too is called for each event, which is slower.
+   * `record`: the Kafka timestamp of the record; none is `TIME_INVALID`. Then `maxAhead` guards
+   * nothing: bound the topic's timestamps instead.
    */
   eventTimeMs: ((event: StandardSchemaV1.InferOutput<S>, record: SourceRecord) => number) | 'record'
-  /**
-   * Decides which events are late, and which lie in the future. Durations out of bounds are refused
-   * at start: `TOPOLOGY_INVALID`.
-   */
+  /** Decides which events are late, and which lie in the future. */
   watermark: {
     /**
      * How far the watermark is behind the latest event time of its partition. An event with a time
@@ -265,26 +237,26 @@ export interface SourceOptions<S extends StandardSchemaV1> {
      */
     lag: DurationMs
     /**
-     * How long a partition must be silent until its watermark advances with the wall clock. More
-     * than 0. @default never
+     * Silence of a partition after which its watermark advances with the wall clock. More than 0.
+     * @default never
      */
     idleAfter?: DurationMs
     /**
-     * How far an event time may be after the Kafka timestamp of its own record; beyond that the
-     * event is a dead letter `FUTURE`. 0 or more; `none` disables the check. @default 5 min
+     * How far an event time may be after the Kafka timestamp of its record, else the event is a
+     * dead letter `FUTURE`. 0 or more; `none` disables the check. @default 5 min
      */
     maxAhead?: DurationMs | 'none'
   }
   /**
-   * The treatment of a late event. `dead-letter`: it becomes one dead letter `LATE` · `drop`: it is
-   * only counted · `score`: it is scored on the windows as they are, and enters none.
+   * The treatment of a late event. `dead-letter`: one dead letter `LATE` · `drop`: it is counted
+   * only · `score`: it is scored on the windows as they are, and enters none.
    */
   onLate: OnLate
   /**
-   * The treatment of a record without a value. `dead-letter`: it is a dead letter `TOMBSTONE` ·
-   * `skip`: it is counted as skipped · a function of the record's key, as text: what it returns is
-   * validated by the schema, and is the event. If it throws, the record is a dead letter
-   * `FUNCTION_THREW`; if its key is not UTF-8, `KEY_INVALID`. @default 'dead-letter'
+   * The treatment of a record without a value. `dead-letter`: `TOMBSTONE` · `skip`: it counts as
+   * skipped · a function of the record's key, as text: the schema validates what it returns, which
+   * is the event. If it throws, the record is a dead letter `FUNCTION_THREW`; if its key is not
+   * UTF-8, `KEY_INVALID`. @default 'dead-letter'
    */
   onTombstone?:
     | 'dead-letter'
@@ -309,10 +281,10 @@ export interface SourceOptions<S extends StandardSchemaV1> {
    */
   keyMismatch?: KeyMismatch
   /**
-   * Names of headers that outputs get from the record of their event, as they are and in their
-   * order, however many there are of a name; `traceparent` and `tracestate` always. The result of a
-   * tumbling window has many records, and gets none. A name that begins with `tidemark-`,
-   * `tidemark.` or `__streams.errors.` is refused at start: `TOPOLOGY_INVALID`. @default those two
+   * Names of headers that outputs get, as they are, from the record of their event, all of a name
+   * in their order; `traceparent` and `tracestate` always. The result of a tumbling window gets
+   * none. Refused: what begins with `tidemark-`, `tidemark.` or `__streams.errors.`. @default those
+   * two
    */
   passHeaders?: readonly string[]
 }

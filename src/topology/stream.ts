@@ -21,93 +21,81 @@ import type { SourceOptions } from './source.ts'
 // The calls that an author writes a topology with. Types only; builder.ts turns them into data.
 
 /**
- * A topic that the topology writes; return it from the builder. `Out` is the type of its values.
+ * A topic that the topology writes, by its name there, which `--topic` can map to another topic;
+ * return it from the builder. `Out`, which only carries a type, is that of its values.
  */
 export interface Sink<T extends string, Out> {
-  /** The topic's name in the topology; `--topic` can map it to another topic. */
   readonly topic: T
-  /** Never present; it only carries the type. */
   readonly out?: Out
 }
 
 /** Options of a sink for values `V`. */
 export interface SinkOptions<V> {
   /**
-   * The key of the output record: a string that is not empty, else `KEY_INVALID`. @default the
-   * key of the input record; for the result of a tumbling window, the key of the window
+   * The key of the output record: a string that is not empty, else `KEY_INVALID`. @default that of
+   * the input record, or of the tumbling window
    */
   readonly key?: (event: V) => string
   /**
-   * Headers of each output, from the value that is written: text, which becomes UTF-8, or
-   * bytes; one that is `null` is left out. They come after Tidemark's own and after those that
-   * are passed on, of which it replaces any of the same name. Anything else, and a name that
-   * begins with `tidemark-`, `tidemark.` or `__streams.errors.`, makes its event a dead letter
-   * `OUTPUT_INVALID`. @default none
+   * Headers of each output, from the value that is written: text, which becomes UTF-8, or bytes;
+   * `null` is left out. They come after Tidemark's own and those that are passed on, and replace the
+   * latter by name. Anything else, and a name that begins with `tidemark-`, `tidemark.` or
+   * `__streams.errors.`: `OUTPUT_INVALID`. @default none
    */
   readonly headers?: (event: V) => Readonly<Record<string, string | Buffer | null>>
   /**
-   * How the topic's batches are compressed: `none`, `gzip`, `snappy`, `lz4` or `zstd`, which
-   * needs Node 22.15, 23.8 or newer. Two sinks that say different things of one topic are
-   * refused at start: `TOPOLOGY_INVALID`. @default as the operator says, `--compression`
+   * How the topic's batches are compressed; `zstd` needs Node 22.15, 23.8 or newer. Two sinks that
+   * differ about one topic are refused. @default as the operator says, `--compression`
    */
   readonly compression?: Compression
   /**
-   * The result of `avro`, `protobuf` or `jsonSchema`: the values have a schema in a schema
-   * registry, whose address the worker has to be told (`--registry`). An event that does not
-   * fit the schema is a dead letter `OUTPUT_INVALID`. A schema that is none is refused at
-   * start: `TOPOLOGY_INVALID`. @default JSON
+   * The result of `avro`, `protobuf` or `jsonSchema`: the values have a schema in a schema registry,
+   * whose address the worker has to be told (`--registry`). A schema that is none is refused.
+   * @default JSON in UTF-8: NaN and infinities become `null`, fields that are `undefined` are left
+   * out
    */
   readonly format?: RegisteredFormat
 }
 
 /**
- * A stream of events, in the order of their partition's log. Functions passed to its methods must
- * be pure: the same event must always give the same result. If one throws, its event is a dead
- * letter `FUNCTION_THREW`.
+ * A stream of events, in the order of their partition's log. Functions must be pure: the same event
+ * always gives the same result. If one throws, its event is a dead letter `FUNCTION_THREW`.
+ *
+ * Refused means: a worker does not start. The code is `TOPOLOGY_INVALID`, unless another is named.
  */
 export interface Stream<E> {
-  /**
-   * Keeps the events for which the function returns true. The others do not reach any later step
-   * and count as skipped. A type guard (`(e): e is D`) narrows the type of the stream.
-   */
+  /** A type guard (`(e): e is D`) narrows the type of the stream. */
   where<D extends E>(is: (event: E) => event is D): Stream<D>
-  /** Keeps the events for which the function returns true; the others count as skipped. */
+  /** Keeps the events for which it returns true. The others count as skipped. */
   where(keep: (event: E) => boolean): Stream<E>
   /** Replaces each event with what the function returns. Event time and key stay the same. */
   map<R>(to: (event: E) => R): Stream<R>
   /**
    * Splits the stream. Each event goes to the first branch, in the order of the object's keys,
-   * whose condition is true, or to `rest` if none is.
-   *
+   * whose condition is true, or else to `rest`.
    * @throws TidemarkError `TOPOLOGY_INVALID`: a branch is named `rest`
    */
   branch<B extends Record<string, (event: E) => boolean>>(
     by: B,
   ): { readonly [K in keyof B]: Stream<E> } & { readonly rest: Stream<E> }
   /**
-   * Leaves out duplicates: events whose id has come before. An event is a duplicate if an earlier
-   * event of its key has the same id, and an event time less than `within` before or after its own;
-   * whether that one was a duplicate itself makes no difference. A duplicate reaches no later step
-   * and counts as `duplicate`.
+   * Leaves out duplicates, which count as `duplicate`: events with the id of an earlier event of
+   * their key, duplicate or not, less than `within` before or after it in event time.
    *
    * An event behind the watermark is late, never a duplicate, except where a tumbling window after
    * this step still takes it. With `onLate: 'score'` a late event passes without being compared.
    *
-   * A worker refuses to start with a `within` that is not a whole number of milliseconds above 0:
-   * `TOPOLOGY_INVALID`; after a model, or on the results of tumbling windows: `NOT_SUPPORTED`.
+   * Refused after a model, or on the results of tumbling windows: `NOT_SUPPORTED`.
    */
   dedupe(o: {
-    /**
-     * The id of an event: a string that is not empty, else the event is a dead letter `ID_INVALID`.
-     */
+    /** The id: a string that is not empty, else the event is a dead letter `ID_INVALID`. */
     by: (event: E) => string
-    /** How long an id is remembered, in event time. Whole milliseconds above 0. */
+    /** How long an id is remembered, in event time. Whole milliseconds above 0, else refused. */
     within: DurationMs
   }): Stream<E>
   /**
-   * Defines the features of each event, for a model: `define` returns them by name. A worker
-   * refuses to start, `NOT_SUPPORTED`, with features of scored events, or with windows over the
-   * early results of tumbling windows.
+   * Defines the features of each event, for a model: `define` returns them by name. Refused of
+   * scored events, or with windows over early results of tumbling windows: `NOT_SUPPORTED`.
    */
   features<Fs extends Record<string, Feature<never>>>(
     define: (f: FeatureKit<E>) => Fs,
@@ -117,30 +105,28 @@ export interface Stream<E> {
    * stream: one event per key and window, emitted once the watermark has passed the window's end
    * plus `grace`, in the order (end, key).
    *
-   * A worker refuses to start with a length that is not a whole number of milliseconds above 0, or
-   * a field named like one that every result has (`key`, `windowStartMs`, `windowEndMs`,
-   * `isFinal`): `TOPOLOGY_INVALID`; with windows over scores or over results of tumbling windows:
-   * `NOT_SUPPORTED`.
+   * Refused over scores or results of tumbling windows: `NOT_SUPPORTED`.
+   *
+   * @param length whole milliseconds above 0, else refused
    */
   tumbling<M extends Emit = 'final'>(
     length: DurationMs,
     o?: {
-      /**
-       * How long after its end a window still accepts events. Whole milliseconds, 0 or more.
-       * @default 0
-       */
+      /** How long after its end a window accepts events. Whole ms, 0 or more. @default 0 */
       grace?: DurationMs
       /**
-       * `early` also emits a result for each event that enters the window, with `isFinal: false`;
-       * no windows can be defined over such a stream. @default 'final'
+       * `early` also emits a result, `isFinal: false`, for each event that enters the window; no
+       * windows can be defined over such a stream. @default 'final'
        */
       emit?: M
     },
   ): {
     /**
-     * Defines the fields of the results. `columns` are what the aggregates read of each event, by
-     * name. A value that is not finite, or not of the type that its aggregates take, makes its
-     * event a dead letter `COLUMN_INVALID`.
+     * Defines the fields of the results. One named like a field that every result has (`key`,
+     * `windowStartMs`, `windowEndMs`, `isFinal`) is refused.
+     *
+     * @param columns what the aggregates read of each event. A value that is not finite, or not of
+     * the type that its aggregates take, makes its event a dead letter `COLUMN_INVALID`
      */
     aggregate<C extends Columns<E>, R extends Record<string, WindowField<unknown>>>(
       columns: C,
@@ -153,13 +139,11 @@ export interface Stream<E> {
     >
   }
   /**
-   * Writes each event to a topic, as JSON in UTF-8 unless it has another `format`. In JSON, NaN and
-   * infinities become `null`, and fields that are `undefined` are left out. An event that has no
-   * JSON form is a dead letter `OUTPUT_INVALID`; one that the topic does not accept is
-   * `OUTPUT_TOO_LARGE` or `OUTPUT_TIMESTAMP`.
+   * Writes each event to a topic. An event that has no form in the topic's format is a dead letter
+   * `OUTPUT_INVALID`; one that the topic does not accept, `OUTPUT_TOO_LARGE` or `OUTPUT_TIMESTAMP`.
    *
-   * @param topic 1 to 200 of `a-z A-Z 0-9 . _ -`. A worker refuses to start, `TOPOLOGY_INVALID`,
-   * with any other name, with the source's, or with that of the dead-letter topic.
+   * @param topic 1 to 200 of `a-z A-Z 0-9 . _ -`. Any other name, the source's and that of the
+   * dead-letter topic are refused
    */
   sink<const T extends string>(topic: T, o?: SinkOptions<E>): Sink<T, E>
 }
@@ -170,17 +154,14 @@ export interface Stream<E> {
  */
 export interface FeatureStream<E, Fs> {
   /**
-   * Keeps the events for which the function returns true; the others count as skipped. A type guard
-   * (`(e): e is D`) narrows the type of the stream. If no condition before a step reads features,
-   * those of events that do not reach it are not computed.
+   * A type guard (`(e): e is D`) narrows the type of the stream. If no condition before a step reads
+   * features, those of events that do not reach it are not computed.
    */
   where<D extends E>(is: (event: E, features: FeaturesOf<Fs>) => event is D): FeatureStream<D, Fs>
-  /** Keeps the events for which the function returns true; the others count as skipped. */
+  /** Keeps the events for which it returns true. The others count as skipped. */
   where(keep: (event: E, features: FeaturesOf<Fs>) => boolean): FeatureStream<E, Fs>
-
   /** Replaces each event with what the function returns. Event time and key stay the same. */
   map<R>(to: (event: Featured<E, Fs>) => R): Stream<R>
-
   /**
    * Splits the stream. Each event goes to the first branch, in the order of the object's keys,
    * whose condition is true, or to `rest` if none is.
@@ -193,14 +174,12 @@ export interface FeatureStream<E, Fs> {
 
   /** Writes each event with its features to a topic, as {@link Stream.sink} does. */
   sink<const T extends string>(topic: T, o?: SinkOptions<Featured<E, Fs>>): Sink<T, Featured<E, Fs>>
-
   /**
    * Scores each event with one of several models: the first rule that holds says which. The
    * features must be exactly those that the models take together, in any order, and those that are
    * carried; each model gets its own. Events go on in the order of their log, whatever scores them.
    *
-   * A worker refuses to start with a share that is not a number of 1/10,000 from 0 to 1, with two
-   * rules of one name, or with models that have no output in common: `TOPOLOGY_INVALID`.
+   * Refused at start, `TOPOLOGY_INVALID`: two rules of one name, models without a common output.
    */
   score<const M extends Record<string, AnyModel>, const C extends keyof Fs & string = never>(
     several: SeveralModels<E, keyof Fs & string, M> & {
@@ -211,9 +190,7 @@ export interface FeatureStream<E, Fs> {
   /**
    * Scores each event with one of several variants of a model: the most accurate one that meets the
    * budget. It is chosen when the group has committed nothing yet, and kept until the operator says
-   * otherwise, `--variant`.
-   *
-   * A worker refuses to start if no variant meets both: `MODEL_TOO_SLOW`.
+   * otherwise, `--variant`. If none meets budget and accuracy, refused at start: `MODEL_TOO_SLOW`.
    */
   score<const V extends readonly AnyOnnxModel[], const C extends keyof Fs & string = never>(
     several: ModelVariants & {
@@ -222,9 +199,8 @@ export interface FeatureStream<E, Fs> {
     o?: Omit<ScoreOptions<C>, 'latencyBudget'>,
   ): ScoredBy<E, Fs, CommonOutputs<V[number]>>
   /**
-   * Scores each event with the model. The features must be exactly those of the model, in any
-   * order, and those that are carried. An event with an infinite feature is a dead letter
-   * `FEATURE_NOT_FINITE`.
+   * Scores each event with the model. The features must be those of the model, in any order, and
+   * those that are carried. With an infinite one, the event is a dead letter `FEATURE_NOT_FINITE`.
    */
   score<F extends readonly string[], O, const C extends keyof Fs & string = never>(
     model: Model<F, O> & SameNames<keyof Fs & string, F, C> & AllDefined<E, Omit<Fs, C>>,
@@ -247,9 +223,7 @@ type ScoredBy<E, Fs, O> = Stream<Scored<E, keyof Fs & string, O> & Looked<FoundB
 /** Builds a topology; passed to the function given to {@link defineTopology}. */
 export interface TopologyBuilder {
   /**
-   * Reads a topic; a topology reads exactly one. Dead letters go to a topic of the same name with
-   * `.dlq` appended.
-   *
+   * Reads a topic; a topology reads exactly one. Dead letters go to the topic named so plus `.dlq`.
    * @param topic 1 to 200 of `a-z A-Z 0-9 . _ -`, else refused at start: `TOPOLOGY_INVALID`
    * @throws TidemarkError `TOPOLOGY_INVALID`: a second source
    */
@@ -259,10 +233,7 @@ export interface TopologyBuilder {
   ): Stream<StandardSchemaV1.InferOutput<S>>
   /**
    * Declares a lookup table: rows by key, in memory. A worker reads them before its first event and
-   * keeps them up to date. A file that cannot be read, and rows of it that do not fit the schema or
-   * whose key is empty or not unique, are refused at start: `TABLE_INVALID`, with line numbers. An
-   * invalid record of a topic is logged and counted, and its key then has no row.
-   *
+   * keeps them up to date.
    * @param name unique in the topology
    */
   table<S extends StandardSchemaV1, const N extends string>(
@@ -271,12 +242,8 @@ export interface TopologyBuilder {
   ): Table<StandardSchemaV1.InferOutput<S>, N>
 }
 
-/**
- * A complete topology as frozen data, for workers, tests and the command line. `Out` maps each
- * output topic to the type of its values.
- */
+/** A complete topology as frozen data. `Out`, which only carries types, is the values by topic. */
 export interface Topology<Out> extends Definition {
-  /** Never present; it only carries the types. */
   readonly out?: Out
 }
 
@@ -287,50 +254,47 @@ export type SinkOrSinks = AnySink | readonly AnySink[]
 export type Returned<R> = R extends SinkOrSinks
   ? R
   : Mistake<'end every stream with .sink(topic), and return the sink, or an array of the sinks'>
-/** The types of the values, by topic, of the sinks that a builder returns. */
 export type OutputsOf<R> = {
   [K in Each<R> & AnySink as K['topic']]: K extends Sink<string, infer O> ? O : never
 }
-/**
- * The type of the values that the topology `T` writes to its topic `K`: `OutputOf<typeof topology,
- * 'predictions'>`.
- */
+/** The values that a topology writes to a topic: `OutputOf<typeof topology, 'predictions'>`. */
 export type OutputOf<T, K extends string> =
   T extends Topology<infer O> ? (K extends keyof O ? O[K] : never) : never
 
-/**
- * Checks that the features `K`, without the carried ones `C`, are those that the model needs, `F`.
- */
-type SameNames<K extends string, F extends readonly string[], C extends string> = [
-  Exclude<F[number], K>,
-] extends [never]
-  ? [Exclude<K, F[number] | C>] extends [never]
+/** Checks features `K`: they must be `F` and the carried ones `C`. */
+type Exactly<
+  K extends string,
+  F extends string,
+  C extends string,
+  Says extends { lacks: string; extra: string },
+> = [Exclude<F, K>] extends [never]
+  ? [Exclude<K, F | C>] extends [never]
     ? unknown
-    : Mistake<`the model has no input '${Exclude<K, F[number] | C>}': leave this feature out, or carry it`>
-  : Mistake<`the model needs the feature '${Exclude<F[number], K>}': define it`>
+    : Mistake<`${Says['extra']} '${Exclude<K, F | C>}': leave this feature out, or carry it`>
+  : Mistake<`${Says['lacks']} the feature '${Exclude<F, K>}': define it`>
+type SameNames<K extends string, F extends readonly string[], C extends string> = Exactly<
+  K,
+  F[number],
+  C,
+  { lacks: 'the model needs'; extra: 'the model has no input' }
+>
 /** The same for models `M` together. A rule that does not say what it takes may take any. */
-type TakenTogether<K extends string, M, C extends string> = [
-  Exclude<TakenByOnnx<M> | TakenByRule<M>, K>,
-] extends [never]
-  ? string extends TakenByOpenRule<M>
-    ? unknown
-    : [Exclude<K, TakenByOnnx<M> | TakenByRule<M> | C>] extends [never]
-      ? unknown
-      : Mistake<`no model has the input '${Exclude<K, TakenByOnnx<M> | TakenByRule<M> | C>}': leave this feature out, or carry it`>
-  : Mistake<`a model needs the feature '${Exclude<TakenByOnnx<M> | TakenByRule<M>, K>}': define it`>
-type TakenByOnnx<M> = M extends Model<infer F, unknown> ? F[number] : never
-type FieldsOfRule<M> = M extends Rule<infer P, string> ? keyof P & string : never
-type TakenByRule<M> = M extends unknown
-  ? string extends FieldsOfRule<M>
-    ? never
-    : FieldsOfRule<M>
-  : never
-/** `string` if a rule does not say what it takes. */
-type TakenByOpenRule<M> = M extends unknown
-  ? string extends FieldsOfRule<M>
-    ? string
-    : never
-  : never
+type TakenTogether<K extends string, M, C extends string> = Exactly<
+  K,
+  TakenBy<M>,
+  [OpenRule<M>] extends [never] ? C : K,
+  { lacks: 'a model needs'; extra: 'no model has the input' }
+>
+type TakenBy<M> =
+  M extends Model<infer F, unknown>
+    ? F[number]
+    : M extends Rule<infer P, string>
+      ? string extends keyof P & string
+        ? never
+        : keyof P & string
+      : never
+type OpenRule<M> =
+  M extends Rule<infer P, string> ? (string extends keyof P & string ? string : never) : never
 
 type MissingFeatures<E, Fs> = {
   [K in keyof Fs]: Fs[K] extends Feature<infer N>
@@ -349,11 +313,10 @@ type AllDefined<E, Fs> = [MissingFeatures<E, Fs>] extends [never]
 type FoundBy<Fs> = {
   [K in keyof Fs]: Fs[K] extends Feature<never, infer L> ? (unknown extends L ? never : L) : never
 }[keyof Fs]
-/** Rows of the look-ups `L` of a scored event. */
 type Looked<L> = [L] extends [never]
   ? unknown
   : {
-      /** By look-up, the row that it found for the features; `undefined`: none. */
+      /** By look-up; `undefined`: it found no row. */
       readonly lookup: {
         readonly [P in Extract<L, Found<string, unknown>> as P['name']]: P['row'] | undefined
       }
@@ -363,33 +326,29 @@ type ScoreOf<P> = P extends { readonly columns: readonly (infer C extends string
   ? { readonly [K in C]: number }
   : number
 
-/**
- * An event with its features and the model's scores. `E` is the type of the event, `K` the names of
- * the features, `O` the outputs of the model.
- */
+/** The event of `.features`, of type `E`, with its features `K` and the model's outputs `O`. */
 export interface Scored<E, K extends string, O> {
-  /** The event that `.features` was called on. */
   readonly event: E
   /**
-   * The numbers that the model saw, as float32; NaN only with `missing: 'nan'`. Features that are
+   * The numbers that the model saw, float32; NaN only with `missing: 'nan'`. Features that are
    * carried are not rounded, and may be NaN or infinite.
    */
   readonly features: Readonly<Record<K, number>>
   /**
-   * One entry per output of the model: a number, or for an output with `columns` an object with one
-   * number per column. A float32 is the shortest decimal that rounds to it; a bool is 0 or 1.
-   * Always finite: an event with any other score is a dead letter `SCORE_NOT_FINITE`.
+   * By output of the model: a number, or with `columns` one for each column. A float32 is the
+   * shortest decimal that rounds to it; a bool is 0 or 1. Always finite: an event with any other
+   * score is a dead letter `SCORE_NOT_FINITE`.
    */
   readonly score: { readonly [P in keyof O]: ScoreOf<O[P]> }
   /**
-   * The model that scored it: `name@version`. If the operator has replaced the model's file,
-   * `name@version+` and the first 8 hex digits of the SHA-256 of that file.
+   * The model that scored it: `name@version`. If the operator has replaced its file, `+` and the
+   * first 8 hex digits of the SHA-256 of that file follow.
    */
   readonly model: string
   /**
-   * Why that model: the name of the rule that held, or of the model for all other events. If the
-   * fallback scored it, `fallback:` and why: `score-failed`, `score-not-finite`, `model-failing`,
-   * `model-open`, `model-hung`, `model-ended` or `budget`.
+   * Why that model: the name of the rule that held, or else of the model. If the fallback scored
+   * it, `fallback:` and why: `score-failed`, `score-not-finite`, `model-failing`, `model-open`,
+   * `model-hung`, `model-ended` or `budget`.
    */
   readonly route: string
 }

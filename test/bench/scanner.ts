@@ -1,5 +1,5 @@
 import { ScannedColumns } from '../../src/columns/columns.ts'
-import { JsonDecoder } from '../../src/formats/json/json-format.ts'
+import { jsonEvent } from '../../src/formats/json/json-format.ts'
 import { LIMITS } from '../../src/formats/json/parse-json.ts'
 import { Scanner } from '../../src/formats/json/scanner.ts'
 import { Walker } from '../../src/formats/json/walker.ts'
@@ -64,7 +64,7 @@ function* wholePayments(): Generator<object> {
 type Way = (payments: Payments) => number
 
 function ways(): Readonly<Record<string, Way>> {
-  const decoder = new JsonDecoder(source(Payment))
+  const from = source(Payment)
   const bound = boundIn({ schema: Payment, wanted: WANTED })
   const scanner = new Scanner(bound, LIMITS)
   const columns = new ScannedColumns(bound.columns, ROWS)
@@ -73,7 +73,7 @@ function ways(): Readonly<Record<string, Way>> {
     decoder: ({ bytes, at }) => {
       let taken = 0
       for (let i = 0; i < RECORDS; i++) {
-        const event = decoder.decode({ key: KEY, value: bytes.subarray(at[i], at[i + 1]) })
+        const event = jsonEvent(from, { key: KEY, value: bytes.subarray(at[i], at[i + 1]) })
         if (event !== null) taken++
       }
       return taken

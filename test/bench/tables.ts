@@ -2,7 +2,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { topic } from 'tidemark'
 import { z } from 'zod'
-import { JsonFormat } from '../../src/formats/json/json-format.ts'
+import { jsonFormat } from '../../src/formats/json/json-format.ts'
 import { wallClock } from '../../src/kernel/clock.ts'
 import { Slices } from '../../src/kernel/slices.ts'
 import { LoadedTable, TableRoom } from '../../src/lookup/table.ts'
@@ -63,7 +63,7 @@ const megabytes = () => {
 }
 
 const source = { ...definition, topic: 'merchants', onTombstone: 'dead-letter' } as const
-const format = new TableFormat(new JsonFormat(source, []))
+const format = new TableFormat(jsonFormat(source, []))
 const parts = { label: 'merchants', make: format.make, room: new TableRoom(1e9) }
 const table = new LoadedTable(definition, parts)
 const before = megabytes()

@@ -3,7 +3,8 @@ import { runInThisContext } from 'node:vm'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import type { ScannedEvents } from '../../src/columns/scanned-events.ts'
-import { JsonDecoder, type JsonFormat } from '../../src/formats/json/json-format.ts'
+import { jsonEvent } from '../../src/formats/json/json-format.ts'
+import type { RecordFormat } from '../../src/formats/record-decoding.ts'
 import { TidemarkError } from '../../src/kernel/errors.ts'
 import { ListedRecords } from '../../src/records/log-records.ts'
 import type { LogRecord } from '../../src/records/port.ts'
@@ -66,7 +67,7 @@ function functionsOf({ wanted }: Kind): Of[] {
 }
 
 /** A topology that hands its events to all of these. */
-function formatOf({ schema }: Kind, functions: readonly Of[]): JsonFormat {
+function formatOf({ schema }: Kind, functions: readonly Of[]): RecordFormat {
   const then = functions.map((to, i) => ({ op: 'map', name: `map-${i}`, to, then: [] }))
   return jsonFormatOf({ source: source(schema), then } as unknown as Definition)
 }
@@ -88,16 +89,16 @@ class Chunk {
   wanted: unknown[] = []
   /** How often the record of each was asked for. */
   readonly asked = new Map<number, number>()
-  readonly #format: JsonFormat
-  readonly #decoder: JsonDecoder
+  readonly #format: RecordFormat
+  readonly #kind: Kind
   #records: Record[] = []
 
-  constructor(kind: Kind, format: JsonFormat) {
+  constructor(kind: Kind, format: RecordFormat) {
     this.#format = format
-    this.#decoder = new JsonDecoder(source(kind.schema))
+    this.#kind = kind
     this.events = format.events(CAPACITY, (index) => {
       this.asked.set(index, (this.asked.get(index) ?? 0) + 1)
-      return this.#records[index] as Record
+      return inLog(this.#records[index] as Record)
     })
   }
 
@@ -108,9 +109,9 @@ class Chunk {
   /** @returns are both of one mind about it? */
   add(value: Buffer): boolean {
     const added = record(value)
-    const wanted = answer(() => this.#decoder.decode(added))
+    const wanted = answer(() => jsonEvent(source(this.#kind.schema), added))
     const records = new ListedRecords([inLog(added)])
-    const chunk = { from: { topic: 'payments', partition: 0 }, records, taken: [] }
+    const chunk = { from: { topic: 'payments', partition: 0 }, records }
     const given = answer(() => this.#format.add({ ...chunk, events: this.events }, 0))
     if ('gives' in wanted && 'gives' in given) {
       this.wanted.push(wanted.gives)
@@ -151,7 +152,7 @@ function valueOf(kind: Kind, random: Random): Buffer {
   return value
 }
 
-function filled(kind: Kind, format: JsonFormat, random: Random): Chunk {
+function filled(kind: Kind, format: RecordFormat, random: Random): Chunk {
   const chunk = new Chunk(kind, format)
   while (!chunk.isFull) {
     const value = valueOf(kind, random)

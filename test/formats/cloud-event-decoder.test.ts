@@ -2,9 +2,9 @@ import * as fc from 'fast-check'
 import { cloudEvents } from 'tidemark'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { CloudEventDecoder, timestampMs } from '../../src/formats/cloud-event-decoder.ts'
+import { timestampMs } from '../../src/formats/cloud-event-decoder.ts'
+import { recordDecoder } from '../../src/formats/open-format.ts'
 import { thrownIn } from '../support/thrown.ts'
-import { source } from './json/source.ts'
 
 const Payment = z.object({ cardId: z.string(), amount: z.number() })
 const PAYMENT = { cardId: 'c-1', amount: 5 }
@@ -31,7 +31,7 @@ const EVENT = {
 type Headers = Readonly<Record<string, string>>
 
 function decode(value: Buffer, headers: Headers, data: z.ZodType = Payment): unknown {
-  const decoder = new CloudEventDecoder(source(cloudEvents(data).schema))
+  const decoder = recordDecoder(cloudEvents(data))
   const record = {
     ...{ offset: 0, timestampMs: 0, key: Buffer.from('k'), value },
     headers: Object.entries(headers).map(([name, text]) => ({ name, value: Buffer.from(text) })),

@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { eventKey, eventTimeMs } from '../../src/formats/identity.ts'
-import { JsonDecoder } from '../../src/formats/json/json-format.ts'
+import { jsonEvent } from '../../src/formats/json/json-format.ts'
 import type { RuntimeEvent } from '../../src/runtime/events.ts'
 import { source } from '../formats/json/source.ts'
 import { HandClock } from '../support/clocks.ts'
@@ -221,9 +221,8 @@ test.each(['json', 'text'] as const)('no line of %s holds a payload or a key', (
   const { observe, lines } = logged(format)
   const canary = 'canary4417'
   const schema = z.looseObject({ amount: z.number({ error: (i) => `bad ${String(i.input)}` }) })
-  const decoder = new JsonDecoder(source(schema))
   const decode = (value: string) => () =>
-    decoder.decode({ key: Buffer.from(canary), value: Buffer.from(value) })
+    jsonEvent(source(schema), { key: Buffer.from(canary), value: Buffer.from(value) })
   const calls = [
     decode(canary),
     decode(`{"amount":"${canary}"}`),

@@ -2,8 +2,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import avro, { type Schema } from 'avsc'
 import { topic } from 'tidemark'
 import type { Format } from '../../src/formats/format.ts'
-import { JsonFormat } from '../../src/formats/json/json-format.ts'
-import { ConfluentFormat } from '../../src/formats/registry/confluent-format.ts'
+import { jsonFormat } from '../../src/formats/json/json-format.ts'
+import { confluentFormat } from '../../src/formats/registry/confluent-format.ts'
 import { Slices } from '../../src/kernel/slices.ts'
 import { LoadedTable, TableRoom } from '../../src/lookup/table.ts'
 import { MemoryRecords } from '../../src/records/memory/memory-records.ts'
@@ -37,13 +37,13 @@ const straight = (records: MemoryRecords, options: FollowOptions): Followed | Pr
   records.follow(options)
 
 const source = { ...definition, topic: 'merchants', onTombstone: 'dead-letter' } as const
-const json: Format = new JsonFormat(source, [])
+const json: Format = jsonFormat(source, [])
 
 /** Rows in Avro, with schemas in a registry that a test fills. */
 export function inAvro() {
   const registry = new HandRegistry()
   const format = { is: 'registry', typeField: null } as const
-  const values = new ConfluentFormat({ ...source, format }, format, { registry, wanted: [] })
+  const values = confluentFormat({ ...source, format }, format, { registry, wanted: [] })
   const type = avro.Type.forSchema(RISK)
   return {
     values,

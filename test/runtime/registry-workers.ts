@@ -1,6 +1,6 @@
 import { defineTopology, registry, seconds } from 'tidemark'
 import { wantedFields } from '../../src/engine/author-functions.ts'
-import { ConfluentFormat } from '../../src/formats/registry/confluent-format.ts'
+import { confluentFormat } from '../../src/formats/registry/confluent-format.ts'
 import type { Clock } from '../../src/kernel/clock.ts'
 import { MemoryRecords } from '../../src/records/memory/memory-records.ts'
 import type { LogRecord, Records } from '../../src/records/port.ts'
@@ -42,7 +42,7 @@ async function preparedWith(hand: HandRegistry): Promise<Prepared> {
   const topologies = prepared.topologies.map((topology) => {
     const { source } = topology.definition
     const wanted = wantedFields(topology.definition)
-    const format = new ConfluentFormat(source, source.format as Format, { registry: hand, wanted })
+    const format = confluentFormat(source, source.format as Format, { registry: hand, wanted })
     return { ...topology, format }
   })
   return { ...prepared, topologies }

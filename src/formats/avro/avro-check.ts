@@ -1,75 +1,49 @@
-import { isUtf8 } from 'node:buffer'
 import type { Type, types } from 'avsc'
-import { LIMITS } from '../json/parse-json.ts'
-import { MOST_VALUES, tooManyValues } from '../registry/payload.ts'
+import { perType } from '../registry/payload.ts'
+import {
+  checkKey,
+  cutOff,
+  type PayloadCursor,
+  payloadCheck,
+  Refusal,
+} from '../registry/payload-cursor.ts'
 import { unitsPerMs } from './avro-type.ts'
 
-// Checks an Avro value before avsc decodes it. avsc believes the counts that it reads: five bytes
-// could make it allocate an array of two billion, and a schema can make gigabytes of no bytes at
-// all. It also reads a long below −2^52 as another number, a text that is not UTF-8 as another
-// text, an int of more than 32 bits, and any byte as a boolean.
+// Checks an Avro value before avsc decodes it. Besides what every check refuses, avsc would read a
+// long below −2^52 as another number, an int of more than 32 bits, and any byte as a boolean.
 // https://avro.apache.org/docs/1.12.0/specification/#binary-encoding
 
-/** Bytes of a varint for a long. */
-const LONGEST_VARINT = 10
-const PROTO = Buffer.from('__proto__')
-
-const CUT_OFF = 'it is cut off'
 const NO_NUMBER = 'a long is below −2^52 or above 2^53 − 2, which no number holds exactly'
 
-/** The place in a value, and the rest of its limits. */
-export class Cursor {
-  bytes: Uint8Array = Buffer.alloc(0)
-  at = 0
-  to = 0
-  valuesLeft = 0
-  levelsLeft = 0
-  /** The reason, after a false {@link Skip}. */
-  why = ''
+/** Moves behind a value. @throws Refusal it cannot be decoded */
+export type Skip = (cursor: PayloadCursor) => void
 
-  begin(bytes: Uint8Array, from: number, to: number): void {
-    this.bytes = bytes
-    this.at = from
-    this.to = to
-    this.valuesLeft = MOST_VALUES
-    this.levelsLeft = LIMITS.depth
-  }
-}
-
-/** Moves behind a value; false: it cannot be decoded. */
-export type Skip = (cursor: Cursor) => boolean
-
-/** Makes a function that says why a value cannot be decoded; `null`: it can. */
 export function avroCheck(type: Type): (value: Uint8Array) => string | null {
   const skip = skipOf(type)
-  const cursor = new Cursor()
-  return (value) => {
-    cursor.begin(value, 0, value.length)
-    if (!skip(cursor)) return cursor.why
-    const more = value.length - cursor.at
-    return more === 0 ? null : `${more} bytes follow it`
+  return payloadCheck((cursor) => {
+    skip(cursor)
+    const more = cursor.to - cursor.at
+    if (more > 0) throw new Refusal(`${more} bytes follow it`)
+  })
+}
+
+export function skipOf(type: Type): Skip {
+  return perType(countedSkip)(type)
+}
+
+function countedSkip(type: Type, of: (type: Type) => Skip): Skip {
+  const skip = newSkip(type, of)
+  return (cursor) => {
+    cursor.count(1)
+    skip(cursor)
   }
 }
 
-export function skipOf(type: Type, known = new Map<Type, Skip>()): Skip {
-  const skip = known.get(type)
-  if (skip !== undefined) return skip
-  // A type may contain itself.
-  let made: Skip = () => false
-  known.set(type, (cursor) => made(cursor))
-  const inner = newSkip(type, known)
-  made = (cursor) => {
-    if (--cursor.valuesLeft < 0) return refused(cursor, tooManyValues())
-    return inner(cursor)
-  }
-  return made
-}
-
-function newSkip(type: Type, known: Map<Type, Skip>): Skip {
-  if (unitsPerMs(type) !== null) return (cursor) => readLong(cursor) !== null
+function newSkip(type: Type, of: (type: Type) => Skip): Skip {
+  if (unitsPerMs(type) !== null) return readLong
   switch (type.typeName) {
     case 'null':
-      return () => true
+      return () => {}
     case 'boolean':
       return skipBoolean
     case 'int':
@@ -78,59 +52,55 @@ function newSkip(type: Type, known: Map<Type, Skip>): Skip {
       return skipLong
     case 'enum': {
       const { length } = (type as types.EnumType).symbols
-      return (cursor) => readIndex(cursor, length) !== null
+      return (cursor) => readIndex(cursor, length)
     }
     case 'float':
-      return (cursor) => pass(cursor, 4)
+      return (cursor) => cursor.skip(4)
     case 'double':
-      return (cursor) => pass(cursor, 8)
-    case 'fixed':
-      return (cursor) => pass(cursor, (type as types.FixedType).size)
+      return (cursor) => cursor.skip(8)
+    case 'fixed': {
+      const { size } = type as types.FixedType
+      return (cursor) => cursor.skip(size)
+    }
     case 'string':
-      return skipText
+      return readText
     case 'bytes':
-      return skipBytes
+      return (cursor) => cursor.skip(readLength(cursor))
     case 'array':
-      return nested(blocks(skipOf((type as types.ArrayType).itemsType, known)))
+      return nested(blocks(of((type as types.ArrayType).itemsType)))
     case 'map': {
-      const value = skipOf((type as types.MapType).valuesType, known)
-      return nested(blocks((cursor) => skipKey(cursor) && value(cursor)))
+      const value = of((type as types.MapType).valuesType)
+      return nested(
+        blocks((cursor) => {
+          checkKey(readText(cursor))
+          value(cursor)
+        }),
+      )
     }
     case 'union:wrapped':
     case 'union:unwrapped': {
-      const members = (type as types.WrappedUnionType).types.map((member) => skipOf(member, known))
-      return (cursor) => {
-        const index = readIndex(cursor, members.length)
-        return index !== null && (members[index] as Skip)(cursor)
-      }
+      const members = (type as types.WrappedUnionType).types.map(of)
+      return (cursor) => (members[readIndex(cursor, members.length)] as Skip)(cursor)
     }
     case 'record':
     case 'error': {
-      const fields = (type as types.RecordType).fields.map((field) => skipOf(field.type, known))
+      const fields = (type as types.RecordType).fields.map((field) => of(field.type))
       return nested((cursor) => {
-        for (const field of fields) if (!field(cursor)) return false
-        return true
+        for (const field of fields) field(cursor)
       })
     }
     default:
-      return (cursor) => refused(cursor, `it has a value of the type ${type.typeName}`)
+      return () => {
+        throw new Refusal(`it has a value of the type ${type.typeName}`)
+      }
   }
-}
-
-function refused(cursor: Cursor, why: string): false {
-  cursor.why = why
-  return false
 }
 
 function nested(skip: Skip): Skip {
   return (cursor) => {
-    if (cursor.levelsLeft === 0) {
-      return refused(cursor, `it is nested deeper than ${LIMITS.depth} levels`)
-    }
-    cursor.levelsLeft--
-    const isWhole = skip(cursor)
-    cursor.levelsLeft++
-    return isWhole
+    cursor.enter()
+    skip(cursor)
+    cursor.leave()
   }
 }
 
@@ -139,88 +109,51 @@ function blocks(item: Skip): Skip {
   return (cursor) => {
     for (;;) {
       const count = readLong(cursor)
-      if (count === null) return false
-      if (count === 0) return true
-      if (count < 0 && readLong(cursor) === null) return false
-      if (Math.abs(count) > cursor.valuesLeft) return refused(cursor, tooManyValues())
-      for (let left = Math.abs(count); left > 0; left--) if (!item(cursor)) return false
+      if (count === 0) return
+      if (count < 0) readLong(cursor)
+      cursor.expect(Math.abs(count))
+      for (let left = Math.abs(count); left > 0; left--) item(cursor)
     }
   }
 }
 
-function skipBoolean(cursor: Cursor): boolean {
-  const byte = cursor.bytes[cursor.at]
-  if (!pass(cursor, 1)) return false
-  return (byte as number) <= 1 || refused(cursor, 'a boolean is neither 0 nor 1')
+function skipBoolean(cursor: PayloadCursor): void {
+  const byte = cursor.bytes[cursor.at] as number
+  cursor.skip(1)
+  if (byte > 1) throw new Refusal('a boolean is neither 0 nor 1')
 }
 
-function skipInt(cursor: Cursor): boolean {
+function skipInt(cursor: PayloadCursor): void {
   const number = readLong(cursor)
-  if (number === null) return false
-  return (number | 0) === number || refused(cursor, 'an int has more than 32 bits')
+  if ((number | 0) !== number) throw new Refusal('an int has more than 32 bits')
 }
 
 /** The varint of a negative number is odd; if a float64 has made it even, it is inexact. */
-function skipLong(cursor: Cursor): boolean {
+function skipLong(cursor: PayloadCursor): void {
   const first = cursor.bytes[cursor.at] as number
   const number = readLong(cursor)
-  if (number === null) return false
   const isExact = number < 0 ? number >= -(2 ** 52) : (first & 1) === 0 && number <= 2 ** 53 - 2
-  return isExact || refused(cursor, NO_NUMBER)
+  if (!isExact) throw new Refusal(NO_NUMBER)
 }
 
-function skipBytes(cursor: Cursor): boolean {
+function readText(cursor: PayloadCursor): Uint8Array {
+  return cursor.text(readLength(cursor))
+}
+
+function readLength(cursor: PayloadCursor): number {
   const length = readLong(cursor)
-  if (length === null) return false
-  return length >= 0 ? pass(cursor, length) : refused(cursor, CUT_OFF)
+  if (length < 0) throw cutOff()
+  return length
 }
 
-function skipText(cursor: Cursor): boolean {
-  return textIn(cursor) !== null
-}
-
-function skipKey(cursor: Cursor): boolean {
-  const key = textIn(cursor)
-  if (key === null) return false
-  return !PROTO.equals(key) || refused(cursor, 'a map has the key __proto__')
-}
-
-function textIn(cursor: Cursor): Uint8Array | null {
-  const length = readLong(cursor)
-  if (length === null) return null
-  const from = cursor.at
-  if (length < 0 || !pass(cursor, length)) {
-    refused(cursor, CUT_OFF)
-    return null
-  }
-  const text = cursor.bytes.subarray(from, cursor.at)
-  if (isUtf8(text)) return text
-  refused(cursor, 'a text is not UTF-8')
-  return null
-}
-
-function pass(cursor: Cursor, bytes: number): boolean {
-  cursor.at += bytes
-  return cursor.at <= cursor.to || refused(cursor, CUT_OFF)
-}
-
-function readIndex(cursor: Cursor, length: number): number | null {
+function readIndex(cursor: PayloadCursor, length: number): number {
   const index = readLong(cursor)
-  if (index === null || (index >= 0 && index < length)) return index
-  refused(cursor, `an index of ${length} symbols or types is ${index}`)
-  return null
+  if (index >= 0 && index < length) return index
+  throw new Refusal(`an index of ${length} symbols or types is ${index}`)
 }
 
-/** Reads a zigzag varint, beyond 2^53 inexactly; `null`: it is cut off. */
-function readLong(cursor: Cursor): number | null {
-  let [value, unit] = [0, 1]
-  for (let i = 0; i < LONGEST_VARINT; i++) {
-    if (cursor.at >= cursor.to) break
-    const byte = cursor.bytes[cursor.at++] as number
-    value += (byte & 0x7f) * unit
-    unit *= 128
-    if (byte < 0x80) return value % 2 === 0 ? value / 2 : -(value + 1) / 2
-  }
-  refused(cursor, CUT_OFF)
-  return null
+/** Reads a zigzag varint, beyond 2^53 inexactly. */
+function readLong(cursor: PayloadCursor): number {
+  const value = cursor.varint()
+  return value % 2 === 0 ? value / 2 : -(value + 1) / 2
 }

@@ -1,46 +1,20 @@
 import type { RegisteredSchema } from '../../registry/schema-registry.ts'
-import {
-  invalidPayload,
-  type PayloadDecoder,
-  type ScanTarget,
-  unusableSchema,
-} from '../registry/payload.ts'
+import { checkedDecode, type PayloadDecoder, type ScanTarget } from '../registry/payload.ts'
 import { avroCheck } from './avro-check.ts'
 import { compileAvroScan } from './avro-scanner.ts'
 import { avroType } from './avro-type.ts'
 
-/** @throws TidemarkError `SCHEMA_UNUSABLE`: it is not a schema, or a field is named `__proto__` */
+/** @throws Error what is wrong with the schema */
 export function avroDecoder(schema: RegisteredSchema, target: ScanTarget | null): PayloadDecoder {
-  const { id } = schema
-  const { type, check, scan } = compiled(schema, target)
+  const type = avroType(schema)
   const isUnion = type.typeName === 'union:wrapped'
   return {
-    scan,
-    decode: (payload) => {
-      const why = check(payload)
-      if (why !== null) {
-        throw invalidPayload(`the value does not match Avro schema ${id}: ${why}`)
-      }
-      let value: unknown
-      try {
-        value = type.fromBuffer(payload)
-      } catch (thrown) {
-        throw invalidPayload(`the value does not match Avro schema ${id}`, thrown)
-      }
+    scan: target && compileAvroScan(type, target.plain, target.bound.columns),
+    decode: checkedDecode(`Avro schema ${schema.id}`, avroCheck(type), (payload) => {
+      const value: unknown = type.fromBuffer(payload)
       // The member of a union is the event.
-      if (isUnion) return memberOf(value)
-      return { value, type: type.name ?? null }
-    },
-  }
-}
-
-function compiled(schema: RegisteredSchema, target: ScanTarget | null) {
-  try {
-    const type = avroType(schema)
-    const scan = target && compileAvroScan(type, target.plain, target.bound.columns)
-    return { type, check: avroCheck(type), scan }
-  } catch (thrown) {
-    throw unusableSchema(`Avro schema ${schema.id} cannot be used`, thrown)
+      return isUnion ? memberOf(value) : { value, type: type.name ?? null }
+    }),
   }
 }
 

@@ -14,12 +14,11 @@ import {
   mapFit,
   misfit,
   NUMBER,
-  TypeFits,
   UTF8_TEXT,
   unknownField,
   wholeNumbers,
 } from '../fit.ts'
-import type { PayloadEncoder } from '../registry/payload.ts'
+import { type PayloadEncoder, perType } from '../registry/payload.ts'
 import { avroType, unitsPerMs } from './avro-type.ts'
 
 /** @throws Error what is wrong with the schema */
@@ -29,7 +28,7 @@ export function avroEncoder(schema: WholeSchema): PayloadEncoder {
   const words = name === null ? 'Avro schema' : `Avro schema ${name}`
   return {
     type: name,
-    encode: checkedEncode(words, fitOf(type, new TypeFits()), (value) => type.toBuffer(value)),
+    encode: checkedEncode(words, perType(newFit)(type), (value) => type.toBuffer(value)),
   }
 }
 
@@ -49,13 +48,9 @@ const PRIMITIVES: Readonly<Record<string, Fit>> = {
   bytes: BYTES,
 }
 
-type Known = TypeFits<Type>
+type FitOf = (type: Type) => Fit
 
-function fitOf(type: Type, known: Known): Fit {
-  return known.of(type, () => newFit(type, known))
-}
-
-function newFit(type: Type, known: Known): Fit {
+function newFit(type: Type, of: FitOf): Fit {
   const units = unitsPerMs(type)
   if (units !== null) return wholeNumbers(-timestampLimit(units), timestampLimit(units))
   switch (type.typeName) {
@@ -66,16 +61,16 @@ function newFit(type: Type, known: Known): Fit {
     case 'enum':
       return enumFit((type as types.EnumType).symbols)
     case 'array':
-      return arrayFit(fitOf((type as types.ArrayType).itemsType, known))
+      return arrayFit(of((type as types.ArrayType).itemsType))
     case 'map':
-      return mapFit(UTF8_TEXT, fitOf((type as types.MapType).valuesType, known))
+      return mapFit(UTF8_TEXT, of((type as types.MapType).valuesType))
     case 'union:unwrapped':
-      return anyOf(type as types.UnwrappedUnionType, known)
+      return anyOf(type as types.UnwrappedUnionType, of)
     case 'union:wrapped':
-      return wrapped(type as types.WrappedUnionType, known)
+      return wrapped(type as types.WrappedUnionType, of)
     case 'record':
     case 'error':
-      return recordFit(type as types.RecordType, known)
+      return recordFit(type as types.RecordType, of)
     default:
       return PRIMITIVES[type.typeName] as Fit
   }
@@ -86,10 +81,10 @@ function timestampLimit(units: number): number {
   return Math.min(Number.MAX_SAFE_INTEGER, Math.floor(2 ** 63 / units) - 1)
 }
 
-function recordFit(type: types.RecordType, known: Known): Fit {
+function recordFit(type: types.RecordType, of: FitOf): Fit {
   const fields = type.fields.map((field) => ({
     name: field.name,
-    fit: fitOf(field.type, known),
+    fit: of(field.type),
     hasDefault: field.defaultValue() !== undefined,
   }))
   const names = new Set(fields.map(({ name }) => name))
@@ -104,18 +99,15 @@ function recordFit(type: types.RecordType, known: Known): Fit {
       if (found !== null) return inField(name, found)
       left--
     }
-    return left === 0 ? null : extraOf(value, names)
+    if (left === 0) return null
+    const extra = Object.keys(value).find((name) => value[name] !== undefined && !names.has(name))
+    return extra === undefined ? null : unknownField(extra)
   }
 }
 
-function extraOf(value: Readonly<Record<string, unknown>>, names: ReadonlySet<string>) {
-  const extra = Object.keys(value).find((name) => value[name] !== undefined && !names.has(name))
-  return extra === undefined ? null : unknownField(extra)
-}
-
 /** A union whose members can be told apart: at most one fits. */
-function anyOf({ types: all }: types.UnwrappedUnionType, known: Known): Fit {
-  const members = all.map((member) => fitOf(member, known))
+function anyOf({ types: all }: types.UnwrappedUnionType, of: FitOf): Fit {
+  const members = all.map(of)
   const wanted = all.map((member) => member.branchName).join(' or ')
   return (value) => {
     let inside: Misfit | null = null
@@ -129,8 +121,8 @@ function anyOf({ types: all }: types.UnwrappedUnionType, known: Known): Fit {
 }
 
 /** A union whose values name their type. */
-function wrapped({ types: all }: types.WrappedUnionType, known: Known): Fit {
-  const members = new Map(all.map((member) => [member.branchName ?? '', fitOf(member, known)]))
+function wrapped({ types: all }: types.WrappedUnionType, of: FitOf): Fit {
+  const members = new Map(all.map((member) => [member.branchName ?? '', of(member)]))
   const names = [...members.keys()].filter((name) => name !== 'null')
   const wanted = names.map((name) => `{ "${name}": … }`).join(' or ')
   const hasNull = members.has('null')

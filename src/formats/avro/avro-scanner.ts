@@ -1,27 +1,20 @@
 import type { Type, types } from 'avsc'
-import { ABSENT, type ColumnForm, type FieldPath, NULL, PRESENT } from '../../columns/columns.ts'
+import { type ColumnForm, type FieldPath, NULL, PRESENT } from '../../columns/columns.ts'
 import { generated } from '../../kernel/node.ts'
 import type { RowScan } from '../json/bound.ts'
-import {
-  ANY_NUMBER,
-  isAllowed,
-  type NumberRule,
-  type PlainObject,
-  type PlainValue,
-  type Scalar,
-} from '../json/plain.ts'
+import { absentCode, lengthCode, putCode, ruleCode } from '../json/layout.ts'
+import type { PlainObject, PlainValue, Scalar } from '../json/plain.ts'
 import { codePoints, pastWide, utf16Units } from '../json/tokens.ts'
-import { Cursor, type Skip, skipOf } from './avro-check.ts'
+import { PayloadCursor, refusalOf } from '../registry/payload-cursor.ts'
+import { type Skip, skipOf } from './avro-check.ts'
 import { unitsPerMs } from './avro-type.ts'
 
 // Generates a function that fills columns from Avro values, without creating a value.
 // https://avro.apache.org/docs/1.12.0/specification/#binary-encoding
 
 /**
- * Compiles the scan of values of a type. avsc and the schema of the topology also accept every
- * value that it accepts, with the same fields. They decide on all others.
- * @param plain what the schema of the topology accepts
- * @returns `null`: its values cannot be scanned
+ * Compiles the scan of values of a type; `null`: they cannot be scanned. avsc and the schema of the
+ * topology, `plain`, accept what it accepts, with the same fields, and decide on the rest.
  */
 export function compileAvroScan(
   type: Type,
@@ -31,11 +24,9 @@ export function compileAvroScan(
   const compiler = new Compiler(forms)
   const code = compiler.value(type, plain, [])
   if (code === null) return null
-  const { skippers, rules, words, filled } = compiler
-  const absent = forms.map((_, c) => c).filter((c) => !filled.has(c))
-  const cursor = new Cursor()
+  const { skippers, words, filled } = compiler
   const texts = { isOneOf, codePoints, utf16Units, pastWide, words }
-  const helpers = { ...texts, isAllowed, rules, skippers, cursor }
+  const helpers = { ...texts, skippers, refusalOf, cursor: new PayloadCursor() }
   const make = generated(
     Object.keys(helpers),
     `return function scanAvro(place, columns, row) {
@@ -45,7 +36,7 @@ export function compileAvroScan(
       let byte = 0, low = 0, x = 0, unit = 0, start = 0, stop = 0, cell = 0
       let isWide = false
       ${skippers.length > 0 ? 'cursor.begin(bytes, at, end)' : ''}
-      ${absent.map((c) => `states[${c} * capacity + row] = ${ABSENT}`).join('\n')}
+      ${absentCode(forms.length, filled)}
       ${code}
       return at === end
     }`,
@@ -62,7 +53,6 @@ type Code = string | null
 
 class Compiler {
   readonly skippers: Skip[] = []
-  readonly rules: NumberRule[] = []
   readonly words: (readonly Buffer[])[] = []
   readonly filled = new Set<number>()
   readonly #forms: readonly string[]
@@ -111,42 +101,16 @@ class Compiler {
   }
 
   #scalar(type: Type, { text, number, booleans }: Scalar, path: FieldPath): Code {
-    const units = unitsPerMs(type)
-    if (units !== null) {
-      if (number === null) return null
-      return `${LONG}
-        x = Math.floor(x / ${units})
-        ${this.#number(number, path)}`
+    const read = numberCode(type)
+    if (read !== null) {
+      return number === null ? null : [read, ruleCode(number), this.#putNumber(path)].join('\n')
     }
-    switch (type.typeName) {
-      case 'boolean': {
-        const isKnown =
-          booleans.length === 2 ? '' : `if ((byte === 1) !== ${booleans[0]}) return false`
-        if (booleans.length === 0) return null
-        return `byte = bytes[at++]
-          if (byte > 1) return false
-          ${isKnown}
-          x = byte
-          ${this.#putNumber(path)}`
-      }
-      case 'int':
-        return number === null ? null : `${INT} ${this.#number(number, path)}`
-      case 'long':
-        return number === null ? null : `${LONG} ${this.#number(number, path)}`
-      case 'float':
-        return number === null ? null : `${float('Float32', 4)} ${this.#number(number, path)}`
-      case 'double':
-        return number === null ? null : `${float('Float64', 8)} ${this.#number(number, path)}`
-      case 'string':
-        return text === null ? null : this.#text(text, path)
-      default:
-        return null
-    }
-  }
-
-  #number(rule: NumberRule, path: FieldPath): string {
-    const r = rule === ANY_NUMBER ? -1 : this.rules.push(rule) - 1
-    return `${r < 0 ? '' : `if (!isAllowed(x, rules[${r}])) return false`}
+    if (type.typeName === 'string') return text === null ? null : this.#text(text, path)
+    if (type.typeName !== 'boolean' || booleans.length === 0) return null
+    return `byte = bytes[at++]
+      if (byte > 1) return false
+      ${booleans.length === 2 ? '' : `if ((byte === 1) !== ${booleans[0]}) return false`}
+      x = byte
       ${this.#putNumber(path)}`
   }
 
@@ -160,7 +124,7 @@ class Compiler {
       stop = at + x
       ${isRead ? textCode(isBounded) : ''}
       at = stop
-      ${isBounded ? lengthCode(minLength, maxLength) : ''}
+      ${isBounded ? lengthCode(minLength, maxLength, 'stop') : ''}
       ${w < 0 ? '' : `if (!isOneOf(bytes.subarray(start, stop), words[${w}])) return false`}
       ${this.#put(path, PRESENT)}`
   }
@@ -176,16 +140,15 @@ class Compiler {
       case 'double':
         return 'at += 8'
       case 'int':
-        return INT
       case 'long':
-        return LONG
+        return numberCode(type) as string
       case 'string':
         return `${LENGTH}\nstop = at + x\n${SKIP_TEXT}`
       case 'bytes':
         return `${LENGTH}\nat += x`
       default: {
         const s = this.skippers.push(skipOf(type)) - 1
-        return `cursor.at = at\nif (!skippers[${s}](cursor)) return false\nat = cursor.at`
+        return `cursor.at = at\nif (refusalOf(skippers[${s}], cursor) !== null) return false\nat = cursor.at`
       }
     }
   }
@@ -200,12 +163,8 @@ class Compiler {
 
   #put(path: FieldPath, state: number): string {
     const column = this.#columnOf(path)
-    if (column < 0) return ''
     this.filled.add(column)
-    return `cell = ${column} * capacity + row
-      states[cell] = ${state}
-      starts[cell] = start
-      ends[cell] = stop`
+    return putCode(column, state, 'stop')
   }
 
   #columnOf(path: FieldPath): number {
@@ -230,14 +189,28 @@ const LONG = `
   x = (low & 1) === 0 ? x / 2 : -(x + 1) / 2
 `
 
-const INT = `${LONG}
-  if ((x | 0) !== x) return false
-`
+/** Code that reads a number into `x`; `null`: the type is no number. */
+function numberCode(type: Type): string | null {
+  const units = unitsPerMs(type)
+  if (units !== null) return `${LONG}\nx = Math.floor(x / ${units})`
+  switch (type.typeName) {
+    case 'int':
+      return `${LONG}\nif ((x | 0) !== x) return false\n`
+    case 'long':
+      return LONG
+    case 'float':
+      return floatCode('Float32', 4)
+    case 'double':
+      return floatCode('Float64', 8)
+    default:
+      return null
+  }
+}
 
 const LENGTH = `${LONG}
   if (!(x >= 0 && at + x <= end)) return false`
 
-function float(kind: 'Float32' | 'Float64', bytes: number): string {
+function floatCode(kind: 'Float32' | 'Float64', bytes: number): string {
   return `if (at + ${bytes} > end) return false
     x = view.get${kind}(at, true)
     if (x - x !== 0) return false
@@ -264,10 +237,4 @@ function textCode(isBounded: boolean): string {
         ${isBounded ? 'isWide = true' : ''}
       }
     }`
-}
-
-function lengthCode(min: number, max: number): string {
-  return `if (isWide
-      ? codePoints(bytes, start, stop) < ${min} || utf16Units(bytes, start, stop) > ${max}
-      : stop - start < ${min} || stop - start > ${max}) return false`
 }

@@ -3,6 +3,7 @@ import type { Memory } from '../../kernel/bytes.ts'
 import {
   ANY_SCALAR,
   isBare,
+  type Opaque,
   type PlainObject,
   type PlainUnion,
   type PlainValue,
@@ -45,11 +46,7 @@ export interface BoundUnion {
   readonly isNullable: boolean
 }
 
-interface BoundOpaque {
-  readonly kind: 'opaque'
-}
-
-export type BoundValue = BoundScalar | BoundObject | BoundUnion | BoundOpaque
+export type BoundValue = BoundScalar | BoundObject | BoundUnion | Opaque
 
 export interface Bound {
   readonly root: BoundObject | BoundUnion
@@ -61,122 +58,96 @@ export interface Bound {
 /** A field that the schema does not name. */
 export const UNNAMED: BoundScalar = { kind: 'scalar', rule: ANY_SCALAR, column: -1, words: null }
 
-/**
- * @param wanted fields, each once; one that cannot be scanned, or has several types, gets no column
- */
+/** @param wanted each once; one that cannot be scanned, or has several types, gets no column */
 export function boundOf(plain: PlainObject | PlainUnion, wanted: readonly FieldPath[]): Bound {
-  const tried = new Binder(wanted)
-  tried.root(plain)
-  const columns = tried.columns.filter((column) => column !== null)
-  const binder = new Binder(columns.map(({ path }) => path))
-  return { root: binder.root(plain), columns, fields: binder.fields }
+  // Null in place of an event is reported elsewhere.
+  const event = { ...plain, isNullable: false }
+  const columns = wanted.flatMap((path) => columnAt(event, path) ?? [])
+  const binder = new Binder(columns)
+  const root = binder.value(event, []) as BoundObject | BoundUnion
+  return { root, columns, fields: binder.fields }
 }
 
-/** Whether the value at a path, or an object around it, may be missing. */
+function columnAt(event: PlainValue, path: FieldPath): ColumnForm | null {
+  const forms = formsAt(event, path, { isOptional: false, isWithinOptional: false })
+  const [type, ...others] = new Set(forms.map((form) => form.type))
+  if (type === undefined || type === 'object' || others.length > 0) return null
+  const isOptional = forms.some((form) => form.isOptional)
+  const isWithinOptional = forms.some((form) => form.isWithinOptional)
+  return { path, type, isOptional, isWithinOptional }
+}
+
+/** Whether a value, or an object around it, may be missing. */
 type Presence = Pick<ColumnForm, 'isOptional' | 'isWithinOptional'>
 
-const ALWAYS: Presence = { isOptional: false, isWithinOptional: false }
-
-/** A value in the schema. */
 interface SchemaForm extends Presence {
-  readonly path: FieldPath
   readonly type: ColumnType | 'object'
+}
+
+/** The values at a path, several where options of a union or types differ. */
+function formsAt(plain: PlainValue, path: FieldPath, presence: Presence): SchemaForm[] {
+  const [name, ...rest] = path
+  if (plain.kind === 'opaque') return []
+  if (plain.kind === 'union') {
+    const within = presence.isWithinOptional || plain.isNullable
+    const around = { ...presence, isWithinOptional: within }
+    const forms = plain.options.flatMap((option) => formsAt(option, path, around))
+    if (name === undefined) return forms
+    // A field of one option may be missing in another, and so may the fields inside it.
+    return forms.map((form) => {
+      const isWithinOptional = form.isWithinOptional || rest.length > 0
+      return { ...form, isOptional: true, isWithinOptional }
+    })
+  }
+  if (name === undefined) return typesOf(plain).map((type) => ({ type, ...presence }))
+  if (plain.kind === 'scalar') return []
+  const isWithinOptional = presence.isWithinOptional || presence.isOptional || plain.isNullable
+  return plain.fields
+    .filter((field) => field.name === name)
+    .flatMap(({ isOptional, value }) => formsAt(value, rest, { isOptional, isWithinOptional }))
 }
 
 class Binder {
   fields = 0
-  readonly #wanted: readonly FieldPath[]
   readonly #paths: readonly string[]
-  /** By column: the values at its path. */
-  readonly #forms: readonly SchemaForm[][]
 
-  constructor(wanted: readonly FieldPath[]) {
-    this.#wanted = wanted
-    this.#paths = wanted.map((path) => JSON.stringify(path))
-    this.#forms = wanted.map(() => [])
+  constructor(columns: readonly ColumnForm[]) {
+    this.#paths = columns.map(({ path }) => JSON.stringify(path))
   }
 
-  /** In the order of `wanted`; `null`: a field that gets no column. */
-  get columns(): (ColumnForm | null)[] {
-    return this.#wanted.map((path, c) => {
-      const forms = this.#forms[c] as SchemaForm[]
-      const [type, ...others] = new Set(forms.map((form) => form.type))
-      if (type === undefined || type === 'object' || others.length > 0) return null
-      const isOptional = forms.some((form) => form.isOptional)
-      const isWithinOptional = forms.some((form) => form.isWithinOptional)
-      return { path, type, isOptional, isWithinOptional }
-    })
-  }
-
-  root(plain: PlainObject | PlainUnion): BoundObject | BoundUnion {
-    // Null in place of an event is reported elsewhere.
-    return this.#value({ ...plain, isNullable: false }, [], ALWAYS) as BoundObject | BoundUnion
-  }
-
-  #value(plain: PlainValue, path: FieldPath, presence: Presence): BoundValue {
+  value(plain: PlainValue, path: FieldPath): BoundValue {
     switch (plain.kind) {
-      case 'scalar':
-        return this.#scalar(plain, path, presence)
-      case 'object':
-        return this.#object(plain, path, presence)
-      case 'union':
-        return this.#union(plain, path, presence)
-      case 'opaque':
-        return { kind: 'opaque' }
-    }
-  }
-
-  #scalar(rule: Scalar, path: FieldPath, presence: Presence): BoundScalar {
-    const column = this.#columnOf(path)
-    for (const type of typesOf(rule)) this.#forms[column]?.push({ path, type, ...presence })
-    const words = rule.text?.oneOf?.filter(isBare).map((text) => utf8(`${text}"`)) ?? null
-    return { kind: 'scalar', rule, column, words }
-  }
-
-  #object(
-    { fields, isNullable }: PlainObject,
-    path: FieldPath,
-    { isOptional, isWithinOptional }: Presence,
-  ): BoundObject {
-    this.#forms[this.#columnOf(path)]?.push({ path, type: 'object', isOptional, isWithinOptional })
-    const isWithin = isWithinOptional || isOptional || isNullable
-    return {
-      kind: 'object',
-      fields: fields.map(({ name, isOptional: isLeftOut, value }) => ({
-        id: this.fields++,
-        name: utf8(`${name}"`),
-        isOptional: isLeftOut,
-        value: this.#value(value, [...path, name], {
-          isOptional: isLeftOut,
-          isWithinOptional: isWithin,
-        }),
-      })),
-      required: fields.filter(({ isOptional: isLeftOut }) => !isLeftOut).length,
-      isNullable,
-    }
-  }
-
-  /** A field of one option may be missing in another, and so may the fields inside it. */
-  #union({ options, isNullable }: PlainUnion, path: FieldPath, presence: Presence): BoundUnion {
-    const bound = options.map((option) => this.#object(option, path, presence))
-    for (const forms of this.#forms) {
-      for (const [f, form] of forms.entries()) {
-        const depth = form.path.length - path.length
-        if (depth < 1 || path.some((name, i) => form.path[i] !== name)) continue
-        const isWithinOptional = form.isWithinOptional || depth > 1
-        forms[f] = { ...form, isOptional: true, isWithinOptional }
+      case 'scalar': {
+        const words = plain.text?.oneOf?.filter(isBare).map((text) => utf8(`${text}"`)) ?? null
+        const column = this.#paths.indexOf(JSON.stringify(path))
+        return { kind: 'scalar', rule: plain, column, words }
       }
+      case 'object':
+        return this.#object(plain, path)
+      case 'union': {
+        const options = plain.options.map((option) => this.#object(option, path))
+        return { ...plain, options, columns: options.flatMap(columnsOf) }
+      }
+      case 'opaque':
+        return plain
     }
-    return { kind: 'union', options: bound, columns: bound.flatMap(columnsOf), isNullable }
   }
 
-  /** Index of the column; −1: none. */
-  #columnOf(path: FieldPath): number {
-    return this.#paths.indexOf(JSON.stringify(path))
+  #object({ fields, isNullable }: PlainObject, path: FieldPath): BoundObject {
+    const required = fields.filter(({ isOptional }) => !isOptional).length
+    const bound = fields.map(({ name, isOptional, value }) => ({
+      id: this.fields++,
+      name: utf8(`${name}"`),
+      isOptional,
+      value: this.value(value, [...path, name]),
+    }))
+    return { kind: 'object', fields: bound, required, isNullable }
   }
 }
 
-function typesOf({ text, number, booleans }: Scalar): ColumnType[] {
+function typesOf(plain: Scalar | PlainObject): SchemaForm['type'][] {
+  if (plain.kind === 'object') return ['object']
+  const { text, number, booleans } = plain
   const types: ColumnType[] = []
   if (text !== null) types.push('text')
   if (number !== null) types.push('number')
@@ -192,12 +163,12 @@ function columnsOf({ fields }: BoundObject): number[] {
   })
 }
 
-/** A value in memory. */
+/** A value in memory. Reused for the next one. */
 export interface RecordPlace {
-  readonly memory: Memory
-  readonly from: number
-  readonly to: number
+  memory: Memory
+  from: number
+  to: number
 }
 
-/** Scans a value into a row, with offsets in the memory; false: the row is undefined. */
+/** Scans a value into a row; false: the row is undefined. */
 export type RowScan = (at: RecordPlace, columns: ScannedColumns, row: number) => boolean

@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module'
-import type { ErrorObject, Options, ValidateFunction } from 'ajv'
+import type { Ajv, ErrorObject, Options, ValidateFunction } from 'ajv'
 import type { RegisteredSchema, WholeSchema } from '../../registry/schema-registry.ts'
 import { isFieldName, pathOf } from '../../topology/schema.ts'
 import { checkedEncode, type Misfit } from '../fit.ts'
@@ -8,12 +8,7 @@ import { outputText } from './output.ts'
 import { LIMITS, parseJson } from './parse-json.ts'
 import { Scanner } from './scanner.ts'
 
-type Validator = new (
-  o: Options,
-) => {
-  addSchema(schema: object, name: string): unknown
-  compile(schema: object): ValidateFunction
-}
+type Validator = new (o: Options) => Pick<Ajv, 'addSchema' | 'compile'>
 
 /** Modules of ajv, by a part of `$schema`. */
 const MODULES: readonly (readonly [part: string, module: string])[] = [
@@ -59,8 +54,8 @@ function compiled(
   if (known === undefined) {
     throw new Error(`$schema "${draft}" is not draft 6, 7, 2019-09 or 2020-12`)
   }
-  const { default: Ajv } = require(known[1]) as { readonly default: Validator }
-  const ajv = new Ajv(OPTIONS)
+  const { default: Schemas } = require(known[1]) as { readonly default: Validator }
+  const ajv = new Schemas(OPTIONS)
   for (const { name, text } of references) {
     // Both have the draft of the schema that refers to the other.
     const { $schema: _, ...rest } = objectIn(text)

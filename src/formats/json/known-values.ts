@@ -20,13 +20,11 @@ export type KnownValue =
 /** An object that is always present, because picking from a missing one throws. */
 export interface KnownObject {
   readonly is: 'object'
-  /** In JavaScript's order of iteration. */
   readonly fields: Readonly<Record<string, KnownValue>>
-  /** Whether these are all of its fields, so that the object can be written. */
+  /** Whether these are all of its fields, so that it can be written. */
   readonly isWhole: boolean
 }
 
-/** The model that scored an event, and the reason it was chosen. */
 export interface ScoredBy {
   /** Identifies model and evaluator. */
   readonly label: string

@@ -16,8 +16,7 @@ import {
 } from './tokens.ts'
 import type { Trace } from './walker.ts'
 
-// The layout of a record is its bytes without the values. Most records of one producer have the
-// same layout.
+// The layout of a record is its bytes without the values, and mostly that of its producer.
 
 /** V8 does not optimise the function of a larger layout. */
 const MAX_SCALARS = 96
@@ -77,7 +76,6 @@ export function compileLayout(layout: RecordLayout, columns: number): RowScan {
 
 function sourceOf({ literals, scalars }: RecordLayout, columns: number): string {
   const filled = new Set(scalars.map(({ column }) => column))
-  const absent = Array.from({ length: columns }, (_, c) => c).filter((c) => !filled.has(c))
   return `return function scanLayout(place, columns, row) {
     const { memory: { view, bytes }, to: end } = place
     const limit = view.byteLength - 4
@@ -87,11 +85,17 @@ function sourceOf({ literals, scalars }: RecordLayout, columns: number): string 
     let start = 0, word = 0, quotes = 0, slashes = 0, mask = 0, byte = 0, cell = 0
     let first = 0, count = 0, fraction = 0, x = 0
     let isWide = false, isNegative = false
-    ${absent.map((c) => `states[${c} * capacity + row] = ${ABSENT}`).join('\n')}
+    ${absentCode(columns, filled)}
     ${scalars.map((scalar, i) => literal(literals[i] as Uint8Array) + scalarCode(scalar, i)).join('\n')}
     ${literal(literals.at(-1) as Uint8Array)}
     return at === end
   }`
+}
+
+/** Code that marks the columns that are not filled. */
+export function absentCode(columns: number, filled: ReadonlySet<number>): string {
+  const absent = Array.from({ length: columns }, (_, c) => c).filter((c) => !filled.has(c))
+  return absent.map((c) => `states[${c} * capacity + row] = ${ABSENT}`).join('\n')
 }
 
 /** Code that skips these bytes. */
@@ -158,14 +162,15 @@ function textCode({ rule, words }: BoundScalar, i: number): string {
       if (at < 0) return false
       ${isBounded ? 'isWide = true' : ''}
     }
-    ${isBounded ? lengthCode(minLength, maxLength) : ''}
+    ${isBounded ? lengthCode(minLength, maxLength, 'at') : ''}
     ${words === null ? '' : `if (!isAnyThere(bytes, start, words[${i}])) return false`}`
 }
 
-function lengthCode(min: number, max: number): string {
+/** Code that checks the length of the text from `start` to `end`. */
+export function lengthCode(min: number, max: number, end: string): string {
   return `if (isWide
-      ? codePoints(bytes, start, at) < ${min} || utf16Units(bytes, start, at) > ${max}
-      : at - start < ${min} || at - start > ${max}) return false`
+      ? codePoints(bytes, start, ${end}) < ${min} || utf16Units(bytes, start, ${end}) > ${max}
+      : ${end} - start < ${min} || ${end} - start > ${max}) return false`
 }
 
 /** Code that reads digits into `x`, which is exact for at most 15 digits. */
@@ -213,7 +218,15 @@ function numberCode(scalar: BoundScalar, rule: NumberRule): string {
 }
 
 /** Code of the checks of `isAllowed`. */
-function ruleCode({ isInteger, min, max, above, below, divisors, oneOf }: NumberRule): string {
+export function ruleCode({
+  isInteger,
+  min,
+  max,
+  above,
+  below,
+  divisors,
+  oneOf,
+}: NumberRule): string {
   const holds: string[] = []
   if (isInteger) holds.push('Number.isSafeInteger(x)')
   if (min !== -Infinity) holds.push(`x >= ${min}`)
@@ -229,11 +242,15 @@ function putNumber(scalar: BoundScalar, x: string): string {
   return scalar.column < 0 ? '' : `${put(scalar, PRESENT)}\nnumbers[cell] = ${x}`
 }
 
-/** Code that records the cell from `start` to `at`. */
 function put({ column }: BoundScalar, state: number): string {
+  return putCode(column, state, 'at')
+}
+
+/** Code that records the cell from `start` to `end`. */
+export function putCode(column: number, state: number, end: string): string {
   if (column < 0) return ''
   return `cell = ${column} * capacity + row
     states[cell] = ${state}
     starts[cell] = start
-    ends[cell] = at`
+    ends[cell] = ${end}`
 }

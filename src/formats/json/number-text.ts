@@ -41,8 +41,7 @@ export function writeNumber(bytes: Uint8Array, at: number, x: number): number {
 }
 
 /**
- * The number of decimal places with which `size` is an integer k over 10^places, where k has at
- * most 15 digits; 0: there is no such number.
+ * The decimal places with which `size` is an integer of at most 15 digits over 10^places; 0: none.
  *
  * The quotient of two exact integers is the float64 nearest to that decimal (Clinger, "How to read
  * floating point numbers accurately", 1990). Shorter texts that are read as the same number would
@@ -72,8 +71,7 @@ function writeWhole(bytes: Uint8Array, at: number, whole: number): number {
 /** Writes the digits before `end`, none for 0. @returns the index of the first one */
 function writeDigits(bytes: Uint8Array, end: number, whole: number): number {
   if (whole < BILLION) return writeNine(bytes, end, whole)
-  // The quotient is never rounded up to the next integer: a billionth is more than half the
-  // distance between float64s of this size.
+  // Never rounded up: a billionth is more than half the distance between float64s of this size.
   const billions = Math.floor(whole / BILLION)
   writeZeros(bytes, end - 9, writeNine(bytes, end, whole - billions * BILLION))
   return writeNine(bytes, end - 9, billions)

@@ -20,7 +20,7 @@ import {
   valueSegment,
 } from './segments.ts'
 
-/** An encoder, or the reason for calling the author function. */
+/** `reason`: why the author function is called instead. */
 export type Compiled =
   | { readonly encoder: OutputEncoder; readonly reason: null }
   | { readonly encoder: null; readonly reason: string }

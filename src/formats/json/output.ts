@@ -5,35 +5,20 @@ export function encodeOutput(output: unknown): Buffer {
   return Buffer.from(outputText(output))
 }
 
-/**
- * Writes JSON as `JSON.stringify` does.
- * @throws TidemarkError `OUTPUT_INVALID`: it has no JSON form
- */
+/** @throws TidemarkError `OUTPUT_INVALID`: it has no JSON form */
 export function outputText(output: unknown): string {
   refusePromise(output)
   let json: string | undefined
   try {
     json = JSON.stringify(output)
   } catch (thrown) {
-    throw new TidemarkError(
-      'OUTPUT_INVALID',
-      `writing the output as JSON threw ${nameOf(thrown)}`,
-      {
-        hint: 'a BigInt, or an object that contains itself, has no JSON form',
-        cause: thrown,
-      },
-    )
+    const hint = 'a BigInt, or an object that contains itself, has no JSON form'
+    const what = `writing the output as JSON threw ${nameOf(thrown)}`
+    throw new TidemarkError('OUTPUT_INVALID', what, { hint, cause: thrown })
   }
-  if (json === undefined) {
-    throw new TidemarkError(
-      'OUTPUT_INVALID',
-      `an output of type ${typeof output} has no JSON form`,
-      {
-        hint: 'map must return an object',
-      },
-    )
-  }
-  return json
+  if (json !== undefined) return json
+  const what = `an output of type ${typeof output} has no JSON form`
+  throw new TidemarkError('OUTPUT_INVALID', what, { hint: 'map must return an object' })
 }
 
 /** @throws TidemarkError `OUTPUT_INVALID`: a promise, which JSON would write as an empty object */

@@ -87,8 +87,8 @@ function parsed(value: Buffer): unknown {
   }
 }
 
-// A separate scan describes the fault, because parsers phrase and count differently from version to
-// version, and quote the text. It never includes a byte of the payload.
+// A separate scan describes the fault, without a byte of the payload: parsers quote it, and phrase
+// and count differently from version to version.
 
 /** `at byte 10 (line 1, column 11): …`; `null`: it is JSON. Recurses as deep as it is nested. */
 export function jsonFault(value: Buffer): string | null {
@@ -141,20 +141,16 @@ function causeAt(bytes: string, at: number, isWhole: boolean): string | null {
 
 /** Scans bytes as far as they are JSON. Each step returns whether it found its token. */
 class Scan {
+  /** After a false step, the first byte that does not fit. */
+  at: number
   readonly #bytes: string
-  #at: number
 
   constructor(bytes: string, start: number) {
+    this.at = start
     this.#bytes = bytes
-    this.#at = start
   }
 
-  /** The current position; after a false step, the first byte that does not fit. */
-  get at(): number {
-    return this.#at
-  }
-
-  /** Scans a value and the white space around it. */
+  /** A value and the white space around it. */
   value(): boolean {
     this.#space()
     const isWhole = this.#bareValue()
@@ -163,7 +159,7 @@ class Scan {
   }
 
   #bareValue(): boolean {
-    switch (this.#bytes[this.#at] ?? '') {
+    switch (this.#bytes[this.at] ?? '') {
       case '{':
         return this.#list('}', () => this.#member())
       case '[':
@@ -182,7 +178,7 @@ class Scan {
   }
 
   #list(end: '}' | ']', item: () => boolean): boolean {
-    this.#at++
+    this.at++
     this.#space()
     if (this.#accept(end)) return true
     do {
@@ -236,15 +232,15 @@ class Scan {
   }
 
   #pass(sticky: RegExp): boolean {
-    sticky.lastIndex = this.#at
+    sticky.lastIndex = this.at
     const isThere = sticky.test(this.#bytes)
-    if (isThere) this.#at = sticky.lastIndex
+    if (isThere) this.at = sticky.lastIndex
     return isThere
   }
 
   #accept(character: string): boolean {
-    const isThere = this.#bytes[this.#at] === character
-    if (isThere) this.#at++
+    const isThere = this.#bytes[this.at] === character
+    if (isThere) this.at++
     return isThere
   }
 }

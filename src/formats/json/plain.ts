@@ -37,7 +37,6 @@ export interface PlainField {
   readonly value: PlainValue
 }
 
-/** An object without the fields that it does not name. */
 export interface PlainObject {
   readonly kind: 'object'
   readonly fields: readonly PlainField[]

@@ -7,59 +7,32 @@ import type { JsonLimits } from './parse-json.ts'
 import { Walker } from './walker.ts'
 import { plainOf } from './zod-schema.ts'
 
-/** Layouts: so many producers, or kinds of event, a topic may have at full speed. */
+/** So many producers, or kinds of event, a topic may have at full speed. */
 const MAX_LAYOUTS = 4
 /** Records without a known layout before one is replaced, because compiling takes a millisecond. */
 const MISSES_BEFORE_NEXT = 1_024
 
 /**
- * Fills columns from JSON, without creating a value. The parser and the schema also accept every
- * record that it accepts, with the same fields. They decide on all others, such as those with
- * escapes in texts or duplicate fields.
+ * Fills columns from JSON, without creating a value. Parser and schema accept what it accepts, with
+ * the same fields, and decide on the rest, such as escapes in texts or duplicate fields.
  */
 export class Scanner {
   readonly forms: readonly ColumnForm[]
   readonly #limits: JsonLimits
   readonly #walker: Walker
-  readonly #layouts: Layouts
+  /** The layouts of the latest records, the most used first. */
+  readonly #known: KnownLayout[] = []
+  #misses = 0
+  readonly #canGenerate = generated([], '') !== null
 
   constructor(bound: Bound, limits: JsonLimits) {
     this.forms = bound.columns
     this.#limits = limits
     this.#walker = new Walker(bound, limits)
-    this.#layouts = new Layouts(bound.columns.length, this.#walker)
   }
 
   scan(place: RecordPlace, columns: ScannedColumns, row: number): boolean {
     if (place.to - place.from > this.#limits.bytes) return false
-    if (this.#layouts.scan(place, columns, row)) return true
-    if (!this.#walker.walk(place, columns, row)) return false
-    this.#layouts.learn(place)
-    return true
-  }
-}
-
-/** A layout of records, compiled. */
-interface KnownLayout {
-  readonly scan: RowScan
-  hits: number
-}
-
-/** The layouts of the latest records. */
-class Layouts {
-  readonly #columns: number
-  readonly #walker: Walker
-  /** The most used first. */
-  readonly #known: KnownLayout[] = []
-  #misses = 0
-  readonly #canGenerate = generated([], '') !== null
-
-  constructor(columns: number, walker: Walker) {
-    this.#columns = columns
-    this.#walker = walker
-  }
-
-  scan(place: RecordPlace, columns: ScannedColumns, row: number): boolean {
     const known = this.#known
     for (let i = 0; i < known.length; i++) {
       const layout = known[i] as KnownLayout
@@ -68,7 +41,9 @@ class Layouts {
       if (i > 0) this.#order(i)
       return true
     }
-    return false
+    if (!this.#walker.walk(place, columns, row)) return false
+    this.#learn(place)
+    return true
   }
 
   /** Moves a layout one place forward if it is used more. */
@@ -82,7 +57,7 @@ class Layouts {
   }
 
   /** Compiles the layout of the record that the walker has just walked. */
-  learn({ memory, from, to }: RecordPlace): void {
+  #learn({ memory, from, to }: RecordPlace): void {
     if (!this.#canGenerate) return
     const isFull = this.#known.length === MAX_LAYOUTS
     if (isFull && ++this.#misses < MISSES_BEFORE_NEXT) return
@@ -91,8 +66,13 @@ class Layouts {
     const layout = trace === null ? null : recordLayoutOf(memory.bytes, { from, to }, trace)
     if (layout === null) return
     if (isFull) this.#known.pop()
-    this.#known.push({ scan: compileLayout(layout, this.#columns), hits: 0 })
+    this.#known.push({ scan: compileLayout(layout, this.forms.length), hits: 0 })
   }
+}
+
+interface KnownLayout {
+  readonly scan: RowScan
+  hits: number
 }
 
 /** @param wanted fields of events, each once @returns `why`: the schema cannot be scanned */

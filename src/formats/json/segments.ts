@@ -19,7 +19,6 @@ export interface ScoredRows {
   readonly carried: Float64Array
 }
 
-/** The index of a cell in the arrays of the columns. */
 function cellOf(column: number, i: number, { events, indices }: ScoredRows): number {
   return column * events.columns.capacity + (indices[i] as number)
 }
@@ -31,7 +30,7 @@ function memoryOf(i: number, { events, indices }: ScoredRows): Memory {
 /** Appends a part of the output of row `i`. */
 export type Segment = (i: number, rows: ScoredRows, into: ByteRoom) => void
 
-/** Makes a segment that also appends the constant before it: one call is faster. */
+/** Makes a segment that appends a constant first: one call is faster. */
 export type SegmentAfter = (before: Constant) => Segment
 
 /** Bytes of a quotation mark, at either end of a text in its row. */
@@ -115,7 +114,6 @@ export function scoreSegment(column: number): SegmentAfter {
     }
 }
 
-/** @param width features in a row */
 export function featureSegment(index: number, width: number): SegmentAfter {
   return (before) =>
     (i, { features }, into) => {
@@ -124,7 +122,6 @@ export function featureSegment(index: number, width: number): SegmentAfter {
     }
 }
 
-/** @param width carried features in a row */
 export function carriedSegment(index: number, width: number): SegmentAfter {
   return (before) =>
     (i, { carried }, into) => {
@@ -169,7 +166,6 @@ function appendNumber(into: ByteRoom, x: number): void {
 type Literal = string | number | boolean | null
 type RowTest = (i: number, rows: ScoredRows) => boolean
 
-/** Tests whether a value is `=== to`. */
 export function equalityTest(value: Exclude<KnownValue, { is: 'object' }>, to: Literal): RowTest {
   switch (value.is) {
     case 'constant':

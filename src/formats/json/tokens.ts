@@ -91,7 +91,6 @@ export function codePoints(bytes: Uint8Array, from: number, to: number): number 
   return count
 }
 
-/** The length of the text in JavaScript. */
 export function utf16Units(bytes: Uint8Array, from: number, to: number): number {
   let count = codePoints(bytes, from, to)
   for (let i = from; i < to; i++) if ((bytes[i] as number) >= 0xf0) count++

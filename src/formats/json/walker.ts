@@ -36,16 +36,12 @@ import {
 
 const PROTO = utf8('__proto__"')
 const NO_FIELDS: BoundObject = { kind: 'object', fields: [], required: 0, isNullable: false }
-/** The `null` in place of an object. */
 const NOTHING: BoundScalar = { ...UNNAMED, rule: { ...NO_SCALAR, isNullable: true } }
 const LETTER_F = 0x66
 const LETTER_N = 0x6e
 const LETTER_T = 0x74
 
-/**
- * Reads a record field by field, in any order, and fills its row. Each step returns whether it
- * found its token; if not, the position is undefined.
- */
+/** Reads a record field by field, in any order. After a false step, the position is undefined. */
 export class Walker {
   readonly #bound: Bound
   #columns = new ScannedColumns([], 0)
@@ -311,7 +307,7 @@ const MORE = -1
 
 /** Notes the scalars of a record, without allocating. */
 class Tracer {
-  /** Scalars noted, or {@link MORE}; the walker resets it when it backtracks. */
+  /** Or {@link MORE}; the walker resets it when it backtracks. */
   count = 0
   readonly #scalars: BoundScalar[]
   readonly #starts: Int32Array

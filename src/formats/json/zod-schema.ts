@@ -101,13 +101,9 @@ function fieldOf(name: string, part: ZodPart, within: readonly ZodPart[]): Plain
   let [inner, isOptional, isNullable] = [part, false, false]
   for (;;) {
     const { def } = insideOf(inner)
-    const strange = strangeIn(inner, SCHEMAS[def.type ?? ''])
+    const strange = strangeIn(inner, SCHEMAS[def.type ?? '']) ?? strangeChecks(def)
     if (strange !== null) return { name, isOptional, value: opaque(strange) }
-    const isWrapper = 'innerType' in def
-    if (isWrapper && hasChecks(def)) {
-      return { name, isOptional, value: opaque(`checks of ${def.type}`) }
-    }
-    if (!isWrapper) break
+    if (!('innerType' in def)) break
     isOptional ||= def.type === 'optional'
     isNullable ||= def.type === 'nullable'
     inner = def['innerType'] as ZodPart
@@ -133,8 +129,10 @@ function strangeIn(part: ZodPart, known: KnownPart | undefined): string | null {
   return null
 }
 
-function hasChecks({ checks }: ZodDefinition): boolean {
-  return checks !== undefined && checks.length > 0
+/** Checks of a schema that may have none. */
+function strangeChecks({ type, checks = [] }: ZodDefinition): string | null {
+  if (type === 'string' || type === 'number') return null
+  return checks.length > 0 ? `checks of ${type}` : null
 }
 
 function valueOf(part: ZodPart, within: readonly ZodPart[]): PlainValue {
@@ -144,14 +142,6 @@ function valueOf(part: ZodPart, within: readonly ZodPart[]): PlainValue {
       return textOf(def)
     case 'number':
       return numberOf(def)
-    default:
-      return hasChecks(def) ? opaque(`checks of ${def.type}`) : uncheckedOf(part, within)
-  }
-}
-
-function uncheckedOf(part: ZodPart, within: readonly ZodPart[]): PlainValue {
-  const { def } = insideOf(part)
-  switch (def.type as string) {
     case 'boolean':
       return { ...NO_SCALAR, booleans: [false, true] }
     case 'literal':
@@ -241,17 +231,15 @@ function oneOf(values: readonly unknown[]): Scalar | Opaque {
   const texts = values.filter((value) => typeof value === 'string')
   const numbers = values.filter((value) => typeof value === 'number')
   const booleans = values.filter((value) => typeof value === 'boolean')
-  const isNullable = values.includes(null)
-  const known = texts.length + numbers.length + booleans.length
-  if (known + values.filter((value) => value === null).length < values.length) {
-    return opaque('a literal that JSON does not have')
-  }
+  const nulls = values.filter((value) => value === null)
+  const known = [texts, numbers, booleans, nulls].flat()
+  if (known.length < values.length) return opaque('a literal that JSON does not have')
   return {
     kind: 'scalar',
     text: texts.length === 0 ? null : { ...ANY_TEXT, oneOf: texts },
     number: numbers.length === 0 ? null : { ...ANY_NUMBER, oneOf: numbers },
     booleans,
-    isNullable,
+    isNullable: nulls.length > 0,
   }
 }
 

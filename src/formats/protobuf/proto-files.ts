@@ -18,8 +18,7 @@ const { FileDescriptorProto } = descriptor
 
 /**
  * Reads the outer messages of a file. Fields get their names in JSON.
- * @param imported files that it imports, as text or as descriptors, like the file. Protobuf's own
- * files, which some clients register too, come from the library
+ * @param imported files, as text or descriptors like it; Protobuf's own come from the library
  * @throws Error what is wrong with it
  */
 export function readProtoFile(file: string, imported: readonly NamedSchema[]): Type[] {
@@ -30,11 +29,10 @@ export function readProtoFile(file: string, imported: readonly NamedSchema[]): T
 }
 
 /** The messages in a namespace, in the order of the file. */
-export function messagesIn(namespace: NamespaceBase): Type[] {
+function messagesIn(namespace: NamespaceBase): Type[] {
   return namespace.nestedArray.filter((each) => each instanceof protobuf.Type)
 }
 
-/** The full name of a message. */
 export function messageName({ fullName }: Type): string {
   return fullName.replace(/^\./, '')
 }
@@ -78,7 +76,6 @@ function messagesNamed(root: Root, inside: string, messages: readonly string[]):
   return messages.map((name) => root.lookupType([...within, name]))
 }
 
-/** Renames fields to their names in JSON. */
 function withJsonNames(namespace: INamespace): INamespace {
   const nested = Object.entries(namespace.nested ?? {}).map(([name, each]) => [
     name,
@@ -122,19 +119,33 @@ function nameFields(messages: readonly IDescriptorProto[] = []): void {
   }
 }
 
+export interface PlacedMessage {
+  readonly type: Type
+  /** The index of a message in its file, then of one nested in it, and so on. */
+  readonly indexes: readonly number[]
+}
+
+/** Messages of a file, and those nested in them. */
+export function placedMessages(messages: readonly Type[]): PlacedMessage[] {
+  const nested = (placed: PlacedMessage): PlacedMessage[] => [
+    placed,
+    ...messagesIn(placed.type).flatMap((type, i) =>
+      nested({ type, indexes: [...placed.indexes, i] }),
+    ),
+  ]
+  return messages.flatMap((type, i) => nested({ type, indexes: [i] }))
+}
+
 /** Deeper messages are not real. */
 const MOST_INDEXES = 64
 
-export interface MessageAt {
-  /** The index of a message in its file, then of one nested in it, and so on. */
-  readonly indexes: readonly number[]
+interface MessageAt extends Pick<PlacedMessage, 'indexes'> {
   readonly start: number
 }
 
 /**
- * Reads the indexes before a message: their number and each of them as a zigzag varint; a single 0
- * stands for the first message. (Confluent Platform, "Formats, Serializers, and Deserializers".)
- * @returns `null`: there are none
+ * Reads the indexes before a message, if there are any: their number and each as a zigzag varint; a
+ * single 0 is the first message. (Confluent Platform, "Formats, Serializers, and Deserializers".)
  */
 export function readMessageIndexes(payload: Uint8Array): MessageAt | null {
   let at = 0

@@ -1,82 +1,41 @@
-import { isUtf8 } from 'node:buffer'
 import protobuf, { type Field, type Type } from 'protobufjs'
-import { TidemarkError } from '../../kernel/errors.ts'
 import type { RegisteredSchema } from '../../registry/schema-registry.ts'
-import { LIMITS } from '../json/parse-json.ts'
+import { checkedDecode, invalidPayload, type PayloadDecoder, perType } from '../registry/payload.ts'
 import {
-  invalidPayload,
-  MOST_VALUES,
-  type PayloadDecoder,
-  tooManyValues,
-  unusableSchema,
-} from '../registry/payload.ts'
-import { messageName, messagesIn, readMessageIndexes, readProtoFile } from './proto-files.ts'
+  checkKey,
+  cutOff,
+  type PayloadCursor,
+  payloadCheck,
+  Refusal,
+} from '../registry/payload-cursor.ts'
+import { messageName, placedMessages, readMessageIndexes, readProtoFile } from './proto-files.ts'
 
 const CONVERSION = { defaults: true, arrays: true, objects: true, enums: String } as const
 
-/**
- * @throws TidemarkError `SCHEMA_UNUSABLE`: it is no schema, or imports a file without a reference
- */
-export function protobufDecoder(schema: RegisteredSchema): PayloadDecoder {
-  const { id } = schema
-  const messages = messagesOf(schema)
-  const known = new Map<string, Checked | null>()
-  const typeAt = (indexes: readonly number[]): Checked | null => {
-    const path = indexes.join()
-    const found = known.get(path)
-    if (found !== undefined) return found
-    const type = messageAt(messages, indexes)
-    const checked = type === null ? null : { type, check: protobufCheck(type) }
-    known.set(path, checked)
-    return checked
-  }
+/** @throws Error what is wrong with the schema, such as an import without a reference */
+export function protobufDecoder({ id, text, references }: RegisteredSchema): PayloadDecoder {
+  const messages = placedMessages(readProtoFile(text, references))
+  const types = new Map(messages.map(({ type, indexes }) => [indexes.join(), type]))
+  const decodeOf = perType((type: Type) => messageDecode(type, id))
   return {
     scan: null,
     decode: (payload) => {
       const at = readMessageIndexes(payload)
-      const found = at === null ? null : typeAt(at.indexes)
-      if (at === null || found === null) {
+      const type = at === null ? undefined : types.get(at.indexes.join())
+      if (at === null || type === undefined) {
         throw invalidPayload(`the value names no message of Protobuf schema ${id}`)
       }
-      const { type, check } = found
-      const name = messageName(type)
-      const bytes = payload.subarray(at.start)
-      const why = check(bytes)
-      if (why !== null) {
-        throw invalidPayload(`the value does not match ${name} of Protobuf schema ${id}: ${why}`)
-      }
-      try {
-        const message = type.decode(bytes)
-        return { value: plain(type.toObject(message, CONVERSION)), type: name }
-      } catch (thrown) {
-        if (thrown instanceof TidemarkError) throw thrown
-        throw invalidPayload(`the value does not match ${name} of Protobuf schema ${id}`, thrown)
-      }
+      return decodeOf(type)(payload.subarray(at.start))
     },
   }
 }
 
-interface Checked {
-  readonly type: Type
-  readonly check: (payload: Uint8Array) => string | null
-}
-
-/** @throws TidemarkError `SCHEMA_UNUSABLE` */
-function messagesOf({ id, text, references }: RegisteredSchema): readonly Type[] {
-  try {
-    return readProtoFile(text, references)
-  } catch (thrown) {
-    throw unusableSchema(`Protobuf schema ${id} cannot be used`, thrown)
-  }
-}
-
-function messageAt(
-  messages: readonly Type[],
-  [first = 0, ...nested]: readonly number[],
-): Type | null {
-  let type: Type | null = messages[first] ?? null
-  for (const index of nested) type = type === null ? null : (messagesIn(type)[index] ?? null)
-  return type
+function messageDecode(type: Type, id: number): PayloadDecoder['decode'] {
+  const name = messageName(type)
+  return checkedDecode(`${name} of Protobuf schema ${id}`, protobufCheck(type), (payload) => ({
+    value: plain(type.toObject(type.decode(payload), CONVERSION)),
+    type: name,
+  }))
 }
 
 /**
@@ -84,7 +43,11 @@ function messageAt(
  * @throws TidemarkError `PAYLOAD_INVALID`: a number is beyond ±(2^53 − 1)
  */
 function plain(value: unknown): unknown {
-  if (value instanceof protobuf.util.Long) return numberOf(value as unknown as LongNumber)
+  if (value instanceof protobuf.util.Long) {
+    const number = (value as unknown as { toNumber(): number }).toNumber()
+    if (Number.isSafeInteger(number)) return number
+    throw invalidPayload('a 64-bit number is beyond ±(2^53 − 1)')
+  }
   if (Array.isArray(value)) return value.map(plain)
   if (typeof value !== 'object' || value === null || Buffer.isBuffer(value)) return value
   const fields: Record<string, unknown> = {}
@@ -92,24 +55,10 @@ function plain(value: unknown): unknown {
   return fields
 }
 
-interface LongNumber {
-  toNumber(): number
-}
-
-function numberOf(long: LongNumber): number {
-  const number = long.toNumber()
-  if (Number.isSafeInteger(number)) return number
-  throw invalidPayload('a 64-bit number is beyond ±(2^53 − 1)')
-}
-
-// Checks a Protobuf message before protobufjs decodes it. Two bytes make a message with all of its
-// fields, so a schema can make gigabytes of one record; a text that is not UTF-8 would become
-// another text, and the key __proto__ of a map the prototype of the object.
-// https://protobuf.dev/programming-guides/encoding/
+// Checks a Protobuf message before protobufjs decodes it: two bytes make a message with all of its
+// fields. https://protobuf.dev/programming-guides/encoding/
 
 const WIRE = { varint: 0, fixed64: 1, bytes: 2, group: 3, endOfGroup: 4, fixed32: 5 } as const
-const CUT_OFF = 'it is cut off'
-const PROTO = Buffer.from('__proto__')
 
 interface Known {
   /** Values of a message without fields: itself, and each default. */
@@ -123,93 +72,64 @@ interface KnownField {
   readonly isKey: boolean
   /** Bytes of a packed item; 0: a varint; `null`: the field is never packed. */
   readonly packedBytes: number | null
-  /** Made when it is first met, because a type may contain itself. */
-  readonly message: (() => Known) | null
+  readonly message: Known | null
 }
-
-class Refusal extends Error {}
 
 /** Makes a function that says why a message cannot be decoded; `null`: it can. */
 function protobufCheck(type: Type): (payload: Uint8Array) => string | null {
   const known = knownOf(type, new Map())
-  return (payload) => {
-    try {
-      new Walk(payload).message(known, payload.length)
-      return null
-    } catch (thrown) {
-      if (thrown instanceof Refusal) return thrown.message
-      throw thrown
-    }
-  }
+  return payloadCheck((cursor) => walkMessage(cursor, known, { end: cursor.to }))
 }
 
-class Walk {
-  readonly #bytes: Uint8Array
-  #at = 0
-  #valuesLeft = MOST_VALUES
-  #levelsLeft = LIMITS.depth
-
-  constructor(bytes: Uint8Array) {
-    this.#bytes = bytes
+/** @param group number of the group whose end also ends the message */
+function walkMessage(
+  cursor: PayloadCursor,
+  { values, fields }: Known,
+  { end, group }: { readonly end: number; readonly group?: number },
+): void {
+  cursor.enter()
+  cursor.count(values)
+  while (cursor.at < end) {
+    const tag = cursor.varint(end)
+    const [id, wire] = [Math.floor(tag / 8), tag % 8]
+    if (wire === WIRE.endOfGroup && id === group) return cursor.leave()
+    walkField(cursor, fields.get(id) ?? UNKNOWN, { id, wire, end })
   }
+  if (group !== undefined) throw cutOff()
+  cursor.leave()
+}
 
-  /** @param group number of the group whose end also ends the message */
-  message({ values, fields }: Known, end: number, group: number | null = null): void {
-    if (--this.#levelsLeft < 0) throw new Refusal(`it is nested deeper than ${LIMITS.depth} levels`)
-    this.#count(values)
-    while (this.#at < end) {
-      const tag = this.#varint(end)
-      const [id, wire] = [Math.floor(tag / 8), tag % 8]
-      if (wire === WIRE.endOfGroup && id === group) {
-        this.#levelsLeft++
-        return
-      }
-      this.#value(fields.get(id) ?? UNKNOWN, { id, wire, end })
-    }
-    if (group !== null || this.#at > end) throw new Refusal(CUT_OFF)
-    this.#levelsLeft++
-  }
+function walkField(
+  cursor: PayloadCursor,
+  field: KnownField,
+  { id, wire, end }: { readonly id: number; readonly wire: number; readonly end: number },
+): void {
+  if (field.isRepeated) cursor.count(1)
+  if (wire === WIRE.varint) cursor.varint(end)
+  else if (wire === WIRE.fixed64) cursor.skip(8, end)
+  else if (wire === WIRE.fixed32) cursor.skip(4, end)
+  else if (wire === WIRE.group) walkMessage(cursor, field.message ?? NO_MESSAGE, { end, group: id })
+  else if (wire === WIRE.bytes) walkBytes(cursor, field, end)
+  else throw new Refusal(`a field has the wire type ${wire}`)
+}
 
-  #value(field: KnownField, { id, wire, end }: { id: number; wire: number; end: number }): void {
-    if (field.isRepeated) this.#count(1)
-    if (wire === WIRE.varint) this.#varint(end)
-    else if (wire === WIRE.fixed64) this.#at += 8
-    else if (wire === WIRE.fixed32) this.#at += 4
-    else if (wire === WIRE.group) this.message(field.message?.() ?? NO_MESSAGE, end, id)
-    else if (wire === WIRE.bytes) this.#delimited(field, this.#varint(end), end)
-    else throw new Refusal(`a field has the wire type ${wire}`)
-    if (this.#at > end) throw new Refusal(CUT_OFF)
+function walkBytes(cursor: PayloadCursor, field: KnownField, end: number): void {
+  const length = cursor.varint(end)
+  const from = cursor.at
+  if (field.message !== null) {
+    if (from + length > end) throw cutOff()
+    return walkMessage(cursor, field.message, { end: from + length })
   }
-
-  #delimited(field: KnownField, length: number, end: number): void {
-    const to = this.#at + length
-    if (to > end) throw new Refusal(CUT_OFF)
-    const bytes = this.#bytes.subarray(this.#at, to)
-    if (field.message !== null) return this.message(field.message(), to)
-    if (field.isText && !isUtf8(bytes)) throw new Refusal('a text is not UTF-8')
-    if (field.isKey && PROTO.equals(bytes)) throw new Refusal('a map has the key __proto__')
-    if (field.isRepeated && field.packedBytes !== null) {
-      this.#count(field.packedBytes === 0 ? varintsIn(bytes) : length / field.packedBytes)
-    }
-    this.#at = to
+  if (field.isText) {
+    const text = cursor.text(length, end)
+    if (field.isKey) checkKey(text)
+    return
   }
-
-  #count(values: number): void {
-    this.#valuesLeft -= values
-    if (this.#valuesLeft < 0) throw new Refusal(tooManyValues())
-  }
-
-  /** Reads a varint, beyond 2^53 inexactly. */
-  #varint(end: number): number {
-    let [value, unit] = [0, 1]
-    while (this.#at < end && unit < 2 ** 70) {
-      const byte = this.#bytes[this.#at++] as number
-      value += (byte & 0x7f) * unit
-      if (byte < 0x80) return value
-      unit *= 128
-    }
-    throw new Refusal(CUT_OFF)
-  }
+  cursor.skip(length, end)
+  if (!field.isRepeated || field.packedBytes === null) return
+  const { packedBytes } = field
+  const bytes = cursor.bytes.subarray(from, cursor.at)
+  cursor.count(packedBytes === 0 ? varintsIn(bytes) : length / packedBytes)
 }
 
 const UNKNOWN: KnownField = {
@@ -227,6 +147,7 @@ function varintsIn(bytes: Uint8Array): number {
   return count
 }
 
+/** A type may contain itself: then it is found in `all`, and gets its fields later. */
 function knownOf(type: Type, all: Map<Type, Known>): Known {
   const known = all.get(type)
   if (known !== undefined) return known
@@ -239,21 +160,19 @@ function knownOf(type: Type, all: Map<Type, Known>): Known {
 
 function fieldOf(field: Field, all: Map<Type, Known>): KnownField {
   const { type, resolvedType } = field
-  const message = resolvedType instanceof protobuf.Type ? () => knownOf(resolvedType, all) : null
+  const message = resolvedType instanceof protobuf.Type ? knownOf(resolvedType, all) : null
   const value = {
     ...{ message, isRepeated: field.repeated, isText: type === 'string', isKey: false },
     packedBytes: message === null ? packedBytesOf(type) : null,
   }
   if (!(field instanceof protobuf.MapField)) return value
   const isText = field.keyType === 'string'
-  const entry = {
-    values: 1,
-    fields: new Map([
-      [1, { ...UNKNOWN, isText, isKey: isText }],
-      [2, value],
-    ]),
-  }
-  return { ...UNKNOWN, message: () => entry }
+  const key = { ...UNKNOWN, isText, isKey: isText }
+  const fields = new Map([
+    [1, key],
+    [2, value],
+  ])
+  return { ...UNKNOWN, message: { values: 1, fields } }
 }
 
 function packedBytesOf(type: string): number | null {

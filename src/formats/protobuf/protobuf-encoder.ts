@@ -14,13 +14,18 @@ import {
   mapFit,
   misfit,
   NUMBER,
-  TypeFits,
   UTF8_TEXT,
   unknownField,
   wholeNumbers,
 } from '../fit.ts'
-import type { PayloadEncoder } from '../registry/payload.ts'
-import { messageIndexBytes, messageName, messagesIn, readProtoFile } from './proto-files.ts'
+import { type PayloadEncoder, perType } from '../registry/payload.ts'
+import {
+  messageIndexBytes,
+  messageName,
+  type PlacedMessage,
+  placedMessages,
+  readProtoFile,
+} from './proto-files.ts'
 
 /**
  * @param message its name; `null`: the schema has one message only
@@ -37,37 +42,19 @@ export function protobufEncoder(
     Buffer.concat([before, type.encode(type.fromObject(value as object)).finish()])
   return {
     type: name,
-    encode: checkedEncode(`Protobuf message ${name}`, messageFit(type, new TypeFits()), encode),
+    encode: checkedEncode(`Protobuf message ${name}`, perType(messageFit)(type), encode),
   }
-}
-
-interface PlacedMessage {
-  readonly type: Type
-  readonly indexes: readonly number[]
-}
-
-function placedMessages(messages: readonly Type[]): PlacedMessage[] {
-  const nested = (placed: PlacedMessage): PlacedMessage[] => [
-    placed,
-    ...messagesIn(placed.type).flatMap((type, i) =>
-      nested({ type, indexes: [...placed.indexes, i] }),
-    ),
-  ]
-  return messages.flatMap((type, i) => nested({ type, indexes: [i] }))
 }
 
 /** @throws Error with the names of all messages: it is not one of them */
 function chosen(all: readonly PlacedMessage[], message: string | null): PlacedMessage {
-  const [first, second] = message === null ? outermost(all) : namedBy(all, message)
+  const outermost = all.filter(({ indexes }) => indexes.length === 1)
+  const [first, second] = message === null ? outermost : namedBy(all, message)
   if (first !== undefined && second === undefined) return first
   const names = all.map(({ type }) => messageName(type)).join(', ') || 'no message'
   if (message === null) throw new Error(`name the message that is written: it has ${names}`)
   const what = first === undefined ? 'no message' : 'more than one message'
   throw new Error(`${what} is named "${message}": it has ${names}`)
-}
-
-function outermost(all: readonly PlacedMessage[]): readonly PlacedMessage[] {
-  return all.filter(({ indexes }) => indexes.length === 1)
 }
 
 /** The message with this full name; if there is none, those whose names end in it. */
@@ -102,15 +89,11 @@ const SCALARS: Readonly<Record<string, Fit>> = {
   bytes: BYTES,
 }
 
-type Known = TypeFits<Type>
-
-function messageFit(type: Type, known: Known): Fit {
-  return known.of(type, () => newMessageFit(type, known))
-}
+type FitOf = (type: Type) => Fit
 
 /** A missing field and null are the same, as in the JSON of Protobuf. */
-function newMessageFit(type: Type, known: Known): Fit {
-  const fields = new Map(type.fieldsArray.map((field) => [field.name, fieldFit(field, known)]))
+function messageFit(type: Type, of: FitOf): Fit {
+  const fields = new Map(type.fieldsArray.map((field) => [field.name, fieldFit(field, of)]))
   const required = type.fieldsArray.filter((field) => field.required).map(({ name }) => name)
   const either = type.oneofsArray.map(({ oneof }) => oneof).filter(({ length }) => length > 1)
   return (value) => {
@@ -150,15 +133,15 @@ function secondOf(
   return null
 }
 
-function fieldFit(field: Field, known: Known): Fit {
-  const one = valueFit(field, known)
+function fieldFit(field: Field, of: FitOf): Fit {
+  const one = valueFit(field, of)
   if (field instanceof protobuf.MapField) return mapFit(keyFit(field.keyType), one)
   return field.repeated ? arrayFit(one) : one
 }
 
-function valueFit({ type, resolvedType }: Field, known: Known): Fit {
+function valueFit({ type, resolvedType }: Field, of: FitOf): Fit {
   if (resolvedType instanceof protobuf.Enum) return enumFit(Object.keys(resolvedType.values))
-  return resolvedType === null ? (SCALARS[type] as Fit) : messageFit(resolvedType, known)
+  return resolvedType === null ? (SCALARS[type] as Fit) : of(resolvedType)
 }
 
 /** Keys of maps are names in an object. */

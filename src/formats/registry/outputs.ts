@@ -9,12 +9,11 @@ import type { SinkStep } from '../../topology/definition.ts'
 import type { RegisteredFormat } from '../../topology/sink-format.ts'
 import type { OutputFormat } from '../format.ts'
 import { refusePromise, shownJson, valueShown } from '../json/output.ts'
-import { type PayloadDecoder, type PayloadEncoder, prefixOf } from './payload.ts'
+import { noRegistry, type PayloadEncoder, prefixOf } from './payload.ts'
 
 export interface OutputParts {
   /** The registry of the schemas; `json`: values are shown as JSON; `null`: not given. */
   readonly subjects: SchemaSubjects | 'json' | null
-  /** The topology and the sink, for messages. */
   readonly where: string
 }
 
@@ -47,11 +46,7 @@ export async function openOutput(
     throw refused("subject 'record' needs a schema with a name, and this one has none")
   }
   if (subjects === 'json') return shownOutput(schema, encoder)
-  if (subjects === null) {
-    const what = `the values of "${topic}" have their schema in a schema registry, and none is given`
-    const hint = 'give its address: --registry http://host:port'
-    throw new TidemarkError('CONFIG_INVALID', what, { hint })
-  }
+  if (subjects === null) throw noRegistry(`the values of "${topic}" have their schema`)
   const { register } = format
   return new RegisteredOutput({ schema, subject, register, where }, encoder, subjects)
 }
@@ -70,18 +65,25 @@ function mistakeIn(format: RegisteredFormat): string | null {
     : `register must be true or false, not ${typeof register}`
 }
 
+/** Writes what a consumer decodes as JSON; needs no registry. */
 async function shownOutput(schema: WholeSchema, encoder: PayloadEncoder): Promise<OutputFormat> {
   const { openDecoder } = await import('./schemas.ts')
-  return new ShownOutput(encoder, openDecoder({ ...schema, id: 0 }, null))
+  const decoder = openDecoder({ ...schema, id: 0 }, null)
+  return {
+    encode: (value) => {
+      refusePromise(value)
+      const payload = Buffer.from(encoder.encode(value))
+      return Buffer.from(shownJson(decoder.decode(payload).value))
+    },
+    settle: async () => {},
+  }
 }
 
-export interface OutputSchema {
+/** `where`, for messages: the topology and the sink. `register`: the schema may be added. */
+export interface OutputSchema extends Pick<OutputParts, 'where'> {
   readonly schema: NewSchema
   readonly subject: string
-  /** Whether the schema may be added to its subject. */
   readonly register: boolean
-  /** The topology and the sink, for messages. */
-  readonly where: string
 }
 
 /** Writes values of a schema in a registry, in Confluent's wire format. */
@@ -89,7 +91,6 @@ export class RegisteredOutput implements OutputFormat {
   readonly #o: OutputSchema
   readonly #encoder: PayloadEncoder
   readonly #subjects: SchemaSubjects
-  /** `null`: the id is not known yet. */
   #prefix: Buffer | null = null
 
   constructor(options: OutputSchema, encoder: PayloadEncoder, subjects: SchemaSubjects) {
@@ -119,10 +120,7 @@ export class RegisteredOutput implements OutputFormat {
     this.#prefix = prefixOf(id)
   }
 
-  /**
-   * Checks what {@link settle} would do, and throws as it does.
-   * @returns the id; `null`: the schema will be registered
-   */
+  /** Throws as {@link settle} would. @returns the id; `null`: it will be registered */
   check(): Promise<number | null> {
     const { schema, subject } = this.#o
     return this.#orWhere(async () => {
@@ -143,7 +141,6 @@ export class RegisteredOutput implements OutputFormat {
     throw new TidemarkError('SCHEMA_NOT_REGISTERED', what, { where, hint })
   }
 
-  /** Adds the sink to the error of a rejected schema. */
   async #orWhere<T>(ask: () => Promise<T>): Promise<T> {
     try {
       return await ask()
@@ -157,29 +154,7 @@ export class RegisteredOutput implements OutputFormat {
   }
 }
 
-/** Writes what a consumer decodes as JSON; needs no registry. */
-class ShownOutput implements OutputFormat {
-  readonly #encoder: PayloadEncoder
-  readonly #decoder: PayloadDecoder
-
-  constructor(encoder: PayloadEncoder, decoder: PayloadDecoder) {
-    this.#encoder = encoder
-    this.#decoder = decoder
-  }
-
-  encode(value: unknown): Buffer {
-    refusePromise(value)
-    const payload = Buffer.from(this.#encoder.encode(value))
-    return Buffer.from(shownJson(this.#decoder.decode(payload).value))
-  }
-
-  async settle(): Promise<void> {}
-}
-
-/**
- * @param message name of the Protobuf message; `null`: the only one
- * @throws Error what is wrong with the schema
- */
+/** @throws Error what is wrong with the schema */
 async function openEncoder(schema: WholeSchema, message: string | null): Promise<PayloadEncoder> {
   // Loaded on demand: the libraries are large, and most topologies write JSON.
   switch (schema.type) {
@@ -192,23 +167,19 @@ async function openEncoder(schema: WholeSchema, message: string | null): Promise
   }
 }
 
-export interface LatestSchema {
-  readonly subject: string
-  /** Name of the Protobuf message; `null`: the only one, or it is no Protobuf. */
-  readonly message: string | null
-}
-
-/** Encodes a value written as JSON. @throws TidemarkError `OUTPUT_INVALID` */
+/** @throws TidemarkError `OUTPUT_INVALID` */
 export type EncodeJson = (json: Buffer) => Buffer
 
 /**
+ * @param latest `message`: name of the Protobuf message; `null`: the only one, or it is no Protobuf
  * @throws TidemarkError `REGISTRY_UNAVAILABLE` · `SCHEMA_NOT_REGISTERED`: there is no such subject
  * · `CONFIG_INVALID`: its schema cannot be used
  */
 export async function latestEncoder(
   subjects: SchemaSubjects,
-  { subject, message }: LatestSchema,
+  latest: { readonly subject: string; readonly message: string | null },
 ): Promise<EncodeJson> {
+  const { subject, message } = latest
   const schema = await subjects.latest(subject)
   if (schema === null) {
     const what = `the schema registry has no subject "${subject}"`

@@ -1,4 +1,4 @@
-import { messageOf, TidemarkError } from '../../kernel/errors.ts'
+import { TidemarkError } from '../../kernel/errors.ts'
 import type { Bound, RowScan } from '../json/bound.ts'
 import type { PlainObject } from '../json/plain.ts'
 
@@ -33,7 +33,13 @@ export function noSchemaId(length: number): TidemarkError {
   return new TidemarkError('SCHEMA_ID_MISSING', what, { hint })
 }
 
-/** Decodes values of one schema. */
+export function noRegistry(what: string): TidemarkError {
+  const hint = 'give its address: --registry http://host:port'
+  return new TidemarkError('CONFIG_INVALID', `${what} in a schema registry, and none is given`, {
+    hint,
+  })
+}
+
 export interface PayloadDecoder {
   /**
    * Decodes a value without its schema id. The full name of its type is `null` if it has none.
@@ -45,16 +51,8 @@ export interface PayloadDecoder {
 }
 
 export interface ScanTarget {
-  /** The values that the schema of the topology accepts. */
   readonly plain: PlainObject
   readonly bound: Bound
-}
-
-/** Most values in one record, because a schema can make any number of a few bytes. */
-export const MOST_VALUES = 2 ** 16
-
-export function tooManyValues(): string {
-  return `it has more than ${MOST_VALUES.toLocaleString('en')} values`
 }
 
 /** @param why without content of the value */
@@ -62,19 +60,43 @@ export function invalidPayload(why: string, cause?: unknown): TidemarkError {
   return new TidemarkError('PAYLOAD_INVALID', why, { cause })
 }
 
-/** Most characters of a library's message: it may quote the schema. */
-const MOST_WORDS = 200
-
-/** @param cause what the library threw */
-export function unusableSchema(what: string, cause: unknown): TidemarkError {
-  const why = messageOf(cause)
-  const short = why.length <= MOST_WORDS ? why : `${why.slice(0, MOST_WORDS)}…`
-  return new TidemarkError('SCHEMA_UNUSABLE', `${what}: ${short}`, { cause })
-}
-
 export interface PayloadEncoder {
   /** Full name of its record or message; `null`: it has none. */
   readonly type: string | null
   /** Encodes a value, without the schema id. @throws TidemarkError `OUTPUT_INVALID` */
   readonly encode: (value: unknown) => Uint8Array
+}
+
+/** Makes a function for each type, once. A type may contain itself. */
+export function perType<T, A, R>(
+  make: (type: T, of: (type: T) => (value: A) => R) => (value: A) => R,
+): (type: T) => (value: A) => R {
+  const known = new Map<T, (value: A) => R>()
+  const of = (type: T): ((value: A) => R) => {
+    const before = known.get(type)
+    if (before !== undefined) return before
+    known.set(type, (value) => of(type)(value))
+    const made = make(type, of)
+    known.set(type, made)
+    return made
+  }
+  return of
+}
+
+/** Makes a decoder that checks a value first. @param what its type and schema, for messages */
+export function checkedDecode(
+  what: string,
+  check: (payload: Uint8Array) => string | null,
+  decode: PayloadDecoder['decode'],
+): PayloadDecoder['decode'] {
+  return (payload) => {
+    const why = check(payload)
+    if (why !== null) throw invalidPayload(`the value does not match ${what}: ${why}`)
+    try {
+      return decode(payload)
+    } catch (thrown) {
+      if (thrown instanceof TidemarkError) throw thrown
+      throw invalidPayload(`the value does not match ${what}`, thrown)
+    }
+  }
 }

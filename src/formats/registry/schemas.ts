@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import { TidemarkError } from '../../kernel/errors.ts'
+import { type Code, messageOf, TidemarkError } from '../../kernel/errors.ts'
 import type { RegisteredSchema, SchemaRegistry } from '../../registry/schema-registry.ts'
 import { avroDecoder } from '../avro/avro-decoder.ts'
 import type { Preparing } from '../format.ts'
@@ -7,24 +7,34 @@ import { jsonSchemaDecoder } from '../json/json-schema.ts'
 import { protobufDecoder } from '../protobuf/protobuf-decoder.ts'
 import type { PayloadDecoder, ScanTarget } from './payload.ts'
 
+const NAMES = { avro: 'Avro', protobuf: 'Protobuf', json: 'JSON' }
+/** Most characters of a library's message: it may quote the schema. */
+const MOST_WORDS = 200
+
 /** @throws TidemarkError `SCHEMA_UNUSABLE` */
 export function openDecoder(schema: RegisteredSchema, target: ScanTarget | null): PayloadDecoder {
-  switch (schema.type) {
-    case 'avro':
-      return avroDecoder(schema, target)
-    case 'protobuf':
-      return protobufDecoder(schema)
-    case 'json':
-      return jsonSchemaDecoder(schema, target)
+  try {
+    switch (schema.type) {
+      case 'avro':
+        return avroDecoder(schema, target)
+      case 'protobuf':
+        return protobufDecoder(schema)
+      case 'json':
+        return jsonSchemaDecoder(schema, target)
+    }
+  } catch (cause) {
+    const why = messageOf(cause)
+    const short = why.length <= MOST_WORDS ? why : `${why.slice(0, MOST_WORDS)}…`
+    const what = `${NAMES[schema.type]} schema ${schema.id} cannot be used: ${short}`
+    throw new TidemarkError('SCHEMA_UNUSABLE', what, { cause })
   }
 }
 
-/** A decoder, or the reason why there is none. */
 type KnownSchema = PayloadDecoder | { readonly error: TidemarkError }
 
-/** Most schemas in memory: the records that are decoded at once need no more. */
+/** The records that are decoded at once need no more. */
 const MOST_SCHEMAS = 10_000
-/** Most requests at once: a chunk of garbage may name 2,048 ids. */
+/** Requests: a chunk of garbage may name 2,048 ids. */
 const MOST_AT_ONCE = 20
 
 /** The schemas of records, by id. A schema never changes, so it is fetched once. */
@@ -50,12 +60,15 @@ export class KnownSchemas {
     return mayGiveUp && this.#missing.isGivenUp(id, clock.elapsedMs())
   }
 
-  /** The error of values whose schema is not known. */
-  whyNot(id: number): TidemarkError {
-    return (
-      this.#missing.whyGivenUp(id) ??
-      new TidemarkError('INVARIANT', `schema ${id} was not prepared`)
-    )
+  /** @throws TidemarkError `SCHEMA_UNKNOWN`: it was given up · `SCHEMA_UNUSABLE` */
+  decoder(id: number): PayloadDecoder {
+    const known = this.get(id)
+    if (known === undefined) {
+      const why = this.#missing.whyGivenUp(id)
+      throw why ?? new TidemarkError('INVARIANT', `schema ${id} was not prepared`)
+    }
+    if ('error' in known) throw known.error
+    return known
   }
 
   /**
@@ -83,31 +96,25 @@ export class KnownSchemas {
   /** @throws TidemarkError `REGISTRY_UNAVAILABLE` */
   async #fetch(id: number, clock: Preparing['clock']): Promise<void> {
     try {
-      this.#known.set(id, this.#compiled(await this.#registry.schema(id)))
+      this.#known.set(id, openDecoder(await this.#registry.schema(id), this.#target))
     } catch (error) {
-      if (error instanceof TidemarkError && error.code === 'SCHEMA_UNKNOWN') {
-        this.#missing.denied(id, clock.elapsedMs(), error)
-        return
+      if (isFault(error, 'SCHEMA_UNUSABLE')) this.#known.set(id, { error })
+      else if (isFault(error, 'SCHEMA_UNKNOWN')) this.#missing.denied(id, clock.elapsedMs(), error)
+      else {
+        this.#missing.unanswered(id)
+        throw error
       }
-      this.#missing.unanswered(id)
-      throw error
     } finally {
       this.#fetching.delete(id)
     }
   }
-
-  #compiled(schema: RegisteredSchema): KnownSchema {
-    try {
-      return openDecoder(schema, this.#target)
-    } catch (error) {
-      if (!(error instanceof TidemarkError) || error.code !== 'SCHEMA_UNUSABLE') throw error
-      return { error }
-    }
-  }
 }
 
-// A registry may deny a schema that it has, because a replica lags behind. So one denial proves
-// nothing.
+function isFault(thrown: unknown, code: Code): thrown is TidemarkError {
+  return thrown instanceof TidemarkError && thrown.code === code
+}
+
+// A registry may deny a schema that it has, because a replica lags: one denial proves nothing.
 
 /** How long it must deny a schema before it is believed, ms. */
 const BELIEVED_AFTER_MS = 10_000
@@ -119,9 +126,8 @@ const MOST_APART_MS = 2 * GIVEN_UP_MS
 interface Missing {
   /** The first denial without another answer since; `null`: there was one. */
   readonly sinceMs: number | null
-  /** The last denial. */
+  /** The time of the last denial, and its error. */
   readonly saidMs: number
-  /** The last denial. */
   readonly why: TidemarkError
   /** `null`: it was never believed. */
   readonly givenUpUntilMs: number | null
@@ -144,19 +150,16 @@ export class MissingSchemas {
     this.#missing.set(id, { sinceMs, saidMs: nowMs, why, givenUpUntilMs })
   }
 
-  /** The registry gave another answer. */
   unanswered(id: number): void {
     const before = this.#missing.get(id)
     if (before !== undefined) this.#missing.set(id, { ...before, sinceMs: null })
   }
 
-  /** Whether the registry is not to be asked now. */
   isGivenUp(id: number, nowMs: number): boolean {
     const untilMs = this.#missing.get(id)?.givenUpUntilMs ?? null
     return untilMs !== null && nowMs < untilMs
   }
 
-  /** The last denial; `null`: none. */
   why(id: number): TidemarkError | null {
     return this.#missing.get(id)?.why ?? null
   }

@@ -37,12 +37,9 @@ export class ShownValues {
   }
 
   #decoderOf(id: number): Promise<PayloadDecoder> {
-    const known = this.#decoders.get(id) ?? this.#fetch(id)
+    const fetched = () => this.#registry.schema(id).then((schema) => openDecoder(schema, null))
+    const known = this.#decoders.get(id) ?? fetched()
     this.#decoders.set(id, known)
     return known
-  }
-
-  async #fetch(id: number): Promise<PayloadDecoder> {
-    return openDecoder(await this.#registry.schema(id), null)
   }
 }

@@ -1,6 +1,6 @@
 import avro, { type Schema } from 'avsc'
 import { expect, test } from 'vitest'
-import { avroDecoder } from '../../../src/formats/avro/avro-decoder.ts'
+import { openDecoder } from '../../../src/formats/registry/schemas.ts'
 import { thrownIn } from '../../support/thrown.ts'
 import { registered } from '../registry/registered.ts'
 
@@ -20,7 +20,7 @@ function bytesOf(schema: unknown, value: unknown): Buffer {
 }
 
 function decoder(schema: unknown) {
-  return avroDecoder(registered('avro', JSON.stringify(schema)), null)
+  return openDecoder(registered('avro', JSON.stringify(schema)), null)
 }
 
 const WHOLE = bytesOf(PAYMENT, { cardId: 'secret', amount: 1.5, note: 'x' })
@@ -48,17 +48,17 @@ test('a type may come from a reference', () => {
   const price = { type: 'record', name: 'Price', fields: [{ name: 'is', type: 'Money' }] }
   const whole = { ...price, fields: [{ name: 'is', type: money }] }
   const references = [{ name: 'Money', text: JSON.stringify(money) }]
-  const { decode } = avroDecoder(registered('avro', JSON.stringify(price), references), null)
+  const { decode } = openDecoder(registered('avro', JSON.stringify(price), references), null)
   expect(decode(bytesOf(whole, { is: { cents: 5 } })).value).toMatchObject({ is: { cents: 5 } })
 })
 
 test.each(['{"type":"record"}', '{', '"Unknown"'])('%s is unusable as a schema', (text) => {
-  const unusable = thrownIn(() => avroDecoder(registered('avro', text), null))
+  const unusable = thrownIn(() => openDecoder(registered('avro', text), null))
   expect(unusable).toMatchObject({ code: 'SCHEMA_UNUSABLE' })
 })
 
 test('a primitive type may be registered as its bare name', () => {
-  const { decode } = avroDecoder(registered('avro', 'string'), null)
+  const { decode } = openDecoder(registered('avro', 'string'), null)
   expect(decode(bytesOf('string', 'hello'))).toEqual({ value: 'hello', type: null })
 })
 
@@ -88,7 +88,7 @@ test.each([
 
 test('a schema that is nested too deep to be compiled is unusable', () => {
   const text = `${'{"type":"array","items":'.repeat(20_000)}"int"${'}'.repeat(20_000)}`
-  expect(thrownIn(() => avroDecoder(registered('avro', text), null))).toMatchObject({
+  expect(thrownIn(() => openDecoder(registered('avro', text), null))).toMatchObject({
     code: 'SCHEMA_UNUSABLE',
   })
 })
@@ -133,7 +133,7 @@ function longBytes(long: bigint): Buffer {
 }
 
 test.each([-(2n ** 52n), -(2n ** 52n) + 1n, -1n, 0n, 2n ** 53n - 2n])('%d is a number', (long) => {
-  const { decode } = avroDecoder(registered('avro', '"long"'), null)
+  const { decode } = openDecoder(registered('avro', '"long"'), null)
   expect(decode(longBytes(long)).value).toBe(Number(long))
 })
 
@@ -145,6 +145,6 @@ test.each([
   2n ** 53n,
   2n ** 63n - 1n,
 ])('%d is a fault, since a number cannot hold it or avsc misreads it', (long) => {
-  const { decode } = avroDecoder(registered('avro', '"long"'), null)
+  const { decode } = openDecoder(registered('avro', '"long"'), null)
   expect(thrownIn(() => decode(longBytes(long)))).toMatchObject({ code: 'PAYLOAD_INVALID' })
 })

@@ -1,6 +1,6 @@
 import { ABSENT, NULL, PRESENT, ScannedColumns } from '../../../src/columns/columns.ts'
 import { type Bound, boundOf } from '../../../src/formats/json/bound.ts'
-import { JsonDecoder } from '../../../src/formats/json/json-format.ts'
+import { jsonEvent } from '../../../src/formats/json/json-format.ts'
 import { LIMITS } from '../../../src/formats/json/parse-json.ts'
 import { Scanner } from '../../../src/formats/json/scanner.ts'
 import { Walker } from '../../../src/formats/json/walker.ts'
@@ -24,7 +24,6 @@ export interface Answers {
 /** A schema's records by the scanner, by the walker alone, and by the parser with the schema. */
 export class BothWays {
   readonly #kind: Kind
-  readonly #decoder: JsonDecoder
   readonly #scanner: Scanner
   readonly #walker: Walker
   readonly #scanned: ScannedColumns
@@ -32,7 +31,6 @@ export class BothWays {
 
   constructor(kind: Kind) {
     this.#kind = kind
-    this.#decoder = new JsonDecoder(source(kind.schema))
     const bound = boundIn(kind)
     this.#scanner = new Scanner(bound, LIMITS)
     this.#walker = new Walker(bound, LIMITS)
@@ -69,7 +67,7 @@ export class BothWays {
   /** By the parser with the schema; `null`: it is none. */
   event(value: Buffer): object | null {
     try {
-      return this.#decoder.decode({ key: KEY, value }) as object
+      return jsonEvent(source(this.#kind.schema), { key: KEY, value }) as object
     } catch (thrown) {
       if (thrown instanceof TidemarkError) return null
       throw thrown

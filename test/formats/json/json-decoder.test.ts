@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { JsonDecoder } from '../../../src/formats/json/json-format.ts'
+import { jsonEvent } from '../../../src/formats/json/json-format.ts'
 import { LIMITS } from '../../../src/formats/json/parse-json.ts'
 import { TidemarkError } from '../../../src/kernel/errors.ts'
 import { runs } from '../../support/runs.ts'
@@ -29,7 +29,7 @@ describe('a record becomes an event', () => {
   test('when it is exactly as large, deep and wide as allowed', () => {
     const limits = { bytes: 40, depth: 3, fields: 2 }
     const decode = (value: string) =>
-      new JsonDecoder(source(anything), limits).decode({ key, value: Buffer.from(value) })
+      jsonEvent(source(anything), { key, value: Buffer.from(value) }, limits)
     expect(decode('{"a":[["}]:,\\"{[{["]],"b":1}'.padEnd(40))).toEqual({ a: [['}]:,"{[{[']], b: 1 })
   })
 
@@ -55,7 +55,7 @@ describe('a record that is no event is a dead letter', () => {
     ['a tombstone without a key', 'TOMBSTONE', { key: null, value: null }],
     ['no key', 'NULL_KEY', { key: null, value: Buffer.from('{"amount":1}') }],
   ])('%s', (_, code, record) => {
-    expect(thrownIn(() => new JsonDecoder(source(amount)).decode(record)).code).toBe(code)
+    expect(thrownIn(() => jsonEvent(source(amount), record)).code).toBe(code)
   })
 
   test.each([
@@ -88,13 +88,13 @@ describe('a record that is no event is a dead letter', () => {
     ['a character cut off', [0xe2, 0x82]],
   ])('invalid UTF-8: %s', (_, bytes) => {
     const value = Buffer.concat([Buffer.from('"'), Buffer.from(bytes), Buffer.from('"')])
-    const fault = thrownIn(() => new JsonDecoder(source(anything)).decode({ key, value }))
+    const fault = thrownIn(() => jsonEvent(source(anything), { key, value }))
     expect(fault.code).toBe('NOT_UTF8')
   })
 
   test('one byte more than allowed, unread', () => {
     const value = Buffer.alloc(LIMITS.bytes + 1, 0xff)
-    const fault = thrownIn(() => new JsonDecoder(source(anything)).decode({ key, value }))
+    const fault = thrownIn(() => jsonEvent(source(anything), { key, value }))
     expect(fault.code).toBe('RECORD_TOO_LARGE')
     expect(fault.message).toBe('the value has 1048577 bytes, the maximum is 1048576')
   })
@@ -107,9 +107,7 @@ describe('a record that is no event is a dead letter', () => {
         throw new Error(`read ${String(name)}`)
       },
     })
-    const fault = thrownIn(() =>
-      new JsonDecoder(source(anything)).decode({ key, value: unreadable }),
-    )
+    const fault = thrownIn(() => jsonEvent(source(anything), { key, value: unreadable }))
     expect(fault.code).toBe('RECORD_TOO_LARGE')
   })
 
@@ -121,10 +119,10 @@ describe('a record that is no event is a dead letter', () => {
       fc.string({ unit: jsonCharacter }).map((s) => Buffer.from(s)),
       fc.json().map((s) => Buffer.from(s)),
     )
-    const decoder = new JsonDecoder(source(amount), { bytes: 150, depth: 4, fields: 5 })
+    const limits = { bytes: 150, depth: 4, fields: 5 }
     const fate = (value: Buffer) => {
       try {
-        decoder.decode({ key, value })
+        jsonEvent(source(amount), { key, value }, limits)
         return 'event'
       } catch (thrown) {
         return thrown instanceof TidemarkError ? thrown.action : thrown

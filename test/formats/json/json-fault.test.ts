@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { JsonDecoder } from '../../../src/formats/json/json-format.ts'
+import { jsonEvent } from '../../../src/formats/json/json-format.ts'
 import { jsonFault } from '../../../src/formats/json/parse-json.ts'
 import { runs } from '../../support/runs.ts'
 import { thrownIn } from '../../support/thrown.ts'
@@ -139,7 +139,7 @@ describe('a value that is not JSON is told by place and likely cause', () => {
     ['some others', [0xff, 0xfe], ''],
   ])('what is not even UTF-8: %s', (_, bytes, what) => {
     const record = { key: Buffer.from('k'), value: Buffer.from(bytes) }
-    const fault = thrownIn(() => new JsonDecoder(source(anything)).decode(record))
+    const fault = thrownIn(() => jsonEvent(source(anything), record))
     expect(fault.message).toBe(`the value is not UTF-8${what}`)
   })
 })

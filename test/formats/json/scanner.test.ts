@@ -124,6 +124,13 @@ describe('columns', () => {
     ])
   })
 
+  test('tell what lies in one of several sorts of object that may be null', () => {
+    const sort = z.object({ how: z.literal('cash') })
+    const schema = z.object({ paid: z.discriminatedUnion('how', [sort]).nullable() })
+    const { forms } = scannerOf(schema, [['paid', 'how']])
+    expect(forms).toMatchObject([{ isWithinOptional: true }])
+  })
+
   test('are not made of a schema that cannot be read', () => {
     const wanted = { wanted: [], limits: LIMITS }
     expect(compileScanner(z.string(), wanted)).toEqual({ why: 'its values are not objects' })

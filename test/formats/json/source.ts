@@ -1,6 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { z } from 'zod'
-import { JsonDecoder } from '../../../src/formats/json/json-format.ts'
+import { jsonEvent } from '../../../src/formats/json/json-format.ts'
 import type { SourceDefinition } from '../../../src/topology/definition.ts'
 
 export const anything = z.unknown()
@@ -22,7 +22,7 @@ export function source(schema: StandardSchemaV1): SourceDefinition {
 }
 
 export function decoded(schema: StandardSchemaV1, value: string): unknown {
-  return new JsonDecoder(source(schema)).decode({
+  return jsonEvent(source(schema), {
     key: Buffer.from('c-1'),
     value: Buffer.from(value),
   })

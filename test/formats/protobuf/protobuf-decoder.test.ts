@@ -2,6 +2,7 @@ import protobuf from 'protobufjs'
 import descriptor from 'protobufjs/ext/descriptor.js'
 import { expect, test } from 'vitest'
 import { protobufDecoder } from '../../../src/formats/protobuf/protobuf-decoder.ts'
+import { openDecoder } from '../../../src/formats/registry/schemas.ts'
 import { thrownIn } from '../../support/thrown.ts'
 import { registered } from '../registry/registered.ts'
 
@@ -132,7 +133,7 @@ test.each([
     'syntax = "proto3"; import "x.proto"; message A { X x = 1; }',
   ],
 ])('%s is unusable', (_, text) => {
-  const unusable = thrownIn(() => protobufDecoder(registered('protobuf', text)))
+  const unusable = thrownIn(() => openDecoder(registered('protobuf', text), null))
   expect(unusable).toMatchObject({ code: 'SCHEMA_UNUSABLE' })
 })
 
@@ -187,7 +188,7 @@ test.each(['a.b', '__proto__'])('a descriptor of a message named %s is unusable'
   const base64 = Buffer.from(descriptor.FileDescriptorProto.encode(file).finish()).toString(
     'base64',
   )
-  const unusable = thrownIn(() => protobufDecoder(registered('protobuf', base64)))
+  const unusable = thrownIn(() => openDecoder(registered('protobuf', base64), null))
   expect(unusable).toMatchObject({ code: 'SCHEMA_UNUSABLE' })
 })
 
@@ -236,7 +237,7 @@ test.each([
 
 test('two fields that have one name in JSON make a file unusable', () => {
   const text = 'syntax = "proto3"; message M { int32 a_b = 1; int32 aB = 2; }'
-  const unusable = thrownIn(() => protobufDecoder(registered('protobuf', text)))
+  const unusable = thrownIn(() => openDecoder(registered('protobuf', text), null))
   expect(unusable).toMatchObject({ code: 'SCHEMA_UNUSABLE' })
 })
 

@@ -1,7 +1,8 @@
 import avro, { type Schema } from 'avsc'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
-import { ConfluentFormat } from '../../../src/formats/registry/confluent-format.ts'
+import type { Format } from '../../../src/formats/format.ts'
+import { confluentFormat } from '../../../src/formats/registry/confluent-format.ts'
 import { Slices } from '../../../src/kernel/slices.ts'
 import { ListedRecords } from '../../../src/records/log-records.ts'
 import { type RegistryFormatOptions, registry } from '../../../src/topology/source.ts'
@@ -35,7 +36,7 @@ function formatOf(options: RegistryFormatOptions = {}) {
   const of = format as Extract<typeof format, { is: 'registry' }>
   return {
     hand,
-    format: new ConfluentFormat(source(schema), of, { registry: hand, wanted: [['key'], ['at']] }),
+    format: confluentFormat(source(schema), of, { registry: hand, wanted: [['key'], ['at']] }),
   }
 }
 
@@ -46,7 +47,7 @@ function records(...values: (Buffer | null)[]) {
   )
 }
 
-async function decoded(format: ConfluentFormat, all: ListedRecords) {
+async function decoded(format: Format, all: ListedRecords) {
   await format.prepare(all, LIVE)
   const slices = new Slices(() => 0)
   const decoding = format.decode(
