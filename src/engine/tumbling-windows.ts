@@ -8,8 +8,7 @@ import { badColumn, lateError, threw } from './faults.ts'
 import type { Dictionary } from './store/dictionary.ts'
 import { EventColumns } from './store/event-columns.ts'
 import { Histories } from './store/histories.ts'
-import { type History, readHistory, writeHistory } from './store/history.ts'
-import { type KeyedState, type Peeked, StateReader, StateWriter } from './store/keyed-state.ts'
+import type { History } from './store/history.ts'
 import type { WindowsContext } from './store/keyed-windows.ts'
 import { HISTORY_BYTES, type StateUse } from './store/state-limits.ts'
 import { WindowWalk } from './store/window-walk.ts'
@@ -42,7 +41,7 @@ interface Closing {
 }
 
 /** The open windows of one tumbling step, by key. A window is a range of its key's events. */
-export class TumblingWindows implements KeyedState {
+export class TumblingWindows {
   readonly #step: TumblingStep
   readonly #setsLateAside: boolean
   readonly #use: StateUse
@@ -85,60 +84,9 @@ export class TumblingWindows implements KeyedState {
     return this.#columns.texts
   }
 
-  get size(): number {
-    return this.#histories.size
-  }
-
-  has(key: number): boolean {
-    return this.#histories.has(key)
-  }
-
-  beginRound(): number {
-    return this.#histories.beginRound()
-  }
-
-  changedSince(round: number): Generator<readonly number[]> {
-    return this.#histories.changedSince(round)
-  }
-
-  encode(key: number): Uint8Array | null {
-    const history = this.#histories.of(key)
-    if (history === null) return null
-    const into = new StateWriter()
-    writeHistory(history, this.#columns.layout, into)
-    return into.end()
-  }
-
-  /** Reopens the windows of the events: closed windows have dropped theirs. */
-  restore(key: number, bytes: Uint8Array): void {
-    const from = new StateReader(bytes)
-    let openMs = Number.NEGATIVE_INFINITY
-    readHistory(this.#begin(key), this.#columns.layout, {
-      from,
-      entered: (timeMs) => {
-        const endMs = this.#endOf(timeMs)
-        if (endMs > openMs) this.#openWindow(endMs, key)
-        openMs = endMs
-      },
-    })
-  }
-
   /** Evicts texts, at most `most` per column. A key is evicted when its last window closes. */
   expire(most: number): void {
     this.#columns.settle(most)
-  }
-
-  /** The open windows of a key, each with its result so far. */
-  peek(key: number): readonly Peeked[] {
-    const history = this.#histories.of(key)
-    if (history === null) return []
-    const ends = this.#ends.filter((endMs) => {
-      return history.latestUpTo(endMs - 1) >= endMs - this.#step.lengthMs
-    })
-    return ends.map((endMs) => {
-      const { event } = this.#result(history, { endMs, isFinal: false, cause: null })
-      return event as Peeked
-    })
   }
 
   /** The watermark at which the next window closes; +Infinity: none is open. */
@@ -227,7 +175,6 @@ export class TumblingWindows implements KeyedState {
     }
     const history = this.#histories.of(key) ?? this.#begin(key)
     if (history.latestUpTo(endMs - 1) < startMs) this.#openWindow(endMs, key)
-    this.#histories.change()
     history.insert(timeMs, this.#columns.hold())
     run.outcome.entered.push(index)
     if (emit === 'final' || !run.isWanted) return null

@@ -1,7 +1,4 @@
-import type { Cell } from '../../topology/definition.ts'
-import type { Dictionary } from './dictionary.ts'
 import { EventBuffer } from './event-buffer.ts'
-import type { StateReader, StateWriter } from './keyed-state.ts'
 import type { Layout } from './layout.ts'
 import { OlderBlocks, releaseTexts } from './older-blocks.ts'
 import { atOf, type Slabs } from './slabs.ts'
@@ -9,7 +6,7 @@ import { atOf, type Slabs } from './slabs.ts'
 /** Events; most keys hold a handful. */
 const FIRST_CAPACITY = 4
 
-export const HEAD = 7
+export const HEAD = 6
 /** Offsets in the {@link HEAD} numbers of a head. */
 const PLACE = 0
 const CAPACITY = 1
@@ -17,7 +14,6 @@ const START = 2
 const END = 3
 const SEALED = 4
 const NEWEST_PRUNED = 5
-const ROUND = 6
 /** Capacities without a buffer: the key is unknown, or only its newest event's time is known. */
 const NOTHING = 0
 const REMEMBERED = -1
@@ -35,7 +31,6 @@ export class History extends EventBuffer {
   newestPrunedMs = Number.NEGATIVE_INFINITY
   /** The events before those of the buffer. */
   older: OlderBlocks | null = null
-  round = 0
   readonly #layout: Layout
   /** The first `sealed` runs of the buffer have summaries. */
   #sealed = 0
@@ -72,10 +67,6 @@ export class History extends EventBuffer {
     return oldest + (page[base + (heads[at + END] as number) - 1] as number)
   }
 
-  static roundIn(heads: Float64Array, at: number): number {
-    return heads[at + ROUND] as number
-  }
-
   begin(key: number, newestPrunedMs: number): void {
     const { slabs } = this.#layout
     this.key = key
@@ -95,7 +86,6 @@ export class History extends EventBuffer {
     this.end = heads[at + END] as number
     this.#sealed = heads[at + SEALED] as number
     this.newestPrunedMs = heads[at + NEWEST_PRUNED] as number
-    this.round = heads[at + ROUND] as number
   }
 
   save(heads: Float64Array, at: number): void {
@@ -105,17 +95,10 @@ export class History extends EventBuffer {
     heads[at + END] = this.end
     heads[at + SEALED] = this.#sealed
     heads[at + NEWEST_PRUNED] = this.newestPrunedMs
-    heads[at + ROUND] = this.round
   }
 
   get size(): number {
     return this.end - this.start + (this.older?.size ?? 0)
-  }
-
-  /** Infinity: no event is held. */
-  get oldestMs(): number {
-    if (this.older !== null) return this.older.oldestMs
-    return this.end > this.start ? this.timeAt(this.start) : Number.POSITIVE_INFINITY
   }
 
   /** Event time of the newest event, pruned or not; −Infinity: there was none. */
@@ -174,11 +157,6 @@ export class History extends EventBuffer {
     heads[at + CAPACITY] = remembers ? REMEMBERED : NOTHING
     heads[at + NEWEST_PRUNED] = this.newestMs
     this.#layout.slabs.giveBack(this.place, numbersOf(this.#layout, this.capacity))
-  }
-
-  *buffers(): Generator<EventBuffer> {
-    for (const group of this.older?.groups ?? []) yield* group.blocks
-    yield this
   }
 
   /** Makes the missing summaries of full runs. @returns the index after the last full run */
@@ -259,51 +237,4 @@ export class History extends EventBuffer {
 /** Numbers in a buffer: its columns, and the summaries of its runs. */
 function numbersOf({ columns, summaries, sizes }: Layout, capacity: number): number {
   return columns * capacity + Math.floor(capacity / sizes.run) * summaries.numbers
-}
-
-/** Writes the newest pruned time and the events. Blocks and summaries follow from them. */
-export function writeHistory(history: History, layout: Layout, into: StateWriter): void {
-  const dictionaries = dictionariesOf(layout)
-  into.number(history.newestPrunedMs)
-  into.whole(history.size)
-  for (const buffer of history.buffers()) {
-    for (let i = buffer.start; i < buffer.end; i++) {
-      into.number(buffer.timeAt(i))
-      for (let c = 1; c < layout.columns; c++) {
-        const number = buffer.data[buffer.column(c) + i] as number
-        into.cell(dictionaries[c]?.cellOf(number) ?? number)
-      }
-    }
-  }
-}
-
-/** Inserts written events into an empty history. @param entered called with each event's time */
-export function readHistory(
-  history: History,
-  layout: Layout,
-  { from, entered }: { readonly from: StateReader; readonly entered: (timeMs: number) => void },
-): void {
-  const dictionaries = dictionariesOf(layout)
-  const cells = new Float64Array(layout.columns - 1)
-  history.newestPrunedMs = from.number()
-  const size = from.whole()
-  for (let i = 0; i < size; i++) {
-    const timeMs = from.number()
-    for (let c = 1; c < layout.columns; c++) {
-      cells[c - 1] = numberOf(from.cell(), dictionaries[c] ?? null)
-    }
-    entered(timeMs)
-    history.insert(timeMs, cells)
-  }
-}
-
-function numberOf(cell: Cell, dictionary: Dictionary | null): number {
-  return dictionary === null ? Number(cell) : dictionary.hold(dictionary.numberOf(cell))
-}
-
-/** By column; `null`: it holds no texts. */
-function dictionariesOf({ columns, texts }: Layout): readonly (Dictionary | null)[] {
-  return Array.from({ length: columns }, (_, c) => {
-    return texts.find(({ column }) => column === c)?.dictionary ?? null
-  })
 }
