@@ -8,11 +8,9 @@ import { type Candidate, candidateOf, labelOf } from './candidate.ts'
 import { type Golden, goldenDifferences, readGolden } from './golden.ts'
 import { chooseLanes, isKnownInline, type Lane, type LaneChoice, treeLane } from './lanes.ts'
 import { type Proven, proveModel } from './load-gate.ts'
-import { InlineRunner, type MeasuredRunner } from './measured-runner.ts'
 import type { ModelCache } from './model-cache.ts'
-import type { Signature } from './onnx-session.ts'
 import { openInline, openInThread } from './open-model.ts'
-import { readingOf } from './runner.ts'
+import { type OpenedModel, type Runner, readingOf, type Signature } from './runner.ts'
 import { type Scorer, scoreColumns } from './scorer.ts'
 import { provenTrees, type TreeRunner } from './tree-runner.ts'
 import { sampleRows } from './warm-up.ts'
@@ -83,7 +81,7 @@ export async function readUse(
     evaluator: typeof trees === 'string' ? null : EDITION,
     sample: createHash('sha256').update(sample).digest('hex'),
   }
-  const measured = { sample, features: features.length, cache, dependsOn }
+  const measured = { sample, cache, dependsOn }
   const limits = { latencyBudgetMs, isGuarded, isBackground }
   const choice = { label: labelOf(candidate), where, ...limits, ...measured }
   return { use, candidate, trees, way: JSON.stringify(way), choice }
@@ -96,7 +94,7 @@ async function readableGolden({ golden, where }: Candidate): Promise<Golden | nu
 
 export interface OpenedUse {
   readonly read: ReadUse
-  readonly proven: Proven
+  readonly proven: Proven<OpenedModel>
   readonly isInline: boolean
 }
 
@@ -108,15 +106,16 @@ export interface OpenedUse {
 export async function openUse(read: ReadUse): Promise<OpenedUse> {
   const { candidate, trees, choice } = read
   if (typeof trees !== 'string') {
-    const opened = { runner: new InlineRunner(trees), signature: trees.signature }
-    return { read, proven: await proveModel(candidate, async () => opened), isInline: true }
+    return { read, proven: await proveModel(candidate, async () => trees), isInline: true }
   }
   const isInline = await isKnownInline(choice)
   const proven = await proveModel(candidate, isInline ? openInline : threadFor(read.use))
   return { read, proven, isInline }
 }
 
-function threadFor({ isBackground }: ModelUse): typeof openInline {
+type OpenModel = (candidate: Candidate) => Promise<OpenedModel>
+
+function threadFor({ isBackground }: ModelUse): OpenModel {
   return (candidate) => openInThread(candidate, isBackground)
 }
 
@@ -146,17 +145,17 @@ export async function loadModel(opened: OpenedUse): Promise<LoadedModel> {
     ...(choice.isGuarded && { guardMs: choice.latencyBudgetMs }),
   }
   const scorer = new BatchScorer(identity, lanes)
-  return new LoadedModel(scorer, { lanes, notes, signature: proven.signature })
+  return new LoadedModel(scorer, { lanes, notes, signature: proven.runner.signature })
 }
 
 async function lanesOf({ read, proven, isInline }: OpenedUse) {
   const { candidate, trees, choice } = read
   const { runner, isAlone } = proven
   const opened = [runner]
-  const openMore = (open: typeof openInline) => async (): Promise<MeasuredRunner> => {
+  const openMore = (open: OpenModel) => async (): Promise<OpenedModel> => {
     const more = await open(candidate)
-    opened.push(more.runner)
-    return more.runner
+    opened.push(more)
+    return more
   }
   const more = { openInline: openMore(openInline), openInThread: openMore(threadFor(read.use)) }
   try {
@@ -188,16 +187,17 @@ export class LoadedModel {
   }
 
   /**
-   * Checks the model for one more step in each lane: trees, another thread, sorted or single rows
-   * might change the scores. @throws Refused
+   * Checks the model for one more step in each lane: trees, another thread or single rows might
+   * change the scores. @throws Refused
    */
   async shareWith(read: ReadUse): Promise<{ scorer: Scorer; notes: readonly string[] }> {
     const { candidate, choice, use } = read
     const { lanes, signature } = this.#loaded
     let golden: Golden | null = null
     for (const { runner, rows } of lanes) {
-      const lent = new InlineRunner({ run: (of, n) => runner.run(of, n), close: async () => {} })
-      const proven = await proveModel(candidate, async () => ({ runner: lent, signature }))
+      const run: Runner['run'] = (of, count) => runner.run(of, count)
+      const lent = { signature, run, close: async () => {} }
+      const proven = await proveModel(candidate, async () => lent)
       golden = proven.golden
       if (golden === null) continue
       refuseIfAny(await goldenDifferences(golden, { runner, atMost: rows }, proven.check))

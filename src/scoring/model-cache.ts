@@ -7,7 +7,7 @@ import { onnxRuntimeVersion } from './onnx-session.ts'
 
 export interface Finding<T> {
   /** Name of their folder. */
-  readonly kind: 'trees' | 'costs' | 'row-orders'
+  readonly kind: 'trees' | 'costs'
   /** All it depends on besides this machine and ONNX Runtime's version; survives JSON. */
   readonly dependsOn: object
   /** @returns `null` if it is not valid */

@@ -5,8 +5,9 @@ import { type ModelDefinition, measureOf, type StatedAccuracy } from '../topolog
 import { type Candidate, readModel } from './candidate.ts'
 import { type Golden, readGolden } from './golden.ts'
 import { proveModel } from './load-gate.ts'
-import { SCORE_TYPES, type TensorInfo } from './onnx-session.ts'
-import { loadSession, openInline } from './open-model.ts'
+import { SCORE_TYPES } from './onnx-session.ts'
+import { openInline } from './open-model.ts'
+import type { TensorInfo } from './runner.ts'
 
 export type Outputs = ModelDefinition['outputs']
 
@@ -32,9 +33,9 @@ export interface Inspection {
  */
 export async function inspectModel(file: string, goldenFile?: string): Promise<Inspection> {
   const found = await readModel(pathToFileURL(file), file)
-  const session = await loadSession(found, file)
-  const { inputs, outputs } = session
-  await session.release()
+  const opened = await openInline({ model: { input: '', outputs: {} }, found, where: file })
+  const { inputs, outputs } = opened.signature
+  await opened.close()
   const goldenUrl = goldenFile === undefined ? null : pathToFileURL(goldenFile)
   const golden = goldenUrl && (await readGolden(goldenUrl, file))
   const suggested = suggestOutputs(outputs, golden)

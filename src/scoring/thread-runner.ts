@@ -2,10 +2,7 @@ import { once } from 'node:events'
 import { SHARE_ENV, Worker } from 'node:worker_threads'
 import { TidemarkError } from '../kernel/errors.ts'
 import { formatDuration } from '../kernel/time.ts'
-import type { MeasuredRunner } from './measured-runner.ts'
-import type { Signature } from './onnx-session.ts'
-import type { ModelReading, Runner } from './runner.ts'
-import type { Cost, MeasuredCost } from './warm-up.ts'
+import type { MeasuredCost, ModelReading, OpenedModel, Runner, Signature } from './runner.ts'
 
 export interface ThreadData {
   readonly bytes: Uint8Array
@@ -26,8 +23,6 @@ export type ThreadRequest =
       readonly count: number
     }
   | { readonly type: 'measure'; readonly sample: Float32Array }
-  | { readonly type: 'column'; readonly sample: Float32Array; readonly cost: Cost }
-  | { readonly type: 'sort'; readonly column: number | null }
   | { readonly type: 'close' }
 
 /** The thread's first message: what the model declares, or why it cannot be loaded. */
@@ -49,7 +44,7 @@ interface Waiter {
  * Runs a model on another thread. When that thread ends unexpectedly, the run in flight and all
  * later ones fail with `MODEL_LOST`: a model that is gone must not turn its rows into dead letters.
  */
-export class ThreadRunner implements MeasuredRunner {
+export class ThreadRunner implements OpenedModel {
   readonly #label: string
   readonly #worker: Worker
   #buffer = new ArrayBuffer(0)
@@ -99,14 +94,6 @@ export class ThreadRunner implements MeasuredRunner {
 
   async measure(sample: Float32Array): Promise<MeasuredCost> {
     return resultOf(await this.#ask<MeasuredCost>({ type: 'measure', sample }, []))
-  }
-
-  async columnToSortBy(sample: Float32Array, cost: Cost): Promise<number | null> {
-    return resultOf(await this.#ask<number | null>({ type: 'column', sample, cost }, []))
-  }
-
-  sortBy(column: number | null): void {
-    this.#post({ type: 'sort', column }, [])
   }
 
   /** Closes without waiting for a run in flight: the thread ends after it, if it ever does. */

@@ -2,7 +2,7 @@ import { TidemarkError } from '../kernel/errors.ts'
 import { EXP_INPUT, EXP_OUTPUT, expModel } from '../trees/float32.ts'
 import { hardRows, pathRows } from '../trees/probe-rows.ts'
 import { OnnxSession } from './onnx-session.ts'
-import { type Runner, SessionRunner } from './runner.ts'
+import type { Runner } from './runner.ts'
 import { TreeRunner } from './tree-runner.ts'
 
 const ROWS = 20_000
@@ -97,7 +97,7 @@ async function compareExp(): Promise<boolean> {
   const outputs = { score: { tensor: EXP_OUTPUT, columns: ['exp', 'rest'] } }
   const trees = TreeRunner.of(bytes, { input: EXP_INPUT, features: ['argument'], outputs })
   if (typeof trees === 'string') throw new TidemarkError('INVARIANT', `a model of exp: ${trees}`)
-  const runner = new SessionRunner(await OnnxSession.load(bytes), { input: EXP_INPUT, outputs })
+  const runner = await OnnxSession.load(bytes, { input: EXP_INPUT, outputs })
   const theirs = await runner.run(rows, rows.length)
   const ours = await trees.run(rows, rows.length)
   await runner.close()

@@ -9,15 +9,21 @@ import { isEnsemble, sharesMost } from '../trees/read-ensemble.ts'
 import { recognise, type TreeModel } from '../trees/recognise.ts'
 import type { ModelBytes } from './candidate.ts'
 import type { ModelCache } from './model-cache.ts'
-import type { Signature, TensorInfo } from './onnx-session.ts'
-import { type Runner, shortestFloat32 } from './runner.ts'
+import {
+  type MeasuredCost,
+  type OpenedModel,
+  type Signature,
+  shortestFloat32,
+  type TensorInfo,
+} from './runner.ts'
 import { scoreColumns } from './scorer.ts'
 import { builtEntry } from './thread-runner.ts'
+import { measureCost } from './warm-up.ts'
 
 export type TreeReading = Pick<ModelDefinition, 'input' | 'outputs' | 'features'>
 
 /** Computes a tree model on the calling thread. */
-export class TreeRunner implements Runner {
+export class TreeRunner implements OpenedModel {
   readonly model: TreeModel
   readonly signature: Signature
   readonly width: number
@@ -59,6 +65,10 @@ export class TreeRunner implements Runner {
       for (let row = 0; row < count; row++) column[row] = shortestFloat32(column[row] as number)
     }
     return numbers
+  }
+
+  measure(sample: Float32Array): Promise<MeasuredCost> {
+    return measureCost(this, sample)
   }
 
   async close(): Promise<void> {}

@@ -1,12 +1,6 @@
 import { seeded } from '../kernel/random.ts'
 import type { Golden } from './golden.ts'
-import type { Runner } from './runner.ts'
-
-/** A batch takes `baseMs + rowMs · rows`. */
-export interface Cost {
-  readonly baseMs: number
-  readonly rowMs: number
-}
+import type { Cost, MeasuredCost, Runner } from './runner.ts'
 
 /** Beyond so many rows the cost per row no longer falls. */
 export const LARGEST_BATCH = 2048
@@ -35,15 +29,6 @@ const MACHINE: Meter = {
     const { user, system } = process.cpuUsage()
     return (user + system) / 1_000
   },
-}
-
-/**
- * The cost of a batch: `elapsed` in wall-clock time, which a busy machine increases, and `cpu` in
- * CPU time.
- */
-export interface MeasuredCost {
-  readonly cpu: Cost
-  readonly elapsed: Cost
 }
 
 /**

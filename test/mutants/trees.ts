@@ -57,7 +57,7 @@ const ROWS: readonly Row[] = [
   ],
   [
     'trees that return other bits are used anyway',
-    ['scoring/tree-runner.ts', 'verdict?.whyNot ?? TreeRunner', 'TreeRunner'],
+    ['scoring/tree-runner.ts', 'whyNot ?? TreeRunner', 'TreeRunner'],
     [GATE, 'a verdict is cached and used instead of another comparison'],
   ],
   [
