@@ -1,6 +1,7 @@
 import { type ByteRoom, hashOf, Memory, TextScratch } from '../../kernel/bytes.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import type { Cell } from '../../topology/definition.ts'
+import { atOf, isShared, pageNumberOf, Slabs } from './slabs.ts'
 
 /** A power of 2, like every later capacity. */
 const FIRST_SLOTS = 64
@@ -199,60 +200,43 @@ function homeOf(hash: number, last: number): number {
   return Math.imul(hash, SLOT) & last
 }
 
-const WORD = 4
-/** Bytes. */
+/** Bytes of a number in a slab. */
 const UNIT = 8
-const PAGE = 2 ** 16
-const UNITS = PAGE / UNIT
-/** Bytes; a longer text has its own memory, which the garbage collector reclaims. */
-const LARGEST = PAGE / 16
-const NONE = -1
+const WORD = 4
 const GONE = new Memory(new ArrayBuffer(0))
 
-/**
- * UTF-8 texts in shared pages, whose memory is reused by size. The garbage collector would have to
- * scan a string per text.
- */
+/** UTF-8 texts in slabs. The garbage collector would have to scan a string per text. */
 class TextPool {
+  readonly #slabs = new Slabs()
+  /** By number of a page. */
   readonly #pages: Memory[] = []
-  readonly #gone: number[] = []
-  /** By size in units: the place freed last. Its first bytes hold the next free place. */
-  readonly #free = new Map<number, number>()
-  /** The page being filled, and its used units. */
-  #last = NONE
-  #used = UNITS
-  #held = 0
 
   /** Includes the padding between texts. */
   get bytes(): number {
-    return this.#held * UNIT
+    return this.#slabs.bytes
   }
 
   /** @returns the text's place */
   add({ bytes }: Memory, from: number, to: number): number {
-    const place = this.#allocate(to - from)
+    const place = this.#slabs.allocate(unitsOf(to - from))
+    const { buffer } = this.#slabs.pageOf(place)
+    const number = pageNumberOf(place)
+    if (this.#pages[number]?.bytes.buffer !== buffer) this.#pages[number] = new Memory(buffer)
     const page = this.#pageOf(place).bytes
-    const at = atOf(place)
+    const at = byteOf(place)
     for (let i = from; i < to; i++) page[at + i - from] = bytes[i] as number
     return place
   }
 
   giveBack(place: number, length: number): void {
-    const units = unitsOf(length)
-    this.#held -= units
-    if (length > LARGEST) {
-      this.#pages[place / UNITS] = GONE
-      this.#gone.push(place / UNITS)
-      return
-    }
-    this.#pageOf(place).view.setInt32(atOf(place), this.#free.get(units) ?? NONE)
-    this.#free.set(units, place)
+    this.#slabs.giveBack(place, unitsOf(length))
+    if (!isShared(unitsOf(length))) this.#pages[pageNumberOf(place)] = GONE
   }
 
   /** Compares with the text at a place, which must have the same length. */
   isAt(place: number, { view, bytes }: Memory, from: number, to: number): boolean {
     const page = this.#pageOf(place)
-    let at = atOf(place)
+    let at = byteOf(place)
     let i = from
     for (; i <= to - WORD; i += WORD, at += WORD) {
       if (page.view.getInt32(at) !== view.getInt32(i)) return false
@@ -262,46 +246,23 @@ class TextPool {
   }
 
   text(place: number, length: number): string {
-    const at = atOf(place)
+    const at = byteOf(place)
     return this.#pageOf(place).text(at, at + length)
   }
 
   appendTo(room: ByteRoom, place: number, length: number): void {
-    const at = atOf(place)
+    const at = byteOf(place)
     room.copy(this.#pageOf(place), at, at + length)
   }
 
-  #allocate(length: number): number {
-    const units = unitsOf(length)
-    this.#held += units
-    if (length > LARGEST) return this.#addPage(units * UNIT) * UNITS
-    const free = this.#free.get(units) ?? NONE
-    if (free !== NONE) {
-      this.#free.set(units, this.#pageOf(free).view.getInt32(atOf(free)))
-      return free
-    }
-    if (this.#used + units > UNITS) {
-      this.#last = this.#addPage(PAGE)
-      this.#used = 0
-    }
-    const place = this.#last * UNITS + this.#used
-    this.#used += units
-    return place
-  }
-
-  #addPage(bytes: number): number {
-    const number = this.#gone.pop() ?? this.#pages.length
-    this.#pages[number] = new Memory(new ArrayBuffer(bytes))
-    return number
-  }
-
   #pageOf(place: number): Memory {
-    return this.#pages[Math.floor(place / UNITS)] as Memory
+    return this.#pages[pageNumberOf(place)] as Memory
   }
 }
 
-function atOf(place: number): number {
-  return (place % UNITS) * UNIT
+/** Offset of a text in its page. */
+function byteOf(place: number): number {
+  return atOf(place) * UNIT
 }
 
 function unitsOf(length: number): number {

@@ -48,8 +48,8 @@ export class Slabs {
       this.#free.set(size, place)
       return
     }
-    this.#pages[place >>> PAGE_BITS] = GONE
-    this.#gone.push(place >>> PAGE_BITS)
+    this.#pages[pageNumberOf(place)] = GONE
+    this.#gone.push(pageNumberOf(place))
   }
 
   pageOf(place: number): Float64Array {
@@ -73,11 +73,16 @@ export class Slabs {
   }
 }
 
+export function pageNumberOf(place: number): number {
+  return place >>> PAGE_BITS
+}
+
 /** Offset of a slab in its page. */
 export function atOf(place: number): number {
   return place & (PAGE - 1)
 }
 
-function isShared(size: number): boolean {
+/** Is a slab of this size in a page with others? */
+export function isShared(size: number): boolean {
   return size > 0 && size <= LARGEST
 }
