@@ -7,6 +7,7 @@ import type { Flow, WindowResult } from './events.ts'
 import { badColumn, lateError, threw } from './faults.ts'
 import type { Dictionary } from './store/dictionary.ts'
 import { EventColumns } from './store/event-columns.ts'
+import { Calendar } from './store/expiry.ts'
 import { Histories } from './store/histories.ts'
 import type { History } from './store/history.ts'
 import type { WindowsContext } from './store/keyed-windows.ts'
@@ -52,8 +53,7 @@ export class TumblingWindows {
   readonly #keys: Dictionary
   readonly #histories: Histories
   /** Keys of open windows, by the windows' end. */
-  readonly #open = new Map<number, number[]>()
-  readonly #ends: number[] = []
+  readonly #open = new Calendar()
 
   constructor(step: TumblingStep, setsLateAside: boolean, { reader, keys, use }: WindowsContext) {
     const aggregates = Object.values(step.aggregates)
@@ -91,7 +91,7 @@ export class TumblingWindows {
 
   /** The watermark at which the next window closes; +Infinity: none is open. */
   get nextEndMs(): number {
-    return (this.#ends[0] ?? Number.POSITIVE_INFINITY) + this.#step.graceMs
+    return (this.#open.first ?? Number.POSITIVE_INFINITY) + this.#step.graceMs
   }
 
   /**
@@ -123,8 +123,12 @@ export class TumblingWindows {
 
   /** Closes windows and adds their results; yields each full piece. */
   *#close(watermarkMs: number, { cause, run, results }: Closing): Results {
-    while (this.#hasClosed(watermarkMs)) {
-      const endMs = this.#ends.shift() as number
+    const { graceMs } = this.#step
+    for (
+      let endMs = this.#open.first;
+      endMs !== null && isWindowClosed(endMs, graceMs, watermarkMs);
+      endMs = this.#open.first
+    ) {
       const keys = yield* this.#removeOpen(endMs)
       for (const key of keys) {
         const history = this.#histories.of(key) as History
@@ -138,15 +142,10 @@ export class TumblingWindows {
     }
   }
 
-  #hasClosed(watermarkMs: number): boolean {
-    const [endMs] = this.#ends
-    return endMs !== undefined && isWindowClosed(endMs, this.#step.graceMs, watermarkMs)
-  }
-
-  /** Removes the windows that end at a time. @returns their keys in order */
+  /** Removes the windows that end first, at a time. @returns their keys in order */
   *#removeOpen(endMs: number): Generator<readonly never[], readonly number[]> {
-    const sorting = sortInTurns(this.#open.get(endMs) as number[], this.#byText)
-    this.#open.delete(endMs)
+    const sorting = sortInTurns(this.#open.keysOf(endMs), this.#byText)
+    this.#open.removeFirst()
     let step = sorting.next()
     for (; step.done !== true; step = sorting.next()) yield []
     return step.value
@@ -174,7 +173,7 @@ export class TumblingWindows {
       return null
     }
     const history = this.#histories.of(key) ?? this.#begin(key)
-    if (history.latestUpTo(endMs - 1) < startMs) this.#openWindow(endMs, key)
+    if (history.latestUpTo(endMs - 1) < startMs) this.#open.file(key, endMs)
     history.insert(timeMs, this.#columns.hold())
     run.outcome.entered.push(index)
     if (emit === 'final' || !run.isWanted) return null
@@ -200,18 +199,6 @@ export class TumblingWindows {
     this.#histories.evict(false)
     this.#use.keys--
     this.#keys.release(key)
-  }
-
-  #openWindow(endMs: number, key: number): void {
-    const open = this.#open.get(endMs)
-    if (open !== undefined) {
-      open.push(key)
-      return
-    }
-    this.#open.set(endMs, [key])
-    let at = this.#ends.length
-    while (at > 0 && (this.#ends[at - 1] as number) > endMs) at--
-    this.#ends.splice(at, 0, endMs)
   }
 
   #result(
