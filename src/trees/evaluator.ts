@@ -4,9 +4,6 @@ import {
   type Leaf,
   leavesOf,
   NotRead,
-  PlainTrees,
-  ROWS,
-  type Sums,
   type Transform,
 } from './ensemble.ts'
 import { expOf } from './float32.ts'
@@ -31,28 +28,34 @@ interface Compiled {
 const { WebAssembly: wasm } = globalThis as unknown as { readonly WebAssembly?: WebAssembly }
 let module: object | null = null
 
-/** Evaluates the trees in the fastest available way. @throws NotRead as {@link tablesOf} does */
-export function sumsOf(ensemble: Ensemble, features: number): Sums {
-  return wasm === undefined ? new PlainTrees(ensemble) : new BitVectors(ensemble, features, wasm)
-}
+/** The most rows of a call. */
+const ROWS = 1_024
 
-class BitVectors implements Sums {
+export class TreeSums {
   readonly #compiled: Compiled
   readonly #rows: Float32Array
   readonly #given: Float32Array
 
-  constructor(ensemble: Ensemble, features: number, { Memory, Module, Instance }: WebAssembly) {
+  /** @throws NotRead without WebAssembly, and as {@link tablesOf} does */
+  constructor(ensemble: Ensemble, features: number) {
+    if (wasm === undefined) throw new NotRead('WebAssembly is switched off')
     const { bytes, rowsAt, givenAt, end } = tablesOf(ensemble, { features, rows: ROWS })
     // The memory never grows: that would make all typed arrays of the process a little slower.
     const pages = Math.ceil(end / PAGE_BYTES)
-    const memory = new Memory({ initial: pages, maximum: pages })
+    const memory = new wasm.Memory({ initial: pages, maximum: pages })
     new Uint8Array(memory.buffer).set(bytes)
     this.#rows = new Float32Array(memory.buffer, rowsAt, ROWS * features)
     this.#given = new Float32Array(memory.buffer, givenAt, ROWS * ensemble.targets)
-    module ??= new Module(Buffer.from(SUMS, 'base64'))
-    this.#compiled = new Instance(module, { env: { memory } }).exports
+    module ??= new wasm.Module(Buffer.from(SUMS, 'base64'))
+    this.#compiled = new wasm.Instance(module, { env: { memory } }).exports
   }
 
+  /**
+   * The aggregated weights for each target, row-major float32[count, targets], until the next call.
+   *
+   * @param rows row-major float32[count, features]
+   * @param count at most {@link ROWS}
+   */
   of(rows: Float32Array, count: number): Float32Array {
     this.#rows.set(rows)
     this.#compiled.sums(count)
@@ -63,7 +66,7 @@ class BitVectors implements Sums {
 export class TreeEvaluator {
   readonly #model: TreeModel
   readonly #width: number
-  readonly #sums: Sums
+  readonly #sums: TreeSums
   readonly #combine: Combine
   readonly #labels: Float64Array
   /** The rows as the trees see them; `null`: they see them unchanged. */
@@ -78,7 +81,7 @@ export class TreeEvaluator {
     const { ensemble, features, steps } = model
     this.#model = model
     this.#width = width
-    this.#sums = sumsOf(ensemble, features.length)
+    this.#sums = new TreeSums(ensemble, features.length)
     this.#combine = combineOf(ensemble)
     this.#labels = labelsOf(ensemble)
     const isUnchanged =
