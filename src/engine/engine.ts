@@ -136,7 +136,7 @@ export class Engine {
       bytes += operator.kept?.bytes ?? 0
       texts += operator.kept?.texts ?? 0
     }
-    this.keyNumbers.settle(most)
+    this.keyNumbers.expire(most)
     this.#use.bytes = bytes
     this.#use.texts = texts
   }

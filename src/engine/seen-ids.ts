@@ -8,14 +8,10 @@ import { Dictionary } from './store/dictionary.ts'
 import { Expiry } from './store/expiry.ts'
 import type { StateUse } from './store/state-limits.ts'
 
-/** Spans per page, a power of 2. */
 const PAGE_BITS = 12
 const PAGE = 2 ** PAGE_BITS
 const WIDTH = 5
-/**
- * Offsets in a span: numbers of its id and key, times of its first and last event, and the next
- * older span of its id.
- */
+/** Offsets in a span: its id and key, its first and last event time, the id's next older span. */
 const ID = 0
 const KEY = 1
 const FROM = 2
@@ -25,8 +21,7 @@ const OLDER = 4
 const NONE = -1
 
 /**
- * Approximate bytes: a span's numbers, and its entries in an index and a queue, which may have just
- * grown by half.
+ * Approximate bytes of a span and its entries in an index and a queue, which may have just grown.
  */
 const SPAN_BYTES = 8 * WIDTH + 12 + 12
 /** Approximate bytes per key besides its spans. */
@@ -45,9 +40,8 @@ interface SeenIdsContext {
 }
 
 /**
- * The ids that events of each key have had lately. An id has spans of event times, in which events
- * came less than `within` apart; most have one. A span is a few numbers in a page, so the garbage
- * collector has nothing to scan.
+ * The ids that each key has had lately, as spans of event times less than `within` apart; most have
+ * one. A span is numbers in a page, so the garbage collector has nothing to scan.
  */
 export class SeenIds {
   readonly numbers = new Dictionary()
@@ -62,7 +56,6 @@ export class SeenIds {
   readonly #newest: number[] = []
   /** Spans of each key, by its number. */
   readonly #spansOfKey: number[] = []
-  /** Keys with a span. */
   #size = 0
 
   constructor({ withinMs, retentionMs }: IdTimes, { keys, use }: SeenIdsContext) {
@@ -121,7 +114,7 @@ export class SeenIds {
       newestMsOf: (span) => this.#pageOf(span)[atOf(span) + TO] as number,
       evict: (span) => this.#evict(span),
     })
-    this.numbers.settle(most)
+    this.numbers.expire(most)
   }
 
   /** Inserts a span into those of its id, the newest of which comes first. */
@@ -206,10 +199,7 @@ const ZERO = '0'.charCodeAt(0)
 const PREFIX = 11
 const FIRST_BYTES = 256
 
-/**
- * Ids of events as numbers. An id counts within its key, so its number stands for the text `<key
- * number>:<id>`: one look-up finds both, and ids of any length are compared exactly.
- */
+/** An id counts within its key: its number stands for the text `<key number>:<id>`. */
 export class EventIds {
   /** The id read last; nobody holds it. */
   number = 0

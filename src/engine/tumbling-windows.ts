@@ -15,7 +15,7 @@ import { HISTORY_BYTES, type StateUse } from './store/state-limits.ts'
 import { WindowWalk } from './store/window-walk.ts'
 import { isWindowClosed } from './watermark.ts'
 
-/** Windows that close before a piece of results is yielded. */
+/** Windows that close before results are yielded. */
 const PIECE = 1_000
 
 interface TumblingOutcome {
@@ -86,7 +86,7 @@ export class TumblingWindows {
 
   /** Evicts texts, at most `most` per column. A key is evicted when its last window closes. */
   expire(most: number): void {
-    this.#columns.settle(most)
+    this.#columns.expire(most)
   }
 
   /** The watermark at which the next window closes; +Infinity: none is open. */
@@ -95,9 +95,8 @@ export class TumblingWindows {
   }
 
   /**
-   * Processes events in log order. Yields results in that order, in pieces: before an event enters,
-   * the windows that its watermark has passed close in the order (end, key). An empty piece only
-   * lets others have their turn.
+   * Yields results in log order, in pieces: before an event enters, the windows that its watermark
+   * has passed close in the order (end, key). An empty piece only lets others have their turn.
    */
   *process(flow: Flow, run: TumblingRun): Results {
     const { indices, watermarksMs } = flow
@@ -121,7 +120,6 @@ export class TumblingWindows {
     if (results.length > 0) yield results
   }
 
-  /** Closes windows and adds their results; yields each full piece. */
   *#close(watermarkMs: number, { cause, run, results }: Closing): Results {
     const { graceMs } = this.#step
     for (

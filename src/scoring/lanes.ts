@@ -5,10 +5,7 @@ import type { Cost, MeasuredCost, OpenedModel, Runner } from './runner.ts'
 import { WatchedRunner } from './thread-runner.ts'
 import { CostFit, isUndisturbed, LARGEST_BATCH, readCost, rowsWithin, SIZES } from './warm-up.ts'
 
-/**
- * Batches up to this long run on the main thread: another thread would make them a fifth slower and
- * free up little.
- */
+/** ms; another thread would make shorter batches a fifth slower and free up little. */
 const INLINE_MS = 0.25
 
 /** The longest that a batch may block the main thread, if the model has no other, ms. */
@@ -54,11 +51,9 @@ interface ChosenLanes {
 }
 
 /**
- * Measures a model and decides how large its batches are, and where they run: short ones on this
- * thread, longer ones, and all of a guarded or background model, on another, which is warmed up.
- * The model is opened once more where `opened` is not; `opened` is closed if no lane uses it.
- *
- * @throws TidemarkError `MODEL_TOO_SLOW` when one row does not fit the budget · `MODEL_LOAD`
+ * Long batches, and all of a guarded or background model, run on another thread. The model is
+ * opened once more where it is not; `opened` is closed if no lane uses it. @throws TidemarkError
+ * `MODEL_TOO_SLOW` when one row does not fit the budget · `MODEL_LOAD`
  */
 export async function chooseLanes(opened: Opened, choice: LaneChoice): Promise<ChosenLanes> {
   const { runner, isInline } = opened
@@ -95,10 +90,7 @@ export async function chooseLanes(opened: Opened, choice: LaneChoice): Promise<C
   return { lanes, threads: inlineRows < rows ? 1 : 0, notes }
 }
 
-/**
- * The longest batch, ms. It is half the budget of a guarded model: a run that has waited for
- * another one is given up one budget after its start, when it has taken twice as long as it should.
- */
+/** ms; half the budget if guarded: a run that waited for another has one budget, twice its time. */
 function batchMs({
   isGuarded,
   latencyBudgetMs,
@@ -145,9 +137,7 @@ export async function isKnownInline(
 }
 
 /**
- * The lane of a tree model, always on this thread, because a row costs so little.
- *
- * @throws TidemarkError `MODEL_TOO_SLOW` when one row does not fit the budget
+ * Always on this thread. @throws TidemarkError `MODEL_TOO_SLOW`: one row does not fit the budget
  */
 export async function treeLane(
   runner: OpenedModel,
@@ -192,10 +182,7 @@ function busy(elapsed: Cost, { label, latencyBudgetMs }: LaneChoice): string {
 /** Factor by which each run lowers the weight of earlier ones: about the last 200 count. */
 const KEPT_OF_A_RUN = 0.995
 
-/**
- * The same for a batch that goes to another model: a slow model is tried again after some hundred
- * batches.
- */
+/** For a batch that another model gets: a slow model is tried again after some hundred batches. */
 const KEPT_WHEN_PASSED_OVER = 0.999
 
 interface LaneOptions {
@@ -206,10 +193,9 @@ interface LaneOptions {
 }
 
 /**
- * A lane whose largest batch follows how long its runs take. t(n) = a + b·n is fitted to recent
- * runs and to the measurements at load, because runs of one size say nothing about other sizes. The
- * largest batch never falls below a / b rows, or its initial value if that is less: in smaller
- * batches the fixed cost exceeds that of the rows, and a busy machine would get busier.
+ * Fits t(n) = a + b·n to recent runs and to those at load, because one size says nothing of others.
+ * The largest batch never falls below a / b rows, or its initial value if that is less: the fixed
+ * cost would exceed that of the rows, and a busy machine would get busier.
  */
 export class FollowingLane implements Lane {
   readonly runner: Runner

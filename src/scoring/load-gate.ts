@@ -28,10 +28,7 @@ export interface Proven<M> {
 /** More than one, to detect a fixed batch size. */
 const TRIAL_ROWS = 4
 
-/**
- * Opens a model and checks it against its definition and its golden rows.
- * @throws Refused with all independent faults at once, without those that follow from another
- */
+/** @throws Refused with all independent faults at once, without those that follow from another */
 export async function proveModel<M extends Declared>(
   candidate: Candidate,
   open: (candidate: Candidate) => Promise<M>,

@@ -25,13 +25,11 @@ export interface ModelUse {
   readonly missing: ScoreStep['missing']
   readonly latencyBudgetMs: number
   /**
-   * Does another model score the rows that this one cannot? ONNX Runtime then runs it on another
-   * thread only, and its rows are given up when it hangs. @default false
+   * Does a fallback score its rows? It then runs on another thread, and may hang. @default false
    */
   readonly hasFallback?: boolean
   /**
-   * Does nothing wait for it? ONNX Runtime then runs it on another thread when nothing else needs
-   * the processor, and a run may take any time. @default false
+   * Does nothing wait for it? It then runs when nothing else needs the processor. @default false
    */
   readonly isBackground?: boolean
   /** @default the step's name */
@@ -43,8 +41,7 @@ export interface ModelUse {
 // The steps of loading a model: read, open and check, measure.
 
 /**
- * Memory of a session, bytes: a constant, and a factor for the bytes of its file. Upper bounds of the
- * figures in docs/decisions/models.md, 231.
+ * Bytes of a session, and a factor of its file's: upper bounds of docs/decisions/models.md, 231.
  */
 const SESSION_BYTES = 1_500_000
 const FILE_FACTORS = { trees: 48, onnxruntime: 11 }
@@ -98,11 +95,7 @@ export interface OpenedUse {
   readonly isInline: boolean
 }
 
-/**
- * Opens a model and checks it: on this thread only if all its batches are known to run there.
- *
- * @throws Refused · TidemarkError `MODEL_LOAD`
- */
+/** On this thread if all its batches do. @throws Refused · TidemarkError `MODEL_LOAD` */
 export async function openUse(read: ReadUse): Promise<OpenedUse> {
   const { candidate, trees, choice } = read
   if (typeof trees !== 'string') {
@@ -119,11 +112,7 @@ function threadFor({ isBackground }: ModelUse): OpenModel {
   return (candidate) => openInThread(candidate, isBackground)
 }
 
-/**
- * Measures a model and makes its lanes and its scorer.
- *
- * @throws Refused · TidemarkError `MODEL_TOO_SLOW`, `MODEL_LOAD`
- */
+/** @throws Refused · TidemarkError `MODEL_TOO_SLOW`, `MODEL_LOAD` */
 export async function loadModel(opened: OpenedUse): Promise<LoadedModel> {
   const { read, proven } = opened
   const { candidate, trees, choice } = read
@@ -186,10 +175,7 @@ export class LoadedModel {
     return this.#loaded.notes
   }
 
-  /**
-   * Checks the model for one more step in each lane: trees, another thread or single rows might
-   * change the scores. @throws Refused
-   */
+  /** Checks each lane: trees, threads and single rows might change scores. @throws Refused */
   async shareWith(read: ReadUse): Promise<{ scorer: Scorer; notes: readonly string[] }> {
     const { candidate, choice, use } = read
     const { lanes, signature } = this.#loaded

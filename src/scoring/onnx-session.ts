@@ -13,9 +13,7 @@ import { measureCost } from './warm-up.ts'
 
 export const SCORE_TYPES: readonly string[] = ['float32', 'float64', 'int32', 'int64', 'bool']
 
-/**
- * How many columns a tensor has; `null`: the file does not say; 0: it has more than two dimensions.
- */
+/** `null`: the file does not say; 0: it has more than two dimensions. */
 export function widthOf({ shape }: TensorInfo): number | null {
   if (shape.length > 2) return 0
   const columns = shape.length === 1 ? 1 : shape[1]
@@ -29,18 +27,15 @@ interface OutputTensor {
 }
 
 /**
- * Batches are padded to a multiple of this many rows with copies of the last row. ONNX Runtime
- * computes the remainder at the end of a tensor (sigmoid, log) with other instructions than the
- * rest: with 1, 2, 3, 5, … rows, up to 3 % of a small network's scores differ in their last bits
- * from those in a batch of 4, 8 or 512. Tree models are not affected. Copies of a row, unlike
- * zeros, do not change a quantisation scale that spans the batch.
+ * Batches are padded to a multiple of this with copies of the last row, because ONNX Runtime
+ * computes the end of a tensor with other instructions: up to 3 % of a small network's scores
+ * differ in their last bits. Copies, unlike zeros, change no quantisation scale.
  */
 const ROW_MULTIPLE = 4
 
 /**
- * One thread, so that a row returns the same bits in any batch; parallelism comes from more
- * sessions. External data would not be covered by the sha256, so its folder is where no file can
- * be.
+ * One thread, so that a row returns the same bits in any batch. External data would not be covered
+ * by the sha256, so its folder is where no file can be.
  */
 const OPTIONS: InferenceSession.SessionOptions = {
   intraOpNumThreads: 1,
@@ -117,10 +112,7 @@ export class OnnxSession implements OpenedModel {
   }
 }
 
-/**
- * Loads ONNX Runtime when it is first needed: a worker with tree models alone saves 40 MB. It sends
- * telemetry to Microsoft unless the environment says no at this moment.
- */
+/** Needed by few: trees alone save 40 MB. It sends telemetry unless the environment says no now. */
 async function loadRuntime(): Promise<Runtime> {
   process.env['ORT_DISABLE_TELEMETRY'] ??= '1'
   return import('onnxruntime-node')

@@ -17,10 +17,7 @@ export async function openInline({ model, found, where }: Opening): Promise<Open
   }
 }
 
-/**
- * @param isBackground does it run only when nothing else needs the processor?
- * @throws TidemarkError `MODEL_LOAD`
- */
+/** @throws TidemarkError `MODEL_LOAD` */
 export async function openInThread(
   candidate: Candidate,
   isBackground = false,

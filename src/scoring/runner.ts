@@ -27,10 +27,9 @@ export interface MeasuredCost {
 
 export interface Runner {
   /**
-   * Scores one batch: `rows` is row-major float32[count, features], `count` at least 1. Returns one
-   * array of `count` numbers for each of the model's `scoreColumns`. The last call must have
-   * settled.
-   * @throws Error when the run fails; the whole batch has then failed
+   * `rows`: row-major float32[count, features], at least one. Returns `count` numbers for each of
+   * the model's `scoreColumns`. The last call must have settled. @throws Error: the whole batch has
+   * failed
    */
   run(rows: Float32Array, count: number): Promise<Float64Array[]>
   /** No run may be in flight. */
@@ -56,19 +55,14 @@ const DECIMAL_PLACES = 15
 const POWERS_OF_TEN = Array.from({ length: DECIMAL_PLACES + 1 }, (_, k) => 10 ** k)
 const SMALLEST = 1e-7
 const LARGEST = 1e6
-/**
- * A scaled value is off by at most 1e-7 here, so only one farther than this from an integer can
- * round the wrong way.
- */
+/** A scaled value is off by at most 1e-7: only one farther from an integer can round wrongly. */
 const CLEAR_OF_HALF = 0.4999
 
 /**
- * The decimal with the fewest significant digits (at most 9) that rounds back to the float32 `x`,
- * and of those the nearest: 0.1 for 0.10000000149011612. Same float32, shorter text.
- *
- * An integer of at most 9 digits over 10^k is exact on both sides, so the quotient is the float64
- * of that decimal text (Clinger, "How to read floating point numbers accurately", 1990). A float32
- * always preserves six decimal digits, and nine always identify it.
+ * The decimal with the fewest digits (at most 9) that rounds back to the float32 `x`: 0.1 for
+ * 0.10000000149011612. An integer of at most 9 digits over 10^k is exact on both sides, so the
+ * quotient is the float64 of that text (Clinger, "How to read floating point numbers accurately",
+ * 1990). A float32 always preserves six decimal digits.
  */
 export function shortestFloat32(x: number): number {
   const size = Math.abs(x)

@@ -58,9 +58,7 @@ if (loaded !== null) {
   })
 }
 
-/**
- * Gives the calling thread the lowest priority, on Linux; elsewhere threads have none of their own.
- */
+/** Only on Linux does a thread have a priority of its own. */
 function yieldToOthers(): void {
   try {
     // `4711/task/4719`: setpriority(2) takes the number of a thread. If the process has another

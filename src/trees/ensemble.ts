@@ -3,8 +3,6 @@ export class NotRead extends Error {
   override readonly name = 'NotRead'
 }
 
-// Decision trees as read from a model file, whatever the exporter.
-
 /** A comparison with a feature. For a missing one (NaN) only `neq` is true. */
 export type Test = 'leq' | 'lt' | 'gte' | 'gt' | 'eq' | 'neq' | 'member'
 
@@ -59,9 +57,7 @@ export function isLeaf(node: TreeNode): node is Leaf {
 
 type AnyNode<N> = Leaf | { readonly whenTrue: N; readonly whenFalse: N }
 
-/**
- * The nodes of a tree, each once though several paths may lead to it; the true branch comes first.
- */
+/** Each node once, though several paths may lead to it; the true branch comes first. */
 export function nodesOf<N extends AnyNode<N>>(root: N): Set<N> {
   const nodes = new Set<N>()
   // Trees may be deeper than calls may be nested.
@@ -83,7 +79,6 @@ export function initialSum({ aggregate }: Pick<Ensemble, 'aggregate'>): number {
   return aggregate === 'max' ? Number.NEGATIVE_INFINITY : 0
 }
 
-/** Does a branch go to its true side for a value of its feature? */
 export function isTrue({ test, values, missingIsTrue }: Branch, x: number): boolean {
   if (missingIsTrue && Number.isNaN(x)) return true
   const value = values[0] as number

@@ -51,10 +51,7 @@ export class TreeSums {
   }
 
   /**
-   * The aggregated weights for each target, row-major float32[count, targets], until the next call.
-   *
-   * @param rows row-major float32[count, features]
-   * @param count at most {@link ROWS}
+   * @returns row-major float32[count, targets], until the next call @param count up to {@link ROWS}
    */
   of(rows: Float32Array, count: number): Float32Array {
     this.#rows.set(rows)
@@ -73,10 +70,7 @@ export class TreeEvaluator {
   readonly #prepared: Float32Array | null
   readonly #scores: Float32Array
 
-  /**
-   * @param width features of the model's rows
-   * @throws NotRead
-   */
+  /** @param width features of a row @throws NotRead */
   constructor(model: TreeModel, width: number) {
     const { ensemble, features, steps } = model
     this.#model = model
@@ -90,10 +84,7 @@ export class TreeEvaluator {
     this.#scores = new Float32Array(Math.max(2, ensemble.targets))
   }
 
-  /**
-   * The numbers of the model's columns, one array each: scores as float32, labels as integers.
-   * @param rows row-major float32[count, width]
-   */
+  /** One array for each of the model's columns: scores as float32, labels as integers. */
   run(rows: Float32Array, count: number): Float64Array[] {
     const { columns } = this.#model
     const numbers = columns.map(() => new Float64Array(count))
@@ -166,11 +157,7 @@ function applyStep(step: RowStep, row: Float32Array): void {
 // Sums become scores as in ONNX Runtime, number by number in float32
 // (onnxruntime/core/providers/cpu/ml/tree_ensemble_aggregator.h, ml_common.h).
 
-/**
- * Turns the sums of one row into its scores, in place.
- *
- * @returns the index of the class; 0 for a regressor
- */
+/** Turns a row's sums into its scores, in place. @returns the index of the class; 0: a regressor */
 type Combine = (sums: Float32Array) => number
 
 function combineOf(ensemble: Ensemble): Combine {
@@ -309,8 +296,7 @@ function mostOf(scores: Float32Array, count: number): number {
 const LARGEST_FLOAT = fround(3.4028234663852886e38)
 
 /**
- * Does a row reach a weight for a target? `always`: some tree has one in each leaf; `never`: no
- * leaf has one; `sometimes`: it depends on the row.
+ * `always`: some tree has a weight for the target in each leaf; `sometimes`: it depends on the row.
  */
 type Reached = 'always' | 'sometimes' | 'never'
 

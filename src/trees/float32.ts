@@ -41,10 +41,7 @@ export function expOf(x: number): number {
   return Number.isNaN(x) ? x : Math.fround(unrounded(x))
 }
 
-/**
- * How close e^x is to the midpoint of two float32s, 0 to 1. Near 1, another method may round the
- * other way.
- */
+/** How close e^x is to the midpoint of two float32s, 0 to 1: near 1, other methods may differ. */
 function doubtOf(x: number): number {
   const exact = unrounded(x)
   const off = Math.abs(exact - Math.fround(exact))
@@ -152,10 +149,7 @@ function message(field: number, ...parts: readonly FieldWriter[]): FieldWriter {
   }
 }
 
-/**
- * A chain of branches in which a row with the feature i reaches leaf i. The branches come first,
- * then the last leaf, then the others.
- */
+/** Row i reaches leaf i along a chain. Branches come first, then the last leaf, then the others. */
 function attributesOf(leaves: readonly number[]): FieldWriter[] {
   const last = leaves.length - 1
   const ids = Array.from({ length: 2 * last + 1 }, (_, id) => id)

@@ -162,7 +162,7 @@ const ROWS: readonly Row[] = [
     [
       'engine/store/dictionary.ts',
       'if (left === 0) this.#unheld.push(number)',
-      'this.#unheld.push(number)\n    if (left === 0) this.settle()',
+      'this.#unheld.push(number)\n    if (left === 0) this.expire()',
     ],
     ['test/runtime/replay.property.test.ts', 'closed windows, and rows over them, are the same'],
   ],

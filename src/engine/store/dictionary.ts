@@ -3,7 +3,6 @@ import { TidemarkError } from '../../kernel/errors.ts'
 import type { Cell } from '../../topology/definition.ts'
 import { atOf, isShared, pageNumberOf, Slabs } from './slabs.ts'
 
-/** A power of 2, like every later capacity. */
 const FIRST_SLOTS = 64
 /** Offsets in a slot. A text's number is stored plus one, so that 0 means an empty slot. */
 const SLOT = 4
@@ -16,9 +15,8 @@ const EMPTY = 0
 const NO_HASH = 0
 
 /**
- * Numbers for texts, and for all other cells of a column that may hold anything. A text is found by
- * its UTF-8, so no string is made of a known text. It keeps its number while it has a holder, and
- * at least until the next {@link settle}: that frees the numbers without a holder.
+ * Numbers for texts, and for all other cells of a column. A text is found by its UTF-8, so no
+ * string is made of a known one. A number without a holder is valid until the next {@link expire}.
  *
  * Open addressing with linear probing; a removal moves later entries up (Knuth, TAOCP 3, 6.4,
  * algorithm R).
@@ -46,7 +44,6 @@ export class Dictionary {
     return this.#pool.bytes + this.#slots.byteLength + NUMBER_BYTES * this.#holders.length
   }
 
-  /** Valid until the next {@link settle} unless it is held. */
   numberOf(cell: Cell): number {
     if (typeof cell !== 'string' || !cell.isWellFormed()) return this.#numberOfOther(cell)
     const length = this.#scratch.write(cell)
@@ -79,7 +76,7 @@ export class Dictionary {
   }
 
   /** Forgets cells without a holder, at most `most` of them; later calls forget the rest. */
-  settle(most = Number.POSITIVE_INFINITY): void {
+  expire(most = Number.POSITIVE_INFINITY): void {
     for (let left = most; left > 0 && this.#unheld.length > 0; left--) {
       const number = this.#unheld.pop() as number
       if (this.#holders[number] !== 0) continue
@@ -195,7 +192,7 @@ interface Bytes {
 
 const NUMBER_BYTES = 24
 
-/** Where a hash would be if all slots were empty. @param last where the last slot begins */
+/** Where a hash would be if all slots were empty. */
 function homeOf(hash: number, last: number): number {
   return Math.imul(hash, SLOT) & last
 }
@@ -208,7 +205,6 @@ const GONE = new Memory(new ArrayBuffer(0))
 /** UTF-8 texts in slabs. The garbage collector would have to scan a string per text. */
 class TextPool {
   readonly #slabs = new Slabs()
-  /** By number of a page. */
   readonly #pages: Memory[] = []
 
   /** Includes the padding between texts. */
@@ -216,7 +212,6 @@ class TextPool {
     return this.#slabs.bytes
   }
 
-  /** @returns the text's place */
   add({ bytes }: Memory, from: number, to: number): number {
     const place = this.#slabs.allocate(unitsOf(to - from))
     const { buffer } = this.#slabs.pageOf(place)
@@ -260,7 +255,6 @@ class TextPool {
   }
 }
 
-/** Offset of a text in its page. */
 function byteOf(place: number): number {
   return atOf(place) * UNIT
 }

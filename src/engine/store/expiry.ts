@@ -1,7 +1,6 @@
-/** Keys filed under numbers, and taken in ascending order of these. (A calendar queue: Brown 1988.) */
+/** Keys filed under numbers, and taken in ascending order (a calendar queue: Brown 1988). */
 export class Calendar {
   readonly #keys = new Map<number, number[]>()
-  /** In ascending order. */
   readonly #order: number[] = []
 
   /** The least number with keys; `null`: there is none. */
@@ -39,10 +38,7 @@ interface KeyAccess {
   readonly evict: (key: number) => void
 }
 
-/**
- * Finds silent keys at no cost for the events that arrive: a key is filed once under the time of
- * its newest event, and checked again when the watermark has passed that time.
- */
+/** Files a key once under the time of its newest event, and checks it when that has passed. */
 export class Expiry {
   readonly #retentionMs: number
   readonly #widthMs: number
@@ -59,11 +55,7 @@ export class Expiry {
     this.#buckets.file(key, Math.floor(timeMs / this.#widthMs))
   }
 
-  /**
-   * Evicts keys that the watermark has left behind, checking at most `most`. Rows do not depend on
-   * when it is called.
-   * @param o `newestMsOf`: event time of a key's newest event
-   */
+  /** Checks at most `most` keys. Rows do not depend on when it is called. */
   sweep(watermarkMs: number, most: number, { newestMsOf, evict }: KeyAccess): void {
     const cutMs = watermarkMs - this.#retentionMs
     let left = most

@@ -3,7 +3,6 @@ import { HEAD, History } from './history.ts'
 import type { Layout } from './layout.ts'
 import type { OlderBlocks } from './older-blocks.ts'
 
-/** Events that are about to be processed. */
 export interface NextEvents {
   readonly events: Events
   readonly keys: ArrayLike<number>
@@ -15,9 +14,8 @@ const PAGE_BITS = 12
 const PAGE = 2 ** PAGE_BITS
 
 /**
- * The histories of all keys, by key number. A key is only a few numbers in a head, and its buffer:
- * the garbage collector has nothing to scan even for a million keys. One {@link History} object
- * represents one key at a time, until another is requested.
+ * Keys are numbers in heads, because the garbage collector then has nothing to scan. One {@link
+ * History} represents one key at a time, until another is requested.
  */
 export class Histories {
   /** Only keeps the reads of {@link touch} from being optimised away. */
@@ -35,10 +33,7 @@ export class Histories {
     this.#history = new History(layout)
   }
 
-  /**
-   * Reads the histories of the next events, so that the processor fetches their memory
-   * concurrently. (Kocberber et al. 2015, "Asynchronous memory access chaining".)
-   */
+  /** Fetches the memory of the next histories concurrently (Kocberber et al. 2015: AMAC). */
   touch({ keys, indices }: Pick<NextEvents, 'keys' | 'indices'>, from: number, to: number): void {
     let touched = 0
     for (let i = from; i < to && i < indices.length; i++) {
@@ -95,10 +90,7 @@ export class Histories {
     return this.#history
   }
 
-  /**
-   * Evicts the current key, which must hold no events.
-   * @param remembers is the time of its newest event kept?
-   */
+  /** Evicts the current key, which must hold no events. @param remembers keeps its newest time */
   evict(remembers: boolean): void {
     const history = this.#history
     const { key } = history

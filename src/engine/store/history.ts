@@ -7,7 +7,6 @@ import { atOf, type Slabs } from './slabs.ts'
 const FIRST_CAPACITY = 4
 
 export const HEAD = 6
-/** Offsets in the {@link HEAD} numbers of a head. */
 const PLACE = 0
 const CAPACITY = 1
 const START = 2
@@ -19,17 +18,14 @@ const NOTHING = 0
 const REMEMBERED = -1
 
 /**
- * The events of one key and kind that a window may still need, sorted by (event time, arrival). The
- * newest are in one buffer, which is all there is for most keys; a full buffer is moved into
- * blocks. Each `sizes.run` events of the buffer have a summary, made on demand.
- *
- * The object represents one key after the other. All other keys are heads: see {@link Histories}.
+ * The events of one key and kind, sorted by (event time, arrival): the newest in one buffer, older
+ * ones in blocks. Each `sizes.run` events of the buffer have a summary, made on demand. The object
+ * represents one key after the other; the others are heads: see {@link Histories}.
  */
 export class History extends EventBuffer {
   key = 0
   /** Event time of the newest pruned event; −Infinity: none was pruned. */
   newestPrunedMs = Number.NEGATIVE_INFINITY
-  /** The events before those of the buffer. */
   older: OlderBlocks | null = null
   readonly #layout: Layout
   /** The first `sealed` runs of the buffer have summaries. */
@@ -48,16 +44,12 @@ export class History extends EventBuffer {
     return (heads[at + CAPACITY] as number) > 0
   }
 
-  /** Event time of a remembered key's newest event; −Infinity for another key. */
   static lastMsIn(heads: Float64Array, at: number): number {
     const isThere = heads[at + CAPACITY] === REMEMBERED
     return isThere ? (heads[at + NEWEST_PRUNED] as number) : Number.NEGATIVE_INFINITY
   }
 
-  /**
-   * Reads a key's oldest and newest event. @returns a number that keeps the reads from being
-   * optimised away
-   */
+  /** @returns a number that keeps the reads from being optimised away */
   static touch(heads: Float64Array, at: number, slabs: Slabs): number {
     if (!History.isIn(heads, at)) return 0
     const place = heads[at + PLACE] as number
@@ -114,10 +106,7 @@ export class History extends EventBuffer {
     return this.older?.latestUpTo(timeMs) ?? Number.NEGATIVE_INFINITY
   }
 
-  /**
-   * Inserts an event after others of the same time. Its time must be after all pruned ones.
-   * @param cells its columns after the time; its texts are held for it already
-   */
+  /** Its time must be after all pruned ones. @param cells its columns after the time, texts held */
   insert(timeMs: number, cells: ArrayLike<number>): void {
     if (this.end === this.capacity) this.#makeRoom()
     if (this.older !== null && timeMs < this.older.newestMs) {
@@ -149,10 +138,7 @@ export class History extends EventBuffer {
     if (this.start === this.end) this.#clear()
   }
 
-  /**
-   * Frees the buffer of a key without events; the object represents no key afterwards.
-   * @param remembers does the head keep the time of the newest event?
-   */
+  /** Frees a key without events. @param remembers does the head keep the newest event's time? */
   free(heads: Float64Array, at: number, remembers: boolean): void {
     heads[at + CAPACITY] = remembers ? REMEMBERED : NOTHING
     heads[at + NEWEST_PRUNED] = this.newestMs
@@ -234,7 +220,6 @@ export class History extends EventBuffer {
   }
 }
 
-/** Numbers in a buffer: its columns, and the summaries of its runs. */
 function numbersOf({ columns, summaries, sizes }: Layout, capacity: number): number {
   return columns * capacity + Math.floor(capacity / sizes.run) * summaries.numbers
 }

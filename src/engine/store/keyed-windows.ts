@@ -43,10 +43,8 @@ interface Aggregated {
   readonly aggregate: Aggregate
 }
 
-/** Shared by all windows of a task. */
 export interface WindowsContext {
   readonly reader: Reader
-  /** Numbers of the events' keys. */
   readonly keys: Dictionary
   readonly use: StateUse
 }
@@ -152,16 +150,13 @@ export class KeyedWindows {
     return this.#histories.has(key)
   }
 
-  /**
-   * Enters an event with the columns read last, or writes its window features, or both. An event
-   * that does not enter sees the events up to its own time.
-   */
+  /** An event that does not enter sees the events up to its own time. */
   process(moment: EventMoment, enters: boolean, row: Float64Array | null): void {
     const { key, timeMs, watermarkMs } = moment
     const known = this.#histories.of(key)
     const history = known === null && enters ? this.#begin(moment) : known
     // An event sees the same whether or not older events are still in memory.
-    if (history !== null) this.#passTime(history, watermarkMs)
+    if (history !== null) this.#prune(history, watermarkMs)
     const looksBack = this.#sinceLast.length + this.#sinceLastEver.length > 0
     const previousMs = looksBack ? this.#previousMs(key, history, timeMs) : 0
     if (enters) history?.insert(timeMs, this.#columns.hold())
@@ -176,17 +171,16 @@ export class KeyedWindows {
     if (looksBack) this.#writeSinceLast(moment, previousMs, row)
   }
 
-  /** Evicts keys, and what only their events held. */
   expire(watermarkMs: number, most: number): void {
     this.#expiry.sweep(watermarkMs, most, {
       newestMsOf: (key) => (this.#histories.of(key) as History).newestMs,
       evict: (key) => this.#evict(key, watermarkMs),
     })
-    this.#columns.settle(most)
+    this.#columns.expire(most)
   }
 
   #evict(key: number, watermarkMs: number): void {
-    this.#passTime(this.#histories.of(key) as History, watermarkMs)
+    this.#prune(this.#histories.of(key) as History, watermarkMs)
     const remembers = this.#sinceLastEver.length + this.#lastClosed.length > 0
     this.#histories.evict(remembers)
     if (remembers) return
@@ -195,7 +189,7 @@ export class KeyedWindows {
   }
 
   /** Drops the events that the watermark has passed, after recording closed windows. */
-  #passTime(history: History, watermarkMs: number): void {
+  #prune(history: History, watermarkMs: number): void {
     let cutMs = watermarkMs - this.#rolling.longestMs
     for (const { lengthMs } of this.#current) {
       cutMs = Math.min(cutMs, startOfWindow(watermarkMs, lengthMs) - 1)

@@ -7,10 +7,7 @@ interface ClosedWindow {
   readonly values: Float64Array
 }
 
-/**
- * By key, the values of the newest closed window that held an event, whatever its age. They are
- * computed before its events are pruned, and never change, because late events do not enter.
- */
+/** By key, the newest closed window with events, computed before these are pruned. */
 export class LastClosed {
   readonly lengthMs: number
   readonly #walk: WindowWalk
