@@ -10,7 +10,6 @@ import type { Operator, OperatorContext, StepScoring } from './operators/rule.ts
 import { openAll, planOf, sharesTopic } from './plan.ts'
 import { ChunkRun, type RunMode } from './run.ts'
 import { Dictionary } from './store/dictionary.ts'
-import type { KeyedState } from './store/keyed-state.ts'
 import { type StateLimits, StateUse } from './store/state-limits.ts'
 import { Watermark, type WatermarkParts } from './watermark.ts'
 
@@ -105,9 +104,8 @@ export class Engine {
     return Math.min(Number.POSITIVE_INFINITY, ...ends)
   }
 
-  /** Not to be used while {@link process} or {@link advance} has pieces left. */
-  get keyedStates(): readonly KeyedState[] {
-    return this.#operators.flatMap(({ kept }) => kept?.states ?? [])
+  get texts(): number {
+    return this.#use.texts
   }
 
   *process(batch: EventBatch, mode: RunMode = 'live'): ChunkResults {
@@ -148,7 +146,7 @@ export class Engine {
       bytes += operator.kept?.bytes ?? 0
       texts += operator.kept?.texts ?? 0
     }
-    this.keyNumbers.settle(most)
+    this.keyNumbers.expire(most)
     this.#use.bytes = bytes
     this.#use.texts = texts
   }

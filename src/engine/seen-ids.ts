@@ -6,34 +6,26 @@ import type { Batch } from './events.ts'
 import { badId, threw } from './faults.ts'
 import { Dictionary } from './store/dictionary.ts'
 import { Expiry } from './store/expiry.ts'
-import { type KeyedState, type Peeked, StateReader, StateWriter } from './store/keyed-state.ts'
 import type { StateUse } from './store/state-limits.ts'
 
-/** Spans per page, a power of 2. */
 const PAGE_BITS = 12
 const PAGE = 2 ** PAGE_BITS
-const WIDTH = 7
-/**
- * Offsets in a span: numbers of its id and key, times of its first and last event, the next older
- * span of its id, and the key's spans that were added after and before it.
- */
+const WIDTH = 5
+/** Offsets in a span: its id and key, its first and last event time, the id's next older span. */
 const ID = 0
 const KEY = 1
 const FROM = 2
 const TO = 3
 const OLDER = 4
-const AFTER = 5
-const BEFORE = 6
 
 const NONE = -1
 
 /**
- * Approximate bytes: a span's numbers, and its entries in an index and a queue, which may have just
- * grown by half.
+ * Approximate bytes of a span and its entries in an index and a queue, which may have just grown.
  */
 const SPAN_BYTES = 8 * WIDTH + 12 + 12
 /** Approximate bytes per key besides its spans. */
-const KEY_BYTES = 16
+const KEY_BYTES = 8
 
 export interface IdTimes {
   /** ms; events of one id that are at least this far apart are no duplicates. */
@@ -48,11 +40,10 @@ interface SeenIdsContext {
 }
 
 /**
- * The ids that events of each key have had lately. An id has spans of event times, in which events
- * came less than `within` apart; most have one. A span is a few numbers in a page, so the garbage
- * collector has nothing to scan.
+ * The ids that each key has had lately, as spans of event times less than `within` apart; most have
+ * one. A span is numbers in a page, so the garbage collector has nothing to scan.
  */
-export class SeenIds implements KeyedState {
+export class SeenIds {
   readonly numbers = new Dictionary()
   readonly #withinMs: number
   readonly #expiry: Expiry
@@ -63,21 +54,15 @@ export class SeenIds implements KeyedState {
   #spans = 0
   readonly #free: number[] = []
   readonly #newest: number[] = []
-  /** By a key's number: the span added last, and the round of the last change. */
-  readonly #last: number[] = []
-  readonly #changed: number[] = []
+  /** Spans of each key, by its number. */
+  readonly #spansOfKey: number[] = []
   #size = 0
-  #round = 0
 
   constructor({ withinMs, retentionMs }: IdTimes, { keys, use }: SeenIdsContext) {
     this.#withinMs = withinMs
     this.#expiry = new Expiry(retentionMs)
     this.#keys = keys
     this.#use = use
-  }
-
-  get size(): number {
-    return this.#size
   }
 
   get bytes(): number {
@@ -90,7 +75,7 @@ export class SeenIds implements KeyedState {
   }
 
   has(key: number): boolean {
-    return this.#lastOf(key) !== NONE
+    return (this.#spansOfKey[key] ?? 0) > 0
   }
 
   /** Does an event of the id lie less than `within` from a time? The time then joins its span. */
@@ -103,7 +88,6 @@ export class SeenIds implements KeyedState {
       if (timeMs > (page[at + FROM] as number) - this.#withinMs) {
         if (timeMs > (page[at + TO] as number)) page[at + TO] = timeMs
         if (timeMs < (page[at + FROM] as number)) page[at + FROM] = timeMs
-        this.#changed[page[at + KEY] as number] = this.#round
         return true
       }
       span = page[at + OLDER] as number
@@ -112,78 +96,8 @@ export class SeenIds implements KeyedState {
   }
 
   begin(id: number, key: number, timeMs: number): void {
-    this.#expiry.file(this.#add(id, key, timeMs), timeMs)
-  }
-
-  beginRound(): number {
-    return ++this.#round
-  }
-
-  *changedSince(round: number): Generator<readonly number[]> {
-    for (let from = 0; from < this.#last.length; from += PAGE) {
-      const keys: number[] = []
-      for (let key = from; key < from + PAGE && key < this.#last.length; key++) {
-        if (this.has(key) && (this.#changed[key] as number) >= round) keys.push(key)
-      }
-      yield keys
-    }
-  }
-
-  encode(key: number): Uint8Array | null {
-    if (!this.has(key)) return null
-    const spans = this.#spansOf(key)
-    const into = new StateWriter()
-    into.whole(spans.length)
-    for (const { id, fromMs, toMs } of spans) {
-      into.cell(idOf(this.numbers, id))
-      into.number(fromMs)
-      into.number(toMs)
-    }
-    return into.end()
-  }
-
-  restore(key: number, bytes: Uint8Array): void {
-    const from = new StateReader(bytes)
-    for (let left = from.whole(); left > 0; left--) {
-      const id = numberOfId(this.numbers, key, from.cell() as string)
-      const span = this.#add(id, key, from.number())
-      const toMs = from.number()
-      this.#pageOf(span)[atOf(span) + TO] = toMs
-      this.#expiry.file(span, toMs)
-    }
-  }
-
-  expire(watermarkMs: number, most: number): void {
-    this.#expiry.sweep(watermarkMs, most, {
-      newestMsOf: (span) => this.#pageOf(span)[atOf(span) + TO] as number,
-      evict: (span) => this.#evict(span),
-    })
-    this.numbers.settle(most)
-  }
-
-  /** A key has neither features nor results here. */
-  peek(): readonly Peeked[] {
-    return []
-  }
-
-  /** In the order in which they were added. */
-  #spansOf(key: number): Span[] {
-    const spans: Span[] = []
-    for (let span = this.#lastOf(key); span !== NONE; ) {
-      const page = this.#pageOf(span)
-      const at = atOf(span)
-      spans.push({
-        id: page[at + ID] as number,
-        fromMs: page[at + FROM] as number,
-        toMs: page[at + TO] as number,
-      })
-      span = page[at + BEFORE] as number
-    }
-    return spans.toReversed()
-  }
-
-  #add(id: number, key: number, timeMs: number): number {
-    const span = this.#allocate()
+    const span = this.#free.pop() ?? this.#spans++
+    if (span >>> PAGE_BITS === this.#pages.length) this.#pages.push(new Float64Array(PAGE * WIDTH))
     const page = this.#pageOf(span)
     const at = atOf(span)
     page[at + ID] = this.numbers.hold(id)
@@ -191,8 +105,16 @@ export class SeenIds implements KeyedState {
     page[at + FROM] = timeMs
     page[at + TO] = timeMs
     this.#addToId(span, page, at)
-    this.#addToKey(span, page, at)
-    return span
+    this.#addToKey(key)
+    this.#expiry.file(span, timeMs)
+  }
+
+  expire(watermarkMs: number, most: number): void {
+    this.#expiry.sweep(watermarkMs, most, {
+      newestMsOf: (span) => this.#pageOf(span)[atOf(span) + TO] as number,
+      evict: (span) => this.#evict(span),
+    })
+    this.numbers.expire(most)
   }
 
   /** Inserts a span into those of its id, the newest of which comes first. */
@@ -209,22 +131,15 @@ export class SeenIds implements KeyedState {
     this.#setOlder(id, newer, span)
   }
 
-  #addToKey(span: number, page: Float64Array, at: number): void {
-    const key = page[at + KEY] as number
-    while (this.#last.length <= key) {
-      this.#last.push(NONE)
-      this.#changed.push(0)
-    }
-    const before = this.#lastOf(key)
-    if (before === NONE) {
+  #addToKey(key: number): void {
+    const spans = this.#spansOfKey
+    while (spans.length <= key) spans.push(0)
+    if (spans[key] === 0) {
       this.#size++
       this.#use.keys++
       this.#keys.hold(key)
-    } else this.#pageOf(before)[atOf(before) + AFTER] = span
-    page[at + BEFORE] = before
-    page[at + AFTER] = NONE
-    this.#last[key] = span
-    this.#changed[key] = this.#round
+    }
+    spans[key] = (spans[key] as number) + 1
   }
 
   #evict(span: number): void {
@@ -237,18 +152,14 @@ export class SeenIds implements KeyedState {
     }
     this.#setOlder(id, newer, page[at + OLDER] as number)
     this.numbers.release(id)
-    this.#removeFromKey(page, at)
+    this.#removeFromKey(page[at + KEY] as number)
     this.#free.push(span)
   }
 
-  #removeFromKey(page: Float64Array, at: number): void {
-    const key = page[at + KEY] as number
-    const before = page[at + BEFORE] as number
-    const after = page[at + AFTER] as number
-    if (before !== NONE) this.#pageOf(before)[atOf(before) + AFTER] = after
-    if (after !== NONE) this.#pageOf(after)[atOf(after) + BEFORE] = before
-    else this.#last[key] = before
-    if (this.has(key)) return
+  #removeFromKey(key: number): void {
+    const left = (this.#spansOfKey[key] as number) - 1
+    this.#spansOfKey[key] = left
+    if (left > 0) return
     this.#size--
     this.#use.keys--
     this.#keys.release(key)
@@ -264,10 +175,6 @@ export class SeenIds implements KeyedState {
     return this.#newest[id] ?? NONE
   }
 
-  #lastOf(key: number): number {
-    return this.#last[key] ?? NONE
-  }
-
   #olderThan(span: number): number {
     return this.#pageOf(span)[atOf(span) + OLDER] as number
   }
@@ -276,21 +183,9 @@ export class SeenIds implements KeyedState {
     return this.#pageOf(span)[atOf(span) + FROM] as number
   }
 
-  #allocate(): number {
-    const span = this.#free.pop() ?? this.#spans++
-    if (span >>> PAGE_BITS === this.#pages.length) this.#pages.push(new Float64Array(PAGE * WIDTH))
-    return span
-  }
-
   #pageOf(span: number): Float64Array {
     return this.#pages[span >>> PAGE_BITS] as Float64Array
   }
-}
-
-interface Span {
-  readonly id: number
-  readonly fromMs: number
-  readonly toMs: number
 }
 
 function atOf(span: number): number {
@@ -304,10 +199,7 @@ const ZERO = '0'.charCodeAt(0)
 const PREFIX = 11
 const FIRST_BYTES = 256
 
-/**
- * Ids of events as numbers. An id counts within its key, so its number stands for the text `<key
- * number>:<id>`: one look-up finds both, and ids of any length are compared exactly.
- */
+/** An id counts within its key: its number stands for the text `<key number>:<id>`. */
 export class EventIds {
   /** The id read last; nobody holds it. */
   number = 0
@@ -365,12 +257,6 @@ export class EventIds {
       if (left < 10) return at
     }
   }
-}
-
-/** The id, without its key, that a number stands for. */
-function idOf(numbers: Dictionary, number: number): string {
-  const text = numbers.cellOf(number) as string
-  return text.slice(text.indexOf(SEPARATOR) + 1)
 }
 
 export function numberOfId(numbers: Dictionary, key: number, id: string): number {

@@ -7,15 +7,15 @@ import type { Batch, WindowResult } from './events.ts'
 import { badColumn, lateError, threw } from './faults.ts'
 import type { Dictionary } from './store/dictionary.ts'
 import { EventColumns } from './store/event-columns.ts'
+import { Calendar } from './store/expiry.ts'
 import { Histories } from './store/histories.ts'
-import { type History, readHistory, writeHistory } from './store/history.ts'
-import { type KeyedState, type Peeked, StateReader, StateWriter } from './store/keyed-state.ts'
+import type { History } from './store/history.ts'
 import type { WindowsContext } from './store/keyed-windows.ts'
 import { HISTORY_BYTES, type StateUse } from './store/state-limits.ts'
 import { WindowWalk } from './store/window-walk.ts'
 import { isWindowClosed } from './watermark.ts'
 
-/** Windows that close before a piece of results is yielded. */
+/** Windows that close before results are yielded. */
 const PIECE = 1_000
 
 interface TumblingOutcome {
@@ -42,7 +42,7 @@ interface Closing {
 }
 
 /** The open windows of one tumbling step, by key. A window is a range of its key's events. */
-export class TumblingWindows implements KeyedState {
+export class TumblingWindows {
   readonly #step: TumblingStep
   readonly #setsLateAside: boolean
   readonly #use: StateUse
@@ -53,8 +53,7 @@ export class TumblingWindows implements KeyedState {
   readonly #keys: Dictionary
   readonly #histories: Histories
   /** Keys of open windows, by the windows' end. */
-  readonly #open = new Map<number, number[]>()
-  readonly #ends: number[] = []
+  readonly #open = new Calendar()
 
   constructor(step: TumblingStep, setsLateAside: boolean, { reader, keys, use }: WindowsContext) {
     const aggregates = Object.values(step.aggregates)
@@ -85,71 +84,19 @@ export class TumblingWindows implements KeyedState {
     return this.#columns.texts
   }
 
-  get size(): number {
-    return this.#histories.size
-  }
-
-  has(key: number): boolean {
-    return this.#histories.has(key)
-  }
-
-  beginRound(): number {
-    return this.#histories.beginRound()
-  }
-
-  changedSince(round: number): Generator<readonly number[]> {
-    return this.#histories.changedSince(round)
-  }
-
-  encode(key: number): Uint8Array | null {
-    const history = this.#histories.of(key)
-    if (history === null) return null
-    const into = new StateWriter()
-    writeHistory(history, this.#columns.layout, into)
-    return into.end()
-  }
-
-  /** Reopens the windows of the events: closed windows have dropped theirs. */
-  restore(key: number, bytes: Uint8Array): void {
-    const from = new StateReader(bytes)
-    let openMs = Number.NEGATIVE_INFINITY
-    readHistory(this.#begin(key), this.#columns.layout, {
-      from,
-      entered: (timeMs) => {
-        const endMs = this.#endOf(timeMs)
-        if (endMs > openMs) this.#openWindow(endMs, key)
-        openMs = endMs
-      },
-    })
-  }
-
   /** Evicts texts, at most `most` per column. A key is evicted when its last window closes. */
   expire(most: number): void {
-    this.#columns.settle(most)
-  }
-
-  /** The open windows of a key, each with its result so far. */
-  peek(key: number): readonly Peeked[] {
-    const history = this.#histories.of(key)
-    if (history === null) return []
-    const ends = this.#ends.filter((endMs) => {
-      return history.latestUpTo(endMs - 1) >= endMs - this.#step.lengthMs
-    })
-    return ends.map((endMs) => {
-      const { event } = this.#result(history, { endMs, isFinal: false, cause: null })
-      return event as Peeked
-    })
+    this.#columns.expire(most)
   }
 
   /** The watermark at which the next window closes; +Infinity: none is open. */
   get nextEndMs(): number {
-    return (this.#ends[0] ?? Number.POSITIVE_INFINITY) + this.#step.graceMs
+    return (this.#open.first ?? Number.POSITIVE_INFINITY) + this.#step.graceMs
   }
 
   /**
-   * Processes events in log order. Yields results in that order, in pieces: before an event enters,
-   * the windows that its watermark has passed close in the order (end, key). An empty piece only
-   * lets others have their turn.
+   * Yields results in log order, in pieces: before an event enters, the windows that its watermark
+   * has passed close in the order (end, key). An empty piece only lets others have their turn.
    */
   *process(batch: Batch, run: TumblingRun): Results {
     const { indices, watermarksMs } = batch
@@ -173,10 +120,13 @@ export class TumblingWindows implements KeyedState {
     if (results.length > 0) yield results
   }
 
-  /** Closes windows and adds their results; yields each full piece. */
   *#close(watermarkMs: number, { cause, run, results }: Closing): Results {
-    while (this.#hasClosed(watermarkMs)) {
-      const endMs = this.#ends.shift() as number
+    const { graceMs } = this.#step
+    for (
+      let endMs = this.#open.first;
+      endMs !== null && isWindowClosed(endMs, graceMs, watermarkMs);
+      endMs = this.#open.first
+    ) {
       const keys = yield* this.#removeOpen(endMs)
       for (const key of keys) {
         const history = this.#histories.of(key) as History
@@ -190,15 +140,10 @@ export class TumblingWindows implements KeyedState {
     }
   }
 
-  #hasClosed(watermarkMs: number): boolean {
-    const [endMs] = this.#ends
-    return endMs !== undefined && isWindowClosed(endMs, this.#step.graceMs, watermarkMs)
-  }
-
-  /** Removes the windows that end at a time. @returns their keys in order */
+  /** Removes the windows that end first, at a time. @returns their keys in order */
   *#removeOpen(endMs: number): Generator<readonly never[], readonly number[]> {
-    const sorting = sortInTurns(this.#open.get(endMs) as number[], this.#byText)
-    this.#open.delete(endMs)
+    const sorting = sortInTurns(this.#open.keysOf(endMs), this.#byText)
+    this.#open.removeFirst()
     let step = sorting.next()
     for (; step.done !== true; step = sorting.next()) yield []
     return step.value
@@ -226,8 +171,7 @@ export class TumblingWindows implements KeyedState {
       return null
     }
     const history = this.#histories.of(key) ?? this.#begin(key)
-    if (history.latestUpTo(endMs - 1) < startMs) this.#openWindow(endMs, key)
-    this.#histories.change()
+    if (history.latestUpTo(endMs - 1) < startMs) this.#open.file(key, endMs)
     history.insert(timeMs, this.#columns.hold())
     run.outcome.entered.push(index)
     if (emit === 'final' || !run.isWanted) return null
@@ -253,18 +197,6 @@ export class TumblingWindows implements KeyedState {
     this.#histories.evict(false)
     this.#use.keys--
     this.#keys.release(key)
-  }
-
-  #openWindow(endMs: number, key: number): void {
-    const open = this.#open.get(endMs)
-    if (open !== undefined) {
-      open.push(key)
-      return
-    }
-    this.#open.set(endMs, [key])
-    let at = this.#ends.length
-    while (at > 0 && (this.#ends[at - 1] as number) > endMs) at--
-    this.#ends.splice(at, 0, endMs)
   }
 
   #result(

@@ -67,10 +67,7 @@ export class Agreement {
     }
   }
 
-  /**
-   * The outermost bins hold the differences beyond p1 and p99. Empty when all differences are 0.
-   * @param bins odd, so that 0 is in the middle of one
-   */
+  /** The outermost bins hold all beyond p1 and p99. @param bins odd, so that one is around 0 */
   histogram(bins: number): HistogramBin[] {
     const { p1, p99 } = this.result.quantiles
     const reach = Math.max(Math.abs(p1), Math.abs(p99))
@@ -119,9 +116,8 @@ const CHI_SQUARE = [10.828, 13.816, 16.266, 18.467, 20.515, 22.458, 24.322, 26.1
 export interface Psi {
   readonly value: number
   /**
-   * The index that 1 of 1,000 comparisons of equal distributions exceeds by chance: χ²(0.999,
-   * tenths − 1) · 2 / pairs. B. Yurdakul, "Statistical Properties of Population Stability Index"
-   * (2018).
+   * Exceeded in 1 of 1,000 comparisons of equal distributions: χ²(0.999, tenths − 1) · 2 / pairs.
+   * B. Yurdakul, "Statistical Properties of Population Stability Index" (2018).
    */
   readonly byChance: number
 }
@@ -246,10 +242,7 @@ export class QuantileSketch {
     counts[at] = (counts[at] as number) + 1
   }
 
-  /**
-   * A quantile by nearest rank, to within {@link RELATIVE_ERROR}; NaN when there are no numbers.
-   * @param share 0 to 1
-   */
+  /** By nearest rank, within {@link RELATIVE_ERROR}; NaN without numbers. @param share 0 to 1 */
   quantile(share: number): number {
     let left = Math.max(1, Math.ceil(share * this.#count))
     for (const { value, count } of this.buckets()) {

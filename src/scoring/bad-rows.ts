@@ -9,7 +9,6 @@ import type { Scores } from './scorer.ts'
 const FEW_ROWS = 8
 
 interface FailedBatch {
-  /** Row-major float32[count, features]. */
   readonly rows: Float32Array
   readonly count: number
   readonly columns: number
@@ -17,11 +16,7 @@ interface FailedBatch {
   readonly isWorking: boolean
 }
 
-/**
- * Halves a failed batch until all bad rows are found, and scores the others.
- * @returns `null` when the model is at fault: 4·log₂(count) single rows fail, and no others are
- * scored
- */
+/** Finds bad rows by halving. @returns `null`: 4·log₂(count) single rows fail: it is the model */
 export async function scoreApart(
   runner: Pick<Runner, 'run'>,
   batch: FailedBatch,
@@ -89,9 +84,8 @@ async function resultOf(running: Promise<Float64Array[]>): Promise<Float64Array[
 const LEAST_BATCH = 32
 
 /**
- * The largest batch of a model that fails on some rows, because all rows wait for the search for
- * bad ones. A batch with a bad row halves it, full batches without one raise it (additive increase,
- * multiplicative decrease: Crankshaw et al., Clipper, NSDI 2017).
+ * All rows wait for the search for bad ones: a batch with one halves the limit, full batches
+ * without one raise it (AIMD: Crankshaw et al., Clipper, NSDI 2017).
  */
 export class BatchLimit {
   #rows = Number.POSITIVE_INFINITY

@@ -26,8 +26,7 @@ export interface Identity {
   readonly features: number
   readonly columns: number
   /**
-   * The latency budget of a guarded model, ms: rows without an answer within about two of it are
-   * given up. @default not guarded: rows wait
+   * Latency budget of a guarded model, ms: rows are given up after about two. @default rows wait
    */
   readonly guardMs?: number
 }
@@ -41,10 +40,9 @@ interface Batch {
 }
 
 /**
- * Batches the rows of all callers. Rows that arrive in one turn of the event loop, or during a run,
- * form one batch of up to `maxBatch` rows; no batch waits for more. A batch goes to the first lane
- * that is large enough, and a lane runs one batch at a time. `lanes`: at least one, the smallest
- * first; a guarded model has a single one.
+ * Rows that arrive in one turn of the event loop, or during a run, form one batch of up to
+ * `maxBatch` rows; none waits for more. It goes to the first lane that is large enough. `lanes`:
+ * the smallest first; a guarded model has a single one.
  */
 export class BatchScorer implements Scorer {
   readonly name: string
@@ -198,10 +196,7 @@ export class BatchScorer implements Scorer {
     return this.#identity.guardMs !== undefined
   }
 
-  /**
-   * Gives the rows of a guarded model up about two budgets after the first of them began to wait.
-   * @returns to be called when the rows have come back
-   */
+  /** Gives up rows of a guarded model. @returns to be called when they have come back */
   #watch(batch: Batch): () => void {
     const { guardMs } = this.#identity
     if (guardMs === undefined) return () => {}

@@ -26,18 +26,14 @@ export interface Benchmark {
   /** In ascending order of size. */
   readonly batches: readonly BatchTimes[]
   /**
-   * Size of the batch with the most rows a second, among those whose p99 is within the budget if
-   * there are any.
+   * The size with the most rows a second, among those with a p99 within the budget if there are
+   * any.
    */
   readonly bestBatch: number
   readonly notes: readonly string[]
 }
 
-/**
- * Measures a model as a worker runs it, on rows that it has not just seen.
- *
- * @throws Refused with the faults for which a worker would refuse it
- */
+/** @throws Refused with the faults for which a worker would refuse it */
 export async function benchmark(
   model: ModelDefinition,
   options: SingleOptions,

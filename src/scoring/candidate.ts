@@ -37,7 +37,6 @@ export async function readModel(file: URL, where: string): Promise<ModelBytes> {
   }
 }
 
-/** A model file to check against a definition. */
 export interface Candidate {
   readonly model: ModelDefinition
   readonly found: ModelBytes
@@ -47,10 +46,7 @@ export interface Candidate {
   readonly where: string
 }
 
-/**
- * @param chosenFile the operator's choice; `null`: the model's own file
- * @throws TidemarkError `MODEL_FILE`
- */
+/** @param chosenFile `null`: the model's own @throws TidemarkError `MODEL_FILE` */
 export async function candidateOf(
   { model, where }: Pick<Candidate, 'model' | 'where'>,
   chosenFile: string | null,

@@ -135,7 +135,6 @@ export interface GoldenCheck {
   readonly where: string
 }
 
-/** Checks, without running the model, that the golden rows belong to it. */
 export function goldenFaults(golden: Golden, check: GoldenCheck): TidemarkError[] {
   const { model, sha256 } = check
   const faults: TidemarkError[] = []
@@ -228,7 +227,6 @@ function fault({ model, where }: GoldenCheck, message: string, hint: string): Ti
 
 interface ComparedScore {
   readonly name: string
-  /** Index in the model's `scoreColumns`. */
   readonly index: number
   readonly what: string
   /** `undefined`: the file has none. */

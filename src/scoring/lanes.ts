@@ -1,23 +1,11 @@
 import { TidemarkError } from '../kernel/errors.ts'
 import { formatDuration } from '../kernel/time.ts'
-import { type MeasuredRunner, readColumn } from './measured-runner.ts'
 import type { ModelCache } from './model-cache.ts'
-import type { Runner } from './runner.ts'
+import type { Cost, MeasuredCost, OpenedModel, Runner } from './runner.ts'
 import { WatchedRunner } from './thread-runner.ts'
-import {
-  type Cost,
-  CostFit,
-  isUndisturbed,
-  type MeasuredCost,
-  readCost,
-  rowsWithin,
-  SIZES,
-} from './warm-up.ts'
+import { CostFit, isUndisturbed, LARGEST_BATCH, readCost, rowsWithin, SIZES } from './warm-up.ts'
 
-/**
- * Batches up to this long run on the main thread: another thread would make them a fifth slower and
- * free up little.
- */
+/** ms; another thread would make shorter batches a fifth slower and free up little. */
 const INLINE_MS = 0.25
 
 /** The longest that a batch may block the main thread, if the model has no other, ms. */
@@ -44,16 +32,15 @@ export interface LaneChoice {
   /** Must it run on another thread, where nothing waits for it? */
   readonly isBackground: boolean
   readonly sample: Float32Array
-  readonly features: number
   readonly cache: ModelCache
-  /** Inputs of a cached cost and row order. */
+  /** Inputs of a cached cost. */
   readonly dependsOn: object
-  readonly openInline: () => Promise<MeasuredRunner>
-  readonly openInThread: () => Promise<MeasuredRunner>
+  readonly openInline: () => Promise<OpenedModel>
+  readonly openInThread: () => Promise<OpenedModel>
 }
 
 interface Opened {
-  readonly runner: MeasuredRunner
+  readonly runner: OpenedModel
   readonly isInline: boolean
 }
 
@@ -64,12 +51,9 @@ interface ChosenLanes {
 }
 
 /**
- * Measures a model and decides how large its batches are, in which order their rows are fed, and
- * where they run: short ones on this thread, longer ones, and all of a guarded or background model,
- * on another, which is warmed up. The model is opened once more where `opened` is not; `opened` is
- * closed if no lane uses it.
- *
- * @throws TidemarkError `MODEL_TOO_SLOW` when one row does not fit the budget · `MODEL_LOAD`
+ * Long batches, and all of a guarded or background model, run on another thread. The model is
+ * opened once more where it is not; `opened` is closed if no lane uses it. @throws TidemarkError
+ * `MODEL_TOO_SLOW` when one row does not fit the budget · `MODEL_LOAD`
  */
 export async function chooseLanes(opened: Opened, choice: LaneChoice): Promise<ChosenLanes> {
   const { runner, isInline } = opened
@@ -85,8 +69,6 @@ export async function chooseLanes(opened: Opened, choice: LaneChoice): Promise<C
       `${choice.label} scores a row differently in a batch than alone (as dynamic quantisation does), so each row runs alone, which is slow: quantise statically (QDQ)`,
     )
   }
-  // Sizes are measured on unsorted rows, so sorted ones stay within the budget.
-  const sortBy = rows === 1 ? null : await knownColumn(runner, choice, cost)
   const inlineRows = rowsInline(rows, cost, choice)
   const laneOf = (of: Runner, most: number, withinMs: number): Lane =>
     choice.isAlone
@@ -95,25 +77,20 @@ export async function chooseLanes(opened: Opened, choice: LaneChoice): Promise<C
   const lanes: Lane[] = []
   if (inlineRows > 0) {
     const inline = isInline ? runner : await choice.openInline()
-    inline.sortBy(sortBy)
     const withinMs = inlineRows === rows ? Math.min(budgetMs, TURN_MS) : INLINE_MS
     lanes.push(laneOf(inline, inlineRows, withinMs))
   }
   if (inlineRows < rows) {
     const thread = isInline ? await choice.openInThread() : runner
-    thread.sortBy(sortBy)
-    const { sample, features } = choice
-    await thread.run(sample.subarray(0, rows * features), rows)
+    const { sample } = choice
+    await thread.run(sample.subarray(0, (rows * sample.length) / LARGEST_BATCH), rows)
     lanes.push(laneOf(watched(thread, choice), rows, budgetMs))
   }
   if (isInline ? inlineRows === 0 : inlineRows === rows) await runner.close()
   return { lanes, threads: inlineRows < rows ? 1 : 0, notes }
 }
 
-/**
- * The longest batch, ms. It is half the budget of a guarded model: a run that has waited for
- * another one is given up one budget after its start, when it has taken twice as long as it should.
- */
+/** ms; half the budget if guarded: a run that waited for another has one budget, twice its time. */
 function batchMs({
   isGuarded,
   latencyBudgetMs,
@@ -128,7 +105,7 @@ function mostRows(cost: Cost, choice: Pick<LaneChoice, 'isGuarded' | 'latencyBud
 }
 
 /** Watches a thread, unless its rows are given up before, or nothing waits for them. */
-function watched(thread: MeasuredRunner, choice: LaneChoice): Runner {
+function watched(thread: Runner, choice: LaneChoice): Runner {
   const { isGuarded, isBackground } = choice
   return isGuarded || isBackground ? thread : new WatchedRunner(thread, choice)
 }
@@ -160,12 +137,10 @@ export async function isKnownInline(
 }
 
 /**
- * The lane of a tree model, always on this thread, because a row costs so little.
- *
- * @throws TidemarkError `MODEL_TOO_SLOW` when one row does not fit the budget
+ * Always on this thread. @throws TidemarkError `MODEL_TOO_SLOW`: one row does not fit the budget
  */
 export async function treeLane(
-  runner: MeasuredRunner,
+  runner: OpenedModel,
   choice: Pick<LaneChoice, 'label' | 'where' | 'latencyBudgetMs' | keyof Measuring>,
 ): Promise<ChosenLanes> {
   const { cpu: cost } = await knownCost(runner, choice)
@@ -178,21 +153,12 @@ export async function treeLane(
 type Measuring = Pick<LaneChoice, 'cache' | 'dependsOn' | 'sample'>
 
 function knownCost(
-  runner: MeasuredRunner,
+  runner: OpenedModel,
   { cache, dependsOn, sample }: Measuring,
 ): Promise<MeasuredCost> {
   const find = () => runner.measure(sample)
   const isWorthKeeping = isUndisturbed
   return cache.known({ kind: 'costs', dependsOn, read: readCost, find, isWorthKeeping })
-}
-
-async function knownColumn(
-  runner: MeasuredRunner,
-  { cache, dependsOn, sample }: Measuring,
-  cost: Cost,
-): Promise<number | null> {
-  const find = async () => ({ column: await runner.columnToSortBy(sample, cost) })
-  return (await cache.known({ kind: 'row-orders', dependsOn, read: readColumn, find })).column
 }
 
 /** `MODEL_TOO_SLOW`, by CPU time alone: a busy machine says nothing about the model. */
@@ -216,10 +182,7 @@ function busy(elapsed: Cost, { label, latencyBudgetMs }: LaneChoice): string {
 /** Factor by which each run lowers the weight of earlier ones: about the last 200 count. */
 const KEPT_OF_A_RUN = 0.995
 
-/**
- * The same for a batch that goes to another model: a slow model is tried again after some hundred
- * batches.
- */
+/** For a batch that another model gets: a slow model is tried again after some hundred batches. */
 const KEPT_WHEN_PASSED_OVER = 0.999
 
 interface LaneOptions {
@@ -230,10 +193,9 @@ interface LaneOptions {
 }
 
 /**
- * A lane whose largest batch follows how long its runs take. t(n) = a + b·n is fitted to recent
- * runs and to the measurements at load, because runs of one size say nothing about other sizes. The
- * largest batch never falls below a / b rows, or its initial value if that is less: in smaller
- * batches the fixed cost exceeds that of the rows, and a busy machine would get busier.
+ * Fits t(n) = a + b·n to recent runs and to those at load, because one size says nothing of others.
+ * The largest batch never falls below a / b rows, or its initial value if that is less: the fixed
+ * cost would exceed that of the rows, and a busy machine would get busier.
  */
 export class FollowingLane implements Lane {
   readonly runner: Runner

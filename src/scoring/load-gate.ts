@@ -8,16 +8,17 @@ import {
   goldenFaults,
   readGolden,
 } from './golden.ts'
-import type { MeasuredRunner } from './measured-runner.ts'
-import { SCORE_TYPES, type Signature, type TensorInfo, widthOf } from './onnx-session.ts'
-import type { OpenedModel } from './open-model.ts'
-import type { Runner } from './runner.ts'
+import { SCORE_TYPES, widthOf } from './onnx-session.ts'
+import type { Runner, Signature, TensorInfo } from './runner.ts'
 import { scoreColumns } from './scorer.ts'
 import { dependsOnBatch, sampleRows } from './warm-up.ts'
 
-export interface Proven {
-  readonly runner: MeasuredRunner
+interface Declared extends Runner {
   readonly signature: Signature
+}
+
+export interface Proven<M> {
+  readonly runner: M
   readonly golden: Golden | null
   /** Must each row run alone, because other rows of a batch change its scores? */
   readonly isAlone: boolean
@@ -27,31 +28,26 @@ export interface Proven {
 /** More than one, to detect a fixed batch size. */
 const TRIAL_ROWS = 4
 
-/**
- * Opens a model and checks it against its definition and its golden rows.
- * @throws Refused with all independent faults at once, without those that follow from another
- */
-export async function proveModel(
+/** @throws Refused with all independent faults at once, without those that follow from another */
+export async function proveModel<M extends Declared>(
   candidate: Candidate,
-  open: (candidate: Candidate) => Promise<OpenedModel>,
-): Promise<Proven> {
+  open: (candidate: Candidate) => Promise<M>,
+): Promise<Proven<M>> {
   const { model, found, where } = candidate
   const faults = shaFaults(candidate)
   const check: GoldenCheck = { model, sha256: faults.length === 0 ? found.sha256 : null, where }
-  const opened = await collected(open(candidate), faults)
-  if (opened !== null) faults.push(...signatureFaults(model, opened.signature, where))
+  const runner = await collected(open(candidate), faults)
+  if (runner !== null) faults.push(...signatureFaults(model, runner.signature, where))
   const golden = candidate.golden && (await collected(readGolden(candidate.golden, where), faults))
   if (golden !== null) faults.push(...goldenFaults(golden, check))
-  if (opened === null) throw new Refused(faults)
-
-  const { runner } = opened
+  if (runner === null) throw new Refused(faults)
   try {
     refuseIfAny(faults)
     refuseIfAny(await trialFaults(runner, golden, check))
     const isAlone = await dependsOnBatch(runner, sampleRows(model.features.length, golden))
     const runs = isAlone ? { runner, atMost: 1 } : { runner }
     if (golden !== null) refuseIfAny(await goldenDifferences(golden, runs, check))
-    return { runner, signature: opened.signature, golden, isAlone, check }
+    return { runner, golden, isAlone, check }
   } catch (error) {
     await runner.close()
     throw error

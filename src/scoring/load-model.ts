@@ -8,11 +8,9 @@ import { type Candidate, candidateOf, labelOf } from './candidate.ts'
 import { type Golden, goldenDifferences, readGolden } from './golden.ts'
 import { chooseLanes, isKnownInline, type Lane, type LaneChoice, treeLane } from './lanes.ts'
 import { type Proven, proveModel } from './load-gate.ts'
-import { InlineRunner, type MeasuredRunner } from './measured-runner.ts'
 import type { ModelCache } from './model-cache.ts'
-import type { Signature } from './onnx-session.ts'
 import { openInline, openInThread } from './open-model.ts'
-import { readingOf } from './runner.ts'
+import { type OpenedModel, type Runner, readingOf, type Signature } from './runner.ts'
 import { type Scorer, scoreColumns } from './scorer.ts'
 import { provenTrees, type TreeRunner } from './tree-runner.ts'
 import { sampleRows } from './warm-up.ts'
@@ -27,13 +25,11 @@ export interface ModelUse {
   readonly missing: ScoreStep['missing']
   readonly latencyBudgetMs: number
   /**
-   * Does another model score the rows that this one cannot? ONNX Runtime then runs it on another
-   * thread only, and its rows are given up when it hangs. @default false
+   * Does a fallback score its rows? It then runs on another thread, and may hang. @default false
    */
   readonly hasFallback?: boolean
   /**
-   * Does nothing wait for it? ONNX Runtime then runs it on another thread when nothing else needs
-   * the processor, and a run may take any time. @default false
+   * Does nothing wait for it? It then runs when nothing else needs the processor. @default false
    */
   readonly isBackground?: boolean
   /** @default the step's name */
@@ -45,8 +41,7 @@ export interface ModelUse {
 // The steps of loading a model: read, open and check, measure.
 
 /**
- * Memory of a session, bytes: a constant, and a factor for the bytes of its file. Upper bounds of the
- * figures in docs/decisions/models.md, 231.
+ * Bytes of a session, and a factor of its file's: upper bounds of docs/decisions/models.md, 231.
  */
 const SESSION_BYTES = 1_500_000
 const FILE_FACTORS = { trees: 48, onnxruntime: 11 }
@@ -83,7 +78,7 @@ export async function readUse(
     evaluator: typeof trees === 'string' ? null : EDITION,
     sample: createHash('sha256').update(sample).digest('hex'),
   }
-  const measured = { sample, features: features.length, cache, dependsOn }
+  const measured = { sample, cache, dependsOn }
   const limits = { latencyBudgetMs, isGuarded, isBackground }
   const choice = { label: labelOf(candidate), where, ...limits, ...measured }
   return { use, candidate, trees, way: JSON.stringify(way), choice }
@@ -96,35 +91,28 @@ async function readableGolden({ golden, where }: Candidate): Promise<Golden | nu
 
 export interface OpenedUse {
   readonly read: ReadUse
-  readonly proven: Proven
+  readonly proven: Proven<OpenedModel>
   readonly isInline: boolean
 }
 
-/**
- * Opens a model and checks it: on this thread only if all its batches are known to run there.
- *
- * @throws Refused · TidemarkError `MODEL_LOAD`
- */
+/** On this thread if all its batches do. @throws Refused · TidemarkError `MODEL_LOAD` */
 export async function openUse(read: ReadUse): Promise<OpenedUse> {
   const { candidate, trees, choice } = read
   if (typeof trees !== 'string') {
-    const opened = { runner: new InlineRunner(trees), signature: trees.signature }
-    return { read, proven: await proveModel(candidate, async () => opened), isInline: true }
+    return { read, proven: await proveModel(candidate, async () => trees), isInline: true }
   }
   const isInline = await isKnownInline(choice)
   const proven = await proveModel(candidate, isInline ? openInline : threadFor(read.use))
   return { read, proven, isInline }
 }
 
-function threadFor({ isBackground }: ModelUse): typeof openInline {
+type OpenModel = (candidate: Candidate) => Promise<OpenedModel>
+
+function threadFor({ isBackground }: ModelUse): OpenModel {
   return (candidate) => openInThread(candidate, isBackground)
 }
 
-/**
- * Measures a model and makes its lanes and its scorer.
- *
- * @throws Refused · TidemarkError `MODEL_TOO_SLOW`, `MODEL_LOAD`
- */
+/** @throws Refused · TidemarkError `MODEL_TOO_SLOW`, `MODEL_LOAD` */
 export async function loadModel(opened: OpenedUse): Promise<LoadedModel> {
   const { read, proven } = opened
   const { candidate, trees, choice } = read
@@ -146,17 +134,17 @@ export async function loadModel(opened: OpenedUse): Promise<LoadedModel> {
     ...(choice.isGuarded && { guardMs: choice.latencyBudgetMs }),
   }
   const scorer = new BatchScorer(identity, lanes)
-  return new LoadedModel(scorer, { lanes, notes, signature: proven.signature })
+  return new LoadedModel(scorer, { lanes, notes, signature: proven.runner.signature })
 }
 
 async function lanesOf({ read, proven, isInline }: OpenedUse) {
   const { candidate, trees, choice } = read
   const { runner, isAlone } = proven
   const opened = [runner]
-  const openMore = (open: typeof openInline) => async (): Promise<MeasuredRunner> => {
+  const openMore = (open: OpenModel) => async (): Promise<OpenedModel> => {
     const more = await open(candidate)
-    opened.push(more.runner)
-    return more.runner
+    opened.push(more)
+    return more
   }
   const more = { openInline: openMore(openInline), openInThread: openMore(threadFor(read.use)) }
   try {
@@ -187,17 +175,15 @@ export class LoadedModel {
     return this.#loaded.notes
   }
 
-  /**
-   * Checks the model for one more step in each lane: trees, another thread, sorted or single rows
-   * might change the scores. @throws Refused
-   */
+  /** Checks each lane: trees, threads and single rows might change scores. @throws Refused */
   async shareWith(read: ReadUse): Promise<{ scorer: Scorer; notes: readonly string[] }> {
     const { candidate, choice, use } = read
     const { lanes, signature } = this.#loaded
     let golden: Golden | null = null
     for (const { runner, rows } of lanes) {
-      const lent = new InlineRunner({ run: (of, n) => runner.run(of, n), close: async () => {} })
-      const proven = await proveModel(candidate, async () => ({ runner: lent, signature }))
+      const run: Runner['run'] = (of, count) => runner.run(of, count)
+      const lent = { signature, run, close: async () => {} }
+      const proven = await proveModel(candidate, async () => lent)
       golden = proven.golden
       if (golden === null) continue
       refuseIfAny(await goldenDifferences(golden, { runner, atMost: rows }, proven.check))

@@ -9,8 +9,8 @@ const LONGEST_MS = 30_000
 
 /**
  * Gives a failing model no rows for a while, then a batch on trial (a circuit breaker: Nygard,
- * "Release It!"). Rows count and not batches, because a batch may be a single bad row. A batch with
- * any score is no failure.
+ * "Release It!"). Rows count, because a batch may be a single bad row. One with any score is no
+ * failure.
  */
 export class ModelBreaker {
   readonly #nowMs: () => number
@@ -25,9 +25,7 @@ export class ModelBreaker {
     this.#nowMs = nowMs
   }
 
-  /**
-   * May the model get a batch now? After a yes, {@link succeeded} or {@link failed} must follow.
-   */
+  /** After a yes, {@link succeeded} or {@link failed} must follow. */
   permits(): boolean {
     if (this.#tryAtMs === null) return true
     if (this.#isTrying || this.#nowMs() < this.#tryAtMs) return false

@@ -7,7 +7,7 @@ import { onnxRuntimeVersion } from './onnx-session.ts'
 
 export interface Finding<T> {
   /** Name of their folder. */
-  readonly kind: 'trees' | 'costs' | 'row-orders'
+  readonly kind: 'trees' | 'costs'
   /** All it depends on besides this machine and ONNX Runtime's version; survives JSON. */
   readonly dependsOn: object
   /** @returns `null` if it is not valid */
@@ -17,15 +17,11 @@ export interface Finding<T> {
   isWorthKeeping?(found: T): boolean
 }
 
-/**
- * Caches findings about models across starts: a small file each, named by a hash of all that the
- * finding depends on.
- */
+/** Findings about models, in small files named by a hash of all that each depends on. */
 export class ModelCache {
   readonly #folder: string | null
   /** Findings that could not be written, by kind and name. */
   readonly #memory = new Map<string, unknown>()
-  /** Findings under way, by kind and name. */
   readonly #underWay = new Map<string, Promise<unknown>>()
   #machine: object | null = null
 
@@ -111,10 +107,7 @@ function thisMachine() {
   return { onnxRuntime, platform, architecture, processor, cLibrary: cLibrary() }
 }
 
-/**
- * The C library, which determines the last bits of exp; of others than glibc only the platform is
- * known.
- */
+/** Determines the last bits of exp. Without glibc only the platform is known. */
 function cLibrary(): string {
   const { header } = process.report.getReport() as { header?: { glibcVersionRuntime?: string } }
   return header?.glibcVersionRuntime ?? 'another'

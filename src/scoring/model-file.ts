@@ -5,12 +5,12 @@ import { type ModelDefinition, measureOf, type StatedAccuracy } from '../topolog
 import { type Candidate, readModel } from './candidate.ts'
 import { type Golden, readGolden } from './golden.ts'
 import { proveModel } from './load-gate.ts'
-import { SCORE_TYPES, type TensorInfo } from './onnx-session.ts'
-import { loadSession, openInline } from './open-model.ts'
+import { SCORE_TYPES } from './onnx-session.ts'
+import { openInline } from './open-model.ts'
+import type { TensorInfo } from './runner.ts'
 
 export type Outputs = ModelDefinition['outputs']
 
-/** The content of a model file; plain data. */
 export interface Inspection {
   readonly file: string
   readonly goldenFile: string | null
@@ -25,16 +25,12 @@ export interface Inspection {
   readonly problems: readonly TidemarkError[]
 }
 
-/**
- * Checks a model as a start would, with the golden file's features and the suggested outputs.
- * @throws TidemarkError `MODEL_FILE`, `MODEL_LOAD`, and `MODEL_GOLDEN` for an unreadable golden
- * file
- */
+/** @throws TidemarkError `MODEL_FILE`, `MODEL_LOAD`; `MODEL_GOLDEN`: an unreadable golden file */
 export async function inspectModel(file: string, goldenFile?: string): Promise<Inspection> {
   const found = await readModel(pathToFileURL(file), file)
-  const session = await loadSession(found, file)
-  const { inputs, outputs } = session
-  await session.release()
+  const opened = await openInline({ model: { input: '', outputs: {} }, found, where: file })
+  const { inputs, outputs } = opened.signature
+  await opened.close()
   const goldenUrl = goldenFile === undefined ? null : pathToFileURL(goldenFile)
   const golden = goldenUrl && (await readGolden(goldenUrl, file))
   const suggested = suggestOutputs(outputs, golden)
@@ -143,9 +139,7 @@ interface SourceChoice {
 const LINE = 100
 
 /**
- * The text of a `.model.ts`.
- * @throws TidemarkError `CONFIG_INVALID` when the features have no names, or another number than
- * the model takes · `MODEL_OUTPUT` when no output can be a score
+ * @throws TidemarkError `CONFIG_INVALID`: other features than it takes · `MODEL_OUTPUT`: no score
  */
 export function modelSource(inspection: Inspection, choice: SourceChoice): string {
   const { file, goldenFile, sha256, inputs, suggested } = inspection

@@ -35,13 +35,10 @@ export interface LoadedScorers {
 }
 
 /**
- * Loads and checks the models of all steps. All are opened side by side, each on the thread on
- * which it will run, and then measured one after the other, undisturbed. Steps that run the same
- * bytes in the same way share sessions and batches. `chosen`: files that the operator uses, by
- * model name.
- *
- * Returns the faults of all models at once: `MODEL_*`, and `CONFIG_INVALID` for a chosen name that
- * no step uses. After a fault, no model stays loaded.
+ * Opens all models side by side, each on the thread on which it will run, and measures them one
+ * after the other, undisturbed. Steps that run the same bytes in the same way share sessions.
+ * `chosen`: files that the operator uses, by model name. Returns all faults at once: `MODEL_*`, and
+ * `CONFIG_INVALID` for a chosen name that no step uses. After a fault, no model stays loaded.
  */
 export async function loadScorers(
   uses: readonly ModelUse[],
@@ -187,10 +184,7 @@ export interface SingleOptions {
   readonly latencyBudgetMs: number
 }
 
-/**
- * Loads a model without a topology as a worker would. Features may be missing.
- * @throws Refused with the faults for which a worker would refuse it
- */
+/** @throws Refused with the faults for which a worker would refuse it */
 export async function loadSingle(
   model: ModelDefinition,
   { evaluator, latencyBudgetMs }: SingleOptions,

@@ -1,47 +1,41 @@
 import { createRequire } from 'node:module'
-import type { InferenceSession, Tensor } from 'onnxruntime-node'
-
-export interface TensorInfo {
-  readonly name: string
-  /** `float32`, `int64`, …; `null`: not a tensor but a ZipMap's list of dictionaries. */
-  readonly type: string | null
-  /** A number is a fixed size, a string a free one. Empty: the file does not say. */
-  readonly shape: readonly (number | string)[]
-}
-
-export interface Signature {
-  readonly inputs: readonly TensorInfo[]
-  readonly outputs: readonly TensorInfo[]
-}
+import type { InferenceSession } from 'onnxruntime-node'
+import {
+  type MeasuredCost,
+  type ModelReading,
+  type OpenedModel,
+  type Signature,
+  shortestFloat32,
+  type TensorInfo,
+} from './runner.ts'
+import { type ScoreColumn, scoreColumns } from './scorer.ts'
+import { measureCost } from './warm-up.ts'
 
 export const SCORE_TYPES: readonly string[] = ['float32', 'float64', 'int32', 'int64', 'bool']
 
-/**
- * How many columns a tensor has; `null`: the file does not say; 0: it has more than two dimensions.
- */
+/** `null`: the file does not say; 0: it has more than two dimensions. */
 export function widthOf({ shape }: TensorInfo): number | null {
   if (shape.length > 2) return 0
   const columns = shape.length === 1 ? 1 : shape[1]
   return typeof columns === 'number' ? columns : null
 }
 
-export interface OutputTensor {
+interface OutputTensor {
   readonly dims: readonly number[]
   /** A bool is 0 or 1 in a Uint8Array. */
   readonly data: Float32Array | Float64Array | Int32Array | BigInt64Array | Uint8Array
 }
 
-interface SessionInput {
-  readonly input: string
-  /** Row-major float32[count, columns], of exactly that length; not on a SharedArrayBuffer. */
-  readonly rows: Float32Array
-  readonly count: number
-}
+/**
+ * Batches are padded to a multiple of this with copies of the last row, because ONNX Runtime
+ * computes the end of a tensor with other instructions: up to 3 % of a small network's scores
+ * differ in their last bits. Copies, unlike zeros, change no quantisation scale.
+ */
+const ROW_MULTIPLE = 4
 
 /**
- * One thread, so that a row returns the same bits in any batch; parallelism comes from more
- * sessions. External data would not be covered by the sha256, so its folder is where no file can
- * be.
+ * One thread, so that a row returns the same bits in any batch. External data would not be covered
+ * by the sha256, so its folder is where no file can be.
  */
 const OPTIONS: InferenceSession.SessionOptions = {
   intraOpNumThreads: 1,
@@ -59,54 +53,66 @@ export function onnxRuntimeVersion(): string {
 }
 
 /** A model in ONNX Runtime. `run` blocks its thread. */
-export class OnnxSession {
-  readonly inputs: readonly TensorInfo[]
-  readonly outputs: readonly TensorInfo[]
+export class OnnxSession implements OpenedModel {
+  readonly signature: Signature
   readonly #runtime: Runtime
   readonly #session: InferenceSession
+  readonly #input: string
+  readonly #columns: readonly ScoreColumn[]
+  readonly #tensors: readonly string[]
+  /** `null`: the file does not say. */
+  readonly #declaredWidths: ReadonlyMap<string, number | null>
 
-  private constructor(runtime: Runtime, session: InferenceSession) {
+  private constructor(
+    runtime: Runtime,
+    session: InferenceSession,
+    { input, outputs }: ModelReading,
+  ) {
+    this.signature = {
+      inputs: session.inputMetadata.map(tensorInfo),
+      outputs: session.outputMetadata.map(tensorInfo),
+    }
     this.#runtime = runtime
     this.#session = session
-    this.inputs = session.inputMetadata.map(tensorInfo)
-    this.outputs = session.outputMetadata.map(tensorInfo)
+    this.#input = input
+    this.#columns = scoreColumns(outputs)
+    this.#tensors = [...new Set(this.#columns.map((c) => c.tensor))]
+    this.#declaredWidths = new Map(this.signature.outputs.map((o) => [o.name, widthOf(o)]))
   }
 
   /** @throws Error with ONNX Runtime's message */
-  static async load(bytes: Uint8Array): Promise<OnnxSession> {
+  static async load(bytes: Uint8Array, reading: ModelReading): Promise<OnnxSession> {
     const runtime = await loadRuntime()
-    return new OnnxSession(runtime, await runtime.InferenceSession.create(bytes, OPTIONS))
+    const session = await runtime.InferenceSession.create(bytes, OPTIONS)
+    return new OnnxSession(runtime, session, reading)
   }
 
-  /**
-   * Runs the model for the outputs in `fetch`.
-   *
-   * @throws Error with ONNX Runtime's message; the whole batch has then failed
-   */
-  async run(
-    feed: SessionInput,
-    fetch: readonly string[],
-  ): Promise<ReadonlyMap<string, OutputTensor>> {
+  /** @param rows not on a SharedArrayBuffer */
+  async run(rows: Float32Array, count: number): Promise<Float64Array[]> {
+    const feed = padded(rows, count)
     const dims = [feed.count, feed.rows.length / feed.count]
-    const feeds = { [feed.input]: new this.#runtime.Tensor('float32', feed.rows, dims) }
-    const fetched = await this.#session.run(feeds, fetch)
-    return new Map(
-      fetch.map((name) => {
-        const { dims: shape, data } = fetched[name] as Tensor
-        return [name, { dims: shape, data: data as OutputTensor['data'] }]
-      }),
-    )
+    const feeds = { [this.#input]: new this.#runtime.Tensor('float32', feed.rows, dims) }
+    const fetched = await this.#session.run(feeds, this.#tensors)
+    return this.#columns.map((column) => {
+      const output = fetched[column.tensor] as OutputTensor
+      refuseMisfit(output, column, {
+        count: feed.count,
+        declared: this.#declaredWidths.get(column.tensor) ?? null,
+      })
+      return readColumn(output, column.column, count)
+    })
   }
 
-  async release(): Promise<void> {
+  measure(sample: Float32Array): Promise<MeasuredCost> {
+    return measureCost(this, sample)
+  }
+
+  async close(): Promise<void> {
     await this.#session.release()
   }
 }
 
-/**
- * Loads ONNX Runtime when it is first needed: a worker with tree models alone saves 40 MB. It sends
- * telemetry to Microsoft unless the environment says no at this moment.
- */
+/** Needed by few: trees alone save 40 MB. It sends telemetry unless the environment says no now. */
 async function loadRuntime(): Promise<Runtime> {
   process.env['ORT_DISABLE_TELEMETRY'] ??= '1'
   return import('onnxruntime-node')
@@ -117,4 +123,60 @@ function tensorInfo(metadata: InferenceSession.ValueMetadata): TensorInfo {
   return metadata.isTensor
     ? { name, type: metadata.type, shape: metadata.shape }
     : { name, type: null, shape: [] }
+}
+
+function padded(rows: Float32Array, count: number): { rows: Float32Array; count: number } {
+  const whole = Math.ceil(count / ROW_MULTIPLE) * ROW_MULTIPLE
+  if (whole === count) return { rows, count }
+  const width = rows.length / count
+  const more = new Float32Array(whole * width)
+  more.set(rows)
+  const last = rows.subarray((count - 1) * width)
+  for (let row = count; row < whole; row++) more.set(last, row * width)
+  return { rows: more, count: whole }
+}
+
+/** Checks what the file left open or may declare wrongly: the number of rows and columns. */
+function refuseMisfit(
+  { dims }: OutputTensor,
+  { tensor, column, width }: ScoreColumn,
+  { count, declared }: { readonly count: number; readonly declared: number | null },
+): void {
+  const [rows, columns = 1] = dims
+  const wanted = width ?? declared
+  const fits = column < columns && (wanted === null || columns === wanted)
+  if (dims.length <= 2 && rows === count && fits) return
+  const shape = `tensor "${tensor}" has shape [${dims.join(', ')}] for ${count} rows`
+  throw new Error(`${shape}: ${missedIn({ column, width }, declared)}`)
+}
+
+function missedIn(
+  { column, width }: Pick<ScoreColumn, 'column' | 'width'>,
+  declared: number | null,
+) {
+  if (width !== null) return `not the ${width} columns named`
+  if (declared === null || column >= declared) return `no column ${column} with a number a row`
+  return `the file says that it has ${declared} column${declared === 1 ? '' : 's'}`
+}
+
+function readColumn({ dims, data }: OutputTensor, column: number, count: number): Float64Array {
+  const columns = dims[1] ?? 1
+  const scores = new Float64Array(count)
+  if (data instanceof Float32Array) {
+    for (let row = 0; row < count; row++) {
+      scores[row] = shortestFloat32(data[row * columns + column] as number)
+    }
+  } else if (data instanceof BigInt64Array) {
+    for (let row = 0; row < count; row++) {
+      scores[row] = exactOrInfinite(Number(data[row * columns + column]))
+    }
+  } else {
+    for (let row = 0; row < count; row++) scores[row] = data[row * columns + column] as number
+  }
+  return scores
+}
+
+/** The integer, or an infinity where it may have been rounded: infinite scores are dead letters. */
+function exactOrInfinite(x: number): number {
+  return Number.isSafeInteger(x) ? x : x * Number.POSITIVE_INFINITY
 }

@@ -1,35 +1,23 @@
 import { messageOf, TidemarkError } from '../kernel/errors.ts'
 import { type Candidate, labelOf, type ModelBytes, shown } from './candidate.ts'
-import { InlineRunner, type MeasuredRunner } from './measured-runner.ts'
-import { OnnxSession, type Signature } from './onnx-session.ts'
-import { readingOf, SessionRunner } from './runner.ts'
+import { OnnxSession } from './onnx-session.ts'
+import { type ModelReading, type OpenedModel, readingOf } from './runner.ts'
 import { ModelRefused, ThreadRunner } from './thread-runner.ts'
 
-export interface OpenedModel {
-  readonly runner: MeasuredRunner
-  readonly signature: Signature
+interface Opening extends Pick<Candidate, 'found' | 'where'> {
+  readonly model: ModelReading
 }
 
 /** @throws TidemarkError `MODEL_LOAD` */
-export async function loadSession(found: ModelBytes, where: string): Promise<OnnxSession> {
+export async function openInline({ model, found, where }: Opening): Promise<OpenedModel> {
   try {
-    return await OnnxSession.load(found.bytes)
+    return await OnnxSession.load(found.bytes, model)
   } catch (cause) {
     throw refusedModel(found, where, cause)
   }
 }
 
 /** @throws TidemarkError `MODEL_LOAD` */
-export async function openInline({ model, found, where }: Candidate): Promise<OpenedModel> {
-  const session = await loadSession(found, where)
-  const runner = new InlineRunner(new SessionRunner(session, readingOf(model)))
-  return { runner, signature: session }
-}
-
-/**
- * @param isBackground does it run only when nothing else needs the processor?
- * @throws TidemarkError `MODEL_LOAD`
- */
 export async function openInThread(
   candidate: Candidate,
   isBackground = false,
@@ -37,8 +25,7 @@ export async function openInThread(
   const { model, found, where } = candidate
   try {
     const data = { bytes: found.bytes, reading: readingOf(model), isBackground }
-    const runner = await ThreadRunner.start(labelOf(candidate), data)
-    return { runner, signature: runner.signature }
+    return await ThreadRunner.start(labelOf(candidate), data)
   } catch (cause) {
     if (cause instanceof ModelRefused) throw refusedModel(found, where, cause)
     const message = `${labelOf(candidate)}: its scoring thread did not start: ${messageOf(cause)}`

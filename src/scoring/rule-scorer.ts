@@ -7,10 +7,7 @@ import { NO_ROWS, type Scorer } from './scorer.ts'
 
 const ROWS = 2_048
 
-/**
- * The scorer of an author's function. A row fails when it throws, or an output is no number.
- * @param features the names of the columns of its rows
- */
+/** A row fails when the function throws, or an output is no number. @param features of its rows */
 export function ruleScorer(
   name: string,
   { version, outputs, of }: RuleDefinition,

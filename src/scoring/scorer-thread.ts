@@ -2,9 +2,7 @@ import { readlinkSync } from 'node:fs'
 import { constants, setPriority } from 'node:os'
 import { parentPort, workerData } from 'node:worker_threads'
 import { messageOf } from '../kernel/errors.ts'
-import { InlineRunner } from './measured-runner.ts'
 import { OnnxSession } from './onnx-session.ts'
-import { SessionRunner } from './runner.ts'
 import type { ThreadData, ThreadReady, ThreadReply, ThreadRequest } from './thread-runner.ts'
 
 // Entry of a scoring thread, which does one thing at a time. It closes its port, runs out of work
@@ -16,12 +14,11 @@ const { bytes, reading, isBackground = false } = workerData as ThreadData
 if (isBackground) yieldToOthers()
 
 /** `null`: ONNX Runtime refuses the model, and the thread ends. */
-async function load(): Promise<InlineRunner | null> {
+async function load(): Promise<OnnxSession | null> {
   try {
-    const session = await OnnxSession.load(bytes)
-    const { inputs, outputs } = session
-    port?.postMessage({ signature: { inputs, outputs } } satisfies ThreadReady)
-    return new InlineRunner(new SessionRunner(session, reading))
+    const session = await OnnxSession.load(bytes, reading)
+    port?.postMessage({ signature: session.signature } satisfies ThreadReady)
+    return session
   } catch (error) {
     port?.postMessage({ refused: messageOf(error) } satisfies ThreadReady)
     return null
@@ -30,22 +27,18 @@ async function load(): Promise<InlineRunner | null> {
 
 type Asked = Exclude<ThreadRequest, { type: 'run' }>
 
-async function run(runner: InlineRunner, request: ThreadRequest & { type: 'run' }): Promise<void> {
+async function run(session: OnnxSession, request: ThreadRequest & { type: 'run' }): Promise<void> {
   const { buffer, length, count } = request
-  const reply = await answered(() => runner.run(new Float32Array(buffer, 0, length), count))
+  const reply = await answered(() => session.run(new Float32Array(buffer, 0, length), count))
   const scores = 'error' in reply ? [] : reply.is.map((s) => s.buffer as ArrayBuffer)
   port?.postMessage({ ...reply, buffer }, [buffer, ...scores])
 }
 
-async function answer(runner: InlineRunner, request: Asked): Promise<void> {
-  if (request.type === 'sort') runner.sortBy(request.column)
-  else if (request.type === 'measure') {
-    port?.postMessage(await answered(() => runner.measure(request.sample)))
-  } else if (request.type === 'column') {
-    const { sample, cost } = request
-    port?.postMessage(await answered(() => runner.columnToSortBy(sample, cost)))
+async function answer(session: OnnxSession, request: Asked): Promise<void> {
+  if (request.type === 'measure') {
+    port?.postMessage(await answered(() => session.measure(request.sample)))
   } else {
-    await runner.close()
+    await session.close()
     port?.close()
   }
 }
@@ -65,9 +58,7 @@ if (loaded !== null) {
   })
 }
 
-/**
- * Gives the calling thread the lowest priority, on Linux; elsewhere threads have none of their own.
- */
+/** Only on Linux does a thread have a priority of its own. */
 function yieldToOthers(): void {
   try {
     // `4711/task/4719`: setpriority(2) takes the number of a thread. If the process has another

@@ -11,10 +11,7 @@ export interface Scores {
 }
 
 export interface Answer extends Scores {
-  /**
-   * Rows without an answer in time: the model hangs, or its thread has ended. Their numbers are
-   * NaN. Empty unless the model is guarded.
-   */
+  /** Rows without an answer in time, if the model is guarded. Their numbers are NaN. */
   readonly lost: ReadonlySet<number>
   readonly errors?: ReadonlyMap<number, TidemarkError>
   /** Time of the runs of these rows, ms, without the time that they queued. */
@@ -40,10 +37,7 @@ export interface ModelSize {
   readonly threads: number
 }
 
-/**
- * Does a model take batches? `hung`: not until a run returns that was given up; `ended`: never
- * again, because its thread has ended.
- */
+/** `hung`: no batches until a run returns that was given up; `ended`: its thread has ended. */
 export type ScorerState = 'open' | 'hung' | 'ended'
 
 /** A suffix for users: `, 12.3 MB, 1 thread`. */
@@ -55,10 +49,7 @@ export function shownSize({ bytes, threads }: ModelSize): string {
 /** A loaded model that has passed all checks. */
 export interface Scorer {
   readonly name: string
-  /**
-   * `name@version`, as in outputs; with `+<8 hex digits of sha256>` when the operator chose the
-   * file.
-   */
+  /** `name@version`, with `+<8 hex digits of sha256>` when the operator chose the file. */
   readonly label: string
   readonly sha256: string
   readonly evaluator: Evaluator
@@ -67,30 +58,21 @@ export interface Scorer {
   /** Largest batch, rows; larger calls are split. Changes with how long batches take. */
   readonly maxBatch: number
   readonly state: ScorerState
-  /**
-   * How long a call would take now, ms: what waits before it counts, and how long recent batches
-   * took.
-   */
+  /** ms that a call would take now, with what waits before it, at the pace of recent batches. */
   answerMs(rows: number): number
   /**
-   * Called when another model was asked because this one would take too long. An idle model slowly
-   * forgets how long its last batches took, so that it is tried again.
+   * Another model was asked. An idle one slowly forgets slow batches, so that it is tried again.
    */
   passOver(): void
   /**
-   * Scores `count` rows of `rows` (row-major float32[count, features], features in the model's
-   * order). The rows may be reused once this resolves. Scores that are not finite are returned
-   * unchanged. The same row returns the same bits in any batch.
-   *
-   * @throws TidemarkError `MODEL_FAILING` when the model scored none of the rows: the call may be
-   * retried · `MODEL_LOST` when it hangs, or its thread has ended; rows of a guarded model are
+   * `rows`: row-major float32[count, features] in the model's order, reusable once this resolves.
+   * Scores that are not finite are returned unchanged. The same row returns the same bits in any
+   * batch. @throws TidemarkError `MODEL_FAILING` when it scored none of the rows: the call may be
+   * retried · `MODEL_LOST` when it hangs or its thread has ended; rows of a guarded model are
    * `lost` instead
    */
   score(rows: Float32Array, count: number): Promise<Answer>
-  /**
-   * Waits for the runs in flight, 5 s at most, then frees the sessions. A thread is drained and
-   * never terminated, because that would abort the process; one that hangs is left alone.
-   */
+  /** Waits 5 s at most for runs. A thread is drained: terminating it would abort the process. */
   close(): Promise<void>
 }
 

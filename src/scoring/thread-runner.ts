@@ -2,10 +2,7 @@ import { once } from 'node:events'
 import { SHARE_ENV, Worker } from 'node:worker_threads'
 import { TidemarkError } from '../kernel/errors.ts'
 import { formatDuration } from '../kernel/time.ts'
-import type { MeasuredRunner } from './measured-runner.ts'
-import type { Signature } from './onnx-session.ts'
-import type { ModelReading, Runner } from './runner.ts'
-import type { Cost, MeasuredCost } from './warm-up.ts'
+import type { MeasuredCost, ModelReading, OpenedModel, Runner, Signature } from './runner.ts'
 
 export interface ThreadData {
   readonly bytes: Uint8Array
@@ -14,10 +11,7 @@ export interface ThreadData {
   readonly isBackground?: boolean
 }
 
-/**
- * A message to the thread. `buffer` is transferred and comes back with the reply; its first
- * `length` float32 are the rows.
- */
+/** `buffer` is transferred and comes back; its first `length` float32 are the rows. */
 export type ThreadRequest =
   | {
       readonly type: 'run'
@@ -26,8 +20,6 @@ export type ThreadRequest =
       readonly count: number
     }
   | { readonly type: 'measure'; readonly sample: Float32Array }
-  | { readonly type: 'column'; readonly sample: Float32Array; readonly cost: Cost }
-  | { readonly type: 'sort'; readonly column: number | null }
   | { readonly type: 'close' }
 
 /** The thread's first message: what the model declares, or why it cannot be loaded. */
@@ -45,11 +37,8 @@ interface Waiter {
   readonly reject: (reason: Error) => void
 }
 
-/**
- * Runs a model on another thread. When that thread ends unexpectedly, the run in flight and all
- * later ones fail with `MODEL_LOST`: a model that is gone must not turn its rows into dead letters.
- */
-export class ThreadRunner implements MeasuredRunner {
+/** When the thread ends, runs fail with `MODEL_LOST`: their rows must not become dead letters. */
+export class ThreadRunner implements OpenedModel {
   readonly #label: string
   readonly #worker: Worker
   #buffer = new ArrayBuffer(0)
@@ -71,10 +60,7 @@ export class ThreadRunner implements MeasuredRunner {
     this.#worker.on('exit', (code) => this.#end(`exit code ${code}`))
   }
 
-  /**
-   * @param label of the model, for the reader
-   * @throws ModelRefused · Error when the thread cannot start
-   */
+  /** @throws ModelRefused · Error when the thread cannot start */
   static async start(label: string, data: ThreadData): Promise<ThreadRunner> {
     const runner = new ThreadRunner(label, data)
     const ready = (await runner.#next()) as ThreadReady
@@ -99,14 +85,6 @@ export class ThreadRunner implements MeasuredRunner {
 
   async measure(sample: Float32Array): Promise<MeasuredCost> {
     return resultOf(await this.#ask<MeasuredCost>({ type: 'measure', sample }, []))
-  }
-
-  async columnToSortBy(sample: Float32Array, cost: Cost): Promise<number | null> {
-    return resultOf(await this.#ask<number | null>({ type: 'column', sample, cost }, []))
-  }
-
-  sortBy(column: number | null): void {
-    this.#post({ type: 'sort', column }, [])
   }
 
   /** Closes without waiting for a run in flight: the thread ends after it, if it ever does. */
@@ -160,18 +138,12 @@ function resultOf<T>(reply: ThreadReply<T>): T {
   return reply.is
 }
 
-/**
- * How many scoring threads of this process are in a run. Meanwhile the process cannot end by itself
- * or by `process.exit`, because Node waits for the run.
- */
+/** Threads of this process in a run. Meanwhile it cannot end, because Node waits for the run. */
 export function threadsInRun(): number {
   return inRun.size
 }
 
-/**
- * The URL of an entry of a thread or process in this folder. Neither can run TypeScript, so from
- * source it is that of the built file.
- */
+/** Entries cannot run TypeScript: from source, it is the URL of the built file. */
 export function builtEntry(name: string): URL {
   const folder = import.meta.url.endsWith('.ts') ? '../../dist/scoring/' : '../scoring/'
   return new URL(`${folder}${name}.js`, import.meta.url)
@@ -183,16 +155,11 @@ const LONGEST_MS = 2 ** 31 - 1
 interface RunLimit {
   /** ms; +Infinity: any time. */
   readonly ms: number
-  /**
-   * How many timers measure it, one after the other. A time in which the event loop did not run (a
-   * busy loop, a suspended process) counts as one of them.
-   */
+  /** Timers, one after the other: a time in which the event loop did not run counts as one. */
   readonly timers: number
 }
 
-/**
- * Calls `over` unless the returned function is called in time.
- */
+/** Calls `over` unless the returned function is called in time. */
 export function watchRun({ ms, timers }: RunLimit, over: () => void): () => void {
   if (ms === Number.POSITIVE_INFINITY) return () => {}
   const pieceMs = Math.min(ms / timers, LONGEST_MS)
@@ -218,10 +185,7 @@ const HANGS_AFTER_BUDGETS = 20
 const TIMERS = 30
 const HINT = 'nothing is lost; with a `fallback` in its score step, the worker goes on without it'
 
-/**
- * Runs a model on another thread. When a run does not return, it and all later ones fail with
- * `MODEL_LOST`: the worker must stop rather than wait for ever.
- */
+/** When a run does not return, all fail with `MODEL_LOST`: the worker must not wait for ever. */
 export class WatchedRunner implements Runner {
   readonly #runner: Runner
   readonly #label: string

@@ -1,6 +1,5 @@
 import { messageOf } from '../kernel/errors.ts'
 import { OnnxSession } from './onnx-session.ts'
-import { SessionRunner } from './runner.ts'
 import { differenceFrom, slownessBeside } from './tree-comparison.ts'
 import { type Comparison, type ComparisonReply, TreeRunner } from './tree-runner.ts'
 
@@ -11,7 +10,7 @@ async function compare({ bytes, reading }: Comparison): Promise<ComparisonReply>
   const trees = TreeRunner.of(bytes, reading)
   if (typeof trees === 'string') return { whyNot: trees }
   try {
-    const runner = new SessionRunner(await OnnxSession.load(bytes), reading)
+    const runner = await OnnxSession.load(bytes, reading)
     const whyNot = (await slownessBeside(runner, trees)) ?? (await differenceFrom(runner, trees))
     await runner.close()
     return { whyNot }

@@ -2,7 +2,7 @@ import { TidemarkError } from '../kernel/errors.ts'
 import { EXP_INPUT, EXP_OUTPUT, expModel } from '../trees/float32.ts'
 import { hardRows, pathRows } from '../trees/probe-rows.ts'
 import { OnnxSession } from './onnx-session.ts'
-import { type Runner, SessionRunner } from './runner.ts'
+import type { Runner } from './runner.ts'
 import { TreeRunner } from './tree-runner.ts'
 
 const ROWS = 20_000
@@ -14,10 +14,7 @@ const TIMED_ROWS = 256
 /** How long the trees may take, ms, to be as fast once: they are compiled meanwhile. */
 const TIMED_MS = 100
 
-/**
- * How much slower a model's trees are than ONNX Runtime; `null`: they are not. Only the fastest
- * runs count, because others may have waited for the processor.
- */
+/** `null`: the trees are not slower. Only the fastest runs count: others may have waited. */
 export async function slownessBeside(runner: Runner, trees: TreeRunner): Promise<string | null> {
   const { ensemble, features } = trees.model
   const seen = hardRows(ensemble.trees, { width: features.length, atLeast: TIMED_ROWS })
@@ -40,9 +37,8 @@ async function rowUs(runner: Pick<Runner, 'run'>, rows: Float32Array): Promise<n
 }
 
 /**
- * How the trees' scores differ in bits from those of `runner`, ONNX Runtime; `null`: they do not.
- * The rows contain every value that a tree compares with, the float32s on both sides of it, NaN,
- * both zeros and both infinities; other rows reach each branch.
+ * `null`: no bit differs, on every value that a tree compares with, its neighbours, NaN, zeros and
+ * infinities, and on rows that reach each branch.
  */
 export async function differenceFrom(runner: Runner, trees: TreeRunner): Promise<string | null> {
   const { ensemble, features } = trees.model
@@ -83,10 +79,7 @@ async function differentIn(
 
 let isTheSame: Promise<boolean> | null = null
 
-/**
- * Does ONNX Runtime's exp return our bits on this machine, for arguments that are hardest to round?
- * Compared once.
- */
+/** Compared once, for the arguments that are hardest to round. */
 function isExpTheSame(): Promise<boolean> {
   isTheSame ??= compareExp()
   return isTheSame
@@ -97,7 +90,7 @@ async function compareExp(): Promise<boolean> {
   const outputs = { score: { tensor: EXP_OUTPUT, columns: ['exp', 'rest'] } }
   const trees = TreeRunner.of(bytes, { input: EXP_INPUT, features: ['argument'], outputs })
   if (typeof trees === 'string') throw new TidemarkError('INVARIANT', `a model of exp: ${trees}`)
-  const runner = new SessionRunner(await OnnxSession.load(bytes), { input: EXP_INPUT, outputs })
+  const runner = await OnnxSession.load(bytes, { input: EXP_INPUT, outputs })
   const theirs = await runner.run(rows, rows.length)
   const ours = await trees.run(rows, rows.length)
   await runner.close()

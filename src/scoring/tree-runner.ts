@@ -9,15 +9,21 @@ import { isEnsemble, sharesMost } from '../trees/read-ensemble.ts'
 import { recognise, type TreeModel } from '../trees/recognise.ts'
 import type { ModelBytes } from './candidate.ts'
 import type { ModelCache } from './model-cache.ts'
-import type { Signature, TensorInfo } from './onnx-session.ts'
-import { type Runner, shortestFloat32 } from './runner.ts'
+import {
+  type MeasuredCost,
+  type OpenedModel,
+  type Signature,
+  shortestFloat32,
+  type TensorInfo,
+} from './runner.ts'
 import { scoreColumns } from './scorer.ts'
 import { builtEntry } from './thread-runner.ts'
+import { measureCost } from './warm-up.ts'
 
 export type TreeReading = Pick<ModelDefinition, 'input' | 'outputs' | 'features'>
 
 /** Computes a tree model on the calling thread. */
-export class TreeRunner implements Runner {
+export class TreeRunner implements OpenedModel {
   readonly model: TreeModel
   readonly signature: Signature
   readonly width: number
@@ -61,13 +67,14 @@ export class TreeRunner implements Runner {
     return numbers
   }
 
+  measure(sample: Float32Array): Promise<MeasuredCost> {
+    return measureCost(this, sample)
+  }
+
   async close(): Promise<void> {}
 }
 
-/**
- * ONNX Runtime's names of element types, as in {@link ELEMENT}. Others can be neither rows nor
- * scores, and are shown by number.
- */
+/** As in {@link ELEMENT}; others are neither rows nor scores, and shown by number. */
 const ELEMENT_NAMES = new Map<number, string>(
   Object.entries(ELEMENT).map(([name, type]) => [type, name]),
 )
@@ -80,10 +87,7 @@ function infoOf({ name, type, shape }: OnnxValue): TensorInfo {
   }
 }
 
-/**
- * The runner of a model's trees, if a comparison now or at an earlier start has shown that it gives
- * the bits of ONNX Runtime, and sooner; otherwise why ONNX Runtime runs the model.
- */
+/** @returns why ONNX Runtime runs the model, unless trees gave its bits, and sooner */
 export async function provenTrees(
   found: Pick<ModelBytes, 'bytes' | 'sha256'>,
   reading: TreeReading,
@@ -131,11 +135,7 @@ interface TreeVerdict {
 /** `failed`: why it has no verdict this time. */
 export type ComparisonReply = TreeVerdict | { readonly failed: string }
 
-/**
- * Compares a model's trees with ONNX Runtime in another process, in time and in bits.
- *
- * @throws Error when the two could not be compared
- */
+/** In another process. @throws Error when the two could not be compared */
 function compareApart({ bytes, reading }: Comparison): Promise<TreeVerdict> {
   return new Promise((resolve, reject) => {
     // Flags of the parent (a TypeScript loader, a debugger) are not for the child, which would wait

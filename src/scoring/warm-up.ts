@@ -1,22 +1,13 @@
 import { seeded } from '../kernel/random.ts'
 import type { Golden } from './golden.ts'
-import type { Runner } from './runner.ts'
-
-/** A batch takes `baseMs + rowMs · rows`. */
-export interface Cost {
-  readonly baseMs: number
-  readonly rowMs: number
-}
+import type { Cost, MeasuredCost, Runner } from './runner.ts'
 
 /** Beyond so many rows the cost per row no longer falls. */
 export const LARGEST_BATCH = 2048
 
 export const SIZES = [1, 8, 64, 256]
 const RUNS = 5
-/**
- * Time limit of a size, ms: no further run of it starts afterwards, and no larger size if its
- * fastest run took longer.
- */
+/** ms; after it no run of a size starts, nor a larger size if its fastest took longer. */
 const SIZE_MS = 20
 const LEAST_MS = 1e-3
 /** A batch that takes this many times its CPU time says that the machine was busy. */
@@ -38,18 +29,9 @@ const MACHINE: Meter = {
 }
 
 /**
- * The cost of a batch: `elapsed` in wall-clock time, which a busy machine increases, and `cpu` in
- * CPU time.
- */
-export interface MeasuredCost {
-  readonly cpu: Cost
-  readonly elapsed: Cost
-}
-
-/**
- * Measures the cost of a batch by the fastest of several runs, with different rows in each: the
- * processor's branch predictor learns repeated rows, which makes a tree model look two to four
- * times as fast. `sample`: row-major float32[LARGEST_BATCH, features].
+ * The fastest of several runs, with different rows in each: the branch predictor learns repeated
+ * rows, which makes trees look up to four times as fast. `sample`: row-major float32[LARGEST_BATCH,
+ * features].
  */
 export async function measureCost(
   runner: Runner,
@@ -111,10 +93,7 @@ class Sums {
   #nt = 0
   #points = 0
 
-  /**
-   * @param expectedMs what the point's error is relative to
-   * @param keep factor for the weight of the earlier points
-   */
+  /** @param expectedMs what its error is relative to @param keep weight of the earlier points */
   add({ rows, ms }: Point, expectedMs: number, keep: number): void {
     this.fade(keep)
     const weight = 1 / expectedMs ** 2
@@ -134,10 +113,7 @@ class Sums {
     this.#nt *= keep
   }
 
-  /**
-   * The fit to the points of both, with neither part below 0; a line through the origin for a
-   * single point.
-   */
+  /** Neither part is below 0; a single point gives a line through the origin. */
   costWith(other: Sums): Cost {
     const [one, n, nn] = [this.#one + other.#one, this.#n + other.#n, this.#nn + other.#nn]
     const [t, nt] = [this.#t + other.#t, this.#nt + other.#nt]
@@ -157,10 +133,7 @@ export class CostFit {
     for (const point of permanent) this.#permanent.add(point, point.ms, 1)
   }
 
-  /**
-   * @param expectedMs what the point's error is relative to
-   * @param keep factor for the weight of the earlier decaying points, 0 to 1
-   */
+  /** @param expectedMs what the point's error is relative to @param keep as in {@link fade} */
   add(point: Point, expectedMs: number, keep: number): void {
     this.#decaying.add(point, expectedMs, keep)
   }
@@ -185,10 +158,7 @@ export function rowsWithin(ms: number, cost: Cost): number {
   return Math.min(LARGEST_BATCH, Math.floor((ms - cost.baseMs) / cost.rowMs))
 }
 
-/**
- * Do a row's scores depend on the other rows of its batch? With dynamic quantisation they do,
- * because its scale spans the batch.
- */
+/** Dynamic quantisation does so, because its scale spans the batch. */
 export async function dependsOnBatch(runner: Runner, sample: Float32Array): Promise<boolean> {
   const width = sample.length / LARGEST_BATCH
   const all = PIECES.reduce((sum, piece) => sum + piece, 0)
@@ -206,10 +176,7 @@ export async function dependsOnBatch(runner: Runner, sample: Float32Array): Prom
   return false
 }
 
-/**
- * {@link LARGEST_BATCH} rows, the same at every start. Each number is that of a random golden row;
- * without golden rows, an integer from 0 to 1023, log-uniform.
- */
+/** The same at every start: numbers of golden rows, or integers to 1023, log-uniform. */
 export function sampleRows(features: number, golden: Golden | null): Float32Array {
   const random = seeded(1)
   const rows = new Float32Array(LARGEST_BATCH * features)

@@ -7,8 +7,5 @@ for (const name of readdirSync(folder, { encoding: 'utf8', recursive: true }).so
   if (name.endsWith('.ts')) hash.update(name).update(readFileSync(new URL(name, folder)))
 }
 
-/**
- * Hash of the files in this folder: cached verdicts on tree models hold until it changes. The build
- * puts its value into `dist`, which has no such files.
- */
+/** Hash of the files here, on which verdicts depend. The build puts its value into `dist`. */
 export const EDITION = hash.digest('hex').slice(0, 12)

@@ -3,8 +3,6 @@ export class NotRead extends Error {
   override readonly name = 'NotRead'
 }
 
-// Decision trees as read from a model file, whatever the exporter, and how they are walked.
-
 /** A comparison with a feature. For a missing one (NaN) only `neq` is true. */
 export type Test = 'leq' | 'lt' | 'gte' | 'gt' | 'eq' | 'neq' | 'member'
 
@@ -59,9 +57,7 @@ export function isLeaf(node: TreeNode): node is Leaf {
 
 type AnyNode<N> = Leaf | { readonly whenTrue: N; readonly whenFalse: N }
 
-/**
- * The nodes of a tree, each once though several paths may lead to it; the true branch comes first.
- */
+/** Each node once, though several paths may lead to it; the true branch comes first. */
 export function nodesOf<N extends AnyNode<N>>(root: N): Set<N> {
   const nodes = new Set<N>()
   // Trees may be deeper than calls may be nested.
@@ -78,73 +74,11 @@ export function leavesOf(root: TreeNode): Leaf[] {
   return [...nodesOf(root)].filter(isLeaf)
 }
 
-export interface Sums {
-  /**
-   * The aggregated weights for each target, row-major float32[count, targets], until the next call.
-   *
-   * @param rows row-major float32[count, features]
-   * @param count at most {@link ROWS}
-   */
-  of(rows: Float32Array, count: number): Float32Array
-}
-
-/** The most rows of a call. */
-export const ROWS = 1_024
-
-/**
- * Walks trees from the root to a leaf: the reference for bit vectors, and the fallback without
- * WebAssembly.
- */
-export class PlainTrees implements Sums {
-  readonly #ensemble: Ensemble
-  readonly #given: Float32Array
-
-  constructor(ensemble: Ensemble) {
-    this.#ensemble = ensemble
-    this.#given = new Float32Array(ROWS * ensemble.targets)
-  }
-
-  of(rows: Float32Array, count: number): Float32Array {
-    const { targets } = this.#ensemble
-    const width = rows.length / count
-    for (let row = 0; row < count; row++) {
-      const own = rows.subarray(row * width, (row + 1) * width)
-      this.#sum(own, this.#given.subarray(row * targets, (row + 1) * targets))
-    }
-    return this.#given
-  }
-
-  #sum(row: Float32Array, sums: Float32Array): void {
-    const { aggregate, trees } = this.#ensemble
-    sums.fill(initialSum(this.#ensemble))
-    for (const tree of trees) {
-      for (const { target, weight } of leafOf(tree, row).weights) {
-        sums[target] = aggregated(aggregate, sums[target] as number, weight)
-      }
-    }
-  }
-}
-
-function aggregated(aggregate: Ensemble['aggregate'], before: number, weight: number): number {
-  if (aggregate === 'min') return weight < before ? weight : before
-  if (aggregate === 'max') return weight > before ? weight : before
-  return before + weight
-}
-
 export function initialSum({ aggregate }: Pick<Ensemble, 'aggregate'>): number {
   if (aggregate === 'min') return Number.POSITIVE_INFINITY
   return aggregate === 'max' ? Number.NEGATIVE_INFINITY : 0
 }
 
-function leafOf(root: TreeNode, row: Float32Array): Leaf {
-  let node = root
-  while (!isLeaf(node)) {
-    node = isTrue(node, row[node.feature] as number) ? node.whenTrue : node.whenFalse
-  }
-  return node
-}
-
-/** Does a branch go to its true side for a value of its feature? */
 export function isTrue({ test, values, missingIsTrue }: Branch, x: number): boolean {
   if (missingIsTrue && Number.isNaN(x)) return true
   const value = values[0] as number

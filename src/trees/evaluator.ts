@@ -4,9 +4,6 @@ import {
   type Leaf,
   leavesOf,
   NotRead,
-  PlainTrees,
-  ROWS,
-  type Sums,
   type Transform,
 } from './ensemble.ts'
 import { expOf } from './float32.ts'
@@ -31,28 +28,31 @@ interface Compiled {
 const { WebAssembly: wasm } = globalThis as unknown as { readonly WebAssembly?: WebAssembly }
 let module: object | null = null
 
-/** Evaluates the trees in the fastest available way. @throws NotRead as {@link tablesOf} does */
-export function sumsOf(ensemble: Ensemble, features: number): Sums {
-  return wasm === undefined ? new PlainTrees(ensemble) : new BitVectors(ensemble, features, wasm)
-}
+/** The most rows of a call. */
+const ROWS = 1_024
 
-class BitVectors implements Sums {
+export class TreeSums {
   readonly #compiled: Compiled
   readonly #rows: Float32Array
   readonly #given: Float32Array
 
-  constructor(ensemble: Ensemble, features: number, { Memory, Module, Instance }: WebAssembly) {
+  /** @throws NotRead without WebAssembly, and as {@link tablesOf} does */
+  constructor(ensemble: Ensemble, features: number) {
+    if (wasm === undefined) throw new NotRead('WebAssembly is switched off')
     const { bytes, rowsAt, givenAt, end } = tablesOf(ensemble, { features, rows: ROWS })
     // The memory never grows: that would make all typed arrays of the process a little slower.
     const pages = Math.ceil(end / PAGE_BYTES)
-    const memory = new Memory({ initial: pages, maximum: pages })
+    const memory = new wasm.Memory({ initial: pages, maximum: pages })
     new Uint8Array(memory.buffer).set(bytes)
     this.#rows = new Float32Array(memory.buffer, rowsAt, ROWS * features)
     this.#given = new Float32Array(memory.buffer, givenAt, ROWS * ensemble.targets)
-    module ??= new Module(Buffer.from(SUMS, 'base64'))
-    this.#compiled = new Instance(module, { env: { memory } }).exports
+    module ??= new wasm.Module(Buffer.from(SUMS, 'base64'))
+    this.#compiled = new wasm.Instance(module, { env: { memory } }).exports
   }
 
+  /**
+   * @returns row-major float32[count, targets], until the next call @param count up to {@link ROWS}
+   */
   of(rows: Float32Array, count: number): Float32Array {
     this.#rows.set(rows)
     this.#compiled.sums(count)
@@ -63,22 +63,19 @@ class BitVectors implements Sums {
 export class TreeEvaluator {
   readonly #model: TreeModel
   readonly #width: number
-  readonly #sums: Sums
+  readonly #sums: TreeSums
   readonly #combine: Combine
   readonly #labels: Float64Array
   /** The rows as the trees see them; `null`: they see them unchanged. */
   readonly #prepared: Float32Array | null
   readonly #scores: Float32Array
 
-  /**
-   * @param width features of the model's rows
-   * @throws NotRead
-   */
+  /** @param width features of a row @throws NotRead */
   constructor(model: TreeModel, width: number) {
     const { ensemble, features, steps } = model
     this.#model = model
     this.#width = width
-    this.#sums = sumsOf(ensemble, features.length)
+    this.#sums = new TreeSums(ensemble, features.length)
     this.#combine = combineOf(ensemble)
     this.#labels = labelsOf(ensemble)
     const isUnchanged =
@@ -87,10 +84,7 @@ export class TreeEvaluator {
     this.#scores = new Float32Array(Math.max(2, ensemble.targets))
   }
 
-  /**
-   * The numbers of the model's columns, one array each: scores as float32, labels as integers.
-   * @param rows row-major float32[count, width]
-   */
+  /** One array for each of the model's columns: scores as float32, labels as integers. */
   run(rows: Float32Array, count: number): Float64Array[] {
     const { columns } = this.#model
     const numbers = columns.map(() => new Float64Array(count))
@@ -163,11 +157,7 @@ function applyStep(step: RowStep, row: Float32Array): void {
 // Sums become scores as in ONNX Runtime, number by number in float32
 // (onnxruntime/core/providers/cpu/ml/tree_ensemble_aggregator.h, ml_common.h).
 
-/**
- * Turns the sums of one row into its scores, in place.
- *
- * @returns the index of the class; 0 for a regressor
- */
+/** Turns a row's sums into its scores, in place. @returns the index of the class; 0: a regressor */
 type Combine = (sums: Float32Array) => number
 
 function combineOf(ensemble: Ensemble): Combine {
@@ -306,8 +296,7 @@ function mostOf(scores: Float32Array, count: number): number {
 const LARGEST_FLOAT = fround(3.4028234663852886e38)
 
 /**
- * Does a row reach a weight for a target? `always`: some tree has one in each leaf; `never`: no
- * leaf has one; `sometimes`: it depends on the row.
+ * `always`: some tree has a weight for the target in each leaf; `sometimes`: it depends on the row.
  */
 type Reached = 'always' | 'sometimes' | 'never'
 

@@ -41,10 +41,7 @@ export function expOf(x: number): number {
   return Number.isNaN(x) ? x : Math.fround(unrounded(x))
 }
 
-/**
- * How close e^x is to the midpoint of two float32s, 0 to 1. Near 1, another method may round the
- * other way.
- */
+/** How close e^x is to the midpoint of two float32s, 0 to 1: near 1, other methods may differ. */
 function doubtOf(x: number): number {
   const exact = unrounded(x)
   const off = Math.abs(exact - Math.fround(exact))
@@ -152,56 +149,45 @@ function message(field: number, ...parts: readonly FieldWriter[]): FieldWriter {
   }
 }
 
-/** A balanced tree in which a row with the feature i reaches leaf i. */
+/** Row i reaches leaf i along a chain. Branches come first, then the last leaf, then the others. */
 function attributesOf(leaves: readonly number[]): FieldWriter[] {
-  const nodes: { value: number; whenTrue: number; whenFalse: number; leaf: number | null }[] = []
-  const grow = (from: number, upTo: number): number => {
-    const id = nodes.length
-    const node = { value: 0, whenTrue: 0, whenFalse: 0, leaf: upTo - from === 1 ? from : null }
-    nodes.push(node)
-    if (node.leaf !== null) return id
-    const middle = (from + upTo) >> 1
-    node.value = middle - 0.5
-    node.whenTrue = grow(from, middle)
-    node.whenFalse = grow(middle, upTo)
-    return id
-  }
-  grow(0, leaves.length)
-  const ends = nodes.flatMap(({ leaf }, id) => (leaf === null ? [] : [{ id, leaf }]))
-  const zeros = (like: readonly unknown[]) => like.map(() => 0)
-  const both = ends.flatMap((end) => [end, end])
+  const last = leaves.length - 1
+  const ids = Array.from({ length: 2 * last + 1 }, (_, id) => id)
+  const ofBranches = (number: (id: number) => number) =>
+    ids.map((id) => (id < last ? number(id) : 0))
+  const zeros = ofBranches(() => 0)
+  const ends = leaves.flatMap((_, i) => (i === last ? [last, last] : [last + 1 + i, last + 1 + i]))
   return [
-    wholes('nodes_treeids', zeros(nodes)),
-    wholes('nodes_nodeids', [...nodes.keys()]),
-    wholes('nodes_featureids', zeros(nodes)),
-    texts(
-      'nodes_modes',
-      nodes.map(({ leaf }) => (leaf === null ? 'BRANCH_LEQ' : 'LEAF')),
+    wholes('nodes_treeids', zeros),
+    wholes('nodes_nodeids', ids),
+    wholes('nodes_featureids', zeros),
+    attribute('nodes_modes', 8, (to) =>
+      ids.reduce((w, id) => w.uint32(74).string(id < last ? 'BRANCH_LEQ' : 'LEAF'), to),
     ),
     floats(
       'nodes_values',
-      nodes.map(({ value }) => value),
+      ofBranches((id) => id + 0.5),
     ),
     wholes(
       'nodes_truenodeids',
-      nodes.map(({ whenTrue }) => whenTrue),
+      ofBranches((id) => last + 1 + id),
     ),
     wholes(
       'nodes_falsenodeids',
-      nodes.map(({ whenFalse }) => whenFalse),
+      ofBranches((id) => id + 1),
     ),
-    wholes('target_treeids', zeros(both)),
     wholes(
-      'target_nodeids',
-      both.map(({ id }) => id),
+      'target_treeids',
+      ends.map(() => 0),
     ),
+    wholes('target_nodeids', ends),
     wholes(
       'target_ids',
-      both.map((_, i) => i % 2),
+      ends.map((_, i) => i % 2),
     ),
     floats(
       'target_weights',
-      both.map(({ leaf }, i) => (i % 2 === 0 ? (leaves[leaf] as number) : 0)),
+      leaves.flatMap((argument) => [argument, 0]),
     ),
     attribute('n_targets', 2, (to) => to.uint32(24).int64(2)),
     attribute('post_transform', 3, (to) => to.uint32(34).string('SOFTMAX')),
@@ -219,21 +205,9 @@ function attribute(name: string, type: number, value: FieldWriter): FieldWriter 
 }
 
 function floats(name: string, values: readonly number[]): FieldWriter {
-  return attribute(name, 6, (to) => {
-    to.uint32(58).fork()
-    for (const value of values) to.float(value)
-    return to.ldelim()
-  })
+  return attribute(name, 6, (to) => values.reduce((w, value) => w.uint32(61).float(value), to))
 }
 
 function wholes(name: string, values: readonly number[]): FieldWriter {
-  return attribute(name, 7, (to) => {
-    to.uint32(66).fork()
-    for (const value of values) to.int64(value)
-    return to.ldelim()
-  })
-}
-
-function texts(name: string, values: readonly string[]): FieldWriter {
-  return attribute(name, 8, (to) => values.reduce((w, value) => w.uint32(74).string(value), to))
+  return attribute(name, 7, (to) => values.reduce((w, value) => w.uint32(64).int64(value), to))
 }

@@ -60,7 +60,6 @@ type Reader = protobuf.Reader
 /** By field number; `wire`: how the field is written. */
 type Fields = Readonly<Record<number, (from: Reader, wire: number) => void>>
 
-/** The bit of a varint's byte that announces another one. */
 const MORE = 0x80
 
 const WITH_LENGTH = 2

@@ -17,10 +17,7 @@ const SPECIAL = [
   -1,
 ]
 
-/**
- * Row-major float32[rows, width]: `atLeast` rows, or as many as contain each value. The same for
- * the same seed.
- */
+/** `atLeast` rows, or as many as contain each value, row-major. The same for the same seed. */
 export function hardRows(
   trees: readonly TreeNode[],
   {
@@ -49,15 +46,16 @@ function valuesOf(trees: readonly TreeNode[], width: number): number[][] {
   for (const node of trees.flatMap((tree) => [...nodesOf(tree)])) {
     if (isLeaf(node)) continue
     for (const value of node.values) {
-      for (const near of [value, ...neighbours(value)]) sets[node.feature]?.add(near)
+      for (const near of around(value)) sets[node.feature]?.add(near)
     }
   }
   // A Set treats the two zeros as equal.
   return sets.map((set) => [...set, -0])
 }
 
-function neighbours(value: number): number[] {
-  return [-1, 1].map((step) => ofBits(bitsOf(value) + step))
+/** The value, and the float32s below and above it. */
+function around(value: number): number[] {
+  return [value, ...[-1, 1].map((step) => ofBits(bitsOf(value) + step))]
 }
 
 function shuffle(values: unknown[], random: () => number): void {
@@ -69,10 +67,9 @@ function shuffle(values: unknown[], random: () => number): void {
 
 // Rows that reach a branch. Independent features rarely lead behind rare values.
 
-/** How many tests of a path on one feature are searched for values that pass all of them. */
+/** How many tests of a path on one feature are searched for values that lead through them all. */
 const MOST_TESTS = 16
 
-/** A branch, and the way there. */
 interface Reached {
   readonly branch: Branch
   /** The branch before; `null`: this is a root. */
@@ -81,9 +78,7 @@ interface Reached {
 }
 
 /**
- * Rows that reach branches of the trees, row-major float32[rows, width]: at and beside the value
- * that a branch compares with, and without a value. At most `most` branches are chosen. The same
- * for the same seed.
+ * Rows at and beside the values of up to `most` branches, row-major. The same for the same seed.
  */
 export function pathRows(
   trees: readonly TreeNode[],
@@ -130,7 +125,6 @@ function* testsBefore(reached: Reached): Generator<readonly [Branch, boolean]> {
   for (let at = reached; at.from !== null; at = at.from) yield [at.from.branch, at.isTrueSide]
 }
 
-/** `null`: none was found. */
 function rowFor(reached: Reached, width: number, random: () => number): number[] | null {
   const tests = new Map<number, (readonly [Branch, boolean])[]>()
   for (const test of testsBefore(reached)) {
@@ -139,7 +133,8 @@ function rowFor(reached: Reached, width: number, random: () => number): number[]
   }
   const row = Array.from({ length: width }, () => Math.round(random() * 10))
   for (const [feature, own] of tests) {
-    const values = passing(own, [Number.NaN])
+    const near = own.slice(0, MOST_TESTS).flatMap(([{ values: some }]) => some.flatMap(around))
+    const values = [...near, Number.NaN].filter((value) => leadsThrough(own, value))
     if (values.length === 0) return null
     row[feature] = values[Math.floor(random() * values.length)] as number
   }
@@ -149,20 +144,9 @@ function rowFor(reached: Reached, width: number, random: () => number): number[]
 function valuesAt(reached: Reached): number[] {
   const { feature, values } = reached.branch
   const own = [...testsBefore(reached)].filter(([of]) => of.feature === feature)
-  const tried = values.flatMap((value) => [value, ...neighbours(value)])
-  return [...tried, Number.NaN].filter((value) => passes(own, value))
+  return [...values.flatMap(around), Number.NaN].filter((value) => leadsThrough(own, value))
 }
 
-function passing(
-  tests: readonly (readonly [Branch, boolean])[],
-  others: readonly number[],
-): number[] {
-  const near = tests
-    .slice(0, MOST_TESTS)
-    .flatMap(([{ values }]) => values.flatMap((value) => [value, ...neighbours(value)]))
-  return [...near, ...others].filter((value) => passes(tests, value))
-}
-
-function passes(tests: readonly (readonly [Branch, boolean])[], value: number): boolean {
+function leadsThrough(tests: readonly (readonly [Branch, boolean])[], value: number): boolean {
   return tests.every(([branch, isTrueSide]) => isTrue(branch, value) === isTrueSide)
 }

@@ -52,9 +52,8 @@ export function isEnsemble({ operator }: OnnxNode): boolean {
 const MOST_NODES = 512
 
 /**
- * Do most branches share their subtrees, in trees too large for bit vectors? Exporters write a
- * categorical split as a chain of equality tests, which ONNX Runtime joins to one set: walking the
- * chain is no faster.
+ * Do most branches share subtrees, in trees too large for bit vectors? ONNX Runtime joins such
+ * chains of equality tests, a categorical split, to one set: walking them is no faster.
  */
 export function sharesMost(node: OnnxNode): boolean {
   const attributes = new Attributes(node)
@@ -105,10 +104,7 @@ function readClassifier(attributes: Attributes): Ensemble {
   }
 }
 
-/**
- * Builds the trees from a table of all nodes and a table of all weights. `of`: prefix of the
- * weights' attributes.
- */
+/** @param of prefix of the weights' attributes */
 function treesByNode(attributes: Attributes, of: 'class' | 'target'): TreeNode[] {
   const treeIds = attributes.wholes('nodes_treeids')
   const nodeIds = attributes.wholes('nodes_nodeids')
@@ -148,10 +144,7 @@ function rootsOf(treeIds: readonly number[]): number[] {
 
 type Numbered = Omit<Branch, 'whenTrue' | 'whenFalse'> & Record<'whenTrue' | 'whenFalse', number>
 
-/**
- * Builds trees of numbered nodes. Each node is built once, however many paths lead to it: exporters
- * share subtrees, which may have any number of copies.
- */
+/** Builds each node once, because exporters share subtrees, which may have any number of copies. */
 class Builder {
   readonly #read: (id: number) => Leaf | Numbered
   readonly #built = new Map<number, TreeNode>()
@@ -193,12 +186,7 @@ class Builder {
   }
 }
 
-/**
- * Refuses what ONNX Runtime runs in another way: it joins equality tests of one feature with the
- * same node into a set, which has a single flag for missing features.
- *
- * @throws NotRead
- */
+/** ONNX Runtime joins equality tests into a set with a single flag for NaN. @throws NotRead */
 function checked(node: Branch): Branch {
   const { test, feature, missingIsTrue, whenTrue, whenFalse: next } = node
   const isOfOneSet =
@@ -234,10 +222,7 @@ function weightsByRow(
   return byRow
 }
 
-/**
- * Reads TreeEnsemble of ai.onnx.ml 5, which numbers branches and leaves separately; a leaf has one
- * weight.
- */
+/** TreeEnsemble of ai.onnx.ml 5 numbers branches and leaves separately; a leaf has one weight. */
 function readFifth(attributes: Attributes): Ensemble {
   const modes = attributes.tensor('nodes_modes', ELEMENT.uint8)
   const splits = attributes.tensor('nodes_splits', ELEMENT.float32)
@@ -298,9 +283,7 @@ function oneLeaf(root: TreeNode): TreeNode {
   return isLeaf(root.whenTrue) ? root.whenTrue : root
 }
 
-/**
- * The members of each set, by node. The file stores one set after the other, each ended by a NaN.
- */
+/** The file has one set after the other, each ended by a NaN. */
 function membersOf(
   attributes: Attributes,
   modes: readonly number[],

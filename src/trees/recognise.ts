@@ -42,11 +42,7 @@ type KnownTensor =
   | { readonly of: 'constant'; readonly tensor: OnnxTensor }
   | { readonly of: 'unknown'; readonly why: string }
 
-/**
- * @param input name of the input tensor
- * @param features its width
- * @throws NotRead
- */
+/** @param features width of the tensor `input` @throws NotRead */
 export function recognise(
   { nodes, constants }: OnnxModel,
   {
@@ -107,11 +103,7 @@ function ensembleOf(
   return [labels, scores]
 }
 
-/**
- * Refuses indices out of range, for which ONNX Runtime would access other memory.
- *
- * @throws NotRead
- */
+/** ONNX Runtime would access other memory. @throws NotRead */
 function refuseOutOfRange({ trees, targets }: Ensemble, features: number): void {
   for (const node of trees.flatMap((tree) => [...nodesOf(tree)])) {
     if (isLeaf(node)) {

@@ -45,10 +45,7 @@ interface Split {
 
 type SplitTree = Split | Leaf
 
-/**
- * @param rows the most rows of one call
- * @throws NotRead for ensembles that the tables cannot express
- */
+/** @param rows the most of one call @throws NotRead for what the tables cannot express */
 export function tablesOf(
   ensemble: Ensemble,
   { features, rows }: { readonly features: number; readonly rows: number },
@@ -274,7 +271,7 @@ class Writer {
     this.#trees.push(words, place, leavesAt, stride * 4, targetsAt, targets.length)
   }
 
-  /** Returns the address of the root. */
+  /** @returns the address of the root */
   #writeBranches(root: SplitTree, leaves: readonly Leaf[], rest: number): number {
     const leafAt = new Map(leaves.map((leaf, i) => [leaf, i]))
     const places = new Map<Split, number>()

@@ -3,7 +3,7 @@ import { pathToFileURL } from 'node:url'
 import { Command } from 'commander'
 import { linesOf, openInput, splitKey } from '../../src/cli/lines.ts'
 import { OnnxSession } from '../../src/scoring/onnx-session.ts'
-import { type Runner, SessionRunner } from '../../src/scoring/runner.ts'
+import type { Runner } from '../../src/scoring/runner.ts'
 import { CardOracle, type Payment, WIDTH } from './card-oracle.ts'
 
 // Compares the outputs written by bench.ts with those of a naive oracle. As a command:
@@ -112,7 +112,7 @@ export function agrees({ missing, duplicates, unexpected, different }: Verdict):
 
 /** Loads a model of the card topology. */
 export async function openModel(file: string | URL): Promise<Runner> {
-  return new SessionRunner(await OnnxSession.load(await readFile(file)), READING)
+  return OnnxSession.load(await readFile(file), READING)
 }
 
 /** The first `limit` lines of a file. @default all */

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { suggestOutputs } from '../../src/scoring/model-file.ts'
 import { OnnxSession } from '../../src/scoring/onnx-session.ts'
-import { type Runner, SessionRunner } from '../../src/scoring/runner.ts'
+import type { Runner } from '../../src/scoring/runner.ts'
 import { type TreeReading, TreeRunner } from '../../src/scoring/tree-runner.ts'
 import { LARGEST_BATCH } from '../../src/scoring/warm-up.ts'
 import { EXP_INPUT, EXP_OUTPUT, expModel } from '../../src/trees/float32.ts'
@@ -35,7 +35,7 @@ async function warmedUp(isTrees: boolean): Promise<void> {
 }
 
 async function opened(bytes: Uint8Array, reading: TreeReading, isTrees: boolean): Promise<Runner> {
-  if (!isTrees) return new SessionRunner(await OnnxSession.load(bytes), reading)
+  if (!isTrees) return OnnxSession.load(bytes, reading)
   const trees = TreeRunner.of(bytes, reading)
   if (typeof trees === 'string') throw new Error(trees)
   return trees
@@ -85,7 +85,9 @@ async function mostOf(question: Question): Promise<number | null> {
 /** How a model is fed and read; `null`: ONNX Runtime refuses it, or it takes no rows of features. */
 async function readingOf(file: string): Promise<TreeReading | null> {
   try {
-    const { inputs, outputs } = await OnnxSession.load(readFileSync(file))
+    const bytes = readFileSync(file)
+    const { signature } = await OnnxSession.load(bytes, { input: '', outputs: {} })
+    const { inputs, outputs } = signature
     const [input] = inputs
     const width = input?.shape[1]
     if (input?.type !== 'float32' || typeof width !== 'number') return null

@@ -1,19 +1,18 @@
 import { readFileSync } from 'node:fs'
 import { readGolden } from '../../src/scoring/golden.ts'
-import { columnToSortBy, sortedBy } from '../../src/scoring/measured-runner.ts'
 import { OnnxSession } from '../../src/scoring/onnx-session.ts'
-import { type Runner, readingOf, SessionRunner } from '../../src/scoring/runner.ts'
+import { type Runner, readingOf } from '../../src/scoring/runner.ts'
 import { TreeRunner } from '../../src/scoring/tree-runner.ts'
-import { LARGEST_BATCH, measureCost, sampleRows } from '../../src/scoring/warm-up.ts'
+import { LARGEST_BATCH, sampleRows } from '../../src/scoring/warm-up.ts'
 import type { Definition } from '../../src/topology/definition.ts'
 import flightDelay from '../../topologies/flight-delay.ts'
 import { modelOf } from '../support/score-steps.ts'
 import { figure, machine } from './figures.ts'
 import w1 from './topologies/w1.ts'
 
-// Measures the cost of a row of a tree model by batch size: in the worker, and in ONNX Runtime with
-// unsorted rows and with rows sorted by the best column. One thread, interleaved, different rows in
-// each run; the best of several rounds. One JSON line on stdout. npx tsx test/bench/trees.ts
+// Measures the cost of a row of a tree model by batch size, in the worker and in ONNX Runtime. One
+// thread, interleaved, different rows in each run; the best of several rounds. One JSON line on
+// stdout. npx tsx test/bench/trees.ts
 
 const BATCHES = [1, 4, 16, 64, 512, LARGEST_BATCH]
 const ROUNDS = 7
@@ -37,12 +36,10 @@ async function measured(definition: Definition) {
   const bytes = readFileSync(model.file)
   const trees = TreeRunner.of(bytes, model)
   if (typeof trees === 'string') throw new Error(trees)
-  const session = new SessionRunner(await OnnxSession.load(bytes), readingOf(model))
+  const session = await OnnxSession.load(bytes, readingOf(model))
   const golden = model.golden === undefined ? null : await readGolden(model.golden, 'here')
   const rows = sampleRows(model.features.length, golden)
-  const { cpu } = await measureCost(session, rows)
-  const sorted = sortedBy(await columnToSortBy(session, rows, cpu), session)
-  const runners = { trees, onnxruntime: session, onnxruntimeSorted: sorted }
+  const runners = { trees, onnxruntime: session }
   const nanosPerRow: Record<string, Record<string, number>> = {}
   for (const batch of BATCHES) {
     const best: Record<string, number> = {}

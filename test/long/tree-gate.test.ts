@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { seeded } from '../../src/kernel/random.ts'
 import { OnnxSession } from '../../src/scoring/onnx-session.ts'
-import { SessionRunner } from '../../src/scoring/runner.ts'
+import type { Runner } from '../../src/scoring/runner.ts'
 import { differenceFrom } from '../../src/scoring/tree-comparison.ts'
 import { TreeRunner } from '../../src/scoring/tree-runner.ts'
 import { pathRows } from '../../src/trees/probe-rows.ts'
@@ -40,7 +40,7 @@ function randomTrees(seed: number): ModelNode[] {
 }
 
 /** Whether trees and ONNX Runtime give the same scores on many rows that follow their paths. */
-async function areTheSame(runner: SessionRunner, trees: TreeRunner): Promise<boolean> {
+async function areTheSame(runner: Runner, trees: TreeRunner): Promise<boolean> {
   const { trees: roots } = trees.model.ensemble
   let compared = 0
   for (let seed = 2; compared < ROWS; seed++) {
@@ -67,7 +67,7 @@ test('no model is accepted whose scores differ on rows that follow its paths', {
       refused++
       continue
     }
-    const runner = new SessionRunner(await OnnxSession.load(bytes), READING)
+    const runner = await OnnxSession.load(bytes, READING)
     if ((await differenceFrom(runner, trees)) === null) {
       accepted++
       if (!(await areTheSame(runner, trees))) wrong.push(seed)

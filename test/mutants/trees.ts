@@ -28,15 +28,6 @@ const ROWS: readonly Row[] = [
     [VECTORS, WALKED],
   ],
   [
-    'trees are added in float64',
-    [
-      'trees/ensemble.ts',
-      'this.#given = new Float32Array(ROWS * ensemble.targets)',
-      'this.#given = new Float64Array(ROWS * ensemble.targets) as never',
-    ],
-    [VECTORS, WALKED],
-  ],
-  [
     'trees are added from the last to the first',
     [
       'trees/tables.ts',

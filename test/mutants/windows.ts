@@ -162,7 +162,7 @@ const ROWS: readonly Row[] = [
     [
       'engine/store/dictionary.ts',
       'if (left === 0) this.#unheld.push(number)',
-      'this.#unheld.push(number)\n    if (left === 0) this.settle()',
+      'this.#unheld.push(number)\n    if (left === 0) this.expire()',
     ],
     ['test/runtime/replay.property.test.ts', 'closed windows, and rows over them, are the same'],
   ],
@@ -170,24 +170,6 @@ const ROWS: readonly Row[] = [
     'a text is forgotten that a window holds',
     ['engine/store/dictionary.ts', 'if (this.#holders[number] !== 0) continue', ''],
     ['test/engine/store/dictionary.test.ts', 'held cells have numbers of their own'],
-  ],
-  [
-    'the state of a key is restored from an older version',
-    [
-      'engine/store/keyed-state.ts',
-      'if (bytes[0] !== STATE_VERSION) {',
-      'if (bytes.length === 0) {',
-    ],
-    ['test/engine/store/keyed-state.test.ts', 'of another version are refused'],
-  ],
-  [
-    'the state of a key is restored from bytes that have changed',
-    [
-      'engine/store/keyed-state.ts',
-      'this.#view.getUint32(end) !== checksum(bytes.subarray(0, end))',
-      'this.#view.byteLength === 0',
-    ],
-    ['test/engine/store/keyed-state.test.ts', 'that are not what was written are refused'],
   ],
   [
     'a duplicate does not count for what comes after it',

@@ -1,13 +1,14 @@
 import { expect, test, vi } from 'vitest'
 import { chooseLanes, FollowingLane } from '../../src/scoring/lanes.ts'
-import { InlineRunner } from '../../src/scoring/measured-runner.ts'
 import { ModelCache } from '../../src/scoring/model-cache.ts'
-import type { Runner } from '../../src/scoring/runner.ts'
-import { LARGEST_BATCH } from '../../src/scoring/warm-up.ts'
+import type { OpenedModel, Runner } from '../../src/scoring/runner.ts'
+import { LARGEST_BATCH, measureCost } from '../../src/scoring/warm-up.ts'
 
 test('a model that nothing waits for runs on another thread only, and a run may take any time', async () => {
   let release: (() => void) | null = () => {}
-  const runner: Runner = {
+  const runner: OpenedModel = {
+    signature: { inputs: [], outputs: [] },
+    measure: (sample) => measureCost(runner, sample),
     run: async (_, count) => {
       if (release === null) await new Promise<void>((resolve) => (release = resolve))
       return [new Float64Array(count)]
@@ -15,9 +16,9 @@ test('a model that nothing waits for runs on another thread only, and a run may 
     close: async () => {},
   }
   const { lanes, threads } = await chooseLanes(
-    { runner: new InlineRunner(runner), isInline: false },
+    { runner, isInline: false },
     {
-      ...{ label: 'm@1', where: 'step', latencyBudgetMs: 1, features: 1 },
+      ...{ label: 'm@1', where: 'step', latencyBudgetMs: 1 },
       ...{ isAlone: false, isGuarded: false, isBackground: true },
       sample: new Float32Array(LARGEST_BATCH),
       cache: new ModelCache(null),

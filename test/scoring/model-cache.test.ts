@@ -3,10 +3,8 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
-import { readColumn } from '../../src/scoring/measured-runner.ts'
 import { type Finding, ModelCache, usersModelCache } from '../../src/scoring/model-cache.ts'
 import { loadScorers } from '../../src/scoring/models.ts'
-import { ThreadRunner } from '../../src/scoring/thread-runner.ts'
 import { isUndisturbed, readCost } from '../../src/scoring/warm-up.ts'
 import { cardModel, useOf } from './support.ts'
 
@@ -106,26 +104,21 @@ it('writes nothing for a user without a home, not even to the working directory'
   expect(readdirSync('.')).toEqual(before)
 })
 
-it('knows at the next start whether trees agree, and in which order rows are fast', async () => {
-  const start = async (evaluator: 'auto' | 'onnxruntime') => {
+it('knows at the next start whether trees agree', async () => {
+  const start = async () => {
     const use = useOf(cardModel('card-gbdt'))
     const cache = new ModelCache(folder)
-    const { faults, scorers } = await loadScorers([use], new Map(), { evaluator, cache })
+    const { faults, scorers } = await loadScorers([use], new Map(), { cache })
     expect(faults).toEqual([])
     for (const scorer of scorers.values()) await scorer.close()
   }
-  const columnToSortBy = vi.spyOn(ThreadRunner.prototype, 'columnToSortBy')
-  await start('auto')
-  await start('onnxruntime')
+  await start()
   expect(fork).toHaveBeenCalledOnce()
-  expect(columnToSortBy).toHaveBeenCalledOnce()
-  await start('auto')
-  await start('onnxruntime')
+  await start()
   expect(fork).toHaveBeenCalledOnce()
-  expect(columnToSortBy).toHaveBeenCalledOnce()
 })
 
-it('refuses invalid costs and columns', () => {
+it('refuses invalid costs', () => {
   const cost = { baseMs: 0.1, rowMs: 0.01 }
   expect(readCost({ cpu: cost, elapsed: cost })).toEqual({ cpu: cost, elapsed: cost })
   for (const none of [
@@ -136,11 +129,6 @@ it('refuses invalid costs and columns', () => {
     { cpu: cost, elapsed: { baseMs: 'a', rowMs: 1 } },
   ]) {
     expect(readCost(none)).toBeNull()
-  }
-  expect(readColumn({ column: 3 })).toEqual({ column: 3 })
-  expect(readColumn({ column: null })).toEqual({ column: null })
-  for (const none of [null, {}, { column: 'a' }, { column: 0.5 }]) {
-    expect(readColumn(none)).toBeNull()
   }
 })
 

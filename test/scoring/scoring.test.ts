@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { BatchScorer } from '../../src/scoring/batch-scorer.ts'
 import { type Golden, readGolden } from '../../src/scoring/golden.ts'
 import { OnnxSession } from '../../src/scoring/onnx-session.ts'
-import { type Runner, readingOf, SessionRunner } from '../../src/scoring/runner.ts'
+import { type Runner, readingOf } from '../../src/scoring/runner.ts'
 import { sampleRows } from '../../src/scoring/warm-up.ts'
 import type { ModelDefinition } from '../../src/topology/models.ts'
 import { bothRunners, cardModel, FIXTURES, goldenOf } from './support.ts'
@@ -72,8 +72,7 @@ describe.each(['card-gbdt', 'card-mlp', 'card-mlp-large', 'card-nan'])('%s', (na
 describe('card-nan', () => {
   it('returns NaN for exactly the expected rows, between finite neighbours', async () => {
     const model = cardModel('card-nan')
-    const session = await OnnxSession.load(readFileSync(model.file))
-    const runner = new SessionRunner(session, readingOf(model))
+    const runner = await OnnxSession.load(readFileSync(model.file), readingOf(model))
     const { rows } = await readGolden(goldenOf('card-nan'), 'here')
     const scores = await inBatches(runner, rows, 512)
     const amounts = [...scores].map((_, row) => rows[row * 13] as number)
@@ -91,10 +90,7 @@ describe('a session', () => {
     rows: readonly number[],
   ): Promise<number[][]> {
     const model = cardModel(name, { outputs })
-    const runner = new SessionRunner(
-      await OnnxSession.load(readFileSync(model.file)),
-      readingOf(model),
-    )
+    const runner = await OnnxSession.load(readFileSync(model.file), readingOf(model))
     const columns = await runner.run(Float32Array.from(rows), rows.length / 2)
     await runner.close()
     return columns.map((column) => [...column])
@@ -148,8 +144,7 @@ describe('a session', () => {
         long: { tensor: 'i64', column: 1 },
       },
     }
-    const session = await OnnxSession.load(readFileSync(model.file))
-    const runner = new SessionRunner(session, readingOf(model))
+    const runner = await OnnxSession.load(readFileSync(model.file), readingOf(model))
     const columns = [
       [2.6, 8],
       [2.5, Math.fround(4.1)],
@@ -165,7 +160,7 @@ describe('a session', () => {
       import { OnnxSession } from ${JSON.stringify(new URL('../../src/scoring/onnx-session.ts', import.meta.url).href)}
       import { readFileSync } from 'node:fs'
 import { promisify } from 'node:util'
-      await OnnxSession.load(readFileSync(new URL('external-data.onnx', ${JSON.stringify(FIXTURES.href)}))).catch((e) => console.log(e.message))`
+      await OnnxSession.load(readFileSync(new URL('external-data.onnx', ${JSON.stringify(FIXTURES.href)})), { input: '', outputs: {} }).catch((e) => console.log(e.message))`
     const options = ['--import', import.meta.resolve('tsx'), '--input-type=module', '-e', load]
     const { stdout } = await promisify(execFile)(process.execPath, options, { cwd: FIXTURES })
     expect(stdout).toMatch(/External data path does not exist: "\/dev\/null/)

@@ -16,7 +16,7 @@ function counted(opens: MockInstance, closes: MockInstance): () => number {
 }
 
 test("steps that run the same file in the same way share one session, each under its model's name", async () => {
-  const here = counted(vi.spyOn(OnnxSession, 'load'), vi.spyOn(OnnxSession.prototype, 'release'))
+  const here = counted(vi.spyOn(OnnxSession, 'load'), vi.spyOn(OnnxSession.prototype, 'close'))
   const threads = counted(
     vi.spyOn(ThreadRunner, 'start'),
     vi.spyOn(ThreadRunner.prototype, 'close'),

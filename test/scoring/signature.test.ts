@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { signatureFaults } from '../../src/scoring/load-gate.ts'
-import type { TensorInfo } from '../../src/scoring/onnx-session.ts'
+import type { TensorInfo } from '../../src/scoring/runner.ts'
 import type { ModelDefinition } from '../../src/topology/models.ts'
 
 const model: ModelDefinition = {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { ModelUse } from '../../src/scoring/load-model.ts'
 import { OnnxSession } from '../../src/scoring/onnx-session.ts'
-import { type Runner, readingOf, SessionRunner } from '../../src/scoring/runner.ts'
+import { type Runner, readingOf } from '../../src/scoring/runner.ts'
 import { ThreadRunner } from '../../src/scoring/thread-runner.ts'
 import type { ModelDefinition } from '../../src/topology/models.ts'
 import { cardGbdt } from '../fixtures/models/card-gbdt.model.ts'
@@ -45,7 +45,7 @@ export async function bothRunners(
   const bytes = readFileSync(model.file)
   const reading = readingOf(model)
   return {
-    inline: new SessionRunner(await OnnxSession.load(bytes), reading),
+    inline: await OnnxSession.load(bytes, reading),
     thread: await ThreadRunner.start('m@1', { bytes, reading }),
   }
 }

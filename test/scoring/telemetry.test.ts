@@ -11,7 +11,7 @@ import { FIXTURES } from './support.ts'
 
 const LOADS_HERE = `
   import { OnnxSession } from '${source('onnx-session.ts')}'
-  await (await OnnxSession.load(bytes)).release()`
+  await (await OnnxSession.load(bytes, { input: '', outputs: {} })).close()`
 
 const LOADS_IN_A_THREAD = `
   import { ThreadRunner } from '${source('thread-runner.ts')}'

@@ -7,7 +7,7 @@ import { readModel } from '../../src/scoring/candidate.ts'
 import { usersModelCache } from '../../src/scoring/model-cache.ts'
 import { loadScorers } from '../../src/scoring/models.ts'
 import { OnnxSession } from '../../src/scoring/onnx-session.ts'
-import { type Runner, readingOf, SessionRunner } from '../../src/scoring/runner.ts'
+import { type Runner, readingOf } from '../../src/scoring/runner.ts'
 import { differenceFrom } from '../../src/scoring/tree-comparison.ts'
 import { provenTrees, TreeRunner } from '../../src/scoring/tree-runner.ts'
 import { cardModel, useOf } from './support.ts'
@@ -91,7 +91,7 @@ test('the comparing process does not wait for a debugger', async () => {
 async function differenceOf(name: string, changed: (runner: Runner) => Runner) {
   const model = cardModel(name)
   const bytes = await readFile(model.file)
-  const runner = new SessionRunner(await OnnxSession.load(bytes), readingOf(model))
+  const runner = await OnnxSession.load(bytes, readingOf(model))
   try {
     return await differenceFrom(changed(runner), TreeRunner.of(bytes, model) as TreeRunner)
   } finally {

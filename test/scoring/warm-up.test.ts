@@ -1,10 +1,9 @@
 import * as fc from 'fast-check'
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { readGolden } from '../../src/scoring/golden.ts'
 import { chooseLanes } from '../../src/scoring/lanes.ts'
-import { InlineRunner } from '../../src/scoring/measured-runner.ts'
 import { ModelCache } from '../../src/scoring/model-cache.ts'
-import type { Runner } from '../../src/scoring/runner.ts'
+import type { OpenedModel, Runner } from '../../src/scoring/runner.ts'
 import {
   dependsOnBatch,
   fitCost,
@@ -69,20 +68,20 @@ describe('a machine that is busy with something else', () => {
   })
 
   it('causes a note and no refusal', async () => {
-    const runner: Runner = {
-      run: async (_, count) => [new Float64Array(count)],
-      close: async () => {},
-    }
-    const opened = new InlineRunner(runner)
     const [cpu, elapsed] = [
       { baseMs: 1, rowMs: 1 },
       { baseMs: 5, rowMs: 1 },
     ]
-    vi.spyOn(opened, 'measure').mockResolvedValue({ cpu, elapsed })
+    const opened: OpenedModel = {
+      signature: { inputs: [], outputs: [] },
+      measure: async () => ({ cpu, elapsed }),
+      run: async (_, count) => [new Float64Array(count)],
+      close: async () => {},
+    }
     const { notes, lanes } = await chooseLanes(
       { runner: opened, isInline: true },
       {
-        ...{ label: 'm@1', where: 'step', latencyBudgetMs: 3, features: 1 },
+        ...{ label: 'm@1', where: 'step', latencyBudgetMs: 3 },
         ...{ isAlone: true, isGuarded: false, isBackground: false },
         sample: new Float32Array(LARGEST_BATCH),
         cache: new ModelCache(null),

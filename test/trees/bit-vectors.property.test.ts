@@ -3,13 +3,13 @@ import { expect, test } from 'vitest'
 import {
   type Branch,
   type Ensemble,
-  PlainTrees,
   type Test,
   type TreeAggregate,
   type TreeNode,
 } from '../../src/trees/ensemble.ts'
-import { sumsOf } from '../../src/trees/evaluator.ts'
+import { TreeSums } from '../../src/trees/evaluator.ts'
 import { hardRows } from '../../src/trees/probe-rows.ts'
+import { plainSums } from './plain-trees.ts'
 
 const FEATURES = 5
 const TESTS: readonly Test[] = ['leq', 'lt', 'gte', 'gt', 'eq', 'neq', 'member']
@@ -82,10 +82,8 @@ test('bit vectors give the sums that walking from root to leaf gives, to the bit
       (of, count, seed) => {
         const all = hardRows(of.trees, { width: FEATURES, atLeast: count, seed })
         const rows = all.subarray(0, count * FEATURES)
-        const plain = new PlainTrees(of).of(rows, count).subarray(0, count * of.targets)
-        const sums = sumsOf(of, FEATURES)
-          .of(rows, count)
-          .subarray(0, count * of.targets)
+        const plain = plainSums(of, rows, count)
+        const sums = new TreeSums(of, FEATURES).of(rows, count).subarray(0, count * of.targets)
         expect(bitsOf(sums)).toEqual(bitsOf(plain))
       },
     ),

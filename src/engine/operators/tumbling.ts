@@ -97,9 +97,8 @@ class Tumbling implements Operator {
   }
 
   get kept(): OperatorState {
-    const windows = this.#windows
-    const { bytes, texts, nextEndMs } = windows
-    return { states: [windows], bytes, texts, nextEndMs }
+    const { bytes, texts, nextEndMs } = this.#windows
+    return { bytes, texts, nextEndMs }
   }
 
   process(batch: Batch, run: ChunkRun): ReadyPieces {

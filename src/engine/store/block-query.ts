@@ -33,7 +33,6 @@ export class BlockQuery {
   readonly #spans = new WeakMap<OlderBlocks, SettledSpan[]>()
   #span: SettledSpan | null = null
 
-  /** @param sums to which it adds the events that it covers */
   constructor(layout: Layout, sums: Float64Array) {
     this.#layout = layout
     this.#sums = sums
@@ -60,10 +59,7 @@ export class BlockQuery {
     }
   }
 
-  /**
-   * Extends the walk to the events after a time, for the n-th window.
-   * @param remember is more than the sums of these events needed?
-   */
+  /** Extends the walk for the n-th window. @param remember is more than sums needed? */
   extend(afterMs: number, remember: boolean, window: number): void {
     this.#remembers = remember
     while (this.#g >= 0) {
@@ -154,7 +150,6 @@ export class BlockQuery {
     }
   }
 
-  /** @returns the index of the first event after the time */
   #addAfter(group: Group, b: number, afterMs: number): number {
     const block = group.blocks[b] as Block
     if (group.oldestMs(b) > afterMs) {
@@ -244,10 +239,7 @@ interface BlockPart {
   upTo: number
 }
 
-/**
- * The blocks, groups and parts of blocks that a walk has visited, for results beyond sums. Its
- * lists never shrink, because an array that was made shorter is allocated again when it grows.
- */
+/** What a walk has visited. The lists never shrink, because growing again would allocate. */
 class WalkedBlocks {
   readonly #layout: Layout
   readonly #wholes: Whole[] = []

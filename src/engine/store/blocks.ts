@@ -12,9 +12,8 @@ export interface Whole {
 }
 
 /**
- * A block of a long history. After its columns, an event has a link for each text column that is
- * counted distinct: the time at which its text occurred before, or −Infinity. The ordered columns
- * are valid only in a whole block, from which no event has been pruned.
+ * After its columns, an event has a link for each of `distinct`: the time at which its text
+ * occurred before. The ordered columns are valid only in a whole block, from which none was pruned.
  */
 export class Block extends EventBuffer implements Whole {
   readonly #layout: Layout
@@ -45,9 +44,7 @@ export class Block extends EventBuffer implements Whole {
     return -1
   }
 
-  /**
-   * Inserts an event; there must be room. @param cells its columns after the time, and its links
-   */
+  /** There must be room. @param cells its columns after the time, and its links */
   insert(at: number, timeMs: number, cells: ArrayLike<number>): void {
     const { ordered, width } = this.#layout
     for (let o = 0; o < ordered.length && this.isWhole; o++) {
@@ -96,7 +93,6 @@ export class Block extends EventBuffer implements Whole {
     }
   }
 
-  /** The block must not be used afterwards. */
   free(): void {
     this.#layout.slabs.giveBack(this.place, this.#layout.blockNumbers)
   }
@@ -116,11 +112,7 @@ const SUMS = 2
 
 const NOTHING = new Float64Array(0)
 
-/**
- * Consecutive blocks of a long history, with a row of sums for each. The rows lie together, so a
- * walk over many blocks need not touch the blocks. A sealed group also has sums over all its
- * blocks.
- */
+/** Consecutive blocks, with a row of sums for each: a walk over many need not touch the blocks. */
 export class Group implements Whole {
   readonly blocks: Block[] = []
   /** Events in the seal; 0: not sealed. */
@@ -183,7 +175,6 @@ export class Group implements Whole {
     this.#summaries.add(sums, this.#page, this.#rowAt(b) + SUMS)
   }
 
-  /** Adds the sums of all blocks of a sealed group. */
   addAllTo(sums: Float64Array): void {
     this.#summaries.add(sums, this.#seal, this.#sealBase)
   }
@@ -219,7 +210,6 @@ export class Group implements Whole {
     this.#page[this.#rowAt(b) + OLDEST] = Number.NEGATIVE_INFINITY
   }
 
-  /** Adds an event that a block has received to the block's row and to the seal. */
   entered(b: number, at: number): void {
     const { ordered } = this.#layout
     const block = this.blocks[b] as Block
@@ -242,7 +232,7 @@ export class Group implements Whole {
     if (this.isSealed) replaceOrdered(this, this.#layout.ranked.length + d, before, timeMs)
   }
 
-  /** Computes the sums over all blocks, which must be whole. */
+  /** All blocks must be whole. */
   seal(): void {
     const { slabs, sealNumbers, ordered } = this.#layout
     this.#sealPlace = slabs.allocate(sealNumbers)

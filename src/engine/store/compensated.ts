@@ -28,7 +28,6 @@ export function addToTriple(sums: Float64Array, at: number, x: number): void {
   addTo(sums, at + 1, sumError(before, x, after))
 }
 
-/** The rounding error of `square = x * x`, to be added to it. */
 export function squareError(x: number, square: number): number {
   const big = SPLITTER * x
   const high = big - (big - x)
@@ -36,10 +35,7 @@ export function squareError(x: number, square: number): number {
   return high * high - square + 2 * high * low + low * low
 }
 
-/**
- * Population variance, (n·Σx² − (Σx)²) / n², from compensated sums. Twice the precision, because
- * the difference of two large float64 would leave noise, or a value below 0.
- */
+/** Population variance, (n·Σx² − (Σx)²) / n², in twice the precision: the terms nearly cancel. */
 export function variance(n: number, sums: Float64Array, sum: number, squares: number): number {
   const total = (sums[sum] as number) + (sums[sum + 1] as number)
   const totalRest = (sums[sum] as number) - total + (sums[sum + 1] as number)
@@ -57,7 +53,6 @@ export function variance(n: number, sums: Float64Array, sum: number, squares: nu
   return Math.max(0, (spread + (spreadRest + (leftRest - rightRest))) / (n * n))
 }
 
-/** The rounding error of `product = a * b`, to be added to it. */
 export function productError(a: number, b: number, product: number): number {
   const bigA = SPLITTER * a
   const highA = bigA - (bigA - a)

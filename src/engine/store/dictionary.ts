@@ -1,8 +1,8 @@
 import { type ByteRoom, hashOf, Memory, TextScratch } from '../../kernel/bytes.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import type { Cell } from '../../topology/definition.ts'
+import { atOf, isShared, pageNumberOf, Slabs } from './slabs.ts'
 
-/** A power of 2, like every later capacity. */
 const FIRST_SLOTS = 64
 /** Offsets in a slot. A text's number is stored plus one, so that 0 means an empty slot. */
 const SLOT = 4
@@ -15,9 +15,8 @@ const EMPTY = 0
 const NO_HASH = 0
 
 /**
- * Numbers for texts, and for all other cells of a column that may hold anything. A text is found by
- * its UTF-8, so no string is made of a known text. It keeps its number while it has a holder, and
- * at least until the next {@link settle}: that frees the numbers without a holder.
+ * Numbers for texts, and for all other cells of a column. A text is found by its UTF-8, so no
+ * string is made of a known one. A number without a holder is valid until the next {@link expire}.
  *
  * Open addressing with linear probing; a removal moves later entries up (Knuth, TAOCP 3, 6.4,
  * algorithm R).
@@ -45,7 +44,6 @@ export class Dictionary {
     return this.#pool.bytes + this.#slots.byteLength + NUMBER_BYTES * this.#holders.length
   }
 
-  /** Valid until the next {@link settle} unless it is held. */
   numberOf(cell: Cell): number {
     if (typeof cell !== 'string' || !cell.isWellFormed()) return this.#numberOfOther(cell)
     const length = this.#scratch.write(cell)
@@ -78,7 +76,7 @@ export class Dictionary {
   }
 
   /** Forgets cells without a holder, at most `most` of them; later calls forget the rest. */
-  settle(most = Number.POSITIVE_INFINITY): void {
+  expire(most = Number.POSITIVE_INFINITY): void {
     for (let left = most; left > 0 && this.#unheld.length > 0; left--) {
       const number = this.#unheld.pop() as number
       if (this.#holders[number] !== 0) continue
@@ -194,65 +192,46 @@ interface Bytes {
 
 const NUMBER_BYTES = 24
 
-/** Where a hash would be if all slots were empty. @param last where the last slot begins */
+/** Where a hash would be if all slots were empty. */
 function homeOf(hash: number, last: number): number {
   return Math.imul(hash, SLOT) & last
 }
 
-const WORD = 4
-/** Bytes. */
+/** Bytes of a number in a slab. */
 const UNIT = 8
-const PAGE = 2 ** 16
-const UNITS = PAGE / UNIT
-/** Bytes; a longer text has its own memory, which the garbage collector reclaims. */
-const LARGEST = PAGE / 16
-const NONE = -1
+const WORD = 4
 const GONE = new Memory(new ArrayBuffer(0))
 
-/**
- * UTF-8 texts in shared pages, whose memory is reused by size. The garbage collector would have to
- * scan a string per text.
- */
+/** UTF-8 texts in slabs. The garbage collector would have to scan a string per text. */
 class TextPool {
+  readonly #slabs = new Slabs()
   readonly #pages: Memory[] = []
-  readonly #gone: number[] = []
-  /** By size in units: the place freed last. Its first bytes hold the next free place. */
-  readonly #free = new Map<number, number>()
-  /** The page being filled, and its used units. */
-  #last = NONE
-  #used = UNITS
-  #held = 0
 
   /** Includes the padding between texts. */
   get bytes(): number {
-    return this.#held * UNIT
+    return this.#slabs.bytes
   }
 
-  /** @returns the text's place */
   add({ bytes }: Memory, from: number, to: number): number {
-    const place = this.#allocate(to - from)
+    const place = this.#slabs.allocate(unitsOf(to - from))
+    const { buffer } = this.#slabs.pageOf(place)
+    const number = pageNumberOf(place)
+    if (this.#pages[number]?.bytes.buffer !== buffer) this.#pages[number] = new Memory(buffer)
     const page = this.#pageOf(place).bytes
-    const at = atOf(place)
+    const at = byteOf(place)
     for (let i = from; i < to; i++) page[at + i - from] = bytes[i] as number
     return place
   }
 
   giveBack(place: number, length: number): void {
-    const units = unitsOf(length)
-    this.#held -= units
-    if (length > LARGEST) {
-      this.#pages[place / UNITS] = GONE
-      this.#gone.push(place / UNITS)
-      return
-    }
-    this.#pageOf(place).view.setInt32(atOf(place), this.#free.get(units) ?? NONE)
-    this.#free.set(units, place)
+    this.#slabs.giveBack(place, unitsOf(length))
+    if (!isShared(unitsOf(length))) this.#pages[pageNumberOf(place)] = GONE
   }
 
   /** Compares with the text at a place, which must have the same length. */
   isAt(place: number, { view, bytes }: Memory, from: number, to: number): boolean {
     const page = this.#pageOf(place)
-    let at = atOf(place)
+    let at = byteOf(place)
     let i = from
     for (; i <= to - WORD; i += WORD, at += WORD) {
       if (page.view.getInt32(at) !== view.getInt32(i)) return false
@@ -262,46 +241,22 @@ class TextPool {
   }
 
   text(place: number, length: number): string {
-    const at = atOf(place)
+    const at = byteOf(place)
     return this.#pageOf(place).text(at, at + length)
   }
 
   appendTo(room: ByteRoom, place: number, length: number): void {
-    const at = atOf(place)
+    const at = byteOf(place)
     room.copy(this.#pageOf(place), at, at + length)
   }
 
-  #allocate(length: number): number {
-    const units = unitsOf(length)
-    this.#held += units
-    if (length > LARGEST) return this.#addPage(units * UNIT) * UNITS
-    const free = this.#free.get(units) ?? NONE
-    if (free !== NONE) {
-      this.#free.set(units, this.#pageOf(free).view.getInt32(atOf(free)))
-      return free
-    }
-    if (this.#used + units > UNITS) {
-      this.#last = this.#addPage(PAGE)
-      this.#used = 0
-    }
-    const place = this.#last * UNITS + this.#used
-    this.#used += units
-    return place
-  }
-
-  #addPage(bytes: number): number {
-    const number = this.#gone.pop() ?? this.#pages.length
-    this.#pages[number] = new Memory(new ArrayBuffer(bytes))
-    return number
-  }
-
   #pageOf(place: number): Memory {
-    return this.#pages[Math.floor(place / UNITS)] as Memory
+    return this.#pages[pageNumberOf(place)] as Memory
   }
 }
 
-function atOf(place: number): number {
-  return (place % UNITS) * UNIT
+function byteOf(place: number): number {
+  return atOf(place) * UNIT
 }
 
 function unitsOf(length: number): number {

@@ -1,17 +1,13 @@
 import type { EventBuffer } from './event-buffer.ts'
 import { atOf, type Slabs } from './slabs.ts'
 
-/** Slots; a power of 2, like every later capacity. */
 const FIRST_CAPACITY = 16
 /** An empty slot; numbers of texts are 0 or more. */
 const EMPTY = -1
 /** 2^32 divided by the golden ratio, odd: spreads neighbouring numbers far apart. */
 const SPREAD = 0x9e3779b1
 
-/**
- * The time of each text's newest occurrence. Open addressing with linear probing; pruned entries
- * are dropped only when the table is full.
- */
+/** The time of each text's newest occurrence. Pruned entries are dropped when the table is full. */
 export class LatestTimes {
   readonly #slabs: Slabs
   #place: number
@@ -105,14 +101,10 @@ interface Counting {
 }
 
 interface Occurrences {
-  /** The newest time of a text in `distinct[d]`; −Infinity: there is none. */
   latestOf(d: number, text: number): number
 }
 
-/**
- * The different texts in a long history's buffer: for each column of `distinct`, when every text
- * had last occurred before the buffer. A window that covers the buffer then looks up none of them.
- */
+/** By column of `distinct`: when each text in a long history's buffer last occurred before it. */
 export class NewestTexts {
   readonly #counting: Counting
   readonly #older: Occurrences
@@ -140,7 +132,6 @@ export class NewestTexts {
     }
   }
 
-  /** Adds the event at an index if its text is new in the buffer. */
   entered(buffer: EventBuffer, at: number): void {
     const { distinct } = this.#counting
     for (let d = 0; d < distinct.length; d++) {

@@ -40,10 +40,7 @@ export class EventBuffer {
     return low
   }
 
-  /**
-   * Inserts an event at an index; there must be room. @param cells its columns after the time
-   * @param columns counts the time too
-   */
+  /** There must be room. @param cells its columns after the time @param columns counts the time */
   protected enter(at: number, timeMs: number, cells: ArrayLike<number>, columns: number): void {
     if (at < this.end) {
       for (let c = 0; c < columns; c++) {

@@ -18,7 +18,6 @@ import { type HistorySizes, type Layout, layoutOf } from './layout.ts'
 import { Slabs } from './slabs.ts'
 import type { Decay } from './summaries.ts'
 
-/** A value in a column that no window can hold. */
 export interface BadCell {
   readonly column: string
   /** Types, such as `number or boolean`. */
@@ -26,10 +25,7 @@ export interface BadCell {
   readonly got: unknown
 }
 
-/**
- * The precision in which numbers must be finite. One value that is infinite as a float32 would make
- * all features of its key infinite for a whole window.
- */
+/** One number that is infinite as a float32 would spoil its key's features for a whole window. */
 export type Precision = 'float32' | 'float64'
 
 const NO_EVENT = -1
@@ -45,14 +41,13 @@ interface Column {
 }
 
 /**
- * The columns of one kind of event that aggregates read. It converts between cells and the numbers
- * of a history. A column has the types that all its aggregates take.
+ * Converts between cells and a history's numbers. A column has the types that all its aggregates
+ * take.
  */
 export class EventColumns {
   readonly layout: Layout
   readonly #columns: readonly Column[]
   readonly #isHeld: (number: number) => boolean
-  /** Column in a history, by name. */
   readonly #index: ReadonlyMap<string, number>
   // The current event, by column: where its scanned cell is, or the cell itself, and its number.
   readonly #places: Int32Array
@@ -116,19 +111,17 @@ export class EventColumns {
     return this.layout.texts.reduce((sum, { dictionary }) => sum + dictionary.size, 0)
   }
 
-  /** Bytes of these texts and of all histories' numbers. */
   get bytes(): number {
     const { slabs, texts } = this.layout
     return texts.reduce((sum, { dictionary }) => sum + dictionary.bytes, slabs.bytes)
   }
 
-  /** Evicts texts that no history holds, checking at most `most` per column. */
-  settle(most: number): void {
-    for (const { dictionary } of this.layout.texts) dictionary.settle(most)
+  /** Checks at most `most` texts of a column. */
+  expire(most: number): void {
+    for (const { dictionary } of this.layout.texts) dictionary.expire(most)
     this.#ahead?.forget()
   }
 
-  /** Reads ahead what it can of the next events. */
   readAhead({ events, indices }: Pick<NextEvents, 'events' | 'indices'>): void {
     if (events instanceof ScannedEvents) this.#ahead?.read(events, indices)
   }
@@ -241,7 +234,6 @@ function badCell(column: string, types: readonly CellType[], got: unknown): BadC
 
 const isFiniteFloat32 = (number: number) => Number.isFinite(Math.fround(number))
 
-/** Is it the first of equal decays, which share a sum? */
 function isFirstDecay({ column, halfLifeMs }: Decay, at: number, all: readonly Decay[]): boolean {
   return all.findIndex((o) => o.column === column && o.halfLifeMs === halfLifeMs) === at
 }
@@ -257,25 +249,17 @@ function typesOf(aggregates: readonly Aggregate[]): Map<string, readonly CellTyp
   return types
 }
 
-/** A field that fills a column of a history. */
 interface FieldColumn {
   readonly field: FieldRead<unknown>
-  /** `null`: it holds no texts. */
   readonly dictionary: Dictionary | null
 }
 
-/**
- * Numbers of a chunk's scanned events, read column by column before the first event enters a
- * window. The processor then fetches memory for one text while it works on the next. An event is
- * left out if a window cannot hold one of its values.
- */
+/** Numbers of scanned events, read column by column: the processor then fetches texts ahead. */
 class CellsAhead {
   readonly #columns: readonly FieldColumn[]
   readonly #isHeld: (number: number) => boolean
   #events: ScannedEvents | null = null
-  /** By index. */
   #isRead = new Uint8Array(0)
-  /** Column by column. */
   #numbers = new Float64Array(0)
 
   constructor(columns: readonly FieldColumn[], isHeld: (number: number) => boolean) {
@@ -283,7 +267,7 @@ class CellsAhead {
     this.#isHeld = isHeld
   }
 
-  /** Reads the events that it can. Numbers of texts are valid until dictionaries settle. */
+  /** Leaves out events with a value that no window can hold. Valid until dictionaries expire. */
   read(events: ScannedEvents, indices: readonly number[]): void {
     const { count } = events
     if (this.#isRead.length < count) {
@@ -304,7 +288,6 @@ class CellsAhead {
     return events === this.#events && this.#isRead[index] === 1
   }
 
-  /** Copies the numbers of an event that was read. Its texts are held from now on. */
   hold(index: number, into: Float64Array): void {
     const capacity = this.#isRead.length
     for (let c = 0; c < this.#columns.length; c++) {

@@ -3,7 +3,6 @@ import { HEAD, History } from './history.ts'
 import type { Layout } from './layout.ts'
 import type { OlderBlocks } from './older-blocks.ts'
 
-/** Events that are about to be processed. */
 export interface NextEvents {
   readonly events: Events
   readonly keys: ArrayLike<number>
@@ -15,9 +14,8 @@ const PAGE_BITS = 12
 const PAGE = 2 ** PAGE_BITS
 
 /**
- * The histories of all keys, by key number. A key is only a few numbers in a head, and its buffer:
- * the garbage collector has nothing to scan even for a million keys. One {@link History} object
- * represents one key at a time, until another is requested.
+ * Keys are numbers in heads, because the garbage collector then has nothing to scan. One {@link
+ * History} represents one key at a time, until another is requested.
  */
 export class Histories {
   /** Only keeps the reads of {@link touch} from being optimised away. */
@@ -29,17 +27,13 @@ export class Histories {
   #isOpen = false
   #size = 0
   #remembered = 0
-  #round = 0
 
   constructor(layout: Layout) {
     this.#layout = layout
     this.#history = new History(layout)
   }
 
-  /**
-   * Reads the histories of the next events, so that the processor fetches their memory
-   * concurrently. (Kocberber et al. 2015, "Asynchronous memory access chaining".)
-   */
+  /** Fetches the memory of the next histories concurrently (Kocberber et al. 2015: AMAC). */
   touch({ keys, indices }: Pick<NextEvents, 'keys' | 'indices'>, from: number, to: number): void {
     let touched = 0
     for (let i = from; i < to && i < indices.length; i++) {
@@ -72,30 +66,6 @@ export class Histories {
     return History.lastMsIn(heads, headAt(key))
   }
 
-  /** @returns the round, to which all changes from now on belong */
-  beginRound(): number {
-    return ++this.#round
-  }
-
-  change(): void {
-    this.#history.round = this.#round
-  }
-
-  /** The known keys that have changed in a round or later, page by page. */
-  *changedSince(round: number): Generator<readonly number[]> {
-    for (let page = 0; page < this.#heads.length; page++) {
-      this.#save()
-      const heads = this.#heads[page] as Float64Array
-      const keys: number[] = []
-      for (let i = 0; i < PAGE; i++) {
-        const at = i * HEAD
-        if (History.isNothing(heads, at) || History.roundIn(heads, at) < round) continue
-        keys.push(page * PAGE + i)
-      }
-      yield keys
-    }
-  }
-
   of(key: number): History | null {
     const history = this.#history
     if (this.#isOpen && history.key === key) return history
@@ -115,16 +85,12 @@ export class Histories {
     const lastMs = this.lastMsOf(key)
     if (lastMs !== Number.NEGATIVE_INFINITY) this.#remembered--
     this.#history.begin(key, lastMs)
-    this.change()
     this.#isOpen = true
     this.#size++
     return this.#history
   }
 
-  /**
-   * Evicts the current key, which must hold no events.
-   * @param remembers is the time of its newest event kept?
-   */
+  /** Evicts the current key, which must hold no events. @param remembers keeps its newest time */
   evict(remembers: boolean): void {
     const history = this.#history
     const { key } = history
@@ -133,12 +99,6 @@ export class Histories {
     this.#isOpen = false
     this.#size--
     if (remembers) this.#remembered++
-  }
-
-  /** Keeps only the time of a key's newest event. */
-  remember(key: number, lastMs: number): void {
-    this.begin(key).newestPrunedMs = lastMs
-    this.evict(true)
   }
 
   /** Saves the current key. The history represents no key afterwards. */

@@ -1,7 +1,4 @@
-import type { Cell } from '../../topology/definition.ts'
-import type { Dictionary } from './dictionary.ts'
 import { EventBuffer } from './event-buffer.ts'
-import type { StateReader, StateWriter } from './keyed-state.ts'
 import type { Layout } from './layout.ts'
 import { OlderBlocks, releaseTexts } from './older-blocks.ts'
 import { atOf, type Slabs } from './slabs.ts'
@@ -9,33 +6,27 @@ import { atOf, type Slabs } from './slabs.ts'
 /** Events; most keys hold a handful. */
 const FIRST_CAPACITY = 4
 
-export const HEAD = 7
-/** Offsets in the {@link HEAD} numbers of a head. */
+export const HEAD = 6
 const PLACE = 0
 const CAPACITY = 1
 const START = 2
 const END = 3
 const SEALED = 4
 const NEWEST_PRUNED = 5
-const ROUND = 6
 /** Capacities without a buffer: the key is unknown, or only its newest event's time is known. */
 const NOTHING = 0
 const REMEMBERED = -1
 
 /**
- * The events of one key and kind that a window may still need, sorted by (event time, arrival). The
- * newest are in one buffer, which is all there is for most keys; a full buffer is moved into
- * blocks. Each `sizes.run` events of the buffer have a summary, made on demand.
- *
- * The object represents one key after the other. All other keys are heads: see {@link Histories}.
+ * The events of one key and kind, sorted by (event time, arrival): the newest in one buffer, older
+ * ones in blocks. Each `sizes.run` events of the buffer have a summary, made on demand. The object
+ * represents one key after the other; the others are heads: see {@link Histories}.
  */
 export class History extends EventBuffer {
   key = 0
   /** Event time of the newest pruned event; −Infinity: none was pruned. */
   newestPrunedMs = Number.NEGATIVE_INFINITY
-  /** The events before those of the buffer. */
   older: OlderBlocks | null = null
-  round = 0
   readonly #layout: Layout
   /** The first `sealed` runs of the buffer have summaries. */
   #sealed = 0
@@ -53,16 +44,12 @@ export class History extends EventBuffer {
     return (heads[at + CAPACITY] as number) > 0
   }
 
-  /** Event time of a remembered key's newest event; −Infinity for another key. */
   static lastMsIn(heads: Float64Array, at: number): number {
     const isThere = heads[at + CAPACITY] === REMEMBERED
     return isThere ? (heads[at + NEWEST_PRUNED] as number) : Number.NEGATIVE_INFINITY
   }
 
-  /**
-   * Reads a key's oldest and newest event. @returns a number that keeps the reads from being
-   * optimised away
-   */
+  /** @returns a number that keeps the reads from being optimised away */
   static touch(heads: Float64Array, at: number, slabs: Slabs): number {
     if (!History.isIn(heads, at)) return 0
     const place = heads[at + PLACE] as number
@@ -70,10 +57,6 @@ export class History extends EventBuffer {
     const base = atOf(place)
     const oldest = page[base + (heads[at + START] as number)] as number
     return oldest + (page[base + (heads[at + END] as number) - 1] as number)
-  }
-
-  static roundIn(heads: Float64Array, at: number): number {
-    return heads[at + ROUND] as number
   }
 
   begin(key: number, newestPrunedMs: number): void {
@@ -95,7 +78,6 @@ export class History extends EventBuffer {
     this.end = heads[at + END] as number
     this.#sealed = heads[at + SEALED] as number
     this.newestPrunedMs = heads[at + NEWEST_PRUNED] as number
-    this.round = heads[at + ROUND] as number
   }
 
   save(heads: Float64Array, at: number): void {
@@ -105,17 +87,10 @@ export class History extends EventBuffer {
     heads[at + END] = this.end
     heads[at + SEALED] = this.#sealed
     heads[at + NEWEST_PRUNED] = this.newestPrunedMs
-    heads[at + ROUND] = this.round
   }
 
   get size(): number {
     return this.end - this.start + (this.older?.size ?? 0)
-  }
-
-  /** Infinity: no event is held. */
-  get oldestMs(): number {
-    if (this.older !== null) return this.older.oldestMs
-    return this.end > this.start ? this.timeAt(this.start) : Number.POSITIVE_INFINITY
   }
 
   /** Event time of the newest event, pruned or not; −Infinity: there was none. */
@@ -131,10 +106,7 @@ export class History extends EventBuffer {
     return this.older?.latestUpTo(timeMs) ?? Number.NEGATIVE_INFINITY
   }
 
-  /**
-   * Inserts an event after others of the same time. Its time must be after all pruned ones.
-   * @param cells its columns after the time; its texts are held for it already
-   */
+  /** Its time must be after all pruned ones. @param cells its columns after the time, texts held */
   insert(timeMs: number, cells: ArrayLike<number>): void {
     if (this.end === this.capacity) this.#makeRoom()
     if (this.older !== null && timeMs < this.older.newestMs) {
@@ -166,19 +138,11 @@ export class History extends EventBuffer {
     if (this.start === this.end) this.#clear()
   }
 
-  /**
-   * Frees the buffer of a key without events; the object represents no key afterwards.
-   * @param remembers does the head keep the time of the newest event?
-   */
+  /** Frees a key without events. @param remembers does the head keep the newest event's time? */
   free(heads: Float64Array, at: number, remembers: boolean): void {
     heads[at + CAPACITY] = remembers ? REMEMBERED : NOTHING
     heads[at + NEWEST_PRUNED] = this.newestMs
     this.#layout.slabs.giveBack(this.place, numbersOf(this.#layout, this.capacity))
-  }
-
-  *buffers(): Generator<EventBuffer> {
-    for (const group of this.older?.groups ?? []) yield* group.blocks
-    yield this
   }
 
   /** Makes the missing summaries of full runs. @returns the index after the last full run */
@@ -256,54 +220,6 @@ export class History extends EventBuffer {
   }
 }
 
-/** Numbers in a buffer: its columns, and the summaries of its runs. */
 function numbersOf({ columns, summaries, sizes }: Layout, capacity: number): number {
   return columns * capacity + Math.floor(capacity / sizes.run) * summaries.numbers
-}
-
-/** Writes the newest pruned time and the events. Blocks and summaries follow from them. */
-export function writeHistory(history: History, layout: Layout, into: StateWriter): void {
-  const dictionaries = dictionariesOf(layout)
-  into.number(history.newestPrunedMs)
-  into.whole(history.size)
-  for (const buffer of history.buffers()) {
-    for (let i = buffer.start; i < buffer.end; i++) {
-      into.number(buffer.timeAt(i))
-      for (let c = 1; c < layout.columns; c++) {
-        const number = buffer.data[buffer.column(c) + i] as number
-        into.cell(dictionaries[c]?.cellOf(number) ?? number)
-      }
-    }
-  }
-}
-
-/** Inserts written events into an empty history. @param entered called with each event's time */
-export function readHistory(
-  history: History,
-  layout: Layout,
-  { from, entered }: { readonly from: StateReader; readonly entered: (timeMs: number) => void },
-): void {
-  const dictionaries = dictionariesOf(layout)
-  const cells = new Float64Array(layout.columns - 1)
-  history.newestPrunedMs = from.number()
-  const size = from.whole()
-  for (let i = 0; i < size; i++) {
-    const timeMs = from.number()
-    for (let c = 1; c < layout.columns; c++) {
-      cells[c - 1] = numberOf(from.cell(), dictionaries[c] ?? null)
-    }
-    entered(timeMs)
-    history.insert(timeMs, cells)
-  }
-}
-
-function numberOf(cell: Cell, dictionary: Dictionary | null): number {
-  return dictionary === null ? Number(cell) : dictionary.hold(dictionary.numberOf(cell))
-}
-
-/** By column; `null`: it holds no texts. */
-function dictionariesOf({ columns, texts }: Layout): readonly (Dictionary | null)[] {
-  return Array.from({ length: columns }, (_, c) => {
-    return texts.find(({ column }) => column === c)?.dictionary ?? null
-  })
 }

@@ -6,8 +6,7 @@ import type { Dictionary } from './dictionary.ts'
 import { type BadCell, EventColumns, isMissing } from './event-columns.ts'
 import { Expiry } from './expiry.ts'
 import { Histories, type NextEvents } from './histories.ts'
-import { type History, readHistory, writeHistory } from './history.ts'
-import { type KeyedState, type Peeked, StateReader, StateWriter } from './keyed-state.ts'
+import type { History } from './history.ts'
 import { LastClosed } from './last-closed.ts'
 import { HISTORY_BYTES, KEPT_BYTES, type StateUse } from './state-limits.ts'
 import { WindowWalk } from './window-walk.ts'
@@ -38,28 +37,20 @@ interface Current {
   readonly walk: WindowWalk
 }
 
-/** Tags of an encoded key: only the time of its newest event, or its events. */
-const REMEMBERED = 0
-const HELD = 1
-
 interface Aggregated {
   readonly feature: number
   readonly lengthMs: number
   readonly aggregate: Aggregate
 }
 
-/** Shared by all windows of a task. */
 export interface WindowsContext {
   readonly reader: Reader
-  /** Numbers of the events' keys. */
   readonly keys: Dictionary
   readonly use: StateUse
 }
 
 /** The windows of all keys over the events of one kind in a features step. */
-export class KeyedWindows implements KeyedState {
-  readonly #names: readonly string[]
-  readonly #features: readonly number[]
+export class KeyedWindows {
   readonly #is: Read<boolean> | null
   /** The column that an event of the kind must have. */
   readonly #has: Read<unknown> | null
@@ -96,8 +87,6 @@ export class KeyedWindows implements KeyedState {
     }
     const all = [...rolling, ...current, ...lastClosed]
     const { is, has, columns } = definition
-    this.#names = step.features.map((f) => f.name)
-    this.#features = [...all, ...sinceLast, ...sinceLastEver].map(({ feature }) => feature)
     this.#is = is === null ? null : reader(is)
     this.#has = has === undefined ? null : reader(columns[has] as EventFunction<unknown>)
     this.#columns = new EventColumns(
@@ -161,22 +150,16 @@ export class KeyedWindows implements KeyedState {
     return this.#histories.has(key)
   }
 
-  /**
-   * Enters an event with the columns read last, or writes its window features, or both. An event
-   * that does not enter sees the events up to its own time.
-   */
+  /** An event that does not enter sees the events up to its own time. */
   process(moment: EventMoment, enters: boolean, row: Float64Array | null): void {
     const { key, timeMs, watermarkMs } = moment
     const known = this.#histories.of(key)
     const history = known === null && enters ? this.#begin(moment) : known
     // An event sees the same whether or not older events are still in memory.
-    if (history !== null) this.#passTime(history, watermarkMs)
+    if (history !== null) this.#prune(history, watermarkMs)
     const looksBack = this.#sinceLast.length + this.#sinceLastEver.length > 0
     const previousMs = looksBack ? this.#previousMs(key, history, timeMs) : 0
-    if (enters) {
-      this.#histories.change()
-      history?.insert(timeMs, this.#columns.hold())
-    }
+    if (enters) history?.insert(timeMs, this.#columns.hold())
     if (row === null) return
     const floorMs = watermarkMs - this.#rolling.longestMs
     this.#rolling.write(history, timeMs, floorMs, row)
@@ -188,64 +171,16 @@ export class KeyedWindows implements KeyedState {
     if (looksBack) this.#writeSinceLast(moment, previousMs, row)
   }
 
-  get size(): number {
-    const { size, remembered } = this.#histories
-    return size + remembered
-  }
-
-  beginRound(): number {
-    return this.#histories.beginRound()
-  }
-
-  changedSince(round: number): Generator<readonly number[]> {
-    return this.#histories.changedSince(round)
-  }
-
-  encode(key: number): Uint8Array | null {
-    if (!this.#histories.has(key)) return null
-    const into = new StateWriter()
-    const history = this.#histories.of(key)
-    into.whole(history === null ? REMEMBERED : HELD)
-    if (history === null) into.number(this.#histories.lastMsOf(key))
-    else writeHistory(history, this.#columns.layout, into)
-    for (const lastClosed of this.#lastClosed) lastClosed.encode(key, into)
-    return into.end()
-  }
-
-  restore(key: number, bytes: Uint8Array): void {
-    const from = new StateReader(bytes)
-    this.#use.keys++
-    this.#keys.hold(key)
-    if (from.whole() === REMEMBERED) this.#histories.remember(key, from.number())
-    else {
-      const history = this.#histories.begin(key)
-      readHistory(history, this.#columns.layout, { from, entered: () => {} })
-      this.#expiry.file(key, history.newestMs)
-    }
-    for (const lastClosed of this.#lastClosed) lastClosed.restore(key, from)
-  }
-
-  peek(key: number, at: { timeMs: number; watermarkMs: number }): readonly Peeked[] {
-    const row = new Float64Array(this.#names.length).fill(Number.NaN)
-    this.process({ key, ...at }, false, row)
-    const own = new Set(this.#features)
-    const peeked = this.#names.flatMap((name, f) =>
-      own.has(f) ? [[name, row[f] as number] as const] : [],
-    )
-    return [Object.fromEntries(peeked)]
-  }
-
-  /** Evicts keys, and what only their events held. */
   expire(watermarkMs: number, most: number): void {
     this.#expiry.sweep(watermarkMs, most, {
       newestMsOf: (key) => (this.#histories.of(key) as History).newestMs,
       evict: (key) => this.#evict(key, watermarkMs),
     })
-    this.#columns.settle(most)
+    this.#columns.expire(most)
   }
 
   #evict(key: number, watermarkMs: number): void {
-    this.#passTime(this.#histories.of(key) as History, watermarkMs)
+    this.#prune(this.#histories.of(key) as History, watermarkMs)
     const remembers = this.#sinceLastEver.length + this.#lastClosed.length > 0
     this.#histories.evict(remembers)
     if (remembers) return
@@ -254,7 +189,7 @@ export class KeyedWindows implements KeyedState {
   }
 
   /** Drops the events that the watermark has passed, after recording closed windows. */
-  #passTime(history: History, watermarkMs: number): void {
+  #prune(history: History, watermarkMs: number): void {
     let cutMs = watermarkMs - this.#rolling.longestMs
     for (const { lengthMs } of this.#current) {
       cutMs = Math.min(cutMs, startOfWindow(watermarkMs, lengthMs) - 1)

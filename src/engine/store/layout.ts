@@ -26,10 +26,7 @@ export interface HistorySizes {
   readonly unsettled: number
 }
 
-/**
- * Measured on windows of 100 to 100,000 events, see test/bench/RESULTS.md: half or twice a size
- * improves some cases and slows down others by as much.
- */
+/** Measured, see test/bench/RESULTS.md: other sizes improve some cases and slow down others. */
 const SIZES: HistorySizes = { buffer: 256, run: 32, block: 64, group: 64, unsettled: 4 }
 
 export interface Layout extends HistoryColumns {
@@ -41,7 +38,6 @@ export interface Layout extends HistoryColumns {
   readonly blockNumbers: number
   readonly marks: TextMarks
   readonly summaries: Summaries
-  /** Numbers of a seal: the sums, then the ordered columns. */
   readonly sealNumbers: number
 }
 

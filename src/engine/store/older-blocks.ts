@@ -11,13 +11,10 @@ export interface BlockPlace {
 }
 
 /**
- * A key's older events, as groups of blocks. An out-of-order event moves the events of one block
- * only; a window adds whole blocks and groups.
- *
- * Different texts are counted by previous occurrence, as in range distinct counting (Muthukrishnan,
- * "Efficient algorithms for document retrieval problems", 2002): an event links to the time at
- * which its text occurred before, and (edge, t] has as many different texts as events whose link is
- * at or before the edge.
+ * A key's older events, as groups of blocks. An out-of-order event moves those of one block only.
+ * Different texts are counted by previous occurrence (Muthukrishnan, "Efficient algorithms for
+ * document retrieval problems", 2002): an event links to the time at which its text occurred
+ * before, and (edge, t] has as many different texts as events whose link is at or before the edge.
  */
 export class OlderBlocks {
   readonly groups: Group[] = []
@@ -25,9 +22,7 @@ export class OlderBlocks {
   newestMs = Number.NEGATIVE_INFINITY
   oldestMs = Number.POSITIVE_INFINITY
   newestPrunedMs = Number.NEGATIVE_INFINITY
-  /**
-   * `null`: no block is settled. The newest ones are not, because out-of-order events reach them.
-   */
+  /** `null`: none is settled. Out-of-order events reach the newest blocks. */
   newestSettled: Block | null = null
   /** Changes with the settled blocks. */
   settledVersion = 0
@@ -48,7 +43,6 @@ export class OlderBlocks {
     this.#cells = new Float64Array(layout.width - 1)
   }
 
-  /** The newest occurrence of a text in `distinct[d]`, perhaps pruned; −Infinity: there is none. */
   latestOf(d: number, text: number): number {
     return (this.#latest[d] as LatestTimes).of(text)
   }
@@ -57,10 +51,7 @@ export class OlderBlocks {
     return (this.groups[g] as Group).blocks[b] as Block
   }
 
-  /**
-   * The place this many blocks later, or earlier if negative; the place after the newest block, or
-   * the oldest block, if there is no such place.
-   */
+  /** Moves by blocks, at most to the oldest block, or to the place after the newest one. */
   placeBeside({ g, b }: BlockPlace, blocks: number): BlockPlace {
     let place = { g, b: b + blocks }
     while (place.b < 0 && place.g > 0) {
@@ -82,7 +73,6 @@ export class OlderBlocks {
     return g > 0 && g < this.groups.length - 1
   }
 
-  /** The texts of the buffer, whose events are newer than all blocks. */
   textsOf(buffer: EventBuffer): NewestTexts {
     this.newestTexts ??= new NewestTexts(this.#layout, this, buffer)
     return this.newestTexts
@@ -100,7 +90,6 @@ export class OlderBlocks {
     return { g: low, b: (this.groups[low] as Group).placeOf(timeMs) }
   }
 
-  /** Event time of the newest event at or before a time; −Infinity: there is none. */
   latestUpTo(timeMs: number): number {
     const block = this.blockAt(this.placeOf(timeMs))
     const after = block.after(timeMs)
@@ -238,7 +227,6 @@ export class OlderBlocks {
     this.groups.splice(g + 1, 0, newer)
   }
 
-  /** Links the events of a block that is newer than all others. */
   #linkAll(block: Block, d: number): void {
     const { columns, distinct } = this.#layout
     const latest = this.#latest[d] as LatestTimes

@@ -2,7 +2,6 @@
 
 const SHIFTED = 64
 
-/** Counts the numbers less than `value`. */
 function countBelow(data: Float64Array, from: number, size: number, value: number): number {
   let low = 0
   let high = size
@@ -14,7 +13,6 @@ function countBelow(data: Float64Array, from: number, size: number, value: numbe
   return low
 }
 
-/** Counts the numbers that are at most `value`. */
 export function countUpTo(data: Float64Array, from: number, size: number, value: number): number {
   // Mostly none or all are.
   if (size === 0 || (data[from] as number) > value) return 0
@@ -41,7 +39,6 @@ export function insertOrdered(data: Float64Array, from: number, size: number, va
   data[at] = value
 }
 
-/** Removes one number that equals `value`. */
 export function removeOrdered(data: Float64Array, from: number, size: number, value: number): void {
   const after = from + countUpTo(data, from, size, value)
   data.copyWithin(after - 1, after, from + size)
@@ -49,10 +46,7 @@ export function removeOrdered(data: Float64Array, from: number, size: number, va
 
 /** At most this many numbers are sorted rather than searched. */
 const FEW = 128
-/**
- * Multiples of the golden ratio have evenly distributed fractional parts, so no order of the
- * numbers is bad for all of them.
- */
+/** Multiples of the golden ratio are spread evenly, so no order of the numbers is bad for all. */
 const GOLDEN = (Math.sqrt(5) - 1) / 2
 
 /** Ascending numbers. The candidates are at low ≤ i < high. */
@@ -66,9 +60,8 @@ interface SortedRun {
 }
 
 /**
- * The quantile of several ascending runs, as if they were merged: a number is guessed, its rank is
- * the sum of its ranks in the runs, and the numbers on the wrong side are no longer candidates.
- * Runs are similar, so good guesses are their numbers at the same relative position.
+ * The quantile of ascending runs, as if they were merged: a number is guessed, its rank is the sum
+ * of its ranks in the runs, and numbers on the wrong side are no longer candidates.
  */
 export class QuantileSearch {
   readonly #runs: SortedRun[] = []
@@ -101,10 +94,7 @@ export class QuantileSearch {
     this.add(data.slice(from, from + size).sort(), 0, size)
   }
 
-  /**
-   * Interpolates between the nearest ranks of q·(n − 1), as numpy does by default (Hyndman and Fan
-   * 1996, type 7).
-   */
+  /** Interpolates at q·(n − 1), as numpy does by default (Hyndman and Fan 1996, type 7). */
   quantile(q: number): number {
     let all = 0
     for (let r = 0; r < this.#count; r++) all += (this.#runs[r] as SortedRun).size
@@ -115,7 +105,6 @@ export class QuantileSearch {
     return low + (this.#next(low, below + 1) - low) * (rank - below)
   }
 
-  /** The number with `rank` others before it. */
   #at(rank: number, all: number): number {
     this.#open = this.#count
     this.#left = all
@@ -151,9 +140,7 @@ export class QuantileSearch {
   }
 
   /**
-   * A number close to a rank. Each long run offers one at the same relative position. The one at
-   * 0.3 or 0.7 of these, towards the middle of all candidates, is chosen, so that the larger part
-   * is discarded.
+   * Long runs offer a number each; the one at 0.3 or 0.7 of these makes the larger part drop out.
    */
   #guess(rank: number): number {
     const part = (rank - this.#before) / this.#left
@@ -172,7 +159,6 @@ export class QuantileSearch {
     return guesses[Math.floor(count * (part > 0.5 ? 0.3 : 0.7))] as number
   }
 
-  /** A candidate, another one each round. */
   #anyOf(round: number): number {
     let skip = Math.floor(((round * GOLDEN) % 1) * this.#left)
     let r = 0

@@ -6,13 +6,9 @@ import type { Layout } from './layout.ts'
 import { QuantileSearch } from './quantiles.ts'
 import { decayedAt, isNothing, MAX, MIN, Moments, SQUARES, SUM } from './summaries.ts'
 
-/**
- * The events of one key in a range of time. It is extended backwards from the newest event, window
- * by window, and keeps the sums of what it has covered.
- */
+/** The events of one key in a range of time, which grows backwards, window by window. */
 export class RangeQuery implements WindowValues {
   readonly #layout: Layout
-  /** By column: where its summary is in the sums. */
   readonly #sums: Float64Array
   readonly #summaryOf: Int32Array
   readonly #blocks: BlockQuery
@@ -23,7 +19,6 @@ export class RangeQuery implements WindowValues {
   #timeMs = 0
   #afterMs = 0
   #windows = 0
-  /** Most histories have none. */
   #hasBlocks = false
   /** The buffer's events that are covered: from ≤ i < upTo. */
   #from = 0
@@ -58,10 +53,7 @@ export class RangeQuery implements WindowValues {
     if (older !== null) this.#blocks.begin(older, upToMs)
   }
 
-  /**
-   * Covers the events after a time.
-   * @param remember may distinct counts or quantiles be needed of them, now or after a later call?
-   */
+  /** @param remember may distinct counts or quantiles of these events be needed later? */
   extend(afterMs: number, remember: boolean): void {
     const history = this.#history
     if (history === null) return
@@ -180,7 +172,6 @@ export class RangeQuery implements WindowValues {
     return data[base + index] as number
   }
 
-  /** Does it cover the whole buffer, and settled blocks? */
   get #hasSettled(): boolean {
     const { start, end } = this.#history as History
     return this.#from === start && this.#upTo === end && this.#blocks.hasSettled

@@ -10,21 +10,17 @@ const AHEAD = 6
 const BEHIND = 4
 
 /**
- * A window's part of a long history's settled blocks, without the few blocks near its edge. It is
- * computed again only when the edge has moved by some blocks or other blocks are settled: a window
- * of a hundred thousand events then costs as much as one of a thousand.
- *
- * An event counts as distinct if its text has not occurred since the exact edge. Most texts
- * occurred before or after the blocks near the edge; the times within them are kept in order.
+ * A window's part of a long history's settled blocks, without the few near its edge. It is computed
+ * again only when the edge has moved by some blocks, so that a window of a hundred thousand events
+ * costs as much as one of a thousand. Most texts occurred before or after the blocks near the edge;
+ * the times within them are kept in order.
  */
 export class SettledSpan {
   count = 0
   readonly sums: Float64Array
   oldest: Block | null = null
   readonly #layout: Layout
-  /**
-   * By column of `distinct`: events whose link is before every edge, and the later links in order.
-   */
+  /** By column of `distinct`: links before every edge, and the later ones in order. */
   readonly #before: number[]
   readonly #links: Float64Array[]
   #version = -1
@@ -39,10 +35,7 @@ export class SettledSpan {
     this.#links = layout.distinct.map(() => NO_LINKS)
   }
 
-  /**
-   * Updates it for a window's edge.
-   * @param o `newest`: the newest settled block; `hasLinks`: will different texts be counted?
-   */
+  /** @param o `newest`: the newest settled block; `hasLinks`: will different texts be counted? */
   turnTo(
     afterMs: number,
     older: OlderBlocks,
@@ -60,7 +53,6 @@ export class SettledSpan {
     if (hasLinks) this.#findLinks(wholes, Math.max(this.#fromMs, older.newestPrunedMs))
   }
 
-  /** Its events whose text in column `distinct[d]` has not occurred after a time. */
   unlinked(d: number, afterMs: number): number {
     const links = this.#links[d] as Float64Array
     return (this.#before[d] as number) + countUpTo(links, 0, links.length, afterMs)

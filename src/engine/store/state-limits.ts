@@ -1,6 +1,5 @@
 import { TidemarkError } from '../../kernel/errors.ts'
 
-/** Limits of one task. */
 export interface StateLimits {
   /** Over all steps; also the maximum of different texts. */
   readonly maxKeys: number
@@ -17,7 +16,6 @@ export const KEPT_BYTES = 120
 /** A V8 Map holds at most 2^24 entries, and one chunk may bring 2^20 texts past the limit. */
 const MOST_ENTRIES = 2 ** 24 - 2 ** 20
 
-/** The state that one task's windows hold, and whether there is room for more. */
 export class StateUse {
   readonly #limits: StateLimits
   keys = 0

@@ -7,7 +7,6 @@ export interface Decay {
   readonly halfLifeMs: number
 }
 
-/** The columns that windows sum. */
 export interface SummedColumns {
   /** Sums of values and squares, and extremes. */
   readonly summed: readonly number[]
@@ -16,11 +15,7 @@ export interface SummedColumns {
   readonly decayed: readonly Decay[]
 }
 
-/**
- * All sums over some events, as one row: a summary for each summed column, then sums of powers,
- * then decayed sums. Rows are made of events and of other rows, in any grouping; nothing is ever
- * subtracted.
- */
+/** A row of sums over events: summaries, powers, decayed sums. Nothing is ever subtracted. */
 export class Summaries {
   readonly numbers: number
   readonly #summed: readonly number[]
@@ -52,7 +47,6 @@ export class Summaries {
     return this.#powersAt + this.#powered.indexOf(column) * POWER_SUMS
   }
 
-  /** Offsets in a row. */
   decayedOf(column: number, halfLifeMs: number): number {
     const d = this.#decayed.findIndex((o) => o.column === column && o.halfLifeMs === halfLifeMs)
     return this.#decayedAt + d * DECAYED
@@ -65,7 +59,6 @@ export class Summaries {
     for (let d = this.#decayedAt; d < this.numbers; d += DECAYED) clearDecayed(row, d)
   }
 
-  /** Adds the events from ≤ i < upTo. */
   addEvents(row: Float64Array, events: EventBuffer, from: number, upTo: number): void {
     const range = this.#range
     range.data = events.data
@@ -82,7 +75,6 @@ export class Summaries {
     }
   }
 
-  /** Adds the row at offset `of`. */
   add(row: Float64Array, from: Float64Array, of: number): void {
     for (let n = 0; n < this.#powersAt; n += SUMMARY) addSummary(row, n, from, of + n)
     if (this.#isPlain) return
@@ -174,10 +166,7 @@ export function addSummary(into: Float64Array, at: number, from: Float64Array, o
   into[at + MAX] = Math.max(into[at + MAX] as number, from[of + MAX] as number)
 }
 
-/**
- * Is the sum of this many values 0? Values that cancel out may leave about 2^-106 of them,
- * depending on their order.
- */
+/** Values that cancel out may leave about 2^-106 of them, depending on their order. */
 export function isNothing(sums: Float64Array, at: number, count: number): boolean {
   const total = (sums[at + SUM] as number) + (sums[at + SUM + 1] as number)
   const largest = Math.max(-(sums[at + MIN] as number), sums[at + MAX] as number)
@@ -189,7 +178,6 @@ export function isNothing(sums: Float64Array, at: number, count: number): boolea
 // such end to another a sum is halved an integer number of times, which is exact, so grouping does
 // not matter. Only the last step, to the reader's time, is a power that rounds.
 
-/** Numbers of a decayed sum. */
 const DECAYED = 3
 /** Offsets: the half-life at whose end the sum is valid, and a compensated sum. */
 const DECAYED_END = 0
@@ -211,12 +199,10 @@ function halfLifeEnd(timeMs: number, halfLifeMs: number): number {
   return Math.floor(timeMs / halfLifeMs) + 1
 }
 
-/** Adds what is left of a value at the end of its half-life. */
 function addLeft(into: Float64Array, at: number, left: number, end: number): void {
   addTo(into, at + DECAYED_SUM, left * moveTo(into, at, end))
 }
 
-/** Adds a sum of the same half-life. */
 function addDecayed(into: Float64Array, at: number, from: Float64Array, of: number): void {
   const part = moveTo(into, at, from[of + DECAYED_END] as number)
   addTo(into, at + DECAYED_SUM, (from[of + DECAYED_SUM] as number) * part)
@@ -237,10 +223,7 @@ export function decayedAt(
   return left * 2 ** ((end * halfLifeMs - timeMs) / halfLifeMs)
 }
 
-/**
- * Moves a sum to a later end and returns 1. A sum that is later already stays, and the fraction of
- * a value at that end that is left at its own is returned.
- */
+/** Moves a sum to a later end. @returns what is left of a value there: 1, or less in a later sum */
 function moveTo(into: Float64Array, at: number, end: number): number {
   const later = end - (into[at + DECAYED_END] as number)
   if (later <= 0) return halved(-later)
@@ -263,7 +246,6 @@ function halved(times: number): number {
 /** Numbers per power: each holds the rounding error of the one before it. */
 const TRIPLE = 3
 const POWERS = 4
-/** Numbers of the sums of all powers. */
 export const POWER_SUMS = POWERS * TRIPLE
 
 export function addPowers(into: Float64Array, at: number, value: number): void {
@@ -290,7 +272,6 @@ export function addPowerSums(into: Float64Array, at: number, from: Float64Array,
   }
 }
 
-/** Sums of powers of the deviations from the mean. */
 export class Moments implements Deviations {
   squares = 0
   cubes = 0
@@ -316,10 +297,7 @@ export class Moments implements Deviations {
     this.fourths = differ ? this.#total(4) : 0
   }
 
-  /**
-   * Subtracts a number from all values: Σxᵏ⁻¹(x − c) is Σxᵏ − cΣxᵏ⁻¹, as Horner's rule shifts a
-   * polynomial.
-   */
+  /** Subtracts c: Σxᵏ⁻¹(x − c) is Σxᵏ − cΣxᵏ⁻¹, as Horner's rule shifts a polynomial. */
   #shift(by: number): void {
     const sums = this.#sums
     for (let shifted = 1; shifted <= POWERS; shifted++) {

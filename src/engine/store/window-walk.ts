@@ -11,7 +11,6 @@ import type { History } from './history.ts'
 import type { Layout } from './layout.ts'
 import { RangeQuery } from './range-query.ts'
 
-/** A feature over a window, with its columns. */
 export interface WindowFeature {
   readonly lengthMs: number
   readonly aggregate: Aggregate
@@ -55,10 +54,7 @@ interface WindowPlan {
   readonly remember: boolean
 }
 
-/**
- * All windows of one kind in one walk, from the newest event that a row may see to the oldest.
- * Windows are nested: at each one's edge, what has been walked is its content.
- */
+/** Windows are nested: at each one's edge, what has been walked is its content. */
 export class WindowWalk {
   readonly #windows: readonly WindowPlan[]
   readonly #query: RangeQuery
@@ -81,8 +77,7 @@ export class WindowWalk {
   }
 
   /**
-   * Writes every feature over (timeMs − lengthMs, timeMs], without events up to `floorMs`: what the
-   * watermark has pruned is gone, even if it is still in memory (rule R3).
+   * Without events up to `floorMs`: what the watermark has pruned is gone, even if held (rule R3).
    */
   write(history: History | null, timeMs: number, floorMs: number, row: Float64Array): void {
     this.#query.begin(history, timeMs, timeMs)
@@ -93,10 +88,7 @@ export class WindowWalk {
     }
   }
 
-  /**
-   * Writes every feature over (afterMs, upToMs], whatever its own length.
-   * @param range `timeMs`: when decayed values are read
-   */
+  /** Writes every feature over (afterMs, upToMs]. @param range `timeMs`: when decay is read */
   writeRange(
     history: History | null,
     { afterMs, upToMs, timeMs }: TimeRange,
@@ -111,8 +103,7 @@ export class WindowWalk {
 type WriteWindow = (query: RangeQuery, row: Float64Array) => void
 
 /**
- * Writes each feature in its own line of code, where V8 inlines its rule and keeps its number off
- * the heap. A loop has one call site for all rules, which costs twice as much.
+ * A line of code a feature, which V8 inlines; a loop has one call site, and costs twice as much.
  */
 function writerOf(features: readonly PlacedFeature[]): WriteWindow {
   const lines = features.map(({ feature }, i) => {

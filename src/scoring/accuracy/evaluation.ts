@@ -27,21 +27,13 @@ export interface EvaluatedOutput {
 export interface OutputEvaluator {
   /** Why a label cannot be used; `null`: it can. */
   labelFault(label: unknown): string | null
-  /**
-   * @param scores of one row, finite
-   * @param label without a {@link labelFault}
-   */
+  /** @param scores of one row, finite @param label without a {@link labelFault} */
   add(scores: readonly number[], label: unknown): void
   readonly result: Evaluation
   readonly notes: readonly string[]
 }
 
-/**
- * Finds the output to evaluate.
- *
- * @param wanted name of an output or of one of its columns; `null`: the only output
- * @throws TidemarkError `CONFIG_INVALID`: there is no such output, or there are several
- */
+/** @param wanted `null`: the only output @throws TidemarkError `CONFIG_INVALID`: none or several */
 export function evaluatedOutput(
   { outputs }: Pick<ModelDefinition, 'outputs'>,
   wanted: string | null,
@@ -64,11 +56,9 @@ export function evaluatedOutput(
 }
 
 /**
- * Makes the evaluator of an output.
- *
- * @param task `null`: `classes` for an output with several columns; otherwise `binary` if all
- * labels are 0, 1, true or false, else `regression`
- * @throws TidemarkError `CONFIG_INVALID`: the output does not suit the task
+ * @param task `null`: `classes` for several columns; otherwise `binary` if all labels are 0, 1,
+ * true or false, else `regression` @throws TidemarkError `CONFIG_INVALID`: the output does not suit
+ * it
  */
 export function evaluatorOf(
   { name, classes }: EvaluatedOutput,

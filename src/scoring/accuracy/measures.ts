@@ -33,12 +33,8 @@ class GrowingNumbers {
 }
 
 /**
- * The area under the ROC curve: how likely a positive row scores higher than a negative one. Equal
- * scores count as half. Exact; NaN when all rows are positive, or none is. Mann and Whitney (1947);
- * Hanley and McNeil (1982).
- *
- * @param positives scores in ascending order
- * @param negatives scores in ascending order
+ * The area under the ROC curve, exact; equal scores count as half. NaN when all rows are positive,
+ * or none is. Both arrays ascend. Mann and Whitney (1947); Hanley and McNeil (1982).
  */
 export function auc(positives: Float64Array, negatives: Float64Array): number {
   let above = 0
@@ -63,7 +59,6 @@ export interface CalibrationBin {
   readonly rows: number
   /** NaN without rows. */
   readonly meanScore: number
-  /** NaN without rows. */
   readonly positiveShare: number
 }
 
@@ -173,10 +168,7 @@ export class ClassAccuracy {
     this.#confusion = classes.map(() => new Float64Array(classes.length))
   }
 
-  /**
-   * @param scores one for each class, finite
-   * @param of index of the row's class
-   */
+  /** @param scores one for each class, finite @param of index of the row's class */
   add(scores: readonly number[], of: number): void {
     this.#rows++
     const predicted = scores.indexOf(Math.max(...scores))

@@ -11,10 +11,10 @@ test('a text keeps its number while somebody holds it, and it is used again when
   const fuel = dictionary.hold(dictionary.numberOf('fuel'))
   expect(fuel).not.toBe(food)
   dictionary.release(food)
-  dictionary.settle()
+  dictionary.expire()
   expect(dictionary.numberOf('food')).toBe(food)
   dictionary.release(food)
-  dictionary.settle()
+  dictionary.expire()
   expect(dictionary.numberOf('travel')).toBe(food)
   expect(dictionary.numberOf('fuel')).toBe(fuel)
 })
@@ -27,7 +27,7 @@ test('a number that nobody holds stands for its text until all has been settled'
   expect(dictionary.numberOf('travel')).toBe(2)
   expect([food, fuel].map((number) => dictionary.cellOf(number))).toEqual(['food', 'fuel'])
   expect(dictionary.numberOf('food')).toBe(food)
-  dictionary.settle()
+  dictionary.expire()
   expect(dictionary.size).toBe(0)
   expect([0, 1, 2]).toContain(dictionary.numberOf('rent'))
 })
@@ -52,7 +52,7 @@ test('a number gives back what it stands for; equal texts, numbers and condition
   const numbers = cells.map((cell) => dictionary.hold(dictionary.numberOf(cell)))
   expect(new Set(numbers).size).toBe(cells.length)
   expect(numbers.map((number) => dictionary.cellOf(number))).toEqual(cells)
-  dictionary.settle()
+  dictionary.expire()
   expect(cells.map((cell) => dictionary.numberOf(cell))).toEqual(numbers)
 })
 
@@ -60,7 +60,7 @@ test('what is let go once too often is told', () => {
   const dictionary = new Dictionary()
   const food = dictionary.numberOf('food')
   expect(() => dictionary.release(food)).toThrow('number 0 has no holder')
-  dictionary.settle()
+  dictionary.expire()
   expect(() => dictionary.release(food)).toThrow('number 0 has no holder')
 })
 
@@ -105,7 +105,7 @@ test('held cells have numbers of their own, as few as were ever known at once, b
           const [gone] = held.splice(move.release % Math.max(held.length, 1), 1)
           if (gone !== undefined) dictionary.release(gone.number)
         } else {
-          dictionary.settle()
+          dictionary.expire()
           known.clear()
           for (const h of held) known.add(h.text)
         }
@@ -124,9 +124,9 @@ test('what nobody holds is forgotten a few at a time', () => {
   const dictionary = new Dictionary()
   const numbers = Array.from({ length: 100 }, (_, i) => dictionary.numberOf(`text ${i}`))
   dictionary.hold(numbers[40] as number)
-  dictionary.settle(30)
+  dictionary.expire(30)
   expect(dictionary.size).toBe(70)
-  for (let i = 0; i < 3; i++) dictionary.settle(30)
+  for (let i = 0; i < 3; i++) dictionary.expire(30)
   expect(dictionary.size).toBe(1)
   expect(dictionary.numberOf('text 40')).toBe(numbers[40])
 })
@@ -138,7 +138,7 @@ test('texts that are gone take no room', () => {
       dictionary.hold(dictionary.numberOf(`text ${round * 1_000 + i}`)),
     )
     for (const number of numbers) dictionary.release(number)
-    dictionary.settle()
+    dictionary.expire()
     return dictionary.bytes
   }
   const after = fill(1)

@@ -49,7 +49,9 @@ describe.each([
             newestMs: plain.at(-1)?.timeMs ?? prunedMs,
             newestPrunedMs: prunedMs,
           }
-          const { size, oldestMs, newestMs: newest, newestPrunedMs } = history
+          const { size, newestMs: newest, newestPrunedMs, older } = history
+          const first = history.end > history.start ? history.timeAt(history.start) : Infinity
+          const oldestMs = older?.oldestMs ?? first
           const got = { size, oldestMs, newestMs: newest, newestPrunedMs }
           if (JSON.stringify(got) !== JSON.stringify(expected)) odd.push([got, expected])
         }
