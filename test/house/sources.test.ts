@@ -6,9 +6,9 @@ import { filesIn, read } from './pages.ts'
 
 const FILES = filesIn('src', /\.ts$/)
 
-/** A fingerprint and a description have the kind of a step, but ask nothing by it. */
+/** A fingerprint and a description hold the kind of a step and ask nothing by it. */
 const WRITTEN = /\[step\.op, |\bop: (?:step\.op|Step\['op'\])/g
-/** The property by its name, or taken apart; a step is told by a field that only its kind has. */
+/** The property by its name or taken apart, and fields that only one kind of step has. */
 const ASKED = /\.op\b|'op'|[{,]\s*op\b|\bop\s*[,}:]|'(?:then|keep|models|kinds|withinMs)' in /
 
 /** Files that ask still. */
