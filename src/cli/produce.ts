@@ -135,21 +135,12 @@ export async function* batchesOf(
   flags: LineFlags,
   pace: ReplayPace,
 ): AsyncGenerator<Batch> {
-  let end = 0
   for await (const lines of linesOf(input.stream, input.file)) {
-    let records: NewRecord[] = []
-    for (const line of lines) {
-      const event = eventOf(line, `${input.file}:${line.number}`, flags)
-      if (event.timeMs !== null && pace.earlyByMs(event.timeMs) > 0) {
-        if (records.length > 0) yield { records, end }
-        records = []
-        await pace.wait(event.timeMs)
-      }
-      if (pace.stopped) return
-      records.push(recordOf(event, flags))
-      end = line.end
+    const events = eventsOf(lines, input.file, flags)
+    for await (const due of pace.due(events, ({ timeMs }) => timeMs)) {
+      yield { records: due.map((event) => recordOf(event, flags)), end: due.at(-1)?.end ?? 0 }
     }
-    yield { records, end }
+    if (pace.stopped) return
   }
 }
 
@@ -158,16 +149,25 @@ interface LineEvent {
   readonly value: Buffer
   /** Event time, ms since the epoch; `null` if not requested. */
   readonly timeMs: number | null
+  readonly end: number
 }
 
-function eventOf({ bytes }: Line, where: string, { key, time, encode }: LineFlags): LineEvent {
-  const { key: own, value } = splitKey(bytes)
-  const needsKey = own === null && key !== undefined
-  const fields = needsKey || time !== undefined ? fieldsOf(value, where) : {}
-  return {
-    key: needsKey ? keyOf(fields[key], key, where) : own,
-    value: encode === undefined ? value : encoded(value, encode, where),
-    timeMs: time === undefined ? null : timeOf(fields[time], time, where),
+function* eventsOf(
+  lines: readonly Line[],
+  file: string,
+  { key, time, encode }: LineFlags,
+): Generator<LineEvent> {
+  for (const { bytes, number, end } of lines) {
+    const where = `${file}:${number}`
+    const { key: own, value } = splitKey(bytes)
+    const needsKey = own === null && key !== undefined
+    const fields = needsKey || time !== undefined ? fieldsOf(value, where) : {}
+    yield {
+      key: needsKey ? keyOf(fields[key], key, where) : own,
+      value: encode === undefined ? value : encoded(value, encode, where),
+      timeMs: time === undefined ? null : timeOf(fields[time], time, where),
+      end,
+    }
   }
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { type DemoRecord, readFlights } from '../../src/cli/demo/flights.ts'
-import { paced } from '../../src/cli/pace.ts'
+import { ReplayPace } from '../../src/cli/pace.ts'
 import { sleeplessClock } from '../support/clocks.ts'
 
 const flights = readFlights()
@@ -11,15 +11,17 @@ interface Played {
   readonly atMs: number
 }
 
+const spanMs = (flights.at(-1)?.timestampMs ?? 0) - (flights[0]?.timestampMs ?? 0)
+
 async function play(seconds: number, until = Number.POSITIVE_INFINITY): Promise<Played[]> {
   const clock = sleeplessClock()
   const startMs = clock.elapsedMs()
-  const stop = new AbortController()
+  const pace = new ReplayPace(spanMs / (seconds * 1_000), clock)
   const played: Played[] = []
-  for await (const records of paced(flights, { seconds, clock, signal: stop.signal })) {
+  for await (const records of pace.due(flights, ({ timestampMs }) => timestampMs)) {
     const atMs = clock.elapsedMs() - startMs
     played.push({ records, atMs })
-    if (atMs >= until) stop.abort()
+    if (atMs >= until) pace.stop()
   }
   return played
 }

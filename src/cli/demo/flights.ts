@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { gunzipSync } from 'node:zlib'
+import { auc } from '../../scoring/accuracy/measures.ts'
 import { PACKAGE } from '../own-package.ts'
 
 // Two weeks of flights to replay, and how well they were predicted. Their fields:
@@ -154,28 +155,13 @@ export interface Verdict {
   readonly wasLate: boolean
 }
 
-/**
- * Area under the ROC curve, 0 to 1, from ranks: the Mann-Whitney U statistic (Mann and Whitney
- * 1947). `null`: no flight was late, or none was on time.
- */
-export function aucOf(verdicts: readonly Verdict[]): number | null {
-  const sorted = verdicts.toSorted((a, b) => a.said - b.said)
-  let late = 0
-  let rankSum = 0
-  for (let start = 0; start < sorted.length; ) {
-    let end = start
-    let lateHere = 0
-    for (; sorted[end]?.said === sorted[start]?.said && end < sorted.length; end++) {
-      if (sorted[end]?.wasLate === true) lateHere++
-    }
-    // Equal values all get the mean of their ranks, which count from 1.
-    rankSum += (lateHere * (start + 1 + end)) / 2
-    late += lateHere
-    start = end
+/** The area under the ROC curve, 0 to 1; NaN: no flight was late, or none was on time. */
+export function aucOf(verdicts: readonly Verdict[]): number {
+  const scores = (late: boolean) => {
+    const chosen = verdicts.filter(({ wasLate }) => wasLate === late)
+    return Float64Array.from(chosen, ({ said }) => said).sort()
   }
-  const onTime = sorted.length - late
-  if (late === 0 || onTime === 0) return null
-  return (rankSum - (late * (late + 1)) / 2) / (late * onTime)
+  return auc(scores(true), scores(false))
 }
 
 /** Fraction of late flights among those with a chance in `[from, below)`; `null`: none has one. */

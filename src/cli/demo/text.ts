@@ -1,10 +1,10 @@
 import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { packageVersion } from '../../kernel/node.ts'
+import type { Durations } from '../../observe/histograms.ts'
 import type { EventOf } from '../../observe/observer.ts'
 import { PACKAGE } from '../own-package.ts'
 import { type Colors, grouped, plural } from '../print.ts'
-import type { Figures, Snapshot } from './figures.ts'
 import {
   aucOf,
   BROKEN_RECORDS,
@@ -60,6 +60,22 @@ export function deadLetterLine({ code, message, at }: EventOf<'dead-letter'>, c:
   return `${c.red('✗')} dead letter ${at}  ${c.bold(code)}\n  ${c.dim(message)}`
 }
 
+/** The figures of the demo at one moment. */
+export interface Snapshot {
+  /** Since the start. */
+  readonly seconds: number
+  /** Records per second since the start. */
+  readonly perSecond: number
+  /** The least of all partitions, ms since the epoch; −Infinity before the first event. */
+  readonly watermarkMs: number
+  /** Records not processed yet. */
+  readonly lag: number
+  readonly predictions: number
+  readonly deadLetters: number
+  /** How long the model took for each batch. */
+  readonly batchMs: Pick<Durations, 'quantileMs'>
+}
+
 /** `Dec 05 12:41  545/s  watermark −10m  lag 0 …`: as many parts as fit. */
 export function statusLine(snapshot: Snapshot, nowMs: number, columns: number): string {
   const { perSecond, watermarkMs, lag, batchMs, deadLetters, predictions } = snapshot
@@ -68,7 +84,7 @@ export function statusLine(snapshot: Snapshot, nowMs: number, columns: number): 
     `${Math.round(perSecond)}/s`,
     `watermark ${behind(nowMs - watermarkMs)}`,
     `lag ${lag}`,
-    `score p50 ${tenths(batchMs.p50)} p99 ${tenths(batchMs.p99)} ms`,
+    `score ${scoreTimes(batchMs)}`,
     `${deadLetters} dead`,
     `${grouped(predictions)} predictions`,
   ]
@@ -79,6 +95,11 @@ export function statusLine(snapshot: Snapshot, nowMs: number, columns: number): 
     line = longer
   }
   return line
+}
+
+/** `p50 0.3 p99 12 ms` */
+function scoreTimes(batchMs: Snapshot['batchMs']): string {
+  return `p50 ${tenths(batchMs.quantileMs(0.5))} p99 ${tenths(batchMs.quantileMs(0.99))} ms`
 }
 
 function behind(ms: number): string {
@@ -121,50 +142,40 @@ export function opening({ records, seconds, topology }: Opening, c: Colors): str
 }
 
 interface Results {
-  readonly figures: Figures
   /** `5 in = 3 scored + 2 skipped + 0 late + 0 dead` */
   readonly tally: string
   readonly verdicts: readonly Verdict[]
-  readonly tookMs: number
 }
 
 /** The text after the demo: the results, and what to do next. */
-export function ending(results: Results, c: Colors): string {
-  const rows = [...consumed(results), ...quality(results.verdicts)]
+export function ending(figures: Snapshot, { tally, verdicts }: Results, c: Colors): string {
+  const rows: Row[] = [
+    ['events', tally],
+    ['', '(skipped: landings; they enter the windows but are not scored)'],
+    [
+      'speed',
+      `${grouped(Math.round(figures.perSecond))} events/s over ${tenths(figures.seconds)} s`,
+    ],
+    ['score', `${scoreTimes(figures.batchMs)} per batch`],
+    ['landed', landed(verdicts, figures.predictions)],
+    ...quality(verdicts),
+  ]
   const lines = rows.map(([name, text]) => `  ${c.dim(name.padEnd(7))}  ${text}`)
   return ['', ...lines, '', ...next(c)].join('\n')
 }
 
 type Row = readonly [name: string, text: string]
 
-/** The records consumed, their outcomes, and the speed. */
-function consumed({ figures, tally, verdicts, tookMs }: Results): Row[] {
-  const { smallest, largest, mean } = figures.batches
-  const { p50, p99 } = figures.batchMs
-  const perSecond = grouped(Math.round((figures.records * 1_000) / tookMs))
-  const busy = grouped(Math.round(figures.perBusySecond))
-  const flights = plural(figures.predictions, 'predicted flight')
+function landed(verdicts: readonly Verdict[], predictions: number): string {
   const late = verdicts.filter(({ wasLate }) => wasLate).length
   const share = percent(late / Math.max(verdicts.length, 1))
-  return [
-    ['events', tally],
-    ['', '(skipped: landings; they enter the windows but are not scored)'],
-    [
-      'speed',
-      `${perSecond} events/s over ${tenths(tookMs / 1_000)} s; ${busy}/s while the worker was busy`,
-    ],
-    ['score', `p50 ${tenths(p50)} ms, p99 ${tenths(p99)} ms per batch`],
-    ['batches', `${smallest} to ${largest} flights, ${tenths(mean)} on average`],
-    [
-      'landed',
-      `${grouped(verdicts.length)} of ${flights}; ${grouped(late)} of them late (${share})`,
-    ],
-  ]
+  const flights = plural(predictions, 'predicted flight')
+  return `${grouped(verdicts.length)} of ${flights}; ${grouped(late)} of them late (${share})`
 }
 
 function quality(verdicts: readonly Verdict[]): Row[] {
   const auc = aucOf(verdicts)
-  if (auc === null) return [['model', 'too few flights have landed to rate it']]
+  if (Number.isNaN(auc)) return [['model', 'too few flights have landed to rate it']]
   const lateOf = (said: string, share: number | null): Row[] =>
     share === null
       ? []
