@@ -4,13 +4,16 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { Command } from 'commander'
 import { TidemarkError } from '../kernel/errors.ts'
 import { makeFolder } from '../kernel/node.ts'
-import { splitKey } from './lines.ts'
 import { isCheckout, PACKAGE, packageSpecifier } from './own-package.ts'
 import { say } from './print.ts'
 
 const ROOT = fileURLToPath(PACKAGE)
 /** File in the new folder → the file of this package that it is a copy of. */
 const COPIES = {
+  '.gitignore': 'topologies/starter/gitignore',
+  '.npmrc': 'topologies/starter/npmrc',
+  'tsconfig.json': 'topologies/starter/tsconfig.json',
+  'topology.test.ts': 'topologies/starter/topology.test.ts.txt',
   'payment.ts': 'topologies/payment.ts',
   'models/card-gbdt.model.ts': 'topologies/models/card-gbdt.model.ts',
   'models/card-gbdt.onnx': 'topologies/models/card-gbdt.onnx',
@@ -61,33 +64,27 @@ async function declareTypes(): Promise<void> {
 }
 
 function filesFor(folder: string): Map<string, string | Buffer> {
-  const copies = Object.entries(COPIES).map(
-    ([file, from]) => [file, readFileSync(join(ROOT, from))] as const,
-  )
+  const copies = Object.entries(COPIES).map(([file, from]) => [file, shipped(from)] as const)
+  const text = (from: string) => shipped(from).toString('utf8')
   return new Map<string, string | Buffer>([
-    ['package.json', `${JSON.stringify(manifest(folder), null, 2)}\n`],
-    ['README.md', readme(basename(folder))],
-    ['.gitignore', gitignore],
-    ['.npmrc', npmrc],
-    ['tsconfig.json', tsconfig],
-    ['topology.ts', topology()],
     ...copies,
-    ['sample.ndjson', sample()],
-    ['topology.test.ts', testFile],
+    ['package.json', `${JSON.stringify(manifest(folder), null, 2)}\n`],
+    ['README.md', text('topologies/starter/README.md').replace('NAME', () => basename(folder))],
+    // With the features in its outputs: the next model is trained on them.
+    [
+      'topology.ts',
+      text('topologies/card-fraud.ts').replace(
+        /^( +)probability: .+\n/m,
+        '$&$1features: s.features,\n',
+      ),
+    ],
+    // Without keys: the topology computes the key of an event.
+    ['sample.ndjson', text('topologies/samples/payments.tsv').replace(/^[^{\t]*\t/gm, '')],
   ])
 }
 
-/** The shipped topology, with the features in its outputs: the next model is trained on them. */
-function topology(): string {
-  const shipped = readFileSync(join(ROOT, 'topologies/card-fraud.ts'), 'utf8')
-  return shipped.replace(/^( +)probability: .+\n/m, '$&$1features: s.features,\n')
-}
-
-/** The shipped sample without its keys: the topology computes the key of an event. */
-function sample(): string {
-  const lines = readFileSync(join(ROOT, 'topologies/samples/payments.tsv'), 'utf8').trimEnd()
-  const values = lines.split('\n').map((line) => splitKey(Buffer.from(line)).value.toString('utf8'))
-  return `${values.join('\n')}\n`
+function shipped(file: string): Buffer {
+  return readFileSync(join(ROOT, file))
 }
 
 interface OwnManifest {
@@ -99,7 +96,7 @@ interface OwnManifest {
 const MODEL = 'models/card-gbdt'
 
 function manifest(folder: string) {
-  const own = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as OwnManifest
+  const own = JSON.parse(String(shipped('package.json'))) as OwnManifest
   return {
     name: basename(folder)
       .toLowerCase()
@@ -125,90 +122,4 @@ function manifest(folder: string) {
       typescript: own.devDependencies.typescript,
     },
   }
-}
-
-const gitignore = 'node_modules/\n.venv/\nrows.ndjson\n'
-
-const npmrc = `; On Linux, onnxruntime-node downloads its CUDA libraries from nuget.org at each install, and fails if
-; it cannot. Tidemark scores on the CPU and does not need them.
-onnxruntime-node-install=skip
-`
-
-const tsconfig = `{
-  "compilerOptions": {
-    "target": "ES2023",
-    "module": "NodeNext",
-    "types": ["node"],
-    "strict": true,
-    "noUncheckedIndexedAccess": true,
-    "allowImportingTsExtensions": true,
-    "skipLibCheck": true,
-    "noEmit": true
-  },
-  "include": ["*.ts", "models"]
-}
-`
-
-export const testFile = `import assert from 'node:assert/strict'
-import { test } from 'node:test'
-import { TopologyDriver } from 'tidemark/testing'
-import topology from './topology.ts'
-
-const payment = {
-  paymentId: 'p-1',
-  cardId: 'card-1',
-  merchantId: 'm-1',
-  category: 'food',
-  country: 'DE',
-  amount: 12.5,
-  paidAt: Date.UTC(2026, 0, 1, 12),
-}
-
-test('a payment gets a probability', async (t) => {
-  const driver = await TopologyDriver.start(topology)
-  t.after(() => driver.stop())
-  await driver.pipe(payment)
-  const [prediction] = driver.outputs('predictions')
-  assert.equal(prediction?.value.paymentId, 'p-1')
-  assert.ok(prediction.value.probability > 0 && prediction.value.probability < 1)
-})
-
-test('a payment that is a minute late becomes a dead letter', async (t) => {
-  const driver = await TopologyDriver.start(topology)
-  t.after(() => driver.stop())
-  await driver.pipe([payment, { ...payment, paidAt: payment.paidAt - 60_000 }])
-  assert.equal(driver.outputs('predictions').length, 1)
-  assert.deepEqual(
-    driver.deadLetters().map((letter) => letter.code),
-    ['LATE'],
-  )
-})
-`
-
-function readme(name: string): string {
-  return `# ${name}
-
-A Tidemark topology: it reads payments, computes 13 features over rolling windows of each card, scores each payment and writes a prediction.
-
-\`\`\`
-npm install
-npm run check     # topology and model fit together, without a broker
-npm run dev       # scores sample.ndjson in this process, predictions on stdout
-npm test          # types, then topology.test.ts
-npm run train     # trains the model again (Python 3.11 or newer), see models/train.py
-\`\`\`
-
-- \`topology.ts\`: what is computed. Change a window or add a feature; \`npm run check\` says whether the model still fits.
-- \`payment.ts\`: the schema of an event. Any Standard Schema works.
-- \`models/\`: the ONNX model, rows with their expected outputs, and \`train.py\`, which makes both from the features that the
-  topology writes with its predictions (\`rows.ndjson\`) and from \`labels.csv\`. For a model from elsewhere:
-  \`npx tidemark model types models/mine.onnx --golden models/mine.golden.json --out models/mine.model.ts\`
-- \`.npmrc\`: keeps an install from downloading CUDA, which is not used. npm 11 warns that the setting is unknown; it works all the same.
-
-On Kafka:
-
-\`\`\`
-npx tidemark run topology.ts --brokers 127.0.0.1:9092
-\`\`\`
-`
 }
