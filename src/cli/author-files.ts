@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os'
 import { dirname, extname, join, relative, resolve, sep } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import {
-  type BuildOptions,
   build,
   type Loader,
   type Message,
@@ -89,13 +88,12 @@ function asFault(thrown: unknown, file: string): TidemarkError {
   // Compares names, because a CommonJS author has another copy of this package.
   if (thrown instanceof Error && thrown.name === 'TidemarkError' && 'code' in thrown) {
     const { message, hint, where = file } = thrown as TidemarkError
-    const details = hint === undefined ? { where } : { where, hint }
-    return new TidemarkError(thrown.code as Code, message, details)
+    return new TidemarkError(thrown.code as Code, message, { where, hint })
   }
   return new TidemarkError('TOPOLOGY_LOAD', reasonOf(thrown), {
     where: whereOf(thrown, file),
     cause: thrown,
-    ...hintFor(thrown),
+    hint: hintFor(thrown),
   })
 }
 
@@ -125,11 +123,9 @@ function linesOf(path: string): RegExp {
   return new RegExp(`${path.replace(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`)}:(\\d+)`)
 }
 
-function hintFor(thrown: unknown): { hint?: string } {
+function hintFor(thrown: unknown): string | undefined {
   const missing = /Could not resolve "([^"./][^"]*)"/.exec(reasonOf(thrown))?.[1]
-  return missing === undefined
-    ? {}
-    : { hint: `npm install ${missing}, in the folder of the topology` }
+  return missing && `npm install ${missing}, in the folder of the topology`
 }
 
 // A bundle, because with Node's loader hooks for TypeScript every import, even of JavaScript, goes
@@ -168,37 +164,27 @@ const KNOWS_PLACE = /\bimport\.meta\b|\b__(?:file|dir)name\b/
  * line numbers
  */
 export async function importBundle(file: string): Promise<unknown> {
-  const { outputFiles } = await build(bundling(file))
-  process.setSourceMapsEnabled(true)
-  return importText(outputFiles[0]?.contents ?? new Uint8Array())
-}
-
-/** The paths of a topology file and of the author's own files that it imports. */
-export async function ownFilesOf(file: string): Promise<string[]> {
-  const { metafile } = await build({ ...bundling(file), metafile: true })
-  return Object.keys(metafile.inputs)
-}
-
-function bundling(file: string) {
-  return {
+  const { outputFiles } = await build({
     entryPoints: [file],
     bundle: true,
-    write: false as const,
-    format: 'esm' as const,
-    platform: 'node' as const,
+    write: false,
+    format: 'esm',
+    platform: 'node',
     target: `node${process.versions.node}`,
     // Resolve packages as Node does, not as bundlers do.
     mainFields: ['main'],
     conditions: [],
     define: PLACE,
     banner: { js: requireFrom(file) },
-    sourcemap: 'inline' as const,
+    sourcemap: 'inline',
     sourcesContent: false,
     outfile: `${file}.bundle.mjs`,
     sourceRoot: `${pathToFileURL(dirname(file)).href}/`,
     plugins: [authorsOwn],
-    logLevel: 'silent' as const,
-  } satisfies BuildOptions
+    logLevel: 'silent',
+  })
+  process.setSourceMapsEnabled(true)
+  return importText(outputFiles[0]?.contents ?? new Uint8Array())
 }
 
 /** Imports from a temporary file, if possible, because Node reads source maps only of files. */

@@ -1,6 +1,3 @@
-import { stat } from 'node:fs/promises'
-import { relative, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
 import { groupOf } from '../host/host-worker.ts'
 import { NO_NAME } from '../host/worker-name.ts'
@@ -8,28 +5,21 @@ import { refuseIfAny, TidemarkError } from '../kernel/errors.ts'
 import { partitionName } from '../kernel/ids.ts'
 import { groupStart } from '../records/group-member.ts'
 import { KafkaRecords } from '../records/kafka/kafka-records.ts'
-import type { From, Guarantee, PartitionOffsets, TopicInfo } from '../records/port.ts'
+import type { PartitionOffsets, TopicInfo } from '../records/port.ts'
 import { type ClusterCheck, checkCluster } from '../runtime/cluster-check.ts'
 import { type FoundSchema, findOutputs } from '../runtime/output-schemas.ts'
 import type { Prepared } from '../runtime/prepare.ts'
 import { findVariants } from '../runtime/settle-variants.ts'
-import { candidateOf } from '../scoring/candidate.ts'
-import type { Definition } from '../topology/definition.ts'
-import { isOnlyShadow, scoreStepsOf } from '../topology/graph.ts'
-import { isTrained, type ModelDefinition } from '../topology/models.ts'
-import { endReading, ownFilesOf } from './author-files.ts'
+import { chosenRegistry, kafkaOptions } from './cluster.ts'
 import { addSettings, readConfig } from './config.ts'
-import { KAFKA_SETTINGS, type KafkaConfig, kafkaOptions } from './kafka-options.ts'
-import { PREPARE_SETTINGS } from './prepare-settings.ts'
 import { calledFunctions, evaluators, prepareFiles, summaryOf, variantLines } from './prepared.ts'
-import { grouped, plural, sayNotes, table, write } from './print.ts'
-import { chosenRegistry, REGISTRY_SETTINGS } from './registry-options.ts'
-import { workerOptions } from './settings.ts'
+import { grouped, plural, sayNotes, write } from './print.ts'
+import { CLUSTER_SETTINGS, type Config, PREPARE_SETTINGS, workerOptions } from './settings.ts'
 
 const SETTINGS = [
   ...PREPARE_SETTINGS,
-  ...KAFKA_SETTINGS,
-  ...REGISTRY_SETTINGS,
+  ...CLUSTER_SETTINGS,
+  'topic',
   'group',
   'from',
   'guarantee',
@@ -60,9 +50,6 @@ export function check(): Command {
           ...calledFunctions(prepared.topologies),
         ])
         sayNotes(prepared.notes)
-        const definitions = prepared.topologies.map(({ definition }) => definition)
-        const models = new Map(Object.entries(config.model))
-        await writeLines(await deploymentLines({ files, definitions, models }))
         if (isConnected) await checkConnected(prepared, config)
       } finally {
         await prepared.close()
@@ -75,12 +62,7 @@ async function writeLines(lines: readonly string[]): Promise<void> {
   for (const line of lines) await write(`${line}\n`)
 }
 
-interface CheckConfig extends KafkaConfig {
-  readonly group: string | null
-  readonly from: From
-  readonly guarantee: Guarantee
-  readonly workerName: string | null
-}
+type CheckConfig = Config<(typeof SETTINGS)[number]>
 
 /** Checks the cluster as a worker would find it, and prints the result. It joins no group. */
 async function checkConnected(prepared: Prepared, config: CheckConfig): Promise<void> {
@@ -156,67 +138,4 @@ function withoutLeader(
     )
     .filter((name) => !led.has(name))
     .map((name) => `${name} has no leader and cannot be read until it has one`)
-}
-
-interface Deployed {
-  readonly files: readonly string[]
-  readonly definitions: readonly Definition[]
-  /** Model name → the file that the operator chose instead. */
-  readonly models: ReadonlyMap<string, string>
-}
-
-/**
- * One line per file that a deployment needs: the topologies and the author's own files that they
- * import, models and their golden rows, and tables. Installed packages are not among them.
- */
-async function deploymentLines({ files, definitions, models }: Deployed): Promise<string[]> {
-  const own = await Promise.all(files.map((file) => ownFilesOf(resolve(file))))
-  await endReading()
-  const data = await Promise.all(definitions.map((definition) => dataOf(definition, models)))
-  const paths = new Set([...own.flat(), ...data.flat()].map((path) => relative('.', path)))
-  const sizes = await Promise.all([...paths].map(async (path) => (await stat(path)).size))
-  const all = sizes.reduce((sum, size) => sum + size, 0)
-  const rows = [...paths].map((path, i) => [`  ${path}`, kilobytes(sizes[i] as number)])
-  return [`needs ${plural(paths.size, 'file')}, ${kilobytes(all)}`, ...table(rows)]
-}
-
-async function dataOf(
-  definition: Definition,
-  chosen: ReadonlyMap<string, string>,
-): Promise<string[]> {
-  const tables = definition.tables.flatMap(({ from }) =>
-    from.file === undefined ? [] : [from.file],
-  )
-  const models = await Promise.all(
-    modelsOf(definition).map(async ({ model, isRequired }) => {
-      const file = chosen.get(model.name) ?? null
-      try {
-        const { found, golden } = await candidateOf({ model, where: definition.name }, file)
-        return golden === null ? [found.file] : [found.file, golden]
-      } catch (error) {
-        // A shadow without its file is off, which a note says.
-        if (isRequired) throw error
-        return []
-      }
-    }),
-  )
-  return [...models.flat(), ...tables].map((url) => fileURLToPath(url))
-}
-
-interface ModelOfStep {
-  readonly model: ModelDefinition
-  /** `false`: it is only a shadow. */
-  readonly isRequired: boolean
-}
-
-function modelsOf(definition: Definition): ModelOfStep[] {
-  return scoreStepsOf(definition.then).flatMap((step) =>
-    Object.entries(step.models).flatMap(([name, model]) =>
-      isTrained(model) ? [{ model, isRequired: !isOnlyShadow(step, name) }] : [],
-    ),
-  )
-}
-
-function kilobytes(bytes: number): string {
-  return `${grouped(Math.ceil(bytes / 1_000))} KB`
 }

@@ -1,50 +1,27 @@
 import type { BearerOptions, KafkaOptions, KafkaSasl } from '../records/kafka/options.ts'
-import type { Config } from './config.ts'
+import type { ConfluentRegistry, RegistryOptions } from '../registry/confluent-registry.ts'
+import type { CLUSTER_SETTINGS, Config } from './settings.ts'
 
-/** The settings for connecting to brokers. */
-export const KAFKA_SETTINGS = [
-  'brokers',
-  'tls',
-  'tlsCa',
-  'tlsCert',
-  'tlsKey',
-  'saslMechanism',
-  'saslUsername',
-  'saslPassword',
-  'saslPasswordFile',
-  'saslTokenUrl',
-  'saslTokenCa',
-  'saslClientId',
-  'saslClientSecret',
-  'saslClientSecretFile',
-  'saslScope',
-  'saslTokenFile',
-  'saslExtension',
-  'awsRegion',
-] as const
-/** The values of these settings. */
-export type KafkaConfig = Config<(typeof KAFKA_SETTINGS)[number]>
+// Brokers and a schema registry, as the settings name them.
 
-/** These settings as options of the Kafka driver. */
-export function kafkaOptions(config: KafkaConfig): Pick<KafkaOptions, 'brokers' | 'tls' | 'sasl'> {
+/** The values of {@link CLUSTER_SETTINGS}. */
+export type ClusterConfig = Config<(typeof CLUSTER_SETTINGS)[number]>
+
+/** The options of the Kafka driver. */
+export function kafkaOptions(
+  config: ClusterConfig,
+): Pick<KafkaOptions, 'brokers' | 'tls' | 'sasl'> {
+  const { brokers, tls, tlsCa: ca, tlsCert: cert, tlsKey: key } = config
   const sasl = saslOf(config)
   return {
-    brokers: config.brokers,
-    ...(config.tls ? { tls: tlsOf(config) } : {}),
-    ...(sasl === null ? {} : { sasl }),
-  }
-}
-
-function tlsOf({ tlsCa, tlsCert, tlsKey }: KafkaConfig) {
-  return {
-    ...(tlsCa === null ? {} : { ca: tlsCa }),
-    ...(tlsCert === null ? {} : { cert: tlsCert }),
-    ...(tlsKey === null ? {} : { key: tlsKey }),
+    brokers,
+    ...(tls && { tls: given({ ca, cert, key }) }),
+    ...(sasl && { sasl }),
   }
 }
 
 /** `readConfig` has refused a login that lacks a part. */
-function saslOf(config: KafkaConfig): KafkaSasl | null {
+function saslOf(config: ClusterConfig): KafkaSasl | null {
   const { saslMechanism: mechanism } = config
   switch (mechanism) {
     case null:
@@ -66,14 +43,36 @@ function saslOf(config: KafkaConfig): KafkaSasl | null {
   }
 }
 
-function tokenOf(config: KafkaConfig): BearerOptions['token'] {
+function tokenOf(config: ClusterConfig): BearerOptions['token'] {
   const { saslTokenFile: file, saslScope: scope, saslTokenCa: ca } = config
   if (file !== null) return { file }
   return {
     url: config.saslTokenUrl ?? '',
     clientId: config.saslClientId ?? '',
     clientSecret: config.saslClientSecretFile ?? config.saslClientSecret ?? '',
-    ...(scope === null ? {} : { scope }),
-    ...(ca === null ? {} : { ca }),
+    ...given({ scope, ca }),
   }
+}
+
+/** The values that are set. */
+function given<K extends string>(values: Readonly<Record<K, string | null>>) {
+  const set = Object.entries(values).filter(([, value]) => value !== null)
+  return Object.fromEntries(set) as { [N in K]?: string }
+}
+
+/** The schema registry that the settings name, as a choice; empty: none. */
+export function chosenRegistry(config: ClusterConfig): { readonly registry?: RegistryOptions } {
+  const { registry: url, registryUsername: username, registryCa: ca } = config
+  if (url === null) return {}
+  const password = config.registryPasswordFile ?? config.registryPassword ?? ''
+  const login = username === null ? {} : { login: { username, password } }
+  return { registry: { url, ...login, ...given({ ca }) } }
+}
+
+/** A client of the schema registry that the settings name; `null`: they name none. */
+export async function openRegistry(config: ClusterConfig): Promise<ConfluentRegistry | null> {
+  const { registry } = chosenRegistry(config)
+  if (registry === undefined) return null
+  const { ConfluentRegistry } = await import('../registry/confluent-registry.ts')
+  return new ConfluentRegistry(registry)
 }

@@ -4,15 +4,15 @@ import { KafkaRecords } from '../records/kafka/kafka-records.ts'
 import type { KafkaReader, ReadStart } from '../records/kafka/reader.ts'
 import type { AgreementResult, HistogramBin } from '../scoring/agreement.ts'
 import { numberParser, parseCount } from './arguments.ts'
+import { kafkaOptions } from './cluster.ts'
 import { ComparedTopic } from './compare/compared-topic.ts'
 import { inStep, type ModelPair, Pairs, type Side } from './compare/pairs.ts'
 import { addSettings, readConfig } from './config.ts'
 import { FROM, parseStart, shownRecords, shownValues } from './consume.ts'
 import { untilSignal } from './exit.ts'
-import { KAFKA_SETTINGS, kafkaOptions } from './kafka-options.ts'
 import { bar, grouped, plural, readerGone, sayNotes, table, write } from './print.ts'
 import { Progress } from './progress.ts'
-import { REGISTRY_SETTINGS } from './registry-options.ts'
+import { CLUSTER_SETTINGS } from './settings.ts'
 
 interface Flags extends Record<string, unknown> {
   readonly field: Fields
@@ -29,7 +29,6 @@ interface Fields {
   readonly other: string
 }
 
-const SETTINGS = [...KAFKA_SETTINGS, ...REGISTRY_SETTINGS] as const
 /** About 200 MB. */
 const MOST_PENDING = 500_000
 const BINS = 11
@@ -69,7 +68,7 @@ export function compare(): Command {
     )
     .option('--json', 'write JSON')
     .action(async (main: string, other: string, flags: Flags) => {
-      const config = readConfig(SETTINGS, flags)
+      const config = readConfig(CLUSTER_SETTINGS, flags)
       const topics = {
         main: new ComparedTopic(main, flags.field.main),
         other: new ComparedTopic(other, flags.field.other),
@@ -91,7 +90,7 @@ export function compare(): Command {
         await records.close()
       }
     })
-  return addSettings(command, SETTINGS)
+  return addSettings(command, CLUSTER_SETTINGS)
 }
 
 export interface TopicComparison {

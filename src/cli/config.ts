@@ -6,13 +6,13 @@ import type { RawSetting, Setting } from '../runtime/setting.ts'
 import { contradictions } from './contradictions.ts'
 import { type Environment, unknownVariables, VARIABLES } from './environment.ts'
 import { RepeatableOption, repeatFaults } from './repeats.ts'
-import { settingFault } from './setting-fault.ts'
 import { textOfFile } from './setting-parsers.ts'
 import {
+  type Config,
   flagOf,
   SETTINGS,
   type SettingName,
-  type SettingValue,
+  settingFault,
   type Values,
   variableOf,
 } from './settings.ts'
@@ -24,9 +24,6 @@ import { suggestName } from './suggest-name.ts'
 /** The config file that is read, if it exists, unless `--config` names another one. */
 const CONFIG_FILE = 'tidemark.config.json'
 const CONFIG_FLAG = '--config'
-
-/** The values of some settings. */
-export type Config<N extends SettingName> = { readonly [K in N]: SettingValue<K> }
 
 /** The environment that a process is started in. */
 export interface Surroundings {
@@ -196,6 +193,5 @@ function isPlain(value: unknown): value is string | number | boolean {
 
 function asFault(thrown: unknown, where: string): TidemarkError {
   if (!(thrown instanceof TidemarkError)) return settingFault(messageOf(thrown), where)
-  const hint = thrown.hint === undefined ? {} : { hint: thrown.hint }
-  return new TidemarkError(thrown.code, thrown.message, { where, ...hint })
+  return new TidemarkError(thrown.code, thrown.message, { where, hint: thrown.hint })
 }

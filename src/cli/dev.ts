@@ -20,18 +20,9 @@ import { type InputFile, openInput } from './lines.ts'
 import { prepareFiles, summaryOf } from './prepared.ts'
 import { bytesAsJson, colors, readerGone, say, sayNotes, write } from './print.ts'
 import { RepeatableOption } from './repeats.ts'
-import { workerOptions } from './settings.ts'
+import { PREPARE_SETTINGS, workerOptions } from './settings.ts'
 import { OutcomeTally, StageReport } from './totals.ts'
 
-const SETTINGS = [
-  'model',
-  'variant',
-  'evaluator',
-  'cache',
-  'maxAhead',
-  'maxTableMb',
-  'maxModelMb',
-] as const
 /** As many as a small real topic has. Lines are in order per key, not across keys. */
 const PARTITIONS = 6
 const NEWLINE = Buffer.from('\n')
@@ -84,7 +75,7 @@ export function dev(): Command {
       ),
     )
     .action((file: string, flags: Flags) => start(command, file, flags))
-  return addSettings(command, SETTINGS)
+  return addSettings(command, PREPARE_SETTINGS)
 }
 
 async function start(command: Command, file: string, flags: Flags): Promise<void> {
@@ -93,7 +84,7 @@ async function start(command: Command, file: string, flags: Flags): Promise<void
       `error: no events: use tidemark dev ${file} < events.ndjson, or --input events.ndjson`,
     )
   }
-  const config = readConfig(SETTINGS, flags)
+  const config = readConfig(PREPARE_SETTINGS, flags)
   const input = flags.input === undefined ? null : await openInput(flags.input)
   const prepared = await prepareFiles([file], workerOptions(config), { values: 'json' })
   try {
@@ -211,8 +202,7 @@ async function score(prepared: Prepared, topology: PreparedTopology, input: Inpu
       await embedded.close()
     }
   }
-  say(tally.summary())
-  stages.print()
+  for (const line of [tally.summary(), ...stages.lines()]) say(line)
 }
 
 /** The most dead letters that are shown; the rest is only counted. */

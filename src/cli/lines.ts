@@ -64,7 +64,7 @@ async function* chunksOf(stream: Readable, path?: string): AsyncGenerator<Buffer
 
 function unreadable(error: unknown, where?: string): TidemarkError {
   const message = `cannot read the input: ${messageOf(error)}`
-  return new TidemarkError('CONFIG_INVALID', message, where === undefined ? {} : { where })
+  return new TidemarkError('CONFIG_INVALID', message, { where })
 }
 
 export interface InputFile {

@@ -159,9 +159,8 @@ export function readRows(
     } catch (error) {
       if (!(error instanceof TidemarkError)) throw error
       const { code, message, hint } = error
-      const where = `${format.file}:${line.number}`
       faults.push(
-        new TidemarkError(code, message, hint === undefined ? { where } : { where, hint }),
+        new TidemarkError(code, message, { where: `${format.file}:${line.number}`, hint }),
       )
     }
   }
@@ -221,5 +220,5 @@ function isObject(value: unknown): value is Row {
 }
 
 function fault(message: string, hint?: string): TidemarkError {
-  return new TidemarkError('CONFIG_INVALID', message, hint === undefined ? {} : { hint })
+  return new TidemarkError('CONFIG_INVALID', message, { hint })
 }

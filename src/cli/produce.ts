@@ -5,14 +5,14 @@ import { TidemarkError } from '../kernel/errors.ts'
 import { KafkaRecords } from '../records/kafka/kafka-records.ts'
 import type { Header, NewRecord } from '../records/port.ts'
 import { headerOption, numberParser } from './arguments.ts'
+import { type ClusterConfig, kafkaOptions, openRegistry } from './cluster.ts'
 import { addSettings, readConfig } from './config.ts'
 import { untilSignal } from './exit.ts'
-import { KAFKA_SETTINGS, kafkaOptions } from './kafka-options.ts'
 import { type Line, linesOf, openInput, splitKey } from './lines.ts'
 import { ReplayPace } from './pace.ts'
 import { noteLine, sayOnOwnLine } from './print.ts'
 import { Progress } from './progress.ts'
-import { openRegistry, REGISTRY_SETTINGS, type RegistryConfig } from './registry-options.ts'
+import { CLUSTER_SETTINGS } from './settings.ts'
 
 export interface LineFlags {
   readonly topic: string
@@ -33,7 +33,6 @@ interface Flags extends Omit<LineFlags, 'encode'>, Record<string, unknown> {
   readonly asIs?: boolean
 }
 
-const SETTINGS = [...KAFKA_SETTINGS, ...REGISTRY_SETTINGS] as const
 const parseSpeed = numberParser('a number above 0, or max', (n) => n > 0)
 
 /** `tidemark produce FILE --topic TOPIC` */
@@ -67,7 +66,7 @@ export function produceCommand(): Command {
     .option('--message <name>', 'Protobuf message to write, if the schema has several')
     .addOption(headerOption())
     .action((file: string, flags: Flags) => start(command, file, flags))
-  return addSettings(command, SETTINGS)
+  return addSettings(command, CLUSTER_SETTINGS)
 }
 
 async function start(command: Command, file: string, flags: Flags): Promise<void> {
@@ -75,7 +74,7 @@ async function start(command: Command, file: string, flags: Flags): Promise<void
   if (needsTime && flags.time === undefined) {
     command.error('error: --speed and --timestamps event need --time FIELD')
   }
-  const config = readConfig(SETTINGS, flags)
+  const config = readConfig(CLUSTER_SETTINGS, flags)
   if (config.registry === null && (flags.subject ?? flags.message) !== undefined) {
     command.error('error: --subject and --message need --registry URL')
   }
@@ -111,7 +110,7 @@ async function start(command: Command, file: string, flags: Flags): Promise<void
 }
 
 async function encoderOf(
-  config: RegistryConfig,
+  config: ClusterConfig,
   { topic, subject = `${topic}-value`, message }: Flags,
 ): Promise<EncodeJson | null> {
   const registry = await openRegistry(config)

@@ -3,9 +3,9 @@ import { packageVersion } from '../kernel/node.ts'
 import { createLog, type LogStream } from '../observe/log.ts'
 import type { StopRequest } from './exit.ts'
 import { colors, say, sayNotes, warnThrough } from './print.ts'
-import type { RunConfig } from './run-config.ts'
+import type { RunConfig } from './settings.ts'
 
-// Output of `tidemark run`: the log, and a banner before it.
+// The log and the banner of `tidemark run`, of one worker and of the parent of several.
 
 /** The process-wide objects of a process that runs workers. */
 export interface RunProcess {
@@ -18,8 +18,7 @@ export function processLog(
   { logFormat: format, logLevel }: Pick<RunConfig, 'logFormat' | 'logLevel'>,
   { stderr: stream, worker }: { readonly stderr: LogStream; readonly worker?: number },
 ): Logger {
-  const of = worker === undefined ? {} : { worker }
-  const log = createLog({ format, colors, stream, ...of })
+  const log = createLog({ format, colors, stream, ...(worker && { worker }) })
   log.level = logLevel
   warnThrough(({ name, message, stack }) => {
     log.warn({ warning: name }, message)
@@ -44,6 +43,11 @@ export interface RunOutline {
   /** One line for each variant of a score step, and one before them. */
   readonly variants: readonly string[]
   readonly notes: readonly string[]
+}
+
+/** The address to serve HTTP on; `null`: none. */
+export function httpAddressOf({ httpPort, httpHost }: RunConfig) {
+  return httpPort === 'off' ? null : { port: httpPort, host: httpHost }
 }
 
 interface RunPlace {

@@ -2,21 +2,22 @@ import { groupOf, type Hosted, hostWorker } from '../host/host-worker.ts'
 import { NO_NAME } from '../host/worker-name.ts'
 import { faultsOf } from '../kernel/errors.ts'
 import { toStderr } from '../observe/log.ts'
-import { observeAll } from '../observe/observer.ts'
-import type { Observer } from '../runtime/events.ts'
 import { limitsOfMachine } from '../runtime/machine-limits.ts'
 import { type Prepared, scorersOf } from '../runtime/prepare.ts'
 import { type Scorer, shownEvaluator, shownSize } from '../scoring/scorer.ts'
 import { readinessOf } from '../serve/health.ts'
+import { chosenRegistry, kafkaOptions } from './cluster.ts'
 import { failWith } from './exit.ts'
-import { kafkaOptions } from './kafka-options.ts'
 import { prepareFiles, summaryOf, variantLines } from './prepared.ts'
 import { sayTo, watchStdout, watchWarnings } from './print.ts'
-import { chosenRegistry } from './registry-options.ts'
-import { httpAddressOf, type RunConfig } from './run-config.ts'
-import { banner, processLog, type RunOutline, type RunProcess } from './run-output.ts'
-import { workerOptions } from './settings.ts'
-import { type StageDurations, StageReport } from './totals.ts'
+import {
+  banner,
+  httpAddressOf,
+  processLog,
+  type RunOutline,
+  type RunProcess,
+} from './run-output.ts'
+import { type RunConfig, workerOptions } from './settings.ts'
 import { faultData, type ParentLink } from './workers/messages.ts'
 
 /** Runs the only worker in this process, until it ends or is told to stop. */
@@ -29,14 +30,12 @@ export async function runWorkerHere(
   if (ended.hasCome) return prepared.close()
   const log = processLog(config, { stderr })
   const http = httpAddressOf(config)
-  const stages = new StageReport()
   await workUntil(ended.promise, {
     prepared,
     options: {
       ...workerOptions(config),
       ...kafkaOptions(config),
       log,
-      observer: stages.observer,
       ...(http && { http }),
     },
     droppedLines: () => stderr.dropped,
@@ -45,8 +44,6 @@ export async function runWorkerHere(
       banner(outlineOf(prepared, config.group), config, place)
     },
   })
-  // A JSON log is read by machines, which have the metrics.
-  if (config.logFormat === 'text') stages.print()
 }
 
 /** Runs a worker until `stopped` resolves. @throws as {@link RunningWorker.done} rejects */
@@ -82,17 +79,17 @@ export async function runWorkerOf(parent: ParentLink): Promise<void> {
   process.stderr.on('error', () => {})
   watchWarnings()
   try {
-    await parent.tell({ type: 'finished', stages: await prepareAndWork(parent) })
+    await prepareAndWork(parent)
+    await parent.tell({ type: 'finished' })
   } catch (thrown) {
     process.exitCode = failWith(thrown)
     await parent.tell({ type: 'failed', faults: faultsOf(thrown).map(faultData) })
   }
 }
 
-async function prepareAndWork(parent: ParentLink): Promise<StageDurations> {
-  const stages = new StageReport()
+async function prepareAndWork(parent: ParentLink): Promise<void> {
   const assignment = await Promise.race([parent.assignment, parent.stopped])
-  if (assignment === undefined) return stages.data()
+  if (assignment === undefined) return
   const { worker, of, files, config } = assignment
   const stderr = toStderr()
   sayTo(stderr)
@@ -100,10 +97,7 @@ async function prepareAndWork(parent: ParentLink): Promise<StageDurations> {
   const prepared = await prepareFiles(files, options, chosenRegistry(config))
   await parent.tell({ type: 'prepared', outline: outlineOf(prepared, config.group) })
   await Promise.race([parent.released, parent.stopped])
-  if (parent.hasStopped) {
-    await prepared.close()
-    return stages.data()
-  }
+  if (parent.hasStopped) return prepared.close()
   await workUntil(parent.stopped, {
     prepared,
     options: {
@@ -111,7 +105,11 @@ async function prepareAndWork(parent: ParentLink): Promise<StageDurations> {
       ...kafkaOptions(config),
       maxStateBytes: options.maxStateBytes ?? limitsOfMachine(of).maxBytes,
       log: processLog(config, { stderr, worker }),
-      observer: observeAll(stages.observer, tellsWhenRunning(parent)),
+      observer: (event) => {
+        if (event.type === 'state' && event.state === 'running') {
+          void parent.tell({ type: 'running' })
+        }
+      },
     },
     droppedLines: () => stderr.dropped,
     expose: ({ worker: observed, metrics }) =>
@@ -120,11 +118,4 @@ async function prepareAndWork(parent: ParentLink): Promise<StageDurations> {
         metrics: () => metrics.data(),
       }),
   })
-  return stages.data()
-}
-
-function tellsWhenRunning(parent: ParentLink): Observer {
-  return (event) => {
-    if (event.type === 'state' && event.state === 'running') void parent.tell({ type: 'running' })
-  }
 }

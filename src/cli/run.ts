@@ -3,7 +3,7 @@ import { toStderr } from '../observe/log.ts'
 import { addSettings, readConfig } from './config.ts'
 import { untilSignal } from './exit.ts'
 import { sayTo } from './print.ts'
-import { RUN_SETTINGS, type RunConfig } from './run-config.ts'
+import { RUN_SETTINGS, type RunConfig } from './settings.ts'
 
 /** `tidemark run FILE…` */
 export function run(): Command {

@@ -1,8 +1,8 @@
 import { STAGES, type Stage } from '../kernel/stages.ts'
-import { Durations, type DurationsData, STATISTICS, stageWatch } from '../observe/histograms.ts'
+import { Durations, STATISTICS, stageWatch } from '../observe/histograms.ts'
 import type { Observer, Outcomes } from '../runtime/events.ts'
 import { addOutcomes, NO_OUTCOMES } from '../runtime/outcomes.ts'
-import { grouped, plural, say, shownMs, table } from './print.ts'
+import { grouped, plural, shownMs, table } from './print.ts'
 
 // Totals of a worker, printed at the end of a command.
 
@@ -44,22 +44,15 @@ export class OutcomeTally {
 /** With fewer measurements of a stage, its p95 is meaningless. */
 const LEAST_MEASUREMENTS = 20
 
-/** The content of a {@link StageReport} as plain data. */
-export type StageDurations = readonly (readonly [Stage, DurationsData])[]
-
+/** How long each chunk, fetch and commit took in each stage. */
 export class StageReport {
   readonly #durations = new Map<Stage, Durations>()
 
-  readonly observer: Observer = stageWatch((stage, _, ms) => this.#of(stage).add(ms))
-
-  /** Its content, which the report of another process can add to its own. */
-  data(): StageDurations {
-    return [...this.#durations].map(([stage, durations]) => [stage, durations.data()])
-  }
-
-  addAll(others: StageDurations): void {
-    for (const [stage, durations] of others) this.#of(stage).addAll(durations)
-  }
+  readonly observer: Observer = stageWatch((stage, _, ms) => {
+    const durations = this.#durations.get(stage) ?? new Durations()
+    this.#durations.set(stage, durations)
+    durations.add(ms)
+  })
 
   /** Lines of a table, one row per stage; empty if there are too few measurements. */
   lines(): string[] {
@@ -76,15 +69,5 @@ export class StageReport {
         ...Object.values(STATISTICS).map((statistic) => shownMs(statistic(durations))),
       ]),
     ])
-  }
-
-  print(): void {
-    for (const line of this.lines()) say(line)
-  }
-
-  #of(stage: Stage): Durations {
-    const durations = this.#durations.get(stage) ?? new Durations()
-    this.#durations.set(stage, durations)
-    return durations
   }
 }

@@ -103,9 +103,9 @@ export type Code = keyof typeof ACTIONS
 
 export interface ErrorDetails {
   /** A file, a step, or `topic-partition@offset`. */
-  readonly where?: string
+  readonly where?: string | undefined
   /** Advice for the reader. */
-  readonly hint?: string
+  readonly hint?: string | undefined
   readonly cause?: unknown
 }
 

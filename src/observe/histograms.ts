@@ -23,14 +23,6 @@ export const STATISTICS = {
   max: (of) => of.quantileMs(1),
 } as const satisfies Readonly<Record<string, (of: Durations) => number>>
 
-/** The content of {@link Durations}, which another process can add to its own. */
-export interface DurationsData {
-  readonly counts: Float64Array
-  readonly count: number
-  readonly sumMs: number
-  readonly maxMs: number
-}
-
 /** A histogram of durations: counts by the logarithm of the time, in memory that does not grow. */
 export class Durations {
   readonly #counts = new Float64Array(PARTS * DOUBLINGS)
@@ -56,19 +48,14 @@ export class Durations {
     this.#maxMs = Math.max(this.#maxMs, ms)
   }
 
-  addAll(other: Durations | DurationsData): this {
-    const { counts, count, sumMs, maxMs } = other instanceof Durations ? other.data() : other
-    for (const [at, more] of counts.entries()) {
+  addAll(other: Durations): this {
+    for (const [at, more] of other.#counts.entries()) {
       this.#counts[at] = (this.#counts[at] as number) + more
     }
-    this.#count += count
-    this.#sumMs += sumMs
-    this.#maxMs = Math.max(this.#maxMs, maxMs)
+    this.#count += other.#count
+    this.#sumMs += other.#sumMs
+    this.#maxMs = Math.max(this.#maxMs, other.#maxMs)
     return this
-  }
-
-  data(): DurationsData {
-    return { counts: this.#counts, count: this.#count, sumMs: this.#sumMs, maxMs: this.#maxMs }
   }
 
   /** Counts by upper bounds in seconds: from 128 µs to 8.4 s, each twice the one before. */

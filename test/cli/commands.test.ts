@@ -25,28 +25,6 @@ describe('tidemark check', () => {
     ])
   })
 
-  test('names every file that a deployment needs, with its size', async () => {
-    const model = 'flight-gbdt=topologies/models/flight-gbdt.onnx'
-    const { stdout } = await tidemark(['check', 'topologies/flight-delay.ts', '--model', model])
-    const [needs, ...files] = stdout
-      .slice(stdout.indexOf('\nneeds ') + 1)
-      .trimEnd()
-      .split('\n')
-    expect(needs).toMatch(/^needs 6 files, [\d,]+ KB$/)
-    const names = new Set(files.map((line) => line.trim().split(/ {2,}/)[0]))
-    expect(names).toEqual(
-      new Set([
-        'topologies/flight-delay.ts',
-        'topologies/models/flight-gbdt.golden.json',
-        'topologies/models/flight-gbdt.model.ts',
-        'topologies/models/flight-gbdt.onnx',
-        'topologies/samples/planes.ndjson',
-        'topologies/samples/weather.ndjson',
-      ]),
-    )
-    expect(files).toContainEqual(expect.stringMatching(/flight-gbdt\.onnx +331 KB$/))
-  })
-
   test('says which functions are called for each event, and why', async () => {
     const { code, stdout } = await tidemark(['check', 'topologies/card-activity.ts'])
     expect(code).toBe(0)

@@ -21,24 +21,6 @@ test('the stages are told in the order of the way, with their quantiles', () => 
   }
 })
 
-test('what another process has collected is added', () => {
-  const [one, other] = [new StageReport(), new StageReport()]
-  const { processed } = samples
-  for (let i = 1; i <= 50; i++) {
-    one.observer({ ...processed, stages: { decode: i } })
-    other.observer({ ...processed, stages: { decode: 50 + i, encode: 1 } })
-  }
-  const all = new StageReport()
-  for (const report of [one, other]) all.addAll(structuredClone(report.data()))
-  const rows = all.lines().map((line) => line.trim().split(/\s+/))
-  expect(rows.map(([stage, times]) => [stage, times]).slice(1)).toEqual([
-    ['decode', '100'],
-    ['encode', '50'],
-  ])
-  expect(rows[1]?.[2]).toBe('50.5')
-  expect(rows[1]?.at(-1)).toBe('100')
-})
-
 test('of a few chunks nothing is told', () => {
   const report = new StageReport()
   for (let i = 0; i < 19; i++) report.observer(samples.processed)

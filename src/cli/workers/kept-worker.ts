@@ -5,7 +5,6 @@ import type { Log } from '../../observe/log.ts'
 import type { MetricData } from '../../observe/metric-registry.ts'
 import type { WorkerReadiness } from '../../serve/health.ts'
 import type { RunOutline } from '../run-output.ts'
-import type { StageDurations } from '../totals.ts'
 import type { End, ProcessHandlers, WorkerProcess } from './worker-process.ts'
 
 /** A worker stops in 25 s at most; a container has 30 s between SIGTERM and SIGKILL. */
@@ -21,8 +20,6 @@ export interface KeptWorkerOptions {
   readonly clock: Clock
   readonly random: Random
   readonly restarted: () => void
-  /** Called when it has stopped cleanly, with how long each stage took. */
-  readonly finished: (stages: StageDurations) => void
 }
 
 type Prepared = (outline: RunOutline, run: () => void) => void
@@ -97,7 +94,6 @@ export class KeptWorker {
         running: () => {
           hasRun = true
         },
-        finished: this.#o.finished,
         ended: (end) => {
           this.#process = null
           over.abort()

@@ -1,9 +1,8 @@
 import { type Code, messageOf, TidemarkError } from '../../kernel/errors.ts'
 import type { MetricData } from '../../observe/metric-registry.ts'
 import type { Readiness } from '../../serve/health.ts'
-import type { RunConfig } from '../run-config.ts'
 import type { RunOutline } from '../run-output.ts'
-import type { StageDurations } from '../totals.ts'
+import type { RunConfig } from '../settings.ts'
 
 // Messages of a parent and a worker: prepare → prepared → run → running → stop → finished.
 
@@ -34,7 +33,7 @@ export type Report =
   | { readonly type: 'prepared'; readonly outline: RunOutline }
   | { readonly type: 'running' }
   /** It has stopped cleanly, and will end by whatever signal or exit code. */
-  | { readonly type: 'finished'; readonly stages: StageDurations }
+  | { readonly type: 'finished' }
   | { readonly type: 'answer'; readonly id: number; readonly answer: WorkerAnswers[Question] }
   | { readonly type: 'failed'; readonly faults: readonly FaultData[] }
 

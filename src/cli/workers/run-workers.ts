@@ -5,9 +5,14 @@ import { createWorkersMetrics } from '../../observe/metrics.ts'
 import { livenessOfAll, type Probes, readinessOfAll } from '../../serve/health.ts'
 import type { HttpOptions, HttpServer } from '../../serve/http.ts'
 import { numberedName, numberedNames } from '../arguments.ts'
-import { httpAddressOf, type RunConfig } from '../run-config.ts'
-import { banner, processLog, type RunOutline, type RunProcess } from '../run-output.ts'
-import { StageReport } from '../totals.ts'
+import {
+  banner,
+  httpAddressOf,
+  processLog,
+  type RunOutline,
+  type RunProcess,
+} from '../run-output.ts'
+import type { RunConfig } from '../settings.ts'
 import { KeptWorker } from './kept-worker.ts'
 import { startWorkerProcess } from './worker-process.ts'
 
@@ -98,7 +103,6 @@ export async function runWorkers(
 ): Promise<void> {
   const log = processLog(config, { stderr })
   const metrics = createWorkersMetrics(config.workers, () => stderr.dropped)
-  const stages = new StageReport()
   const numbers = Array.from({ length: config.workers }, (_, i) => i + 1)
   const supervisor = new Supervisor(
     numbers.map((worker) => {
@@ -110,7 +114,6 @@ export async function runWorkers(
         clock: wallClock,
         random: systemRandom,
         restarted: () => metrics.restarted(worker),
-        finished: (of) => stages.addAll(of),
       })
     }),
     wallClock,
@@ -132,8 +135,6 @@ export async function runWorkers(
     process.off('exit', kill)
     await http?.close()
   }
-  // A JSON log is read by machines, which have the metrics.
-  if (config.logFormat === 'text') stages.print()
 }
 
 /** Loads the HTTP server only when there is something to serve. */

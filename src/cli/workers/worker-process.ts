@@ -3,7 +3,6 @@ import { getHeapStatistics } from 'node:v8'
 import { memoryOfMachine } from '../../runtime/machine-limits.ts'
 import { PACKAGE } from '../own-package.ts'
 import type { RunOutline } from '../run-output.ts'
-import type { StageDurations } from '../totals.ts'
 import {
   type FaultData,
   faultOf,
@@ -30,8 +29,6 @@ export interface ProcessHandlers {
   prepared(outline: RunOutline): void
   /** It is a member of the group, and reads. */
   running(): void
-  /** It has stopped cleanly: how long each stage took. */
-  finished(stages: StageDurations): void
   ended(end: End): void
 }
 
@@ -73,10 +70,8 @@ export function startWorkerProcess(
   child.on('message', (report: Report) => {
     if (report.type === 'prepared') heard.prepared(report.outline)
     else if (report.type === 'running') heard.running()
-    else if (report.type === 'finished') {
-      hasFinished = true
-      heard.finished(report.stages)
-    } else if (report.type === 'answer') questions.answered(report.id, report.answer)
+    else if (report.type === 'finished') hasFinished = true
+    else if (report.type === 'answer') questions.answered(report.id, report.answer)
     else faults = report.faults
   })
   whenEnded(child, (exitCode, signal, failed) => {

@@ -1,5 +1,4 @@
 import type { RunOutline } from '../../../src/cli/run-output.ts'
-import type { StageDurations } from '../../../src/cli/totals.ts'
 import { KeptWorker } from '../../../src/cli/workers/kept-worker.ts'
 import type { Question, WorkerAnswers } from '../../../src/cli/workers/messages.ts'
 import type {
@@ -74,8 +73,6 @@ export class Fakes {
     []
   /** The workers that were started again. */
   readonly restarted: number[] = []
-  /** What the workers that stopped cleanly have told of their stages. */
-  readonly finished: StageDurations[number][] = []
   readonly #changed = new ConditionVariable()
 
   keptWorker(worker: number): KeptWorker {
@@ -91,7 +88,6 @@ export class Fakes {
       clock: this.clock,
       random: longestWaits,
       restarted: () => this.restarted.push(worker),
-      finished: (stages) => this.finished.push(...stages),
     })
   }
 
