@@ -3,8 +3,6 @@ import { NO_NAME } from '../host/worker-name.ts'
 import type { Header } from '../records/port.ts'
 import { RepeatableOption } from './repeats.ts'
 
-// Arguments of several commands or workers.
-
 /** A parser of numbers. @param what the valid numbers, in words */
 export function numberParser(
   what: string,

@@ -69,7 +69,6 @@ function notATopology(file: string, exported: unknown): TidemarkError {
 
 /**
  * Imports an author's file.
- *
  * @throws TidemarkError `TOPOLOGY_LOAD`, or the code with which a builder call was refused
  */
 export async function importAuthorFile(file: string): Promise<unknown> {
@@ -159,7 +158,6 @@ const KNOWS_PLACE = /\bimport\.meta\b|\b__(?:file|dir)name\b/
 /**
  * Bundles a file with the author's own files that it imports, and imports the bundle. Node loads
  * installed packages, once per process.
- *
  * @throws BuildFailure: a file cannot be read · whatever the author's code throws, with its own
  * line numbers
  */
@@ -200,7 +198,6 @@ async function importText(text: Uint8Array): Promise<unknown> {
   }
 }
 
-/** A temporary folder with the module; `null`: it cannot be written. */
 async function folderWith(text: Uint8Array): Promise<string | null> {
   let folder: string | null = null
   try {

@@ -26,7 +26,6 @@ const SETTINGS = [
   'workerName',
 ] as const
 
-/** `tidemark check FILE…` */
 export function check(): Command {
   const command = new Command('check')
     .description(

@@ -4,10 +4,8 @@ import type { CLUSTER_SETTINGS, Config } from './settings.ts'
 
 // Brokers and a schema registry, as the settings name them.
 
-/** The values of {@link CLUSTER_SETTINGS}. */
 export type ClusterConfig = Config<(typeof CLUSTER_SETTINGS)[number]>
 
-/** The options of the Kafka driver. */
 export function kafkaOptions(
   config: ClusterConfig,
 ): Pick<KafkaOptions, 'brokers' | 'tls' | 'sasl'> {
@@ -54,7 +52,6 @@ function tokenOf(config: ClusterConfig): BearerOptions['token'] {
   }
 }
 
-/** The values that are set. */
 function given<K extends string>(values: Readonly<Record<K, string | null>>) {
   const set = Object.entries(values).filter(([, value]) => value !== null)
   return Object.fromEntries(set) as { [N in K]?: string }

@@ -25,14 +25,12 @@ import { suggestName } from './suggest-name.ts'
 const CONFIG_FILE = 'tidemark.config.json'
 const CONFIG_FLAG = '--config'
 
-/** The environment that a process is started in. */
 export interface Surroundings {
   readonly env: Environment
   /** The working directory: where the config file is, and what relative paths are relative to. */
   readonly folder: string
 }
 
-/** Adds the flags of these settings, in the table's order and groups, and `--config`. */
 export function addSettings(command: Command, names: readonly SettingName[]): Command {
   for (const name of Object.keys(SETTINGS) as SettingName[]) {
     const s = SETTINGS[name]
@@ -56,7 +54,6 @@ export function addSettings(command: Command, names: readonly SettingName[]): Co
     )
 }
 
-/** Whether a command has the flags of settings. */
 export function readsSettings(command: Command): boolean {
   return command.options.some((option) => option.long === CONFIG_FLAG)
 }
@@ -69,7 +66,6 @@ function helpOfFallback({ fallback, fallbackText }: Setting<unknown>): string {
 
 /**
  * Reads the settings, given a command's parsed flags.
- *
  * @throws Refused with a `CONFIG_INVALID` for each fault; messages never contain a password
  */
 export function readConfig<const N extends SettingName>(

@@ -19,11 +19,9 @@ interface Flags extends Record<string, unknown> {
 }
 
 const TIMES = 'such as 2026-01-05T06:00:00Z, or @ and ms since the epoch'
-/** Describes the text that {@link parseStart} parses. */
 export const FROM = `where to start in each partition: earliest, latest, an offset, or a time ${TIMES}`
 const WITH_ZONE = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/
 
-/** `tidemark consume --topic TOPIC` */
 export function consume(): Command {
   const command = new Command('consume')
     .description(
@@ -54,7 +52,6 @@ export function consume(): Command {
   return addSettings(command, CLUSTER_SETTINGS)
 }
 
-/** Parses `--from`. @throws InvalidArgumentError */
 export function parseStart(text: string): ReadStart {
   if (text === 'earliest' || text === 'latest') return text
   const offset = numberIn(text, /^(\d+)$/)
@@ -141,7 +138,6 @@ export async function shownValues(config: ClusterConfig): Promise<ShownValues | 
   return new ShownValues(registry)
 }
 
-/** The same records, with their values as JSON if a registry is set. */
 export async function shownRecords(
   records: Iterable<LogRecord>,
   values: ShownValues | null,

@@ -114,7 +114,6 @@ function neededSecret(
   return [settingFault(what, flagOf(file), hint)]
 }
 
-/** Settings for a mechanism that is not used. */
 function strayFaults(values: Values, mechanism: SaslMechanism | null): TidemarkError[] {
   const stray = setIn(values, { ...OF_PASSWORD, ...OF_TOKEN, ...OF_AWS })
   if (mechanism !== null) {
@@ -132,7 +131,6 @@ function strayFaults(values: Values, mechanism: SaslMechanism | null): TidemarkE
   })
 }
 
-/** Those of the named settings that are set. */
 function setIn(values: Values, named: Named): [SettingName, string][] {
   const isSet = (value: unknown) =>
     value instanceof Map ? value.size > 0 : value !== undefined && value !== null

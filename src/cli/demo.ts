@@ -33,7 +33,6 @@ const SECONDS = 45
 /** Least time between two departures shown, s, when the demo takes {@link SECONDS}. */
 const SHOWN_EVERY_S = 0.5
 
-/** `tidemark demo` */
 export function demo(): Command {
   return new Command('demo')
     .description('score real flights in this process as they depart; no Kafka, no Docker')

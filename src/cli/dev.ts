@@ -36,7 +36,6 @@ interface Flags extends Record<string, unknown> {
   readonly table?: ReadonlyMap<string, string>
 }
 
-/** `tidemark dev FILE < events.ndjson` */
 export function dev(): Command {
   const command = new Command('dev')
     .description('score events from stdin or a file in this process; predictions go to stdout')
@@ -143,7 +142,6 @@ interface Input extends Flags {
   readonly stream: InputFile['stream']
 }
 
-/** Runs the events through a worker of the real runtime, on records in memory. */
 async function score(prepared: Prepared, topology: PreparedTopology, input: Input): Promise<void> {
   const { source, deadLetterTopic } = topology.definition
   const records = embeddedRecords(topology.definition, input.partitions)
@@ -205,7 +203,6 @@ async function score(prepared: Prepared, topology: PreparedTopology, input: Inpu
   for (const line of [tally.summary(), ...stages.lines()]) say(line)
 }
 
-/** The most dead letters that are shown; the rest is only counted. */
 const SHOWN = 10
 const INNER = [
   'node:',

@@ -78,7 +78,6 @@ export interface EventFeed {
   readonly headers: readonly Header[]
   readonly records: MemoryRecords
   readonly book: LineBook
-  /** Resolves when something has been committed. */
   readonly committed: () => Promise<void>
 }
 
@@ -136,7 +135,6 @@ interface RowFeed {
 
 /**
  * Writes each line of a file to a table's topic; a key and nothing after it is a tombstone.
- *
  * @throws TidemarkError `TABLE_INVALID`: a line has no key of its own, and the table finds none
  */
 export async function feedRows({ stream }: InputFile, { table, records }: RowFeed): Promise<void> {

@@ -23,7 +23,6 @@ const COPIES = {
   'labels.csv': 'topologies/starter/labels.csv',
 } as const
 
-/** `tidemark init [DIR]` */
 export function init(): Command {
   return new Command('init')
     .description('create a project: a topology with its model, sample events and a test')

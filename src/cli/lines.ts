@@ -16,13 +16,11 @@ export interface Line {
 const NEWLINE = 0x0a
 const TAB = 0x09
 const BRACE = 0x7b
-/** U+FEFF in UTF-8. */
 const MARK = Buffer.from([0xef, 0xbb, 0xbf])
 
 /**
  * Splits a stream into lines, one batch per chunk that arrives. Leaves out empty lines and a byte
  * order mark, which Windows programs write at the start.
- *
  * @param path for errors
  * @throws TidemarkError `CONFIG_INVALID`: the stream failed
  */

@@ -72,7 +72,6 @@ function inherit(root: Command, command: Command): Command {
   return command
 }
 
-/** Prints why a command line failed and returns the exit code. */
 function report(thrown: unknown, args: readonly string[]): number {
   // Commander has already printed it; it also throws for --help and --version.
   if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? EXIT.done : EXIT.usage

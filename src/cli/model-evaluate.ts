@@ -15,7 +15,7 @@ import { valueAt } from './arguments.ts'
 import { describeEvaluation, plainEvaluation } from './evaluation-report.ts'
 import { type Line, linesOf, openInput } from './lines.ts'
 import { modelOfFile } from './model-of-file.ts'
-import { sayNotes, write } from './print.ts'
+import { sayNotes, writeResult } from './print.ts'
 import { Progress } from './progress.ts'
 
 /** Bad lines that are reported at once; reading ends at the last of them. */
@@ -31,7 +31,6 @@ interface Flags {
   readonly json?: boolean
 }
 
-/** `tidemark model evaluate FILE` */
 export function modelEvaluate(): Command {
   return new Command('evaluate')
     .description('measure how accurate a model is on rows with labels')
@@ -71,11 +70,7 @@ async function evaluate(file: string, flags: Flags): Promise<void> {
     }
     sayNotes(evaluator.notes)
     const report = { file: basename(file), output: output.name, label, unscored, result }
-    await write(
-      flags.json === true
-        ? `${JSON.stringify(plainEvaluation(report), null, 2)}\n`
-        : describeEvaluation(report),
-    )
+    await writeResult(flags.json, plainEvaluation(report), describeEvaluation(report))
   } finally {
     await scorer.close()
   }
@@ -127,7 +122,6 @@ export interface RowFormat {
   readonly file: string
   readonly features: readonly string[]
   readonly label: string
-  /** The fault of a label; `null`: none. */
   readonly labelFault: (label: unknown) => string | null
 }
 

@@ -18,7 +18,6 @@ export interface LineFlags {
   readonly topic: string
   /** Field to use as the key of lines without a key; unset: their records have no key. */
   readonly key?: string
-  /** Field with the event time, ms since the epoch. */
   readonly time?: string
   readonly timestamps: 'now' | 'event'
   /** Encodes the value of a record. @default it is written as it is */
@@ -35,7 +34,6 @@ interface Flags extends Omit<LineFlags, 'encode'>, Record<string, unknown> {
 
 const parseSpeed = numberParser('a number above 0, or max', (n) => n > 0)
 
-/** `tidemark produce FILE --topic TOPIC` */
 export function produceCommand(): Command {
   const command = new Command('produce')
     .description(
@@ -146,7 +144,6 @@ export async function* batchesOf(
 interface LineEvent {
   readonly key: Buffer | null
   readonly value: Buffer
-  /** Event time, ms since the epoch; `null` if not requested. */
   readonly timeMs: number | null
   readonly end: number
 }

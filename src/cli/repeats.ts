@@ -3,10 +3,8 @@ import { TidemarkError } from '../kernel/errors.ts'
 
 // Refuses flags that are given twice: commander would silently use the last one.
 
-/** An option that may be given several times. */
 export class RepeatableOption extends Option {}
 
-/** The key of the repeated flags among a command's parsed flags. */
 const REPEATED = 'repeatedFlags'
 
 /** Records which flags of a command are given more than once, for {@link repeatFaults}. */
@@ -23,7 +21,6 @@ export function watchRepeats(command: Command): void {
   }
 }
 
-/** A `CONFIG_INVALID` for each flag that was given more than once. */
 export function repeatFaults(flags: Readonly<Record<string, unknown>>): TidemarkError[] {
   const hint = 'only one of them would be used: keep the one you mean'
   return repeatedIn(flags).map(

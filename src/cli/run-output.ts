@@ -7,7 +7,6 @@ import type { RunConfig } from './settings.ts'
 
 // The log and the banner of `tidemark run`, of one worker and of the parent of several.
 
-/** The process-wide objects of a process that runs workers. */
 export interface RunProcess {
   readonly ended: StopRequest
   readonly stderr: LogStream
@@ -28,11 +27,9 @@ export function processLog(
 }
 
 interface TopologyOutline {
-  /** The path from its source to its sinks, one line per sink. */
   readonly summary: string
   readonly models: readonly string[]
   readonly shadows: readonly string[]
-  /** The header `tidemark-by` of its outputs. */
   readonly by: string
 }
 
@@ -45,7 +42,6 @@ export interface RunOutline {
   readonly notes: readonly string[]
 }
 
-/** The address to serve HTTP on; `null`: none. */
 export function httpAddressOf({ httpPort, httpHost }: RunConfig) {
   return httpPort === 'off' ? null : { port: httpPort, host: httpHost }
 }

@@ -20,7 +20,6 @@ import {
 import { type RunConfig, workerOptions } from './settings.ts'
 import { faultData, type ParentLink } from './workers/messages.ts'
 
-/** Runs the only worker in this process, until it ends or is told to stop. */
 export async function runWorkerHere(
   files: readonly string[],
   config: RunConfig,
@@ -113,9 +112,9 @@ async function prepareAndWork(parent: ParentLink): Promise<void> {
     },
     droppedLines: () => stderr.dropped,
     expose: ({ worker: observed, metrics }) =>
-      parent.answersWith({
-        readiness: () => readinessOf(observed),
-        metrics: () => metrics.data(),
-      }),
+      parent.answersWith(async () => ({
+        readiness: readinessOf(observed),
+        metrics: await metrics.data(),
+      })),
   })
 }

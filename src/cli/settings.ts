@@ -24,15 +24,12 @@ import {
 // environment variable, key in the config file and help text follow from its name here: `httpPort`
 // is `--http-port`, `TIDEMARK_HTTP_PORT` and `"httpPort"`.
 
-/** How to authenticate with the brokers. */
 export type SaslMechanism = KafkaSasl['mechanism']
-/** The least severe level that is logged. */
 type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
 /** A setting of a group, which has the heading. */
 type Grouped<T> = Omit<Setting<T>, 'heading'>
 
-/** The settings of a group under their heading. */
 function under<S extends object>(heading: string, group: S) {
   const settings = Object.entries(group) as [string, Grouped<unknown>][]
   const entries = settings.map(([name, of]) => [name, { heading, ...of }])
@@ -178,23 +175,18 @@ const OWN = { ...WORKERS, ...HTTP_AND_LOG, ...LOGIN, ...REGISTRY }
 type OptionOf = { [K in keyof WorkerConfig as (typeof WORKER_SETTINGS)[K]['flag']]: K }
 type Own = { [N in keyof typeof OWN]: (typeof OWN)[N] extends Setting<infer T> ? T : never }
 
-/** The key of a setting, as in the config file. */
 export type SettingName = keyof OptionOf | keyof Own
-/** The type of a setting's value. */
 export type SettingValue<N extends SettingName> = N extends keyof OptionOf
   ? WorkerConfig[OptionOf[N]]
   : N extends keyof Own
     ? Own[N]
     : never
 
-/** The values of some settings. */
 export type Config<N extends SettingName> = { readonly [K in N]: SettingValue<K> }
-/** The values of all settings, which `tidemark run` takes. */
 export type RunConfig = Config<SettingName>
 /** Values of settings, so far as they are known. */
 export type Values = { readonly [K in SettingName]?: SettingValue<K> }
 
-/** All settings, grouped by their headings. */
 export const SETTINGS = byHeading({
   ...Object.fromEntries(
     WORKER_OPTIONS.map((name) => [WORKER_SETTINGS[name].flag, WORKER_SETTINGS[name]]),
@@ -214,7 +206,6 @@ export const PREPARE_SETTINGS = [
 ] as const
 /** The settings for reaching brokers and a schema registry. */
 export const CLUSTER_SETTINGS = ['brokers', ...namesOf(LOGIN), ...namesOf(REGISTRY)] as const
-/** The settings that `tidemark run` takes: all. */
 export const RUN_SETTINGS = namesOf(SETTINGS)
 
 function namesOf<T extends object>(settings: T): (keyof T)[] {
@@ -229,7 +220,6 @@ function byHeading(settings: Readonly<Record<string, Setting<unknown>>>) {
   )
 }
 
-/** The options of a worker that the values of settings are. */
 export function workerOptions(values: Values): Partial<WorkerConfig> {
   const options = WORKER_OPTIONS.map((name) => [name, values[WORKER_SETTINGS[name].flag]])
   return Object.fromEntries(options.filter(([, value]) => value !== undefined))

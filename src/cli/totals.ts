@@ -4,9 +4,6 @@ import type { Observer, Outcomes } from '../runtime/events.ts'
 import { addOutcomes, NO_OUTCOMES } from '../runtime/outcomes.ts'
 import { grouped, plural, shownMs, table } from './print.ts'
 
-// Totals of a worker, printed at the end of a command.
-
-/** Outcomes that only topologies with such a step have. */
 const OF_SOME_TOPOLOGIES: readonly string[] = ['windowed', 'duplicate'] satisfies (keyof Outcomes)[]
 
 /** Counts the records that a worker consumes, by outcome. */
@@ -26,7 +23,6 @@ export class OutcomeTally {
     return this.#outcomes
   }
 
-  /** Records consumed. */
   get records(): number {
     return this.#records
   }

@@ -19,11 +19,9 @@ export function seeded(seed: number): Random {
   }
 }
 
-/** Bounds of the waits of a {@link Backoff}. */
 export interface BackoffRange {
   /** Upper bound of the first wait, ms; it doubles with each failure. */
   readonly firstMs: number
-  /** Upper bound of every wait, ms. */
   readonly lastMs: number
 }
 

@@ -6,7 +6,6 @@ const SLICE_RECORDS = 2_048
 /** The work allowed in one turn of the event loop, shared by all who work in it. */
 export class Slices {
   readonly #elapsedMs: () => number
-  /** When work began in this turn; `null`: none yet. */
   #startMs: number | null = null
   #records = 0
   readonly #waiting: (() => void)[] = []
@@ -26,7 +25,6 @@ export class Slices {
     return this.#records >= SLICE_RECORDS || this.#elapsedMs() - this.#startMs >= SLICE_MS
   }
 
-  /** Counts records that were processed in this turn. */
   use(records: number): void {
     this.#records += records
   }

@@ -7,14 +7,12 @@ import type { EventOf, WatchedTopology } from './observer.ts'
 
 /** Buckets for each doubling of time, so that a quantile is off by 2 % at most. */
 const PARTS = 16
-/** The shortest time that is distinguished, ms; shorter ones count as this. */
 const SHORTEST_MS = 1e-3
 /** Number of doublings, starting at a microsecond: up to 19 hours. */
 const DOUBLINGS = 36
 /** Bounds that are reported, as powers of two of microseconds. */
 const BOUNDS = Array.from({ length: 17 }, (_, i) => i + 7)
 
-/** Statistics of durations, ms; NaN where there are none. */
 export const STATISTICS = {
   mean: (of) => of.meanMs,
   p50: (of) => of.quantileMs(0.5),
@@ -200,7 +198,6 @@ class ScoreCounts {
   }
 }
 
-/** The published scores of each model. */
 export class PublishedScores {
   readonly #byModel = new Map<string, ScoreCounts>()
   /** Found once for each array, because an event comes with every chunk. */

@@ -11,7 +11,6 @@ import { PROGRESS_EVERY_MS, RebalanceLog, RestoreLog } from './partition-log.ts'
 const MINUTE_MS = 60_000
 /** Events of one kind that are logged one by one within a minute; more are only counted. */
 const MOST_PER_MINUTE = 10
-/** Throttling is logged once it adds up to this, ms. */
 const LEAST_THROTTLED_MS = 1_000
 
 const KEY_HINT =

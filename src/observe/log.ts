@@ -26,7 +26,6 @@ export type LogFormat = 'json' | 'text'
 
 interface LogOptions {
   readonly format: LogFormat
-  /** For `text`. @default none */
   readonly colors?: Colors
   /** The worker's number, where several workers write to one log. @default none */
   readonly worker?: number
@@ -79,13 +78,10 @@ function shown(value: unknown): string {
   return typeof value === 'string' ? value : JSON.stringify(value)
 }
 
-/** The most bytes of lines that wait for a slow reader; lines beyond that are dropped. */
 const WAITING_BYTES = 1_048_576
-/** Time between attempts while the reader is slow, ms. */
 const RETRY_MS = 100
 const NEWLINE = Buffer.from('\n')
 
-/** Formats the line about dropped lines, including its newline. */
 type DescribeLoss = (count: number, reason: string) => string
 
 interface WaitingLine {
@@ -130,14 +126,12 @@ export class LogStream implements DestinationStream {
     this.#describe = describe
   }
 
-  /** Writes a line that ends with a newline. */
   write(line: string): void {
     this.#reportLoss()
     this.#append(line, 0)
     this.flush()
   }
 
-  /** Tries again to write what waits for a slow reader. */
   flush(): void {
     for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
       try {

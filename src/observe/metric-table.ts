@@ -7,16 +7,12 @@ import type { WatchedModel, WatchedTopology } from './observer.ts'
 
 // Every metric of a worker. No label contains a key, an offset or a message.
 
-/** What the metrics of a worker are made from. */
 export interface MetricSources {
-  /** Version of Tidemark. */
   readonly version: string
-  /** The topologies that the worker runs. */
   readonly topologies: readonly WatchedTopology[]
   readonly worker: ObservedWorker
   readonly stages: StageTimers
   readonly scores: PublishedScores
-  /** Log lines that could not be written so far. */
   readonly droppedLines: () => number
 }
 
@@ -61,7 +57,6 @@ const STAGES_OF_CHUNK = [...Object.keys(STAGES).filter((stage) => stage !== 'fet
 /** Labels of a metric, and the label sets that are known beforehand. */
 type Series = Required<Pick<Row, 'labels' | 'known'>>
 
-/** The series of each topology. */
 function each(
   labels: readonly string[],
   of: (topology: WatchedTopology) => ReturnType<Series['known']>,
@@ -95,7 +90,6 @@ const OF_LATENCY_BUDGET = each(['topology', 'step'], ({ topology, latency }) =>
   latency.map(({ step }) => ({ topology, step })),
 )
 
-/** Series of each model that is loaded. */
 function ofLoaded(
   of: (model: WatchedModel) => ReturnType<NonNullable<Row['read']>>,
 ): Pick<Row, 'read'> {
@@ -140,7 +134,6 @@ export const DROPPED_LINES: MetricRow<Pick<MetricSources, 'droppedLines'>> = {
   read: ({ droppedLines }) => [[{}, droppedLines()]],
 }
 
-/** The table of the metrics. */
 export const METRICS: readonly MetricRow<MetricSources>[] = [
   gauge('build_info', {
     help: 'Always 1; the labels give the versions',

@@ -1,10 +1,8 @@
 import { type Code, messageOf } from '../kernel/errors.ts'
 import type { Observer, RuntimeEvent } from '../runtime/events.ts'
 
-/** The events of one type, or of several. */
 export type EventOf<T extends RuntimeEvent['type']> = Extract<RuntimeEvent, { type: T }>
 
-/** What to do with an event, by its type. */
 export type Handlers = {
   readonly [T in RuntimeEvent['type']]?: (event: EventOf<T>) => void
 }
@@ -34,7 +32,6 @@ export function observeAll(...observers: readonly Observer[]): Observer {
   }
 }
 
-/** A model in use. */
 export interface WatchedModel {
   readonly model: string
   /** With `+` and 8 digits of the file's hash when the operator chose the file. */
@@ -51,7 +48,6 @@ export interface WatchedModel {
 /** A topology as it is known before its first event, so that its series exist from the start. */
 export interface WatchedTopology {
   readonly topology: string
-  /** The topic it reads. */
   readonly source: string
   /** The topics it writes, dead letters last. */
   readonly outputs: readonly string[]
@@ -60,7 +56,6 @@ export interface WatchedTopology {
   readonly step: string
   /** Steps that detect late events, and what is done with those events. */
   readonly late: { readonly steps: readonly string[]; readonly action: string }
-  /** Steps that keep tumbling windows. */
   readonly tumbling: readonly string[]
   /** The reasons for which a record may be set aside, and at which step. */
   readonly deadLetters: readonly { readonly step: string; readonly code: Code }[]
@@ -74,7 +69,6 @@ export interface WatchedTopology {
   }[]
   /** Shadows, each with its score step. */
   readonly shadows: readonly (WatchedModel & { readonly step: string })[]
-  /** Its lookup tables, by their names in metrics. */
   readonly tables: readonly string[]
   /** Score steps with a latency budget: how long their predictions should and may take. */
   readonly latency: readonly {

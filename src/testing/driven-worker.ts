@@ -21,14 +21,12 @@ import type { VirtualClock } from './virtual-clock.ts'
 
 const GROUP = 'test'
 
-/** What a worker has reported about records so far. */
 export interface Tally {
   readonly outcomes: Outcomes
   /** By partition, ms since the epoch. */
   readonly watermarksMs: ReadonlyMap<number, number>
 }
 
-/** The tally before any record. */
 export const NOTHING_YET: Tally = { outcomes: NO_OUTCOMES, watermarksMs: new Map() }
 
 interface LifeOptions {
@@ -37,11 +35,9 @@ interface LifeOptions {
   readonly source: { readonly topic: string; readonly partitions: number }
   readonly clock: VirtualClock
   readonly guarantee: Guarantee
-  /** The tally of the lives before this one. */
   readonly tally: Tally
 }
 
-/** One run of a driver's worker. */
 export class Life {
   readonly #o: LifeOptions
   readonly #records: Records
@@ -87,7 +83,6 @@ export class Life {
     await this.#worker.settled()
   }
 
-  /** Lets `ms` pass, stopping at each moment at which a timer is due. */
   async advance(ms: number): Promise<void> {
     const { clock } = this.#o
     const untilMs = clock.nowMs() + ms
@@ -163,7 +158,6 @@ export class Life {
   }
 }
 
-/** From 0. */
 export function numbersTo(count: number): number[] {
   return Array.from({ length: count }, (_, number) => number)
 }
@@ -178,7 +172,6 @@ export type ModelFunction = (
 
 /**
  * The same topology with functions in place of models, by model name.
- *
  * @throws TidemarkError `CONFIG_INVALID`: the topology has no such model
  */
 export function withModelFunctions(

@@ -8,8 +8,6 @@ import { reasonOf } from '../runtime/dead-letter.ts'
 import { ID_HEADER } from '../runtime/provenance.ts'
 import type { Definition, SourceDefinition, TableDefinition } from '../topology/definition.ts'
 
-// The records of a test: made from its inputs, and read from the topics that the topology writes.
-
 /** A record of the source, or of a table's topic, as upstream produces it. */
 export interface Input {
   /** Strings and bytes are sent as they are, `null` as no value, anything else as JSON. */
@@ -54,7 +52,6 @@ export interface DeadLetter extends RecordView {
 
 const NO_KEY = Buffer.alloc(0)
 
-/** Makes records of the source and of tables' topics from the inputs of a test. */
 export class InputRecords {
   readonly #source: SourceDefinition
   readonly #tables: readonly TableDefinition[]
@@ -158,20 +155,17 @@ function orNull<R>(of: () => R): R | null {
   }
 }
 
-/** A record of a topic that the topology writes. */
 export interface ReadRecord {
   readonly partition: number
   readonly record: LogRecord
 }
 
-/** Parses a record of an output topic. */
 export function outputOf<V>(read: ReadRecord): Output<V> {
   const view = viewOf(read)
   const value = JSON.parse(String(read.record.value)) as V
   return { ...view, value, id: view.headers[ID_HEADER] ?? '' }
 }
 
-/** Reads a record of the dead-letter topic. */
 export function deadLetterOf(read: ReadRecord): DeadLetter {
   const { value, headers } = read.record
   const { at, ...reason } = reasonOf(headers)

@@ -7,7 +7,6 @@ import { valueAt } from '../arguments.ts'
 /** If none of so many records can be compared, the field is probably wrong. */
 const TRIED = 10_000
 
-/** The score of an output, and the model that gave it. */
 export interface OutputScore {
   readonly score: number
   /** The header `tidemark-model`; `?` without it. */
@@ -33,7 +32,6 @@ export class ComparedTopic {
   /** The paths of the numbers in the first record without a score. */
   #numbers: readonly string[] | null = null
 
-  /** @param field path of the score in the value of a record */
   constructor(topic: string, field: string) {
     this.topic = topic
     this.#field = field

@@ -7,9 +7,7 @@ export type Side = (typeof SIDES)[number]
 
 export interface PairOptions {
   readonly mostPending: number
-  /** Whether to compare outputs whose model the wall clock chose. */
   readonly withByClock: boolean
-  /** The least score that is positive. */
   readonly threshold: number
 }
 

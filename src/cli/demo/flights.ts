@@ -10,7 +10,6 @@ const SAMPLE = new URL('topologies/samples/flights.ndjson.gz', PACKAGE)
 const THREE_HOURS_MS = 3 * 3_600_000
 
 interface Flight {
-  /** Event time, ms since the epoch. */
   readonly at: number
   readonly carrierOrigin: string
   /** One flight on one day; the same for its departure and its landing. */
@@ -71,7 +70,6 @@ function edited(line: string, change: (event: FlightEvent) => object): string {
   return JSON.stringify({ ...event, ...change(event) })
 }
 
-/** A flight that lands with a longer delay counts as late, minutes. */
 export const LATE_MIN = 15
 
 /** Ranges [from, below) of the chances to show, in turn: likely on time, likely late, uncertain. */
@@ -150,7 +148,6 @@ export class Board {
 }
 
 export interface Verdict {
-  /** The predicted chance of arriving late, 0 to 1. */
   readonly said: number
   readonly wasLate: boolean
 }

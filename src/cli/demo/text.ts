@@ -27,7 +27,6 @@ const newYork = new Intl.DateTimeFormat('en-US', {
   hourCycle: 'h23',
 })
 
-/** `Dec 05 12:41` */
 export function newYorkTime(ms: number): string {
   return newYork.format(ms).replace(',', '')
 }
@@ -60,19 +59,14 @@ export function deadLetterLine({ code, message, at }: EventOf<'dead-letter'>, c:
   return `${c.red('✗')} dead letter ${at}  ${c.bold(code)}\n  ${c.dim(message)}`
 }
 
-/** The figures of the demo at one moment. */
 export interface Snapshot {
-  /** Since the start. */
   readonly seconds: number
-  /** Records per second since the start. */
   readonly perSecond: number
   /** The least of all partitions, ms since the epoch; −Infinity before the first event. */
   readonly watermarkMs: number
-  /** Records not processed yet. */
   readonly lag: number
   readonly predictions: number
   readonly deadLetters: number
-  /** How long the model took for each batch. */
   readonly batchMs: Pick<Durations, 'quantileMs'>
 }
 
@@ -97,7 +91,6 @@ export function statusLine(snapshot: Snapshot, nowMs: number, columns: number): 
   return line
 }
 
-/** `p50 0.3 p99 12 ms` */
 function scoreTimes(batchMs: Snapshot['batchMs']): string {
   return `p50 ${tenths(batchMs.quantileMs(0.5))} p99 ${tenths(batchMs.quantileMs(0.99))} ms`
 }
@@ -119,7 +112,6 @@ function tenths(n: number): string {
 
 interface Opening {
   readonly records: number
-  /** How long the demo takes, s; 0: as fast as possible. */
   readonly seconds: number
   readonly topology: string
 }

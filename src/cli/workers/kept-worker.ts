@@ -38,7 +38,6 @@ export class KeptWorker {
 
   /**
    * Keeps it running until it is told to stop.
-   *
    * @param prepared called for each process once it is prepared; it works when `run` is called
    * @throws as {@link RestartPolicy.waitMs}, or the error that prevented a clean stop
    */
@@ -68,15 +67,15 @@ export class KeptWorker {
 
   async readiness(): Promise<WorkerReadiness> {
     const { worker } = this.#o
-    const answer = (await this.#process?.ask('readiness')) ?? null
-    if (answer !== null) return { worker, ...answer }
+    const answer = await this.#process?.ask()
+    if (answer) return { worker, ...answer.readiness }
     if (this.#process !== null) return { worker, ...NOTHING, state: 'silent', reason: SILENT }
     if (this.#reason === null) return { worker, ...NOTHING, state: 'starting' }
     return { worker, ...NOTHING, state: 'restarting', reason: this.#reason }
   }
 
   async metrics(): Promise<MetricData | null> {
-    return (await this.#process?.ask('metrics')) ?? null
+    return (await this.#process?.ask())?.metrics ?? null
   }
 
   #live(prepared: Prepared): Promise<ProcessLife> {
@@ -124,18 +123,15 @@ export class KeptWorker {
 }
 
 const MOST_FAILED_STARTS = 5
-/** How long a process must live for its start to count as successful, ms. */
 const STEADY_MS = 60_000
 const RESTART = { firstMs: 1_000, lastMs: 30_000 }
 
 export interface ProcessLife {
   readonly end: End
-  /** Whether it was ever a member of the group, and read. */
   readonly hasRun: boolean
   readonly lastedMs: number
 }
 
-/** Decides whether a worker is restarted, and when. */
 export class RestartPolicy {
   readonly #worker: number
   readonly #backoff: Backoff
@@ -148,7 +144,6 @@ export class RestartPolicy {
 
   /**
    * Returns the time until the restart of a process that ended without being told to, ms.
-   *
    * @throws the fault that would end every start · `WORKER_FAILED`: 5 starts in a row have failed
    */
   waitMs({ end, hasRun, lastedMs }: ProcessLife): number {

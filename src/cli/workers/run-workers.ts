@@ -16,7 +16,6 @@ import type { RunConfig } from '../settings.ts'
 import { KeptWorker } from './kept-worker.ts'
 import { startWorkerProcess } from './worker-process.ts'
 
-/** How long prepared workers wait for the others, ms. */
 const TOGETHER_MS = 15_000
 
 /** Several workers that start and stop together. */
@@ -38,7 +37,6 @@ export class Supervisor {
   /**
    * Runs until told to stop. The first worker prepares alone, so that faults are reported once. All
    * join the group together: an early one would restore windows that it then gives away.
-   *
    * @param announce called once, before any worker works
    * @throws the first failure, once all workers have ended
    */
@@ -137,12 +135,10 @@ export async function runWorkers(
   }
 }
 
-/** Loads the HTTP server only when there is something to serve. */
 async function serve(options: HttpOptions): Promise<HttpServer> {
   return (await import('../../serve/http.ts')).serveHttp(options)
 }
 
-/** The settings of one worker: each has its own name. */
 function configOf(worker: number, config: RunConfig): RunConfig {
   const { workerName } = config
   return workerName === null ? config : { ...config, workerName: numberedName(workerName, worker) }

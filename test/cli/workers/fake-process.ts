@@ -1,6 +1,6 @@
 import type { RunOutline } from '../../../src/cli/run-output.ts'
 import { KeptWorker } from '../../../src/cli/workers/kept-worker.ts'
-import type { Question, WorkerAnswers } from '../../../src/cli/workers/messages.ts'
+import type { WorkerAnswer } from '../../../src/cli/workers/messages.ts'
 import type {
   End,
   ProcessHandlers,
@@ -29,7 +29,7 @@ export class FakeProcess implements WorkerProcess {
   readonly heard: ProcessHandlers
   readonly told: ('run' | 'stop' | 'kill')[] = []
   /** What it answers; without an answer it hangs. */
-  answers: Partial<WorkerAnswers> = {}
+  answer: WorkerAnswer | null = null
 
   readonly #changed: ConditionVariable
 
@@ -53,8 +53,8 @@ export class FakeProcess implements WorkerProcess {
     this.heard.ended(KILLED)
   }
 
-  async ask<Q extends Question>(question: Q): Promise<WorkerAnswers[Q] | null> {
-    return this.answers[question] ?? null
+  async ask(): Promise<WorkerAnswer | null> {
+    return this.answer
   }
 
   /** It gets as far as to work. */

@@ -168,9 +168,9 @@ test('it is starting, then as it says, silent when it hangs, and restarting when
   expect(await worker.readiness()).toMatchObject({ worker: 2, ready: false, state: 'starting' })
   const kept = worker.keep(nobody)
   const process = await fakes.started(1)
-  process.answers = { readiness: RUNNING }
+  process.answer = { readiness: RUNNING, metrics: [] }
   expect(await worker.readiness()).toEqual({ worker: 2, ...RUNNING })
-  process.answers = {}
+  process.answer = null
   expect(await worker.readiness()).toMatchObject({ worker: 2, ready: false, state: 'silent' })
   expect(await worker.metrics()).toBe(null)
   process.heard.ended(KILLED)
