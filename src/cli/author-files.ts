@@ -1,11 +1,10 @@
 import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { dirname, extname, join, relative, resolve, sep } from 'node:path'
+import { dirname, join, relative, resolve, sep } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import {
   build,
-  type Loader,
   type Message,
   type OnLoadResult,
   type OnResolveArgs,
@@ -133,17 +132,6 @@ function hintFor(thrown: unknown): string | undefined {
 /** Folders of this package, built and source. It is not bundled, so that there is no copy. */
 const OWN = ['dist', 'src'].map((folder) => fileURLToPath(new URL(`${folder}/`, PACKAGE)))
 
-const LOADERS: Readonly<Record<string, Loader>> = {
-  '.ts': 'ts',
-  '.mts': 'ts',
-  '.cts': 'ts',
-  '.tsx': 'tsx',
-  '.js': 'js',
-  '.mjs': 'js',
-  '.cjs': 'js',
-  '.jsx': 'jsx',
-}
-
 /** Expressions for a file's own location → the names that replace them in the bundle. */
 const PLACE = {
   'import.meta.url': '__tidemarkUrl',
@@ -252,7 +240,7 @@ function asImported(path: string, kind: OnResolveArgs['kind']): string {
 
 async function contentsOf(path: string): Promise<OnLoadResult> {
   const contents = await readFile(path, 'utf8')
-  const loader = LOADERS[extname(path)] ?? 'ts'
+  const loader = 'default'
   if (!KNOWS_PLACE.test(contents)) return { contents, loader }
   const place = {
     __tidemarkUrl: pathToFileURL(path).href,

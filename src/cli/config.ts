@@ -1,18 +1,16 @@
 import { existsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { type Command, Option } from 'commander'
-import { messageOf, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
+import { configFault, messageOf, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
 import type { RawSetting, Setting } from '../runtime/setting.ts'
 import { contradictions } from './contradictions.ts'
 import { type Environment, unknownVariables, VARIABLES } from './environment.ts'
-import { RepeatableOption, repeatFaults } from './repeats.ts'
 import { textOfFile } from './setting-parsers.ts'
 import {
   type Config,
   flagOf,
   SETTINGS,
   type SettingName,
-  settingFault,
   type Values,
   variableOf,
 } from './settings.ts'
@@ -23,7 +21,6 @@ import { suggestName } from './suggest-name.ts'
 
 /** The config file that is read, if it exists, unless `--config` names another one. */
 const CONFIG_FILE = 'tidemark.config.json'
-const CONFIG_FLAG = '--config'
 
 export interface Surroundings {
   readonly env: Environment
@@ -36,7 +33,7 @@ export function addSettings(command: Command, names: readonly SettingName[]): Co
     const s = SETTINGS[name]
     if (s.environmentOnly || !names.includes(name)) continue
     const flags = s.value === null ? flagOf(name) : `${flagOf(name)} ${s.value}`
-    const option = s.many ? new RepeatableOption(flags) : new Option(flags)
+    const option = new Option(flags)
     option.helpGroup(`${s.heading}:`)
     // Otherwise commander's default for a negated switch would override the environment.
     if (option.negate) option.default(null)
@@ -47,15 +44,11 @@ export function addSettings(command: Command, names: readonly SettingName[]): Co
     command.addOption(option)
   }
   return command
-    .option(`${CONFIG_FLAG} <file>`, `settings as JSON (default: ${CONFIG_FILE}, if it exists)`)
+    .option('--config <file>', `settings as JSON (default: ${CONFIG_FILE}, if it exists)`)
     .addHelpText(
       'after',
       `\nEach setting can also be set in the environment (TIDEMARK_HTTP_PORT) or in ${CONFIG_FILE} (httpPort). A flag overrides both.`,
     )
-}
-
-export function readsSettings(command: Command): boolean {
-  return command.options.some((option) => option.long === CONFIG_FLAG)
 }
 
 function helpOfFallback({ fallback, fallbackText }: Setting<unknown>): string {
@@ -75,7 +68,9 @@ export function readConfig<const N extends SettingName>(
 ): Config<N> {
   const faults: TidemarkError[] = []
   const file = readConfigFile(flags['config'], around.folder, faults)
-  faults.push(...repeatFaults(flags), ...variableFaults(around.env))
+  for (const name of unknownVariables(around.env)) {
+    faults.push(configFault('there is no such setting', name, suggestName(name, VARIABLES)))
+  }
   const config: Partial<Record<SettingName, unknown>> = {}
   for (const name of names) {
     const s = SETTINGS[name]
@@ -92,12 +87,6 @@ export function readConfig<const N extends SettingName>(
   }
   refuseIfAny([...faults, ...contradictions(config as Values)])
   return config as Config<N>
-}
-
-function variableFaults(env: Environment): TidemarkError[] {
-  return unknownVariables(env).map((name) =>
-    settingFault('there is no such setting', name, suggestName(name, VARIABLES)),
-  )
 }
 
 interface Origins {
@@ -147,16 +136,16 @@ function readConfigFile(named: unknown, folder: string, faults: TidemarkError[])
     .filter(([, s]) => !s.environmentOnly)
     .map(([name]) => name)
   if (typeof content !== 'object' || content === null || Array.isArray(content)) {
-    faults.push(settingFault('is not a JSON object', path))
+    faults.push(configFault('is not a JSON object', path))
     return { path, values }
   }
   for (const [key, value] of Object.entries(content)) {
     const texts = textsOf(value)
     if (!known.includes(key)) {
-      faults.push(settingFault(`there is no setting "${key}"`, path, suggestName(key, known)))
+      faults.push(configFault(`there is no setting "${key}"`, path, suggestName(key, known)))
     } else if (texts === null) {
       faults.push(
-        settingFault(
+        configFault(
           'must be a string, a number, true or false, or an array or object of these',
           `${path}, ${key}`,
         ),
@@ -188,6 +177,6 @@ function isPlain(value: unknown): value is string | number | boolean {
 }
 
 function asFault(thrown: unknown, where: string): TidemarkError {
-  if (!(thrown instanceof TidemarkError)) return settingFault(messageOf(thrown), where)
+  if (!(thrown instanceof TidemarkError)) return configFault(messageOf(thrown), where)
   return new TidemarkError(thrown.code, thrown.message, { where, hint: thrown.hint })
 }

@@ -1,4 +1,4 @@
-import type { TidemarkError } from '../kernel/errors.ts'
+import { configFault, type TidemarkError } from '../kernel/errors.ts'
 import { signerFaults } from '../records/kafka/options.ts'
 import { isWorkerName } from '../runtime/config.ts'
 import { numberedName } from './arguments.ts'
@@ -6,7 +6,6 @@ import {
   flagOf,
   type SaslMechanism,
   type SettingName,
-  settingFault,
   type Values,
   variableOf,
 } from './settings.ts'
@@ -64,14 +63,14 @@ function plainTextFaults({ tls }: Values, mechanism: SaslMechanism): TidemarkErr
   if (secret === undefined || tls !== false) return []
   const what = `${mechanism} sends the ${secret} unencrypted, so it needs TLS`
   const hint = mechanism === 'plain' ? 'add --tls, or use scram-sha-512' : 'add --tls'
-  return [settingFault(what, flagOf('saslMechanism'), hint)]
+  return [configFault(what, flagOf('saslMechanism'), hint)]
 }
 
 function missing(values: Values, mechanism: SaslMechanism): TidemarkError[] {
   if (mechanism === 'oauthbearer') return tokenFaults(values)
   if (mechanism === 'aws-msk-iam') {
     const signer = signerFaults().map(({ message, hint }) =>
-      settingFault(message, flagOf('saslMechanism'), hint),
+      configFault(message, flagOf('saslMechanism'), hint),
     )
     return [...signer, ...needed(values, 'awsRegion', 'aws-msk-iam needs a region')]
   }
@@ -85,9 +84,9 @@ function tokenFaults(values: Values): TidemarkError[] {
   const { saslTokenUrl: url, saslTokenFile: file } = values
   const where = `${flagOf('saslTokenUrl')}, ${flagOf('saslTokenFile')}`
   if (url === null && file === null) {
-    return [settingFault('oauthbearer needs a token endpoint or a token file', where)]
+    return [configFault('oauthbearer needs a token endpoint or a token file', where)]
   }
-  if (url && file) return [settingFault('set a token endpoint or a token file, not both', where)]
+  if (url && file) return [configFault('set a token endpoint or a token file, not both', where)]
   if (url) {
     return [
       ...needed(values, 'saslClientId', 'a token endpoint needs a client id'),
@@ -95,12 +94,12 @@ function tokenFaults(values: Values): TidemarkError[] {
     ]
   }
   return setIn(values, OF_ENDPOINT).map(([name, what]) =>
-    settingFault(`${what} is set, but no token endpoint`, flagOf(name)),
+    configFault(`${what} is set, but no token endpoint`, flagOf(name)),
   )
 }
 
 function needed(values: Values, name: SettingName, what: string): TidemarkError[] {
-  return values[name] === null ? [settingFault(what, flagOf(name))] : []
+  return values[name] === null ? [configFault(what, flagOf(name))] : []
 }
 
 function neededSecret(
@@ -111,7 +110,7 @@ function neededSecret(
   const file = `${variable}File` as const
   if (values[variable] !== null || values[file] !== null) return []
   const hint = `set ${variableOf(variable)} or ${variableOf(file)}`
-  return [settingFault(what, flagOf(file), hint)]
+  return [configFault(what, flagOf(file), hint)]
 }
 
 function strayFaults(values: Values, mechanism: SaslMechanism | null): TidemarkError[] {
@@ -120,14 +119,14 @@ function strayFaults(values: Values, mechanism: SaslMechanism | null): TidemarkE
     return stray
       .filter(([name]) => !(name in OF_MECHANISM[mechanism]))
       .map(([name, what]) =>
-        settingFault(`${what} is set, but ${mechanism} takes none`, flagOf(name)),
+        configFault(`${what} is set, but ${mechanism} takes none`, flagOf(name)),
       )
   }
   return stray.map(([name, what]) => {
     const fitting = Object.entries(OF_MECHANISM).filter(([, named]) => name in named)
     const or = fitting.length === 1 ? '' : ', or the one that the brokers use'
     const hint = `add --sasl-mechanism ${fitting[0]?.[0]}${or}`
-    return settingFault(`${what} is set but no SASL mechanism`, flagOf('saslMechanism'), hint)
+    return configFault(`${what} is set but no SASL mechanism`, flagOf('saslMechanism'), hint)
   })
 }
 
@@ -142,11 +141,11 @@ function tlsFaults({ tls, tlsCa, tlsCert, tlsKey }: Values): TidemarkError[] {
   for (const [name, file] of Object.entries({ tlsCa, tlsCert, tlsKey })) {
     if (!file || tls !== false) continue
     const what = 'a certificate or key is set but TLS is off'
-    faults.push(settingFault(what, flagOf(name as SettingName), 'add --tls'))
+    faults.push(configFault(what, flagOf(name as SettingName), 'add --tls'))
   }
   if ((tlsCert && tlsKey === null) || (tlsKey && tlsCert === null)) {
     const what = 'set both a client certificate and its private key, or neither'
-    faults.push(settingFault(what, `${flagOf('tlsCert')}, ${flagOf('tlsKey')}`))
+    faults.push(configFault(what, `${flagOf('tlsCert')}, ${flagOf('tlsKey')}`))
   }
   return faults
 }
@@ -155,5 +154,5 @@ function nameFaults({ workers = 1, workerName = null }: Values): TidemarkError[]
   if (workers === 1 || workerName === null) return []
   if (isWorkerName(numberedName(workerName, workers))) return []
   const what = `is longer than 100 characters once a worker's number is appended, such as "-${workers}"`
-  return [settingFault(what, flagOf('workerName'))]
+  return [configFault(what, flagOf('workerName'))]
 }

@@ -67,7 +67,7 @@ function filesFor(folder: string): Map<string, string | Buffer> {
   const text = (from: string) => shipped(from).toString('utf8')
   return new Map<string, string | Buffer>([
     ...copies,
-    ['package.json', `${JSON.stringify(manifest(folder), null, 2)}\n`],
+    ['package.json', `${JSON.stringify(manifestOf(folder), null, 2)}\n`],
     ['README.md', text('topologies/starter/README.md').replace('NAME', () => basename(folder))],
     // With the features in its outputs: the next model is trained on them.
     [
@@ -86,39 +86,27 @@ function shipped(file: string): Buffer {
   return readFileSync(join(ROOT, file))
 }
 
-interface OwnManifest {
+interface Manifest {
+  name: string
   readonly version: string
-  readonly dependencies: { readonly zod: string }
-  readonly devDependencies: Readonly<Record<'@types/node' | 'tsx' | 'typescript', string>>
+  readonly dependencies: Record<string, string>
+  readonly devDependencies: Record<string, string>
 }
 
-const MODEL = 'models/card-gbdt'
-
-function manifest(folder: string) {
-  const own = JSON.parse(String(shipped('package.json'))) as OwnManifest
-  return {
-    name: basename(folder)
-      .toLowerCase()
-      .replace(/[^a-z0-9-]+/g, '-'),
-    private: true,
-    type: 'module',
-    scripts: {
-      check: 'tidemark check topology.ts',
-      dev: 'tidemark dev topology.ts --input sample.ndjson',
-      types: 'tsc',
-      test: 'npm run types && node --import tsx --test topology.test.ts',
-      rows: 'tidemark dev topology.ts --input sample.ndjson > rows.ndjson',
-      train: 'npm run rows && python models/train.py rows.ndjson labels.csv && npm run model',
-      model: `tidemark model types ${MODEL}.onnx --golden ${MODEL}.golden.json --out ${MODEL}.model.ts`,
-    },
-    dependencies: {
-      tidemark: packageSpecifier(ROOT, own.version),
-      zod: own.dependencies.zod,
-    },
-    devDependencies: {
-      '@types/node': own.devDependencies['@types/node'],
-      tsx: own.devDependencies.tsx,
-      typescript: own.devDependencies.typescript,
-    },
+/** The new package.json, with the dependencies of this package. */
+function manifestOf(folder: string): Manifest {
+  const parse = (file: string) => JSON.parse(String(shipped(file))) as Manifest
+  const [own, made] = [parse('package.json'), parse('topologies/starter/manifest.json')]
+  const known: Readonly<Record<string, string>> = {
+    ...own.dependencies,
+    ...own.devDependencies,
+    tidemark: packageSpecifier(ROOT, own.version),
   }
+  made.name = basename(folder)
+    .toLowerCase()
+    .replace(/[^a-z0-9-]+/g, '-')
+  for (const needed of [made.dependencies, made.devDependencies]) {
+    for (const name of Object.keys(needed)) needed[name] = known[name] as string
+  }
+  return made
 }

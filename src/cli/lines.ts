@@ -1,8 +1,8 @@
 import { createReadStream } from 'node:fs'
-import { open } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { createGunzip } from 'node:zlib'
-import { messageOf, TidemarkError } from '../kernel/errors.ts'
+import { configFault, messageOf, type TidemarkError } from '../kernel/errors.ts'
 
 export interface Line {
   /** Counts from 1, including empty lines. */
@@ -61,8 +61,7 @@ async function* chunksOf(stream: Readable, path?: string): AsyncGenerator<Buffer
 }
 
 function unreadable(error: unknown, where?: string): TidemarkError {
-  const message = `cannot read the input: ${messageOf(error)}`
-  return new TidemarkError('CONFIG_INVALID', message, { where })
+  return configFault(`cannot read the input: ${messageOf(error)}`, where)
 }
 
 export interface InputFile {
@@ -107,12 +106,7 @@ function shareOf(part: number, whole: number): number {
 
 async function sizeOf(path: string): Promise<number> {
   try {
-    const handle = await open(path)
-    try {
-      return (await handle.stat()).size
-    } finally {
-      await handle.close()
-    }
+    return (await stat(path)).size
   } catch (error) {
     throw unreadable(error, path)
   }

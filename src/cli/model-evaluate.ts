@@ -1,6 +1,6 @@
 import { basename } from 'node:path'
 import { Command, Option } from 'commander'
-import { messageOf, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
+import { configFault, messageOf, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
 import {
   type EvaluatedOutput,
   type EvaluationTask,
@@ -66,7 +66,7 @@ async function evaluate(file: string, flags: Flags): Promise<void> {
     const { result } = evaluator
     if (result.rows === 0) {
       const what = 'there are no rows that the model scores'
-      throw new TidemarkError('CONFIG_INVALID', what, { where: rows })
+      throw configFault(what, rows)
     }
     sayNotes(evaluator.notes)
     const report = { file: basename(file), output: output.name, label, unscored, result }
@@ -166,26 +166,26 @@ function parsed({ bytes }: Line): Row {
   try {
     json = JSON.parse(bytes.toString())
   } catch (cause) {
-    throw fault(`the line is not JSON: ${messageOf(cause)}`)
+    throw configFault(`the line is not JSON: ${messageOf(cause)}`)
   }
   if (isObject(json)) return json
-  throw fault('the line is not a JSON object')
+  throw configFault('the line is not a JSON object')
 }
 
 function labelOf(row: Row, { label: path, labelFault }: RowFormat): unknown {
   const label = valueAt(row, path)
   if (label === undefined) {
-    throw fault(`there is no label "${path}"`, `the line has ${Object.keys(row).join(', ')}`)
+    throw configFault(`there is no label "${path}"`, undefined, `the line has ${Object.keys(row).join(', ')}`)
   }
   const wrong = labelFault(label)
-  if (wrong !== null) throw fault(`label ${JSON.stringify(label)} ${wrong}`)
+  if (wrong !== null) throw configFault(`label ${JSON.stringify(label)} ${wrong}`)
   return label
 }
 
 function writeFeatures(row: Row, { features }: RowFormat, into: Float32Array): void {
   const { features: inside } = row
   if (Array.isArray(inside) && inside.length !== features.length) {
-    throw fault(`there are ${inside.length} features, the model takes ${features.length}`)
+    throw configFault(`there are ${inside.length} features, the model takes ${features.length}`)
   }
   for (const [i, name] of features.entries()) {
     const given = Array.isArray(inside) ? inside[i] : (isObject(inside) ? inside : row)[name]
@@ -200,19 +200,15 @@ const HINT =
 function featureOf(name: string, given: unknown): number {
   if (given === null) return Number.NaN
   if (given === undefined) {
-    throw fault(`there is no feature "${name}"`, HINT)
+    throw configFault(`there is no feature "${name}"`, undefined, HINT)
   }
   if (typeof given !== 'number') {
-    throw fault(`feature "${name}" is ${JSON.stringify(given)}, not a number or null`)
+    throw configFault(`feature "${name}" is ${JSON.stringify(given)}, not a number or null`)
   }
   if (Number.isFinite(Math.fround(given))) return given
-  throw fault(`feature "${name}" is ${given}, which a float32 cannot hold`)
+  throw configFault(`feature "${name}" is ${given}, which a float32 cannot hold`)
 }
 
 function isObject(value: unknown): value is Row {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function fault(message: string, hint?: string): TidemarkError {
-  return new TidemarkError('CONFIG_INVALID', message, { hint })
 }

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream'
 import { Command, Option } from 'commander'
 import type { EncodeJson } from '../formats/registry/outputs.ts'
-import { TidemarkError } from '../kernel/errors.ts'
+import { configFault, TidemarkError } from '../kernel/errors.ts'
 import { KafkaRecords } from '../records/kafka/kafka-records.ts'
 import type { Header, NewRecord } from '../records/port.ts'
 import { headerOption, numberParser } from './arguments.ts'
@@ -190,25 +190,17 @@ function fieldsOf(value: Buffer, where: string): Readonly<Record<string, unknown
   } catch {
     // V8's message quotes the text, so it is not passed on.
   }
-  throw new TidemarkError('CONFIG_INVALID', 'the line is not a JSON object', {
-    where,
-    hint: 'it must be one, since --key or --time reads a field of it',
-  })
+  const hint = 'it must be one, since --key or --time reads a field of it'
+  throw configFault('the line is not a JSON object', where, hint)
 }
 
 function keyOf(value: unknown, field: string, where: string): Buffer {
   if (typeof value === 'string') return Buffer.from(value)
-  throw new TidemarkError('CONFIG_INVALID', `field "${field}" is not a string`, {
-    where,
-    hint: 'this field is set by --key',
-  })
+  throw configFault(`field "${field}" is not a string`, where, 'this field is set by --key')
 }
 
 function timeOf(value: unknown, field: string, where: string): number {
   if (Number.isSafeInteger(value)) return value as number
-  const message = `field "${field}" is not an integer`
-  throw new TidemarkError('CONFIG_INVALID', message, {
-    where,
-    hint: 'this field is set by --time; it must be ms since the epoch',
-  })
+  const hint = 'this field is set by --time; it must be ms since the epoch'
+  throw configFault(`field "${field}" is not an integer`, where, hint)
 }

@@ -26,19 +26,11 @@ export function processLog(
   return log
 }
 
-interface TopologyOutline {
-  readonly summary: string
-  readonly models: readonly string[]
-  readonly shadows: readonly string[]
-  readonly by: string
-}
-
 /** A checked configuration in the banner, before anything runs. */
 export interface RunOutline {
   readonly group: string
-  readonly topologies: readonly TopologyOutline[]
-  /** One line for each variant of a score step, and one before them. */
-  readonly variants: readonly string[]
+  /** Topologies, models and variants. */
+  readonly lines: readonly (readonly [name: string, value: string])[]
   readonly notes: readonly string[]
 }
 
@@ -52,28 +44,22 @@ interface RunPlace {
 }
 
 export function banner(
-  { group, topologies, variants, notes }: RunOutline,
-  config: RunConfig,
+  { group, lines, notes }: RunOutline,
+  { brokers, guarantee, commitInterval, workers }: RunConfig,
   { names, http }: RunPlace,
 ): void {
   const { dim, bold } = colors
-  const line = (name: string, value: string) => say(`  ${dim(name.padEnd(9))}  ${value}`)
+  const pace = commitInterval === null ? '' : `, a commit every ${commitInterval} ms`
   say(`${bold('tidemark')} ${packageVersion()}`)
-  for (const { summary, models, shadows, by } of topologies) {
-    line('topology', summary)
-    for (const model of models) line('model', model)
-    for (const shadow of shadows) line('shadow', shadow)
-    line('by', by)
+  for (const [name, value] of [
+    ...lines,
+    ['brokers', brokers.join(', ')] as const,
+    ['group', group] as const,
+    [workers === 1 ? 'worker' : 'workers', names] as const,
+    ['guarantee', `${guarantee}${pace}`] as const,
+    ['http', http ? `http://${http.host}:${http.port}/metrics /livez /readyz` : 'off'] as const,
+  ]) {
+    say(`  ${dim(name.padEnd(9))}  ${value}`)
   }
-  for (const variant of variants) line('variant', variant)
-  line('brokers', config.brokers.join(', '))
-  line('group', group)
-  const { guarantee, commitInterval, workers } = config
-  line(workers === 1 ? 'worker' : 'workers', names)
-  line(
-    'guarantee',
-    commitInterval === null ? guarantee : `${guarantee}, a commit every ${commitInterval} ms`,
-  )
-  line('http', http === null ? 'off' : `http://${http.host}:${http.port}/metrics /livez /readyz`)
   sayNotes(notes)
 }

@@ -54,17 +54,15 @@ async function workUntil(stopped: Promise<void>, hosted: Hosted): Promise<void> 
 
 /** The outline of a run, for the banner. @param group as configured; `null`: the default */
 function outlineOf(prepared: Prepared, group: string | null): RunOutline {
-  return {
-    group: groupOf(group, prepared),
-    topologies: prepared.topologies.map((topology) => ({
-      summary: summaryOf(topology),
-      models: scorersOf(topology).map(modelLine),
-      shadows: topology.shadows.map(({ scorer }) => modelLine(scorer)),
-      by: topology.by,
-    })),
-    variants: variantLines(prepared.variants),
-    notes: prepared.notes,
-  }
+  const lines = prepared.topologies.flatMap((topology) => [
+    ['topology', summaryOf(topology)] as const,
+    ...scorersOf(topology).map((scorer) => ['model', modelLine(scorer)] as const),
+    ...topology.shadows.map(({ scorer }) => ['shadow', modelLine(scorer)] as const),
+    ['by', topology.by] as const,
+  ])
+  const variants = variantLines(prepared.variants).map((line) => ['variant', line] as const)
+  const { notes } = prepared
+  return { group: groupOf(group, prepared), lines: [...lines, ...variants], notes }
 }
 
 function modelLine({ label, sha256, evaluator, size }: Scorer): string {

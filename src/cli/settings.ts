@@ -1,4 +1,3 @@
-import { TidemarkError } from '../kernel/errors.ts'
 import type { LogFormat } from '../observe/log.ts'
 import { type KafkaSasl, MECHANISMS } from '../records/kafka/options.ts'
 import { WORKER_OPTIONS, WORKER_SETTINGS, type WorkerConfig } from '../runtime/config.ts'
@@ -239,9 +238,4 @@ export function variableOf(name: SettingName): string {
 
 function words(name: SettingName): string[] {
   return name.split(/(?=[A-Z])/).map((word) => word.toLowerCase())
-}
-
-/** A fault of the configuration. @param where a flag, a variable, or a file with a key */
-export function settingFault(message: string, where: string, hint?: string): TidemarkError {
-  return new TidemarkError('CONFIG_INVALID', message, { where, hint })
 }

@@ -147,6 +147,11 @@ export class Refused extends Error {
   }
 }
 
+/** A fault of the configuration. @param where a flag, a variable, a file, or a place in one */
+export function configFault(message: string, where?: string, hint?: string): TidemarkError {
+  return new TidemarkError('CONFIG_INVALID', message, { where, hint })
+}
+
 /** @throws Refused when there is at least one fault */
 export function refuseIfAny(faults: readonly TidemarkError[]): void {
   if (faults.length > 0) throw new Refused(faults)

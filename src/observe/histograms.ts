@@ -79,24 +79,6 @@ export class Durations {
   }
 }
 
-/** @param topology `null`: the whole worker */
-type StageTook = (stage: Stage, topology: string | null, ms: number) => void
-
-/** An observer that reports how long each chunk, fetch and commit took in a stage. */
-export function stageWatch(took: StageTook): Observer {
-  return (event) => {
-    if (event.type === 'fetched') took('fetch', null, event.durationMs)
-    else if (event.type === 'committed') took('commit', null, event.durationMs)
-    else if (event.type === 'processed') {
-      const { stages, topology } = event
-      for (const stage in stages) {
-        const ms = stages[stage as keyof typeof stages]
-        if (ms !== undefined) took(stage as Stage, topology, ms)
-      }
-    }
-  }
-}
-
 const PERIOD_MS = 60_000
 
 /** Durations of the last one to two periods, so that a stall does not show for ever. */
@@ -134,12 +116,6 @@ interface TimedStage {
 /** How long events spend in each stage, since the start and recently. */
 export class StageTimers {
   readonly #byName: ReadonlyMap<string, TimedStage>
-  readonly observer = stageWatch((stage, topology, ms) => {
-    const timed = this.#byName.get(`${stage} ${topology ?? ''}`)
-    if (timed === undefined) return
-    timed.durations.add(ms)
-    timed.recent.add(ms, performance.now())
-  })
 
   constructor(watched: readonly WatchedTopology[]) {
     const stages = Object.entries(STAGES).flatMap(([name, { of }]) => {
@@ -156,6 +132,25 @@ export class StageTimers {
 
   get stages(): TimedStage[] {
     return [...this.#byName.values()]
+  }
+
+  readonly observer: Observer = (event) => {
+    if (event.type === 'fetched') this.#add('fetch', '', event.durationMs)
+    else if (event.type === 'committed') this.#add('commit', '', event.durationMs)
+    else if (event.type === 'processed') {
+      const { stages, topology } = event
+      for (const stage in stages) {
+        const ms = stages[stage as keyof typeof stages]
+        if (ms !== undefined) this.#add(stage as Stage, topology, ms)
+      }
+    }
+  }
+
+  #add(stage: Stage, topology: string, ms: number): void {
+    const timed = this.#byName.get(`${stage} ${topology}`)
+    if (timed === undefined) return
+    timed.durations.add(ms)
+    timed.recent.add(ms, performance.now())
   }
 }
 

@@ -36,16 +36,6 @@ export interface WorkerReadiness extends Omit<Readiness, 'state'> {
   readonly state: WorkerState | 'restarting' | 'silent'
 }
 
-interface ReadinessOfAll
-  extends Pick<Readiness, 'ready' | 'partitions' | 'restoring' | 'restoringLeft'> {
-  readonly workers: readonly WorkerReadiness[]
-}
-
-interface LivenessOfAll {
-  readonly live: boolean
-  readonly silent: readonly number[]
-}
-
 /**
  * Probes of a single worker. That it answers at all proves it alive: restarting it does not bring a
  * broker back.
@@ -74,7 +64,7 @@ export function readinessOf(worker: ObservedWorker): Readiness {
   }
 }
 
-export function readinessOfAll(workers: readonly WorkerReadiness[]): ReadinessOfAll {
+export function readinessOfAll(workers: readonly WorkerReadiness[]) {
   const sum = (of: (worker: WorkerReadiness) => number) =>
     workers.reduce((total, worker) => total + of(worker), 0)
   const isLeft = workers.some(({ restoringLeft }) => restoringLeft !== undefined)
@@ -92,7 +82,7 @@ export function readinessOfAll(workers: readonly WorkerReadiness[]): ReadinessOf
  * The liveness of all workers together. A worker whose process has ended is restarted by its
  * parent, so it counts as alive; one that hangs is noticed only here.
  */
-export function livenessOfAll(workers: readonly WorkerReadiness[]): LivenessOfAll {
+export function livenessOfAll(workers: readonly WorkerReadiness[]) {
   const silent = workers.filter(({ state }) => state === 'silent').map(({ worker }) => worker)
   return { live: silent.length === 0, silent }
 }

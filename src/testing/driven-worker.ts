@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { ConditionVariable } from '../kernel/condition-variable.ts'
-import { TidemarkError } from '../kernel/errors.ts'
+import { configFault } from '../kernel/errors.ts'
 import { seeded } from '../kernel/random.ts'
 import { committingThrough } from '../records/committing-through.ts'
 import type { MemoryRecords } from '../records/memory/memory-records.ts'
@@ -186,7 +186,7 @@ export function withModelFunctions(
   )
   for (const name of functions.keys()) {
     if (named.includes(name)) continue
-    throw new TidemarkError('CONFIG_INVALID', `the topology has no model "${name}"`)
+    throw configFault(`the topology has no model "${name}"`)
   }
   const replaced = ({ models }: ScoreStep, name: string, scorer: Scorer): Scorer => {
     const model = models[name]
@@ -253,5 +253,5 @@ function numberOf(
   const number = column !== null && typeof given === 'object' ? given[column] : given
   if (typeof number === 'number') return number
   const name = column === null ? output : `${output}.${column}`
-  throw new TidemarkError('CONFIG_INVALID', `the function for ${model} returns no number "${name}"`)
+  throw configFault(`the function for ${model} returns no number "${name}"`)
 }

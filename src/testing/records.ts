@@ -1,7 +1,7 @@
 import { eventKey, eventTimeMs } from '../formats/identity.ts'
 import { recordDecoder } from '../formats/open-format.ts'
 import { GivenRecord, type RecordDecoder, UNWRITTEN } from '../formats/record-decoding.ts'
-import { TidemarkError } from '../kernel/errors.ts'
+import { configFault, TidemarkError } from '../kernel/errors.ts'
 import { keyOfRow } from '../lookup/rows.ts'
 import type { LogRecord, NewRecord } from '../records/port.ts'
 import { reasonOf } from '../runtime/dead-letter.ts'
@@ -103,15 +103,13 @@ export class InputRecords {
   ofTable(name: string, input: Input, nowMs: number): NewRecord {
     const table = this.#tables.find((one) => one.name === name)
     const topic = table?.from.topic
-    if (table === undefined || topic === undefined) {
-      const [what, hint] =
-        table === undefined
-          ? [
-              `the topology has no table "${name}"`,
-              `its tables are: ${this.#tables.map((one) => one.name).join(', ')}`,
-            ]
-          : [`the rows of table "${name}" are in a file`, 'only rows of a topic can be given']
-      throw new TidemarkError('CONFIG_INVALID', what, { hint })
+    if (table === undefined) {
+      const hint = `its tables are: ${this.#tables.map((one) => one.name).join(', ')}`
+      throw configFault(`the topology has no table "${name}"`, undefined, hint)
+    }
+    if (topic === undefined) {
+      const hint = 'only rows of a topic can be given'
+      throw configFault(`the rows of table "${name}" are in a file`, undefined, hint)
     }
     const key = input.key === undefined ? keyInTable(table, input.value) : input.key
     return newRecord(topic, { ...input, key }, input.timestampMs ?? nowMs)

@@ -1,4 +1,4 @@
-import { TidemarkError } from '../../kernel/errors.ts'
+import { configFault } from '../../kernel/errors.ts'
 import { causeOf } from '../../kernel/ids.ts'
 import type { LogRecord } from '../../records/port.ts'
 import { BY_CLOCK_HEADER, ID_HEADER, MODEL_HEADER } from '../../runtime/provenance.ts'
@@ -61,19 +61,13 @@ export class ComparedTopic {
   end(): void {
     const { withoutId, withoutScore } = this.#unusable
     if (this.#records === 0 || withoutId + withoutScore < this.#records) return
-    const where = this.topic
     if (this.#numbers === null) {
-      throw new TidemarkError('CONFIG_INVALID', 'no record has a tidemark-id', {
-        where,
-        hint: 'only outputs of Tidemark can be paired',
-      })
+      const hint = 'only outputs of Tidemark can be paired'
+      throw configFault('no record has a tidemark-id', this.topic, hint)
     }
-    const message = `no record has a number "${this.#field}"`
     const numbers = this.#numbers.join(', ') || 'none'
-    throw new TidemarkError('CONFIG_INVALID', message, {
-      where,
-      hint: `numbers of the first record: ${numbers}; --field MAIN=OTHER names one for each topic`,
-    })
+    const hint = `numbers of the first record: ${numbers}; --field MAIN=OTHER names one for each topic`
+    throw configFault(`no record has a number "${this.#field}"`, this.topic, hint)
   }
 
   #leaveOut(record: LogRecord, why: Unusable): void {

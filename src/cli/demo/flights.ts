@@ -160,13 +160,3 @@ export function aucOf(verdicts: readonly Verdict[]): number {
   }
   return auc(scores(true), scores(false))
 }
-
-/** Fraction of late flights among those with a chance in `[from, below)`; `null`: none has one. */
-export function lateShare(
-  verdicts: readonly Verdict[],
-  [from, below]: readonly [from: number, below: number],
-): number | null {
-  const chosen = verdicts.filter(({ said }) => said >= from && said < below)
-  if (chosen.length === 0) return null
-  return chosen.filter(({ wasLate }) => wasLate).length / chosen.length
-}

@@ -12,7 +12,6 @@ import {
   type FlightEvent,
   LATE_MIN,
   type Landing,
-  lateShare,
   type Verdict,
 } from './flights.ts'
 
@@ -141,7 +140,7 @@ interface Results {
 
 /** The text after the demo: the results, and what to do next. */
 export function ending(figures: Snapshot, { tally, verdicts }: Results, c: Colors): string {
-  const rows: Row[] = [
+  const rows: (readonly [name: string, text: string])[] = [
     ['events', tally],
     ['', '(skipped: landings; they enter the windows but are not scored)'],
     [
@@ -150,13 +149,11 @@ export function ending(figures: Snapshot, { tally, verdicts }: Results, c: Color
     ],
     ['score', `${scoreTimes(figures.batchMs)} per batch`],
     ['landed', landed(verdicts, figures.predictions)],
-    ...quality(verdicts),
+    ['model', quality(verdicts)],
   ]
   const lines = rows.map(([name, text]) => `  ${c.dim(name.padEnd(7))}  ${text}`)
   return ['', ...lines, '', ...next(c)].join('\n')
 }
-
-type Row = readonly [name: string, text: string]
 
 function landed(verdicts: readonly Verdict[], predictions: number): string {
   const late = verdicts.filter(({ wasLate }) => wasLate).length
@@ -165,18 +162,11 @@ function landed(verdicts: readonly Verdict[], predictions: number): string {
   return `${grouped(verdicts.length)} of ${flights}; ${grouped(late)} of them late (${share})`
 }
 
-function quality(verdicts: readonly Verdict[]): Row[] {
+function quality(verdicts: readonly Verdict[]): string {
   const auc = aucOf(verdicts)
-  if (Number.isNaN(auc)) return [['model', 'too few flights have landed to rate it']]
-  const lateOf = (said: string, share: number | null): Row[] =>
-    share === null
-      ? []
-      : [['', `of 100 flights given ${said}, ${Math.round(share * 100)} were late`]]
-  return [
-    ['model', `AUC ${auc.toFixed(3)} on what landed (0.5 is a guess, 1 is never wrong)`],
-    ...lateOf('70 % or more', lateShare(verdicts, [0.7, 1.01])),
-    ...lateOf('under 20 %', lateShare(verdicts, [0, 0.2])),
-  ]
+  return Number.isNaN(auc)
+    ? 'too few flights have landed to rate it'
+    : `AUC ${auc.toFixed(3)} on what landed (0.5 is a guess, 1 is never wrong)`
 }
 
 function next(c: Colors): string[] {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { aucOf, Board, lateShare } from '../../../src/cli/demo/flights.ts'
+import { aucOf, Board } from '../../../src/cli/demo/flights.ts'
 import { departure, landing } from './events.ts'
 
 const HOUR_MS = 3_600_000
@@ -92,16 +92,4 @@ describe('the area under the ROC curve', () => {
   test('is not known when all were late', () => {
     expect(aucOf([{ said: 0.9, wasLate: true }])).toBeNaN()
   })
-})
-
-test('the late share is that of the chances from the first bound on and below the second', () => {
-  const all = [
-    { said: 0.2, wasLate: true },
-    { said: 0.5, wasLate: false },
-    { said: 0.7, wasLate: true },
-    { said: 0.9, wasLate: true },
-  ]
-  expect(lateShare(all, [0.2, 0.7])).toBe(0.5)
-  expect(lateShare(all, [0.7, 1.01])).toBe(1)
-  expect(lateShare(all, [0, 0.2])).toBeNull()
 })

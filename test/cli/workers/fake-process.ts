@@ -12,7 +12,7 @@ import { HandClock, longestWaits } from '../../support/clocks.ts'
 
 // Workers whose processes do what a test says.
 
-const OUTLINE: RunOutline = { group: 'g', topologies: [], variants: [], notes: [] }
+const OUTLINE: RunOutline = { group: 'g', lines: [], notes: [] }
 /** As a process ends that was told to. */
 export const IN_ORDER: End = { hasFinished: true, faults: [], exitCode: 0, signal: null }
 export const KILLED: End = {
