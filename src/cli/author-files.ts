@@ -17,7 +17,6 @@ import { PACKAGE } from './own-package.ts'
 
 interface TopologyFiles {
   readonly definitions: readonly Definition[]
-  /** The faults of the other files, as {@link importAuthorFile} throws them. */
   readonly faults: readonly TidemarkError[]
 }
 

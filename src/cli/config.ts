@@ -19,7 +19,6 @@ import { suggestName } from './suggest-name.ts'
 // Where the value of a setting comes from: flag > environment > config file > default. All faults
 // are reported at once.
 
-/** The config file that is read, if it exists, unless `--config` names another one. */
 const CONFIG_FILE = 'tidemark.config.json'
 
 export interface Surroundings {
@@ -95,7 +94,6 @@ interface Origins {
   readonly file: ConfigFile
 }
 
-/** The value with the highest precedence, and where it was set; `null`: it is not set. */
 function strongestOrigin(name: SettingName, o: Origins): { raw: RawSetting; where: string } | null {
   const { environmentOnly, many } = SETTINGS[name]
   const { env, folder } = o.around

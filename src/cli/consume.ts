@@ -65,7 +65,6 @@ function numberIn(text: string, pattern: RegExp): number {
   return Number(pattern.exec(text)?.[1] ?? Number.NaN)
 }
 
-/** Writes records until `--max`, the end with `--exit`, or a signal. Returns their number. */
 async function copy(
   records: KafkaRecords,
   flags: Flags,
@@ -130,7 +129,6 @@ function fill(pattern: string, { topic, partition }: Chunk, record: LogRecord): 
   return pattern.replace(/%[tpoTkvh%]|\\[tn\\]/g, (letter) => values[letter] ?? letter)
 }
 
-/** Converts values that have a schema to JSON; `null`: no registry is set. */
 export async function shownValues(config: ClusterConfig): Promise<ShownValues | null> {
   const registry = await openRegistry(config)
   if (registry === null) return null

@@ -35,7 +35,7 @@ const OF_MECHANISM: Readonly<Record<SaslMechanism, Named>> = {
   'aws-msk-iam': OF_AWS,
 }
 
-/** What a mechanism would send unencrypted. */
+/** Secrets that a mechanism would send unencrypted. */
 const SECRETS: Partial<Record<SaslMechanism, string>> = {
   plain: 'password',
   oauthbearer: 'access token',

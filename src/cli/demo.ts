@@ -71,7 +71,6 @@ interface Prediction {
   readonly probability: number
 }
 
-/** Replays the flights to a worker of the real runtime, on records in memory, and shows results. */
 class Demo {
   readonly #setup: Setup
   readonly #topic: string

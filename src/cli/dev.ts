@@ -21,7 +21,7 @@ import { bytesAsJson, colors, readerGone, say, sayNotes, write } from './print.t
 import { PREPARE_SETTINGS, workerOptions } from './settings.ts'
 import { OutcomeTally } from './totals.ts'
 
-/** As many as a small real topic has. Lines are in order per key, not across keys. */
+/** Partitions of a small real topic. Lines are in order per key, not across keys. */
 const PARTITIONS = 6
 const NEWLINE = Buffer.from('\n')
 
@@ -116,7 +116,6 @@ function tablesOf({ definition }: PreparedTopology): ReadonlyMap<string, TableDe
   return new Map(inTopics.map((table) => [table.name, table]))
 }
 
-/** Refuses rows of unknown tables, and says which tables have no rows. */
 function checkTables(topology: PreparedTopology, given: ReadonlyMap<string, string>): void {
   const tables = tablesOf(topology)
   const names = [...tables.keys()]
@@ -203,7 +202,6 @@ const INNER = [
   fileURLToPath(new URL('..', import.meta.url)),
 ]
 
-/** Prints dead letters, with the line and the error of each, and writes them to a file. */
 class DeadLetterReport {
   readonly #book: LineBook
   readonly #file: number | null
@@ -217,7 +215,6 @@ class DeadLetterReport {
     this.#file = path === null ? null : openFile(path)
   }
 
-  /** Notes an error; {@link add} gets its dead letter later. */
   readonly expect = ({ partition, offset, error }: SetAside): void => {
     const place = `${partition}@${offset}`
     this.#errors.set(place, [...(this.#errors.get(place) ?? []), error])

@@ -15,7 +15,6 @@ import { type InputFile, type Line, linesOf, splitKey } from './lines.ts'
 
 // Records in memory for a worker in this process: made, fed from lines, and published.
 
-/** Records in memory, with every topic that a topology reads or writes. */
 export function embeddedRecords(definition: Definition, partitions: number): MemoryRecords {
   const records = new MemoryRecords()
   const topics = [definition.source.topic, ...outputTopics(definition), ...tableTopics(definition)]
@@ -39,7 +38,6 @@ export function publishingRecords(
   return { ...committing, writer: () => ({ send, close: async () => {} }) }
 }
 
-/** Maps records in flight to the numbers of their input lines. */
 export class LineBook {
   readonly #partitions = new Map<number, { first: number; lines: number[] }>()
   #inFlight = 0

@@ -1,7 +1,5 @@
 import { SETTINGS, type SettingName, variableOf } from './settings.ts'
 
-// Which environment variables are meant for Tidemark.
-
 export type Environment = Readonly<Record<string, string | undefined>>
 
 const PREFIX = 'TIDEMARK_'

@@ -15,7 +15,6 @@ export interface EvaluationReport {
   readonly file: string
   readonly output: string
   readonly label: string
-  /** Rows that were left out, because the model has no finite score for them. */
   readonly unscored: number
   readonly result: Evaluation
 }

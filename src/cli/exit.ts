@@ -25,12 +25,10 @@ const OUTSIDE = new Set([
   'SCHEMA_NOT_REGISTERED',
 ])
 
-/** How long the process may take to end by itself, ms. */
 const END_WITHIN_MS = 2_000
 
 let lastError: string | null = null
 
-/** Notes the error that ends the process. Returns the exit code for it. */
 export function failWith(thrown: unknown): number {
   lastError = codeOf(faultsOf(thrown)[0])
   return exitCodeOf(thrown)
@@ -66,7 +64,6 @@ function exitNow(code: number): never {
   for (;;);
 }
 
-/** A request to stop, by a signal or otherwise. */
 export interface StopRequest {
   /** Resolves at SIGINT, at SIGTERM, or when the given signal aborts. */
   readonly promise: Promise<void>

@@ -7,7 +7,6 @@ import { configFault, messageOf, type TidemarkError } from '../kernel/errors.ts'
 export interface Line {
   /** Counts from 1, including empty lines. */
   readonly number: number
-  /** Any bytes, not only valid text; without the newline. */
   readonly bytes: Buffer
   /** End in the stream, including the newline: bytes from the start. */
   readonly end: number

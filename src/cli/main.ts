@@ -31,7 +31,6 @@ export async function main(args: readonly string[]): Promise<void> {
   process.exitCode ||= code
 }
 
-/** Runs one command line; returns its exit code and never throws. */
 export async function runCommand(args: readonly string[]): Promise<number> {
   try {
     await (await program(args)).parseAsync(args, { from: 'user' })

@@ -97,8 +97,8 @@ function describeBenchmark(of: FileBenchmark): string {
     ],
     [
       '',
-      ...batches.map(
-        (of) => `${bar(of.rowsPerSecond / fastest)}${of.rows === bestBatch ? '  best' : ''}`,
+      ...batches.map(({ rows, rowsPerSecond }) =>
+        rows === bestBatch ? `${bar(rowsPerSecond / fastest)}  best` : bar(rowsPerSecond / fastest),
       ),
     ],
   )

@@ -82,7 +82,6 @@ interface Evaluating {
   readonly evaluator: OutputEvaluator
 }
 
-/** Scores all rows of a file. Returns the number of those without a finite score. */
 async function addRows(evaluating: Evaluating, format: RowFormat): Promise<number> {
   const input = await openInput(format.file)
   const faults: TidemarkError[] = []
@@ -175,7 +174,11 @@ function parsed({ bytes }: Line): Row {
 function labelOf(row: Row, { label: path, labelFault }: RowFormat): unknown {
   const label = valueAt(row, path)
   if (label === undefined) {
-    throw configFault(`there is no label "${path}"`, undefined, `the line has ${Object.keys(row).join(', ')}`)
+    throw configFault(
+      `there is no label "${path}"`,
+      undefined,
+      `the line has ${Object.keys(row).join(', ')}`,
+    )
   }
   const wrong = labelFault(label)
   if (wrong !== null) throw configFault(`label ${JSON.stringify(label)} ${wrong}`)

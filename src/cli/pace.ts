@@ -1,6 +1,5 @@
 import { type Clock, wallClock } from '../kernel/clock.ts'
 
-/** Maps event times to real time, starting with the first event. */
 export class ReplayPace {
   readonly #speed: number
   readonly #clock: Clock
@@ -23,7 +22,6 @@ export class ReplayPace {
 
   /**
    * Yields items in order, as many at a time as are due, until it is stopped.
-   *
    * @param timeOf the event time of an item, ms since the epoch; `null`: it is due at once
    */
   async *due<T>(

@@ -65,7 +65,6 @@ export function sayOnOwnLine(line: string): void {
   say(process.stderr.isTTY ? `${EMPTY_LINE}${line}` : line)
 }
 
-/** Redirects lines from now on, to a worker's own stream, which never blocks on its reader. */
 export function sayTo(stream: { write(text: string): unknown }): void {
   stderr = stream
 }
@@ -125,14 +124,12 @@ export function table(
 
 /** Width of the longest bar of a plot, characters. */
 export const BAR_WIDTH = 24
-/** Blocks of 0 to 7 eighths of a character. */
 const PARTS_OF_BLOCK = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉']
 
 export function writeResult(isJson: boolean | undefined, plain: object, text: string) {
   return write(isJson === true ? `${JSON.stringify(plain, null, 2)}\n` : text)
 }
 
-/** A bar of a plot. @param share length relative to the longest bar, 0 to 1 */
 export function bar(share: number): string {
   const eighths = Math.round(share * BAR_WIDTH * 8)
   return '█'.repeat(Math.floor(eighths / 8)) + (PARTS_OF_BLOCK[eighths % 8] ?? '')

@@ -16,7 +16,6 @@ import { CLUSTER_SETTINGS } from './settings.ts'
 
 export interface LineFlags {
   readonly topic: string
-  /** Field to use as the key of lines without a key; unset: their records have no key. */
   readonly key?: string
   readonly time?: string
   readonly timestamps: 'now' | 'event'
@@ -122,11 +121,9 @@ const WITHOUT_KEY =
 
 export interface Batch {
   readonly records: readonly NewRecord[]
-  /** Where the last line ends in the input, bytes from the start. */
   readonly end: number
 }
 
-/** The records of a file, in order; yields each batch when it is due. */
 export async function* batchesOf(
   input: { readonly file: string; readonly stream: Readable },
   flags: LineFlags,

@@ -53,7 +53,6 @@ export interface CommandProgress {
   readonly share: number | null
 }
 
-/** The progress of a command, with a bar on a terminal. */
 export class Progress {
   readonly #now: () => CommandProgress
   readonly #startMs = performance.now()
@@ -66,7 +65,6 @@ export class Progress {
     )
   }
 
-  /** Prints a last line with the number of records, and the percentage if it is below 100 %. */
   end(): void {
     this.#screen.end()
     say(this.#now().share === 1 ? this.#amount() : this.#text())

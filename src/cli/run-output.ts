@@ -26,10 +26,8 @@ export function processLog(
   return log
 }
 
-/** A checked configuration in the banner, before anything runs. */
 export interface RunOutline {
   readonly group: string
-  /** Topologies, models and variants. */
   readonly lines: readonly (readonly [name: string, value: string])[]
   readonly notes: readonly string[]
 }

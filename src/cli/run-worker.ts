@@ -52,7 +52,6 @@ async function workUntil(stopped: Promise<void>, hosted: Hosted): Promise<void> 
   await worker.stop()
 }
 
-/** The outline of a run, for the banner. @param group as configured; `null`: the default */
 function outlineOf(prepared: Prepared, group: string | null): RunOutline {
   const lines = prepared.topologies.flatMap((topology) => [
     ['topology', summaryOf(topology)] as const,

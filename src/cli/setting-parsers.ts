@@ -46,7 +46,6 @@ export function registryUrl(raw: RawSetting): string {
   return text
 }
 
-/** The path of a file that is read later. */
 export function readableFile(raw: RawSetting): string {
   textOf(raw)
   return pathOf(raw)

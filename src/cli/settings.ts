@@ -55,7 +55,6 @@ function pemFile(about: string, more: Pick<Setting<string>, 'fallbackText'> = {}
   return optional('<file>', `${about} (PEM)`, { kind: { parse: textOf }, ...more })
 }
 
-/** A secret that is set in the environment, or better in a file. */
 function secret(value: string, about: string) {
   return optional(value, about, { environmentOnly: true })
 }
@@ -175,7 +174,7 @@ type OptionOf = { [K in keyof WorkerConfig as (typeof WORKER_SETTINGS)[K]['flag'
 type Own = { [N in keyof typeof OWN]: (typeof OWN)[N] extends Setting<infer T> ? T : never }
 
 export type SettingName = keyof OptionOf | keyof Own
-export type SettingValue<N extends SettingName> = N extends keyof OptionOf
+type SettingValue<N extends SettingName> = N extends keyof OptionOf
   ? WorkerConfig[OptionOf[N]]
   : N extends keyof Own
     ? Own[N]
@@ -183,7 +182,6 @@ export type SettingValue<N extends SettingName> = N extends keyof OptionOf
 
 export type Config<N extends SettingName> = { readonly [K in N]: SettingValue<K> }
 export type RunConfig = Config<SettingName>
-/** Values of settings, so far as they are known. */
 export type Values = { readonly [K in SettingName]?: SettingValue<K> }
 
 export const SETTINGS = byHeading({
@@ -193,7 +191,6 @@ export const SETTINGS = byHeading({
   ...OWN,
 }) as Readonly<Record<SettingName, Setting<unknown>>>
 
-/** The settings for preparing topologies. */
 export const PREPARE_SETTINGS = [
   'model',
   'variant',
@@ -203,7 +200,6 @@ export const PREPARE_SETTINGS = [
   'maxTableMb',
   'maxModelMb',
 ] as const
-/** The settings for reaching brokers and a schema registry. */
 export const CLUSTER_SETTINGS = ['brokers', ...namesOf(LOGIN), ...namesOf(REGISTRY)] as const
 export const RUN_SETTINGS = namesOf(SETTINGS)
 
@@ -231,7 +227,6 @@ export function flagOf(name: SettingName): string {
   return `--${isOn ? 'no-' : ''}${words(name).join('-')}`
 }
 
-/** The environment variable, such as `TIDEMARK_HTTP_PORT`. */
 export function variableOf(name: SettingName): string {
   return `TIDEMARK_${words(name).join('_').toUpperCase()}`
 }

@@ -4,7 +4,6 @@ import { grouped, plural } from './print.ts'
 
 const OF_SOME_TOPOLOGIES: readonly string[] = ['windowed', 'duplicate'] satisfies (keyof Outcomes)[]
 
-/** Counts the records that a worker consumes, by outcome. */
 export class OutcomeTally {
   #outcomes = NO_OUTCOMES
   #records = 0

@@ -79,7 +79,6 @@ export class ByteRoom {
     this.view = viewOf(this.bytes)
   }
 
-  /** Bytes that can be written before the buffer grows. */
   get left(): number {
     return this.bytes.length - this.used - WORD
   }

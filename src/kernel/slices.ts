@@ -52,14 +52,12 @@ export class Slices {
   }
 }
 
-/** Runs a generator to its end without a pause. */
 export function atOnce<T>(work: Generator<void, T>): T {
   let step = work.next()
   while (step.done !== true) step = work.next()
   return step.value
 }
 
-/** Runs a generator to its end, slice by slice. */
 export async function inTurns<T>(work: Generator<void, T>): Promise<T> {
   const slices = new Slices()
   let step = work.next()
@@ -70,7 +68,6 @@ export async function inTurns<T>(work: Generator<void, T>): Promise<T> {
   return step.value
 }
 
-/** Items sorted or merged between two yields. */
 const RUN = 4_096
 
 /**

@@ -10,7 +10,6 @@ const PARTS = 16
 const SHORTEST_MS = 1e-3
 /** Number of doublings, starting at a microsecond: up to 19 hours. */
 const DOUBLINGS = 36
-/** Bounds that are reported, as powers of two of microseconds. */
 const BOUNDS = Array.from({ length: 17 }, (_, i) => i + 7)
 
 export const STATISTICS = {
@@ -113,7 +112,6 @@ interface TimedStage {
   readonly recent: RecentDurations
 }
 
-/** How long events spend in each stage, since the start and recently. */
 export class StageTimers {
   readonly #byName: ReadonlyMap<string, TimedStage>
 

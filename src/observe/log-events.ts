@@ -23,10 +23,6 @@ interface LogEventsOptions {
   readonly statusEveryMs: number | null
 }
 
-/**
- * Writes to the log what a worker does: notes, state, rebalances, dead letters, throttling, failed
- * commits, and its status at intervals.
- */
 export function logEvents(log: Log, options: LogEventsOptions): Observer {
   const { worker, clock, statusEveryMs } = options
   const rebalances = new RebalanceLog(log)
@@ -100,7 +96,6 @@ class PerMinute {
     return count <= MOST_PER_MINUTE
   }
 
-  /** Ends the minute. @returns how many more than the first ten there were, by name */
   takeMore(): (readonly [name: string, count: number])[] {
     const more = [...this.#counts].map(([name, n]) => [name, n - MOST_PER_MINUTE] as const)
     this.#counts.clear()
@@ -195,7 +190,6 @@ function troubles(log: Log): Handlers {
   }
 }
 
-/** Logs for how long brokers throttled the worker, at most every 5 s. */
 function throttling(log: Log, clock: Clock): (event: EventOf<'throttled'>) => void {
   let sumMs = 0
   let loggedMs = Number.NEGATIVE_INFINITY

@@ -37,7 +37,6 @@ const OPTIONS: LoggerOptions = {
   formatters: { level: (level) => ({ level }) },
 }
 
-/** Creates the process log: each line has its time (ISO), level, message and fields. */
 export function createLog({ format, colors = NO_COLORS, worker, stream }: LogOptions): Logger {
   const base = { service: 'tidemark', ...(worker === undefined ? {} : { worker }) }
   const options = { ...OPTIONS, base }
@@ -72,7 +71,6 @@ function plainLine(json: string, { dim, red, yellow }: Colors): string {
   return `${[`${time.slice(11, 19)} ${colored(level.padEnd(5))} ${msg}`, ...rest].join('  ')}\n`
 }
 
-/** `null` means unknown. */
 function shown(value: unknown): string {
   if (value === null) return 'unknown'
   return typeof value === 'string' ? value : JSON.stringify(value)
@@ -86,7 +84,6 @@ type DescribeLoss = (count: number, reason: string) => string
 
 interface WaitingLine {
   bytes: Buffer
-  /** Part of it is already written. */
   isBegun: boolean
   /** Number of dropped lines that this line is about; 0: it is an ordinary line. */
   readonly losses: number

@@ -19,7 +19,6 @@ const MISNAMED = ['resources', 'handles', 'requests'].map((what) => `nodejs_acti
 type Labels = Readonly<Record<string, string | number>>
 type Sample = readonly [Labels, number]
 
-/** A series of a histogram that is counted outside of the registry. */
 interface CountedSeries {
   readonly labels: Labels
   readonly buckets: readonly (readonly [bound: number, count: number])[]
@@ -49,9 +48,7 @@ export interface MetricRow<S> {
       sources: S,
     ) => number | readonly Sample[] | null
   }
-  /** Series of a counter or gauge that is read when the metrics are asked for. */
   readonly read?: (sources: S) => readonly Sample[]
-  /** Series of a histogram that is read when the metrics are asked for. */
   readonly counted?: (sources: S) => readonly CountedSeries[]
 }
 
@@ -79,7 +76,6 @@ function labelled({ worker, metrics }: MetricsOfWorker): object {
   }))
 }
 
-/** Metrics, and the observer that feeds them. */
 export interface Metrics {
   readonly observer: Observer
   readonly contentType: string
@@ -87,7 +83,6 @@ export interface Metrics {
   data(): Promise<MetricData>
 }
 
-/** The metrics of a table, with the common prefix, and those of the process. */
 export class MetricRegistry<S> implements Metrics {
   readonly #registry = new Registry()
   readonly #sources: S

@@ -15,10 +15,6 @@ export interface WorkersMetrics extends Pick<Metrics, 'contentType' | 'data'> {
   restarted(worker: number): void
 }
 
-/**
- * Creates the metrics of the parent process.
- * @param droppedLines log lines that this process could not write so far
- */
 export function createWorkersMetrics(workers: number, droppedLines: () => number): WorkersMetrics {
   const restarts = Array.from({ length: workers }, () => 0)
   const registry = new MetricRegistry(METRICS_OF_PARENT, { restarts, droppedLines })

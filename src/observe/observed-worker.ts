@@ -33,14 +33,12 @@ export class ObservedPartition {
   }
 }
 
-/** Partitions of a topology, and its counts since the last status. */
 class ObservedTopology {
   readonly partitions = new Map<string, ObservedPartition>()
   records = 0
   deadLetters = 0
 }
 
-/** A restore in progress, by its first and its last event. */
 interface Restore {
   readonly first: EventOf<'restoring'>
   readonly last: EventOf<'restoring'>
@@ -51,14 +49,12 @@ interface Restore {
  * last status.
  */
 interface Status {
-  /** Where the worker has several topologies. */
   readonly topology?: string
   readonly partitions: number
   readonly inPerSecond: number
   /** Outputs committed, of the whole worker: a commit contains the outputs of all topologies. */
   readonly outPerSecond?: number
   readonly lag: number | null
-  /** The lowest of its partitions, ISO. */
   readonly watermark: string | null
   /** The longest time from a record's timestamp to the commit of its output. */
   readonly delay?: string | null
@@ -78,7 +74,6 @@ export class ObservedWorker {
   readonly #clock: Pick<Clock, 'elapsedMs'>
   readonly #latency: LatencyWatch
   readonly #topologies = new Map<string, ObservedTopology>()
-  /** By topology and partition, in the order in which they began. */
   readonly #restores = new Map<string, Restore>()
   #unreadable: ReadonlySet<string> = new Set()
   #outputs = 0

@@ -7,7 +7,6 @@ export type Handlers = {
   readonly [T in RuntimeEvent['type']]?: (event: EventOf<T>) => void
 }
 
-/** An observer that calls the handler of an event's type, if there is one. */
 export function byType(handlers: Handlers): Observer {
   const handlerOf = handlers as Readonly<Partial<Record<string, Observer>>>
   return (event) => handlerOf[event.type]?.(event)
@@ -41,7 +40,6 @@ export interface WatchedModel {
   readonly evaluator: string
   /** Memory of its sessions, bytes, as estimated. */
   readonly bytes: number
-  /** Threads that run it, besides the event loop. */
   readonly threads: number
 }
 
@@ -49,10 +47,8 @@ export interface WatchedModel {
 export interface WatchedTopology {
   readonly topology: string
   readonly source: string
-  /** The topics it writes, dead letters last. */
   readonly outputs: readonly string[]
   readonly deadLetterTopic: string
-  /** The step that outcomes are reported for. */
   readonly step: string
   /** Steps that detect late events, and what is done with those events. */
   readonly late: { readonly steps: readonly string[]; readonly action: string }
@@ -67,7 +63,6 @@ export interface WatchedTopology {
     readonly route: string
     readonly outcomes: readonly string[]
   }[]
-  /** Shadows, each with its score step. */
   readonly shadows: readonly (WatchedModel & { readonly step: string })[]
   readonly tables: readonly string[]
   /** Score steps with a latency budget: how long their predictions should and may take. */

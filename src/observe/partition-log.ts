@@ -120,7 +120,6 @@ export class RestoreLog {
   }
 }
 
-/** The records that are left of the restores of one topology. */
 function leftOf(events: readonly Restoring[]) {
   const records = events.reduce((sum, event) => sum + event.toOffset - event.nextOffset, 0)
   return { topology: events[0]?.topology, records }

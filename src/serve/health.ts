@@ -16,7 +16,6 @@ export interface Readiness {
   readonly state: WorkerState
   readonly partitions: number
   readonly restoring: number
-  /** Records that they still have to read. */
   readonly restoringLeft?: { readonly records: number }
   /** Tables that are being read before the first event: how many records, of about how many. */
   readonly tables?: readonly {

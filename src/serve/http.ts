@@ -18,7 +18,6 @@ export interface HttpOptions {
 export interface HttpServer {
   readonly host: string
   readonly port: number
-  /** Stops listening and drops open connections. */
   close(): Promise<void>
 }
 
@@ -43,7 +42,6 @@ export async function serveHttp(options: HttpOptions): Promise<HttpServer> {
   }
 }
 
-/** The routes alone, without a socket. */
 export function routes({ probes, metrics }: Pick<HttpOptions, 'probes' | 'metrics'>): Hono {
   const app = new Hono()
   app.get('/metrics', async (c) => {

@@ -16,9 +16,6 @@ import { scoreStepsOf } from '../topology/graph.ts'
 import { isTrained, type ModelDefinition } from '../topology/models.ts'
 import type { VirtualClock } from './virtual-clock.ts'
 
-// The worker of a driver: one life of it, from its start until it stops or dies, and the functions
-// that it may have in place of models.
-
 const GROUP = 'test'
 
 export interface Tally {
@@ -89,7 +86,6 @@ export class Life {
     while (clock.step(untilMs)) await this.settled()
   }
 
-  /** Resolves when the results are committed. */
   closeWindows(): Promise<void> {
     return this.#worker.closeWindows()
   }
@@ -231,7 +227,6 @@ function answeredBy(answer: ModelFunction, model: ModelDefinition, scorer: Score
   }
 }
 
-/** An output of a model, or one of its columns. */
 interface Column {
   readonly output: string
   readonly column: string | null

@@ -43,9 +43,9 @@ describe('the pace', () => {
       const eventMs = (records.at(-1)?.timestampMs ?? 0) - (first?.timestampMs ?? 0)
       return atMs - eventMs / factor
     })
-    expect(Math.min(...errors)).toBeGreaterThanOrEqual(0)
-    // In the middle of the night there is nothing for more than an hour; else a tick or so.
-    expect(Math.max(...errors)).toBeLessThan(50)
+    // Exact but for rounding.
+    expect(Math.min(...errors)).toBeGreaterThan(-1e-6)
+    expect(Math.max(...errors)).toBeLessThan(1e-6)
   })
 
   test('has a departure to score within the first second', async () => {
@@ -62,6 +62,7 @@ describe('the pace', () => {
 
   test('ends when told to', async () => {
     const played = await play(45, 10_000)
-    expect(played.at(-1)?.atMs).toBe(10_000)
+    expect(played.filter(({ atMs }) => atMs >= 10_000)).toHaveLength(1)
+    expect(played.at(-1)?.atMs).toBeLessThan(10_050)
   })
 })

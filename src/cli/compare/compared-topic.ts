@@ -23,7 +23,6 @@ export interface ScoredOutput {
 
 type Unusable = 'withoutId' | 'withoutScore'
 
-/** A topic that is compared: reads its scores, and counts its records. */
 export class ComparedTopic {
   readonly topic: string
   readonly #field: string
@@ -41,7 +40,6 @@ export class ComparedTopic {
     return this.#records
   }
 
-  /** Records without a `tidemark-id`, and without a number at the path. */
   get unusable(): Readonly<Record<Unusable, number>> {
     return this.#unusable
   }
@@ -104,7 +102,6 @@ function* pathsOf(json: unknown, before: string): Generator<string> {
   }
 }
 
-/** A value's JSON; `undefined`: it is none. */
 function parsed(value: Buffer | null): unknown {
   try {
     return JSON.parse(value?.toString() ?? '')

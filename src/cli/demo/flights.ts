@@ -80,7 +80,6 @@ const SHOWN_CHANCES = [
 ] as const
 
 interface BoardOptions {
-  /** Least event time between two departures shown, ms. */
   readonly everyMs: number
   /** Called for each departure to show, with its predicted chance of arriving late, 0 to 1. */
   readonly onDeparture: (departure: Departure, chance: number) => void

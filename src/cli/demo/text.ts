@@ -61,7 +61,6 @@ export function deadLetterLine({ code, message, at }: EventOf<'dead-letter'>, c:
 export interface Snapshot {
   readonly seconds: number
   readonly perSecond: number
-  /** The least of all partitions, ms since the epoch; −Infinity before the first event. */
   readonly watermarkMs: number
   readonly lag: number
   readonly predictions: number
@@ -138,7 +137,6 @@ interface Results {
   readonly verdicts: readonly Verdict[]
 }
 
-/** The text after the demo: the results, and what to do next. */
 export function ending(figures: Snapshot, { tally, verdicts }: Results, c: Colors): string {
   const rows: (readonly [name: string, text: string])[] = [
     ['events', tally],

@@ -24,12 +24,10 @@ export interface KeptWorkerOptions {
 
 type Prepared = (outline: RunOutline, run: () => void) => void
 
-/** A worker that is restarted when its process ends. */
 export class KeptWorker {
   readonly #o: KeptWorkerOptions
   readonly #stopped = new AbortController()
   #process: WorkerProcess | null = null
-  /** Why its previous process has ended; `null`: there was none. */
   #reason: string | null = null
 
   constructor(options: KeptWorkerOptions) {

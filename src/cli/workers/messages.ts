@@ -6,7 +6,6 @@ import type { RunConfig } from '../settings.ts'
 
 // Messages of a parent and a worker: prepare → prepared → run → running → stop → finished.
 
-/** The work of a worker's process; sent once, when it starts. */
 export interface WorkerAssignment {
   readonly worker: number
   /** How many workers there are; they share the memory. */
@@ -39,7 +38,7 @@ export interface FaultData extends Omit<ErrorDetails, 'cause'> {
   /** `null`: a bug. */
   readonly code: Code | null
   readonly message: string
-  /** Of a bug, or of the cause. */
+  /** The stack of a bug, or of the cause. */
   readonly stack: string | undefined
 }
 
@@ -64,7 +63,6 @@ const NOT_YET: WorkerAnswer = {
   metrics: [],
 }
 
-/** A worker's connection to its parent. */
 export class ParentLink {
   readonly assignment: Promise<WorkerAssignment>
   readonly released: Promise<void>

@@ -18,7 +18,6 @@ import { startWorkerProcess } from './worker-process.ts'
 
 const TOGETHER_MS = 15_000
 
-/** Several workers that start and stop together. */
 export class Supervisor {
   readonly probes: Probes
   readonly #workers: readonly KeptWorker[]
@@ -93,7 +92,6 @@ export class Supervisor {
   }
 }
 
-/** Runs several workers, each in its own process, until told to stop or one cannot continue. */
 export async function runWorkers(
   files: readonly string[],
   config: RunConfig,

@@ -14,7 +14,6 @@ import {
 
 export interface WorkerProcess {
   readonly pid: number | undefined
-  /** Lets it work; call it once it is prepared. */
   run(): void
   stop(): void
   kill(): void
@@ -24,7 +23,6 @@ export interface WorkerProcess {
 
 export interface ProcessHandlers {
   prepared(outline: RunOutline): void
-  /** It is a member of the group, and reads. */
   running(): void
   ended(end: End): void
 }
