@@ -1,9 +1,6 @@
-import { InvalidArgumentError, type Option } from 'commander'
+import { InvalidArgumentError, Option } from 'commander'
 import { NO_NAME } from '../host/worker-name.ts'
 import type { Header } from '../records/port.ts'
-import { RepeatableOption } from './repeats.ts'
-
-// Arguments of several commands or workers.
 
 /** A parser of numbers. @param what the valid numbers, in words */
 export function numberParser(
@@ -24,7 +21,7 @@ export const parseCount = numberParser(
 
 /** `--header name=value`: a header of every record that a command writes; may be repeated. */
 export function headerOption(): Option {
-  return new RepeatableOption('--header <name=value>', 'header of every record; may be repeated')
+  return new Option('--header <name=value>', 'header of every record; may be repeated')
     .argParser((text, before: readonly Header[]) => [...before, headerOf(text)])
     .default([], 'none')
 }

@@ -1,12 +1,11 @@
 import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { dirname, extname, join, relative, resolve, sep } from 'node:path'
+import { dirname, join, relative, resolve, sep } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import {
   type BuildOptions,
   build,
-  type Loader,
   type Message,
   type OnLoadResult,
   type OnResolveArgs,
@@ -19,7 +18,6 @@ import { PACKAGE } from './own-package.ts'
 
 interface TopologyFiles {
   readonly definitions: readonly Definition[]
-  /** The faults of the other files, as {@link importAuthorFile} throws them. */
   readonly faults: readonly TidemarkError[]
 }
 
@@ -70,7 +68,6 @@ function notATopology(file: string, exported: unknown): TidemarkError {
 
 /**
  * Imports an author's file.
- *
  * @throws TidemarkError `TOPOLOGY_LOAD`, or the code with which a builder call was refused
  */
 export async function importAuthorFile(file: string): Promise<unknown> {
@@ -89,13 +86,12 @@ function asFault(thrown: unknown, file: string): TidemarkError {
   // Compares names, because a CommonJS author has another copy of this package.
   if (thrown instanceof Error && thrown.name === 'TidemarkError' && 'code' in thrown) {
     const { message, hint, where = file } = thrown as TidemarkError
-    const details = hint === undefined ? { where } : { where, hint }
-    return new TidemarkError(thrown.code as Code, message, details)
+    return new TidemarkError(thrown.code as Code, message, { where, hint })
   }
   return new TidemarkError('TOPOLOGY_LOAD', reasonOf(thrown), {
     where: whereOf(thrown, file),
     cause: thrown,
-    ...hintFor(thrown),
+    hint: hintFor(thrown),
   })
 }
 
@@ -125,11 +121,9 @@ function linesOf(path: string): RegExp {
   return new RegExp(`${path.replace(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`)}:(\\d+)`)
 }
 
-function hintFor(thrown: unknown): { hint?: string } {
+function hintFor(thrown: unknown): string | undefined {
   const missing = /Could not resolve "([^"./][^"]*)"/.exec(reasonOf(thrown))?.[1]
-  return missing === undefined
-    ? {}
-    : { hint: `npm install ${missing}, in the folder of the topology` }
+  return missing && `npm install ${missing}, in the folder of the topology`
 }
 
 // A bundle, because with Node's loader hooks for TypeScript every import, even of JavaScript, goes
@@ -137,17 +131,6 @@ function hintFor(thrown: unknown): { hint?: string } {
 
 /** Folders of this package, built and source. It is not bundled, so that there is no copy. */
 const OWN = ['dist', 'src'].map((folder) => fileURLToPath(new URL(`${folder}/`, PACKAGE)))
-
-const LOADERS: Readonly<Record<string, Loader>> = {
-  '.ts': 'ts',
-  '.mts': 'ts',
-  '.cts': 'ts',
-  '.tsx': 'tsx',
-  '.js': 'js',
-  '.mjs': 'js',
-  '.cjs': 'js',
-  '.jsx': 'jsx',
-}
 
 /** Expressions for a file's own location → the names that replace them in the bundle. */
 const PLACE = {
@@ -163,7 +146,6 @@ const KNOWS_PLACE = /\bimport\.meta\b|\b__(?:file|dir)name\b/
 /**
  * Bundles a file with the author's own files that it imports, and imports the bundle. Node loads
  * installed packages, once per process.
- *
  * @throws BuildFailure: a file cannot be read · whatever the author's code throws, with its own
  * line numbers
  */
@@ -183,22 +165,22 @@ function bundling(file: string) {
   return {
     entryPoints: [file],
     bundle: true,
-    write: false as const,
-    format: 'esm' as const,
-    platform: 'node' as const,
+    write: false,
+    format: 'esm',
+    platform: 'node',
     target: `node${process.versions.node}`,
     // Resolve packages as Node does, not as bundlers do.
     mainFields: ['main'],
     conditions: [],
     define: PLACE,
     banner: { js: requireFrom(file) },
-    sourcemap: 'inline' as const,
+    sourcemap: 'inline',
     sourcesContent: false,
     outfile: `${file}.bundle.mjs`,
     sourceRoot: `${pathToFileURL(dirname(file)).href}/`,
     plugins: [authorsOwn],
-    logLevel: 'silent' as const,
-  } satisfies BuildOptions
+    logLevel: 'silent',
+  } as const satisfies BuildOptions
 }
 
 /** Imports from a temporary file, if possible, because Node reads source maps only of files. */
@@ -214,7 +196,6 @@ async function importText(text: Uint8Array): Promise<unknown> {
   }
 }
 
-/** A temporary folder with the module; `null`: it cannot be written. */
 async function folderWith(text: Uint8Array): Promise<string | null> {
   let folder: string | null = null
   try {
@@ -269,7 +250,7 @@ function asImported(path: string, kind: OnResolveArgs['kind']): string {
 
 async function contentsOf(path: string): Promise<OnLoadResult> {
   const contents = await readFile(path, 'utf8')
-  const loader = LOADERS[extname(path)] ?? 'ts'
+  const loader = 'default'
   if (!KNOWS_PLACE.test(contents)) return { contents, loader }
   const place = {
     __tidemarkUrl: pathToFileURL(path).href,

@@ -27,7 +27,7 @@ const ENTRIES = [
   'testing/index',
   'testing/vitest',
 ]
-/** As deep as the folders of `src`, so that relative paths to files outside stay valid. */
+/** The folder of chunks: as deep as those of `src`, so that relative paths to files outside stay valid. */
 const CHUNKS = 'chunks'
 /** How long a chunk of an earlier build is kept, ms: a running process may still import it. */
 const CHUNK_KEPT_MS = 86_400_000

@@ -8,7 +8,7 @@ import { refuseIfAny, TidemarkError } from '../kernel/errors.ts'
 import { partitionName } from '../kernel/ids.ts'
 import { groupStart } from '../records/group-member.ts'
 import { KafkaRecords } from '../records/kafka/kafka-records.ts'
-import type { From, Guarantee, PartitionOffsets, TopicInfo } from '../records/port.ts'
+import type { PartitionOffsets, TopicInfo } from '../records/port.ts'
 import { type ClusterCheck, checkCluster } from '../runtime/cluster-check.ts'
 import { type FoundSchema, findOutputs } from '../runtime/output-schemas.ts'
 import type { Prepared } from '../runtime/prepare.ts'
@@ -18,25 +18,22 @@ import type { Definition } from '../topology/definition.ts'
 import { isOnlyShadow, scoreStepsOf } from '../topology/graph.ts'
 import { isTrained, type ModelDefinition } from '../topology/models.ts'
 import { endReading, ownFilesOf } from './author-files.ts'
+import { chosenRegistry, kafkaOptions } from './cluster.ts'
 import { addSettings, readConfig } from './config.ts'
-import { KAFKA_SETTINGS, type KafkaConfig, kafkaOptions } from './kafka-options.ts'
-import { PREPARE_SETTINGS } from './prepare-settings.ts'
 import { calledFunctions, evaluators, prepareFiles, summaryOf, variantLines } from './prepared.ts'
 import { grouped, plural, sayNotes, table, write } from './print.ts'
-import { chosenRegistry, REGISTRY_SETTINGS } from './registry-options.ts'
-import { workerOptions } from './settings.ts'
+import { CLUSTER_SETTINGS, type Config, PREPARE_SETTINGS, workerOptions } from './settings.ts'
 
 const SETTINGS = [
   ...PREPARE_SETTINGS,
-  ...KAFKA_SETTINGS,
-  ...REGISTRY_SETTINGS,
+  ...CLUSTER_SETTINGS,
+  'topic',
   'group',
   'from',
   'guarantee',
   'workerName',
 ] as const
 
-/** `tidemark check FILE…` */
 export function check(): Command {
   const command = new Command('check')
     .description(
@@ -75,12 +72,7 @@ async function writeLines(lines: readonly string[]): Promise<void> {
   for (const line of lines) await write(`${line}\n`)
 }
 
-interface CheckConfig extends KafkaConfig {
-  readonly group: string | null
-  readonly from: From
-  readonly guarantee: Guarantee
-  readonly workerName: string | null
-}
+type CheckConfig = Config<(typeof SETTINGS)[number]>
 
 /** Checks the cluster as a worker would find it, and prints the result. It joins no group. */
 async function checkConnected(prepared: Prepared, config: CheckConfig): Promise<void> {

@@ -4,15 +4,15 @@ import { KafkaRecords } from '../records/kafka/kafka-records.ts'
 import type { KafkaReader, ReadStart } from '../records/kafka/reader.ts'
 import type { AgreementResult, HistogramBin } from '../scoring/agreement.ts'
 import { numberParser, parseCount } from './arguments.ts'
+import { kafkaOptions } from './cluster.ts'
 import { ComparedTopic } from './compare/compared-topic.ts'
 import { inStep, type ModelPair, Pairs, type Side } from './compare/pairs.ts'
 import { addSettings, readConfig } from './config.ts'
 import { FROM, parseStart, shownRecords, shownValues } from './consume.ts'
 import { untilSignal } from './exit.ts'
-import { KAFKA_SETTINGS, kafkaOptions } from './kafka-options.ts'
-import { bar, grouped, plural, readerGone, sayNotes, table, write } from './print.ts'
+import { bar, grouped, plural, readerGone, sayNotes, table, writeResult } from './print.ts'
 import { Progress } from './progress.ts'
-import { REGISTRY_SETTINGS } from './registry-options.ts'
+import { CLUSTER_SETTINGS } from './settings.ts'
 
 interface Flags extends Record<string, unknown> {
   readonly field: Fields
@@ -29,12 +29,10 @@ interface Fields {
   readonly other: string
 }
 
-const SETTINGS = [...KAFKA_SETTINGS, ...REGISTRY_SETTINGS] as const
 /** About 200 MB. */
 const MOST_PENDING = 500_000
 const BINS = 11
 
-/** `tidemark compare MAIN OTHER --field PATH` */
 export function compare(): Command {
   const command = new Command('compare')
     .description(
@@ -69,7 +67,7 @@ export function compare(): Command {
     )
     .option('--json', 'write JSON')
     .action(async (main: string, other: string, flags: Flags) => {
-      const config = readConfig(SETTINGS, flags)
+      const config = readConfig(CLUSTER_SETTINGS, flags)
       const topics = {
         main: new ComparedTopic(main, flags.field.main),
         other: new ComparedTopic(other, flags.field.other),
@@ -82,16 +80,12 @@ export function compare(): Command {
         const comparison = { topics, pairs }
         await readBoth(comparison, { records, from: flags.from, values }, flags.max)
         sayNotes(notesOf(comparison, flags))
-        await write(
-          flags.json === true
-            ? `${JSON.stringify(plainComparison(comparison), null, 2)}\n`
-            : describeComparison(comparison),
-        )
+        await writeResult(flags.json, plainComparison(comparison), describeComparison(comparison))
       } finally {
         await records.close()
       }
     })
-  return addSettings(command, SETTINGS)
+  return addSettings(command, CLUSTER_SETTINGS)
 }
 
 export interface TopicComparison {
@@ -161,7 +155,6 @@ function notesOf({ topics, pairs }: TopicComparison, { maxPending }: Flags): str
   return notes
 }
 
-/** Parses `--field`. @throws InvalidArgumentError */
 export function parseFields(text: string): Fields {
   const [main = '', other = main, ...more] = text.split('=')
   if (main !== '' && other !== '' && more.length === 0) return { main, other }
@@ -237,12 +230,14 @@ function psiOf({ psi }: AgreementResult): string[] {
 function histogramOf(bins: readonly HistogramBin[]): string[] {
   if (bins.length === 0) return []
   const most = Math.max(...bins.map((bin) => bin.count))
-  const lines = table([
-    ['  difference', 'pairs'],
-    ...bins.map((bin, i) => [`  ${rangeOf(bin, i, bins.length)}`, grouped(bin.count)]),
-  ])
-  const barOf = (i: number) => bar((bins[i - 1]?.count ?? 0) / most)
-  return ['', ...lines.map((line, i) => `${line}  ${barOf(i)}`.trimEnd())]
+  const lines = table(
+    [
+      ['  difference', 'pairs'],
+      ...bins.map((bin, i) => [`  ${rangeOf(bin, i, bins.length)}`, grouped(bin.count)]),
+    ],
+    ['', ...bins.map(({ count }) => bar(count / most))],
+  )
+  return ['', ...lines]
 }
 
 function rangeOf({ from, to }: HistogramBin, i: number, bins: number): string {

@@ -1,18 +1,17 @@
 import { existsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { type Command, Option } from 'commander'
-import { messageOf, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
+import { configFault, messageOf, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
 import type { RawSetting, Setting } from '../runtime/setting.ts'
 import { contradictions } from './contradictions.ts'
 import { type Environment, unknownVariables, VARIABLES } from './environment.ts'
-import { RepeatableOption, repeatFaults } from './repeats.ts'
-import { settingFault } from './setting-fault.ts'
+import { repeatFaults } from './repeats.ts'
 import { textOfFile } from './setting-parsers.ts'
 import {
+  type Config,
   flagOf,
   SETTINGS,
   type SettingName,
-  type SettingValue,
   type Values,
   variableOf,
 } from './settings.ts'
@@ -21,27 +20,21 @@ import { suggestName } from './suggest-name.ts'
 // Where the value of a setting comes from: flag > environment > config file > default. All faults
 // are reported at once.
 
-/** The config file that is read, if it exists, unless `--config` names another one. */
 const CONFIG_FILE = 'tidemark.config.json'
 const CONFIG_FLAG = '--config'
 
-/** The values of some settings. */
-export type Config<N extends SettingName> = { readonly [K in N]: SettingValue<K> }
-
-/** The environment that a process is started in. */
 export interface Surroundings {
   readonly env: Environment
   /** The working directory: where the config file is, and what relative paths are relative to. */
   readonly folder: string
 }
 
-/** Adds the flags of these settings, in the table's order and groups, and `--config`. */
 export function addSettings(command: Command, names: readonly SettingName[]): Command {
   for (const name of Object.keys(SETTINGS) as SettingName[]) {
     const s = SETTINGS[name]
     if (s.environmentOnly || !names.includes(name)) continue
     const flags = s.value === null ? flagOf(name) : `${flagOf(name)} ${s.value}`
-    const option = s.many ? new RepeatableOption(flags) : new Option(flags)
+    const option = new Option(flags)
     option.helpGroup(`${s.heading}:`)
     // Otherwise commander's default for a negated switch would override the environment.
     if (option.negate) option.default(null)
@@ -59,7 +52,7 @@ export function addSettings(command: Command, names: readonly SettingName[]): Co
     )
 }
 
-/** Whether a command has the flags of settings. */
+/** Does a command have the flags of settings? */
 export function readsSettings(command: Command): boolean {
   return command.options.some((option) => option.long === CONFIG_FLAG)
 }
@@ -72,7 +65,6 @@ function helpOfFallback({ fallback, fallbackText }: Setting<unknown>): string {
 
 /**
  * Reads the settings, given a command's parsed flags.
- *
  * @throws Refused with a `CONFIG_INVALID` for each fault; messages never contain a password
  */
 export function readConfig<const N extends SettingName>(
@@ -82,7 +74,10 @@ export function readConfig<const N extends SettingName>(
 ): Config<N> {
   const faults: TidemarkError[] = []
   const file = readConfigFile(flags['config'], around.folder, faults)
-  faults.push(...repeatFaults(flags), ...variableFaults(around.env))
+  faults.push(...repeatFaults(flags))
+  for (const name of unknownVariables(around.env)) {
+    faults.push(configFault('there is no such setting', name, suggestName(name, VARIABLES)))
+  }
   const config: Partial<Record<SettingName, unknown>> = {}
   for (const name of names) {
     const s = SETTINGS[name]
@@ -101,19 +96,12 @@ export function readConfig<const N extends SettingName>(
   return config as Config<N>
 }
 
-function variableFaults(env: Environment): TidemarkError[] {
-  return unknownVariables(env).map((name) =>
-    settingFault('there is no such setting', name, suggestName(name, VARIABLES)),
-  )
-}
-
 interface Origins {
   readonly flags: Readonly<Record<string, unknown>>
   readonly around: Surroundings
   readonly file: ConfigFile
 }
 
-/** The value with the highest precedence, and where it was set; `null`: it is not set. */
 function strongestOrigin(name: SettingName, o: Origins): { raw: RawSetting; where: string } | null {
   const { environmentOnly, many } = SETTINGS[name]
   const { env, folder } = o.around
@@ -154,16 +142,16 @@ function readConfigFile(named: unknown, folder: string, faults: TidemarkError[])
     .filter(([, s]) => !s.environmentOnly)
     .map(([name]) => name)
   if (typeof content !== 'object' || content === null || Array.isArray(content)) {
-    faults.push(settingFault('is not a JSON object', path))
+    faults.push(configFault('is not a JSON object', path))
     return { path, values }
   }
   for (const [key, value] of Object.entries(content)) {
     const texts = textsOf(value)
     if (!known.includes(key)) {
-      faults.push(settingFault(`there is no setting "${key}"`, path, suggestName(key, known)))
+      faults.push(configFault(`there is no setting "${key}"`, path, suggestName(key, known)))
     } else if (texts === null) {
       faults.push(
-        settingFault(
+        configFault(
           'must be a string, a number, true or false, or an array or object of these',
           `${path}, ${key}`,
         ),
@@ -195,7 +183,6 @@ function isPlain(value: unknown): value is string | number | boolean {
 }
 
 function asFault(thrown: unknown, where: string): TidemarkError {
-  if (!(thrown instanceof TidemarkError)) return settingFault(messageOf(thrown), where)
-  const hint = thrown.hint === undefined ? {} : { hint: thrown.hint }
-  return new TidemarkError(thrown.code, thrown.message, { where, ...hint })
+  if (!(thrown instanceof TidemarkError)) return configFault(messageOf(thrown), where)
+  return new TidemarkError(thrown.code, thrown.message, { where, hint: thrown.hint })
 }

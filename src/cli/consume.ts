@@ -4,11 +4,11 @@ import { KafkaRecords } from '../records/kafka/kafka-records.ts'
 import type { ReadStart } from '../records/kafka/reader.ts'
 import type { Chunk, Header, LogRecord } from '../records/port.ts'
 import { parseCount } from './arguments.ts'
+import { type ClusterConfig, kafkaOptions, openRegistry } from './cluster.ts'
 import { addSettings, readConfig } from './config.ts'
 import { untilSignal } from './exit.ts'
-import { KAFKA_SETTINGS, kafkaOptions } from './kafka-options.ts'
 import { bytesAsJson, plural, readerGone, say, write } from './print.ts'
-import { openRegistry, REGISTRY_SETTINGS, type RegistryConfig } from './registry-options.ts'
+import { CLUSTER_SETTINGS } from './settings.ts'
 
 interface Flags extends Record<string, unknown> {
   readonly topic: string
@@ -18,13 +18,10 @@ interface Flags extends Record<string, unknown> {
   readonly format: string
 }
 
-const SETTINGS = [...KAFKA_SETTINGS, ...REGISTRY_SETTINGS] as const
 const TIMES = 'such as 2026-01-05T06:00:00Z, or @ and ms since the epoch'
-/** Describes the text that {@link parseStart} parses. */
 export const FROM = `where to start in each partition: earliest, latest, an offset, or a time ${TIMES}`
 const WITH_ZONE = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/
 
-/** `tidemark consume --topic TOPIC` */
 export function consume(): Command {
   const command = new Command('consume')
     .description(
@@ -44,7 +41,7 @@ export function consume(): Command {
       'value',
     )
     .action(async (flags: Flags) => {
-      const config = readConfig(SETTINGS, flags)
+      const config = readConfig(CLUSTER_SETTINGS, flags)
       const records = new KafkaRecords(kafkaOptions(config))
       try {
         say(plural(await copy(records, flags, await shownValues(config)), 'record'))
@@ -52,10 +49,9 @@ export function consume(): Command {
         await records.close()
       }
     })
-  return addSettings(command, SETTINGS)
+  return addSettings(command, CLUSTER_SETTINGS)
 }
 
-/** Parses `--from`. @throws InvalidArgumentError */
 export function parseStart(text: string): ReadStart {
   if (text === 'earliest' || text === 'latest') return text
   const offset = numberIn(text, /^(\d+)$/)
@@ -69,7 +65,6 @@ function numberIn(text: string, pattern: RegExp): number {
   return Number(pattern.exec(text)?.[1] ?? Number.NaN)
 }
 
-/** Writes records until `--max`, the end with `--exit`, or a signal. Returns their number. */
 async function copy(
   records: KafkaRecords,
   flags: Flags,
@@ -134,15 +129,13 @@ function fill(pattern: string, { topic, partition }: Chunk, record: LogRecord): 
   return pattern.replace(/%[tpoTkvh%]|\\[tn\\]/g, (letter) => values[letter] ?? letter)
 }
 
-/** Converts values that have a schema to JSON; `null`: no registry is set. */
-export async function shownValues(config: RegistryConfig): Promise<ShownValues | null> {
+export async function shownValues(config: ClusterConfig): Promise<ShownValues | null> {
   const registry = await openRegistry(config)
   if (registry === null) return null
   const { ShownValues } = await import('../formats/registry/shown-values.ts')
   return new ShownValues(registry)
 }
 
-/** The same records, with their values as JSON if a registry is set. */
 export async function shownRecords(
   records: Iterable<LogRecord>,
   values: ShownValues | null,

@@ -1,12 +1,13 @@
 import { fileURLToPath } from 'node:url'
 import { Command, Option } from 'commander'
 import { wallClock } from '../kernel/clock.ts'
+import { Durations } from '../observe/histograms.ts'
+import { ObservedWorker } from '../observe/observed-worker.ts'
 import { observeAll } from '../observe/observer.ts'
 import type { MemoryRecords } from '../records/memory/memory-records.ts'
 import type { Prepared, PreparedTopology } from '../runtime/prepare.ts'
 import { startWorker } from '../runtime/worker.ts'
 import { numberParser } from './arguments.ts'
-import { Figures } from './demo/figures.ts'
 import { Board, type DemoRecord, readFlights } from './demo/flights.ts'
 import {
   deadLetterLine,
@@ -14,12 +15,13 @@ import {
   ending,
   landingLine,
   opening,
+  type Snapshot,
   statusLine,
 } from './demo/text.ts'
 import { embeddedRecords, publishingRecords } from './embedded.ts'
 import { untilSignal } from './exit.ts'
 import { PACKAGE } from './own-package.ts'
-import { paced, spanMs } from './pace.ts'
+import { ReplayPace } from './pace.ts'
 import { outline, prepareFiles } from './prepared.ts'
 import { colors, colorsFor, readerGone, say } from './print.ts'
 import { Screen } from './progress.ts'
@@ -31,7 +33,6 @@ const SECONDS = 45
 /** Least time between two departures shown, s, when the demo takes {@link SECONDS}. */
 const SHOWN_EVERY_S = 0.5
 
-/** `tidemark demo` */
 export function demo(): Command {
   return new Command('demo')
     .description('score real flights in this process as they depart; no Kafka, no Docker')
@@ -50,12 +51,8 @@ async function start(seconds: number): Promise<void> {
   try {
     const topology = prepared.topologies[0] as PreparedTopology
     const flights = readFlights()
-    say(
-      opening(
-        { records: flights.length, seconds, topology: outline(topology.definition).join() },
-        colors,
-      ),
-    )
+    const shown = outline(topology.definition).join()
+    say(opening({ records: flights.length, seconds, topology: shown }, colors))
     await new Demo({ prepared, topology, flights, seconds }).run()
   } finally {
     await prepared.close()
@@ -74,39 +71,42 @@ interface Prediction {
   readonly probability: number
 }
 
-/** Replays the flights to a worker of the real runtime, on records in memory, and shows results. */
 class Demo {
   readonly #setup: Setup
+  readonly #topic: string
   readonly #records: MemoryRecords
-  readonly #figures = new Figures(wallClock)
+  readonly #pace: ReplayPace
+  readonly #worker = new ObservedWorker(wallClock, [])
   readonly #tally = new OutcomeTally()
+  readonly #batches = new Durations()
   readonly #board: Board
   readonly #screen: Screen
+  readonly #startMs = wallClock.elapsedMs()
+  #deadLetters = 0
   #nowMs: number
 
   constructor(setup: Setup) {
     this.#setup = setup
     const { flights, topology, seconds } = setup
-    this.#nowMs = flights[0]?.timestampMs ?? 0
-    this.#screen = new Screen((columns) =>
-      statusLine(this.#figures.snapshot(), this.#nowMs, columns),
-    )
+    const [startMs, endMs] = [flights[0]?.timestampMs ?? 0, flights.at(-1)?.timestampMs ?? 0]
+    const spanMs = endMs - startMs
+    this.#nowMs = startMs
+    this.#pace = new ReplayPace(spanMs / (seconds * 1_000))
+    this.#screen = new Screen((columns) => statusLine(this.#snapshot(), this.#nowMs, columns))
     const c = colorsFor(process.stdout)
     this.#board = new Board({
-      everyMs: (spanMs(flights) / (seconds === 0 ? SECONDS : seconds)) * SHOWN_EVERY_S,
+      everyMs: (spanMs / (seconds === 0 ? SECONDS : seconds)) * SHOWN_EVERY_S,
       onDeparture: (departure, chance) => this.#screen.print(departureLine(departure, chance, c)),
       onLanding: (landing, verdict) => this.#screen.print(landingLine(landing, verdict, c)),
     })
+    this.#topic = topology.definition.source.topic
     this.#records = embeddedRecords(topology.definition, PARTITIONS)
   }
 
   async run(): Promise<void> {
-    const { prepared, topology } = this.#setup
-    const startMs = wallClock.elapsedMs()
     const ended = untilSignal(readerGone, (line) => this.#screen.note(line))
-    const stop = new AbortController()
     const worker = startWorker({
-      prepared,
+      prepared: this.#setup.prepared,
       records: publishingRecords(this.#records, async ({ outputs }) => {
         for (const { value } of outputs) {
           const { flightId, probability } = JSON.parse(String(value)) as Prediction
@@ -114,16 +114,18 @@ class Demo {
         }
       }),
       group: 'demo',
-      observer: observeAll(this.#figures.observer, this.#tally.observer, (event) => {
-        if (event.type === 'dead-letter') this.#screen.note(deadLetterLine(event, colors))
+      observer: observeAll(this.#worker.observer, this.#tally.observer, (event) => {
+        if (event.type === 'inference') this.#batches.add(event.durationMs)
+        if (event.type !== 'dead-letter') return
+        this.#deadLetters++
+        this.#screen.note(deadLetterLine(event, colors))
       }),
     })
     try {
-      const { topic } = topology.definition.source
-      const played = this.#play(stop.signal).then(() => this.#records.settled('demo', topic))
+      const played = this.#play().then(() => this.#records.settled('demo', this.#topic))
       await Promise.race([played, ended.promise, worker.done])
     } finally {
-      stop.abort()
+      this.#pace.stop()
       try {
         await worker.stop()
       } finally {
@@ -132,29 +134,34 @@ class Demo {
         await this.#records.close()
       }
     }
-    const tookMs = wallClock.elapsedMs() - startMs
     const { verdicts } = this.#board
-    say(ending({ figures: this.#figures, tally: this.#tally.summary(), verdicts, tookMs }, colors))
+    say(ending(this.#snapshot(), { tally: this.#tally.summary(), verdicts }, colors))
   }
 
-  async #play(signal: AbortSignal): Promise<void> {
-    const { flights, seconds, topology } = this.#setup
-    const { topic } = topology.definition.source
-    for await (const due of paced(flights, { seconds, clock: wallClock, signal })) {
+  async #play(): Promise<void> {
+    for await (const due of this.#pace.due(this.#setup.flights, (flight) => flight.timestampMs)) {
       for (const { event, timestampMs } of due) {
         if (event !== null) this.#board.add(event)
         this.#nowMs = timestampMs
       }
+      const place = { topic: this.#topic, partition: null, headers: [] }
       this.#records.produce(
-        due.map(({ key, value, timestampMs }) => ({
-          topic,
-          partition: null,
-          key,
-          value,
-          timestampMs,
-          headers: [],
-        })),
+        due.map(({ key, value, timestampMs }) => ({ ...place, key, value, timestampMs })),
       )
+    }
+  }
+
+  #snapshot(): Snapshot {
+    const { partitions } = this.#worker
+    const seconds = Math.max(wallClock.elapsedMs() - this.#startMs, 1) / 1_000
+    return {
+      seconds,
+      perSecond: this.#tally.records / seconds,
+      watermarkMs: Math.min(...partitions.map(({ watermarkMs }) => watermarkMs)),
+      lag: partitions.reduce((sum, { lag }) => sum + lag, 0),
+      predictions: this.#tally.outcomes.scored,
+      deadLetters: this.#deadLetters,
+      batchMs: this.#batches,
     }
   }
 }

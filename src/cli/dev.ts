@@ -2,8 +2,7 @@ import { closeSync, openSync, writeSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { inspect } from 'node:util'
 import { Command, InvalidArgumentError, Option } from 'commander'
-import { messageOf, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
-import { observeAll } from '../observe/observer.ts'
+import { configFault, messageOf, refuseIfAny, type TidemarkError } from '../kernel/errors.ts'
 import type { Header, NewRecord } from '../records/port.ts'
 import { reasonOf } from '../runtime/dead-letter.ts'
 import type { Prepared, PreparedTopology } from '../runtime/prepare.ts'
@@ -19,20 +18,10 @@ import { untilSignal } from './exit.ts'
 import { type InputFile, openInput } from './lines.ts'
 import { prepareFiles, summaryOf } from './prepared.ts'
 import { bytesAsJson, colors, readerGone, say, sayNotes, write } from './print.ts'
-import { RepeatableOption } from './repeats.ts'
-import { workerOptions } from './settings.ts'
-import { OutcomeTally, StageReport } from './totals.ts'
+import { PREPARE_SETTINGS, workerOptions } from './settings.ts'
+import { OutcomeTally } from './totals.ts'
 
-const SETTINGS = [
-  'model',
-  'variant',
-  'evaluator',
-  'cache',
-  'maxAhead',
-  'maxTableMb',
-  'maxModelMb',
-] as const
-/** As many as a small real topic has. Lines are in order per key, not across keys. */
+/** Partitions of a small real topic. Lines are in order per key, not across keys. */
 const PARTITIONS = 6
 const NEWLINE = Buffer.from('\n')
 
@@ -45,7 +34,6 @@ interface Flags extends Record<string, unknown> {
   readonly table?: ReadonlyMap<string, string>
 }
 
-/** `tidemark dev FILE < events.ndjson` */
 export function dev(): Command {
   const command = new Command('dev')
     .description('score events from stdin or a file in this process; predictions go to stdout')
@@ -57,7 +45,7 @@ export function dev(): Command {
       ),
     )
     .addOption(
-      new RepeatableOption(
+      new Option(
         '--table <name=file>',
         'rows of a table whose rows are in a topic, as lines like the events; repeatable (default: it is empty)',
       ).argParser(addTable),
@@ -84,7 +72,7 @@ export function dev(): Command {
       ),
     )
     .action((file: string, flags: Flags) => start(command, file, flags))
-  return addSettings(command, SETTINGS)
+  return addSettings(command, PREPARE_SETTINGS)
 }
 
 async function start(command: Command, file: string, flags: Flags): Promise<void> {
@@ -93,7 +81,7 @@ async function start(command: Command, file: string, flags: Flags): Promise<void
       `error: no events: use tidemark dev ${file} < events.ndjson, or --input events.ndjson`,
     )
   }
-  const config = readConfig(SETTINGS, flags)
+  const config = readConfig(PREPARE_SETTINGS, flags)
   const input = flags.input === undefined ? null : await openInput(flags.input)
   const prepared = await prepareFiles([file], workerOptions(config), { values: 'json' })
   try {
@@ -111,10 +99,8 @@ async function start(command: Command, file: string, flags: Flags): Promise<void
 function checkSink({ definition }: PreparedTopology, sink: string | undefined): void {
   const sinks = outputTopics(definition).filter((topic) => topic !== definition.deadLetterTopic)
   if (sink === undefined || sinks.includes(sink)) return
-  throw new TidemarkError('CONFIG_INVALID', `the topology has no sink "${sink}"`, {
-    where: '--sink',
-    hint: `its sinks are: ${sinks.join(', ')}`,
-  })
+  const hint = `its sinks are: ${sinks.join(', ')}`
+  throw configFault(`the topology has no sink "${sink}"`, '--sink', hint)
 }
 
 function addTable(given: string, before: ReadonlyMap<string, string> = new Map()) {
@@ -130,7 +116,6 @@ function tablesOf({ definition }: PreparedTopology): ReadonlyMap<string, TableDe
   return new Map(inTopics.map((table) => [table.name, table]))
 }
 
-/** Refuses rows of unknown tables, and says which tables have no rows. */
 function checkTables(topology: PreparedTopology, given: ReadonlyMap<string, string>): void {
   const tables = tablesOf(topology)
   const names = [...tables.keys()]
@@ -140,7 +125,7 @@ function checkTables(topology: PreparedTopology, given: ReadonlyMap<string, stri
       .map((name) => {
         const what = `the topology has no table "${name}" whose rows are in a topic`
         const hint = names.length === 0 ? 'it has none' : `it has: ${names.join(', ')}`
-        return new TidemarkError('CONFIG_INVALID', what, { where: '--table', hint })
+        return configFault(what, '--table', hint)
       }),
   )
   for (const name of names.filter((table) => !given.has(table))) {
@@ -152,17 +137,12 @@ interface Input extends Flags {
   readonly stream: InputFile['stream']
 }
 
-/** Runs the events through a worker of the real runtime, on records in memory. */
 async function score(prepared: Prepared, topology: PreparedTopology, input: Input): Promise<void> {
   const { source, deadLetterTopic } = topology.definition
   const records = embeddedRecords(topology.definition, input.partitions)
   const book = new LineBook()
-  const report = new DeadLetterReport(
-    (p, offset) => book.lineAt(p, offset),
-    input.deadLetters ?? null,
-  )
+  const report = new DeadLetterReport(book, input.deadLetters ?? null)
   const tally = new OutcomeTally()
-  const stages = new StageReport()
   let wake = () => {}
   const shadows = shadowTopics(topology.definition)
   const isShown = (topic: string) =>
@@ -187,7 +167,7 @@ async function score(prepared: Prepared, topology: PreparedTopology, input: Inpu
     prepared,
     records: embedded,
     group: 'dev',
-    observer: observeAll(tally.observer, stages.observer),
+    observer: tally.observer,
     onSetAside: report.expect,
   })
   const committed = () => new Promise<void>((resolve) => (wake = resolve))
@@ -212,10 +192,8 @@ async function score(prepared: Prepared, topology: PreparedTopology, input: Inpu
     }
   }
   say(tally.summary())
-  stages.print()
 }
 
-/** The most dead letters that are shown; the rest is only counted. */
 const SHOWN = 10
 const INNER = [
   'node:',
@@ -224,24 +202,19 @@ const INNER = [
   fileURLToPath(new URL('..', import.meta.url)),
 ]
 
-/** Prints dead letters, with the line and the error of each, and writes them to a file. */
 class DeadLetterReport {
-  readonly #lineOf: (partition: number, offset: number) => number | undefined
+  readonly #book: LineBook
   readonly #file: number | null
   /** By partition and offset: errors whose dead letters are yet to come, in order. */
   readonly #errors = new Map<string, TidemarkError[]>()
   #count = 0
 
   /** @throws TidemarkError `CONFIG_INVALID`: the file cannot be written */
-  constructor(
-    lineOf: (partition: number, offset: number) => number | undefined,
-    path: string | null,
-  ) {
-    this.#lineOf = lineOf
+  constructor(book: LineBook, path: string | null) {
+    this.#book = book
     this.#file = path === null ? null : openFile(path)
   }
 
-  /** Notes an error; {@link add} gets its dead letter later. */
   readonly expect = ({ partition, offset, error }: SetAside): void => {
     const place = `${partition}@${offset}`
     this.#errors.set(place, [...(this.#errors.get(place) ?? []), error])
@@ -250,7 +223,7 @@ class DeadLetterReport {
   add(records: readonly NewRecord[]): void {
     for (const { headers, key, value } of records) {
       const { at, code, step, message } = reasonOf(headers)
-      const line = this.#lineOf(at.partition, at.offset)
+      const line = this.#book.lineAt(at.partition, at.offset)
       const thrown = this.#thrownAt(at.partition, at.offset)
       this.#count++
       if (this.#count <= SHOWN) {
@@ -294,7 +267,6 @@ function openFile(path: string): number {
   try {
     return openSync(path, 'w')
   } catch (error) {
-    const message = `cannot write dead letters: ${messageOf(error)}`
-    throw new TidemarkError('CONFIG_INVALID', message, { where: path })
+    throw configFault(`cannot write dead letters: ${messageOf(error)}`, path)
   }
 }

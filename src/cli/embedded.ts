@@ -15,7 +15,6 @@ import { type InputFile, type Line, linesOf, splitKey } from './lines.ts'
 
 // Records in memory for a worker in this process: made, fed from lines, and published.
 
-/** Records in memory, with every topic that a topology reads or writes. */
 export function embeddedRecords(definition: Definition, partitions: number): MemoryRecords {
   const records = new MemoryRecords()
   const topics = [definition.source.topic, ...outputTopics(definition), ...tableTopics(definition)]
@@ -39,7 +38,6 @@ export function publishingRecords(
   return { ...committing, writer: () => ({ send, close: async () => {} }) }
 }
 
-/** Maps records in flight to the numbers of their input lines. */
 export class LineBook {
   readonly #partitions = new Map<number, { first: number; lines: number[] }>()
   #inFlight = 0
@@ -78,7 +76,6 @@ export interface EventFeed {
   readonly headers: readonly Header[]
   readonly records: MemoryRecords
   readonly book: LineBook
-  /** Resolves when something has been committed. */
   readonly committed: () => Promise<void>
 }
 
@@ -136,7 +133,6 @@ interface RowFeed {
 
 /**
  * Writes each line of a file to a table's topic; a key and nothing after it is a tombstone.
- *
  * @throws TidemarkError `TABLE_INVALID`: a line has no key of its own, and the table finds none
  */
 export async function feedRows({ stream }: InputFile, { table, records }: RowFeed): Promise<void> {

@@ -1,8 +1,5 @@
 import { SETTINGS, type SettingName, variableOf } from './settings.ts'
 
-// Which environment variables are meant for Tidemark.
-
-/** Environment variables, like `process.env`. */
 export type Environment = Readonly<Record<string, string | undefined>>
 
 const PREFIX = 'TIDEMARK_'
@@ -11,7 +8,6 @@ const OF_TESTS = /^(TEST_\w+|REQUIRE_KAFKA|KAFKA_IMAGE|BROKER_SETTINGS|DISK_MB|T
 const OF_KUBERNETES = /(^|_)(SERVICE_(HOST|PORT)(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)$/
 const ADDRESS_OF_KUBERNETES = /^(tcp|udp|sctp):\/\//
 
-/** The environment variables of all settings. */
 export const VARIABLES: readonly string[] = (Object.keys(SETTINGS) as SettingName[]).map(variableOf)
 
 /**
@@ -24,7 +20,6 @@ export function variablesForCommands(env: Environment): string[] {
   )
 }
 
-/** The names of `TIDEMARK_…` variables that are set but unknown. */
 export function unknownVariables(env: Environment): string[] {
   return variablesForCommands(env).filter((name) => {
     const value = env[name] ?? ''

@@ -25,13 +25,10 @@ const OUTSIDE = new Set([
   'SCHEMA_NOT_REGISTERED',
 ])
 
-/** How long the process may take to end by itself, ms. */
 const END_WITHIN_MS = 2_000
 
-/** The code of the error that ends the process; `null`: none does. */
 let lastError: string | null = null
 
-/** Notes the error that ends the process. Returns the exit code for it. */
 export function failWith(thrown: unknown): number {
   lastError = codeOf(faultsOf(thrown)[0])
   return exitCodeOf(thrown)
@@ -45,7 +42,6 @@ export function exitCodeOf(thrown: unknown): number {
   return known.some((fault) => fault.action === 'refuse') ? EXIT.refused : EXIT.failed
 }
 
-/** Ends the process with the exit code that has been set. */
 export function endProcess(): void {
   const end = () => exitNow(Number(process.exitCode ?? 0))
   if (threadsInRun() > 0) end()
@@ -68,7 +64,6 @@ function exitNow(code: number): never {
   for (;;);
 }
 
-/** A request to stop, by a signal or otherwise. */
 export interface StopRequest {
   /** Resolves at SIGINT, at SIGTERM, or when the given signal aborts. */
   readonly promise: Promise<void>
@@ -79,7 +74,6 @@ export interface StopRequest {
 
 /**
  * Listens for a request to stop. A second signal ends the process at once.
- *
  * @param other a further source of requests
  * @param tell prints that the request was received, @default to stderr
  */

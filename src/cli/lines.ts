@@ -1,13 +1,12 @@
 import { createReadStream } from 'node:fs'
-import { open } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { createGunzip } from 'node:zlib'
-import { messageOf, TidemarkError } from '../kernel/errors.ts'
+import { configFault, messageOf, type TidemarkError } from '../kernel/errors.ts'
 
 export interface Line {
   /** Counts from 1, including empty lines. */
   readonly number: number
-  /** Any bytes, not only valid text; without the newline. */
   readonly bytes: Buffer
   /** End in the stream, including the newline: bytes from the start. */
   readonly end: number
@@ -16,13 +15,11 @@ export interface Line {
 const NEWLINE = 0x0a
 const TAB = 0x09
 const BRACE = 0x7b
-/** U+FEFF in UTF-8. */
 const MARK = Buffer.from([0xef, 0xbb, 0xbf])
 
 /**
  * Splits a stream into lines, one batch per chunk that arrives. Leaves out empty lines and a byte
  * order mark, which Windows programs write at the start.
- *
  * @param path for errors
  * @throws TidemarkError `CONFIG_INVALID`: the stream failed
  */
@@ -63,8 +60,7 @@ async function* chunksOf(stream: Readable, path?: string): AsyncGenerator<Buffer
 }
 
 function unreadable(error: unknown, where?: string): TidemarkError {
-  const message = `cannot read the input: ${messageOf(error)}`
-  return new TidemarkError('CONFIG_INVALID', message, where === undefined ? {} : { where })
+  return configFault(`cannot read the input: ${messageOf(error)}`, where)
 }
 
 export interface InputFile {
@@ -109,12 +105,7 @@ function shareOf(part: number, whole: number): number {
 
 async function sizeOf(path: string): Promise<number> {
   try {
-    const handle = await open(path)
-    try {
-      return (await handle.stat()).size
-    } finally {
-      await handle.close()
-    }
+    return (await stat(path)).size
   } catch (error) {
     throw unreadable(error, path)
   }

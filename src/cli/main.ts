@@ -34,7 +34,6 @@ export async function main(args: readonly string[]): Promise<void> {
   process.exitCode ||= code
 }
 
-/** Runs one command line; returns its exit code and never throws. */
 export async function runCommand(args: readonly string[]): Promise<number> {
   try {
     await (await program(args)).parseAsync(args, { from: 'user' })
@@ -72,7 +71,6 @@ function inherit(root: Command, command: Command): Command {
   return command
 }
 
-/** Prints why a command line failed and returns the exit code. */
 function report(thrown: unknown, args: readonly string[]): number {
   // Commander has already printed it; it also throws for --help and --version.
   if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? EXIT.done : EXIT.usage

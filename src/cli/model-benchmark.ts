@@ -18,13 +18,11 @@ interface Flags {
 
 export interface FileBenchmark extends Benchmark {
   readonly file: string
-  /** Size of the ONNX file. */
   readonly bytes: number
   readonly accuracy: StatedAccuracy | null
   readonly latencyBudgetMs: number
 }
 
-/** `tidemark model benchmark FILE…` */
 export function modelBenchmark(): Command {
   return new Command('benchmark')
     .description(
@@ -87,25 +85,27 @@ function plain(of: FileBenchmark) {
 function describeBenchmark(of: FileBenchmark): string {
   const { file, evaluator, batches, bestBatch, largestBatch, latencyBudgetMs } = of
   const fastest = Math.max(...batches.map(({ rowsPerSecond }) => rowsPerSecond))
-  const lines = table([
-    ['batch', 'runs', 'avg ms', 'p50', 'p95', 'p99', 'rows/s'],
-    ...batches.map((batch) => [
-      grouped(batch.rows).padStart(5),
-      grouped(batch.runs),
-      ...[batch.avgMs, batch.p50Ms, batch.p95Ms, batch.p99Ms].map(shownMs),
-      grouped(Math.round(batch.rowsPerSecond)),
-    ]),
-  ])
-  const plotted = lines.map((line, i) => {
-    const batch = batches[i - 1]
-    if (batch === undefined) return line
-    const best = batch.rows === bestBatch ? '  best' : ''
-    return `${line}  ${bar(batch.rowsPerSecond / fastest)}${best}`
-  })
+  const lines = table(
+    [
+      ['batch', 'runs', 'avg ms', 'p50', 'p95', 'p99', 'rows/s'],
+      ...batches.map((batch) => [
+        grouped(batch.rows).padStart(5),
+        grouped(batch.runs),
+        ...[batch.avgMs, batch.p50Ms, batch.p95Ms, batch.p99Ms].map(shownMs),
+        grouped(Math.round(batch.rowsPerSecond)),
+      ]),
+    ],
+    [
+      '',
+      ...batches.map(({ rows, rowsPerSecond }) =>
+        rows === bestBatch ? `${bar(rowsPerSecond / fastest)}  best` : bar(rowsPerSecond / fastest),
+      ),
+    ],
+  )
   const most = `at most ${plural(largestBatch, 'row')} a batch`
   const within = `latency budget ${formatDuration(latencyBudgetMs)}`
   const head = `${basename(file)}  by ${shownEvaluator(evaluator)}  ${most}, ${within}`
-  return `${[head, ...plotted].join('\n')}\n`
+  return `${[head, ...lines].join('\n')}\n`
 }
 
 /** Sizes of the batches whose time is shown, besides the largest. */

@@ -1,6 +1,6 @@
 import { basename } from 'node:path'
 import { Command, Option } from 'commander'
-import { messageOf, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
+import { configFault, messageOf, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
 import {
   type EvaluatedOutput,
   type EvaluationTask,
@@ -15,7 +15,7 @@ import { valueAt } from './arguments.ts'
 import { describeEvaluation, plainEvaluation } from './evaluation-report.ts'
 import { type Line, linesOf, openInput } from './lines.ts'
 import { modelOfFile } from './model-of-file.ts'
-import { sayNotes, write } from './print.ts'
+import { sayNotes, writeResult } from './print.ts'
 import { Progress } from './progress.ts'
 
 /** Bad lines that are reported at once; reading ends at the last of them. */
@@ -31,7 +31,6 @@ interface Flags {
   readonly json?: boolean
 }
 
-/** `tidemark model evaluate FILE` */
 export function modelEvaluate(): Command {
   return new Command('evaluate')
     .description('measure how accurate a model is on rows with labels')
@@ -67,15 +66,11 @@ async function evaluate(file: string, flags: Flags): Promise<void> {
     const { result } = evaluator
     if (result.rows === 0) {
       const what = 'there are no rows that the model scores'
-      throw new TidemarkError('CONFIG_INVALID', what, { where: rows })
+      throw configFault(what, rows)
     }
     sayNotes(evaluator.notes)
     const report = { file: basename(file), output: output.name, label, unscored, result }
-    await write(
-      flags.json === true
-        ? `${JSON.stringify(plainEvaluation(report), null, 2)}\n`
-        : describeEvaluation(report),
-    )
+    await writeResult(flags.json, plainEvaluation(report), describeEvaluation(report))
   } finally {
     await scorer.close()
   }
@@ -87,7 +82,6 @@ interface Evaluating {
   readonly evaluator: OutputEvaluator
 }
 
-/** Scores all rows of a file. Returns the number of those without a finite score. */
 async function addRows(evaluating: Evaluating, format: RowFormat): Promise<number> {
   const input = await openInput(format.file)
   const faults: TidemarkError[] = []
@@ -127,7 +121,6 @@ export interface RowFormat {
   readonly file: string
   readonly features: readonly string[]
   readonly label: string
-  /** The fault of a label; `null`: none. */
   readonly labelFault: (label: unknown) => string | null
 }
 
@@ -159,9 +152,8 @@ export function readRows(
     } catch (error) {
       if (!(error instanceof TidemarkError)) throw error
       const { code, message, hint } = error
-      const where = `${format.file}:${line.number}`
       faults.push(
-        new TidemarkError(code, message, hint === undefined ? { where } : { where, hint }),
+        new TidemarkError(code, message, { where: `${format.file}:${line.number}`, hint }),
       )
     }
   }
@@ -173,26 +165,30 @@ function parsed({ bytes }: Line): Row {
   try {
     json = JSON.parse(bytes.toString())
   } catch (cause) {
-    throw fault(`the line is not JSON: ${messageOf(cause)}`)
+    throw configFault(`the line is not JSON: ${messageOf(cause)}`)
   }
   if (isObject(json)) return json
-  throw fault('the line is not a JSON object')
+  throw configFault('the line is not a JSON object')
 }
 
 function labelOf(row: Row, { label: path, labelFault }: RowFormat): unknown {
   const label = valueAt(row, path)
   if (label === undefined) {
-    throw fault(`there is no label "${path}"`, `the line has ${Object.keys(row).join(', ')}`)
+    throw configFault(
+      `there is no label "${path}"`,
+      undefined,
+      `the line has ${Object.keys(row).join(', ')}`,
+    )
   }
   const wrong = labelFault(label)
-  if (wrong !== null) throw fault(`label ${JSON.stringify(label)} ${wrong}`)
+  if (wrong !== null) throw configFault(`label ${JSON.stringify(label)} ${wrong}`)
   return label
 }
 
 function writeFeatures(row: Row, { features }: RowFormat, into: Float32Array): void {
   const { features: inside } = row
   if (Array.isArray(inside) && inside.length !== features.length) {
-    throw fault(`there are ${inside.length} features, the model takes ${features.length}`)
+    throw configFault(`there are ${inside.length} features, the model takes ${features.length}`)
   }
   for (const [i, name] of features.entries()) {
     const given = Array.isArray(inside) ? inside[i] : (isObject(inside) ? inside : row)[name]
@@ -207,19 +203,15 @@ const HINT =
 function featureOf(name: string, given: unknown): number {
   if (given === null) return Number.NaN
   if (given === undefined) {
-    throw fault(`there is no feature "${name}"`, HINT)
+    throw configFault(`there is no feature "${name}"`, undefined, HINT)
   }
   if (typeof given !== 'number') {
-    throw fault(`feature "${name}" is ${JSON.stringify(given)}, not a number or null`)
+    throw configFault(`feature "${name}" is ${JSON.stringify(given)}, not a number or null`)
   }
   if (Number.isFinite(Math.fround(given))) return given
-  throw fault(`feature "${name}" is ${given}, which a float32 cannot hold`)
+  throw configFault(`feature "${name}" is ${given}, which a float32 cannot hold`)
 }
 
 function isObject(value: unknown): value is Row {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function fault(message: string, hint?: string): TidemarkError {
-  return new TidemarkError('CONFIG_INVALID', message, hint === undefined ? {} : { hint })
 }

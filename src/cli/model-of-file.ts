@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { refuseIfAny, TidemarkError } from '../kernel/errors.ts'
+import { configFault, refuseIfAny } from '../kernel/errors.ts'
 import { definitionOf, inspectModel } from '../scoring/model-file.ts'
 import type { ModelDefinition } from '../topology/models.ts'
 import { endReading, importAuthorFile } from './author-files.ts'
@@ -30,7 +30,7 @@ async function declaredModel(file: string): Promise<ModelDefinition> {
       ? 'exports no model'
       : `exports ${models.length} models: ${named.map(([name]) => name).join(', ')}`
   const hint = '`tidemark model types` writes a file with one model'
-  throw new TidemarkError('CONFIG_INVALID', what, { where: file, hint })
+  throw configFault(what, file, hint)
 }
 
 async function exportsOf(file: string): Promise<object> {

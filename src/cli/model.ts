@@ -8,7 +8,6 @@ import { modelEvaluate } from './model-evaluate.ts'
 import { modelOfFile } from './model-of-file.ts'
 import { say, write } from './print.ts'
 
-/** `tidemark model inspect|types|evaluate|benchmark FILE` */
 export function model(): Command {
   return new Command('model')
     .description(

@@ -9,13 +9,11 @@ interface Project {
   readonly devDependencies?: Readonly<Record<string, string>>
 }
 
-/** Specifiers of packages that do not come from a registry. */
 const ADDRESS = /^(https?|git(\+\w+)?|github|gitlab|bitbucket):/
 
 /**
  * The specifier of exactly this package in a package.json: the checkout; or the tarball, folder or
  * URL that it was installed from; or its version, if it came from a registry.
- *
  * @param root the folder of this package
  */
 export function packageSpecifier(root: string, version: string): string {
@@ -25,7 +23,6 @@ export function packageSpecifier(root: string, version: string): string {
   return ADDRESS.test(spec) ? spec : version
 }
 
-/** Whether this is a checkout: an installed package has no build.js. */
 export function isCheckout(root: string): boolean {
   return existsSync(join(root, 'src/cli/build.js'))
 }

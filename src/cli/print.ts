@@ -22,7 +22,6 @@ let isData = false
 
 /**
  * Watches stdout. Without this, a closed pipe would end the process with a stack trace.
- *
  * @param failed called if data cannot be written, such as to a full disk
  */
 export function watchStdout(failed: (error: Error) => void): void {
@@ -59,7 +58,6 @@ export function say(line: string): void {
   stderr.write(`${line}\n`)
 }
 
-/** Clears the terminal's current line. */
 export const EMPTY_LINE = '\r\x1b[K'
 
 /** Writes a line to stderr, on a terminal in place of a progress bar or of the `^C` of ctrl-c. */
@@ -67,17 +65,14 @@ export function sayOnOwnLine(line: string): void {
   say(process.stderr.isTTY ? `${EMPTY_LINE}${line}` : line)
 }
 
-/** Redirects lines from now on, to a worker's own stream, which never blocks on its reader. */
 export function sayTo(stream: { write(text: string): unknown }): void {
   stderr = stream
 }
 
-/** Prints notes: what users should know although it is not an error. */
 export function sayNotes(notes: readonly string[]): void {
   for (const note of notes) say(noteLine(note))
 }
 
-/** `! …` */
 export function noteLine(text: string): string {
   return `${colors.yellow('!')} ${text}`
 }
@@ -102,7 +97,6 @@ export function grouped(n: number): string {
   return fraction === undefined ? groups : `${groups}.${fraction}`
 }
 
-/** `1 topology`, `2 topologies` */
 export function plural(n: number, one: string, many = `${one}s`): string {
   return `${grouped(n)} ${n === 1 ? one : many}`
 }
@@ -112,21 +106,30 @@ export function shownMs(ms: number): string {
   return ms >= 100 ? grouped(Math.round(ms)) : ms.toFixed(ms >= 10 ? 1 : ms >= 1 ? 2 : 3)
 }
 
-/** Lines of a table; the first column is left-aligned, the others are right-aligned. */
-export function table(rows: readonly (readonly string[])[]): string[] {
+/**
+ * Lines of a table; the first column is left-aligned, the others are right-aligned.
+ * @param plot what stands behind each row, such as a bar
+ */
+export function table(
+  rows: readonly (readonly string[])[],
+  plot: readonly string[] = [],
+): string[] {
   const widths = (rows[0] ?? []).map((_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0)))
   const at = (i: number) => widths[i] ?? 0
-  return rows.map((row) =>
-    row.map((cell, i) => (i === 0 ? cell.padEnd(at(i)) : cell.padStart(at(i)))).join('  '),
-  )
+  return rows.map((row, n) => {
+    const cells = row.map((cell, i) => (i === 0 ? cell.padEnd(at(i)) : cell.padStart(at(i))))
+    return [...cells, plot[n] ?? ''].join('  ').trimEnd()
+  })
 }
 
 /** Width of the longest bar of a plot, characters. */
 export const BAR_WIDTH = 24
-/** Blocks of 0 to 7 eighths of a character. */
 const PARTS_OF_BLOCK = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉']
 
-/** A bar of a plot. @param share length relative to the longest bar, 0 to 1 */
+export function writeResult(isJson: boolean | undefined, plain: object, text: string) {
+  return write(isJson === true ? `${JSON.stringify(plain, null, 2)}\n` : text)
+}
+
 export function bar(share: number): string {
   const eighths = Math.round(share * BAR_WIDTH * 8)
   return '█'.repeat(Math.floor(eighths / 8)) + (PARTS_OF_BLOCK[eighths % 8] ?? '')
@@ -134,7 +137,6 @@ export function bar(share: number): string {
 
 export interface FailureFormat {
   readonly colors: Colors
-  /** Adds the stack of an error that has no code. */
   readonly stack: boolean
 }
 

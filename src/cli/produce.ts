@@ -1,24 +1,22 @@
 import type { Readable } from 'node:stream'
 import { Command, Option } from 'commander'
 import type { EncodeJson } from '../formats/registry/outputs.ts'
-import { TidemarkError } from '../kernel/errors.ts'
+import { configFault, TidemarkError } from '../kernel/errors.ts'
 import { KafkaRecords } from '../records/kafka/kafka-records.ts'
 import type { Header, NewRecord } from '../records/port.ts'
 import { headerOption, numberParser } from './arguments.ts'
+import { type ClusterConfig, kafkaOptions, openRegistry } from './cluster.ts'
 import { addSettings, readConfig } from './config.ts'
 import { untilSignal } from './exit.ts'
-import { KAFKA_SETTINGS, kafkaOptions } from './kafka-options.ts'
 import { type Line, linesOf, openInput, splitKey } from './lines.ts'
 import { ReplayPace } from './pace.ts'
 import { noteLine, sayOnOwnLine } from './print.ts'
 import { Progress } from './progress.ts'
-import { openRegistry, REGISTRY_SETTINGS, type RegistryConfig } from './registry-options.ts'
+import { CLUSTER_SETTINGS } from './settings.ts'
 
 export interface LineFlags {
   readonly topic: string
-  /** Field to use as the key of lines without a key; unset: their records have no key. */
   readonly key?: string
-  /** Field with the event time, ms since the epoch. */
   readonly time?: string
   readonly timestamps: 'now' | 'event'
   /** Encodes the value of a record. @default it is written as it is */
@@ -33,10 +31,8 @@ interface Flags extends Omit<LineFlags, 'encode'>, Record<string, unknown> {
   readonly asIs?: boolean
 }
 
-const SETTINGS = [...KAFKA_SETTINGS, ...REGISTRY_SETTINGS] as const
 const parseSpeed = numberParser('a number above 0, or max', (n) => n > 0)
 
-/** `tidemark produce FILE --topic TOPIC` */
 export function produceCommand(): Command {
   const command = new Command('produce')
     .description(
@@ -67,7 +63,7 @@ export function produceCommand(): Command {
     .option('--message <name>', 'Protobuf message to write, if the schema has several')
     .addOption(headerOption())
     .action((file: string, flags: Flags) => start(command, file, flags))
-  return addSettings(command, SETTINGS)
+  return addSettings(command, CLUSTER_SETTINGS)
 }
 
 async function start(command: Command, file: string, flags: Flags): Promise<void> {
@@ -75,7 +71,7 @@ async function start(command: Command, file: string, flags: Flags): Promise<void
   if (needsTime && flags.time === undefined) {
     command.error('error: --speed and --timestamps event need --time FIELD')
   }
-  const config = readConfig(SETTINGS, flags)
+  const config = readConfig(CLUSTER_SETTINGS, flags)
   if (config.registry === null && (flags.subject ?? flags.message) !== undefined) {
     command.error('error: --subject and --message need --registry URL')
   }
@@ -111,7 +107,7 @@ async function start(command: Command, file: string, flags: Flags): Promise<void
 }
 
 async function encoderOf(
-  config: RegistryConfig,
+  config: ClusterConfig,
   { topic, subject = `${topic}-value`, message }: Flags,
 ): Promise<EncodeJson | null> {
   const registry = await openRegistry(config)
@@ -123,51 +119,48 @@ async function encoderOf(
 const WITHOUT_KEY =
   'lines without a key become records without a key, all in partition 0; to take the key from the event, use --key FIELD'
 
-export interface Batch {
+export interface SendBatch {
   readonly records: readonly NewRecord[]
-  /** Where the last line ends in the input, bytes from the start. */
   readonly end: number
 }
 
-/** The records of a file, in order; yields each batch when it is due. */
 export async function* batchesOf(
   input: { readonly file: string; readonly stream: Readable },
   flags: LineFlags,
   pace: ReplayPace,
-): AsyncGenerator<Batch> {
-  let end = 0
+): AsyncGenerator<SendBatch> {
   for await (const lines of linesOf(input.stream, input.file)) {
-    let records: NewRecord[] = []
-    for (const line of lines) {
-      const event = eventOf(line, `${input.file}:${line.number}`, flags)
-      if (event.timeMs !== null && pace.earlyByMs(event.timeMs) > 0) {
-        if (records.length > 0) yield { records, end }
-        records = []
-        await pace.wait(event.timeMs)
-      }
-      if (pace.stopped) return
-      records.push(recordOf(event, flags))
-      end = line.end
+    const events = eventsOf(lines, input.file, flags)
+    for await (const due of pace.due(events, ({ timeMs }) => timeMs)) {
+      yield { records: due.map((event) => recordOf(event, flags)), end: due.at(-1)?.end ?? 0 }
     }
-    yield { records, end }
+    if (pace.stopped) return
   }
 }
 
 interface LineEvent {
   readonly key: Buffer | null
   readonly value: Buffer
-  /** Event time, ms since the epoch; `null` if not requested. */
   readonly timeMs: number | null
+  readonly end: number
 }
 
-function eventOf({ bytes }: Line, where: string, { key, time, encode }: LineFlags): LineEvent {
-  const { key: own, value } = splitKey(bytes)
-  const needsKey = own === null && key !== undefined
-  const fields = needsKey || time !== undefined ? fieldsOf(value, where) : {}
-  return {
-    key: needsKey ? keyOf(fields[key], key, where) : own,
-    value: encode === undefined ? value : encoded(value, encode, where),
-    timeMs: time === undefined ? null : timeOf(fields[time], time, where),
+function* eventsOf(
+  lines: readonly Line[],
+  file: string,
+  { key, time, encode }: LineFlags,
+): Generator<LineEvent> {
+  for (const { bytes, number, end } of lines) {
+    const where = `${file}:${number}`
+    const { key: own, value } = splitKey(bytes)
+    const needsKey = own === null && key !== undefined
+    const fields = needsKey || time !== undefined ? fieldsOf(value, where) : {}
+    yield {
+      key: needsKey ? keyOf(fields[key], key, where) : own,
+      value: encode === undefined ? value : encoded(value, encode, where),
+      timeMs: time === undefined ? null : timeOf(fields[time], time, where),
+      end,
+    }
   }
 }
 
@@ -194,25 +187,17 @@ function fieldsOf(value: Buffer, where: string): Readonly<Record<string, unknown
   } catch {
     // V8's message quotes the text, so it is not passed on.
   }
-  throw new TidemarkError('CONFIG_INVALID', 'the line is not a JSON object', {
-    where,
-    hint: 'it must be one, since --key or --time reads a field of it',
-  })
+  const hint = 'it must be one, since --key or --time reads a field of it'
+  throw configFault('the line is not a JSON object', where, hint)
 }
 
 function keyOf(value: unknown, field: string, where: string): Buffer {
   if (typeof value === 'string') return Buffer.from(value)
-  throw new TidemarkError('CONFIG_INVALID', `field "${field}" is not a string`, {
-    where,
-    hint: 'this field is set by --key',
-  })
+  throw configFault(`field "${field}" is not a string`, where, 'this field is set by --key')
 }
 
 function timeOf(value: unknown, field: string, where: string): number {
   if (Number.isSafeInteger(value)) return value as number
-  const message = `field "${field}" is not an integer`
-  throw new TidemarkError('CONFIG_INVALID', message, {
-    where,
-    hint: 'this field is set by --time; it must be ms since the epoch',
-  })
+  const hint = 'this field is set by --time; it must be ms since the epoch'
+  throw configFault(`field "${field}" is not an integer`, where, hint)
 }

@@ -3,11 +3,10 @@ import { packageVersion } from '../kernel/node.ts'
 import { createLog, type LogStream } from '../observe/log.ts'
 import type { StopRequest } from './exit.ts'
 import { colors, say, sayNotes, warnThrough } from './print.ts'
-import type { RunConfig } from './run-config.ts'
+import type { RunConfig } from './settings.ts'
 
-// Output of `tidemark run`: the log, and a banner before it.
+// The log and the banner of `tidemark run`, of one worker and of the parent of several.
 
-/** The process-wide objects of a process that runs workers. */
 export interface RunProcess {
   readonly ended: StopRequest
   readonly stderr: LogStream
@@ -18,8 +17,7 @@ export function processLog(
   { logFormat: format, logLevel }: Pick<RunConfig, 'logFormat' | 'logLevel'>,
   { stderr: stream, worker }: { readonly stderr: LogStream; readonly worker?: number },
 ): Logger {
-  const of = worker === undefined ? {} : { worker }
-  const log = createLog({ format, colors, stream, ...of })
+  const log = createLog({ format, colors, stream, ...(worker && { worker }) })
   log.level = logLevel
   warnThrough(({ name, message, stack }) => {
     log.warn({ warning: name }, message)
@@ -28,22 +26,14 @@ export function processLog(
   return log
 }
 
-interface TopologyOutline {
-  /** The path from its source to its sinks, one line per sink. */
-  readonly summary: string
-  readonly models: readonly string[]
-  readonly shadows: readonly string[]
-  /** The header `tidemark-by` of its outputs. */
-  readonly by: string
-}
-
-/** A checked configuration in the banner, before anything runs. */
 export interface RunOutline {
   readonly group: string
-  readonly topologies: readonly TopologyOutline[]
-  /** One line for each variant of a score step, and one before them. */
-  readonly variants: readonly string[]
+  readonly lines: readonly (readonly [name: string, value: string])[]
   readonly notes: readonly string[]
+}
+
+export function httpAddressOf({ httpPort, httpHost }: RunConfig) {
+  return httpPort === 'off' ? null : { port: httpPort, host: httpHost }
 }
 
 interface RunPlace {
@@ -52,28 +42,22 @@ interface RunPlace {
 }
 
 export function banner(
-  { group, topologies, variants, notes }: RunOutline,
-  config: RunConfig,
+  { group, lines, notes }: RunOutline,
+  { brokers, guarantee, commitInterval, workers }: RunConfig,
   { names, http }: RunPlace,
 ): void {
   const { dim, bold } = colors
-  const line = (name: string, value: string) => say(`  ${dim(name.padEnd(9))}  ${value}`)
+  const pace = commitInterval === null ? '' : `, a commit every ${commitInterval} ms`
   say(`${bold('tidemark')} ${packageVersion()}`)
-  for (const { summary, models, shadows, by } of topologies) {
-    line('topology', summary)
-    for (const model of models) line('model', model)
-    for (const shadow of shadows) line('shadow', shadow)
-    line('by', by)
+  for (const [name, value] of [
+    ...lines,
+    ['brokers', brokers.join(', ')] as const,
+    ['group', group] as const,
+    [workers === 1 ? 'worker' : 'workers', names] as const,
+    ['guarantee', `${guarantee}${pace}`] as const,
+    ['http', http ? `http://${http.host}:${http.port}/metrics /livez /readyz` : 'off'] as const,
+  ]) {
+    say(`  ${dim(name.padEnd(9))}  ${value}`)
   }
-  for (const variant of variants) line('variant', variant)
-  line('brokers', config.brokers.join(', '))
-  line('group', group)
-  const { guarantee, commitInterval, workers } = config
-  line(workers === 1 ? 'worker' : 'workers', names)
-  line(
-    'guarantee',
-    commitInterval === null ? guarantee : `${guarantee}, a commit every ${commitInterval} ms`,
-  )
-  line('http', http === null ? 'off' : `http://${http.host}:${http.port}/metrics /livez /readyz`)
   sayNotes(notes)
 }

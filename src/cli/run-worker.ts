@@ -2,24 +2,24 @@ import { groupOf, type Hosted, hostWorker } from '../host/host-worker.ts'
 import { NO_NAME } from '../host/worker-name.ts'
 import { faultsOf } from '../kernel/errors.ts'
 import { toStderr } from '../observe/log.ts'
-import { observeAll } from '../observe/observer.ts'
-import type { Observer } from '../runtime/events.ts'
 import { limitsOfMachine } from '../runtime/machine-limits.ts'
 import { type Prepared, scorersOf } from '../runtime/prepare.ts'
 import { type Scorer, shownEvaluator, shownSize } from '../scoring/scorer.ts'
 import { readinessOf } from '../serve/health.ts'
+import { chosenRegistry, kafkaOptions } from './cluster.ts'
 import { failWith } from './exit.ts'
-import { kafkaOptions } from './kafka-options.ts'
 import { prepareFiles, summaryOf, variantLines } from './prepared.ts'
 import { sayTo, watchStdout, watchWarnings } from './print.ts'
-import { chosenRegistry } from './registry-options.ts'
-import { httpAddressOf, type RunConfig } from './run-config.ts'
-import { banner, processLog, type RunOutline, type RunProcess } from './run-output.ts'
-import { workerOptions } from './settings.ts'
-import { type StageDurations, StageReport } from './totals.ts'
+import {
+  banner,
+  httpAddressOf,
+  processLog,
+  type RunOutline,
+  type RunProcess,
+} from './run-output.ts'
+import { type RunConfig, workerOptions } from './settings.ts'
 import { faultData, type ParentLink } from './workers/messages.ts'
 
-/** Runs the only worker in this process, until it ends or is told to stop. */
 export async function runWorkerHere(
   files: readonly string[],
   config: RunConfig,
@@ -29,14 +29,12 @@ export async function runWorkerHere(
   if (ended.hasCome) return prepared.close()
   const log = processLog(config, { stderr })
   const http = httpAddressOf(config)
-  const stages = new StageReport()
   await workUntil(ended.promise, {
     prepared,
     options: {
       ...workerOptions(config),
       ...kafkaOptions(config),
       log,
-      observer: stages.observer,
       ...(http && { http }),
     },
     droppedLines: () => stderr.dropped,
@@ -45,8 +43,6 @@ export async function runWorkerHere(
       banner(outlineOf(prepared, config.group), config, place)
     },
   })
-  // A JSON log is read by machines, which have the metrics.
-  if (config.logFormat === 'text') stages.print()
 }
 
 /** Runs a worker until `stopped` resolves. @throws as {@link RunningWorker.done} rejects */
@@ -56,19 +52,16 @@ async function workUntil(stopped: Promise<void>, hosted: Hosted): Promise<void> 
   await worker.stop()
 }
 
-/** The outline of a run, for the banner. @param group as configured; `null`: the default */
 function outlineOf(prepared: Prepared, group: string | null): RunOutline {
-  return {
-    group: groupOf(group, prepared),
-    topologies: prepared.topologies.map((topology) => ({
-      summary: summaryOf(topology),
-      models: scorersOf(topology).map(modelLine),
-      shadows: topology.shadows.map(({ scorer }) => modelLine(scorer)),
-      by: topology.by,
-    })),
-    variants: variantLines(prepared.variants),
-    notes: prepared.notes,
-  }
+  const lines = prepared.topologies.flatMap((topology) => [
+    ['topology', summaryOf(topology)] as const,
+    ...scorersOf(topology).map((scorer) => ['model', modelLine(scorer)] as const),
+    ...topology.shadows.map(({ scorer }) => ['shadow', modelLine(scorer)] as const),
+    ['by', topology.by] as const,
+  ])
+  const variants = variantLines(prepared.variants).map((line) => ['variant', line] as const)
+  const { notes } = prepared
+  return { group: groupOf(group, prepared), lines: [...lines, ...variants], notes }
 }
 
 function modelLine({ label, sha256, evaluator, size }: Scorer): string {
@@ -82,17 +75,17 @@ export async function runWorkerOf(parent: ParentLink): Promise<void> {
   process.stderr.on('error', () => {})
   watchWarnings()
   try {
-    await parent.tell({ type: 'finished', stages: await prepareAndWork(parent) })
+    await prepareAndWork(parent)
+    await parent.tell({ type: 'finished' })
   } catch (thrown) {
     process.exitCode = failWith(thrown)
     await parent.tell({ type: 'failed', faults: faultsOf(thrown).map(faultData) })
   }
 }
 
-async function prepareAndWork(parent: ParentLink): Promise<StageDurations> {
-  const stages = new StageReport()
+async function prepareAndWork(parent: ParentLink): Promise<void> {
   const assignment = await Promise.race([parent.assignment, parent.stopped])
-  if (assignment === undefined) return stages.data()
+  if (assignment === undefined) return
   const { worker, of, files, config } = assignment
   const stderr = toStderr()
   sayTo(stderr)
@@ -100,10 +93,7 @@ async function prepareAndWork(parent: ParentLink): Promise<StageDurations> {
   const prepared = await prepareFiles(files, options, chosenRegistry(config))
   await parent.tell({ type: 'prepared', outline: outlineOf(prepared, config.group) })
   await Promise.race([parent.released, parent.stopped])
-  if (parent.hasStopped) {
-    await prepared.close()
-    return stages.data()
-  }
+  if (parent.hasStopped) return prepared.close()
   await workUntil(parent.stopped, {
     prepared,
     options: {
@@ -111,20 +101,17 @@ async function prepareAndWork(parent: ParentLink): Promise<StageDurations> {
       ...kafkaOptions(config),
       maxStateBytes: options.maxStateBytes ?? limitsOfMachine(of).maxBytes,
       log: processLog(config, { stderr, worker }),
-      observer: observeAll(stages.observer, tellsWhenRunning(parent)),
+      observer: (event) => {
+        if (event.type === 'state' && event.state === 'running') {
+          void parent.tell({ type: 'running' })
+        }
+      },
     },
     droppedLines: () => stderr.dropped,
     expose: ({ worker: observed, metrics }) =>
-      parent.answersWith({
-        readiness: () => readinessOf(observed),
-        metrics: () => metrics.data(),
-      }),
+      parent.answersWith(async () => ({
+        readiness: readinessOf(observed),
+        metrics: await metrics.data(),
+      })),
   })
-  return stages.data()
-}
-
-function tellsWhenRunning(parent: ParentLink): Observer {
-  return (event) => {
-    if (event.type === 'state' && event.state === 'running') void parent.tell({ type: 'running' })
-  }
 }

@@ -3,9 +3,8 @@ import { toStderr } from '../observe/log.ts'
 import { addSettings, readConfig } from './config.ts'
 import { untilSignal } from './exit.ts'
 import { sayTo } from './print.ts'
-import { RUN_SETTINGS, type RunConfig } from './run-config.ts'
+import { RUN_SETTINGS } from './settings.ts'
 
-/** `tidemark run FILE…` */
 export function run(): Command {
   const command = new Command('run')
     .description('join a consumer group on Kafka and score until stopped')
@@ -18,18 +17,15 @@ export function run(): Command {
       // no handler.
       const ended = untilSignal()
       try {
-        const start = await runnerFor(config)
+        // The parent of several workers needs no models and no Kafka client, so it does not load them.
+        const start =
+          config.workers === 1
+            ? (await import('./run-worker.ts')).runWorkerHere
+            : (await import('./workers/run-workers.ts')).runWorkers
         await start(files, config, { ended, stderr })
       } finally {
         ended.dispose()
       }
     })
   return addSettings(command, RUN_SETTINGS)
-}
-
-/** The parent of several workers needs no models and no Kafka client, so it does not load them. */
-async function runnerFor({ workers }: RunConfig) {
-  return workers === 1
-    ? (await import('./run-worker.ts')).runWorkerHere
-    : (await import('./workers/run-workers.ts')).runWorkers
 }

@@ -11,20 +11,17 @@ import { integer, orWord, pairsOf, type RawSetting, single, throwIf } from '../r
 
 const NUMBER_OF_WORKERS = orWord(integer({ from: 1, to: 256 }), 'auto', 'auto' as const)
 
-/** How many workers. */
 export function workers(raw: RawSetting): number {
   const number = NUMBER_OF_WORKERS.parse(raw)
   return number === 'auto' ? availableParallelism() : number
 }
 
-/** The URL of a token endpoint. */
 export function tokenUrl(raw: RawSetting): string {
   const text = single(raw)
   throwIf(faultOfTokenUrl(text))
   return text
 }
 
-/** SASL extensions by name. */
 export function saslExtensions({ values }: RawSetting): Map<string, string> {
   const extensions = pairsOf(values, 'name=value')
   for (const [name, value] of extensions) {
@@ -49,7 +46,6 @@ export function registryUrl(raw: RawSetting): string {
   return text
 }
 
-/** The path of a file that is read later. */
 export function readableFile(raw: RawSetting): string {
   textOf(raw)
   return pathOf(raw)
@@ -59,7 +55,6 @@ function pathOf(raw: RawSetting): string {
   return resolve(raw.folder, single(raw))
 }
 
-/** The content of a file. */
 export function textOf(raw: RawSetting): string {
   const file = pathOf(raw)
   try {

@@ -1,7 +1,15 @@
 import type { LogFormat } from '../observe/log.ts'
 import { type KafkaSasl, MECHANISMS } from '../records/kafka/options.ts'
 import { WORKER_OPTIONS, WORKER_SETTINGS, type WorkerConfig } from '../runtime/config.ts'
-import { integer, oneOf, orWord, type Setting, SWITCH, TEXT } from '../runtime/setting.ts'
+import {
+  integer,
+  oneOf,
+  orWord,
+  type Setting,
+  type SettingKind,
+  SWITCH,
+  TEXT,
+} from '../runtime/setting.ts'
 import {
   readableFile,
   registryUrl,
@@ -15,41 +23,73 @@ import {
 // environment variable, key in the config file and help text follow from its name here: `httpPort`
 // is `--http-port`, `TIDEMARK_HTTP_PORT` and `"httpPort"`.
 
-/** How to authenticate with the brokers. */
 export type SaslMechanism = KafkaSasl['mechanism']
-/** The least severe level that is logged. */
 type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
-const { heading: KAFKA } = WORKER_SETTINGS.brokers
-const { heading: HTTP_AND_LOG } = WORKER_SETTINGS.statusEveryMs
-const LOGIN = 'TLS and login'
-const REGISTRY = 'Schema registry'
+/** A setting of a group, which has the heading. */
+type Grouped<T> = Omit<Setting<T>, 'heading'>
 
-const OWN = {
+function under<S extends object>(heading: string, group: S) {
+  const settings = Object.entries(group) as [string, Grouped<unknown>][]
+  const entries = settings.map(([name, of]) => [name, { heading, ...of }])
+  return Object.fromEntries(entries) as {
+    [N in keyof S]: S[N] extends Grouped<infer T> ? Setting<T> : never
+  }
+}
+
+function setting<T>(of: Grouped<T>): Grouped<T> {
+  return of
+}
+
+/** A setting that has no value by default. @param more @default any text */
+function optional<T = string>(
+  value: string,
+  about: string,
+  more: Partial<Pick<Setting<T>, 'kind' | 'fallbackText' | 'environmentOnly'>> = {},
+): Grouped<T | null> {
+  const kind = TEXT as SettingKind<unknown> as SettingKind<T>
+  return { value, about, fallback: null, kind, ...more }
+}
+
+function pemFile(about: string, more: Pick<Setting<string>, 'fallbackText'> = {}) {
+  return optional('<file>', `${about} (PEM)`, { kind: { parse: textOf }, ...more })
+}
+
+function secret(value: string, about: string) {
+  return optional(value, about, { environmentOnly: true })
+}
+
+function secretFile(what: string, variable: string) {
+  const about = `file with the ${what}; takes precedence over ${variable}`
+  return optional('<file>', about, { kind: { parse: (raw) => textOf(raw).trimEnd() } })
+}
+
+const NODES_OWN = { fallbackText: 'those that Node trusts' }
+const NONE = { fallbackText: 'none' }
+
+const WORKERS = under(WORKER_SETTINGS.brokers.heading, {
   workers: setting<number>({
-    heading: KAFKA,
     value: '<number|auto>',
     about:
       'number of workers, each in its own process; auto: one per CPU available to this process',
     fallback: 1,
     kind: { parse: workers },
   }),
+})
+const HTTP_AND_LOG = under(WORKER_SETTINGS.statusEveryMs.heading, {
   httpPort: setting<number | 'off'>({
-    heading: HTTP_AND_LOG,
     value: '<port>',
     about: 'port for /metrics, /livez and /readyz; 0: any free port; off: no HTTP server',
     fallback: 9464,
     kind: orWord(integer({ from: 0, to: 65_535 }), 'off', 'off' as const),
   }),
   httpHost: setting<string>({
-    heading: HTTP_AND_LOG,
     value: '<address>',
     about: 'address for the HTTP server to listen on',
     fallback: '127.0.0.1',
     kind: TEXT,
   }),
   logFormat: setting<LogFormat>({
-    heading: HTTP_AND_LOG,
     value: '<name>',
     about: 'format of the log: text or json',
     fallback: process.stderr.isTTY ? 'text' : 'json',
@@ -57,184 +97,115 @@ const OWN = {
     kind: oneOf(['text', 'json']),
   }),
   logLevel: setting<LogLevel>({
-    heading: HTTP_AND_LOG,
     value: '<name>',
     about: 'least severe level to log: debug, info, warn or error',
     fallback: 'info',
     kind: oneOf(['debug', 'info', 'warn', 'error']),
   }),
+})
+const LOGIN = under('TLS and login', {
   tls: setting<boolean>({
-    heading: LOGIN,
     value: null,
     about: 'connect to the brokers with TLS',
     fallback: false,
     kind: SWITCH,
   }),
-  tlsCa: pemFile(
-    LOGIN,
-    "CA certificates to verify the brokers' certificates with",
-    'those that Node trusts',
+  tlsCa: pemFile("CA certificates to verify the brokers' certificates with", NODES_OWN),
+  tlsCert: pemFile('client certificate, if the brokers require one'),
+  tlsKey: pemFile('private key of the client certificate'),
+  saslMechanism: optional<SaslMechanism>(
+    '<name>',
+    'SASL mechanism: scram-sha-256 or scram-sha-512, or with TLS plain, oauthbearer or aws-msk-iam',
+    { fallbackText: 'no authentication', kind: oneOf(MECHANISMS) },
   ),
-  tlsCert: pemFile(LOGIN, 'client certificate, if the brokers require one'),
-  tlsKey: pemFile(LOGIN, 'private key of the client certificate'),
-  saslMechanism: setting<SaslMechanism | null>({
-    heading: LOGIN,
-    value: '<name>',
-    about:
-      'SASL mechanism: scram-sha-256 or scram-sha-512, or with TLS plain, oauthbearer or aws-msk-iam',
-    fallback: null,
-    fallbackText: 'no authentication',
-    kind: oneOf(MECHANISMS),
-  }),
-  saslUsername: setting<string | null>({
-    heading: LOGIN,
-    value: '<name>',
-    about: 'user name for SASL',
-    fallback: null,
-    kind: TEXT,
-  }),
-  saslPassword: setting<string | null>({
-    heading: LOGIN,
-    value: '<password>',
-    about: 'password for SASL',
-    fallback: null,
-    environmentOnly: true,
-    kind: TEXT,
-  }),
-  saslPasswordFile: setting<string | null>({
-    heading: LOGIN,
-    value: '<file>',
-    about: 'file with the password for SASL; takes precedence over TIDEMARK_SASL_PASSWORD',
-    fallback: null,
-    kind: { parse: (raw) => textOf(raw).trimEnd() },
-  }),
-  saslTokenUrl: setting<string | null>({
-    heading: LOGIN,
-    value: '<url>',
-    about: 'token endpoint of the identity provider that gives access tokens for oauthbearer',
-    fallback: null,
-    fallbackText: 'none',
-    kind: { parse: tokenUrl },
-  }),
+  saslUsername: optional('<name>', 'user name for SASL'),
+  saslPassword: secret('<password>', 'password for SASL'),
+  saslPasswordFile: secretFile('password for SASL', 'TIDEMARK_SASL_PASSWORD'),
+  saslTokenUrl: optional(
+    '<url>',
+    'token endpoint of the identity provider that gives access tokens for oauthbearer',
+    { ...NONE, kind: { parse: tokenUrl } },
+  ),
   saslTokenCa: pemFile(
-    LOGIN,
     "CA certificates to verify the token endpoint's certificate with",
-    'those that Node trusts',
+    NODES_OWN,
   ),
-  saslClientId: setting<string | null>({
-    heading: LOGIN,
-    value: '<id>',
-    about: 'client id at the token endpoint',
-    fallback: null,
-    kind: TEXT,
-  }),
-  saslClientSecret: setting<string | null>({
-    heading: LOGIN,
-    value: '<secret>',
-    about: 'client secret at the token endpoint',
-    fallback: null,
-    environmentOnly: true,
-    kind: TEXT,
-  }),
-  saslClientSecretFile: setting<string | null>({
-    heading: LOGIN,
-    value: '<file>',
-    about: 'file with the client secret; takes precedence over TIDEMARK_SASL_CLIENT_SECRET',
-    fallback: null,
-    kind: { parse: (raw) => textOf(raw).trimEnd() },
-  }),
-  saslScope: setting<string | null>({
-    heading: LOGIN,
-    value: '<scope>',
-    about: 'scope to request at the token endpoint',
-    fallback: null,
+  saslClientId: optional('<id>', 'client id at the token endpoint'),
+  saslClientSecret: secret('<secret>', 'client secret at the token endpoint'),
+  saslClientSecretFile: secretFile('client secret', 'TIDEMARK_SASL_CLIENT_SECRET'),
+  saslScope: optional('<scope>', 'scope to request at the token endpoint', {
     fallbackText: "the provider's own default",
-    kind: TEXT,
   }),
-  saslTokenFile: setting<string | null>({
-    heading: LOGIN,
-    value: '<file>',
-    about: 'file with an access token for oauthbearer, read at each authentication',
-    fallback: null,
-    kind: { parse: readableFile },
-  }),
+  saslTokenFile: optional(
+    '<file>',
+    'file with an access token for oauthbearer, read at each authentication',
+    { kind: { parse: readableFile } },
+  ),
   saslExtension: setting<ReadonlyMap<string, string>>({
-    heading: LOGIN,
     value: '<name=value>',
     about: 'SASL extension to send with the access token; repeatable',
     fallback: new Map(),
-    fallbackText: 'none',
+    ...NONE,
     many: true,
     kind: { parse: saslExtensions },
   }),
-  awsRegion: setting<string | null>({
-    heading: LOGIN,
-    value: '<region>',
-    about: 'region of the Amazon MSK cluster, for aws-msk-iam',
-    fallback: null,
-    fallbackText: 'none',
-    kind: TEXT,
-  }),
-  registry: setting<string | null>({
-    heading: REGISTRY,
-    value: '<url>',
-    about: "schema registry with Confluent's API, for topologies whose values have schemas in one",
-    fallback: null,
-    fallbackText: 'none',
-    kind: { parse: registryUrl },
-  }),
-  registryUsername: setting<string | null>({
-    heading: REGISTRY,
-    value: '<name>',
-    about: 'user name for the schema registry',
-    fallback: null,
-    kind: TEXT,
-  }),
-  registryPassword: setting<string | null>({
-    heading: REGISTRY,
-    value: '<password>',
-    about: 'password for the schema registry',
-    fallback: null,
-    environmentOnly: true,
-    kind: TEXT,
-  }),
-  registryPasswordFile: setting<string | null>({
-    heading: REGISTRY,
-    value: '<file>',
-    about:
-      'file with the password for the schema registry; takes precedence over TIDEMARK_REGISTRY_PASSWORD',
-    fallback: null,
-    kind: { parse: (raw) => textOf(raw).trimEnd() },
-  }),
-  registryCa: pemFile(
-    REGISTRY,
-    "CA certificates to verify the schema registry's certificate with",
-    'those that Node trusts',
+  awsRegion: optional('<region>', 'region of the Amazon MSK cluster, for aws-msk-iam', NONE),
+})
+const REGISTRY = under('Schema registry', {
+  registry: optional(
+    '<url>',
+    "schema registry with Confluent's API, for topologies whose values have schemas in one",
+    { ...NONE, kind: { parse: registryUrl } },
   ),
-} as const
+  registryUsername: optional('<name>', 'user name for the schema registry'),
+  registryPassword: secret('<password>', 'password for the schema registry'),
+  registryPasswordFile: secretFile(
+    'password for the schema registry',
+    'TIDEMARK_REGISTRY_PASSWORD',
+  ),
+  registryCa: pemFile(
+    "CA certificates to verify the schema registry's certificate with",
+    NODES_OWN,
+  ),
+})
+const OWN = { ...WORKERS, ...HTTP_AND_LOG, ...LOGIN, ...REGISTRY }
 
 type OptionOf = { [K in keyof WorkerConfig as (typeof WORKER_SETTINGS)[K]['flag']]: K }
 type Own = { [N in keyof typeof OWN]: (typeof OWN)[N] extends Setting<infer T> ? T : never }
 
-/** The key of a setting, as in the config file. */
 export type SettingName = keyof OptionOf | keyof Own
-/** The type of a setting's value. */
-export type SettingValue<N extends SettingName> = N extends keyof OptionOf
+type SettingValue<N extends SettingName> = N extends keyof OptionOf
   ? WorkerConfig[OptionOf[N]]
   : N extends keyof Own
     ? Own[N]
     : never
 
-/** Values of settings, so far as they are known. */
+export type Config<N extends SettingName> = { readonly [K in N]: SettingValue<K> }
+export type RunConfig = Config<SettingName>
 export type Values = { readonly [K in SettingName]?: SettingValue<K> }
 
-/** All settings, grouped by their headings. */
 export const SETTINGS = byHeading({
   ...Object.fromEntries(
     WORKER_OPTIONS.map((name) => [WORKER_SETTINGS[name].flag, WORKER_SETTINGS[name]]),
   ),
   ...OWN,
 }) as Readonly<Record<SettingName, Setting<unknown>>>
+
+export const PREPARE_SETTINGS = [
+  'model',
+  'variant',
+  'evaluator',
+  'cache',
+  'maxAhead',
+  'maxTableMb',
+  'maxModelMb',
+] as const
+export const CLUSTER_SETTINGS = ['brokers', ...namesOf(LOGIN), ...namesOf(REGISTRY)] as const
+export const RUN_SETTINGS = namesOf(SETTINGS)
+
+function namesOf<T extends object>(settings: T): (keyof T)[] {
+  return Object.keys(settings) as (keyof T)[]
+}
 
 function byHeading(settings: Readonly<Record<string, Setting<unknown>>>) {
   const all = Object.entries(settings)
@@ -244,7 +215,6 @@ function byHeading(settings: Readonly<Record<string, Setting<unknown>>>) {
   )
 }
 
-/** The options of a worker that the values of settings are. */
 export function workerOptions(values: Values): Partial<WorkerConfig> {
   const options = WORKER_OPTIONS.map((name) => [name, values[WORKER_SETTINGS[name].flag]])
   return Object.fromEntries(options.filter(([, value]) => value !== undefined))
@@ -257,21 +227,10 @@ export function flagOf(name: SettingName): string {
   return `--${isOn ? 'no-' : ''}${words(name).join('-')}`
 }
 
-/** The environment variable, such as `TIDEMARK_HTTP_PORT`. */
 export function variableOf(name: SettingName): string {
   return `TIDEMARK_${words(name).join('_').toUpperCase()}`
 }
 
 function words(name: SettingName): string[] {
   return name.split(/(?=[A-Z])/).map((word) => word.toLowerCase())
-}
-
-function setting<T>(s: Setting<T>): Setting<T> {
-  return s
-}
-
-function pemFile(heading: string, about: string, fallbackText?: string): Setting<string | null> {
-  const text = fallbackText === undefined ? {} : { fallbackText }
-  const kind = { parse: textOf }
-  return { heading, value: '<file>', about: `${about} (PEM)`, fallback: null, ...text, kind }
 }

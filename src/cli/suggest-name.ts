@@ -1,6 +1,4 @@
-/** The most edits that count as a typo. */
 const MOST_EDITS = 2
-/** Length of the shortest name that counts as part of another. */
 const LEAST_PART = 3
 const MOST_SUGGESTED = 3
 

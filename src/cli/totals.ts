@@ -1,25 +1,27 @@
-import { STAGES, type Stage } from '../kernel/stages.ts'
-import { Durations, type DurationsData, STATISTICS, stageWatch } from '../observe/histograms.ts'
 import type { Observer, Outcomes } from '../runtime/events.ts'
 import { addOutcomes, NO_OUTCOMES } from '../runtime/outcomes.ts'
-import { grouped, plural, say, shownMs, table } from './print.ts'
+import { grouped, plural } from './print.ts'
 
-// Totals of a worker, printed at the end of a command.
-
-/** Outcomes that only topologies with such a step have. */
 const OF_SOME_TOPOLOGIES: readonly string[] = ['windowed', 'duplicate'] satisfies (keyof Outcomes)[]
 
-/** Counts the records that a worker consumes, by outcome. */
 export class OutcomeTally {
   #outcomes = NO_OUTCOMES
-  #consumed = 0
+  #records = 0
   #closed = 0
 
   readonly observer: Observer = (event) => {
-    if (event.type === 'consumed') this.#consumed += event.records
+    if (event.type === 'consumed') this.#records += event.records
     if (event.type !== 'processed') return
     for (const windows of event.closed.values()) this.#closed += windows
     this.#outcomes = addOutcomes(this.#outcomes, event.outcomes)
+  }
+
+  get outcomes(): Outcomes {
+    return this.#outcomes
+  }
+
+  get records(): number {
+    return this.#records
   }
 
   /** `5,000 in = 4,990 scored + 0 skipped + 5 late + 5 dead; 7 windows closed` */
@@ -27,55 +29,7 @@ export class OutcomeTally {
     const parts = Object.entries(this.#outcomes)
       .filter(([name, n]) => n > 0 || !OF_SOME_TOPOLOGIES.includes(name))
       .map(([name, n]) => `${grouped(n)} ${name}`)
-    const sum = `${grouped(this.#consumed)} in = ${parts.join(' + ')}`
+    const sum = `${grouped(this.#records)} in = ${parts.join(' + ')}`
     return this.#closed === 0 ? sum : `${sum}; ${plural(this.#closed, 'window')} closed`
-  }
-}
-
-/** With fewer measurements of a stage, its p95 is meaningless. */
-const LEAST_MEASUREMENTS = 20
-
-/** The content of a {@link StageReport} as plain data. */
-export type StageDurations = readonly (readonly [Stage, DurationsData])[]
-
-export class StageReport {
-  readonly #durations = new Map<Stage, Durations>()
-
-  readonly observer: Observer = stageWatch((stage, _, ms) => this.#of(stage).add(ms))
-
-  /** Its content, which the report of another process can add to its own. */
-  data(): StageDurations {
-    return [...this.#durations].map(([stage, durations]) => [stage, durations.data()])
-  }
-
-  addAll(others: StageDurations): void {
-    for (const [stage, durations] of others) this.#of(stage).addAll(durations)
-  }
-
-  /** Lines of a table, one row per stage; empty if there are too few measurements. */
-  lines(): string[] {
-    const stages = (Object.keys(STAGES) as Stage[]).flatMap((stage) => {
-      const durations = this.#durations.get(stage)
-      return durations === undefined ? [] : [{ stage, durations }]
-    })
-    if (stages.every(({ durations }) => durations.count < LEAST_MEASUREMENTS)) return []
-    return table([
-      ['ms', 'times', ...Object.keys(STATISTICS)],
-      ...stages.map(({ stage, durations }) => [
-        stage,
-        grouped(durations.count),
-        ...Object.values(STATISTICS).map((statistic) => shownMs(statistic(durations))),
-      ]),
-    ])
-  }
-
-  print(): void {
-    for (const line of this.lines()) say(line)
-  }
-
-  #of(stage: Stage): Durations {
-    const durations = this.#durations.get(stage) ?? new Durations()
-    this.#durations.set(stage, durations)
-    return durations
   }
 }

@@ -52,11 +52,11 @@ export interface Batch {
   /** `null`: these are the chunk's own events. */
   readonly windows: readonly WindowResult[] | null
   /** `null`: no features step is before it. */
-  readonly features: FeatureColumns | null
+  readonly features: FeatureMatrix | null
 }
 
 /** The features of a batch, by index of the event. */
-export interface FeatureColumns {
+export interface FeatureMatrix {
   readonly step: FeaturesStep
   /** Row-major float32[count, features], in the author's order. */
   readonly rows: Float32Array
@@ -94,7 +94,7 @@ export interface ReadyBatch {
   /** At a model. @default it is at a sink */
   readonly model?: ModelBatch
   /** Passes the events through the steps behind. @param scores `null` at a sink */
-  pass(scores: Scores | null): Passed
+  pass(scores: StepScores | null): Passed
 }
 
 /** Input of a model and of the functions behind it, by row. */
@@ -108,11 +108,11 @@ export interface ModelBatch {
   /** Row-major float64[indices, carry], not rounded. */
   readonly carried: Float64Array
   /** Asks the models; `null`: the partition was lost meanwhile. */
-  ask(): Promise<Scores | null>
+  ask(): Promise<StepScores | null>
 }
 
 /** The answer of a step's models. */
-export interface Scores {
+export interface StepScores {
   /** One number a row for each of the step's outputs; NaN for one with a fault. */
   readonly columns: readonly Float64Array[]
   /** The decision about each row; `null`: 0 for all. */

@@ -4,7 +4,7 @@ import { TidemarkError } from '../kernel/errors.ts'
 import type { FeatureDefinition, FeaturesStep } from '../topology/definition.ts'
 import type { Lookup } from '../topology/lookup.ts'
 import type { OnLate } from '../topology/source.ts'
-import type { Batch, FeatureColumns } from './events.ts'
+import type { Batch, FeatureMatrix } from './events.ts'
 import { badColumn, lateError, threw, typeNameOf } from './faults.ts'
 import { isMissing } from './store/event-columns.ts'
 import { KeyedWindows, type WindowsContext } from './store/keyed-windows.ts'
@@ -106,7 +106,7 @@ export class FeatureRows {
   run(
     batch: Batch,
     { fault, isWanted }: FeatureRun,
-  ): { indices: readonly number[]; features: FeatureColumns; late: readonly number[] } {
+  ): { indices: readonly number[]; features: FeatureMatrix; late: readonly number[] } {
     this.#watermarkMs = Math.max(this.#watermarkMs, batch.watermarksMs.at(-1) ?? this.#watermarkMs)
     this.#doubt = 0
     const late: number[] = []

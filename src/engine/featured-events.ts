@@ -3,7 +3,7 @@ import { ScannedEvents } from '../columns/scanned-events.ts'
 import { knownFeatured } from '../formats/json/known-values.ts'
 import type { ScoredRows } from '../formats/json/segments.ts'
 import type { Memory } from '../kernel/bytes.ts'
-import { type Batch, type FeatureColumns, foundBy } from './events.ts'
+import { type Batch, type FeatureMatrix, foundBy } from './events.ts'
 import type { StepInput } from './operators/rule.ts'
 
 const NO_SCORES = { scores: [], carried: new Float64Array(0) }
@@ -25,9 +25,9 @@ export function eventsWithFeatures({ events, features }: Batch): Events {
 /** Events behind features, by index: `{ event, features, … }`. */
 export class FeaturedEvents implements Events {
   readonly #events: Events
-  readonly #columns: FeatureColumns
+  readonly #columns: FeatureMatrix
 
-  constructor(events: Events, columns: FeatureColumns) {
+  constructor(events: Events, columns: FeatureMatrix) {
     this.#events = events
     this.#columns = columns
   }

@@ -1,7 +1,7 @@
 import { TidemarkError } from '../kernel/errors.ts'
 import type { ScoreStep } from '../topology/definition.ts'
 import { isRule } from '../topology/models.ts'
-import type { Batch, FeatureColumns, ModelBatch } from './events.ts'
+import type { Batch, FeatureMatrix, ModelBatch } from './events.ts'
 import type { FeatureNames, OperatorContext } from './operators/rule.ts'
 import { Routes, ShadowShares } from './routes.ts'
 
@@ -52,7 +52,7 @@ export class ModelRows {
     fault: (index: number, error: TidemarkError) => void,
   ): { readonly indices: readonly number[]; readonly rows: Rows } {
     const { indices } = batch
-    const { rows, areFinite } = batch.features as FeatureColumns
+    const { rows, areFinite } = batch.features as FeatureMatrix
     const isDense = indices.at(-1) === indices.length - 1
     const isAsItIs = this.#isSame && isDense && areFinite && this.#carried.length === 0
     if (!isAsItIs || this.#routes !== null) return this.#copied(batch, fault)
@@ -67,7 +67,7 @@ export class ModelRows {
 
   #copied(batch: Batch, fault: (index: number, error: TidemarkError) => void) {
     const { indices: given, keys } = batch
-    const { areFinite } = batch.features as FeatureColumns
+    const { areFinite } = batch.features as FeatureMatrix
     const rows = new Float32Array(given.length * this.#order.length)
     const carried = new Float64Array(given.length * this.#carried.length)
     const routes = this.#routes && new Uint8Array(given.length)
@@ -75,7 +75,7 @@ export class ModelRows {
     const indices: number[] = []
     for (const index of given) {
       const row = indices.length
-      this.#copy(batch.features as FeatureColumns, index, { rows, carried, row })
+      this.#copy(batch.features as FeatureMatrix, index, { rows, carried, row })
       let rule = 0
       if (routes !== null) {
         const decision = this.#decide(batch, index, { rows, carried, row })
@@ -101,7 +101,7 @@ export class ModelRows {
     return { indices, rows: own }
   }
 
-  #copy(from: FeatureColumns, index: number, { rows, carried, row }: RowPlace): void {
+  #copy(from: FeatureMatrix, index: number, { rows, carried, row }: RowPlace): void {
     const order = this.#order
     const [base, own] = [index * this.#width, row * order.length]
     for (let c = 0; c < order.length; c++) {

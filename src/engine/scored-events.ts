@@ -4,7 +4,7 @@ import type { ScoredBy } from '../formats/json/known-values.ts'
 import type { ScoredRows } from '../formats/json/segments.ts'
 import type { Memory } from '../kernel/bytes.ts'
 import type { ScoreStep } from '../topology/definition.ts'
-import { type FoundRows, foundBy, type ModelBatch, type Scores } from './events.ts'
+import { type FoundRows, foundBy, type ModelBatch, type StepScores } from './events.ts'
 
 /** Events that have reached a model. */
 interface Answered {
@@ -14,7 +14,7 @@ interface Answered {
   readonly model: Pick<ModelBatch, 'rows' | 'carried'>
   /** `null`: the features look nothing up. */
   readonly found: FoundRows | null
-  readonly scores: Pick<Scores, 'columns' | 'decided'>
+  readonly scores: Pick<StepScores, 'columns' | 'decided'>
 }
 
 /** The events behind a model, by index: `{ event, features, score, … }`. */

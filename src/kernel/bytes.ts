@@ -2,7 +2,6 @@ import { crc32 } from 'node:zlib'
 
 // Bytes in memory: where they are, buffers to write them to, and their hashes.
 
-/** Bytes. */
 const WORD = 4
 /**
  * Bytes, copied as a float64, unless it is NaN, whose bits may not survive. (A bigint allocates.)
@@ -25,13 +24,11 @@ export class Memory {
     this.buffer = Buffer.from(buffer)
   }
 
-  /** The UTF-8 from `from` up to `to`. */
   text(from: number, to: number): string {
     return this.buffer.toString('utf8', from, to)
   }
 }
 
-/** Location of a record's value. */
 export interface ValuePlace {
   memory: Memory
   /** −1: the record has no value. */
@@ -40,7 +37,6 @@ export interface ValuePlace {
   hasKey: boolean
 }
 
-/** Location of a record's key, value and headers, as encoded in a batch. */
 export interface PartsPlace {
   memory: Memory
   /** −1: nowhere. */
@@ -76,16 +72,13 @@ export class ByteRoom {
   bytes: Buffer
   /** Bytes written so far. Code that writes into `bytes` directly must advance it. */
   used = 0
-  /** A view of the same memory. */
   view: DataView
 
-  /** @param bytes initial capacity */
   constructor(bytes: number = 64 * 2 ** 10) {
     this.bytes = Buffer.allocUnsafe(bytes)
     this.view = viewOf(this.bytes)
   }
 
-  /** Bytes that can be written before the buffer grows. */
   get left(): number {
     return this.bytes.length - this.used - WORD
   }
@@ -115,7 +108,6 @@ export class ByteRoom {
     this.used += length
   }
 
-  /** Appends the bytes from `from` up to `to`. */
   copy({ view: source, bytes }: Memory, from: number, to: number): void {
     this.reserve(to - from)
     const view = this.view

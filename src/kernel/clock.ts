@@ -10,9 +10,7 @@ export interface Present {
   readonly latestMs: number
 }
 
-/** The time and timers of a process. */
 export interface Clock {
-  /** Since the epoch. */
   nowMs(): number
   present(): Present
   /** Milliseconds with fractions since some fixed moment; never goes back. For durations. */
@@ -31,7 +29,6 @@ const beganMs = Date.now() - performance.now()
 /** The longest delay of a Node timer; Node turns a longer one into 1 ms. */
 const LONGEST_MS = 2 ** 31 - 1
 
-/** The clock of this machine. */
 export const wallClock: Clock = {
   nowMs: () => Date.now(),
   present: () => {

@@ -103,9 +103,9 @@ export type Code = keyof typeof ACTIONS
 
 export interface ErrorDetails {
   /** A file, a step, or `topic-partition@offset`. */
-  readonly where?: string
+  readonly where?: string | undefined
   /** Advice for the reader. */
-  readonly hint?: string
+  readonly hint?: string | undefined
   readonly cause?: unknown
 }
 
@@ -145,6 +145,11 @@ export class Refused extends Error {
     this.name = 'Refused'
     this.faults = faults
   }
+}
+
+/** A fault of the configuration. @param where a flag, a variable, a file, or a place in one */
+export function configFault(message: string, where?: string, hint?: string): TidemarkError {
+  return new TidemarkError('CONFIG_INVALID', message, { where, hint })
 }
 
 /** @throws Refused when there is at least one fault */

@@ -22,7 +22,6 @@ export function outputId(source: OutputPlace & { readonly offset: number }): str
   return `${before}${source.offset}${after}`
 }
 
-/** The parts of an output's id before and after the offset. */
 export function aroundOffset({ topic, partition, sink }: OutputPlace): [string, string] {
   return [`${topic}/${partition}/`, `/${sink}`]
 }

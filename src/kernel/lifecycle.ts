@@ -2,7 +2,6 @@ import { TidemarkError } from './errors.ts'
 
 // Lifecycles as data: which state may follow which, and what causes the transition.
 
-/** The states of one kind of object. */
 export interface LifecycleTable<S extends string> {
   readonly first: S
   /** By state, the states that may follow it, and what causes each transition; an end has none. */
@@ -15,7 +14,6 @@ export class Lifecycle<S extends string> {
   #state: S
   #isOver: boolean
 
-  /** @param whose for error messages */
   constructor(whose: string, table: LifecycleTable<S>) {
     this.#whose = whose
     this.#table = table

@@ -3,7 +3,6 @@ import { dirname } from 'node:path'
 
 // Node: the version of this package, a folder that may not exist, and functions from source text.
 
-/** This package's version. */
 export function packageVersion(): string {
   const file = new URL('../../package.json', import.meta.url)
   const { version } = JSON.parse(readFileSync(file, 'utf8')) as { version: string }

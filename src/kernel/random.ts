@@ -3,7 +3,6 @@
 /** Returns numbers in [0, 1), as `Math.random` does. Passed in so that a test can control it. */
 export type Random = () => number
 
-/** The default of whoever takes a {@link Random}. */
 // oxlint-disable-next-line no-restricted-properties -- only here, so that nothing else calls it
 export const systemRandom: Random = Math.random
 
@@ -19,11 +18,9 @@ export function seeded(seed: number): Random {
   }
 }
 
-/** Bounds of the waits of a {@link Backoff}. */
 export interface BackoffRange {
   /** Upper bound of the first wait, ms; it doubles with each failure. */
   readonly firstMs: number
-  /** Upper bound of every wait, ms. */
   readonly lastMs: number
 }
 

@@ -44,7 +44,6 @@ export class Share {
   }
 }
 
-/** The texts of keys, by number. */
 interface KeyTexts {
   /** Appends the text in UTF-8. Returns false: it is not well-formed. */
   appendText(number: number, room: ByteRoom): boolean

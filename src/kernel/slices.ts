@@ -6,7 +6,6 @@ const SLICE_RECORDS = 2_048
 /** The work allowed in one turn of the event loop, shared by all who work in it. */
 export class Slices {
   readonly #elapsedMs: () => number
-  /** When work began in this turn; `null`: none yet. */
   #startMs: number | null = null
   #records = 0
   readonly #waiting: (() => void)[] = []
@@ -26,7 +25,6 @@ export class Slices {
     return this.#records >= SLICE_RECORDS || this.#elapsedMs() - this.#startMs >= SLICE_MS
   }
 
-  /** Counts records that were processed in this turn. */
   use(records: number): void {
     this.#records += records
   }
@@ -54,14 +52,12 @@ export class Slices {
   }
 }
 
-/** Runs a generator to its end without a pause. */
 export function atOnce<T>(work: Generator<void, T>): T {
   let step = work.next()
   while (step.done !== true) step = work.next()
   return step.value
 }
 
-/** Runs a generator to its end, slice by slice. */
 export async function inTurns<T>(work: Generator<void, T>): Promise<T> {
   const slices = new Slices()
   let step = work.next()
@@ -72,7 +68,6 @@ export async function inTurns<T>(work: Generator<void, T>): Promise<T> {
   return step.value
 }
 
-/** Items sorted or merged between two yields. */
 const RUN = 4_096
 
 /**

@@ -13,7 +13,6 @@ export const STAGES = {
 } as const satisfies Record<string, { readonly of: 'task' | 'worker' }>
 
 export type Stage = keyof typeof STAGES
-/** A stage that is timed for each chunk and topology. */
 export type TaskStage = { [S in Stage]: (typeof STAGES)[S]['of'] extends 'task' ? S : never }[Stage]
 
 /** How long a chunk was in each stage, ms; stages that it did not pass are absent. */

@@ -34,14 +34,12 @@ export const LATEST_EVENT_TIME_MS = Date.UTC(2100, 0, 1)
 /** Kafka's timestamp for a record without one. */
 export const NO_TIMESTAMP = -1
 
-/** Start of the aligned window [start, start + length) that contains a time. */
 export function startOfWindow(timeMs: number, lengthMs: number): number {
   return Math.floor(timeMs / lengthMs) * lengthMs
 }
 
 /**
  * The hour of the day of an event time, 0 to 23.
- *
  * @param offset of the local time from UTC; it does not know summer time @default UTC
  */
 export function hourOfDay(eventTimeMs: number, offset: DurationMs = hours(0)): number {
@@ -50,7 +48,6 @@ export function hourOfDay(eventTimeMs: number, offset: DurationMs = hours(0)): n
 
 /**
  * The day of the week of an event time, as in ISO 8601: 1 is Monday, 7 is Sunday.
- *
  * @param offset of the local time from UTC; it does not know summer time @default UTC
  */
 export function dayOfWeek(eventTimeMs: number, offset: DurationMs = hours(0)): number {

@@ -7,14 +7,11 @@ import type { EventOf, WatchedTopology } from './observer.ts'
 
 /** Buckets for each doubling of time, so that a quantile is off by 2 % at most. */
 const PARTS = 16
-/** The shortest time that is distinguished, ms; shorter ones count as this. */
 const SHORTEST_MS = 1e-3
 /** Number of doublings, starting at a microsecond: up to 19 hours. */
 const DOUBLINGS = 36
-/** Bounds that are reported, as powers of two of microseconds. */
 const BOUNDS = Array.from({ length: 17 }, (_, i) => i + 7)
 
-/** Statistics of durations, ms; NaN where there are none. */
 export const STATISTICS = {
   mean: (of) => of.meanMs,
   p50: (of) => of.quantileMs(0.5),
@@ -22,14 +19,6 @@ export const STATISTICS = {
   p99: (of) => of.quantileMs(0.99),
   max: (of) => of.quantileMs(1),
 } as const satisfies Readonly<Record<string, (of: Durations) => number>>
-
-/** The content of {@link Durations}, which another process can add to its own. */
-export interface DurationsData {
-  readonly counts: Float64Array
-  readonly count: number
-  readonly sumMs: number
-  readonly maxMs: number
-}
 
 /** A histogram of durations: counts by the logarithm of the time, in memory that does not grow. */
 export class Durations {
@@ -56,19 +45,14 @@ export class Durations {
     this.#maxMs = Math.max(this.#maxMs, ms)
   }
 
-  addAll(other: Durations | DurationsData): this {
-    const { counts, count, sumMs, maxMs } = other instanceof Durations ? other.data() : other
-    for (const [at, more] of counts.entries()) {
+  addAll(other: Durations): this {
+    for (const [at, more] of other.#counts.entries()) {
       this.#counts[at] = (this.#counts[at] as number) + more
     }
-    this.#count += count
-    this.#sumMs += sumMs
-    this.#maxMs = Math.max(this.#maxMs, maxMs)
+    this.#count += other.#count
+    this.#sumMs += other.#sumMs
+    this.#maxMs = Math.max(this.#maxMs, other.#maxMs)
     return this
-  }
-
-  data(): DurationsData {
-    return { counts: this.#counts, count: this.#count, sumMs: this.#sumMs, maxMs: this.#maxMs }
   }
 
   /** Counts by upper bounds in seconds: from 128 µs to 8.4 s, each twice the one before. */
@@ -91,24 +75,6 @@ export class Durations {
       return left <= 0
     })
     return Math.min(SHORTEST_MS * 2 ** ((at + 0.5) / PARTS), this.#maxMs)
-  }
-}
-
-/** @param topology `null`: the whole worker */
-type StageTook = (stage: Stage, topology: string | null, ms: number) => void
-
-/** An observer that reports how long each chunk, fetch and commit took in a stage. */
-export function stageWatch(took: StageTook): Observer {
-  return (event) => {
-    if (event.type === 'fetched') took('fetch', null, event.durationMs)
-    else if (event.type === 'committed') took('commit', null, event.durationMs)
-    else if (event.type === 'processed') {
-      const { stages, topology } = event
-      for (const stage in stages) {
-        const ms = stages[stage as keyof typeof stages]
-        if (ms !== undefined) took(stage as Stage, topology, ms)
-      }
-    }
   }
 }
 
@@ -146,15 +112,8 @@ interface TimedStage {
   readonly recent: RecentDurations
 }
 
-/** How long events spend in each stage, since the start and recently. */
 export class StageTimers {
   readonly #byName: ReadonlyMap<string, TimedStage>
-  readonly observer = stageWatch((stage, topology, ms) => {
-    const timed = this.#byName.get(`${stage} ${topology ?? ''}`)
-    if (timed === undefined) return
-    timed.durations.add(ms)
-    timed.recent.add(ms, performance.now())
-  })
 
   constructor(watched: readonly WatchedTopology[]) {
     const stages = Object.entries(STAGES).flatMap(([name, { of }]) => {
@@ -171,6 +130,25 @@ export class StageTimers {
 
   get stages(): TimedStage[] {
     return [...this.#byName.values()]
+  }
+
+  readonly observer: Observer = (event) => {
+    if (event.type === 'fetched') this.#add('fetch', '', event.durationMs)
+    else if (event.type === 'committed') this.#add('commit', '', event.durationMs)
+    else if (event.type === 'processed') {
+      const { stages, topology } = event
+      for (const stage in stages) {
+        const ms = stages[stage as keyof typeof stages]
+        if (ms !== undefined) this.#add(stage as Stage, topology, ms)
+      }
+    }
+  }
+
+  #add(stage: Stage, topology: string, ms: number): void {
+    const timed = this.#byName.get(`${stage} ${topology}`)
+    if (timed === undefined) return
+    timed.durations.add(ms)
+    timed.recent.add(ms, performance.now())
   }
 }
 
@@ -213,7 +191,6 @@ class ScoreCounts {
   }
 }
 
-/** The published scores of each model. */
 export class PublishedScores {
   readonly #byModel = new Map<string, ScoreCounts>()
   /** Found once for each array, because an event comes with every chunk. */

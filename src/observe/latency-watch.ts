@@ -5,7 +5,6 @@ import type { EventOf, WatchedTopology } from './observer.ts'
 /** Scored events whose outputs were committed later than a limit, the higher one if past both. */
 export interface LatePredictions {
   readonly topology: string
-  /** The score step with the latency budget. */
   readonly step: string
   readonly limit: 'target' | 'maximum'
   readonly limitMs: number
@@ -41,7 +40,6 @@ export class LatencyWatch {
     this.#waiting.set(name, chunks)
   }
 
-  /** The late predictions of a commit. */
   committed({ nextOffsets }: EventOf<'committed'>, nowMs: number): LatePredictions[] {
     const late: LatePredictions[] = []
     for (const { partition, nextOffset } of nextOffsets) {

@@ -11,7 +11,6 @@ import { PROGRESS_EVERY_MS, RebalanceLog, RestoreLog } from './partition-log.ts'
 const MINUTE_MS = 60_000
 /** Events of one kind that are logged one by one within a minute; more are only counted. */
 const MOST_PER_MINUTE = 10
-/** Throttling is logged once it adds up to this, ms. */
 const LEAST_THROTTLED_MS = 1_000
 
 const KEY_HINT =
@@ -24,10 +23,6 @@ interface LogEventsOptions {
   readonly statusEveryMs: number | null
 }
 
-/**
- * Writes to the log what a worker does: notes, state, rebalances, dead letters, throttling, failed
- * commits, and its status at intervals.
- */
 export function logEvents(log: Log, options: LogEventsOptions): Observer {
   const { worker, clock, statusEveryMs } = options
   const rebalances = new RebalanceLog(log)
@@ -101,7 +96,6 @@ class PerMinute {
     return count <= MOST_PER_MINUTE
   }
 
-  /** Ends the minute. @returns how many more than the first ten there were, by name */
   takeMore(): (readonly [name: string, count: number])[] {
     const more = [...this.#counts].map(([name, n]) => [name, n - MOST_PER_MINUTE] as const)
     this.#counts.clear()
@@ -196,7 +190,6 @@ function troubles(log: Log): Handlers {
   }
 }
 
-/** Logs for how long brokers throttled the worker, at most every 5 s. */
 function throttling(log: Log, clock: Clock): (event: EventOf<'throttled'>) => void {
   let sumMs = 0
   let loggedMs = Number.NEGATIVE_INFINITY

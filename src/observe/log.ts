@@ -26,7 +26,6 @@ export type LogFormat = 'json' | 'text'
 
 interface LogOptions {
   readonly format: LogFormat
-  /** For `text`. @default none */
   readonly colors?: Colors
   /** The worker's number, where several workers write to one log. @default none */
   readonly worker?: number
@@ -38,7 +37,6 @@ const OPTIONS: LoggerOptions = {
   formatters: { level: (level) => ({ level }) },
 }
 
-/** Creates the process log: each line has its time (ISO), level, message and fields. */
 export function createLog({ format, colors = NO_COLORS, worker, stream }: LogOptions): Logger {
   const base = { service: 'tidemark', ...(worker === undefined ? {} : { worker }) }
   const options = { ...OPTIONS, base }
@@ -73,24 +71,19 @@ function plainLine(json: string, { dim, red, yellow }: Colors): string {
   return `${[`${time.slice(11, 19)} ${colored(level.padEnd(5))} ${msg}`, ...rest].join('  ')}\n`
 }
 
-/** `null` means unknown. */
 function shown(value: unknown): string {
   if (value === null) return 'unknown'
   return typeof value === 'string' ? value : JSON.stringify(value)
 }
 
-/** The most bytes of lines that wait for a slow reader; lines beyond that are dropped. */
 const WAITING_BYTES = 1_048_576
-/** Time between attempts while the reader is slow, ms. */
 const RETRY_MS = 100
 const NEWLINE = Buffer.from('\n')
 
-/** Formats the line about dropped lines, including its newline. */
 type DescribeLoss = (count: number, reason: string) => string
 
 interface WaitingLine {
   bytes: Buffer
-  /** Part of it is already written. */
   isBegun: boolean
   /** Number of dropped lines that this line is about; 0: it is an ordinary line. */
   readonly losses: number
@@ -130,14 +123,12 @@ export class LogStream implements DestinationStream {
     this.#describe = describe
   }
 
-  /** Writes a line that ends with a newline. */
   write(line: string): void {
     this.#reportLoss()
     this.#append(line, 0)
     this.flush()
   }
 
-  /** Tries again to write what waits for a slow reader. */
   flush(): void {
     for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
       try {

@@ -17,13 +17,10 @@ import type { EventOf } from './observer.ts'
 const MISNAMED = ['resources', 'handles', 'requests'].map((what) => `nodejs_active_${what}_total`)
 
 type Labels = Readonly<Record<string, string | number>>
-/** A series by its labels, and its value. */
 type Sample = readonly [Labels, number]
 
-/** A series of a histogram that is counted outside of the registry. */
 interface CountedSeries {
   readonly labels: Labels
-  /** Upper bounds, each with how many are not above it. */
   readonly buckets: readonly (readonly [bound: number, count: number])[]
   readonly sum: number
   readonly count: number
@@ -31,7 +28,6 @@ interface CountedSeries {
 
 /** A metric, and how the events of the runtime move it. */
 export interface MetricRow<S> {
-  /** Without the prefix. */
   readonly name: string
   readonly type: 'counter' | 'gauge' | 'histogram'
   readonly help: string
@@ -52,16 +48,12 @@ export interface MetricRow<S> {
       sources: S,
     ) => number | readonly Sample[] | null
   }
-  /** Series of a counter or gauge that is read when the metrics are asked for. */
   readonly read?: (sources: S) => readonly Sample[]
-  /** Series of a histogram that is read when the metrics are asked for. */
   readonly counted?: (sources: S) => readonly CountedSeries[]
 }
 
-/** Metrics of one process as plain data, for {@link textOfAll}. */
 export type MetricData = Awaited<ReturnType<Registry['getMetricsAsJSON']>>
 
-/** The metrics of one process. */
 export interface MetricsOfWorker {
   /** Value of the label `worker`; `null`: the process is no worker, and has no such label. */
   readonly worker: number | null
@@ -84,16 +76,13 @@ function labelled({ worker, metrics }: MetricsOfWorker): object {
   }))
 }
 
-/** Metrics, and the observer that feeds them. */
 export interface Metrics {
   readonly observer: Observer
   readonly contentType: string
-  /** In the text format of Prometheus. */
   text(): Promise<string>
   data(): Promise<MetricData>
 }
 
-/** The metrics of a table, with the common prefix, and those of the process. */
 export class MetricRegistry<S> implements Metrics {
   readonly #registry = new Registry()
   readonly #sources: S
@@ -188,7 +177,6 @@ function labelsIn(event: RuntimeEvent, names: readonly string[]): Labels {
   return found
 }
 
-/** The values of a histogram in prom-client's format. */
 function valuesOf(name: string) {
   return ({ labels, buckets, sum, count }: CountedSeries) => [
     ...[...buckets, ['+Inf', count] as const].map(([le, value]) => ({

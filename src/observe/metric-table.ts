@@ -7,16 +7,12 @@ import type { WatchedModel, WatchedTopology } from './observer.ts'
 
 // Every metric of a worker. No label contains a key, an offset or a message.
 
-/** What the metrics of a worker are made from. */
 export interface MetricSources {
-  /** Version of Tidemark. */
   readonly version: string
-  /** The topologies that the worker runs. */
   readonly topologies: readonly WatchedTopology[]
   readonly worker: ObservedWorker
   readonly stages: StageTimers
   readonly scores: PublishedScores
-  /** Log lines that could not be written so far. */
   readonly droppedLines: () => number
 }
 
@@ -30,7 +26,6 @@ const histogram = (name: string, row: Row) => ({ name, type: 'histogram', ...row
 const SHORT = [
   0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5,
 ]
-/** Buckets in seconds, up to a day. */
 const RESTORE = [0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3_600, 21_600, 86_400]
 /**
  * Buckets in seconds, from the shortest time between commits up to a day: a backlog adds to the
@@ -41,12 +36,10 @@ const DELAY = [
   ...[300, 900, 3_600, 21_600, 86_400],
 ]
 
-/** The label `outcome` of a record, by the name in the code. */
 const OUTCOMES = {
   ...{ scored: 'ok', windowed: 'windowed', skipped: 'filtered' },
   ...{ duplicate: 'duplicate', late: 'late', dead: 'dead_letter' },
 } as const
-/** The label `statistic` of how a shadow differs, by the name in the code. */
 const DIFFERENCES = {
   ...{ mean: 'mean', absoluteMean: 'absolute_mean' },
   ...{ p1: 'p1', p5: 'p5', p50: 'p50', p95: 'p95', p99: 'p99' },
@@ -55,13 +48,10 @@ const SHADOW_ROWS = ['scored', 'failed', 'dropped'] as const
 const SHADOW_OUTPUTS = ['written', 'dropped'] as const
 const LOOKUPS = ['found', 'absent', 'early'] as const
 const LIMITS = ['target', 'maximum'] as const
-/** The stages of a chunk, including the wait for its commit and for other chunks. */
 const STAGES_OF_CHUNK = [...Object.keys(STAGES).filter((stage) => stage !== 'fetch'), 'queue']
 
-/** Labels of a metric, and the label sets that are known beforehand. */
 type Series = Required<Pick<Row, 'labels' | 'known'>>
 
-/** The series of each topology. */
 function each(
   labels: readonly string[],
   of: (topology: WatchedTopology) => ReturnType<Series['known']>,
@@ -69,7 +59,6 @@ function each(
   return { labels, known: ({ topologies }) => topologies.flatMap((topology) => of(topology)) }
 }
 
-/** The same series with each value of one more label. */
 function withLabel({ labels, known }: Series, label: string, values: readonly string[]): Series {
   return {
     labels: [...labels, label],
@@ -95,7 +84,6 @@ const OF_LATENCY_BUDGET = each(['topology', 'step'], ({ topology, latency }) =>
   latency.map(({ step }) => ({ topology, step })),
 )
 
-/** Series of each model that is loaded. */
 function ofLoaded(
   of: (model: WatchedModel) => ReturnType<NonNullable<Row['read']>>,
 ): Pick<Row, 'read'> {
@@ -140,7 +128,6 @@ export const DROPPED_LINES: MetricRow<Pick<MetricSources, 'droppedLines'>> = {
   read: ({ droppedLines }) => [[{}, droppedLines()]],
 }
 
-/** The table of the metrics. */
 export const METRICS: readonly MetricRow<MetricSources>[] = [
   gauge('build_info', {
     help: 'Always 1; the labels give the versions',

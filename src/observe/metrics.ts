@@ -2,27 +2,19 @@ import { PublishedScores, StageTimers } from './histograms.ts'
 import { MetricRegistry, type MetricRow, type Metrics } from './metric-registry.ts'
 import { DROPPED_LINES, METRICS, type MetricSources } from './metric-table.ts'
 
-/** What {@link createMetrics} needs; by default no log line is dropped. */
 type MetricsOptions = Pick<MetricSources, 'version' | 'topologies' | 'worker'> &
   Partial<Pick<MetricSources, 'droppedLines'>>
 
-/** Metrics of a worker and of its process, in a separate registry. */
 export function createMetrics(options: MetricsOptions): Metrics {
   const stages = new StageTimers(options.topologies)
   const scores = new PublishedScores(options.topologies)
   return new MetricRegistry(METRICS, { droppedLines: () => 0, ...options, stages, scores })
 }
 
-/** Metrics of the parent process of several workers. */
 export interface WorkersMetrics extends Pick<Metrics, 'contentType' | 'data'> {
-  /** Counts a restart of a worker. */
   restarted(worker: number): void
 }
 
-/**
- * Creates the metrics of the parent process.
- * @param droppedLines log lines that this process could not write so far
- */
 export function createWorkersMetrics(workers: number, droppedLines: () => number): WorkersMetrics {
   const restarts = Array.from({ length: workers }, () => 0)
   const registry = new MetricRegistry(METRICS_OF_PARENT, { restarts, droppedLines })
@@ -36,7 +28,6 @@ export function createWorkersMetrics(workers: number, droppedLines: () => number
 }
 
 interface SourcesOfParent extends Pick<MetricSources, 'droppedLines'> {
-  /** How often each worker was started again. */
   readonly restarts: readonly number[]
 }
 

@@ -6,7 +6,6 @@ import type { Observer, WorkerState } from '../runtime/events.ts'
 import { LatencyWatch, type LatePredictions } from './latency-watch.ts'
 import { byType, type EventOf, type WatchedTopology } from './observer.ts'
 
-/** A partition that is assigned to a topology. */
 export class ObservedPartition {
   readonly topology: string
   readonly partition: TopicPartition
@@ -34,14 +33,12 @@ export class ObservedPartition {
   }
 }
 
-/** Partitions of a topology, and its counts since the last status. */
 class ObservedTopology {
   readonly partitions = new Map<string, ObservedPartition>()
   records = 0
   deadLetters = 0
 }
 
-/** A restore in progress, by its first and its last event. */
 interface Restore {
   readonly first: EventOf<'restoring'>
   readonly last: EventOf<'restoring'>
@@ -52,16 +49,12 @@ interface Restore {
  * last status.
  */
 interface Status {
-  /** Where the worker has several topologies. */
   readonly topology?: string
   readonly partitions: number
-  /** Records read. */
   readonly inPerSecond: number
   /** Outputs committed, of the whole worker: a commit contains the outputs of all topologies. */
   readonly outPerSecond?: number
-  /** Records not yet processed. */
   readonly lag: number | null
-  /** The lowest of its partitions, ISO. */
   readonly watermark: string | null
   /** The longest time from a record's timestamp to the commit of its output. */
   readonly delay?: string | null
@@ -74,18 +67,14 @@ interface Status {
  */
 export class ObservedWorker {
   state: WorkerState = 'starting'
-  /** Why it is in this state, if known. */
   reason: string | undefined
   /** By table: how far it is read before the first event. */
   readonly loading = new Map<string, EventOf<'table-loading'>>()
-  /** Late predictions of the last commit. */
   late: readonly LatePredictions[] = []
   readonly #clock: Pick<Clock, 'elapsedMs'>
   readonly #latency: LatencyWatch
   readonly #topologies = new Map<string, ObservedTopology>()
-  /** By topology and partition, in the order in which they began. */
   readonly #restores = new Map<string, Restore>()
-  /** Names of the partitions that cannot be read. */
   #unreadable: ReadonlySet<string> = new Set()
   #outputs = 0
   #delayMs = Number.NEGATIVE_INFINITY
@@ -153,7 +142,6 @@ export class ObservedWorker {
     },
   })
 
-  /** Assigned partitions, of every topology. */
   get partitions(): ObservedPartition[] {
     return partitionsOf([...this.#topologies.values()])
   }

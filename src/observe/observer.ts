@@ -1,15 +1,12 @@
 import { type Code, messageOf } from '../kernel/errors.ts'
 import type { Observer, RuntimeEvent } from '../runtime/events.ts'
 
-/** The events of one type, or of several. */
 export type EventOf<T extends RuntimeEvent['type']> = Extract<RuntimeEvent, { type: T }>
 
-/** What to do with an event, by its type. */
 export type Handlers = {
   readonly [T in RuntimeEvent['type']]?: (event: EventOf<T>) => void
 }
 
-/** An observer that calls the handler of an event's type, if there is one. */
 export function byType(handlers: Handlers): Observer {
   const handlerOf = handlers as Readonly<Partial<Record<string, Observer>>>
   return (event) => handlerOf[event.type]?.(event)
@@ -34,7 +31,6 @@ export function observeAll(...observers: readonly Observer[]): Observer {
   }
 }
 
-/** A model in use. */
 export interface WatchedModel {
   readonly model: string
   /** With `+` and 8 digits of the file's hash when the operator chose the file. */
@@ -44,23 +40,18 @@ export interface WatchedModel {
   readonly evaluator: string
   /** Memory of its sessions, bytes, as estimated. */
   readonly bytes: number
-  /** Threads that run it, besides the event loop. */
   readonly threads: number
 }
 
 /** A topology as it is known before its first event, so that its series exist from the start. */
 export interface WatchedTopology {
   readonly topology: string
-  /** The topic it reads. */
   readonly source: string
-  /** The topics it writes, dead letters last. */
   readonly outputs: readonly string[]
   readonly deadLetterTopic: string
-  /** The step that outcomes are reported for. */
   readonly step: string
   /** Steps that detect late events, and what is done with those events. */
   readonly late: { readonly steps: readonly string[]; readonly action: string }
-  /** Steps that keep tumbling windows. */
   readonly tumbling: readonly string[]
   /** The reasons for which a record may be set aside, and at which step. */
   readonly deadLetters: readonly { readonly step: string; readonly code: Code }[]
@@ -72,9 +63,7 @@ export interface WatchedTopology {
     readonly route: string
     readonly outcomes: readonly string[]
   }[]
-  /** Shadows, each with its score step. */
   readonly shadows: readonly (WatchedModel & { readonly step: string })[]
-  /** Its lookup tables, by their names in metrics. */
   readonly tables: readonly string[]
   /** Score steps with a latency budget: how long their predictions should and may take. */
   readonly latency: readonly {

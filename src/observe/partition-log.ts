@@ -9,7 +9,6 @@ import type { EventOf } from './observer.ts'
 // Rebalances and restores in the log: one line for all their partitions, because a line for each
 // would fill the log. All partitions of a rebalance are reported within one turn of the event loop.
 
-/** The shortest time between two lines about the same work, ms. */
 export const PROGRESS_EVERY_MS = 5_000
 
 type Lost = EventOf<'lost'>
@@ -99,7 +98,6 @@ export class RestoreLog {
     this.ended(event)
   }
 
-  /** Logs the end of the restores of a topology once the last one is done, or is lost. */
   ended({ topology }: { readonly topology: string }): void {
     if (this.#worker.restores.some(({ last }) => last.topology === topology)) return
     const done = this.#done.filter((event) => event.topology === topology)
@@ -122,7 +120,6 @@ export class RestoreLog {
   }
 }
 
-/** The records that are left of the restores of one topology. */
 function leftOf(events: readonly Restoring[]) {
   const records = events.reduce((sum, event) => sum + event.toOffset - event.nextOffset, 0)
   return { topology: events[0]?.topology, records }

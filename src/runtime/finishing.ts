@@ -1,4 +1,4 @@
-import type { EngineResult, ReadyBatch, Scores } from '../engine/events.ts'
+import type { EngineResult, ReadyBatch, StepScores } from '../engine/events.ts'
 import type { StepScoring } from '../engine/operators/rule.ts'
 import type { Present } from '../kernel/clock.ts'
 import { position } from '../kernel/ids.ts'
@@ -37,7 +37,7 @@ export interface AnsweredPiece {
 export interface Answered {
   readonly ready: ReadyBatch
   /** `null`: it is at a sink, or the partition was lost meanwhile. */
-  readonly scores: Scores | null
+  readonly scores: StepScores | null
 }
 
 /** A chunk that is to be finished, in part or as a whole. */

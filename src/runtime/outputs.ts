@@ -2,8 +2,8 @@ import type {
   EngineFault,
   Passed,
   ReadyBatch,
-  Scores,
   SinkBatch,
+  StepScores,
   WindowResult,
 } from '../engine/events.ts'
 import type { OutputFormat } from '../formats/format.ts'
@@ -68,7 +68,7 @@ export function produce(
     headers,
     from,
   }: {
-    readonly scores: Scores | null
+    readonly scores: StepScores | null
     readonly headers: readonly (readonly Header[])[]
     readonly from: OutputContext
   },

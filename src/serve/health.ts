@@ -4,7 +4,6 @@ import type { WorkerState } from '../runtime/events.ts'
 // The answers to liveness and readiness probes, such as those of Kubernetes, of one worker and of
 // several together.
 
-/** Answers to probes. */
 export interface Probes {
   /** Is it alive? If not, it must be restarted. */
   liveness(): Promise<{ readonly live: boolean }>
@@ -12,32 +11,21 @@ export interface Probes {
   readiness(): Promise<{ readonly ready: boolean }>
 }
 
-/** The readiness of a worker. */
 export interface Readiness {
   readonly ready: boolean
   readonly state: WorkerState
-  /** Partitions assigned now, of every topology. */
   readonly partitions: number
-  /** How many of them are restoring their windows. */
   readonly restoring: number
-  /** Records that they still have to read. */
-  readonly restoringLeft?: Left
+  readonly restoringLeft?: { readonly records: number }
   /** Tables that are being read before the first event: how many records, of about how many. */
   readonly tables?: readonly {
     readonly table: string
     readonly records: number
     readonly of: number
   }[]
-  /** Why it is in this state, where a reason is known. */
   readonly reason?: string
 }
 
-/** The rest of a restore. */
-export interface Left {
-  readonly records: number
-}
-
-/** The readiness of one of several workers. */
 export interface WorkerReadiness extends Omit<Readiness, 'state'> {
   readonly worker: number
   /**
@@ -45,17 +33,6 @@ export interface WorkerReadiness extends Omit<Readiness, 'state'> {
    * does not answer.
    */
   readonly state: WorkerState | 'restarting' | 'silent'
-}
-
-interface ReadinessOfAll extends Pick<Readiness, 'ready' | 'partitions' | 'restoring'> {
-  readonly restoringLeft?: Left
-  readonly workers: readonly WorkerReadiness[]
-}
-
-interface LivenessOfAll {
-  readonly live: boolean
-  /** The workers that do not answer. */
-  readonly silent: readonly number[]
 }
 
 /**
@@ -69,11 +46,6 @@ export function probesOf(worker: ObservedWorker): Probes {
   }
 }
 
-/**
- * The readiness of a worker. Ready means running, with no windows left to restore. A worker is
- * running once the group has assigned its partitions, even if that is none: a standby worker is
- * ready, and stays ready while the group rebalances.
- */
 export function readinessOf(worker: ObservedWorker): Readiness {
   const { state, reason, partitions, restores, loading } = worker
   const records = restores.reduce((sum, { last }) => sum + last.toOffset - last.nextOffset, 0)
@@ -91,8 +63,7 @@ export function readinessOf(worker: ObservedWorker): Readiness {
   }
 }
 
-/** Each worker's readiness, and that of all of them together. */
-export function readinessOfAll(workers: readonly WorkerReadiness[]): ReadinessOfAll {
+export function readinessOfAll(workers: readonly WorkerReadiness[]) {
   const sum = (of: (worker: WorkerReadiness) => number) =>
     workers.reduce((total, worker) => total + of(worker), 0)
   const isLeft = workers.some(({ restoringLeft }) => restoringLeft !== undefined)
@@ -110,7 +81,7 @@ export function readinessOfAll(workers: readonly WorkerReadiness[]): ReadinessOf
  * The liveness of all workers together. A worker whose process has ended is restarted by its
  * parent, so it counts as alive; one that hangs is noticed only here.
  */
-export function livenessOfAll(workers: readonly WorkerReadiness[]): LivenessOfAll {
+export function livenessOfAll(workers: readonly WorkerReadiness[]) {
   const silent = workers.filter(({ state }) => state === 'silent').map(({ worker }) => worker)
   return { live: silent.length === 0, silent }
 }

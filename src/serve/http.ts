@@ -6,7 +6,6 @@ import { TidemarkError } from '../kernel/errors.ts'
 import type { Metrics } from '../observe/metric-registry.ts'
 import type { Probes } from './health.ts'
 
-/** What {@link serveHttp} serves, and where. */
 export interface HttpOptions {
   /** @default 127.0.0.1: not reachable over the network */
   readonly host?: string
@@ -16,18 +15,14 @@ export interface HttpOptions {
   readonly metrics: Pick<Metrics, 'contentType' | 'text'>
 }
 
-/** A listening HTTP server. */
 export interface HttpServer {
   readonly host: string
-  /** The port that it listens on. */
   readonly port: number
-  /** Stops listening and drops open connections. */
   close(): Promise<void>
 }
 
 /**
  * Serves `/metrics`, `/livez` and `/readyz`.
- *
  * @throws TidemarkError `CONFIG_INVALID` when the address cannot be listened on
  */
 export async function serveHttp(options: HttpOptions): Promise<HttpServer> {
@@ -47,7 +42,6 @@ export async function serveHttp(options: HttpOptions): Promise<HttpServer> {
   }
 }
 
-/** The routes alone, without a socket. */
 export function routes({ probes, metrics }: Pick<HttpOptions, 'probes' | 'metrics'>): Hono {
   const app = new Hono()
   app.get('/metrics', async (c) => {

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { ConditionVariable } from '../kernel/condition-variable.ts'
-import { TidemarkError } from '../kernel/errors.ts'
+import { configFault } from '../kernel/errors.ts'
 import { seeded } from '../kernel/random.ts'
 import { committingThrough } from '../records/committing-through.ts'
 import type { MemoryRecords } from '../records/memory/memory-records.ts'
@@ -16,19 +16,14 @@ import { scoreStepsOf } from '../topology/graph.ts'
 import { isTrained, type ModelDefinition } from '../topology/models.ts'
 import type { VirtualClock } from './virtual-clock.ts'
 
-// The worker of a driver: one life of it, from its start until it stops or dies, and the functions
-// that it may have in place of models.
-
 const GROUP = 'test'
 
-/** What a worker has reported about records so far. */
 export interface Tally {
   readonly outcomes: Outcomes
   /** By partition, ms since the epoch. */
   readonly watermarksMs: ReadonlyMap<number, number>
 }
 
-/** The tally before any record. */
 export const NOTHING_YET: Tally = { outcomes: NO_OUTCOMES, watermarksMs: new Map() }
 
 interface LifeOptions {
@@ -37,11 +32,9 @@ interface LifeOptions {
   readonly source: { readonly topic: string; readonly partitions: number }
   readonly clock: VirtualClock
   readonly guarantee: Guarantee
-  /** The tally of the lives before this one. */
   readonly tally: Tally
 }
 
-/** One run of a driver's worker. */
 export class Life {
   readonly #o: LifeOptions
   readonly #records: Records
@@ -87,14 +80,12 @@ export class Life {
     await this.#worker.settled()
   }
 
-  /** Lets `ms` pass, stopping at each moment at which a timer is due. */
   async advance(ms: number): Promise<void> {
     const { clock } = this.#o
     const untilMs = clock.nowMs() + ms
     while (clock.step(untilMs)) await this.settled()
   }
 
-  /** Resolves when the results are committed. */
   closeWindows(): Promise<void> {
     return this.#worker.closeWindows()
   }
@@ -163,7 +154,6 @@ export class Life {
   }
 }
 
-/** From 0. */
 export function numbersTo(count: number): number[] {
   return Array.from({ length: count }, (_, number) => number)
 }
@@ -178,7 +168,6 @@ export type ModelFunction = (
 
 /**
  * The same topology with functions in place of models, by model name.
- *
  * @throws TidemarkError `CONFIG_INVALID`: the topology has no such model
  */
 export function withModelFunctions(
@@ -193,7 +182,7 @@ export function withModelFunctions(
   )
   for (const name of functions.keys()) {
     if (named.includes(name)) continue
-    throw new TidemarkError('CONFIG_INVALID', `the topology has no model "${name}"`)
+    throw configFault(`the topology has no model "${name}"`)
   }
   const replaced = ({ models }: ScoreStep, name: string, scorer: Scorer): Scorer => {
     const model = models[name]
@@ -238,7 +227,6 @@ function answeredBy(answer: ModelFunction, model: ModelDefinition, scorer: Score
   }
 }
 
-/** An output of a model, or one of its columns. */
 interface Column {
   readonly output: string
   readonly column: string | null
@@ -260,5 +248,5 @@ function numberOf(
   const number = column !== null && typeof given === 'object' ? given[column] : given
   if (typeof number === 'number') return number
   const name = column === null ? output : `${output}.${column}`
-  throw new TidemarkError('CONFIG_INVALID', `the function for ${model} returns no number "${name}"`)
+  throw configFault(`the function for ${model} returns no number "${name}"`)
 }

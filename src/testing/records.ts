@@ -1,14 +1,12 @@
 import { eventKey, eventTimeMs } from '../formats/identity.ts'
 import { recordDecoder } from '../formats/open-format.ts'
 import { GivenRecord, type RecordDecoder, UNWRITTEN } from '../formats/record-decoding.ts'
-import { TidemarkError } from '../kernel/errors.ts'
+import { configFault, TidemarkError } from '../kernel/errors.ts'
 import { keyOfRow } from '../lookup/rows.ts'
 import type { LogRecord, NewRecord } from '../records/port.ts'
 import { reasonOf } from '../runtime/dead-letter.ts'
 import { ID_HEADER } from '../runtime/provenance.ts'
 import type { Definition, SourceDefinition, TableDefinition } from '../topology/definition.ts'
-
-// The records of a test: made from its inputs, and read from the topics that the topology writes.
 
 /** A record of the source, or of a table's topic, as upstream produces it. */
 export interface Input {
@@ -54,7 +52,6 @@ export interface DeadLetter extends RecordView {
 
 const NO_KEY = Buffer.alloc(0)
 
-/** Makes records of the source and of tables' topics from the inputs of a test. */
 export class InputRecords {
   readonly #source: SourceDefinition
   readonly #tables: readonly TableDefinition[]
@@ -106,15 +103,13 @@ export class InputRecords {
   ofTable(name: string, input: Input, nowMs: number): NewRecord {
     const table = this.#tables.find((one) => one.name === name)
     const topic = table?.from.topic
-    if (table === undefined || topic === undefined) {
-      const [what, hint] =
-        table === undefined
-          ? [
-              `the topology has no table "${name}"`,
-              `its tables are: ${this.#tables.map((one) => one.name).join(', ')}`,
-            ]
-          : [`the rows of table "${name}" are in a file`, 'only rows of a topic can be given']
-      throw new TidemarkError('CONFIG_INVALID', what, { hint })
+    if (table === undefined) {
+      const hint = `its tables are: ${this.#tables.map((one) => one.name).join(', ')}`
+      throw configFault(`the topology has no table "${name}"`, undefined, hint)
+    }
+    if (topic === undefined) {
+      const hint = 'only rows of a topic can be given'
+      throw configFault(`the rows of table "${name}" are in a file`, undefined, hint)
     }
     const key = input.key === undefined ? keyInTable(table, input.value) : input.key
     return newRecord(topic, { ...input, key }, input.timestampMs ?? nowMs)
@@ -158,20 +153,17 @@ function orNull<R>(of: () => R): R | null {
   }
 }
 
-/** A record of a topic that the topology writes. */
 export interface ReadRecord {
   readonly partition: number
   readonly record: LogRecord
 }
 
-/** Parses a record of an output topic. */
 export function outputOf<V>(read: ReadRecord): Output<V> {
   const view = viewOf(read)
   const value = JSON.parse(String(read.record.value)) as V
   return { ...view, value, id: view.headers[ID_HEADER] ?? '' }
 }
 
-/** Reads a record of the dead-letter topic. */
 export function deadLetterOf(read: ReadRecord): DeadLetter {
   const { value, headers } = read.record
   const { at, ...reason } = reasonOf(headers)

@@ -81,7 +81,6 @@ export class TopologyDriver<Out> {
   #clock: VirtualClock
   #prepared: Prepared | null = null
   #life: Life | null = null
-  /** Of the lives that are over. */
   #tally = NOTHING_YET
 
   private constructor(topology: Topology<Out>, options: DriverOptions) {
@@ -115,7 +114,6 @@ export class TopologyDriver<Out> {
   /**
    * Sends events, each with the key that the topology finds in it, and waits until everything that
    * results from them is committed.
-   *
    * @returns the position of each in the source
    * @throws what ended the worker, such as an error in a function given for a model
    */
@@ -165,7 +163,7 @@ export class TopologyDriver<Out> {
     return this.#read(topic).map(outputOf<Out[K]>)
   }
 
-  /** What was written to a topic since the last `take` from it. */
+  /** Outputs written to a topic since the last `take` from it. */
   take<K extends keyof Out & string>(topic: K): Output<Out[K]>[] {
     return this.#takeFrom(topic).map(outputOf<Out[K]>)
   }

@@ -8,11 +8,9 @@ interface Timer {
 /** A clock that moves only when told to. */
 export class VirtualClock implements Clock {
   readonly #timers = new Set<Timer>()
-  /** One function for each sleeper, which wakes it. */
   readonly #sleepers = new Set<() => void>()
   #nowMs: number
 
-  /** @param startMs since the epoch */
   constructor(startMs: number) {
     this.#nowMs = startMs
   }

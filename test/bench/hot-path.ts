@@ -1,7 +1,7 @@
 import { basename, resolve } from 'node:path'
 import { Command } from 'commander'
 import { Engine } from '../../src/engine/engine.ts'
-import type { ReadyBatch, Scores } from '../../src/engine/events.ts'
+import type { ReadyBatch, StepScores } from '../../src/engine/events.ts'
 import { wallClock } from '../../src/kernel/clock.ts'
 import { atOnce, Slices } from '../../src/kernel/slices.ts'
 import { BatchEncoder } from '../../src/records/kafka/codec/encode.ts'
@@ -106,7 +106,7 @@ class Path {
     this.#watch.lap('decode')
     const [ready] = whole(this.engine.process(batch)).ready as [ReadyBatch]
     this.#watch.lap('engine')
-    const scores = (await ready.model?.ask()) as Scores
+    const scores = (await ready.model?.ask()) as StepScores
     this.#watch.lap('score')
     const from = {
       records,

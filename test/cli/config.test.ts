@@ -2,10 +2,9 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { Command } from 'commander'
 import { expect, test } from 'vitest'
+import { chosenRegistry, kafkaOptions } from '../../src/cli/cluster.ts'
 import { addSettings, readConfig } from '../../src/cli/config.ts'
-import { KAFKA_SETTINGS, kafkaOptions } from '../../src/cli/kafka-options.ts'
-import { chosenRegistry, REGISTRY_SETTINGS } from '../../src/cli/registry-options.ts'
-import { SETTINGS, type SettingName } from '../../src/cli/settings.ts'
+import { CLUSTER_SETTINGS, SETTINGS, type SettingName } from '../../src/cli/settings.ts'
 import { Refused } from '../../src/kernel/errors.ts'
 import { folderWith } from '../support/folder.ts'
 
@@ -203,20 +202,20 @@ test('a schema registry is chosen with its login and its CA', () => {
   const folder = folderWith({ 'ca.pem': 'PEM' })
   const flags = { registry: 'https://registry/api', registryUsername: 'me', registryCa: 'ca.pem' }
   const env = { TIDEMARK_REGISTRY_PASSWORD: 'secret' }
-  expect(chosenRegistry(readConfig(REGISTRY_SETTINGS, flags, { env, folder }))).toEqual({
+  expect(chosenRegistry(readConfig(CLUSTER_SETTINGS, flags, { env, folder }))).toEqual({
     registry: {
       url: 'https://registry/api',
       login: { username: 'me', password: 'secret' },
       ca: 'PEM',
     },
   })
-  expect(chosenRegistry(readConfig(REGISTRY_SETTINGS, {}, { env: {}, folder }))).toEqual({})
+  expect(chosenRegistry(readConfig(CLUSTER_SETTINGS, {}, { env: {}, folder }))).toEqual({})
 })
 
 test('settings that do not go together are refused together', () => {
   const folder = folderWith({ 'cert.pem': 'CERT' })
   const flags = { saslMechanism: 'plain', tlsCert: 'cert.pem' }
-  expect(listOf(() => readConfig(KAFKA_SETTINGS, flags, { env: {}, folder }))).toEqual([
+  expect(listOf(() => readConfig(CLUSTER_SETTINGS, flags, { env: {}, folder }))).toEqual([
     'CONFIG_INVALID --sasl-mechanism: plain sends the password unencrypted, so it needs TLS',
     'CONFIG_INVALID --sasl-username: SASL needs a user name',
     'CONFIG_INVALID --sasl-password-file: SASL needs a password',
@@ -236,7 +235,7 @@ test('the password comes from the environment or a file, never from a flag or th
     tls: true,
     saslPassword: 'open secret',
   }
-  const refused = faultsOf(() => readConfig(KAFKA_SETTINGS, flags, { env: {}, folder }))
+  const refused = faultsOf(() => readConfig(CLUSTER_SETTINGS, flags, { env: {}, folder }))
   expect(refused.map((f) => f.message)).toEqual([
     'there is no setting "saslPassword"',
     'SASL needs a password',
@@ -245,7 +244,7 @@ test('the password comes from the environment or a file, never from a flag or th
 
   const elsewhere = join(folder, '..')
   const passwordOf = (env: Record<string, string>) =>
-    kafkaOptions(readConfig(KAFKA_SETTINGS, flags, { env, folder: elsewhere })).sasl
+    kafkaOptions(readConfig(CLUSTER_SETTINGS, flags, { env, folder: elsewhere })).sasl
   const inEnvironment = passwordOf({ TIDEMARK_SASL_PASSWORD: 'of the environment' })
   expect(inEnvironment).toMatchObject({ password: 'of the environment' })
   const inFile = passwordOf({ TIDEMARK_SASL_PASSWORD_FILE: join(folder, 'password') })
@@ -256,7 +255,7 @@ test('the password comes from the environment or a file, never from a flag or th
 function login(flags: object, env: Record<string, string> = {}) {
   const folder = folderWith({ token: 'of-file', secret: 'of the file\n', 'ca.pem': 'PEM' })
   const all = { tls: true, ...flags }
-  const read = () => kafkaOptions(readConfig(KAFKA_SETTINGS, all, { env, folder })).sasl
+  const read = () => kafkaOptions(readConfig(CLUSTER_SETTINGS, all, { env, folder })).sasl
   return { folder, read }
 }
 
@@ -364,6 +363,6 @@ test.each<[string, object, string[]]>([
 test('the Kafka driver gets what the settings say', () => {
   const folder = folderWith({ 'ca.pem': 'CA' })
   const flags = { brokers: ['a:1,b:2'], tls: true, tlsCa: 'ca.pem' }
-  const options = kafkaOptions(readConfig(KAFKA_SETTINGS, flags, { env: {}, folder }))
+  const options = kafkaOptions(readConfig(CLUSTER_SETTINGS, flags, { env: {}, folder }))
   expect(options).toEqual({ brokers: ['a:1', 'b:2'], tls: { ca: 'CA' } })
 })

@@ -97,18 +97,6 @@ test('only the first dead letters are shown', async () => {
   expect(stderr).toContain('  and 15 more; --dead-letters FILE keeps them all\n')
 })
 
-test('when there is enough of it, a table tells how long each stage took', async () => {
-  const few = await tidemark(['dev', TOPOLOGY, '--partitions', '2'], { stdin: sample })
-  const many = await tidemark(['dev', TOPOLOGY, '--partitions', '50'], { stdin: sample })
-  expect(few.stderr).not.toContain('p95')
-  const rows = many.stderr.slice(many.stderr.indexOf('p95')).trimEnd().split('\n').slice(1)
-  const stages = ['decode', 'windows', 'wait', 'score', 'encode', 'commit']
-  expect(rows.map((row) => row.split(' ')[0])).toEqual(stages)
-  const [, chunks, ...times] = (rows[0] ?? '').split(/ +/)
-  expect(Number(chunks)).toBeGreaterThan(20)
-  expect(times.map(Number).every((ms) => ms >= 0)).toBe(true)
-})
-
 /** A small topology of an author's own, with a function that throws on an event without a shop. */
 const OWN = {
   'package.json': '{"type":"module"}',

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import pc from 'picocolors'
 import { expect, test } from 'vitest'
 import { exitCodeOf } from '../../src/cli/exit.ts'
-import { describeFailure, plural } from '../../src/cli/print.ts'
+import { describeFailure, plural, shownMs } from '../../src/cli/print.ts'
 import { type Code, Refused, TidemarkError } from '../../src/kernel/errors.ts'
 
 const plain = { colors: pc.createColors(false), stack: false }
@@ -73,4 +73,14 @@ function fault(code: Code): TidemarkError {
 
 test('numbers of things read as people say them', () => {
   expect([plural(1, 'record'), plural(12_345, 'record')]).toEqual(['1 record', '12,345 records'])
+})
+
+test('a time has three digits that count', () => {
+  expect([0.0004, 0.25, 1.5, 12.25, 1_234.5].map(shownMs)).toEqual([
+    '0.000',
+    '0.250',
+    '1.50',
+    '12.3',
+    '1,235',
+  ])
 })

@@ -318,11 +318,7 @@ const ROWS: readonly Row[] = [
   ],
   [
     'a command ends without saying how much it was',
-    [
-      'cli/progress.ts',
-      '    sayOnOwnLine(share === 1 ? this.#amount() : this.#text())\n',
-      '    void share\n',
-    ],
+    ['cli/progress.ts', '    say(this.#now().share === 1 ? this.#amount() : this.#text())\n', ''],
     ['test/cli/progress.test.ts', 'all needs no share at its end'],
   ],
 ]

@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest'
 import {
-  type Left,
   livenessOfAll,
   readinessOf,
   readinessOfAll,
@@ -33,7 +32,11 @@ describe('several workers', () => {
   })
 
   test('restore together as many records as all of them', () => {
-    const restores = (worker: number, restoring: number, left: Left): WorkerReadiness => ({
+    const restores = (
+      worker: number,
+      restoring: number,
+      left: { records: number },
+    ): WorkerReadiness => ({
       ...running(worker),
       ...{ ready: false, restoring, restoringLeft: left },
     })

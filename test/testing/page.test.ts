@@ -1,7 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { testFile } from '../../src/cli/init.ts'
 import { ROOT } from '../support/paths.ts'
 
 // docs/testing.md shows code that is run: every block stands word for word in a file that is tested
@@ -9,6 +8,7 @@ import { ROOT } from '../support/paths.ts'
 
 const pageFolder = 'test/testing/page'
 const read = (file: string) => readFileSync(join(ROOT, file), 'utf8')
+const testFile = read('topologies/starter/topology.test.ts.txt')
 const page = read('docs/testing.md')
 const blocks = [...page.matchAll(/^```ts\n(.*?)^```$/gms)].map((match) => match[1] as string)
 const files = [

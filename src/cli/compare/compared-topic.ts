@@ -1,4 +1,4 @@
-import { TidemarkError } from '../../kernel/errors.ts'
+import { configFault } from '../../kernel/errors.ts'
 import { causeOf } from '../../kernel/ids.ts'
 import type { LogRecord } from '../../records/port.ts'
 import { BY_CLOCK_HEADER, ID_HEADER, MODEL_HEADER } from '../../runtime/provenance.ts'
@@ -7,7 +7,6 @@ import { valueAt } from '../arguments.ts'
 /** If none of so many records can be compared, the field is probably wrong. */
 const TRIED = 10_000
 
-/** The score of an output, and the model that gave it. */
 export interface OutputScore {
   readonly score: number
   /** The header `tidemark-model`; `?` without it. */
@@ -24,7 +23,6 @@ export interface ScoredOutput {
 
 type Unusable = 'withoutId' | 'withoutScore'
 
-/** A topic that is compared: reads its scores, and counts its records. */
 export class ComparedTopic {
   readonly topic: string
   readonly #field: string
@@ -33,7 +31,6 @@ export class ComparedTopic {
   /** The paths of the numbers in the first record without a score. */
   #numbers: readonly string[] | null = null
 
-  /** @param field path of the score in the value of a record */
   constructor(topic: string, field: string) {
     this.topic = topic
     this.#field = field
@@ -43,7 +40,6 @@ export class ComparedTopic {
     return this.#records
   }
 
-  /** Records without a `tidemark-id`, and without a number at the path. */
   get unusable(): Readonly<Record<Unusable, number>> {
     return this.#unusable
   }
@@ -63,19 +59,13 @@ export class ComparedTopic {
   end(): void {
     const { withoutId, withoutScore } = this.#unusable
     if (this.#records === 0 || withoutId + withoutScore < this.#records) return
-    const where = this.topic
     if (this.#numbers === null) {
-      throw new TidemarkError('CONFIG_INVALID', 'no record has a tidemark-id', {
-        where,
-        hint: 'only outputs of Tidemark can be paired',
-      })
+      const hint = 'only outputs of Tidemark can be paired'
+      throw configFault('no record has a tidemark-id', this.topic, hint)
     }
-    const message = `no record has a number "${this.#field}"`
     const numbers = this.#numbers.join(', ') || 'none'
-    throw new TidemarkError('CONFIG_INVALID', message, {
-      where,
-      hint: `numbers of the first record: ${numbers}; --field MAIN=OTHER names one for each topic`,
-    })
+    const hint = `numbers of the first record: ${numbers}; --field MAIN=OTHER names one for each topic`
+    throw configFault(`no record has a number "${this.#field}"`, this.topic, hint)
   }
 
   #leaveOut(record: LogRecord, why: Unusable): void {
@@ -112,7 +102,6 @@ function* pathsOf(json: unknown, before: string): Generator<string> {
   }
 }
 
-/** A value's JSON; `undefined`: it is none. */
 function parsed(value: Buffer | null): unknown {
   try {
     return JSON.parse(value?.toString() ?? '')

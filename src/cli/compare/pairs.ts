@@ -7,9 +7,7 @@ export type Side = (typeof SIDES)[number]
 
 export interface PairOptions {
   readonly mostPending: number
-  /** Whether to compare outputs whose model the wall clock chose. */
   readonly withByClock: boolean
-  /** The least score that is positive. */
   readonly threshold: number
 }
 
@@ -36,7 +34,6 @@ export class Pairs {
   readonly #ring: string[] = []
   #causes = 0
   readonly #models = new Map<string, ModelPair>()
-  /** Outputs whose cause already had one on that side. */
   readonly twice: Record<Side, number> = { main: 0, other: 0 }
   /** Outputs that are no longer remembered and had none on the other side. */
   readonly alone: Record<Side, number> = { main: 0, other: 0 }
@@ -85,7 +82,6 @@ export class Pairs {
     if (entry.main !== null && entry.other !== null) this.#compare(entry.main, entry.other)
   }
 
-  /** Counts the lone outputs. Call it when both topics have been read. */
   end(): void {
     for (const entry of this.#entries.values()) this.#countIfAlone(entry)
     this.#entries.clear()

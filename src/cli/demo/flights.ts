@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { gunzipSync } from 'node:zlib'
+import { auc } from '../../scoring/accuracy/measures.ts'
 import { PACKAGE } from '../own-package.ts'
 
 // Two weeks of flights to replay, and how well they were predicted. Their fields:
@@ -9,7 +10,6 @@ const SAMPLE = new URL('topologies/samples/flights.ndjson.gz', PACKAGE)
 const THREE_HOURS_MS = 3 * 3_600_000
 
 interface Flight {
-  /** Event time, ms since the epoch. */
   readonly at: number
   readonly carrierOrigin: string
   /** One flight on one day; the same for its departure and its landing. */
@@ -70,7 +70,6 @@ function edited(line: string, change: (event: FlightEvent) => object): string {
   return JSON.stringify({ ...event, ...change(event) })
 }
 
-/** A flight that lands with a longer delay counts as late, minutes. */
 export const LATE_MIN = 15
 
 /** Ranges [from, below) of the chances to show, in turn: likely on time, likely late, uncertain. */
@@ -81,7 +80,6 @@ const SHOWN_CHANCES = [
 ] as const
 
 interface BoardOptions {
-  /** Least event time between two departures shown, ms. */
   readonly everyMs: number
   /** Called for each departure to show, with its predicted chance of arriving late, 0 to 1. */
   readonly onDeparture: (departure: Departure, chance: number) => void
@@ -149,41 +147,15 @@ export class Board {
 }
 
 export interface Verdict {
-  /** The predicted chance of arriving late, 0 to 1. */
   readonly said: number
   readonly wasLate: boolean
 }
 
-/**
- * Area under the ROC curve, 0 to 1, from ranks: the Mann-Whitney U statistic (Mann and Whitney
- * 1947). `null`: no flight was late, or none was on time.
- */
-export function aucOf(verdicts: readonly Verdict[]): number | null {
-  const sorted = verdicts.toSorted((a, b) => a.said - b.said)
-  let late = 0
-  let rankSum = 0
-  for (let start = 0; start < sorted.length; ) {
-    let end = start
-    let lateHere = 0
-    for (; sorted[end]?.said === sorted[start]?.said && end < sorted.length; end++) {
-      if (sorted[end]?.wasLate === true) lateHere++
-    }
-    // Equal values all get the mean of their ranks, which count from 1.
-    rankSum += (lateHere * (start + 1 + end)) / 2
-    late += lateHere
-    start = end
+/** The area under the ROC curve, 0 to 1; NaN: no flight was late, or none was on time. */
+export function aucOf(verdicts: readonly Verdict[]): number {
+  const scores = (late: boolean) => {
+    const chosen = verdicts.filter(({ wasLate }) => wasLate === late)
+    return Float64Array.from(chosen, ({ said }) => said).sort()
   }
-  const onTime = sorted.length - late
-  if (late === 0 || onTime === 0) return null
-  return (rankSum - (late * (late + 1)) / 2) / (late * onTime)
-}
-
-/** Fraction of late flights among those with a chance in `[from, below)`; `null`: none has one. */
-export function lateShare(
-  verdicts: readonly Verdict[],
-  [from, below]: readonly [from: number, below: number],
-): number | null {
-  const chosen = verdicts.filter(({ said }) => said >= from && said < below)
-  if (chosen.length === 0) return null
-  return chosen.filter(({ wasLate }) => wasLate).length / chosen.length
+  return auc(scores(true), scores(false))
 }

@@ -1,10 +1,10 @@
 import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { packageVersion } from '../../kernel/node.ts'
+import type { Durations } from '../../observe/histograms.ts'
 import type { EventOf } from '../../observe/observer.ts'
 import { PACKAGE } from '../own-package.ts'
 import { type Colors, grouped, plural } from '../print.ts'
-import type { Figures, Snapshot } from './figures.ts'
 import {
   aucOf,
   BROKEN_RECORDS,
@@ -12,7 +12,6 @@ import {
   type FlightEvent,
   LATE_MIN,
   type Landing,
-  lateShare,
   type Verdict,
 } from './flights.ts'
 
@@ -27,7 +26,6 @@ const newYork = new Intl.DateTimeFormat('en-US', {
   hourCycle: 'h23',
 })
 
-/** `Dec 05 12:41` */
 export function newYorkTime(ms: number): string {
   return newYork.format(ms).replace(',', '')
 }
@@ -60,6 +58,16 @@ export function deadLetterLine({ code, message, at }: EventOf<'dead-letter'>, c:
   return `${c.red('✗')} dead letter ${at}  ${c.bold(code)}\n  ${c.dim(message)}`
 }
 
+export interface Snapshot {
+  readonly seconds: number
+  readonly perSecond: number
+  readonly watermarkMs: number
+  readonly lag: number
+  readonly predictions: number
+  readonly deadLetters: number
+  readonly batchMs: Pick<Durations, 'quantileMs'>
+}
+
 /** `Dec 05 12:41  545/s  watermark −10m  lag 0 …`: as many parts as fit. */
 export function statusLine(snapshot: Snapshot, nowMs: number, columns: number): string {
   const { perSecond, watermarkMs, lag, batchMs, deadLetters, predictions } = snapshot
@@ -68,7 +76,7 @@ export function statusLine(snapshot: Snapshot, nowMs: number, columns: number): 
     `${Math.round(perSecond)}/s`,
     `watermark ${behind(nowMs - watermarkMs)}`,
     `lag ${lag}`,
-    `score p50 ${tenths(batchMs.p50)} p99 ${tenths(batchMs.p99)} ms`,
+    `score ${scoreTimes(batchMs)}`,
     `${deadLetters} dead`,
     `${grouped(predictions)} predictions`,
   ]
@@ -79,6 +87,10 @@ export function statusLine(snapshot: Snapshot, nowMs: number, columns: number): 
     line = longer
   }
   return line
+}
+
+function scoreTimes(batchMs: Snapshot['batchMs']): string {
+  return `p50 ${tenths(batchMs.quantileMs(0.5))} p99 ${tenths(batchMs.quantileMs(0.99))} ms`
 }
 
 function behind(ms: number): string {
@@ -98,7 +110,6 @@ function tenths(n: number): string {
 
 interface Opening {
   readonly records: number
-  /** How long the demo takes, s; 0: as fast as possible. */
   readonly seconds: number
   readonly topology: string
 }
@@ -121,59 +132,39 @@ export function opening({ records, seconds, topology }: Opening, c: Colors): str
 }
 
 interface Results {
-  readonly figures: Figures
   /** `5 in = 3 scored + 2 skipped + 0 late + 0 dead` */
   readonly tally: string
   readonly verdicts: readonly Verdict[]
-  readonly tookMs: number
 }
 
-/** The text after the demo: the results, and what to do next. */
-export function ending(results: Results, c: Colors): string {
-  const rows = [...consumed(results), ...quality(results.verdicts)]
-  const lines = rows.map(([name, text]) => `  ${c.dim(name.padEnd(7))}  ${text}`)
-  return ['', ...lines, '', ...next(c)].join('\n')
-}
-
-type Row = readonly [name: string, text: string]
-
-/** The records consumed, their outcomes, and the speed. */
-function consumed({ figures, tally, verdicts, tookMs }: Results): Row[] {
-  const { smallest, largest, mean } = figures.batches
-  const { p50, p99 } = figures.batchMs
-  const perSecond = grouped(Math.round((figures.records * 1_000) / tookMs))
-  const busy = grouped(Math.round(figures.perBusySecond))
-  const flights = plural(figures.predictions, 'predicted flight')
-  const late = verdicts.filter(({ wasLate }) => wasLate).length
-  const share = percent(late / Math.max(verdicts.length, 1))
-  return [
+export function ending(figures: Snapshot, { tally, verdicts }: Results, c: Colors): string {
+  const rows: (readonly [name: string, text: string])[] = [
     ['events', tally],
     ['', '(skipped: landings; they enter the windows but are not scored)'],
     [
       'speed',
-      `${perSecond} events/s over ${tenths(tookMs / 1_000)} s; ${busy}/s while the worker was busy`,
+      `${grouped(Math.round(figures.perSecond))} events/s over ${tenths(figures.seconds)} s`,
     ],
-    ['score', `p50 ${tenths(p50)} ms, p99 ${tenths(p99)} ms per batch`],
-    ['batches', `${smallest} to ${largest} flights, ${tenths(mean)} on average`],
-    [
-      'landed',
-      `${grouped(verdicts.length)} of ${flights}; ${grouped(late)} of them late (${share})`,
-    ],
+    ['score', `${scoreTimes(figures.batchMs)} per batch`],
+    ['landed', landed(verdicts, figures.predictions)],
+    ['model', quality(verdicts)],
   ]
+  const lines = rows.map(([name, text]) => `  ${c.dim(name.padEnd(7))}  ${text}`)
+  return ['', ...lines, '', ...next(c)].join('\n')
 }
 
-function quality(verdicts: readonly Verdict[]): Row[] {
+function landed(verdicts: readonly Verdict[], predictions: number): string {
+  const late = verdicts.filter(({ wasLate }) => wasLate).length
+  const share = percent(late / Math.max(verdicts.length, 1))
+  const flights = plural(predictions, 'predicted flight')
+  return `${grouped(verdicts.length)} of ${flights}; ${grouped(late)} of them late (${share})`
+}
+
+function quality(verdicts: readonly Verdict[]): string {
   const auc = aucOf(verdicts)
-  if (auc === null) return [['model', 'too few flights have landed to rate it']]
-  const lateOf = (said: string, share: number | null): Row[] =>
-    share === null
-      ? []
-      : [['', `of 100 flights given ${said}, ${Math.round(share * 100)} were late`]]
-  return [
-    ['model', `AUC ${auc.toFixed(3)} on what landed (0.5 is a guess, 1 is never wrong)`],
-    ...lateOf('70 % or more', lateShare(verdicts, [0.7, 1.01])),
-    ...lateOf('under 20 %', lateShare(verdicts, [0, 0.2])),
-  ]
+  return Number.isNaN(auc)
+    ? 'too few flights have landed to rate it'
+    : `AUC ${auc.toFixed(3)} on what landed (0.5 is a guess, 1 is never wrong)`
 }
 
 function next(c: Colors): string[] {

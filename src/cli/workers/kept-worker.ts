@@ -5,7 +5,6 @@ import type { Log } from '../../observe/log.ts'
 import type { MetricData } from '../../observe/metric-registry.ts'
 import type { WorkerReadiness } from '../../serve/health.ts'
 import type { RunOutline } from '../run-output.ts'
-import type { StageDurations } from '../totals.ts'
 import type { End, ProcessHandlers, WorkerProcess } from './worker-process.ts'
 
 /** A worker stops in 25 s at most; a container has 30 s between SIGTERM and SIGKILL. */
@@ -21,18 +20,14 @@ export interface KeptWorkerOptions {
   readonly clock: Clock
   readonly random: Random
   readonly restarted: () => void
-  /** Called when it has stopped cleanly, with how long each stage took. */
-  readonly finished: (stages: StageDurations) => void
 }
 
 type Prepared = (outline: RunOutline, run: () => void) => void
 
-/** A worker that is restarted when its process ends. */
 export class KeptWorker {
   readonly #o: KeptWorkerOptions
   readonly #stopped = new AbortController()
   #process: WorkerProcess | null = null
-  /** Why its previous process has ended; `null`: there was none. */
   #reason: string | null = null
 
   constructor(options: KeptWorkerOptions) {
@@ -41,7 +36,6 @@ export class KeptWorker {
 
   /**
    * Keeps it running until it is told to stop.
-   *
    * @param prepared called for each process once it is prepared; it works when `run` is called
    * @throws as {@link RestartPolicy.waitMs}, or the error that prevented a clean stop
    */
@@ -71,15 +65,15 @@ export class KeptWorker {
 
   async readiness(): Promise<WorkerReadiness> {
     const { worker } = this.#o
-    const answer = (await this.#process?.ask('readiness')) ?? null
-    if (answer !== null) return { worker, ...answer }
+    const answer = await this.#process?.ask()
+    if (answer) return { worker, ...answer.readiness }
     if (this.#process !== null) return { worker, ...NOTHING, state: 'silent', reason: SILENT }
     if (this.#reason === null) return { worker, ...NOTHING, state: 'starting' }
     return { worker, ...NOTHING, state: 'restarting', reason: this.#reason }
   }
 
   async metrics(): Promise<MetricData | null> {
-    return (await this.#process?.ask('metrics')) ?? null
+    return (await this.#process?.ask())?.metrics ?? null
   }
 
   #live(prepared: Prepared): Promise<ProcessLife> {
@@ -97,7 +91,6 @@ export class KeptWorker {
         running: () => {
           hasRun = true
         },
-        finished: this.#o.finished,
         ended: (end) => {
           this.#process = null
           over.abort()
@@ -128,18 +121,15 @@ export class KeptWorker {
 }
 
 const MOST_FAILED_STARTS = 5
-/** How long a process must live for its start to count as successful, ms. */
 const STEADY_MS = 60_000
 const RESTART = { firstMs: 1_000, lastMs: 30_000 }
 
 export interface ProcessLife {
   readonly end: End
-  /** Whether it was ever a member of the group, and read. */
   readonly hasRun: boolean
   readonly lastedMs: number
 }
 
-/** Decides whether a worker is restarted, and when. */
 export class RestartPolicy {
   readonly #worker: number
   readonly #backoff: Backoff
@@ -152,7 +142,6 @@ export class RestartPolicy {
 
   /**
    * Returns the time until the restart of a process that ended without being told to, ms.
-   *
    * @throws the fault that would end every start · `WORKER_FAILED`: 5 starts in a row have failed
    */
   waitMs({ end, hasRun, lastedMs }: ProcessLife): number {

@@ -1,13 +1,11 @@
-import { type Code, messageOf, TidemarkError } from '../../kernel/errors.ts'
+import { type Code, type ErrorDetails, messageOf, TidemarkError } from '../../kernel/errors.ts'
 import type { MetricData } from '../../observe/metric-registry.ts'
 import type { Readiness } from '../../serve/health.ts'
-import type { RunConfig } from '../run-config.ts'
 import type { RunOutline } from '../run-output.ts'
-import type { StageDurations } from '../totals.ts'
+import type { RunConfig } from '../settings.ts'
 
 // Messages of a parent and a worker: prepare → prepared → run → running → stop → finished.
 
-/** The work of a worker's process; sent once, when it starts. */
 export interface WorkerAssignment {
   readonly worker: number
   /** How many workers there are; they share the memory. */
@@ -16,72 +14,62 @@ export interface WorkerAssignment {
   readonly config: RunConfig
 }
 
-export interface WorkerAnswers {
+export interface WorkerAnswer {
   readonly readiness: Readiness
   readonly metrics: MetricData
 }
-export type Question = keyof WorkerAnswers
 
-/** A message from the parent to a worker's process. */
 export type Order =
   | { readonly type: 'prepare'; readonly assignment: WorkerAssignment }
   | { readonly type: 'run' }
   | { readonly type: 'stop' }
-  | { readonly type: 'ask'; readonly id: number; readonly question: Question }
+  | { readonly type: 'ask'; readonly id: number }
 
-/** A message from a worker's process to the parent. */
 export type Report =
   | { readonly type: 'prepared'; readonly outline: RunOutline }
   | { readonly type: 'running' }
   /** It has stopped cleanly, and will end by whatever signal or exit code. */
-  | { readonly type: 'finished'; readonly stages: StageDurations }
-  | { readonly type: 'answer'; readonly id: number; readonly answer: WorkerAnswers[Question] }
+  | { readonly type: 'finished' }
+  | { readonly type: 'answer'; readonly id: number; readonly answer: WorkerAnswer }
   | { readonly type: 'failed'; readonly faults: readonly FaultData[] }
 
 /** An error for another process: an Error object would arrive without its code. */
-export interface FaultData {
+export interface FaultData extends Omit<ErrorDetails, 'cause'> {
   /** `null`: a bug. */
   readonly code: Code | null
   readonly message: string
-  readonly where?: string
-  readonly hint?: string
-  readonly stack?: string
+  /** The stack of a bug, or of the cause. */
+  readonly stack: string | undefined
 }
 
 export function faultData(thrown: unknown): FaultData {
-  const message = messageOf(thrown)
-  const stack = stackOf(thrown)
-  if (!(thrown instanceof TidemarkError)) return { code: null, message, ...(stack && { stack }) }
-  const { code, where, hint, cause } = thrown
-  const of = stackOf(cause)
-  return { code, message, ...(where && { where }), ...(hint && { hint }), ...(of && { stack: of }) }
+  const known = thrown instanceof TidemarkError ? thrown : null
+  const { code = null, where, hint } = known ?? {}
+  const traced = known === null ? thrown : known.cause
+  const stack = traced instanceof Error ? traced.stack : undefined
+  return { code, message: messageOf(thrown), where, hint, stack }
 }
 
 export function faultOf({ code, message, stack, ...details }: FaultData): Error {
   const bug = Object.assign(new Error(message), { stack })
   if (code === null) return bug
-  return new TidemarkError(code, message, { ...details, ...(stack && { cause: bug }) })
+  return new TidemarkError(code, message, { ...details, cause: stack && bug })
 }
 
-function stackOf(thrown: unknown): string | undefined {
-  return thrown instanceof Error ? thrown.stack : undefined
+type Answering = () => Promise<WorkerAnswer>
+
+const NOT_YET: WorkerAnswer = {
+  readiness: { ready: false, state: 'starting', partitions: 0, restoring: 0 },
+  metrics: [],
 }
 
-type Answering = { readonly [Q in Question]: () => WorkerAnswers[Q] | Promise<WorkerAnswers[Q]> }
-
-const NOT_YET: Answering = {
-  readiness: () => ({ ready: false, state: 'starting', partitions: 0, restoring: 0 }),
-  metrics: () => [],
-}
-
-/** A worker's connection to its parent. */
 export class ParentLink {
   readonly assignment: Promise<WorkerAssignment>
   readonly released: Promise<void>
   /** Resolves when it is to stop: the parent says so, the parent is gone, or a signal arrives. */
   readonly stopped: Promise<void>
   #hasStopped = false
-  #answering = NOT_YET
+  #answering: Answering = async () => NOT_YET
 
   constructor() {
     let assign: (assignment: WorkerAssignment) => void = () => {}
@@ -99,7 +87,7 @@ export class ParentLink {
       if (order.type === 'prepare') assign(order.assignment)
       else if (order.type === 'run') release()
       else if (order.type === 'stop') stop()
-      else void this.#answer(order.id, order.question)
+      else void this.#answer(order.id)
     })
     // A parent that was killed sends no message.
     process.on('disconnect', stop)
@@ -124,13 +112,11 @@ export class ParentLink {
     this.#answering = answering
   }
 
-  /** Disconnects from the parent, so that this process can end. */
   close(): void {
     if (process.connected) process.disconnect()
   }
 
-  async #answer(id: number, question: Question): Promise<void> {
-    const answer = await this.#answering[question]()
-    await this.tell({ type: 'answer', id, answer })
+  async #answer(id: number): Promise<void> {
+    await this.tell({ type: 'answer', id, answer: await this.#answering() })
   }
 }

@@ -5,16 +5,19 @@ import { createWorkersMetrics } from '../../observe/metrics.ts'
 import { livenessOfAll, type Probes, readinessOfAll } from '../../serve/health.ts'
 import type { HttpOptions, HttpServer } from '../../serve/http.ts'
 import { numberedName, numberedNames } from '../arguments.ts'
-import { httpAddressOf, type RunConfig } from '../run-config.ts'
-import { banner, processLog, type RunOutline, type RunProcess } from '../run-output.ts'
-import { StageReport } from '../totals.ts'
+import {
+  banner,
+  httpAddressOf,
+  processLog,
+  type RunOutline,
+  type RunProcess,
+} from '../run-output.ts'
+import type { RunConfig } from '../settings.ts'
 import { KeptWorker } from './kept-worker.ts'
 import { startWorkerProcess } from './worker-process.ts'
 
-/** How long prepared workers wait for the others, ms. */
 const TOGETHER_MS = 15_000
 
-/** Several workers that start and stop together. */
 export class Supervisor {
   readonly probes: Probes
   readonly #workers: readonly KeptWorker[]
@@ -33,7 +36,6 @@ export class Supervisor {
   /**
    * Runs until told to stop. The first worker prepares alone, so that faults are reported once. All
    * join the group together: an early one would restore windows that it then gives away.
-   *
    * @param announce called once, before any worker works
    * @throws the first failure, once all workers have ended
    */
@@ -90,7 +92,6 @@ export class Supervisor {
   }
 }
 
-/** Runs several workers, each in its own process, until told to stop or one cannot continue. */
 export async function runWorkers(
   files: readonly string[],
   config: RunConfig,
@@ -98,7 +99,6 @@ export async function runWorkers(
 ): Promise<void> {
   const log = processLog(config, { stderr })
   const metrics = createWorkersMetrics(config.workers, () => stderr.dropped)
-  const stages = new StageReport()
   const numbers = Array.from({ length: config.workers }, (_, i) => i + 1)
   const supervisor = new Supervisor(
     numbers.map((worker) => {
@@ -110,7 +110,6 @@ export async function runWorkers(
         clock: wallClock,
         random: systemRandom,
         restarted: () => metrics.restarted(worker),
-        finished: (of) => stages.addAll(of),
       })
     }),
     wallClock,
@@ -132,16 +131,12 @@ export async function runWorkers(
     process.off('exit', kill)
     await http?.close()
   }
-  // A JSON log is read by machines, which have the metrics.
-  if (config.logFormat === 'text') stages.print()
 }
 
-/** Loads the HTTP server only when there is something to serve. */
 async function serve(options: HttpOptions): Promise<HttpServer> {
   return (await import('../../serve/http.ts')).serveHttp(options)
 }
 
-/** The settings of one worker: each has its own name. */
 function configOf(worker: number, config: RunConfig): RunConfig {
   const { workerName } = config
   return workerName === null ? config : { ...config, workerName: numberedName(workerName, worker) }

@@ -3,35 +3,27 @@ import { getHeapStatistics } from 'node:v8'
 import { memoryOfMachine } from '../../runtime/machine-limits.ts'
 import { PACKAGE } from '../own-package.ts'
 import type { RunOutline } from '../run-output.ts'
-import type { StageDurations } from '../totals.ts'
 import {
   type FaultData,
   faultOf,
   type Order,
-  type Question,
   type Report,
-  type WorkerAnswers,
+  type WorkerAnswer,
   type WorkerAssignment,
 } from './messages.ts'
 
 export interface WorkerProcess {
-  /** `undefined`: it could not be started. */
   readonly pid: number | undefined
-  /** Lets it work; call it once it is prepared. */
   run(): void
   stop(): void
   kill(): void
   /** Resolves to its answer; `null`: none within 5 s, or it has ended. */
-  ask<Q extends Question>(question: Q): Promise<WorkerAnswers[Q] | null>
+  ask(): Promise<WorkerAnswer | null>
 }
 
 export interface ProcessHandlers {
-  /** Its files are checked and its models loaded. */
   prepared(outline: RunOutline): void
-  /** It is a member of the group, and reads. */
   running(): void
-  /** It has stopped cleanly: how long each stage took. */
-  finished(stages: StageDurations): void
   ended(end: End): void
 }
 
@@ -40,7 +32,6 @@ export interface ProcessHandlers {
  * run of a model hangs.
  */
 export interface End {
-  /** Whether it reported a clean stop. */
   readonly hasFinished: boolean
   /** The faults that it reported, or why it could not be started. */
   readonly faults: readonly Error[]
@@ -52,7 +43,6 @@ const WORKER_MAIN = new URL('dist/cli/workers/worker-main.js', PACKAGE)
 /** How long to wait for an answer, ms: longer than a healthy worker ever blocks its event loop. */
 const ANSWER_WITHIN_MS = 5_000
 
-/** Starts a worker's process, which prepares immediately. */
 export function startWorkerProcess(
   assignment: WorkerAssignment,
   heard: ProcessHandlers,
@@ -73,10 +63,8 @@ export function startWorkerProcess(
   child.on('message', (report: Report) => {
     if (report.type === 'prepared') heard.prepared(report.outline)
     else if (report.type === 'running') heard.running()
-    else if (report.type === 'finished') {
-      hasFinished = true
-      heard.finished(report.stages)
-    } else if (report.type === 'answer') questions.answered(report.id, report.answer)
+    else if (report.type === 'finished') hasFinished = true
+    else if (report.type === 'answer') questions.answered(report.id, report.answer)
     else faults = report.faults
   })
   whenEnded(child, (exitCode, signal, failed) => {
@@ -91,7 +79,7 @@ export function startWorkerProcess(
     run: () => send({ type: 'run' }),
     stop: () => send({ type: 'stop' }),
     kill: () => void child.kill('SIGKILL'),
-    ask: (question) => questions.ask(question),
+    ask: () => questions.ask(),
   }
 }
 
@@ -116,31 +104,29 @@ function whenEnded(
   })
 }
 
-type Answer = WorkerAnswers[Question]
-
 /** Questions to a process that may hang or end before it answers. */
 class Questions {
   readonly #send: (order: Order) => void
-  readonly #open = new Map<number, (answer: Answer | null) => void>()
+  readonly #open = new Map<number, (answer: WorkerAnswer | null) => void>()
   #asked = 0
 
   constructor(send: (order: Order) => void) {
     this.#send = send
   }
 
-  ask<Q extends Question>(question: Q): Promise<WorkerAnswers[Q] | null> {
+  ask(): Promise<WorkerAnswer | null> {
     const id = this.#asked++
     return new Promise((resolve) => {
       const timer = setTimeout(() => this.answered(id, null), ANSWER_WITHIN_MS)
       this.#open.set(id, (answer) => {
         clearTimeout(timer)
-        resolve(answer as WorkerAnswers[Q] | null)
+        resolve(answer)
       })
-      this.#send({ type: 'ask', id, question })
+      this.#send({ type: 'ask', id })
     })
   }
 
-  answered(id: number, answer: Answer | null): void {
+  answered(id: number, answer: WorkerAnswer | null): void {
     this.#open.get(id)?.(answer)
     this.#open.delete(id)
   }

@@ -11,7 +11,7 @@ import type {
 import type { Expression } from '../../topology/function-reading.ts'
 import type { Lookup } from '../../topology/lookup.ts'
 import type { OnLate } from '../../topology/source.ts'
-import type { Batch, ReadyBatch, Scores } from '../events.ts'
+import type { Batch, ReadyBatch, StepScores } from '../events.ts'
 import type { ChunkRun } from '../run.ts'
 import type { Dictionary } from '../store/dictionary.ts'
 import type { StateUse } from '../store/state-limits.ts'
@@ -101,7 +101,7 @@ export interface StepScoring {
     readonly rows: Float32Array
     readonly count: number
     readonly routes?: Uint8Array | undefined
-  }): Promise<Scores | null>
+  }): Promise<StepScores | null>
 }
 
 /** Opens the steps after a step. @param input its output */

@@ -15,7 +15,7 @@ import {
   type ScoringModel,
 } from '../../topology/models.ts'
 import { LATENCY_LIMITS } from '../../topology/score-options.ts'
-import type { Batch, FeatureColumns, ModelBatch, Passed, Scores } from '../events.ts'
+import type { Batch, FeatureMatrix, ModelBatch, Passed, StepScores } from '../events.ts'
 import { ModelRows } from '../model-rows.ts'
 import { ChunkRun, subjectOf } from '../run.ts'
 import { ScoredEvents, ScoreReader } from '../scored-events.ts'
@@ -132,7 +132,7 @@ class Score implements Operator {
 
   process(batch: Batch, run: ChunkRun): ReadyPieces {
     const { models, rows } = this.#parts
-    const { step: features } = batch.features as FeatureColumns
+    const { step: features } = batch.features as FeatureMatrix
     const taken = rows.of(batch, (index, error) => {
       run.fault(subjectOf(batch, index), features.name, error)
     })
@@ -145,13 +145,13 @@ class Score implements Operator {
       },
     }
     const { windows, events, late } = batch
-    const pass = (scores: Scores | null) => this.#pass({ ...batch, indices }, model, scores)
+    const pass = (scores: StepScores | null) => this.#pass({ ...batch, indices }, model, scores)
     run.ready({ step: this.#step, indices, windows, events, late, model, pass })
     return []
   }
 
   /** Passes scored events through the steps behind, which keep no state. */
-  #pass(batch: Batch, model: ModelBatch, scores: Scores | null): Passed {
+  #pass(batch: Batch, model: ModelBatch, scores: StepScores | null): Passed {
     const { name } = this.#step
     if (scores === null) throw new TidemarkError('INVARIANT', `step "${name}" was not scored`)
     const run = new ChunkRun('live')

@@ -1,7 +1,7 @@
 import type { Events } from '../../columns/events.ts'
 import type { EventFunction, FeatureCondition, WhereStep } from '../../topology/definition.ts'
 import { fieldsRead } from '../../topology/function-source.ts'
-import type { FeatureColumns } from '../events.ts'
+import type { FeatureMatrix } from '../events.ts'
 import { FeatureView } from '../routes.ts'
 import { areWanted, type OperatorRule, type StepInput } from './rule.ts'
 
@@ -43,7 +43,7 @@ export const where: OperatorRule<WhereStep> = {
 interface Condition {
   readonly readsFeatures: boolean
   /** May throw what an author's function throws. */
-  of(events: Events, index: number, features: FeatureColumns | null): boolean
+  of(events: Events, index: number, features: FeatureMatrix | null): boolean
 }
 
 function conditionOf({ keep, branch }: WhereStep, { reader, features }: StepInput): Condition {
@@ -70,7 +70,7 @@ function partOf(of: FeatureCondition, { reader, features }: Omit<StepInput, 'sha
   return {
     readsFeatures: true,
     of(events, index, columns) {
-      view.move((columns as FeatureColumns).rows, NONE_CARRIED, index)
+      view.move((columns as FeatureMatrix).rows, NONE_CARRIED, index)
       return of(events.at(index), view.features)
     },
   }

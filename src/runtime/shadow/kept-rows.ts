@@ -1,4 +1,4 @@
-import type { ModelBatch, ReadyBatch, Scores, WindowResult } from '../../engine/events.ts'
+import type { ModelBatch, ReadyBatch, StepScores, WindowResult } from '../../engine/events.ts'
 import { NUMBER_BYTES, writeNumber } from '../../formats/json/number-text.ts'
 import { ByteRoom, Constant } from '../../kernel/bytes.ts'
 import { aroundOffset, windowId } from '../../kernel/ids.ts'
@@ -12,7 +12,7 @@ import type { OutputContext } from '../outputs.ts'
 export interface OfferedEvents {
   readonly ready: ReadyBatch
   readonly model: ModelBatch
-  readonly scores: Scores
+  readonly scores: StepScores
   readonly from: OutputContext
 }
 

@@ -5,13 +5,17 @@ import { departureLine, landingLine, newYorkTime, statusLine } from '../../../sr
 import { departure, landing, NOON_MS } from './events.ts'
 
 const plain = pc.createColors(false)
+const batchesOf = (p50: number, p99: number) => ({
+  quantileMs: (share: number) => (share === 0.5 ? p50 : p99),
+})
 const snapshot = {
+  seconds: 22,
   perSecond: 545.4,
   watermarkMs: NOON_MS - 600_000,
   lag: 3,
   predictions: 11_841,
   deadLetters: 3,
-  batchMs: { p50: 0.31, p99: 12.4 },
+  batchMs: batchesOf(0.31, 12.4),
 }
 
 test('times are those of New York', () => {
@@ -62,7 +66,7 @@ describe('the status line', () => {
     const unknown = {
       ...snapshot,
       watermarkMs: Number.NEGATIVE_INFINITY,
-      batchMs: { p50: Number.NaN, p99: Number.NaN },
+      batchMs: batchesOf(Number.NaN, Number.NaN),
     }
     expect(statusLine(unknown, NOON_MS, 80)).toContain('watermark –  lag 3  score p50 – p99 – ms')
   })

@@ -1,7 +1,6 @@
 import type { RunOutline } from '../../../src/cli/run-output.ts'
-import type { StageDurations } from '../../../src/cli/totals.ts'
 import { KeptWorker } from '../../../src/cli/workers/kept-worker.ts'
-import type { Question, WorkerAnswers } from '../../../src/cli/workers/messages.ts'
+import type { WorkerAnswer } from '../../../src/cli/workers/messages.ts'
 import type {
   End,
   ProcessHandlers,
@@ -13,7 +12,7 @@ import { HandClock, longestWaits } from '../../support/clocks.ts'
 
 // Workers whose processes do what a test says.
 
-const OUTLINE: RunOutline = { group: 'g', topologies: [], variants: [], notes: [] }
+const OUTLINE: RunOutline = { group: 'g', lines: [], notes: [] }
 /** As a process ends that was told to. */
 export const IN_ORDER: End = { hasFinished: true, faults: [], exitCode: 0, signal: null }
 export const KILLED: End = {
@@ -30,7 +29,7 @@ export class FakeProcess implements WorkerProcess {
   readonly heard: ProcessHandlers
   readonly told: ('run' | 'stop' | 'kill')[] = []
   /** What it answers; without an answer it hangs. */
-  answers: Partial<WorkerAnswers> = {}
+  answer: WorkerAnswer | null = null
 
   readonly #changed: ConditionVariable
 
@@ -54,8 +53,8 @@ export class FakeProcess implements WorkerProcess {
     this.heard.ended(KILLED)
   }
 
-  async ask<Q extends Question>(question: Q): Promise<WorkerAnswers[Q] | null> {
-    return this.answers[question] ?? null
+  async ask(): Promise<WorkerAnswer | null> {
+    return this.answer
   }
 
   /** It gets as far as to work. */
@@ -74,8 +73,6 @@ export class Fakes {
     []
   /** The workers that were started again. */
   readonly restarted: number[] = []
-  /** What the workers that stopped cleanly have told of their stages. */
-  readonly finished: StageDurations[number][] = []
   readonly #changed = new ConditionVariable()
 
   keptWorker(worker: number): KeptWorker {
@@ -91,7 +88,6 @@ export class Fakes {
       clock: this.clock,
       random: longestWaits,
       restarted: () => this.restarted.push(worker),
-      finished: (stages) => this.finished.push(...stages),
     })
   }
 

@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { type ProcessLife, RestartPolicy } from '../../../src/cli/workers/kept-worker.ts'
 import { type Code, Refused, TidemarkError } from '../../../src/kernel/errors.ts'
-import { Durations } from '../../../src/observe/histograms.ts'
 import { longestWaits } from '../../support/clocks.ts'
 import { Fakes, IN_ORDER, KILLED } from './fake-process.ts'
 
@@ -24,21 +23,6 @@ test('a process that is prepared is released, and told of', async () => {
   worker.stop()
   process.heard.ended(IN_ORDER)
   await kept
-})
-
-test('how long its stages took is told when it stops', async () => {
-  const fakes = new Fakes()
-  const worker = fakes.keptWorker(1)
-  const kept = worker.keep(nobody)
-  const process = await fakes.started(1)
-  process.begin()
-  worker.stop()
-  const durations = new Durations()
-  durations.add(7)
-  process.heard.finished([['decode', durations.data()]])
-  process.heard.ended(IN_ORDER)
-  await kept
-  expect(fakes.finished).toEqual([['decode', expect.objectContaining({ count: 1, sumMs: 7 })]])
 })
 
 test('one that is killed is started again after its wait, which is logged and counted', async () => {
@@ -184,9 +168,9 @@ test('it is starting, then as it says, silent when it hangs, and restarting when
   expect(await worker.readiness()).toMatchObject({ worker: 2, ready: false, state: 'starting' })
   const kept = worker.keep(nobody)
   const process = await fakes.started(1)
-  process.answers = { readiness: RUNNING }
+  process.answer = { readiness: RUNNING, metrics: [] }
   expect(await worker.readiness()).toEqual({ worker: 2, ...RUNNING })
-  process.answers = {}
+  process.answer = null
   expect(await worker.readiness()).toMatchObject({ worker: 2, ready: false, state: 'silent' })
   expect(await worker.metrics()).toBe(null)
   process.heard.ended(KILLED)

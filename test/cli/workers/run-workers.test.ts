@@ -181,10 +181,10 @@ test('where one dies, the others go on', async () => {
 test('it is ready when all are, and tells of each', async () => {
   const { fakes, supervisor, done } = await running(2)
   const [first, second] = fakes.processes as [FakeProcess, FakeProcess]
-  first.answers = { readiness: RUNNING }
-  second.answers = { readiness: { ...RUNNING, ready: false, restoring: 1 } }
+  first.answer = { readiness: RUNNING, metrics: [] }
+  second.answer = { readiness: { ...RUNNING, ready: false, restoring: 1 }, metrics: [] }
   expect(await supervisor.probes.readiness()).toMatchObject({ ready: false, partitions: 6 })
-  second.answers = { readiness: RUNNING }
+  second.answer = { readiness: RUNNING, metrics: [] }
   expect(await supervisor.probes.readiness()).toEqual({
     ready: true,
     partitions: 6,
@@ -202,7 +202,7 @@ test('it is ready when all are, and tells of each', async () => {
 test('metrics are those of the workers that answer', async () => {
   const { fakes, supervisor, done } = await running(2)
   const [, second] = fakes.processes as [FakeProcess, FakeProcess]
-  second.answers = { metrics: [] }
+  second.answer = { readiness: RUNNING, metrics: [] }
   expect(await supervisor.metrics()).toEqual([{ worker: 2, metrics: [] }])
   supervisor.stop()
   for (const process of fakes.processes) process.heard.ended(IN_ORDER)

@@ -1,0 +1,75 @@
+import type { BearerOptions, KafkaOptions, KafkaSasl } from '../records/kafka/options.ts'
+import type { ConfluentRegistry, RegistryOptions } from '../registry/confluent-registry.ts'
+import type { CLUSTER_SETTINGS, Config } from './settings.ts'
+
+// Brokers and a schema registry, as the settings name them.
+
+export type ClusterConfig = Config<(typeof CLUSTER_SETTINGS)[number]>
+
+export function kafkaOptions(
+  config: ClusterConfig,
+): Pick<KafkaOptions, 'brokers' | 'tls' | 'sasl'> {
+  const { brokers, tls, tlsCa: ca, tlsCert: cert, tlsKey: key } = config
+  const sasl = saslOf(config)
+  return {
+    brokers,
+    ...(tls && { tls: given({ ca, cert, key }) }),
+    ...(sasl && { sasl }),
+  }
+}
+
+/** `readConfig` has refused a login that lacks a part. */
+function saslOf(config: ClusterConfig): KafkaSasl | null {
+  const { saslMechanism: mechanism } = config
+  switch (mechanism) {
+    case null:
+      return null
+    case 'oauthbearer':
+      return {
+        mechanism,
+        token: tokenOf(config),
+        extensions: Object.fromEntries(config.saslExtension),
+      }
+    case 'aws-msk-iam':
+      return { mechanism, region: config.awsRegion ?? '' }
+    case 'plain':
+    case 'scram-sha-256':
+    case 'scram-sha-512': {
+      const password = config.saslPasswordFile ?? config.saslPassword ?? ''
+      return { mechanism, username: config.saslUsername ?? '', password }
+    }
+  }
+}
+
+function tokenOf(config: ClusterConfig): BearerOptions['token'] {
+  const { saslTokenFile: file, saslScope: scope, saslTokenCa: ca } = config
+  if (file !== null) return { file }
+  return {
+    url: config.saslTokenUrl ?? '',
+    clientId: config.saslClientId ?? '',
+    clientSecret: config.saslClientSecretFile ?? config.saslClientSecret ?? '',
+    ...given({ scope, ca }),
+  }
+}
+
+function given<K extends string>(values: Readonly<Record<K, string | null>>) {
+  const set = Object.entries(values).filter(([, value]) => value !== null)
+  return Object.fromEntries(set) as { [N in K]?: string }
+}
+
+/** The schema registry that the settings name, as a choice; empty: none. */
+export function chosenRegistry(config: ClusterConfig): { readonly registry?: RegistryOptions } {
+  const { registry: url, registryUsername: username, registryCa: ca } = config
+  if (url === null) return {}
+  const password = config.registryPasswordFile ?? config.registryPassword ?? ''
+  const login = username === null ? {} : { login: { username, password } }
+  return { registry: { url, ...login, ...given({ ca }) } }
+}
+
+/** A client of the schema registry that the settings name; `null`: they name none. */
+export async function openRegistry(config: ClusterConfig): Promise<ConfluentRegistry | null> {
+  const { registry } = chosenRegistry(config)
+  if (registry === undefined) return null
+  const { ConfluentRegistry } = await import('../registry/confluent-registry.ts')
+  return new ConfluentRegistry(registry)
+}
