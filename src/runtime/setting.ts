@@ -1,24 +1,20 @@
 import { messageOf } from '../kernel/errors.ts'
 
-// What a setting is, and the kinds of values that settings have.
-
 /** The raw text of a setting, from its flag, its environment variable or the config file. */
 export interface RawSetting {
   /** One value, or several for a setting that can be repeated. */
   readonly values: readonly string[]
-  /** What relative paths are relative to: the config file's folder, else the working directory. */
+  /** Relative paths start here: the config file's folder, or the working directory. */
   readonly folder: string
 }
 
-/** The values that a setting takes. */
 export interface Kind<T> {
   /** @throws Error whose message says what is wrong with the text */
   parse(raw: RawSetting): T
-  /** What is wrong with a value that is no text; `null`: nothing. @default never anything */
+  /** The fault of a value that was not parsed; `null`: none. @default none */
   fault?(value: T): string | null
 }
 
-/** A setting. `T` is the type of its value. */
 export interface Setting<T> {
   /** Heading in the help and in docs/configuration.md. */
   readonly heading: string
@@ -26,9 +22,9 @@ export interface Setting<T> {
   readonly value: string | null
   /** Description for the help and docs/configuration.md. */
   readonly about: string
-  /** The value where none is set. */
+  /** The default. */
   readonly fallback: T
-  /** How the help describes the default, where its value alone does not say enough. */
+  /** The default in words, where its value does not say enough. */
   readonly fallbackText?: string
   /** The flag may be repeated; the environment variable is split at commas. */
   readonly many?: true
@@ -45,29 +41,31 @@ export function single({ values }: RawSetting): string {
   return value
 }
 
-/** Any text but the empty one. */
 export const TEXT: Kind<string> = {
   parse: single,
   fault: (value) => (value === '' ? 'is empty' : null),
 }
 
-/** A switch. */
+/** A text without a fault. */
+export function textWithout<T extends string>(fault: (text: T) => string | null): Kind<T> {
+  return {
+    fault,
+    parse: (raw) => {
+      const text = single(raw) as T
+      throwIf(fault(text))
+      return text
+    },
+  }
+}
+
 export const SWITCH: Kind<boolean> = {
   parse: (raw) => oneOf(['true', 'false']).parse(raw) === 'true',
 }
 
-/** One of these words. */
 export function oneOf<const T extends string>(words: readonly T[]): Kind<T> {
-  const fault = (value: string) =>
-    words.some((word) => word === value) ? null : `"${value}" is not ${listOf(words)}`
-  return {
-    fault,
-    parse: (raw) => {
-      const value = single(raw)
-      throwIf(fault(value))
-      return value as T
-    },
-  }
+  return textWithout((value) =>
+    words.includes(value) ? null : `"${value}" is not ${listOf(words)}`,
+  )
 }
 
 /** `a, b or c` */
@@ -76,7 +74,7 @@ function listOf(names: readonly string[]): string {
   return others === '' ? names.join() : `${others} or ${names.at(-1)}`
 }
 
-/** Inclusive bounds, in the unit of the value. */
+/** Inclusive, in the unit of the value. */
 interface Range {
   readonly from: number
   readonly to?: number
@@ -84,7 +82,6 @@ interface Range {
 
 /**
  * A whole number.
- *
  * @param unit how many of the value's unit are one in the text, such as 1,000 ms for seconds
  */
 export function integer({ from, to = Number.MAX_SAFE_INTEGER }: Range, unit = 1): Kind<number> {
@@ -125,12 +122,12 @@ export function orNull<T>(kind: Kind<T>): Kind<T | null> {
   }
 }
 
-/** Names and what each stands for, each as `name=value`. */
+/** Names and their values, each as `name=value`. */
 export function pairs(shape: string): Kind<Readonly<Record<string, string>>> {
   return { parse: ({ values }) => Object.fromEntries(pairsOf(values, shape)) }
 }
 
-/** Names and what each stands for. @throws Error with what is wrong with one of them */
+/** @throws Error with what is wrong with one of them */
 export function pairsOf(values: readonly string[], shape: string): Map<string, string> {
   const found = new Map<string, string>()
   for (const value of values) {
