@@ -3,15 +3,9 @@ import { planOf } from '../engine/plan.ts'
 import { Refused, refuseIfAny, type TidemarkError } from '../kernel/errors.ts'
 import { formatDuration } from '../kernel/time.ts'
 import type { WorkerConfig } from '../runtime/config.ts'
-import {
-  type Choices,
-  choicesOf,
-  type Prepared,
-  type PreparedTopology,
-  prepare,
-  scorersOf,
-} from '../runtime/prepare.ts'
-import type { StepVariants } from '../runtime/variants.ts'
+import type { StepVariants } from '../runtime/prepared.ts'
+import { type Prepared, type PreparedTopology, scorersOf } from '../runtime/prepared.ts'
+import { type Choices, prepare } from '../runtime/start/prepare.ts'
 import { type Scorer, shownEvaluator } from '../scoring/scorer.ts'
 import type { Definition, Step } from '../topology/definition.ts'
 import { isRule, type ScoringModel } from '../topology/models.ts'
@@ -30,7 +24,7 @@ export async function prepareFiles(
 ): Promise<Prepared> {
   const { definitions, faults } = await loadTopologies(files)
   try {
-    const prepared = await prepare(definitions, { ...choicesOf(options), ...choices })
+    const prepared = await prepare(definitions, { ...options, ...choices })
     if (faults.length > 0) await prepared.close()
     refuseIfAny(faults)
     return prepared

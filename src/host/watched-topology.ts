@@ -1,12 +1,10 @@
 import type { Code } from '../kernel/errors.ts'
 import type { WatchedModel, WatchedTopology } from '../observe/observer.ts'
-import { type PreparedTopology, scorersOf } from '../runtime/prepare.ts'
+import { type PreparedTopology, scorersOf } from '../runtime/prepared.ts'
 import { type Scorer, versionOf } from '../scoring/scorer.ts'
 import type { Definition, Step } from '../topology/definition.ts'
 import { decisiveStep, outputTopics, scoreStepsOf, stepsOf } from '../topology/graph.ts'
 import type { LatencyLimits } from '../topology/score-options.ts'
-
-// What metrics know about a topology before its first event.
 
 const DECODE: readonly Code[] = [
   ...(['TOMBSTONE', 'NULL_KEY', 'RECORD_TOO_LARGE', 'BATCH_TOO_LARGE', 'NOT_UTF8'] as const),
@@ -14,9 +12,7 @@ const DECODE: readonly Code[] = [
   ...(['SCHEMA_ID_MISSING', 'SCHEMA_UNKNOWN', 'SCHEMA_UNUSABLE', 'PAYLOAD_INVALID'] as const),
   ...(['KEY_INVALID', 'KEY_PARTITION', 'TIME_INVALID', 'TIME_UNIT', 'FUNCTION_THREW'] as const),
 ]
-/**
- * By operation: the reasons for which such a step may set a record aside, other than being late.
- */
+/** Reasons to set a record aside, by operation, other than being late. */
 const BY_STEP: Readonly<Record<Step['op'], readonly Code[]>> = {
   where: ['FUNCTION_THREW'],
   map: ['FUNCTION_THREW'],
@@ -30,7 +26,7 @@ const BY_STEP: Readonly<Record<Step['op'], readonly Code[]>> = {
   ],
 }
 
-/** Describes a topology to metrics and the log. */
+/** The topology as metrics and the log know it before its first event. */
 export function watchedTopology(prepared: PreparedTopology): WatchedTopology {
   const { definition, tables, shadows } = prepared
   const { name: topology, source, deadLetterTopic, then } = definition

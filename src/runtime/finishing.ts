@@ -16,7 +16,7 @@ import { engineFault, type Following, followEvents, followScores } from './outpu
 import { PassedHeaders } from './passed-headers.ts'
 import { PatientScoring } from './patient-scoring.ts'
 import type { Piece } from './piece.ts'
-import type { PreparedTopology } from './prepare.ts'
+import type { PreparedTopology } from './prepared.ts'
 import { chunkHeaders } from './provenance.ts'
 import type { StageClock } from './stage-clock.ts'
 import type { TaskSurroundings } from './task-surroundings.ts'

@@ -3,11 +3,11 @@ import { NO_TIMESTAMP } from '../kernel/time.ts'
 import type { TopicInfo } from '../records/port.ts'
 import { varintBytes } from '../records/record-format.ts'
 
-// What a topic accepts, as read at start. A record that the topic would reject must not get into a
-// commit: under exactly-once the commit would be rejected again and again, and block all that
-// follows (rule C10).
-
-/** What records a topic accepts. */
+/**
+ * The records that a topic accepts, as read at start. A record that the topic would reject must not
+ * get into a commit, because under exactly-once the commit would be rejected again and again (rule
+ * C10).
+ */
 export interface TopicLimits {
   /** Largest batch, bytes. */
   readonly maxBytes: number
@@ -19,20 +19,13 @@ export interface TopicLimits {
 
 /** Kafka's default `message.max.bytes`. */
 const DEFAULT_MAX_BYTES = 1_048_588
-/** Margin for the broker's clock, which differs and is read later, when the commit arrives, ms. */
+/** Margin for the broker's clock, which is another one and is read later, ms. */
 const MARGIN_MS = 10_000
-/** Bytes of a record batch before its first record. */
 const BATCH_HEADER_BYTES = 61
-/**
- * Bytes of a record besides its parts: its attributes, and its timestamp and offset deltas, which
- * are 0.
- */
-const AROUND_PARTS = 3
+/** Bytes of a record besides its parts: attributes, and timestamp and offset deltas of 0. */
+const OTHER_BYTES = 3
 
-/**
- * The limits of a topic. A size that is not known is Kafka's default; a timestamp bound that is not
- * known is none.
- */
+/** The limits of a topic: a size that is not known is Kafka's default, a timestamp bound none. */
 export function limitsOf(topic: TopicInfo | undefined): TopicLimits {
   const isBrokers = topic?.timestampType === 'LogAppendTime'
   return {
@@ -80,6 +73,6 @@ export function isTooLarge(partsBytes: number, { maxBytes }: TopicLimits): boole
  * The size of an uncompressed batch of one record: what brokers compare with `max.message.bytes`.
  */
 export function batchBytes(partsBytes: number): number {
-  const bytes = AROUND_PARTS + partsBytes
+  const bytes = OTHER_BYTES + partsBytes
   return BATCH_HEADER_BYTES + varintBytes(bytes) + bytes
 }

@@ -1,3 +1,4 @@
+import type { Compression } from '../kernel/kafka.ts'
 import type { Definition, ScoreStep, ShadowSink, SinkStep, Step } from './definition.ts'
 import {
   accuracyFault,
@@ -31,6 +32,11 @@ export function decisiveStep({ then }: Definition): string {
   return (keeps ?? steps.find((s) => s.op === 'sink'))?.name ?? ''
 }
 
+/** The sink steps from here on, in the order of {@link stepsOf}. */
+export function sinkStepsOf(then: readonly Step[]): SinkStep[] {
+  return [...stepsOf(then)].filter((step) => step.op === 'sink')
+}
+
 /** The sinks from here on, those of shadows as well. */
 export function sinksOf(then: readonly Step[]): (SinkStep | ShadowSink)[] {
   return [...stepsOf(then)].flatMap((step): (SinkStep | ShadowSink)[] => {
@@ -42,6 +48,18 @@ export function sinksOf(then: readonly Step[]): (SinkStep | ShadowSink)[] {
 /** The topics that a topology writes, the dead-letter topic last. */
 export function outputTopics({ then, deadLetterTopic }: Definition): string[] {
   return [...new Set(sinksOf(then).map(({ topic }) => topic)), deadLetterTopic]
+}
+
+/** By topic, the compression that sinks give it. */
+export function topicCompressions(
+  definitions: readonly Definition[],
+): ReadonlyMap<string, Compression> {
+  const sinks = definitions.flatMap(({ then }) => sinkStepsOf(then))
+  return new Map(
+    sinks.flatMap(({ topic, compression }): [string, Compression][] =>
+      compression === undefined ? [] : [[topic, compression]],
+    ),
+  )
 }
 
 export function tableTopics({ tables }: Definition): string[] {

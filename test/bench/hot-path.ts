@@ -12,8 +12,9 @@ import { type AfterModel, afterModel } from '../../src/runtime/after-model.ts'
 import { EventIntake } from '../../src/runtime/intake.ts'
 import { followScores } from '../../src/runtime/outputs.ts'
 import { PassedHeaders } from '../../src/runtime/passed-headers.ts'
-import { type Prepared, type PreparedTopology, prepare } from '../../src/runtime/prepare.ts'
+import type { Prepared, PreparedTopology } from '../../src/runtime/prepared.ts'
 import { chunkHeaders } from '../../src/runtime/provenance.ts'
+import { prepare } from '../../src/runtime/start/prepare.ts'
 import { limitsOf } from '../../src/runtime/topic-limits.ts'
 import type { StepScorer } from '../../src/scoring/step-scorer.ts'
 import type { Definition, ScoreStep } from '../../src/topology/definition.ts'
@@ -127,8 +128,8 @@ async function prepareCards(model: string, topology: string): Promise<Prepared> 
   await build()
   const file = new URL(`./topologies/${topology}.ts`, import.meta.url)
   const { default: definition } = (await import(file.href)) as { default: Definition }
-  const models = new Map([['card-gbdt', resolve(model)]])
-  return prepare([definition], { models, topics: new Map() })
+  const models = { 'card-gbdt': resolve(model) }
+  return prepare([definition], { models })
 }
 
 /**
