@@ -24,10 +24,7 @@ import { claimName, type WorkerName } from './worker-name.ts'
 // A worker with everything it needs. The process may belong to someone else, so this code ends
 // nothing but the worker itself.
 
-/**
- * Checks the options, loads topologies and models, and starts the worker.
- * @throws as {@link runWorker}
- */
+/** Does what {@link runWorker} says. */
 export async function prepareAndHost(
   topologies: readonly Definition[],
   options: RunWorkerOptions,
@@ -66,9 +63,7 @@ interface Watched {
 }
 
 /**
- * Starts a worker on Kafka. When the worker ends, everything that belongs to it is closed, the
- * models included.
- *
+ * Starts a worker on Kafka. Everything that belongs to it ends with it, the models as well.
  * @throws TidemarkError `CONFIG_INVALID` when HTTP cannot be served · `CLIENT_BROKEN`
  */
 export async function hostWorker(hosted: Hosted): Promise<RunningWorker> {
@@ -167,7 +162,6 @@ interface Watchers {
   readonly http: HttpServer | null
 }
 
-/** The owner's observer, the log, and, where wanted, metrics and an HTTP server. */
 async function watchers(
   { prepared, options, droppedLines, expose }: Hosted,
   { statusEveryMs }: WorkerConfig,

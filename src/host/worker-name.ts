@@ -7,7 +7,7 @@ export const NO_NAME = 'none'
 const LONGEST_HOST = 90
 
 export interface WorkerName {
-  /** `null`: the worker has no name that it keeps over restarts. */
+  /** `null`: the worker has none. */
   readonly text: string | null
   /** Was it chosen because none was given? */
   readonly isDefault: boolean
@@ -35,7 +35,6 @@ const PORTS = { from: 20_000, to: 32_000 } as const
 
 /** The number of a worker among the workers of its group on this machine. */
 export interface Slot {
-  /** 1, 2, 3 … */
   readonly number: number
   readonly release: () => void
 }

@@ -1,9 +1,7 @@
 import type { PreparedTopology } from './prepared.ts'
 import type { ChosenVariants, RestartNote } from './restart-note.ts'
 
-// The variants that score, and what the note of a partition says of them.
-
-/** The variants that topologies score with, to be committed. */
+/** The variants that score. */
 export function variantsOf(topologies: readonly PreparedTopology[]): ChosenVariants {
   const all = topologies.map(({ definition, scorers }): [string, Map<string, string>] => {
     const own = [...scorers].flatMap(([step, { variant }]): [string, string][] =>

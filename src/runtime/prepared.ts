@@ -13,16 +13,13 @@ export interface Prepared {
   readonly variants: readonly StepVariants[]
   /** For the operator; none of them is an error. */
   readonly notes: readonly string[]
-  /** Frees the models. */
   close(): Promise<void>
 }
 
 export interface PreparedTopology {
-  /** The definition, with the topics that are really read and written. */
+  /** With the topics that are really read and written. */
   readonly definition: Definition
-  /**
-   * The value of the outputs' `tidemark-by` header: a short hash over the topology and its models.
-   */
+  /** Hash over the topology and its models, for the outputs' `tidemark-by` header. */
   readonly by: string
   /** Hash of what determines its windows: {@link FINGERPRINT_LENGTH} hex digits. */
   readonly fingerprint: string
@@ -48,19 +45,17 @@ export interface PreparedTable {
 
 export type RowFormat = Pick<Format, 'prepare' | 'decode'>
 
-/** The variants of a score step, as a start has found them. */
 export interface StepVariants {
   readonly topology: string
   readonly step: string
   /** The variant that this worker would choose. */
   readonly best: string
-  /** In words. */
   readonly why: string
   /** Who decides: the operator; the first worker of the group; each batch. */
   readonly decides: 'operator' | 'group' | 'batch'
   /** The variants that it was chosen from, a line each. */
   readonly lines: readonly string[]
-  /** By name: why variants could not be loaded. */
+  /** By name, why variants could not be loaded. */
   readonly failed: ReadonlyMap<string, readonly TidemarkError[]>
 }
 

@@ -33,7 +33,6 @@ export interface Setting<T> {
   readonly kind: Kind<T>
 }
 
-/** The one value of a setting. */
 export function single({ values }: RawSetting): string {
   const value = values[0] ?? ''
   if (values.length > 1) throw new Error(`takes one value, got ${values.length}`)
@@ -46,7 +45,6 @@ export const TEXT: Kind<string> = {
   fault: (value) => (value === '' ? 'is empty' : null),
 }
 
-/** A text without a fault. */
 export function textWithout<T extends string>(fault: (text: T) => string | null): Kind<T> {
   return {
     fault,
@@ -68,7 +66,6 @@ export function oneOf<const T extends string>(words: readonly T[]): Kind<T> {
   )
 }
 
-/** `a, b or c` */
 function listOf(names: readonly string[]): string {
   const others = names.slice(0, -1).join(', ')
   return others === '' ? names.join() : `${others} or ${names.at(-1)}`
@@ -80,10 +77,7 @@ interface Range {
   readonly to?: number
 }
 
-/**
- * A whole number.
- * @param unit how many of the value's unit are one in the text, such as 1,000 ms for seconds
- */
+/** @param unit how many of the value's unit are one in the text, such as 1,000 ms for seconds */
 export function integer({ from, to = Number.MAX_SAFE_INTEGER }: Range, unit = 1): Kind<number> {
   const told = (value: string, per: number) =>
     `${value} is not a whole number from ${from / per} to ${Math.floor(to / per)}`
@@ -140,7 +134,6 @@ export function pairsOf(values: readonly string[], shape: string): Map<string, s
   return found
 }
 
-/** @throws Error with this message, unless it is `null` */
 export function throwIf(fault: string | null): void {
   if (fault !== null) throw new Error(fault)
 }

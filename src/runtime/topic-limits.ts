@@ -44,9 +44,8 @@ function withMargin(boundMs: number | null | undefined): number {
 }
 
 /**
- * `null`: the topic accepts the timestamp; otherwise the setting that it violates. A timestamp that
- * is acceptable by either of this machine's two clocks is accepted: the broker's clock was not
- * changed when this machine's was.
+ * The setting that a timestamp violates; `null`: none. A timestamp may fit by either of this
+ * machine's two clocks, because the broker's was not set when this machine's was.
  */
 export function timestampFault(
   timestampMs: number,
@@ -61,17 +60,12 @@ export function timestampFault(
   return isNumber && timestampMs - latestMs <= afterMs ? null : 'message.timestamp.after.max.ms'
 }
 
-/**
- * Is a batch of this one record too large for the topic? @param partsBytes size of its key, value
- * and headers, lengths included
- */
+/** @param partsBytes size of a record's key, value and headers, lengths included */
 export function isTooLarge(partsBytes: number, { maxBytes }: TopicLimits): boolean {
   return batchBytes(partsBytes) > maxBytes
 }
 
-/**
- * The size of an uncompressed batch of one record: what brokers compare with `max.message.bytes`.
- */
+/** The uncompressed batch of one record, which brokers compare with `max.message.bytes`. */
 export function batchBytes(partsBytes: number): number {
   const bytes = OTHER_BYTES + partsBytes
   return BATCH_HEADER_BYTES + varintBytes(bytes) + bytes

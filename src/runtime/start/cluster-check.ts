@@ -34,9 +34,8 @@ interface ClusterOptions {
 
 export interface ClusterCheck {
   readonly topics: ReadonlyMap<string, TopicInfo>
-  /** Topics of the group's own that a worker has to make. */
+  /** The group's own topics that a worker has to make. */
   readonly toMake: readonly NewTopic[]
-  /** The group's committed offsets in the sources. */
   readonly partitionOffsets: readonly PartitionOffsets[]
   /** By source topic: the number of partitions when the group began. */
   readonly known: ReadonlyMap<string, number>
@@ -78,7 +77,6 @@ export async function checkCluster(o: ClusterOptions): Promise<ClusterCheck> {
   return { topics, toMake: checked.flatMap((c) => c.toMake), partitionOffsets, known, notes }
 }
 
-/** Checks the topic in which verdicts are written down, or says how it is made. */
 function checkCheckpoint(
   definition: Definition,
   group: string,
@@ -93,11 +91,7 @@ function checkCheckpoint(
     : { faults: checkpointFaults(topic, source), toMake: [] }
 }
 
-/**
- * The number of partitions that the source had when the group began.
- * @throws TidemarkError `TOPIC_CHANGED`: the number has changed, and windows are kept for keys that
- * have moved
- */
+/** @throws TidemarkError `TOPIC_CHANGED`: windows are kept for keys that have moved */
 function knownPartitions(
   partitionOffsets: readonly PartitionOffsets[],
   now: number,
@@ -116,10 +110,7 @@ function knownPartitions(
 /** The smallest limit, bytes: below it not even a dead letter without its value fits. */
 const SMALLEST_MAX_BYTES = 4_096
 
-/**
- * Checks the topics of one topology.
- * @param brokers for the command that creates a missing topic
- */
+/** @param brokers for the command that creates a missing topic */
 export function checkTopics(
   definition: Definition,
   topics: ReadonlyMap<string, TopicInfo>,
@@ -147,7 +138,7 @@ export function checkTopics(
   return { faults, notes }
 }
 
-/** Why a topic cannot be used; `null`: it can. @param o `create`: the command that creates it */
+/** @param o `create`: the command that creates the topic */
 function topicFault(
   name: string,
   topic: TopicInfo | undefined,

@@ -10,7 +10,6 @@ import type { Definition } from '../../topology/definition.ts'
 import { sinkStepsOf } from '../../topology/graph.ts'
 import type { PreparedTopology } from '../prepared.ts'
 
-/** How the values of a topology are read and written. */
 export interface OpenedFormats {
   /** `null`: the topology is not valid, or a fault says why there is none. */
   readonly format: Format | null
@@ -21,11 +20,6 @@ export interface OpenedFormats {
 
 type Registry = SchemaRegistry & SchemaSubjects
 
-/**
- * Makes the formats of a topology's source and sinks, or says why that cannot be done.
- * @param registry `null`: none is given, or none is needed
- * @param values `json`: everything is written as JSON
- */
 export async function openFormats(
   definition: Definition,
   registry: Registry | null,
@@ -74,7 +68,7 @@ const NOT_YET: Registry = {
   latest: notKnown,
 }
 
-/** The schema registry; `null`: none is given, or no topology needs one. */
+/** `null`: no registry is given, or no topology needs one. */
 export async function openRegistry(
   definitions: readonly Definition[],
   registry: RegistryOptions | 'later' | undefined,

@@ -30,29 +30,17 @@ import { type OpenedFormats, openFormats, openRegistry } from './formats.ts'
 import { loadSteps } from './score-steps.ts'
 import { longestVariants } from './variants.ts'
 
-/** The settings of a worker, and what else the operator chose instead of the author's settings. */
 export interface Choices extends Partial<WorkerConfig> {
-  /**
-   * The schema registry of the values that are read and written; `later`: none is decoded or
-   * encoded now.
-   * @default none, and a topology that needs one is refused
-   */
+  /** `later`: no value is decoded or encoded now. @default a topology that needs one is refused */
   readonly registry?: RegistryOptions | 'later'
-  /**
-   * Reads all values as JSON, whatever the format of their source, as where events are written by
-   * hand, and writes all as JSON. @default as the author says
-   */
+  /** Reads and writes all values as JSON, such as events written by hand. @default as declared */
   readonly values?: 'json'
-  /**
-   * Ignores latency budgets, so that a busy machine refuses no model, and chooses no other variant.
-   * @default as the author says
-   */
+  /** A busy machine then refuses no model, and chooses no other variant. @default as declared */
   readonly latencyBudget?: 'none'
 }
 
 /**
- * Makes topologies ready to run: checks everything that can be checked without a broker.
- *
+ * Loads topologies, and checks everything that can be checked without a broker.
  * @throws Refused with every fault of every topology, table and model
  */
 export async function prepare(
@@ -64,8 +52,7 @@ export async function prepare(
   const topics = new Map(Object.entries(config.topics))
   const renamed = definitions.map((definition) => withTopics(definition, topics))
   const chosen = renamed.map((definition) => withChoices(definition, config.maxAhead, values))
-  // A model is identified by its topology's name. Of two topologies with one name, which are
-  // refused below, only the first is loaded.
+  // The name of its topology identifies a model; topologies of one name are refused below.
   const distinct = chosen.filter(({ name }, i) => chosen.findIndex((d) => d.name === name) === i)
   const steps = await loadSteps(distinct, { ...config, latencyBudget })
   const registry = await openRegistry(chosen, given)
@@ -76,7 +63,7 @@ export async function prepare(
   const faults = [
     ...chosen.flatMap(validateTopology),
     ...faultsTogether(chosen),
-    ...topicFaults(definitions, topics),
+    ...unknownTopics(definitions, topics),
     ...steps.faults,
     ...tables.faults,
     ...(await readTables(tables.all)),
@@ -149,10 +136,7 @@ function sharedNameFaults(definitions: readonly Definition[]): TidemarkError[] {
     .map((name) => new TidemarkError('TOPOLOGY_INVALID', `two topologies are named "${name}"`))
 }
 
-/**
- * An output id consists of source, sink and record. Of two outputs with one id in one topic a
- * consumer would keep only one.
- */
+/** A consumer would keep one output of an id, which consists of source, sink and record. */
 function sharedIdFaults(definitions: readonly Definition[]): TidemarkError[] {
   const owners = new Map<string, string>()
   const faults: TidemarkError[] = []
@@ -192,7 +176,7 @@ function noteFaults(definitions: readonly Definition[]): TidemarkError[] {
   })
 }
 
-/** Batches belong to a topic, not to a sink: all sinks of a topic have one compression. */
+/** All sinks of a topic have one compression, because batches belong to a topic. */
 function compressionFaults(definitions: readonly Definition[]): TidemarkError[] {
   const first = new Map<string, { readonly where: string; readonly compression: Compression }>()
   const faults: TidemarkError[] = []
@@ -213,8 +197,7 @@ function compressionFaults(definitions: readonly Definition[]): TidemarkError[] 
   return faults
 }
 
-/** `CONFIG_INVALID` for each topic that the operator has chosen and no topology has. */
-function topicFaults(
+function unknownTopics(
   definitions: readonly Definition[],
   topics: ReadonlyMap<string, string>,
 ): TidemarkError[] {

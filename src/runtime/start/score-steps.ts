@@ -18,7 +18,6 @@ import {
   variantsToLoad,
 } from './variants.ts'
 
-/** The settings about models. */
 interface ModelChoices
   extends Pick<WorkerConfig, 'models' | 'variants' | 'evaluator' | 'cache' | 'maxModelBytes'> {
   readonly latencyBudget: 'none' | undefined
@@ -28,11 +27,9 @@ interface LoadedSteps {
   readonly variants: readonly StepVariants[]
   readonly faults: readonly TidemarkError[]
   readonly notes: readonly string[]
-  /** Memory of the models together, bytes. */
   readonly bytes: number
   /** The scorers of a topology, by name of the step; only if there are no faults. */
   scorersOf(definition: Definition): ReadonlyMap<string, StepScorer>
-  /** Frees the models. */
   close(): Promise<void>
 }
 
@@ -93,7 +90,6 @@ interface StepToLoad {
   readonly uses: ReadonlyMap<string, ModelUse>
 }
 
-/** The trained models of a step that are loaded. */
 function usesOf(
   { definition, step, budgetMs }: Omit<StepToLoad, 'uses'>,
   chosen: OperatorsVariants,

@@ -9,16 +9,15 @@ import { isEligible, rankedVariants, scoreStepsOf, type Variant } from '../../to
 import { type Prepared, type PreparedTopology, type StepVariants, scorersOf } from '../prepared.ts'
 import { type ChosenVariants, unpackNote } from '../restart-note.ts'
 
-// The variant that scores the events of a step. The first worker of a group chooses. From then on
-// the choice is in the notes that the group commits, so that neither a rebalance nor a busy machine
-// changes the model, only the operator does. Two workers that started at the same moment may have
-// chosen differently. Then the note of the lowest-numbered partition decides at the next start;
-// none changes the model while it runs, because its outputs would not be replayed alike.
+// The first worker of a group chooses the variant of a step. The group then commits the choice in
+// its notes, so that only the operator changes the model, and neither a rebalance nor a busy
+// machine. Two workers that start at the same moment may choose differently, until the note of the
+// lowest-numbered partition decides at the next start: outputs of a worker that changed its model
+// while it runs could not be replayed alike.
 
 /** Score step → the variant that the operator has chosen for it. */
 export type OperatorsVariants = ReadonlyMap<string, string>
 
-/** The variants that are accurate enough, the most accurate first. */
 function eligibleVariants(step: ScoreStep): readonly Variant[] {
   return rankedVariants(step).filter((variant) => isEligible(variant, step))
 }
@@ -28,7 +27,6 @@ export function chosenVariant(step: ScoreStep, chosen: OperatorsVariants): Varia
   return eligibleVariants(step).find(({ name }) => name === chosen.get(step.name))
 }
 
-/** The variants that a start loads: the operator's, or all that are accurate enough. */
 export function variantsToLoad(step: ScoreStep, chosen: OperatorsVariants): readonly Variant[] {
   const own = chosenVariant(step, chosen)
   return own === undefined ? eligibleVariants(step) : [own]
@@ -60,7 +58,7 @@ export function choiceFaults(
   })
 }
 
-/** The longest name of a variant, where the group keeps the choice: for the room of a commit. */
+/** The longest name of a variant of each step, to find the largest note. */
 export function longestVariants(definitions: readonly Definition[]): ChosenVariants {
   const all = definitions.map(({ name, then }): [string, Map<string, string>] => {
     const own = scoreStepsOf(then).flatMap((step): [string, string][] => {
@@ -88,8 +86,7 @@ interface LoadedVariants {
 }
 
 /**
- * Finds the one of a step's variants that this worker would choose.
- *
+ * Finds the variant that this worker would choose.
  * @returns the faults if none can be chosen: `MODEL_TOO_SLOW`, and why variants could not be loaded
  */
 export function tryVariants(
@@ -147,15 +144,11 @@ interface FoundVariant {
   readonly topology: string
   readonly step: string
   readonly variant: string
-  /** For the operator. */
   readonly note: string
 }
 
 /**
- * Settles for each step which of its variants scores, before the group is joined, and closes the
- * others. A worker does it once.
- *
- * @param offsets what the group has committed in all partitions
+ * Settles once for each step which of its variants scores, and closes the others.
  * @returns notes for the operator
  * @throws Refused: a variant that the group has chosen could not be loaded
  */
@@ -190,11 +183,7 @@ export function findVariants(
     })
 }
 
-/**
- * @param loaded the variants that are loaded
- * @param kept the one that the group has committed
- * @throws Refused: that one could not be loaded
- */
+/** @param kept the variant that the group has committed */
 function foundFor(
   of: StepVariants,
   loaded: readonly string[],

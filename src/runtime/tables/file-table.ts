@@ -7,7 +7,7 @@ import type { WorkerContext } from '../context.ts'
 
 const LOOK_EVERY_MS = 2_000
 
-/** Reads the file of a table again when it has changed. An invalid file leaves the table as it is. */
+/** Reads the file of a table again when it changes. An invalid file leaves the table as it is. */
 export class FileTable {
   readonly #table: LoadedTable
   readonly #path: string

@@ -25,14 +25,13 @@ interface OpenOptions {
   readonly room: TableRoom
 }
 
-/** The tables of some topologies, without rows yet. */
 interface OpenTables {
   readonly all: readonly LoadedTable[]
   readonly faults: readonly TidemarkError[]
   of(definition: Definition): readonly PreparedTable[]
 }
 
-/** Makes the tables of topologies. Those that are the same become one. */
+/** Makes the tables of topologies, still without rows. Equal declarations share one table. */
 export async function openTables(
   definitions: readonly Definition[],
   options: OpenOptions,
@@ -115,7 +114,6 @@ const ANY_KEY = Buffer.from('k')
 const OTHERS = { offset: 0, timestampMs: 0, key: ANY_KEY, headers: [] }
 const NOWHERE = { topic: '', partition: 0 }
 
-/** Makes rows from the records of a table's topic. */
 export class TableFormat implements RowFormat {
   readonly #format: Format
   readonly #slices = new Slices()
@@ -148,7 +146,6 @@ function noRow(): never {
   throw rowFault('the schema returned no row')
 }
 
-/** Records that all have a key. */
 class Keyed implements RawRecords {
   readonly #records: RawRecords
 

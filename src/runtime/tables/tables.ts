@@ -39,9 +39,8 @@ export class Tables {
   }
 
   /**
-   * Resolves when every table is whole, with all versions that events can see. The first call
-   * begins to read and to follow them.
-   * @param offsets what the group has committed in the sources
+   * Resolves when every table has all versions that events can see.
+   * @param offsets of the group in the sources
    * @throws TidemarkError `TABLE_LIMIT`, or why a topic can never be read
    */
   async load(offsets: readonly PartitionOffsets[]): Promise<void> {
@@ -89,10 +88,9 @@ export class Tables {
 }
 
 /**
- * The time of the oldest event that can still come to a topology, ms since the epoch, by what its
- * group has committed: the least watermark of all partitions, because each may come to this worker
- * and be read on from there. −Infinity: an event of any time may come, because a partition has no
- * watermark yet, or late events are scored.
+ * The time of the oldest event that can still come to a topology, ms since the epoch: the least
+ * committed watermark of all partitions, because each may come to this worker. −Infinity: a
+ * partition has no watermark yet, or late events are scored.
  */
 export function oldestEventMs(
   topology: PreparedTopology,

@@ -18,7 +18,7 @@ export interface InvalidRow {
 const UNASKED = 32
 
 interface Place {
-  /** Where the record is, for messages. */
+  /** For messages. */
   readonly at: string
   readonly by: RecordId
 }
@@ -31,13 +31,13 @@ interface Progress {
   endOffset: number
 }
 
-/** One reading of a topic from its beginning: the rows so far, and the positions. */
+/** One reading of a topic: the rows so far, and the positions. */
 export class TopicReading {
   readonly rows: RecordRows
   readonly #table: LoadedTable
   readonly #partitions = new Map<number, Progress>()
   readonly #tell: (row: InvalidRow) => void
-  /** Records that were read, whatever became of them. */
+  /** Records, valid or not. */
   read = 0
 
   constructor(table: LoadedTable, tell: (row: InvalidRow) => void) {
@@ -146,7 +146,6 @@ export class TopicReading {
   }
 }
 
-/** Is it about a record, rather than something that ends the worker? */
 function isOfRecord(thrown: unknown): thrown is TidemarkError {
   if (!(thrown instanceof TidemarkError)) return false
   return thrown.action === 'dead-letter' || thrown.code === 'TABLE_INVALID'

@@ -9,9 +9,7 @@ import { Patience } from '../patience.ts'
 import type { RowFormat } from '../prepared.ts'
 import { TopicReading } from './topic-reading.ts'
 
-/** Waits between two attempts to read the topic. */
-const RETRY = { firstMs: 500, lastMs: 10_000 }
-/** Waits between two attempts to get a schema from the registry. */
+const READ_WAITS = { firstMs: 500, lastMs: 10_000 }
 const SCHEMA_WAITS = { firstMs: 250, lastMs: 2_000 }
 const LOADING_EVERY_MS = 1_000
 
@@ -52,12 +50,9 @@ export class TopicTable {
     return this.#changed.until(() => this.#isLive)
   }
 
-  /**
-   * Reads the topic until it is told to stop.
-   * @throws TidemarkError `TABLE_LIMIT`, or why the topic can never be read
-   */
+  /** @throws TidemarkError `TABLE_LIMIT`, or why the topic can never be read */
   async run(): Promise<void> {
-    const backoff = new Backoff(RETRY, this.#context.random)
+    const backoff = new Backoff(READ_WAITS, this.#context.random)
     while (!this.#over.signal.aborted) {
       try {
         await this.#follow(backoff)
@@ -133,7 +128,6 @@ export class TopicTable {
     }
   }
 
-  /** Was it told to stop, or has another reading begun? */
   #isOver(reading: TopicReading): boolean {
     return this.#over.signal.aborted || reading !== this.#reading
   }
