@@ -9,7 +9,7 @@ import type { RuntimeEvent } from '../../../src/runtime/events.ts'
 import { FileTable } from '../../../src/runtime/tables/file-table.ts'
 import type { TableDefinition } from '../../../src/topology/definition.ts'
 import { folderWith } from '../../support/folder.ts'
-import { Merchant } from '../merchants.ts'
+import { Merchant } from './merchants.ts'
 
 const row = (id: string, risk: number | string) => `${JSON.stringify({ id, risk })}\n`
 

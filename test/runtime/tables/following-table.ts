@@ -14,7 +14,7 @@ import { TopicTable } from '../../../src/runtime/tables/topic-table.ts'
 import type { TableDefinition } from '../../../src/topology/definition.ts'
 import { HandRegistry, wireValue } from '../../formats/registry/hand-registry.ts'
 import { HandClock } from '../../support/clocks.ts'
-import { Merchant } from '../merchants.ts'
+import { Merchant } from './merchants.ts'
 
 const definition: TableDefinition = {
   name: 'merchants',

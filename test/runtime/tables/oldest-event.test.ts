@@ -5,7 +5,7 @@ import type { PreparedTopology } from '../../../src/runtime/prepared.ts'
 import { packNote } from '../../../src/runtime/restart-note.ts'
 import { prepare } from '../../../src/runtime/start/prepare.ts'
 import { oldestEventMs } from '../../../src/runtime/tables/tables.ts'
-import { at, Merchant, scoredBy } from '../merchants.ts'
+import { at, Merchant, scoredBy } from './merchants.ts'
 
 const LAG_MS = 10 * 60_000
 

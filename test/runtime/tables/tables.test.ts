@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { prepare } from '../../../src/runtime/start/prepare.ts'
 import { startDriver } from '../../support/driver.ts'
 import { thrownBy } from '../../support/thrown.ts'
-import scores, { Merchant, models, paid, scoredBy } from '../merchants.ts'
+import scores, { Merchant, models, paid, scoredBy } from './merchants.ts'
 
 // Tables whose rows are in a topic, through the whole runtime.
 
