@@ -9,10 +9,10 @@ import { partitionName } from '../kernel/ids.ts'
 import { groupStart } from '../records/group-member.ts'
 import { KafkaRecords } from '../records/kafka/kafka-records.ts'
 import type { PartitionOffsets, TopicInfo } from '../records/port.ts'
-import { type ClusterCheck, checkCluster } from '../runtime/cluster-check.ts'
-import { type FoundSchema, findOutputs } from '../runtime/output-schemas.ts'
-import type { Prepared } from '../runtime/prepare.ts'
-import { findVariants } from '../runtime/settle-variants.ts'
+import type { Prepared } from '../runtime/prepared.ts'
+import { type ClusterCheck, checkCluster } from '../runtime/start/cluster-check.ts'
+import { type FoundSchema, findSchemas } from '../runtime/start/formats.ts'
+import { findVariants } from '../runtime/start/variants.ts'
 import { candidateOf } from '../scoring/candidate.ts'
 import type { Definition } from '../topology/definition.ts'
 import { isOnlyShadow, scoreStepsOf } from '../topology/graph.ts'
@@ -89,7 +89,7 @@ async function checkConnected(prepared: Prepared, config: CheckConfig): Promise<
     const { topics, partitionOffsets, known, notes } = found
     const sources = new Set(definitions.map((d) => d.source.topic))
     refuseIfAny(partitionOffsets.flatMap((offsets) => faultOf(offsets, { group, from, known })))
-    const schemas = await findOutputs(prepared.topologies)
+    const schemas = await findSchemas(prepared.topologies)
     await writeLines([
       `✓ brokers ${brokers}, all required rights granted`,
       ...[...topics.values()].map((topic) => `✓ topic ${inWords(topic)}`),

@@ -2,15 +2,9 @@ import { functionReadings } from '../engine/author-functions.ts'
 import { type PlannedStep, planOf } from '../engine/plan.ts'
 import { Refused, refuseIfAny, type TidemarkError } from '../kernel/errors.ts'
 import type { WorkerConfig } from '../runtime/config.ts'
-import {
-  type Choices,
-  choicesOf,
-  type Prepared,
-  type PreparedTopology,
-  prepare,
-  scorersOf,
-} from '../runtime/prepare.ts'
-import type { StepVariants } from '../runtime/variants.ts'
+import type { StepVariants } from '../runtime/prepared.ts'
+import { type Prepared, type PreparedTopology, scorersOf } from '../runtime/prepared.ts'
+import { type Choices, prepare } from '../runtime/start/prepare.ts'
 import { type Scorer, shownEvaluator } from '../scoring/scorer.ts'
 import type { Definition } from '../topology/definition.ts'
 import { loadTopologies } from './author-files.ts'
@@ -27,7 +21,7 @@ export async function prepareFiles(
 ): Promise<Prepared> {
   const { definitions, faults } = await loadTopologies(files)
   try {
-    const prepared = await prepare(definitions, { ...choicesOf(options), ...choices })
+    const prepared = await prepare(definitions, { ...options, ...choices })
     if (faults.length > 0) await prepared.close()
     refuseIfAny(faults)
     return prepared

@@ -10,7 +10,8 @@ import { observeAll } from '../observe/observer.ts'
 import { KafkaRecords } from '../records/kafka/kafka-records.ts'
 import { type WorkerConfig, workerConfig } from '../runtime/config.ts'
 import type { Observer } from '../runtime/events.ts'
-import { choicesOf, type Prepared, prepare } from '../runtime/prepare.ts'
+import type { Prepared } from '../runtime/prepared.ts'
+import { prepare } from '../runtime/start/prepare.ts'
 import { startWorker, type Worker } from '../runtime/worker.ts'
 import { probesOf } from '../serve/health.ts'
 import type { HttpServer } from '../serve/http.ts'
@@ -20,24 +21,16 @@ import type { RunningWorker } from './running-worker.ts'
 import { watchedTopology } from './watched-topology.ts'
 import { claimName, type WorkerName } from './worker-name.ts'
 
-// A worker with everything it needs around it. The process may belong to someone else, so this code
-// ends nothing but the worker itself.
+// A worker with everything it needs. The process may belong to someone else, so this code ends
+// nothing but the worker itself.
 
-/**
- * Checks the options, loads topologies and models, and starts the worker.
- * @throws as {@link runWorker}
- */
+/** Does what {@link runWorker} says. */
 export async function prepareAndHost(
   topologies: readonly Definition[],
   options: RunWorkerOptions,
 ): Promise<RunningWorker> {
   refuseIfAny([...optionFaults(options), ...topologyFaults(topologies)])
-  const { registry } = options
-  const prepared = await prepare(topologies, {
-    ...choicesOf(options),
-    ...(registry === undefined ? {} : { registry }),
-  })
-  return hostWorker({ prepared, options })
+  return hostWorker({ prepared: await prepare(topologies, options), options })
 }
 
 function topologyFaults(topologies: readonly unknown[]): TidemarkError[] {
@@ -48,18 +41,14 @@ function topologyFaults(topologies: readonly unknown[]): TidemarkError[] {
     .map(() => new TidemarkError('CONFIG_INVALID', 'an argument is not a topology', { hint }))
 }
 
-/** A worker that is about to start. */
 export interface Hosted {
   readonly prepared: Prepared
   readonly options: RunWorkerOptions
-  /** Log lines that could not be written so far. @default none */
+  /** The number of log lines that could not be written. @default none */
   readonly droppedLines?: () => number
   /** Called before the first request to a broker. */
   readonly announce?: (about: Announcement) => void
-  /**
-   * Called with state and metrics, so that they can be served other than over HTTP.
-   * @default not called
-   */
+  /** Called with state and metrics, so that they can be served other than over HTTP. */
   readonly expose?: (watched: Watched) => void
 }
 
@@ -68,16 +57,13 @@ interface Announcement extends Pick<RunningWorker, 'group' | 'http'> {
   readonly workerName: string | null
 }
 
-/** The state and metrics of a worker. */
 interface Watched {
   readonly worker: ObservedWorker
   readonly metrics: Metrics
 }
 
 /**
- * Starts a worker on Kafka. When the worker ends, everything that belongs to it is closed, the
- * models included.
- *
+ * Starts a worker on Kafka. Everything that belongs to it ends with it, the models as well.
  * @throws TidemarkError `CONFIG_INVALID` when HTTP cannot be served · `CLIENT_BROKEN`
  */
 export async function hostWorker(hosted: Hosted): Promise<RunningWorker> {
@@ -143,7 +129,7 @@ async function ended(worker: Worker, log: Log | undefined, close: () => Promise<
   }
 }
 
-/** Logs the faults for machines, which do not read the messages printed for people. */
+/** Logs the faults one by one, with their codes. */
 function logFailure(thrown: unknown, log: Log): void {
   for (const fault of faultsOf(thrown)) {
     const { code, where, hint } = fault instanceof TidemarkError ? fault : { code: 'INVARIANT' }
@@ -176,10 +162,6 @@ interface Watchers {
   readonly http: HttpServer | null
 }
 
-/**
- * Everything that observes the worker: the owner's observer, the log, and, where wanted, metrics
- * and an HTTP server.
- */
 async function watchers(
   { prepared, options, droppedLines, expose }: Hosted,
   { statusEveryMs }: WorkerConfig,

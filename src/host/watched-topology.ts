@@ -1,12 +1,10 @@
 import { planOf } from '../engine/plan.ts'
 import type { Code } from '../kernel/errors.ts'
 import type { WatchedModel, WatchedTopology } from '../observe/observer.ts'
-import { type PreparedTopology, scorersOf } from '../runtime/prepare.ts'
+import { type PreparedTopology, scorersOf } from '../runtime/prepared.ts'
 import { type Scorer, versionOf } from '../scoring/scorer.ts'
 import { decisiveStep, outputTopics, scoreStepsOf } from '../topology/graph.ts'
 import type { LatencyLimits } from '../topology/score-options.ts'
-
-// What metrics know about a topology before its first event.
 
 const DECODE: readonly Code[] = [
   ...(['TOMBSTONE', 'NULL_KEY', 'RECORD_TOO_LARGE', 'BATCH_TOO_LARGE', 'NOT_UTF8'] as const),
@@ -15,7 +13,7 @@ const DECODE: readonly Code[] = [
   ...(['KEY_INVALID', 'KEY_PARTITION', 'TIME_INVALID', 'TIME_UNIT', 'FUNCTION_THREW'] as const),
 ]
 
-/** Describes a topology to metrics and the log. */
+/** The topology as metrics and the log know it before its first event. */
 export function watchedTopology(prepared: PreparedTopology): WatchedTopology {
   const { definition, tables, shadows } = prepared
   const { name: topology, source, deadLetterTopic, then } = definition

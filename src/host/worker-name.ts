@@ -1,24 +1,20 @@
+import { createHash } from 'node:crypto'
+import { createServer, type ListenOptions, type Server } from 'node:net'
 import { hostname } from 'node:os'
-import { claimSlot } from './slot.ts'
 
-/** Given in place of a name: the worker has none. */
 export const NO_NAME = 'none'
-/** The part of a worker name's 100 characters that the host may take. */
+/** Characters of the host in a worker name, which has 100 at most. */
 const LONGEST_HOST = 90
 
-/** The name by which the group knows a worker. */
 export interface WorkerName {
-  /** `null`: the worker has no name that it keeps over restarts. */
+  /** `null`: the worker has none. */
   readonly text: string | null
   /** Was it chosen because none was given? */
   readonly isDefault: boolean
-  /** Lets other workers take the name. */
   readonly release: () => void
 }
 
-/**
- * The given name, or else `<host>-<slot>`, which no other worker of the group has on this machine.
- */
+/** The given name, or else `<host>-<slot>`, unique among the group's workers on this machine. */
 export async function claimName(given: string | null, group: string): Promise<WorkerName> {
   const slot = given === null ? await claimSlot(group) : null
   if (slot !== null) {
@@ -29,7 +25,61 @@ export async function claimName(given: string | null, group: string): Promise<Wo
   return { text, isDefault: false, release: () => {} }
 }
 
-/** The host name, made fit for a worker name. */
 export function fitHost(host: string): string {
   return host.replaceAll(/[^\w.-]+/g, '-').slice(0, LONGEST_HOST) || 'host'
+}
+
+const MOST_SLOTS = 1_000
+/** Below the ephemeral ports. */
+const PORTS = { from: 20_000, to: 32_000 } as const
+
+/** The number of a worker among the workers of its group on this machine. */
+export interface Slot {
+  readonly number: number
+  readonly release: () => void
+}
+
+/**
+ * Takes the first number that no other worker of the group has on this machine, until it is
+ * released or the process ends. The number is held by a socket bound to an address made from group
+ * and number: the system closes the socket with its process, also after `kill -9`, where a lock
+ * file would stay.
+ * @returns `null` when the system does not allow such a socket
+ */
+export async function claimSlot(
+  group: string,
+  platform: NodeJS.Platform = process.platform,
+): Promise<Slot | null> {
+  for (let number = 1; number <= MOST_SLOTS; number++) {
+    const held = await bind(addressOf(`${number} ${group}`, platform))
+    if (held === 'refused') return null
+    if (held !== 'in use') return { number, release: () => void held.close() }
+  }
+  return null
+}
+
+/**
+ * An abstract socket on Linux, whose name begins with NUL (unix(7); Node 20.4 and newer): it is not
+ * in the file system, and it is visible only in its network namespace, as a container's address is.
+ * A named pipe on Windows, a port of the loopback interface elsewhere.
+ */
+function addressOf(of: string, platform: NodeJS.Platform): ListenOptions {
+  const hash = createHash('sha256').update(of).digest()
+  const name = `tidemark-${hash.toString('hex', 0, 16)}`
+  if (platform === 'linux') return { path: `\0${name}` }
+  if (platform === 'win32') return { path: `\\\\?\\pipe\\${name}` }
+  const port = PORTS.from + (hash.readUInt32BE() % (PORTS.to - PORTS.from))
+  return { host: '127.0.0.1', port }
+}
+
+function bind(address: ListenOptions): Promise<Server | 'in use' | 'refused'> {
+  return new Promise((resolve) => {
+    const server = createServer((socket) => socket.destroy())
+    server.on('error', ({ code }: NodeJS.ErrnoException) =>
+      resolve(code === 'EADDRINUSE' ? 'in use' : 'refused'),
+    )
+    // Exclusive, because processes of node:cluster would share it otherwise.
+    server.listen({ ...address, exclusive: true }, () => resolve(server))
+    server.unref()
+  })
 }

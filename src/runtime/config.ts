@@ -12,14 +12,13 @@ import {
   pairsOf,
   type RawSetting,
   type Setting,
-  type SettingKind,
   SWITCH,
   single,
   TEXT,
-  throwIf,
+  textWithout,
 } from './setting.ts'
 
-/** Bytes. */
+/** bytes */
 const MEGABYTE = 1_000_000
 /** ms */
 const SECOND = 1_000
@@ -162,7 +161,7 @@ export const WORKER_SETTINGS = {
       'unique name of the worker in its group, kept across restarts, so that it gets its partitions back at once after a crash; each of several workers appends its number, <name>-1; none: no name, and after a crash its partitions wait for the session timeout',
     fallback: null,
     fallbackText: '<host>-<n>, with the first number n that is free on the host',
-    kind: orNull(matching(isWorkerName, '1 to 100 letters, digits, ".", "_" and "-"')),
+    kind: orNull(textWithout(workerNameFault)),
   },
   sessionTimeoutMs: {
     flag: 'sessionTimeout',
@@ -228,14 +227,7 @@ export const WORKER_SETTINGS = {
     about:
       'compression of what is written to topics whose sinks do not set their own: none, gzip, snappy, lz4 or zstd (Node 22.15, 23.8 or newer)',
     fallback: 'none',
-    kind: {
-      fault: (name) => COMPRESSION.fault?.(name) ?? compressionFault(name),
-      parse: (raw) => {
-        const name = COMPRESSION.parse(raw)
-        throwIf(compressionFault(name))
-        return name
-      },
-    },
+    kind: textWithout((name) => COMPRESSION.fault?.(name) ?? compressionFault(name)),
   },
   deadLetterBreakerPercent: {
     flag: 'deadLetterBreaker',
@@ -379,7 +371,7 @@ export function workerConfig(given: Partial<WorkerConfig>): WorkerConfig {
   return Object.freeze(Object.fromEntries(all) as WorkerConfig)
 }
 
-/** What is wrong with options, each a `CONFIG_INVALID` whose `where` is the option. */
+/** Every fault of the options, each a `CONFIG_INVALID` whose `where` is the option. */
 export function workerConfigFaults(given: Partial<WorkerConfig>): TidemarkError[] {
   return WORKER_OPTIONS.flatMap((where) => {
     const [value, { kind }] = [given[where], WORKER_SETTINGS[where] as Setting<unknown>]
@@ -393,16 +385,8 @@ export function isWorkerName(name: string): boolean {
   return /^[\w.-]{1,100}$/.test(name)
 }
 
-function matching(fits: (text: string) => boolean, shape: string): SettingKind<string> {
-  const fault = (text: string) => (fits(text) ? null : `"${text}" is not ${shape}`)
-  return {
-    fault,
-    parse: (raw) => {
-      const text = single(raw)
-      throwIf(fault(text))
-      return text
-    },
-  }
+function workerNameFault(name: string): string | null {
+  return isWorkerName(name) ? null : `"${name}" is not 1 to 100 letters, digits, ".", "_" and "-"`
 }
 
 const UNIT_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const

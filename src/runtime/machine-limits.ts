@@ -2,12 +2,7 @@ import { totalmem } from 'node:os'
 import { getHeapStatistics } from 'node:v8'
 import { KEY_HEAP_BYTES, type StateLimits } from '../engine/store/state-limits.ts'
 
-/**
- * Limits of a worker's windows on this machine: half of its share of the memory, and keys for half
- * of the heap.
- *
- * @param workers number of workers that share the memory
- */
+/** Half of the memory for the windows of all workers, and keys for half of a worker's heap. */
 export function limitsOfMachine(workers = 1): StateLimits {
   const { heap_size_limit: heap } = getHeapStatistics()
   return {

@@ -3,7 +3,7 @@ import type { Format, Preparing } from '../formats/format.ts'
 import type { LogRecords, TopicPartition } from '../records/port.ts'
 import type { RecordFault } from './intake.ts'
 import { Patience } from './patience.ts'
-import type { PreparedTopology } from './prepare.ts'
+import type { PreparedTopology } from './prepared.ts'
 import type { TaskSurroundings } from './task-surroundings.ts'
 import { isUnknownSchema, type Verdicts } from './verdicts.ts'
 

@@ -6,7 +6,7 @@ import type { Decision } from '../scoring/step-models.ts'
 import type { StepScorer } from '../scoring/step-scorer.ts'
 import type { ScoreStep } from '../topology/definition.ts'
 import { Patience } from './patience.ts'
-import type { PreparedTopology } from './prepare.ts'
+import type { PreparedTopology } from './prepared.ts'
 import type { TaskSurroundings } from './task-surroundings.ts'
 
 const WAITS = { firstMs: 1_000, lastMs: 30_000 }

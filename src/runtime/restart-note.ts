@@ -2,7 +2,7 @@ import { crc32 } from 'node:zlib'
 import type { WatermarkParts } from '../engine/watermark.ts'
 import { LATEST_EVENT_TIME_MS } from '../kernel/time.ts'
 import type { LogRecord } from '../records/port.ts'
-import { FINGERPRINT_LENGTH } from './fingerprint.ts'
+import { FINGERPRINT_LENGTH } from './prepared.ts'
 
 // The restart note: JSON of a few hundred bytes in the metadata of a committed offset, from which
 // the next owner of the partition can restore its windows.

@@ -1,7 +1,7 @@
 import { keepsState } from '../engine/plan.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import type { Assignment, Start } from '../records/port.ts'
-import type { PreparedTopology } from './prepare.ts'
+import type { PreparedTopology } from './prepared.ts'
 import {
   type ReplayPoint,
   type RestartNote,

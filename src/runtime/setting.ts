@@ -1,24 +1,20 @@
 import { messageOf } from '../kernel/errors.ts'
 
-// What a setting is, and the kinds of values that settings have.
-
 /** The raw text of a setting, from its flag, its environment variable or the config file. */
 export interface RawSetting {
   /** One value, or several for a setting that can be repeated. */
   readonly values: readonly string[]
-  /** What relative paths are relative to: the config file's folder, else the working directory. */
+  /** Relative paths start here: the config file's folder, or the working directory. */
   readonly folder: string
 }
 
-/** The values that a setting takes. */
 export interface SettingKind<T> {
   /** @throws Error whose message says what is wrong with the text */
   parse(raw: RawSetting): T
-  /** What is wrong with a value that is no text; `null`: nothing. @default never anything */
+  /** The fault of a value that was not parsed; `null`: none. @default none */
   fault?(value: T): string | null
 }
 
-/** A setting. `T` is the type of its value. */
 export interface Setting<T> {
   /** Heading in the help and in docs/configuration.md. */
   readonly heading: string
@@ -26,9 +22,9 @@ export interface Setting<T> {
   readonly value: string | null
   /** Description for the help and docs/configuration.md. */
   readonly about: string
-  /** The value where none is set. */
+  /** The default. */
   readonly fallback: T
-  /** How the help describes the default, where its value alone does not say enough. */
+  /** The default in words, where its value does not say enough. */
   readonly fallbackText?: string
   /** The flag may be repeated; the environment variable is split at commas. */
   readonly many?: true
@@ -37,7 +33,6 @@ export interface Setting<T> {
   readonly kind: SettingKind<T>
 }
 
-/** The one value of a setting. */
 export function single({ values }: RawSetting): string {
   const value = values[0] ?? ''
   if (values.length > 1) throw new Error(`takes one value, got ${values.length}`)
@@ -45,48 +40,44 @@ export function single({ values }: RawSetting): string {
   return value
 }
 
-/** Any text but the empty one. */
 export const TEXT: SettingKind<string> = {
   parse: single,
   fault: (value) => (value === '' ? 'is empty' : null),
 }
 
-/** A switch. */
-export const SWITCH: SettingKind<boolean> = {
-  parse: (raw) => oneOf(['true', 'false']).parse(raw) === 'true',
-}
-
-/** One of these words. */
-export function oneOf<const T extends string>(words: readonly T[]): SettingKind<T> {
-  const fault = (value: string) =>
-    words.some((word) => word === value) ? null : `"${value}" is not ${listOf(words)}`
+export function textWithout<T extends string>(fault: (text: T) => string | null): SettingKind<T> {
   return {
     fault,
     parse: (raw) => {
-      const value = single(raw)
-      throwIf(fault(value))
-      return value as T
+      const text = single(raw) as T
+      throwIf(fault(text))
+      return text
     },
   }
 }
 
-/** `a, b or c` */
+export const SWITCH: SettingKind<boolean> = {
+  parse: (raw) => oneOf(['true', 'false']).parse(raw) === 'true',
+}
+
+export function oneOf<const T extends string>(words: readonly T[]): SettingKind<T> {
+  return textWithout((value) =>
+    words.includes(value) ? null : `"${value}" is not ${listOf(words)}`,
+  )
+}
+
 function listOf(names: readonly string[]): string {
   const others = names.slice(0, -1).join(', ')
   return others === '' ? names.join() : `${others} or ${names.at(-1)}`
 }
 
-/** Inclusive bounds, in the unit of the value. */
+/** Inclusive, in the unit of the value. */
 interface Range {
   readonly from: number
   readonly to?: number
 }
 
-/**
- * A whole number.
- *
- * @param unit how many of the value's unit are one in the text, such as 1,000 ms for seconds
- */
+/** @param unit how many of the value's unit are one in the text, such as 1,000 ms for seconds */
 export function integer(
   { from, to = Number.MAX_SAFE_INTEGER }: Range,
   unit = 1,
@@ -128,12 +119,12 @@ export function orNull<T>(kind: SettingKind<T>): SettingKind<T | null> {
   }
 }
 
-/** Names and what each stands for, each as `name=value`. */
+/** Names and their values, each as `name=value`. */
 export function pairs(shape: string): SettingKind<Readonly<Record<string, string>>> {
   return { parse: ({ values }) => Object.fromEntries(pairsOf(values, shape)) }
 }
 
-/** Names and what each stands for. @throws Error with what is wrong with one of them */
+/** @throws Error with what is wrong with one of them */
 export function pairsOf(values: readonly string[], shape: string): Map<string, string> {
   const found = new Map<string, string>()
   for (const value of values) {
@@ -146,7 +137,6 @@ export function pairsOf(values: readonly string[], shape: string): Map<string, s
   return found
 }
 
-/** @throws Error with this message, unless it is `null` */
 export function throwIf(fault: string | null): void {
   if (fault !== null) throw new Error(fault)
 }

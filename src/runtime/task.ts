@@ -11,7 +11,7 @@ import { type Answered, type ChunkEnd, type Finishable, Finishing } from './fini
 import { EventIntake, type Intake, packedIntake } from './intake.ts'
 import type { KeyWatch } from './key-watch.ts'
 import { PatientFormat } from './patient-format.ts'
-import type { PreparedTopology } from './prepare.ts'
+import type { PreparedTopology } from './prepared.ts'
 import { TablesHeader } from './provenance.ts'
 import { ReplayPoints } from './replay-points.ts'
 import type { TopologyNote } from './restart-note.ts'

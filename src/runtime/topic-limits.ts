@@ -3,11 +3,11 @@ import { NO_TIMESTAMP } from '../kernel/time.ts'
 import type { TopicInfo } from '../records/port.ts'
 import { varintBytes } from '../records/record-format.ts'
 
-// What a topic accepts, as read at start. A record that the topic would reject must not get into a
-// commit: under exactly-once the commit would be rejected again and again, and block all that
-// follows (rule C10).
-
-/** What records a topic accepts. */
+/**
+ * The records that a topic accepts, as read at start. A record that the topic would reject must not
+ * get into a commit, because under exactly-once the commit would be rejected again and again (rule
+ * C10).
+ */
 export interface TopicLimits {
   /** Largest batch, bytes. */
   readonly maxBytes: number
@@ -19,20 +19,13 @@ export interface TopicLimits {
 
 /** Kafka's default `message.max.bytes`. */
 const DEFAULT_MAX_BYTES = 1_048_588
-/** Margin for the broker's clock, which differs and is read later, when the commit arrives, ms. */
+/** Margin for the broker's clock, which is another one and is read later, ms. */
 const MARGIN_MS = 10_000
-/** Bytes of a record batch before its first record. */
 const BATCH_HEADER_BYTES = 61
-/**
- * Bytes of a record besides its parts: its attributes, and its timestamp and offset deltas, which
- * are 0.
- */
-const AROUND_PARTS = 3
+/** Bytes of a record besides its parts: attributes, and timestamp and offset deltas of 0. */
+const OTHER_BYTES = 3
 
-/**
- * The limits of a topic. A size that is not known is Kafka's default; a timestamp bound that is not
- * known is none.
- */
+/** The limits of a topic: a size that is not known is Kafka's default, a timestamp bound none. */
 export function limitsOf(topic: TopicInfo | undefined): TopicLimits {
   const isBrokers = topic?.timestampType === 'LogAppendTime'
   return {
@@ -51,9 +44,8 @@ function withMargin(boundMs: number | null | undefined): number {
 }
 
 /**
- * `null`: the topic accepts the timestamp; otherwise the setting that it violates. A timestamp that
- * is acceptable by either of this machine's two clocks is accepted: the broker's clock was not
- * changed when this machine's was.
+ * The setting that a timestamp violates; `null`: none. A timestamp may fit by either of this
+ * machine's two clocks, because the broker's was not set when this machine's was.
  */
 export function timestampFault(
   timestampMs: number,
@@ -68,18 +60,13 @@ export function timestampFault(
   return isNumber && timestampMs - latestMs <= afterMs ? null : 'message.timestamp.after.max.ms'
 }
 
-/**
- * Is a batch of this one record too large for the topic? @param partsBytes size of its key, value
- * and headers, lengths included
- */
+/** @param partsBytes size of a record's key, value and headers, lengths included */
 export function isTooLarge(partsBytes: number, { maxBytes }: TopicLimits): boolean {
   return batchBytes(partsBytes) > maxBytes
 }
 
-/**
- * The size of an uncompressed batch of one record: what brokers compare with `max.message.bytes`.
- */
+/** The uncompressed batch of one record, which brokers compare with `max.message.bytes`. */
 export function batchBytes(partsBytes: number): number {
-  const bytes = AROUND_PARTS + partsBytes
+  const bytes = OTHER_BYTES + partsBytes
   return BATCH_HEADER_BYTES + varintBytes(bytes) + bytes
 }

@@ -6,16 +6,16 @@ import { Backoff, type Random, systemRandom } from '../kernel/random.ts'
 import { Slices } from '../kernel/slices.ts'
 import type { Records } from '../records/port.ts'
 import type { Availability } from './availability.ts'
-import { type ClusterCheck, checkCluster } from './cluster-check.ts'
 import { type WorkerConfig, workerConfig } from './config.ts'
 import type { WorkerContext } from './context.ts'
 import type { Observer, RuntimeEvent, WorkerState } from './events.ts'
-import { settleOutputs } from './output-schemas.ts'
 import { Participant } from './participant.ts'
-import type { Prepared } from './prepare.ts'
-import { settleVariants } from './settle-variants.ts'
+import type { Prepared } from './prepared.ts'
 import { Shadows } from './shadow/shadows.ts'
-import { Tables } from './tables.ts'
+import { type ClusterCheck, checkCluster } from './start/cluster-check.ts'
+import { registerSchemas } from './start/formats.ts'
+import { settleVariants } from './start/variants.ts'
+import { Tables } from './tables/tables.ts'
 import type { SetAside } from './task-surroundings.ts'
 
 // One worker process in a consumer group.
@@ -209,7 +209,7 @@ class GroupWorker implements Worker {
     const checking = checkCluster({ records, definitions, group, guarantee, brokers }).then(
       async (found) => {
         if (found.toMake.length > 0) await records.createTopics(found.toMake)
-        await settleOutputs(prepared.topologies)
+        await registerSchemas(prepared.topologies)
         return found
       },
     )

@@ -2,7 +2,8 @@ import type { DurationMs } from '../kernel/time.ts'
 import { MemoryRecords } from '../records/memory/memory-records.ts'
 import type { Guarantee } from '../records/port.ts'
 import type { Outcomes } from '../runtime/events.ts'
-import { type Prepared, prepare } from '../runtime/prepare.ts'
+import type { Prepared } from '../runtime/prepared.ts'
+import { prepare } from '../runtime/start/prepare.ts'
 import { outputTopics, tableTopics } from '../topology/graph.ts'
 import type { Topology } from '../topology/stream.ts'
 import {
@@ -260,9 +261,8 @@ export class TopologyDriver<Out> {
     const files = chosen.filter((c): c is [string, string] => typeof c[1] === 'string')
     const functions = chosen.filter((c): c is [string, ModelFunction] => typeof c[1] !== 'string')
     const prepared = await prepare([this.#topology], {
-      models: new Map(files),
-      variants: new Map(Object.entries(variants)),
-      topics: new Map(),
+      models: Object.fromEntries(files),
+      variants,
       values: 'json',
       // A test must not depend on how busy the machine is.
       latencyBudget: 'none',

@@ -1,3 +1,4 @@
+import type { Compression } from '../kernel/kafka.ts'
 import type { Definition, ScoreStep, ShadowSink, SinkStep, Step } from './definition.ts'
 import {
   accuracyFault,
@@ -52,6 +53,18 @@ export function sinksOf(then: readonly Step[]): (SinkStep | ShadowSink)[] {
 /** The topics that a topology writes, the dead-letter topic last. */
 export function outputTopics({ then, deadLetterTopic }: Definition): string[] {
   return [...new Set(sinksOf(then).map(({ topic }) => topic)), deadLetterTopic]
+}
+
+/** By topic, the compression that sinks give it. */
+export function topicCompressions(
+  definitions: readonly Definition[],
+): ReadonlyMap<string, Compression> {
+  const sinks = definitions.flatMap(({ then }) => sinkStepsOf(then))
+  return new Map(
+    sinks.flatMap(({ topic, compression }): [string, Compression][] =>
+      compression === undefined ? [] : [[topic, compression]],
+    ),
+  )
 }
 
 export function tableTopics({ tables }: Definition): string[] {

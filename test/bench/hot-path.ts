@@ -11,8 +11,9 @@ import type { LogRecords } from '../../src/records/port.ts'
 import { EventIntake } from '../../src/runtime/intake.ts'
 import { produce } from '../../src/runtime/outputs.ts'
 import { PassedHeaders } from '../../src/runtime/passed-headers.ts'
-import { type Prepared, type PreparedTopology, prepare } from '../../src/runtime/prepare.ts'
+import type { Prepared, PreparedTopology } from '../../src/runtime/prepared.ts'
 import { chunkHeaders, decisionHeaders } from '../../src/runtime/provenance.ts'
+import { prepare } from '../../src/runtime/start/prepare.ts'
 import { limitsOf } from '../../src/runtime/topic-limits.ts'
 import type { StepBatch } from '../../src/scoring/step-answer.ts'
 import type { StepScorer } from '../../src/scoring/step-scorer.ts'
@@ -129,8 +130,8 @@ async function prepareCards(model: string, topology: string): Promise<Prepared> 
   await build()
   const file = new URL(`./topologies/${topology}.ts`, import.meta.url)
   const { default: definition } = (await import(file.href)) as { default: Definition }
-  const models = new Map([['card-gbdt', resolve(model)]])
-  return prepare([definition], { models, topics: new Map() })
+  const models = { 'card-gbdt': resolve(model) }
+  return prepare([definition], { models })
 }
 
 /**

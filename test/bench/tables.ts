@@ -8,8 +8,8 @@ import { Slices } from '../../src/kernel/slices.ts'
 import { LoadedTable, TableRoom } from '../../src/lookup/table.ts'
 import { ListedRecords } from '../../src/records/log-records.ts'
 import type { Chunk, Followed } from '../../src/records/port.ts'
-import { TableFormat } from '../../src/runtime/table-format.ts'
-import { TopicTable } from '../../src/runtime/topic-table.ts'
+import { TableFormat } from '../../src/runtime/tables/open-tables.ts'
+import { TopicTable } from '../../src/runtime/tables/topic-table.ts'
 import type { TableDefinition } from '../../src/topology/definition.ts'
 
 // A table of a million rows without a broker: how long it takes to load, the memory that it adds,

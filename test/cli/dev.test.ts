@@ -197,7 +197,7 @@ test('an unknown sink is refused with the sinks there are', async () => {
 })
 
 test('a table in a topic has the rows of a file, or is told to be empty', async () => {
-  const topology = join(ROOT, 'test/runtime/merchants.ts')
+  const topology = join(ROOT, 'test/runtime/tables/merchants.ts')
   const payment = (merchant: string) =>
     `${JSON.stringify({ card: 'c-1', merchant, amount: 10, at: Date.UTC(2026, 0, 1) })}\n`
   const folder = folderWith({

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { MemoryRecords } from '../../src/records/memory/memory-records.ts'
-import { prepare } from '../../src/runtime/prepare.ts'
+import { prepare } from '../../src/runtime/start/prepare.ts'
 import { startWorker } from '../../src/runtime/worker.ts'
 import cardMinutes from '../../topologies/card-minutes.ts'
 import { paymentRecords } from '../bench/input.ts'
@@ -101,7 +101,7 @@ function paymentOf(text: string): Payment | null {
 test(`the finals of ${EVENTS} payments equal a recomputation, each once, in order`, {
   timeout: 600_000,
 }, async () => {
-  const prepared = await prepare([cardMinutes], { models: new Map(), topics: new Map() })
+  const prepared = await prepare([cardMinutes])
   const records = new MemoryRecords()
   for (const topic of ['payments', 'card-minutes', 'payments.dlq']) {
     records.createTopic(topic, { partitions: PARTITIONS })

@@ -4,7 +4,8 @@ import { committingThrough } from '../../src/records/committing-through.ts'
 import { MemoryRecords } from '../../src/records/memory/memory-records.ts'
 import type { Guarantee, Records } from '../../src/records/port.ts'
 import type { Observer } from '../../src/runtime/events.ts'
-import { type Prepared, prepare } from '../../src/runtime/prepare.ts'
+import type { Prepared } from '../../src/runtime/prepared.ts'
+import { prepare } from '../../src/runtime/start/prepare.ts'
 import { startWorker, type Worker } from '../../src/runtime/worker.ts'
 import type { Definition } from '../../src/topology/definition.ts'
 import { outputTopics } from '../../src/topology/graph.ts'
@@ -34,7 +35,7 @@ export const CHUNK = 40
 const GROUP = 'golden'
 /** Of every record: after all events, so that the future guard lets them pass. */
 const RECORD_TIME_MS = Date.UTC(2027, 0, 1)
-export const NOTHING_CHOSEN = { models: new Map(), topics: new Map(), maxAhead: 'none' } as const
+export const NOTHING_CHOSEN = { maxAhead: 'none' } as const
 
 /**
  * The payments of `card-28h` through the topology that is shipped, which is restored from a day
@@ -55,7 +56,7 @@ export async function caseOf(name: string, count?: number): Promise<Case> {
   const module = (await import(golden.topologyFile)) as { default: Definition }
   const topology = isAlone ? withoutModel(module.default) : withFeatures(module.default)
   const guard = golden.maxAhead === null ? {} : { maxAhead: golden.maxAhead }
-  const prepared = await prepare([topology], { models: new Map(), topics: new Map(), ...guard })
+  const prepared = await prepare([topology], guard)
   return { golden, prepared, definition: topology }
 }
 

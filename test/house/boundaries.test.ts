@@ -85,6 +85,8 @@ const PLANTED: Record<string, readonly [imports: readonly string[], rules: reado
   'src/records/memory/other.ts': [['../kafka/log.ts'], ['drivers-know-nothing-of-each-other']],
   'src/runtime/package.ts': [['commander'], ['runtime-has-its-packages']],
   'src/runtime/outward.ts': [['../serve/there.ts'], ['runtime-imports-inward']],
+  'src/runtime/below.ts': [['./tables/above.ts'], ['runtime-tables-is-imported-from-above']],
+  'src/runtime/tables/above.ts': [['../start/above.ts'], ['runtime-start-is-imported-from-above']],
   'src/runtime/barrel.ts': [['../index.ts'], ['no-own-barrel', 'runtime-imports-inward']],
   'src/runtime/one.ts': [['./two.ts'], ['no-cycles']],
   'src/observe/package.ts': [['hono'], ['observe-has-its-packages']],
@@ -116,6 +118,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   'src/engine/allowed.ts': ['../kernel/time.ts', '../topology/schema.ts'],
   'src/records/kafka/allowed.ts': ['kafkajs', 'node:net', '../port.ts'],
   'src/serve/there.ts': ['hono', 'node:http', '../runtime/events.ts'],
+  'src/runtime/start/above.ts': [],
   // A cycle is told once.
   'src/runtime/two.ts': ['./one.ts'],
   'src/testing/vitest.ts': ['vitest'],

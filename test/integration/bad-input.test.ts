@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { expect } from 'vitest'
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
 import type { LogRecord } from '../../src/records/port.ts'
-import { prepare } from '../../src/runtime/prepare.ts'
+import { prepare } from '../../src/runtime/start/prepare.ts'
 import { startWorker } from '../../src/runtime/worker.ts'
 import cardFraud from '../../topologies/card-fraud.ts'
 import { withFeatures } from '../golden/with-features.ts'
@@ -30,7 +30,7 @@ async function throughKafka(records: KafkaRecords, sent: readonly Sent[]) {
     string,
     string,
   ][])
-  const prepared = await prepare([withFeatures(cardFraud)], { topics: names, models: new Map() })
+  const prepared = await prepare([withFeatures(cardFraud)], { topics: Object.fromEntries(names) })
   const watch = new Watch()
   const group = freshName('bad-input')
   const worker = startWorker({ prepared, records, group, observer: watch.observer })

@@ -4,7 +4,7 @@ import { fitHost } from '../../src/host/worker-name.ts'
 import { wallClock } from '../../src/kernel/clock.ts'
 import type { Log } from '../../src/observe/log.ts'
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
-import { prepare } from '../../src/runtime/prepare.ts'
+import { prepare } from '../../src/runtime/start/prepare.ts'
 import { startWorker } from '../../src/runtime/worker.ts'
 import cardFraud from '../../topologies/card-fraud.ts'
 import { observedLog } from '../observe/observed.ts'
@@ -89,9 +89,7 @@ kafkaTest(
     const admin = new KafkaRecords(plainOptions(kafka))
     onTestFinished(() => admin.close())
     const { topics } = await freshTopics(admin, ['payments', 'predictions', 'payments.dlq'], 2)
-    const prepared = await prepare([cardFraud], {
-      ...{ models: new Map(), topics: new Map(Object.entries(topics)), latencyBudget: 'none' },
-    })
+    const prepared = await prepare([cardFraud], { topics, latencyBudget: 'none' })
     onTestFinished(() => prepared.close())
     const group = freshName('group')
     const start = () => {

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { minutes, seconds } from '../../src/kernel/time.ts'
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
-import { prepare } from '../../src/runtime/prepare.ts'
+import { prepare } from '../../src/runtime/start/prepare.ts'
 import { startWorker } from '../../src/runtime/worker.ts'
 import { defineTopology } from '../../src/topology/builder.ts'
 
@@ -47,12 +47,8 @@ function watchLoop() {
   }, 1)
 }
 
-const topics = new Map([
-  ['source', source],
-  ['sink', sink],
-  ['source.dlq', deadLetters],
-])
-const prepared = await prepare([definition], { topics, models: new Map() })
+const topics = { source, sink, 'source.dlq': deadLetters }
+const prepared = await prepare([definition], { topics })
 const records = new KafkaRecords({ brokers: [broker] })
 let watching
 const worker = startWorker({

@@ -1,5 +1,5 @@
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
-import { prepare } from '../../src/runtime/prepare.ts'
+import { prepare } from '../../src/runtime/start/prepare.ts'
 import { startWorker } from '../../src/runtime/worker.ts'
 import type { Definition } from '../../src/topology/definition.ts'
 import { outputTopics, withTopics } from '../../src/topology/graph.ts'
@@ -34,8 +34,7 @@ export async function outcomesOf(
   const definitions = runs.map(({ topology, topic }) => alone(topology, topic))
   const topics = definitions.flatMap(outputTopics)
   await records.createTopics(topics.map((name) => ({ name, partitions: 1 })))
-  const choices = { models: new Map(), topics: new Map(), registry: { url: registry.url } }
-  const prepared = await prepare(definitions, choices)
+  const prepared = await prepare(definitions, { registry: { url: registry.url } })
   const watch = new Watch()
   const group = freshName('in-process')
   const worker = startWorker({ prepared, records, group, observer: watch.observer })

@@ -1,6 +1,7 @@
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
 import type { Records } from '../../src/records/port.ts'
-import { type Prepared, prepare } from '../../src/runtime/prepare.ts'
+import type { Prepared } from '../../src/runtime/prepared.ts'
+import { prepare } from '../../src/runtime/start/prepare.ts'
 import { startWorker, type Worker } from '../../src/runtime/worker.ts'
 import { withTopics } from '../../src/topology/graph.ts'
 import cardFraud from '../../topologies/card-fraud.ts'
@@ -21,7 +22,7 @@ export function outputsOf(group: string): { predictions: string; deadLetters: st
 
 /** The topology with its model; as slow as the machine is. */
 export function prepareOnce(): Promise<Prepared> {
-  return prepare([cardFraud], { models: new Map(), topics: new Map(), latencyBudget: 'none' })
+  return prepare([cardFraud], { latencyBudget: 'none' })
 }
 
 /**

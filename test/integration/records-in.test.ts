@@ -4,7 +4,8 @@ import { z } from 'zod'
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
 import type { NewRecord } from '../../src/records/port.ts'
 import { addOutcomes, NO_OUTCOMES } from '../../src/runtime/outcomes.ts'
-import { type Prepared, prepare } from '../../src/runtime/prepare.ts'
+import type { Prepared } from '../../src/runtime/prepared.ts'
+import { prepare } from '../../src/runtime/start/prepare.ts'
 import { startWorker } from '../../src/runtime/worker.ts'
 import { START_MS, Watch } from '../runtime/support.ts'
 import { freshName, freshTopics, kafkaTest, plainOptions, readTopic } from '../services/kafka.ts'
@@ -63,10 +64,7 @@ const binary = (second: number, tenant: string, amount: number) =>
 kafkaTest('CloudEvents keyed by a header have the same windows after a restart', async (kafka) => {
   const records = new KafkaRecords(plainOptions(kafka))
   const { topics } = await freshTopics(records, ['sales', 'totals', 'sales.dlq'], 1)
-  const prepared = await prepare([totals], {
-    models: new Map(),
-    topics: new Map(Object.entries(topics)),
-  })
+  const prepared = await prepare([totals], { topics })
   const life = { prepared, records, group: freshName('records-in') }
   try {
     const first = await lived(life, topics.sales, [

@@ -1,7 +1,7 @@
 import { expect } from 'vitest'
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
 import type { Guarantee } from '../../src/records/port.ts'
-import { prepare } from '../../src/runtime/prepare.ts'
+import { prepare } from '../../src/runtime/start/prepare.ts'
 import { startWorker } from '../../src/runtime/worker.ts'
 import { placeOfId } from '../golden/answers.ts'
 import { readGolden } from '../golden/golden.ts'
@@ -39,12 +39,8 @@ async function score(records: KafkaRecords, guarantee: Guarantee, without: reado
   )
   await writer.close()
   const missing = without.map((name) => [name, freshName(name)] as const)
-  const actual = new Map([...Object.entries(topics), ...missing])
-  const prepared = await prepare([cardShadow], {
-    models: new Map(),
-    topics: actual,
-    latencyBudget: 'none',
-  })
+  const actual = { ...topics, ...Object.fromEntries(missing) }
+  const prepared = await prepare([cardShadow], { topics: actual, latencyBudget: 'none' })
   const watch = new Watch()
   const group = freshName('shadow')
   const { observer } = watch

@@ -4,7 +4,7 @@ import { ConditionVariable } from '../../src/kernel/condition-variable.ts'
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
 import type { NewRecord } from '../../src/records/port.ts'
 import type { RuntimeEvent } from '../../src/runtime/events.ts'
-import scores, { paid } from '../runtime/merchants.ts'
+import scores, { paid } from '../runtime/tables/merchants.ts'
 import { plainOptions, readTopic } from '../services/kafka.ts'
 import { ownKafkaTest } from '../services/own-kafka.ts'
 

@@ -2,7 +2,7 @@ import { expect } from 'vitest'
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
 import type { LogRecord } from '../../src/records/port.ts'
 import { addOutcomes, NO_OUTCOMES } from '../../src/runtime/outcomes.ts'
-import { prepare } from '../../src/runtime/prepare.ts'
+import { prepare } from '../../src/runtime/start/prepare.ts'
 import { startWorker } from '../../src/runtime/worker.ts'
 import { naiveBatch } from '../records/codec/naive-batch.ts'
 import { sums } from '../runtime/memory-workers.ts'
@@ -33,7 +33,7 @@ kafkaTest(
       [...nameOf.values()].map((name) => ({ name, partitions: 1, config })),
     )
     const source = { topic: nameOf.get('events') as string, partition: 0 }
-    const prepared = await prepare([sums('a')], { topics: nameOf, models: new Map() })
+    const prepared = await prepare([sums('a')], { topics: Object.fromEntries(nameOf) })
     try {
       let outcomes = NO_OUTCOMES
       for (const [i, timestamp] of WRITTEN.entries()) {

@@ -3,7 +3,7 @@ import { expect } from 'vitest'
 import { crc32c } from '../../src/records/kafka/codec/batch-header.ts'
 import { BatchEncoder } from '../../src/records/kafka/codec/encode.ts'
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
-import { prepare } from '../../src/runtime/prepare.ts'
+import { prepare } from '../../src/runtime/start/prepare.ts'
 import { startWorker } from '../../src/runtime/worker.ts'
 import { heldUp } from '../integration/held-up.ts'
 import { sums } from '../runtime/memory-workers.ts'
@@ -64,12 +64,8 @@ kafkaTest(
       const writer = records.writer()
       await writer.send([event(0), event(1)])
       await produceRaw(kafka, to, batch)
-      const topics = new Map([
-        ['events', names.events],
-        ['sums', names.sums],
-        ['events.dlq', names.dlq],
-      ])
-      const prepared = await prepare([sums('a')], { topics, models: new Map() })
+      const topics = { events: names.events, sums: names.sums, 'events.dlq': names.dlq }
+      const prepared = await prepare([sums('a')], { topics })
       const group = freshName('large')
       const outcomes = []
       for (const [i, end] of [73, 74].entries()) {

@@ -8,7 +8,7 @@ import { PREFIX_BYTES, schemaIdOf } from '../../src/formats/registry/payload.ts'
 import { openDecoder } from '../../src/formats/registry/schemas.ts'
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
 import { ConfluentRegistry } from '../../src/registry/confluent-registry.ts'
-import { prepare } from '../../src/runtime/prepare.ts'
+import { prepare } from '../../src/runtime/start/prepare.ts'
 import { startWorker } from '../../src/runtime/worker.ts'
 import { Watch } from '../runtime/support.ts'
 import { freshName, type KafkaService, plainOptions, readTopic } from '../services/kafka.ts'
@@ -68,7 +68,8 @@ async function running(kafka: KafkaService, { url }: RegistryService) {
     topicOf,
     start: async (formats: Formats) => {
       const prepared = await prepare([copies(formats)], {
-        ...{ models: new Map(), topics, registry: { url } },
+        topics: Object.fromEntries(topics),
+        registry: { url },
       })
       const watch = new Watch()
       const group = freshName('registry')

@@ -4,7 +4,7 @@ import protobuf from 'protobufjs'
 import { expect, onTestFinished } from 'vitest'
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
 import type { NewRecord } from '../../src/records/port.ts'
-import { prepare } from '../../src/runtime/prepare.ts'
+import { prepare } from '../../src/runtime/start/prepare.ts'
 import { startWorker } from '../../src/runtime/worker.ts'
 import type { Definition } from '../../src/topology/definition.ts'
 import cardFraud from '../../topologies/card-fraud.ts'
@@ -81,7 +81,7 @@ async function scoring(definition: Definition, kafka: KafkaService, registry: Re
   // The payments are old: a broker would delete them at once.
   const config = { 'retention.ms': '-1' }
   await records.createTopics([...topics.values()].map((name) => ({ name, partitions: 3, config })))
-  const choices = { models: new Map(), topics, registry: { url: registry.url } }
+  const choices = { topics: Object.fromEntries(topics), registry: { url: registry.url } }
   const prepared = await prepare([definition], choices)
   const watch = new Watch()
   const group = freshName('registry')

@@ -5,7 +5,7 @@ import { expect, onTestFinished } from 'vitest'
 import { z } from 'zod'
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
 import type { Guarantee } from '../../src/records/port.ts'
-import { prepare } from '../../src/runtime/prepare.ts'
+import { prepare } from '../../src/runtime/start/prepare.ts'
 import { startWorker } from '../../src/runtime/worker.ts'
 import { Watch } from '../runtime/support.ts'
 import type { KafkaNode, OwnKafka } from '../services/from-maven.ts'
@@ -87,7 +87,7 @@ interface Way {
 /** Gets the backlog through, and looks at what came of it. */
 async function getThrough({ kafka, guarantee, brokers, clientId, ...way }: Way) {
   const { source, sink, records } = await backlog(kafka)
-  const prepared = await prepare([padded(source, sink)], { models: new Map(), topics: new Map() })
+  const prepared = await prepare([padded(source, sink)])
   const watch = new Watch()
   const worker = startWorker({
     prepared,

@@ -3,7 +3,7 @@ import { defineTopology, registry as inRegistry, rule, seconds, topic } from 'ti
 import { expect, onTestFinished } from 'vitest'
 import { z } from 'zod'
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
-import { prepare } from '../../src/runtime/prepare.ts'
+import { prepare } from '../../src/runtime/start/prepare.ts'
 import { startWorker } from '../../src/runtime/worker.ts'
 import { wireValue } from '../formats/registry/hand-registry.ts'
 import { Watch } from '../runtime/support.ts'
@@ -48,7 +48,7 @@ registryTests((registryTest) => {
       const records = new KafkaRecords(plainOptions(kafka))
       const topics = new Map(NAMES.map((name) => [name, freshName(name)] as const))
       await records.createTopics([...topics.values()].map((name) => ({ name, partitions: 1 })))
-      const choices = { models: new Map(), topics, registry: { url: registry.url } }
+      const choices = { topics: Object.fromEntries(topics), registry: { url: registry.url } }
       const prepared = await prepare([paymentRisk], choices)
       const watch = new Watch()
       const writer = records.writer()

@@ -5,7 +5,7 @@ import { type Mutant, mutantOf, type Row } from './mutant.ts'
 
 const COMPRESSION = 'kernel/kafka.ts'
 const HEADER = 'records/kafka/codec/batch-header.ts'
-const PREPARE_TEST = 'test/runtime/prepare.test.ts'
+const PREPARE_TEST = 'test/runtime/start/prepare.test.ts'
 const DECODE_TEST = 'test/records/codec/decode.test.ts'
 const FETCHER = 'records/kafka/fetcher.ts'
 const FETCHER_TEST = 'test/records/fetcher.test.ts'

@@ -304,8 +304,8 @@ export const DRIVING: readonly Mutant[] = [
   },
   {
     name: 'slot shared by workers of one machine',
-    edits: [{ file: 'host/slot.ts', from: "if (held !== 'in use')", to: 'if (true)' }],
-    caughtBy: { file: 'test/host/slot.test.ts', test: 'get 1, 2, 3' },
+    edits: [{ file: 'host/worker-name.ts', from: "if (held !== 'in use')", to: 'if (true)' }],
+    caughtBy: { file: 'test/host/worker-name.test.ts', test: 'get 1, 2, 3' },
   },
   {
     name: 'records of one batch handed over without a turn between',

@@ -76,7 +76,7 @@ const ROWS: readonly Row[] = [
   ],
   [
     'the topic of verdicts is not looked at',
-    ['runtime/cluster-check.ts', 'checkpointFaults(topic, source)', '[]'],
+    ['runtime/start/cluster-check.ts', 'checkpointFaults(topic, source)', '[]'],
     [CHECKPOINT, 'refuses one that does not fit'],
   ],
 ]

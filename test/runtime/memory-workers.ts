@@ -2,7 +2,8 @@ import { defineTopology, seconds } from 'tidemark'
 import { z } from 'zod'
 import { MemoryRecords } from '../../src/records/memory/memory-records.ts'
 import type { Records } from '../../src/records/port.ts'
-import { type Prepared, prepare } from '../../src/runtime/prepare.ts'
+import type { Prepared } from '../../src/runtime/prepared.ts'
+import { prepare } from '../../src/runtime/start/prepare.ts'
 import { startWorker, type Worker, type WorkerOptions } from '../../src/runtime/worker.ts'
 import { readinessOf } from '../../src/serve/health.ts'
 import type { Definition } from '../../src/topology/definition.ts'
@@ -84,7 +85,7 @@ export async function commitAs(
 }
 
 async function prepared(...definitions: Definition[]): Promise<Prepared> {
-  return prepare(definitions, { models: new Map(), topics: new Map() })
+  return prepare(definitions)
 }
 
 export async function worker(

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { RegisteredOutput } from '../../src/formats/registry/outputs.ts'
 import type { PayloadEncoder } from '../../src/formats/registry/payload.ts'
 import type { Refused } from '../../src/kernel/errors.ts'
-import { prepare } from '../../src/runtime/prepare.ts'
+import { prepare } from '../../src/runtime/start/prepare.ts'
 import { startWorker } from '../../src/runtime/worker.ts'
 import { HandSubjects } from '../formats/registry/hand-registry.ts'
 import { HandClock, longestWaits } from '../support/clocks.ts'
@@ -76,14 +76,12 @@ test('in a test, outputs are what a consumer reads, as JSON; those that do not f
   expect(driver.outputs('totals')).toMatchObject([{ key: 'a', value: { key: 'a', sum: 1.5 } }])
 })
 
-const NO_CHOICES = { models: new Map(), topics: new Map() }
-
 test('every sink whose schema is wrong is refused, before a broker is asked', async () => {
   const wrong = defineTopology('wrong', (t) => {
     const events = t.source('events', source)
     return [events.sink('a', { format: avro('{') }), events.sink('b', { format: avro('x') })]
   })
-  const refused = (await prepare([wrong], { ...NO_CHOICES, registry: 'later' }).catch(
+  const refused = (await prepare([wrong], { registry: 'later' }).catch(
     (thrown: unknown) => thrown,
   )) as Refused
   expect(refused.faults.map(({ code, where }) => [code, where])).toEqual([

@@ -4,7 +4,8 @@ import { confluentFormat } from '../../src/formats/registry/confluent-format.ts'
 import type { Clock } from '../../src/kernel/clock.ts'
 import { MemoryRecords } from '../../src/records/memory/memory-records.ts'
 import type { LogRecord, Records } from '../../src/records/port.ts'
-import { type Prepared, prepare } from '../../src/runtime/prepare.ts'
+import type { Prepared } from '../../src/runtime/prepared.ts'
+import { prepare } from '../../src/runtime/start/prepare.ts'
 import { unpackVerdict } from '../../src/runtime/verdict-record.ts'
 import { startWorker, type WorkerOptions } from '../../src/runtime/worker.ts'
 import type { SourceDefinition } from '../../src/topology/definition.ts'
@@ -34,7 +35,7 @@ export const counts = defineTopology('counts', (t) =>
     .sink('counts'),
 )
 
-const ready = prepare([counts], { models: new Map(), topics: new Map(), registry: 'later' })
+const ready = prepare([counts], { registry: 'later' })
 
 /** As a process is after `prepare`, with the registry of a test. */
 async function preparedWith(hand: HandRegistry): Promise<Prepared> {

@@ -1,6 +1,6 @@
 import { defineTopology, millis, onnxModel, seconds } from 'tidemark'
-import type { Prepared, PreparedTopology } from '../../src/runtime/prepare.ts'
-import { tryVariants } from '../../src/runtime/variants.ts'
+import type { Prepared, PreparedTopology } from '../../src/runtime/prepared.ts'
+import { tryVariants } from '../../src/runtime/start/variants.ts'
 import { NO_ROWS, type Scorer } from '../../src/scoring/scorer.ts'
 import { StepScorer } from '../../src/scoring/step-scorer.ts'
 import type { Definition, ScoreStep } from '../../src/topology/definition.ts'

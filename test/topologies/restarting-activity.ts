@@ -1,7 +1,7 @@
 import { expect } from 'vitest'
 import { MemoryRecords } from '../../src/records/memory/memory-records.ts'
 import type { RuntimeEvent } from '../../src/runtime/events.ts'
-import { prepare } from '../../src/runtime/prepare.ts'
+import { prepare } from '../../src/runtime/start/prepare.ts'
 import { startWorker } from '../../src/runtime/worker.ts'
 import { outputTopics } from '../../src/topology/graph.ts'
 import cardActivity from '../../topologies/card-activity.ts'
@@ -44,7 +44,7 @@ export async function toldWith(restarts: number): Promise<Told[]> {
   for (const topic of ['payments', ...outputTopics(cardActivity)]) {
     records.createTopic(topic, { partitions: PARTITIONS })
   }
-  const prepared = await prepare([cardActivity], { models: new Map(), topics: new Map() })
+  const prepared = await prepare([cardActivity])
   const seen: RuntimeEvent[] = []
   try {
     const step = Math.ceil(DAY.length / (restarts + 1))

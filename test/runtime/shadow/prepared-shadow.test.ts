@@ -3,7 +3,7 @@ import { constants, getPriority } from 'node:os'
 import { pathToFileURL } from 'node:url'
 import { defineTopology, onnxModel, rule } from 'tidemark'
 import { expect, onTestFinished, test } from 'vitest'
-import { type Choices, prepare } from '../../../src/runtime/prepare.ts'
+import { type Choices, prepare } from '../../../src/runtime/start/prepare.ts'
 import type { Definition } from '../../../src/topology/definition.ts'
 import { modelDefinition } from '../../../src/topology/models.ts'
 import type { AnyModel, Shadow } from '../../../src/topology/score-options.ts'
@@ -30,7 +30,7 @@ async function prepared(
   o: Pick<Choices, 'maxModelBytes'> = {},
 ) {
   const choices: Choices = {
-    ...{ topics: new Map(), models: new Map(Object.entries(models)) },
+    models,
     latencyBudget: 'none',
     ...o,
   }

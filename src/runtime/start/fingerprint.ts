@@ -1,13 +1,12 @@
 import { createHash } from 'node:crypto'
-import { describe } from '../engine/describe.ts'
-import { horizonOf, planOf } from '../engine/plan.ts'
-import { MOST_UNPACKED_BYTES } from '../records/port.ts'
-import type { Definition } from '../topology/definition.ts'
-import { formOf } from '../topology/function-form.ts'
-import { schemaForm } from '../topology/schema.ts'
+import { describe } from '../../engine/describe.ts'
+import { horizonOf, planOf } from '../../engine/plan.ts'
+import { MOST_UNPACKED_BYTES } from '../../records/port.ts'
+import type { Definition } from '../../topology/definition.ts'
+import { formOf } from '../../topology/function-form.ts'
+import { schemaForm } from '../../topology/schema.ts'
+import { FINGERPRINT_LENGTH } from '../prepared.ts'
 
-/** Length of a fingerprint, hex digits. */
-export const FINGERPRINT_LENGTH = 12
 /** The limit that fingerprints do not contain, bytes: earlier ones did not contain a limit. */
 const UNTOLD_LIMIT_BYTES = 64 * 2 ** 20
 
@@ -45,10 +44,7 @@ export function fingerprintOf(
   return createHash('sha256').update(text).digest('hex').slice(0, FINGERPRINT_LENGTH)
 }
 
-/**
- * For the steps that keep windows and the steps before them: what determines the contents of the
- * windows.
- */
+/** The steps that keep windows and the steps before them, by what determines the contents. */
 function windowsOf(definition: Definition): unknown[] {
   const plan = planOf(definition)
   const keeping = new Set(

@@ -13,7 +13,7 @@ import { z } from 'zod'
 
 // Payments, and what is known of the merchants that get them: a table in a topic.
 
-const file = new URL('../fixtures/models/risk.onnx', import.meta.url)
+const file = new URL('../../fixtures/models/risk.onnx', import.meta.url)
 
 /** Any model with two features. */
 export const model = onnxModel({

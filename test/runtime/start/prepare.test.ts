@@ -1,13 +1,13 @@
 import { defineTopology, seconds } from 'tidemark'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { messageOf, type Refused } from '../../src/kernel/errors.ts'
-import type { Compression } from '../../src/kernel/kafka.ts'
-import { type Choices, prepare } from '../../src/runtime/prepare.ts'
-import type { Definition } from '../../src/topology/definition.ts'
-import cardFraud from '../../topologies/card-fraud.ts'
-import { COMPRESSION_NUMBERS, NODE_HAS_ZSTD } from '../support/compressions.ts'
-import { withLatencyBudget } from '../support/latency-budget.ts'
+import { messageOf, type Refused } from '../../../src/kernel/errors.ts'
+import type { Compression } from '../../../src/kernel/kafka.ts'
+import { type Choices, prepare } from '../../../src/runtime/start/prepare.ts'
+import type { Definition } from '../../../src/topology/definition.ts'
+import cardFraud from '../../../topologies/card-fraud.ts'
+import { COMPRESSION_NUMBERS, NODE_HAS_ZSTD } from '../../support/compressions.ts'
+import { withLatencyBudget } from '../../support/latency-budget.ts'
 
 /** A topology that copies one topic to another. */
 function copy(name: string, from: string, to: string): Definition {
@@ -34,7 +34,7 @@ function choices(
   topics: Record<string, string> = {},
   models: Record<string, string> = {},
 ): Choices {
-  return { topics: new Map(Object.entries(topics)), models: new Map(Object.entries(models)) }
+  return { topics, models }
 }
 
 async function faultsOf(definitions: readonly Definition[], chosen = choices()) {

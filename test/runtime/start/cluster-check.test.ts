@@ -1,12 +1,12 @@
 import { topic } from 'tidemark'
 import { describe, expect, test } from 'vitest'
-import type { TopicInfo } from '../../src/records/port.ts'
-import { checkTopics } from '../../src/runtime/topics.ts'
-import type { Definition, TableDefinition } from '../../src/topology/definition.ts'
-import { withMaxAhead, withTopics } from '../../src/topology/graph.ts'
-import { TOPICS } from './hand-records.ts'
-import { shadowed } from './shadow/shadowed.ts'
-import { scored } from './support.ts'
+import type { TopicInfo } from '../../../src/records/port.ts'
+import { checkTopics } from '../../../src/runtime/start/cluster-check.ts'
+import type { Definition, TableDefinition } from '../../../src/topology/definition.ts'
+import { withMaxAhead, withTopics } from '../../../src/topology/graph.ts'
+import { TOPICS } from '../hand-records.ts'
+import { shadowed } from '../shadow/shadowed.ts'
+import { scored } from '../support.ts'
 
 const DAY_MS = 86_400_000
 

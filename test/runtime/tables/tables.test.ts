@@ -1,9 +1,9 @@
 import { topic } from 'tidemark'
 import { TopologyDriver } from 'tidemark/testing'
 import { describe, expect, test } from 'vitest'
-import { prepare } from '../../src/runtime/prepare.ts'
-import { startDriver } from '../support/driver.ts'
-import { thrownBy } from '../support/thrown.ts'
+import { prepare } from '../../../src/runtime/start/prepare.ts'
+import { startDriver } from '../../support/driver.ts'
+import { thrownBy } from '../../support/thrown.ts'
 import scores, { Merchant, models, paid, scoredBy } from './merchants.ts'
 
 // Tables whose rows are in a topic, through the whole runtime.
@@ -86,11 +86,7 @@ describe('a table whose rows are in a topic', () => {
       (t) => t.table('merchants', { schema: Merchant, from: topic('others') }),
       { name: 'others' },
     )
-    const prepared = await prepare([scores, declared(), other], {
-      models: new Map(),
-      topics: new Map(),
-      latencyBudget: 'none',
-    })
+    const prepared = await prepare([scores, declared(), other], { latencyBudget: 'none' })
     const tables = prepared.topologies.map(({ tables: [table] }) => table?.table)
     expect(tables[0]).toBe(tables[1])
     expect(tables.map((table) => table?.label)).toEqual(['merchants', 'merchants', 'merchants-2'])
@@ -119,12 +115,8 @@ describe('an output says which rows it was made with', () => {
   })
 
   test('by a hash of the file', async () => {
-    const { default: flightDelay } = await import('../../topologies/flight-delay.ts')
-    const prepared = await prepare([flightDelay], {
-      models: new Map(),
-      topics: new Map(),
-      latencyBudget: 'none',
-    })
+    const { default: flightDelay } = await import('../../../topologies/flight-delay.ts')
+    const prepared = await prepare([flightDelay], { latencyBudget: 'none' })
     const contents = prepared.topologies[0]?.tables.map(({ table }) => table.contents)
     expect(contents).toEqual([
       expect.stringMatching(/^sha256:[0-9a-f]{16}$/),

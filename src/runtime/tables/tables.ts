@@ -1,20 +1,18 @@
-import type { LoadedTable } from '../lookup/table.ts'
-import type { PartitionOffsets, Records } from '../records/port.ts'
-import type { WorkerContext } from './context.ts'
+import type { LoadedTable } from '../../lookup/table.ts'
+import type { PartitionOffsets, Records } from '../../records/port.ts'
+import type { WorkerContext } from '../context.ts'
+import type { PreparedTopology } from '../prepared.ts'
+import { noteOf } from '../restart-plan.ts'
 import { FileTable } from './file-table.ts'
-import { oldestEventMs } from './oldest-event.ts'
-import type { PreparedTopology } from './prepare.ts'
 import { TopicTable } from './topic-table.ts'
 
-/** How often versions are dropped that no event can see any more, ms. */
 const FORGET_EVERY_MS = 60_000
 
-/** What {@link Tables} work with. */
-export interface TablesOptions extends WorkerContext {
+interface TablesOptions extends WorkerContext {
   readonly topologies: readonly PreparedTopology[]
   readonly records: Pick<Records, 'follow' | 'partitionOffsets'>
   readonly group: string
-  /** Called when a table can no longer be kept up to date. */
+  /** Called when a table can never be read again. */
   failed(error: unknown): void
 }
 
@@ -23,7 +21,7 @@ export class Tables {
   readonly #o: TablesOptions
   readonly #files: readonly FileTable[]
   readonly #topics: readonly TopicTable[]
-  /** Those of which events see the versions of their own time. */
+  /** Tables with `asOf`. */
   readonly #versioned: readonly TopicTable[]
   #running: readonly Promise<void>[] | null = null
   #forgotMs = Number.NEGATIVE_INFINITY
@@ -31,9 +29,9 @@ export class Tables {
   constructor(options: TablesOptions) {
     const all = [...new Set(options.topologies.flatMap(({ tables }) => tables))]
     this.#o = options
-    this.#files = all
-      .filter(({ format }) => format === null)
-      .map(({ table }) => new FileTable(table, options))
+    this.#files = all.flatMap(({ table, format }) =>
+      format === null ? [new FileTable(table, options)] : [],
+    )
     this.#topics = all.flatMap(({ table, format }) =>
       format === null ? [] : [new TopicTable(table, format, options)],
     )
@@ -41,9 +39,8 @@ export class Tables {
   }
 
   /**
-   * Resolves when every table is whole, with all versions that events can see. The first call
-   * begins to read and to follow them.
-   * @param offsets what the group has committed in the sources
+   * Resolves when every table has all versions that events can see.
+   * @param offsets of the group in the sources
    * @throws TidemarkError `TABLE_LIMIT`, or why a topic can never be read
    */
   async load(offsets: readonly PartitionOffsets[]): Promise<void> {
@@ -82,11 +79,38 @@ export class Tables {
     return running
   }
 
-  /** The time of the oldest event that can still look into a table, ms since the epoch. */
   #oldestMs(table: LoadedTable, offsets: readonly PartitionOffsets[]): number {
     const users = this.#o.topologies.filter(({ tables }) =>
       tables.some((used) => used.table === table),
     )
     return Math.min(...users.map((topology) => oldestEventMs(topology, offsets)))
   }
+}
+
+/**
+ * The time of the oldest event that can still come to a topology, ms since the epoch: the least
+ * committed watermark of all partitions, because each may come to this worker. −Infinity: a
+ * partition has no watermark yet, or late events are scored.
+ */
+export function oldestEventMs(
+  topology: PreparedTopology,
+  offsets: readonly PartitionOffsets[],
+): number {
+  const { source } = topology.definition
+  if (source.onLate === 'score') return Number.NEGATIVE_INFINITY
+  const ofSource = offsets.filter(({ topic }) => topic === source.topic)
+  const watermarksMs = ofSource.map((partition) => watermarkMs(topology, partition))
+  return watermarksMs.length === 0 ? Number.NEGATIVE_INFINITY : Math.min(...watermarksMs)
+}
+
+/** The watermark with which a worker begins to read a partition; it may have been further. */
+function watermarkMs(
+  { definition, fingerprint }: PreparedTopology,
+  { committed, ...partition }: PartitionOffsets,
+): number {
+  const note = committed === null ? null : noteOf({ ...partition, ...committed })
+  const own = note?.topologies.get(definition.name)
+  // Windows that are rebuilt begin without a watermark.
+  if (own?.fingerprint !== fingerprint) return Number.NEGATIVE_INFINITY
+  return Math.max(own.from.newestMs - definition.source.watermark.lagMs, own.from.idleMs)
 }

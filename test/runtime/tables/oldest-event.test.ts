@@ -1,9 +1,10 @@
 import { topic } from 'tidemark'
 import { expect, test } from 'vitest'
-import type { PartitionOffsets } from '../../src/records/port.ts'
-import { oldestEventMs } from '../../src/runtime/oldest-event.ts'
-import { type PreparedTopology, prepare } from '../../src/runtime/prepare.ts'
-import { packNote } from '../../src/runtime/restart-note.ts'
+import type { PartitionOffsets } from '../../../src/records/port.ts'
+import type { PreparedTopology } from '../../../src/runtime/prepared.ts'
+import { packNote } from '../../../src/runtime/restart-note.ts'
+import { prepare } from '../../../src/runtime/start/prepare.ts'
+import { oldestEventMs } from '../../../src/runtime/tables/tables.ts'
 import { at, Merchant, scoredBy } from './merchants.ts'
 
 const LAG_MS = 10 * 60_000
@@ -20,8 +21,7 @@ async function topologyThat(
       }),
     { onLate },
   )
-  const choices = { models: new Map(), topics: new Map(), latencyBudget: 'none' } as const
-  const prepared = await prepare([topology], choices)
+  const prepared = await prepare([topology], { latencyBudget: 'none' })
   await prepared.close()
   return { ...(prepared.topologies[0] as PreparedTopology), fingerprint: 'f' }
 }

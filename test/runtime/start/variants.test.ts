@@ -1,18 +1,22 @@
 import { expect, test } from 'vitest'
-import { Refused, TidemarkError } from '../../src/kernel/errors.ts'
-import { MemoryRecords } from '../../src/records/memory/memory-records.ts'
+import { Refused, TidemarkError } from '../../../src/kernel/errors.ts'
+import { MemoryRecords } from '../../../src/records/memory/memory-records.ts'
 import {
   packNote,
   type RestartNote,
   type TopologyNote,
   unpackNote,
-} from '../../src/runtime/restart-note.ts'
-import { findVariants, settleVariants } from '../../src/runtime/settle-variants.ts'
-import { choiceFaults, tryVariants } from '../../src/runtime/variants.ts'
-import { startWorker } from '../../src/runtime/worker.ts'
-import { headerOf } from '../support/headers.ts'
-import { preparedWith, stepOf, type Times, timed, withVariants } from '../support/variants.ts'
-import { START_MS, Watch } from './support.ts'
+} from '../../../src/runtime/restart-note.ts'
+import {
+  choiceFaults,
+  findVariants,
+  settleVariants,
+  tryVariants,
+} from '../../../src/runtime/start/variants.ts'
+import { startWorker } from '../../../src/runtime/worker.ts'
+import { headerOf } from '../../support/headers.ts'
+import { preparedWith, stepOf, type Times, timed, withVariants } from '../../support/variants.ts'
+import { START_MS, Watch } from '../support.ts'
 
 // Variants of a step: which one a group chooses, and that it keeps to it.
 

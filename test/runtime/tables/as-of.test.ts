@@ -3,9 +3,9 @@ import { gunzipSync } from 'node:zlib'
 import * as fc from 'fast-check'
 import { file, minutes, topic } from 'tidemark'
 import { describe, expect, test } from 'vitest'
-import { seeded } from '../../src/kernel/random.ts'
-import { startDriver } from '../support/driver.ts'
-import { runs } from '../support/runs.ts'
+import { seeded } from '../../../src/kernel/random.ts'
+import { startDriver } from '../../support/driver.ts'
+import { runs } from '../../support/runs.ts'
 import { at, Merchant, models, paid, scoredBy } from './merchants.ts'
 import { departures, weatherOf } from './weather.ts'
 
@@ -85,7 +85,7 @@ test('in any order of versions, tombstones, events and restarts', {
 
 describe('the weather of flights, with events out of order and late', () => {
   const lines = readFileSync(
-    new URL('../../topologies/samples/weather.ndjson', import.meta.url),
+    new URL('../../../topologies/samples/weather.ndjson', import.meta.url),
     'utf8',
   )
   const rows = lines
@@ -95,7 +95,7 @@ describe('the weather of flights, with events out of order and late', () => {
       (line) => JSON.parse(line) as { origin: string; availableAt: number; tempF: number | null },
     )
   const flights = gunzipSync(
-    readFileSync(new URL('../../topologies/samples/flights.ndjson.gz', import.meta.url)),
+    readFileSync(new URL('../../../topologies/samples/flights.ndjson.gz', import.meta.url)),
   )
     .toString('utf8')
     .split('\n', 6_000)
@@ -113,7 +113,7 @@ describe('the weather of flights, with events out of order and late', () => {
     const newest = before.toSorted((a, b) => a.availableAt - b.availableAt).at(-1)
     return { flightId, tempF: Math.fround(newest?.tempF ?? -1) }
   })
-  const weather = new URL('../../topologies/samples/weather.ndjson', import.meta.url)
+  const weather = new URL('../../../topologies/samples/weather.ndjson', import.meta.url)
 
   test('from a file with several rows of each airport', async () => {
     const driver = await startDriver(

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { runs } from '../support/runs.ts'
+import { runs } from '../../support/runs.ts'
 import { following, inAvro } from './following-table.ts'
 
 const KEYS = ['a', 'b', 'c', 'd', 'e']

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { TidemarkError } from '../../src/kernel/errors.ts'
+import { TidemarkError } from '../../../src/kernel/errors.ts'
 import { following, inAvro } from './following-table.ts'
 
 test('its rows are seen once all of the topic was read, and each later one at once', async () => {

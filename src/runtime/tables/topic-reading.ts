@@ -1,26 +1,24 @@
-import type { Decoded } from '../formats/format.ts'
-import { TidemarkError } from '../kernel/errors.ts'
-import { position } from '../kernel/ids.ts'
-import type { Slices } from '../kernel/slices.ts'
-import type { RecordId } from '../lookup/record-order.ts'
-import { RecordRows } from '../lookup/record-rows.ts'
-import { keyOfRecord, keyOfRow, timeOfRow } from '../lookup/rows.ts'
-import type { LoadedTable } from '../lookup/table.ts'
-import type { Chunk, FollowedRange, LogRecord } from '../records/port.ts'
-import { isOfRecord } from './table-format.ts'
+import type { Decoded } from '../../formats/format.ts'
+import { TidemarkError } from '../../kernel/errors.ts'
+import { position } from '../../kernel/ids.ts'
+import type { Slices } from '../../kernel/slices.ts'
+import type { RecordId } from '../../lookup/record-order.ts'
+import { RecordRows } from '../../lookup/record-rows.ts'
+import { keyOfRecord, keyOfRow, timeOfRow } from '../../lookup/rows.ts'
+import type { LoadedTable } from '../../lookup/table.ts'
+import type { Chunk, FollowedRange, LogRecord } from '../../records/port.ts'
 
-/** An invalid record: where it is, and why. */
 export interface InvalidRow {
   /** `merchants-3@1041` */
   readonly at: string
   readonly error: TidemarkError
 }
 
-/** Records applied between two checks whether other work should have its turn. */
+/** Records applied between two looks at the time. */
 const UNASKED = 32
 
-/** Where a record is, for messages, and which one it is. */
 interface Place {
+  /** For messages. */
   readonly at: string
   readonly by: RecordId
 }
@@ -33,19 +31,18 @@ interface Progress {
   endOffset: number
 }
 
-/** The rows of a topic as far as they are read, and how far that is. */
+/** One reading of a topic: the rows so far, and the positions. */
 export class TopicReading {
   readonly rows: RecordRows
   readonly #table: LoadedTable
   readonly #partitions = new Map<number, Progress>()
-  readonly #told: (row: InvalidRow) => void
-  /** Records that were read, whatever became of them. */
+  readonly #tell: (row: InvalidRow) => void
+  /** Records, valid or not. */
   read = 0
 
-  /** @param told called for each invalid record */
-  constructor(table: LoadedTable, told: (row: InvalidRow) => void) {
+  constructor(table: LoadedTable, tell: (row: InvalidRow) => void) {
     this.#table = table
-    this.#told = told
+    this.#tell = tell
     this.rows = new RecordRows(table.definition, table.emptyRows())
   }
 
@@ -61,22 +58,22 @@ export class TopicReading {
     return Array.from({ length: partitions }, (_, p) => positions.get(p) ?? 0).join(',')
   }
 
-  /** Has it been read to where it ended when reading began? */
+  /** Was the topic read to where it ended when reading began? */
   get isWhole(): boolean {
     return [...this.#partitions.values()].every((p) => p.nextOffset >= p.wholeFrom)
   }
 
-  /** Records up to the end, as far as that is known; markers and gaps count as records. */
+  /** Records up to the last known end; markers and gaps count as records. */
   get lag(): number {
     return this.#sum(({ nextOffset, endOffset }) => Math.max(0, endOffset - nextOffset))
   }
 
-  /** Records that it will have read when it is whole, estimated from the offsets. */
+  /** Records of a whole reading, estimated from the offsets. */
   get total(): number {
     return this.read + this.#sum(({ nextOffset, wholeFrom }) => Math.max(0, wholeFrom - nextOffset))
   }
 
-  /** Reading begins, or begins once more: partitions that are known stay where they are. */
+  /** Begins, also once more: partitions that are known keep their positions. */
   begin(ranges: ReadonlyMap<number, FollowedRange>): void {
     for (const [partition, { nextOffset, endOffset }] of ranges) {
       if (this.#partitions.has(partition)) continue
@@ -131,14 +128,14 @@ export class TopicReading {
     }
   }
 
-  /** A record without a row: what its key had goes. It is a fault unless it is a tombstone. */
+  /** Removes the row of the record's key. The record is a fault unless it is a tombstone. */
   #refuse(record: LogRecord, error: TidemarkError, { at, by }: Place): void {
-    if (error.code !== 'TOMBSTONE') this.#told({ at, error })
+    if (error.code !== 'TOMBSTONE') this.#tell({ at, error })
     try {
       this.rows.remove(keyOfRecord(record.key), by)
     } catch (thrown) {
       if (!(thrown instanceof TidemarkError)) throw thrown
-      if (error.code === 'TOMBSTONE') this.#told({ at, error: thrown })
+      if (error.code === 'TOMBSTONE') this.#tell({ at, error: thrown })
     }
   }
 
@@ -147,4 +144,9 @@ export class TopicReading {
     for (const progress of this.#partitions.values()) sum += of(progress)
     return sum
   }
+}
+
+function isOfRecord(thrown: unknown): thrown is TidemarkError {
+  if (!(thrown instanceof TidemarkError)) return false
+  return thrown.action === 'dead-letter' || thrown.code === 'TABLE_INVALID'
 }

@@ -1,24 +1,20 @@
 import { stat } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import type { TidemarkError } from '../kernel/errors.ts'
-import type { LoadedTable } from '../lookup/table.ts'
-import { readTableFile } from '../lookup/table-file.ts'
-import type { WorkerContext } from './context.ts'
+import type { TidemarkError } from '../../kernel/errors.ts'
+import type { LoadedTable } from '../../lookup/table.ts'
+import { readTableFile } from '../../lookup/table-file.ts'
+import type { WorkerContext } from '../context.ts'
 
-/** How often the file is looked at, ms. */
-const LOOK_MS = 2_000
+const LOOK_EVERY_MS = 2_000
 
-/**
- * Reads the file of a table again whenever it has changed, also when another file was renamed to
- * it. A file that cannot be used leaves the table as it is.
- */
+/** Reads the file of a table again when it changes. An invalid file leaves the table as it is. */
 export class FileTable {
   readonly #table: LoadedTable
   readonly #path: string
   readonly #observer: WorkerContext['observer']
   #timer: NodeJS.Timeout | undefined
   #looking: Promise<void> = Promise.resolve()
-  /** What identifies the file that was read last; `null`: it is not known. */
+  /** Identifies the file that was read last. */
   #stamp: string | null = null
   #isHeldUp = false
 
@@ -32,7 +28,7 @@ export class FileTable {
     this.#tell(0)
     this.#timer = setInterval(() => {
       this.#looking = this.#looking.then(() => this.#look())
-    }, LOOK_MS)
+    }, LOOK_EVERY_MS)
     this.#timer.unref()
   }
 
@@ -41,7 +37,7 @@ export class FileTable {
   }
 
   async #look(): Promise<void> {
-    // Taken before the file is read: what changes while it is read is noticed next time.
+    // The stamp is taken before the file is read: a change during the reading is noticed next time.
     const stamp = await stampOf(this.#path)
     if (stamp === this.#stamp) return
     this.#stamp = stamp

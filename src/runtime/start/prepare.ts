@@ -1,0 +1,214 @@
+import { authorFunctions } from '../../engine/author-functions.ts'
+import { restartNotes, routeNotes, validateTopology } from '../../engine/checks.ts'
+import type { Format } from '../../formats/format.ts'
+import { Refused, TidemarkError } from '../../kernel/errors.ts'
+import { type Compression, compressionFault } from '../../kernel/kafka.ts'
+import { lookupOf, TableRoom } from '../../lookup/table.ts'
+import { readTables } from '../../lookup/table-file.ts'
+import { MOST_METADATA_BYTES } from '../../records/port.ts'
+import type { RegistryOptions } from '../../registry/confluent-registry.ts'
+import type { Definition } from '../../topology/definition.ts'
+import { purityNotes } from '../../topology/function-source.ts'
+import {
+  outputTopics,
+  sinkStepsOf,
+  sinksOf,
+  tableTopics,
+  withJsonValues,
+  withMaxAhead,
+  withTopics,
+} from '../../topology/graph.ts'
+import { type WorkerConfig, workerConfig } from '../config.ts'
+import { maxTableBytesOfMachine } from '../machine-limits.ts'
+import type { Prepared, PreparedTopology } from '../prepared.ts'
+import { definitionHash } from '../provenance.ts'
+import { mostNoteBytes } from '../restart-note.ts'
+import { loadShadows, type PreparedShadow } from '../shadow/prepared-shadow.ts'
+import { openTables } from '../tables/open-tables.ts'
+import { fingerprintOf } from './fingerprint.ts'
+import { type OpenedFormats, openFormats, openRegistry } from './formats.ts'
+import { loadSteps } from './score-steps.ts'
+import { longestVariants } from './variants.ts'
+
+export interface Choices extends Partial<WorkerConfig> {
+  /** `later`: no value is decoded or encoded now. @default a topology that needs one is refused */
+  readonly registry?: RegistryOptions | 'later'
+  /** Reads and writes all values as JSON, such as events written by hand. @default as declared */
+  readonly values?: 'json'
+  /** A busy machine then refuses no model, and chooses no other variant. @default as declared */
+  readonly latencyBudget?: 'none'
+}
+
+/**
+ * Loads topologies, and checks everything that can be checked without a broker.
+ * @throws Refused with every fault of every topology, table and model
+ */
+export async function prepare(
+  definitions: readonly Definition[],
+  choices: Choices = {},
+): Promise<Prepared> {
+  const config = workerConfig(choices)
+  const { registry: given, values, latencyBudget } = choices
+  const topics = new Map(Object.entries(config.topics))
+  const renamed = definitions.map((definition) => withTopics(definition, topics))
+  const chosen = renamed.map((definition) => withChoices(definition, config.maxAhead, values))
+  // The name of its topology identifies a model; topologies of one name are refused below.
+  const distinct = chosen.filter(({ name }, i) => chosen.findIndex((d) => d.name === name) === i)
+  const steps = await loadSteps(distinct, { ...config, latencyBudget })
+  const registry = await openRegistry(chosen, given)
+  const formats = await Promise.all(chosen.map((d) => openFormats(d, registry, values)))
+  const valid = chosen.filter((definition) => validateTopology(definition).length === 0)
+  const room = new TableRoom(config.maxTableBytes ?? maxTableBytesOfMachine())
+  const tables = await openTables(valid, { registry, room })
+  const faults = [
+    ...chosen.flatMap(validateTopology),
+    ...faultsTogether(chosen),
+    ...unknownTopics(definitions, topics),
+    ...steps.faults,
+    ...tables.faults,
+    ...(await readTables(tables.all)),
+    ...formats.flatMap((f) => f.faults),
+  ]
+  if (faults.length > 0) {
+    await steps.close()
+    throw new Refused(faults)
+  }
+  const shadows = await loadShadows(chosen, {
+    ...config,
+    models: new Map(Object.entries(config.models)),
+    takenBytes: steps.bytes,
+    ...(latencyBudget && { latencyBudget }),
+  })
+  const topologies = chosen.map((definition, i): PreparedTopology => {
+    const written = definitions[i] as Definition
+    const { format, outputs } = formats[i] as OpenedFormats
+    const scorers = steps.scorersOf(definition)
+    const own = tables.of(definition)
+    return {
+      definition,
+      by: definitionHash(written, scorers),
+      fingerprint: fingerprintOf(written),
+      format: format as Format,
+      outputs,
+      scorers,
+      shadows: shadows.byTopology[i] as readonly PreparedShadow[],
+      lookup: lookupOf(own.map(({ table }) => table)),
+      tables: own,
+    }
+  })
+  const notes = [
+    ...steps.notes,
+    ...shadows.notes,
+    ...chosen.flatMap(restartNotes),
+    ...chosen.flatMap(routeNotes),
+    ...chosen.flatMap((d) => purityNotes(d.name, authorFunctions(d))),
+  ]
+  const close = async () => {
+    await steps.close()
+    await Promise.all(shadows.byTopology.flat().map(({ scorer }) => scorer.close()))
+  }
+  return { topologies, variants: steps.variants, notes, close }
+}
+
+function withChoices(
+  definition: Definition,
+  maxAhead: 'none' | null,
+  values: 'json' | undefined,
+): Definition {
+  const guarded = maxAhead === null ? definition : withMaxAhead(definition, maxAhead)
+  return values === undefined ? guarded : withJsonValues(guarded)
+}
+
+/** Faults of topologies together, over the topics that they really read and write. */
+function faultsTogether(definitions: readonly Definition[]): TidemarkError[] {
+  return [
+    ...sharedNameFaults(definitions),
+    ...sharedIdFaults(definitions),
+    ...noteFaults(definitions),
+    ...compressionFaults(definitions),
+  ]
+}
+
+function sharedNameFaults(definitions: readonly Definition[]): TidemarkError[] {
+  const names = definitions.map(({ name }) => name)
+  return names
+    .filter((name, i) => names.indexOf(name) !== i)
+    .map((name) => new TidemarkError('TOPOLOGY_INVALID', `two topologies are named "${name}"`))
+}
+
+/** A consumer would keep one output of an id, which consists of source, sink and record. */
+function sharedIdFaults(definitions: readonly Definition[]): TidemarkError[] {
+  const owners = new Map<string, string>()
+  const faults: TidemarkError[] = []
+  for (const { name, source, then } of definitions) {
+    for (const sink of sinksOf(then)) {
+      const place = JSON.stringify([source.topic, sink.name, sink.topic])
+      const owner = owners.get(place)
+      owners.set(place, name)
+      if (owner === undefined) continue
+      const who = owner === name ? `two sinks of "${name}"` : `"${owner}" and "${name}" both`
+      const what = `${who} write "${sink.topic}" from "${source.topic}": their outputs would have the same ids`
+      const hint = 'give one of them another sink'
+      faults.push(new TidemarkError('TOPOLOGY_INVALID', what, { hint }))
+    }
+  }
+  return faults
+}
+
+/** The most topologies whose restart notes fit into a commit's metadata. */
+const MOST_ON_ONE_SOURCE = 16
+
+function noteFaults(definitions: readonly Definition[]): TidemarkError[] {
+  const sources = new Set(definitions.map((d) => d.source.topic))
+  return [...sources].flatMap((topic) => {
+    const own = definitions.filter((d) => d.source.topic === topic)
+    const readers = own.map((d) => d.name)
+    const hint = 'run some of them in another group'
+    if (readers.length > MOST_ON_ONE_SOURCE) {
+      const what = `${readers.length} topologies read "${topic}"; a worker can run at most ${MOST_ON_ONE_SOURCE}`
+      return [new TidemarkError('NOT_SUPPORTED', what, { hint })]
+    }
+    const longest = longestVariants(own)
+    if (mostNoteBytes(readers, longest) <= MOST_METADATA_BYTES) return []
+    const variants = longest.size > 0 ? ', and of their variants,' : ''
+    const what = `the names of ${readers.length} topologies that read "${topic}"${variants} are too long together for a commit's metadata`
+    return [new TidemarkError('NOT_SUPPORTED', what, { hint: `shorten them, or ${hint}` })]
+  })
+}
+
+/** All sinks of a topic have one compression, because batches belong to a topic. */
+function compressionFaults(definitions: readonly Definition[]): TidemarkError[] {
+  const first = new Map<string, { readonly where: string; readonly compression: Compression }>()
+  const faults: TidemarkError[] = []
+  for (const { name, then } of definitions) {
+    for (const { name: sink, topic, compression } of sinkStepsOf(then)) {
+      if (compression === undefined) continue
+      const where = `${name}/${sink}`
+      const fault = compressionFault(compression)
+      if (fault !== null) faults.push(new TidemarkError('NOT_SUPPORTED', fault, { where }))
+      const other = first.get(topic)
+      if (other === undefined) first.set(topic, { where, compression })
+      if (other === undefined || other.compression === compression) continue
+      const what = `topic "${topic}" is compressed with ${other.compression} by ${other.where}, and with ${compression} here`
+      const hint = 'give all sinks of a topic the same compression'
+      faults.push(new TidemarkError('TOPOLOGY_INVALID', what, { where, hint }))
+    }
+  }
+  return faults
+}
+
+function unknownTopics(
+  definitions: readonly Definition[],
+  topics: ReadonlyMap<string, string>,
+): TidemarkError[] {
+  const known = new Set(
+    definitions.flatMap((d) => [d.source.topic, ...outputTopics(d), ...tableTopics(d)]),
+  )
+  const hint = `the topologies have these topics: ${[...known].join(', ')}`
+  return [...topics.keys()]
+    .filter((logical) => !known.has(logical))
+    .map(
+      (logical) =>
+        new TidemarkError('CONFIG_INVALID', `no topology has a topic "${logical}"`, { hint }),
+    )
+}

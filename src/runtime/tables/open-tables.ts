@@ -1,0 +1,186 @@
+import type {
+  Decoded,
+  Format,
+  Preparing,
+  RawChunk,
+  RawRecord,
+  RawRecords,
+} from '../../formats/format.ts'
+import { plainOf } from '../../formats/json/zod-schema.ts'
+import { openFormat } from '../../formats/open-format.ts'
+import type { ValuePlace } from '../../kernel/bytes.ts'
+import { TidemarkError } from '../../kernel/errors.ts'
+import { atOnce, Slices } from '../../kernel/slices.ts'
+import { type MakeRow, rowFault } from '../../lookup/rows.ts'
+import { LoadedTable, type TableRoom } from '../../lookup/table.ts'
+import { rowMaker } from '../../lookup/table-file.ts'
+import type { SchemaRegistry } from '../../registry/schema-registry.ts'
+import type { Definition, TableDefinition } from '../../topology/definition.ts'
+import { formOf } from '../../topology/function-form.ts'
+import { readFunction } from '../../topology/function-reading.ts'
+import type { PreparedTable, RowFormat } from '../prepared.ts'
+
+interface OpenOptions {
+  readonly registry: SchemaRegistry | null
+  readonly room: TableRoom
+}
+
+interface OpenTables {
+  readonly all: readonly LoadedTable[]
+  readonly faults: readonly TidemarkError[]
+  of(definition: Definition): readonly PreparedTable[]
+}
+
+/** Makes the tables of topologies, still without rows. Equal declarations share one table. */
+export async function openTables(
+  definitions: readonly Definition[],
+  options: OpenOptions,
+): Promise<OpenTables> {
+  const declared = definitions.flatMap(({ tables }) => tables)
+  const distinct = declared.filter((one, i) => declared.findIndex((d) => isSame(d, one)) === i)
+  const labels = labelsOf(distinct)
+  const opened = await Promise.all(
+    distinct.map((one, i) => openTable(one, labels[i] as string, options).catch(orFault)),
+  )
+  const prepared = opened.flatMap((one) => (one instanceof TidemarkError ? [] : [one]))
+  return {
+    all: prepared.map(({ table }) => table),
+    faults: opened.filter((one) => one instanceof TidemarkError),
+    of: ({ tables }) =>
+      tables.flatMap((one) => prepared.find(({ table }) => isSame(table.definition, one)) ?? []),
+  }
+}
+
+function orFault(thrown: unknown): TidemarkError {
+  if (thrown instanceof TidemarkError) return thrown
+  throw thrown
+}
+
+async function openTable(
+  definition: TableDefinition,
+  label: string,
+  { registry, room }: OpenOptions,
+): Promise<PreparedTable> {
+  const { topic } = definition.from
+  if (topic === undefined) {
+    const make = rowMaker(definition)
+    return { table: new LoadedTable(definition, { label, room, make }), format: null }
+  }
+  const source = { ...definition, topic, onTombstone: 'dead-letter' } as const
+  const format = new TableFormat(await openFormat(source, { wanted: [], registry }))
+  const { make } = format
+  return { table: new LoadedTable(definition, { label, room, make }), format }
+}
+
+/** The tables' names; a number tells apart those that have one name and are not the same. */
+function labelsOf(tables: readonly TableDefinition[]): string[] {
+  return tables.map(({ name }, i) => {
+    const before = tables.slice(0, i).filter((table) => table.name === name).length
+    return before === 0 ? name : `${name}-${before + 1}`
+  })
+}
+
+/** Do two declarations have the same name, and the same rows? */
+function isSame(a: TableDefinition, b: TableDefinition): boolean {
+  return (
+    a.name === b.name &&
+    isSameSchema(a.schema, b.schema) &&
+    a.from.topic === b.from.topic &&
+    a.from.file?.href === b.from.file?.href &&
+    JSON.stringify(a.format) === JSON.stringify(b.format) &&
+    isSameFunction(a.key, b.key) &&
+    isSameFunction(a.asOf, b.asOf)
+  )
+}
+
+/** Do two schemas accept and return the same? Yes if they are one, or alike and known wholly. */
+function isSameSchema(a: TableDefinition['schema'], b: TableDefinition['schema']): boolean {
+  if (a === b) return true
+  const [known, other] = [plainOf(a), plainOf(b)]
+  return known.kind !== 'opaque' && JSON.stringify(known) === JSON.stringify(other)
+}
+
+type RowFunction = ((row: unknown) => unknown) | null
+
+/** Do two functions compute the same? Yes if they are one, or are alike and capture nothing. */
+function isSameFunction(a: RowFunction, b: RowFunction): boolean {
+  if (a === b) return true
+  return a !== null && b !== null && !('why' in readFunction(a)) && formOf(a) === formOf(b)
+}
+
+/** Stands in for the record's key, because formats demand one; a table checks its keys itself. */
+const ANY_KEY = Buffer.from('k')
+/** The rest of a record, which a row does not depend on. */
+const OTHERS = { offset: 0, timestampMs: 0, key: ANY_KEY, headers: [] }
+const NOWHERE = { topic: '', partition: 0 }
+
+export class TableFormat implements RowFormat {
+  readonly #format: Format
+  readonly #slices = new Slices()
+
+  constructor(format: Format) {
+    this.#format = format
+  }
+
+  prepare(records: RawRecords, how: Preparing): Promise<void> | null {
+    return this.#format.prepare(new Keyed(records), how)
+  }
+
+  /** Checks the values of records, whatever their keys. */
+  decode({ from, records }: RawChunk, slices: Slices): Generator<void, Decoded> {
+    return this.#format.decode({ from, records: new Keyed(records) }, slices)
+  }
+
+  /** Makes the row of a value that was found valid. */
+  readonly make: MakeRow = (value) => {
+    const { events, faults } = atOnce(
+      this.#format.decode({ from: NOWHERE, records: new Single(value) }, this.#slices),
+    )
+    const [fault] = faults
+    if (fault !== undefined) throw fault.error
+    return events.at(0) ?? noRow()
+  }
+}
+
+function noRow(): never {
+  throw rowFault('the schema returned no row')
+}
+
+class Keyed implements RawRecords {
+  readonly #records: RawRecords
+
+  constructor(records: RawRecords) {
+    this.#records = records
+  }
+
+  get length(): number {
+    return this.#records.length
+  }
+
+  at(index: number): RawRecord {
+    return { ...OTHERS, value: this.#records.at(index).value }
+  }
+
+  locate(index: number, into: ValuePlace): void {
+    this.#records.locate(index, into)
+    into.hasKey = true
+  }
+}
+
+/** One value, to be decoded into an object. It reports no place, so that it is not scanned. */
+class Single implements RawRecords {
+  readonly length = 1
+  readonly #value: Buffer
+
+  constructor(value: Buffer) {
+    this.#value = value
+  }
+
+  at(): RawRecord {
+    return { ...OTHERS, value: this.#value }
+  }
+
+  locate(_index: number, into: ValuePlace): void {
+    into.valueStart = -1
+  }
+}
