@@ -3,15 +3,15 @@ import { refuseIfAny, type TidemarkError } from '../kernel/errors.ts'
 import type { Guarantee, NewTopic, PartitionOffsets, Records, TopicInfo } from '../records/port.ts'
 import type { Definition } from '../topology/definition.ts'
 import { shadowTopics, tableTopics } from '../topology/graph.ts'
+import { unpackNote } from './commit/checkpoint-metadata.ts'
 import {
   checkpointFaults,
   checkpointTopic,
   committedTopics,
   nameFaults,
   newCheckpointTopic,
-} from './checkpoint-topic.ts'
-import { unpackNote } from './restart-note.ts'
-import { checkPartitions } from './restart-plan.ts'
+} from './commit/checkpoint-topic.ts'
+import { checkPartitions } from './commit/restart-plan.ts'
 import { checkTopics } from './topics.ts'
 
 // What is checked of a cluster before anything is consumed (rules S1, S2): what the user is

@@ -3,7 +3,7 @@ import type { Present } from '../kernel/clock.ts'
 import { outputId } from '../kernel/ids.ts'
 import type { Header, NewRecord, PackedBatch, TopicPartition } from '../records/port.ts'
 import { partsBytes } from '../records/record-format.ts'
-import type { RecordFault } from './intake.ts'
+import type { RecordFault } from './partition/intake.ts'
 import { ID_HEADER } from './provenance.ts'
 import { isTooLarge, type TopicLimits, timestampFault } from './topic-limits.ts'
 

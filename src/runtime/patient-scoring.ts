@@ -1,10 +1,10 @@
+import { Patience } from '../kernel/retrier.ts'
 import type { TopicPartition } from '../records/port.ts'
 import { versionOf } from '../scoring/scorer.ts'
 import type { StepAnswer, StepBatch } from '../scoring/step-answer.ts'
 import type { Decision } from '../scoring/step-models.ts'
 import type { StepScorer } from '../scoring/step-scorer.ts'
 import type { ScoreStep } from '../topology/definition.ts'
-import { Patience } from './patience.ts'
 import type { PreparedTopology } from './prepare.ts'
 import type { TaskSurroundings } from './task-surroundings.ts'
 

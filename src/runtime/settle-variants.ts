@@ -1,8 +1,8 @@
 import { Refused, TidemarkError } from '../kernel/errors.ts'
 import type { PartitionOffsets } from '../records/port.ts'
 import type { StepScorer } from '../scoring/step-scorer.ts'
+import { type ChosenVariants, type RestartNote, unpackNote } from './commit/checkpoint-metadata.ts'
 import { type Prepared, type PreparedTopology, scorersOf } from './prepare.ts'
-import { type ChosenVariants, type RestartNote, unpackNote } from './restart-note.ts'
 import type { StepVariants } from './variants.ts'
 
 // Which of its variants scores the events of a step. The first worker of a group chooses. From then

@@ -1,12 +1,12 @@
 import { ConditionVariable } from '../kernel/condition-variable.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import { Backoff } from '../kernel/random.ts'
+import { Patience } from '../kernel/retrier.ts'
 import type { Slices } from '../kernel/slices.ts'
 import type { RecordRows } from '../lookup/record-rows.ts'
 import type { LoadedTable } from '../lookup/table.ts'
 import type { Chunk, Followed, LogRecords, Records, Unreadable } from '../records/port.ts'
 import type { WorkerContext } from './context.ts'
-import { Patience } from './patience.ts'
 import type { TableFormat } from './table-format.ts'
 import { TopicReading } from './topic-reading.ts'
 

@@ -4,7 +4,7 @@ import type { Scorer } from '../scoring/scorer.ts'
 import { BATCH, chooseVariant, inWords, type TriedVariant } from '../scoring/step-models.ts'
 import type { Definition, ScoreStep } from '../topology/definition.ts'
 import { isEligible, rankedVariants, scoreStepsOf, type Variant } from '../topology/graph.ts'
-import type { ChosenVariants } from './restart-note.ts'
+import type { ChosenVariants } from './commit/checkpoint-metadata.ts'
 
 // From the variants of a score step to the one that this worker would choose.
 

@@ -6,7 +6,7 @@ import {
   type RestartNote,
   type TopologyNote,
   unpackNote,
-} from '../../src/runtime/restart-note.ts'
+} from '../../src/runtime/commit/checkpoint-metadata.ts'
 import { findVariants, settleVariants } from '../../src/runtime/settle-variants.ts'
 import { choiceFaults, tryVariants } from '../../src/runtime/variants.ts'
 import { startWorker } from '../../src/runtime/worker.ts'

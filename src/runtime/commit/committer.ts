@@ -1,0 +1,363 @@
+import { messageOf, TidemarkError } from '../../kernel/errors.ts'
+import { Backoff } from '../../kernel/random.ts'
+import type { Commit, Member } from '../../records/port.ts'
+import { WrittenRecords } from '../../records/written-records.ts'
+import type { WorkerConfig } from '../config.ts'
+import type { WorkerContext } from '../context.ts'
+import type { AssignedPartition } from '../partition/assigned-partition.ts'
+import { CommitSize } from './commit-size.ts'
+import type { Gathered } from './in-flight.ts'
+
+// Commits for all partitions of a worker. One is in flight while the next is gathered. Every
+// commit, and every attempt of it, is assembled from the current partitions: what a lost partition
+// had pending is published by its new owner (rule C1).
+
+/**
+ * Shortest and longest time from the start of one commit to the start of the next, ms. A
+ * transaction that follows too closely meets the markers of the one before; writes without
+ * transactions go out almost at once.
+ */
+const PACE_MS = {
+  'exactly-once': { shortest: 10, longest: 250 },
+  'at-least-once': { shortest: 3, longest: 100 },
+} as const
+/** Records per millisecond of pace: a full commit costs less per record than many small ones. */
+const RECORDS_PER_MS = 100
+/** The most records in one commit; a single record may lead to more. */
+const MAX_RECORDS = 50_000
+/**
+ * A commit in flight for this long is reported, ms, and so is a rebalance during which no commit
+ * has succeeded for this long.
+ */
+const SLOW_MS = 5_000
+const RETRY = { firstMs: 100, lastMs: 10_000 }
+/**
+ * Wait before a retry during a rebalance, ms. A rebalance is not an error, and nearly always over
+ * in a moment.
+ */
+const WHILE_REBALANCING_MS = 50
+
+/** What a {@link Committer} works with. */
+export interface CommitterOptions {
+  readonly config: Pick<WorkerConfig, 'guarantee' | 'commitIntervalMs' | 'maxCommitBytes'>
+  readonly context: WorkerContext
+  /**
+   * Is anything waiting for the next commit? If so, only the shortest time between commits is kept.
+   */
+  readonly isUrgent: () => boolean
+  readonly partitions: () => Iterable<AssignedPartition>
+  /** Called when something of this partition was committed. */
+  onCommitted(partition: AssignedPartition): void
+}
+
+interface Segment {
+  readonly of: AssignedPartition
+  readonly gathered: Gathered
+}
+
+/** What a commit wrote to a topic. */
+interface Written {
+  readonly topic: string
+  readonly isOutput: boolean
+  records: number
+  bytes: number
+  /** For each piece, the end-to-end latency of its oldest record with a timestamp, ms. */
+  readonly endToEndMs: number[]
+}
+
+/** Size of a commit. */
+interface Load {
+  readonly bytes: number
+  readonly records: number
+}
+
+/** Commits what a worker's partitions have finished. */
+export class Committer {
+  readonly #o: CommitterOptions
+  readonly #stop = new AbortController()
+  #urgent = new AbortController()
+  readonly #size: CommitSize
+  readonly #backoff: Backoff
+  #wake: () => void = () => {}
+  /**
+   * When commits began to fail, or when that was last reported, by the clock's elapsed time;
+   * `null`: the last commit succeeded.
+   */
+  #failingSinceMs: number | null = null
+  /** When brokers accept records again, by the clock's elapsed time. */
+  #mayWriteMs = Number.NEGATIVE_INFINITY
+  /** Was a slow or failing commit reported, and not its end yet? */
+  #isInTrouble = false
+  /** The pace that was last reported. */
+  #toldPace: number | null = null
+  /** Did the last commit have no room for all that was finished? */
+  #isFull = false
+  /** Index of the partition that is gathered first when there is not room for all. */
+  #turn = 0
+
+  constructor(options: CommitterOptions) {
+    this.#o = options
+    this.#size = new CommitSize(options.config.maxCommitBytes)
+    this.#backoff = new Backoff(RETRY, options.context.random)
+  }
+
+  /** Called when there may be something to commit. */
+  nudge(): void {
+    this.#wake()
+  }
+
+  /**
+   * Called when a broker throttles writing because of earlier records: it accepts none for `ms`.
+   */
+  throttled(ms: number): void {
+    this.#mayWriteMs = Math.max(this.#mayWriteMs, this.#o.context.clock.elapsedMs() + ms)
+  }
+
+  /** Called when something waits for the next commit. */
+  hurry(): void {
+    this.#urgent.abort()
+  }
+
+  /** Commits through a member until {@link stop}; rejects with what ends the worker. */
+  async run(member: Member): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      const woken = new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
+      const startMs = this.#o.context.clock.elapsedMs()
+      const size = await this.#commitOnce(member)
+      if (size === 0) await this.#rest(woken)
+      else await this.#keepPace(startMs, size)
+    }
+  }
+
+  /** Ends {@link run} after the commit in flight. */
+  stop(): void {
+    this.#stop.abort()
+    this.hurry()
+    this.#wake()
+  }
+
+  /**
+   * Commits what is finished now.
+   * @returns the number of records plus one for each partition; 0: there was nothing, or it failed
+   */
+  async #commitOnce(member: Member): Promise<number> {
+    const segments = this.#gather()
+    if (segments.length === 0) {
+      this.#over()
+      return 0
+    }
+    const commit = assemble(segments)
+    const startMs = this.#o.context.clock.elapsedMs()
+    const mayWriteMs = this.#mayWriteMs
+    const endWatch = this.#watchTime(startMs)
+    const failure = await failureOf(member.commit(commit))
+    endWatch()
+    if (failure !== null) {
+      await this.#failed(failure.error, segments, startMs)
+      return 0
+    }
+    this.#over()
+    for (const { of, gathered } of segments) {
+      of.ledger.committed(gathered)
+      this.#o.onCommitted(of)
+    }
+    const endMs = this.#o.context.clock.elapsedMs()
+    const durationMs = endMs - startMs
+    // Includes throttling because of this commit, but not because of earlier ones.
+    const heldUpMs = Math.max(endMs, this.#mayWriteMs) - Math.max(startMs, mayWriteMs)
+    const load = loadOf(segments)
+    this.#size.committed(load.bytes, heldUpMs)
+    this.#tell(segments, commit, durationMs)
+    this.#tellPace()
+    return load.records + segments.length
+  }
+
+  /**
+   * Waits until there may be something to commit. After a while without commits, writing no longer
+   * counts as slow.
+   */
+  async #rest(woken: Promise<void>): Promise<void> {
+    if (this.#toldPace !== null) {
+      const isWoken = new AbortController()
+      void woken.then(() => isWoken.abort('woken'))
+      await this.#o.context.clock.sleep(SLOW_MS, isWoken.signal)
+      if (isWoken.signal.aborted) return
+      this.#size.rested()
+      this.#tellPace()
+    }
+    await woken
+  }
+
+  /** Waits until the next commit may start. @param size as {@link #commitOnce} returns it */
+  async #keepPace(startMs: number, size: number): Promise<void> {
+    const { clock } = this.#o.context
+    const { guarantee, commitIntervalMs } = this.#o.config
+    // A commit that is full already does not get cheaper by waiting.
+    const isUrgent = () => this.#o.isUrgent() || this.#isFull
+    const { shortest, longest } = PACE_MS[guarantee]
+    const paceMs = commitIntervalMs ?? Math.max(shortest, Math.min(size / RECORDS_PER_MS, longest))
+    const until = async (ms: number, signal: AbortSignal) => {
+      const leftMs = startMs + ms - clock.elapsedMs()
+      if (leftMs > 0) await clock.sleep(leftMs, signal)
+    }
+    this.#urgent = new AbortController()
+    if (this.#stop.signal.aborted) return
+    if (!isUrgent()) await until(paceMs, this.#urgent.signal)
+    if (isUrgent()) await until(Math.min(shortest, paceMs), this.#stop.signal)
+  }
+
+  /** What failing or slow commits contained is now committed, or lost. */
+  #over(): void {
+    this.#backoff.reset()
+    this.#failingSinceMs = null
+    if (!this.#isInTrouble) return
+    this.#isInTrouble = false
+    this.#o.context.observer({ type: 'commit-over' })
+  }
+
+  /**
+   * Reports a commit that takes long while something waits for it, even if only behind it.
+   * @returns a function that ends the watch
+   */
+  #watchTime(startMs: number): () => void {
+    const { partitions } = this.#o
+    const { clock, observer } = this.#o.context
+    const ended = new AbortController()
+    const watch = async () => {
+      for (let durationMs = SLOW_MS; ; durationMs += SLOW_MS) {
+        const leftMs = () => startMs + durationMs - clock.elapsedMs()
+        while (leftMs() > 0 && !ended.signal.aborted) await clock.sleep(leftMs(), ended.signal)
+        if (ended.signal.aborted) return
+        if ([...partitions()].every(({ ledger }) => ledger.isEmpty)) continue
+        this.#isInTrouble = true
+        observer({ type: 'commit-slow', durationMs })
+        return
+      }
+    }
+    void watch()
+    // Aborts with a reason: without one, Node creates an exception, which costs more than the
+    // timer.
+    return () => ended.abort('ended')
+  }
+
+  /**
+   * Is any of it still assigned to this worker? The rest is reported as lost, and nothing of it
+   * waits for a commit.
+   */
+  #isOwned(segments: readonly Segment[]): boolean {
+    const owned = new Set(this.#o.partitions())
+    return segments.some(({ of }) => owned.has(of))
+  }
+
+  #gather(): Segment[] {
+    const segments: Segment[] = []
+    const left = { bytes: this.#size.bytes, records: MAX_RECORDS }
+    const partitions = [...this.#o.partitions()]
+    const first = this.#turn % Math.max(partitions.length, 1)
+    this.#isFull = false
+    for (const of of [...partitions.slice(first), ...partitions.slice(0, first)]) {
+      const gathered = of.ledger.gather(left, segments.length === 0 ? 1 : 0)
+      this.#isFull ||= !gathered.isAll
+      if (gathered.from.length === 0) continue
+      segments.push({ of, gathered })
+      const { bytes, records } = loadOf([{ gathered }])
+      left.bytes -= bytes
+      left.records -= records
+    }
+    // Otherwise the partitions that come first would leave no room for the others, again and again.
+    if (this.#isFull) this.#turn++
+    return segments
+  }
+
+  /** Handles a commit that began at `startMs` and failed: waits until it may be retried. */
+  async #failed(error: unknown, segments: readonly Segment[], startMs: number): Promise<void> {
+    if (!(error instanceof TidemarkError)) throw error
+    // Another worker owns the partitions, or will: the next assignment decides which tasks are
+    // left.
+    if (error.action !== 'retry' && error.action !== 'release') throw error
+    const { clock, observer } = this.#o.context
+    const { code } = error
+    if (code === 'COMMIT_TIMED_OUT') this.#size.timedOut(loadOf(segments).bytes)
+    const isRebalance = code === 'REBALANCING'
+    const nextAttemptMs = isRebalance ? WHILE_REBALANCING_MS : this.#backoff.nextMs()
+    const nowMs = clock.elapsedMs()
+    this.#failingSinceMs ??= startMs
+    if ((!isRebalance || nowMs - this.#failingSinceMs >= SLOW_MS) && this.#isOwned(segments)) {
+      this.#failingSinceMs = nowMs
+      this.#isInTrouble = true
+      observer({ type: 'commit-failed', code, reason: messageOf(error), nextAttemptMs })
+    }
+    await clock.sleep(nextAttemptMs, this.#stop.signal)
+    this.nudge()
+  }
+
+  #tellPace(): void {
+    const bytesPerSecond = this.#size.pace
+    if ((bytesPerSecond === null) === (this.#toldPace === null)) return
+    this.#toldPace = bytesPerSecond
+    this.#o.context.observer({ type: 'writing-slow', bytesPerSecond })
+  }
+
+  #tell(segments: readonly Segment[], commit: Commit, durationMs: number): void {
+    const nowMs = this.#o.context.clock.nowMs()
+    this.#o.context.observer({
+      type: 'committed',
+      outputs: writtenBy(segments, nowMs),
+      nextOffsets: commit.nextOffsets.map(({ topic, partition, nextOffset }) => ({
+        partition: { topic, partition },
+        nextOffset,
+      })),
+      durationMs,
+    })
+  }
+}
+
+/** The error that some work failed with; `null`: it succeeded. */
+async function failureOf(work: Promise<void>): Promise<{ error: unknown } | null> {
+  try {
+    await work
+    return null
+  } catch (error) {
+    return { error }
+  }
+}
+
+function assemble(segments: readonly Segment[]): Commit {
+  const pieces = segments.flatMap((s) => s.gathered.pieces)
+  return {
+    outputs: WrittenRecords.joined(pieces.map((p) => p.outputs.records)),
+    deadLetters: WrittenRecords.joined(pieces.map((p) => p.deadLetters.records)),
+    nextOffsets: segments.flatMap(({ of, gathered: { upTo } }) => {
+      if (upTo === null) return []
+      const { partition, epoch } = of
+      const { nextOffset } = upTo
+      return [{ ...partition, epoch, nextOffset, metadata: of.metadata(upTo) }]
+    }),
+    isSmallest: segments.length === 1 && segments[0]?.gathered.isSmallest === true,
+  }
+}
+
+function loadOf(segments: readonly Pick<Segment, 'gathered'>[]): Load {
+  const pieces = segments.flatMap((s) => s.gathered.pieces)
+  return {
+    bytes: pieces.reduce((sum, piece) => sum + piece.bytes, 0),
+    records: pieces.reduce((sum, piece) => sum + piece.records, 0),
+  }
+}
+
+/** What a commit that has just succeeded wrote to each topic. */
+function writtenBy(segments: readonly Segment[], nowMs: number): Written[] {
+  const written = new Map<string, Written>()
+  for (const { topics } of segments.flatMap((s) => s.gathered.pieces)) {
+    for (const { topic, isOutput, records, bytes, oldestMs } of topics) {
+      const sum = written.get(topic) ?? { topic, isOutput, records: 0, bytes: 0, endToEndMs: [] }
+      sum.records += records
+      sum.bytes += bytes
+      if (oldestMs < Number.POSITIVE_INFINITY) sum.endToEndMs.push(Math.max(0, nowMs - oldestMs))
+      written.set(topic, sum)
+    }
+  }
+  return [...written.values()]
+}
