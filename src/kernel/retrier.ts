@@ -1,6 +1,6 @@
-import type { TaskSurroundings } from '../runtime/task-surroundings.ts'
+import type { Clock } from './clock.ts'
 import { TidemarkError } from './errors.ts'
-import { Backoff, type BackoffRange } from './random.ts'
+import { Backoff, type BackoffRange, type Random } from './random.ts'
 
 /** How something is tried until it succeeds. */
 interface Trying {
@@ -11,14 +11,14 @@ interface Trying {
   readonly tell: (reason: string | null) => void
 }
 
-/** Tries again what will succeed some time, while its partition waits. */
-export class Patience {
-  readonly #around: Pick<TaskSurroundings, 'clock' | 'random'>
-  readonly #over = new AbortController()
+/** Retries what will succeed some time, until it is stopped. */
+export class Retrier {
+  readonly #context: { readonly clock: Clock; readonly random: Random }
+  readonly #stopped = new AbortController()
   #heldUp = 0
 
-  constructor(around: Pick<TaskSurroundings, 'clock' | 'random'>) {
-    this.#around = around
+  constructor(context: { readonly clock: Clock; readonly random: Random }) {
+    this.#context = context
   }
 
   /** Has something failed that is tried again now? */
@@ -27,11 +27,11 @@ export class Patience {
   }
 
   /**
-   * @returns `null`: the partition was lost meanwhile
+   * @returns `null`: it was stopped meanwhile
    * @throws what `attempt` throws, if it does not pass
    */
   async until<R>(attempt: () => Promise<R>, { waits, passes, tell }: Trying): Promise<R | null> {
-    const { clock, random } = this.#around
+    const { clock, random } = this.#context
     const backoff = new Backoff(waits, random)
     for (let hasFailed = false; ; hasFailed = true) {
       try {
@@ -48,13 +48,12 @@ export class Patience {
           tell(error.message)
         }
       }
-      await clock.sleep(backoff.nextMs(), this.#over.signal)
-      if (this.#over.signal.aborted) return null
+      await clock.sleep(backoff.nextMs(), this.#stopped.signal)
+      if (this.#stopped.signal.aborted) return null
     }
   }
 
-  /** The partition is lost: stops trying. */
   stop(): void {
-    this.#over.abort()
+    this.#stopped.abort()
   }
 }

@@ -3,7 +3,7 @@ import { refuseIfAny, type TidemarkError } from '../kernel/errors.ts'
 import type { Guarantee, NewTopic, PartitionOffsets, Records, TopicInfo } from '../records/port.ts'
 import type { Definition } from '../topology/definition.ts'
 import { shadowTopics, tableTopics } from '../topology/graph.ts'
-import { unpackNote } from './commit/checkpoint-metadata.ts'
+import { decodeMetadata } from './commit/checkpoint-metadata.ts'
 import {
   checkpointFaults,
   checkpointTopic,
@@ -102,7 +102,7 @@ function knownPartitions(
 ): number {
   let known = now
   for (const { topic, committed } of partitionOffsets) {
-    const note = committed === null ? null : unpackNote(committed.metadata)
+    const note = committed === null ? null : decodeMetadata(committed.metadata)
     if (note === null) continue
     if (keepsWindows) checkPartitions(topic, note.partitions, now)
     known = Math.min(known, note.partitions)

@@ -2,24 +2,23 @@ import type { Arrivals, EngineResult } from '../engine/events.ts'
 import type { Present } from '../kernel/clock.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import { position } from '../kernel/ids.ts'
+import type { StageClock } from '../kernel/stages.ts'
 import type { Chunk, Header, NewRecord, TopicPartition } from '../records/port.ts'
 import { WrittenRecords } from '../records/written-records.ts'
 import type { StepAnswer } from '../scoring/step-answer.ts'
 import type { StepScorer } from '../scoring/step-scorer.ts'
 import { decisiveStep, scoreStepsOf } from '../topology/graph.ts'
 import { type AfterModel, afterModel } from './after-model.ts'
-import { inLogOrder, type Made } from './commit/output-batch.ts'
-import type { Piece } from './commit/piece.ts'
+import { type CausedRecords, inLogOrder, type OutputBatch } from './commit/output-batch.ts'
 import type { Verdicts } from './commit/verdicts.ts'
-import { deadLetter } from './dead-letter.ts'
+import { deadLetter, type RecordFault } from './dead-letter.ts'
 import { countOutcomes } from './outcomes.ts'
 import { engineFault, type Following, followEvents, followScores } from './outputs.ts'
-import type { Intake, RecordFault } from './partition/intake.ts'
+import type { Intake } from './partition/intake.ts'
 import { PassedHeaders } from './passed-headers.ts'
 import { PatientScoring } from './patient-scoring.ts'
 import type { PreparedTopology } from './prepare.ts'
 import { chunkHeaders } from './provenance.ts'
-import type { StageClock } from './stage-clock.ts'
 import type { TaskSurroundings } from './task-surroundings.ts'
 
 // From the engine's result to what is written: scores, outputs, dead letters, and the events that
@@ -126,7 +125,7 @@ export class Finishing {
     begun: Finishable,
     { scored, tables }: ScoredPiece,
     end: ChunkEnd | null,
-  ): Generator<void, Piece> {
+  ): Generator<void, OutputBatch> {
     const { intake, chunk, isWarming, stages } = begun
     const { nextOffset } = chunk
     const { clock, topicLimits } = this.#around
@@ -173,7 +172,7 @@ export class Finishing {
     }
   }
 
-  #verdictsOn({ intake, chunk }: Finishable): Made[] {
+  #verdictsOn({ intake, chunk }: Finishable): CausedRecords[] {
     if (this.#verdicts === null) return []
     const { records, packed, nextOffset } = chunk
     const first = records.length > 0 ? records.offsetAt(0) : nextOffset

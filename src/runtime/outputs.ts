@@ -15,9 +15,9 @@ import { WrittenRecords } from '../records/written-records.ts'
 import type { StepAnswer } from '../scoring/step-answer.ts'
 import type { SinkStep } from '../topology/definition.ts'
 import type { AfterModel } from './after-model.ts'
-import type { Made } from './commit/output-batch.ts'
+import type { CausedRecords } from './commit/output-batch.ts'
+import type { RecordFault } from './dead-letter.ts'
 import { type DirectSinks, DirectWriter, type OutputOf } from './direct-outputs.ts'
-import type { RecordFault } from './partition/intake.ts'
 import type { PassedHeaders } from './passed-headers.ts'
 import { ID_HEADER, LATE_HEADER } from './provenance.ts'
 import { sinkHeaders } from './sink-headers.ts'
@@ -41,7 +41,7 @@ interface OutputContext {
 
 /** The results of the events that reached a model or a sink. */
 export interface Produced {
-  readonly outputs: Made
+  readonly outputs: CausedRecords
   readonly faults: readonly RecordFault[]
   /**
    * Indices of the events that were scored, or that reached a sink without a model; window results

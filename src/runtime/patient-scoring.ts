@@ -1,4 +1,4 @@
-import { Patience } from '../kernel/retrier.ts'
+import { Retrier } from '../kernel/retrier.ts'
 import type { TopicPartition } from '../records/port.ts'
 import { versionOf } from '../scoring/scorer.ts'
 import type { StepAnswer, StepBatch } from '../scoring/step-answer.ts'
@@ -24,7 +24,7 @@ export class PatientScoring {
   readonly #topology: PreparedTopology
   readonly #partition: TopicPartition
   readonly #around: TaskSurroundings
-  readonly #patience: Patience
+  readonly #patience: Retrier
   /** The labels of what scored rows, by number of the decision. */
   readonly #labels = new WeakMap<readonly Decision[], readonly ModelLabels[]>()
 
@@ -32,7 +32,7 @@ export class PatientScoring {
     this.#topology = topology
     this.#partition = partition
     this.#around = around
-    this.#patience = new Patience(around)
+    this.#patience = new Retrier(around)
   }
 
   /** @returns `null` when the partition was lost meanwhile */

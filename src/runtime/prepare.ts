@@ -19,9 +19,9 @@ import {
   withTopics,
 } from '../topology/graph.ts'
 import type { Lookup } from '../topology/lookup.ts'
-import { mostNoteBytes } from './commit/checkpoint-metadata.ts'
-import { fingerprintOf } from './commit/fingerprint.ts'
+import { mostMetadataBytes } from './commit/checkpoint-metadata.ts'
 import { type WorkerConfig, workerConfig } from './config.ts'
+import { fingerprintOf } from './fingerprint.ts'
 import { loadSteps, type ModelChoices } from './load-steps.ts'
 import { maxTableBytesOfMachine } from './machine-limits.ts'
 import { type OpenedFormats, openFormats, openRegistry } from './open-formats.ts'
@@ -199,7 +199,7 @@ function checkTogether(definitions: readonly Definition[]): TidemarkError[] {
     if (readers.length > MOST_ON_ONE_SOURCE) {
       const what = `${readers.length} topologies read "${topic}"; a worker can run at most ${MOST_ON_ONE_SOURCE}`
       faults.push(new TidemarkError('NOT_SUPPORTED', what, { hint }))
-    } else if (mostNoteBytes(readers, longestVariants(own)) > MOST_METADATA_BYTES) {
+    } else if (mostMetadataBytes(readers, longestVariants(own)) > MOST_METADATA_BYTES) {
       const variants = longestVariants(own).size > 0 ? ', and of their variants,' : ''
       const what = `the names of ${readers.length} topologies that read "${topic}"${variants} are too long together for a commit's metadata`
       faults.push(new TidemarkError('NOT_SUPPORTED', what, { hint: `shorten them, or ${hint}` }))

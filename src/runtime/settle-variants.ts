@@ -1,7 +1,11 @@
 import { Refused, TidemarkError } from '../kernel/errors.ts'
 import type { PartitionOffsets } from '../records/port.ts'
 import type { StepScorer } from '../scoring/step-scorer.ts'
-import { type ChosenVariants, type RestartNote, unpackNote } from './commit/checkpoint-metadata.ts'
+import {
+  type CheckpointMetadata,
+  type ChosenVariants,
+  decodeMetadata,
+} from './commit/checkpoint-metadata.ts'
 import { type Prepared, type PreparedTopology, scorersOf } from './prepare.ts'
 import type { StepVariants } from './variants.ts'
 
@@ -117,7 +121,7 @@ function committedVariant(
     .filter(({ topic }) => topic === source.topic)
     .toSorted((a, b) => a.partition - b.partition)
   for (const { committed } of ofSource) {
-    const note = committed === null ? null : unpackNote(committed.metadata)
+    const note = committed === null ? null : decodeMetadata(committed.metadata)
     const variant = note?.variants.get(topology)?.get(step)
     if (variant !== undefined) return variant
   }
@@ -136,14 +140,14 @@ export function variantsOf(topologies: readonly PreparedTopology[]): ChosenVaria
 }
 
 /** Does the note of a partition say all of these variants? */
-export function areNoted(variants: ChosenVariants, note: RestartNote | null): boolean {
+export function areNoted(variants: ChosenVariants, note: CheckpointMetadata | null): boolean {
   return changesOf(variants, note).every(({ before, now }) => before === now)
 }
 
 /** One note for each step whose events in a partition were scored by another variant before. */
 export function variantNotes(
   topologies: readonly PreparedTopology[],
-  note: RestartNote | null,
+  note: CheckpointMetadata | null,
 ): string[] {
   return changesOf(variantsOf(topologies), note).flatMap(({ step, before, now }) =>
     before === undefined || before === now
@@ -162,7 +166,7 @@ interface Change {
   readonly now: string
 }
 
-function changesOf(variants: ChosenVariants, note: RestartNote | null): Change[] {
+function changesOf(variants: ChosenVariants, note: CheckpointMetadata | null): Change[] {
   return [...variants].flatMap(([topology, steps]) =>
     [...steps].map(([step, now]) => {
       const before = note?.variants.get(topology)?.get(step)

@@ -1,8 +1,8 @@
 import type { LoadedTable } from '../lookup/table.ts'
 import type { PartitionOffsets, Records } from '../records/port.ts'
-import { oldestEventMs } from './commit/oldest-event.ts'
 import type { WorkerContext } from './context.ts'
 import { FileTable } from './file-table.ts'
+import { oldestEventMs } from './oldest-event.ts'
 import type { PreparedTopology } from './prepare.ts'
 import { TopicTable } from './topic-table.ts'
 

@@ -1,7 +1,7 @@
 import { ConditionVariable } from '../kernel/condition-variable.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import { Backoff } from '../kernel/random.ts'
-import { Patience } from '../kernel/retrier.ts'
+import { Retrier } from '../kernel/retrier.ts'
 import type { Slices } from '../kernel/slices.ts'
 import type { RecordRows } from '../lookup/record-rows.ts'
 import type { LoadedTable } from '../lookup/table.ts'
@@ -31,7 +31,7 @@ export class TopicTable {
   readonly #format: TableFormat
   readonly #around: Following
   readonly #slices: Slices
-  readonly #patience: Patience
+  readonly #patience: Retrier
   readonly #over = new AbortController()
   readonly #changed = new ConditionVariable()
   #reading: TopicReading
@@ -48,7 +48,7 @@ export class TopicTable {
     this.#format = format
     this.#around = around
     this.#slices = around.slices
-    this.#patience = new Patience(around)
+    this.#patience = new Retrier(around)
     this.#sinceMs = around.clock.elapsedMs()
     this.#reading = this.#begin()
   }

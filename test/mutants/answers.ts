@@ -7,7 +7,7 @@ const IDENTITY = 'test/formats/identity.test.ts'
 const METRICS = 'test/observe/metrics.test.ts'
 const GOLDEN = 'test/scoring/golden-tolerance.test.ts'
 const TASK = 'test/runtime/partition/task.test.ts'
-const FINGERPRINT = 'test/runtime/commit/fingerprint.test.ts'
+const FINGERPRINT = 'test/runtime/fingerprint.test.ts'
 const KEYS = 'test/runtime/partition/key-watch.test.ts'
 const DIRECT = 'test/runtime/direct-outputs.test.ts'
 const SCANNED = 'test/columns/scanned-events.test.ts'
@@ -224,7 +224,7 @@ const ROWS: readonly Row[] = [
   ],
   [
     'the schema is no part of a fingerprint',
-    ['runtime/commit/fingerprint.ts', '    schemaForm(definition.source.schema),\n', ''],
+    ['runtime/fingerprint.ts', '    schemaForm(definition.source.schema),\n', ''],
     [FINGERPRINT, 'a topology has another fingerprint with another one of'],
   ],
   [

@@ -225,7 +225,7 @@ const ROWS: readonly Row[] = [
   ],
   [
     'a commit that ends within a chunk skips a record',
-    ['runtime/commit/in-flight.ts', 'entry.at(before)', 'entry.at(before + 1)'],
+    ['runtime/commit/in-flight.ts', 'chunk.at(before)', 'chunk.at(before + 1)'],
     [RESTART, 'the next worker goes on as one run does'],
   ],
 ]

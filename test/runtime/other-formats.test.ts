@@ -1,7 +1,7 @@
 import { cloudEvents, defineTopology, minutes, type RecordWithValue, seconds, text } from 'tidemark'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
-import { fingerprintOf } from '../../src/runtime/commit/fingerprint.ts'
+import { fingerprintOf } from '../../src/runtime/fingerprint.ts'
 import { startDriver } from '../support/driver.ts'
 import { thrownIn } from '../support/thrown.ts'
 import 'tidemark/testing/vitest'

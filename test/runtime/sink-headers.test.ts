@@ -1,7 +1,7 @@
 import { defineTopology, describe as describeTopology, seconds } from 'tidemark'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { fingerprintOf } from '../../src/runtime/commit/fingerprint.ts'
+import { fingerprintOf } from '../../src/runtime/fingerprint.ts'
 import { startDriver } from '../support/driver.ts'
 
 const Order = z.object({ id: z.string(), at: z.number(), tenant: z.string().nullable() })

@@ -1,7 +1,7 @@
 import { defineTopology, describe, type LatencyUse, millis } from 'tidemark'
 import { expect, test } from 'vitest'
 import { validateTopology } from '../../src/engine/checks.ts'
-import { fingerprintOf } from '../../src/runtime/commit/fingerprint.ts'
+import { fingerprintOf } from '../../src/runtime/fingerprint.ts'
 import { LATENCY_LIMITS } from '../../src/topology/score-options.ts'
 import { read } from '../house/pages.ts'
 import { model, source } from '../runtime/support.ts'

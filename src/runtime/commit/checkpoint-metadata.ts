@@ -1,13 +1,13 @@
 import { crc32 } from 'node:zlib'
 import type { WatermarkParts } from '../../engine/watermark.ts'
 import { LATEST_EVENT_TIME_MS } from '../../kernel/time.ts'
-import type { LogRecord } from '../../records/port.ts'
-import { FINGERPRINT_LENGTH } from './fingerprint.ts'
+import type { LogRecord, Start } from '../../records/port.ts'
+import { FINGERPRINT_LENGTH } from '../fingerprint.ts'
 
-// The restart note: JSON of a few hundred bytes in the metadata of a committed offset, from which
-// the next owner of the partition can restore its windows.
+// The metadata of a committed offset: JSON of a few hundred bytes, from which the next owner of the
+// partition can restore its windows.
 
-/** Version of the format; notes of another version are ignored. */
+/** Version of the format; metadata of another version is ignored. */
 const FORMAT = 1
 /** More partitions than a topic has. */
 const MOST_PARTITIONS = 999_999
@@ -17,8 +17,8 @@ export interface ReplayPoint extends WatermarkParts {
   readonly offset: number
 }
 
-/** The part of a note for one topology. */
-export interface TopologyNote {
+/** The part for one topology. */
+export interface TopologyCheckpoint {
   /** Hash of what determines its windows. */
   readonly fingerprint: string
   readonly from: ReplayPoint
@@ -34,13 +34,13 @@ export interface TopologyNote {
   readonly wholeFromMs: number | null
 }
 
-/** The note for one partition. */
-export interface RestartNote {
+/** The metadata of one partition's offset. */
+export interface CheckpointMetadata {
   /** Partitions of the topic at the time of the commit. */
   readonly partitions: number
   /** The last record before the committed offset; `null`: none has been read. */
   readonly lastRecord: RecordMark | null
-  readonly topologies: ReadonlyMap<string, TopologyNote>
+  readonly topologies: ReadonlyMap<string, TopologyCheckpoint>
   /** Empty if no topology chooses between variants. */
   readonly variants: ChosenVariants
 }
@@ -82,13 +82,13 @@ type PackedTopology =
 /** ms since the epoch; `null`: none. */
 type PackedTime = number | null
 
-/** Encodes a note as commit metadata. */
-export function packNote({ partitions, lastRecord, topologies, variants }: RestartNote): string {
+export function encodeMetadata(metadata: CheckpointMetadata): string {
+  const { partitions, lastRecord, topologies, variants } = metadata
   const packed: Packed = {
     v: FORMAT,
     n: partitions,
     last: lastRecord === null ? null : [lastRecord.offset, lastRecord.checksum],
-    t: Object.fromEntries([...topologies].map(([name, note]) => [name, packTopology(note)])),
+    t: Object.fromEntries([...topologies].map(([name, own]) => [name, packTopology(own)])),
     ...(variants.size > 0 && {
       m: Object.fromEntries([...variants].map(([name, of]) => [name, Object.fromEntries(of)])),
     }),
@@ -96,7 +96,12 @@ export function packNote({ partitions, lastRecord, topologies, variants }: Resta
   return JSON.stringify(packed)
 }
 
-function packTopology({ fingerprint, from, idleMs, wholeFromMs }: TopologyNote): PackedTopology {
+function packTopology({
+  fingerprint,
+  from,
+  idleMs,
+  wholeFromMs,
+}: TopologyCheckpoint): PackedTopology {
   const times = [finite(from.newestMs), finite(from.idleMs), finite(idleMs)] as const
   const isWhole = wholeFromMs === Number.NEGATIVE_INFINITY
   return isWhole
@@ -105,30 +110,29 @@ function packTopology({ fingerprint, from, idleMs, wholeFromMs }: TopologyNote):
 }
 
 /**
- * The largest possible size of a note for topologies of these names, bytes.
+ * The largest possible size of the metadata for topologies of these names, bytes.
  *
  * @param variants the longest name of a variant of each step that has some
  */
-export function mostNoteBytes(names: readonly string[], variants: ChosenVariants): number {
+export function mostMetadataBytes(names: readonly string[], variants: ChosenVariants): number {
   const idleMs = LATEST_EVENT_TIME_MS
   const from = { offset: Number.MAX_SAFE_INTEGER, newestMs: LATEST_EVENT_TIME_MS, idleMs }
   const fingerprint = 'f'.repeat(FINGERPRINT_LENGTH)
-  const note = { fingerprint, from, idleMs, wholeFromMs: LATEST_EVENT_TIME_MS }
-  const largest = packNote({
+  const own = { fingerprint, from, idleMs, wholeFromMs: LATEST_EVENT_TIME_MS }
+  const largest = encodeMetadata({
     partitions: MOST_PARTITIONS,
     lastRecord: { offset: Number.MAX_SAFE_INTEGER, checksum: 2 ** 32 - 1 },
-    topologies: new Map(names.map((name) => [name, note])),
+    topologies: new Map(names.map((name) => [name, own])),
     variants,
   })
   return Buffer.byteLength(largest)
 }
 
 /**
- * Decodes a note. `null`: the metadata was not written by Tidemark, or by a version with another
- * format.
+ * Decodes metadata. `null`: it was not written by Tidemark, or by a version with another format.
  */
-export function unpackNote(metadata: string): RestartNote | null {
-  const packed = parsed(metadata)
+export function decodeMetadata(text: string): CheckpointMetadata | null {
+  const packed = parsed(text)
   if (!isPacked(packed)) return null
   const { n, last, t, m = {} } = packed
   return {
@@ -149,19 +153,35 @@ export function unpackNote(metadata: string): RestartNote | null {
   }
 }
 
-function parsed(metadata: string): unknown {
+/**
+ * The metadata that the last commit left; `null`: there is none, it cannot be decoded, or it
+ * belongs to another offset.
+ */
+export function metadataAt({
+  metadata,
+  nextOffset,
+}: Pick<Start, 'metadata' | 'nextOffset'>): CheckpointMetadata | null {
+  const decoded = metadata === null ? null : decodeMetadata(metadata)
+  if (decoded === null) return null
+  // A tool that moves an offset may leave the old metadata in place.
+  const last = decoded.lastRecord?.offset ?? -1
+  const points = [...decoded.topologies.values()].map(({ from }) => from.offset)
+  return last < nextOffset && points.every((offset) => offset <= nextOffset) ? decoded : null
+}
+
+function parsed(text: string): unknown {
   try {
-    return JSON.parse(metadata)
+    return JSON.parse(text)
   } catch {
     return null
   }
 }
 
-/** Other programs write arbitrary metadata: every number of a note is checked before it is used. */
+/** Other programs write arbitrary metadata: every number is checked before it is used. */
 function isPacked(of: unknown): of is Packed {
   if (!isObject(of)) return false
   const { v, n, last, t, m } = of
-  const areTopologies = isObject(t) && Object.values(t).every(isOne)
+  const areTopologies = isObject(t) && Object.values(t).every(isTopology)
   return v === FORMAT && isCount(n) && isLast(last) && areTopologies && areVariants(m)
 }
 
@@ -176,7 +196,7 @@ function isLast(of: unknown): boolean {
   return of === null || (Array.isArray(of) && isCount(of[0]) && isChecksum(of[1]))
 }
 
-function isOne(of: unknown): boolean {
+function isTopology(of: unknown): boolean {
   if (!Array.isArray(of)) return false
   const [fingerprint, offset, ...times] = of as unknown[]
   return (

@@ -3,7 +3,7 @@ import { TidemarkError } from '../../kernel/errors.ts'
 import type { NewTopic, TopicInfo } from '../../records/port.ts'
 import type { Definition } from '../../topology/definition.ts'
 import { outputTopics, shadowTopics } from '../../topology/graph.ts'
-import { MOST_VERDICT_BYTES } from './verdict-record.ts'
+import { MOST_VERDICT_BYTES } from './verdicts.ts'
 
 // The topic in which a group writes down what it decided about records and a replay cannot find out
 // (rule R9). A worker makes it: nobody else reads or writes it.

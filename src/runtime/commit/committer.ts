@@ -1,12 +1,12 @@
 import { messageOf, TidemarkError } from '../../kernel/errors.ts'
 import { Backoff } from '../../kernel/random.ts'
-import type { Commit, Member } from '../../records/port.ts'
+import type { Commit, Member, TopicPartition } from '../../records/port.ts'
 import { WrittenRecords } from '../../records/written-records.ts'
 import type { WorkerConfig } from '../config.ts'
 import type { WorkerContext } from '../context.ts'
-import type { AssignedPartition } from '../partition/assigned-partition.ts'
 import { CommitSize } from './commit-size.ts'
-import type { Gathered } from './in-flight.ts'
+import type { CommitPart, InFlight, RestartPoint } from './in-flight.ts'
+import { totalSize, type WriteSize } from './output-batch.ts'
 
 // Commits for all partitions of a worker. One is in flight while the next is gathered. Every
 // commit, and every attempt of it, is assembled from the current partitions: what a lost partition
@@ -37,22 +37,29 @@ const RETRY = { firstMs: 100, lastMs: 10_000 }
  */
 const WHILE_REBALANCING_MS = 50
 
+/** A partition whose work is committed. */
+export interface Committable {
+  readonly partition: TopicPartition
+  readonly epoch: number
+  readonly inFlight: InFlight
+  /** The commit metadata for a restart point. */
+  metadata(point: RestartPoint): string
+}
+
 /** What a {@link Committer} works with. */
 export interface CommitterOptions {
   readonly config: Pick<WorkerConfig, 'guarantee' | 'commitIntervalMs' | 'maxCommitBytes'>
   readonly context: WorkerContext
-  /**
-   * Is anything waiting for the next commit? If so, only the shortest time between commits is kept.
-   */
+  /** Does anything wait for the next commit? Then only the shortest time between commits is kept. */
   readonly isUrgent: () => boolean
-  readonly partitions: () => Iterable<AssignedPartition>
-  /** Called when something of this partition was committed. */
-  onCommitted(partition: AssignedPartition): void
+  readonly partitions: () => Iterable<Committable>
+  /** Called when a commit has succeeded. */
+  onCommitted(): void
 }
 
-interface Segment {
-  readonly of: AssignedPartition
-  readonly gathered: Gathered
+/** What one partition puts into a commit. */
+interface Segment extends CommitPart {
+  readonly of: Committable
 }
 
 /** What a commit wrote to a topic. */
@@ -61,14 +68,8 @@ interface Written {
   readonly isOutput: boolean
   records: number
   bytes: number
-  /** For each piece, the end-to-end latency of its oldest record with a timestamp, ms. */
+  /** For each batch, the end-to-end latency of its oldest record with a timestamp, ms. */
   readonly endToEndMs: number[]
-}
-
-/** Size of a commit. */
-interface Load {
-  readonly bytes: number
-  readonly records: number
 }
 
 /** Commits what a worker's partitions have finished. */
@@ -106,9 +107,7 @@ export class Committer {
     this.#wake()
   }
 
-  /**
-   * Called when a broker throttles writing because of earlier records: it accepts none for `ms`.
-   */
+  /** Called when a broker, because of earlier records, accepts none for `ms`. */
   throttled(ms: number): void {
     this.#mayWriteMs = Math.max(this.#mayWriteMs, this.#o.context.clock.elapsedMs() + ms)
   }
@@ -159,19 +158,16 @@ export class Committer {
       return 0
     }
     this.#over()
-    for (const { of, gathered } of segments) {
-      of.ledger.committed(gathered)
-      this.#o.onCommitted(of)
-    }
+    for (const segment of segments) segment.of.inFlight.committed(segment)
+    this.#o.onCommitted()
     const endMs = this.#o.context.clock.elapsedMs()
-    const durationMs = endMs - startMs
     // Includes throttling because of this commit, but not because of earlier ones.
     const heldUpMs = Math.max(endMs, this.#mayWriteMs) - Math.max(startMs, mayWriteMs)
-    const load = loadOf(segments)
-    this.#size.committed(load.bytes, heldUpMs)
-    this.#tell(segments, commit, durationMs)
+    const { bytes, records } = sizeOf(segments)
+    this.#size.committed(bytes, heldUpMs)
+    this.#tell(segments, commit, endMs - startMs)
     this.#tellPace()
-    return load.records + segments.length
+    return records + segments.length
   }
 
   /**
@@ -222,7 +218,6 @@ export class Committer {
    * @returns a function that ends the watch
    */
   #watchTime(startMs: number): () => void {
-    const { partitions } = this.#o
     const { clock, observer } = this.#o.context
     const ended = new AbortController()
     const watch = async () => {
@@ -230,7 +225,7 @@ export class Committer {
         const leftMs = () => startMs + durationMs - clock.elapsedMs()
         while (leftMs() > 0 && !ended.signal.aborted) await clock.sleep(leftMs(), ended.signal)
         if (ended.signal.aborted) return
-        if ([...partitions()].every(({ ledger }) => ledger.isEmpty)) continue
+        if ([...this.#o.partitions()].every(({ inFlight }) => inFlight.isEmpty)) continue
         this.#isInTrouble = true
         observer({ type: 'commit-slow', durationMs })
         return
@@ -242,15 +237,6 @@ export class Committer {
     return () => ended.abort('ended')
   }
 
-  /**
-   * Is any of it still assigned to this worker? The rest is reported as lost, and nothing of it
-   * waits for a commit.
-   */
-  #isOwned(segments: readonly Segment[]): boolean {
-    const owned = new Set(this.#o.partitions())
-    return segments.some(({ of }) => owned.has(of))
-  }
-
   #gather(): Segment[] {
     const segments: Segment[] = []
     const left = { bytes: this.#size.bytes, records: MAX_RECORDS }
@@ -258,11 +244,11 @@ export class Committer {
     const first = this.#turn % Math.max(partitions.length, 1)
     this.#isFull = false
     for (const of of [...partitions.slice(first), ...partitions.slice(0, first)]) {
-      const gathered = of.ledger.gather(left, segments.length === 0 ? 1 : 0)
-      this.#isFull ||= !gathered.isAll
-      if (gathered.from.length === 0) continue
-      segments.push({ of, gathered })
-      const { bytes, records } = loadOf([{ gathered }])
+      const part = of.inFlight.gather(left, segments.length === 0 ? 1 : 0)
+      this.#isFull ||= !part.isAll
+      if (part.from.length === 0) continue
+      segments.push({ of, ...part })
+      const { bytes, records } = totalSize(part.batches)
       left.bytes -= bytes
       left.records -= records
     }
@@ -279,12 +265,15 @@ export class Committer {
     if (error.action !== 'retry' && error.action !== 'release') throw error
     const { clock, observer } = this.#o.context
     const { code } = error
-    if (code === 'COMMIT_TIMED_OUT') this.#size.timedOut(loadOf(segments).bytes)
+    if (code === 'COMMIT_TIMED_OUT') this.#size.timedOut(sizeOf(segments).bytes)
     const isRebalance = code === 'REBALANCING'
     const nextAttemptMs = isRebalance ? WHILE_REBALANCING_MS : this.#backoff.nextMs()
     const nowMs = clock.elapsedMs()
     this.#failingSinceMs ??= startMs
-    if ((!isRebalance || nowMs - this.#failingSinceMs >= SLOW_MS) && this.#isOwned(segments)) {
+    // Lost partitions are reported as lost, and nothing of them waits for a commit.
+    const owned = new Set(this.#o.partitions())
+    const isOwned = segments.some(({ of }) => owned.has(of))
+    if ((!isRebalance || nowMs - this.#failingSinceMs >= SLOW_MS) && isOwned) {
       this.#failingSinceMs = nowMs
       this.#isInTrouble = true
       observer({ type: 'commit-failed', code, reason: messageOf(error), nextAttemptMs })
@@ -325,32 +314,28 @@ async function failureOf(work: Promise<void>): Promise<{ error: unknown } | null
 }
 
 function assemble(segments: readonly Segment[]): Commit {
-  const pieces = segments.flatMap((s) => s.gathered.pieces)
+  const batches = segments.flatMap((s) => s.batches)
   return {
-    outputs: WrittenRecords.joined(pieces.map((p) => p.outputs.records)),
-    deadLetters: WrittenRecords.joined(pieces.map((p) => p.deadLetters.records)),
-    nextOffsets: segments.flatMap(({ of, gathered: { upTo } }) => {
+    outputs: WrittenRecords.joined(batches.map((b) => b.outputs.records)),
+    deadLetters: WrittenRecords.joined(batches.map((b) => b.deadLetters.records)),
+    nextOffsets: segments.flatMap(({ of, upTo }) => {
       if (upTo === null) return []
       const { partition, epoch } = of
       const { nextOffset } = upTo
       return [{ ...partition, epoch, nextOffset, metadata: of.metadata(upTo) }]
     }),
-    isSmallest: segments.length === 1 && segments[0]?.gathered.isSmallest === true,
+    isSmallest: segments.length === 1 && segments[0]?.isSmallest === true,
   }
 }
 
-function loadOf(segments: readonly Pick<Segment, 'gathered'>[]): Load {
-  const pieces = segments.flatMap((s) => s.gathered.pieces)
-  return {
-    bytes: pieces.reduce((sum, piece) => sum + piece.bytes, 0),
-    records: pieces.reduce((sum, piece) => sum + piece.records, 0),
-  }
+function sizeOf(segments: readonly Segment[]): WriteSize {
+  return totalSize(segments.flatMap((s) => s.batches))
 }
 
 /** What a commit that has just succeeded wrote to each topic. */
 function writtenBy(segments: readonly Segment[], nowMs: number): Written[] {
   const written = new Map<string, Written>()
-  for (const { topics } of segments.flatMap((s) => s.gathered.pieces)) {
+  for (const { topics } of segments.flatMap((s) => s.batches)) {
     for (const { topic, isOutput, records, bytes, oldestMs } of topics) {
       const sum = written.get(topic) ?? { topic, isOutput, records: 0, bytes: 0, endToEndMs: [] }
       sum.records += records

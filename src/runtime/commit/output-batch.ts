@@ -1,36 +1,54 @@
 import { WrittenRecords } from '../../records/written-records.ts'
 
-/**
- * Records produced from a chunk, and, by the same index, the offset of the record that each came
- * from, in log order.
- */
-export interface Made {
-  readonly records: WrittenRecords
-  readonly causes: readonly number[]
-}
-
-const NONE: Made = { records: new WrittenRecords(), causes: [] }
+// What tasks make from chunks, until it is committed: merged in log order, measured, and cut at an
+// offset.
 
 /** Approximate overhead per record on the wire, for numbers and lengths, bytes. */
 const ON_THE_WIRE = 20
 /** Memory per waiting record besides its contents, bytes. */
 const IN_MEMORY = 48
 
-/** Approximate size of a record in a request, bytes. */
-export function wireBytes(records: WrittenRecords, index: number): number {
-  return ON_THE_WIRE + records.partsBytes(index)
+/** Records in log order, and by the same index the offset of the record that each came from. */
+export interface CausedRecords {
+  readonly records: WrittenRecords
+  readonly causes: readonly number[]
 }
 
-/** Approximate size of a record in memory until it is written, bytes. */
-export function memoryBytes(records: WrittenRecords, index: number): number {
-  return IN_MEMORY + records.partsBytes(index)
+/** What one task has made from a chunk, or from a part of it. */
+export interface OutputBatch {
+  readonly outputs: CausedRecords
+  readonly deadLetters: CausedRecords
 }
 
-/**
- * Merges what several steps have produced, in log order; the results of one record keep the order
- * of the steps.
- */
-export function inLogOrder(all: readonly Made[]): Made {
+/** How much is written. */
+export interface WriteSize {
+  /** Approximate size on the wire. */
+  readonly bytes: number
+  readonly records: number
+}
+
+/** A batch with its sizes, which are computed once. */
+export interface SizedBatch extends OutputBatch, WriteSize {
+  readonly memoryBytes: number
+  readonly topics: readonly TopicShare[]
+}
+
+/** The part of a batch that goes to one topic. */
+interface TopicShare {
+  readonly topic: string
+  /** False for dead letters. */
+  readonly isOutput: boolean
+  records: number
+  /** Size of the values. */
+  bytes: number
+  /** Timestamp of the oldest record that has one, ms since the epoch; +Infinity: none has. */
+  oldestMs: number
+}
+
+const NONE: CausedRecords = { records: new WrittenRecords(), causes: [] }
+
+/** Merges records in log order; those of one cause keep the order of the lists. */
+export function inLogOrder(all: readonly CausedRecords[]): CausedRecords {
   const [first, ...others] = all.filter(({ causes }) => causes.length > 0)
   if (first === undefined) return NONE
   if (others.length === 0) return first
@@ -43,24 +61,97 @@ export function inLogOrder(all: readonly Made[]): Made {
   return { records, causes: places.map(({ cause }) => cause) }
 }
 
-/** What came from records at or after an offset. */
-export function madeFrom(made: Made, offset: number): Made {
-  return part(made, firstFrom(made, offset), made.causes.length)
+/** Computes the sizes of a batch. */
+export function sized({ outputs, deadLetters }: OutputBatch): SizedBatch {
+  const topics: TopicShare[] = []
+  let share: TopicShare | null = null
+  let [records, bytes, memoryBytes] = [0, 0, 0]
+  for (const { records: written } of [outputs, deadLetters]) {
+    const isOutput = written === outputs.records
+    for (let i = 0; i < written.length; i++) {
+      records++
+      bytes += wireBytes(written, i)
+      memoryBytes += IN_MEMORY + written.partsBytes(i)
+      const topic = written.topic(i)
+      if (share?.topic !== topic) share = shareOf({ topic, isOutput }, topics)
+      share.records++
+      share.bytes += written.valueBytes(i)
+      const timestampMs = written.timestampMs(i)
+      // Nothing is older than 1970: a negative timestamp is what some producer wrote, not a time.
+      if (timestampMs >= 0 && timestampMs < share.oldestMs) share.oldestMs = timestampMs
+    }
+  }
+  return { outputs, deadLetters, records, bytes, memoryBytes, topics }
 }
 
-/** What came from records before an offset. */
-export function madeBefore(made: Made, offset: number): Made {
-  return part(made, 0, firstFrom(made, offset))
+/** Total size of batches. */
+export function totalSize(batches: readonly WriteSize[]): WriteSize {
+  return {
+    bytes: batches.reduce((sum, batch) => sum + batch.bytes, 0),
+    records: batches.reduce((sum, batch) => sum + batch.records, 0),
+  }
 }
 
-function part({ records: all, causes }: Made, from: number, to: number): Made {
+/** Size of what each record has caused, by its offset; neighbours with one cause are added up. */
+export function sizesByCause(batch: SizedBatch): [cause: number, WriteSize][] {
+  const lists = [batch.outputs, batch.deadLetters].filter(({ causes }) => causes.length > 0)
+  const [first] = lists
+  // A record may close a million windows, and is then the only cause of a great many results.
+  if (lists.length === 1 && first?.causes[0] === first?.causes.at(-1)) {
+    return [[first?.causes[0] as number, batch]]
+  }
+  const sizes: [number, { bytes: number; records: number }][] = []
+  for (const { records, causes } of lists) {
+    let last: (typeof sizes)[number] | null = null
+    for (const [i, cause] of causes.entries()) {
+      if (last?.[0] !== cause) {
+        last = [cause, { bytes: 0, records: 0 }]
+        sizes.push(last)
+      }
+      last[1].bytes += wireBytes(records, i)
+      last[1].records++
+    }
+  }
+  return sizes
+}
+
+/** The part that came from records before an offset. */
+export function batchBefore({ outputs, deadLetters }: OutputBatch, offset: number): SizedBatch {
+  const before = (list: CausedRecords) => part(list, 0, firstFrom(list, offset))
+  return sized({ outputs: before(outputs), deadLetters: before(deadLetters) })
+}
+
+/** The part that came from records at or after an offset. */
+export function batchFrom({ outputs, deadLetters }: OutputBatch, offset: number): SizedBatch {
+  const from = (list: CausedRecords) => part(list, firstFrom(list, offset), list.causes.length)
+  return sized({ outputs: from(outputs), deadLetters: from(deadLetters) })
+}
+
+/** Approximate size of a record in a request, bytes. */
+export function wireBytes(records: WrittenRecords, index: number): number {
+  return ON_THE_WIRE + records.partsBytes(index)
+}
+
+function part({ records: all, causes }: CausedRecords, from: number, to: number): CausedRecords {
   const records = new WrittenRecords()
   records.addAll(all, from, to)
   return { records, causes: causes.slice(from, to) }
 }
 
 /** The index of the first one that came from a record at or after an offset. */
-function firstFrom({ causes }: Made, offset: number): number {
+function firstFrom({ causes }: CausedRecords, offset: number): number {
   const index = causes.findIndex((cause) => cause >= offset)
   return index < 0 ? causes.length : index
+}
+
+/** Finds or adds the share of a topic; a topology writes to few topics. */
+function shareOf(
+  { topic, isOutput }: Pick<TopicShare, 'topic' | 'isOutput'>,
+  topics: TopicShare[],
+): TopicShare {
+  const known = topics.find((share) => share.topic === topic)
+  if (known !== undefined) return known
+  const share = { topic, isOutput, records: 0, bytes: 0, oldestMs: Number.POSITIVE_INFINITY }
+  topics.push(share)
+  return share
 }

@@ -1,17 +1,55 @@
 import { keepsState } from '../../engine/plan.ts'
+import type { WatermarkParts } from '../../engine/watermark.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
-import type { Assignment, Start } from '../../records/port.ts'
-import type { PreparedTopology } from '../prepare.ts'
-import {
-  type ReplayPoint,
-  type RestartNote,
-  type TopologyNote,
-  unpackNote,
-} from './checkpoint-metadata.ts'
+import type { Assignment } from '../../records/port.ts'
+import type { Definition } from '../../topology/definition.ts'
+import type { CheckpointMetadata, ReplayPoint, TopologyCheckpoint } from './checkpoint-metadata.ts'
 
-// From the metadata of a committed offset to where each topology begins to read. Where it has no
-// note of a topology's windows, they are rebuilt from the log, rather than started empty as if
-// there had been none (rule S1).
+// Where a topology begins to read again: the points that a task commits, and the plan that the next
+// task makes of them. Windows that the committed metadata does not know are rebuilt from the log,
+// rather than started empty as if there had been none (rule S1).
+
+/** Number of points in the span of a replay: it is longer than necessary by at most 1/64. */
+const PARTS = 64
+
+/**
+ * A sparse index of a task's past: offsets with the newest event time before each. Of the points
+ * before which no event can be in a window any more, only the newest is kept (rule R4: newest event
+ * time + horizon ≤ watermark).
+ */
+export class ReplayPoints {
+  readonly #horizonMs: number
+  readonly #apartMs: number
+  readonly #points: ReplayPoint[]
+
+  /**
+   * @param lagMs how far the watermark is behind the newest event: a replay spans horizon and lag
+   * together
+   */
+  constructor({ horizonMs, lagMs }: { horizonMs: number; lagMs: number }, first: ReplayPoint) {
+    this.#horizonMs = horizonMs
+    this.#apartMs = (horizonMs + lagMs) / PARTS
+    this.#points = [first]
+  }
+
+  /** Called for each chunk with records, before it is processed. */
+  pass(offset: number, parts: WatermarkParts): void {
+    const { newestMs } = this.#points.at(-1) as ReplayPoint
+    // From −Infinity, every time is far away.
+    if (parts.newestMs - newestMs < this.#apartMs || parts.newestMs === newestMs) return
+    this.#points.push({ offset, ...parts })
+  }
+
+  /** The point where a replay must begin to restore the windows as they are at a watermark. */
+  at(watermarkMs: number): ReplayPoint {
+    for (;;) {
+      const next = this.#points[1]
+      if (next === undefined || next.newestMs + this.#horizonMs > watermarkMs) break
+      this.#points.shift()
+    }
+    return this.#points[0] as ReplayPoint
+  }
+}
 
 /** How a task restores the windows it had. */
 export interface RestartPlan {
@@ -31,17 +69,71 @@ export interface RestartPlan {
   readonly wholeFromMs: number | null
 }
 
-/**
- * The note that the last commit left; `null`: there is none, it cannot be decoded, or it belongs to
- * another offset.
- */
-export function noteOf({ metadata, nextOffset }: Start): RestartNote | null {
-  const note = metadata === null ? null : unpackNote(metadata)
-  if (note === null) return null
-  // A tool that moves an offset may leave the old metadata in place.
-  const last = note.lastRecord?.offset ?? -1
-  const points = [...note.topologies.values()].map(({ from }) => from.offset)
-  return last < nextOffset && points.every((offset) => offset <= nextOffset) ? note : null
+/** A topology with the hash of what determines its windows. */
+interface Restarted {
+  readonly definition: Definition
+  readonly fingerprint: string
+}
+
+/** Must its windows be rebuilt from the log, because the commit metadata does not have them? */
+export function mustRebuild(topology: Restarted, metadata: CheckpointMetadata | null): boolean {
+  return keepsState(topology.definition) && checkpointOf(topology, metadata) === null
+}
+
+/** Decides where a topology begins to read a partition. */
+export function planRestart(
+  topology: Restarted,
+  assignment: Assignment,
+  metadata: CheckpointMetadata | null,
+): RestartPlan {
+  const { nextOffset, lowOffset } = assignment
+  if (!keepsState(topology.definition)) {
+    const from = at(nextOffset)
+    return { from, idleMs: from.idleMs, reason: null, wholeFromMs: Number.NEGATIVE_INFINITY }
+  }
+  const own = checkpointOf(topology, metadata)
+  if (own === null) return planRebuild(topology, assignment, metadata)
+  const { from, idleMs, wholeFromMs } = own
+  if (from.offset >= lowOffset) return { from, idleMs, reason: null, wholeFromMs }
+  const reason = `records ${from.offset} to ${lowOffset - 1}, which its windows need, are no longer in the log`
+  return { from: { ...from, offset: lowOffset }, idleMs, reason, wholeFromMs: null }
+}
+
+function planRebuild(
+  { definition: { name } }: Restarted,
+  assignment: Assignment,
+  metadata: CheckpointMetadata | null,
+): RestartPlan {
+  const { lookBackOffset } = assignment
+  const known = metadata?.topologies.get(name)
+  return {
+    from: at(lookBackOffset),
+    idleMs: known?.idleMs ?? Number.NEGATIVE_INFINITY,
+    reason:
+      known !== undefined
+        ? 'the definition of its windows has changed'
+        : metadata !== null
+          ? 'the group has not run this topology before'
+          : assignment.metadata === null
+            ? 'the group has committed nothing'
+            : 'the committed offset has no usable restart note: it was set by hand, or by another consumer',
+    // If the log no longer has the topic's first record, windows may have contained what was
+    // before.
+    wholeFromMs: lookBackOffset === 0 ? Number.NEGATIVE_INFINITY : null,
+  }
+}
+
+/** What was committed of a topology whose windows are still defined as they were then. */
+function checkpointOf(
+  { definition, fingerprint }: Restarted,
+  metadata: CheckpointMetadata | null,
+): TopologyCheckpoint | null {
+  const known = metadata?.topologies.get(definition.name)
+  return known?.fingerprint === fingerprint ? known : null
+}
+
+function at(offset: number): ReplayPoint {
+  return { offset, newestMs: Number.NEGATIVE_INFINITY, idleMs: Number.NEGATIVE_INFINITY }
 }
 
 /**
@@ -60,67 +152,4 @@ export function checkPartitions(topic: string, committed: number, now: number): 
         'read the topic with another group (--group), from its start or its end (--from); see docs/restart.md, "More partitions"',
     },
   )
-}
-
-/**
- * Must windows of the topology be rebuilt from the log, because the commit metadata has no note of
- * them?
- */
-export function mustRebuild(topology: PreparedTopology, note: RestartNote | null): boolean {
-  return keepsState(topology.definition) && ownNote(topology, note) === null
-}
-
-/** Decides where a topology begins to read a partition. */
-export function planRestart(
-  topology: PreparedTopology,
-  assignment: Assignment,
-  note: RestartNote | null,
-): RestartPlan {
-  const { nextOffset, lowOffset } = assignment
-  if (!keepsState(topology.definition)) {
-    const from = at(nextOffset)
-    return { from, idleMs: from.idleMs, reason: null, wholeFromMs: Number.NEGATIVE_INFINITY }
-  }
-  const own = ownNote(topology, note)
-  if (own === null) return planRebuild(topology, assignment, note)
-  const { from, idleMs, wholeFromMs } = own
-  if (from.offset >= lowOffset) return { from, idleMs, reason: null, wholeFromMs }
-  const reason = `records ${from.offset} to ${lowOffset - 1}, which its windows need, are no longer in the log`
-  return { from: { ...from, offset: lowOffset }, idleMs, reason, wholeFromMs: null }
-}
-
-function planRebuild(
-  { definition: { name } }: PreparedTopology,
-  { metadata, lookBackOffset }: Assignment,
-  note: RestartNote | null,
-): RestartPlan {
-  const known = note?.topologies.get(name)
-  return {
-    from: at(lookBackOffset),
-    idleMs: known?.idleMs ?? Number.NEGATIVE_INFINITY,
-    reason:
-      known !== undefined
-        ? 'the definition of its windows has changed'
-        : note !== null
-          ? 'the group has not run this topology before'
-          : metadata === null
-            ? 'the group has committed nothing'
-            : 'the committed offset has no usable restart note: it was set by hand, or by another consumer',
-    // If the log no longer has the topic's first record, windows may have contained what was
-    // before.
-    wholeFromMs: lookBackOffset === 0 ? Number.NEGATIVE_INFINITY : null,
-  }
-}
-
-/** The note of a topology whose windows are still defined as they were then. */
-function ownNote(
-  { definition, fingerprint }: PreparedTopology,
-  note: RestartNote | null,
-): TopologyNote | null {
-  const known = note?.topologies.get(definition.name)
-  return known?.fingerprint === fingerprint ? known : null
-}
-
-function at(offset: number): ReplayPoint {
-  return { offset, newestMs: Number.NEGATIVE_INFINITY, idleMs: Number.NEGATIVE_INFINITY }
 }

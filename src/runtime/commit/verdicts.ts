@@ -1,17 +1,39 @@
-import type { TidemarkError } from '../../kernel/errors.ts'
+import { TidemarkError } from '../../kernel/errors.ts'
+import { position } from '../../kernel/ids.ts'
 import { PickedRecords } from '../../records/log-records.ts'
-import type { Assignment, LogRecord, LogRecords } from '../../records/port.ts'
+import type { Assignment, LogRecord, LogRecords, TopicPartition } from '../../records/port.ts'
 import { WrittenRecords } from '../../records/written-records.ts'
-import type { RecordFault } from '../partition/intake.ts'
-import { isWithin, type OffsetRange, rangesBefore, withOffset } from './offset-ranges.ts'
-import type { Made } from './output-batch.ts'
-import {
-  type BlockVerdict,
-  blockOf,
-  endOfBlock,
-  packVerdict,
-  unpackVerdict,
-} from './verdict-record.ts'
+import type { CausedRecords } from './output-batch.ts'
+
+// Verdicts on records that were given up because the schema registry did not have their schema.
+// Neither the log nor the registry tells a replay, so they are written down in the commit of the
+// dead letter (rule R9): key `schema/<block>`, value JSON. The block bounds the size.
+
+/** Version of the format. */
+const FORMAT = 1
+/** Offsets of a partition that share a record. */
+const BLOCK_OFFSETS = 1_024
+const KEY = /^schema\/(\d+)$/
+/** Two numbers of at most 16 digits, brackets and commas. */
+const MOST_RANGE_BYTES = 36
+
+/**
+ * A record can always be written: it holds at most every other offset of its block, and fits into
+ * this many bytes.
+ */
+export const MOST_VERDICT_BYTES = (BLOCK_OFFSETS / 2) * MOST_RANGE_BYTES + 1_024
+
+/** Offsets from the first to the last, both included. */
+export type OffsetRange = readonly [first: number, last: number]
+
+/** The records of one block that were given up. */
+export interface BlockVerdict {
+  readonly block: number
+  /** The id of the source topic; `null`: its brokers have none. */
+  readonly topicId: string | null
+  /** In ascending order, none empty, not touching. */
+  readonly unknown: readonly OffsetRange[]
+}
 
 /** What {@link Verdicts} are of. */
 export interface VerdictsOptions {
@@ -24,21 +46,23 @@ export interface VerdictsOptions {
   readonly read: () => Promise<readonly LogRecord[]>
 }
 
-/** A chunk that is finished. */
-interface Finished {
-  /** Of its first record, or where it ends if it has none. */
-  readonly offset: number
-  readonly faults: readonly RecordFault[]
+/** A record that cannot be decoded. */
+interface Undecoded {
+  readonly record: Pick<LogRecord, 'offset'>
+  readonly error: TidemarkError
 }
 
-/**
- * Which records of a partition were given up because the schema registry did not have their schema.
- * Neither the log nor the registry tells a replay, so it is written down in the commit of the dead
- * letter (rule R9).
- */
+/** A chunk that is finished. */
+interface Finished {
+  /** The offset of its first record, or where it ends if it has none. */
+  readonly offset: number
+  readonly faults: readonly Undecoded[]
+}
+
+/** Which records of a partition were given up. */
 export class Verdicts {
   readonly #o: VerdictsOptions
-  /** Offsets that were given up, by block. Before output begins all, after that the newest. */
+  /** Offsets that were given up, by block: all before output begins, then only the newest. */
   readonly #unknown = new Map<number, readonly OffsetRange[]>()
   /** Blocks whose record does not say what is in force. */
   readonly #outdated: number[] = []
@@ -82,7 +106,7 @@ export class Verdicts {
     const kept: number[] = []
     for (let i = 0; i < records.length; i++) {
       const offset = records.offsetAt(i)
-      if (!isWithin(this.#unknown.get(blockOf(offset)) ?? [], offset)) kept.push(i)
+      if (!isWithin(this.#of(blockOf(offset)), offset)) kept.push(i)
     }
     return kept.length === records.length ? records : new PickedRecords(records, kept)
   }
@@ -91,7 +115,7 @@ export class Verdicts {
    * Writes down what was given up of a chunk. A commit may end between two of its records; what is
    * then written of the rest is not in force, so that the first chunk after a start corrects it.
    */
-  written({ offset, faults }: Finished): Made {
+  written({ offset, faults }: Finished): CausedRecords {
     const records = new WrittenRecords()
     const causes: number[] = []
     const write = (block: number, cause: number) => {
@@ -117,7 +141,7 @@ export class Verdicts {
   }
 
   /** @returns the blocks that have changed, with the first offset that was added to each */
-  #add(faults: readonly RecordFault[]): Map<number, number> {
+  #add(faults: readonly Undecoded[]): Map<number, number> {
     const changed = new Map<number, number>()
     for (const { record, error } of faults) {
       if (!isUnknownSchema(error)) continue
@@ -137,6 +161,89 @@ export class Verdicts {
 /** Is a record given up because the registry does not have its schema? */
 export function isUnknownSchema(error: TidemarkError): boolean {
   return error.code === 'SCHEMA_UNKNOWN'
+}
+
+/** Number of the block that an offset is in. */
+export function blockOf(offset: number): number {
+  return Math.floor(offset / BLOCK_OFFSETS)
+}
+
+/** The offset after the last one of a block. */
+export function endOfBlock(block: number): number {
+  return (block + 1) * BLOCK_OFFSETS
+}
+
+/** Encodes a verdict; without any offset it is a tombstone, which deletes the record. */
+export function packVerdict({ block, topicId, unknown }: BlockVerdict): {
+  readonly key: Buffer
+  readonly value: Buffer | null
+} {
+  const text = unknown.length === 0 ? null : JSON.stringify({ v: FORMAT, topicId, unknown })
+  return { key: Buffer.from(`schema/${block}`), value: text === null ? null : Buffer.from(text) }
+}
+
+/**
+ * Decodes a verdict; without a value none of its block is given up. `null`: it is a record of
+ * another kind.
+ * @throws TidemarkError `VERDICT_INVALID`
+ */
+export function unpackVerdict(record: LogRecord, of: TopicPartition): BlockVerdict | null {
+  const [, digits] = KEY.exec(String(record.key ?? '')) ?? []
+  if (digits === undefined) return null
+  const block = Number(digits)
+  if (record.value === null) return { block, topicId: null, unknown: [] }
+  const value = parsed(record.value)
+  if (isPacked(value)) return { block, topicId: value.topicId, unknown: value.unknown }
+  throw new TidemarkError(
+    'VERDICT_INVALID',
+    'a verdict on records with an unknown schema cannot be read',
+    {
+      where: position(of.topic, of.partition, record.offset),
+      hint: 'it was written by another program or a later version; see docs/errors.md, VERDICT_INVALID',
+    },
+  )
+}
+
+interface Packed extends Pick<BlockVerdict, 'topicId' | 'unknown'> {
+  readonly v: number
+}
+
+function parsed(value: Buffer): unknown {
+  try {
+    return JSON.parse(String(value))
+  } catch {
+    return null
+  }
+}
+
+function isPacked(of: unknown): of is Packed {
+  if (typeof of !== 'object' || of === null) return false
+  const { v, topicId, unknown } = of as Partial<Record<keyof Packed, unknown>>
+  const isId = topicId === null || typeof topicId === 'string'
+  return v === FORMAT && isId && Array.isArray(unknown) && unknown.every(isRange)
+}
+
+function isRange(of: unknown): boolean {
+  return Array.isArray(of) && of.length === 2 && of.every(Number.isSafeInteger) && of[0] <= of[1]
+}
+
+/** Adds an offset greater than all others; extends the last range if it follows it directly. */
+export function withOffset(ranges: readonly OffsetRange[], offset: number): OffsetRange[] {
+  const last = ranges.at(-1)
+  if (last === undefined || last[1] < offset - 1) return [...ranges, [offset, offset]]
+  return [...ranges.slice(0, -1), [last[0], offset]]
+}
+
+/** The part before an offset. */
+export function rangesBefore(ranges: readonly OffsetRange[], end: number): OffsetRange[] {
+  return ranges
+    .filter(([first]) => first < end)
+    .map(([first, last]) => [first, Math.min(last, end - 1)])
+}
+
+/** Is an offset in one of the ranges? */
+export function isWithin(ranges: readonly OffsetRange[], offset: number): boolean {
+  return ranges.some(([first, last]) => first <= offset && offset <= last)
 }
 
 function areEqual(a: readonly OffsetRange[], b: readonly OffsetRange[]): boolean {

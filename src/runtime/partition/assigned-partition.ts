@@ -1,24 +1,37 @@
-import { partitionName } from '../../kernel/ids.ts'
+import { TidemarkError } from '../../kernel/errors.ts'
+import { partitionName, position } from '../../kernel/ids.ts'
 import { Lifecycle, type LifecycleTable } from '../../kernel/lifecycle.ts'
-import type { Assignment, Chunk, Loss, TopicPartition, Valve } from '../../records/port.ts'
-import { type ChosenVariants, packNote } from '../commit/checkpoint-metadata.ts'
-import type { RestartPoint } from '../commit/entry.ts'
-import { Ledger } from '../commit/in-flight.ts'
-import { noteOf, planRestart } from '../commit/restart-plan.ts'
+import { firstFrom, NO_RECORDS } from '../../records/log-records.ts'
+import type { Assignment, Chunk, Loss, Pausable, TopicPartition } from '../../records/port.ts'
+import {
+  type ChosenVariants,
+  encodeMetadata,
+  markOf,
+  metadataAt,
+  type RecordMark,
+} from '../commit/checkpoint-metadata.ts'
+import type { Committable } from '../commit/committer.ts'
+import {
+  type ChunkInFlight,
+  InFlight,
+  type NewChunk,
+  type RestartPoint,
+} from '../commit/in-flight.ts'
+import { planRestart, type RestartPlan } from '../commit/restart-plan.ts'
 import type { Verdicts } from '../commit/verdicts.ts'
 import type { WorkerConfig } from '../config.ts'
-import type { RuntimeEvent } from '../events.ts'
+import type { Observer, RuntimeEvent } from '../events.ts'
 import type { PreparedTopology } from '../prepare.ts'
 import { areNoted, variantsOf } from '../settle-variants.ts'
 import type { TaskSurroundings } from '../task-surroundings.ts'
+import { IdleClock } from './idle-clock.ts'
 import type { KeyWatch } from './key-watch.ts'
-import { RestoringPartition } from './restoring-partition.ts'
-import { RunningPartition } from './running-partition.ts'
 import { Task } from './task.ts'
+import { Breaker, bytesInMemory, Throttle } from './throttle.ts'
 
-// One assignment of a partition: a task for each topology that reads it, and the ledger they share,
-// since a group commits one offset per partition. First it replays what windows need, without
-// output (rules R1, R5), then it continues from the committed offset.
+// One assignment of a partition: a task for each topology that reads it, and the chunks in flight
+// that they share, because a group commits one offset per partition. First it replays what windows
+// need, without output (rules R1, R5), then it continues from the committed offset.
 
 type PartitionState = 'restoring' | 'running' | 'revoked' | 'lost'
 
@@ -41,173 +54,377 @@ export const PARTITION: LifecycleTable<PartitionState> = {
 }
 
 /** What a partition needs of the worker around it. */
-export interface PartitionSurroundings extends TaskSurroundings {
+export interface PartitionContext extends TaskSurroundings {
   readonly config: Pick<WorkerConfig, 'guarantee' | 'deadLetterBreakerPercent'>
   /** By topology name, for topologies that watch for keys in several partitions. */
   readonly keyWatches: ReadonlyMap<string, KeyWatch>
   /** `null`: the topology gives no record up, or has no windows to replay. */
   readonly verdictsOf: (topology: PreparedTopology, assignment: Assignment) => Verdicts | null
-  /** Pauses and resumes the flow of its chunks. */
-  readonly valve: Valve
+  readonly pausable: Pausable
   /** Called when the bytes in flight have changed. */
-  onFlow(): void
+  onBytes(): void
 }
 
 /** A partition from its assignment until it is revoked or lost. */
-export class AssignedPartition {
+export class AssignedPartition implements Committable {
   readonly partition: TopicPartition
   readonly epoch: number
-  readonly valve: Valve
-  readonly ledger: Ledger
+  readonly pausable: Pausable
+  readonly inFlight: InFlight
   readonly tasks: readonly Task[]
-  readonly #around: PartitionSurroundings
+  /** Offset at which reading begins. */
+  readonly startOffset: number
+  readonly #context: PartitionContext
   readonly #life: Lifecycle<PartitionState>
-  readonly #restoring: RestoringPartition
-  readonly #running: RunningPartition
   readonly #variants: ChosenVariants
+  readonly #breaker: Breaker
+  readonly #throttle: Throttle
+  /** `null`: no topology has `idleAfter`. */
+  readonly #idle: IdleClock | null
+  /** `null`: there is nothing to replay, or the tasks have processed it. */
+  #replay: Replay | null
+  #nextOffset: number
+  /** The last record before that offset; `null`: it is not known. */
+  #lastRecord: RecordMark | null
 
   constructor(
     topologies: readonly PreparedTopology[],
     assignment: Assignment,
-    surroundings: PartitionSurroundings,
+    given: PartitionContext,
   ) {
-    const { topic, partition, epoch, nextOffset, metadata } = assignment
-    const around = {
-      ...surroundings,
-      observer: (event: RuntimeEvent) => this.#observe(event, surroundings),
-    }
+    const { topic, partition, epoch, nextOffset } = assignment
+    const { config, clock, onFailed } = given
     this.partition = { topic, partition }
     this.epoch = epoch
-    this.valve = around.valve
-    this.#around = around
+    this.pausable = given.pausable
+    this.inFlight = new InFlight(config.guarantee)
+    this.#context = { ...given, observer: (event) => this.#observe(event, given.observer) }
     this.#life = new Lifecycle(`partition ${partitionName(assignment)}`, PARTITION)
-    this.ledger = new Ledger(around.config.guarantee)
     this.#variants = variantsOf(topologies)
-    const note = noteOf(assignment)
+    this.#nextOffset = nextOffset
+    const metadata = metadataAt(assignment)
+    this.#lastRecord = metadata?.lastRecord ?? null
     const planned = topologies.map((topology) => {
-      const plan = planRestart(topology, assignment, note)
-      const keyWatch = around.keyWatches.get(topology.definition.name) ?? null
-      const verdicts = around.verdictsOf(topology, assignment)
-      const context = { partition: this.partition, plan, keyWatch, verdicts }
-      return { task: new Task(topology, context, around), plan }
+      const plan = planRestart(topology, assignment, metadata)
+      const keyWatch = given.keyWatches.get(topology.definition.name) ?? null
+      const verdicts = given.verdictsOf(topology, assignment)
+      const own = { partition: this.partition, plan, keyWatch, verdicts }
+      return { task: new Task(topology, own, this.#context), plan, replayed: 0 }
     })
     this.tasks = planned.map(({ task }) => task)
-    const lastRecord = note?.lastRecord ?? null
-    this.#restoring = new RestoringPartition(assignment, { planned, lastRecord }, around)
-    const { tasks, ledger } = this
-    this.#running = new RunningPartition(
-      { partition: this.partition, tasks, ledger, nextOffset, lastRecord },
-      around,
-    )
-    this.#tellAssigned(nextOffset)
-    if (this.#restoring.isDone) this.#run()
-    else this.#restoring.tell()
+    const names = topologies.map(({ definition }) => definition.name)
+    this.#breaker = new Breaker(names, config.deadLetterBreakerPercent ?? 100)
+    this.#throttle = new Throttle({
+      clock,
+      isSlow: () => this.#breaker.isOpen,
+      process: (chunk) => this.#processLive(chunk),
+      failed: (error) => onFailed(error),
+    })
+    this.#idle = this.#idleClock()
+    // The last record before the committed offset is always read again, to verify that the log is
+    // still the same (rule R7).
+    const offsets = planned.map(({ plan }) => plan.from.offset)
+    const start = Math.min(nextOffset, ...offsets, this.#lastRecord?.offset ?? nextOffset)
+    this.startOffset = Math.max(start, assignment.lowOffset)
+    const range = { partition: this.partition, from: this.startOffset, to: nextOffset }
+    this.#replay =
+      this.startOffset < nextOffset
+        ? new Replay(planned, { ...range, lastRecord: this.#lastRecord }, this.#context)
+        : null
+    for (const name of names) {
+      const own = { topology: name, partition: this.partition, nextOffset }
+      this.#context.observer({ type: 'assigned', ...own })
+    }
+    if (this.#replay === null) this.#run()
+    else this.#replay.tell()
     // Where a group begins is committed before anything is read: otherwise a worker that takes over
     // might begin at the other end of the log. The metadata of that commit says how the windows are
     // to be rebuilt, so that such a worker continues rebuilding them. What scores is committed too,
     // if it is not what was committed: a partition without events would name the old variant.
-    if (metadata === null || !areNoted(this.#variants, note))
+    if (assignment.metadata === null || !areNoted(this.#variants, metadata))
       void this.pass(() => Number.NEGATIVE_INFINITY)
   }
 
-  /** Offset at which reading begins. */
-  get startOffset(): number {
-    return this.#restoring.startOffset
-  }
-
-  /** Are its windows still being restored? */
+  /** Are its tasks still processing what is replayed? */
   get isRestoring(): boolean {
-    return !this.#restoring.isOver
+    return this.#replay !== null
   }
 
   /** Bytes in flight, in memory. */
   get bytesInFlight(): number {
-    return this.bytesToCommit + this.#restoring.bytes + this.#running.bytes
+    return this.bytesToCommit + (this.#replay?.bytes ?? 0) + this.#throttle.bytes
   }
 
   /** Bytes that a commit would release, in memory. */
   get bytesToCommit(): number {
-    return this.ledger.bytesInFlight
+    return this.inFlight.bytes
   }
 
   /** Is nothing of it waiting for a commit? */
   get isIdle(): boolean {
-    return this.ledger.isEmpty && this.#running.isIdle
+    return this.inFlight.isEmpty && this.#throttle.isEmpty
   }
 
   /**
    * Is there nothing to wait for before the worker leaves: it is idle, or held up by something that
    * may last?
    */
-  get isSettled(): boolean {
-    return this.isIdle || (this.ledger.isBlocked && this.tasks.some((task) => task.isHeldUp))
+  get canLeave(): boolean {
+    return this.isIdle || (this.inFlight.isBlocked && this.tasks.some((task) => task.isHeldUp))
   }
 
   /** Processes the next chunk: a replay up to the committed offset, live after it. */
   process(chunk: Chunk): void {
-    const live = this.#life.state === 'restoring' ? this.#restore(chunk) : chunk
-    if (live !== null) this.#running.process(live)
+    let live: Chunk | null = chunk
+    if (this.#life.state === 'restoring') {
+      const replay = this.#replay as Replay
+      live = replay.process(chunk)
+      if (replay.isRead) this.#run()
+    }
+    if (live !== null) this.#throttle.add(live)
   }
 
   /** Called when the partition was read to its log end offset. */
   caughtUp(endOffset: number): void {
     if (this.#life.state === 'restoring') {
-      this.#restoring.caughtUp(endOffset)
-      if (this.#restoring.isDone) this.#run()
+      const replay = this.#replay as Replay
+      replay.caughtUp(endOffset)
+      if (replay.isRead) this.#run()
     }
-    this.#running.caughtUp(endOffset)
+    for (const task of this.tasks) this.#tellConsumed(task, { records: 0, bytes: 0, endOffset })
+    this.#throttle.after(() => this.#idle?.caughtUp())
   }
 
   /** From now on, chunks that are still waiting are not started. */
   stopTaking(): void {
-    this.#running.stopTaking()
+    this.#throttle.drop()
   }
 
   /**
    * Advances time without a record, up to a watermark for each task, so that windows close.
    * Resolves when they have closed.
    */
-  pass(untilMs: (task: Task) => number): Promise<void> {
-    return this.#running.pass(untilMs)
+  async pass(untilMs: (task: Task) => number): Promise<void> {
+    const added = this.#add({ records: NO_RECORDS, nextOffset: this.#nextOffset, bytes: 0 })
+    await Promise.all(this.tasks.map((task) => task.pass(untilMs(task), added)))
   }
 
   /** The partition is gone, with everything in flight. It reports no more events. */
   drop(why: Loss | 'left'): void {
     this.#life.enter(why === 'expelled' || why === 'cut' ? 'lost' : 'revoked')
-    this.#running.drop()
+    this.#idle?.stop()
+    this.#throttle.drop()
     for (const task of this.tasks) task.drop()
-    this.ledger.drop()
+    this.inFlight.drop()
   }
 
-  /** The commit metadata for a restart point. */
-  metadata({ notes, lastRecord }: RestartPoint): string {
-    const { partitions } = this.#around
-    return packNote({ partitions, lastRecord, topologies: notes, variants: this.#variants })
+  metadata({ topologies, lastRecord }: RestartPoint): string {
+    const { partitions } = this.#context
+    return encodeMetadata({ partitions, lastRecord, topologies, variants: this.#variants })
   }
 
-  /** @returns the part of the chunk after the committed offset; `null`: there is none */
-  #restore(chunk: Chunk): Chunk | null {
-    const rest = this.#restoring.replay(chunk)
-    if (this.#restoring.isDone) this.#run()
-    return rest
-  }
-
+  /** Everything that is to be replayed is read; the tasks may still be processing it. */
   #run(): void {
     this.#life.enter('running')
-    this.#restoring.end().catch((error) => this.#around.onFailed(error))
+    this.#endReplay().catch((error) => this.#context.onFailed(error))
   }
 
-  #tellAssigned(nextOffset: number): void {
-    for (const { topology } of this.tasks) {
-      const { name } = topology.definition
-      const { partition } = this
-      this.#around.observer({ type: 'assigned', topology: name, partition, nextOffset })
+  async #endReplay(): Promise<void> {
+    await Promise.all(this.tasks.map((task) => task.replayed(this.#nextOffset)))
+    const replay = this.#replay
+    this.#replay = null
+    replay?.tellEnd()
+  }
+
+  #processLive(chunk: Chunk): void {
+    const { records, packed, nextOffset, endOffset } = chunk
+    this.#idle?.came()
+    if (records.length > 0) this.#lastRecord = markOf(records.at(records.length - 1))
+    this.#nextOffset = nextOffset
+    const added = this.#add({ records, nextOffset, bytes: bytesInMemory(chunk) })
+    const read = { records: packed?.count ?? records.length, bytes: valueBytes(chunk), endOffset }
+    for (const task of this.tasks) {
+      this.#tellConsumed(task, read)
+      task.process(chunk, added)
     }
   }
 
-  #observe(event: RuntimeEvent, { observer }: PartitionSurroundings): void {
+  #add(chunk: Pick<NewChunk, 'records' | 'nextOffset' | 'bytes'>): ChunkInFlight {
+    return this.inFlight.add({ ...chunk, lastRecord: this.#lastRecord, tasks: this.tasks.length })
+  }
+
+  #tellConsumed(
+    { topology }: Task,
+    read: { readonly records: number; readonly bytes: number; readonly endOffset: number },
+  ): void {
+    const { partition } = this
+    const { name } = topology.definition
+    this.#context.observer({ type: 'consumed', topology: name, partition, ...read })
+  }
+
+  #observe(event: RuntimeEvent, observer: Observer): void {
     if (this.#life.isOver) return
     observer(event)
-    this.#running.follow(event)
+    if (event.type !== 'processed' || !this.#breaker.took(event.topology, event.outcomes)) return
+    const { isOpen, deadPercent } = this.#breaker
+    this.#context.observer({ type: 'breaker', partition: this.partition, isOpen, deadPercent })
   }
+
+  #idleClock(): IdleClock | null {
+    const after = this.tasks.flatMap((task) => {
+      const { idleAfterMs } = task.topology.definition.source.watermark
+      return idleAfterMs === null ? [] : [{ task, idleAfterMs }]
+    })
+    if (after.length === 0) return null
+    return new IdleClock(after, this.#context.clock, (untilMs) =>
+      this.pass((task) => untilMs.get(task) ?? Number.NEGATIVE_INFINITY),
+    )
+  }
+}
+
+/** A task, how its windows are restored, and the records that it has replayed. */
+interface PlannedTask {
+  readonly task: Task
+  readonly plan: RestartPlan
+  replayed: number
+}
+
+/** What is read again. */
+interface ReplayRange {
+  readonly partition: TopicPartition
+  readonly from: number
+  /** The committed offset; output begins here. */
+  readonly to: number
+  /** The last record before it, as noted when it was committed; `null`: it was not noted. */
+  readonly lastRecord: RecordMark | null
+}
+
+/** Replays what the windows of a partition need, up to the committed offset, without output. */
+class Replay {
+  readonly #planned: readonly PlannedTask[]
+  readonly #range: ReplayRange
+  readonly #context: PartitionContext
+  readonly #startedMs: number
+  /** The next offset to replay. */
+  #position: number
+  #bytes = 0
+
+  constructor(planned: readonly PlannedTask[], range: ReplayRange, context: PartitionContext) {
+    this.#planned = planned
+    this.#range = range
+    this.#context = context
+    this.#startedMs = context.clock.elapsedMs()
+    this.#position = range.from
+  }
+
+  /** Has everything been read that is to be replayed? */
+  get isRead(): boolean {
+    return this.#position >= this.#range.to
+  }
+
+  /** Size of what has been read but not yet processed by the tasks. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /**
+   * Replays a chunk.
+   * @returns the part after the committed offset; `null`: there is none
+   * @throws TidemarkError `TOPIC_CHANGED`: the last record before the committed offset is not the
+   * one that was there
+   */
+  process(chunk: Chunk): Chunk | null {
+    const { to } = this.#range
+    if (chunk.nextOffset <= to) {
+      this.#replay(chunk)
+      return null
+    }
+    const { packed, ...others } = chunk
+    const first = firstFrom(chunk.records, to)
+    this.#replay({ ...others, records: chunk.records.slice(0, first), nextOffset: to })
+    if (packed === undefined) return { ...chunk, records: chunk.records.slice(first) }
+    const offset = Math.max(packed.offset, to)
+    const count = Math.min(packed.count, packed.lastOffset - offset + 1)
+    return { ...chunk, packed: { ...packed, offset, count } }
+  }
+
+  /**
+   * Called when the partition was read to its log end offset. Offsets without records, such as
+   * those of transaction markers, may precede the committed one.
+   */
+  caughtUp(endOffset: number): void {
+    this.#position = Math.max(this.#position, endOffset)
+  }
+
+  /** Reports the progress. */
+  tell(): void {
+    const { partition, to: toOffset } = this.#range
+    for (const { task, plan } of this.#planned) {
+      this.#context.observer({
+        type: 'restoring',
+        topology: task.topology.definition.name,
+        partition,
+        fromOffset: plan.from.offset,
+        nextOffset: this.#position,
+        toOffset,
+        reason: plan.reason,
+      })
+    }
+  }
+
+  /** Reports that the tasks have processed everything. */
+  tellEnd(): void {
+    const { clock, observer } = this.#context
+    for (const { task, replayed: records } of this.#planned) {
+      const topology = task.topology.definition.name
+      const durationMs = clock.elapsedMs() - this.#startedMs
+      observer({
+        type: 'restored',
+        topology,
+        partition: this.#range.partition,
+        records,
+        durationMs,
+      })
+    }
+  }
+
+  #replay(chunk: Chunk): void {
+    this.#checkLastRecord(chunk)
+    this.#position = chunk.nextOffset
+    const bytes = bytesInMemory(chunk)
+    this.#bytes += bytes
+    this.#replayTasks(chunk, bytes).catch((error) => this.#context.onFailed(error))
+    this.tell()
+  }
+
+  async #replayTasks(chunk: Chunk, bytes: number): Promise<void> {
+    const counts = await Promise.all(this.#planned.map(({ task }) => task.replay(chunk)))
+    for (const [i, planned] of this.#planned.entries()) planned.replayed += counts[i] as number
+    this.#bytes -= bytes
+    this.#context.onBytes()
+  }
+
+  /** @throws TidemarkError as {@link process} */
+  #checkLastRecord({ records, nextOffset }: Chunk): void {
+    const { partition: of, lastRecord: mark } = this.#range
+    if (mark === null || this.#position > mark.offset || mark.offset >= nextOffset) return
+    const at = firstFrom(records, mark.offset)
+    const found = at < records.length ? markOf(records.at(at)) : null
+    if (found?.offset === mark.offset && found.checksum === mark.checksum) return
+    throw new TidemarkError(
+      'TOPIC_CHANGED',
+      'another record is at this offset than when this group committed: the topic was deleted and recreated',
+      {
+        where: position(of.topic, of.partition, mark.offset),
+        hint: 'read it with another group (--group), or delete this one: its committed offsets belong to a log that no longer exists',
+      },
+    )
+  }
+}
+
+/** Total size of a chunk's values, bytes. */
+function valueBytes({ records, packed }: Pick<Chunk, 'records' | 'packed'>): number {
+  let bytes = packed?.bytes.length ?? 0
+  for (let i = 0; i < records.length; i++) bytes += records.valueBytes(i)
+  return bytes
 }

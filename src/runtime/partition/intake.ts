@@ -1,7 +1,7 @@
 import type { ColumnType } from '../../columns/columns.ts'
 import type { Events, Reader } from '../../columns/events.ts'
 import { FieldRead, NO_CELL, type ScannedEvents } from '../../columns/scanned-events.ts'
-import type { EventBatch, WindowResult } from '../../engine/events.ts'
+import type { EventBatch } from '../../engine/events.ts'
 import type { Dictionary } from '../../engine/store/dictionary.ts'
 import type { Decoded, DecodeFault, Format } from '../../formats/format.ts'
 import { eventKey, eventTimeMs, isEventTime, recordTimeMs } from '../../formats/identity.ts'
@@ -11,28 +11,16 @@ import { TidemarkError } from '../../kernel/errors.ts'
 import { type Partitioner, partitionOfKey } from '../../kernel/kafka.ts'
 import type { Slices } from '../../kernel/slices.ts'
 import { NO_RECORDS, PickedRecords } from '../../records/log-records.ts'
-import type { LogRecord, LogRecords, PackedBatch, TopicPartition } from '../../records/port.ts'
+import type { LogRecords, PackedBatch, TopicPartition } from '../../records/port.ts'
 import type { EventFunction, RecordFunction, SourceDefinition } from '../../topology/definition.ts'
 import { takesSecond } from '../../topology/function-source.ts'
 import type { SourceRecord } from '../../topology/source.ts'
+import type { RecordFault } from '../dead-letter.ts'
 
 /** The step at which a record that is not an event has failed. */
 const DECODE = 'decode'
 /** Events processed between two checks whether other work should have its turn. */
 const UNASKED = 32
-
-/** A record that cannot be processed further, and why. */
-export interface RecordFault {
-  readonly record: LogRecord
-  /**
-   * The closed window whose result cannot be processed further; `null`: it is the record itself.
-   */
-  readonly window: WindowResult | null
-  /** Instead of one record: a batch that was not unpacked. */
-  readonly packed?: PackedBatch
-  readonly step: string
-  readonly error: TidemarkError
-}
 
 /** The events of a chunk, the record that each came from, and the records that are not events. */
 export interface Intake {

@@ -31,8 +31,8 @@ const FINISH_WITHIN_MS = 15_000
 const LAST_COMMIT_WITHIN_MS = 2_000
 const LEAVE_WITHIN_MS = 3_000
 
-/** What a participant works with. */
-export interface ParticipantOptions {
+/** What a {@link Membership} works with. */
+export interface MembershipOptions {
   readonly config: WorkerConfig
   readonly context: WorkerContext
   readonly topologies: readonly PreparedTopology[]
@@ -43,7 +43,7 @@ export interface ParticipantOptions {
   /** Number of partitions that each source had when the group committed. */
   readonly known: ReadonlyMap<string, number>
   readonly shadows: Shadows
-  readonly onSetAside: ((setAside: SetAside) => void) | undefined
+  readonly onDeadLetter: ((letter: SetAside) => void) | undefined
   /** Aborts when the worker is told to stop. */
   readonly stopping: AbortSignal
   /** Notified whenever something may have changed that others wait for. */
@@ -56,8 +56,8 @@ export interface ParticipantOptions {
 }
 
 /** One membership in the group. */
-export class Participant {
-  readonly #o: ParticipantOptions
+export class Membership {
+  readonly #o: MembershipOptions
   readonly #life: Lifecycle<MemberState>
   readonly #availability = new Availability()
   readonly #tasks: Tasks
@@ -65,10 +65,10 @@ export class Participant {
   /** What ended the membership; `null`: nothing has. */
   #failure: { readonly error: unknown } | null = null
 
-  constructor(options: ParticipantOptions) {
+  constructor(options: MembershipOptions) {
     this.#o = options
     this.#life = new Lifecycle(`the member of group "${options.group}"`, MEMBER)
-    const { config } = options
+    const { config, topics } = options
     const context: WorkerContext = { ...options.context, observer: (event) => this.#observe(event) }
     this.#committer = new Committer({
       config,
@@ -80,22 +80,22 @@ export class Participant {
         options.changed.notifyAll()
       },
     })
-    const limits = new Map([...options.topics].map(([name, topic]) => [name, limitsOf(topic)]))
+    const limits = new Map([...topics].map(([name, topic]) => [name, limitsOf(topic)]))
     this.#tasks = new Tasks({
+      ...context,
       config,
-      context,
       topologies: options.topologies,
-      partitions: (topic) => options.topics.get(topic)?.partitions ?? 0,
+      partitions: (topic) => topics.get(topic)?.partitions ?? 0,
       topicLimits: (topic) => limits.get(topic) ?? limitsOf(undefined),
       verdictsOf: (topology, assignment) => this.#verdictsOf(topology, assignment),
       shadows: options.shadows,
-      onSetAside: options.onSetAside,
+      onSetAside: options.onDeadLetter,
       onChange: () => {
         this.#committer.nudge()
         options.changed.notifyAll()
       },
       onHeldUp: () => this.#committer.hurry(),
-      onError: (error) => this.fail(error),
+      onFailed: (error) => this.fail(error),
     })
   }
 
@@ -130,17 +130,16 @@ export class Participant {
 
   /** @returns `null` when told to stop before it has joined */
   async #join(): Promise<Member | null> {
-    const { records, group, topologies, known, stopping } = this.#o
+    const { records, group, known, stopping } = this.#o
     const { from, guarantee, compression } = this.#o.config
-    const own = topicCompressions(topologies.map((t) => t.definition))
+    const definitions = this.#o.topologies.map((t) => t.definition)
+    const own = topicCompressions(definitions)
     const joining = records.join({
       group,
-      topics: [...new Set(topologies.map((t) => t.definition.source.topic))],
+      topics: [...new Set(definitions.map(({ source }) => source.topic))],
       from,
       known,
-      writes: [
-        ...new Set(topologies.flatMap(({ definition }) => committedTopics(definition, group))),
-      ],
+      writes: [...new Set(definitions.flatMap((d) => committedTopics(d, group)))],
       compressionOf: (topic) => own.get(topic) ?? compression,
       guarantee,
       handlers: this.#handlers(),
@@ -178,7 +177,7 @@ export class Participant {
     this.#o.onFinishing()
     member.stopFetching()
     this.#tasks.stopTaking()
-    const isDone = () => this.#tasks.isSettled || this.#hasFailed
+    const isDone = () => this.#tasks.canLeave || this.#hasFailed
     await this.#atMost(FINISH_WITHIN_MS, this.#o.changed.until(isDone))
     if (isDone()) return
     throw new TidemarkError(
@@ -247,9 +246,9 @@ export class Participant {
     return {
       lookBackMs: (start) => tasks.lookBackMs(start),
       isRestoring: (partition) => tasks.isRestoring(partition),
-      assigned: (assignment, valve) => {
+      assigned: (assignment, pausable) => {
         try {
-          return tasks.assigned(assignment, valve)
+          return tasks.assigned(assignment, pausable)
         } catch (error) {
           this.fail(error)
           return assignment.nextOffset

@@ -1,19 +1,19 @@
 import type { RunMode } from '../../engine/run.ts'
 import type { Format, Preparing } from '../../formats/format.ts'
-import { Patience } from '../../kernel/retrier.ts'
+import { Retrier } from '../../kernel/retrier.ts'
 import type { LogRecords, TopicPartition } from '../../records/port.ts'
 import { isUnknownSchema, type Verdicts } from '../commit/verdicts.ts'
+import type { RecordFault } from '../dead-letter.ts'
 import type { PreparedTopology } from '../prepare.ts'
 import type { TaskSurroundings } from '../task-surroundings.ts'
-import type { RecordFault } from './intake.ts'
 
 /** The longest wait is a fraction of the time after which a missing schema is given up. */
 const WAITS = { firstMs: 250, lastMs: 2_000 }
 /** Records of an unknown schema are reported as over when none came for this long, ms. */
 const OVER_AFTER_MS = 60_000
 
-/** What a {@link PatientFormat} prepares. */
-interface Prepares {
+/** Whose schemas are waited for. */
+interface Awaited {
   readonly partition: TopicPartition
   /** `null`: the topology gives no record up, or has no windows to replay. */
   readonly verdicts: Verdicts | null
@@ -21,30 +21,30 @@ interface Prepares {
 
 /**
  * Prepares the records of one partition for decoding. A schema registry that does not answer is
- * asked until it does: the partition waits meanwhile, and none of its records are set aside.
+ * asked until it does: the partition waits meanwhile, and none of its records become dead letters.
  */
-export class PatientFormat {
+export class SchemaWait {
   readonly #format: Format
   readonly #verdicts: Verdicts | null
-  readonly #around: TaskSurroundings
-  readonly #about: { readonly topology: string; readonly partition: TopicPartition }
+  readonly #context: TaskSurroundings
+  readonly #labels: { readonly topology: string; readonly partition: TopicPartition }
   readonly #how: Readonly<Record<RunMode, Preparing>>
-  readonly #patience: Patience
-  /** When a record was last set aside for its unknown schema; `null`: none, or that is over. */
+  readonly #retrier: Retrier
+  /** When a record last had an unknown schema; `null`: none had, or that is over. */
   #unknownMs: number | null = null
 
   constructor(
     { definition, format }: PreparedTopology,
-    { partition, verdicts }: Prepares,
-    around: TaskSurroundings,
+    { partition, verdicts }: Awaited,
+    context: TaskSurroundings,
   ) {
-    const { clock } = around
+    const { clock } = context
     this.#format = format
     this.#verdicts = verdicts
-    this.#around = around
-    this.#about = { topology: definition.name, partition }
+    this.#context = context
+    this.#labels = { topology: definition.name, partition }
     this.#how = { live: { clock, mayGiveUp: true }, replay: { clock, mayGiveUp: false } }
-    this.#patience = new Patience(around)
+    this.#retrier = new Retrier(context)
   }
 
   /**
@@ -62,7 +62,7 @@ export class PatientFormat {
   /** Follows a chunk that was not replayed, with the records of it that cannot be decoded. */
   follow(faults: readonly RecordFault[]): void {
     if (faults.length === 0 && this.#unknownMs === null) return
-    const nowMs = this.#around.clock.elapsedMs()
+    const nowMs = this.#context.clock.elapsedMs()
     const unknown = faults.find(({ error }) => isUnknownSchema(error))
     if (unknown !== undefined) {
       if (this.#unknownMs === null) this.#tellUnknown(unknown.error.message)
@@ -74,12 +74,12 @@ export class PatientFormat {
   }
 
   get isHeldUp(): boolean {
-    return this.#patience.isHeldUp
+    return this.#retrier.isHeldUp
   }
 
   /** The partition is lost. */
   stop(): void {
-    this.#patience.stop()
+    this.#retrier.stop()
   }
 
   async #readFirst(verdicts: Verdicts, records: LogRecords, mode: RunMode): Promise<LogRecords> {
@@ -98,15 +98,15 @@ export class PatientFormat {
   }
 
   #until(attempt: () => Promise<void>): Promise<void | null> {
-    const { observer } = this.#around
-    return this.#patience.until(attempt, {
+    const { observer } = this.#context
+    return this.#retrier.until(attempt, {
       waits: WAITS,
       passes: ({ action }) => action === 'retry',
-      tell: (reason) => observer({ type: 'schema-missing', ...this.#about, reason }),
+      tell: (reason) => observer({ type: 'schema-missing', ...this.#labels, reason }),
     })
   }
 
   #tellUnknown(reason: string | null): void {
-    this.#around.observer({ type: 'schema-unknown', ...this.#about, reason })
+    this.#context.observer({ type: 'schema-unknown', ...this.#labels, reason })
   }
 }

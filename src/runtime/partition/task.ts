@@ -3,22 +3,21 @@ import { type ChunkResults, Engine } from '../../engine/engine.ts'
 import type { Arrivals, EngineResult } from '../../engine/events.ts'
 import { horizonOf, keepsState } from '../../engine/plan.ts'
 import type { RunMode } from '../../engine/run.ts'
+import { StageClock } from '../../kernel/stages.ts'
 import { LATEST_EVENT_TIME_MS } from '../../kernel/time.ts'
 import { firstFrom, NO_RECORDS } from '../../records/log-records.ts'
 import type { Chunk, LogRecords, TopicPartition } from '../../records/port.ts'
-import type { TopologyNote } from '../commit/checkpoint-metadata.ts'
-import type { Entry } from '../commit/entry.ts'
-import { ReplayPoints } from '../commit/replay-points.ts'
-import type { RestartPlan } from '../commit/restart-plan.ts'
+import type { TopologyCheckpoint } from '../commit/checkpoint-metadata.ts'
+import type { ChunkInFlight } from '../commit/in-flight.ts'
+import { ReplayPoints, type RestartPlan } from '../commit/restart-plan.ts'
 import type { Verdicts } from '../commit/verdicts.ts'
 import { type ChunkEnd, type Finishable, Finishing, type ScoredArrivals } from '../finishing.ts'
 import type { PreparedTopology } from '../prepare.ts'
 import { TablesHeader } from '../provenance.ts'
-import { StageClock } from '../stage-clock.ts'
 import type { TaskSurroundings } from '../task-surroundings.ts'
 import { EventIntake, type Intake, packedIntake } from './intake.ts'
 import type { KeyWatch } from './key-watch.ts'
-import { PatientFormat } from './schema-wait.ts'
+import { SchemaWait } from './schema-wait.ts'
 
 // One topology on one partition: chunks in, finished work out, in log order.
 
@@ -29,7 +28,7 @@ const MOST_PIECES = 8
 interface Work {
   readonly chunk: Pick<Chunk, 'records' | 'packed' | 'nextOffset'>
   /** `null`: the chunk is replayed for the windows only, without output. */
-  readonly entry: Entry | null
+  readonly entry: ChunkInFlight | null
   /** Instead of records: the time to advance to without any, ms since the epoch. */
   readonly idleMs?: number
   readonly done?: () => void
@@ -54,7 +53,7 @@ interface TaskContext {
 export class Task {
   readonly topology: PreparedTopology
   readonly #around: TaskSurroundings
-  readonly #format: PatientFormat
+  readonly #format: SchemaWait
   readonly #intake: EventIntake
   readonly #engine: Engine
   readonly #keyWatch: KeyWatch | null
@@ -88,7 +87,7 @@ export class Task {
     this.topology = topology
     this.#around = around
     this.#finishing = new Finishing(topology, { partition, verdicts }, around)
-    this.#format = new PatientFormat(topology, { partition, verdicts }, around)
+    this.#format = new SchemaWait(topology, { partition, verdicts }, around)
     this.#keyWatch = keyWatch
     this.#engine = new Engine(definition, {
       lookup,
@@ -133,7 +132,7 @@ export class Task {
    * order in which they came. A chunk that cannot be finished blocks all that follow: no offset
    * after it is committed.
    */
-  process(chunk: Work['chunk'], entry: Entry): void {
+  process(chunk: Work['chunk'], entry: ChunkInFlight): void {
     this.#enqueue({ chunk, entry })
   }
 
@@ -161,7 +160,7 @@ export class Task {
    * Advances time without a record: windows close that the watermark has reached. Resolves when
    * they have closed.
    */
-  pass(idleMs: number, entry: Entry): Promise<void> {
+  pass(idleMs: number, entry: ChunkInFlight): Promise<void> {
     const { nextOffset } = entry
     return new Promise((done) => {
       this.#enqueue({ chunk: { records: NO_RECORDS, nextOffset }, entry, idleMs, done })
@@ -299,7 +298,7 @@ export class Task {
   }
 
   /** What a restart needs to know to continue here. */
-  #note(): TopologyNote {
+  #note(): TopologyCheckpoint {
     const { watermarkParts, watermarkMs } = this.#engine
     const { fingerprint } = this.topology
     const [from, wholeFromMs] = [this.#points.at(watermarkMs), this.#wholeFromMs]
@@ -383,10 +382,10 @@ function modeOf({ entry }: Work): RunMode {
 /** A chunk that has entered the engine. */
 interface Begun extends Finishable {
   /** `null`: it produces no output. */
-  readonly entry: Entry | null
+  readonly entry: ChunkInFlight | null
   readonly pieces: ChunkResults
 }
 
 interface TaskEnd extends ChunkEnd {
-  readonly note: TopologyNote
+  readonly note: TopologyCheckpoint
 }

@@ -3,37 +3,38 @@ import type { StateLimits } from '../../engine/store/state-limits.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName } from '../../kernel/ids.ts'
 import { LATEST_EVENT_TIME_MS } from '../../kernel/time.ts'
-import type { Assignment, Chunk, Loss, Start, TopicPartition, Valve } from '../../records/port.ts'
-import { checkPartitions, mustRebuild, noteOf } from '../commit/restart-plan.ts'
+import type {
+  Assignment,
+  Chunk,
+  Loss,
+  Pausable,
+  Start,
+  TopicPartition,
+} from '../../records/port.ts'
+import { metadataAt } from '../commit/checkpoint-metadata.ts'
+import { MOST_PARTITION_BYTES } from '../commit/in-flight.ts'
+import { checkPartitions, mustRebuild } from '../commit/restart-plan.ts'
 import type { WorkerConfig } from '../config.ts'
-import type { WorkerContext } from '../context.ts'
 import { limitsOfMachine } from '../machine-limits.ts'
 import type { PreparedTopology } from '../prepare.ts'
 import { variantNotes } from '../settle-variants.ts'
-import type { TaskSurroundings } from '../task-surroundings.ts'
-import type { TopicLimits } from '../topic-limits.ts'
-import { AssignedPartition, type PartitionSurroundings } from './assigned-partition.ts'
-import { Flow } from './flow.ts'
+import { AssignedPartition, type PartitionContext } from './assigned-partition.ts'
 import { KeyWatch } from './key-watch.ts'
 
-// The tasks of a worker, as the group assigns partitions, and the flow of chunks to each.
+// The tasks of a worker, as the group assigns partitions, and the backpressure on their chunks.
+
+type MadeHere = 'limits' | 'partitions' | 'keyWatches' | 'pausable' | 'onFinished' | 'onBytes'
 
 /** What {@link Tasks} works with. */
-export interface TasksOptions {
+export interface TasksOptions extends Omit<PartitionContext, MadeHere> {
   readonly config: WorkerConfig
-  readonly context: WorkerContext
   readonly topologies: readonly PreparedTopology[]
-  readonly topicLimits: (topic: string) => TopicLimits
   /** Partitions of a source when the worker started. */
   readonly partitions: (topic: string) => number
-  readonly verdictsOf: PartitionSurroundings['verdictsOf']
-  readonly shadows: TaskSurroundings['shadows']
-  readonly onSetAside: TaskSurroundings['onSetAside']
   /** Called when something has changed: a chunk is finished, a task has come or gone. */
   onChange(): void
   /** Called when a partition is paused until some of its bytes in flight are committed. */
   onHeldUp(): void
-  onError(error: unknown): void
 }
 
 /** All tasks of a worker. */
@@ -41,7 +42,7 @@ export class Tasks {
   readonly #o: TasksOptions
   readonly #byTopic: ReadonlyMap<string, readonly PreparedTopology[]>
   readonly #partitions = new Map<string, AssignedPartition>()
-  readonly #flow: Flow<AssignedPartition>
+  readonly #backpressure: Backpressure<AssignedPartition>
   readonly #keyWatches: ReadonlyMap<string, KeyWatch>
   /** Notes about variants that have been told. */
   readonly #told = new Set<string>()
@@ -60,7 +61,7 @@ export class Tasks {
       maxBytes: maxStateBytes ?? machine.maxBytes,
     }
     this.#share = { ...this.#limits }
-    this.#flow = new Flow(maxInFlightBytes)
+    this.#backpressure = new Backpressure(maxInFlightBytes)
     this.#keyWatches = keyWatches(options)
   }
 
@@ -74,9 +75,9 @@ export class Tasks {
    * rebuilt.
    */
   lookBackMs(start: Start): number {
-    const note = noteOf(start)
+    const metadata = metadataAt(start)
     const topologies = this.#byTopic.get(start.topic) ?? []
-    const isRebuilt = topologies.some((topology) => mustRebuild(topology, note))
+    const isRebuilt = topologies.some((topology) => mustRebuild(topology, metadata))
     return isRebuilt ? this.#o.config.rebuildMs : Number.POSITIVE_INFINITY
   }
 
@@ -98,7 +99,7 @@ export class Tasks {
    * @returns the offset at which reading begins
    * @throws TidemarkError `TOPIC_CHANGED`
    */
-  assigned(assignment: Assignment, valve: Valve): number {
+  assigned(assignment: Assignment, pausable: Pausable): number {
     const topologies = this.#byTopic.get(assignment.topic)
     if (topologies === undefined) {
       throw new TidemarkError(
@@ -108,28 +109,21 @@ export class Tasks {
     }
     const partitions = this.#o.partitions(assignment.topic)
     this.counted(assignment.topic, Math.max(partitions, assignment.partition + 1))
-    const name = partitionName(assignment)
     this.#tellVariants(topologies, assignment)
     const assigned = new AssignedPartition(topologies, assignment, {
-      ...this.#o.context,
-      config: this.#o.config,
+      ...this.#o,
       limits: this.#share,
       partitions,
       keyWatches: this.#keyWatches,
-      verdictsOf: this.#o.verdictsOf,
-      valve,
-      topicLimits: this.#o.topicLimits,
-      shadows: this.#o.shadows,
-      onSetAside: this.#o.onSetAside,
+      pausable,
       onFinished: () => {
         // It may have produced less than was expected.
         this.adjustFlow()
         this.#o.onChange()
       },
-      onFlow: () => this.adjustFlow(),
-      onFailed: (error) => this.#o.onError(error),
+      onBytes: () => this.adjustFlow(),
     })
-    this.#partitions.set(name, assigned)
+    this.#partitions.set(partitionName(assignment), assigned)
     this.#divide()
     this.#o.onChange()
     return assigned.startOffset
@@ -137,10 +131,10 @@ export class Tasks {
 
   /** Says once of each variant that partitions were scored with another one. */
   #tellVariants(topologies: readonly PreparedTopology[], assignment: Assignment): void {
-    for (const note of variantNotes(topologies, noteOf(assignment))) {
-      if (this.#told.has(note)) continue
-      this.#told.add(note)
-      this.#o.context.observer({ type: 'note', message: note })
+    for (const message of variantNotes(topologies, metadataAt(assignment))) {
+      if (this.#told.has(message)) continue
+      this.#told.add(message)
+      this.#o.observer({ type: 'note', message })
     }
   }
 
@@ -151,21 +145,16 @@ export class Tasks {
 
   /** Drops tasks with everything they had pending. */
   lost(partitions: readonly TopicPartition[], why: Loss | 'left'): void {
-    for (const partition of partitions) {
-      const name = partitionName(partition)
+    for (const of of partitions) {
+      const name = partitionName(of)
       const assigned = this.#partitions.get(name)
       if (assigned === undefined) continue
       this.#partitions.delete(name)
-      this.#flow.forget(assigned)
+      this.#backpressure.forget(assigned)
       assigned.drop(why)
+      const { partition } = assigned
       for (const { topology } of assigned.tasks) {
-        const { partition: of } = assigned
-        this.#o.context.observer({
-          type: 'lost',
-          topology: topology.definition.name,
-          partition: of,
-          why,
-        })
+        this.#o.observer({ type: 'lost', topology: topology.definition.name, partition, why })
       }
     }
     this.#divide()
@@ -187,7 +176,7 @@ export class Tasks {
     )
   }
 
-  /** Passes a chunk to its tasks; a chunk of an older assignment is dropped. */
+  /** Gives a chunk to its tasks; a chunk of an older assignment is dropped. */
   process(chunk: Chunk): void {
     const assigned = this.#partitions.get(partitionName(chunk))
     if (assigned === undefined || assigned.epoch !== chunk.epoch) return
@@ -214,22 +203,22 @@ export class Tasks {
 
   /** Pauses and resumes partitions by the bytes in flight. */
   adjustFlow(): void {
-    if (this.#flow.adjust(this.#partitions.values())) this.#o.onHeldUp()
+    if (this.#backpressure.adjust(this.#partitions.values())) this.#o.onHeldUp()
   }
 
   /** Is everything that was read committed? */
   get isIdle(): boolean {
-    return [...this.#partitions.values()].every((assigned) => assigned.isIdle)
+    return [...this.#partitions.values()].every(({ isIdle }) => isIdle)
   }
 
   /** Is there nothing to wait for before the worker leaves? */
-  get isSettled(): boolean {
-    return [...this.#partitions.values()].every((assigned) => assigned.isSettled)
+  get canLeave(): boolean {
+    return [...this.#partitions.values()].every(({ canLeave }) => canLeave)
   }
 
   /** Is a partition paused until some of its bytes in flight are committed? */
   get isHeldUp(): boolean {
-    return this.#flow.isHeldUp
+    return this.#backpressure.isHeldUp
   }
 
   #divide(): void {
@@ -250,11 +239,77 @@ function byTopic(topologies: readonly PreparedTopology[]): Map<string, PreparedT
 }
 
 /** By topology name, for topologies that keep windows and have `keyMismatch: 'warn'`. */
-function keyWatches({ topologies, context: { observer } }: TasksOptions): Map<string, KeyWatch> {
+function keyWatches({ topologies, observer }: TasksOptions): Map<string, KeyWatch> {
   const watched = topologies.filter(({ definition }) => {
     return definition.source.keyMismatch === 'warn' && keepsState(definition)
   })
   return new Map(
     watched.map(({ definition }) => [definition.name, new KeyWatch(definition, observer)]),
   )
+}
+
+/** A partition whose chunks are fetched as long as not too much of it is in flight. */
+interface Fetched {
+  readonly partition: TopicPartition
+  readonly bytesInFlight: number
+  /** The part that a commit would release. */
+  readonly bytesToCommit: number
+  readonly pausable: Pausable
+}
+
+/**
+ * Pauses a partition while too much is in flight, so that memory is bounded. All partitions share
+ * one budget, and each may use as much as is left of it: a single partition gets half, n full ones
+ * get 1/(n + 1) each, and what one does not use is available to the others (Choudhury and Hahne
+ * 1998, "Dynamic Queue Length Thresholds"). Counted in bytes, not chunks: under light load chunks
+ * are a few records, and a pause costs more than they do.
+ */
+export class Backpressure<P extends Fetched> {
+  readonly #budget: number
+  readonly #paused = new Set<P>()
+
+  constructor(budget: number) {
+    this.#budget = budget
+  }
+
+  /**
+   * Is a partition paused until some of its bytes in flight are committed? One that is restoring,
+   * or throttled, does not count.
+   */
+  get isHeldUp(): boolean {
+    return [...this.#paused].some(waitsForCommit)
+  }
+
+  /** The partition is revoked or lost. */
+  forget(of: P): void {
+    this.#paused.delete(of)
+  }
+
+  /**
+   * Pauses and resumes partitions by their bytes in flight.
+   * @returns whether one was paused now that waits for a commit
+   */
+  adjust(all: Iterable<P>): boolean {
+    const partitions = [...all]
+    const used = partitions.reduce((sum, { bytesInFlight }) => sum + bytesInFlight, 0)
+    const most = Math.min(MOST_PARTITION_BYTES, this.#budget - used)
+    let hasStopped = false
+    for (const of of partitions) {
+      const { partition, bytesInFlight, pausable } = of
+      if (this.#paused.has(of)) {
+        if (bytesInFlight > most / 2 || most <= 0) continue
+        this.#paused.delete(of)
+        pausable.resume(partition)
+      } else if (bytesInFlight >= most) {
+        this.#paused.add(of)
+        pausable.pause(partition)
+        hasStopped ||= waitsForCommit(of)
+      }
+    }
+    return hasStopped
+  }
+}
+
+function waitsForCommit({ bytesInFlight, bytesToCommit }: Fetched): boolean {
+  return bytesToCommit > bytesInFlight / 2
 }

@@ -1,32 +1,36 @@
 import type { Clock } from '../../kernel/clock.ts'
 import type { Chunk } from '../../records/port.ts'
+import type { Outcomes } from '../events.ts'
 
-/** While slowed down: this many records pass at a time, at this interval, ms; 100 a second. */
+// A partition of which too many records are dead letters continues slowly.
+
+/** While throttled: this many records are processed at a time, at this interval, ms. */
 const SLOW = { records: 10, everyMs: 100 }
+/** The number of records whose outcomes are considered. */
+const LAST_RECORDS = 1_000
+/** Memory per waiting record besides its contents, bytes. */
+const RECORD_BYTES = 50
 
-interface InletOptions {
+interface ThrottleOptions {
   readonly clock: Clock
   readonly isSlow: () => boolean
-  readonly pass: (chunk: Chunk) => void
-  /** Size of a waiting chunk in memory, bytes. */
-  readonly weigh: (chunk: Chunk) => number
-  /** Called when a waiting chunk could not pass; nothing after it will. */
+  readonly process: (chunk: Chunk) => void
+  /** Called when a waiting chunk could not be processed; nothing after it will be. */
   readonly failed: (error: unknown) => void
 }
 
-/** Lets a partition's chunks pass in order: at once, or slowly. */
-export class Inlet {
-  readonly #o: InletOptions
+/** Has a partition's chunks processed in order: at once, or slowly. */
+export class Throttle {
+  readonly #o: ThrottleOptions
   readonly #dropped = new AbortController()
   #waiting: (Chunk | (() => void))[] = []
-  #isPassing = false
+  #isWorking = false
   #bytes = 0
 
-  constructor(options: InletOptions) {
+  constructor(options: ThrottleOptions) {
     this.#o = options
   }
 
-  /** Has everything passed? */
   get isEmpty(): boolean {
     return this.#waiting.length === 0
   }
@@ -36,22 +40,22 @@ export class Inlet {
     return this.#bytes
   }
 
-  /** Lets a chunk pass, or makes it wait. */
+  /** Processes a chunk, or makes it wait. */
   add(chunk: Chunk): void {
-    if (this.#waiting.length === 0 && !this.#o.isSlow()) this.#o.pass(chunk)
+    if (this.#waiting.length === 0 && !this.#o.isSlow()) this.#o.process(chunk)
     else {
-      this.#bytes += this.#o.weigh(chunk)
+      this.#bytes += bytesInMemory(chunk)
       this.#keep(chunk)
     }
   }
 
-  /** Runs `work` once everything that came before has passed. */
-  then(work: () => void): void {
+  /** Does some work once everything that came before is processed. */
+  after(work: () => void): void {
     if (this.#waiting.length === 0) work()
     else this.#keep(work)
   }
 
-  /** Lets nothing pass any more; what is waiting is read again by the next owner. */
+  /** Processes nothing more; what is waiting is read again by the next owner. */
   drop(): void {
     this.#waiting = []
     this.#bytes = 0
@@ -60,35 +64,105 @@ export class Inlet {
 
   #keep(item: Chunk | (() => void)): void {
     this.#waiting.push(item)
-    if (!this.#isPassing) void this.#passAll().catch(this.#o.failed)
+    if (!this.#isWorking) void this.#workOff().catch(this.#o.failed)
   }
 
-  async #passAll(): Promise<void> {
-    this.#isPassing = true
+  async #workOff(): Promise<void> {
+    this.#isWorking = true
     for (let [item] = this.#waiting; item !== undefined; [item] = this.#waiting) {
       const isSlow = this.#o.isSlow()
       if (isSlow) await this.#o.clock.sleep(SLOW.everyMs, this.#dropped.signal)
       if (this.#dropped.signal.aborted) return
-      this.#passOne(item, isSlow)
+      this.#next(item, isSlow)
     }
-    this.#isPassing = false
+    this.#isWorking = false
   }
 
-  #passOne(item: Chunk | (() => void), isSlow: boolean): void {
+  #next(item: Chunk | (() => void), isSlow: boolean): void {
     if (typeof item === 'function' || !isSlow || item.records.length <= SLOW.records) {
       this.#waiting.shift()
       if (typeof item === 'function') item()
-      else this.#passChunk(item)
+      else this.#process(item)
       return
     }
     const records = item.records.slice(0, SLOW.records)
     const rest = item.records.slice(SLOW.records)
     this.#waiting[0] = { ...item, records: rest }
-    this.#passChunk({ ...item, records, nextOffset: rest.offsetAt(0) })
+    this.#process({ ...item, records, nextOffset: rest.offsetAt(0) })
   }
 
-  #passChunk(chunk: Chunk): void {
-    this.#bytes -= this.#o.weigh(chunk)
-    this.#o.pass(chunk)
+  #process(chunk: Chunk): void {
+    this.#bytes -= bytesInMemory(chunk)
+    this.#o.process(chunk)
+  }
+}
+
+/** Approximate size of a chunk in memory while it waits, bytes. */
+export function bytesInMemory({ records, packed }: Pick<Chunk, 'records' | 'packed'>): number {
+  let bytes = packed?.bytes.length ?? 0
+  for (let i = 0; i < records.length; i++) bytes += RECORD_BYTES + records.partsBytes(i)
+  return bytes
+}
+
+/**
+ * Watches how many of a partition's last 1,000 records, in whole chunks, are dead letters; late
+ * ones do not count. It is open while the share exceeds a percentage for any topology: each
+ * topology reads all of the records.
+ */
+export class Breaker {
+  readonly #topologies: ReadonlyMap<string, LastRecords>
+
+  /** @param percent 100: it never opens */
+  constructor(topologies: readonly string[], percent: number) {
+    this.#topologies = new Map(topologies.map((name) => [name, new LastRecords(percent)]))
+  }
+
+  get isOpen(): boolean {
+    return [...this.#topologies.values()].some(({ isOver }) => isOver)
+  }
+
+  /** The share of dead letters of the topology that has the most, %. */
+  get deadPercent(): number {
+    return Math.max(...[...this.#topologies.values()].map(({ deadPercent }) => deadPercent))
+  }
+
+  /** Adds the outcomes of further records. @returns whether that opened or closed the breaker */
+  took(topology: string, outcomes: Outcomes): boolean {
+    const wasOpen = this.isOpen
+    this.#topologies.get(topology)?.add(outcomes)
+    return this.isOpen !== wasOpen
+  }
+}
+
+/** The last records, by their outcomes in one topology. */
+class LastRecords {
+  /** Does the share of dead letters exceed the limit? */
+  isOver = false
+  readonly #percent: number
+  readonly #chunks: { readonly records: number; readonly dead: number }[] = []
+  #records = 0
+  #dead = 0
+
+  constructor(percent: number) {
+    this.#percent = percent
+  }
+
+  get deadPercent(): number {
+    return this.#records === 0 ? 0 : (100 * this.#dead) / this.#records
+  }
+
+  add({ scored, windowed, skipped, duplicate, late, dead }: Outcomes): void {
+    const records = scored + windowed + skipped + duplicate + late + dead
+    if (records === 0) return
+    this.#chunks.push({ records, dead })
+    this.#records += records
+    this.#dead += dead
+    for (let [first] = this.#chunks; first !== undefined; [first] = this.#chunks) {
+      if (this.#records - first.records < LAST_RECORDS) break
+      this.#chunks.shift()
+      this.#records -= first.records
+      this.#dead -= first.dead
+    }
+    this.isOver = this.#records >= LAST_RECORDS && this.deadPercent > this.#percent
   }
 }

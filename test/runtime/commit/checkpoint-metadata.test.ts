@@ -4,9 +4,9 @@ import { LATEST_EVENT_TIME_MS } from '../../../src/kernel/time.ts'
 import { MOST_METADATA_BYTES } from '../../../src/records/port.ts'
 import {
   type ChosenVariants,
-  mostNoteBytes,
-  packNote,
-  unpackNote,
+  decodeMetadata,
+  encodeMetadata,
+  mostMetadataBytes,
 } from '../../../src/runtime/commit/checkpoint-metadata.ts'
 
 /** As many as a worker runs on one source, with names of 100 characters. */
@@ -29,11 +29,11 @@ const longest = {
 test('what a restart needs to know of sixteen topologies fits beside an offset, and comes back as it was', () => {
   const lastRecord = { offset: Number.MAX_SAFE_INTEGER, checksum: 2 ** 32 - 1 }
   const topologies = new Map(names.map((name) => [name, longest]))
-  const note = { partitions: 10_000, lastRecord, topologies, variants: NO_VARIANTS }
-  const packed = packNote(note)
-  expect(unpackNote(packed)).toEqual(note)
-  expect(Buffer.byteLength(packed)).toBeLessThanOrEqual(mostNoteBytes(names, NO_VARIANTS))
-  expect(mostNoteBytes(names, NO_VARIANTS)).toBeLessThanOrEqual(MOST_METADATA_BYTES)
+  const metadata = { partitions: 10_000, lastRecord, topologies, variants: NO_VARIANTS }
+  const packed = encodeMetadata(metadata)
+  expect(decodeMetadata(packed)).toEqual(metadata)
+  expect(Buffer.byteLength(packed)).toBeLessThanOrEqual(mostMetadataBytes(names, NO_VARIANTS))
+  expect(mostMetadataBytes(names, NO_VARIANTS)).toBeLessThanOrEqual(MOST_METADATA_BYTES)
 })
 
 const good = { v: 1, n: 3, last: [6, 123], t: { a: ['0123456789ab', 2, 5, null, 7.5] } }
@@ -50,18 +50,20 @@ test('the variants of score steps come back as they were, and need no more room 
     ['n2', new Map([['score', 'flight-mlp']])],
   ])
   const topologies = new Map(['n1', 'n2', 'n3'].map((name) => [name, longest]))
-  const note = { partitions: 3, lastRecord: null, topologies, variants }
-  const packed = packNote(note)
-  expect(unpackNote(packed)).toEqual(note)
-  expect(Buffer.byteLength(packed)).toBeLessThanOrEqual(mostNoteBytes(['n1', 'n2', 'n3'], variants))
+  const metadata = { partitions: 3, lastRecord: null, topologies, variants }
+  const packed = encodeMetadata(metadata)
+  expect(decodeMetadata(packed)).toEqual(metadata)
+  expect(Buffer.byteLength(packed)).toBeLessThanOrEqual(
+    mostMetadataBytes(['n1', 'n2', 'n3'], variants),
+  )
 })
 
-test('a note without variants is written as it was before there were any, and such a note is read', () => {
+test('metadata without variants is written as it was before there were any, and such metadata is read', () => {
   const before =
     '{"v":1,"n":3,"last":[6,123],"t":{"a":["0123456789ab",2,5,null,7.5],"b":["f",3,4,5,6,7]}}'
-  const note = unpackNote(before)
-  expect(note?.variants).toEqual(NO_VARIANTS)
-  expect(note && packNote(note)).toBe(before)
+  const metadata = decodeMetadata(before)
+  expect(metadata?.variants).toEqual(NO_VARIANTS)
+  expect(metadata && encodeMetadata(metadata)).toBe(before)
 })
 
 test.each<[string, unknown]>([
@@ -83,12 +85,12 @@ test.each<[string, unknown]>([
   ['variants that are no object', { ...good, m: ['x'] }],
   ['variants of no step', { ...good, m: { a: 'x' } }],
   ['a variant without a name', { ...good, m: { a: { score: 1 } } }],
-])('a note with %s is none of ours', (_, hostile) => {
-  expect(unpackNote(JSON.stringify(good))).not.toBeNull()
-  expect(unpackNote(JSON.stringify(hostile))).toBeNull()
+])('metadata with %s is none of ours', (_, hostile) => {
+  expect(decodeMetadata(JSON.stringify(good))).not.toBeNull()
+  expect(decodeMetadata(JSON.stringify(hostile))).toBeNull()
 })
 
-test('whatever stands beside an offset is a note with whole numbers, or none', () => {
+test('whatever stands beside an offset is metadata with whole numbers, or none', () => {
   const any = fc.oneof(fc.jsonValue(), fc.constantFrom(1, 0, -1, 2 ** 53, 1e300, 0.5))
   const close = fc.record({
     v: fc.constant(1),
@@ -98,14 +100,14 @@ test('whatever stands beside an offset is a note with whole numbers, or none', (
   })
   const metadata = fc.oneof(
     fc.string(),
-    close.map((note) => JSON.stringify(note)),
+    close.map((metadata) => JSON.stringify(metadata)),
   )
   fc.assert(
     fc.property(metadata, (text) => {
-      const note = unpackNote(text)
-      if (note === null) return
-      expect(Number.isSafeInteger(note.partitions)).toBe(true)
-      for (const { from, idleMs } of note.topologies.values()) {
+      const metadata = decodeMetadata(text)
+      if (metadata === null) return
+      expect(Number.isSafeInteger(metadata.partitions)).toBe(true)
+      for (const { from, idleMs } of metadata.topologies.values()) {
         expect(Number.isSafeInteger(from.offset) && from.offset >= 0).toBe(true)
         for (const ms of [from.newestMs, from.idleMs, idleMs]) expect(ms).not.toBeNaN()
       }

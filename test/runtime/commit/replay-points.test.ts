@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { ReplayPoint } from '../../../src/runtime/commit/checkpoint-metadata.ts'
-import { ReplayPoints } from '../../../src/runtime/commit/replay-points.ts'
+import { ReplayPoints } from '../../../src/runtime/commit/restart-plan.ts'
 import { runs } from '../../support/runs.ts'
 
 /** Beside the points of a replay, the one that it begins at and the one before the newest event. */

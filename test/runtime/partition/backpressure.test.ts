@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest'
-import { Flow } from '../../../src/runtime/partition/flow.ts'
+import { Backpressure } from '../../../src/runtime/partition/tasks.ts'
 
 const MIB = 2 ** 20
 
 /** Partitions of a worker whose budget is so many MiB. */
 function flowing(budget: number, count: number) {
-  const flow = new Flow<(typeof all)[number]>(budget * MIB)
+  const backpressure = new Backpressure<(typeof all)[number]>(budget * MIB)
   const stopped = new Set<number>()
-  const valve = {
+  const pausable = {
     pause: ({ partition }: { partition: number }) => void stopped.add(partition),
     resume: ({ partition }: { partition: number }) => void stopped.delete(partition),
   }
@@ -15,30 +15,30 @@ function flowing(budget: number, count: number) {
     partition: { topic: 'events', partition },
     bytesInFlight: 0,
     bytesToCommit: 0,
-    valve,
+    pausable,
   }))
   const set = (n: number, mib: number, toCommit = mib) => {
     const bytes = { bytesInFlight: mib * MIB, bytesToCommit: toCommit * MIB }
     Object.assign(all[n] as (typeof all)[number], bytes)
   }
-  return { flow, all, stopped, set, adjust: () => flow.adjust(all) }
+  return { backpressure, all, stopped, set, adjust: () => backpressure.adjust(all) }
 }
 
 test('a partition is stopped at 16 MiB, and flows again at half of that', () => {
-  const { flow, stopped, set, adjust } = flowing(256, 2)
+  const { backpressure, stopped, set, adjust } = flowing(256, 2)
   set(0, 15.9)
   expect(adjust()).toBe(false)
   set(0, 16)
   expect(adjust()).toBe(true)
   expect([...stopped]).toEqual([0])
-  expect(flow.isHeldUp).toBe(true)
+  expect(backpressure.isHeldUp).toBe(true)
   set(0, 8.1)
   adjust()
   expect([...stopped]).toEqual([0])
   set(0, 8)
   adjust()
   expect([...stopped]).toEqual([])
-  expect(flow.isHeldUp).toBe(false)
+  expect(backpressure.isHeldUp).toBe(false)
 })
 
 test('where many partitions are full, all together keep to the budget', () => {
@@ -78,20 +78,20 @@ test('nothing more comes while the budget is used up, not even to a partition th
 })
 
 test('one that is gone holds up nobody', () => {
-  const { flow, all, set, adjust } = flowing(256, 1)
+  const { backpressure, all, set, adjust } = flowing(256, 1)
   set(0, 17)
   adjust()
-  flow.forget(all[0] as (typeof all)[number])
-  expect(flow.isHeldUp).toBe(false)
+  backpressure.forget(all[0] as (typeof all)[number])
+  expect(backpressure.isHeldUp).toBe(false)
 })
 
 test('one that is read again, or goes slowly, waits for no commit', () => {
-  const { flow, stopped, set, adjust } = flowing(256, 2)
+  const { backpressure, stopped, set, adjust } = flowing(256, 2)
   set(0, 16, 2)
   expect(adjust()).toBe(false)
   expect([...stopped]).toEqual([0])
-  expect(flow.isHeldUp).toBe(false)
+  expect(backpressure.isHeldUp).toBe(false)
   set(1, 16, 12)
   expect(adjust()).toBe(true)
-  expect(flow.isHeldUp).toBe(true)
+  expect(backpressure.isHeldUp).toBe(true)
 })

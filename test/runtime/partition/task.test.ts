@@ -6,7 +6,7 @@ import { wallClock } from '../../../src/kernel/clock.ts'
 import { Slices } from '../../../src/kernel/slices.ts'
 import { ListedRecords } from '../../../src/records/log-records.ts'
 import type { Guarantee, LogRecord, TopicInfo } from '../../../src/records/port.ts'
-import type { Entry } from '../../../src/runtime/commit/entry.ts'
+import type { ChunkInFlight } from '../../../src/runtime/commit/in-flight.ts'
 import { workerConfig } from '../../../src/runtime/config.ts'
 import { AssignedPartition } from '../../../src/runtime/partition/assigned-partition.ts'
 import { limitsOf } from '../../../src/runtime/topic-limits.ts'
@@ -69,13 +69,13 @@ function taskWith({ by = scorer(), definition = scored, ...setting }: Setting = 
     partitions: 6,
     verdictsOf: () => null,
     keyWatches: new Map(),
-    valve: { pause: () => {}, resume: () => {} },
+    pausable: { pause: () => {}, resume: () => {} },
     topicLimits: () => limits,
     onFinished: () => finished(),
-    onFlow: () => {},
+    onBytes: () => {},
     onFailed: (error) => errors.push(error),
   })
-  const { ledger } = partition
+  const { inFlight } = partition
   const take = (...list: LogRecord[]) => {
     const records = new ListedRecords(list)
     const nextOffset = (list.at(-1)?.offset ?? -1) + 1
@@ -90,7 +90,7 @@ function taskWith({ by = scorer(), definition = scored, ...setting }: Setting = 
   }
   /** The chunks that could be committed now. */
   const room = { bytes: Number.POSITIVE_INFINITY, records: Number.POSITIVE_INFINITY }
-  const done = () => ledger.gather(room, 1).from.map((f) => wholeOf(f.entry))
+  const done = () => inFlight.gather(room, 1).from.map((f) => wholeOf(f.chunk))
   /** Until so many chunks are finished. */
   const closed = async (count: number) => {
     while (done().length < count) {
@@ -108,13 +108,13 @@ function taskWith({ by = scorer(), definition = scored, ...setting }: Setting = 
     const codes = deadLetters.map((d) => headerOf(d, 'tidemark.code'))
     return { outputs, deadLetters, codes, outcomes: watch.of('processed')[0]?.outcomes }
   }
-  return { partition, ledger, take, done, closed, all, watch, errors }
+  return { partition, inFlight, take, done, closed, all, watch, errors }
 }
 
-function wholeOf({ pieces, nextOffset }: Entry) {
+function wholeOf({ batches, nextOffset }: ChunkInFlight) {
   return {
-    outputs: pieces.flatMap((p) => plainRecords(p.outputs.records)),
-    deadLetters: pieces.flatMap((p) => plainRecords(p.deadLetters.records)),
+    outputs: batches.flatMap((b) => plainRecords(b.outputs.records)),
+    deadLetters: batches.flatMap((b) => plainRecords(b.deadLetters.records)),
     nextOffset,
   }
 }

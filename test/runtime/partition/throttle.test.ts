@@ -3,8 +3,7 @@ import { expect, test } from 'vitest'
 import { ListedRecords } from '../../../src/records/log-records.ts'
 import { MemoryRecords } from '../../../src/records/memory/memory-records.ts'
 import { NO_OUTCOMES } from '../../../src/runtime/outcomes.ts'
-import { Breaker } from '../../../src/runtime/partition/breaker.ts'
-import { Inlet } from '../../../src/runtime/partition/throttle.ts'
+import { Breaker, bytesInMemory, Throttle } from '../../../src/runtime/partition/throttle.ts'
 import { HandClock } from '../../support/clocks.ts'
 import { GROUP, PacelessClock, sums, topics, worker } from '../memory-workers.ts'
 import { record, START_MS } from '../support.ts'
@@ -106,17 +105,18 @@ test('what is slow passes ten records at a time, every 100 ms, in order, and all
   const clock = new HandClock(START_MS)
   const passed: (readonly [records: number, nextOffset: number] | 'end')[] = []
   let isSlow = true
-  const inlet = new Inlet({
+  const throttle = new Throttle({
     clock,
     isSlow: () => isSlow,
-    pass: (chunk) => passed.push([chunk.records.length, chunk.nextOffset]),
-    weigh: (chunk) => chunk.records.length,
+    process: (chunk) => passed.push([chunk.records.length, chunk.nextOffset]),
     failed: () => {},
   })
   const records = new ListedRecords(Array.from({ length: 60 }, (_, offset) => record(offset)))
-  inlet.add({ ...EVENTS, epoch: 1, records, nextOffset: 61, endOffset: 61 })
-  inlet.then(() => passed.push('end'))
-  expect([passed, inlet.bytes]).toEqual([[], 60])
+  const waiting = { ...EVENTS, epoch: 1, records, nextOffset: 61, endOffset: 61 }
+  throttle.add(waiting)
+  throttle.after(() => passed.push('end'))
+  expect(bytesInMemory(waiting)).toBeGreaterThan(60)
+  expect([passed, throttle.bytes]).toEqual([[], bytesInMemory(waiting)])
   for (let slice = 1; slice <= 3; slice++) {
     clock.advance(99)
     await nextTurn()
@@ -129,26 +129,25 @@ test('what is slow passes ten records at a time, every 100 ms, in order, and all
   clock.advance(100)
   await nextTurn()
   expect(passed.slice(3)).toEqual([[10, 40], [20, 61], 'end'])
-  expect([inlet.isEmpty, inlet.bytes]).toEqual([true, 0])
+  expect([throttle.isEmpty, throttle.bytes]).toEqual([true, 0])
 })
 
 test('what cannot be taken when it has waited is told, and nothing passes after it', async () => {
   const clock = new HandClock(START_MS)
   const failures: unknown[] = []
   let taken = 0
-  const inlet = new Inlet({
+  const throttle = new Throttle({
     clock,
     isSlow: () => true,
-    pass: () => {
+    process: () => {
       taken++
       throw new Error('cannot be')
     },
-    weigh: () => 1,
     failed: (error) => failures.push(error),
   })
   for (const offset of [0, 1]) {
     const [records, end] = [new ListedRecords([record(offset)]), offset + 1]
-    inlet.add({ ...EVENTS, epoch: 1, records, nextOffset: end, endOffset: end })
+    throttle.add({ ...EVENTS, epoch: 1, records, nextOffset: end, endOffset: end })
   }
   clock.advance(100)
   await nextTurn()

@@ -1,10 +1,10 @@
 import { topic } from 'tidemark'
 import { expect, test } from 'vitest'
-import type { PartitionOffsets } from '../../../src/records/port.ts'
-import { packNote } from '../../../src/runtime/commit/checkpoint-metadata.ts'
-import { oldestEventMs } from '../../../src/runtime/commit/oldest-event.ts'
-import { type PreparedTopology, prepare } from '../../../src/runtime/prepare.ts'
-import { at, Merchant, scoredBy } from '../merchants.ts'
+import type { PartitionOffsets } from '../../src/records/port.ts'
+import { encodeMetadata } from '../../src/runtime/commit/checkpoint-metadata.ts'
+import { oldestEventMs } from '../../src/runtime/oldest-event.ts'
+import { type PreparedTopology, prepare } from '../../src/runtime/prepare.ts'
+import { at, Merchant, scoredBy } from './merchants.ts'
 
 const LAG_MS = 10 * 60_000
 
@@ -32,7 +32,7 @@ function partition(number: number, second: number | null, fingerprint = 'f'): Pa
   const idleMs = Number.NEGATIVE_INFINITY
   const from = { offset: 4, newestMs, idleMs }
   const note = { fingerprint, from, idleMs, wholeFromMs: idleMs }
-  const metadata = packNote({
+  const metadata = encodeMetadata({
     partitions: 2,
     lastRecord: null,
     topologies: new Map([['scores', note]]),

@@ -1,7 +1,6 @@
-import type { PartitionOffsets } from '../../records/port.ts'
-import type { PreparedTopology } from '../prepare.ts'
-import type { TopologyNote } from './checkpoint-metadata.ts'
-import { noteOf } from './restart-plan.ts'
+import type { PartitionOffsets } from '../records/port.ts'
+import { metadataAt, type TopologyCheckpoint } from './commit/checkpoint-metadata.ts'
+import type { PreparedTopology } from './prepare.ts'
 
 // The oldest event that can still come: what tables with `asOf` must keep the versions for.
 
@@ -27,8 +26,8 @@ function watermarkMs(
   { definition, fingerprint }: PreparedTopology,
   { committed, ...partition }: PartitionOffsets,
 ): number {
-  const note = committed === null ? null : noteOf({ ...partition, ...committed })
-  const own: TopologyNote | undefined = note?.topologies.get(definition.name)
+  const note = committed === null ? null : metadataAt({ ...partition, ...committed })
+  const own: TopologyCheckpoint | undefined = note?.topologies.get(definition.name)
   // Windows that are rebuilt begin without a watermark.
   if (own?.fingerprint !== fingerprint) return Number.NEGATIVE_INFINITY
   return Math.max(own.from.newestMs - definition.source.watermark.lagMs, own.from.idleMs)

@@ -10,9 +10,9 @@ import {
 } from 'tidemark'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
-import { fingerprintOf } from '../../../src/runtime/commit/fingerprint.ts'
-import type { Definition } from '../../../src/topology/definition.ts'
-import { model } from '../support.ts'
+import { fingerprintOf } from '../../src/runtime/fingerprint.ts'
+import type { Definition } from '../../src/topology/definition.ts'
+import { model } from './support.ts'
 
 // Windows are made again when what decides them has changed, and only then.
 

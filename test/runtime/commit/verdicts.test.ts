@@ -1,13 +1,17 @@
+import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { OffsetRange } from '../../../src/runtime/commit/offset-ranges.ts'
 import {
   type BlockVerdict,
   blockOf,
   endOfBlock,
+  isWithin,
   MOST_VERDICT_BYTES,
+  type OffsetRange,
   packVerdict,
+  rangesBefore,
   unpackVerdict,
-} from '../../../src/runtime/commit/verdict-record.ts'
+  withOffset,
+} from '../../../src/runtime/commit/verdicts.ts'
 import { thrownIn } from '../../support/thrown.ts'
 
 const PLACE = { topic: 'g.t.checkpoint', partition: 2 }
@@ -62,4 +66,26 @@ test.each([
     code: 'VERDICT_INVALID',
     where: 'g.t.checkpoint-2@9',
   })
+})
+
+const offsets = fc.uniqueArray(fc.nat(60)).map((all) => all.toSorted((a, b) => a - b))
+
+const rangesOf = (all: readonly number[]) =>
+  all.reduce<readonly OffsetRange[]>(withOffset, [] as OffsetRange[])
+
+test('ranges hold the offsets that were added and no others, up to any end', () => {
+  const property = fc.property(offsets, fc.nat(70), (all, end) => {
+    const ranges = rangesBefore(rangesOf(all), end)
+    const within = Array.from({ length: 70 }, (_, i) => i).filter((i) => isWithin(ranges, i))
+    expect(within).toEqual(all.filter((offset) => offset < end))
+  })
+  fc.assert(property)
+})
+
+test('offsets that follow each other are one range', () => {
+  expect(rangesOf([3, 4, 5, 7, 9, 10])).toEqual([
+    [3, 5],
+    [7, 7],
+    [9, 10],
+  ])
 })
