@@ -11,7 +11,7 @@ import type { WorkerContext } from './context.ts'
 import type { Observer, RuntimeEvent, WorkerState } from './events.ts'
 import { settleOutputs } from './output-schemas.ts'
 import type { Availability } from './partition/availability.ts'
-import { Membership } from './partition/membership.ts'
+import { GroupMembership } from './partition/membership.ts'
 import type { Prepared } from './prepare.ts'
 import { settleVariants } from './settle-variants.ts'
 import { Shadows } from './shadow/shadows.ts'
@@ -114,7 +114,7 @@ class GroupWorker implements Worker {
   /** The reason for the state, where there is one. */
   #reason: string | null = null
   /** `null` while it is no member. */
-  #membership: Membership | null = null
+  #membership: GroupMembership | null = null
   /** Why a table can no longer be kept up to date; `null`: every one can. */
   #tableFailure: { readonly error: unknown } | null = null
   /** Have the notes about the topics been reported? */
@@ -232,7 +232,7 @@ class GroupWorker implements Worker {
 
   async #beMember({ topics, known }: ClusterCheck): Promise<void> {
     const { prepared, records, group, onSetAside } = this.#o
-    const membership = new Membership({
+    const membership = new GroupMembership({
       config: this.#config,
       context: { ...this.#context, observer: (event) => this.#observe(event) },
       topologies: prepared.topologies,

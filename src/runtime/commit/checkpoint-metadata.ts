@@ -7,7 +7,7 @@ import { FINGERPRINT_LENGTH } from '../fingerprint.ts'
 // The metadata of a committed offset: JSON of a few hundred bytes, from which the next owner of the
 // partition can restore its windows.
 
-/** Version of the format; metadata of another version is ignored. */
+/** Metadata of another version is ignored. */
 const FORMAT = 1
 /** More partitions than a topic has. */
 const MOST_PARTITIONS = 999_999
@@ -17,28 +17,24 @@ export interface ReplayPoint extends WatermarkParts {
   readonly offset: number
 }
 
-/** The part for one topology. */
 export interface TopologyCheckpoint {
   /** Hash of what determines its windows. */
   readonly fingerprint: string
   readonly from: ReplayPoint
   /**
-   * How far idleness had advanced the watermark at the committed offset, ms since the epoch;
-   * −Infinity: it had not.
+   * How far idleness had advanced the watermark there, ms since the epoch; −Infinity: not at all.
    */
   readonly idleMs: number
   /**
-   * The watermark from which its windows are complete, ms since the epoch; −Infinity: they are ·
-   * `null`: not known before the first event.
+   * From which watermark its windows are complete; −Infinity: any · `null`: the first event
+   * decides.
    */
   readonly wholeFromMs: number | null
 }
 
-/** The metadata of one partition's offset. */
 export interface CheckpointMetadata {
-  /** Partitions of the topic at the time of the commit. */
   readonly partitions: number
-  /** The last record before the committed offset; `null`: none has been read. */
+  /** The last record before the committed offset; `null`: there has been none. */
   readonly lastRecord: RecordMark | null
   readonly topologies: ReadonlyMap<string, TopologyCheckpoint>
   /** Empty if no topology chooses between variants. */
@@ -54,7 +50,6 @@ export interface RecordMark {
   readonly checksum: number
 }
 
-/** Computes the mark of a record. */
 export function markOf({ offset, key, value, timestampMs }: LogRecord): RecordMark {
   // The timestamp modulo 2^32, whatever its sign and size.
   let checksum = crc32(key ?? '', timestampMs >>> 0)
@@ -67,14 +62,12 @@ interface Packed {
   readonly n: number
   readonly last: readonly [number, number] | null
   readonly t: Readonly<Record<string, PackedTopology>>
-  /** Variants: not there if there are none. */
   readonly m?: Readonly<Record<string, Readonly<Record<string, string>>>>
 }
 
 /**
  * Fingerprint; offset of the replay point, newest event time and idle step there; idle step at the
- * committed offset; and, while windows are incomplete, the watermark from which they will be
- * complete.
+ * committed offset; and the watermark from which windows will be complete, if they are not.
  */
 type PackedTopology =
   | readonly [string, number, PackedTime, PackedTime, PackedTime]
@@ -109,11 +102,7 @@ function packTopology({
     : [fingerprint, from.offset, ...times, wholeFromMs]
 }
 
-/**
- * The largest possible size of the metadata for topologies of these names, bytes.
- *
- * @param variants the longest name of a variant of each step that has some
- */
+/** The largest possible size, bytes. @param variants the longest name of a variant of each step */
 export function mostMetadataBytes(names: readonly string[], variants: ChosenVariants): number {
   const idleMs = LATEST_EVENT_TIME_MS
   const from = { offset: Number.MAX_SAFE_INTEGER, newestMs: LATEST_EVENT_TIME_MS, idleMs }
@@ -128,9 +117,7 @@ export function mostMetadataBytes(names: readonly string[], variants: ChosenVari
   return Buffer.byteLength(largest)
 }
 
-/**
- * Decodes metadata. `null`: it was not written by Tidemark, or by a version with another format.
- */
+/** `null`: Tidemark did not write it, or a version with another format did. */
 export function decodeMetadata(text: string): CheckpointMetadata | null {
   const packed = parsed(text)
   if (!isPacked(packed)) return null
@@ -153,10 +140,7 @@ export function decodeMetadata(text: string): CheckpointMetadata | null {
   }
 }
 
-/**
- * The metadata that the last commit left; `null`: there is none, it cannot be decoded, or it
- * belongs to another offset.
- */
+/** The decoded metadata; `null`: there is none, it is not ours, or it belongs to another offset. */
 export function metadataAt({
   metadata,
   nextOffset,

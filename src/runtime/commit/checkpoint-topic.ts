@@ -5,16 +5,16 @@ import type { Definition } from '../../topology/definition.ts'
 import { outputTopics, shadowTopics } from '../../topology/graph.ts'
 import { MOST_VERDICT_BYTES } from './verdicts.ts'
 
-// The topic in which a group writes down what it decided about records and a replay cannot find out
-// (rule R9). A worker makes it: nobody else reads or writes it.
+// The topic in which a group writes down what a replay cannot find out (rule R9). A worker makes
+// it: nobody else reads or writes it.
 
 /** Names of topics as brokers accept them. */
 const NAME = /^[a-zA-Z0-9._-]{1,249}$/
 
-/** Its settings, by Kafka's names. Small segments are compacted sooner, and read quickly. */
+/** Small segments are compacted sooner, and read quickly. */
 const SETTINGS = { 'cleanup.policy': 'compact', 'segment.bytes': String(16 * 2 ** 20) }
 
-/** Its name; `null`: nothing that a topology decides has to be written down. */
+/** Its name; `null`: a topology has nothing to write down. */
 export function checkpointTopic(definition: Definition, group: string): string | null {
   const { name, source } = definition
   const isNeeded = source.format.is === 'registry' && keepsState(definition)
@@ -29,12 +29,11 @@ export function committedTopics(definition: Definition, group: string): string[]
   return topic === null ? outputs : [...outputs, topic]
 }
 
-/** How the topic is made. */
 export function newCheckpointTopic(name: string, source: TopicInfo): NewTopic {
   return { name, partitions: source.partitions, replicas: -1, config: SETTINGS }
 }
 
-/** What is wrong with its name, before brokers are asked for it. */
+/** Faults of its name, before brokers are asked for it. */
 export function nameFaults(definition: Definition, group: string): TidemarkError[] {
   const topic = checkpointTopic(definition, group)
   if (topic === null || NAME.test(topic)) return []
@@ -43,7 +42,7 @@ export function nameFaults(definition: Definition, group: string): TidemarkError
   return [new TidemarkError('CHECKPOINT_TOPIC', what, { where: definition.name, hint })]
 }
 
-/** What is wrong with a topic that is there already. */
+/** Faults of a topic that is there already. */
 export function checkpointFaults(topic: TopicInfo, source: TopicInfo): TidemarkError[] {
   const { name, partitions, isCompacted, isTrimmed, maxMessageBytes } = topic
   const faults: [isSo: boolean, what: string, setting: string][] = [

@@ -24,18 +24,12 @@ export class CommitSize {
     this.#bytes = Math.min(FIRST_BYTES, mostBytes)
   }
 
-  /**
-   * The limit, bytes. At least 1: what one record leads to is committed together, however large it
-   * is.
-   */
+  /** The limit, bytes; at least 1, because what one record leads to is committed together. */
   get bytes(): number {
     return this.#bytes
   }
 
-  /**
-   * Bytes a second that get through to the brokers, if that is what slows commits down; else
-   * `null`.
-   */
+  /** Bytes a second that get through to the brokers, if that slows commits down. */
   get pace(): number | null {
     return this.#pace
   }

@@ -25,16 +25,10 @@ const PACE_MS = {
 const RECORDS_PER_MS = 100
 /** The most records in one commit; a single record may lead to more. */
 const MAX_RECORDS = 50_000
-/**
- * A commit in flight for this long is reported, ms, and so is a rebalance during which no commit
- * has succeeded for this long.
- */
+/** A commit in flight, and a rebalance without a commit, are reported after this long, ms. */
 const SLOW_MS = 5_000
 const RETRY = { firstMs: 100, lastMs: 10_000 }
-/**
- * Wait before a retry during a rebalance, ms. A rebalance is not an error, and nearly always over
- * in a moment.
- */
+/** Wait before a retry during a rebalance, ms: that is no error, and nearly always over at once. */
 const WHILE_REBALANCING_MS = 50
 
 /** A partition whose work is committed. */
@@ -46,7 +40,6 @@ export interface Committable {
   metadata(point: RestartPoint): string
 }
 
-/** What a {@link Committer} works with. */
 export interface CommitterOptions {
   readonly config: Pick<WorkerConfig, 'guarantee' | 'commitIntervalMs' | 'maxCommitBytes'>
   readonly context: WorkerContext
@@ -57,12 +50,10 @@ export interface CommitterOptions {
   onCommitted(): void
 }
 
-/** What one partition puts into a commit. */
 interface Segment extends CommitPart {
   readonly of: Committable
 }
 
-/** What a commit wrote to a topic. */
 interface Written {
   readonly topic: string
   readonly isOutput: boolean
@@ -72,7 +63,6 @@ interface Written {
   readonly endToEndMs: number[]
 }
 
-/** Commits what a worker's partitions have finished. */
 export class Committer {
   readonly #o: CommitterOptions
   readonly #stop = new AbortController()
@@ -80,16 +70,12 @@ export class Committer {
   readonly #size: CommitSize
   readonly #backoff: Backoff
   #wake: () => void = () => {}
-  /**
-   * When commits began to fail, or when that was last reported, by the clock's elapsed time;
-   * `null`: the last commit succeeded.
-   */
+  /** When commits began to fail, or when that was last reported; `null`: the last one succeeded. */
   #failingSinceMs: number | null = null
-  /** When brokers accept records again, by the clock's elapsed time. */
+  /** When brokers accept records again. */
   #mayWriteMs = Number.NEGATIVE_INFINITY
   /** Was a slow or failing commit reported, and not its end yet? */
   #isInTrouble = false
-  /** The pace that was last reported. */
   #toldPace: number | null = null
   /** Did the last commit have no room for all that was finished? */
   #isFull = false
@@ -137,10 +123,7 @@ export class Committer {
     this.#wake()
   }
 
-  /**
-   * Commits what is finished now.
-   * @returns the number of records plus one for each partition; 0: there was nothing, or it failed
-   */
+  /** @returns the number of records plus one for each partition; 0: nothing was committed */
   async #commitOnce(member: Member): Promise<number> {
     const segments = this.#gather()
     if (segments.length === 0) {
@@ -151,7 +134,10 @@ export class Committer {
     const startMs = this.#o.context.clock.elapsedMs()
     const mayWriteMs = this.#mayWriteMs
     const endWatch = this.#watchTime(startMs)
-    const failure = await failureOf(member.commit(commit))
+    const failure = await member.commit(commit).then(
+      () => null,
+      (error: unknown) => ({ error }),
+    )
     endWatch()
     if (failure !== null) {
       await this.#failed(failure.error, segments, startMs)
@@ -170,10 +156,7 @@ export class Committer {
     return records + segments.length
   }
 
-  /**
-   * Waits until there may be something to commit. After a while without commits, writing no longer
-   * counts as slow.
-   */
+  /** Waits for something to commit. After a while without, writing no longer counts as slow. */
   async #rest(woken: Promise<void>): Promise<void> {
     if (this.#toldPace !== null) {
       const isWoken = new AbortController()
@@ -186,7 +169,7 @@ export class Committer {
     await woken
   }
 
-  /** Waits until the next commit may start. @param size as {@link #commitOnce} returns it */
+  /** Waits until the next commit may start. */
   async #keepPace(startMs: number, size: number): Promise<void> {
     const { clock } = this.#o.context
     const { guarantee, commitIntervalMs } = this.#o.config
@@ -204,7 +187,7 @@ export class Committer {
     if (isUrgent()) await until(Math.min(shortest, paceMs), this.#stop.signal)
   }
 
-  /** What failing or slow commits contained is now committed, or lost. */
+  /** The contents of failing or slow commits are committed now, or lost. */
   #over(): void {
     this.#backoff.reset()
     this.#failingSinceMs = null
@@ -213,10 +196,7 @@ export class Committer {
     this.#o.context.observer({ type: 'commit-over' })
   }
 
-  /**
-   * Reports a commit that takes long while something waits for it, even if only behind it.
-   * @returns a function that ends the watch
-   */
+  /** Reports a commit that takes long while something waits for it, until the returned call. */
   #watchTime(startMs: number): () => void {
     const { clock, observer } = this.#o.context
     const ended = new AbortController()
@@ -257,7 +237,7 @@ export class Committer {
     return segments
   }
 
-  /** Handles a commit that began at `startMs` and failed: waits until it may be retried. */
+  /** Waits until what failed may be retried. */
   async #failed(error: unknown, segments: readonly Segment[], startMs: number): Promise<void> {
     if (!(error instanceof TidemarkError)) throw error
     // Another worker owns the partitions, or will: the next assignment decides which tasks are
@@ -303,16 +283,6 @@ export class Committer {
   }
 }
 
-/** The error that some work failed with; `null`: it succeeded. */
-async function failureOf(work: Promise<void>): Promise<{ error: unknown } | null> {
-  try {
-    await work
-    return null
-  } catch (error) {
-    return { error }
-  }
-}
-
 function assemble(segments: readonly Segment[]): Commit {
   const batches = segments.flatMap((s) => s.batches)
   return {
@@ -332,7 +302,6 @@ function sizeOf(segments: readonly Segment[]): WriteSize {
   return totalSize(segments.flatMap((s) => s.batches))
 }
 
-/** What a commit that has just succeeded wrote to each topic. */
 function writtenBy(segments: readonly Segment[], nowMs: number): Written[] {
   const written = new Map<string, Written>()
   for (const { topics } of segments.flatMap((s) => s.batches)) {

@@ -13,15 +13,15 @@ import {
   type WriteSize,
 } from './output-batch.ts'
 
-// The chunks of a partition between log and commit. What is finished stays here until the commit
-// that contains it is known to have succeeded, and is dropped when the partition is lost (rules C1,
+// The chunks of a partition between log and commit. Results stay here until the commit that
+// contains them is known to have succeeded, and are dropped when the partition is lost (rules C1,
 // C3).
 
 /** The most bytes that one partition may have in flight: more would not make a commit fuller. */
 export const MOST_PARTITION_BYTES = 16 * 2 ** 20
 /**
- * Guess of what a record produces, in memory, before any has been finished, bytes: so large that
- * only some thousand records are in flight until then.
+ * Guess of what a record produces, in memory, before any has been finished, bytes: with it, only
+ * some thousand records are in flight.
  */
 const FIRST_GUESS_BYTES = 16_000
 
@@ -30,18 +30,17 @@ export interface RestartPoint extends Pick<CheckpointMetadata, 'lastRecord' | 't
   readonly nextOffset: number
 }
 
-/** A chunk that tasks are to finish. */
 export interface NewChunk {
   readonly nextOffset: number
   readonly records: LogRecords
   readonly bytes: number
   /** The last record before the end of the chunk; `null`: there has been none. */
   readonly lastRecord: RestartPoint['lastRecord']
-  /** The number of tasks that must finish it. */
+  /** How many tasks must finish it. */
   readonly tasks: number
 }
 
-/** What a partition puts into a commit. */
+/** The part of a commit that one partition contributes. */
 export interface CommitPart {
   readonly batches: readonly SizedBatch[]
   /** Where a restart continues after the commit; `null`: the commit advances no offset. */
@@ -82,12 +81,11 @@ export class InFlight {
     this.#isWhole = guarantee === 'exactly-once'
   }
 
-  /** Size in memory, with what is still expected to be produced, bytes. */
+  /** Size in memory, with what is still expected to be produced. */
   get bytes(): number {
     return this.#bytes
   }
 
-  /** Is everything that was added committed? */
   get isEmpty(): boolean {
     return this.#chunks.length === 0
   }
@@ -121,7 +119,7 @@ export class InFlight {
 
   /**
    * Gathers what is finished, in log order, as far as there is room.
-   * @param atLeast take the results of this many records even if there is no room
+   * @param atLeast take the results of this many records in any case
    */
   gather(room: WriteSize, atLeast: 0 | 1): CommitPart {
     const left = { ...room }
@@ -163,7 +161,6 @@ export class InFlight {
     }
   }
 
-  /** What was gathered is committed. */
   committed({ from }: CommitPart): void {
     for (const { chunk, cut } of from) chunk.committed(cut)
     const ended = from.filter(({ cut }) => cut === ALL).length
@@ -182,8 +179,8 @@ export class InFlight {
   }
 
   /**
-   * Batches that a commit could take although the chunk is not finished: under at-least-once its
-   * own, under exactly-once those of earlier chunks.
+   * Batches that a commit could take although the chunk is not finished: its own, or under
+   * exactly-once those of earlier chunks.
    */
   #waiting(chunk: ChunkInFlight): number {
     if (!this.#isWhole) return chunk.batches.length
@@ -192,7 +189,6 @@ export class InFlight {
   }
 }
 
-/** What a chunk calls when it has changed, or has no room. */
 interface ChunkCalls {
   changed(chunk: ChunkInFlight): void
   room(chunk: ChunkInFlight, most: number): Promise<void>
@@ -205,9 +201,9 @@ export class ChunkInFlight {
   readonly #expectedBytes: number
   readonly #calls: ChunkCalls
   #batches: SizedBatch[] = []
-  /** By topology name, for a restart at the first record of the chunk. */
+  /** By topology name, for a restart at its first record. */
   readonly #begin = new Map<string, TopologyCheckpoint>()
-  /** By topology name, for a restart at the end of the chunk. */
+  /** By topology name, for a restart at its end. */
   readonly #end = new Map<string, TopologyCheckpoint>()
   #tasks: number
   /** Size in memory of everything that it has ever produced. */
@@ -221,35 +217,32 @@ export class ChunkInFlight {
     this.#tasks = chunk.tasks
   }
 
-  /** Is every task done with it? */
   get isDone(): boolean {
     return this.#tasks === 0
   }
 
-  /** What it has produced that is not committed yet. */
+  /** Batches that are not committed yet. */
   get batches(): readonly SizedBatch[] {
     return this.#batches
   }
 
-  /** Size in memory, with what it is still expected to produce, bytes. */
+  /** Size in memory, with what it is still expected to produce. */
   get bytes(): number {
     const made = this.#batches.reduce((sum, batch) => sum + batch.memoryBytes, 0)
     const expected = this.isDone ? 0 : this.#expectedBytes - this.#madeBytes
     return this.#chunk.bytes + made + Math.max(0, expected)
   }
 
-  /** Size in memory of what it has produced, per record of the chunk; `null`: it has no records. */
+  /** Size in memory of what it has produced, per record; `null`: it has no records. */
   get bytesPerRecord(): number | null {
     const { length } = this.#chunk.records
     return length === 0 ? null : this.#madeBytes / length
   }
 
-  /** A task begins it. */
   begin(topology: string, checkpoint: TopologyCheckpoint): void {
     this.#begin.set(topology, checkpoint)
   }
 
-  /** A task has produced something from it. */
   add(batch: OutputBatch): void {
     const added = sized(batch)
     this.#batches.push(added)
@@ -257,7 +250,6 @@ export class ChunkInFlight {
     this.#calls.changed(this)
   }
 
-  /** A task is done with it. */
   done(topology: string, checkpoint: TopologyCheckpoint): void {
     this.#end.set(topology, checkpoint)
     this.#tasks--
@@ -277,7 +269,7 @@ export class ChunkInFlight {
 
   /**
    * Where a restart continues once the results of records before an offset are committed. Its
-   * replay begins where it would begin for the first record of the chunk.
+   * replay begins as for the first record of the chunk.
    */
   at(offset: number): RestartPoint {
     const { records } = this.#chunk
@@ -298,10 +290,9 @@ export class ChunkInFlight {
   }
 
   /**
-   * How much there is room for when the results of one record stay together: up to the offset of
-   * the first record whose results do not fit, or to the end of the chunk; and the number of
-   * records before it that have results.
-   * @param atLeast take the results of this many records even if there is no room
+   * How much there is room for if results of one record stay together: up to the first record whose
+   * results do not fit, and how many records before it have some.
+   * @param atLeast as {@link InFlight.gather} has it
    */
   offsetFor(room: WriteSize, atLeast: 0 | 1): { readonly before: number; readonly causes: number } {
     const left = { ...room }
@@ -321,7 +312,6 @@ export class ChunkInFlight {
     return [...whole, ...this.#batches.slice(batches).map((batch) => batchBefore(batch, before))]
   }
 
-  /** A part of it is committed. */
   committed({ batches, before }: Cut): void {
     for (const { outputs, deadLetters } of this.#batches.slice(0, batches)) {
       outputs.records.free()

@@ -1,7 +1,6 @@
 import { WrittenRecords } from '../../records/written-records.ts'
 
-// What tasks make from chunks, until it is committed: merged in log order, measured, and cut at an
-// offset.
+// Results of tasks until they are committed: merged in log order, measured, and cut at an offset.
 
 /** Approximate overhead per record on the wire, for numbers and lengths, bytes. */
 const ON_THE_WIRE = 20
@@ -14,15 +13,14 @@ export interface CausedRecords {
   readonly causes: readonly number[]
 }
 
-/** What one task has made from a chunk, or from a part of it. */
+/** Results of one task for a chunk, or for a part of it. */
 export interface OutputBatch {
   readonly outputs: CausedRecords
   readonly deadLetters: CausedRecords
 }
 
-/** How much is written. */
 export interface WriteSize {
-  /** Approximate size on the wire. */
+  /** Approximate, on the wire. */
   readonly bytes: number
   readonly records: number
 }
@@ -33,10 +31,9 @@ export interface SizedBatch extends OutputBatch, WriteSize {
   readonly topics: readonly TopicShare[]
 }
 
-/** The part of a batch that goes to one topic. */
+/** The part of a batch that goes to one topic; `isOutput` is false for dead letters. */
 interface TopicShare {
   readonly topic: string
-  /** False for dead letters. */
   readonly isOutput: boolean
   records: number
   /** Size of the values. */
@@ -61,7 +58,6 @@ export function inLogOrder(all: readonly CausedRecords[]): CausedRecords {
   return { records, causes: places.map(({ cause }) => cause) }
 }
 
-/** Computes the sizes of a batch. */
 export function sized({ outputs, deadLetters }: OutputBatch): SizedBatch {
   const topics: TopicShare[] = []
   let share: TopicShare | null = null
@@ -84,7 +80,6 @@ export function sized({ outputs, deadLetters }: OutputBatch): SizedBatch {
   return { outputs, deadLetters, records, bytes, memoryBytes, topics }
 }
 
-/** Total size of batches. */
 export function totalSize(batches: readonly WriteSize[]): WriteSize {
   return {
     bytes: batches.reduce((sum, batch) => sum + batch.bytes, 0),
@@ -127,7 +122,7 @@ export function batchFrom({ outputs, deadLetters }: OutputBatch, offset: number)
   return sized({ outputs: from(outputs), deadLetters: from(deadLetters) })
 }
 
-/** Approximate size of a record in a request, bytes. */
+/** Approximate size of a record in a request. */
 export function wireBytes(records: WrittenRecords, index: number): number {
   return ON_THE_WIRE + records.partsBytes(index)
 }

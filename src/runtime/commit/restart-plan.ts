@@ -13,8 +13,8 @@ import type { CheckpointMetadata, ReplayPoint, TopologyCheckpoint } from './chec
 const PARTS = 64
 
 /**
- * A sparse index of a task's past: offsets with the newest event time before each. Of the points
- * before which no event can be in a window any more, only the newest is kept (rule R4: newest event
+ * A sparse index of a task's past: offsets with the newest event time before each. Only the newest
+ * point is kept of those before which no event can be in a window any more (rule R4: newest event
  * time + horizon ≤ watermark).
  */
 export class ReplayPoints {
@@ -22,12 +22,9 @@ export class ReplayPoints {
   readonly #apartMs: number
   readonly #points: ReplayPoint[]
 
-  /**
-   * @param lagMs how far the watermark is behind the newest event: a replay spans horizon and lag
-   * together
-   */
   constructor({ horizonMs, lagMs }: { horizonMs: number; lagMs: number }, first: ReplayPoint) {
     this.#horizonMs = horizonMs
+    // A replay spans the horizon, and how far the watermark is behind the newest event.
     this.#apartMs = (horizonMs + lagMs) / PARTS
     this.#points = [first]
   }
@@ -51,25 +48,12 @@ export class ReplayPoints {
   }
 }
 
-/** How a task restores the windows it had. */
-export interface RestartPlan {
-  /** The first record it must see again. */
-  readonly from: ReplayPoint
-  /**
-   * How far idleness had advanced the watermark at the committed offset, ms since the epoch;
-   * −Infinity: it had not.
-   */
-  readonly idleMs: number
+/** How a task restores its windows: from where, and what was committed of them. */
+export interface RestartPlan extends Omit<TopologyCheckpoint, 'fingerprint'> {
   /** Why it reads more than necessary; `null`: it does not. */
   readonly reason: string | null
-  /**
-   * The watermark from which its windows are complete, ms since the epoch; −Infinity: from the
-   * beginning. `null`: records before the first one are not read, and the first event decides.
-   */
-  readonly wholeFromMs: number | null
 }
 
-/** A topology with the hash of what determines its windows. */
 interface Restarted {
   readonly definition: Definition
   readonly fingerprint: string
@@ -80,7 +64,6 @@ export function mustRebuild(topology: Restarted, metadata: CheckpointMetadata | 
   return keepsState(topology.definition) && checkpointOf(topology, metadata) === null
 }
 
-/** Decides where a topology begins to read a partition. */
 export function planRestart(
   topology: Restarted,
   assignment: Assignment,
@@ -117,13 +100,12 @@ function planRebuild(
           : assignment.metadata === null
             ? 'the group has committed nothing'
             : 'the committed offset has no usable restart note: it was set by hand, or by another consumer',
-    // If the log no longer has the topic's first record, windows may have contained what was
-    // before.
+    // If the log no longer has the topic's first record, windows may have contained more.
     wholeFromMs: lookBackOffset === 0 ? Number.NEGATIVE_INFINITY : null,
   }
 }
 
-/** What was committed of a topology whose windows are still defined as they were then. */
+/** The checkpoint of a topology whose windows are still defined as they were then. */
 function checkpointOf(
   { definition, fingerprint }: Restarted,
   metadata: CheckpointMetadata | null,
@@ -136,10 +118,7 @@ function at(offset: number): ReplayPoint {
   return { offset, newestMs: Number.NEGATIVE_INFINITY, idleMs: Number.NEGATIVE_INFINITY }
 }
 
-/**
- * @throws TidemarkError `TOPIC_CHANGED`: the number of partitions has changed since it was
- * committed
- */
+/** @throws TidemarkError `TOPIC_CHANGED`: the number of partitions is not what was committed */
 export function checkPartitions(topic: string, committed: number, now: number): void {
   if (committed === now) return
   throw new TidemarkError(

@@ -5,22 +5,18 @@ import type { Assignment, LogRecord, LogRecords, TopicPartition } from '../../re
 import { WrittenRecords } from '../../records/written-records.ts'
 import type { CausedRecords } from './output-batch.ts'
 
-// Verdicts on records that were given up because the schema registry did not have their schema.
-// Neither the log nor the registry tells a replay, so they are written down in the commit of the
-// dead letter (rule R9): key `schema/<block>`, value JSON. The block bounds the size.
+// Verdicts on records whose schema the schema registry did not have. Neither the log nor the
+// registry tells a replay that they were given up, so it is written down in the commit of the dead
+// letter (rule R9): key `schema/<block>`, value JSON.
 
-/** Version of the format. */
 const FORMAT = 1
-/** Offsets of a partition that share a record. */
+/** Offsets that share a verdict, so that its size is bounded. */
 const BLOCK_OFFSETS = 1_024
 const KEY = /^schema\/(\d+)$/
 /** Two numbers of at most 16 digits, brackets and commas. */
 const MOST_RANGE_BYTES = 36
 
-/**
- * A record can always be written: it holds at most every other offset of its block, and fits into
- * this many bytes.
- */
+/** A verdict takes at most this many bytes: it has at most every other offset of its block. */
 export const MOST_VERDICT_BYTES = (BLOCK_OFFSETS / 2) * MOST_RANGE_BYTES + 1_024
 
 /** Offsets from the first to the last, both included. */
@@ -35,7 +31,6 @@ export interface BlockVerdict {
   readonly unknown: readonly OffsetRange[]
 }
 
-/** What {@link Verdicts} are of. */
 export interface VerdictsOptions {
   /** The topic in which they are written down. */
   readonly topic: string
@@ -46,13 +41,11 @@ export interface VerdictsOptions {
   readonly read: () => Promise<readonly LogRecord[]>
 }
 
-/** A record that cannot be decoded. */
 interface Undecoded {
   readonly record: Pick<LogRecord, 'offset'>
   readonly error: TidemarkError
 }
 
-/** A chunk that is finished. */
 interface Finished {
   /** The offset of its first record, or where it ends if it has none. */
   readonly offset: number
@@ -72,15 +65,13 @@ export class Verdicts {
     this.#o = options
   }
 
-  /** Are they known? */
   get isRead(): boolean {
     return this.#isRead
   }
 
   /**
-   * Reads them. In force is what was committed and can be replayed: what is written of records at
-   * or after the committed offset was not, and the block of a record that the log no longer has is
-   * deleted.
+   * Reads them. In force is what was committed and can be replayed: neither what is written of
+   * records from the committed offset on, nor blocks before the first record of the log.
    * @throws TidemarkError `VERDICT_INVALID` · what reading throws
    */
   async read(): Promise<void> {
@@ -112,8 +103,8 @@ export class Verdicts {
   }
 
   /**
-   * Writes down what was given up of a chunk. A commit may end between two of its records; what is
-   * then written of the rest is not in force, so that the first chunk after a start corrects it.
+   * Writes down what was given up of a chunk. If the commit ends within the chunk, what is written
+   * of its rest is not in force, and the first chunk after a start corrects it.
    */
   written({ offset, faults }: Finished): CausedRecords {
     const records = new WrittenRecords()
@@ -163,17 +154,15 @@ export function isUnknownSchema(error: TidemarkError): boolean {
   return error.code === 'SCHEMA_UNKNOWN'
 }
 
-/** Number of the block that an offset is in. */
 export function blockOf(offset: number): number {
   return Math.floor(offset / BLOCK_OFFSETS)
 }
 
-/** The offset after the last one of a block. */
 export function endOfBlock(block: number): number {
   return (block + 1) * BLOCK_OFFSETS
 }
 
-/** Encodes a verdict; without any offset it is a tombstone, which deletes the record. */
+/** Without any offset it is a tombstone, which deletes the record. */
 export function packVerdict({ block, topicId, unknown }: BlockVerdict): {
   readonly key: Buffer
   readonly value: Buffer | null
@@ -182,11 +171,7 @@ export function packVerdict({ block, topicId, unknown }: BlockVerdict): {
   return { key: Buffer.from(`schema/${block}`), value: text === null ? null : Buffer.from(text) }
 }
 
-/**
- * Decodes a verdict; without a value none of its block is given up. `null`: it is a record of
- * another kind.
- * @throws TidemarkError `VERDICT_INVALID`
- */
+/** `null`: it is a record of another kind. @throws TidemarkError `VERDICT_INVALID` */
 export function unpackVerdict(record: LogRecord, of: TopicPartition): BlockVerdict | null {
   const [, digits] = KEY.exec(String(record.key ?? '')) ?? []
   if (digits === undefined) return null
@@ -227,7 +212,7 @@ function isRange(of: unknown): boolean {
   return Array.isArray(of) && of.length === 2 && of.every(Number.isSafeInteger) && of[0] <= of[1]
 }
 
-/** Adds an offset greater than all others; extends the last range if it follows it directly. */
+/** Adds an offset greater than all others. */
 export function withOffset(ranges: readonly OffsetRange[], offset: number): OffsetRange[] {
   const last = ranges.at(-1)
   if (last === undefined || last[1] < offset - 1) return [...ranges, [offset, offset]]
@@ -241,7 +226,6 @@ export function rangesBefore(ranges: readonly OffsetRange[], end: number): Offse
     .map(([first, last]) => [first, Math.min(last, end - 1)])
 }
 
-/** Is an offset in one of the ranges? */
 export function isWithin(ranges: readonly OffsetRange[], offset: number): boolean {
   return ranges.some(([first, last]) => first <= offset && offset <= last)
 }

@@ -35,7 +35,6 @@ import { Breaker, bytesInMemory, Throttle } from './throttle.ts'
 
 type PartitionState = 'restoring' | 'running' | 'revoked' | 'lost'
 
-/** States of a partition during one assignment. */
 export const PARTITION: LifecycleTable<PartitionState> = {
   first: 'restoring',
   next: {
@@ -53,7 +52,7 @@ export const PARTITION: LifecycleTable<PartitionState> = {
   },
 }
 
-/** What a partition needs of the worker around it. */
+/** The worker around a partition. */
 export interface PartitionContext extends TaskSurroundings {
   readonly config: Pick<WorkerConfig, 'guarantee' | 'deadLetterBreakerPercent'>
   /** By topology name, for topologies that watch for keys in several partitions. */
@@ -65,26 +64,24 @@ export interface PartitionContext extends TaskSurroundings {
   onBytes(): void
 }
 
-/** A partition from its assignment until it is revoked or lost. */
 export class AssignedPartition implements Committable {
   readonly partition: TopicPartition
   readonly epoch: number
   readonly pausable: Pausable
   readonly inFlight: InFlight
   readonly tasks: readonly Task[]
-  /** Offset at which reading begins. */
+  /** Where reading begins. */
   readonly startOffset: number
   readonly #context: PartitionContext
   readonly #life: Lifecycle<PartitionState>
   readonly #variants: ChosenVariants
   readonly #breaker: Breaker
   readonly #throttle: Throttle
-  /** `null`: no topology has `idleAfter`. */
   readonly #idle: IdleClock | null
   /** `null`: there is nothing to replay, or the tasks have processed it. */
   #replay: Replay | null
   #nextOffset: number
-  /** The last record before that offset; `null`: it is not known. */
+  /** The last record before `#nextOffset`; `null`: it is not known. */
   #lastRecord: RecordMark | null
 
   constructor(
@@ -93,7 +90,7 @@ export class AssignedPartition implements Committable {
     given: PartitionContext,
   ) {
     const { topic, partition, epoch, nextOffset } = assignment
-    const { config, clock, onFailed } = given
+    const { config, clock } = given
     this.partition = { topic, partition }
     this.epoch = epoch
     this.pausable = given.pausable
@@ -118,7 +115,7 @@ export class AssignedPartition implements Committable {
       clock,
       isSlow: () => this.#breaker.isOpen,
       process: (chunk) => this.#processLive(chunk),
-      failed: (error) => onFailed(error),
+      failed: (error) => given.onFailed(error),
     })
     this.#idle = this.#idleClock()
     // The last record before the committed offset is always read again, to verify that the log is
@@ -138,9 +135,8 @@ export class AssignedPartition implements Committable {
     if (this.#replay === null) this.#run()
     else this.#replay.tell()
     // Where a group begins is committed before anything is read: otherwise a worker that takes over
-    // might begin at the other end of the log. The metadata of that commit says how the windows are
-    // to be rebuilt, so that such a worker continues rebuilding them. What scores is committed too,
-    // if it is not what was committed: a partition without events would name the old variant.
+    // might begin at the other end of the log, or rebuild windows from elsewhere. The variants that
+    // score are committed too, because a partition without events would name the old ones.
     if (assignment.metadata === null || !areNoted(this.#variants, metadata))
       void this.pass(() => Number.NEGATIVE_INFINITY)
   }
@@ -150,30 +146,28 @@ export class AssignedPartition implements Committable {
     return this.#replay !== null
   }
 
-  /** Bytes in flight, in memory. */
+  /** In memory. */
   get bytesInFlight(): number {
     return this.bytesToCommit + (this.#replay?.bytes ?? 0) + this.#throttle.bytes
   }
 
-  /** Bytes that a commit would release, in memory. */
+  /** The part that a commit would release. */
   get bytesToCommit(): number {
     return this.inFlight.bytes
   }
 
-  /** Is nothing of it waiting for a commit? */
   get isIdle(): boolean {
     return this.inFlight.isEmpty && this.#throttle.isEmpty
   }
 
   /**
-   * Is there nothing to wait for before the worker leaves: it is idle, or held up by something that
-   * may last?
+   * Is it idle, or held up by something that may last, so that the worker need not wait to leave?
    */
   get canLeave(): boolean {
     return this.isIdle || (this.inFlight.isBlocked && this.tasks.some((task) => task.isHeldUp))
   }
 
-  /** Processes the next chunk: a replay up to the committed offset, live after it. */
+  /** Replays a chunk up to the committed offset, and processes it from there on. */
   process(chunk: Chunk): void {
     let live: Chunk | null = chunk
     if (this.#life.state === 'restoring') {
@@ -184,7 +178,7 @@ export class AssignedPartition implements Committable {
     if (live !== null) this.#throttle.add(live)
   }
 
-  /** Called when the partition was read to its log end offset. */
+  /** Called when the partition was read to its end. */
   caughtUp(endOffset: number): void {
     if (this.#life.state === 'restoring') {
       const replay = this.#replay as Replay
@@ -195,21 +189,21 @@ export class AssignedPartition implements Committable {
     this.#throttle.after(() => this.#idle?.caughtUp())
   }
 
-  /** From now on, chunks that are still waiting are not started. */
+  /** Chunks that are still waiting are not started any more. */
   stopTaking(): void {
     this.#throttle.drop()
   }
 
   /**
-   * Advances time without a record, up to a watermark for each task, so that windows close.
-   * Resolves when they have closed.
+   * Lets time pass without a record, up to a watermark for each task. Resolves when the windows
+   * before it have closed.
    */
   async pass(untilMs: (task: Task) => number): Promise<void> {
     const added = this.#add({ records: NO_RECORDS, nextOffset: this.#nextOffset, bytes: 0 })
     await Promise.all(this.tasks.map((task) => task.pass(untilMs(task), added)))
   }
 
-  /** The partition is gone, with everything in flight. It reports no more events. */
+  /** The partition is gone, with everything in flight, and reports no more events. */
   drop(why: Loss | 'left'): void {
     this.#life.enter(why === 'expelled' || why === 'cut' ? 'lost' : 'revoked')
     this.#idle?.stop()
@@ -282,24 +276,22 @@ export class AssignedPartition implements Committable {
   }
 }
 
-/** A task, how its windows are restored, and the records that it has replayed. */
 interface PlannedTask {
   readonly task: Task
   readonly plan: RestartPlan
   replayed: number
 }
 
-/** What is read again. */
 interface ReplayRange {
   readonly partition: TopicPartition
   readonly from: number
-  /** The committed offset; output begins here. */
+  /** The committed offset, where output begins. */
   readonly to: number
-  /** The last record before it, as noted when it was committed; `null`: it was not noted. */
+  /** The last record before it, as it was committed; `null`: it is not known. */
   readonly lastRecord: RecordMark | null
 }
 
-/** Replays what the windows of a partition need, up to the committed offset, without output. */
+/** Replays what windows need, up to the committed offset, without output. */
 class Replay {
   readonly #planned: readonly PlannedTask[]
   readonly #range: ReplayRange
@@ -317,21 +309,18 @@ class Replay {
     this.#position = range.from
   }
 
-  /** Has everything been read that is to be replayed? */
   get isRead(): boolean {
     return this.#position >= this.#range.to
   }
 
-  /** Size of what has been read but not yet processed by the tasks. */
+  /** Size of what the tasks have not processed yet. */
   get bytes(): number {
     return this.#bytes
   }
 
   /**
-   * Replays a chunk.
    * @returns the part after the committed offset; `null`: there is none
-   * @throws TidemarkError `TOPIC_CHANGED`: the last record before the committed offset is not the
-   * one that was there
+   * @throws TidemarkError `TOPIC_CHANGED`: the last record before that offset is another one
    */
   process(chunk: Chunk): Chunk | null {
     const { to } = this.#range
@@ -349,14 +338,13 @@ class Replay {
   }
 
   /**
-   * Called when the partition was read to its log end offset. Offsets without records, such as
-   * those of transaction markers, may precede the committed one.
+   * Called when the partition was read to its end: offsets without records, such as those of
+   * transaction markers, may precede the committed one.
    */
   caughtUp(endOffset: number): void {
     this.#position = Math.max(this.#position, endOffset)
   }
 
-  /** Reports the progress. */
   tell(): void {
     const { partition, to: toOffset } = this.#range
     for (const { task, plan } of this.#planned) {
@@ -372,7 +360,6 @@ class Replay {
     }
   }
 
-  /** Reports that the tasks have processed everything. */
   tellEnd(): void {
     const { clock, observer } = this.#context
     for (const { task, replayed: records } of this.#planned) {
@@ -422,7 +409,7 @@ class Replay {
   }
 }
 
-/** Total size of a chunk's values, bytes. */
+/** Total size of its values. */
 function valueBytes({ records, packed }: Pick<Chunk, 'records' | 'packed'>): number {
   let bytes = packed?.bytes.length ?? 0
   for (let i = 0; i < records.length; i++) bytes += records.valueBytes(i)

@@ -4,28 +4,26 @@ import type { TopicPartition, Unreadable } from '../../records/port.ts'
 import type { RuntimeEvent } from '../events.ts'
 
 // Whether a member of a group can do all of its work at the moment, and if not, why. Several things
-// may be in the way at once; each comes and goes independently, and only the events about it count.
+// may be in the way at once, and only the events about one end it.
 
-/** Something that prevents work. */
 type Obstacle = 'commit' | 'input' | `breaker ${string}` | `model ${string}` | `schema ${string}`
 
-/** Something that does not prevent it, and that the operator has to know. */
+/** Something that slows work, or spoils some of it. */
 type Hindrance = 'writing' | `unknown ${string}`
 
 /** The most partitions that are named in a reason; the others are counted. */
 const NAMED = 5
 
-/** Collects, from the member's events, what prevents or slows its work. */
 export class Availability {
   readonly #reasons = new Map<Obstacle, string>()
   readonly #hindrances = new Map<Hindrance, string>()
   /**
-   * How long the broker has throttled writing since the last commit, and during the commit before:
-   * that wait falls into the next commit.
+   * How long the broker has throttled writing, because the next commit waits for it: since the last
+   * commit, and during it.
    */
   #throttledMs = { before: 0, since: 0 }
 
-  /** What slows its work, or spoils some of it, without stopping it; `null`: nothing does. */
+  /** Everything that slows its work, or spoils some of it; `null`: nothing does. */
   get hindrance(): string | null {
     return joined(this.#hindrances)
   }
@@ -35,7 +33,6 @@ export class Availability {
     return joined(this.#reasons)
   }
 
-  /** Follows an event of the member. */
   follow(event: RuntimeEvent): void {
     if (event.type === 'throttled') this.#throttled(event)
     else if (event.type === 'commit-slow') this.#slow(event.durationMs)

@@ -1,15 +1,14 @@
 import type { Clock } from '../../kernel/clock.ts'
 import type { Task } from './task.ts'
 
-/** A task whose topology has `idleAfter`, and its value. */
 interface IdleTask {
   readonly task: Task
   readonly idleAfterMs: number
 }
 
 /**
- * An abort reason: without one, Node creates an exception, which costs more than everything else
- * that a poll does.
+ * An abort reason, because without one Node creates an exception, which costs more than all else in
+ * a poll.
  */
 const OVER = 'over'
 
@@ -23,8 +22,8 @@ export class IdleClock {
   readonly #clock: Clock
   readonly #pass: (untilMs: ReadonlyMap<Task, number>) => Promise<void>
   /**
-   * One for each idle period: listeners on a signal that lives as long as the partition would
-   * accumulate (those of `AbortSignal.any` do).
+   * One for each idle period, because listeners on a signal that lives as long as the partition
+   * would accumulate (those of `AbortSignal.any` do).
    */
   #silence = new AbortController()
   #isStopped = false
@@ -63,8 +62,8 @@ export class IdleClock {
 
   async #wait(signal: AbortSignal): Promise<void> {
     const lastMs = this.#lastRecordMs
-    // A chunk that closes many windows takes several turns; only after it is known which windows
-    // are open.
+    // A chunk that closes many windows takes several turns; only then it is known which windows are
+    // open.
     await Promise.all(this.#waiting.map(({ task }) => task.entered()))
     if (signal.aborted) return
     for (;;) {
@@ -72,8 +71,7 @@ export class IdleClock {
       if (dueMs === Number.POSITIVE_INFINITY) return
       await this.#clock.sleep(lastMs + dueMs - this.#clock.elapsedMs(), signal)
       if (signal.aborted) return
-      // Event times are whole milliseconds, and a fraction would have to be kept in the commit
-      // metadata.
+      // Event times are whole milliseconds, and a fraction would be kept in the commit metadata.
       const elapsedMs = Math.floor(this.#clock.elapsedMs() - lastMs)
       const due = this.#waiting.filter((w) => dueIn(w) <= elapsedMs)
       if (due.length === 0) continue
@@ -83,7 +81,7 @@ export class IdleClock {
   }
 }
 
-/** How long after the last record the next window of a task closes, ms; +Infinity: none is open. */
+/** How long after the last record the next window of a task closes; +Infinity: none is open. */
 function dueIn({ task, idleAfterMs }: IdleTask): number {
   return Math.max(idleAfterMs, task.nextEndMs - task.logWatermarkMs)
 }

@@ -17,9 +17,9 @@ import { takesSecond } from '../../topology/function-source.ts'
 import type { SourceRecord } from '../../topology/source.ts'
 import type { RecordFault } from '../dead-letter.ts'
 
-/** The step at which a record that is not an event has failed. */
+/** The step of a record that is not an event. */
 const DECODE = 'decode'
-/** Events processed between two checks whether other work should have its turn. */
+/** Events processed between two looks at the clock. */
 const UNASKED = 32
 
 /** The events of a chunk, the record that each came from, and the records that are not events. */
@@ -29,17 +29,16 @@ export interface Intake {
   readonly faults: readonly RecordFault[]
 }
 
-/** Keys and times of decoded events, besides their columns. */
 interface KeysAndTimes {
   readonly keys: Int32Array
   readonly timesMs: Float64Array
-  /** Faults of records whose events have no valid key or time. */
+  /** Records whose events have no valid key or time. */
   readonly faults: readonly DecodeFault[]
 }
 
 /**
- * Turns the records of one source into events. A bad record is set aside; its neighbours are
- * processed.
+ * Turns the records of one source into events. A bad record becomes a dead letter; its neighbours
+ * are processed.
  */
 export class EventIntake {
   readonly #format: Format
@@ -48,15 +47,11 @@ export class EventIntake {
   readonly #readKey: SourceRead<string>
   /** Its result is valid. */
   readonly #readTimeMs: SourceRead<number>
-  /** The fields that `key` and `eventTimeMs` read, where they only read a field. */
+  /** The fields that `key` and `eventTimeMs` read, if they only read a field. */
   readonly #keyField: FieldRead<string> | null
   readonly #timeField: FieldRead<number> | null
   readonly #checkKey: ((key: string) => void) | null
 
-  /**
-   * @param o `partitions`: the number of partitions of the source; `null`: keys are not checked
-   * against it; `keyNumbers`: of the engine that processes the events
-   */
   constructor(source: SourceDefinition, format: Format, o: IntakeOptions) {
     const { from, partitions, keyNumbers } = o
     this.#format = format
@@ -77,7 +72,7 @@ export class EventIntake {
     this.#timeField = readTime === null ? null : fieldOf(readTime, 'number')
   }
 
-  /** Decodes records. Yields where other work should have its turn. */
+  /** Yields where other work should have its turn. */
   *decode(records: LogRecords, slices: Slices): Generator<void, Intake> {
     const faults: RecordFault[] = []
     for (let taken = records; ; ) {
@@ -100,7 +95,6 @@ export class EventIntake {
     }
   }
 
-  /** Reads the keys and times of events. */
   *#name(
     { events, records }: Decoded,
     given: EventRecords,
@@ -135,7 +129,7 @@ export class EventIntake {
   }
 
   /**
-   * In a separate function, since a closure over an index costs memory wherever it is in a
+   * A function of its own, because a closure over an index costs memory wherever it is in a
    * function.
    */
   #readKeyOf(events: ScannedEvents, index: number, given: EventRecords): number {
@@ -151,7 +145,6 @@ export class EventIntake {
   }
 }
 
-/** Where events come from, and where their keys are numbered. */
 interface IntakeOptions {
   readonly from: TopicPartition
   readonly partitions: number | null
@@ -182,12 +175,11 @@ class EventRecords {
   }
 }
 
-/** How `key` or `eventTimeMs` is evaluated. */
 interface SourceRead<R> {
   of(events: Events, index: number, given: EventRecords): R
 }
 
-/** A function that takes the record is called with it; any other one is read as its format can. */
+/** A function that takes the record is called with it. */
 function sourceRead<R>(of: RecordFunction<R>, reader: Reader): SourceRead<R> {
   if (!takesSecond(of)) return reader(of as EventFunction<R>)
   return { of: (events, index, given) => of(events.at(index), given.at(index)) }
@@ -213,12 +205,10 @@ function batchOf(
   return { count: records.length, keys, timesMs, recordTimesMs, events }
 }
 
-/** The field that a function reads, if it only reads a field of that type. */
 function fieldOf<R>(read: SourceRead<R>, type: ColumnType): FieldRead<R> | null {
   return read instanceof FieldRead && read.type === type ? read : null
 }
 
-/** A partition, and the number of partitions of its topic. */
 interface SourcePartition {
   readonly partition: number
   readonly partitions: number
@@ -236,7 +226,7 @@ function keyCheck(
   }
 }
 
-/** The intake of a batch that was not unpacked: it has no events, and is set aside as it is. */
+/** A batch that was not unpacked has no events, and becomes one dead letter. */
 export function packedIntake(packed: PackedBatch): Intake {
   const { offset, timestampMs, bytes, error } = packed
   const record = { offset, timestampMs, key: null, value: bytes, headers: [] }

@@ -6,7 +6,7 @@ import type { Observer } from '../events.ts'
 
 /** The most keys that are remembered. */
 const SAMPLE = 1_024
-/** Upper bound of hashes, exclusive; the lower bound is 0. */
+/** Hashes are below this. */
 const ALL = 2 ** 32
 
 /** The events of one chunk of a partition, each with the record that it came from. */
@@ -18,7 +18,6 @@ export interface Placed {
   readonly records: LogRecords
 }
 
-/** The keys of events, one for each event. */
 interface Keys {
   readonly numbers: ArrayLike<number>
   readonly names: Pick<Dictionary, 'cellOf' | 'hashOf'>
@@ -50,7 +49,6 @@ export class KeyWatch {
     this.#observer = observer
   }
 
-  /** Checks the keys of a chunk. */
   look(chunk: Placed): void {
     const { records, partition } = chunk
     let events = 0

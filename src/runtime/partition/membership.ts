@@ -23,49 +23,46 @@ import { Tasks } from './tasks.ts'
 // commits.
 
 /**
- * How long what is in flight may take to finish on stopping, ms. Together with the 10 s that the
- * driver may take to leave and to close, of which this code waits for 3, it is less than the 30 s
- * between SIGTERM and SIGKILL of a container.
+ * How long what is in flight may take to finish on stopping, ms. With the 10 s of the driver to
+ * leave and to close, of which 3 s are waited for here, it is less than the 30 s between SIGTERM
+ * and SIGKILL of a container.
  */
 const FINISH_WITHIN_MS = 15_000
 const LAST_COMMIT_WITHIN_MS = 2_000
 const LEAVE_WITHIN_MS = 3_000
 
-/** What a {@link Membership} works with. */
-export interface MembershipOptions {
+export interface GroupMembershipOptions {
   readonly config: WorkerConfig
   readonly context: WorkerContext
   readonly topologies: readonly PreparedTopology[]
   readonly records: Records
   readonly group: string
-  /** The topics' settings, by name. */
   readonly topics: ReadonlyMap<string, TopicInfo>
-  /** Number of partitions that each source had when the group committed. */
+  /** How many partitions each source had when the group committed. */
   readonly known: ReadonlyMap<string, number>
   readonly shadows: Shadows
   readonly onDeadLetter: ((letter: SetAside) => void) | undefined
   /** Aborts when the worker is told to stop. */
   readonly stopping: AbortSignal
-  /** Notified whenever something may have changed that others wait for. */
+  /** Notified whenever something has changed that others wait for. */
   readonly changed: ConditionVariable
   onJoined(): void
   /** Called when the member has joined, and whenever what prevents its work may have changed. */
   onAvailability(availability: Availability): void
-  /** Called when it begins to finish what is in flight. */
   onFinishing(): void
 }
 
 /** One membership in the group. */
-export class Membership {
-  readonly #o: MembershipOptions
+export class GroupMembership {
+  readonly #o: GroupMembershipOptions
   readonly #life: Lifecycle<MemberState>
   readonly #availability = new Availability()
   readonly #tasks: Tasks
   readonly #committer: Committer
-  /** What ended the membership; `null`: nothing has. */
+  /** The error that ended it; `null`: none has. */
   #failure: { readonly error: unknown } | null = null
 
-  constructor(options: MembershipOptions) {
+  constructor(options: GroupMembershipOptions) {
     this.#o = options
     this.#life = new Lifecycle(`the member of group "${options.group}"`, MEMBER)
     const { config, topics } = options
@@ -100,21 +97,20 @@ export class Membership {
   }
 
   /**
-   * Is everything that was read committed? False after leaving, when what was in flight was
+   * Is everything that was read committed? False after leaving, because what was in flight is
    * dropped.
    */
   get isIdle(): boolean {
     return !this.#life.isOver && this.#tasks.isIdle
   }
 
-  /** As the worker's `closeWindows`, but resolves as soon as the windows have closed. */
+  /** Closes every open window; resolves when they have closed, not yet committed. */
   closeWindows(): Promise<void> {
     return this.#tasks.closeWindows()
   }
 
   /**
-   * Joins, processes and commits until the worker is told to stop, finishes what is in flight, and
-   * leaves.
+   * Is a member until the worker is told to stop and everything is finished.
    * @throws what ended it before
    */
   async run(): Promise<void> {
@@ -128,7 +124,7 @@ export class Membership {
     if (this.#failure !== null) throw this.#failure.error
   }
 
-  /** @returns `null` when told to stop before it has joined */
+  /** `null`: told to stop before it has joined. */
   async #join(): Promise<Member | null> {
     const { records, group, known, stopping } = this.#o
     const { from, guarantee, compression } = this.#o.config
@@ -145,15 +141,13 @@ export class Membership {
       handlers: this.#handlers(),
     })
     const member = await unlessAborted(stopping, joining)
-    // Joining may take until another member's session has expired. Nothing has been read, so there
-    // is no need to wait.
+    // Joining may take until another member's session has expired, and nothing has been read.
     if (member === null) joining.then((late) => late.leave()).catch(() => {})
     return member
   }
 
   /**
-   * Processes and commits until something fails, or until the worker is told to stop and everything
-   * read is committed; then leaves.
+   * Works until something fails, or until everything is finished after the worker is told to stop.
    */
   async #work(member: Member): Promise<void> {
     this.#life.enter('joined')
@@ -171,7 +165,6 @@ export class Membership {
     }
   }
 
-  /** Finishes what is in flight. */
   async #finish(member: Member): Promise<void> {
     this.#life.enter('finishing')
     this.#o.onFinishing()
@@ -201,7 +194,7 @@ export class Membership {
     return this.#failure !== null
   }
 
-  /** Something that it works with is broken: it ends, and {@link run} throws this. */
+  /** Something that it works with is broken, and ends it. */
   fail(error: unknown): void {
     this.#failure ??= { error }
     this.#o.changed.notifyAll()
@@ -224,7 +217,6 @@ export class Membership {
     if (isWorking && !this.#o.stopping.aborted) this.#o.onAvailability(this.#availability)
   }
 
-  /** Waits for some work, but no longer than `ms`. */
   async #atMost(ms: number, work: Promise<void>): Promise<void> {
     const giveUp = new AbortController()
     await Promise.race([work, this.#o.context.clock.sleep(ms, giveUp.signal)])

@@ -12,7 +12,6 @@ const WAITS = { firstMs: 250, lastMs: 2_000 }
 /** Records of an unknown schema are reported as over when none came for this long, ms. */
 const OVER_AFTER_MS = 60_000
 
-/** Whose schemas are waited for. */
 interface Awaited {
   readonly partition: TopicPartition
   /** `null`: the topology gives no record up, or has no windows to replay. */
@@ -21,7 +20,7 @@ interface Awaited {
 
 /**
  * Prepares the records of one partition for decoding. A schema registry that does not answer is
- * asked until it does: the partition waits meanwhile, and none of its records become dead letters.
+ * asked until it does: the partition waits meanwhile, and its records become no dead letters.
  */
 export class SchemaWait {
   readonly #format: Format
@@ -48,8 +47,8 @@ export class SchemaWait {
   }
 
   /**
-   * @returns the records to decode, in a replay without those that were given up before; a promise
-   * of them if there is something to wait for, which also resolves when the partition is lost
+   * @returns the records to decode, in a replay without those that were given up; a promise if
+   * there is something to wait for, which also resolves when the partition is lost
    */
   prepare(records: LogRecords, mode: RunMode): LogRecords | Promise<LogRecords> {
     const verdicts = this.#verdicts
@@ -59,7 +58,7 @@ export class SchemaWait {
     return preparing === null ? kept : this.#wait(preparing, kept, mode)
   }
 
-  /** Follows a chunk that was not replayed, with the records of it that cannot be decoded. */
+  /** Follows a live chunk, by its records that cannot be decoded. */
   follow(faults: readonly RecordFault[]): void {
     if (faults.length === 0 && this.#unknownMs === null) return
     const nowMs = this.#context.clock.elapsedMs()

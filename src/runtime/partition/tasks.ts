@@ -25,19 +25,17 @@ import { KeyWatch } from './key-watch.ts'
 
 type MadeHere = 'limits' | 'partitions' | 'keyWatches' | 'pausable' | 'onFinished' | 'onBytes'
 
-/** What {@link Tasks} works with. */
 export interface TasksOptions extends Omit<PartitionContext, MadeHere> {
   readonly config: WorkerConfig
   readonly topologies: readonly PreparedTopology[]
   /** Partitions of a source when the worker started. */
   readonly partitions: (topic: string) => number
-  /** Called when something has changed: a chunk is finished, a task has come or gone. */
+  /** Called when a chunk is finished, or a task has come or gone. */
   onChange(): void
-  /** Called when a partition is paused until some of its bytes in flight are committed. */
+  /** Called when a partition is paused until something of it is committed. */
   onHeldUp(): void
 }
 
-/** All tasks of a worker. */
 export class Tasks {
   readonly #o: TasksOptions
   readonly #byTopic: ReadonlyMap<string, readonly PreparedTopology[]>
@@ -46,9 +44,9 @@ export class Tasks {
   readonly #keyWatches: ReadonlyMap<string, KeyWatch>
   /** Notes about variants that have been told. */
   readonly #told = new Set<string>()
-  /** Limits of the windows of all tasks together. */
+  /** For the windows of all tasks together. */
   readonly #limits: StateLimits
-  /** The share of one task. */
+  /** For the windows of one task. */
   readonly #share: { maxKeys: number; maxBytes: number }
 
   constructor(options: TasksOptions) {
@@ -71,8 +69,7 @@ export class Tasks {
   }
 
   /**
-   * How much of the log before a committed offset is to be read, ms; limited only where windows are
-   * rebuilt.
+   * How much of the log before a committed offset is read, ms; limited where windows are rebuilt.
    */
   lookBackMs(start: Start): number {
     const metadata = metadataAt(start)
@@ -84,8 +81,7 @@ export class Tasks {
   /**
    * Called with the number of partitions that a source has now. Partitions added since the worker
    * started are processed like any other if no topology keeps windows.
-   * @throws TidemarkError `TOPIC_CHANGED`: keys have moved, and with them the contents of their
-   * windows
+   * @throws TidemarkError `TOPIC_CHANGED`: keys have moved away from their windows
    */
   counted(topic: string, partitions: number): void {
     const topologies = this.#byTopic.get(topic) ?? []
@@ -95,7 +91,6 @@ export class Tasks {
   }
 
   /**
-   * Called when a partition is assigned.
    * @returns the offset at which reading begins
    * @throws TidemarkError `TOPIC_CHANGED`
    */
@@ -138,12 +133,11 @@ export class Tasks {
     }
   }
 
-  /** Are the windows of a partition still being restored? */
   isRestoring(partition: TopicPartition): boolean {
     return this.#partitions.get(partitionName(partition))?.isRestoring === true
   }
 
-  /** Drops tasks with everything they had pending. */
+  /** Drops tasks with everything in flight. */
   lost(partitions: readonly TopicPartition[], why: Loss | 'left'): void {
     for (const of of partitions) {
       const name = partitionName(of)
@@ -168,7 +162,6 @@ export class Tasks {
     for (const partition of this.#partitions.values()) partition.stopTaking()
   }
 
-  /** Drops all tasks. */
   loseAll(): void {
     this.lost(
       [...this.#partitions.values()].map((assigned) => assigned.partition),
@@ -176,7 +169,7 @@ export class Tasks {
     )
   }
 
-  /** Gives a chunk to its tasks; a chunk of an older assignment is dropped. */
+  /** Drops a chunk of an older assignment. */
   process(chunk: Chunk): void {
     const assigned = this.#partitions.get(partitionName(chunk))
     if (assigned === undefined || assigned.epoch !== chunk.epoch) return
@@ -184,18 +177,12 @@ export class Tasks {
     this.adjustFlow()
   }
 
-  /**
-   * Called when a partition was read to its log end offset: its lag is known although no record
-   * came.
-   */
+  /** Called when a partition was read to its end: its lag is known although no record came. */
   caughtUp(partition: TopicPartition, endOffset: number): void {
     this.#partitions.get(partitionName(partition))?.caughtUp(endOffset)
   }
 
-  /**
-   * Ends the input: every open window closes. Resolves when they have closed; the results are
-   * committed later.
-   */
+  /** Closes every open window. Resolves when they have closed; the results are committed later. */
   async closeWindows(): Promise<void> {
     const all = [...this.#partitions.values()]
     await Promise.all(all.map((assigned) => assigned.pass(() => LATEST_EVENT_TIME_MS)))
@@ -206,7 +193,6 @@ export class Tasks {
     if (this.#backpressure.adjust(this.#partitions.values())) this.#o.onHeldUp()
   }
 
-  /** Is everything that was read committed? */
   get isIdle(): boolean {
     return [...this.#partitions.values()].every(({ isIdle }) => isIdle)
   }
@@ -216,7 +202,6 @@ export class Tasks {
     return [...this.#partitions.values()].every(({ canLeave }) => canLeave)
   }
 
-  /** Is a partition paused until some of its bytes in flight are committed? */
   get isHeldUp(): boolean {
     return this.#backpressure.isHeldUp
   }
@@ -238,7 +223,7 @@ function byTopic(topologies: readonly PreparedTopology[]): Map<string, PreparedT
   return groups
 }
 
-/** By topology name, for topologies that keep windows and have `keyMismatch: 'warn'`. */
+/** By name of the topology, if it keeps windows and has `keyMismatch: 'warn'`. */
 function keyWatches({ topologies, observer }: TasksOptions): Map<string, KeyWatch> {
   const watched = topologies.filter(({ definition }) => {
     return definition.source.keyMismatch === 'warn' && keepsState(definition)
@@ -248,7 +233,6 @@ function keyWatches({ topologies, observer }: TasksOptions): Map<string, KeyWatc
   )
 }
 
-/** A partition whose chunks are fetched as long as not too much of it is in flight. */
 interface Fetched {
   readonly partition: TopicPartition
   readonly bytesInFlight: number
@@ -272,10 +256,7 @@ export class Backpressure<P extends Fetched> {
     this.#budget = budget
   }
 
-  /**
-   * Is a partition paused until some of its bytes in flight are committed? One that is restoring,
-   * or throttled, does not count.
-   */
+  /** Does a paused partition wait for a commit? One that is restoring, or throttled, does not. */
   get isHeldUp(): boolean {
     return [...this.#paused].some(waitsForCommit)
   }
@@ -285,10 +266,7 @@ export class Backpressure<P extends Fetched> {
     this.#paused.delete(of)
   }
 
-  /**
-   * Pauses and resumes partitions by their bytes in flight.
-   * @returns whether one was paused now that waits for a commit
-   */
+  /** @returns whether a partition was paused now that waits for a commit */
   adjust(all: Iterable<P>): boolean {
     const partitions = [...all]
     const used = partitions.reduce((sum, { bytesInFlight }) => sum + bytesInFlight, 0)

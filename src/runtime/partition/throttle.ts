@@ -6,7 +6,7 @@ import type { Outcomes } from '../events.ts'
 
 /** While throttled: this many records are processed at a time, at this interval, ms. */
 const SLOW = { records: 10, everyMs: 100 }
-/** The number of records whose outcomes are considered. */
+/** Number of records whose outcomes count. */
 const LAST_RECORDS = 1_000
 /** Memory per waiting record besides its contents, bytes. */
 const RECORD_BYTES = 50
@@ -19,7 +19,7 @@ interface ThrottleOptions {
   readonly failed: (error: unknown) => void
 }
 
-/** Has a partition's chunks processed in order: at once, or slowly. */
+/** Processes a partition's chunks in order: at once, or slowly. */
 export class Throttle {
   readonly #o: ThrottleOptions
   readonly #dropped = new AbortController()
@@ -40,7 +40,6 @@ export class Throttle {
     return this.#bytes
   }
 
-  /** Processes a chunk, or makes it wait. */
   add(chunk: Chunk): void {
     if (this.#waiting.length === 0 && !this.#o.isSlow()) this.#o.process(chunk)
     else {
@@ -49,13 +48,13 @@ export class Throttle {
     }
   }
 
-  /** Does some work once everything that came before is processed. */
+  /** Calls `work` once everything that came before is processed. */
   after(work: () => void): void {
     if (this.#waiting.length === 0) work()
     else this.#keep(work)
   }
 
-  /** Processes nothing more; what is waiting is read again by the next owner. */
+  /** Drops everything that waits, which the next owner reads again. */
   drop(): void {
     this.#waiting = []
     this.#bytes = 0
@@ -97,7 +96,7 @@ export class Throttle {
   }
 }
 
-/** Approximate size of a chunk in memory while it waits, bytes. */
+/** Approximate size of a chunk in memory while it waits. */
 export function bytesInMemory({ records, packed }: Pick<Chunk, 'records' | 'packed'>): number {
   let bytes = packed?.bytes.length ?? 0
   for (let i = 0; i < records.length; i++) bytes += RECORD_BYTES + records.partsBytes(i)
@@ -126,7 +125,7 @@ export class Breaker {
     return Math.max(...[...this.#topologies.values()].map(({ deadPercent }) => deadPercent))
   }
 
-  /** Adds the outcomes of further records. @returns whether that opened or closed the breaker */
+  /** @returns whether further outcomes have opened or closed it */
   took(topology: string, outcomes: Outcomes): boolean {
     const wasOpen = this.isOpen
     this.#topologies.get(topology)?.add(outcomes)
@@ -134,7 +133,6 @@ export class Breaker {
   }
 }
 
-/** The last records, by their outcomes in one topology. */
 class LastRecords {
   /** Does the share of dead letters exceed the limit? */
   isOver = false

@@ -98,12 +98,12 @@ test('whatever stands beside an offset is metadata with whole numbers, or none',
     last: fc.oneof(any, fc.tuple(any, any)),
     t: fc.oneof(any, fc.dictionary(fc.string(), fc.tuple(fc.string(), any, any, any, any))),
   })
-  const metadata = fc.oneof(
+  const texts = fc.oneof(
     fc.string(),
-    close.map((metadata) => JSON.stringify(metadata)),
+    close.map((given) => JSON.stringify(given)),
   )
   fc.assert(
-    fc.property(metadata, (text) => {
+    fc.property(texts, (text) => {
       const metadata = decodeMetadata(text)
       if (metadata === null) return
       expect(Number.isSafeInteger(metadata.partitions)).toBe(true)
