@@ -2,8 +2,12 @@ import { functionReadings } from '../engine/author-functions.ts'
 import { type PlannedStep, planOf } from '../engine/plan.ts'
 import { Refused, refuseIfAny, type TidemarkError } from '../kernel/errors.ts'
 import type { WorkerConfig } from '../runtime/config.ts'
-import type { StepVariants } from '../runtime/prepared.ts'
-import { type Prepared, type PreparedTopology, scorersOf } from '../runtime/prepared.ts'
+import {
+  type Prepared,
+  type PreparedTopology,
+  type StepVariants,
+  scorersOf,
+} from '../runtime/prepared.ts'
 import { type Choices, prepare } from '../runtime/start/prepare.ts'
 import { type Scorer, shownEvaluator } from '../scoring/scorer.ts'
 import type { Definition } from '../topology/definition.ts'

@@ -150,7 +150,7 @@ export interface Unreadable extends TopicPartition {
  */
 export type Loss = 'revoked' | 'expelled' | 'cut'
 
-export interface Valve {
+export interface Pausable {
   /** Pauses a partition: at most one more chunk of it may follow. */
   pause(partition: TopicPartition): void
   resume(partition: TopicPartition): void
@@ -168,11 +168,11 @@ export interface MemberHandlers {
   /**
    * Called when a partition is assigned, and again when records were deleted during its replay. Its
    * first chunk comes after this returns.
-   * @param valve stops the flow of this partition
+   * @param pausable stops the flow of this partition
    * @returns where reading begins: from `lowOffset` to `nextOffset`. Records before the committed
    * offset are replayed
    */
-  assigned(assignment: Assignment, valve: Valve): number
+  assigned(assignment: Assignment, pausable: Pausable): number
   /**
    * Are chunks before the committed offset still being processed? Other partitions to be replayed
    * may wait meanwhile.
@@ -205,7 +205,7 @@ export interface MemberHandlers {
   failed(error: Error): void
 }
 
-export interface Member extends Valve {
+export interface Member extends Pausable {
   /**
    * Makes a commit durable. One at a time. Under at-least-once its offsets may follow a moment
    * later, and do so before the member leaves or loses their partitions.

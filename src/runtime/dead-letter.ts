@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
+import type { WindowResult } from '../engine/events.ts'
 import type { Present } from '../kernel/clock.ts'
+import type { TidemarkError } from '../kernel/errors.ts'
 import { outputId } from '../kernel/ids.ts'
-import type { Header, NewRecord, PackedBatch, TopicPartition } from '../records/port.ts'
+import type { Header, LogRecord, NewRecord, PackedBatch, TopicPartition } from '../records/port.ts'
 import { partsBytes } from '../records/record-format.ts'
-import type { RecordFault } from './intake.ts'
 import { ID_HEADER } from './provenance.ts'
 import { isTooLarge, type TopicLimits, timestampFault } from './topic-limits.ts'
 
@@ -19,6 +20,19 @@ const OWN = 'tidemark.'
  * dead letter without its value fits into 4,096 bytes.
  */
 const MAX_MESSAGE = 300
+
+/** A record that cannot be processed further, and why. */
+export interface RecordFault {
+  readonly record: LogRecord
+  /**
+   * The closed window whose result cannot be processed further; `null`: it is the record itself.
+   */
+  readonly window: WindowResult | null
+  /** Instead of one record: a batch that was not unpacked. */
+  readonly packed?: PackedBatch
+  readonly step: string
+  readonly error: TidemarkError
+}
 
 /** Where a dead letter comes from and goes to. */
 export interface DeadLetterPlace {

@@ -2,23 +2,22 @@ import type { EngineResult, ReadyBatch, StepScores } from '../engine/events.ts'
 import type { StepScoring } from '../engine/operators/rule.ts'
 import type { Present } from '../kernel/clock.ts'
 import { position } from '../kernel/ids.ts'
+import type { StageClock } from '../kernel/stages.ts'
 import type { Chunk, Header, NewRecord, TopicPartition } from '../records/port.ts'
 import { WrittenRecords } from '../records/written-records.ts'
 import type { ScoreStep } from '../topology/definition.ts'
 import { decisiveStep } from '../topology/graph.ts'
-import { deadLetter } from './dead-letter.ts'
-import type { Intake, RecordFault } from './intake.ts'
-import { inLogOrder, type Made } from './made.ts'
+import { type CausedRecords, inLogOrder, type OutputBatch } from './commit/output-batch.ts'
+import type { Verdicts } from './commit/verdicts.ts'
+import { deadLetter, type RecordFault } from './dead-letter.ts'
 import { countOutcomes } from './outcomes.ts'
 import { engineFault, type OutputContext, produce } from './outputs.ts'
+import type { Intake } from './partition/intake.ts'
 import { PassedHeaders } from './passed-headers.ts'
 import { PatientScoring } from './patient-scoring.ts'
-import type { Piece } from './piece.ts'
 import type { PreparedTopology } from './prepared.ts'
 import { chunkHeaders, decisionHeaders } from './provenance.ts'
-import type { StageClock } from './stage-clock.ts'
 import type { TaskSurroundings } from './task-surroundings.ts'
-import type { Verdicts } from './verdicts.ts'
 
 // From the engine's result to what is written: scores, outputs, dead letters, and the events that
 // report them.
@@ -130,7 +129,7 @@ export class Finishing {
     begun: Finishable,
     { answered, tables }: AnsweredPiece,
     end: ChunkEnd | null,
-  ): Generator<void, Piece> {
+  ): Generator<void, OutputBatch> {
     const { intake, chunk, isWarming, stages } = begun
     const { nextOffset } = chunk
     const { clock, topicLimits } = this.#around
@@ -181,7 +180,7 @@ export class Finishing {
     }
   }
 
-  #verdictsOn({ intake, chunk }: Finishable): Made[] {
+  #verdictsOn({ intake, chunk }: Finishable): CausedRecords[] {
     if (this.#verdicts === null) return []
     const { records, packed, nextOffset } = chunk
     const first = records.length > 0 ? records.offsetAt(0) : nextOffset

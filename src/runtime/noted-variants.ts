@@ -1,5 +1,5 @@
+import type { CheckpointMetadata, ChosenVariants } from './commit/checkpoint-metadata.ts'
 import type { PreparedTopology } from './prepared.ts'
-import type { ChosenVariants, RestartNote } from './restart-note.ts'
 
 /** The variants that score. */
 export function variantsOf(topologies: readonly PreparedTopology[]): ChosenVariants {
@@ -13,14 +13,14 @@ export function variantsOf(topologies: readonly PreparedTopology[]): ChosenVaria
 }
 
 /** Does the note of a partition say all of these variants? */
-export function areNoted(variants: ChosenVariants, note: RestartNote | null): boolean {
+export function areNoted(variants: ChosenVariants, note: CheckpointMetadata | null): boolean {
   return changesOf(variants, note).every(({ before, now }) => before === now)
 }
 
 /** One note for each step whose events in a partition were scored by another variant before. */
 export function variantNotes(
   topologies: readonly PreparedTopology[],
-  note: RestartNote | null,
+  note: CheckpointMetadata | null,
 ): string[] {
   return changesOf(variantsOf(topologies), note)
     .filter(({ before, now }) => before !== undefined && before !== now)
@@ -30,7 +30,7 @@ export function variantNotes(
     )
 }
 
-function changesOf(variants: ChosenVariants, note: RestartNote | null) {
+function changesOf(variants: ChosenVariants, note: CheckpointMetadata | null) {
   return [...variants].flatMap(([topology, steps]) =>
     [...steps].map(([step, now]) => {
       const before = note?.variants.get(topology)?.get(step)

@@ -1,8 +1,9 @@
 import type { EngineResult } from '../engine/events.ts'
 import { firstFrom } from '../records/log-records.ts'
 import type { Chunk } from '../records/port.ts'
+import type { RecordFault } from './dead-letter.ts'
 import type { Outcomes } from './events.ts'
-import type { Intake, RecordFault } from './intake.ts'
+import type { Intake } from './partition/intake.ts'
 
 /** Counts of no records. */
 export const NO_OUTCOMES: Outcomes = {

@@ -16,9 +16,9 @@ import type { Header, LogRecord, LogRecords, TopicPartition } from '../records/p
 import type { OutgoingHeader, OutgoingRecord } from '../records/record-format.ts'
 import { WrittenRecords } from '../records/written-records.ts'
 import type { SinkStep } from '../topology/definition.ts'
+import type { CausedRecords } from './commit/output-batch.ts'
+import type { RecordFault } from './dead-letter.ts'
 import { DirectWriter, type OutputOrigin } from './direct-outputs.ts'
-import type { RecordFault } from './intake.ts'
-import type { Made } from './made.ts'
 import type { PassedHeaders } from './passed-headers.ts'
 import { ID_HEADER, LATE_HEADER } from './provenance.ts'
 import { sinkHeaders } from './sink-headers.ts'
@@ -45,7 +45,7 @@ export interface OutputContext {
 
 /** The results of the events that reached a model or a sink. */
 export interface Produced {
-  readonly outputs: Made
+  readonly outputs: CausedRecords
   readonly faults: readonly RecordFault[]
   /**
    * Indices of the events that were scored, or that reached a sink without a model; window results

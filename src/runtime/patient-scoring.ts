@@ -1,11 +1,11 @@
 import type { StepScoring } from '../engine/operators/rule.ts'
+import { Retrier } from '../kernel/retrier.ts'
 import type { TopicPartition } from '../records/port.ts'
 import { versionOf } from '../scoring/scorer.ts'
 import type { StepAnswer, StepBatch } from '../scoring/step-answer.ts'
 import type { Decision } from '../scoring/step-models.ts'
 import type { StepScorer } from '../scoring/step-scorer.ts'
 import type { ScoreStep } from '../topology/definition.ts'
-import { Patience } from './patience.ts'
 import type { PreparedTopology } from './prepared.ts'
 import type { TaskSurroundings } from './task-surroundings.ts'
 
@@ -25,7 +25,7 @@ export class PatientScoring {
   readonly #topology: PreparedTopology
   readonly #partition: TopicPartition
   readonly #around: TaskSurroundings
-  readonly #patience: Patience
+  readonly #patience: Retrier
   /** The labels of what scored rows, by number of the decision. */
   readonly #labels = new WeakMap<readonly Decision[], readonly ModelLabels[]>()
 
@@ -33,7 +33,7 @@ export class PatientScoring {
     this.#topology = topology
     this.#partition = partition
     this.#around = around
-    this.#patience = new Patience(around)
+    this.#patience = new Retrier(around)
   }
 
   /** The models of a step. Their answer is `null` when the partition was lost meanwhile. */

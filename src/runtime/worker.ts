@@ -5,11 +5,11 @@ import { Lifecycle, type LifecycleTable } from '../kernel/lifecycle.ts'
 import { Backoff, type Random, systemRandom } from '../kernel/random.ts'
 import { Slices } from '../kernel/slices.ts'
 import type { Records } from '../records/port.ts'
-import type { Availability } from './availability.ts'
 import { type WorkerConfig, workerConfig } from './config.ts'
 import type { WorkerContext } from './context.ts'
 import type { Observer, RuntimeEvent, WorkerState } from './events.ts'
-import { Participant } from './participant.ts'
+import type { Availability } from './partition/availability.ts'
+import { GroupMembership } from './partition/membership.ts'
 import type { Prepared } from './prepared.ts'
 import { Shadows } from './shadow/shadows.ts'
 import { type ClusterCheck, checkCluster } from './start/cluster-check.ts'
@@ -114,7 +114,7 @@ class GroupWorker implements Worker {
   /** The reason for the state, where there is one. */
   #reason: string | null = null
   /** `null` while it is no member. */
-  #participant: Participant | null = null
+  #membership: GroupMembership | null = null
   /** Why a table can no longer be kept up to date; `null`: every one can. */
   #tableFailure: { readonly error: unknown } | null = null
   /** Have the notes about the topics been reported? */
@@ -135,7 +135,7 @@ class GroupWorker implements Worker {
       group,
       failed: (error) => {
         this.#tableFailure ??= { error }
-        this.#participant?.fail(error)
+        this.#membership?.fail(error)
       },
     })
     this.#shadows = new Shadows({
@@ -158,13 +158,13 @@ class GroupWorker implements Worker {
   async settled(): Promise<void> {
     // Not raced with `done`: handlers on a promise that lives as long as the worker would
     // accumulate.
-    await this.#changed.until(() => this.#life.isOver || this.#participant?.isIdle === true)
+    await this.#changed.until(() => this.#life.isOver || this.#membership?.isIdle === true)
     if (this.#life.isOver) await this.done
     else await this.#shadows.settled()
   }
 
   async closeWindows(): Promise<void> {
-    await this.#participant?.closeWindows()
+    await this.#membership?.closeWindows()
     await this.settled()
   }
 
@@ -232,7 +232,7 @@ class GroupWorker implements Worker {
 
   async #beMember({ topics, known }: ClusterCheck): Promise<void> {
     const { prepared, records, group, onSetAside } = this.#o
-    const participant = new Participant({
+    const membership = new GroupMembership({
       config: this.#config,
       context: { ...this.#context, observer: (event) => this.#observe(event) },
       topologies: prepared.topologies,
@@ -241,18 +241,18 @@ class GroupWorker implements Worker {
       topics,
       known,
       shadows: this.#shadows,
-      onSetAside,
+      onDeadLetter: onSetAside,
       stopping: this.#stopping.signal,
       changed: this.#changed,
       onJoined: () => this.#backoff.reset(),
       onAvailability: (availability) => this.#show(availability),
       onFinishing: () => this.#enter('stopping'),
     })
-    this.#participant = participant
+    this.#membership = membership
     try {
-      await participant.run()
+      await membership.run()
     } finally {
-      this.#participant = null
+      this.#membership = null
     }
   }
 

@@ -19,8 +19,8 @@ test.each([
   [own('formats/json/output'), 'outputs'],
   [own('formats/json/output-encoder'), 'outputs'],
   [own('engine/history'), 'windows'],
-  [own('runtime/ledger'), 'commit'],
-  [own('runtime/task'), 'tasks, flow'],
+  [own('runtime/commit/in-flight'), 'commit'],
+  [own('runtime/partition/task'), 'tasks, flow'],
 ])('%s belongs to a stage', (url, stage) => {
   expect(stageOf({ functionName: 'f', url })).toBe(stage)
 })

@@ -25,7 +25,7 @@ export const PROFILE_STAGES: readonly ProfileStage[] = [
   {
     name: 'decode JSON, schema',
     files:
-      /^(formats\/(identity|json\/(bound|event-decoder|json-\w+|layout|layout-code|limits|scanner|tokens|trace|walker))$|plan\/|runtime\/(intake|key-watch)$|node_modules\/(secure-json-parse|zod)\/)/,
+      /^(formats\/(identity|json\/(bound|event-decoder|json-\w+|layout|layout-code|limits|scanner|tokens|trace|walker))$|plan\/|runtime\/partition\/(intake|key-watch)$|node_modules\/(secure-json-parse|zod)\/)/,
   },
   { name: 'windows', files: /^(engine|topology)\// },
   {
@@ -35,7 +35,7 @@ export const PROFILE_STAGES: readonly ProfileStage[] = [
   {
     name: 'outputs',
     files:
-      /^(formats\/json\/|runtime\/(direct-outputs|outputs|score-reader|made|piece|provenance|finishing|dead-letter|outcomes|topic-limits)$)/,
+      /^(formats\/json\/|runtime\/(direct-outputs|outputs|score-reader|commit\/output-batch|provenance|finishing|dead-letter|outcomes|topic-limits)$)/,
   },
   {
     name: 'encode records',
@@ -44,7 +44,7 @@ export const PROFILE_STAGES: readonly ProfileStage[] = [
   {
     name: 'commit',
     files:
-      /^(runtime\/(entry|ledger|committer|commit-size)$|records\/kafka\/(wire\/(produce|groups)|producer|delivery|transactions|committing|group-offsets)$)/,
+      /^(runtime\/commit\/|records\/kafka\/(wire\/(produce|groups)|producer|delivery|transactions|committing|group-offsets)$)/,
   },
   {
     name: 'wire',

@@ -6,7 +6,7 @@ import { BatchEncoder } from '../../src/records/kafka/codec/encode.ts'
 import { RecordViews } from '../../src/records/kafka/codec/fetched-records.ts'
 import { decodeRecords } from '../../src/records/kafka/codec/record-set.ts'
 import type { LogRecords, NewRecord } from '../../src/records/port.ts'
-import { EventIntake } from '../../src/runtime/intake.ts'
+import { EventIntake } from '../../src/runtime/partition/intake.ts'
 import type {
   Definition,
   FeatureDefinition,

@@ -6,16 +6,16 @@ const JSON_TEST = 'test/formats/json/json-decoder.test.ts'
 const IDENTITY = 'test/formats/identity.test.ts'
 const METRICS = 'test/observe/metrics.test.ts'
 const GOLDEN = 'test/scoring/golden-tolerance.test.ts'
-const TASK = 'test/runtime/task.test.ts'
+const TASK = 'test/runtime/partition/task.test.ts'
 const FINGERPRINT = 'test/runtime/start/fingerprint.test.ts'
-const KEYS = 'test/runtime/key-watch.test.ts'
+const KEYS = 'test/runtime/partition/key-watch.test.ts'
 const DIRECT = 'test/runtime/direct-outputs.test.ts'
 const SCANNED = 'test/columns/scanned-events.test.ts'
 
 const ROWS: readonly Row[] = [
   [
     'branches one after the other',
-    ['runtime/made.ts', 'places.sort((a, b) => a.cause - b.cause)', 'void places'],
+    ['runtime/commit/output-batch.ts', 'places.sort((a, b) => a.cause - b.cause)', 'void places'],
     ['test/runtime/log-order.test.ts', 'outputs of two branches come in the order of their events'],
   ],
   [
@@ -238,13 +238,17 @@ const ROWS: readonly Row[] = [
   ],
   [
     'a key in two partitions is not told',
-    ['runtime/key-watch.ts', 'return seen.partition === partition ? null : seen', 'return null'],
+    [
+      'runtime/partition/key-watch.ts',
+      'return seen.partition === partition ? null : seen',
+      'return null',
+    ],
     [KEYS, 'when a key was seen in two partitions, with where'],
   ],
   [
     'a partitioner that nobody has named is proof',
     [
-      'runtime/key-watch.ts',
+      'runtime/partition/key-watch.ts',
       "if (partitioner === null || partitioner === 'unknown') return null",
       "if (partitioner === 'unknown') return null",
     ],

@@ -259,7 +259,7 @@ export const DRIVING: readonly Mutant[] = [
     name: 'limits not divided',
     edits: [
       {
-        file: 'runtime/tasks.ts',
+        file: 'runtime/partition/tasks.ts',
         from: 'Math.floor(maxKeys / Math.max(tasks, 1))',
         to: 'maxKeys',
       },
@@ -325,7 +325,7 @@ export const DRIVING: readonly Mutant[] = [
     name: 'batch past the limit skipped without a dead letter',
     edits: [
       {
-        file: 'runtime/task.ts',
+        file: 'runtime/partition/task.ts',
         from: 'if (packed !== undefined) return this.#enter(work, packedIntake(packed))',
         to: 'void packed; void packedIntake',
       },
@@ -377,16 +377,19 @@ export const DRIVING: readonly Mutant[] = [
     name: '70 bytes kept of each poll',
     edits: [
       {
-        file: 'runtime/idle-clock.ts',
+        file: 'runtime/partition/idle-clock.ts',
         from: '#isStopped = false\n',
         to: '#isStopped = false\n  readonly #life = new AbortController()\n',
       },
       {
-        file: 'runtime/idle-clock.ts',
+        file: 'runtime/partition/idle-clock.ts',
         from: 'void this.#wait(this.#silence.signal)',
         to: 'void this.#wait(AbortSignal.any([this.#silence.signal, this.#life.signal]))',
       },
     ],
-    caughtBy: { file: 'test/runtime/idle-clock.test.ts', test: 'keeps nothing of its polls' },
+    caughtBy: {
+      file: 'test/runtime/partition/idle-clock.test.ts',
+      test: 'keeps nothing of its polls',
+    },
   },
 ]

@@ -4,14 +4,14 @@ import { mutantOf, type Row } from './mutant.ts'
 
 const UNKNOWN = 'test/runtime/unknown-schema.test.ts'
 const MISSING = 'test/formats/registry/missing-schemas.test.ts'
-const CHECKPOINT = 'test/runtime/checkpoint-topic.test.ts'
+const CHECKPOINT = 'test/runtime/commit/checkpoint-topic.test.ts'
 const SET_BACK = 'an operator who sets the offset back has the records before it as they were'
 
 const ROWS: readonly Row[] = [
   [
     'replay asks the registry again',
     [
-      'runtime/patient-format.ts',
+      'runtime/partition/schema-wait.ts',
       "mode === 'replay' ? (verdicts?.kept(records) ?? records) : records",
       'records',
     ],
@@ -19,27 +19,27 @@ const ROWS: readonly Row[] = [
   ],
   [
     'replay gives up too',
-    ['runtime/patient-format.ts', 'mayGiveUp: false', 'mayGiveUp: true'],
+    ['runtime/partition/schema-wait.ts', 'mayGiveUp: false', 'mayGiveUp: true'],
     [UNKNOWN, 'a replay that meets an unknown id of which nothing is written down waits'],
   ],
   [
     'verdicts in force beyond the committed offset',
-    ['runtime/verdicts.ts', 'rangesBefore(unknown, assignment.nextOffset)', 'unknown'],
+    ['runtime/commit/verdicts.ts', 'rangesBefore(unknown, assignment.nextOffset)', 'unknown'],
     [UNKNOWN, SET_BACK],
   ],
   [
     'outdated verdicts not corrected',
-    ['runtime/verdicts.ts', 'this.#outdated.push(block)', 'this.#outdated.push()'],
+    ['runtime/commit/verdicts.ts', 'this.#outdated.push(block)', 'this.#outdated.push()'],
     [UNKNOWN, SET_BACK],
   ],
   [
     'verdicts of another topic in force',
-    ['runtime/verdicts.ts', 'topicId !== ownId', 'false'],
+    ['runtime/commit/verdicts.ts', 'topicId !== ownId', 'false'],
     [UNKNOWN, 'what is written of a topic that was made again'],
   ],
   [
     'a block forgets what was written of it before',
-    ['runtime/verdicts.ts', 'if (unknown.length > 0) this.#unknown.set(block, unknown)', ''],
+    ['runtime/commit/verdicts.ts', 'if (unknown.length > 0) this.#unknown.set(block, unknown)', ''],
     [UNKNOWN, 'what was given up before a restart stays written'],
   ],
   [
@@ -66,12 +66,12 @@ const ROWS: readonly Row[] = [
   ],
   [
     'verdicts are written to a topic that is not compacted',
-    ['runtime/checkpoint-topic.ts', 'isCompacted === false || isTrimmed', 'isTrimmed'],
+    ['runtime/commit/checkpoint-topic.ts', 'isCompacted === false || isTrimmed', 'isTrimmed'],
     [CHECKPOINT, 'is refused'],
   ],
   [
     'verdicts are written to a topic that deletes them by age',
-    ['runtime/checkpoint-topic.ts', ' || isTrimmed === true', ''],
+    ['runtime/commit/checkpoint-topic.ts', ' || isTrimmed === true', ''],
     [CHECKPOINT, 'is refused'],
   ],
   [

@@ -202,12 +202,12 @@ const ROWS: readonly Row[] = [
   ],
   [
     'a replay begins a record too late',
-    ['runtime/task.ts', 'this.#plan.from.offset)', 'this.#plan.from.offset + 1)'],
+    ['runtime/partition/task.ts', 'this.#plan.from.offset)', 'this.#plan.from.offset + 1)'],
     [RESTART, 'the next worker goes on as one run does'],
   ],
   [
     'a commit that ends within a chunk skips a record',
-    ['runtime/ledger.ts', 'entry.at(before)', 'entry.at(before + 1)'],
+    ['runtime/commit/in-flight.ts', 'chunk.at(before)', 'chunk.at(before + 1)'],
     [RESTART, 'the next worker goes on as one run does'],
   ],
 ]

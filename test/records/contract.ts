@@ -115,8 +115,8 @@ function readingTests(test: DefineTest): void {
     await driver.produce([...numbered(topic, 0, 3), ...numbered(topic, 1, 3)])
     const heard = new Listener(
       () => {},
-      (assignment, valve) => {
-        if (assignment.partition === 0) valve.pause(assignment)
+      (assignment, pausable) => {
+        if (assignment.partition === 0) pausable.pause(assignment)
         return assignment.nextOffset
       },
     )

@@ -4,9 +4,9 @@ import type {
   Loss,
   MemberHandlers,
   NewRecord,
+  Pausable,
   TopicPartition,
   Unreadable,
-  Valve,
 } from '../../src/records/port.ts'
 
 const AT = 1_700_000_000_000
@@ -39,7 +39,7 @@ export class Listener implements MemberHandlers {
   readonly unreadables: (readonly Unreadable[])[] = []
   failure: Error | null = null
   readonly #onChunk: (chunk: Chunk) => void
-  readonly #startAt: (assignment: Assignment, valve: Valve) => number
+  readonly #startAt: (assignment: Assignment, pausable: Pausable) => number
   #waiting: (() => void)[] = []
 
   /**
@@ -48,16 +48,17 @@ export class Listener implements MemberHandlers {
    */
   constructor(
     onChunk: (chunk: Chunk) => void = () => {},
-    startAt: (assignment: Assignment, valve: Valve) => number = ({ nextOffset }) => nextOffset,
+    startAt: (assignment: Assignment, pausable: Pausable) => number = ({ nextOffset }) =>
+      nextOffset,
   ) {
     this.#onChunk = onChunk
     this.#startAt = startAt
   }
 
-  assigned(assignment: Assignment, valve: Valve): number {
+  assigned(assignment: Assignment, pausable: Pausable): number {
     this.assignments.push(assignment)
     this.#heard()
-    return this.#startAt(assignment, valve)
+    return this.#startAt(assignment, pausable)
   }
 
   lost(partitions: readonly TopicPartition[], why: Loss): void {

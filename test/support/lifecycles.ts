@@ -1,6 +1,6 @@
 import type { LifecycleTable } from '../../src/kernel/lifecycle.ts'
 import { MEMBER } from '../../src/records/group-member.ts'
-import { PARTITION } from '../../src/runtime/assigned-partition.ts'
+import { PARTITION } from '../../src/runtime/partition/assigned-partition.ts'
 import { WORKER } from '../../src/runtime/worker.ts'
 
 type Table = LifecycleTable<string>

@@ -10,15 +10,15 @@ import type {
 } from '../../records/port.ts'
 import type { Definition } from '../../topology/definition.ts'
 import { outputTopics, shadowTopics, tableTopics } from '../../topology/graph.ts'
+import { decodeMetadata } from '../commit/checkpoint-metadata.ts'
 import {
   checkpointFaults,
   checkpointTopic,
   committedTopics,
   nameFaults,
   newCheckpointTopic,
-} from '../checkpoint-topic.ts'
-import { unpackNote } from '../restart-note.ts'
-import { checkPartitions } from '../restart-plan.ts'
+} from '../commit/checkpoint-topic.ts'
+import { checkPartitions } from '../commit/restart-plan.ts'
 
 // The check of a cluster before anything is consumed (rules S1, S2): the user's rights, the topics,
 // and the group's committed offsets.
@@ -99,7 +99,7 @@ function knownPartitions(
 ): number {
   let known = now
   for (const { topic, committed } of partitionOffsets) {
-    const note = committed === null ? null : unpackNote(committed.metadata)
+    const note = committed === null ? null : decodeMetadata(committed.metadata)
     if (note === null) continue
     if (keepsWindows) checkPartitions(topic, note.partitions, now)
     known = Math.min(known, note.partitions)

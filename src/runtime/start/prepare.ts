@@ -18,11 +18,11 @@ import {
   withMaxAhead,
   withTopics,
 } from '../../topology/graph.ts'
+import { mostMetadataBytes } from '../commit/checkpoint-metadata.ts'
 import { type WorkerConfig, workerConfig } from '../config.ts'
 import { maxTableBytesOfMachine } from '../machine-limits.ts'
 import type { Prepared, PreparedTopology } from '../prepared.ts'
 import { definitionHash } from '../provenance.ts'
-import { mostNoteBytes } from '../restart-note.ts'
 import { loadShadows, type PreparedShadow } from '../shadow/prepared-shadow.ts'
 import { openTables } from '../tables/open-tables.ts'
 import { fingerprintOf } from './fingerprint.ts'
@@ -169,7 +169,7 @@ function noteFaults(definitions: readonly Definition[]): TidemarkError[] {
       return [new TidemarkError('NOT_SUPPORTED', what, { hint })]
     }
     const longest = longestVariants(own)
-    if (mostNoteBytes(readers, longest) <= MOST_METADATA_BYTES) return []
+    if (mostMetadataBytes(readers, longest) <= MOST_METADATA_BYTES) return []
     const variants = longest.size > 0 ? ', and of their variants,' : ''
     const what = `the names of ${readers.length} topologies that read "${topic}"${variants} are too long together for a commit's metadata`
     return [new TidemarkError('NOT_SUPPORTED', what, { hint: `shorten them, or ${hint}` })]

@@ -6,8 +6,8 @@ import { BATCH, chooseVariant, inWords, type TriedVariant } from '../../scoring/
 import type { StepScorer } from '../../scoring/step-scorer.ts'
 import type { Definition, ScoreStep } from '../../topology/definition.ts'
 import { isEligible, rankedVariants, scoreStepsOf, type Variant } from '../../topology/graph.ts'
+import { type ChosenVariants, decodeMetadata } from '../commit/checkpoint-metadata.ts'
 import { type Prepared, type PreparedTopology, type StepVariants, scorersOf } from '../prepared.ts'
-import { type ChosenVariants, unpackNote } from '../restart-note.ts'
 
 // The first worker of a group chooses the variant of a step. The group then commits the choice in
 // its notes, so that only the operator changes the model, and neither a rebalance nor a busy
@@ -233,7 +233,7 @@ function committedVariant(
     .filter(({ topic }) => topic === source.topic)
     .toSorted((a, b) => a.partition - b.partition)
   for (const { committed } of ofSource) {
-    const note = committed === null ? null : unpackNote(committed.metadata)
+    const note = committed === null ? null : decodeMetadata(committed.metadata)
     const variant = note?.variants.get(topology)?.get(step)
     if (variant !== undefined) return variant
   }

@@ -1,8 +1,8 @@
 import type { LoadedTable } from '../../lookup/table.ts'
 import type { PartitionOffsets, Records } from '../../records/port.ts'
+import { metadataAt } from '../commit/checkpoint-metadata.ts'
 import type { WorkerContext } from '../context.ts'
 import type { PreparedTopology } from '../prepared.ts'
-import { noteOf } from '../restart-plan.ts'
 import { FileTable } from './file-table.ts'
 import { TopicTable } from './topic-table.ts'
 
@@ -108,7 +108,7 @@ function watermarkMs(
   { definition, fingerprint }: PreparedTopology,
   { committed, ...partition }: PartitionOffsets,
 ): number {
-  const note = committed === null ? null : noteOf({ ...partition, ...committed })
+  const note = committed === null ? null : metadataAt({ ...partition, ...committed })
   const own = note?.topologies.get(definition.name)
   // Windows that are rebuilt begin without a watermark.
   if (own?.fingerprint !== fingerprint) return Number.NEGATIVE_INFINITY

@@ -1,11 +1,11 @@
 import { ConditionVariable } from '../../kernel/condition-variable.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { Backoff } from '../../kernel/random.ts'
+import { Retrier } from '../../kernel/retrier.ts'
 import type { RecordRows } from '../../lookup/record-rows.ts'
 import type { LoadedTable } from '../../lookup/table.ts'
 import type { Chunk, Followed, LogRecords, Records } from '../../records/port.ts'
 import type { WorkerContext } from '../context.ts'
-import { Patience } from '../patience.ts'
 import type { RowFormat } from '../prepared.ts'
 import { TopicReading } from './topic-reading.ts'
 
@@ -25,7 +25,7 @@ export class TopicTable {
   readonly table: LoadedTable
   readonly #format: RowFormat
   readonly #context: TableContext
-  readonly #patience: Patience
+  readonly #retrier: Retrier
   readonly #over = new AbortController()
   readonly #changed = new ConditionVariable()
   #reading: TopicReading
@@ -41,7 +41,7 @@ export class TopicTable {
     this.table = table
     this.#format = format
     this.#context = context
-    this.#patience = new Patience(context)
+    this.#retrier = new Retrier(context)
     this.#reading = this.#begin()
   }
 
@@ -82,7 +82,7 @@ export class TopicTable {
 
   stop(): void {
     this.#over.abort()
-    this.#patience.stop()
+    this.#retrier.stop()
     void this.#followed?.close()
   }
 
@@ -163,7 +163,7 @@ export class TopicTable {
       first = null
       await current
     }
-    await this.#patience.until(attempt, {
+    await this.#retrier.until(attempt, {
       waits: SCHEMA_WAITS,
       passes: ({ action }) => action === 'retry',
       tell: (reason) => this.#holdUp(reason),

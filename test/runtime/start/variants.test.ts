@@ -2,11 +2,11 @@ import { expect, test } from 'vitest'
 import { Refused, TidemarkError } from '../../../src/kernel/errors.ts'
 import { MemoryRecords } from '../../../src/records/memory/memory-records.ts'
 import {
-  packNote,
-  type RestartNote,
-  type TopologyNote,
-  unpackNote,
-} from '../../../src/runtime/restart-note.ts'
+  type CheckpointMetadata,
+  decodeMetadata,
+  encodeMetadata,
+  type TopologyCheckpoint,
+} from '../../../src/runtime/commit/checkpoint-metadata.ts'
 import {
   choiceFaults,
   findVariants,
@@ -67,7 +67,7 @@ const models = (of: MemoryRecords) =>
   of.read('scores', 0).map(({ value }) => (JSON.parse(String(value)) as { model: string }).model)
 const noted = (of: MemoryRecords, partition = 0) => {
   const committed = of.committed(GROUP, { topic: 'events', partition })
-  return unpackNote(committed?.metadata ?? '')
+  return decodeMetadata(committed?.metadata ?? '')
     ?.variants.get('scored')
     ?.get('score')
 }
@@ -134,15 +134,15 @@ test('a commit at the start keeps how far idleness had advanced the watermark', 
     nextOffset: number
     metadata: string
   }
-  const note = unpackNote(metadata) as RestartNote
-  const own = note.topologies.get('scored') as TopologyNote
+  const note = decodeMetadata(metadata) as CheckpointMetadata
+  const own = note.topologies.get('scored') as TopologyCheckpoint
   const idleMs = START_MS + 60_000
   const advanced = { ...note, topologies: new Map([['scored', { ...own, idleMs }]]) }
-  on.resetOffset(GROUP, place, { nextOffset, metadata: packNote(advanced) })
+  on.resetOffset(GROUP, place, { nextOffset, metadata: encodeMetadata(advanced) })
   const { worker, watch } = start(on, FAST, { operators: 'mlp' })
   await watch.until(() => noted(on) === 'mlp')
   await worker.stop()
-  const after = unpackNote(on.committed(GROUP, place)?.metadata ?? '')
+  const after = decodeMetadata(on.committed(GROUP, place)?.metadata ?? '')
   expect(after?.topologies.get('scored')?.idleMs).toBe(idleMs)
 })
 

@@ -1,8 +1,8 @@
 import { topic } from 'tidemark'
 import { expect, test } from 'vitest'
 import type { PartitionOffsets } from '../../../src/records/port.ts'
+import { encodeMetadata } from '../../../src/runtime/commit/checkpoint-metadata.ts'
 import type { PreparedTopology } from '../../../src/runtime/prepared.ts'
-import { packNote } from '../../../src/runtime/restart-note.ts'
 import { prepare } from '../../../src/runtime/start/prepare.ts'
 import { oldestEventMs } from '../../../src/runtime/tables/tables.ts'
 import { at, Merchant, scoredBy } from './merchants.ts'
@@ -32,7 +32,7 @@ function partition(number: number, second: number | null, fingerprint = 'f'): Pa
   const idleMs = Number.NEGATIVE_INFINITY
   const from = { offset: 4, newestMs, idleMs }
   const note = { fingerprint, from, idleMs, wholeFromMs: idleMs }
-  const metadata = packNote({
+  const metadata = encodeMetadata({
     partitions: 2,
     lastRecord: null,
     topologies: new Map([['scores', note]]),

@@ -1,0 +1,59 @@
+import type { Clock } from './clock.ts'
+import { TidemarkError } from './errors.ts'
+import { Backoff, type BackoffRange, type Random } from './random.ts'
+
+/** How something is tried until it succeeds. */
+interface Trying {
+  readonly waits: BackoffRange
+  /** Does the error pass by itself? */
+  readonly passes: (error: TidemarkError) => boolean
+  /** Called with the reason when the first attempt has failed, with `null` once one succeeds. */
+  readonly tell: (reason: string | null) => void
+}
+
+/** Retries what will succeed some time, until it is stopped. */
+export class Retrier {
+  readonly #context: { readonly clock: Clock; readonly random: Random }
+  readonly #stopped = new AbortController()
+  #heldUp = 0
+
+  constructor(context: { readonly clock: Clock; readonly random: Random }) {
+    this.#context = context
+  }
+
+  /** Has something failed that is tried again now? */
+  get isHeldUp(): boolean {
+    return this.#heldUp > 0
+  }
+
+  /**
+   * @returns `null`: it was stopped meanwhile
+   * @throws what `attempt` throws, if it does not pass
+   */
+  async until<R>(attempt: () => Promise<R>, { waits, passes, tell }: Trying): Promise<R | null> {
+    const { clock, random } = this.#context
+    const backoff = new Backoff(waits, random)
+    for (let hasFailed = false; ; hasFailed = true) {
+      try {
+        const result = await attempt()
+        if (hasFailed) {
+          this.#heldUp--
+          tell(null)
+        }
+        return result
+      } catch (error) {
+        if (!(error instanceof TidemarkError && passes(error))) throw error
+        if (!hasFailed) {
+          this.#heldUp++
+          tell(error.message)
+        }
+      }
+      await clock.sleep(backoff.nextMs(), this.#stopped.signal)
+      if (this.#stopped.signal.aborted) return null
+    }
+  }
+
+  stop(): void {
+    this.#stopped.abort()
+  }
+}

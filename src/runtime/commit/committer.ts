@@ -1,0 +1,317 @@
+import { messageOf, TidemarkError } from '../../kernel/errors.ts'
+import { Backoff } from '../../kernel/random.ts'
+import type { Commit, Member, TopicPartition } from '../../records/port.ts'
+import { WrittenRecords } from '../../records/written-records.ts'
+import type { WorkerConfig } from '../config.ts'
+import type { WorkerContext } from '../context.ts'
+import { CommitSize } from './commit-size.ts'
+import type { CommitPart, InFlight, RestartPoint } from './in-flight.ts'
+import { totalSize, type WriteSize } from './output-batch.ts'
+
+// Commits for all partitions of a worker. One is in flight while the next is gathered. Every
+// commit, and every attempt of it, is assembled from the current partitions: what a lost partition
+// had pending is published by its new owner (rule C1).
+
+/**
+ * Shortest and longest time from the start of one commit to the start of the next, ms. A
+ * transaction that follows too closely meets the markers of the one before; writes without
+ * transactions go out almost at once.
+ */
+const PACE_MS = {
+  'exactly-once': { shortest: 10, longest: 250 },
+  'at-least-once': { shortest: 3, longest: 100 },
+} as const
+/** Records per millisecond of pace: a full commit costs less per record than many small ones. */
+const RECORDS_PER_MS = 100
+/** The most records in one commit; a single record may lead to more. */
+const MAX_RECORDS = 50_000
+/** A commit in flight, and a rebalance without a commit, are reported after this long, ms. */
+const SLOW_MS = 5_000
+const RETRY = { firstMs: 100, lastMs: 10_000 }
+/** Wait before a retry during a rebalance, ms: that is no error, and nearly always over at once. */
+const WHILE_REBALANCING_MS = 50
+
+/** A partition whose work is committed. */
+export interface Committable {
+  readonly partition: TopicPartition
+  readonly epoch: number
+  readonly inFlight: InFlight
+  /** The commit metadata for a restart point. */
+  metadata(point: RestartPoint): string
+}
+
+export interface CommitterOptions {
+  readonly config: Pick<WorkerConfig, 'guarantee' | 'commitIntervalMs' | 'maxCommitBytes'>
+  readonly context: WorkerContext
+  /** Does anything wait for the next commit? Then only the shortest time between commits is kept. */
+  readonly isUrgent: () => boolean
+  readonly partitions: () => Iterable<Committable>
+  /** Called when a commit has succeeded. */
+  onCommitted(): void
+}
+
+interface Segment extends CommitPart {
+  readonly of: Committable
+}
+
+interface Written {
+  readonly topic: string
+  readonly isOutput: boolean
+  records: number
+  bytes: number
+  /** For each batch, the end-to-end latency of its oldest record with a timestamp, ms. */
+  readonly endToEndMs: number[]
+}
+
+export class Committer {
+  readonly #o: CommitterOptions
+  readonly #stop = new AbortController()
+  #urgent = new AbortController()
+  readonly #size: CommitSize
+  readonly #backoff: Backoff
+  #wake: () => void = () => {}
+  /** When commits began to fail, or when that was last reported; `null`: the last one succeeded. */
+  #failingSinceMs: number | null = null
+  /** When brokers accept records again. */
+  #mayWriteMs = Number.NEGATIVE_INFINITY
+  /** Was a slow or failing commit reported, and not its end yet? */
+  #isInTrouble = false
+  #toldPace: number | null = null
+  /** Did the last commit have no room for all that was finished? */
+  #isFull = false
+  /** Index of the partition that is gathered first when there is not room for all. */
+  #turn = 0
+
+  constructor(options: CommitterOptions) {
+    this.#o = options
+    this.#size = new CommitSize(options.config.maxCommitBytes)
+    this.#backoff = new Backoff(RETRY, options.context.random)
+  }
+
+  /** Called when there may be something to commit. */
+  nudge(): void {
+    this.#wake()
+  }
+
+  /** Called when a broker, because of earlier records, accepts none for `ms`. */
+  throttled(ms: number): void {
+    this.#mayWriteMs = Math.max(this.#mayWriteMs, this.#o.context.clock.elapsedMs() + ms)
+  }
+
+  /** Called when something waits for the next commit. */
+  hurry(): void {
+    this.#urgent.abort()
+  }
+
+  /** Commits through a member until {@link stop}; rejects with what ends the worker. */
+  async run(member: Member): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      const woken = new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
+      const startMs = this.#o.context.clock.elapsedMs()
+      const size = await this.#commitOnce(member)
+      if (size === 0) await this.#rest(woken)
+      else await this.#keepPace(startMs, size)
+    }
+  }
+
+  /** Ends {@link run} after the commit in flight. */
+  stop(): void {
+    this.#stop.abort()
+    this.hurry()
+    this.#wake()
+  }
+
+  /** @returns the number of records plus one for each partition; 0: nothing was committed */
+  async #commitOnce(member: Member): Promise<number> {
+    const segments = this.#gather()
+    if (segments.length === 0) {
+      this.#over()
+      return 0
+    }
+    const commit = assemble(segments)
+    const startMs = this.#o.context.clock.elapsedMs()
+    const mayWriteMs = this.#mayWriteMs
+    const endWatch = this.#watchTime(startMs)
+    const failure = await member.commit(commit).then(
+      () => null,
+      (error: unknown) => ({ error }),
+    )
+    endWatch()
+    if (failure !== null) {
+      await this.#failed(failure.error, segments, startMs)
+      return 0
+    }
+    this.#over()
+    for (const segment of segments) segment.of.inFlight.committed(segment)
+    this.#o.onCommitted()
+    const endMs = this.#o.context.clock.elapsedMs()
+    // Includes throttling because of this commit, but not because of earlier ones.
+    const heldUpMs = Math.max(endMs, this.#mayWriteMs) - Math.max(startMs, mayWriteMs)
+    const { bytes, records } = sizeOf(segments)
+    this.#size.committed(bytes, heldUpMs)
+    this.#tell(segments, commit, endMs - startMs)
+    this.#tellPace()
+    return records + segments.length
+  }
+
+  /** Waits for something to commit. After a while without, writing no longer counts as slow. */
+  async #rest(woken: Promise<void>): Promise<void> {
+    if (this.#toldPace !== null) {
+      const isWoken = new AbortController()
+      void woken.then(() => isWoken.abort('woken'))
+      await this.#o.context.clock.sleep(SLOW_MS, isWoken.signal)
+      if (isWoken.signal.aborted) return
+      this.#size.rested()
+      this.#tellPace()
+    }
+    await woken
+  }
+
+  /** Waits until the next commit may start. */
+  async #keepPace(startMs: number, size: number): Promise<void> {
+    const { clock } = this.#o.context
+    const { guarantee, commitIntervalMs } = this.#o.config
+    // A commit that is full already does not get cheaper by waiting.
+    const isUrgent = () => this.#o.isUrgent() || this.#isFull
+    const { shortest, longest } = PACE_MS[guarantee]
+    const paceMs = commitIntervalMs ?? Math.max(shortest, Math.min(size / RECORDS_PER_MS, longest))
+    const until = async (ms: number, signal: AbortSignal) => {
+      const leftMs = startMs + ms - clock.elapsedMs()
+      if (leftMs > 0) await clock.sleep(leftMs, signal)
+    }
+    this.#urgent = new AbortController()
+    if (this.#stop.signal.aborted) return
+    if (!isUrgent()) await until(paceMs, this.#urgent.signal)
+    if (isUrgent()) await until(Math.min(shortest, paceMs), this.#stop.signal)
+  }
+
+  /** The contents of failing or slow commits are committed now, or lost. */
+  #over(): void {
+    this.#backoff.reset()
+    this.#failingSinceMs = null
+    if (!this.#isInTrouble) return
+    this.#isInTrouble = false
+    this.#o.context.observer({ type: 'commit-over' })
+  }
+
+  /** Reports a commit that takes long while something waits for it, until the returned call. */
+  #watchTime(startMs: number): () => void {
+    const { clock, observer } = this.#o.context
+    const ended = new AbortController()
+    const watch = async () => {
+      for (let durationMs = SLOW_MS; ; durationMs += SLOW_MS) {
+        const leftMs = () => startMs + durationMs - clock.elapsedMs()
+        while (leftMs() > 0 && !ended.signal.aborted) await clock.sleep(leftMs(), ended.signal)
+        if (ended.signal.aborted) return
+        if ([...this.#o.partitions()].every(({ inFlight }) => inFlight.isEmpty)) continue
+        this.#isInTrouble = true
+        observer({ type: 'commit-slow', durationMs })
+        return
+      }
+    }
+    void watch()
+    // Aborts with a reason: without one, Node creates an exception, which costs more than the
+    // timer.
+    return () => ended.abort('ended')
+  }
+
+  #gather(): Segment[] {
+    const segments: Segment[] = []
+    const left = { bytes: this.#size.bytes, records: MAX_RECORDS }
+    const partitions = [...this.#o.partitions()]
+    const first = this.#turn % Math.max(partitions.length, 1)
+    this.#isFull = false
+    for (const of of [...partitions.slice(first), ...partitions.slice(0, first)]) {
+      const part = of.inFlight.gather(left, segments.length === 0 ? 1 : 0)
+      this.#isFull ||= !part.isAll
+      if (part.from.length === 0) continue
+      segments.push({ of, ...part })
+      const { bytes, records } = totalSize(part.batches)
+      left.bytes -= bytes
+      left.records -= records
+    }
+    // Otherwise the partitions that come first would leave no room for the others, again and again.
+    if (this.#isFull) this.#turn++
+    return segments
+  }
+
+  /** Waits until what failed may be retried. */
+  async #failed(error: unknown, segments: readonly Segment[], startMs: number): Promise<void> {
+    if (!(error instanceof TidemarkError)) throw error
+    // Another worker owns the partitions, or will: the next assignment decides which tasks are
+    // left.
+    if (error.action !== 'retry' && error.action !== 'release') throw error
+    const { clock, observer } = this.#o.context
+    const { code } = error
+    if (code === 'COMMIT_TIMED_OUT') this.#size.timedOut(sizeOf(segments).bytes)
+    const isRebalance = code === 'REBALANCING'
+    const nextAttemptMs = isRebalance ? WHILE_REBALANCING_MS : this.#backoff.nextMs()
+    const nowMs = clock.elapsedMs()
+    this.#failingSinceMs ??= startMs
+    // Lost partitions are reported as lost, and nothing of them waits for a commit.
+    const owned = new Set(this.#o.partitions())
+    const isOwned = segments.some(({ of }) => owned.has(of))
+    if ((!isRebalance || nowMs - this.#failingSinceMs >= SLOW_MS) && isOwned) {
+      this.#failingSinceMs = nowMs
+      this.#isInTrouble = true
+      observer({ type: 'commit-failed', code, reason: messageOf(error), nextAttemptMs })
+    }
+    await clock.sleep(nextAttemptMs, this.#stop.signal)
+    this.nudge()
+  }
+
+  #tellPace(): void {
+    const bytesPerSecond = this.#size.pace
+    if ((bytesPerSecond === null) === (this.#toldPace === null)) return
+    this.#toldPace = bytesPerSecond
+    this.#o.context.observer({ type: 'writing-slow', bytesPerSecond })
+  }
+
+  #tell(segments: readonly Segment[], commit: Commit, durationMs: number): void {
+    const nowMs = this.#o.context.clock.nowMs()
+    this.#o.context.observer({
+      type: 'committed',
+      outputs: writtenBy(segments, nowMs),
+      nextOffsets: commit.nextOffsets.map(({ topic, partition, nextOffset }) => ({
+        partition: { topic, partition },
+        nextOffset,
+      })),
+      durationMs,
+    })
+  }
+}
+
+function assemble(segments: readonly Segment[]): Commit {
+  const batches = segments.flatMap((s) => s.batches)
+  return {
+    outputs: WrittenRecords.joined(batches.map((b) => b.outputs.records)),
+    deadLetters: WrittenRecords.joined(batches.map((b) => b.deadLetters.records)),
+    nextOffsets: segments.flatMap(({ of, upTo }) => {
+      if (upTo === null) return []
+      const { partition, epoch } = of
+      const { nextOffset } = upTo
+      return [{ ...partition, epoch, nextOffset, metadata: of.metadata(upTo) }]
+    }),
+    isSmallest: segments.length === 1 && segments[0]?.isSmallest === true,
+  }
+}
+
+function sizeOf(segments: readonly Segment[]): WriteSize {
+  return totalSize(segments.flatMap((s) => s.batches))
+}
+
+function writtenBy(segments: readonly Segment[], nowMs: number): Written[] {
+  const written = new Map<string, Written>()
+  for (const { topics } of segments.flatMap((s) => s.batches)) {
+    for (const { topic, isOutput, records, bytes, oldestMs } of topics) {
+      const sum = written.get(topic) ?? { topic, isOutput, records: 0, bytes: 0, endToEndMs: [] }
+      sum.records += records
+      sum.bytes += bytes
+      if (oldestMs < Number.POSITIVE_INFINITY) sum.endToEndMs.push(Math.max(0, nowMs - oldestMs))
+      written.set(topic, sum)
+    }
+  }
+  return [...written.values()]
+}

@@ -1,0 +1,417 @@
+import { TidemarkError } from '../../kernel/errors.ts'
+import { partitionName, position } from '../../kernel/ids.ts'
+import { Lifecycle, type LifecycleTable } from '../../kernel/lifecycle.ts'
+import { firstFrom, NO_RECORDS } from '../../records/log-records.ts'
+import type { Assignment, Chunk, Loss, Pausable, TopicPartition } from '../../records/port.ts'
+import {
+  type ChosenVariants,
+  encodeMetadata,
+  markOf,
+  metadataAt,
+  type RecordMark,
+} from '../commit/checkpoint-metadata.ts'
+import type { Committable } from '../commit/committer.ts'
+import {
+  type ChunkInFlight,
+  InFlight,
+  type NewChunk,
+  type RestartPoint,
+} from '../commit/in-flight.ts'
+import { planRestart, type RestartPlan } from '../commit/restart-plan.ts'
+import type { Verdicts } from '../commit/verdicts.ts'
+import type { WorkerConfig } from '../config.ts'
+import type { Observer, RuntimeEvent } from '../events.ts'
+import { areNoted, variantsOf } from '../noted-variants.ts'
+import type { PreparedTopology } from '../prepared.ts'
+import type { TaskSurroundings } from '../task-surroundings.ts'
+import { IdleClock } from './idle-clock.ts'
+import type { KeyWatch } from './key-watch.ts'
+import { Task } from './task.ts'
+import { Breaker, bytesInMemory, Throttle } from './throttle.ts'
+
+// One assignment of a partition: a task for each topology that reads it, and the chunks in flight
+// that they share, because a group commits one offset per partition. First it replays what windows
+// need, without output (rules R1, R5), then it continues from the committed offset.
+
+type PartitionState = 'restoring' | 'running' | 'revoked' | 'lost'
+
+export const PARTITION: LifecycleTable<PartitionState> = {
+  first: 'restoring',
+  next: {
+    restoring: {
+      running: 'what windows need is read again',
+      revoked: 'it goes to another worker, or this one leaves',
+      lost: 'the group went on without this worker, or the log was cut',
+    },
+    running: {
+      revoked: 'it goes to another worker, or this one leaves',
+      lost: 'the group went on without this worker',
+    },
+    revoked: {},
+    lost: {},
+  },
+}
+
+/** The worker around a partition. */
+export interface PartitionContext extends TaskSurroundings {
+  readonly config: Pick<WorkerConfig, 'guarantee' | 'deadLetterBreakerPercent'>
+  /** By topology name, for topologies that watch for keys in several partitions. */
+  readonly keyWatches: ReadonlyMap<string, KeyWatch>
+  /** `null`: the topology gives no record up, or has no windows to replay. */
+  readonly verdictsOf: (topology: PreparedTopology, assignment: Assignment) => Verdicts | null
+  readonly pausable: Pausable
+  /** Called when the bytes in flight have changed. */
+  onBytes(): void
+}
+
+export class AssignedPartition implements Committable {
+  readonly partition: TopicPartition
+  readonly epoch: number
+  readonly pausable: Pausable
+  readonly inFlight: InFlight
+  readonly tasks: readonly Task[]
+  /** Where reading begins. */
+  readonly startOffset: number
+  readonly #context: PartitionContext
+  readonly #life: Lifecycle<PartitionState>
+  readonly #variants: ChosenVariants
+  readonly #breaker: Breaker
+  readonly #throttle: Throttle
+  readonly #idle: IdleClock | null
+  /** `null`: there is nothing to replay, or the tasks have processed it. */
+  #replay: Replay | null
+  #nextOffset: number
+  /** The last record before `#nextOffset`; `null`: it is not known. */
+  #lastRecord: RecordMark | null
+
+  constructor(
+    topologies: readonly PreparedTopology[],
+    assignment: Assignment,
+    given: PartitionContext,
+  ) {
+    const { topic, partition, epoch, nextOffset } = assignment
+    const { config, clock } = given
+    this.partition = { topic, partition }
+    this.epoch = epoch
+    this.pausable = given.pausable
+    this.inFlight = new InFlight(config.guarantee)
+    this.#context = { ...given, observer: (event) => this.#observe(event, given.observer) }
+    this.#life = new Lifecycle(`partition ${partitionName(assignment)}`, PARTITION)
+    this.#variants = variantsOf(topologies)
+    this.#nextOffset = nextOffset
+    const metadata = metadataAt(assignment)
+    this.#lastRecord = metadata?.lastRecord ?? null
+    const planned = topologies.map((topology) => {
+      const plan = planRestart(topology, assignment, metadata)
+      const keyWatch = given.keyWatches.get(topology.definition.name) ?? null
+      const verdicts = given.verdictsOf(topology, assignment)
+      const own = { partition: this.partition, plan, keyWatch, verdicts }
+      return { task: new Task(topology, own, this.#context), plan, replayed: 0 }
+    })
+    this.tasks = planned.map(({ task }) => task)
+    const names = topologies.map(({ definition }) => definition.name)
+    this.#breaker = new Breaker(names, config.deadLetterBreakerPercent ?? 100)
+    this.#throttle = new Throttle({
+      clock,
+      isSlow: () => this.#breaker.isOpen,
+      process: (chunk) => this.#processLive(chunk),
+      failed: (error) => given.onFailed(error),
+    })
+    this.#idle = this.#idleClock()
+    // The last record before the committed offset is always read again, to verify that the log is
+    // still the same (rule R7).
+    const offsets = planned.map(({ plan }) => plan.from.offset)
+    const start = Math.min(nextOffset, ...offsets, this.#lastRecord?.offset ?? nextOffset)
+    this.startOffset = Math.max(start, assignment.lowOffset)
+    const range = { partition: this.partition, from: this.startOffset, to: nextOffset }
+    this.#replay =
+      this.startOffset < nextOffset
+        ? new Replay(planned, { ...range, lastRecord: this.#lastRecord }, this.#context)
+        : null
+    for (const name of names) {
+      const own = { topology: name, partition: this.partition, nextOffset }
+      this.#context.observer({ type: 'assigned', ...own })
+    }
+    if (this.#replay === null) this.#run()
+    else this.#replay.tell()
+    // Where a group begins is committed before anything is read: otherwise a worker that takes over
+    // might begin at the other end of the log, or rebuild windows from elsewhere. The variants that
+    // score are committed too, because a partition without events would name the old ones.
+    if (assignment.metadata === null || !areNoted(this.#variants, metadata))
+      void this.pass(() => Number.NEGATIVE_INFINITY)
+  }
+
+  /** Are its tasks still processing what is replayed? */
+  get isRestoring(): boolean {
+    return this.#replay !== null
+  }
+
+  /** In memory. */
+  get bytesInFlight(): number {
+    return this.bytesToCommit + (this.#replay?.bytes ?? 0) + this.#throttle.bytes
+  }
+
+  /** The part that a commit would release. */
+  get bytesToCommit(): number {
+    return this.inFlight.bytes
+  }
+
+  get isIdle(): boolean {
+    return this.inFlight.isEmpty && this.#throttle.isEmpty
+  }
+
+  /**
+   * Is it idle, or held up by something that may last, so that the worker need not wait to leave?
+   */
+  get canLeave(): boolean {
+    return this.isIdle || (this.inFlight.isBlocked && this.tasks.some((task) => task.isHeldUp))
+  }
+
+  /** Replays a chunk up to the committed offset, and processes it from there on. */
+  process(chunk: Chunk): void {
+    let live: Chunk | null = chunk
+    if (this.#life.state === 'restoring') {
+      const replay = this.#replay as Replay
+      live = replay.process(chunk)
+      if (replay.isRead) this.#run()
+    }
+    if (live !== null) this.#throttle.add(live)
+  }
+
+  /** Called when the partition was read to its end. */
+  caughtUp(endOffset: number): void {
+    if (this.#life.state === 'restoring') {
+      const replay = this.#replay as Replay
+      replay.caughtUp(endOffset)
+      if (replay.isRead) this.#run()
+    }
+    for (const task of this.tasks) this.#tellConsumed(task, { records: 0, bytes: 0, endOffset })
+    this.#throttle.after(() => this.#idle?.caughtUp())
+  }
+
+  /** Chunks that are still waiting are not started any more. */
+  stopTaking(): void {
+    this.#throttle.drop()
+  }
+
+  /**
+   * Lets time pass without a record, up to a watermark for each task. Resolves when the windows
+   * before it have closed.
+   */
+  async pass(untilMs: (task: Task) => number): Promise<void> {
+    const added = this.#add({ records: NO_RECORDS, nextOffset: this.#nextOffset, bytes: 0 })
+    await Promise.all(this.tasks.map((task) => task.pass(untilMs(task), added)))
+  }
+
+  /** The partition is gone, with everything in flight, and reports no more events. */
+  drop(why: Loss | 'left'): void {
+    this.#life.enter(why === 'expelled' || why === 'cut' ? 'lost' : 'revoked')
+    this.#idle?.stop()
+    this.#throttle.drop()
+    for (const task of this.tasks) task.drop()
+    this.inFlight.drop()
+  }
+
+  metadata({ topologies, lastRecord }: RestartPoint): string {
+    const { partitions } = this.#context
+    return encodeMetadata({ partitions, lastRecord, topologies, variants: this.#variants })
+  }
+
+  /** Everything that is to be replayed is read; the tasks may still be processing it. */
+  #run(): void {
+    this.#life.enter('running')
+    this.#endReplay().catch((error) => this.#context.onFailed(error))
+  }
+
+  async #endReplay(): Promise<void> {
+    await Promise.all(this.tasks.map((task) => task.replayed(this.#nextOffset)))
+    const replay = this.#replay
+    this.#replay = null
+    replay?.tellEnd()
+  }
+
+  #processLive(chunk: Chunk): void {
+    const { records, packed, nextOffset, endOffset } = chunk
+    this.#idle?.came()
+    if (records.length > 0) this.#lastRecord = markOf(records.at(records.length - 1))
+    this.#nextOffset = nextOffset
+    const added = this.#add({ records, nextOffset, bytes: bytesInMemory(chunk) })
+    const read = { records: packed?.count ?? records.length, bytes: valueBytes(chunk), endOffset }
+    for (const task of this.tasks) {
+      this.#tellConsumed(task, read)
+      task.process(chunk, added)
+    }
+  }
+
+  #add(chunk: Pick<NewChunk, 'records' | 'nextOffset' | 'bytes'>): ChunkInFlight {
+    return this.inFlight.add({ ...chunk, lastRecord: this.#lastRecord, tasks: this.tasks.length })
+  }
+
+  #tellConsumed(
+    { topology }: Task,
+    read: { readonly records: number; readonly bytes: number; readonly endOffset: number },
+  ): void {
+    const { partition } = this
+    const { name } = topology.definition
+    this.#context.observer({ type: 'consumed', topology: name, partition, ...read })
+  }
+
+  #observe(event: RuntimeEvent, observer: Observer): void {
+    if (this.#life.isOver) return
+    observer(event)
+    if (event.type !== 'processed' || !this.#breaker.took(event.topology, event.outcomes)) return
+    const { isOpen, deadPercent } = this.#breaker
+    this.#context.observer({ type: 'breaker', partition: this.partition, isOpen, deadPercent })
+  }
+
+  #idleClock(): IdleClock | null {
+    const after = this.tasks.flatMap((task) => {
+      const { idleAfterMs } = task.topology.definition.source.watermark
+      return idleAfterMs === null ? [] : [{ task, idleAfterMs }]
+    })
+    if (after.length === 0) return null
+    return new IdleClock(after, this.#context.clock, (untilMs) =>
+      this.pass((task) => untilMs.get(task) ?? Number.NEGATIVE_INFINITY),
+    )
+  }
+}
+
+interface PlannedTask {
+  readonly task: Task
+  readonly plan: RestartPlan
+  replayed: number
+}
+
+interface ReplayRange {
+  readonly partition: TopicPartition
+  readonly from: number
+  /** The committed offset, where output begins. */
+  readonly to: number
+  /** The last record before it, as it was committed; `null`: it is not known. */
+  readonly lastRecord: RecordMark | null
+}
+
+/** Replays what windows need, up to the committed offset, without output. */
+class Replay {
+  readonly #planned: readonly PlannedTask[]
+  readonly #range: ReplayRange
+  readonly #context: PartitionContext
+  readonly #startedMs: number
+  /** The next offset to replay. */
+  #position: number
+  #bytes = 0
+
+  constructor(planned: readonly PlannedTask[], range: ReplayRange, context: PartitionContext) {
+    this.#planned = planned
+    this.#range = range
+    this.#context = context
+    this.#startedMs = context.clock.elapsedMs()
+    this.#position = range.from
+  }
+
+  get isRead(): boolean {
+    return this.#position >= this.#range.to
+  }
+
+  /** Size of what the tasks have not processed yet. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /**
+   * @returns the part after the committed offset; `null`: there is none
+   * @throws TidemarkError `TOPIC_CHANGED`: the last record before that offset is another one
+   */
+  process(chunk: Chunk): Chunk | null {
+    const { to } = this.#range
+    if (chunk.nextOffset <= to) {
+      this.#replay(chunk)
+      return null
+    }
+    const { packed, ...others } = chunk
+    const first = firstFrom(chunk.records, to)
+    this.#replay({ ...others, records: chunk.records.slice(0, first), nextOffset: to })
+    if (packed === undefined) return { ...chunk, records: chunk.records.slice(first) }
+    const offset = Math.max(packed.offset, to)
+    const count = Math.min(packed.count, packed.lastOffset - offset + 1)
+    return { ...chunk, packed: { ...packed, offset, count } }
+  }
+
+  /**
+   * Called when the partition was read to its end: offsets without records, such as those of
+   * transaction markers, may precede the committed one.
+   */
+  caughtUp(endOffset: number): void {
+    this.#position = Math.max(this.#position, endOffset)
+  }
+
+  tell(): void {
+    const { partition, to: toOffset } = this.#range
+    for (const { task, plan } of this.#planned) {
+      this.#context.observer({
+        type: 'restoring',
+        topology: task.topology.definition.name,
+        partition,
+        fromOffset: plan.from.offset,
+        nextOffset: this.#position,
+        toOffset,
+        reason: plan.reason,
+      })
+    }
+  }
+
+  tellEnd(): void {
+    const { clock, observer } = this.#context
+    for (const { task, replayed: records } of this.#planned) {
+      const topology = task.topology.definition.name
+      const durationMs = clock.elapsedMs() - this.#startedMs
+      observer({
+        type: 'restored',
+        topology,
+        partition: this.#range.partition,
+        records,
+        durationMs,
+      })
+    }
+  }
+
+  #replay(chunk: Chunk): void {
+    this.#checkLastRecord(chunk)
+    this.#position = chunk.nextOffset
+    const bytes = bytesInMemory(chunk)
+    this.#bytes += bytes
+    this.#replayTasks(chunk, bytes).catch((error) => this.#context.onFailed(error))
+    this.tell()
+  }
+
+  async #replayTasks(chunk: Chunk, bytes: number): Promise<void> {
+    const counts = await Promise.all(this.#planned.map(({ task }) => task.replay(chunk)))
+    for (const [i, planned] of this.#planned.entries()) planned.replayed += counts[i] as number
+    this.#bytes -= bytes
+    this.#context.onBytes()
+  }
+
+  /** @throws TidemarkError as {@link process} */
+  #checkLastRecord({ records, nextOffset }: Chunk): void {
+    const { partition: of, lastRecord: mark } = this.#range
+    if (mark === null || this.#position > mark.offset || mark.offset >= nextOffset) return
+    const at = firstFrom(records, mark.offset)
+    const found = at < records.length ? markOf(records.at(at)) : null
+    if (found?.offset === mark.offset && found.checksum === mark.checksum) return
+    throw new TidemarkError(
+      'TOPIC_CHANGED',
+      'another record is at this offset than when this group committed: the topic was deleted and recreated',
+      {
+        where: position(of.topic, of.partition, mark.offset),
+        hint: 'read it with another group (--group), or delete this one: its committed offsets belong to a log that no longer exists',
+      },
+    )
+  }
+}
+
+/** Total size of its values. */
+function valueBytes({ records, packed }: Pick<Chunk, 'records' | 'packed'>): number {
+  let bytes = packed?.bytes.length ?? 0
+  for (let i = 0; i < records.length; i++) bytes += records.valueBytes(i)
+  return bytes
+}

@@ -1,0 +1,87 @@
+import type { Clock } from '../../kernel/clock.ts'
+import type { Task } from './task.ts'
+
+interface IdleTask {
+  readonly task: Task
+  readonly idleAfterMs: number
+}
+
+/**
+ * An abort reason, because without one Node creates an exception, which costs more than all else in
+ * a poll.
+ */
+const OVER = 'over'
+
+/**
+ * Advances the watermark of an idle partition: once it has been read to its end and no record has
+ * come for `idleAfter`, its event time advances with the wall clock, counted from the last record.
+ * Steps are made only when they close a window (rule R8).
+ */
+export class IdleClock {
+  readonly #waiting: readonly IdleTask[]
+  readonly #clock: Clock
+  readonly #pass: (untilMs: ReadonlyMap<Task, number>) => Promise<void>
+  /**
+   * One for each idle period, because listeners on a signal that lives as long as the partition
+   * would accumulate (those of `AbortSignal.any` do).
+   */
+  #silence = new AbortController()
+  #isStopped = false
+  #lastRecordMs: number
+
+  /** @param pass called with the new watermark of each task */
+  constructor(
+    waiting: readonly IdleTask[],
+    clock: Clock,
+    pass: (untilMs: ReadonlyMap<Task, number>) => Promise<void>,
+  ) {
+    this.#waiting = waiting
+    this.#clock = clock
+    this.#pass = pass
+    this.#lastRecordMs = clock.elapsedMs()
+  }
+
+  /** Called when records have arrived. */
+  came(): void {
+    this.#lastRecordMs = this.#clock.elapsedMs()
+    this.#silence.abort(OVER)
+  }
+
+  /** Called when the partition was read to its end. */
+  caughtUp(): void {
+    this.#silence.abort(OVER)
+    if (this.#isStopped) return
+    this.#silence = new AbortController()
+    void this.#wait(this.#silence.signal)
+  }
+
+  stop(): void {
+    this.#isStopped = true
+    this.#silence.abort(OVER)
+  }
+
+  async #wait(signal: AbortSignal): Promise<void> {
+    const lastMs = this.#lastRecordMs
+    // A chunk that closes many windows takes several turns; only then it is known which windows are
+    // open.
+    await Promise.all(this.#waiting.map(({ task }) => task.entered()))
+    if (signal.aborted) return
+    for (;;) {
+      const dueMs = Math.min(...this.#waiting.map(dueIn))
+      if (dueMs === Number.POSITIVE_INFINITY) return
+      await this.#clock.sleep(lastMs + dueMs - this.#clock.elapsedMs(), signal)
+      if (signal.aborted) return
+      // Event times are whole milliseconds, and a fraction would be kept in the commit metadata.
+      const elapsedMs = Math.floor(this.#clock.elapsedMs() - lastMs)
+      const due = this.#waiting.filter((w) => dueIn(w) <= elapsedMs)
+      if (due.length === 0) continue
+      const until = due.map(({ task }) => [task, task.logWatermarkMs + elapsedMs] as const)
+      await this.#pass(new Map(until))
+    }
+  }
+}
+
+/** How long after the last record the next window of a task closes; +Infinity: none is open. */
+function dueIn({ task, idleAfterMs }: IdleTask): number {
+  return Math.max(idleAfterMs, task.nextEndMs - task.logWatermarkMs)
+}

@@ -1,0 +1,259 @@
+import { unlessAborted } from '../../kernel/clock.ts'
+import type { ConditionVariable } from '../../kernel/condition-variable.ts'
+import { TidemarkError } from '../../kernel/errors.ts'
+import { Lifecycle } from '../../kernel/lifecycle.ts'
+import { formatDuration } from '../../kernel/time.ts'
+import { MEMBER, type MemberState } from '../../records/group-member.ts'
+import type { Assignment, Member, MemberHandlers, Records, TopicInfo } from '../../records/port.ts'
+import { topicCompressions } from '../../topology/graph.ts'
+import { checkpointTopic, committedTopics } from '../commit/checkpoint-topic.ts'
+import { Committer } from '../commit/committer.ts'
+import { Verdicts } from '../commit/verdicts.ts'
+import type { WorkerConfig } from '../config.ts'
+import type { WorkerContext } from '../context.ts'
+import type { RuntimeEvent } from '../events.ts'
+import type { PreparedTopology } from '../prepared.ts'
+import type { Shadows } from '../shadow/shadows.ts'
+import type { SetAside } from '../task-surroundings.ts'
+import { limitsOf } from '../topic-limits.ts'
+import { Availability } from './availability.ts'
+import { Tasks } from './tasks.ts'
+
+// A worker as a member of its group, from joining to leaving: its assigned tasks, and their
+// commits.
+
+/**
+ * How long what is in flight may take to finish on stopping, ms. With the 10 s of the driver to
+ * leave and to close, of which 3 s are waited for here, it is less than the 30 s between SIGTERM
+ * and SIGKILL of a container.
+ */
+const FINISH_WITHIN_MS = 15_000
+const LAST_COMMIT_WITHIN_MS = 2_000
+const LEAVE_WITHIN_MS = 3_000
+
+export interface GroupMembershipOptions {
+  readonly config: WorkerConfig
+  readonly context: WorkerContext
+  readonly topologies: readonly PreparedTopology[]
+  readonly records: Records
+  readonly group: string
+  readonly topics: ReadonlyMap<string, TopicInfo>
+  /** How many partitions each source had when the group committed. */
+  readonly known: ReadonlyMap<string, number>
+  readonly shadows: Shadows
+  readonly onDeadLetter: ((letter: SetAside) => void) | undefined
+  /** Aborts when the worker is told to stop. */
+  readonly stopping: AbortSignal
+  /** Notified whenever something has changed that others wait for. */
+  readonly changed: ConditionVariable
+  onJoined(): void
+  /** Called when the member has joined, and whenever what prevents its work may have changed. */
+  onAvailability(availability: Availability): void
+  onFinishing(): void
+}
+
+/** One membership in the group. */
+export class GroupMembership {
+  readonly #o: GroupMembershipOptions
+  readonly #life: Lifecycle<MemberState>
+  readonly #availability = new Availability()
+  readonly #tasks: Tasks
+  readonly #committer: Committer
+  /** The error that ended it; `null`: none has. */
+  #failure: { readonly error: unknown } | null = null
+
+  constructor(options: GroupMembershipOptions) {
+    this.#o = options
+    this.#life = new Lifecycle(`the member of group "${options.group}"`, MEMBER)
+    const { config, topics } = options
+    const context: WorkerContext = { ...options.context, observer: (event) => this.#observe(event) }
+    this.#committer = new Committer({
+      config,
+      context,
+      isUrgent: () => this.#tasks.isHeldUp || options.stopping.aborted,
+      partitions: () => this.#tasks.all(),
+      onCommitted: () => {
+        this.#tasks.adjustFlow()
+        options.changed.notifyAll()
+      },
+    })
+    const limits = new Map([...topics].map(([name, topic]) => [name, limitsOf(topic)]))
+    this.#tasks = new Tasks({
+      ...context,
+      config,
+      topologies: options.topologies,
+      partitions: (topic) => topics.get(topic)?.partitions ?? 0,
+      topicLimits: (topic) => limits.get(topic) ?? limitsOf(undefined),
+      verdictsOf: (topology, assignment) => this.#verdictsOf(topology, assignment),
+      shadows: options.shadows,
+      onSetAside: options.onDeadLetter,
+      onChange: () => {
+        this.#committer.nudge()
+        options.changed.notifyAll()
+      },
+      onHeldUp: () => this.#committer.hurry(),
+      onFailed: (error) => this.fail(error),
+    })
+  }
+
+  /**
+   * Is everything that was read committed? False after leaving, because what was in flight is
+   * dropped.
+   */
+  get isIdle(): boolean {
+    return !this.#life.isOver && this.#tasks.isIdle
+  }
+
+  /** Closes every open window; resolves when they have closed, not yet committed. */
+  closeWindows(): Promise<void> {
+    return this.#tasks.closeWindows()
+  }
+
+  /**
+   * Is a member until the worker is told to stop and everything is finished.
+   * @throws what ended it before
+   */
+  async run(): Promise<void> {
+    try {
+      const member = await this.#join()
+      if (member !== null) await this.#work(member)
+    } finally {
+      this.#life.enter('left')
+      this.#tasks.loseAll()
+    }
+    if (this.#failure !== null) throw this.#failure.error
+  }
+
+  /** `null`: told to stop before it has joined. */
+  async #join(): Promise<Member | null> {
+    const { records, group, known, stopping } = this.#o
+    const { from, guarantee, compression } = this.#o.config
+    const definitions = this.#o.topologies.map((t) => t.definition)
+    const own = topicCompressions(definitions)
+    const joining = records.join({
+      group,
+      topics: [...new Set(definitions.map(({ source }) => source.topic))],
+      from,
+      known,
+      writes: [...new Set(definitions.flatMap((d) => committedTopics(d, group)))],
+      compressionOf: (topic) => own.get(topic) ?? compression,
+      guarantee,
+      handlers: this.#handlers(),
+    })
+    const member = await unlessAborted(stopping, joining)
+    // Joining may take until another member's session has expired, and nothing has been read.
+    if (member === null) joining.then((late) => late.leave()).catch(() => {})
+    return member
+  }
+
+  /**
+   * Works until something fails, or until everything is finished after the worker is told to stop.
+   */
+  async #work(member: Member): Promise<void> {
+    this.#life.enter('joined')
+    this.#o.onJoined()
+    this.#show()
+    const commits = this.#committer.run(member).catch((error) => this.fail(error))
+    await this.#o.changed.until(() => this.#hasFailed || this.#o.stopping.aborted)
+    this.#committer.hurry()
+    try {
+      if (!this.#hasFailed) await this.#finish(member)
+    } finally {
+      this.#committer.stop()
+      await this.#atMost(LAST_COMMIT_WITHIN_MS, commits)
+      await this.#atMost(LEAVE_WITHIN_MS, member.leave())
+    }
+  }
+
+  async #finish(member: Member): Promise<void> {
+    this.#life.enter('finishing')
+    this.#o.onFinishing()
+    member.stopFetching()
+    this.#tasks.stopTaking()
+    const isDone = () => this.#tasks.canLeave || this.#hasFailed
+    await this.#atMost(FINISH_WITHIN_MS, this.#o.changed.until(isDone))
+    if (isDone()) return
+    throw new TidemarkError(
+      'STOP_TIMED_OUT',
+      `what was in flight could not be committed in ${formatDuration(FINISH_WITHIN_MS)}`,
+      { hint: 'nothing is lost: the worker that takes over reads and scores it again' },
+    )
+  }
+
+  #verdictsOf({ definition }: PreparedTopology, assignment: Assignment): Verdicts | null {
+    const { group, records, topics } = this.#o
+    const topic = checkpointTopic(definition, group)
+    if (topic === null) return null
+    const { partition } = assignment
+    const topicId = topics.get(assignment.topic)?.id ?? null
+    const read = () => records.readAll({ topic, partition })
+    return new Verdicts({ topic, assignment, topicId, read })
+  }
+
+  get #hasFailed(): boolean {
+    return this.#failure !== null
+  }
+
+  /** Something that it works with is broken, and ends it. */
+  fail(error: unknown): void {
+    this.#failure ??= { error }
+    this.#o.changed.notifyAll()
+  }
+
+  #observe(event: RuntimeEvent): void {
+    this.#o.context.observer(event)
+    this.#availability.follow(event)
+    // A worker that is about to leave does not wait for what may last.
+    if (event.type === 'schema-missing' || event.type === 'model-failing')
+      this.#o.changed.notifyAll()
+    if (event.type === 'throttled' && event.of === 'writing') {
+      this.#committer.throttled(event.durationMs)
+    }
+    this.#show()
+  }
+
+  #show(): void {
+    const isWorking = this.#life.state === 'joined' && !this.#hasFailed
+    if (isWorking && !this.#o.stopping.aborted) this.#o.onAvailability(this.#availability)
+  }
+
+  async #atMost(ms: number, work: Promise<void>): Promise<void> {
+    const giveUp = new AbortController()
+    await Promise.race([work, this.#o.context.clock.sleep(ms, giveUp.signal)])
+    giveUp.abort()
+  }
+
+  /** The driver's handlers. They must not throw. */
+  #handlers(): MemberHandlers {
+    const tasks = this.#tasks
+    const guard =
+      <A extends unknown[]>(of: (...args: A) => void) =>
+      (...args: A): void => {
+        try {
+          of(...args)
+        } catch (error) {
+          this.fail(error)
+        }
+      }
+    return {
+      lookBackMs: (start) => tasks.lookBackMs(start),
+      isRestoring: (partition) => tasks.isRestoring(partition),
+      assigned: (assignment, pausable) => {
+        try {
+          return tasks.assigned(assignment, pausable)
+        } catch (error) {
+          this.fail(error)
+          return assignment.nextOffset
+        }
+      },
+      lost: guard((partitions, why) => tasks.lost(partitions, why)),
+      chunk: guard((chunk) => tasks.process(chunk)),
+      caughtUp: guard((partition, endOffset) => tasks.caughtUp(partition, endOffset)),
+      partitions: guard((topic, count) => tasks.counted(topic, count)),
+      unreadable: guard((partitions) => this.#observe({ type: 'unreadable', partitions })),
+      fetched: guard((durationMs) => this.#observe({ type: 'fetched', durationMs })),
+      throttled: guard((durationMs, of) => this.#observe({ type: 'throttled', of, durationMs })),
+      failed: (error) => this.fail(error),
+    }
+  }
+}

@@ -1,0 +1,111 @@
+import type { RunMode } from '../../engine/run.ts'
+import type { Format, Preparing } from '../../formats/format.ts'
+import { Retrier } from '../../kernel/retrier.ts'
+import type { LogRecords, TopicPartition } from '../../records/port.ts'
+import { isUnknownSchema, type Verdicts } from '../commit/verdicts.ts'
+import type { RecordFault } from '../dead-letter.ts'
+import type { PreparedTopology } from '../prepared.ts'
+import type { TaskSurroundings } from '../task-surroundings.ts'
+
+/** The longest wait is a fraction of the time after which a missing schema is given up. */
+const WAITS = { firstMs: 250, lastMs: 2_000 }
+/** Records of an unknown schema are reported as over when none came for this long, ms. */
+const OVER_AFTER_MS = 60_000
+
+interface Awaited {
+  readonly partition: TopicPartition
+  /** `null`: the topology gives no record up, or has no windows to replay. */
+  readonly verdicts: Verdicts | null
+}
+
+/**
+ * Prepares the records of one partition for decoding. A schema registry that does not answer is
+ * asked until it does: the partition waits meanwhile, and its records become no dead letters.
+ */
+export class SchemaWait {
+  readonly #format: Format
+  readonly #verdicts: Verdicts | null
+  readonly #context: TaskSurroundings
+  readonly #labels: { readonly topology: string; readonly partition: TopicPartition }
+  readonly #how: Readonly<Record<RunMode, Preparing>>
+  readonly #retrier: Retrier
+  /** When a record last had an unknown schema; `null`: none had, or that is over. */
+  #unknownMs: number | null = null
+
+  constructor(
+    { definition, format }: PreparedTopology,
+    { partition, verdicts }: Awaited,
+    context: TaskSurroundings,
+  ) {
+    const { clock } = context
+    this.#format = format
+    this.#verdicts = verdicts
+    this.#context = context
+    this.#labels = { topology: definition.name, partition }
+    this.#how = { live: { clock, mayGiveUp: true }, replay: { clock, mayGiveUp: false } }
+    this.#retrier = new Retrier(context)
+  }
+
+  /**
+   * @returns the records to decode, in a replay without those that were given up; a promise if
+   * there is something to wait for, which also resolves when the partition is lost
+   */
+  prepare(records: LogRecords, mode: RunMode): LogRecords | Promise<LogRecords> {
+    const verdicts = this.#verdicts
+    if (verdicts?.isRead === false) return this.#readFirst(verdicts, records, mode)
+    const kept = mode === 'replay' ? (verdicts?.kept(records) ?? records) : records
+    const preparing = this.#format.prepare(kept, this.#how[mode])
+    return preparing === null ? kept : this.#wait(preparing, kept, mode)
+  }
+
+  /** Follows a live chunk, by its records that cannot be decoded. */
+  follow(faults: readonly RecordFault[]): void {
+    if (faults.length === 0 && this.#unknownMs === null) return
+    const nowMs = this.#context.clock.elapsedMs()
+    const unknown = faults.find(({ error }) => isUnknownSchema(error))
+    if (unknown !== undefined) {
+      if (this.#unknownMs === null) this.#tellUnknown(unknown.error.message)
+      this.#unknownMs = nowMs
+    } else if (this.#unknownMs !== null && nowMs - this.#unknownMs >= OVER_AFTER_MS) {
+      this.#tellUnknown(null)
+      this.#unknownMs = null
+    }
+  }
+
+  get isHeldUp(): boolean {
+    return this.#retrier.isHeldUp
+  }
+
+  /** The partition is lost. */
+  stop(): void {
+    this.#retrier.stop()
+  }
+
+  async #readFirst(verdicts: Verdicts, records: LogRecords, mode: RunMode): Promise<LogRecords> {
+    await this.#until(() => verdicts.read())
+    return verdicts.isRead ? this.prepare(records, mode) : records
+  }
+
+  async #wait(preparing: Promise<void>, records: LogRecords, mode: RunMode): Promise<LogRecords> {
+    let first: Promise<void> | null = preparing
+    await this.#until(async () => {
+      const current = first ?? this.#format.prepare(records, this.#how[mode])
+      first = null
+      await current
+    })
+    return records
+  }
+
+  #until(attempt: () => Promise<void>): Promise<void | null> {
+    const { observer } = this.#context
+    return this.#retrier.until(attempt, {
+      waits: WAITS,
+      passes: ({ action }) => action === 'retry',
+      tell: (reason) => observer({ type: 'schema-missing', ...this.#labels, reason }),
+    })
+  }
+
+  #tellUnknown(reason: string | null): void {
+    this.#context.observer({ type: 'schema-unknown', ...this.#labels, reason })
+  }
+}

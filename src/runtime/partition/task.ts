@@ -1,0 +1,391 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { type ChunkResults, Engine } from '../../engine/engine.ts'
+import type { EngineResult, ReadyBatch } from '../../engine/events.ts'
+import { horizonOf, keepsState } from '../../engine/plan.ts'
+import type { RunMode } from '../../engine/run.ts'
+import { StageClock } from '../../kernel/stages.ts'
+import { LATEST_EVENT_TIME_MS } from '../../kernel/time.ts'
+import { firstFrom, NO_RECORDS } from '../../records/log-records.ts'
+import type { Chunk, LogRecords, TopicPartition } from '../../records/port.ts'
+import type { TopologyCheckpoint } from '../commit/checkpoint-metadata.ts'
+import type { ChunkInFlight } from '../commit/in-flight.ts'
+import { ReplayPoints, type RestartPlan } from '../commit/restart-plan.ts'
+import type { Verdicts } from '../commit/verdicts.ts'
+import { type Answered, type ChunkEnd, type Finishable, Finishing } from '../finishing.ts'
+import type { PreparedTopology } from '../prepared.ts'
+import { TablesHeader } from '../provenance.ts'
+import type { TaskSurroundings } from '../task-surroundings.ts'
+import { EventIntake, type Intake, packedIntake } from './intake.ts'
+import type { KeyWatch } from './key-watch.ts'
+import { SchemaWait } from './schema-wait.ts'
+
+// One topology on one partition: chunks in, finished work out, in log order.
+
+/** The most pieces that may wait to be written while a chunk produces more. */
+const MOST_PIECES = 8
+
+/** A chunk, and the ledger entry that waits for it. */
+interface Work {
+  readonly chunk: Pick<Chunk, 'records' | 'packed' | 'nextOffset'>
+  /** `null`: the chunk is replayed for the windows only, without output. */
+  readonly entry: ChunkInFlight | null
+  /** Instead of records: the time to advance to without any, ms since the epoch. */
+  readonly idleMs?: number
+  readonly done?: () => void
+}
+
+interface TimedWork extends Work {
+  readonly stages: StageClock
+}
+
+interface TaskContext {
+  readonly partition: TopicPartition
+  readonly plan: RestartPlan
+  /** `null`: keys are not watched. */
+  readonly keyWatch: KeyWatch | null
+  /** `null`: the topology gives no record up, or has no windows to replay. */
+  readonly verdicts: Verdicts | null
+}
+
+/** Runs one topology on one partition. */
+export class Task {
+  readonly topology: PreparedTopology
+  readonly #around: TaskSurroundings
+  readonly #format: SchemaWait
+  readonly #intake: EventIntake
+  readonly #engine: Engine
+  readonly #keyWatch: KeyWatch | null
+  readonly #points: ReplayPoints
+  readonly #plan: RestartPlan
+  readonly #horizonMs: number
+  readonly #finishing: Finishing
+  readonly #inbox: TimedWork[] = []
+  #isWorking = false
+  /** Resolves when the work given so far has entered the windows. */
+  #working: Promise<void> = Promise.resolve()
+  #isOver = false
+  /** The last piece in progress: the next one finishes after it. */
+  #last: Promise<void> = Promise.resolve()
+  readonly #partition: TopicPartition
+  readonly #tables: TablesHeader
+  /**
+   * Outputs before this watermark may lack records that were not read; `null` until the first event
+   * decides it.
+   */
+  #wholeFromMs: number | null
+  /** Was it reported that windows are incomplete? */
+  #hasTold = false
+
+  constructor(
+    topology: PreparedTopology,
+    { partition, plan, keyWatch, verdicts }: TaskContext,
+    around: TaskSurroundings,
+  ) {
+    const { definition, format, lookup } = topology
+    this.topology = topology
+    this.#around = around
+    this.#finishing = new Finishing(topology, { partition, verdicts }, around)
+    this.#format = new SchemaWait(topology, { partition, verdicts }, around)
+    this.#keyWatch = keyWatch
+    this.#engine = new Engine(definition, {
+      lookup,
+      limits: around.limits,
+      reader: format.reader,
+      forms: format.forms,
+      scoring: (step) => this.#finishing.scoring(step),
+    })
+    this.#intake = new EventIntake(definition.source, format, {
+      from: partition,
+      partitions: keepsState(definition) ? around.partitions : null,
+      keyNumbers: this.#engine.keyNumbers,
+    })
+    this.#engine.restoreWatermark(plan.from)
+    this.#horizonMs = horizonOf(definition).lengthMs
+    const { lagMs } = definition.source.watermark
+    this.#points = new ReplayPoints({ horizonMs: this.#horizonMs, lagMs }, plan.from)
+    this.#plan = plan
+    this.#partition = partition
+    this.#tables = new TablesHeader(topology.tables.map(({ table }) => table))
+    this.#wholeFromMs = plan.wholeFromMs
+  }
+
+  /**
+   * The watermark from records alone, without idleness, ms since the epoch; −Infinity before the
+   * first event.
+   */
+  get logWatermarkMs(): number {
+    return this.#engine.watermarkParts.newestMs - this.topology.definition.source.watermark.lagMs
+  }
+
+  /**
+   * The watermark at which the next tumbling window closes, ms since the epoch; +Infinity: none is
+   * open.
+   */
+  get nextEndMs(): number {
+    return this.#engine.nextEndMs
+  }
+
+  /**
+   * Processes the next chunk. Its events enter the windows before this returns, unless an earlier
+   * chunk is still closing windows, or this turn of the event loop has used up its share of work,
+   * this chunk included. A chunk is scored while the next one is decoded; chunks finish in the
+   * order in which they came. A chunk that cannot be finished blocks all that follow: no offset
+   * after it is committed.
+   */
+  process(chunk: Work['chunk'], entry: ChunkInFlight): void {
+    this.#enqueue({ chunk, entry })
+  }
+
+  /**
+   * Replays a chunk for the windows only. Resolves when it has entered the windows, with the number
+   * of records that they needed.
+   */
+  replay(chunk: Work['chunk']): Promise<number> {
+    const records = chunk.records.slice(firstFrom(chunk.records, this.#plan.from.offset))
+    return new Promise((resolve) => {
+      const done = () => resolve(records.length)
+      this.#enqueue({ chunk: { ...chunk, records }, entry: null, done })
+    })
+  }
+
+  /** Ends the replay: repeats, without output, what idleness had done by the committed offset. */
+  replayed(nextOffset: number): Promise<void> {
+    const { idleMs } = this.#plan
+    return new Promise((done) => {
+      this.#enqueue({ chunk: { records: NO_RECORDS, nextOffset }, entry: null, idleMs, done })
+    })
+  }
+
+  /**
+   * Advances time without a record: windows close that the watermark has reached. Resolves when
+   * they have closed.
+   */
+  pass(idleMs: number, entry: ChunkInFlight): Promise<void> {
+    const { nextOffset } = entry
+    return new Promise((done) => {
+      this.#enqueue({ chunk: { records: NO_RECORDS, nextOffset }, entry, idleMs, done })
+    })
+  }
+
+  /** Resolves when all work given so far has entered the windows. */
+  entered(): Promise<void> {
+    return this.#working
+  }
+
+  /** Does it wait for a schema, or for a model that fails? */
+  get isHeldUp(): boolean {
+    return this.#format.isHeldUp || this.#finishing.isHeldUp
+  }
+
+  /** The partition is lost: what has begun is discarded, and nothing more is begun. */
+  drop(): void {
+    this.#isOver = true
+    this.#format.stop()
+    this.#finishing.drop()
+  }
+
+  #enqueue(work: Work): void {
+    const { clock } = this.#around
+    this.#inbox.push({ ...work, stages: new StageClock(() => clock.elapsedMs()) })
+    if (this.#isWorking) return
+    this.#isWorking = true
+    this.#working = this.#work().catch((error) => this.#around.onFailed(error))
+  }
+
+  async #work(): Promise<void> {
+    for (let work = this.#inbox.shift(); work !== undefined; work = this.#inbox.shift()) {
+      // Without waiting while the slice lasts and there is only one piece: most chunks are done at
+      // once.
+      if (!this.#isOver && this.#around.slices.isOver) await this.#around.slices.turn()
+      const waiting = this.#isOver ? null : this.#begin(work)
+      if (waiting !== null) await waiting
+      work.done?.()
+    }
+    this.#isWorking = false
+  }
+
+  /**
+   * Runs a chunk into the windows at once, and then on to scoring.
+   * @returns what to wait for before the next chunk; `null`: nothing
+   */
+  #begin(work: TimedWork): Promise<void> | null {
+    const { records, packed } = work.chunk
+    work.entry?.begin(this.topology.definition.name, this.#note())
+    if (records.length > 0) this.#points.pass(records.offsetAt(0), this.#engine.watermarkParts)
+    if (packed !== undefined) return this.#enter(work, packedIntake(packed))
+    const { slices } = this.#around
+    slices.use(records.length)
+    const prepared = this.#format.prepare(records, modeOf(work))
+    return prepared instanceof Promise
+      ? this.#prepare(work, prepared)
+      : this.#decode(work, prepared)
+  }
+
+  async #prepare(work: TimedWork, preparing: Promise<LogRecords>): Promise<void> {
+    const prepared = await preparing
+    if (!this.#isOver) await (this.#decode(work, prepared) ?? undefined)
+  }
+
+  #decode(work: TimedWork, records: LogRecords): Promise<void> | null {
+    const { slices } = this.#around
+    const decoding = this.#intake.decode(records, slices)
+    const step = work.stages.time('decode', () => decoding.next())
+    return step.done === true ? this.#enter(work, step.value) : this.#decodeOn(work, decoding)
+  }
+
+  /** Decodes the rest slice by slice, with a turn for timers and sockets between slices. */
+  async #decodeOn(work: TimedWork, decoding: Generator<void, Intake>): Promise<void> {
+    for (;;) {
+      await this.#around.slices.turn()
+      if (this.#isOver) return
+      const step = work.stages.time('decode', () => decoding.next())
+      if (step.done === true) return (await this.#enter(work, step.value)) ?? undefined
+    }
+  }
+
+  /**
+   * Runs events into the windows, and on to scoring.
+   * @returns what to wait for before the next chunk; `null`: nothing
+   */
+  #enter(work: TimedWork, intake: Intake): Promise<void> | null {
+    const { chunk, entry, idleMs, stages } = work
+    const mode = modeOf(work)
+    const isWarming = this.#isWarming
+    if (isWarming && mode === 'live' && chunk.records.length > 0) this.#tellWarming()
+    const pieces =
+      idleMs === undefined
+        ? this.#engine.process(intake.batch, mode)
+        : this.#engine.advance(idleMs, mode)
+    const { records, batch } = intake
+    const { partitions } = this.#around
+    if (mode === 'live') {
+      this.#format.follow(intake.faults)
+      const { keyNumbers } = this.#engine
+      const keys = { numbers: batch.keys, names: keyNumbers }
+      this.#keyWatch?.look({ partition: this.#partition, partitions, keys, records })
+    }
+    const begun: Begun = { entry, pieces, intake, chunk, isWarming, stages, reached: [] }
+    const step = stages.time('windows', () => pieces.next())
+    this.#noteFirst()
+    if (step.done === true) {
+      this.#end(begun, step.value)
+      return null
+    }
+    return this.#goOn(begun, step.value)
+  }
+
+  /** Processes one piece after another, with a turn for timers and sockets between them. */
+  async #goOn(begun: Begun, first: readonly ReadyBatch[]): Promise<void> {
+    let ready = first
+    for (;;) {
+      if (ready.length > 0) this.#finishInOrder(begun, ready, null)
+      await nextTurn()
+      await begun.entry?.room(MOST_PIECES)
+      if (this.#isOver) return
+      const step = begun.stages.time('windows', () => begun.pieces.next())
+      if (step.done === true) {
+        this.#end(begun, step.value)
+        return
+      }
+      ready = step.value
+    }
+  }
+
+  #end(begun: Begun, result: EngineResult): void {
+    const { keys, bytes } = this.#engine
+    if (!this.#isWarming) this.#becomeWhole()
+    this.#finishInOrder(begun, result.ready, { result, note: this.#note(), keys, bytes })
+  }
+
+  /** Note for a restart that continues here. */
+  #note(): TopologyCheckpoint {
+    const { watermarkParts, watermarkMs } = this.#engine
+    const { fingerprint } = this.topology
+    const [from, wholeFromMs] = [this.#points.at(watermarkMs), this.#wholeFromMs]
+    // Until the replay is over, what idleness had done is not repeated yet.
+    const idleMs = Math.max(watermarkParts.idleMs, this.#plan.idleMs)
+    return { fingerprint, from, idleMs, wholeFromMs }
+  }
+
+  #finishInOrder(begun: Begun, ready: readonly ReadyBatch[], end: TaskEnd | null): void {
+    const { entry } = begun
+    if (entry === null) return
+    const tables = this.#tables.current
+    const asked = Promise.all(ready.map((each) => this.#finishing.answered(each, begun.stages)))
+    this.#last = this.#finishAfter(this.#last, asked, async (answered) => {
+      const piece = await this.#inSlices(this.#finishing.finish(begun, { answered, tables }, end))
+      if (piece === null) return
+      entry.add(piece)
+      if (end !== null) entry.done(this.topology.definition.name, end.note)
+      this.#around.onFinished()
+    })
+    this.#last.catch((error) => this.#around.onFailed(error))
+  }
+
+  async #finishAfter(
+    before: Promise<void>,
+    asked: Promise<Answered[]>,
+    finish: (answered: readonly Answered[]) => Promise<void>,
+  ): Promise<void> {
+    const [answered] = await Promise.all([asked, before])
+    await finish(answered)
+  }
+
+  /** @returns `null`: the partition is lost, and the work was abandoned */
+  async #inSlices<R>(work: Generator<void, R>): Promise<R | null> {
+    for (;;) {
+      if (this.#around.slices.isOver) await this.#around.slices.turn()
+      if (this.#isOver) return null
+      const step = work.next()
+      if (step.done === true) return step.value
+    }
+  }
+
+  /**
+   * Events before the first one that was read may be missing from windows until the watermark is a
+   * horizon past it. Such an event was at most the lag newer than the first, or the first one would
+   * have been late.
+   */
+  #noteFirst(): void {
+    const { firstMs } = this.#engine
+    if (this.#wholeFromMs !== null || firstMs === null) return
+    const { lagMs } = this.topology.definition.source.watermark
+    // 2100 means never, and can be stored in a note.
+    this.#wholeFromMs = Math.min(firstMs + lagMs + this.#horizonMs, LATEST_EVENT_TIME_MS)
+  }
+
+  get #isWarming(): boolean {
+    return this.#wholeFromMs === null || this.#engine.watermarkMs < this.#wholeFromMs
+  }
+
+  #tellWarming(): void {
+    if (this.#hasTold) return
+    this.#hasTold = true
+    const { reason } = this.#plan
+    const topology = this.topology.definition.name
+    this.#around.observer({ type: 'warming', topology, partition: this.#partition, reason })
+  }
+
+  #becomeWhole(): void {
+    this.#wholeFromMs = Number.NEGATIVE_INFINITY
+    if (!this.#hasTold) return
+    this.#hasTold = false
+    const topology = this.topology.definition.name
+    this.#around.observer({ type: 'whole', topology, partition: this.#partition })
+  }
+}
+
+function modeOf({ entry }: Work): RunMode {
+  return entry === null ? 'replay' : 'live'
+}
+
+/** A chunk that has entered the engine. */
+interface Begun extends Finishable {
+  /** `null`: it produces no output. */
+  readonly entry: ChunkInFlight | null
+  readonly pieces: ChunkResults
+}
+
+interface TaskEnd extends ChunkEnd {
+  readonly note: TopologyCheckpoint
+}

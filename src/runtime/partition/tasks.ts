@@ -1,0 +1,293 @@
+import { keepsState } from '../../engine/plan.ts'
+import type { StateLimits } from '../../engine/store/state-limits.ts'
+import { TidemarkError } from '../../kernel/errors.ts'
+import { partitionName } from '../../kernel/ids.ts'
+import { LATEST_EVENT_TIME_MS } from '../../kernel/time.ts'
+import type {
+  Assignment,
+  Chunk,
+  Loss,
+  Pausable,
+  Start,
+  TopicPartition,
+} from '../../records/port.ts'
+import { metadataAt } from '../commit/checkpoint-metadata.ts'
+import { MOST_PARTITION_BYTES } from '../commit/in-flight.ts'
+import { checkPartitions, mustRebuild } from '../commit/restart-plan.ts'
+import type { WorkerConfig } from '../config.ts'
+import { limitsOfMachine } from '../machine-limits.ts'
+import { variantNotes } from '../noted-variants.ts'
+import type { PreparedTopology } from '../prepared.ts'
+import { AssignedPartition, type PartitionContext } from './assigned-partition.ts'
+import { KeyWatch } from './key-watch.ts'
+
+// The tasks of a worker, as the group assigns partitions, and the backpressure on their chunks.
+
+type MadeHere = 'limits' | 'partitions' | 'keyWatches' | 'pausable' | 'onFinished' | 'onBytes'
+
+export interface TasksOptions extends Omit<PartitionContext, MadeHere> {
+  readonly config: WorkerConfig
+  readonly topologies: readonly PreparedTopology[]
+  /** Partitions of a source when the worker started. */
+  readonly partitions: (topic: string) => number
+  /** Called when a chunk is finished, or a task has come or gone. */
+  onChange(): void
+  /** Called when a partition is paused until something of it is committed. */
+  onHeldUp(): void
+}
+
+export class Tasks {
+  readonly #o: TasksOptions
+  readonly #byTopic: ReadonlyMap<string, readonly PreparedTopology[]>
+  readonly #partitions = new Map<string, AssignedPartition>()
+  readonly #backpressure: Backpressure<AssignedPartition>
+  readonly #keyWatches: ReadonlyMap<string, KeyWatch>
+  /** Notes about variants that have been told. */
+  readonly #told = new Set<string>()
+  /** For the windows of all tasks together. */
+  readonly #limits: StateLimits
+  /** For the windows of one task. */
+  readonly #share: { maxKeys: number; maxBytes: number }
+
+  constructor(options: TasksOptions) {
+    this.#o = options
+    this.#byTopic = byTopic(options.topologies)
+    const { maxKeys, maxStateBytes, maxInFlightBytes } = options.config
+    const machine = limitsOfMachine()
+    this.#limits = {
+      maxKeys: maxKeys ?? machine.maxKeys,
+      maxBytes: maxStateBytes ?? machine.maxBytes,
+    }
+    this.#share = { ...this.#limits }
+    this.#backpressure = new Backpressure(maxInFlightBytes)
+    this.#keyWatches = keyWatches(options)
+  }
+
+  /** The partitions assigned to this worker now. */
+  all(): Iterable<AssignedPartition> {
+    return this.#partitions.values()
+  }
+
+  /**
+   * How much of the log before a committed offset is read, ms; limited where windows are rebuilt.
+   */
+  lookBackMs(start: Start): number {
+    const metadata = metadataAt(start)
+    const topologies = this.#byTopic.get(start.topic) ?? []
+    const isRebuilt = topologies.some((topology) => mustRebuild(topology, metadata))
+    return isRebuilt ? this.#o.config.rebuildMs : Number.POSITIVE_INFINITY
+  }
+
+  /**
+   * Called with the number of partitions that a source has now. Partitions added since the worker
+   * started are processed like any other if no topology keeps windows.
+   * @throws TidemarkError `TOPIC_CHANGED`: keys have moved away from their windows
+   */
+  counted(topic: string, partitions: number): void {
+    const topologies = this.#byTopic.get(topic) ?? []
+    if (topologies.some(({ definition }) => keepsState(definition))) {
+      checkPartitions(topic, this.#o.partitions(topic), partitions)
+    }
+  }
+
+  /**
+   * @returns the offset at which reading begins
+   * @throws TidemarkError `TOPIC_CHANGED`
+   */
+  assigned(assignment: Assignment, pausable: Pausable): number {
+    const topologies = this.#byTopic.get(assignment.topic)
+    if (topologies === undefined) {
+      throw new TidemarkError(
+        'INVARIANT',
+        `assigned "${assignment.topic}", which no topology reads`,
+      )
+    }
+    const partitions = this.#o.partitions(assignment.topic)
+    this.counted(assignment.topic, Math.max(partitions, assignment.partition + 1))
+    this.#tellVariants(topologies, assignment)
+    const assigned = new AssignedPartition(topologies, assignment, {
+      ...this.#o,
+      limits: this.#share,
+      partitions,
+      keyWatches: this.#keyWatches,
+      pausable,
+      onFinished: () => {
+        // It may have produced less than was expected.
+        this.adjustFlow()
+        this.#o.onChange()
+      },
+      onBytes: () => this.adjustFlow(),
+    })
+    this.#partitions.set(partitionName(assignment), assigned)
+    this.#divide()
+    this.#o.onChange()
+    return assigned.startOffset
+  }
+
+  /** Says once of each variant that partitions were scored with another one. */
+  #tellVariants(topologies: readonly PreparedTopology[], assignment: Assignment): void {
+    for (const message of variantNotes(topologies, metadataAt(assignment))) {
+      if (this.#told.has(message)) continue
+      this.#told.add(message)
+      this.#o.observer({ type: 'note', message })
+    }
+  }
+
+  isRestoring(partition: TopicPartition): boolean {
+    return this.#partitions.get(partitionName(partition))?.isRestoring === true
+  }
+
+  /** Drops tasks with everything in flight. */
+  lost(partitions: readonly TopicPartition[], why: Loss | 'left'): void {
+    for (const of of partitions) {
+      const name = partitionName(of)
+      const assigned = this.#partitions.get(name)
+      if (assigned === undefined) continue
+      this.#partitions.delete(name)
+      this.#backpressure.forget(assigned)
+      assigned.drop(why)
+      const { partition } = assigned
+      for (const { topology } of assigned.tasks) {
+        this.#o.observer({ type: 'lost', topology: topology.definition.name, partition, why })
+      }
+    }
+    this.#divide()
+    // Its bytes in flight may have held others up.
+    this.adjustFlow()
+    this.#o.onChange()
+  }
+
+  /** Leaves what has not been started to the next owner. */
+  stopTaking(): void {
+    for (const partition of this.#partitions.values()) partition.stopTaking()
+  }
+
+  loseAll(): void {
+    this.lost(
+      [...this.#partitions.values()].map((assigned) => assigned.partition),
+      'left',
+    )
+  }
+
+  /** Drops a chunk of an older assignment. */
+  process(chunk: Chunk): void {
+    const assigned = this.#partitions.get(partitionName(chunk))
+    if (assigned === undefined || assigned.epoch !== chunk.epoch) return
+    assigned.process(chunk)
+    this.adjustFlow()
+  }
+
+  /** Called when a partition was read to its end: its lag is known although no record came. */
+  caughtUp(partition: TopicPartition, endOffset: number): void {
+    this.#partitions.get(partitionName(partition))?.caughtUp(endOffset)
+  }
+
+  /** Closes every open window. Resolves when they have closed; the results are committed later. */
+  async closeWindows(): Promise<void> {
+    const all = [...this.#partitions.values()]
+    await Promise.all(all.map((assigned) => assigned.pass(() => LATEST_EVENT_TIME_MS)))
+  }
+
+  /** Pauses and resumes partitions by the bytes in flight. */
+  adjustFlow(): void {
+    if (this.#backpressure.adjust(this.#partitions.values())) this.#o.onHeldUp()
+  }
+
+  get isIdle(): boolean {
+    return [...this.#partitions.values()].every(({ isIdle }) => isIdle)
+  }
+
+  /** Is there nothing to wait for before the worker leaves? */
+  get canLeave(): boolean {
+    return [...this.#partitions.values()].every(({ canLeave }) => canLeave)
+  }
+
+  get isHeldUp(): boolean {
+    return this.#backpressure.isHeldUp
+  }
+
+  #divide(): void {
+    const tasks = [...this.#partitions.values()].reduce((sum, p) => sum + p.tasks.length, 0)
+    const { maxKeys, maxBytes } = this.#limits
+    this.#share.maxKeys = Math.floor(maxKeys / Math.max(tasks, 1))
+    this.#share.maxBytes = Math.floor(maxBytes / Math.max(tasks, 1))
+  }
+}
+
+function byTopic(topologies: readonly PreparedTopology[]): Map<string, PreparedTopology[]> {
+  const groups = new Map<string, PreparedTopology[]>()
+  for (const topology of topologies) {
+    const { topic } = topology.definition.source
+    groups.set(topic, [...(groups.get(topic) ?? []), topology])
+  }
+  return groups
+}
+
+/** By name of the topology, if it keeps windows and has `keyMismatch: 'warn'`. */
+function keyWatches({ topologies, observer }: TasksOptions): Map<string, KeyWatch> {
+  const watched = topologies.filter(({ definition }) => {
+    return definition.source.keyMismatch === 'warn' && keepsState(definition)
+  })
+  return new Map(
+    watched.map(({ definition }) => [definition.name, new KeyWatch(definition, observer)]),
+  )
+}
+
+interface Fetched {
+  readonly partition: TopicPartition
+  readonly bytesInFlight: number
+  /** The part that a commit would release. */
+  readonly bytesToCommit: number
+  readonly pausable: Pausable
+}
+
+/**
+ * Pauses a partition while too much is in flight, so that memory is bounded. All partitions share
+ * one budget, and each may use as much as is left of it: a single partition gets half, n full ones
+ * get 1/(n + 1) each, and what one does not use is available to the others (Choudhury and Hahne
+ * 1998, "Dynamic Queue Length Thresholds"). Counted in bytes, not chunks: under light load chunks
+ * are a few records, and a pause costs more than they do.
+ */
+export class Backpressure<P extends Fetched> {
+  readonly #budget: number
+  readonly #paused = new Set<P>()
+
+  constructor(budget: number) {
+    this.#budget = budget
+  }
+
+  /** Does a paused partition wait for a commit? One that is restoring, or throttled, does not. */
+  get isHeldUp(): boolean {
+    return [...this.#paused].some(waitsForCommit)
+  }
+
+  /** The partition is revoked or lost. */
+  forget(of: P): void {
+    this.#paused.delete(of)
+  }
+
+  /** @returns whether a partition was paused now that waits for a commit */
+  adjust(all: Iterable<P>): boolean {
+    const partitions = [...all]
+    const used = partitions.reduce((sum, { bytesInFlight }) => sum + bytesInFlight, 0)
+    const most = Math.min(MOST_PARTITION_BYTES, this.#budget - used)
+    let hasStopped = false
+    for (const of of partitions) {
+      const { partition, bytesInFlight, pausable } = of
+      if (this.#paused.has(of)) {
+        if (bytesInFlight > most / 2 || most <= 0) continue
+        this.#paused.delete(of)
+        pausable.resume(partition)
+      } else if (bytesInFlight >= most) {
+        this.#paused.add(of)
+        pausable.pause(partition)
+        hasStopped ||= waitsForCommit(of)
+      }
+    }
+    return hasStopped
+  }
+}
+
+function waitsForCommit({ bytesInFlight, bytesToCommit }: Fetched): boolean {
+  return bytesToCommit > bytesInFlight / 2
+}

@@ -1,0 +1,67 @@
+import { expect, test } from 'vitest'
+import { Slices } from '../../../src/kernel/slices.ts'
+import { ListedRecords } from '../../../src/records/log-records.ts'
+import type { Commit, Member } from '../../../src/records/port.ts'
+import { WrittenRecords } from '../../../src/records/written-records.ts'
+import { type Committable, Committer } from '../../../src/runtime/commit/committer.ts'
+import { InFlight } from '../../../src/runtime/commit/in-flight.ts'
+import { HandClock, longestWaits } from '../../support/clocks.ts'
+
+interface Made {
+  readonly records: number
+  readonly outputsOfEach: number
+  readonly value: Buffer | null
+}
+
+/** A partition with a finished chunk that waits for its commit. */
+function finished(partition: number, { records, outputsOfEach, value }: Made): Committable {
+  const empty = { key: null, value: null, timestampMs: 0, headers: [] }
+  const causes = Array.from({ length: records * outputsOfEach }, (_, i) =>
+    Math.floor(i / outputsOfEach),
+  )
+  const outputs = new WrittenRecords()
+  for (const _ of causes) outputs.write({ ...empty, value }, 'scores')
+  const inFlight = new InFlight('exactly-once')
+  const chunk = inFlight.add({
+    records: new ListedRecords(
+      Array.from({ length: records }, (_, offset) => ({ ...empty, offset })),
+    ),
+    nextOffset: records,
+    bytes: 0,
+    lastRecord: null,
+    tasks: 1,
+  })
+  const deadLetters = { records: new WrittenRecords(), causes: [] }
+  chunk.add({ outputs: { records: outputs, causes }, deadLetters })
+  const from = { offset: 0, newestMs: 0, idleMs: 0 }
+  chunk.done('t', { fingerprint: 'f', from, idleMs: 0, wholeFromMs: Number.NEGATIVE_INFINITY })
+  const place = { partition: { topic: 'events', partition }, epoch: 1, metadata: () => '' }
+  return { ...place, inFlight }
+}
+
+test('a commit takes at most 50,000 records, of all partitions together', async () => {
+  const clock = new HandClock(0)
+  const sizes: number[] = []
+  let partitions: readonly Committable[] = []
+  const committer = new Committer({
+    config: { guarantee: 'exactly-once', commitIntervalMs: null, maxCommitBytes: 2 ** 24 },
+    context: { clock, random: longestWaits, observer: () => {}, slices: new Slices(() => 0) },
+    isUrgent: () => false,
+    partitions: () => partitions,
+    onCommitted: () => {},
+  })
+  const commit = async ({ outputs }: Commit) => void sizes.push(outputs.length)
+  const running = committer.run({ commit } as unknown as Member)
+  const write = async (...given: readonly Committable[]) => {
+    partitions = given
+    committer.nudge()
+    while (!given.every(({ inFlight }) => inFlight.isEmpty)) await clock.pass(10)
+  }
+  // After each of these a commit may have twice as many bytes.
+  await write(finished(0, { records: 3, outputsOfEach: 1, value: Buffer.alloc(2 ** 20) }))
+  const many = { records: 26, outputsOfEach: 1_000, value: null }
+  await write(finished(0, many), finished(1, many))
+  expect(sizes).toEqual([1, 1, 1, 50_000, 2_000])
+  committer.stop()
+  await running
+})
