@@ -1,5 +1,5 @@
 import type { Observer, Outcomes } from '../runtime/events.ts'
-import { addOutcomes, NO_OUTCOMES } from '../runtime/outcomes.ts'
+import { addOutcomes, NO_OUTCOMES } from '../runtime/output/outcomes.ts'
 import { grouped, plural } from './print.ts'
 
 const OF_SOME_TOPOLOGIES: readonly string[] = ['windowed', 'duplicate'] satisfies (keyof Outcomes)[]

@@ -5,7 +5,7 @@ import type { Scorer } from '../scoring/scorer.ts'
 import type { StepScorer } from '../scoring/step-scorer.ts'
 import type { Definition } from '../topology/definition.ts'
 import type { Lookup } from '../topology/lookup.ts'
-import type { PreparedShadow } from './shadow/prepared-shadow.ts'
+import type { PreparedShadow } from './output/shadow/prepared-shadow.ts'
 
 export interface Prepared {
   readonly topologies: readonly PreparedTopology[]

@@ -8,15 +8,15 @@ import type { Records } from '../records/port.ts'
 import { type WorkerConfig, workerConfig } from './config.ts'
 import type { WorkerContext } from './context.ts'
 import type { Observer, RuntimeEvent, WorkerState } from './events.ts'
+import { Shadows } from './output/shadow/shadows.ts'
+import type { SetAside } from './output/task-context.ts'
 import type { Availability } from './partition/availability.ts'
 import { GroupMembership } from './partition/membership.ts'
 import type { Prepared } from './prepared.ts'
-import { Shadows } from './shadow/shadows.ts'
 import { type ClusterCheck, checkCluster } from './start/cluster-check.ts'
 import { registerSchemas } from './start/formats.ts'
 import { settleVariants } from './start/variants.ts'
 import { Tables } from './tables/tables.ts'
-import type { SetAside } from './task-surroundings.ts'
 
 // One worker process in a consumer group.
 

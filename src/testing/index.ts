@@ -1,6 +1,6 @@
 import type { Code } from '../kernel/errors.ts'
 import type { Outcomes } from '../runtime/events.ts'
-import { NO_OUTCOMES } from '../runtime/outcomes.ts'
+import { NO_OUTCOMES } from '../runtime/output/outcomes.ts'
 import type { DeadLetter } from './records.ts'
 import { TopologyDriver } from './topology-driver.ts'
 

@@ -4,8 +4,8 @@ import { GivenRecord, type RecordDecoder, UNWRITTEN } from '../formats/record-de
 import { configFault, TidemarkError } from '../kernel/errors.ts'
 import { keyOfRow } from '../lookup/rows.ts'
 import type { LogRecord, NewRecord } from '../records/port.ts'
-import { reasonOf } from '../runtime/dead-letter.ts'
-import { ID_HEADER } from '../runtime/provenance.ts'
+import { reasonOf } from '../runtime/output/dead-letter.ts'
+import { ID_HEADER } from '../runtime/output/provenance.ts'
 import type { Definition, SourceDefinition, TableDefinition } from '../topology/definition.ts'
 
 /** A record of the source, or of a table's topic, as upstream produces it. */

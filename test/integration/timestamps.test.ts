@@ -1,7 +1,7 @@
 import { expect } from 'vitest'
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
 import type { LogRecord } from '../../src/records/port.ts'
-import { addOutcomes, NO_OUTCOMES } from '../../src/runtime/outcomes.ts'
+import { addOutcomes, NO_OUTCOMES } from '../../src/runtime/output/outcomes.ts'
 import { prepare } from '../../src/runtime/start/prepare.ts'
 import { startWorker } from '../../src/runtime/worker.ts'
 import { naiveBatch } from '../records/codec/naive-batch.ts'

@@ -1,7 +1,7 @@
 import { configFault } from '../../kernel/errors.ts'
 import { causeOf } from '../../kernel/ids.ts'
 import type { LogRecord } from '../../records/port.ts'
-import { BY_CLOCK_HEADER, ID_HEADER, MODEL_HEADER } from '../../runtime/provenance.ts'
+import { BY_CLOCK_HEADER, ID_HEADER, MODEL_HEADER } from '../../runtime/output/provenance.ts'
 import { valueAt } from '../arguments.ts'
 
 /** If none of so many records can be compared, the field is probably wrong. */

@@ -15,19 +15,12 @@ import type { LogRecords, PackedBatch, TopicPartition } from '../../records/port
 import type { EventFunction, RecordFunction, SourceDefinition } from '../../topology/definition.ts'
 import { takesSecond } from '../../topology/function-source.ts'
 import type { SourceRecord } from '../../topology/source.ts'
-import type { RecordFault } from '../dead-letter.ts'
+import type { RecordFault } from '../output/dead-letter.ts'
 
 /** The step of a record that is not an event. */
 const DECODE = 'decode'
 /** Events processed between two looks at the clock. */
 const UNASKED = 32
-
-/** The events of a chunk, the record that each came from, and the records that are not events. */
-export interface Intake {
-  readonly batch: EventBatch
-  readonly records: LogRecords
-  readonly faults: readonly RecordFault[]
-}
 
 interface KeysAndTimes {
   readonly keys: Int32Array

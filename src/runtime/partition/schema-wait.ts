@@ -3,9 +3,9 @@ import type { Format, Preparing } from '../../formats/format.ts'
 import { Retrier } from '../../kernel/retrier.ts'
 import type { LogRecords, TopicPartition } from '../../records/port.ts'
 import { isUnknownSchema, type Verdicts } from '../commit/verdicts.ts'
-import type { RecordFault } from '../dead-letter.ts'
+import type { RecordFault } from '../output/dead-letter.ts'
+import type { TaskSurroundings } from '../output/task-context.ts'
 import type { PreparedTopology } from '../prepared.ts'
-import type { TaskSurroundings } from '../task-surroundings.ts'
 
 /** The longest wait is a fraction of the time after which a missing schema is given up. */
 const WAITS = { firstMs: 250, lastMs: 2_000 }

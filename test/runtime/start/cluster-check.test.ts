@@ -5,7 +5,7 @@ import { checkTopics } from '../../../src/runtime/start/cluster-check.ts'
 import type { Definition, TableDefinition } from '../../../src/topology/definition.ts'
 import { withMaxAhead, withTopics } from '../../../src/topology/graph.ts'
 import { TOPICS } from '../hand-records.ts'
-import { shadowed } from '../shadow/shadowed.ts'
+import { shadowed } from '../output/shadow/shadowed.ts'
 import { scored } from '../support.ts'
 
 const DAY_MS = 86_400_000

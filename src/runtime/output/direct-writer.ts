@@ -1,0 +1,215 @@
+import { writeNumber } from '../../formats/json/number-text.ts'
+import type { OutputEncoder } from '../../formats/json/output-encoder.ts'
+import type { ScoredRows } from '../../formats/json/segments.ts'
+import { ByteRoom, Constant } from '../../kernel/bytes.ts'
+import { aroundOffset } from '../../kernel/ids.ts'
+import type { Header, LogRecords, TopicPartition } from '../../records/port.ts'
+import { varintBytes, writeVarint } from '../../records/record-format.ts'
+import type { WrittenRecords } from '../../records/written-records.ts'
+import type { SinkStep } from '../../topology/definition.ts'
+import type { PassedHeaders } from './headers.ts'
+import { ID_HEADER, LATE_HEADER } from './provenance.ts'
+
+// Outputs encoded as in a record batch. Most are written straight from columns, without creating an
+// event, an object or a string.
+
+/** A sink, and how its outputs are written straight from columns. */
+interface DirectSink {
+  readonly step: SinkStep
+  readonly encoder: OutputEncoder
+}
+
+/** Bytes of the varint for most value lengths: 64 to 8,191. */
+const LENGTH_BYTES = 2
+/** The most bytes of the number of headers. */
+const COUNT_BYTES = 5
+/** The most digits of an offset. */
+const OFFSET_BYTES = 16
+
+/** The name of the id header. */
+const ID_NAME = new Constant(partBytes(Buffer.from(ID_HEADER)))
+
+/** The parts of a sink's records that are the same throughout a chunk. */
+interface Frame {
+  /** The number of headers, without those that are passed on. */
+  readonly count: number
+  /** Length of the id without its offset, bytes. */
+  readonly idBytes: number
+  readonly beforeOffset: Constant
+  /** Includes the headers that all outputs share. */
+  readonly afterOffset: Constant
+}
+
+/** Outputs of late events have one header more. */
+interface Frames {
+  readonly onTime: Frame
+  readonly late: Frame
+}
+
+const NO_FRAME = { count: 0, idBytes: 0, beforeOffset: ID_NAME, afterOffset: ID_NAME }
+const NO_FRAMES = { step: null, decision: 0, frames: { onTime: NO_FRAME, late: NO_FRAME } }
+
+/** The event that an output comes from, by its index in the chunk. */
+export interface OutputOrigin {
+  readonly index: number
+  /** Was the event behind the watermark? */
+  readonly isLate: boolean
+  /** The number of the decision about it; 0 without a model. */
+  readonly decision: number
+}
+
+/** Parts that the outputs of a chunk share, and where these go. */
+interface DirectOptions {
+  readonly source: TopicPartition
+  /** Headers that all outputs of the chunk share. */
+  readonly headers: readonly Header[]
+  /** Headers by number of the decision. */
+  readonly decided: readonly (readonly Header[])[]
+  /** `null`: none of the records has a header. */
+  readonly passed: PassedHeaders | null
+  /** Indexed by the event's index in the chunk. */
+  readonly records: LogRecords
+  readonly into: WrittenRecords
+}
+
+/** Writes the outputs of one chunk. */
+export class DirectWriter {
+  readonly #o: DirectOptions
+  /** `null`: no output is written from columns. */
+  readonly #rows: ScoredRows | null
+  #room = new ByteRoom(0)
+  #lengthAt = 0
+  readonly #headers: Buffer
+  readonly #frames = new Map<SinkStep, Frames[]>()
+  /** Frames of the last output: most outputs have the same as the one before. */
+  #last: { readonly step: SinkStep | null; readonly decision: number; readonly frames: Frames } =
+    NO_FRAMES
+
+  constructor(options: DirectOptions, rows: ScoredRows | null) {
+    const { headers } = options
+    this.#o = options
+    this.#rows = rows
+    this.#headers = Buffer.concat(headers.map(headerBytes))
+  }
+
+  /** Adds the output of row `i`. */
+  write({ step, encoder }: DirectSink, i: number, of: OutputOrigin): void {
+    const start = this.#begin(of.index)
+    encoder.append(i, this.#rows as ScoredRows, this.#room)
+    this.#end(step, start, of)
+  }
+
+  /** Adds an output that is already serialised. */
+  writeText(step: SinkStep, text: string, of: OutputOrigin): void {
+    const start = this.#begin(of.index)
+    this.#room.text(text)
+    this.#end(step, start, of)
+  }
+
+  /** Adds an output that is already encoded. */
+  writeBytes(step: SinkStep, value: Uint8Array, of: OutputOrigin): void {
+    const start = this.#begin(of.index)
+    this.#room.append(value)
+    this.#end(step, start, of)
+  }
+
+  /**
+   * Writes the key and reserves room for the length of the value. Returns where the record begins.
+   */
+  #begin(index: number): number {
+    const room = this.#o.into.room()
+    this.#room = room
+    const start = room.used
+    this.#o.records.appendKey(index, room)
+    this.#lengthAt = room.used
+    room.reserve(LENGTH_BYTES)
+    room.used += LENGTH_BYTES
+    return start
+  }
+
+  #end(step: SinkStep, start: number, { index, isLate, decision }: OutputOrigin): void {
+    const { records, into } = this.#o
+    this.#putLength(this.#lengthAt)
+    const { onTime, late } = this.#framesOf(step, decision)
+    this.#putHeaders(isLate ? late : onTime, index)
+    into.add(step.topic, records.timestampMsAt(index), start)
+  }
+
+  /** Writes the length of the last value into the room reserved for it. */
+  #putLength(at: number): void {
+    const room = this.#room
+    const begin = at + LENGTH_BYTES
+    const length = room.used - begin
+    const shift = varintBytes(length) - LENGTH_BYTES
+    if (shift !== 0) {
+      room.reserve(Math.max(0, shift))
+      room.bytes.copyWithin(begin + shift, begin, room.used)
+      room.used += shift
+    }
+    writeVarint(room.bytes, at, length)
+  }
+
+  #putHeaders({ count, idBytes, beforeOffset, afterOffset }: Frame, index: number): void {
+    const room = this.#room
+    const { records, passed } = this.#o
+    const offset = records.offsetAt(index)
+    const more = passed === null ? 0 : passed.find(records, index)
+    room.reserve(COUNT_BYTES)
+    room.used = writeVarint(room.bytes, room.used, count + more)
+    room.constant(ID_NAME)
+    room.reserve(LENGTH_BYTES)
+    room.used = writeVarint(room.bytes, room.used, idBytes + digitsOf(offset))
+    room.constant(beforeOffset)
+    room.reserve(OFFSET_BYTES)
+    room.used = writeNumber(room.bytes, room.used, offset)
+    room.constant(afterOffset)
+    if (more > 0) passed?.append(room)
+  }
+
+  #framesOf(step: SinkStep, decision: number): Frames {
+    const last = this.#last
+    if (step === last.step && decision === last.decision) return last.frames
+    let all = this.#frames.get(step)
+    if (all === undefined) this.#frames.set(step, (all = []))
+    const own = this.#o.decided[decision] ?? []
+    all[decision] ??= {
+      onTime: this.#frame(step, own),
+      late: this.#frame(step, [...own, LATE_HEADER]),
+    }
+    this.#last = { step, decision, frames: all[decision] }
+    return all[decision]
+  }
+
+  #frame(step: SinkStep, more: readonly Header[]): Frame {
+    const around = aroundOffset({ ...this.#o.source, sink: step.name })
+    const [before, after] = around.map((part) => Buffer.from(part)) as [Buffer, Buffer]
+    return {
+      // The id is one of them.
+      count: 1 + this.#o.headers.length + more.length,
+      idBytes: before.length + after.length,
+      beforeOffset: new Constant(before),
+      afterOffset: new Constant(Buffer.concat([after, this.#headers, ...more.map(headerBytes)])),
+    }
+  }
+}
+
+/** The number of decimal digits of an offset. */
+function digitsOf(offset: number): number {
+  let digits = 1
+  for (let power = 10; power <= offset; power *= 10) digits++
+  return digits
+}
+
+function headerBytes({ name, value }: Header): Buffer {
+  return Buffer.concat([partBytes(Buffer.from(name)), partBytes(value)])
+}
+
+function partBytes(part: Buffer): Buffer {
+  return Buffer.concat([numberBytes(part.length), part])
+}
+
+function numberBytes(number: number): Buffer {
+  const bytes = Buffer.alloc(varintBytes(number))
+  writeVarint(bytes, 0, number)
+  return bytes
+}

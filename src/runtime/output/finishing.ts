@@ -1,0 +1,246 @@
+import type { EngineResult, ReadyBatch, StepScores } from '../../engine/events.ts'
+import type { StepScoring } from '../../engine/operators/rule.ts'
+import type { Present } from '../../kernel/clock.ts'
+import { position } from '../../kernel/ids.ts'
+import type { StageClock } from '../../kernel/stages.ts'
+import type { Chunk, Header, NewRecord, TopicPartition } from '../../records/port.ts'
+import { WrittenRecords } from '../../records/written-records.ts'
+import type { ScoreStep } from '../../topology/definition.ts'
+import { decisiveStep } from '../../topology/graph.ts'
+import { type CausedRecords, inLogOrder, type OutputBatch } from '../commit/output-batch.ts'
+import type { Verdicts } from '../commit/verdicts.ts'
+import { type Intake, countOutcomes } from './outcomes.ts'
+import type { PreparedTopology } from '../prepared.ts'
+import { deadLetter, type RecordFault } from './dead-letter.ts'
+import { PassedHeaders } from './headers.ts'
+import { PatientScoring } from './model-retrier.ts'
+import { engineFault, type OutputContext, produce } from './outputs.ts'
+import { chunkHeaders, decisionHeaders } from './provenance.ts'
+import type { TaskSurroundings } from './task-context.ts'
+
+// From the engine's result to what is written: scores, outputs, dead letters, and the events that
+// report them.
+
+/** Dead letters made before other work gets its turn: each costs as much as several outputs. */
+const UNASKED = 64
+
+/** Batches of a chunk that models have answered, and what they have seen of the tables. */
+export interface AnsweredPiece {
+  readonly answered: readonly Answered[]
+  /** The header about the tables, as they were when the features were computed. */
+  readonly tables: readonly Header[]
+}
+
+/** A batch, with the scores of its model. */
+export interface Answered {
+  readonly ready: ReadyBatch
+  /** `null`: it is at a sink, or the partition was lost meanwhile. */
+  readonly scores: StepScores | null
+}
+
+/** A chunk that is to be finished, in part or as a whole. */
+export interface Finishable {
+  readonly intake: Intake
+  readonly chunk: Pick<Chunk, 'records' | 'packed' | 'nextOffset'>
+  /** May its windows lack events that are no longer in the log? */
+  readonly isWarming: boolean
+  readonly stages: StageClock
+  /** Indices of the events that were scored or written so far. */
+  readonly reached: number[]
+}
+
+/** The engine's result for a whole chunk. */
+export interface ChunkEnd {
+  readonly result: EngineResult
+  readonly keys: number
+  readonly bytes: number
+}
+
+interface Finishes {
+  readonly partition: TopicPartition
+  /** `null`: the topology gives no record up, or has no windows to replay. */
+  readonly verdicts: Verdicts | null
+}
+
+/** Finishes the chunks of one topology on one partition. */
+export class Finishing {
+  readonly #topology: PreparedTopology
+  readonly #partition: TopicPartition
+  readonly #verdicts: Verdicts | null
+  readonly #around: TaskSurroundings
+  readonly #scoring: PatientScoring
+  /** By the name of the score step: the headers of each decision. */
+  readonly #decided: ReadonlyMap<string, readonly (readonly Header[])[]>
+  readonly #passed: PassedHeaders
+  /** The step that outcomes are reported for. */
+  readonly #step: string
+
+  constructor(
+    topology: PreparedTopology,
+    { partition, verdicts }: Finishes,
+    around: TaskSurroundings,
+  ) {
+    this.#topology = topology
+    this.#partition = partition
+    this.#verdicts = verdicts
+    this.#around = around
+    this.#scoring = new PatientScoring(topology, partition, around)
+    this.#decided = new Map(
+      [...topology.scorers].map(([step, { decisions }]) => [step, decisions.map(decisionHeaders)]),
+    )
+    this.#passed = new PassedHeaders(topology.definition.source.passHeaders)
+    this.#step = decisiveStep(topology.definition)
+  }
+
+  /** The models of a step, asked until they can score. */
+  scoring(step: ScoreStep): StepScoring {
+    return this.#scoring.of(step)
+  }
+
+  /** Waits for the model of a batch. @param stages of its chunk */
+  async answered(ready: ReadyBatch, stages: StageClock): Promise<Answered> {
+    if (ready.model === undefined) return { ready, scores: null }
+    const { clock } = this.#around
+    const startMs = clock.elapsedMs()
+    const scores = await ready.model.ask()
+    if (scores !== null) {
+      stages.add('wait', Math.max(0, clock.elapsedMs() - startMs - scores.runMs))
+      stages.add('score', scores.runMs)
+    }
+    return { ready, scores }
+  }
+
+  /** Is there a model that fails, so that its events wait? */
+  get isHeldUp(): boolean {
+    return this.#scoring.isHeldUp
+  }
+
+  /** The partition is lost: stops waiting for models. */
+  drop(): void {
+    this.#scoring.stop()
+  }
+
+  /**
+   * Makes outputs and dead letters. Yields where other work may have its turn. @param end `null`:
+   * more of the chunk follows
+   */
+  *finish(
+    begun: Finishable,
+    { answered, tables }: AnsweredPiece,
+    end: ChunkEnd | null,
+  ): Generator<void, OutputBatch> {
+    const { intake, chunk, isWarming, stages } = begun
+    const { nextOffset } = chunk
+    const { clock, topicLimits } = this.#around
+    const [nowMs, present] = [clock.nowMs(), clock.present()]
+    const from: OutputContext = {
+      records: intake.records,
+      source: this.#partition,
+      headers: [...chunkHeaders(this.#topology.by, nowMs, isWarming), ...tables],
+      passed: this.#passed,
+      nextOffset,
+      present,
+      topicLimits,
+      formats: this.#topology.outputs,
+    }
+    const produced = stages.time('encode', () => {
+      return answered.map(({ ready, scores }) => {
+        return produce(ready, { scores, headers: this.#decided.get(ready.step.name) ?? [[]], from })
+      })
+    })
+    for (const { reached } of produced) begun.reached.push(...reached)
+    this.#showShadows(answered, from)
+    const faults = firstFaults([
+      ...(end === null ? [] : intake.faults),
+      ...(end?.result.faults.map((fault) => engineFault(fault, from)) ?? []),
+      ...produced.flatMap((p) => p.faults),
+    ])
+    const deadLetters = new WrittenRecords(faults.length)
+    for (const fault of faults) {
+      if (deadLetters.length % UNASKED === UNASKED - 1) yield
+      const letter = this.#setAside(fault, present)
+      deadLetters.write(letter, letter.topic, letter.partition)
+    }
+    if (end !== null) this.#tell(begun, faults, end)
+    const causes = faults.map((fault) => fault.record.offset)
+    const verdicts = end === null ? [] : this.#verdictsOn(begun)
+    return {
+      outputs: inLogOrder(produced.map((p) => p.outputs)),
+      deadLetters: inLogOrder([...verdicts, { records: deadLetters, causes }]),
+    }
+  }
+
+  #showShadows(answered: readonly Answered[], from: OutputContext): void {
+    const { shadows } = this.#around
+    const { name } = this.#topology.definition
+    for (const { ready, scores } of answered) {
+      if (scores === null || ready.model?.shadowed === undefined) continue
+      shadows?.offer(name, { ready, model: ready.model, scores, from })
+    }
+  }
+
+  #verdictsOn({ intake, chunk }: Finishable): CausedRecords[] {
+    if (this.#verdicts === null) return []
+    const { records, packed, nextOffset } = chunk
+    const first = records.length > 0 ? records.offsetAt(0) : nextOffset
+    return [this.#verdicts.written({ offset: packed?.offset ?? first, faults: intake.faults })]
+  }
+
+  #tell(
+    begun: Finishable,
+    faults: readonly RecordFault[],
+    { result, keys, bytes }: ChunkEnd,
+  ): void {
+    const { name: topology, source } = this.#topology.definition
+    const { intake, chunk, reached, stages } = begun
+    this.#around.observer({
+      type: 'processed',
+      topology,
+      partition: this.#partition,
+      outcomes: countOutcomes(chunk, { intake, result, reached, faults }),
+      step: this.#step,
+      closed: result.closed,
+      durationMs: stages.durationMs,
+      // Work without records, such as passing time, would hide how long the others take.
+      stages: chunk.records.length === 0 ? {} : stages.times,
+      watermarkMs: result.watermarkMs,
+      nextOffset: chunk.nextOffset,
+      keys,
+      bytes,
+    })
+    for (const { table } of this.#topology.tables) {
+      const counts = table.takeCounts()
+      if (counts.found + counts.absent + counts.early === 0) continue
+      this.#around.observer({ type: 'looked-up', table: table.label, ...counts })
+    }
+    for (const { step, indices } of result.late) {
+      const action = source.onLate
+      this.#around.observer({ type: 'late', topology, step, action, count: indices.length })
+    }
+  }
+
+  #setAside(fault: RecordFault, present: Present): NewRecord {
+    const { name: topology, deadLetterTopic: topic } = this.#topology.definition
+    const { topic: from, partition } = this.#partition
+    const at = position(from, partition, fault.record.offset)
+    const { code, message } = fault.error
+    const { step } = fault
+    this.#around.observer({ type: 'dead-letter', topology, topic, step, code, message, at })
+    this.#around.onSetAside?.({ partition, offset: fault.record.offset, error: fault.error })
+    const limits = this.#around.topicLimits(topic)
+    return deadLetter(fault, { source: this.#partition, topology, topic, limits, present })
+  }
+}
+
+/**
+ * One dead letter for each record, for the first thing that went wrong with it, and one for each
+ * window; in log order.
+ */
+function firstFaults(all: readonly RecordFault[]): RecordFault[] {
+  const first = new Map<unknown, RecordFault>()
+  for (const fault of all) {
+    const of = fault.window ?? fault.record.offset
+    if (!first.has(of)) first.set(of, fault)
+  }
+  return [...first.values()].toSorted((a, b) => a.record.offset - b.record.offset)
+}

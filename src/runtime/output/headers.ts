@@ -1,0 +1,143 @@
+import { toUSVString } from 'node:util'
+import { type ByteRoom, partsPlace } from '../../kernel/bytes.ts'
+import { TidemarkError } from '../../kernel/errors.ts'
+import type { LogRecords } from '../../records/port.ts'
+import { type OutgoingHeader, readVarint, varintBytes } from '../../records/record-format.ts'
+import type { SinkStep } from '../../topology/definition.ts'
+import { isPromise, nameOf } from '../../topology/schema.ts'
+import { isReservedHeader, TRACE_HEADERS } from '../../topology/source.ts'
+
+// Headers of outputs besides those of the provenance.
+
+/**
+ * The headers that a sink's function returns for an event; those that are `null` or undefined are
+ * left out.
+ *
+ * @throws TidemarkError `FUNCTION_THREW` · `OUTPUT_INVALID`: what it returns are no headers
+ */
+export function sinkHeaders(
+  of: NonNullable<SinkStep['headers']>,
+  event: unknown,
+): OutgoingHeader[] {
+  const headers: OutgoingHeader[] = []
+  for (const [name, value] of Object.entries(returned(of, event))) {
+    if (value === null || value === undefined) continue
+    headers.push({ name: checkedName(name), value: valueOf(name, value) })
+  }
+  return headers
+}
+
+function returned(of: NonNullable<SinkStep['headers']>, event: unknown): object {
+  let headers: unknown
+  try {
+    headers = of(event)
+  } catch (thrown) {
+    const what = `headers threw ${nameOf(thrown)}`
+    throw new TidemarkError('FUNCTION_THREW', what, { cause: thrown })
+  }
+  if (isPromise(headers)) {
+    const hint = 'functions of a topology must be synchronous: no async'
+    throw new TidemarkError('OUTPUT_INVALID', 'headers returned a promise', { hint })
+  }
+  if (typeof headers === 'object' && headers !== null && !Array.isArray(headers)) return headers
+  throw invalid(`headers must return an object, got ${kindOf(headers)}`)
+}
+
+function checkedName(name: string): string {
+  if (name === '') throw invalid('a header has an empty name')
+  if (isReservedHeader(name))
+    throw invalid(`header "${name}": only Tidemark writes headers of such a name`)
+  return name
+}
+
+function valueOf(name: string, value: unknown): Buffer {
+  if (Buffer.isBuffer(value)) return value
+  if (typeof value !== 'string') {
+    throw invalid(`header "${name}" must be text or a Buffer, got ${kindOf(value)}`)
+  }
+  if (toUSVString(value) !== value)
+    throw invalid(`header "${name}" is text with half a surrogate pair`)
+  return Buffer.from(value)
+}
+
+function kindOf(value: unknown): string {
+  return value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value
+}
+
+function invalid(what: string): TidemarkError {
+  return new TidemarkError('OUTPUT_INVALID', what)
+}
+
+// Headers that go from a record to its outputs. They are copied as bytes: a trace has one on every
+// record.
+
+/** Finds the headers of a record that its outputs get. */
+export class PassedHeaders {
+  readonly #names: readonly Buffer[]
+  readonly #place = partsPlace()
+  /** Where each that was found begins and ends in the place's memory. */
+  readonly #spans: number[] = []
+
+  /** @param names whose headers are passed on, besides those of a trace */
+  constructor(names: readonly string[] = []) {
+    this.#names = [...new Set([...TRACE_HEADERS, ...names])].map((name) => Buffer.from(name))
+  }
+
+  /** Looks at a record. Returns how many of its headers are passed on. */
+  find(records: LogRecords, index: number): number {
+    const place = this.#place
+    this.#spans.length = 0
+    records.locateHeaders(index, place)
+    const { buffer } = place.memory
+    let at = place.start
+    const count = readVarint(buffer, at)
+    at += varintBytes(count)
+    for (let left = count; left > 0; left--) {
+      const begin = at
+      const nameBytes = readVarint(buffer, at)
+      const nameAt = at + varintBytes(nameBytes)
+      at = nameAt + nameBytes
+      const valueBytes = readVarint(buffer, at)
+      at += varintBytes(valueBytes) + Math.max(0, valueBytes)
+      if (this.#isPassed(buffer, nameAt, nameBytes)) this.#spans.push(begin, at)
+    }
+    return this.#spans.length / 2
+  }
+
+  /** Appends what was found, as in a batch. */
+  append(room: ByteRoom): void {
+    const spans = this.#spans
+    for (let i = 0; i < spans.length; i += 2) {
+      room.copy(this.#place.memory, spans[i] as number, spans[i + 1] as number)
+    }
+  }
+
+  /** The found headers as objects. */
+  list(): OutgoingHeader[] {
+    const { buffer } = this.#place.memory
+    const headers: OutgoingHeader[] = []
+    for (let i = 0; i < this.#spans.length; i += 2) {
+      const at = this.#spans[i] as number
+      const nameBytes = readVarint(buffer, at)
+      const nameAt = at + varintBytes(nameBytes)
+      const name = buffer.toString('utf8', nameAt, nameAt + nameBytes)
+      const valueBytes = readVarint(buffer, nameAt + nameBytes)
+      const end = this.#spans[i + 1] as number
+      const value = valueBytes < 0 ? null : buffer.subarray(end - valueBytes, end)
+      headers.push({ name, value })
+    }
+    return headers
+  }
+
+  #isPassed(buffer: Buffer, at: number, bytes: number): boolean {
+    for (const name of this.#names) {
+      if (name.length === bytes && isAt(name, buffer, at)) return true
+    }
+    return false
+  }
+}
+
+function isAt(name: Buffer, buffer: Buffer, at: number): boolean {
+  for (let i = 0; i < name.length; i++) if (buffer[at + i] !== name[i]) return false
+  return true
+}

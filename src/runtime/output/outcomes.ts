@@ -1,0 +1,83 @@
+import type { EngineResult, EventBatch } from '../../engine/events.ts'
+import { firstFrom } from '../../records/log-records.ts'
+import type { Chunk, LogRecords } from '../../records/port.ts'
+import type { Outcomes } from '../events.ts'
+import type { RecordFault } from './dead-letter.ts'
+
+/** The events of a chunk, the record that each came from, and the records that are not events. */
+export interface Intake {
+  readonly batch: EventBatch
+  readonly records: LogRecords
+  readonly faults: readonly RecordFault[]
+}
+
+export const NO_OUTCOMES: Outcomes = {
+  scored: 0,
+  windowed: 0,
+  skipped: 0,
+  duplicate: 0,
+  late: 0,
+  dead: 0,
+}
+
+export function addOutcomes(a: Outcomes, b: Outcomes): Outcomes {
+  return {
+    scored: a.scored + b.scored,
+    windowed: a.windowed + b.windowed,
+    skipped: a.skipped + b.skipped,
+    duplicate: a.duplicate + b.duplicate,
+    late: a.late + b.late,
+    dead: a.dead + b.dead,
+  }
+}
+
+/**
+ * Counts the records of a chunk by outcome, each record once. A late event counts as late, whatever
+ * `onLate` did with it; otherwise it is scored if at least one model or sink received it, even if
+ * another one has set it aside; otherwise dead; otherwise windowed, if it entered a tumbling
+ * window; otherwise a duplicate, if a `dedupe` left it out; what is left was skipped.
+ */
+export function countOutcomes(
+  { records, packed }: Pick<Chunk, 'records' | 'packed'>,
+  {
+    intake,
+    result,
+    reached,
+    faults,
+  }: {
+    readonly intake: Intake
+    readonly result: EngineResult
+    /** Indices of the events that were scored, or that reached a sink without a model. */
+    readonly reached: readonly number[]
+    readonly faults: readonly RecordFault[]
+  },
+): Outcomes {
+  // A batch that was not unpacked is one dead letter.
+  if (packed !== undefined) return { ...NO_OUTCOMES, dead: packed.count }
+  const isCounted = new Uint8Array(intake.records.length)
+  const countNew = (indices: readonly number[]): number => {
+    let count = 0
+    for (const index of indices) {
+      if (isCounted[index] === 0) count++
+      isCounted[index] = 1
+    }
+    return count
+  }
+  const late = countNew(result.late.flatMap(({ indices }) => indices))
+  const scored = countNew(reached)
+  const events = faults.flatMap((fault) => eventIn(intake, fault) ?? [])
+  const dead = intake.faults.length + countNew(events)
+  const windowed = countNew(result.windowed)
+  const duplicate = countNew(result.duplicates)
+  const skipped = records.length - late - scored - dead - windowed - duplicate
+  return { scored, windowed, skipped, duplicate, late, dead }
+}
+
+/**
+ * The index of the event that was set aside; `null`: it was a record that is not an event, or the
+ * result of a window.
+ */
+function eventIn({ records }: Intake, { record, window }: RecordFault): number | null {
+  const index = window === null ? firstFrom(records, record.offset) : records.length
+  return index < records.length && records.offsetAt(index) === record.offset ? index : null
+}

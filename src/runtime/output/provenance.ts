@@ -1,0 +1,119 @@
+import { createHash } from 'node:crypto'
+import { describe, type TableDescription } from '../../engine/describe.ts'
+import type { LoadedTable } from '../../lookup/table.ts'
+import type { Header } from '../../records/port.ts'
+import { type Scorer, versionOf } from '../../scoring/scorer.ts'
+import type { Decision } from '../../scoring/step-models.ts'
+import type { StepScorer } from '../../scoring/step-scorer.ts'
+import type { Definition } from '../../topology/definition.ts'
+import { formOf } from '../../topology/function-form.ts'
+import { scoreStepsOf, withoutShadows } from '../../topology/graph.ts'
+
+// The provenance of an output, for its consumers.
+
+/** The output's id, unique per output: consumers deduplicate by it. */
+export const ID_HEADER = 'tidemark-id'
+/**
+ * Which topology and models produced the output; the worker's log says what the hash stands for.
+ */
+const BY_HEADER = 'tidemark-by'
+/**
+ * When it was scored, ms since the epoch; the only part of an output that differs when it is
+ * produced again.
+ */
+const SCORED_AT_HEADER = 'tidemark-scored-at'
+/**
+ * Which rows of its tables an output was made with: each table's name and, of a topic, the offset
+ * up to which each partition was read, of a file its hash.
+ */
+const TABLES_HEADER = 'tidemark-tables'
+/** Which model scored an output: `name@version+`, and the first 8 hex digits of its SHA-256. */
+export const MODEL_HEADER = 'tidemark-model'
+/** Why that model: as in `s.route`. */
+const ROUTE_HEADER = 'tidemark-route'
+/** On outputs whose model the wall clock has decided: a replay may decide otherwise. */
+export const BY_CLOCK_HEADER: Header = { name: 'tidemark-by-clock', value: Buffer.from('true') }
+/** On outputs whose windows may lack events that are no longer in the log. */
+const WARMING_HEADER = 'tidemark-warming'
+/**
+ * On the output of an event behind the watermark: events more than the longest window before the
+ * watermark were already evicted, so its windows may lack some.
+ */
+export const LATE_HEADER: Header = { name: 'tidemark-late', value: Buffer.from('true') }
+
+/**
+ * A hash, as 12 hex digits, of what determines an output: the topology as its author wrote it, the
+ * bytes of its models, and what computes them. How a loader prints a function does not count, nor
+ * where a file is, nor a shadow. Nor does it depend on which variant scores, or can be loaded on
+ * this machine: that is in the header of the model.
+ */
+export function definitionHash(
+  definition: Definition,
+  scorers: ReadonlyMap<string, Pick<StepScorer, 'scorers'>>,
+): string {
+  const { tables, ...description } = describe(withoutShadows(definition), formOf)
+  const chosen = scoreStepsOf(definition.then)
+    .filter(({ variants }) => variants !== null)
+    .map(({ name }) => name)
+  const fixed = [...scorers].filter(([step]) => !chosen.includes(step))
+  const models = fixed.flatMap(([step, { scorers: all }]) =>
+    [...all.values()].map(({ label, sha256, evaluator }) => [step, label, sha256, evaluator.by]),
+  )
+  const text = JSON.stringify([description, tables.map(definingOf), models])
+  return createHash('sha256').update(text).digest('hex').slice(0, 12)
+}
+
+/** The parts of a table, besides its rows, that determine an output. */
+function definingOf({ name, key, asOf }: TableDescription): unknown[] {
+  return asOf === undefined ? [name, key] : [name, key, asOf]
+}
+
+/** The headers of an output that say what was decided about it. */
+export function decisionHeaders({ route, scorer, byClock }: Decision): readonly Header[] {
+  const headers = [modelHeader(scorer), { name: ROUTE_HEADER, value: Buffer.from(route) }]
+  return byClock ? [...headers, BY_CLOCK_HEADER] : headers
+}
+
+/** The header of an output that says which model has scored it. */
+export function modelHeader(scorer: Scorer): Header {
+  const model = `${scorer.name}@${declaredVersion(scorer)}+${scorer.sha256.slice(0, 8)}`
+  return { name: MODEL_HEADER, value: Buffer.from(model) }
+}
+
+/** The version without the hash that a label has where the operator chose the file. */
+function declaredVersion(scorer: Scorer): string {
+  const version = versionOf(scorer)
+  const hash = `+${scorer.sha256.slice(0, 8)}`
+  return version.endsWith(hash) ? version.slice(0, -hash.length) : version
+}
+
+/** The headers that all outputs of a chunk share. */
+export function chunkHeaders(by: string, scoredAtMs: number, isWarming = false): readonly Header[] {
+  const headers = [
+    { name: BY_HEADER, value: Buffer.from(by) },
+    { name: SCORED_AT_HEADER, value: Buffer.from(String(scoredAtMs)) },
+  ]
+  return isWarming ? [...headers, { name: WARMING_HEADER, value: Buffer.from('true') }] : headers
+}
+
+/** The header about the tables of a topology, made again only when one of them has changed. */
+export class TablesHeader {
+  readonly #tables: readonly LoadedTable[]
+  #revision = -1
+  #headers: readonly Header[] = []
+
+  constructor(tables: readonly LoadedTable[]) {
+    this.#tables = tables
+  }
+
+  /** The header as the tables are now; empty if there are none. */
+  get current(): readonly Header[] {
+    let revision = 0
+    for (const table of this.#tables) revision += table.revision
+    if (revision === this.#revision || this.#tables.length === 0) return this.#headers
+    this.#revision = revision
+    const text = this.#tables.map(({ name, contents }) => `${name}=${contents}`).join(';')
+    this.#headers = [{ name: TABLES_HEADER, value: Buffer.from(text) }]
+    return this.#headers
+  }
+}

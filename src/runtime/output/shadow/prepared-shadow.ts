@@ -1,0 +1,77 @@
+import { messageOf, Refused, refuseIfAny } from '../../../kernel/errors.ts'
+import { ModelCache } from '../../../scoring/model-cache.ts'
+import { loadScorers } from '../../../scoring/models.ts'
+import { ruleScorer } from '../../../scoring/rule-scorer.ts'
+import type { Scorer } from '../../../scoring/scorer.ts'
+import type { Definition, ScoreStep, ShadowDefinition } from '../../../topology/definition.ts'
+import { scoreStepsOf } from '../../../topology/graph.ts'
+import { isRule } from '../../../topology/models.ts'
+
+export interface PreparedShadow {
+  readonly step: ScoreStep
+  /** Among the shadows of the step. */
+  readonly number: number
+  readonly of: ShadowDefinition
+  readonly scorer: Scorer
+}
+
+interface ShadowChoices {
+  readonly models: ReadonlyMap<string, string>
+  readonly cache?: boolean
+  readonly latencyBudget?: 'none'
+  /** Memory for all models, bytes. @default no limit */
+  readonly maxModelBytes?: number | null
+  /** Bytes of it that the deciding models take. */
+  readonly takenBytes: number
+}
+
+/**
+ * Loads the models of all shadows, those of ONNX files each in a thread of its own. A shadow whose
+ * model cannot be loaded is off, and a note says why.
+ */
+export async function loadShadows(definitions: readonly Definition[], choices: ShadowChoices) {
+  const notes: string[] = []
+  const byTopology: PreparedShadow[][] = []
+  let { takenBytes } = choices
+  for (const { name: topology, then } of definitions) {
+    const loaded: PreparedShadow[] = []
+    for (const step of scoreStepsOf(then)) {
+      for (const [number, of] of step.shadows.entries()) {
+        try {
+          const found = await loadShadow(step, of, { ...choices, takenBytes })
+          takenBytes += found.bytes
+          loaded.push({ step, number, of, scorer: found.scorer })
+          notes.push(...found.notes)
+        } catch (error) {
+          notes.push(`${topology}/${step.name}: shadow ${of.model} is off: ${reasonsOf(error)}`)
+        }
+      }
+    }
+    byTopology.push(loaded)
+  }
+  return { byTopology, notes }
+}
+
+async function loadShadow(
+  { name: step, models, features, missing, latencyBudgetMs: budgetMs }: ScoreStep,
+  { model: name }: ShadowDefinition,
+  { models: files, cache, latencyBudget, maxModelBytes, takenBytes }: ShadowChoices,
+) {
+  const model = models[name] as ScoreStep['models'][string]
+  if (isRule(model)) return { scorer: ruleScorer(name, model, features), notes: [], bytes: 0 }
+  const latencyBudgetMs = latencyBudget === 'none' ? Number.POSITIVE_INFINITY : budgetMs
+  const use = { step, model, missing, latencyBudgetMs, isBackground: true }
+  const chosen = new Map([...files].filter(([of]) => of === model.name))
+  const { scorers, faults, notes, bytes } = await loadScorers([use], chosen, {
+    evaluator: 'onnxruntime',
+    takenBytes,
+    ...(maxModelBytes != null && { maxBytes: maxModelBytes }),
+    ...(cache === false && { cache: new ModelCache(null) }),
+  })
+  refuseIfAny(faults)
+  return { scorer: scorers.get(step) as Scorer, notes, bytes }
+}
+
+function reasonsOf(error: unknown): string {
+  return error instanceof Refused ? error.faults.map(messageOf).join('; ') : messageOf(error)
+}

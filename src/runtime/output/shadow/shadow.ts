@@ -1,0 +1,269 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { Clock } from '../../../kernel/clock.ts'
+import { messageOf, TidemarkError } from '../../../kernel/errors.ts'
+import { Agreement } from '../../../scoring/agreement.ts'
+import type { Answer } from '../../../scoring/scorer.ts'
+import type { StepModel } from '../../../scoring/step-models.ts'
+import type { Observer, ShadowLabels } from '../../events.ts'
+import type { BestEffortWriter } from './best-effort-writer.ts'
+import {
+  type KeptRows,
+  keepRows,
+  type OfferedEvents,
+  picked,
+  type ShadowChoice,
+} from './kept-rows.ts'
+import type { ShadowOutputs } from './shadow-outputs.ts'
+
+/** The most rows that may wait for the shadows of a worker, or be scored by them. */
+const MOST_ROWS = 16_384
+
+/** Room for waiting rows, which all shadows of a worker share. */
+export class QueueRoom {
+  #left: number
+
+  constructor(rows: number = MOST_ROWS) {
+    this.#left = rows
+  }
+
+  /** Takes room for all rows; false if there is too little. */
+  take(rows: number): boolean {
+    if (rows > this.#left) return false
+    this.#left -= rows
+    return true
+  }
+
+  giveBack(rows: number): void {
+    this.#left += rows
+  }
+}
+
+const TELL_EVERY_MS = 1_000
+
+interface ReportOptions {
+  readonly labels: ShadowLabels
+  readonly observer: Observer
+  readonly clock: Clock
+}
+
+/** Tells what a shadow does, and how far it agrees with the published scores. */
+export class ShadowReport {
+  readonly #o: ReportOptions
+  readonly #agreement = new Agreement(null)
+  /** Cancels the next telling; `null`: nothing is untold. */
+  #cancel: (() => void) | null = null
+
+  constructor(options: ReportOptions) {
+    this.#o = options
+  }
+
+  rows(counts: Record<'scored' | 'failed' | 'dropped', number>): void {
+    const { scored, failed, dropped } = counts
+    if (scored + failed + dropped === 0) return
+    this.#o.observer({ type: 'shadow-rows', ...this.#o.labels, ...counts })
+  }
+
+  /**
+   * @param main the published scores
+   * @param own the shadow's, in the same order
+   */
+  compare(main: Float64Array, own: Float64Array): void {
+    if (own.length === 0) return
+    this.#agreement.add(main, own, own.length)
+    this.#cancel ??= this.#o.clock.after(TELL_EVERY_MS, () => this.tell())
+  }
+
+  outputs(written: number, dropped: number): void {
+    this.#o.observer({ type: 'shadow-outputs', ...this.#o.labels, written, dropped })
+  }
+
+  /** Tells why outputs cannot be written; `null`: they can again. */
+  unwritten(reason: string | null): void {
+    this.#o.observer({ type: 'shadow-unwritten', ...this.#o.labels, reason })
+  }
+
+  off(reason: string): void {
+    this.#o.observer({ type: 'shadow-off', ...this.#o.labels, reason })
+  }
+
+  tell(): void {
+    if (this.#cancel === null) return
+    this.#cancel()
+    this.#cancel = null
+    const { labels, observer } = this.#o
+    const { pairs, meanDifference, meanAbsoluteDifference, ...more } = this.#agreement.result
+    const means = { mean: meanDifference, absoluteMean: meanAbsoluteDifference }
+    observer({
+      type: 'shadow-agreement',
+      ...labels,
+      pairs,
+      difference: { ...means, ...more.quantiles },
+      psi: more.psi?.value ?? null,
+    })
+  }
+}
+
+interface ShadowTopic {
+  readonly sink: string
+  readonly outputs: ShadowOutputs
+  readonly writer: BestEffortWriter
+}
+
+export interface ShadowParts {
+  readonly model: StepModel
+  readonly choice: ShadowChoice
+  readonly room: QueueRoom
+  /** `null`: the scores are only compared. */
+  readonly topic: ShadowTopic | null
+  readonly report: ShadowReport
+  readonly changed: () => void
+}
+
+/** A shadow's scores of rows that were kept. */
+interface Said {
+  readonly rows: readonly number[]
+  readonly columns: readonly Float64Array[]
+}
+
+/**
+ * A shadow in a worker: scores events whose main score is known, one batch after the other, and
+ * compares. Nothing waits for it, and nothing in it throws.
+ */
+export class RunningShadow {
+  readonly #parts: ShadowParts
+  readonly #waiting: KeptRows[] = []
+  #held = 0
+  #isOff = false
+
+  constructor(parts: ShadowParts) {
+    this.#parts = parts
+  }
+
+  get isIdle(): boolean {
+    return this.#held === 0 && (this.#parts.topic?.writer.isIdle ?? true)
+  }
+
+  /** Takes events, as far as there is room for them. */
+  offer(events: OfferedEvents): void {
+    try {
+      this.#take(events)
+    } catch (error) {
+      this.#end(messageOf(error))
+    }
+  }
+
+  #take(events: OfferedEvents): void {
+    const { model, choice, room, topic, report } = this.#parts
+    const chosen = choice.rows(events)
+    const fit = choice.fit(chosen, events)
+    const hasRoom = !this.#isOff && room.take(fit.length)
+    const dropped = hasRoom ? 0 : fit.length
+    report.rows({ scored: 0, failed: chosen.length - fit.length, dropped })
+    if (!hasRoom || fit.length === 0) return
+    const isScoring = this.#held > 0
+    this.#held += fit.length
+    this.#waiting.push(keepRows(events, fit, { model, sink: topic?.sink ?? null }))
+    if (!isScoring) void this.#score()
+  }
+
+  stop(): void {
+    this.#isOff = true
+    this.#drop()
+  }
+
+  /** Ends what {@link stop} has left. */
+  async close(): Promise<void> {
+    this.#parts.report.tell()
+    await this.#parts.topic?.writer.close()
+  }
+
+  async #score(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      // Events on their way to the main models come first.
+      await nextTurn()
+      const batch = this.#nextBatch()
+      try {
+        // They are scored in one run, as rows of several partitions are.
+        await Promise.all(batch.map((kept) => this.#scoreOne(kept)))
+      } catch (error) {
+        this.#end(messageOf(error))
+      }
+      this.#parts.changed()
+    }
+  }
+
+  /** The rows of one run, but at least those that have waited longest. */
+  #nextBatch(): KeptRows[] {
+    const most = this.#parts.model.scorer.maxBatch
+    let rows = 0
+    const batch: KeptRows[] = []
+    for (const kept of this.#waiting) {
+      if (batch.length > 0 && rows + kept.count > most) break
+      rows += kept.count
+      batch.push(kept)
+    }
+    this.#waiting.splice(0, batch.length)
+    return batch
+  }
+
+  async #scoreOne(kept: KeptRows): Promise<void> {
+    const { model, report } = this.#parts
+    let said: Said | null = null
+    try {
+      said = await askFor(kept, model)
+      if (said !== null) this.#follow(kept, said)
+    } finally {
+      const scored = said?.rows.length ?? 0
+      this.#release(kept.count)
+      report.rows({ scored, failed: kept.count - scored, dropped: 0 })
+    }
+  }
+
+  #follow(kept: KeptRows, { rows, columns }: Said): void {
+    const { topic, report } = this.#parts
+    const [[main], [own]] = [kept.main, columns] as [[Float64Array], [Float64Array]]
+    report.compare(picked(main, rows), picked(own, rows))
+    if (topic !== null && rows.length > 0) topic.writer.offer(topic.outputs.of(kept, rows, columns))
+  }
+
+  #end(reason: string): void {
+    if (!this.#isOff) this.#parts.report.off(reason)
+    this.#isOff = true
+    this.#drop()
+  }
+
+  #drop(): void {
+    const dropped = this.#waiting.splice(0).reduce((sum, { count }) => sum + count, 0)
+    this.#release(dropped)
+    this.#parts.report.rows({ scored: 0, failed: 0, dropped })
+  }
+
+  #release(rows: number): void {
+    this.#held -= rows
+    this.#parts.room.giveBack(rows)
+  }
+}
+
+/**
+ * Asks a model for kept rows; `null`: it fails on all of them.
+ * @throws TidemarkError when it can score nothing any more
+ */
+async function askFor(
+  { rows, count }: KeptRows,
+  { scorer, common }: StepModel,
+): Promise<Said | null> {
+  let answer: Answer
+  try {
+    answer = await scorer.score(rows, count)
+  } catch (error) {
+    if (error instanceof TidemarkError && error.code === 'MODEL_FAILING') return null
+    throw error
+  }
+  const { columns, failed } = answer
+  const scored: number[] = []
+  for (let row = 0; row < count; row++) {
+    if (failed.has(row) || !columns.every((column) => Number.isFinite(column[row]))) continue
+    scored.push(row)
+  }
+  return { rows: scored, columns: common.map((own) => columns[own] as Float64Array) }
+}

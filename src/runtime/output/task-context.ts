@@ -1,0 +1,35 @@
+import type { StateLimits } from '../../engine/store/state-limits.ts'
+import type { TidemarkError } from '../../kernel/errors.ts'
+import type { WorkerContext } from '../context.ts'
+import type { Shadows } from './shadow/shadows.ts'
+import type { TopicLimits } from './topic-limits.ts'
+
+/** A record that is set aside, or a window, identified by the record that closed it. */
+export interface SetAside {
+  readonly partition: number
+  readonly offset: number
+  /**
+   * Its `cause` is what an author's function threw, which may contain a payload: it must not be
+   * logged.
+   */
+  readonly error: TidemarkError
+}
+
+/** The worker around a task. */
+export interface TaskSurroundings extends WorkerContext {
+  readonly limits: StateLimits
+  /** Partitions of the source topic. */
+  readonly partitions: number
+  readonly topicLimits: (topic: string) => TopicLimits
+  /** Are shown what was scored. @default the worker has none */
+  readonly shadows?: Pick<Shadows, 'offer'> | undefined
+  /**
+   * Called when a dead letter is made, for those of a partition in log order.
+   * @default not called
+   */
+  readonly onSetAside?: ((setAside: SetAside) => void) | undefined
+  /** Called when part of a chunk is finished. */
+  onFinished(): void
+  /** Called when a chunk could not be finished; those after it will not be either. */
+  onFailed(error: unknown): void
+}

@@ -1,0 +1,77 @@
+import * as fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { ByteRoom } from '../../../src/kernel/bytes.ts'
+import { BatchEncoder } from '../../../src/records/kafka/codec/encode.ts'
+import { RecordViews } from '../../../src/records/kafka/codec/fetched-records.ts'
+import { ListedRecords, PickedRecords } from '../../../src/records/log-records.ts'
+import type { LogRecords } from '../../../src/records/port.ts'
+import { appendHeaders, type OutgoingHeader } from '../../../src/records/record-format.ts'
+import { PassedHeaders } from '../../../src/runtime/output/headers.ts'
+import { decode, PLAIN } from '../../records/codec/support.ts'
+
+const NAMES = ['tenant', 'Zürich', 'tenants']
+const PASSED = ['traceparent', 'tracestate', ...NAMES]
+
+const value = fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes))
+const name = fc.oneof(
+  fc.constantFrom(...PASSED, 'Traceparent', 'tenan', 'tidemark-id', ''),
+  fc.string({ unit: 'grapheme', maxLength: 80 }),
+)
+function headersWith(values: fc.Arbitrary<Buffer | null>): fc.Arbitrary<OutgoingHeader[][]> {
+  const header = fc.record({ name, value: values }, { noNullPrototype: true })
+  return fc.array(fc.array(header, { maxLength: 6 }), { minLength: 1, maxLength: 5 })
+}
+
+/** By records: the headers that are found, as objects, and as bytes. */
+function found(records: LogRecords) {
+  const passed = new PassedHeaders(NAMES)
+  return Array.from({ length: records.length }, (_, i) => {
+    const count = passed.find(records, i)
+    const room = new ByteRoom(0)
+    passed.append(room)
+    return { list: passed.list(), count, bytes: room.bytes.subarray(0, room.used) }
+  })
+}
+
+function naive(all: readonly OutgoingHeader[][]) {
+  return all.map((headers) => {
+    const list = headers.filter((header) => PASSED.includes(header.name))
+    const room = new ByteRoom(0)
+    appendHeaders(list, room)
+    // Behind their number, which takes one byte.
+    return { list, count: list.length, bytes: room.bytes.subarray(1, room.used) }
+  })
+}
+
+test('records of a log pass on the headers of the given names, all of them, in order', () => {
+  fc.assert(
+    fc.property(headersWith(fc.option(value)), (all) => {
+      const written = all.map((headers, i) => {
+        return { key: null, value: Buffer.alloc(i), timestampMs: 0, headers }
+      })
+      const [batch] = new BatchEncoder().encode(written, PLAIN)
+      const records = new RecordViews(decode(Buffer.from(batch?.bytes ?? [])))
+      expect(records.hasHeaders).toBe(all.some((headers) => headers.length > 0))
+      expect(found(records)).toEqual(naive(all))
+      expect(found(records.slice(1))).toEqual(naive(all.slice(1)))
+    }),
+  )
+})
+
+test('so do records that are listed, and a selection of them', () => {
+  fc.assert(
+    fc.property(headersWith(value), (all) => {
+      const records = new ListedRecords(
+        all.map((headers, offset) => {
+          const listed = headers.map((h) => ({ name: h.name, value: h.value ?? Buffer.alloc(0) }))
+          return { offset, timestampMs: 0, key: null, value: null, headers: listed }
+        }),
+      )
+      expect(records.hasHeaders).toBe(all.some((headers) => headers.length > 0))
+      expect(found(records)).toEqual(naive(all))
+      const picked = new PickedRecords(records, [all.length - 1])
+      expect(picked.hasHeaders).toBe(records.hasHeaders)
+      expect(found(picked)).toEqual(naive(all.slice(-1)))
+    }),
+  )
+})
