@@ -10,6 +10,7 @@ import type { Operator, OperatorContext, StepScoring } from './operators/rule.ts
 import { openAll, planOf, sharesTopic } from './plan.ts'
 import { ChunkRun, type RunMode } from './run.ts'
 import { Dictionary } from './store/dictionary.ts'
+import type { KeyedState } from './store/keyed-state.ts'
 import { type StateLimits, StateUse } from './store/state-limits.ts'
 import { Watermark, type WatermarkParts } from './watermark.ts'
 
@@ -104,8 +105,9 @@ export class Engine {
     return Math.min(Number.POSITIVE_INFINITY, ...ends)
   }
 
-  get texts(): number {
-    return this.#use.texts
+  /** Not to be used while {@link process} or {@link advance} has pieces left. */
+  get keyedStates(): readonly KeyedState[] {
+    return this.#operators.flatMap(({ kept }) => kept?.states ?? [])
   }
 
   *process(batch: EventBatch, mode: RunMode = 'live'): ChunkResults {

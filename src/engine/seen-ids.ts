@@ -6,6 +6,7 @@ import type { Batch } from './events.ts'
 import { badId, threw } from './faults.ts'
 import { Dictionary } from './store/dictionary.ts'
 import { Expiry } from './store/expiry.ts'
+import { type KeyedState, type Peeked, StateReader, StateWriter } from './store/keyed-state.ts'
 import type { StateUse } from './store/state-limits.ts'
 
 const PAGE_BITS = 12
@@ -25,7 +26,7 @@ const NONE = -1
  */
 const SPAN_BYTES = 8 * WIDTH + 12 + 12
 /** Approximate bytes per key besides its spans. */
-const KEY_BYTES = 8
+const KEY_BYTES = 16
 
 export interface IdTimes {
   /** ms; events of one id that are at least this far apart are no duplicates. */
@@ -43,7 +44,7 @@ interface SeenIdsContext {
  * The ids that each key has had lately, as spans of event times less than `within` apart; most have
  * one. A span is numbers in a page, so the garbage collector has nothing to scan.
  */
-export class SeenIds {
+export class SeenIds implements KeyedState {
   readonly numbers = new Dictionary()
   readonly #withinMs: number
   readonly #expiry: Expiry
@@ -56,7 +57,10 @@ export class SeenIds {
   readonly #newest: number[] = []
   /** Spans of each key, by its number. */
   readonly #spansOfKey: number[] = []
+  /** By a key's number: the round of the last change. */
+  readonly #changed: number[] = []
   #size = 0
+  #round = 0
 
   constructor({ withinMs, retentionMs }: IdTimes, { keys, use }: SeenIdsContext) {
     this.#withinMs = withinMs
@@ -88,6 +92,7 @@ export class SeenIds {
       if (timeMs > (page[at + FROM] as number) - this.#withinMs) {
         if (timeMs > (page[at + TO] as number)) page[at + TO] = timeMs
         if (timeMs < (page[at + FROM] as number)) page[at + FROM] = timeMs
+        this.#changed[page[at + KEY] as number] = this.#round
         return true
       }
       span = page[at + OLDER] as number
@@ -95,18 +100,61 @@ export class SeenIds {
     return false
   }
 
-  begin(id: number, key: number, timeMs: number): void {
+  begin(id: number, key: number, fromMs: number, toMs = fromMs): void {
     const span = this.#free.pop() ?? this.#spans++
     if (span >>> PAGE_BITS === this.#pages.length) this.#pages.push(new Float64Array(PAGE * WIDTH))
     const page = this.#pageOf(span)
     const at = atOf(span)
     page[at + ID] = this.numbers.hold(id)
     page[at + KEY] = key
-    page[at + FROM] = timeMs
-    page[at + TO] = timeMs
+    page[at + FROM] = fromMs
+    page[at + TO] = toMs
     this.#addToId(span, page, at)
     this.#addToKey(key)
-    this.#expiry.file(span, timeMs)
+    this.#expiry.file(span, toMs)
+  }
+
+  beginRound(): number {
+    return ++this.#round
+  }
+
+  *changedSince(round: number): Generator<readonly number[]> {
+    for (let from = 0; from < this.#changed.length; from += PAGE) {
+      const keys: number[] = []
+      for (let key = from; key < from + PAGE && key < this.#changed.length; key++) {
+        if (this.has(key) && (this.#changed[key] as number) >= round) keys.push(key)
+      }
+      yield keys
+    }
+  }
+
+  /** Walks all spans, because none links to the others of its key. */
+  encode(key: number): Uint8Array | null {
+    if (!this.has(key)) return null
+    const into = new StateWriter()
+    into.whole(this.#spansOfKey[key] as number)
+    for (let span = 0; span < this.#spans; span++) {
+      const page = this.#pageOf(span)
+      const at = atOf(span)
+      if (page[at + KEY] !== key) continue
+      into.cell(idOf(this.numbers, page[at + ID] as number))
+      into.number(page[at + FROM] as number)
+      into.number(page[at + TO] as number)
+    }
+    return into.end()
+  }
+
+  restore(key: number, bytes: Uint8Array): void {
+    const from = new StateReader(bytes)
+    for (let left = from.whole(); left > 0; left--) {
+      const id = numberOfId(this.numbers, key, from.cell() as string)
+      this.begin(id, key, from.number(), from.number())
+    }
+  }
+
+  /** A key has neither features nor results here. */
+  peek(): readonly Peeked[] {
+    return []
   }
 
   expire(watermarkMs: number, most: number): void {
@@ -133,13 +181,17 @@ export class SeenIds {
 
   #addToKey(key: number): void {
     const spans = this.#spansOfKey
-    while (spans.length <= key) spans.push(0)
+    while (spans.length <= key) {
+      spans.push(0)
+      this.#changed.push(0)
+    }
     if (spans[key] === 0) {
       this.#size++
       this.#use.keys++
       this.#keys.hold(key)
     }
     spans[key] = (spans[key] as number) + 1
+    this.#changed[key] = this.#round
   }
 
   #evict(span: number): void {
@@ -153,6 +205,7 @@ export class SeenIds {
     this.#setOlder(id, newer, page[at + OLDER] as number)
     this.numbers.release(id)
     this.#removeFromKey(page[at + KEY] as number)
+    page[at + KEY] = NONE
     this.#free.push(span)
   }
 
@@ -257,6 +310,12 @@ export class EventIds {
       if (left < 10) return at
     }
   }
+}
+
+/** The id, without its key, that a number stands for. */
+function idOf(numbers: Dictionary, number: number): string {
+  const text = numbers.cellOf(number) as string
+  return text.slice(text.indexOf(SEPARATOR) + 1)
 }
 
 export function numberOfId(numbers: Dictionary, key: number, id: string): number {

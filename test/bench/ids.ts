@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { Engine } from '../../src/engine/engine.ts'
+import type { SeenIds } from '../../src/engine/seen-ids.ts'
 import { atOnce, Slices } from '../../src/kernel/slices.ts'
 import { ListedRecords } from '../../src/records/log-records.ts'
 import type { LogRecord } from '../../src/records/port.ts'
@@ -103,12 +104,13 @@ const plain = measure(topologyOf([sink]), flags)
 const before = collected()
 const { microsPerEvent, duplicates, engine } = measure(once(flags.within), flags)
 const after = collected()
-const per = (bytes: number) => figure(bytes / engine.texts, 0)
+const [seen] = engine.keyedStates as [SeenIds]
+const per = (bytes: number) => figure(bytes / seen.texts, 0)
 const measured = {
   microsPerEvent: figure(microsPerEvent, 3),
   microsWithout: figure(plain.microsPerEvent, 3),
   duplicates,
-  ids: engine.texts,
+  ids: seen.texts,
   // Those of the keys are among them.
   bytesPerId: {
     told: per(engine.bytes),

@@ -90,7 +90,7 @@ class Dedupe implements Operator {
 
   get kept(): OperatorState {
     const { bytes, texts } = this.#seen
-    return { bytes, texts, nextEndMs: Number.POSITIVE_INFINITY }
+    return { states: [this.#seen], bytes, texts, nextEndMs: Number.POSITIVE_INFINITY }
   }
 
   *process(batch: Batch, run: ChunkRun): ReadyPieces {

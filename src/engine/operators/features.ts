@@ -125,8 +125,8 @@ export const features: OperatorRule<FeaturesStep> = {
       },
       expire: (most) => rows.expire(most),
       get kept() {
-        const { bytes, texts } = rows
-        return { bytes, texts, nextEndMs: Number.POSITIVE_INFINITY }
+        const { kinds, bytes, texts } = rows
+        return { states: kinds, bytes, texts, nextEndMs: Number.POSITIVE_INFINITY }
       },
     }
   },

@@ -14,6 +14,7 @@ import type { OnLate } from '../../topology/source.ts'
 import type { Batch, ReadyBatch, StepScores } from '../events.ts'
 import type { ChunkRun } from '../run.ts'
 import type { Dictionary } from '../store/dictionary.ts'
+import type { KeyedState } from '../store/keyed-state.ts'
 import type { StateUse } from '../store/state-limits.ts'
 
 // The rules from which everything about a topology and its events is derived; no other code checks
@@ -130,6 +131,7 @@ export interface Operator {
 }
 
 export interface OperatorState {
+  readonly states: readonly KeyedState[]
   /** Approximate, over all keys. */
   readonly bytes: number
   readonly texts: number

@@ -97,8 +97,9 @@ class Tumbling implements Operator {
   }
 
   get kept(): OperatorState {
-    const { bytes, texts, nextEndMs } = this.#windows
-    return { bytes, texts, nextEndMs }
+    const windows = this.#windows
+    const { bytes, texts, nextEndMs } = windows
+    return { states: [windows], bytes, texts, nextEndMs }
   }
 
   process(batch: Batch, run: ChunkRun): ReadyPieces {

@@ -6,7 +6,8 @@ import type { Dictionary } from './dictionary.ts'
 import { type BadCell, EventColumns, isMissing } from './event-columns.ts'
 import { Expiry } from './expiry.ts'
 import { Histories, type NextEvents } from './histories.ts'
-import type { History } from './history.ts'
+import { type History, readHistory, writeHistory } from './history.ts'
+import { type KeyedState, type Peeked, StateReader, StateWriter } from './keyed-state.ts'
 import { LastClosed } from './last-closed.ts'
 import { HISTORY_BYTES, KEPT_BYTES, type StateUse } from './state-limits.ts'
 import { WindowWalk } from './window-walk.ts'
@@ -50,7 +51,9 @@ export interface WindowsContext {
 }
 
 /** The windows of all keys over the events of one kind in a features step. */
-export class KeyedWindows {
+export class KeyedWindows implements KeyedState {
+  /** By feature of the step; `null`: it is not over these windows. */
+  readonly #names: readonly (string | null)[]
   readonly #is: Read<boolean> | null
   /** The column that an event of the kind must have. */
   readonly #has: Read<unknown> | null
@@ -87,6 +90,9 @@ export class KeyedWindows {
     }
     const all = [...rolling, ...current, ...lastClosed]
     const { is, has, columns } = definition
+    this.#names = step.features.map(({ name, kind: of, from }) =>
+      of === kind && from !== 'value' && from !== 'lookup' ? name : null,
+    )
     this.#is = is === null ? null : reader(is)
     this.#has = has === undefined ? null : reader(columns[has] as EventFunction<unknown>)
     this.#columns = new EventColumns(
@@ -159,7 +165,10 @@ export class KeyedWindows {
     if (history !== null) this.#prune(history, watermarkMs)
     const looksBack = this.#sinceLast.length + this.#sinceLastEver.length > 0
     const previousMs = looksBack ? this.#previousMs(key, history, timeMs) : 0
-    if (enters) history?.insert(timeMs, this.#columns.hold())
+    if (enters) {
+      this.#histories.change()
+      history?.insert(timeMs, this.#columns.hold())
+    }
     if (row === null) return
     const floorMs = watermarkMs - this.#rolling.longestMs
     this.#rolling.write(history, timeMs, floorMs, row)
@@ -169,6 +178,44 @@ export class KeyedWindows {
     }
     for (const lastClosed of this.#lastClosed) lastClosed.write(key, row)
     if (looksBack) this.#writeSinceLast(moment, previousMs, row)
+  }
+
+  beginRound(): number {
+    return this.#histories.beginRound()
+  }
+
+  changedSince(round: number): Generator<readonly number[]> {
+    return this.#histories.changedSince(round)
+  }
+
+  encode(key: number): Uint8Array | null {
+    if (!this.#histories.has(key)) return null
+    const into = new StateWriter()
+    const history = this.#histories.of(key)
+    if (history === null) {
+      into.number(this.#histories.lastMsOf(key))
+      into.whole(0)
+    } else writeHistory(history, this.#columns.layout, into)
+    for (const lastClosed of this.#lastClosed) lastClosed.encode(key, into)
+    return into.end()
+  }
+
+  restore(key: number, bytes: Uint8Array): void {
+    const from = new StateReader(bytes)
+    this.#use.keys++
+    this.#keys.hold(key)
+    const history = this.#histories.begin(key)
+    readHistory(history, this.#columns.layout, from)
+    if (history.size === 0 && this.#remembers) this.#histories.evict(true)
+    else this.#expiry.file(key, history.newestMs)
+    for (const lastClosed of this.#lastClosed) lastClosed.restore(key, from)
+  }
+
+  peek(key: number, at: { timeMs: number; watermarkMs: number }): readonly Peeked[] {
+    const row = new Float64Array(this.#names.length)
+    this.process({ key, ...at }, false, row)
+    const own = this.#names.flatMap((name, f) => (name === null ? [] : [[name, row[f] as number]]))
+    return [Object.fromEntries(own)]
   }
 
   expire(watermarkMs: number, most: number): void {
@@ -181,11 +228,15 @@ export class KeyedWindows {
 
   #evict(key: number, watermarkMs: number): void {
     this.#prune(this.#histories.of(key) as History, watermarkMs)
-    const remembers = this.#sinceLastEver.length + this.#lastClosed.length > 0
-    this.#histories.evict(remembers)
-    if (remembers) return
+    this.#histories.evict(this.#remembers)
+    if (this.#remembers) return
     this.#use.keys--
     this.#keys.release(key)
+  }
+
+  /** Is the time of a key's newest event kept for ever? */
+  get #remembers(): boolean {
+    return this.#sinceLastEver.length + this.#lastClosed.length > 0
   }
 
   /** Drops the events that the watermark has passed, after recording closed windows. */
