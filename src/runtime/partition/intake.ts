@@ -16,6 +16,7 @@ import type { EventFunction, RecordFunction, SourceDefinition } from '../../topo
 import { takesSecond } from '../../topology/function-source.ts'
 import type { SourceRecord } from '../../topology/source.ts'
 import type { RecordFault } from '../output/dead-letter.ts'
+import type { Intake } from '../output/outcomes.ts'
 
 /** The step of a record that is not an event. */
 const DECODE = 'decode'
