@@ -14,6 +14,7 @@ import { byLeader } from './cluster-map.ts'
 import { isUnavailable, notAllowed, notCoordinated } from './errors.ts'
 import { GroupOffsets, readMark } from './group-offsets.ts'
 import { readPartition, withoutLeader } from './partition-reads.ts'
+import { repeated } from './waiting.ts'
 import {
   type CreatedTopic,
   createTopics,
@@ -38,7 +39,12 @@ const SETTINGS = [
 const CREATE_WITHIN_MS = 10_000
 /** How long to wait for a leader election, ms. */
 const ELECTION_MS = 1_000
+/** How long to wait until the other brokers know a topic, ms. */
+const KNOWN_MS = 2_000
 const RETRY_MS = 100
+/** How long to wait until a new topic has its leaders, ms. */
+const VISIBLE_MS = 5_000
+const VISIBLE_RETRY_MS = 50
 
 /** The range of a partition's log. */
 export type Range = Omit<PartitionOffsets, 'committed'>
@@ -100,11 +106,8 @@ export class KafkaAdmin {
    * `CONFIG_INVALID`
    */
   async createTopics(specs: readonly NewTopic[]): Promise<void> {
-    const topics = specs.map(({ name, partitions, replicas = 1, config = {} }) => {
-      return { name, partitions, replicas, config }
-    })
     await this.#ask(async (brokers) => {
-      const answers = await brokers.askController(createTopics(topics, CREATE_WITHIN_MS))
+      const answers = await brokers.askController(createTopics(specs, CREATE_WITHIN_MS))
       for (const [i, answer] of answers.entries()) {
         refuseUnlessMade((specs[i] as NewTopic).name, answer)
       }
@@ -171,11 +174,9 @@ export class KafkaAdmin {
 
   /** Resolves when a new topic has all its leaders. */
   async #visible(name: string): Promise<void> {
-    for (let attempt = 0; attempt < 100; attempt++) {
-      const [found] = await this.#ask((brokers) => brokers.describe([name]))
-      if (found !== undefined && found.code === CODE.NONE && isLed(found)) return
-      await this.#clock.sleep(50)
-    }
+    const describe = () => this.#ask((brokers) => brokers.describe([name]))
+    const limit = { everyMs: VISIBLE_RETRY_MS, forMs: VISIBLE_MS, clock: this.#clock }
+    if (isLed(await repeated(limit, describe, isLed))) return
     throw new TidemarkError(
       'BROKER_UNAVAILABLE',
       `topic "${name}" was created, but its partitions have no leaders yet`,
@@ -187,15 +188,16 @@ export class KafkaAdmin {
     if (names.length === 0) return new Map()
     // A broker other than the one that described the topics may not know a new topic yet.
     const isThere = ({ code }: DescribedConfig) => code !== CODE.UNKNOWN_TOPIC_OR_PARTITION
-    const ask = async (brokers: Brokers) => {
-      const request = describeConfigs(names, SETTINGS)
-      for (let attempt = 0; ; attempt++) {
-        const answers = await brokers.askAny(request, () => CODE.NONE)
-        if (answers.every(isThere) || attempt === 20) return answers
-        await this.#clock.sleep(RETRY_MS)
-      }
-    }
-    const known = (await this.#ask(ask)).filter(({ code }) => code === CODE.NONE)
+    const request = describeConfigs(names, SETTINGS)
+    const { configs } = await this.#ask((brokers) => {
+      const limit = { everyMs: RETRY_MS, forMs: KNOWN_MS, clock: this.#clock }
+      return repeated(
+        limit,
+        () => brokers.askAny(request),
+        (a) => a.configs.every(isThere),
+      )
+    })
+    const known = configs.filter(({ code }) => code === CODE.NONE)
     return new Map(known.map(({ topic, settings }) => [topic, settings]))
   }
 
@@ -246,8 +248,9 @@ function refuseUnlessMade(name: string, { code, message }: CreatedTopic): void {
   )
 }
 
-function isLed({ partitions }: TopicMetadata): boolean {
-  return partitions.length > 0 && partitions.every(({ leader }) => leader >= 0)
+function isLed([found]: readonly TopicMetadata[]): boolean {
+  if (found === undefined || found.code !== CODE.NONE) return false
+  return found.partitions.length > 0 && found.partitions.every(({ leader }) => leader >= 0)
 }
 
 /** Describes topics. Waits a moment for leaders, because a topic that was just created has none. */
@@ -255,16 +258,15 @@ async function describe(
   brokers: Brokers,
   names: readonly string[],
 ): Promise<readonly TopicMetadata[]> {
-  const { clock } = brokers
-  const deadlineMs = clock.elapsedMs() + ELECTION_MS
-  for (;;) {
-    const topics = await brokers.describe(names)
-    const denied = topics.find(({ code }) => code === CODE.TOPIC_AUTHORIZATION_FAILED)
-    if (denied !== undefined) throw notAllowed('DESCRIBE', { type: 'topic', name: denied.topic })
-    const isComing = topics.some(({ code }) => code === CODE.LEADER_NOT_AVAILABLE)
-    if (!isComing || clock.elapsedMs() > deadlineMs) return topics
-    await clock.sleep(RETRY_MS)
-  }
+  const limit = { everyMs: RETRY_MS, forMs: ELECTION_MS, clock: brokers.clock }
+  const topics = await repeated(
+    limit,
+    () => brokers.describe(names),
+    (found) => found.every(({ code }) => code !== CODE.LEADER_NOT_AVAILABLE),
+  )
+  const denied = topics.find(({ code }) => code === CODE.TOPIC_AUTHORIZATION_FAILED)
+  if (denied !== undefined) throw notAllowed('DESCRIBE', { type: 'topic', name: denied.topic })
+  return topics
 }
 
 /** One end of each partition's log, by partition name; partitions without a leader are left out. */
@@ -354,15 +356,14 @@ async function missingRights(
       .map((name) => notAllowed(operation, { type: 'topic', name }))
   const groupId = { type: 'group', id: group } as const
   const asked = [
-    missingRight(
-      brokers.askCoordinator(groupId, describeGroup(group), (g) => g.code),
-      (answer) => (lacks(answer, 'READ') ? notCoordinated(groupId) : null),
+    missingRight(brokers.askCoordinator(groupId, describeGroup(group)), (answer) =>
+      lacks(answer, 'READ') ? notCoordinated(groupId) : null,
     ),
   ]
   if (transactionalId !== null) {
     const of = { type: 'transaction', id: transactionalId } as const
-    const trying = brokers.askCoordinator(of, tryTransactionalId(transactionalId), (code) => code)
-    asked.push(missingRight(trying, (code) => (isDenied(code) ? notCoordinated(of) : null)))
+    const trying = brokers.askCoordinator(of, tryTransactionalId(transactionalId))
+    asked.push(missingRight(trying, ({ code }) => (isDenied(code) ? notCoordinated(of) : null)))
   }
   const others = await Promise.all(asked)
   return [

@@ -9,6 +9,7 @@ import { notAllowed } from './errors.ts'
 import { type Arrived, FetchBuffer, type Fetched } from './fetch-buffer.ts'
 import { checkLogs, type LogMark, refuseIfRecreated } from './log-check.ts'
 import { RETRY, Setbacks, type Unreadables } from './unreadable-partitions.ts'
+import { rotated } from './waiting.ts'
 import { type FetchedPartition, type FetchOptions, fetch } from './wire/fetch.ts'
 import { CODE, hasMoved, nameOfCode } from './wire/protocol.ts'
 
@@ -232,8 +233,7 @@ export class Fetcher {
   async #ask(leader: string, isIdle: boolean): Promise<Answer> {
     const wanted = this.#wantedOf(leader)
     // A broker fills partitions in this order, up to the limit of the whole response.
-    const first = wanted.length === 0 ? 0 : this.#turn++ % wanted.length
-    const inTurn = [...wanted.slice(first), ...wanted.slice(0, first)]
+    const inTurn = rotated(wanted, wanted.length === 0 ? 0 : this.#turn++)
     const sinceMs = this.#o.brokers.clock.elapsedMs()
     const answer = { leader, sinceMs, tookMs: 0, partitions: [], problem: null }
     if (inTurn.length === 0) return { ...answer, hindered: NOTHING, asked: [] }

@@ -1,11 +1,12 @@
 import { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName } from '../../kernel/ids.ts'
 import type { TopicPartition } from '../port.ts'
-import type { Brokers, Coordinated } from './brokers.ts'
+import type { Brokers } from './brokers.ts'
 import { groupRefusal } from './errors.ts'
 import type { Owned } from './positions.ts'
 import { fence } from './transactions.ts'
 import {
+  type Coordinated,
   type FetchedOffset,
   type Generation,
   offsetCommit,
@@ -116,7 +117,7 @@ export class GroupOffsets {
   async commit(generation: Generation, offsets: readonly PartitionOffset[]): Promise<void> {
     if (offsets.length === 0) return
     const request = offsetCommit({ group: this.#group, ...generation }, offsets)
-    const code = await this.#brokers.askCoordinator(this.#coordinator, request, (c) => c)
+    const { code } = await this.#brokers.askCoordinator(this.#coordinator, request)
     if (code === CODE.NONE) return
     throw groupRefusal(code, this.#group) ?? new TidemarkError('COMMIT_FAILED', answers(code))
   }
@@ -135,8 +136,7 @@ export class GroupOffsets {
     isStable: boolean,
   ): Promise<readonly FetchedOffset[]> {
     const request = offsetFetch(this.#group, partitions, isStable)
-    const answer = await this.#brokers.askCoordinator(this.#coordinator, request, (a) => a.code)
-    const { code, offsets } = answer
+    const { code, offsets } = await this.#brokers.askCoordinator(this.#coordinator, request)
     const bad = [code, ...offsets.map((o) => o.code)].find(
       (c) => c !== CODE.NONE && c !== CODE.UNSTABLE_OFFSET_COMMIT,
     )

@@ -10,7 +10,7 @@ import {
 import type { Clock } from '../../kernel/clock.ts'
 import type { KafkaLog } from './options.ts'
 import { UNCONNECTED } from './sockets.ts'
-import { firstAnswer } from './waiting.ts'
+import { firstAnswer, rotated } from './waiting.ts'
 import type { Metadata } from './wire/cluster.ts'
 import { hangUp, type Wired } from './wire/send.ts'
 
@@ -133,10 +133,7 @@ export function clusterOf(
     const all = Object.keys(pool.brokers)
     // Another one each time, because a broker that has just come back describes the old state for a
     // while.
-    const first = turn++ % Math.max(all.length, 1)
-    const nodes = [...all.slice(first), ...all.slice(0, first)].sort(
-      (a, b) => isOpen(b) - isOpen(a),
-    )
+    const nodes = rotated(all, turn++).sort((a, b) => isOpen(b) - isOpen(a))
     try {
       const find = (nodeId: string) => pool.findBroker({ nodeId })
       if (nodes.length > 0) return await firstAnswer(nodes, find, clock)

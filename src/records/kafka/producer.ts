@@ -328,10 +328,7 @@ export class KafkaWriter implements Writer {
   }
 
   async #initialise(): Promise<void> {
-    const { code, producer } = await this.#brokers.askAny(
-      initProducerId(null, 0),
-      (answer) => answer.code,
-    )
+    const { code, producer } = await this.#brokers.askAny(initProducerId(null, 0))
     if (code !== CODE.NONE) {
       throw new TidemarkError(
         code === CODE.CLUSTER_AUTHORIZATION_FAILED ? 'AUTHORIZATION' : 'BROKER_UNAVAILABLE',

@@ -1,8 +1,8 @@
 import type { Clock } from '../../kernel/clock.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import type { Brokers } from './brokers.ts'
-import { groupRefusal } from './errors.ts'
-import { whenElected, within } from './waiting.ts'
+import { groupRefusal, isElecting } from './errors.ts'
+import { repeated, within } from './waiting.ts'
 import { type DescribedMember, describeGroup, REBALANCING } from './wire/groups.ts'
 import { CODE, nameOfCode } from './wire/protocol.ts'
 
@@ -99,6 +99,7 @@ export class StaleMembers {
 }
 
 const LEAVING_MS = 5_000
+const RETRY_MS = 100
 
 /** Members of a group by worker name, which is their client id. */
 interface Namesakes {
@@ -115,11 +116,7 @@ export async function namesakesIn(
   brokers: Brokers,
 ): Promise<Namesakes> {
   const of = { type: 'group', id: group } as const
-  const { code, state, members } = await brokers.askCoordinator(
-    of,
-    describeGroup(group),
-    (g) => g.code,
-  )
+  const { code, state, members } = await brokers.askCoordinator(of, describeGroup(group))
   if (code !== CODE.NONE) {
     const what = `the coordinator answered a request for the members of group "${group}" with ${nameOfCode(code)}`
     throw groupRefusal(code, group) ?? new TidemarkError('BROKER_UNAVAILABLE', what)
@@ -138,13 +135,19 @@ async function removeMembers(
   brokers: Brokers,
 ): Promise<void> {
   for (const memberId of memberIds) {
-    const leaving = whenElected(async () => {
+    const leave = async () => {
       const coordinator = await brokers.groupBroker(group)
       await coordinator.leaveGroup({ groupId: group, memberId })
-    }, brokers.clock)
-    // Most have left already, and the group does not know them.
-    const limit = { ms: LEAVING_MS, doing: 'leaving', clock: brokers.clock }
-    await within(limit, leaving).catch(() => {})
+    }
+    const isOver = () =>
+      leave().then(
+        () => true,
+        // Most have left already, and the group does not know them.
+        (error) => !isElecting(error),
+      )
+    const { clock } = brokers
+    const leaving = repeated({ everyMs: RETRY_MS, forMs: LEAVING_MS, clock }, isOver, Boolean)
+    await within({ ms: LEAVING_MS, doing: 'leaving', clock }, leaving).catch(() => {})
   }
 }
 

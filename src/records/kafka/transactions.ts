@@ -3,22 +3,22 @@ import type { Clock } from '../../kernel/clock.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { formatDuration } from '../../kernel/time.ts'
 import type { WrittenRecords } from '../written-records.ts'
-import type { Brokers, Coordinated } from './brokers.ts'
+import type { Brokers } from './brokers.ts'
 import type { Outgoing } from './delivery.ts'
 import { groupRefusal, isUnavailable, produceRefusal } from './errors.ts'
 import type { Producer } from './producer.ts'
-import type { MemberGeneration, PartitionOffset } from './wire/groups.ts'
+import { repeated } from './waiting.ts'
+import type { Coordinated, MemberGeneration, PartitionOffset } from './wire/groups.ts'
 import {
   addOffsetsToTxn,
   addPartitionsToTxn,
   endTxn,
   initProducerId,
-  type PartitionCode,
   type ProducerIdentity,
   type TransactionVersion,
   txnOffsetCommit,
 } from './wire/produce.ts'
-import { CODE, nameOfCode } from './wire/protocol.ts'
+import { CODE, type Coded, nameOfCode, type Request } from './wire/protocol.ts'
 
 // Transactions of one worker: outputs and offsets of all its partitions together (KIP-447), with
 // the transaction protocol that the brokers support (rules C4, C6, C7, C10).
@@ -44,11 +44,6 @@ interface TransactionParts {
   readonly isSmallest: boolean
 }
 
-interface PreviousTransaction {
-  readonly transactionalId: string
-  readonly clock: Clock
-}
-
 interface InitialisedProducer {
   readonly producer: ProducerIdentity
   readonly openMs: number
@@ -67,12 +62,8 @@ export async function fence(
   const of: Coordinated = { type: 'transaction', id: transactionalId }
   for (let ms = openMs; ; ms = Math.floor(ms / 2)) {
     const request = initProducerId(transactionalId, ms)
-    const ask = () => brokers.askCoordinator(of, request, (a) => a.code)
-    const { code, producer } = await onceEnded(
-      { transactionalId, clock: brokers.clock },
-      ask,
-      (a) => a.code,
-    )
+    const ask = () => brokers.askCoordinator(of, request)
+    const { code, producer } = await onceEnded(transactionalId, brokers.clock, ask)
     if (code === CODE.NONE) return { producer, openMs: ms }
     if (code !== CODE.INVALID_TRANSACTION_TIMEOUT || ms < SHORTEST_OPEN_MS) throw refusal(code)
   }
@@ -82,22 +73,15 @@ export async function fence(
  * Repeats a request while the previous transaction is being ended.
  * @throws TidemarkError `BROKER_UNAVAILABLE`
  */
-async function onceEnded<T>(
-  { transactionalId, clock }: PreviousTransaction,
+async function onceEnded<T extends Coded>(
+  transactionalId: string,
+  clock: Clock,
   ask: () => Promise<T>,
-  codeOf: (answer: T) => number,
 ): Promise<T> {
-  const deadlineMs = clock.elapsedMs() + OPEN_MS
-  for (;;) {
-    const answer = await ask()
-    if (codeOf(answer) !== CODE.CONCURRENT_TRANSACTIONS) return answer
-    if (clock.elapsedMs() > deadlineMs) throw notEnded(transactionalId)
-    await clock.sleep(RETRY_MS)
-  }
-}
-
-function notEnded(transactionalId: string): TidemarkError {
-  return new TidemarkError(
+  const isEnded = ({ code }: Coded) => code !== CODE.CONCURRENT_TRANSACTIONS
+  const answer = await repeated({ everyMs: RETRY_MS, forMs: OPEN_MS, clock }, ask, isEnded)
+  if (isEnded(answer)) return answer
+  throw new TidemarkError(
     'BROKER_UNAVAILABLE',
     `the last transaction of "${transactionalId}" is still not ended after ${formatDuration(OPEN_MS)}`,
     {
@@ -111,7 +95,6 @@ export class Transactions {
   readonly #brokers: Brokers
   readonly #producer: Producer
   readonly #coordinator: Coordinated
-  readonly #previous: PreviousTransaction
   #version: TransactionVersion = 1
   /** How long a transaction under this identity may be open, ms. */
   #openMs = OPEN_MS
@@ -126,7 +109,6 @@ export class Transactions {
     this.#brokers = brokers
     this.#producer = producer
     this.#coordinator = { type: 'transaction', id: transactionalId }
-    this.#previous = { transactionalId, clock: brokers.clock }
   }
 
   /**
@@ -206,17 +188,19 @@ export class Transactions {
   /** The old protocol requires partitions and group to be added before writes. */
   async #announce(outgoing: readonly Outgoing[], group: string): Promise<void> {
     if (outgoing.length > 0) await this.#addPartitions(outgoing)
-    const call = addOffsetsToTxn(this.#open(), group)
-    const ask = () => this.#brokers.askCoordinator(this.#coordinator, call, (c) => c)
-    const code = await onceEnded(this.#previous, ask, (c) => c)
+    const { code } = await this.#ask(this.#coordinator, addOffsetsToTxn(this.#open(), group))
     if (code !== CODE.NONE) throw refusal(code)
   }
 
+  /** Asks a coordinator once the previous transaction has ended. */
+  #ask<T extends Coded>(of: Coordinated, request: Request<T>): Promise<T> {
+    const ask = () => this.#brokers.askCoordinator(of, request)
+    return onceEnded(this.transactionalId, this.#brokers.clock, ask)
+  }
+
   async #addPartitions(outgoing: readonly Outgoing[]): Promise<void> {
-    const call = addPartitionsToTxn(this.#open(), outgoing)
-    const codeOf = (refused: PartitionCode | null) => refused?.code ?? CODE.NONE
-    const ask = () => this.#brokers.askCoordinator(this.#coordinator, call, codeOf)
-    const refused = await onceEnded(this.#previous, ask, codeOf)
+    const request = addPartitionsToTxn(this.#open(), outgoing)
+    const { refused } = await this.#ask(this.#coordinator, request)
     if (refused === null) return
     if (!OF_TOPICS.has(refused.code)) throw refusal(refused.code)
     this.#producer.forgetTopics(outgoing)
@@ -226,16 +210,11 @@ export class Transactions {
   async #sendOffsets(member: MemberGeneration, offsets: readonly PartitionOffset[]): Promise<void> {
     if (offsets.length === 0) return
     const request = txnOffsetCommit(this.#version, this.#open(), { member, offsets })
-    const group: Coordinated = { type: 'group', id: member.group }
-    const ask = async () => {
-      try {
-        return await this.#brokers.askCoordinator(group, request, (c) => c)
-      } catch (error) {
-        this.#hasLostOffsets = true
-        throw error
-      }
-    }
-    const code = await onceEnded(this.#previous, ask, (c) => c)
+    const asking = this.#ask({ type: 'group', id: member.group }, request)
+    const { code } = await asking.catch((error: unknown) => {
+      this.#hasLostOffsets = true
+      throw error
+    })
     if (code !== CODE.NONE) throw groupRefusal(code, member.group) ?? refusal(code)
   }
 
@@ -245,7 +224,7 @@ export class Transactions {
     const deadlineMs = clock.elapsedMs() + OPEN_MS
     for (let lost = 0; lost < END_ATTEMPTS && clock.elapsedMs() < deadlineMs; ) {
       try {
-        const answer = await this.#brokers.askCoordinator(this.#coordinator, request, (a) => a.code)
+        const answer = await this.#brokers.askCoordinator(this.#coordinator, request)
         if (answer.code === CODE.NONE) {
           this.#endedMs = clock.elapsedMs()
           if (this.#version === 2) this.#producer.useIdentity(answer.producer)
@@ -278,7 +257,7 @@ export class Transactions {
     const abort = mustFence
       ? initProducerId(this.transactionalId, this.#openMs, identity)
       : endTxn(this.#version, this.#open(), 'abort')
-    await this.#brokers.askCoordinator(this.#coordinator, abort, (a) => a.code).catch(() => {})
+    await this.#brokers.askCoordinator(this.#coordinator, abort).catch(() => {})
     this.#producer.useIdentity(null)
   }
 

@@ -76,6 +76,16 @@ export class RequestWriter {
     return this
   }
 
+  /** Writes items grouped by topic, in the order in which the topics first appear. */
+  byTopic<T extends { readonly topic: string }>(
+    items: readonly T[],
+    write: (item: T) => void,
+  ): this {
+    return this.array(topicsOf(items), ([topic, of]) => {
+      this.string(topic).array(of, write).endStruct()
+    })
+  }
+
   records(set: readonly Buffer[]): this {
     const length = set.reduce((sum, piece) => sum + piece.length, 0)
     if (this.#isFlexible) this.#varint(length + 1)
@@ -117,6 +127,19 @@ export class RequestWriter {
   }
 }
 
+/** Groups items by topic, in the order in which the topics first appear. */
+export function topicsOf<T extends { readonly topic: string }>(
+  items: readonly T[],
+): (readonly [topic: string, items: readonly T[]])[] {
+  const topics = new Map<string, T[]>()
+  for (const item of items) {
+    const ofTopic = topics.get(item.topic)
+    if (ofTopic === undefined) topics.set(item.topic, [item])
+    else ofTopic.push(item)
+  }
+  return [...topics]
+}
+
 /** Reads a response. @throws RangeError when it ends too early */
 export class ResponseReader {
   readonly #bytes: Buffer
@@ -127,11 +150,6 @@ export class ResponseReader {
   constructor(bytes: Buffer, isFlexible: boolean) {
     this.#bytes = bytes
     this.#isFlexible = isFlexible
-  }
-
-  /** Returns a reader of the rest in another encoding: header and body of a response may differ. */
-  as(isFlexible: boolean): ResponseReader {
-    return new ResponseReader(this.#bytes.subarray(this.#at), isFlexible)
   }
 
   int8(): number {
@@ -187,6 +205,21 @@ export class ResponseReader {
   array<T>(read: (reader: this) => T): T[] {
     const length = this.#isFlexible ? this.varint() - 1 : this.int32()
     return Array.from({ length: Math.max(0, length) }, () => read(this))
+  }
+
+  /** Reads the partitions of all topics. */
+  byTopic<T>(read: (topic: string) => T, readTopic = () => this.string() ?? ''): T[] {
+    const topics = this.array(() => {
+      const topic = readTopic()
+      const partitions = this.array(() => {
+        const partition = read(topic)
+        this.endStruct()
+        return partition
+      })
+      this.endStruct()
+      return partitions
+    })
+    return topics.flat()
   }
 
   bytes(): Buffer {

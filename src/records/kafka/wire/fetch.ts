@@ -1,7 +1,7 @@
 import type { TopicPartition } from '../../port.ts'
 import type { AbortedTransaction } from '../codec/record-set.ts'
-import type { ResponseReader } from './bytes.ts'
-import { classic, flexible, type Request, request, topicsOf } from './protocol.ts'
+import { topicsOf } from './bytes.ts'
+import { type Coded, classic, flexible, type Request, request } from './protocol.ts'
 
 interface FetchPosition extends TopicPartition {
   /** `null`: the topic is requested by name. */
@@ -30,10 +30,8 @@ export const ONE_BATCH: FetchOptions = {
   maxPartitionBytes: 1,
 }
 
-export interface FetchedPartition extends TopicPartition {
-  readonly code: number
+export interface FetchedPartition extends TopicPartition, Coded {
   readonly highWatermark: number
-  readonly lastStableOffset: number
   readonly lowOffset: number
   readonly aborted: readonly AbortedTransaction[]
   readonly set: Buffer
@@ -50,7 +48,7 @@ export function fetch(
   positions: readonly FetchPosition[],
   isById: boolean,
   o: FetchOptions,
-): Request<{ readonly code: number; readonly partitions: readonly FetchedPartition[] }> {
+): Request<Coded & { readonly partitions: readonly FetchedPartition[] }> {
   const topics = topicsOf(positions)
   const nameOf = new Map(positions.map(({ topic, topicId }) => [topicId, topic]))
   const asked = request('Fetch', isById ? flexible(13) : classic(11), {
@@ -76,37 +74,28 @@ export function fetch(
       const code = from.int16()
       // Session id.
       from.int32()
-      const found = from.array((t) => {
-        const topic = isById ? nameOf.get(t.uuid()) : t.string()
-        const of = t.array((p) => partitionFrom(p, topic ?? ''))
-        t.endStruct()
-        return of
-      })
-      return { code, partitions: found.flat() }
+      const partitions = from.byTopic(
+        (topic) => {
+          const [partition, errorCode, highWatermark] = [from.int32(), from.int16(), from.int64()]
+          // Last stable offset.
+          from.int64()
+          const lowOffset = from.int64()
+          const aborted = from.array(() => {
+            const transaction = { producerId: from.int64(), firstOffset: from.int64() }
+            from.endStruct()
+            return transaction
+          })
+          // Preferred read replica, which is only sent to clients with a rack.
+          from.int32()
+          const set = from.bytes()
+          return { topic, partition, code: errorCode, highWatermark, lowOffset, aborted, set }
+        },
+        () => (isById ? nameOf.get(from.uuid()) : from.string()) ?? '',
+      )
+      return { code, partitions }
     },
   })
   return { ...asked, waitsMs: o.maxWaitMs }
-}
-
-function partitionFrom(from: ResponseReader, topic: string): FetchedPartition {
-  const fetched = {
-    topic,
-    partition: from.int32(),
-    code: from.int16(),
-    highWatermark: from.int64(),
-    lastStableOffset: from.int64(),
-    lowOffset: from.int64(),
-    aborted: from.array((a) => {
-      const aborted = { producerId: a.int64(), firstOffset: a.int64() }
-      a.endStruct()
-      return aborted
-    }),
-  }
-  // Preferred read replica, which is only sent to clients with a rack.
-  from.int32()
-  const set = from.bytes()
-  from.endStruct()
-  return { ...fetched, set }
 }
 
 /**
@@ -123,8 +112,7 @@ interface Led extends TopicPartition {
   readonly leaderEpoch: number
 }
 
-interface ListedOffset extends TopicPartition {
-  readonly code: number
+interface ListedOffset extends TopicPartition, Coded {
   readonly offset: number
 }
 
@@ -136,28 +124,21 @@ export function listOffsets(
     write: (to) => {
       // Replica id: a client has none.
       to.int32(-1).int8(READ_COMMITTED)
-      to.array(topicsOf(partitions), ([topic, of]) => {
-        to.string(topic).array(of, ({ partition, leaderEpoch }) => {
-          to.int32(partition).int32(leaderEpoch)
-          to.int64(typeof end === 'number' ? end : TIMESTAMPS[end])
-        })
+      to.byTopic(partitions, ({ partition, leaderEpoch }) => {
+        to.int32(partition).int32(leaderEpoch)
+        to.int64(typeof end === 'number' ? end : TIMESTAMPS[end])
       })
     },
-    read: (from) => {
-      const topics = from.array((t) => {
-        const topic = t.string() ?? ''
-        return t.array((p) => {
-          const [partition, code] = [p.int32(), p.int16()]
-          // Timestamp of the record.
-          p.int64()
-          const offset = p.int64()
-          // Leader epoch of the record.
-          p.int32()
-          return { topic, partition, code, offset }
-        })
-      })
-      return topics.flat()
-    },
+    read: (from) =>
+      from.byTopic((topic) => {
+        const [partition, code] = [from.int32(), from.int16()]
+        // Timestamp of the record.
+        from.int64()
+        const offset = from.int64()
+        // Leader epoch of the record.
+        from.int32()
+        return { topic, partition, code, offset }
+      }),
   })
 }
 
@@ -168,8 +149,7 @@ interface EpochPosition extends TopicPartition {
   readonly epoch: number
 }
 
-export interface EpochEnd extends TopicPartition {
-  readonly code: number
+export interface EpochEnd extends TopicPartition, Coded {
   /** The newest epoch that is not above the requested one; −1: the leader knows of none. */
   readonly epoch: number
   /** End offset of the records of that epoch; −1: not known. */
@@ -184,24 +164,14 @@ export function offsetForLeaderEpoch(
     write: (to) => {
       // Replica id: a client has none.
       to.int32(-1)
-      to.array(topicsOf(positions), ([topic, of]) => {
-        to.string(topic).array(of, ({ partition, currentEpoch, epoch }) => {
-          to.int32(partition).int32(currentEpoch).int32(epoch)
-        })
+      to.byTopic(positions, ({ partition, currentEpoch, epoch }) => {
+        to.int32(partition).int32(currentEpoch).int32(epoch)
       })
     },
-    read: (from) => {
-      const topics = from.array((t) => {
-        const topic = t.string() ?? ''
-        return t.array((p) => ({
-          topic,
-          code: p.int16(),
-          partition: p.int32(),
-          epoch: p.int32(),
-          endOffset: p.int64(),
-        }))
-      })
-      return topics.flat()
-    },
+    read: (from) =>
+      from.byTopic((topic) => {
+        const [code, partition] = [from.int16(), from.int32()]
+        return { topic, code, partition, epoch: from.int32(), endOffset: from.int64() }
+      }),
   })
 }

@@ -1,5 +1,5 @@
 import type { TopicPartition } from '../../port.ts'
-import { CODE, classic, flexible, type Request, request, topicsOf } from './protocol.ts'
+import { CODE, type Coded, classic, flexible, type Request, request } from './protocol.ts'
 
 // FindCoordinator, DescribeGroups, OffsetCommit outside of transactions, and OffsetFetch.
 
@@ -14,7 +14,7 @@ const TYPES = { group: 0, transaction: 1 } as const
 export function findCoordinator({
   type,
   id,
-}: Coordinated): Request<{ readonly code: number; readonly nodeId: number }> {
+}: Coordinated): Request<Coded & { readonly nodeId: number }> {
   return request('FindCoordinator', classic(2), {
     write: (to) => to.string(id).int8(TYPES[type]),
     read: (from) => {
@@ -36,8 +36,7 @@ export interface DescribedMember {
   readonly clientHost: string
 }
 
-interface DescribedGroup {
-  readonly code: number
+interface DescribedGroup extends Coded {
   /** Kafka's name, such as {@link REBALANCING}. */
   readonly state: string
   readonly members: readonly DescribedMember[]
@@ -49,25 +48,23 @@ export function describeGroup(group: string): Request<DescribedGroup> {
   return request('DescribeGroups', classic(4), {
     write: (to) => to.array([group], (name) => to.string(name)).boolean(true),
     read: (from) => {
-      const [found] = from.array((g) => {
-        const code = g.int16()
+      const [found] = from.array(() => {
+        const code = from.int16()
         // Group id.
-        g.string()
-        const state = g.string() ?? ''
+        from.string()
+        const state = from.string() ?? ''
         // Protocol type and protocol.
-        for (let texts = 0; texts < 2; texts++) g.string()
-        const members = g.array((m) => {
-          const memberId = m.string() ?? ''
+        for (let texts = 0; texts < 2; texts++) from.string()
+        const members = from.array(() => {
+          const memberId = from.string() ?? ''
           // Group instance id.
-          m.string()
-          const clientId = m.string() ?? ''
-          const clientHost = m.string() ?? ''
+          from.string()
+          const [clientId, clientHost] = [from.string() ?? '', from.string() ?? '']
           // Its subscription and its assignment.
-          m.bytes()
-          m.bytes()
+          for (let parts = 0; parts < 2; parts++) from.bytes()
           return { memberId, clientId, clientHost }
         })
-        return { code, state, members, operations: g.int32() }
+        return { code, state, members, operations: from.int32() }
       })
       if (found === undefined) throw new RangeError('the DescribeGroups response contains no group')
       return found
@@ -94,32 +91,25 @@ export interface PartitionOffset extends TopicPartition {
 export function offsetCommit(
   { group, generationId, memberId }: MemberGeneration,
   offsets: readonly PartitionOffset[],
-): Request<number> {
+): Request<Coded> {
   return request('OffsetCommit', classic(7), {
     write: (to) => {
       to.string(group).int32(generationId).string(memberId).string(null)
-      to.array(topicsOf(offsets), ([topic, of]) => {
-        to.string(topic).array(of, ({ partition, offset, metadata }) => {
-          to.int32(partition).int64(offset).int32(-1).string(metadata)
-        })
+      to.byTopic(offsets, ({ partition, offset, metadata }) => {
+        to.int32(partition).int64(offset).int32(-1).string(metadata)
       })
     },
     read: (from) => {
-      const codes = from.array((t) => {
-        t.string()
-        return t.array((p) => {
-          p.int32()
-          return p.int16()
-        })
+      const codes = from.byTopic(() => {
+        from.int32()
+        return from.int16()
       })
-      return codes.flat().find((code) => code !== CODE.NONE) ?? CODE.NONE
+      return { code: codes.find((code) => code !== CODE.NONE) ?? CODE.NONE }
     },
   })
 }
 
-export interface FetchedOffset extends PartitionOffset {
-  readonly code: number
-}
+export interface FetchedOffset extends PartitionOffset, Coded {}
 
 /**
  * Committed offsets; −1: nothing is committed.
@@ -130,31 +120,22 @@ export function offsetFetch(
   group: string,
   partitions: readonly TopicPartition[],
   isStable: boolean,
-): Request<{ readonly code: number; readonly offsets: readonly FetchedOffset[] }> {
+): Request<Coded & { readonly offsets: readonly FetchedOffset[] }> {
   return request('OffsetFetch', flexible(7), {
     write: (to) => {
       to.string(group)
-      to.array(topicsOf(partitions), ([topic, of]) => {
-        to.string(topic).array(of, ({ partition }) => to.int32(partition))
-        to.endStruct()
-      })
+      to.byTopic(partitions, ({ partition }) => to.int32(partition))
       to.boolean(isStable)
     },
     read: (from) => {
-      const topics = from.array((t) => {
-        const topic = t.string() ?? ''
-        const offsets = t.array((p) => {
-          const [partition, offset] = [p.int32(), p.int64()]
-          // Leader epoch.
-          p.int32()
-          const [metadata, code] = [p.string() ?? '', p.int16()]
-          p.endStruct()
-          return { topic, partition, offset, metadata, code }
-        })
-        t.endStruct()
-        return offsets
+      const offsets = from.byTopic((topic) => {
+        const [partition, offset] = [from.int32(), from.int64()]
+        // Leader epoch.
+        from.int32()
+        const [metadata, code] = [from.string() ?? '', from.int16()]
+        return { topic, partition, offset, metadata, code }
       })
-      return { offsets: topics.flat(), code: from.int16() }
+      return { offsets, code: from.int16() }
     },
   })
 }

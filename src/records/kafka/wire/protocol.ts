@@ -25,6 +25,11 @@ export const API = {
 
 export type ApiName = keyof typeof API
 
+/** A response whose error code says whether the request is worth a retry. */
+export interface Coded {
+  readonly code: number
+}
+
 /** A request in one version, and how its response is read. */
 export interface Request<T> {
   readonly api: ApiName
@@ -32,15 +37,9 @@ export interface Request<T> {
   /** Body after the client id of the header. */
   readonly body: readonly Buffer[]
   /** Decodes a response from after the correlation id. */
-  readonly decode: (payload: Buffer) => DecodedResponse<T>
+  readonly decode: (payload: Buffer) => { readonly value: T; readonly throttleMs: number }
   /** How long the broker may delay its answer on purpose, ms. @default 0 */
   readonly waitsMs?: number
-}
-
-interface DecodedResponse<T> {
-  readonly value: T
-  /** How long the broker reads nothing more from the connection (KIP-219), ms. */
-  readonly throttleMs: number
 }
 
 interface Form {
@@ -51,47 +50,34 @@ interface Form {
 export const classic = (version: number): Form => ({ version, isFlexible: false })
 export const flexible = (version: number): Form => ({ version, isFlexible: true })
 
+/** Responses that do not begin with the throttle time. */
+const THROTTLE_LATER: ReadonlySet<ApiName> = new Set<ApiName>(['Produce', 'ApiVersions'])
+
 /** Builds a request: `write` encodes its body, `read` decodes the body of the response. */
 export function request<T>(
   api: ApiName,
   { version, isFlexible }: Form,
-  {
-    write,
-    read,
-  }: {
+  body: {
     readonly write: (to: RequestWriter) => void
     readonly read: (from: ResponseReader) => T
   },
 ): Request<T> {
   const writer = new RequestWriter(isFlexible)
-  write(writer)
+  body.write(writer)
   return {
     api,
     version,
     body: writer.endStruct().pieces(),
     decode: (payload) => {
       const reader = new ResponseReader(payload, isFlexible)
-      // Tagged fields of the response header.
-      reader.endStruct()
-      // Produce has it at the end.
-      if (api !== 'Produce') reader.throttle()
-      const value = read(reader)
+      // Tagged fields of the response header. That of ApiVersions is never flexible, so that any
+      // client can read it.
+      if (api !== 'ApiVersions') reader.endStruct()
+      if (!THROTTLE_LATER.has(api)) reader.throttle()
+      const value = body.read(reader)
       return { value, throttleMs: reader.throttleMs }
     },
   }
-}
-
-/** Groups items by topic, in the order in which the topics first appear. */
-export function topicsOf<T extends { readonly topic: string }>(
-  items: readonly T[],
-): (readonly [topic: string, items: readonly T[]])[] {
-  const topics = new Map<string, T[]>()
-  for (const item of items) {
-    const ofTopic = topics.get(item.topic)
-    if (ofTopic === undefined) topics.set(item.topic, [item])
-    else ofTopic.push(item)
-  }
-  return [...topics]
 }
 
 /** Error codes that this driver distinguishes, by the protocol's names. */

@@ -56,10 +56,8 @@ export interface Wired extends Broker {
   readonly connectionPool: ConnectionPool
 }
 
-/** Called with how long a broker accepts no request, ms. */
-export type Throttled = (ms: number) => void
-
 /**
+ * @param throttled called with how long a broker accepts no request, ms
  * @param answerWithinMs time limit, not counting the time for which the broker waits on purpose
  * @throws errors of the library for connections: the broker may or may not have received the
  * request
@@ -67,7 +65,10 @@ export type Throttled = (ms: number) => void
 export async function send<T>(
   broker: Wired,
   request: Request<T>,
-  { answerWithinMs, throttled }: { readonly answerWithinMs: number; readonly throttled: Throttled },
+  {
+    answerWithinMs,
+    throttled,
+  }: { readonly answerWithinMs: number; readonly throttled: (ms: number) => void },
 ): Promise<T> {
   const connection = await connected(broker, request.api)
   const correlationId = connection.nextCorrelationId()
