@@ -2,7 +2,6 @@ import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { ByteRoom } from '../../src/kernel/bytes.ts'
 import { BatchEncoder } from '../../src/records/kafka/codec/encode.ts'
-import { RecordViews } from '../../src/records/kafka/codec/fetched-records.ts'
 import { ListedRecords, PickedRecords } from '../../src/records/log-records.ts'
 import type { LogRecords } from '../../src/records/port.ts'
 import { appendHeaders, type OutgoingHeader } from '../../src/records/record-format.ts'
@@ -50,7 +49,7 @@ test('records of a log pass on the headers of the given names, all of them, in o
         return { key: null, value: Buffer.alloc(i), timestampMs: 0, headers }
       })
       const [batch] = new BatchEncoder().encode(written, PLAIN)
-      const records = new RecordViews(decode(Buffer.from(batch?.bytes ?? [])))
+      const records = decode(Buffer.from(batch?.bytes ?? []))
       expect(records.hasHeaders).toBe(all.some((headers) => headers.length > 0))
       expect(found(records)).toEqual(naive(all))
       expect(found(records.slice(1))).toEqual(naive(all.slice(1)))

@@ -1,7 +1,7 @@
 import type { Clock } from '../../kernel/clock.ts'
 import { Slices } from '../../kernel/slices.ts'
 import { type Chunk, MOST_CHUNK_RECORDS, type TopicPartition } from '../port.ts'
-import { type Most, RecordViews } from './codec/fetched-records.ts'
+import type { Most } from './codec/fetched-records.ts'
 import type { Portion, RecordSet } from './codec/record-set.ts'
 
 // Fetched records, handed over some at a time, each partition's in order, yielding to the event
@@ -127,11 +127,10 @@ export class FetchBuffer<P extends object> {
 /** Builds a chunk whose buffers are views into the broker's response. */
 export function chunkOf(
   of: TopicPartition & { readonly epoch: number },
-  { records: fetched, packed, endOffset }: Fetched,
+  { records, packed, endOffset }: Fetched,
 ): Chunk {
   const { topic, partition, epoch } = of
-  const { nextOffset } = fetched
-  const records = new RecordViews(fetched)
+  const { nextOffset } = records
   const chunk = { topic, partition, epoch, records, nextOffset, endOffset }
   return packed === null ? chunk : { ...chunk, packed }
 }

@@ -3,7 +3,6 @@ import { partitionName } from '../../kernel/ids.ts'
 import { lookBackSince, plainLookBack } from '../group-member.ts'
 import type { LogRecord, Start, TopicPartition } from '../port.ts'
 import type { Brokers } from './brokers.ts'
-import { RecordViews } from './codec/fetched-records.ts'
 import { type Portion, RecordSet } from './codec/record-set.ts'
 import { notAllowed, type Operation } from './errors.ts'
 import {
@@ -83,7 +82,7 @@ async function unpackInto(
     const portion = set.next()
     if (portion === null) await set.unpack()
     else if (portion.packed !== null) throw portion.packed.error
-    else records.push(...new RecordViews(portion.records))
+    else records.push(...portion.records)
   }
   return set.nextOffset
 }
