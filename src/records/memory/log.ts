@@ -1,6 +1,15 @@
 import { TidemarkError } from '../../kernel/errors.ts'
+import { position } from '../../kernel/ids.ts'
 import { partitionOfKey } from '../../kernel/kafka.ts'
-import type { LogRecord, NewRecord, PackedBatch, TopicInfo, TopicPartition } from '../port.ts'
+import { ListedRecords } from '../log-records.ts'
+import type {
+  Chunk,
+  LogRecord,
+  NewRecord,
+  PackedBatch,
+  TopicInfo,
+  TopicPartition,
+} from '../port.ts'
 
 export interface LogPosition extends TopicPartition {
   readonly offset: number
@@ -86,6 +95,11 @@ export class MemoryLog {
     return this.#topics.get(name)?.info
   }
 
+  /** @throws TidemarkError `TOPIC_MISSING` */
+  partitionsOf(topic: string): TopicPartition[] {
+    return this.#topic(topic).partitions.map((_, partition) => ({ topic, partition }))
+  }
+
   /** @throws TidemarkError `TOPIC_MISSING` · `TOPIC_LIMITS` */
   append(record: NewRecord): LogPosition {
     const place = this.#placeOf(record)
@@ -120,7 +134,7 @@ export class MemoryLog {
    * Returns at most `limit` records of a partition from an offset on, up to the next packed batch.
    * @throws TidemarkError `TOPIC_MISSING`
    */
-  read({ topic, partition, offset }: LogPosition, limit: number): LogRecord[] {
+  read({ topic, partition, offset }: LogPosition, limit = Number.POSITIVE_INFINITY): LogRecord[] {
     const { lowOffset, records } = this.#partition(topic, partition)
     const from = Math.max(0, offset - lowOffset)
     const read: LogRecord[] = []
@@ -132,13 +146,25 @@ export class MemoryLog {
   }
 
   /**
-   * Returns the part of a packed batch from an offset on; `null`: there is no packed batch there.
-   * @throws TidemarkError `TOPIC_MISSING`
+   * Returns what follows an offset: records, the rest of a packed batch, or nothing at the end.
+   * @throws TidemarkError `TOPIC_MISSING` · `OFFSET_OUT_OF_RANGE`
    */
-  packedAt({ topic, partition, offset }: LogPosition): PackedBatch | null {
-    const { packed } = this.#partition(topic, partition)
+  chunkAt(at: LogPosition & { readonly epoch: number }, limit: number): Chunk {
+    const { topic, partition, epoch, offset } = at
+    const { lowOffset, packed } = this.#partition(topic, partition)
+    if (offset < lowOffset) {
+      const what = 'records were deleted from the log before they were read'
+      const where = position(topic, partition, offset)
+      throw new TidemarkError('OFFSET_OUT_OF_RANGE', what, { where })
+    }
+    const read = this.read(at, limit)
+    const endOffset = this.endOffset(at)
+    const chunk = { topic, partition, epoch, records: new ListedRecords(read), endOffset }
     const batch = packed.find((b) => b.offset <= offset && offset <= b.lastOffset)
-    return batch === undefined ? null : { ...batch, offset, count: batch.lastOffset - offset + 1 }
+    if (batch === undefined) return { ...chunk, nextOffset: offset + read.length }
+    const { lastOffset } = batch
+    const rest = { ...batch, offset, count: lastOffset - offset + 1 }
+    return { ...chunk, packed: rest, nextOffset: lastOffset + 1 }
   }
 
   /** @throws TidemarkError `TOPIC_MISSING` */
@@ -150,12 +176,6 @@ export class MemoryLog {
   /** @throws TidemarkError `TOPIC_MISSING` */
   lowOffset({ topic, partition }: TopicPartition): number {
     return this.#partition(topic, partition).lowOffset
-  }
-
-  /** Finds the first record at or after an offset whose timestamp is not before a time. */
-  since(from: LogPosition, timestampMs: number): LogRecord | undefined {
-    const records = this.read(from, Number.POSITIVE_INFINITY)
-    return records.find((record) => record.timestampMs >= timestampMs)
   }
 
   /**

@@ -1,8 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { ConditionVariable } from '../../kernel/condition-variable.ts'
-import { TidemarkError } from '../../kernel/errors.ts'
-import { position } from '../../kernel/ids.ts'
-import { ListedRecords } from '../log-records.ts'
+import type { TidemarkError } from '../../kernel/errors.ts'
 import {
   type Chunk,
   type Committed,
@@ -21,9 +19,8 @@ import {
   type TopicPartition,
   type Writer,
 } from '../port.ts'
-import { MemoryGroup } from './group.ts'
+import { type GroupContext, type Link, MemoryGroup, MemoryMember } from './group.ts'
 import { type LogPosition, MemoryLog, type NewPackedBatch, type TopicOptions } from './log.ts'
-import { type Link, MemoryMember } from './member.ts'
 
 /** Options of the in-memory driver. */
 export interface MemoryRecordsOptions {
@@ -38,25 +35,29 @@ export interface MemoryRecordsOptions {
  * broker. They are gone when the process ends.
  */
 export class MemoryRecords implements Records {
-  readonly #chunkRecords: number
-  readonly #link: Link | undefined
   readonly #log: MemoryLog
+  readonly #context: GroupContext
   readonly #groups = new Map<string, MemoryGroup>()
   readonly #followers = new Set<MemoryFollower>()
   #joins = 0
 
   constructor(options: MemoryRecordsOptions = {}, log = new MemoryLog()) {
-    this.#chunkRecords = Math.min(options.chunkRecords ?? 500, MOST_CHUNK_RECORDS)
-    this.#link = options.link
+    const { chunkRecords = 500, link } = options
     this.#log = log
+    this.#context = {
+      log,
+      chunkRecords: Math.min(chunkRecords, MOST_CHUNK_RECORDS),
+      link,
+      appended: () => this.#wake(),
+    }
   }
 
   /** A copy with the same topics, records and committed offsets, without members. */
   clone(): MemoryRecords {
-    const log = this.#log.copy()
-    const link = this.#link === undefined ? {} : { link: this.#link }
-    const clone = new MemoryRecords({ chunkRecords: this.#chunkRecords, ...link }, log)
-    for (const [name, group] of this.#groups) clone.#groups.set(name, group.copy(log))
+    const { chunkRecords, link } = this.#context
+    const options = { chunkRecords, ...(link === undefined ? {} : { link }) }
+    const clone = new MemoryRecords(options, this.#log.copy())
+    for (const [name, group] of this.#groups) clone.#groups.set(name, group.copy(clone.#context))
     return clone
   }
 
@@ -104,11 +105,9 @@ export class MemoryRecords implements Records {
    * @throws TidemarkError `TOPIC_MISSING`
    */
   read(topic: string, partition?: number): LogRecord[] {
-    const all = Array.from({ length: this.#log.describe(topic)?.partitions ?? 1 }, (_, i) => i)
-    const partitions = partition === undefined ? all : [partition]
-    return partitions.flatMap((p) =>
-      this.#log.read({ topic, partition: p, offset: 0 }, Number.POSITIVE_INFINITY),
-    )
+    const all = this.#log.partitionsOf(topic)
+    const partitions = partition === undefined ? all : [{ topic, partition }]
+    return partitions.flatMap((of) => this.#log.read({ ...of, offset: 0 }))
   }
 
   /**
@@ -174,38 +173,21 @@ export class MemoryRecords implements Records {
   }
 
   async partitionOffsets(group: string, topic: string): Promise<readonly PartitionOffsets[]> {
-    const info = this.#log.describe(topic)
-    if (info === undefined) {
-      throw new TidemarkError('TOPIC_MISSING', `topic "${topic}" does not exist`)
-    }
-    const of = this.#group(group)
-    return Array.from({ length: info.partitions }, (_, partition) =>
-      of.offsets({ topic, partition }),
-    )
+    return this.#log.partitionsOf(topic).map((of) => this.#group(group).offsets(of))
   }
 
   /** @throws TidemarkError `OFFSET_OUT_OF_RANGE` for the first assignment */
   async join(options: JoinOptions): Promise<Member> {
     const group = this.#group(options.group)
     this.#joins++
-    const member = new MemoryMember(options, {
-      memberId: String(this.#joins),
-      log: this.#log,
-      group,
-      chunkRecords: this.#chunkRecords,
-      link: this.#link,
-      appended: () => this.#wake(),
-    })
+    const member = new MemoryMember(options, String(this.#joins), group)
     await member.join()
     return member
   }
 
   async follow(options: FollowOptions): Promise<Followed> {
-    const follower = new MemoryFollower(options, {
-      log: this.#log,
-      chunkRecords: this.#chunkRecords,
-      closed: (closed) => this.#followers.delete(closed),
-    })
+    const closed = () => this.#followers.delete(follower)
+    const follower = new MemoryFollower(options, this.#context, closed)
     this.#followers.add(follower)
     return follower
   }
@@ -237,7 +219,7 @@ export class MemoryRecords implements Records {
   }
 
   #group(name: string): MemoryGroup {
-    const group = this.#groups.get(name) ?? new MemoryGroup(name, this.#log)
+    const group = this.#groups.get(name) ?? new MemoryGroup(name, this.#context)
     this.#groups.set(name, group)
     return group
   }
@@ -248,16 +230,11 @@ export class MemoryRecords implements Records {
   }
 }
 
-interface FollowerContext {
-  readonly log: MemoryLog
-  readonly chunkRecords: number
-  readonly closed: (follower: MemoryFollower) => void
-}
-
 class MemoryFollower implements Followed {
   readonly ranges: ReadonlyMap<number, FollowedRange>
   readonly #topic: string
-  readonly #context: FollowerContext
+  readonly #context: GroupContext
+  readonly #closed: () => void
   /** By partition, the offset to read next. */
   readonly #positions: number[]
   readonly #changed = new ConditionVariable()
@@ -265,17 +242,17 @@ class MemoryFollower implements Followed {
   #isDead = false
 
   /** @throws TidemarkError `TOPIC_MISSING` */
-  constructor({ topic, from }: FollowOptions, context: FollowerContext) {
+  constructor({ topic, from }: FollowOptions, context: GroupContext, closed: () => void) {
     const { log } = context
     this.#topic = topic
     this.#context = context
-    this.#positions = Array.from(
-      { length: this.#partitions },
-      (_, partition) => from.get(partition) ?? log.lowOffset({ topic, partition }),
-    )
+    this.#closed = closed
+    const partitions = log.partitionsOf(topic)
+    this.#positions = partitions.map((of) => from.get(of.partition) ?? log.lowOffset(of))
     this.ranges = new Map(
-      this.#positions.map((nextOffset, partition) => {
-        return [partition, { nextOffset, endOffset: log.endOffset({ topic, partition }) }]
+      partitions.map((of, i) => {
+        const nextOffset = this.#positions[i] as number
+        return [of.partition, { nextOffset, endOffset: log.endOffset(of) }]
       }),
     )
   }
@@ -284,8 +261,9 @@ class MemoryFollower implements Followed {
     while (!this.#isClosed) {
       await nextTurn()
       if (this.#isDead) return new Promise(() => {})
-      for (let partition = 0; partition < this.#partitions && !this.#isOver; partition++) {
-        const chunk = this.#next(partition)
+      for (const of of this.#context.log.partitionsOf(this.#topic)) {
+        if (this.#isClosed || this.#isDead) break
+        const chunk = this.#next(of)
         if (chunk !== null) yield chunk
       }
       await this.#changed.until(() => this.#isClosed || (!this.#isDead && this.#hasMore))
@@ -297,66 +275,33 @@ class MemoryFollower implements Followed {
     this.#isDead = true
   }
 
-  get #isOver(): boolean {
-    return this.#isClosed || this.#isDead
-  }
-
   wake(): void {
     this.#changed.notifyAll()
   }
 
   async close(): Promise<void> {
     this.#isClosed = true
-    this.#context.closed(this)
+    this.#closed()
     this.wake()
-  }
-
-  /** @throws TidemarkError `TOPIC_MISSING` */
-  get #partitions(): number {
-    const info = this.#context.log.describe(this.#topic)
-    if (info !== undefined) return info.partitions
-    throw new TidemarkError('TOPIC_MISSING', `topic "${this.#topic}" does not exist`)
   }
 
   get #hasMore(): boolean {
     const { log } = this.#context
-    const topic = this.#topic
-    const count = log.describe(topic)?.partitions
-    if (count === undefined) return true
-    return Array.from({ length: count }, (_, partition) => partition).some(
-      (partition) => log.endOffset({ topic, partition }) > (this.#positions[partition] ?? 0),
-    )
+    // The next turn reports that the topic is missing.
+    if (log.describe(this.#topic) === undefined) return true
+    return log
+      .partitionsOf(this.#topic)
+      .some((of) => log.endOffset(of) > (this.#positions[of.partition] ?? 0))
   }
 
   /** Returns `null` when there is no chunk now. */
-  #next(partition: number): Chunk | null {
+  #next(of: TopicPartition): Chunk | null {
     const { log, chunkRecords } = this.#context
-    const topic = this.#topic
-    const offset = this.#positions[partition] ?? log.lowOffset({ topic, partition })
-    const [low, endOffset] = [
-      log.lowOffset({ topic, partition }),
-      log.endOffset({ topic, partition }),
-    ]
-    if (offset < low) {
-      const what = 'records were deleted from the log before they were read'
-      const where = position(topic, partition, offset)
-      throw new TidemarkError('OFFSET_OUT_OF_RANGE', what, { where })
-    }
-    const records = log.read({ topic, partition, offset }, chunkRecords)
-    if (records.length === 0) {
-      const packed = log.packedAt({ topic, partition, offset })
-      if (packed !== null) throw packed.error
-      return null
-    }
-    const nextOffset = offset + records.length
-    this.#positions[partition] = nextOffset
-    return {
-      topic,
-      partition,
-      epoch: 0,
-      records: new ListedRecords(records),
-      nextOffset,
-      endOffset,
-    }
+    const offset = this.#positions[of.partition] ?? log.lowOffset(of)
+    const chunk = log.chunkAt({ ...of, epoch: 0, offset }, chunkRecords)
+    if (chunk.packed !== undefined) throw chunk.packed.error
+    if (chunk.records.length === 0) return null
+    this.#positions[of.partition] = chunk.nextOffset
+    return chunk
   }
 }
