@@ -29,8 +29,17 @@ import kafkajs from 'kafkajs'
 // broker/saslAuthenticator/index.js.
 
 interface SocketRequest {
+  readonly entry: {
+    readonly apiKey: number
+    readonly apiName: string
+    readonly apiVersion: number
+    readonly correlationId: number
+    readonly resolve: (answer: { readonly payload: Buffer }) => void
+    readonly reject: (error: Error) => void
+  }
+  readonly expectResponse: boolean
   readonly requestTimeout: number
-  readonly entry: { readonly apiName: string }
+  readonly sendRequest: () => void
 }
 
 interface RequestQueue {
@@ -43,6 +52,8 @@ interface RequestQueue {
   throttleCheckTimeoutId: NodeJS.Timeout | null
   isConnected(): boolean
   destroy(): void
+  push(request: SocketRequest): void
+  maybeThrottle(ms: number): void
   rejectAll(error: Error): void
   checkPendingRequests(): void
   fulfillRequest(answer: {
@@ -52,8 +63,11 @@ interface RequestQueue {
   }): void
 }
 
-interface Connection {
+/** The used private parts of a connection. */
+export interface Connection {
+  readonly clientId: string
   readonly requestQueue: RequestQueue
+  /** `undefined`: it was never opened. */
   readonly socket: Socket | undefined
   /** Set during authentication; received bytes then belong to these handlers. */
   readonly authHandlers: object | null
@@ -66,6 +80,10 @@ interface Connection {
   /** ms; 0: no limit */
   readonly sessionLifetime: { toNumber(): number }
   isConnected(): boolean
+  isAuthenticated(): boolean
+  authenticate(): Promise<void>
+  nextCorrelationId(): number
+  failIfNotConnected(): void
 }
 
 type Methods = Record<string, (...args: never[]) => unknown>

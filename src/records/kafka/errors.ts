@@ -63,19 +63,9 @@ const KINDS: readonly { code: Code; hint: string; matches: (fault: LibraryError)
     matches: ({ type }) => type !== undefined && FENCING.has(type),
   },
   {
-    code: 'TOPIC_LIMITS',
-    hint: "see the topic's max.message.bytes and message.timestamp.* settings",
-    matches: ({ type }) => type !== undefined && LIMITS.has(type),
-  },
-  {
     code: 'CONFIG_INVALID',
     hint: "see the broker's group.min.session.timeout.ms and group.max.session.timeout.ms",
     matches: ({ type }) => type === 'INVALID_SESSION_TIMEOUT',
-  },
-  {
-    code: 'TOPIC_MISSING',
-    hint: 'was it deleted?',
-    matches: ({ type }) => type === 'UNKNOWN_TOPIC_OR_PARTITION',
   },
   {
     code: 'BROKER_UNAVAILABLE',
@@ -85,32 +75,22 @@ const KINDS: readonly { code: Code; hint: string; matches: (fault: LibraryError)
 ]
 
 const FENCING = new Set(['UNKNOWN_MEMBER_ID', 'FENCED_INSTANCE_ID'])
-const LIMITS = new Set([
-  'MESSAGE_TOO_LARGE',
-  'RECORD_LIST_TOO_LARGE',
-  'INVALID_TIMESTAMP',
-  'INVALID_RECORD',
-])
 const UNREACHABLE = new Set([
   'KafkaJSConnectionError',
   'KafkaJSConnectionClosedError',
   'KafkaJSRequestTimeoutError',
   'KafkaJSBrokerNotFound',
   'KafkaJSNoBrokerAvailableError',
-  'KafkaJSGroupCoordinatorNotFound',
   'KafkaJSLockTimeout',
 ])
 
-/** Errors while a leader or a coordinator is elected: the same request will soon succeed. */
+/** Errors while a coordinator is elected: the same request will soon succeed. */
 const ELECTING = new Set([
-  'LEADER_NOT_AVAILABLE',
-  'NOT_LEADER_FOR_PARTITION',
   'GROUP_LOAD_IN_PROGRESS',
   'GROUP_COORDINATOR_NOT_AVAILABLE',
   'NOT_COORDINATOR_FOR_GROUP',
 ])
 
-/** Is a leader or a coordinator being elected? */
 export function isElecting(thrown: unknown): boolean {
   return causesOf(thrown).some(({ type }) => type !== undefined && ELECTING.has(type))
 }

@@ -25,22 +25,17 @@ const LARGEST_RATIO = 255
 /** Shorter runs are copied byte by byte, which is faster. */
 const LONG = 32
 
-/** Packs into one frame of independent blocks, the only ones that Java's client reads. */
-export function packLz4(bytes: Buffer): Buffer {
-  library ??= load('lz4-napi') as typeof import('lz4-napi')
-  return library.compressFrameSync(bytes)
+export const LZ4 = {
+  /** Packs into one frame of independent blocks, the only ones that Java's client reads. */
+  pack: (bytes: Buffer): Buffer => {
+    library ??= load('lz4-napi') as typeof import('lz4-napi')
+    return library.compressFrameSync(bytes)
+  },
+  unpack: (packed: Buffer, maxBytes: number) => atOnce(unpackFrames(packed, maxBytes)),
+  unpackApart: (packed: Buffer, maxBytes: number) => inTurns(unpackFrames(packed, maxBytes)),
 }
 
 /** @throws TidemarkError `BATCH_CORRUPT` · `BATCH_TOO_LARGE` */
-export function unpackLz4(packed: Buffer, maxBytes: number): Buffer {
-  return atOnce(unpackFrames(packed, maxBytes))
-}
-
-/** Yields to the event loop between blocks. */
-export function unpackLz4Apart(packed: Buffer, maxBytes: number): Promise<Buffer> {
-  return inTurns(unpackFrames(packed, maxBytes))
-}
-
 function* unpackFrames(packed: Buffer, maxBytes: number): Generator<void, Buffer> {
   const unpacker = new Unpacker(packed, maxBytes)
   do yield* unpacker.frame()

@@ -1,4 +1,6 @@
+import type { Socket } from 'node:net'
 import type { Broker } from 'kafkajs'
+import type { Connection } from '../connections.ts'
 import { API, type ApiName, type Request } from './protocol.ts'
 
 // Sends our own requests over the library's connections, which provide TLS, SASL, correlation ids,
@@ -11,40 +13,7 @@ import { API, type ApiName, type Request } from './protocol.ts'
 // connection that exceeded a quota (KIP-219).
 //
 // Private to kafkajs 2.2.4, whose version the self-test checks: network/connectionPool.js
-// (getConnection, pool), network/connection.js (what Connection has below),
-// network/requestQueue/index.js (push, maybeThrottle, throttledUntil as `connections.ts` has it).
-
-interface Connection {
-  readonly clientId: string
-  readonly socket: {
-    cork(): void
-    uncork(): void
-    write(bytes: Buffer): boolean
-    destroy(error: Error): void
-  }
-  readonly requestQueue: {
-    push(request: {
-      readonly entry: {
-        readonly apiKey: number
-        readonly apiName: string
-        readonly apiVersion: number
-        readonly correlationId: number
-        readonly resolve: (answer: { readonly payload: Buffer }) => void
-        readonly reject: (error: Error) => void
-      }
-      readonly expectResponse: boolean
-      readonly requestTimeout: number
-      readonly sendRequest: () => void
-    }): void
-    maybeThrottle(ms: number): void
-    readonly throttledUntil: number
-  }
-  isConnected(): boolean
-  isAuthenticated(): boolean
-  authenticate(): Promise<void>
-  nextCorrelationId(): number
-  failIfNotConnected(): void
-}
+// (getConnection, pool).
 
 interface ConnectionPool {
   readonly pool: readonly Connection[]
@@ -86,7 +55,7 @@ export async function send<T>(
       expectResponse: true,
       requestTimeout: answerWithinMs + (request.waitsMs ?? 0),
       sendRequest: () => {
-        const { socket } = connection
+        const socket = connection.socket as Socket
         socket.cork()
         socket.write(head)
         for (const piece of request.body) socket.write(piece)
@@ -122,7 +91,7 @@ export function throttleLeftMs({ connectionPool }: Wired, api: ApiName): number 
 
 /** Destroys the connection for an API, and drops what has not been sent yet. */
 export function hangUp(broker: Wired, api: ApiName, reason: Error): void {
-  if (isConnected(broker, api)) broker.connectionPool.pool[indexOf(api)]?.socket.destroy(reason)
+  if (isConnected(broker, api)) broker.connectionPool.pool[indexOf(api)]?.socket?.destroy(reason)
 }
 
 /** Small requests must not wait behind large ones. */
