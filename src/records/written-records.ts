@@ -16,7 +16,6 @@ import {
 const BY_KEY = -1
 /** A room with fewer bytes left is replaced, because a room that grows is copied. */
 const ENOUGH = 4_096
-/** Typical size of a record, bytes. */
 const USUAL = 512
 const WORD = 4
 /** Longer parts are copied with one call, bytes. */
@@ -47,14 +46,12 @@ export class WrittenRecords implements NewRecords {
   #length = 0
   #numbers: Int32Array
   #timestampsMs: Float64Array
-  /** Distinct topics; there are few. */
   #topics: string[] = []
   #rooms: Room[] = []
   readonly #expected: number
   #room: ByteRoom | null = null
   /** Rooms that hold only records of this object. */
   #own: ByteRoom[] = []
-  /** Where the parts of the last copied record lie. */
   readonly #place = partsPlace()
   #copied: { readonly memory: Memory; readonly room: Room } | null = null
 
@@ -118,7 +115,6 @@ export class WrittenRecords implements NewRecords {
     return placeOf(murmur2(bytes, begin, begin + length), partitions)
   }
 
-  /** Bytes of key, value and headers in a batch, lengths included. */
   partsBytes(index: number): number {
     return this.#number(index, END) - this.#number(index, START)
   }
@@ -158,7 +154,6 @@ export class WrittenRecords implements NewRecords {
     return this.#room
   }
 
-  /** Called when the records are durable: their memory is reused, so they must not be read. */
   free(): void {
     for (const room of this.#own) giveBack(room)
     this.#own = []
@@ -167,10 +162,7 @@ export class WrittenRecords implements NewRecords {
     this.#length = 0
   }
 
-  /**
-   * Adds a record that is partitioned by its key.
-   * @param start of its parts in the room; they end at the room's `used`
-   */
+  /** Adds a record by key. @param start of its parts in the room; they end at the room's `used` */
   add(topic: string, timestampMs: number, start: number): void {
     const { bytes, view, used } = this.#room as ByteRoom
     // A room that has grown has other memory.
@@ -216,7 +208,6 @@ export class WrittenRecords implements NewRecords {
     this.addAll(from, index, index + 1)
   }
 
-  /** Adds the records from ≤ i < to of `others`. */
   addAll(others: WrittenRecords, from = 0, to = others.length): void {
     // Most records lie in the same room as the one before.
     let [last, room] = [-1, this.#rooms.length - 1]
@@ -237,7 +228,6 @@ export class WrittenRecords implements NewRecords {
     }
   }
 
-  /** Keeps the first `length` records. */
   cut(length: number): void {
     this.#length = Math.min(this.#length, length)
   }
@@ -332,11 +322,9 @@ class WrittenRecord implements NewRecord {
 // of them.
 
 const ROOM_BYTES = 2 ** 16
-/** How many rooms are pooled: 16 MB. */
 const MOST_SPARE = 256
 const spare: ByteRoom[] = []
 
-/** Returns a room of at least `bytes` bytes. */
 function roomOf(bytes: number): ByteRoom {
   return (bytes === ROOM_BYTES ? spare.pop() : undefined) ?? new ByteRoom(bytes)
 }

@@ -1,5 +1,4 @@
 import type { TidemarkError } from '../kernel/errors.ts'
-import { PickedRecords } from '../records/log-records.ts'
 import type { Assignment, LogRecord, LogRecords } from '../records/port.ts'
 import { WrittenRecords } from '../records/written-records.ts'
 import type { RecordFault } from './intake.ts'
@@ -84,7 +83,7 @@ export class Verdicts {
       const offset = records.offsetAt(i)
       if (!isWithin(this.#unknown.get(blockOf(offset)) ?? [], offset)) kept.push(i)
     }
-    return kept.length === records.length ? records : new PickedRecords(records, kept)
+    return kept.length === records.length ? records : records.pick(kept)
   }
 
   /**

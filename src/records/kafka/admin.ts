@@ -11,7 +11,7 @@ import type {
 } from '../port.ts'
 import type { Brokers } from './brokers.ts'
 import { byLeader } from './cluster-map.ts'
-import { isUnavailable, notAllowed, notCoordinated } from './errors.ts'
+import { isUnavailable, notAllowed, notCoordinated, partitionRefusal } from './errors.ts'
 import { GroupOffsets, readMark } from './group-offsets.ts'
 import { readPartition, withoutLeader } from './partition-reads.ts'
 import { repeated } from './waiting.ts'
@@ -37,22 +37,15 @@ const SETTINGS = [
 ] as const
 
 const CREATE_WITHIN_MS = 10_000
-/** How long to wait for a leader election, ms. */
 const ELECTION_MS = 1_000
-/** How long to wait until the other brokers know a topic, ms. */
 const KNOWN_MS = 2_000
 const RETRY_MS = 100
-/** How long to wait until a new topic has its leaders, ms. */
 const VISIBLE_MS = 5_000
 const VISIBLE_RETRY_MS = 50
 
-/** The range of a partition's log. */
 export type Range = Omit<PartitionOffsets, 'committed'>
 
-/**
- * Adds a group's committed offset to a range.
- * @param offsets by partition name
- */
+/** @param offsets committed ones, by partition name */
 export function partitionOffsetsOf(
   range: Range,
   offsets: ReadonlyMap<string, FetchedOffset>,
@@ -73,21 +66,15 @@ export class KafkaAdmin {
   #connection: Connection | null = null
   #isClosed = false
 
-  /** @param open creates a set of connections, not connected yet */
   constructor(open: () => Brokers, clock: Clock) {
     this.#open = open
     this.#clock = clock
   }
 
-  /** @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` */
   missingRights(needs: Needs, transactionalId: string | null): Promise<TidemarkError[]> {
     return this.#ask((brokers) => missingRights(brokers, needs, transactionalId))
   }
 
-  /**
-   * Describes topics; missing ones are left out.
-   * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `AUTHORIZATION`
-   */
   async describeTopics(names: readonly string[]): Promise<ReadonlyMap<string, TopicInfo>> {
     const described = await this.#ask((brokers) => describe(brokers, names))
     const wanted = described.filter(({ partitions }) => partitions.length > 0)
@@ -100,11 +87,6 @@ export class KafkaAdmin {
     )
   }
 
-  /**
-   * Creates topics; existing ones are left as they are.
-   * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `AUTHORIZATION` ·
-   * `CONFIG_INVALID`
-   */
   async createTopics(specs: readonly NewTopic[]): Promise<void> {
     await this.#ask(async (brokers) => {
       const answers = await brokers.askController(createTopics(specs, CREATE_WITHIN_MS))
@@ -124,7 +106,6 @@ export class KafkaAdmin {
     })
   }
 
-  /** Offsets of the group in the partitions of a topic. */
   async partitionOffsets(group: string, topic: string): Promise<PartitionOffsets[]> {
     const ranges = await this.ranges(topic)
     const committed = await this.#ask((brokers) => new GroupOffsets(brokers, group).latest(ranges))
@@ -132,10 +113,9 @@ export class KafkaAdmin {
   }
 
   /**
-   * Ranges of a topic's partitions, in their order, up to the last stable offset. A partition
-   * without a leader is left out, because its end is not known.
-   * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `AUTHORIZATION` ·
-   * `TOPIC_MISSING`
+   * Ranges of a topic's partitions up to the last stable offset. A partition without a leader is
+   * left out, because its end is not known.
+   * @throws TidemarkError `TOPIC_MISSING` · as {@link Brokers.ask}
    */
   ranges(topic: string): Promise<Range[]> {
     return this.#ask(async (brokers) => {
@@ -165,18 +145,16 @@ export class KafkaAdmin {
     })
   }
 
-  /** Ends pending requests and refuses new ones. */
   close(): void {
     this.#isClosed = true
     this.#connection?.brokers.close()
     this.#connection = null
   }
 
-  /** Resolves when a new topic has all its leaders. */
   async #visible(name: string): Promise<void> {
-    const describe = () => this.#ask((brokers) => brokers.describe([name]))
+    const look = () => this.#ask((brokers) => brokers.describe([name]))
     const limit = { everyMs: VISIBLE_RETRY_MS, forMs: VISIBLE_MS, clock: this.#clock }
-    if (isLed(await repeated(limit, describe, isLed))) return
+    if (isLed(await repeated(limit, look, isLed))) return
     throw new TidemarkError(
       'BROKER_UNAVAILABLE',
       `topic "${name}" was created, but its partitions have no leaders yet`,
@@ -201,10 +179,7 @@ export class KafkaAdmin {
     return new Map(known.map(({ topic, settings }) => [topic, settings]))
   }
 
-  /**
-   * @param idle may the connection be dead without anyone having noticed? Then requests are
-   * repeated
-   */
+  /** @param idle may the connection be dead unnoticed? Then the request is repeated */
   async #ask<T>(
     question: (brokers: Brokers) => Promise<T>,
     idle: boolean = this.#connection !== null,
@@ -232,12 +207,10 @@ interface Connection {
 
 function connect(brokers: Brokers): Connection {
   const ready = brokers.connect()
-  // The request that awaits `ready` reports its rejection; there may be no such request.
   ready.catch(() => {})
   return { brokers, ready }
 }
 
-/** @throws TidemarkError unless the topic was created or already exists */
 function refuseUnlessMade(name: string, { code, message }: CreatedTopic): void {
   if (code === CODE.NONE || code === CODE.TOPIC_ALREADY_EXISTS) return
   if (code === CODE.TOPIC_AUTHORIZATION_FAILED) throw notAllowed('CREATE', { type: 'topic', name })
@@ -287,13 +260,9 @@ async function endsOf(
     )
     for (const { topic, partition, code, offset } of answers.flat()) {
       if (code === CODE.NONE) ends.set(partitionName({ topic, partition }), offset)
-      else if (code === CODE.TOPIC_AUTHORIZATION_FAILED) {
-        throw notAllowed('DESCRIBE', { type: 'topic', name: topic })
-      } else if (!hasMoved(code)) {
-        throw new TidemarkError(
-          'BROKER_UNAVAILABLE',
-          `the broker answered a request for the end of ${partitionName({ topic, partition })} with ${nameOfCode(code)}`,
-        )
+      else if (!hasMoved(code)) {
+        const asked = { operation: 'DESCRIBE', what: 'the end of' } as const
+        throw partitionRefusal(code, { topic, partition }, asked)
       }
     }
     left = left.filter((of) => !ends.has(partitionName(of)))
@@ -336,13 +305,9 @@ interface AuthorizedOperations {
   readonly operations: number
 }
 
-/** The protocol's operation numbers. */
 const BITS = { READ: 3, WRITE: 4 } as const
 
-/**
- * Returns an error for each right that brokers report as missing. Changes nothing.
- * @param transactionalId `null`: there are no transactions
- */
+/** Returns an error for each missing right that brokers report. Changes nothing. */
 async function missingRights(
   brokers: Brokers,
   { reads, writes, group }: Needs,

@@ -41,11 +41,9 @@ const MOVING_MS = 8_000
 const RETRY_MS = 20
 /** Time limit for an answer, not counting the time that a broker waits on purpose, ms. */
 const ANSWER_MS = 10_000
-/** Time limit for the connection to one of the bootstrap brokers, ms. */
 const CONNECT_MS = 5_000
 /** Time limit for operations of the library that share a request, such as for metadata, ms. */
 const LIBRARY_MS = 2 * ANSWER_MS
-/** Shortest interval between two refreshes of the metadata, ms. */
 const REFRESH_MS = 50
 
 /** How long to look for a group's coordinator again when it cannot be reached, ms. */
@@ -54,21 +52,15 @@ const SEEK_RETRY = { firstMs: 100, lastMs: 800 }
 /** The first version of Fetch that identifies topics by id (Kafka 3.1). */
 const FETCH_BY_ID = 13
 
-export interface BrokersOptions {
+interface BrokersOptions {
   /** Called with the time for which a broker throttles this client, ms. @default not reported */
   readonly throttled?: (ms: number) => void
-  /** @default the wall clock */
   readonly clock?: Clock
-  /** @default Math.random */
   readonly random?: Random
-  /**
-   * Shared by all connections: until one has succeeded, login mistakes are reported.
-   * @default its own
-   */
+  /** Shared by all connections: until one has succeeded, login mistakes are reported. */
   readonly login?: { isProven: boolean }
 }
 
-/** A set of connections to the brokers of a cluster. */
 export class Brokers {
   readonly clock: Clock
   readonly random: Random
@@ -76,7 +68,7 @@ export class Brokers {
   readonly #throttled: (ms: number) => void
   readonly #config: KafkaConfig
   readonly #login: { isProven: boolean }
-  readonly #cluster: Cluster
+  readonly cluster: Cluster
   readonly #map = new ClusterMap()
   readonly #coordinators = new Map<string, string>()
   readonly #apis = new WeakMap<Wired, BrokerApis>()
@@ -102,16 +94,12 @@ export class Brokers {
     this.clock = clock
     this.random = random
     const kafka = new Kafka({ ...config, socketFactory: this.#sockets.factory })
-    this.#cluster = clusterOf(kafka, {
+    this.cluster = clusterOf(kafka, {
       brokers: config.brokers as readonly string[],
       clock,
       ask: (broker) => this.#metadataOf(broker, [...this.#topics.keys()]),
       heard: (found) => this.#map.update(found),
     })
-  }
-
-  get cluster(): Cluster {
-    return this.#cluster
   }
 
   /** @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` */
@@ -128,7 +116,7 @@ export class Brokers {
   }
 
   async #connect(steps: { isMet: boolean }): Promise<void> {
-    await fromLibrary(this.#within(CONNECT_MS, 'connecting', this.#cluster.connect()))
+    await fromLibrary(this.#within(CONNECT_MS, 'connecting', this.cluster.connect()))
     steps.isMet = true
     await this.refresh()
   }
@@ -151,11 +139,7 @@ export class Brokers {
     this.#sockets.close()
   }
 
-  /**
-   * Fetches the metadata of topics and keeps them fresh.
-   * @throws TidemarkError `TOPIC_MISSING` · `BROKER_UNAVAILABLE` · `AUTHENTICATION` ·
-   * `AUTHORIZATION`
-   */
+  /** Fetches the metadata of topics and keeps them fresh. @throws TidemarkError `TOPIC_MISSING` */
   async learn(topics: readonly string[]): Promise<void> {
     const known = topics.map((topic) => {
       const learning = this.#topics.get(topic) ?? this.#learn(topic)
@@ -173,7 +157,6 @@ export class Brokers {
     return this.#refreshing
   }
 
-  /** Node id of a partition's leader; `undefined`: no leader is known. */
   leaderOf(partition: TopicPartition): string | undefined {
     return this.#map.leaderOf(partition).nodeId ?? undefined
   }
@@ -183,7 +166,6 @@ export class Brokers {
     return this.#map.leaderOf(partition).epoch
   }
 
-  /** Topic id, as {@link TopicMetadata} has it; `null`: also for a topic that is not known. */
   idOf(topic: string): string | null {
     return this.#map.idOf(topic)
   }
@@ -193,7 +175,6 @@ export class Brokers {
     return this.#map.partitionsOf(topic)
   }
 
-  /** Fetches the current metadata of topics. */
   async describe(topics: readonly string[]): Promise<readonly TopicMetadata[]> {
     const found = await this.#askAny((nodeId) =>
       this.#with(nodeId, (broker) => this.#metadataOf(broker, topics)),
@@ -202,7 +183,6 @@ export class Brokers {
   }
 
   /**
-   * Sends a request to one broker.
    * @throws TidemarkError `BROKER_UNAVAILABLE`: the broker may or may not have received the request
    * · `AUTHENTICATION` · `BROKER_TOO_OLD`
    */
@@ -210,7 +190,6 @@ export class Brokers {
     return this.#with(nodeId, (broker) => this.#send(broker, request))
   }
 
-  /** Is the connection for records to a broker open? */
   isConnectedTo(nodeId: string): boolean {
     const broker = this.#met.get(nodeId)
     return broker !== undefined && this.#apis.has(broker) && isConnected(broker, 'Produce')
@@ -220,7 +199,6 @@ export class Brokers {
     return this.#with(nodeId, async (_, apis) => newestOf(apis, 'Fetch') >= FETCH_BY_ID)
   }
 
-  /** Opens the connection for records to a broker. */
   async connectTo(nodeId: string): Promise<void> {
     await this.#with(nodeId, (broker) => connected(broker, 'Produce'))
   }
@@ -253,8 +231,7 @@ export class Brokers {
 
   /**
    * Asks a coordinator, and the new one when it has moved.
-   * @throws TidemarkError as {@link ask}; `BROKER_UNAVAILABLE` also when it is still moving after 8
-   * s
+   * @throws TidemarkError as {@link ask}; `BROKER_UNAVAILABLE` also when it still moves after 8 s
    */
   askCoordinator<T extends Coded>(of: Coordinated, request: Request<T>): Promise<T> {
     const ask = async () => {
@@ -278,7 +255,6 @@ export class Brokers {
     })
   }
 
-  /** Finds a group's coordinator as the library's object, connected. */
   async groupBroker(group: string): Promise<GroupBroker> {
     const of: Coordinated = { type: 'group', id: group }
     const backoff = new Backoff(SEEK_RETRY, this.random)
@@ -295,7 +271,6 @@ export class Brokers {
     }
   }
 
-  /** Forgets a coordinator that fails. */
   async #ofCoordinator<T>(of: Coordinated, ask: (nodeId: string) => Promise<T>): Promise<T> {
     try {
       return await ask(await this.#coordinator(of))
@@ -318,16 +293,14 @@ export class Brokers {
     return String(nodeId)
   }
 
-  /** Asks brokers until one answers: connected ones first, beginning at `turn`. */
   async #askAny<T>(ask: (nodeId: string) => Promise<T>, turn = 0): Promise<T> {
-    const all = this.#cluster.getNodeIds().map(String)
+    const all = this.cluster.getNodeIds().map(String)
     const isMet = (nodeId: string) => Number(this.isConnectedTo(nodeId))
     const nodes = rotated(all, turn).sort((a, b) => isMet(b) - isMet(a))
     if (nodes.length > 0) return firstAnswer(nodes, ask, this.clock)
     throw new TidemarkError('BROKER_UNAVAILABLE', 'no broker of the cluster is known')
   }
 
-  /** Calls `work` with a broker whose API versions are known. */
   async #with<T>(
     nodeId: string,
     work: (broker: Wired, apis: BrokerApis) => Promise<T>,
@@ -352,7 +325,7 @@ export class Brokers {
   }
 
   async #broker(nodeId: string): Promise<Wired> {
-    const found = this.#cluster.findBroker({ nodeId })
+    const found = this.cluster.findBroker({ nodeId })
     const finding = this.#within(LIBRARY_MS, `connecting with broker ${nodeId}`, found)
     return (await fromLibrary(finding)) as Wired
   }
@@ -381,7 +354,7 @@ export class Brokers {
 
   #askForMetadata(): Promise<void> {
     return fromLibrary(
-      this.#within(LIBRARY_MS, 'asking for metadata', this.#cluster.refreshMetadata()),
+      this.#within(LIBRARY_MS, 'asking for metadata', this.cluster.refreshMetadata()),
     )
   }
 
@@ -407,7 +380,6 @@ export class Brokers {
   }
 }
 
-/** The newest version of an API that a broker supports. */
 function newestOf({ versions }: BrokerApis, api: ApiName): number {
   return versions.get(API[api])?.[1] ?? 0
 }

@@ -6,15 +6,10 @@ import { TLS_MISMATCH } from './sockets.ts'
 import type { Coordinated } from './wire/groups.ts'
 import { CODE, hasCoordinatorMoved, hasMoved, nameOfCode } from './wire/protocol.ts'
 
-// The library's errors by what can be done about them, and the errors for refusals of brokers.
-
-/** An error of the library, or a cause of one. */
 interface LibraryError {
   readonly name?: string
   readonly message?: string
-  /** The protocol's name of the broker's error. */
   readonly type?: string
-  /** Error code of the operating system or OpenSSL. */
   readonly code?: unknown
 }
 
@@ -95,7 +90,6 @@ export function isElecting(thrown: unknown): boolean {
   return causesOf(thrown).some(({ type }) => type !== undefined && ELECTING.has(type))
 }
 
-/** Is it the error code of a TLS handshake that failed? */
 export function isTlsFailure(code: unknown): boolean {
   return typeof code === 'string' && /CERT|^ERR_(TLS|SSL)|^UNABLE_TO_|^EPROTO$/.test(code)
 }
@@ -122,8 +116,8 @@ export function fromKafka(thrown: unknown, otherwise: Code): TidemarkError {
 }
 
 /**
- * Turns any error of the library into a {@link TidemarkError}. When a broker dies during a request,
- * the library may throw anything, so an unknown error means `BROKER_UNAVAILABLE`.
+ * When a broker dies during a request, the library may throw anything, so an unknown error means
+ * `BROKER_UNAVAILABLE`.
  */
 export async function fromLibrary<T>(answer: Promise<T>): Promise<T> {
   try {
@@ -133,7 +127,6 @@ export async function fromLibrary<T>(answer: Promise<T>): Promise<T> {
   }
 }
 
-/** The error, its causes and the errors that it aggregates, outermost first. */
 function causesOf(thrown: unknown): LibraryError[] {
   const chain: LibraryError[] = []
   const queue: unknown[] = [thrown]
@@ -239,6 +232,26 @@ export function produceRefusal(code: number, to: TopicPartition): TidemarkError 
   })
 }
 
+interface AskedPartition {
+  readonly operation: Operation
+  /** What was asked for, such as `the end of`. */
+  readonly what: string
+  /** @default 'BROKER_UNAVAILABLE' */
+  readonly otherwise?: Code
+}
+
+export function partitionRefusal(
+  code: number,
+  of: TopicPartition,
+  { operation, what, otherwise = 'BROKER_UNAVAILABLE' }: AskedPartition,
+): TidemarkError {
+  if (code === CODE.TOPIC_AUTHORIZATION_FAILED) {
+    return notAllowed(operation, { type: 'topic', name: of.topic })
+  }
+  const message = `the broker answered a request for ${what} ${partitionName(of)} with ${nameOfCode(code)}`
+  return new TidemarkError(otherwise, message)
+}
+
 // Errors for missing rights (ACLs). `READ` and `WRITE` each imply the right to describe the
 // resource.
 
@@ -247,11 +260,10 @@ interface Resource {
   readonly name: string
 }
 
-/** Names that Kafka's tools use. */
 const VERBS = { READ: 'Read', WRITE: 'Write', DESCRIBE: 'Describe', CREATE: 'Create' } as const
 const FLAGS = { topic: 'topic', group: 'group', 'transactional id': 'transactional-id' } as const
 
-export type Operation = keyof typeof VERBS
+type Operation = keyof typeof VERBS
 
 /** The error for a missing right, with the command that grants it. */
 export function notAllowed(operation: Operation, { type, name }: Resource): TidemarkError {
@@ -310,8 +322,7 @@ export function mistakeShownBy(error: unknown, { logsIn, isMet }: FirstSteps): L
 
 /**
  * Asks all bootstrap brokers several times.
- * @param ask returns the mistake that a broker shows
- * @returns `AUTHENTICATION` if all show the same each time; `null`: it may be an outage
+ * @returns `AUTHENTICATION` if all show the same mistake each time; `null`: it may be an outage
  */
 export async function loginMistake(
   brokers: readonly string[],

@@ -8,12 +8,10 @@ import type { Portion, RecordSet } from './codec/record-set.ts'
 // loop between. Records of a paused partition are kept until it is resumed; those of a lost one are
 // dropped.
 
-/** The most that is handed over in one go, bytes: fewer records when they are large. */
 const MOST_BYTES = 256 * 1024
 /**
- * How many records with output are handed over first; then as many as were so far, up to the most.
- * Code that runs for the first time is slow, and the first output waits only for the first records
- * (as TCP starts slowly, RFC 5681).
+ * How many records with output are handed over first, then as many as were so far, up to the most:
+ * the first code runs slowly, and the first output waits for it (slow start, RFC 5681).
  */
 const FIRST_RECORDS = 64
 
@@ -23,7 +21,6 @@ export interface Arrived {
 }
 
 export interface Fetched extends Portion {
-  /** End of the partition (high watermark). */
   readonly endOffset: number
 }
 
@@ -31,7 +28,6 @@ interface FetchBufferOptions<P> {
   readonly clock: Clock
   readonly isCurrent: (of: P) => boolean
   readonly isPaused: (of: P) => boolean
-  /** The offset at which output begins: records before it are replayed. */
   readonly outputFrom: (of: P) => number
   readonly fetched: (of: P, fetched: Fetched) => void
 }
@@ -65,7 +61,6 @@ export class FetchBuffer<P extends object> {
     else this.#queues.set(of, { sets: [arrived], isMoving: false, moved: Promise.resolve() })
   }
 
-  /** Hands over the records of a partition, until it is paused or lost. */
   drain(of: P): Promise<void> {
     const queue = this.#queues.get(of)
     if (queue === undefined) return Promise.resolve()
@@ -124,7 +119,6 @@ export class FetchBuffer<P extends object> {
   }
 }
 
-/** Builds a chunk whose buffers are views into the broker's response. */
 export function chunkOf(
   of: TopicPartition & { readonly epoch: number },
   { records, packed, endOffset }: Fetched,

@@ -17,7 +17,6 @@ import { CODE, hasMoved, nameOfCode } from './wire/protocol.ts'
 // sent before the records of the last are handed over, so that the broker reads while this process
 // works.
 
-/** A partition that is being read. */
 export interface Fetchable extends LogMark {
   /** The offset to fetch next; earlier records may still be in the {@link FetchBuffer}. */
   nextOffset: number
@@ -27,11 +26,9 @@ export interface Fetchable extends LogMark {
 
 export interface FetcherOptions {
   readonly brokers: Brokers
-  /** The partitions being read, paused ones included. */
   readonly partitions: () => Iterable<Fetchable>
   /** Is the partition still read? Otherwise records that arrive are dropped. */
   readonly isCurrent: (of: Fetchable) => boolean
-  /** A paused partition is not requested; records that have arrived are kept for it. */
   readonly isPaused: (of: Fetchable) => boolean
   /** Called with some thousand records at most, or with none when only the position has moved. */
   readonly fetched: (of: Fetchable, fetched: Fetched) => void
@@ -44,14 +41,13 @@ export interface FetcherOptions {
   readonly outputFrom?: (of: Fetchable) => number
   /** Called when the position is not in the log any more: is the partition assigned once more? */
   readonly isAssignedAgain?: (of: Fetchable) => boolean
-  /** Resolves when no commit is in flight. @default there never is one */
   readonly committed?: () => Promise<void>
   readonly failed: (error: TidemarkError) => void
 }
 
 /**
- * The initial state of the log check. The epoch of the record before the position is left unknown,
- * because this client may know an older leader, and would take the log for truncated.
+ * The epoch of the record before the position is left unknown, because this client may know an
+ * older leader, and would take the log for truncated.
  */
 export function initialLogMark(topic: string, partition: number, brokers: Brokers) {
   const checkedEpoch = brokers.leaderEpochOf({ topic, partition })
@@ -67,10 +63,7 @@ const LIMITS: FetchOptions = {
   maxBytes: 4_194_304,
   maxPartitionBytes: 1_048_576,
 }
-/**
- * Longest wait at an idle leader none of whose partitions can be resumed, ms (Kafka's default,
- * `fetch.max.wait.ms`).
- */
+/** Longest wait at an idle leader, ms (Kafka's default, `fetch.max.wait.ms`). */
 const IDLE_WAIT_MS = 500
 /** A smaller answer delays the next fetch: under light traffic every event would be a fetch. */
 const SMALL_BYTES = 32_768
@@ -86,7 +79,6 @@ export class Fetcher {
   readonly #changed = new ConditionVariable()
   readonly #buffer: FetchBuffer<Fetchable>
   readonly #loops = new Map<string, Promise<void>>()
-  /** Number of fetches so far, by which the first partition rotates. */
   #turn = 0
   readonly #setbacks: Setbacks<Fetchable>
   readonly #over = new AbortController()
@@ -211,9 +203,8 @@ export class Fetcher {
   }
 
   /**
-   * Leaves out all replayed partitions but the one with the least left. Its outputs come after one
-   * replay, not after all of them, and on average all come sooner (shortest remaining processing
-   * time first, Schrage 1968).
+   * Leaves out all replayed partitions but the one with the least left: on average all outputs come
+   * sooner (shortest remaining processing time first, Schrage 1968).
    */
   #withOneReplay(all: readonly Fetchable[]): readonly Fetchable[] {
     const { leftToReplay } = this.#o
@@ -264,7 +255,6 @@ export class Fetcher {
     }
   }
 
-  /** @throws TidemarkError for what cannot be recovered from */
   #received({ leader, asked, partitions, problem, hindered, sinceMs }: Answer): Received {
     const { unreadables } = this.#o
     const still = asked.filter((one) => this.#isStill(one, leader))
@@ -334,7 +324,6 @@ interface Answer {
   readonly tookMs: number
   readonly asked: readonly Asked[]
   readonly partitions: readonly FetchedPartition[]
-  /** Why nothing was fetched, by partition name. */
   readonly hindered: ReadonlyMap<string, TidemarkError>
   readonly problem: TidemarkError | null
 }
@@ -375,7 +364,6 @@ function arrivedOf(
   return { set, endOffset }
 }
 
-/** @throws TidemarkError for what cannot be recovered from */
 function hindranceOf({ code, lowOffset }: FetchedPartition, of: Fetchable): TidemarkError {
   const { topic, partition, nextOffset } = of
   const where = position(topic, partition, nextOffset)

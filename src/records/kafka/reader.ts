@@ -8,9 +8,8 @@ import { type Fetchable, Fetcher, initialLogMark } from './fetcher.ts'
 import { Unreadables } from './unreadable-partitions.ts'
 
 /**
- * Where to begin: an end of the log, an offset, or a time (ms since the epoch), which means the
- * first record whose own timestamp is not before it. `offsets`: by partition, exactly there, and at
- * the start of the partitions that are not named.
+ * Where to begin: an end of the log, an offset, a time (ms since the epoch), by the records' own
+ * timestamps, or `offsets` by partition, and the start of partitions that are not named.
  */
 export type ReadStart =
   | From
@@ -23,9 +22,8 @@ export interface ReadOptions {
   /** If a partition has nothing there, reading begins at the nearest end of its log. */
   readonly from: ReadStart
   /**
-   * When to stop. `end`: where each partition ended at the first fetch (records that were written
-   * meanwhile may be included); an open transaction there is waited for. `closed`: when the reader
-   * is closed; until then, partitions that are added are read, too, from their start.
+   * `end`: where each partition ended at the first fetch; an open transaction there is waited for.
+   * `closed`: when the reader is closed; added partitions are read, too.
    */
   readonly until: 'end' | 'closed'
   /** @default not called: the caller just waits */
@@ -34,27 +32,19 @@ export interface ReadOptions {
 
 interface ReaderConnections {
   readonly admin: KafkaAdmin
-  /** Connections of the reader alone. */
   readonly brokers: Brokers
   readonly closed: () => void
 }
 
-/** How often added partitions are looked for, ms: rows of a table may be in them. */
 const LOOK_MS = 10_000
-
-interface Beginning extends FollowedRange {
-  readonly partition: number
-}
 
 interface Partition extends Fetchable {
   paused: boolean
   readOffset: number
-  /** Where it ended at the first fetch; `null` before that. */
   endOffset: number | null
   readonly epoch: 0
 }
 
-/** Reads a topic outside of any group. Can be iterated once. */
 export class KafkaReader implements Followed {
   readonly ranges: ReadonlyMap<number, FollowedRange>
   readonly #topic: string
@@ -73,14 +63,14 @@ export class KafkaReader implements Followed {
   private constructor(
     { topic, from, until, unreadable = () => {} }: ReadOptions,
     { brokers, closed }: ReaderConnections,
-    partitions: readonly Beginning[],
+    ranges: ReadonlyMap<number, FollowedRange>,
   ) {
     this.#topic = topic
     this.#from = from
     this.#until = until
     this.#brokers = brokers
     this.#closed = closed
-    this.ranges = new Map(partitions.map(({ partition, ...range }) => [partition, range]))
+    this.ranges = ranges
     this.#unreadables = new Unreadables(unreadable, brokers.clock)
     this.#fetcher = new Fetcher({
       brokers,
@@ -94,30 +84,46 @@ export class KafkaReader implements Followed {
         this.#wake()
       },
     })
-    for (const { partition, nextOffset } of partitions) this.#add(partition, nextOffset)
+    for (const [partition, { nextOffset }] of ranges) this.#add(partition, nextOffset)
     this.#fetcher.wake()
     if (until === 'closed') void this.#lookForMore()
   }
 
   /** @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `TOPIC_MISSING` */
   static async open(options: ReadOptions, connections: ReaderConnections): Promise<KafkaReader> {
+    const { topic, from } = options
+    const { admin, brokers, closed } = connections
     try {
-      return new KafkaReader(options, connections, await beginningsIn(options, connections))
+      const ranges = await admin.ranges(topic)
+      const beginningOf = await beginnings(topic, from, admin)
+      await brokers.connect()
+      await brokers.learn([topic])
+      const all = brokers.partitionsOf(topic).length
+      // A part of the topic would be left out.
+      if (ranges.length !== all) {
+        const message = `${all - ranges.length} of ${all} partitions of "${topic}" have no leader`
+        throw new TidemarkError('BROKER_UNAVAILABLE', message)
+      }
+      const begin = ranges.map((range): [number, FollowedRange] => {
+        return [range.partition, { nextOffset: beginningOf(range), endOffset: range.endOffset }]
+      })
+      return new KafkaReader(options, connections, new Map(begin))
     } catch (error) {
-      connections.brokers.close()
-      connections.closed()
+      brokers.close()
+      closed()
       throw error
     }
   }
 
-  /** Chunks of all partitions, each partition in order. */
   async *[Symbol.asyncIterator](): AsyncGenerator<Chunk, void, undefined> {
     try {
       for (;;) {
         const chunk = this.#waiting.shift()
         if (chunk !== undefined) {
           yield chunk
-          this.#resume(chunk)
+          const of = this.#partitions.get(partitionName(chunk))
+          if (of !== undefined) of.paused = false
+          this.#fetcher.wake()
           continue
         }
         if (this.#failure !== null) throw this.#failure
@@ -152,7 +158,6 @@ export class KafkaReader implements Followed {
     of.readOffset = records.nextOffset
     if (packed !== null) this.#failure = packed.error
     else if (records.length > 0 || this.#until === 'closed') {
-      // At most one chunk per partition waits.
       of.paused = true
       this.#waiting.push(chunkOf(of, fetched))
     }
@@ -189,28 +194,6 @@ export class KafkaReader implements Followed {
       this.#fetcher.wake()
     }
   }
-
-  #resume(chunk: Chunk): void {
-    const of = this.#partitions.get(partitionName(chunk))
-    if (of === undefined) return
-    of.paused = false
-    this.#fetcher.wake()
-  }
-}
-
-async function beginningsIn(
-  { topic, from }: ReadOptions,
-  { admin, brokers }: ReaderConnections,
-): Promise<Beginning[]> {
-  const ranges = await admin.ranges(topic)
-  const beginningOf = await beginnings(topic, from, admin)
-  await brokers.connect()
-  await brokers.learn([topic])
-  refuseIfUnled(topic, ranges.length, brokers)
-  return ranges.map((range) => {
-    const { partition, endOffset } = range
-    return { partition, endOffset, nextOffset: beginningOf(range) }
-  })
 }
 
 /** Returns a function that computes where reading a partition begins. */
@@ -233,14 +216,4 @@ async function beginnings(
 
 function within({ lowOffset, endOffset }: Range, offset: number): number {
   return Math.max(lowOffset, Math.min(offset, endOffset))
-}
-
-/** Refuses a topic of which a part would be left out. */
-function refuseIfUnled(topic: string, readable: number, brokers: Brokers): void {
-  const all = brokers.partitionsOf(topic).length
-  if (readable === all) return
-  throw new TidemarkError(
-    'BROKER_UNAVAILABLE',
-    `${all - readable} of ${all} partitions of "${topic}" have no leader`,
-  )
 }

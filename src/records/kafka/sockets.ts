@@ -1,4 +1,4 @@
-import { connect, connect as connectPlain, isIP, type Socket } from 'node:net'
+import { connect, isIP, type Socket } from 'node:net'
 import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls'
 import type { ISocketFactory } from 'kafkajs'
 
@@ -7,7 +7,7 @@ export const UNCONNECTED = 'it was ended before it was connected'
 
 const READ_BYTES = 262_144
 
-interface Address {
+export interface Address {
   readonly host: string
   readonly port: number
 }
@@ -18,7 +18,6 @@ export class Sockets {
   readonly #mismatches = new TlsMismatches()
   #closed = false
 
-  /** Opens sockets as the library's own factory does. */
   readonly factory: ISocketFactory = ({ host, port, ssl, onConnect }) => {
     if (this.#closed) throw closed()
     const name = isIP(host) === 0 ? { servername: host } : {}
@@ -61,7 +60,7 @@ export class Sockets {
       socket.emit('data', buffer.subarray(0, length))
       return true
     }
-    const socket: Socket = connectPlain({ host, port, onread: { buffer, callback } }, onConnect)
+    const socket: Socket = connect({ host, port, onread: { buffer, callback } }, onConnect)
     this.#mismatches.watchPlain(socket, `${host}:${port}`)
     return socket
   }
@@ -89,16 +88,13 @@ function closed(): Error {
 
 export const TLS_MISMATCH = 'ERR_OTHER_SPEECH'
 
-/** How long to wait for an answer without TLS, ms. */
 const ANSWER_MS = 1_000
 const TLS_ALERT = [0x15, 0x03] as const
 const CORRELATION_ID = 0x71de
 /** ApiVersions, version 0, without a client id: every broker answers it for any client. */
 const QUESTION = Buffer.from([0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0x71, 0xde, 0xff, 0xff])
 
-/** Detects a mismatch of TLS and plain text between client and port. */
 class TlsMismatches {
-  /** `host:port` of the ports that were found not to speak TLS. */
   readonly #plain = new Set<string>()
 
   watchPlain(socket: Socket, address: string): void {
@@ -108,7 +104,6 @@ class TlsMismatches {
     })
   }
 
-  /** Watches the TLS handshake. If it fails, the next attempt fails with the reason. */
   watchTls(socket: TLSSocket, host: string, port: number): void {
     const address = `${host}:${port}`
     if (this.#plain.has(address)) {

@@ -25,14 +25,12 @@ import { CODE, type Coded, nameOfCode, type Request } from './wire/protocol.ts'
 
 /** How long a transaction may be open, unless its bytes need longer, ms. */
 const OPEN_MS = 10_000
-/** The shortest useful time limit of a transaction, ms. */
 const SHORTEST_OPEN_MS = 200
 /** Share of the time limit for writing the records: the rest is for the commit. */
 const WRITING = 0.8
 /** Gap after the end of a transaction, ms: its markers are still being written. */
 const GAP_MS = 5
 const RETRY_MS = 10
-/** How often EndTxn is sent again when its answer was lost. */
 const END_ATTEMPTS = 3
 
 interface TransactionParts {
@@ -50,8 +48,7 @@ interface InitialisedProducer {
 }
 
 /**
- * Initialises a producer with a transactional id, which fences the previous one and ends its
- * transaction.
+ * Initialises a producer, which fences the previous one and ends its transaction.
  * @param openMs less if the broker's limit is lower (`transaction.max.timeout.ms`)
  */
 export async function fence(
@@ -70,7 +67,7 @@ export async function fence(
 }
 
 /**
- * Repeats a request while the previous transaction is being ended.
+ * Repeats a request while the previous transaction ends.
  * @throws TidemarkError `BROKER_UNAVAILABLE`
  */
 async function onceEnded<T extends Coded>(
@@ -96,12 +93,10 @@ export class Transactions {
   readonly #producer: Producer
   readonly #coordinator: Coordinated
   #version: TransactionVersion = 1
-  /** How long a transaction under this identity may be open, ms. */
   #openMs = OPEN_MS
   /** The longest time limit that the broker accepts, where known, ms. */
   #mostMs = Number.POSITIVE_INFINITY
   #endedMs = Number.NEGATIVE_INFINITY
-  /** Was an offset commit of the transaction not answered? It may still arrive. */
   #hasLostOffsets = false
 
   constructor(brokers: Brokers, producer: Producer, transactionalId: string) {
@@ -111,10 +106,7 @@ export class Transactions {
     this.#coordinator = { type: 'transaction', id: transactionalId }
   }
 
-  /**
-   * Ends the open transaction of this id, whoever opened it, and takes a new identity.
-   * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHORIZATION` · `COMMIT_FAILED`
-   */
+  /** Ends the open transaction of this id, whoever opened it, and takes a new identity. */
   async initialise(openMs = OPEN_MS): Promise<void> {
     this.#producer.useIdentity(null)
     this.#hasLostOffsets = false
@@ -130,10 +122,9 @@ export class Transactions {
   }
 
   /**
-   * Writes and commits a transaction.
    * @returns `unknown`: the answer to EndTxn was lost; {@link initialise} makes the outcome final
-   * @throws TidemarkError: nothing was committed. `REBALANCING` · `FENCED` · `BROKER_UNAVAILABLE` ·
-   * `COMMIT_FAILED` · `TOPIC_MISSING` · `TOPIC_LIMITS` · `AUTHORIZATION`
+   * @throws TidemarkError: nothing was committed. `REBALANCING` · `FENCED` · as {@link
+   * Producer.send}
    */
   async commit(parts: TransactionParts): Promise<'committed' | 'unknown'> {
     if (this.#producer.identity === null) await this.initialise()
@@ -152,7 +143,6 @@ export class Transactions {
     return this.#end()
   }
 
-  /** Encodes under an identity whose transactions may be open for as long as the records need. */
   async #encode({ records, isSmallest }: TransactionParts): Promise<Outgoing[]> {
     const outgoing = await this.#producer.encode(records, true)
     const openMs = isSmallest ? openMsFor(this.#producer.needsMs(outgoing)) : OPEN_MS
@@ -192,7 +182,6 @@ export class Transactions {
     if (code !== CODE.NONE) throw refusal(code)
   }
 
-  /** Asks a coordinator once the previous transaction has ended. */
   #ask<T extends Coded>(of: Coordinated, request: Request<T>): Promise<T> {
     const ask = () => this.#brokers.askCoordinator(of, request)
     return onceEnded(this.transactionalId, this.#brokers.clock, ask)
@@ -245,10 +234,9 @@ export class Transactions {
   }
 
   /**
-   * Aborts the transaction, so that no reader waits for it. If that fails, the next identity aborts
-   * it. Under the old protocol, requests in flight have the same epoch: the broker would accept
-   * them after the end, and commit them with the next transaction. So a new epoch is taken, which
-   * refuses them. The new protocol changes the epoch with every transaction.
+   * If it fails, the next identity aborts the transaction. Under the old protocol, the broker would
+   * accept requests in flight after the end, because they have the same epoch, and commit them with
+   * the next transaction: so a new epoch is taken, which refuses them.
    */
   async #abort(): Promise<void> {
     const { identity, hasLost } = this.#producer
@@ -277,7 +265,6 @@ function openMsFor(needsMs: number): number {
   return OPEN_MS * 2 ** Math.max(0, Math.ceil(Math.log2(atLeastMs / OPEN_MS)))
 }
 
-/** Codes that concern a topic and not the transaction. */
 const OF_TOPICS: ReadonlySet<number> = new Set([
   CODE.UNKNOWN_TOPIC_OR_PARTITION,
   CODE.TOPIC_AUTHORIZATION_FAILED,
@@ -303,9 +290,8 @@ function refusal(code: number): TidemarkError {
 const CHECK_LENGTH = 8
 
 /**
- * Returns the transactional id of a worker. It begins with `<group>-`, so that a right can be
- * granted by prefix. It ends with a hash of group and name, so that two groups never get the same
- * id, such as group `g` with worker `eu-0` and group `g-eu` with worker `0`.
+ * Begins with `<group>-`, so that a right can be granted by prefix. Ends with a hash of group and
+ * name, so that group `g` with worker `eu-0` and group `g-eu` with worker `0` differ.
  * @param name `undefined`: a new id each time
  */
 export function transactionalIdOf(group: string, name: string | undefined): string {

@@ -2,11 +2,8 @@ import type { Clock } from '../../kernel/clock.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { isAway } from './errors.ts'
 
-// Waiting for brokers: time limits, repetition, several at once.
-
 interface Limit {
   readonly ms: number
-  /** Work in progress, for the error message. */
   readonly doing: string
   readonly clock: Clock
 }
@@ -23,7 +20,6 @@ export async function within<T>({ ms, doing, clock }: Limit, work: Promise<T>): 
     return await Promise.race([work, late])
   } finally {
     cancel()
-    // The work may fail after the deadline, when nothing awaits it.
     work.catch(() => {})
   }
 }
@@ -58,9 +54,8 @@ export function rotated<T>(all: readonly T[], turn: number): T[] {
 const HEAD_START_MS = 1_000
 
 /**
- * Asks several for what any of them can answer: the next one as soon as the previous one has failed
- * or takes too long. The first answer counts (hedged requests: Dean and Barroso, The Tail at Scale,
- * 2013).
+ * Asks the next one as soon as the previous one has failed or takes too long. The first answer
+ * counts (hedged requests: Dean and Barroso, The Tail at Scale, 2013).
  * @param whom at least one; in this order
  * @throws when no one answers, the first error, but a refusal rather than an unreachable broker
  */

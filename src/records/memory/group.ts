@@ -1,11 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { Clock } from '../../kernel/clock.ts'
 import { ConditionVariable } from '../../kernel/condition-variable.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName } from '../../kernel/ids.ts'
 import { Lifecycle } from '../../kernel/lifecycle.ts'
 import { Slices } from '../../kernel/slices.ts'
-import { formatDuration } from '../../kernel/time.ts'
 import {
   chosenStart,
   groupStart,
@@ -22,34 +20,19 @@ import type {
   JoinOptions,
   Loss,
   Member,
-  NewRecord,
   PartitionOffsets,
   Start,
   TopicPartition,
 } from '../port.ts'
 import { assignSticky } from '../sticky-assignment.ts'
-import { type MemoryLog, sizeOf } from './log.ts'
+import type { MemoryLog } from './log.ts'
 
-/** A simulated network link: its bandwidth, and the clock by which it is measured. */
-export interface Link {
-  readonly bytesPerSecond: number
-  readonly clock: Clock
-}
-
-/** How long writing the records of a transaction may take, as on Kafka, ms. */
-const WRITING_MS = 8_000
-
-/** What all groups of a driver share. */
 export interface GroupContext {
   readonly log: MemoryLog
-  /** Records per chunk at most. */
   readonly chunkRecords: number
-  readonly link: Link | undefined
-  /** Called when a commit has appended records. */
   readonly appended: () => void
 }
 
-/** A consumer group: its members, their partitions and the committed offsets. */
 export class MemoryGroup {
   readonly name: string
   readonly context: GroupContext
@@ -65,7 +48,6 @@ export class MemoryGroup {
     this.#log = context.log
   }
 
-  /** Resolves when the group has committed the end of every partition of a topic. */
   settled(topic: string): Promise<void> {
     const isThere = this.#log.describe(topic) !== undefined
     const partitions = isThere ? this.#log.partitionsOf(topic) : []
@@ -97,7 +79,6 @@ export class MemoryGroup {
     return this.#committed.get(partitionName(partition)) ?? null
   }
 
-  /** @throws TidemarkError `TOPIC_MISSING` */
   offsets({ topic, partition }: TopicPartition): PartitionOffsets {
     const of = { topic, partition }
     const [lowOffset, endOffset] = [this.#log.lowOffset(of), this.#log.endOffset(of)]
@@ -113,19 +94,16 @@ export class MemoryGroup {
     for (const of of this.#log.partitionsOf(topic)) this.#committed.delete(partitionName(of))
   }
 
-  /** A group with the same name and offsets on another log, without members. */
   copy(context: GroupContext): MemoryGroup {
     const copy = new MemoryGroup(this.name, context)
     for (const [name, committed] of this.#committed) copy.#committed.set(name, committed)
     return copy
   }
 
-  /** Ends every member without calling any handler. */
   crash(): void {
     for (const member of this.#members.splice(0)) member.crash()
   }
 
-  /** Expels all members; each joins again as a new member without partitions. */
   expel(): void {
     const expelled = this.#members.splice(0)
     for (const member of expelled) member.keepOnly([], 'expelled')
@@ -163,7 +141,6 @@ export class MemoryGroup {
     }
   }
 
-  /** @throws TidemarkError `OFFSET_OUT_OF_RANGE` */
   assignmentOf(partition: TopicPartition, options: JoinOptions): Assignment {
     const start = groupStart(this.offsets(partition), options)
     const lookBackMs = lookBackMsOf(options.handlers, start)
@@ -188,7 +165,6 @@ export class MemoryGroup {
 
 interface Owned extends TopicPartition {
   readonly epoch: number
-  /** Records before it are replayed. */
   readonly committedOffset: number
   nextOffset: number
   paused: boolean
@@ -215,7 +191,6 @@ export class MemoryMember implements Member {
     this.#group = group
   }
 
-  /** @throws TidemarkError `OFFSET_OUT_OF_RANGE` */
   async join(): Promise<void> {
     await nextTurn()
     this.#group.add(this)
@@ -228,7 +203,6 @@ export class MemoryMember implements Member {
     const { log, appended } = this.#group.context
     const records = [...commit.outputs, ...commit.deadLetters]
     const isWhole = (this.#options.guarantee ?? 'exactly-once') === 'exactly-once'
-    await this.#carry(records, isWhole && commit.isSmallest !== true ? WRITING_MS : null)
     if (this.#life.isOver)
       throw new TidemarkError('FENCED', `the member has left group "${this.#group.name}"`)
     const current = commit.nextOffsets.filter((next) => this.#get(next)?.epoch === next.epoch)
@@ -245,21 +219,6 @@ export class MemoryMember implements Member {
       appended()
     }
     for (const next of current) this.#group.commit(next)
-  }
-
-  /** @throws TidemarkError `COMMIT_TIMED_OUT`: the bytes need longer than `withinMs` */
-  async #carry(records: readonly NewRecord[], withinMs: number | null): Promise<void> {
-    const { link } = this.#group.context
-    if (link === undefined) return
-    const bytes = records.reduce((sum, record) => sum + sizeOf(record), 0)
-    const needsMs = (1_000 * bytes) / link.bytesPerSecond
-    const isTooMuch = withinMs !== null && needsMs > withinMs
-    await link.clock.sleep(isTooMuch ? withinMs : needsMs)
-    if (!isTooMuch) return
-    throw new TidemarkError(
-      'COMMIT_TIMED_OUT',
-      `${bytes} bytes were not acknowledged in ${formatDuration(withinMs)}`,
-    )
   }
 
   pause(partition: TopicPartition): void {
@@ -311,7 +270,6 @@ export class MemoryMember implements Member {
     this.#options.handlers.lost(gone, why)
   }
 
-  /** @throws TidemarkError `OFFSET_OUT_OF_RANGE` */
   assign(of: TopicPartition): void {
     const assignment = this.#group.assignmentOf(of, this.#options)
     const { topic, partition, epoch, nextOffset: committedOffset } = assignment
@@ -322,7 +280,6 @@ export class MemoryMember implements Member {
     this.wake()
   }
 
-  /** Removes the member and reports why: to the caller of `join`, later to its handlers. */
   fail(error: Error): void {
     const { state } = this.#life
     this.#failure = error
@@ -379,7 +336,6 @@ export class MemoryMember implements Member {
     return [...all.slice(from), ...all.slice(0, from)]
   }
 
-  /** Hands over the partition's next chunk. Returns whether there is more. */
   #deliver(owned: Owned): boolean {
     if (this.#life.state !== 'joined' || owned.paused) return false
     const { log, chunkRecords } = this.#group.context

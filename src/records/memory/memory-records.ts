@@ -19,21 +19,15 @@ import {
   type TopicPartition,
   type Writer,
 } from '../port.ts'
-import { type GroupContext, type Link, MemoryGroup, MemoryMember } from './group.ts'
+import { type GroupContext, MemoryGroup, MemoryMember } from './group.ts'
 import { type LogPosition, MemoryLog, type NewPackedBatch, type TopicOptions } from './log.ts'
 
-/** Options of the in-memory driver. */
 export interface MemoryRecordsOptions {
   /** Records per chunk at most, up to 2,048. @default 500 */
   readonly chunkRecords?: number
-  /** The link over which commits are written. @default writing takes no time */
-  readonly link?: Link
 }
 
-/**
- * Records in the memory of this process: topics, groups and rebalances as on Kafka, without a
- * broker. They are gone when the process ends.
- */
+/** Topics, groups and rebalances as on Kafka, in the memory of this process. */
 export class MemoryRecords implements Records {
   readonly #log: MemoryLog
   readonly #context: GroupContext
@@ -42,21 +36,18 @@ export class MemoryRecords implements Records {
   #joins = 0
 
   constructor(options: MemoryRecordsOptions = {}, log = new MemoryLog()) {
-    const { chunkRecords = 500, link } = options
+    const { chunkRecords = 500 } = options
     this.#log = log
     this.#context = {
       log,
       chunkRecords: Math.min(chunkRecords, MOST_CHUNK_RECORDS),
-      link,
       appended: () => this.#wake(),
     }
   }
 
-  /** A copy with the same topics, records and committed offsets, without members. */
   clone(): MemoryRecords {
-    const { chunkRecords, link } = this.#context
-    const options = { chunkRecords, ...(link === undefined ? {} : { link }) }
-    const clone = new MemoryRecords(options, this.#log.copy())
+    const { chunkRecords } = this.#context
+    const clone = new MemoryRecords({ chunkRecords }, this.#log.copy())
     for (const [name, group] of this.#groups) clone.#groups.set(name, group.copy(clone.#context))
     return clone
   }
@@ -66,20 +57,14 @@ export class MemoryRecords implements Records {
     this.#log.createTopic(name, options)
   }
 
-  /**
-   * Deletes a topic and the offsets that groups have committed for it, as a broker does.
-   * @throws TidemarkError `TOPIC_MISSING`
-   */
+  /** Deletes a topic and the offsets that groups have committed for it, as a broker does. */
   deleteTopic(name: string): void {
     for (const group of this.#groups.values()) group.forget(name)
     this.#log.deleteTopic(name)
     this.#wake()
   }
 
-  /**
-   * Appends records and returns their positions.
-   * @throws TidemarkError `TOPIC_MISSING` · `TOPIC_LIMITS`
-   */
+  /** @throws TidemarkError `TOPIC_MISSING` · `TOPIC_LIMITS` */
   produce(records: readonly NewRecord[]): LogPosition[] {
     try {
       return records.map((record) => this.#log.append(record))
@@ -88,10 +73,7 @@ export class MemoryRecords implements Records {
     }
   }
 
-  /**
-   * Appends a batch that unpacks to more than is allowed; it is handed over packed.
-   * @throws TidemarkError `TOPIC_MISSING`
-   */
+  /** Appends a batch that unpacks to more than is allowed; it is handed over packed. */
   producePacked(to: TopicPartition, batch: NewPackedBatch): LogPosition {
     try {
       return this.#log.appendPacked(to, batch)
@@ -100,43 +82,32 @@ export class MemoryRecords implements Records {
     }
   }
 
-  /**
-   * Returns the records of one partition in order, or of all partitions, one after the other.
-   * @throws TidemarkError `TOPIC_MISSING`
-   */
+  /** Records of one partition in order, or of all partitions, one after the other. */
   read(topic: string, partition?: number): LogRecord[] {
     const all = this.#log.partitionsOf(topic)
     const partitions = partition === undefined ? all : [{ topic, partition }]
     return partitions.flatMap((of) => this.#log.read({ ...of, offset: 0 }))
   }
 
-  /**
-   * Adds partitions to a topic, as a broker does; groups then assign them.
-   * @param partitions the new total
-   * @throws TidemarkError `TOPIC_MISSING`
-   */
+  /** Adds partitions to a topic, as a broker does. @param partitions the new total */
   addPartitions(topic: string, partitions: number): void {
     this.#log.addPartitions(topic, partitions)
     for (const group of this.#groups.values()) group.grown(topic)
     for (const follower of this.#followers) follower.wake()
   }
 
-  /** Sets a group's committed offset, as an operator's tool or another consumer does. */
   resetOffset(group: string, partition: TopicPartition, committed: Committed): void {
     this.#group(group).commit({ ...partition, ...committed })
   }
 
-  /** @throws TidemarkError `TOPIC_MISSING` */
   deleteBefore(first: LogPosition): void {
     this.#log.deleteBefore(first)
   }
 
-  /** @throws TidemarkError `TOPIC_MISSING` */
   endOffset(partition: TopicPartition): number {
     return this.#log.endOffset(partition)
   }
 
-  /** The committed offset and metadata of a group; `null` when nothing is committed. */
   committed(group: string, partition: TopicPartition): Committed | null {
     return this.#groups.get(group)?.committed(partition) ?? null
   }
@@ -146,7 +117,6 @@ export class MemoryRecords implements Records {
     return this.#group(group).settled(topic)
   }
 
-  /** Always empty: there are no access rights here. */
   async missingRights(): Promise<readonly TidemarkError[]> {
     return []
   }
@@ -199,16 +169,12 @@ export class MemoryRecords implements Records {
     }
   }
 
-  /**
-   * Ends every member as if its process had died: no handler is called, further commits throw
-   * `FENCED`, and only what was committed remains. The records stay.
-   */
+  /** Ends every member as if its process had died: no handler is called, and the records stay. */
   crash(): void {
     for (const group of this.#groups.values()) group.crash()
     for (const follower of this.#followers) follower.die()
   }
 
-  /** Expels all members of a group, as if their sessions had timed out: they join again. */
   expel(group: string): void {
     this.#group(group).expel()
   }
@@ -235,13 +201,11 @@ class MemoryFollower implements Followed {
   readonly #topic: string
   readonly #context: GroupContext
   readonly #closed: () => void
-  /** By partition, the offset to read next. */
   readonly #positions: number[]
   readonly #changed = new ConditionVariable()
   #isClosed = false
   #isDead = false
 
-  /** @throws TidemarkError `TOPIC_MISSING` */
   constructor({ topic, from }: FollowOptions, context: GroupContext, closed: () => void) {
     const { log } = context
     this.#topic = topic
@@ -294,7 +258,6 @@ class MemoryFollower implements Followed {
       .some((of) => log.endOffset(of) > (this.#positions[of.partition] ?? 0))
   }
 
-  /** Returns `null` when there is no chunk now. */
   #next(of: TopicPartition): Chunk | null {
     const { log, chunkRecords } = this.#context
     const offset = this.#positions[of.partition] ?? log.lowOffset(of)

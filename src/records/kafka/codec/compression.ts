@@ -15,7 +15,6 @@ const CODECS = { gzip: GZIP, snappy: SNAPPY, lz4: LZ4, zstd: ZSTD } as const sat
   Record<Exclude<Compression, 'none'>, Codec>
 >
 
-/** @throws TidemarkError `NOT_SUPPORTED` */
 function codecOf(compression: number): Codec {
   const name = COMPRESSIONS[compression]
   if (name !== undefined && name !== 'none') return CODECS[name]
@@ -23,8 +22,7 @@ function codecOf(compression: number): Codec {
 }
 
 /**
- * @throws TidemarkError `NOT_SUPPORTED` · `BATCH_TOO_LARGE` · `BATCH_CORRUPT`, and errors of a
- * library for corrupt data
+ * @throws TidemarkError `NOT_SUPPORTED` · `BATCH_TOO_LARGE` · `BATCH_CORRUPT` · errors of a library
  */
 export function unpack(compression: number, packed: Buffer, maxBytes: number): Buffer {
   return codecOf(compression).unpack(packed, maxBytes)
@@ -38,10 +36,7 @@ export async function unpackApart(
   return await codecOf(compression).unpackApart(packed, maxBytes)
 }
 
-/**
- * `null`: not smaller.
- * @throws TidemarkError `NOT_SUPPORTED`: this version of Node has no zstd
- */
+/** `null`: not smaller. @throws TidemarkError `NOT_SUPPORTED`: this Node has no zstd */
 export function pack(
   compression: Compression,
   bytes: Buffer,

@@ -4,9 +4,8 @@ import { NumberReader, type OutgoingHeader } from '../../record-format.ts'
 import { type BatchHeader, corrupt } from './batch-header.ts'
 
 /**
- * Indices within a row of `spans`. `key` and `value`: where the part begins, followed by its
- * length, −1 for `null`. `parts`: where all parts begin, from the key's length to the last header,
- * followed by where they end.
+ * Indices within a row of `spans`: where a part begins, then its length, −1 for `null`; for
+ * `parts`, from the key's length to the last header, then their end.
  */
 const SPAN = { key: 0, value: 2, parts: 4, row: 6 } as const
 
@@ -22,13 +21,11 @@ export interface Section {
   readonly to: number
 }
 
-/** A batch whose records are being decoded. */
 export class OpenBatch {
   readonly header: BatchHeader
   readonly bytes: Buffer
   at: number
   readonly to: number
-  /** Number of records still to be decoded. */
   left: number
   lastOffset: number
 
@@ -52,7 +49,6 @@ export class RecordColumns {
   length = 0
   hasHeaders = false
 
-  /** @param fromOffset records below it are left out */
   constructor(bytes: Buffer, capacity: number, fromOffset: number) {
     this.bytes = bytes
     this.memory = new Memory(bytes.buffer)
@@ -63,7 +59,7 @@ export class RecordColumns {
   }
 
   /**
-   * Decodes the next records of a batch and checks every number, so that later reads cannot fail.
+   * Checks every number, so that later reads cannot fail.
    * @param shift how far the batch's bytes are shifted within the bytes of the columns
    * @throws TidemarkError `BATCH_CORRUPT`
    */
@@ -137,17 +133,13 @@ function skipHeaders(reader: NumberReader): number {
   return count
 }
 
-/** Bytes of the length of a missing key. */
 const NONE_BYTES = 1
 const NO_HEADERS: readonly OutgoingHeader[] = []
 const EMPTY = Buffer.alloc(0)
 
 type Columns = Omit<RecordColumns, 'decode'>
 
-/**
- * Records of one partition in log order, as columns. The buffers are views into the fetched bytes:
- * copy what must outlive them.
- */
+/** Records of one partition in log order, as columns. Buffers are views into the fetched bytes. */
 export class FetchedRecords implements LogRecords {
   readonly length: number
   readonly offsets: Float64Array
@@ -160,14 +152,15 @@ export class FetchedRecords implements LogRecords {
   readonly #spans: Int32Array
   readonly #memory: Memory
 
-  constructor(columns: Columns, nextOffset: number, from = 0, to = columns.length) {
-    this.offsets = columns.offsets.subarray(from, to)
-    this.timestampsMs = columns.timestampsMs.subarray(from, to)
-    this.length = this.offsets.length
+  constructor(columns: Columns, nextOffset: number) {
+    const { length } = columns
+    this.offsets = columns.offsets.subarray(0, length)
+    this.timestampsMs = columns.timestampsMs.subarray(0, length)
+    this.length = length
     this.nextOffset = nextOffset
     this.hasHeaders = columns.hasHeaders
     this.#bytes = columns.bytes
-    this.#spans = columns.spans.subarray(from * SPAN.row, to * SPAN.row)
+    this.#spans = columns.spans
     this.#memory = columns.memory
   }
 
@@ -205,7 +198,6 @@ export class FetchedRecords implements LogRecords {
     into.valueEnd = into.valueStart + (spans[value + 1] as number)
   }
 
-  /** Names may repeat. */
   headers(index: number): readonly OutgoingHeader[] {
     const reader = new NumberReader(this.#bytes, this.#headersAt(index))
     const count = reader.varint()
@@ -252,16 +244,30 @@ export class FetchedRecords implements LogRecords {
   }
 
   slice(from: number, to = this.length): LogRecords {
-    const columns = {
-      bytes: this.#bytes,
-      memory: this.#memory,
-      offsets: this.offsets,
-      timestampsMs: this.timestampsMs,
-      spans: this.#spans,
-      length: this.length,
-      hasHeaders: this.hasHeaders,
+    const offsets = this.offsets.subarray(from, to)
+    const timestampsMs = this.timestampsMs.subarray(from, to)
+    const spans = this.#spans.subarray(from * SPAN.row, to * SPAN.row)
+    const columns = { ...this.#columns, offsets, timestampsMs, spans, length: offsets.length }
+    return new FetchedRecords(columns, this.nextOffset)
+  }
+
+  pick(indices: readonly number[]): LogRecords {
+    const { length } = indices
+    const offsets = Float64Array.from(indices, (index) => this.offsetAt(index))
+    const timestampsMs = Float64Array.from(indices, (index) => this.timestampMsAt(index))
+    const spans = new Int32Array(length * SPAN.row)
+    for (const [row, index] of indices.entries()) {
+      const at = index * SPAN.row
+      spans.set(this.#spans.subarray(at, at + SPAN.row), row * SPAN.row)
     }
-    return new FetchedRecords(columns, this.nextOffset, from, to)
+    const columns = { ...this.#columns, offsets, timestampsMs, spans, length }
+    return new FetchedRecords(columns, this.nextOffset)
+  }
+
+  get #columns(): Columns {
+    const { offsets, timestampsMs, length, hasHeaders } = this
+    const [bytes, memory, spans] = [this.#bytes, this.#memory, this.#spans]
+    return { bytes, memory, offsets, timestampsMs, spans, length, hasHeaders }
   }
 
   #view(span: number): Buffer | null {
@@ -288,9 +294,8 @@ function readRecordHeader(reader: NumberReader): OutgoingHeader {
 }
 
 /**
- * A record whose buffers are created on each access, because a buffer costs more than everything
- * else about a record, and garbage collection would spend its time on buffers that live as long as
- * the record.
+ * Buffers are created on each access, because a buffer costs more than everything else about a
+ * record, and garbage collection would spend its time on long-lived ones.
  */
 class RecordView implements LogRecord {
   readonly #records: FetchedRecords

@@ -6,7 +6,6 @@ import { corrupt, unpacksTooLarge } from './batch-header.ts'
 // limit on the unpacked size, stops after the first frame, and is slower. Checksums are neither
 // written nor read: the batch has its own.
 
-/** Loaded when first needed: few topics need it. */
 const load = createRequire(import.meta.url)
 let library: typeof import('lz4-napi') | null = null
 
@@ -20,7 +19,6 @@ const HAS_CONTENT_CHECKSUM = 1 << 2
 const HAS_DICTIONARY = 1
 const STORED = 1 << 31
 const SHORTEST_MATCH = 4
-/** The most bytes to which one byte of a block can unpack. */
 const LARGEST_RATIO = 255
 /** Shorter runs are copied byte by byte, which is faster. */
 const LONG = 32
@@ -98,7 +96,6 @@ class Unpacker {
     this.#end += this.#packed.copy(this.#out, this.#end, this.at, to)
   }
 
-  /** Decodes literals followed by a match with earlier output, up to position `limit`. */
   #sequences(to: number, limit: number): void {
     const packed = this.#packed
     const out = this.#out

@@ -61,7 +61,6 @@ function blocksOf(packed: Buffer): Buffer[] {
   return blocks
 }
 
-/** A block begins with its unpacked length, seven bits per byte. */
 function unpackedBytes(packed: Buffer): number {
   let length = 0
   for (let i = 0; i < 5; i++) {

@@ -65,7 +65,6 @@ function unpackFrameApart(frame: Buffer, maxBytes: number): Promise<Buffer> {
   return withinApart(maxBytes, frame, zstdDecompress)
 }
 
-/** @throws TidemarkError `BATCH_CORRUPT` · `BATCH_TOO_LARGE` */
 function within(maxBytes: number, packed: Buffer, unpack: Unpack): Buffer {
   try {
     return unpack(packed, { maxOutputLength: maxBytes })
@@ -99,15 +98,9 @@ const DICTIONARY_ID_BYTES = [0, 1, 2, 4] as const
 const CONTENT_LENGTH_BYTES = [0, 2, 4, 8] as const
 /** The largest window that zstd accepts by default; the library allocates it before reading. */
 const MAX_WINDOW_BYTES = 128 * 2 ** 20
-/** Type of a block that is one repeated byte. */
 const REPEATED = 1
 
-/**
- * @param unpackOne unpacks a frame
- * @default Node's, where it has one
- * @throws TidemarkError `BATCH_CORRUPT` · `BATCH_TOO_LARGE`, and errors of the library for corrupt
- * data
- */
+/** @throws TidemarkError `BATCH_CORRUPT` · `BATCH_TOO_LARGE` · errors of the library */
 export function unpackZstd(packed: Buffer, maxBytes: number, unpackOne = unpackFrame): Buffer {
   const parts: Uint8Array[] = []
   let left = maxBytes
@@ -185,7 +178,6 @@ function* blockEndsOf(packed: Buffer, at: number): Generator<number> {
   }
 }
 
-/** A power of two, plus eighths of it. */
 function windowOf(descriptor: number): number {
   return 2 ** (10 + (descriptor >>> 3)) * (1 + (descriptor & 7) / 8)
 }

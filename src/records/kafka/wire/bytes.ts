@@ -5,7 +5,6 @@
 const FIRST_ROOM_BYTES = 256
 const UUID_BYTES = 16
 
-/** Writes a request as pieces. Record sets are pieces of their own, so that they are not copied. */
 export class RequestWriter {
   readonly #isFlexible: boolean
   readonly #pieces: Buffer[] = []
@@ -37,7 +36,6 @@ export class RequestWriter {
     return this
   }
 
-  /** An integer within ±2^53. */
   int64(value: number): this {
     const high = Math.floor(value / 2 ** 32)
     this.int32(high)
@@ -76,7 +74,6 @@ export class RequestWriter {
     return this
   }
 
-  /** Writes items grouped by topic, in the order in which the topics first appear. */
   byTopic<T extends { readonly topic: string }>(
     items: readonly T[],
     write: (item: T) => void,
@@ -95,7 +92,6 @@ export class RequestWriter {
     return this
   }
 
-  /** Ends a structure: no tagged field is ever sent. */
   endStruct(): this {
     return this.#isFlexible ? this.#varint(0) : this
   }
@@ -128,16 +124,23 @@ export class RequestWriter {
 }
 
 /** Groups items by topic, in the order in which the topics first appear. */
-export function topicsOf<T extends { readonly topic: string }>(
+export function topicsOf<T extends { readonly topic: string }>(items: readonly T[]) {
+  return [...groupedBy(items, ({ topic }) => topic)]
+}
+
+export function groupedBy<T>(
   items: readonly T[],
-): (readonly [topic: string, items: readonly T[]])[] {
-  const topics = new Map<string, T[]>()
+  keyOf: (item: T) => string | undefined,
+): Map<string, T[]> {
+  const groups = new Map<string, T[]>()
   for (const item of items) {
-    const ofTopic = topics.get(item.topic)
-    if (ofTopic === undefined) topics.set(item.topic, [item])
-    else ofTopic.push(item)
+    const key = keyOf(item)
+    if (key === undefined) continue
+    const group = groups.get(key)
+    if (group === undefined) groups.set(key, [item])
+    else group.push(item)
   }
-  return [...topics]
+  return groups
 }
 
 /** Reads a response. @throws RangeError when it ends too early */
@@ -207,7 +210,6 @@ export class ResponseReader {
     return Array.from({ length: Math.max(0, length) }, () => read(this))
   }
 
-  /** Reads the partitions of all topics. */
   byTopic<T>(read: (topic: string) => T, readTopic = () => this.string() ?? ''): T[] {
     const topics = this.array(() => {
       const topic = readTopic()

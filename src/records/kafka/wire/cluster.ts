@@ -1,14 +1,10 @@
 import type { NewTopic } from '../../port.ts'
 import { CODE, type Coded, classic, flexible, type Request, request } from './protocol.ts'
 
-// Metadata, ApiVersions, CreateTopics and DescribeConfigs.
-
 export interface TopicMetadata {
   readonly code: number
   readonly topic: string
-  /**
-   * Differs from that of a deleted topic of the same name; `null`: not reported before Kafka 3.1.
-   */
+  /** Differs for a topic created again; `null`: not reported before Kafka 3.1. */
   readonly id: string | null
   readonly partitions: readonly {
     readonly partition: number
@@ -17,11 +13,9 @@ export interface TopicMetadata {
     /** Grows with every change of the leader. */
     readonly leaderEpoch: number
   }[]
-  /** Bit set of the operations that the user may do, by operation number; below 0: not reported. */
   readonly operations: number
 }
 
-/** Nodes that are alive, and the requested topics. */
 export interface Metadata {
   readonly nodes: readonly {
     readonly nodeId: number
@@ -33,11 +27,7 @@ export interface Metadata {
   readonly topics: readonly TopicMetadata[]
 }
 
-/**
- * Never creates a topic. An error of one topic leaves the rest of the response valid.
- * @param version the last one that is not flexible, or the one of brokers with Fetch by topic id
- * (3.1)
- */
+/** Never creates a topic. @param version 12: of brokers with Fetch by topic id (3.1) */
 export function metadata(version: 8 | 12, topics: readonly string[]): Request<Metadata> {
   const isNew = version === 12
   return request('Metadata', isNew ? flexible(12) : classic(8), {
@@ -84,7 +74,6 @@ export function metadata(version: 8 | 12, topics: readonly string[]): Request<Me
 }
 
 export interface BrokerApis {
-  /** Oldest and newest version, by API key. */
   readonly versions: ReadonlyMap<number, readonly [number, number]>
   /** Levels of finalized features (KIP-584), such as `transaction.version`. */
   readonly features: ReadonlyMap<string, number>
@@ -119,7 +108,6 @@ export function apiVersions(version: string): Request<BrokerApis> {
 }
 
 export interface CreatedTopic extends Coded {
-  /** Error message of the broker. */
   readonly message: string | null
 }
 

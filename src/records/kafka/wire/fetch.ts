@@ -22,7 +22,6 @@ export interface FetchOptions {
   readonly maxPartitionBytes: number
 }
 
-/** One batch of each partition, and an immediate answer even if there is none. */
 export const ONE_BATCH: FetchOptions = {
   minBytes: 0,
   maxWaitMs: 0,
@@ -40,9 +39,9 @@ export interface FetchedPartition extends TopicPartition, Coded {
 const READ_COMMITTED = 1
 
 /**
- * Fetches in the given order. The record sets are views into the response.
- * @param isById requests topics by id, so that a topic that was created again under the same name
- * is a different one (KIP-516); all positions must have an id
+ * The record sets are views into the response.
+ * @param isById by topic id, so that a topic that was created again is a different one (KIP-516);
+ * all positions must have an id
  */
 export function fetch(
   positions: readonly FetchPosition[],
@@ -99,15 +98,13 @@ export function fetch(
 }
 
 /**
- * The offset to look up. `low`: that of the first record. `stable`: the end for a reader of
- * committed records (last stable offset). A number: that of the first record whose timestamp is not
- * before it, ms since the epoch; −1 when there is none.
+ * `low`: the first record. `stable`: the end for a reader of committed records. A number: the first
+ * record whose timestamp is not before it, ms since the epoch; −1 when there is none.
  */
 export type LogEnd = 'low' | 'stable' | number
 
 const TIMESTAMPS = { low: -2, stable: -1 } as const
 
-/** A leader of another epoch than the client's answers with an error; −1: any. */
 interface Led extends TopicPartition {
   readonly leaderEpoch: number
 }
@@ -145,7 +142,6 @@ export function listOffsets(
 interface EpochPosition extends TopicPartition {
   /** Leader epoch that this client knows. */
   readonly currentEpoch: number
-  /** Leader epoch of the last record that was read. */
   readonly epoch: number
 }
 
@@ -162,7 +158,6 @@ export function offsetForLeaderEpoch(
 ): Request<readonly EpochEnd[]> {
   return request('OffsetForLeaderEpoch', classic(3), {
     write: (to) => {
-      // Replica id: a client has none.
       to.int32(-1)
       to.byTopic(positions, ({ partition, currentEpoch, epoch }) => {
         to.int32(partition).int32(currentEpoch).int32(epoch)

@@ -1,9 +1,6 @@
 import type { TopicPartition } from '../../port.ts'
 import { CODE, type Coded, classic, flexible, type Request, request } from './protocol.ts'
 
-// FindCoordinator, DescribeGroups, OffsetCommit outside of transactions, and OffsetFetch.
-
-/** A group or a transactional id, which has a coordinator. */
 export interface Coordinated {
   readonly type: 'group' | 'transaction'
   readonly id: string
@@ -26,21 +23,17 @@ export function findCoordinator({
   })
 }
 
-/** A group's state while it waits for its members to join again. */
 export const REBALANCING = 'PreparingRebalance'
 
 export interface DescribedMember {
   readonly memberId: string
   readonly clientId: string
-  /** Address of the member as the broker sees it, in Java's notation: `/10.0.0.7`. */
   readonly clientHost: string
 }
 
 interface DescribedGroup extends Coded {
-  /** Kafka's name, such as {@link REBALANCING}. */
   readonly state: string
   readonly members: readonly DescribedMember[]
-  /** Bit set of the operations that the user may do, by operation number; below 0: not reported. */
   readonly operations: number
 }
 
@@ -72,7 +65,6 @@ export function describeGroup(group: string): Request<DescribedGroup> {
   })
 }
 
-/** A membership of a group in one generation. */
 export interface Generation {
   readonly generationId: number
   readonly memberId: string
@@ -87,7 +79,6 @@ export interface PartitionOffset extends TopicPartition {
   readonly metadata: string
 }
 
-/** @returns the first error code */
 export function offsetCommit(
   { group, generationId, memberId }: MemberGeneration,
   offsets: readonly PartitionOffset[],
@@ -113,8 +104,7 @@ export interface FetchedOffset extends PartitionOffset, Coded {}
 
 /**
  * Committed offsets; −1: nothing is committed.
- * @param isStable a partition with an offset in an open transaction is answered with
- * `UNSTABLE_OFFSET_COMMIT` (KIP-447), not with its last committed offset
+ * @param isStable `UNSTABLE_OFFSET_COMMIT` for an offset in an open transaction (KIP-447)
  */
 export function offsetFetch(
   group: string,

@@ -8,9 +8,7 @@ interface ProducedBatch extends TopicPartition {
 }
 
 interface ProduceOptions {
-  /** `null`: outside of transactions. */
   readonly transactionalId: string | null
-  /** Does the broker add partitions to the transaction (KIP-890)? */
   readonly joinsTransaction: boolean
   /** How long the leader may wait for its replicas, ms. */
   readonly timeoutMs: number
@@ -60,9 +58,8 @@ export interface ProducerIdentity {
 }
 
 /**
- * The transaction protocol. `1`: partitions are added to a transaction by separate requests. `2`:
- * by the first batch and the first offset commit, and every transaction has its own epoch
- * (KIP-890).
+ * `1`: partitions are added by separate requests. `2`: by the first batch and offset commit, and
+ * every transaction has its own epoch (KIP-890).
  */
 export type TransactionVersion = 1 | 2
 
@@ -80,8 +77,7 @@ interface Identified extends Coded {
 const NOBODY: ProducerIdentity = { id: -1, epoch: -1 }
 
 /**
- * Assigns an identity to a producer. For a transactional id it also ends the open transaction and
- * fences the previous producer.
+ * For a transactional id it also ends the open transaction and fences the previous producer.
  * @param transactionalId `null`: a producer without transactions
  * @param as the current identity, whose epoch is to be increased
  */
@@ -101,7 +97,6 @@ export function initProducerId(
   })
 }
 
-/** Tests a right: the request is invalid, so that the broker does nothing. */
 export function tryTransactionalId(transactionalId: string): Request<Coded> {
   return initProducerId(transactionalId, 0, { id: NOBODY.id, epoch: 0 })
 }
@@ -131,7 +126,6 @@ export function addOffsetsToTxn(transaction: InTransaction, group: string): Requ
   })
 }
 
-/** @returns the first error code */
 export function txnOffsetCommit(
   version: TransactionVersion,
   { transactionalId, producer }: InTransaction,

@@ -2,7 +2,6 @@ import { RequestWriter, ResponseReader } from './bytes.ts'
 
 // Requests to a broker, independent of how they are sent, and the protocol's error codes.
 
-/** API keys of the requests that this driver encodes itself. */
 export const API = {
   Produce: 0,
   Fetch: 1,
@@ -25,12 +24,10 @@ export const API = {
 
 export type ApiName = keyof typeof API
 
-/** A response whose error code says whether the request is worth a retry. */
 export interface Coded {
   readonly code: number
 }
 
-/** A request in one version, and how its response is read. */
 export interface Request<T> {
   readonly api: ApiName
   readonly version: number
@@ -53,7 +50,6 @@ export const flexible = (version: number): Form => ({ version, isFlexible: true 
 /** Responses that do not begin with the throttle time. */
 const THROTTLE_LATER: ReadonlySet<ApiName> = new Set<ApiName>(['Produce', 'ApiVersions'])
 
-/** Builds a request: `write` encodes its body, `read` decodes the body of the response. */
 export function request<T>(
   api: ApiName,
   { version, isFlexible }: Form,
