@@ -1,6 +1,6 @@
 import { ByteRoom, copyPairs, type Memory, partsPlace } from '../kernel/bytes.ts'
 import { murmur2, placeOf } from '../kernel/kafka.ts'
-import type { Header, LogRecords, NewRecord, NewRecords, TopicPartition } from './port.ts'
+import type { LogRecords, NewRecord, NewRecords, TopicPartition } from './port.ts'
 import {
   appendParts,
   type OutgoingRecord,
@@ -86,7 +86,21 @@ export class WrittenRecords implements NewRecords {
   }
 
   at(index: number): NewRecord {
-    return new WrittenRecord(this, index)
+    const parts = this.parts(index)
+    const [topic, partition] = [this.topic(index), this.partition(index)]
+    const valueAt = partAfter(parts, 0)
+    const [key, value] = [partAt(parts, 0), partAt(parts, valueAt)]
+    let at = partAfter(parts, valueAt)
+    const count = readVarint(parts, at)
+    at += varintBytes(count)
+    const headers = Array.from({ length: count }, () => {
+      const name = String(partAt(parts, at))
+      at = partAfter(parts, at)
+      const header = { name, value: partAt(parts, at) as Buffer }
+      at = partAfter(parts, at)
+      return header
+    })
+    return { topic, partition, timestampMs: this.timestampMs(index), key, value, headers }
   }
 
   topic(index: number): string {
@@ -265,55 +279,6 @@ export class WrittenRecords implements NewRecords {
   #roomNumber(room: Room): number {
     const last = this.#rooms.length - 1
     return this.#rooms[last] === room ? last : this.#rooms.push(room) - 1
-  }
-}
-
-class WrittenRecord implements NewRecord {
-  readonly #records: WrittenRecords
-  readonly #index: number
-
-  constructor(records: WrittenRecords, index: number) {
-    this.#records = records
-    this.#index = index
-  }
-
-  get topic(): string {
-    return this.#records.topic(this.#index)
-  }
-
-  get partition(): number | null {
-    return this.#records.partition(this.#index)
-  }
-
-  get timestampMs(): number {
-    return this.#records.timestampMs(this.#index)
-  }
-
-  get key(): Buffer | null {
-    return partAt(this.#parts, 0)
-  }
-
-  get value(): Buffer | null {
-    const parts = this.#parts
-    return partAt(parts, partAfter(parts, 0))
-  }
-
-  get headers(): readonly Header[] {
-    const parts = this.#parts
-    let at = partAfter(parts, partAfter(parts, 0))
-    const count = readVarint(parts, at)
-    at += varintBytes(count)
-    return Array.from({ length: count }, () => {
-      const name = String(partAt(parts, at))
-      at = partAfter(parts, at)
-      const value = partAt(parts, at) as Buffer
-      at = partAfter(parts, at)
-      return { name, value }
-    })
-  }
-
-  get #parts(): Buffer {
-    return this.#records.parts(this.#index)
   }
 }
 

@@ -381,7 +381,7 @@ export class Brokers {
 }
 
 function newestOf({ versions }: BrokerApis, api: ApiName): number {
-  return versions.get(API[api])?.[1] ?? 0
+  return versions.get(API[api].key)?.[1] ?? 0
 }
 
 function keyOf({ type, id }: Coordinated): string {

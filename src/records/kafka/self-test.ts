@@ -6,34 +6,13 @@ import { BatchEncoder } from './codec/encode.ts'
 import type { FetchedRecords } from './codec/fetched-records.ts'
 import { decodeRecords } from './codec/record-set.ts'
 import type { BrokerApis } from './wire/cluster.ts'
-import { API, type ApiName } from './wire/protocol.ts'
+import { API } from './wire/protocol.ts'
 
 // Checks before anything is sent that this driver works with what is installed: the library's
 // version, because it uses private parts of it; the codec on this machine; the broker's API
 // versions. A driver that does not is refused, so that nothing is ever corrupted.
 
 const LIBRARY = '2.2.4'
-
-/** The API versions that this driver sends; newer ones only where the broker supports them. */
-const SENT: Readonly<Record<ApiName, number>> = {
-  Produce: 7,
-  Fetch: 11,
-  ListOffsets: 5,
-  Metadata: 8,
-  OffsetCommit: 7,
-  OffsetFetch: 7,
-  FindCoordinator: 2,
-  DescribeGroups: 4,
-  ApiVersions: 3,
-  CreateTopics: 4,
-  InitProducerId: 3,
-  AddPartitionsToTxn: 1,
-  AddOffsetsToTxn: 1,
-  EndTxn: 1,
-  TxnOffsetCommit: 3,
-  DescribeConfigs: 2,
-  OffsetForLeaderEpoch: 3,
-}
 
 const RECORDS: readonly OutgoingRecord[] = [
   {
@@ -79,12 +58,12 @@ export function selfTest(on: Foundation = FOUNDATION): void {
 
 /** @throws TidemarkError `BROKER_TOO_OLD` */
 export function checkApiVersions({ versions }: BrokerApis): void {
-  const lacking = Object.entries(SENT).filter(([name, version]) => {
-    const [oldest, newest] = versions.get(API[name as ApiName]) ?? [0, -1]
+  const lacking = Object.entries(API).filter(([, { key, version }]) => {
+    const [oldest, newest] = versions.get(key) ?? [0, -1]
     return version < oldest || version > newest
   })
   if (lacking.length === 0) return
-  const calls = lacking.map(([name, version]) => `${name} ${version}`).join(', ')
+  const calls = lacking.map(([name, { version }]) => `${name} ${version}`).join(', ')
   throw new TidemarkError('BROKER_TOO_OLD', `the broker does not support ${calls}`, {
     hint: 'Kafka 2.5 to 4.x supports them; a proxy in between may report other versions',
   })

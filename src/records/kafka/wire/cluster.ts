@@ -1,5 +1,5 @@
 import type { NewTopic } from '../../port.ts'
-import { CODE, type Coded, classic, flexible, type Request, request } from './protocol.ts'
+import { API, CODE, type Coded, flexible, type Request, request } from './protocol.ts'
 
 export interface TopicMetadata {
   readonly code: number
@@ -30,7 +30,8 @@ export interface Metadata {
 /** Never creates a topic. @param version 12: of brokers with Fetch by topic id (3.1) */
 export function metadata(version: 8 | 12, topics: readonly string[]): Request<Metadata> {
   const isNew = version === 12
-  return request('Metadata', isNew ? flexible(12) : classic(8), {
+  return request('Metadata', {
+    form: isNew ? flexible(12) : API.Metadata,
     write: (to) => {
       to.array(topics, (topic) => {
         if (isNew) to.uuid(null)
@@ -83,7 +84,7 @@ const FINALIZED_FEATURES = 2
 
 /** @param version of this client, as letters, digits, `.` and `-` */
 export function apiVersions(version: string): Request<BrokerApis> {
-  return request('ApiVersions', flexible(3), {
+  return request('ApiVersions', {
     write: (to) => to.string('tidemark').string(version),
     read: (from) => {
       // Error code.
@@ -116,7 +117,7 @@ export function createTopics(
   topics: readonly NewTopic[],
   timeoutMs: number,
 ): Request<readonly CreatedTopic[]> {
-  const asked = request('CreateTopics', classic(4), {
+  const asked = request('CreateTopics', {
     write: (to) => {
       to.array(topics, ({ name, partitions, replicas = 1, config = {} }) => {
         to.string(name).int32(partitions).int16(replicas)
@@ -149,7 +150,7 @@ export function describeConfigs(
   topics: readonly string[],
   settings: readonly string[],
 ): Request<Coded & { readonly configs: readonly DescribedConfig[] }> {
-  return request('DescribeConfigs', classic(2), {
+  return request('DescribeConfigs', {
     write: (to) => {
       to.array(topics, (topic) => {
         to.int8(TOPIC)

@@ -1,7 +1,7 @@
 import type { TopicPartition } from '../../port.ts'
 import type { AbortedTransaction } from '../codec/record-set.ts'
 import { topicsOf } from './bytes.ts'
-import { type Coded, classic, flexible, type Request, request } from './protocol.ts'
+import { API, type Coded, flexible, type Request, request } from './protocol.ts'
 
 interface FetchPosition extends TopicPartition {
   /** `null`: the topic is requested by name. */
@@ -50,7 +50,8 @@ export function fetch(
 ): Request<Coded & { readonly partitions: readonly FetchedPartition[] }> {
   const topics = topicsOf(positions)
   const nameOf = new Map(positions.map(({ topic, topicId }) => [topicId, topic]))
-  const asked = request('Fetch', isById ? flexible(13) : classic(11), {
+  const asked = request('Fetch', {
+    form: isById ? flexible(13) : API.Fetch,
     write: (to) => {
       // No replica id and no fetch session: every request is complete in itself.
       to.int32(-1).int32(o.maxWaitMs).int32(o.minBytes).int32(o.maxBytes).int8(READ_COMMITTED)
@@ -117,7 +118,7 @@ export function listOffsets(
   partitions: readonly Led[],
   end: LogEnd,
 ): Request<readonly ListedOffset[]> {
-  return request('ListOffsets', classic(5), {
+  return request('ListOffsets', {
     write: (to) => {
       // Replica id: a client has none.
       to.int32(-1).int8(READ_COMMITTED)
@@ -156,7 +157,7 @@ export interface EpochEnd extends TopicPartition, Coded {
 export function offsetForLeaderEpoch(
   positions: readonly EpochPosition[],
 ): Request<readonly EpochEnd[]> {
-  return request('OffsetForLeaderEpoch', classic(3), {
+  return request('OffsetForLeaderEpoch', {
     write: (to) => {
       to.int32(-1)
       to.byTopic(positions, ({ partition, currentEpoch, epoch }) => {

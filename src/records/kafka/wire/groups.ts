@@ -1,5 +1,5 @@
 import type { TopicPartition } from '../../port.ts'
-import { CODE, type Coded, classic, flexible, type Request, request } from './protocol.ts'
+import { CODE, type Coded, type Request, request } from './protocol.ts'
 
 export interface Coordinated {
   readonly type: 'group' | 'transaction'
@@ -12,7 +12,7 @@ export function findCoordinator({
   type,
   id,
 }: Coordinated): Request<Coded & { readonly nodeId: number }> {
-  return request('FindCoordinator', classic(2), {
+  return request('FindCoordinator', {
     write: (to) => to.string(id).int8(TYPES[type]),
     read: (from) => {
       const code = from.int16()
@@ -38,7 +38,7 @@ interface DescribedGroup extends Coded {
 }
 
 export function describeGroup(group: string): Request<DescribedGroup> {
-  return request('DescribeGroups', classic(4), {
+  return request('DescribeGroups', {
     write: (to) => to.array([group], (name) => to.string(name)).boolean(true),
     read: (from) => {
       const [found] = from.array(() => {
@@ -83,7 +83,7 @@ export function offsetCommit(
   { group, generationId, memberId }: MemberGeneration,
   offsets: readonly PartitionOffset[],
 ): Request<Coded> {
-  return request('OffsetCommit', classic(7), {
+  return request('OffsetCommit', {
     write: (to) => {
       to.string(group).int32(generationId).string(memberId).string(null)
       to.byTopic(offsets, ({ partition, offset, metadata }) => {
@@ -111,7 +111,7 @@ export function offsetFetch(
   partitions: readonly TopicPartition[],
   isStable: boolean,
 ): Request<Coded & { readonly offsets: readonly FetchedOffset[] }> {
-  return request('OffsetFetch', flexible(7), {
+  return request('OffsetFetch', {
     write: (to) => {
       to.string(group)
       to.byTopic(partitions, ({ partition }) => to.int32(partition))

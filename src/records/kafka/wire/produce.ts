@@ -1,7 +1,7 @@
 import type { TopicPartition } from '../../port.ts'
 import type { RequestWriter, ResponseReader } from './bytes.ts'
 import type { MemberGeneration, PartitionOffset } from './groups.ts'
-import { CODE, type Coded, classic, flexible, type Request, request } from './protocol.ts'
+import { API, CODE, type Coded, flexible, type Request, request } from './protocol.ts'
 
 interface ProducedBatch extends TopicPartition {
   readonly batch: Buffer
@@ -22,8 +22,9 @@ export function produceBatches(
   { transactionalId, joinsTransaction, timeoutMs }: ProduceOptions,
 ): Request<readonly PartitionCode[]> {
   // Brokers add a partition to the transaction from version 12 on, and know version 7 from 2.5 on.
-  const form = joinsTransaction ? flexible(12) : classic(7)
-  return request('Produce', form, {
+  const form = joinsTransaction ? flexible(12) : API.Produce
+  return request('Produce', {
+    form,
     write: (to) => {
       to.string(transactionalId).int16(ALL_IN_SYNC_REPLICAS).int32(timeoutMs)
       to.byTopic(batches, ({ partition, batch }) => {
@@ -86,7 +87,7 @@ export function initProducerId(
   timeoutMs: number,
   as = NOBODY,
 ): Request<Identified> {
-  return request('InitProducerId', flexible(3), {
+  return request('InitProducerId', {
     write: (to) => {
       to.string(transactionalId).int32(timeoutMs).int64(as.id).int16(as.epoch)
     },
@@ -106,7 +107,7 @@ export function addPartitionsToTxn(
   transaction: InTransaction,
   partitions: readonly TopicPartition[],
 ): Request<Coded & { readonly refused: PartitionCode | null }> {
-  return request('AddPartitionsToTxn', classic(1), {
+  return request('AddPartitionsToTxn', {
     write: (to) => {
       writeTransaction(to, transaction)
       to.byTopic(partitions, ({ partition }) => to.int32(partition))
@@ -120,7 +121,7 @@ export function addPartitionsToTxn(
 }
 
 export function addOffsetsToTxn(transaction: InTransaction, group: string): Request<Coded> {
-  return request('AddOffsetsToTxn', classic(1), {
+  return request('AddOffsetsToTxn', {
     write: (to) => writeTransaction(to, transaction).string(group),
     read: (from) => ({ code: from.int16() }),
   })
@@ -134,7 +135,8 @@ export function txnOffsetCommit(
     offsets,
   }: { readonly member: MemberGeneration; readonly offsets: readonly PartitionOffset[] },
 ): Request<Coded> {
-  return request('TxnOffsetCommit', flexible(version === 2 ? 5 : 3), {
+  return request('TxnOffsetCommit', {
+    form: version === 2 ? flexible(5) : API.TxnOffsetCommit,
     write: (to) => {
       to.string(transactionalId).string(group).int64(producer.id).int16(producer.epoch)
       to.int32(generationId).string(memberId).string(null)
@@ -152,7 +154,8 @@ export function endTxn(
   transaction: InTransaction,
   end: 'commit' | 'abort',
 ): Request<Identified> {
-  return request('EndTxn', version === 2 ? flexible(5) : classic(1), {
+  return request('EndTxn', {
+    form: version === 2 ? flexible(5) : API.EndTxn,
     write: (to) => writeTransaction(to, transaction).boolean(end === 'commit'),
     read: (from) => {
       const code = from.int16()

@@ -2,24 +2,33 @@ import { RequestWriter, ResponseReader } from './bytes.ts'
 
 // Requests to a broker, independent of how they are sent, and the protocol's error codes.
 
+interface Form {
+  readonly version: number
+  readonly isFlexible: boolean
+}
+
+const classic = (version: number): Form => ({ version, isFlexible: false })
+export const flexible = (version: number): Form => ({ version, isFlexible: true })
+
+/** Keys and oldest versions of the requests; newer ones only where the broker supports them. */
 export const API = {
-  Produce: 0,
-  Fetch: 1,
-  ListOffsets: 2,
-  Metadata: 3,
-  OffsetCommit: 8,
-  OffsetFetch: 9,
-  FindCoordinator: 10,
-  DescribeGroups: 15,
-  ApiVersions: 18,
-  CreateTopics: 19,
-  InitProducerId: 22,
-  OffsetForLeaderEpoch: 23,
-  AddPartitionsToTxn: 24,
-  AddOffsetsToTxn: 25,
-  EndTxn: 26,
-  TxnOffsetCommit: 28,
-  DescribeConfigs: 32,
+  Produce: { key: 0, ...classic(7) },
+  Fetch: { key: 1, ...classic(11) },
+  ListOffsets: { key: 2, ...classic(5) },
+  Metadata: { key: 3, ...classic(8) },
+  OffsetCommit: { key: 8, ...classic(7) },
+  OffsetFetch: { key: 9, ...flexible(7) },
+  FindCoordinator: { key: 10, ...classic(2) },
+  DescribeGroups: { key: 15, ...classic(4) },
+  ApiVersions: { key: 18, ...flexible(3) },
+  CreateTopics: { key: 19, ...classic(4) },
+  InitProducerId: { key: 22, ...flexible(3) },
+  OffsetForLeaderEpoch: { key: 23, ...classic(3) },
+  AddPartitionsToTxn: { key: 24, ...classic(1) },
+  AddOffsetsToTxn: { key: 25, ...classic(1) },
+  EndTxn: { key: 26, ...classic(1) },
+  TxnOffsetCommit: { key: 28, ...flexible(3) },
+  DescribeConfigs: { key: 32, ...classic(2) },
 } as const
 
 export type ApiName = keyof typeof API
@@ -39,27 +48,21 @@ export interface Request<T> {
   readonly waitsMs?: number
 }
 
-interface Form {
-  readonly version: number
-  readonly isFlexible: boolean
-}
-
-export const classic = (version: number): Form => ({ version, isFlexible: false })
-export const flexible = (version: number): Form => ({ version, isFlexible: true })
-
 /** Responses that do not begin with the throttle time. */
 const THROTTLE_LATER: ReadonlySet<ApiName> = new Set<ApiName>(['Produce', 'ApiVersions'])
 
 export function request<T>(
   api: ApiName,
-  { version, isFlexible }: Form,
-  body: {
+  parts: {
+    /** @default that of {@link API} */
+    readonly form?: Form
     readonly write: (to: RequestWriter) => void
     readonly read: (from: ResponseReader) => T
   },
 ): Request<T> {
+  const { version, isFlexible } = parts.form ?? API[api]
   const writer = new RequestWriter(isFlexible)
-  body.write(writer)
+  parts.write(writer)
   return {
     api,
     version,
@@ -70,7 +73,7 @@ export function request<T>(
       // client can read it.
       if (api !== 'ApiVersions') reader.endStruct()
       if (!THROTTLE_LATER.has(api)) reader.throttle()
-      const value = body.read(reader)
+      const value = parts.read(reader)
       return { value, throttleMs: reader.throttleMs }
     },
   }

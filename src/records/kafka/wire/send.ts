@@ -37,7 +37,7 @@ export async function send<T>(
   const { payload } = await new Promise<{ readonly payload: Buffer }>((resolve, reject) => {
     connection.requestQueue.push({
       entry: {
-        apiKey: API[request.api],
+        apiKey: API[request.api].key,
         apiName: request.api,
         apiVersion: request.version,
         correlationId,
@@ -93,7 +93,7 @@ function headOf<T>({ api, version, body }: Request<T>, correlationId: number, cl
   const head = Buffer.allocUnsafe(14 + idBytes)
   const bodyBytes = body.reduce((sum, piece) => sum + piece.length, 0)
   head.writeInt32BE(head.length - 4 + bodyBytes, 0)
-  head.writeInt16BE(API[api], 4)
+  head.writeInt16BE(API[api].key, 4)
   head.writeInt16BE(version, 6)
   head.writeInt32BE(correlationId, 8)
   head.writeInt16BE(idBytes, 12)
