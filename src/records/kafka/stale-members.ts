@@ -12,7 +12,7 @@ const NOTICED_MS = 2_000
 
 /**
  * Members that will not come back: failed ones of this driver, and the dead one with this worker's
- * name. The group would wait for their sessions, so who joins in their place removes them first.
+ * name. The group would wait for their sessions, so the member in their place removes them first.
  */
 export class StaleMembers {
   readonly #idsOf = new Map<string, Set<string>>()

@@ -123,8 +123,8 @@ export class Transactions {
 
   /**
    * @returns `unknown`: the answer to EndTxn was lost; {@link initialise} makes the outcome final
-   * @throws TidemarkError: nothing was committed. `REBALANCING` · `FENCED` · as {@link
-   * Producer.send}
+   * @throws TidemarkError: nothing was committed. `REBALANCING` · `FENCED` · as
+   * {@link Producer.send}
    */
   async commit(parts: TransactionParts): Promise<'committed' | 'unknown'> {
     if (this.#producer.identity === null) await this.initialise()

@@ -98,8 +98,8 @@ export class RecordSet {
   }
 
   /**
-   * @returns no records where only gaps, markers and aborted ones are left; `null`: call {@link
-   * unpack}
+   * @returns no records where only gaps, markers and aborted ones are left; `null`: call
+   * {@link unpack}
    * @throws TidemarkError `BATCH_CORRUPT` · `NOT_SUPPORTED`: an unknown compression, an offset
    * above 2^53
    */
