@@ -27,7 +27,6 @@ export interface Fetched extends Portion {
 interface FetchBufferOptions<P> {
   readonly clock: Clock
   readonly isCurrent: (of: P) => boolean
-  readonly isPaused: (of: P) => boolean
   readonly outputFrom: (of: P) => number
   readonly fetched: (of: P, fetched: Fetched) => void
 }
@@ -39,7 +38,7 @@ interface PartitionQueue {
 }
 
 /** Buffers by partition, by identity: one that is assigned again is a new object. */
-export class FetchBuffer<P extends object> {
+export class FetchBuffer<P extends { readonly paused: boolean }> {
   readonly #o: FetchBufferOptions<P>
   readonly #slices: Slices
   readonly #queues = new Map<P, PartitionQueue>()
@@ -74,13 +73,12 @@ export class FetchBuffer<P extends object> {
   }
 
   async #move(of: P, queue: PartitionQueue): Promise<void> {
-    const { isCurrent, isPaused } = this.#o
     queue.isMoving = true
     try {
       for (let arrived = queue.sets[0]; arrived !== undefined; arrived = queue.sets[0]) {
         if (this.#slices.isOver) await this.#slices.turn()
-        if (!isCurrent(of)) break
-        if (isPaused(of)) return
+        if (!this.#o.isCurrent(of)) break
+        if (of.paused) return
         if (!this.#handOver(of, arrived)) await arrived.set.unpack()
         else if (arrived.set.isRead) queue.sets.shift()
       }

@@ -22,6 +22,8 @@ export interface Fetchable extends LogMark {
   nextOffset: number
   readEpoch: number
   reportedEnd: number
+  /** A paused partition is not requested; records that have arrived are kept for it. */
+  paused: boolean
 }
 
 export interface FetcherOptions {
@@ -29,7 +31,6 @@ export interface FetcherOptions {
   readonly partitions: () => Iterable<Fetchable>
   /** Is the partition still read? Otherwise records that arrive are dropped. */
   readonly isCurrent: (of: Fetchable) => boolean
-  readonly isPaused: (of: Fetchable) => boolean
   /** Called with some thousand records at most, or with none when only the position has moved. */
   readonly fetched: (of: Fetchable, fetched: Fetched) => void
   /** Called when a broker has answered with records. @default not reported */
@@ -85,13 +86,12 @@ export class Fetcher {
 
   constructor(options: FetcherOptions) {
     this.#o = options
-    const { brokers, isPaused, fetched } = options
+    const { brokers, fetched } = options
     this.#setbacks = new Setbacks<Fetchable>(brokers)
     const isCurrent = (of: Fetchable) => !this.#isOver && options.isCurrent(of)
     this.#buffer = new FetchBuffer<Fetchable>({
       clock: brokers.clock,
       isCurrent,
-      isPaused,
       outputFrom: (of) => options.outputFrom?.(of) ?? 0,
       fetched,
     })
@@ -147,7 +147,7 @@ export class Fetcher {
       await brokers.clock.sleep(SEEK_MS, this.#over.signal)
       if (this.#isOver) return
       const lost = [...this.#o.partitions()].filter(
-        (of) => !this.#o.isPaused(of) && brokers.leaderOf(of) === undefined,
+        (of) => !of.paused && brokers.leaderOf(of) === undefined,
       )
       if (lost.length === 0) continue
       for (const of of lost) {
@@ -199,7 +199,7 @@ export class Fetcher {
     const all = [...this.#o.partitions()].filter(
       (of) => this.#o.brokers.leaderOf(of) === leader && !this.#setbacks.has(of),
     )
-    return this.#withOneReplay(all).filter((of) => !this.#o.isPaused(of) && !this.#buffer.has(of))
+    return this.#withOneReplay(all).filter((of) => !of.paused && !this.#buffer.has(of))
   }
 
   /**

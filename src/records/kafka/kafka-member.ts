@@ -99,7 +99,6 @@ export class KafkaMember implements Member {
       brokers: waiting,
       partitions: () => this.#started(),
       isCurrent: (of) => this.#positions.holds(of as Owned),
-      isPaused: (of) => (of as Owned).paused,
       fetched: (of, fetched) => this.#safely(() => this.#fetched(of as Owned, fetched)),
       answered: (durationMs) => options.handlers.fetched?.(durationMs),
       leftToReplay: (of) => this.#leftToReplay(of as Owned),

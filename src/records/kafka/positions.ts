@@ -8,7 +8,6 @@ export interface Owned extends Fetchable {
   topicId: string | null
   readonly epoch: number
   started: boolean
-  paused: boolean
   /** The committed offset, or where the partition begins without one. */
   committed: Committed
   /** The group's offset and metadata; `null`: not fetched yet. */

@@ -39,7 +39,6 @@ interface ReaderConnections {
 const LOOK_MS = 10_000
 
 interface Partition extends Fetchable {
-  paused: boolean
   readOffset: number
   endOffset: number | null
   readonly epoch: 0
@@ -47,12 +46,9 @@ interface Partition extends Fetchable {
 
 export class KafkaReader implements Followed {
   readonly ranges: ReadonlyMap<number, FollowedRange>
-  readonly #topic: string
-  readonly #from: ReadStart
-  readonly #brokers: Brokers
-  readonly #closed: () => void
+  readonly #o: ReadOptions
+  readonly #connections: ReaderConnections
   readonly #fetcher: Fetcher
-  readonly #until: ReadOptions['until']
   readonly #partitions = new Map<string, Partition>()
   readonly #waiting: Chunk[] = []
   readonly #unreadables: Unreadables
@@ -61,22 +57,20 @@ export class KafkaReader implements Followed {
   #wake: () => void = () => {}
 
   private constructor(
-    { topic, from, until, unreadable = () => {} }: ReadOptions,
-    { brokers, closed }: ReaderConnections,
+    options: ReadOptions,
+    connections: ReaderConnections,
     ranges: ReadonlyMap<number, FollowedRange>,
   ) {
-    this.#topic = topic
-    this.#from = from
-    this.#until = until
-    this.#brokers = brokers
-    this.#closed = closed
+    const { until, unreadable = () => {} } = options
+    const { brokers } = connections
+    this.#o = options
+    this.#connections = connections
     this.ranges = ranges
     this.#unreadables = new Unreadables(unreadable, brokers.clock)
     this.#fetcher = new Fetcher({
       brokers,
       partitions: () => this.#partitions.values(),
       isCurrent: () => true,
-      isPaused: (of) => (of as Partition).paused,
       fetched: (of, fetched) => this.#fetched(of as Partition, fetched),
       unreadables: this.#unreadables,
       failed: (error) => {
@@ -127,7 +121,7 @@ export class KafkaReader implements Followed {
           continue
         }
         if (this.#failure !== null) throw this.#failure
-        if (this.#over.signal.aborted || (this.#until === 'end' && this.#isRead)) return
+        if (this.#over.signal.aborted || (this.#o.until === 'end' && this.#isRead)) return
         await new Promise<void>((resolve) => {
           this.#wake = resolve
         })
@@ -141,8 +135,8 @@ export class KafkaReader implements Followed {
     this.#over.abort()
     this.#fetcher.stop()
     this.#unreadables.stop()
-    this.#brokers.close()
-    this.#closed()
+    this.#connections.brokers.close()
+    this.#connections.closed()
     this.#wake()
   }
 
@@ -157,7 +151,7 @@ export class KafkaReader implements Followed {
     of.endOffset ??= endOffset
     of.readOffset = records.nextOffset
     if (packed !== null) this.#failure = packed.error
-    else if (records.length > 0 || this.#until === 'closed') {
+    else if (records.length > 0 || this.#o.until === 'closed') {
       of.paused = true
       this.#waiting.push(chunkOf(of, fetched))
     }
@@ -165,10 +159,10 @@ export class KafkaReader implements Followed {
   }
 
   #add(partition: number, nextOffset: number): void {
-    const topic = this.#topic
+    const topic = this.#o.topic
     // Reading from the end ends there, whatever is written meanwhile.
     const endOffset =
-      this.#from === 'latest' ? (this.ranges.get(partition)?.endOffset ?? null) : null
+      this.#o.from === 'latest' ? (this.ranges.get(partition)?.endOffset ?? null) : null
     const of = { topic, partition, epoch: 0 } as const
     this.#partitions.set(partitionName(of), {
       ...of,
@@ -177,18 +171,18 @@ export class KafkaReader implements Followed {
       endOffset,
       reportedEnd: -1,
       paused: false,
-      ...initialLogMark(topic, partition, this.#brokers),
+      ...initialLogMark(topic, partition, this.#connections.brokers),
     })
   }
 
   async #lookForMore(): Promise<void> {
-    const { clock } = this.#brokers
+    const { clock } = this.#connections.brokers
     for (;;) {
       await clock.sleep(LOOK_MS, this.#over.signal)
       if (this.#over.signal.aborted) return
-      await this.#brokers.refresh().catch(() => {})
-      for (const partition of this.#brokers.partitionsOf(this.#topic)) {
-        const topic = this.#topic
+      await this.#connections.brokers.refresh().catch(() => {})
+      for (const partition of this.#connections.brokers.partitionsOf(this.#o.topic)) {
+        const topic = this.#o.topic
         if (!this.#partitions.has(partitionName({ topic, partition }))) this.#add(partition, 0)
       }
       this.#fetcher.wake()
