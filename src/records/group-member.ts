@@ -3,8 +3,6 @@ import { position } from '../kernel/ids.ts'
 import type { LifecycleTable } from '../kernel/lifecycle.ts'
 import type { Assignment, JoinOptions, MemberHandlers, PartitionOffsets, Start } from './port.ts'
 
-// Rules for group members of any driver: where they begin to read a partition, and their states.
-
 /**
  * The committed offset, or without one the requested end of the log. A partition that was added
  * after the group was created starts at its low offset.
@@ -65,7 +63,6 @@ export function chosenStart(assignment: Assignment, chosen: number): number {
 
 export type MemberState = 'joining' | 'joined' | 'finishing' | 'left'
 
-/** The allowed state changes of a group member, each with its reason. */
 export const MEMBER: LifecycleTable<MemberState> = {
   first: 'joining',
   next: {

@@ -2,7 +2,6 @@ import { ByteRoom, Memory, type PartsPlace, type ValuePlace } from '../kernel/by
 import type { LogRecord, LogRecords } from './port.ts'
 import { appendHeaders, appendPart, partsBytes } from './record-format.ts'
 
-/** Log records backed by an array of objects. */
 export class ListedRecords implements LogRecords {
   readonly #list: readonly LogRecord[]
 
@@ -72,73 +71,14 @@ export class ListedRecords implements LogRecords {
   slice(from: number, to?: number): LogRecords {
     return new ListedRecords(this.#list.slice(from, to))
   }
-}
 
-export class PickedRecords implements LogRecords {
-  readonly #records: LogRecords
-  readonly #indices: readonly number[]
-
-  constructor(records: LogRecords, indices: readonly number[]) {
-    this.#records = records
-    this.#indices = indices
-  }
-
-  get length(): number {
-    return this.#indices.length
-  }
-
-  *[Symbol.iterator](): Generator<LogRecord, void> {
-    for (const index of this.#indices) yield this.#records.at(index)
-  }
-
-  at(index: number): LogRecord {
-    return this.#records.at(this.#indices[index] as number)
-  }
-
-  offsetAt(index: number): number {
-    return this.#records.offsetAt(this.#indices[index] as number)
-  }
-
-  timestampMsAt(index: number): number {
-    return this.#records.timestampMsAt(this.#indices[index] as number)
-  }
-
-  valueBytes(index: number): number {
-    return this.#records.valueBytes(this.#indices[index] as number)
-  }
-
-  partsBytes(index: number): number {
-    return this.#records.partsBytes(this.#indices[index] as number)
-  }
-
-  locate(index: number, into: ValuePlace): void {
-    this.#records.locate(this.#indices[index] as number, into)
-  }
-
-  locateParts(index: number, into: PartsPlace): void {
-    this.#records.locateParts(this.#indices[index] as number, into)
-  }
-
-  appendKey(index: number, into: ByteRoom): void {
-    this.#records.appendKey(this.#indices[index] as number, into)
-  }
-
-  get hasHeaders(): boolean {
-    return this.#records.hasHeaders
-  }
-
-  locateHeaders(index: number, into: PartsPlace): void {
-    this.#records.locateHeaders(this.#indices[index] as number, into)
-  }
-
-  slice(from: number, to?: number): LogRecords {
-    return new PickedRecords(this.#records, this.#indices.slice(from, to))
+  pick(indices: readonly number[]): LogRecords {
+    return new ListedRecords(indices.map((index) => this.at(index)))
   }
 }
 
 export const NO_RECORDS: LogRecords = new ListedRecords([])
 
-/** Index of the first record at or after an offset, or the length if there is none. */
 export function firstFrom(records: LogRecords, offset: number): number {
   let low = 0
   let high = records.length

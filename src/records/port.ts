@@ -49,6 +49,7 @@ export interface LogRecords extends Iterable<LogRecord> {
   locateHeaders(index: number, into: PartsPlace): void
   /** @param to @default their length */
   slice(from: number, to?: number): LogRecords
+  pick(indices: readonly number[]): LogRecords
 }
 
 /** A batch of the log that unpacks to more than is allowed, and was not decoded. */
@@ -77,7 +78,6 @@ export interface Chunk extends TopicPartition {
   readonly endOffset: number
 }
 
-/** A group's place in a partition that is assigned to a member. */
 export interface Start extends TopicPartition {
   /** The committed offset, or without one the requested end of the log. */
   readonly nextOffset: number

@@ -5,7 +5,6 @@ import { TidemarkError } from '../kernel/errors.ts'
 // bits per byte, lowest bits first, and the parts of a record. Kafka calls 32-bit numbers varint
 // and 64-bit ones varlong.
 
-/** Reads a number that was written by {@link writeVarint}. */
 export function readVarint(bytes: Buffer, at: number): number {
   let bits = 0
   let next = at
@@ -58,10 +57,7 @@ export class NumberReader {
     return (bits >>> 1) ^ -(bits & 1)
   }
 
-  /**
-   * A bigint beyond 28 bits.
-   * @throws TidemarkError `BATCH_CORRUPT`: it does not end after ten bytes
-   */
+  /** A bigint beyond 28 bits. @throws TidemarkError `BATCH_CORRUPT`: more than ten bytes */
   varlong(): number | bigint {
     const { bytes } = this
     let { at } = this
@@ -89,7 +85,6 @@ export class NumberReader {
   }
 }
 
-/** Bytes of a whole number up to ±2^53. */
 export function varlongBytes(value: number): number {
   if (value === (value | 0)) return varintBytes(value)
   let bytes = 1
@@ -130,7 +125,6 @@ export interface OutgoingHeader {
   readonly value: Buffer | null
 }
 
-/** The most bytes that a varint takes. */
 export const VARINT_BYTES = 5
 /** Outputs have fewer names; dead letters bring the names of their source records. */
 const MOST_NAMES = 256
@@ -146,14 +140,12 @@ function bytesOfName(name: string): Buffer {
   return bytes
 }
 
-/** Reads a key, a value, or a part of a header. */
 export function partAt(bytes: Buffer, at: number): Buffer | null {
   const length = readVarint(bytes, at)
   const begin = at + varintBytes(length)
   return length < 0 ? null : bytes.subarray(begin, begin + length)
 }
 
-/** Returns where the part ends that begins at `at`. */
 export function partAfter(bytes: Buffer, at: number): number {
   const length = readVarint(bytes, at)
   return at + varintBytes(length) + Math.max(0, length)
@@ -174,7 +166,6 @@ export function appendHeaders(headers: readonly OutgoingHeader[], room: ByteRoom
   }
 }
 
-/** Appends a key or a value after its length. */
 export function appendPart(part: Buffer | null, room: ByteRoom): void {
   appendNumber(part?.length ?? -1, room)
   if (part !== null) room.append(part)

@@ -19,7 +19,6 @@ const NOBODY = -1
 interface Share {
   readonly topic: string
   readonly readers: readonly number[]
-  /** By partition: the member that owns it, or {@link NOBODY}. */
   readonly holders: readonly number[]
   /** Partitions that every reader gets at least. */
   readonly base: number

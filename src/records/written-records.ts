@@ -1,6 +1,6 @@
 import { ByteRoom, copyPairs, type Memory, partsPlace } from '../kernel/bytes.ts'
 import { murmur2, placeOf } from '../kernel/kafka.ts'
-import type { Header, LogRecords, NewRecord, NewRecords, TopicPartition } from './port.ts'
+import type { LogRecords, NewRecord, NewRecords, TopicPartition } from './port.ts'
 import {
   appendParts,
   type OutgoingRecord,
@@ -16,7 +16,6 @@ import {
 const BY_KEY = -1
 /** A room with fewer bytes left is replaced, because a room that grows is copied. */
 const ENOUGH = 4_096
-/** Typical size of a record, bytes. */
 const USUAL = 512
 const WORD = 4
 /** Longer parts are copied with one call, bytes. */
@@ -47,14 +46,12 @@ export class WrittenRecords implements NewRecords {
   #length = 0
   #numbers: Int32Array
   #timestampsMs: Float64Array
-  /** Distinct topics; there are few. */
   #topics: string[] = []
   #rooms: Room[] = []
   readonly #expected: number
   #room: ByteRoom | null = null
   /** Rooms that hold only records of this object. */
   #own: ByteRoom[] = []
-  /** Where the parts of the last copied record lie. */
   readonly #place = partsPlace()
   #copied: { readonly memory: Memory; readonly room: Room } | null = null
 
@@ -89,7 +86,21 @@ export class WrittenRecords implements NewRecords {
   }
 
   at(index: number): NewRecord {
-    return new WrittenRecord(this, index)
+    const parts = this.parts(index)
+    const [topic, partition] = [this.topic(index), this.partition(index)]
+    const valueAt = partAfter(parts, 0)
+    const [key, value] = [partAt(parts, 0), partAt(parts, valueAt)]
+    let at = partAfter(parts, valueAt)
+    const count = readVarint(parts, at)
+    at += varintBytes(count)
+    const headers = Array.from({ length: count }, () => {
+      const name = String(partAt(parts, at))
+      at = partAfter(parts, at)
+      const header = { name, value: partAt(parts, at) as Buffer }
+      at = partAfter(parts, at)
+      return header
+    })
+    return { topic, partition, timestampMs: this.timestampMs(index), key, value, headers }
   }
 
   topic(index: number): string {
@@ -118,7 +129,6 @@ export class WrittenRecords implements NewRecords {
     return placeOf(murmur2(bytes, begin, begin + length), partitions)
   }
 
-  /** Bytes of key, value and headers in a batch, lengths included. */
   partsBytes(index: number): number {
     return this.#number(index, END) - this.#number(index, START)
   }
@@ -158,7 +168,6 @@ export class WrittenRecords implements NewRecords {
     return this.#room
   }
 
-  /** Called when the records are durable: their memory is reused, so they must not be read. */
   free(): void {
     for (const room of this.#own) giveBack(room)
     this.#own = []
@@ -167,10 +176,7 @@ export class WrittenRecords implements NewRecords {
     this.#length = 0
   }
 
-  /**
-   * Adds a record that is partitioned by its key.
-   * @param start of its parts in the room; they end at the room's `used`
-   */
+  /** Adds a record by key. @param start of its parts in the room; they end at the room's `used` */
   add(topic: string, timestampMs: number, start: number): void {
     const { bytes, view, used } = this.#room as ByteRoom
     // A room that has grown has other memory.
@@ -216,7 +222,6 @@ export class WrittenRecords implements NewRecords {
     this.addAll(from, index, index + 1)
   }
 
-  /** Adds the records from ≤ i < to of `others`. */
   addAll(others: WrittenRecords, from = 0, to = others.length): void {
     // Most records lie in the same room as the one before.
     let [last, room] = [-1, this.#rooms.length - 1]
@@ -237,7 +242,6 @@ export class WrittenRecords implements NewRecords {
     }
   }
 
-  /** Keeps the first `length` records. */
   cut(length: number): void {
     this.#length = Math.min(this.#length, length)
   }
@@ -278,65 +282,14 @@ export class WrittenRecords implements NewRecords {
   }
 }
 
-class WrittenRecord implements NewRecord {
-  readonly #records: WrittenRecords
-  readonly #index: number
-
-  constructor(records: WrittenRecords, index: number) {
-    this.#records = records
-    this.#index = index
-  }
-
-  get topic(): string {
-    return this.#records.topic(this.#index)
-  }
-
-  get partition(): number | null {
-    return this.#records.partition(this.#index)
-  }
-
-  get timestampMs(): number {
-    return this.#records.timestampMs(this.#index)
-  }
-
-  get key(): Buffer | null {
-    return partAt(this.#parts, 0)
-  }
-
-  get value(): Buffer | null {
-    const parts = this.#parts
-    return partAt(parts, partAfter(parts, 0))
-  }
-
-  get headers(): readonly Header[] {
-    const parts = this.#parts
-    let at = partAfter(parts, partAfter(parts, 0))
-    const count = readVarint(parts, at)
-    at += varintBytes(count)
-    return Array.from({ length: count }, () => {
-      const name = String(partAt(parts, at))
-      at = partAfter(parts, at)
-      const value = partAt(parts, at) as Buffer
-      at = partAfter(parts, at)
-      return { name, value }
-    })
-  }
-
-  get #parts(): Buffer {
-    return this.#records.parts(this.#index)
-  }
-}
-
 // A pool of rooms for outputs. Outputs that wait for a commit live just long enough to reach the
 // old generation; without the pool, the garbage collector would mark the whole heap for every 64 MB
 // of them.
 
 const ROOM_BYTES = 2 ** 16
-/** How many rooms are pooled: 16 MB. */
 const MOST_SPARE = 256
 const spare: ByteRoom[] = []
 
-/** Returns a room of at least `bytes` bytes. */
 function roomOf(bytes: number): ByteRoom {
   return (bytes === ROOM_BYTES ? spare.pop() : undefined) ?? new ByteRoom(bytes)
 }

@@ -4,7 +4,6 @@ import type { Format } from '../../src/formats/format.ts'
 import { openFormat } from '../../src/formats/open-format.ts'
 import { atOnce, Slices } from '../../src/kernel/slices.ts'
 import { BatchEncoder } from '../../src/records/kafka/codec/encode.ts'
-import { RecordViews } from '../../src/records/kafka/codec/fetched-records.ts'
 import { decodeRecords } from '../../src/records/kafka/codec/record-set.ts'
 import type { LogRecords } from '../../src/records/port.ts'
 import { HandRegistry } from '../formats/registry/hand-registry.ts'
@@ -38,7 +37,7 @@ function chunksIn(values: Values, events: number): Chunks {
   return Array.from({ length: Math.ceil(events / CHUNK) }, () => {
     const records = payments.next(CHUNK).map((of) => ({ ...of, value: encode(of.value as Buffer) }))
     const [batch] = encoder.encode(records, WRITTEN)
-    return new RecordViews(decodeRecords(Buffer.from(batch?.bytes ?? []), READ))
+    return decodeRecords(Buffer.from(batch?.bytes ?? []), READ)
   })
 }
 

@@ -5,7 +5,6 @@ import type { ReadyBatch, StepScores } from '../../src/engine/events.ts'
 import { wallClock } from '../../src/kernel/clock.ts'
 import { atOnce, Slices } from '../../src/kernel/slices.ts'
 import { BatchEncoder } from '../../src/records/kafka/codec/encode.ts'
-import { RecordViews } from '../../src/records/kafka/codec/fetched-records.ts'
 import { decodeRecords } from '../../src/records/kafka/codec/record-set.ts'
 import type { LogRecords } from '../../src/records/port.ts'
 import { PassedHeaders } from '../../src/runtime/output/headers.ts'
@@ -143,7 +142,7 @@ function* paymentChunks(count: number): Generator<LogRecords> {
   const encoder = new BatchEncoder()
   for (let left = count; left > 0; left -= CHUNK) {
     const [batch] = encoder.encode(payments.next(Math.min(CHUNK, left)), WRITTEN)
-    yield new RecordViews(decodeRecords(Buffer.from(batch?.bytes ?? []), READ))
+    yield decodeRecords(Buffer.from(batch?.bytes ?? []), READ)
   }
 }
 

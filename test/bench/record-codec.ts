@@ -2,7 +2,6 @@ import { Command } from 'commander'
 import { COMPRESSIONS, type Compression, compressionFault } from '../../src/kernel/kafka.ts'
 import { atOnce } from '../../src/kernel/slices.ts'
 import { BatchEncoder, type EncodeOptions } from '../../src/records/kafka/codec/encode.ts'
-import { RecordViews } from '../../src/records/kafka/codec/fetched-records.ts'
 import { decodeRecords } from '../../src/records/kafka/codec/record-set.ts'
 import type { OutgoingRecord } from '../../src/records/record-format.ts'
 import { WrittenRecords } from '../../src/records/written-records.ts'
@@ -76,7 +75,7 @@ function decodeToObjects({ set }: Input): number {
 
 /** Decodes records and encodes them again, one at a time, without looking into them. */
 function copy({ set }: Input): number {
-  const records = new RecordViews(decodeRecords(set, READ))
+  const records = decodeRecords(set, READ)
   const copies = new WrittenRecords(records.length)
   for (let i = 0; i < records.length; i++) copies.copy(records, i, TO)
   encoder.begin()

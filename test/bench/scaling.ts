@@ -3,7 +3,6 @@ import { Engine } from '../../src/engine/engine.ts'
 import type { RunMode } from '../../src/engine/run.ts'
 import { atOnce, Slices } from '../../src/kernel/slices.ts'
 import { BatchEncoder } from '../../src/records/kafka/codec/encode.ts'
-import { RecordViews } from '../../src/records/kafka/codec/fetched-records.ts'
 import { decodeRecords } from '../../src/records/kafka/codec/record-set.ts'
 import type { LogRecords, NewRecord } from '../../src/records/port.ts'
 import { EventIntake } from '../../src/runtime/partition/intake.ts'
@@ -80,7 +79,7 @@ function* chunksOf(events: number, hot: number): Generator<LogRecords> {
       return withCard(record, random() < hot ? 0 : Math.floor(random() * CARDS))
     })
     const [batch] = encoder.encode(records, WRITTEN)
-    yield new RecordViews(decodeRecords(Buffer.from(batch?.bytes ?? []), READ))
+    yield decodeRecords(Buffer.from(batch?.bytes ?? []), READ)
   }
 }
 

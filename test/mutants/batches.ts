@@ -48,7 +48,7 @@ const ROWS: readonly Row[] = [
   ],
   [
     'a broker that is older than zstd is spoken to',
-    ['records/kafka/self-test.ts', 'Produce: 7', 'Produce: 6'],
+    ['records/kafka/wire/protocol.ts', 'key: 0, ...classic(7)', 'key: 0, ...classic(6)'],
     ['test/records/self-test.test.ts', 'is older than zstd, KIP-110, is refused'],
   ],
 ]

@@ -38,9 +38,7 @@ export const DRIVING: readonly Mutant[] = [
   },
   {
     name: 'a fetch by name, answered from another topic',
-    edits: [
-      { file: `${DRIVER}/brokers.ts`, from: '?.[1] ?? 0) >= FETCH_BY_ID', to: '?.[1] ?? 0) < 0' },
-    ],
+    edits: [{ file: `${DRIVER}/brokers.ts`, from: "'Fetch') >= FETCH_BY_ID", to: "'Fetch') < 0" }],
     caughtBy: { file: LEADERS, test: 'while it was read ends the member' },
   },
   {
@@ -274,7 +272,7 @@ export const DRIVING: readonly Mutant[] = [
     edits: [
       {
         file: `${DRIVER}/stale-members.ts`,
-        from: 'removeMembers(groupId, [...own, ...namesakes.ids], brokers)',
+        from: 'removeMembers(groupId, [...own, ...ids], brokers)',
         to: 'removeMembers(groupId, [], brokers)',
       },
     ],

@@ -2,7 +2,6 @@ import { beforeEach, expect, test } from 'vitest'
 import { Brokers } from '../../src/records/kafka/brokers.ts'
 import { clientConfig } from '../../src/records/kafka/options.ts'
 import { findCoordinator } from '../../src/records/kafka/wire/groups.ts'
-import { CODE } from '../../src/records/kafka/wire/protocol.ts'
 import { HandClock } from '../support/clocks.ts'
 import { thrownBy } from '../support/thrown.ts'
 
@@ -44,7 +43,7 @@ test('those that can answer are asked in turn: one that is cut off would go on d
   const asked: string[] = []
   Object.assign(brokers, { ask: async (nodeId: string) => asked.push(nodeId) })
   const question = findCoordinator({ type: 'group', id: 'g' })
-  for (let i = 0; i < 4; i++) await brokers.askAny(question, () => CODE.NONE)
+  for (let i = 0; i < 4; i++) await brokers.askAny(question)
   expect(asked).toEqual(['1', '2', '3', '1'])
   brokers.close()
 })

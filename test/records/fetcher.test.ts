@@ -113,13 +113,13 @@ function reading(brokers: Brokers, o: Partial<FetcherOptions> = {}): Fetcher {
     ...initialLogMark('t', 3, brokers),
     nextOffset: 0,
     reportedEnd: -1,
+    paused: false,
   }
   return new Fetcher({
     brokers,
     unreadables,
     partitions: () => [of],
     isCurrent: () => true,
-    isPaused: () => false,
     answered: (ms) => answeredMs.push(ms),
     fetched: (_, fetched) => {
       const { records } = chunkOf({ ...HERE, epoch: 1 }, fetched)
@@ -142,7 +142,7 @@ describe('partitions that are replayed', () => {
     vi.mocked(fetch).mockClear()
     const all = left.map((_, partition) => {
       const mark = initialLogMark('t', partition, cluster.brokers)
-      return { topic: 't', partition, ...mark, nextOffset: 0, reportedEnd: -1 }
+      return { topic: 't', partition, ...mark, nextOffset: 0, reportedEnd: -1, paused: false }
     })
     const replaying = reading(cluster.brokers, {
       partitions: () => all,
@@ -167,7 +167,7 @@ describe('partitions that are replayed', () => {
     vi.mocked(fetch).mockClear()
     const all = [100, 500].map((_, partition) => {
       const mark = initialLogMark('t', partition, cluster.brokers)
-      return { topic: 't', partition, ...mark, nextOffset: 0, reportedEnd: -1 }
+      return { topic: 't', partition, ...mark, nextOffset: 0, reportedEnd: -1, paused: false }
     })
     const replaying = reading(cluster.brokers, {
       partitions: () => all,
@@ -249,16 +249,14 @@ test('a leader that has answered is asked again as soon after a failure as at fi
 })
 
 test('after a large answer the next fetch is sent before all of it is handed over', async () => {
-  let isPaused = false
   const large = Array.from({ length: 100 }, (_, i) => `${i}`.padEnd(400))
   fetcher.stop()
   // Its time stands still: a fetch that waits a little is never sent.
   cluster = new Cluster(new HandClock(0))
   fetcher = reading(cluster.brokers, {
-    isPaused: () => isPaused,
-    fetched: (_, { records }) => {
+    fetched: (of, { records }) => {
       values.push(...Array.from(records.offsets, String))
-      isPaused = true
+      of.paused = true
     },
   })
   fetcher.wake()
@@ -332,14 +330,12 @@ describe('how long a leader may wait for a record', () => {
   test('100 ms while a partition is paused, which may be resumed at any time', async () => {
     fetcher.stop()
     cluster = new Cluster()
-    const [read, paused] = [3, 4].map((partition) => {
+    const both = [3, 4].map((partition) => {
       const mark = initialLogMark('t', partition, cluster.brokers)
-      return { topic: 't', partition, ...mark, nextOffset: 0, reportedEnd: -1 }
-    }) as [Fetchable, Fetchable]
-    fetcher = reading(cluster.brokers, {
-      partitions: () => [read, paused],
-      isPaused: (of) => of === paused,
+      const paused = partition === 4
+      return { topic: 't', partition, ...mark, nextOffset: 0, reportedEnd: -1, paused }
     })
+    fetcher = reading(cluster.brokers, { partitions: () => both })
     fetcher.wake()
     await cluster.answer('1', { code: CODE.NONE })
     await askedAgain('1')

@@ -1,8 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { MemoryRecords } from '../../src/records/memory/memory-records.ts'
-import { type Guarantee, type Member, MOST_CHUNK_RECORDS } from '../../src/records/port.ts'
-import { HandClock } from '../support/clocks.ts'
+import { type Member, MOST_CHUNK_RECORDS } from '../../src/records/port.ts'
 import { thrownBy } from '../support/thrown.ts'
 import { recordsContract } from './contract.ts'
 import type { Driver } from './driver.ts'
@@ -46,50 +45,6 @@ recordsContract((name, fn) => {
     const driver = open()
     await fn(driver)
     await driver.close()
-  })
-})
-
-describe('over a link of 50 KB a second', () => {
-  /** A member, a commit of so many bytes, and the clock. */
-  async function slow(guarantee: Guarantee) {
-    const clock = new HandClock(0)
-    const records = new MemoryRecords({ link: { bytesPerSecond: 50_000, clock } })
-    for (const name of ['in', 'out']) records.createTopic(name, { partitions: 1 })
-    const heard = new Listener()
-    const what = { group: 'g', topics: ['in'], from: 'earliest', guarantee } as const
-    const member = await records.join({ ...what, handlers: heard })
-    const ofBytes = (bytes: number) => ({
-      outputs: [record('out', { key: null, value: Buffer.alloc(bytes) })],
-      deadLetters: [],
-      nextOffsets: [{ ...heard.assignment(), metadata: '' }],
-    })
-    return { clock, records, member, ofBytes }
-  }
-
-  test('exactly-once: what does not get through in time fails and leaves nothing, a smaller commit does', async () => {
-    const { clock, records, member, ofBytes } = await slow('exactly-once')
-    const failure = thrownBy(member.commit(ofBytes(500_000)))
-    await clock.asleepFor(8_000)
-    clock.advance(8_000)
-    expect(await failure).toMatchObject({ code: 'COMMIT_TIMED_OUT', action: 'retry' })
-    expect(records.endOffset({ topic: 'out', partition: 0 })).toBe(0)
-    const committing = member.commit(ofBytes(200_000))
-    await clock.asleepFor(4_000)
-    clock.advance(4_000)
-    await committing
-    expect(records.endOffset({ topic: 'out', partition: 0 })).toBe(1)
-  })
-
-  test.each([
-    ['exactly-once: what cannot be smaller', 'exactly-once', true],
-    ['at-least-once: every commit', 'at-least-once', false],
-  ] as const)('%s gets as long as its bytes need', async (_, guarantee, isSmallest) => {
-    const { clock, records, member, ofBytes } = await slow(guarantee)
-    const committing = member.commit({ ...ofBytes(1_000_000), isSmallest })
-    await clock.asleepFor(20_000)
-    clock.advance(20_000)
-    await committing
-    expect(records.endOffset({ topic: 'out', partition: 0 })).toBe(1)
   })
 })
 

@@ -10,7 +10,7 @@ import { API } from '../../src/records/kafka/wire/protocol.ts'
 import { thrownBy } from '../support/thrown.ts'
 
 const all = (newest: number): Map<number, readonly [number, number]> =>
-  new Map(Object.values(API).map((api) => [api, [0, newest]]))
+  new Map(Object.values(API).map(({ key }) => [key, [0, newest]]))
 
 test('what this driver stands on is as it must be', () => {
   expect(() => selfTest()).not.toThrow()
@@ -52,7 +52,7 @@ test.each([
 })
 
 test('a broker that lacks some is refused, and which ones is said', async () => {
-  const versions = all(12).set(API.OffsetFetch, [0, 6]).set(API.Fetch, [12, 17])
+  const versions = all(12).set(API.OffsetFetch.key, [0, 6]).set(API.Fetch.key, [12, 17])
   const looking = async () => checkApiVersions({ versions, features: new Map() })
   expect(await thrownBy(looking())).toMatchObject({
     code: 'BROKER_TOO_OLD',

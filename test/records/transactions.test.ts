@@ -18,7 +18,7 @@ test('a generation that passes while a transaction is begun leaves nothing under
     ready: async () => {},
     send: async () => void sent.push('sent'),
   } as unknown as Producer
-  const brokers = { clock: new HandClock(0), askCoordinator: async () => 0 }
+  const brokers = { clock: new HandClock(0), askCoordinator: async () => ({ code: 0 }) }
   const transactions = new Transactions(brokers as unknown as Brokers, producer, 'id')
   let asked = 0
   const member = () => {

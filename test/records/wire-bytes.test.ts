@@ -1,7 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { RequestWriter, ResponseReader } from '../../src/records/kafka/wire/bytes.ts'
-import { topicsOf } from '../../src/records/kafka/wire/protocol.ts'
+import { RequestWriter, ResponseReader, topicsOf } from '../../src/records/kafka/wire/bytes.ts'
 import { encoder } from '../services/ask.ts'
 
 const whole = fc.integer({ min: -(2 ** 53) + 1, max: 2 ** 53 - 1 })

@@ -11,9 +11,10 @@ import type {
 } from '../port.ts'
 import type { Brokers } from './brokers.ts'
 import { byLeader } from './cluster-map.ts'
-import { isUnavailable, notAllowed, notCoordinated } from './errors.ts'
+import { isUnavailable, notAllowed, notCoordinated, partitionRefusal } from './errors.ts'
 import { GroupOffsets, readMark } from './group-offsets.ts'
 import { readPartition, withoutLeader } from './partition-reads.ts'
+import { repeated } from './waiting.ts'
 import {
   type CreatedTopic,
   createTopics,
@@ -36,17 +37,15 @@ const SETTINGS = [
 ] as const
 
 const CREATE_WITHIN_MS = 10_000
-/** How long to wait for a leader election, ms. */
 const ELECTION_MS = 1_000
+const KNOWN_MS = 2_000
 const RETRY_MS = 100
+const VISIBLE_MS = 5_000
+const VISIBLE_RETRY_MS = 50
 
-/** The range of a partition's log. */
 export type Range = Omit<PartitionOffsets, 'committed'>
 
-/**
- * Adds a group's committed offset to a range.
- * @param offsets by partition name
- */
+/** @param offsets committed ones, by partition name */
 export function partitionOffsetsOf(
   range: Range,
   offsets: ReadonlyMap<string, FetchedOffset>,
@@ -67,21 +66,15 @@ export class KafkaAdmin {
   #connection: Connection | null = null
   #isClosed = false
 
-  /** @param open creates a set of connections, not connected yet */
   constructor(open: () => Brokers, clock: Clock) {
     this.#open = open
     this.#clock = clock
   }
 
-  /** @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` */
   missingRights(needs: Needs, transactionalId: string | null): Promise<TidemarkError[]> {
     return this.#ask((brokers) => missingRights(brokers, needs, transactionalId))
   }
 
-  /**
-   * Describes topics; missing ones are left out.
-   * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `AUTHORIZATION`
-   */
   async describeTopics(names: readonly string[]): Promise<ReadonlyMap<string, TopicInfo>> {
     const described = await this.#ask((brokers) => describe(brokers, names))
     const wanted = described.filter(({ partitions }) => partitions.length > 0)
@@ -94,17 +87,9 @@ export class KafkaAdmin {
     )
   }
 
-  /**
-   * Creates topics; existing ones are left as they are.
-   * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `AUTHORIZATION` ·
-   * `CONFIG_INVALID`
-   */
   async createTopics(specs: readonly NewTopic[]): Promise<void> {
-    const topics = specs.map(({ name, partitions, replicas = 1, config = {} }) => {
-      return { name, partitions, replicas, config }
-    })
     await this.#ask(async (brokers) => {
-      const answers = await brokers.askController(createTopics(topics, CREATE_WITHIN_MS))
+      const answers = await brokers.askController(createTopics(specs, CREATE_WITHIN_MS))
       for (const [i, answer] of answers.entries()) {
         refuseUnlessMade((specs[i] as NewTopic).name, answer)
       }
@@ -121,7 +106,6 @@ export class KafkaAdmin {
     })
   }
 
-  /** Offsets of the group in the partitions of a topic. */
   async partitionOffsets(group: string, topic: string): Promise<PartitionOffsets[]> {
     const ranges = await this.ranges(topic)
     const committed = await this.#ask((brokers) => new GroupOffsets(brokers, group).latest(ranges))
@@ -129,10 +113,9 @@ export class KafkaAdmin {
   }
 
   /**
-   * Ranges of a topic's partitions, in their order, up to the last stable offset. A partition
-   * without a leader is left out, because its end is not known.
-   * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `AUTHORIZATION` ·
-   * `TOPIC_MISSING`
+   * Ranges of a topic's partitions up to the last stable offset. A partition without a leader is
+   * left out, because its end is not known.
+   * @throws TidemarkError `TOPIC_MISSING` · as {@link Brokers.ask}
    */
   ranges(topic: string): Promise<Range[]> {
     return this.#ask(async (brokers) => {
@@ -162,20 +145,16 @@ export class KafkaAdmin {
     })
   }
 
-  /** Ends pending requests and refuses new ones. */
   close(): void {
     this.#isClosed = true
     this.#connection?.brokers.close()
     this.#connection = null
   }
 
-  /** Resolves when a new topic has all its leaders. */
   async #visible(name: string): Promise<void> {
-    for (let attempt = 0; attempt < 100; attempt++) {
-      const [found] = await this.#ask((brokers) => brokers.describe([name]))
-      if (found !== undefined && found.code === CODE.NONE && isLed(found)) return
-      await this.#clock.sleep(50)
-    }
+    const look = () => this.#ask((brokers) => brokers.describe([name]))
+    const limit = { everyMs: VISIBLE_RETRY_MS, forMs: VISIBLE_MS, clock: this.#clock }
+    if (isLed(await repeated(limit, look, isLed))) return
     throw new TidemarkError(
       'BROKER_UNAVAILABLE',
       `topic "${name}" was created, but its partitions have no leaders yet`,
@@ -187,22 +166,20 @@ export class KafkaAdmin {
     if (names.length === 0) return new Map()
     // A broker other than the one that described the topics may not know a new topic yet.
     const isThere = ({ code }: DescribedConfig) => code !== CODE.UNKNOWN_TOPIC_OR_PARTITION
-    const ask = async (brokers: Brokers) => {
-      const request = describeConfigs(names, SETTINGS)
-      for (let attempt = 0; ; attempt++) {
-        const answers = await brokers.askAny(request, () => CODE.NONE)
-        if (answers.every(isThere) || attempt === 20) return answers
-        await this.#clock.sleep(RETRY_MS)
-      }
-    }
-    const known = (await this.#ask(ask)).filter(({ code }) => code === CODE.NONE)
+    const request = describeConfigs(names, SETTINGS)
+    const { configs } = await this.#ask((brokers) => {
+      const limit = { everyMs: RETRY_MS, forMs: KNOWN_MS, clock: this.#clock }
+      return repeated(
+        limit,
+        () => brokers.askAny(request),
+        (a) => a.configs.every(isThere),
+      )
+    })
+    const known = configs.filter(({ code }) => code === CODE.NONE)
     return new Map(known.map(({ topic, settings }) => [topic, settings]))
   }
 
-  /**
-   * @param idle may the connection be dead without anyone having noticed? Then requests are
-   * repeated
-   */
+  /** @param idle may the connection be dead unnoticed? Then the request is repeated */
   async #ask<T>(
     question: (brokers: Brokers) => Promise<T>,
     idle: boolean = this.#connection !== null,
@@ -230,12 +207,10 @@ interface Connection {
 
 function connect(brokers: Brokers): Connection {
   const ready = brokers.connect()
-  // The request that awaits `ready` reports its rejection; there may be no such request.
   ready.catch(() => {})
   return { brokers, ready }
 }
 
-/** @throws TidemarkError unless the topic was created or already exists */
 function refuseUnlessMade(name: string, { code, message }: CreatedTopic): void {
   if (code === CODE.NONE || code === CODE.TOPIC_ALREADY_EXISTS) return
   if (code === CODE.TOPIC_AUTHORIZATION_FAILED) throw notAllowed('CREATE', { type: 'topic', name })
@@ -246,8 +221,9 @@ function refuseUnlessMade(name: string, { code, message }: CreatedTopic): void {
   )
 }
 
-function isLed({ partitions }: TopicMetadata): boolean {
-  return partitions.length > 0 && partitions.every(({ leader }) => leader >= 0)
+function isLed([found]: readonly TopicMetadata[]): boolean {
+  if (found === undefined || found.code !== CODE.NONE) return false
+  return found.partitions.length > 0 && found.partitions.every(({ leader }) => leader >= 0)
 }
 
 /** Describes topics. Waits a moment for leaders, because a topic that was just created has none. */
@@ -255,16 +231,15 @@ async function describe(
   brokers: Brokers,
   names: readonly string[],
 ): Promise<readonly TopicMetadata[]> {
-  const { clock } = brokers
-  const deadlineMs = clock.elapsedMs() + ELECTION_MS
-  for (;;) {
-    const topics = await brokers.describe(names)
-    const denied = topics.find(({ code }) => code === CODE.TOPIC_AUTHORIZATION_FAILED)
-    if (denied !== undefined) throw notAllowed('DESCRIBE', { type: 'topic', name: denied.topic })
-    const isComing = topics.some(({ code }) => code === CODE.LEADER_NOT_AVAILABLE)
-    if (!isComing || clock.elapsedMs() > deadlineMs) return topics
-    await clock.sleep(RETRY_MS)
-  }
+  const limit = { everyMs: RETRY_MS, forMs: ELECTION_MS, clock: brokers.clock }
+  const topics = await repeated(
+    limit,
+    () => brokers.describe(names),
+    (found) => found.every(({ code }) => code !== CODE.LEADER_NOT_AVAILABLE),
+  )
+  const denied = topics.find(({ code }) => code === CODE.TOPIC_AUTHORIZATION_FAILED)
+  if (denied !== undefined) throw notAllowed('DESCRIBE', { type: 'topic', name: denied.topic })
+  return topics
 }
 
 /** One end of each partition's log, by partition name; partitions without a leader are left out. */
@@ -285,13 +260,9 @@ async function endsOf(
     )
     for (const { topic, partition, code, offset } of answers.flat()) {
       if (code === CODE.NONE) ends.set(partitionName({ topic, partition }), offset)
-      else if (code === CODE.TOPIC_AUTHORIZATION_FAILED) {
-        throw notAllowed('DESCRIBE', { type: 'topic', name: topic })
-      } else if (!hasMoved(code)) {
-        throw new TidemarkError(
-          'BROKER_UNAVAILABLE',
-          `the broker answered a request for the end of ${partitionName({ topic, partition })} with ${nameOfCode(code)}`,
-        )
+      else if (!hasMoved(code)) {
+        const asked = { operation: 'DESCRIBE', what: 'the end of' } as const
+        throw partitionRefusal(code, { topic, partition }, asked)
       }
     }
     left = left.filter((of) => !ends.has(partitionName(of)))
@@ -334,13 +305,9 @@ interface AuthorizedOperations {
   readonly operations: number
 }
 
-/** The protocol's operation numbers. */
 const BITS = { READ: 3, WRITE: 4 } as const
 
-/**
- * Returns an error for each right that brokers report as missing. Changes nothing.
- * @param transactionalId `null`: there are no transactions
- */
+/** Returns an error for each missing right that brokers report. Changes nothing. */
 async function missingRights(
   brokers: Brokers,
   { reads, writes, group }: Needs,
@@ -354,15 +321,14 @@ async function missingRights(
       .map((name) => notAllowed(operation, { type: 'topic', name }))
   const groupId = { type: 'group', id: group } as const
   const asked = [
-    missingRight(
-      brokers.askCoordinator(groupId, describeGroup(group), (g) => g.code),
-      (answer) => (lacks(answer, 'READ') ? notCoordinated(groupId) : null),
+    missingRight(brokers.askCoordinator(groupId, describeGroup(group)), (answer) =>
+      lacks(answer, 'READ') ? notCoordinated(groupId) : null,
     ),
   ]
   if (transactionalId !== null) {
     const of = { type: 'transaction', id: transactionalId } as const
-    const trying = brokers.askCoordinator(of, tryTransactionalId(transactionalId), (code) => code)
-    asked.push(missingRight(trying, (code) => (isDenied(code) ? notCoordinated(of) : null)))
+    const trying = brokers.askCoordinator(of, tryTransactionalId(transactionalId))
+    asked.push(missingRight(trying, ({ code }) => (isDenied(code) ? notCoordinated(of) : null)))
   }
   const others = await Promise.all(asked)
   return [

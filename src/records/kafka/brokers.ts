@@ -16,32 +16,20 @@ import {
 import { clusterOf, type GroupBroker } from './library.ts'
 import { checkApiVersions } from './self-test.ts'
 import { Sockets } from './sockets.ts'
-import { firstAnswer, within } from './waiting.ts'
-import {
-  apiVersions,
-  type BrokerApis,
-  type Metadata,
-  metadata,
-  type TopicMetadata,
-} from './wire/cluster.ts'
+import { firstAnswer, repeated, rotated, within } from './waiting.ts'
+import { apiVersions, type BrokerApis, metadata, type TopicMetadata } from './wire/cluster.ts'
 import { type Coordinated, findCoordinator } from './wire/groups.ts'
 import {
   API,
+  type ApiName,
   CODE,
+  type Coded,
   hasCoordinatorMoved,
   isDenied,
   nameOfCode,
   type Request,
 } from './wire/protocol.ts'
-import {
-  connected,
-  hangUp,
-  isConnected,
-  send,
-  type Throttled,
-  throttleLeftMs,
-  type Wired,
-} from './wire/send.ts'
+import { connected, hangUp, isConnected, send, throttleLeftMs, type Wired } from './wire/send.ts'
 
 // Connections to the brokers of a cluster, by leader, coordinator or any. The library provides
 // sockets, addresses and security. A broker answers the requests of a connection in order, so
@@ -53,11 +41,9 @@ const MOVING_MS = 8_000
 const RETRY_MS = 20
 /** Time limit for an answer, not counting the time that a broker waits on purpose, ms. */
 const ANSWER_MS = 10_000
-/** Time limit for the connection to one of the bootstrap brokers, ms. */
 const CONNECT_MS = 5_000
 /** Time limit for operations of the library that share a request, such as for metadata, ms. */
 const LIBRARY_MS = 2 * ANSWER_MS
-/** Shortest interval between two refreshes of the metadata, ms. */
 const REFRESH_MS = 50
 
 /** How long to look for a group's coordinator again when it cannot be reached, ms. */
@@ -66,31 +52,23 @@ const SEEK_RETRY = { firstMs: 100, lastMs: 800 }
 /** The first version of Fetch that identifies topics by id (Kafka 3.1). */
 const FETCH_BY_ID = 13
 
-export type { Coordinated } from './wire/groups.ts'
-
-export interface BrokersOptions {
+interface BrokersOptions {
   /** Called with the time for which a broker throttles this client, ms. @default not reported */
-  readonly throttled?: Throttled
-  /** @default the wall clock */
+  readonly throttled?: (ms: number) => void
   readonly clock?: Clock
-  /** @default Math.random */
   readonly random?: Random
-  /**
-   * Shared by all connections: until one has succeeded, login mistakes are reported.
-   * @default its own
-   */
+  /** Shared by all connections: until one has succeeded, login mistakes are reported. */
   readonly login?: { isProven: boolean }
 }
 
-/** A set of connections to the brokers of a cluster. */
 export class Brokers {
   readonly clock: Clock
   readonly random: Random
   readonly #sockets = new Sockets()
-  readonly #throttled: Throttled
+  readonly #throttled: (ms: number) => void
   readonly #config: KafkaConfig
   readonly #login: { isProven: boolean }
-  readonly #cluster: Cluster
+  readonly cluster: Cluster
   readonly #map = new ClusterMap()
   readonly #coordinators = new Map<string, string>()
   readonly #apis = new WeakMap<Wired, BrokerApis>()
@@ -116,16 +94,12 @@ export class Brokers {
     this.clock = clock
     this.random = random
     const kafka = new Kafka({ ...config, socketFactory: this.#sockets.factory })
-    this.#cluster = clusterOf(kafka, {
+    this.cluster = clusterOf(kafka, {
       brokers: config.brokers as readonly string[],
       clock,
       ask: (broker) => this.#metadataOf(broker, [...this.#topics.keys()]),
       heard: (found) => this.#map.update(found),
     })
-  }
-
-  get cluster(): Cluster {
-    return this.#cluster
   }
 
   /** @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` */
@@ -142,7 +116,7 @@ export class Brokers {
   }
 
   async #connect(steps: { isMet: boolean }): Promise<void> {
-    await fromLibrary(this.#within(CONNECT_MS, 'connecting', this.#cluster.connect()))
+    await fromLibrary(this.#within(CONNECT_MS, 'connecting', this.cluster.connect()))
     steps.isMet = true
     await this.refresh()
   }
@@ -165,11 +139,7 @@ export class Brokers {
     this.#sockets.close()
   }
 
-  /**
-   * Fetches the metadata of topics and keeps them fresh.
-   * @throws TidemarkError `TOPIC_MISSING` · `BROKER_UNAVAILABLE` · `AUTHENTICATION` ·
-   * `AUTHORIZATION`
-   */
+  /** Fetches the metadata of topics and keeps them fresh. @throws TidemarkError `TOPIC_MISSING` */
   async learn(topics: readonly string[]): Promise<void> {
     const known = topics.map((topic) => {
       const learning = this.#topics.get(topic) ?? this.#learn(topic)
@@ -187,7 +157,6 @@ export class Brokers {
     return this.#refreshing
   }
 
-  /** Node id of a partition's leader; `undefined`: no leader is known. */
   leaderOf(partition: TopicPartition): string | undefined {
     return this.#map.leaderOf(partition).nodeId ?? undefined
   }
@@ -197,7 +166,6 @@ export class Brokers {
     return this.#map.leaderOf(partition).epoch
   }
 
-  /** Topic id, as {@link TopicMetadata} has it; `null`: also for a topic that is not known. */
   idOf(topic: string): string | null {
     return this.#map.idOf(topic)
   }
@@ -207,36 +175,32 @@ export class Brokers {
     return this.#map.partitionsOf(topic)
   }
 
-  /** Fetches the current metadata of topics. */
   async describe(topics: readonly string[]): Promise<readonly TopicMetadata[]> {
-    const found = await this.#askAny((nodeId) => this.#metadata(nodeId, topics))
+    const found = await this.#askAny((nodeId) =>
+      this.#with(nodeId, (broker) => this.#metadataOf(broker, topics)),
+    )
     return found.topics
   }
 
   /**
-   * Sends a request to one broker.
    * @throws TidemarkError `BROKER_UNAVAILABLE`: the broker may or may not have received the request
    * · `AUTHENTICATION` · `BROKER_TOO_OLD`
    */
-  async ask<T>(nodeId: string, request: Request<T>): Promise<T> {
-    return fromLibrary(this.#ask(nodeId, request))
+  ask<T>(nodeId: string, request: Request<T>): Promise<T> {
+    return this.#with(nodeId, (broker) => this.#send(broker, request))
   }
 
-  /** Is the connection for records to a broker open? */
   isConnectedTo(nodeId: string): boolean {
     const broker = this.#met.get(nodeId)
     return broker !== undefined && this.#apis.has(broker) && isConnected(broker, 'Produce')
   }
 
-  async fetchesById(nodeId: string): Promise<boolean> {
-    const { versions } = await fromLibrary(this.#apisOf(nodeId))
-    return (versions.get(API.Fetch)?.[1] ?? 0) >= FETCH_BY_ID
+  fetchesById(nodeId: string): Promise<boolean> {
+    return this.#with(nodeId, async (_, apis) => newestOf(apis, 'Fetch') >= FETCH_BY_ID)
   }
 
-  /** Opens the connection for records to a broker. */
   async connectTo(nodeId: string): Promise<void> {
-    await fromLibrary(this.#apisOf(nodeId))
-    await fromLibrary(connected(await fromLibrary(this.#broker(nodeId)), 'Produce'))
+    await this.#with(nodeId, (broker) => connected(broker, 'Produce'))
   }
 
   /** How long a broker that throttles this client accepts no records, ms. */
@@ -252,11 +216,11 @@ export class Brokers {
   }
 
   /** Asks any broker, and retries while brokers are not ready to answer. */
-  askAny<T>(request: Request<T>, codeOf: (answer: T) => number): Promise<T> {
+  askAny<T extends Coded>(request: Request<T>): Promise<T> {
     // A node that is cut off from the others keeps describing the cluster as it was, so each call
     // begins with another node.
     const ask = () => this.#askAny((nodeId) => this.ask(nodeId, request), this.#turn++)
-    return this.#whileMoving(request.api, ask, codeOf)
+    return this.#whileMoving(request.api, ask)
   }
 
   async askController<T>(request: Request<T>): Promise<T> {
@@ -267,20 +231,15 @@ export class Brokers {
 
   /**
    * Asks a coordinator, and the new one when it has moved.
-   * @throws TidemarkError as {@link ask}; `BROKER_UNAVAILABLE` also when it is still moving after 8
-   * s
+   * @throws TidemarkError as {@link ask}; `BROKER_UNAVAILABLE` also when it still moves after 8 s
    */
-  askCoordinator<T>(
-    of: Coordinated,
-    request: Request<T>,
-    codeOf: (answer: T) => number,
-  ): Promise<T> {
+  askCoordinator<T extends Coded>(of: Coordinated, request: Request<T>): Promise<T> {
     const ask = async () => {
       const answer = await this.#ofCoordinator(of, (nodeId) => this.ask(nodeId, request))
-      if (hasCoordinatorMoved(codeOf(answer))) this.#coordinators.delete(keyOf(of))
+      if (hasCoordinatorMoved(answer.code)) this.#coordinators.delete(keyOf(of))
       return answer
     }
-    return this.#whileMoving(`the coordinator of ${of.type} "${of.id}"`, ask, codeOf)
+    return this.#whileMoving(`the coordinator of ${of.type} "${of.id}"`, ask)
   }
 
   /** The node id of the coordinator that last answered; `undefined`: no longer known. */
@@ -289,14 +248,13 @@ export class Brokers {
   }
 
   /** Always fetched again, because brokers are upgraded while workers run. */
-  async apisOfCoordinator(of: Coordinated): Promise<BrokerApis> {
+  apisOfCoordinator(of: Coordinated): Promise<BrokerApis> {
     return this.#ofCoordinator(of, async (nodeId) => {
-      this.#apis.delete(await fromLibrary(this.#broker(nodeId)))
-      return fromLibrary(this.#apisOf(nodeId))
+      this.#apis.delete(await this.#broker(nodeId))
+      return this.#with(nodeId, async (_, apis) => apis)
     })
   }
 
-  /** Finds a group's coordinator as the library's object, connected. */
   async groupBroker(group: string): Promise<GroupBroker> {
     const of: Coordinated = { type: 'group', id: group }
     const backoff = new Backoff(SEEK_RETRY, this.random)
@@ -305,7 +263,7 @@ export class Brokers {
       this.#coordinators.delete(keyOf(of))
       try {
         const nodeId = await this.#coordinator(of)
-        return (await fromLibrary(this.#broker(nodeId))) as unknown as GroupBroker
+        return (await this.#broker(nodeId)) as unknown as GroupBroker
       } catch (error) {
         if (!isUnavailable(error) || this.clock.elapsedMs() > deadlineMs) throw error
         await this.clock.sleep(backoff.nextMs())
@@ -313,7 +271,6 @@ export class Brokers {
     }
   }
 
-  /** Forgets a coordinator that fails. */
   async #ofCoordinator<T>(of: Coordinated, ask: (nodeId: string) => Promise<T>): Promise<T> {
     try {
       return await ask(await this.#coordinator(of))
@@ -326,7 +283,7 @@ export class Brokers {
   async #coordinator(of: Coordinated): Promise<string> {
     const known = this.#coordinators.get(keyOf(of))
     if (known !== undefined) return known
-    const { code, nodeId } = await this.askAny(findCoordinator(of), (answer) => answer.code)
+    const { code, nodeId } = await this.askAny(findCoordinator(of))
     if (isDenied(code)) throw notCoordinated(of)
     if (code !== CODE.NONE) {
       const message = `the coordinator of ${of.type} "${of.id}" cannot be found: ${nameOfCode(code)}`
@@ -336,35 +293,28 @@ export class Brokers {
     return String(nodeId)
   }
 
-  /** Asks brokers until one answers: connected ones first, beginning at `turn`. */
   async #askAny<T>(ask: (nodeId: string) => Promise<T>, turn = 0): Promise<T> {
-    const all = this.#cluster.getNodeIds().map(String)
+    const all = this.cluster.getNodeIds().map(String)
     const isMet = (nodeId: string) => Number(this.isConnectedTo(nodeId))
-    const first = turn % Math.max(all.length, 1)
-    const nodes = [...all.slice(first), ...all.slice(0, first)].sort((a, b) => isMet(b) - isMet(a))
+    const nodes = rotated(all, turn).sort((a, b) => isMet(b) - isMet(a))
     if (nodes.length > 0) return firstAnswer(nodes, ask, this.clock)
     throw new TidemarkError('BROKER_UNAVAILABLE', 'no broker of the cluster is known')
   }
 
-  async #ask<T>(nodeId: string, request: Request<T>): Promise<T> {
-    await this.#apisOf(nodeId)
-    return this.#send(await this.#broker(nodeId), request)
-  }
-
-  async #apisOf(nodeId: string): Promise<BrokerApis> {
+  async #with<T>(
+    nodeId: string,
+    work: (broker: Wired, apis: BrokerApis) => Promise<T>,
+  ): Promise<T> {
     const broker = await this.#broker(nodeId)
-    const apis = await this.#apisOfBroker(broker)
+    const apis = await fromLibrary(this.#apisOf(broker))
     this.#met.set(nodeId, broker)
-    return apis
+    return fromLibrary(work(broker, apis))
   }
 
-  async #apisOfBroker(broker: Wired): Promise<BrokerApis> {
+  async #apisOf(broker: Wired): Promise<BrokerApis> {
     const known = this.#apis.get(broker)
     if (known !== undefined) return known
-    const apis = await this.#send(
-      broker,
-      apiVersions({ name: 'tidemark', version: packageVersion() }),
-    )
+    const apis = await this.#send(broker, apiVersions(packageVersion()))
     checkApiVersions(apis)
     this.#apis.set(broker, apis)
     return apis
@@ -375,8 +325,9 @@ export class Brokers {
   }
 
   async #broker(nodeId: string): Promise<Wired> {
-    const found = this.#cluster.findBroker({ nodeId })
-    return (await this.#within(LIBRARY_MS, `connecting with broker ${nodeId}`, found)) as Wired
+    const found = this.cluster.findBroker({ nodeId })
+    const finding = this.#within(LIBRARY_MS, `connecting with broker ${nodeId}`, found)
+    return (await fromLibrary(finding)) as Wired
   }
 
   async #learn(topic: string): Promise<void> {
@@ -403,17 +354,12 @@ export class Brokers {
 
   #askForMetadata(): Promise<void> {
     return fromLibrary(
-      this.#within(LIBRARY_MS, 'asking for metadata', this.#cluster.refreshMetadata()),
+      this.#within(LIBRARY_MS, 'asking for metadata', this.cluster.refreshMetadata()),
     )
   }
 
-  async #metadata(nodeId: string, topics: readonly string[]): Promise<Metadata> {
-    return fromLibrary(this.#metadataOf(await fromLibrary(this.#broker(nodeId)), topics))
-  }
-
-  async #metadataOf(broker: Wired, topics: readonly string[]): Promise<Metadata> {
-    const { versions } = await this.#apisOfBroker(broker)
-    const [, newest = 0] = versions.get(API.Metadata) ?? []
+  async #metadataOf(broker: Wired, topics: readonly string[]) {
+    const newest = newestOf(await this.#apisOf(broker), 'Metadata')
     return this.#send(broker, metadata(newest >= 12 ? 12 : 8, topics))
   }
 
@@ -421,26 +367,21 @@ export class Brokers {
     return within({ ms, doing, clock: this.clock }, work)
   }
 
-  async #whileMoving<T>(
-    who: string,
-    ask: () => Promise<T>,
-    codeOf: (answer: T) => number,
-  ): Promise<T> {
-    const deadlineMs = this.clock.elapsedMs() + MOVING_MS
-    for (;;) {
-      const answer = await ask()
-      const code = codeOf(answer)
-      if (!hasCoordinatorMoved(code)) return answer
-      if (this.clock.elapsedMs() > deadlineMs) {
-        throw new TidemarkError('BROKER_UNAVAILABLE', `${who} answered with ${nameOfCode(code)}`)
-      }
-      await this.clock.sleep(RETRY_MS)
-    }
+  async #whileMoving<T extends Coded>(who: string, ask: () => Promise<T>): Promise<T> {
+    const limit = { everyMs: RETRY_MS, forMs: MOVING_MS, clock: this.clock }
+    const answer = await repeated(limit, ask, ({ code }) => !hasCoordinatorMoved(code))
+    if (!hasCoordinatorMoved(answer.code)) return answer
+    const message = `${who} answered with ${nameOfCode(answer.code)}`
+    throw new TidemarkError('BROKER_UNAVAILABLE', message)
   }
 
   refuseUnusable(topic: string): void {
     this.#map.refuseUnusable(topic)
   }
+}
+
+function newestOf({ versions }: BrokerApis, api: ApiName): number {
+  return versions.get(API[api].key)?.[1] ?? 0
 }
 
 function keyOf({ type, id }: Coordinated): string {

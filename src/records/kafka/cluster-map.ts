@@ -1,6 +1,7 @@
 import { TidemarkError } from '../../kernel/errors.ts'
 import type { TopicPartition } from '../port.ts'
 import { notAllowed } from './errors.ts'
+import { groupedBy } from './wire/bytes.ts'
 import type { Metadata, TopicMetadata } from './wire/cluster.ts'
 import { CODE, nameOfCode } from './wire/protocol.ts'
 
@@ -12,7 +13,6 @@ interface Leader {
 }
 
 interface Topic {
-  /** Error code of the last response. */
   readonly code: number
   readonly id: string | null
   /** Another topic id in the last response, which a second one has to confirm. */
@@ -27,7 +27,6 @@ export class ClusterMap {
   readonly #topics = new Map<string, Topic>()
   #controller: string | null = null
 
-  /** Node id of the controller. */
   get controller(): string | null {
     return this.#controller
   }
@@ -55,7 +54,6 @@ export class ClusterMap {
     return this.#topics.get(topic)?.leaders.get(partition) ?? NONE
   }
 
-  /** Does a topic have an unconfirmed id? */
   get hasUnconfirmedId(): boolean {
     return [...this.#topics.values()].some(({ unconfirmedId }) => unconfirmedId !== null)
   }
@@ -107,18 +105,9 @@ export class ClusterMap {
   }
 }
 
-/** Groups partitions by their known leader; partitions without one are left out. */
 export function byLeader<P extends TopicPartition>(
   brokers: { leaderOf(partition: TopicPartition): string | undefined },
   partitions: readonly P[],
 ): ReadonlyMap<string, readonly P[]> {
-  const leaders = new Map<string, P[]>()
-  for (const of of partitions) {
-    const leader = brokers.leaderOf(of)
-    if (leader === undefined) continue
-    const list = leaders.get(leader)
-    if (list === undefined) leaders.set(leader, [of])
-    else list.push(of)
-  }
-  return leaders
+  return groupedBy(partitions, (of) => brokers.leaderOf(of))
 }

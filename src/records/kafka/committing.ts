@@ -16,13 +16,9 @@ import type { FetchedOffset, Generation } from './wire/groups.ts'
 // rebalances apart (rule C2).
 
 export interface Committing {
-  /**
-   * Called before partitions are taken over. Resolves when nothing of this member is open any more.
-   */
+  /** Ends what is open of this member, before partitions are taken over. */
   prepare(): Promise<void>
-  /** Makes a commit; one at a time. */
   commit(commit: Commit): Promise<void>
-  /** Commits deferred offsets when the generation ends. */
   finish(generation: Generation): Promise<void>
 }
 
@@ -35,21 +31,15 @@ export interface CommitContext {
   readonly isOver: () => boolean
   /** @throws TidemarkError `WORKER_NAME_TAKEN` */
   readonly checkName: () => Promise<void>
-  /** Joins the group again, in a new generation. */
   readonly joinAgain: () => void
 }
 
 const OUTCOME_RETRY_MS = 200
 
-/**
- * Shortest interval between two offset commits, ms: offsets with every few outputs would cost a
- * broker as much as the outputs.
- */
+/** Shortest interval between offset commits, ms: each costs a broker as much as outputs. */
 const OFFSETS_EVERY_MS = 100
 
-/**
- * Writes outputs first; offsets follow at intervals, once all outputs before them are acknowledged.
- */
+/** Writes outputs first; offsets follow at intervals, after their outputs are acknowledged. */
 export class AtLeastOnce implements Committing {
   readonly #context: CommitContext
   readonly #writer: KafkaWriter
@@ -112,7 +102,6 @@ export class AtLeastOnce implements Committing {
   }
 }
 
-/** Writes outputs and offsets in one transaction. */
 export class ExactlyOnce implements Committing {
   readonly #context: CommitContext
   readonly #transactions: Transactions
@@ -171,8 +160,7 @@ export class ExactlyOnce implements Committing {
 
   /**
    * Marks partitions with this member's name before its first transaction with them, so that their
-   * next owner knows whose transactions to end. An aborted transaction would leave the name of an
-   * older owner (C8).
+   * next owner knows whose transactions to end (C8).
    */
   async #claim(owned: readonly Owned[], generation: () => Generation): Promise<void> {
     const fresh = owned.filter(({ isClaimed }) => !isClaimed)
@@ -210,11 +198,10 @@ export class ExactlyOnce implements Committing {
   }
 
   /**
-   * Finds out how a transaction ended: takes a new identity, after which nothing can change the
-   * outcome, and reads what is committed (C6, C7). Returns when the transaction was committed.
+   * Takes a new identity, after which nothing can change the outcome, and reads what is committed
+   * (C6, C7). Returns when the transaction was committed.
    * @throws TidemarkError `COMMIT_FAILED`: it was not · `FENCED`: another worker has committed for
-   * the partition · `REBALANCING`: all partitions were lost meanwhile; their new owners see the
-   * outcome in the offsets at which they begin · `WORKER_NAME_TAKEN`
+   * the partition · `REBALANCING`: all partitions were lost meanwhile · `WORKER_NAME_TAKEN`
    */
   async #resolveOutcome(owned: readonly Owned[]): Promise<void> {
     for (;;) {
@@ -252,10 +239,7 @@ export class ExactlyOnce implements Committing {
   }
 }
 
-/**
- * @throws TidemarkError `REBALANCING`: one offset of another assignment makes the commit useless
- * (C1)
- */
+/** @throws TidemarkError `REBALANCING`: one offset of another assignment spoils all (C1) */
 function ownedOf(next: NextOffset, positions: Positions): Owned {
   const owned = positions.get(next)
   if (owned !== undefined && owned.epoch === next.epoch) return owned
@@ -283,7 +267,6 @@ export interface GroupMetadata {
 /** How long a rebalance waits for a commit in flight, ms: the other members wait as well. */
 const COMMIT_IN_FLIGHT_MS = 5_000
 
-/** Runs commits between rebalances, one at a time. */
 export class CommitGate {
   readonly #group: string
   readonly #sessionMs: number
@@ -303,9 +286,7 @@ export class CommitGate {
     this.#clock = clock
   }
 
-  /**
-   * @param askedMs when the request that the group answered was sent, by the clock's elapsed time
-   */
+  /** @param askedMs when the request that the group answered was sent */
   confirm(askedMs: number): void {
     this.#confirmedMs = Math.max(this.#confirmedMs, askedMs)
     this.#changed.notifyAll()
@@ -317,10 +298,7 @@ export class CommitGate {
     this.#isClosed = false
   }
 
-  /**
-   * Resolves when JoinGroup may be sent.
-   * @param last work to be done under the old generation
-   */
+  /** Resolves when JoinGroup may be sent: after `last`, under the old generation. */
   async drain(last: (generation: Generation) => Promise<void>): Promise<void> {
     this.#isClosed = true
     this.#changed.notifyAll()

@@ -2,35 +2,33 @@ import { createRequire } from 'node:module'
 import type { Socket } from 'node:net'
 import kafkajs from 'kafkajs'
 
-// Patches of the library's connections and request queues, for the library's requests and for our
-// own.
-//
-// The request queue uses the wall clock: when that is set, all requests time out at once, or none
-// ever does. It counts time in which a throttling broker reads nothing on purpose (KIP-219). After
-// a timeout it continues with a connection on which bytes may be in flight, so that what is sent
-// again is written twice. It drops the requests in flight on a connection that it considers closed,
-// so that their callers wait forever. And it checks every millisecond for requests that wait to be
-// sent (kafkajs#1704), which costs several percent of a core.
-//
-// A connection continues on its next socket with half a response of the previous one, which turns
-// everything that follows into garbage. Events of the previous socket are attributed to the next
-// one. A caller that requests the connection while it is being opened gets a second socket. And an
-// invalid response ends the process.
-//
-// The library authenticates again 10 s before the broker ends a session (KIP-368): with sessions of
-// 10 s or less before every request, more often than the once a second that a broker accepts. And
-// it begins the exchange before it has what to log in with. Here the next request after a session
-// is due authenticates again; requests that come meanwhile wait.
-//
-// The patches hold for all drivers of the process, and use the monotonic clock, because sockets
-// know no other.
-//
+// Patches of the library's connections and request queues, for its requests and for our own.
+// - The queue uses the wall clock: when that is set, all requests time out at once, or none does.
+// - It counts time in which a throttling broker reads nothing on purpose (KIP-219).
+// - After a timeout it goes on with a connection on which bytes are in flight: it writes them twice.
+// - It drops requests in flight on a connection that it considers closed: callers wait forever.
+// - It checks every millisecond for requests that wait (kafkajs#1704), several percent of a core.
+// - A connection goes on with half a response of the previous socket, and with its events.
+// - Whoever requests a connection while it is being opened gets a second socket.
+// - An invalid response ends the process.
+// - It authenticates 10 s before a session ends (KIP-368): with short ones before every request.
+// Here the next request after a session is due authenticates; requests meanwhile wait.
+// The patches hold for all drivers of the process, and use the monotonic clock.
 // Private to kafkajs 2.2.4: network/requestQueue/index.js, network/connection.js,
 // broker/saslAuthenticator/index.js.
 
 interface SocketRequest {
+  readonly entry: {
+    readonly apiKey: number
+    readonly apiName: string
+    readonly apiVersion: number
+    readonly correlationId: number
+    readonly resolve: (answer: { readonly payload: Buffer }) => void
+    readonly reject: (error: Error) => void
+  }
+  readonly expectResponse: boolean
   readonly requestTimeout: number
-  readonly entry: { readonly apiName: string }
+  readonly sendRequest: () => void
 }
 
 interface RequestQueue {
@@ -43,6 +41,8 @@ interface RequestQueue {
   throttleCheckTimeoutId: NodeJS.Timeout | null
   isConnected(): boolean
   destroy(): void
+  push(request: SocketRequest): void
+  maybeThrottle(ms: number): void
   rejectAll(error: Error): void
   checkPendingRequests(): void
   fulfillRequest(answer: {
@@ -52,12 +52,13 @@ interface RequestQueue {
   }): void
 }
 
-interface Connection {
+/** The used private parts of a connection. */
+export interface Connection {
+  readonly clientId: string
   readonly requestQueue: RequestQueue
   readonly socket: Socket | undefined
   /** Set during authentication; received bytes then belong to these handlers. */
   readonly authHandlers: object | null
-  /** Bytes that these handlers received after their last complete response. */
   chunks: readonly Buffer[]
   bytesBuffered: number
   bytesNeeded: number
@@ -66,12 +67,15 @@ interface Connection {
   /** ms; 0: no limit */
   readonly sessionLifetime: { toNumber(): number }
   isConnected(): boolean
+  isAuthenticated(): boolean
+  authenticate(): Promise<void>
+  nextCorrelationId(): number
+  failIfNotConnected(): void
 }
 
 type Methods = Record<string, (...args: never[]) => unknown>
 
 const WORD_BYTES = 4
-/** How often overdue answers are looked for, ms. */
 const LOOK_MS = 100
 /** A check that comes this much too late means that the process stood still, ms. */
 const STOOD_STILL_MS = 1_000
@@ -126,7 +130,6 @@ function fulfil(answer: Buffer, queue: RequestQueue): void {
   queue.fulfillRequest({ size: answer.length, correlationId, payload: answer.subarray(WORD_BYTES) })
 }
 
-/** Wraps a method so that concurrent calls share one execution. */
 function shared(work: (of: Connection) => unknown): (this: Connection) => Promise<unknown> {
   const running = new WeakMap<Connection, Promise<unknown>>()
   return function (this: Connection) {
@@ -138,7 +141,6 @@ function shared(work: (of: Connection) => unknown): (this: Connection) => Promis
   }
 }
 
-/** Destroys the previous socket and drops everything that came from it. */
 function resetConnection(connection: Connection): void {
   const { socket } = connection
   for (const event of ['data', 'end', 'error', 'timeout']) socket?.removeAllListeners(event)
@@ -193,8 +195,8 @@ function isFull({ inflight, maxInFlightRequests }: RequestQueue): boolean {
 
 /**
  * Destroys the connection when an answer is overdue, counted from when the request was written,
- * bytes last arrived, or throttling ended, whichever is last. A broker answers in order: behind a
- * request that waits on purpose, such as JoinGroup, nothing is late.
+ * bytes last arrived, or throttling ended. A broker answers in order: behind a request that waits
+ * on purpose, such as JoinGroup, nothing is late.
  */
 function watch(queue: RequestQueue): NodeJS.Timeout {
   let lookedMs = performance.now()
@@ -218,29 +220,27 @@ function watch(queue: RequestQueue): NodeJS.Timeout {
   }, LOOK_MS)
 }
 
-const LENGTH_BYTES = 4
 /** A longer response grows as its bytes arrive: the peer may not speak Kafka. */
 const AT_ONCE_BYTES = 64 * 2 ** 20
 
 /**
- * Splits the bytes of a connection into responses, each in its own buffer. The library keeps
- * everything that the socket read until a response is complete, and then copies it: twice the
- * memory, all of it left to the garbage collector.
+ * Splits the bytes of a connection into responses, each in its own buffer. The library keeps all
+ * bytes until a response is complete, and then copies it: twice the memory, left to the garbage
+ * collector.
  */
 export class ResponseFramer {
-  readonly #length = Buffer.alloc(LENGTH_BYTES)
-  /** The buffer being filled: a length or a response. */
+  readonly #length = Buffer.alloc(WORD_BYTES)
   #into: Buffer = this.#length
   #filled = 0
-  #wanted = LENGTH_BYTES
+  #wanted = WORD_BYTES
 
   clear(): void {
-    this.#begin(this.#length, LENGTH_BYTES)
+    this.#begin(this.#length, WORD_BYTES)
   }
 
   /**
-   * Adds received bytes. The buffer may be overwritten afterwards.
-   * @throws Error when they cannot be a response; everything that follows is then invalid as well
+   * The buffer may be overwritten afterwards.
+   * @throws Error when the bytes cannot be a response; all that follow are invalid as well
    */
   add(bytes: Buffer, answered: (answer: Buffer) => void): void {
     for (let at = 0; at < bytes.length; ) {
@@ -251,7 +251,7 @@ export class ResponseFramer {
       if (this.#filled < this.#wanted) continue
       if (this.#into === this.#length) {
         const length = this.#length.readInt32BE()
-        if (length < LENGTH_BYTES) throw new Error(`no answer has ${length} bytes`)
+        if (length < WORD_BYTES) throw new Error(`no answer has ${length} bytes`)
         this.#begin(Buffer.allocUnsafe(Math.min(length, AT_ONCE_BYTES)), length)
       } else {
         const answer = this.#into

@@ -24,13 +24,9 @@ import { CODE } from './wire/protocol.ts'
 
 /** A leader detects a duplicate only among the last 5 batches of a producer. */
 const REQUESTS_IN_FLIGHT = 4
-/**
- * Longest time without an acknowledgement, ms: longer than a leader election, short enough to
- * report a cluster that is down.
- */
+/** Longest time without an acknowledgement, ms: longer than a leader election. */
 const UNACKNOWLEDGED_MS = 8_000
 const RETRY = { firstMs: 20, lastMs: 1_000 }
-/** Retry interval while the previous transaction is still being ended, ms. */
 const ENDING_MS = 5
 /** A broker that does not acknowledge this little hangs, because any link transmits it at once. */
 const FEW_BYTES = 16 * 1024
@@ -51,7 +47,6 @@ interface DeliveryOptions {
   readonly throughput: ThroughputEstimator
   /** Does the partition's leader have batches of this producer? */
   readonly isKnown: (to: Outgoing) => boolean
-  /** Called when the partition's first batch is acknowledged. */
   readonly acknowledged: (to: Outgoing) => void
   /** Called when the partition's first batch is too large, to pack the rest into smaller ones. */
   readonly split: (to: Outgoing) => void
@@ -62,7 +57,6 @@ interface DeliveryOptions {
 interface LeaderFlight {
   readonly leader: string
   bytes: number
-  /** Later batches must not arrive before those that were lost with the connection. */
   isBroken: boolean
   /** When something was last acknowledged, or written while nothing was in flight. */
   sinceMs: number
@@ -161,7 +155,8 @@ export class Delivery {
         // One connection keeps the order.
         if (i >= REQUESTS_IN_FLIGHT) await answers[i - REQUESTS_IN_FLIGHT]
         if (this.#isAhead(parts) && !(await Promise.all(answers)).flat().every(isTaken)) break
-        await this.#mayWrite(leader)
+        if (await whenUnthrottled(brokers, leader)) this.#acknowledgedMs = this.#nowMs()
+        await this.#sending.check()
         if (this.#isOverdue || flight.isBroken) break
         answers.push(this.#request(flight, parts))
       }
@@ -172,20 +167,11 @@ export class Delivery {
     return this.#apply((await Promise.all(answers)).flat())
   }
 
-  /**
-   * Would a batch overtake an unacknowledged first one? A leader takes any sequence number of a
-   * producer that it does not know.
-   */
+  /** A leader takes any sequence number of a producer that it does not know. */
   #isAhead(parts: readonly PartitionBatch[]): boolean {
     return parts.some(({ to, batch }) => batch !== to.batches[0] && !this.#o.isKnown(to))
   }
 
-  async #mayWrite(leader: string): Promise<void> {
-    if (await whenUnthrottled(this.#o.brokers, leader)) this.#acknowledgedMs = this.#nowMs()
-    await this.#sending.check()
-  }
-
-  /** Removes acknowledged batches. Returns the problem of the rest. */
   #apply(results: readonly BatchResult[]): TidemarkError | null {
     let problem: TidemarkError | null = null
     const stuck = new Set<Outgoing>()
@@ -219,9 +205,13 @@ export class Delivery {
     if (flight.bytes === 0) flight.sinceMs = this.#nowMs()
     flight.bytes += bytes
     const { brokers, throughput } = this.#o
-    const request = { ...this.#requestOf(parts), waitsMs: 2 * throughput.needsMs(flight.bytes) }
+    const batches = parts.map(({ to: { topic, partition }, batch }) => {
+      return { topic, partition, batch: batch.bytes }
+    })
+    const request = produceBatches(batches, { ...this.#sending, timeoutMs: UNACKNOWLEDGED_MS })
+    const waitsMs = 2 * throughput.needsMs(flight.bytes)
     try {
-      const answer = await brokers.ask(flight.leader, request)
+      const answer = await brokers.ask(flight.leader, { ...request, waitsMs })
       this.#answered(flight, bytes)
       if (answer.some(({ code }) => code === CODE.NONE)) this.#acknowledgedMs = this.#nowMs()
       const codes = new Map(answer.map((of) => [partitionName(of), of.code]))
@@ -259,13 +249,6 @@ export class Delivery {
   #nowMs(): number {
     return this.#o.brokers.clock.elapsedMs()
   }
-
-  #requestOf(parts: readonly PartitionBatch[]) {
-    const batches = parts.map(({ to: { topic, partition }, batch }) => {
-      return { topic, partition, batch: batch.bytes }
-    })
-    return produceBatches(batches, { ...this.#sending, timeoutMs: UNACKNOWLEDGED_MS })
-  }
 }
 
 interface BatchResult {
@@ -289,7 +272,6 @@ export async function whenUnthrottled(brokers: Brokers, leader: string): Promise
   }
 }
 
-/** Returns an error that may be temporary, and throws any other. */
 function temporaryOrThrow(error: unknown): TidemarkError {
   if (isUnavailable(error)) return error
   throw error
@@ -328,7 +310,6 @@ export class Outgoing implements TopicPartition {
     return this.#batches.reduce((sum, { bytes }) => sum + bytes.length, 0)
   }
 
-  /** Packs all unacknowledged records into new batches. Yields after each batch. */
   *pack(encoder: BatchEncoder, options: EncodeOptions): Generator<void, void> {
     this.#batches = yield* encoder.encodeMore(this.#left, options)
   }
@@ -353,10 +334,7 @@ interface PartitionBatch {
   readonly batch: EncodedBatch
 }
 
-/**
- * Distributes batches over requests: at most one per partition in a request, and at most `maxBytes`
- * unless a single batch is larger.
- */
+/** At most one batch per partition in a request, and `maxBytes` unless one batch is larger. */
 function requestsOf(all: readonly Outgoing[], maxBytes: number): PartitionBatch[][] {
   const requests: PartitionBatch[][] = []
   const rounds = Math.max(...all.map(({ batches }) => batches.length))

@@ -6,15 +6,10 @@ import { TLS_MISMATCH } from './sockets.ts'
 import type { Coordinated } from './wire/groups.ts'
 import { CODE, hasCoordinatorMoved, hasMoved, nameOfCode } from './wire/protocol.ts'
 
-// The library's errors by what can be done about them, and the errors for refusals of brokers.
-
-/** An error of the library, or a cause of one. */
 interface LibraryError {
   readonly name?: string
   readonly message?: string
-  /** The protocol's name of the broker's error. */
   readonly type?: string
-  /** Error code of the operating system or OpenSSL. */
   readonly code?: unknown
 }
 
@@ -63,19 +58,9 @@ const KINDS: readonly { code: Code; hint: string; matches: (fault: LibraryError)
     matches: ({ type }) => type !== undefined && FENCING.has(type),
   },
   {
-    code: 'TOPIC_LIMITS',
-    hint: "see the topic's max.message.bytes and message.timestamp.* settings",
-    matches: ({ type }) => type !== undefined && LIMITS.has(type),
-  },
-  {
     code: 'CONFIG_INVALID',
     hint: "see the broker's group.min.session.timeout.ms and group.max.session.timeout.ms",
     matches: ({ type }) => type === 'INVALID_SESSION_TIMEOUT',
-  },
-  {
-    code: 'TOPIC_MISSING',
-    hint: 'was it deleted?',
-    matches: ({ type }) => type === 'UNKNOWN_TOPIC_OR_PARTITION',
   },
   {
     code: 'BROKER_UNAVAILABLE',
@@ -85,37 +70,26 @@ const KINDS: readonly { code: Code; hint: string; matches: (fault: LibraryError)
 ]
 
 const FENCING = new Set(['UNKNOWN_MEMBER_ID', 'FENCED_INSTANCE_ID'])
-const LIMITS = new Set([
-  'MESSAGE_TOO_LARGE',
-  'RECORD_LIST_TOO_LARGE',
-  'INVALID_TIMESTAMP',
-  'INVALID_RECORD',
-])
 const UNREACHABLE = new Set([
   'KafkaJSConnectionError',
   'KafkaJSConnectionClosedError',
   'KafkaJSRequestTimeoutError',
   'KafkaJSBrokerNotFound',
   'KafkaJSNoBrokerAvailableError',
-  'KafkaJSGroupCoordinatorNotFound',
   'KafkaJSLockTimeout',
 ])
 
-/** Errors while a leader or a coordinator is elected: the same request will soon succeed. */
+/** Errors while a coordinator is elected: the same request will soon succeed. */
 const ELECTING = new Set([
-  'LEADER_NOT_AVAILABLE',
-  'NOT_LEADER_FOR_PARTITION',
   'GROUP_LOAD_IN_PROGRESS',
   'GROUP_COORDINATOR_NOT_AVAILABLE',
   'NOT_COORDINATOR_FOR_GROUP',
 ])
 
-/** Is a leader or a coordinator being elected? */
 export function isElecting(thrown: unknown): boolean {
   return causesOf(thrown).some(({ type }) => type !== undefined && ELECTING.has(type))
 }
 
-/** Is it the error code of a TLS handshake that failed? */
 export function isTlsFailure(code: unknown): boolean {
   return typeof code === 'string' && /CERT|^ERR_(TLS|SSL)|^UNABLE_TO_|^EPROTO$/.test(code)
 }
@@ -142,8 +116,8 @@ export function fromKafka(thrown: unknown, otherwise: Code): TidemarkError {
 }
 
 /**
- * Turns any error of the library into a {@link TidemarkError}. When a broker dies during a request,
- * the library may throw anything, so an unknown error means `BROKER_UNAVAILABLE`.
+ * When a broker dies during a request, the library may throw anything, so an unknown error means
+ * `BROKER_UNAVAILABLE`.
  */
 export async function fromLibrary<T>(answer: Promise<T>): Promise<T> {
   try {
@@ -153,7 +127,6 @@ export async function fromLibrary<T>(answer: Promise<T>): Promise<T> {
   }
 }
 
-/** The error, its causes and the errors that it aggregates, outermost first. */
 function causesOf(thrown: unknown): LibraryError[] {
   const chain: LibraryError[] = []
   const queue: unknown[] = [thrown]
@@ -259,6 +232,26 @@ export function produceRefusal(code: number, to: TopicPartition): TidemarkError 
   })
 }
 
+interface AskedPartition {
+  readonly operation: Operation
+  /** What was asked for, such as `the end of`. */
+  readonly what: string
+  /** @default 'BROKER_UNAVAILABLE' */
+  readonly otherwise?: Code
+}
+
+export function partitionRefusal(
+  code: number,
+  of: TopicPartition,
+  { operation, what, otherwise = 'BROKER_UNAVAILABLE' }: AskedPartition,
+): TidemarkError {
+  if (code === CODE.TOPIC_AUTHORIZATION_FAILED) {
+    return notAllowed(operation, { type: 'topic', name: of.topic })
+  }
+  const message = `the broker answered a request for ${what} ${partitionName(of)} with ${nameOfCode(code)}`
+  return new TidemarkError(otherwise, message)
+}
+
 // Errors for missing rights (ACLs). `READ` and `WRITE` each imply the right to describe the
 // resource.
 
@@ -267,11 +260,10 @@ interface Resource {
   readonly name: string
 }
 
-/** Names that Kafka's tools use. */
 const VERBS = { READ: 'Read', WRITE: 'Write', DESCRIBE: 'Describe', CREATE: 'Create' } as const
 const FLAGS = { topic: 'topic', group: 'group', 'transactional id': 'transactional-id' } as const
 
-export type Operation = keyof typeof VERBS
+type Operation = keyof typeof VERBS
 
 /** The error for a missing right, with the command that grants it. */
 export function notAllowed(operation: Operation, { type, name }: Resource): TidemarkError {
@@ -330,8 +322,7 @@ export function mistakeShownBy(error: unknown, { logsIn, isMet }: FirstSteps): L
 
 /**
  * Asks all bootstrap brokers several times.
- * @param ask returns the mistake that a broker shows
- * @returns `AUTHENTICATION` if all show the same each time; `null`: it may be an outage
+ * @returns `AUTHENTICATION` if all show the same mistake each time; `null`: it may be an outage
  */
 export async function loginMistake(
   brokers: readonly string[],

@@ -1,19 +1,17 @@
 import type { Clock } from '../../kernel/clock.ts'
 import { Slices } from '../../kernel/slices.ts'
 import { type Chunk, MOST_CHUNK_RECORDS, type TopicPartition } from '../port.ts'
-import { type Most, RecordViews } from './codec/fetched-records.ts'
+import type { Most } from './codec/fetched-records.ts'
 import type { Portion, RecordSet } from './codec/record-set.ts'
 
 // Fetched records, handed over some at a time, each partition's in order, yielding to the event
 // loop between. Records of a paused partition are kept until it is resumed; those of a lost one are
 // dropped.
 
-/** The most that is handed over in one go, bytes: fewer records when they are large. */
 const MOST_BYTES = 256 * 1024
 /**
- * How many records with output are handed over first; then as many as were so far, up to the most.
- * Code that runs for the first time is slow, and the first output waits only for the first records
- * (as TCP starts slowly, RFC 5681).
+ * How many records with output are handed over first, then as many as were so far, up to the most:
+ * the first code runs slowly, and the first output waits for it (slow start, RFC 5681).
  */
 const FIRST_RECORDS = 64
 
@@ -23,15 +21,12 @@ export interface Arrived {
 }
 
 export interface Fetched extends Portion {
-  /** End of the partition (high watermark). */
   readonly endOffset: number
 }
 
 interface FetchBufferOptions<P> {
   readonly clock: Clock
   readonly isCurrent: (of: P) => boolean
-  readonly isPaused: (of: P) => boolean
-  /** The offset at which output begins: records before it are replayed. */
   readonly outputFrom: (of: P) => number
   readonly fetched: (of: P, fetched: Fetched) => void
 }
@@ -43,7 +38,7 @@ interface PartitionQueue {
 }
 
 /** Buffers by partition, by identity: one that is assigned again is a new object. */
-export class FetchBuffer<P extends object> {
+export class FetchBuffer<P extends { readonly paused: boolean }> {
   readonly #o: FetchBufferOptions<P>
   readonly #slices: Slices
   readonly #queues = new Map<P, PartitionQueue>()
@@ -65,7 +60,6 @@ export class FetchBuffer<P extends object> {
     else this.#queues.set(of, { sets: [arrived], isMoving: false, moved: Promise.resolve() })
   }
 
-  /** Hands over the records of a partition, until it is paused or lost. */
   drain(of: P): Promise<void> {
     const queue = this.#queues.get(of)
     if (queue === undefined) return Promise.resolve()
@@ -79,13 +73,12 @@ export class FetchBuffer<P extends object> {
   }
 
   async #move(of: P, queue: PartitionQueue): Promise<void> {
-    const { isCurrent, isPaused } = this.#o
     queue.isMoving = true
     try {
       for (let arrived = queue.sets[0]; arrived !== undefined; arrived = queue.sets[0]) {
         if (this.#slices.isOver) await this.#slices.turn()
-        if (!isCurrent(of)) break
-        if (isPaused(of)) return
+        if (!this.#o.isCurrent(of)) break
+        if (of.paused) return
         if (!this.#handOver(of, arrived)) await arrived.set.unpack()
         else if (arrived.set.isRead) queue.sets.shift()
       }
@@ -124,14 +117,12 @@ export class FetchBuffer<P extends object> {
   }
 }
 
-/** Builds a chunk whose buffers are views into the broker's response. */
 export function chunkOf(
   of: TopicPartition & { readonly epoch: number },
-  { records: fetched, packed, endOffset }: Fetched,
+  { records, packed, endOffset }: Fetched,
 ): Chunk {
   const { topic, partition, epoch } = of
-  const { nextOffset } = fetched
-  const records = new RecordViews(fetched)
+  const { nextOffset } = records
   const chunk = { topic, partition, epoch, records, nextOffset, endOffset }
   return packed === null ? chunk : { ...chunk, packed }
 }

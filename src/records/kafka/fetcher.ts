@@ -9,6 +9,7 @@ import { notAllowed } from './errors.ts'
 import { type Arrived, FetchBuffer, type Fetched } from './fetch-buffer.ts'
 import { checkLogs, type LogMark, refuseIfRecreated } from './log-check.ts'
 import { RETRY, Setbacks, type Unreadables } from './unreadable-partitions.ts'
+import { rotated } from './waiting.ts'
 import { type FetchedPartition, type FetchOptions, fetch } from './wire/fetch.ts'
 import { CODE, hasMoved, nameOfCode } from './wire/protocol.ts'
 
@@ -16,22 +17,20 @@ import { CODE, hasMoved, nameOfCode } from './wire/protocol.ts'
 // sent before the records of the last are handed over, so that the broker reads while this process
 // works.
 
-/** A partition that is being read. */
 export interface Fetchable extends LogMark {
   /** The offset to fetch next; earlier records may still be in the {@link FetchBuffer}. */
   nextOffset: number
   readEpoch: number
   reportedEnd: number
+  /** A paused partition is not requested; records that have arrived are kept for it. */
+  paused: boolean
 }
 
 export interface FetcherOptions {
   readonly brokers: Brokers
-  /** The partitions being read, paused ones included. */
   readonly partitions: () => Iterable<Fetchable>
   /** Is the partition still read? Otherwise records that arrive are dropped. */
   readonly isCurrent: (of: Fetchable) => boolean
-  /** A paused partition is not requested; records that have arrived are kept for it. */
-  readonly isPaused: (of: Fetchable) => boolean
   /** Called with some thousand records at most, or with none when only the position has moved. */
   readonly fetched: (of: Fetchable, fetched: Fetched) => void
   /** Called when a broker has answered with records. @default not reported */
@@ -43,14 +42,13 @@ export interface FetcherOptions {
   readonly outputFrom?: (of: Fetchable) => number
   /** Called when the position is not in the log any more: is the partition assigned once more? */
   readonly isAssignedAgain?: (of: Fetchable) => boolean
-  /** Resolves when no commit is in flight. @default there never is one */
   readonly committed?: () => Promise<void>
   readonly failed: (error: TidemarkError) => void
 }
 
 /**
- * The initial state of the log check. The epoch of the record before the position is left unknown,
- * because this client may know an older leader, and would take the log for truncated.
+ * The epoch of the record before the position is left unknown, because this client may know an
+ * older leader, and would take the log for truncated.
  */
 export function initialLogMark(topic: string, partition: number, brokers: Brokers) {
   const checkedEpoch = brokers.leaderEpochOf({ topic, partition })
@@ -66,10 +64,7 @@ const LIMITS: FetchOptions = {
   maxBytes: 4_194_304,
   maxPartitionBytes: 1_048_576,
 }
-/**
- * Longest wait at an idle leader none of whose partitions can be resumed, ms (Kafka's default,
- * `fetch.max.wait.ms`).
- */
+/** Longest wait at an idle leader, ms (Kafka's default, `fetch.max.wait.ms`). */
 const IDLE_WAIT_MS = 500
 /** A smaller answer delays the next fetch: under light traffic every event would be a fetch. */
 const SMALL_BYTES = 32_768
@@ -85,20 +80,18 @@ export class Fetcher {
   readonly #changed = new ConditionVariable()
   readonly #buffer: FetchBuffer<Fetchable>
   readonly #loops = new Map<string, Promise<void>>()
-  /** Number of fetches so far, by which the first partition rotates. */
   #turn = 0
   readonly #setbacks: Setbacks<Fetchable>
   readonly #over = new AbortController()
 
   constructor(options: FetcherOptions) {
     this.#o = options
-    const { brokers, isPaused, fetched } = options
+    const { brokers, fetched } = options
     this.#setbacks = new Setbacks<Fetchable>(brokers)
     const isCurrent = (of: Fetchable) => !this.#isOver && options.isCurrent(of)
     this.#buffer = new FetchBuffer<Fetchable>({
       clock: brokers.clock,
       isCurrent,
-      isPaused,
       outputFrom: (of) => options.outputFrom?.(of) ?? 0,
       fetched,
     })
@@ -154,7 +147,7 @@ export class Fetcher {
       await brokers.clock.sleep(SEEK_MS, this.#over.signal)
       if (this.#isOver) return
       const lost = [...this.#o.partitions()].filter(
-        (of) => !this.#o.isPaused(of) && brokers.leaderOf(of) === undefined,
+        (of) => !of.paused && brokers.leaderOf(of) === undefined,
       )
       if (lost.length === 0) continue
       for (const of of lost) {
@@ -206,13 +199,12 @@ export class Fetcher {
     const all = [...this.#o.partitions()].filter(
       (of) => this.#o.brokers.leaderOf(of) === leader && !this.#setbacks.has(of),
     )
-    return this.#withOneReplay(all).filter((of) => !this.#o.isPaused(of) && !this.#buffer.has(of))
+    return this.#withOneReplay(all).filter((of) => !of.paused && !this.#buffer.has(of))
   }
 
   /**
-   * Leaves out all replayed partitions but the one with the least left. Its outputs come after one
-   * replay, not after all of them, and on average all come sooner (shortest remaining processing
-   * time first, Schrage 1968).
+   * Leaves out all replayed partitions but the one with the least left: on average all outputs come
+   * sooner (shortest remaining processing time first, Schrage 1968).
    */
   #withOneReplay(all: readonly Fetchable[]): readonly Fetchable[] {
     const { leftToReplay } = this.#o
@@ -232,8 +224,7 @@ export class Fetcher {
   async #ask(leader: string, isIdle: boolean): Promise<Answer> {
     const wanted = this.#wantedOf(leader)
     // A broker fills partitions in this order, up to the limit of the whole response.
-    const first = wanted.length === 0 ? 0 : this.#turn++ % wanted.length
-    const inTurn = [...wanted.slice(first), ...wanted.slice(0, first)]
+    const inTurn = rotated(wanted, wanted.length === 0 ? 0 : this.#turn++)
     const sinceMs = this.#o.brokers.clock.elapsedMs()
     const answer = { leader, sinceMs, tookMs: 0, partitions: [], problem: null }
     if (inTurn.length === 0) return { ...answer, hindered: NOTHING, asked: [] }
@@ -264,7 +255,6 @@ export class Fetcher {
     }
   }
 
-  /** @throws TidemarkError for what cannot be recovered from */
   #received({ leader, asked, partitions, problem, hindered, sinceMs }: Answer): Received {
     const { unreadables } = this.#o
     const still = asked.filter((one) => this.#isStill(one, leader))
@@ -334,7 +324,6 @@ interface Answer {
   readonly tookMs: number
   readonly asked: readonly Asked[]
   readonly partitions: readonly FetchedPartition[]
-  /** Why nothing was fetched, by partition name. */
   readonly hindered: ReadonlyMap<string, TidemarkError>
   readonly problem: TidemarkError | null
 }
@@ -375,7 +364,6 @@ function arrivedOf(
   return { set, endOffset }
 }
 
-/** @throws TidemarkError for what cannot be recovered from */
 function hindranceOf({ code, lowOffset }: FetchedPartition, of: Fetchable): TidemarkError {
   const { topic, partition, nextOffset } = of
   const where = position(topic, partition, nextOffset)

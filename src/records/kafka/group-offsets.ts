@@ -1,11 +1,12 @@
 import { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName } from '../../kernel/ids.ts'
 import type { TopicPartition } from '../port.ts'
-import type { Brokers, Coordinated } from './brokers.ts'
+import type { Brokers } from './brokers.ts'
 import { groupRefusal } from './errors.ts'
 import type { Owned } from './positions.ts'
 import { fence } from './transactions.ts'
 import {
+  type Coordinated,
   type FetchedOffset,
   type Generation,
   offsetCommit,
@@ -14,9 +15,7 @@ import {
 } from './wire/groups.ts'
 import { CODE, nameOfCode } from './wire/protocol.ts'
 
-/** Retry interval while an open transaction may change an offset, ms. */
 const UNSTABLE_RETRY_MS = 10
-/** A partition that the group has not answered for. */
 const UNKNOWN = { code: CODE.UNSTABLE_OFFSET_COMMIT, offset: -1, metadata: '' }
 
 interface LatestGeneration {
@@ -25,7 +24,6 @@ interface LatestGeneration {
   readonly isOwned: (of: TopicPartition) => boolean
 }
 
-/** Committed offsets of a group. */
 export class GroupOffsets {
   readonly #brokers: Brokers
   readonly #group: string
@@ -43,8 +41,7 @@ export class GroupOffsets {
   }
 
   /**
-   * Offsets by partition name that no transaction can change any more. Waits for open transactions,
-   * at most up to the broker's time limit.
+   * Offsets by partition name that no transaction can change any more; waits for open transactions.
    * @param isWanted otherwise the partition is not waited for
    * @param waiting called repeatedly with the partitions that are waited for
    * @returns `null` when no partition is wanted any more
@@ -66,10 +63,7 @@ export class GroupOffsets {
     }
   }
 
-  /**
-   * Returns the partitions whose offset is what this member last stored, and is final.
-   * @param withinMs how long to wait for an open transaction
-   */
+  /** Partitions whose final offset is what this member last stored; waits at most `withinMs`. */
   async unchanged(partitions: readonly Owned[], withinMs: number): Promise<readonly Owned[]> {
     const { clock } = this.#brokers
     const untilMs = clock.elapsedMs() + withinMs
@@ -89,11 +83,9 @@ export class GroupOffsets {
   }
 
   /**
-   * Fences former owners that are no longer in the group, which ends their transactions (rules C9,
-   * R6). The offsets do not show a transaction that has sent none yet, and it would hide the new
-   * owner's output until the broker's time limit.
-   * @param now read again once the owners are known, because an owner that is missing from an older
-   * list of live ids may be a new member
+   * Fences former owners that are no longer in the group (rules C9, R6). The offsets do not show a
+   * transaction that has sent none yet, and it would hide the new owner's output.
+   * @param now read again, because an owner that is missing from an older list may be a new member
    */
   async fenceDeadOwners(
     partitions: readonly TopicPartition[],
@@ -109,14 +101,11 @@ export class GroupOffsets {
     await Promise.all(dead.map((id) => this.#fence(id)))
   }
 
-  /**
-   * Commits outside of transactions.
-   * @throws TidemarkError as {@link stable} · `COMMIT_FAILED`
-   */
+  /** @throws TidemarkError as {@link stable} · `COMMIT_FAILED` */
   async commit(generation: Generation, offsets: readonly PartitionOffset[]): Promise<void> {
     if (offsets.length === 0) return
     const request = offsetCommit({ group: this.#group, ...generation }, offsets)
-    const code = await this.#brokers.askCoordinator(this.#coordinator, request, (c) => c)
+    const { code } = await this.#brokers.askCoordinator(this.#coordinator, request)
     if (code === CODE.NONE) return
     throw groupRefusal(code, this.#group) ?? new TidemarkError('COMMIT_FAILED', answers(code))
   }
@@ -135,8 +124,7 @@ export class GroupOffsets {
     isStable: boolean,
   ): Promise<readonly FetchedOffset[]> {
     const request = offsetFetch(this.#group, partitions, isStable)
-    const answer = await this.#brokers.askCoordinator(this.#coordinator, request, (a) => a.code)
-    const { code, offsets } = answer
+    const { code, offsets } = await this.#brokers.askCoordinator(this.#coordinator, request)
     const bad = [code, ...offsets.map((o) => o.code)].find(
       (c) => c !== CODE.NONE && c !== CODE.UNSTABLE_OFFSET_COMMIT,
     )
@@ -157,7 +145,6 @@ function answers(code: number): string {
 // number of the commit, by which an unknown outcome is determined and a dead owner's transaction is
 // ended. One line of JSON, followed by the worker's metadata.
 
-/** Identifies a commit of one partition. */
 interface CommitMark {
   readonly transactionalId: string
   readonly memberId: string
@@ -166,7 +153,6 @@ interface CommitMark {
 }
 
 interface MarkedMetadata {
-  /** `null`: not committed in a transaction of this driver. */
   readonly mark: CommitMark | null
   readonly metadata: string
 }
@@ -175,7 +161,6 @@ interface MarkedMetadata {
 const WHOLE = 1
 /** Format in which the transactional id lacks the group's name at its beginning. */
 const SHORT = 2
-/** The brokers' default limit (`offset.metadata.max.bytes`). */
 const MOST_BYTES = 4_096
 
 /** Puts a mark before the worker's metadata: at most 4,096 bytes for any group name. */
@@ -188,7 +173,6 @@ export function withMark(mark: CommitMark, group: string, metadata: string): str
   return `${JSON.stringify([SHORT, rest, memberId, number])}\n${metadata}`
 }
 
-/** @param group the group that committed the offset */
 export function readMark(text: string, group: string): MarkedMetadata {
   const end = text.indexOf('\n')
   if (!text.startsWith('[') || end < 0) return { mark: null, metadata: text }
@@ -203,7 +187,6 @@ export function readMark(text: string, group: string): MarkedMetadata {
   }
 }
 
-/** Checks the format, because other clients may write any metadata. */
 function isLine(line: unknown): line is [form: number, string, string, number] {
   if (!Array.isArray(line)) return false
   const [form, transactionalId, memberId, number] = line as unknown[]

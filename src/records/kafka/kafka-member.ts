@@ -1,4 +1,5 @@
 import type { Clock } from '../../kernel/clock.ts'
+import { ConditionVariable } from '../../kernel/condition-variable.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName } from '../../kernel/ids.ts'
 import { Lifecycle } from '../../kernel/lifecycle.ts'
@@ -6,7 +7,13 @@ import { chosenStart, groupStart, lookBackMsOf, MEMBER, type MemberState } from 
 import type { Assignment, Commit, JoinOptions, Loss, Member, TopicPartition } from '../port.ts'
 import { type KafkaAdmin, partitionOffsetsOf, type Range } from './admin.ts'
 import type { Brokers } from './brokers.ts'
-import { type CommitContext, CommitGate, type Committing } from './committing.ts'
+import {
+  AtLeastOnce,
+  type CommitContext,
+  CommitGate,
+  type Committing,
+  ExactlyOnce,
+} from './committing.ts'
 import { fromKafka } from './errors.ts'
 import { chunkOf, type Fetched } from './fetch-buffer.ts'
 import { type Fetchable, Fetcher, initialLogMark, NO_LEADER } from './fetcher.ts'
@@ -14,8 +21,9 @@ import { GroupOffsets } from './group-offsets.ts'
 import { type Assigned, Membership } from './membership.ts'
 import { lookBack } from './partition-reads.ts'
 import { type Owned, Positions } from './positions.ts'
-import type { Producer } from './producer.ts'
+import { KafkaWriter, type Producer } from './producer.ts'
 import type { DefaultName, StaleMembers } from './stale-members.ts'
+import { Transactions } from './transactions.ts'
 import { Unreadables } from './unreadable-partitions.ts'
 import { within } from './waiting.ts'
 import type { Generation } from './wire/groups.ts'
@@ -28,8 +36,6 @@ export interface Connections {
   /** For requests that must be quick: records, transactions, offsets. */
   readonly quick: Brokers
   readonly producer: Producer
-  readonly committing: (context: CommitContext) => Committing
-  /** `null`: without transactions. */
   readonly transactionalId: string | null
   readonly staleMembers: StaleMembers
   readonly defaultName: DefaultName
@@ -39,12 +45,9 @@ export interface Connections {
 }
 
 const LEAVE_MS = 5_000
-/**
- * How long to wait for open transactions, ms: no heartbeat is sent meanwhile; sessions are longer.
- */
+/** How long to wait for open transactions, ms: no heartbeat is sent meanwhile. */
 const LOOK_MS = 1_000
 const RETRY_MS = 100
-/** How often a partition without a leader is retried, ms. */
 const UNLED_RETRY_MS = 500
 const STILL_OPEN = 'a transaction of another owner has not been ended yet'
 
@@ -60,12 +63,12 @@ export class KafkaMember implements Member {
   readonly #offsets: GroupOffsets
   readonly #committing: Committing
   #committed: Promise<void> = Promise.resolve()
-  /** By topic, the number of partitions that was last reported. */
   readonly #reportedCounts = new Map<string, number>()
   /** Transactional ids in the newest generation; `null`: not sent by the leader. */
   #liveIds: ReadonlySet<string> | null = null
   readonly #life: Lifecycle<MemberState>
-  readonly #joining = new Deferred()
+  readonly #entered = new ConditionVariable()
+  #failure: TidemarkError | null = null
   #leaving: Promise<void> | null = null
 
   constructor(options: JoinOptions, connections: Connections) {
@@ -96,7 +99,6 @@ export class KafkaMember implements Member {
       brokers: waiting,
       partitions: () => this.#started(),
       isCurrent: (of) => this.#positions.holds(of as Owned),
-      isPaused: (of) => (of as Owned).paused,
       fetched: (of, fetched) => this.#safely(() => this.#fetched(of as Owned, fetched)),
       answered: (durationMs) => options.handlers.fetched?.(durationMs),
       leftToReplay: (of) => this.#leftToReplay(of as Owned),
@@ -105,8 +107,9 @@ export class KafkaMember implements Member {
       committed: () => this.#committed,
       failed: (error) => this.#fail(error),
     })
-    this.#offsets = new GroupOffsets(connections.quick, options.group)
-    this.#committing = connections.committing({
+    const { quick, producer } = connections
+    this.#offsets = new GroupOffsets(quick, options.group)
+    const context: CommitContext = {
       group: options.group,
       clock,
       offsets: this.#offsets,
@@ -115,11 +118,14 @@ export class KafkaMember implements Member {
       isOver: () => this.#isOver,
       checkName: () => this.#checkName(),
       joinAgain: () => this.#membership.joinAgain(),
-    })
+    }
+    this.#committing =
+      transactionalId === null
+        ? new AtLeastOnce(context, new KafkaWriter(quick, producer))
+        : new ExactlyOnce(context, new Transactions(quick, producer, transactionalId))
   }
 
   /**
-   * Joins the group and hands over the first assignment.
    * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `BROKER_TOO_OLD` ·
    * `TOPIC_MISSING` · `OFFSET_OUT_OF_RANGE` · `GROUP_FAILED` · `WORKER_NAME_TAKEN`
    */
@@ -137,7 +143,8 @@ export class KafkaMember implements Member {
         this.#fail(fromKafka(error, 'GROUP_FAILED'))
       })
       void defaultName.replace(holders, { group, brokers: quick, isJoining: () => this.#isJoining })
-      await this.#joining.outcome
+      await this.#entered.until(() => !this.#isJoining)
+      if (this.#isOver) throw this.#failure ?? this.#hasLeft()
     } catch (error) {
       await this.leave()
       throw fromKafka(error, 'BROKER_UNAVAILABLE')
@@ -177,7 +184,7 @@ export class KafkaMember implements Member {
     if (!this.#isOver) {
       this.#life.enter('left')
       this.#unreadables.stop()
-      this.#joining.reject(this.#hasLeft())
+      this.#entered.notifyAll()
     }
     this.#leaving ??= this.#close()
     return this.#leaving
@@ -287,7 +294,6 @@ export class KafkaMember implements Member {
     this.#joinedBut([])
   }
 
-  /** Reports partitions that cannot begin, except those lost meanwhile. */
   #cannotBegin(partitions: readonly TopicPartition[], reason: string): void {
     if (this.#isOver) return
     for (const of of partitions) {
@@ -301,7 +307,7 @@ export class KafkaMember implements Member {
     if (![...this.#positions.all()].every(isDone)) return
     if (!this.#isJoining) return
     this.#life.enter('joined')
-    this.#joining.resolve()
+    this.#entered.notifyAll()
     this.#fetcher.wake()
   }
 
@@ -408,28 +414,12 @@ export class KafkaMember implements Member {
     if (this.#isOver) return
     const { memberId } = this.#membership
     if (memberId !== '') this.#connections.staleMembers.add(this.#o.group, memberId)
-    if (this.#isJoining) this.#joining.reject(error)
+    if (this.#isJoining) this.#failure = error
     else this.#o.handlers.failed(error)
     void this.leave()
   }
 
   #hasLeft(): TidemarkError {
     return new TidemarkError('FENCED', `the member has left group "${this.#o.group}"`)
-  }
-}
-
-/** A promise that is settled from outside, once. */
-class Deferred {
-  readonly outcome: Promise<void>
-  resolve: () => void = () => {}
-  reject: (error: Error) => void = () => {}
-
-  constructor() {
-    this.outcome = new Promise<void>((resolve, reject) => {
-      this.resolve = resolve
-      this.reject = reject
-    })
-    // Nothing may await it yet.
-    this.outcome.catch(() => {})
   }
 }

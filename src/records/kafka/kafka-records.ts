@@ -17,8 +17,7 @@ import type {
   TopicPartition,
 } from '../port.ts'
 import { KafkaAdmin } from './admin.ts'
-import { Brokers, type BrokersOptions } from './brokers.ts'
-import { AtLeastOnce, ExactlyOnce } from './committing.ts'
+import { Brokers } from './brokers.ts'
 import { patchConnections } from './connections.ts'
 import { type Connections, KafkaMember } from './kafka-member.ts'
 import { quietLog } from './library.ts'
@@ -28,14 +27,12 @@ import { KafkaWriter, Producer } from './producer.ts'
 import { KafkaReader, type ReadOptions } from './reader.ts'
 import { selfTest } from './self-test.ts'
 import { DefaultName, StaleMembers } from './stale-members.ts'
-import { Transactions, transactionalIdOf } from './transactions.ts'
-
-type Joining = Pick<JoinOptions, 'group' | 'guarantee'>
+import { transactionalIdOf } from './transactions.ts'
 
 /** The Kafka driver. Connects when first used. */
 export class KafkaRecords implements Records {
   readonly #config: KafkaConfig
-  readonly #timing: Required<Pick<BrokersOptions, 'clock' | 'random' | 'login'>>
+  readonly #proof = { isProven: false }
   readonly #admin: KafkaAdmin
   readonly #sessionTimeoutMs: number
   readonly #members = new Set<KafkaMember>()
@@ -50,19 +47,18 @@ export class KafkaRecords implements Records {
   constructor(options: KafkaOptions) {
     selfTest()
     patchConnections()
-    const { clock = wallClock, random = systemRandom } = options
-    this.#timing = { clock, random, login: { isProven: false } }
     const log = options.log ?? (() => {})
-    const logCreator = quietLog(log, clock)
+    const logCreator = quietLog(log, wallClock)
     const config = clientConfig(options)
-    this.#login = bearerLoginOf(options.sasl, { clock, random, log })
+    this.#login = bearerLoginOf(options.sasl, { clock: wallClock, random: systemRandom, log })
     this.#config = {
       ...config,
       ...(this.#login && { sasl: this.#login }),
       logLevel: logLevel.WARN,
       logCreator,
     }
-    this.#admin = new KafkaAdmin(() => new Brokers(this.#config, this.#timing), clock)
+    const open = () => new Brokers(this.#config, { login: this.#proof })
+    this.#admin = new KafkaAdmin(open, wallClock)
     this.#name = options.workerName
     this.#sessionTimeoutMs = options.sessionTimeoutMs ?? SESSION_TIMEOUT_MS
     this.#defaultName = new DefaultName(options.defaultName)
@@ -90,9 +86,7 @@ export class KafkaRecords implements Records {
   }
 
   /**
-   * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `TOPIC_MISSING` ·
-   * `OFFSET_OUT_OF_RANGE` for the first assignment; for a later one the handler `failed` is called
-   * · `GROUP_FAILED`
+   * @throws TidemarkError as {@link KafkaMember.join}; later failures go to the handler `failed`
    */
   async join(options: JoinOptions): Promise<Member> {
     const member = new KafkaMember(options, this.#connections(options))
@@ -106,10 +100,6 @@ export class KafkaRecords implements Records {
     return new KafkaWriter(brokers, this.#producer(brokers, compressionOf))
   }
 
-  /**
-   * Reads a topic outside of any group.
-   * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `TOPIC_MISSING`
-   */
   read(options: ReadOptions): Promise<KafkaReader> {
     const brokers = this.#brokers()
     const closed = () => this.#opened.delete(brokers)
@@ -129,8 +119,10 @@ export class KafkaRecords implements Records {
     this.#login?.close()
   }
 
-  /** `null`: the member commits without transactions. */
-  #transactionalId({ group, guarantee = 'exactly-once' }: Joining): string | null {
+  #transactionalId({
+    group,
+    guarantee = 'exactly-once',
+  }: Pick<JoinOptions, 'group' | 'guarantee'>): string | null {
     return guarantee === 'exactly-once' ? transactionalIdOf(group, this.#name) : null
   }
 
@@ -147,12 +139,6 @@ export class KafkaRecords implements Records {
       waiting,
       quick,
       producer,
-      committing: (context) => {
-        if (transactionalId === null) {
-          return new AtLeastOnce(context, new KafkaWriter(quick, producer))
-        }
-        return new ExactlyOnce(context, new Transactions(quick, producer, transactionalId))
-      },
       transactionalId,
       staleMembers: this.#staleMembers,
       defaultName: this.#defaultName,
@@ -175,7 +161,7 @@ export class KafkaRecords implements Records {
   #brokers(throttled: (ms: number) => void = () => {}): Brokers {
     const { text } = this.#defaultName
     const config = text === null ? this.#config : { ...this.#config, clientId: text }
-    const brokers = new Brokers(config, { ...this.#timing, throttled })
+    const brokers = new Brokers(config, { login: this.#proof, throttled })
     this.#opened.add(brokers)
     return brokers
   }

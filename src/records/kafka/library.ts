@@ -9,8 +9,8 @@ import {
 } from 'kafkajs'
 import type { Clock } from '../../kernel/clock.ts'
 import type { KafkaLog } from './options.ts'
-import { UNCONNECTED } from './sockets.ts'
-import { firstAnswer } from './waiting.ts'
+import { type Address, UNCONNECTED } from './sockets.ts'
+import { firstAnswer, rotated } from './waiting.ts'
 import type { Metadata } from './wire/cluster.ts'
 import { hangUp, type Wired } from './wire/send.ts'
 
@@ -18,41 +18,14 @@ import { hangUp, type Wired } from './wire/send.ts'
 // BrokerPool has below. Its `refreshMetadata` asks a connected broker for `metadata`, and keeps
 // addresses by it.
 
-/** Methods of the library's broker that its types leave out. */
-export interface GroupBroker extends Broker {
-  joinGroup(request: {
-    readonly groupId: string
-    readonly sessionTimeout: number
-    readonly rebalanceTimeout: number
-    readonly memberId: string
-    readonly groupProtocols: readonly { readonly name: string; readonly metadata: Buffer }[]
-  }): Promise<unknown>
-  syncGroup(request: {
-    readonly groupId: string
-    readonly generationId: number
-    readonly memberId: string
-    readonly groupAssignment: readonly {
-      readonly memberId: string
-      readonly memberAssignment: Buffer
-    }[]
-  }): Promise<{ readonly memberAssignment: Buffer }>
-  heartbeat(request: {
-    readonly groupId: string
-    readonly groupGenerationId: number
-    readonly memberId: string
-  }): Promise<unknown>
-  leaveGroup(request: { readonly groupId: string; readonly memberId: string }): Promise<unknown>
-}
+type Fields = Readonly<Record<string, unknown>>
 
-interface LibraryMetadata {
-  readonly brokers: Metadata['nodes']
-  readonly controllerId: number
-  readonly clusterId: null
-  readonly topicMetadata: readonly {
-    readonly topic: string
-    readonly topicErrorCode: number
-    readonly partitionMetadata: readonly { readonly partitionId: number; readonly leader: number }[]
-  }[]
+/** The library's own requests, which its types leave out. */
+export interface GroupBroker extends Broker {
+  joinGroup(fields: Fields): Promise<unknown>
+  syncGroup(fields: Fields): Promise<{ readonly memberAssignment: Buffer }>
+  heartbeat(fields: Fields): Promise<unknown>
+  leaveGroup(fields: Fields): Promise<unknown>
 }
 
 interface PoolBroker extends Wired {
@@ -66,7 +39,6 @@ interface BrokerPool {
   readonly retrier: (work: () => Promise<void>) => Promise<void>
   /** By node id. */
   readonly brokers: Readonly<Record<string, PoolBroker>>
-  /** One of the bootstrap brokers. */
   seedBroker: PoolBroker
   versions: unknown
   createBroker: (options: unknown) => PoolBroker
@@ -76,27 +48,19 @@ interface BrokerPool {
   findConnectedBroker: () => Promise<PoolBroker>
 }
 
-/** A broker has left the cluster, or the other connection to it has ended. */
 const DROPPED = 'the client dropped the connection'
-
-interface Address {
-  readonly host: string
-  readonly port: number
-}
 
 interface LibraryClusterOptions {
   /** `host:port` of the bootstrap brokers. */
   readonly brokers: readonly string[]
   readonly clock: Clock
   readonly ask: (broker: Wired) => Promise<Metadata>
-  /** Called with each response. */
   readonly heard: (metadata: Metadata) => void
 }
 
 /**
- * Returns a cluster of the library with our own way of fetching metadata. The library's request
- * fails as a whole when one partition has no leader, or one topic has an error, even if no one here
- * reads it. And the library waits for one broker while that hangs, though others would answer.
+ * Returns the library's cluster with our own metadata requests. The library's request fails as a
+ * whole for one partition without a leader, and waits for one broker while that hangs.
  */
 export function clusterOf(
   kafka: Kafka,
@@ -133,10 +97,7 @@ export function clusterOf(
     const all = Object.keys(pool.brokers)
     // Another one each time, because a broker that has just come back describes the old state for a
     // while.
-    const first = turn++ % Math.max(all.length, 1)
-    const nodes = [...all.slice(first), ...all.slice(0, first)].sort(
-      (a, b) => isOpen(b) - isOpen(a),
-    )
+    const nodes = rotated(all, turn++).sort((a, b) => isOpen(b) - isOpen(a))
     try {
       const find = (nodeId: string) => pool.findBroker({ nodeId })
       if (nodes.length > 0) return await firstAnswer(nodes, find, clock)
@@ -196,7 +157,7 @@ function clusterFromAssigner(kafka: Kafka): Cluster {
   return cluster as unknown as Cluster
 }
 
-function libraryMetadata({ nodes, controllerId, topics }: Metadata): LibraryMetadata {
+function libraryMetadata({ nodes, controllerId, topics }: Metadata) {
   return {
     brokers: nodes,
     controllerId,
@@ -214,28 +175,13 @@ function libraryMetadata({ nodes, controllerId, topics }: Metadata): LibraryMeta
 
 // The library's log, rewritten. Most of it is also thrown.
 
-/** Sentences for the library's lines about a broker; `null`: dropped. */
-const SENTENCES: readonly [RegExp, (broker: string, rest: string) => string | null][] = [
-  // Closing the driver or dropping a broker ends pending requests.
-  [/the driver is closed$/, () => null],
-  [new RegExp(`${DROPPED}$`), () => null],
-  // Reported as a broker that accepts no connection, or that was dropped.
-  [new RegExp(`${UNCONNECTED}$`), () => null],
-  [/^Connection error: (.*)/, (broker, why) => `the connection to broker ${broker} failed: ${why}`],
-  [
-    /^Connection timeout/,
-    (broker) => `broker ${broker} does not accept a connection, or does not answer on it`,
-  ],
-  // A response with an error, or to a request that is no longer waited for.
-  [/^Response /, () => null],
-  // The library reports it again when the last retry has failed.
-  [/^(Could not|Failed to connect) /, () => null],
-  [
-    /^(.*)/,
-    (broker, line) => `the Kafka client says${broker && ` about broker ${broker}`}: ${line}`,
-  ],
-]
-
+/**
+ * Lines that are dropped: requests that ended because the driver was closed or a broker dropped,
+ * responses to requests that are no longer waited for, and failures that are retried.
+ */
+const SILENT = new RegExp(
+  `(the driver is closed|${DROPPED}|${UNCONNECTED})$|^(Response|Could not|Failed to connect) `,
+)
 /** Parts of the library that throw everything they log. */
 const THROWN = /^(BrokerPool|Cluster|SASL\w*)$/
 
@@ -261,11 +207,16 @@ export function quietLog(log: KafkaLog, clock: Clock): logCreator {
     }
 }
 
+/** The line in plain words; `null`: it is dropped. */
 function sentence({ message, broker, error }: LogEntry['log']): string | null {
-  const line = typeof error === 'string' ? `${message}: ${error}` : message
-  for (const [is, say] of SENTENCES) {
-    const found = is.exec(line)
-    if (found !== null) return say(typeof broker === 'string' ? broker : '', found[1] ?? '')
+  const all = typeof error === 'string' ? `${message}: ${error}` : message
+  if (SILENT.test(all)) return null
+  const [line = ''] = all.split('\n')
+  const name = typeof broker === 'string' ? broker : ''
+  const [, why] = /^Connection error: (.*)/.exec(line) ?? []
+  if (why !== undefined) return `the connection to broker ${name} failed: ${why}`
+  if (!line.startsWith('Connection timeout')) {
+    return `the Kafka client says${name && ` about broker ${name}`}: ${line}`
   }
-  return null
+  return `broker ${name} does not accept a connection, or does not answer on it`
 }

@@ -3,16 +3,15 @@ import { partitionName, position } from '../../kernel/ids.ts'
 import type { TopicPartition } from '../port.ts'
 import type { Brokers } from './brokers.ts'
 import { readLeaderEpoch } from './codec/batch-header.ts'
-import { notAllowed } from './errors.ts'
+import { partitionRefusal } from './errors.ts'
 import { type EpochEnd, fetch, ONE_BATCH, offsetForLeaderEpoch } from './wire/fetch.ts'
-import { CODE, hasMoved, nameOfCode } from './wire/protocol.ts'
+import { CODE, hasMoved } from './wire/protocol.ts'
 
 // Checks whether a partition's log is still the one that was read. A topic that was created again
 // has another id (KIP-516). After an unclean election, a leader that lacks records which were read
 // ends the epoch of the last one at an earlier offset (KIP-320). Continuing at the same offset in
 // another log would silently lose or repeat records.
 
-/** The log from which a partition is read. */
 export interface LogMark extends TopicPartition {
   readonly nextOffset: number
   /** `null`: the broker does not support topic ids. */
@@ -38,8 +37,7 @@ export function refuseIfRecreated({ topic, partition, ...mark }: LogMark, broker
 }
 
 /**
- * Checks whether a new leader has the records that were read. A partition that has meanwhile moved
- * to yet another leader is left to that one.
+ * Checks whether a new leader has the records that were read.
  * @returns by partition name, `LOG_TRUNCATED`, or why a partition could not be checked
  * @throws TidemarkError `TOPIC_CHANGED` · as `Brokers.ask`
  */
@@ -86,11 +84,9 @@ export async function checkLogs(
 interface LeaderCheck {
   readonly brokers: Brokers
   readonly leader: string
-  /** Its leader epoch. */
   readonly epoch: number
 }
 
-/** @returns `null`: the leader has the records that were read */
 async function problemOf(
   mark: LogMark,
   { answer, ...look }: LeaderCheck & { readonly answer: EpochEnd | undefined },
@@ -145,10 +141,8 @@ async function lookAtLast(
 }
 
 function unanswered(of: TopicPartition, code: number): TidemarkError {
-  if (code === CODE.TOPIC_AUTHORIZATION_FAILED) {
-    return notAllowed('DESCRIBE', { type: 'topic', name: of.topic })
-  }
-  const message = `the broker answered a request for the end of ${partitionName(of)} with ${nameOfCode(code)}`
-  if (code === CODE.UNKNOWN_TOPIC_OR_PARTITION) return new TidemarkError('TOPIC_MISSING', message)
-  return new TidemarkError(hasMoved(code) ? 'BROKER_UNAVAILABLE' : 'GROUP_FAILED', message)
+  const isMissing = code === CODE.UNKNOWN_TOPIC_OR_PARTITION
+  const moved = hasMoved(code) ? 'BROKER_UNAVAILABLE' : 'GROUP_FAILED'
+  const otherwise = isMissing ? 'TOPIC_MISSING' : moved
+  return partitionRefusal(code, of, { operation: 'DESCRIBE', what: 'the end of', otherwise })
 }

@@ -13,10 +13,9 @@ import type { GroupBroker } from './library.ts'
 import { type Claims, decodeLiveIds, stickyAssigner } from './sticky-assigner.ts'
 import type { Generation } from './wire/groups.ts'
 
-// A member's part in the group protocol: joining, assignment, heartbeats, leaving. The library
-// encodes these requests. Its consumer is not used, because it reports neither the generation nor
-// when it joins again, keeps its own positions, and fetches. The calls are those of its
-// ConsumerGroup (consumer/consumerGroup.js).
+// A member's part in the group protocol: joining, assignment, heartbeats, leaving. The library's
+// consumer is not used, because it reports neither the generation nor when it joins again.
+// The calls are those of its ConsumerGroup (consumer/consumerGroup.js).
 
 const { MemberAssignment } = kafkajs.AssignerProtocol
 
@@ -46,18 +45,14 @@ export interface MembershipOptions {
   /** Called with an assignment; resolves when it is in force. */
   readonly assigned: (assigned: Assigned) => Promise<void>
   readonly looked: () => void
-  /**
-   * @param askedMs when the request that the group answered was sent, by the clock's elapsed time
-   */
+  /** @param askedMs when the request that the group answered was sent */
   readonly confirmed: (askedMs: number) => void
-  /** Called when the member has to join again as a new one without partitions. */
   readonly expelled: () => Promise<void>
 }
 
 /** All members wait for the last one's heartbeat to notice a rebalance, ms. */
 const HEARTBEAT_MS = 500
 const RETRY = { firstMs: 100, lastMs: 2_000 }
-/** How often every member looks for new partitions of its topics, ms. The leader assigns them. */
 const LOOK_MS = 5_000
 
 export class Membership {
@@ -70,7 +65,6 @@ export class Membership {
   #mustStartOver = false
   #mustJoinAgain = false
   #lookedMs = 0
-  /** Number of partitions of each topic at the last assignment. */
   #counts = ''
 
   constructor(options: MembershipOptions) {

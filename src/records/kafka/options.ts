@@ -1,7 +1,5 @@
 import type { KafkaConfig } from 'kafkajs'
-import type { Clock } from '../../kernel/clock.ts'
 import { refuseIfAny, TidemarkError } from '../../kernel/errors.ts'
-import type { Random } from '../../kernel/random.ts'
 import {
   type ClientCredentials,
   faultOfTokenUrl,
@@ -59,26 +57,13 @@ export interface KafkaOptions {
    * @default silence
    */
   readonly log?: KafkaLog
-  /**
-   * The clock for all waiting, except in sockets and the client library.
-   * @default the wall clock
-   */
-  readonly clock?: Clock
-  /**
-   * Randomises retry intervals.
-   * @default Math.random
-   */
-  readonly random?: Random
 }
 
 export const SESSION_TIMEOUT_MS = 10_000
 
 export type KafkaLog = (warning: string) => void
 
-/**
- * Returns the library's configuration, without a login by access tokens.
- * @throws Refused with `CONFIG_INVALID`
- */
+/** @throws Refused with `CONFIG_INVALID` */
 export function clientConfig(options: KafkaOptions): KafkaConfig {
   refuseIfAny(kafkaFaults(options))
   const { brokers, workerName, tls, sasl } = options
@@ -102,13 +87,9 @@ function passwordLogin({ mechanism, username, password }: PasswordLogin) {
   return { mechanism, username, password } as NonNullable<KafkaConfig['sasl']>
 }
 
-/** Returns the faults of the options, each a `CONFIG_INVALID` with the option as its place. */
 export function kafkaFaults({ brokers, tls, sasl }: KafkaOptions): TidemarkError[] {
   const faults: TidemarkError[] = []
-  const add = (where: keyof KafkaOptions, message: string, hint?: string) => {
-    const details = hint === undefined ? { where } : { where, hint }
-    faults.push(new TidemarkError('CONFIG_INVALID', message, details))
-  }
+  const add = (...of: Parameters<typeof faultOf>) => faults.push(faultOf(...of))
   if (brokers.length === 0) {
     add('brokers', 'no broker is given', 'give at least one, as host:port')
   }
@@ -116,16 +97,17 @@ export function kafkaFaults({ brokers, tls, sasl }: KafkaOptions): TidemarkError
     if (/^(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$/.test(broker)) continue
     add('brokers', `broker ${JSON.stringify(broker)} is not host:port`)
   }
-  if (sasl !== undefined) {
-    for (const { message, hint } of saslFaults(sasl, tls !== undefined)) add('sasl', message, hint)
-  }
+  if (sasl !== undefined) faults.push(...saslFaults(sasl, tls !== undefined))
   if (tls !== undefined && tls !== true && (tls.cert === undefined) !== (tls.key === undefined)) {
     add('tls', 'a TLS client certificate needs both cert and key')
   }
   return faults
 }
 
-// Logins with the brokers.
+function faultOf(where: keyof KafkaOptions, message: string, hint?: string): TidemarkError {
+  const details = hint === undefined ? { where } : { where, hint }
+  return new TidemarkError('CONFIG_INVALID', message, details)
+}
 
 export const MECHANISMS = [
   'plain',
@@ -171,14 +153,9 @@ interface MskIamOptions {
 
 const TOKENS = 'give { url, clientId, clientSecret }, { file }, or a function'
 
-interface LoginFault {
-  readonly message: string
-  readonly hint?: string
-}
-
-export function saslFaults(sasl: KafkaSasl, isEncrypted: boolean): LoginFault[] {
+export function saslFaults(sasl: KafkaSasl, isEncrypted: boolean): TidemarkError[] {
   if (!MECHANISMS.includes(sasl.mechanism)) {
-    return [{ message: `"${sasl.mechanism}" is not ${MECHANISMS.join(' or ')}` }]
+    return [faultOf('sasl', `"${sasl.mechanism}" is not ${MECHANISMS.join(' or ')}`)]
   }
   switch (sasl.mechanism) {
     case 'plain':
@@ -200,25 +177,25 @@ export function saslFaults(sasl: KafkaSasl, isEncrypted: boolean): LoginFault[] 
   }
 }
 
-function inPlainText(what: string, secret: string, hint: string): LoginFault {
-  return { message: `SASL ${what} without TLS would send the ${secret} in plain text`, hint }
+function inPlainText(what: string, secret: string, hint: string): TidemarkError {
+  return faultOf('sasl', `SASL ${what} without TLS would send the ${secret} in plain text`, hint)
 }
 
-function tokenFaults(token: BearerOptions['token']): LoginFault[] {
+function tokenFaults(token: BearerOptions['token']): TidemarkError[] {
   if (typeof token === 'function') return []
   const { file, url } = (token ?? {}) as { readonly file?: string; readonly url?: string }
   if (file !== undefined) return []
-  if (url === undefined) return [{ message: 'SASL OAUTHBEARER needs a token', hint: TOKENS }]
+  if (url === undefined) return [faultOf('sasl', 'SASL OAUTHBEARER needs a token', TOKENS)]
   const fault = faultOfTokenUrl(url)
-  return fault === null ? [] : [{ message: `the URL of the token endpoint ${fault}` }]
+  return fault === null ? [] : [faultOf('sasl', `the URL of the token endpoint ${fault}`)]
 }
 
-function extensionFaults(extensions: Readonly<Record<string, string>>): LoginFault[] {
-  return Object.entries(extensions)
-    .filter(([name, value]) => !isExtension(name, value))
-    .map(([name]) => ({
-      message: `SASL extension ${JSON.stringify(name)} is not letters with a value in ASCII`,
-    }))
+function extensionFaults(extensions: Readonly<Record<string, string>>): TidemarkError[] {
+  const wrong = Object.entries(extensions).filter(([name, value]) => !isExtension(name, value))
+  return wrong.map(([name]) => {
+    const what = `SASL extension ${JSON.stringify(name)} is not letters with a value in ASCII`
+    return faultOf('sasl', what)
+  })
 }
 
 /** Can it be sent? `auth` is the token's own name (RFC 7628, section 3.1). */
@@ -226,8 +203,7 @@ export function isExtension(name: string, value: string): boolean {
   return /^[A-Za-z]+$/.test(name) && name !== 'auth' && /^[ -~]+$/.test(value)
 }
 
-/** @param signer as {@link findSigner} returns it */
-export function signerFaults(signer = findSigner()): LoginFault[] {
+export function signerFaults(signer = findSigner()): TidemarkError[] {
   if (signer !== null) return []
-  return [{ message: `SASL for AWS needs the package ${SIGNER}`, hint: `npm install ${SIGNER}` }]
+  return [faultOf('sasl', `SASL for AWS needs the package ${SIGNER}`, `npm install ${SIGNER}`)]
 }

@@ -3,9 +3,8 @@ import { partitionName } from '../../kernel/ids.ts'
 import { lookBackSince, plainLookBack } from '../group-member.ts'
 import type { LogRecord, Start, TopicPartition } from '../port.ts'
 import type { Brokers } from './brokers.ts'
-import { RecordViews } from './codec/fetched-records.ts'
 import { type Portion, RecordSet } from './codec/record-set.ts'
-import { notAllowed, type Operation } from './errors.ts'
+import { partitionRefusal } from './errors.ts'
 import {
   type FetchedPartition,
   type FetchOptions,
@@ -13,18 +12,14 @@ import {
   listOffsets,
   ONE_BATCH,
 } from './wire/fetch.ts'
-import { CODE, hasMoved, nameOfCode } from './wire/protocol.ts'
+import { CODE, hasMoved } from './wire/protocol.ts'
 
-// Reads of single partitions outside of any group: all of one, and how far a period reaches back.
-
-/** The broker answers at once: a transaction that is still open is asked for again. */
 const AT_ONCE: FetchOptions = {
   minBytes: 0,
   maxWaitMs: 0,
   maxBytes: 4 * 2 ** 20,
   maxPartitionBytes: 4 * 2 ** 20,
 }
-/** How long to wait for an open transaction, ms; the caller may ask again. */
 const OPEN_MS = 5_000
 const RETRY_MS = 50
 /** How many offsets to go back for a record: markers and aborted records may precede an offset. */
@@ -32,13 +27,12 @@ const STEPS_BACK = [0, 1, 16, 256, 4_096]
 /** A batch that unpacks to more would block the event loop: its header has the newest timestamp. */
 const UNPACKED_BYTES = 4 * 2 ** 20
 
-const RECORDS = 'the records of'
+const READ_RECORDS = { operation: 'READ', what: 'the records of' } as const
 const START = 'where to start reading'
 
 /**
- * Reads the committed records of a partition up to its end at the first fetch. That is the high
- * watermark, not the last stable offset: a transaction whose marker is on its way counts.
- * @param lowOffset offset of its first record
+ * Reads the committed records up to the high watermark at the first fetch, not the last stable
+ * offset: a transaction whose marker is on its way counts.
  * @throws TidemarkError `BROKER_UNAVAILABLE`, also if a transaction stays open · `AUTHORIZATION` ·
  * as a {@link RecordSet}
  */
@@ -55,7 +49,7 @@ export async function readPartition(
     const { code, fetched } = await fetchFrom(brokers, { ...of, offset }, AT_ONCE)
     if (code !== CODE.NONE || fetched === undefined) {
       if (hasMoved(code)) await brokers.refresh()
-      throw answered(of, code, { operation: 'READ', what: RECORDS })
+      throw partitionRefusal(code, of, READ_RECORDS)
     }
     endOffset = Math.min(endOffset, fetched.highWatermark)
     const next = await unpackInto(records, fetched, offset)
@@ -71,7 +65,6 @@ export async function readPartition(
   return records
 }
 
-/** @returns the offset to fetch next */
 async function unpackInto(
   records: LogRecord[],
   { topic, partition, set: bytes, aborted }: FetchedPartition,
@@ -83,15 +76,14 @@ async function unpackInto(
     const portion = set.next()
     if (portion === null) await set.unpack()
     else if (portion.packed !== null) throw portion.packed.error
-    else records.push(...new RecordViews(portion.records))
+    else records.push(...portion.records)
   }
   return set.nextOffset
 }
 
 /**
- * Returns the offset of the first record that is at most `lookBackMs` older than the record at a
- * start, or than the last record before it. Brokers find an offset by timestamp, but the timestamp
- * of the record at an offset can only be read from the record.
+ * The first record at most `lookBackMs` older than the record at a start, or than the last one
+ * before it. The timestamp of a record can only be read from the record.
  * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHORIZATION` · as a {@link RecordSet}
  */
 export async function lookBack(
@@ -106,20 +98,20 @@ export async function lookBack(
   const led = { ...start, leaderEpoch: brokers.leaderEpochOf(start) }
   const listed = await brokers.ask(leaderOf(brokers, start), listOffsets([led], sinceMs))
   const { code, offset } = listed[0] ?? { code: CODE.NONE, offset: -1 }
-  if (code !== CODE.NONE) throw answered(start, code, { operation: 'DESCRIBE', what: START })
+  if (code !== CODE.NONE)
+    throw partitionRefusal(code, start, { operation: 'DESCRIBE', what: START })
   return offset < 0
     ? start.nextOffset
     : Math.max(start.lowOffset, Math.min(offset, start.nextOffset))
 }
 
-/** Timestamp of the record at a start, or else of the last one before it; `null`: none is near. */
 async function timestampAt(brokers: Brokers, start: Start): Promise<number | null> {
   const { topic, partition, lowOffset, nextOffset } = start
   for (const step of STEPS_BACK) {
     const offset = Math.max(lowOffset, nextOffset - step)
     const { code, fetched } = await fetchFrom(brokers, { topic, partition, offset }, ONE_BATCH)
     if (code !== CODE.NONE || fetched === undefined) {
-      throw answered(start, code, { operation: 'READ', what: START })
+      throw partitionRefusal(code, start, { operation: 'READ', what: START })
     }
     const { set, aborted } = fetched
     const from = { partition: partitionName(start), fromOffset: offset, aborted }
@@ -130,7 +122,6 @@ async function timestampAt(brokers: Brokers, start: Start): Promise<number | nul
   return null
 }
 
-/** Timestamp of the first record, or of the last one before an offset. */
 function timestampIn({ records, packed }: Portion, before: number | null): number | undefined {
   if (packed !== null) {
     return before === null || packed.offset < before ? packed.timestampMs : undefined
@@ -156,19 +147,6 @@ function leaderOf(brokers: Brokers, of: TopicPartition): string {
   return leader
 }
 
-/** The error for a partition that cannot be read because it has no leader. */
 export function withoutLeader(of: TopicPartition): TidemarkError {
   return new TidemarkError('BROKER_UNAVAILABLE', `${partitionName(of)} has no leader`)
-}
-
-function answered(
-  of: TopicPartition,
-  code: number,
-  { operation, what }: { readonly operation: Operation; readonly what: string },
-): TidemarkError {
-  if (code === CODE.TOPIC_AUTHORIZATION_FAILED) {
-    return notAllowed(operation, { type: 'topic', name: of.topic })
-  }
-  const message = `the broker answered a request for ${what} ${partitionName(of)} with ${nameOfCode(code)}`
-  return new TidemarkError('BROKER_UNAVAILABLE', message)
 }

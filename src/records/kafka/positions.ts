@@ -4,13 +4,10 @@ import type { Fetchable } from './fetcher.ts'
 import type { Claims } from './sticky-assigner.ts'
 import type { Generation, PartitionOffset } from './wire/groups.ts'
 
-/** A partition that is assigned to this member. */
 export interface Owned extends Fetchable {
   topicId: string | null
   readonly epoch: number
-  /** Was it handed over? Before that nothing is read. */
   started: boolean
-  paused: boolean
   /** The committed offset, or where the partition begins without one. */
   committed: Committed
   /** The group's offset and metadata; `null`: not fetched yet. */
@@ -28,10 +25,8 @@ interface Change {
   readonly added: readonly Owned[]
 }
 
-/** The generation before any assignment. */
 const NEVER: Generation = { generationId: -1, memberId: '' }
 
-/** The partitions of one member, and how far each was read. */
 export class Positions {
   readonly #nextEpoch: () => number
   readonly #transactionalId: string | null
@@ -44,7 +39,6 @@ export class Positions {
     this.#transactionalId = transactionalId
   }
 
-  /** Claims of this member when it joins. */
   get claims(): Claims {
     return {
       generation: this.#generation?.generationId ?? -1,
@@ -61,15 +55,13 @@ export class Positions {
     return this.#owned.values()
   }
 
-  /** Is this the current assignment of the partition? */
   holds(owned: Owned): boolean {
     return this.get(owned) === owned
   }
 
   /**
-   * Returns the partitions that others may have had, because the assignment of a generation in
-   * between never arrived here. They are kept only if no one has committed anything for them
-   * meanwhile. None under another member id, because the group had removed the former member.
+   * Partitions that others may have had, because an assignment in between never arrived here. None
+   * under another member id, because the group had removed the former member.
    */
   doubtful(generation: Generation): readonly Owned[] {
     const { generationId, memberId } = this.#generation ?? NEVER
@@ -105,7 +97,6 @@ export class Positions {
     return { lost: { revoked, expelled: lost.filter((owned) => !sound.has(owned)) }, added }
   }
 
-  /** Assigns an owned partition once more, under a new epoch. */
   renew({ topic, partition }: Owned): Owned {
     const renewed = this.#fresh({ topic, partition })
     this.#owned.set(partitionName(renewed), renewed)

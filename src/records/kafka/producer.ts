@@ -18,20 +18,15 @@ import { CODE, nameOfCode } from './wire/protocol.ts'
 
 export type DescribeTopics = (names: readonly string[]) => Promise<ReadonlyMap<string, TopicInfo>>
 
-/** The brokers' default batch limit, bytes. */
 const DEFAULT_MAX_MESSAGE_BYTES = 1_048_588
-/** The most bytes that are compressed in one go, about 20 ms of work by gzip for the event loop. */
 const MOST_PACKED_BYTES = 2 ** 20
 const LAST_SEQUENCE = 0x7fffffff
-/** Number of records between two opportunities to yield to the event loop. */
 const YIELD_EVERY = 1_024
 
-/** An idempotent or transactional producer. */
 export class Producer {
   readonly #brokers: Brokers
   readonly #describe: DescribeTopics
   readonly #compressionOf: CompressionOf
-  /** Topics whose partitions and limits are not in doubt. */
   readonly #topics = new Map<string, TopicInfo>()
   /** Topics that existed before: such a topic may come back after it was deleted. */
   readonly #existed = new Set<string>()
@@ -39,16 +34,12 @@ export class Producer {
   readonly #refused = new Map<string, number>()
   readonly #throughput = new ThroughputEstimator()
   #encoder = new BatchEncoder()
-  /** By partition name, the sequence number of the next record under this identity. */
   readonly #sequences = new Map<string, number>()
-  /** Names of partitions whose leaders have batches of this producer. */
   readonly #known = new Set<string>()
   #identity: ProducerIdentity | null = null
   #hasLost = false
-  /** Resolves when the topics of {@link lookAhead} are known, or cannot be looked up. */
   #ahead: Promise<void> = Promise.resolve()
 
-  /** @param compressionOf @default none */
   constructor(
     brokers: Brokers,
     describe: DescribeTopics,
@@ -85,9 +76,8 @@ export class Producer {
   }
 
   /**
-   * Encodes records into batches for their partitions, within the limits of their topics. The
-   * batches are valid until the next call. Yields to the event loop, because one input record may
-   * close a million windows.
+   * Encodes records within the limits of their topics. The batches are valid until the next call.
+   * Yields to the event loop, because one input record may close a million windows.
    * @throws TidemarkError `TOPIC_MISSING` · `BROKER_UNAVAILABLE` · `AUTHENTICATION`
    */
   async encode(records: WrittenRecords, isTransactional: boolean): Promise<Outgoing[]> {
@@ -112,24 +102,20 @@ export class Producer {
     return outgoing
   }
 
-  /** Resolves when none of the leaders throttles this client. */
   async ready(outgoing: readonly Outgoing[]): Promise<void> {
     for (const leader of byLeader(this.#brokers, outgoing).keys()) {
       await whenUnthrottled(this.#brokers, leader)
     }
   }
 
-  /** How long writing the batches takes, ms; 0 while the throughput is not known. */
   needsMs(outgoing: readonly Outgoing[]): number {
     return this.#throughput.needsMs(outgoing.reduce((sum, { bytes }) => sum + bytes, 0))
   }
 
   /**
-   * Resolves when every batch is acknowledged by all in-sync replicas. After a failure nothing is
-   * in flight, and this identity must not be used again, because leaders may have batches that were
-   * not acknowledged.
-   * @throws TidemarkError `BROKER_UNAVAILABLE` · `COMMIT_TIMED_OUT` · `COMMIT_FAILED` · `FENCED`:
-   * the identity is fenced · `TOPIC_LIMITS` · `AUTHENTICATION` · what `sending.check` throws
+   * After a failure nothing is in flight, and this identity must not be used again, because leaders
+   * may have batches that were not acknowledged.
+   * @throws TidemarkError as {@link KafkaWriter.send} · `FENCED`: the identity is fenced
    */
   async send(outgoing: readonly Outgoing[], sending: Sending): Promise<void> {
     const delivery = new Delivery(sending, {
@@ -261,12 +247,11 @@ interface EncodeIdentity {
 
 const SENDING = { transactionalId: null, joinsTransaction: false, withinMs: null }
 
-/** Errors after which the remaining records can be sent again. */
 const TEMPORARY: ReadonlySet<Code> = new Set<Code>(['COMMIT_TIMED_OUT', 'BROKER_UNAVAILABLE'])
 
 /**
- * Writes records under at-least-once, in order within each partition. Connects when first used.
- * Caches topics: partitions that are added later get no records by key until there is a new writer.
+ * Writes records under at-least-once. Caches topics: partitions that are added later get no records
+ * by key until there is a new writer.
  */
 export class KafkaWriter implements Writer {
   readonly #brokers: Brokers
@@ -280,12 +265,8 @@ export class KafkaWriter implements Writer {
   }
 
   /**
-   * Resolves when every record is acknowledged by all in-sync replicas, as long as acknowledgements
-   * keep coming. One at a time.
    * @param check called before each request: rejects with the reason why it may not be sent
-   * @throws TidemarkError `COMMIT_FAILED` · `COMMIT_TIMED_OUT` · `BROKER_UNAVAILABLE` (some records
-   * may be in the log: send all of them again) · `TOPIC_MISSING` · `TOPIC_LIMITS` ·
-   * `AUTHENTICATION` · `INVARIANT`: another send is in flight · what `check` throws
+   * @throws TidemarkError as the port says · `INVARIANT`: another send is in flight
    */
   async send(records: NewRecords, check: () => Promise<void> | void = () => {}): Promise<void> {
     if (records.length === 0) return
@@ -328,10 +309,7 @@ export class KafkaWriter implements Writer {
   }
 
   async #initialise(): Promise<void> {
-    const { code, producer } = await this.#brokers.askAny(
-      initProducerId(null, 0),
-      (answer) => answer.code,
-    )
+    const { code, producer } = await this.#brokers.askAny(initProducerId(null, 0))
     if (code !== CODE.NONE) {
       throw new TidemarkError(
         code === CODE.CLUSTER_AUTHORIZATION_FAILED ? 'AUTHORIZATION' : 'BROKER_UNAVAILABLE',

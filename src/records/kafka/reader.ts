@@ -8,9 +8,8 @@ import { type Fetchable, Fetcher, initialLogMark } from './fetcher.ts'
 import { Unreadables } from './unreadable-partitions.ts'
 
 /**
- * Where to begin: an end of the log, an offset, or a time (ms since the epoch), which means the
- * first record whose own timestamp is not before it. `offsets`: by partition, exactly there, and at
- * the start of the partitions that are not named.
+ * Where to begin: an end of the log, an offset, a time (ms since the epoch), by the records' own
+ * timestamps, or `offsets` by partition, and the start of partitions that are not named.
  */
 export type ReadStart =
   | From
@@ -23,9 +22,8 @@ export interface ReadOptions {
   /** If a partition has nothing there, reading begins at the nearest end of its log. */
   readonly from: ReadStart
   /**
-   * When to stop. `end`: where each partition ended at the first fetch (records that were written
-   * meanwhile may be included); an open transaction there is waited for. `closed`: when the reader
-   * is closed; until then, partitions that are added are read, too, from their start.
+   * `end`: where each partition ended at the first fetch; an open transaction there is waited for.
+   * `closed`: when the reader is closed; added partitions are read, too.
    */
   readonly until: 'end' | 'closed'
   /** @default not called: the caller just waits */
@@ -34,35 +32,23 @@ export interface ReadOptions {
 
 interface ReaderConnections {
   readonly admin: KafkaAdmin
-  /** Connections of the reader alone. */
   readonly brokers: Brokers
   readonly closed: () => void
 }
 
-/** How often added partitions are looked for, ms: rows of a table may be in them. */
 const LOOK_MS = 10_000
 
-interface Beginning extends FollowedRange {
-  readonly partition: number
-}
-
 interface Partition extends Fetchable {
-  paused: boolean
   readOffset: number
-  /** Where it ended at the first fetch; `null` before that. */
   endOffset: number | null
   readonly epoch: 0
 }
 
-/** Reads a topic outside of any group. Can be iterated once. */
 export class KafkaReader implements Followed {
   readonly ranges: ReadonlyMap<number, FollowedRange>
-  readonly #topic: string
-  readonly #from: ReadStart
-  readonly #brokers: Brokers
-  readonly #closed: () => void
+  readonly #o: ReadOptions
+  readonly #connections: ReaderConnections
   readonly #fetcher: Fetcher
-  readonly #until: ReadOptions['until']
   readonly #partitions = new Map<string, Partition>()
   readonly #waiting: Chunk[] = []
   readonly #unreadables: Unreadables
@@ -71,22 +57,20 @@ export class KafkaReader implements Followed {
   #wake: () => void = () => {}
 
   private constructor(
-    { topic, from, until, unreadable = () => {} }: ReadOptions,
-    { brokers, closed }: ReaderConnections,
-    partitions: readonly Beginning[],
+    options: ReadOptions,
+    connections: ReaderConnections,
+    ranges: ReadonlyMap<number, FollowedRange>,
   ) {
-    this.#topic = topic
-    this.#from = from
-    this.#until = until
-    this.#brokers = brokers
-    this.#closed = closed
-    this.ranges = new Map(partitions.map(({ partition, ...range }) => [partition, range]))
+    const { until, unreadable = () => {} } = options
+    const { brokers } = connections
+    this.#o = options
+    this.#connections = connections
+    this.ranges = ranges
     this.#unreadables = new Unreadables(unreadable, brokers.clock)
     this.#fetcher = new Fetcher({
       brokers,
       partitions: () => this.#partitions.values(),
       isCurrent: () => true,
-      isPaused: (of) => (of as Partition).paused,
       fetched: (of, fetched) => this.#fetched(of as Partition, fetched),
       unreadables: this.#unreadables,
       failed: (error) => {
@@ -94,34 +78,50 @@ export class KafkaReader implements Followed {
         this.#wake()
       },
     })
-    for (const { partition, nextOffset } of partitions) this.#add(partition, nextOffset)
+    for (const [partition, { nextOffset }] of ranges) this.#add(partition, nextOffset)
     this.#fetcher.wake()
     if (until === 'closed') void this.#lookForMore()
   }
 
   /** @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `TOPIC_MISSING` */
   static async open(options: ReadOptions, connections: ReaderConnections): Promise<KafkaReader> {
+    const { topic, from } = options
+    const { admin, brokers, closed } = connections
     try {
-      return new KafkaReader(options, connections, await beginningsIn(options, connections))
+      const ranges = await admin.ranges(topic)
+      const beginningOf = await beginnings(topic, from, admin)
+      await brokers.connect()
+      await brokers.learn([topic])
+      const all = brokers.partitionsOf(topic).length
+      // A part of the topic would be left out.
+      if (ranges.length !== all) {
+        const message = `${all - ranges.length} of ${all} partitions of "${topic}" have no leader`
+        throw new TidemarkError('BROKER_UNAVAILABLE', message)
+      }
+      const begin = ranges.map((range): [number, FollowedRange] => {
+        return [range.partition, { nextOffset: beginningOf(range), endOffset: range.endOffset }]
+      })
+      return new KafkaReader(options, connections, new Map(begin))
     } catch (error) {
-      connections.brokers.close()
-      connections.closed()
+      brokers.close()
+      closed()
       throw error
     }
   }
 
-  /** Chunks of all partitions, each partition in order. */
   async *[Symbol.asyncIterator](): AsyncGenerator<Chunk, void, undefined> {
     try {
       for (;;) {
         const chunk = this.#waiting.shift()
         if (chunk !== undefined) {
           yield chunk
-          this.#resume(chunk)
+          const of = this.#partitions.get(partitionName(chunk))
+          if (of !== undefined) of.paused = false
+          this.#fetcher.wake()
           continue
         }
         if (this.#failure !== null) throw this.#failure
-        if (this.#over.signal.aborted || (this.#until === 'end' && this.#isRead)) return
+        if (this.#over.signal.aborted || (this.#o.until === 'end' && this.#isRead)) return
         await new Promise<void>((resolve) => {
           this.#wake = resolve
         })
@@ -135,8 +135,8 @@ export class KafkaReader implements Followed {
     this.#over.abort()
     this.#fetcher.stop()
     this.#unreadables.stop()
-    this.#brokers.close()
-    this.#closed()
+    this.#connections.brokers.close()
+    this.#connections.closed()
     this.#wake()
   }
 
@@ -151,8 +151,7 @@ export class KafkaReader implements Followed {
     of.endOffset ??= endOffset
     of.readOffset = records.nextOffset
     if (packed !== null) this.#failure = packed.error
-    else if (records.length > 0 || this.#until === 'closed') {
-      // At most one chunk per partition waits.
+    else if (records.length > 0 || this.#o.until === 'closed') {
       of.paused = true
       this.#waiting.push(chunkOf(of, fetched))
     }
@@ -160,10 +159,10 @@ export class KafkaReader implements Followed {
   }
 
   #add(partition: number, nextOffset: number): void {
-    const topic = this.#topic
+    const topic = this.#o.topic
     // Reading from the end ends there, whatever is written meanwhile.
     const endOffset =
-      this.#from === 'latest' ? (this.ranges.get(partition)?.endOffset ?? null) : null
+      this.#o.from === 'latest' ? (this.ranges.get(partition)?.endOffset ?? null) : null
     const of = { topic, partition, epoch: 0 } as const
     this.#partitions.set(partitionName(of), {
       ...of,
@@ -172,45 +171,23 @@ export class KafkaReader implements Followed {
       endOffset,
       reportedEnd: -1,
       paused: false,
-      ...initialLogMark(topic, partition, this.#brokers),
+      ...initialLogMark(topic, partition, this.#connections.brokers),
     })
   }
 
   async #lookForMore(): Promise<void> {
-    const { clock } = this.#brokers
+    const { clock } = this.#connections.brokers
     for (;;) {
       await clock.sleep(LOOK_MS, this.#over.signal)
       if (this.#over.signal.aborted) return
-      await this.#brokers.refresh().catch(() => {})
-      for (const partition of this.#brokers.partitionsOf(this.#topic)) {
-        const topic = this.#topic
+      await this.#connections.brokers.refresh().catch(() => {})
+      for (const partition of this.#connections.brokers.partitionsOf(this.#o.topic)) {
+        const topic = this.#o.topic
         if (!this.#partitions.has(partitionName({ topic, partition }))) this.#add(partition, 0)
       }
       this.#fetcher.wake()
     }
   }
-
-  #resume(chunk: Chunk): void {
-    const of = this.#partitions.get(partitionName(chunk))
-    if (of === undefined) return
-    of.paused = false
-    this.#fetcher.wake()
-  }
-}
-
-async function beginningsIn(
-  { topic, from }: ReadOptions,
-  { admin, brokers }: ReaderConnections,
-): Promise<Beginning[]> {
-  const ranges = await admin.ranges(topic)
-  const beginningOf = await beginnings(topic, from, admin)
-  await brokers.connect()
-  await brokers.learn([topic])
-  refuseIfUnled(topic, ranges.length, brokers)
-  return ranges.map((range) => {
-    const { partition, endOffset } = range
-    return { partition, endOffset, nextOffset: beginningOf(range) }
-  })
 }
 
 /** Returns a function that computes where reading a partition begins. */
@@ -233,14 +210,4 @@ async function beginnings(
 
 function within({ lowOffset, endOffset }: Range, offset: number): number {
   return Math.max(lowOffset, Math.min(offset, endOffset))
-}
-
-/** Refuses a topic of which a part would be left out. */
-function refuseIfUnled(topic: string, readable: number, brokers: Brokers): void {
-  const all = brokers.partitionsOf(topic).length
-  if (readable === all) return
-  throw new TidemarkError(
-    'BROKER_UNAVAILABLE',
-    `${all - readable} of ${all} partitions of "${topic}" have no leader`,
-  )
 }

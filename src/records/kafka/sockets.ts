@@ -1,5 +1,5 @@
-import { connect, connect as connectPlain, isIP, type Socket } from 'node:net'
-import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls'
+import { connect, isIP, type Socket } from 'node:net'
+import { type ConnectionOptions, connect as connectTls } from 'node:tls'
 import type { ISocketFactory } from 'kafkajs'
 
 /** The error of a socket that was ended before it was connected. */
@@ -7,7 +7,7 @@ export const UNCONNECTED = 'it was ended before it was connected'
 
 const READ_BYTES = 262_144
 
-interface Address {
+export interface Address {
   readonly host: string
   readonly port: number
 }
@@ -15,10 +15,10 @@ interface Address {
 /** The library keeps a socket open, and the process alive, for minutes: closing destroys it. */
 export class Sockets {
   readonly #open = new Set<Socket>()
-  readonly #mismatches = new TlsMismatches()
+  /** `host:port` of the ports that were found not to speak TLS. */
+  readonly #withoutTls = new Set<string>()
   #closed = false
 
-  /** Opens sockets as the library's own factory does. */
   readonly factory: ISocketFactory = ({ host, port, ssl, onConnect }) => {
     if (this.#closed) throw closed()
     const name = isIP(host) === 0 ? { servername: host } : {}
@@ -61,14 +61,30 @@ export class Sockets {
       socket.emit('data', buffer.subarray(0, length))
       return true
     }
-    const socket: Socket = connectPlain({ host, port, onread: { buffer, callback } }, onConnect)
-    this.#mismatches.watchPlain(socket, `${host}:${port}`)
+    const socket: Socket = connect({ host, port, onread: { buffer, callback } }, onConnect)
+    socket.once('data', (bytes: Buffer) => {
+      if (TLS_ALERT.some((byte, i) => bytes[i] !== byte)) return
+      socket.destroy(tlsMismatch(`${host}:${port} speaks TLS, and this client does not`))
+    })
     return socket
   }
 
+  /** Watches the TLS handshake. If it fails, the next attempt fails with the reason. */
   #secure({ host, port }: Address, options: ConnectionOptions, onConnect: () => void): Socket {
     const socket = connectTls({ host, port, ...options }, onConnect)
-    this.#mismatches.watchTls(socket, host, port)
+    const address = `${host}:${port}`
+    if (this.#withoutTls.has(address)) {
+      socket.destroy(tlsMismatch(`${address} does not speak TLS, and this client does`))
+      return socket
+    }
+    let isAgreed = false
+    socket.once('secureConnect', () => {
+      isAgreed = true
+    })
+    socket.once('close', () => {
+      if (isAgreed) return
+      void isPlain(host, port).then((is) => is && this.#withoutTls.add(address))
+    })
     return socket
   }
 
@@ -89,42 +105,11 @@ function closed(): Error {
 
 export const TLS_MISMATCH = 'ERR_OTHER_SPEECH'
 
-/** How long to wait for an answer without TLS, ms. */
 const ANSWER_MS = 1_000
 const TLS_ALERT = [0x15, 0x03] as const
 const CORRELATION_ID = 0x71de
 /** ApiVersions, version 0, without a client id: every broker answers it for any client. */
 const QUESTION = Buffer.from([0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0x71, 0xde, 0xff, 0xff])
-
-/** Detects a mismatch of TLS and plain text between client and port. */
-class TlsMismatches {
-  /** `host:port` of the ports that were found not to speak TLS. */
-  readonly #plain = new Set<string>()
-
-  watchPlain(socket: Socket, address: string): void {
-    socket.once('data', (bytes: Buffer) => {
-      if (TLS_ALERT.some((byte, i) => bytes[i] !== byte)) return
-      socket.destroy(tlsMismatch(`${address} speaks TLS, and this client does not`))
-    })
-  }
-
-  /** Watches the TLS handshake. If it fails, the next attempt fails with the reason. */
-  watchTls(socket: TLSSocket, host: string, port: number): void {
-    const address = `${host}:${port}`
-    if (this.#plain.has(address)) {
-      socket.destroy(tlsMismatch(`${address} does not speak TLS, and this client does`))
-      return
-    }
-    let isAgreed = false
-    socket.once('secureConnect', () => {
-      isAgreed = true
-    })
-    socket.once('close', () => {
-      if (isAgreed) return
-      void isPlain(host, port).then((is) => is && this.#plain.add(address))
-    })
-  }
-}
 
 function tlsMismatch(message: string): Error {
   return Object.assign(new Error(message), { code: TLS_MISMATCH })

@@ -1,24 +1,18 @@
 import type { Clock } from '../../kernel/clock.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import type { Brokers } from './brokers.ts'
-import { groupRefusal } from './errors.ts'
-import { whenElected, within } from './waiting.ts'
+import { groupRefusal, isElecting } from './errors.ts'
+import { repeated, within } from './waiting.ts'
 import { type DescribedMember, describeGroup, REBALANCING } from './wire/groups.ts'
 import { CODE, nameOfCode } from './wire/protocol.ts'
 
-/** How often to look for living namesakes, ms. */
 const ALIVE_LOOK_MS = 500
 /** How much longer than its session a dead member may stay: the coordinator has other work, ms. */
 const NOTICED_MS = 2_000
 
-interface Others extends Omit<Namesakes, 'members'> {
-  readonly ids: readonly string[]
-}
-
 /**
- * Members that will not come back: members of this driver that failed, and may have been cut off
- * before they could leave the group, and the dead member with this worker's name. The group would
- * wait until their sessions time out, so a member that joins in their place removes them first.
+ * Members that will not come back: failed ones of this driver, and the dead one with this worker's
+ * name. The group would wait for their sessions, so the member in their place removes them first.
  */
 export class StaleMembers {
   readonly #idsOf = new Map<string, Set<string>>()
@@ -40,32 +34,29 @@ export class StaleMembers {
   /** @throws TidemarkError `WORKER_NAME_TAKEN` */
   async remove(groupId: string, brokers: Brokers): Promise<void> {
     const own = this.#idsOf.get(groupId) ?? new Set<string>()
-    const others = () => this.#namesakes(groupId, brokers, (id) => own.has(id))
+    const others = () => this.#others(groupId, brokers, (id) => own.has(id))
     // A worker replaces the former holder of its name once: two workers of one name would replace
     // each other forever.
     if (this.#hasTakenPlace) await this.#refuseIfAlive(others, brokers.clock)
-    const namesakes = await others()
+    const { ids } = await others()
     this.#hasTakenPlace = true
     this.#idsOf.delete(groupId)
-    await removeMembers(groupId, [...own, ...namesakes.ids], brokers)
+    await removeMembers(groupId, [...own, ...ids], brokers)
   }
 
-  /**
-   * @param own returns the caller's current member id
-   * @throws TidemarkError `WORKER_NAME_TAKEN`
-   */
+  /** @throws TidemarkError `WORKER_NAME_TAKEN` @param own returns the caller's member id */
   async checkName(groupId: string, brokers: Brokers, own: () => string): Promise<void> {
-    const others = () => this.#namesakes(groupId, brokers, (id) => id === own())
+    const others = () => this.#others(groupId, brokers, (id) => id === own())
     await this.#refuseIfAlive(others, brokers.clock)
   }
 
   /**
-   * Waits until namesakes are gone, and refuses those that live on. A namesake may be this worker's
-   * own: if the answer to JoinGroup was lost, it never learnt that member id. Such a member is gone
-   * when its session has timed out. The session does not run while the group waits for others to
-   * join again, and starts again under another coordinator.
+   * Waits until members of this name are gone, and refuses those that live on. One may be this
+   * worker's own, if the answer to JoinGroup was lost: it is gone when its session has timed out.
+   * The session does not run while the group waits for others to join, and starts again under
+   * another coordinator.
    */
-  async #refuseIfAlive(others: () => Promise<Others>, clock: Clock): Promise<void> {
+  async #refuseIfAlive(others: () => Promise<Named>, clock: Clock): Promise<void> {
     let { ids: suspects, coordinator } = await others()
     let leftMs = this.#sessionTimeoutMs + NOTICED_MS
     while (suspects.length > 0 && leftMs > 0) {
@@ -87,48 +78,40 @@ export class StaleMembers {
     )
   }
 
-  async #namesakes(
+  async #others(
     group: string,
     brokers: Brokers,
     isOwn: (memberId: string) => boolean,
-  ): Promise<Others> {
-    if (this.#name === undefined) return { ids: [], isRebalancing: false, coordinator: undefined }
-    const { members, ...rest } = await namesakesIn(group, this.#name, brokers)
-    return { ids: members.map((m) => m.memberId).filter((id) => !isOwn(id)), ...rest }
+  ): Promise<Named> {
+    if (this.#name === undefined) return { members: [], ids: [], isRebalancing: false }
+    const found = await membersNamed(this.#name, group, brokers)
+    return { ...found, ids: found.ids.filter((id) => !isOwn(id)) }
   }
 }
 
 const LEAVING_MS = 5_000
+const RETRY_MS = 100
 
-/** Members of a group by worker name, which is their client id. */
-interface Namesakes {
+/** The members of a group whose client id is a worker's name. */
+interface Named {
   readonly members: readonly DescribedMember[]
+  readonly ids: readonly string[]
   readonly isRebalancing: boolean
   /** The coordinator that answered; `undefined`: it is being looked up again. */
-  readonly coordinator: string | undefined
+  readonly coordinator?: string | undefined
 }
 
-/** @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `AUTHORIZATION` */
-export async function namesakesIn(
-  group: string,
-  name: string,
-  brokers: Brokers,
-): Promise<Namesakes> {
+export async function membersNamed(name: string, group: string, brokers: Brokers): Promise<Named> {
   const of = { type: 'group', id: group } as const
-  const { code, state, members } = await brokers.askCoordinator(
-    of,
-    describeGroup(group),
-    (g) => g.code,
-  )
+  const { code, state, members: all } = await brokers.askCoordinator(of, describeGroup(group))
   if (code !== CODE.NONE) {
     const what = `the coordinator answered a request for the members of group "${group}" with ${nameOfCode(code)}`
     throw groupRefusal(code, group) ?? new TidemarkError('BROKER_UNAVAILABLE', what)
   }
-  return {
-    members: members.filter(({ clientId }) => clientId === name),
-    isRebalancing: state === REBALANCING,
-    coordinator: brokers.coordinatorOf(of),
-  }
+  const members = all.filter(({ clientId }) => clientId === name)
+  const ids = members.map(({ memberId }) => memberId)
+  const isRebalancing = state === REBALANCING
+  return { members, ids, isRebalancing, coordinator: brokers.coordinatorOf(of) }
 }
 
 /** Removes members one after the other. The group waits for a member that cannot be removed. */
@@ -138,36 +121,37 @@ async function removeMembers(
   brokers: Brokers,
 ): Promise<void> {
   for (const memberId of memberIds) {
-    const leaving = whenElected(async () => {
+    const leave = async () => {
       const coordinator = await brokers.groupBroker(group)
       await coordinator.leaveGroup({ groupId: group, memberId })
-    }, brokers.clock)
-    // Most have left already, and the group does not know them.
-    const limit = { ms: LEAVING_MS, doing: 'leaving', clock: brokers.clock }
-    await within(limit, leaving).catch(() => {})
+    }
+    const isOver = () =>
+      leave().then(
+        () => true,
+        // Most have left already, and the group does not know them.
+        (error) => !isElecting(error),
+      )
+    const { clock } = brokers
+    const leaving = repeated({ everyMs: RETRY_MS, forMs: LEAVING_MS, clock }, isOver, Boolean)
+    await within({ ms: LEAVING_MS, doing: 'leaving', clock }, leaving).catch(() => {})
   }
 }
 
-/** How often a joining worker looks for itself in its group, ms. */
 const JOINED_LOOK_MS = 20
 
 interface Joining {
   readonly group: string
-  /** Connections that JoinGroup does not block. */
   readonly brokers: Brokers
   readonly isJoining: () => boolean
 }
 
 /**
- * The name of a worker that was given none. A worker that joins under this name replaces the former
- * member with it only if both came from the same address: host names repeat, so a namesake from
- * another address is a different worker.
- * The address is the one that a broker sees, and reports for each member (DescribeGroups,
- * `ClientHost`). So a worker joins first, finds itself next to its predecessor, and then removes
- * that one from the group, which was waiting for it. It commits under its own transactional id, so
- * that namesakes never fence each other.
- * This is not static membership (KIP-345), where the broker gives the place of a
- * `group.instance.id` to any member that joins with it, whatever address it comes from.
+ * The name of a worker that was given none. It replaces the former member of this name only if both
+ * came from the same address, because host names repeat. The address is what a broker reports for
+ * each member (DescribeGroups, `ClientHost`): so a worker joins, finds itself next to its
+ * predecessor, and removes that one from the group. Transactional ids differ, so such members never
+ * fence each other. Static membership (KIP-345) would give the place to any member with its
+ * `group.instance.id`.
  */
 export class DefaultName {
   #text: string | null
@@ -186,8 +170,7 @@ export class DefaultName {
 
   /** Ids of the members that have the name before this worker joins. */
   async holders(group: string, brokers: Brokers): Promise<ReadonlySet<string>> {
-    const members = await this.#members(group, brokers)
-    return new Set(members.map(({ memberId }) => memberId))
+    return new Set((await this.#members(group, brokers)).map(({ memberId }) => memberId))
   }
 
   /** Removes the holders of the name that came from this worker's own address, while it joins. */
@@ -197,7 +180,7 @@ export class DefaultName {
       const members = await this.#members(group, brokers).catch(() => [])
       const arrived = members.filter(({ memberId }) => !holders.has(memberId))
       const [own, another] = new Set(arrived.map(({ clientHost }) => clientHost))
-      // Namesakes from other addresses may arrive at the same time: one of them is this worker.
+      // Others of this name may arrive at the same time: one of them is this worker.
       if (own !== undefined && another === undefined) {
         this.#address = own
         const former = members.filter((m) => holders.has(m.memberId) && m.clientHost === own)
@@ -216,9 +199,8 @@ export class DefaultName {
   }
 
   /**
-   * Gives up the name of a worker that was removed in favour of another one, such as one behind the
-   * same NAT on a host of the same name. With the name, each would remove the other whenever it
-   * comes back.
+   * Gives up the name of a worker that was removed in favour of another one. With the name, each
+   * would remove the other whenever it comes back.
    * @returns `WORKER_NAME_LOST`
    */
   giveUp(): TidemarkError {
@@ -229,9 +211,7 @@ export class DefaultName {
     })
   }
 
-  async #members(group: string, brokers: Brokers): Promise<Namesakes['members']> {
-    if (this.#text === null) return []
-    const { members } = await namesakesIn(group, this.#text, brokers)
-    return members
+  async #members(group: string, brokers: Brokers): Promise<Named['members']> {
+    return this.#text === null ? [] : (await membersNamed(this.#text, group, brokers)).members
   }
 }

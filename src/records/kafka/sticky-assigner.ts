@@ -10,7 +10,6 @@ const { MemberAssignment, MemberMetadata } = kafkajs.AssignerProtocol
 /** Version of the consumer protocol's own fields, not of the claims in its user data. */
 const PROTOCOL_VERSION = 0
 
-/** Assigns with {@link assignSticky}; only the group's leader is asked to. */
 export function stickyAssigner(claims: () => Claims, brokers: Brokers): PartitionAssigner {
   return () => ({
     name: 'tidemark-sticky',
@@ -130,8 +129,8 @@ export function decodeClaims(data: Buffer | null): Claims {
 }
 
 /**
- * Encodes the transactional ids in the group, which the leader sends every member with its
- * assignment. A dead member's id is not among them (rule C9).
+ * Encodes the transactional ids in the group, for every member. A dead one's is not among them
+ * (C9).
  */
 export function encodeLiveIds(ids: readonly string[]): Buffer {
   return Buffer.concat([Buffer.from([FORMAT]), ...ids.map((id) => withLength(Buffer.from(id)))])

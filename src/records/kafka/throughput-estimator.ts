@@ -20,7 +20,7 @@ export class ThroughputEstimator {
   #wayMs = Number.POSITIVE_INFINITY
 
   /**
-   * @param tookMs since the bytes were written, or since the last acknowledgement of earlier ones
+   * @param tookMs since the bytes were written, or earlier ones acknowledged
    * @param throttleMs how long the broker throttles because of them
    */
   acknowledged(bytes: number, tookMs: number, throttleMs: number): void {
@@ -33,7 +33,6 @@ export class ThroughputEstimator {
     this.#allowed.count(bytes, onTheWayMs + throttleMs)
   }
 
-  /** Called when bytes were not acknowledged in time: half of it would have been enough. */
   timedOut(bytes: number, afterMs: number): void {
     for (const rate of [this.#link, this.#allowed]) {
       rate.count(Math.min(bytes, rate.bytesIn(afterMs)) / 2, afterMs)
@@ -41,9 +40,8 @@ export class ThroughputEstimator {
   }
 
   /**
-   * The most bytes that should go into one request. A broker throttles after it has read a request:
-   * if only the quota is slow, a large request is better, because the transaction has ended by
-   * then.
+   * The most bytes of a request. A broker throttles after it has read a request: if only the quota
+   * is slow, a large request is better, because the transaction has ended by then.
    */
   get requestBytes(): number {
     if (!this.#link.isKnown) return FIRST_REQUEST_BYTES
@@ -51,13 +49,11 @@ export class ThroughputEstimator {
     return Math.min(LARGEST_REQUEST_BYTES, bytes)
   }
 
-  /** How long `bytes` bytes take, ms; 0 while the throughput is not known. */
   needsMs(bytes: number): number {
     return this.#allowed.isKnown ? bytes / Math.max(SLOWEST, this.#allowed.bytesIn(1)) : 0
   }
 }
 
-/** A moving average of bytes over time. */
 class Rate {
   #bytes = 0
   #ms = 0
@@ -73,7 +69,6 @@ class Rate {
     this.#ms = this.#ms * weight + Math.max(ms, 1)
   }
 
-  /** Infinite while nothing is known. */
   bytesIn(ms: number): number {
     return this.isKnown ? (this.#bytes / this.#ms) * ms : Number.POSITIVE_INFINITY
   }

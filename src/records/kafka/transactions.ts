@@ -3,36 +3,34 @@ import type { Clock } from '../../kernel/clock.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { formatDuration } from '../../kernel/time.ts'
 import type { WrittenRecords } from '../written-records.ts'
-import type { Brokers, Coordinated } from './brokers.ts'
+import type { Brokers } from './brokers.ts'
 import type { Outgoing } from './delivery.ts'
 import { groupRefusal, isUnavailable, produceRefusal } from './errors.ts'
 import type { Producer } from './producer.ts'
-import type { MemberGeneration, PartitionOffset } from './wire/groups.ts'
+import { repeated } from './waiting.ts'
+import type { Coordinated, MemberGeneration, PartitionOffset } from './wire/groups.ts'
 import {
   addOffsetsToTxn,
   addPartitionsToTxn,
   endTxn,
   initProducerId,
-  type PartitionCode,
   type ProducerIdentity,
   type TransactionVersion,
   txnOffsetCommit,
 } from './wire/produce.ts'
-import { CODE, nameOfCode } from './wire/protocol.ts'
+import { CODE, type Coded, nameOfCode, type Request } from './wire/protocol.ts'
 
 // Transactions of one worker: outputs and offsets of all its partitions together (KIP-447), with
 // the transaction protocol that the brokers support (rules C4, C6, C7, C10).
 
 /** How long a transaction may be open, unless its bytes need longer, ms. */
 const OPEN_MS = 10_000
-/** The shortest useful time limit of a transaction, ms. */
 const SHORTEST_OPEN_MS = 200
 /** Share of the time limit for writing the records: the rest is for the commit. */
 const WRITING = 0.8
 /** Gap after the end of a transaction, ms: its markers are still being written. */
 const GAP_MS = 5
 const RETRY_MS = 10
-/** How often EndTxn is sent again when its answer was lost. */
 const END_ATTEMPTS = 3
 
 interface TransactionParts {
@@ -44,19 +42,13 @@ interface TransactionParts {
   readonly isSmallest: boolean
 }
 
-interface PreviousTransaction {
-  readonly transactionalId: string
-  readonly clock: Clock
-}
-
 interface InitialisedProducer {
   readonly producer: ProducerIdentity
   readonly openMs: number
 }
 
 /**
- * Initialises a producer with a transactional id, which fences the previous one and ends its
- * transaction.
+ * Initialises a producer, which fences the previous one and ends its transaction.
  * @param openMs less if the broker's limit is lower (`transaction.max.timeout.ms`)
  */
 export async function fence(
@@ -67,37 +59,26 @@ export async function fence(
   const of: Coordinated = { type: 'transaction', id: transactionalId }
   for (let ms = openMs; ; ms = Math.floor(ms / 2)) {
     const request = initProducerId(transactionalId, ms)
-    const ask = () => brokers.askCoordinator(of, request, (a) => a.code)
-    const { code, producer } = await onceEnded(
-      { transactionalId, clock: brokers.clock },
-      ask,
-      (a) => a.code,
-    )
+    const ask = () => brokers.askCoordinator(of, request)
+    const { code, producer } = await onceEnded(transactionalId, brokers.clock, ask)
     if (code === CODE.NONE) return { producer, openMs: ms }
     if (code !== CODE.INVALID_TRANSACTION_TIMEOUT || ms < SHORTEST_OPEN_MS) throw refusal(code)
   }
 }
 
 /**
- * Repeats a request while the previous transaction is being ended.
+ * Repeats a request while the previous transaction ends.
  * @throws TidemarkError `BROKER_UNAVAILABLE`
  */
-async function onceEnded<T>(
-  { transactionalId, clock }: PreviousTransaction,
+async function onceEnded<T extends Coded>(
+  transactionalId: string,
+  clock: Clock,
   ask: () => Promise<T>,
-  codeOf: (answer: T) => number,
 ): Promise<T> {
-  const deadlineMs = clock.elapsedMs() + OPEN_MS
-  for (;;) {
-    const answer = await ask()
-    if (codeOf(answer) !== CODE.CONCURRENT_TRANSACTIONS) return answer
-    if (clock.elapsedMs() > deadlineMs) throw notEnded(transactionalId)
-    await clock.sleep(RETRY_MS)
-  }
-}
-
-function notEnded(transactionalId: string): TidemarkError {
-  return new TidemarkError(
+  const isEnded = ({ code }: Coded) => code !== CODE.CONCURRENT_TRANSACTIONS
+  const answer = await repeated({ everyMs: RETRY_MS, forMs: OPEN_MS, clock }, ask, isEnded)
+  if (isEnded(answer)) return answer
+  throw new TidemarkError(
     'BROKER_UNAVAILABLE',
     `the last transaction of "${transactionalId}" is still not ended after ${formatDuration(OPEN_MS)}`,
     {
@@ -111,14 +92,11 @@ export class Transactions {
   readonly #brokers: Brokers
   readonly #producer: Producer
   readonly #coordinator: Coordinated
-  readonly #previous: PreviousTransaction
   #version: TransactionVersion = 1
-  /** How long a transaction under this identity may be open, ms. */
   #openMs = OPEN_MS
   /** The longest time limit that the broker accepts, where known, ms. */
   #mostMs = Number.POSITIVE_INFINITY
   #endedMs = Number.NEGATIVE_INFINITY
-  /** Was an offset commit of the transaction not answered? It may still arrive. */
   #hasLostOffsets = false
 
   constructor(brokers: Brokers, producer: Producer, transactionalId: string) {
@@ -126,13 +104,9 @@ export class Transactions {
     this.#brokers = brokers
     this.#producer = producer
     this.#coordinator = { type: 'transaction', id: transactionalId }
-    this.#previous = { transactionalId, clock: brokers.clock }
   }
 
-  /**
-   * Ends the open transaction of this id, whoever opened it, and takes a new identity.
-   * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHORIZATION` · `COMMIT_FAILED`
-   */
+  /** Ends the open transaction of this id, whoever opened it, and takes a new identity. */
   async initialise(openMs = OPEN_MS): Promise<void> {
     this.#producer.useIdentity(null)
     this.#hasLostOffsets = false
@@ -148,10 +122,9 @@ export class Transactions {
   }
 
   /**
-   * Writes and commits a transaction.
    * @returns `unknown`: the answer to EndTxn was lost; {@link initialise} makes the outcome final
-   * @throws TidemarkError: nothing was committed. `REBALANCING` · `FENCED` · `BROKER_UNAVAILABLE` ·
-   * `COMMIT_FAILED` · `TOPIC_MISSING` · `TOPIC_LIMITS` · `AUTHORIZATION`
+   * @throws TidemarkError: nothing was committed. `REBALANCING` · `FENCED` · as
+   * {@link Producer.send}
    */
   async commit(parts: TransactionParts): Promise<'committed' | 'unknown'> {
     if (this.#producer.identity === null) await this.initialise()
@@ -170,7 +143,6 @@ export class Transactions {
     return this.#end()
   }
 
-  /** Encodes under an identity whose transactions may be open for as long as the records need. */
   async #encode({ records, isSmallest }: TransactionParts): Promise<Outgoing[]> {
     const outgoing = await this.#producer.encode(records, true)
     const openMs = isSmallest ? openMsFor(this.#producer.needsMs(outgoing)) : OPEN_MS
@@ -206,17 +178,18 @@ export class Transactions {
   /** The old protocol requires partitions and group to be added before writes. */
   async #announce(outgoing: readonly Outgoing[], group: string): Promise<void> {
     if (outgoing.length > 0) await this.#addPartitions(outgoing)
-    const call = addOffsetsToTxn(this.#open(), group)
-    const ask = () => this.#brokers.askCoordinator(this.#coordinator, call, (c) => c)
-    const code = await onceEnded(this.#previous, ask, (c) => c)
+    const { code } = await this.#ask(this.#coordinator, addOffsetsToTxn(this.#open(), group))
     if (code !== CODE.NONE) throw refusal(code)
   }
 
+  #ask<T extends Coded>(of: Coordinated, request: Request<T>): Promise<T> {
+    const ask = () => this.#brokers.askCoordinator(of, request)
+    return onceEnded(this.transactionalId, this.#brokers.clock, ask)
+  }
+
   async #addPartitions(outgoing: readonly Outgoing[]): Promise<void> {
-    const call = addPartitionsToTxn(this.#open(), outgoing)
-    const codeOf = (refused: PartitionCode | null) => refused?.code ?? CODE.NONE
-    const ask = () => this.#brokers.askCoordinator(this.#coordinator, call, codeOf)
-    const refused = await onceEnded(this.#previous, ask, codeOf)
+    const request = addPartitionsToTxn(this.#open(), outgoing)
+    const { refused } = await this.#ask(this.#coordinator, request)
     if (refused === null) return
     if (!OF_TOPICS.has(refused.code)) throw refusal(refused.code)
     this.#producer.forgetTopics(outgoing)
@@ -226,16 +199,11 @@ export class Transactions {
   async #sendOffsets(member: MemberGeneration, offsets: readonly PartitionOffset[]): Promise<void> {
     if (offsets.length === 0) return
     const request = txnOffsetCommit(this.#version, this.#open(), { member, offsets })
-    const group: Coordinated = { type: 'group', id: member.group }
-    const ask = async () => {
-      try {
-        return await this.#brokers.askCoordinator(group, request, (c) => c)
-      } catch (error) {
-        this.#hasLostOffsets = true
-        throw error
-      }
-    }
-    const code = await onceEnded(this.#previous, ask, (c) => c)
+    const asking = this.#ask({ type: 'group', id: member.group }, request)
+    const { code } = await asking.catch((error: unknown) => {
+      this.#hasLostOffsets = true
+      throw error
+    })
     if (code !== CODE.NONE) throw groupRefusal(code, member.group) ?? refusal(code)
   }
 
@@ -245,7 +213,7 @@ export class Transactions {
     const deadlineMs = clock.elapsedMs() + OPEN_MS
     for (let lost = 0; lost < END_ATTEMPTS && clock.elapsedMs() < deadlineMs; ) {
       try {
-        const answer = await this.#brokers.askCoordinator(this.#coordinator, request, (a) => a.code)
+        const answer = await this.#brokers.askCoordinator(this.#coordinator, request)
         if (answer.code === CODE.NONE) {
           this.#endedMs = clock.elapsedMs()
           if (this.#version === 2) this.#producer.useIdentity(answer.producer)
@@ -266,10 +234,9 @@ export class Transactions {
   }
 
   /**
-   * Aborts the transaction, so that no reader waits for it. If that fails, the next identity aborts
-   * it. Under the old protocol, requests in flight have the same epoch: the broker would accept
-   * them after the end, and commit them with the next transaction. So a new epoch is taken, which
-   * refuses them. The new protocol changes the epoch with every transaction.
+   * If it fails, the next identity aborts the transaction. Under the old protocol, the broker would
+   * accept requests in flight after the end, because they have the same epoch, and commit them with
+   * the next transaction: so a new epoch is taken, which refuses them.
    */
   async #abort(): Promise<void> {
     const { identity, hasLost } = this.#producer
@@ -278,7 +245,7 @@ export class Transactions {
     const abort = mustFence
       ? initProducerId(this.transactionalId, this.#openMs, identity)
       : endTxn(this.#version, this.#open(), 'abort')
-    await this.#brokers.askCoordinator(this.#coordinator, abort, (a) => a.code).catch(() => {})
+    await this.#brokers.askCoordinator(this.#coordinator, abort).catch(() => {})
     this.#producer.useIdentity(null)
   }
 
@@ -298,7 +265,6 @@ function openMsFor(needsMs: number): number {
   return OPEN_MS * 2 ** Math.max(0, Math.ceil(Math.log2(atLeastMs / OPEN_MS)))
 }
 
-/** Codes that concern a topic and not the transaction. */
 const OF_TOPICS: ReadonlySet<number> = new Set([
   CODE.UNKNOWN_TOPIC_OR_PARTITION,
   CODE.TOPIC_AUTHORIZATION_FAILED,
@@ -324,9 +290,8 @@ function refusal(code: number): TidemarkError {
 const CHECK_LENGTH = 8
 
 /**
- * Returns the transactional id of a worker. It begins with `<group>-`, so that a right can be
- * granted by prefix. It ends with a hash of group and name, so that two groups never get the same
- * id, such as group `g` with worker `eu-0` and group `g-eu` with worker `0`.
+ * Begins with `<group>-`, so that a right can be granted by prefix. Ends with a hash of group and
+ * name, so that group `g` with worker `eu-0` and group `g-eu` with worker `0` differ.
  * @param name `undefined`: a new id each time
  */
 export function transactionalIdOf(group: string, name: string | undefined): string {

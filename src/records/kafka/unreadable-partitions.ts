@@ -17,11 +17,9 @@ interface Failing extends Unreadable {
   readonly sinceMs: number
 }
 
-/** Reports the partitions of a member that cannot be read. */
 export class Unreadables {
   readonly #tell: (partitions: readonly Unreadable[]) => void
   readonly #clock: Clock
-  /** By partition name. */
   readonly #failing = new Map<string, Failing>()
   #reported: readonly Unreadable[] = []
   #reportedMs = Number.NEGATIVE_INFINITY
@@ -29,7 +27,6 @@ export class Unreadables {
   #endLooking: (() => void) | null = null
   #isOver = false
 
-  /** @param tell called with all partitions that cannot be read, whenever that changes */
   constructor(tell: (partitions: readonly Unreadable[]) => void, clock: Clock) {
     this.#tell = tell
     this.#clock = clock
@@ -130,15 +127,11 @@ export class Setbacks<P extends object> {
     this.#of.delete(of)
   }
 
-  /**
-   * @param askedMs when the failed request was sent, by the clock's elapsed time
-   * @throws the problem: it is permanent, or the topic has not existed for 5 s
-   */
+  /** @throws the problem: it is permanent, or the topic has not existed for 5 s */
   add(of: P, problem: TidemarkError, askedMs: number): { sinceMs: number; waitMs: number } {
     const nowMs = this.#clock.elapsedMs()
     const before = this.#of.get(of)
     const missingSinceMs = missingSince(problem, before, nowMs)
-    // The answer may have taken long.
     const isGone = missingSinceMs !== null && askedMs - missingSinceMs > GONE_MS
     if (isGone || (missingSinceMs === null && problem.code !== 'BROKER_UNAVAILABLE')) throw problem
     const first = () => ({ backoff: new Backoff(RETRY, this.#random), sinceMs: askedMs })

@@ -1,12 +1,9 @@
 import type { Clock } from '../../kernel/clock.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
-import { isAway, isElecting } from './errors.ts'
-
-// Waiting for brokers: time limits, repetition, several at once.
+import { isAway } from './errors.ts'
 
 interface Limit {
   readonly ms: number
-  /** Work in progress, for the error message. */
   readonly doing: string
   readonly clock: Clock
 }
@@ -23,30 +20,42 @@ export async function within<T>({ ms, doing, clock }: Limit, work: Promise<T>): 
     return await Promise.race([work, late])
   } finally {
     cancel()
-    // The work may fail after the deadline, when nothing awaits it.
     work.catch(() => {})
   }
 }
 
-/** Repeats a request, at most 50 times, while a leader or a coordinator is being elected. */
-export async function whenElected<T>(question: () => Promise<T>, clock: Clock): Promise<T> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await question()
-    } catch (error) {
-      if (attempt === 50 || !isElecting(error)) throw error
-      await clock.sleep(100)
-    }
+interface Repetition {
+  readonly everyMs: number
+  readonly forMs: number
+  readonly clock: Clock
+}
+
+/** Repeats a request until its answer is final or time is up. Returns the last answer. */
+export async function repeated<T>(
+  { everyMs, forMs, clock }: Repetition,
+  ask: () => Promise<T>,
+  isFinal: (answer: T) => boolean,
+): Promise<T> {
+  const deadlineMs = clock.elapsedMs() + forMs
+  for (;;) {
+    const answer = await ask()
+    if (isFinal(answer) || clock.elapsedMs() > deadlineMs) return answer
+    await clock.sleep(everyMs)
   }
+}
+
+/** Returns all items, beginning with another one each turn. */
+export function rotated<T>(all: readonly T[], turn: number): T[] {
+  const first = turn % Math.max(all.length, 1)
+  return [...all.slice(first), ...all.slice(0, first)]
 }
 
 /** How long to wait for one answer before the next is asked, and before a refusal counts, ms. */
 const HEAD_START_MS = 1_000
 
 /**
- * Asks several for what any of them can answer: the next one as soon as the previous one has failed
- * or takes too long. The first answer counts (hedged requests: Dean and Barroso, The Tail at Scale,
- * 2013).
+ * Asks the next one as soon as the previous one has failed or takes too long. The first answer
+ * counts (hedged requests: Dean and Barroso, The Tail at Scale, 2013).
  * @param whom at least one; in this order
  * @throws when no one answers, the first error, but a refusal rather than an unreachable broker
  */

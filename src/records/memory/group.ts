@@ -1,11 +1,25 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { ConditionVariable } from '../../kernel/condition-variable.ts'
+import { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName } from '../../kernel/ids.ts'
-import { groupStart, lookBackMsOf, lookBackSince, plainLookBack } from '../group-member.ts'
+import { Lifecycle } from '../../kernel/lifecycle.ts'
+import { Slices } from '../../kernel/slices.ts'
+import {
+  chosenStart,
+  groupStart,
+  lookBackMsOf,
+  lookBackSince,
+  MEMBER,
+  type MemberState,
+  plainLookBack,
+} from '../group-member.ts'
 import type {
   Assignment,
+  Commit,
   Committed,
   JoinOptions,
   Loss,
+  Member,
   PartitionOffsets,
   Start,
   TopicPartition,
@@ -13,53 +27,42 @@ import type {
 import { assignSticky } from '../sticky-assignment.ts'
 import type { MemoryLog } from './log.ts'
 
-/** A member as its group sees it. */
-export interface MemoryGroupMember {
-  readonly id: string
-  readonly topics: readonly string[]
-  readonly options: JoinOptions
-  readonly owned: readonly TopicPartition[]
-  /** @param why @default 'revoked' */
-  keepOnly(partitions: readonly TopicPartition[], why?: Loss): void
-  assign(assignment: Assignment): void
-  /** Removes the member and reports why: to the caller of `join`, later to its handlers. */
-  fail(error: Error): void
-  wake(): void
-  crash(): void
-  leave(): Promise<void>
+export interface GroupContext {
+  readonly log: MemoryLog
+  readonly chunkRecords: number
+  readonly appended: () => void
 }
 
-/** A consumer group: its members, their partitions and the committed offsets. */
 export class MemoryGroup {
   readonly name: string
+  readonly context: GroupContext
   readonly #log: MemoryLog
-  readonly #members: MemoryGroupMember[] = []
+  readonly #members: MemoryMember[] = []
   readonly #committed = new Map<string, Committed>()
   readonly #commits = new ConditionVariable()
   #epochs = 0
 
-  constructor(name: string, log: MemoryLog) {
+  constructor(name: string, context: GroupContext) {
     this.name = name
-    this.#log = log
+    this.context = context
+    this.#log = context.log
   }
 
-  /** Resolves when the group has committed the end of every partition of a topic. */
   settled(topic: string): Promise<void> {
-    const partitions = this.#log.describe(topic)?.partitions ?? 0
+    const isThere = this.#log.describe(topic) !== undefined
+    const partitions = isThere ? this.#log.partitionsOf(topic) : []
     const holds = () =>
-      Array.from({ length: partitions }, (_, partition) => ({ topic, partition })).every(
-        (p) => (this.committed(p)?.nextOffset ?? 0) >= this.#log.endOffset(p),
-      )
+      partitions.every((p) => (this.committed(p)?.nextOffset ?? 0) >= this.#log.endOffset(p))
     return this.#commits.until(holds)
   }
 
-  add(member: MemoryGroupMember): void {
+  add(member: MemoryMember): void {
     this.#members.push(member)
-    this.#tellPartitions(member, member.topics)
+    member.tellPartitions(member.topics)
     this.#rebalance()
   }
 
-  remove(member: MemoryGroupMember): void {
+  remove(member: MemoryMember): void {
     const at = this.#members.indexOf(member)
     if (at < 0) return
     this.#members.splice(at, 1)
@@ -76,42 +79,31 @@ export class MemoryGroup {
     return this.#committed.get(partitionName(partition)) ?? null
   }
 
-  /** @throws TidemarkError `TOPIC_MISSING` */
   offsets({ topic, partition }: TopicPartition): PartitionOffsets {
-    return {
-      topic,
-      partition,
-      committed: this.committed({ topic, partition }),
-      lowOffset: this.#log.lowOffset({ topic, partition }),
-      endOffset: this.#log.endOffset({ topic, partition }),
-    }
+    const of = { topic, partition }
+    const [lowOffset, endOffset] = [this.#log.lowOffset(of), this.#log.endOffset(of)]
+    return { ...of, committed: this.committed(of), lowOffset, endOffset }
   }
 
   grown(topic: string): void {
-    for (const member of [...this.#members]) this.#tellPartitions(member, [topic])
+    for (const member of [...this.#members]) member.tellPartitions([topic])
     this.#rebalance()
   }
 
   forget(topic: string): void {
-    const partitions = this.#log.describe(topic)?.partitions ?? 0
-    for (let partition = 0; partition < partitions; partition++) {
-      this.#committed.delete(partitionName({ topic, partition }))
-    }
+    for (const of of this.#log.partitionsOf(topic)) this.#committed.delete(partitionName(of))
   }
 
-  /** A group with the same name and offsets on another log, without members. */
-  copy(log: MemoryLog): MemoryGroup {
-    const copy = new MemoryGroup(this.name, log)
+  copy(context: GroupContext): MemoryGroup {
+    const copy = new MemoryGroup(this.name, context)
     for (const [name, committed] of this.#committed) copy.#committed.set(name, committed)
     return copy
   }
 
-  /** Ends every member without calling any handler. */
   crash(): void {
     for (const member of this.#members.splice(0)) member.crash()
   }
 
-  /** Expels all members; each joins again as a new member without partitions. */
   expel(): void {
     const expelled = this.#members.splice(0)
     for (const member of expelled) member.keepOnly([], 'expelled')
@@ -126,22 +118,21 @@ export class MemoryGroup {
     for (const member of this.#members) member.wake()
   }
 
-  #tellPartitions({ topics, options }: MemoryGroupMember, of: readonly string[]): void {
-    for (const topic of of.filter((name) => topics.includes(name))) {
-      const count = this.#log.describe(topic)?.partitions
-      if (count !== undefined) options.handlers.partitions?.(topic, count)
-    }
-  }
-
   /** Reports all losses before any assignment, so that no partition has two owners. */
   #rebalance(): void {
-    const assignment = this.#assign()
+    const topics = new Set(this.#members.flatMap((m) => m.topics))
+    const counts = new Map([...topics].map((t) => [t, this.#log.describe(t)?.partitions ?? 0]))
+    const claimants = this.#members.map(({ id, topics: of, owned }) => {
+      return { id, topics: of, owned, generation: 0 }
+    })
+    const shares = assignSticky(claimants, counts)
+    const assignment = this.#members.map((member) => [member, shares.get(member.id) ?? []] as const)
     for (const [member, partitions] of assignment) member.keepOnly(partitions)
     for (const [member, partitions] of assignment) {
       const before = new Set(member.owned.map(partitionName))
       const added = partitions.filter((p) => !before.has(partitionName(p)))
       try {
-        for (const partition of added) member.assign(this.assignmentOf(partition, member.options))
+        for (const partition of added) member.assign(partition)
       } catch (error) {
         // A new rebalance without the member has begun; the rest of this assignment is outdated.
         member.fail(error as Error)
@@ -150,22 +141,6 @@ export class MemoryGroup {
     }
   }
 
-  #assign(): Map<MemoryGroupMember, TopicPartition[]> {
-    const counts = new Map<string, number>()
-    for (const topic of this.#members.flatMap((m) => m.topics)) {
-      counts.set(topic, this.#log.describe(topic)?.partitions ?? 0)
-    }
-    const claimants = this.#members.map(({ id, topics, owned }) => ({
-      id,
-      topics,
-      owned,
-      generation: 0,
-    }))
-    const assignment = assignSticky(claimants, counts)
-    return new Map(this.#members.map((member) => [member, assignment.get(member.id) ?? []]))
-  }
-
-  /** @throws TidemarkError `OFFSET_OUT_OF_RANGE` */
   assignmentOf(partition: TopicPartition, options: JoinOptions): Assignment {
     const start = groupStart(this.offsets(partition), options)
     const lookBackMs = lookBackMsOf(options.handlers, start)
@@ -181,7 +156,206 @@ export class MemoryGroup {
     const reference = this.#log.read(at, 2).at(-1)
     const sinceMs = lookBackSince(reference?.timestampMs ?? null, lookBackMs)
     if (sinceMs === null) return offset
-    const first = this.#log.since({ ...at, offset }, sinceMs)
+    const first = this.#log
+      .read({ ...at, offset })
+      .find(({ timestampMs }) => timestampMs >= sinceMs)
     return Math.min(first?.offset ?? nextOffset, nextOffset)
+  }
+}
+
+interface Owned extends TopicPartition {
+  readonly epoch: number
+  readonly committedOffset: number
+  nextOffset: number
+  paused: boolean
+  reportedEnd: number
+}
+
+/** A member of a group, which hands over at most one chunk per partition and turn. */
+export class MemoryMember implements Member {
+  readonly id: string
+  readonly #options: JoinOptions
+  readonly #group: MemoryGroup
+  readonly #owned = new Map<string, Owned>()
+  /** Counts records only, no time, so that a seed gives the same turns on any machine. */
+  readonly #slices = new Slices(() => 0)
+  #last: Owned | null = null
+  #awake = false
+  readonly #life: Lifecycle<MemberState>
+  #failure: Error | null = null
+
+  constructor(options: JoinOptions, id: string, group: MemoryGroup) {
+    this.id = id
+    this.#options = options
+    this.#life = new Lifecycle(`the member of group "${options.group}"`, MEMBER)
+    this.#group = group
+  }
+
+  async join(): Promise<void> {
+    await nextTurn()
+    this.#group.add(this)
+    if (this.#failure !== null) throw this.#failure
+    this.#life.enter('joined')
+  }
+
+  async commit(commit: Commit): Promise<void> {
+    await nextTurn()
+    const { log, appended } = this.#group.context
+    const records = [...commit.outputs, ...commit.deadLetters]
+    const isWhole = (this.#options.guarantee ?? 'exactly-once') === 'exactly-once'
+    if (this.#life.isOver)
+      throw new TidemarkError('FENCED', `the member has left group "${this.#group.name}"`)
+    const current = commit.nextOffsets.filter((next) => this.#get(next)?.epoch === next.epoch)
+    if (isWhole && current.length < commit.nextOffsets.length) {
+      throw new TidemarkError(
+        'REBALANCING',
+        'a partition of the commit was assigned to another member meanwhile',
+      )
+    }
+    try {
+      if (isWhole) log.appendAll(records)
+      else for (const record of records) log.append(record)
+    } finally {
+      appended()
+    }
+    for (const next of current) this.#group.commit(next)
+  }
+
+  pause(partition: TopicPartition): void {
+    const owned = this.#get(partition)
+    if (owned !== undefined) owned.paused = true
+  }
+
+  resume(partition: TopicPartition): void {
+    const owned = this.#get(partition)
+    if (owned === undefined) return
+    owned.paused = false
+    this.wake()
+  }
+
+  stopFetching(): void {
+    if (this.#life.state === 'joined') this.#life.enter('finishing')
+  }
+
+  async leave(): Promise<void> {
+    if (this.#life.isOver) return
+    this.#end()
+    await nextTurn()
+  }
+
+  get topics(): readonly string[] {
+    return this.#options.topics
+  }
+
+  get owned(): readonly TopicPartition[] {
+    return [...this.#owned.values()]
+  }
+
+  tellPartitions(of: readonly string[]): void {
+    for (const topic of of.filter((name) => this.topics.includes(name))) {
+      const count = this.#group.context.log.describe(topic)?.partitions
+      if (count !== undefined) this.#options.handlers.partitions?.(topic, count)
+    }
+  }
+
+  keepOnly(partitions: readonly TopicPartition[], why: Loss = 'revoked'): void {
+    const kept = new Set(partitions.map(partitionName))
+    const lost = this.owned.filter((owned) => !kept.has(partitionName(owned)))
+    if (lost.length > 0) this.#lose(lost, why)
+  }
+
+  #lose(lost: readonly TopicPartition[], why: Loss): void {
+    for (const owned of lost) this.#owned.delete(partitionName(owned))
+    const gone = lost.map(({ topic, partition }) => ({ topic, partition }))
+    this.#options.handlers.lost(gone, why)
+  }
+
+  assign(of: TopicPartition): void {
+    const assignment = this.#group.assignmentOf(of, this.#options)
+    const { topic, partition, epoch, nextOffset: committedOffset } = assignment
+    const fresh = { nextOffset: 0, paused: false, reportedEnd: -1 }
+    const owned = { topic, partition, epoch, committedOffset, ...fresh }
+    this.#owned.set(partitionName(owned), owned)
+    owned.nextOffset = chosenStart(assignment, this.#options.handlers.assigned(assignment, this))
+    this.wake()
+  }
+
+  fail(error: Error): void {
+    const { state } = this.#life
+    this.#failure = error
+    this.#end()
+    if (state !== 'joining') this.#options.handlers.failed(error)
+  }
+
+  crash(): void {
+    if (!this.#life.isOver) this.#life.enter('left')
+    this.#owned.clear()
+  }
+
+  wake(): void {
+    if (this.#awake) return
+    this.#awake = true
+    // Timers and sockets run between two chunks.
+    setImmediate(() => {
+      this.#awake = false
+      this.#turn()
+    })
+  }
+
+  #get(partition: TopicPartition): Owned | undefined {
+    return this.#owned.get(partitionName(partition))
+  }
+
+  #end(): void {
+    this.crash()
+    this.#group.remove(this)
+  }
+
+  #turn(): void {
+    let more = false
+    try {
+      for (const owned of this.#inTurn()) {
+        if (this.#slices.isOver) {
+          more = true
+          break
+        }
+        if (this.#get(owned) !== owned) continue
+        this.#last = owned
+        more = this.#deliver(owned) || more
+      }
+    } catch (error) {
+      this.fail(error as Error)
+    }
+    if (more) this.wake()
+  }
+
+  /** Begins after the last partition that was served, because a turn may be too short for all. */
+  #inTurn(): Owned[] {
+    const all = [...this.#owned.values()]
+    const from = all.findIndex((owned) => owned === this.#last) + 1
+    return [...all.slice(from), ...all.slice(0, from)]
+  }
+
+  #deliver(owned: Owned): boolean {
+    if (this.#life.state !== 'joined' || owned.paused) return false
+    const { log, chunkRecords } = this.#group.context
+    const { topic, partition, nextOffset: offset } = owned
+    // Records that were to be replayed are gone: the partition is assigned once more.
+    if (offset < log.lowOffset(owned) && offset < owned.committedOffset) {
+      this.#lose([owned], 'cut')
+      this.assign({ topic, partition })
+      return true
+    }
+    const chunk = log.chunkAt({ ...owned, offset }, chunkRecords)
+    const { records, packed, nextOffset, endOffset } = chunk
+    owned.nextOffset = nextOffset
+    this.#slices.use(records.length)
+    if (records.length > 0 || packed !== undefined) this.#options.handlers.chunk(chunk)
+    if (nextOffset < endOffset) return true
+    if (owned.reportedEnd < endOffset && this.#get(owned) === owned) {
+      owned.reportedEnd = endOffset
+      this.#options.handlers.caughtUp({ topic, partition }, endOffset)
+    }
+    return false
   }
 }

@@ -1,6 +1,15 @@
 import { TidemarkError } from '../../kernel/errors.ts'
+import { position } from '../../kernel/ids.ts'
 import { partitionOfKey } from '../../kernel/kafka.ts'
-import type { LogRecord, NewRecord, PackedBatch, TopicInfo, TopicPartition } from '../port.ts'
+import { ListedRecords } from '../log-records.ts'
+import type {
+  Chunk,
+  LogRecord,
+  NewRecord,
+  PackedBatch,
+  TopicInfo,
+  TopicPartition,
+} from '../port.ts'
 
 export interface LogPosition extends TopicPartition {
   readonly offset: number
@@ -17,7 +26,6 @@ export interface TopicOptions {
 export interface NewPackedBatch {
   readonly bytes: Buffer
   readonly count: number
-  /** Timestamp of its newest record, ms since the epoch. */
   readonly timestampMs: number
 }
 
@@ -27,14 +35,11 @@ interface Topic {
 }
 
 interface Partition {
-  /** Offset of the first record that is kept. */
   lowOffset: number
-  /** `null` where a packed batch lies. */
   records: (LogRecord | null)[]
   readonly packed: PackedBatch[]
 }
 
-/** Topics and their records. */
 export class MemoryLog {
   readonly #topics = new Map<string, Topic>()
   #created = 0
@@ -61,13 +66,11 @@ export class MemoryLog {
     })
   }
 
-  /** @throws TidemarkError `TOPIC_MISSING` */
   deleteTopic(name: string): void {
     this.#topic(name)
     this.#topics.delete(name)
   }
 
-  /** Returns an independent copy with the same topics and records. */
   copy(): MemoryLog {
     const copy = new MemoryLog()
     copy.#created = this.#created
@@ -86,6 +89,10 @@ export class MemoryLog {
     return this.#topics.get(name)?.info
   }
 
+  partitionsOf(topic: string): TopicPartition[] {
+    return this.#topic(topic).partitions.map((_, partition) => ({ topic, partition }))
+  }
+
   /** @throws TidemarkError `TOPIC_MISSING` · `TOPIC_LIMITS` */
   append(record: NewRecord): LogPosition {
     const place = this.#placeOf(record)
@@ -95,16 +102,12 @@ export class MemoryLog {
     return { ...place, offset }
   }
 
-  /**
-   * Appends all records, or none if one is refused.
-   * @throws TidemarkError `TOPIC_MISSING` · `TOPIC_LIMITS`
-   */
+  /** Appends all records, or none if one is refused. */
   appendAll(all: readonly NewRecord[]): void {
     for (const record of all) this.#placeOf(record)
     for (const record of all) this.append(record)
   }
 
-  /** @throws TidemarkError `TOPIC_MISSING` */
   appendPacked({ topic, partition }: TopicPartition, batch: NewPackedBatch): LogPosition {
     const { lowOffset, records, packed } = this.#partition(topic, partition)
     const { bytes, count, timestampMs } = batch
@@ -116,11 +119,8 @@ export class MemoryLog {
     return { topic, partition, offset }
   }
 
-  /**
-   * Returns at most `limit` records of a partition from an offset on, up to the next packed batch.
-   * @throws TidemarkError `TOPIC_MISSING`
-   */
-  read({ topic, partition, offset }: LogPosition, limit: number): LogRecord[] {
+  /** At most `limit` records from an offset on, up to the next packed batch. */
+  read({ topic, partition, offset }: LogPosition, limit = Number.POSITIVE_INFINITY): LogRecord[] {
     const { lowOffset, records } = this.#partition(topic, partition)
     const from = Math.max(0, offset - lowOffset)
     const read: LogRecord[] = []
@@ -132,43 +132,43 @@ export class MemoryLog {
   }
 
   /**
-   * Returns the part of a packed batch from an offset on; `null`: there is no packed batch there.
-   * @throws TidemarkError `TOPIC_MISSING`
+   * Records, the rest of a packed batch, or nothing.
+   * @throws TidemarkError `OFFSET_OUT_OF_RANGE`
    */
-  packedAt({ topic, partition, offset }: LogPosition): PackedBatch | null {
-    const { packed } = this.#partition(topic, partition)
+  chunkAt(at: LogPosition & { readonly epoch: number }, limit: number): Chunk {
+    const { topic, partition, epoch, offset } = at
+    const { lowOffset, packed } = this.#partition(topic, partition)
+    if (offset < lowOffset) {
+      const what = 'records were deleted from the log before they were read'
+      const where = position(topic, partition, offset)
+      throw new TidemarkError('OFFSET_OUT_OF_RANGE', what, { where })
+    }
+    const read = this.read(at, limit)
+    const endOffset = this.endOffset(at)
+    const chunk = { topic, partition, epoch, records: new ListedRecords(read), endOffset }
     const batch = packed.find((b) => b.offset <= offset && offset <= b.lastOffset)
-    return batch === undefined ? null : { ...batch, offset, count: batch.lastOffset - offset + 1 }
+    if (batch === undefined) return { ...chunk, nextOffset: offset + read.length }
+    const { lastOffset } = batch
+    const rest = { ...batch, offset, count: lastOffset - offset + 1 }
+    return { ...chunk, packed: rest, nextOffset: lastOffset + 1 }
   }
 
-  /** @throws TidemarkError `TOPIC_MISSING` */
   endOffset({ topic, partition }: TopicPartition): number {
     const { lowOffset, records } = this.#partition(topic, partition)
     return lowOffset + records.length
   }
 
-  /** @throws TidemarkError `TOPIC_MISSING` */
   lowOffset({ topic, partition }: TopicPartition): number {
     return this.#partition(topic, partition).lowOffset
   }
 
-  /** Finds the first record at or after an offset whose timestamp is not before a time. */
-  since(from: LogPosition, timestampMs: number): LogRecord | undefined {
-    const records = this.read(from, Number.POSITIVE_INFINITY)
-    return records.find((record) => record.timestampMs >= timestampMs)
-  }
-
-  /**
-   * @param partitions the new total
-   * @throws TidemarkError `TOPIC_MISSING`
-   */
+  /** @param partitions the new total */
   addPartitions(name: string, partitions: number): void {
     const { info, partitions: before } = this.#topic(name)
     const added = Array.from({ length: partitions - before.length }, emptyPartition)
     this.#topics.set(name, { info: { ...info, partitions }, partitions: [...before, ...added] })
   }
 
-  /** @throws TidemarkError `TOPIC_MISSING` */
   deleteBefore({ topic, partition, offset }: LogPosition): void {
     const kept = this.#partition(topic, partition)
     if (offset <= kept.lowOffset) return
@@ -176,7 +176,6 @@ export class MemoryLog {
     kept.lowOffset = offset
   }
 
-  /** @throws TidemarkError `TOPIC_MISSING` · `TOPIC_LIMITS`: the record is refused */
   #placeOf(record: NewRecord): TopicPartition {
     const { topic } = record
     const { info } = this.#topic(topic)
@@ -222,8 +221,7 @@ function ownCopy({ timestampMs, key, value, headers }: NewRecord): Omit<LogRecor
   }
 }
 
-/** Bytes of key, value and headers. */
-export function sizeOf({ key, value, headers }: NewRecord): number {
+function sizeOf({ key, value, headers }: NewRecord): number {
   let bytes = (key?.length ?? 0) + (value?.length ?? 0)
   for (const header of headers) bytes += Buffer.byteLength(header.name) + header.value.length
   return bytes

@@ -1,8 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { ConditionVariable } from '../../kernel/condition-variable.ts'
-import { TidemarkError } from '../../kernel/errors.ts'
-import { position } from '../../kernel/ids.ts'
-import { ListedRecords } from '../log-records.ts'
+import type { TidemarkError } from '../../kernel/errors.ts'
 import {
   type Chunk,
   type Committed,
@@ -21,42 +19,36 @@ import {
   type TopicPartition,
   type Writer,
 } from '../port.ts'
-import { MemoryGroup } from './group.ts'
+import { type GroupContext, MemoryGroup, MemoryMember } from './group.ts'
 import { type LogPosition, MemoryLog, type NewPackedBatch, type TopicOptions } from './log.ts'
-import { type Link, MemoryMember } from './member.ts'
 
-/** Options of the in-memory driver. */
 export interface MemoryRecordsOptions {
   /** Records per chunk at most, up to 2,048. @default 500 */
   readonly chunkRecords?: number
-  /** The link over which commits are written. @default writing takes no time */
-  readonly link?: Link
 }
 
-/**
- * Records in the memory of this process: topics, groups and rebalances as on Kafka, without a
- * broker. They are gone when the process ends.
- */
+/** Topics, groups and rebalances as on Kafka, in the memory of this process. */
 export class MemoryRecords implements Records {
-  readonly #chunkRecords: number
-  readonly #link: Link | undefined
   readonly #log: MemoryLog
+  readonly #context: GroupContext
   readonly #groups = new Map<string, MemoryGroup>()
   readonly #followers = new Set<MemoryFollower>()
   #joins = 0
 
   constructor(options: MemoryRecordsOptions = {}, log = new MemoryLog()) {
-    this.#chunkRecords = Math.min(options.chunkRecords ?? 500, MOST_CHUNK_RECORDS)
-    this.#link = options.link
+    const { chunkRecords = 500 } = options
     this.#log = log
+    this.#context = {
+      log,
+      chunkRecords: Math.min(chunkRecords, MOST_CHUNK_RECORDS),
+      appended: () => this.#wake(),
+    }
   }
 
-  /** A copy with the same topics, records and committed offsets, without members. */
   clone(): MemoryRecords {
-    const log = this.#log.copy()
-    const link = this.#link === undefined ? {} : { link: this.#link }
-    const clone = new MemoryRecords({ chunkRecords: this.#chunkRecords, ...link }, log)
-    for (const [name, group] of this.#groups) clone.#groups.set(name, group.copy(log))
+    const { chunkRecords } = this.#context
+    const clone = new MemoryRecords({ chunkRecords }, this.#log.copy())
+    for (const [name, group] of this.#groups) clone.#groups.set(name, group.copy(clone.#context))
     return clone
   }
 
@@ -65,20 +57,14 @@ export class MemoryRecords implements Records {
     this.#log.createTopic(name, options)
   }
 
-  /**
-   * Deletes a topic and the offsets that groups have committed for it, as a broker does.
-   * @throws TidemarkError `TOPIC_MISSING`
-   */
+  /** Deletes a topic and the offsets that groups have committed for it, as a broker does. */
   deleteTopic(name: string): void {
     for (const group of this.#groups.values()) group.forget(name)
     this.#log.deleteTopic(name)
     this.#wake()
   }
 
-  /**
-   * Appends records and returns their positions.
-   * @throws TidemarkError `TOPIC_MISSING` · `TOPIC_LIMITS`
-   */
+  /** @throws TidemarkError `TOPIC_MISSING` · `TOPIC_LIMITS` */
   produce(records: readonly NewRecord[]): LogPosition[] {
     try {
       return records.map((record) => this.#log.append(record))
@@ -87,10 +73,7 @@ export class MemoryRecords implements Records {
     }
   }
 
-  /**
-   * Appends a batch that unpacks to more than is allowed; it is handed over packed.
-   * @throws TidemarkError `TOPIC_MISSING`
-   */
+  /** Appends a batch that unpacks to more than is allowed; it is handed over packed. */
   producePacked(to: TopicPartition, batch: NewPackedBatch): LogPosition {
     try {
       return this.#log.appendPacked(to, batch)
@@ -99,45 +82,32 @@ export class MemoryRecords implements Records {
     }
   }
 
-  /**
-   * Returns the records of one partition in order, or of all partitions, one after the other.
-   * @throws TidemarkError `TOPIC_MISSING`
-   */
+  /** Records of one partition in order, or of all partitions, one after the other. */
   read(topic: string, partition?: number): LogRecord[] {
-    const all = Array.from({ length: this.#log.describe(topic)?.partitions ?? 1 }, (_, i) => i)
-    const partitions = partition === undefined ? all : [partition]
-    return partitions.flatMap((p) =>
-      this.#log.read({ topic, partition: p, offset: 0 }, Number.POSITIVE_INFINITY),
-    )
+    const all = this.#log.partitionsOf(topic)
+    const partitions = partition === undefined ? all : [{ topic, partition }]
+    return partitions.flatMap((of) => this.#log.read({ ...of, offset: 0 }))
   }
 
-  /**
-   * Adds partitions to a topic, as a broker does; groups then assign them.
-   * @param partitions the new total
-   * @throws TidemarkError `TOPIC_MISSING`
-   */
+  /** Adds partitions to a topic, as a broker does. @param partitions the new total */
   addPartitions(topic: string, partitions: number): void {
     this.#log.addPartitions(topic, partitions)
     for (const group of this.#groups.values()) group.grown(topic)
     for (const follower of this.#followers) follower.wake()
   }
 
-  /** Sets a group's committed offset, as an operator's tool or another consumer does. */
   resetOffset(group: string, partition: TopicPartition, committed: Committed): void {
     this.#group(group).commit({ ...partition, ...committed })
   }
 
-  /** @throws TidemarkError `TOPIC_MISSING` */
   deleteBefore(first: LogPosition): void {
     this.#log.deleteBefore(first)
   }
 
-  /** @throws TidemarkError `TOPIC_MISSING` */
   endOffset(partition: TopicPartition): number {
     return this.#log.endOffset(partition)
   }
 
-  /** The committed offset and metadata of a group; `null` when nothing is committed. */
   committed(group: string, partition: TopicPartition): Committed | null {
     return this.#groups.get(group)?.committed(partition) ?? null
   }
@@ -147,7 +117,6 @@ export class MemoryRecords implements Records {
     return this.#group(group).settled(topic)
   }
 
-  /** Always empty: there are no access rights here. */
   async missingRights(): Promise<readonly TidemarkError[]> {
     return []
   }
@@ -174,38 +143,21 @@ export class MemoryRecords implements Records {
   }
 
   async partitionOffsets(group: string, topic: string): Promise<readonly PartitionOffsets[]> {
-    const info = this.#log.describe(topic)
-    if (info === undefined) {
-      throw new TidemarkError('TOPIC_MISSING', `topic "${topic}" does not exist`)
-    }
-    const of = this.#group(group)
-    return Array.from({ length: info.partitions }, (_, partition) =>
-      of.offsets({ topic, partition }),
-    )
+    return this.#log.partitionsOf(topic).map((of) => this.#group(group).offsets(of))
   }
 
   /** @throws TidemarkError `OFFSET_OUT_OF_RANGE` for the first assignment */
   async join(options: JoinOptions): Promise<Member> {
     const group = this.#group(options.group)
     this.#joins++
-    const member = new MemoryMember(options, {
-      memberId: String(this.#joins),
-      log: this.#log,
-      group,
-      chunkRecords: this.#chunkRecords,
-      link: this.#link,
-      appended: () => this.#wake(),
-    })
+    const member = new MemoryMember(options, String(this.#joins), group)
     await member.join()
     return member
   }
 
   async follow(options: FollowOptions): Promise<Followed> {
-    const follower = new MemoryFollower(options, {
-      log: this.#log,
-      chunkRecords: this.#chunkRecords,
-      closed: (closed) => this.#followers.delete(closed),
-    })
+    const closed = () => this.#followers.delete(follower)
+    const follower = new MemoryFollower(options, this.#context, closed)
     this.#followers.add(follower)
     return follower
   }
@@ -217,16 +169,12 @@ export class MemoryRecords implements Records {
     }
   }
 
-  /**
-   * Ends every member as if its process had died: no handler is called, further commits throw
-   * `FENCED`, and only what was committed remains. The records stay.
-   */
+  /** Ends every member as if its process had died: no handler is called, and the records stay. */
   crash(): void {
     for (const group of this.#groups.values()) group.crash()
     for (const follower of this.#followers) follower.die()
   }
 
-  /** Expels all members of a group, as if their sessions had timed out: they join again. */
   expel(group: string): void {
     this.#group(group).expel()
   }
@@ -237,7 +185,7 @@ export class MemoryRecords implements Records {
   }
 
   #group(name: string): MemoryGroup {
-    const group = this.#groups.get(name) ?? new MemoryGroup(name, this.#log)
+    const group = this.#groups.get(name) ?? new MemoryGroup(name, this.#context)
     this.#groups.set(name, group)
     return group
   }
@@ -248,34 +196,27 @@ export class MemoryRecords implements Records {
   }
 }
 
-interface FollowerContext {
-  readonly log: MemoryLog
-  readonly chunkRecords: number
-  readonly closed: (follower: MemoryFollower) => void
-}
-
 class MemoryFollower implements Followed {
   readonly ranges: ReadonlyMap<number, FollowedRange>
   readonly #topic: string
-  readonly #context: FollowerContext
-  /** By partition, the offset to read next. */
+  readonly #context: GroupContext
+  readonly #closed: () => void
   readonly #positions: number[]
   readonly #changed = new ConditionVariable()
   #isClosed = false
   #isDead = false
 
-  /** @throws TidemarkError `TOPIC_MISSING` */
-  constructor({ topic, from }: FollowOptions, context: FollowerContext) {
+  constructor({ topic, from }: FollowOptions, context: GroupContext, closed: () => void) {
     const { log } = context
     this.#topic = topic
     this.#context = context
-    this.#positions = Array.from(
-      { length: this.#partitions },
-      (_, partition) => from.get(partition) ?? log.lowOffset({ topic, partition }),
-    )
+    this.#closed = closed
+    const partitions = log.partitionsOf(topic)
+    this.#positions = partitions.map((of) => from.get(of.partition) ?? log.lowOffset(of))
     this.ranges = new Map(
-      this.#positions.map((nextOffset, partition) => {
-        return [partition, { nextOffset, endOffset: log.endOffset({ topic, partition }) }]
+      partitions.map((of, i) => {
+        const nextOffset = this.#positions[i] as number
+        return [of.partition, { nextOffset, endOffset: log.endOffset(of) }]
       }),
     )
   }
@@ -284,8 +225,9 @@ class MemoryFollower implements Followed {
     while (!this.#isClosed) {
       await nextTurn()
       if (this.#isDead) return new Promise(() => {})
-      for (let partition = 0; partition < this.#partitions && !this.#isOver; partition++) {
-        const chunk = this.#next(partition)
+      for (const of of this.#context.log.partitionsOf(this.#topic)) {
+        if (this.#isClosed || this.#isDead) break
+        const chunk = this.#next(of)
         if (chunk !== null) yield chunk
       }
       await this.#changed.until(() => this.#isClosed || (!this.#isDead && this.#hasMore))
@@ -297,66 +239,32 @@ class MemoryFollower implements Followed {
     this.#isDead = true
   }
 
-  get #isOver(): boolean {
-    return this.#isClosed || this.#isDead
-  }
-
   wake(): void {
     this.#changed.notifyAll()
   }
 
   async close(): Promise<void> {
     this.#isClosed = true
-    this.#context.closed(this)
+    this.#closed()
     this.wake()
-  }
-
-  /** @throws TidemarkError `TOPIC_MISSING` */
-  get #partitions(): number {
-    const info = this.#context.log.describe(this.#topic)
-    if (info !== undefined) return info.partitions
-    throw new TidemarkError('TOPIC_MISSING', `topic "${this.#topic}" does not exist`)
   }
 
   get #hasMore(): boolean {
     const { log } = this.#context
-    const topic = this.#topic
-    const count = log.describe(topic)?.partitions
-    if (count === undefined) return true
-    return Array.from({ length: count }, (_, partition) => partition).some(
-      (partition) => log.endOffset({ topic, partition }) > (this.#positions[partition] ?? 0),
-    )
+    // The next turn reports that the topic is missing.
+    if (log.describe(this.#topic) === undefined) return true
+    return log
+      .partitionsOf(this.#topic)
+      .some((of) => log.endOffset(of) > (this.#positions[of.partition] ?? 0))
   }
 
-  /** Returns `null` when there is no chunk now. */
-  #next(partition: number): Chunk | null {
+  #next(of: TopicPartition): Chunk | null {
     const { log, chunkRecords } = this.#context
-    const topic = this.#topic
-    const offset = this.#positions[partition] ?? log.lowOffset({ topic, partition })
-    const [low, endOffset] = [
-      log.lowOffset({ topic, partition }),
-      log.endOffset({ topic, partition }),
-    ]
-    if (offset < low) {
-      const what = 'records were deleted from the log before they were read'
-      const where = position(topic, partition, offset)
-      throw new TidemarkError('OFFSET_OUT_OF_RANGE', what, { where })
-    }
-    const records = log.read({ topic, partition, offset }, chunkRecords)
-    if (records.length === 0) {
-      const packed = log.packedAt({ topic, partition, offset })
-      if (packed !== null) throw packed.error
-      return null
-    }
-    const nextOffset = offset + records.length
-    this.#positions[partition] = nextOffset
-    return {
-      topic,
-      partition,
-      epoch: 0,
-      records: new ListedRecords(records),
-      nextOffset,
-      endOffset,
-    }
+    const offset = this.#positions[of.partition] ?? log.lowOffset(of)
+    const chunk = log.chunkAt({ ...of, epoch: 0, offset }, chunkRecords)
+    if (chunk.packed !== undefined) throw chunk.packed.error
+    if (chunk.records.length === 0) return null
+    this.#positions[of.partition] = chunk.nextOffset
+    return chunk
   }
 }

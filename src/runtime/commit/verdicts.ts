@@ -1,6 +1,5 @@
 import { TidemarkError } from '../../kernel/errors.ts'
 import { position } from '../../kernel/ids.ts'
-import { PickedRecords } from '../../records/log-records.ts'
 import type { Assignment, LogRecord, LogRecords, TopicPartition } from '../../records/port.ts'
 import { WrittenRecords } from '../../records/written-records.ts'
 import type { CausedRecords } from './output-batch.ts'
@@ -99,7 +98,7 @@ export class Verdicts {
       const offset = records.offsetAt(i)
       if (!isWithin(this.#of(blockOf(offset)), offset)) kept.push(i)
     }
-    return kept.length === records.length ? records : new PickedRecords(records, kept)
+    return kept.length === records.length ? records : records.pick(kept)
   }
 
   /**

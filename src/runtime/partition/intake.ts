@@ -10,7 +10,7 @@ import type { Memory } from '../../kernel/bytes.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { type Partitioner, partitionOfKey } from '../../kernel/kafka.ts'
 import type { Slices } from '../../kernel/slices.ts'
-import { NO_RECORDS, PickedRecords } from '../../records/log-records.ts'
+import { NO_RECORDS } from '../../records/log-records.ts'
 import type { LogRecords, PackedBatch, TopicPartition } from '../../records/port.ts'
 import type { EventFunction, RecordFunction, SourceDefinition } from '../../topology/definition.ts'
 import { takesSecond } from '../../topology/function-source.ts'
@@ -76,16 +76,12 @@ export class EventIntake {
       for (const { record, error } of [...decoded.faults, ...named.faults]) {
         faults.push({ record: taken.at(record), window: null, step: DECODE, error })
       }
-      const left =
-        decoded.records.length === taken.length ? taken : new PickedRecords(taken, decoded.records)
+      const left = decoded.records.length === taken.length ? taken : taken.pick(decoded.records)
       if (named.faults.length === 0)
         return { batch: batchOf(decoded, named, left), records: left, faults }
       // Events without a key or a time are rare: the chunk is decoded again without them.
       const unnamed = new Set(named.faults.map(({ record }) => record))
-      taken = new PickedRecords(
-        taken,
-        decoded.records.filter((record) => !unnamed.has(record)),
-      )
+      taken = taken.pick(decoded.records.filter((record) => !unnamed.has(record)))
     }
   }
 

@@ -6,7 +6,7 @@ import { describe, expect, onTestFinished } from 'vitest'
 import { Brokers } from '../../../src/records/kafka/brokers.ts'
 import { KafkaRecords } from '../../../src/records/kafka/kafka-records.ts'
 import { clientConfig } from '../../../src/records/kafka/options.ts'
-import { namesakesIn } from '../../../src/records/kafka/stale-members.ts'
+import { membersNamed } from '../../../src/records/kafka/stale-members.ts'
 import { Listener } from '../../records/listener.ts'
 import { until } from '../../services/cluster.ts'
 import { API } from '../../services/faulty-wire.ts'
@@ -121,7 +121,7 @@ describe('a worker with a name by default', () => {
     const brokers = new Brokers({ ...config, logLevel: logLevel.NOTHING })
     onTestFinished(() => brokers.close())
     await brokers.connect()
-    const { members } = await namesakesIn(set.group, name, brokers)
+    const { members } = await membersNamed(name, set.group, brokers)
     expect(members).toEqual([
       { memberId: expect.any(String), clientId: name, clientHost: '/127.0.0.1' },
     ])

@@ -1,9 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import type { FetchedRecord } from '../../../src/records/kafka/codec/fetched-records.ts'
 import type { AbortedTransaction } from '../../../src/records/kafka/codec/record-set.ts'
-import { decode, recordsOf } from './support.ts'
+import { decode, type FetchedRecord, recordsOf } from './support.ts'
 
 // See fixtures/README.md.
 

@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module'
 import type { EncodeOptions } from '../../../src/records/kafka/codec/encode.ts'
-import type { FetchedRecord } from '../../../src/records/kafka/codec/fetched-records.ts'
 import type { OutgoingRecord } from '../../../src/records/record-format.ts'
+import type { FetchedRecord } from './support.ts'
 
 // The library's own codec, to compare with: it is not part of what it exports.
 

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { unpackLz4 } from '../../../src/records/kafka/codec/lz4.ts'
+import { LZ4 } from '../../../src/records/kafka/codec/lz4.ts'
 import { runs } from '../../support/runs.ts'
 
 /** A run of bytes, then a match: so many bytes from so far back. */
@@ -103,7 +103,7 @@ describe('an LZ4 frame', () => {
     fc.assert(
       fc.property(frame.filter(isWhole), (each) => {
         const { bytes: packed, content } = new NaiveFrame(each)
-        expect([...unpackLz4(Buffer.from(packed), 100_000)]).toEqual(content)
+        expect([...LZ4.unpack(Buffer.from(packed), 100_000)]).toEqual(content)
       }),
       { numRuns: runs(300) },
     )
@@ -120,16 +120,16 @@ describe('an LZ4 frame', () => {
     const packed = Buffer.from(new NaiveFrame(each).bytes)
     const skippable = Buffer.from([0x53, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3])
     const all = Buffer.concat([packed, skippable, packed])
-    expect(unpackLz4(all, 100).toString()).toBe('partpart')
+    expect(LZ4.unpack(all, 100).toString()).toBe('partpart')
   })
 
   test('is unpacked up to the limit, and no further', () => {
     fc.assert(
       fc.property(frame.filter(isWhole), (each) => {
         const { bytes: packed, content } = new NaiveFrame(each)
-        expect([...unpackLz4(Buffer.from(packed), content.length)]).toEqual(content)
+        expect([...LZ4.unpack(Buffer.from(packed), content.length)]).toEqual(content)
         fc.pre(content.length > 0)
-        expect(() => unpackLz4(Buffer.from(packed), content.length - 1)).toThrow(
+        expect(() => LZ4.unpack(Buffer.from(packed), content.length - 1)).toThrow(
           `unpacks to more than ${content.length - 1} bytes`,
         )
       }),
@@ -153,8 +153,8 @@ describe('an LZ4 frame', () => {
       contentSize: false,
     }
     const packed = Buffer.from(new NaiveFrame(each).bytes)
-    expect(unpackLz4(packed, 100).toString()).toBe('aaaaaaaaaaaz')
-    expect(() => unpackLz4(spoil(packed), 100)).toThrow(/LZ4/)
+    expect(LZ4.unpack(packed, 100).toString()).toBe('aaaaaaaaaaaz')
+    expect(() => LZ4.unpack(spoil(packed), 100)).toThrow(/LZ4/)
   })
 
   test('whose block is larger than its frame allows is refused', () => {
@@ -167,6 +167,6 @@ describe('an LZ4 frame', () => {
       contentSize: false,
     }
     const packed = Buffer.from(new NaiveFrame(each).bytes)
-    expect(() => unpackLz4(packed, 100_000)).toThrow('larger than its frame says')
+    expect(() => LZ4.unpack(packed, 100_000)).toThrow('larger than its frame says')
   })
 })

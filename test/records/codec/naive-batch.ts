@@ -1,4 +1,4 @@
-import type { FetchedHeader } from '../../../src/records/kafka/codec/fetched-records.ts'
+import type { OutgoingHeader } from '../../../src/records/record-format.ts'
 
 // Writes record batches by the letter of the protocol, byte by byte, so that any field can be set.
 // Shares nothing with the codec.
@@ -8,7 +8,7 @@ export interface NaiveRecord {
   readonly timestampDelta?: bigint
   readonly key?: Buffer | null
   readonly value?: Buffer | null
-  readonly headers?: readonly FetchedHeader[]
+  readonly headers?: readonly OutgoingHeader[]
 }
 
 export interface NaiveBatch {

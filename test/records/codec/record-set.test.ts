@@ -1,7 +1,6 @@
 import { gzipSync } from 'node:zlib'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { FetchedRecord } from '../../../src/records/kafka/codec/fetched-records.ts'
 import {
   type Portion,
   RecordSet,
@@ -10,7 +9,7 @@ import {
 import type { PackedBatch } from '../../../src/records/port.ts'
 import { runs } from '../../support/runs.ts'
 import { type NaiveBatch, naiveBatch, naiveMarker, naiveRecords } from './naive-batch.ts'
-import { recordsOf } from './support.ts'
+import { type FetchedRecord, objectsIn, recordsOf } from './support.ts'
 
 const GZIP = 1
 
@@ -23,7 +22,7 @@ function gzipped(batch: NaiveBatch): Buffer {
 }
 
 function objectsOf({ records }: Portion): FetchedRecord[] {
-  return Array.from({ length: records.length }, (_, i) => records.at(i))
+  return objectsIn(records)
 }
 
 async function portionsOf(set: RecordSet, most: { records: number; bytes: number }) {

@@ -2,18 +2,11 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { atOnce } from '../../../src/kernel/slices.ts'
 import { BatchEncoder } from '../../../src/records/kafka/codec/encode.ts'
-import { RecordView, RecordViews } from '../../../src/records/kafka/codec/fetched-records.ts'
 import { ListedRecords } from '../../../src/records/log-records.ts'
 import type { OutgoingRecord } from '../../../src/records/record-format.ts'
 import { WrittenRecords } from '../../../src/records/written-records.ts'
 import { naiveBatch } from './naive-batch.ts'
 import { anyRecords, decode, PLAIN } from './support.ts'
-
-/** All records of a set as views. */
-function viewsOf(set: Buffer): RecordView[] {
-  const records = decode(set)
-  return Array.from({ length: records.length }, (_, i) => new RecordView(records, i))
-}
 
 function encoded(records: readonly OutgoingRecord[]): Buffer {
   return Buffer.from(new BatchEncoder().encode(records, PLAIN)[0]?.bytes ?? [])
@@ -37,7 +30,7 @@ describe('a view of a record', () => {
         { offsetDelta: 2, timestampDelta: 3n, key: Buffer.from('k') },
       ],
     })
-    const parts = viewsOf(set).map(({ offset, timestampMs, key, value, headers }) => [
+    const parts = [...decode(set)].map(({ offset, timestampMs, key, value, headers }) => [
       ...[offset, timestampMs, key?.toString(), value?.toString()],
       headers,
     ])
@@ -52,7 +45,7 @@ describe('a view of a record', () => {
       { name: 'a', value: null },
       { name: 'b', value: Buffer.from('1') },
     ]
-    const [view] = viewsOf(naiveBatch({ records: [{ offsetDelta: 0, headers }] }))
+    const [view] = decode(naiveBatch({ records: [{ offsetDelta: 0, headers }] }))
     expect(view?.headers).toEqual([{ name: 'a', value: Buffer.alloc(0) }, headers[1]])
   })
 })
@@ -61,7 +54,7 @@ describe('a copy of a record', () => {
   test('is the record byte for byte, at whatever place it was, whether it was written or lies in a batch', () => {
     fc.assert(
       fc.property(anyRecords, fc.nat(19), (records, first) => {
-        const views = new RecordViews(decode(encoded(records)))
+        const views = decode(encoded(records))
         const listed = new ListedRecords([...views])
         const copies = new WrittenRecords()
         for (let i = first; i < records.length; i++) {
@@ -80,7 +73,7 @@ describe('a copy of a record', () => {
   test('may stand beside records that are none', () => {
     fc.assert(
       fc.property(anyRecords, (records) => {
-        const views = new RecordViews(decode(encoded(records)))
+        const views = decode(encoded(records))
         const mixed = new WrittenRecords()
         for (const [i, record] of records.entries()) {
           if (i % 2 === 0) mixed.copy(views, i, TO)

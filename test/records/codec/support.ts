@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import type { EncodeOptions } from '../../../src/records/kafka/codec/encode.ts'
-import type { FetchedRecord } from '../../../src/records/kafka/codec/fetched-records.ts'
+import type { FetchedRecords } from '../../../src/records/kafka/codec/fetched-records.ts'
 import {
   decodeRecords,
   type RecordSetOptions,
@@ -12,10 +12,20 @@ export function decode(set: Buffer, options: Partial<RecordSetOptions> = {}) {
   return decodeRecords(set, { partition: 't-0', fromOffset: 0, aborted: [], ...options })
 }
 
+export interface FetchedRecord extends OutgoingRecord {
+  readonly offset: number
+}
+
+/** As they are in the log, where a header may have no value. */
+export function objectsIn(records: FetchedRecords): FetchedRecord[] {
+  return Array.from(records, ({ offset, timestampMs, key, value }, i) => {
+    return { offset, timestampMs, key, value, headers: records.headers(i) }
+  })
+}
+
 /** All of its records as objects. */
 export function recordsOf(set: Buffer, options: Partial<RecordSetOptions> = {}): FetchedRecord[] {
-  const records = decode(set, options)
-  return Array.from({ length: records.length }, (_, i) => records.at(i))
+  return objectsIn(decode(set, options))
 }
 
 export const PLAIN: EncodeOptions = { maxBytes: 2 ** 30, producer: null, compression: 'none' }

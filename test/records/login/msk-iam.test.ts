@@ -25,7 +25,7 @@ test('the signer is found from a folder, or from another one, and gives the toke
 })
 
 test('without the signer the login is refused with the command that installs it', () => {
-  expect(signerFaults(findSigner([folderWith({})]))).toEqual([
+  expect(signerFaults(findSigner([folderWith({})]))).toMatchObject([
     {
       message: 'SASL for AWS needs the package aws-msk-iam-sasl-signer-js',
       hint: 'npm install aws-msk-iam-sasl-signer-js',

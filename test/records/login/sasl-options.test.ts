@@ -39,14 +39,15 @@ test('every fault of a login is told, and no secret', () => {
 
 test('a login that is none is refused with what it may be', () => {
   const other = { mechanism: 'gssapi', username: 'u', password: 'hunter2' } as unknown as KafkaSasl
-  expect(saslFaults(other, true)).toEqual([
+  expect(saslFaults(other, true)).toMatchObject([
     {
       message:
         '"gssapi" is not plain or scram-sha-256 or scram-sha-512 or oauthbearer or aws-msk-iam',
+      hint: undefined,
     },
   ])
   const [fault] = saslFaults({ mechanism: 'oauthbearer' } as KafkaSasl, true)
-  expect(fault).toEqual({
+  expect(fault).toMatchObject({
     message: 'SASL OAUTHBEARER needs a token',
     hint: 'give { url, clientId, clientSecret }, { file }, or a function',
   })

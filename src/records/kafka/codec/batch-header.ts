@@ -38,13 +38,10 @@ export interface BatchHeader {
   readonly baseOffset: number
   /** The last offset when it was written; compaction may have removed the last records, or all. */
   readonly lastOffset: number
-  /** The protocol's number of the compression. */
   readonly compression: number
   readonly isTransactional: boolean
   readonly isControl: boolean
-  /** Base of the records' timestamp deltas. */
   readonly baseTimestamp: bigint
-  /** The same, rounded beyond 2^53. */
   readonly baseTimestampMs: number
   /** Timestamp of its newest record, rounded beyond 2^53. */
   readonly maxTimestampMs: number
@@ -55,7 +52,7 @@ export interface BatchHeader {
 }
 
 /**
- * Returns the length of a batch in bytes; `null` when less than a header is left.
+ * `null`: less than a header.
  * @throws TidemarkError `NOT_SUPPORTED`: an older format · `BATCH_CORRUPT`
  */
 export function lengthOfBatch(set: Buffer, at: number): number | null {
@@ -69,7 +66,6 @@ export function lengthOfBatch(set: Buffer, at: number): number | null {
   return length
 }
 
-/** @throws TidemarkError `NOT_SUPPORTED`: the offset is above 2^53 */
 export function readBaseOffset(set: Buffer, at: number): number {
   return numberAt(set, at + AT.baseOffset, 'offset')
 }
@@ -79,7 +75,6 @@ export function readLeaderEpoch(set: Buffer, at: number): number {
   return set.readInt32BE(at + AT.leaderEpoch)
 }
 
-/** @throws TidemarkError `NOT_SUPPORTED`: it is above 2^53 */
 export function readLastOffset(set: Buffer, at: number): number {
   return readBaseOffset(set, at) + set.readInt32BE(at + AT.lastOffsetDelta)
 }
@@ -126,17 +121,14 @@ function numberAt(set: Buffer, at: number, what: string): number {
   return value
 }
 
-/** The producer of a batch, by which the broker recognises duplicates and a fenced producer. */
 export interface ProducerState {
   readonly id: number
   readonly epoch: number
-  /** Sequence number of the batch's first record, counted per producer and partition. */
   readonly baseSequence: number
   readonly isTransactional: boolean
 }
 
 interface NewHeader {
-  /** Size of the whole batch. */
   readonly bytes: number
   readonly compression: number
   readonly count: number
@@ -194,8 +186,6 @@ export function lastLeaderEpoch(set: Buffer): number | null {
 export function crc32c(bytes: Buffer, from: number, to: number): number {
   return checksum(bytes.subarray(from, to))
 }
-
-// Errors in a batch; `RecordSet` adds where the batch lies.
 
 export function corrupt(what: string, cause?: unknown): TidemarkError {
   return new TidemarkError('BATCH_CORRUPT', what, { cause })

@@ -1,70 +1,48 @@
 import { TidemarkError } from '../../../kernel/errors.ts'
 import { COMPRESSIONS, type Compression } from '../../../kernel/kafka.ts'
-import { packLz4, unpackLz4, unpackLz4Apart } from './lz4.ts'
-import { packSnappy, unpackSnappy, unpackSnappyApart } from './snappy.ts'
-import {
-  packGzip,
-  packZstd,
-  unpackGzip,
-  unpackGzipApart,
-  unpackZstd,
-  unpackZstdApart,
-} from './zlib.ts'
+import { LZ4 } from './lz4.ts'
+import { SNAPPY } from './snappy.ts'
+import { GZIP, ZSTD } from './zlib.ts'
 
-const PACK: Readonly<Record<Exclude<Compression, 'none'>, (bytes: Buffer) => Buffer>> = {
-  gzip: packGzip,
-  snappy: packSnappy,
-  lz4: packLz4,
-  zstd: packZstd,
+interface Codec {
+  readonly pack: (bytes: Buffer) => Buffer
+  readonly unpack: (packed: Buffer, maxBytes: number) => Buffer
+  /** Unpacks in another thread or piece by piece: tens of megabytes would block the event loop. */
+  readonly unpackApart: (packed: Buffer, maxBytes: number) => Promise<Buffer>
 }
 
-const UNPACK: Readonly<Record<number, (packed: Buffer, maxBytes: number) => Buffer>> = {
-  1: unpackGzip,
-  2: unpackSnappy,
-  3: unpackLz4,
-  4: unpackZstd,
-}
+const CODECS = { gzip: GZIP, snappy: SNAPPY, lz4: LZ4, zstd: ZSTD } as const satisfies Readonly<
+  Record<Exclude<Compression, 'none'>, Codec>
+>
 
-type UnpackApart = (packed: Buffer, maxBytes: number) => Promise<Buffer>
-const UNPACK_APART: Readonly<Record<number, UnpackApart>> = {
-  1: unpackGzipApart,
-  2: unpackSnappyApart,
-  3: unpackLz4Apart,
-  4: unpackZstdApart,
+function codecOf(compression: number): Codec {
+  const name = COMPRESSIONS[compression]
+  if (name !== undefined && name !== 'none') return CODECS[name]
+  throw new TidemarkError('NOT_SUPPORTED', `compression ${compression} is not known`)
 }
 
 /**
- * @throws TidemarkError `NOT_SUPPORTED` · `BATCH_TOO_LARGE` · `BATCH_CORRUPT`, and errors of a
- * library for corrupt data
+ * @throws TidemarkError `NOT_SUPPORTED` · `BATCH_TOO_LARGE` · `BATCH_CORRUPT` · errors of a library
  */
 export function unpack(compression: number, packed: Buffer, maxBytes: number): Buffer {
-  const unpackWith = UNPACK[compression]
-  if (unpackWith === undefined) {
-    throw new TidemarkError('NOT_SUPPORTED', `compression ${compression} is not known`)
-  }
-  return unpackWith(packed, maxBytes)
+  return codecOf(compression).unpack(packed, maxBytes)
 }
 
-/** Unpacks in another thread or piece by piece: tens of megabytes would block the event loop. */
 export async function unpackApart(
   compression: number,
   packed: Buffer,
   maxBytes: number,
 ): Promise<Buffer> {
-  const unpackWith = UNPACK_APART[compression] ?? unpack.bind(null, compression)
-  return await unpackWith(packed, maxBytes)
+  return await codecOf(compression).unpackApart(packed, maxBytes)
 }
 
-/**
- * `null`: not smaller.
- * @throws TidemarkError `NOT_SUPPORTED`: this version of Node has no zstd
- */
+/** `null`: not smaller. @throws TidemarkError `NOT_SUPPORTED`: this Node has no zstd */
 export function pack(
   compression: Compression,
   bytes: Buffer,
 ): { number: number; bytes: Buffer } | null {
   if (compression === 'none') return null
-  const packed = PACK[compression](bytes)
+  const packed = CODECS[compression].pack(bytes)
   if (packed.length >= bytes.length) return null
   return { number: COMPRESSIONS.indexOf(compression), bytes: packed }
 }

@@ -19,7 +19,6 @@ import {
 } from './batch-header.ts'
 import { pack } from './compression.ts'
 
-/** Some of the records to be written, in order. */
 export interface Selection {
   readonly records: WrittenRecords
   readonly indices: readonly number[]
@@ -35,7 +34,6 @@ export interface EncodeOptions {
 }
 
 export interface EncodedBatch {
-  /** Valid until the next {@link BatchEncoder.begin}. */
   readonly bytes: Buffer
   readonly count: number
 }
@@ -44,7 +42,6 @@ export interface EncodedBatch {
 const LAST_SEQUENCE = 0x7fffffff
 const FIRST_ROOM_BYTES = 64 * 2 ** 10
 
-/** Writes record batches into memory that it reuses. */
 export class BatchEncoder {
   #room = Buffer.allocUnsafe(FIRST_ROOM_BYTES)
   #view = viewOf(this.#room)

@@ -1,12 +1,11 @@
 import { type ByteRoom, Memory, type PartsPlace, type ValuePlace } from '../../../kernel/bytes.ts'
 import type { Header, LogRecord, LogRecords } from '../../port.ts'
-import { NumberReader } from '../../record-format.ts'
+import { NumberReader, type OutgoingHeader } from '../../record-format.ts'
 import { type BatchHeader, corrupt } from './batch-header.ts'
 
 /**
- * Indices within a row of `spans`. `key` and `value`: where the part begins, followed by its
- * length, −1 for `null`. `parts`: where all parts begin, from the key's length to the last header,
- * followed by where they end.
+ * Indices within a row of `spans`: where a part begins, then its length, −1 for `null`; for
+ * `parts`, from the key's length to the last header, then their end.
  */
 const SPAN = { key: 0, value: 2, parts: 4, row: 6 } as const
 
@@ -22,13 +21,11 @@ export interface Section {
   readonly to: number
 }
 
-/** A batch whose records are being decoded. */
 export class OpenBatch {
   readonly header: BatchHeader
   readonly bytes: Buffer
   at: number
   readonly to: number
-  /** Number of records still to be decoded. */
   left: number
   lastOffset: number
 
@@ -44,6 +41,7 @@ export class OpenBatch {
 
 export class RecordColumns {
   readonly bytes: Buffer
+  readonly memory: Memory
   readonly offsets: Float64Array
   readonly timestampsMs: Float64Array
   readonly spans: Int32Array
@@ -51,9 +49,9 @@ export class RecordColumns {
   length = 0
   hasHeaders = false
 
-  /** @param fromOffset records below it are left out */
   constructor(bytes: Buffer, capacity: number, fromOffset: number) {
     this.bytes = bytes
+    this.memory = new Memory(bytes.buffer)
     this.offsets = new Float64Array(capacity)
     this.timestampsMs = new Float64Array(capacity)
     this.spans = new Int32Array(capacity * SPAN.row)
@@ -61,7 +59,7 @@ export class RecordColumns {
   }
 
   /**
-   * Decodes the next records of a batch and checks every number, so that later reads cannot fail.
+   * Checks every number, so that later reads cannot fail.
    * @param shift how far the batch's bytes are shifted within the bytes of the columns
    * @throws TidemarkError `BATCH_CORRUPT`
    */
@@ -135,27 +133,15 @@ function skipHeaders(reader: NumberReader): number {
   return count
 }
 
-/** Names may repeat. Unlike in the port, a value may be `null`. */
-export interface FetchedHeader {
-  readonly name: string
-  readonly value: Buffer | null
-}
-
-/** The buffers are views into the fetched bytes: copy what must outlive them. */
-export interface FetchedRecord {
-  readonly offset: number
-  readonly timestampMs: number
-  readonly key: Buffer | null
-  readonly value: Buffer | null
-  readonly headers: readonly FetchedHeader[]
-}
-
-/** Bytes of the length of a missing key. */
 const NONE_BYTES = 1
-const NO_HEADERS: readonly FetchedHeader[] = []
+const NO_HEADERS: readonly OutgoingHeader[] = []
+const EMPTY = Buffer.alloc(0)
 
-/** Records of one partition in log order, as columns. A record object is created on each access. */
-export class FetchedRecords {
+type Columns = Omit<RecordColumns, 'decode'>
+
+/** Records of one partition in log order, as columns. Buffers are views into the fetched bytes. */
+export class FetchedRecords implements LogRecords {
+  readonly length: number
   readonly offsets: Float64Array
   /** ms since the epoch; −1: none. Rounded beyond 2^53. */
   readonly timestampsMs: Float64Array
@@ -166,28 +152,32 @@ export class FetchedRecords {
   readonly #spans: Int32Array
   readonly #memory: Memory
 
-  constructor(columns: RecordColumns, nextOffset: number) {
-    this.offsets = columns.offsets.subarray(0, columns.length)
-    this.timestampsMs = columns.timestampsMs.subarray(0, columns.length)
+  constructor(columns: Columns, nextOffset: number) {
+    const { length } = columns
+    this.offsets = columns.offsets.subarray(0, length)
+    this.timestampsMs = columns.timestampsMs.subarray(0, length)
+    this.length = length
     this.nextOffset = nextOffset
     this.hasHeaders = columns.hasHeaders
     this.#bytes = columns.bytes
     this.#spans = columns.spans
-    this.#memory = new Memory(columns.bytes.buffer)
+    this.#memory = columns.memory
   }
 
-  get length(): number {
-    return this.offsets.length
+  *[Symbol.iterator](): Generator<LogRecord, void> {
+    for (let i = 0; i < this.length; i++) yield this.at(i)
   }
 
-  at(index: number): FetchedRecord {
-    return {
-      offset: this.offsets[index] as number,
-      timestampMs: this.timestampsMs[index] as number,
-      key: this.key(index),
-      value: this.value(index),
-      headers: this.headers(index),
-    }
+  at(index: number): LogRecord {
+    return new RecordView(this, index)
+  }
+
+  offsetAt(index: number): number {
+    return this.offsets[index] as number
+  }
+
+  timestampMsAt(index: number): number {
+    return this.timestampsMs[index] as number
   }
 
   key(index: number): Buffer | null {
@@ -208,13 +198,12 @@ export class FetchedRecords {
     into.valueEnd = into.valueStart + (spans[value + 1] as number)
   }
 
-  headers(index: number): readonly FetchedHeader[] {
+  headers(index: number): readonly OutgoingHeader[] {
     const reader = new NumberReader(this.#bytes, this.#headersAt(index))
     const count = reader.varint()
     return count === 0 ? NO_HEADERS : Array.from({ length: count }, () => readRecordHeader(reader))
   }
 
-  /** Reports where the number of headers lies, and the headers after it. */
   locateHeaders(index: number, into: PartsPlace): void {
     const { byteOffset } = this.#bytes
     into.memory = this.#memory
@@ -231,13 +220,11 @@ export class FetchedRecords {
     return Math.max(0, this.#spans[index * SPAN.row + SPAN.value + 1] as number)
   }
 
-  /** Bytes of key, value and headers in the log, lengths included. */
   partsBytes(index: number): number {
     const span = index * SPAN.row + SPAN.parts
     return (this.#spans[span + 1] as number) - (this.#spans[span] as number)
   }
 
-  /** Appends the length of the key and the key, as they are in the log. */
   appendKey(index: number, into: ByteRoom): void {
     const row = index * SPAN.row
     const start = this.#spans[row + SPAN.parts] as number
@@ -256,6 +243,33 @@ export class FetchedRecords {
     into.end = byteOffset + (this.#spans[span + 1] as number)
   }
 
+  slice(from: number, to = this.length): LogRecords {
+    const offsets = this.offsets.subarray(from, to)
+    const timestampsMs = this.timestampsMs.subarray(from, to)
+    const spans = this.#spans.subarray(from * SPAN.row, to * SPAN.row)
+    const columns = { ...this.#columns, offsets, timestampsMs, spans, length: offsets.length }
+    return new FetchedRecords(columns, this.nextOffset)
+  }
+
+  pick(indices: readonly number[]): LogRecords {
+    const { length } = indices
+    const offsets = Float64Array.from(indices, (index) => this.offsetAt(index))
+    const timestampsMs = Float64Array.from(indices, (index) => this.timestampMsAt(index))
+    const spans = new Int32Array(length * SPAN.row)
+    for (const [row, index] of indices.entries()) {
+      const at = index * SPAN.row
+      spans.set(this.#spans.subarray(at, at + SPAN.row), row * SPAN.row)
+    }
+    const columns = { ...this.#columns, offsets, timestampsMs, spans, length }
+    return new FetchedRecords(columns, this.nextOffset)
+  }
+
+  get #columns(): Columns {
+    const { offsets, timestampsMs, length, hasHeaders } = this
+    const [bytes, memory, spans] = [this.#bytes, this.#memory, this.#spans]
+    return { bytes, memory, offsets, timestampsMs, spans, length, hasHeaders }
+  }
+
   #view(span: number): Buffer | null {
     const begin = this.#spans[span] as number
     const length = this.#spans[span + 1] as number
@@ -268,7 +282,7 @@ function startOf(spans: Int32Array, span: number, byteOffset: number): number {
   return (spans[span + 1] as number) < 0 ? -1 : byteOffset + (spans[span] as number)
 }
 
-function readRecordHeader(reader: NumberReader): FetchedHeader {
+function readRecordHeader(reader: NumberReader): OutgoingHeader {
   const nameLength = reader.varint()
   const name = reader.bytes.toString('utf8', reader.at, reader.at + nameLength)
   reader.at += nameLength
@@ -279,104 +293,39 @@ function readRecordHeader(reader: NumberReader): FetchedHeader {
   return { name, value }
 }
 
-const EMPTY = Buffer.alloc(0)
-
 /**
- * A fetched record in the form of the port. Buffers are created on each access, because a buffer
- * costs more than everything else about a record, and garbage collection would spend its time on
- * buffers that live as long as the record.
+ * Buffers are created on each access, because a buffer costs more than everything else about a
+ * record, and garbage collection would spend its time on long-lived ones.
  */
-export class RecordView implements LogRecord {
-  readonly records: FetchedRecords
-  readonly index: number
+class RecordView implements LogRecord {
+  readonly #records: FetchedRecords
+  readonly #index: number
 
   constructor(records: FetchedRecords, index: number) {
-    this.records = records
-    this.index = index
+    this.#records = records
+    this.#index = index
   }
 
   get offset(): number {
-    return this.records.offsets[this.index] as number
+    return this.#records.offsetAt(this.#index)
   }
 
   get timestampMs(): number {
-    return this.records.timestampsMs[this.index] as number
+    return this.#records.timestampMsAt(this.#index)
   }
 
   get key(): Buffer | null {
-    return this.records.key(this.index)
+    return this.#records.key(this.#index)
   }
 
   get value(): Buffer | null {
-    return this.records.value(this.index)
+    return this.#records.value(this.#index)
   }
 
   /** A missing value is read as an empty one. */
   get headers(): readonly Header[] {
-    const headers = this.records.headers(this.index)
+    const headers = this.#records.headers(this.#index)
     if (headers.every(({ value }) => value !== null)) return headers as readonly Header[]
     return headers.map(({ name, value }) => ({ name, value: value ?? EMPTY }))
-  }
-}
-
-/** The fetched records from ≤ i < to, in the form of the port. */
-export class RecordViews implements LogRecords {
-  readonly length: number
-  readonly #fetched: FetchedRecords
-  readonly #from: number
-
-  constructor(fetched: FetchedRecords, from = 0, to = fetched.length) {
-    this.length = Math.max(0, to - from)
-    this.#fetched = fetched
-    this.#from = from
-  }
-
-  *[Symbol.iterator](): Generator<LogRecord, void> {
-    for (let i = 0; i < this.length; i++) yield this.at(i)
-  }
-
-  at(index: number): LogRecord {
-    return new RecordView(this.#fetched, this.#from + index)
-  }
-
-  offsetAt(index: number): number {
-    return this.#fetched.offsets[this.#from + index] as number
-  }
-
-  timestampMsAt(index: number): number {
-    return this.#fetched.timestampsMs[this.#from + index] as number
-  }
-
-  valueBytes(index: number): number {
-    return this.#fetched.valueBytes(this.#from + index)
-  }
-
-  partsBytes(index: number): number {
-    return this.#fetched.partsBytes(this.#from + index)
-  }
-
-  locate(index: number, into: ValuePlace): void {
-    this.#fetched.locate(this.#from + index, into)
-  }
-
-  locateParts(index: number, into: PartsPlace): void {
-    this.#fetched.locateParts(this.#from + index, into)
-  }
-
-  appendKey(index: number, into: ByteRoom): void {
-    this.#fetched.appendKey(this.#from + index, into)
-  }
-
-  get hasHeaders(): boolean {
-    return this.#fetched.hasHeaders
-  }
-
-  locateHeaders(index: number, into: PartsPlace): void {
-    this.#fetched.locateHeaders(this.#from + index, into)
-  }
-
-  slice(from: number, to = this.length): LogRecords {
-    const end = Math.min(to, this.length)
-    return new RecordViews(this.#fetched, this.#from + from, this.#from + end)
   }
 }

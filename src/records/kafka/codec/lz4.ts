@@ -6,7 +6,6 @@ import { corrupt, unpacksTooLarge } from './batch-header.ts'
 // limit on the unpacked size, stops after the first frame, and is slower. Checksums are neither
 // written nor read: the batch has its own.
 
-/** Loaded when first needed: few topics need it. */
 const load = createRequire(import.meta.url)
 let library: typeof import('lz4-napi') | null = null
 
@@ -20,27 +19,21 @@ const HAS_CONTENT_CHECKSUM = 1 << 2
 const HAS_DICTIONARY = 1
 const STORED = 1 << 31
 const SHORTEST_MATCH = 4
-/** The most bytes to which one byte of a block can unpack. */
 const LARGEST_RATIO = 255
 /** Shorter runs are copied byte by byte, which is faster. */
 const LONG = 32
 
-/** Packs into one frame of independent blocks, the only ones that Java's client reads. */
-export function packLz4(bytes: Buffer): Buffer {
-  library ??= load('lz4-napi') as typeof import('lz4-napi')
-  return library.compressFrameSync(bytes)
+export const LZ4 = {
+  /** Packs into one frame of independent blocks, the only ones that Java's client reads. */
+  pack: (bytes: Buffer): Buffer => {
+    library ??= load('lz4-napi') as typeof import('lz4-napi')
+    return library.compressFrameSync(bytes)
+  },
+  unpack: (packed: Buffer, maxBytes: number) => atOnce(unpackFrames(packed, maxBytes)),
+  unpackApart: (packed: Buffer, maxBytes: number) => inTurns(unpackFrames(packed, maxBytes)),
 }
 
 /** @throws TidemarkError `BATCH_CORRUPT` · `BATCH_TOO_LARGE` */
-export function unpackLz4(packed: Buffer, maxBytes: number): Buffer {
-  return atOnce(unpackFrames(packed, maxBytes))
-}
-
-/** Yields to the event loop between blocks. */
-export function unpackLz4Apart(packed: Buffer, maxBytes: number): Promise<Buffer> {
-  return inTurns(unpackFrames(packed, maxBytes))
-}
-
 function* unpackFrames(packed: Buffer, maxBytes: number): Generator<void, Buffer> {
   const unpacker = new Unpacker(packed, maxBytes)
   do yield* unpacker.frame()
@@ -103,7 +96,6 @@ class Unpacker {
     this.#end += this.#packed.copy(this.#out, this.#end, this.at, to)
   }
 
-  /** Decodes literals followed by a match with earlier output, up to position `limit`. */
   #sequences(to: number, limit: number): void {
     const packed = this.#packed
     const out = this.#out

@@ -29,30 +29,24 @@ import {
 const SMALLEST_RECORD = 7
 const EMPTY = Buffer.alloc(0)
 const ALL: Most = { records: Number.POSITIVE_INFINITY, bytes: Number.POSITIVE_INFINITY }
-/** Type of the marker that ends an aborted transaction. */
 const ABORT = 0
 
 export interface RecordSetOptions {
   /** `topic-partition`, for error messages. */
   readonly partition: string
-  /** Earlier records of the same batch are left out. */
   readonly fromOffset: number
-  /** Aborted transactions that the response lists under `read_committed`. */
   readonly aborted: readonly AbortedTransaction[]
   /** The most bytes that a compressed batch may unpack to. @default 64 MiB */
   readonly maxUnpackedBytes?: number
-  /** A batch that unpacks to more is left to {@link RecordSet.unpack}. @default no limit */
   readonly atOnceBytes?: number
 }
 
 export interface Portion {
-  /** Views into the set, or into its unpacked batches. */
   readonly records: FetchedRecords
   /** Set instead of records: a batch that unpacks to more than is allowed. */
   readonly packed: PackedBatch | null
 }
 
-/** A batch of the set whose checksum is right. */
 interface Packed {
   readonly header: BatchHeader
   readonly at: number
@@ -60,9 +54,8 @@ interface Packed {
 }
 
 /**
- * A record set: whole batches, of which the last one may be cut off. Control records and aborted
- * records are left out. `where` of its errors is `topic-partition@offset`, with the first offset of
- * the batch.
+ * Whole batches, of which the last one may be cut off; control records and aborted records are left
+ * out. `where` of its errors is `topic-partition@offset`, with the first offset of the batch.
  */
 export class RecordSet {
   /** The offset to fetch next: after everything in the set. */
@@ -78,13 +71,11 @@ export class RecordSet {
   /** The batch that {@link unpack} has to unpack. */
   #large: Packed | null = null
   #tooLarge: PackedBatch | null = null
-  /** First offset of the batch being read. */
   #offset: number
   #position: number
 
   /**
-   * @throws TidemarkError `BATCH_CORRUPT` · `NOT_SUPPORTED`: message format 0 or 1, an offset above
-   * 2^53
+   * @throws TidemarkError `BATCH_CORRUPT` · `NOT_SUPPORTED`: format 0 or 1, an offset above 2^53
    */
   constructor(set: Buffer, options: RecordSetOptions) {
     this.#set = set
@@ -98,7 +89,6 @@ export class RecordSet {
     this.#end = end
   }
 
-  /** Offset from which the next records are read. */
   get position(): number {
     return this.#position
   }
@@ -108,8 +98,8 @@ export class RecordSet {
   }
 
   /**
-   * Returns the next records; none where only gaps, markers and aborted records are left.
-   * @returns `null`: the next batch has to be unpacked first, see {@link unpack}
+   * @returns no records where only gaps, markers and aborted ones are left; `null`: call
+   * {@link unpack}
    * @throws TidemarkError `BATCH_CORRUPT` · `NOT_SUPPORTED`: an unknown compression, an offset
    * above 2^53
    */
@@ -124,7 +114,6 @@ export class RecordSet {
     })
   }
 
-  /** Unpacks the next batch without blocking the event loop. */
   async unpack(): Promise<void> {
     const large = this.#large
     if (large === null) return
@@ -197,7 +186,6 @@ export class RecordSet {
     return new FetchedRecords(columns, this.#position)
   }
 
-  /** The next batch if none is open. */
   get #rest(): Packed | PackedBatch | null {
     return this.#large ?? this.#tooLarge
   }
@@ -307,7 +295,6 @@ function isTooLarge(error: unknown): boolean {
   return error instanceof TidemarkError && error.code === 'BATCH_TOO_LARGE'
 }
 
-/** Returns all batches in one buffer, and how far each is shifted against its own bytes. */
 function inOneBuffer(batches: readonly OpenBatch[]): { bytes: Buffer; shifts: readonly number[] } {
   const [first] = batches
   if (first === undefined) return { bytes: EMPTY, shifts: [] }
@@ -323,10 +310,7 @@ function inOneBuffer(batches: readonly OpenBatch[]): { bytes: Buffer; shifts: re
   return { bytes: Buffer.concat(batches.map((b) => b.bytes.subarray(b.at, b.to))), shifts }
 }
 
-/**
- * Reads a whole record set in one go.
- * @throws TidemarkError as {@link RecordSet.next} · `BATCH_TOO_LARGE`
- */
+/** @throws TidemarkError as {@link RecordSet.next} · `BATCH_TOO_LARGE` */
 export function decodeRecords(set: Buffer, options: RecordSetOptions): FetchedRecords {
   const records = new RecordSet(set, options)
   const first = records.next() as Portion
@@ -340,7 +324,6 @@ export interface AbortedTransaction {
   readonly firstOffset: number
 }
 
-/** Tells which batches belong to aborted transactions, while a record set is read. */
 class AbortedTransactions {
   /** Transactions ahead, the one with the first offset last (brokers list them by their end). */
   readonly #ahead: AbortedTransaction[]
@@ -350,7 +333,6 @@ class AbortedTransactions {
     this.#ahead = aborted.toSorted((a, b) => b.firstOffset - a.firstOffset)
   }
 
-  /** Called when reading has reached a batch that ends at `lastOffset`. */
   reach(lastOffset: number): void {
     for (let next = this.#ahead.at(-1); next !== undefined; next = this.#ahead.at(-1)) {
       if (next.firstOffset > lastOffset) return
@@ -364,7 +346,6 @@ class AbortedTransactions {
     this.#producers.delete(producerId)
   }
 
-  /** Is a transactional batch of this producer aborted at the current position? */
   has(producerId: number): boolean {
     return this.#producers.has(producerId)
   }

@@ -16,22 +16,24 @@ const LENGTH_BYTES = 4
 /** The version, and the oldest one that can read it, as the library writes them. */
 const FRAME_HEADER = Buffer.concat([FRAME, Buffer.from('0000000100000001', 'hex')])
 
-/**
- * @throws TidemarkError `BATCH_CORRUPT` · `BATCH_TOO_LARGE`, and errors of the library for corrupt
- * data
- */
-export function unpackSnappy(packed: Buffer, maxBytes: number): Buffer {
-  const blocks = blocksWithin(packed, maxBytes)
-  return joined(blocks.map((block) => snappy().uncompressSync(block, COPIED) as Buffer))
-}
-
-/** Unpacks in another thread. */
-export async function unpackSnappyApart(packed: Buffer, maxBytes: number): Promise<Buffer> {
-  const unpacked: Buffer[] = []
-  for (const block of blocksWithin(packed, maxBytes)) {
-    unpacked.push((await snappy().uncompress(block, COPIED)) as Buffer)
-  }
-  return joined(unpacked)
+export const SNAPPY = {
+  pack: (bytes: Buffer): Buffer => {
+    const block = snappy().compressSync(bytes, COPIED)
+    const length = Buffer.allocUnsafe(LENGTH_BYTES)
+    length.writeUInt32BE(block.length)
+    return Buffer.concat([FRAME_HEADER, length, block])
+  },
+  unpack: (packed: Buffer, maxBytes: number): Buffer => {
+    const blocks = blocksWithin(packed, maxBytes)
+    return joined(blocks.map((block) => snappy().uncompressSync(block, COPIED) as Buffer))
+  },
+  unpackApart: async (packed: Buffer, maxBytes: number): Promise<Buffer> => {
+    const unpacked: Buffer[] = []
+    for (const block of blocksWithin(packed, maxBytes)) {
+      unpacked.push((await snappy().uncompress(block, COPIED)) as Buffer)
+    }
+    return joined(unpacked)
+  },
 }
 
 function blocksWithin(packed: Buffer, maxBytes: number): Buffer[] {
@@ -44,13 +46,6 @@ function blocksWithin(packed: Buffer, maxBytes: number): Buffer[] {
 
 function joined(unpacked: readonly Buffer[]): Buffer {
   return unpacked.length === 1 ? (unpacked[0] as Buffer) : Buffer.concat(unpacked)
-}
-
-export function packSnappy(bytes: Buffer): Buffer {
-  const block = snappy().compressSync(bytes, COPIED)
-  const length = Buffer.allocUnsafe(LENGTH_BYTES)
-  length.writeUInt32BE(block.length)
-  return Buffer.concat([FRAME_HEADER, length, block])
 }
 
 function blocksOf(packed: Buffer): Buffer[] {
@@ -66,7 +61,6 @@ function blocksOf(packed: Buffer): Buffer[] {
   return blocks
 }
 
-/** A block begins with its unpacked length, seven bits per byte. */
 function unpackedBytes(packed: Buffer): number {
   let length = 0
   for (let i = 0; i < 5; i++) {

@@ -23,18 +23,10 @@ type UnpackApart = (
 const FASTEST = 1
 const PIECE_BYTES = 2 ** 20
 
-export function packGzip(bytes: Buffer): Buffer {
-  return zlib.gzipSync(bytes, { level: FASTEST })
-}
-
-/** @throws TidemarkError `BATCH_CORRUPT` · `BATCH_TOO_LARGE` */
-export function unpackGzip(packed: Buffer, maxBytes: number): Buffer {
-  return within(maxBytes, packed, zlib.gunzipSync)
-}
-
-/** Unpacks in another thread. */
-export function unpackGzipApart(packed: Buffer, maxBytes: number): Promise<Buffer> {
-  return withinApart(maxBytes, packed, zlib.gunzip)
+export const GZIP = {
+  pack: (bytes: Buffer): Buffer => zlib.gzipSync(bytes, { level: FASTEST }),
+  unpack: (packed: Buffer, maxBytes: number) => within(maxBytes, packed, zlib.gunzipSync),
+  unpackApart: (packed: Buffer, maxBytes: number) => withinApart(maxBytes, packed, zlib.gunzip),
 }
 
 /** Missing before Node 22.15, and in the types of Node 20. */
@@ -44,28 +36,34 @@ const { zstdCompressSync, zstdDecompressSync, zstdDecompress } = zlib as {
   zstdDecompress?: UnpackApart
 }
 
-/** @throws TidemarkError `NOT_SUPPORTED`: this version of Node has no zstd */
-export function packZstd(bytes: Buffer): Buffer {
-  if (zstdCompressSync === undefined) {
+export const ZSTD = {
+  /** @throws TidemarkError `NOT_SUPPORTED`: this version of Node has no zstd */
+  pack: (bytes: Buffer): Buffer => {
+    if (zstdCompressSync !== undefined) return zstdCompressSync(bytes)
     throw new TidemarkError('NOT_SUPPORTED', `Node ${process.versions.node} has no zstd`)
-  }
-  return zstdCompressSync(bytes)
+  },
+  unpack: (packed: Buffer, maxBytes: number) => unpackZstd(packed, maxBytes),
+  unpackApart: async (packed: Buffer, maxBytes: number): Promise<Buffer> => {
+    const parts: Uint8Array[] = []
+    let left = maxBytes
+    for (const frame of framesOf(packed)) {
+      const part = await unpackFrameApart(frame, left)
+      parts.push(part)
+      left -= part.length
+    }
+    return Buffer.concat(parts)
+  },
 }
 
-/**
- * `null`: Node cannot.
- * @throws TidemarkError `BATCH_CORRUPT` · `BATCH_TOO_LARGE`
- */
-const unpackZstdFrame =
-  zstdDecompressSync === undefined
-    ? null
-    : (frame: Buffer, maxBytes: number) => within(maxBytes, frame, zstdDecompressSync)
+function unpackFrame(frame: Buffer, maxBytes: number): Buffer {
+  if (zstdDecompressSync === undefined) return unpackFrameInJs(frame, maxBytes)
+  return within(maxBytes, frame, zstdDecompressSync)
+}
 
-/** Unpacks in another thread. */
-const unpackZstdFrameApart =
-  zstdDecompress === undefined
-    ? null
-    : (frame: Buffer, maxBytes: number) => withinApart(maxBytes, frame, zstdDecompress)
+function unpackFrameApart(frame: Buffer, maxBytes: number): Promise<Buffer> {
+  if (zstdDecompress === undefined) return inTurns(unpackBlocks(frame, maxBytes))
+  return withinApart(maxBytes, frame, zstdDecompress)
+}
 
 function within(maxBytes: number, packed: Buffer, unpack: Unpack): Buffer {
   try {
@@ -100,43 +98,14 @@ const DICTIONARY_ID_BYTES = [0, 1, 2, 4] as const
 const CONTENT_LENGTH_BYTES = [0, 2, 4, 8] as const
 /** The largest window that zstd accepts by default; the library allocates it before reading. */
 const MAX_WINDOW_BYTES = 128 * 2 ** 20
-/** Type of a block that is one repeated byte. */
 const REPEATED = 1
 
-type UnpackFrame = (frame: Buffer, maxBytes: number) => Uint8Array
-type UnpackFrameApart = (frame: Buffer, maxBytes: number) => Promise<Uint8Array>
-
-/**
- * @param unpackFrame
- * @default Node's, where it has one
- * @throws TidemarkError `BATCH_CORRUPT` · `BATCH_TOO_LARGE`, and errors of the library for corrupt
- * data
- */
-export function unpackZstd(
-  packed: Buffer,
-  maxBytes: number,
-  unpackFrame: UnpackFrame = unpackZstdFrame ?? unpackFrameInJs,
-): Buffer {
+/** @throws TidemarkError `BATCH_CORRUPT` · `BATCH_TOO_LARGE` · errors of the library */
+export function unpackZstd(packed: Buffer, maxBytes: number, unpackOne = unpackFrame): Buffer {
   const parts: Uint8Array[] = []
   let left = maxBytes
   for (const frame of framesOf(packed)) {
-    const part = unpackFrame(frame, left)
-    parts.push(part)
-    left -= part.length
-  }
-  return Buffer.concat(parts)
-}
-
-/** @param unpackFrame @default Node's, where it has one */
-export async function unpackZstdApart(
-  packed: Buffer,
-  maxBytes: number,
-  unpackFrame: UnpackFrameApart = unpackZstdFrameApart ?? unpackFrameInJsApart,
-): Promise<Buffer> {
-  const parts: Uint8Array[] = []
-  let left = maxBytes
-  for (const frame of framesOf(packed)) {
-    const part = await unpackFrame(frame, left)
+    const part = unpackOne(frame, left)
     parts.push(part)
     left -= part.length
   }
@@ -145,10 +114,6 @@ export async function unpackZstdApart(
 
 export function unpackFrameInJs(frame: Buffer, maxBytes: number): Buffer {
   return atOnce(unpackBlocks(frame, maxBytes))
-}
-
-function unpackFrameInJsApart(frame: Buffer, maxBytes: number): Promise<Buffer> {
-  return inTurns(unpackBlocks(frame, maxBytes))
 }
 
 function* unpackBlocks(frame: Buffer, maxBytes: number): Generator<void, Buffer> {
@@ -213,7 +178,6 @@ function* blockEndsOf(packed: Buffer, at: number): Generator<number> {
   }
 }
 
-/** A power of two, plus eighths of it. */
 function windowOf(descriptor: number): number {
   return 2 ** (10 + (descriptor >>> 3)) * (1 + (descriptor & 7) / 8)
 }

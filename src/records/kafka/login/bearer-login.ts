@@ -17,7 +17,6 @@ import {
 type Send = AuthenticationProviderArgs['saslAuthenticate']
 
 const ACKNOWLEDGEMENT = '\u0001'
-/** Size of the length in front of an answer, bytes. */
 const LENGTH_BYTES = 4
 
 export class BearerLogin implements Mechanism {
@@ -33,9 +32,7 @@ export class BearerLogin implements Mechanism {
       .join('')
   }
 
-  /**
-   * In the middle of an exchange the broker takes nothing else, so there must be a token before.
-   */
+  /** The broker takes nothing else during an exchange, so the token must be there before. */
   async prepare(): Promise<void> {
     await this.#token()
   }
@@ -57,7 +54,6 @@ export class BearerLogin implements Mechanism {
     this.#accepted.add(token)
   }
 
-  /** @returns why the broker refuses the token */
   async #exchange(send: Send, { value }: AccessToken): Promise<string | null> {
     try {
       const reason = await say(send, `n,,\u0001auth=Bearer ${value}\u0001${this.#extensions}\u0001`)
@@ -90,7 +86,6 @@ export class BearerLogin implements Mechanism {
   }
 }
 
-/** `null`: the options ask for another login. */
 export function bearerLoginOf(
   sasl: KafkaSasl | undefined,
   context: RenewalContext,

@@ -125,7 +125,6 @@ function post(client: ClientCredentials, signal: AbortSignal): Promise<Answer> {
   })
 }
 
-/** HTTP basic authentication, which every provider supports (RFC 6749, section 2.3.1). */
 function basicLogin({ clientId, clientSecret }: ClientCredentials): string {
   const login = [clientId, clientSecret].map(encodeURIComponent).join(':')
   return `Basic ${Buffer.from(login).toString('base64')}`
@@ -162,7 +161,6 @@ function objectIn(text: string): Readonly<Record<string, unknown>> | null {
 
 export const SIGNER = 'aws-msk-iam-sasl-signer-js'
 
-/** The used part of the package. */
 interface Signer {
   readonly generateAuthToken: (options: { readonly region: string }) => Promise<{
     readonly token: string
@@ -185,7 +183,6 @@ export function findSigner(
   return null
 }
 
-/** @param signer as {@link findSigner} returns it */
 export function tokensOfAws(region: string, signer = findSigner()): TokenProvider {
   return async () => {
     const { generateAuthToken } = createRequire(import.meta.url)(signer ?? SIGNER) as Signer

@@ -11,8 +11,8 @@ import { within } from '../waiting.ts'
 export interface Tokens {
   /**
    * Returns a token that has not run out.
-   * @throws TidemarkError `BROKER_UNAVAILABLE`: there is none now · `AUTHENTICATION`: the client is
-   * refused · `CONFIG_INVALID`
+   * @throws TidemarkError `BROKER_UNAVAILABLE`: there is none now · `AUTHENTICATION` ·
+   * `CONFIG_INVALID`
    */
   current(): Promise<AccessToken>
   /** A broker that had accepted this token no longer does. */
@@ -29,9 +29,7 @@ export interface RenewalContext {
   readonly log: (warning: string) => void
 }
 
-/** How long a provider may take, ms. */
 const PROVIDE_MS = 10_000
-/** The part of its life after which a token is renewed. */
 const RENEWED_AFTER = 0.8
 /** Workers that started together renew up to this part of its life sooner. */
 const JITTER = 0.05
@@ -39,10 +37,8 @@ const RETRY = { firstMs: 500, lastMs: 10_000 }
 
 interface Held {
   readonly token: AccessToken
-  /** When it came, by the clock's two times. */
   readonly sinceMs: number
   readonly sinceElapsedMs: number
-  /** How long it is valid from then on, ms. */
   readonly lifeMs: number
 }
 
@@ -79,7 +75,6 @@ export class RenewedTokens implements Tokens {
     this.#cancelNext()
   }
 
-  /** Concurrent calls share one request. */
   #renew(): Promise<void> {
     this.#request ??= this.#replace().finally(() => {
       this.#request = null
@@ -153,7 +148,6 @@ export interface AccessToken {
   readonly expiresAtMs: number
 }
 
-/** RFC 6750, section 2.1. */
 const BEARER = /^[\w.~+/-]+=*$/
 
 export function isBearer(value: unknown): value is string {

@@ -5,7 +5,6 @@
 const FIRST_ROOM_BYTES = 256
 const UUID_BYTES = 16
 
-/** Writes a request as pieces. Record sets are pieces of their own, so that they are not copied. */
 export class RequestWriter {
   readonly #isFlexible: boolean
   readonly #pieces: Buffer[] = []
@@ -37,7 +36,6 @@ export class RequestWriter {
     return this
   }
 
-  /** An integer within ±2^53. */
   int64(value: number): this {
     const high = Math.floor(value / 2 ** 32)
     this.int32(high)
@@ -76,6 +74,15 @@ export class RequestWriter {
     return this
   }
 
+  byTopic<T extends { readonly topic: string }>(
+    items: readonly T[],
+    write: (item: T) => void,
+  ): this {
+    return this.array(topicsOf(items), ([topic, of]) => {
+      this.string(topic).array(of, write).endStruct()
+    })
+  }
+
   records(set: readonly Buffer[]): this {
     const length = set.reduce((sum, piece) => sum + piece.length, 0)
     if (this.#isFlexible) this.#varint(length + 1)
@@ -85,7 +92,6 @@ export class RequestWriter {
     return this
   }
 
-  /** Ends a structure: no tagged field is ever sent. */
   endStruct(): this {
     return this.#isFlexible ? this.#varint(0) : this
   }
@@ -117,6 +123,26 @@ export class RequestWriter {
   }
 }
 
+/** Groups items by topic, in the order in which the topics first appear. */
+export function topicsOf<T extends { readonly topic: string }>(items: readonly T[]) {
+  return [...groupedBy(items, ({ topic }) => topic)]
+}
+
+export function groupedBy<T>(
+  items: readonly T[],
+  keyOf: (item: T) => string | undefined,
+): Map<string, T[]> {
+  const groups = new Map<string, T[]>()
+  for (const item of items) {
+    const key = keyOf(item)
+    if (key === undefined) continue
+    const group = groups.get(key)
+    if (group === undefined) groups.set(key, [item])
+    else group.push(item)
+  }
+  return groups
+}
+
 /** Reads a response. @throws RangeError when it ends too early */
 export class ResponseReader {
   readonly #bytes: Buffer
@@ -127,11 +153,6 @@ export class ResponseReader {
   constructor(bytes: Buffer, isFlexible: boolean) {
     this.#bytes = bytes
     this.#isFlexible = isFlexible
-  }
-
-  /** Returns a reader of the rest in another encoding: header and body of a response may differ. */
-  as(isFlexible: boolean): ResponseReader {
-    return new ResponseReader(this.#bytes.subarray(this.#at), isFlexible)
   }
 
   int8(): number {
@@ -187,6 +208,20 @@ export class ResponseReader {
   array<T>(read: (reader: this) => T): T[] {
     const length = this.#isFlexible ? this.varint() - 1 : this.int32()
     return Array.from({ length: Math.max(0, length) }, () => read(this))
+  }
+
+  byTopic<T>(read: (topic: string) => T, readTopic = () => this.string() ?? ''): T[] {
+    const topics = this.array(() => {
+      const topic = readTopic()
+      const partitions = this.array(() => {
+        const partition = read(topic)
+        this.endStruct()
+        return partition
+      })
+      this.endStruct()
+      return partitions
+    })
+    return topics.flat()
   }
 
   bytes(): Buffer {

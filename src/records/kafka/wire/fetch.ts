@@ -1,7 +1,7 @@
 import type { TopicPartition } from '../../port.ts'
 import type { AbortedTransaction } from '../codec/record-set.ts'
-import type { ResponseReader } from './bytes.ts'
-import { classic, flexible, type Request, request, topicsOf } from './protocol.ts'
+import { topicsOf } from './bytes.ts'
+import { API, type Coded, flexible, type Request, request } from './protocol.ts'
 
 interface FetchPosition extends TopicPartition {
   /** `null`: the topic is requested by name. */
@@ -22,7 +22,6 @@ export interface FetchOptions {
   readonly maxPartitionBytes: number
 }
 
-/** One batch of each partition, and an immediate answer even if there is none. */
 export const ONE_BATCH: FetchOptions = {
   minBytes: 0,
   maxWaitMs: 0,
@@ -30,10 +29,8 @@ export const ONE_BATCH: FetchOptions = {
   maxPartitionBytes: 1,
 }
 
-export interface FetchedPartition extends TopicPartition {
-  readonly code: number
+export interface FetchedPartition extends TopicPartition, Coded {
   readonly highWatermark: number
-  readonly lastStableOffset: number
   readonly lowOffset: number
   readonly aborted: readonly AbortedTransaction[]
   readonly set: Buffer
@@ -42,18 +39,19 @@ export interface FetchedPartition extends TopicPartition {
 const READ_COMMITTED = 1
 
 /**
- * Fetches in the given order. The record sets are views into the response.
- * @param isById requests topics by id, so that a topic that was created again under the same name
- * is a different one (KIP-516); all positions must have an id
+ * The record sets are views into the response.
+ * @param isById by topic id, so that a topic that was created again is a different one (KIP-516);
+ * all positions must have an id
  */
 export function fetch(
   positions: readonly FetchPosition[],
   isById: boolean,
   o: FetchOptions,
-): Request<{ readonly code: number; readonly partitions: readonly FetchedPartition[] }> {
+): Request<Coded & { readonly partitions: readonly FetchedPartition[] }> {
   const topics = topicsOf(positions)
   const nameOf = new Map(positions.map(({ topic, topicId }) => [topicId, topic]))
-  const asked = request('Fetch', isById ? flexible(13) : classic(11), {
+  const asked = request('Fetch', {
+    form: isById ? flexible(13) : API.Fetch,
     write: (to) => {
       // No replica id and no fetch session: every request is complete in itself.
       to.int32(-1).int32(o.maxWaitMs).int32(o.minBytes).int32(o.maxBytes).int8(READ_COMMITTED)
@@ -76,55 +74,43 @@ export function fetch(
       const code = from.int16()
       // Session id.
       from.int32()
-      const found = from.array((t) => {
-        const topic = isById ? nameOf.get(t.uuid()) : t.string()
-        const of = t.array((p) => partitionFrom(p, topic ?? ''))
-        t.endStruct()
-        return of
-      })
-      return { code, partitions: found.flat() }
+      const partitions = from.byTopic(
+        (topic) => {
+          const [partition, errorCode, highWatermark] = [from.int32(), from.int16(), from.int64()]
+          // Last stable offset.
+          from.int64()
+          const lowOffset = from.int64()
+          const aborted = from.array(() => {
+            const transaction = { producerId: from.int64(), firstOffset: from.int64() }
+            from.endStruct()
+            return transaction
+          })
+          // Preferred read replica, which is only sent to clients with a rack.
+          from.int32()
+          const set = from.bytes()
+          return { topic, partition, code: errorCode, highWatermark, lowOffset, aborted, set }
+        },
+        () => (isById ? nameOf.get(from.uuid()) : from.string()) ?? '',
+      )
+      return { code, partitions }
     },
   })
   return { ...asked, waitsMs: o.maxWaitMs }
 }
 
-function partitionFrom(from: ResponseReader, topic: string): FetchedPartition {
-  const fetched = {
-    topic,
-    partition: from.int32(),
-    code: from.int16(),
-    highWatermark: from.int64(),
-    lastStableOffset: from.int64(),
-    lowOffset: from.int64(),
-    aborted: from.array((a) => {
-      const aborted = { producerId: a.int64(), firstOffset: a.int64() }
-      a.endStruct()
-      return aborted
-    }),
-  }
-  // Preferred read replica, which is only sent to clients with a rack.
-  from.int32()
-  const set = from.bytes()
-  from.endStruct()
-  return { ...fetched, set }
-}
-
 /**
- * The offset to look up. `low`: that of the first record. `stable`: the end for a reader of
- * committed records (last stable offset). A number: that of the first record whose timestamp is not
- * before it, ms since the epoch; −1 when there is none.
+ * `low`: the first record. `stable`: the end for a reader of committed records. A number: the first
+ * record whose timestamp is not before it, ms since the epoch; −1 when there is none.
  */
 export type LogEnd = 'low' | 'stable' | number
 
 const TIMESTAMPS = { low: -2, stable: -1 } as const
 
-/** A leader of another epoch than the client's answers with an error; −1: any. */
 interface Led extends TopicPartition {
   readonly leaderEpoch: number
 }
 
-interface ListedOffset extends TopicPartition {
-  readonly code: number
+interface ListedOffset extends TopicPartition, Coded {
   readonly offset: number
 }
 
@@ -132,44 +118,35 @@ export function listOffsets(
   partitions: readonly Led[],
   end: LogEnd,
 ): Request<readonly ListedOffset[]> {
-  return request('ListOffsets', classic(5), {
+  return request('ListOffsets', {
     write: (to) => {
       // Replica id: a client has none.
       to.int32(-1).int8(READ_COMMITTED)
-      to.array(topicsOf(partitions), ([topic, of]) => {
-        to.string(topic).array(of, ({ partition, leaderEpoch }) => {
-          to.int32(partition).int32(leaderEpoch)
-          to.int64(typeof end === 'number' ? end : TIMESTAMPS[end])
-        })
+      to.byTopic(partitions, ({ partition, leaderEpoch }) => {
+        to.int32(partition).int32(leaderEpoch)
+        to.int64(typeof end === 'number' ? end : TIMESTAMPS[end])
       })
     },
-    read: (from) => {
-      const topics = from.array((t) => {
-        const topic = t.string() ?? ''
-        return t.array((p) => {
-          const [partition, code] = [p.int32(), p.int16()]
-          // Timestamp of the record.
-          p.int64()
-          const offset = p.int64()
-          // Leader epoch of the record.
-          p.int32()
-          return { topic, partition, code, offset }
-        })
-      })
-      return topics.flat()
-    },
+    read: (from) =>
+      from.byTopic((topic) => {
+        const [partition, code] = [from.int32(), from.int16()]
+        // Timestamp of the record.
+        from.int64()
+        const offset = from.int64()
+        // Leader epoch of the record.
+        from.int32()
+        return { topic, partition, code, offset }
+      }),
   })
 }
 
 interface EpochPosition extends TopicPartition {
   /** Leader epoch that this client knows. */
   readonly currentEpoch: number
-  /** Leader epoch of the last record that was read. */
   readonly epoch: number
 }
 
-export interface EpochEnd extends TopicPartition {
-  readonly code: number
+export interface EpochEnd extends TopicPartition, Coded {
   /** The newest epoch that is not above the requested one; −1: the leader knows of none. */
   readonly epoch: number
   /** End offset of the records of that epoch; −1: not known. */
@@ -180,28 +157,17 @@ export interface EpochEnd extends TopicPartition {
 export function offsetForLeaderEpoch(
   positions: readonly EpochPosition[],
 ): Request<readonly EpochEnd[]> {
-  return request('OffsetForLeaderEpoch', classic(3), {
+  return request('OffsetForLeaderEpoch', {
     write: (to) => {
-      // Replica id: a client has none.
       to.int32(-1)
-      to.array(topicsOf(positions), ([topic, of]) => {
-        to.string(topic).array(of, ({ partition, currentEpoch, epoch }) => {
-          to.int32(partition).int32(currentEpoch).int32(epoch)
-        })
+      to.byTopic(positions, ({ partition, currentEpoch, epoch }) => {
+        to.int32(partition).int32(currentEpoch).int32(epoch)
       })
     },
-    read: (from) => {
-      const topics = from.array((t) => {
-        const topic = t.string() ?? ''
-        return t.array((p) => ({
-          topic,
-          code: p.int16(),
-          partition: p.int32(),
-          epoch: p.int32(),
-          endOffset: p.int64(),
-        }))
-      })
-      return topics.flat()
-    },
+    read: (from) =>
+      from.byTopic((topic) => {
+        const [code, partition] = [from.int16(), from.int32()]
+        return { topic, code, partition, epoch: from.int32(), endOffset: from.int64() }
+      }),
   })
 }

@@ -2,96 +2,81 @@ import { RequestWriter, ResponseReader } from './bytes.ts'
 
 // Requests to a broker, independent of how they are sent, and the protocol's error codes.
 
-/** API keys of the requests that this driver encodes itself. */
+interface Form {
+  readonly version: number
+  readonly isFlexible: boolean
+}
+
+const classic = (version: number): Form => ({ version, isFlexible: false })
+export const flexible = (version: number): Form => ({ version, isFlexible: true })
+
+/** Keys and oldest versions of the requests; newer ones only where the broker supports them. */
 export const API = {
-  Produce: 0,
-  Fetch: 1,
-  ListOffsets: 2,
-  Metadata: 3,
-  OffsetCommit: 8,
-  OffsetFetch: 9,
-  FindCoordinator: 10,
-  DescribeGroups: 15,
-  ApiVersions: 18,
-  CreateTopics: 19,
-  InitProducerId: 22,
-  OffsetForLeaderEpoch: 23,
-  AddPartitionsToTxn: 24,
-  AddOffsetsToTxn: 25,
-  EndTxn: 26,
-  TxnOffsetCommit: 28,
-  DescribeConfigs: 32,
+  Produce: { key: 0, ...classic(7) },
+  Fetch: { key: 1, ...classic(11) },
+  ListOffsets: { key: 2, ...classic(5) },
+  Metadata: { key: 3, ...classic(8) },
+  OffsetCommit: { key: 8, ...classic(7) },
+  OffsetFetch: { key: 9, ...flexible(7) },
+  FindCoordinator: { key: 10, ...classic(2) },
+  DescribeGroups: { key: 15, ...classic(4) },
+  ApiVersions: { key: 18, ...flexible(3) },
+  CreateTopics: { key: 19, ...classic(4) },
+  InitProducerId: { key: 22, ...flexible(3) },
+  OffsetForLeaderEpoch: { key: 23, ...classic(3) },
+  AddPartitionsToTxn: { key: 24, ...classic(1) },
+  AddOffsetsToTxn: { key: 25, ...classic(1) },
+  EndTxn: { key: 26, ...classic(1) },
+  TxnOffsetCommit: { key: 28, ...flexible(3) },
+  DescribeConfigs: { key: 32, ...classic(2) },
 } as const
 
 export type ApiName = keyof typeof API
 
-/** A request in one version, and how its response is read. */
+export interface Coded {
+  readonly code: number
+}
+
 export interface Request<T> {
   readonly api: ApiName
   readonly version: number
   /** Body after the client id of the header. */
   readonly body: readonly Buffer[]
   /** Decodes a response from after the correlation id. */
-  readonly decode: (payload: Buffer) => DecodedResponse<T>
+  readonly decode: (payload: Buffer) => { readonly value: T; readonly throttleMs: number }
   /** How long the broker may delay its answer on purpose, ms. @default 0 */
   readonly waitsMs?: number
 }
 
-interface DecodedResponse<T> {
-  readonly value: T
-  /** How long the broker reads nothing more from the connection (KIP-219), ms. */
-  readonly throttleMs: number
-}
+/** Responses that do not begin with the throttle time. */
+const THROTTLE_LATER: ReadonlySet<ApiName> = new Set<ApiName>(['Produce', 'ApiVersions'])
 
-interface Form {
-  readonly version: number
-  readonly isFlexible: boolean
-}
-
-export const classic = (version: number): Form => ({ version, isFlexible: false })
-export const flexible = (version: number): Form => ({ version, isFlexible: true })
-
-/** Builds a request: `write` encodes its body, `read` decodes the body of the response. */
 export function request<T>(
   api: ApiName,
-  { version, isFlexible }: Form,
-  {
-    write,
-    read,
-  }: {
+  parts: {
+    /** @default that of {@link API} */
+    readonly form?: Form
     readonly write: (to: RequestWriter) => void
     readonly read: (from: ResponseReader) => T
   },
 ): Request<T> {
+  const { version, isFlexible } = parts.form ?? API[api]
   const writer = new RequestWriter(isFlexible)
-  write(writer)
+  parts.write(writer)
   return {
     api,
     version,
     body: writer.endStruct().pieces(),
     decode: (payload) => {
       const reader = new ResponseReader(payload, isFlexible)
-      // Tagged fields of the response header.
-      reader.endStruct()
-      // Produce has it at the end.
-      if (api !== 'Produce') reader.throttle()
-      const value = read(reader)
+      // Tagged fields of the response header. That of ApiVersions is never flexible, so that any
+      // client can read it.
+      if (api !== 'ApiVersions') reader.endStruct()
+      if (!THROTTLE_LATER.has(api)) reader.throttle()
+      const value = parts.read(reader)
       return { value, throttleMs: reader.throttleMs }
     },
   }
-}
-
-/** Groups items by topic, in the order in which the topics first appear. */
-export function topicsOf<T extends { readonly topic: string }>(
-  items: readonly T[],
-): (readonly [topic: string, items: readonly T[]])[] {
-  const topics = new Map<string, T[]>()
-  for (const item of items) {
-    const ofTopic = topics.get(item.topic)
-    if (ofTopic === undefined) topics.set(item.topic, [item])
-    else ofTopic.push(item)
-  }
-  return [...topics]
 }
 
 /** Error codes that this driver distinguishes, by the protocol's names. */
