@@ -1,4 +1,5 @@
 import { closeSync, openSync, writeSync } from 'node:fs'
+import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { inspect } from 'node:util'
 import { Command, InvalidArgumentError, Option } from 'commander'
@@ -15,7 +16,7 @@ import { headerOption, parseCount } from './arguments.ts'
 import { addSettings, readConfig } from './config.ts'
 import { embeddedRecords, feedEvents, feedRows, LineBook, publishingRecords } from './embedded.ts'
 import { untilSignal } from './exit.ts'
-import { type InputFile, openInput } from './lines.ts'
+import { openInput } from './lines.ts'
 import { prepareFiles, summaryOf } from './prepared.ts'
 import { bytesAsJson, colors, readerGone, say, sayNotes, write } from './print.ts'
 import { PREPARE_SETTINGS, workerOptions } from './settings.ts'
@@ -90,7 +91,7 @@ async function start(command: Command, file: string, flags: Flags): Promise<void
     say(summaryOf(topology))
     sayNotes(prepared.notes)
     checkTables(topology, flags.table ?? new Map())
-    await score(prepared, topology, { ...flags, stream: input?.stream ?? process.stdin })
+    await score(prepared, input?.stream ?? process.stdin, flags)
   } finally {
     await prepared.close()
   }
@@ -133,11 +134,8 @@ function checkTables(topology: PreparedTopology, given: ReadonlyMap<string, stri
   }
 }
 
-interface Input extends Flags {
-  readonly stream: InputFile['stream']
-}
-
-async function score(prepared: Prepared, topology: PreparedTopology, input: Input): Promise<void> {
+async function score(prepared: Prepared, stream: Readable, input: Flags): Promise<void> {
+  const topology = prepared.topologies[0] as PreparedTopology
   const { source, deadLetterTopic } = topology.definition
   const records = embeddedRecords(topology.definition, input.partitions)
   const book = new LineBook()
@@ -172,7 +170,7 @@ async function score(prepared: Prepared, topology: PreparedTopology, input: Inpu
   })
   const committed = () => new Promise<void>((resolve) => (wake = resolve))
   const ended = untilSignal(readerGone)
-  const fed = feedEvents(input.stream, { source, headers: input.header, records, book, committed })
+  const fed = feedEvents(stream, { source, headers: input.header, records, book, committed })
   const whole = async () => {
     await fed
     await records.settled('dev', source.topic)
@@ -182,7 +180,7 @@ async function score(prepared: Prepared, topology: PreparedTopology, input: Inpu
   try {
     await Promise.race([whole(), ended.promise, worker.done])
   } finally {
-    input.stream.destroy()
+    stream.destroy()
     try {
       await worker.stop()
     } finally {
