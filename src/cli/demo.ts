@@ -19,14 +19,13 @@ import {
   type Snapshot,
   statusLine,
 } from './demo/text.ts'
-import { embeddedRecords, publishingRecords } from './embedded.ts'
+import { embeddedRecords, OutcomeTally, publishingRecords } from './embedded.ts'
 import { untilSignal } from './exit.ts'
 import { PACKAGE } from './own-package.ts'
 import { ReplayPace } from './pace.ts'
 import { outline, prepareFiles } from './prepared.ts'
 import { colors, colorsFor, readerGone, say } from './print.ts'
 import { Screen } from './progress.ts'
-import { OutcomeTally } from './totals.ts'
 
 const TOPOLOGY = new URL('topologies/flight-delay.ts', PACKAGE)
 const PARTITIONS = 3

@@ -14,13 +14,19 @@ import type { TableDefinition } from '../topology/definition.ts'
 import { outputTopics, shadowTopics } from '../topology/graph.ts'
 import { headerOption, parseCount } from './arguments.ts'
 import { addSettings, readConfig } from './config.ts'
-import { embeddedRecords, feedEvents, feedRows, LineBook, publishingRecords } from './embedded.ts'
+import {
+  embeddedRecords,
+  feedEvents,
+  feedRows,
+  LineBook,
+  OutcomeTally,
+  publishingRecords,
+} from './embedded.ts'
 import { untilSignal } from './exit.ts'
 import { openInput } from './lines.ts'
 import { prepareFiles, summaryOf } from './prepared.ts'
 import { bytesAsJson, colors, readerGone, say, sayNotes, write } from './print.ts'
 import { PREPARE_SETTINGS, workerOptions } from './settings.ts'
-import { OutcomeTally } from './totals.ts'
 
 /** Partitions of a small real topic. Lines are in order per key, not across keys. */
 const PARTITIONS = 6
@@ -159,7 +165,7 @@ async function score(prepared: Prepared, stream: Readable, input: Flags): Promis
   })
   for (const [table, path] of input.table ?? []) {
     const definition = tablesOf(topology).get(table) as TableDefinition
-    await feedRows(await openInput(path), { table: definition, records })
+    await feedRows(definition, (await openInput(path)).stream, records)
   }
   const worker = startWorker({
     prepared,
