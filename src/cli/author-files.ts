@@ -185,26 +185,20 @@ function bundling(file: string) {
 
 /** Imports from a temporary file, if possible, because Node reads source maps only of files. */
 async function importText(text: Uint8Array): Promise<unknown> {
-  const folder = await folderWith(text)
-  if (folder === null) {
-    return import(`data:text/javascript;base64,${Buffer.from(text).toString('base64')}`)
-  }
-  try {
-    return await import(pathToFileURL(join(folder, MODULE)).href)
-  } finally {
-    await rm(folder, { recursive: true, force: true })
-  }
-}
-
-async function folderWith(text: Uint8Array): Promise<string | null> {
   let folder: string | null = null
+  let file: string | null = null
   try {
     folder = await mkdtemp(join(tmpdir(), 'tidemark-'))
     await writeFile(join(folder, MODULE), text)
-    return folder
+    file = pathToFileURL(join(folder, MODULE)).href
   } catch {
+    // The module is then imported from its text.
+  }
+  try {
+    const url = file ?? `data:text/javascript;base64,${Buffer.from(text).toString('base64')}`
+    return await import(url)
+  } finally {
     if (folder !== null) await rm(folder, { recursive: true, force: true })
-    return null
   }
 }
 

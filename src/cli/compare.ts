@@ -99,7 +99,6 @@ interface Reading {
   readonly values: ShownValues | null
 }
 
-/** Reads both topics to their present ends, or until there are `most` pairs or a signal. */
 async function readBoth(
   { topics, pairs }: TopicComparison,
   { records, from, values }: Reading,

@@ -96,16 +96,23 @@ export function readConfig<const N extends SettingName>(
   return config as Config<N>
 }
 
-interface Origins {
-  readonly flags: Readonly<Record<string, unknown>>
-  readonly around: Surroundings
-  readonly file: ConfigFile
+/** The text of a setting, and where it was set. */
+interface Origin {
+  readonly raw: RawSetting
+  readonly where: string
 }
 
-function strongestOrigin(name: SettingName, o: Origins): { raw: RawSetting; where: string } | null {
+interface Sources {
+  readonly flags: Readonly<Record<string, unknown>>
+  readonly around: Surroundings
+  readonly file: ReadonlyMap<string, Origin>
+}
+
+/** `null`: it is not set. */
+function strongestOrigin(name: SettingName, { flags, around, file }: Sources): Origin | null {
   const { environmentOnly, many } = SETTINGS[name]
-  const { env, folder } = o.around
-  const flag = environmentOnly ? undefined : o.flags[name]
+  const { env, folder } = around
+  const flag = environmentOnly ? undefined : flags[name]
   if (flag !== undefined && flag !== null) {
     return { raw: { values: [flag].flat().map(String), folder }, where: flagOf(name) }
   }
@@ -114,53 +121,43 @@ function strongestOrigin(name: SettingName, o: Origins): { raw: RawSetting; wher
     const values = many ? variable.split(',').map((v) => v.trim()) : [variable]
     return { raw: { values, folder }, where: variableOf(name) }
   }
-  const values = o.file.values.get(name)
-  if (values === undefined) return null
-  return {
-    raw: { values, folder: dirname(o.file.path) },
-    where: `${o.file.path}, ${name}`,
-  }
+  return file.get(name) ?? null
 }
 
-interface ConfigFile {
-  readonly path: string
-  readonly values: ReadonlyMap<string, readonly string[]>
-}
-
-function readConfigFile(named: unknown, folder: string, faults: TidemarkError[]): ConfigFile {
+function readConfigFile(
+  named: unknown,
+  folder: string,
+  faults: TidemarkError[],
+): ReadonlyMap<string, Origin> {
   const path = resolve(folder, typeof named === 'string' ? named : CONFIG_FILE)
-  const values = new Map<string, readonly string[]>()
-  if (named === undefined && !existsSync(path)) return { path, values }
+  const found = new Map<string, Origin>()
+  if (named === undefined && !existsSync(path)) return found
   let content: unknown
   try {
     content = JSON.parse(textOfFile(path))
   } catch (error) {
     faults.push(asFault(error, path))
-    return { path, values }
+    return found
   }
   const known = Object.entries(SETTINGS)
     .filter(([, s]) => !s.environmentOnly)
     .map(([name]) => name)
   if (typeof content !== 'object' || content === null || Array.isArray(content)) {
     faults.push(configFault('is not a JSON object', path))
-    return { path, values }
+    return found
   }
   for (const [key, value] of Object.entries(content)) {
-    const texts = textsOf(value)
+    const [values, where] = [textsOf(value), `${path}, ${key}`]
     if (!known.includes(key)) {
       faults.push(configFault(`there is no setting "${key}"`, path, suggestName(key, known)))
-    } else if (texts === null) {
-      faults.push(
-        configFault(
-          'must be a string, a number, true or false, or an array or object of these',
-          `${path}, ${key}`,
-        ),
-      )
+    } else if (values === null) {
+      const what = 'must be a string, a number, true or false, or an array or object of these'
+      faults.push(configFault(what, where))
     } else {
-      values.set(key, texts)
+      found.set(key, { raw: { values, folder: dirname(path) }, where })
     }
   }
-  return { path, values }
+  return found
 }
 
 /**

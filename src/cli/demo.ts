@@ -7,6 +7,7 @@ import { observeAll } from '../observe/observer.ts'
 import type { MemoryRecords } from '../records/memory/memory-records.ts'
 import type { Prepared, PreparedTopology } from '../runtime/prepared.ts'
 import { startWorker } from '../runtime/worker.ts'
+import type { Definition } from '../topology/definition.ts'
 import { numberParser } from './arguments.ts'
 import { Board, type DemoRecord, readFlights } from './demo/flights.ts'
 import {
@@ -18,14 +19,13 @@ import {
   type Snapshot,
   statusLine,
 } from './demo/text.ts'
-import { embeddedRecords, publishingRecords } from './embedded.ts'
+import { embeddedRecords, OutcomeTally, publishingRecords } from './embedded.ts'
 import { untilSignal } from './exit.ts'
 import { PACKAGE } from './own-package.ts'
 import { ReplayPace } from './pace.ts'
 import { outline, prepareFiles } from './prepared.ts'
 import { colors, colorsFor, readerGone, say } from './print.ts'
 import { Screen } from './progress.ts'
-import { OutcomeTally } from './totals.ts'
 
 const TOPOLOGY = new URL('topologies/flight-delay.ts', PACKAGE)
 const PARTITIONS = 3
@@ -49,11 +49,11 @@ export function demo(): Command {
 async function start(seconds: number): Promise<void> {
   const prepared = await prepareFiles([fileURLToPath(TOPOLOGY)])
   try {
-    const topology = prepared.topologies[0] as PreparedTopology
+    const { definition } = prepared.topologies[0] as PreparedTopology
     const flights = readFlights()
-    const shown = outline(topology.definition).join()
-    say(opening({ records: flights.length, seconds, topology: shown }, colors))
-    await new Demo({ prepared, topology, flights, seconds }).run()
+    const topology = outline(definition).join()
+    say(opening({ records: flights.length, seconds, topology }, colors))
+    await new Demo({ prepared, definition, flights, seconds }).run()
   } finally {
     await prepared.close()
   }
@@ -61,7 +61,7 @@ async function start(seconds: number): Promise<void> {
 
 interface Setup {
   readonly prepared: Prepared
-  readonly topology: PreparedTopology
+  readonly definition: Definition
   readonly flights: readonly DemoRecord[]
   readonly seconds: number
 }
@@ -87,7 +87,7 @@ class Demo {
 
   constructor(setup: Setup) {
     this.#setup = setup
-    const { flights, topology, seconds } = setup
+    const { flights, definition, seconds } = setup
     const [startMs, endMs] = [flights[0]?.timestampMs ?? 0, flights.at(-1)?.timestampMs ?? 0]
     const spanMs = endMs - startMs
     this.#nowMs = startMs
@@ -99,8 +99,8 @@ class Demo {
       onDeparture: (departure, chance) => this.#screen.print(departureLine(departure, chance, c)),
       onLanding: (landing, verdict) => this.#screen.print(landingLine(landing, verdict, c)),
     })
-    this.#topic = topology.definition.source.topic
-    this.#records = embeddedRecords(topology.definition, PARTITIONS)
+    this.#topic = definition.source.topic
+    this.#records = embeddedRecords(definition, PARTITIONS)
   }
 
   async run(): Promise<void> {

@@ -1,4 +1,5 @@
 import { closeSync, openSync, writeSync } from 'node:fs'
+import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { inspect } from 'node:util'
 import { Command, InvalidArgumentError, Option } from 'commander'
@@ -13,13 +14,19 @@ import type { TableDefinition } from '../topology/definition.ts'
 import { outputTopics, shadowTopics } from '../topology/graph.ts'
 import { headerOption, parseCount } from './arguments.ts'
 import { addSettings, readConfig } from './config.ts'
-import { embeddedRecords, feedEvents, feedRows, LineBook, publishingRecords } from './embedded.ts'
+import {
+  embeddedRecords,
+  feedEvents,
+  feedRows,
+  LineBook,
+  OutcomeTally,
+  publishingRecords,
+} from './embedded.ts'
 import { untilSignal } from './exit.ts'
-import { type InputFile, openInput } from './lines.ts'
+import { openInput } from './lines.ts'
 import { prepareFiles, summaryOf } from './prepared.ts'
 import { bytesAsJson, colors, readerGone, say, sayNotes, write } from './print.ts'
 import { PREPARE_SETTINGS, workerOptions } from './settings.ts'
-import { OutcomeTally } from './totals.ts'
 
 /** Partitions of a small real topic. Lines are in order per key, not across keys. */
 const PARTITIONS = 6
@@ -90,7 +97,7 @@ async function start(command: Command, file: string, flags: Flags): Promise<void
     say(summaryOf(topology))
     sayNotes(prepared.notes)
     checkTables(topology, flags.table ?? new Map())
-    await score(prepared, topology, { ...flags, stream: input?.stream ?? process.stdin })
+    await score(prepared, input?.stream ?? process.stdin, flags)
   } finally {
     await prepared.close()
   }
@@ -133,11 +140,8 @@ function checkTables(topology: PreparedTopology, given: ReadonlyMap<string, stri
   }
 }
 
-interface Input extends Flags {
-  readonly stream: InputFile['stream']
-}
-
-async function score(prepared: Prepared, topology: PreparedTopology, input: Input): Promise<void> {
+async function score(prepared: Prepared, stream: Readable, input: Flags): Promise<void> {
+  const topology = prepared.topologies[0] as PreparedTopology
   const { source, deadLetterTopic } = topology.definition
   const records = embeddedRecords(topology.definition, input.partitions)
   const book = new LineBook()
@@ -161,7 +165,7 @@ async function score(prepared: Prepared, topology: PreparedTopology, input: Inpu
   })
   for (const [table, path] of input.table ?? []) {
     const definition = tablesOf(topology).get(table) as TableDefinition
-    await feedRows(await openInput(path), { table: definition, records })
+    await feedRows(definition, (await openInput(path)).stream, records)
   }
   const worker = startWorker({
     prepared,
@@ -172,7 +176,7 @@ async function score(prepared: Prepared, topology: PreparedTopology, input: Inpu
   })
   const committed = () => new Promise<void>((resolve) => (wake = resolve))
   const ended = untilSignal(readerGone)
-  const fed = feedEvents(input.stream, { source, headers: input.header, records, book, committed })
+  const fed = feedEvents(stream, { source, headers: input.header, records, book, committed })
   const whole = async () => {
     await fed
     await records.settled('dev', source.topic)
@@ -182,7 +186,7 @@ async function score(prepared: Prepared, topology: PreparedTopology, input: Inpu
   try {
     await Promise.race([whole(), ended.promise, worker.done])
   } finally {
-    input.stream.destroy()
+    stream.destroy()
     try {
       await worker.stop()
     } finally {

@@ -9,11 +9,14 @@ import { keyOfRow, rowFault } from '../lookup/rows.ts'
 import { committingThrough } from '../records/committing-through.ts'
 import { MemoryRecords } from '../records/memory/memory-records.ts'
 import type { Commit, Header, NewRecords, Records, TopicPartition } from '../records/port.ts'
+import type { Observer, Outcomes } from '../runtime/events.ts'
+import { addOutcomes, NO_OUTCOMES } from '../runtime/output/outcomes.ts'
 import type { Definition, SourceDefinition, TableDefinition } from '../topology/definition.ts'
 import { outputTopics, tableTopics } from '../topology/graph.ts'
-import { type InputFile, type Line, linesOf, splitKey } from './lines.ts'
+import { type Line, linesOf, splitKey } from './lines.ts'
+import { grouped, plural } from './print.ts'
 
-// Records in memory for a worker in this process: made, fed from lines, and published.
+// A worker in this process: its records in memory, fed from lines and published, and their outcomes.
 
 export function embeddedRecords(definition: Definition, partitions: number): MemoryRecords {
   const records = new MemoryRecords()
@@ -103,15 +106,10 @@ export async function feedEvents(stream: Readable, feed: EventFeed): Promise<voi
 const NO_KEY = Buffer.alloc(0)
 
 /** A line's own key, else the key of its event; an empty key if the event is invalid. */
-function eventKeys(
-  source: SourceDefinition,
-): (
-  line: Line,
-  around: Pick<RawRecord, 'timestampMs' | 'headers'>,
-) => { key: Buffer; value: Buffer } {
+function eventKeys(source: SourceDefinition) {
   const decoder = recordDecoder(source)
   const from = { topic: source.topic, partition: UNWRITTEN }
-  return ({ bytes }, around) => {
+  return ({ bytes }: Line, around: Pick<RawRecord, 'timestampMs' | 'headers'>) => {
     const { key, value } = splitKey(bytes)
     if (key !== null) return { key, value }
     const record = { offset: UNWRITTEN, ...around, key: NO_KEY, value }
@@ -126,16 +124,15 @@ function eventKeys(
   }
 }
 
-interface RowFeed {
-  readonly table: TableDefinition
-  readonly records: MemoryRecords
-}
-
 /**
  * Writes each line of a file to a table's topic; a key and nothing after it is a tombstone.
  * @throws TidemarkError `TABLE_INVALID`: a line has no key of its own, and the table finds none
  */
-export async function feedRows({ stream }: InputFile, { table, records }: RowFeed): Promise<void> {
+export async function feedRows(
+  table: TableDefinition,
+  stream: Readable,
+  records: MemoryRecords,
+): Promise<void> {
   const keyOf = rowKeys(table)
   const topic = table.from.topic as string
   for await (const lines of linesOf(stream)) {
@@ -144,11 +141,11 @@ export async function feedRows({ stream }: InputFile, { table, records }: RowFee
   }
 }
 
-function rowKeys(table: TableDefinition): (line: Line) => { key: Buffer; value: Buffer | null } {
+function rowKeys(table: TableDefinition) {
   const decoder = recordDecoder(table)
   const from = { topic: table.from.topic as string, partition: UNWRITTEN }
   const around = { offset: UNWRITTEN, timestampMs: NO_TIMESTAMP, headers: [] }
-  return ({ bytes, number }) => {
+  return ({ bytes, number }: Line) => {
     const { key, value } = splitKey(bytes)
     if (key !== null) return { key, value: value.length === 0 ? null : value }
     try {
@@ -160,5 +157,38 @@ function rowKeys(table: TableDefinition): (line: Line) => { key: Buffer; value: 
       const what = `table "${table.name}", line ${number}: ${thrown.message}`
       throw new TidemarkError('TABLE_INVALID', what, { where: '--table' })
     }
+  }
+}
+
+/** Outcomes that are counted only in topologies with such a step. */
+const OF_SOME_TOPOLOGIES: readonly string[] = ['windowed', 'duplicate'] satisfies (keyof Outcomes)[]
+
+export class OutcomeTally {
+  #outcomes = NO_OUTCOMES
+  #records = 0
+  #closed = 0
+
+  readonly observer: Observer = (event) => {
+    if (event.type === 'consumed') this.#records += event.records
+    if (event.type !== 'processed') return
+    for (const windows of event.closed.values()) this.#closed += windows
+    this.#outcomes = addOutcomes(this.#outcomes, event.outcomes)
+  }
+
+  get outcomes(): Outcomes {
+    return this.#outcomes
+  }
+
+  get records(): number {
+    return this.#records
+  }
+
+  /** `5,000 in = 4,990 scored + 0 skipped + 5 late + 5 dead; 7 windows closed` */
+  summary(): string {
+    const parts = Object.entries(this.#outcomes)
+      .filter(([name, n]) => n > 0 || !OF_SOME_TOPOLOGIES.includes(name))
+      .map(([name, n]) => `${grouped(n)} ${name}`)
+    const sum = `${grouped(this.#records)} in = ${parts.join(' + ')}`
+    return this.#closed === 0 ? sum : `${sum}; ${plural(this.#closed, 'window')} closed`
   }
 }

@@ -19,7 +19,6 @@ export interface EvaluationReport {
   readonly result: Evaluation
 }
 
-/** The JSON that `--json` writes, with the accuracy as a `.model.ts` states it. */
 export function plainEvaluation({ result: evaluation, ...rest }: EvaluationReport) {
   return { ...rest, evaluation, accuracy: viewOf(evaluation).stated }
 }

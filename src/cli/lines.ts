@@ -111,13 +111,8 @@ async function sizeOf(path: string): Promise<number> {
   }
 }
 
-interface KeyedLine {
-  readonly key: Buffer | null
-  readonly value: Buffer
-}
-
 /** Splits `key<TAB>json`. A line that begins with `{` is only JSON, even if it contains a tab. */
-export function splitKey(line: Buffer): KeyedLine {
+export function splitKey(line: Buffer): { key: Buffer | null; value: Buffer } {
   const tab = line[0] === BRACE ? -1 : line.indexOf(TAB)
   return tab === -1
     ? { key: null, value: line }

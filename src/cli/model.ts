@@ -66,7 +66,6 @@ function types(): Command {
     })
 }
 
-/** Keeps from the file that will be overwritten the accuracy that it states of the same model. */
 async function keptFor(out: string, { sha256 }: Inspection) {
   const folder = dirname(out)
   const before = existsSync(out) ? await modelOfFile(out).catch(() => null) : null

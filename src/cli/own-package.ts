@@ -4,10 +4,7 @@ import { dirname, join, resolve } from 'node:path'
 /** The folder of this package, also for bundled code: `dist/chunks` is as deep as this folder. */
 export const PACKAGE = new URL('../../', import.meta.url)
 
-interface Project {
-  readonly dependencies?: Readonly<Record<string, string>>
-  readonly devDependencies?: Readonly<Record<string, string>>
-}
+type Project = Partial<Record<'dependencies' | 'devDependencies', Record<string, string>>>
 
 const ADDRESS = /^(https?|git(\+\w+)?|github|gitlab|bitbucket):/
 

@@ -140,7 +140,6 @@ export interface FailureFormat {
   readonly stack: boolean
 }
 
-/** All faults of what was thrown, for people: code and message, place, hint. */
 export function describeFailure(thrown: unknown, format: FailureFormat): string {
   return faultsOf(thrown)
     .map((fault) => describeFault(fault, format))

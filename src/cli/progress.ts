@@ -60,26 +60,21 @@ export class Progress {
 
   constructor(now: () => CommandProgress) {
     this.#now = now
-    this.#screen = new Screen((columns) =>
-      Number.isFinite(columns) ? `${this.#bar()}${this.#text()}` : this.#text(),
-    )
+    this.#screen = new Screen((columns) => this.#text(Number.isFinite(columns)))
   }
 
   end(): void {
     this.#screen.end()
-    say(this.#now().share === 1 ? this.#amount() : this.#text())
+    say(this.#now().share === 1 ? this.#amount() : this.#text(false))
   }
 
-  #bar(): string {
+  #text(hasBar: boolean): string {
     const { share } = this.#now()
-    const full = Math.floor((share ?? 0) * BAR_WIDTH)
-    return share === null ? '' : `${'█'.repeat(full)}${'░'.repeat(BAR_WIDTH - full)} `
-  }
-
-  #text(): string {
-    const { share } = this.#now()
+    if (share === null) return this.#amount()
+    const full = Math.floor(share * BAR_WIDTH)
+    const bar = `${'█'.repeat(full)}${'░'.repeat(BAR_WIDTH - full)} `
     // Rounded down, so that it shows 100 % only at the end.
-    return `${share === null ? '' : `${Math.floor(share * 100)} %  `}${this.#amount()}`
+    return `${hasBar ? bar : ''}${Math.floor(share * 100)} %  ${this.#amount()}`
   }
 
   #amount(): string {

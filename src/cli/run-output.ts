@@ -12,7 +12,6 @@ export interface RunProcess {
   readonly stderr: LogStream
 }
 
-/** The log of this process, on stderr. Node's warnings go to it as well. */
 export function processLog(
   { logFormat: format, logLevel }: Pick<RunConfig, 'logFormat' | 'logLevel'>,
   { stderr: stream, worker }: { readonly stderr: LogStream; readonly worker?: number },

@@ -11,16 +11,13 @@ export function createMetrics(options: MetricsOptions): Metrics {
   return new MetricRegistry(METRICS, { droppedLines: () => 0, ...options, stages, scores })
 }
 
-export interface WorkersMetrics extends Pick<Metrics, 'contentType' | 'data'> {
-  restarted(worker: number): void
-}
-
-export function createWorkersMetrics(workers: number, droppedLines: () => number): WorkersMetrics {
+/** The metrics of the parent process of several workers. */
+export function createWorkersMetrics(workers: number, droppedLines: () => number) {
   const restarts = Array.from({ length: workers }, () => 0)
   const registry = new MetricRegistry(METRICS_OF_PARENT, { restarts, droppedLines })
   return {
     contentType: registry.contentType,
-    restarted: (worker) => {
+    restarted: (worker: number) => {
       restarts[worker - 1] = (restarts[worker - 1] as number) + 1
     },
     data: () => registry.data(),

@@ -45,23 +45,6 @@ interface Restore {
 }
 
 /**
- * Status of a worker, or of one of its topologies; `null`: not known. Counts are those since the
- * last status.
- */
-interface Status {
-  readonly topology?: string
-  readonly partitions: number
-  readonly inPerSecond: number
-  /** Outputs committed, of the whole worker: a commit contains the outputs of all topologies. */
-  readonly outPerSecond?: number
-  readonly lag: number | null
-  readonly watermark: string | null
-  /** The longest time from a record's timestamp to the commit of its output. */
-  readonly delay?: string | null
-  readonly deadLetters: number
-}
-
-/**
  * A worker as its events describe it: the one state that health, log and metrics read. Its observer
  * must be called before theirs.
  */
@@ -150,8 +133,12 @@ export class ObservedWorker {
     return [...this.#restores.values()]
   }
 
-  /** The status of the whole worker, then of each topology where there are several. */
-  takeStatus(): Status[] {
+  /**
+   * The status of the whole worker, then of each topology where there are several; `null`: not
+   * known. Counts are those since the last status. Outputs are those of the whole worker, because a
+   * commit contains the outputs of all topologies.
+   */
+  takeStatus(): Readonly<Record<string, unknown>>[] {
     const nowMs = this.#clock.elapsedMs()
     const seconds = Math.max(nowMs - this.#sinceMs, 1) / 1_000
     const topologies = [...this.#topologies]
@@ -197,7 +184,7 @@ function restoreId({ topology, partition }: EventOf<'lost' | 'restoring' | 'rest
   return `${topology} ${partitionName(partition)}`
 }
 
-function statusOf(topologies: readonly ObservedTopology[], seconds: number): Status {
+function statusOf(topologies: readonly ObservedTopology[], seconds: number) {
   const progress = partitionsOf(topologies)
   const names = new Set(topologies.flatMap(({ partitions }) => [...partitions.keys()]))
   const watermarks = progress.map(({ watermarkMs }) => watermarkMs).filter(Number.isFinite)

@@ -322,7 +322,11 @@ const ROWS: readonly Row[] = [
   ],
   [
     'a command ends without saying how much it was',
-    ['cli/progress.ts', '    say(this.#now().share === 1 ? this.#amount() : this.#text())\n', ''],
+    [
+      'cli/progress.ts',
+      '    say(this.#now().share === 1 ? this.#amount() : this.#text(false))\n',
+      '',
+    ],
     ['test/cli/progress.test.ts', 'all needs no share at its end'],
   ],
 ]

@@ -55,7 +55,7 @@ describe('how a worker gets on', () => {
       { topic: 'predictions', isOutput: true, records: 200_000, bytes: 1, endToEndMs },
     ]
     const board = after(assigned, { ...committed, outputs })
-    expect(board.take(2_000)[0]?.delay).toBe(formatDuration(59_999))
+    expect(board.take(2_000)[0]?.['delay']).toBe(formatDuration(59_999))
   })
 
   test('has the lowest watermark, and the lag of all partitions', () => {

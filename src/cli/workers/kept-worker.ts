@@ -168,7 +168,6 @@ function endsEveryStart(fault: Error): boolean {
   return fault.action === 'refuse' || fault.code === 'WORKER_NAME_TAKEN'
 }
 
-/** The faults of a process as one error. @param faults at least one */
 function thrownOf(faults: readonly Error[]): Error {
   const known = faults.filter((fault) => fault instanceof TidemarkError)
   return known.length > 1 ? new Refused(known) : (faults[0] as Error)

@@ -3,7 +3,6 @@ import { systemRandom } from '../../kernel/random.ts'
 import { type MetricsOfWorker, textOfAll } from '../../observe/metric-registry.ts'
 import { createWorkersMetrics } from '../../observe/metrics.ts'
 import { livenessOfAll, type Probes, readinessOfAll } from '../../serve/health.ts'
-import type { HttpOptions, HttpServer } from '../../serve/http.ts'
 import { numberedName, numberedNames } from '../arguments.ts'
 import {
   banner,
@@ -102,7 +101,9 @@ export async function runWorkers(
   const numbers = Array.from({ length: config.workers }, (_, i) => i + 1)
   const supervisor = new Supervisor(
     numbers.map((worker) => {
-      const assignment = { worker, of: config.workers, files, config: configOf(worker, config) }
+      const workerName = config.workerName && numberedName(config.workerName, worker)
+      const own = { ...config, workerName }
+      const assignment = { worker, of: config.workers, files, config: own }
       return new KeptWorker({
         worker,
         start: (heard) => startWorkerProcess(assignment, heard),
@@ -119,7 +120,8 @@ export async function runWorkers(
     textOfAll([{ worker: null, metrics: await metrics.data() }, ...(await supervisor.metrics())])
   const { contentType } = metrics
   const { probes } = supervisor
-  const http = address && (await serve({ ...address, probes, metrics: { contentType, text } }))
+  const served = address && { ...address, probes, metrics: { contentType, text } }
+  const http = served && (await (await import('../../serve/http.ts')).serveHttp(served))
   // A second signal ends the parent at once: no worker must outlive it.
   const kill = () => supervisor.kill()
   process.once('exit', kill)
@@ -131,13 +133,4 @@ export async function runWorkers(
     process.off('exit', kill)
     await http?.close()
   }
-}
-
-async function serve(options: HttpOptions): Promise<HttpServer> {
-  return (await import('../../serve/http.ts')).serveHttp(options)
-}
-
-function configOf(worker: number, config: RunConfig): RunConfig {
-  const { workerName } = config
-  return workerName === null ? config : { ...config, workerName: numberedName(workerName, worker) }
 }

@@ -33,7 +33,6 @@ export interface ProcessHandlers {
  */
 export interface End {
   readonly hasFinished: boolean
-  /** The faults that it reported, or why it could not be started. */
   readonly faults: readonly Error[]
   readonly exitCode: number | null
   readonly signal: NodeJS.Signals | null
