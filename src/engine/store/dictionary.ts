@@ -200,12 +200,11 @@ function homeOf(hash: number, last: number): number {
 /** Bytes of a number in a slab. */
 const UNIT = 8
 const WORD = 4
-const GONE = new Memory(new ArrayBuffer(0))
 
 /** UTF-8 texts in slabs. The garbage collector would have to scan a string per text. */
 class TextPool {
   readonly #slabs = new Slabs()
-  readonly #pages: Memory[] = []
+  readonly #pages: (Memory | undefined)[] = []
 
   /** Includes the padding between texts. */
   get bytes(): number {
@@ -214,10 +213,7 @@ class TextPool {
 
   add({ bytes }: Memory, from: number, to: number): number {
     const place = this.#slabs.allocate(unitsOf(to - from))
-    const { buffer } = this.#slabs.pageOf(place)
-    const number = pageNumberOf(place)
-    if (this.#pages[number]?.bytes.buffer !== buffer) this.#pages[number] = new Memory(buffer)
-    const page = this.#pageOf(place).bytes
+    const page = this.#newPageOf(place).bytes
     const at = byteOf(place)
     for (let i = from; i < to; i++) page[at + i - from] = bytes[i] as number
     return place
@@ -225,7 +221,7 @@ class TextPool {
 
   giveBack(place: number, length: number): void {
     this.#slabs.giveBack(place, unitsOf(length))
-    if (!isShared(unitsOf(length))) this.#pages[pageNumberOf(place)] = GONE
+    if (!isShared(unitsOf(length))) this.#pages[pageNumberOf(place)] = undefined
   }
 
   /** Compares with the text at a place, which must have the same length. */
@@ -248,6 +244,13 @@ class TextPool {
   appendTo(room: ByteRoom, place: number, length: number): void {
     const at = byteOf(place)
     room.copy(this.#pageOf(place), at, at + length)
+  }
+
+  #newPageOf(place: number): Memory {
+    const number = pageNumberOf(place)
+    const page = this.#pages[number] ?? new Memory(this.#slabs.pageOf(place).buffer)
+    this.#pages[number] = page
+    return page
   }
 
   #pageOf(place: number): Memory {
