@@ -67,10 +67,13 @@ export {
   text,
 } from './topology/source.ts'
 export type {
+  Featured,
   FeatureStream,
+  FeaturesOf,
   OutputOf,
   Scored,
   Sink,
+  SinkOptions,
   Stream,
   Topology,
   TopologyBuilder,

@@ -105,12 +105,11 @@ export class RecordFormat implements Format {
   readonly #value = valuePlace()
   readonly #place = { memory: this.#value.memory, from: 0, to: 0 }
 
-  /** @param scan `why`: no record can be scanned @param prepare @default nothing is fetched */
+  /** @param scan `why`: no record can be scanned */
   constructor(
     source: FormatSource,
-    decoder: RecordDecoder,
+    decoder: RecordDecoder & { readonly prepare?: Fetch },
     scan: RecordScan | { readonly why: string },
-    prepare: Fetch = () => null,
   ) {
     this.#source = source
     this.#decoder = decoder
@@ -118,7 +117,7 @@ export class RecordFormat implements Format {
     this.whyMade = 'why' in scan ? scan.why : null
     this.forms = this.#scan?.forms ?? []
     this.reader = columnReader(this.forms)
-    this.prepare = prepare
+    this.prepare = decoder.prepare ?? (() => null)
   }
 
   *decode(chunk: RawChunk, slices: Slices): Generator<void, Decoded> {

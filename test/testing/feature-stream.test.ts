@@ -43,7 +43,7 @@ function sales(...amounts: readonly number[]): Sale[] {
 async function piped<T>(topology: Topology<T>, events: readonly Sale[]) {
   const driver = await TopologyDriver.start(topology)
   try {
-    await driver.pipe(events as never)
+    await driver.pipe(events)
     const valuesOf = <K extends keyof T & string>(topic: K) =>
       driver.outputs(topic).map(({ value }) => value)
     return { valuesOf, dead: driver.deadLetters(), outcomes: driver.outcomes }
@@ -128,7 +128,7 @@ test('a function gets the rows that look-ups have found', async () => {
 })
 
 test('what a map merely picks is written from columns, behind a condition too, as if it were called', async () => {
-  const define = (f: FeatureKit<Sale>) => {
+  const picked = (f: FeatureKit<Sale>) => {
     const all = f.events({ amount: (s) => s.amount })
     const since = all.rolling(minutes(1)).secondsSinceLast({ empty: Number.NaN })
     return { amount: all.value('amount'), since }
@@ -136,7 +136,7 @@ test('what a map merely picks is written from columns, behind a condition too, a
   const picking = defineTopology('t', (t) =>
     t
       .source('sales', source)
-      .features(define)
+      .features(picked)
       .where((s) => s.amount !== 2)
       .map((s) => ({ shop: s.event.shop, note: s.event.note, since: s.features.since }))
       .sink('rows'),
@@ -144,7 +144,7 @@ test('what a map merely picks is written from columns, behind a condition too, a
   const calling = defineTopology('t', (t) =>
     t
       .source('sales', source)
-      .features(define)
+      .features(picked)
       .where((s) => s.amount !== 2)
       .map((s) => ({ ...{ shop: s.event.shop, note: s.event.note }, since: s.features.since }))
       .sink('rows'),

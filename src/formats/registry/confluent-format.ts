@@ -49,7 +49,7 @@ export function confluentFormat(
     return needed.length === 0 ? null : schemas.fetch(needed, how)
   }
   const how = 'why' in target ? target : { forms: target.bound.columns, scan, event }
-  return new RecordFormat(source, { decode: event }, how, prepare)
+  return new RecordFormat(source, { decode: event, prepare }, how)
 }
 
 function targetOf(
