@@ -82,7 +82,7 @@ interface Evaluating {
   readonly evaluator: OutputEvaluator
 }
 
-async function addRows(evaluating: Evaluating, format: RowFormat): Promise<number> {
+async function addRows(evaluating: Evaluating, format: RowReading): Promise<number> {
   const input = await openInput(format.file)
   const faults: TidemarkError[] = []
   let [records, end, unscored] = [0, 0, 0]
@@ -117,7 +117,7 @@ async function addScores(
   return unscored
 }
 
-export interface RowFormat {
+export interface RowReading {
   readonly file: string
   readonly features: readonly string[]
   readonly label: string
@@ -137,7 +137,7 @@ type Row = Readonly<Record<string, unknown>>
 /** Reads rows from lines of JSON. An invalid line adds a `CONFIG_INVALID` to `faults`. */
 export function readRows(
   lines: readonly Line[],
-  format: RowFormat,
+  format: RowReading,
   faults: TidemarkError[],
 ): LabelledRows {
   const width = format.features.length
@@ -171,7 +171,7 @@ function parsed({ bytes }: Line): Row {
   throw configFault('the line is not a JSON object')
 }
 
-function labelOf(row: Row, { label: path, labelFault }: RowFormat): unknown {
+function labelOf(row: Row, { label: path, labelFault }: RowReading): unknown {
   const label = valueAt(row, path)
   if (label === undefined) {
     throw configFault(
@@ -185,7 +185,7 @@ function labelOf(row: Row, { label: path, labelFault }: RowFormat): unknown {
   return label
 }
 
-function writeFeatures(row: Row, { features }: RowFormat, into: Float32Array): void {
+function writeFeatures(row: Row, { features }: RowReading, into: Float32Array): void {
   const { features: inside } = row
   if (Array.isArray(inside) && inside.length !== features.length) {
     throw configFault(`there are ${inside.length} features, the model takes ${features.length}`)

@@ -64,7 +64,7 @@ function* wholePayments(): Generator<object> {
 type Way = (payments: Payments) => number
 
 function ways(): Readonly<Record<string, Way>> {
-  const payments = source(Payment)
+  const given = source(Payment)
   const bound = boundIn({ schema: Payment, wanted: WANTED })
   const scanner = new Scanner(bound, LIMITS)
   const columns = new ScannedColumns(bound.columns, ROWS)
@@ -73,7 +73,7 @@ function ways(): Readonly<Record<string, Way>> {
     decoder: ({ bytes, at }) => {
       let taken = 0
       for (let i = 0; i < RECORDS; i++) {
-        const event = jsonEvent(payments, { key: KEY, value: bytes.subarray(at[i], at[i + 1]) })
+        const event = jsonEvent(given, { key: KEY, value: bytes.subarray(at[i], at[i + 1]) })
         if (event !== null) taken++
       }
       return taken

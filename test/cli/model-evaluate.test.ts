@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { describeEvaluation } from '../../src/cli/evaluation-report.ts'
-import { type RowFormat, readRows } from '../../src/cli/model-evaluate.ts'
+import { type RowReading, readRows } from '../../src/cli/model-evaluate.ts'
 import { modelOfFile } from '../../src/cli/model-of-file.ts'
 import type { TidemarkError } from '../../src/kernel/errors.ts'
 import { seeded } from '../../src/kernel/random.ts'
@@ -232,14 +232,14 @@ accuracy: { rmse: 23460, rows: 3 },
   })
 })
 
-const FORMAT: RowFormat = {
+const FORMAT: RowReading = {
   file: 'rows.ndjson',
   features: ['amount', 'count'],
   label: 'fraud',
   labelFault: (label) => (typeof label === 'number' ? null : 'is not a number'),
 }
 
-function read(texts: readonly string[], format: RowFormat = FORMAT) {
+function read(texts: readonly string[], format: RowReading = FORMAT) {
   const faults: TidemarkError[] = []
   const lines = texts.map((text, i) => ({ number: i + 1, bytes: Buffer.from(text), end: 0 }))
   const { rows, labels, count } = readRows(lines, format, faults)

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { compareGolden, readGolden, unscored } from './golden.ts'
 import { throughDriver } from './through-driver.ts'
-import { withoutModel } from './with-features.ts'
+import { withoutModel } from './without-model.ts'
 
 const folder = (name: string) => readGolden(fileURLToPath(new URL(`./${name}`, import.meta.url)))
 

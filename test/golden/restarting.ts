@@ -19,7 +19,8 @@ import {
   readGolden,
   unscored,
 } from './golden.ts'
-import { withFeatures, withoutModel } from './with-features.ts'
+import { withFeatures } from './with-features.ts'
+import { withoutModel } from './without-model.ts'
 
 // A golden input through workers that end in its middle, on the memory driver.
 

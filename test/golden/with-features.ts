@@ -1,5 +1,4 @@
-import type { Definition, SinkStep, Step } from '../../src/topology/definition.ts'
-import { stepsOf } from '../../src/topology/graph.ts'
+import type { Definition, Step } from '../../src/topology/definition.ts'
 
 interface Scored {
   readonly features: Readonly<Record<string, number>>
@@ -22,17 +21,4 @@ export function withFeatures<T extends Definition>(topology: T): T {
       return { ...step, to, then: inner }
     })
   return { ...topology, then: rewrite(topology.then, false) }
-}
-
-/** The same topology without its model: its output is the features. */
-export function withoutModel<T extends Definition>(topology: T): T {
-  const sink = [...stepsOf(topology.then)].find((step) => step.op === 'sink') as SinkStep
-  const to = (event: unknown) => ({ features: (event as Scored).features })
-  const map: Step = { op: 'map', name: 'map', to, then: [{ ...sink, key: null }] }
-  const rewrite = (then: readonly Step[]): Step[] =>
-    then.map((step) => {
-      if (step.op === 'score') return map
-      return step.op === 'sink' ? step : { ...step, then: rewrite(step.then) }
-    })
-  return { ...topology, then: rewrite(topology.then) }
 }

@@ -69,7 +69,7 @@ const NOT_YET: Registry = {
 }
 
 /** `null`: no registry is given, or no topology needs one. */
-export async function openRegistry(
+export async function registryFor(
   definitions: readonly Definition[],
   registry: RegistryOptions | 'later' | undefined,
 ): Promise<Registry | null> {

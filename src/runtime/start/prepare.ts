@@ -26,7 +26,7 @@ import { loadShadows, type PreparedShadow } from '../output/shadow/prepared-shad
 import type { Prepared, PreparedTopology } from '../prepared.ts'
 import { openTables } from '../tables/open-tables.ts'
 import { fingerprintOf } from './fingerprint.ts'
-import { type OpenedFormats, openFormats, openRegistry } from './formats.ts'
+import { type OpenedFormats, openFormats, registryFor } from './formats.ts'
 import { loadSteps } from './score-steps.ts'
 import { longestVariants } from './variants.ts'
 
@@ -55,7 +55,7 @@ export async function prepare(
   // The name of its topology identifies a model; topologies of one name are refused below.
   const distinct = chosen.filter(({ name }, i) => chosen.findIndex((d) => d.name === name) === i)
   const steps = await loadSteps(distinct, { ...config, latencyBudget })
-  const registry = await openRegistry(chosen, given)
+  const registry = await registryFor(chosen, given)
   const formats = await Promise.all(chosen.map((d) => openFormats(d, registry, values)))
   const valid = chosen.filter((definition) => validateTopology(definition).length === 0)
   const room = new TableRoom(config.maxTableBytes ?? maxTableBytesOfMachine())

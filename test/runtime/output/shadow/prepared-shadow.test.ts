@@ -106,7 +106,7 @@ test('a shadow that does not fit into the memory for models is off, and the othe
 })
 
 test('the operator may choose the file of a model that is only a shadow', async () => {
-  const file = new URL('../../fixtures/models/card-mlp.onnx', import.meta.url).pathname
+  const file = new URL('../../../fixtures/models/card-mlp.onnx', import.meta.url).pathname
   const { topology } = await prepared(cards(cardGbdt2), { 'card-gbdt-v2': file })
   expect(topology.shadows[0]?.scorer.label).toBe('card-gbdt-v2@1+1336e13f')
 })
