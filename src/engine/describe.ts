@@ -11,9 +11,9 @@ import { planOf } from './plan.ts'
 export interface Description {
   /** Name of the topology. */
   readonly name: string
-  /** As set by its author; `null`: not set. */
+  /** Set by its author; `null`: not set. */
   readonly version: string | null
-  /** What it reads, and how it treats events. */
+  /** Its topic, and how it treats events. */
   readonly source: {
     readonly topic: string
     /** How its records hold their values; of `registry` with its options. */
@@ -55,7 +55,7 @@ export interface TableDescription {
 interface StepDescription {
   /** Unique in its topology; does not change when a neighbouring step is added. */
   readonly name: string
-  /** What it does. */
+  /** Its operation. */
   readonly op: Step['op']
   /** Its settings, which depend on the kind of step; lengths in ms. */
   readonly detail: Readonly<Record<string, unknown>>

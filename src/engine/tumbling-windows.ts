@@ -152,7 +152,7 @@ export class TumblingWindows implements KeyedState {
     if (results.length > 0) yield results
   }
 
-  *pass(watermarkMs: number, run: TumblingRun): Results {
+  *advance(watermarkMs: number, run: TumblingRun): Results {
     const results: WindowResult[] = []
     yield* this.#close(watermarkMs, { cause: null, run, results })
     if (results.length > 0) yield results

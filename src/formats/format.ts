@@ -68,11 +68,11 @@ export interface Format {
 
 /** Writes the values of one sink with a schema. */
 export interface OutputFormat {
-  /** Encodes a value, after {@link settle}. @throws TidemarkError `OUTPUT_INVALID` */
+  /** Encodes a value, after {@link register}. @throws TidemarkError `OUTPUT_INVALID` */
   encode(value: unknown): Buffer
   /**
    * Finds the id of the schema, before anything is consumed.
    * @throws TidemarkError `REGISTRY_UNAVAILABLE`, which passes, or one that refuses the start
    */
-  settle(): Promise<void>
+  register(): Promise<void>
 }

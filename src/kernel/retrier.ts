@@ -6,7 +6,7 @@ import { Backoff, type BackoffRange, type Random } from './random.ts'
 interface Trying {
   readonly waits: BackoffRange
   /** Does the error pass by itself? */
-  readonly passes: (error: TidemarkError) => boolean
+  readonly isTemporary: (error: TidemarkError) => boolean
   /** Called with the reason when the first attempt has failed, with `null` once one succeeds. */
   readonly tell: (reason: string | null) => void
 }
@@ -30,7 +30,10 @@ export class Retrier {
    * @returns `null`: it was stopped meanwhile
    * @throws what `attempt` throws, if it does not pass
    */
-  async until<R>(attempt: () => Promise<R>, { waits, passes, tell }: Trying): Promise<R | null> {
+  async until<R>(
+    attempt: () => Promise<R>,
+    { waits, isTemporary, tell }: Trying,
+  ): Promise<R | null> {
     const { clock, random } = this.#context
     const backoff = new Backoff(waits, random)
     for (let hasFailed = false; ; hasFailed = true) {
@@ -42,7 +45,7 @@ export class Retrier {
         }
         return result
       } catch (error) {
-        if (!(error instanceof TidemarkError && passes(error))) throw error
+        if (!(error instanceof TidemarkError && isTemporary(error))) throw error
         if (!hasFailed) {
           this.#heldUp++
           tell(error.message)

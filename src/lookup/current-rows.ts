@@ -71,8 +71,8 @@ export class CurrentRows implements RowStore {
 
   *forget(): Generator<void, void> {}
 
-  settle(): void {
-    this.#gone.settle()
+  endLoad(): void {
+    this.#gone.endLoad()
   }
 
   #isNew(key: string, by: RecordId): boolean {

@@ -22,7 +22,7 @@ const KEY_BYTES = 150
 /** Records that have removed a key, so that earlier ones do not bring it back. */
 export class GoneKeys {
   readonly #gone = new Map<string, RecordId>()
-  #isSettled = false
+  #isLoaded = false
   #bytes = 0
 
   get bytes(): number {
@@ -45,13 +45,13 @@ export class GoneKeys {
   }
 
   /** All of the topic was read, so records from now on are hardly older. */
-  settle(): void {
-    this.#isSettled = true
+  endLoad(): void {
+    this.#isLoaded = true
     this.#trim()
   }
 
   #trim(): void {
-    if (!this.#isSettled) return
+    if (!this.#isLoaded) return
     for (const key of this.#gone.keys()) {
       if (this.#gone.size <= MOST_GONE) return
       this.remove(key)

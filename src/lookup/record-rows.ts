@@ -51,9 +51,9 @@ export class RecordRows implements HeldRows {
     return this.#rows.forget(oldestMs)
   }
 
-  settle(): void {
-    this.#gone.settle()
-    this.#rows.settle()
+  endLoad(): void {
+    this.#gone.endLoad()
+    this.#rows.endLoad()
   }
 
   /** @param record its key; `null`: none, and its row stays */

@@ -45,7 +45,7 @@ export interface RowStore extends HeldRows {
   /** Drops versions that no event at or after `oldestMs` can see. Yields between turns. */
   forget(oldestMs: number): Generator<void, void>
   /** All of the topic was read, so records from now on are hardly older. */
-  settle(): void
+  endLoad(): void
 }
 
 // The key and the time of a row, as author functions return them.

@@ -77,7 +77,7 @@ export class VersionedRows implements RowStore {
     return isIt ? Buffer.from(version.value, 'latin1') : null
   }
 
-  settle(): void {}
+  endLoad(): void {}
 
   withdraw(key: string, timeMs: number): void {
     const versions = this.#versions.get(key)

@@ -86,7 +86,7 @@ export interface WorkerConfig {
    */
   readonly variants: Readonly<Record<string, string>>
   /**
-   * What computes the models: `auto` computes trees in this process where the results are bit for
+   * The evaluator of the models: `auto` computes trees in this process where the results are bit for
    * bit those of ONNX Runtime; `onnxruntime` runs every model in ONNX Runtime.
    * @default 'auto'
    */

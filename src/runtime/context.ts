@@ -3,7 +3,7 @@ import type { Random } from '../kernel/random.ts'
 import type { Slices } from '../kernel/slices.ts'
 import type { Observer } from './events.ts'
 
-/** What all parts of a worker share. */
+/** Shared by all parts of a worker. */
 export interface WorkerContext {
   readonly clock: Clock
   /** Randomises the backoff of retries. */

@@ -2,7 +2,7 @@ import type { Code } from '../kernel/errors.ts'
 import type { StageTimes } from '../kernel/stages.ts'
 import type { Loss, TopicPartition, Unreadable } from '../records/port.ts'
 
-// What a worker reports to its observers: metrics, log, the live line of the demo. Never a payload
+// Reports of a worker to its observers: metrics, log, the live line of the demo. Never a payload
 // or a key. At most a few events per chunk, so that observing costs nothing per record.
 
 /**
@@ -235,7 +235,7 @@ export type RuntimeEvent =
       readonly type: 'committed'
       readonly outputs: readonly {
         readonly topic: string
-        /** Else what was set aside is written there: dead letters, and verdicts. */
+        /** No: dead letters and verdicts are written there. */
         readonly isOutput: boolean
         readonly records: number
         readonly bytes: number
@@ -318,7 +318,7 @@ export type RuntimeEvent =
       readonly type: 'table-read'
       readonly table: string
       readonly records: number
-      /** What it has now: rows, with `asOf` versions of rows, and about how many bytes. */
+      /** Its rows now, with `asOf` their versions, and about how many bytes they take. */
       readonly rows: number
       readonly bytes: number
       /** Records of its topic that are not applied yet, as far as known. */
@@ -342,7 +342,7 @@ export type RuntimeEvent =
       readonly reason: string | null
     }
   | {
-      /** What the look-ups of a chunk have found in a table. */
+      /** Results of a chunk's look-ups in a table. */
       readonly type: 'looked-up'
       readonly table: string
       readonly found: number
@@ -398,7 +398,7 @@ export type RuntimeEvent =
       readonly bytesPerSecond: number | null
     }
   | {
-      /** The broker throttles the worker for this time, since it exceeds a quota. */
+      /** The broker throttles the worker for this time, because it exceeds a quota. */
       readonly type: 'throttled'
       readonly of: 'reading' | 'writing'
       readonly durationMs: number

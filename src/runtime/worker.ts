@@ -54,7 +54,7 @@ export const WORKER: LifecycleTable<WorkerState> = {
 
 const RETRY = { firstMs: 500, lastMs: 10_000 }
 
-/** What a {@link Worker} works with; settings have their defaults. */
+/** Settings that are left out have their defaults. */
 export interface WorkerOptions extends Partial<WorkerConfig> {
   readonly prepared: Prepared
   readonly records: Records

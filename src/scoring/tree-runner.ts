@@ -74,7 +74,7 @@ export class TreeRunner implements OpenedModel {
   async close(): Promise<void> {}
 }
 
-/** As in {@link ELEMENT}; others are neither rows nor scores, and shown by number. */
+/** Numbered as in {@link ELEMENT}; others are neither rows nor scores, and shown by number. */
 const ELEMENT_NAMES = new Map<number, string>(
   Object.entries(ELEMENT).map(([name, type]) => [type, name]),
 )

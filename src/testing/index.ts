@@ -4,7 +4,7 @@ import { NO_OUTCOMES } from '../runtime/output/outcomes.ts'
 import type { DeadLetter } from './records.ts'
 import { TopologyDriver } from './topology-driver.ts'
 
-// What a test of a topology imports: it runs the topology as in production, without a broker. The
+// Imported by tests of a topology, which run it as in production, without a broker. The
 // matchers are for the `expect` of vitest and jest, which agree in everything used here; neither is
 // imported.
 

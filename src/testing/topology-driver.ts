@@ -154,7 +154,7 @@ export class TopologyDriver<Out> {
     else await this.#life.advance(duration)
   }
 
-  /** Ends the input: every open tumbling window closes. What comes after that is late. */
+  /** Ends the input: every open tumbling window closes. Later events are late. */
   async closeWindows(): Promise<void> {
     await this.#life?.closeWindows()
   }
@@ -194,7 +194,7 @@ export class TopologyDriver<Out> {
    * Kills the worker as `kill -9` does: its windows are gone, what it had committed stays. With
    * `during` it dies while it works on these events, in the middle of their commit, and they are
    * read again: under exactly-once that attempt leaves no trace; under at-least-once its outputs
-   * are already written. What is sent before {@link restart} waits in the source.
+   * are already written. Events sent before {@link restart} wait in the source.
    */
   async crash({ during = [] }: { readonly during?: OneOrMore<object> } = {}): Promise<void> {
     const life = this.#life

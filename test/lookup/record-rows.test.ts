@@ -121,7 +121,7 @@ test.each(KINDS)(
       fc.property(history, fc.tuple(turns, turns), fc.nat(50), (given, of, settledAfter) => {
         const [followed, anew, left] = [rowsOf(kind), rowsOf(kind), rowsOf(kind)]
         for (const [i, one] of given.entries()) {
-          if (i === settledAfter) followed.all.settle()
+          if (i === settledAfter) followed.all.endLoad()
           followed.apply(one)
         }
         for (const one of interleaved(given, of[0])) anew.apply(one)
@@ -157,6 +157,6 @@ test('of the keys that are gone only the last 10,000 are remembered once all was
   const by = (offset: number) => ({ partition: 0, offset, timestampMs: 0 })
   for (let i = 0; i < 30_000; i++) apply({ record: `record ${i}`, row: null, by: by(i) })
   const before = all.bytes
-  all.settle()
+  all.endLoad()
   expect(all.bytes).toBeLessThan(before / 2)
 })

@@ -69,7 +69,7 @@ function restarted(
   let points = new ReplayPoints(span, START)
   const out: string[] = []
   const take = (from: number, to: number, mode: RunMode) => {
-    points.pass(from, engine.watermarkParts)
+    points.add(from, engine.watermarkParts)
     out.push(...outOf(engine, events.slice(from, to), mode))
   }
   for (let at = 0, n = 0; at < events.length; at += chunk, n++) {
@@ -111,7 +111,7 @@ test('where memory is bounded a restart reads only the last part of the log', ()
   const definition = topologyAround(minuteFeatures('rolling'), { lagMs: 0, onLate: 'drop' })
   const points = new ReplayPoints(spanOf(definition), START)
   for (let i = 0; i < 10_000; i++) {
-    points.pass(i, { newestMs: i * 1_000, idleMs: Number.NEGATIVE_INFINITY })
+    points.add(i, { newestMs: i * 1_000, idleMs: Number.NEGATIVE_INFINITY })
   }
   // 60 s of events, and what the index is sparse by.
   expect(points.at(9_999_000).offset).toBeGreaterThan(9_999 - 62)

@@ -117,7 +117,7 @@ export class Board {
     const flight = this.#open.get(event.flightId)
     if (flight === undefined) return
     flight.landing = event
-    this.#settle(flight)
+    this.#finish(flight)
   }
 
   predict(flightId: string, chance: number): void {
@@ -126,7 +126,7 @@ export class Board {
     flight.chance = chance
     flight.isShown = this.#isToShow(flight.departure.at, chance)
     if (flight.isShown) this.#o.onDeparture(flight.departure, chance)
-    this.#settle(flight)
+    this.#finish(flight)
   }
 
   #isToShow(atMs: number, chance: number): boolean {
@@ -137,7 +137,7 @@ export class Board {
     return true
   }
 
-  #settle({ departure, chance, landing, isShown }: OpenFlight): void {
+  #finish({ departure, chance, landing, isShown }: OpenFlight): void {
     if (chance === null || landing === null) return
     this.#open.delete(departure.flightId)
     const verdict = { said: chance, wasLate: landing.arrDelayMin > LATE_MIN }

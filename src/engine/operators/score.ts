@@ -211,7 +211,7 @@ function onlyModelOf({ models, otherwise }: ScoreStep): NamedModel | null {
   return only[0] === otherwise && !isRule(only[1]) ? only : null
 }
 
-/** As its author declares it, `card-gbdt@2`. */
+/** Its declared name, `card-gbdt@2`. */
 function labelOf([name, model]: NamedModel): string {
   return `${isRule(model) ? name : model.name}@${model.version}`
 }

@@ -107,7 +107,7 @@ class Tumbling implements Operator {
   }
 
   advance(watermarkMs: number, run: ChunkRun): ReadyPieces {
-    return this.#follow(run, (of) => this.#windows.pass(watermarkMs, of))
+    return this.#follow(run, (of) => this.#windows.advance(watermarkMs, of))
   }
 
   expire(most: number): void {

@@ -239,7 +239,7 @@ interface BlockPart {
   upTo: number
 }
 
-/** What a walk has visited. The lists never shrink, because growing again would allocate. */
+/** The blocks that a walk has visited. The lists never shrink, because growing again would allocate. */
 class WalkedBlocks {
   readonly #layout: Layout
   readonly #wholes: Whole[] = []

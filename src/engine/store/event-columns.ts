@@ -332,7 +332,7 @@ class CellsAhead {
   }
 }
 
-/** As in pandas: null, undefined or NaN. */
+/** Like pandas: null, undefined or NaN. */
 export function isMissing(value: unknown): boolean {
   return value === null || value === undefined || Number.isNaN(value)
 }

@@ -198,15 +198,15 @@ class Scan {
     if (!this.#accept('"')) return false
     for (;;) {
       // Everything except a quote, a backslash and control characters.
-      this.#pass(/[ !#-[\]-\xff]*/y)
+      this.#skip(/[ !#-[\]-\xff]*/y)
       if (!this.#accept('\\')) return this.#accept('"')
       if (!this.#escaped()) return false
     }
   }
 
   #escaped(): boolean {
-    if (!this.#accept('u')) return this.#pass(/["\\/bfnrt]/y)
-    for (let i = 0; i < 4; i++) if (!this.#pass(/[\da-f]/iy)) return false
+    if (!this.#accept('u')) return this.#skip(/["\\/bfnrt]/y)
+    for (let i = 0; i < 4; i++) if (!this.#skip(/[\da-f]/iy)) return false
     return true
   }
 
@@ -219,19 +219,19 @@ class Scan {
     this.#accept('-')
     if (!this.#accept('0') && !this.#digits()) return false
     if (this.#accept('.') && !this.#digits()) return false
-    if (!this.#pass(/e[+-]?/iy)) return true
+    if (!this.#skip(/e[+-]?/iy)) return true
     return this.#digits()
   }
 
   #digits(): boolean {
-    return this.#pass(/\d+/y)
+    return this.#skip(/\d+/y)
   }
 
   #space(): void {
-    this.#pass(/[ \t\n\r]*/y)
+    this.#skip(/[ \t\n\r]*/y)
   }
 
-  #pass(sticky: RegExp): boolean {
+  #skip(sticky: RegExp): boolean {
     sticky.lastIndex = this.at
     const isThere = sticky.test(this.#bytes)
     if (isThere) this.at = sticky.lastIndex

@@ -75,7 +75,7 @@ async function shownOutput(schema: WholeSchema, encoder: PayloadEncoder): Promis
       const payload = Buffer.from(encoder.encode(value))
       return Buffer.from(shownJson(decoder.decode(payload).value))
     },
-    settle: async () => {},
+    register: async () => {},
   }
 }
 
@@ -111,7 +111,7 @@ export class RegisteredOutput implements OutputFormat {
     return Buffer.concat([this.#prefix, this.#encoder.encode(value)])
   }
 
-  async settle(): Promise<void> {
+  async register(): Promise<void> {
     if (this.#prefix !== null) return
     const { schema, subject } = this.#o
     const id = await this.#orWhere(
@@ -120,7 +120,7 @@ export class RegisteredOutput implements OutputFormat {
     this.#prefix = prefixOf(id)
   }
 
-  /** Throws as {@link settle} would. @returns the id; `null`: it will be registered */
+  /** Throws as {@link register} would. @returns the id; `null`: it will be registered */
   check(): Promise<number | null> {
     const { schema, subject } = this.#o
     return this.#orWhere(async () => {

@@ -234,7 +234,7 @@ export function produceRefusal(code: number, to: TopicPartition): TidemarkError 
 
 interface AskedPartition {
   readonly operation: Operation
-  /** What was asked for, such as `the end of`. */
+  /** The subject of the request, such as `the end of`. */
   readonly what: string
   /** @default 'BROKER_UNAVAILABLE' */
   readonly otherwise?: Code

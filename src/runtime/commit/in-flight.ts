@@ -135,7 +135,7 @@ export class InFlight {
         left.records -= records
         continue
       }
-      // What comes after a chunk that is only taken in part has to wait.
+      // Chunks after one that is only taken in part have to wait.
       if (chunk.isDone) {
         const { before, causes } = chunk.offsetFor(left, from.length === 0 ? atLeast : 0)
         isAll = false

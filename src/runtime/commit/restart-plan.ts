@@ -30,7 +30,7 @@ export class ReplayPoints {
   }
 
   /** Called for each chunk with records, before it is processed. */
-  pass(offset: number, parts: WatermarkParts): void {
+  add(offset: number, parts: WatermarkParts): void {
     const { newestMs } = this.#points.at(-1) as ReplayPoint
     // From −Infinity, every time is far away.
     if (parts.newestMs - newestMs < this.#apartMs || parts.newestMs === newestMs) return

@@ -44,7 +44,7 @@ export class PatientScoring {
       score: (batch) =>
         this.#patience.until(() => this.#ask(step, batch), {
           waits: WAITS,
-          passes: ({ code }) => code === 'MODEL_FAILING',
+          isTemporary: ({ code }) => code === 'MODEL_FAILING',
           tell: (reason) => this.#tell(step, reason),
         }),
     }

@@ -138,7 +138,7 @@ export class AssignedPartition implements Committable {
     // might begin at the other end of the log, or rebuild windows from elsewhere. The variants that
     // score are committed too, because a partition without events would name the old ones.
     if (assignment.metadata === null || !areNoted(this.#variants, metadata))
-      void this.pass(() => Number.NEGATIVE_INFINITY)
+      void this.advance(() => Number.NEGATIVE_INFINITY)
   }
 
   /** Are its tasks still processing what is replayed? */
@@ -198,9 +198,9 @@ export class AssignedPartition implements Committable {
    * Lets time pass without a record, up to a watermark for each task. Resolves when the windows
    * before it have closed.
    */
-  async pass(untilMs: (task: Task) => number): Promise<void> {
+  async advance(untilMs: (task: Task) => number): Promise<void> {
     const added = this.#add({ records: NO_RECORDS, nextOffset: this.#nextOffset, bytes: 0 })
-    await Promise.all(this.tasks.map((task) => task.pass(untilMs(task), added)))
+    await Promise.all(this.tasks.map((task) => task.advance(untilMs(task), added)))
   }
 
   /** The partition is gone, with everything in flight, and reports no more events. */
@@ -271,7 +271,7 @@ export class AssignedPartition implements Committable {
     })
     if (after.length === 0) return null
     return new IdleClock(after, this.#context.clock, (untilMs) =>
-      this.pass((task) => untilMs.get(task) ?? Number.NEGATIVE_INFINITY),
+      this.advance((task) => untilMs.get(task) ?? Number.NEGATIVE_INFINITY),
     )
   }
 }

@@ -20,7 +20,7 @@ const OVER = 'over'
 export class IdleClock {
   readonly #waiting: readonly IdleTask[]
   readonly #clock: Clock
-  readonly #pass: (untilMs: ReadonlyMap<Task, number>) => Promise<void>
+  readonly #advance: (untilMs: ReadonlyMap<Task, number>) => Promise<void>
   /**
    * One for each idle period, because listeners on a signal that lives as long as the partition
    * would accumulate (those of `AbortSignal.any` do).
@@ -29,15 +29,15 @@ export class IdleClock {
   #isStopped = false
   #lastRecordMs: number
 
-  /** @param pass called with the new watermark of each task */
+  /** @param advance called with the new watermark of each task */
   constructor(
     waiting: readonly IdleTask[],
     clock: Clock,
-    pass: (untilMs: ReadonlyMap<Task, number>) => Promise<void>,
+    advance: (untilMs: ReadonlyMap<Task, number>) => Promise<void>,
   ) {
     this.#waiting = waiting
     this.#clock = clock
-    this.#pass = pass
+    this.#advance = advance
     this.#lastRecordMs = clock.elapsedMs()
   }
 
@@ -76,7 +76,7 @@ export class IdleClock {
       const due = this.#waiting.filter((w) => dueIn(w) <= elapsedMs)
       if (due.length === 0) continue
       const until = due.map(({ task }) => [task, task.logWatermarkMs + elapsedMs] as const)
-      await this.#pass(new Map(until))
+      await this.#advance(new Map(until))
     }
   }
 }

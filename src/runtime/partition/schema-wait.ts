@@ -100,7 +100,7 @@ export class SchemaWait {
     const { observer } = this.#context
     return this.#retrier.until(attempt, {
       waits: WAITS,
-      passes: ({ action }) => action === 'retry',
+      isTemporary: ({ action }) => action === 'retry',
       tell: (reason) => observer({ type: 'schema-missing', ...this.#labels, reason }),
     })
   }

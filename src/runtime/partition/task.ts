@@ -161,7 +161,7 @@ export class Task {
    * Advances time without a record: windows close that the watermark has reached. Resolves when
    * they have closed.
    */
-  pass(idleMs: number, entry: ChunkInFlight): Promise<void> {
+  advance(idleMs: number, entry: ChunkInFlight): Promise<void> {
     const { nextOffset } = entry
     return new Promise((done) => {
       this.#enqueue({ chunk: { records: NO_RECORDS, nextOffset }, entry, idleMs, done })
@@ -212,7 +212,7 @@ export class Task {
   #begin(work: TimedWork): Promise<void> | null {
     const { records, packed } = work.chunk
     work.entry?.begin(this.topology.definition.name, this.#note())
-    if (records.length > 0) this.#points.pass(records.offsetAt(0), this.#engine.watermarkParts)
+    if (records.length > 0) this.#points.add(records.offsetAt(0), this.#engine.watermarkParts)
     if (packed !== undefined) return this.#enter(work, packedIntake(packed))
     const { slices } = this.#around
     slices.use(records.length)

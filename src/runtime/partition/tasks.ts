@@ -185,7 +185,7 @@ export class Tasks {
   /** Closes every open window. Resolves when they have closed; the results are committed later. */
   async closeWindows(): Promise<void> {
     const all = [...this.#partitions.values()]
-    await Promise.all(all.map((assigned) => assigned.pass(() => LATEST_EVENT_TIME_MS)))
+    await Promise.all(all.map((assigned) => assigned.advance(() => LATEST_EVENT_TIME_MS)))
   }
 
   /** Pauses and resumes partitions by the bytes in flight. */

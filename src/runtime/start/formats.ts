@@ -93,7 +93,7 @@ export interface FoundSchema {
  * `REGISTRY_UNAVAILABLE`
  */
 export async function registerSchemas(topologies: readonly PreparedTopology[]): Promise<void> {
-  await forEachOutput(topologies, (output) => output.settle())
+  await forEachOutput(topologies, (output) => output.register())
 }
 
 /** Finds them, and registers none. @throws as {@link registerSchemas} */

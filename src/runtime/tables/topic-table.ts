@@ -165,7 +165,7 @@ export class TopicTable {
     }
     await this.#retrier.until(attempt, {
       waits: SCHEMA_WAITS,
-      passes: ({ action }) => action === 'retry',
+      isTemporary: ({ action }) => action === 'retry',
       tell: (reason) => this.#holdUp(reason),
     })
   }
@@ -175,7 +175,7 @@ export class TopicTable {
     const { observer, clock } = this.#context
     if (!this.#isLive && reading.isWhole) {
       this.#isLive = true
-      reading.rows.settle()
+      reading.rows.endLoad()
       this.table.replace(reading.rows)
       this.#changed.notifyAll()
       const durationMs = clock.elapsedMs() - this.#beganMs

@@ -27,15 +27,15 @@ async function output(options: SchemaOptions = {}) {
 test('a value is written after the id of the schema in its subject', async () => {
   const { subjects, of } = await output()
   subjects.add('out-2-value', TEXT, 0x01_02_03)
-  await of.settle()
+  await of.register()
   expect(of.encode({ n: 5 })).toEqual(Buffer.of(0, 0, 1, 2, 3, 10))
 })
 
 test('the registry is asked once, however often the worker joins', async () => {
   const { subjects, of } = await output()
   subjects.add('out-2-value', TEXT, 7)
-  await of.settle()
-  await of.settle()
+  await of.register()
+  await of.register()
   expect(subjects.asked).toEqual(['find out-2-value'])
 })
 
@@ -54,7 +54,7 @@ test.each([
 test('a schema that its subject does not have is refused', async () => {
   const { subjects, of } = await output()
   subjects.add('out-2-value', 'another', 7)
-  const fault = await thrownBy(of.settle())
+  const fault = await thrownBy(of.register())
   expect(fault).toMatchObject({ code: 'SCHEMA_NOT_REGISTERED', where: 'test/out' })
   expect(fault.hint).toContain('register: true')
   expect(subjects.asked).toEqual(['find out-2-value'])
@@ -62,7 +62,7 @@ test('a schema that its subject does not have is refused', async () => {
 
 test('with register it is added', async () => {
   const { subjects, of } = await output({ register: true })
-  await of.settle()
+  await of.register()
   expect(subjects.asked).toEqual(['find out-2-value', 'register out-2-value'])
   expect(of.encode({ n: 0 })).toEqual(Buffer.of(0, 0, 0, 0, 99, 0))
 })
@@ -70,7 +70,7 @@ test('with register it is added', async () => {
 test("and refused in the registry's words if it is not compatible", async () => {
   const { subjects, of } = await output({ register: true })
   subjects.objectionsToAll = ['n was a string', 'm is gone']
-  const fault = await thrownBy(of.settle())
+  const fault = await thrownBy(of.register())
   expect(fault).toMatchObject({ code: 'SCHEMA_REJECTED', where: 'test/out' })
   expect(fault.message).toContain('in subject "out-2-value": n was a string; m is gone')
 })
@@ -91,7 +91,7 @@ test('a schema that is there already needs no compatibility: an older worker may
   const { subjects, of } = await output({ register: true })
   subjects.add('out-2-value', TEXT, 7)
   subjects.objectionsToAll = ['it is older']
-  await of.settle()
+  await of.register()
   expect(of.encode({ n: 0 })[4]).toBe(7)
 })
 
@@ -99,16 +99,16 @@ test('while the registry is down it can be asked again', async () => {
   const { subjects, of } = await output()
   subjects.add('out-2-value', TEXT, 7)
   subjects.isDown = true
-  expect((await thrownBy(of.settle())).action).toBe('retry')
+  expect((await thrownBy(of.register())).action).toBe('retry')
   subjects.isDown = false
-  await of.settle()
+  await of.register()
   expect(of.encode({ n: 0 })[4]).toBe(7)
 })
 
 test('a promise is no value', async () => {
   const { subjects, of } = await output()
   subjects.add('out-2-value', TEXT, 7)
-  await of.settle()
+  await of.register()
   const fault = thrownIn(() => of.encode(Promise.reject(new Error('x'))))
   expect(fault).toMatchObject({ code: 'OUTPUT_INVALID', message: 'an output is a promise' })
 })

@@ -33,7 +33,7 @@ function passed({ horizonMs, lagMs, stepsMs }: History) {
   let newestMs = Number.NEGATIVE_INFINITY
   for (const [offset, stepMs] of stepsMs.entries()) {
     const parts = { newestMs, idleMs: Number.NEGATIVE_INFINITY }
-    points.pass(offset, parts)
+    points.add(offset, parts)
     all.push({ offset, ...parts })
     newestMs = Number.isFinite(newestMs) ? newestMs + stepMs : 0
     points.at(newestMs - lagMs)

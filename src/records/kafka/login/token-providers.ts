@@ -17,7 +17,7 @@ export interface ClientCredentials {
   readonly url: string
   readonly clientId: string
   readonly clientSecret: string
-  /** What the token is for, in the provider's terms. @default as the provider decides */
+  /** The token's scope, in the provider's terms. @default as the provider decides */
   readonly scope?: string
   /** CA certificates to verify the endpoint's certificate with, PEM. @default those of Node */
   readonly ca?: string
