@@ -23,7 +23,7 @@ import { suggestName } from './suggest-name.ts'
 const CONFIG_FILE = 'tidemark.config.json'
 const CONFIG_FLAG = '--config'
 
-export interface Surroundings {
+export interface SettingsContext {
   readonly env: Environment
   /** The working directory: where the config file is, and what relative paths are relative to. */
   readonly folder: string
@@ -70,18 +70,18 @@ function helpOfFallback({ fallback, fallbackText }: Setting<unknown>): string {
 export function readConfig<const N extends SettingName>(
   names: readonly N[],
   flags: Readonly<Record<string, unknown>>,
-  around: Surroundings = { env: process.env, folder: process.cwd() },
+  context: SettingsContext = { env: process.env, folder: process.cwd() },
 ): Config<N> {
   const faults: TidemarkError[] = []
-  const file = readConfigFile(flags['config'], around.folder, faults)
+  const file = readConfigFile(flags['config'], context.folder, faults)
   faults.push(...repeatFaults(flags))
-  for (const name of unknownVariables(around.env)) {
+  for (const name of unknownVariables(context.env)) {
     faults.push(configFault('there is no such setting', name, suggestName(name, VARIABLES)))
   }
   const config: Partial<Record<SettingName, unknown>> = {}
   for (const name of names) {
     const s = SETTINGS[name]
-    const origin = strongestOrigin(name, { flags, around, file })
+    const origin = strongestOrigin(name, { flags, context, file })
     if (origin === null) {
       config[name] = s.fallback
       continue
@@ -104,14 +104,14 @@ interface Origin {
 
 interface Sources {
   readonly flags: Readonly<Record<string, unknown>>
-  readonly around: Surroundings
+  readonly context: SettingsContext
   readonly file: ReadonlyMap<string, Origin>
 }
 
 /** `null`: it is not set. */
-function strongestOrigin(name: SettingName, { flags, around, file }: Sources): Origin | null {
+function strongestOrigin(name: SettingName, { flags, context, file }: Sources): Origin | null {
   const { environmentOnly, many } = SETTINGS[name]
-  const { env, folder } = around
+  const { env, folder } = context
   const flag = environmentOnly ? undefined : flags[name]
   if (flag !== undefined && flag !== null) {
     return { raw: { values: [flag].flat().map(String), folder }, where: flagOf(name) }

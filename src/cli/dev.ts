@@ -6,7 +6,7 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import { configFault, messageOf, refuseIfAny, type TidemarkError } from '../kernel/errors.ts'
 import type { Header, NewRecord } from '../records/port.ts'
 import { reasonOf } from '../runtime/output/dead-letter.ts'
-import type { SetAside } from '../runtime/output/task-context.ts'
+import type { DeadLetterCause } from '../runtime/output/task-context.ts'
 import type { Prepared, PreparedTopology } from '../runtime/prepared.ts'
 import { pairsOf } from '../runtime/setting.ts'
 import { startWorker } from '../runtime/worker.ts'
@@ -172,7 +172,7 @@ async function score(prepared: Prepared, stream: Readable, input: Flags): Promis
     records: embedded,
     group: 'dev',
     observer: tally.observer,
-    onSetAside: report.expect,
+    onDeadLetter: report.expect,
   })
   const committed = () => new Promise<void>((resolve) => (wake = resolve))
   const ended = untilSignal(readerGone)
@@ -219,7 +219,7 @@ class DeadLetterReport {
     this.#file = path === null ? null : openFile(path)
   }
 
-  readonly expect = ({ partition, offset, error }: SetAside): void => {
+  readonly expect = ({ partition, offset, error }: DeadLetterCause): void => {
     const place = `${partition}@${offset}`
     this.#errors.set(place, [...(this.#errors.get(place) ?? []), error])
   }

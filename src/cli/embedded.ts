@@ -87,13 +87,13 @@ export async function feedEvents(stream: Readable, feed: EventFeed): Promise<voi
   const { source, headers } = feed
   const keyOf = eventKeys(source)
   for await (const lines of linesOf(stream)) {
-    const around = { timestampMs: Date.now(), headers }
+    const shared = { timestampMs: Date.now(), headers }
     const positions = feed.records.produce(
       lines.map((line) => ({
         topic: source.topic,
         partition: null,
-        ...around,
-        ...keyOf(line, around),
+        ...shared,
+        ...keyOf(line, shared),
       })),
     )
     for (const [i, position] of positions.entries()) {
@@ -109,10 +109,10 @@ const NO_KEY = Buffer.alloc(0)
 function eventKeys(source: SourceDefinition) {
   const decoder = recordDecoder(source)
   const from = { topic: source.topic, partition: UNWRITTEN }
-  return ({ bytes }: Line, around: Pick<RawRecord, 'timestampMs' | 'headers'>) => {
+  return ({ bytes }: Line, shared: Pick<RawRecord, 'timestampMs' | 'headers'>) => {
     const { key, value } = splitKey(bytes)
     if (key !== null) return { key, value }
-    const record = { offset: UNWRITTEN, ...around, key: NO_KEY, value }
+    const record = { offset: UNWRITTEN, ...shared, key: NO_KEY, value }
     try {
       const event = decoder.decode(record, from)
       const given = new GivenRecord(record, from)
@@ -144,13 +144,13 @@ export async function feedRows(
 function rowKeys(table: TableDefinition) {
   const decoder = recordDecoder(table)
   const from = { topic: table.from.topic as string, partition: UNWRITTEN }
-  const around = { offset: UNWRITTEN, timestampMs: NO_TIMESTAMP, headers: [] }
+  const shared = { offset: UNWRITTEN, timestampMs: NO_TIMESTAMP, headers: [] }
   return ({ bytes, number }: Line) => {
     const { key, value } = splitKey(bytes)
     if (key !== null) return { key, value: value.length === 0 ? null : value }
     try {
       if (table.key === null) throw rowFault('it has no key: write key<TAB>JSON')
-      const row = decoder.decode({ ...around, key: NO_KEY, value }, from)
+      const row = decoder.decode({ ...shared, key: NO_KEY, value }, from)
       return { key: Buffer.from(keyOfRow(table, row)), value }
     } catch (thrown) {
       if (!(thrown instanceof TidemarkError)) throw thrown

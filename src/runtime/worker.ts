@@ -9,7 +9,7 @@ import { type WorkerConfig, workerConfig } from './config.ts'
 import type { WorkerContext } from './context.ts'
 import type { Observer, RuntimeEvent, WorkerState } from './events.ts'
 import { Shadows } from './output/shadow/shadows.ts'
-import type { SetAside } from './output/task-context.ts'
+import type { DeadLetterCause } from './output/task-context.ts'
 import type { Availability } from './partition/availability.ts'
 import { GroupMembership } from './partition/membership.ts'
 import type { Prepared } from './prepared.ts'
@@ -65,7 +65,7 @@ export interface WorkerOptions extends Partial<WorkerConfig> {
    * may contain a payload.
    * @default not called
    */
-  readonly onSetAside?: (setAside: SetAside) => void
+  readonly onDeadLetter?: (cause: DeadLetterCause) => void
   /** @default the wall clock */
   readonly clock?: Clock
   /** Randomises the backoff of retries. @default Math.random */
@@ -231,7 +231,7 @@ class GroupWorker implements Worker {
   }
 
   async #beMember({ topics, known }: ClusterCheck): Promise<void> {
-    const { prepared, records, group, onSetAside } = this.#o
+    const { prepared, records, group, onDeadLetter } = this.#o
     const membership = new GroupMembership({
       config: this.#config,
       context: { ...this.#context, observer: (event) => this.#observe(event) },
@@ -241,7 +241,7 @@ class GroupWorker implements Worker {
       topics,
       known,
       shadows: this.#shadows,
-      onDeadLetter: onSetAside,
+      onDeadLetter: onDeadLetter,
       stopping: this.#stopping.signal,
       changed: this.#changed,
       onJoined: () => this.#backoff.reset(),

@@ -117,7 +117,7 @@ test('no log line, metric, event or reason holds a text or number of a payload, 
     records,
     group: 'g',
     observer,
-    onSetAside: ({ error }) => errors.push(error),
+    onDeadLetter: ({ error }) => errors.push(error),
   })
   await Promise.race([records.settled('g', 'events'), worker.done])
   await worker.stop()

@@ -12,11 +12,11 @@ import type { Verdicts } from '../commit/verdicts.ts'
 import type { PreparedTopology } from '../prepared.ts'
 import { deadLetter, type RecordFault } from './dead-letter.ts'
 import { PassedHeaders } from './headers.ts'
-import { PatientScoring } from './model-retrier.ts'
+import { ModelRetrier } from './model-retrier.ts'
 import { countOutcomes, type Intake } from './outcomes.ts'
 import { engineFault, type OutputContext, produce } from './outputs.ts'
 import { chunkHeaders, decisionHeaders } from './provenance.ts'
-import type { TaskSurroundings } from './task-context.ts'
+import type { TaskContext } from './task-context.ts'
 
 // From the engine's result to what is written: scores, outputs, dead letters, and the events that
 // report them.
@@ -67,24 +67,20 @@ export class Finishing {
   readonly #topology: PreparedTopology
   readonly #partition: TopicPartition
   readonly #verdicts: Verdicts | null
-  readonly #around: TaskSurroundings
-  readonly #scoring: PatientScoring
+  readonly #context: TaskContext
+  readonly #scoring: ModelRetrier
   /** By the name of the score step: the headers of each decision. */
   readonly #decided: ReadonlyMap<string, readonly (readonly Header[])[]>
   readonly #passed: PassedHeaders
   /** The step that outcomes are reported for. */
   readonly #step: string
 
-  constructor(
-    topology: PreparedTopology,
-    { partition, verdicts }: Finishes,
-    around: TaskSurroundings,
-  ) {
+  constructor(topology: PreparedTopology, { partition, verdicts }: Finishes, context: TaskContext) {
     this.#topology = topology
     this.#partition = partition
     this.#verdicts = verdicts
-    this.#around = around
-    this.#scoring = new PatientScoring(topology, partition, around)
+    this.#context = context
+    this.#scoring = new ModelRetrier(topology, partition, context)
     this.#decided = new Map(
       [...topology.scorers].map(([step, { decisions }]) => [step, decisions.map(decisionHeaders)]),
     )
@@ -100,7 +96,7 @@ export class Finishing {
   /** Waits for the model of a batch. @param stages of its chunk */
   async answered(ready: ReadyBatch, stages: StageClock): Promise<Answered> {
     if (ready.model === undefined) return { ready, scores: null }
-    const { clock } = this.#around
+    const { clock } = this.#context
     const startMs = clock.elapsedMs()
     const scores = await ready.model.ask()
     if (scores !== null) {
@@ -131,7 +127,7 @@ export class Finishing {
   ): Generator<void, OutputBatch> {
     const { intake, chunk, isWarming, stages } = begun
     const { nextOffset } = chunk
-    const { clock, topicLimits } = this.#around
+    const { clock, topicLimits } = this.#context
     const [nowMs, present] = [clock.nowMs(), clock.present()]
     const from: OutputContext = {
       records: intake.records,
@@ -158,7 +154,7 @@ export class Finishing {
     const deadLetters = new WrittenRecords(faults.length)
     for (const fault of faults) {
       if (deadLetters.length % UNASKED === UNASKED - 1) yield
-      const letter = this.#setAside(fault, present)
+      const letter = this.#deadLetter(fault, present)
       deadLetters.write(letter, letter.topic, letter.partition)
     }
     if (end !== null) this.#tell(begun, faults, end)
@@ -171,7 +167,7 @@ export class Finishing {
   }
 
   #showShadows(answered: readonly Answered[], from: OutputContext): void {
-    const { shadows } = this.#around
+    const { shadows } = this.#context
     const { name } = this.#topology.definition
     for (const { ready, scores } of answered) {
       if (scores === null || ready.model?.shadowed === undefined) continue
@@ -193,7 +189,7 @@ export class Finishing {
   ): void {
     const { name: topology, source } = this.#topology.definition
     const { intake, chunk, reached, stages } = begun
-    this.#around.observer({
+    this.#context.observer({
       type: 'processed',
       topology,
       partition: this.#partition,
@@ -211,23 +207,23 @@ export class Finishing {
     for (const { table } of this.#topology.tables) {
       const counts = table.takeCounts()
       if (counts.found + counts.absent + counts.early === 0) continue
-      this.#around.observer({ type: 'looked-up', table: table.label, ...counts })
+      this.#context.observer({ type: 'looked-up', table: table.label, ...counts })
     }
     for (const { step, indices } of result.late) {
       const action = source.onLate
-      this.#around.observer({ type: 'late', topology, step, action, count: indices.length })
+      this.#context.observer({ type: 'late', topology, step, action, count: indices.length })
     }
   }
 
-  #setAside(fault: RecordFault, present: Present): NewRecord {
+  #deadLetter(fault: RecordFault, present: Present): NewRecord {
     const { name: topology, deadLetterTopic: topic } = this.#topology.definition
     const { topic: from, partition } = this.#partition
     const at = position(from, partition, fault.record.offset)
     const { code, message } = fault.error
     const { step } = fault
-    this.#around.observer({ type: 'dead-letter', topology, topic, step, code, message, at })
-    this.#around.onSetAside?.({ partition, offset: fault.record.offset, error: fault.error })
-    const limits = this.#around.topicLimits(topic)
+    this.#context.observer({ type: 'dead-letter', topology, topic, step, code, message, at })
+    this.#context.onDeadLetter?.({ partition, offset: fault.record.offset, error: fault.error })
+    const limits = this.#context.topicLimits(topic)
     return deadLetter(fault, { source: this.#partition, topology, topic, limits, present })
   }
 }

@@ -7,7 +7,7 @@ import type { Decision } from '../../scoring/step-models.ts'
 import type { StepScorer } from '../../scoring/step-scorer.ts'
 import type { ScoreStep } from '../../topology/definition.ts'
 import type { PreparedTopology } from '../prepared.ts'
-import type { TaskSurroundings } from './task-context.ts'
+import type { TaskContext } from './task-context.ts'
 
 const WAITS = { firstMs: 1_000, lastMs: 30_000 }
 
@@ -21,19 +21,19 @@ interface ModelLabels {
  * none of them is retried until it succeeds: the partition waits meanwhile, and none of its events
  * are set aside.
  */
-export class PatientScoring {
+export class ModelRetrier {
   readonly #topology: PreparedTopology
   readonly #partition: TopicPartition
-  readonly #around: TaskSurroundings
-  readonly #patience: Retrier
+  readonly #context: TaskContext
+  readonly #retrier: Retrier
   /** The labels of what scored rows, by number of the decision. */
   readonly #labels = new WeakMap<readonly Decision[], readonly ModelLabels[]>()
 
-  constructor(topology: PreparedTopology, partition: TopicPartition, around: TaskSurroundings) {
+  constructor(topology: PreparedTopology, partition: TopicPartition, context: TaskContext) {
     this.#topology = topology
     this.#partition = partition
-    this.#around = around
-    this.#patience = new Retrier(around)
+    this.#context = context
+    this.#retrier = new Retrier(context)
   }
 
   /** The models of a step. Their answer is `null` when the partition was lost meanwhile. */
@@ -42,7 +42,7 @@ export class PatientScoring {
     return {
       by: decisions.map(({ route, scorer }) => ({ route, label: scorer.label })),
       score: (batch) =>
-        this.#patience.until(() => this.#ask(step, batch), {
+        this.#retrier.until(() => this.#ask(step, batch), {
           waits: WAITS,
           isTemporary: ({ code }) => code === 'MODEL_FAILING',
           tell: (reason) => this.#tell(step, reason),
@@ -51,16 +51,16 @@ export class PatientScoring {
   }
 
   get isHeldUp(): boolean {
-    return this.#patience.isHeldUp
+    return this.#retrier.isHeldUp
   }
 
   /** The partition is lost. */
   stop(): void {
-    this.#patience.stop()
+    this.#retrier.stop()
   }
 
   async #ask(step: ScoreStep, batch: StepBatch): Promise<StepAnswer> {
-    const { observer } = this.#around
+    const { observer } = this.#context
     const scorer = this.#topology.scorers.get(step.name) as StepScorer
     const answer = await scorer.score(batch)
     const topology = this.#topology.definition.name
@@ -86,7 +86,7 @@ export class PatientScoring {
   #tell(step: ScoreStep, reason: string | null): void {
     const topology = this.#topology.definition.name
     const about = { topology, partition: this.#partition, step: step.name }
-    this.#around.observer({ type: 'model-failing', ...about, reason })
+    this.#context.observer({ type: 'model-failing', ...about, reason })
   }
 }
 

@@ -5,7 +5,7 @@ import type { Shadows } from './shadow/shadows.ts'
 import type { TopicLimits } from './topic-limits.ts'
 
 /** A record that is set aside, or a window, identified by the record that closed it. */
-export interface SetAside {
+export interface DeadLetterCause {
   readonly partition: number
   readonly offset: number
   /**
@@ -16,7 +16,7 @@ export interface SetAside {
 }
 
 /** The worker around a task. */
-export interface TaskSurroundings extends WorkerContext {
+export interface TaskContext extends WorkerContext {
   readonly limits: StateLimits
   /** Partitions of the source topic. */
   readonly partitions: number
@@ -27,7 +27,7 @@ export interface TaskSurroundings extends WorkerContext {
    * Called when a dead letter is made, for those of a partition in log order.
    * @default not called
    */
-  readonly onSetAside?: ((setAside: SetAside) => void) | undefined
+  readonly onDeadLetter?: ((cause: DeadLetterCause) => void) | undefined
   /** Called when part of a chunk is finished. */
   onFinished(): void
   /** Called when a chunk could not be finished; those after it will not be either. */

@@ -22,7 +22,7 @@ import { planRestart, type RestartPlan } from '../commit/restart-plan.ts'
 import type { Verdicts } from '../commit/verdicts.ts'
 import type { WorkerConfig } from '../config.ts'
 import type { Observer, RuntimeEvent } from '../events.ts'
-import type { TaskSurroundings } from '../output/task-context.ts'
+import type { TaskContext } from '../output/task-context.ts'
 import type { PreparedTopology } from '../prepared.ts'
 import { IdleClock } from './idle-clock.ts'
 import type { KeyWatch } from './key-watch.ts'
@@ -53,7 +53,7 @@ export const PARTITION: LifecycleTable<PartitionState> = {
 }
 
 /** The worker around a partition. */
-export interface PartitionContext extends TaskSurroundings {
+export interface PartitionContext extends TaskContext {
   readonly config: Pick<WorkerConfig, 'guarantee' | 'deadLetterBreakerPercent'>
   /** By topology name, for topologies that watch for keys in several partitions. */
   readonly keyWatches: ReadonlyMap<string, KeyWatch>

@@ -13,7 +13,7 @@ import type { WorkerConfig } from '../config.ts'
 import type { WorkerContext } from '../context.ts'
 import type { RuntimeEvent } from '../events.ts'
 import type { Shadows } from '../output/shadow/shadows.ts'
-import type { SetAside } from '../output/task-context.ts'
+import type { DeadLetterCause } from '../output/task-context.ts'
 import { limitsOf } from '../output/topic-limits.ts'
 import type { PreparedTopology } from '../prepared.ts'
 import { Availability } from './availability.ts'
@@ -41,7 +41,7 @@ export interface GroupMembershipOptions {
   /** How many partitions each source had when the group committed. */
   readonly known: ReadonlyMap<string, number>
   readonly shadows: Shadows
-  readonly onDeadLetter: ((letter: SetAside) => void) | undefined
+  readonly onDeadLetter: ((letter: DeadLetterCause) => void) | undefined
   /** Aborts when the worker is told to stop. */
   readonly stopping: AbortSignal
   /** Notified whenever something has changed that others wait for. */
@@ -86,7 +86,7 @@ export class GroupMembership {
       topicLimits: (topic) => limits.get(topic) ?? limitsOf(undefined),
       verdictsOf: (topology, assignment) => this.#verdictsOf(topology, assignment),
       shadows: options.shadows,
-      onSetAside: options.onDeadLetter,
+      onDeadLetter: options.onDeadLetter,
       onChange: () => {
         this.#committer.nudge()
         options.changed.notifyAll()

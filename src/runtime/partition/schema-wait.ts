@@ -4,7 +4,7 @@ import { Retrier } from '../../kernel/retrier.ts'
 import type { LogRecords, TopicPartition } from '../../records/port.ts'
 import { isUnknownSchema, type Verdicts } from '../commit/verdicts.ts'
 import type { RecordFault } from '../output/dead-letter.ts'
-import type { TaskSurroundings } from '../output/task-context.ts'
+import type { TaskContext } from '../output/task-context.ts'
 import type { PreparedTopology } from '../prepared.ts'
 
 /** The longest wait is a fraction of the time after which a missing schema is given up. */
@@ -25,7 +25,7 @@ interface Awaited {
 export class SchemaWait {
   readonly #format: Format
   readonly #verdicts: Verdicts | null
-  readonly #context: TaskSurroundings
+  readonly #context: TaskContext
   readonly #labels: { readonly topology: string; readonly partition: TopicPartition }
   readonly #how: Readonly<Record<RunMode, Preparing>>
   readonly #retrier: Retrier
@@ -35,7 +35,7 @@ export class SchemaWait {
   constructor(
     { definition, format }: PreparedTopology,
     { partition, verdicts }: Awaited,
-    context: TaskSurroundings,
+    context: TaskContext,
   ) {
     const { clock } = context
     this.#format = format

@@ -14,7 +14,7 @@ import type { Verdicts } from '../commit/verdicts.ts'
 import { type Answered, type ChunkEnd, type Finishable, Finishing } from '../output/finishing.ts'
 import { type Intake } from '../output/outcomes.ts'
 import { TablesHeader } from '../output/provenance.ts'
-import type { TaskSurroundings } from '../output/task-context.ts'
+import type { TaskContext } from '../output/task-context.ts'
 import type { PreparedTopology } from '../prepared.ts'
 import { EventIntake, packedIntake } from './intake.ts'
 import type { KeyWatch } from './key-watch.ts'
@@ -39,7 +39,7 @@ interface TimedWork extends Work {
   readonly stages: StageClock
 }
 
-interface TaskContext {
+interface TaskPlan {
   readonly partition: TopicPartition
   readonly plan: RestartPlan
   /** `null`: keys are not watched. */
@@ -51,7 +51,7 @@ interface TaskContext {
 /** Runs one topology on one partition. */
 export class Task {
   readonly topology: PreparedTopology
-  readonly #around: TaskSurroundings
+  readonly #context: TaskContext
   readonly #format: SchemaWait
   readonly #intake: EventIntake
   readonly #engine: Engine
@@ -79,25 +79,25 @@ export class Task {
 
   constructor(
     topology: PreparedTopology,
-    { partition, plan, keyWatch, verdicts }: TaskContext,
-    around: TaskSurroundings,
+    { partition, plan, keyWatch, verdicts }: TaskPlan,
+    context: TaskContext,
   ) {
     const { definition, format, lookup } = topology
     this.topology = topology
-    this.#around = around
-    this.#finishing = new Finishing(topology, { partition, verdicts }, around)
-    this.#format = new SchemaWait(topology, { partition, verdicts }, around)
+    this.#context = context
+    this.#finishing = new Finishing(topology, { partition, verdicts }, context)
+    this.#format = new SchemaWait(topology, { partition, verdicts }, context)
     this.#keyWatch = keyWatch
     this.#engine = new Engine(definition, {
       lookup,
-      limits: around.limits,
+      limits: context.limits,
       reader: format.reader,
       forms: format.forms,
       scoring: (step) => this.#finishing.scoring(step),
     })
     this.#intake = new EventIntake(definition.source, format, {
       from: partition,
-      partitions: keepsState(definition) ? around.partitions : null,
+      partitions: keepsState(definition) ? context.partitions : null,
       keyNumbers: this.#engine.keyNumbers,
     })
     this.#engine.restoreWatermark(plan.from)
@@ -186,18 +186,18 @@ export class Task {
   }
 
   #enqueue(work: Work): void {
-    const { clock } = this.#around
+    const { clock } = this.#context
     this.#inbox.push({ ...work, stages: new StageClock(() => clock.elapsedMs()) })
     if (this.#isWorking) return
     this.#isWorking = true
-    this.#working = this.#work().catch((error) => this.#around.onFailed(error))
+    this.#working = this.#work().catch((error) => this.#context.onFailed(error))
   }
 
   async #work(): Promise<void> {
     for (let work = this.#inbox.shift(); work !== undefined; work = this.#inbox.shift()) {
       // Without waiting while the slice lasts and there is only one piece: most chunks are done at
       // once.
-      if (!this.#isOver && this.#around.slices.isOver) await this.#around.slices.turn()
+      if (!this.#isOver && this.#context.slices.isOver) await this.#context.slices.turn()
       const waiting = this.#isOver ? null : this.#begin(work)
       if (waiting !== null) await waiting
       work.done?.()
@@ -214,7 +214,7 @@ export class Task {
     work.entry?.begin(this.topology.definition.name, this.#note())
     if (records.length > 0) this.#points.add(records.offsetAt(0), this.#engine.watermarkParts)
     if (packed !== undefined) return this.#enter(work, packedIntake(packed))
-    const { slices } = this.#around
+    const { slices } = this.#context
     slices.use(records.length)
     const prepared = this.#format.prepare(records, modeOf(work))
     return prepared instanceof Promise
@@ -228,7 +228,7 @@ export class Task {
   }
 
   #decode(work: TimedWork, records: LogRecords): Promise<void> | null {
-    const { slices } = this.#around
+    const { slices } = this.#context
     const decoding = this.#intake.decode(records, slices)
     const step = work.stages.time('decode', () => decoding.next())
     return step.done === true ? this.#enter(work, step.value) : this.#decodeOn(work, decoding)
@@ -237,7 +237,7 @@ export class Task {
   /** Decodes the rest slice by slice, with a turn for timers and sockets between slices. */
   async #decodeOn(work: TimedWork, decoding: Generator<void, Intake>): Promise<void> {
     for (;;) {
-      await this.#around.slices.turn()
+      await this.#context.slices.turn()
       if (this.#isOver) return
       const step = work.stages.time('decode', () => decoding.next())
       if (step.done === true) return (await this.#enter(work, step.value)) ?? undefined
@@ -258,7 +258,7 @@ export class Task {
         ? this.#engine.process(intake.batch, mode)
         : this.#engine.advance(idleMs, mode)
     const { records, batch } = intake
-    const { partitions } = this.#around
+    const { partitions } = this.#context
     if (mode === 'live') {
       this.#format.follow(intake.faults)
       const { keyNumbers } = this.#engine
@@ -318,9 +318,9 @@ export class Task {
       if (piece === null) return
       entry.add(piece)
       if (end !== null) entry.done(this.topology.definition.name, end.note)
-      this.#around.onFinished()
+      this.#context.onFinished()
     })
-    this.#last.catch((error) => this.#around.onFailed(error))
+    this.#last.catch((error) => this.#context.onFailed(error))
   }
 
   async #finishAfter(
@@ -335,7 +335,7 @@ export class Task {
   /** @returns `null`: the partition is lost, and the work was abandoned */
   async #inSlices<R>(work: Generator<void, R>): Promise<R | null> {
     for (;;) {
-      if (this.#around.slices.isOver) await this.#around.slices.turn()
+      if (this.#context.slices.isOver) await this.#context.slices.turn()
       if (this.#isOver) return null
       const step = work.next()
       if (step.done === true) return step.value
@@ -364,7 +364,7 @@ export class Task {
     this.#hasTold = true
     const { reason } = this.#plan
     const topology = this.topology.definition.name
-    this.#around.observer({ type: 'warming', topology, partition: this.#partition, reason })
+    this.#context.observer({ type: 'warming', topology, partition: this.#partition, reason })
   }
 
   #becomeWhole(): void {
@@ -372,7 +372,7 @@ export class Task {
     if (!this.#hasTold) return
     this.#hasTold = false
     const topology = this.topology.definition.name
-    this.#around.observer({ type: 'whole', topology, partition: this.#partition })
+    this.#context.observer({ type: 'whole', topology, partition: this.#partition })
   }
 }
 
