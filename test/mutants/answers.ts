@@ -9,7 +9,7 @@ const GOLDEN = 'test/scoring/golden-tolerance.test.ts'
 const TASK = 'test/runtime/partition/task.test.ts'
 const FINGERPRINT = 'test/runtime/start/fingerprint.test.ts'
 const KEYS = 'test/runtime/partition/key-watch.test.ts'
-const DIRECT = 'test/runtime/direct-outputs.test.ts'
+const DIRECT = 'test/runtime/output/direct-outputs.test.ts'
 const SCANNED = 'test/columns/scanned-events.test.ts'
 
 const ROWS: readonly Row[] = [
@@ -20,13 +20,16 @@ const ROWS: readonly Row[] = [
   ],
   [
     'a late output that is made of an object does not say so',
-    ['runtime/outputs.ts', 'const isLate = late.has(index)', 'const isLate = false'],
+    ['runtime/output/outputs.ts', 'const isLate = late.has(index)', 'const isLate = false'],
     ['test/runtime/late.test.ts', 'under a key of its own'],
   ],
   [
     'what a model has answered counts as dead',
-    ['runtime/outcomes.ts', 'const scored = countNew(reached)', 'const scored = 0'],
-    ['test/runtime/outcomes.test.ts', 'that one model answers and another sets aside is scored'],
+    ['runtime/output/outcomes.ts', 'const scored = countNew(reached)', 'const scored = 0'],
+    [
+      'test/runtime/output/outcomes.test.ts',
+      'that one model answers and another sets aside is scored',
+    ],
   ],
   [
     'the scanner accepts a field twice',
@@ -86,13 +89,13 @@ const ROWS: readonly Row[] = [
   ],
   [
     'a late output that is written directly does not say so',
-    ['runtime/direct-outputs.ts', 'isLate ? late : onTime', 'onTime'],
+    ['runtime/output/direct-writer.ts', 'isLate ? late : onTime', 'onTime'],
     [DIRECT, 'of a late event say so, behind all other headers'],
   ],
   [
     'a length of 8,192 bytes is written in two',
     [
-      'runtime/direct-outputs.ts',
+      'runtime/output/direct-writer.ts',
       'const shift = varintBytes(length) - LENGTH_BYTES',
       'const shift = Math.min(0, varintBytes(length) - LENGTH_BYTES)',
     ],
@@ -100,18 +103,25 @@ const ROWS: readonly Row[] = [
   ],
   [
     'a header of a sink is written beside that of its record',
-    ['runtime/outputs.ts', 'passed.filter(({ name }) => !names.has(name))', 'passed'],
-    ['test/runtime/outputs.test.ts', 'is written in place of one of the record that has its name'],
+    ['runtime/output/outputs.ts', 'passed.filter(({ name }) => !names.has(name))', 'passed'],
+    [
+      'test/runtime/output/outputs.test.ts',
+      'is written in place of one of the record that has its name',
+    ],
   ],
   [
     'two faults of a record are two dead letters',
-    ['runtime/finishing.ts', 'const of = fault.window ?? fault.record.offset', 'const of = fault'],
+    [
+      'runtime/output/finishing.ts',
+      'const of = fault.window ?? fault.record.offset',
+      'const of = fault',
+    ],
     [TASK, 'a record with two faults is one dead letter'],
   ],
   [
     'late events are told as dead letters, whatever was done with them',
     [
-      'runtime/finishing.ts',
+      'runtime/output/finishing.ts',
       'const action = source.onLate',
       "const action = 'dead-letter' as const",
     ],

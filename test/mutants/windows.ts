@@ -146,7 +146,7 @@ const ROWS: readonly Row[] = [
   [
     'no window is counted as closed',
     ['engine/run.ts', 'if (windows > 0)', 'if (windows < 0)'],
-    ['test/runtime/outcomes.test.ts', 'windows that closed are counted by their step'],
+    ['test/runtime/output/outcomes.test.ts', 'windows that closed are counted by their step'],
   ],
   [
     "a row is made as of the batch's last watermark",
