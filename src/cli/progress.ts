@@ -71,7 +71,8 @@ export class Progress {
   #text(hasBar: boolean): string {
     const { share } = this.#now()
     if (share === null) return this.#amount()
-    const full = Math.floor(share * BAR_WIDTH)
+    // A topic may grow meanwhile.
+    const full = Math.floor(Math.min(1, share) * BAR_WIDTH)
     const bar = `${'█'.repeat(full)}${'░'.repeat(BAR_WIDTH - full)} `
     // Rounded down, so that it shows 100 % only at the end.
     return `${hasBar ? bar : ''}${Math.floor(share * 100)} %  ${this.#amount()}`

@@ -103,8 +103,6 @@ export interface ModelBatch {
   readonly rows: Float32Array
   /** The number of the rule that holds; the number of rules: none does. @default it has no rules */
   readonly routes?: Uint8Array
-  /** By shadow: the rows of events whose keys are in its share. @default it has none */
-  readonly shadowed?: readonly (readonly number[])[]
   /** Row-major float64[indices, carry], not rounded. */
   readonly carried: Float64Array
   /** Asks the models; `null`: the partition was lost meanwhile. */
@@ -130,6 +128,15 @@ export interface Passed {
   readonly columns: ScoredRows | null
   /** Why an event came to no sink; `null`: nothing is wrong with it. */
   faultOf(index: number): EngineFault | null
+  /** By shadow of the score step. @default it has none */
+  readonly shadows?: readonly ShadowRows[]
+}
+
+/** Events that go on to a shadow, by row. */
+export interface ShadowRows {
+  readonly rows: readonly number[]
+  /** How many others lack a feature that only the shadow's model needs. */
+  readonly unfit: number
 }
 
 /** Events at a sink, in order. */

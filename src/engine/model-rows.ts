@@ -3,7 +3,7 @@ import type { ScoreStep } from '../topology/definition.ts'
 import { isRule } from '../topology/models.ts'
 import type { Batch, FeatureMatrix, ModelBatch } from './events.ts'
 import type { FeatureNames, OperatorContext } from './operators/rule.ts'
-import { Routes, ShadowShares } from './routes.ts'
+import { Routes } from './routes.ts'
 
 type Rows = Omit<ModelBatch, 'ask'>
 
@@ -21,7 +21,6 @@ export class ModelRows {
   readonly #carried: readonly number[]
   readonly #exact: number
   readonly #routes: Routes | null
-  readonly #shares: ShadowShares | null
   /** By rule: the columns that must have a value. */
   readonly #taken: readonly (readonly number[])[]
 
@@ -39,7 +38,6 @@ export class ModelRows {
     this.#carried = (step.carry ?? []).map((name) => exact.indexOf(name))
     this.#exact = exact.length
     this.#routes = step.routes.length === 0 ? null : new Routes(step, { reader, keys })
-    this.#shares = step.shadows.length === 0 ? null : new ShadowShares(step, keys)
     this.#taken = takenBy(step)
   }
 
@@ -57,21 +55,16 @@ export class ModelRows {
     const isAsItIs = this.#isSame && isDense && areFinite && this.#carried.length === 0
     if (!isAsItIs || this.#routes !== null) return this.#copied(batch, fault)
     // Without a copy, because it is what most batches are.
-    const shadowed = this.#shares?.none()
-    if (shadowed !== undefined) {
-      for (const index of indices) this.#share(index, batch.keys[index] as number, shadowed)
-    }
-    const own = { rows: rows.subarray(0, indices.length * this.#width), carried: NONE_CARRIED }
-    return { indices, rows: { ...own, ...(shadowed && { shadowed }) } }
+    const own = rows.subarray(0, indices.length * this.#width)
+    return { indices, rows: { rows: own, carried: NONE_CARRIED } }
   }
 
   #copied(batch: Batch, fault: (index: number, error: TidemarkError) => void) {
-    const { indices: given, keys } = batch
+    const { indices: given } = batch
     const { areFinite } = batch.features as FeatureMatrix
     const rows = new Float32Array(given.length * this.#order.length)
     const carried = new Float64Array(given.length * this.#carried.length)
     const routes = this.#routes && new Uint8Array(given.length)
-    const shadowed = this.#shares?.none()
     const indices: number[] = []
     for (const index of given) {
       const row = indices.length
@@ -86,17 +79,14 @@ export class ModelRows {
         routes[row] = rule = decision
       }
       const lacking = areFinite ? null : this.#lacking(rows, row, rule)
-      if (lacking === null) {
-        if (shadowed !== undefined) this.#share(row, keys[index] as number, shadowed)
-        indices.push(index)
-      } else fault(index, lacking)
+      if (lacking === null) indices.push(index)
+      else fault(index, lacking)
     }
     const { length } = indices
     const own = {
       rows: rows.subarray(0, length * this.#order.length),
       carried: carried.subarray(0, length * this.#carried.length),
       ...(routes && { routes: routes.subarray(0, length) }),
-      ...(shadowed && { shadowed }),
     }
     return { indices, rows: own }
   }
@@ -131,10 +121,6 @@ export class ModelRows {
       return notFinite(features[column] as string, value)
     }
     return null
-  }
-
-  #share(row: number, key: number, into: readonly number[][]): void {
-    this.#shares?.take(row, key, into)
   }
 }
 

@@ -76,29 +76,6 @@ function holdsOf({ when }: RouteDefinition, reader: Reader): Rule['holds'] {
   }
 }
 
-/** Which events the shadows of a score step score: those whose keys are in a shadow's share. */
-export class ShadowShares {
-  readonly #shares: readonly Share[]
-  readonly #keys: Dictionary
-
-  constructor({ shadows }: ScoreStep, keys: Dictionary) {
-    this.#shares = shadows.map(({ model, share }) => new Share(`shadow.${model}`, share))
-    this.#keys = keys
-  }
-
-  none(): number[][] {
-    return this.#shares.map(() => [])
-  }
-
-  /** Adds a row to each shadow that scores its event. */
-  take(row: number, key: number, into: readonly number[][]): void {
-    for (let s = 0; s < this.#shares.length; s++) {
-      const share = this.#shares[s] as Share
-      if (share.isWhole || share.hasNumber(key, this.#keys)) (into[s] as number[]).push(row)
-    }
-  }
-}
-
 /**
  * Some fields of one event, for a function that reads no others. The object is the same for every
  * event and reads the one that it was moved to.

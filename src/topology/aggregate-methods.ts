@@ -11,12 +11,16 @@ import type { Aggregates, Feature, WhenEmpty, Window } from './features.ts'
  * the event time of a result is `windowEndMs − 1`.
  */
 export interface WindowEvent {
+  /** The key whose events are in the window. */
   readonly key: string
+  /** Start of the window (inclusive), ms since the epoch: a multiple of the length. */
   readonly windowStartMs: number
+  /** End of the window (exclusive), ms since the epoch. */
   readonly windowEndMs: number
 }
 /** A field of a tumbling window's result. `V`, which only carries a type, is that of its value. */
 export interface WindowField<V> {
+  /** Never present; it only carries the type. */
   readonly value?: V
 }
 type CellOf<F> = F extends (event: never) => infer V ? V : never

@@ -22,6 +22,7 @@ import type { ScoreOptions } from './score-options.ts'
 import type { Formatted, SourceOptions } from './source.ts'
 import type { OutputsOf, Returned, Stream, Topology, TopologyBuilder } from './stream.ts'
 
+/** Options of a topology, for {@link defineTopology}. */
 export interface TopologyOptions {
   /**
    * Change it whenever code or data that the topology's functions call or capture has changed.

@@ -27,7 +27,9 @@ type WriteNaN = 'a feature must be a number: if it may be null or undefined, add
 export type Columns<E> = Record<string, (event: E) => Cell | Mistake<WriteCell>>
 /** A column whose aggregates skip `null`, `undefined` and NaN, as pandas does. */
 export interface SkippingColumn<E> {
+  /** Reads the column's value of an event. */
   readonly of: (event: E) => Cell | null | undefined
+  /** Aggregates of this column skip the events without a value. */
   readonly missing: 'skip'
 }
 /** The values that windows read of an event, by name; columns may be optional. */
@@ -96,6 +98,10 @@ export interface Window<C>
   last(column: Named<C, number | boolean>, o?: WhenEmpty): Feature<unknown>
 }
 
+/**
+ * The window (t − length, t] of each event, where t is its event time; it includes the event
+ * itself.
+ */
 export interface RollingWindow<C> extends Window<C> {
   /**
    * Seconds since the key's previous event in the window: the latest, in event time, that arrived

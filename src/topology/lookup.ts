@@ -3,7 +3,9 @@ import type { Formatted } from './source.ts'
 
 /** A lookup table, for {@link Kind.lookup}. `R`, which only carries a type, is a row. */
 export interface Table<R, N extends string = string> {
+  /** The name given to {@link TopologyBuilder.table}. */
   readonly name: N
+  /** Never present; it only carries the type. */
   readonly row?: R
 }
 
@@ -32,6 +34,7 @@ export interface FileTableOptions<S extends StandardSchemaV1>
   readonly schema: NoInfer<S>
   /** A string that is not empty, unique in the table; with `asOf`, unique at its time. */
   readonly key: (row: StandardSchemaV1.InferOutput<S>) => string
+  /** Where the rows are: `file(url)`. */
   readonly from: { readonly file: URL; readonly topic?: never }
 }
 
@@ -51,6 +54,7 @@ export interface TopicTableOptions<S extends StandardSchemaV1>
    * same record key gave before, and a tombstone removes it. @default the record's key, as UTF-8
    */
   readonly key?: (row: StandardSchemaV1.InferOutput<S>) => string
+  /** Where the rows are: `topic(name)`. */
   readonly from: { readonly topic: string; readonly file?: never }
 }
 

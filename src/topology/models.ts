@@ -4,8 +4,11 @@ import type { Anything } from '../kernel/author-types.ts'
 
 /** A declared ONNX model: {@link onnxModel} says what its properties are. */
 export interface Model<F extends readonly string[], O> {
+  /** The model's name; outputs are marked with `name@version`. */
   readonly name: string
+  /** The names of the columns of its input tensor, in order. */
   readonly features: F
+  /** Where each output is, by its name in the topology. */
   readonly outputs: O
 }
 
@@ -28,9 +31,11 @@ export function onnxModel<
  * carries as a type only, is what it takes of the features, by name.
  */
 export interface Rule<P, O extends string> {
+  /** The names of its outputs. */
   readonly outputs: readonly O[]
   /** Outputs are marked with the name that the score step gives it, and this version. */
   readonly version: string
+  /** Never present; it only carries the type. */
   readonly takes?: (features: P) => void
 }
 

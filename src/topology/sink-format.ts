@@ -4,7 +4,9 @@ type SubjectOf = 'topic' | 'record'
 
 /** Records in Confluent's wire format, all of one schema, with its text as a registry takes it. */
 export interface RegisteredFormat extends Required<SchemaOptions> {
+  /** How values are encoded. */
   readonly is: 'avro' | 'protobuf' | 'json-schema'
+  /** The schema's text, as a registry takes it. */
   readonly schema: string
   /** Name of the Protobuf message; `null`: the only one, or it is no Protobuf. */
   readonly message: string | null
@@ -25,6 +27,7 @@ export interface SchemaOptions {
   readonly register?: boolean
 }
 
+/** Options of {@link protobuf}. */
 export interface ProtobufOptions extends SchemaOptions {
   /**
    * The message that is written, with the package if several have this name: `Payment`,

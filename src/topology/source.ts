@@ -8,6 +8,7 @@ import type { DeclaredProps } from './schema.ts'
 
 /** A partition of the topic that is really read, to which `--topic` may map the topology's name. */
 export interface SourcePartition {
+  /** The topic that is really read: `--topic` may have mapped the topology's name to it. */
   readonly topic: string
   /** From 0. */
   readonly partition: number
@@ -15,12 +16,15 @@ export interface SourcePartition {
 
 /** A header of a record. Names need not be unique; without a value, it is empty. */
 export interface RecordHeader {
+  /** Names need not be unique. */
   readonly name: string
+  /** Empty if the header has no value. */
   readonly value: Buffer
 }
 
 /** The record of an event. Its buffers are valid during the call: copy what must outlive it. */
 export interface SourceRecord extends SourcePartition {
+  /** Its position in the partition. */
   readonly offset: number
   /** The record's own Kafka timestamp, ms since the epoch; −1: it has none. */
   readonly timestampMs: number
@@ -67,10 +71,13 @@ export interface RegistrySourceFormat {
 
 /** A schema that validates decoded values, and the format of the records that hold them. */
 export interface Formatted<S extends StandardSchemaV1> {
+  /** Validates the decoded values. */
   readonly schema: S
+  /** How the values are encoded. */
   readonly format: SourceFormat
 }
 
+/** Options of {@link registry}. */
 export interface RegistryFormatOptions {
   /**
    * A field to add to each event, which tells apart several types on one topic: in Avro and
@@ -141,6 +148,7 @@ export interface CloudEvent<D> {
   readonly dataSchema: string | null
   /** All other attributes by name, each as text: `true` and `17` are `'true'` and `'17'`. */
   readonly extensions: Readonly<Record<string, string>>
+  /** As the schema returns it. */
   readonly data: D
 }
 

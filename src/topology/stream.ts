@@ -25,7 +25,9 @@ import type { SourceOptions } from './source.ts'
  * return it from the builder. `Out`, which only carries a type, is that of its values.
  */
 export interface Sink<T extends string, Out> {
+  /** The topic's name in the topology; `--topic` can map it to another topic. */
   readonly topic: T
+  /** Never present; it only carries the type. */
   readonly out?: Out
 }
 
@@ -244,6 +246,7 @@ export interface TopologyBuilder {
 
 /** A complete topology as frozen data. `Out`, which only carries types, is the values by topic. */
 export interface Topology<Out> extends Definition {
+  /** Never present; it only carries the types. */
   readonly out?: Out
 }
 
@@ -328,6 +331,7 @@ type ScoreOf<P> = P extends { readonly columns: readonly (infer C extends string
 
 /** The event of `.features`, of type `E`, with its features `K` and the model's outputs `O`. */
 export interface Scored<E, K extends string, O> {
+  /** The event that `.features` was called on. */
   readonly event: E
   /**
    * The numbers that the model saw, float32; NaN only with `missing: 'nan'`. Features that are

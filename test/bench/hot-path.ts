@@ -119,7 +119,10 @@ class Path {
       formats: new Map(),
     }
     const { decisions } = scorers.get(ready.step.name) as StepScorer
-    const { outputs } = produce(ready, { scores, headers: decisions.map(decisionHeaders), from })
+    const passed = ready.pass(scores)
+    const { decided } = scores
+    const headers = decisions.map(decisionHeaders)
+    const { outputs } = produce(ready, { passed, from, decided, headers })
     this.#watch.lap('outputs')
     return outputs.records.length
   }

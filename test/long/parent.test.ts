@@ -32,11 +32,7 @@ kafkaTest(
       await second.says(`partitions=${HALF}`)
       await cards.allCommitted()
       second.process.kill('SIGTERM')
-      const end = await second.ended
-      expect(end).toMatchObject({ code: 0, signal: null })
-      expect(end.stderr, 'one table of the stages of both').toMatch(
-        /^ms +times +mean(.|\n)+decode/m,
-      )
+      expect(await second.ended).toMatchObject({ code: 0, signal: null })
       await expectAllOnce(cards)
     } finally {
       await cards.close()

@@ -19,6 +19,7 @@ import type { Batch, FeatureMatrix, ModelBatch, Passed, StepScores } from '../ev
 import { ModelRows } from '../model-rows.ts'
 import { ChunkRun, subjectOf } from '../run.ts'
 import { ScoredEvents, ScoreReader } from '../scored-events.ts'
+import { ShadowBranches } from '../shadow-branches.ts'
 import type {
   DisplayEdge,
   DisplayExit,
@@ -109,7 +110,9 @@ export const score: OperatorRule<ScoreStep> = {
       features: null,
     }
     const behind = open(step.then, output)
-    return new Score(step, { models, behind, rows: new ModelRows(step, input.features, context) })
+    const shadows = step.shadows.length === 0 ? null : new ShadowBranches(step, context.keys)
+    const rows = new ModelRows(step, input.features, context)
+    return new Score(step, { models, behind, rows, shadows })
   },
 }
 
@@ -117,6 +120,7 @@ interface ScoreParts {
   readonly models: StepScoring
   readonly behind: readonly Operator[]
   readonly rows: ModelRows
+  readonly shadows: ShadowBranches | null
 }
 
 class Score implements Operator {
@@ -131,7 +135,8 @@ class Score implements Operator {
   }
 
   process(batch: Batch, run: ChunkRun): ReadyPieces {
-    const { models, rows } = this.#parts
+    const { models, rows, shadows } = this.#parts
+    const { name } = this.#step
     const { step: features } = batch.features as FeatureMatrix
     const taken = rows.of(batch, (index, error) => {
       run.fault(subjectOf(batch, index), features.name, error)
@@ -145,15 +150,21 @@ class Score implements Operator {
       },
     }
     const { windows, events, late } = batch
-    const pass = (scores: StepScores | null) => this.#pass({ ...batch, indices }, model, scores)
+    // Numbers of keys may be given to other keys before the scores are there.
+    const inShare = shadows?.inShare(indices, batch.keys) ?? []
+    const pass = (scores: StepScores | null): Passed => {
+      if (scores === null) throw new TidemarkError('INVARIANT', `step "${name}" was not scored`)
+      const passed = this.#pass({ ...batch, indices }, model, scores)
+      if (shadows === null) return passed
+      return { ...passed, shadows: shadows.of(inShare, model.rows, scores) }
+    }
     run.ready({ step: this.#step, indices, windows, events, late, model, pass })
     return []
   }
 
   /** Passes scored events through the steps behind, which keep no state. */
-  #pass(batch: Batch, model: ModelBatch, scores: StepScores | null): Passed {
+  #pass(batch: Batch, model: ModelBatch, scores: StepScores): Passed {
     const { name } = this.#step
-    if (scores === null) throw new TidemarkError('INVARIANT', `step "${name}" was not scored`)
     const run = new ChunkRun('live')
     const { indices, events: before, features } = batch
     for (const [row, error] of scores.faults) {

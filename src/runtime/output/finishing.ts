@@ -14,7 +14,7 @@ import { deadLetter, type RecordFault } from './dead-letter.ts'
 import { PassedHeaders } from './headers.ts'
 import { ModelRetrier } from './model-retrier.ts'
 import { countOutcomes, type Intake } from './outcomes.ts'
-import { engineFault, type OutputContext, produce } from './outputs.ts'
+import { engineFault, type OutputContext, type Produced, produce } from './outputs.ts'
 import { chunkHeaders, decisionHeaders } from './provenance.ts'
 import type { TaskContext } from './task-context.ts'
 
@@ -139,13 +139,8 @@ export class Finishing {
       topicLimits,
       formats: this.#topology.outputs,
     }
-    const produced = stages.time('encode', () => {
-      return answered.map(({ ready, scores }) => {
-        return produce(ready, { scores, headers: this.#decided.get(ready.step.name) ?? [[]], from })
-      })
-    })
+    const produced = stages.time('encode', () => answered.map((one) => this.#produce(one, from)))
     for (const { reached } of produced) begun.reached.push(...reached)
-    this.#showShadows(answered, from)
     const faults = firstFaults([
       ...(end === null ? [] : intake.faults),
       ...(end?.result.faults.map((fault) => engineFault(fault, from)) ?? []),
@@ -166,13 +161,15 @@ export class Finishing {
     }
   }
 
-  #showShadows(answered: readonly Answered[], from: OutputContext): void {
-    const { shadows } = this.#context
-    const { name } = this.#topology.definition
-    for (const { ready, scores } of answered) {
-      if (scores === null || ready.model?.shadowed === undefined) continue
-      shadows?.offer(name, { ready, model: ready.model, scores, from })
+  #produce({ ready, scores }: Answered, from: OutputContext): Produced {
+    const passed = ready.pass(scores)
+    if (passed.shadows !== undefined && ready.model !== undefined && scores !== null) {
+      const { name } = this.#topology.definition
+      const { model } = ready
+      this.#context.shadows?.offer(name, passed.shadows, { ready, model, scores, from })
     }
+    const headers = this.#decided.get(ready.step.name) ?? [[]]
+    return produce(ready, { passed, from, decided: scores?.decided ?? null, headers })
   }
 
   #verdictsOn({ intake, chunk }: Finishable): CausedRecords[] {

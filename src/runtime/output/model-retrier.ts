@@ -17,7 +17,7 @@ interface ModelLabels {
 }
 
 /**
- * StepScores the events of one partition with the models of one topology. A model that can score
+ * Scores the events of one partition with the models of one topology. A model that can score
  * none of them is retried until it succeeds: the partition waits meanwhile, and none of its events
  * are set aside.
  */

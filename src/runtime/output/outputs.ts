@@ -3,7 +3,6 @@ import type {
   Passed,
   ReadyBatch,
   SinkBatch,
-  StepScores,
   WindowResult,
 } from '../../engine/events.ts'
 import type { OutputFormat } from '../../formats/format.ts'
@@ -53,37 +52,6 @@ export interface Produced {
   readonly reached: readonly number[]
 }
 
-/**
- * Makes the outputs of events that have reached a model or a sink. An event on which a step fails,
- * or whose score is not finite, is set aside alone.
- *
- * @param headers those that say what was decided, by number of the decision
- * @param scores `null` at a sink
- */
-export function produce(
-  ready: ReadyBatch,
-  {
-    scores,
-    headers,
-    from,
-  }: {
-    readonly scores: StepScores | null
-    readonly headers: readonly (readonly Header[])[]
-    readonly from: OutputContext
-  },
-): Produced {
-  const decided = { numbers: scores?.decided ?? null, headers }
-  return new Outputs(ready, { passed: ready.pass(scores), from, decided }).write()
-}
-
-/** Decisions about events that have reached a model. */
-interface Decided {
-  /** By row, the number of the decision; `null`: 0 for all. */
-  readonly numbers: Uint8Array | null
-  /** By number of the decision. */
-  readonly headers: readonly (readonly Header[])[]
-}
-
 /** The origin of an output: a record, or a window's result and the record that caused it. */
 interface Origin {
   readonly record: LogRecord
@@ -110,7 +78,18 @@ interface WaitingSink extends SinkBatch {
 interface OutputsOptions {
   readonly passed: Passed
   readonly from: OutputContext
-  readonly decided: Decided
+  /** By row, the number of the decision about the event; `null`: 0 for all. */
+  readonly decided: Uint8Array | null
+  /** Those that say what was decided, by number of the decision. */
+  readonly headers: readonly (readonly Header[])[]
+}
+
+/**
+ * Makes the outputs of events that have reached a model or a sink. An event on which a step fails,
+ * or whose score is not finite, is set aside alone.
+ */
+export function produce(ready: ReadyBatch, options: OutputsOptions): Produced {
+  return new Outputs(ready, options).write()
 }
 
 /** Makes outputs of the events of one batch, in log order. */
@@ -119,10 +98,8 @@ class Outputs implements Produced {
   readonly faults: RecordFault[] = []
   readonly reached: number[] = []
   readonly #ready: ReadyBatch
-  readonly #passed: Passed
+  readonly #o: OutputsOptions
   readonly #sinks: readonly WaitingSink[]
-  readonly #from: OutputContext
-  readonly #decided: Decided
   readonly #of = { index: 0, isLate: false, decision: 0 }
   readonly #writer: DirectWriter
   /** `null`: none of the records has a header. */
@@ -134,19 +111,18 @@ class Outputs implements Produced {
   #topic = ''
   #limits: TopicLimits | null = null
 
-  constructor(ready: ReadyBatch, { passed, from, decided }: OutputsOptions) {
+  constructor(ready: ReadyBatch, options: OutputsOptions) {
+    const { passed, from, headers: decided } = options
     const { records, source, headers, formats } = from
     const into = new WrittenRecords(ready.indices.length)
     this.outputs = { records: into, causes: [] }
     this.#ready = ready
-    this.#passed = passed
+    this.#o = options
     this.#sinks = passed.sinks.map((batch) => {
       return { ...batch, format: formats.get(batch.sink.step.name) ?? null, next: 0 }
     })
-    this.#from = from
-    this.#decided = decided
     this.#passedHeaders = records.hasHeaders ? from.passed : null
-    const own = { source, headers, decided: decided.headers, passed: this.#passedHeaders }
+    const own = { source, headers, decided, passed: this.#passedHeaders }
     this.#writer = new DirectWriter({ ...own, records, into }, passed.columns)
   }
 
@@ -155,7 +131,7 @@ class Outputs implements Produced {
     const { indices, windows } = this.#ready
     for (let row = 0; row < indices.length; row++) {
       const index = indices[row] as number
-      const fault = this.#passed.faultOf(index) ?? this.#writeOne(row)
+      const fault = this.#o.passed.faultOf(index) ?? this.#writeOne(row)
       if (fault !== null) this.faults.push(faultOf(this.#originOf(row), fault.step, fault.error))
       else if (windows === null) this.reached.push(index)
     }
@@ -165,11 +141,11 @@ class Outputs implements Produced {
   /** The same object each time: it is read at once. */
   #outputOf(row: number): OutputOrigin {
     const { indices, late } = this.#ready
-    const { numbers } = this.#decided
+    const { decided } = this.#o
     const of = this.#of
     of.index = indices[row] as number
     of.isLate = late.size > 0 && late.has(of.index)
-    of.decision = numbers === null ? 0 : (numbers[row] as number)
+    of.decision = decided === null ? 0 : (decided[row] as number)
     return of
   }
 
@@ -204,9 +180,9 @@ class Outputs implements Produced {
   #writeAt({ sink, format, events }: WaitingSink, row: number): number {
     const { step, encoderOf } = sink
     const { windows } = this.#ready
-    const { records } = this.#from
+    const { records } = this.#o.from
     const of = this.#outputOf(row)
-    const { columns } = this.#passed
+    const { columns } = this.#o.passed
     if (encoderOf !== null && columns !== null && columns.events.memoryOf(of.index) !== null) {
       this.#writer.write({ step, encoder: encoderOf(of.decision) }, row, of)
       return records.offsetAt(of.index)
@@ -219,7 +195,7 @@ class Outputs implements Produced {
     }
     const origin = this.#originOf(row)
     const passed = windows === null ? this.#passedBy(of.index) : []
-    const decided = this.#decided.headers[of.decision] ?? []
+    const decided = this.#o.headers[of.decision] ?? []
     this.outputs.records.write(
       this.#encode({ step, format }, event, { ...origin, decided, passed }),
       step.topic,
@@ -230,7 +206,7 @@ class Outputs implements Produced {
   /** The headers that the outputs of an event get from its record. */
   #passedBy(index: number): readonly OutgoingHeader[] {
     const passed = this.#passedHeaders
-    return passed === null || passed.find(this.#from.records, index) === 0 ? [] : passed.list()
+    return passed === null || passed.find(this.#o.from.records, index) === 0 ? [] : passed.list()
   }
 
   /**
@@ -239,7 +215,7 @@ class Outputs implements Produced {
    */
   #check(offset: number): void {
     const { records, causes } = this.outputs
-    const { topicLimits, present } = this.#from
+    const { topicLimits, present } = this.#o.from
     const last = records.length - 1
     const topic = records.topic(last)
     if (this.#limits === null || topic !== this.#topic) {
@@ -254,9 +230,9 @@ class Outputs implements Produced {
     const { indices, windows, late } = this.#ready
     const index = indices[row] as number
     const isLate = late.has(index)
-    if (windows === null) return { record: this.#from.records.at(index), window: null, isLate }
+    if (windows === null) return { record: this.#o.from.records.at(index), window: null, isLate }
     const window = windows[index] as WindowResult
-    return { record: causeOf(window, this.#from), window, isLate }
+    return { record: causeOf(window, this.#o.from), window, isLate }
   }
 
   #encode(
@@ -265,7 +241,7 @@ class Outputs implements Produced {
     origin: PassingOrigin,
   ): OutgoingRecord {
     const { record, window, isLate, decided, passed } = origin
-    const { source, headers } = this.#from
+    const { source, headers } = this.#o.from
     const { topic, partition } = source
     // Spelled out: `{ ...source, offset, sink }` alone takes 1 µs, half as much as all the rest of
     // an output.

@@ -89,7 +89,12 @@ function outputsOf({ source }: Definition, ready: ReadyBatch): unknown[] {
     topicLimits: () => limitsOf(undefined),
   }
   const scores = stepAnswer([new Float64Array(ready.indices.length)])
-  const { outputs } = produce(ready, { scores, headers: [[]], from })
+  const { outputs } = produce(ready, {
+    passed: ready.pass(scores),
+    from,
+    decided: null,
+    headers: [[]],
+  })
   return Array.from(outputs.records, ({ value }) => JSON.parse(String(value)))
 }
 

@@ -141,7 +141,8 @@ export function bothWays(definition: Definition, chunk: Chunk): BothWays {
   }
   const by = (forms: readonly ColumnForm[] | null) => {
     const ready = atModel(step, { indices, events: batch.events, late, rows, forms, by: [BY] })
-    return produce(ready, { scores: stepAnswer(scores, faults), headers: [[]], from })
+    const passed = ready.pass(stepAnswer(scores, faults))
+    return produce(ready, { passed, from, decided: null, headers: [[]] })
   }
   expect(directTopics(definition)).not.toEqual([])
   const at = vi.spyOn(batch.events, 'at')

@@ -29,7 +29,8 @@ function scoredEvents(): unknown[] {
   const ready = atModel(step, { indices: [0, 2], events, rows })
   const scores = stepAnswer([Float64Array.of(0.25, 0.5)])
   const records = new ListedRecords([record(7), record(8), record(9)])
-  produce(ready, { scores, headers: [[]], from: { ...PLACE, records } })
+  const [passed, from] = [ready.pass(scores), { ...PLACE, records }]
+  produce(ready, { passed, from, decided: null, headers: [[]] })
   return given
 }
 
@@ -68,7 +69,7 @@ test('a header that a sink makes is written in place of one of the record that h
   const records = new ListedRecords([record(7, { headers: given })])
   const passed = new PassedHeaders(['tenant', 'region'])
   const from = { ...PLACE, passed, records }
-  const { outputs } = produce(ready, { scores: null, headers: [[]], from })
+  const { outputs } = produce(ready, { passed: pass(), from, decided: null, headers: [[]] })
   const written = outputs.records.at(0).headers.map(({ name, value }) => [name, String(value)])
   expect(written).toEqual([
     ['tidemark-id', 'events/3/7/copies'],

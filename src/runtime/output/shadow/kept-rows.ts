@@ -4,8 +4,6 @@ import { ByteRoom, Constant } from '../../../kernel/bytes.ts'
 import { aroundOffset, windowId } from '../../../kernel/ids.ts'
 import { appendPart } from '../../../records/record-format.ts'
 import type { StepModel } from '../../../scoring/step-models.ts'
-import type { ScoreStep } from '../../../topology/definition.ts'
-import { isRule } from '../../../topology/models.ts'
 import type { OutputContext } from '../outputs.ts'
 
 /** Events whose main scores are known. */
@@ -14,46 +12,6 @@ export interface OfferedEvents {
   readonly model: ModelBatch
   readonly scores: StepScores
   readonly from: OutputContext
-}
-
-/** Chooses a shadow's rows among those whose keys are in its share. */
-export class ShadowChoice {
-  readonly #number: number
-  readonly #model: StepModel
-  /** By decision: does the shadow's own model score such an event already? */
-  readonly #isOwn: readonly boolean[]
-  /** May the shadow's model miss a feature where the main model has all of its own? */
-  readonly #mayLack: boolean
-
-  constructor(
-    step: ScoreStep,
-    { number, model, decisions }: { number: number; model: StepModel; decisions: number },
-  ) {
-    const byRule = [...step.routes.map(({ to }) => to), step.otherwise]
-    this.#number = number
-    this.#model = model
-    this.#isOwn = Array.from({ length: decisions }, (_, decision) => {
-      return (byRule[decision] ?? step.fallback?.to) === model.name
-    })
-    this.#mayLack = byRule.some((name) => !takesAllOf(step, name, model.name))
-  }
-
-  rows({ model, scores: { decided, faults } }: OfferedEvents): readonly number[] {
-    const inShare = model.shadowed?.[this.#number] ?? []
-    if (faults.size === 0 && decided === null && !this.#isOwn[0]) return inShare
-    return inShare.filter((row) => !faults.has(row) && !this.#isOwn[decided?.[row] ?? 0])
-  }
-
-  fit(chosen: readonly number[], { model }: OfferedEvents): readonly number[] {
-    if (!this.#mayLack) return chosen
-    return chosen.filter((row) => this.#model.lacks(model.rows, row) === null)
-  }
-}
-
-function takesAllOf({ models }: ScoreStep, name: string, shadow: string): boolean {
-  const [main, other] = [models[name], models[shadow]]
-  if (main === undefined || other === undefined || isRule(other)) return true
-  return !isRule(main) && other.features.every((feature) => main.features.includes(feature))
 }
 
 /** Events with a main score that wait for a shadow's. */

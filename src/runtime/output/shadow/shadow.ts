@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { ShadowRows } from '../../../engine/events.ts'
 import type { Clock } from '../../../kernel/clock.ts'
 import { messageOf, TidemarkError } from '../../../kernel/errors.ts'
 import { Agreement } from '../../../scoring/agreement.ts'
@@ -6,13 +7,7 @@ import type { Answer } from '../../../scoring/scorer.ts'
 import type { StepModel } from '../../../scoring/step-models.ts'
 import type { Observer, ShadowLabels } from '../../events.ts'
 import type { BestEffortWriter } from './best-effort-writer.ts'
-import {
-  type KeptRows,
-  keepRows,
-  type OfferedEvents,
-  picked,
-  type ShadowChoice,
-} from './kept-rows.ts'
+import { type KeptRows, keepRows, type OfferedEvents, picked } from './kept-rows.ts'
 import type { ShadowOutputs } from './shadow-outputs.ts'
 
 /** The most rows that may wait for the shadows of a worker, or be scored by them. */
@@ -111,7 +106,6 @@ interface ShadowTopic {
 
 export interface ShadowParts {
   readonly model: StepModel
-  readonly choice: ShadowChoice
   readonly room: QueueRoom
   /** `null`: the scores are only compared. */
   readonly topic: ShadowTopic | null
@@ -144,25 +138,22 @@ export class RunningShadow {
   }
 
   /** Takes events, as far as there is room for them. */
-  offer(events: OfferedEvents): void {
+  offer(chosen: ShadowRows, events: OfferedEvents): void {
     try {
-      this.#take(events)
+      this.#take(chosen, events)
     } catch (error) {
       this.#end(messageOf(error))
     }
   }
 
-  #take(events: OfferedEvents): void {
-    const { model, choice, room, topic, report } = this.#parts
-    const chosen = choice.rows(events)
-    const fit = choice.fit(chosen, events)
-    const hasRoom = !this.#isOff && room.take(fit.length)
-    const dropped = hasRoom ? 0 : fit.length
-    report.rows({ scored: 0, failed: chosen.length - fit.length, dropped })
-    if (!hasRoom || fit.length === 0) return
+  #take({ rows, unfit }: ShadowRows, events: OfferedEvents): void {
+    const { model, room, topic, report } = this.#parts
+    const hasRoom = !this.#isOff && room.take(rows.length)
+    report.rows({ scored: 0, failed: unfit, dropped: hasRoom ? 0 : rows.length })
+    if (!hasRoom || rows.length === 0) return
     const isScoring = this.#held > 0
-    this.#held += fit.length
-    this.#waiting.push(keepRows(events, fit, { model, sink: topic?.sink ?? null }))
+    this.#held += rows.length
+    this.#waiting.push(keepRows(events, rows, { model, sink: topic?.sink ?? null }))
     if (!isScoring) void this.#score()
   }
 

@@ -1,3 +1,4 @@
+import type { ShadowRows } from '../../../engine/events.ts'
 import type { Clock } from '../../../kernel/clock.ts'
 import { ConditionVariable } from '../../../kernel/condition-variable.ts'
 import type { Compression } from '../../../kernel/kafka.ts'
@@ -7,7 +8,7 @@ import type { StepScorer } from '../../../scoring/step-scorer.ts'
 import type { Observer } from '../../events.ts'
 import type { PreparedTopology } from '../../prepared.ts'
 import { BestEffortWriter } from './best-effort-writer.ts'
-import { type OfferedEvents, ShadowChoice } from './kept-rows.ts'
+import type { OfferedEvents } from './kept-rows.ts'
 import type { PreparedShadow } from './prepared-shadow.ts'
 import { QueueRoom, RunningShadow, type ShadowParts, ShadowReport } from './shadow.ts'
 import { ShadowOutputs } from './shadow-outputs.ts'
@@ -24,30 +25,37 @@ interface ShadowsOptions {
   readonly room?: QueueRoom
 }
 
+/** A shadow that runs, with its number in its step. */
+interface NumberedShadow {
+  readonly number: number
+  readonly running: RunningShadow
+}
+
 export class Shadows {
   readonly #o: ShadowsOptions
   readonly #room: QueueRoom
   /** By topology, then by step. */
-  readonly #shadows = new Map<string, Map<string, RunningShadow[]>>()
+  readonly #shadows = new Map<string, Map<string, NumberedShadow[]>>()
   readonly #changed = new ConditionVariable()
 
   constructor(options: ShadowsOptions) {
     this.#o = options
     this.#room = options.room ?? new QueueRoom()
     for (const topology of options.topologies) {
-      const bySteps = new Map<string, RunningShadow[]>()
+      const bySteps = new Map<string, NumberedShadow[]>()
       for (const prepared of topology.shadows) {
-        const { name } = prepared.step
-        const own = new RunningShadow(this.#partsOf(topology, prepared))
-        bySteps.set(name, [...(bySteps.get(name) ?? []), own])
+        const { step, number } = prepared
+        const running = new RunningShadow(this.#partsOf(topology, prepared))
+        bySteps.set(step.name, [...(bySteps.get(step.name) ?? []), { number, running }])
       }
       this.#shadows.set(topology.definition.name, bySteps)
     }
   }
 
-  offer(topology: string, events: OfferedEvents): void {
+  /** @param chosen by shadow of the step */
+  offer(topology: string, chosen: readonly ShadowRows[], events: OfferedEvents): void {
     const shadows = this.#shadows.get(topology)?.get(events.ready.step.name) ?? []
-    for (const shadow of shadows) shadow.offer(events)
+    for (const { number, running } of shadows) running.offer(chosen[number] as ShadowRows, events)
   }
 
   /** Resolves when all that was offered is scored and written, or dropped. */
@@ -66,10 +74,12 @@ export class Shadows {
   }
 
   get #all(): RunningShadow[] {
-    return [...this.#shadows.values()].flatMap((bySteps) => [...bySteps.values()].flat())
+    return [...this.#shadows.values()]
+      .flatMap((bySteps) => [...bySteps.values()].flat())
+      .map(({ running }) => running)
   }
 
-  #partsOf(topology: PreparedTopology, { step, number, of, scorer }: PreparedShadow): ShadowParts {
+  #partsOf(topology: PreparedTopology, { step, of, scorer }: PreparedShadow): ShadowParts {
     const { observer, clock } = this.#o
     const { decisions } = topology.scorers.get(step.name) as StepScorer
     const model = new StepModel(step, of.model, scorer)
@@ -78,7 +88,6 @@ export class Shadows {
     const changed = () => this.#changed.notifyAll()
     return {
       model,
-      choice: new ShadowChoice(step, { number, model, decisions: decisions.length }),
       room: this.#room,
       topic: of.sink && {
         sink: of.sink.name,

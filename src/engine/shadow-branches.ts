@@ -1,0 +1,78 @@
+import { Share } from '../kernel/shares.ts'
+import type { ScoreStep } from '../topology/definition.ts'
+import { isRule } from '../topology/models.ts'
+import type { ShadowRows, StepScores } from './events.ts'
+import type { Dictionary } from './store/dictionary.ts'
+
+interface Branch {
+  readonly share: Share
+  /** By number of a rule: does it choose the shadow's own model, which scores the event already? */
+  readonly isOwn: readonly boolean[]
+  readonly isOwnFallback: boolean
+  /** The columns that its model takes and a main model may do without. */
+  readonly columns: readonly number[]
+}
+
+/** Chooses the events that go on to the shadows of a score step, beside its other steps. */
+export class ShadowBranches {
+  readonly #step: ScoreStep
+  readonly #keys: Dictionary
+  readonly #branches: readonly Branch[]
+
+  constructor(step: ScoreStep, keys: Dictionary) {
+    const byRule = [...step.routes.map(({ to }) => to), step.otherwise]
+    this.#step = step
+    this.#keys = keys
+    this.#branches = step.shadows.map(({ model, share }) => ({
+      share: new Share(`shadow.${model}`, share),
+      isOwn: byRule.map((name) => name === model),
+      isOwnFallback: step.fallback?.to === model,
+      columns: byRule.some((name) => !takesAllOf(step, name, model)) ? columnsOf(step, model) : [],
+    }))
+  }
+
+  /** By shadow: the rows of events whose keys are in its share. @param keys by index */
+  inShare(indices: readonly number[], keys: ArrayLike<number>): readonly (readonly number[])[] {
+    return this.#branches.map(({ share }) => {
+      const rows = indices.map((_, row) => row)
+      if (share.isWhole) return rows
+      return rows.filter((row) =>
+        share.hasNumber(keys[indices[row] as number] as number, this.#keys),
+      )
+    })
+  }
+
+  /** By shadow: those of its rows that have a main score of another model. */
+  of(
+    inShare: readonly (readonly number[])[],
+    rows: Float32Array,
+    { decided, faults }: StepScores,
+  ): readonly ShadowRows[] {
+    return this.#branches.map((branch, shadow) => {
+      const { isOwn, isOwnFallback, columns } = branch
+      const scored = (inShare[shadow] as readonly number[]).filter((row) => {
+        return !faults.has(row) && !(isOwn[decided?.[row] ?? 0] ?? isOwnFallback)
+      })
+      const fit = scored.filter((row) => columns.every((column) => this.#isFit(rows, row, column)))
+      return { rows: fit, unfit: scored.length - fit.length }
+    })
+  }
+
+  #isFit(rows: Float32Array, row: number, column: number): boolean {
+    const { features, missing } = this.#step
+    const value = rows[row * features.length + column] as number
+    return Number.isFinite(value) || (Number.isNaN(value) && missing === 'nan')
+  }
+}
+
+function takesAllOf({ models }: ScoreStep, name: string, shadow: string): boolean {
+  const [main, other] = [models[name], models[shadow]]
+  if (main === undefined || other === undefined || isRule(other)) return true
+  return !isRule(main) && other.features.every((feature) => main.features.includes(feature))
+}
+
+function columnsOf({ models, features }: ScoreStep, name: string): readonly number[] {
+  const model = models[name]
+  if (model === undefined || isRule(model)) return []
+  return model.features.map((feature) => features.indexOf(feature))
+}
