@@ -31,31 +31,29 @@ export class ShadowBranches {
     }))
   }
 
-  /** By shadow: the rows of events whose keys are in its share. @param keys by index */
-  inShare(indices: readonly number[], keys: ArrayLike<number>): readonly (readonly number[])[] {
-    return this.#branches.map(({ share }) => {
+  /**
+   * Looks at once which keys are in a shadow's share, because their numbers may be given to other
+   * keys before there are scores.
+   *
+   * @param keys by index
+   * @returns gives the rows of each shadow that have a main score of another model
+   */
+  choose(indices: readonly number[], keys: ArrayLike<number>) {
+    const inShare = this.#branches.map(({ share }) => {
       const rows = indices.map((_, row) => row)
       if (share.isWhole) return rows
       return rows.filter((row) =>
         share.hasNumber(keys[indices[row] as number] as number, this.#keys),
       )
     })
-  }
-
-  /** By shadow: those of its rows that have a main score of another model. */
-  of(
-    inShare: readonly (readonly number[])[],
-    rows: Float32Array,
-    { decided, faults }: StepScores,
-  ): readonly ShadowRows[] {
-    return this.#branches.map((branch, shadow) => {
-      const { isOwn, isOwnFallback, columns } = branch
-      const scored = (inShare[shadow] as readonly number[]).filter((row) => {
-        return !faults.has(row) && !(isOwn[decided?.[row] ?? 0] ?? isOwnFallback)
+    return (rows: Float32Array, { decided, faults }: StepScores): readonly ShadowRows[] =>
+      this.#branches.map(({ isOwn, isOwnFallback, columns }, shadow) => {
+        const scored = (inShare[shadow] as readonly number[]).filter((row) => {
+          return !faults.has(row) && !(isOwn[decided?.[row] ?? 0] ?? isOwnFallback)
+        })
+        const fit = scored.filter((row) => columns.every((c) => this.#isFit(rows, row, c)))
+        return { rows: fit, unfit: scored.length - fit.length }
       })
-      const fit = scored.filter((row) => columns.every((column) => this.#isFit(rows, row, column)))
-      return { rows: fit, unfit: scored.length - fit.length }
-    })
   }
 
   #isFit(rows: Float32Array, row: number, column: number): boolean {

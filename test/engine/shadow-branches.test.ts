@@ -38,32 +38,26 @@ const step = scoreStepOf(
 const keys = new Dictionary()
 const branches = new ShadowBranches(step, keys)
 
-/** Four events, all in the share of both shadows. */
+/** Four events, in the share of both shadows. */
 const rows = Float32Array.of(1, 1, 2, Number.NaN, 3, 3, 4, 4)
-const inShare = [
-  [0, 1, 2, 3],
-  [0, 1, 2, 3],
-]
+const allFinite = Float32Array.of(1, 1, 2, 2, 3, 3, 4, 4)
 const decided = Uint8Array.of(0, 2, 1, 5)
 const answer = { ...stepAnswer([new Float64Array(4)]), decided }
+const choose = branches.choose([0, 1, 2, 3], [])
 
 test('events that the same model has scored are left out, also those that it scored as fallback', () => {
-  const [both, always] = branches.of(inShare, Float32Array.of(1, 1, 2, 2, 3, 3, 4, 4), answer)
-  expect(both?.rows).toEqual([0, 1, 3])
-  expect(always?.rows).toEqual([1, 2])
+  const [both, always] = choose(allFinite, answer)
+  expect(both).toEqual({ rows: [0, 1, 3], unfit: 0 })
+  expect(always).toEqual({ rows: [1, 2], unfit: 0 })
 })
 
 test('events without a main score are left out', () => {
   const faults = new Map([[3, new TidemarkError('SCORE_FAILED', 'it fails')]])
-  const [both] = branches.of(inShare, Float32Array.of(1, 1, 2, 2, 3, 3, 4, 4), {
-    ...answer,
-    faults,
-  })
-  expect(both).toEqual({ rows: [0, 1], unfit: 0 })
+  expect(choose(allFinite, { ...answer, faults })[0]).toEqual({ rows: [0, 1], unfit: 0 })
 })
 
 test('events that lack a feature of the shadow alone do not fit; a function takes all', () => {
-  const [both, always] = branches.of(inShare, rows, answer)
+  const [both, always] = choose(rows, answer)
   expect(both).toEqual({ rows: [0, 3], unfit: 1 })
   expect(always).toEqual({ rows: [1, 2], unfit: 0 })
 })
@@ -75,7 +69,11 @@ test('a shadow gets the events whose keys are in its share', () => {
   const indices = numbers.map((_, i) => i).filter((i) => i % 3 !== 0)
   const share = new Share('shadow.both', 0.5)
   const expected = indices.flatMap((i, row) => (share.has(texts[i] as string) ? [row] : []))
-  const [own] = new ShadowBranches(half, keys).inShare(indices, numbers)
-  expect(own).toEqual(expected)
-  expect(branches.inShare(indices, numbers)[1]).toHaveLength(indices.length)
+  const width = step.features.length
+  const given = new Float32Array(indices.length * width)
+  const scores = stepAnswer([new Float64Array(indices.length)])
+  const ofHalf = new ShadowBranches(half, keys).choose(indices, numbers)(given, scores)
+  expect(ofHalf[0]?.rows).toEqual(expected)
+  const ofAll = branches.choose(indices, numbers)(given, scores)
+  expect(ofAll[0]?.rows).toHaveLength(indices.length)
 })

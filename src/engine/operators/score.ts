@@ -110,8 +110,8 @@ export const score: OperatorRule<ScoreStep> = {
       features: null,
     }
     const behind = open(step.then, output)
-    const shadows = step.shadows.length === 0 ? null : new ShadowBranches(step, context.keys)
     const rows = new ModelRows(step, input.features, context)
+    const shadows = new ShadowBranches(step, context.keys)
     return new Score(step, { models, behind, rows, shadows })
   },
 }
@@ -120,7 +120,7 @@ interface ScoreParts {
   readonly models: StepScoring
   readonly behind: readonly Operator[]
   readonly rows: ModelRows
-  readonly shadows: ShadowBranches | null
+  readonly shadows: ShadowBranches
 }
 
 class Score implements Operator {
@@ -136,7 +136,6 @@ class Score implements Operator {
 
   process(batch: Batch, run: ChunkRun): ReadyPieces {
     const { models, rows, shadows } = this.#parts
-    const { name } = this.#step
     const { step: features } = batch.features as FeatureMatrix
     const taken = rows.of(batch, (index, error) => {
       run.fault(subjectOf(batch, index), features.name, error)
@@ -144,26 +143,21 @@ class Score implements Operator {
     const { indices } = taken
     const model: ModelBatch = {
       ...taken.rows,
-      ask: () => {
-        const { rows: all, routes } = taken.rows
-        return models.score({ rows: all, routes, count: indices.length })
-      },
+      ask: () => models.score({ ...taken.rows, count: indices.length }),
     }
     const { windows, events, late } = batch
-    // Numbers of keys may be given to other keys before the scores are there.
-    const inShare = shadows?.inShare(indices, batch.keys) ?? []
+    const shadowRows = shadows.choose(indices, batch.keys)
     const pass = (scores: StepScores | null): Passed => {
-      if (scores === null) throw new TidemarkError('INVARIANT', `step "${name}" was not scored`)
+      if (scores === null) throw new TidemarkError('INVARIANT', 'a batch was not scored')
       const passed = this.#pass({ ...batch, indices }, model, scores)
-      if (shadows === null) return passed
-      return { ...passed, shadows: shadows.of(inShare, model.rows, scores) }
+      return { ...passed, shadows: shadowRows(model.rows, scores) }
     }
     run.ready({ step: this.#step, indices, windows, events, late, model, pass })
     return []
   }
 
   /** Passes scored events through the steps behind, which keep no state. */
-  #pass(batch: Batch, model: ModelBatch, scores: StepScores): Passed {
+  #pass(batch: Batch, model: ModelBatch, scores: StepScores): Omit<Passed, 'shadows'> {
     const { name } = this.#step
     const run = new ChunkRun('live')
     const { indices, events: before, features } = batch

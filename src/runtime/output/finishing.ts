@@ -163,7 +163,7 @@ export class Finishing {
 
   #produce({ ready, scores }: Answered, from: OutputContext): Produced {
     const passed = ready.pass(scores)
-    if (passed.shadows !== undefined && ready.model !== undefined && scores !== null) {
+    if (passed.shadows?.length && ready.model !== undefined && scores !== null) {
       const { name } = this.#topology.definition
       const { model } = ready
       this.#context.shadows?.offer(name, passed.shadows, { ready, model, scores, from })
