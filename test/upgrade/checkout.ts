@@ -1,5 +1,13 @@
 import { execFileSync } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -35,9 +43,11 @@ export async function checkout(commit: string): Promise<string | null> {
   if (isSame) symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'))
   else execFileSync('npm', ['ci', '--no-fund', '--no-audit'], { cwd: folder, stdio: 'ignore' })
   for (const path of NEEDED) cpSync(join(ROOT, path), join(folder, path), { recursive: true })
-  // There, it was what was shipped.
-  mkdirSync(dirname(join(folder, W1)), { recursive: true })
-  writeFileSync(join(folder, W1), "export { default } from '../../../topologies/card-fraud.ts'\n")
+  if (!existsSync(join(folder, W1))) {
+    // There, it was what was shipped.
+    mkdirSync(dirname(join(folder, W1)), { recursive: true })
+    writeFileSync(join(folder, W1), "export { default } from '../../../topologies/card-fraud.ts'\n")
+  }
   // Built by one, before several workers start: of old, starts that build at once disturb each
   // other.
   execFileSync(process.execPath, ['src/cli/bin.js', '--version'], { cwd: folder, stdio: 'ignore' })

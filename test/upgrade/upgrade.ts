@@ -11,10 +11,10 @@ import { faultsOf, linesOf } from '../soak/judgement.ts'
 import { checkout, TOPOLOGY } from './checkout.ts'
 
 // Workers of an older version under load become workers of this one, one after the other; then a
-// verdict on what they left. npx tsx test/upgrade/upgrade.ts
+// verdict on what they left. npx tsx test/upgrade/upgrade.ts [COMMIT]
 
-/** The last version before commits were cut by bytes and requests were its own. */
-const FROM = 'f3d12975489a'
+/** @default the last version before commits were cut by bytes and requests were its own */
+const FROM = process.argv[2] ?? 'f3d12975489a'
 const MODEL = join(import.meta.dirname, '../fixtures/models/card-gbdt.onnx')
 const WORKERS = 3
 const PER_SECOND = 1_000
