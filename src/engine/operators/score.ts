@@ -112,7 +112,8 @@ export const score: OperatorRule<ScoreStep> = {
     const behind = open(step.then, output)
     const rows = new ModelRows(step, input.features, context)
     const shadows = new ShadowBranches(step, context.keys)
-    return new Score(step, { models, behind, rows, shadows })
+    const reader = new ScoreReader(step, models.by)
+    return new Score(step, { models, behind, rows, shadows, reader })
   },
 }
 
@@ -121,17 +122,16 @@ interface ScoreParts {
   readonly behind: readonly Operator[]
   readonly rows: ModelRows
   readonly shadows: ShadowBranches
+  readonly reader: ScoreReader
 }
 
 class Score implements Operator {
   readonly #step: ScoreStep
   readonly #parts: ScoreParts
-  readonly #reader: ScoreReader
 
   constructor(step: ScoreStep, parts: ScoreParts) {
     this.#step = step
     this.#parts = parts
-    this.#reader = new ScoreReader(step, parts.models.by)
   }
 
   process(batch: Batch, run: ChunkRun): ReadyPieces {
@@ -141,10 +141,8 @@ class Score implements Operator {
       run.fault(subjectOf(batch, index), features.name, error)
     })
     const { indices } = taken
-    const model: ModelBatch = {
-      ...taken.rows,
-      ask: () => models.score({ ...taken.rows, count: indices.length }),
-    }
+    const ask = () => models.score({ ...taken.rows, count: indices.length })
+    const model: ModelBatch = { ...taken.rows, ask }
     const { windows, events, late } = batch
     const shadowRows = shadows.choose(indices, batch.keys)
     const pass = (scores: StepScores | null): Passed => {
@@ -158,18 +156,18 @@ class Score implements Operator {
 
   /** Passes scored events through the steps behind, which keep no state. */
   #pass(batch: Batch, model: ModelBatch, scores: StepScores): Omit<Passed, 'shadows'> {
-    const { name } = this.#step
+    const { behind, reader } = this.#parts
+    const { faults } = scores
     const run = new ChunkRun('live')
     const { indices, events: before, features } = batch
-    for (const [row, error] of scores.faults) {
-      run.fault(subjectOf(batch, indices[row] as number), name, error)
+    for (const [row, error] of faults) {
+      run.fault(subjectOf(batch, indices[row] as number), this.#step.name, error)
     }
     const found = features?.found ?? null
-    const events = new ScoredEvents(this.#reader, { indices, events: before, model, found, scores })
-    const scored =
-      scores.faults.size === 0 ? indices : indices.filter((_, row) => !scores.faults.has(row))
+    const events = new ScoredEvents(reader, { indices, events: before, model, found, scores })
+    const scored = faults.size === 0 ? indices : indices.filter((_, row) => !faults.has(row))
     const passed = { ...batch, indices: scored, events, source: events, features: null }
-    for (const operator of this.#parts.behind) Array.from(operator.process(passed, run))
+    for (const operator of behind) Array.from(operator.process(passed, run))
     return {
       sinks: run.takeReady().flatMap((ready) => ready.pass(null).sinks),
       columns: events.columns,
