@@ -25,7 +25,7 @@ import { type BearerLogin, bearerLoginOf } from './login/bearer-login.ts'
 import { clientConfig, type KafkaOptions, SESSION_TIMEOUT_MS } from './options.ts'
 import { KafkaWriter, Producer } from './producer.ts'
 import { KafkaReader, type ReadOptions } from './reader.ts'
-import { selfTest } from './self-test.ts'
+import { checkLibrary } from './self-test.ts'
 import { DefaultName, StaleMembers } from './stale-members.ts'
 import { transactionalIdOf } from './transactions.ts'
 
@@ -45,7 +45,7 @@ export class KafkaRecords implements Records {
 
   /** @throws Refused with `CONFIG_INVALID` · TidemarkError `CLIENT_BROKEN` */
   constructor(options: KafkaOptions) {
-    selfTest()
+    checkLibrary()
     patchConnections()
     const log = options.log ?? (() => {})
     const logCreator = quietLog(log, wallClock)

@@ -310,15 +310,6 @@ function inOneBuffer(batches: readonly OpenBatch[]): { bytes: Buffer; shifts: re
   return { bytes: Buffer.concat(batches.map((b) => b.bytes.subarray(b.at, b.to))), shifts }
 }
 
-/** @throws TidemarkError as {@link RecordSet.next} · `BATCH_TOO_LARGE` */
-export function decodeRecords(set: Buffer, options: RecordSetOptions): FetchedRecords {
-  const records = new RecordSet(set, options)
-  const first = records.next() as Portion
-  const tooLarge = first.packed ?? (records.isRead ? null : records.next()?.packed)
-  if (tooLarge) throw tooLarge.error
-  return first.records
-}
-
 export interface AbortedTransaction {
   readonly producerId: number
   readonly firstOffset: number
