@@ -41,7 +41,7 @@ export class KafkaRecords implements Records {
   readonly #login: BearerLogin | null
   readonly #defaultName: DefaultName
   readonly #name: string | undefined
-  #epochs = 0
+  #nextEpoch = 1
 
   /** @throws Refused with `CONFIG_INVALID` · TidemarkError `CLIENT_BROKEN` */
   constructor(options: KafkaOptions) {
@@ -143,10 +143,7 @@ export class KafkaRecords implements Records {
       staleMembers: this.#staleMembers,
       defaultName: this.#defaultName,
       sessionTimeoutMs: this.#sessionTimeoutMs,
-      nextEpoch: () => {
-        this.#epochs++
-        return this.#epochs
-      },
+      nextEpoch: () => this.#nextEpoch++,
       left: (member) => {
         this.#members.delete(member)
         for (const brokers of [quick, waiting]) this.#opened.delete(brokers)

@@ -170,18 +170,6 @@ function tooHigh(what: string): TidemarkError {
   return new TidemarkError('NOT_SUPPORTED', `the ${what} is above 2^53`)
 }
 
-/** Leader epoch of the last whole batch in a record set; `null`: there is none. */
-export function lastLeaderEpoch(set: Buffer): number | null {
-  let epoch: number | null = null
-  for (let at = 0; at < set.length; ) {
-    const length = lengthOfBatch(set, at)
-    if (length === null || at + length > set.length) break
-    epoch = readLeaderEpoch(set, at)
-    at += length
-  }
-  return epoch
-}
-
 /** The CRC-32C (Castagnoli) of `bytes[from, to)`, unsigned. */
 export function crc32c(bytes: Buffer, from: number, to: number): number {
   return checksum(bytes.subarray(from, to))

@@ -83,7 +83,7 @@ export class BatchEncoder {
   }
 
   /** Writes as many records as fit into a batch at `#used`, after space for its header. */
-  #write({ records, indices }: Selection, from: number, maxBytes: number): WrittenBatch {
+  #write({ records, indices }: Selection, from: number, maxBytes: number) {
     const baseTimestampMs = records.timestampMs(indices[from] as number)
     let maxTimestampMs = baseTimestampMs
     this.#reserve(HEADER_BYTES, HEADER_BYTES)
@@ -125,13 +125,6 @@ export class BatchEncoder {
     }
     return this.#room
   }
-}
-
-interface WrittenBatch {
-  readonly count: number
-  readonly baseTimestampMs: number
-  readonly maxTimestampMs: number
-  readonly end: number
 }
 
 function viewOf({ buffer, byteOffset, length }: Buffer): DataView {
