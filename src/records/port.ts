@@ -326,10 +326,7 @@ export interface FollowOptions {
   readonly unreadable: (partitions: readonly Unreadable[]) => void
 }
 
-export interface FollowedRange {
-  readonly nextOffset: number
-  readonly endOffset: number
-}
+export type FollowedRange = Pick<Chunk, 'nextOffset' | 'endOffset'>
 
 /**
  * A topic that is read outside of any group, each partition in order. It can be iterated once; the

@@ -32,6 +32,8 @@ export function writeVarint(bytes: Buffer, at: number, value: number): number {
   return next
 }
 
+const NO_HEADERS: readonly OutgoingHeader[] = []
+
 /** Reads zeros past the end: the caller must compare `at` with the end. */
 export class NumberReader {
   readonly bytes: Buffer
@@ -70,6 +72,24 @@ export class NumberReader {
     }
     this.at = at
     return (bits >>> 1) ^ -(bits & 1)
+  }
+
+  part(): Buffer | null {
+    const length = this.varint()
+    if (length < 0) return null
+    this.at += length
+    return this.bytes.subarray(this.at - length, this.at)
+  }
+
+  headers(): readonly OutgoingHeader[] {
+    const count = this.varint()
+    if (count === 0) return NO_HEADERS
+    return Array.from({ length: count }, () => {
+      const length = this.varint()
+      this.at += length
+      const name = this.bytes.toString('utf8', this.at - length, this.at)
+      return { name, value: this.part() }
+    })
   }
 
   #wide(): bigint {
@@ -138,17 +158,6 @@ function bytesOfName(name: string): Buffer {
   const bytes = Buffer.from(name)
   names.set(name, bytes)
   return bytes
-}
-
-export function partAt(bytes: Buffer, at: number): Buffer | null {
-  const length = readVarint(bytes, at)
-  const begin = at + varintBytes(length)
-  return length < 0 ? null : bytes.subarray(begin, begin + length)
-}
-
-export function partAfter(bytes: Buffer, at: number): number {
-  const length = readVarint(bytes, at)
-  return at + varintBytes(length) + Math.max(0, length)
 }
 
 export function appendParts({ key, value, headers }: OutgoingRecord, room: ByteRoom): void {

@@ -1,11 +1,10 @@
 import { ByteRoom, copyPairs, type Memory, partsPlace } from '../kernel/bytes.ts'
 import { murmur2, placeOf } from '../kernel/kafka.ts'
-import type { LogRecords, NewRecord, NewRecords, TopicPartition } from './port.ts'
+import type { Header, LogRecords, NewRecord, NewRecords, TopicPartition } from './port.ts'
 import {
   appendParts,
+  NumberReader,
   type OutgoingRecord,
-  partAfter,
-  partAt,
   partsBytes,
   readVarint,
   VARINT_BYTES,
@@ -86,20 +85,10 @@ export class WrittenRecords implements NewRecords {
   }
 
   at(index: number): NewRecord {
-    const parts = this.parts(index)
+    const reader = new NumberReader(this.parts(index), 0)
+    const [key, value] = [reader.part(), reader.part()]
+    const headers = reader.headers() as readonly Header[]
     const [topic, partition] = [this.topic(index), this.partition(index)]
-    const valueAt = partAfter(parts, 0)
-    const [key, value] = [partAt(parts, 0), partAt(parts, valueAt)]
-    let at = partAfter(parts, valueAt)
-    const count = readVarint(parts, at)
-    at += varintBytes(count)
-    const headers = Array.from({ length: count }, () => {
-      const name = String(partAt(parts, at))
-      at = partAfter(parts, at)
-      const header = { name, value: partAt(parts, at) as Buffer }
-      at = partAfter(parts, at)
-      return header
-    })
     return { topic, partition, timestampMs: this.timestampMs(index), key, value, headers }
   }
 
@@ -134,8 +123,10 @@ export class WrittenRecords implements NewRecords {
   }
 
   valueBytes(index: number): number {
-    const { bytes } = this.#roomOf(index)
-    return Math.max(0, readVarint(bytes, partAfter(bytes, this.#number(index, START))))
+    const reader = new NumberReader(this.#roomOf(index).bytes, this.#number(index, START))
+    const keyBytes = Math.max(0, reader.varint())
+    reader.at += keyBytes
+    return Math.max(0, reader.varint())
   }
 
   /** Copies key, value and headers into `target`, in the form of a batch. */
@@ -181,9 +172,7 @@ export class WrittenRecords implements NewRecords {
     const { bytes, view, used } = this.#room as ByteRoom
     // A room that has grown has other memory.
     if (this.#rooms.at(-1)?.bytes !== bytes) this.#rooms.push({ bytes, view })
-    const at = this.#grow()
-    this.#timestampsMs[this.#length - 1] = timestampMs
-    this.#numbers[at + TOPIC] = this.#topicNumber(topic)
+    const at = this.#begin(topic, timestampMs)
     this.#numbers[at + ROOM] = this.#rooms.length - 1
     this.#numbers[at + PARTITION] = BY_KEY
     this.#numbers[at + START] = start
@@ -199,9 +188,7 @@ export class WrittenRecords implements NewRecords {
     if (this.#copied?.memory !== memory) {
       this.#copied = { memory, room: { bytes: memory.buffer, view: memory.view } }
     }
-    const at = this.#grow()
-    this.#timestampsMs[this.#length - 1] = records.timestampMsAt(index)
-    this.#numbers[at + TOPIC] = this.#topicNumber(topic)
+    const at = this.#begin(topic, records.timestampMsAt(index))
     this.#numbers[at + ROOM] = this.#roomNumber(this.#copied.room)
     this.#numbers[at + PARTITION] = partition
     this.#numbers[at + START] = start
@@ -232,9 +219,7 @@ export class WrittenRecords implements NewRecords {
         last = lies
         room = this.#roomNumber(others.#rooms[lies] as Room)
       }
-      const at = this.#grow()
-      this.#timestampsMs[this.#length - 1] = others.#timestampsMs[i] as number
-      this.#numbers[at + TOPIC] = this.#topicNumber(others.topic(i))
+      const at = this.#begin(others.topic(i), others.timestampMs(i))
       this.#numbers[at + ROOM] = room
       this.#numbers[at + PARTITION] = others.#numbers[of + PARTITION] as number
       this.#numbers[at + START] = others.#numbers[of + START] as number
@@ -247,7 +232,7 @@ export class WrittenRecords implements NewRecords {
   }
 
   /** Adds a row and returns the index of its first number. */
-  #grow(): number {
+  #begin(topic: string, timestampMs: number): number {
     if (this.#length === this.#timestampsMs.length) {
       const capacity = Math.max(FIRST_CAPACITY, this.#length * 2)
       const numbers = new Int32Array(capacity * NUMBERS)
@@ -257,7 +242,10 @@ export class WrittenRecords implements NewRecords {
       timestampsMs.set(this.#timestampsMs)
       this.#timestampsMs = timestampsMs
     }
-    return this.#length++ * NUMBERS
+    const at = this.#length * NUMBERS
+    this.#numbers[at + TOPIC] = this.#topicNumber(topic)
+    this.#timestampsMs[this.#length++] = timestampMs
+    return at
   }
 
   #number(index: number, which: number): number {

@@ -4,9 +4,9 @@ import type { Format } from '../../src/formats/format.ts'
 import { openFormat } from '../../src/formats/open-format.ts'
 import { atOnce, Slices } from '../../src/kernel/slices.ts'
 import { BatchEncoder } from '../../src/records/kafka/codec/encode.ts'
-import { decodeRecords } from '../../src/records/kafka/codec/record-set.ts'
 import type { LogRecords } from '../../src/records/port.ts'
 import { HandRegistry } from '../formats/registry/hand-registry.ts'
+import { decodeRecords, encodeBatches, NO_PRODUCER } from '../support/batches.ts'
 import { figure, machine } from './figures.ts'
 import { wholeNumber } from './flags.ts'
 import { paymentRecords } from './input.ts'
@@ -20,7 +20,7 @@ import { encoderOf, ID, libraryOf, PREFIX, schemaOf, VALUES, type Values } from 
 //   npx tsx --conditions tidemark-source test/bench/decode.ts [--events 50000] [--rounds 11]
 
 const CHUNK = 2_000
-const WRITTEN = { maxBytes: 2 ** 30, producer: null, compression: 'none' } as const
+const WRITTEN = { maxBytes: 2 ** 30, producer: NO_PRODUCER, compression: 'none' } as const
 const READ = { partition: 'payments-0', fromOffset: 0, aborted: [] }
 const UNCUT = new Slices(() => 0)
 
@@ -36,7 +36,7 @@ function chunksIn(values: Values, events: number): Chunks {
   const payments = paymentRecords('payments', events)
   return Array.from({ length: Math.ceil(events / CHUNK) }, () => {
     const records = payments.next(CHUNK).map((of) => ({ ...of, value: encode(of.value as Buffer) }))
-    const [batch] = encoder.encode(records, WRITTEN)
+    const [batch] = encodeBatches(records, WRITTEN, encoder)
     return decodeRecords(Buffer.from(batch?.bytes ?? []), READ)
   })
 }

@@ -5,7 +5,6 @@ import type { ReadyBatch, StepScores } from '../../src/engine/events.ts'
 import { wallClock } from '../../src/kernel/clock.ts'
 import { atOnce, Slices } from '../../src/kernel/slices.ts'
 import { BatchEncoder } from '../../src/records/kafka/codec/encode.ts'
-import { decodeRecords } from '../../src/records/kafka/codec/record-set.ts'
 import type { LogRecords } from '../../src/records/port.ts'
 import { PassedHeaders } from '../../src/runtime/output/headers.ts'
 import { produce } from '../../src/runtime/output/outputs.ts'
@@ -18,6 +17,7 @@ import type { StepBatch } from '../../src/scoring/step-answer.ts'
 import type { StepScorer } from '../../src/scoring/step-scorer.ts'
 import type { Definition, ScoreStep } from '../../src/topology/definition.ts'
 import { whole } from '../engine/whole.ts'
+import { decodeRecords, encodeBatches, NO_PRODUCER } from '../support/batches.ts'
 import { build } from './build.ts'
 import { collected } from './collected.ts'
 import { figure, machine } from './figures.ts'
@@ -35,7 +35,7 @@ const UNCUT = new Slices(() => 0)
 const TOPIC_LIMITS = limitsOf(undefined)
 const SOURCE = { topic: 'payments', partition: 0 }
 
-const WRITTEN = { maxBytes: 2 ** 30, producer: null, compression: 'none' } as const
+const WRITTEN = { maxBytes: 2 ** 30, producer: NO_PRODUCER, compression: 'none' } as const
 const READ = { partition: 'payments-0', fromOffset: 0, aborted: [] }
 
 const STAGES = ['decode', 'engine', 'score', 'outputs'] as const
@@ -144,7 +144,7 @@ function* paymentChunks(count: number): Generator<LogRecords> {
   const payments = paymentRecords(SOURCE.topic, count)
   const encoder = new BatchEncoder()
   for (let left = count; left > 0; left -= CHUNK) {
-    const [batch] = encoder.encode(payments.next(Math.min(CHUNK, left)), WRITTEN)
+    const [batch] = encodeBatches(payments.next(Math.min(CHUNK, left)), WRITTEN, encoder)
     yield decodeRecords(Buffer.from(batch?.bytes ?? []), READ)
   }
 }

@@ -2,10 +2,10 @@ import { Command } from 'commander'
 import { COMPRESSIONS, type Compression, compressionFault } from '../../src/kernel/kafka.ts'
 import { atOnce } from '../../src/kernel/slices.ts'
 import { BatchEncoder, type EncodeOptions } from '../../src/records/kafka/codec/encode.ts'
-import { decodeRecords } from '../../src/records/kafka/codec/record-set.ts'
 import type { OutgoingRecord } from '../../src/records/record-format.ts'
 import { WrittenRecords } from '../../src/records/written-records.ts'
 import { decodeWithKafkajs, encodeWithKafkajs } from '../records/codec/kafkajs-codec.ts'
+import { decodeRecords, encodeBatches, NO_PRODUCER } from '../support/batches.ts'
 import { figure, machine } from './figures.ts'
 import { paymentRecords } from './input.ts'
 
@@ -13,7 +13,7 @@ import { paymentRecords } from './input.ts'
 // Node can write, and kafkajs' codec on the same bytes. One JSON line on stdout. npx tsx
 // test/bench/record-codec.ts [--records 1000] [--rounds 1000]
 
-const OPTIONS: EncodeOptions = { maxBytes: 2 ** 30, producer: null, compression: 'none' }
+const OPTIONS: EncodeOptions = { maxBytes: 2 ** 30, producer: NO_PRODUCER, compression: 'none' }
 /** Several different batches, so that the branch predictor cannot learn them. */
 const BATCHES = 10
 const PASSES = 5
@@ -30,7 +30,7 @@ function input(perBatch: number, options: EncodeOptions = OPTIONS): Input[] {
   const payments = paymentRecords('payments', perBatch * BATCHES)
   return Array.from({ length: BATCHES }, () => {
     const records = payments.next(perBatch)
-    const [batch] = encoder.encode(records, options)
+    const [batch] = encodeBatches(records, options, encoder)
     return { records, set: Buffer.from(batch?.bytes ?? []) }
   })
 }
@@ -93,7 +93,7 @@ function indicesOf(length: number): readonly number[] {
 const encoder = new BatchEncoder()
 
 function encode({ records }: Input): number {
-  encoder.encode(records, OPTIONS)
+  encodeBatches(records, OPTIONS, encoder)
   return records.length
 }
 
@@ -102,7 +102,7 @@ async function compressed(compression: Compression) {
   const options = { ...OPTIONS, compression }
   const inputs = input(records, options)
   const encodeOne = (one: Input) => {
-    encoder.encode(one.records, options)
+    encodeBatches(one.records, options, encoder)
     return one.records.length
   }
   return {

@@ -3,7 +3,6 @@ import { Engine } from '../../src/engine/engine.ts'
 import type { RunMode } from '../../src/engine/run.ts'
 import { atOnce, Slices } from '../../src/kernel/slices.ts'
 import { BatchEncoder } from '../../src/records/kafka/codec/encode.ts'
-import { decodeRecords } from '../../src/records/kafka/codec/record-set.ts'
 import type { LogRecords, NewRecord } from '../../src/records/port.ts'
 import { EventIntake } from '../../src/runtime/partition/intake.ts'
 import type {
@@ -13,6 +12,7 @@ import type {
   ScoreStep,
 } from '../../src/topology/definition.ts'
 import { whole } from '../engine/whole.ts'
+import { decodeRecords, encodeBatches, NO_PRODUCER } from '../support/batches.ts'
 import { jsonFormatOf } from '../support/format.ts'
 import { withModel } from '../support/score-steps.ts'
 import { figure, machine } from './figures.ts'
@@ -34,7 +34,7 @@ const EVEN_MORE_MINUTES = [600, 720, 900, 1_200]
 /** Share of the events at the start that is run but not counted: code is compiled, windows fill. */
 const WARM_UP = 0.3
 const UNCUT = new Slices(() => 0)
-const WRITTEN = { maxBytes: 2 ** 30, producer: null, compression: 'none' } as const
+const WRITTEN = { maxBytes: 2 ** 30, producer: NO_PRODUCER, compression: 'none' } as const
 const READ = { partition: 'payments-0', fromOffset: 0, aborted: [] }
 
 interface Case {
@@ -78,7 +78,7 @@ function* chunksOf(events: number, hot: number): Generator<LogRecords> {
     const records = payments.next(Math.min(CHUNK, left)).map((record) => {
       return withCard(record, random() < hot ? 0 : Math.floor(random() * CARDS))
     })
-    const [batch] = encoder.encode(records, WRITTEN)
+    const [batch] = encodeBatches(records, WRITTEN, encoder)
     yield decodeRecords(Buffer.from(batch?.bytes ?? []), READ)
   }
 }

@@ -1,7 +1,6 @@
 import { gzipSync } from 'node:zlib'
 import { expect } from 'vitest'
 import { crc32c } from '../../src/records/kafka/codec/batch-header.ts'
-import { BatchEncoder } from '../../src/records/kafka/codec/encode.ts'
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
 import { prepare } from '../../src/runtime/start/prepare.ts'
 import { startWorker } from '../../src/runtime/worker.ts'
@@ -17,6 +16,7 @@ import {
 } from '../services/kafka.ts'
 import { produceRaw } from '../services/raw-produce.ts'
 import { createTopics } from '../services/topics.ts'
+import { encodeBatches, NO_PRODUCER } from '../support/batches.ts'
 import { headerOf } from '../support/headers.ts'
 
 // Batches that are small on the wire and large when they are unpacked.
@@ -27,8 +27,8 @@ const GZIP = 1
 /** Equal records in one batch, packed as well as can be. */
 function gzipBatch(count: number, value: Buffer | null): Buffer {
   const record = { key: null, value, timestampMs: START_MS, headers: [] }
-  const options = { maxBytes: 2 ** 30, producer: null, compression: 'none' } as const
-  const [plain] = new BatchEncoder().encode(new Array(count).fill(record), options)
+  const options = { maxBytes: 2 ** 30, producer: NO_PRODUCER, compression: 'none' } as const
+  const [plain] = encodeBatches(new Array(count).fill(record), options)
   const bytes = plain?.bytes ?? expect.fail('nothing was encoded')
   const packed = gzipSync(bytes.subarray(HEADER_BYTES), { level: 9 })
   const batch = Buffer.concat([bytes.subarray(0, HEADER_BYTES), packed])

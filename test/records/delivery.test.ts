@@ -7,6 +7,7 @@ import { Delivery, Outgoing } from '../../src/records/kafka/delivery.ts'
 import { ThroughputEstimator } from '../../src/records/kafka/throughput-estimator.ts'
 import { CODE } from '../../src/records/kafka/wire/protocol.ts'
 import { WrittenRecords } from '../../src/records/written-records.ts'
+import { NO_PRODUCER } from '../support/batches.ts'
 import { HandClock, longestWaits } from '../support/clocks.ts'
 import { thrownBy } from '../support/thrown.ts'
 import { record } from './listener.ts'
@@ -25,7 +26,9 @@ beforeEach(() => {
 function outgoing(partition: number): Outgoing {
   const records = WrittenRecords.of([record('t'), record('t')])
   const to = new Outgoing({ topic: 't', partition }, { records, indices: [0, 1] })
-  atOnce(to.pack(new BatchEncoder(), { maxBytes: 1_000, producer: null, compression: 'none' }))
+  atOnce(
+    to.pack(new BatchEncoder(), { maxBytes: 1_000, producer: NO_PRODUCER, compression: 'none' }),
+  )
   return to
 }
 

@@ -1,16 +1,17 @@
 import { expect, test } from 'vitest'
-import { BatchEncoder, type EncodedBatch } from '../../src/records/kafka/codec/encode.ts'
+import { type EncodedBatch } from '../../src/records/kafka/codec/encode.ts'
 import { RecordSet } from '../../src/records/kafka/codec/record-set.ts'
 import { FetchBuffer, type Fetched } from '../../src/records/kafka/fetch-buffer.ts'
 import { MOST_CHUNK_RECORDS } from '../../src/records/port.ts'
+import { encodeBatches, NO_PRODUCER } from '../support/batches.ts'
 import { HandClock } from '../support/clocks.ts'
 
 const TOMBSTONES = 20_000
 
 function tombstones(fromOffset = 0): RecordSet {
   const one = { key: null, value: null, timestampMs: 0, headers: [] }
-  const options = { maxBytes: 2 ** 30, producer: null, compression: 'none' } as const
-  const [batch] = new BatchEncoder().encode(new Array(TOMBSTONES).fill(one), options)
+  const options = { maxBytes: 2 ** 30, producer: NO_PRODUCER, compression: 'none' } as const
+  const [batch] = encodeBatches(new Array(TOMBSTONES).fill(one), options)
   const { bytes } = batch as EncodedBatch
   bytes.writeBigInt64BE(BigInt(fromOffset), 0)
   return new RecordSet(bytes, { partition: 't-0', fromOffset, aborted: [] })

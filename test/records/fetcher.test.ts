@@ -2,7 +2,6 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { type Clock, wallClock } from '../../src/kernel/clock.ts'
 import { TidemarkError } from '../../src/kernel/errors.ts'
 import type { Brokers } from '../../src/records/kafka/brokers.ts'
-import { BatchEncoder } from '../../src/records/kafka/codec/encode.ts'
 import { chunkOf } from '../../src/records/kafka/fetch-buffer.ts'
 import {
   type Fetchable,
@@ -14,6 +13,7 @@ import { Unreadables } from '../../src/records/kafka/unreadable-partitions.ts'
 import { type FetchedPartition, fetch } from '../../src/records/kafka/wire/fetch.ts'
 import { CODE, type Request } from '../../src/records/kafka/wire/protocol.ts'
 import { until } from '../services/cluster.ts'
+import { encodeBatches, NO_PRODUCER } from '../support/batches.ts'
 import { HandClock, longestWaits } from '../support/clocks.ts'
 
 // Answers of leaders that come late, by brokers that are none.
@@ -31,8 +31,8 @@ function batchOf(values: readonly string[]): Answer {
   const records = values.map((value) => {
     return { key: null, value: Buffer.from(value), timestampMs: 0, headers: [] }
   })
-  const options = { maxBytes: 1_000_000, producer: null, compression: 'none' } as const
-  const set = new BatchEncoder().encode(records, options)[0]?.bytes as Buffer
+  const options = { maxBytes: 1_000_000, producer: NO_PRODUCER, compression: 'none' } as const
+  const set = encodeBatches(records, options)[0]?.bytes as Buffer
   return { code: CODE.NONE, set, highWatermark: values.length }
 }
 

@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest'
 import type { Brokers } from '../../src/records/kafka/brokers.ts'
-import { BatchEncoder, type EncodedBatch } from '../../src/records/kafka/codec/encode.ts'
+import { type EncodedBatch } from '../../src/records/kafka/codec/encode.ts'
 import { checkLogs } from '../../src/records/kafka/log-check.ts'
 import { lookBack } from '../../src/records/kafka/partition-reads.ts'
 import { CODE, type Request } from '../../src/records/kafka/wire/protocol.ts'
 import { MOST_UNPACKED_BYTES } from '../../src/records/port.ts'
+import { encodeBatches, NO_PRODUCER } from '../support/batches.ts'
 import { thrownBy } from '../support/thrown.ts'
 import { record } from './listener.ts'
 
@@ -34,8 +35,8 @@ function log({ set = EMPTY, fetches = 0, lists = 0, ends = 0 }) {
 /** Small on the wire; it begins at this offset. */
 function batch(value: Buffer, baseOffset: number): Buffer {
   const records = [0, 1].map((i) => record('t', { value, timestampMs: AT_MS + i }))
-  const options = { maxBytes: 2 ** 30, producer: null, compression: 'gzip' } as const
-  const [{ bytes }] = new BatchEncoder().encode(records, options) as [EncodedBatch]
+  const options = { maxBytes: 2 ** 30, producer: NO_PRODUCER, compression: 'gzip' } as const
+  const [{ bytes }] = encodeBatches(records, options) as [EncodedBatch]
   bytes.writeBigInt64BE(BigInt(baseOffset), 0)
   return bytes
 }

@@ -7,6 +7,7 @@ import { partitionOf } from '../../src/records/memory/log.ts'
 import type { NewRecord } from '../../src/records/port.ts'
 import { partsBytes, varintBytes } from '../../src/records/record-format.ts'
 import { WrittenRecords } from '../../src/records/written-records.ts'
+import { encodeBatches } from '../support/batches.ts'
 import { plainRecords } from '../support/plain-records.ts'
 import { runs } from '../support/runs.ts'
 import { naiveParts } from './codec/naive-batch.ts'
@@ -197,7 +198,7 @@ describe('a batch', () => {
         const options = { ...PLAIN, maxBytes }
         const these = all.flatMap(([record, isTaken]) => (isTaken ? [record] : []))
         const batches = atOnce(new BatchEncoder().encodeMore({ records, indices }, options))
-        const alone = new BatchEncoder().encode(these, options)
+        const alone = encodeBatches(these, options)
         expect(isDeepStrictEqual(batches, alone)).toBe(true)
       }),
       RUNS,
@@ -209,7 +210,7 @@ describe('a batch', () => {
       fc.property(plainRecord, (record) => {
         // Attributes, and the distances from the batch's own time and offset.
         const body = 3 + partsBytes(record)
-        const [batch] = new BatchEncoder().encode([record], PLAIN)
+        const [batch] = encodeBatches([record], PLAIN)
         expect(batch?.bytes.length).toBe(61 + varintBytes(body) + body)
       }),
       RUNS,

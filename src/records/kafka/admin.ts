@@ -16,7 +16,6 @@ import { GroupOffsets, readMark } from './group-offsets.ts'
 import { readPartition, withoutLeader } from './partition-reads.ts'
 import { repeated } from './waiting.ts'
 import {
-  type CreatedTopic,
   createTopics,
   type DescribedConfig,
   describeConfigs,
@@ -63,7 +62,7 @@ export function partitionOffsetsOf(
 export class KafkaAdmin {
   readonly #open: () => Brokers
   readonly #clock: Clock
-  #connection: Connection | null = null
+  #brokers: Brokers | null = null
   #isClosed = false
 
   constructor(open: () => Brokers, clock: Clock) {
@@ -91,7 +90,7 @@ export class KafkaAdmin {
     await this.#ask(async (brokers) => {
       const answers = await brokers.askController(createTopics(specs, CREATE_WITHIN_MS))
       for (const [i, answer] of answers.entries()) {
-        refuseUnlessMade((specs[i] as NewTopic).name, answer)
+        refuseUnlessMade((specs[i] as NewTopic).name, answer.code, answer.message)
       }
     })
     for (const { name } of specs) await this.#visible(name)
@@ -147,8 +146,8 @@ export class KafkaAdmin {
 
   close(): void {
     this.#isClosed = true
-    this.#connection?.brokers.close()
-    this.#connection = null
+    this.#brokers?.close()
+    this.#brokers = null
   }
 
   async #visible(name: string): Promise<void> {
@@ -182,36 +181,25 @@ export class KafkaAdmin {
   /** @param idle may the connection be dead unnoticed? Then the request is repeated */
   async #ask<T>(
     question: (brokers: Brokers) => Promise<T>,
-    idle: boolean = this.#connection !== null,
+    idle: boolean = this.#brokers !== null,
   ): Promise<T> {
     if (this.#isClosed) throw new TidemarkError('BROKER_UNAVAILABLE', 'the driver is closed')
-    this.#connection ??= connect(this.#open())
-    const connection = this.#connection
+    this.#brokers ??= this.#open()
+    const brokers = this.#brokers
     try {
-      await connection.ready
-      return await question(connection.brokers)
+      await brokers.connect()
+      return await question(brokers)
     } catch (error) {
       if (!isUnavailable(error)) throw error
-      if (this.#connection === connection) this.#connection = null
-      connection.brokers.close()
+      if (this.#brokers === brokers) this.#brokers = null
+      brokers.close()
       if (idle) return this.#ask(question, false)
       throw error
     }
   }
 }
 
-interface Connection {
-  readonly brokers: Brokers
-  readonly ready: Promise<void>
-}
-
-function connect(brokers: Brokers): Connection {
-  const ready = brokers.connect()
-  ready.catch(() => {})
-  return { brokers, ready }
-}
-
-function refuseUnlessMade(name: string, { code, message }: CreatedTopic): void {
+function refuseUnlessMade(name: string, code: number, message: string | null): void {
   if (code === CODE.NONE || code === CODE.TOPIC_ALREADY_EXISTS) return
   if (code === CODE.TOPIC_AUTHORIZATION_FAILED) throw notAllowed('CREATE', { type: 'topic', name })
   const isTemporary = code === CODE.NOT_CONTROLLER || code === CODE.REQUEST_TIMED_OUT

@@ -75,6 +75,7 @@ export class Brokers {
   readonly #met = new Map<string, Wired>()
   /** Topics that were asked for, each with a promise that resolves when the topic is known. */
   readonly #topics = new Map<string, Promise<void>>()
+  #connecting: Promise<void> | null = null
   #refreshing: Promise<void> | null = null
   #refreshedMs = Number.NEGATIVE_INFINITY
   #turn = 0
@@ -102,8 +103,19 @@ export class Brokers {
     })
   }
 
-  /** @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` */
-  async connect(): Promise<void> {
+  /**
+   * Connects once; after a failure, again.
+   * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION`
+   */
+  connect(): Promise<void> {
+    this.#connecting ??= this.#connectOrExplain().catch((error: unknown) => {
+      this.#connecting = null
+      throw error
+    })
+    return this.#connecting
+  }
+
+  async #connectOrExplain(): Promise<void> {
     const steps = { logsIn: this.#config.sasl !== undefined, isMet: false }
     try {
       await this.#connect(steps)

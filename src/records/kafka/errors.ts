@@ -109,10 +109,7 @@ export function fromKafka(thrown: unknown, otherwise: Code): TidemarkError {
   for (const fault of chain) if (fault instanceof TidemarkError) return fault
   const kind = KINDS.find(({ matches }) => chain.some((fault) => matches(fault)))
   const { code, hint } = kind ?? { code: otherwise, hint: undefined }
-  return new TidemarkError(code, messageOf(thrown), {
-    cause: thrown,
-    ...(hint === undefined ? {} : { hint }),
-  })
+  return new TidemarkError(code, messageOf(thrown), { hint, cause: thrown })
 }
 
 /**
@@ -197,9 +194,10 @@ const REFUSALS: ReadonlyMap<number, Code> = new Map<number, Code>([
   [CODE.INVALID_PRODUCER_ID_MAPPING, 'FENCED'],
 ])
 
+const LACKS_ID = 'the user lacks a right (ACL) on the transactional id'
 const HINTS: Readonly<Partial<Record<Code, string>>> = {
   TOPIC_LIMITS: "see the topic's max.message.bytes, segment.bytes and message.timestamp.* settings",
-  AUTHORIZATION: 'the user lacks a right (ACL) on the transactional id or the cluster',
+  AUTHORIZATION: `${LACKS_ID} or the cluster`,
 }
 
 /** Is it over the topic's limit (`max.message.bytes`) or its segments (`segment.bytes`)? */
@@ -225,11 +223,15 @@ export function produceRefusal(code: number, to: TopicPartition): TidemarkError 
     return notAllowed('WRITE', { type: 'topic', name: to.topic })
   }
   const known = REFUSALS.get(code) ?? (isRetriable(code) ? 'BROKER_UNAVAILABLE' : 'COMMIT_FAILED')
-  const hint = HINTS[known]
-  return new TidemarkError(known, `the broker answers ${nameOfCode(code)}`, {
-    where: partitionName(to),
-    ...(hint === undefined ? {} : { hint }),
-  })
+  const details = { where: partitionName(to), hint: HINTS[known] }
+  return new TidemarkError(known, `the broker answers ${nameOfCode(code)}`, details)
+}
+
+/** The error for a coordinator's refusal of a transaction. */
+export function transactionRefusal(code: number): TidemarkError {
+  const known = REFUSALS.get(code) ?? 'COMMIT_FAILED'
+  const hint = known === 'AUTHORIZATION' ? LACKS_ID : undefined
+  return new TidemarkError(known, `the broker answers ${nameOfCode(code)}`, { hint })
 }
 
 interface AskedPartition {

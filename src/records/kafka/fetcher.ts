@@ -3,7 +3,6 @@ import { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName, position } from '../../kernel/ids.ts'
 import { Backoff } from '../../kernel/random.ts'
 import type { Brokers } from './brokers.ts'
-import { lastLeaderEpoch } from './codec/batch-header.ts'
 import { RecordSet } from './codec/record-set.ts'
 import { notAllowed } from './errors.ts'
 import { type Arrived, FetchBuffer, type Fetched } from './fetch-buffer.ts'
@@ -255,7 +254,7 @@ export class Fetcher {
     }
   }
 
-  #received({ leader, asked, partitions, problem, hindered, sinceMs }: Answer): Received {
+  #received({ leader, asked, partitions, problem, hindered, sinceMs }: Answer) {
     const { unreadables } = this.#o
     const still = asked.filter((one) => this.#isStill(one, leader))
     const by = new Map(still.map(({ of }) => [partitionName(of), of]))
@@ -294,8 +293,8 @@ export class Fetcher {
 
   /** Retries a partition a little later; the others of its leader continue. */
   #setBack(of: Fetchable, problem: TidemarkError, askedMs: number): void {
-    const { sinceMs, waitMs } = this.#setbacks.add(of, problem, askedMs)
-    this.#o.unreadables.fails(of, problem.message, sinceMs)
+    const waitMs = this.#setbacks.add(of, problem, askedMs)
+    this.#o.unreadables.fails(of, problem.message, askedMs)
     void this.#refreshIn(waitMs)
   }
 
@@ -334,12 +333,6 @@ function asItIs(of: Fetchable): Asked {
   return { of, offset: of.nextOffset, epoch: of.checkedEpoch }
 }
 
-interface Received {
-  readonly got: readonly [Fetchable, Arrived][]
-  readonly bytes: number
-  readonly problem: TidemarkError | null
-}
-
 /** The topic was deleted, or created again, or this broker does not know it yet. */
 const IS_GONE: ReadonlySet<number> = new Set([
   CODE.UNKNOWN_TOPIC_OR_PARTITION,
@@ -356,7 +349,7 @@ function arrivedOf(
   const atOnceBytes = UNPACKED_AT_ONCE_BYTES
   const set = new RecordSet(bytes, { partition, fromOffset, aborted, atOnceBytes })
   const hasMovedOn = set.nextOffset > fromOffset
-  of.readEpoch = lastLeaderEpoch(bytes) ?? of.readEpoch
+  of.readEpoch = set.leaderEpoch ?? of.readEpoch
   of.nextOffset = set.nextOffset
   const isAtEnd = of.nextOffset >= endOffset && of.reportedEnd !== endOffset
   if (!hasMovedOn && !isAtEnd) return null

@@ -152,11 +152,6 @@ interface CommitMark {
   readonly number: number
 }
 
-interface MarkedMetadata {
-  readonly mark: CommitMark | null
-  readonly metadata: string
-}
-
 /** Format in which the transactional id is complete. */
 const WHOLE = 1
 /** Format in which the transactional id lacks the group's name at its beginning. */
@@ -173,7 +168,8 @@ export function withMark(mark: CommitMark, group: string, metadata: string): str
   return `${JSON.stringify([SHORT, rest, memberId, number])}\n${metadata}`
 }
 
-export function readMark(text: string, group: string): MarkedMetadata {
+/** `mark` is `null` where another client has committed. */
+export function readMark(text: string, group: string) {
   const end = text.indexOf('\n')
   if (!text.startsWith('[') || end < 0) return { mark: null, metadata: text }
   try {

@@ -25,7 +25,7 @@ import { type BearerLogin, bearerLoginOf } from './login/bearer-login.ts'
 import { clientConfig, type KafkaOptions, SESSION_TIMEOUT_MS } from './options.ts'
 import { KafkaWriter, Producer } from './producer.ts'
 import { KafkaReader, type ReadOptions } from './reader.ts'
-import { selfTest } from './self-test.ts'
+import { checkLibrary } from './self-test.ts'
 import { DefaultName, StaleMembers } from './stale-members.ts'
 import { transactionalIdOf } from './transactions.ts'
 
@@ -41,11 +41,11 @@ export class KafkaRecords implements Records {
   readonly #login: BearerLogin | null
   readonly #defaultName: DefaultName
   readonly #name: string | undefined
-  #epochs = 0
+  #nextEpoch = 1
 
   /** @throws Refused with `CONFIG_INVALID` · TidemarkError `CLIENT_BROKEN` */
   constructor(options: KafkaOptions) {
-    selfTest()
+    checkLibrary()
     patchConnections()
     const log = options.log ?? (() => {})
     const logCreator = quietLog(log, wallClock)
@@ -143,10 +143,7 @@ export class KafkaRecords implements Records {
       staleMembers: this.#staleMembers,
       defaultName: this.#defaultName,
       sessionTimeoutMs: this.#sessionTimeoutMs,
-      nextEpoch: () => {
-        this.#epochs++
-        return this.#epochs
-      },
+      nextEpoch: () => this.#nextEpoch++,
       left: (member) => {
         this.#members.delete(member)
         for (const brokers of [quick, waiting]) this.#opened.delete(brokers)

@@ -1,5 +1,5 @@
 import type { KafkaConfig } from 'kafkajs'
-import { refuseIfAny, TidemarkError } from '../../kernel/errors.ts'
+import { configFault, refuseIfAny, type TidemarkError } from '../../kernel/errors.ts'
 import {
   type ClientCredentials,
   faultOfTokenUrl,
@@ -89,24 +89,19 @@ function passwordLogin({ mechanism, username, password }: PasswordLogin) {
 
 export function kafkaFaults({ brokers, tls, sasl }: KafkaOptions): TidemarkError[] {
   const faults: TidemarkError[] = []
-  const add = (...of: Parameters<typeof faultOf>) => faults.push(faultOf(...of))
+  const add = (...of: Parameters<typeof configFault>) => faults.push(configFault(...of))
   if (brokers.length === 0) {
-    add('brokers', 'no broker is given', 'give at least one, as host:port')
+    add('no broker is given', 'brokers', 'give at least one, as host:port')
   }
   for (const broker of brokers) {
     if (/^(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$/.test(broker)) continue
-    add('brokers', `broker ${JSON.stringify(broker)} is not host:port`)
+    add(`broker ${JSON.stringify(broker)} is not host:port`, 'brokers')
   }
   if (sasl !== undefined) faults.push(...saslFaults(sasl, tls !== undefined))
   if (tls !== undefined && tls !== true && (tls.cert === undefined) !== (tls.key === undefined)) {
-    add('tls', 'a TLS client certificate needs both cert and key')
+    add('a TLS client certificate needs both cert and key', 'tls')
   }
   return faults
-}
-
-function faultOf(where: keyof KafkaOptions, message: string, hint?: string): TidemarkError {
-  const details = hint === undefined ? { where } : { where, hint }
-  return new TidemarkError('CONFIG_INVALID', message, details)
 }
 
 export const MECHANISMS = [
@@ -151,11 +146,15 @@ interface MskIamOptions {
   readonly region: string
 }
 
+function saslFault(message: string, hint?: string): TidemarkError {
+  return configFault(message, 'sasl', hint)
+}
+
 const TOKENS = 'give { url, clientId, clientSecret }, { file }, or a function'
 
 export function saslFaults(sasl: KafkaSasl, isEncrypted: boolean): TidemarkError[] {
   if (!MECHANISMS.includes(sasl.mechanism)) {
-    return [faultOf('sasl', `"${sasl.mechanism}" is not ${MECHANISMS.join(' or ')}`)]
+    return [saslFault(`"${sasl.mechanism}" is not ${MECHANISMS.join(' or ')}`)]
   }
   switch (sasl.mechanism) {
     case 'plain':
@@ -178,23 +177,23 @@ export function saslFaults(sasl: KafkaSasl, isEncrypted: boolean): TidemarkError
 }
 
 function inPlainText(what: string, secret: string, hint: string): TidemarkError {
-  return faultOf('sasl', `SASL ${what} without TLS would send the ${secret} in plain text`, hint)
+  return saslFault(`SASL ${what} without TLS would send the ${secret} in plain text`, hint)
 }
 
 function tokenFaults(token: BearerOptions['token']): TidemarkError[] {
   if (typeof token === 'function') return []
   const { file, url } = (token ?? {}) as { readonly file?: string; readonly url?: string }
   if (file !== undefined) return []
-  if (url === undefined) return [faultOf('sasl', 'SASL OAUTHBEARER needs a token', TOKENS)]
+  if (url === undefined) return [saslFault('SASL OAUTHBEARER needs a token', TOKENS)]
   const fault = faultOfTokenUrl(url)
-  return fault === null ? [] : [faultOf('sasl', `the URL of the token endpoint ${fault}`)]
+  return fault === null ? [] : [saslFault(`the URL of the token endpoint ${fault}`)]
 }
 
 function extensionFaults(extensions: Readonly<Record<string, string>>): TidemarkError[] {
   const wrong = Object.entries(extensions).filter(([name, value]) => !isExtension(name, value))
   return wrong.map(([name]) => {
     const what = `SASL extension ${JSON.stringify(name)} is not letters with a value in ASCII`
-    return faultOf('sasl', what)
+    return saslFault(what)
   })
 }
 
@@ -205,5 +204,5 @@ export function isExtension(name: string, value: string): boolean {
 
 export function signerFaults(signer = findSigner()): TidemarkError[] {
   if (signer !== null) return []
-  return [faultOf('sasl', `SASL for AWS needs the package ${SIGNER}`, `npm install ${SIGNER}`)]
+  return [saslFault(`SASL for AWS needs the package ${SIGNER}`, `npm install ${SIGNER}`)]
 }

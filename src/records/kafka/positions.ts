@@ -20,11 +20,6 @@ export interface Owned extends Fetchable {
 
 export type Stored = Pick<PartitionOffset, 'offset' | 'metadata'>
 
-interface Change {
-  readonly lost: Readonly<Record<'revoked' | 'expelled', readonly Owned[]>>
-  readonly added: readonly Owned[]
-}
-
 const NEVER: Generation = { generationId: -1, memberId: '' }
 
 export class Positions {
@@ -75,7 +70,7 @@ export class Positions {
     partitions: readonly TopicPartition[],
     generation: Generation,
     untouched: readonly Owned[] = [],
-  ): Change {
+  ) {
     const { generationId, memberId } = this.#generation ?? NEVER
     const isNext = generation.memberId === memberId && generation.generationId === generationId + 1
     const former = [...this.#owned.values()]

@@ -256,7 +256,6 @@ const TEMPORARY: ReadonlySet<Code> = new Set<Code>(['COMMIT_TIMED_OUT', 'BROKER_
 export class KafkaWriter implements Writer {
   readonly #brokers: Brokers
   readonly #producer: Producer
-  #connecting: Promise<void> | null = null
   #isSending = false
 
   constructor(brokers: Brokers, producer: Producer) {
@@ -276,7 +275,7 @@ export class KafkaWriter implements Writer {
       throw new TidemarkError('INVARIANT', 'send was called while another send is in flight')
     this.#isSending = true
     try {
-      await this.#connected()
+      await this.#brokers.connect()
       let left = WrittenRecords.of(records)
       while (left.length > 0) left = await this.#send(left, { ...SENDING, check })
     } finally {
@@ -317,13 +316,5 @@ export class KafkaWriter implements Writer {
       )
     }
     this.#producer.useIdentity(producer)
-  }
-
-  #connected(): Promise<void> {
-    this.#connecting ??= this.#brokers.connect().catch((error: unknown) => {
-      this.#connecting = null
-      throw error
-    })
-    return this.#connecting
   }
 }

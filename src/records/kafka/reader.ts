@@ -1,3 +1,4 @@
+import { ConditionVariable } from '../../kernel/condition-variable.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName } from '../../kernel/ids.ts'
 import type { Chunk, Followed, FollowedRange, From, Unreadable } from '../port.ts'
@@ -54,7 +55,7 @@ export class KafkaReader implements Followed {
   readonly #unreadables: Unreadables
   readonly #over = new AbortController()
   #failure: Error | null = null
-  #wake: () => void = () => {}
+  readonly #changed = new ConditionVariable()
 
   private constructor(
     options: ReadOptions,
@@ -75,7 +76,7 @@ export class KafkaReader implements Followed {
       unreadables: this.#unreadables,
       failed: (error) => {
         this.#failure = error
-        this.#wake()
+        this.#changed.notifyAll()
       },
     })
     for (const [partition, { nextOffset }] of ranges) this.#add(partition, nextOffset)
@@ -121,10 +122,10 @@ export class KafkaReader implements Followed {
           continue
         }
         if (this.#failure !== null) throw this.#failure
-        if (this.#over.signal.aborted || (this.#o.until === 'end' && this.#isRead)) return
-        await new Promise<void>((resolve) => {
-          this.#wake = resolve
-        })
+        if (this.#isOver) return
+        await this.#changed.until(
+          () => this.#waiting.length > 0 || this.#failure !== null || this.#isOver,
+        )
       }
     } finally {
       await this.close()
@@ -137,7 +138,11 @@ export class KafkaReader implements Followed {
     this.#unreadables.stop()
     this.#connections.brokers.close()
     this.#connections.closed()
-    this.#wake()
+    this.#changed.notifyAll()
+  }
+
+  get #isOver(): boolean {
+    return this.#over.signal.aborted || (this.#o.until === 'end' && this.#isRead)
   }
 
   get #isRead(): boolean {
@@ -155,7 +160,7 @@ export class KafkaReader implements Followed {
       of.paused = true
       this.#waiting.push(chunkOf(of, fetched))
     }
-    this.#wake()
+    this.#changed.notifyAll()
   }
 
   #add(partition: number, nextOffset: number): void {

@@ -5,7 +5,7 @@ import { formatDuration } from '../../kernel/time.ts'
 import type { WrittenRecords } from '../written-records.ts'
 import type { Brokers } from './brokers.ts'
 import type { Outgoing } from './delivery.ts'
-import { groupRefusal, isUnavailable, produceRefusal } from './errors.ts'
+import { groupRefusal, isUnavailable, produceRefusal, transactionRefusal } from './errors.ts'
 import type { Producer } from './producer.ts'
 import { repeated } from './waiting.ts'
 import type { Coordinated, MemberGeneration, PartitionOffset } from './wire/groups.ts'
@@ -14,11 +14,10 @@ import {
   addPartitionsToTxn,
   endTxn,
   initProducerId,
-  type ProducerIdentity,
   type TransactionVersion,
   txnOffsetCommit,
 } from './wire/produce.ts'
-import { CODE, type Coded, nameOfCode, type Request } from './wire/protocol.ts'
+import { CODE, type Coded, type Request } from './wire/protocol.ts'
 
 // Transactions of one worker: outputs and offsets of all its partitions together (KIP-447), with
 // the transaction protocol that the brokers support (rules C4, C6, C7, C10).
@@ -42,27 +41,19 @@ interface TransactionParts {
   readonly isSmallest: boolean
 }
 
-interface InitialisedProducer {
-  readonly producer: ProducerIdentity
-  readonly openMs: number
-}
-
 /**
  * Initialises a producer, which fences the previous one and ends its transaction.
  * @param openMs less if the broker's limit is lower (`transaction.max.timeout.ms`)
  */
-export async function fence(
-  brokers: Brokers,
-  transactionalId: string,
-  openMs = OPEN_MS,
-): Promise<InitialisedProducer> {
+export async function fence(brokers: Brokers, transactionalId: string, openMs = OPEN_MS) {
   const of: Coordinated = { type: 'transaction', id: transactionalId }
   for (let ms = openMs; ; ms = Math.floor(ms / 2)) {
     const request = initProducerId(transactionalId, ms)
     const ask = () => brokers.askCoordinator(of, request)
     const { code, producer } = await onceEnded(transactionalId, brokers.clock, ask)
     if (code === CODE.NONE) return { producer, openMs: ms }
-    if (code !== CODE.INVALID_TRANSACTION_TIMEOUT || ms < SHORTEST_OPEN_MS) throw refusal(code)
+    if (code !== CODE.INVALID_TRANSACTION_TIMEOUT || ms < SHORTEST_OPEN_MS)
+      throw transactionRefusal(code)
   }
 }
 
@@ -179,7 +170,7 @@ export class Transactions {
   async #announce(outgoing: readonly Outgoing[], group: string): Promise<void> {
     if (outgoing.length > 0) await this.#addPartitions(outgoing)
     const { code } = await this.#ask(this.#coordinator, addOffsetsToTxn(this.#open(), group))
-    if (code !== CODE.NONE) throw refusal(code)
+    if (code !== CODE.NONE) throw transactionRefusal(code)
   }
 
   #ask<T extends Coded>(of: Coordinated, request: Request<T>): Promise<T> {
@@ -191,7 +182,7 @@ export class Transactions {
     const request = addPartitionsToTxn(this.#open(), outgoing)
     const { refused } = await this.#ask(this.#coordinator, request)
     if (refused === null) return
-    if (!OF_TOPICS.has(refused.code)) throw refusal(refused.code)
+    if (!OF_TOPICS.has(refused.code)) throw transactionRefusal(refused.code)
     this.#producer.forgetTopics(outgoing)
     throw produceRefusal(refused.code, refused)
   }
@@ -204,7 +195,7 @@ export class Transactions {
       this.#hasLostOffsets = true
       throw error
     })
-    if (code !== CODE.NONE) throw groupRefusal(code, member.group) ?? refusal(code)
+    if (code !== CODE.NONE) throw groupRefusal(code, member.group) ?? transactionRefusal(code)
   }
 
   async #end(): Promise<'committed' | 'unknown'> {
@@ -269,23 +260,6 @@ const OF_TOPICS: ReadonlySet<number> = new Set([
   CODE.UNKNOWN_TOPIC_OR_PARTITION,
   CODE.TOPIC_AUTHORIZATION_FAILED,
 ])
-
-const FENCED_CODES: ReadonlySet<number> = new Set([
-  CODE.INVALID_PRODUCER_EPOCH,
-  CODE.INVALID_PRODUCER_ID_MAPPING,
-  CODE.PRODUCER_FENCED,
-])
-
-function refusal(code: number): TidemarkError {
-  const message = `the broker answers ${nameOfCode(code)}`
-  if (FENCED_CODES.has(code)) return new TidemarkError('FENCED', message)
-  if (code !== CODE.TRANSACTIONAL_ID_AUTHORIZATION_FAILED) {
-    return new TidemarkError('COMMIT_FAILED', message)
-  }
-  return new TidemarkError('AUTHORIZATION', message, {
-    hint: 'the user lacks a right (ACL) on the transactional id',
-  })
-}
 
 const CHECK_LENGTH = 8
 

@@ -100,8 +100,6 @@ const GONE_MS = 5_000
 
 interface Setback {
   readonly backoff: Backoff
-  /** Time of the first of its consecutive failures. */
-  readonly sinceMs: number
   /** Since when the topic is missing; `null`: the last failure had another reason. */
   readonly missingSinceMs: number | null
   readonly untilMs: number
@@ -127,18 +125,20 @@ export class Setbacks<P extends object> {
     this.#of.delete(of)
   }
 
-  /** @throws the problem: it is permanent, or the topic has not existed for 5 s */
-  add(of: P, problem: TidemarkError, askedMs: number): { sinceMs: number; waitMs: number } {
+  /**
+   * Returns how long it is not fetched, ms.
+   * @throws the problem: it is permanent, or the topic has not existed for 5 s
+   */
+  add(of: P, problem: TidemarkError, askedMs: number): number {
     const nowMs = this.#clock.elapsedMs()
     const before = this.#of.get(of)
     const missingSinceMs = missingSince(problem, before, nowMs)
     const isGone = missingSinceMs !== null && askedMs - missingSinceMs > GONE_MS
     if (isGone || (missingSinceMs === null && problem.code !== 'BROKER_UNAVAILABLE')) throw problem
-    const first = () => ({ backoff: new Backoff(RETRY, this.#random), sinceMs: askedMs })
-    const { backoff, sinceMs } = before ?? first()
+    const backoff = before?.backoff ?? new Backoff(RETRY, this.#random)
     const waitMs = backoff.nextMs()
-    this.#of.set(of, { backoff, sinceMs, missingSinceMs, untilMs: nowMs + waitMs })
-    return { sinceMs, waitMs }
+    this.#of.set(of, { backoff, missingSinceMs, untilMs: nowMs + waitMs })
+    return waitMs
   }
 }
 

@@ -1,5 +1,4 @@
 import { describe, expect, onTestFinished } from 'vitest'
-import { BatchEncoder } from '../../../src/records/kafka/codec/encode.ts'
 import { KafkaRecords } from '../../../src/records/kafka/kafka-records.ts'
 import { Listener, record } from '../../records/listener.ts'
 import { ABORT, COMMIT, interleave } from '../../services/foreign.ts'
@@ -7,6 +6,7 @@ import { freshName, type KafkaService, kafkaTest, plainOptions } from '../../ser
 import { rawLog } from '../../services/raw-log.ts'
 import { produceRaw } from '../../services/raw-produce.ts'
 import { createTopics } from '../../services/topics.ts'
+import { encodeBatches, NO_PRODUCER } from '../../support/batches.ts'
 
 // Logs as others leave them: transactions that overlap, markers, batches of which nothing is left,
 // and large ones.
@@ -111,8 +111,8 @@ describe('a log that others have written', () => {
     const topic = await newTopic(kafka, { 'max.message.bytes': '8000000' })
     // Our own writer would make many of them.
     const one = record(topic, { key: null, value: Buffer.from('x') })
-    const room = { maxBytes: 8_000_000, producer: null, compression: 'none' } as const
-    const [batch] = new BatchEncoder().encode(
+    const room = { maxBytes: 8_000_000, producer: NO_PRODUCER, compression: 'none' } as const
+    const [batch] = encodeBatches(
       Array.from({ length: count }, () => one),
       room,
     )

@@ -6,7 +6,7 @@ import { compressSync } from 'snappy'
 import { describe, expect, test } from 'vitest'
 import { messageOf } from '../../../src/kernel/errors.ts'
 import { COMPRESSIONS } from '../../../src/kernel/kafka.ts'
-import { pack, unpack, unpackApart } from '../../../src/records/kafka/codec/compression.ts'
+import { codecOf, pack } from '../../../src/records/kafka/codec/compression.ts'
 import { unpackFrameInJs, unpackZstd } from '../../../src/records/kafka/codec/zlib.ts'
 import { COMPRESSION_NUMBERS, NODE_HAS_ZSTD, WRITABLE } from '../../support/compressions.ts'
 
@@ -86,7 +86,7 @@ describe('compression', () => {
         const packed = pack(kind, bytes)
         if (packed === null) return
         expect(packed.bytes.length).toBeLessThan(bytes.length)
-        expect(unpack(packed.number, packed.bytes, bytes.length).equals(bytes)).toBe(true)
+        expect(codecOf(packed.number).unpack(packed.bytes, bytes.length).equals(bytes)).toBe(true)
       }),
     )
   })
@@ -124,9 +124,9 @@ describe('compression', () => {
     'of %s is undone in the same way while others go on, within the same limit',
     async (name, number) => {
       const packed = packedIn(name)
-      const plain = unpack(number, packed, 2 ** 20)
-      expect(await unpackApart(number, packed, plain.length)).toEqual(plain)
-      const short = unpackApart(number, packed, plain.length - 1)
+      const plain = codecOf(number).unpack(packed, 2 ** 20)
+      expect(await codecOf(number).unpackApart(packed, plain.length)).toEqual(plain)
+      const short = codecOf(number).unpackApart(packed, plain.length - 1)
       await expect(short).rejects.toThrow(/unpacks to more than/)
     },
   )
@@ -135,7 +135,7 @@ describe('compression', () => {
     fc.assert(
       fc.property(fc.array(content, { minLength: 1, maxLength: 4 }), (blocks) => {
         const bytes = Buffer.concat(blocks)
-        expect(unpack(SNAPPY, xerial(blocks), bytes.length).equals(bytes)).toBe(true)
+        expect(codecOf(SNAPPY).unpack(xerial(blocks), bytes.length).equals(bytes)).toBe(true)
       }),
     )
   })
@@ -148,8 +148,8 @@ describe('compression', () => {
     ['zstd', ZSTD, zstdBomb(40)],
   ])('by %s that unpacks to more than the limit is refused', (_, number, packed) => {
     expect(packed.length).toBeLessThan(250_000)
-    expect(() => unpack(number, packed, 1_000_000)).toThrow(/unpacks to more than/)
-    expect(unpack(number, packed, 6_000_000).length).toBeGreaterThan(1_000_000)
+    expect(() => codecOf(number).unpack(packed, 1_000_000)).toThrow(/unpacks to more than/)
+    expect(codecOf(number).unpack(packed, 6_000_000).length).toBeGreaterThan(1_000_000)
   })
 
   test.each([
@@ -162,7 +162,7 @@ describe('compression', () => {
     async (_, number, packed) => {
       let turns = 0
       const timer = setInterval(() => turns++, 1)
-      const unpacked = await unpackApart(number, packed, 64 * 2 ** 20)
+      const unpacked = await codecOf(number).unpackApart(packed, 64 * 2 ** 20)
       clearInterval(timer)
       expect(unpacked.length).toBeGreaterThan(50_000_000)
       expect(turns).toBeGreaterThan(3)
@@ -174,7 +174,7 @@ describe('compression', () => {
     ['cut off in a length', xerial([Buffer.alloc(100)]).subarray(0, 18)],
     ['without a length', Buffer.alloc(20, 0xff)],
   ])('by snappy, %s, is refused', (_, packed) => {
-    expect(() => unpack(SNAPPY, packed, 1_000)).toThrow(/snappy/)
+    expect(() => codecOf(SNAPPY).unpack(packed, 1_000)).toThrow(/snappy/)
   })
 })
 

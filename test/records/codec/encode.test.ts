@@ -2,6 +2,7 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { BatchEncoder, type EncodeOptions } from '../../../src/records/kafka/codec/encode.ts'
 import type { OutgoingRecord } from '../../../src/records/record-format.ts'
+import { encodeBatches, NO_PRODUCER } from '../../support/batches.ts'
 import { COMPRESSION_NUMBERS, WRITABLE } from '../../support/compressions.ts'
 import { naiveBatch, TRANSACTIONAL } from './naive-batch.ts'
 import { anyRecords, decode, PLAIN, recordsOf } from './support.ts'
@@ -19,10 +20,10 @@ function naively(records: readonly OutgoingRecord[], producer: EncodeOptions['pr
     })),
     baseTimestamp: base,
     maxTimestamp: BigInt(Math.max(...timestamps)),
-    attributes: producer?.isTransactional === true ? TRANSACTIONAL : 0,
-    producerId: BigInt(producer?.id ?? -1),
-    epoch: producer?.epoch ?? -1,
-    baseSequence: producer?.baseSequence ?? -1,
+    attributes: producer.isTransactional ? TRANSACTIONAL : 0,
+    producerId: BigInt(producer.id),
+    epoch: producer.epoch,
+    baseSequence: producer.baseSequence,
   })
 }
 
@@ -32,8 +33,7 @@ function readAgain(
   records: readonly OutgoingRecord[],
   options: EncodeOptions,
 ) {
-  return encoder
-    .encode(records, options)
+  return encodeBatches(records, options, encoder)
     .flatMap(({ bytes }) => recordsOf(bytes))
     .map(({ key, value, timestampMs, headers }) => ({ key, value, timestampMs, headers }))
 }
@@ -44,16 +44,16 @@ function record(value: Buffer | null, timestampMs = 0): OutgoingRecord {
 
 /** Bytes of the one batch that the records make. */
 function bytesOf(records: readonly OutgoingRecord[]): number {
-  return naively(records, null).length
+  return naively(records, NO_PRODUCER).length
 }
 
 describe('BatchEncoder', () => {
   test('writes, byte for byte, what the protocol says', () => {
     const encoder = new BatchEncoder()
-    const producer = fc.constantFrom(null, PRODUCER, { ...PRODUCER, isTransactional: false })
+    const producer = fc.constantFrom(NO_PRODUCER, PRODUCER, { ...PRODUCER, isTransactional: false })
     fc.assert(
       fc.property(anyRecords, producer, (records, by) => {
-        const batches = encoder.encode(records, { ...PLAIN, producer: by })
+        const batches = encodeBatches(records, { ...PLAIN, producer: by }, encoder)
         expect(batches.map(({ bytes }) => bytes)).toEqual([naively(records, by)])
         expect(batches.map(({ count }) => count)).toEqual([records.length])
       }),
@@ -73,14 +73,14 @@ describe('BatchEncoder', () => {
   })
 
   test('makes no batch of nothing', () => {
-    expect(new BatchEncoder().encode([], PLAIN)).toEqual([])
+    expect(encodeBatches([], PLAIN)).toEqual([])
   })
 
   test('splits where one more record would make the batch too large, and not before', () => {
     const encoder = new BatchEncoder()
     fc.assert(
       fc.property(anyRecords, fc.integer({ min: 62, max: 2_000 }), (records, maxBytes) => {
-        const batches = encoder.encode(records, { ...PLAIN, maxBytes })
+        const batches = encodeBatches(records, { ...PLAIN, maxBytes }, encoder)
         const naive: number[] = []
         let batch: OutgoingRecord[] = []
         for (const each of records) {
@@ -98,7 +98,7 @@ describe('BatchEncoder', () => {
 
   test('sends a record alone that is over the limit by itself', () => {
     const records = [record(Buffer.alloc(5)), record(Buffer.alloc(500)), record(Buffer.alloc(5))]
-    const batches = new BatchEncoder().encode(records, { ...PLAIN, maxBytes: 200 })
+    const batches = encodeBatches(records, { ...PLAIN, maxBytes: 200 })
     expect(batches.map(({ count }) => count)).toEqual([1, 1, 1])
   })
 
@@ -107,7 +107,7 @@ describe('BatchEncoder', () => {
     const maxBytes = bytesOf(records.slice(0, 2))
     const last = 2 ** 31 - 1
     const producer = { ...PRODUCER, baseSequence: last - 2 }
-    const batches = new BatchEncoder().encode(records, { ...PLAIN, maxBytes, producer })
+    const batches = encodeBatches(records, { ...PLAIN, maxBytes, producer })
     expect(batches.map(({ bytes }) => bytes.readInt32BE(53))).toEqual([last - 2, last, 1])
   })
 
@@ -125,15 +125,15 @@ describe('BatchEncoder', () => {
 
   test('leaves a batch as it is when compression would make it larger', () => {
     const records = [record(Buffer.from('x'))]
-    const [packed] = new BatchEncoder().encode(records, { ...PLAIN, compression: 'gzip' })
-    const [plain] = new BatchEncoder().encode(records, PLAIN)
+    const [packed] = encodeBatches(records, { ...PLAIN, compression: 'gzip' })
+    const [plain] = encodeBatches(records, PLAIN)
     expect(packed?.bytes).toEqual(plain?.bytes)
   })
 
   test('makes what compresses smaller', () => {
     const records = Array.from({ length: 100 }, () => record(Buffer.from('again and again')))
     for (const compression of WRITABLE.filter((name) => name !== 'none')) {
-      const [batch] = new BatchEncoder().encode(records, { ...PLAIN, compression })
+      const [batch] = encodeBatches(records, { ...PLAIN, compression })
       expect(batch?.bytes.length).toBeLessThan(bytesOf(records) / 3)
       expect(batch?.bytes.readInt16BE(21)).toBe(COMPRESSION_NUMBERS[compression])
       expect(decode(batch?.bytes ?? Buffer.alloc(0)).length).toBe(100)
@@ -149,7 +149,7 @@ describe('BatchEncoder', () => {
   })
 
   test.each([Number.NaN, 0.5, -2, 2 ** 53])('refuses the timestamp %d', (timestampMs) => {
-    const encode = () => new BatchEncoder().encode([record(null, timestampMs)], PLAIN)
+    const encode = () => encodeBatches([record(null, timestampMs)], PLAIN)
     expect(encode).toThrow(`${timestampMs} is not a valid record timestamp`)
   })
 })

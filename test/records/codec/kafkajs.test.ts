@@ -2,6 +2,7 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { BatchEncoder } from '../../../src/records/kafka/codec/encode.ts'
 import type { OutgoingRecord } from '../../../src/records/record-format.ts'
+import { encodeBatches } from '../../support/batches.ts'
 import { encodeWithKafkajs, recordsOfKafkajs } from './kafkajs-codec.ts'
 import { anyRecords, PLAIN, recordsOf } from './support.ts'
 
@@ -28,7 +29,7 @@ describe('kafkajs', () => {
     const encoder = new BatchEncoder()
     await fc.assert(
       fc.asyncProperty(forTheLibrary, compression, async (records, packing) => {
-        const [batch] = encoder.encode(records, { ...PLAIN, compression: packing })
+        const [batch] = encodeBatches(records, { ...PLAIN, compression: packing }, encoder)
         const read = await recordsOfKafkajs(batch?.bytes ?? Buffer.alloc(0))
         expect(read).toEqual(records.map((record, offset) => ({ ...record, offset })))
       }),
@@ -48,7 +49,7 @@ describe('kafkajs', () => {
     const encoder = new BatchEncoder()
     await fc.assert(
       fc.asyncProperty(forTheLibrary, async (records) => {
-        const [ours] = encoder.encode(records, { ...PLAIN, producer: PRODUCER })
+        const [ours] = encodeBatches(records, { ...PLAIN, producer: PRODUCER }, encoder)
         const theirs = await encodeWithKafkajs(records, { producer: PRODUCER, compression: 'none' })
         expect(ours?.bytes).toEqual(theirs)
       }),

@@ -5,11 +5,12 @@ import { BatchEncoder } from '../../../src/records/kafka/codec/encode.ts'
 import { ListedRecords } from '../../../src/records/log-records.ts'
 import type { OutgoingRecord } from '../../../src/records/record-format.ts'
 import { WrittenRecords } from '../../../src/records/written-records.ts'
+import { encodeBatches } from '../../support/batches.ts'
 import { naiveBatch } from './naive-batch.ts'
 import { anyRecords, decode, PLAIN } from './support.ts'
 
 function encoded(records: readonly OutgoingRecord[]): Buffer {
-  return Buffer.from(new BatchEncoder().encode(records, PLAIN)[0]?.bytes ?? [])
+  return Buffer.from(encodeBatches(records, PLAIN)[0]?.bytes ?? [])
 }
 
 const TO = { topic: 'copies', partition: 3 }

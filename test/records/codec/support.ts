@@ -1,11 +1,9 @@
 import * as fc from 'fast-check'
 import type { EncodeOptions } from '../../../src/records/kafka/codec/encode.ts'
 import type { FetchedRecords } from '../../../src/records/kafka/codec/fetched-records.ts'
-import {
-  decodeRecords,
-  type RecordSetOptions,
-} from '../../../src/records/kafka/codec/record-set.ts'
+import { type RecordSetOptions } from '../../../src/records/kafka/codec/record-set.ts'
 import type { OutgoingRecord } from '../../../src/records/record-format.ts'
+import { decodeRecords, NO_PRODUCER } from '../../support/batches.ts'
 
 /** Reads a set of partition `t-0` from offset 0, unless told otherwise. */
 export function decode(set: Buffer, options: Partial<RecordSetOptions> = {}) {
@@ -28,7 +26,11 @@ export function recordsOf(set: Buffer, options: Partial<RecordSetOptions> = {}):
   return objectsIn(decode(set, options))
 }
 
-export const PLAIN: EncodeOptions = { maxBytes: 2 ** 30, producer: null, compression: 'none' }
+export const PLAIN: EncodeOptions = {
+  maxBytes: 2 ** 30,
+  producer: NO_PRODUCER,
+  compression: 'none',
+}
 
 const START_MS = 1_767_225_600_000
 

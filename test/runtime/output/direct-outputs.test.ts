@@ -2,7 +2,6 @@ import { isDeepStrictEqual } from 'node:util'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { BatchEncoder } from '../../../src/records/kafka/codec/encode.ts'
 import type { Header, LogRecord } from '../../../src/records/port.ts'
 import type { Produced } from '../../../src/runtime/output/outputs.ts'
 import { chunkHeaders } from '../../../src/runtime/output/provenance.ts'
@@ -10,6 +9,7 @@ import { limitsOf } from '../../../src/runtime/output/topic-limits.ts'
 import type { Definition } from '../../../src/topology/definition.ts'
 import { PLAIN } from '../../records/codec/support.ts'
 import { writtenBytes } from '../../support/batch-bytes.ts'
+import { encodeBatches } from '../../support/batches.ts'
 import { plainRecords } from '../../support/plain-records.ts'
 import { runs } from '../../support/runs.ts'
 import { START_MS } from '../support.ts'
@@ -139,7 +139,7 @@ const chunk: fc.Arbitrary<Chunk> = fc
 
 /** As a broker gets them. */
 function batchOf({ outputs }: Produced): Buffer {
-  const batches = new BatchEncoder().encode([...outputs.records], PLAIN)
+  const batches = encodeBatches([...outputs.records], PLAIN)
   return Buffer.concat(batches.map(({ bytes }) => bytes))
 }
 

@@ -1,12 +1,12 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { ByteRoom } from '../../../src/kernel/bytes.ts'
-import { BatchEncoder } from '../../../src/records/kafka/codec/encode.ts'
 import { ListedRecords } from '../../../src/records/log-records.ts'
 import type { LogRecords } from '../../../src/records/port.ts'
 import { appendHeaders, type OutgoingHeader } from '../../../src/records/record-format.ts'
 import { PassedHeaders } from '../../../src/runtime/output/headers.ts'
 import { decode, PLAIN } from '../../records/codec/support.ts'
+import { encodeBatches } from '../../support/batches.ts'
 
 const NAMES = ['tenant', 'Zürich', 'tenants']
 const PASSED = ['traceparent', 'tracestate', ...NAMES]
@@ -48,7 +48,7 @@ test('records of a log pass on the headers of the given names, all of them, in o
       const written = all.map((headers, i) => {
         return { key: null, value: Buffer.alloc(i), timestampMs: 0, headers }
       })
-      const [batch] = new BatchEncoder().encode(written, PLAIN)
+      const [batch] = encodeBatches(written, PLAIN)
       const records = decode(Buffer.from(batch?.bytes ?? []))
       expect(records.hasHeaders).toBe(all.some((headers) => headers.length > 0))
       expect(found(records)).toEqual(naive(all))

@@ -134,13 +134,13 @@ interface NewHeader {
   readonly count: number
   readonly baseTimestampMs: number
   readonly maxTimestampMs: number
-  readonly producer: ProducerState | null
+  readonly producer: ProducerState
 }
 
 /** Writes everything but the checksum. The broker sets the offset. */
 export function writeHeader(batch: Buffer, at: number, header: NewHeader): void {
   const { producer } = header
-  const transactional = producer?.isTransactional === true ? TRANSACTIONAL : 0
+  const transactional = producer.isTransactional ? TRANSACTIONAL : 0
   batch.fill(0, at + AT.baseOffset, at + AT.length)
   batch.writeInt32BE(header.bytes - BEFORE_LENGTH_COUNTS, at + AT.length)
   batch.writeInt32BE(NONE, at + AT.leaderEpoch)
@@ -149,9 +149,9 @@ export function writeHeader(batch: Buffer, at: number, header: NewHeader): void 
   batch.writeInt32BE(header.count - 1, at + AT.lastOffsetDelta)
   batch.writeBigInt64BE(BigInt(header.baseTimestampMs), at + AT.baseTimestamp)
   batch.writeBigInt64BE(BigInt(header.maxTimestampMs), at + AT.maxTimestamp)
-  batch.writeBigInt64BE(BigInt(producer?.id ?? NONE), at + AT.producerId)
-  batch.writeInt16BE(producer?.epoch ?? NONE, at + AT.producerEpoch)
-  batch.writeInt32BE(producer?.baseSequence ?? NONE, at + AT.baseSequence)
+  batch.writeBigInt64BE(BigInt(producer.id), at + AT.producerId)
+  batch.writeInt16BE(producer.epoch, at + AT.producerEpoch)
+  batch.writeInt32BE(producer.baseSequence, at + AT.baseSequence)
   batch.writeInt32BE(header.count, at + AT.count)
 }
 
@@ -168,18 +168,6 @@ function otherFormat(format: number): TidemarkError {
 
 function tooHigh(what: string): TidemarkError {
   return new TidemarkError('NOT_SUPPORTED', `the ${what} is above 2^53`)
-}
-
-/** Leader epoch of the last whole batch in a record set; `null`: there is none. */
-export function lastLeaderEpoch(set: Buffer): number | null {
-  let epoch: number | null = null
-  for (let at = 0; at < set.length; ) {
-    const length = lengthOfBatch(set, at)
-    if (length === null || at + length > set.length) break
-    epoch = readLeaderEpoch(set, at)
-    at += length
-  }
-  return epoch
 }
 
 /** The CRC-32C (Castagnoli) of `bytes[from, to)`, unsigned. */

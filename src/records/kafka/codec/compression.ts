@@ -4,6 +4,7 @@ import { LZ4 } from './lz4.ts'
 import { SNAPPY } from './snappy.ts'
 import { GZIP, ZSTD } from './zlib.ts'
 
+/** They throw TidemarkError `BATCH_TOO_LARGE` and `BATCH_CORRUPT`, and errors of libraries. */
 interface Codec {
   readonly pack: (bytes: Buffer) => Buffer
   readonly unpack: (packed: Buffer, maxBytes: number) => Buffer
@@ -15,25 +16,11 @@ const CODECS = { gzip: GZIP, snappy: SNAPPY, lz4: LZ4, zstd: ZSTD } as const sat
   Record<Exclude<Compression, 'none'>, Codec>
 >
 
-function codecOf(compression: number): Codec {
+/** @throws TidemarkError `NOT_SUPPORTED` */
+export function codecOf(compression: number): Codec {
   const name = COMPRESSIONS[compression]
   if (name !== undefined && name !== 'none') return CODECS[name]
   throw new TidemarkError('NOT_SUPPORTED', `compression ${compression} is not known`)
-}
-
-/**
- * @throws TidemarkError `NOT_SUPPORTED` · `BATCH_TOO_LARGE` · `BATCH_CORRUPT` · errors of a library
- */
-export function unpack(compression: number, packed: Buffer, maxBytes: number): Buffer {
-  return codecOf(compression).unpack(packed, maxBytes)
-}
-
-export async function unpackApart(
-  compression: number,
-  packed: Buffer,
-  maxBytes: number,
-): Promise<Buffer> {
-  return await codecOf(compression).unpackApart(packed, maxBytes)
 }
 
 /** `null`: not smaller. @throws TidemarkError `NOT_SUPPORTED`: this Node has no zstd */

@@ -1,14 +1,7 @@
 import { TidemarkError } from '../../../kernel/errors.ts'
 import type { Compression } from '../../../kernel/kafka.ts'
-import { atOnce } from '../../../kernel/slices.ts'
-import {
-  type OutgoingRecord,
-  varintBytes,
-  varlongBytes,
-  writeVarint,
-  writeVarlong,
-} from '../../record-format.ts'
-import { WrittenRecords } from '../../written-records.ts'
+import { varintBytes, varlongBytes, writeVarint, writeVarlong } from '../../record-format.ts'
+import type { WrittenRecords } from '../../written-records.ts'
 import {
   CRC_FROM,
   crc32c,
@@ -27,8 +20,7 @@ export interface Selection {
 export interface EncodeOptions {
   /** Largest batch before compression, bytes; a record over it gets its own, to be refused. */
   readonly maxBytes: number
-  /** `null`: a batch without a producer id, which the broker does not deduplicate. */
-  readonly producer: ProducerState | null
+  readonly producer: ProducerState
   /** A batch that compression would not make smaller stays uncompressed. */
   readonly compression: Compression
 }
@@ -47,20 +39,15 @@ export class BatchEncoder {
   #view = viewOf(this.#room)
   #used = 0
 
-  /** @throws TidemarkError `INVARIANT`: a timestamp is not a whole number of ms */
-  encode(all: readonly OutgoingRecord[], options: EncodeOptions): EncodedBatch[] {
-    const records = new WrittenRecords(all.length)
-    for (const record of all) records.write(record)
-    this.begin()
-    return atOnce(this.encodeMore({ records, indices: all.map((_, i) => i) }, options))
-  }
-
   /** Reuses the memory: earlier batches become invalid. */
   begin(): void {
     this.#used = 0
   }
 
-  /** Encodes a selection; earlier batches stay valid. Yields after each batch. */
+  /**
+   * Encodes a selection; earlier batches stay valid. Yields after each batch.
+   * @throws TidemarkError `INVARIANT`: a timestamp is not a whole number of ms
+   */
   *encodeMore(selection: Selection, options: EncodeOptions): Generator<void, EncodedBatch[]> {
     const batches: EncodedBatch[] = []
     let { producer } = options
@@ -68,9 +55,7 @@ export class BatchEncoder {
       const { bytes, count } = this.#batch(selection, from, { ...options, producer })
       batches.push({ bytes, count })
       from += count
-      if (producer !== null) {
-        producer = { ...producer, baseSequence: (producer.baseSequence + count) & LAST_SEQUENCE }
-      }
+      producer = { ...producer, baseSequence: (producer.baseSequence + count) & LAST_SEQUENCE }
       yield
     }
     return batches
@@ -98,7 +83,7 @@ export class BatchEncoder {
   }
 
   /** Writes as many records as fit into a batch at `#used`, after space for its header. */
-  #write({ records, indices }: Selection, from: number, maxBytes: number): WrittenBatch {
+  #write({ records, indices }: Selection, from: number, maxBytes: number) {
     const baseTimestampMs = records.timestampMs(indices[from] as number)
     let maxTimestampMs = baseTimestampMs
     this.#reserve(HEADER_BYTES, HEADER_BYTES)
@@ -140,13 +125,6 @@ export class BatchEncoder {
     }
     return this.#room
   }
-}
-
-interface WrittenBatch {
-  readonly count: number
-  readonly baseTimestampMs: number
-  readonly maxTimestampMs: number
-  readonly end: number
 }
 
 function viewOf({ buffer, byteOffset, length }: Buffer): DataView {

@@ -15,28 +15,14 @@ export interface Most {
   readonly bytes: number
 }
 
-export interface Section {
-  readonly bytes: Buffer
-  readonly from: number
-  readonly to: number
-}
-
-export class OpenBatch {
+/** A batch that is being decoded. */
+export interface OpenBatch {
   readonly header: BatchHeader
   readonly bytes: Buffer
   at: number
   readonly to: number
   left: number
   lastOffset: number
-
-  constructor(header: BatchHeader, { bytes, from, to }: Section) {
-    this.header = header
-    this.bytes = bytes
-    this.at = from
-    this.to = to
-    this.left = header.count
-    this.lastOffset = header.baseOffset - 1
-  }
 }
 
 export class RecordColumns {
@@ -134,7 +120,6 @@ function skipHeaders(reader: NumberReader): number {
 }
 
 const NONE_BYTES = 1
-const NO_HEADERS: readonly OutgoingHeader[] = []
 const EMPTY = Buffer.alloc(0)
 
 type Columns = Omit<RecordColumns, 'decode'>
@@ -190,18 +175,16 @@ export class FetchedRecords implements LogRecords {
 
   locate(index: number, into: ValuePlace): void {
     const spans = this.#spans
-    const { byteOffset } = this.#bytes
-    const value = index * SPAN.row + SPAN.value
+    const row = index * SPAN.row
+    const length = spans[row + SPAN.value + 1] as number
     into.memory = this.#memory
-    into.hasKey = (spans[index * SPAN.row + SPAN.key + 1] as number) >= 0
-    into.valueStart = startOf(spans, value, byteOffset)
-    into.valueEnd = into.valueStart + (spans[value + 1] as number)
+    into.hasKey = (spans[row + SPAN.key + 1] as number) >= 0
+    into.valueStart = length < 0 ? -1 : this.#bytes.byteOffset + (spans[row + SPAN.value] as number)
+    into.valueEnd = into.valueStart + length
   }
 
   headers(index: number): readonly OutgoingHeader[] {
-    const reader = new NumberReader(this.#bytes, this.#headersAt(index))
-    const count = reader.varint()
-    return count === 0 ? NO_HEADERS : Array.from({ length: count }, () => readRecordHeader(reader))
+    return new NumberReader(this.#bytes, this.#headersAt(index)).headers()
   }
 
   locateHeaders(index: number, into: PartsPlace): void {
@@ -280,22 +263,6 @@ export class FetchedRecords implements LogRecords {
     const length = this.#spans[span + 1] as number
     return length < 0 ? null : this.#bytes.subarray(begin, begin + length)
   }
-}
-
-/** Position in the whole memory; −1: no value. */
-function startOf(spans: Int32Array, span: number, byteOffset: number): number {
-  return (spans[span + 1] as number) < 0 ? -1 : byteOffset + (spans[span] as number)
-}
-
-function readRecordHeader(reader: NumberReader): OutgoingHeader {
-  const nameLength = reader.varint()
-  const name = reader.bytes.toString('utf8', reader.at, reader.at + nameLength)
-  reader.at += nameLength
-  const valueLength = reader.varint()
-  if (valueLength < 0) return { name, value: null }
-  const value = reader.bytes.subarray(reader.at, reader.at + valueLength)
-  reader.at += valueLength
-  return { name, value }
 }
 
 /**

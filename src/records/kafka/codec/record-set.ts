@@ -12,15 +12,10 @@ import {
   readCrc,
   readHeader,
   readLastOffset,
+  readLeaderEpoch,
 } from './batch-header.ts'
-import { unpack, unpackApart } from './compression.ts'
-import {
-  FetchedRecords,
-  type Most,
-  OpenBatch,
-  RecordColumns,
-  type Section,
-} from './fetched-records.ts'
+import { codecOf } from './compression.ts'
+import { FetchedRecords, type Most, type OpenBatch, RecordColumns } from './fetched-records.ts'
 
 // Decodes the bytes of a fetch response into records, some at a time, because a batch may have a
 // million.
@@ -30,6 +25,7 @@ const SMALLEST_RECORD = 7
 const EMPTY = Buffer.alloc(0)
 const ALL: Most = { records: Number.POSITIVE_INFINITY, bytes: Number.POSITIVE_INFINITY }
 const ABORT = 0
+const UNKNOWN = { code: 'BATCH_CORRUPT', hint: undefined } as const
 
 export interface RecordSetOptions {
   /** `topic-partition`, for error messages. */
@@ -60,6 +56,8 @@ interface Packed {
 export class RecordSet {
   /** The offset to fetch next: after everything in the set. */
   readonly nextOffset: number
+  /** Leader epoch of its last whole batch; `null`: there is none. */
+  readonly leaderEpoch: number | null
   readonly #set: Buffer
   readonly #o: RecordSetOptions
   readonly #mostUnpacked: number
@@ -84,8 +82,9 @@ export class RecordSet {
     this.#aborted = new AbortedTransactions(options.aborted)
     this.#offset = options.fromOffset
     this.#position = options.fromOffset
-    const { nextOffset, end } = this.#located(() => this.#walk())
+    const { nextOffset, leaderEpoch, end } = this.#located(() => this.#walk())
     this.nextOffset = nextOffset
+    this.leaderEpoch = leaderEpoch
     this.#end = end
   }
 
@@ -122,32 +121,34 @@ export class RecordSet {
     const packed = this.#set.subarray(at + HEADER_BYTES, to)
     let bytes: Buffer
     try {
-      bytes = await unpackApart(header.compression, packed, this.#mostUnpacked)
+      bytes = await codecOf(header.compression).unpackApart(packed, this.#mostUnpacked)
     } catch (error) {
       this.#located(() => this.#setAside(large, error))
       return
     } finally {
       this.#large = null
     }
-    this.#located(() => this.#begin(header, { bytes, from: 0, to: bytes.length }))
+    this.#located(() => this.#begin(header, { bytes, at: 0, to: bytes.length }))
   }
 
   /** Finds where the batches lie, by their own length fields. */
-  #walk(): { nextOffset: number; end: number } {
+  #walk() {
     let nextOffset = this.#o.fromOffset
+    let leaderEpoch: number | null = null
     let end = 0
     for (;;) {
       const length = lengthOfBatch(this.#set, end)
       if (length === null || end + length > this.#set.length) break
       this.#offset = readBaseOffset(this.#set, end)
       nextOffset = Math.max(nextOffset, readLastOffset(this.#set, end) + 1)
+      leaderEpoch = readLeaderEpoch(this.#set, end)
       end += length
     }
     // Brokers send the first batch whole. Without it the same fetch would be repeated forever.
     if (end === 0 && this.#set.length > 0) {
       throw corrupt(`${this.#set.length} bytes hold no whole batch`)
     }
-    return { nextOffset, end }
+    return { nextOffset, leaderEpoch, end }
   }
 
   /** Returns batches that fit completely, or one that fits in part. */
@@ -224,27 +225,31 @@ export class RecordSet {
   #openNow(packed: Packed): void {
     const { header, at, to } = packed
     if (header.compression === 0) {
-      this.#begin(header, { bytes: this.#set, from: at + HEADER_BYTES, to })
+      this.#begin(header, { bytes: this.#set, at: at + HEADER_BYTES, to })
       return
     }
     const { atOnceBytes = this.#mostUnpacked } = this.#o
     const most = Math.min(atOnceBytes, this.#mostUnpacked)
     try {
-      const bytes = unpack(header.compression, this.#set.subarray(at + HEADER_BYTES, to), most)
-      this.#begin(header, { bytes, from: 0, to: bytes.length })
+      const bytes = codecOf(header.compression).unpack(
+        this.#set.subarray(at + HEADER_BYTES, to),
+        most,
+      )
+      this.#begin(header, { bytes, at: 0, to: bytes.length })
     } catch (error) {
       if (isTooLarge(error) && most < this.#mostUnpacked) this.#large = packed
       else this.#setAside(packed, error)
     }
   }
 
-  #begin(header: BatchHeader, section: Section): void {
-    const { from, to } = section
+  #begin(header: BatchHeader, lies: Pick<OpenBatch, 'bytes' | 'at' | 'to'>): void {
+    const { count, baseOffset } = header
+    const bytes = lies.to - lies.at
     // Columns are allocated for as many records as the header says.
-    if (header.count > (to - from) / SMALLEST_RECORD) {
-      throw corrupt(`${header.count} records cannot be in ${to - from} bytes`)
+    if (count > bytes / SMALLEST_RECORD) {
+      throw corrupt(`${count} records cannot be in ${bytes} bytes`)
     }
-    this.#open = new OpenBatch(header, section)
+    this.#open = { header, ...lies, left: count, lastOffset: baseOffset - 1 }
   }
 
   /** Keeps a batch that unpacks to too much, and throws any other error. */
@@ -281,13 +286,9 @@ export class RecordSet {
   }
 
   #placed(error: unknown): TidemarkError {
-    const code = error instanceof TidemarkError ? error.code : 'BATCH_CORRUPT'
-    const hint = error instanceof TidemarkError ? error.hint : undefined
-    return new TidemarkError(code, messageOf(error), {
-      where: `${this.#o.partition}@${this.#offset}`,
-      cause: error,
-      ...(hint === undefined ? {} : { hint }),
-    })
+    const { code, hint } = error instanceof TidemarkError ? error : UNKNOWN
+    const where = `${this.#o.partition}@${this.#offset}`
+    return new TidemarkError(code, messageOf(error), { where, hint, cause: error })
   }
 }
 
@@ -308,15 +309,6 @@ function inOneBuffer(batches: readonly OpenBatch[]): { bytes: Buffer; shifts: re
     return shift
   })
   return { bytes: Buffer.concat(batches.map((b) => b.bytes.subarray(b.at, b.to))), shifts }
-}
-
-/** @throws TidemarkError as {@link RecordSet.next} · `BATCH_TOO_LARGE` */
-export function decodeRecords(set: Buffer, options: RecordSetOptions): FetchedRecords {
-  const records = new RecordSet(set, options)
-  const first = records.next() as Portion
-  const tooLarge = first.packed ?? (records.isRead ? null : records.next()?.packed)
-  if (tooLarge) throw tooLarge.error
-  return first.records
 }
 
 export interface AbortedTransaction {

@@ -8,16 +8,8 @@ import { corrupt, unpacksTooLarge } from './batch-header.ts'
 // gzip and zstd of Node's zlib. Node has zstd from 22.15 on; before that it is read in JavaScript,
 // which takes three times as long.
 
-interface UnpackOptions {
-  readonly maxOutputLength: number
-  readonly chunkSize?: number
-}
-type Unpack = (packed: Buffer, options: UnpackOptions) => Buffer
-type UnpackApart = (
-  packed: Buffer,
-  options: UnpackOptions,
-  done: (error: Error | null, unpacked: Buffer) => void,
-) => void
+type Unpack = typeof zlib.gunzipSync
+type UnpackApart = typeof zlib.gunzip
 
 /** Higher levels take two to four times as long and save a tenth of the size. */
 const FASTEST = 1

@@ -44,7 +44,7 @@ export class BearerLogin implements Mechanism {
   }
 
   close(): void {
-    this.#tokens.close()
+    this.#tokens.close?.()
   }
 
   async #authenticate(send: Send): Promise<void> {
@@ -70,7 +70,7 @@ export class BearerLogin implements Mechanism {
   #refusalOf(token: AccessToken, refusal: string): TidemarkError {
     const message = `the broker refuses the access token: ${refusal}`
     if (this.#accepted.has(token)) {
-      this.#tokens.drop(token)
+      this.#tokens.drop?.(token)
       return unavailable(message)
     }
     const hint = "compare the token's issuer, audience and scope with what the brokers expect"

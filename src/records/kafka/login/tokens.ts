@@ -16,8 +16,8 @@ export interface Tokens {
    */
   current(): Promise<AccessToken>
   /** A broker that had accepted this token no longer does. */
-  drop(token: AccessToken): void
-  close(): void
+  drop?(token: AccessToken): void
+  close?(): void
 }
 
 /** Gets a new token; the signal aborts when it is no longer wanted. */
@@ -190,14 +190,6 @@ export class TokenFile implements Tokens {
     const leftMs = expiresAtMs - this.#clock.nowMs()
     if (leftMs > 0) return this.#latest
     throw this.#unavailable(`ran out ${-leftMs} ms ago`)
-  }
-
-  drop(): void {
-    // The file is read each time.
-  }
-
-  close(): void {
-    // Nothing is kept open.
   }
 
   async #read(): Promise<string> {

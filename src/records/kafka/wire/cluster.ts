@@ -108,15 +108,8 @@ export function apiVersions(version: string): Request<BrokerApis> {
   })
 }
 
-export interface CreatedTopic extends Coded {
-  readonly message: string | null
-}
-
 /** CreateTopics, for the controller; results in the order of `topics`. */
-export function createTopics(
-  topics: readonly NewTopic[],
-  timeoutMs: number,
-): Request<readonly CreatedTopic[]> {
+export function createTopics(topics: readonly NewTopic[], timeoutMs: number) {
   const asked = request('CreateTopics', {
     write: (to) => {
       to.array(topics, ({ name, partitions, replicas = 1, config = {} }) => {
@@ -146,10 +139,7 @@ export interface DescribedConfig extends Coded {
 
 const TOPIC = 2
 
-export function describeConfigs(
-  topics: readonly string[],
-  settings: readonly string[],
-): Request<Coded & { readonly configs: readonly DescribedConfig[] }> {
+export function describeConfigs(topics: readonly string[], settings: readonly string[]) {
   return request('DescribeConfigs', {
     write: (to) => {
       to.array(topics, (topic) => {
@@ -161,7 +151,7 @@ export function describeConfigs(
       to.boolean(false)
     },
     read: (from) => {
-      const configs = from.array(() => {
+      const configs = from.array((): DescribedConfig => {
         const code = from.int16()
         // Error message and resource type.
         from.string()

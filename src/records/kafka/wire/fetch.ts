@@ -1,7 +1,7 @@
 import type { TopicPartition } from '../../port.ts'
 import type { AbortedTransaction } from '../codec/record-set.ts'
 import { topicsOf } from './bytes.ts'
-import { API, type Coded, flexible, type Request, request } from './protocol.ts'
+import { API, type Coded, flexible, request } from './protocol.ts'
 
 interface FetchPosition extends TopicPartition {
   /** `null`: the topic is requested by name. */
@@ -43,11 +43,7 @@ const READ_COMMITTED = 1
  * @param isById by topic id, so that a topic that was created again is a different one (KIP-516);
  * all positions must have an id
  */
-export function fetch(
-  positions: readonly FetchPosition[],
-  isById: boolean,
-  o: FetchOptions,
-): Request<Coded & { readonly partitions: readonly FetchedPartition[] }> {
+export function fetch(positions: readonly FetchPosition[], isById: boolean, o: FetchOptions) {
   const topics = topicsOf(positions)
   const nameOf = new Map(positions.map(({ topic, topicId }) => [topicId, topic]))
   const asked = request('Fetch', {
@@ -75,7 +71,7 @@ export function fetch(
       // Session id.
       from.int32()
       const partitions = from.byTopic(
-        (topic) => {
+        (topic): FetchedPartition => {
           const [partition, errorCode, highWatermark] = [from.int32(), from.int16(), from.int64()]
           // Last stable offset.
           from.int64()
@@ -106,18 +102,9 @@ export type LogEnd = 'low' | 'stable' | number
 
 const TIMESTAMPS = { low: -2, stable: -1 } as const
 
-interface Led extends TopicPartition {
-  readonly leaderEpoch: number
-}
+type Led = Pick<FetchPosition, 'topic' | 'partition' | 'leaderEpoch'>
 
-interface ListedOffset extends TopicPartition, Coded {
-  readonly offset: number
-}
-
-export function listOffsets(
-  partitions: readonly Led[],
-  end: LogEnd,
-): Request<readonly ListedOffset[]> {
+export function listOffsets(partitions: readonly Led[], end: LogEnd) {
   return request('ListOffsets', {
     write: (to) => {
       // Replica id: a client has none.
@@ -154,9 +141,7 @@ export interface EpochEnd extends TopicPartition, Coded {
 }
 
 /** Looks up where the leader's log ends for the epoch of the last read record (KIP-320). */
-export function offsetForLeaderEpoch(
-  positions: readonly EpochPosition[],
-): Request<readonly EpochEnd[]> {
+export function offsetForLeaderEpoch(positions: readonly EpochPosition[]) {
   return request('OffsetForLeaderEpoch', {
     write: (to) => {
       to.int32(-1)
@@ -165,7 +150,7 @@ export function offsetForLeaderEpoch(
       })
     },
     read: (from) =>
-      from.byTopic((topic) => {
+      from.byTopic((topic): EpochEnd => {
         const [code, partition] = [from.int16(), from.int32()]
         return { topic, code, partition, epoch: from.int32(), endOffset: from.int64() }
       }),

@@ -1,5 +1,5 @@
 import type { TopicPartition } from '../../port.ts'
-import { CODE, type Coded, type Request, request } from './protocol.ts'
+import { CODE, type Coded, request } from './protocol.ts'
 
 export interface Coordinated {
   readonly type: 'group' | 'transaction'
@@ -8,10 +8,7 @@ export interface Coordinated {
 
 const TYPES = { group: 0, transaction: 1 } as const
 
-export function findCoordinator({
-  type,
-  id,
-}: Coordinated): Request<Coded & { readonly nodeId: number }> {
+export function findCoordinator({ type, id }: Coordinated) {
   return request('FindCoordinator', {
     write: (to) => to.string(id).int8(TYPES[type]),
     read: (from) => {
@@ -31,13 +28,7 @@ export interface DescribedMember {
   readonly clientHost: string
 }
 
-interface DescribedGroup extends Coded {
-  readonly state: string
-  readonly members: readonly DescribedMember[]
-  readonly operations: number
-}
-
-export function describeGroup(group: string): Request<DescribedGroup> {
+export function describeGroup(group: string) {
   return request('DescribeGroups', {
     write: (to) => to.array([group], (name) => to.string(name)).boolean(true),
     read: (from) => {
@@ -48,7 +39,7 @@ export function describeGroup(group: string): Request<DescribedGroup> {
         const state = from.string() ?? ''
         // Protocol type and protocol.
         for (let texts = 0; texts < 2; texts++) from.string()
-        const members = from.array(() => {
+        const members = from.array((): DescribedMember => {
           const memberId = from.string() ?? ''
           // Group instance id.
           from.string()
@@ -82,7 +73,7 @@ export interface PartitionOffset extends TopicPartition {
 export function offsetCommit(
   { group, generationId, memberId }: MemberGeneration,
   offsets: readonly PartitionOffset[],
-): Request<Coded> {
+) {
   return request('OffsetCommit', {
     write: (to) => {
       to.string(group).int32(generationId).string(memberId).string(null)
@@ -110,7 +101,7 @@ export function offsetFetch(
   group: string,
   partitions: readonly TopicPartition[],
   isStable: boolean,
-): Request<Coded & { readonly offsets: readonly FetchedOffset[] }> {
+) {
   return request('OffsetFetch', {
     write: (to) => {
       to.string(group)
@@ -118,7 +109,7 @@ export function offsetFetch(
       to.boolean(isStable)
     },
     read: (from) => {
-      const offsets = from.byTopic((topic) => {
+      const offsets = from.byTopic((topic): FetchedOffset => {
         const [partition, offset] = [from.int32(), from.int64()]
         // Leader epoch.
         from.int32()

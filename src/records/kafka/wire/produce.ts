@@ -1,7 +1,7 @@
 import type { TopicPartition } from '../../port.ts'
 import type { RequestWriter, ResponseReader } from './bytes.ts'
 import type { MemberGeneration, PartitionOffset } from './groups.ts'
-import { API, CODE, type Coded, flexible, type Request, request } from './protocol.ts'
+import { API, CODE, flexible, request } from './protocol.ts'
 
 interface ProducedBatch extends TopicPartition {
   readonly batch: Buffer
@@ -20,7 +20,7 @@ const ALL_IN_SYNC_REPLICAS = -1
 export function produceBatches(
   batches: readonly ProducedBatch[],
   { transactionalId, joinsTransaction, timeoutMs }: ProduceOptions,
-): Request<readonly PartitionCode[]> {
+) {
   // Brokers add a partition to the transaction from version 12 on, and know version 7 from 2.5 on.
   const form = joinsTransaction ? flexible(12) : API.Produce
   return request('Produce', {
@@ -64,14 +64,8 @@ export interface ProducerIdentity {
  */
 export type TransactionVersion = 1 | 2
 
-export interface PartitionCode extends TopicPartition, Coded {}
-
 interface InTransaction {
   readonly transactionalId: string
-  readonly producer: ProducerIdentity
-}
-
-interface Identified extends Coded {
   readonly producer: ProducerIdentity
 }
 
@@ -82,11 +76,7 @@ const NOBODY: ProducerIdentity = { id: -1, epoch: -1 }
  * @param transactionalId `null`: a producer without transactions
  * @param as the current identity, whose epoch is to be increased
  */
-export function initProducerId(
-  transactionalId: string | null,
-  timeoutMs: number,
-  as = NOBODY,
-): Request<Identified> {
+export function initProducerId(transactionalId: string | null, timeoutMs: number, as = NOBODY) {
   return request('InitProducerId', {
     write: (to) => {
       to.string(transactionalId).int32(timeoutMs).int64(as.id).int16(as.epoch)
@@ -98,7 +88,7 @@ export function initProducerId(
   })
 }
 
-export function tryTransactionalId(transactionalId: string): Request<Coded> {
+export function tryTransactionalId(transactionalId: string) {
   return initProducerId(transactionalId, 0, { id: NOBODY.id, epoch: 0 })
 }
 
@@ -106,7 +96,7 @@ export function tryTransactionalId(transactionalId: string): Request<Coded> {
 export function addPartitionsToTxn(
   transaction: InTransaction,
   partitions: readonly TopicPartition[],
-): Request<Coded & { readonly refused: PartitionCode | null }> {
+) {
   return request('AddPartitionsToTxn', {
     write: (to) => {
       writeTransaction(to, transaction)
@@ -120,7 +110,7 @@ export function addPartitionsToTxn(
   })
 }
 
-export function addOffsetsToTxn(transaction: InTransaction, group: string): Request<Coded> {
+export function addOffsetsToTxn(transaction: InTransaction, group: string) {
   return request('AddOffsetsToTxn', {
     write: (to) => writeTransaction(to, transaction).string(group),
     read: (from) => ({ code: from.int16() }),
@@ -134,7 +124,7 @@ export function txnOffsetCommit(
     member: { group, generationId, memberId },
     offsets,
   }: { readonly member: MemberGeneration; readonly offsets: readonly PartitionOffset[] },
-): Request<Coded> {
+) {
   return request('TxnOffsetCommit', {
     form: version === 2 ? flexible(5) : API.TxnOffsetCommit,
     write: (to) => {
@@ -153,7 +143,7 @@ export function endTxn(
   version: TransactionVersion,
   transaction: InTransaction,
   end: 'commit' | 'abort',
-): Request<Identified> {
+) {
   return request('EndTxn', {
     form: version === 2 ? flexible(5) : API.EndTxn,
     write: (to) => writeTransaction(to, transaction).boolean(end === 'commit'),
@@ -175,7 +165,7 @@ function identityFrom(from: ResponseReader): ProducerIdentity {
   return { id: from.int64(), epoch: from.int16() }
 }
 
-function errorsIn(from: ResponseReader): readonly PartitionCode[] {
+function errorsIn(from: ResponseReader) {
   const all = from.byTopic((topic) => ({ topic, partition: from.int32(), code: from.int16() }))
   return all.filter(({ code }) => code !== CODE.NONE)
 }

@@ -1,0 +1,38 @@
+import { atOnce } from '../../src/kernel/slices.ts'
+import {
+  BatchEncoder,
+  type EncodedBatch,
+  type EncodeOptions,
+} from '../../src/records/kafka/codec/encode.ts'
+import type { FetchedRecords } from '../../src/records/kafka/codec/fetched-records.ts'
+import {
+  type Portion,
+  RecordSet,
+  type RecordSetOptions,
+} from '../../src/records/kafka/codec/record-set.ts'
+import type { OutgoingRecord } from '../../src/records/record-format.ts'
+import { WrittenRecords } from '../../src/records/written-records.ts'
+
+/** What stands in a batch whose producer has no id. */
+export const NO_PRODUCER = { id: -1, epoch: -1, baseSequence: -1, isTransactional: false }
+
+/** The batches of records; earlier ones of the same encoder become invalid. */
+export function encodeBatches(
+  all: readonly OutgoingRecord[],
+  options: EncodeOptions,
+  encoder = new BatchEncoder(),
+): EncodedBatch[] {
+  const records = new WrittenRecords(all.length)
+  for (const record of all) records.write(record)
+  encoder.begin()
+  return atOnce(encoder.encodeMore({ records, indices: all.map((_, i) => i) }, options))
+}
+
+/** @throws TidemarkError as {@link RecordSet.next} · `BATCH_TOO_LARGE` */
+export function decodeRecords(set: Buffer, options: RecordSetOptions): FetchedRecords {
+  const records = new RecordSet(set, options)
+  const first = records.next() as Portion
+  const tooLarge = first.packed ?? (records.isRead ? null : records.next()?.packed)
+  if (tooLarge) throw tooLarge.error
+  return first.records
+}
