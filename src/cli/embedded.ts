@@ -107,14 +107,14 @@ const NO_KEY = Buffer.alloc(0)
 
 /** A line's own key, else the key of its event; an empty key if the event is invalid. */
 function eventKeys(source: SourceDefinition) {
-  const decoder = recordDecoder(source)
+  const decode = recordDecoder(source)
   const from = { topic: source.topic, partition: UNWRITTEN }
   return ({ bytes }: Line, shared: Pick<RawRecord, 'timestampMs' | 'headers'>) => {
     const { key, value } = splitKey(bytes)
     if (key !== null) return { key, value }
     const record = { offset: UNWRITTEN, ...shared, key: NO_KEY, value }
     try {
-      const event = decoder.decode(record, from)
+      const event = decode(record, from)
       const given = new GivenRecord(record, from)
       return { key: Buffer.from(eventKey((e) => source.key(e, given), event)), value }
     } catch (thrown) {
@@ -142,7 +142,7 @@ export async function feedRows(
 }
 
 function rowKeys(table: TableDefinition) {
-  const decoder = recordDecoder(table)
+  const decode = recordDecoder(table)
   const from = { topic: table.from.topic as string, partition: UNWRITTEN }
   const shared = { offset: UNWRITTEN, timestampMs: NO_TIMESTAMP, headers: [] }
   return ({ bytes, number }: Line) => {
@@ -150,7 +150,7 @@ function rowKeys(table: TableDefinition) {
     if (key !== null) return { key, value: value.length === 0 ? null : value }
     try {
       if (table.key === null) throw rowFault('it has no key: write key<TAB>JSON')
-      const row = decoder.decode({ ...shared, key: NO_KEY, value }, from)
+      const row = decode({ ...shared, key: NO_KEY, value }, from)
       return { key: Buffer.from(keyOfRow(table, row)), value }
     } catch (thrown) {
       if (!(thrown instanceof TidemarkError)) throw thrown

@@ -1,4 +1,4 @@
-import type { Memory } from '../kernel/bytes.ts'
+import { hashOf, type Memory } from '../kernel/bytes.ts'
 import type { EventFunction } from '../topology/definition.ts'
 import { type Expression, readFunction } from '../topology/function-reading.ts'
 import {
@@ -38,12 +38,6 @@ export class ScannedEvents implements Events {
 
   addMade(event: unknown): void {
     this.#made[this.#count++] = event
-  }
-
-  cut(count: number): void {
-    this.#count = Math.min(this.#count, count)
-    this.#memory.fill(null, count)
-    this.#made.length = Math.min(this.#made.length, count)
   }
 
   memoryOf(index: number): Memory | null {
@@ -165,12 +159,10 @@ const LONGEST = 64
 /** Texts after which the cache decides whether most of them repeat. */
 const TRIAL = 2 ** 14
 const ASCII = 0x80
-const FNV_OFFSET = 0x811c9dc5
-const FNV_PRIME = 0x01000193
 
 /**
  * Creates a text that repeats once: a new string takes memory, and every lookup hashes it again.
- * Not for a column whose texts mostly differ, as keys do. (FNV-1a: Fowler, Noll and Vo.)
+ * Not for a column whose texts mostly differ, as keys do.
  */
 class TextCache {
   #texts: string[] | null = new Array<string>(SLOTS).fill('')
@@ -181,13 +173,10 @@ class TextCache {
   text(memory: Memory, from: number, to: number): string {
     const texts = this.#texts
     if (texts === null || to - from > LONGEST) return memory.text(from, to)
-    const { bytes } = memory
-    let hash = FNV_OFFSET
-    for (let i = from; i < to; i++) hash = Math.imul(hash ^ (bytes[i] as number), FNV_PRIME)
-    const slot = (hash ^ (hash >>> 15)) & (SLOTS - 1)
+    const slot = hashOf(memory, from, to) & (SLOTS - 1)
     const known = texts[slot] as string
     this.#asked++
-    if (known.length === to - from && isSame(known, bytes, from)) return known
+    if (known.length === to - from && isSame(known, memory.bytes, from)) return known
     const text = memory.text(from, to)
     texts[slot] = text
     this.#made++

@@ -26,6 +26,37 @@ export function fits(wanted: string, test: (value: unknown) => boolean): Fit {
   return (value) => (test(value) ? null : misfit(wanted, value))
 }
 
+interface FieldFit {
+  readonly name: string
+  readonly fit: Fit
+  readonly isOptional: boolean
+}
+
+/** Fits objects with these fields, and no others. @param isMissing says what counts as no value */
+export function objectFit(
+  fields: readonly FieldFit[],
+  isMissing: (value: unknown) => boolean,
+): Fit {
+  const names = new Set(fields.map(({ name }) => name))
+  return (value) => {
+    if (!isObject(value)) return misfit('an object', value)
+    let left = 0
+    for (const name in value) if (!isMissing(value[name])) left++
+    for (const { name, fit, isOptional } of fields) {
+      const field = value[name]
+      if (isOptional && isMissing(field)) continue
+      const found = fit(field)
+      if (found !== null) return inField(name, found)
+      left--
+    }
+    if (left === 0) return null
+    // A library would drop a field that the schema does not have.
+    const extra = Object.keys(value).find((name) => !isMissing(value[name]) && !names.has(name))
+    if (extra === undefined) return null
+    return { at: isFieldName(extra) ? `.${extra}` : '.…', why: 'is not in the schema' }
+  }
+}
+
 export function inField(name: string, { at, why }: Misfit): Misfit {
   return { at: `.${name}${at}`, why }
 }
@@ -76,6 +107,8 @@ export function wholeNumbers(from: number, to: number): Fit {
   )
 }
 
+export const INT32 = wholeNumbers(-(2 ** 31), 2 ** 31 - 1)
+
 const MOST_LISTED = 10
 
 export function enumFit(names: readonly string[]): Fit {
@@ -83,11 +116,6 @@ export function enumFit(names: readonly string[]): Fit {
   const more = names.length > MOST_LISTED ? ', …' : ''
   const wanted = `one of ${names.slice(0, MOST_LISTED).join(', ')}${more}`
   return fits(wanted, (value) => known.has(value))
-}
-
-/** A field that the schema does not have, and the library would drop. */
-export function unknownField(name: string): Misfit {
-  return { at: isFieldName(name) ? `.${name}` : '.…', why: 'is not in the schema' }
 }
 
 /** Makes an encoder that checks a value first, and throws TidemarkError `OUTPUT_INVALID`. */

@@ -1,7 +1,7 @@
 import type { ColumnForm } from '../columns/columns.ts'
 import type { Reader } from '../columns/events.ts'
 import type { ScannedEvents } from '../columns/scanned-events.ts'
-import type { ValuePlace } from '../kernel/bytes.ts'
+import type { Place } from '../kernel/bytes.ts'
 import type { Clock } from '../kernel/clock.ts'
 import type { TidemarkError } from '../kernel/errors.ts'
 import type { Slices } from '../kernel/slices.ts'
@@ -23,8 +23,8 @@ export interface RawRecord {
 export interface RawRecords {
   readonly length: number
   at(index: number): RawRecord
-  /** Creates no buffer, unlike {@link at}. */
-  locate(index: number, into: ValuePlace): void
+  /** Finds the value without creating a buffer. @returns whether the record has a key */
+  locate(index: number, into: Place): boolean
 }
 
 export interface Preparing {

@@ -29,7 +29,7 @@ export async function openFormat(
   const { format, topic } = source
   if (format.is === 'json') return jsonFormat(source, wanted)
   if (format.is !== 'registry') {
-    return new RecordFormat(source, recordDecoder(source), { why: WHY_MADE[format.is] })
+    return new RecordFormat(source, { decode: recordDecoder(source) }, { why: WHY_MADE[format.is] })
   }
   if (registry === null) throw noRegistry(`the values of "${topic}" have their schemas`)
   // Loaded on demand, because it loads the libraries of Avro and Protobuf.
@@ -45,13 +45,13 @@ export function recordDecoder({
   switch (format.is) {
     case 'json':
     case 'registry':
-      return { decode: (record) => jsonEvent({ schema }, record) }
+      return (record) => jsonEvent({ schema }, record)
     case 'cloudevents':
-      return { decode: (record, from) => checkedBy(schema, cloudEventIn(record, from)) }
+      return (record, from) => checkedBy(schema, cloudEventIn(record, from))
     case 'text':
-      return { decode: (record) => checkedBy(schema, textIn(record)) }
+      return (record) => checkedBy(schema, textIn(record))
     case 'decode':
-      return { decode: (record, from) => checkedBy(schema, madeBy(format, record, from)) }
+      return (record, from) => checkedBy(schema, madeBy(format, record, from))
   }
 }
 

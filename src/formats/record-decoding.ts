@@ -2,12 +2,13 @@ import { isUtf8 } from 'node:buffer'
 import { type ColumnForm, ScannedColumns } from '../columns/columns.ts'
 import type { Reader } from '../columns/events.ts'
 import { columnReader, ScannedEvents } from '../columns/scanned-events.ts'
-import { valuePlace } from '../kernel/bytes.ts'
+import { Place } from '../kernel/bytes.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import type { Slices } from '../kernel/slices.ts'
-import { checkedBy, isPromise, nameOf } from '../topology/schema.ts'
+import { checkedBy } from '../topology/schema.ts'
 import type { RecordHeader, SourcePartition, SourceRecord } from '../topology/source.ts'
 import type { Decoded, DecodeFault, Format, FormatSource, RawChunk, RawRecord } from './format.ts'
+import { answerOf, refusePromise } from './identity.ts'
 import type { RowScan } from './json/bound.ts'
 
 /** The offset and the partition of a record that is not written yet. */
@@ -75,9 +76,13 @@ function nullKey(): TidemarkError {
   return new TidemarkError('NULL_KEY', 'the record has no key')
 }
 
-export interface RecordDecoder {
-  /** @throws TidemarkError one that makes the record a dead letter */
-  decode(record: RawRecord, from: SourcePartition): unknown
+/** @throws TidemarkError one that makes the record a dead letter */
+export type RecordDecoder = (record: RawRecord, from: SourcePartition) => unknown
+
+interface RecordReading {
+  readonly decode: RecordDecoder
+  /** @default there is nothing to wait for */
+  readonly prepare?: Format['prepare']
 }
 
 export interface RecordScan {
@@ -88,8 +93,6 @@ export interface RecordScan {
   readonly event: (record: RawRecord) => unknown
 }
 
-type Fetch = Format['prepare']
-
 /** Records decoded between two checks of the time. */
 const UNASKED = 32
 
@@ -98,26 +101,25 @@ export class RecordFormat implements Format {
   readonly reader: Reader
   readonly forms: readonly ColumnForm[]
   readonly whyMade: string | null
-  readonly prepare: Fetch
+  readonly prepare: Format['prepare']
   readonly #source: FormatSource
-  readonly #decoder: RecordDecoder
+  readonly #decode: RecordDecoder
   readonly #scan: RecordScan | null
-  readonly #value = valuePlace()
-  readonly #place = { memory: this.#value.memory, from: 0, to: 0 }
+  readonly #place = new Place()
 
   /** @param scan `why`: no record can be scanned */
   constructor(
     source: FormatSource,
-    decoder: RecordDecoder & { readonly prepare?: Fetch },
+    { decode, prepare = () => null }: RecordReading,
     scan: RecordScan | { readonly why: string },
   ) {
     this.#source = source
-    this.#decoder = decoder
+    this.#decode = decode
     this.#scan = 'why' in scan ? null : scan
     this.whyMade = 'why' in scan ? scan.why : null
     this.forms = this.#scan?.forms ?? []
     this.reader = columnReader(this.forms)
-    this.prepare = decoder.prepare ?? (() => null)
+    this.prepare = prepare
   }
 
   *decode(chunk: RawChunk, slices: Slices): Generator<void, Decoded> {
@@ -148,11 +150,11 @@ export class RecordFormat implements Format {
   add(chunk: OpenChunk, index: number): boolean {
     const { events, records, from } = chunk
     if (this.#isScanned(chunk, index)) {
-      events.addScanned(this.#value.memory)
+      events.addScanned(this.#place.memory)
       return true
     }
     const record = records.at(index)
-    if (record.value !== null) events.addMade(this.#decoder.decode(record, from))
+    if (record.value !== null) events.addMade(this.#decode(record, from))
     else if (this.#source.onTombstone === 'skip') return false
     else events.addMade(this.#ofTombstone(record, from))
     return true
@@ -160,13 +162,8 @@ export class RecordFormat implements Format {
 
   #isScanned({ records, events: { columns, count } }: OpenChunk, index: number): boolean {
     if (this.#scan === null) return false
-    const value = this.#value
-    records.locate(index, value)
-    if (!value.hasKey || value.valueStart < 0) return false
     const place = this.#place
-    place.memory = value.memory
-    place.from = value.valueStart
-    place.to = value.valueEnd
+    if (!records.locate(index, place) || place.from < 0) return false
     return this.#scan.scan(place, columns, count)
   }
 
@@ -178,17 +175,8 @@ export class RecordFormat implements Format {
     if (!isUtf8(key))
       throw new TidemarkError('KEY_INVALID', 'the key of the tombstone is not UTF-8')
     const given = new GivenRecord(record, from)
-    let made: unknown
-    try {
-      made = make(key.toString('utf8'), given)
-    } catch (cause) {
-      const what = `onTombstone threw ${nameOf(cause)}`
-      throw new TidemarkError('FUNCTION_THREW', what, { cause })
-    }
-    if (isPromise(made)) {
-      const hint = 'functions of a topology must be synchronous: no async'
-      throw new TidemarkError('FUNCTION_THREW', 'onTombstone returned a promise', { hint })
-    }
+    const made = answerOf('onTombstone', (text) => make(text, given), key.toString('utf8'))
+    refusePromise(made, 'onTombstone returned', 'FUNCTION_THREW')
     return checkedBy(schema, made)
   }
 }

@@ -29,27 +29,12 @@ export class Memory {
   }
 }
 
-export interface ValuePlace {
-  memory: Memory
-  /** −1: the record has no value. */
-  valueStart: number
-  valueEnd: number
-  hasKey: boolean
-}
-
-export interface PartsPlace {
-  memory: Memory
+/** Where bytes lie. Reused for the next ones. */
+export class Place {
+  memory = new Memory(new ArrayBuffer(0))
   /** −1: nowhere. */
-  start: number
-  end: number
-}
-
-export function valuePlace(): ValuePlace {
-  return { memory: new Memory(new ArrayBuffer(0)), valueStart: -1, valueEnd: -1, hasKey: false }
-}
-
-export function partsPlace(): PartsPlace {
-  return { memory: new Memory(new ArrayBuffer(0)), start: -1, end: -1 }
+  from = -1
+  to = -1
 }
 
 /** Bytes that are written many times. */

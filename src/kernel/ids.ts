@@ -27,13 +27,9 @@ export function aroundOffset({ topic, partition, sink }: OutputPlace): [string, 
 }
 
 /** The id of a closed window's result; the same whichever event closed the window. */
-export function windowId(source: {
-  topic: string
-  partition: number
-  sink: string
-  key: string
-  startMs: number
-}): string {
+export function windowId(
+  source: OutputPlace & { readonly key: string; readonly startMs: number },
+): string {
   return `${source.topic}/${source.partition}/${source.sink}/${source.key}/${source.startMs}`
 }
 

@@ -24,12 +24,16 @@ export const days = (n: number): DurationMs => (n * 86_400_000) as DurationMs
  * The earliest event time that is accepted as milliseconds: 1980. Seconds since the epoch stay
  * below it until the year 11,000.
  */
-export const EARLIEST_EVENT_TIME_MS = Date.UTC(1980, 0, 1)
+const EARLIEST_EVENT_TIME_MS = Date.UTC(1980, 0, 1)
 /**
  * The first event time that is no longer accepted as milliseconds: 2100. Microseconds and
  * nanoseconds are beyond it.
  */
 export const LATEST_EVENT_TIME_MS = Date.UTC(2100, 0, 1)
+
+export function isEventTime(ms: number): boolean {
+  return Number.isInteger(ms) && ms >= EARLIEST_EVENT_TIME_MS && ms < LATEST_EVENT_TIME_MS
+}
 
 /** Kafka's timestamp for a record without one. */
 export const NO_TIMESTAMP = -1

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import { TidemarkError } from '../kernel/errors.ts'
-import { EARLIEST_EVENT_TIME_MS, LATEST_EVENT_TIME_MS } from '../kernel/time.ts'
+import { isEventTime } from '../kernel/time.ts'
 import type { TableDefinition } from '../topology/definition.ts'
 import type { Rows } from '../topology/lookup.ts'
 import { nameOf } from '../topology/schema.ts'
@@ -61,12 +61,9 @@ export function keyOfRow({ key: of }: TableDefinition, row: unknown): string {
 export function timeOfRow({ asOf }: TableDefinition, row: unknown): number {
   if (asOf === null) return 0
   const time: unknown = answer('asOf', asOf, row)
-  const isTime = typeof time === 'number' && Number.isInteger(time)
-  if (!isTime || time < EARLIEST_EVENT_TIME_MS || time >= LATEST_EVENT_TIME_MS) {
-    const got = typeof time === 'number' ? time : typeof time
-    throw rowFault(`asOf must return ms since the epoch, from 1980 to 2100, got ${got}`)
-  }
-  return time
+  if (typeof time === 'number' && isEventTime(time)) return time
+  const got = typeof time === 'number' ? time : typeof time
+  throw rowFault(`asOf must return ms since the epoch, from 1980 to 2100, got ${got}`)
 }
 
 /** @throws TidemarkError `TABLE_INVALID` */

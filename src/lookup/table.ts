@@ -53,10 +53,6 @@ export class LoadedTable implements Rows {
     return this.#revision
   }
 
-  get oldestMs(): number {
-    return this.#rows.oldestMs
-  }
-
   get(key: string, timeMs: number): unknown {
     return this.#rows.get(key, timeMs)
   }

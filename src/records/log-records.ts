@@ -1,4 +1,4 @@
-import { ByteRoom, Memory, type PartsPlace, type ValuePlace } from '../kernel/bytes.ts'
+import { ByteRoom, Memory, type Place } from '../kernel/bytes.ts'
 import type { LogRecord, LogRecords } from './port.ts'
 import { appendHeaders, appendPart, partsBytes } from './record-format.ts'
 
@@ -37,18 +37,18 @@ export class ListedRecords implements LogRecords {
     return partsBytes(this.at(index))
   }
 
-  locate(index: number, into: ValuePlace): void {
+  locate(index: number, into: Place): boolean {
     const { key, value } = this.at(index)
-    into.hasKey = key !== null
-    into.valueStart = value?.byteOffset ?? -1
-    into.valueEnd = into.valueStart + (value?.length ?? 0)
+    into.from = value?.byteOffset ?? -1
+    into.to = into.from + (value?.length ?? 0)
     if (value !== null && into.memory.bytes.buffer !== value.buffer) {
       into.memory = new Memory(value.buffer)
     }
+    return key !== null
   }
 
-  locateParts(_index: number, into: PartsPlace): void {
-    into.start = -1
+  locateParts(_index: number, into: Place): void {
+    into.from = -1
   }
 
   appendKey(index: number, into: ByteRoom): void {
@@ -60,12 +60,12 @@ export class ListedRecords implements LogRecords {
   }
 
   /** Encodes them. */
-  locateHeaders(index: number, into: PartsPlace): void {
+  locateHeaders(index: number, into: Place): void {
     const room = new ByteRoom(0)
     appendHeaders(this.at(index).headers, room)
     into.memory = new Memory(room.bytes.buffer)
-    into.start = room.bytes.byteOffset
-    into.end = into.start + room.used
+    into.from = room.bytes.byteOffset
+    into.to = into.from + room.used
   }
 
   slice(from: number, to?: number): LogRecords {

@@ -1,4 +1,4 @@
-import type { ByteRoom, PartsPlace, ValuePlace } from '../kernel/bytes.ts'
+import type { ByteRoom, Place } from '../kernel/bytes.ts'
 import type { TidemarkError } from '../kernel/errors.ts'
 import type { Compression } from '../kernel/kafka.ts'
 
@@ -38,15 +38,15 @@ export interface LogRecords extends Iterable<LogRecord> {
   valueBytes(index: number): number
   /** Bytes that key, value and headers take in a batch. */
   partsBytes(index: number): number
-  /** Reports where its value lies in memory, so that no buffer is created. */
-  locate(index: number, into: ValuePlace): void
+  /** Reports where its value lies, so that no buffer is created. @returns whether it has a key */
+  locate(index: number, into: Place): boolean
   /** Reports where its parts lie in the form of a batch, if they exist in that form. */
-  locateParts(index: number, into: PartsPlace): void
+  locateParts(index: number, into: Place): void
   /** Appends the length of its key and its key, as in a batch. */
   appendKey(index: number, into: ByteRoom): void
   readonly hasHeaders: boolean
   /** Reports where its headers lie as in a batch: their number, then the headers. */
-  locateHeaders(index: number, into: PartsPlace): void
+  locateHeaders(index: number, into: Place): void
   /** @param to @default their length */
   slice(from: number, to?: number): LogRecords
   pick(indices: readonly number[]): LogRecords

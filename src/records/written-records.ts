@@ -1,4 +1,4 @@
-import { ByteRoom, copyPairs, type Memory, partsPlace } from '../kernel/bytes.ts'
+import { ByteRoom, copyPairs, type Memory, Place } from '../kernel/bytes.ts'
 import { murmur2, placeOf } from '../kernel/kafka.ts'
 import type { Header, LogRecords, NewRecord, NewRecords, TopicPartition } from './port.ts'
 import {
@@ -51,7 +51,7 @@ export class WrittenRecords implements NewRecords {
   #room: ByteRoom | null = null
   /** Rooms that hold only records of this object. */
   #own: ByteRoom[] = []
-  readonly #place = partsPlace()
+  readonly #place = new Place()
   #copied: { readonly memory: Memory; readonly room: Room } | null = null
 
   /** @param expected about how many records will be added */
@@ -183,16 +183,16 @@ export class WrittenRecords implements NewRecords {
   copy(records: LogRecords, index: number, { topic, partition }: TopicPartition): void {
     const place = this.#place
     records.locateParts(index, place)
-    if (place.start < 0) return this.write(records.at(index), topic, partition)
-    const { memory, start, end } = place
+    if (place.from < 0) return this.write(records.at(index), topic, partition)
+    const { memory, from, to } = place
     if (this.#copied?.memory !== memory) {
       this.#copied = { memory, room: { bytes: memory.buffer, view: memory.view } }
     }
     const at = this.#begin(topic, records.timestampMsAt(index))
     this.#numbers[at + ROOM] = this.#roomNumber(this.#copied.room)
     this.#numbers[at + PARTITION] = partition
-    this.#numbers[at + START] = start
-    this.#numbers[at + END] = end
+    this.#numbers[at + START] = from
+    this.#numbers[at + END] = to
   }
 
   write(record: OutgoingRecord, topic = '', partition: number | null = null): void {

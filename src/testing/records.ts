@@ -55,12 +55,12 @@ const NO_KEY = Buffer.alloc(0)
 export class InputRecords {
   readonly #source: SourceDefinition
   readonly #tables: readonly TableDefinition[]
-  readonly #decoder: RecordDecoder
+  readonly #decode: RecordDecoder
 
   constructor({ source, tables }: Definition) {
     this.#source = source
     this.#tables = tables
-    this.#decoder = recordDecoder(source)
+    this.#decode = recordDecoder(source)
   }
 
   /**
@@ -80,7 +80,7 @@ export class InputRecords {
     const given = new GivenRecord(record, from)
     const isWhole = input.key !== undefined && input.timestampMs !== undefined
     /** `null`: it is not an event. */
-    const event = isWhole ? null : orNull(() => this.#decoder.decode(record, from))
+    const event = isWhole ? null : orNull(() => this.#decode(record, from))
     const key =
       input.key === undefined
         ? orNull(() => eventKey((e) => keyOf(e, given), event ?? input.value))

@@ -93,7 +93,7 @@ const reader = new ScoreReader(step, [BY])
 
 function fromColumns({ count, rows }: Input): number {
   room.clear()
-  for (let i = 0; i < count; i++) encoder.append(i, rows, room)
+  for (let i = 0; i < count; i++) encoder(i, rows, room)
   return room.used
 }
 

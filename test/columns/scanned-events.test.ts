@@ -86,12 +86,12 @@ function inLog({ key, value }: Record): LogRecord {
 class Chunk {
   readonly events: ScannedEvents
   /** By the parser and the schema. */
-  wanted: unknown[] = []
+  readonly wanted: unknown[] = []
   /** How often the record of each was asked for. */
   readonly asked = new Map<number, number>()
   readonly #format: RecordFormat
   readonly #kind: Kind
-  #records: Record[] = []
+  readonly #records: Record[] = []
 
   constructor(kind: Kind, format: RecordFormat) {
     this.#format = format
@@ -118,15 +118,7 @@ class Chunk {
       this.#records.push(added)
       return true
     }
-    this.events.cut(this.wanted.length)
     return isDeepStrictEqual(wanted, given)
-  }
-
-  cut(count: number): void {
-    this.events.cut(count)
-    this.wanted = this.wanted.slice(0, count)
-    this.#records = this.#records.slice(0, count)
-    for (const index of [...this.asked.keys()]) if (index >= count) this.asked.delete(index)
   }
 }
 
@@ -157,7 +149,6 @@ function filled(kind: Kind, format: RecordFormat, random: Random): Chunk {
   while (!chunk.isFull) {
     const value = valueOf(kind, random)
     if (!chunk.add(value)) throw new Error(`it is taken one way: ${String(value)}`)
-    if (random() < 0.05) chunk.cut(Math.floor(random() * (chunk.wanted.length + 1)))
     // Some are asked for while others still come.
     if (random() < 0.1 && chunk.wanted.length > 0) chunk.events.at(chunk.wanted.length - 1)
   }

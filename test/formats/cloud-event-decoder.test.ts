@@ -36,7 +36,7 @@ function decode(value: Buffer, headers: Headers, data: z.ZodType = Payment): unk
     ...{ offset: 0, timestampMs: 0, key: Buffer.from('k'), value },
     headers: Object.entries(headers).map(([name, text]) => ({ name, value: Buffer.from(text) })),
   }
-  return decoder.decode(record, { topic: 'payments', partition: 0 })
+  return decoder(record, { topic: 'payments', partition: 0 })
 }
 
 /** In structured mode. */

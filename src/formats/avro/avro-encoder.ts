@@ -8,14 +8,15 @@ import {
   enumFit,
   type Fit,
   fits,
+  INT32,
   inField,
   isObject,
   type Misfit,
   mapFit,
   misfit,
   NUMBER,
+  objectFit,
   UTF8_TEXT,
-  unknownField,
   wholeNumbers,
 } from '../fit.ts'
 import { type PayloadEncoder, perType } from '../registry/payload.ts'
@@ -40,7 +41,7 @@ const LONGS = { from: -(2 ** 52), to: 2 ** 53 - 2 }
 const PRIMITIVES: Readonly<Record<string, Fit>> = {
   null: fits('null', (value) => value === null),
   boolean: BOOLEAN,
-  int: wholeNumbers(-(2 ** 31), 2 ** 31 - 1),
+  int: INT32,
   long: wholeNumbers(LONGS.from, LONGS.to),
   float: NUMBER,
   double: NUMBER,
@@ -85,24 +86,9 @@ function recordFit(type: types.RecordType, of: FitOf): Fit {
   const fields = type.fields.map((field) => ({
     name: field.name,
     fit: of(field.type),
-    hasDefault: field.defaultValue() !== undefined,
+    isOptional: field.defaultValue() !== undefined,
   }))
-  const names = new Set(fields.map(({ name }) => name))
-  return (value) => {
-    if (!isObject(value)) return misfit('an object', value)
-    let left = 0
-    for (const name in value) if (value[name] !== undefined) left++
-    for (const { name, fit, hasDefault } of fields) {
-      const field = value[name]
-      if (field === undefined && hasDefault) continue
-      const found = fit(field)
-      if (found !== null) return inField(name, found)
-      left--
-    }
-    if (left === 0) return null
-    const extra = Object.keys(value).find((name) => value[name] !== undefined && !names.has(name))
-    return extra === undefined ? null : unknownField(extra)
-  }
+  return objectFit(fields, (value) => value === undefined)
 }
 
 /** A union whose members can be told apart: at most one fits. */

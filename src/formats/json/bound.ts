@@ -1,5 +1,5 @@
 import type { ColumnForm, ColumnType, FieldPath, ScannedColumns } from '../../columns/columns.ts'
-import type { Memory } from '../../kernel/bytes.ts'
+import type { Place } from '../../kernel/bytes.ts'
 import {
   ANY_SCALAR,
   isBare,
@@ -163,12 +163,5 @@ function columnsOf({ fields }: BoundObject): number[] {
   })
 }
 
-/** A value in memory. Reused for the next one. */
-export interface RecordPlace {
-  memory: Memory
-  from: number
-  to: number
-}
-
 /** Scans a value into a row; false: the row is undefined. */
-export type RowScan = (at: RecordPlace, columns: ScannedColumns, row: number) => boolean
+export type RowScan = (at: Place, columns: ScannedColumns, row: number) => boolean

@@ -2,17 +2,23 @@ import type { FieldPath } from '../../columns/columns.ts'
 import { checkedBy } from '../../topology/schema.ts'
 import type { FormatSource, RawRecord } from '../format.ts'
 import { RecordFormat, valueOf } from '../record-decoding.ts'
-import { type JsonLimits, LIMITS, parseJson } from './parse-json.ts'
-import { compileScanner } from './scanner.ts'
+import { boundOf } from './bound.ts'
+import { LIMITS, parseJson } from './parse-json.ts'
+import { Scanner } from './scanner.ts'
+import type { JsonLimits } from './tokens.ts'
+import { plainOf } from './zod-schema.ts'
+
+const NO_OBJECTS = { why: 'its values are not objects' }
 
 /** JSON in UTF-8, checked by the schema of the source. @param wanted fields that are needed */
 export function jsonFormat(source: FormatSource, wanted: readonly FieldPath[]): RecordFormat {
   const { schema } = source
-  const compiled = compileScanner(schema, { wanted, limits: LIMITS })
-  const decoder = { decode: (record: RawRecord) => jsonEvent(source, record) }
-  if ('why' in compiled) return new RecordFormat(source, decoder, compiled)
-  const { scanner } = compiled
-  return new RecordFormat(source, decoder, {
+  const reading = { decode: (record: RawRecord) => jsonEvent(source, record) }
+  const plain = plainOf(schema)
+  if (plain.kind === 'opaque') return new RecordFormat(source, reading, plain)
+  if (plain.kind === 'scalar') return new RecordFormat(source, reading, NO_OBJECTS)
+  const scanner = new Scanner(boundOf(plain, wanted), LIMITS)
+  return new RecordFormat(source, reading, {
     forms: scanner.forms,
     scan: (place, columns, row) => scanner.scan(place, columns, row),
     // The scanner accepts only valid JSON within the limits.

@@ -95,35 +95,23 @@ function whole(fields: readonly (readonly [name: string, KnownValue])[]): KnownO
 
 /** The known fields of an event: those whose containing objects are always present. */
 export function knownEvent(forms: readonly ColumnForm[]): KnownObject {
-  const fields: Tree = new Map()
-  for (const [column, form] of forms.entries()) {
-    const { path, type, isOptional, isWithinOptional, isBinary } = form
-    const name = path.at(-1)
-    if (isWithinOptional || name === undefined) continue
-    fieldsAt(fields, path.slice(0, -1)).set(name, {
-      is: 'field',
-      column,
-      type,
-      optional: isOptional,
-      ...(isBinary && { isBinary }),
-    })
-  }
-  return objectOf(fields)
+  const columns = [...forms.entries()].filter(([, form]) => !form.isWithinOptional)
+  return knownWithin(columns, 0)
 }
 
-type Tree = Map<string, Tree | KnownValue>
+type Column = readonly [column: number, form: ColumnForm]
 
-function fieldsAt(tree: Tree, [first, ...rest]: readonly string[]): Tree {
-  if (first === undefined) return tree
-  const known = tree.get(first)
-  const inner: Tree = known instanceof Map ? known : new Map()
-  tree.set(first, inner)
-  return fieldsAt(inner, rest)
-}
-
-function objectOf(tree: Tree): KnownObject {
-  const fields = [...tree].map(
-    ([name, inner]) => [name, inner instanceof Map ? objectOf(inner) : inner] as const,
-  )
+/** @param depth of the object on the paths of the columns in it */
+function knownWithin(columns: readonly Column[], depth: number): KnownObject {
+  const names = new Set(columns.map(([, { path }]) => path[depth] as string))
+  const fields = [...names].map((name) => {
+    const all = columns.filter(([, { path }]) => path[depth] === name)
+    const own = all.find(([, { path }]) => path.length === depth + 1)
+    return [name, own === undefined ? knownWithin(all, depth + 1) : knownField(own)] as const
+  })
   return { is: 'object', fields: Object.fromEntries(fields), isWhole: false }
+}
+
+function knownField([column, { type, isOptional: optional, isBinary }]: Column): KnownValue {
+  return { is: 'field', column, type, optional, ...(isBinary && { isBinary }) }
 }

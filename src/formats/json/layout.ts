@@ -1,6 +1,7 @@
 import { ABSENT, NULL, PRESENT } from '../../columns/columns.ts'
+import type { Place } from '../../kernel/bytes.ts'
 import { generated } from '../../kernel/node.ts'
-import type { BoundScalar, RecordPlace, RowScan } from './bound.ts'
+import type { BoundScalar, RowScan } from './bound.ts'
 import type { NumberRule } from './plain.ts'
 import {
   codePoints,
@@ -28,13 +29,15 @@ export interface RecordLayout {
   readonly scalars: readonly BoundScalar[]
 }
 
-/** @returns `null`: the layout is too large for a compiled function to pay off */
+/** @returns `null`: there is more than scalars, or too much for a compiled function to pay off */
 export function recordLayoutOf(
   bytes: Uint8Array,
-  { from, to }: Pick<RecordPlace, 'from' | 'to'>,
+  { from, to }: Pick<Place, 'from' | 'to'>,
   trace: Trace,
 ): RecordLayout | null {
-  const { scalars, starts, ends } = trace
+  const { count, starts, ends } = trace
+  if (count < 0 || count > MAX_SCALARS) return null
+  const scalars = trace.scalars.slice(0, count)
   const literals: Uint8Array[] = []
   let at = from
   for (const [i, scalar] of scalars.entries()) {
@@ -44,7 +47,7 @@ export function recordLayoutOf(
   }
   literals.push(bytes.slice(at, to))
   const size = literals.reduce((sum, { length }) => sum + length, 0)
-  return scalars.length > MAX_SCALARS || size > MAX_LITERAL_BYTES ? null : { literals, scalars }
+  return size > MAX_LITERAL_BYTES ? null : { literals, scalars }
 }
 
 function isBareText({ rule: { text, number, booleans, isNullable } }: BoundScalar): boolean {

@@ -36,15 +36,8 @@ export function compileEncoder(expression: Expression, argument: KnownObject): C
   return reason === undefined ? { encoder, reason: null } : { encoder: null, reason }
 }
 
-/** Writes outputs as JSON, straight from columns. */
-export class OutputEncoder {
-  /** Appends the output of row `i`, whose scores must be finite. */
-  readonly append: Segment
-
-  constructor(segments: readonly Segment[]) {
-    this.append = oneAfterTheOther(segments)
-  }
-}
+/** Appends the output of row `i`, whose scores must be finite, as JSON, straight from columns. */
+export type OutputEncoder = Segment
 
 /** Calls each segment in its own line of code, where V8 can inline it. */
 function oneAfterTheOther(segments: readonly Segment[]): Segment {
@@ -81,7 +74,7 @@ class Compiler {
   encoder(expression: Expression): OutputEncoder {
     const { pieces, optional } = this.#value(expression)
     if (optional !== null) this.reasons.push('the output itself may be undefined')
-    return new OutputEncoder(segmentsOf(pieces))
+    return oneAfterTheOther(segmentsOf(pieces))
   }
 
   #value(expression: Expression): ValueCode {

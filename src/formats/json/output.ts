@@ -1,5 +1,6 @@
 import { TidemarkError } from '../../kernel/errors.ts'
-import { isPromise, nameOf } from '../../topology/schema.ts'
+import { nameOf } from '../../topology/schema.ts'
+import { refusePromise } from '../identity.ts'
 
 export function encodeOutput(output: unknown): Buffer {
   return Buffer.from(outputText(output))
@@ -7,7 +8,8 @@ export function encodeOutput(output: unknown): Buffer {
 
 /** @throws TidemarkError `OUTPUT_INVALID`: it has no JSON form */
 export function outputText(output: unknown): string {
-  refusePromise(output)
+  // JSON would write it as an empty object.
+  refusePromise(output, 'an output is')
   let json: string | undefined
   try {
     json = JSON.stringify(output)
@@ -19,13 +21,6 @@ export function outputText(output: unknown): string {
   if (json !== undefined) return json
   const what = `an output of type ${typeof output} has no JSON form`
   throw new TidemarkError('OUTPUT_INVALID', what, { hint: 'map must return an object' })
-}
-
-/** @throws TidemarkError `OUTPUT_INVALID`: a promise, which JSON would write as an empty object */
-export function refusePromise(output: unknown): void {
-  if (!isPromise(output)) return
-  const hint = 'functions of a topology must be synchronous: no async'
-  throw new TidemarkError('OUTPUT_INVALID', 'an output is a promise', { hint })
 }
 
 // Values with a schema, as JSON for people. Bytes are `{ "base64": "…" }`.

@@ -1,11 +1,10 @@
-import type { StandardSchemaV1 } from '@standard-schema/spec'
-import type { ColumnForm, FieldPath, ScannedColumns } from '../../columns/columns.ts'
+import type { ColumnForm, ScannedColumns } from '../../columns/columns.ts'
+import type { Place } from '../../kernel/bytes.ts'
 import { generated } from '../../kernel/node.ts'
-import { type Bound, boundOf, type RecordPlace, type RowScan } from './bound.ts'
+import type { Bound, RowScan } from './bound.ts'
 import { compileLayout, recordLayoutOf } from './layout.ts'
-import type { JsonLimits } from './parse-json.ts'
+import type { JsonLimits } from './tokens.ts'
 import { Walker } from './walker.ts'
-import { plainOf } from './zod-schema.ts'
 
 /** So many producers, or kinds of event, a topic may have at full speed. */
 const MAX_LAYOUTS = 4
@@ -31,7 +30,7 @@ export class Scanner {
     this.#walker = new Walker(bound, limits)
   }
 
-  scan(place: RecordPlace, columns: ScannedColumns, row: number): boolean {
+  scan(place: Place, columns: ScannedColumns, row: number): boolean {
     if (place.to - place.from > this.#limits.bytes) return false
     const known = this.#known
     for (let i = 0; i < known.length; i++) {
@@ -57,13 +56,12 @@ export class Scanner {
   }
 
   /** Compiles the layout of the record that the walker has just walked. */
-  #learn({ memory, from, to }: RecordPlace): void {
+  #learn({ memory, from, to }: Place): void {
     if (!this.#canGenerate) return
     const isFull = this.#known.length === MAX_LAYOUTS
     if (isFull && ++this.#misses < MISSES_BEFORE_NEXT) return
     this.#misses = 0
-    const trace = this.#walker.trace()
-    const layout = trace === null ? null : recordLayoutOf(memory.bytes, { from, to }, trace)
+    const layout = recordLayoutOf(memory.bytes, { from, to }, this.#walker.trace)
     if (layout === null) return
     if (isFull) this.#known.pop()
     this.#known.push({ scan: compileLayout(layout, this.forms.length), hits: 0 })
@@ -73,15 +71,4 @@ export class Scanner {
 interface KnownLayout {
   readonly scan: RowScan
   hits: number
-}
-
-/** @param wanted fields of events, each once @returns `why`: the schema cannot be scanned */
-export function compileScanner(
-  schema: StandardSchemaV1,
-  { wanted, limits }: { readonly wanted: readonly FieldPath[]; readonly limits: JsonLimits },
-): { readonly scanner: Scanner } | { readonly why: string } {
-  const plain = plainOf(schema)
-  if (plain.kind === 'opaque') return plain
-  if (plain.kind === 'scalar') return { why: 'its values are not objects' }
-  return { scanner: new Scanner(boundOf(plain, wanted), limits) }
 }

@@ -1,4 +1,5 @@
 import { ABSENT, NULL, PRESENT, ScannedColumns } from '../../columns/columns.ts'
+import type { Place } from '../../kernel/bytes.ts'
 import {
   type Bound,
   type BoundField,
@@ -6,10 +7,8 @@ import {
   type BoundScalar,
   type BoundUnion,
   type BoundValue,
-  type RecordPlace,
   UNNAMED,
 } from './bound.ts'
-import type { JsonLimits } from './parse-json.ts'
 import { isAllowed, NO_SCALAR, type TextRule } from './plain.ts'
 import {
   BLANK,
@@ -22,6 +21,7 @@ import {
   FALSE_WORD,
   isAnyThere,
   isThere,
+  type JsonLimits,
   NULL_WORD,
   numberAt,
   OPEN_BRACE,
@@ -55,17 +55,18 @@ export class Walker {
   /** By field: the last record with it. */
   readonly #seen: Float64Array
   #record = 0
-  readonly #tracer: Tracer
+  /** Of the last record. */
+  readonly trace: Trace
 
   constructor(bound: Bound, limits: JsonLimits) {
     this.#bound = bound
     this.#limits = limits
     this.#seen = new Float64Array(bound.fields)
-    this.#tracer = new Tracer(limits.fields)
+    this.trace = new Trace(limits.fields)
   }
 
   /** @returns whether the schema accepts the record; its columns are then in the row */
-  walk({ memory, from, to }: RecordPlace, columns: ScannedColumns, row: number): boolean {
+  walk({ memory, from, to }: Place, columns: ScannedColumns, row: number): boolean {
     this.#bytes = memory.bytes
     this.#columns = columns
     this.#at = from
@@ -73,7 +74,7 @@ export class Walker {
     this.#row = row
     this.#depth = 0
     this.#fields = 0
-    this.#tracer.count = 0
+    this.trace.count = 0
     this.#record++
     const { capacity, states } = columns
     for (let c = 0; c < columns.forms.length; c++) states[c * capacity + row] = ABSENT
@@ -81,10 +82,6 @@ export class Walker {
     if (!this.#value(this.#bound.root)) return false
     this.#blanks()
     return this.#at === to
-  }
-
-  trace(): Trace | null {
-    return this.#tracer.trace()
   }
 
   #value(value: BoundValue): boolean {
@@ -104,18 +101,18 @@ export class Walker {
     if (!isNullable || !isThere(this.#bytes, this.#at, NULL_WORD)) return false
     const start = this.#at
     this.#at += NULL_WORD.length
-    this.#tracer.note(NOTHING, start, this.#at)
+    this.trace.note(NOTHING, start, this.#at)
     return true
   }
 
   #union({ options, columns }: BoundUnion): boolean {
-    const [at, depth, fields, traced] = [this.#at, this.#depth, this.#fields, this.#tracer.count]
+    const [at, depth, fields, traced] = [this.#at, this.#depth, this.#fields, this.trace.count]
     for (let o = 0; o < options.length; o++) {
       if (this.#object(options[o] as BoundObject)) return true
       this.#at = at
       this.#depth = depth
       this.#fields = fields
-      this.#tracer.count = traced
+      this.trace.count = traced
       const { capacity, states } = this.#columns
       for (let c = 0; c < columns.length; c++) {
         states[(columns[c] as number) * capacity + this.#row] = ABSENT
@@ -174,7 +171,7 @@ export class Walker {
   #anything(): boolean {
     const byte = this.#bytes[this.#at]
     if (byte !== OPEN_BRACE && byte !== OPEN_BRACKET) return this.#scalar(UNNAMED)
-    this.#tracer.count = MORE
+    this.trace.count = MORE
     return byte === OPEN_BRACE ? this.#object(NO_FIELDS) : this.#array()
   }
 
@@ -211,7 +208,7 @@ export class Walker {
       default:
         if (!this.#number(scalar)) return false
     }
-    this.#tracer.note(scalar, start, this.#at)
+    this.trace.note(scalar, start, this.#at)
     return true
   }
 
@@ -295,46 +292,29 @@ export class Walker {
   }
 }
 
-/** The scalars of a record, in their order, each with the quotes of a text. */
-export interface Trace {
-  readonly scalars: readonly BoundScalar[]
-  readonly starts: Int32Array
-  readonly ends: Int32Array
-}
-
 /** In place of a count: the record also has arrays, or objects outside of the schema. */
 const MORE = -1
 
-/** Notes the scalars of a record, without allocating. */
-class Tracer {
+/** The scalars of a record, in their order, each with the quotes of a text. Allocates nothing. */
+export class Trace {
   /** Or {@link MORE}; the walker resets it when it backtracks. */
   count = 0
-  readonly #scalars: BoundScalar[]
-  readonly #starts: Int32Array
-  readonly #ends: Int32Array
+  readonly scalars: BoundScalar[]
+  readonly starts: Int32Array
+  readonly ends: Int32Array
 
   /** @param most scalars in a record */
   constructor(most: number) {
-    this.#scalars = Array.from({ length: most }, () => UNNAMED)
-    this.#starts = new Int32Array(most)
-    this.#ends = new Int32Array(most)
+    this.scalars = Array.from({ length: most }, () => UNNAMED)
+    this.starts = new Int32Array(most)
+    this.ends = new Int32Array(most)
   }
 
   note(scalar: BoundScalar, start: number, end: number): void {
     if (this.count === MORE) return
-    this.#scalars[this.count] = scalar
-    this.#starts[this.count] = start
-    this.#ends[this.count] = end
+    this.scalars[this.count] = scalar
+    this.starts[this.count] = start
+    this.ends[this.count] = end
     this.count++
-  }
-
-  /** @returns `null`: {@link MORE} */
-  trace(): Trace | null {
-    if (this.count === MORE) return null
-    return {
-      scalars: this.#scalars.slice(0, this.count),
-      starts: this.#starts.slice(0, this.count),
-      ends: this.#ends.slice(0, this.count),
-    }
   }
 }

@@ -1,14 +1,5 @@
-import protobuf, {
-  type INamespace,
-  type IType,
-  type NamespaceBase,
-  type Root,
-  type Type,
-} from 'protobufjs'
-import descriptor, {
-  type IDescriptorProto,
-  type IFileDescriptorProto,
-} from 'protobufjs/ext/descriptor.js'
+import protobuf, { type NamespaceBase, type Root, type Type } from 'protobufjs'
+import descriptor, { type IFileDescriptorProto } from 'protobufjs/ext/descriptor.js'
 import type { NamedSchema } from '../../registry/schema-registry.ts'
 
 // Reads the files of a Protobuf schema, as they were registered: the client of Java registers text,
@@ -47,7 +38,7 @@ function fromTexts(file: string, imported: readonly string[]): Type[] {
   const { root: alone, package: inside = '' } = read(file, new protobuf.Root())
   const namespace = inside === '' ? alone : (alone.lookup(inside) as NamespaceBase)
   const messages = messagesIn(namespace).map(({ name }) => name)
-  return messagesNamed(protobuf.Root.fromJSON(withJsonNames(root.toJSON())), inside, messages)
+  return messagesNamed(root, inside, messages)
 }
 
 function fromDescriptors(file: string, imported: readonly string[]): Type[] {
@@ -56,11 +47,14 @@ function fromDescriptors(file: string, imported: readonly string[]): Type[] {
       FileDescriptorProto.decode(Buffer.from(base64, 'base64')) as unknown as IFileDescriptorProto,
   )
   const names = new Set(files.flatMap(({ dependency }) => dependency as string[]))
-  for (const { messageType } of files) nameFields(messageType)
   const all = [...[...names].flatMap(descriptorsOf), ...files]
   const { package: inside = '', messageType = [] } = files.at(-1) as IFileDescriptorProto
   const messages = messageType.map(({ name = '' }) => name)
-  return messagesNamed(protobuf.Root.fromDescriptor({ file: all }), inside, messages)
+  return messagesNamed(
+    protobuf.Root.fromDescriptor({ file: all }, { keepCase: true }),
+    inside,
+    messages,
+  )
 }
 
 /** The descriptors of a file of Protobuf's own; empty: it is none. */
@@ -71,51 +65,36 @@ function descriptorsOf(name: string): readonly IFileDescriptorProto[] {
 
 /** @throws Error a name in it does not exist, or cannot exist */
 function messagesNamed(root: Root, inside: string, messages: readonly string[]): Type[] {
+  nameFields(root)
   root.resolveAll()
   const within = inside === '' ? [] : inside.split('.')
   return messages.map((name) => root.lookupType([...within, name]))
 }
 
-function withJsonNames(namespace: INamespace): INamespace {
-  const nested = Object.entries(namespace.nested ?? {}).map(([name, each]) => [
-    name,
-    'fields' in each ? withNamedFields(each) : withJsonNames(each as INamespace),
-  ])
-  return { ...namespace, nested: Object.fromEntries(nested) as INamespace['nested'] & object }
-}
-
-function withNamedFields(type: IType): IType {
-  const names = new Map(
-    Object.entries(type.fields).map(([name, of]) => [
-      name,
-      jsonNameOf(name, of.options?.['json_name']),
-    ]),
-  )
-  if (new Set(names.values()).size < names.size) throw new Error('two fields have one name in JSON')
-  const named = (name: string) => names.get(name) ?? name
-  const fields = Object.entries(type.fields).map(([name, field]) => [named(name), field])
-  const oneofs = Object.entries(type.oneofs ?? {}).map(([name, { oneof, ...more }]) => [
-    name,
-    { ...more, oneof: oneof.map(named) },
-  ])
-  return {
-    ...(withJsonNames(type) as IType),
-    fields: Object.fromEntries(fields) as IType['fields'],
-    ...(oneofs.length > 0 && { oneofs: Object.fromEntries(oneofs) as IType['oneofs'] & object }),
+/** Gives fields the names that they have in JSON. */
+function nameFields({ nestedArray }: NamespaceBase): void {
+  for (const each of nestedArray) {
+    if (each instanceof protobuf.Type) nameFieldsOf(each)
+    if (each instanceof protobuf.Namespace) nameFields(each)
   }
 }
 
-function jsonNameOf(name: string, given: unknown): string {
-  const jsonName = typeof given === 'string' && given !== '' ? given : protobuf.util.jsonName(name)
-  if (jsonName === '__proto__') throw new Error('a field is named __proto__')
-  return jsonName
-}
-
-/** Sets the names in JSON, which only some compilers set. */
-function nameFields(messages: readonly IDescriptorProto[] = []): void {
-  for (const { field = [], nestedType } of messages) {
-    for (const each of field) each.jsonName = jsonNameOf(each.name ?? '', each.jsonName)
-    nameFields(nestedType)
+function nameFieldsOf(type: Type): void {
+  const { oneofsArray: oneofs } = type
+  // Fields of extensions have full names.
+  const fields = type.fieldsArray.filter(({ declaringField }) => declaringField === null)
+  const names = fields.map(({ name, jsonName }) => jsonName || protobuf.util.jsonName(name))
+  if (new Set(names).size < names.length) throw new Error('two fields have one name in JSON')
+  if (names.includes('__proto__')) throw new Error('a field is named __proto__')
+  // Reserved are names in the file, not in JSON.
+  type.reserved = []
+  for (const field of fields) type.remove(field)
+  for (const [i, field] of fields.entries()) {
+    field.name = names[i] as string
+    type.add(field)
+  }
+  for (const { oneof, fieldsArray } of oneofs) {
+    oneof.splice(0, oneof.length, ...fieldsArray.map(({ name }) => name))
   }
 }
 

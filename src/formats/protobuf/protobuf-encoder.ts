@@ -8,14 +8,13 @@ import {
   enumFit,
   type Fit,
   fits,
+  INT32,
   inField,
-  isObject,
   type Misfit,
   mapFit,
-  misfit,
   NUMBER,
+  objectFit,
   UTF8_TEXT,
-  unknownField,
   wholeNumbers,
 } from '../fit.ts'
 import { type PayloadEncoder, perType } from '../registry/payload.ts'
@@ -66,7 +65,6 @@ function namedBy(all: readonly PlacedMessage[], name: string): readonly PlacedMe
 // Checks whether Protobuf can hold a value without loss. protobufjs converts values: the text "x"
 // would be the number 0.
 
-const INT32 = wholeNumbers(-(2 ** 31), 2 ** 31 - 1)
 const UINT32 = wholeNumbers(0, 2 ** 32 - 1)
 const INT64 = wholeNumbers(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)
 const UINT64 = wholeNumbers(0, Number.MAX_SAFE_INTEGER)
@@ -93,30 +91,18 @@ type FitOf = (type: Type) => Fit
 
 /** A missing field and null are the same, as in the JSON of Protobuf. */
 function messageFit(type: Type, of: FitOf): Fit {
-  const fields = new Map(type.fieldsArray.map((field) => [field.name, fieldFit(field, of)]))
-  const required = type.fieldsArray.filter((field) => field.required).map(({ name }) => name)
+  const fields = type.fieldsArray.map((field) => ({
+    name: field.name,
+    fit: fieldFit(field, of),
+    isOptional: !field.required,
+  }))
+  const fit = objectFit(fields, isMissing)
   const either = type.oneofsArray.map(({ oneof }) => oneof).filter(({ length }) => length > 1)
-  return (value) => {
-    if (!isObject(value)) return misfit('an object', value)
-    for (const name in value) {
-      const field = value[name]
-      if (isMissing(field)) continue
-      const fit = fields.get(name)
-      if (fit === undefined) return unknownField(name)
-      const found = fit(field)
-      if (found !== null) return inField(name, found)
-    }
-    return missingOf(value, required) ?? secondOf(value, either)
-  }
+  return (value) => fit(value) ?? secondOf(value as Readonly<Record<string, unknown>>, either)
 }
 
 function isMissing(field: unknown): boolean {
   return field === undefined || field === null
-}
-
-function missingOf(value: Readonly<Record<string, unknown>>, required: readonly string[]) {
-  const missing = required.find((name) => isMissing(value[name]))
-  return missing === undefined ? null : inField(missing, { at: '', why: 'is required' })
 }
 
 /** Only one field of a `oneof` can have a value. */
@@ -133,8 +119,11 @@ function secondOf(
   return null
 }
 
+const REQUIRED: Misfit = { at: '', why: 'is required' }
+
 function fieldFit(field: Field, of: FitOf): Fit {
   const one = valueFit(field, of)
+  if (field.required) return (value) => (isMissing(value) ? REQUIRED : one(value))
   if (field instanceof protobuf.MapField) return mapFit(keyFit(field.keyType), one)
   return field.repeated ? arrayFit(one) : one
 }

@@ -1,5 +1,5 @@
 import type { FieldPath } from '../../columns/columns.ts'
-import { valuePlace } from '../../kernel/bytes.ts'
+import { Place } from '../../kernel/bytes.ts'
 import type { SchemaRegistry } from '../../registry/schema-registry.ts'
 import { checkedBy } from '../../topology/schema.ts'
 import type { RegistrySourceFormat } from '../../topology/source.ts'
@@ -37,12 +37,12 @@ export function confluentFormat(
     place.from += PREFIX_BYTES
     return known.scan(place, columns, row)
   }
-  const at = valuePlace()
+  const at = new Place()
   const prepare = (records: RawRecords, how: Preparing) => {
     const missing = new Set<number>()
     for (let i = 0; i < records.length; i++) {
       records.locate(i, at)
-      const id = at.valueStart < 0 ? null : schemaIdOf(at.memory.bytes, at.valueStart, at.valueEnd)
+      const id = at.from < 0 ? null : schemaIdOf(at.memory.bytes, at.from, at.to)
       if (id !== null && schemas.get(id) === undefined) missing.add(id)
     }
     const needed = [...missing].filter((id) => !schemas.isGivenUp(id, how))

@@ -8,7 +8,8 @@ import type {
 import type { SinkStep } from '../../topology/definition.ts'
 import type { RegisteredFormat } from '../../topology/sink-format.ts'
 import type { OutputFormat } from '../format.ts'
-import { refusePromise, shownJson, valueShown } from '../json/output.ts'
+import { refusePromise } from '../identity.ts'
+import { shownJson, valueShown } from '../json/output.ts'
 import { noRegistry, type PayloadEncoder, prefixOf } from './payload.ts'
 
 export interface OutputParts {
@@ -71,7 +72,7 @@ async function shownOutput(schema: WholeSchema, encoder: PayloadEncoder): Promis
   const decoder = openDecoder({ ...schema, id: 0 }, null)
   return {
     encode: (value) => {
-      refusePromise(value)
+      refusePromise(value, 'an output is')
       const payload = Buffer.from(encoder.encode(value))
       return Buffer.from(shownJson(decoder.decode(payload).value))
     },
@@ -107,7 +108,7 @@ export class RegisteredOutput implements OutputFormat {
     if (this.#prefix === null) {
       throw new TidemarkError('INVARIANT', `the schema of "${this.subject}" has no id yet`)
     }
-    refusePromise(value)
+    refusePromise(value, 'an output is')
     return Buffer.concat([this.#prefix, this.#encoder.encode(value)])
   }
 

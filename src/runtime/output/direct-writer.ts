@@ -95,7 +95,7 @@ export class DirectWriter {
   /** Adds the output of row `i`. */
   write({ step, encoder }: DirectSink, i: number, of: OutputOrigin): void {
     const start = this.#begin(of.index)
-    encoder.append(i, this.#rows as ScoredRows, this.#room)
+    encoder(i, this.#rows as ScoredRows, this.#room)
     this.#end(step, start, of)
   }
 

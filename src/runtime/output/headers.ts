@@ -1,10 +1,10 @@
 import { toUSVString } from 'node:util'
-import { type ByteRoom, partsPlace } from '../../kernel/bytes.ts'
+import { answerOf, refusePromise, valueKind } from '../../formats/identity.ts'
+import { type ByteRoom, Place } from '../../kernel/bytes.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import type { LogRecords } from '../../records/port.ts'
 import { type OutgoingHeader, readVarint, varintBytes } from '../../records/record-format.ts'
 import type { SinkStep } from '../../topology/definition.ts'
-import { isPromise, nameOf } from '../../topology/schema.ts'
 import { isReservedHeader, TRACE_HEADERS } from '../../topology/source.ts'
 
 // Headers of outputs besides those of the provenance.
@@ -28,19 +28,10 @@ export function sinkHeaders(
 }
 
 function returned(of: NonNullable<SinkStep['headers']>, event: unknown): object {
-  let headers: unknown
-  try {
-    headers = of(event)
-  } catch (thrown) {
-    const what = `headers threw ${nameOf(thrown)}`
-    throw new TidemarkError('FUNCTION_THREW', what, { cause: thrown })
-  }
-  if (isPromise(headers)) {
-    const hint = 'functions of a topology must be synchronous: no async'
-    throw new TidemarkError('OUTPUT_INVALID', 'headers returned a promise', { hint })
-  }
+  const headers: unknown = answerOf('headers', of, event)
+  refusePromise(headers, 'headers returned')
   if (typeof headers === 'object' && headers !== null && !Array.isArray(headers)) return headers
-  throw invalid(`headers must return an object, got ${kindOf(headers)}`)
+  throw invalid(`headers must return an object, got ${valueKind(headers)}`)
 }
 
 function checkedName(name: string): string {
@@ -53,15 +44,11 @@ function checkedName(name: string): string {
 function valueOf(name: string, value: unknown): Buffer {
   if (Buffer.isBuffer(value)) return value
   if (typeof value !== 'string') {
-    throw invalid(`header "${name}" must be text or a Buffer, got ${kindOf(value)}`)
+    throw invalid(`header "${name}" must be text or a Buffer, got ${valueKind(value)}`)
   }
   if (toUSVString(value) !== value)
     throw invalid(`header "${name}" is text with half a surrogate pair`)
   return Buffer.from(value)
-}
-
-function kindOf(value: unknown): string {
-  return value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value
 }
 
 function invalid(what: string): TidemarkError {
@@ -74,7 +61,7 @@ function invalid(what: string): TidemarkError {
 /** Finds the headers of a record that its outputs get. */
 export class PassedHeaders {
   readonly #names: readonly Buffer[]
-  readonly #place = partsPlace()
+  readonly #place = new Place()
   /** Where each that was found begins and ends in the place's memory. */
   readonly #spans: number[] = []
 
@@ -89,7 +76,7 @@ export class PassedHeaders {
     this.#spans.length = 0
     records.locateHeaders(index, place)
     const { buffer } = place.memory
-    let at = place.start
+    let at = place.from
     const count = readVarint(buffer, at)
     at += varintBytes(count)
     for (let left = count; left > 0; left--) {

@@ -8,7 +8,7 @@ import type {
 } from '../../formats/format.ts'
 import { plainOf } from '../../formats/json/zod-schema.ts'
 import { openFormat } from '../../formats/open-format.ts'
-import type { ValuePlace } from '../../kernel/bytes.ts'
+import type { Place } from '../../kernel/bytes.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { atOnce, Slices } from '../../kernel/slices.ts'
 import { type MakeRow, rowFault } from '../../lookup/rows.ts'
@@ -161,9 +161,9 @@ class Keyed implements RawRecords {
     return { ...OTHERS, value: this.#records.at(index).value }
   }
 
-  locate(index: number, into: ValuePlace): void {
+  locate(index: number, into: Place): boolean {
     this.#records.locate(index, into)
-    into.hasKey = true
+    return true
   }
 }
 
@@ -180,7 +180,7 @@ class Single implements RawRecords {
     return { ...OTHERS, value: this.#value }
   }
 
-  locate(_index: number, into: ValuePlace): void {
-    into.valueStart = -1
+  locate(): boolean {
+    return false
   }
 }

@@ -90,7 +90,7 @@ export function encodedSamples(): readonly string[] {
     const encoder = encoderOf(expression, known)
     return scored.map((_, i) => {
       room.clear()
-      encoder.append(i, rows, room)
+      encoder(i, rows, room)
       return room.bytes.toString('utf8', 0, room.used)
     })
   })

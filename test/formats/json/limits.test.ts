@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { passedLimit } from '../../../src/formats/json/parse-json.ts'
+import { passedLimit } from '../../../src/formats/json/tokens.ts'
 
 const none = Number.POSITIVE_INFINITY
 

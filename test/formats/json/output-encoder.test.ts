@@ -18,7 +18,7 @@ describe('an encoder', () => {
         const encoder = encoderOf(expression, known)
         for (const [i, one] of scored.entries()) {
           const from = room.used
-          encoder.append(i, rows, room)
+          encoder(i, rows, room)
           const wanted = Buffer.from(JSON.stringify(evaluated(expression, one)))
           expect(room.bytes.subarray(from, room.used).equals(wanted)).toBe(true)
         }

@@ -7,14 +7,16 @@ import {
   PRESENT,
   ScannedColumns,
 } from '../../../src/columns/columns.ts'
+import { jsonFormat } from '../../../src/formats/json/json-format.ts'
 import { compileLayout, recordLayoutOf } from '../../../src/formats/json/layout.ts'
 import { LIMITS } from '../../../src/formats/json/parse-json.ts'
-import { compileScanner, type Scanner } from '../../../src/formats/json/scanner.ts'
+import { Scanner } from '../../../src/formats/json/scanner.ts'
 import { Walker } from '../../../src/formats/json/walker.ts'
 import { Memory } from '../../../src/kernel/bytes.ts'
 import { Payment } from '../../../topologies/payment.ts'
 import { withoutGeneration } from '../../support/without-generation.ts'
 import { boundIn } from './both-ways.ts'
+import { source } from './source.ts'
 
 const Sale = z.object({
   shop: z.string(),
@@ -24,9 +26,7 @@ const Sale = z.object({
 const SHOP_AND_AMOUNT = [['shop'], ['amount']]
 
 function scannerOf(schema: z.ZodType, wanted: readonly FieldPath[], limits = LIMITS): Scanner {
-  const made = compileScanner(schema, { wanted, limits })
-  if ('why' in made) throw new Error(made.why)
-  return made.scanner
+  return new Scanner(boundIn({ schema, wanted }), limits)
 }
 
 /** Scans a text that stands alone in its bytes, but for room behind. */
@@ -132,10 +132,10 @@ describe('columns', () => {
   })
 
   test('are not made of a schema that cannot be read', () => {
-    const wanted = { wanted: [], limits: LIMITS }
-    expect(compileScanner(z.string(), wanted)).toEqual({ why: 'its values are not objects' })
+    const whyMade = (schema: z.ZodType) => jsonFormat(source(schema), []).whyMade
+    expect(whyMade(z.string())).toBe('its values are not objects')
     const refined = z.object({ a: z.int() }).refine(() => true)
-    expect(compileScanner(refined, wanted)).toMatchObject({ why: 'checks of object' })
+    expect(whyMade(refined)).toBe('checks of object')
   })
 })
 
@@ -177,9 +177,7 @@ describe('a layout', () => {
     const learnt = new TextEncoder().encode(first)
     const memory = new Memory(learnt.buffer)
     expect(walker.walk({ memory, from: 0, to: learnt.length }, columns, 0)).toBe(true)
-    const trace = walker.trace()
-    const layout =
-      trace === null ? null : recordLayoutOf(learnt, { from: 0, to: learnt.length }, trace)
+    const layout = recordLayoutOf(learnt, { from: 0, to: learnt.length }, walker.trace)
     if (layout === null) return []
     const scan = compileLayout(layout, bound.columns.length)
     return others.map((text) => {
@@ -223,11 +221,13 @@ describe('a layout', () => {
 test('without code generation a record is scanned as well', () => {
   const script = `
     import { Payment } from './topologies/payment.ts'
-    import { compileScanner } from './src/formats/json/scanner.ts'
+    import { boundOf } from './src/formats/json/bound.ts'
+    import { Scanner } from './src/formats/json/scanner.ts'
+    import { plainOf } from './src/formats/json/zod-schema.ts'
     import { Memory } from './src/kernel/bytes.ts'
     import { ScannedColumns } from './src/columns/columns.ts'
     const limits = { bytes: 1000, depth: 2, fields: 9 }
-    const { scanner } = compileScanner(Payment, { wanted: [['amount']], limits })
+    const scanner = new Scanner(boundOf(plainOf(Payment), [['amount']]), limits)
     const payment = ${JSON.stringify(Payment.parse(payment()))}
     const { buffer, length } = new TextEncoder().encode(JSON.stringify(payment) + ' '.repeat(8))
     const place = { memory: new Memory(buffer), from: 0, to: length - 8 }

@@ -1,4 +1,4 @@
-import { type ByteRoom, Memory, type PartsPlace, type ValuePlace } from '../../../kernel/bytes.ts'
+import { type ByteRoom, Memory, type Place } from '../../../kernel/bytes.ts'
 import type { Header, LogRecord, LogRecords } from '../../port.ts'
 import { NumberReader, type OutgoingHeader } from '../../record-format.ts'
 import { type BatchHeader, corrupt } from './batch-header.ts'
@@ -173,25 +173,25 @@ export class FetchedRecords implements LogRecords {
     return this.#view(index * SPAN.row + SPAN.value)
   }
 
-  locate(index: number, into: ValuePlace): void {
+  locate(index: number, into: Place): boolean {
     const spans = this.#spans
     const row = index * SPAN.row
     const length = spans[row + SPAN.value + 1] as number
     into.memory = this.#memory
-    into.hasKey = (spans[row + SPAN.key + 1] as number) >= 0
-    into.valueStart = length < 0 ? -1 : this.#bytes.byteOffset + (spans[row + SPAN.value] as number)
-    into.valueEnd = into.valueStart + length
+    into.from = length < 0 ? -1 : this.#bytes.byteOffset + (spans[row + SPAN.value] as number)
+    into.to = into.from + length
+    return (spans[row + SPAN.key + 1] as number) >= 0
   }
 
   headers(index: number): readonly OutgoingHeader[] {
     return new NumberReader(this.#bytes, this.#headersAt(index)).headers()
   }
 
-  locateHeaders(index: number, into: PartsPlace): void {
+  locateHeaders(index: number, into: Place): void {
     const { byteOffset } = this.#bytes
     into.memory = this.#memory
-    into.start = byteOffset + this.#headersAt(index)
-    into.end = byteOffset + (this.#spans[index * SPAN.row + SPAN.parts + 1] as number)
+    into.from = byteOffset + this.#headersAt(index)
+    into.to = byteOffset + (this.#spans[index * SPAN.row + SPAN.parts + 1] as number)
   }
 
   /** The headers begin where the value ends. */
@@ -218,12 +218,12 @@ export class FetchedRecords implements LogRecords {
     into.copy(this.#memory, byteOffset + start, byteOffset + end)
   }
 
-  locateParts(index: number, into: PartsPlace): void {
+  locateParts(index: number, into: Place): void {
     const span = index * SPAN.row + SPAN.parts
     const { byteOffset } = this.#bytes
     into.memory = this.#memory
-    into.start = byteOffset + (this.#spans[span] as number)
-    into.end = byteOffset + (this.#spans[span + 1] as number)
+    into.from = byteOffset + (this.#spans[span] as number)
+    into.to = byteOffset + (this.#spans[span + 1] as number)
   }
 
   slice(from: number, to = this.length): LogRecords {

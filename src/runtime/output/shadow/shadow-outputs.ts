@@ -34,7 +34,7 @@ class ShadowValues {
   valueOf(scores: readonly Float64Array[], row: number): Buffer {
     const room = this.#room
     room.clear()
-    this.#encoder.append(row, { ...NO_EVENTS, scores }, room)
+    this.#encoder(row, { ...NO_EVENTS, scores }, room)
     return room.bytes.subarray(0, room.used)
   }
 }
