@@ -11,7 +11,13 @@ import {
   type TreeNode,
   type Weight,
 } from './ensemble.ts'
-import { ELEMENT, type OnnxAttribute, type OnnxNode, type OnnxTensor } from './onnx-file.ts'
+import {
+  ELEMENT,
+  type OnnxAttribute,
+  type OnnxNode,
+  type OnnxTensor,
+  valuesOf,
+} from './onnx-file.ts'
 
 // Reads the tree operators of ONNX: TreeEnsembleClassifier and TreeEnsembleRegressor of ai.onnx.ml
 // 1 to 4, TreeEnsemble of ai.onnx.ml 5. https://onnx.ai/onnx/operators/ (ai.onnx.ml)
@@ -317,7 +323,8 @@ class Attributes {
   }
 
   whole(name: string): number | null {
-    return this.#of.get(name)?.whole ?? null
+    const { whole = null } = this.#of.get(name) ?? {}
+    return whole === null ? null : Number(whole)
   }
 
   text(name: string): string | null {
@@ -339,10 +346,11 @@ class Attributes {
   /** @throws NotRead when it is missing or has another type */
   tensor(name: string, type: number): readonly number[] {
     const tensor: OnnxTensor | null = this.#of.get(name)?.tensor ?? null
-    if (tensor?.values == null || tensor.type !== type) {
+    const values = tensor?.type === type ? valuesOf(tensor) : null
+    if (values === null) {
       throw new NotRead(`attribute "${name}" is missing or has an unexpected type`)
     }
-    return tensor.values
+    return values
   }
 
   refuseAny(is: (name: string) => boolean, what: string): void {
