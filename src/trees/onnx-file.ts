@@ -32,7 +32,6 @@ export interface OnnxTensor {
   readonly floats: readonly number[]
   readonly ints: readonly number[]
   readonly wholes: readonly number[]
-  readonly doubles: readonly number[]
   readonly raw: Uint8Array
   /** Not 0: in another file. */
   readonly isElsewhere: number
@@ -84,7 +83,7 @@ const { root } = protobuf.parse(`
   message Tensor {
     repeated int64 dims = 1; optional int32 type = 2; repeated float floats = 4;
     repeated int32 ints = 5; repeated int64 wholes = 7; optional string name = 8;
-    optional bytes raw = 9; repeated double doubles = 10; optional int32 isElsewhere = 14;
+    optional bytes raw = 9; optional int32 isElsewhere = 14;
   }
   message Value { optional string name = 1; optional Type type = 2; }
   message Type { optional TensorType tensor = 1; }
@@ -153,8 +152,8 @@ function nodeOf({ domain, operator, inputs, outputs, attributes }: Node): OnnxNo
 
 /** Row-major; `null`: external data, or an unsupported type. */
 export function valuesOf(tensor: OnnxTensor): readonly number[] | null {
-  const { type, dims, floats, ints, wholes, doubles, raw, isElsewhere } = tensor
-  const listed = [floats, ints, wholes, doubles].find((list) => list.length > 0) ?? []
+  const { type, dims, floats, ints, wholes, raw, isElsewhere } = tensor
+  const listed = [floats, ints, wholes].find((list) => list.length > 0) ?? []
   const values = raw.length > 0 ? rawValues(raw, type) : listed
   const count = dims.reduce((product, dim) => product * dim, 1)
   return isElsewhere === 0 && values?.length === count ? values : null
@@ -165,15 +164,10 @@ function rawValues(raw: Uint8Array, type: number): readonly number[] | null {
   switch (type) {
     case ELEMENT.float32:
       return [...new Float32Array(buffer)]
-    case ELEMENT.float64:
-      return [...new Float64Array(buffer)]
     case ELEMENT.int64:
       return Array.from(new BigInt64Array(buffer), Number)
     case ELEMENT.int32:
       return [...new Int32Array(buffer)]
-    case ELEMENT.uint8:
-    case ELEMENT.bool:
-      return [...raw]
     default:
       return null
   }

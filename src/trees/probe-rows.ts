@@ -45,9 +45,7 @@ function valuesOf(trees: readonly TreeNode[], width: number): number[][] {
   const sets = Array.from({ length: width }, () => new Set(SPECIAL))
   for (const node of trees.flatMap((tree) => [...nodesOf(tree)])) {
     if (isLeaf(node)) continue
-    for (const value of node.values) {
-      for (const near of around(value)) sets[node.feature]?.add(near)
-    }
+    for (const near of around(node.value)) sets[node.feature]?.add(near)
   }
   // A Set treats the two zeros as equal.
   return sets.map((set) => [...set, -0])
@@ -133,7 +131,7 @@ function rowFor(reached: Reached, width: number, random: () => number): number[]
   }
   const row = Array.from({ length: width }, () => Math.round(random() * 10))
   for (const [feature, own] of tests) {
-    const near = own.slice(0, MOST_TESTS).flatMap(([{ values: some }]) => some.flatMap(around))
+    const near = own.slice(0, MOST_TESTS).flatMap(([{ value }]) => around(value))
     const values = [...near, Number.NaN].filter((value) => leadsThrough(own, value))
     if (values.length === 0) return null
     row[feature] = values[Math.floor(random() * values.length)] as number
@@ -142,9 +140,9 @@ function rowFor(reached: Reached, width: number, random: () => number): number[]
 }
 
 function valuesAt(reached: Reached): number[] {
-  const { feature, values } = reached.branch
+  const { feature, value: compared } = reached.branch
   const own = [...testsBefore(reached)].filter(([of]) => of.feature === feature)
-  return [...values.flatMap(around), Number.NaN].filter((value) => leadsThrough(own, value))
+  return [...around(compared), Number.NaN].filter((value) => leadsThrough(own, value))
 }
 
 function leadsThrough(tests: readonly (readonly [Branch, boolean])[], value: number): boolean {

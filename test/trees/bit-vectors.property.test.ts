@@ -3,7 +3,6 @@ import { expect, test } from 'vitest'
 import {
   type Branch,
   type Ensemble,
-  type Test,
   type TreeAggregate,
   type TreeNode,
 } from '../../src/trees/ensemble.ts'
@@ -12,13 +11,12 @@ import { hardRows } from '../../src/trees/probe-rows.ts'
 import { plainSums } from './plain-trees.ts'
 
 const FEATURES = 5
-const TESTS: readonly Test[] = ['leq', 'lt', 'gte', 'gt', 'eq', 'neq', 'member']
 
 const float32 = fc.float({ noNaN: true, noDefaultInfinity: true })
 const branch = fc.record({
   feature: fc.nat(FEATURES - 1),
-  test: fc.constantFrom(...TESTS),
-  values: fc.array(float32, { minLength: 1, maxLength: 3 }),
+  value: float32,
+  isEqual: fc.boolean(),
   missingIsTrue: fc.boolean(),
 })
 

@@ -37,7 +37,7 @@ function node(
 }
 
 function constant(name: string, values: readonly number[], type: number = ELEMENT.float32) {
-  const none = { ints: [], wholes: [], doubles: [], raw: new Uint8Array(0), isElsewhere: 0 }
+  const none = { ints: [], wholes: [], raw: new Uint8Array(0), isElsewhere: 0 }
   return [name, { name, type, dims: [values.length], floats: values, ...none }] as const
 }
 
