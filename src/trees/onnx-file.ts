@@ -92,6 +92,8 @@ const { root } = protobuf.parse(`
   message Dim { optional int64 size = 1; optional string name = 2; }
 `)
 export const ONNX = root.lookupType('Model')
+/** An attribute without a value. */
+export const NO_ATTRIBUTE = root.lookupType('Attribute').create() as unknown as OnnxAttribute
 
 interface Graph {
   readonly nodes: readonly Node[]

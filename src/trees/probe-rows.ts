@@ -17,19 +17,15 @@ const SPECIAL = [
   -1,
 ]
 
-/** `atLeast` rows, or as many as contain each value, row-major. The same for the same seed. */
+/** `atLeast` rows, or as many as contain each value, row-major. Always the same. */
 export function hardRows(
   trees: readonly TreeNode[],
-  {
-    width,
-    atLeast,
-    seed = 1,
-  }: { readonly width: number; readonly atLeast: number; readonly seed?: number },
+  { width, atLeast }: { readonly width: number; readonly atLeast: number },
 ): Float32Array {
   const values = valuesOf(trees, width)
   const count = Math.max(atLeast, ...values.map((of) => of.length))
   const rows = new Float32Array(count * width)
-  const random = seeded(seed)
+  const random = seeded(1)
   for (const [feature, own] of values.entries()) {
     for (let row = 0; row < count; row++) {
       // All values once, then again in another order.

@@ -11,7 +11,7 @@ import {
   type Weight,
 } from './ensemble.ts'
 import { bitsOf, ofBits } from './float32.ts'
-import type { OnnxAttribute, OnnxNode } from './onnx-file.ts'
+import { NO_ATTRIBUTE, type OnnxAttribute, type OnnxNode } from './onnx-file.ts'
 
 // Reads the tree operators of ONNX that exporters write: TreeEnsembleClassifier and
 // TreeEnsembleRegressor of ai.onnx.ml 1 to 4. https://onnx.ai/onnx/operators/ (ai.onnx.ml)
@@ -59,9 +59,9 @@ const MOST_NODES = 512
  * chains of equality tests, a categorical split, to one set: walking them is no faster.
  */
 export function sharesMost(node: OnnxNode): boolean {
-  const attributes = new Attributes(node)
-  const modes = attributes.texts('nodes_modes')
-  const roots = rootsOf(attributes.wholes('nodes_treeids')).length
+  const of = attributeOf(node)
+  const modes = of('nodes_modes').texts
+  const roots = rootsOf(of('nodes_treeids').wholes).length
   const leaves = modes.filter((mode) => mode === 'LEAF').length
   const branches = modes.length - leaves
   // Without sharing, a tree has one leaf more than branches.
@@ -69,56 +69,57 @@ export function sharesMost(node: OnnxNode): boolean {
 }
 
 export function readEnsemble(node: OnnxNode): Ensemble {
-  const attributes = new Attributes(node)
   if (sharesMost(node)) throw new NotRead('large trees whose branches share subtrees')
-  attributes.refuseAny((name) => name.endsWith('_as_tensor'), 'values in double precision')
-  return node.operator === CLASSIFIER ? readClassifier(attributes) : readRegressor(attributes)
+  const isDouble = [...node.attributes.keys()].some((name) => name.endsWith('_as_tensor'))
+  if (isDouble) throw new NotRead('values in double precision')
+  const of = attributeOf(node)
+  return node.operator === CLASSIFIER ? readClassifier(of) : readRegressor(of)
 }
 
-function readRegressor(attributes: Attributes): Ensemble {
+function readRegressor(of: AttributeOf): Ensemble {
   return {
-    trees: treesByNode(attributes, 'target'),
-    aggregate: oneOf(AGGREGATES, attributes.text('aggregate_function') ?? 'SUM'),
-    targets: attributes.whole('n_targets') ?? 1,
-    baseValues: attributes.floats('base_values'),
-    transform: oneOf(TRANSFORMS, attributes.text('post_transform') ?? 'NONE'),
+    trees: treesByNode(of, 'target'),
+    aggregate: oneOf(AGGREGATES, of('aggregate_function').text || 'SUM'),
+    targets: Number(of('n_targets').whole) || 1,
+    baseValues: of('base_values').floats,
+    transform: oneOf(TRANSFORMS, of('post_transform').text || 'NONE'),
     classes: null,
   }
 }
 
-function readClassifier(attributes: Attributes): Ensemble {
-  const texts = attributes.texts('classlabels_strings')
-  const labels = attributes.wholes('classlabels_int64s')
+function readClassifier(of: AttributeOf): Ensemble {
+  const texts = of('classlabels_strings').texts
+  const labels = of('classlabels_int64s').wholes
   const targets = texts.length === 0 ? labels.length : texts.length
-  const weighted = new Set(attributes.wholes('class_ids'))
+  const weighted = new Set(of('class_ids').wholes)
   const classes: Classes = {
     labels: texts.length === 0 ? labels : null,
     isBinary: targets === 2 && weighted.size === 1,
-    areAllPositive: attributes.floats('class_weights').every((weight) => weight >= 0),
+    areAllPositive: of('class_weights').floats.every((weight) => weight >= 0),
   }
   return {
-    trees: treesByNode(attributes, 'class'),
+    trees: treesByNode(of, 'class'),
     aggregate: 'sum',
     targets,
-    baseValues: attributes.floats('base_values'),
-    transform: oneOf(TRANSFORMS, attributes.text('post_transform') ?? 'NONE'),
+    baseValues: of('base_values').floats,
+    transform: oneOf(TRANSFORMS, of('post_transform').text || 'NONE'),
     classes,
   }
 }
 
-/** @param of prefix of the weights' attributes */
-function treesByNode(attributes: Attributes, of: 'class' | 'target'): TreeNode[] {
-  const treeIds = attributes.wholes('nodes_treeids')
-  const nodeIds = attributes.wholes('nodes_nodeids')
-  const modes = attributes.texts('nodes_modes')
-  const features = attributes.wholes('nodes_featureids')
-  const values = attributes.floats('nodes_values')
-  const whenTrue = attributes.wholes('nodes_truenodeids')
-  const whenFalse = attributes.wholes('nodes_falsenodeids')
-  const missing = attributes.wholes('nodes_missing_value_tracks_true')
+/** @param prefix of the weights' attributes */
+function treesByNode(of: AttributeOf, prefix: 'class' | 'target'): TreeNode[] {
+  const treeIds = of('nodes_treeids').wholes
+  const nodeIds = of('nodes_nodeids').wholes
+  const modes = of('nodes_modes').texts
+  const features = of('nodes_featureids').wholes
+  const values = of('nodes_values').floats
+  const whenTrue = of('nodes_truenodeids').wholes
+  const whenFalse = of('nodes_falsenodeids').wholes
+  const missing = of('nodes_missing_value_tracks_true').wholes
   const placeOf = (tree: number, node: number) => tree * 2 ** 32 + node
   const rows = new Map(treeIds.map((tree, row) => [placeOf(tree, nodeIds[row] as number), row]))
-  const weights = weightsByRow(attributes, of, (tree, node) => rows.get(placeOf(tree, node)))
+  const weights = weightsByRow(of, prefix, (tree, node) => rows.get(placeOf(tree, node)))
   const builder = new Builder((row) => {
     if (modes[row] === 'LEAF') return { weights: weights.get(row) ?? [] }
     const tree = treeIds[row] as number
@@ -224,14 +225,14 @@ function checked(node: Branch): Branch {
 }
 
 function weightsByRow(
-  attributes: Attributes,
-  of: 'class' | 'target',
+  of: AttributeOf,
+  prefix: 'class' | 'target',
   rowOf: (tree: number, node: number) => number | undefined,
 ): ReadonlyMap<number, Weight[]> {
-  const treeIds = attributes.wholes(`${of}_treeids`)
-  const nodeIds = attributes.wholes(`${of}_nodeids`)
-  const targets = attributes.wholes(`${of}_ids`)
-  const weights = attributes.floats(`${of}_weights`)
+  const treeIds = of(`${prefix}_treeids`).wholes
+  const nodeIds = of(`${prefix}_nodeids`).wholes
+  const targets = of(`${prefix}_ids`).wholes
+  const weights = of(`${prefix}_weights`).floats
   const byRow = new Map<number, Weight[]>()
   for (const [i, tree] of treeIds.entries()) {
     const row = rowOf(tree, nodeIds[i] as number)
@@ -250,35 +251,8 @@ function oneOf<T>(known: Readonly<Record<string, T>>, name: string): T {
   return found
 }
 
-class Attributes {
-  readonly #of: ReadonlyMap<string, OnnxAttribute>
+type AttributeOf = (name: string) => OnnxAttribute
 
-  constructor({ attributes }: OnnxNode) {
-    this.#of = attributes
-  }
-
-  whole(name: string): number | null {
-    const { whole = null } = this.#of.get(name) ?? {}
-    return whole === null ? null : Number(whole)
-  }
-
-  text(name: string): string | null {
-    return this.#of.get(name)?.text ?? null
-  }
-
-  floats(name: string): readonly number[] {
-    return this.#of.get(name)?.floats ?? []
-  }
-
-  wholes(name: string): readonly number[] {
-    return this.#of.get(name)?.wholes ?? []
-  }
-
-  texts(name: string): readonly string[] {
-    return this.#of.get(name)?.texts ?? []
-  }
-
-  refuseAny(is: (name: string) => boolean, what: string): void {
-    if ([...this.#of.keys()].some(is)) throw new NotRead(what)
-  }
+function attributeOf({ attributes }: OnnxNode): AttributeOf {
+  return (name) => attributes.get(name) ?? NO_ATTRIBUTE
 }
