@@ -9,6 +9,7 @@ import {
   openUse,
   type ReadUse,
   readUse,
+  shareModel,
 } from './load-model.ts'
 import { type ModelCache, usersModelCache } from './model-cache.ts'
 import type { Scorer } from './scorer.ts'
@@ -58,14 +59,14 @@ export async function loadScorers(
   const scorers = new Map<string, Scorer>()
   const notes = new Map<ModelUse, readonly string[]>()
   for (const { first, same } of opened.flatMap((group) => group ?? [])) {
-    const model = await faults.of(first.read.use, () => loadModel(first))
+    const model = await faults.of(first.use, () => loadModel(first))
     if (model === null) {
-      faults.share(first.read.use, same)
+      faults.share(first.use, same)
       continue
     }
     let isUsed = false
     for (const one of same) {
-      const share = await faults.of(one.use, () => model.shareWith(one))
+      const share = await faults.of(one.use, () => shareModel(model, one))
       if (share === null) continue
       isUsed = true
       scorers.set(one.use.step, share.scorer)

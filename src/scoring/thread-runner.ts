@@ -44,7 +44,7 @@ export class ThreadRunner implements OpenedModel {
   #buffer = new ArrayBuffer(0)
   #waiter: Waiter | null = null
   #ended: string | null = null
-  #signature: Signature = { inputs: [], outputs: [] }
+  signature: Signature = { inputs: [], outputs: [] }
 
   private constructor(label: string, data: ThreadData) {
     this.#label = label
@@ -65,12 +65,8 @@ export class ThreadRunner implements OpenedModel {
     const runner = new ThreadRunner(label, data)
     const ready = (await runner.#next()) as ThreadReady
     if ('refused' in ready) throw new ModelRefused(ready.refused)
-    runner.#signature = ready.signature
+    runner.signature = ready.signature
     return runner
-  }
-
-  get signature(): Signature {
-    return this.#signature
   }
 
   async run(rows: Float32Array, count: number): Promise<Float64Array[]> {

@@ -10,28 +10,6 @@ function isProbability(score: number): boolean {
   return score >= 0 && score <= 1
 }
 
-class GrowingNumbers {
-  #numbers = new Float64Array(1_024)
-  #length = 0
-
-  get length(): number {
-    return this.#length
-  }
-
-  push(x: number): void {
-    if (this.#length === this.#numbers.length) {
-      const larger = new Float64Array(2 * this.#length)
-      larger.set(this.#numbers)
-      this.#numbers = larger
-    }
-    this.#numbers[this.#length++] = x
-  }
-
-  sorted(): Float64Array {
-    return this.#numbers.slice(0, this.#length).sort()
-  }
-}
-
 /**
  * The area under the ROC curve, exact; equal scores count as half. NaN when all rows are positive,
  * or none is. Both arrays ascend. Mann and Whitney (1947); Hanley and McNeil (1982).
@@ -81,8 +59,8 @@ export interface BinaryResult {
 
 /** Measures scores of rows that are positive or not, in 8 bytes a row. */
 export class BinaryAccuracy {
-  readonly #positives = new GrowingNumbers()
-  readonly #negatives = new GrowingNumbers()
+  readonly #positives: number[] = []
+  readonly #negatives: number[] = []
   readonly #probability = new ProbabilityAccuracy()
   #areProbabilities = true
 
@@ -99,10 +77,14 @@ export class BinaryAccuracy {
       task: 'binary',
       rows: positives + this.#negatives.length,
       positives,
-      auc: auc(this.#positives.sorted(), this.#negatives.sorted()),
+      auc: auc(sorted(this.#positives), sorted(this.#negatives)),
       probability: this.#areProbabilities ? this.#probability.result : null,
     }
   }
+}
+
+function sorted(scores: readonly number[]): Float64Array {
+  return Float64Array.from(scores).sort()
 }
 
 class ProbabilityAccuracy {
