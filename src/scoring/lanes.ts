@@ -2,7 +2,7 @@ import { TidemarkError } from '../kernel/errors.ts'
 import { formatDuration } from '../kernel/time.ts'
 import type { ModelCache } from './model-cache.ts'
 import type { Cost, MeasuredCost, OpenedModel, Runner } from './runner.ts'
-import { WatchedRunner } from './thread-runner.ts'
+import { watchedRunner } from './thread-runner.ts'
 import { CostFit, isUndisturbed, LARGEST_BATCH, readCost, rowsWithin, SIZES } from './warm-up.ts'
 
 /** ms; another thread would make shorter batches a fifth slower and free up little. */
@@ -104,7 +104,7 @@ function mostRows(cost: Cost, choice: LaneChoice): number {
 /** Watches a thread, unless its rows are given up before, or nothing waits for them. */
 function watched(thread: Runner, choice: LaneChoice): Runner {
   const { isGuarded, isBackground } = choice
-  return isGuarded || isBackground ? thread : new WatchedRunner(thread, choice)
+  return isGuarded || isBackground ? thread : watchedRunner(thread, choice)
 }
 
 /** The most rows of a batch on this thread; 0: none runs there. */

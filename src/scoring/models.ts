@@ -12,7 +12,7 @@ import {
   shareModel,
 } from './load-model.ts'
 import { type ModelCache, usersModelCache } from './model-cache.ts'
-import type { Scorer } from './scorer.ts'
+import { megabytes, type Scorer } from './scorer.ts'
 
 interface LoadOptions {
   /** @default 'auto' */
@@ -174,10 +174,6 @@ function faultsOf(error: unknown): readonly TidemarkError[] {
   if (error instanceof Refused) return error.faults
   if (error instanceof TidemarkError) return [error]
   throw error
-}
-
-function megabytes(bytes: number): string {
-  return `${Math.round(bytes / 100_000) / 10} MB`
 }
 
 export interface SingleOptions {

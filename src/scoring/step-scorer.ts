@@ -74,7 +74,7 @@ export class StepScorer {
     )
     const [only] = asked
     if (only !== undefined && asked.length === 1 && isWhole(only) && batch.routes === undefined) {
-      return { ...wholeAnswer(only), decided: null }
+      return wholeAnswer(only)
     }
     return this.#together(batch, asked)
   }

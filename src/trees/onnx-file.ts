@@ -39,8 +39,8 @@ export interface OnnxTensor {
 
 export interface OnnxValue {
   readonly name: string
-  /** Element type; `null`: not a tensor. */
-  readonly type: number | null
+  /** `float32`, `int64`, …; `null`: not a tensor. */
+  readonly type: string | null
   /** A number is a fixed size, a string a free one. */
   readonly shape: readonly (number | string)[]
 }
@@ -61,6 +61,10 @@ export const ELEMENT = {
   bool: 9,
   float64: 11,
 } as const
+
+const ELEMENT_NAMES = new Map<number, string>(
+  Object.entries(ELEMENT).map(([name, type]) => [type, name]),
+)
 
 /** Numbers and types of the fields: onnx/onnx.proto of ONNX. Its names are not in a file. */
 const { root } = protobuf.parse(`
@@ -139,7 +143,8 @@ function valueOf({ name, type }: Value): OnnxValue {
   if (tensor === null) return { name, type: null, shape: [] }
   const dims = tensor.shape?.dims ?? []
   const shape = dims.map((dim) => (Object.hasOwn(dim, 'size') ? dim.size : dim.name))
-  return { name, type: tensor.type, shape }
+  // Others are neither rows nor scores.
+  return { name, type: ELEMENT_NAMES.get(tensor.type) ?? `element ${tensor.type}`, shape }
 }
 
 function nodeOf({ domain, operator, inputs, outputs, attributes }: Node): OnnxNode {

@@ -141,6 +141,7 @@ export interface ClassResult {
 export class ClassAccuracy {
   readonly #classes: readonly string[]
   readonly #confusion: readonly Float64Array[]
+  readonly notes: readonly string[] = []
   #rows = 0
   #loss = 0
   #areProbabilities = true
@@ -150,8 +151,14 @@ export class ClassAccuracy {
     this.#confusion = classes.map(() => new Float64Array(classes.length))
   }
 
-  /** @param scores one for each class, finite @param of index of the row's class */
-  add(scores: readonly number[], of: number): void {
+  labelFault(label: unknown): string | null {
+    if (this.#indexOf(label) >= 0) return null
+    return `is neither one of ${this.#classes.join(', ')} nor an index from 0 to ${this.#classes.length - 1}`
+  }
+
+  /** @param scores one for each class, finite @param label a class's name or index */
+  add(scores: readonly number[], label: unknown): void {
+    const of = this.#indexOf(label)
     this.#rows++
     const predicted = scores.indexOf(Math.max(...scores))
     const counts = this.#confusion[of] as Float64Array
@@ -173,6 +180,14 @@ export class ClassAccuracy {
       logLoss: this.#areProbabilities ? this.#loss / this.#rows : null,
       confusion,
     }
+  }
+
+  /** @returns −1 if the label names no class */
+  #indexOf(label: unknown): number {
+    if (typeof label === 'string') return this.#classes.indexOf(label)
+    return Number.isInteger(label) && this.#classes[label as number] !== undefined
+      ? (label as number)
+      : -1
   }
 }
 
