@@ -17,12 +17,7 @@ import { watchRun } from './thread-runner.ts'
 /** How long closing waits for the runs in flight, ms. */
 const CLOSE_WITHIN_MS = 5_000
 
-export interface Identity {
-  readonly name: string
-  readonly label: string
-  readonly sha256: string
-  readonly evaluator: Evaluator
-  readonly size: ModelSize
+export interface Identity extends Pick<Scorer, 'name' | 'label' | 'sha256' | 'evaluator' | 'size'> {
   readonly features: number
   readonly columns: number
   /**

@@ -25,15 +25,10 @@ export async function readModel(file: URL, where: string): Promise<ModelBytes> {
     const bytes = await readFile(file)
     return { file, bytes, sha256: createHash('sha256').update(bytes).digest('hex') }
   } catch (cause) {
-    throw new TidemarkError(
-      'MODEL_FILE',
-      `the model file ${shown(file)} cannot be read: ${messageOf(cause)}`,
-      {
-        where,
-        hint: "check the path: a definition's `file` is relative to the definition's own file, --model to the working directory",
-        cause,
-      },
-    )
+    const message = `the model file ${shown(file)} cannot be read: ${messageOf(cause)}`
+    const hint =
+      "check the path: a definition's `file` is relative to the definition's own file, --model to the working directory"
+    throw new TidemarkError('MODEL_FILE', message, { where, hint, cause })
   }
 }
 

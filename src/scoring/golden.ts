@@ -140,13 +140,10 @@ export function goldenFaults(golden: Golden, check: GoldenCheck): TidemarkError[
   const faults: TidemarkError[] = []
   const difference = firstDifference(golden.features, model.features)
   if (difference !== null) {
-    faults.push(
-      fault(
-        check,
-        `their features are not the model's: ${difference}`,
-        'names and order decide which number the model reads: write both with `tidemark model types`',
-      ),
-    )
+    const message = `their features are not the model's: ${difference}`
+    const hint =
+      'names and order decide which number the model reads: write both with `tidemark model types`'
+    faults.push(fault(check, message, hint))
   }
   if (golden.sha256 !== null && sha256 !== null && golden.sha256 !== sha256) {
     const message = `they are of a model file with sha256 ${golden.sha256.slice(0, 12)}, this one has ${sha256.slice(0, 12)}`
@@ -155,13 +152,8 @@ export function goldenFaults(golden: Golden, check: GoldenCheck): TidemarkError[
   const compared = comparedScores(golden, model)
   if (compared.length === 0 && golden.outputs.of === 'tensor') {
     const tensors = new Set(scoreColumns(model.outputs).map((c) => c.tensor))
-    faults.push(
-      fault(
-        check,
-        `their output "${golden.outputs.tensor}" is none of the tensors declared: ${[...tensors].join(', ')}`,
-        'name the tensor as "output" in the golden file',
-      ),
-    )
+    const message = `their output "${golden.outputs.tensor}" is none of the tensors declared: ${[...tensors].join(', ')}`
+    faults.push(fault(check, message, 'name the tensor as "output" in the golden file'))
   }
   for (const { what, wanted } of compared) {
     const short = golden.outputs.rows.findIndex((_, row) => wanted(row) === undefined)
@@ -202,13 +194,9 @@ export async function goldenDifferences(
   }
   if (wrong.length === 0) return []
   const message = `${wrong.length} of ${count * compared.length} outputs differ by more than ${golden.tolerance} of their size; ${wrong[0]}`
-  return [
-    fault(
-      check,
-      message,
-      'is it another model, or are features or outputs in another order? compare with the runtime that wrote the golden file',
-    ),
-  ]
+  const hint =
+    'is it another model, or are features or outputs in another order? compare with the runtime that wrote the golden file'
+  return [fault(check, message, hint)]
 }
 
 /** Compares as float32, because either side may have been shortened to fewer decimal digits. */
@@ -218,11 +206,8 @@ function isClose(got: number, expected: number, tolerance: number): boolean {
 }
 
 function fault({ model, where }: GoldenCheck, message: string, hint: string): TidemarkError {
-  return new TidemarkError(
-    'MODEL_GOLDEN',
-    `golden rows of ${model.name}@${model.version}: ${message}`,
-    { where, hint },
-  )
+  const whole = `golden rows of ${model.name}@${model.version}: ${message}`
+  return new TidemarkError('MODEL_GOLDEN', whole, { where, hint })
 }
 
 interface ComparedScore {

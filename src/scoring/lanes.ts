@@ -2,7 +2,7 @@ import { TidemarkError } from '../kernel/errors.ts'
 import { formatDuration } from '../kernel/time.ts'
 import type { ModelCache } from './model-cache.ts'
 import type { Cost, MeasuredCost, OpenedModel, Runner } from './runner.ts'
-import { WatchedRunner } from './thread-runner.ts'
+import { watchedRunner } from './thread-runner.ts'
 import { CostFit, isUndisturbed, LARGEST_BATCH, readCost, rowsWithin, SIZES } from './warm-up.ts'
 
 /** ms; another thread would make shorter batches a fifth slower and free up little. */
@@ -25,8 +25,6 @@ export interface LaneChoice {
   readonly label: string
   readonly where: string
   readonly latencyBudgetMs: number
-  /** Must each row run alone? */
-  readonly isAlone: boolean
   /** Must it run on another thread, where its rows can be given up? */
   readonly isGuarded: boolean
   /** Must it run on another thread, where nothing waits for it? */
@@ -35,13 +33,15 @@ export interface LaneChoice {
   readonly cache: ModelCache
   /** Inputs of a cached cost. */
   readonly dependsOn: object
-  readonly openInline: () => Promise<OpenedModel>
-  readonly openInThread: () => Promise<OpenedModel>
 }
 
 interface Opened {
   readonly runner: OpenedModel
   readonly isInline: boolean
+  /** Must each row run alone? */
+  readonly isAlone: boolean
+  /** Opens the model where it is not. */
+  readonly openOther: () => Promise<OpenedModel>
 }
 
 interface ChosenLanes {
@@ -56,14 +56,14 @@ interface ChosenLanes {
  * `MODEL_TOO_SLOW` when one row does not fit the budget · `MODEL_LOAD`
  */
 export async function chooseLanes(opened: Opened, choice: LaneChoice): Promise<ChosenLanes> {
-  const { runner, isInline } = opened
+  const { runner, isInline, isAlone, openOther } = opened
   const { cpu: cost, elapsed } = await knownCost(runner, choice)
   const notes: string[] = []
   const budgetMs = batchMs(choice)
   let rows = mostRows(cost, choice)
   if (rows === 0) throw tooSlow(cost, choice)
   if (rowsWithin(choice.latencyBudgetMs, elapsed) === 0) notes.push(busy(elapsed, choice))
-  if (choice.isAlone) {
+  if (isAlone) {
     rows = 1
     notes.push(
       `${choice.label} scores a row differently in a batch than alone (as dynamic quantisation does), so each row runs alone, which is slow: quantise statically (QDQ)`,
@@ -71,17 +71,17 @@ export async function chooseLanes(opened: Opened, choice: LaneChoice): Promise<C
   }
   const inlineRows = rowsInline(rows, cost, choice)
   const laneOf = (of: Runner, most: number, withinMs: number): Lane =>
-    choice.isAlone
+    isAlone
       ? { runner: of, rows: most, cost }
       : new FollowingLane({ runner: of, cost, rows: most, withinMs })
   const lanes: Lane[] = []
   if (inlineRows > 0) {
-    const inline = isInline ? runner : await choice.openInline()
+    const inline = isInline ? runner : await openOther()
     const withinMs = inlineRows === rows ? Math.min(budgetMs, TURN_MS) : INLINE_MS
     lanes.push(laneOf(inline, inlineRows, withinMs))
   }
   if (inlineRows < rows) {
-    const thread = isInline ? await choice.openInThread() : runner
+    const thread = isInline ? await openOther() : runner
     const { sample } = choice
     await thread.run(sample.subarray(0, (rows * sample.length) / LARGEST_BATCH), rows)
     lanes.push(laneOf(watched(thread, choice), rows, budgetMs))
@@ -91,15 +91,12 @@ export async function chooseLanes(opened: Opened, choice: LaneChoice): Promise<C
 }
 
 /** ms; half the budget if guarded: a run that waited for another has one budget, twice its time. */
-function batchMs({
-  isGuarded,
-  latencyBudgetMs,
-}: Pick<LaneChoice, 'isGuarded' | 'latencyBudgetMs'>): number {
+function batchMs({ isGuarded, latencyBudgetMs }: LaneChoice): number {
   return isGuarded ? latencyBudgetMs / 2 : latencyBudgetMs
 }
 
 /** The largest batch; 0: one row does not fit the budget. */
-function mostRows(cost: Cost, choice: Pick<LaneChoice, 'isGuarded' | 'latencyBudgetMs'>): number {
+function mostRows(cost: Cost, choice: LaneChoice): number {
   if (rowsWithin(choice.latencyBudgetMs, cost) === 0) return 0
   return Math.max(1, rowsWithin(batchMs(choice), cost))
 }
@@ -107,30 +104,18 @@ function mostRows(cost: Cost, choice: Pick<LaneChoice, 'isGuarded' | 'latencyBud
 /** Watches a thread, unless its rows are given up before, or nothing waits for them. */
 function watched(thread: Runner, choice: LaneChoice): Runner {
   const { isGuarded, isBackground } = choice
-  return isGuarded || isBackground ? thread : new WatchedRunner(thread, choice)
+  return isGuarded || isBackground ? thread : watchedRunner(thread, choice)
 }
 
 /** The most rows of a batch on this thread; 0: none runs there. */
-function rowsInline(
-  rows: number,
-  cost: Cost,
-  { isGuarded, isBackground }: Pick<LaneChoice, 'isGuarded' | 'isBackground'>,
-): number {
+function rowsInline(rows: number, cost: Cost, { isGuarded, isBackground }: LaneChoice): number {
   return isGuarded || isBackground ? 0 : Math.min(rows, rowsWithin(INLINE_MS, cost))
 }
 
 /** Has an earlier start found that all batches of a model run on this thread? */
-export async function isKnownInline(
-  choice: Pick<
-    LaneChoice,
-    'cache' | 'dependsOn' | 'isGuarded' | 'isBackground' | 'latencyBudgetMs'
-  >,
-): Promise<boolean> {
-  const cost = await choice.cache.kept({
-    kind: 'costs',
-    dependsOn: choice.dependsOn,
-    read: readCost,
-  })
+export async function isKnownInline(choice: LaneChoice): Promise<boolean> {
+  const { cache, dependsOn } = choice
+  const cost = await cache.kept({ kind: 'costs', dependsOn, read: readCost })
   if (cost === null) return false
   const rows = mostRows(cost.cpu, choice)
   return rows > 0 && rowsInline(rows, cost.cpu, choice) === rows
@@ -139,10 +124,7 @@ export async function isKnownInline(
 /**
  * Always on this thread. @throws TidemarkError `MODEL_TOO_SLOW`: one row does not fit the budget
  */
-export async function treeLane(
-  runner: OpenedModel,
-  choice: Pick<LaneChoice, 'label' | 'where' | 'latencyBudgetMs' | keyof Measuring>,
-): Promise<ChosenLanes> {
+export async function treeLane(runner: OpenedModel, choice: LaneChoice): Promise<ChosenLanes> {
   const { cpu: cost } = await knownCost(runner, choice)
   if (rowsWithin(choice.latencyBudgetMs, cost) === 0) throw tooSlow(cost, choice)
   const withinMs = Math.min(choice.latencyBudgetMs, TURN_MS)
@@ -150,11 +132,9 @@ export async function treeLane(
   return { lanes: [new FollowingLane({ runner, cost, rows, withinMs })], threads: 0, notes: [] }
 }
 
-type Measuring = Pick<LaneChoice, 'cache' | 'dependsOn' | 'sample'>
-
 function knownCost(
   runner: OpenedModel,
-  { cache, dependsOn, sample }: Measuring,
+  { cache, dependsOn, sample }: LaneChoice,
 ): Promise<MeasuredCost> {
   const find = () => runner.measure(sample)
   const isWorthKeeping = isUndisturbed
@@ -162,10 +142,7 @@ function knownCost(
 }
 
 /** `MODEL_TOO_SLOW`, by CPU time alone: a busy machine says nothing about the model. */
-function tooSlow(
-  cost: Cost,
-  { label, where, latencyBudgetMs }: Pick<LaneChoice, 'label' | 'where' | 'latencyBudgetMs'>,
-): TidemarkError {
+function tooSlow(cost: Cost, { label, where, latencyBudgetMs }: LaneChoice): TidemarkError {
   const took = formatDuration(cost.baseMs + cost.rowMs)
   const budget = formatDuration(latencyBudgetMs)
   const message = `${label} takes ${took} of CPU time for one row, the latency budget is ${budget}`

@@ -105,14 +105,17 @@ export function signatureFaults(
   { inputs, outputs }: Signature,
   where: string,
 ): TidemarkError[] {
-  const faults = [...inputFaults(model, inputs), ...outputFaults(model, outputs)]
-  return faults.map(({ code, message, hint }) => {
-    return new TidemarkError(code, `${model.name}@${model.version}: ${message}`, { where, hint })
-  })
+  const faultOf = (code: Code) => {
+    return ({ message, hint }: SignatureFault) =>
+      new TidemarkError(code, `${model.name}@${model.version}: ${message}`, { where, hint })
+  }
+  return [
+    ...[...inputFaults(model, inputs)].map(faultOf('MODEL_INPUT')),
+    ...[...outputFaults(model, outputs)].map(faultOf('MODEL_OUTPUT')),
+  ]
 }
 
 interface SignatureFault {
-  readonly code: Code
   readonly message: string
   readonly hint: string
 }
@@ -121,63 +124,42 @@ function* inputFaults(
   model: ModelDefinition,
   inputs: readonly TensorInfo[],
 ): Generator<SignatureFault> {
-  const code = 'MODEL_INPUT'
   const [input] = inputs
   if (input === undefined || inputs.length > 1) {
     const message = `the model takes ${inputs.length} inputs (${names(inputs)}), the topology gives one`
-    yield {
-      code,
-      message,
-      hint: 'export with all features as columns of one input, float32[N, features]',
-    }
+    const hint = 'export with all features as columns of one input, float32[N, features]'
+    yield { message, hint }
     return
   }
   if (input.name !== model.input) {
     const message = `the model's input is "${input.name}", the definition says "${model.input}"`
-    yield {
-      code,
-      message,
-      hint: `write input: '${input.name}', or let \`tidemark model types\` write the definition`,
-    }
+    const hint = `write input: '${input.name}', or let \`tidemark model types\` write the definition`
+    yield { message, hint }
   }
   if (input.type !== 'float32') {
     const message = `input "${input.name}" is ${input.type ?? 'not a tensor'}, features are float32`
-    yield {
-      code,
-      message,
-      hint: 'export with float32: skl2onnx FloatTensorType, torch model.float()',
-    }
+    yield { message, hint: 'export with float32: skl2onnx FloatTensorType, torch model.float()' }
   }
   yield* shapeFaults(model, input)
 }
 
 function* shapeFaults(model: ModelDefinition, input: TensorInfo): Generator<SignatureFault> {
-  const code = 'MODEL_INPUT'
   const shape = `input "${input.name}" has shape ${shapeOf(input)}`
   const given = model.features.length
   if (input.shape.length !== 2) {
-    yield {
-      code,
-      message: `${shape}, not [N, ${given}]`,
-      hint: `export with one row an event: [N, ${given}]`,
-    }
+    const hint = `export with one row an event: [N, ${given}]`
+    yield { message: `${shape}, not [N, ${given}]`, hint }
     return
   }
   const [rows, columns] = input.shape
   if (typeof rows === 'number') {
-    yield {
-      code,
-      message: `${shape}: the batch is fixed at ${rows}`,
-      hint: FREE_BATCH.replace('<input>', input.name),
-    }
+    const message = `${shape}: the batch is fixed at ${rows}`
+    yield { message, hint: FREE_BATCH.replace('<input>', input.name) }
   }
   if (typeof columns === 'number' && columns !== given) {
     const message = `the model takes ${columns} features, the topology gives ${given}: ${model.features.join(', ')}`
-    yield {
-      code,
-      message,
-      hint: 'is it the file of this model? else train it on these features, in this order',
-    }
+    const hint = 'is it the file of this model? else train it on these features, in this order'
+    yield { message, hint }
   }
 }
 
@@ -185,26 +167,24 @@ function* outputFaults(
   model: ModelDefinition,
   outputs: readonly TensorInfo[],
 ): Generator<SignatureFault> {
-  const code = 'MODEL_OUTPUT'
   const declared = Object.entries(model.outputs)
   if (declared.length === 0) {
-    yield { code, message: 'no output is declared', hint: `the model gives ${names(outputs)}` }
+    yield { message: 'no output is declared', hint: `the model gives ${names(outputs)}` }
   }
   for (const [name, output] of declared) {
     const wrong = outputFault(output, outputs)
-    if (wrong === null) continue
-    yield { code, message: `output "${name}": ${wrong.message}`, hint: wrong.hint }
+    if (wrong !== null) yield { ...wrong, message: `output "${name}": ${wrong.message}` }
   }
-  for (const name of namedTwice(model)) {
-    const message = `two scores are named "${name}"`
-    yield { code, message, hint: 'give each column its own name' }
+  const scores = scoreColumns(model.outputs).map((column) => column.name)
+  for (const name of new Set(scores.filter((score, i) => scores.indexOf(score) !== i))) {
+    yield { message: `two scores are named "${name}"`, hint: 'give each column its own name' }
   }
 }
 
 function outputFault(
   { tensor, column, columns }: OutputDefinition,
   outputs: readonly TensorInfo[],
-): Omit<SignatureFault, 'code'> | null {
+): SignatureFault | null {
   const output = outputs.find((o) => o.name === tensor)
   const what = `tensor "${tensor}"`
   if (output === undefined) {
@@ -219,21 +199,18 @@ function outputFault(
     return { message: `${what} is ${output.type}`, hint }
   }
   const shape = `${what} has shape ${shapeOf(output)}`
+  const width = widthOf(output)
   if (columns === undefined) {
-    if (hasColumn(output, column)) return null
+    // A trial run checks what the file does not say.
+    const most = width ?? Number.POSITIVE_INFINITY
+    if (Number.isInteger(column) && column >= 0 && column < most) return null
     const hint = 'columns count from 0; a tensor is [N] (column 0) or [N, columns]'
     return { message: `${shape} and no column ${column}`, hint }
   }
-  const width = widthOf(output)
   if (columns.length > 0 && (width === null || width === columns.length)) return null
   const has = width === null ? '' : `, ${width} columns`
   const hint = "name every column, in the tensor's order, or read one: { tensor, column }"
   return { message: `${shape}${has}; ${columns.length} are named: ${columns.join(', ')}`, hint }
-}
-
-function namedTwice({ outputs }: ModelDefinition): Set<string> {
-  const scores = scoreColumns(outputs).map((c) => c.name)
-  return new Set(scores.filter((name, i) => scores.indexOf(name) !== i))
 }
 
 /** A missing tensor may be one that a ZipMap has turned into dictionaries. */
@@ -241,12 +218,6 @@ function zipMapsAmong(outputs: readonly TensorInfo[]): string {
   const zipMaps = outputs.filter((o) => o.type === null)
   if (zipMaps.length === 0) return ''
   return `; ${names(zipMaps)} is a list of dictionaries (ZipMap), not a tensor: ${ZIPMAP}`
-}
-
-/** Does the column exist, as far as the file says? A trial run checks the rest. */
-function hasColumn(output: TensorInfo, column: number): boolean {
-  const width = widthOf(output) ?? Number.POSITIVE_INFINITY
-  return Number.isInteger(column) && column >= 0 && column < width
 }
 
 function names(tensors: readonly TensorInfo[]): string {

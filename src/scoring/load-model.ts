@@ -11,7 +11,7 @@ import { type Proven, proveModel } from './load-gate.ts'
 import type { ModelCache } from './model-cache.ts'
 import { openInline, openInThread } from './open-model.ts'
 import { type OpenedModel, type Runner, readingOf, type Signature } from './runner.ts'
-import { type Scorer, scoreColumns } from './scorer.ts'
+import { type Evaluator, type Scorer, scoreColumns } from './scorer.ts'
 import { provenTrees, type TreeRunner } from './tree-runner.ts'
 import { sampleRows } from './warm-up.ts'
 
@@ -53,7 +53,7 @@ export interface ReadUse {
   readonly trees: TreeRunner | string
   /** Equal for models that run the same bytes in the same way. */
   readonly way: string
-  readonly choice: Omit<LaneChoice, 'isAlone' | 'openInline' | 'openInThread'>
+  readonly choice: LaneChoice
 }
 
 /** @throws TidemarkError `MODEL_FILE` */
@@ -89,8 +89,7 @@ async function readableGolden({ golden, where }: Candidate): Promise<Golden | nu
   return golden && (await readGolden(golden, where).catch(() => null))
 }
 
-export interface OpenedUse {
-  readonly read: ReadUse
+export interface OpenedUse extends ReadUse {
   readonly proven: Proven<OpenedModel>
   readonly isInline: boolean
 }
@@ -98,101 +97,81 @@ export interface OpenedUse {
 /** On this thread if all its batches do. @throws Refused · TidemarkError `MODEL_LOAD` */
 export async function openUse(read: ReadUse): Promise<OpenedUse> {
   const { candidate, trees, choice } = read
-  if (typeof trees !== 'string') {
-    return { read, proven: await proveModel(candidate, async () => trees), isInline: true }
-  }
-  const isInline = await isKnownInline(choice)
-  const proven = await proveModel(candidate, isInline ? openInline : threadFor(read.use))
-  return { read, proven, isInline }
+  const isInline = typeof trees !== 'string' || (await isKnownInline(choice))
+  const proven = await proveModel(candidate, async () => {
+    return typeof trees === 'string' ? openOn(isInline, read) : trees
+  })
+  return { ...read, proven, isInline }
 }
 
-type OpenModel = (candidate: Candidate) => Promise<OpenedModel>
-
-function threadFor({ isBackground }: ModelUse): OpenModel {
-  return (candidate) => openInThread(candidate, isBackground)
+function openOn(isInline: boolean, { candidate, choice }: ReadUse): Promise<OpenedModel> {
+  return isInline ? openInline(candidate) : openInThread(candidate, choice.isBackground)
 }
 
-/** @throws Refused · TidemarkError `MODEL_TOO_SLOW`, `MODEL_LOAD` */
-export async function loadModel(opened: OpenedUse): Promise<LoadedModel> {
-  const { read, proven } = opened
-  const { candidate, trees, choice } = read
-  const { model, found } = candidate
-  const { lanes, threads, notes } = await lanesOf(opened)
-  const evaluator =
-    typeof trees === 'string'
-      ? ({ by: 'onnxruntime', why: trees } as const)
-      : ({ by: 'trees' } as const)
-  const sessionBytes = SESSION_BYTES + FILE_FACTORS[evaluator.by] * found.bytes.length
-  const identity = {
-    name: model.name,
-    label: choice.label,
-    sha256: found.sha256,
-    evaluator,
-    size: { bytes: sessionBytes * lanes.length, threads },
-    features: model.features.length,
-    columns: scoreColumns(model.outputs).length,
-    ...(choice.isGuarded && { guardMs: choice.latencyBudgetMs }),
-  }
-  const scorer = new BatchScorer(identity, lanes)
-  return new LoadedModel(scorer, { lanes, notes, signature: proven.runner.signature })
-}
-
-async function lanesOf({ read, proven, isInline }: OpenedUse) {
-  const { candidate, trees, choice } = read
-  const { runner, isAlone } = proven
-  const opened = [runner]
-  const openMore = (open: OpenModel) => async (): Promise<OpenedModel> => {
-    const more = await open(candidate)
-    opened.push(more)
-    return more
-  }
-  const more = { openInline: openMore(openInline), openInThread: openMore(threadFor(read.use)) }
-  try {
-    if (typeof trees !== 'string') return await treeLane(runner, choice)
-    return await chooseLanes({ runner, isInline }, { ...choice, ...more, isAlone })
-  } catch (error) {
-    await Promise.all(opened.map((one) => one.close()))
-    throw error
-  }
-}
-
-interface Loaded {
+export interface LoadedModel {
+  readonly scorer: Scorer
   readonly lanes: readonly Lane[]
   readonly notes: readonly string[]
   readonly signature: Signature
 }
 
-export class LoadedModel {
-  readonly scorer: Scorer
-  readonly #loaded: Loaded
-
-  constructor(scorer: Scorer, loaded: Loaded) {
-    this.scorer = scorer
-    this.#loaded = loaded
+/** @throws Refused · TidemarkError `MODEL_TOO_SLOW`, `MODEL_LOAD` */
+export async function loadModel(opened: OpenedUse): Promise<LoadedModel> {
+  const { candidate, trees, choice, proven } = opened
+  const { model, found } = candidate
+  const { lanes, threads, notes } = await lanesOf(opened)
+  const evaluator: Evaluator =
+    typeof trees === 'string' ? { by: 'onnxruntime', why: trees } : { by: 'trees' }
+  const factor = typeof trees === 'string' ? FILE_FACTORS.onnxruntime : FILE_FACTORS.trees
+  const identity = {
+    name: model.name,
+    label: choice.label,
+    sha256: found.sha256,
+    evaluator,
+    size: { bytes: (SESSION_BYTES + factor * found.bytes.length) * lanes.length, threads },
+    features: model.features.length,
+    columns: scoreColumns(model.outputs).length,
+    ...(choice.isGuarded && { guardMs: choice.latencyBudgetMs }),
   }
+  const { signature } = proven.runner
+  return { scorer: new BatchScorer(identity, lanes), lanes, notes, signature }
+}
 
-  get notes(): readonly string[] {
-    return this.#loaded.notes
+async function lanesOf(opened: OpenedUse) {
+  const { proven, trees, choice, isInline } = opened
+  const { runner, isAlone } = proven
+  const all = [runner]
+  const openOther = async () => {
+    const other = await openOn(!isInline, opened)
+    all.push(other)
+    return other
   }
+  try {
+    if (typeof trees !== 'string') return await treeLane(runner, choice)
+    return await chooseLanes({ runner, isInline, isAlone, openOther }, choice)
+  } catch (error) {
+    await Promise.all(all.map((one) => one.close()))
+    throw error
+  }
+}
 
-  /** Checks each lane: trees, threads and single rows might change scores. @throws Refused */
-  async shareWith(read: ReadUse): Promise<{ scorer: Scorer; notes: readonly string[] }> {
-    const { candidate, choice, use } = read
-    const { lanes, signature } = this.#loaded
-    let golden: Golden | null = null
-    for (const { runner, rows } of lanes) {
-      const run: Runner['run'] = (of, count) => runner.run(of, count)
-      const lent = { signature, run, close: async () => {} }
-      const proven = await proveModel(candidate, async () => lent)
-      golden = proven.golden
-      if (golden === null) continue
-      refuseIfAny(await goldenDifferences(golden, { runner, atMost: rows }, proven.check))
-    }
-    const notes = goldenNotes(use, choice.label, golden)
-    const { scorer } = this
-    const isOwn = scorer.label === choice.label && scorer.name === use.model.name
-    return { scorer: isOwn ? scorer : named(scorer, use.model.name, choice.label), notes }
+/** Checks each lane: trees, threads and single rows might change scores. @throws Refused */
+export async function shareModel(
+  { scorer, lanes, signature }: LoadedModel,
+  { candidate, choice, use }: ReadUse,
+): Promise<{ scorer: Scorer; notes: readonly string[] }> {
+  let golden: Golden | null = null
+  for (const { runner, rows } of lanes) {
+    const run: Runner['run'] = (of, count) => runner.run(of, count)
+    const lent = { signature, run, close: async () => {} }
+    const proven = await proveModel(candidate, async () => lent)
+    golden = proven.golden
+    if (golden === null) continue
+    refuseIfAny(await goldenDifferences(golden, { runner, atMost: rows }, proven.check))
   }
+  const notes = goldenNotes(use, choice.label, golden)
+  const isOwn = scorer.label === choice.label && scorer.name === use.model.name
+  return { scorer: isOwn ? scorer : named(scorer, use.model.name, choice.label), notes }
 }
 
 function named(scorer: Scorer, name: string, label: string): Scorer {

@@ -13,7 +13,6 @@ const LONGEST_MS = 30_000
  * failure.
  */
 export class ModelBreaker {
-  readonly #nowMs: () => number
   #failures = 0
   #firstFailureMs = 0
   #openForMs = FIRST_MS
@@ -21,14 +20,10 @@ export class ModelBreaker {
   #tryAtMs: number | null = null
   #isTrying = false
 
-  constructor(nowMs: () => number) {
-    this.#nowMs = nowMs
-  }
-
   /** After a yes, {@link succeeded} or {@link failed} must follow. */
   permits(): boolean {
     if (this.#tryAtMs === null) return true
-    if (this.#isTrying || this.#nowMs() < this.#tryAtMs) return false
+    if (this.#isTrying || performance.now() < this.#tryAtMs) return false
     this.#isTrying = true
     return true
   }
@@ -41,7 +36,7 @@ export class ModelBreaker {
   }
 
   failed(rows: number): void {
-    const nowMs = this.#nowMs()
+    const nowMs = performance.now()
     if (this.#failures === 0) this.#firstFailureMs = nowMs
     this.#failures += rows
     if (this.#tryAtMs === null && !this.#isFailing(nowMs)) return

@@ -20,9 +20,8 @@ export interface Finding<T> {
 /** Findings about models, in small files named by a hash of all that each depends on. */
 export class ModelCache {
   readonly #folder: string | null
-  /** Findings that could not be written, by kind and name. */
-  readonly #memory = new Map<string, unknown>()
-  readonly #underWay = new Map<string, Promise<unknown>>()
+  /** Findings of this process, also those that could not be written. */
+  readonly #found = new Map<string, Promise<unknown>>()
   #machine: object | null = null
 
   /** @param folder `null`: findings are kept in memory only */
@@ -33,24 +32,31 @@ export class ModelCache {
   /** The cached finding, or a new one, which is then cached. @throws what `find` throws */
   async known<T>(finding: Finding<T>): Promise<T> {
     const place = this.#placeOf(finding)
-    // Models with the same bytes are loaded side by side.
-    const sameUnderWay = this.#underWay.get(place) as Promise<T> | undefined
-    if (sameUnderWay !== undefined) return sameUnderWay
-    const result = this.#find(finding, place).finally(() => this.#underWay.delete(place))
-    this.#underWay.set(place, result)
-    return result
+    const found = this.#found.get(place) as Promise<T> | undefined
+    if (found !== undefined) return found
+    const finds = this.#find(finding, place)
+    this.#found.set(place, finds)
+    return finds
   }
 
   async kept<T>(finding: Pick<Finding<T>, 'kind' | 'dependsOn' | 'read'>): Promise<T | null> {
-    return finding.read(await this.#contentOf(this.#placeOf(finding)))
+    const place = this.#placeOf(finding)
+    const found = this.#found.get(place) as Promise<T> | undefined
+    return found ?? finding.read(await this.#contentOf(place))
   }
 
   async #find<T>(finding: Finding<T>, place: string): Promise<T> {
-    const known = await this.kept(finding)
-    if (known !== null) return known
-    const found = await finding.find()
-    if (finding.isWorthKeeping?.(found) ?? true) await this.#keep(place, found)
-    return found
+    try {
+      const known = finding.read(await this.#contentOf(place))
+      if (known !== null) return known
+      const found = await finding.find()
+      if (finding.isWorthKeeping?.(found) ?? true) await this.#keep(place, found)
+      else this.#found.delete(place)
+      return found
+    } catch (error) {
+      this.#found.delete(place)
+      throw error
+    }
   }
 
   #placeOf({ kind, dependsOn }: Pick<Finding<unknown>, 'kind' | 'dependsOn'>): string {
@@ -58,7 +64,7 @@ export class ModelCache {
   }
 
   async #contentOf(place: string): Promise<unknown> {
-    if (this.#memory.has(place) || this.#folder === null) return this.#memory.get(place)
+    if (this.#folder === null) return null
     try {
       return JSON.parse(await readFile(join(this.#folder, place), 'utf8'))
     } catch {
@@ -68,16 +74,14 @@ export class ModelCache {
 
   /** Writes the file atomically, because another process may be reading it. */
   async #keep(place: string, found: unknown): Promise<void> {
+    if (this.#folder === null) return
     try {
-      if (this.#folder === null) throw new Error('there is no folder')
       const file = join(this.#folder, place)
       const aside = `${file}-${process.pid}`
       makeFolder(dirname(file))
       await writeFile(aside, JSON.stringify(found))
       await rename(aside, file)
-    } catch {
-      this.#memory.set(place, found)
-    }
+    } catch {}
   }
 
   #nameOf(dependsOn: object): string {

@@ -9,9 +9,10 @@ import {
   openUse,
   type ReadUse,
   readUse,
+  shareModel,
 } from './load-model.ts'
 import { type ModelCache, usersModelCache } from './model-cache.ts'
-import type { Scorer } from './scorer.ts'
+import { megabytes, type Scorer } from './scorer.ts'
 
 interface LoadOptions {
   /** @default 'auto' */
@@ -58,14 +59,14 @@ export async function loadScorers(
   const scorers = new Map<string, Scorer>()
   const notes = new Map<ModelUse, readonly string[]>()
   for (const { first, same } of opened.flatMap((group) => group ?? [])) {
-    const model = await faults.of(first.read.use, () => loadModel(first))
+    const model = await faults.of(first.use, () => loadModel(first))
     if (model === null) {
-      faults.share(first.read.use, same)
+      faults.share(first.use, same)
       continue
     }
     let isUsed = false
     for (const one of same) {
-      const share = await faults.of(one.use, () => model.shareWith(one))
+      const share = await faults.of(one.use, () => shareModel(model, one))
       if (share === null) continue
       isUsed = true
       scorers.set(one.use.step, share.scorer)
@@ -173,10 +174,6 @@ function faultsOf(error: unknown): readonly TidemarkError[] {
   if (error instanceof Refused) return error.faults
   if (error instanceof TidemarkError) return [error]
   throw error
-}
-
-function megabytes(bytes: number): string {
-  return `${Math.round(bytes / 100_000) / 10} MB`
 }
 
 export interface SingleOptions {

@@ -139,21 +139,18 @@ function padded(rows: Float32Array, count: number): { rows: Float32Array; count:
 /** Checks what the file left open or may declare wrongly: the number of rows and columns. */
 function refuseMisfit(
   { dims }: OutputTensor,
-  { tensor, column, width }: ScoreColumn,
+  column: ScoreColumn,
   { count, declared }: { readonly count: number; readonly declared: number | null },
 ): void {
   const [rows, columns = 1] = dims
-  const wanted = width ?? declared
-  const fits = column < columns && (wanted === null || columns === wanted)
+  const wanted = column.width ?? declared
+  const fits = column.column < columns && (wanted === null || columns === wanted)
   if (dims.length <= 2 && rows === count && fits) return
-  const shape = `tensor "${tensor}" has shape [${dims.join(', ')}] for ${count} rows`
-  throw new Error(`${shape}: ${missedIn({ column, width }, declared)}`)
+  const shape = `tensor "${column.tensor}" has shape [${dims.join(', ')}] for ${count} rows`
+  throw new Error(`${shape}: ${missedIn(column, declared)}`)
 }
 
-function missedIn(
-  { column, width }: Pick<ScoreColumn, 'column' | 'width'>,
-  declared: number | null,
-) {
+function missedIn({ column, width }: ScoreColumn, declared: number | null): string {
   if (width !== null) return `not the ${width} columns named`
   if (declared === null || column >= declared) return `no column ${column} with a number a row`
   return `the file says that it has ${declared} column${declared === 1 ? '' : 's'}`

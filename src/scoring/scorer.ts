@@ -42,8 +42,12 @@ export type ScorerState = 'open' | 'hung' | 'ended'
 
 /** A suffix for users: `, 12.3 MB, 1 thread`. */
 export function shownSize({ bytes, threads }: ModelSize): string {
-  const memory = `, ${Math.round(bytes / 100_000) / 10} MB`
+  const memory = `, ${megabytes(bytes)}`
   return threads === 0 ? memory : `${memory}, ${threads} thread`
+}
+
+export function megabytes(bytes: number): string {
+  return `${Math.round(bytes / 100_000) / 10} MB`
 }
 
 /** A loaded model that has passed all checks. */

@@ -139,12 +139,13 @@ export function isWhole({ model, answer, failures }: Asked): boolean {
   return answer !== null && failures.size === 0 && model.common.every((own, i) => own === i)
 }
 
-export function wholeAnswer(asked: Asked): Omit<StepAnswer, 'decided'> {
+export function wholeAnswer(asked: Asked): StepAnswer {
   const answer = asked.answer as Answer
   const columns = answer.columns.slice(0, asked.model.common.length)
   const run = runOf(asked, answer)
   const attempts: readonly Attempt[] = [{ decision: 0, outcome: 'scored', rows: run.rows }]
-  return { columns, faults: NO_FAULTS, runs: [run], attempts, runMs: answer.runMs }
+  const faults = NO_FAULTS
+  return { columns, decided: null, faults, runs: [run], attempts, runMs: answer.runMs }
 }
 
 const NO_FAULTS: ReadonlyMap<number, TidemarkError> = new Map()

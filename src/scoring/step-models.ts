@@ -2,6 +2,7 @@ import { formatDuration } from '../kernel/time.ts'
 import type { ScoreStep } from '../topology/definition.ts'
 import type { Variant } from '../topology/graph.ts'
 import { isRule, measureOf, outputsOf } from '../topology/models.ts'
+import { ModelBreaker } from './model-breaker.ts'
 import { columnNames, type Scorer } from './scorer.ts'
 
 /**
@@ -38,6 +39,7 @@ export interface Decision {
 export class StepModel {
   readonly name: string
   readonly scorer: Scorer
+  readonly breaker = new ModelBreaker()
   /** The step's column for each of its own; `null`: it takes the step's rows as they are. */
   readonly #taken: readonly number[] | null
   readonly columns: readonly string[]

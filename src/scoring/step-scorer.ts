@@ -1,6 +1,5 @@
 import { TidemarkError } from '../kernel/errors.ts'
 import type { ScoreStep } from '../topology/definition.ts'
-import { ModelBreaker } from './model-breaker.ts'
 import type { Scorer } from './scorer.ts'
 import {
   type Asked,
@@ -30,21 +29,14 @@ export class StepScorer {
   readonly step: ScoreStep
   #models: StepModels
   #variant: string | null = null
-  readonly #breakers = new Map<Scorer, ModelBreaker>()
-  readonly #nowMs: () => number
 
   /**
    * @param scorers by the models' names in the step; of variants that are chosen for each batch,
    * the most accurate first
    */
-  constructor(
-    step: ScoreStep,
-    scorers: ReadonlyMap<string, Scorer>,
-    nowMs: () => number = () => performance.now(),
-  ) {
+  constructor(step: ScoreStep, scorers: ReadonlyMap<string, Scorer>) {
     this.step = step
     this.#models = new StepModels(step, scorers)
-    this.#nowMs = nowMs
   }
 
   get scorers(): ReadonlyMap<string, Scorer> {
@@ -82,7 +74,7 @@ export class StepScorer {
     )
     const [only] = asked
     if (only !== undefined && asked.length === 1 && isWhole(only) && batch.routes === undefined) {
-      return { ...wholeAnswer(only), decided: null }
+      return wholeAnswer(only)
     }
     return this.#together(batch, asked)
   }
@@ -110,12 +102,6 @@ export class StepScorer {
     return [...rows].map(([model, chosen]) => {
       return { model, chosen: chosen.length === count ? null : chosen }
     })
-  }
-
-  #breakerOf(scorer: Scorer): ModelBreaker {
-    const breaker = this.#breakers.get(scorer) ?? new ModelBreaker(this.#nowMs)
-    this.#breakers.set(scorer, breaker)
-    return breaker
   }
 
   /**
@@ -146,7 +132,7 @@ export class StepScorer {
     if (fallback === null || fallback === model) return this.#answerOf(rows, batch)
     // A hung or ended model answers at once, and says why.
     if (model.scorer.state !== 'open') return this.#answerOf(rows, batch)
-    const breaker = this.#breakerOf(model.scorer)
+    const { breaker } = model
     if (!breaker.permits()) {
       const all = numbersOf(rows, batch.count)
       const failure = { reason: 'model-open', error: notAsked(model.scorer) } as const

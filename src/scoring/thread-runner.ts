@@ -44,7 +44,7 @@ export class ThreadRunner implements OpenedModel {
   #buffer = new ArrayBuffer(0)
   #waiter: Waiter | null = null
   #ended: string | null = null
-  #signature: Signature = { inputs: [], outputs: [] }
+  signature: Signature = { inputs: [], outputs: [] }
 
   private constructor(label: string, data: ThreadData) {
     this.#label = label
@@ -65,12 +65,8 @@ export class ThreadRunner implements OpenedModel {
     const runner = new ThreadRunner(label, data)
     const ready = (await runner.#next()) as ThreadReady
     if ('refused' in ready) throw new ModelRefused(ready.refused)
-    runner.#signature = ready.signature
+    runner.signature = ready.signature
     return runner
-  }
-
-  get signature(): Signature {
-    return this.#signature
   }
 
   async run(rows: Float32Array, count: number): Promise<Float64Array[]> {
@@ -186,34 +182,21 @@ const TIMERS = 30
 const HINT = 'nothing is lost; with a `fallback` in its score step, the worker goes on without it'
 
 /** When a run does not return, all fail with `MODEL_LOST`: the worker must not wait for ever. */
-export class WatchedRunner implements Runner {
-  readonly #runner: Runner
-  readonly #label: string
-  readonly #mostMs: number
-  #lost: TidemarkError | null = null
-
-  constructor(
-    runner: Runner,
-    { label, latencyBudgetMs }: { label: string; latencyBudgetMs: number },
-  ) {
-    this.#runner = runner
-    this.#label = label
-    this.#mostMs = Math.max(HANGS_AFTER_MS, HANGS_AFTER_BUDGETS * latencyBudgetMs)
-  }
-
-  run(rows: Float32Array, count: number): Promise<Float64Array[]> {
-    return new Promise((resolve, reject) => {
-      if (this.#lost !== null) return reject(this.#lost)
-      const returned = watchRun({ ms: this.#mostMs, timers: TIMERS }, () => {
-        const message = `${this.#label} hangs: a run has not returned for ${formatDuration(this.#mostMs)}`
-        this.#lost = new TidemarkError('MODEL_LOST', message, { hint: HINT })
-        reject(this.#lost)
+export function watchedRunner(
+  runner: Runner,
+  { label, latencyBudgetMs }: { readonly label: string; readonly latencyBudgetMs: number },
+): Runner {
+  const ms = Math.max(HANGS_AFTER_MS, HANGS_AFTER_BUDGETS * latencyBudgetMs)
+  let lost: TidemarkError | null = null
+  const run = (rows: Float32Array, count: number) =>
+    new Promise<Float64Array[]>((resolve, reject) => {
+      if (lost !== null) return reject(lost)
+      const returned = watchRun({ ms, timers: TIMERS }, () => {
+        const message = `${label} hangs: a run has not returned for ${formatDuration(ms)}`
+        lost = new TidemarkError('MODEL_LOST', message, { hint: HINT })
+        reject(lost)
       })
-      void this.#runner.run(rows, count).then(resolve, reject).finally(returned)
+      void runner.run(rows, count).then(resolve, reject).finally(returned)
     })
-  }
-
-  close(): Promise<void> {
-    return this.#runner.close()
-  }
+  return { run, close: () => runner.close() }
 }

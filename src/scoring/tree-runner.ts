@@ -4,18 +4,12 @@ import type { ModelDefinition } from '../topology/models.ts'
 import { EDITION } from '../trees/edition.ts'
 import { NotRead } from '../trees/ensemble.ts'
 import { TreeEvaluator } from '../trees/evaluator.ts'
-import { ELEMENT, type OnnxModel, type OnnxValue, readOnnx } from '../trees/onnx-file.ts'
+import { type OnnxModel, readOnnx } from '../trees/onnx-file.ts'
 import { isEnsemble, sharesMost } from '../trees/read-ensemble.ts'
 import { recognise, type TreeModel } from '../trees/recognise.ts'
 import type { ModelBytes } from './candidate.ts'
 import type { ModelCache } from './model-cache.ts'
-import {
-  type MeasuredCost,
-  type OpenedModel,
-  type Signature,
-  shortestFloat32,
-  type TensorInfo,
-} from './runner.ts'
+import { type MeasuredCost, type OpenedModel, type Signature, shortestFloat32 } from './runner.ts'
 import { scoreColumns } from './scorer.ts'
 import { builtEntry } from './thread-runner.ts'
 import { measureCost } from './warm-up.ts'
@@ -31,7 +25,7 @@ export class TreeRunner implements OpenedModel {
 
   private constructor(file: OnnxModel, model: TreeModel, width: number) {
     this.model = model
-    this.signature = { inputs: file.inputs.map(infoOf), outputs: file.outputs.map(infoOf) }
+    this.signature = { inputs: file.inputs, outputs: file.outputs }
     this.width = width
     this.#evaluator = new TreeEvaluator(model, width)
   }
@@ -72,19 +66,6 @@ export class TreeRunner implements OpenedModel {
   }
 
   async close(): Promise<void> {}
-}
-
-/** Numbered as in {@link ELEMENT}; others are neither rows nor scores, and shown by number. */
-const ELEMENT_NAMES = new Map<number, string>(
-  Object.entries(ELEMENT).map(([name, type]) => [type, name]),
-)
-
-function infoOf({ name, type, shape }: OnnxValue): TensorInfo {
-  return {
-    name,
-    type: type === null ? null : (ELEMENT_NAMES.get(type) ?? `element ${type}`),
-    shape,
-  }
 }
 
 /** @returns why ONNX Runtime runs the model, unless trees gave its bits, and sooner */

@@ -15,17 +15,9 @@ const DISTURBED = 1.5
 /** Sizes of the batches in which rows run again that first ran together. */
 const PIECES = [1, 2, 3, 5, 7, 1, 2, 3, 5, 7, 13, 15]
 
-export interface Meter {
-  elapsedMs(): number
-  cpuMs(): number
-}
-
-const MACHINE: Meter = {
-  elapsedMs: () => performance.now(),
-  cpuMs: () => {
-    const { user, system } = process.cpuUsage()
-    return (user + system) / 1_000
-  },
+function cpuMs(): number {
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1_000
 }
 
 /**
@@ -33,27 +25,23 @@ const MACHINE: Meter = {
  * rows, which makes trees look up to four times as fast. `sample`: row-major float32[LARGEST_BATCH,
  * features].
  */
-export async function measureCost(
-  runner: Runner,
-  sample: Float32Array,
-  meter: Meter = MACHINE,
-): Promise<MeasuredCost> {
+export async function measureCost(runner: Runner, sample: Float32Array): Promise<MeasuredCost> {
   const width = sample.length / LARGEST_BATCH
   const points: { readonly cpu: Point[]; readonly elapsed: Point[] } = { cpu: [], elapsed: [] }
   let next = 0
   for (const rows of SIZES) {
     const least = { cpu: Number.POSITIVE_INFINITY, elapsed: Number.POSITIVE_INFINITY }
-    const begin = meter.elapsedMs()
-    for (let run = 0; run < RUNS && meter.elapsedMs() - begin < SIZE_MS; run++) {
+    const begin = performance.now()
+    for (let run = 0; run < RUNS && performance.now() - begin < SIZE_MS; run++) {
       if (next + rows > LARGEST_BATCH) next = 0
       const batch = sample.subarray(next * width, (next + rows) * width)
       next += rows
-      const [startMs, startCpuMs] = [meter.elapsedMs(), meter.cpuMs()]
+      const [startMs, startCpuMs] = [performance.now(), cpuMs()]
       await runner.run(batch, rows)
-      const elapsed = meter.elapsedMs() - startMs
+      const elapsed = performance.now() - startMs
       least.elapsed = Math.min(least.elapsed, elapsed)
       // CPU time may include other threads of the process.
-      least.cpu = Math.min(least.cpu, elapsed, Math.max(meter.cpuMs() - startCpuMs, LEAST_MS))
+      least.cpu = Math.min(least.cpu, elapsed, Math.max(cpuMs() - startCpuMs, LEAST_MS))
     }
     points.cpu.push({ rows, ms: least.cpu })
     points.elapsed.push({ rows, ms: least.elapsed })

@@ -3,14 +3,12 @@ export class NotRead extends Error {
   override readonly name = 'NotRead'
 }
 
-/** A comparison with a feature. For a missing one (NaN) only `neq` is true. */
-export type Test = 'leq' | 'lt' | 'gte' | 'gt' | 'eq' | 'neq' | 'member'
-
+/** The test `x ≤ value` or `x = value` of a feature, a float32. All others are reduced to these. */
 export interface Branch {
   readonly feature: number
-  readonly test: Test
-  /** The float32s to compare with: one, or the members of the set. */
-  readonly values: readonly number[]
+  readonly value: number
+  readonly isEqual: boolean
+  /** Is the test true for a missing feature, NaN? */
   readonly missingIsTrue: boolean
   readonly whenTrue: TreeNode
   readonly whenFalse: TreeNode
@@ -30,7 +28,7 @@ export type TreeNode = Branch | Leaf
 
 export type TreeAggregate = 'sum' | 'average' | 'min' | 'max'
 /** The `post_transform`. */
-export type Transform = 'none' | 'logistic' | 'softmax' | 'softmax-zero'
+export type Transform = 'none' | 'logistic' | 'softmax'
 
 export interface Ensemble {
   /** In the order in which their weights are added. */
@@ -51,21 +49,19 @@ export interface Classes {
   readonly areAllPositive: boolean
 }
 
-export function isLeaf(node: TreeNode): node is Leaf {
+export function isLeaf(node: object): node is Leaf {
   return 'weights' in node
 }
 
-type AnyNode<N> = Leaf | { readonly whenTrue: N; readonly whenFalse: N }
-
 /** Each node once, though several paths may lead to it; the true branch comes first. */
-export function nodesOf<N extends AnyNode<N>>(root: N): Set<N> {
-  const nodes = new Set<N>()
+export function nodesOf(root: TreeNode): Set<TreeNode> {
+  const nodes = new Set<TreeNode>()
   // Trees may be deeper than calls may be nested.
   const left = [root]
   for (let node = left.pop(); node !== undefined; node = left.pop()) {
     if (nodes.has(node)) continue
     nodes.add(node)
-    if (!('weights' in node)) left.push(node.whenFalse, node.whenTrue)
+    if (!isLeaf(node)) left.push(node.whenFalse, node.whenTrue)
   }
   return nodes
 }
@@ -79,23 +75,7 @@ export function initialSum({ aggregate }: Pick<Ensemble, 'aggregate'>): number {
   return aggregate === 'max' ? Number.NEGATIVE_INFINITY : 0
 }
 
-export function isTrue({ test, values, missingIsTrue }: Branch, x: number): boolean {
-  if (missingIsTrue && Number.isNaN(x)) return true
-  const value = values[0] as number
-  switch (test) {
-    case 'leq':
-      return x <= value
-    case 'lt':
-      return x < value
-    case 'gte':
-      return x >= value
-    case 'gt':
-      return x > value
-    case 'eq':
-      return x === value
-    case 'neq':
-      return x !== value
-    case 'member':
-      return values.includes(x)
-  }
+export function isTrue({ value, isEqual, missingIsTrue }: Branch, x: number): boolean {
+  if (Number.isNaN(x)) return missingIsTrue
+  return isEqual ? x === value : x <= value
 }

@@ -251,7 +251,6 @@ function largestOf(sums: Float32Array, count: number, counts: (target: number) =
 function transformAll(transform: Transform, scores: Float32Array, count: number): void {
   if (transform === 'none') return
   if (transform === 'softmax') softmax(scores, count)
-  else if (transform === 'softmax-zero') softmaxZero(scores, count)
   else for (let t = 0; t < count; t++) scores[t] = logistic(scores[t] as number)
 }
 
@@ -266,23 +265,6 @@ function softmax(scores: Float32Array, count: number): void {
   for (let t = 0; t < count; t++) {
     scores[t] = expOf(fround((scores[t] as number) - most))
     sum = fround(sum + (scores[t] as number))
-  }
-  for (let t = 0; t < count; t++) scores[t] = (scores[t] as number) / sum
-}
-
-/** SOFTMAX_ZERO leaves out scores up to this size. */
-const NEARLY_ZERO = fround(1e-7)
-
-function softmaxZero(scores: Float32Array, count: number): void {
-  const most = mostOf(scores, count)
-  const ofZero = expOf(-most)
-  let sum = 0
-  for (let t = 0; t < count; t++) {
-    const score = scores[t] as number
-    if (Math.abs(score) > NEARLY_ZERO) {
-      scores[t] = expOf(fround(score - most))
-      sum = fround(sum + (scores[t] as number))
-    } else scores[t] = score * ofZero
   }
   for (let t = 0; t < count; t++) scores[t] = (scores[t] as number) / sum
 }

@@ -1,4 +1,4 @@
-import { ELEMENT } from './onnx-file.ts'
+import { ELEMENT, ONNX } from './onnx-file.ts'
 
 const float = new Float32Array(1)
 const bits = new Int32Array(float.buffer)
@@ -79,8 +79,6 @@ function squareRoot(of: bigint): bigint {
   }
 }
 
-import protobuf from 'protobufjs/minimal.js'
-
 // A model whose output shows the last bits of exp: one tree whose leaves are arguments, and a
 // softmax over an argument and 0. It is built at load, because the result depends on this machine's
 // C library.
@@ -103,111 +101,58 @@ export function expModel(): { readonly bytes: Uint8Array; readonly rows: Float32
   return { bytes: modelOf(hard), rows: Float32Array.from(hard.keys()) }
 }
 
-type FieldWriter = (to: protobuf.Writer) => protobuf.Writer
-
-/** Field numbers: onnx/onnx.proto3. */
 function modelOf(leaves: readonly number[]): Uint8Array {
-  const tensor = (columns: number): FieldWriter => {
-    const dim = (size: number) => message(1, (to) => to.uint32(8).int64(size))
-    const rows = message(1, (to) => to.uint32(18).string('N'))
-    const shape = message(2, rows, dim(columns))
-    return message(
-      2,
-      message(1, (to) => to.uint32(8).int32(ELEMENT.float32), shape),
-    )
+  const tensor = (columns: number) => ({
+    tensor: { type: ELEMENT.float32, shape: { dims: [{ name: 'N' }, { size: columns }] } },
+  })
+  const ensemble = {
+    inputs: [EXP_INPUT],
+    outputs: [EXP_OUTPUT],
+    operator: 'TreeEnsembleRegressor',
+    domain: 'ai.onnx.ml',
+    attributes: attributesOf(leaves),
   }
-  const named =
-    (name: string): FieldWriter =>
-    (to) =>
-      to.uint32(10).string(name)
-  const graph = message(
-    7,
-    message(
-      1,
-      named(EXP_INPUT),
-      (to) => to.uint32(18).string(EXP_OUTPUT),
-      (to) => to.uint32(34).string('TreeEnsembleRegressor'),
-      ...attributesOf(leaves),
-      (to) => to.uint32(58).string('ai.onnx.ml'),
-    ),
-    (to) => to.uint32(18).string('exp'),
-    message(11, named(EXP_INPUT), tensor(1)),
-    message(12, named(EXP_OUTPUT), tensor(2)),
-  )
-  const opset = (domain: string, version: number) =>
-    message(8, named(domain), (to) => to.uint32(16).int64(version))
-  const version: FieldWriter = (to) => to.uint32(8).int64(8)
-  const parts = [version, graph, opset('', 17), opset('ai.onnx.ml', 3)]
-  return parts.reduce((to, part) => part(to), protobuf.Writer.create()).finish()
+  const graph = {
+    name: 'exp',
+    nodes: [ensemble],
+    inputs: [{ name: EXP_INPUT, type: tensor(1) }],
+    outputs: [{ name: EXP_OUTPUT, type: tensor(2) }],
+  }
+  const opsets = [
+    { domain: '', version: 17 },
+    { domain: 'ai.onnx.ml', version: 3 },
+  ]
+  return ONNX.encode({ version: 8, graph, opsets }).finish()
 }
 
-function message(field: number, ...parts: readonly FieldWriter[]): FieldWriter {
-  return (to) => {
-    to.uint32(field * 8 + 2).fork()
-    for (const part of parts) part(to)
-    return to.ldelim()
-  }
-}
+/** The attribute types of ONNX. */
+const TYPES = { whole: 2, text: 3, floats: 6, wholes: 7, texts: 8 } as const
 
 /** Row i reaches leaf i along a chain. Branches come first, then the last leaf, then the others. */
-function attributesOf(leaves: readonly number[]): FieldWriter[] {
+function attributesOf(leaves: readonly number[]) {
   const last = leaves.length - 1
   const ids = Array.from({ length: 2 * last + 1 }, (_, id) => id)
   const ofBranches = (number: (id: number) => number) =>
     ids.map((id) => (id < last ? number(id) : 0))
   const zeros = ofBranches(() => 0)
   const ends = leaves.flatMap((_, i) => (i === last ? [last, last] : [last + 1 + i, last + 1 + i]))
-  return [
-    wholes('nodes_treeids', zeros),
-    wholes('nodes_nodeids', ids),
-    wholes('nodes_featureids', zeros),
-    attribute('nodes_modes', 8, (to) =>
-      ids.reduce((w, id) => w.uint32(74).string(id < last ? 'BRANCH_LEQ' : 'LEAF'), to),
-    ),
-    floats(
-      'nodes_values',
-      ofBranches((id) => id + 0.5),
-    ),
-    wholes(
-      'nodes_truenodeids',
-      ofBranches((id) => last + 1 + id),
-    ),
-    wholes(
-      'nodes_falsenodeids',
-      ofBranches((id) => id + 1),
-    ),
-    wholes(
-      'target_treeids',
-      ends.map(() => 0),
-    ),
-    wholes('target_nodeids', ends),
-    wholes(
-      'target_ids',
-      ends.map((_, i) => i % 2),
-    ),
-    floats(
-      'target_weights',
-      leaves.flatMap((argument) => [argument, 0]),
-    ),
-    attribute('n_targets', 2, (to) => to.uint32(24).int64(2)),
-    attribute('post_transform', 3, (to) => to.uint32(34).string('SOFTMAX')),
-  ]
-}
-
-/** `type`: 2 integer, 3 string, 6 floats, 7 integers, 8 strings. */
-function attribute(name: string, type: number, value: FieldWriter): FieldWriter {
-  return message(
-    5,
-    (to) => to.uint32(10).string(name),
-    value,
-    (to) => to.uint32(160).int32(type),
-  )
-}
-
-function floats(name: string, values: readonly number[]): FieldWriter {
-  return attribute(name, 6, (to) => values.reduce((w, value) => w.uint32(61).float(value), to))
-}
-
-function wholes(name: string, values: readonly number[]): FieldWriter {
-  return attribute(name, 7, (to) => values.reduce((w, value) => w.uint32(64).int64(value), to))
+  const attributes: Record<string, Partial<Record<keyof typeof TYPES, unknown>>> = {
+    nodes_treeids: { wholes: zeros },
+    nodes_nodeids: { wholes: ids },
+    nodes_featureids: { wholes: zeros },
+    nodes_modes: { texts: ids.map((id) => (id < last ? 'BRANCH_LEQ' : 'LEAF')) },
+    nodes_values: { floats: ofBranches((id) => id + 0.5) },
+    nodes_truenodeids: { wholes: ofBranches((id) => last + 1 + id) },
+    nodes_falsenodeids: { wholes: ofBranches((id) => id + 1) },
+    target_treeids: { wholes: ends.map(() => 0) },
+    target_nodeids: { wholes: ends },
+    target_ids: { wholes: ends.map((_, i) => i % 2) },
+    target_weights: { floats: leaves.flatMap((argument) => [argument, 0]) },
+    n_targets: { whole: 2 },
+    post_transform: { text: 'SOFTMAX' },
+  }
+  return Object.entries(attributes).map(([name, value]) => {
+    const [type] = Object.keys(value) as [keyof typeof TYPES]
+    return { name, ...value, type: TYPES[type] }
+  })
 }

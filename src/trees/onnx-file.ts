@@ -1,7 +1,6 @@
-import protobuf from 'protobufjs/minimal.js'
+import protobuf from 'protobufjs'
 
-// Reads the messages of an ONNX file that say how a model computes. Field numbers and types:
-// onnx/onnx.proto3 of ONNX.
+// Reads the messages of an ONNX file that say how a model computes.
 
 export interface OnnxNode {
   /** With its domain, unless that is ONNX's own: `ai.onnx.ml.Scaler`. */
@@ -14,27 +13,34 @@ export interface OnnxNode {
 
 /** Only values of its own type are filled in. */
 export interface OnnxAttribute {
-  readonly float: number | null
-  readonly whole: number | null
-  readonly text: string | null
+  readonly name: string
+  readonly float: number
+  /** An object: an omitted 0. */
+  readonly whole: number | object
+  readonly text: string
   readonly tensor: OnnxTensor | null
   readonly floats: readonly number[]
   readonly wholes: readonly number[]
   readonly texts: readonly string[]
 }
 
+/** Its numbers are in one of the lists or in `raw`. */
 export interface OnnxTensor {
   readonly name: string
   readonly type: number
   readonly dims: readonly number[]
-  /** Row-major; `null`: external data, or an unsupported type. */
-  readonly values: readonly number[] | null
+  readonly floats: readonly number[]
+  readonly ints: readonly number[]
+  readonly wholes: readonly number[]
+  readonly raw: Uint8Array
+  /** Not 0: in another file. */
+  readonly isElsewhere: number
 }
 
 export interface OnnxValue {
   readonly name: string
-  /** Element type; `null`: not a tensor. */
-  readonly type: number | null
+  /** `float32`, `int64`, …; `null`: not a tensor. */
+  readonly type: string | null
   /** A number is a fixed size, a string a free one. */
   readonly shape: readonly (number | string)[]
 }
@@ -56,207 +62,128 @@ export const ELEMENT = {
   float64: 11,
 } as const
 
-type Reader = protobuf.Reader
-/** By field number; `wire`: how the field is written. */
-type Fields = Readonly<Record<number, (from: Reader, wire: number) => void>>
+const ELEMENT_NAMES = new Map<number, string>(
+  Object.entries(ELEMENT).map(([name, type]) => [type, name]),
+)
 
-const MORE = 0x80
+/** Numbers and types of the fields: onnx/onnx.proto of ONNX. Its names are not in a file. */
+const { root } = protobuf.parse(`
+  syntax = "proto2";
+  message Model { optional int64 version = 1; optional Graph graph = 7; repeated Opset opsets = 8; }
+  message Opset { optional string domain = 1; optional int64 version = 2; }
+  message Graph {
+    repeated Node nodes = 1; optional string name = 2; repeated Tensor constants = 5;
+    repeated Value inputs = 11; repeated Value outputs = 12;
+  }
+  message Node {
+    repeated string inputs = 1; repeated string outputs = 2; optional string operator = 4;
+    repeated Attribute attributes = 5; optional string domain = 7;
+  }
+  message Attribute {
+    optional string name = 1; optional float float = 2; optional int64 whole = 3;
+    optional string text = 4; optional Tensor tensor = 5; repeated float floats = 7;
+    repeated int64 wholes = 8; repeated string texts = 9; optional int32 type = 20;
+  }
+  message Tensor {
+    repeated int64 dims = 1; optional int32 type = 2; repeated float floats = 4;
+    repeated int32 ints = 5; repeated int64 wholes = 7; optional string name = 8;
+    optional bytes raw = 9; optional int32 isElsewhere = 14;
+  }
+  message Value { optional string name = 1; optional Type type = 2; }
+  message Type { optional TensorType tensor = 1; }
+  message TensorType { optional int32 type = 1; optional Shape shape = 2; }
+  message Shape { repeated Dim dims = 1; }
+  message Dim { optional int64 size = 1; optional string name = 2; }
+`)
+export const ONNX = root.lookupType('Model')
+/** An attribute without a value. */
+export const NO_ATTRIBUTE = root.lookupType('Attribute').create() as unknown as OnnxAttribute
 
-const WITH_LENGTH = 2
+interface Graph {
+  readonly nodes: readonly Node[]
+  readonly constants: readonly OnnxTensor[]
+  readonly inputs: readonly Value[]
+  readonly outputs: readonly Value[]
+}
+
+interface Node extends Omit<OnnxNode, 'attributes'> {
+  readonly domain: string
+  readonly attributes: readonly OnnxAttribute[]
+}
+
+interface Value {
+  readonly name: string
+  readonly type: { readonly tensor: TensorType | null } | null
+}
+
+interface TensorType {
+  readonly type: number
+  readonly shape: { readonly dims: readonly { size: number; name: string }[] } | null
+}
 
 /** @throws Error when the bytes are not an ONNX file */
 export function readOnnx(bytes: Uint8Array): OnnxModel {
-  const nodes: OnnxNode[] = []
-  const constants = new Map<string, OnnxTensor>()
-  const inputs: OnnxValue[] = []
-  const outputs: OnnxValue[] = []
-  const graph: Fields = {
-    1: (from) => nodes.push(nodeFrom(from)),
-    5: (from) => {
-      const tensor = tensorFrom(from)
-      constants.set(tensor.name, tensor)
-    },
-    11: (from) => inputs.push(valueFrom(from)),
-    12: (from) => outputs.push(valueFrom(from)),
-  }
   const reader = protobuf.Reader.create(bytes)
-  readFields(reader, bytes.length, { 7: (from) => readMessage(from, graph) })
+  const withWholes = Object.assign(reader, { int64: () => wholeFrom(reader) })
+  const { graph } = ONNX.decode(withWholes) as unknown as { graph: Graph | null }
+  if (graph === null) return { inputs: [], outputs: [], nodes: [], constants: new Map() }
+  const constants = new Map(graph.constants.map((tensor) => [tensor.name, tensor]))
   // Older files list constants among the inputs too.
-  const given = inputs.filter(({ name }) => !constants.has(name))
-  return { inputs: given, outputs, nodes, constants }
+  const given = graph.inputs.filter(({ name }) => !constants.has(name))
+  return {
+    inputs: given.map(valueOf),
+    outputs: graph.outputs.map(valueOf),
+    nodes: graph.nodes.map(nodeOf),
+    constants,
+  }
 }
 
-function valueFrom(from: Reader): OnnxValue {
-  const shape: (number | string)[] = []
-  let [name, type]: [string, number | null] = ['', null]
-  const dim: Fields = {
-    1: (r) => shape.splice(-1, 1, wholeFrom(r)),
-    2: (r) => shape.splice(-1, 1, r.string()),
-  }
-  const dims: Fields = {
-    1: (r) => {
-      shape.push('')
-      readMessage(r, dim)
-    },
-  }
-  const tensor: Fields = {
-    1: (r) => {
-      type = r.int32()
-    },
-    2: (r) => readMessage(r, dims),
-  }
-  readMessage(from, {
-    1: (r) => {
-      name = r.string()
-    },
-    2: (r) => readMessage(r, { 1: (of) => readMessage(of, tensor) }),
-  })
-  return { name, type, shape }
+function valueOf({ name, type }: Value): OnnxValue {
+  const tensor = type?.tensor ?? null
+  if (tensor === null) return { name, type: null, shape: [] }
+  const dims = tensor.shape?.dims ?? []
+  const shape = dims.map((dim) => (Object.hasOwn(dim, 'size') ? dim.size : dim.name))
+  // Others are neither rows nor scores.
+  return { name, type: ELEMENT_NAMES.get(tensor.type) ?? `element ${tensor.type}`, shape }
 }
 
-function nodeFrom(from: Reader): OnnxNode {
-  const inputs: string[] = []
-  const outputs: string[] = []
-  const attributes = new Map<string, OnnxAttribute>()
-  let [type, domain] = ['', '']
-  readMessage(from, {
-    1: (r) => inputs.push(r.string()),
-    2: (r) => outputs.push(r.string()),
-    4: (r) => {
-      type = r.string()
-    },
-    5: (r) => {
-      const { name, ...attribute } = attributeFrom(r)
-      attributes.set(name, attribute)
-    },
-    7: (r) => {
-      domain = r.string()
-    },
-  })
+function nodeOf({ domain, operator, inputs, outputs, attributes }: Node): OnnxNode {
   const isOwn = domain === '' || domain === 'ai.onnx'
-  return { operator: isOwn ? type : `${domain}.${type}`, inputs, outputs, attributes }
+  return {
+    operator: isOwn ? operator : `${domain}.${operator}`,
+    inputs,
+    outputs,
+    attributes: new Map(attributes.map((attribute) => [attribute.name, attribute])),
+  }
 }
 
-function attributeFrom(from: Reader): OnnxAttribute & { readonly name: string } {
-  const floats: number[] = []
-  const wholes: number[] = []
-  const texts: string[] = []
-  let name = ''
-  let [float, whole]: (number | null)[] = [null, null]
-  let text: string | null = null
-  let tensor: OnnxTensor | null = null
-  readMessage(from, {
-    1: (r) => {
-      name = r.string()
-    },
-    2: (r) => {
-      float = r.float()
-    },
-    3: (r) => {
-      whole = wholeFrom(r)
-    },
-    4: (r) => {
-      text = r.string()
-    },
-    5: (r) => {
-      tensor = tensorFrom(r)
-    },
-    7: (r, wire) => addNumbers(floats, { from: r, wire }, floatFrom),
-    8: (r, wire) => addNumbers(wholes, { from: r, wire }, wholeFrom),
-    9: (r) => texts.push(r.string()),
-  })
-  return { name, float: float ?? null, whole: whole ?? null, text, tensor, floats, wholes, texts }
-}
-
-function tensorFrom(from: Reader): OnnxTensor {
-  const dims: number[] = []
-  const numbers: number[] = []
-  let [name, type, isElsewhere] = ['', 0, false]
-  let raw: Uint8Array | null = null
-  readMessage(from, {
-    1: (r, wire) => addNumbers(dims, { from: r, wire }, wholeFrom),
-    2: (r) => {
-      type = r.int32()
-    },
-    4: (r, wire) => addNumbers(numbers, { from: r, wire }, floatFrom),
-    5: (r, wire) => addNumbers(numbers, { from: r, wire }, (one) => one.int32()),
-    7: (r, wire) => addNumbers(numbers, { from: r, wire }, wholeFrom),
-    8: (r) => {
-      name = r.string()
-    },
-    9: (r) => {
-      raw = r.bytes()
-    },
-    10: (r, wire) => addNumbers(numbers, { from: r, wire }, (one) => one.double()),
-    14: (r) => {
-      isElsewhere = r.int32() !== 0
-    },
-  })
-  const values = isElsewhere ? null : raw === null ? numbers : rawValues(raw, type)
+/** Row-major; `null`: external data, or an unsupported type. */
+export function valuesOf(tensor: OnnxTensor): readonly number[] | null {
+  const { type, dims, floats, ints, wholes, raw, isElsewhere } = tensor
+  const listed = [floats, ints, wholes].find((list) => list.length > 0) ?? []
+  const values = raw.length > 0 ? rawValues(raw, type) : listed
   const count = dims.reduce((product, dim) => product * dim, 1)
-  return { name, type, dims, values: values?.length === count ? values : null }
+  return isElsewhere === 0 && values?.length === count ? values : null
 }
 
 function rawValues(raw: Uint8Array, type: number): readonly number[] | null {
-  const view = new DataView(raw.buffer, raw.byteOffset, raw.byteLength)
-  const every = (bytes: number, read: (at: number) => number) =>
-    Array.from({ length: Math.floor(raw.byteLength / bytes) }, (_, i) => read(i * bytes))
+  const { buffer } = Uint8Array.from(raw)
   switch (type) {
     case ELEMENT.float32:
-      return every(4, (at) => view.getFloat32(at, true))
-    case ELEMENT.float64:
-      return every(8, (at) => view.getFloat64(at, true))
+      return [...new Float32Array(buffer)]
     case ELEMENT.int64:
-      return every(8, (at) => Number(view.getBigInt64(at, true)))
+      return Array.from(new BigInt64Array(buffer), Number)
     case ELEMENT.int32:
-      return every(4, (at) => view.getInt32(at, true))
-    case ELEMENT.uint8:
-    case ELEMENT.bool:
-      return [...raw]
+      return [...new Int32Array(buffer)]
     default:
       return null
   }
 }
 
-function readMessage(from: Reader, fields: Fields): void {
-  const length = from.uint32()
-  readFields(from, from.pos + length, fields)
-}
-
-function readFields(from: Reader, end: number, fields: Fields): void {
-  if (end > from.len) throw new RangeError('a message ends beyond the end of the file')
-  while (from.pos < end) {
-    const tag = from.uint32()
-    const wire = tag & 7
-    // No field has this number: a file of zeros would be read byte by byte.
-    if (tag >>> 3 === 0) throw new RangeError('a field has the number 0')
-    const read = fields[tag >>> 3]
-    if (read === undefined) from.skipType(wire)
-    else read(from, wire)
-  }
-}
-
-/** Appends the numbers of a repeated field: all if it is packed, otherwise one. */
-function addNumbers(
-  to: number[],
-  { from, wire }: { readonly from: Reader; readonly wire: number },
-  read: (from: Reader) => number,
-): void {
-  if (wire !== WITH_LENGTH) {
-    to.push(read(from))
-    return
-  }
-  const length = from.uint32()
-  const end = from.pos + length
-  while (from.pos < end) to.push(read(from))
-}
-
-function floatFrom(from: Reader): number {
-  return from.float()
-}
+const MORE = 0x80
 
 /** An integer, rounded beyond 2^53. Nearly all of an ensemble's thousands have one or two bytes. */
-function wholeFrom(from: Reader): number {
+function wholeFrom(from: protobuf.Reader): number {
   const { buf, pos } = from
   const first = buf[pos] ?? MORE
   if (first < MORE) {
@@ -264,7 +191,7 @@ function wholeFrom(from: Reader): number {
     return first
   }
   const second = buf[pos + 1] ?? MORE
-  if (second >= MORE) return Number(from.int64())
+  if (second >= MORE) return Number(protobuf.Reader.prototype.int64.call(from))
   from.pos = pos + 2
   return first - MORE + second * MORE
 }

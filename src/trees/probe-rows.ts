@@ -17,19 +17,15 @@ const SPECIAL = [
   -1,
 ]
 
-/** `atLeast` rows, or as many as contain each value, row-major. The same for the same seed. */
+/** `atLeast` rows, or as many as contain each value, row-major. Always the same. */
 export function hardRows(
   trees: readonly TreeNode[],
-  {
-    width,
-    atLeast,
-    seed = 1,
-  }: { readonly width: number; readonly atLeast: number; readonly seed?: number },
+  { width, atLeast }: { readonly width: number; readonly atLeast: number },
 ): Float32Array {
   const values = valuesOf(trees, width)
   const count = Math.max(atLeast, ...values.map((of) => of.length))
   const rows = new Float32Array(count * width)
-  const random = seeded(seed)
+  const random = seeded(1)
   for (const [feature, own] of values.entries()) {
     for (let row = 0; row < count; row++) {
       // All values once, then again in another order.
@@ -45,9 +41,7 @@ function valuesOf(trees: readonly TreeNode[], width: number): number[][] {
   const sets = Array.from({ length: width }, () => new Set(SPECIAL))
   for (const node of trees.flatMap((tree) => [...nodesOf(tree)])) {
     if (isLeaf(node)) continue
-    for (const value of node.values) {
-      for (const near of around(value)) sets[node.feature]?.add(near)
-    }
+    for (const near of around(node.value)) sets[node.feature]?.add(near)
   }
   // A Set treats the two zeros as equal.
   return sets.map((set) => [...set, -0])
@@ -133,7 +127,7 @@ function rowFor(reached: Reached, width: number, random: () => number): number[]
   }
   const row = Array.from({ length: width }, () => Math.round(random() * 10))
   for (const [feature, own] of tests) {
-    const near = own.slice(0, MOST_TESTS).flatMap(([{ values: some }]) => some.flatMap(around))
+    const near = own.slice(0, MOST_TESTS).flatMap(([{ value }]) => around(value))
     const values = [...near, Number.NaN].filter((value) => leadsThrough(own, value))
     if (values.length === 0) return null
     row[feature] = values[Math.floor(random() * values.length)] as number
@@ -142,9 +136,9 @@ function rowFor(reached: Reached, width: number, random: () => number): number[]
 }
 
 function valuesAt(reached: Reached): number[] {
-  const { feature, values } = reached.branch
+  const { feature, value: compared } = reached.branch
   const own = [...testsBefore(reached)].filter(([of]) => of.feature === feature)
-  return [...values.flatMap(around), Number.NaN].filter((value) => leadsThrough(own, value))
+  return [...around(compared), Number.NaN].filter((value) => leadsThrough(own, value))
 }
 
 function leadsThrough(tests: readonly (readonly [Branch, boolean])[], value: number): boolean {

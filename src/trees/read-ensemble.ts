@@ -5,47 +5,50 @@ import {
   isLeaf,
   type Leaf,
   NotRead,
-  type Test,
   type Transform,
   type TreeAggregate,
   type TreeNode,
   type Weight,
 } from './ensemble.ts'
-import { ELEMENT, type OnnxAttribute, type OnnxNode, type OnnxTensor } from './onnx-file.ts'
+import { bitsOf, ofBits } from './float32.ts'
+import { NO_ATTRIBUTE, type OnnxAttribute, type OnnxNode } from './onnx-file.ts'
 
-// Reads the tree operators of ONNX: TreeEnsembleClassifier and TreeEnsembleRegressor of ai.onnx.ml
-// 1 to 4, TreeEnsemble of ai.onnx.ml 5. https://onnx.ai/onnx/operators/ (ai.onnx.ml)
+// Reads the tree operators of ONNX that exporters write: TreeEnsembleClassifier and
+// TreeEnsembleRegressor of ai.onnx.ml 1 to 4. https://onnx.ai/onnx/operators/ (ai.onnx.ml)
 
 const CLASSIFIER = 'ai.onnx.ml.TreeEnsembleClassifier'
 const REGRESSOR = 'ai.onnx.ml.TreeEnsembleRegressor'
-const ENSEMBLE = 'ai.onnx.ml.TreeEnsemble'
 
-const TESTS: Readonly<Record<string, Test>> = {
-  BRANCH_LEQ: 'leq',
-  BRANCH_LT: 'lt',
-  BRANCH_GTE: 'gte',
-  BRANCH_GT: 'gt',
-  BRANCH_EQ: 'eq',
-  BRANCH_NEQ: 'neq',
+interface Comparison {
+  readonly isEqual?: boolean
+  /** Is the value itself outside? */
+  readonly isBelow?: boolean
+  /** Is it the negation of `x ≤ value` or `x = value`? */
+  readonly isNegated?: boolean
 }
-const TESTS_BY_NUMBER: readonly Test[] = ['leq', 'lt', 'gte', 'gt', 'eq', 'neq', 'member']
+
+const COMPARISONS: Readonly<Record<string, Comparison>> = {
+  BRANCH_LEQ: {},
+  BRANCH_LT: { isBelow: true },
+  BRANCH_GTE: { isBelow: true, isNegated: true },
+  BRANCH_GT: { isNegated: true },
+  BRANCH_EQ: { isEqual: true },
+  BRANCH_NEQ: { isEqual: true, isNegated: true },
+}
 const TRANSFORMS: Readonly<Record<string, Transform>> = {
   NONE: 'none',
   LOGISTIC: 'logistic',
   SOFTMAX: 'softmax',
-  SOFTMAX_ZERO: 'softmax-zero',
 }
-const TRANSFORMS_BY_NUMBER: readonly Transform[] = ['none', 'softmax', 'logistic', 'softmax-zero']
 const AGGREGATES: Readonly<Record<string, TreeAggregate>> = {
   SUM: 'sum',
   AVERAGE: 'average',
   MIN: 'min',
   MAX: 'max',
 }
-const AGGREGATES_BY_NUMBER: readonly TreeAggregate[] = ['average', 'sum', 'min', 'max']
 
 export function isEnsemble({ operator }: OnnxNode): boolean {
-  return operator === CLASSIFIER || operator === REGRESSOR || operator === ENSEMBLE
+  return operator === CLASSIFIER || operator === REGRESSOR
 }
 
 /** Trees with more nodes have too many paths for bit vectors. */
@@ -56,9 +59,9 @@ const MOST_NODES = 512
  * chains of equality tests, a categorical split, to one set: walking them is no faster.
  */
 export function sharesMost(node: OnnxNode): boolean {
-  const attributes = new Attributes(node)
-  const modes = attributes.texts('nodes_modes')
-  const roots = rootsOf(attributes.wholes('nodes_treeids')).length
+  const of = attributeOf(node)
+  const modes = of('nodes_modes').texts
+  const roots = rootsOf(of('nodes_treeids').wholes).length
   const leaves = modes.filter((mode) => mode === 'LEAF').length
   const branches = modes.length - leaves
   // Without sharing, a tree has one leaf more than branches.
@@ -66,57 +69,57 @@ export function sharesMost(node: OnnxNode): boolean {
 }
 
 export function readEnsemble(node: OnnxNode): Ensemble {
-  const attributes = new Attributes(node)
-  if (node.operator === ENSEMBLE) return readFifth(attributes)
   if (sharesMost(node)) throw new NotRead('large trees whose branches share subtrees')
-  attributes.refuseAny((name) => name.endsWith('_as_tensor'), 'values in double precision')
-  return node.operator === CLASSIFIER ? readClassifier(attributes) : readRegressor(attributes)
+  const isDouble = [...node.attributes.keys()].some((name) => name.endsWith('_as_tensor'))
+  if (isDouble) throw new NotRead('values in double precision')
+  const of = attributeOf(node)
+  return node.operator === CLASSIFIER ? readClassifier(of) : readRegressor(of)
 }
 
-function readRegressor(attributes: Attributes): Ensemble {
+function readRegressor(of: AttributeOf): Ensemble {
   return {
-    trees: treesByNode(attributes, 'target'),
-    aggregate: oneOf(AGGREGATES, attributes.text('aggregate_function') ?? 'SUM'),
-    targets: attributes.whole('n_targets') ?? 1,
-    baseValues: attributes.floats('base_values'),
-    transform: oneOf(TRANSFORMS, attributes.text('post_transform') ?? 'NONE'),
+    trees: treesByNode(of, 'target'),
+    aggregate: oneOf(AGGREGATES, of('aggregate_function').text || 'SUM'),
+    targets: Number(of('n_targets').whole) || 1,
+    baseValues: of('base_values').floats,
+    transform: oneOf(TRANSFORMS, of('post_transform').text || 'NONE'),
     classes: null,
   }
 }
 
-function readClassifier(attributes: Attributes): Ensemble {
-  const texts = attributes.texts('classlabels_strings')
-  const labels = attributes.wholes('classlabels_int64s')
+function readClassifier(of: AttributeOf): Ensemble {
+  const texts = of('classlabels_strings').texts
+  const labels = of('classlabels_int64s').wholes
   const targets = texts.length === 0 ? labels.length : texts.length
-  const weighted = new Set(attributes.wholes('class_ids'))
+  const weighted = new Set(of('class_ids').wholes)
   const classes: Classes = {
     labels: texts.length === 0 ? labels : null,
     isBinary: targets === 2 && weighted.size === 1,
-    areAllPositive: attributes.floats('class_weights').every((weight) => weight >= 0),
+    areAllPositive: of('class_weights').floats.every((weight) => weight >= 0),
   }
   return {
-    trees: treesByNode(attributes, 'class'),
+    trees: treesByNode(of, 'class'),
     aggregate: 'sum',
     targets,
-    baseValues: attributes.floats('base_values'),
-    transform: oneOf(TRANSFORMS, attributes.text('post_transform') ?? 'NONE'),
+    baseValues: of('base_values').floats,
+    transform: oneOf(TRANSFORMS, of('post_transform').text || 'NONE'),
     classes,
   }
 }
 
-/** @param of prefix of the weights' attributes */
-function treesByNode(attributes: Attributes, of: 'class' | 'target'): TreeNode[] {
-  const treeIds = attributes.wholes('nodes_treeids')
-  const nodeIds = attributes.wholes('nodes_nodeids')
-  const modes = attributes.texts('nodes_modes')
-  const features = attributes.wholes('nodes_featureids')
-  const values = attributes.floats('nodes_values')
-  const whenTrue = attributes.wholes('nodes_truenodeids')
-  const whenFalse = attributes.wholes('nodes_falsenodeids')
-  const missing = attributes.wholes('nodes_missing_value_tracks_true')
+/** @param prefix of the weights' attributes */
+function treesByNode(of: AttributeOf, prefix: 'class' | 'target'): TreeNode[] {
+  const treeIds = of('nodes_treeids').wholes
+  const nodeIds = of('nodes_nodeids').wholes
+  const modes = of('nodes_modes').texts
+  const features = of('nodes_featureids').wholes
+  const values = of('nodes_values').floats
+  const whenTrue = of('nodes_truenodeids').wholes
+  const whenFalse = of('nodes_falsenodeids').wholes
+  const missing = of('nodes_missing_value_tracks_true').wholes
   const placeOf = (tree: number, node: number) => tree * 2 ** 32 + node
   const rows = new Map(treeIds.map((tree, row) => [placeOf(tree, nodeIds[row] as number), row]))
-  const weights = weightsByRow(attributes, of, (tree, node) => rows.get(placeOf(tree, node)))
+  const weights = weightsByRow(of, prefix, (tree, node) => rows.get(placeOf(tree, node)))
   const builder = new Builder((row) => {
     if (modes[row] === 'LEAF') return { weights: weights.get(row) ?? [] }
     const tree = treeIds[row] as number
@@ -125,14 +128,13 @@ function treesByNode(attributes: Attributes, of: 'class' | 'target'): TreeNode[]
       if (found === undefined) throw new NotRead(`tree ${tree} has no node ${node}`)
       return found
     }
-    return {
+    return reduced(oneOf(COMPARISONS, modes[row] as string), {
       feature: features[row] as number,
-      test: oneOf(TESTS, modes[row] as string),
-      values: [values[row] as number],
+      value: values[row] as number,
       missingIsTrue: missing[row] === 1,
       whenTrue: rowOf(whenTrue[row] as number),
       whenFalse: rowOf(whenFalse[row] as number),
-    }
+    })
   })
   return rootsOf(treeIds).map((row) => builder.build(row))
 }
@@ -143,6 +145,27 @@ function rootsOf(treeIds: readonly number[]): number[] {
 }
 
 type Numbered = Omit<Branch, 'whenTrue' | 'whenFalse'> & Record<'whenTrue' | 'whenFalse', number>
+
+/** @throws NotRead for a comparison with NaN, or with less than −∞ */
+function reduced(
+  { isEqual = false, isBelow = false, isNegated = false }: Comparison,
+  read: Omit<Numbered, 'isEqual'>,
+): Numbered {
+  if (Number.isNaN(read.value)) throw new NotRead('a comparison with NaN')
+  const value = isBelow ? nextBelow(read.value) : read.value
+  if (!isNegated) return { ...read, value, isEqual }
+  // The sides are swapped. A missing feature goes where it went: for `≠`, where others go too.
+  const missingIsTrue = !isEqual && !read.missingIsTrue
+  const sides = { whenTrue: read.whenFalse, whenFalse: read.whenTrue }
+  return { ...read, ...sides, value, isEqual, missingIsTrue }
+}
+
+/** The largest float32 below `value`. @throws NotRead for −∞ */
+function nextBelow(value: number): number {
+  if (value === Number.NEGATIVE_INFINITY) throw new NotRead('a test for less than −∞')
+  if (value === 0) return -(2 ** -149)
+  return ofBits(bitsOf(value) + (value > 0 ? -1 : 1))
+}
 
 /** Builds each node once, because exporters share subtrees, which may have any number of copies. */
 class Builder {
@@ -168,7 +191,7 @@ class Builder {
 
   #begin(id: number, left: number[]): void {
     const node = this.#read(id)
-    if ('weights' in node) {
+    if (isLeaf(node)) {
       this.#built.set(id, node)
       return
     }
@@ -188,11 +211,11 @@ class Builder {
 
 /** ONNX Runtime joins equality tests into a set with a single flag for NaN. @throws NotRead */
 function checked(node: Branch): Branch {
-  const { test, feature, missingIsTrue, whenTrue, whenFalse: next } = node
+  const { isEqual, feature, missingIsTrue, whenTrue, whenFalse: next } = node
   const isOfOneSet =
-    test === 'eq' &&
-    'test' in next &&
-    next.test === 'eq' &&
+    isEqual &&
+    !isLeaf(next) &&
+    next.isEqual &&
     next.feature === feature &&
     next.whenTrue === whenTrue
   if (isOfOneSet && next.missingIsTrue !== missingIsTrue) {
@@ -202,14 +225,14 @@ function checked(node: Branch): Branch {
 }
 
 function weightsByRow(
-  attributes: Attributes,
-  of: 'class' | 'target',
+  of: AttributeOf,
+  prefix: 'class' | 'target',
   rowOf: (tree: number, node: number) => number | undefined,
 ): ReadonlyMap<number, Weight[]> {
-  const treeIds = attributes.wholes(`${of}_treeids`)
-  const nodeIds = attributes.wholes(`${of}_nodeids`)
-  const targets = attributes.wholes(`${of}_ids`)
-  const weights = attributes.floats(`${of}_weights`)
+  const treeIds = of(`${prefix}_treeids`).wholes
+  const nodeIds = of(`${prefix}_nodeids`).wholes
+  const targets = of(`${prefix}_ids`).wholes
+  const weights = of(`${prefix}_weights`).floats
   const byRow = new Map<number, Weight[]>()
   for (const [i, tree] of treeIds.entries()) {
     const row = rowOf(tree, nodeIds[i] as number)
@@ -222,130 +245,14 @@ function weightsByRow(
   return byRow
 }
 
-/** TreeEnsemble of ai.onnx.ml 5 numbers branches and leaves separately; a leaf has one weight. */
-function readFifth(attributes: Attributes): Ensemble {
-  const modes = attributes.tensor('nodes_modes', ELEMENT.uint8)
-  const splits = attributes.tensor('nodes_splits', ELEMENT.float32)
-  const features = attributes.wholes('nodes_featureids')
-  const missing = attributes.wholes('nodes_missing_value_tracks_true')
-  const to = {
-    whenTrue: {
-      ids: attributes.wholes('nodes_truenodeids'),
-      leaves: attributes.wholes('nodes_trueleafs'),
-    },
-    whenFalse: {
-      ids: attributes.wholes('nodes_falsenodeids'),
-      leaves: attributes.wholes('nodes_falseleafs'),
-    },
-  }
-  const targets = attributes.wholes('leaf_targetids')
-  const weights = attributes.tensor('leaf_weights', ELEMENT.float32)
-  const members = membersOf(attributes, modes)
-  const follow = ({ ids, leaves }: typeof to.whenTrue, id: number) =>
-    (ids[id] as number) + (leaves[id] === 1 ? features.length : 0)
-  const builder = new Builder((id) => {
-    const leaf = id - features.length
-    if (leaf >= 0) {
-      if (!(leaf in targets)) throw new NotRead(`there is no leaf ${leaf}`)
-      return { weights: [{ target: targets[leaf] as number, weight: weights[leaf] as number }] }
-    }
-    if (!(id in features)) throw new NotRead(`there is no node ${id}`)
-    return {
-      feature: features[id] as number,
-      test: TESTS_BY_NUMBER[modes[id] as number] ?? unknownTest(modes[id] as number),
-      values: members.get(id) ?? [splits[id] as number],
-      missingIsTrue: missing[id] === 1,
-      whenTrue: follow(to.whenTrue, id),
-      whenFalse: follow(to.whenFalse, id),
-    }
-  })
-  const aggregate = AGGREGATES_BY_NUMBER[attributes.whole('aggregate_function') ?? 1]
-  const transform = TRANSFORMS_BY_NUMBER[attributes.whole('post_transform') ?? 0]
-  if (aggregate === undefined || transform === undefined) {
-    throw new NotRead('unknown aggregate_function or post_transform')
-  }
-  return {
-    trees: attributes.wholes('tree_roots').map((root) => {
-      if (!(root in features)) throw new NotRead(`there is no node ${root}`)
-      return oneLeaf(builder.build(root))
-    }),
-    aggregate,
-    targets: attributes.whole('n_targets') ?? 1,
-    baseValues: [],
-    transform,
-    classes: null,
-  }
-}
-
-/** A tree of a single leaf is stored as a branch with that leaf on both sides. */
-function oneLeaf(root: TreeNode): TreeNode {
-  if (isLeaf(root) || root.whenTrue !== root.whenFalse) return root
-  return isLeaf(root.whenTrue) ? root.whenTrue : root
-}
-
-/** The file has one set after the other, each ended by a NaN. */
-function membersOf(
-  attributes: Attributes,
-  modes: readonly number[],
-): ReadonlyMap<number, number[]> {
-  const ids = modes.flatMap((mode, id) => (TESTS_BY_NUMBER[mode] === 'member' ? [id] : []))
-  const members = new Map<number, number[]>(ids.map((id) => [id, []]))
-  if (ids.length === 0) return members
-  let turn = 0
-  for (const value of attributes.tensor('membership_values', ELEMENT.float32)) {
-    if (Number.isNaN(value)) turn++
-    else members.get(ids[turn] as number)?.push(value)
-  }
-  return members
-}
-
-function unknownTest(mode: number): never {
-  throw new NotRead(`unknown node mode ${mode}`)
-}
-
 function oneOf<T>(known: Readonly<Record<string, T>>, name: string): T {
   const found = known[name]
   if (found === undefined) throw new NotRead(`unknown value "${name}"`)
   return found
 }
 
-class Attributes {
-  readonly #of: ReadonlyMap<string, OnnxAttribute>
+type AttributeOf = (name: string) => OnnxAttribute
 
-  constructor({ attributes }: OnnxNode) {
-    this.#of = attributes
-  }
-
-  whole(name: string): number | null {
-    return this.#of.get(name)?.whole ?? null
-  }
-
-  text(name: string): string | null {
-    return this.#of.get(name)?.text ?? null
-  }
-
-  floats(name: string): readonly number[] {
-    return this.#of.get(name)?.floats ?? []
-  }
-
-  wholes(name: string): readonly number[] {
-    return this.#of.get(name)?.wholes ?? []
-  }
-
-  texts(name: string): readonly string[] {
-    return this.#of.get(name)?.texts ?? []
-  }
-
-  /** @throws NotRead when it is missing or has another type */
-  tensor(name: string, type: number): readonly number[] {
-    const tensor: OnnxTensor | null = this.#of.get(name)?.tensor ?? null
-    if (tensor?.values == null || tensor.type !== type) {
-      throw new NotRead(`attribute "${name}" is missing or has an unexpected type`)
-    }
-    return tensor.values
-  }
-
-  refuseAny(is: (name: string) => boolean, what: string): void {
-    if ([...this.#of.keys()].some(is)) throw new NotRead(what)
-  }
+function attributeOf({ attributes }: OnnxNode): AttributeOf {
+  return (name) => attributes.get(name) ?? NO_ATTRIBUTE
 }

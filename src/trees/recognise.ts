@@ -1,5 +1,5 @@
 import { type Ensemble, isLeaf, NotRead, nodesOf } from './ensemble.ts'
-import { ELEMENT, type OnnxModel, type OnnxNode, type OnnxTensor } from './onnx-file.ts'
+import { ELEMENT, type OnnxModel, type OnnxNode, type OnnxTensor, valuesOf } from './onnx-file.ts'
 import { isEnsemble, readEnsemble } from './read-ensemble.ts'
 
 // Recognises models that are a tree ensemble with what exporters add around it: casts, column
@@ -144,9 +144,9 @@ const RULES: Readonly<Record<string, Rule>> = {
   Mul: (_, first, second) => {
     const [columns, constant] = first.of === 'columns' ? [first, second] : [second, first]
     if (columns?.of !== 'columns' || constant?.of !== 'constant') return null
-    const { values, type } = constant.tensor
-    const factor = values?.[0]
-    if (values?.length !== 1 || factor === undefined || type !== ELEMENT.float32) return null
+    const [factor, ...others] = valuesOf(constant.tensor) ?? []
+    const isFactor = others.length === 0 && constant.tensor.type === ELEMENT.float32
+    if (factor === undefined || !isFactor) return null
     return scaled(columns.columns, factor)
   },
   Gather: ({ attributes }, first, second) =>
@@ -178,8 +178,8 @@ function scaled(columns: readonly Column[], factor: number): KnownTensor | null 
 }
 
 function chosen(from: KnownTensor, by: KnownTensor | null): KnownTensor | null {
-  if (by?.of !== 'constant' || by.tensor.values === null) return null
-  const places = by.tensor.values
+  const places = by?.of === 'constant' ? valuesOf(by.tensor) : null
+  if (places === null) return null
   if (from.of === 'columns') {
     const columns = places.map((place) => from.columns.at(place))
     return columns.includes(undefined) ? null : { of: 'columns', columns: columns as Column[] }

@@ -4,11 +4,12 @@ import {
   initialSum,
   isLeaf,
   type Leaf,
+  leavesOf,
   NotRead,
   nodesOf,
   type TreeNode,
 } from './ensemble.ts'
-import { bitsOf, ofBits } from './float32.ts'
+import { bitsOf } from './float32.ts'
 
 // Lays out an ensemble in the tables that assembly/sums.ts reads and describes.
 
@@ -33,25 +34,13 @@ interface TreeTables {
   readonly end: number
 }
 
-/** A branch whose test is one of two, to which all others are reduced: `x ≤ value`, `x = value`. */
-interface Split {
-  readonly feature: number
-  readonly value: number
-  readonly isEqual: boolean
-  readonly missingIsTrue: boolean
-  readonly whenTrue: SplitTree
-  readonly whenFalse: SplitTree
-}
-
-type SplitTree = Split | Leaf
-
 /** @param rows the most of one call @throws NotRead for what the tables cannot express */
 export function tablesOf(
   ensemble: Ensemble,
   { features, rows }: { readonly features: number; readonly rows: number },
 ): TreeTables {
   const { aggregate, targets, trees } = ensemble
-  const laid = trees.map((tree) => laidOut(unshared(splitsOf(tree, new Map())), aggregate))
+  const laid = trees.map((tree) => laidOut(unshared(tree), aggregate))
   const base = LANES + (features + targets + MOST_WORDS) * LANE_BYTES
   const tables = new Writer(base).write(laid, features)
   const loneWords = base + tables.numbers.length * 4
@@ -72,15 +61,15 @@ function bytesOf(numbers: readonly number[]): Uint8Array {
 }
 
 interface LaidOutTree {
-  readonly root: SplitTree
+  readonly root: TreeNode
   readonly leaves: readonly Leaf[]
   readonly targets: readonly number[]
   /** 0: the tree is walked. */
   readonly words: number
 }
 
-function laidOut(root: SplitTree, aggregate: Ensemble['aggregate']): LaidOutTree {
-  const leaves = [...nodesOf(root)].filter((node): node is Leaf => 'weights' in node)
+function laidOut(root: TreeNode, aggregate: Ensemble['aggregate']): LaidOutTree {
+  const leaves = leavesOf(root)
   const targets = [...new Set(leaves.flatMap(({ weights }) => weights.map((w) => w.target)))]
   for (const { weights } of leaves) {
     const own = new Set(weights.map(({ target }) => target))
@@ -93,12 +82,12 @@ function laidOut(root: SplitTree, aggregate: Ensemble['aggregate']): LaidOutTree
 }
 
 /** Has each node one path to it, and do bit vectors support all tests? */
-function isVector(root: SplitTree): boolean {
-  const seen = new Set<SplitTree>()
-  const isOne = (node: SplitTree): boolean => {
+function isVector(root: TreeNode): boolean {
+  const seen = new Set<TreeNode>()
+  const isOne = (node: TreeNode): boolean => {
     if (seen.has(node)) return false
     seen.add(node)
-    if ('weights' in node) return true
+    if (isLeaf(node)) return true
     if (node.isEqual && node.missingIsTrue) return false
     return isOne(node.whenTrue) && isOne(node.whenFalse)
   }
@@ -106,88 +95,34 @@ function isVector(root: SplitTree): boolean {
 }
 
 /** Copies shared nodes, if the leaves are still few enough for bit vectors, which are faster. */
-function unshared(root: SplitTree): SplitTree {
+function unshared(root: TreeNode): TreeNode {
   const paths = pathsOf(root, new Map())
   const isShared = nodesOf(root).size < 2 * paths - 1
   return isShared && paths <= MOST_WORDS * WORD_BITS ? copyOf(root) : root
 }
 
-function copyOf(node: SplitTree): SplitTree {
-  if ('weights' in node) return { ...node }
+function copyOf(node: TreeNode): TreeNode {
+  if (isLeaf(node)) return { ...node }
   return { ...node, whenTrue: copyOf(node.whenTrue), whenFalse: copyOf(node.whenFalse) }
 }
 
 /** The number of paths from a node to leaves; may be inexact when huge. */
-function pathsOf(node: SplitTree, known: Map<SplitTree, number>): number {
-  if ('weights' in node) return 1
+function pathsOf(node: TreeNode, known: Map<TreeNode, number>): number {
+  if (isLeaf(node)) return 1
   const paths = known.get(node) ?? pathsOf(node.whenTrue, known) + pathsOf(node.whenFalse, known)
   known.set(node, paths)
   return paths
 }
 
-function splitsOf(node: TreeNode, known: Map<TreeNode, SplitTree>): SplitTree {
-  if (isLeaf(node)) return node
-  const split = known.get(node) ?? newSplit(node, known)
-  known.set(node, split)
-  return split
-}
-
-function newSplit(node: Branch, known: Map<TreeNode, SplitTree>): SplitTree {
-  const [whenTrue, whenFalse] = [splitsOf(node.whenTrue, known), splitsOf(node.whenFalse, known)]
-  const { feature, missingIsTrue } = node
-  const value = node.values[0] as number
-  if (Number.isNaN(value)) throw new NotRead('a comparison with NaN')
-  const straight = { feature, isEqual: false, missingIsTrue, whenTrue, whenFalse }
-  // The negated test with its sides swapped: a missing feature still goes to the same side.
-  const turned = {
-    ...straight,
-    missingIsTrue: !missingIsTrue,
-    whenTrue: whenFalse,
-    whenFalse: whenTrue,
-  }
-  switch (node.test) {
-    case 'leq':
-      return { ...straight, value }
-    case 'lt':
-      return { ...straight, value: nextBelow(value) }
-    case 'gte':
-      return { ...turned, value: nextBelow(value) }
-    case 'gt':
-      return { ...turned, value }
-    case 'eq':
-      return { ...straight, isEqual: true, value }
-    case 'neq':
-      return { ...turned, isEqual: true, missingIsTrue: false, value }
-    case 'member':
-      return membership(node, { whenTrue, whenFalse })
-  }
-}
-
-function membership(
-  { feature, missingIsTrue, values }: Branch,
-  { whenTrue, whenFalse }: Pick<Split, 'whenTrue' | 'whenFalse'>,
-): SplitTree {
-  return values.reduceRight<SplitTree>((next, value) => {
-    return { feature, isEqual: true, missingIsTrue, value, whenTrue, whenFalse: next }
-  }, whenFalse)
-}
-
-/** The largest float32 below `value`. @throws NotRead for −∞ */
-function nextBelow(value: number): number {
-  if (value === Number.NEGATIVE_INFINITY) throw new NotRead('a test for less than −∞')
-  if (value === 0) return -(2 ** -149)
-  return ofBits(bitsOf(value) + (value > 0 ? -1 : 1))
-}
-
 /** A test that, when false, rules out the leaves from ≤ bit < upTo. */
 interface Dropping {
-  readonly split: Split
+  readonly split: Branch
   readonly from: number
   readonly upTo: number
 }
 
 interface Dropped {
-  readonly split: Split
+  readonly split: Branch
   readonly word: number
   readonly mask: number
 }
@@ -272,11 +207,11 @@ class Writer {
   }
 
   /** @returns the address of the root */
-  #writeBranches(root: SplitTree, leaves: readonly Leaf[], rest: number): number {
+  #writeBranches(root: TreeNode, leaves: readonly Leaf[], rest: number): number {
     const leafAt = new Map(leaves.map((leaf, i) => [leaf, i]))
-    const places = new Map<Split, number>()
-    const write = (node: SplitTree): number => {
-      if ('weights' in node) return (IS_LEAF | (leafAt.get(node) as number)) >>> 0
+    const places = new Map<Branch, number>()
+    const write = (node: TreeNode): number => {
+      if (isLeaf(node)) return (IS_LEAF | (leafAt.get(node) as number)) >>> 0
       const known = places.get(node)
       if (known !== undefined) return known
       const { value, isEqual, missingIsTrue } = node
@@ -299,15 +234,15 @@ function ascending(a: number, b: number): number {
 }
 
 /** In the order in which a word stores their tests. */
-const KINDS: readonly ((split: Split) => boolean)[] = [
+const KINDS: readonly ((split: Branch) => boolean)[] = [
   ({ isEqual, missingIsTrue }) => !isEqual && !missingIsTrue,
   ({ isEqual, missingIsTrue }) => !isEqual && missingIsTrue,
   ({ isEqual }) => isEqual,
 ]
 
 /** Adds what each test rules out to `into`; returns the number of the first leaf after the node. */
-function countLeaves(node: SplitTree, first: number, into: Dropping[]): number {
-  if ('weights' in node) return first + 1
+function countLeaves(node: TreeNode, first: number, into: Dropping[]): number {
+  if (isLeaf(node)) return first + 1
   const upTo = countLeaves(node.whenTrue, first, into)
   into.push({ split: node, from: first, upTo })
   return countLeaves(node.whenFalse, upTo, into)
@@ -319,6 +254,6 @@ function maskOf(from: number, upTo: number): number {
   return mask >>> 0
 }
 
-function lanesOf({ feature }: Split): number {
+function lanesOf({ feature }: Branch): number {
   return LANES + feature * LANE_BYTES
 }

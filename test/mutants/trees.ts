@@ -11,11 +11,7 @@ const WALKED = 'bit vectors give the sums that walking from root to leaf gives'
 const ROWS: readonly Row[] = [
   [
     '< for <= in a tree',
-    [
-      'trees/tables.ts',
-      "case 'leq':\n      return { ...straight, value }",
-      "case 'leq':\n      return { ...straight, value: nextBelow(value) }",
-    ],
+    ['trees/read-ensemble.ts', 'BRANCH_LEQ: {},', 'BRANCH_LEQ: { isBelow: true },'],
     [SAME_BITS, GIVES],
   ],
   [
@@ -31,8 +27,8 @@ const ROWS: readonly Row[] = [
     'trees are added from the last to the first',
     [
       'trees/tables.ts',
-      'trees.map((tree) => laidOut(unshared(splitsOf(tree, new Map())), aggregate))',
-      'trees.toReversed().map((tree) => laidOut(unshared(splitsOf(tree, new Map())), aggregate))',
+      'trees.map((tree) => laidOut(unshared(tree), aggregate))',
+      'trees.toReversed().map((tree) => laidOut(unshared(tree), aggregate))',
     ],
     [SAME_BITS, GIVES],
   ],

@@ -16,15 +16,13 @@ test('a model that nothing waits for runs on another thread only, and a run may 
     close: async () => {},
   }
   const { lanes, threads } = await chooseLanes(
-    { runner, isInline: false },
+    { runner, isInline: false, isAlone: false, openOther: () => expect.unreachable() },
     {
       ...{ label: 'm@1', where: 'step', latencyBudgetMs: 1 },
-      ...{ isAlone: false, isGuarded: false, isBackground: true },
+      ...{ isGuarded: false, isBackground: true },
       sample: new Float32Array(LARGEST_BATCH),
       cache: new ModelCache(null),
       dependsOn: {},
-      openInline: () => expect.unreachable(),
-      openInThread: () => expect.unreachable(),
     },
   )
   expect([lanes.length, threads]).toEqual([1, 1])

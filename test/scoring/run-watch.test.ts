@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, test, vi } from 'vitest'
-import { WatchedRunner, watchRun } from '../../src/scoring/thread-runner.ts'
+import { watchedRunner, watchRun } from '../../src/scoring/thread-runner.ts'
 import { thrownBy } from '../support/thrown.ts'
 
 beforeEach(() => void vi.useFakeTimers())
@@ -55,7 +55,7 @@ function slow(ms: number, latencyBudgetMs: number) {
     await new Promise((resolve) => setTimeout(resolve, ms))
     return []
   }
-  return new WatchedRunner({ run, close: async () => {} }, { label: 'm@1', latencyBudgetMs })
+  return watchedRunner({ run, close: async () => {} }, { label: 'm@1', latencyBudgetMs })
 }
 
 test.each([

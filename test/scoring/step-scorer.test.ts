@@ -1,10 +1,12 @@
 import * as fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { TidemarkError } from '../../src/kernel/errors.ts'
 import { NO_ROWS, type Scorer, type ScorerState } from '../../src/scoring/scorer.ts'
 import { StepScorer } from '../../src/scoring/step-scorer.ts'
 import type { ScoreStep } from '../../src/topology/definition.ts'
 import { scoreFields } from '../../src/topology/score-builder.ts'
+
+afterEach(() => void vi.restoreAllMocks())
 
 const FEATURES = ['amount', 'count', 'sum']
 const SMALL = fc.integer({ min: -99, max: 99 })
@@ -94,11 +96,12 @@ function stepOf(
   return { ...fields, name: named, then: [] }
 }
 
-function scorerOf(fakes: Readonly<Record<string, Fake>>, several: Several, nowMs = () => 0) {
+function scorerOf(fakes: Readonly<Record<string, Fake>>, several: Several, nowMs?: () => number) {
   const scorers = Object.entries(fakes).map(
     ([name, fake]) => [name, scorerNamed(name, fake)] as const,
   )
-  return new StepScorer(stepOf(fakes, several), new Map(scorers), nowMs)
+  if (nowMs !== undefined) vi.spyOn(performance, 'now').mockImplementation(nowMs)
+  return new StepScorer(stepOf(fakes, several), new Map(scorers))
 }
 
 /** What it says of each row: the score and the route, or what is wrong. */

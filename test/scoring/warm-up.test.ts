@@ -1,5 +1,5 @@
 import * as fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { readGolden } from '../../src/scoring/golden.ts'
 import { chooseLanes } from '../../src/scoring/lanes.ts'
 import { ModelCache } from '../../src/scoring/model-cache.ts'
@@ -54,7 +54,8 @@ describe('a machine that is busy with something else', () => {
   /** A run takes 1 ms of CPU time and 0.1 ms more a row; wall-clock time is ten times that. */
   it('makes a model slow in wall-clock time, but not in CPU time', async () => {
     let cpuMs = 0
-    const meter = { elapsedMs: () => 10 * cpuMs, cpuMs: () => cpuMs }
+    vi.spyOn(performance, 'now').mockImplementation(() => 10 * cpuMs)
+    vi.spyOn(process, 'cpuUsage').mockImplementation(() => ({ user: cpuMs * 1_000, system: 0 }))
     const runner: Runner = {
       run: async (_, count) => {
         cpuMs += 1 + 0.1 * count
@@ -62,7 +63,8 @@ describe('a machine that is busy with something else', () => {
       },
       close: async () => {},
     }
-    const { cpu, elapsed } = await measureCost(runner, new Float32Array(LARGEST_BATCH), meter)
+    const { cpu, elapsed } = await measureCost(runner, new Float32Array(LARGEST_BATCH))
+    vi.restoreAllMocks()
     expect(cpu.baseMs + cpu.rowMs).toBeCloseTo(1.1)
     expect(elapsed.baseMs + elapsed.rowMs).toBeCloseTo(11)
   })
@@ -79,15 +81,13 @@ describe('a machine that is busy with something else', () => {
       close: async () => {},
     }
     const { notes, lanes } = await chooseLanes(
-      { runner: opened, isInline: true },
+      { runner: opened, isInline: true, isAlone: true, openOther: async () => opened },
       {
         ...{ label: 'm@1', where: 'step', latencyBudgetMs: 3 },
-        ...{ isAlone: true, isGuarded: false, isBackground: false },
+        ...{ isGuarded: false, isBackground: false },
         sample: new Float32Array(LARGEST_BATCH),
         cache: new ModelCache(null),
         dependsOn: {},
-        openInline: async () => opened,
-        openInThread: async () => opened,
       },
     )
     expect(notes[0]).toMatch(

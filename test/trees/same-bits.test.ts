@@ -63,6 +63,21 @@ describe('an ensemble of trees gives the same bits as in ONNX Runtime', () => {
   const leaf = (weight: number) => ({ weight })
   const branch = { feature: 0, missing: false }
 
+  test('also one of every test, for zeros, the least and other numbers, with and without missing', async () => {
+    const modes = ['LEQ', 'LT', 'GTE', 'GT', 'EQ', 'NEQ'] as const
+    const trees = modes.flatMap((mode, m) =>
+      [0, -0, 2 ** -149, 12.5, -0.25, 3e38].flatMap((value, v) =>
+        [false, true].map((missing, i): ModelNode => {
+          const below = { mode, feature: 1, value: -value, missing: !missing }
+          const inner = { ...below, whenTrue: leaf(m + 0.1), whenFalse: leaf(v + 0.3) }
+          return { mode, feature: 0, value, missing, whenTrue: inner, whenFalse: leaf(i - 0.7) }
+        }),
+      ),
+    )
+    const { evaluator, rows, columns } = await compared(treeModel(trees, 2))
+    expect(evaluator.run(rows, ROWS).map((column) => [...column])).toEqual(columns)
+  })
+
   test('also one with 2^60 paths, whose branches share all that is below them', async () => {
     let tree: ModelNode = leaf(0.5)
     for (let i = 0; i < 60; i++) {

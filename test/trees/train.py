@@ -100,22 +100,6 @@ def catboost_of(name, model, x, y):
     save(name, exported)
 
 
-def by_hand(name, **attributes):
-    """What no exporter writes: TreeEnsemble of ai.onnx.ml 5."""
-    node = helper.make_node("TreeEnsemble", ["features"], ["scores"], domain="ai.onnx.ml", **attributes)
-    of = helper.make_tensor_value_info
-    graph = helper.make_graph(
-        [node], name,
-        [of("features", TensorProto.FLOAT, ["N", FEATURES])],
-        [of("scores", TensorProto.FLOAT, ["N", attributes["n_targets"]])],
-    )
-    save(name, helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 5)], ir_version=9))
-
-
-def tensor(name, kind, values):
-    return helper.make_tensor(name, kind, [len(values)], values)
-
-
 quiet = {"verbose": -1, "num_leaves": 15, **PLAIN}
 lightgbm_of("lightgbm-binary-missing", lgb.LGBMClassifier(**quiet), XM, binary)
 lightgbm_of("lightgbm-multiclass", lgb.LGBMClassifier(**quiet), X, multi)
@@ -145,22 +129,3 @@ oblivious = {"iterations": 20, "depth": 4, "random_seed": 7, "allow_writing_file
 catboost_of("catboost-binary", catboost.CatBoostClassifier(**oblivious), X, binary)
 catboost_of("catboost-multiclass", catboost.CatBoostClassifier(**oblivious), X, multi)
 catboost_of("catboost-regression", catboost.CatBoostRegressor(**oblivious), X, signal)
-
-nan = float("nan")
-by_hand(
-    "every-test",
-    n_targets=2, aggregate_function=1, post_transform=0,
-    tree_roots=[0, 6],
-    # LEQ, LT, GTE, GT, EQ, NEQ; MEMBER
-    nodes_modes=tensor("nodes_modes", TensorProto.UINT8, [0, 1, 2, 3, 4, 5, 6]),
-    nodes_featureids=[0, 2, 6, 5, 7, 4, 1],
-    nodes_splits=tensor("nodes_splits", TensorProto.FLOAT, [12.5, 0.25, -0.5, 3_000.0, 2.0, 1.0, 0.0]),
-    nodes_missing_value_tracks_true=[1, 0, 1, 0, 1, 0, 1],
-    nodes_truenodeids=[1, 3, 2, 0, 1, 3, 6],
-    nodes_trueleafs=[0, 0, 1, 1, 1, 1, 1],
-    nodes_falsenodeids=[2, 4, 5, 4, 5, 7, 8],
-    nodes_falseleafs=[0, 0, 0, 1, 1, 1, 1],
-    leaf_targetids=[0, 1, 0, 1, 0, 1, 0, 1, 1],
-    leaf_weights=tensor("leaf_weights", TensorProto.FLOAT, [0.1, 0.3, 0.7, -1.1, 0.013, 5.5, 1e-3, -0.2, 0.9]),
-    membership_values=tensor("membership_values", TensorProto.FLOAT, [1.0, 4.0, 9.0, 16.0, nan]),
-)

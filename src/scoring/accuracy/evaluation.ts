@@ -64,7 +64,7 @@ export function evaluatorOf(
   { name, classes }: EvaluatedOutput,
   task: EvaluationTask | null,
 ): OutputEvaluator {
-  if (classes !== null && (task === null || task === 'classes')) return new ClassEvaluator(classes)
+  if (classes !== null && (task === null || task === 'classes')) return new ClassAccuracy(classes)
   if (classes === null && task !== 'classes') return new NumberEvaluator(task)
   const what = classes === null ? 'one number' : `${classes.length} numbers`
   const hint =
@@ -117,40 +117,5 @@ class NumberEvaluator implements OutputEvaluator {
     return [
       `measured as a regression, since ${this.#others} of ${this.#rows} labels are neither 0 nor 1, such as ${String(this.#first)}: --task binary refuses them`,
     ]
-  }
-}
-
-class ClassEvaluator implements OutputEvaluator {
-  readonly #classes: readonly string[]
-  readonly #accuracy: ClassAccuracy
-
-  constructor(classes: readonly string[]) {
-    this.#classes = classes
-    this.#accuracy = new ClassAccuracy(classes)
-  }
-
-  labelFault(label: unknown): string | null {
-    if (this.#indexOf(label) >= 0) return null
-    return `is neither one of ${this.#classes.join(', ')} nor an index from 0 to ${this.#classes.length - 1}`
-  }
-
-  add(scores: readonly number[], label: unknown): void {
-    this.#accuracy.add(scores, this.#indexOf(label))
-  }
-
-  get result(): Evaluation {
-    return this.#accuracy.result
-  }
-
-  get notes(): readonly string[] {
-    return []
-  }
-
-  /** @returns −1 if the label names no class */
-  #indexOf(label: unknown): number {
-    if (typeof label === 'string') return this.#classes.indexOf(label)
-    return Number.isInteger(label) && this.#classes[label as number] !== undefined
-      ? (label as number)
-      : -1
   }
 }

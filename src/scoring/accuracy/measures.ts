@@ -10,28 +10,6 @@ function isProbability(score: number): boolean {
   return score >= 0 && score <= 1
 }
 
-class GrowingNumbers {
-  #numbers = new Float64Array(1_024)
-  #length = 0
-
-  get length(): number {
-    return this.#length
-  }
-
-  push(x: number): void {
-    if (this.#length === this.#numbers.length) {
-      const larger = new Float64Array(2 * this.#length)
-      larger.set(this.#numbers)
-      this.#numbers = larger
-    }
-    this.#numbers[this.#length++] = x
-  }
-
-  sorted(): Float64Array {
-    return this.#numbers.slice(0, this.#length).sort()
-  }
-}
-
 /**
  * The area under the ROC curve, exact; equal scores count as half. NaN when all rows are positive,
  * or none is. Both arrays ascend. Mann and Whitney (1947); Hanley and McNeil (1982).
@@ -81,8 +59,8 @@ export interface BinaryResult {
 
 /** Measures scores of rows that are positive or not, in 8 bytes a row. */
 export class BinaryAccuracy {
-  readonly #positives = new GrowingNumbers()
-  readonly #negatives = new GrowingNumbers()
+  readonly #positives: number[] = []
+  readonly #negatives: number[] = []
   readonly #probability = new ProbabilityAccuracy()
   #areProbabilities = true
 
@@ -99,10 +77,14 @@ export class BinaryAccuracy {
       task: 'binary',
       rows: positives + this.#negatives.length,
       positives,
-      auc: auc(this.#positives.sorted(), this.#negatives.sorted()),
+      auc: auc(sorted(this.#positives), sorted(this.#negatives)),
       probability: this.#areProbabilities ? this.#probability.result : null,
     }
   }
+}
+
+function sorted(scores: readonly number[]): Float64Array {
+  return Float64Array.from(scores).sort()
 }
 
 class ProbabilityAccuracy {
@@ -159,6 +141,7 @@ export interface ClassResult {
 export class ClassAccuracy {
   readonly #classes: readonly string[]
   readonly #confusion: readonly Float64Array[]
+  readonly notes: readonly string[] = []
   #rows = 0
   #loss = 0
   #areProbabilities = true
@@ -168,8 +151,14 @@ export class ClassAccuracy {
     this.#confusion = classes.map(() => new Float64Array(classes.length))
   }
 
-  /** @param scores one for each class, finite @param of index of the row's class */
-  add(scores: readonly number[], of: number): void {
+  labelFault(label: unknown): string | null {
+    if (this.#indexOf(label) >= 0) return null
+    return `is neither one of ${this.#classes.join(', ')} nor an index from 0 to ${this.#classes.length - 1}`
+  }
+
+  /** @param scores one for each class, finite @param label a class's name or index */
+  add(scores: readonly number[], label: unknown): void {
+    const of = this.#indexOf(label)
     this.#rows++
     const predicted = scores.indexOf(Math.max(...scores))
     const counts = this.#confusion[of] as Float64Array
@@ -191,6 +180,14 @@ export class ClassAccuracy {
       logLoss: this.#areProbabilities ? this.#loss / this.#rows : null,
       confusion,
     }
+  }
+
+  /** @returns −1 if the label names no class */
+  #indexOf(label: unknown): number {
+    if (typeof label === 'string') return this.#classes.indexOf(label)
+    return Number.isInteger(label) && this.#classes[label as number] !== undefined
+      ? (label as number)
+      : -1
   }
 }
 
