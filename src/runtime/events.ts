@@ -37,6 +37,12 @@ interface ScoreAttempt {
 /** The state of a worker; `worker.ts` has the transitions. */
 export type WorkerState = 'starting' | 'running' | 'unavailable' | 'stopping' | 'stopped' | 'failed'
 
+/** Which topology an event is about, on which partition. */
+export interface TaskLabels {
+  readonly topology: string
+  readonly partition: TopicPartition
+}
+
 /** Which shadow an event is about. */
 export interface ShadowLabels {
   readonly topology: string
@@ -58,20 +64,16 @@ export type RuntimeEvent =
       readonly message: string
     }
   | { readonly type: 'state'; readonly state: WorkerState; readonly reason?: string }
-  | {
+  | ({
       readonly type: 'assigned'
-      readonly topology: string
-      readonly partition: TopicPartition
       readonly nextOffset: number
-    }
-  | {
+    } & TaskLabels)
+  | ({
       /**
        * A task replays, without output, what its windows need: sent once before the first record,
        * then after each chunk.
        */
       readonly type: 'restoring'
-      readonly topology: string
-      readonly partition: TopicPartition
       readonly fromOffset: number
       /** The next offset to replay. */
       readonly nextOffset: number
@@ -79,52 +81,40 @@ export type RuntimeEvent =
       readonly toOffset: number
       /** Why it reads more than necessary; `null`: it does not. */
       readonly reason: string | null
-    }
-  | {
+    } & TaskLabels)
+  | ({
       readonly type: 'restored'
-      readonly topology: string
-      readonly partition: TopicPartition
       readonly records: number
       readonly durationMs: number
-    }
-  | {
+    } & TaskLabels)
+  | ({
       /**
        * Output has begun although windows may lack records that were not read: outputs are marked
        * until the windows are complete.
        */
       readonly type: 'warming'
-      readonly topology: string
-      readonly partition: TopicPartition
       /** `null`: the windows were incomplete already when the group committed. */
       readonly reason: string | null
-    }
-  | {
+    } & TaskLabels)
+  | ({
       /** Windows that lacked records are now complete. */
       readonly type: 'whole'
-      readonly topology: string
-      readonly partition: TopicPartition
-    }
-  | {
+    } & TaskLabels)
+  | ({
       readonly type: 'lost'
-      readonly topology: string
-      readonly partition: TopicPartition
       /** `left`: this worker has left the group, or its membership has ended. */
       readonly why: Loss | 'left'
-    }
-  | {
+    } & TaskLabels)
+  | ({
       readonly type: 'consumed'
-      readonly topology: string
-      readonly partition: TopicPartition
       readonly records: number
       readonly bytes: number
       /** Log end offset when the chunk was read. */
       readonly endOffset: number
-    }
-  | {
+    } & TaskLabels)
+  | ({
       /** A chunk has passed the engine and the model. */
       readonly type: 'processed'
-      readonly topology: string
-      readonly partition: TopicPartition
       readonly outcomes: Outcomes
       /**
        * The first step that keeps windows, or else the first that writes; the outcomes are counted
@@ -144,7 +134,7 @@ export type RuntimeEvent =
       readonly bytes: number
       /** The offset after the chunk. */
       readonly nextOffset: number
-    }
+    } & TaskLabels)
   | {
       /** A broker has returned records. */
       readonly type: 'fetched'
@@ -251,14 +241,12 @@ export type RuntimeEvent =
       }[]
       readonly durationMs: number
     }
-  | {
+  | ({
       /**
        * Events of a chunk are in another partition than others of their key, so that the key's
        * windows are split.
        */
       readonly type: 'key-mismatch'
-      readonly topology: string
-      readonly partition: TopicPartition
       readonly events: number
       /** Offset of the first of them. */
       readonly offset: number
@@ -267,28 +255,24 @@ export type RuntimeEvent =
        * that its partitioner chooses.
        */
       readonly elsewhere: TopicPartition & { readonly offset: number | null }
-    }
-  | {
+    } & TaskLabels)
+  | ({
       /**
        * A model can score no event of a partition, which waits until the model answers again;
        * `reason` is `null` once it does.
        */
       readonly type: 'model-failing'
-      readonly topology: string
-      readonly partition: TopicPartition
       readonly step: string
       readonly reason: string | null
-    }
-  | {
+    } & TaskLabels)
+  | ({
       /**
        * Records of a partition cannot be decoded yet, mostly for a schema that the schema registry
        * does not give, so that the partition waits; `reason` is `null` once it goes on.
        */
       readonly type: 'schema-missing'
-      readonly topology: string
-      readonly partition: TopicPartition
       readonly reason: string | null
-    }
+    } & TaskLabels)
   | {
       /** A table's topic is being read before the first event: at most once a second. */
       readonly type: 'table-loading'
@@ -351,16 +335,14 @@ export type RuntimeEvent =
       /** The first version of the key was later than the event. */
       readonly early: number
     }
-  | {
+  | ({
       /**
        * Records of a partition are set aside because the schema registry does not have their
        * schema; `reason` is `null` when none was for a minute.
        */
       readonly type: 'schema-unknown'
-      readonly topology: string
-      readonly partition: TopicPartition
       readonly reason: string | null
-    }
+    } & TaskLabels)
   | {
       /**
        * Too many of a partition's last records are dead letters of a topology, so that it continues

@@ -146,10 +146,7 @@ export class Tasks {
       this.#partitions.delete(name)
       this.#backpressure.forget(assigned)
       assigned.drop(why)
-      const { partition } = assigned
-      for (const { topology } of assigned.tasks) {
-        this.#o.observer({ type: 'lost', topology: topology.definition.name, partition, why })
-      }
+      for (const { labels } of assigned.tasks) this.#o.observer({ type: 'lost', ...labels, why })
     }
     this.#divide()
     // Its bytes in flight may have held others up.
@@ -233,13 +230,7 @@ function keyWatches({ topologies, observer }: TasksOptions): Map<string, KeyWatc
   )
 }
 
-interface Fetched {
-  readonly partition: TopicPartition
-  readonly bytesInFlight: number
-  /** The part that a commit would release. */
-  readonly bytesToCommit: number
-  readonly pausable: Pausable
-}
+type Fetched = Pick<AssignedPartition, 'partition' | 'bytesInFlight' | 'bytesToCommit' | 'pausable'>
 
 /**
  * Pauses a partition while too much is in flight, so that memory is bounded. All partitions share

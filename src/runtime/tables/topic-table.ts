@@ -156,14 +156,11 @@ export class TopicTable {
    */
   async #prepare(records: LogRecords): Promise<void> {
     const how = { clock: this.#context.clock, mayGiveUp: false }
-    let first = this.#format.prepare(records, how)
-    if (first === null) return
-    const attempt = async () => {
-      const current = first ?? this.#format.prepare(records, how)
-      first = null
-      await current
-    }
-    await this.#retrier.until(attempt, {
+    const attempt = () => this.#format.prepare(records, how)
+    const begun = attempt()
+    if (begun === null) return
+    await this.#retrier.until({
+      ...{ attempt, begun },
       waits: SCHEMA_WAITS,
       isTemporary: ({ action }) => action === 'retry',
       tell: (reason) => this.#holdUp(reason),
