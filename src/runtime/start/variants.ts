@@ -71,7 +71,7 @@ export function longestVariants(definitions: readonly Definition[]): ChosenVaria
   return new Map(all.filter(([, own]) => own.size > 0))
 }
 
-interface VariantStep {
+export interface VariantStep {
   readonly definition: Definition
   readonly step: ScoreStep
   readonly budgetMs: number
@@ -140,13 +140,6 @@ function noneFits(
   return [...faults, new TidemarkError('MODEL_TOO_SLOW', message, { where, hint })]
 }
 
-interface FoundVariant {
-  readonly topology: string
-  readonly step: string
-  readonly variant: string
-  readonly note: string
-}
-
 /**
  * Settles once for each step which of its variants scores, and closes the others.
  * @returns notes for the operator
@@ -172,7 +165,7 @@ export async function settleVariants(
 export function findVariants(
   { topologies, variants }: Pick<Prepared, 'topologies' | 'variants'>,
   offsets: readonly PartitionOffsets[],
-): FoundVariant[] {
+) {
   return variants
     .filter(({ decides }) => decides !== 'batch')
     .map((of) => {
@@ -184,11 +177,7 @@ export function findVariants(
 }
 
 /** @param kept the variant that the group has committed */
-function foundFor(
-  of: StepVariants,
-  loaded: readonly string[],
-  kept: string | null,
-): Pick<FoundVariant, 'variant' | 'note'> {
+function foundFor(of: StepVariants, loaded: readonly string[], kept: string | null) {
   const { best, why, lines } = of
   const from = lines.join('; ')
   const chosen = (note: string) => ({ variant: best, note: `${best} ${note}` })
