@@ -17,13 +17,13 @@ import {
   type NewChunk,
   type RestartPoint,
 } from '../commit/in-flight.ts'
-import { areNoted, variantsOf } from '../commit/noted-variants.ts'
 import { planRestart } from '../commit/restart-plan.ts'
 import type { Verdicts } from '../commit/verdicts.ts'
 import type { WorkerConfig } from '../config.ts'
 import type { Observer, RuntimeEvent } from '../events.ts'
 import type { TaskContext } from '../output/task-context.ts'
 import type { PreparedTopology } from '../prepared.ts'
+import { areNoted, variantsOf } from '../start/variants.ts'
 import { IdleClock } from './idle-clock.ts'
 import type { KeyWatch } from './key-watch.ts'
 import { Task } from './task.ts'

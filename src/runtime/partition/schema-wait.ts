@@ -1,5 +1,5 @@
 import type { RunMode } from '../../engine/run.ts'
-import type { Format, Preparing } from '../../formats/format.ts'
+import type { Format } from '../../formats/format.ts'
 import { Retrier, type Trying } from '../../kernel/retrier.ts'
 import type { LogRecords } from '../../records/port.ts'
 import { isUnknownSchema, type Verdicts } from '../commit/verdicts.ts'
@@ -27,18 +27,15 @@ export class SchemaWait {
   readonly #verdicts: Verdicts | null
   readonly #context: TaskContext
   readonly #labels: TaskLabels
-  readonly #how: Readonly<Record<RunMode, Preparing>>
   readonly #retrier: Retrier
   /** When a record last had an unknown schema; `null`: none had, or that is over. */
   #unknownMs: number | null = null
 
   constructor(format: Format, { labels, verdicts }: Awaited, context: TaskContext) {
-    const { clock } = context
     this.#format = format
     this.#verdicts = verdicts
     this.#context = context
     this.#labels = labels
-    this.#how = { live: { clock, mayGiveUp: true }, replay: { clock, mayGiveUp: false } }
     this.#retrier = new Retrier(context)
   }
 
@@ -50,7 +47,8 @@ export class SchemaWait {
     const verdicts = this.#verdicts
     if (verdicts?.isRead === false) return this.#readFirst(verdicts, records, mode)
     const kept = mode === 'replay' ? (verdicts?.kept(records) ?? records) : records
-    const attempt = () => this.#format.prepare(kept, this.#how[mode])
+    const how = { clock: this.#context.clock, mayGiveUp: mode === 'live' }
+    const attempt = () => this.#format.prepare(kept, how)
     const begun = attempt()
     return begun === null ? kept : this.#until({ attempt, begun }).then(() => kept)
   }

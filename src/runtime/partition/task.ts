@@ -235,12 +235,8 @@ export class Task {
 
   /** Decodes the rest slice by slice, with a turn for timers and sockets between slices. */
   async #decodeOn(work: WaitingWork, decoding: Generator<void, Intake>): Promise<void> {
-    for (;;) {
-      await this.#context.slices.turn()
-      if (this.#isOver) return
-      const step = work.stages.time('decode', () => decoding.next())
-      if (step.done === true) return (await this.#enter(work, step.value)) ?? undefined
-    }
+    const intake = await this.#inSlices(() => work.stages.time('decode', () => decoding.next()))
+    if (intake !== null) await (this.#enter(work, intake) ?? undefined)
   }
 
   /**
@@ -312,7 +308,8 @@ export class Task {
     const tables = this.#tables.current
     const asked = Promise.all(ready.map((each) => this.#finishing.answered(each, begun.stages)))
     this.#last = this.#finishAfter(this.#last, asked, async (answered) => {
-      const piece = await this.#inSlices(this.#finishing.finish(begun, { answered, tables }, end))
+      const finishing = this.#finishing.finish(begun, { answered, tables }, end)
+      const piece = await this.#inSlices(() => finishing.next())
       if (piece === null) return
       entry.add(piece)
       if (end !== null) entry.done(this.labels.topology, end.note)
@@ -331,11 +328,11 @@ export class Task {
   }
 
   /** @returns `null`: the partition is lost, and the work was abandoned */
-  async #inSlices<R>(work: Generator<void, R>): Promise<R | null> {
+  async #inSlices<R>(next: () => IteratorResult<void, R>): Promise<R | null> {
     for (;;) {
       if (this.#context.slices.isOver) await this.#context.slices.turn()
       if (this.#isOver) return null
-      const step = work.next()
+      const step = next()
       if (step.done === true) return step.value
     }
   }
