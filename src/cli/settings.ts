@@ -1,14 +1,21 @@
 import type { LogFormat } from '../observe/log.ts'
 import { type KafkaSasl, MECHANISMS } from '../records/kafka/options.ts'
-import { WORKER_OPTIONS, WORKER_SETTINGS, type WorkerConfig } from '../runtime/config.ts'
+import {
+  SETTING_NAMES,
+  WORKER_OPTIONS,
+  WORKER_SETTINGS,
+  type WorkerConfig,
+} from '../runtime/config.ts'
 import {
   integer,
   oneOf,
+  optional,
   orWord,
   type Setting,
-  type SettingKind,
   SWITCH,
+  setting,
   TEXT,
+  under,
 } from '../runtime/setting.ts'
 import {
   readableFile,
@@ -25,31 +32,6 @@ import {
 
 export type SaslMechanism = KafkaSasl['mechanism']
 type LogLevel = 'debug' | 'info' | 'warn' | 'error'
-
-/** A setting of a group, which has the heading. */
-type Grouped<T> = Omit<Setting<T>, 'heading'>
-
-function under<S extends object>(heading: string, group: S) {
-  const settings = Object.entries(group) as [string, Grouped<unknown>][]
-  const entries = settings.map(([name, of]) => [name, { heading, ...of }])
-  return Object.fromEntries(entries) as {
-    [N in keyof S]: S[N] extends Grouped<infer T> ? Setting<T> : never
-  }
-}
-
-function setting<T>(of: Grouped<T>): Grouped<T> {
-  return of
-}
-
-/** A setting that has no value by default. @param more @default any text */
-function optional<T = string>(
-  value: string,
-  about: string,
-  more: Partial<Pick<Setting<T>, 'kind' | 'fallbackText' | 'environmentOnly'>> = {},
-): Grouped<T | null> {
-  const kind = TEXT as SettingKind<unknown> as SettingKind<T>
-  return { value, about, fallback: null, kind, ...more }
-}
 
 function pemFile(about: string, more: Pick<Setting<string>, 'fallbackText'> = {}) {
   return optional('<file>', `${about} (PEM)`, { kind: { parse: textOf }, ...more })
@@ -170,7 +152,7 @@ const REGISTRY = under('Schema registry', {
 })
 const OWN = { ...WORKERS, ...HTTP_AND_LOG, ...LOGIN, ...REGISTRY }
 
-type OptionOf = { [K in keyof WorkerConfig as (typeof WORKER_SETTINGS)[K]['flag']]: K }
+type OptionOf = { [K in keyof WorkerConfig as (typeof SETTING_NAMES)[K]]: K }
 type Own = { [N in keyof typeof OWN]: (typeof OWN)[N] extends Setting<infer T> ? T : never }
 
 export type SettingName = keyof OptionOf | keyof Own
@@ -185,9 +167,7 @@ export type RunConfig = Config<SettingName>
 export type Values = { readonly [K in SettingName]?: SettingValue<K> }
 
 export const SETTINGS = byHeading({
-  ...Object.fromEntries(
-    WORKER_OPTIONS.map((name) => [WORKER_SETTINGS[name].flag, WORKER_SETTINGS[name]]),
-  ),
+  ...Object.fromEntries(WORKER_OPTIONS.map((name) => [SETTING_NAMES[name], WORKER_SETTINGS[name]])),
   ...OWN,
 }) as Readonly<Record<SettingName, Setting<unknown>>>
 
@@ -216,7 +196,7 @@ function byHeading(settings: Readonly<Record<string, Setting<unknown>>>) {
 }
 
 export function workerOptions(values: Values): Partial<WorkerConfig> {
-  const options = WORKER_OPTIONS.map((name) => [name, values[WORKER_SETTINGS[name].flag]])
+  const options = WORKER_OPTIONS.map((name) => [name, values[SETTING_NAMES[name]]])
   return Object.fromEntries(options.filter(([, value]) => value !== undefined))
 }
 

@@ -162,6 +162,12 @@ export function faultsOf(thrown: unknown): readonly unknown[] {
   return thrown instanceof Refused ? thrown.faults : [thrown]
 }
 
+/** For `catch`: the error of work that may be refused. @throws any other thrown value */
+export function orFault(thrown: unknown): TidemarkError {
+  if (thrown instanceof TidemarkError) return thrown
+  throw thrown
+}
+
 /** The message of a thrown value, which need not be an error. */
 export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown)

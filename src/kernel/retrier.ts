@@ -3,7 +3,10 @@ import { TidemarkError } from './errors.ts'
 import { Backoff, type BackoffRange, type Random } from './random.ts'
 
 /** How something is tried until it succeeds. */
-interface Trying {
+export interface Trying<R> {
+  readonly attempt: () => R | Promise<R>
+  /** The first attempt, if it has begun. */
+  readonly begun?: Promise<R>
   readonly waits: BackoffRange
   /** Does the error pass by itself? */
   readonly isTemporary: (error: TidemarkError) => boolean
@@ -30,15 +33,12 @@ export class Retrier {
    * @returns `null`: it was stopped meanwhile
    * @throws what `attempt` throws, if it does not pass
    */
-  async until<R>(
-    attempt: () => Promise<R>,
-    { waits, isTemporary, tell }: Trying,
-  ): Promise<R | null> {
+  async until<R>({ attempt, begun, waits, isTemporary, tell }: Trying<R>): Promise<R | null> {
     const { clock, random } = this.#context
     const backoff = new Backoff(waits, random)
     for (let hasFailed = false; ; hasFailed = true) {
       try {
-        const result = await attempt()
+        const result = await (hasFailed ? attempt() : (begun ?? attempt()))
         if (hasFailed) {
           this.#heldUp--
           tell(null)

@@ -58,8 +58,10 @@ export function atOnce<T>(work: Generator<void, T>): T {
   return step.value
 }
 
-export async function inTurns<T>(work: Generator<void, T>): Promise<T> {
-  const slices = new Slices()
+export async function inTurns<T>(
+  work: Generator<void, T>,
+  slices: Slices = new Slices(),
+): Promise<T> {
   let step = work.next()
   while (step.done !== true) {
     if (slices.isOver) await slices.turn()

@@ -6,16 +6,17 @@ import type { From, Guarantee } from '../records/port.ts'
 import {
   integer,
   oneOf,
-  orNull,
+  optional,
   orWord,
   pairs,
   pairsOf,
   type RawSetting,
   type Setting,
   SWITCH,
+  setting,
   single,
-  TEXT,
   textWithout,
+  under,
 } from './setting.ts'
 
 /** bytes */
@@ -118,140 +119,100 @@ export interface WorkerConfig {
   readonly statusEveryMs: number | 'off'
 }
 
-/** A setting of a worker. Its key in the config file is `flag`; `httpPort` is `--http-port`. */
-interface WorkerSetting<T> extends Setting<T> {
-  readonly flag: string
-}
+type Settings = { readonly [K in keyof WorkerConfig]: Setting<WorkerConfig[K]> }
 
 const COMPRESSION = oneOf(COMPRESSIONS)
-const KAFKA = 'Kafka'
-const COMMITS = 'Commits and output'
-const TOPOLOGY = 'Topology and models'
-const MEMORY = 'Memory'
 
-/**
- * The settings of a worker, each with its flag, default, bounds and unit: what the command line,
- * the environment, the config file, docs/configuration.md and `runWorker` know of them.
- */
-export const WORKER_SETTINGS = {
-  brokers: {
-    flag: 'brokers',
-    heading: KAFKA,
+const KAFKA = under('Kafka', {
+  brokers: setting<readonly string[]>({
     value: '<host:port,…>',
     about: 'Kafka brokers to bootstrap from',
     fallback: ['127.0.0.1:9092'],
     fallbackText: '127.0.0.1:9092',
     many: true,
     kind: { parse: ({ values }) => values.flatMap((v) => v.split(',')).map(hostAndPort) },
-  },
-  group: {
-    flag: 'group',
-    heading: KAFKA,
-    value: '<name>',
-    about: 'consumer group; the workers of a group share the partitions',
-    fallback: null,
+  }),
+  group: optional('<name>', 'consumer group; the workers of a group share the partitions', {
     fallbackText: "the topologies' names, joined by +",
-    kind: orNull(TEXT),
-  },
-  workerName: {
-    flag: 'workerName',
-    heading: KAFKA,
-    value: '<name>',
-    about:
-      'unique name of the worker in its group, kept across restarts, so that it gets its partitions back at once after a crash; each of several workers appends its number, <name>-1; none: no name, and after a crash its partitions wait for the session timeout',
-    fallback: null,
-    fallbackText: '<host>-<n>, with the first number n that is free on the host',
-    kind: orNull(textWithout(workerNameFault)),
-  },
-  sessionTimeoutMs: {
-    flag: 'sessionTimeout',
-    heading: KAFKA,
+  }),
+  workerName: optional(
+    '<name>',
+    'unique name of the worker in its group, kept across restarts, so that it gets its partitions back at once after a crash; each of several workers appends its number, <name>-1; none: no name, and after a crash its partitions wait for the session timeout',
+    {
+      fallbackText: '<host>-<n>, with the first number n that is free on the host',
+      kind: textWithout(workerNameFault),
+    },
+  ),
+  sessionTimeoutMs: setting<number>({
     value: '<seconds>',
     about:
       'how long the group waits for a silent worker before it reassigns its partitions, seconds',
     fallback: SESSION_TIMEOUT_MS,
     fallbackText: '10',
     kind: integer({ from: 1_000, to: 1_800_000 }, SECOND),
-  },
-  from: {
-    flag: 'from',
-    heading: KAFKA,
+  }),
+  from: setting<From>({
     value: '<earliest|latest>',
     about: 'where to start reading if the group has no committed offset: earliest or latest',
     fallback: 'earliest',
     kind: oneOf(['earliest', 'latest']),
-  },
-  rebuildMs: {
-    flag: 'rebuild',
-    heading: KAFKA,
+  }),
+  rebuildMs: setting<number>({
     value: '<all|none|duration>',
     about:
       'how far back to read the log to rebuild windows if the committed offset has no restart note, such as after an offset reset: all, none, or a duration such as 6h',
     fallback: Number.POSITIVE_INFINITY,
     fallbackText: 'all',
     kind: { ...orWord(integer({ from: 0 }), 'all', Number.POSITIVE_INFINITY), parse: rebuild },
-  },
-  guarantee: {
-    flag: 'guarantee',
-    heading: COMMITS,
+  }),
+})
+const COMMITS = under('Commits and output', {
+  guarantee: setting<Guarantee>({
     value: '<name>',
     about:
       'exactly-once, or at-least-once, which is faster but may write some outputs twice after a crash',
     fallback: 'exactly-once',
     kind: oneOf(['exactly-once', 'at-least-once']),
-  },
-  commitIntervalMs: {
-    flag: 'commitInterval',
-    heading: COMMITS,
-    value: '<ms>',
-    about:
-      'time from one commit to the next, ms; under exactly-once, outputs are visible only after the commit',
-    fallback: null,
-    fallbackText: '10, up to 250 under load; under at-least-once 3 to 100',
-    kind: orNull(integer({ from: 1, to: 60_000 })),
-  },
-  maxCommitBytes: {
-    flag: 'maxCommitMb',
-    heading: COMMITS,
+  }),
+  commitIntervalMs: optional(
+    '<ms>',
+    'time from one commit to the next, ms; under exactly-once, outputs are visible only after the commit',
+    {
+      fallbackText: '10, up to 250 under load; under at-least-once 3 to 100',
+      kind: integer({ from: 1, to: 60_000 }),
+    },
+  ),
+  maxCommitBytes: setting<number>({
     value: '<megabytes>',
     about:
       'the most that one commit writes, MB; reduced automatically if that takes more than a few seconds',
     fallback: 16 * MEGABYTE,
     fallbackText: '16',
     kind: integer({ from: MEGABYTE, to: 1_000 * MEGABYTE }, MEGABYTE),
-  },
-  compression: {
-    flag: 'compression',
-    heading: COMMITS,
+  }),
+  compression: setting<Compression>({
     value: '<name>',
     about:
       'compression of what is written to topics whose sinks do not set their own: none, gzip, snappy, lz4 or zstd (Node 22.15, 23.8 or newer)',
     fallback: 'none',
     kind: textWithout((name) => COMPRESSION.fault?.(name) ?? compressionFault(name)),
-  },
-  deadLetterBreakerPercent: {
-    flag: 'deadLetterBreaker',
-    heading: COMMITS,
-    value: '<percent|off>',
-    about:
-      'slows a partition down to 100 records a second while more than this percentage of its last 1,000 records are dead letters',
-    fallback: null,
-    fallbackText: 'off',
-    kind: orWord(integer({ from: 1, to: 99 }), 'off', null),
-  },
-  topics: {
-    flag: 'topic',
-    heading: TOPOLOGY,
+  }),
+  deadLetterBreakerPercent: optional(
+    '<percent|off>',
+    'slows a partition down to 100 records a second while more than this percentage of its last 1,000 records are dead letters',
+    { fallbackText: 'off', kind: orWord(integer({ from: 1, to: 99 }), 'off', null) },
+  ),
+})
+const TOPOLOGY = under('Topology and models', {
+  topics: setting<WorkerConfig['topics']>({
     value: '<logical=actual>',
     about: 'actual topic to use for a logical topic name of the topologies; repeatable',
     fallback: {},
     fallbackText: 'as named in the topology',
     many: true,
     kind: pairs('logical=actual'),
-  },
-  models: {
-    flag: 'model',
-    heading: TOPOLOGY,
+  }),
+  models: setting<WorkerConfig['models']>({
     value: '<name=file>',
     about: 'ONNX file to use for a model instead of the declared one; repeatable',
     fallback: {},
@@ -263,10 +224,8 @@ export const WORKER_SETTINGS = {
         return Object.fromEntries(files.map(([name, file]) => [name, resolve(folder, file)]))
       },
     },
-  },
-  variants: {
-    flag: 'variant',
-    heading: TOPOLOGY,
+  }),
+  variants: setting<WorkerConfig['variants']>({
     value: '<step=model>',
     about:
       'variant that scores at a score step with variants, for all workers of the group; kept with what they commit; repeatable',
@@ -274,96 +233,105 @@ export const WORKER_SETTINGS = {
     fallbackText: 'as the group has chosen',
     many: true,
     kind: pairs('step=model'),
-  },
-  evaluator: {
-    flag: 'evaluator',
-    heading: TOPOLOGY,
+  }),
+  evaluator: setting<WorkerConfig['evaluator']>({
     value: '<name>',
     about:
       'auto: computes tree models in the worker if the results are bit-identical, and all others in ONNX Runtime; onnxruntime: computes all models in ONNX Runtime',
     fallback: 'auto',
     kind: oneOf(['auto', 'onnxruntime']),
-  },
-  cache: {
-    flag: 'cache',
-    heading: TOPOLOGY,
+  }),
+  cache: setting<boolean>({
     value: null,
     about:
       'do not use the cache folder (~/.cache/tidemark): measure and compare models again at each start',
     fallback: true,
     kind: SWITCH,
-  },
-  maxAhead: {
-    flag: 'maxAhead',
-    heading: TOPOLOGY,
-    value: '<none>',
-    about: 'none: accept event times any time ahead of their record, for tests and backfills',
-    fallback: null,
-    fallbackText: 'as set in the topology',
-    kind: orNull(oneOf(['none'])),
-  },
-  maxInFlightBytes: {
-    flag: 'maxInFlightMb',
-    heading: MEMORY,
+  }),
+  maxAhead: optional(
+    '<none>',
+    'none: accept event times any time ahead of their record, for tests and backfills',
+    { fallbackText: 'as set in the topology', kind: oneOf(['none']) },
+  ),
+})
+const MEMORY = under('Memory', {
+  maxInFlightBytes: setting<number>({
     value: '<megabytes>',
     about:
       'memory of each worker for records, outputs and dead letters that are not committed yet, MB',
     fallback: 256 * MEGABYTE,
     fallbackText: '256',
     kind: integer({ from: MEGABYTE }, MEGABYTE),
-  },
-  maxKeys: {
-    flag: 'maxKeys',
-    heading: MEMORY,
-    value: '<number>',
-    about:
-      'most keys, and most distinct strings, in the windows of each worker; events beyond that are dead letters STATE_LIMIT',
-    fallback: null,
-    fallbackText: "as many as fit into half of Node's heap",
-    kind: orNull(integer({ from: 1 })),
-  },
-  maxStateBytes: {
-    flag: 'maxStateMb',
-    heading: MEMORY,
-    value: '<megabytes>',
-    about: 'most memory for the windows of each worker, MB',
-    fallback: null,
-    fallbackText: 'half of the memory, divided among the workers',
-    kind: orNull(integer({ from: MEGABYTE }, MEGABYTE)),
-  },
-  maxTableBytes: {
-    flag: 'maxTableMb',
-    heading: MEMORY,
-    value: '<megabytes>',
-    about:
-      'most memory for all lookup tables of each worker, MB; beyond that it stops, TABLE_LIMIT',
-    fallback: null,
-    fallbackText: "a quarter of Node's heap",
-    kind: orNull(integer({ from: MEGABYTE }, MEGABYTE)),
-  },
-  maxModelBytes: {
-    flag: 'maxModelMb',
-    heading: MEMORY,
-    value: '<megabytes>',
-    about:
-      'most memory for all models of each worker, MB; with more it does not start, MODEL_LIMIT',
-    fallback: null,
-    fallbackText: 'no limit',
-    kind: orNull(integer({ from: MEGABYTE }, MEGABYTE)),
-  },
-  statusEveryMs: {
-    flag: 'statusInterval',
-    heading: 'HTTP and log',
+  }),
+  maxKeys: optional(
+    '<number>',
+    'most keys, and most distinct strings, in the windows of each worker; events beyond that are dead letters STATE_LIMIT',
+    { fallbackText: "as many as fit into half of Node's heap", kind: integer({ from: 1 }) },
+  ),
+  maxStateBytes: mostMegabytes(
+    'most memory for the windows of each worker, MB',
+    'half of the memory, divided among the workers',
+  ),
+  maxTableBytes: mostMegabytes(
+    'most memory for all lookup tables of each worker, MB; beyond that it stops, TABLE_LIMIT',
+    "a quarter of Node's heap",
+  ),
+  maxModelBytes: mostMegabytes(
+    'most memory for all models of each worker, MB; with more it does not start, MODEL_LIMIT',
+    'no limit',
+  ),
+})
+const LOG = under('HTTP and log', {
+  statusEveryMs: setting<number | 'off'>({
     value: '<seconds>',
     about: 'how often to log rates, lag, watermark and delay, seconds; or off',
     fallback: 60_000,
     fallbackText: '60',
     kind: orWord(integer({ from: SECOND, to: 86_400 * SECOND }, SECOND), 'off', 'off' as const),
-  },
-} as const satisfies { [K in keyof WorkerConfig]: WorkerSetting<WorkerConfig[K]> }
+  }),
+})
+
+function mostMegabytes(about: string, fallbackText: string) {
+  const kind = integer({ from: MEGABYTE }, MEGABYTE)
+  return optional('<megabytes>', about, { fallbackText, kind })
+}
+
+/**
+ * The settings of a worker, each with its default, bounds and unit: what the command line, the
+ * environment, the config file, docs/configuration.md and `runWorker` know of them.
+ */
+export const WORKER_SETTINGS: Settings = { ...KAFKA, ...COMMITS, ...TOPOLOGY, ...MEMORY, ...LOG }
 
 /** The names of the settings, as options. */
 export const WORKER_OPTIONS = Object.keys(WORKER_SETTINGS) as (keyof WorkerConfig)[]
+
+const OTHER_NAMES = {
+  sessionTimeoutMs: 'sessionTimeout',
+  rebuildMs: 'rebuild',
+  commitIntervalMs: 'commitInterval',
+  maxCommitBytes: 'maxCommitMb',
+  deadLetterBreakerPercent: 'deadLetterBreaker',
+  topics: 'topic',
+  models: 'model',
+  variants: 'variant',
+  maxInFlightBytes: 'maxInFlightMb',
+  maxStateBytes: 'maxStateMb',
+  maxTableBytes: 'maxTableMb',
+  maxModelBytes: 'maxModelMb',
+  statusEveryMs: 'statusInterval',
+} as const
+
+type SettingNames = {
+  readonly [K in keyof WorkerConfig]: K extends keyof typeof OTHER_NAMES
+    ? (typeof OTHER_NAMES)[K]
+    : K
+}
+
+/** By option: the key in the config file, from which flag and environment variable follow. */
+export const SETTING_NAMES = {
+  ...Object.fromEntries(WORKER_OPTIONS.map((option) => [option, option])),
+  ...OTHER_NAMES,
+} as SettingNames
 
 /** The settings with their defaults where none is given, frozen. */
 export function workerConfig(given: Partial<WorkerConfig>): WorkerConfig {

@@ -37,6 +37,12 @@ interface ScoreAttempt {
 /** The state of a worker; `worker.ts` has the transitions. */
 export type WorkerState = 'starting' | 'running' | 'unavailable' | 'stopping' | 'stopped' | 'failed'
 
+/** Which topology an event is about, on which partition. */
+export interface TaskLabels {
+  readonly topology: string
+  readonly partition: TopicPartition
+}
+
 /** Which shadow an event is about. */
 export interface ShadowLabels {
   readonly topology: string
@@ -50,369 +56,278 @@ type ScoreDifference = Readonly<
   Record<'mean' | 'absoluteMean' | 'p1' | 'p5' | 'p50' | 'p95' | 'p99', number>
 >
 
-/** An event in a worker, by its `type`. */
-export type RuntimeEvent =
-  | {
-      /** A note that the operator should read; not an error. */
-      readonly type: 'note'
-      readonly message: string
-    }
-  | { readonly type: 'state'; readonly state: WorkerState; readonly reason?: string }
-  | {
-      readonly type: 'assigned'
-      readonly topology: string
-      readonly partition: TopicPartition
-      readonly nextOffset: number
-    }
-  | {
-      /**
-       * A task replays, without output, what its windows need: sent once before the first record,
-       * then after each chunk.
-       */
-      readonly type: 'restoring'
-      readonly topology: string
-      readonly partition: TopicPartition
-      readonly fromOffset: number
-      /** The next offset to replay. */
-      readonly nextOffset: number
-      /** The offset at which output begins. */
-      readonly toOffset: number
-      /** Why it reads more than necessary; `null`: it does not. */
-      readonly reason: string | null
-    }
-  | {
-      readonly type: 'restored'
-      readonly topology: string
-      readonly partition: TopicPartition
-      readonly records: number
-      readonly durationMs: number
-    }
-  | {
-      /**
-       * Output has begun although windows may lack records that were not read: outputs are marked
-       * until the windows are complete.
-       */
-      readonly type: 'warming'
-      readonly topology: string
-      readonly partition: TopicPartition
-      /** `null`: the windows were incomplete already when the group committed. */
-      readonly reason: string | null
-    }
-  | {
-      /** Windows that lacked records are now complete. */
-      readonly type: 'whole'
-      readonly topology: string
-      readonly partition: TopicPartition
-    }
-  | {
-      readonly type: 'lost'
-      readonly topology: string
-      readonly partition: TopicPartition
-      /** `left`: this worker has left the group, or its membership has ended. */
-      readonly why: Loss | 'left'
-    }
-  | {
-      readonly type: 'consumed'
-      readonly topology: string
-      readonly partition: TopicPartition
-      readonly records: number
-      readonly bytes: number
-      /** Log end offset when the chunk was read. */
-      readonly endOffset: number
-    }
-  | {
-      /** A chunk has passed the engine and the model. */
-      readonly type: 'processed'
-      readonly topology: string
-      readonly partition: TopicPartition
-      readonly outcomes: Outcomes
-      /**
-       * The first step that keeps windows, or else the first that writes; the outcomes are counted
-       * there.
-       */
-      readonly step: string
-      /** Number of tumbling windows that closed, by step. */
-      readonly closed: ReadonlyMap<string, number>
-      /** Time from the chunk's arrival until its outputs were made, ms, including waits. */
-      readonly durationMs: number
-      /** The part of that time spent in each stage, ms. */
-      readonly stages: StageTimes
-      /** −Infinity before the first event. */
-      readonly watermarkMs: number
-      /** Keys in the windows, and the approximate size of the windows. */
-      readonly keys: number
-      readonly bytes: number
-      /** The offset after the chunk. */
-      readonly nextOffset: number
-    }
-  | {
-      /** A broker has returned records. */
-      readonly type: 'fetched'
-      /** Time since the request, ms. */
-      readonly durationMs: number
-    }
-  | {
-      /** A model has scored rows of a chunk. */
-      readonly type: 'inference'
-      readonly topology: string
-      readonly model: string
-      readonly version: string
-      readonly rows: number
-      /** Time of the model runs that they were part of, ms. */
-      readonly durationMs: number
-    }
-  | ({
-      /** A shadow has scored rows, or has left some out. */
-      readonly type: 'shadow-rows'
-      readonly scored: number
-      /** It has no score for them. */
-      readonly failed: number
-      /** It was behind, or is off. */
-      readonly dropped: number
-    } & ShadowLabels)
-  | ({
-      /**
-       * How far a shadow agrees with the scores that were published, since the worker has started:
-       * at most once a second. A difference is its score minus the published one.
-       */
-      readonly type: 'shadow-agreement'
-      readonly pairs: number
-      readonly difference: ScoreDifference
-      /** Population stability index; `null` with fewer than 100 pairs. */
-      readonly psi: number | null
-    } & ShadowLabels)
-  | ({
-      /** Outputs of a shadow were written, or dropped since they could not be written in time. */
-      readonly type: 'shadow-outputs'
-      readonly written: number
-      readonly dropped: number
-    } & ShadowLabels)
-  | ({
-      /**
-       * Outputs of a shadow cannot be written: at most once a minute; `reason` is `null` once they
-       * can again.
-       */
-      readonly type: 'shadow-unwritten'
-      readonly reason: string | null
-    } & ShadowLabels)
-  | ({
-      /** A shadow can score nothing any more until the worker starts again. */
-      readonly type: 'shadow-off'
-      readonly reason: string
-    } & ShadowLabels)
-  | {
-      /** A score step has given the rows of a chunk to its models. */
-      readonly type: 'scored'
-      readonly topology: string
-      /** A row that was given to two models, to the second as a fallback, is in two. */
-      readonly attempts: readonly ScoreAttempt[]
-      /** StepScores that were published, by row: of the first output. */
-      readonly scores: Float64Array
-      /** By row, the index in `models` of what scored it; `null`: 0 for all. */
-      readonly decided: Uint8Array | null
-      /** The same array for as long as a partition is scored by the same models. */
-      readonly models: readonly { readonly model: string; readonly version: string }[]
-    }
-  | {
-      readonly type: 'late'
-      readonly topology: string
-      readonly step: string
-      readonly action: 'dead-letter' | 'drop' | 'score'
-      readonly count: number
-    }
-  | {
-      readonly type: 'dead-letter'
-      readonly topology: string
-      /** The dead-letter topic. */
+/** What is told, by the type of the event. */
+interface RuntimeEvents {
+  /** A note that the operator should read; not an error. */
+  note: { readonly message: string }
+  state: { readonly state: WorkerState; readonly reason?: string }
+  assigned: TaskLabels & { readonly nextOffset: number }
+  /**
+   * A task replays, without output, what its windows need: sent once before the first record,
+   * then after each chunk.
+   */
+  restoring: TaskLabels & {
+    readonly fromOffset: number
+    /** The next offset to replay. */
+    readonly nextOffset: number
+    /** The offset at which output begins. */
+    readonly toOffset: number
+    /** Why it reads more than necessary; `null`: it does not. */
+    readonly reason: string | null
+  }
+  restored: TaskLabels & { readonly records: number; readonly durationMs: number }
+  /**
+   * Output has begun although windows may lack records that were not read: outputs are marked
+   * until the windows are complete.
+   */
+  warming: TaskLabels & {
+    /** `null`: the windows were incomplete already when the group committed. */
+    readonly reason: string | null
+  }
+  /** Windows that lacked records are now complete. */
+  whole: TaskLabels
+  lost: TaskLabels & {
+    /** `left`: this worker has left the group, or its membership has ended. */
+    readonly why: Loss | 'left'
+  }
+  consumed: TaskLabels & {
+    readonly records: number
+    readonly bytes: number
+    /** Log end offset when the chunk was read. */
+    readonly endOffset: number
+  }
+  /** A chunk has passed the engine and the model. */
+  processed: TaskLabels & {
+    readonly outcomes: Outcomes
+    /**
+     * The first step that keeps windows, or else the first that writes; the outcomes are counted
+     * there.
+     */
+    readonly step: string
+    /** Number of tumbling windows that closed, by step. */
+    readonly closed: ReadonlyMap<string, number>
+    /** Time from the chunk's arrival until its outputs were made, ms, including waits. */
+    readonly durationMs: number
+    /** The part of that time spent in each stage, ms. */
+    readonly stages: StageTimes
+    /** −Infinity before the first event. */
+    readonly watermarkMs: number
+    /** Keys in the windows, and the approximate size of the windows. */
+    readonly keys: number
+    readonly bytes: number
+    /** The offset after the chunk. */
+    readonly nextOffset: number
+  }
+  /** A broker has returned records. */
+  fetched: {
+    /** Time since the request, ms. */
+    readonly durationMs: number
+  }
+  /** A model has scored rows of a chunk. */
+  inference: {
+    readonly topology: string
+    readonly model: string
+    readonly version: string
+    readonly rows: number
+    /** Time of the model runs that they were part of, ms. */
+    readonly durationMs: number
+  }
+  /** A shadow has scored rows, or has left some out. */
+  'shadow-rows': ShadowLabels & {
+    readonly scored: number
+    /** It has no score for them. */
+    readonly failed: number
+    /** It was behind, or is off. */
+    readonly dropped: number
+  }
+  /**
+   * How far a shadow agrees with the scores that were published, since the worker has started:
+   * at most once a second. A difference is its score minus the published one.
+   */
+  'shadow-agreement': ShadowLabels & {
+    readonly pairs: number
+    readonly difference: ScoreDifference
+    /** Population stability index; `null` with fewer than 100 pairs. */
+    readonly psi: number | null
+  }
+  /** Outputs of a shadow were written, or dropped since they could not be written in time. */
+  'shadow-outputs': ShadowLabels & { readonly written: number; readonly dropped: number }
+  /**
+   * Outputs of a shadow cannot be written: at most once a minute; `reason` is `null` once they
+   * can again.
+   */
+  'shadow-unwritten': ShadowLabels & { readonly reason: string | null }
+  /** A shadow can score nothing any more until the worker starts again. */
+  'shadow-off': ShadowLabels & { readonly reason: string }
+  /** A score step has given the rows of a chunk to its models. */
+  scored: {
+    readonly topology: string
+    /** A row that was given to two models, to the second as a fallback, is in two. */
+    readonly attempts: readonly ScoreAttempt[]
+    /** StepScores that were published, by row: of the first output. */
+    readonly scores: Float64Array
+    /** By row, the index in `models` of what scored it; `null`: 0 for all. */
+    readonly decided: Uint8Array | null
+    /** The same array for as long as a partition is scored by the same models. */
+    readonly models: readonly { readonly model: string; readonly version: string }[]
+  }
+  late: {
+    readonly topology: string
+    readonly step: string
+    readonly action: 'dead-letter' | 'drop' | 'score'
+    readonly count: number
+  }
+  'dead-letter': {
+    readonly topology: string
+    /** The dead-letter topic. */
+    readonly topic: string
+    readonly step: string
+    readonly code: Code
+    readonly message: string
+    /** Position of the record: `payments-3@1041`. */
+    readonly at: string
+  }
+  committed: {
+    readonly outputs: readonly {
       readonly topic: string
-      readonly step: string
-      readonly code: Code
-      readonly message: string
-      /** Position of the record: `payments-3@1041`. */
-      readonly at: string
-    }
-  | {
-      readonly type: 'committed'
-      readonly outputs: readonly {
-        readonly topic: string
-        /** No: dead letters and verdicts are written there. */
-        readonly isOutput: boolean
-        readonly records: number
-        readonly bytes: number
-        /**
-         * Time from a record's timestamp to the acknowledgement of its output, ms: of the oldest
-         * output of each chunk in the commit.
-         */
-        readonly endToEndMs: readonly number[]
-      }[]
-      readonly nextOffsets: readonly {
-        readonly partition: TopicPartition
-        readonly nextOffset: number
-      }[]
-      readonly durationMs: number
-    }
-  | {
-      /**
-       * Events of a chunk are in another partition than others of their key, so that the key's
-       * windows are split.
-       */
-      readonly type: 'key-mismatch'
-      readonly topology: string
-      readonly partition: TopicPartition
-      readonly events: number
-      /** Offset of the first of them. */
-      readonly offset: number
-      /**
-       * Where else its key belongs: an offset at which it was seen, or `null` for the partition
-       * that its partitioner chooses.
-       */
-      readonly elsewhere: TopicPartition & { readonly offset: number | null }
-    }
-  | {
-      /**
-       * A model can score no event of a partition, which waits until the model answers again;
-       * `reason` is `null` once it does.
-       */
-      readonly type: 'model-failing'
-      readonly topology: string
-      readonly partition: TopicPartition
-      readonly step: string
-      readonly reason: string | null
-    }
-  | {
-      /**
-       * Records of a partition cannot be decoded yet, mostly for a schema that the schema registry
-       * does not give, so that the partition waits; `reason` is `null` once it goes on.
-       */
-      readonly type: 'schema-missing'
-      readonly topology: string
-      readonly partition: TopicPartition
-      readonly reason: string | null
-    }
-  | {
-      /** A table's topic is being read before the first event: at most once a second. */
-      readonly type: 'table-loading'
-      readonly table: string
-      /** Records that were read. */
+      /** No: dead letters and verdicts are written there. */
+      readonly isOutput: boolean
       readonly records: number
-      /** About how many there are. */
-      readonly total: number
-    }
-  | {
-      /** A table's topic was read whole: from now on it is followed. */
-      readonly type: 'table-loaded'
-      readonly table: string
-      readonly rows: number
-      readonly durationMs: number
-    }
-  | {
-      /** A table's file has changed and was read again. */
-      readonly type: 'table-reloaded'
-      readonly table: string
-      readonly rows: number
-      /** A hash of the file, as in the header `tidemark-tables`. */
-      readonly contents: string
-    }
-  | {
-      /** Records of a table were applied, or the lines of its file. */
-      readonly type: 'table-read'
-      readonly table: string
-      readonly records: number
-      /** Its rows now, with `asOf` their versions, and about how many bytes they take. */
-      readonly rows: number
       readonly bytes: number
-      /** Records of its topic that are not applied yet, as far as known. */
-      readonly lag: number
-    }
-  | {
-      /** A record of a table's topic is invalid, and its key has no row now. */
-      readonly type: 'table-row-invalid'
-      readonly table: string
-      readonly code: Code
-      readonly message: string
-      /** Position of the record: `merchants-3@1041`. */
-      readonly at: string
-    }
-  | {
       /**
-       * A table cannot be kept up to date and stays as it is; `reason` is `null` once it can again.
+       * Time from a record's timestamp to the acknowledgement of its output, ms: of the oldest
+       * output of each chunk in the commit.
        */
-      readonly type: 'table-held-up'
-      readonly table: string
-      readonly reason: string | null
-    }
-  | {
-      /** Results of a chunk's look-ups in a table. */
-      readonly type: 'looked-up'
-      readonly table: string
-      readonly found: number
-      /** There was no row of the key. */
-      readonly absent: number
-      /** The first version of the key was later than the event. */
-      readonly early: number
-    }
-  | {
-      /**
-       * Records of a partition are set aside because the schema registry does not have their
-       * schema; `reason` is `null` when none was for a minute.
-       */
-      readonly type: 'schema-unknown'
-      readonly topology: string
+      readonly endToEndMs: readonly number[]
+    }[]
+    readonly nextOffsets: readonly {
       readonly partition: TopicPartition
-      readonly reason: string | null
-    }
-  | {
-      /**
-       * Too many of a partition's last records are dead letters of a topology, so that it continues
-       * slowly; or no longer.
-       */
-      readonly type: 'breaker'
-      readonly partition: TopicPartition
-      readonly isOpen: boolean
-      /** The share of the topology that has the most, %. */
-      readonly deadPercent: number
-    }
-  | {
-      /** A commit has been in flight for `durationMs`, and will end: reported once. */
-      readonly type: 'commit-slow'
-      readonly durationMs: number
-    }
-  | {
-      /** The commit that was slow or had failed has succeeded, or all of it is lost. */
-      readonly type: 'commit-over'
-    }
-  | {
-      /**
-       * Partitions that could not be read for some seconds, or are waiting to be handed over: the
-       * full list, on every change.
-       */
-      readonly type: 'unreadable'
-      readonly partitions: readonly Unreadable[]
-    }
-  | {
-      /**
-       * Commits are slowed down on the way to the brokers: this much gets through. `null`: no
-       * longer.
-       */
-      readonly type: 'writing-slow'
-      readonly bytesPerSecond: number | null
-    }
-  | {
-      /** The broker throttles the worker for this time, because it exceeds a quota. */
-      readonly type: 'throttled'
-      readonly of: 'reading' | 'writing'
-      readonly durationMs: number
-    }
-  | {
-      /**
-       * A commit failed and will be retried. If the reason is a rebalance, it is reported only once
-       * no commit has succeeded for 5 s.
-       */
-      readonly type: 'commit-failed'
-      readonly code: Code
-      readonly reason: string
-      readonly nextAttemptMs: number
-    }
+      readonly nextOffset: number
+    }[]
+    readonly durationMs: number
+  }
+  /**
+   * Events of a chunk are in another partition than others of their key, so that the key's
+   * windows are split.
+   */
+  'key-mismatch': TaskLabels & {
+    readonly events: number
+    /** Offset of the first of them. */
+    readonly offset: number
+    /**
+     * Where else its key belongs: an offset at which it was seen, or `null` for the partition
+     * that its partitioner chooses.
+     */
+    readonly elsewhere: TopicPartition & { readonly offset: number | null }
+  }
+  /**
+   * A model can score no event of a partition, which waits until the model answers again;
+   * `reason` is `null` once it does.
+   */
+  'model-failing': TaskLabels & { readonly step: string; readonly reason: string | null }
+  /**
+   * Records of a partition cannot be decoded yet, mostly for a schema that the schema registry
+   * does not give, so that the partition waits; `reason` is `null` once it goes on.
+   */
+  'schema-missing': TaskLabels & { readonly reason: string | null }
+  /** A table's topic is being read before the first event: at most once a second. */
+  'table-loading': {
+    readonly table: string
+    /** Records that were read. */
+    readonly records: number
+    /** About how many there are. */
+    readonly total: number
+  }
+  /** A table's topic was read whole: from now on it is followed. */
+  'table-loaded': {
+    readonly table: string
+    readonly rows: number
+    readonly durationMs: number
+  }
+  /** A table's file has changed and was read again. */
+  'table-reloaded': {
+    readonly table: string
+    readonly rows: number
+    /** A hash of the file, as in the header `tidemark-tables`. */
+    readonly contents: string
+  }
+  /** Records of a table were applied, or the lines of its file. */
+  'table-read': {
+    readonly table: string
+    readonly records: number
+    /** Its rows now, with `asOf` their versions, and about how many bytes they take. */
+    readonly rows: number
+    readonly bytes: number
+    /** Records of its topic that are not applied yet, as far as known. */
+    readonly lag: number
+  }
+  /** A record of a table's topic is invalid, and its key has no row now. */
+  'table-row-invalid': {
+    readonly table: string
+    readonly code: Code
+    readonly message: string
+    /** Position of the record: `merchants-3@1041`. */
+    readonly at: string
+  }
+  /**
+   * A table cannot be kept up to date and stays as it is; `reason` is `null` once it can again.
+   */
+  'table-held-up': { readonly table: string; readonly reason: string | null }
+  /** Results of a chunk's look-ups in a table. */
+  'looked-up': {
+    readonly table: string
+    readonly found: number
+    /** There was no row of the key. */
+    readonly absent: number
+    /** The first version of the key was later than the event. */
+    readonly early: number
+  }
+  /**
+   * Records of a partition are set aside because the schema registry does not have their
+   * schema; `reason` is `null` when none was for a minute.
+   */
+  'schema-unknown': TaskLabels & { readonly reason: string | null }
+  /**
+   * Too many of a partition's last records are dead letters of a topology, so that it continues
+   * slowly; or no longer.
+   */
+  breaker: {
+    readonly partition: TopicPartition
+    readonly isOpen: boolean
+    /** The share of the topology that has the most, %. */
+    readonly deadPercent: number
+  }
+  /** A commit has been in flight for `durationMs`, and will end: reported once. */
+  'commit-slow': { readonly durationMs: number }
+  /** The commit that was slow or had failed has succeeded, or all of it is lost. */
+  'commit-over': object
+  /**
+   * Partitions that could not be read for some seconds, or are waiting to be handed over: the
+   * full list, on every change.
+   */
+  unreadable: { readonly partitions: readonly Unreadable[] }
+  /**
+   * Commits are slowed down on the way to the brokers: this much gets through. `null`: no
+   * longer.
+   */
+  'writing-slow': { readonly bytesPerSecond: number | null }
+  /** The broker throttles the worker for this time, because it exceeds a quota. */
+  throttled: { readonly of: 'reading' | 'writing'; readonly durationMs: number }
+  /**
+   * A commit failed and will be retried. If the reason is a rebalance, it is reported only once
+   * no commit has succeeded for 5 s.
+   */
+  'commit-failed': {
+    readonly code: Code
+    readonly reason: string
+    readonly nextAttemptMs: number
+  }
+}
+
+/** An event in a worker, by its `type`. */
+export type RuntimeEvent = {
+  [T in keyof RuntimeEvents]: { readonly type: T } & RuntimeEvents[T]
+}[keyof RuntimeEvents]
 
 /** Called with what a worker does, as it happens. */
 export type Observer = (event: RuntimeEvent) => void

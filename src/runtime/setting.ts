@@ -33,6 +33,43 @@ export interface Setting<T> {
   readonly kind: SettingKind<T>
 }
 
+/** A setting of a group, which has the heading. */
+type Grouped<T> = Omit<Setting<T>, 'heading'>
+
+export function under<S extends object>(heading: string, group: S) {
+  const settings = Object.entries(group) as [string, Grouped<unknown>][]
+  const entries = settings.map(([name, of]) => [name, { heading, ...of }])
+  return Object.fromEntries(entries) as {
+    [N in keyof S]: S[N] extends Grouped<infer T> ? Setting<T> : never
+  }
+}
+
+export function setting<T>(of: Grouped<T>): Grouped<T> {
+  return of
+}
+
+/**
+ * A setting that has no value by default: `null`, which no text stands for.
+ * @param more @default any text
+ */
+export function optional<T = string>(
+  value: string,
+  about: string,
+  {
+    kind: given,
+    ...more
+  }: Partial<Pick<Setting<T>, 'kind' | 'fallbackText' | 'environmentOnly'>> = {},
+): Grouped<T | null> {
+  const kind = given ?? (TEXT as SettingKind<unknown> as SettingKind<T>)
+  return {
+    ...{ value, about, fallback: null, ...more },
+    kind: {
+      parse: (raw) => kind.parse(raw),
+      fault: (of) => (of === null ? null : (kind.fault?.(of) ?? null)),
+    },
+  }
+}
+
 export function single({ values }: RawSetting): string {
   const value = values[0] ?? ''
   if (values.length > 1) throw new Error(`takes one value, got ${values.length}`)
@@ -108,14 +145,6 @@ export function orWord<T, U>(kind: SettingKind<T>, word: string, meaning: U): Se
         throw new Error(`${messageOf(error)}, or ${word}`, { cause: error })
       }
     },
-  }
-}
-
-/** A value of a kind, or `null`, which no text stands for. */
-export function orNull<T>(kind: SettingKind<T>): SettingKind<T | null> {
-  return {
-    parse: (raw) => kind.parse(raw),
-    fault: (value) => (value === null ? null : (kind.fault?.(value) ?? null)),
   }
 }
 

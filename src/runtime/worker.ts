@@ -72,35 +72,19 @@ export interface WorkerOptions extends Partial<WorkerConfig> {
   readonly random?: Random
 }
 
+/** Starts a worker. While no broker answers it keeps trying, in state `unavailable`. */
+export function startWorker(options: WorkerOptions): Worker {
+  return new Worker(options)
+}
+
 /** A running worker. */
-export interface Worker {
+export class Worker {
   /**
    * Resolves after {@link stop}; rejects with what ended the worker: Refused (`TOPIC_MISSING`,
    * `TOPIC_LIMITS`, `TOPIC_COMPACTED`, `TOPIC_CHANGED`, `AUTHORIZATION`, `SCHEMA_NOT_REGISTERED`,
    * `SCHEMA_REJECTED`, or the faults of a variant that the group has chosen), `AUTHENTICATION`,
    * `OFFSET_OUT_OF_RANGE`, `GROUP_FAILED`, `WORKER_NAME_TAKEN`, `STOP_TIMED_OUT`, or a bug.
    */
-  readonly done: Promise<void>
-  /**
-   * Stops fetching, finishes and commits what is in flight, and leaves the group. Resolves or
-   * rejects as {@link done} does.
-   */
-  stop(): Promise<void>
-  /**
-   * Resolves when everything that was read is committed, and shadows have scored what they have;
-   * rejects as {@link done} does.
-   */
-  settled(): Promise<void>
-  /** Ends the input: every open tumbling window closes. Resolves when the results are committed. */
-  closeWindows(): Promise<void>
-}
-
-/** Starts a worker. While no broker answers it keeps trying, in state `unavailable`. */
-export function startWorker(options: WorkerOptions): Worker {
-  return new GroupWorker(options)
-}
-
-class GroupWorker implements Worker {
   readonly done: Promise<void>
   readonly #o: WorkerOptions
   readonly #config: WorkerConfig
@@ -149,12 +133,20 @@ class GroupWorker implements Worker {
     this.done.catch(() => {})
   }
 
+  /**
+   * Stops fetching, finishes and commits what is in flight, and leaves the group. Resolves or
+   * rejects as {@link done} does.
+   */
   stop(): Promise<void> {
     this.#stopping.abort()
     this.#changed.notifyAll()
     return this.done
   }
 
+  /**
+   * Resolves when everything that was read is committed, and shadows have scored what they have;
+   * rejects as {@link done} does.
+   */
   async settled(): Promise<void> {
     // Not raced with `done`: handlers on a promise that lives as long as the worker would
     // accumulate.
@@ -163,6 +155,7 @@ class GroupWorker implements Worker {
     else await this.#shadows.settled()
   }
 
+  /** Ends the input: every open tumbling window closes. Resolves when the results are committed. */
   async closeWindows(): Promise<void> {
     await this.#membership?.closeWindows()
     await this.settled()

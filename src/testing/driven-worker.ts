@@ -18,13 +18,19 @@ import type { VirtualClock } from './virtual-clock.ts'
 
 const GROUP = 'test'
 
-export interface Tally {
-  readonly outcomes: Outcomes
+/** What came of all records so far, without a crashed worker's unfinished commit. */
+export class Tally {
+  outcomes: Outcomes = NO_OUTCOMES
   /** By partition, ms since the epoch. */
-  readonly watermarksMs: ReadonlyMap<number, number>
+  readonly watermarksMs = new Map<number, number>()
+
+  add({ outcomes, partition, watermarkMs }: Processed): void {
+    this.outcomes = addOutcomes(this.outcomes, outcomes)
+    this.watermarksMs.set(partition.partition, watermarkMs)
+  }
 }
 
-export const NOTHING_YET: Tally = { outcomes: NO_OUTCOMES, watermarksMs: new Map() }
+type Processed = Extract<RuntimeEvent, { type: 'processed' }>
 
 interface LifeOptions {
   readonly prepared: Prepared
@@ -44,12 +50,10 @@ export class Life {
   /** Partition → the log end offset up to which it was read. */
   readonly #readTo = new Map<number, number>()
   readonly #restoring = new Set<number>()
-  #tally: Tally
 
   constructor(options: LifeOptions) {
-    const { prepared, records, clock, guarantee, tally } = options
+    const { prepared, records, clock, guarantee } = options
     this.#o = options
-    this.#tally = tally
     this.#records = committingThrough(records, async (commit, member) => {
       if (!this.#withholds) await member.commit(commit)
       else if (guarantee === 'at-least-once') await member.commit({ ...commit, nextOffsets: [] })
@@ -63,10 +67,6 @@ export class Life {
       random: seeded(1),
       observer: (event) => this.#observe(event),
     })
-  }
-
-  get tally(): Tally {
-    return this.#tally
   }
 
   /**
@@ -135,11 +135,7 @@ export class Life {
 
   #observe(event: RuntimeEvent): void {
     if (event.type === 'processed') {
-      const { outcomes, watermarksMs } = this.#tally
-      this.#tally = {
-        outcomes: addOutcomes(outcomes, event.outcomes),
-        watermarksMs: new Map([...watermarksMs, [event.partition.partition, event.watermarkMs]]),
-      }
+      if (!this.#withholds) this.#o.tally.add(event)
     } else if (event.type === 'consumed' && event.records === 0) {
       this.#readTo.set(event.partition.partition, event.endOffset)
     } else if (event.type === 'restoring') {

@@ -6,13 +6,7 @@ import type { Prepared } from '../runtime/prepared.ts'
 import { prepare } from '../runtime/start/prepare.ts'
 import { outputTopics, tableTopics } from '../topology/graph.ts'
 import type { Topology } from '../topology/stream.ts'
-import {
-  Life,
-  type ModelFunction,
-  NOTHING_YET,
-  numbersTo,
-  withModelFunctions,
-} from './driven-worker.ts'
+import { Life, type ModelFunction, numbersTo, Tally, withModelFunctions } from './driven-worker.ts'
 import {
   type DeadLetter,
   deadLetterOf,
@@ -82,7 +76,7 @@ export class TopologyDriver<Out> {
   #clock: VirtualClock
   #prepared: Prepared | null = null
   #life: Life | null = null
-  #tally = NOTHING_YET
+  readonly #tally = new Tally()
 
   private constructor(topology: Topology<Out>, options: DriverOptions) {
     this.#topology = topology
@@ -181,13 +175,12 @@ export class TopologyDriver<Out> {
 
   /** Outcomes of all records so far, each record counted once. */
   get outcomes(): Outcomes {
-    return (this.#life?.tally ?? this.#tally).outcomes
+    return this.#tally.outcomes
   }
 
   /** The watermark of a partition, ms since the epoch; −Infinity before its first event. */
   watermarkMs(partition = 0): number {
-    const { watermarksMs } = this.#life?.tally ?? this.#tally
-    return watermarksMs.get(partition) ?? Number.NEGATIVE_INFINITY
+    return this.#tally.watermarksMs.get(partition) ?? Number.NEGATIVE_INFINITY
   }
 
   /**
@@ -199,7 +192,6 @@ export class TopologyDriver<Out> {
   async crash({ during = [] }: { readonly during?: OneOrMore<object> } = {}): Promise<void> {
     const life = this.#life
     if (life === null) return
-    this.#tally = life.tally
     life.withholdCommits()
     await this.pipe(during)
     life.die()
@@ -246,13 +238,8 @@ export class TopologyDriver<Out> {
 
   async #stopWorker(): Promise<void> {
     const life = this.#life
-    if (life === null) return
     this.#life = null
-    try {
-      await life.stop()
-    } finally {
-      this.#tally = life.tally
-    }
+    await life?.stop()
   }
 
   async #prepare(): Promise<Prepared> {

@@ -220,7 +220,7 @@ const ROWS: readonly Row[] = [
   ],
   [
     'a replay begins a record too late',
-    ['runtime/partition/task.ts', 'this.#plan.from.offset)', 'this.#plan.from.offset + 1)'],
+    ['runtime/partition/task.ts', 'this.plan.from.offset)', 'this.plan.from.offset + 1)'],
     [RESTART, 'the next worker goes on as one run does'],
   ],
   [

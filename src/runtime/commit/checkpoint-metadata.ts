@@ -119,7 +119,7 @@ export function mostMetadataBytes(names: readonly string[], variants: ChosenVari
 
 /** `null`: Tidemark did not write it, or a version with another format did. */
 export function decodeMetadata(text: string): CheckpointMetadata | null {
-  const packed = parsed(text)
+  const packed = parsedJson(text)
   if (!isPacked(packed)) return null
   const { n, last, t, m = {} } = packed
   return {
@@ -153,7 +153,8 @@ export function metadataAt({
   return last < nextOffset && points.every((offset) => offset <= nextOffset) ? decoded : null
 }
 
-function parsed(text: string): unknown {
+/** `null`: it is no JSON. */
+export function parsedJson(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {

@@ -151,7 +151,7 @@ export class Committer {
     const heldUpMs = Math.max(endMs, this.#mayWriteMs) - Math.max(startMs, mayWriteMs)
     const { bytes, records } = sizeOf(segments)
     this.#size.committed(bytes, heldUpMs)
-    this.#tell(segments, commit, endMs - startMs)
+    this.#tell(segments, endMs - startMs)
     this.#tellPace()
     return records + segments.length
   }
@@ -269,15 +269,14 @@ export class Committer {
     this.#o.context.observer({ type: 'writing-slow', bytesPerSecond })
   }
 
-  #tell(segments: readonly Segment[], commit: Commit, durationMs: number): void {
+  #tell(segments: readonly Segment[], durationMs: number): void {
     const nowMs = this.#o.context.clock.nowMs()
     this.#o.context.observer({
       type: 'committed',
       outputs: writtenBy(segments, nowMs),
-      nextOffsets: commit.nextOffsets.map(({ topic, partition, nextOffset }) => ({
-        partition: { topic, partition },
-        nextOffset,
-      })),
+      nextOffsets: segments.flatMap(({ of: { partition }, upTo }) =>
+        upTo === null ? [] : [{ partition, nextOffset: upTo.nextOffset }],
+      ),
       durationMs,
     })
   }

@@ -2,7 +2,7 @@ import { keepsState } from '../../engine/plan.ts'
 import type { WatermarkParts } from '../../engine/watermark.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import type { Assignment } from '../../records/port.ts'
-import type { Definition } from '../../topology/definition.ts'
+import type { PreparedTopology } from '../prepared.ts'
 import type { CheckpointMetadata, ReplayPoint, TopologyCheckpoint } from './checkpoint-metadata.ts'
 
 // Where a topology begins to read again: the points that a task commits, and the plan that the next
@@ -54,10 +54,7 @@ export interface RestartPlan extends Omit<TopologyCheckpoint, 'fingerprint'> {
   readonly reason: string | null
 }
 
-interface Restarted {
-  readonly definition: Definition
-  readonly fingerprint: string
-}
+type Restarted = Pick<PreparedTopology, 'definition' | 'fingerprint'>
 
 /** Must its windows be rebuilt from the log, because the commit metadata does not have them? */
 export function mustRebuild(topology: Restarted, metadata: CheckpointMetadata | null): boolean {

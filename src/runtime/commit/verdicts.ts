@@ -2,6 +2,7 @@ import { TidemarkError } from '../../kernel/errors.ts'
 import { position } from '../../kernel/ids.ts'
 import type { Assignment, LogRecord, LogRecords, TopicPartition } from '../../records/port.ts'
 import { WrittenRecords } from '../../records/written-records.ts'
+import { parsedJson } from './checkpoint-metadata.ts'
 import type { CausedRecords } from './output-batch.ts'
 
 // Verdicts on records whose schema the schema registry did not have. Neither the log nor the
@@ -40,15 +41,13 @@ export interface VerdictsOptions {
   readonly read: () => Promise<readonly LogRecord[]>
 }
 
-interface Undecoded {
-  readonly record: Pick<LogRecord, 'offset'>
-  readonly error: TidemarkError
-}
-
 interface Finished {
   /** The offset of its first record, or where it ends if it has none. */
   readonly offset: number
-  readonly faults: readonly Undecoded[]
+  readonly faults: readonly {
+    readonly record: Pick<LogRecord, 'offset'>
+    readonly error: TidemarkError
+  }[]
 }
 
 /** Which records of a partition were given up. */
@@ -131,7 +130,7 @@ export class Verdicts {
   }
 
   /** @returns the blocks that have changed, with the first offset that was added to each */
-  #add(faults: readonly Undecoded[]): Map<number, number> {
+  #add(faults: Finished['faults']): Map<number, number> {
     const changed = new Map<number, number>()
     for (const { record, error } of faults) {
       if (!isUnknownSchema(error)) continue
@@ -176,7 +175,7 @@ export function unpackVerdict(record: LogRecord, of: TopicPartition): BlockVerdi
   if (digits === undefined) return null
   const block = Number(digits)
   if (record.value === null) return { block, topicId: null, unknown: [] }
-  const value = parsed(record.value)
+  const value = parsedJson(String(record.value))
   if (isPacked(value)) return { block, topicId: value.topicId, unknown: value.unknown }
   throw new TidemarkError(
     'VERDICT_INVALID',
@@ -190,14 +189,6 @@ export function unpackVerdict(record: LogRecord, of: TopicPartition): BlockVerdi
 
 interface Packed extends Pick<BlockVerdict, 'topicId' | 'unknown'> {
   readonly v: number
-}
-
-function parsed(value: Buffer): unknown {
-  try {
-    return JSON.parse(String(value))
-  } catch {
-    return null
-  }
 }
 
 function isPacked(of: unknown): of is Packed {

@@ -101,15 +101,7 @@ function rangeOf({ offset, lastOffset, count }: PackedBatch, place: DeadLetterPl
  * Why a record was set aside and its position in the source, read back from a dead letter's
  * headers.
  */
-export interface Reason {
-  readonly code: string
-  readonly step: string
-  readonly message: string
-  readonly at: { readonly partition: number; readonly offset: number }
-}
-
-/** Reads the reason from a dead letter's headers. */
-export function reasonOf(headers: readonly Header[]): Reason {
+export function reasonOf(headers: readonly Header[]) {
   const text = (name: string) => String(headers.find((h) => h.name === name)?.value ?? '')
   return {
     code: text(`${OWN}code`),

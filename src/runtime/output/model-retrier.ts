@@ -11,11 +11,6 @@ import type { TaskContext } from './task-context.ts'
 
 const WAITS = { firstMs: 1_000, lastMs: 30_000 }
 
-interface ModelLabels {
-  readonly model: string
-  readonly version: string
-}
-
 /**
  * Scores the events of one partition with the models of one topology. A model that can score
  * none of them is retried until it succeeds: the partition waits meanwhile, and none of its events
@@ -26,8 +21,6 @@ export class ModelRetrier {
   readonly #partition: TopicPartition
   readonly #context: TaskContext
   readonly #retrier: Retrier
-  /** The labels of what scored rows, by number of the decision. */
-  readonly #labels = new WeakMap<readonly Decision[], readonly ModelLabels[]>()
 
   constructor(topology: PreparedTopology, partition: TopicPartition, context: TaskContext) {
     this.#topology = topology
@@ -38,14 +31,38 @@ export class ModelRetrier {
 
   /** The models of a step. Their answer is `null` when the partition was lost meanwhile. */
   of(step: ScoreStep): StepScoring {
-    const { decisions } = this.#topology.scorers.get(step.name) as StepScorer
+    const scorer = this.#topology.scorers.get(step.name) as StepScorer
+    const { decisions } = scorer
+    const models = decisions.map(({ scorer: by }) => ({ model: by.name, version: versionOf(by) }))
+    const topology = this.#topology.definition.name
+    const about = { topology, partition: this.#partition, step: step.name }
+    const { observer } = this.#context
+    const tell = ({ runs, columns, attempts: all, decided }: StepAnswer) => {
+      for (const { scorer: by, rows, runMs: durationMs } of runs) {
+        if (rows === 0) continue
+        const [model, version] = [by.name, versionOf(by)]
+        observer({ type: 'inference', topology, model, version, rows, durationMs })
+      }
+      const attempts = all.map(({ decision, outcome, rows }) => {
+        const { route } = decisions[decision] as Decision
+        return { ...(models[decision] as (typeof models)[number]), route, outcome, rows }
+      })
+      const scores = columns[0] as Float64Array
+      observer({ type: 'scored', topology, attempts, scores, decided, models })
+    }
+    const attemptOn = async (batch: StepBatch): Promise<StepAnswer> => {
+      const answer = await scorer.score(batch)
+      if (batch.count > 0) tell(answer)
+      return answer
+    }
     return {
-      by: decisions.map(({ route, scorer }) => ({ route, label: scorer.label })),
+      by: decisions.map(({ route, scorer: by }) => ({ route, label: by.label })),
       score: (batch) =>
-        this.#retrier.until(() => this.#ask(step, batch), {
+        this.#retrier.until({
+          attempt: () => attemptOn(batch),
           waits: WAITS,
           isTemporary: ({ code }) => code === 'MODEL_FAILING',
-          tell: (reason) => this.#tell(step, reason),
+          tell: (reason) => observer({ type: 'model-failing', ...about, reason }),
         }),
     }
   }
@@ -58,38 +75,4 @@ export class ModelRetrier {
   stop(): void {
     this.#retrier.stop()
   }
-
-  async #ask(step: ScoreStep, batch: StepBatch): Promise<StepAnswer> {
-    const { observer } = this.#context
-    const scorer = this.#topology.scorers.get(step.name) as StepScorer
-    const answer = await scorer.score(batch)
-    const topology = this.#topology.definition.name
-    for (const { scorer: by, rows, runMs: durationMs } of answer.runs) {
-      if (rows === 0) continue
-      const [model, version] = [by.name, versionOf(by)]
-      observer({ type: 'inference', topology, model, version, rows, durationMs })
-    }
-    if (batch.count > 0) observer({ type: 'scored', topology, ...this.#scored(scorer, answer) })
-    return answer
-  }
-
-  #scored({ decisions }: StepScorer, { columns, decided, attempts }: StepAnswer) {
-    const models = this.#labels.get(decisions) ?? labelsOf(decisions)
-    this.#labels.set(decisions, models)
-    const named = attempts.map(({ decision, outcome, rows }) => {
-      const { route } = decisions[decision] as Decision
-      return { ...(models[decision] as ModelLabels), route, outcome, rows }
-    })
-    return { attempts: named, scores: columns[0] as Float64Array, decided, models }
-  }
-
-  #tell(step: ScoreStep, reason: string | null): void {
-    const topology = this.#topology.definition.name
-    const about = { topology, partition: this.#partition, step: step.name }
-    this.#context.observer({ type: 'model-failing', ...about, reason })
-  }
-}
-
-function labelsOf(decisions: readonly Decision[]): readonly ModelLabels[] {
-  return decisions.map(({ scorer }) => ({ model: scorer.name, version: versionOf(scorer) }))
 }

@@ -21,14 +21,11 @@ export const NO_OUTCOMES: Outcomes = {
 }
 
 export function addOutcomes(a: Outcomes, b: Outcomes): Outcomes {
-  return {
-    scored: a.scored + b.scored,
-    windowed: a.windowed + b.windowed,
-    skipped: a.skipped + b.skipped,
-    duplicate: a.duplicate + b.duplicate,
-    late: a.late + b.late,
-    dead: a.dead + b.dead,
-  }
+  const names = Object.keys(NO_OUTCOMES) as (keyof Outcomes)[]
+  return Object.fromEntries(names.map((name) => [name, a[name] + b[name]])) as Record<
+    keyof Outcomes,
+    number
+  >
 }
 
 /**

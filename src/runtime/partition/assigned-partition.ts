@@ -17,13 +17,13 @@ import {
   type NewChunk,
   type RestartPoint,
 } from '../commit/in-flight.ts'
-import { areNoted, variantsOf } from '../commit/noted-variants.ts'
-import { planRestart, type RestartPlan } from '../commit/restart-plan.ts'
+import { planRestart } from '../commit/restart-plan.ts'
 import type { Verdicts } from '../commit/verdicts.ts'
 import type { WorkerConfig } from '../config.ts'
 import type { Observer, RuntimeEvent } from '../events.ts'
 import type { TaskContext } from '../output/task-context.ts'
 import type { PreparedTopology } from '../prepared.ts'
+import { areNoted, variantsOf } from '../start/variants.ts'
 import { IdleClock } from './idle-clock.ts'
 import type { KeyWatch } from './key-watch.ts'
 import { Task } from './task.ts'
@@ -77,7 +77,7 @@ export class AssignedPartition implements Committable {
   readonly #variants: ChosenVariants
   readonly #breaker: Breaker
   readonly #throttle: Throttle
-  readonly #idle: IdleClock | null
+  readonly #idle: IdleClock
   /** `null`: there is nothing to replay, or the tasks have processed it. */
   #replay: Replay | null
   #nextOffset: number
@@ -101,14 +101,13 @@ export class AssignedPartition implements Committable {
     this.#nextOffset = nextOffset
     const metadata = metadataAt(assignment)
     this.#lastRecord = metadata?.lastRecord ?? null
-    const planned = topologies.map((topology) => {
+    this.tasks = topologies.map((topology) => {
       const plan = planRestart(topology, assignment, metadata)
       const keyWatch = given.keyWatches.get(topology.definition.name) ?? null
       const verdicts = given.verdictsOf(topology, assignment)
       const own = { partition: this.partition, plan, keyWatch, verdicts }
-      return { task: new Task(topology, own, this.#context), plan, replayed: 0 }
+      return new Task(topology, own, this.#context)
     })
-    this.tasks = planned.map(({ task }) => task)
     const names = topologies.map(({ definition }) => definition.name)
     this.#breaker = new Breaker(names, config.deadLetterBreakerPercent ?? 100)
     this.#throttle = new Throttle({
@@ -117,20 +116,21 @@ export class AssignedPartition implements Committable {
       process: (chunk) => this.#processLive(chunk),
       failed: (error) => given.onFailed(error),
     })
-    this.#idle = this.#idleClock()
+    this.#idle = new IdleClock(this.tasks, clock, (untilMs) =>
+      this.advance((task) => untilMs.get(task) ?? Number.NEGATIVE_INFINITY),
+    )
     // The last record before the committed offset is always read again, to verify that the log is
     // still the same (rule R7).
-    const offsets = planned.map(({ plan }) => plan.from.offset)
+    const offsets = this.tasks.map(({ plan }) => plan.from.offset)
     const start = Math.min(nextOffset, ...offsets, this.#lastRecord?.offset ?? nextOffset)
     this.startOffset = Math.max(start, assignment.lowOffset)
     const range = { partition: this.partition, from: this.startOffset, to: nextOffset }
     this.#replay =
       this.startOffset < nextOffset
-        ? new Replay(planned, { ...range, lastRecord: this.#lastRecord }, this.#context)
+        ? new Replay(this.tasks, { ...range, lastRecord: this.#lastRecord }, this.#context)
         : null
-    for (const name of names) {
-      const own = { topology: name, partition: this.partition, nextOffset }
-      this.#context.observer({ type: 'assigned', ...own })
+    for (const { labels } of this.tasks) {
+      this.#context.observer({ type: 'assigned', ...labels, nextOffset })
     }
     if (this.#replay === null) this.#run()
     else this.#replay.tell()
@@ -186,7 +186,7 @@ export class AssignedPartition implements Committable {
       if (replay.isRead) this.#run()
     }
     for (const task of this.tasks) this.#tellConsumed(task, { records: 0, bytes: 0, endOffset })
-    this.#throttle.after(() => this.#idle?.caughtUp())
+    this.#throttle.after(() => this.#idle.caughtUp())
   }
 
   /** Chunks that are still waiting are not started any more. */
@@ -206,7 +206,7 @@ export class AssignedPartition implements Committable {
   /** The partition is gone, with everything in flight, and reports no more events. */
   drop(why: Loss | 'left'): void {
     this.#life.enter(why === 'expelled' || why === 'cut' ? 'lost' : 'revoked')
-    this.#idle?.stop()
+    this.#idle.stop()
     this.#throttle.drop()
     for (const task of this.tasks) task.drop()
     this.inFlight.drop()
@@ -232,7 +232,7 @@ export class AssignedPartition implements Committable {
 
   #processLive(chunk: Chunk): void {
     const { records, packed, nextOffset, endOffset } = chunk
-    this.#idle?.came()
+    this.#idle.came()
     if (records.length > 0) this.#lastRecord = markOf(records.at(records.length - 1))
     this.#nextOffset = nextOffset
     const added = this.#add({ records, nextOffset, bytes: bytesInMemory(chunk) })
@@ -248,12 +248,10 @@ export class AssignedPartition implements Committable {
   }
 
   #tellConsumed(
-    { topology }: Task,
+    { labels }: Task,
     read: { readonly records: number; readonly bytes: number; readonly endOffset: number },
   ): void {
-    const { partition } = this
-    const { name } = topology.definition
-    this.#context.observer({ type: 'consumed', topology: name, partition, ...read })
+    this.#context.observer({ type: 'consumed', ...labels, ...read })
   }
 
   #observe(event: RuntimeEvent, observer: Observer): void {
@@ -263,23 +261,6 @@ export class AssignedPartition implements Committable {
     const { isOpen, deadPercent } = this.#breaker
     this.#context.observer({ type: 'breaker', partition: this.partition, isOpen, deadPercent })
   }
-
-  #idleClock(): IdleClock | null {
-    const after = this.tasks.flatMap((task) => {
-      const { idleAfterMs } = task.topology.definition.source.watermark
-      return idleAfterMs === null ? [] : [{ task, idleAfterMs }]
-    })
-    if (after.length === 0) return null
-    return new IdleClock(after, this.#context.clock, (untilMs) =>
-      this.advance((task) => untilMs.get(task) ?? Number.NEGATIVE_INFINITY),
-    )
-  }
-}
-
-interface PlannedTask {
-  readonly task: Task
-  readonly plan: RestartPlan
-  replayed: number
 }
 
 interface ReplayRange {
@@ -293,7 +274,7 @@ interface ReplayRange {
 
 /** Replays what windows need, up to the committed offset, without output. */
 class Replay {
-  readonly #planned: readonly PlannedTask[]
+  readonly #tasks: readonly Task[]
   readonly #range: ReplayRange
   readonly #context: PartitionContext
   readonly #startedMs: number
@@ -301,8 +282,8 @@ class Replay {
   #position: number
   #bytes = 0
 
-  constructor(planned: readonly PlannedTask[], range: ReplayRange, context: PartitionContext) {
-    this.#planned = planned
+  constructor(tasks: readonly Task[], range: ReplayRange, context: PartitionContext) {
+    this.#tasks = tasks
     this.#range = range
     this.#context = context
     this.#startedMs = context.clock.elapsedMs()
@@ -346,32 +327,19 @@ class Replay {
   }
 
   tell(): void {
-    const { partition, to: toOffset } = this.#range
-    for (const { task, plan } of this.#planned) {
-      this.#context.observer({
-        type: 'restoring',
-        topology: task.topology.definition.name,
-        partition,
-        fromOffset: plan.from.offset,
-        nextOffset: this.#position,
-        toOffset,
-        reason: plan.reason,
-      })
+    const offsets = { nextOffset: this.#position, toOffset: this.#range.to }
+    for (const { labels, plan } of this.#tasks) {
+      const { from, reason } = plan
+      const at = { fromOffset: from.offset, ...offsets }
+      this.#context.observer({ type: 'restoring', ...labels, ...at, reason })
     }
   }
 
   tellEnd(): void {
     const { clock, observer } = this.#context
-    for (const { task, replayed: records } of this.#planned) {
-      const topology = task.topology.definition.name
-      const durationMs = clock.elapsedMs() - this.#startedMs
-      observer({
-        type: 'restored',
-        topology,
-        partition: this.#range.partition,
-        records,
-        durationMs,
-      })
+    const durationMs = clock.elapsedMs() - this.#startedMs
+    for (const { labels, restored: records } of this.#tasks) {
+      observer({ type: 'restored', ...labels, records, durationMs })
     }
   }
 
@@ -385,8 +353,7 @@ class Replay {
   }
 
   async #replayTasks(chunk: Chunk, bytes: number): Promise<void> {
-    const counts = await Promise.all(this.#planned.map(({ task }) => task.replay(chunk)))
-    for (const [i, planned] of this.#planned.entries()) planned.replayed += counts[i] as number
+    await Promise.all(this.#tasks.map((task) => task.replay(chunk)))
     this.#bytes -= bytes
     this.#context.onBytes()
   }

@@ -1,11 +1,6 @@
 import type { Clock } from '../../kernel/clock.ts'
 import type { Task } from './task.ts'
 
-interface IdleTask {
-  readonly task: Task
-  readonly idleAfterMs: number
-}
-
 /**
  * An abort reason, because without one Node creates an exception, which costs more than all else in
  * a poll.
@@ -18,7 +13,8 @@ const OVER = 'over'
  * Steps are made only when they close a window (rule R8).
  */
 export class IdleClock {
-  readonly #waiting: readonly IdleTask[]
+  /** Those with `idleAfter`. */
+  readonly #tasks: readonly Task[]
   readonly #clock: Clock
   readonly #advance: (untilMs: ReadonlyMap<Task, number>) => Promise<void>
   /**
@@ -31,11 +27,11 @@ export class IdleClock {
 
   /** @param advance called with the new watermark of each task */
   constructor(
-    waiting: readonly IdleTask[],
+    tasks: readonly Task[],
     clock: Clock,
     advance: (untilMs: ReadonlyMap<Task, number>) => Promise<void>,
   ) {
-    this.#waiting = waiting
+    this.#tasks = tasks.filter((task) => idleAfterMs(task) !== null)
     this.#clock = clock
     this.#advance = advance
     this.#lastRecordMs = clock.elapsedMs()
@@ -50,7 +46,7 @@ export class IdleClock {
   /** Called when the partition was read to its end. */
   caughtUp(): void {
     this.#silence.abort(OVER)
-    if (this.#isStopped) return
+    if (this.#isStopped || this.#tasks.length === 0) return
     this.#silence = new AbortController()
     void this.#wait(this.#silence.signal)
   }
@@ -64,24 +60,28 @@ export class IdleClock {
     const lastMs = this.#lastRecordMs
     // A chunk that closes many windows takes several turns; only then it is known which windows are
     // open.
-    await Promise.all(this.#waiting.map(({ task }) => task.entered()))
+    await Promise.all(this.#tasks.map((task) => task.entered()))
     if (signal.aborted) return
     for (;;) {
-      const dueMs = Math.min(...this.#waiting.map(dueIn))
+      const dueMs = Math.min(...this.#tasks.map(dueIn))
       if (dueMs === Number.POSITIVE_INFINITY) return
       await this.#clock.sleep(lastMs + dueMs - this.#clock.elapsedMs(), signal)
       if (signal.aborted) return
       // Event times are whole milliseconds, and a fraction would be kept in the commit metadata.
       const elapsedMs = Math.floor(this.#clock.elapsedMs() - lastMs)
-      const due = this.#waiting.filter((w) => dueIn(w) <= elapsedMs)
+      const due = this.#tasks.filter((task) => dueIn(task) <= elapsedMs)
       if (due.length === 0) continue
-      const until = due.map(({ task }) => [task, task.logWatermarkMs + elapsedMs] as const)
+      const until = due.map((task) => [task, task.logWatermarkMs + elapsedMs] as const)
       await this.#advance(new Map(until))
     }
   }
 }
 
 /** How long after the last record the next window of a task closes; +Infinity: none is open. */
-function dueIn({ task, idleAfterMs }: IdleTask): number {
-  return Math.max(idleAfterMs, task.nextEndMs - task.logWatermarkMs)
+function dueIn(task: Task): number {
+  return Math.max(idleAfterMs(task) ?? 0, task.nextEndMs - task.logWatermarkMs)
+}
+
+function idleAfterMs({ topology }: Task): number | null {
+  return topology.definition.source.watermark.idleAfterMs
 }

@@ -1,9 +1,9 @@
 import type { ColumnType } from '../../columns/columns.ts'
-import type { Events, Reader } from '../../columns/events.ts'
+import type { Events } from '../../columns/events.ts'
 import { FieldRead, NO_CELL, type ScannedEvents } from '../../columns/scanned-events.ts'
 import type { EventBatch } from '../../engine/events.ts'
 import type { Dictionary } from '../../engine/store/dictionary.ts'
-import type { Decoded, DecodeFault, Format } from '../../formats/format.ts'
+import type { Format } from '../../formats/format.ts'
 import { eventKey, eventTimeMs, recordTimeMs } from '../../formats/identity.ts'
 import { GivenRecord } from '../../formats/record-decoding.ts'
 import type { Memory } from '../../kernel/bytes.ts'
@@ -12,10 +12,9 @@ import { type Partitioner, partitionOfKey } from '../../kernel/kafka.ts'
 import type { Slices } from '../../kernel/slices.ts'
 import { isEventTime } from '../../kernel/time.ts'
 import { NO_RECORDS } from '../../records/log-records.ts'
-import type { LogRecords, PackedBatch, TopicPartition } from '../../records/port.ts'
+import type { LogRecord, LogRecords, PackedBatch, TopicPartition } from '../../records/port.ts'
 import type { EventFunction, RecordFunction, SourceDefinition } from '../../topology/definition.ts'
 import { takesSecond } from '../../topology/function-source.ts'
-import type { SourceRecord } from '../../topology/source.ts'
 import type { RecordFault } from '../output/dead-letter.ts'
 import type { Intake } from '../output/outcomes.ts'
 
@@ -23,13 +22,6 @@ import type { Intake } from '../output/outcomes.ts'
 const DECODE = 'decode'
 /** Events processed between two looks at the clock. */
 const UNASKED = 32
-
-interface KeysAndTimes {
-  readonly keys: Int32Array
-  readonly timesMs: Float64Array
-  /** Records whose events have no valid key or time. */
-  readonly faults: readonly DecodeFault[]
-}
 
 /**
  * Turns the records of one source into events. A bad record becomes a dead letter; its neighbours
@@ -52,15 +44,16 @@ export class EventIntake {
     this.#format = format
     this.#keyNumbers = keyNumbers
     this.#from = from
-    this.#readKey = sourceRead(source.key, format.reader)
-    const timeMs = source.eventTimeMs
-    const readTime = timeMs === 'record' ? null : sourceRead(timeMs, format.reader)
+    const read = <R>(of: RecordFunction<R>): SourceRead<R> =>
+      takesSecond(of) ? withRecord(of, from) : format.reader(of as EventFunction<R>)
+    this.#readKey = read(source.key)
+    const readTime = source.eventTimeMs === 'record' ? null : read(source.eventTimeMs)
     this.#readTimeMs = readTime === null ? RECORD_TIME : checkedTime(readTime)
     const { keyMismatch, partitioner } = source
     const isChecked =
       partitions !== null && keyMismatch === 'dead-letter' && partitioner !== 'unknown'
     this.#checkKey = isChecked
-      ? keyCheck({ partition: from.partition, partitions }, partitioner ?? 'murmur2')
+      ? keyCheck(from.partition, partitions, partitioner ?? 'murmur2')
       : null
     // A key that is checked is needed as a string.
     this.#keyField = isChecked ? null : fieldOf(this.#readKey, 'text')
@@ -71,43 +64,42 @@ export class EventIntake {
   *decode(records: LogRecords, slices: Slices): Generator<void, Intake> {
     const faults: RecordFault[] = []
     for (let taken = records; ; ) {
-      const chunk = { from: this.#from, records: taken }
-      const decoded = yield* this.#format.decode(chunk, slices)
-      const named = yield* this.#name(decoded, new EventRecords(chunk, decoded.records), slices)
-      for (const { record, error } of [...decoded.faults, ...named.faults]) {
-        faults.push({ record: taken.at(record), window: null, step: DECODE, error })
-      }
-      const left = decoded.records.length === taken.length ? taken : taken.pick(decoded.records)
-      if (named.faults.length === 0)
-        return { batch: batchOf(decoded, named, left), records: left, faults }
+      const decoded = yield* this.#format.decode({ from: this.#from, records: taken }, slices)
+      const given = decoded.records.length === taken.length ? taken : taken.pick(decoded.records)
+      const { batch, unnamed } = yield* this.#name(decoded.events, given, slices)
+      const add = (record: LogRecord, error: TidemarkError) =>
+        faults.push({ record, window: null, step: DECODE, error })
+      for (const { record, error } of decoded.faults) add(taken.at(record), error)
+      for (const [index, error] of unnamed) add(given.at(index), error)
+      if (unnamed.size === 0) return { batch, records: given, faults }
       // Events without a key or a time are rare: the chunk is decoded again without them.
-      const unnamed = new Set(named.faults.map(({ record }) => record))
-      taken = taken.pick(decoded.records.filter((record) => !unnamed.has(record)))
+      const named = Array.from({ length: given.length }, (_, i) => i).filter((i) => !unnamed.has(i))
+      taken = given.pick(named)
     }
   }
 
-  *#name(
-    { events, records }: Decoded,
-    given: EventRecords,
-    slices: Slices,
-  ): Generator<void, KeysAndTimes> {
-    const keys = new Int32Array(records.length)
-    const timesMs = new Float64Array(records.length)
-    const faults: DecodeFault[] = []
-    for (let index = 0; index < records.length; index++) {
+  /** @returns also the events that have no valid key or time, and why */
+  *#name(events: ScannedEvents, given: LogRecords, slices: Slices): Generator<void, Named> {
+    const { length: count } = given
+    const keys = new Int32Array(count)
+    const timesMs = new Float64Array(count)
+    const recordTimesMs = new Float64Array(count)
+    const unnamed = new Map<number, TidemarkError>()
+    for (let index = 0; index < count; index++) {
       if (index % UNASKED === UNASKED - 1 && slices.isOver) yield
+      recordTimesMs[index] = given.timestampMsAt(index)
       try {
         keys[index] = this.#keyOf(events, index, given)
         timesMs[index] = this.#timeOf(events, index, given)
       } catch (error) {
         if (!(error instanceof TidemarkError) || error.action !== 'dead-letter') throw error
-        faults.push({ record: records[index] as number, error })
+        unnamed.set(index, error)
       }
     }
-    return { keys, timesMs, faults }
+    return { batch: { count, keys, timesMs, recordTimesMs, events }, unnamed }
   }
 
-  #keyOf(events: ScannedEvents, index: number, given: EventRecords): number {
+  #keyOf(events: ScannedEvents, index: number, given: LogRecords): number {
     const cell = this.#keyField?.cellIn(events, index) ?? NO_CELL
     if (cell !== NO_CELL) {
       const { starts, ends } = events.columns
@@ -123,13 +115,13 @@ export class EventIntake {
    * A function of its own, because a closure over an index costs memory wherever it is in a
    * function.
    */
-  #readKeyOf(events: ScannedEvents, index: number, given: EventRecords): number {
+  #readKeyOf(events: ScannedEvents, index: number, given: LogRecords): number {
     const key = eventKey((of) => this.#readKey.of(of, index, given), events)
     this.#checkKey?.(key)
     return this.#keyNumbers.numberOf(key)
   }
 
-  #timeOf(events: ScannedEvents, index: number, given: EventRecords): number {
+  #timeOf(events: ScannedEvents, index: number, given: LogRecords): number {
     const cell = this.#timeField?.cellIn(events, index) ?? NO_CELL
     const timeMs = cell === NO_CELL ? Number.NaN : (events.columns.numbers[cell] as number)
     return isEventTime(timeMs) ? timeMs : this.#readTimeMs.of(events, index, given)
@@ -142,38 +134,21 @@ interface IntakeOptions {
   readonly keyNumbers: Dictionary
 }
 
-/** The records of a chunk's events, by the index of the event. */
-class EventRecords {
-  readonly #from: TopicPartition
-  readonly #records: LogRecords
-  readonly #indices: readonly number[]
-
-  constructor(
-    { from, records }: { readonly from: TopicPartition; readonly records: LogRecords },
-    indices: readonly number[],
-  ) {
-    this.#from = from
-    this.#records = records
-    this.#indices = indices
-  }
-
-  at(index: number): SourceRecord {
-    return new GivenRecord(this.#records.at(this.#indices[index] as number), this.#from)
-  }
-
-  timestampMsAt(index: number): number {
-    return this.#records.timestampMsAt(this.#indices[index] as number)
-  }
+interface Named {
+  readonly batch: EventBatch
+  readonly unnamed: ReadonlyMap<number, TidemarkError>
 }
 
 interface SourceRead<R> {
-  of(events: Events, index: number, given: EventRecords): R
+  /** @param given the records of the events */
+  of(events: Events, index: number, given: LogRecords): R
 }
 
 /** A function that takes the record is called with it. */
-function sourceRead<R>(of: RecordFunction<R>, reader: Reader): SourceRead<R> {
-  if (!takesSecond(of)) return reader(of as EventFunction<R>)
-  return { of: (events, index, given) => of(events.at(index), given.at(index)) }
+function withRecord<R>(of: RecordFunction<R>, from: TopicPartition): SourceRead<R> {
+  return {
+    of: (events, index, given) => of(events.at(index), new GivenRecord(given.at(index), from)),
+  }
 }
 
 const RECORD_TIME: SourceRead<number> = {
@@ -186,30 +161,12 @@ function checkedTime(read: SourceRead<number>): SourceRead<number> {
   }
 }
 
-function batchOf(
-  { events }: Decoded,
-  { keys, timesMs }: KeysAndTimes,
-  records: LogRecords,
-): EventBatch {
-  const recordTimesMs = new Float64Array(records.length)
-  for (let i = 0; i < records.length; i++) recordTimesMs[i] = records.timestampMsAt(i)
-  return { count: records.length, keys, timesMs, recordTimesMs, events }
-}
-
 function fieldOf<R>(read: SourceRead<R>, type: ColumnType): FieldRead<R> | null {
   return read instanceof FieldRead && read.type === type ? read : null
 }
 
-interface SourcePartition {
-  readonly partition: number
-  readonly partitions: number
-}
-
-function keyCheck(
-  { partition, partitions }: SourcePartition,
-  by: Partitioner,
-): (key: string) => void {
-  return (key) => {
+function keyCheck(partition: number, partitions: number, by: Partitioner) {
+  return (key: string) => {
     const placed = partitionOfKey(Buffer.from(key), partitions, by)
     if (placed === partition) return
     const what = `its key belongs in partition ${placed} of ${partitions} by ${by}, but the record is in partition ${partition}`

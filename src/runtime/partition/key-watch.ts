@@ -14,13 +14,9 @@ export interface Placed {
   readonly partition: TopicPartition
   /** Partitions of the topic. */
   readonly partitions: number
-  readonly keys: Keys
-  readonly records: LogRecords
-}
-
-interface Keys {
-  readonly numbers: ArrayLike<number>
+  readonly keys: ArrayLike<number>
   readonly names: Pick<Dictionary, 'cellOf' | 'hashOf'>
+  readonly records: LogRecords
 }
 
 interface Seen {
@@ -65,11 +61,11 @@ export class KeyWatch {
     this.#observer({ type: 'key-mismatch', topology: this.#topology, partition, events, ...first })
   }
 
-  #seenElsewhere({ keys, partition: { partition }, records }: Placed, i: number) {
-    const number = keys.numbers[i] as number
-    const hash = keys.names.hashOf(number)
+  #seenElsewhere({ keys, names, partition: { partition }, records }: Placed, i: number) {
+    const number = keys[i] as number
+    const hash = names.hashOf(number)
     if (hash >= this.#limit) return null
-    const key = keys.names.cellOf(number) as string
+    const key = names.cellOf(number) as string
     const seen = this.#seen.get(key)
     if (seen !== undefined) return seen.partition === partition ? null : seen
     this.#seen.set(key, { hash, partition, offset: records.offsetAt(i) })
@@ -77,10 +73,10 @@ export class KeyWatch {
     return null
   }
 
-  #saidElsewhere({ keys, partition, partitions, records }: Placed, i: number) {
+  #saidElsewhere({ keys, names, partition, partitions, records }: Placed, i: number) {
     const { partitioner } = this.#source
     if (partitioner === null || partitioner === 'unknown') return null
-    const key = Buffer.from(keys.names.cellOf(keys.numbers[i] as number) as string)
+    const key = Buffer.from(names.cellOf(keys[i] as number) as string)
     if (records.at(i).key?.equals(key)) return null
     const said = partitionOfKey(key, partitions, partitioner)
     return said === partition.partition ? null : { partition: said, offset: null }

@@ -1,11 +1,11 @@
 import type { RunMode } from '../../engine/run.ts'
-import type { Format, Preparing } from '../../formats/format.ts'
-import { Retrier } from '../../kernel/retrier.ts'
-import type { LogRecords, TopicPartition } from '../../records/port.ts'
+import type { Format } from '../../formats/format.ts'
+import { Retrier, type Trying } from '../../kernel/retrier.ts'
+import type { LogRecords } from '../../records/port.ts'
 import { isUnknownSchema, type Verdicts } from '../commit/verdicts.ts'
+import type { TaskLabels } from '../events.ts'
 import type { RecordFault } from '../output/dead-letter.ts'
 import type { TaskContext } from '../output/task-context.ts'
-import type { PreparedTopology } from '../prepared.ts'
 
 /** The longest wait is a fraction of the time after which a missing schema is given up. */
 const WAITS = { firstMs: 250, lastMs: 2_000 }
@@ -13,7 +13,7 @@ const WAITS = { firstMs: 250, lastMs: 2_000 }
 const OVER_AFTER_MS = 60_000
 
 interface Awaited {
-  readonly partition: TopicPartition
+  readonly labels: TaskLabels
   /** `null`: the topology gives no record up, or has no windows to replay. */
   readonly verdicts: Verdicts | null
 }
@@ -26,23 +26,16 @@ export class SchemaWait {
   readonly #format: Format
   readonly #verdicts: Verdicts | null
   readonly #context: TaskContext
-  readonly #labels: { readonly topology: string; readonly partition: TopicPartition }
-  readonly #how: Readonly<Record<RunMode, Preparing>>
+  readonly #labels: TaskLabels
   readonly #retrier: Retrier
   /** When a record last had an unknown schema; `null`: none had, or that is over. */
   #unknownMs: number | null = null
 
-  constructor(
-    { definition, format }: PreparedTopology,
-    { partition, verdicts }: Awaited,
-    context: TaskContext,
-  ) {
-    const { clock } = context
+  constructor(format: Format, { labels, verdicts }: Awaited, context: TaskContext) {
     this.#format = format
     this.#verdicts = verdicts
     this.#context = context
-    this.#labels = { topology: definition.name, partition }
-    this.#how = { live: { clock, mayGiveUp: true }, replay: { clock, mayGiveUp: false } }
+    this.#labels = labels
     this.#retrier = new Retrier(context)
   }
 
@@ -54,8 +47,10 @@ export class SchemaWait {
     const verdicts = this.#verdicts
     if (verdicts?.isRead === false) return this.#readFirst(verdicts, records, mode)
     const kept = mode === 'replay' ? (verdicts?.kept(records) ?? records) : records
-    const preparing = this.#format.prepare(kept, this.#how[mode])
-    return preparing === null ? kept : this.#wait(preparing, kept, mode)
+    const how = { clock: this.#context.clock, mayGiveUp: mode === 'live' }
+    const attempt = () => this.#format.prepare(kept, how)
+    const begun = attempt()
+    return begun === null ? kept : this.#until({ attempt, begun }).then(() => kept)
   }
 
   /** Follows a live chunk, by its records that cannot be decoded. */
@@ -82,23 +77,14 @@ export class SchemaWait {
   }
 
   async #readFirst(verdicts: Verdicts, records: LogRecords, mode: RunMode): Promise<LogRecords> {
-    await this.#until(() => verdicts.read())
+    await this.#until({ attempt: () => verdicts.read() })
     return verdicts.isRead ? this.prepare(records, mode) : records
   }
 
-  async #wait(preparing: Promise<void>, records: LogRecords, mode: RunMode): Promise<LogRecords> {
-    let first: Promise<void> | null = preparing
-    await this.#until(async () => {
-      const current = first ?? this.#format.prepare(records, this.#how[mode])
-      first = null
-      await current
-    })
-    return records
-  }
-
-  #until(attempt: () => Promise<void>): Promise<void | null> {
+  #until(tried: Pick<Trying<void | null>, 'attempt' | 'begun'>): Promise<void | null> {
     const { observer } = this.#context
-    return this.#retrier.until(attempt, {
+    return this.#retrier.until({
+      ...tried,
       waits: WAITS,
       isTemporary: ({ action }) => action === 'retry',
       tell: (reason) => observer({ type: 'schema-missing', ...this.#labels, reason }),

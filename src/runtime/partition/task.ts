@@ -11,6 +11,7 @@ import type { TopologyCheckpoint } from '../commit/checkpoint-metadata.ts'
 import type { ChunkInFlight } from '../commit/in-flight.ts'
 import { ReplayPoints, type RestartPlan } from '../commit/restart-plan.ts'
 import type { Verdicts } from '../commit/verdicts.ts'
+import type { TaskLabels } from '../events.ts'
 import { type Answered, type ChunkEnd, type Finishable, Finishing } from '../output/finishing.ts'
 import { type Intake } from '../output/outcomes.ts'
 import { TablesHeader } from '../output/provenance.ts'
@@ -32,11 +33,12 @@ interface Work {
   readonly entry: ChunkInFlight | null
   /** Instead of records: the time to advance to without any, ms since the epoch. */
   readonly idleMs?: number
-  readonly done?: () => void
 }
 
-interface TimedWork extends Work {
+interface WaitingWork extends Work {
   readonly stages: StageClock
+  /** Called when it has entered the windows. */
+  readonly done: () => void
 }
 
 interface TaskPlan {
@@ -51,23 +53,25 @@ interface TaskPlan {
 /** Runs one topology on one partition. */
 export class Task {
   readonly topology: PreparedTopology
+  readonly labels: TaskLabels
+  readonly plan: RestartPlan
+  /** Number of records that its windows needed in the replay, so far. */
+  restored = 0
   readonly #context: TaskContext
   readonly #format: SchemaWait
   readonly #intake: EventIntake
   readonly #engine: Engine
   readonly #keyWatch: KeyWatch | null
   readonly #points: ReplayPoints
-  readonly #plan: RestartPlan
   readonly #horizonMs: number
   readonly #finishing: Finishing
-  readonly #inbox: TimedWork[] = []
+  readonly #inbox: WaitingWork[] = []
   #isWorking = false
   /** Resolves when the work given so far has entered the windows. */
   #working: Promise<void> = Promise.resolve()
   #isOver = false
   /** The last piece in progress: the next one finishes after it. */
   #last: Promise<void> = Promise.resolve()
-  readonly #partition: TopicPartition
   readonly #tables: TablesHeader
   /**
    * Outputs before this watermark may lack records that were not read; `null` until the first event
@@ -84,9 +88,11 @@ export class Task {
   ) {
     const { definition, format, lookup } = topology
     this.topology = topology
+    this.labels = { topology: definition.name, partition }
+    this.plan = plan
     this.#context = context
     this.#finishing = new Finishing(topology, { partition, verdicts }, context)
-    this.#format = new SchemaWait(topology, { partition, verdicts }, context)
+    this.#format = new SchemaWait(format, { labels: this.labels, verdicts }, context)
     this.#keyWatch = keyWatch
     this.#engine = new Engine(definition, {
       lookup,
@@ -104,8 +110,6 @@ export class Task {
     this.#horizonMs = horizonOf(definition).lengthMs
     const { lagMs } = definition.source.watermark
     this.#points = new ReplayPoints({ horizonMs: this.#horizonMs, lagMs }, plan.from)
-    this.#plan = plan
-    this.#partition = partition
     this.#tables = new TablesHeader(topology.tables.map(({ table }) => table))
     this.#wholeFromMs = plan.wholeFromMs
   }
@@ -134,27 +138,20 @@ export class Task {
    * after it is committed.
    */
   process(chunk: Work['chunk'], entry: ChunkInFlight): void {
-    this.#enqueue({ chunk, entry })
+    void this.#enqueue({ chunk, entry })
   }
 
-  /**
-   * Replays a chunk for the windows only. Resolves when it has entered the windows, with the number
-   * of records that they needed.
-   */
-  replay(chunk: Work['chunk']): Promise<number> {
-    const records = chunk.records.slice(firstFrom(chunk.records, this.#plan.from.offset))
-    return new Promise((resolve) => {
-      const done = () => resolve(records.length)
-      this.#enqueue({ chunk: { ...chunk, records }, entry: null, done })
-    })
+  /** Replays a chunk for the windows only. Resolves when it has entered the windows. */
+  async replay(chunk: Work['chunk']): Promise<void> {
+    const records = chunk.records.slice(firstFrom(chunk.records, this.plan.from.offset))
+    await this.#enqueue({ chunk: { ...chunk, records }, entry: null })
+    this.restored += records.length
   }
 
   /** Ends the replay: repeats, without output, what idleness had done by the committed offset. */
   replayed(nextOffset: number): Promise<void> {
-    const { idleMs } = this.#plan
-    return new Promise((done) => {
-      this.#enqueue({ chunk: { records: NO_RECORDS, nextOffset }, entry: null, idleMs, done })
-    })
+    const { idleMs } = this.plan
+    return this.#enqueue({ chunk: { records: NO_RECORDS, nextOffset }, entry: null, idleMs })
   }
 
   /**
@@ -163,9 +160,7 @@ export class Task {
    */
   advance(idleMs: number, entry: ChunkInFlight): Promise<void> {
     const { nextOffset } = entry
-    return new Promise((done) => {
-      this.#enqueue({ chunk: { records: NO_RECORDS, nextOffset }, entry, idleMs, done })
-    })
+    return this.#enqueue({ chunk: { records: NO_RECORDS, nextOffset }, entry, idleMs })
   }
 
   /** Resolves when all work given so far has entered the windows. */
@@ -185,12 +180,16 @@ export class Task {
     this.#finishing.drop()
   }
 
-  #enqueue(work: Work): void {
+  /** Resolves when the work has entered the windows. */
+  #enqueue(work: Work): Promise<void> {
     const { clock } = this.#context
-    this.#inbox.push({ ...work, stages: new StageClock(() => clock.elapsedMs()) })
-    if (this.#isWorking) return
-    this.#isWorking = true
-    this.#working = this.#work().catch((error) => this.#context.onFailed(error))
+    const stages = new StageClock(() => clock.elapsedMs())
+    return new Promise((done) => {
+      this.#inbox.push({ ...work, stages, done })
+      if (this.#isWorking) return
+      this.#isWorking = true
+      this.#working = this.#work().catch((error) => this.#context.onFailed(error))
+    })
   }
 
   async #work(): Promise<void> {
@@ -200,7 +199,7 @@ export class Task {
       if (!this.#isOver && this.#context.slices.isOver) await this.#context.slices.turn()
       const waiting = this.#isOver ? null : this.#begin(work)
       if (waiting !== null) await waiting
-      work.done?.()
+      work.done()
     }
     this.#isWorking = false
   }
@@ -209,9 +208,9 @@ export class Task {
    * Runs a chunk into the windows at once, and then on to scoring.
    * @returns what to wait for before the next chunk; `null`: nothing
    */
-  #begin(work: TimedWork): Promise<void> | null {
+  #begin(work: WaitingWork): Promise<void> | null {
     const { records, packed } = work.chunk
-    work.entry?.begin(this.topology.definition.name, this.#note())
+    work.entry?.begin(this.labels.topology, this.#note())
     if (records.length > 0) this.#points.add(records.offsetAt(0), this.#engine.watermarkParts)
     if (packed !== undefined) return this.#enter(work, packedIntake(packed))
     const { slices } = this.#context
@@ -222,12 +221,12 @@ export class Task {
       : this.#decode(work, prepared)
   }
 
-  async #prepare(work: TimedWork, preparing: Promise<LogRecords>): Promise<void> {
+  async #prepare(work: WaitingWork, preparing: Promise<LogRecords>): Promise<void> {
     const prepared = await preparing
     if (!this.#isOver) await (this.#decode(work, prepared) ?? undefined)
   }
 
-  #decode(work: TimedWork, records: LogRecords): Promise<void> | null {
+  #decode(work: WaitingWork, records: LogRecords): Promise<void> | null {
     const { slices } = this.#context
     const decoding = this.#intake.decode(records, slices)
     const step = work.stages.time('decode', () => decoding.next())
@@ -235,20 +234,16 @@ export class Task {
   }
 
   /** Decodes the rest slice by slice, with a turn for timers and sockets between slices. */
-  async #decodeOn(work: TimedWork, decoding: Generator<void, Intake>): Promise<void> {
-    for (;;) {
-      await this.#context.slices.turn()
-      if (this.#isOver) return
-      const step = work.stages.time('decode', () => decoding.next())
-      if (step.done === true) return (await this.#enter(work, step.value)) ?? undefined
-    }
+  async #decodeOn(work: WaitingWork, decoding: Generator<void, Intake>): Promise<void> {
+    const intake = await this.#inSlices(() => work.stages.time('decode', () => decoding.next()))
+    if (intake !== null) await (this.#enter(work, intake) ?? undefined)
   }
 
   /**
    * Runs events into the windows, and on to scoring.
    * @returns what to wait for before the next chunk; `null`: nothing
    */
-  #enter(work: TimedWork, intake: Intake): Promise<void> | null {
+  #enter(work: WaitingWork, intake: Intake): Promise<void> | null {
     const { chunk, entry, idleMs, stages } = work
     const mode = modeOf(work)
     const isWarming = this.#isWarming
@@ -258,12 +253,11 @@ export class Task {
         ? this.#engine.process(intake.batch, mode)
         : this.#engine.advance(idleMs, mode)
     const { records, batch } = intake
-    const { partitions } = this.#context
     if (mode === 'live') {
       this.#format.follow(intake.faults)
-      const { keyNumbers } = this.#engine
-      const keys = { numbers: batch.keys, names: keyNumbers }
-      this.#keyWatch?.look({ partition: this.#partition, partitions, keys, records })
+      const { partition } = this.labels
+      const keys = { keys: batch.keys, names: this.#engine.keyNumbers }
+      this.#keyWatch?.look({ partition, partitions: this.#context.partitions, ...keys, records })
     }
     const begun: Begun = { entry, pieces, intake, chunk, isWarming, stages, reached: [] }
     const step = stages.time('windows', () => pieces.next())
@@ -304,7 +298,7 @@ export class Task {
     const { fingerprint } = this.topology
     const [from, wholeFromMs] = [this.#points.at(watermarkMs), this.#wholeFromMs]
     // Until the replay is over, what idleness had done is not repeated yet.
-    const idleMs = Math.max(watermarkParts.idleMs, this.#plan.idleMs)
+    const idleMs = Math.max(watermarkParts.idleMs, this.plan.idleMs)
     return { fingerprint, from, idleMs, wholeFromMs }
   }
 
@@ -314,10 +308,11 @@ export class Task {
     const tables = this.#tables.current
     const asked = Promise.all(ready.map((each) => this.#finishing.answered(each, begun.stages)))
     this.#last = this.#finishAfter(this.#last, asked, async (answered) => {
-      const piece = await this.#inSlices(this.#finishing.finish(begun, { answered, tables }, end))
+      const finishing = this.#finishing.finish(begun, { answered, tables }, end)
+      const piece = await this.#inSlices(() => finishing.next())
       if (piece === null) return
       entry.add(piece)
-      if (end !== null) entry.done(this.topology.definition.name, end.note)
+      if (end !== null) entry.done(this.labels.topology, end.note)
       this.#context.onFinished()
     })
     this.#last.catch((error) => this.#context.onFailed(error))
@@ -333,11 +328,11 @@ export class Task {
   }
 
   /** @returns `null`: the partition is lost, and the work was abandoned */
-  async #inSlices<R>(work: Generator<void, R>): Promise<R | null> {
+  async #inSlices<R>(next: () => IteratorResult<void, R>): Promise<R | null> {
     for (;;) {
       if (this.#context.slices.isOver) await this.#context.slices.turn()
       if (this.#isOver) return null
-      const step = work.next()
+      const step = next()
       if (step.done === true) return step.value
     }
   }
@@ -362,17 +357,14 @@ export class Task {
   #tellWarming(): void {
     if (this.#hasTold) return
     this.#hasTold = true
-    const { reason } = this.#plan
-    const topology = this.topology.definition.name
-    this.#context.observer({ type: 'warming', topology, partition: this.#partition, reason })
+    this.#context.observer({ type: 'warming', ...this.labels, reason: this.plan.reason })
   }
 
   #becomeWhole(): void {
     this.#wholeFromMs = Number.NEGATIVE_INFINITY
     if (!this.#hasTold) return
     this.#hasTold = false
-    const topology = this.topology.definition.name
-    this.#context.observer({ type: 'whole', topology, partition: this.#partition })
+    this.#context.observer({ type: 'whole', ...this.labels })
   }
 }
 

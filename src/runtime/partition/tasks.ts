@@ -13,11 +13,11 @@ import type {
 } from '../../records/port.ts'
 import { metadataAt } from '../commit/checkpoint-metadata.ts'
 import { MOST_PARTITION_BYTES } from '../commit/in-flight.ts'
-import { variantNotes } from '../commit/noted-variants.ts'
 import { checkPartitions, mustRebuild } from '../commit/restart-plan.ts'
 import type { WorkerConfig } from '../config.ts'
 import { limitsOfMachine } from '../machine-limits.ts'
 import type { PreparedTopology } from '../prepared.ts'
+import { variantNotes } from '../start/variants.ts'
 import { AssignedPartition, type PartitionContext } from './assigned-partition.ts'
 import { KeyWatch } from './key-watch.ts'
 
@@ -38,7 +38,6 @@ export interface TasksOptions extends Omit<PartitionContext, MadeHere> {
 
 export class Tasks {
   readonly #o: TasksOptions
-  readonly #byTopic: ReadonlyMap<string, readonly PreparedTopology[]>
   readonly #partitions = new Map<string, AssignedPartition>()
   readonly #backpressure: Backpressure<AssignedPartition>
   readonly #keyWatches: ReadonlyMap<string, KeyWatch>
@@ -51,7 +50,6 @@ export class Tasks {
 
   constructor(options: TasksOptions) {
     this.#o = options
-    this.#byTopic = byTopic(options.topologies)
     const { maxKeys, maxStateBytes, maxInFlightBytes } = options.config
     const machine = limitsOfMachine()
     this.#limits = {
@@ -73,8 +71,7 @@ export class Tasks {
    */
   lookBackMs(start: Start): number {
     const metadata = metadataAt(start)
-    const topologies = this.#byTopic.get(start.topic) ?? []
-    const isRebuilt = topologies.some((topology) => mustRebuild(topology, metadata))
+    const isRebuilt = this.#readersOf(start).some((topology) => mustRebuild(topology, metadata))
     return isRebuilt ? this.#o.config.rebuildMs : Number.POSITIVE_INFINITY
   }
 
@@ -84,8 +81,7 @@ export class Tasks {
    * @throws TidemarkError `TOPIC_CHANGED`: keys have moved away from their windows
    */
   counted(topic: string, partitions: number): void {
-    const topologies = this.#byTopic.get(topic) ?? []
-    if (topologies.some(({ definition }) => keepsState(definition))) {
+    if (this.#readersOf({ topic }).some(({ definition }) => keepsState(definition))) {
       checkPartitions(topic, this.#o.partitions(topic), partitions)
     }
   }
@@ -95,8 +91,8 @@ export class Tasks {
    * @throws TidemarkError `TOPIC_CHANGED`
    */
   assigned(assignment: Assignment, pausable: Pausable): number {
-    const topologies = this.#byTopic.get(assignment.topic)
-    if (topologies === undefined) {
+    const topologies = this.#readersOf(assignment)
+    if (topologies.length === 0) {
       throw new TidemarkError(
         'INVARIANT',
         `assigned "${assignment.topic}", which no topology reads`,
@@ -124,6 +120,10 @@ export class Tasks {
     return assigned.startOffset
   }
 
+  #readersOf({ topic }: Pick<Start, 'topic'>): readonly PreparedTopology[] {
+    return this.#o.topologies.filter(({ definition }) => definition.source.topic === topic)
+  }
+
   /** Says once of each variant that partitions were scored with another one. */
   #tellVariants(topologies: readonly PreparedTopology[], assignment: Assignment): void {
     for (const message of variantNotes(topologies, metadataAt(assignment))) {
@@ -146,10 +146,7 @@ export class Tasks {
       this.#partitions.delete(name)
       this.#backpressure.forget(assigned)
       assigned.drop(why)
-      const { partition } = assigned
-      for (const { topology } of assigned.tasks) {
-        this.#o.observer({ type: 'lost', topology: topology.definition.name, partition, why })
-      }
+      for (const { labels } of assigned.tasks) this.#o.observer({ type: 'lost', ...labels, why })
     }
     this.#divide()
     // Its bytes in flight may have held others up.
@@ -214,15 +211,6 @@ export class Tasks {
   }
 }
 
-function byTopic(topologies: readonly PreparedTopology[]): Map<string, PreparedTopology[]> {
-  const groups = new Map<string, PreparedTopology[]>()
-  for (const topology of topologies) {
-    const { topic } = topology.definition.source
-    groups.set(topic, [...(groups.get(topic) ?? []), topology])
-  }
-  return groups
-}
-
 /** By name of the topology, if it keeps windows and has `keyMismatch: 'warn'`. */
 function keyWatches({ topologies, observer }: TasksOptions): Map<string, KeyWatch> {
   const watched = topologies.filter(({ definition }) => {
@@ -233,13 +221,7 @@ function keyWatches({ topologies, observer }: TasksOptions): Map<string, KeyWatc
   )
 }
 
-interface Fetched {
-  readonly partition: TopicPartition
-  readonly bytesInFlight: number
-  /** The part that a commit would release. */
-  readonly bytesToCommit: number
-  readonly pausable: Pausable
-}
+type Fetched = Pick<AssignedPartition, 'partition' | 'bytesInFlight' | 'bytesToCommit' | 'pausable'>
 
 /**
  * Pauses a partition while too much is in flight, so that memory is bounded. All partitions share

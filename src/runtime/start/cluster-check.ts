@@ -51,16 +51,25 @@ export async function checkCluster(o: ClusterOptions): Promise<ClusterCheck> {
   const { records, definitions, group, guarantee, brokers } = o
   refuseIfAny(definitions.flatMap((d) => nameFaults(d, group)))
   const sources = [...new Set(definitions.map((d) => d.source.topic))]
-  const checkpoints = definitions.flatMap((d) => checkpointTopic(d, group) ?? [])
+  const checkpoints = definitions.flatMap((d) => {
+    const name = checkpointTopic(d, group)
+    return name === null ? [] : [{ name, of: d.source.topic }]
+  })
   const tables = definitions.flatMap(tableTopics)
-  const reads = [...new Set([...sources, ...checkpoints, ...tables])]
+  const reads = [...new Set([...sources, ...checkpoints.map((c) => c.name), ...tables])]
   const writes = [...new Set(definitions.flatMap((d) => committedTopics(d, group)))]
   refuseIfAny(await records.missingRights({ group, guarantee, reads, writes }))
   const shadows = [...new Set(definitions.flatMap(shadowTopics))]
   const topics = await records.describeTopics([...new Set([...reads, ...writes, ...shadows])])
   const checks = definitions.map((d) => checkTopics(d, topics, brokers))
-  const checked = definitions.map((d) => checkCheckpoint(d, group, topics))
-  refuseIfAny([...checks, ...checked].flatMap((c) => c.faults))
+  const checkpointsFaults = checkpoints.flatMap(({ name, of }) => {
+    const [topic, source] = [topics.get(name), topics.get(of)]
+    return topic && source ? checkpointFaults(topic, source) : []
+  })
+  refuseIfAny([...checks.flatMap((c) => c.faults), ...checkpointsFaults])
+  const toMake = checkpoints
+    .filter(({ name }) => !topics.has(name))
+    .map(({ name, of }) => newCheckpointTopic(name, topics.get(of) as TopicInfo))
   const partitionOffsets: PartitionOffsets[] = []
   const known = new Map<string, number>()
   for (const topic of sources) {
@@ -74,21 +83,7 @@ export async function checkCluster(o: ClusterOptions): Promise<ClusterCheck> {
     const lacking = await records.missingRights({ group, guarantee, reads: [], writes: shadows })
     notes.push(...lacking.map(({ message }) => `scores of a shadow cannot be written: ${message}`))
   }
-  return { topics, toMake: checked.flatMap((c) => c.toMake), partitionOffsets, known, notes }
-}
-
-function checkCheckpoint(
-  definition: Definition,
-  group: string,
-  topics: ReadonlyMap<string, TopicInfo>,
-): { readonly faults: readonly TidemarkError[]; readonly toMake: readonly NewTopic[] } {
-  const name = checkpointTopic(definition, group)
-  const source = topics.get(definition.source.topic)
-  if (name === null || source === undefined) return { faults: [], toMake: [] }
-  const topic = topics.get(name)
-  return topic === undefined
-    ? { faults: [], toMake: [newCheckpointTopic(name, source)] }
-    : { faults: checkpointFaults(topic, source), toMake: [] }
+  return { topics, toMake, partitionOffsets, known, notes }
 }
 
 /** @throws TidemarkError `TOPIC_CHANGED`: windows are kept for keys that have moved */

@@ -3,7 +3,7 @@ import { validateTopology } from '../../engine/checks.ts'
 import type { Format, OutputFormat } from '../../formats/format.ts'
 import { openFormat } from '../../formats/open-format.ts'
 import { openOutput, RegisteredOutput } from '../../formats/registry/outputs.ts'
-import { refuseIfAny, TidemarkError } from '../../kernel/errors.ts'
+import { orFault, refuseIfAny, TidemarkError } from '../../kernel/errors.ts'
 import type { RegistryOptions } from '../../registry/confluent-registry.ts'
 import type { SchemaRegistry, SchemaSubjects } from '../../registry/schema-registry.ts'
 import type { Definition } from '../../topology/definition.ts'
@@ -26,27 +26,20 @@ export async function openFormats(
   values: 'json' | undefined,
 ): Promise<OpenedFormats> {
   const faults: TidemarkError[] = []
-  const orFault = async <T>(opening: Promise<T>): Promise<T | null> => {
-    try {
-      return await opening
-    } catch (thrown) {
-      if (!(thrown instanceof TidemarkError)) throw thrown
-      faults.push(thrown)
-      return null
-    }
-  }
   const { name, source, then } = definition
   const isValid = validateTopology(definition).length === 0
   const format = isValid
-    ? await orFault(openFormat(source, { wanted: wantedFields(definition), registry }))
+    ? await openFormat(source, { wanted: wantedFields(definition), registry }).catch(orFault)
     : null
+  if (format instanceof TidemarkError) faults.push(format)
   const outputs = new Map<string, OutputFormat>()
   for (const sink of sinkStepsOf(then)) {
     const where = `${name}/${sink.name}`
-    const output = await orFault(openOutput(sink, { subjects: values ?? registry, where }))
-    if (output !== null) outputs.set(sink.name, output)
+    const output = await openOutput(sink, { subjects: values ?? registry, where }).catch(orFault)
+    if (output instanceof TidemarkError) faults.push(output)
+    else if (output !== null) outputs.set(sink.name, output)
   }
-  return { format, outputs, faults }
+  return { format: format instanceof TidemarkError ? null : format, outputs, faults }
 }
 
 function needsRegistry({ source, tables, then }: Definition): boolean {

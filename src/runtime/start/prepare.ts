@@ -62,7 +62,10 @@ export async function prepare(
   const tables = await openTables(valid, { registry, room })
   const faults = [
     ...chosen.flatMap(validateTopology),
-    ...faultsTogether(chosen),
+    ...sharedNameFaults(chosen),
+    ...sharedIdFaults(chosen),
+    ...noteFaults(chosen),
+    ...compressionFaults(chosen),
     ...unknownTopics(definitions, topics),
     ...steps.faults,
     ...tables.faults,
@@ -117,16 +120,6 @@ function withChoices(
 ): Definition {
   const guarded = maxAhead === null ? definition : withMaxAhead(definition, maxAhead)
   return values === undefined ? guarded : withJsonValues(guarded)
-}
-
-/** Faults of topologies together, over the topics that they really read and write. */
-function faultsTogether(definitions: readonly Definition[]): TidemarkError[] {
-  return [
-    ...sharedNameFaults(definitions),
-    ...sharedIdFaults(definitions),
-    ...noteFaults(definitions),
-    ...compressionFaults(definitions),
-  ]
 }
 
 function sharedNameFaults(definitions: readonly Definition[]): TidemarkError[] {

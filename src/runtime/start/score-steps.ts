@@ -15,6 +15,7 @@ import {
   chosenVariant,
   type OperatorsVariants,
   tryVariants,
+  type VariantStep,
   variantsToLoad,
 } from './variants.ts'
 
@@ -82,16 +83,13 @@ export async function loadSteps(
   }
 }
 
-interface StepToLoad {
-  readonly definition: Definition
-  readonly step: ScoreStep
-  readonly budgetMs: number
+interface StepToLoad extends VariantStep {
   /** By the models' names in the step. */
   readonly uses: ReadonlyMap<string, ModelUse>
 }
 
 function usesOf(
-  { definition, step, budgetMs }: Omit<StepToLoad, 'uses'>,
+  { definition, step, budgetMs }: VariantStep,
   chosen: OperatorsVariants,
 ): ReadonlyMap<string, ModelUse> {
   const where = `${definition.name}/${step.name}`

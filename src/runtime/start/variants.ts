@@ -6,7 +6,11 @@ import { BATCH, chooseVariant, inWords, type TriedVariant } from '../../scoring/
 import type { StepScorer } from '../../scoring/step-scorer.ts'
 import type { Definition, ScoreStep } from '../../topology/definition.ts'
 import { isEligible, rankedVariants, scoreStepsOf, type Variant } from '../../topology/graph.ts'
-import { type ChosenVariants, decodeMetadata } from '../commit/checkpoint-metadata.ts'
+import {
+  type CheckpointMetadata,
+  type ChosenVariants,
+  decodeMetadata,
+} from '../commit/checkpoint-metadata.ts'
 import { type Prepared, type PreparedTopology, type StepVariants, scorersOf } from '../prepared.ts'
 
 // The first worker of a group chooses the variant of a step. The group then commits the choice in
@@ -71,7 +75,7 @@ export function longestVariants(definitions: readonly Definition[]): ChosenVaria
   return new Map(all.filter(([, own]) => own.size > 0))
 }
 
-interface VariantStep {
+export interface VariantStep {
   readonly definition: Definition
   readonly step: ScoreStep
   readonly budgetMs: number
@@ -140,13 +144,6 @@ function noneFits(
   return [...faults, new TidemarkError('MODEL_TOO_SLOW', message, { where, hint })]
 }
 
-interface FoundVariant {
-  readonly topology: string
-  readonly step: string
-  readonly variant: string
-  readonly note: string
-}
-
 /**
  * Settles once for each step which of its variants scores, and closes the others.
  * @returns notes for the operator
@@ -172,7 +169,7 @@ export async function settleVariants(
 export function findVariants(
   { topologies, variants }: Pick<Prepared, 'topologies' | 'variants'>,
   offsets: readonly PartitionOffsets[],
-): FoundVariant[] {
+) {
   return variants
     .filter(({ decides }) => decides !== 'batch')
     .map((of) => {
@@ -184,11 +181,7 @@ export function findVariants(
 }
 
 /** @param kept the variant that the group has committed */
-function foundFor(
-  of: StepVariants,
-  loaded: readonly string[],
-  kept: string | null,
-): Pick<FoundVariant, 'variant' | 'note'> {
+function foundFor(of: StepVariants, loaded: readonly string[], kept: string | null) {
   const { best, why, lines } = of
   const from = lines.join('; ')
   const chosen = (note: string) => ({ variant: best, note: `${best} ${note}` })
@@ -238,4 +231,42 @@ function committedVariant(
     if (variant !== undefined) return variant
   }
   return null
+}
+
+/** The variants that score. */
+export function variantsOf(topologies: readonly PreparedTopology[]): ChosenVariants {
+  const all = topologies.map(({ definition, scorers }): [string, Map<string, string>] => {
+    const own = [...scorers].flatMap(([step, { variant }]): [string, string][] =>
+      variant === null ? [] : [[step, variant]],
+    )
+    return [definition.name, new Map(own)]
+  })
+  return new Map(all.filter(([, own]) => own.size > 0))
+}
+
+/** Does the note of a partition say all of these variants? */
+export function areNoted(variants: ChosenVariants, note: CheckpointMetadata | null): boolean {
+  return changesOf(variants, note).every(({ before, now }) => before === now)
+}
+
+/** One note for each step whose events in a partition were scored by another variant before. */
+export function variantNotes(
+  topologies: readonly PreparedTopology[],
+  note: CheckpointMetadata | null,
+): string[] {
+  return changesOf(variantsOf(topologies), note)
+    .filter(({ before, now }) => before !== undefined && before !== now)
+    .map(
+      ({ step, before, now }) =>
+        `${step}: events of partitions that were scored by ${before} before are scored by ${now} on this worker, until its next start`,
+    )
+}
+
+function changesOf(variants: ChosenVariants, note: CheckpointMetadata | null) {
+  return [...variants].flatMap(([topology, steps]) =>
+    [...steps].map(([step, now]) => {
+      const before = note?.variants.get(topology)?.get(step)
+      return { step: `${topology}/${step}`, before, now }
+    }),
+  )
 }

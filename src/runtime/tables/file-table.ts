@@ -41,10 +41,6 @@ export class FileTable {
     const stamp = await stampOf(this.#path)
     if (stamp === this.#stamp) return
     this.#stamp = stamp
-    await this.#read()
-  }
-
-  async #read(): Promise<void> {
     const read = await readTableFile(this.#table)
     const [fault] = read?.faults ?? []
     if (fault !== undefined) {

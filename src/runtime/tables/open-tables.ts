@@ -1,15 +1,7 @@
-import type {
-  Decoded,
-  Format,
-  Preparing,
-  RawChunk,
-  RawRecord,
-  RawRecords,
-} from '../../formats/format.ts'
+import type { Decoded, Format, Preparing, RawChunk, RawRecords } from '../../formats/format.ts'
 import { plainOf } from '../../formats/json/zod-schema.ts'
 import { openFormat } from '../../formats/open-format.ts'
-import type { Place } from '../../kernel/bytes.ts'
-import { TidemarkError } from '../../kernel/errors.ts'
+import { orFault, TidemarkError } from '../../kernel/errors.ts'
 import { atOnce, Slices } from '../../kernel/slices.ts'
 import { type MakeRow, rowFault } from '../../lookup/rows.ts'
 import { LoadedTable, type TableRoom } from '../../lookup/table.ts'
@@ -49,11 +41,6 @@ export async function openTables(
     of: ({ tables }) =>
       tables.flatMap((one) => prepared.find(({ table }) => isSame(table.definition, one)) ?? []),
   }
-}
-
-function orFault(thrown: unknown): TidemarkError {
-  if (thrown instanceof TidemarkError) return thrown
-  throw thrown
 }
 
 async function openTable(
@@ -123,18 +110,18 @@ export class TableFormat implements RowFormat {
   }
 
   prepare(records: RawRecords, how: Preparing): Promise<void> | null {
-    return this.#format.prepare(new Keyed(records), how)
+    return this.#format.prepare(keyed(records), how)
   }
 
   /** Checks the values of records, whatever their keys. */
   decode({ from, records }: RawChunk, slices: Slices): Generator<void, Decoded> {
-    return this.#format.decode({ from, records: new Keyed(records) }, slices)
+    return this.#format.decode({ from, records: keyed(records) }, slices)
   }
 
   /** Makes the row of a value that was found valid. */
   readonly make: MakeRow = (value) => {
     const { events, faults } = atOnce(
-      this.#format.decode({ from: NOWHERE, records: new Single(value) }, this.#slices),
+      this.#format.decode({ from: NOWHERE, records: single(value) }, this.#slices),
     )
     const [fault] = faults
     if (fault !== undefined) throw fault.error
@@ -146,41 +133,22 @@ function noRow(): never {
   throw rowFault('the schema returned no row')
 }
 
-class Keyed implements RawRecords {
-  readonly #records: RawRecords
-
-  constructor(records: RawRecords) {
-    this.#records = records
-  }
-
-  get length(): number {
-    return this.#records.length
-  }
-
-  at(index: number): RawRecord {
-    return { ...OTHERS, value: this.#records.at(index).value }
-  }
-
-  locate(index: number, into: Place): boolean {
-    this.#records.locate(index, into)
-    return true
+function keyed(records: RawRecords): RawRecords {
+  return {
+    length: records.length,
+    at: (index) => ({ ...OTHERS, value: records.at(index).value }),
+    locate: (index, into) => {
+      records.locate(index, into)
+      return true
+    },
   }
 }
 
 /** One value, to be decoded into an object. It reports no place, so that it is not scanned. */
-class Single implements RawRecords {
-  readonly length = 1
-  readonly #value: Buffer
-
-  constructor(value: Buffer) {
-    this.#value = value
-  }
-
-  at(): RawRecord {
-    return { ...OTHERS, value: this.#value }
-  }
-
-  locate(): boolean {
-    return false
+function single(value: Buffer): RawRecords {
+  return {
+    length: 1,
+    at: () => ({ ...OTHERS, value }),
+    locate: () => false,
   }
 }

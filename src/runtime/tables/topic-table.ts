@@ -2,6 +2,7 @@ import { ConditionVariable } from '../../kernel/condition-variable.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { Backoff } from '../../kernel/random.ts'
 import { Retrier } from '../../kernel/retrier.ts'
+import { inTurns } from '../../kernel/slices.ts'
 import type { RecordRows } from '../../lookup/record-rows.ts'
 import type { LoadedTable } from '../../lookup/table.ts'
 import type { Chunk, Followed, LogRecords, Records } from '../../records/port.ts'
@@ -137,13 +138,8 @@ export class TopicTable {
     const { slices } = this.#context
     await this.#prepare(records)
     if (this.#over.signal.aborted) return
-    const decoding = this.#format.decode({ from: chunk, records }, slices)
-    let step = decoding.next()
-    while (step.done !== true) {
-      await slices.turn()
-      step = decoding.next()
-    }
-    for (const _ of reading.apply(chunk, step.value, slices)) {
+    const decoded = await inTurns(this.#format.decode({ from: chunk, records }, slices), slices)
+    for (const _ of reading.apply(chunk, decoded, slices)) {
       if (this.#isLive) this.table.changed(reading.contents)
       await slices.turn()
     }
@@ -156,14 +152,11 @@ export class TopicTable {
    */
   async #prepare(records: LogRecords): Promise<void> {
     const how = { clock: this.#context.clock, mayGiveUp: false }
-    let first = this.#format.prepare(records, how)
-    if (first === null) return
-    const attempt = async () => {
-      const current = first ?? this.#format.prepare(records, how)
-      first = null
-      await current
-    }
-    await this.#retrier.until(attempt, {
+    const attempt = () => this.#format.prepare(records, how)
+    const begun = attempt()
+    if (begun === null) return
+    await this.#retrier.until({
+      ...{ attempt, begun },
       waits: SCHEMA_WAITS,
       isTemporary: ({ action }) => action === 'retry',
       tell: (reason) => this.#holdUp(reason),

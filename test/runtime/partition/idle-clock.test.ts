@@ -39,9 +39,10 @@ test('so it does when the worker has been restarted in between', async () => {
 })
 
 test('a partition that is polled again and again keeps nothing of its polls', async () => {
-  const task = { entered: async () => {}, nextEndMs: Number.POSITIVE_INFINITY, logWatermarkMs: 0 }
-  const waiting = [{ task: task as unknown as Task, idleAfterMs: 1_000 }]
-  const idle = new IdleClock(waiting, wallClock, async () => {})
+  const topology = { definition: { source: { watermark: { idleAfterMs: 1_000 } } } }
+  const open = { nextEndMs: Number.POSITIVE_INFINITY, logWatermarkMs: 0 }
+  const task = { topology, entered: async () => {}, ...open } as unknown as Task
+  const idle = new IdleClock([task], wallClock, async () => {})
   const heapAfter = async (polls: number): Promise<number> => {
     for (let poll = 0; poll < polls; poll++) {
       idle.caughtUp()

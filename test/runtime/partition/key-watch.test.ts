@@ -28,7 +28,7 @@ function told(
   for (const [offset, [partition, key, own = key]] of seen.entries()) {
     watch.look({
       ...{ partition: { topic: 'events', partition }, partitions: PARTITIONS },
-      keys: { numbers: [names.numberOf(key)], names },
+      ...{ keys: [names.numberOf(key)], names },
       records: new ListedRecords([{ ...record(offset), key: Buffer.from(own) }]),
     })
   }
