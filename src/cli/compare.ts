@@ -108,10 +108,7 @@ async function readBoth(
   const readers = { main: await open(topics.main), other: await open(topics.other) }
   const ended = untilSignal(readerGone)
   void ended.promise.then(() => closeAll(readers))
-  const progress = new Progress(() => ({
-    records: topics.main.records + topics.other.records,
-    share: null,
-  }))
+  const progress = new Progress(() => topics.main.records + topics.other.records)
   try {
     for await (const { side, chunk } of inStep(readers)) {
       const outputs = await shownRecords(chunk.records, values)

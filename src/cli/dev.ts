@@ -97,7 +97,7 @@ async function start(command: Command, file: string, flags: Flags): Promise<void
     say(summaryOf(topology))
     sayNotes(prepared.notes)
     checkTables(topology, flags.table ?? new Map())
-    await score(prepared, input?.stream ?? process.stdin, flags)
+    await score(prepared, input ?? process.stdin, flags)
   } finally {
     await prepared.close()
   }
@@ -165,7 +165,7 @@ async function score(prepared: Prepared, stream: Readable, input: Flags): Promis
   })
   for (const [table, path] of input.table ?? []) {
     const definition = tablesOf(topology).get(table) as TableDefinition
-    await feedRows(definition, (await openInput(path)).stream, records)
+    await feedRows(definition, await openInput(path), records)
   }
   const worker = startWorker({
     prepared,

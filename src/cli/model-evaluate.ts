@@ -85,15 +85,14 @@ interface Evaluating {
 async function addRows(evaluating: Evaluating, format: RowReading): Promise<number> {
   const input = await openInput(format.file)
   const faults: TidemarkError[] = []
-  let [records, end, unscored] = [0, 0, 0]
-  const progress = new Progress(() => ({ records, share: input.shareAt(end) }))
+  let [records, unscored] = [0, 0]
+  const progress = new Progress(() => records)
   try {
-    for await (const lines of linesOf(input.stream, format.file)) {
+    for await (const lines of linesOf(input, format.file)) {
       const read = readRows(lines, format, faults)
       if (faults.length >= MOST_FAULTS) break
       unscored += await addScores(evaluating, read)
       records += read.count
-      end = lines.at(-1)?.end ?? end
     }
   } finally {
     progress.end()

@@ -60,7 +60,7 @@ export function say(line: string): void {
 
 export const EMPTY_LINE = '\r\x1b[K'
 
-/** Writes a line to stderr, on a terminal in place of a progress bar or of the `^C` of ctrl-c. */
+/** Writes a line to stderr, on a terminal in place of a status or of the `^C` of ctrl-c. */
 export function sayOnOwnLine(line: string): void {
   say(process.stderr.isTTY ? `${EMPTY_LINE}${line}` : line)
 }

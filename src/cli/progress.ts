@@ -46,39 +46,23 @@ export class Screen {
   }
 }
 
-const BAR_WIDTH = 30
-
-export interface CommandProgress {
-  readonly records: number
-  readonly share: number | null
-}
-
+/** Shows how many records a command has read or written so far, and how fast. */
 export class Progress {
-  readonly #now: () => CommandProgress
+  readonly #records: () => number
   readonly #startMs = performance.now()
-  readonly #screen: Screen
+  readonly #screen = new Screen(() => this.#amount())
 
-  constructor(now: () => CommandProgress) {
-    this.#now = now
-    this.#screen = new Screen((columns) => this.#text(Number.isFinite(columns)))
+  constructor(records: () => number) {
+    this.#records = records
   }
 
   end(): void {
     this.#screen.end()
-    say(this.#now().share === 1 ? this.#amount() : this.#text(false))
-  }
-
-  #text(hasBar: boolean): string {
-    const { share } = this.#now()
-    if (share === null) return this.#amount()
-    const full = Math.floor(share * BAR_WIDTH)
-    const bar = `${'█'.repeat(full)}${'░'.repeat(BAR_WIDTH - full)} `
-    // Rounded down, so that it shows 100 % only at the end.
-    return `${hasBar ? bar : ''}${Math.floor(share * 100)} %  ${this.#amount()}`
+    say(this.#amount())
   }
 
   #amount(): string {
-    const { records } = this.#now()
+    const records = this.#records()
     const seconds = (performance.now() - this.#startMs) / 1_000
     const rate = grouped(Math.round(records / Math.max(seconds, 0.001)))
     return `${plural(records, 'record')}  ${rate}/s  ${seconds.toFixed(1)} s`

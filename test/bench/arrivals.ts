@@ -74,10 +74,7 @@ export class Arrivals {
     const read = (topic: string) => records.read({ topic, from: 'earliest', until: 'closed' })
     const predictions = await read(topics.predictions)
     const deadLetters = await read(topics.deadLetters)
-    const progress = new Progress(() => ({
-      records: this.#outputs,
-      share: this.#outputs / this.#events,
-    }))
+    const progress = new Progress(() => this.#outputs)
     try {
       await Promise.all([
         this.#take(predictions, (record, nowMs) => this.#output(record, nowMs)),

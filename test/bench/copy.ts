@@ -121,7 +121,7 @@ class CopyBench {
     const writer = this.#records.writer()
     const { records } = input.options
     let sent = 0
-    const progress = new Progress(() => ({ records: sent, share: sent / records }))
+    const progress = new Progress(() => sent)
     try {
       while (sent < records) {
         const some = input.next(RECORDS_PER_SEND)

@@ -76,7 +76,7 @@ async function produce({ records, topics }: Stage, events: number, values: Value
   const writer = records.writer()
   const input = paymentRecords(topics.payments, events)
   let sent = 0
-  const progress = new Progress(() => ({ records: sent, share: sent / events }))
+  const progress = new Progress(() => sent)
   try {
     while (sent < events) {
       const batch = input.next(Math.min(RECORDS_PER_SEND, events - sent))
@@ -127,7 +127,7 @@ async function follow(stage: Stage, { worker, events, toggleProfile }: Followed)
   const startMs = performance.now()
   let last = await look(stage, worker, startMs)
   let course: Course = { first: null, from: null, to: null, last }
-  const progress = new Progress(() => ({ records: last.committed, share: last.committed / events }))
+  const progress = new Progress(() => last.committed)
   try {
     for (let movedMs = last.ms; last.committed < events; ) {
       await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS))

@@ -194,7 +194,7 @@ async function feedAndTrouble(ground: Ground): Promise<FeedOutcome> {
   const { brokers, seconds, perSecond, spared } = options
   const topic = topicsOf(group).payments
   let sent = 0
-  const progress = new Progress(() => ({ records: sent, share: sent / (seconds * perSecond) }))
+  const progress = new Progress(() => sent)
   const beats = startBeats(brokers, beatTopicsOf(group))
   let isOver = false
   const startMs = performance.now()
