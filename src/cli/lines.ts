@@ -1,4 +1,5 @@
-import { open } from 'node:fs/promises'
+import { once } from 'node:events'
+import { createReadStream } from 'node:fs'
 import { pipeline, type Readable } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 import { configFault, messageOf, type TidemarkError } from '../kernel/errors.ts'
@@ -23,18 +24,22 @@ const MARK = Buffer.from([0xef, 0xbb, 0xbf])
 export async function* linesOf(stream: Readable, path?: string): AsyncGenerator<Line[]> {
   let number = 0
   let rest: Buffer[] = []
-  for await (const chunk of chunksOf(stream, path)) {
-    const lines: Line[] = []
-    let start = 0
-    for (let end = chunk.indexOf(NEWLINE); end !== -1; end = chunk.indexOf(NEWLINE, start)) {
-      number += 1
-      const bytes = withoutMark(Buffer.concat([...rest, chunk.subarray(start, end)]), number)
-      rest = []
-      start = end + 1
-      if (bytes.length > 0) lines.push({ number, bytes })
+  try {
+    for await (const chunk of stream as AsyncIterable<Buffer>) {
+      const lines: Line[] = []
+      let start = 0
+      for (let end = chunk.indexOf(NEWLINE); end !== -1; end = chunk.indexOf(NEWLINE, start)) {
+        number += 1
+        const bytes = withoutMark(Buffer.concat([...rest, chunk.subarray(start, end)]), number)
+        rest = []
+        start = end + 1
+        if (bytes.length > 0) lines.push({ number, bytes })
+      }
+      if (start < chunk.length) rest.push(chunk.subarray(start))
+      if (lines.length > 0) yield lines
     }
-    if (start < chunk.length) rest.push(chunk.subarray(start))
-    if (lines.length > 0) yield lines
+  } catch (error) {
+    throw unreadable(error, path)
   }
   number += 1
   const bytes = withoutMark(Buffer.concat(rest), number)
@@ -46,14 +51,6 @@ function withoutMark(line: Buffer, number: number): Buffer {
   return isMarked ? line.subarray(MARK.length) : line
 }
 
-async function* chunksOf(stream: Readable, path?: string): AsyncGenerator<Buffer> {
-  try {
-    for await (const chunk of stream as AsyncIterable<Buffer>) yield chunk
-  } catch (error) {
-    throw unreadable(error, path)
-  }
-}
-
 function unreadable(error: unknown, where?: string): TidemarkError {
   return configFault(`cannot read the input: ${messageOf(error)}`, where)
 }
@@ -61,7 +58,8 @@ function unreadable(error: unknown, where?: string): TidemarkError {
 /** Opens a file from its start. @throws TidemarkError `CONFIG_INVALID`: it cannot be read */
 export async function openInput(path: string): Promise<Readable> {
   try {
-    const file = (await open(path)).createReadStream()
+    const file = createReadStream(path)
+    await once(file, 'open')
     return path.endsWith('.gz') ? pipeline(file, createGunzip(), () => {}) : file
   } catch (error) {
     throw unreadable(error, path)

@@ -11,7 +11,7 @@ import { untilSignal } from './exit.ts'
 import { type Line, linesOf, openInput, splitKey } from './lines.ts'
 import { ReplayPace } from './pace.ts'
 import { noteLine, sayOnOwnLine } from './print.ts'
-import { Progress } from './progress.ts'
+import { showProgress } from './progress.ts'
 import { CLUSTER_SETTINGS } from './settings.ts'
 
 export interface LineFlags {
@@ -25,7 +25,7 @@ export interface LineFlags {
 }
 
 interface Flags extends Omit<LineFlags, 'encode'>, Record<string, unknown> {
-  readonly speed: number
+  readonly speed?: number
   readonly subject?: string
   readonly message?: string
   readonly asIs?: boolean
@@ -42,10 +42,10 @@ export function produceCommand(): Command {
     .requiredOption('--topic <name>', 'topic to write to')
     .option('--key <field>', 'field to use as the key of lines without a key')
     .option('--time <field>', 'field with the event time, ms since the epoch')
-    .addOption(
-      new Option('--speed <n>', 'how many times faster than real time; needs --time')
-        .argParser((text) => (text === 'max' ? Number.POSITIVE_INFINITY : parseSpeed(text)))
-        .default(Number.POSITIVE_INFINITY, 'max'),
+    .option(
+      '--speed <n>',
+      'how many times faster than real time; needs --time (default: max)',
+      (text) => (text === 'max' ? Number.POSITIVE_INFINITY : parseSpeed(text)),
     )
     .addOption(
       new Option(
@@ -67,7 +67,8 @@ export function produceCommand(): Command {
 }
 
 async function start(command: Command, file: string, flags: Flags): Promise<void> {
-  const needsTime = Number.isFinite(flags.speed) || flags.timestamps === 'event'
+  const { speed = Number.POSITIVE_INFINITY } = flags
+  const needsTime = Number.isFinite(speed) || flags.timestamps === 'event'
   if (needsTime && flags.time === undefined) {
     command.error('error: --speed and --timestamps event need --time FIELD')
   }
@@ -79,9 +80,9 @@ async function start(command: Command, file: string, flags: Flags): Promise<void
   const input = await openInput(file)
   const records = new KafkaRecords(kafkaOptions(config))
   const writer = records.writer()
-  const pace = new ReplayPace(flags.speed)
+  const pace = new ReplayPace(speed)
   let sent = 0
-  const progress = new Progress(() => sent)
+  const endProgress = showProgress(() => sent)
   const ended = untilSignal()
   void ended.promise.then(() => pace.stop())
   let isTold = false
@@ -96,7 +97,7 @@ async function start(command: Command, file: string, flags: Flags): Promise<void
       sent += batch.length
     }
   } finally {
-    progress.end()
+    endProgress()
     ended.dispose()
     await writer.close()
     await records.close()

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { untilSignal } from '../../src/cli/exit.ts'
 import { sayOnOwnLine, sayTo } from '../../src/cli/print.ts'
-import { Progress } from '../../src/cli/progress.ts'
+import { showProgress } from '../../src/cli/progress.ts'
 
 // What is shown on stderr, on a terminal and elsewhere.
 
@@ -29,11 +29,11 @@ const readable = (text: string) => text.replaceAll('\r\x1b[K', '⌫')
 /** What a progress shows after so long, and at its end. */
 function shown({ isTTY, ms }: { isTTY: boolean; ms: number }) {
   process.stderr.isTTY = isTTY
-  const progress = new Progress(() => 23)
+  const endProgress = showProgress(() => 23)
   vi.advanceTimersByTime(ms)
   const before = readable(written)
   written = ''
-  progress.end()
+  endProgress()
   return { before, end: readable(written) }
 }
 

@@ -332,7 +332,7 @@ const ROWS: readonly Row[] = [
   ],
   [
     'a command ends without saying how much it was',
-    ['cli/progress.ts', '    say(this.#amount())\n', ''],
+    ['cli/progress.ts', '    say(amount())\n', ''],
     ['test/cli/progress.test.ts', 'how many records, and how fast'],
   ],
 ]
