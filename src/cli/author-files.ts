@@ -16,13 +16,10 @@ import { type Code, messageOf, TidemarkError } from '../kernel/errors.ts'
 import { type Definition, isDefinition } from '../topology/definition.ts'
 import { PACKAGE } from './own-package.ts'
 
-interface TopologyFiles {
-  readonly definitions: readonly Definition[]
-  readonly faults: readonly TidemarkError[]
-}
+export { stop as endReading } from 'esbuild'
 
 /** Loads each file's default export: TypeScript or JavaScript, as an ES module or CommonJS. */
-export async function loadTopologies(files: readonly string[]): Promise<TopologyFiles> {
+export async function loadTopologies(files: readonly string[]) {
   const definitions: Definition[] = []
   const faults: TidemarkError[] = []
   for (const file of files) {
@@ -33,16 +30,8 @@ export async function loadTopologies(files: readonly string[]): Promise<Topology
       faults.push(error)
     }
   }
-  await endReading()
+  await stop()
   return { definitions, faults }
-}
-
-/** Loads the topology of one file. @throws TidemarkError as {@link importAuthorFile} */
-export async function loadTopology(file: string): Promise<Definition> {
-  const { definitions, faults } = await loadTopologies([file])
-  const [definition] = definitions
-  if (definition === undefined) throw faults[0] ?? notATopology(file, undefined)
-  return definition
 }
 
 async function load(file: string): Promise<Definition> {
@@ -200,10 +189,6 @@ async function importText(text: Uint8Array): Promise<unknown> {
   } finally {
     if (folder !== null) await rm(folder, { recursive: true, force: true })
   }
-}
-
-export function endReading(): Promise<void> {
-  return stop()
 }
 
 function requireFrom(file: string): string {

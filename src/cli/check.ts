@@ -5,18 +5,17 @@ import { Command } from 'commander'
 import { groupOf } from '../host/host-worker.ts'
 import { NO_NAME } from '../host/worker-name.ts'
 import { refuseIfAny, TidemarkError } from '../kernel/errors.ts'
-import { partitionName } from '../kernel/ids.ts'
 import { groupStart } from '../records/group-member.ts'
 import { KafkaRecords } from '../records/kafka/kafka-records.ts'
 import type { PartitionOffsets, TopicInfo } from '../records/port.ts'
 import type { Prepared } from '../runtime/prepared.ts'
-import { type ClusterCheck, checkCluster } from '../runtime/start/cluster-check.ts'
+import { checkCluster } from '../runtime/start/cluster-check.ts'
 import { type FoundSchema, findSchemas } from '../runtime/start/formats.ts'
 import { findVariants } from '../runtime/start/variants.ts'
 import { candidateOf } from '../scoring/candidate.ts'
 import type { Definition } from '../topology/definition.ts'
 import { isOnlyShadow, scoreStepsOf } from '../topology/graph.ts'
-import { isTrained, type ModelDefinition } from '../topology/models.ts'
+import { isTrained } from '../topology/models.ts'
 import { endReading, ownFilesOf } from './author-files.ts'
 import { chosenRegistry, kafkaOptions } from './cluster.ts'
 import { addSettings, readConfig } from './config.ts'
@@ -57,9 +56,7 @@ export function check(): Command {
           ...calledFunctions(prepared.topologies),
         ])
         sayNotes(prepared.notes)
-        const definitions = prepared.topologies.map(({ definition }) => definition)
-        const models = new Map(Object.entries(config.model))
-        await writeLines(await deploymentLines({ files, definitions, models }))
+        await writeLines(await deploymentLines(files, prepared, config.model))
         if (isConnected) await checkConnected(prepared, config)
       } finally {
         await prepared.close()
@@ -87,7 +84,6 @@ async function checkConnected(prepared: Prepared, config: CheckConfig): Promise<
     const definitions = prepared.topologies.map((t) => t.definition)
     const found = await checkCluster({ records, definitions, group, guarantee, brokers })
     const { topics, partitionOffsets, known, notes } = found
-    const sources = new Set(definitions.map((d) => d.source.topic))
     refuseIfAny(partitionOffsets.flatMap((offsets) => faultOf(offsets, { group, from, known })))
     const schemas = await findSchemas(prepared.topologies)
     await writeLines([
@@ -97,11 +93,7 @@ async function checkConnected(prepared: Prepared, config: CheckConfig): Promise<
       ...schemas.map((schema) => `✓ schema ${placeOf(schema)}`),
       `✓ group ${group}  ${progress(partitionOffsets)}`,
     ])
-    sayNotes([
-      ...notes,
-      ...findVariants(prepared, partitionOffsets).map(({ note }) => note),
-      ...withoutLeader(found, sources),
-    ])
+    sayNotes([...notes, ...findVariants(prepared, partitionOffsets).map(({ note }) => note)])
   } finally {
     await records.close()
   }
@@ -136,35 +128,19 @@ function progress(partitionOffsets: readonly PartitionOffsets[]): string {
   return `has committed offsets for ${begun.length} of ${plural(partitionOffsets.length, 'partition')}, lag ${plural(behind, 'record')}`
 }
 
-function withoutLeader(
-  { topics, partitionOffsets }: ClusterCheck,
-  sources: ReadonlySet<string>,
-): string[] {
-  const led = new Set(partitionOffsets.map(partitionName))
-  return [...topics.values()]
-    .filter(({ name }) => sources.has(name))
-    .flatMap(({ name: topic, partitions }) =>
-      Array.from({ length: partitions }, (_, partition) => partitionName({ topic, partition })),
-    )
-    .filter((name) => !led.has(name))
-    .map((name) => `${name} has no leader and cannot be read until it has one`)
-}
-
-interface Deployed {
-  readonly files: readonly string[]
-  readonly definitions: readonly Definition[]
-  /** Model name → the file that the operator chose instead. */
-  readonly models: ReadonlyMap<string, string>
-}
-
 /**
  * One line per file that a deployment needs: the topologies and the author's own files that they
  * import, models and their golden rows, and tables. Installed packages are not among them.
+ * @param chosen model name → the file that the operator chose instead
  */
-async function deploymentLines({ files, definitions, models }: Deployed): Promise<string[]> {
+async function deploymentLines(
+  files: readonly string[],
+  { topologies }: Prepared,
+  chosen: Readonly<Record<string, string>>,
+): Promise<string[]> {
   const own = await Promise.all(files.map((file) => ownFilesOf(resolve(file))))
   await endReading()
-  const data = await Promise.all(definitions.map((definition) => dataOf(definition, models)))
+  const data = await Promise.all(topologies.map(({ definition }) => dataOf(definition, chosen)))
   const paths = new Set([...own.flat(), ...data.flat()].map((path) => relative('.', path)))
   const sizes = await Promise.all([...paths].map(async (path) => (await stat(path)).size))
   const all = sizes.reduce((sum, size) => sum + size, 0)
@@ -174,39 +150,26 @@ async function deploymentLines({ files, definitions, models }: Deployed): Promis
 
 async function dataOf(
   definition: Definition,
-  chosen: ReadonlyMap<string, string>,
+  chosen: Readonly<Record<string, string>>,
 ): Promise<string[]> {
   const tables = definition.tables.flatMap(({ from }) =>
     from.file === undefined ? [] : [from.file],
   )
-  const models = await Promise.all(
-    modelsOf(definition).map(async ({ model, isRequired }) => {
-      const file = chosen.get(model.name) ?? null
+  const models = scoreStepsOf(definition.then).flatMap((step) =>
+    Object.entries(step.models).map(async ([name, model]) => {
+      if (!isTrained(model)) return []
+      const file = chosen[model.name] ?? null
       try {
         const { found, golden } = await candidateOf({ model, where: definition.name }, file)
         return golden === null ? [found.file] : [found.file, golden]
       } catch (error) {
         // A shadow without its file is off, which a note says.
-        if (isRequired) throw error
-        return []
+        if (isOnlyShadow(step, name)) return []
+        throw error
       }
     }),
   )
-  return [...models.flat(), ...tables].map((url) => fileURLToPath(url))
-}
-
-interface ModelOfStep {
-  readonly model: ModelDefinition
-  /** `false`: it is only a shadow. */
-  readonly isRequired: boolean
-}
-
-function modelsOf(definition: Definition): ModelOfStep[] {
-  return scoreStepsOf(definition.then).flatMap((step) =>
-    Object.entries(step.models).flatMap(([name, model]) =>
-      isTrained(model) ? [{ model, isRequired: !isOnlyShadow(step, name) }] : [],
-    ),
-  )
+  return [...(await Promise.all(models)).flat(), ...tables].map((url) => fileURLToPath(url))
 }
 
 function kilobytes(bytes: number): string {

@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError, Option } from 'commander'
+import { Command, InvalidArgumentError } from 'commander'
 import type { ShownValues } from '../formats/registry/shown-values.ts'
 import { KafkaRecords } from '../records/kafka/kafka-records.ts'
 import type { KafkaReader, ReadStart } from '../records/kafka/reader.ts'
@@ -11,13 +11,13 @@ import { addSettings, readConfig } from './config.ts'
 import { FROM, parseStart, shownRecords, shownValues } from './consume.ts'
 import { untilSignal } from './exit.ts'
 import { bar, grouped, plural, readerGone, sayNotes, table, writeResult } from './print.ts'
-import { Progress } from './progress.ts'
+import { showProgress } from './progress.ts'
 import { CLUSTER_SETTINGS } from './settings.ts'
 
 interface Flags extends Record<string, unknown> {
   readonly field: Fields
   readonly from: ReadStart
-  readonly max: number
+  readonly max?: number
   readonly maxPending: number
   readonly threshold: number
   readonly byClock?: true
@@ -40,30 +40,25 @@ export function compare(): Command {
     )
     .argument('<main>', 'topic of predictions')
     .argument('<other>', 'topic of a shadow, or of other predictions from the same source')
-    .addOption(
-      new Option(
-        '--field <path>',
-        'the score in the value of a record, such as probability; if it has another place in the other topic, probability=score.probability',
-      )
-        .argParser(parseFields)
-        .makeOptionMandatory(),
+    .requiredOption(
+      '--field <path>',
+      'the score in the value of a record, such as probability; if it has another place in the other topic, probability=score.probability',
+      parseFields,
     )
-    .addOption(new Option('--from <place>', FROM).argParser(parseStart).default('earliest'))
-    .addOption(
-      new Option('--max <n>', 'stop after so many pairs')
-        .argParser(parseCount)
-        .default(Number.POSITIVE_INFINITY, 'all'),
-    )
-    .addOption(
-      new Option('--threshold <score>', 'from which score on an event is positive, to count flips')
-        .argParser(numberParser('a number', Number.isFinite))
-        .default(0.5),
+    .option('--from <place>', FROM, parseStart, 'earliest')
+    .option('--max <n>', 'stop after so many pairs (default: all)', parseCount)
+    .option(
+      '--threshold <score>',
+      'from which score on an event is positive, to count flips',
+      numberParser('a number', Number.isFinite),
+      0.5,
     )
     .option('--by-clock', 'compare also outputs whose model the wall clock has decided')
-    .addOption(
-      new Option('--max-pending <n>', 'most events to remember, while their other output may come')
-        .argParser(parseCount)
-        .default(MOST_PENDING),
+    .option(
+      '--max-pending <n>',
+      'most events to remember, while their other output may come',
+      parseCount,
+      MOST_PENDING,
     )
     .option('--json', 'write JSON')
     .action(async (main: string, other: string, flags: Flags) => {
@@ -78,7 +73,11 @@ export function compare(): Command {
         const { maxPending: mostPending, byClock, threshold } = flags
         const pairs = new Pairs({ mostPending, threshold, withByClock: byClock === true })
         const comparison = { topics, pairs }
-        await readBoth(comparison, { records, from: flags.from, values }, flags.max)
+        await readBoth(
+          comparison,
+          { records, from: flags.from, values },
+          flags.max ?? Number.POSITIVE_INFINITY,
+        )
         sayNotes(notesOf(comparison, flags))
         await writeResult(flags.json, plainComparison(comparison), describeComparison(comparison))
       } finally {
@@ -108,10 +107,7 @@ async function readBoth(
   const readers = { main: await open(topics.main), other: await open(topics.other) }
   const ended = untilSignal(readerGone)
   void ended.promise.then(() => closeAll(readers))
-  const progress = new Progress(() => ({
-    records: topics.main.records + topics.other.records,
-    share: null,
-  }))
+  const endProgress = showProgress(() => topics.main.records + topics.other.records)
   try {
     for await (const { side, chunk } of inStep(readers)) {
       const outputs = await shownRecords(chunk.records, values)
@@ -125,7 +121,7 @@ async function readBoth(
     topics.other.end()
     pairs.end()
   } finally {
-    progress.end()
+    endProgress()
     ended.dispose()
     await closeAll(readers)
   }

@@ -5,7 +5,6 @@ import { configFault, messageOf, refuseIfAny, TidemarkError } from '../kernel/er
 import type { RawSetting, Setting } from '../runtime/setting.ts'
 import { contradictions } from './contradictions.ts'
 import { type Environment, unknownVariables, VARIABLES } from './environment.ts'
-import { repeatFaults } from './repeats.ts'
 import { textOfFile } from './setting-parsers.ts'
 import {
   type Config,
@@ -15,7 +14,6 @@ import {
   type Values,
   variableOf,
 } from './settings.ts'
-import { suggestName } from './suggest-name.ts'
 
 // Where the value of a setting comes from: flag > environment > config file > default. All faults
 // are reported at once.
@@ -52,9 +50,37 @@ export function addSettings(command: Command, names: readonly SettingName[]): Co
     )
 }
 
-/** Does a command have the flags of settings? */
-export function readsSettings(command: Command): boolean {
-  return command.options.some((option) => option.long === CONFIG_FLAG)
+/** The key of the flags that are given more than once, among a command's parsed flags. */
+const REPEATED = 'repeatedFlags'
+
+/**
+ * Refuses flags of a command that are given more than once, because commander would silently use
+ * the last one. A flag whose parser takes the value before it may be.
+ */
+export function refuseRepeats(command: Command): void {
+  for (const option of command.options) {
+    const isList = option.argChoices === undefined && (option.parseArg?.length ?? 0) > 1
+    if (isList) continue
+    let times = 0
+    command.on(`option:${option.name()}`, () => {
+      times += 1
+      if (times !== 2) return
+      const flag = option.long ?? option.flags
+      command.setOptionValue(REPEATED, [...repeatedIn(command.opts()), flag])
+    })
+  }
+  // `readConfig` reports them with all other faults of the settings.
+  if (command.options.some((option) => option.long === CONFIG_FLAG)) return
+  command.hook('preAction', () => refuseIfAny(repeatFaults(command.opts())))
+}
+
+function repeatFaults(flags: Readonly<Record<string, unknown>>): TidemarkError[] {
+  const hint = 'only one of them would be used: keep the one you mean'
+  return repeatedIn(flags).map((where) => configFault('is given more than once', where, hint))
+}
+
+function repeatedIn(flags: Readonly<Record<string, unknown>>): readonly string[] {
+  return (flags[REPEATED] as readonly string[] | undefined) ?? []
 }
 
 function helpOfFallback({ fallback, fallbackText }: Setting<unknown>): string {
@@ -182,4 +208,53 @@ function isPlain(value: unknown): value is string | number | boolean {
 function asFault(thrown: unknown, where: string): TidemarkError {
   if (!(thrown instanceof TidemarkError)) return configFault(messageOf(thrown), where)
   return new TidemarkError(thrown.code, thrown.message, { where, hint: thrown.hint })
+}
+
+const MOST_EDITS = 2
+const LEAST_PART = 3
+const MOST_SUGGESTED = 3
+
+/**
+ * A hint for a setting that does not exist: `did you mean a or b?`, or all known names. Case,
+ * `TIDEMARK_`, "-" and "_" are ignored.
+ */
+function suggestName(name: string, known: readonly string[]): string {
+  const near = known
+    .map((candidate) => ({ candidate, edits: editsBetween(bare(name), bare(candidate)) }))
+    .sort((a, b) => a.edits - b.edits)
+  const nearest = near[0]?.edits ?? 0
+  const typos = near.filter((n) => n.edits === nearest && isTypo(n.candidate, n.edits))
+  const parts = near.filter((n) => isPart(name, n.candidate))
+  const likely = (typos.length > 0 ? typos : parts.slice(0, MOST_SUGGESTED)).map((n) => n.candidate)
+  return likely.length === 0
+    ? `known settings: ${known.join(', ')}`
+    : `did you mean ${likely.join(' or ')}?`
+}
+
+function bare(name: string): string {
+  return name.toLowerCase().replace(/^tidemark|[-_]/g, '')
+}
+
+function isTypo(candidate: string, edits: number): boolean {
+  return edits <= Math.min(MOST_EDITS, bare(candidate).length / 2)
+}
+
+/** One name contains the other: `password` for `sasl-password`, `kafka-brokers` for `brokers`. */
+function isPart(name: string, candidate: string): boolean {
+  const [short = '', long = ''] = [bare(name), bare(candidate)].sort((a, b) => a.length - b.length)
+  return short.length >= LEAST_PART && long.includes(short)
+}
+
+/** Number of letters to insert, delete or replace (Levenshtein distance). */
+function editsBetween(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i)
+  for (const [i, letter] of a.split('').entries()) {
+    const next = [i + 1]
+    for (const [j, other] of b.split('').entries()) {
+      const changed = (row[j] as number) + (letter === other ? 0 : 1)
+      next.push(Math.min(changed, (row[j + 1] as number) + 1, (next[j] as number) + 1))
+    }
+    row = next
+  }
+  return row.at(-1) as number
 }

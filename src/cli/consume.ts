@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError, Option } from 'commander'
+import { Command, InvalidArgumentError } from 'commander'
 import type { ShownValues } from '../formats/registry/shown-values.ts'
 import { KafkaRecords } from '../records/kafka/kafka-records.ts'
 import type { ReadStart } from '../records/kafka/reader.ts'
@@ -13,7 +13,7 @@ import { CLUSTER_SETTINGS } from './settings.ts'
 interface Flags extends Record<string, unknown> {
   readonly topic: string
   readonly from: ReadStart
-  readonly max: number
+  readonly max?: number
   readonly exit?: true
   readonly format: string
 }
@@ -28,12 +28,8 @@ export function consume(): Command {
       'write the records of a topic to stdout, with --registry those that have a schema as JSON; commits no offsets',
     )
     .requiredOption('--topic <name>', 'topic to read')
-    .addOption(new Option('--from <place>', FROM).argParser(parseStart).default('earliest'))
-    .addOption(
-      new Option('--max <n>', 'most records to write')
-        .argParser(parseCount)
-        .default(Number.POSITIVE_INFINITY, 'all'),
-    )
+    .option('--from <place>', FROM, parseStart, 'earliest')
+    .option('--max <n>', 'most records to write (default: all)', parseCount)
     .option('-e, --exit', 'exit at the end of the topic instead of waiting for more records')
     .option(
       '--format <text>',
@@ -70,7 +66,7 @@ async function copy(
   flags: Flags,
   values: ShownValues | null,
 ): Promise<number> {
-  const { topic, from, max, format } = flags
+  const { topic, from, max = Number.POSITIVE_INFINITY, format } = flags
   const reader = await records.read({ topic, from, until: flags.exit === true ? 'end' : 'closed' })
   const ended = untilSignal(readerGone)
   void ended.promise.then(() => reader.close())

@@ -26,20 +26,30 @@ const OF_TOKEN: Named = {
   saslTokenFile: 'a token file',
   saslExtension: 'a SASL extension',
 }
-const OF_AWS: Named = { awsRegion: 'a region' }
-const OF_MECHANISM: Readonly<Record<SaslMechanism, Named>> = {
-  'scram-sha-512': OF_PASSWORD,
-  'scram-sha-256': OF_PASSWORD,
-  plain: OF_PASSWORD,
-  oauthbearer: OF_TOKEN,
-  'aws-msk-iam': OF_AWS,
+
+interface Login {
+  readonly takes: Named
+  /** The settings that it needs, and the faults without them; a secret may also be in a file. */
+  readonly needs: Named
+  /** What it would send unencrypted without TLS; `null`: nothing. */
+  readonly secret: string | null
 }
 
-/** Secrets that a mechanism would send unencrypted. */
-const SECRETS: Partial<Record<SaslMechanism, string>> = {
-  plain: 'password',
-  oauthbearer: 'access token',
-  'aws-msk-iam': 'signature',
+const SCRAM: Login = {
+  takes: OF_PASSWORD,
+  needs: { saslUsername: 'SASL needs a user name', saslPassword: 'SASL needs a password' },
+  secret: null,
+}
+const LOGINS: Readonly<Record<SaslMechanism, Login>> = {
+  'scram-sha-512': SCRAM,
+  'scram-sha-256': SCRAM,
+  plain: { ...SCRAM, secret: 'password' },
+  oauthbearer: { takes: OF_TOKEN, needs: {}, secret: 'access token' },
+  'aws-msk-iam': {
+    takes: { awsRegion: 'a region' },
+    needs: { awsRegion: 'aws-msk-iam needs a region' },
+    secret: 'signature',
+  },
 }
 
 /**
@@ -51,32 +61,21 @@ export function contradictions(values: Values): TidemarkError[] {
 }
 
 function loginFaults(values: Values): TidemarkError[] {
-  const { saslMechanism: mechanism } = values
+  const { saslMechanism: mechanism, tls } = values
   if (mechanism === undefined) return []
   const stray = strayFaults(values, mechanism)
   if (mechanism === null) return stray
-  return [...plainTextFaults(values, mechanism), ...missing(values, mechanism), ...stray]
-}
-
-function plainTextFaults({ tls }: Values, mechanism: SaslMechanism): TidemarkError[] {
-  const secret = SECRETS[mechanism]
-  if (secret === undefined || tls !== false) return []
+  const { needs, secret } = LOGINS[mechanism]
+  const where = flagOf('saslMechanism')
   const what = `${mechanism} sends the ${secret} unencrypted, so it needs TLS`
   const hint = mechanism === 'plain' ? 'add --tls, or use scram-sha-512' : 'add --tls'
-  return [configFault(what, flagOf('saslMechanism'), hint)]
-}
-
-function missing(values: Values, mechanism: SaslMechanism): TidemarkError[] {
-  if (mechanism === 'oauthbearer') return tokenFaults(values)
-  if (mechanism === 'aws-msk-iam') {
-    const signer = signerFaults().map(({ message, hint }) =>
-      configFault(message, flagOf('saslMechanism'), hint),
-    )
-    return [...signer, ...needed(values, 'awsRegion', 'aws-msk-iam needs a region')]
-  }
+  const signer = mechanism === 'aws-msk-iam' ? signerFaults() : []
   return [
-    ...needed(values, 'saslUsername', 'SASL needs a user name'),
-    ...neededSecret(values, 'saslPassword', 'SASL needs a password'),
+    ...(secret !== null && tls === false ? [configFault(what, where, hint)] : []),
+    ...signer.map((fault) => configFault(fault.message, where, fault.hint)),
+    ...missing(values, needs),
+    ...(mechanism === 'oauthbearer' ? tokenFaults(values) : []),
+    ...stray,
   ]
 }
 
@@ -88,42 +87,38 @@ function tokenFaults(values: Values): TidemarkError[] {
   }
   if (url && file) return [configFault('set a token endpoint or a token file, not both', where)]
   if (url) {
-    return [
-      ...needed(values, 'saslClientId', 'a token endpoint needs a client id'),
-      ...neededSecret(values, 'saslClientSecret', 'a token endpoint needs a client secret'),
-    ]
+    return missing(values, {
+      saslClientId: 'a token endpoint needs a client id',
+      saslClientSecret: 'a token endpoint needs a client secret',
+    })
   }
   return setIn(values, OF_ENDPOINT).map(([name, what]) =>
     configFault(`${what} is set, but no token endpoint`, flagOf(name)),
   )
 }
 
-function needed(values: Values, name: SettingName, what: string): TidemarkError[] {
-  return values[name] === null ? [configFault(what, flagOf(name))] : []
-}
-
-function neededSecret(
-  values: Values,
-  variable: 'saslPassword' | 'saslClientSecret',
-  what: string,
-): TidemarkError[] {
-  const file = `${variable}File` as const
-  if (values[variable] !== null || values[file] !== null) return []
-  const hint = `set ${variableOf(variable)} or ${variableOf(file)}`
-  return [configFault(what, flagOf(file), hint)]
+function missing(values: Values, needs: Named): TidemarkError[] {
+  return (Object.entries(needs) as [SettingName, string][]).flatMap(([name, what]) => {
+    const file =
+      name === 'saslPassword' || name === 'saslClientSecret' ? (`${name}File` as const) : null
+    if (values[name] !== null || (file !== null && values[file] !== null)) return []
+    if (file === null) return [configFault(what, flagOf(name))]
+    const hint = `set ${variableOf(name)} or ${variableOf(file)}`
+    return [configFault(what, flagOf(file), hint)]
+  })
 }
 
 function strayFaults(values: Values, mechanism: SaslMechanism | null): TidemarkError[] {
-  const stray = setIn(values, { ...OF_PASSWORD, ...OF_TOKEN, ...OF_AWS })
+  const stray = setIn(values, { ...OF_PASSWORD, ...OF_TOKEN, ...LOGINS['aws-msk-iam'].takes })
   if (mechanism !== null) {
     return stray
-      .filter(([name]) => !(name in OF_MECHANISM[mechanism]))
+      .filter(([name]) => !(name in LOGINS[mechanism].takes))
       .map(([name, what]) =>
         configFault(`${what} is set, but ${mechanism} takes none`, flagOf(name)),
       )
   }
   return stray.map(([name, what]) => {
-    const fitting = Object.entries(OF_MECHANISM).filter(([, named]) => name in named)
+    const fitting = Object.entries(LOGINS).filter(([, { takes }]) => name in takes)
     const or = fitting.length === 1 ? '' : ', or the one that the brokers use'
     const hint = `add --sasl-mechanism ${fitting[0]?.[0]}${or}`
     return configFault(`${what} is set but no SASL mechanism`, flagOf('saslMechanism'), hint)

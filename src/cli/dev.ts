@@ -2,7 +2,7 @@ import { closeSync, openSync, writeSync } from 'node:fs'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { inspect } from 'node:util'
-import { Command, InvalidArgumentError, Option } from 'commander'
+import { Command, InvalidArgumentError } from 'commander'
 import { configFault, messageOf, refuseIfAny, type TidemarkError } from '../kernel/errors.ts'
 import type { Header, NewRecord } from '../records/port.ts'
 import { reasonOf } from '../runtime/output/dead-letter.ts'
@@ -11,7 +11,7 @@ import type { Prepared, PreparedTopology } from '../runtime/prepared.ts'
 import { pairsOf } from '../runtime/setting.ts'
 import { startWorker } from '../runtime/worker.ts'
 import type { TableDefinition } from '../topology/definition.ts'
-import { outputTopics, shadowTopics } from '../topology/graph.ts'
+import { shadowTopics } from '../topology/graph.ts'
 import { headerOption, parseCount } from './arguments.ts'
 import { addSettings, readConfig } from './config.ts'
 import {
@@ -35,7 +35,6 @@ const NEWLINE = Buffer.from('\n')
 interface Flags extends Record<string, unknown> {
   readonly input?: string
   readonly deadLetters?: string
-  readonly sink?: string
   readonly partitions: number
   readonly header: readonly Header[]
   readonly table?: ReadonlyMap<string, string>
@@ -43,40 +42,29 @@ interface Flags extends Record<string, unknown> {
 
 export function dev(): Command {
   const command = new Command('dev')
-    .description('score events from stdin or a file in this process; predictions go to stdout')
+    .description(
+      'score events from stdin or a file in this process; predictions go to stdout, without those of shadows',
+    )
     .argument('<file>', 'topology')
-    .addOption(
-      new Option(
-        '--input <file>',
-        'events, one per line: VALUE or KEY<TAB>VALUE; a line with a tab that does not begin with { is split at its first tab; may be .gz (default: stdin)',
-      ),
+    .option(
+      '--input <file>',
+      'events, one per line: VALUE or KEY<TAB>VALUE; a line with a tab that does not begin with { is split at its first tab; may be .gz (default: stdin)',
     )
-    .addOption(
-      new Option(
-        '--table <name=file>',
-        'rows of a table whose rows are in a topic, as lines like the events; repeatable (default: it is empty)',
-      ).argParser(addTable),
+    .option(
+      '--table <name=file>',
+      'rows of a table whose rows are in a topic, as lines like the events; repeatable (default: it is empty)',
+      addTable,
     )
-    .addOption(
-      new Option(
-        '--partitions <n>',
-        'partitions of the source; each has its own watermark, so their number affects what is late',
-      )
-        .argParser(parseCount)
-        .default(PARTITIONS),
+    .option(
+      '--partitions <n>',
+      'partitions of the source; each has its own watermark, so their number affects what is late',
+      parseCount,
+      PARTITIONS,
     )
     .addOption(headerOption())
-    .addOption(
-      new Option(
-        '--sink <topic>',
-        'write only outputs for this topic (default: all but those of shadows)',
-      ),
-    )
-    .addOption(
-      new Option(
-        '--dead-letters <file>',
-        'write dead letters to a file as NDJSON (default: only print them)',
-      ),
+    .option(
+      '--dead-letters <file>',
+      'write dead letters to a file as NDJSON (default: only print them)',
     )
     .action((file: string, flags: Flags) => start(command, file, flags))
   return addSettings(command, PREPARE_SETTINGS)
@@ -93,26 +81,18 @@ async function start(command: Command, file: string, flags: Flags): Promise<void
   const prepared = await prepareFiles([file], workerOptions(config), { values: 'json' })
   try {
     const topology = prepared.topologies[0] as PreparedTopology
-    checkSink(topology, flags.sink)
     say(summaryOf(topology))
     sayNotes(prepared.notes)
     checkTables(topology, flags.table ?? new Map())
-    await score(prepared, input?.stream ?? process.stdin, flags)
+    await score(prepared, input ?? process.stdin, flags)
   } finally {
     await prepared.close()
   }
 }
 
-function checkSink({ definition }: PreparedTopology, sink: string | undefined): void {
-  const sinks = outputTopics(definition).filter((topic) => topic !== definition.deadLetterTopic)
-  if (sink === undefined || sinks.includes(sink)) return
-  const hint = `its sinks are: ${sinks.join(', ')}`
-  throw configFault(`the topology has no sink "${sink}"`, '--sink', hint)
-}
-
-function addTable(given: string, before: ReadonlyMap<string, string> = new Map()) {
+function addTable(given: string, before: ReadonlyMap<string, string> | undefined) {
   try {
-    return pairsOf([...[...before].map((pair) => pair.join('=')), given], 'name=file')
+    return pairsOf([...[...(before ?? [])].map((pair) => pair.join('=')), given], 'name=file')
   } catch (error) {
     throw new InvalidArgumentError(messageOf(error))
   }
@@ -149,10 +129,8 @@ async function score(prepared: Prepared, stream: Readable, input: Flags): Promis
   const tally = new OutcomeTally()
   let wake = () => {}
   const shadows = shadowTopics(topology.definition)
-  const isShown = (topic: string) =>
-    input.sink === undefined ? !shadows.includes(topic) : topic === input.sink
   const embedded = publishingRecords(records, async ({ outputs, deadLetters, nextOffsets }) => {
-    const shown = [...outputs].filter(({ topic }) => isShown(topic))
+    const shown = [...outputs].filter(({ topic }) => !shadows.includes(topic))
     await write(
       Buffer.concat(shown.flatMap(({ value }) => (value === null ? [] : [value, NEWLINE]))),
     )
@@ -165,7 +143,7 @@ async function score(prepared: Prepared, stream: Readable, input: Flags): Promis
   })
   for (const [table, path] of input.table ?? []) {
     const definition = tablesOf(topology).get(table) as TableDefinition
-    await feedRows(definition, (await openInput(path)).stream, records)
+    await feedRows(definition, await openInput(path), records)
   }
   const worker = startWorker({
     prepared,

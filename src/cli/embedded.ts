@@ -43,18 +43,14 @@ export function publishingRecords(
 
 export class LineBook {
   readonly #partitions = new Map<number, { first: number; lines: number[] }>()
-  #inFlight = 0
-
-  get inFlight(): number {
-    return this.#inFlight
-  }
+  inFlight = 0
 
   /** Offsets of a partition must be added in order, without a gap. */
   add({ partition, offset }: TopicPartition & { readonly offset: number }, line: number): void {
     const book = this.#partitions.get(partition) ?? { first: offset, lines: [] }
     this.#partitions.set(partition, book)
     book.lines.push(line)
-    this.#inFlight++
+    this.inFlight++
   }
 
   lineAt(partition: number, offset: number): number | undefined {
@@ -67,7 +63,7 @@ export class LineBook {
     if (book === undefined || before <= book.first) return
     const forgotten = book.lines.splice(0, before - book.first)
     book.first = before
-    this.#inFlight -= forgotten.length
+    this.inFlight -= forgotten.length
   }
 }
 
@@ -164,31 +160,23 @@ function rowKeys(table: TableDefinition) {
 const OF_SOME_TOPOLOGIES: readonly string[] = ['windowed', 'duplicate'] satisfies (keyof Outcomes)[]
 
 export class OutcomeTally {
-  #outcomes = NO_OUTCOMES
-  #records = 0
+  outcomes = NO_OUTCOMES
+  records = 0
   #closed = 0
 
   readonly observer: Observer = (event) => {
-    if (event.type === 'consumed') this.#records += event.records
+    if (event.type === 'consumed') this.records += event.records
     if (event.type !== 'processed') return
     for (const windows of event.closed.values()) this.#closed += windows
-    this.#outcomes = addOutcomes(this.#outcomes, event.outcomes)
-  }
-
-  get outcomes(): Outcomes {
-    return this.#outcomes
-  }
-
-  get records(): number {
-    return this.#records
+    this.outcomes = addOutcomes(this.outcomes, event.outcomes)
   }
 
   /** `5,000 in = 4,990 scored + 0 skipped + 5 late + 5 dead; 7 windows closed` */
   summary(): string {
-    const parts = Object.entries(this.#outcomes)
+    const parts = Object.entries(this.outcomes)
       .filter(([name, n]) => n > 0 || !OF_SOME_TOPOLOGIES.includes(name))
       .map(([name, n]) => `${grouped(n)} ${name}`)
-    const sum = `${grouped(this.#records)} in = ${parts.join(' + ')}`
+    const sum = `${grouped(this.records)} in = ${parts.join(' + ')}`
     return this.#closed === 0 ? sum : `${sum}; ${plural(this.#closed, 'window')} closed`
   }
 }

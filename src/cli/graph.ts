@@ -3,10 +3,11 @@ import { functionReadings } from '../engine/author-functions.ts'
 import { describe } from '../engine/describe.ts'
 import type { DisplayEdge, DisplayExit, StepDisplay } from '../engine/operators/rule.ts'
 import { planOf } from '../engine/plan.ts'
+import { refuseIfAny } from '../kernel/errors.ts'
 import type { Definition } from '../topology/definition.ts'
 import { stepsAfter } from '../topology/graph.ts'
 import type { OnLate } from '../topology/source.ts'
-import { loadTopology } from './author-files.ts'
+import { loadTopologies } from './author-files.ts'
 import { write } from './print.ts'
 
 /** `tidemark graph FILE` */
@@ -20,7 +21,9 @@ export function graph(): Command {
         .default('mermaid'),
     )
     .action(async (file: string, flags: { format: 'mermaid' | 'json' }) => {
-      const topology = await loadTopology(file)
+      const { definitions, faults } = await loadTopologies([file])
+      refuseIfAny(faults)
+      const topology = definitions[0] as Definition
       const whole = () => ({ ...describe(topology), functions: functionReadings(topology) })
       const text = flags.format === 'json' ? JSON.stringify(whole(), null, 2) : mermaid(topology)
       await write(`${text}\n`)

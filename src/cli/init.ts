@@ -104,7 +104,6 @@ function shipped(file: string): Buffer {
 
 interface Manifest {
   name: string
-  scripts: Record<string, string>
   readonly version: string
   readonly dependencies: Record<string, string>
   readonly devDependencies: Record<string, string>
@@ -113,18 +112,12 @@ interface Manifest {
 /** The new package.json, with the dependencies of this package. */
 function manifestOf(folder: string, hasModel: boolean): Manifest {
   const parse = (file: string) => JSON.parse(String(shipped(file))) as Manifest
-  const [own, made] = [parse('package.json'), parse('topologies/starter/manifest.json')]
+  const own = parse('package.json')
+  const made = parse(`topologies/starter/${hasModel ? '' : 'features/'}manifest.json`)
   const known: Readonly<Record<string, string>> = {
     ...own.dependencies,
     ...own.devDependencies,
     tidemark: packageSpecifier(ROOT, own.version),
-  }
-  const { train: _train, model: _model, ...others } = made.scripts
-  if (!hasModel) {
-    made.scripts = {
-      ...others,
-      rows: 'tidemark dev topology.ts --input sample.ndjson > rows.ndjson',
-    }
   }
   made.name = basename(folder)
     .toLowerCase()

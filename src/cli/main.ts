@@ -1,10 +1,8 @@
 import { Command, CommanderError } from 'commander'
-import { refuseIfAny } from '../kernel/errors.ts'
 import { packageVersion } from '../kernel/node.ts'
-import { readsSettings } from './config.ts'
+import { refuseRepeats } from './config.ts'
 import { EXIT, failWith } from './exit.ts'
 import { colors, describeFailure, say, watchStdout, watchWarnings } from './print.ts'
-import { repeatFaults, watchRepeats } from './repeats.ts'
 
 export { endProcess } from './exit.ts'
 
@@ -62,11 +60,7 @@ async function program([first = '']: readonly string[]): Promise<Command> {
 /** A command that is created separately does not inherit the program's settings automatically. */
 function inherit(root: Command, command: Command): Command {
   command.copyInheritedSettings(root)
-  watchRepeats(command)
-  // A command that takes settings reports this with all other faults of its settings.
-  if (!readsSettings(command)) {
-    command.hook('preAction', () => refuseIfAny(repeatFaults(command.opts())))
-  }
+  refuseRepeats(command)
   for (const inner of command.commands) inherit(command, inner)
   return command
 }
@@ -74,7 +68,7 @@ function inherit(root: Command, command: Command): Command {
 function report(thrown: unknown, args: readonly string[]): number {
   // Commander has already printed it; it also throws for --help and --version.
   if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? EXIT.done : EXIT.usage
-  say(describeFailure(thrown, { colors, stack: wantsStack(args) }))
+  say(describeFailure(thrown, wantsStack(args)))
   return failWith(thrown)
 }
 

@@ -40,10 +40,11 @@ export function modelBenchmark(): Command {
         .choices(['auto', 'onnxruntime', 'both'])
         .default('auto'),
     )
-    .addOption(
-      new Option('--latency-budget <ms>', 'the longest that one batch may take')
-        .argParser(numberParser('a number of milliseconds above 0', (ms) => ms > 0))
-        .default(50),
+    .option(
+      '--latency-budget <ms>',
+      'the longest that one batch may take',
+      numberParser('a number of milliseconds above 0', (ms) => ms > 0),
+      50,
     )
     .option('--json', 'write JSON')
     .action(async (files: string[], flags: Flags) => {

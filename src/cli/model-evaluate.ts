@@ -2,21 +2,18 @@ import { basename } from 'node:path'
 import { Command, Option } from 'commander'
 import { configFault, messageOf, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
 import {
-  type EvaluatedOutput,
   type EvaluationTask,
   evaluatedOutput,
   evaluatorOf,
-  type OutputEvaluator,
   TASKS,
 } from '../scoring/accuracy/evaluation.ts'
 import { loadSingle } from '../scoring/models.ts'
-import type { Scorer } from '../scoring/scorer.ts'
 import { valueAt } from './arguments.ts'
 import { describeEvaluation, plainEvaluation } from './evaluation-report.ts'
 import { type Line, linesOf, openInput } from './lines.ts'
 import { modelOfFile } from './model-of-file.ts'
 import { sayNotes, writeResult } from './print.ts'
-import { Progress } from './progress.ts'
+import { showProgress } from './progress.ts'
 
 /** Bad lines that are reported at once; reading ends at the last of them. */
 const MOST_FAULTS = 10
@@ -62,7 +59,16 @@ async function evaluate(file: string, flags: Flags): Promise<void> {
     const { rows, label } = flags
     const labelFault = (given: unknown) => evaluator.labelFault(given)
     const format = { file: rows, label, labelFault, features: model.features }
-    const unscored = await addRows({ scorer, output, evaluator }, format)
+    let unscored = 0
+    await eachRow(format, async (features, given) => {
+      const answer = await scorer.score(features, given.length)
+      const columns = output.columns.map((at) => answer.columns[at] as Float64Array)
+      for (const [row, one] of given.entries()) {
+        const scores = columns.map((column) => column[row] as number)
+        if (scores.every(Number.isFinite)) evaluator.add(scores, one)
+        else unscored++
+      }
+    })
     const { result } = evaluator
     if (result.rows === 0) {
       const what = 'there are no rows that the model scores'
@@ -76,45 +82,26 @@ async function evaluate(file: string, flags: Flags): Promise<void> {
   }
 }
 
-interface Evaluating {
-  readonly scorer: Scorer
-  readonly output: EvaluatedOutput
-  readonly evaluator: OutputEvaluator
-}
-
-async function addRows(evaluating: Evaluating, format: RowReading): Promise<number> {
+/** Reads a file of rows. @param add called with the features and the labels of some of its rows */
+async function eachRow(
+  format: RowReading,
+  add: (rows: Float32Array, labels: readonly unknown[]) => Promise<void>,
+): Promise<void> {
   const input = await openInput(format.file)
   const faults: TidemarkError[] = []
-  let [records, end, unscored] = [0, 0, 0]
-  const progress = new Progress(() => ({ records, share: input.shareAt(end) }))
+  let records = 0
+  const endProgress = showProgress(() => records)
   try {
-    for await (const lines of linesOf(input.stream, format.file)) {
-      const read = readRows(lines, format, faults)
+    for await (const lines of linesOf(input, format.file)) {
+      const { rows, labels } = readRows(lines, format, faults)
       if (faults.length >= MOST_FAULTS) break
-      unscored += await addScores(evaluating, read)
-      records += read.count
-      end = lines.at(-1)?.end ?? end
+      await add(rows, labels)
+      records += labels.length
     }
   } finally {
-    progress.end()
+    endProgress()
   }
   refuseIfAny(faults.slice(0, MOST_FAULTS))
-  return unscored
-}
-
-async function addScores(
-  { scorer, output, evaluator }: Evaluating,
-  { rows, labels, count }: LabelledRows,
-): Promise<number> {
-  const answer = await scorer.score(rows, count)
-  const columns = output.columns.map((at) => answer.columns[at] as Float64Array)
-  let unscored = 0
-  for (const [row, label] of labels.entries()) {
-    const scores = columns.map((column) => column[row] as number)
-    if (scores.every(Number.isFinite)) evaluator.add(scores, label)
-    else unscored++
-  }
-  return unscored
 }
 
 export interface RowReading {
@@ -124,22 +111,14 @@ export interface RowReading {
   readonly labelFault: (label: unknown) => string | null
 }
 
-interface LabelledRows {
-  /** Row-major float32[count, features]. */
-  readonly rows: Float32Array
-  readonly labels: readonly unknown[]
-  readonly count: number
-}
-
 /** One line: the features by name, at the top or in `features`, where they may also be a list. */
 type Row = Readonly<Record<string, unknown>>
 
-/** Reads rows from lines of JSON. An invalid line adds a `CONFIG_INVALID` to `faults`. */
-export function readRows(
-  lines: readonly Line[],
-  format: RowReading,
-  faults: TidemarkError[],
-): LabelledRows {
+/**
+ * Reads labels and rows, float32[labels, features], from lines of JSON. An invalid line adds a
+ * `CONFIG_INVALID` to `faults`.
+ */
+export function readRows(lines: readonly Line[], format: RowReading, faults: TidemarkError[]) {
   const width = format.features.length
   const rows = new Float32Array(lines.length * width)
   const labels: unknown[] = []
@@ -157,7 +136,7 @@ export function readRows(
       )
     }
   }
-  return { rows, labels, count: labels.length }
+  return { rows, labels }
 }
 
 function parsed({ bytes }: Line): Row {

@@ -13,12 +13,16 @@ const IS_SOURCE = /\.[cm]?[jt]s$/
  * @throws Refused, TidemarkError the faults for which a topology would refuse the file, or
  * `CONFIG_INVALID`: it exports no model, or several
  */
-export function modelOfFile(file: string): Promise<ModelDefinition> {
-  return IS_SOURCE.test(file) ? declaredModel(file) : foundModel(file)
+export async function modelOfFile(file: string): Promise<ModelDefinition> {
+  try {
+    return IS_SOURCE.test(file) ? await declaredModel(file) : await foundModel(file)
+  } finally {
+    await endReading()
+  }
 }
 
 async function declaredModel(file: string): Promise<ModelDefinition> {
-  const exported = await exportsOf(file)
+  const exported = (await importAuthorFile(file)) as object
   // With CommonJS, the author's exports are in the default export.
   const all = { ...(exported as { default?: object }).default, ...exported }
   const named = Object.entries(all).filter(([, value]) => isModel(value))
@@ -31,14 +35,6 @@ async function declaredModel(file: string): Promise<ModelDefinition> {
       : `exports ${models.length} models: ${named.map(([name]) => name).join(', ')}`
   const hint = '`tidemark model types` writes a file with one model'
   throw configFault(what, file, hint)
-}
-
-async function exportsOf(file: string): Promise<object> {
-  try {
-    return (await importAuthorFile(file)) as object
-  } finally {
-    await endReading()
-  }
 }
 
 /** Checks properties, not the class, because a CommonJS author has another copy of this package. */

@@ -1,6 +1,6 @@
 import { functionReadings } from '../engine/author-functions.ts'
 import { type PlannedStep, planOf } from '../engine/plan.ts'
-import { Refused, refuseIfAny, type TidemarkError } from '../kernel/errors.ts'
+import { Refused, refuseIfAny } from '../kernel/errors.ts'
 import type { WorkerConfig } from '../runtime/config.ts'
 import {
   type Prepared,
@@ -31,13 +31,10 @@ export async function prepareFiles(
     return prepared
   } catch (thrown) {
     if (!(thrown instanceof Refused) || faults.length === 0) throw thrown
-    throw new Refused([...faults, ...thrown.faults.filter((f) => isSure(f) && !faults.includes(f))])
+    // `CONFIG_INVALID` may name what is in a file that failed to load.
+    const sure = thrown.faults.filter((f) => f.code !== 'CONFIG_INVALID' && !faults.includes(f))
+    throw new Refused([...faults, ...sure])
   }
-}
-
-/** `CONFIG_INVALID` may name what is in a file that failed to load. */
-function isSure(fault: TidemarkError): boolean {
-  return fault.code !== 'CONFIG_INVALID'
 }
 
 /**

@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer'
+import { once } from 'node:events'
 import pc from 'picocolors'
 import { faultsOf, messageOf, TidemarkError } from '../kernel/errors.ts'
 
@@ -32,18 +33,11 @@ export function watchStdout(failed: (error: Error) => void): void {
   })
 }
 
-export function write(data: string | Buffer): Promise<void> | void {
+/** Resolves once stdout can take more, or takes nothing any more. */
+export async function write(data: string | Buffer): Promise<void> {
   isData = true
   if (readerGone.aborted || process.stdout.write(data)) return
-  return new Promise((resolve) => {
-    const done = () => {
-      process.stdout.off('drain', done)
-      readerGone.removeEventListener('abort', done)
-      resolve()
-    }
-    process.stdout.once('drain', done)
-    readerGone.addEventListener('abort', done, { once: true })
-  })
+  await once(process.stdout, 'drain', { signal: readerGone }).catch(() => {})
 }
 
 /** Bytes as JSON: a string if they are UTF-8, else base64; `null` if there are none. */
@@ -60,7 +54,7 @@ export function say(line: string): void {
 
 export const EMPTY_LINE = '\r\x1b[K'
 
-/** Writes a line to stderr, on a terminal in place of a progress bar or of the `^C` of ctrl-c. */
+/** Writes a line to stderr, on a terminal in place of a status or of the `^C` of ctrl-c. */
 export function sayOnOwnLine(line: string): void {
   say(process.stderr.isTTY ? `${EMPTY_LINE}${line}` : line)
 }
@@ -97,8 +91,8 @@ export function grouped(n: number): string {
   return fraction === undefined ? groups : `${groups}.${fraction}`
 }
 
-export function plural(n: number, one: string, many = `${one}s`): string {
-  return `${grouped(n)} ${n === 1 ? one : many}`
+export function plural(n: number, one: string): string {
+  return `${grouped(n)} ${one}${n === 1 ? '' : 's'}`
 }
 
 /** A duration in ms with three significant digits, down to a microsecond. */
@@ -135,18 +129,14 @@ export function bar(share: number): string {
   return '█'.repeat(Math.floor(eighths / 8)) + (PARTS_OF_BLOCK[eighths % 8] ?? '')
 }
 
-export interface FailureFormat {
-  readonly colors: Colors
-  readonly stack: boolean
-}
-
-export function describeFailure(thrown: unknown, format: FailureFormat): string {
+/** @param stack are stacks told too? */
+export function describeFailure(thrown: unknown, stack: boolean, c = colors): string {
   return faultsOf(thrown)
-    .map((fault) => describeFault(fault, format))
+    .map((fault) => describeFault(fault, stack, c))
     .join('\n')
 }
 
-function describeFault(fault: unknown, { colors: c, stack }: FailureFormat): string {
+function describeFault(fault: unknown, stack: boolean, c: Colors): string {
   const known = fault instanceof TidemarkError ? fault : null
   const lines = [`${c.red('✗')} ${c.bold(codeOf(fault))}  ${messageOf(fault)}`]
   if (known?.where !== undefined) lines.push(`  ${c.dim(known.where)}`)

@@ -11,7 +11,7 @@ import { untilSignal } from './exit.ts'
 import { type Line, linesOf, openInput, splitKey } from './lines.ts'
 import { ReplayPace } from './pace.ts'
 import { noteLine, sayOnOwnLine } from './print.ts'
-import { Progress } from './progress.ts'
+import { showProgress } from './progress.ts'
 import { CLUSTER_SETTINGS } from './settings.ts'
 
 export interface LineFlags {
@@ -25,7 +25,7 @@ export interface LineFlags {
 }
 
 interface Flags extends Omit<LineFlags, 'encode'>, Record<string, unknown> {
-  readonly speed: number
+  readonly speed?: number
   readonly subject?: string
   readonly message?: string
   readonly asIs?: boolean
@@ -42,10 +42,10 @@ export function produceCommand(): Command {
     .requiredOption('--topic <name>', 'topic to write to')
     .option('--key <field>', 'field to use as the key of lines without a key')
     .option('--time <field>', 'field with the event time, ms since the epoch')
-    .addOption(
-      new Option('--speed <n>', 'how many times faster than real time; needs --time')
-        .argParser((text) => (text === 'max' ? Number.POSITIVE_INFINITY : parseSpeed(text)))
-        .default(Number.POSITIVE_INFINITY, 'max'),
+    .option(
+      '--speed <n>',
+      'how many times faster than real time; needs --time (default: max)',
+      (text) => (text === 'max' ? Number.POSITIVE_INFINITY : parseSpeed(text)),
     )
     .addOption(
       new Option(
@@ -67,7 +67,8 @@ export function produceCommand(): Command {
 }
 
 async function start(command: Command, file: string, flags: Flags): Promise<void> {
-  const needsTime = Number.isFinite(flags.speed) || flags.timestamps === 'event'
+  const { speed = Number.POSITIVE_INFINITY } = flags
+  const needsTime = Number.isFinite(speed) || flags.timestamps === 'event'
   if (needsTime && flags.time === undefined) {
     command.error('error: --speed and --timestamps event need --time FIELD')
   }
@@ -79,27 +80,24 @@ async function start(command: Command, file: string, flags: Flags): Promise<void
   const input = await openInput(file)
   const records = new KafkaRecords(kafkaOptions(config))
   const writer = records.writer()
-  const pace = new ReplayPace(flags.speed)
-  const done = { records: 0, share: input.shareAt(0) }
-  const progress = new Progress(() => done)
+  const pace = new ReplayPace(speed)
+  let sent = 0
+  const endProgress = showProgress(() => sent)
   const ended = untilSignal()
   void ended.promise.then(() => pace.stop())
   let isTold = false
   try {
     const lines = { ...flags, ...(encode && { encode }) }
-    for await (const batch of batchesOf({ file, stream: input.stream }, lines, pace)) {
-      if (!isTold && batch.records.some(({ key }) => key === null)) {
+    for await (const batch of batchesOf({ file, stream: input }, lines, pace)) {
+      if (!isTold && batch.some(({ key }) => key === null)) {
         isTold = true
         sayOnOwnLine(noteLine(WITHOUT_KEY))
       }
-      await writer.send(batch.records)
-      done.records += batch.records.length
-      done.share = input.shareAt(batch.end)
+      await writer.send(batch)
+      sent += batch.length
     }
-    // Empty lines may follow the last record.
-    if (!pace.stopped) done.share = 1
   } finally {
-    progress.end()
+    endProgress()
     ended.dispose()
     await writer.close()
     await records.close()
@@ -119,20 +117,15 @@ async function encoderOf(
 const WITHOUT_KEY =
   'lines without a key become records without a key, all in partition 0; to take the key from the event, use --key FIELD'
 
-export interface SendBatch {
-  readonly records: readonly NewRecord[]
-  readonly end: number
-}
-
 export async function* batchesOf(
   input: { readonly file: string; readonly stream: Readable },
   flags: LineFlags,
   pace: ReplayPace,
-): AsyncGenerator<SendBatch> {
+): AsyncGenerator<NewRecord[]> {
   for await (const lines of linesOf(input.stream, input.file)) {
     const events = eventsOf(lines, input.file, flags)
     for await (const due of pace.due(events, ({ timeMs }) => timeMs)) {
-      yield { records: due.map((event) => recordOf(event, flags)), end: due.at(-1)?.end ?? 0 }
+      yield due.map((event) => recordOf(event, flags))
     }
     if (pace.stopped) return
   }
@@ -142,7 +135,6 @@ interface LineEvent {
   readonly key: Buffer | null
   readonly value: Buffer
   readonly timeMs: number | null
-  readonly end: number
 }
 
 function* eventsOf(
@@ -150,7 +142,7 @@ function* eventsOf(
   file: string,
   { key, time, encode }: LineFlags,
 ): Generator<LineEvent> {
-  for (const { bytes, number, end } of lines) {
+  for (const { bytes, number } of lines) {
     const where = `${file}:${number}`
     const { key: own, value } = splitKey(bytes)
     const needsKey = own === null && key !== undefined
@@ -159,7 +151,6 @@ function* eventsOf(
       key: needsKey ? keyOf(fields[key], key, where) : own,
       value: encode === undefined ? value : encoded(value, encode, where),
       timeMs: time === undefined ? null : timeOf(fields[time], time, where),
-      end,
     }
   }
 }

@@ -2,18 +2,16 @@ import { EMPTY_LINE, grouped, plural, say, write } from './print.ts'
 
 const REDRAWN_EVERY_MS = 100
 const LINE_EVERY_MS = 10_000
-const COLUMNS = 80
 
 /** A status on stderr, with lines above it: a terminal redraws it, elsewhere it comes every 10 s. */
 export class Screen {
-  readonly #status: (columns: number) => string
+  readonly #status: () => string
   readonly #isLive = process.stderr.isTTY
   readonly #timer: NodeJS.Timeout
 
-  /** @param status in at most `columns` columns; Infinity: it becomes a line of its own */
-  constructor(status: (columns: number) => string) {
+  constructor(status: () => string) {
     this.#status = status
-    const show = () => (this.#isLive ? this.#draw() : say(status(Number.POSITIVE_INFINITY)))
+    const show = () => (this.#isLive ? this.#draw() : say(status()))
     this.#timer = setInterval(show, this.#isLive ? REDRAWN_EVERY_MS : LINE_EVERY_MS)
   }
 
@@ -41,47 +39,24 @@ export class Screen {
   }
 
   #draw(): void {
-    const status = this.#status(process.stderr.columns || COLUMNS)
-    process.stderr.write(`${EMPTY_LINE}${status}`)
+    process.stderr.write(`${EMPTY_LINE}${this.#status()}`)
   }
 }
 
-const BAR_WIDTH = 30
-
-export interface CommandProgress {
-  readonly records: number
-  readonly share: number | null
-}
-
-export class Progress {
-  readonly #now: () => CommandProgress
-  readonly #startMs = performance.now()
-  readonly #screen: Screen
-
-  constructor(now: () => CommandProgress) {
-    this.#now = now
-    this.#screen = new Screen((columns) => this.#text(Number.isFinite(columns)))
+/**
+ * Shows how many records a command has read or written so far, and how fast.
+ * @returns a function that ends this with a last line
+ */
+export function showProgress(records: () => number): () => void {
+  const startMs = performance.now()
+  const amount = () => {
+    const seconds = (performance.now() - startMs) / 1_000
+    const rate = grouped(Math.round(records() / Math.max(seconds, 0.001)))
+    return `${plural(records(), 'record')}  ${rate}/s  ${seconds.toFixed(1)} s`
   }
-
-  end(): void {
-    this.#screen.end()
-    say(this.#now().share === 1 ? this.#amount() : this.#text(false))
-  }
-
-  #text(hasBar: boolean): string {
-    const { share } = this.#now()
-    if (share === null) return this.#amount()
-    // A topic may grow meanwhile.
-    const full = Math.floor(Math.min(1, share) * BAR_WIDTH)
-    const bar = `${'█'.repeat(full)}${'░'.repeat(BAR_WIDTH - full)} `
-    // Rounded down, so that it shows 100 % only at the end.
-    return `${hasBar ? bar : ''}${Math.floor(share * 100)} %  ${this.#amount()}`
-  }
-
-  #amount(): string {
-    const { records } = this.#now()
-    const seconds = (performance.now() - this.#startMs) / 1_000
-    const rate = grouped(Math.round(records / Math.max(seconds, 0.001)))
-    return `${plural(records, 'record')}  ${rate}/s  ${seconds.toFixed(1)} s`
+  const screen = new Screen(amount)
+  return () => {
+    screen.end()
+    say(amount())
   }
 }

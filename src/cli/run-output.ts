@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import type { RunningWorker } from '../host/running-worker.ts'
 import { packageVersion } from '../kernel/node.ts'
 import { createLog, type LogStream } from '../observe/log.ts'
 import type { StopRequest } from './exit.ts'
@@ -35,15 +36,10 @@ export function httpAddressOf({ httpPort, httpHost }: RunConfig) {
   return httpPort === 'off' ? null : { port: httpPort, host: httpHost }
 }
 
-interface RunPlace {
-  readonly names: string
-  readonly http: { readonly host: string; readonly port: number } | null
-}
-
 export function banner(
   { group, lines, notes }: RunOutline,
   { brokers, guarantee, commitInterval, workers }: RunConfig,
-  { names, http }: RunPlace,
+  { names, http }: { readonly names: string; readonly http: RunningWorker['http'] },
 ): void {
   const { dim, bold } = colors
   const pace = commitInterval === null ? '' : `, a commit every ${commitInterval} ms`

@@ -38,8 +38,8 @@ export async function runWorkerHere(
       ...(http && { http }),
     },
     droppedLines: () => stderr.dropped,
-    announce: ({ workerName, http: at }) => {
-      const place = { names: workerName ?? NO_NAME, http: at }
+    announce: (name, at) => {
+      const place = { names: name ?? NO_NAME, http: at }
       banner(outlineOf(prepared, config.group), config, place)
     },
   })
@@ -108,10 +108,11 @@ async function prepareAndWork(parent: ParentLink): Promise<void> {
       },
     },
     droppedLines: () => stderr.dropped,
-    expose: ({ worker: observed, metrics }) =>
-      parent.answersWith(async () => ({
+    expose: (observed, metrics) => {
+      parent.answering = async () => ({
         readiness: readinessOf(observed),
         metrics: await metrics.data(),
-      })),
+      })
+    },
   })
 }

@@ -9,7 +9,6 @@ import { ObservedWorker } from '../observe/observed-worker.ts'
 import { observeAll } from '../observe/observer.ts'
 import { KafkaRecords } from '../records/kafka/kafka-records.ts'
 import { type WorkerConfig, workerConfig } from '../runtime/config.ts'
-import type { Observer } from '../runtime/events.ts'
 import type { Prepared } from '../runtime/prepared.ts'
 import { prepare } from '../runtime/start/prepare.ts'
 import { startWorker, type Worker } from '../runtime/worker.ts'
@@ -46,20 +45,10 @@ export interface Hosted {
   readonly options: RunWorkerOptions
   /** The number of log lines that could not be written. @default none */
   readonly droppedLines?: () => number
-  /** Called before the first request to a broker. */
-  readonly announce?: (about: Announcement) => void
+  /** Called before the first request to a broker. @param name `null`: the worker has none */
+  readonly announce?: (name: string | null, http: RunningWorker['http']) => void
   /** Called with state and metrics, so that they can be served other than over HTTP. */
-  readonly expose?: (watched: Watched) => void
-}
-
-interface Announcement extends Pick<RunningWorker, 'group' | 'http'> {
-  /** `null`: the worker has no name. */
-  readonly workerName: string | null
-}
-
-interface Watched {
-  readonly worker: ObservedWorker
-  readonly metrics: Metrics
+  readonly expose?: (worker: ObservedWorker, metrics: Metrics) => void
 }
 
 /**
@@ -72,7 +61,7 @@ export async function hostWorker(hosted: Hosted): Promise<RunningWorker> {
   const config = workerConfig(options)
   const group = groupOf(config.group, prepared)
   const name = await claimName(config.workerName, group)
-  let watch: Watchers | null = null
+  let watch: Awaited<ReturnType<typeof watchers>> | null = null
   let records: KafkaRecords
   try {
     watch = await watchers(hosted, config)
@@ -85,7 +74,7 @@ export async function hostWorker(hosted: Hosted): Promise<RunningWorker> {
   }
   const { http, observer } = watch
   const workerName = name.text
-  announce?.({ group, workerName, http })
+  announce?.(workerName, http)
   const { guarantee } = config
   log?.info({ group, guarantee, ...(workerName && { workerName }) }, 'worker starts')
   const worker = startWorker({ ...config, prepared, records, group, observer })
@@ -156,34 +145,25 @@ function recordsOf(
   })
 }
 
-interface Watchers {
-  readonly observer: Observer
-  readonly worker: ObservedWorker
-  readonly http: HttpServer | null
-}
-
 async function watchers(
-  { prepared, options, droppedLines, expose }: Hosted,
+  { prepared, options, droppedLines = () => 0, expose }: Hosted,
   { statusEveryMs }: WorkerConfig,
-): Promise<Watchers> {
+) {
   const { log, observer, http: address } = options
   const topologies = prepared.topologies.map(watchedTopology)
   const worker = new ObservedWorker(wallClock, topologies)
   const observers = observer ? [observer] : []
-  if (log !== undefined) {
-    const every = statusEveryMs === 'off' ? null : statusEveryMs
-    observers.push(logEvents(log, { worker, clock: wallClock, statusEveryMs: every }))
-  }
+  if (log !== undefined) observers.push(logEvents(log, { worker, clock: wallClock, statusEveryMs }))
   let http: HttpServer | null = null
   if (address !== undefined || expose !== undefined) {
-    const metrics: Metrics = createMetrics({
+    const metrics = createMetrics({
       version: packageVersion(),
       topologies,
       worker,
-      ...(droppedLines && { droppedLines }),
+      droppedLines,
     })
     observers.unshift(metrics.observer)
-    expose?.({ worker, metrics })
+    expose?.(worker, metrics)
     if (address !== undefined) {
       const { serveHttp } = await import('../serve/http.ts')
       http = await serveHttp({ ...address, probes: probesOf(worker), metrics })

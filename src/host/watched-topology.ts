@@ -4,7 +4,6 @@ import type { WatchedModel, WatchedTopology } from '../observe/observer.ts'
 import { type PreparedTopology, scorersOf } from '../runtime/prepared.ts'
 import { type Scorer, versionOf } from '../scoring/scorer.ts'
 import { decisiveStep, outputTopics, scoreStepsOf } from '../topology/graph.ts'
-import type { LatencyLimits } from '../topology/score-options.ts'
 
 const DECODE: readonly Code[] = [
   ...(['TOMBSTONE', 'NULL_KEY', 'RECORD_TOO_LARGE', 'BATCH_TOO_LARGE', 'NOT_UTF8'] as const),
@@ -37,8 +36,8 @@ export function watchedTopology(prepared: PreparedTopology): WatchedTopology {
         at(name, late && source.onLate === 'dead-letter' ? [...codes, 'LATE'] : codes),
       ),
     ],
-    latency: scoreStepsOf(then).flatMap(({ name, latency }) =>
-      latency === undefined ? [] : [latencyOf(name, latency)],
+    latency: scoreStepsOf(then).flatMap(({ name: step, latency }) =>
+      latency === undefined ? [] : [{ step, ...latency }],
     ),
     routes: [...prepared.scorers.values()].flatMap(({ decisions }) =>
       decisions.map(({ route, scorer, outcomes }) => {
@@ -57,8 +56,4 @@ function watchedModel(scorer: Scorer): WatchedModel {
 
 function at(step: string, codes: readonly Code[]): WatchedTopology['deadLetters'] {
   return codes.map((code) => ({ step, code }))
-}
-
-function latencyOf(step: string, { targetMs, maximumMs }: LatencyLimits) {
-  return { step, targetMs, maximumMs }
 }

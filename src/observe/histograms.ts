@@ -27,10 +27,6 @@ export class Durations {
   #sumMs = 0
   #maxMs = 0
 
-  get count(): number {
-    return this.#count
-  }
-
   /** NaN when there are none. */
   get meanMs(): number {
     return this.#sumMs / this.#count
@@ -161,14 +157,10 @@ class ScoreCounts {
   readonly labels: ModelLabels
   /** By the first bound that is not below; the last count is of those above all. */
   readonly #counts = new Float64Array(SCORES.length + 1)
-  #sum = 0
+  sum = 0
 
   constructor(labels: ModelLabels) {
     this.labels = labels
-  }
-
-  get sum(): number {
-    return this.#sum
   }
 
   get count(): number {
@@ -187,7 +179,7 @@ class ScoreCounts {
     let at = 0
     while (at < SCORES.length && score > (SCORES[at] as number)) at++
     this.#counts[at] = (this.#counts[at] as number) + 1
-    this.#sum += score
+    this.sum += score
   }
 }
 

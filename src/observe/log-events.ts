@@ -19,8 +19,8 @@ const KEY_HINT =
 interface LogEventsOptions {
   readonly worker: ObservedWorker
   readonly clock: Clock
-  /** How often the worker's status is logged, ms; `null`: never. */
-  readonly statusEveryMs: number | null
+  /** How often the worker's status is logged, ms. */
+  readonly statusEveryMs: number | 'off'
 }
 
 export function logEvents(log: Log, options: LogEventsOptions): Observer {
@@ -46,7 +46,7 @@ export function logEvents(log: Log, options: LogEventsOptions): Observer {
       const until = { clock, signal: over.signal }
       if (state === 'starting') {
         void every(MINUTE_MS, logCounts, until)
-        if (statusEveryMs !== null) void every(statusEveryMs, logStatus, until)
+        if (statusEveryMs !== 'off') void every(statusEveryMs, logStatus, until)
       } else if (state === 'stopped' || state === 'failed') {
         over.abort()
         logCounts()

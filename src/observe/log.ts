@@ -26,7 +26,7 @@ export type LogFormat = 'json' | 'text'
 
 interface LogOptions {
   readonly format: LogFormat
-  readonly colors?: Colors
+  readonly colors: Colors
   /** The worker's number, where several workers write to one log. @default none */
   readonly worker?: number
   readonly stream: DestinationStream & Partial<Pick<LogStream, 'describeLoss'>>
@@ -37,7 +37,7 @@ const OPTIONS: LoggerOptions = {
   formatters: { level: (level) => ({ level }) },
 }
 
-export function createLog({ format, colors = NO_COLORS, worker, stream }: LogOptions): Logger {
+export function createLog({ format, colors, worker, stream }: LogOptions): Logger {
   const base = { service: 'tidemark', ...(worker === undefined ? {} : { worker }) }
   const options = { ...OPTIONS, base }
   const shaped = (json: string) => (format === 'json' ? json : plainLine(json, colors))
@@ -51,9 +51,6 @@ export function createLog({ format, colors = NO_COLORS, worker, stream }: LogOpt
 }
 
 type Colors = Readonly<Record<'dim' | 'red' | 'yellow', (text: string) => string>>
-
-const asItIs = (text: string) => text
-const NO_COLORS: Colors = { dim: asItIs, red: asItIs, yellow: asItIs }
 
 interface LogLine {
   readonly time: string
@@ -100,7 +97,7 @@ export class LogStream implements DestinationStream {
   #describe: DescribeLoss = (count, reason) => `${count} lines were dropped: ${reason}\n`
   readonly #waiting: WaitingLine[] = []
   #waitingBytes = 0
-  #dropped = 0
+  dropped = 0
   #unreported = 0
   #reason = ''
   /** The last line was dropped after part of it had been written. */
@@ -113,10 +110,6 @@ export class LogStream implements DestinationStream {
    */
   constructor(put: (bytes: Buffer) => number) {
     this.#put = put
-  }
-
-  get dropped(): number {
-    return this.#dropped
   }
 
   describeLoss(describe: DescribeLoss): void {
@@ -174,7 +167,7 @@ export class LogStream implements DestinationStream {
     this.#reason = reason
     this.#isTorn ||= isBegun
     this.#unreported += Math.max(losses, 1)
-    if (losses === 0) this.#dropped++
+    if (losses === 0) this.dropped++
   }
 
   #retryLater(): void {

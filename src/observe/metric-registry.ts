@@ -76,14 +76,9 @@ function labelled({ worker, metrics }: MetricsOfWorker): object {
   }))
 }
 
-export interface Metrics {
-  readonly observer: Observer
-  readonly contentType: string
-  text(): Promise<string>
-  data(): Promise<MetricData>
-}
+export type Metrics = Omit<MetricRegistry<unknown>, never>
 
-export class MetricRegistry<S> implements Metrics {
+export class MetricRegistry<S> {
   readonly #registry = new Registry()
   readonly #sources: S
   readonly #observers = new Map<RuntimeEvent['type'], Observer[]>()

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createAdaptorServer } from '@hono/node-server'
@@ -15,27 +16,28 @@ export interface HttpOptions {
   readonly metrics: Pick<Metrics, 'contentType' | 'text'>
 }
 
-export interface HttpServer {
-  readonly host: string
-  readonly port: number
-  close(): Promise<void>
-}
+export type HttpServer = Awaited<ReturnType<typeof serveHttp>>
 
 /**
  * Serves `/metrics`, `/livez` and `/readyz`.
  * @throws TidemarkError `CONFIG_INVALID` when the address cannot be listened on
  */
-export async function serveHttp(options: HttpOptions): Promise<HttpServer> {
+export async function serveHttp(options: HttpOptions) {
   const { host = '127.0.0.1', port } = options
   const server = createAdaptorServer({ fetch: routes(options).fetch }) as Server
-  await listen(server, host, port)
+  try {
+    server.listen(port, host)
+    await once(server, 'listening')
+  } catch (thrown) {
+    throw cannotListen(thrown, `${host}:${port}`)
+  }
   // For example, no more sockets can be opened: no reason for the worker to end.
   server.on('error', (error) => process.emitWarning(`serving HTTP failed: ${error.message}`))
   return {
     host,
     port: (server.address() as AddressInfo).port,
     close: () =>
-      new Promise((resolve) => {
+      new Promise<void>((resolve) => {
         server.close(() => resolve())
         server.closeAllConnections()
       }),
@@ -56,21 +58,6 @@ export function routes({ probes, metrics }: Pick<HttpOptions, 'probes' | 'metric
     return c.json(readiness, readiness.ready ? 200 : 503)
   })
   return app
-}
-
-function listen(server: Server, host: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const refuse = (thrown: unknown) => reject(cannotListen(thrown, `${host}:${port}`))
-    server.once('error', refuse)
-    try {
-      server.listen(port, host, () => {
-        server.off('error', refuse)
-        resolve()
-      })
-    } catch (thrown) {
-      refuse(thrown)
-    }
-  })
 }
 
 function cannotListen(thrown: unknown, address: string): TidemarkError {

@@ -1,5 +1,5 @@
 import { say } from '../../src/cli/print.ts'
-import { Progress } from '../../src/cli/progress.ts'
+import { showProgress } from '../../src/cli/progress.ts'
 import type { KafkaReader } from '../../src/records/kafka/reader.ts'
 import type { LogRecord } from '../../src/records/port.ts'
 import { placeOf } from '../golden/answers.ts'
@@ -74,10 +74,7 @@ export class Arrivals {
     const read = (topic: string) => records.read({ topic, from: 'earliest', until: 'closed' })
     const predictions = await read(topics.predictions)
     const deadLetters = await read(topics.deadLetters)
-    const progress = new Progress(() => ({
-      records: this.#outputs,
-      share: this.#outputs / this.#events,
-    }))
+    const endProgress = showProgress(() => this.#outputs)
     try {
       await Promise.all([
         this.#take(predictions, (record, nowMs) => this.#output(record, nowMs)),
@@ -85,7 +82,7 @@ export class Arrivals {
         this.all.then(() => Promise.all([predictions.close(), deadLetters.close()])),
       ])
     } finally {
-      progress.end()
+      endProgress()
     }
   }
 

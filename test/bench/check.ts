@@ -118,7 +118,7 @@ export async function openModel(file: string | URL): Promise<Runner> {
 /** The first `limit` lines of a file. @default all */
 export async function* linesOfFile(file: string, limit = Infinity): AsyncGenerator<Buffer> {
   let left = limit
-  for await (const lines of linesOf((await openInput(file)).stream)) {
+  for await (const lines of linesOf(await openInput(file))) {
     for (const { bytes } of lines.slice(0, left)) yield bytes
     left -= lines.length
     if (left <= 0) return

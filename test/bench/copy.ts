@@ -3,7 +3,7 @@ import { Command, InvalidArgumentError } from 'commander'
 import { Kafka, logLevel } from 'kafkajs'
 import { EXIT } from '../../src/cli/exit.ts'
 import { grouped, say } from '../../src/cli/print.ts'
-import { Progress } from '../../src/cli/progress.ts'
+import { showProgress } from '../../src/cli/progress.ts'
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
 import type { Guarantee } from '../../src/records/port.ts'
 import { startKafka } from '../services/start-kafka.ts'
@@ -121,7 +121,7 @@ class CopyBench {
     const writer = this.#records.writer()
     const { records } = input.options
     let sent = 0
-    const progress = new Progress(() => ({ records: sent, share: sent / records }))
+    const endProgress = showProgress(() => sent)
     try {
       while (sent < records) {
         const some = input.next(RECORDS_PER_SEND)
@@ -129,7 +129,7 @@ class CopyBench {
         sent += some.length
       }
     } finally {
-      progress.end()
+      endProgress()
       await writer.close()
     }
   }

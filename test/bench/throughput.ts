@@ -1,7 +1,7 @@
 import { createWriteStream } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
 import { say } from '../../src/cli/print.ts'
-import { Progress } from '../../src/cli/progress.ts'
+import { showProgress } from '../../src/cli/progress.ts'
 import { Arrivals, type Outcomes } from './arrivals.ts'
 import { type BenchWorker, profiledInto } from './bench-worker.ts'
 import { type Figure, figure } from './figures.ts'
@@ -76,7 +76,7 @@ async function produce({ records, topics }: Stage, events: number, values: Value
   const writer = records.writer()
   const input = paymentRecords(topics.payments, events)
   let sent = 0
-  const progress = new Progress(() => ({ records: sent, share: sent / events }))
+  const endProgress = showProgress(() => sent)
   try {
     while (sent < events) {
       const batch = input.next(Math.min(RECORDS_PER_SEND, events - sent))
@@ -84,7 +84,7 @@ async function produce({ records, topics }: Stage, events: number, values: Value
       sent += batch.length
     }
   } finally {
-    progress.end()
+    endProgress()
     await writer.close()
   }
 }
@@ -127,7 +127,7 @@ async function follow(stage: Stage, { worker, events, toggleProfile }: Followed)
   const startMs = performance.now()
   let last = await look(stage, worker, startMs)
   let course: Course = { first: null, from: null, to: null, last }
-  const progress = new Progress(() => ({ records: last.committed, share: last.committed / events }))
+  const endProgress = showProgress(() => last.committed)
   try {
     for (let movedMs = last.ms; last.committed < events; ) {
       await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS))
@@ -148,7 +148,7 @@ async function follow(stage: Stage, { worker, events, toggleProfile }: Followed)
       }
     }
   } finally {
-    progress.end()
+    endProgress()
   }
   return course
 }

@@ -37,47 +37,17 @@ test('the byte order mark that Windows programs write is no part of the first li
 test('a .gz file is unpacked', async () => {
   const folder = folderWith({})
   writeFileSync(join(folder, 'a.gz'), gzipSync('one\ntwo'))
-  const { stream } = await openInput(join(folder, 'a.gz'))
-  expect(await collect(stream)).toEqual([
+  expect(await collect(await openInput(join(folder, 'a.gz')))).toEqual([
     [1, 'one'],
     [2, 'two'],
   ])
-})
-
-test.each(['payments.tsv', 'payments.tsv.gz'])(
-  'how far %s has been read is told by its lines, not by what was read ahead',
-  async (name) => {
-    const lines = Array.from({ length: 500 }, (_, i) => `c-${i}\t{"amount":${i * 7}}\n`.repeat(9))
-    const text = lines.join('')
-    const path = join(folderWith({}), name)
-    writeFileSync(path, name.endsWith('.gz') ? gzipSync(text) : text)
-    const { stream, shareAt } = await openInput(path)
-    const told: number[] = []
-    const offBy: number[] = []
-    for await (const batch of linesOf(stream)) {
-      for (const { end } of batch) {
-        const share = shareAt(end) ?? Number.NaN
-        told.push(share)
-        offBy.push(Math.abs(share - end / text.length))
-      }
-    }
-    expect(told[0]).toBeLessThan(0.001)
-    expect(told.at(-1)).toBe(1)
-    expect(Math.max(...offBy)).toBeLessThan(0.05)
-  },
-)
-
-test('how far input without a size has been read nobody knows', async () => {
-  const { stream, shareAt } = await openInput('/dev/null')
-  expect(shareAt(7)).toBeNull()
-  expect(await collect(stream)).toEqual([])
 })
 
 test('input that cannot be read is a fault of the command line', async () => {
   const folder = folderWith({ 'broken.gz': 'not gzip' })
   const missing = openInput(join(folder, 'none'))
   await expect(missing).rejects.toMatchObject({ code: 'CONFIG_INVALID' })
-  const { stream } = await openInput(join(folder, 'broken.gz'))
+  const stream = await openInput(join(folder, 'broken.gz'))
   await expect(collect(stream)).rejects.toMatchObject({ code: 'CONFIG_INVALID' })
 })
 

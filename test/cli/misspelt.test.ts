@@ -134,5 +134,8 @@ describe('the command line', () => {
     const topics = ['--topic', 'payments=p', '--topic', 'predictions=q']
     const args = ['check', 'topologies/card-fraud.ts', ...topics]
     expect(await tidemark(args)).toMatchObject({ code: 0 })
+    const tables = ['--table', 'a=x', '--table', 'b=y']
+    const { stderr } = await tidemark(['dev', 'topologies/card-fraud.ts', ...tables])
+    expect(stderr.match(/has no table "[ab]"/g)).toHaveLength(2)
   })
 })

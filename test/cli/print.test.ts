@@ -5,7 +5,7 @@ import { exitCodeOf } from '../../src/cli/exit.ts'
 import { describeFailure, plural, shownMs } from '../../src/cli/print.ts'
 import { type Code, Refused, TidemarkError } from '../../src/kernel/errors.ts'
 
-const plain = { colors: pc.createColors(false), stack: false }
+const plain = pc.createColors(false)
 const input = new TidemarkError(
   'MODEL_INPUT',
   'model "m" takes 12 features, the topology gives 13',
@@ -17,7 +17,7 @@ const input = new TidemarkError(
 
 test('every fault is shown with its place and its hint', () => {
   const other = new TidemarkError('TOPIC_MISSING', 'topic "t" does not exist')
-  expect(describeFailure(new Refused([input, other]), plain)).toBe(
+  expect(describeFailure(new Refused([input, other]), false, plain)).toBe(
     [
       '✗ MODEL_INPUT  model "m" takes 12 features, the topology gives 13',
       '  topologies/card-fraud.ts',
@@ -29,10 +29,10 @@ test('every fault is shown with its place and its hint', () => {
 
 test('an error without a code is a bug; its stack is shown when wanted', () => {
   const bug = new TypeError('x is not a function')
-  expect(describeFailure(bug, plain)).toBe(
+  expect(describeFailure(bug, false, plain)).toBe(
     '✗ INVARIANT  x is not a function\n  hint: this is a bug; TIDEMARK_LOG_LEVEL=debug shows where',
   )
-  expect(describeFailure(bug, { ...plain, stack: true })).toContain('print.test.ts')
+  expect(describeFailure(bug, true, plain)).toContain('print.test.ts')
 })
 
 test('what the operating system refuses is no bug', () => {
@@ -43,11 +43,13 @@ test('what the operating system refuses is no bug', () => {
       return error
     }
   })()
-  expect(describeFailure(thrown, plain)).toMatch(/^✗ ENOTDIR {2}ENOTDIR: not a directory[^\n]*$/)
+  expect(describeFailure(thrown, false, plain)).toMatch(
+    /^✗ ENOTDIR {2}ENOTDIR: not a directory[^\n]*$/,
+  )
 })
 
 test('colours only when they are asked for', () => {
-  expect(describeFailure(input, { ...plain, colors: pc.createColors(true) })).toContain('\x1b[31m✗')
+  expect(describeFailure(input, false, pc.createColors(true))).toContain('\x1b[31m✗')
 })
 
 test.each<[string, unknown, number]>([

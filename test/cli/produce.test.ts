@@ -12,7 +12,7 @@ async function recordsOf(text: string, given: Partial<LineFlags>): Promise<NewRe
   const input = { file: 'f', stream: Readable.from([Buffer.from(text)]) }
   const records: NewRecord[] = []
   for await (const batch of batchesOf(input, { ...flags, ...given }, new ReplayPace(Infinity))) {
-    records.push(...batch.records)
+    records.push(...batch)
   }
   return records
 }
@@ -56,7 +56,7 @@ test('--speed plays event times that many times faster, in order, early ones not
   const stream = Readable.from([Buffer.from(times.map((at) => `k\t{"at":${at}}`).join('\n'))])
   const batches: [number, number][] = []
   for await (const batch of batchesOf({ file: 'f', stream }, { ...flags, time: 'at' }, pace)) {
-    batches.push([clock.elapsedMs() - 1_000, batch.records.length])
+    batches.push([clock.elapsedMs() - 1_000, batch.length])
   }
   expect(batches).toEqual([
     [0, 3],
@@ -65,25 +65,12 @@ test('--speed plays event times that many times faster, in order, early ones not
   ])
 })
 
-test('a batch says where its last line ends in the input, however early it was cut', async () => {
-  const lines = ['k\t{"at":1}', '', 'k\t{"at":2}', 'k\t{"at":9000}'].map((line) => `${line}\n`)
-  const stream = Readable.from([Buffer.from(lines.join(''))])
-  const pace = new ReplayPace(1_000, sleeplessClock())
-  const ends: number[] = []
-  for await (const batch of batchesOf({ file: 'f', stream }, { ...flags, time: 'at' }, pace)) {
-    ends.push(batch.end)
-  }
-  const sizes = lines.map((line) => line.length)
-  const upTo = (n: number) => sizes.slice(0, n).reduce((sum, size) => sum + size, 0)
-  expect(ends).toEqual([upTo(1), upTo(3), upTo(4)])
-})
-
 test('a pace that is stopped hands out nothing more', async () => {
   const pace = new ReplayPace(1, sleeplessClock())
   const stream = Readable.from([Buffer.from('k\t{"at":1}\nk\t{"at":99}\n')])
   const sizes: number[] = []
   for await (const batch of batchesOf({ file: 'f', stream }, { ...flags, time: 'at' }, pace)) {
-    sizes.push(batch.records.length)
+    sizes.push(batch.length)
     pace.stop()
   }
   expect(sizes).toEqual([1])

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { untilSignal } from '../../src/cli/exit.ts'
 import { sayOnOwnLine, sayTo } from '../../src/cli/print.ts'
-import { Progress } from '../../src/cli/progress.ts'
+import { showProgress } from '../../src/cli/progress.ts'
 
 // What is shown on stderr, on a terminal and elsewhere.
 
@@ -27,49 +27,29 @@ afterEach(() => {
 const readable = (text: string) => text.replaceAll('\r\x1b[K', '⌫')
 
 /** What a progress shows after so long, and at its end. */
-function shown(share: number | null, { isTTY, ms }: { isTTY: boolean; ms: number }) {
+function shown({ isTTY, ms }: { isTTY: boolean; ms: number }) {
   process.stderr.isTTY = isTTY
-  const progress = new Progress(() => ({ records: 23, share }))
+  const endProgress = showProgress(() => 23)
   vi.advanceTimersByTime(ms)
   const before = readable(written)
   written = ''
-  progress.end()
+  endProgress()
   return { before, end: readable(written) }
 }
 
-const amount = expect.stringMatching(/^⌫23 records {2}[\d,]+\/s {2}\d+\.\d s\n$/)
-
-test('a bar is as full as the share is, and the end of a part says which part', () => {
-  const { before, end } = shown(0.046, { isTTY: true, ms: 100 })
-  expect(before).toMatch(/^⌫█░{29} 4 % {2}23 records/)
-  expect(end).toMatch(/^⌫4 % {2}23 records {2}.* s\n$/)
-})
-
-test('nearly all is not all', () => {
-  const { before, end } = shown(0.999, { isTTY: true, ms: 100 })
-  expect(before).toMatch(/█{29}░ 99 % /)
-  expect(end).toContain('99 %')
-})
-
-test('all needs no share at its end', () => {
-  const { before, end } = shown(1, { isTTY: true, ms: 100 })
-  expect(before).toMatch(/█{30} 100 % /)
-  expect(end).toEqual(amount)
-})
-
-test('without a known length there is neither bar nor share', () => {
-  const { before, end } = shown(null, { isTTY: true, ms: 100 })
-  expect(before).toMatch(/^⌫23 records/)
-  expect(end).toEqual(amount)
+test('a terminal shows how many records, and how fast, and so does the end', () => {
+  const { before, end } = shown({ isTTY: true, ms: 100 })
+  expect(before).toMatch(/^⌫23 records {2}[\d,]+\/s {2}\d+\.\d s$/)
+  expect(end).toMatch(/^⌫23 records {2}[\d,]+\/s {2}\d+\.\d s\n$/)
 })
 
 test('where there is no terminal it is a line now and then, without control characters', () => {
-  const { before, end } = shown(0.5, { isTTY: false, ms: 20_000 })
-  expect(before).toMatch(/^50 % {2}23 records.*\n50 % {2}23 records.*\n$/)
-  expect(end).toMatch(/^50 % {2}23 records/)
+  const { before, end } = shown({ isTTY: false, ms: 20_000 })
+  expect(before).toMatch(/^23 records.*\n23 records.*\n$/)
+  expect(end).toMatch(/^23 records/)
 })
 
-test('a line takes the place of a bar, and of the ^C that a terminal shows', () => {
+test('a line takes the place of a status, and of the ^C that a terminal shows', () => {
   process.stderr.isTTY = true
   const ended = untilSignal()
   process.emit('SIGINT', 'SIGINT')

@@ -1,6 +1,9 @@
+import pc from 'picocolors'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { createLog, LogStream } from '../../src/observe/log.ts'
 import { logged } from './observed.ts'
+
+const colors = pc.createColors(false)
 
 /** A file that takes so many bytes more; past them writing fails with a code. */
 class Disk {
@@ -97,7 +100,7 @@ test.each([
 ] as const)(
   'a log in %s tells of dropped lines in its own form, whatever its level',
   (format, line) => {
-    const log = createLog({ format, stream })
+    const log = createLog({ format, colors, stream })
     log.level = 'error'
     disk.room = 0
     log.error('a')
@@ -125,7 +128,12 @@ describe('the log', () => {
 
   test('writes the number of its worker where there are several', () => {
     const lines: string[] = []
-    const log = createLog({ format: 'text', worker: 2, stream: { write: (l) => lines.push(l) } })
+    const log = createLog({
+      format: 'text',
+      colors,
+      worker: 2,
+      stream: { write: (l) => lines.push(l) },
+    })
     log.info({ partitions: 3 }, 'status')
     expect(lines[0]).toMatch(/ info {2}status {2}worker=2 {2}partitions=3\n$/)
   })

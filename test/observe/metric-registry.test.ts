@@ -57,8 +57,7 @@ test('a worker alone tells the same, with its number', async () => {
 })
 
 test('the parent tells how often each worker was started again, and what it lost of its log', async () => {
-  const metrics = createWorkersMetrics(2, () => 3)
-  metrics.restarted(2)
+  const metrics = createWorkersMetrics({ restarts: () => [0, 1], droppedLines: () => 3 })
   const text = await textOfAll([{ worker: null, metrics: await metrics.data() }])
   expect(linesOf(text, 'tidemark_')).toEqual([
     'tidemark_log_lines_dropped_total 3',

@@ -1,3 +1,4 @@
+import pc from 'picocolors'
 import { type Clock, wallClock } from '../../src/kernel/clock.ts'
 import { createLog, type Log, type LogFormat } from '../../src/observe/log.ts'
 import { logEvents } from '../../src/observe/log-events.ts'
@@ -17,7 +18,9 @@ export function observedAfter(...events: readonly RuntimeEvent[]): ObservedWorke
 /** Metrics of a worker, and what tells its state and them of its events. */
 export function observedMetrics(topologies: readonly WatchedTopology[]) {
   const worker = new ObservedWorker(wallClock, topologies)
-  const metrics = createMetrics({ version: '0.1.0', topologies, worker })
+  const metrics = createMetrics({
+    ...{ version: '0.1.0', topologies, worker, droppedLines: () => 0 },
+  })
   const observe: Observer = (event) => {
     worker.observer(event)
     metrics.observer(event)
@@ -27,12 +30,12 @@ export function observedMetrics(topologies: readonly WatchedTopology[]) {
 
 interface Logging {
   readonly clock: Clock
-  readonly statusEveryMs?: number | null
+  readonly statusEveryMs?: number | 'off'
   readonly topologies?: readonly WatchedTopology[]
 }
 
 /** What tells the state of a worker and its log of its events. */
-export function observedLog(log: Log, { clock, statusEveryMs = null, topologies = [] }: Logging) {
+export function observedLog(log: Log, { clock, statusEveryMs = 'off', topologies = [] }: Logging) {
   const worker = new ObservedWorker(clock, topologies)
   const observer = logEvents(log, { worker, clock, statusEveryMs })
   const observe: Observer = (event) => {
@@ -43,9 +46,13 @@ export function observedLog(log: Log, { clock, statusEveryMs = null, topologies 
 }
 
 /** A log in memory, watching a worker by a clock that the test moves. */
-export function logged(format: LogFormat = 'json', statusEveryMs: number | null = null) {
+export function logged(format: LogFormat = 'json', statusEveryMs: number | 'off' = 'off') {
   const lines: string[] = []
-  const log = createLog({ format, stream: { write: (line) => lines.push(line) } })
+  const log = createLog({
+    format,
+    colors: pc.createColors(false),
+    stream: { write: (line) => lines.push(line) },
+  })
   const clock = new HandClock(0)
   const observe = observedLog(log, { clock, statusEveryMs })
   const told = () => lines.map((line) => JSON.parse(line) as Record<string, unknown>)

@@ -1,4 +1,5 @@
 import { inspect } from 'node:util'
+import pc from 'picocolors'
 import { defineTopology, minutes, onnxModel, seconds } from 'tidemark'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
@@ -103,7 +104,11 @@ test('no log line, metric, event or reason holds a text or number of a payload, 
   }))
   records.produce(inputs)
   const lines: string[] = []
-  const log = createLog({ format: 'json', stream: { write: (line) => void lines.push(line) } })
+  const log = createLog({
+    format: 'json',
+    colors: pc.createColors(false),
+    stream: { write: (line) => void lines.push(line) },
+  })
   const { metrics, observe } = observedMetrics([])
   const watch = new Watch()
   const observer = observeAll(

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Admin, Kafka, logLevel } from 'kafkajs'
 import { say } from '../../src/cli/print.ts'
-import { Progress } from '../../src/cli/progress.ts'
+import { showProgress } from '../../src/cli/progress.ts'
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
 import { runArguments, topicsOf } from '../bench/stage.ts'
 import { until } from '../services/cluster.ts'
@@ -194,7 +194,7 @@ async function feedAndTrouble(ground: Ground): Promise<FeedOutcome> {
   const { brokers, seconds, perSecond, spared } = options
   const topic = topicsOf(group).payments
   let sent = 0
-  const progress = new Progress(() => ({ records: sent, share: sent / (seconds * perSecond) }))
+  const endProgress = showProgress(() => sent)
   const beats = startBeats(brokers, beatTopicsOf(group))
   let isOver = false
   const startMs = performance.now()
@@ -218,7 +218,7 @@ async function feedAndTrouble(ground: Ground): Promise<FeedOutcome> {
       faults: [...faults, ...misfed(fed, inputs)],
     }
   } finally {
-    progress.end()
+    endProgress()
     await beats.stop()
   }
 }

@@ -26,8 +26,8 @@ type Unusable = 'withoutId' | 'withoutScore'
 export class ComparedTopic {
   readonly topic: string
   readonly #field: string
-  readonly #unusable: Record<Unusable, number> = { withoutId: 0, withoutScore: 0 }
-  #records = 0
+  readonly unusable: Record<Unusable, number> = { withoutId: 0, withoutScore: 0 }
+  records = 0
   /** The paths of the numbers in the first record without a score. */
   #numbers: readonly string[] | null = null
 
@@ -36,29 +36,24 @@ export class ComparedTopic {
     this.#field = field
   }
 
-  get records(): number {
-    return this.#records
-  }
-
-  get unusable(): Readonly<Record<Unusable, number>> {
-    return this.#unusable
-  }
-
   /** The scores of the records that have one. @throws TidemarkError as {@link end} */
   *scoresOf(records: Iterable<LogRecord>): Generator<ScoredOutput> {
     for (const record of records) {
-      this.#records++
+      this.records++
       const output = scoredOutput(record, this.#field)
       if (typeof output !== 'string') yield output
-      else this.#leaveOut(record, output)
+      else {
+        this.unusable[output]++
+        if (output === 'withoutScore') this.#numbers ??= numbersIn(record)
+      }
     }
-    if (this.#records >= TRIED) this.end()
+    if (this.records >= TRIED) this.end()
   }
 
   /** @throws TidemarkError `CONFIG_INVALID`: no record could be compared */
   end(): void {
-    const { withoutId, withoutScore } = this.#unusable
-    if (this.#records === 0 || withoutId + withoutScore < this.#records) return
+    const { withoutId, withoutScore } = this.unusable
+    if (this.records === 0 || withoutId + withoutScore < this.records) return
     if (this.#numbers === null) {
       const hint = 'only outputs of Tidemark can be paired'
       throw configFault('no record has a tidemark-id', this.topic, hint)
@@ -66,11 +61,6 @@ export class ComparedTopic {
     const numbers = this.#numbers.join(', ') || 'none'
     const hint = `numbers of the first record: ${numbers}; --field MAIN=OTHER names one for each topic`
     throw configFault(`no record has a number "${this.#field}"`, this.topic, hint)
-  }
-
-  #leaveOut(record: LogRecord, why: Unusable): void {
-    this.#unusable[why]++
-    if (why === 'withoutScore') this.#numbers ??= numbersIn(record)
   }
 }
 

@@ -37,26 +37,14 @@ export class Pairs {
   readonly twice: Record<Side, number> = { main: 0, other: 0 }
   /** Outputs that are no longer remembered and had none on the other side. */
   readonly alone: Record<Side, number> = { main: 0, other: 0 }
-  #count = 0
-  #byClock = 0
-  #givenUp = 0
+  count = 0
+  /** Pairs and lone outputs that were left out, because the wall clock chose their model. */
+  byClock = 0
+  /** Lone outputs that were forgotten before both topics had been read. */
+  givenUp = 0
 
   constructor(options: PairOptions) {
     this.#options = options
-  }
-
-  get count(): number {
-    return this.#count
-  }
-
-  /** Pairs and lone outputs that were left out, because the wall clock chose their model. */
-  get byClock(): number {
-    return this.#byClock
-  }
-
-  /** Lone outputs that were forgotten before both topics had been read. */
-  get givenUp(): number {
-    return this.#givenUp
   }
 
   /** Outputs whose counterpart may still come. */
@@ -100,16 +88,16 @@ export class Pairs {
   }
 
   #forget(cause: string): void {
-    if (this.#countIfAlone(this.#entries.get(cause) as Entry)) this.#givenUp++
+    if (this.#countIfAlone(this.#entries.get(cause) as Entry)) this.givenUp++
     this.#entries.delete(cause)
   }
 
   #compare(main: OutputScore, other: OutputScore): void {
     if (this.#isLeftOut(main) || this.#isLeftOut(other)) {
-      this.#byClock++
+      this.byClock++
       return
     }
-    this.#count++
+    this.count++
     this.#agreementOf(main.model, other.model).add([main.score], [other.score], 1)
   }
 
@@ -125,7 +113,7 @@ export class Pairs {
   #countIfAlone({ main, other }: Entry): boolean {
     const only = main === null ? other : other === null ? main : null
     if (only === null) return false
-    if (this.#isLeftOut(only)) this.#byClock++
+    if (this.#isLeftOut(only)) this.byClock++
     else this.alone[main === null ? 'other' : 'main']++
     return true
   }
@@ -142,38 +130,21 @@ export class Pairs {
 export async function* inStep(
   readers: Readonly<Record<Side, AsyncIterable<Chunk>>>,
 ): AsyncGenerator<{ side: Side; chunk: Chunk }> {
-  const open = new Map(SIDES.map((side) => [side, new Ahead(readers[side])] as const))
+  const behind = (side: Side) => ({
+    side,
+    chunks: readers[side][Symbol.asyncIterator](),
+    atMs: Number.NEGATIVE_INFINITY,
+  })
+  const open = new Set(SIDES.map(behind))
   while (open.size > 0) {
-    const [side, ahead] = [...open].reduce((a, b) => (b[1].atMs < a[1].atMs ? b : a))
-    const chunk = await ahead.take()
-    if (chunk === null) open.delete(side)
-    else yield { side, chunk }
-  }
-}
-
-class Ahead {
-  readonly #chunks: AsyncIterator<Chunk>
-  #next: Promise<IteratorResult<Chunk>>
-  atMs = Number.NEGATIVE_INFINITY
-
-  constructor(chunks: AsyncIterable<Chunk>) {
-    this.#chunks = chunks[Symbol.asyncIterator]()
-    this.#next = this.#ask()
-  }
-
-  async take(): Promise<Chunk | null> {
-    const { done, value } = await this.#next
-    if (done === true) return null
-    this.#next = this.#ask()
-    const { records } = value
-    if (records.length > 0) this.atMs = records.timestampMsAt(records.length - 1)
-    return value
-  }
-
-  #ask(): Promise<IteratorResult<Chunk>> {
-    const next = this.#chunks.next()
-    // `take` throws the error.
-    next.catch(() => {})
-    return next
+    const next = [...open].reduce((a, b) => (b.atMs < a.atMs ? b : a))
+    const { done, value: chunk } = await next.chunks.next()
+    if (done === true) {
+      open.delete(next)
+      continue
+    }
+    const { records } = chunk
+    if (records.length > 0) next.atMs = records.timestampMsAt(records.length - 1)
+    yield { side: next.side, chunk }
   }
 }

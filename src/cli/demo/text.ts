@@ -1,10 +1,10 @@
 import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { packageVersion } from '../../kernel/node.ts'
-import type { Durations } from '../../observe/histograms.ts'
 import type { EventOf } from '../../observe/observer.ts'
+import type { OutcomeTally } from '../embedded.ts'
 import { PACKAGE } from '../own-package.ts'
-import { type Colors, grouped, plural } from '../print.ts'
+import { type Colors, colors, grouped, plural } from '../print.ts'
 import {
   aucOf,
   BROKEN_RECORDS,
@@ -54,70 +54,32 @@ function delay(minutes: number): string {
   return `${Math.abs(minutes)} min ${minutes < 0 ? 'early' : 'late'}`
 }
 
-export function deadLetterLine({ code, message, at }: EventOf<'dead-letter'>, c: Colors): string {
-  return `${c.red('✗')} dead letter ${at}  ${c.bold(code)}\n  ${c.dim(message)}`
+export function deadLetterLine({ code, message, at }: EventOf<'dead-letter'>): string {
+  const { red, bold, dim } = colors
+  return `${red('✗')} dead letter ${at}  ${bold(code)}\n  ${dim(message)}`
 }
 
-export interface Snapshot {
-  readonly seconds: number
-  readonly perSecond: number
-  readonly watermarkMs: number
-  readonly lag: number
-  readonly predictions: number
-  readonly deadLetters: number
-  readonly batchMs: Pick<Durations, 'quantileMs'>
-}
+type Tallied = Pick<OutcomeTally, 'records' | 'outcomes' | 'summary'>
 
-/** `Dec 05 12:41  545/s  watermark −10m  lag 0 …`: as many parts as fit. */
-export function statusLine(snapshot: Snapshot, nowMs: number, columns: number): string {
-  const { perSecond, watermarkMs, lag, batchMs, deadLetters, predictions } = snapshot
-  const parts = [
-    newYorkTime(nowMs),
-    `${Math.round(perSecond)}/s`,
-    `watermark ${behind(nowMs - watermarkMs)}`,
-    `lag ${lag}`,
-    `score ${scoreTimes(batchMs)}`,
-    `${deadLetters} dead`,
-    `${grouped(predictions)} predictions`,
-  ]
-  let line = ''
-  for (const part of parts) {
-    const longer = line === '' ? part : `${line}  ${part}`
-    if (longer.length > columns) break
-    line = longer
-  }
-  return line
-}
-
-function scoreTimes(batchMs: Snapshot['batchMs']): string {
-  return `p50 ${tenths(batchMs.quantileMs(0.5))} p99 ${tenths(batchMs.quantileMs(0.99))} ms`
-}
-
-function behind(ms: number): string {
-  if (!Number.isFinite(ms)) return '–'
-  const minutes = ms / 60_000
-  return minutes < 120 ? `−${Math.round(minutes)}m` : `−${tenths(minutes / 60)}h`
+/** `Dec 05 12:41  545/s  1,234 predictions` */
+export function statusLine(
+  nowMs: number,
+  seconds: number,
+  tally: Omit<Tallied, 'summary'>,
+): string {
+  const rate = Math.round(tally.records / seconds)
+  return `${newYorkTime(nowMs)}  ${rate}/s  ${grouped(tally.outcomes.scored)} predictions`
 }
 
 function percent(share: number): string {
   return `${Math.round(share * 100)} %`
 }
 
-/** One decimal below 10, otherwise none; `–` if not finite. */
-function tenths(n: number): string {
-  return Number.isFinite(n) ? n.toFixed(n < 10 ? 1 : 0) : '–'
-}
-
-interface Opening {
-  readonly records: number
-  readonly seconds: number
-  readonly topology: string
-}
-
-export function opening({ records, seconds, topology }: Opening, c: Colors): string {
+export function opening(records: number, seconds: number, topology: string): string {
+  const { bold, dim } = colors
   const time = seconds === 0 ? 'as fast as possible' : `in ${plural(seconds, 'second')}`
   return [
-    `${c.bold(`tidemark ${packageVersion()} demo`)}: real flights, each scored as it leaves.`,
+    `${bold(`tidemark ${packageVersion()} demo`)}: real flights, each scored as it leaves.`,
     'No Kafka, no Docker: the worker that runs on Kafka, on records in memory.',
     '',
     `  ${topology}`,
@@ -126,31 +88,22 @@ export function opening({ records, seconds, topology }: Opening, c: Colors): str
     `Will a flight arrive late, by more than ${LATE_MIN} minutes? Here are a few, and how they`,
     'landed. Three broken records are mixed in on purpose:',
     `${BROKEN_RECORDS}.`,
-    c.dim('Times are those of New York. Ctrl-C ends it early.'),
+    dim('Times are those of New York. Ctrl-C ends it early.'),
     '',
   ].join('\n')
 }
 
-interface Results {
-  /** `5 in = 3 scored + 2 skipped + 0 late + 0 dead` */
-  readonly tally: string
-  readonly verdicts: readonly Verdict[]
-}
-
-export function ending(figures: Snapshot, { tally, verdicts }: Results, c: Colors): string {
+export function ending(seconds: number, tally: Tallied, verdicts: readonly Verdict[]): string {
+  const rate = grouped(Math.round(tally.records / seconds))
   const rows: (readonly [name: string, text: string])[] = [
-    ['events', tally],
+    ['events', tally.summary()],
     ['', '(skipped: landings; they enter the windows but are not scored)'],
-    [
-      'speed',
-      `${grouped(Math.round(figures.perSecond))} events/s over ${tenths(figures.seconds)} s`,
-    ],
-    ['score', `${scoreTimes(figures.batchMs)} per batch`],
-    ['landed', landed(verdicts, figures.predictions)],
+    ['speed', `${rate} events/s over ${seconds.toFixed(1)} s`],
+    ['landed', landed(verdicts, tally.outcomes.scored)],
     ['model', quality(verdicts)],
   ]
-  const lines = rows.map(([name, text]) => `  ${c.dim(name.padEnd(7))}  ${text}`)
-  return ['', ...lines, '', ...next(c)].join('\n')
+  const lines = rows.map(([name, text]) => `  ${colors.dim(name.padEnd(7))}  ${text}`)
+  return ['', ...lines, '', ...next()].join('\n')
 }
 
 function landed(verdicts: readonly Verdict[], predictions: number): string {
@@ -167,13 +120,13 @@ function quality(verdicts: readonly Verdict[]): string {
     : `AUC ${auc.toFixed(3)} on what landed (0.5 is a guess, 1 is never wrong)`
 }
 
-function next(c: Colors): string[] {
+function next(): string[] {
   const file = (name: string) => relative(process.cwd(), fileURLToPath(new URL(name, PACKAGE)))
   const topology = file('topologies/card-fraud.ts')
   return [
     'Next:',
     `  npx tidemark dev ${topology} < ${file('topologies/samples/payments.tsv')}`,
     '  npx tidemark init my-topology',
-    c.dim(`  ${file('README.md')} has the rest`),
+    colors.dim(`  ${file('README.md')} has the rest`),
   ]
 }

@@ -19,7 +19,6 @@ export interface KeptWorkerOptions {
   readonly log: Log
   readonly clock: Clock
   readonly random: Random
-  readonly restarted: () => void
 }
 
 type Prepared = (outline: RunOutline, run: () => void) => void
@@ -29,6 +28,7 @@ export class KeptWorker {
   readonly #stopped = new AbortController()
   #process: WorkerProcess | null = null
   #reason: string | null = null
+  restarts = 0
 
   constructor(options: KeptWorkerOptions) {
     this.#o = options
@@ -37,17 +37,17 @@ export class KeptWorker {
   /**
    * Keeps it running until it is told to stop.
    * @param prepared called for each process once it is prepared; it works when `run` is called
-   * @throws as {@link RestartPolicy.waitMs}, or the error that prevented a clean stop
+   * @throws as {@link restartPolicy}, or the error that prevented a clean stop
    */
   async keep(prepared: Prepared): Promise<void> {
-    const { worker, log, clock, random, restarted } = this.#o
+    const { worker, log, clock, random } = this.#o
     const { signal: stopped } = this.#stopped
-    const policy = new RestartPolicy(worker, random)
+    const waitMs = restartPolicy(worker, random)
     while (!stopped.aborted) {
-      if (this.#reason !== null) restarted()
+      if (this.#reason !== null) this.restarts++
       const life = await this.#live(prepared)
       if (stopped.aborted) return this.#throwIfUnclean(life.end)
-      const nextAttemptMs = policy.waitMs(life)
+      const nextAttemptMs = waitMs(life)
       this.#reason = `its process ended ${endOf(life.end)}`
       const about = { worker, reason: this.#reason, nextAttemptMs }
       log.error(about, 'worker has ended and will be restarted; nothing is lost')
@@ -130,36 +130,29 @@ export interface ProcessLife {
   readonly lastedMs: number
 }
 
-export class RestartPolicy {
-  readonly #worker: number
-  readonly #backoff: Backoff
-  #failedStarts = 0
-
-  constructor(worker: number, random: Random) {
-    this.#worker = worker
-    this.#backoff = new Backoff(RESTART, random)
-  }
-
+/** Returns, for a process that ended without being told to, the time until its restart, ms. */
+export function restartPolicy(worker: number, random: Random): (life: ProcessLife) => number {
+  const backoff = new Backoff(RESTART, random)
+  let failedStarts = 0
   /**
-   * Returns the time until the restart of a process that ended without being told to, ms.
    * @throws the fault that would end every start · `WORKER_FAILED`: 5 starts in a row have failed
    */
-  waitMs({ end, hasRun, lastedMs }: ProcessLife): number {
+  return ({ end, hasRun, lastedMs }) => {
     if (end.faults.some(endsEveryStart)) throw thrownOf(end.faults)
     const isSteady = lastedMs >= STEADY_MS
-    this.#failedStarts = hasRun || isSteady ? 0 : this.#failedStarts + 1
-    if (this.#failedStarts === MOST_FAILED_STARTS) throw this.#startsFailed(end)
-    if (isSteady) this.#backoff.reset()
-    return this.#backoff.nextMs()
+    failedStarts = hasRun || isSteady ? 0 : failedStarts + 1
+    if (failedStarts === MOST_FAILED_STARTS) throw startsFailed(worker, end)
+    if (isSteady) backoff.reset()
+    return backoff.nextMs()
   }
+}
 
-  #startsFailed(end: End): TidemarkError {
-    const message = `worker ${this.#worker} failed to start ${MOST_FAILED_STARTS} times in a row; the last time it ended ${endOf(end)}`
-    const [cause] = end.faults
-    const told = cause instanceof TidemarkError ? cause.hint : undefined
-    const hint = told ?? 'see the log above, or run with --workers 1 for the cause'
-    return new TidemarkError('WORKER_FAILED', message, { hint, cause })
-  }
+function startsFailed(worker: number, end: End): TidemarkError {
+  const message = `worker ${worker} failed to start ${MOST_FAILED_STARTS} times in a row; the last time it ended ${endOf(end)}`
+  const [cause] = end.faults
+  const told = cause instanceof TidemarkError ? cause.hint : undefined
+  const hint = told ?? 'see the log above, or run with --workers 1 for the cause'
+  return new TidemarkError('WORKER_FAILED', message, { hint, cause })
 }
 
 /** A refusal would come again; and a restart would take the name from its new owner. */

@@ -23,14 +23,14 @@ export type Order =
   | { readonly type: 'prepare'; readonly assignment: WorkerAssignment }
   | { readonly type: 'run' }
   | { readonly type: 'stop' }
-  | { readonly type: 'ask'; readonly id: number }
+  | { readonly type: 'ask' }
 
 export type Report =
   | { readonly type: 'prepared'; readonly outline: RunOutline }
   | { readonly type: 'running' }
   /** It has stopped cleanly, and will end by whatever signal or exit code. */
   | { readonly type: 'finished' }
-  | { readonly type: 'answer'; readonly id: number; readonly answer: WorkerAnswer }
+  | { readonly type: 'answer'; readonly answer: WorkerAnswer }
   | { readonly type: 'failed'; readonly faults: readonly FaultData[] }
 
 /** An error for another process: an Error object would arrive without its code. */
@@ -56,49 +56,37 @@ export function faultOf({ code, message, stack, ...details }: FaultData): Error 
   return new TidemarkError(code, message, { ...details, cause: stack && bug })
 }
 
-type Answering = () => Promise<WorkerAnswer>
-
 const NOT_YET: WorkerAnswer = {
   readiness: { ready: false, state: 'starting', partitions: 0, restoring: 0 },
   metrics: [],
 }
 
 export class ParentLink {
-  readonly assignment: Promise<WorkerAssignment>
-  readonly released: Promise<void>
+  readonly assignment = received('prepare').then(({ assignment }) => assignment)
+  readonly released = received('run')
   /** Resolves when it is to stop: the parent says so, the parent is gone, or a signal arrives. */
   readonly stopped: Promise<void>
-  #hasStopped = false
-  #answering: Answering = async () => NOT_YET
+  hasStopped = false
+  answering: () => Promise<WorkerAnswer> = async () => NOT_YET
 
   constructor() {
-    let assign: (assignment: WorkerAssignment) => void = () => {}
-    this.assignment = new Promise((resolve) => (assign = resolve))
-    let release = () => {}
-    this.released = new Promise((resolve) => (release = resolve))
-    let stop = () => {}
     this.stopped = new Promise((resolve) => {
-      stop = () => {
-        this.#hasStopped = true
+      const stop = () => {
+        this.hasStopped = true
         resolve()
       }
+      void received('stop').then(stop)
+      // A parent that was killed sends no message.
+      process.on('disconnect', stop)
+      // A terminal or a service manager sends the signal to all processes. A second one makes the
+      // parent exit at once, and with it this process.
+      process.on('SIGINT', stop)
+      process.on('SIGTERM', stop)
     })
-    process.on('message', (order: Order) => {
-      if (order.type === 'prepare') assign(order.assignment)
-      else if (order.type === 'run') release()
-      else if (order.type === 'stop') stop()
-      else void this.#answer(order.id)
+    const answer = async () => this.tell({ type: 'answer', answer: await this.answering() })
+    process.on('message', ({ type }: Order) => {
+      if (type === 'ask') void answer()
     })
-    // A parent that was killed sends no message.
-    process.on('disconnect', stop)
-    // A terminal or a service manager sends the signal to all processes. A second one makes the
-    // parent exit at once, and with it this process.
-    process.on('SIGINT', stop)
-    process.on('SIGTERM', stop)
-  }
-
-  get hasStopped(): boolean {
-    return this.#hasStopped
   }
 
   tell(report: Report): Promise<void> {
@@ -108,15 +96,16 @@ export class ParentLink {
     })
   }
 
-  answersWith(answering: Answering): void {
-    this.#answering = answering
-  }
-
   close(): void {
     if (process.connected) process.disconnect()
   }
+}
 
-  async #answer(id: number): Promise<void> {
-    await this.tell({ type: 'answer', id, answer: await this.#answering() })
-  }
+/** Resolves to the first order of a type. */
+function received<T extends Order['type']>(wanted: T): Promise<Extract<Order, { type: T }>> {
+  return new Promise((resolve) => {
+    process.on('message', (order: Order) => {
+      if (order.type === wanted) resolve(order as Extract<Order, { type: T }>)
+    })
+  })
 }

@@ -13,23 +13,29 @@ import {
 } from '../run-output.ts'
 import type { RunConfig } from '../settings.ts'
 import { KeptWorker } from './kept-worker.ts'
-import { startWorkerProcess } from './worker-process.ts'
+import { type ProcessHandlers, startWorkerProcess } from './worker-process.ts'
 
 const TOGETHER_MS = 15_000
 
-export class Supervisor {
-  readonly probes: Probes
+export class Supervisor implements Probes {
   readonly #workers: readonly KeptWorker[]
   readonly #clock: Clock
 
   constructor(workers: readonly KeptWorker[], clock: Clock) {
     this.#workers = workers
     this.#clock = clock
-    const readiness = () => Promise.all(workers.map((worker) => worker.readiness()))
-    this.probes = {
-      liveness: async () => livenessOfAll(await readiness()),
-      readiness: async () => readinessOfAll(await readiness()),
-    }
+  }
+
+  async liveness() {
+    return livenessOfAll(await this.#readiness())
+  }
+
+  async readiness() {
+    return readinessOfAll(await this.#readiness())
+  }
+
+  #readiness() {
+    return Promise.all(this.#workers.map((worker) => worker.readiness()))
   }
 
   /**
@@ -97,30 +103,24 @@ export async function runWorkers(
   { ended, stderr }: RunProcess,
 ): Promise<void> {
   const log = processLog(config, { stderr })
-  const metrics = createWorkersMetrics(config.workers, () => stderr.dropped)
-  const numbers = Array.from({ length: config.workers }, (_, i) => i + 1)
-  const supervisor = new Supervisor(
-    numbers.map((worker) => {
-      const workerName = config.workerName && numberedName(config.workerName, worker)
-      const own = { ...config, workerName }
-      const assignment = { worker, of: config.workers, files, config: own }
-      return new KeptWorker({
-        worker,
-        start: (heard) => startWorkerProcess(assignment, heard),
-        log,
-        clock: wallClock,
-        random: systemRandom,
-        restarted: () => metrics.restarted(worker),
-      })
-    }),
-    wallClock,
-  )
+  const workers = Array.from({ length: config.workers }, (_, i) => {
+    const worker = i + 1
+    const workerName = config.workerName && numberedName(config.workerName, worker)
+    const own = { ...config, workerName }
+    const assignment = { worker, of: config.workers, files, config: own }
+    const start = (heard: ProcessHandlers) => startWorkerProcess(assignment, heard)
+    return new KeptWorker({ worker, start, log, clock: wallClock, random: systemRandom })
+  })
+  const supervisor = new Supervisor(workers, wallClock)
+  const metrics = createWorkersMetrics({
+    restarts: () => workers.map(({ restarts }) => restarts),
+    droppedLines: () => stderr.dropped,
+  })
   const address = httpAddressOf(config)
   const text = async () =>
     textOfAll([{ worker: null, metrics: await metrics.data() }, ...(await supervisor.metrics())])
   const { contentType } = metrics
-  const { probes } = supervisor
-  const served = address && { ...address, probes, metrics: { contentType, text } }
+  const served = address && { ...address, probes: supervisor, metrics: { contentType, text } }
   const http = served && (await (await import('../../serve/http.ts')).serveHttp(served))
   // A second signal ends the parent at once: no worker must outlive it.
   const kill = () => supervisor.kill()

@@ -56,21 +56,26 @@ export function startWorkerProcess(
   const send = (order: Order) => {
     if (child.connected) child.send(order, () => {})
   }
-  const questions = new Questions(send)
+  /** What waits for an answer of this process, which may hang or end before it. */
+  const asking = new Set<(answer: WorkerAnswer | null) => void>()
+  const answered = (answer: WorkerAnswer | null) => {
+    for (const resolve of asking) resolve(answer)
+    asking.clear()
+  }
   let hasFinished = false
   let faults: readonly FaultData[] = []
   child.on('message', (report: Report) => {
     if (report.type === 'prepared') heard.prepared(report.outline)
     else if (report.type === 'running') heard.running()
     else if (report.type === 'finished') hasFinished = true
-    else if (report.type === 'answer') questions.answered(report.id, report.answer)
+    else if (report.type === 'answer') answered(report.answer)
     else faults = report.faults
   })
   whenEnded(child, (exitCode, signal, failed) => {
     const reported = faults.map(faultOf)
     const all = failed === null ? reported : [failed, ...reported]
     heard.ended({ hasFinished, faults: all, exitCode, signal })
-    questions.giveUp()
+    answered(null)
   })
   send({ type: 'prepare', assignment })
   return {
@@ -78,7 +83,12 @@ export function startWorkerProcess(
     run: () => send({ type: 'run' }),
     stop: () => send({ type: 'stop' }),
     kill: () => void child.kill('SIGKILL'),
-    ask: () => questions.ask(),
+    ask: () =>
+      new Promise((resolve) => {
+        asking.add(resolve)
+        setTimeout(resolve, ANSWER_WITHIN_MS, null).unref()
+        send({ type: 'ask' })
+      }),
   }
 }
 
@@ -101,38 +111,6 @@ function whenEnded(
   child.on('error', (error) => {
     if (child.pid === undefined) tell(null, null, error)
   })
-}
-
-/** Questions to a process that may hang or end before it answers. */
-class Questions {
-  readonly #send: (order: Order) => void
-  readonly #open = new Map<number, (answer: WorkerAnswer | null) => void>()
-  #asked = 0
-
-  constructor(send: (order: Order) => void) {
-    this.#send = send
-  }
-
-  ask(): Promise<WorkerAnswer | null> {
-    const id = this.#asked++
-    return new Promise((resolve) => {
-      const timer = setTimeout(() => this.answered(id, null), ANSWER_WITHIN_MS)
-      this.#open.set(id, (answer) => {
-        clearTimeout(timer)
-        resolve(answer)
-      })
-      this.#send({ type: 'ask', id })
-    })
-  }
-
-  answered(id: number, answer: WorkerAnswer | null): void {
-    this.#open.get(id)?.(answer)
-    this.#open.delete(id)
-  }
-
-  giveUp(): void {
-    for (const id of this.#open.keys()) this.answered(id, null)
-  }
 }
 
 const MEBIBYTE = 2 ** 20

@@ -149,6 +149,9 @@ function single(value: Buffer): RawRecords {
   return {
     length: 1,
     at: () => ({ ...OTHERS, value }),
-    locate: () => false,
+    locate: (_, into) => {
+      into.from = -1
+      return false
+    },
   }
 }

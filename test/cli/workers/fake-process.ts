@@ -71,8 +71,6 @@ export class Fakes {
   readonly processes: FakeProcess[] = []
   readonly lines: { readonly level: string; readonly message: string; readonly fields: object }[] =
     []
-  /** The workers that were started again. */
-  readonly restarted: number[] = []
   readonly #changed = new ConditionVariable()
 
   keptWorker(worker: number): KeptWorker {
@@ -87,7 +85,6 @@ export class Fakes {
       log: this.#log(),
       clock: this.clock,
       random: longestWaits,
-      restarted: () => this.restarted.push(worker),
     })
   }
 

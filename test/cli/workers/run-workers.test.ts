@@ -183,9 +183,9 @@ test('it is ready when all are, and tells of each', async () => {
   const [first, second] = fakes.processes as [FakeProcess, FakeProcess]
   first.answer = { readiness: RUNNING, metrics: [] }
   second.answer = { readiness: { ...RUNNING, ready: false, restoring: 1 }, metrics: [] }
-  expect(await supervisor.probes.readiness()).toMatchObject({ ready: false, partitions: 6 })
+  expect(await supervisor.readiness()).toMatchObject({ ready: false, partitions: 6 })
   second.answer = { readiness: RUNNING, metrics: [] }
-  expect(await supervisor.probes.readiness()).toEqual({
+  expect(await supervisor.readiness()).toEqual({
     ready: true,
     partitions: 6,
     restoring: 0,
