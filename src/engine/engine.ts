@@ -6,7 +6,7 @@ import type { Definition, ScoreStep, SourceDefinition } from '../topology/defini
 import type { Lookup } from '../topology/lookup.ts'
 import { type EngineResult, type EventBatch, NO_EVENTS, type ReadyBatch } from './events.ts'
 import { futureError } from './faults.ts'
-import type { Operator, OperatorContext, StepScoring } from './operators/rule.ts'
+import { type Operator, type OperatorContext, passOn, type StepScoring } from './operators/rule.ts'
 import { openAll, planOf, sharesTopic } from './plan.ts'
 import { ChunkRun, type RunMode } from './run.ts'
 import { Dictionary } from './store/dictionary.ts'
@@ -50,6 +50,8 @@ export class Engine {
   readonly #watermark: Watermark
   readonly #first: readonly Operator[]
   readonly #operators: readonly Operator[]
+  /** Not to be used while {@link process} or {@link advance} has pieces left. */
+  readonly keyedStates: readonly KeyedState[]
   readonly #use: StateUse
 
   constructor(
@@ -69,6 +71,7 @@ export class Engine {
     this.#watermark = new Watermark(source)
     this.#first = first
     this.#operators = all
+    this.keyedStates = all.flatMap(({ states }) => states ?? [])
     this.#use = use
   }
 
@@ -101,13 +104,8 @@ export class Engine {
 
   /** The watermark at which the next tumbling window closes; +Infinity: none is open. */
   get nextEndMs(): number {
-    const ends = this.#operators.map(({ kept }) => kept?.nextEndMs ?? Number.POSITIVE_INFINITY)
+    const ends = this.#operators.map(({ nextEndMs }) => nextEndMs ?? Number.POSITIVE_INFINITY)
     return Math.min(Number.POSITIVE_INFINITY, ...ends)
-  }
-
-  /** Not to be used while {@link process} or {@link advance} has pieces left. */
-  get keyedStates(): readonly KeyedState[] {
-    return this.#operators.flatMap(({ kept }) => kept?.states ?? [])
   }
 
   *process(batch: EventBatch, mode: RunMode = 'live'): ChunkResults {
@@ -124,7 +122,7 @@ export class Engine {
     }
     const columns = { count, keys, events, source: events, timesMs, watermarksMs }
     const chunk = { ...columns, indices, late: NO_EVENTS, windows: null, features: null }
-    for (const operator of this.#first) yield* operator.process(chunk, run)
+    yield* passOn(this.#first, chunk, run)
     this.#expire(count)
     return run.result(this.#watermark.nowMs)
   }
@@ -143,10 +141,10 @@ export class Engine {
     const most = SETTLES + 2 * events
     let bytes = this.keyNumbers.bytes
     let texts = 0
-    for (const operator of this.#operators) {
-      operator.expire?.(most)
-      bytes += operator.kept?.bytes ?? 0
-      texts += operator.kept?.texts ?? 0
+    for (const operator of this.#operators) operator.expire?.(most)
+    for (const state of this.keyedStates) {
+      bytes += state.bytes
+      texts += state.texts
     }
     this.keyNumbers.expire(most)
     this.#use.bytes = bytes

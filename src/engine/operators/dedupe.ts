@@ -8,14 +8,14 @@ import { type ChunkRun, subjectOf } from '../run.ts'
 import { EventIds, SeenIds } from '../seen-ids.ts'
 import type { StateUse } from '../store/state-limits.ts'
 import { isLate, isWindowClosed } from '../watermark.ts'
-import type {
-  Operator,
-  OperatorContext,
-  OperatorRule,
-  OperatorState,
-  ReadyPieces,
-  ReportFault,
-  StepPlace,
+import {
+  type Operator,
+  type OperatorContext,
+  type OperatorRule,
+  passOn,
+  type ReadyPieces,
+  type ReportFault,
+  type StepPlace,
 } from './rule.ts'
 
 /** Leaves out events whose id has come before. */
@@ -63,6 +63,7 @@ function checkIsEarly(name: string, { behind, results }: StepPlace, report: Repo
 }
 
 class Dedupe implements Operator {
+  readonly states: readonly [SeenIds]
   readonly #name: string
   readonly #onLate: OnLate
   readonly #behind: readonly Operator[]
@@ -85,12 +86,8 @@ class Dedupe implements Operator {
     const retentionMs = withinMs + Math.max(0, ...openMs)
     this.#use = use
     this.#seen = new SeenIds({ withinMs, retentionMs }, { keys, use })
+    this.states = [this.#seen]
     this.#ids = new EventIds(input.reader(by), this.#seen.numbers)
-  }
-
-  get kept(): OperatorState {
-    const { bytes, texts } = this.#seen
-    return { states: [this.#seen], bytes, texts, nextEndMs: Number.POSITIVE_INFINITY }
   }
 
   *process(batch: Batch, run: ChunkRun): ReadyPieces {
@@ -102,10 +99,7 @@ class Dedupe implements Operator {
       return this.#passesLate(batch, index, run)
     })
     run.late(this.#name, late)
-    const passed = late.length === 0 ? batch.late : new Set([...batch.late, ...late])
-    for (const operator of this.#behind) {
-      yield* operator.process({ ...batch, indices, late: passed }, run)
-    }
+    yield* passOn(this.#behind, { ...batch, indices }, run, late)
   }
 
   expire(most: number): void {

@@ -1,4 +1,3 @@
-import type { Events } from '../../columns/events.ts'
 import {
   aggregateText,
   type ColumnUses,
@@ -18,10 +17,8 @@ import { fieldsRead } from '../../topology/function-source.ts'
 import { scoreStepsOf, stepsOf } from '../../topology/graph.ts'
 import { isTrained } from '../../topology/models.ts'
 import { FeatureRows } from '../feature-rows.ts'
-import { subjectOf } from '../run.ts'
 import { type LookupFeature, lookupsOf } from '../table-rows.ts'
 import {
-  areWanted,
   checkLength,
   checkPlace,
   type FunctionPlace,
@@ -101,34 +98,9 @@ export const features: OperatorRule<FeaturesStep> = {
   }),
 
   open(step, open, context) {
-    const { input } = context
     const exact = [...new Set(scoreStepsOf(step.then).flatMap(({ carry = [] }) => carry))]
-    const rows = new FeatureRows(step, { ...context, reader: input.reader, exact })
-    const behind = open(step.then, { ...input, features: { step, exact } })
-    const isWanted = (events: Events, index: number) => areWanted(behind, events, index)
-    return {
-      *process(batch, run) {
-        const {
-          indices,
-          features: made,
-          late,
-        } = rows.run(batch, {
-          fault: (index, error) => run.fault(subjectOf(batch, index), step.name, error),
-          isWanted: run.mode === 'live' ? isWanted : null,
-        })
-        run.late(step.name, late)
-        if (run.mode !== 'live') return
-        const passed = late.length === 0 ? batch.late : new Set([...batch.late, ...late])
-        for (const operator of behind) {
-          yield* operator.process({ ...batch, indices, late: passed, features: made }, run)
-        }
-      },
-      expire: (most) => rows.expire(most),
-      get kept() {
-        const { kinds, bytes, texts } = rows
-        return { states: kinds, bytes, texts, nextEndMs: Number.POSITIVE_INFINITY }
-      },
-    }
+    const behind = open(step.then, { ...context.input, features: { step, exact } })
+    return new FeatureRows(step, { behind, exact }, context)
   },
 }
 

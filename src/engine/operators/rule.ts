@@ -126,17 +126,10 @@ export interface Operator {
   wants?(events: Events, index: number): boolean
   /** Needs it no object for an event that is in columns? @default it does */
   readonly isDirect?: boolean
-  /** @default none */
-  readonly kept?: OperatorState
-}
-
-export interface OperatorState {
-  readonly states: readonly KeyedState[]
-  /** Approximate, over all keys. */
-  readonly bytes: number
-  readonly texts: number
-  /** The watermark at which it produces something without an event; +Infinity: never. */
-  readonly nextEndMs: number
+  /** What it keeps between chunks. @default nothing */
+  readonly states?: readonly KeyedState[]
+  /** The watermark at which it produces something without an event. @default never */
+  readonly nextEndMs?: number
 }
 
 /** Events that do not go on from a step. */
@@ -212,6 +205,17 @@ export interface OperatorRule<S extends Step> {
   /** The place of the steps after it. @default its own place */
   placeAfter?(step: S, place: StepPlace): StepPlace
   open(step: S, open: OpenSteps, context: OperatorContext): Operator
+}
+
+/** Passes events on to the steps behind. @param late what this step has found late of them */
+export function* passOn(
+  behind: readonly Operator[],
+  batch: Batch,
+  run: ChunkRun,
+  late: readonly number[] = [],
+): ReadyPieces {
+  const all = late.length === 0 ? batch.late : new Set([...batch.late, ...late])
+  for (const operator of behind) yield* operator.process({ ...batch, late: all }, run)
 }
 
 /** Does any of some steps take the event's features? */

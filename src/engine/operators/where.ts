@@ -3,7 +3,7 @@ import type { EventFunction, FeatureCondition, WhereStep } from '../../topology/
 import { fieldsRead } from '../../topology/function-source.ts'
 import type { FeatureMatrix } from '../events.ts'
 import { FeatureView } from '../routes.ts'
-import { areWanted, type OperatorRule, type StepInput } from './rule.ts'
+import { areWanted, type OperatorRule, passOn, type StepInput } from './rule.ts'
 
 const NONE_CARRIED = new Float64Array(0)
 
@@ -32,7 +32,7 @@ export const where: OperatorRule<WhereStep> = {
       *process(batch, run) {
         const { features } = batch
         const indices = run.each(step.name, batch, (events, i) => holds.of(events, i, features))
-        for (const operator of behind) yield* operator.process({ ...batch, indices }, run)
+        yield* passOn(behind, { ...batch, indices }, run)
       },
       wants: (events, i) =>
         (holds.readsFeatures || holds.of(events, i, null)) && areWanted(behind, events, i),
