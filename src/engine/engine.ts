@@ -12,7 +12,7 @@ import { ChunkRun, type RunMode } from './run.ts'
 import { Dictionary } from './store/dictionary.ts'
 import type { KeyedState } from './store/keyed-state.ts'
 import { type StateLimits, StateUse } from './store/state-limits.ts'
-import { Watermark, type WatermarkParts } from './watermark.ts'
+import { Watermark } from './watermark.ts'
 
 /**
  * Keys, and texts per column, that are checked for eviction after each chunk, besides two per
@@ -46,12 +46,12 @@ export type ChunkResults = Generator<readonly ReadyBatch[], EngineResult>
 export class Engine {
   /** Numbers of the next batch's keys, and of keys with state. */
   readonly keyNumbers = new Dictionary()
-  readonly #source: SourceDefinition
-  readonly #watermark: Watermark
-  readonly #first: readonly Operator[]
-  readonly #operators: readonly Operator[]
+  readonly watermark: Watermark
   /** Not to be used while {@link process} or {@link advance} has pieces left. */
   readonly keyedStates: readonly KeyedState[]
+  readonly #source: SourceDefinition
+  readonly #first: readonly Operator[]
+  readonly #operators: readonly Operator[]
   readonly #use: StateUse
 
   constructor(
@@ -68,30 +68,11 @@ export class Engine {
       isWhole: sharesTopic(planOf(definition)),
     })
     this.#source = source
-    this.#watermark = new Watermark(source)
+    this.watermark = new Watermark(source)
     this.#first = first
     this.#operators = all
     this.keyedStates = all.flatMap(({ states }) => states ?? [])
     this.#use = use
-  }
-
-  /** ms since the epoch; −Infinity before the first event. */
-  get watermarkMs(): number {
-    return this.#watermark.nowMs
-  }
-
-  /** Stored with an offset, for {@link restoreWatermark}. */
-  get watermarkParts(): WatermarkParts {
-    return this.#watermark.parts
-  }
-
-  /** The newest event time after this watermark's first event, ms; `null` before that event. */
-  get firstMs(): number | null {
-    return this.#watermark.firstMs
-  }
-
-  restoreWatermark(parts: WatermarkParts): void {
-    this.#watermark.restore(parts)
   }
 
   get keys(): number {
@@ -116,25 +97,25 @@ export class Engine {
     for (let index = 0; index < count; index++) {
       const timeMs = timesMs[index] as number
       const recordTimeMs = recordTimesMs[index] as number
-      if (this.#watermark.admit(timeMs, recordTimeMs)) indices.push(index)
+      if (this.watermark.admit(timeMs, recordTimeMs)) indices.push(index)
       else run.fault(index, this.#source.topic, futureError(timeMs, recordTimeMs))
-      watermarksMs[index] = this.#watermark.nowMs
+      watermarksMs[index] = this.watermark.nowMs
     }
     const columns = { count, keys, events, source: events, timesMs, watermarksMs }
     const chunk = { ...columns, indices, late: NO_EVENTS, windows: null, features: null }
     yield* passOn(this.#first, chunk, run)
     this.#expire(count)
-    return run.result(this.#watermark.nowMs)
+    return run.result(this.watermark.nowMs)
   }
 
   *advance(idleMs: number, mode: RunMode = 'live'): ChunkResults {
     const run = new ChunkRun(mode)
-    this.#watermark.advance(idleMs)
+    this.watermark.advance(idleMs)
     for (const operator of this.#operators) {
-      yield* operator.advance?.(this.#watermark.nowMs, run) ?? []
+      yield* operator.advance?.(this.watermark.nowMs, run) ?? []
     }
     this.#expire(0)
-    return run.result(this.#watermark.nowMs)
+    return run.result(this.watermark.nowMs)
   }
 
   #expire(events: number): void {

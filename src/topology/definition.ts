@@ -189,37 +189,32 @@ export interface KindDefinition {
 }
 
 /** The origin of a feature's number. `kind` indexes {@link FeaturesStep.kinds}. */
-export type FeatureSource =
+export type FeatureSource = { readonly kind: number } & (
   | {
       readonly from: 'value'
-      readonly kind: number
       readonly of: EventFunction<number>
       /** A missing value becomes NaN. Without this, its event is a dead letter. */
       readonly missing?: 'nan'
     }
   | {
       readonly from: 'rolling'
-      readonly kind: number
       readonly lengthMs: number
       readonly aggregate: Aggregate
     }
   /** Seconds since the previous event in a rolling window; `empty` if there is none. */
   | {
       readonly from: 'sinceLast'
-      readonly kind: number
       readonly lengthMs: number
       readonly empty: number
     }
   /** Seconds since the previous event, however long ago; `never` if there is none. */
   | {
       readonly from: 'sinceLastEver'
-      readonly kind: number
       readonly capMs: number | null
       readonly never: number
     }
   | {
       readonly from: 'lookup'
-      readonly kind: number
       readonly table: string
       readonly key: EventFunction<string | null>
       readonly of: (row: unknown) => number
@@ -227,11 +222,11 @@ export type FeatureSource =
     }
   | {
       readonly from: 'tumbling'
-      readonly kind: number
       readonly which: 'lastClosed' | 'current'
       readonly lengthMs: number
       readonly aggregate: Aggregate
     }
+)
 export type FeatureDefinition = { readonly name: string } & FeatureSource
 
 export function isDefinition(value: unknown): value is Definition {

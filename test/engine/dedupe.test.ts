@@ -97,7 +97,7 @@ describe('an event is a duplicate', () => {
 test('a duplicate moves the watermark as any event does', () => {
   const engine = engineOf()
   take(engine, sent('a', 0), sent('a', 5_000))
-  expect(engine.watermarkMs).toBe(T + 5_000)
+  expect(engine.watermark.nowMs).toBe(T + 5_000)
 })
 
 describe('an event behind the watermark is late before it is a duplicate', () => {

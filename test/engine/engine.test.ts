@@ -176,7 +176,7 @@ test('an event too far ahead of its record is set aside, moves no watermark and 
     ['a', 1],
   ]
   expect(run(engine, events).told).toEqual([[1], 'FUTURE', [2]])
-  expect(engine.watermarkMs).toBe(T + 1)
+  expect(engine.watermark.nowMs).toBe(T + 1)
 })
 
 const own = (of: (e: unknown) => unknown): Feature => ({ from: 'value', of: of as never })

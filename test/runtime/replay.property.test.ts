@@ -69,22 +69,22 @@ function restarted(
   let points = new ReplayPoints(span, START)
   const out: string[] = []
   const take = (from: number, to: number, mode: RunMode) => {
-    points.add(from, engine.watermarkParts)
+    points.add(from, engine.watermark.parts)
     out.push(...outOf(engine, events.slice(from, to), mode))
   }
   for (let at = 0, n = 0; at < events.length; at += chunk, n++) {
     take(at, at + chunk, 'live')
     if (restarts[n % restarts.length] !== true) continue
-    const from = points.at(engine.watermarkMs)
-    const watermarkMs = engine.watermarkMs
+    const from = points.at(engine.watermark.nowMs)
+    const watermarkMs = engine.watermark.nowMs
     engine = new Engine(definition, { lookup })
-    engine.restoreWatermark(from)
+    engine.watermark.restore(from)
     points = new ReplayPoints(span, from)
     const end = Math.min(at + chunk, events.length)
     // Chunks are cut elsewhere the second time.
     for (let again = from.offset; again < end; again += 7)
       take(again, Math.min(again + 7, end), 'replay')
-    expect(engine.watermarkMs).toBe(watermarkMs)
+    expect(engine.watermark.nowMs).toBe(watermarkMs)
   }
   return out
 }

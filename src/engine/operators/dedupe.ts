@@ -9,6 +9,7 @@ import { EventIds, SeenIds } from '../seen-ids.ts'
 import type { StateUse } from '../store/state-limits.ts'
 import { isLate, isWindowClosed } from '../watermark.ts'
 import {
+  checkFunction,
   type Operator,
   type OperatorContext,
   type OperatorRule,
@@ -44,9 +45,7 @@ export const dedupe: OperatorRule<DedupeStep> = {
   check(step, place, report) {
     const { name, by, withinMs } = step
     checkIsEarly(name, place, report)
-    if (typeof by !== 'function') {
-      report(name, `by must be a function of the event, got ${typeof by}`)
-    }
+    checkFunction('by', by, 'of the event', (what) => report(name, what))
     if (!(Number.isInteger(withinMs) && withinMs > 0)) {
       report(name, `within ${withinMs} ms must be a whole number above 0`)
     }

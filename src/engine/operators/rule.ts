@@ -225,6 +225,17 @@ export function areWanted(steps: readonly Operator[], events: Events, index: num
 
 export type ReportFieldFault = (what: string, o?: Parameters<ReportFault>[2]) => void
 
+/** Reports what is no function. @param argument what it takes: `of the event` */
+export function checkFunction(
+  name: string,
+  given: unknown,
+  argument: string,
+  tell: ReportFieldFault,
+): void {
+  if (typeof given === 'function') return
+  tell(`${name} must be a function ${argument}, got ${typeof given}`)
+}
+
 /** Reports a length that is not a whole number of ms above 0. */
 export function checkLength(lengthMs: number, tell: ReportFieldFault): void {
   if (Number.isInteger(lengthMs) && lengthMs > 0) return

@@ -51,7 +51,7 @@ function outOf({ arrivals: arrived, late, duplicates, closed }: Whole): string {
 
 /** Another engine, which has all that this one keeps. */
 function movedTo(engine: Engine, other: Engine): Engine {
-  other.restoreWatermark(engine.watermarkParts)
+  other.watermark.restore(engine.watermark.parts)
   const into = other.keyedStates
   for (const [s, state] of engine.keyedStates.entries()) {
     for (const key of KEYS) {
