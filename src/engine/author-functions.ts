@@ -1,17 +1,17 @@
 import type { FieldPath } from '../columns/columns.ts'
 import type { Definition } from '../topology/definition.ts'
 import { pathsIn, readFunction } from '../topology/function-reading.ts'
+import type { FunctionPlace } from './operators/rule.ts'
 import { type PlannedStep, planOf } from './plan.ts'
 
 /** An author's function, at the first place where a topology uses it. */
-export interface AuthorFunction {
-  /** The place's name in notes: `payments.key`, `map`, `features.amount`. */
-  readonly where: string
+export interface AuthorFunction extends Place {
+  readonly of: (...args: never[]) => unknown
+}
+
+interface Place extends FunctionPlace {
   /** `null`: the source or a table has it. */
   readonly step: string | null
-  /** The first argument: an event, a table's row, features, a record, or a tombstone's key. */
-  readonly argument: 'event' | 'row' | 'features' | 'record' | 'key'
-  readonly of: (...args: never[]) => unknown
 }
 
 export function authorFunctions(definition: Definition): AuthorFunction[] {
@@ -23,9 +23,7 @@ export function authorFunctions(definition: Definition): AuthorFunction[] {
   return [...functions.values()]
 }
 
-function* placesIn(
-  definition: Definition,
-): Generator<Omit<AuthorFunction, 'of'> & { readonly of: unknown }> {
+function* placesIn(definition: Definition): Generator<Place> {
   const { source, tables } = definition
   const ofSource = { step: null, argument: 'event' } as const
   yield { ...ofSource, where: `${source.topic}.key`, of: source.key }

@@ -1,12 +1,10 @@
 import type { ColumnForm } from '../columns/columns.ts'
-import { called, type Reader } from '../columns/events.ts'
+import type { Reader } from '../columns/events.ts'
 import { knownEvent } from '../formats/json/known-values.ts'
-import { TidemarkError } from '../kernel/errors.ts'
-import type { Definition, ScoreStep, SourceDefinition } from '../topology/definition.ts'
-import type { Lookup } from '../topology/lookup.ts'
+import type { Definition, SourceDefinition } from '../topology/definition.ts'
 import { type EngineResult, type EventBatch, NO_EVENTS, type ReadyBatch } from './events.ts'
 import { futureError } from './faults.ts'
-import { type Operator, type OperatorContext, passOn, type StepScoring } from './operators/rule.ts'
+import { type Operator, type OperatorContext, passOn } from './operators/rule.ts'
 import { openAll, planOf, sharesTopic } from './plan.ts'
 import { ChunkRun, type RunMode } from './run.ts'
 import { Dictionary } from './store/dictionary.ts'
@@ -21,16 +19,12 @@ import { Watermark } from './watermark.ts'
  */
 const SETTLES = 1_000
 
-export interface EngineOptions {
-  readonly lookup: Lookup
-  /** @default none */
-  readonly limits?: StateLimits
-  /** How functions are evaluated on events. @default they are called */
-  readonly reader?: Reader
-  /** The columns that events come in. @default none */
-  readonly forms?: readonly ColumnForm[]
-  /** The models of score steps. @default none: what reaches a model is not scored */
-  readonly scoring?: OperatorContext['scoring']
+export interface EngineOptions extends Pick<OperatorContext, 'lookup' | 'scoring'> {
+  readonly limits: StateLimits
+  /** How functions are evaluated on events. */
+  readonly reader: Reader
+  /** The columns that events come in. */
+  readonly forms: readonly ColumnForm[]
 }
 
 /**
@@ -54,10 +48,7 @@ export class Engine {
   readonly #operators: readonly Operator[]
   readonly #use: StateUse
 
-  constructor(
-    definition: Definition,
-    { lookup, limits = NO_LIMITS, reader = called, forms = [], scoring = notScored }: EngineOptions,
-  ) {
+  constructor(definition: Definition, { lookup, limits, reader, forms, scoring }: EngineOptions) {
     const { source, then } = definition
     const use = new StateUse(limits)
     const event = knownEvent(forms)
@@ -131,17 +122,4 @@ export class Engine {
     this.#use.bytes = bytes
     this.#use.texts = texts
   }
-}
-
-function notScored({ name }: ScoreStep): StepScoring {
-  const by = [{ label: name, route: name }]
-  const score = async () => {
-    throw new TidemarkError('INVARIANT', `step "${name}" has no models here`)
-  }
-  return { by, score }
-}
-
-const NO_LIMITS: StateLimits = {
-  maxKeys: Number.POSITIVE_INFINITY,
-  maxBytes: Number.POSITIVE_INFINITY,
 }

@@ -22,8 +22,6 @@ import { isLate } from './watermark.ts'
 /** Events whose windows are prefetched together: few enough to stay in the processor's cache. */
 const TOUCHED = 64
 
-const NO_OBJECTS: Events = []
-
 /** Rows that are being written, by index of the event. */
 interface OpenRows {
   readonly indices: number[]
@@ -58,7 +56,7 @@ export class FeatureRows implements Operator {
   /** By kind, for the current event. */
   readonly #isKind: boolean[]
   readonly #use: StateUse
-  readonly #moment = { events: NO_OBJECTS, index: 0, key: 0, timeMs: 0, watermarkMs: 0 }
+  readonly #moment = { key: 0, timeMs: 0, watermarkMs: 0 }
   /** The watermark of the events processed; that of window results lags behind the source's. */
   #watermarkMs = Number.NEGATIVE_INFINITY
   /** Stays 0 while all numbers of the chunk's rows are finite. */
@@ -129,8 +127,6 @@ export class FeatureRows implements Operator {
     { late, open }: { readonly late: number[]; readonly open: OpenRows | null },
   ): TidemarkError | null {
     const moment = this.#moment
-    moment.events = batch.events
-    moment.index = index
     moment.key = batch.keys[index] as number
     moment.timeMs = batch.timesMs[index] as number
     moment.watermarkMs = batch.watermarksMs[index] as number
@@ -190,26 +186,21 @@ export class FeatureRows implements Operator {
   #readOwnRow(events: Events, index: number): Float64Array | TidemarkError | null {
     try {
       if (!areWanted(this.#behind, events, index)) return null
-      return this.#readOwn(events, index) ?? this.#row
+      this.#tables.find(events, index, { isKind: this.#isKind, timeMs: this.#moment.timeMs })
+      for (const feature of this.#own) {
+        if (this.#isKind[feature.kind] && this.#copyField(feature, events, index)) continue
+        const value = this.#isKind[feature.kind] ? feature.read.of(events, index) : Number.NaN
+        if (typeof value !== 'number') {
+          // A typed array would turn null into 0 and '12' into 12.
+          const what = `feature "${feature.name}" must be a number, got ${typeNameOf(value)}`
+          return new TidemarkError('COLUMN_INVALID', what)
+        }
+        this.#row[feature.at] = value
+      }
+      return this.#row
     } catch (cause) {
       return threw(cause)
     }
-  }
-
-  #readOwn(events: Events, index: number): TidemarkError | null {
-    const { timeMs } = this.#moment
-    this.#tables.find(events, index, { isKind: this.#isKind, timeMs })
-    for (const feature of this.#own) {
-      if (this.#isKind[feature.kind] && this.#copyField(feature, events, index)) continue
-      const value = this.#isKind[feature.kind] ? feature.read.of(events, index) : Number.NaN
-      if (typeof value !== 'number') {
-        // A typed array would turn null into 0 and '12' into 12.
-        const what = `feature "${feature.name}" must be a number, got ${typeNameOf(value)}`
-        return new TidemarkError('COLUMN_INVALID', what)
-      }
-      this.#row[feature.at] = value
-    }
-    return null
   }
 
   /** Copies a number from its column. @returns false: only the function can tell */

@@ -9,11 +9,9 @@ import type {
   EventFunction,
   FeatureDefinition,
   FeaturesStep,
-  RouteCondition,
   SourceDefinition,
 } from '../../topology/definition.ts'
 import { readFunction } from '../../topology/function-reading.ts'
-import { fieldsRead } from '../../topology/function-source.ts'
 import { scoreStepsOf, stepsOf } from '../../topology/graph.ts'
 import { isTrained } from '../../topology/models.ts'
 import { FeatureRows } from '../feature-rows.ts'
@@ -57,7 +55,7 @@ export const features: OperatorRule<FeaturesStep> = {
   decides(step, detail) {
     const texts = detail['features'] as Readonly<Record<string, string>>
     const windows = new Set(step.features.filter(isOverWindow).map((f) => texts[f.name] as string))
-    return [detail['kinds'], [...windows].toSorted(byCodeUnits)]
+    return [detail['kinds'], [...windows].toSorted()]
   },
 
   keeps: ({ name, features: all }) => ({
@@ -89,8 +87,6 @@ export const features: OperatorRule<FeaturesStep> = {
     checkModels(step, report)
   },
 
-  notes: lookedUpRules,
-
   placeAfter: (_, place) => ({
     ...place,
     behind: 'features',
@@ -111,10 +107,6 @@ function isOverWindow({ from }: FeatureDefinition): boolean {
 function isForEver(feature: FeatureDefinition): boolean {
   if (feature.from === 'tumbling') return feature.which === 'lastClosed'
   return feature.from === 'sinceLastEver'
-}
-
-function byCodeUnits(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0
 }
 
 function explain(feature: FeatureDefinition, { kinds }: FeaturesStep, print: Print): string {
@@ -246,25 +238,4 @@ function checkModels(step: FeaturesStep, report: ReportFault): void {
     if (unknown.length > 0) report(next.name, `carry: there is no feature ${unknown.join(', ')}`)
     if (twice.length > 0) report(next.name, `carry: ${twice.join(', ')} is there already`)
   }
-}
-
-/** A rule may read a table, whose earlier rows the log does not hold. */
-function lookedUpRules({ features: all, then }: FeaturesStep): string[] {
-  const lookedUp = all.filter(({ from }) => from === 'lookup').map((f) => f.name)
-  if (lookedUp.length === 0) return []
-  return scoreStepsOf(then).flatMap((score) =>
-    score.routes.flatMap((route) => {
-      const read = lookedUpBy(route.when, lookedUp)
-      if (read === null) return []
-      const place = `rule "${route.name}" of step "${score.name}"`
-      return `${place} ${read}: a replay, such as after a restart, may choose another model for the same event`
-    }),
-  )
-}
-
-function lookedUpBy(when: RouteCondition | null, lookedUp: readonly string[]) {
-  const read = when === null ? [] : fieldsRead(when, 1)
-  if (read === null) return `may read ${lookedUp.join(', ')}, looked up in a table`
-  const found = read.filter((field) => lookedUp.includes(field))
-  return found.length === 0 ? null : `reads ${found.join(', ')}, looked up in a table`
 }

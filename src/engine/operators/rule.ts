@@ -50,10 +50,10 @@ export interface Retention {
 
 /** A place where an author may have put a function. */
 export interface FunctionPlace {
-  /** Its name in notes: `map`, `features.amount`. */
+  /** Its name in notes: `payments.key`, `map`, `features.amount`. */
   readonly where: string
-  /** The first argument: an event that reaches the step, a row of a table, or features by name. */
-  readonly argument: 'event' | 'row' | 'features'
+  /** The first argument: an event, a table's row, features, a record, or a tombstone's key. */
+  readonly argument: 'event' | 'row' | 'features' | 'record' | 'key'
   /** Undefined or null if the author left it out. */
   readonly of: unknown
 }
