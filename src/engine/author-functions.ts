@@ -1,17 +1,17 @@
 import type { FieldPath } from '../columns/columns.ts'
 import type { Definition } from '../topology/definition.ts'
-import { type Expression, readFunction } from '../topology/function-reading.ts'
+import { pathsIn, readFunction } from '../topology/function-reading.ts'
+import type { FunctionPlace } from './operators/rule.ts'
 import { type PlannedStep, planOf } from './plan.ts'
 
 /** An author's function, at the first place where a topology uses it. */
-export interface AuthorFunction {
-  /** The place's name in notes: `payments.key`, `map`, `features.amount`. */
-  readonly where: string
+export interface AuthorFunction extends Place {
+  readonly of: (...args: never[]) => unknown
+}
+
+interface Place extends FunctionPlace {
   /** `null`: the source or a table has it. */
   readonly step: string | null
-  /** The first argument: an event, a table's row, features, a record, or a tombstone's key. */
-  readonly argument: 'event' | 'row' | 'features' | 'record' | 'key'
-  readonly of: (...args: never[]) => unknown
 }
 
 export function authorFunctions(definition: Definition): AuthorFunction[] {
@@ -23,9 +23,7 @@ export function authorFunctions(definition: Definition): AuthorFunction[] {
   return [...functions.values()]
 }
 
-function* placesIn(
-  definition: Definition,
-): Generator<Omit<AuthorFunction, 'of'> & { readonly of: unknown }> {
+function* placesIn(definition: Definition): Generator<Place> {
   const { source, tables } = definition
   const ofSource = { step: null, argument: 'event' } as const
   yield { ...ofSource, where: `${source.topic}.key`, of: source.key }
@@ -73,14 +71,14 @@ export function wantedFields(definition: Definition): FieldPath[] {
   const { source } = definition
   const wanted = new Map<string, FieldPath>()
   const paths = [source.key, source.eventTimeMs].flatMap(picksOf)
-  for (const path of [...paths, ...planOf(definition).flatMap(pathsIn)]) {
+  for (const path of [...paths, ...planOf(definition).flatMap(picksAt)]) {
     if (path.length > 0) wanted.set(JSON.stringify(path), path)
   }
   return [...wanted.values()]
 }
 
 /** After a model, an event is `{ event, score, … }`; after features, for some steps too. */
-function pathsIn({ step, rule, place: { events } }: PlannedStep): FieldPath[] {
+function picksAt({ step, rule, place: { events } }: PlannedStep): FieldPath[] {
   if (events === 'made') return []
   const functions = [...rule.functions(step)].filter(({ argument }) => argument === 'event')
   const picks = functions.flatMap(({ of }) => picksOf(of))
@@ -92,19 +90,7 @@ function pathsIn({ step, rule, place: { events } }: PlannedStep): FieldPath[] {
 function picksOf(of: unknown): FieldPath[] {
   if (!isFunction(of)) return []
   const reading = readFunction(of)
-  return 'why' in reading ? [] : picksIn(reading.expression)
-}
-
-function picksIn(expression: Expression): FieldPath[] {
-  switch (expression.is) {
-    case 'pick':
-    case 'equals':
-      return [expression.path]
-    case 'object':
-      return expression.fields.flatMap(([, field]) => picksIn(field))
-    case 'literal':
-      return []
-  }
+  return 'why' in reading ? [] : pathsIn(reading.expression)
 }
 
 function isFunction(of: unknown): of is AuthorFunction['of'] {

@@ -8,7 +8,7 @@ import {
   type OnLate,
   type OnTombstone,
 } from '../topology/source.ts'
-import type { ReportFault } from './operators/rule.ts'
+import { checkFunction, type ReportFault, type ReportFieldFault } from './operators/rule.ts'
 import { horizonOf, planOf } from './plan.ts'
 
 // Checks what types cannot express, and what types would have found: a topology may run without
@@ -16,7 +16,7 @@ import { horizonOf, planOf } from './plan.ts'
 
 const NAME = /^[a-zA-Z0-9._-]{1,200}$/
 const ON_LATE: readonly OnLate[] = ['dead-letter', 'drop', 'score']
-const ON_TOMBSTONE: readonly OnTombstone[] = ['dead-letter', 'skip']
+const ON_TOMBSTONE: readonly Extract<OnTombstone, string>[] = ['dead-letter', 'skip']
 const KEY_MISMATCH: readonly KeyMismatch[] = ['warn', 'dead-letter', 'allow']
 const PARTITIONERS: readonly NonNullable<SourceDefinition['partitioner']>[] = [
   'murmur2',
@@ -41,46 +41,39 @@ export function validateTopology(definition: Definition): TidemarkError[] {
 }
 
 function checkSource({ source }: Definition, report: ReportFault): void {
-  const { format, key, eventTimeMs, onTombstone } = source
-  if (format.is === 'decode' && typeof format.decode !== 'function') {
-    report(source.topic, `decode must be a function of the record, got ${typeof format.decode}`)
+  const { format, key, eventTimeMs, onTombstone, onLate, keyMismatch, partitioner } = source
+  const tell: ReportFieldFault = (what) => report(source.topic, what)
+  const checkWord = (name: string, word: string, wanted: string, words: readonly string[]) => {
+    if (!words.includes(word)) tell(`${name} "${word}" must be ${wanted} ${words.join(', ')}`)
   }
-  if (typeof key !== 'function') {
-    report(source.topic, `key must be a function of the event, got ${typeof key}`)
+  if (format.is === 'decode') checkFunction('decode', format.decode, 'of the record', tell)
+  checkFunction('key', key, 'of the event', tell)
+  if (eventTimeMs !== 'record') {
+    checkFunction('eventTimeMs', eventTimeMs, 'of the event or "record"', tell)
   }
-  if (typeof eventTimeMs !== 'function' && eventTimeMs !== 'record') {
-    const got = typeof eventTimeMs
-    report(source.topic, `eventTimeMs must be a function of the event or "record", got ${got}`)
+  if (typeof onTombstone !== 'function') {
+    checkWord('onTombstone', onTombstone, 'a function or one of', ON_TOMBSTONE)
   }
-  if (typeof onTombstone !== 'function' && !ON_TOMBSTONE.includes(onTombstone)) {
-    const all = ON_TOMBSTONE.join(', ')
-    report(source.topic, `onTombstone "${onTombstone}" must be a function or one of ${all}`)
-  }
-  if (typeof source.schema?.['~standard']?.validate !== 'function') {
-    report(source.topic, 'schema must be a Standard Schema (zod, valibot, arktype, …)')
-  }
+  checkSchema(source, tell)
   const { lagMs, idleAfterMs, maxAheadMs } = source.watermark
-  if (!(lagMs >= 0))
-    report(source.topic, `watermark.lag must be a duration of 0 ms or more, got ${lagMs}`)
+  if (!(lagMs >= 0)) tell(`watermark.lag must be a duration of 0 ms or more, got ${lagMs}`)
   if (maxAheadMs !== 'none' && !(maxAheadMs >= 0)) {
-    report(
-      source.topic,
-      `watermark.maxAhead must be a duration of 0 ms or more, or 'none', got ${maxAheadMs}`,
-    )
+    tell(`watermark.maxAhead must be a duration of 0 ms or more, or 'none', got ${maxAheadMs}`)
   }
-  const checkWord = (name: string, word: string, words: readonly string[]) => {
-    if (words.includes(word)) return
-    report(source.topic, `${name} "${word}" must be one of ${words.join(', ')}`)
-  }
-  checkWord('onLate', source.onLate, ON_LATE)
-  checkWord('keyMismatch', source.keyMismatch, KEY_MISMATCH)
-  if (source.partitioner !== null) checkWord('partitioner', source.partitioner, PARTITIONERS)
-  if (source.partitioner === 'unknown' && source.keyMismatch === 'dead-letter') {
-    report(source.topic, `keyMismatch "dead-letter" needs a known partitioner, got "unknown"`)
+  checkWord('onLate', onLate, 'one of', ON_LATE)
+  checkWord('keyMismatch', keyMismatch, 'one of', KEY_MISMATCH)
+  if (partitioner !== null) checkWord('partitioner', partitioner, 'one of', PARTITIONERS)
+  if (partitioner === 'unknown' && keyMismatch === 'dead-letter') {
+    tell(`keyMismatch "dead-letter" needs a known partitioner, got "unknown"`)
   }
   if (idleAfterMs !== null && !(idleAfterMs > 0)) {
-    report(source.topic, `watermark.idleAfter ${idleAfterMs} must be more than 0`)
+    tell(`watermark.idleAfter ${idleAfterMs} must be more than 0`)
   }
+}
+
+function checkSchema({ schema }: SourceDefinition | TableDefinition, tell: ReportFieldFault): void {
+  if (typeof schema?.['~standard']?.validate === 'function') return
+  tell('schema must be a Standard Schema (zod, valibot, arktype, …)')
 }
 
 function checkHeaders({ source }: Definition, report: ReportFault): void {
@@ -121,25 +114,20 @@ function checkTables({ tables }: Definition, report: ReportFault): void {
 }
 
 function checkTable(table: TableDefinition, report: ReportFault): void {
-  const { name, schema, format, key, asOf, from } = table
-  if (!NAME.test(name)) report(name, `table "${name}" must match ${NAME}`)
-  if (typeof schema?.['~standard']?.validate !== 'function') {
-    report(name, 'schema must be a Standard Schema (zod, valibot, arktype, …)')
-  }
+  const { name, format, key, asOf, from } = table
+  const tell: ReportFieldFault = (what, o) => report(name, what, o)
+  if (!NAME.test(name)) tell(`table "${name}" must match ${NAME}`)
+  checkSchema(table, tell)
   const canRead = format.is === 'json' || (format.is === 'registry' && from.topic !== undefined)
   if (!canRead) {
     const hint = 'give a schema, or for a topic registry(schema)'
-    report(name, `a table cannot be read as ${format.is}`, { code: 'NOT_SUPPORTED', hint })
+    tell(`a table cannot be read as ${format.is}`, { code: 'NOT_SUPPORTED', hint })
   }
   if (from.topic !== undefined && !NAME.test(from.topic)) {
-    report(name, `topic "${from.topic}" must match ${NAME}`)
+    tell(`topic "${from.topic}" must match ${NAME}`)
   }
-  if (typeof key !== 'function' && (key !== null || from.topic === undefined)) {
-    report(name, `key must be a function of the row, got ${typeof key}`)
-  }
-  if (asOf !== null && typeof asOf !== 'function') {
-    report(name, `asOf must be a function of the row, got ${typeof asOf}`)
-  }
+  if (key !== null || from.topic === undefined) checkFunction('key', key, 'of the row', tell)
+  if (asOf !== null) checkFunction('asOf', asOf, 'of the row', tell)
 }
 
 /** Notes on restarts of a topology, for `check` and for a worker's start. */

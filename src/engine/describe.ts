@@ -71,24 +71,17 @@ const asSource: Print = (of) => of.toString()
  * @param print how functions are printed @default their source text
  */
 export function describe(topology: Definition, print: Print = asSource): Description {
-  const { source } = topology
+  const { schema: _, ...source } = topology.source
+  const { format, eventTimeMs, onTombstone } = source
   return {
     name: topology.name,
     version: topology.version,
     source: {
-      topic: source.topic,
-      format:
-        source.format.is === 'decode'
-          ? { is: 'decode', decode: print(source.format.decode) }
-          : source.format,
+      ...source,
+      format: format.is === 'decode' ? { is: 'decode', decode: print(format.decode) } : format,
       key: print(source.key),
-      eventTimeMs: wordOr(source.eventTimeMs, print),
-      watermark: source.watermark,
-      onLate: source.onLate,
-      onTombstone: wordOr(source.onTombstone, print),
-      partitioner: source.partitioner,
-      keyMismatch: source.keyMismatch,
-      ...(source.passHeaders && { passHeaders: source.passHeaders }),
+      eventTimeMs: wordOr(eventTimeMs, print),
+      onTombstone: wordOr(onTombstone, print),
     },
     deadLetterTopic: topology.deadLetterTopic,
     tables: topology.tables.map(({ name, key, asOf, from }) => ({

@@ -1,18 +1,16 @@
 import type { ColumnForm } from '../columns/columns.ts'
-import { called, type Reader } from '../columns/events.ts'
+import type { Reader } from '../columns/events.ts'
 import { knownEvent } from '../formats/json/known-values.ts'
-import { TidemarkError } from '../kernel/errors.ts'
-import type { Definition, ScoreStep, SourceDefinition } from '../topology/definition.ts'
-import type { Lookup } from '../topology/lookup.ts'
+import type { Definition, SourceDefinition } from '../topology/definition.ts'
 import { type EngineResult, type EventBatch, NO_EVENTS, type ReadyBatch } from './events.ts'
 import { futureError } from './faults.ts'
-import type { Operator, OperatorContext, StepScoring } from './operators/rule.ts'
+import { type Operator, type OperatorContext, passOn } from './operators/rule.ts'
 import { openAll, planOf, sharesTopic } from './plan.ts'
 import { ChunkRun, type RunMode } from './run.ts'
 import { Dictionary } from './store/dictionary.ts'
 import type { KeyedState } from './store/keyed-state.ts'
 import { type StateLimits, StateUse } from './store/state-limits.ts'
-import { Watermark, type WatermarkParts } from './watermark.ts'
+import { Watermark } from './watermark.ts'
 
 /**
  * Keys, and texts per column, that are checked for eviction after each chunk, besides two per
@@ -21,16 +19,12 @@ import { Watermark, type WatermarkParts } from './watermark.ts'
  */
 const SETTLES = 1_000
 
-export interface EngineOptions {
-  readonly lookup: Lookup
-  /** @default none */
-  readonly limits?: StateLimits
-  /** How functions are evaluated on events. @default they are called */
-  readonly reader?: Reader
-  /** The columns that events come in. @default none */
-  readonly forms?: readonly ColumnForm[]
-  /** The models of score steps. @default none: what reaches a model is not scored */
-  readonly scoring?: OperatorContext['scoring']
+export interface EngineOptions extends Pick<OperatorContext, 'lookup' | 'scoring'> {
+  readonly limits: StateLimits
+  /** How functions are evaluated on events. */
+  readonly reader: Reader
+  /** The columns that events come in. */
+  readonly forms: readonly ColumnForm[]
 }
 
 /**
@@ -46,16 +40,15 @@ export type ChunkResults = Generator<readonly ReadyBatch[], EngineResult>
 export class Engine {
   /** Numbers of the next batch's keys, and of keys with state. */
   readonly keyNumbers = new Dictionary()
+  readonly watermark: Watermark
+  /** Not to be used while {@link process} or {@link advance} has pieces left. */
+  readonly keyedStates: readonly KeyedState[]
   readonly #source: SourceDefinition
-  readonly #watermark: Watermark
   readonly #first: readonly Operator[]
   readonly #operators: readonly Operator[]
   readonly #use: StateUse
 
-  constructor(
-    definition: Definition,
-    { lookup, limits = NO_LIMITS, reader = called, forms = [], scoring = notScored }: EngineOptions,
-  ) {
+  constructor(definition: Definition, { lookup, limits, reader, forms, scoring }: EngineOptions) {
     const { source, then } = definition
     const use = new StateUse(limits)
     const event = knownEvent(forms)
@@ -66,29 +59,11 @@ export class Engine {
       isWhole: sharesTopic(planOf(definition)),
     })
     this.#source = source
-    this.#watermark = new Watermark(source)
+    this.watermark = new Watermark(source)
     this.#first = first
     this.#operators = all
+    this.keyedStates = all.flatMap(({ states }) => states ?? [])
     this.#use = use
-  }
-
-  /** ms since the epoch; −Infinity before the first event. */
-  get watermarkMs(): number {
-    return this.#watermark.nowMs
-  }
-
-  /** Stored with an offset, for {@link restoreWatermark}. */
-  get watermarkParts(): WatermarkParts {
-    return this.#watermark.parts
-  }
-
-  /** The newest event time after this watermark's first event, ms; `null` before that event. */
-  get firstMs(): number | null {
-    return this.#watermark.firstMs
-  }
-
-  restoreWatermark(parts: WatermarkParts): void {
-    this.#watermark.restore(parts)
   }
 
   get keys(): number {
@@ -101,13 +76,8 @@ export class Engine {
 
   /** The watermark at which the next tumbling window closes; +Infinity: none is open. */
   get nextEndMs(): number {
-    const ends = this.#operators.map(({ kept }) => kept?.nextEndMs ?? Number.POSITIVE_INFINITY)
+    const ends = this.#operators.map(({ nextEndMs }) => nextEndMs ?? Number.POSITIVE_INFINITY)
     return Math.min(Number.POSITIVE_INFINITY, ...ends)
-  }
-
-  /** Not to be used while {@link process} or {@link advance} has pieces left. */
-  get keyedStates(): readonly KeyedState[] {
-    return this.#operators.flatMap(({ kept }) => kept?.states ?? [])
   }
 
   *process(batch: EventBatch, mode: RunMode = 'live'): ChunkResults {
@@ -118,51 +88,38 @@ export class Engine {
     for (let index = 0; index < count; index++) {
       const timeMs = timesMs[index] as number
       const recordTimeMs = recordTimesMs[index] as number
-      if (this.#watermark.admit(timeMs, recordTimeMs)) indices.push(index)
+      if (this.watermark.admit(timeMs, recordTimeMs)) indices.push(index)
       else run.fault(index, this.#source.topic, futureError(timeMs, recordTimeMs))
-      watermarksMs[index] = this.#watermark.nowMs
+      watermarksMs[index] = this.watermark.nowMs
     }
     const columns = { count, keys, events, source: events, timesMs, watermarksMs }
     const chunk = { ...columns, indices, late: NO_EVENTS, windows: null, features: null }
-    for (const operator of this.#first) yield* operator.process(chunk, run)
+    yield* passOn(this.#first, chunk, run)
     this.#expire(count)
-    return run.result(this.#watermark.nowMs)
+    return run.result(this.watermark.nowMs)
   }
 
   *advance(idleMs: number, mode: RunMode = 'live'): ChunkResults {
     const run = new ChunkRun(mode)
-    this.#watermark.advance(idleMs)
+    this.watermark.advance(idleMs)
     for (const operator of this.#operators) {
-      yield* operator.advance?.(this.#watermark.nowMs, run) ?? []
+      yield* operator.advance?.(this.watermark.nowMs, run) ?? []
     }
     this.#expire(0)
-    return run.result(this.#watermark.nowMs)
+    return run.result(this.watermark.nowMs)
   }
 
   #expire(events: number): void {
     const most = SETTLES + 2 * events
     let bytes = this.keyNumbers.bytes
     let texts = 0
-    for (const operator of this.#operators) {
-      operator.expire?.(most)
-      bytes += operator.kept?.bytes ?? 0
-      texts += operator.kept?.texts ?? 0
+    for (const operator of this.#operators) operator.expire?.(most)
+    for (const state of this.keyedStates) {
+      bytes += state.bytes
+      texts += state.texts
     }
     this.keyNumbers.expire(most)
     this.#use.bytes = bytes
     this.#use.texts = texts
   }
-}
-
-function notScored({ name }: ScoreStep): StepScoring {
-  const by = [{ label: name, route: name }]
-  const score = async () => {
-    throw new TidemarkError('INVARIANT', `step "${name}" has no models here`)
-  }
-  return { by, score }
-}
-
-const NO_LIMITS: StateLimits = {
-  maxKeys: Number.POSITIVE_INFINITY,
-  maxBytes: Number.POSITIVE_INFINITY,
 }

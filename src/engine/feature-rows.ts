@@ -2,33 +2,25 @@ import type { Events, Read, Reader } from '../columns/events.ts'
 import { FieldRead, NO_CELL, ScannedEvents } from '../columns/scanned-events.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import type { FeatureDefinition, FeaturesStep } from '../topology/definition.ts'
-import type { Lookup } from '../topology/lookup.ts'
 import type { OnLate } from '../topology/source.ts'
-import type { Batch, FeatureMatrix } from './events.ts'
+import type { Batch } from './events.ts'
 import { badColumn, lateError, threw, typeNameOf } from './faults.ts'
+import {
+  areWanted,
+  type Operator,
+  type OperatorContext,
+  passOn,
+  type ReadyPieces,
+} from './operators/rule.ts'
+import { type ChunkRun, subjectOf } from './run.ts'
 import { isMissing } from './store/event-columns.ts'
-import { KeyedWindows, type WindowsContext } from './store/keyed-windows.ts'
+import { KeyedWindows } from './store/keyed-windows.ts'
+import type { StateUse } from './store/state-limits.ts'
 import { TableRows } from './table-rows.ts'
 import { isLate } from './watermark.ts'
 
-interface FeatureRowsOptions extends WindowsContext {
-  readonly lookup: Lookup
-  readonly onLate: OnLate
-  /** Names of the features that steps behind take without rounding. */
-  readonly exact: readonly string[]
-}
-
 /** Events whose windows are prefetched together: few enough to stay in the processor's cache. */
 const TOUCHED = 64
-
-const NO_OBJECTS: Events = []
-
-export interface FeatureRun {
-  /** Called for each event that cannot be processed further. */
-  readonly fault: (index: number, error: TidemarkError) => void
-  /** Does any step behind take the event's features? `null`: events only enter the windows. */
-  readonly isWanted: ((events: Events, index: number) => boolean) | null
-}
 
 /** Rows that are being written, by index of the event. */
 interface OpenRows {
@@ -36,7 +28,6 @@ interface OpenRows {
   readonly rows: Float32Array
   readonly exact: Float64Array
   readonly found: unknown[]
-  readonly isWanted: (events: Events, index: number) => boolean
 }
 
 /** A feature of the event itself or of a table. */
@@ -50,10 +41,12 @@ interface OwnFeature {
 }
 
 /** The windows of a features step, and the rows made from them. */
-export class FeatureRows {
+export class FeatureRows implements Operator {
+  /** By kind of event. */
+  readonly states: readonly KeyedWindows[]
   readonly #step: FeaturesStep
+  readonly #behind: readonly Operator[]
   readonly #onLate: OnLate
-  readonly kinds: readonly KeyedWindows[]
   readonly #own: readonly OwnFeature[]
   readonly #tables: TableRows
   /** Places in the author's order of the features that are also given without rounding. */
@@ -62,19 +55,24 @@ export class FeatureRows {
   readonly #row: Float64Array
   /** By kind, for the current event. */
   readonly #isKind: boolean[]
-  readonly #use: WindowsContext['use']
-  readonly #moment = { events: NO_OBJECTS, index: 0, key: 0, timeMs: 0, watermarkMs: 0 }
+  readonly #use: StateUse
+  readonly #moment = { key: 0, timeMs: 0, watermarkMs: 0 }
   /** The watermark of the events processed; that of window results lags behind the source's. */
   #watermarkMs = Number.NEGATIVE_INFINITY
   /** Stays 0 while all numbers of the chunk's rows are finite. */
   #doubt = 0
 
-  constructor(step: FeaturesStep, { lookup, onLate, exact, ...shared }: FeatureRowsOptions) {
-    const { reader, use } = shared
+  /** @param exact names of the features that steps behind take without rounding */
+  constructor(
+    step: FeaturesStep,
+    { behind, exact }: { readonly behind: readonly Operator[]; readonly exact: readonly string[] },
+    { input: { reader }, keys, lookup, onLate, use }: OperatorContext,
+  ) {
     this.#step = step
+    this.#behind = behind
     this.#onLate = onLate
     this.#use = use
-    this.kinds = step.kinds.map((_, kind) => new KeyedWindows(step, kind, shared))
+    this.states = step.kinds.map((_, kind) => new KeyedWindows(step, kind, { reader, keys, use }))
     this.#tables = new TableRows(step, { lookup, reader })
     this.#own = step.features.flatMap((f, at) => {
       if (f.from !== 'value' && f.from !== 'lookup') return []
@@ -88,49 +86,38 @@ export class FeatureRows {
     this.#isKind = step.kinds.map(() => false)
   }
 
-  get bytes(): number {
-    return this.kinds.reduce((sum, kind) => sum + kind.bytes, 0)
-  }
-
-  get texts(): number {
-    return this.kinds.reduce((sum, kind) => sum + kind.texts, 0)
-  }
-
   expire(most: number): void {
-    for (const kind of this.kinds) kind.expire(this.#watermarkMs, most)
+    for (const kind of this.states) kind.expire(this.#watermarkMs, most)
   }
 
-  /**
-   * @returns the events with features, in order, and the late ones
-   */
-  run(
-    batch: Batch,
-    { fault, isWanted }: FeatureRun,
-  ): { indices: readonly number[]; features: FeatureMatrix; late: readonly number[] } {
+  *process(batch: Batch, run: ChunkRun): ReadyPieces {
     this.#watermarkMs = Math.max(this.#watermarkMs, batch.watermarksMs.at(-1) ?? this.#watermarkMs)
     this.#doubt = 0
     const late: number[] = []
-    const { count } = batch
-    const { length: width } = this.#row
-    const open = isWanted && {
-      indices: [],
-      rows: new Float32Array(count * width),
-      exact: new Float64Array(count * this.#exact.length),
-      found: new Array<unknown>(count * this.#tables.names.length),
-      isWanted,
-    }
-    for (const kind of this.kinds) kind.readAhead(batch)
+    const open = run.mode === 'live' ? this.#open(batch.count) : null
+    for (const kind of this.states) kind.readAhead(batch)
     for (let at = 0; at < batch.indices.length; at++) {
       const index = batch.indices[at] as number
-      if (at % TOUCHED === 0) for (const kind of this.kinds) kind.touch(batch, at, at + TOUCHED)
+      if (at % TOUCHED === 0) for (const kind of this.states) kind.touch(batch, at, at + TOUCHED)
       const error = this.#processOne(batch, index, { late, open })
-      if (error !== null) fault(index, error)
+      if (error !== null) run.fault(subjectOf(batch, index), this.#step.name, error)
     }
-    const { indices, ...columns } = open ?? NO_ROWS
+    run.late(this.#step.name, late)
+    if (open === null) return
+    const { indices, found: rows, ...columns } = open
     const { names } = this.#tables
-    const found = names.length === 0 ? null : { names, rows: columns.found }
-    const areFinite = this.#doubt === 0
-    return { indices, features: { step: this.#step, ...columns, areFinite, found }, late }
+    const found = names.length === 0 ? null : { names, rows }
+    const features = { step: this.#step, ...columns, areFinite: this.#doubt === 0, found }
+    yield* passOn(this.#behind, { ...batch, indices, features }, run, late)
+  }
+
+  #open(count: number): OpenRows {
+    return {
+      indices: [],
+      rows: new Float32Array(count * this.#row.length),
+      exact: new Float64Array(count * this.#exact.length),
+      found: new Array<unknown>(count * this.#tables.names.length),
+    }
   }
 
   /** @param o `late`: collects late events; `open`: `null`: the event only enters the windows */
@@ -140,8 +127,6 @@ export class FeatureRows {
     { late, open }: { readonly late: number[]; readonly open: OpenRows | null },
   ): TidemarkError | null {
     const moment = this.#moment
-    moment.events = batch.events
-    moment.index = index
     moment.key = batch.keys[index] as number
     moment.timeMs = batch.timesMs[index] as number
     moment.watermarkMs = batch.watermarksMs[index] as number
@@ -158,11 +143,11 @@ export class FeatureRows {
     if (full !== null) return full
     // Windows depend on the columns alone, never on a table, a model or a condition before one: an
     // event enters even if its own row cannot be made.
-    const own = open === null ? null : this.#readOwnRow(open, events, index)
+    const own = open === null ? null : this.#readOwnRow(events, index)
     const row = own === this.#row ? this.#row : null
-    for (let k = 0; k < this.kinds.length; k++) {
+    for (let k = 0; k < this.states.length; k++) {
       const enters = (this.#isKind[k] as boolean) && !isBehind
-      if (enters || row !== null) this.kinds[k]?.process(moment, enters, row)
+      if (enters || row !== null) this.states[k]?.process(moment, enters, row)
     }
     if (open === null || own === null) return null
     if (row === null) return own as TidemarkError
@@ -172,16 +157,16 @@ export class FeatureRows {
 
   /** Why an event may not enter; `null`: it may. Looks up whether a key is new only if it must. */
   #refusal(key: number): TidemarkError | null {
-    if (this.#use.hasRoom(this.kinds.length)) return null
+    if (this.#use.hasRoom(this.states.length)) return null
     return this.#use.refusal(
-      this.kinds.filter((kind, k) => this.#isKind[k] && !kind.has(key)).length,
+      this.states.filter((kind, k) => this.#isKind[k] && !kind.has(key)).length,
     )
   }
 
   #readColumns(events: Events, index: number): TidemarkError | null {
     try {
-      for (let k = 0; k < this.kinds.length; k++) {
-        const kind = this.kinds[k] as KeyedWindows
+      for (let k = 0; k < this.states.length; k++) {
+        const kind = this.states[k] as KeyedWindows
         const isKind = kind.matches(events, index)
         this.#isKind[k] = isKind
         const bad = isKind ? kind.read(events, index) : null
@@ -198,33 +183,24 @@ export class FeatureRows {
    *
    * @returns the row, or why it cannot be made; `null`: no step takes it
    */
-  #readOwnRow(
-    { isWanted }: OpenRows,
-    events: Events,
-    index: number,
-  ): Float64Array | TidemarkError | null {
+  #readOwnRow(events: Events, index: number): Float64Array | TidemarkError | null {
     try {
-      if (!isWanted(events, index)) return null
-      return this.#readOwn(events, index) ?? this.#row
+      if (!areWanted(this.#behind, events, index)) return null
+      this.#tables.find(events, index, { isKind: this.#isKind, timeMs: this.#moment.timeMs })
+      for (const feature of this.#own) {
+        if (this.#isKind[feature.kind] && this.#copyField(feature, events, index)) continue
+        const value = this.#isKind[feature.kind] ? feature.read.of(events, index) : Number.NaN
+        if (typeof value !== 'number') {
+          // A typed array would turn null into 0 and '12' into 12.
+          const what = `feature "${feature.name}" must be a number, got ${typeNameOf(value)}`
+          return new TidemarkError('COLUMN_INVALID', what)
+        }
+        this.#row[feature.at] = value
+      }
+      return this.#row
     } catch (cause) {
       return threw(cause)
     }
-  }
-
-  #readOwn(events: Events, index: number): TidemarkError | null {
-    const { timeMs } = this.#moment
-    this.#tables.find(events, index, { isKind: this.#isKind, timeMs })
-    for (const feature of this.#own) {
-      if (this.#isKind[feature.kind] && this.#copyField(feature, events, index)) continue
-      const value = this.#isKind[feature.kind] ? feature.read.of(events, index) : Number.NaN
-      if (typeof value !== 'number') {
-        // A typed array would turn null into 0 and '12' into 12.
-        const what = `feature "${feature.name}" must be a number, got ${typeNameOf(value)}`
-        return new TidemarkError('COLUMN_INVALID', what)
-      }
-      this.#row[feature.at] = value
-    }
-    return null
   }
 
   /** Copies a number from its column. @returns false: only the function can tell */
@@ -253,8 +229,6 @@ export class FeatureRows {
     indices.push(index)
   }
 }
-
-const NO_ROWS = { indices: [], rows: new Float32Array(0), exact: new Float64Array(0), found: [] }
 
 function valueReader(
   { of, missing }: Extract<FeatureDefinition, { from: 'value' }>,

@@ -37,15 +37,13 @@ export function planOf(definition: Definition): readonly PlannedStep[] {
 
 function plannedOf(step: Step, definition: Definition, before: PlannedStep | null): PlannedStep {
   const rule = operatorRuleOf(step)
-  const atSource = { definition, events: 'source', behind: null, results: null } as const
-  const place = before === null ? atSource : placeAfter(before)
   const keeps = rule.keeps?.(step) ?? null
-  const way = before === null ? [] : [...before.way, before]
-  return { step, rule, place, keeps, way }
-}
-
-function placeAfter({ step, rule, place }: PlannedStep): StepPlace {
-  return rule.placeAfter?.(step, place) ?? place
+  if (before === null) {
+    const place = { definition, events: 'source', behind: null, results: null } as const
+    return { step, rule, place, keeps, way: [] }
+  }
+  const place = before.rule.placeAfter?.(before.step, before.place) ?? before.place
+  return { step, rule, place, keeps, way: [...before.way, before] }
 }
 
 /** Opens steps, and all steps after them, for one task. @param input the events that reach them */

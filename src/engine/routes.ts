@@ -69,33 +69,17 @@ function holdsOf({ when }: RouteDefinition, reader: Reader): Rule['holds'] {
   if (fields === null) {
     return ({ events, index, timeMs }, { features }) => when(events.at(index), features, timeMs)
   }
-  const view = new EventView(fields, reader)
-  return ({ events, index, timeMs }, { features }) => {
-    view.move(events, index)
-    return when(view.event, features, timeMs)
+  let current: Pick<RoutedEvent, 'events' | 'index'> = { events: [], index: 0 }
+  // The same object for every event: it reads the current one.
+  const view = {}
+  for (const name of fields) {
+    const read = reader.field(name)
+    const get = () => read.of(current.events, current.index)
+    Object.defineProperty(view, name, { enumerable: true, get })
   }
-}
-
-/**
- * Some fields of one event, for a function that reads no others. The object is the same for every
- * event and reads the one that it was moved to.
- */
-class EventView {
-  readonly event: object = {}
-  #events: Events = []
-  #index = 0
-
-  constructor(fields: readonly string[], reader: Reader) {
-    for (const name of fields) {
-      const read = reader.field(name)
-      const get = () => read.of(this.#events, this.#index)
-      Object.defineProperty(this.event, name, { enumerable: true, get })
-    }
-  }
-
-  move(events: Events, index: number): void {
-    this.#events = events
-    this.#index = index
+  return (event, { features }) => {
+    current = event
+    return when(view, features, event.timeMs)
   }
 }
 

@@ -121,20 +121,19 @@ export class ScoreReader {
 
   #featuresOf(i: number, { rows, carried }: Answered['model']): Record<string, number> {
     const features = { ...this.#noFeatures }
-    fill(features, { names: this.#features, from: rows, i })
-    fill(features, { names: this.#carried, from: carried, i })
+    fill(features, this.#features, rows, i)
+    fill(features, this.#carried, carried, i)
     return features
   }
 }
 
-interface RowOfNumbers {
-  readonly names: readonly string[]
-  /** Row-major. */
-  readonly from: Float32Array | Float64Array
-  readonly i: number
-}
-
-function fill(features: Record<string, number>, { names, from, i }: RowOfNumbers): void {
+/** @param from row-major */
+function fill(
+  features: Record<string, number>,
+  names: readonly string[],
+  from: Float32Array | Float64Array,
+  i: number,
+): void {
   const base = i * names.length
   for (let f = 0; f < names.length; f++) features[names[f] as string] = from[base + f] as number
 }

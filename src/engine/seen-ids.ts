@@ -4,13 +4,15 @@ import { Memory } from '../kernel/bytes.ts'
 import type { TidemarkError } from '../kernel/errors.ts'
 import type { Batch } from './events.ts'
 import { badId, threw } from './faults.ts'
+import type { OperatorContext } from './operators/rule.ts'
 import { Dictionary } from './store/dictionary.ts'
 import { Expiry } from './store/expiry.ts'
 import { type KeyedState, type Peeked, StateReader, StateWriter } from './store/keyed-state.ts'
+import { atOf, Slabs } from './store/slabs.ts'
 import type { StateUse } from './store/state-limits.ts'
 
-const PAGE_BITS = 12
-const PAGE = 2 ** PAGE_BITS
+/** Keys that {@link SeenIds.changedSince} looks at in one turn. */
+const PAGE = 4_096
 const WIDTH = 5
 /** Offsets in a span: its id and key, its first and last event time, the id's next older span. */
 const ID = 0
@@ -21,28 +23,22 @@ const OLDER = 4
 
 const NONE = -1
 
-/**
- * Approximate bytes of a span and its entries in an index and a queue, which may have just grown.
- */
-const SPAN_BYTES = 8 * WIDTH + 12 + 12
+const SPAN_BYTES = 8 * WIDTH
+/** Approximate bytes of a span's entries in an index and a queue, which may have just grown. */
+const ENTRY_BYTES = 12 + 12
 /** Approximate bytes per key besides its spans. */
 const KEY_BYTES = 16
 
-export interface IdTimes {
+interface IdTimes {
   /** ms; events of one id that are at least this far apart are no duplicates. */
   readonly withinMs: number
   /** ms; how far behind the watermark an evicted id's last event is. */
   readonly retentionMs: number
 }
 
-interface SeenIdsContext {
-  readonly keys: Dictionary
-  readonly use: StateUse
-}
-
 /**
  * The ids that each key has had lately, as spans of event times less than `within` apart; most have
- * one. A span is numbers in a page, so the garbage collector has nothing to scan.
+ * one. A span is numbers in a slab, so the garbage collector has nothing to scan.
  */
 export class SeenIds implements KeyedState {
   readonly numbers = new Dictionary()
@@ -50,10 +46,8 @@ export class SeenIds implements KeyedState {
   readonly #expiry: Expiry
   readonly #keys: Dictionary
   readonly #use: StateUse
-  readonly #pages: Float64Array[] = []
-  /** Spans ever allocated, and those of them that are free. */
-  #spans = 0
-  readonly #free: number[] = []
+  readonly #slabs = new Slabs()
+  /** By an id's number: the place of its newest span. */
   readonly #newest: number[] = []
   /** Spans of each key, by its number. */
   readonly #spansOfKey: number[] = []
@@ -62,7 +56,10 @@ export class SeenIds implements KeyedState {
   #size = 0
   #round = 0
 
-  constructor({ withinMs, retentionMs }: IdTimes, { keys, use }: SeenIdsContext) {
+  constructor(
+    { withinMs, retentionMs }: IdTimes,
+    { keys, use }: Pick<OperatorContext, 'keys' | 'use'>,
+  ) {
     this.#withinMs = withinMs
     this.#expiry = new Expiry(retentionMs)
     this.#keys = keys
@@ -70,8 +67,9 @@ export class SeenIds implements KeyedState {
   }
 
   get bytes(): number {
-    const spans = this.#spans - this.#free.length
-    return this.numbers.bytes + SPAN_BYTES * spans + KEY_BYTES * this.#size
+    const { bytes } = this.#slabs
+    const entries = ENTRY_BYTES * (bytes / SPAN_BYTES)
+    return this.numbers.bytes + bytes + entries + KEY_BYTES * this.#size
   }
 
   get texts(): number {
@@ -85,7 +83,7 @@ export class SeenIds implements KeyedState {
   /** Does an event of the id lie less than `within` from a time? The time then joins its span. */
   joins(id: number, timeMs: number): boolean {
     for (let span = this.#newestOf(id); span !== NONE; ) {
-      const page = this.#pageOf(span)
+      const page = this.#slabs.pageOf(span)
       const at = atOf(span)
       // Spans of an id never overlap, and the newest comes first.
       if (timeMs >= (page[at + TO] as number) + this.#withinMs) return false
@@ -101,9 +99,8 @@ export class SeenIds implements KeyedState {
   }
 
   begin(id: number, key: number, fromMs: number, toMs = fromMs): void {
-    const span = this.#free.pop() ?? this.#spans++
-    if (span >>> PAGE_BITS === this.#pages.length) this.#pages.push(new Float64Array(PAGE * WIDTH))
-    const page = this.#pageOf(span)
+    const span = this.#slabs.allocate(WIDTH)
+    const page = this.#slabs.pageOf(span)
     const at = atOf(span)
     page[at + ID] = this.numbers.hold(id)
     page[at + KEY] = key
@@ -128,18 +125,20 @@ export class SeenIds implements KeyedState {
     }
   }
 
-  /** Walks all spans, because none links to the others of its key. */
+  /** Walks all ids, because none links to the others of its key. */
   encode(key: number): Uint8Array | null {
     if (!this.has(key)) return null
     const into = new StateWriter()
     into.whole(this.#spansOfKey[key] as number)
-    for (let span = 0; span < this.#spans; span++) {
-      const page = this.#pageOf(span)
-      const at = atOf(span)
-      if (page[at + KEY] !== key) continue
-      into.cell(idOf(this.numbers, page[at + ID] as number))
-      into.number(page[at + FROM] as number)
-      into.number(page[at + TO] as number)
+    for (let id = 0; id < this.#newest.length; id++) {
+      for (let span = this.#newestOf(id); span !== NONE; span = this.#olderThan(span)) {
+        const page = this.#slabs.pageOf(span)
+        const at = atOf(span)
+        if (page[at + KEY] !== key) break
+        into.cell(idOf(this.numbers, id))
+        into.number(page[at + FROM] as number)
+        into.number(page[at + TO] as number)
+      }
     }
     return into.end()
   }
@@ -159,7 +158,7 @@ export class SeenIds implements KeyedState {
 
   expire(watermarkMs: number, most: number): void {
     this.#expiry.sweep(watermarkMs, most, {
-      newestMsOf: (span) => this.#pageOf(span)[atOf(span) + TO] as number,
+      newestMsOf: (span) => this.#slabs.pageOf(span)[atOf(span) + TO] as number,
       evict: (span) => this.#evict(span),
     })
     this.numbers.expire(most)
@@ -195,7 +194,7 @@ export class SeenIds implements KeyedState {
   }
 
   #evict(span: number): void {
-    const page = this.#pageOf(span)
+    const page = this.#slabs.pageOf(span)
     const at = atOf(span)
     const id = page[at + ID] as number
     let newer = NONE
@@ -205,8 +204,7 @@ export class SeenIds implements KeyedState {
     this.#setOlder(id, newer, page[at + OLDER] as number)
     this.numbers.release(id)
     this.#removeFromKey(page[at + KEY] as number)
-    page[at + KEY] = NONE
-    this.#free.push(span)
+    this.#slabs.giveBack(span, WIDTH)
   }
 
   #removeFromKey(key: number): void {
@@ -221,7 +219,7 @@ export class SeenIds implements KeyedState {
   /** Sets the span after `newer`, or the id's newest span. */
   #setOlder(id: number, newer: number, span: number): void {
     if (newer === NONE) this.#newest[id] = span
-    else this.#pageOf(newer)[atOf(newer) + OLDER] = span
+    else this.#slabs.pageOf(newer)[atOf(newer) + OLDER] = span
   }
 
   #newestOf(id: number): number {
@@ -229,20 +227,12 @@ export class SeenIds implements KeyedState {
   }
 
   #olderThan(span: number): number {
-    return this.#pageOf(span)[atOf(span) + OLDER] as number
+    return this.#slabs.pageOf(span)[atOf(span) + OLDER] as number
   }
 
   #fromOf(span: number): number {
-    return this.#pageOf(span)[atOf(span) + FROM] as number
+    return this.#slabs.pageOf(span)[atOf(span) + FROM] as number
   }
-
-  #pageOf(span: number): Float64Array {
-    return this.#pages[span >>> PAGE_BITS] as Float64Array
-  }
-}
-
-function atOf(span: number): number {
-  return (span & (PAGE - 1)) * WIDTH
 }
 
 const SEPARATOR = ':'

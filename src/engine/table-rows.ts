@@ -1,16 +1,11 @@
 import type { Events, Read, Reader } from '../columns/events.ts'
-import type { EventFunction, FeatureDefinition, FeaturesStep } from '../topology/definition.ts'
+import type { FeatureDefinition, FeaturesStep } from '../topology/definition.ts'
 import type { Lookup, Rows } from '../topology/lookup.ts'
 
 export type LookupFeature = Extract<FeatureDefinition, { from: 'lookup' }>
 
-interface TableLookup {
-  /** The name in functions after the model. */
-  readonly name: string
-  readonly kind: number
-  readonly table: string
-  readonly key: EventFunction<string | null>
-}
+/** The name is that in functions after the model. */
+type TableLookup = Pick<LookupFeature, 'name' | 'kind' | 'table' | 'key'>
 
 /** The look-ups of a features step, each once. */
 export function lookupsOf({ features }: Pick<FeaturesStep, 'features'>): readonly TableLookup[] {
@@ -25,11 +20,6 @@ export function lookupsOf({ features }: Pick<FeaturesStep, 'features'>): readonl
 
 function isOf({ kind, table, key, as = table }: LookupFeature, lookup: TableLookup): boolean {
   return lookup.name === as && lookup.kind === kind && lookup.table === table && lookup.key === key
-}
-
-interface Finding {
-  readonly isKind: readonly boolean[]
-  readonly timeMs: number
 }
 
 /** The current event's rows of tables. Each is looked up once, however many features read it. */
@@ -51,7 +41,11 @@ export class TableRows {
     this.#rows = this.#lookups.map(() => undefined)
   }
 
-  find(events: Events, index: number, { isKind, timeMs }: Finding): void {
+  find(
+    events: Events,
+    index: number,
+    { isKind, timeMs }: { readonly isKind: readonly boolean[]; readonly timeMs: number },
+  ): void {
     for (let i = 0; i < this.#lookups.length; i++) {
       const { kind } = this.#lookups[i] as TableLookup
       const key = isKind[kind] ? (this.#keys[i] as Read<string | null>).of(events, index) : null

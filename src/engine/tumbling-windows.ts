@@ -3,15 +3,17 @@ import { sortInTurns } from '../kernel/slices.ts'
 import { startOfWindow } from '../kernel/time.ts'
 import type { Aggregate } from '../topology/aggregates.ts'
 import type { TumblingStep } from '../topology/definition.ts'
-import type { Batch, WindowResult } from './events.ts'
+import type { OnLate } from '../topology/source.ts'
+import { type Batch, NO_EVENTS, type WindowResult } from './events.ts'
 import { badColumn, lateError, threw } from './faults.ts'
+import { type Operator, type OperatorContext, passOn, type ReadyPieces } from './operators/rule.ts'
+import type { ChunkRun } from './run.ts'
 import type { Dictionary } from './store/dictionary.ts'
 import { EventColumns } from './store/event-columns.ts'
 import { Calendar } from './store/expiry.ts'
 import { Histories } from './store/histories.ts'
 import { type History, readHistory, writeHistory } from './store/history.ts'
 import { type KeyedState, type Peeked, StateReader, StateWriter } from './store/keyed-state.ts'
-import type { WindowsContext } from './store/keyed-windows.ts'
 import { HISTORY_BYTES, type StateUse } from './store/state-limits.ts'
 import { WindowWalk } from './store/window-walk.ts'
 import { isWindowClosed } from './watermark.ts'
@@ -19,33 +21,31 @@ import { isWindowClosed } from './watermark.ts'
 /** Windows that close before results are yielded. */
 const PIECE = 1_000
 
-interface TumblingOutcome {
-  readonly entered: number[]
+interface StepsBehind {
+  readonly behind: readonly Operator[]
+  /** Do some of them have windows? Replays then make results too. */
+  readonly areWindows: boolean
+}
+
+/** A chunk, or time that passes without one, and what has come of it so far. */
+interface Turn {
+  readonly run: ChunkRun
+  /** Otherwise windows only open and close. */
+  readonly isWanted: boolean
+  readonly results: WindowResult[]
   readonly late: number[]
   closed: number
 }
 
-/** `fault` is called for each event that cannot be processed further. */
-export interface TumblingRun {
-  readonly fault: (index: number, error: TidemarkError) => void
-  readonly outcome: TumblingOutcome
-  /** Otherwise windows only open and close. */
-  readonly isWanted: boolean
-}
-
 type Results = Generator<readonly WindowResult[], void>
 
-interface Closing {
-  /** The event that closes them; `null`: no event does. */
-  readonly cause: number | null
-  readonly run: TumblingRun
-  readonly results: WindowResult[]
-}
-
 /** The open windows of one tumbling step, by key. A window is a range of its key's events. */
-export class TumblingWindows implements KeyedState {
+export class TumblingWindows implements Operator, KeyedState {
+  readonly states = [this]
   readonly #step: TumblingStep
-  readonly #setsLateAside: boolean
+  readonly #steps: StepsBehind
+  readonly #isWhole: boolean
+  readonly #onLate: OnLate
   readonly #use: StateUse
   readonly #columns: EventColumns
   readonly #walk: WindowWalk
@@ -56,10 +56,16 @@ export class TumblingWindows implements KeyedState {
   /** Keys of open windows, by the windows' end. */
   readonly #open = new Calendar()
 
-  constructor(step: TumblingStep, setsLateAside: boolean, { reader, keys, use }: WindowsContext) {
+  constructor(
+    step: TumblingStep,
+    steps: StepsBehind,
+    { input: { reader }, keys, use, onLate, isWhole }: OperatorContext,
+  ) {
     const aggregates = Object.values(step.aggregates)
     this.#step = step
-    this.#setsLateAside = setsLateAside
+    this.#steps = steps
+    this.#isWhole = isWhole
+    this.#onLate = onLate
     this.#keys = keys
     this.#use = use
     this.#columns = new EventColumns(step.columns, aggregates, { reader, precision: 'float64' })
@@ -132,33 +138,50 @@ export class TumblingWindows implements KeyedState {
     return (this.#open.first ?? Number.POSITIVE_INFINITY) + this.#step.graceMs
   }
 
+  process(batch: Batch, run: ChunkRun): ReadyPieces {
+    return this.#follow(run, (turn) => this.#enterAll(batch, turn))
+  }
+
+  advance(watermarkMs: number, run: ChunkRun): ReadyPieces {
+    return this.#follow(run, (turn) => this.#close(watermarkMs, null, turn))
+  }
+
+  /** Passes the results on as their own stream, piece by piece. */
+  *#follow(run: ChunkRun, resultsOf: (turn: Turn) => Results): ReadyPieces {
+    const { name } = this.#step
+    const isWanted = run.mode === 'live' || this.#steps.areWindows
+    const turn: Turn = { run, isWanted, results: [], late: [], closed: 0 }
+    let isFirst = true
+    for (const piece of withRest(resultsOf(turn), turn)) {
+      // Whole results are not passed on yet, but others get their turn.
+      if (!isFirst) yield this.#isWhole ? [] : run.takeReady()
+      isFirst = false
+      if (piece.length > 0) yield* passOn(this.#steps.behind, batchOf(piece), run)
+    }
+    run.late(name, turn.late)
+    run.closed(name, turn.closed)
+  }
+
   /**
    * Yields results in log order, in pieces: before an event enters, the windows that its watermark
    * has passed close in the order (end, key). An empty piece only lets others have their turn.
    */
-  *process(batch: Batch, run: TumblingRun): Results {
+  *#enterAll(batch: Batch, turn: Turn): Results {
     const { indices, watermarksMs } = batch
-    const results: WindowResult[] = []
     let next = 0
     this.#columns.readAhead(batch)
     // An event that a step has filtered out still moves the watermark.
     for (let index = 0; index < watermarksMs.length; index++) {
-      yield* this.#close(watermarksMs[index] as number, { cause: index, run, results })
+      yield* this.#close(watermarksMs[index] as number, index, turn)
       if (indices[next] !== index) continue
       next++
-      const result = this.#enter(batch, index, run)
-      if (result !== null) results.push(result)
+      const result = this.#enter(batch, index, turn)
+      if (result !== null) turn.results.push(result)
     }
-    if (results.length > 0) yield results
   }
 
-  *advance(watermarkMs: number, run: TumblingRun): Results {
-    const results: WindowResult[] = []
-    yield* this.#close(watermarkMs, { cause: null, run, results })
-    if (results.length > 0) yield results
-  }
-
-  *#close(watermarkMs: number, { cause, run, results }: Closing): Results {
+  /** @param cause the event that closes them; `null`: no event does */
+  *#close(watermarkMs: number, cause: number | null, turn: Turn): Results {
     const { graceMs } = this.#step
     for (
       let endMs = this.#open.first;
@@ -168,12 +191,12 @@ export class TumblingWindows implements KeyedState {
       const keys = yield* this.#removeOpen(endMs)
       for (const key of keys) {
         const history = this.#histories.of(key) as History
-        run.outcome.closed++
-        if (run.isWanted) results.push(this.#result(history, { endMs, isFinal: true, cause }))
+        turn.closed++
+        if (turn.isWanted) turn.results.push(this.#result(history, { endMs, isFinal: true, cause }))
         // Windows close in the order of their ends, so no older window needs these events.
         history.prune(endMs - 1)
         if (history.size === 0) this.#evict(key)
-        if (run.outcome.closed % PIECE === 0) yield results.splice(0)
+        if (turn.closed % PIECE === 0) yield turn.results.splice(0)
       }
     }
   }
@@ -202,29 +225,29 @@ export class TumblingWindows implements KeyedState {
     return ends.toReversed()
   }
 
-  #enter(batch: Batch, index: number, run: TumblingRun): WindowResult | null {
-    const { lengthMs, graceMs, emit } = this.#step
+  #enter(batch: Batch, index: number, { run, isWanted, late }: Turn): WindowResult | null {
+    const { name, lengthMs, graceMs, emit } = this.#step
     const key = batch.keys[index] as number
     const timeMs = batch.timesMs[index] as number
     const watermarkMs = batch.watermarksMs[index] as number
     const endMs = this.#endOf(timeMs)
     const startMs = endMs - lengthMs
     if (isWindowClosed(endMs, graceMs, watermarkMs)) {
-      run.outcome.late.push(index)
-      if (this.#setsLateAside) run.fault(index, lateError(timeMs, watermarkMs))
+      late.push(index)
+      if (this.#onLate === 'dead-letter') run.fault(index, name, lateError(timeMs, watermarkMs))
       return null
     }
     const error = this.#read(batch, index) ?? this.#use.refusal(this.#histories.has(key) ? 0 : 1)
     if (error !== null) {
-      run.fault(index, error)
+      run.fault(index, name, error)
       return null
     }
     const history = this.#histories.of(key) ?? this.#begin(key)
     if (history.latestUpTo(endMs - 1) < startMs) this.#open.file(key, endMs)
     this.#histories.change()
     history.insert(timeMs, this.#columns.hold())
-    run.outcome.entered.push(index)
-    if (emit === 'final' || !run.isWanted) return null
+    run.windowed.push(index)
+    if (emit === 'final' || !isWanted) return null
     return this.#result(history, { endMs, isFinal: false, cause: index })
   }
 
@@ -269,5 +292,28 @@ export class TumblingWindows implements KeyedState {
   readonly #byText = (a: number, b: number): number => {
     const [one, other] = [this.#keys.cellOf(a), this.#keys.cellOf(b)]
     return one < other ? -1 : one > other ? 1 : 0
+  }
+}
+
+function* withRest(pieces: Results, { results }: Turn): Results {
+  yield* pieces
+  if (results.length > 0) yield results
+}
+
+/** Each result has the time of its window's last millisecond, so that none is late. */
+function batchOf(windows: readonly WindowResult[]): Batch {
+  const timesMs = Float64Array.from(windows, (w) => w.endMs - 1)
+  const events = windows.map((w) => w.event)
+  return {
+    count: windows.length,
+    indices: windows.map((_, index) => index),
+    events,
+    source: events,
+    keys: windows.map((w) => w.keyNumber),
+    timesMs,
+    watermarksMs: timesMs,
+    late: NO_EVENTS,
+    windows,
+    features: null,
   }
 }

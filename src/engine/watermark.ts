@@ -27,6 +27,7 @@ export class Watermark {
     this.#maxAheadMs = maxAheadMs === 'none' ? Number.POSITIVE_INFINITY : maxAheadMs
   }
 
+  /** ms since the epoch; −Infinity before the first event. */
   get nowMs(): number {
     return this.#nowMs
   }

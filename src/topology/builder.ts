@@ -186,14 +186,10 @@ class Draft implements TopologyBuilder {
     return node
   }
 
-  #where(parent: Node, keep: FeatureCondition): Node {
-    return this.#add(parent, 'where', { op: 'where', keep })
-  }
-
   /** @param go a stream of the same kind from a node on */
   #passing(at: Node, go: (node: Node) => unknown) {
     return {
-      where: (keep: FeatureCondition) => go(this.#where(at, keep)),
+      where: (keep: FeatureCondition) => go(this.#add(at, 'where', { op: 'where', keep })),
       map: (to: EventFunction<unknown>) => this.#stream(this.#add(at, 'map', { op: 'map', to })),
       branch: (by: Record<string, FeatureCondition>) => this.#branch(at, by, go),
       sink: (topic: string, { key = null, ...options }: SinkFields = {}) => {
@@ -247,11 +243,8 @@ class Draft implements TopologyBuilder {
     }
     const conditions = Object.values(by)
     const streams = [...Object.keys(by), 'rest'].map((branch, i) => {
-      const noneOf = conditions.slice(0, i)
-      const is = conditions[i] ?? null
-      const keep: FeatureCondition = (event, features) =>
-        !noneOf.some((holds) => holds(event, features)) && (is === null || is(event, features))
-      const node = this.#add(at, `branch.${branch}`, { op: 'where', keep, branch: { noneOf, is } })
+      const [noneOf, keep] = [conditions.slice(0, i), conditions[i] ?? null]
+      const node = this.#add(at, `branch.${branch}`, { op: 'where', keep, noneOf })
       return [branch, go(node)]
     })
     return Object.fromEntries(streams)

@@ -4,7 +4,7 @@ import type { Aggregate } from './aggregates.ts'
 import type { OutputShape, ScoringModel } from './models.ts'
 import type { LatencyBudget, RouteWhen } from './score-options.ts'
 import type { RegisteredFormat } from './sink-format.ts'
-import type { KeyMismatch, OnLate, OnTombstone, SourceFormat, SourceRecord } from './source.ts'
+import type { Formatted, KeyMismatch, OnLate, OnTombstone, SourceRecord } from './source.ts'
 
 // A topology as frozen data, made by an author's builder calls. Its functions take `unknown`
 // events: the builder's types have checked that they fit.
@@ -27,10 +27,8 @@ export interface Definition {
   readonly then: readonly Step[]
 }
 
-export interface SourceDefinition {
+export interface SourceDefinition extends Formatted<StandardSchemaV1> {
   readonly topic: string
-  readonly format: SourceFormat
-  readonly schema: StandardSchemaV1
   readonly key: RecordFunction<string>
   /** `record`: the record's own timestamp. */
   readonly eventTimeMs: RecordFunction<number> | 'record'
@@ -47,10 +45,8 @@ export interface SourceDefinition {
   readonly passHeaders?: readonly string[]
 }
 
-export interface TableDefinition {
+export interface TableDefinition extends Formatted<StandardSchemaV1> {
   readonly name: string
-  readonly schema: StandardSchemaV1
-  readonly format: SourceFormat
   readonly key: ((row: unknown) => string) | null
   /** From when a row holds, ms since the epoch; `null`: only the newest row of a key is kept. */
   readonly asOf: ((row: unknown) => number) | null
@@ -85,12 +81,10 @@ export type FeatureCondition = (
 
 export interface WhereStep extends StepBase {
   readonly op: 'where'
-  readonly keep: FeatureCondition
-  /** Set for a branch: no earlier condition may hold, and its own must; `rest` has none. */
-  readonly branch?: {
-    readonly noneOf: readonly FeatureCondition[]
-    readonly is: FeatureCondition | null
-  }
+  /** `null`: the branch `rest`, which has no condition of its own. */
+  readonly keep: FeatureCondition | null
+  /** Set for a branch: the conditions of those before it, of which none may hold. */
+  readonly noneOf?: readonly FeatureCondition[]
 }
 export interface MapStep extends StepBase {
   readonly op: 'map'
@@ -189,37 +183,32 @@ export interface KindDefinition {
 }
 
 /** The origin of a feature's number. `kind` indexes {@link FeaturesStep.kinds}. */
-export type FeatureSource =
+export type FeatureSource = { readonly kind: number } & (
   | {
       readonly from: 'value'
-      readonly kind: number
       readonly of: EventFunction<number>
       /** A missing value becomes NaN. Without this, its event is a dead letter. */
       readonly missing?: 'nan'
     }
   | {
       readonly from: 'rolling'
-      readonly kind: number
       readonly lengthMs: number
       readonly aggregate: Aggregate
     }
   /** Seconds since the previous event in a rolling window; `empty` if there is none. */
   | {
       readonly from: 'sinceLast'
-      readonly kind: number
       readonly lengthMs: number
       readonly empty: number
     }
   /** Seconds since the previous event, however long ago; `never` if there is none. */
   | {
       readonly from: 'sinceLastEver'
-      readonly kind: number
       readonly capMs: number | null
       readonly never: number
     }
   | {
       readonly from: 'lookup'
-      readonly kind: number
       readonly table: string
       readonly key: EventFunction<string | null>
       readonly of: (row: unknown) => number
@@ -227,11 +216,11 @@ export type FeatureSource =
     }
   | {
       readonly from: 'tumbling'
-      readonly kind: number
       readonly which: 'lastClosed' | 'current'
       readonly lengthMs: number
       readonly aggregate: Aggregate
     }
+)
 export type FeatureDefinition = { readonly name: string } & FeatureSource
 
 export function isDefinition(value: unknown): value is Definition {

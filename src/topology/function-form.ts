@@ -1,4 +1,4 @@
-import { functionTree } from './function-source.ts'
+import { boundBy, functionTree } from './function-source.ts'
 
 // A normal form of an author's function, from its source: tsx, tsc and esbuild print the same
 // function in three ways. Layout, quotes, parentheses and the names that the function itself
@@ -132,26 +132,4 @@ function declaredIn(node: Fields): string[] {
   }
   walk(node['body'])
   return names
-}
-
-/** The names that a pattern binds, such as `{ a, b: [c = 1], ...rest }`. */
-function boundBy(pattern: Fields): string[] {
-  switch (pattern['type']) {
-    case 'Identifier':
-      return [pattern['name'] as string]
-    case 'AssignmentPattern':
-      return boundBy(pattern['left'] as Fields)
-    case 'RestElement':
-      return boundBy(pattern['argument'] as Fields)
-    case 'ArrayPattern':
-      return (pattern['elements'] as (Fields | null)[]).flatMap((e) =>
-        e === null ? [] : boundBy(e),
-      )
-    case 'ObjectPattern':
-      return (pattern['properties'] as Fields[]).flatMap((p) =>
-        boundBy((p['type'] === 'RestElement' ? p['argument'] : p['value']) as Fields),
-      )
-    default:
-      return []
-  }
 }

@@ -114,7 +114,8 @@ function isWithin(longer: readonly string[], path: readonly string[]): boolean {
   return longer.length > path.length && path.every((name, i) => name === longer[i])
 }
 
-function pathsIn(expression: Expression): (readonly string[])[] {
+/** The paths that an expression reads. */
+export function pathsIn(expression: Expression): (readonly string[])[] {
   if (expression.is === 'literal') return []
   if (expression.is === 'object') return expression.fields.flatMap(([, inner]) => pathsIn(inner))
   return [expression.path]

@@ -2,11 +2,12 @@ import {
   type AnyNode,
   type Expression,
   type Identifier,
+  type Node,
   type PrivateIdentifier,
   parse,
   type Super,
 } from 'acorn'
-import { full, simple } from 'acorn-walk'
+import { full, make, simple } from 'acorn-walk'
 
 // The source of an author's function: its tree, which arguments it uses, and what it uses besides.
 
@@ -44,6 +45,20 @@ export function functionIn(tree: SyntaxNode): FunctionNode | null {
 
 function isFunction(node: SyntaxNode): node is FunctionNode {
   return node.type === 'ArrowFunctionExpression' || node.type === 'FunctionExpression'
+}
+
+/** Visits no default value and no computed key. */
+const PATTERNS_ALONE = make({ Expression: () => undefined })
+
+/** The names that a pattern binds, such as `{ a, b: [c = 1], ...rest }`. */
+export function boundBy(id: unknown): string[] {
+  const names: string[] = []
+  const declarator = { type: 'VariableDeclarator', id } as unknown as SyntaxNode
+  const note = (node: Node, _: unknown, as: string) => {
+    if (as === 'VariablePattern') names.push((node as Identifier).name)
+  }
+  full(declarator, note, PATTERNS_ALONE)
+  return names
 }
 
 /** Whether a function may read its second argument. One whose source cannot be read may. */
@@ -93,11 +108,15 @@ function isNamed(node: SyntaxNode, name: string): boolean {
 
 function namesOf({ properties }: NodeOf<'ObjectPattern'>): readonly string[] | null {
   const names = properties.map((property) =>
-    property.type === 'Property' && !property.computed && property.key.type === 'Identifier'
-      ? property.key.name
-      : null,
+    property.type === 'Property' ? nameIn(property.key, property.computed) : null,
   )
   return names.every((name) => name !== null) ? names : null
+}
+
+/** The name of a property, `a` in `e.a`, `e['a']` and `{ a }`; `null`: its source does not tell. */
+function nameIn(key: SyntaxNode, computed: boolean): string | null {
+  if (key.type === 'Literal' && typeof key.value === 'string') return key.value
+  return key.type === 'Identifier' && !computed ? key.name : null
 }
 
 /** The fields that are picked of a name; `null`: it is used in another way, too. */
@@ -110,9 +129,8 @@ function fieldsOf(name: string, body: SyntaxNode): readonly string[] | null {
       isCalled ||= isNamed(node.callee.object, name)
     }
     if (node.type !== 'MemberExpression' || !isNamed(node.object, name)) return
-    const { property, computed } = node
-    if (!computed && property.type === 'Identifier') fields.push(property.name)
-    if (computed && property.type === 'Literal') fields.push(String(property.value))
+    const field = nameIn(node.property, node.computed)
+    if (field !== null) fields.push(field)
   })
   return fields.length === uses(body, name) && !isCalled ? [...new Set(fields)] : null
 }
@@ -207,10 +225,6 @@ function namesIn(node: Expression | Super | PrivateIdentifier): string[] | null 
   if (node.type === 'Identifier') return [node.name]
   if (node.type === 'ChainExpression') return namesIn(node.expression)
   if (node.type !== 'MemberExpression') return null
-  const { object, property, computed } = node
-  const names = namesIn(object)
-  if (names === null) return null
-  if (!computed && property.type === 'Identifier') return [...names, property.name]
-  const isText = property.type === 'Literal' && typeof property.value === 'string'
-  return isText ? [...names, String(property.value)] : null
+  const [names, name] = [namesIn(node.object), nameIn(node.property, node.computed)]
+  return names === null || name === null ? null : [...names, name]
 }

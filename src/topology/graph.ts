@@ -123,18 +123,11 @@ export function withJsonValues(definition: Definition): Definition {
 
 /** Whether a model is only watched: no event gets its score from it. */
 export function isOnlyShadow(
-  {
-    shadows,
-    routes,
-    otherwise,
-    fallback,
-  }: Pick<ScoreStep, 'shadows' | 'routes' | 'otherwise' | 'fallback'>,
+  step: Pick<ScoreStep, 'shadows' | 'routes' | 'otherwise' | 'fallback'>,
   name: string,
 ): boolean {
-  const decides = name === otherwise || name === fallback?.to
-  return (
-    shadows.some(({ model }) => model === name) && !decides && routes.every((r) => r.to !== name)
-  )
+  const deciding = [step.otherwise, step.fallback?.to, ...step.routes.map(({ to }) => to)]
+  return step.shadows.some(({ model }) => model === name) && !deciding.includes(name)
 }
 
 /** The topics that only shadows of a topology write, without a commit. */

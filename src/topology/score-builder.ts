@@ -54,62 +54,66 @@ function ofModels(given: unknown): string[] {
 
 function ofVariants(given: ModelVariants): string[] {
   const { variants, budget, adapt = false }: Partial<Record<keyof ModelVariants, unknown>> = given
-  const faults = unknownKeys('it', given, VARIANTS)
-  if (!Array.isArray(variants)) faults.push(notA('an array', 'variants', variants))
-  else {
-    for (const [i, model] of variants.entries()) {
-      const isModel = isObject(model) && 'features' in model
-      if (!isModel) faults.push(notA('a model', `variants[${i}]`, model))
-    }
-  }
-  if (typeof budget !== 'number')
-    faults.push(notA('a duration, such as millis(20)', 'budget', budget))
-  if (typeof adapt !== 'boolean') faults.push(notA('true or false', 'adapt', adapt))
-  return faults
+  return [
+    ...unknownKeys('it', given, VARIANTS),
+    ...ofEach('variants', variants, (what, model) =>
+      isObject(model) && 'features' in model ? [] : notA('a model', what, model),
+    ),
+    ...(typeof budget === 'number' ? [] : notA('a duration, such as millis(20)', 'budget', budget)),
+    ...(typeof adapt === 'boolean' ? [] : notA('true or false', 'adapt', adapt)),
+  ]
 }
 
 function ofSeveral(given: GivenModels): string[] {
   const { models, route = [], fallback, fallbackOn = [], shadow = {} } = given
   const faults = unknownKeys('it', given, MODELS)
-  if (!isObject(models)) return [...faults, notA('an object', 'models', models)]
+  if (!isObject(models)) return [...faults, ...notA('an object', 'models', models)]
   for (const [name, model] of Object.entries(models)) {
-    if (!isObject(model)) faults.push(notA('a model', `models.${name}`, model))
+    if (!isObject(model)) faults.push(...notA('a model', `models.${name}`, model))
   }
-  if (!Array.isArray(route)) faults.push(notA('an array', 'route', route))
-  else {
-    for (const [i, one] of route.entries()) faults.push(...ofRoute(`route[${i}]`, one))
-  }
+  faults.push(...ofEach('route', route, ofRoute))
   const reasons: readonly unknown[] = Array.isArray(fallbackOn) ? fallbackOn : [fallbackOn]
   if (!Array.isArray(fallbackOn) || reasons.some((reason) => reason !== 'budget')) {
     faults.push(`fallbackOn must be ['budget'], got ${JSON.stringify(fallbackOn)}`)
   } else if (reasons.length > 0 && fallback === undefined) {
     faults.push('fallbackOn says when the fallback scores, and there is none')
   }
-  if (!isObject(shadow)) return [...faults, notA('an object', 'shadow', shadow)]
-  for (const [name, one] of Object.entries(shadow)) {
-    faults.push(...unknownKeys(`shadow.${name}`, one, SHADOW))
-  }
-  return faults
+  if (!isObject(shadow)) return [...faults, ...notA('an object', 'shadow', shadow)]
+  const shadows = Object.entries(shadow)
+  return [
+    ...faults,
+    ...shadows.flatMap(([name, one]) => unknownKeys(`shadow.${name}`, one, SHADOW)),
+  ]
 }
 
 function ofRoute(what: string, route: unknown): string[] {
-  const faults = unknownKeys(what, route, ROUTE)
   const { when, share = 1 } = (route ?? {}) as { readonly when?: unknown; readonly share?: unknown }
-  if (typeof share !== 'number') faults.push(notA('a number', `${what}.share`, share))
   const isAsync = typeof when === 'function' && when.constructor.name === 'AsyncFunction'
-  if (isAsync) faults.push(`${what}.when must return true or false, and a promise is neither`)
-  return faults
+  return [
+    ...unknownKeys(what, route, ROUTE),
+    ...(typeof share === 'number' ? [] : notA('a number', `${what}.share`, share)),
+    ...(isAsync ? [`${what}.when must return true or false, and a promise is neither`] : []),
+  ]
+}
+
+function ofEach(
+  name: string,
+  given: unknown,
+  faultsOf: (what: string, one: unknown) => string[],
+): string[] {
+  if (!Array.isArray(given)) return notA('an array', name, given)
+  return given.flatMap((one, i) => faultsOf(`${name}[${i}]`, one))
 }
 
 function unknownKeys(what: string, of: unknown, known: Readonly<Record<string, true>>): string[] {
-  if (!isObject(of)) return [notA('an object', what, of)]
+  if (!isObject(of)) return notA('an object', what, of)
   const unknown = Object.keys(of).filter((key) => !Object.hasOwn(known, key))
   if (unknown.length === 0) return []
   return [`${what} has ${Object.keys(known).join(', ')}, but not ${unknown.join(', ')}`]
 }
 
-function notA(expected: string, what: string, got: unknown): string {
-  return `${what} must be ${expected}, got ${typeOf(got)}`
+function notA(expected: string, what: string, got: unknown): string[] {
+  return [`${what} must be ${expected}, got ${typeOf(got)}`]
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -1,6 +1,6 @@
 import { basename, resolve } from 'node:path'
 import { Command } from 'commander'
-import { Engine } from '../../src/engine/engine.ts'
+import type { Engine } from '../../src/engine/engine.ts'
 import type { ReadyBatch, StepScores } from '../../src/engine/events.ts'
 import { wallClock } from '../../src/kernel/clock.ts'
 import { atOnce, Slices } from '../../src/kernel/slices.ts'
@@ -16,6 +16,7 @@ import { prepare } from '../../src/runtime/start/prepare.ts'
 import type { StepBatch } from '../../src/scoring/step-answer.ts'
 import type { StepScorer } from '../../src/scoring/step-scorer.ts'
 import type { Definition, ScoreStep } from '../../src/topology/definition.ts'
+import { engineFor } from '../engine/engine-for.ts'
 import { whole } from '../engine/whole.ts'
 import { decodeRecords, encodeBatches, NO_PRODUCER } from '../support/batches.ts'
 import { build } from './build.ts'
@@ -88,7 +89,7 @@ class Path {
       const by = scorer.decisions.map(({ route, scorer: of }) => ({ route, label: of.label }))
       return { by, score: (batch: StepBatch) => scorer.score(batch) }
     }
-    this.engine = new Engine(definition, { lookup, reader, forms, scoring })
+    this.engine = engineFor(definition, { lookup, reader, forms, scoring })
     this.#topology = topology
     this.#watch = watch
     this.#intake = new EventIntake(definition.source, format, {

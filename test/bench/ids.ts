@@ -1,11 +1,12 @@
 import { Command } from 'commander'
-import { Engine } from '../../src/engine/engine.ts'
+import type { Engine } from '../../src/engine/engine.ts'
 import type { SeenIds } from '../../src/engine/seen-ids.ts'
 import { atOnce, Slices } from '../../src/kernel/slices.ts'
 import { ListedRecords } from '../../src/records/log-records.ts'
 import type { LogRecord } from '../../src/records/port.ts'
 import { EventIntake } from '../../src/runtime/partition/intake.ts'
 import type { Definition, SinkStep, Step } from '../../src/topology/definition.ts'
+import { engineFor } from '../engine/engine-for.ts'
 import { whole } from '../engine/whole.ts'
 import { jsonFormatOf } from '../support/format.ts'
 import { collected } from './collected.ts'
@@ -67,7 +68,7 @@ interface Measured {
 /** Runs all events; measures the second half. */
 function measure(definition: Definition, flags: Flags): Measured {
   const format = jsonFormatOf(once(flags.within))
-  const engine = new Engine(definition, { lookup: () => new Map(), reader: format.reader })
+  const engine = engineFor(definition, { lookup: () => new Map(), reader: format.reader })
   const { keyNumbers } = engine
   const intake = new EventIntake(definition.source, format, {
     from: { topic: 'events', partition: 0 },

@@ -1,11 +1,12 @@
 import { Command } from 'commander'
-import { Engine } from '../../src/engine/engine.ts'
+import type { Engine } from '../../src/engine/engine.ts'
 import { atOnce, Slices } from '../../src/kernel/slices.ts'
 import { ListedRecords } from '../../src/records/log-records.ts'
 import { partitionOf } from '../../src/records/memory/log.ts'
 import type { LogRecord } from '../../src/records/port.ts'
 import { limitsOfMachine } from '../../src/runtime/machine-limits.ts'
 import { EventIntake } from '../../src/runtime/partition/intake.ts'
+import { engineFor } from '../engine/engine-for.ts'
 import { whole } from '../engine/whole.ts'
 import { jsonFormatOf } from '../support/format.ts'
 import { collected } from './collected.ts'
@@ -39,7 +40,7 @@ class WindowTask {
       maxKeys: Math.floor(maxKeys / tasks),
       maxBytes: Math.floor(maxBytes / tasks),
     }
-    this.engine = new Engine(w1, { lookup: () => new Map(), limits, reader: FORMAT.reader })
+    this.engine = engineFor(w1, { lookup: () => new Map(), limits, reader: FORMAT.reader })
     const { keyNumbers } = this.engine
     this.#intake = new EventIntake(w1.source, FORMAT, {
       from: { topic: 'events', partition: 0 },

@@ -1,5 +1,4 @@
 import { Command } from 'commander'
-import { Engine } from '../../src/engine/engine.ts'
 import type { RunMode } from '../../src/engine/run.ts'
 import { atOnce, Slices } from '../../src/kernel/slices.ts'
 import { BatchEncoder } from '../../src/records/kafka/codec/encode.ts'
@@ -11,6 +10,7 @@ import type {
   FeaturesStep,
   ScoreStep,
 } from '../../src/topology/definition.ts'
+import { engineFor } from '../engine/engine-for.ts'
 import { whole } from '../engine/whole.ts'
 import { decodeRecords, encodeBatches, NO_PRODUCER } from '../support/batches.ts'
 import { jsonFormatOf } from '../support/format.ts'
@@ -50,7 +50,7 @@ interface Case {
 /** CPU time of the process, µs an event. */
 function microsOf({ events, topology = w1, hot = 0, mode = 'live' }: Case): number {
   const format = jsonFormatOf(topology)
-  const engine = new Engine(topology, { lookup: () => new Map(), reader: format.reader })
+  const engine = engineFor(topology, { lookup: () => new Map(), reader: format.reader })
   const { keyNumbers } = engine
   const intake = new EventIntake(topology.source, format, {
     from: { topic: 'events', partition: 0 },

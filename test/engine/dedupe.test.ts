@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { Engine } from '../../src/engine/engine.ts'
+import type { Engine } from '../../src/engine/engine.ts'
 import type { StateLimits } from '../../src/engine/store/state-limits.ts'
 import { atOnce, Slices } from '../../src/kernel/slices.ts'
 import { ListedRecords } from '../../src/records/log-records.ts'
@@ -12,6 +12,7 @@ import { jsonFormatOf } from '../support/format.ts'
 import { runs } from '../support/runs.ts'
 import { batchOf, type Given } from './batch.ts'
 import { type DedupeRun, dedupeRuns, NO_TABLES, sink } from './dedupe-runs.ts'
+import { engineFor } from './engine-for.ts'
 import { topologyAround } from './engine-rows.ts'
 import { naiveDedupe } from './oracle/naive-dedupe.ts'
 import { type Whole, whole } from './whole.ts'
@@ -43,7 +44,7 @@ function idOf(event: unknown): string {
 function engineOf(options: Options = {}): Engine {
   const { limits } = options
   const engine = { lookup: NO_TABLES, ...(limits === undefined ? {} : { limits }) }
-  return new Engine(definitionOf(options), engine)
+  return engineFor(definitionOf(options), engine)
 }
 
 const sent = (id: string, atMs: number, key = 'k'): Given => {
@@ -97,7 +98,7 @@ describe('an event is a duplicate', () => {
 test('a duplicate moves the watermark as any event does', () => {
   const engine = engineOf()
   take(engine, sent('a', 0), sent('a', 5_000))
-  expect(engine.watermarkMs).toBe(T + 5_000)
+  expect(engine.watermark.nowMs).toBe(T + 5_000)
 })
 
 describe('an event behind the watermark is late before it is a duplicate', () => {
@@ -167,7 +168,7 @@ test('an event that a `where` before the step left out is not remembered', () =>
   const { then, ...rest } = definitionOf({})
   const keep = (event: unknown) => (event as { isKept?: boolean }).isKept === true
   const where = { op: 'where', name: 'where', keep, then } as const
-  const engine = new Engine({ ...rest, then: [where] }, { lookup: NO_TABLES })
+  const engine = engineFor({ ...rest, then: [where] }, { lookup: NO_TABLES })
   const kept = { ...sent('a', 0), event: { id: 'a', isKept: true } }
   expect(take(engine, sent('a', 0), kept, kept)).toMatchObject({ passed: [1], duplicates: [2] })
 })
@@ -239,8 +240,8 @@ test('duplicates are those of the naive oracle, and what follows sees the others
     const kept = new Set(
       events.flatMap(({ event }, i) => (passes.includes(decisions[i] as string) ? [event] : [])),
     )
-    const engine = new Engine(run.definition, { lookup: NO_TABLES })
-    const without = new Engine(keeping(run, kept), { lookup: NO_TABLES })
+    const engine = engineFor(run.definition, { lookup: NO_TABLES })
+    const without = engineFor(keeping(run, kept), { lookup: NO_TABLES })
     for (let at = 0; at < events.length; at += size) {
       const chunk = events.slice(at, at + size)
       const result = whole(engine.process(batchOf(engine, chunk)))
@@ -281,7 +282,7 @@ test('ids are read from scanned columns as from objects', () => {
   const property = fc.property(orders, (all) => {
     const definition = { ...definitionOf({ by: pick, lagMs: 30_000 }), source }
     const format = jsonFormatOf(definition)
-    const scanning = new Engine(definition, { lookup: NO_TABLES, reader: format.reader })
+    const scanning = engineFor(definition, { lookup: NO_TABLES, reader: format.reader })
     const { keyNumbers } = scanning
     const intake = new EventIntake(definition.source, format, {
       from: { topic: 'events', partition: 0 },
@@ -294,7 +295,7 @@ test('ids are read from scanned columns as from objects', () => {
     }))
     const { batch } = atOnce(intake.decode(new ListedRecords(records), new Slices(() => 0)))
     const scanned = whole(scanning.process(batch))
-    const calling = new Engine(definition, { lookup: NO_TABLES })
+    const calling = engineFor(definition, { lookup: NO_TABLES })
     const events = all.map((event) => ({ key: event.card, timeMs: event.at, event }))
     const called = whole(calling.process(batchOf(calling, events)))
     expect(scanned.duplicates).toEqual(called.duplicates)

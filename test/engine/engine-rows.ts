@@ -1,9 +1,9 @@
-import { Engine } from '../../src/engine/engine.ts'
 import { type Definition, type FeaturesStep, TOPOLOGY } from '../../src/topology/definition.ts'
 import type { Lookup } from '../../src/topology/lookup.ts'
 import type { OnLate } from '../../src/topology/source.ts'
 import { modelStep } from '../support/score-steps.ts'
 import { batchOf } from './batch.ts'
+import { engineFor } from './engine-for.ts'
 import { whole } from './whole.ts'
 
 interface Arrival {
@@ -26,7 +26,7 @@ export function engineRows(
   { step, options, events }: Run,
   chunk: number,
 ): { late: boolean; row: Float32Array | null }[] {
-  const engine = new Engine(topologyAround(step, options), { lookup: options.lookup })
+  const engine = engineFor(topologyAround(step, options), { lookup: options.lookup })
   const answers: { late: boolean; row: Float32Array | null }[] = []
   for (let start = 0; start < events.length; start += chunk) {
     const part = events.slice(start, start + chunk)

@@ -2,8 +2,8 @@ import * as fc from 'fast-check'
 import { defineTopology, hours, minutes, onnxModel, seconds } from 'tidemark'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
-import { Engine } from '../../src/engine/engine.ts'
 import { batchOf } from './batch.ts'
+import { engineFor } from './engine-for.ts'
 import { whole } from './whole.ts'
 
 // Columns that an event may lack, held against lists of what is there.
@@ -70,7 +70,7 @@ const topology = defineTopology('tips', (t) =>
 
 /** What an engine makes of one sale after the other. */
 function take(...sales: readonly ({ readonly at: number } & object)[]) {
-  const engine = new Engine(topology, { lookup: () => new Map() })
+  const engine = engineFor(topology, { lookup: () => new Map() })
   const events = sales.map((event) => ({ key: 'k', timeMs: event.at, event }))
   return whole(engine.process(batchOf(engine, events)))
 }

@@ -1,16 +1,16 @@
 import * as fc from 'fast-check'
-import { defineTopology, hours, minutes, onnxModel, rule, seconds, text } from 'tidemark'
+import { defineTopology, hours, minutes, onnxModel, rule, seconds } from 'tidemark'
 import { expect, describe as group, test } from 'vitest'
 import { z } from 'zod'
 import { mermaid } from '../../src/cli/graph.ts'
 import { routeNotes, validateTopology } from '../../src/engine/checks.ts'
-import { Engine } from '../../src/engine/engine.ts'
 import { Dictionary } from '../../src/engine/store/dictionary.ts'
 import { Share } from '../../src/kernel/shares.ts'
 import type { Definition, ScoreStep } from '../../src/topology/definition.ts'
 import { fieldsRead } from '../../src/topology/function-source.ts'
 import { scoreStepsOf } from '../../src/topology/graph.ts'
 import { batchOf } from './batch.ts'
+import { engineFor } from './engine-for.ts'
 import { whole } from './whole.ts'
 
 const Sale = z.object({ shop: z.string(), at: z.number(), amount: z.number(), tier: z.string() })
@@ -59,7 +59,7 @@ const sales = defineTopology('sales', (t) =>
 )
 
 function routesOf(definition: Definition, events: readonly Partial<Sale>[]) {
-  const engine = new Engine(definition, { lookup: () => new Map() })
+  const engine = engineFor(definition, { lookup: () => new Map() })
   const given = events.map((event, i) => {
     const sale = { shop: 'a', at: i * 1_000, amount: 1, tier: 'none', ...event }
     return { key: sale.shop, timeMs: sale.at, event: sale }
@@ -270,45 +270,4 @@ test('a model that scores no event is told', () => {
       (name) => `sales: model "${name}" of step "score" scores no event: no rule names it`,
     ),
   )
-})
-
-test('a rule that reads a table is told, since a replay may decide otherwise', () => {
-  const looking = defineTopology('looking', (t) => {
-    const shops = t.table('shops', {
-      schema: z.object({ shop: z.string(), risk: z.number() }),
-      key: (r) => r.shop,
-      from: { file: new URL('file:///shops.ndjson') },
-    })
-    return t
-      .source('sales', {
-        schema: text(Sale),
-        key: (s) => s.shop,
-        eventTimeMs: (s) => s.at,
-        watermark: { lag: seconds(1) },
-        onLate: 'drop',
-      })
-      .features((f) => {
-        const all = f.events({ amount: (s) => s.amount })
-        return {
-          amount: all.value('amount'),
-          count: all.rolling(hours(1)).count(),
-          risk: all.lookup(shops, (s) => s.shop).value((r) => r.risk),
-        }
-      })
-      .score(
-        {
-          models: { main: plain, other: plain },
-          route: [
-            { to: 'other', when: (_, f) => f.risk > 0.5, name: 'risky' },
-            { to: 'other', when: (_, f) => f.count > 5, name: 'busy' },
-          ],
-          otherwise: 'main',
-        },
-        { carry: ['risk'] },
-      )
-      .sink('scores')
-  })
-  expect(routeNotes(looking)).toEqual([
-    'looking: rule "risky" of step "score" reads risk, looked up in a table: a replay, such as after a restart, may choose another model for the same event',
-  ])
 })

@@ -1,11 +1,12 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { Engine } from '../../src/engine/engine.ts'
+import type { Engine } from '../../src/engine/engine.ts'
 import type { WindowResult } from '../../src/engine/events.ts'
 import type { Definition, TumblingStep } from '../../src/topology/definition.ts'
 import type { OnLate } from '../../src/topology/source.ts'
 import { runs } from '../support/runs.ts'
 import { batchOf } from './batch.ts'
+import { engineFor } from './engine-for.ts'
 import { topologyAround } from './engine-rows.ts'
 import { type Arrival, naiveTumbling } from './oracle/naive-tumbling.ts'
 import { whole } from './whole.ts'
@@ -50,7 +51,7 @@ function topology({ step = {}, lagMs = 0, onLate = 'dead-letter' }: Options): De
 }
 
 function engineOf(options: Options = {}): Engine {
-  return new Engine(topology(options), { lookup: () => new Map() })
+  return engineFor(topology(options), { lookup: () => new Map() })
 }
 
 /** Takes events, their times relative to T. */
@@ -150,7 +151,7 @@ test('an event that another step keeps back still closes windows', () => {
   const definition = topology({})
   const keep = (e: unknown) => (e as { amount: number }).amount > 0
   const where = { op: 'where', name: 'where', keep, then: definition.then } as const
-  const engine = new Engine({ ...definition, then: [where] }, { lookup: () => new Map() })
+  const engine = engineFor({ ...definition, then: [where] }, { lookup: () => new Map() })
   const { windows } = take(engine, [pay('a', 0), pay('b', 60_000, 0), pay('a', 61_000)])
   expect(windows.map(outline)).toEqual([['a', 0, 60_000, 1]])
 })
@@ -212,7 +213,7 @@ test('a number that only a float64 can hold is summed', () => {
 
 test('past the limit of keys a new key is set aside, a known one goes on', () => {
   const limits = { maxKeys: 2, maxBytes: 1e9 }
-  const engine = new Engine(topology({}), { lookup: () => new Map(), limits })
+  const engine = engineFor(topology({}), { lookup: () => new Map(), limits })
   const { faults } = take(engine, [pay('a', 0), pay('b', 0), pay('c', 0), pay('a', 1)])
   expect(faults.map((f) => [f.of, f.error.code])).toEqual([[2, 'STATE_LIMIT']])
   // Room comes back with the windows that close.

@@ -1,10 +1,10 @@
 import { mkdirSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { Engine } from '../../src/engine/engine.ts'
 import { AGGREGATES } from '../../src/topology/aggregates.ts'
 import type { Definition } from '../../src/topology/definition.ts'
 import { batchOf } from '../engine/batch.ts'
+import { engineFor } from '../engine/engine-for.ts'
 import { whole } from '../engine/whole.ts'
 import { folderWith } from '../support/folder.ts'
 import { ROOT } from '../support/paths.ts'
@@ -43,7 +43,7 @@ test('each example is what the page says', async () => {
     online: online === 'yes',
     timeMs: DAY + Number(hour) * 3_600_000 + Number(minute) * 60_000,
   }))
-  const engine = new Engine(topology, { lookup: () => new Map() })
+  const engine = engineFor(topology, { lookup: () => new Map() })
   const given = events.map((event) => ({ key: 'card', timeMs: event.timeMs, event }))
   const { arrivals, faults } = whole(engine.process(batchOf(engine, given)))
   expect(faults).toEqual([])

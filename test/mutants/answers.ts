@@ -215,21 +215,21 @@ const ROWS: readonly Row[] = [
   ],
   [
     'the event time is no part of a fingerprint',
-    ['engine/describe.ts', 'wordOr(source.eventTimeMs, print)', "''"],
+    ['engine/describe.ts', 'wordOr(eventTimeMs, print)', "''"],
     [FINGERPRINT, 'a topology has another fingerprint with another one of'],
   ],
   [
     'the watermark is no part of a fingerprint',
     [
       'engine/describe.ts',
-      '      watermark: source.watermark,\n',
-      '      watermark: { lagMs: 0, idleAfterMs: null, maxAheadMs: 0 },\n',
+      '      ...source,\n',
+      '      ...source,\n      watermark: { lagMs: 0, idleAfterMs: null, maxAheadMs: 0 },\n',
     ],
     [FINGERPRINT, 'a topology has another fingerprint with another one of'],
   ],
   [
     'what becomes of late events is no part of a fingerprint',
-    ['engine/describe.ts', '      onLate: source.onLate,\n', "      onLate: '',\n"],
+    ['engine/describe.ts', '      ...source,\n', "      ...source,\n      onLate: '',\n"],
     [FINGERPRINT, 'a topology has another fingerprint with another one of'],
   ],
   [

@@ -28,7 +28,7 @@ const ROWS: readonly Row[] = [
   ],
   [
     'a text that was read ahead is held by nobody',
-    ['engine/store/event-columns.ts', 'this.#columns[c]?.dictionary?.hold(number)', ''],
+    ['engine/store/event-columns.ts', 'dictionary.hold(this.#numbers[column - 1] as number)', ''],
     [AHEAD, 'events that are read ahead come to the same'],
   ],
   [

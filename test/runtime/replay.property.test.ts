@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { Engine } from '../../src/engine/engine.ts'
+import type { Engine } from '../../src/engine/engine.ts'
 import { horizonOf } from '../../src/engine/plan.ts'
 import type { RunMode } from '../../src/engine/run.ts'
 import { ReplayPoints } from '../../src/runtime/commit/restart-plan.ts'
@@ -9,6 +9,7 @@ import type { Lookup } from '../../src/topology/lookup.ts'
 import { arrivals, featureRuns } from '../engine/arbitraries.ts'
 import { batchOf } from '../engine/batch.ts'
 import { dedupeRuns, NO_TABLES } from '../engine/dedupe-runs.ts'
+import { engineFor } from '../engine/engine-for.ts'
 import { topologyAround } from '../engine/engine-rows.ts'
 import type { Arrival } from '../engine/oracle/naive-features.ts'
 import { whole } from '../engine/whole.ts'
@@ -50,7 +51,7 @@ function uninterrupted(
   { definition, lookup, chunk }: Setting,
   events: readonly Arrival[],
 ): string[] {
-  const engine = new Engine(definition, { lookup })
+  const engine = engineFor(definition, { lookup })
   const out: string[] = []
   for (let at = 0; at < events.length; at += chunk) {
     out.push(...outOf(engine, events.slice(at, at + chunk), 'live'))
@@ -65,26 +66,26 @@ function restarted(
   restarts: readonly boolean[],
 ): string[] {
   const span = spanOf(definition)
-  let engine = new Engine(definition, { lookup })
+  let engine = engineFor(definition, { lookup })
   let points = new ReplayPoints(span, START)
   const out: string[] = []
   const take = (from: number, to: number, mode: RunMode) => {
-    points.add(from, engine.watermarkParts)
+    points.add(from, engine.watermark.parts)
     out.push(...outOf(engine, events.slice(from, to), mode))
   }
   for (let at = 0, n = 0; at < events.length; at += chunk, n++) {
     take(at, at + chunk, 'live')
     if (restarts[n % restarts.length] !== true) continue
-    const from = points.at(engine.watermarkMs)
-    const watermarkMs = engine.watermarkMs
-    engine = new Engine(definition, { lookup })
-    engine.restoreWatermark(from)
+    const from = points.at(engine.watermark.nowMs)
+    const watermarkMs = engine.watermark.nowMs
+    engine = engineFor(definition, { lookup })
+    engine.watermark.restore(from)
     points = new ReplayPoints(span, from)
     const end = Math.min(at + chunk, events.length)
     // Chunks are cut elsewhere the second time.
     for (let again = from.offset; again < end; again += 7)
       take(again, Math.min(again + 7, end), 'replay')
-    expect(engine.watermarkMs).toBe(watermarkMs)
+    expect(engine.watermark.nowMs).toBe(watermarkMs)
   }
   return out
 }

@@ -8,14 +8,15 @@ import { type ChunkRun, subjectOf } from '../run.ts'
 import { EventIds, SeenIds } from '../seen-ids.ts'
 import type { StateUse } from '../store/state-limits.ts'
 import { isLate, isWindowClosed } from '../watermark.ts'
-import type {
-  Operator,
-  OperatorContext,
-  OperatorRule,
-  OperatorState,
-  ReadyPieces,
-  ReportFault,
-  StepPlace,
+import {
+  checkFunction,
+  type Operator,
+  type OperatorContext,
+  type OperatorRule,
+  passOn,
+  type ReadyPieces,
+  type ReportFault,
+  type StepPlace,
 } from './rule.ts'
 
 /** Leaves out events whose id has come before. */
@@ -44,9 +45,7 @@ export const dedupe: OperatorRule<DedupeStep> = {
   check(step, place, report) {
     const { name, by, withinMs } = step
     checkIsEarly(name, place, report)
-    if (typeof by !== 'function') {
-      report(name, `by must be a function of the event, got ${typeof by}`)
-    }
+    checkFunction('by', by, 'of the event', (what) => report(name, what))
     if (!(Number.isInteger(withinMs) && withinMs > 0)) {
       report(name, `within ${withinMs} ms must be a whole number above 0`)
     }
@@ -63,6 +62,7 @@ function checkIsEarly(name: string, { behind, results }: StepPlace, report: Repo
 }
 
 class Dedupe implements Operator {
+  readonly states: readonly [SeenIds]
   readonly #name: string
   readonly #onLate: OnLate
   readonly #behind: readonly Operator[]
@@ -85,12 +85,8 @@ class Dedupe implements Operator {
     const retentionMs = withinMs + Math.max(0, ...openMs)
     this.#use = use
     this.#seen = new SeenIds({ withinMs, retentionMs }, { keys, use })
+    this.states = [this.#seen]
     this.#ids = new EventIds(input.reader(by), this.#seen.numbers)
-  }
-
-  get kept(): OperatorState {
-    const { bytes, texts } = this.#seen
-    return { states: [this.#seen], bytes, texts, nextEndMs: Number.POSITIVE_INFINITY }
   }
 
   *process(batch: Batch, run: ChunkRun): ReadyPieces {
@@ -102,10 +98,7 @@ class Dedupe implements Operator {
       return this.#passesLate(batch, index, run)
     })
     run.late(this.#name, late)
-    const passed = late.length === 0 ? batch.late : new Set([...batch.late, ...late])
-    for (const operator of this.#behind) {
-      yield* operator.process({ ...batch, indices, late: passed }, run)
-    }
+    yield* passOn(this.#behind, { ...batch, indices }, run, late)
   }
 
   expire(most: number): void {

@@ -1,4 +1,3 @@
-import type { Events } from '../../columns/events.ts'
 import {
   aggregateText,
   type ColumnUses,
@@ -10,18 +9,14 @@ import type {
   EventFunction,
   FeatureDefinition,
   FeaturesStep,
-  RouteCondition,
   SourceDefinition,
 } from '../../topology/definition.ts'
 import { readFunction } from '../../topology/function-reading.ts'
-import { fieldsRead } from '../../topology/function-source.ts'
 import { scoreStepsOf, stepsOf } from '../../topology/graph.ts'
 import { isTrained } from '../../topology/models.ts'
 import { FeatureRows } from '../feature-rows.ts'
-import { subjectOf } from '../run.ts'
 import { type LookupFeature, lookupsOf } from '../table-rows.ts'
 import {
-  areWanted,
   checkLength,
   checkPlace,
   type FunctionPlace,
@@ -60,7 +55,7 @@ export const features: OperatorRule<FeaturesStep> = {
   decides(step, detail) {
     const texts = detail['features'] as Readonly<Record<string, string>>
     const windows = new Set(step.features.filter(isOverWindow).map((f) => texts[f.name] as string))
-    return [detail['kinds'], [...windows].toSorted(byCodeUnits)]
+    return [detail['kinds'], [...windows].toSorted()]
   },
 
   keeps: ({ name, features: all }) => ({
@@ -92,8 +87,6 @@ export const features: OperatorRule<FeaturesStep> = {
     checkModels(step, report)
   },
 
-  notes: lookedUpRules,
-
   placeAfter: (_, place) => ({
     ...place,
     behind: 'features',
@@ -101,34 +94,9 @@ export const features: OperatorRule<FeaturesStep> = {
   }),
 
   open(step, open, context) {
-    const { input } = context
     const exact = [...new Set(scoreStepsOf(step.then).flatMap(({ carry = [] }) => carry))]
-    const rows = new FeatureRows(step, { ...context, reader: input.reader, exact })
-    const behind = open(step.then, { ...input, features: { step, exact } })
-    const isWanted = (events: Events, index: number) => areWanted(behind, events, index)
-    return {
-      *process(batch, run) {
-        const {
-          indices,
-          features: made,
-          late,
-        } = rows.run(batch, {
-          fault: (index, error) => run.fault(subjectOf(batch, index), step.name, error),
-          isWanted: run.mode === 'live' ? isWanted : null,
-        })
-        run.late(step.name, late)
-        if (run.mode !== 'live') return
-        const passed = late.length === 0 ? batch.late : new Set([...batch.late, ...late])
-        for (const operator of behind) {
-          yield* operator.process({ ...batch, indices, late: passed, features: made }, run)
-        }
-      },
-      expire: (most) => rows.expire(most),
-      get kept() {
-        const { kinds, bytes, texts } = rows
-        return { states: kinds, bytes, texts, nextEndMs: Number.POSITIVE_INFINITY }
-      },
-    }
+    const behind = open(step.then, { ...context.input, features: { step, exact } })
+    return new FeatureRows(step, { behind, exact }, context)
   },
 }
 
@@ -139,10 +107,6 @@ function isOverWindow({ from }: FeatureDefinition): boolean {
 function isForEver(feature: FeatureDefinition): boolean {
   if (feature.from === 'tumbling') return feature.which === 'lastClosed'
   return feature.from === 'sinceLastEver'
-}
-
-function byCodeUnits(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0
 }
 
 function explain(feature: FeatureDefinition, { kinds }: FeaturesStep, print: Print): string {
@@ -274,25 +238,4 @@ function checkModels(step: FeaturesStep, report: ReportFault): void {
     if (unknown.length > 0) report(next.name, `carry: there is no feature ${unknown.join(', ')}`)
     if (twice.length > 0) report(next.name, `carry: ${twice.join(', ')} is there already`)
   }
-}
-
-/** A rule may read a table, whose earlier rows the log does not hold. */
-function lookedUpRules({ features: all, then }: FeaturesStep): string[] {
-  const lookedUp = all.filter(({ from }) => from === 'lookup').map((f) => f.name)
-  if (lookedUp.length === 0) return []
-  return scoreStepsOf(then).flatMap((score) =>
-    score.routes.flatMap((route) => {
-      const read = lookedUpBy(route.when, lookedUp)
-      if (read === null) return []
-      const place = `rule "${route.name}" of step "${score.name}"`
-      return `${place} ${read}: a replay, such as after a restart, may choose another model for the same event`
-    }),
-  )
-}
-
-function lookedUpBy(when: RouteCondition | null, lookedUp: readonly string[]) {
-  const read = when === null ? [] : fieldsRead(when, 1)
-  if (read === null) return `may read ${lookedUp.join(', ')}, looked up in a table`
-  const found = read.filter((field) => lookedUp.includes(field))
-  return found.length === 0 ? null : `reads ${found.join(', ')}, looked up in a table`
 }

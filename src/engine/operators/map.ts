@@ -2,7 +2,7 @@ import { called, type Events } from '../../columns/events.ts'
 import type { MapStep } from '../../topology/definition.ts'
 import { readFunction } from '../../topology/function-reading.ts'
 import { eventsWithFeatures, inputWithFeatures } from '../featured-events.ts'
-import type { EventShape, OperatorRule } from './rule.ts'
+import { type EventShape, type OperatorRule, passOn } from './rule.ts'
 
 /** Replaces each event by what a function returns for it. */
 export const map: OperatorRule<MapStep> = {
@@ -41,9 +41,7 @@ export const map: OperatorRule<MapStep> = {
                 if (!isDirect || !isInColumns(events, index)) made[index] = read.of(events, index)
                 return true
               })
-        for (const operator of behind) {
-          yield* operator.process({ ...given, indices, events: made }, run)
-        }
+        yield* passOn(behind, { ...given, indices, events: made }, run)
       },
     }
   },

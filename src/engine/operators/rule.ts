@@ -50,10 +50,10 @@ export interface Retention {
 
 /** A place where an author may have put a function. */
 export interface FunctionPlace {
-  /** Its name in notes: `map`, `features.amount`. */
+  /** Its name in notes: `payments.key`, `map`, `features.amount`. */
   readonly where: string
-  /** The first argument: an event that reaches the step, a row of a table, or features by name. */
-  readonly argument: 'event' | 'row' | 'features'
+  /** The first argument: an event, a table's row, features, a record, or a tombstone's key. */
+  readonly argument: 'event' | 'row' | 'features' | 'record' | 'key'
   /** Undefined or null if the author left it out. */
   readonly of: unknown
 }
@@ -126,17 +126,10 @@ export interface Operator {
   wants?(events: Events, index: number): boolean
   /** Needs it no object for an event that is in columns? @default it does */
   readonly isDirect?: boolean
-  /** @default none */
-  readonly kept?: OperatorState
-}
-
-export interface OperatorState {
-  readonly states: readonly KeyedState[]
-  /** Approximate, over all keys. */
-  readonly bytes: number
-  readonly texts: number
-  /** The watermark at which it produces something without an event; +Infinity: never. */
-  readonly nextEndMs: number
+  /** What it keeps between chunks. @default nothing */
+  readonly states?: readonly KeyedState[]
+  /** The watermark at which it produces something without an event. @default never */
+  readonly nextEndMs?: number
 }
 
 /** Events that do not go on from a step. */
@@ -214,12 +207,34 @@ export interface OperatorRule<S extends Step> {
   open(step: S, open: OpenSteps, context: OperatorContext): Operator
 }
 
+/** Passes events on to the steps behind. @param late what this step has found late of them */
+export function* passOn(
+  behind: readonly Operator[],
+  batch: Batch,
+  run: ChunkRun,
+  late: readonly number[] = [],
+): ReadyPieces {
+  const all = late.length === 0 ? batch.late : new Set([...batch.late, ...late])
+  for (const operator of behind) yield* operator.process({ ...batch, late: all }, run)
+}
+
 /** Does any of some steps take the event's features? */
 export function areWanted(steps: readonly Operator[], events: Events, index: number): boolean {
   return steps.some((step) => step.wants?.(events, index) ?? true)
 }
 
 export type ReportFieldFault = (what: string, o?: Parameters<ReportFault>[2]) => void
+
+/** Reports what is no function. @param argument what it takes: `of the event` */
+export function checkFunction(
+  name: string,
+  given: unknown,
+  argument: string,
+  tell: ReportFieldFault,
+): void {
+  if (typeof given === 'function') return
+  tell(`${name} must be a function ${argument}, got ${typeof given}`)
+}
 
 /** Reports a length that is not a whole number of ms above 0. */
 export function checkLength(lengthMs: number, tell: ReportFieldFault): void {

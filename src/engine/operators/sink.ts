@@ -6,7 +6,7 @@ import { COMPRESSIONS } from '../../kernel/kafka.ts'
 import type { SinkStep } from '../../topology/definition.ts'
 import type { OpenSink } from '../events.ts'
 import { eventsWithFeatures, FeaturedEvents, inputWithFeatures } from '../featured-events.ts'
-import type { EventShape, OperatorRule } from './rule.ts'
+import { checkFunction, type EventShape, type OperatorRule } from './rule.ts'
 
 const NO_FEATURES = { scores: [], features: new Float32Array(0), carried: new Float64Array(0) }
 
@@ -37,8 +37,8 @@ export const sink: OperatorRule<SinkStep> = {
   },
 
   check({ name, headers, compression = 'none' }, _, report) {
-    if (headers !== undefined && typeof headers !== 'function') {
-      report(name, `headers must be a function of the event, got ${typeof headers}`)
+    if (headers !== undefined) {
+      checkFunction('headers', headers, 'of the event', (what) => report(name, what))
     }
     if (!COMPRESSIONS.includes(compression)) {
       report(name, `compression "${compression}" must be one of ${COMPRESSIONS.join(', ')}`)

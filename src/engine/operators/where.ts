@@ -3,7 +3,7 @@ import type { EventFunction, FeatureCondition, WhereStep } from '../../topology/
 import { fieldsRead } from '../../topology/function-source.ts'
 import type { FeatureMatrix } from '../events.ts'
 import { FeatureView } from '../routes.ts'
-import { areWanted, type OperatorRule, type StepInput } from './rule.ts'
+import { areWanted, type OperatorRule, passOn, type StepInput } from './rule.ts'
 
 const NONE_CARRIED = new Float64Array(0)
 
@@ -13,16 +13,13 @@ export const where: OperatorRule<WhereStep> = {
 
   display: ({ name }) => ({ shape: 'choice', label: name, outline: name }),
 
-  detail: ({ keep, branch }, print) =>
-    branch === undefined
-      ? { keep: print(keep) }
-      : {
-          noneOf: branch.noneOf.map(print),
-          keep: branch.is === null ? 'the rest' : print(branch.is),
-        },
+  detail: ({ keep, noneOf }, print) => ({
+    ...(noneOf && { noneOf: noneOf.map(print) }),
+    keep: keep === null ? 'the rest' : print(keep),
+  }),
 
-  *functions({ name, keep, branch }) {
-    yield { where: name, argument: 'event', of: branch === undefined ? keep : branch.is }
+  *functions({ name, keep }) {
+    yield { where: name, argument: 'event', of: keep }
   },
 
   open(step, open, { input }) {
@@ -32,7 +29,7 @@ export const where: OperatorRule<WhereStep> = {
       *process(batch, run) {
         const { features } = batch
         const indices = run.each(step.name, batch, (events, i) => holds.of(events, i, features))
-        for (const operator of behind) yield* operator.process({ ...batch, indices }, run)
+        yield* passOn(behind, { ...batch, indices }, run)
       },
       wants: (events, i) =>
         (holds.readsFeatures || holds.of(events, i, null)) && areWanted(behind, events, i),
@@ -46,21 +43,20 @@ interface Condition {
   of(events: Events, index: number, features: FeatureMatrix | null): boolean
 }
 
-function conditionOf({ keep, branch }: WhereStep, { reader, features }: StepInput): Condition {
+function conditionOf({ keep, noneOf = [] }: WhereStep, input: StepInput): Condition {
   // The conditions of a branch are evaluated one by one: combined they would be a function that the
   // author has not written.
-  const noneOf = (branch?.noneOf ?? []).map((of) => partOf(of, { reader, features }))
-  const is = branch === undefined ? keep : branch.is
-  const own = is === null ? null : partOf(is, { reader, features })
+  const none = noneOf.map((of) => partOf(of, input))
+  const own = keep === null ? null : partOf(keep, input)
   return {
-    readsFeatures: [...noneOf, ...(own === null ? [] : [own])].some((part) => part.readsFeatures),
+    readsFeatures: [...none, own].some((part) => part?.readsFeatures === true),
     of: (events, index, columns) =>
-      !noneOf.some((part) => part.of(events, index, columns)) &&
+      !none.some((part) => part.of(events, index, columns)) &&
       (own === null || own.of(events, index, columns)),
   }
 }
 
-function partOf(of: FeatureCondition, { reader, features }: Omit<StepInput, 'shape'>): Condition {
+function partOf(of: FeatureCondition, { reader, features }: StepInput): Condition {
   if (features === null || !readsFeatures(of)) {
     const read = reader(of as EventFunction<boolean>)
     return { readsFeatures: false, of: (events, index) => read.of(events, index) }

@@ -1,4 +1,4 @@
-import { type ColumnType, PRESENT } from '../../columns/columns.ts'
+import { PRESENT } from '../../columns/columns.ts'
 import { called, type Events, type Read, type Reader } from '../../columns/events.ts'
 import { FieldRead, NO_CELL, ScannedEvents } from '../../columns/scanned-events.ts'
 import type { Memory } from '../../kernel/bytes.ts'
@@ -28,13 +28,11 @@ export interface BadCell {
 /** One number that is infinite as a float32 would spoil its key's features for a whole window. */
 export type Precision = 'float32' | 'float64'
 
-const NO_EVENT = -1
-
 interface Column {
   readonly name: string
   readonly types: readonly CellType[]
   readonly read: Read<unknown>
-  /** The field that it reads, if that has one of the types. */
+  /** The field that it reads, if its cells can be copied; `null`: they cannot. */
   readonly field: FieldRead<unknown> | null
   /** `null`: it holds no texts. */
   readonly dictionary: Dictionary | null
@@ -49,17 +47,10 @@ export class EventColumns {
   readonly #columns: readonly Column[]
   readonly #isHeld: (number: number) => boolean
   readonly #index: ReadonlyMap<string, number>
-  // The current event, by column: where its scanned cell is, or the cell itself, and its number.
-  readonly #places: Int32Array
-  readonly #cells: Cell[] = []
+  /** Those of the current event, by column. Nobody holds its texts before {@link hold}. */
   readonly #numbers: Float64Array
   /** `null`: not every column can be read ahead. */
   readonly #ahead: CellsAhead | null
-  /** {@link NO_EVENT}: the current event was not read ahead. */
-  #aheadAt = NO_EVENT
-  /** `null`: the current event was not scanned. */
-  #scanned: ScannedEvents | null = null
-  #memory: Memory | null = null
 
   /** @param o `reader`: how functions are evaluated, @default they are called */
   constructor(
@@ -78,14 +69,15 @@ export class EventColumns {
     this.#isHeld = precision === 'float32' ? isFiniteFloat32 : Number.isFinite
     this.#columns = [...typesOf(aggregates)].map(([name, types]) => {
       const read = reader(columns[name] as EventFunction<unknown>)
-      const isField = read instanceof FieldRead && types.includes(CELL_OF[read.type])
       const dictionary = types.includes('string') ? new Dictionary() : null
-      return { name, types, read, field: isField ? read : null, dictionary }
+      const isField = read instanceof FieldRead && types.includes(CELL_OF[read.type])
+      const isCopied = isField && (dictionary !== null) === (read.type === 'text')
+      return { name, types, read, field: isCopied ? read : null, dictionary }
     })
     this.#index = new Map(this.#columns.map((c, i) => [c.name, i + 1]))
-    this.#places = new Int32Array(this.#columns.length)
     this.#numbers = new Float64Array(this.#columns.length)
-    this.#ahead = aheadOf(this.#columns, this.#isHeld)
+    const all = this.#columns
+    this.#ahead = all.every(isFieldColumn) ? new CellsAhead(all, this.#isHeld) : null
     const inNeed = (need: Need) => aggregates.filter((a) => aggregateRule(a).needs.includes(need))
     const columnsInNeed = (need: Need) => [
       ...new Set(inNeed(need).flatMap((a) => this.#placesOf(a))),
@@ -134,17 +126,9 @@ export class EventColumns {
 
   /** Reads an event. May throw whatever an author's function throws. @returns the first bad cell */
   read(events: Events, index: number): BadCell | null {
-    const isAhead = this.#ahead?.has(events, index) === true
-    this.#aheadAt = isAhead ? index : NO_EVENT
-    if (isAhead) return null
-    const scanned = events instanceof ScannedEvents ? events : null
-    this.#scanned = scanned
-    this.#memory = scanned?.memoryOf(index) ?? null
+    if (this.#ahead?.copy(events, index, this.#numbers) === true) return null
     for (let c = 0; c < this.#columns.length; c++) {
-      const { field } = this.#columns[c] as Column
-      const place = scanned === null || field === null ? NO_CELL : field.cellIn(scanned, index)
-      this.#places[c] = place
-      const bad = place === NO_CELL ? this.#readCell(c, events, index) : this.#readScanned(c, place)
+      const bad = this.#readCell(c, events, index)
       if (bad !== null) return bad
     }
     return null
@@ -152,13 +136,8 @@ export class EventColumns {
 
   /** The event read last, as the numbers of a history. Its texts are held from now on. */
   hold(): ArrayLike<number> {
-    if (this.#aheadAt !== NO_EVENT) {
-      this.#ahead?.hold(this.#aheadAt, this.#numbers)
-      return this.#numbers
-    }
-    for (let c = 0; c < this.#columns.length; c++) {
-      const { dictionary } = this.#columns[c] as Column
-      if (dictionary !== null) this.#numbers[c] = dictionary.hold(this.#numberIn(dictionary, c))
+    for (const { column, dictionary } of this.layout.texts) {
+      dictionary.hold(this.#numbers[column - 1] as number)
     }
     return this.#numbers
   }
@@ -172,58 +151,35 @@ export class EventColumns {
     return types.includes('number') ? number : number === 1
   }
 
-  #readScanned(c: number, place: number): BadCell | null {
-    const { name, types, field } = this.#columns[c] as Column
-    if (field?.type === 'text') return null
-    const number = this.#scanned?.columns.numbers[place] as number
-    this.#numbers[c] = number
-    return this.#isHeld(number) ? null : badCell(name, types, number)
-  }
-
   #readCell(c: number, events: Events, index: number): BadCell | null {
-    const { name, types, read } = this.#columns[c] as Column
+    const { name, types, read, field, dictionary } = this.#columns[c] as Column
+    if (field !== null && events instanceof ScannedEvents) {
+      const place = field.cellIn(events, index)
+      if (place !== NO_CELL) {
+        const { numbers, starts, ends } = events.columns
+        if (dictionary !== null) {
+          const memory = events.memoryOf(index) as Memory
+          const [from, to] = [starts[place] as number, ends[place] as number]
+          this.#numbers[c] = dictionary.numberOfBytes(memory, from, to)
+          return null
+        }
+        const number = numbers[place] as number
+        this.#numbers[c] = number
+        return this.#isHeld(number) ? null : badCell(name, types, number)
+      }
+    }
     const cell = read.of(events, index)
     const fits = types.includes(typeof cell as CellType)
     if (!fits || (typeof cell === 'number' && !this.#isHeld(cell))) {
       return badCell(name, types, cell)
     }
-    this.#cells[c] = cell as Cell
-    this.#numbers[c] = Number(cell)
+    this.#numbers[c] = dictionary === null ? Number(cell) : dictionary.numberOf(cell as Cell)
     return null
-  }
-
-  #numberIn(dictionary: Dictionary, c: number): number {
-    const place = this.#places[c] as number
-    if (place === NO_CELL) return dictionary.numberOf(this.#cells[c] as Cell)
-    const number = this.#numbers[c] as number
-    switch (this.#columns[c]?.field?.type as ColumnType) {
-      case 'number':
-        return dictionary.numberOf(number)
-      case 'boolean':
-        return dictionary.numberOf(number === 1)
-      case 'text': {
-        const { starts, ends } = (this.#scanned as ScannedEvents).columns
-        const from = starts[place] as number
-        return dictionary.numberOfBytes(this.#memory as Memory, from, ends[place] as number)
-      }
-    }
   }
 
   #placesOf(aggregate: Aggregate): number[] {
     return columnsOf(aggregate).map((name) => this.#index.get(name) as number)
   }
-}
-
-/** `null`: not all columns are fields that can be copied into histories. */
-function aheadOf(
-  columns: readonly Column[],
-  isHeld: (number: number) => boolean,
-): CellsAhead | null {
-  const fields = columns.flatMap(({ field, dictionary }) => {
-    const isText = dictionary !== null
-    return field === null || isText !== (field.type === 'text') ? [] : [{ field, dictionary }]
-  })
-  return fields.length === columns.length ? new CellsAhead(fields, isHeld) : null
 }
 
 const CELL_OF = { number: 'number', text: 'string', boolean: 'boolean' } as const
@@ -249,9 +205,10 @@ function typesOf(aggregates: readonly Aggregate[]): Map<string, readonly CellTyp
   return types
 }
 
-interface FieldColumn {
-  readonly field: FieldRead<unknown>
-  readonly dictionary: Dictionary | null
+type FieldColumn = Column & { readonly field: FieldRead<unknown> }
+
+function isFieldColumn(column: Column): column is FieldColumn {
+  return column.field !== null
 }
 
 /** Numbers of scanned events, read column by column: the processor then fetches texts ahead. */
@@ -284,17 +241,14 @@ class CellsAhead {
     }
   }
 
-  has(events: Events, index: number): boolean {
-    return events === this.#events && this.#isRead[index] === 1
-  }
-
-  hold(index: number, into: Float64Array): void {
+  /** @returns false: the event was not read ahead */
+  copy(events: Events, index: number, into: Float64Array): boolean {
+    if (events !== this.#events || this.#isRead[index] !== 1) return false
     const capacity = this.#isRead.length
     for (let c = 0; c < this.#columns.length; c++) {
-      const number = this.#numbers[c * capacity + index] as number
-      into[c] = number
-      this.#columns[c]?.dictionary?.hold(number)
+      into[c] = this.#numbers[c * capacity + index] as number
     }
+    return true
   }
 
   forget(): void {

@@ -7,6 +7,9 @@ export type Peeked = Readonly<Record<string, Cell | null>>
 
 /** An operator's state, by key number. Read methods do not change it. */
 export interface KeyedState {
+  /** Approximate, over all keys. */
+  readonly bytes: number
+  readonly texts: number
   has(key: number): boolean
   /** @returns the round, to which all changes from now on belong */
   beginRound(): number

@@ -1,7 +1,11 @@
 import type { Events, Read, Reader } from '../../columns/events.ts'
 import { startOfWindow } from '../../kernel/time.ts'
-import type { Aggregate } from '../../topology/aggregates.ts'
-import type { EventFunction, FeaturesStep, KindDefinition } from '../../topology/definition.ts'
+import type {
+  EventFunction,
+  FeatureDefinition,
+  FeaturesStep,
+  KindDefinition,
+} from '../../topology/definition.ts'
 import type { Dictionary } from './dictionary.ts'
 import { type BadCell, EventColumns, isMissing } from './event-columns.ts'
 import { Expiry } from './expiry.ts'
@@ -10,7 +14,7 @@ import { type History, readHistory, writeHistory } from './history.ts'
 import { type KeyedState, type Peeked, StateReader, StateWriter } from './keyed-state.ts'
 import { LastClosed } from './last-closed.ts'
 import { HISTORY_BYTES, KEPT_BYTES, type StateUse } from './state-limits.ts'
-import { WindowWalk } from './window-walk.ts'
+import { byLength, type WindowFeature, WindowWalk } from './window-walk.ts'
 
 /** The watermark is the one after the event arrived. */
 export interface EventMoment {
@@ -19,30 +23,10 @@ export interface EventMoment {
   readonly watermarkMs: number
 }
 
-interface SinceLast {
-  readonly feature: number
-  readonly lengthMs: number
-  readonly empty: number
-}
+/** A feature, with its place among those of the step. */
+type Numbered<From> = Extract<FeatureDefinition, { from: From }> & { readonly feature: number }
 
-/** Seconds since the last event, however long ago. */
-interface SinceLastEver {
-  readonly feature: number
-  readonly capSeconds: number
-  readonly never: number
-}
-
-/** Tumbling windows of one length, up to the current event. */
-interface Current {
-  readonly lengthMs: number
-  readonly walk: WindowWalk
-}
-
-interface Aggregated {
-  readonly feature: number
-  readonly lengthMs: number
-  readonly aggregate: Aggregate
-}
+type Aggregated = Pick<WindowFeature, 'feature' | 'lengthMs' | 'aggregate'>
 
 export interface WindowsContext {
   readonly reader: Reader
@@ -52,17 +36,18 @@ export interface WindowsContext {
 
 /** The windows of all keys over the events of one kind in a features step. */
 export class KeyedWindows implements KeyedState {
-  /** By feature of the step; `null`: it is not over these windows. */
-  readonly #names: readonly (string | null)[]
+  readonly #step: FeaturesStep
+  readonly #kind: number
   readonly #is: Read<boolean> | null
   /** The column that an event of the kind must have. */
   readonly #has: Read<unknown> | null
   readonly #columns: EventColumns
   readonly #rolling: WindowWalk
-  readonly #current: readonly Current[]
+  /** Tumbling windows of one length, up to the current event. */
+  readonly #current: readonly { readonly lengthMs: number; readonly walk: WindowWalk }[]
   readonly #lastClosed: readonly LastClosed[]
-  readonly #sinceLast: readonly SinceLast[]
-  readonly #sinceLastEver: readonly SinceLastEver[]
+  readonly #sinceLast: readonly Numbered<'sinceLast'>[]
+  readonly #sinceLastEver: readonly (Numbered<'sinceLastEver'> & { readonly capSeconds: number })[]
   readonly #keys: Dictionary
   readonly #use: StateUse
   readonly #histories: Histories
@@ -71,33 +56,22 @@ export class KeyedWindows implements KeyedState {
   readonly #expiry: Expiry
 
   constructor(step: FeaturesStep, kind: number, { reader, keys, use }: WindowsContext) {
-    const definition = step.kinds[kind] as KindDefinition
-    const rolling: Aggregated[] = []
-    const current: Aggregated[] = []
-    const lastClosed: Aggregated[] = []
-    const sinceLast: SinceLast[] = []
-    const sinceLastEver: SinceLastEver[] = []
-    for (const [feature, f] of step.features.entries()) {
-      if (f.kind !== kind) continue
-      if (f.from === 'rolling') rolling.push({ ...f, feature })
-      else if (f.from === 'tumbling')
-        (f.which === 'current' ? current : lastClosed).push({ ...f, feature })
-      else if (f.from === 'sinceLast') sinceLast.push({ ...f, feature })
-      else if (f.from === 'sinceLastEver') {
-        const capSeconds = f.capMs === null ? Number.POSITIVE_INFINITY : f.capMs / 1_000
-        sinceLastEver.push({ feature, capSeconds, never: f.never })
-      }
-    }
-    const all = [...rolling, ...current, ...lastClosed]
-    const { is, has, columns } = definition
-    this.#names = step.features.map(({ name, kind: of, from }) =>
-      of === kind && from !== 'value' && from !== 'lookup' ? name : null,
-    )
+    const { is, has, columns } = step.kinds[kind] as KindDefinition
+    const features = step.features
+      .map((f, feature) => ({ ...f, feature }))
+      .filter((f) => f.kind === kind)
+    const rolling = features.filter((f) => f.from === 'rolling')
+    const tumbling = features.filter((f) => f.from === 'tumbling')
+    const current = tumbling.filter((f) => f.which === 'current')
+    const lastClosed = tumbling.filter((f) => f.which === 'lastClosed')
+    const aggregated = [...rolling, ...current, ...lastClosed]
+    this.#step = step
+    this.#kind = kind
     this.#is = is === null ? null : reader(is)
     this.#has = has === undefined ? null : reader(columns[has] as EventFunction<unknown>)
     this.#columns = new EventColumns(
       columns,
-      all.map((a) => a.aggregate),
+      aggregated.map((a) => a.aggregate),
       { reader, precision: 'float32' },
     )
     this.#rolling = this.#walkOver(rolling)
@@ -113,9 +87,12 @@ export class KeyedWindows implements KeyedState {
         of.map((a) => a.feature),
       )
     })
-    this.#sinceLast = sinceLast
-    this.#sinceLastEver = sinceLastEver
-    this.#retentionMs = Math.max(0, ...[...all, ...sinceLast].map((a) => a.lengthMs))
+    this.#sinceLast = features.filter((f) => f.from === 'sinceLast')
+    this.#sinceLastEver = features
+      .filter((f) => f.from === 'sinceLastEver')
+      .map((f) => ({ ...f, capSeconds: (f.capMs ?? Number.POSITIVE_INFINITY) / 1_000 }))
+    const lengths = [...aggregated, ...this.#sinceLast].map((f) => f.lengthMs)
+    this.#retentionMs = Math.max(0, ...lengths)
     this.#expiry = new Expiry(this.#retentionMs)
     this.#keys = keys
     this.#use = use
@@ -212,9 +189,14 @@ export class KeyedWindows implements KeyedState {
   }
 
   peek(key: number, at: { timeMs: number; watermarkMs: number }): readonly Peeked[] {
-    const row = new Float64Array(this.#names.length)
+    const { features } = this.#step
+    const row = new Float64Array(features.length)
     this.process({ key, ...at }, false, row)
-    const own = this.#names.flatMap((name, f) => (name === null ? [] : [[name, row[f] as number]]))
+    const own = features.flatMap(({ name, kind, from }, f) =>
+      kind === this.#kind && from !== 'value' && from !== 'lookup'
+        ? [[name, row[f] as number]]
+        : [],
+    )
     return [Object.fromEntries(own)]
   }
 
@@ -290,14 +272,4 @@ export class KeyedWindows implements KeyedState {
     const windows = features.map((f) => ({ ...f, ...this.#columns.placeOf(f.aggregate) }))
     return new WindowWalk(windows, this.#columns.layout)
   }
-}
-
-function byLength(features: readonly Aggregated[]): [number, Aggregated[]][] {
-  const groups = new Map<number, Aggregated[]>()
-  for (const feature of features) {
-    const group = groups.get(feature.lengthMs)
-    if (group === undefined) groups.set(feature.lengthMs, [feature])
-    else group.push(feature)
-  }
-  return [...groups]
 }

@@ -29,23 +29,15 @@ export interface HistorySizes {
 /** Measured, see test/bench/RESULTS.md: other sizes improve some cases and slow down others. */
 const SIZES: HistorySizes = { buffer: 256, run: 32, block: 64, group: 64, unsettled: 4 }
 
-export interface Layout extends HistoryColumns {
-  readonly sizes: HistorySizes
-  /** Columns of an event in a block: its own, then a link for each of `distinct`. */
-  readonly width: number
-  /** Columns that a block also keeps in order: those of `ranked`, then the links. */
-  readonly ordered: readonly number[]
-  readonly blockNumbers: number
-  readonly marks: TextMarks
-  readonly summaries: Summaries
-  readonly sealNumbers: number
-}
+export type Layout = ReturnType<typeof layoutOf>
 
 /** @param sizes smaller ones in tests, so that few events have many blocks */
-export function layoutOf(held: HistoryColumns, sizes = SIZES): Layout {
+export function layoutOf(held: HistoryColumns, sizes = SIZES) {
   const { columns, ranked, distinct } = held
+  /** Columns of an event in a block: its own, then a link for each of `distinct`. */
   const width = columns + distinct.length
-  const ordered = [...ranked, ...distinct.map((_, d) => columns + d)]
+  /** Columns that a block also keeps in order: those of `ranked`, then the links. */
+  const ordered: readonly number[] = [...ranked, ...distinct.map((_, d) => columns + d)]
   const summaries = new Summaries(held)
   return {
     ...held,

@@ -60,15 +60,16 @@ export class WindowWalk {
   readonly #query: RangeQuery
 
   constructor(features: readonly WindowFeature[], layout: Layout) {
-    const lengths = [...new Set(features.map((f) => f.lengthMs))].toSorted((a, b) => a - b)
     const needy = features.filter((f) =>
       aggregateRule(f.aggregate).needs.some((n) => BEYOND_SUMS.includes(n)),
     )
-    this.#windows = lengths.map((lengthMs) => ({
-      lengthMs,
-      remember: needy.some((f) => f.lengthMs >= lengthMs),
-      write: writerOf(features.filter((f) => f.lengthMs === lengthMs).map(placed)),
-    }))
+    this.#windows = byLength(features)
+      .toSorted(([a], [b]) => a - b)
+      .map(([lengthMs, of]) => ({
+        lengthMs,
+        remember: needy.some((f) => f.lengthMs >= lengthMs),
+        write: writerOf(of.map(placed)),
+      }))
     this.#query = new RangeQuery(layout)
   }
 
@@ -98,6 +99,14 @@ export class WindowWalk {
     this.#query.extend(afterMs, true)
     for (const window of this.#windows) window.write(this.#query, row)
   }
+}
+
+/** Features by the length of their windows, in the order of the first of each. */
+export function byLength<F extends Pick<WindowFeature, 'lengthMs'>>(
+  features: readonly F[],
+): [lengthMs: number, features: F[]][] {
+  const lengths = [...new Set(features.map((f) => f.lengthMs))]
+  return lengths.map((lengthMs) => [lengthMs, features.filter((f) => f.lengthMs === lengthMs)])
 }
 
 type WriteWindow = (query: RangeQuery, row: Float64Array) => void

@@ -106,7 +106,7 @@ export class Task {
       partitions: keepsState(definition) ? context.partitions : null,
       keyNumbers: this.#engine.keyNumbers,
     })
-    this.#engine.restoreWatermark(plan.from)
+    this.#engine.watermark.restore(plan.from)
     this.#horizonMs = horizonOf(definition).lengthMs
     const { lagMs } = definition.source.watermark
     this.#points = new ReplayPoints({ horizonMs: this.#horizonMs, lagMs }, plan.from)
@@ -119,7 +119,7 @@ export class Task {
    * first event.
    */
   get logWatermarkMs(): number {
-    return this.#engine.watermarkParts.newestMs - this.topology.definition.source.watermark.lagMs
+    return this.#engine.watermark.parts.newestMs - this.topology.definition.source.watermark.lagMs
   }
 
   /**
@@ -211,7 +211,7 @@ export class Task {
   #begin(work: WaitingWork): Promise<void> | null {
     const { records, packed } = work.chunk
     work.entry?.begin(this.labels.topology, this.#note())
-    if (records.length > 0) this.#points.add(records.offsetAt(0), this.#engine.watermarkParts)
+    if (records.length > 0) this.#points.add(records.offsetAt(0), this.#engine.watermark.parts)
     if (packed !== undefined) return this.#enter(work, packedIntake(packed))
     const { slices } = this.#context
     slices.use(records.length)
@@ -294,11 +294,11 @@ export class Task {
 
   /** Note for a restart that continues here. */
   #note(): TopologyCheckpoint {
-    const { watermarkParts, watermarkMs } = this.#engine
+    const { nowMs, parts } = this.#engine.watermark
     const { fingerprint } = this.topology
-    const [from, wholeFromMs] = [this.#points.at(watermarkMs), this.#wholeFromMs]
+    const [from, wholeFromMs] = [this.#points.at(nowMs), this.#wholeFromMs]
     // Until the replay is over, what idleness had done is not repeated yet.
-    const idleMs = Math.max(watermarkParts.idleMs, this.plan.idleMs)
+    const idleMs = Math.max(parts.idleMs, this.plan.idleMs)
     return { fingerprint, from, idleMs, wholeFromMs }
   }
 
@@ -343,7 +343,7 @@ export class Task {
    * have been late.
    */
   #noteFirst(): void {
-    const { firstMs } = this.#engine
+    const { firstMs } = this.#engine.watermark
     if (this.#wholeFromMs !== null || firstMs === null) return
     const { lagMs } = this.topology.definition.source.watermark
     // 2100 means never, and can be stored in a note.
@@ -351,7 +351,7 @@ export class Task {
   }
 
   get #isWarming(): boolean {
-    return this.#wholeFromMs === null || this.#engine.watermarkMs < this.#wholeFromMs
+    return this.#wholeFromMs === null || this.#engine.watermark.nowMs < this.#wholeFromMs
   }
 
   #tellWarming(): void {

@@ -68,7 +68,7 @@ function naiveAnswers(topology: Definition, golden: Golden): Answer[] {
 
 function answerOf(step: FeaturesStep, row: Float32Array | null, event: unknown): Answer {
   if (row === null) return { outcome: 'late' }
-  const kept = step.then.every((next) => next.op !== 'where' || next.keep(event, {}))
+  const kept = step.then.every((next) => next.op !== 'where' || next.keep?.(event, {}) !== false)
   return kept ? { outcome: 'scored', features: row } : { outcome: 'skipped' }
 }
 

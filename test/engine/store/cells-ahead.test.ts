@@ -2,13 +2,13 @@ import * as fc from 'fast-check'
 import { defineTopology, minutes, onnxModel } from 'tidemark'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
-import { Engine } from '../../../src/engine/engine.ts'
 import { atOnce, Slices } from '../../../src/kernel/slices.ts'
 import { ListedRecords } from '../../../src/records/log-records.ts'
 import { EventIntake } from '../../../src/runtime/partition/intake.ts'
 import { jsonFormatOf } from '../../support/format.ts'
 import { runs } from '../../support/runs.ts'
 import { batchOf } from '../batch.ts'
+import { engineFor } from '../engine-for.ts'
 import { type Whole, whole } from '../whole.ts'
 
 // Columns that are read ahead of the windows, held against events that are objects.
@@ -95,7 +95,7 @@ const sales: fc.Arbitrary<readonly Written[]> = fc
 test('events that are read ahead come to the same as events that are objects', () => {
   fc.assert(
     fc.property(sales, (all) => {
-      const [ahead, called] = [new Scanning(), new Engine(topology, { lookup })]
+      const [ahead, called] = [new Scanning(), engineFor(topology, { lookup })]
       for (let from = 0; from < all.length; from += CHUNK) {
         const chunk = all.slice(from, from + CHUNK)
         const events = chunk.map(({ text }) => JSON.parse(text) as Sale)
@@ -114,7 +114,7 @@ function lookup(): never {
 
 class Scanning {
   readonly #format = jsonFormatOf(topology)
-  readonly #engine = new Engine(topology, { lookup, reader: this.#format.reader })
+  readonly #engine = engineFor(topology, { lookup, reader: this.#format.reader })
   readonly #intake = new EventIntake(topology.source, this.#format, {
     from: { topic: 'events', partition: 0 },
     partitions: null,

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { Engine } from '../../../src/engine/engine.ts'
+import type { Engine } from '../../../src/engine/engine.ts'
 import { type KeyedState, STATE_VERSION } from '../../../src/engine/store/keyed-state.ts'
 import type { Aggregate } from '../../../src/topology/aggregates.ts'
 import type { Definition, TumblingStep } from '../../../src/topology/definition.ts'
@@ -8,6 +8,7 @@ import { runs } from '../../support/runs.ts'
 import { arrivals, featureRuns } from '../arbitraries.ts'
 import { batchOf, type Given } from '../batch.ts'
 import { dedupeRuns } from '../dedupe-runs.ts'
+import { engineFor } from '../engine-for.ts'
 import { topologyAround } from '../engine-rows.ts'
 import { type Whole, whole } from '../whole.ts'
 
@@ -51,7 +52,7 @@ function outOf({ arrivals: arrived, late, duplicates, closed }: Whole): string {
 
 /** Another engine, which has all that this one keeps. */
 function movedTo(engine: Engine, other: Engine): Engine {
-  other.restoreWatermark(engine.watermarkParts)
+  other.watermark.restore(engine.watermark.parts)
   const into = other.keyedStates
   for (const [s, state] of engine.keyedStates.entries()) {
     for (const key of KEYS) {
@@ -84,7 +85,7 @@ describe('what is moved to another engine goes on as if it had stayed', () => {
     fc.assert(
       fc.property(featureRuns(150), fc.nat(20), ({ step, options, events }, after) => {
         const { lookup } = options
-        const make = () => new Engine(topologyAround(step, options), { lookup })
+        const make = () => engineFor(topologyAround(step, options), { lookup })
         expect(answers(make, events, after)).toEqual(answers(make, events, NEVER))
       }),
       { numRuns: runs(200) },
@@ -101,7 +102,7 @@ describe('what is moved to another engine goes on as if it had stayed', () => {
       options.chain((o) => arrivals(o.lagMs, 150).map((events) => ({ ...o, events }))),
       fc.nat(20),
       ({ events, ...of }, after) => {
-        const make = () => new Engine(tumblingOf(of), { lookup: () => new Map() })
+        const make = () => engineFor(tumblingOf(of), { lookup: () => new Map() })
         expect(answers(make, events, after)).toEqual(answers(make, events, NEVER))
       },
     )
@@ -110,16 +111,16 @@ describe('what is moved to another engine goes on as if it had stayed', () => {
 
   test('ids that have come, and what is behind them', { timeout: 60_000 }, () => {
     const property = fc.property(dedupeRuns(100), fc.nat(20), ({ definition, events }, after) => {
-      const make = () => new Engine(definition, { lookup: () => new Map() })
+      const make = () => engineFor(definition, { lookup: () => new Map() })
       expect(answers(make, events, after)).toEqual(answers(make, events, NEVER))
     })
     fc.assert(property, { numRuns: runs(100) })
   })
 })
 
-function engineOfWindows(): Engine {
+function engineForWindows(): Engine {
   const of = { lagMs: 0, graceMs: 0, lengthMs: MINUTE_MS }
-  return new Engine(tumblingOf(of), { lookup: () => new Map() })
+  return engineFor(tumblingOf(of), { lookup: () => new Map() })
 }
 
 const pay = (key: string, atMs: number, shop = 's'): Given => {
@@ -131,13 +132,13 @@ function take(engine: Engine, ...events: readonly Given[]): void {
 }
 
 describe('bytes of a key', () => {
-  const engine = engineOfWindows()
+  const engine = engineForWindows()
   take(engine, pay('k1', 0, 'é\ud800'), pay('k1', 1, 'shop'))
   const [state] = engine.keyedStates as [KeyedState]
   const bytes = state.encode(engine.keyNumbers.numberOf('k1')) as Uint8Array
 
   const restored = (of: Uint8Array) => {
-    const other = engineOfWindows()
+    const other = engineForWindows()
     const key = other.keyNumbers.numberOf('k1')
     const [into] = other.keyedStates as [KeyedState]
     into.restore(key, of)
@@ -170,7 +171,7 @@ describe('bytes of a key', () => {
 })
 
 test('the keys that have changed since a round began are told, and no others', () => {
-  const engine = engineOfWindows()
+  const engine = engineForWindows()
   const [state] = engine.keyedStates as [KeyedState]
   const changed = (round: number) =>
     [...state.changedSince(round)].flat().map((key) => engine.keyNumbers.cellOf(key))
@@ -188,7 +189,7 @@ test('the keys that have changed since a round began are told, and no others', (
 })
 
 test('a look at a key tells what its open windows come to, and changes nothing', () => {
-  const engine = engineOfWindows()
+  const engine = engineForWindows()
   const [state] = engine.keyedStates as [KeyedState]
   take(engine, pay('k1', 0, 'a'), pay('k1', 1, 'b'))
   const key = engine.keyNumbers.numberOf('k1')
@@ -214,7 +215,7 @@ test('a look at a key tells its features at a time, and changes nothing', () => 
     then: [],
   } as const
   const around = topologyAround(step, { lagMs: 0, onLate: 'drop' })
-  const engine = new Engine(around, { lookup: () => new Map() })
+  const engine = engineFor(around, { lookup: () => new Map() })
   const [state] = engine.keyedStates as [KeyedState]
   take(engine, pay('k1', 0), pay('k1', 1_000))
   const key = engine.keyNumbers.numberOf('k1')
@@ -231,7 +232,7 @@ test('ids of a key come back as they were, also where one came at several times'
   const dedupe = { op: 'dedupe', name: 'dedupe', by, withinMs: 1_000, then: [SINK] } as const
   const none = { op: 'features', name: 'none', kinds: [], features: [], then: [] } as const
   const around = topologyAround(none, { lagMs: MINUTE_MS, onLate: 'drop' })
-  const make = () => new Engine({ ...around, then: [dedupe] }, { lookup: () => new Map() })
+  const make = () => engineFor({ ...around, then: [dedupe] }, { lookup: () => new Map() })
   const engine = make()
   const [state] = engine.keyedStates as [KeyedState]
   const times = [5_000, 0, 9_000, 5_500, 8_500]

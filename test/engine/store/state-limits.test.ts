@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest'
-import { Engine } from '../../../src/engine/engine.ts'
+import type { Engine } from '../../../src/engine/engine.ts'
 import { type StateLimits, StateUse } from '../../../src/engine/store/state-limits.ts'
 import type { FeaturesStep, TumblingStep } from '../../../src/topology/definition.ts'
 import { batchOf } from '../batch.ts'
+import { engineFor } from '../engine-for.ts'
 import { topologyAround } from '../engine-rows.ts'
 import { whole } from '../whole.ts'
 
@@ -34,7 +35,7 @@ const tumbling: TumblingStep = {
 
 function engineOf(step: FeaturesStep | TumblingStep, limits: StateLimits): Engine {
   const around = topologyAround(rolling, { lagMs: 0, onLate: 'dead-letter' })
-  return new Engine({ ...around, then: [step] }, { lookup: () => new Map(), limits })
+  return engineFor({ ...around, then: [step] }, { lookup: () => new Map(), limits })
 }
 
 /** Takes an event of one key in each shop; gives the codes of those that were refused. */

@@ -1,7 +1,6 @@
 import { defineTopology, minutes, seconds } from 'tidemark'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { Engine } from '../../../src/engine/engine.ts'
 import type { ReadyBatch } from '../../../src/engine/events.ts'
 import { ListedRecords } from '../../../src/records/log-records.ts'
 import { PassedHeaders } from '../../../src/runtime/output/headers.ts'
@@ -9,6 +8,7 @@ import { produce } from '../../../src/runtime/output/outputs.ts'
 import { limitsOf } from '../../../src/runtime/output/topic-limits.ts'
 import type { Definition, ScoreStep } from '../../../src/topology/definition.ts'
 import { batchOf } from '../../engine/batch.ts'
+import { engineFor } from '../../engine/engine-for.ts'
 import { type Whole, whole } from '../../engine/whole.ts'
 import { stepAnswer } from '../../support/score-steps.ts'
 import { model, record, START_MS } from '../support.ts'
@@ -68,7 +68,7 @@ function arrivalsOf(definition: Definition, events: readonly Omit<Sale, 'at'>[])
     asked.push(key)
     return SHOPS.get(key)
   }
-  const engine = new Engine(definition, { lookup: () => ({ get }) })
+  const engine = engineFor(definition, { lookup: () => ({ get }) })
   const given = events.map((event, i) => {
     const timeMs = START_MS + i
     return { key: 'k', timeMs, event: { ...event, at: timeMs } }
