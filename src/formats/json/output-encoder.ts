@@ -3,7 +3,6 @@ import { generated } from '../../kernel/node.ts'
 import type { Expression } from '../../topology/function-reading.ts'
 import type { KnownObject, KnownValue } from './known-values.ts'
 import {
-  bareTextSegment,
   booleanSegment,
   carriedSegment,
   commaSegment,
@@ -17,7 +16,6 @@ import {
   scoreSegment,
   testSegment,
   textSegment,
-  valueSegment,
 } from './segments.ts'
 
 /** `reason`: why the author function is called instead. */
@@ -151,18 +149,13 @@ function leaf(known: Exclude<KnownValue, KnownObject>): ValueCode {
       return certain(carriedSegment(known.index, known.width))
     case 'field':
       return {
-        pieces: [(known.isBinary ? BINARY_SEGMENTS : FIELD_SEGMENTS)[known.type](known.column)],
+        pieces: [FIELD_SEGMENTS[known.type](known.column, known.isBinary === true)],
         optional: known.optional ? known.column : null,
       }
   }
 }
 
 const FIELD_SEGMENTS = { text: textSegment, number: numberSegment, boolean: booleanSegment }
-const BINARY_SEGMENTS = {
-  text: bareTextSegment,
-  number: valueSegment,
-  boolean: booleanSegment,
-}
 
 /** Writes fields in JavaScript's order: names that are array indices come first. */
 function objectOf(fields: readonly FieldCode[]): ValueCode {

@@ -46,48 +46,29 @@ export function constantSegment(constant: Constant): Segment {
   return (_i, _rows, into) => into.constant(constant)
 }
 
-export function textSegment(column: number): SegmentAfter {
+/** Writes a text with its quotes; a binary one has none. */
+export function textSegment(column: number, isBinary: boolean): SegmentAfter {
   return (before) => (i, rows, into) => {
     into.constant(before)
     const { states, starts, ends } = rows.events.columns
     const cell = cellOf(column, i, rows)
     if (states[cell] === NULL) return into.constant(NULL_TEXT)
     const [start, end] = [starts[cell] as number, ends[cell] as number]
-    into.copy(memoryOf(i, rows), start - QUOTE, end + QUOTE)
-  }
-}
-
-/** Writes a text that has no quotes around it. */
-export function bareTextSegment(column: number): SegmentAfter {
-  return (before) => (i, rows, into) => {
-    into.constant(before)
-    const { states, starts, ends } = rows.events.columns
-    const cell = cellOf(column, i, rows)
-    if (states[cell] === NULL) return into.constant(NULL_TEXT)
+    if (!isBinary) return into.copy(memoryOf(i, rows), start - QUOTE, end + QUOTE)
     into.byte(QUOTE_BYTE)
-    into.copy(memoryOf(i, rows), starts[cell] as number, ends[cell] as number)
+    into.copy(memoryOf(i, rows), start, end)
     into.byte(QUOTE_BYTE)
   }
 }
 
-/** Writes a number that has no literal. */
-export function valueSegment(column: number): SegmentAfter {
-  return (before) => (i, rows, into) => {
-    into.constant(before)
-    const { states, numbers } = rows.events.columns
-    const cell = cellOf(column, i, rows)
-    if (states[cell] === NULL) into.constant(NULL_TEXT)
-    else appendNumber(into, numbers[cell] as number)
-  }
-}
-
-/** Writes a number, whose literal is copied if JavaScript would write it so. */
-export function numberSegment(column: number): SegmentAfter {
+/** Writes a number. Its literal, which a binary one lacks, is copied if JavaScript writes it so. */
+export function numberSegment(column: number, isBinary: boolean): SegmentAfter {
   return (before) => (i, rows, into) => {
     into.constant(before)
     const { states, numbers, starts, ends } = rows.events.columns
     const cell = cellOf(column, i, rows)
     if (states[cell] === NULL) return into.constant(NULL_TEXT)
+    if (isBinary) return appendNumber(into, numbers[cell] as number)
     const memory = memoryOf(i, rows)
     const start = starts[cell] as number
     const end = ends[cell] as number

@@ -5,6 +5,7 @@ import { horizonOf, keepsState } from '../../engine/plan.ts'
 import type { RunMode } from '../../engine/run.ts'
 import { StageClock } from '../../kernel/stages.ts'
 import { LATEST_EVENT_TIME_MS } from '../../kernel/time.ts'
+import type { LoadedTable } from '../../lookup/table.ts'
 import { firstFrom, NO_RECORDS } from '../../records/log-records.ts'
 import type { Chunk, LogRecords, TopicPartition } from '../../records/port.ts'
 import type { TopologyCheckpoint } from '../commit/checkpoint-metadata.ts'
@@ -13,7 +14,7 @@ import { ReplayPoints, type RestartPlan } from '../commit/restart-plan.ts'
 import type { Verdicts } from '../commit/verdicts.ts'
 import { type Answered, type ChunkEnd, type Finishable, Finishing } from '../output/finishing.ts'
 import { type Intake } from '../output/outcomes.ts'
-import { TablesHeader } from '../output/provenance.ts'
+import { tablesHeaders } from '../output/provenance.ts'
 import type { TaskContext } from '../output/task-context.ts'
 import type { PreparedTopology } from '../prepared.ts'
 import { EventIntake, packedIntake } from './intake.ts'
@@ -68,7 +69,7 @@ export class Task {
   /** The last piece in progress: the next one finishes after it. */
   #last: Promise<void> = Promise.resolve()
   readonly #partition: TopicPartition
-  readonly #tables: TablesHeader
+  readonly #tables: readonly LoadedTable[]
   /**
    * Outputs before this watermark may lack records that were not read; `null` until the first event
    * decides it.
@@ -106,7 +107,7 @@ export class Task {
     this.#points = new ReplayPoints({ horizonMs: this.#horizonMs, lagMs }, plan.from)
     this.#plan = plan
     this.#partition = partition
-    this.#tables = new TablesHeader(topology.tables.map(({ table }) => table))
+    this.#tables = topology.tables.map(({ table }) => table)
     this.#wholeFromMs = plan.wholeFromMs
   }
 
@@ -311,7 +312,7 @@ export class Task {
   #finishInOrder(begun: Begun, ready: readonly ReadyBatch[], end: TaskEnd | null): void {
     const { entry } = begun
     if (entry === null) return
-    const tables = this.#tables.current
+    const tables = tablesHeaders(this.#tables)
     const asked = Promise.all(ready.map((each) => this.#finishing.answered(each, begun.stages)))
     this.#last = this.#finishAfter(this.#last, asked, async (answered) => {
       const piece = await this.#inSlices(this.#finishing.finish(begun, { answered, tables }, end))
