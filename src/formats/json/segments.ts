@@ -30,9 +30,6 @@ function memoryOf(i: number, { events, indices }: ScoredRows): Memory {
 /** Appends a part of the output of row `i`. */
 export type Segment = (i: number, rows: ScoredRows, into: ByteRoom) => void
 
-/** Makes a segment that appends a constant first: one call is faster. */
-export type SegmentAfter = (before: Constant) => Segment
-
 /** Bytes of a quotation mark, at either end of a text in its row. */
 const QUOTE = 1
 const QUOTE_BYTE = 0x22
@@ -42,14 +39,9 @@ const NULL_TEXT = new Constant('null')
 const TRUE_TEXT = new Constant('true')
 const FALSE_TEXT = new Constant('false')
 
-export function constantSegment(constant: Constant): Segment {
-  return (_i, _rows, into) => into.constant(constant)
-}
-
 /** Writes a text with its quotes; a binary one has none. */
-export function textSegment(column: number, isBinary: boolean): SegmentAfter {
-  return (before) => (i, rows, into) => {
-    into.constant(before)
+export function textSegment(column: number, isBinary: boolean): Segment {
+  return (i, rows, into) => {
     const { states, starts, ends } = rows.events.columns
     const cell = cellOf(column, i, rows)
     if (states[cell] === NULL) return into.constant(NULL_TEXT)
@@ -62,9 +54,8 @@ export function textSegment(column: number, isBinary: boolean): SegmentAfter {
 }
 
 /** Writes a number. Its literal, which a binary one lacks, is copied if JavaScript writes it so. */
-export function numberSegment(column: number, isBinary: boolean): SegmentAfter {
-  return (before) => (i, rows, into) => {
-    into.constant(before)
+export function numberSegment(column: number, isBinary: boolean): Segment {
+  return (i, rows, into) => {
     const { states, numbers, starts, ends } = rows.events.columns
     const cell = cellOf(column, i, rows)
     if (states[cell] === NULL) return into.constant(NULL_TEXT)
@@ -77,9 +68,8 @@ export function numberSegment(column: number, isBinary: boolean): SegmentAfter {
   }
 }
 
-export function booleanSegment(column: number): SegmentAfter {
-  return (before) => (i, rows, into) => {
-    into.constant(before)
+export function booleanSegment(column: number): Segment {
+  return (i, rows, into) => {
     const { states, numbers } = rows.events.columns
     const cell = cellOf(column, i, rows)
     if (states[cell] === NULL) into.constant(NULL_TEXT)
@@ -87,52 +77,41 @@ export function booleanSegment(column: number): SegmentAfter {
   }
 }
 
-export function scoreSegment(column: number): SegmentAfter {
-  return (before) =>
-    (i, { scores }, into) => {
-      into.constant(before)
-      appendNumber(into, (scores[column] as Float64Array)[i] as number)
-    }
+export function scoreSegment(column: number): Segment {
+  return (i, { scores }, into) => {
+    appendNumber(into, (scores[column] as Float64Array)[i] as number)
+  }
 }
 
-export function featureSegment(index: number, width: number): SegmentAfter {
-  return (before) =>
-    (i, { features }, into) => {
-      into.constant(before)
-      appendNumber(into, features[i * width + index] as number)
-    }
+export function featureSegment(index: number, width: number): Segment {
+  return (i, { features }, into) => {
+    appendNumber(into, features[i * width + index] as number)
+  }
 }
 
-export function carriedSegment(index: number, width: number): SegmentAfter {
-  return (before) =>
-    (i, { carried }, into) => {
-      into.constant(before)
-      appendNumber(into, carried[i * width + index] as number)
-    }
+export function carriedSegment(index: number, width: number): Segment {
+  return (i, { carried }, into) => {
+    appendNumber(into, carried[i * width + index] as number)
+  }
 }
 
-export function testSegment(test: (i: number, rows: ScoredRows) => boolean): SegmentAfter {
-  return (before) => (i, rows, into) => {
-    into.constant(before)
+export function testSegment(test: (i: number, rows: ScoredRows) => boolean): Segment {
+  return (i, rows, into) => {
     into.constant(test(i, rows) ? TRUE_TEXT : FALSE_TEXT)
   }
 }
 
 /** Writes a field with a comma before it; nothing if the field is absent. */
-export function optionalSegment(column: number, field: readonly Segment[]): SegmentAfter {
-  return (before) => (i, rows, into) => {
-    into.constant(before)
+export function optionalSegment(column: number, field: Segment): Segment {
+  return (i, rows, into) => {
     if (rows.events.columns.states[cellOf(column, i, rows)] === ABSENT) return
     appendComma(into)
-    for (const segment of field) segment(i, rows, into)
+    field(i, rows, into)
   }
 }
 
 /** Writes a comma, unless an object has just begun. */
-export const commaSegment: SegmentAfter = (before) => (_i, _rows, into) => {
-  into.constant(before)
-  appendComma(into)
-}
+export const commaSegment: Segment = (_i, _rows, into) => appendComma(into)
 
 /** No value ends in an opening brace. */
 function appendComma(into: ByteRoom): void {

@@ -1,4 +1,4 @@
-import { TidemarkError } from '../../kernel/errors.ts'
+import { configFault, TidemarkError } from '../../kernel/errors.ts'
 import type { Bound, RowScan } from '../json/bound.ts'
 import type { PlainObject } from '../json/plain.ts'
 import { PayloadCursor, refusalOf, type Walk } from './payload-cursor.ts'
@@ -36,9 +36,7 @@ export function noSchemaId(length: number): TidemarkError {
 
 export function noRegistry(what: string): TidemarkError {
   const hint = 'give its address: --registry http://host:port'
-  return new TidemarkError('CONFIG_INVALID', `${what} in a schema registry, and none is given`, {
-    hint,
-  })
+  return configFault(`${what} in a schema registry, and none is given`, undefined, hint)
 }
 
 export interface PayloadDecoder {
