@@ -1,5 +1,5 @@
 import { Command, InvalidArgumentError } from 'commander'
-import type { ShownValues } from '../formats/registry/shown-values.ts'
+import type { ShowValue } from '../formats/registry/shown-values.ts'
 import { KafkaRecords } from '../records/kafka/kafka-records.ts'
 import type { KafkaReader, ReadStart } from '../records/kafka/reader.ts'
 import type { AgreementResult, HistogramBin } from '../scoring/agreement.ts'
@@ -8,7 +8,7 @@ import { kafkaOptions } from './cluster.ts'
 import { ComparedTopic } from './compare/compared-topic.ts'
 import { inStep, type ModelPair, Pairs, type Side } from './compare/pairs.ts'
 import { addSettings, readConfig } from './config.ts'
-import { FROM, parseStart, shownRecords, shownValues } from './consume.ts'
+import { FROM, openShower, parseStart, shownRecords } from './consume.ts'
 import { untilSignal } from './exit.ts'
 import { bar, grouped, plural, readerGone, sayNotes, table, writeResult } from './print.ts'
 import { showProgress } from './progress.ts'
@@ -69,15 +69,12 @@ export function compare(): Command {
       }
       const records = new KafkaRecords(kafkaOptions(config))
       try {
-        const values = await shownValues(config)
+        const show = await openShower(config)
         const { maxPending: mostPending, byClock, threshold } = flags
         const pairs = new Pairs({ mostPending, threshold, withByClock: byClock === true })
         const comparison = { topics, pairs }
-        await readBoth(
-          comparison,
-          { records, from: flags.from, values },
-          flags.max ?? Number.POSITIVE_INFINITY,
-        )
+        const most = flags.max ?? Number.POSITIVE_INFINITY
+        await readBoth(comparison, { records, from: flags.from, show }, most)
         sayNotes(notesOf(comparison, flags))
         await writeResult(flags.json, plainComparison(comparison), describeComparison(comparison))
       } finally {
@@ -95,12 +92,12 @@ export interface TopicComparison {
 interface Reading {
   readonly records: KafkaRecords
   readonly from: ReadStart
-  readonly values: ShownValues | null
+  readonly show: ShowValue | null
 }
 
 async function readBoth(
   { topics, pairs }: TopicComparison,
-  { records, from, values }: Reading,
+  { records, from, show }: Reading,
   most: number,
 ): Promise<void> {
   const open = ({ topic }: ComparedTopic) => records.read({ topic, from, until: 'end' })
@@ -110,7 +107,7 @@ async function readBoth(
   const endProgress = showProgress(() => topics.main.records + topics.other.records)
   try {
     for await (const { side, chunk } of inStep(readers)) {
-      const outputs = await shownRecords(chunk.records, values)
+      const outputs = await shownRecords(chunk.records, show)
       for (const output of topics[side].scoresOf(outputs)) {
         pairs.add(side, output)
         if (pairs.count >= most) return

@@ -1,5 +1,5 @@
 import { Command, InvalidArgumentError } from 'commander'
-import type { ShownValues } from '../formats/registry/shown-values.ts'
+import type { ShowValue } from '../formats/registry/shown-values.ts'
 import { KafkaRecords } from '../records/kafka/kafka-records.ts'
 import type { ReadStart } from '../records/kafka/reader.ts'
 import type { Chunk, Header, LogRecord } from '../records/port.ts'
@@ -40,7 +40,7 @@ export function consume(): Command {
       const config = readConfig(CLUSTER_SETTINGS, flags)
       const records = new KafkaRecords(kafkaOptions(config))
       try {
-        say(plural(await copy(records, flags, await shownValues(config)), 'record'))
+        say(plural(await copy(records, flags, await openShower(config)), 'record'))
       } finally {
         await records.close()
       }
@@ -61,11 +61,7 @@ function numberIn(text: string, pattern: RegExp): number {
   return Number(pattern.exec(text)?.[1] ?? Number.NaN)
 }
 
-async function copy(
-  records: KafkaRecords,
-  flags: Flags,
-  values: ShownValues | null,
-): Promise<number> {
+async function copy(records: KafkaRecords, flags: Flags, show: ShowValue | null): Promise<number> {
   const { topic, from, max = Number.POSITIVE_INFINITY, format } = flags
   const reader = await records.read({ topic, from, until: flags.exit === true ? 'end' : 'closed' })
   const ended = untilSignal(readerGone)
@@ -73,7 +69,7 @@ async function copy(
   let written = 0
   try {
     for await (const chunk of reader) {
-      const shown = await shownRecords(chunk.records.slice(0, max - written), values)
+      const shown = await shownRecords(chunk.records.slice(0, max - written), show)
       const lines = Array.from(shown, (record) => formatRecord(chunk, record, format))
       written += lines.length
       await write(Buffer.concat(lines))
@@ -125,21 +121,22 @@ function fill(pattern: string, { topic, partition }: Chunk, record: LogRecord): 
   return pattern.replace(/%[tpoTkvh%]|\\[tn\\]/g, (letter) => values[letter] ?? letter)
 }
 
-export async function shownValues(config: ClusterConfig): Promise<ShownValues | null> {
+/** `null`: no registry is given, and values are shown as they are. */
+export async function openShower(config: ClusterConfig): Promise<ShowValue | null> {
   const registry = await openRegistry(config)
   if (registry === null) return null
-  const { ShownValues } = await import('../formats/registry/shown-values.ts')
-  return new ShownValues(registry)
+  const { valueShower } = await import('../formats/registry/shown-values.ts')
+  return valueShower(registry)
 }
 
 export async function shownRecords(
   records: Iterable<LogRecord>,
-  values: ShownValues | null,
+  show: ShowValue | null,
 ): Promise<Iterable<LogRecord>> {
-  if (values === null) return records
+  if (show === null) return records
   return Promise.all(
     Array.from(records, async ({ offset, timestampMs, key, value, headers }) => {
-      const shown = value === null ? null : await values.shown(value)
+      const shown = value === null ? null : await show(value)
       return { offset, timestampMs, key, value: shown, headers }
     }),
   )

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import type { CloudEvent, SourcePartition, SourceRecord } from '../topology/source.ts'
 import type { RawRecord } from './format.ts'
-import { LIMITS, notUtf8, parseJson } from './json/parse-json.ts'
+import { notUtf8, parseJson } from './json/parse-json.ts'
 import { GivenRecord, valueOf } from './record-decoding.ts'
 import { invalidPayload } from './registry/payload.ts'
 
@@ -20,7 +20,7 @@ const JSON_TYPE = 'application/json'
  * `PAYLOAD_INVALID`: it is no CloudEvent
  */
 export function cloudEventIn(record: RawRecord, from: SourcePartition): CloudEvent<unknown> {
-  const value = valueOf(record, LIMITS.bytes)
+  const value = valueOf(record)
   const given = new GivenRecord(record, from)
   const contentType = given.header('content-type')
   return contentType?.toLowerCase().startsWith(STRUCTURED)

@@ -1,4 +1,3 @@
-import { toUSVString } from 'node:util'
 import { type Code, TidemarkError } from '../kernel/errors.ts'
 import { isEventTime, NO_TIMESTAMP } from '../kernel/time.ts'
 import { isPromise, nameOf } from '../topology/schema.ts'
@@ -13,7 +12,7 @@ export function eventKey<E>(of: (event: E) => string, event: E): string {
   const key: unknown = answerOf('key', of, event)
   if (typeof key !== 'string') throw invalidKey(`key must return text, got ${valueKind(key)}`)
   if (key === '') throw invalidKey('key returned empty text')
-  if (toUSVString(key) !== key) throw invalidKey('key returned text with half a surrogate pair')
+  if (!key.isWellFormed()) throw invalidKey('key returned text with half a surrogate pair')
   return key
 }
 

@@ -7,7 +7,7 @@ import type { DecodeFormat, RecordWithValue, SourcePartition } from '../topology
 import { cloudEventIn } from './cloud-event-decoder.ts'
 import type { Format, FormatSource, RawRecord } from './format.ts'
 import { jsonEvent, jsonFormat } from './json/json-format.ts'
-import { LIMITS, notUtf8 } from './json/parse-json.ts'
+import { notUtf8 } from './json/parse-json.ts'
 import { GivenRecord, type RecordDecoder, RecordFormat, valueOf } from './record-decoding.ts'
 import { noRegistry } from './registry/payload.ts'
 
@@ -57,14 +57,14 @@ export function recordDecoder({
 
 /** @throws TidemarkError the first of: `NULL_KEY` · `RECORD_TOO_LARGE` · `NOT_UTF8` */
 function textIn(record: RawRecord): string {
-  const value = valueOf(record, LIMITS.bytes)
+  const value = valueOf(record)
   if (!isUtf8(value)) throw notUtf8(value)
   return value.toString('utf8')
 }
 
 /** @throws TidemarkError the first of: `NULL_KEY` · `RECORD_TOO_LARGE` · `PAYLOAD_INVALID` */
 function madeBy({ decode }: DecodeFormat, record: RawRecord, from: SourcePartition): unknown {
-  valueOf(record, LIMITS.bytes)
+  valueOf(record)
   let made: unknown
   try {
     made = decode(new GivenRecord(record, from) as RecordWithValue)

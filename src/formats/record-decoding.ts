@@ -10,6 +10,7 @@ import type { RecordHeader, SourcePartition, SourceRecord } from '../topology/so
 import type { Decoded, DecodeFault, Format, FormatSource, RawChunk, RawRecord } from './format.ts'
 import { answerOf, refusePromise } from './identity.ts'
 import type { RowScan } from './json/bound.ts'
+import { LIMITS } from './json/parse-json.ts'
 
 /** The offset and the partition of a record that is not written yet. */
 export const UNWRITTEN = -1
@@ -55,14 +56,11 @@ export class GivenRecord implements SourceRecord {
 }
 
 /** @throws TidemarkError the first of: `TOMBSTONE` · `NULL_KEY` · `RECORD_TOO_LARGE` */
-export function valueOf(
-  { key, value }: Pick<RawRecord, 'key' | 'value'>,
-  maxBytes: number,
-): Buffer {
+export function valueOf({ key, value }: Pick<RawRecord, 'key' | 'value'>): Buffer {
   if (value === null) throw tombstone()
   if (key === null) throw nullKey()
-  if (value.length > maxBytes) {
-    const sizes = `the value has ${value.length} bytes, the maximum is ${maxBytes}`
+  if (value.length > LIMITS.bytes) {
+    const sizes = `the value has ${value.length} bytes, the maximum is ${LIMITS.bytes}`
     throw new TidemarkError('RECORD_TOO_LARGE', sizes)
   }
   return value

@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+
 // The clock, passed in so that a test can control it.
 
 /**
@@ -36,21 +38,16 @@ export const wallClock: Clock = {
     return { earliestMs: Math.min(told, counted), latestMs: Math.max(told, counted) }
   },
   elapsedMs: () => performance.now(),
-  sleep: (ms, signal) =>
-    new Promise((resolve) => {
-      if (signal?.aborted) return resolve()
-      const done = () => {
-        cancel()
-        signal?.removeEventListener('abort', done)
-        resolve()
-      }
-      const cancel = wallClock.after(ms, done)
-      signal?.addEventListener('abort', done, { once: true })
-    }),
+  // It rejects when it is aborted.
+  sleep: (ms, signal) => sleep(delayOf(ms), undefined, signal && { signal }).catch(() => {}),
   after: (ms, work) => {
-    const timer = setTimeout(work, Math.max(0, Math.min(ms, LONGEST_MS)))
+    const timer = setTimeout(work, delayOf(ms))
     return () => clearTimeout(timer)
   },
+}
+
+function delayOf(ms: number): number {
+  return Math.max(0, Math.min(ms, LONGEST_MS))
 }
 
 /** Runs `work` every `ms` until the signal aborts. The work must not throw. */

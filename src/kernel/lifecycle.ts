@@ -12,13 +12,11 @@ export class Lifecycle<S extends string> {
   readonly #whose: string
   readonly #table: LifecycleTable<S>
   #state: S
-  #isOver: boolean
 
   constructor(whose: string, table: LifecycleTable<S>) {
     this.#whose = whose
     this.#table = table
     this.#state = table.first
-    this.#isOver = isEnd(table, table.first)
   }
 
   get state(): S {
@@ -26,7 +24,7 @@ export class Lifecycle<S extends string> {
   }
 
   get isOver(): boolean {
-    return this.#isOver
+    return Object.keys(this.#table.next[this.#state]).length === 0
   }
 
   /** @throws TidemarkError `INVARIANT`: the state cannot follow; no state follows itself */
@@ -38,10 +36,5 @@ export class Lifecycle<S extends string> {
       )
     }
     this.#state = state
-    this.#isOver = isEnd(this.#table, state)
   }
-}
-
-function isEnd<S extends string>({ next }: LifecycleTable<S>, state: S): boolean {
-  return Object.keys(next[state]).length === 0
 }

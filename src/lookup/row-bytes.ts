@@ -27,14 +27,12 @@ interface Page {
 export class RowBytes {
   /** By number; `null`: the number is free. */
   readonly #pages: (Page | null)[] = []
-  readonly #freeNumbers: number[] = []
   readonly #scratch = new TextScratch()
   /** Page number; −1: none. */
   #filling = -1
   #size = 0
   #live = 0
   #gaps = 0
-  #allocated = 0
   /** By slot: the hash of the key, and the place of the entry. */
   #hashes = new Int32Array(FIRST_SLOTS)
   #places = new Uint32Array(FIRST_SLOTS).fill(FREE)
@@ -45,7 +43,8 @@ export class RowBytes {
 
   /** Bytes held, gaps and index included. */
   get bytes(): number {
-    return this.#allocated + this.#hashes.byteLength + this.#places.byteLength
+    const pages = this.#pages.reduce((sum, page) => sum + (page?.memory.bytes.length ?? 0), 0)
+    return pages + this.#hashes.byteLength + this.#places.byteLength
   }
 
   /** The bytes of a key, valid until the next change. */
@@ -144,18 +143,15 @@ export class RowBytes {
   }
 
   #addPage(size: number): number {
-    const number = this.#freeNumbers.pop() ?? this.#pages.length
+    const free = this.#pages.indexOf(null)
+    const number = free === -1 ? this.#pages.length : free
     this.#pages[number] = { memory: new Memory(new ArrayBuffer(size)), used: 0, live: 0 }
-    this.#allocated += size
     return number
   }
 
   #freePage(number: number): void {
-    const { memory, used } = this.#pages[number] as Page
-    this.#allocated -= memory.bytes.length
-    this.#gaps -= used
+    this.#gaps -= (this.#pages[number] as Page).used
     this.#pages[number] = null
-    this.#freeNumbers.push(number)
   }
 
   #leaveGap(place: number): void {

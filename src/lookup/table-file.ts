@@ -20,13 +20,6 @@ const UNCHECKED = 1_024
 const HASH_LENGTH = 16
 const MARK = Buffer.from('\ufeff')
 
-interface FileContents {
-  readonly rows: RowStore
-  readonly contents: string
-  /** `TABLE_INVALID`, with file and line, and `TABLE_LIMIT`; empty: the rows can be used. */
-  readonly faults: readonly TidemarkError[]
-}
-
 export function rowMaker({ schema }: Pick<TableDefinition, 'schema'>): MakeRow {
   return (value) => {
     const row = checkedBy(schema, JSON.parse(value.toString('utf8')))
@@ -35,8 +28,11 @@ export function rowMaker({ schema }: Pick<TableDefinition, 'schema'>): MakeRow {
   }
 }
 
-/** Reads the file of a table, and changes nothing in it. @returns `null`: it has not changed */
-export async function readTableFile(table: LoadedTable): Promise<FileContents | null> {
+/**
+ * Reads the file of a table, which then has its rows, unless there are faults.
+ * @returns `TABLE_INVALID`, with file and line, and `TABLE_LIMIT`; `null`: it has not changed
+ */
+export async function readTableFile(table: LoadedTable): Promise<readonly TidemarkError[] | null> {
   const { from, name } = table.definition
   const file = from.file as URL
   try {
@@ -46,9 +42,12 @@ export async function readTableFile(table: LoadedTable): Promise<FileContents | 
     if (contents === table.contents) return null
     const isPacked = file.pathname.endsWith('.gz')
     const lines = isPacked ? await promisify(gunzip)(bytes) : bytes
-    const read = await inTurns(readRows(table, lines))
-    if (read.faults.length > 0) table.refused()
-    return { ...read, contents }
+    const { rows, faults } = await inTurns(readRows(table, lines))
+    if (faults.length === 0) {
+      table.replace(rows)
+      table.changed(contents)
+    } else table.refused()
+    return faults
   } catch (thrown) {
     table.refused()
     const why = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : nameOf(thrown)
@@ -56,16 +55,17 @@ export async function readTableFile(table: LoadedTable): Promise<FileContents | 
       where: file.pathname,
       hint: 'a table is a file with one JSON object per line; if it is compressed, its name ends in .gz',
     })
-    const faults = [thrown instanceof TidemarkError ? thrown : fault]
-    return { rows: table.emptyRows(), contents: '', faults }
+    return [thrown instanceof TidemarkError ? thrown : fault]
   }
 }
 
+interface ReadRows {
+  readonly rows: RowStore
+  readonly faults: readonly TidemarkError[]
+}
+
 /** @throws TidemarkError `TABLE_LIMIT` */
-function* readRows(
-  table: LoadedTable,
-  bytes: Buffer,
-): Generator<void, Omit<FileContents, 'contents'>> {
+function* readRows(table: LoadedTable, bytes: Buffer): Generator<void, ReadRows> {
   const { definition, name } = table
   const path = fileURLToPath(definition.from.file as URL)
   const rows = table.emptyRows()
@@ -125,15 +125,6 @@ export async function readTables(
   tables: readonly LoadedTable[],
 ): Promise<readonly TidemarkError[]> {
   const inFiles = tables.filter(({ definition }) => definition.from.file !== undefined)
-  const faults = await Promise.all(
-    inFiles.map(async (table) => {
-      const read = await readTableFile(table)
-      if (read === null) return []
-      if (read.faults.length > 0) return read.faults
-      table.replace(read.rows)
-      table.changed(read.contents)
-      return []
-    }),
-  )
-  return faults.flat()
+  const faults = await Promise.all(inFiles.map(readTableFile))
+  return faults.flatMap((some) => some ?? [])
 }

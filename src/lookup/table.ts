@@ -19,7 +19,6 @@ export class LoadedTable implements Rows {
   #counts: LookupCounts = { found: 0, absent: 0, early: 0 }
   #rows: HeldRows
   #contents = ''
-  #revision = 0
 
   constructor(definition: TableDefinition, options: TableOptions) {
     this.definition = definition
@@ -48,11 +47,6 @@ export class LoadedTable implements Rows {
     return this.#contents
   }
 
-  /** Grows with every change of {@link contents}. */
-  get revision(): number {
-    return this.#revision
-  }
-
   get(key: string, timeMs: number): unknown {
     return this.#rows.get(key, timeMs)
   }
@@ -70,7 +64,6 @@ export class LoadedTable implements Rows {
   /** @throws TidemarkError `TABLE_LIMIT` */
   changed(contents: string): void {
     this.#contents = contents
-    this.#revision++
     this.checkRoom(this.#rows)
   }
 

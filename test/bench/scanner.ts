@@ -1,6 +1,5 @@
 import { ScannedColumns } from '../../src/columns/columns.ts'
 import { jsonEvent } from '../../src/formats/json/json-format.ts'
-import { LIMITS } from '../../src/formats/json/parse-json.ts'
 import { Scanner } from '../../src/formats/json/scanner.ts'
 import { Walker } from '../../src/formats/json/walker.ts'
 import { Memory } from '../../src/kernel/bytes.ts'
@@ -66,9 +65,9 @@ type Way = (payments: Payments) => number
 function ways(): Readonly<Record<string, Way>> {
   const given = source(Payment)
   const bound = boundIn({ schema: Payment, wanted: WANTED })
-  const scanner = new Scanner(bound, LIMITS)
+  const scanner = new Scanner(bound)
   const columns = new ScannedColumns(bound.columns, ROWS)
-  const walker = new Walker(bound, LIMITS)
+  const walker = new Walker(bound)
   return {
     decoder: ({ bytes, at }) => {
       let taken = 0

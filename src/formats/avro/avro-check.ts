@@ -4,8 +4,8 @@ import {
   checkKey,
   cutOff,
   type PayloadCursor,
-  payloadCheck,
   Refusal,
+  type Walk,
 } from '../registry/payload-cursor.ts'
 import { unitsPerMs } from './avro-type.ts'
 
@@ -15,23 +15,21 @@ import { unitsPerMs } from './avro-type.ts'
 
 const NO_NUMBER = 'a long is below −2^52 or above 2^53 − 2, which no number holds exactly'
 
-/** Moves behind a value. @throws Refusal it cannot be decoded */
-export type Skip = (cursor: PayloadCursor) => void
-
-export function avroCheck(type: Type): (value: Uint8Array) => string | null {
+/** The walk over a whole value. */
+export function avroWalk(type: Type): Walk {
   const skip = skipOf(type)
-  return payloadCheck((cursor) => {
+  return (cursor) => {
     skip(cursor)
     const more = cursor.to - cursor.at
     if (more > 0) throw new Refusal(`${more} bytes follow it`)
-  })
+  }
 }
 
-export function skipOf(type: Type): Skip {
+export function skipOf(type: Type): Walk {
   return perType(countedSkip)(type)
 }
 
-function countedSkip(type: Type, of: (type: Type) => Skip): Skip {
+function countedSkip(type: Type, of: (type: Type) => Walk): Walk {
   const skip = newSkip(type, of)
   return (cursor) => {
     cursor.count(1)
@@ -39,8 +37,8 @@ function countedSkip(type: Type, of: (type: Type) => Skip): Skip {
   }
 }
 
-function newSkip(type: Type, of: (type: Type) => Skip): Skip {
-  if (unitsPerMs(type) !== null) return readLong
+function newSkip(type: Type, of: (type: Type) => Walk): Walk {
+  if (unitsPerMs(type) !== null) return (cursor) => void cursor.signed()
   switch (type.typeName) {
     case 'null':
       return () => {}
@@ -80,7 +78,7 @@ function newSkip(type: Type, of: (type: Type) => Skip): Skip {
     case 'union:wrapped':
     case 'union:unwrapped': {
       const members = (type as types.WrappedUnionType).types.map(of)
-      return (cursor) => (members[readIndex(cursor, members.length)] as Skip)(cursor)
+      return (cursor) => (members[readIndex(cursor, members.length)] as Walk)(cursor)
     }
     case 'record':
     case 'error': {
@@ -96,7 +94,7 @@ function newSkip(type: Type, of: (type: Type) => Skip): Skip {
   }
 }
 
-function nested(skip: Skip): Skip {
+function nested(skip: Walk): Walk {
   return (cursor) => {
     cursor.enter()
     skip(cursor)
@@ -105,12 +103,12 @@ function nested(skip: Skip): Skip {
 }
 
 /** Skips blocks of items. A negative number of items is followed by the size of the block. */
-function blocks(item: Skip): Skip {
+function blocks(item: Walk): Walk {
   return (cursor) => {
     for (;;) {
-      const count = readLong(cursor)
+      const count = cursor.signed()
       if (count === 0) return
-      if (count < 0) readLong(cursor)
+      if (count < 0) cursor.signed()
       cursor.expect(Math.abs(count))
       for (let left = Math.abs(count); left > 0; left--) item(cursor)
     }
@@ -124,14 +122,14 @@ function skipBoolean(cursor: PayloadCursor): void {
 }
 
 function skipInt(cursor: PayloadCursor): void {
-  const number = readLong(cursor)
+  const number = cursor.signed()
   if ((number | 0) !== number) throw new Refusal('an int has more than 32 bits')
 }
 
 /** The varint of a negative number is odd; if a float64 has made it even, it is inexact. */
 function skipLong(cursor: PayloadCursor): void {
   const first = cursor.bytes[cursor.at] as number
-  const number = readLong(cursor)
+  const number = cursor.signed()
   const isExact = number < 0 ? number >= -(2 ** 52) : (first & 1) === 0 && number <= 2 ** 53 - 2
   if (!isExact) throw new Refusal(NO_NUMBER)
 }
@@ -141,19 +139,13 @@ function readText(cursor: PayloadCursor): Uint8Array {
 }
 
 function readLength(cursor: PayloadCursor): number {
-  const length = readLong(cursor)
+  const length = cursor.signed()
   if (length < 0) throw cutOff()
   return length
 }
 
 function readIndex(cursor: PayloadCursor, length: number): number {
-  const index = readLong(cursor)
+  const index = cursor.signed()
   if (index >= 0 && index < length) return index
   throw new Refusal(`an index of ${length} symbols or types is ${index}`)
-}
-
-/** Reads a zigzag varint, beyond 2^53 inexactly. */
-function readLong(cursor: PayloadCursor): number {
-  const value = cursor.varint()
-  return value % 2 === 0 ? value / 2 : -(value + 1) / 2
 }

@@ -1,6 +1,6 @@
 import type { RegisteredSchema } from '../../registry/schema-registry.ts'
 import { checkedDecode, type PayloadDecoder, type ScanTarget } from '../registry/payload.ts'
-import { avroCheck } from './avro-check.ts'
+import { avroWalk } from './avro-check.ts'
 import { compileAvroScan } from './avro-scanner.ts'
 import { avroType } from './avro-type.ts'
 
@@ -10,7 +10,7 @@ export function avroDecoder(schema: RegisteredSchema, target: ScanTarget | null)
   const isUnion = type.typeName === 'union:wrapped'
   return {
     scan: target && compileAvroScan(type, target.plain, target.bound.columns),
-    decode: checkedDecode(`Avro schema ${schema.id}`, avroCheck(type), (payload) => {
+    decode: checkedDecode(`Avro schema ${schema.id}`, avroWalk(type), (payload) => {
       const value: unknown = type.fromBuffer(payload)
       // The member of a union is the event.
       return isUnion ? memberOf(value) : { value, type: type.name ?? null }

@@ -5,8 +5,8 @@ import type { RowScan } from '../json/bound.ts'
 import { absentCode, lengthCode, putCode, ruleCode } from '../json/layout.ts'
 import type { PlainObject, PlainValue, Scalar } from '../json/plain.ts'
 import { codePoints, pastWide, utf16Units } from '../json/tokens.ts'
-import { PayloadCursor, refusalOf } from '../registry/payload-cursor.ts'
-import { type Skip, skipOf } from './avro-check.ts'
+import { PayloadCursor, refusalOf, type Walk } from '../registry/payload-cursor.ts'
+import { skipOf } from './avro-check.ts'
 import { unitsPerMs } from './avro-type.ts'
 
 // Generates a function that fills columns from Avro values, without creating a value.
@@ -52,7 +52,7 @@ function isOneOf(text: Uint8Array, words: readonly Buffer[]): boolean {
 type Code = string | null
 
 class Compiler {
-  readonly skippers: Skip[] = []
+  readonly skippers: Walk[] = []
   readonly words: (readonly Buffer[])[] = []
   readonly filled = new Set<number>()
   readonly #forms: readonly string[]

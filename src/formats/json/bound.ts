@@ -63,9 +63,36 @@ export function boundOf(plain: PlainObject | PlainUnion, wanted: readonly FieldP
   // Null in place of an event is reported elsewhere.
   const event = { ...plain, isNullable: false }
   const columns = wanted.flatMap((path) => columnAt(event, path) ?? [])
-  const binder = new Binder(columns)
-  const root = binder.value(event, []) as BoundObject | BoundUnion
-  return { root, columns, fields: binder.fields }
+  const paths = columns.map(({ path }) => JSON.stringify(path))
+  let ids = 0
+  const bindObject = ({ fields, isNullable }: PlainObject, path: FieldPath): BoundObject => {
+    const required = fields.filter(({ isOptional }) => !isOptional).length
+    const bound = fields.map(({ name, isOptional, value }) => ({
+      id: ids++,
+      name: utf8(`${name}"`),
+      isOptional,
+      value: bind(value, [...path, name]),
+    }))
+    return { kind: 'object', fields: bound, required, isNullable }
+  }
+  const bind = (value: PlainValue, path: FieldPath): BoundValue => {
+    switch (value.kind) {
+      case 'scalar': {
+        const words = value.text?.oneOf?.filter(isBare).map((text) => utf8(`${text}"`)) ?? null
+        return { kind: 'scalar', rule: value, column: paths.indexOf(JSON.stringify(path)), words }
+      }
+      case 'object':
+        return bindObject(value, path)
+      case 'union': {
+        const options = value.options.map((option) => bindObject(option, path))
+        return { ...value, options, columns: options.flatMap(columnsOf) }
+      }
+      case 'opaque':
+        return value
+    }
+  }
+  const root = bind(event, []) as BoundObject | BoundUnion
+  return { root, columns, fields: ids }
 }
 
 function columnAt(event: PlainValue, path: FieldPath): ColumnForm | null {
@@ -105,44 +132,6 @@ function formsAt(plain: PlainValue, path: FieldPath, presence: Presence): Schema
   return plain.fields
     .filter((field) => field.name === name)
     .flatMap(({ isOptional, value }) => formsAt(value, rest, { isOptional, isWithinOptional }))
-}
-
-class Binder {
-  fields = 0
-  readonly #paths: readonly string[]
-
-  constructor(columns: readonly ColumnForm[]) {
-    this.#paths = columns.map(({ path }) => JSON.stringify(path))
-  }
-
-  value(plain: PlainValue, path: FieldPath): BoundValue {
-    switch (plain.kind) {
-      case 'scalar': {
-        const words = plain.text?.oneOf?.filter(isBare).map((text) => utf8(`${text}"`)) ?? null
-        const column = this.#paths.indexOf(JSON.stringify(path))
-        return { kind: 'scalar', rule: plain, column, words }
-      }
-      case 'object':
-        return this.#object(plain, path)
-      case 'union': {
-        const options = plain.options.map((option) => this.#object(option, path))
-        return { ...plain, options, columns: options.flatMap(columnsOf) }
-      }
-      case 'opaque':
-        return plain
-    }
-  }
-
-  #object({ fields, isNullable }: PlainObject, path: FieldPath): BoundObject {
-    const required = fields.filter(({ isOptional }) => !isOptional).length
-    const bound = fields.map(({ name, isOptional, value }) => ({
-      id: this.fields++,
-      name: utf8(`${name}"`),
-      isOptional,
-      value: this.value(value, [...path, name]),
-    }))
-    return { kind: 'object', fields: bound, required, isNullable }
-  }
 }
 
 function typesOf(plain: Scalar | PlainObject): SchemaForm['type'][] {

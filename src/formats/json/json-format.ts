@@ -3,9 +3,8 @@ import { checkedBy } from '../../topology/schema.ts'
 import type { FormatSource, RawRecord } from '../format.ts'
 import { RecordFormat, valueOf } from '../record-decoding.ts'
 import { boundOf } from './bound.ts'
-import { LIMITS, parseJson } from './parse-json.ts'
+import { parseJson } from './parse-json.ts'
 import { Scanner } from './scanner.ts'
-import type { JsonLimits } from './tokens.ts'
 import { plainOf } from './zod-schema.ts'
 
 const NO_OBJECTS = { why: 'its values are not objects' }
@@ -17,7 +16,7 @@ export function jsonFormat(source: FormatSource, wanted: readonly FieldPath[]): 
   const plain = plainOf(schema)
   if (plain.kind === 'opaque') return new RecordFormat(source, reading, plain)
   if (plain.kind === 'scalar') return new RecordFormat(source, reading, NO_OBJECTS)
-  const scanner = new Scanner(boundOf(plain, wanted), LIMITS)
+  const scanner = new Scanner(boundOf(plain, wanted))
   return new RecordFormat(source, reading, {
     forms: scanner.forms,
     scan: (place, columns, row) => scanner.scan(place, columns, row),
@@ -35,7 +34,6 @@ export function jsonFormat(source: FormatSource, wanted: readonly FieldPath[]): 
 export function jsonEvent(
   { schema }: Pick<FormatSource, 'schema'>,
   record: Pick<RawRecord, 'key' | 'value'>,
-  limits: JsonLimits = LIMITS,
 ): unknown {
-  return checkedBy(schema, parseJson(valueOf(record, limits.bytes), limits))
+  return checkedBy(schema, parseJson(valueOf(record)))
 }

@@ -5,7 +5,7 @@ import { isFieldName, pathOf } from '../../topology/schema.ts'
 import { checkedEncode, type Misfit } from '../fit.ts'
 import type { PayloadDecoder, PayloadEncoder, ScanTarget } from '../registry/payload.ts'
 import { outputText } from './output.ts'
-import { LIMITS, parseJson } from './parse-json.ts'
+import { parseJson } from './parse-json.ts'
 import { Scanner } from './scanner.ts'
 
 type Validator = new (o: Options) => Pick<Ajv, 'addSchema' | 'compile'>
@@ -86,7 +86,7 @@ export function jsonSchemaDecoder(
   target: ScanTarget | null,
 ): PayloadDecoder {
   const type = titleOf(text)
-  const scanner = target === null ? null : new Scanner(target.bound, LIMITS)
+  const scanner = target === null ? null : new Scanner(target.bound)
   return {
     scan: scanner && ((at, columns, row) => scanner.scan(at, columns, row)),
     decode: (payload) => ({ value: parseJson(payload), type }),

@@ -3,21 +3,17 @@ import { generated } from '../../kernel/node.ts'
 import type { Expression } from '../../topology/function-reading.ts'
 import type { KnownObject, KnownValue } from './known-values.ts'
 import {
-  bareTextSegment,
   booleanSegment,
   carriedSegment,
   commaSegment,
-  constantSegment,
   equalityTest,
   featureSegment,
   numberSegment,
   optionalSegment,
   type Segment,
-  type SegmentAfter,
   scoreSegment,
   testSegment,
   textSegment,
-  valueSegment,
 } from './segments.ts'
 
 /** `reason`: why the author function is called instead. */
@@ -39,21 +35,41 @@ export function compileEncoder(expression: Expression, argument: KnownObject): C
 /** Appends the output of row `i`, whose scores must be finite, as JSON, straight from columns. */
 export type OutputEncoder = Segment
 
-/** Calls each segment in its own line of code, where V8 can inline it. */
-function oneAfterTheOther(segments: readonly Segment[]): Segment {
-  const names = segments.map((_, s) => `segment${s}`)
-  const calls = names.map((name) => `${name}(i, rows, into)`).join('\n')
-  const make = generated(names, `return function append(i, rows, into) {\n${calls}\n}`) as
-    | ((...all: readonly Segment[]) => Segment)
-    | null
-  if (make !== null) return make(...segments)
+type JsonPiece = string | Segment
+
+/** Writes each piece in its own line of code, where V8 can inline it. */
+function oneAfterTheOther(pieces: readonly JsonPiece[]): Segment {
+  const parts = partsOf(pieces)
+  const names = parts.map((_, p) => `part${p}`)
+  const lines = parts.map((part, p) =>
+    part instanceof Constant ? `into.constant(part${p})` : `part${p}(i, rows, into)`,
+  )
+  const body = `return function append(i, rows, into) {\n${lines.join('\n')}\n}`
+  const make = generated(names, body) as ((...all: typeof parts) => Segment) | null
+  if (make !== null) return make(...parts)
   // No code can be generated here.
   return (i, rows, into) => {
-    for (const segment of segments) segment(i, rows, into)
+    for (const part of parts) {
+      if (part instanceof Constant) into.constant(part)
+      else part(i, rows, into)
+    }
   }
 }
 
-type JsonPiece = string | SegmentAfter
+/** Joins consecutive constants. */
+function partsOf(pieces: readonly JsonPiece[]): (Constant | Segment)[] {
+  const parts: (Constant | Segment)[] = []
+  let text = ''
+  for (const piece of pieces) {
+    if (typeof piece === 'string') text += piece
+    else {
+      if (text !== '') parts.push(new Constant(text))
+      parts.push(piece)
+      text = ''
+    }
+  }
+  return text === '' ? parts : [...parts, new Constant(text)]
+}
 
 interface ValueCode {
   readonly pieces: readonly JsonPiece[]
@@ -74,7 +90,7 @@ class Compiler {
   encoder(expression: Expression): OutputEncoder {
     const { pieces, optional } = this.#value(expression)
     if (optional !== null) this.reasons.push('the output itself may be undefined')
-    return oneAfterTheOther(segmentsOf(pieces))
+    return oneAfterTheOther(pieces)
   }
 
   #value(expression: Expression): ValueCode {
@@ -151,18 +167,13 @@ function leaf(known: Exclude<KnownValue, KnownObject>): ValueCode {
       return certain(carriedSegment(known.index, known.width))
     case 'field':
       return {
-        pieces: [(known.isBinary ? BINARY_SEGMENTS : FIELD_SEGMENTS)[known.type](known.column)],
+        pieces: [FIELD_SEGMENTS[known.type](known.column, known.isBinary === true)],
         optional: known.optional ? known.column : null,
       }
   }
 }
 
 const FIELD_SEGMENTS = { text: textSegment, number: numberSegment, boolean: booleanSegment }
-const BINARY_SEGMENTS = {
-  text: bareTextSegment,
-  number: valueSegment,
-  boolean: booleanSegment,
-}
 
 /** Writes fields in JavaScript's order: names that are array indices come first. */
 function objectOf(fields: readonly FieldCode[]): ValueCode {
@@ -171,7 +182,7 @@ function objectOf(fields: readonly FieldCode[]): ValueCode {
   for (const [name, value] of Object.entries(Object.fromEntries(fields))) {
     const field = [`${JSON.stringify(name)}:`, ...value.pieces]
     if (value.optional !== null) {
-      pieces.push(optionalSegment(value.optional, segmentsOf(field)))
+      pieces.push(optionalSegment(value.optional, oneAfterTheOther(field)))
       // After a field that is always present, the comma needs no check.
       before ??= commaSegment
     } else {
@@ -180,20 +191,6 @@ function objectOf(fields: readonly FieldCode[]): ValueCode {
     }
   }
   return { pieces: [...pieces, '}'], optional: null }
-}
-
-/** Joins consecutive constants; the segment after them writes them. */
-function segmentsOf(pieces: readonly JsonPiece[]): Segment[] {
-  const segments: Segment[] = []
-  let before = ''
-  for (const piece of pieces) {
-    if (typeof piece === 'string') before += piece
-    else {
-      segments.push(piece(new Constant(before)))
-      before = ''
-    }
-  }
-  return before === '' ? segments : [...segments, constantSegment(new Constant(before))]
 }
 
 function textOf(path: readonly string[]): string {

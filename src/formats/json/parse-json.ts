@@ -9,18 +9,18 @@ import { type JsonLimits, passedLimit } from './tokens.ts'
 export const LIMITS: JsonLimits = { bytes: 1024 * 1024, depth: 32, fields: 256 }
 
 const LIMIT_MESSAGES = {
-  JSON_DEPTH: ({ depth }: JsonLimits) => `objects and arrays are nested more than ${depth} deep`,
-  JSON_FIELDS: ({ fields }: JsonLimits) => `more than ${fields} fields`,
+  JSON_DEPTH: `objects and arrays are nested more than ${LIMITS.depth} deep`,
+  JSON_FIELDS: `more than ${LIMITS.fields} fields`,
 }
 
 /**
  * @throws TidemarkError the first of: `NOT_UTF8` · `JSON_DEPTH` · `JSON_FIELDS` · `JSON_INVALID` ·
  * `JSON_PROTO`
  */
-export function parseJson(value: Buffer, limits: JsonLimits = LIMITS): unknown {
+export function parseJson(value: Buffer): unknown {
   if (!isUtf8(value)) throw notUtf8(value)
-  const passed = passedLimit(value, limits)
-  if (passed !== null) throw new TidemarkError(passed, LIMIT_MESSAGES[passed](limits))
+  const passed = passedLimit(value, LIMITS)
+  if (passed !== null) throw new TidemarkError(passed, LIMIT_MESSAGES[passed])
   return parsed(value)
 }
 

@@ -3,7 +3,7 @@ import type { Place } from '../../kernel/bytes.ts'
 import { generated } from '../../kernel/node.ts'
 import type { Bound, RowScan } from './bound.ts'
 import { compileLayout, recordLayoutOf } from './layout.ts'
-import type { JsonLimits } from './tokens.ts'
+import { LIMITS } from './parse-json.ts'
 import { Walker } from './walker.ts'
 
 /** So many producers, or kinds of event, a topic may have at full speed. */
@@ -17,21 +17,19 @@ const MISSES_BEFORE_NEXT = 1_024
  */
 export class Scanner {
   readonly forms: readonly ColumnForm[]
-  readonly #limits: JsonLimits
   readonly #walker: Walker
   /** The layouts of the latest records, the most used first. */
   readonly #known: KnownLayout[] = []
   #misses = 0
   readonly #canGenerate = generated([], '') !== null
 
-  constructor(bound: Bound, limits: JsonLimits) {
+  constructor(bound: Bound) {
     this.forms = bound.columns
-    this.#limits = limits
-    this.#walker = new Walker(bound, limits)
+    this.#walker = new Walker(bound)
   }
 
   scan(place: Place, columns: ScannedColumns, row: number): boolean {
-    if (place.to - place.from > this.#limits.bytes) return false
+    if (place.to - place.from > LIMITS.bytes) return false
     const known = this.#known
     for (let i = 0; i < known.length; i++) {
       const layout = known[i] as KnownLayout

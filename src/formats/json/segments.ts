@@ -30,9 +30,6 @@ function memoryOf(i: number, { events, indices }: ScoredRows): Memory {
 /** Appends a part of the output of row `i`. */
 export type Segment = (i: number, rows: ScoredRows, into: ByteRoom) => void
 
-/** Makes a segment that appends a constant first: one call is faster. */
-export type SegmentAfter = (before: Constant) => Segment
-
 /** Bytes of a quotation mark, at either end of a text in its row. */
 const QUOTE = 1
 const QUOTE_BYTE = 0x22
@@ -42,52 +39,27 @@ const NULL_TEXT = new Constant('null')
 const TRUE_TEXT = new Constant('true')
 const FALSE_TEXT = new Constant('false')
 
-export function constantSegment(constant: Constant): Segment {
-  return (_i, _rows, into) => into.constant(constant)
-}
-
-export function textSegment(column: number): SegmentAfter {
-  return (before) => (i, rows, into) => {
-    into.constant(before)
+/** Writes a text with its quotes; a binary one has none. */
+export function textSegment(column: number, isBinary: boolean): Segment {
+  return (i, rows, into) => {
     const { states, starts, ends } = rows.events.columns
     const cell = cellOf(column, i, rows)
     if (states[cell] === NULL) return into.constant(NULL_TEXT)
     const [start, end] = [starts[cell] as number, ends[cell] as number]
-    into.copy(memoryOf(i, rows), start - QUOTE, end + QUOTE)
-  }
-}
-
-/** Writes a text that has no quotes around it. */
-export function bareTextSegment(column: number): SegmentAfter {
-  return (before) => (i, rows, into) => {
-    into.constant(before)
-    const { states, starts, ends } = rows.events.columns
-    const cell = cellOf(column, i, rows)
-    if (states[cell] === NULL) return into.constant(NULL_TEXT)
+    if (!isBinary) return into.copy(memoryOf(i, rows), start - QUOTE, end + QUOTE)
     into.byte(QUOTE_BYTE)
-    into.copy(memoryOf(i, rows), starts[cell] as number, ends[cell] as number)
+    into.copy(memoryOf(i, rows), start, end)
     into.byte(QUOTE_BYTE)
   }
 }
 
-/** Writes a number that has no literal. */
-export function valueSegment(column: number): SegmentAfter {
-  return (before) => (i, rows, into) => {
-    into.constant(before)
-    const { states, numbers } = rows.events.columns
-    const cell = cellOf(column, i, rows)
-    if (states[cell] === NULL) into.constant(NULL_TEXT)
-    else appendNumber(into, numbers[cell] as number)
-  }
-}
-
-/** Writes a number, whose literal is copied if JavaScript would write it so. */
-export function numberSegment(column: number): SegmentAfter {
-  return (before) => (i, rows, into) => {
-    into.constant(before)
+/** Writes a number. Its literal, which a binary one lacks, is copied if JavaScript writes it so. */
+export function numberSegment(column: number, isBinary: boolean): Segment {
+  return (i, rows, into) => {
     const { states, numbers, starts, ends } = rows.events.columns
     const cell = cellOf(column, i, rows)
     if (states[cell] === NULL) return into.constant(NULL_TEXT)
+    if (isBinary) return appendNumber(into, numbers[cell] as number)
     const memory = memoryOf(i, rows)
     const start = starts[cell] as number
     const end = ends[cell] as number
@@ -96,9 +68,8 @@ export function numberSegment(column: number): SegmentAfter {
   }
 }
 
-export function booleanSegment(column: number): SegmentAfter {
-  return (before) => (i, rows, into) => {
-    into.constant(before)
+export function booleanSegment(column: number): Segment {
+  return (i, rows, into) => {
     const { states, numbers } = rows.events.columns
     const cell = cellOf(column, i, rows)
     if (states[cell] === NULL) into.constant(NULL_TEXT)
@@ -106,52 +77,41 @@ export function booleanSegment(column: number): SegmentAfter {
   }
 }
 
-export function scoreSegment(column: number): SegmentAfter {
-  return (before) =>
-    (i, { scores }, into) => {
-      into.constant(before)
-      appendNumber(into, (scores[column] as Float64Array)[i] as number)
-    }
+export function scoreSegment(column: number): Segment {
+  return (i, { scores }, into) => {
+    appendNumber(into, (scores[column] as Float64Array)[i] as number)
+  }
 }
 
-export function featureSegment(index: number, width: number): SegmentAfter {
-  return (before) =>
-    (i, { features }, into) => {
-      into.constant(before)
-      appendNumber(into, features[i * width + index] as number)
-    }
+export function featureSegment(index: number, width: number): Segment {
+  return (i, { features }, into) => {
+    appendNumber(into, features[i * width + index] as number)
+  }
 }
 
-export function carriedSegment(index: number, width: number): SegmentAfter {
-  return (before) =>
-    (i, { carried }, into) => {
-      into.constant(before)
-      appendNumber(into, carried[i * width + index] as number)
-    }
+export function carriedSegment(index: number, width: number): Segment {
+  return (i, { carried }, into) => {
+    appendNumber(into, carried[i * width + index] as number)
+  }
 }
 
-export function testSegment(test: (i: number, rows: ScoredRows) => boolean): SegmentAfter {
-  return (before) => (i, rows, into) => {
-    into.constant(before)
+export function testSegment(test: (i: number, rows: ScoredRows) => boolean): Segment {
+  return (i, rows, into) => {
     into.constant(test(i, rows) ? TRUE_TEXT : FALSE_TEXT)
   }
 }
 
 /** Writes a field with a comma before it; nothing if the field is absent. */
-export function optionalSegment(column: number, field: readonly Segment[]): SegmentAfter {
-  return (before) => (i, rows, into) => {
-    into.constant(before)
+export function optionalSegment(column: number, field: Segment): Segment {
+  return (i, rows, into) => {
     if (rows.events.columns.states[cellOf(column, i, rows)] === ABSENT) return
     appendComma(into)
-    for (const segment of field) segment(i, rows, into)
+    field(i, rows, into)
   }
 }
 
 /** Writes a comma, unless an object has just begun. */
-export const commaSegment: SegmentAfter = (before) => (_i, _rows, into) => {
-  into.constant(before)
-  appendComma(into)
-}
+export const commaSegment: Segment = (_i, _rows, into) => appendComma(into)
 
 /** No value ends in an opening brace. */
 function appendComma(into: ByteRoom): void {

@@ -9,6 +9,7 @@ import {
   type BoundValue,
   UNNAMED,
 } from './bound.ts'
+import { LIMITS } from './parse-json.ts'
 import { isAllowed, NO_SCALAR, type TextRule } from './plain.ts'
 import {
   BLANK,
@@ -21,7 +22,6 @@ import {
   FALSE_WORD,
   isAnyThere,
   isThere,
-  type JsonLimits,
   NULL_WORD,
   numberAt,
   OPEN_BRACE,
@@ -45,7 +45,6 @@ const LETTER_T = 0x74
 export class Walker {
   readonly #bound: Bound
   #columns = new ScannedColumns([], 0)
-  readonly #limits: JsonLimits
   #bytes: Uint8Array = new Uint8Array(0)
   #at = 0
   #end = 0
@@ -58,11 +57,10 @@ export class Walker {
   /** Of the last record. */
   readonly trace: Trace
 
-  constructor(bound: Bound, limits: JsonLimits) {
+  constructor(bound: Bound) {
     this.#bound = bound
-    this.#limits = limits
     this.#seen = new Float64Array(bound.fields)
-    this.trace = new Trace(limits.fields)
+    this.trace = new Trace(LIMITS.fields)
   }
 
   /** @returns whether the schema accepts the record; its columns are then in the row */
@@ -98,9 +96,8 @@ export class Walker {
   }
 
   #nothing({ isNullable }: BoundObject | BoundUnion): boolean {
-    if (!isNullable || !isThere(this.#bytes, this.#at, NULL_WORD)) return false
     const start = this.#at
-    this.#at += NULL_WORD.length
+    if (!isNullable || !this.#word(NULL_WORD)) return false
     this.trace.note(NOTHING, start, this.#at)
     return true
   }
@@ -258,7 +255,7 @@ export class Walker {
   #opens(): boolean {
     this.#at++
     this.#blanks()
-    return ++this.#depth <= this.#limits.depth
+    return ++this.#depth <= LIMITS.depth
   }
 
   #closes(byte: number): boolean {
@@ -268,7 +265,7 @@ export class Walker {
 
   #colon(): boolean {
     this.#blanks()
-    if (!this.#accepts(COLON) || ++this.#fields > this.#limits.fields) return false
+    if (!this.#accepts(COLON) || ++this.#fields > LIMITS.fields) return false
     this.#blanks()
     return true
   }

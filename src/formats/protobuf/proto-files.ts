@@ -1,6 +1,7 @@
 import protobuf, { type NamespaceBase, type Root, type Type } from 'protobufjs'
 import descriptor, { type IFileDescriptorProto } from 'protobufjs/ext/descriptor.js'
 import type { NamedSchema } from '../../registry/schema-registry.ts'
+import { PayloadCursor, Refusal, refusalOf } from '../registry/payload-cursor.ts'
 
 // Reads the files of a Protobuf schema, as they were registered: the client of Java registers text,
 // that of Python descriptors, in base64.
@@ -127,21 +128,16 @@ interface MessageAt extends Pick<PlacedMessage, 'indexes'> {
  * single 0 is the first message. (Confluent Platform, "Formats, Serializers, and Deserializers".)
  */
 export function readMessageIndexes(payload: Uint8Array): MessageAt | null {
-  let at = 0
-  const next = (): number => {
-    let [value, shift] = [0, 0]
-    for (; at < payload.length && shift < 32; shift += 7) {
-      const byte = payload[at++] as number
-      value |= (byte & 0x7f) << shift
-      if (byte < 0x80) return (value >>> 1) ^ -(value & 1)
-    }
-    return -1
-  }
-  const count = next()
-  if (count === 0) return { indexes: [0], start: at }
-  if (count < 0 || count > MOST_INDEXES) return null
-  const indexes = Array.from({ length: count }, next)
-  return indexes.some((index) => index < 0) ? null : { indexes, start: at }
+  const cursor = new PayloadCursor()
+  cursor.begin(payload, 0, payload.length)
+  let indexes = [0]
+  const refusal = refusalOf(() => {
+    const count = cursor.signed()
+    if (count < 0 || count > MOST_INDEXES) throw new Refusal(`it has ${count} indexes`)
+    if (count > 0) indexes = Array.from({ length: count }, () => cursor.signed())
+  }, cursor)
+  const isRefused = refusal !== null || indexes.some((index) => index < 0)
+  return isRefused ? null : { indexes, start: cursor.at }
 }
 
 /** Writes what {@link readMessageIndexes} reads. */

@@ -5,8 +5,8 @@ import {
   checkKey,
   cutOff,
   type PayloadCursor,
-  payloadCheck,
   Refusal,
+  type Walk,
 } from '../registry/payload-cursor.ts'
 import { messageName, placedMessages, readMessageIndexes, readProtoFile } from './proto-files.ts'
 
@@ -32,7 +32,7 @@ export function protobufDecoder({ id, text, references }: RegisteredSchema): Pay
 
 function messageDecode(type: Type, id: number): PayloadDecoder['decode'] {
   const name = messageName(type)
-  return checkedDecode(`${name} of Protobuf schema ${id}`, protobufCheck(type), (payload) => ({
+  return checkedDecode(`${name} of Protobuf schema ${id}`, walkOf(type), (payload) => ({
     value: plain(type.toObject(type.decode(payload), CONVERSION)),
     type: name,
   }))
@@ -75,10 +75,9 @@ interface KnownField {
   readonly message: Known | null
 }
 
-/** Makes a function that says why a message cannot be decoded; `null`: it can. */
-function protobufCheck(type: Type): (payload: Uint8Array) => string | null {
+function walkOf(type: Type): Walk {
   const known = knownOf(type, new Map())
-  return payloadCheck((cursor) => walkMessage(cursor, known, { end: cursor.to }))
+  return (cursor) => walkMessage(cursor, known, { end: cursor.to })
 }
 
 /** @param group number of the group whose end also ends the message */

@@ -21,7 +21,7 @@ export function confluentFormat(
   const schemas = new KnownSchemas(registry, 'why' in target ? null : target)
 
   const event = (record: RawRecord): unknown => {
-    const value = valueOf(record, LIMITS.bytes)
+    const value = valueOf(record)
     const id = schemaIdOf(value, 0, value.length)
     if (id === null) throw noSchemaId(value.length)
     const { value: decoded, type } = schemas.decoder(id).decode(value.subarray(PREFIX_BYTES))

@@ -69,6 +69,12 @@ export class PayloadCursor {
     throw cutOff()
   }
 
+  /** Reads a zigzag varint, beyond 2^53 inexactly. @throws Refusal it is cut off */
+  signed(): number {
+    const value = this.varint()
+    return value % 2 === 0 ? value / 2 : -(value + 1) / 2
+  }
+
   /** Reads a text. @throws Refusal it is cut off, or not UTF-8 */
   text(length: number, end = this.to): Uint8Array {
     const from = this.at
@@ -88,22 +94,11 @@ export function checkKey(key: Uint8Array): void {
   if (PROTO.equals(key)) throw new Refusal('a map has the key __proto__')
 }
 
-/** Makes a function that says why a value cannot be decoded; `null`: it can. */
-export function payloadCheck(
-  walk: (cursor: PayloadCursor) => void,
-): (value: Uint8Array) => string | null {
-  const cursor = new PayloadCursor()
-  return (value) => {
-    cursor.begin(value, 0, value.length)
-    return refusalOf(walk, cursor)
-  }
-}
+/** Moves behind a value. @throws Refusal it cannot be decoded */
+export type Walk = (cursor: PayloadCursor) => void
 
 /** Why a walk refuses a value; `null`: it does not. */
-export function refusalOf(
-  walk: (cursor: PayloadCursor) => void,
-  cursor: PayloadCursor,
-): string | null {
+export function refusalOf(walk: Walk, cursor: PayloadCursor): string | null {
   try {
     walk(cursor)
     return null

@@ -1,6 +1,7 @@
-import { TidemarkError } from '../../kernel/errors.ts'
+import { configFault, TidemarkError } from '../../kernel/errors.ts'
 import type { Bound, RowScan } from '../json/bound.ts'
 import type { PlainObject } from '../json/plain.ts'
+import { PayloadCursor, refusalOf, type Walk } from './payload-cursor.ts'
 
 // Confluent's wire format: a zero byte, the id of the schema as a 32-bit integer, the payload.
 
@@ -35,9 +36,7 @@ export function noSchemaId(length: number): TidemarkError {
 
 export function noRegistry(what: string): TidemarkError {
   const hint = 'give its address: --registry http://host:port'
-  return new TidemarkError('CONFIG_INVALID', `${what} in a schema registry, and none is given`, {
-    hint,
-  })
+  return configFault(`${what} in a schema registry, and none is given`, undefined, hint)
 }
 
 export interface PayloadDecoder {
@@ -83,14 +82,16 @@ export function perType<T, A, R>(
   return of
 }
 
-/** Makes a decoder that checks a value first. @param what its type and schema, for messages */
+/** Makes a decoder that walks over a value first. @param what its type and schema, for messages */
 export function checkedDecode(
   what: string,
-  check: (payload: Uint8Array) => string | null,
+  walk: Walk,
   decode: PayloadDecoder['decode'],
 ): PayloadDecoder['decode'] {
+  const cursor = new PayloadCursor()
   return (payload) => {
-    const why = check(payload)
+    cursor.begin(payload, 0, payload.length)
+    const why = refusalOf(walk, cursor)
     if (why !== null) throw invalidPayload(`the value does not match ${what}: ${why}`)
     try {
       return decode(payload)

@@ -7,39 +7,33 @@ import { openDecoder } from './schemas.ts'
 
 const MOST_SCHEMAS = 1_000
 
+/** Shows a value. @throws TidemarkError `REGISTRY_UNAVAILABLE` */
+export type ShowValue = (value: Buffer) => Promise<Buffer>
+
 /**
  * Shows values of any topic: as JSON if they have a schema in a registry, and as they are if not. A
  * value that cannot be decoded is `{ "undecoded": { "base64": "…" }, "why": "…" }`.
  */
-export class ShownValues {
-  readonly #registry: SchemaRegistry
+export function valueShower(registry: SchemaRegistry): ShowValue {
   /** By id. A rejected one says why its values cannot be decoded. */
-  readonly #decoders = new LRUCache<number, Promise<PayloadDecoder>>({ max: MOST_SCHEMAS })
-
-  constructor(registry: SchemaRegistry) {
-    this.#registry = registry
+  const decoders = new LRUCache<number, Promise<PayloadDecoder>>({ max: MOST_SCHEMAS })
+  const decoderOf = (id: number) => {
+    const fetched = () => registry.schema(id).then((schema) => openDecoder(schema, null))
+    const known = decoders.get(id) ?? fetched()
+    decoders.set(id, known)
+    return known
   }
-
-  /** @throws TidemarkError `REGISTRY_UNAVAILABLE` */
-  async shown(value: Buffer): Promise<Buffer> {
-    const id = schemaIdOf(value, 0, value.length)
-    return id === null ? value : Buffer.from(shownJson(await this.#decoded(value, id)))
-  }
-
-  async #decoded(value: Buffer, id: number): Promise<unknown> {
+  const decoded = async (value: Buffer, id: number): Promise<unknown> => {
     try {
-      const decoder = await this.#decoderOf(id)
+      const decoder = await decoderOf(id)
       return decoder.decode(value.subarray(PREFIX_BYTES)).value
     } catch (thrown) {
       if (!(thrown instanceof TidemarkError) || thrown.action !== 'dead-letter') throw thrown
       return { undecoded: value, why: `${thrown.code}: ${thrown.message}` }
     }
   }
-
-  #decoderOf(id: number): Promise<PayloadDecoder> {
-    const fetched = () => this.#registry.schema(id).then((schema) => openDecoder(schema, null))
-    const known = this.#decoders.get(id) ?? fetched()
-    this.#decoders.set(id, known)
-    return known
+  return async (value) => {
+    const id = schemaIdOf(value, 0, value.length)
+    return id === null ? value : Buffer.from(shownJson(await decoded(value, id)))
   }
 }

@@ -1,4 +1,3 @@
-import { toUSVString } from 'node:util'
 import { answerOf, refusePromise, valueKind } from '../../formats/identity.ts'
 import { type ByteRoom, Place } from '../../kernel/bytes.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
@@ -46,8 +45,7 @@ function valueOf(name: string, value: unknown): Buffer {
   if (typeof value !== 'string') {
     throw invalid(`header "${name}" must be text or a Buffer, got ${valueKind(value)}`)
   }
-  if (toUSVString(value) !== value)
-    throw invalid(`header "${name}" is text with half a surrogate pair`)
+  if (!value.isWellFormed()) throw invalid(`header "${name}" is text with half a surrogate pair`)
   return Buffer.from(value)
 }
 

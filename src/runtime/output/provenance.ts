@@ -96,24 +96,9 @@ export function chunkHeaders(by: string, scoredAtMs: number, isWarming = false):
   return isWarming ? [...headers, { name: WARMING_HEADER, value: Buffer.from('true') }] : headers
 }
 
-/** The header about the tables of a topology, made again only when one of them has changed. */
-export class TablesHeader {
-  readonly #tables: readonly LoadedTable[]
-  #revision = -1
-  #headers: readonly Header[] = []
-
-  constructor(tables: readonly LoadedTable[]) {
-    this.#tables = tables
-  }
-
-  /** The header as the tables are now; empty if there are none. */
-  get current(): readonly Header[] {
-    let revision = 0
-    for (const table of this.#tables) revision += table.revision
-    if (revision === this.#revision || this.#tables.length === 0) return this.#headers
-    this.#revision = revision
-    const text = this.#tables.map(({ name, contents }) => `${name}=${contents}`).join(';')
-    this.#headers = [{ name: TABLES_HEADER, value: Buffer.from(text) }]
-    return this.#headers
-  }
+/** The header about the tables of a topology, as they are now; none if there are no tables. */
+export function tablesHeaders(tables: readonly LoadedTable[]): readonly Header[] {
+  if (tables.length === 0) return []
+  const text = tables.map(({ name, contents }) => `${name}=${contents}`).join(';')
+  return [{ name: TABLES_HEADER, value: Buffer.from(text) }]
 }

@@ -5,6 +5,7 @@ import { horizonOf, keepsState } from '../../engine/plan.ts'
 import type { RunMode } from '../../engine/run.ts'
 import { StageClock } from '../../kernel/stages.ts'
 import { LATEST_EVENT_TIME_MS } from '../../kernel/time.ts'
+import type { LoadedTable } from '../../lookup/table.ts'
 import { firstFrom, NO_RECORDS } from '../../records/log-records.ts'
 import type { Chunk, LogRecords, TopicPartition } from '../../records/port.ts'
 import type { TopologyCheckpoint } from '../commit/checkpoint-metadata.ts'
@@ -14,7 +15,7 @@ import type { Verdicts } from '../commit/verdicts.ts'
 import type { TaskLabels } from '../events.ts'
 import { type Answered, type ChunkEnd, type Finishable, Finishing } from '../output/finishing.ts'
 import { type Intake } from '../output/outcomes.ts'
-import { TablesHeader } from '../output/provenance.ts'
+import { tablesHeaders } from '../output/provenance.ts'
 import type { TaskContext } from '../output/task-context.ts'
 import type { PreparedTopology } from '../prepared.ts'
 import { EventIntake, packedIntake } from './intake.ts'
@@ -72,7 +73,7 @@ export class Task {
   #isOver = false
   /** The last piece in progress: the next one finishes after it. */
   #last: Promise<void> = Promise.resolve()
-  readonly #tables: TablesHeader
+  readonly #tables: readonly LoadedTable[]
   /**
    * Outputs before this watermark may lack records that were not read; `null` until the first event
    * decides it.
@@ -110,7 +111,7 @@ export class Task {
     this.#horizonMs = horizonOf(definition).lengthMs
     const { lagMs } = definition.source.watermark
     this.#points = new ReplayPoints({ horizonMs: this.#horizonMs, lagMs }, plan.from)
-    this.#tables = new TablesHeader(topology.tables.map(({ table }) => table))
+    this.#tables = topology.tables.map(({ table }) => table)
     this.#wholeFromMs = plan.wholeFromMs
   }
 
@@ -305,7 +306,7 @@ export class Task {
   #finishInOrder(begun: Begun, ready: readonly ReadyBatch[], end: TaskEnd | null): void {
     const { entry } = begun
     if (entry === null) return
-    const tables = this.#tables.current
+    const tables = tablesHeaders(this.#tables)
     const asked = Promise.all(ready.map((each) => this.#finishing.answered(each, begun.stages)))
     this.#last = this.#finishAfter(this.#last, asked, async (answered) => {
       const finishing = this.#finishing.finish(begun, { answered, tables }, end)

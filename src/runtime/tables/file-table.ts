@@ -41,21 +41,18 @@ export class FileTable {
     const stamp = await stampOf(this.#path)
     if (stamp === this.#stamp) return
     this.#stamp = stamp
-    const read = await readTableFile(this.#table)
-    const [fault] = read?.faults ?? []
+    const faults = await readTableFile(this.#table)
+    const [fault] = faults ?? []
     if (fault !== undefined) {
-      this.#holdUp(fault, read?.faults.length ?? 1)
+      this.#holdUp(fault, faults?.length ?? 1)
       return
     }
-    const { label: table } = this.#table
+    const { label: table, size: rows, contents } = this.#table
     if (this.#isHeldUp) this.#observer({ type: 'table-held-up', table, reason: null })
     this.#isHeldUp = false
-    if (read === null) return
-    const { rows, contents } = read
-    this.#table.replace(rows)
-    this.#table.changed(contents)
-    this.#observer({ type: 'table-reloaded', table, rows: rows.size, contents })
-    this.#tell(rows.size)
+    if (faults === null) return
+    this.#observer({ type: 'table-reloaded', table, rows, contents })
+    this.#tell(rows)
   }
 
   #holdUp({ message, where }: TidemarkError, faults: number): void {

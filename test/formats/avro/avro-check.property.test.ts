@@ -1,8 +1,8 @@
 import avro, { type Schema } from 'avsc'
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { avroCheck } from '../../../src/formats/avro/avro-check.ts'
 import { runs } from '../../support/runs.ts'
+import { avroCheck } from './avro-check.ts'
 
 const EVERYTHING: Schema = {
   type: 'record',

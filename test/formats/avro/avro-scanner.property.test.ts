@@ -3,7 +3,6 @@ import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { ABSENT, NULL, ScannedColumns } from '../../../src/columns/columns.ts'
-import { avroCheck } from '../../../src/formats/avro/avro-check.ts'
 import { compileAvroScan } from '../../../src/formats/avro/avro-scanner.ts'
 import { avroType } from '../../../src/formats/avro/avro-type.ts'
 import { boundOf } from '../../../src/formats/json/bound.ts'
@@ -11,6 +10,7 @@ import type { PlainObject } from '../../../src/formats/json/plain.ts'
 import { plainOf } from '../../../src/formats/json/zod-schema.ts'
 import { Memory } from '../../../src/kernel/bytes.ts'
 import { runs } from '../../support/runs.ts'
+import { avroCheck } from './avro-check.ts'
 
 // Whatever is scanned is what avsc and the schema make of it.
 

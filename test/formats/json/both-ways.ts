@@ -1,7 +1,6 @@
 import { ABSENT, NULL, PRESENT, ScannedColumns } from '../../../src/columns/columns.ts'
 import { type Bound, boundOf } from '../../../src/formats/json/bound.ts'
 import { jsonEvent } from '../../../src/formats/json/json-format.ts'
-import { LIMITS } from '../../../src/formats/json/parse-json.ts'
 import { Scanner } from '../../../src/formats/json/scanner.ts'
 import { Walker } from '../../../src/formats/json/walker.ts'
 import { plainOf } from '../../../src/formats/json/zod-schema.ts'
@@ -32,8 +31,8 @@ export class BothWays {
   constructor(kind: Kind) {
     this.#kind = kind
     const bound = boundIn(kind)
-    this.#scanner = new Scanner(bound, LIMITS)
-    this.#walker = new Walker(bound, LIMITS)
+    this.#scanner = new Scanner(bound)
+    this.#walker = new Walker(bound)
     this.#scanned = new ScannedColumns(bound.columns, ROWS)
     this.#walked = new ScannedColumns(bound.columns, ROWS)
   }

@@ -27,10 +27,10 @@ describe('a record becomes an event', () => {
   })
 
   test('when it is exactly as large, deep and wide as allowed', () => {
-    const limits = { bytes: 40, depth: 3, fields: 2 }
-    const decode = (value: string) =>
-      jsonEvent(source(anything), { key, value: Buffer.from(value) }, limits)
-    expect(decode('{"a":[["}]:,\\"{[{["]],"b":1}'.padEnd(40))).toEqual({ a: [['}]:,"{[{[']], b: 1 })
+    const list = `${'['.repeat(31)}"}]:,\\"{[{["${']'.repeat(31)}`
+    const more = Array.from({ length: 254 }, (_, n) => `"x${n}":1`).join()
+    const text = `{"a":${list},"b":1,${more}}`.padEnd(1_048_576)
+    expect(decoded(anything, text)).toEqual(JSON.parse(text))
   })
 
   test('of a megabyte, of 32 levels and with 256 fields, as is promised', () => {
@@ -119,18 +119,19 @@ describe('a record that is no event is a dead letter', () => {
       fc.string({ unit: jsonCharacter }).map((s) => Buffer.from(s)),
       fc.json().map((s) => Buffer.from(s)),
     )
-    const limits = { bytes: 150, depth: 4, fields: 5 }
+    const limit = fc.constantFrom('', '['.repeat(31), `{${'"a":1,'.repeat(255)}`)
     const fate = (value: Buffer) => {
       try {
-        jsonEvent(source(amount), { key, value }, limits)
+        jsonEvent(source(amount), { key, value })
         return 'event'
       } catch (thrown) {
         return thrown instanceof TidemarkError ? thrown.action : thrown
       }
     }
     fc.assert(
-      fc.property(bytes, (value) => {
-        expect(['event', 'dead-letter']).toContain(fate(Buffer.from(value)))
+      fc.property(limit, bytes, (before, value) => {
+        const whole = Buffer.concat([Buffer.from(before), value])
+        expect(['event', 'dead-letter']).toContain(fate(whole))
       }),
       { numRuns: runs(500) },
     )

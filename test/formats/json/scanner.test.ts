@@ -9,7 +9,6 @@ import {
 } from '../../../src/columns/columns.ts'
 import { jsonFormat } from '../../../src/formats/json/json-format.ts'
 import { compileLayout, recordLayoutOf } from '../../../src/formats/json/layout.ts'
-import { LIMITS } from '../../../src/formats/json/parse-json.ts'
 import { Scanner } from '../../../src/formats/json/scanner.ts'
 import { Walker } from '../../../src/formats/json/walker.ts'
 import { Memory } from '../../../src/kernel/bytes.ts'
@@ -25,8 +24,8 @@ const Sale = z.object({
 })
 const SHOP_AND_AMOUNT = [['shop'], ['amount']]
 
-function scannerOf(schema: z.ZodType, wanted: readonly FieldPath[], limits = LIMITS): Scanner {
-  return new Scanner(boundIn({ schema, wanted }), limits)
+function scannerOf(schema: z.ZodType, wanted: readonly FieldPath[]): Scanner {
+  return new Scanner(boundIn({ schema, wanted }))
 }
 
 /** Scans a text that stands alone in its bytes, but for room behind. */
@@ -140,11 +139,16 @@ describe('columns', () => {
 })
 
 describe('a record is left to the parser when it', () => {
-  const limits = { bytes: 60, depth: 3, fields: 6 }
+  const nested = (depth: number) => `${'['.repeat(depth)}${']'.repeat(depth)}`
+  const objectOf = (fields: number) =>
+    `{${Array(fields)
+      .fill(0)
+      .map((_, n) => `"f${n}":1`)
+      .join()}}`
   test.each([
-    ['has as many bytes as is allowed, and one more', `{"shop":"a","amount":1}`.padEnd(61)],
-    ['is too deep', '{"shop":"a","amount":1,"x":[[[]]]}'],
-    ['has too many fields', '{"shop":"a","amount":1,"x":{"a":1,"b":1,"c":1,"d":1}}'],
+    ['has as many bytes as is allowed, and one more', `{"shop":"a","amount":1}`.padEnd(1_048_577)],
+    ['is too deep', `{"shop":"a","amount":1,"x":${nested(32)}}`],
+    ['has too many fields', `{"shop":"a","amount":1,"x":${objectOf(254)}}`],
     ['has a field twice', '{"shop":"a","amount":1,"amount":1}'],
     ['has one twice and lacks another', '{"shop":"a","shop":"a"}'],
     ['names the prototype', '{"shop":"a","amount":1,"__proto__":1}'],
@@ -157,14 +161,14 @@ describe('a record is left to the parser when it', () => {
     ['is null', 'null'],
     ['is empty', ''],
   ])('%s', (_, text) => {
-    expect(scans(scannerOf(Sale, SHOP_AND_AMOUNT, limits), text)).toBe(false)
+    expect(scans(scannerOf(Sale, SHOP_AND_AMOUNT), text)).toBe(false)
   })
 
   test('not before the limits', () => {
-    const scanner = scannerOf(Sale, SHOP_AND_AMOUNT, limits)
-    expect(scans(scanner, '{"shop":"a","amount":1}'.padEnd(60))).toBe(true)
-    expect(scans(scanner, '{"shop":"a","amount":1,"x":[[]]}')).toBe(true)
-    expect(scans(scanner, '{"shop":"a","amount":1,"x":{"a":1,"b":1,"c":1}}')).toBe(true)
+    const scanner = scannerOf(Sale, SHOP_AND_AMOUNT)
+    expect(scans(scanner, '{"shop":"a","amount":1}'.padEnd(1_048_576))).toBe(true)
+    expect(scans(scanner, `{"shop":"a","amount":1,"x":${nested(31)}}`)).toBe(true)
+    expect(scans(scanner, `{"shop":"a","amount":1,"x":${objectOf(253)}}`)).toBe(true)
   })
 })
 
@@ -173,7 +177,7 @@ describe('a layout', () => {
   function says(first: string, others: readonly string[]): boolean[] {
     const bound = boundIn({ schema: Sale, wanted: SHOP_AND_AMOUNT })
     const columns = new ScannedColumns(bound.columns, 1)
-    const walker = new Walker(bound, LIMITS)
+    const walker = new Walker(bound)
     const learnt = new TextEncoder().encode(first)
     const memory = new Memory(learnt.buffer)
     expect(walker.walk({ memory, from: 0, to: learnt.length }, columns, 0)).toBe(true)
@@ -226,8 +230,7 @@ test('without code generation a record is scanned as well', () => {
     import { plainOf } from './src/formats/json/zod-schema.ts'
     import { Memory } from './src/kernel/bytes.ts'
     import { ScannedColumns } from './src/columns/columns.ts'
-    const limits = { bytes: 1000, depth: 2, fields: 9 }
-    const scanner = new Scanner(boundOf(plainOf(Payment), [['amount']]), limits)
+    const scanner = new Scanner(boundOf(plainOf(Payment), [['amount']]))
     const payment = ${JSON.stringify(Payment.parse(payment()))}
     const { buffer, length } = new TextEncoder().encode(JSON.stringify(payment) + ' '.repeat(8))
     const place = { memory: new Memory(buffer), from: 0, to: length - 8 }

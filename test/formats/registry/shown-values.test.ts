@@ -1,6 +1,6 @@
 import avro from 'avsc'
 import { expect, test } from 'vitest'
-import { ShownValues } from '../../../src/formats/registry/shown-values.ts'
+import { valueShower } from '../../../src/formats/registry/shown-values.ts'
 import { thrownBy } from '../../support/thrown.ts'
 import { HandRegistry, wireValue } from './hand-registry.ts'
 
@@ -13,8 +13,8 @@ function values() {
   const registry = new HandRegistry()
   registry.add(1, { type: 'avro', text: JSON.stringify(SCHEMA) })
   registry.add(2, { type: 'avro', text: 'no schema' })
-  const shown = new ShownValues(registry)
-  return { registry, text: async (value: Buffer) => String(await shown.shown(value)) }
+  const show = valueShower(registry)
+  return { registry, text: async (value: Buffer) => String(await show(value)) }
 }
 
 test('a value with a schema is shown as JSON, bytes in it as base64', async () => {
