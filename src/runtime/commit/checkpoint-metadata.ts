@@ -166,30 +166,24 @@ export function parsedJson(text: string): unknown {
 function isPacked(of: unknown): of is Packed {
   if (!isObject(of)) return false
   const { v, n, last, t, m } = of
-  const areTopologies = isObject(t) && Object.values(t).every(isTopology)
-  return v === FORMAT && isCount(n) && isLast(last) && areTopologies && areVariants(m)
+  const areVariants = m === undefined || areAll(m, (steps) => areAll(steps, isText))
+  return v === FORMAT && isCount(n) && isLast(last) && areAll(t, isTopology) && areVariants
 }
 
-function areVariants(of: unknown): boolean {
-  if (of === undefined) return true
-  const isStep = (steps: unknown) =>
-    isObject(steps) && Object.values(steps).every((variant) => typeof variant === 'string')
-  return isObject(of) && Object.values(of).every(isStep)
+function areAll(of: unknown, isValid: (value: unknown) => boolean): boolean {
+  return isObject(of) && Object.values(of).every(isValid)
 }
 
 function isLast(of: unknown): boolean {
-  return of === null || (Array.isArray(of) && isCount(of[0]) && isChecksum(of[1]))
+  if (of === null) return true
+  return Array.isArray(of) && isCount(of[0]) && isCount(of[1]) && of[1] < 2 ** 32
 }
 
 function isTopology(of: unknown): boolean {
   if (!Array.isArray(of)) return false
   const [fingerprint, offset, ...times] = of as unknown[]
-  return (
-    typeof fingerprint === 'string' &&
-    isCount(offset) &&
-    (times.length === 3 || times.length === 4) &&
-    times.every(isTime)
-  )
+  const areTimes = (times.length === 3 || times.length === 4) && times.every(isTime)
+  return isText(fingerprint) && isCount(offset) && areTimes
 }
 
 function isObject(of: unknown): of is Record<string, unknown> {
@@ -200,8 +194,8 @@ function isCount(of: unknown): boolean {
   return Number.isSafeInteger(of) && (of as number) >= 0
 }
 
-function isChecksum(of: unknown): boolean {
-  return isCount(of) && (of as number) < 2 ** 32
+function isText(of: unknown): boolean {
+  return typeof of === 'string'
 }
 
 /** Idle steps may have fractions of a millisecond. */

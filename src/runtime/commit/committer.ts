@@ -54,15 +54,6 @@ interface Segment extends CommitPart {
   readonly of: Committable
 }
 
-interface Written {
-  readonly topic: string
-  readonly isOutput: boolean
-  records: number
-  bytes: number
-  /** For each batch, the end-to-end latency of its oldest record with a timestamp, ms. */
-  readonly endToEndMs: number[]
-}
-
 export class Committer {
   readonly #o: CommitterOptions
   readonly #stop = new AbortController()
@@ -301,16 +292,14 @@ function sizeOf(segments: readonly Segment[]): WriteSize {
   return totalSize(segments.flatMap((s) => s.batches))
 }
 
-function writtenBy(segments: readonly Segment[], nowMs: number): Written[] {
-  const written = new Map<string, Written>()
-  for (const { topics } of segments.flatMap((s) => s.batches)) {
-    for (const { topic, isOutput, records, bytes, oldestMs } of topics) {
-      const sum = written.get(topic) ?? { topic, isOutput, records: 0, bytes: 0, endToEndMs: [] }
-      sum.records += records
-      sum.bytes += bytes
-      if (oldestMs < Number.POSITIVE_INFINITY) sum.endToEndMs.push(Math.max(0, nowMs - oldestMs))
-      written.set(topic, sum)
-    }
-  }
-  return [...written.values()]
+/** What was written to each topic, with the end-to-end latency of each batch's oldest record. */
+function writtenBy(segments: readonly Segment[], nowMs: number) {
+  const all = segments.flatMap((s) => s.batches).flatMap((b) => b.topics)
+  const firsts = all.filter(({ topic }, i) => all.findIndex((s) => s.topic === topic) === i)
+  return firsts.map(({ topic, isOutput }) => {
+    const own = all.filter((share) => share.topic === topic)
+    const oldestMs = own.map((share) => share.oldestMs).filter(Number.isFinite)
+    const endToEndMs = oldestMs.map((ms) => Math.max(0, nowMs - ms))
+    return { topic, isOutput, ...totalSize(own), endToEndMs }
+  })
 }

@@ -227,25 +227,22 @@ export class GroupMembership {
   #handlers(): MemberHandlers {
     const tasks = this.#tasks
     const guard =
-      <A extends unknown[]>(of: (...args: A) => void) =>
-      (...args: A): void => {
+      <A extends unknown[], R>(of: (...args: A) => R) =>
+      (...args: A): R | undefined => {
         try {
-          of(...args)
+          return of(...args)
         } catch (error) {
           this.fail(error)
+          return undefined
         }
       }
+    const assigned = guard((...given: Parameters<MemberHandlers['assigned']>) =>
+      tasks.assigned(...given),
+    )
     return {
       lookBackMs: (start) => tasks.lookBackMs(start),
       isRestoring: (partition) => tasks.isRestoring(partition),
-      assigned: (assignment, pausable) => {
-        try {
-          return tasks.assigned(assignment, pausable)
-        } catch (error) {
-          this.fail(error)
-          return assignment.nextOffset
-        }
-      },
+      assigned: (assignment, pausable) => assigned(assignment, pausable) ?? assignment.nextOffset,
       lost: guard((partitions, why) => tasks.lost(partitions, why)),
       chunk: guard((chunk) => tasks.process(chunk)),
       caughtUp: guard((partition, endOffset) => tasks.caughtUp(partition, endOffset)),

@@ -1,6 +1,6 @@
 import { wantedFields } from '../../engine/author-functions.ts'
 import { validateTopology } from '../../engine/checks.ts'
-import type { Format, OutputFormat } from '../../formats/format.ts'
+import type { OutputFormat } from '../../formats/format.ts'
 import { openFormat } from '../../formats/open-format.ts'
 import { openOutput, RegisteredOutput } from '../../formats/registry/outputs.ts'
 import { orFault, refuseIfAny, TidemarkError } from '../../kernel/errors.ts'
@@ -10,21 +10,17 @@ import type { Definition } from '../../topology/definition.ts'
 import { sinkStepsOf } from '../../topology/graph.ts'
 import type { PreparedTopology } from '../prepared.ts'
 
-export interface OpenedFormats {
-  /** `null`: the topology is not valid, or a fault says why there is none. */
-  readonly format: Format | null
-  /** By name of the sink; all others write JSON. */
-  readonly outputs: ReadonlyMap<string, OutputFormat>
-  readonly faults: readonly TidemarkError[]
-}
-
 type Registry = SchemaRegistry & SchemaSubjects
 
+/**
+ * Opens the format of a topology's values, `null` if it is not valid or a fault says why, and those
+ * of its outputs by the name of the sink: all others write JSON.
+ */
 export async function openFormats(
   definition: Definition,
   registry: Registry | null,
   values: 'json' | undefined,
-): Promise<OpenedFormats> {
+) {
   const faults: TidemarkError[] = []
   const { name, source, then } = definition
   const isValid = validateTopology(definition).length === 0

@@ -26,7 +26,7 @@ import { loadShadows, type PreparedShadow } from '../output/shadow/prepared-shad
 import type { Prepared, PreparedTopology } from '../prepared.ts'
 import { openTables } from '../tables/open-tables.ts'
 import { fingerprintOf } from './fingerprint.ts'
-import { type OpenedFormats, openFormats, registryFor } from './formats.ts'
+import { openFormats, registryFor } from './formats.ts'
 import { loadSteps } from './score-steps.ts'
 import { longestVariants } from './variants.ts'
 
@@ -84,7 +84,7 @@ export async function prepare(
   })
   const topologies = chosen.map((definition, i): PreparedTopology => {
     const written = definitions[i] as Definition
-    const { format, outputs } = formats[i] as OpenedFormats
+    const { format, outputs } = formats[i] as (typeof formats)[number]
     const scorers = steps.scorersOf(definition)
     const own = tables.of(definition)
     return {

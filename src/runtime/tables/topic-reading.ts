@@ -123,7 +123,9 @@ export class TopicReading {
       const timeMs = timeOfRow(definition, value)
       this.rows.put(recordKey, { key, timeMs, value: record.value as Buffer }, place.by)
     } catch (thrown) {
-      if (!isOfRecord(thrown)) throw thrown
+      if (!(thrown instanceof TidemarkError)) throw thrown
+      const { action, code } = thrown
+      if (action !== 'dead-letter' && code !== 'TABLE_INVALID') throw thrown
       this.#refuse(record, thrown, place)
     }
   }
@@ -144,9 +146,4 @@ export class TopicReading {
     for (const progress of this.#partitions.values()) sum += of(progress)
     return sum
   }
-}
-
-function isOfRecord(thrown: unknown): thrown is TidemarkError {
-  if (!(thrown instanceof TidemarkError)) return false
-  return thrown.action === 'dead-letter' || thrown.code === 'TABLE_INVALID'
 }
