@@ -105,17 +105,17 @@ function checkTopics(definition: Definition, report: ReportFault): void {
 }
 
 function checkTables({ tables }: Definition, report: ReportFault): void {
-  const names = new Set<string>()
-  for (const table of tables) {
-    if (names.has(table.name)) report(table.name, `two tables are named "${table.name}"`)
-    names.add(table.name)
-    checkTable(table, report)
+  for (const [i, table] of tables.entries()) {
+    const { name } = table
+    if (tables.findIndex((other) => other.name === name) < i) {
+      report(name, `two tables are named "${name}"`)
+    }
+    checkTable(table, (what, o) => report(name, what, o))
   }
 }
 
-function checkTable(table: TableDefinition, report: ReportFault): void {
+function checkTable(table: TableDefinition, tell: ReportFieldFault): void {
   const { name, format, key, asOf, from } = table
-  const tell: ReportFieldFault = (what, o) => report(name, what, o)
   if (!NAME.test(name)) tell(`table "${name}" must match ${NAME}`)
   checkSchema(table, tell)
   const canRead = format.is === 'json' || (format.is === 'registry' && from.topic !== undefined)

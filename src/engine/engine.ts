@@ -41,12 +41,13 @@ export class Engine {
   /** Numbers of the next batch's keys, and of keys with state. */
   readonly keyNumbers = new Dictionary()
   readonly watermark: Watermark
+  /** What the limits count. */
+  readonly use: StateUse
   /** Not to be used while {@link process} or {@link advance} has pieces left. */
   readonly keyedStates: readonly KeyedState[]
   readonly #source: SourceDefinition
   readonly #first: readonly Operator[]
   readonly #operators: readonly Operator[]
-  readonly #use: StateUse
 
   constructor(definition: Definition, { lookup, limits, reader, forms, scoring }: EngineOptions) {
     const { source, then } = definition
@@ -63,15 +64,7 @@ export class Engine {
     this.#first = first
     this.#operators = all
     this.keyedStates = all.flatMap(({ states }) => states ?? [])
-    this.#use = use
-  }
-
-  get keys(): number {
-    return this.#use.keys
-  }
-
-  get bytes(): number {
-    return this.#use.bytes
+    this.use = use
   }
 
   /** The watermark at which the next tumbling window closes; +Infinity: none is open. */
@@ -119,7 +112,7 @@ export class Engine {
       texts += state.texts
     }
     this.keyNumbers.expire(most)
-    this.#use.bytes = bytes
-    this.#use.texts = texts
+    this.use.bytes = bytes
+    this.use.texts = texts
   }
 }

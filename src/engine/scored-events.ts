@@ -51,18 +51,6 @@ export class ScoredEvents implements Events {
   }
 }
 
-/** The argument of the function after a model, for one event. */
-interface Scored {
-  readonly event: unknown
-  readonly features: Readonly<Record<string, number>>
-  readonly score: Score
-  /** `name@version` */
-  readonly model: string
-  readonly route: string
-  /** Only after features that look rows up. */
-  readonly lookup?: Readonly<Record<string, unknown>>
-}
-
 type Score = Record<string, number | Record<string, number>>
 
 /**
@@ -91,8 +79,8 @@ export class ScoreReader {
     this.#noScore = template(Object.keys(outputs))
   }
 
-  /** Reads the event of a row that has a score. */
-  read(i: number, of: Answered): Scored {
+  /** Reads the event of a row that has a score: what the function after the model gets. */
+  read(i: number, of: Answered) {
     const { indices, events, scores, found } = of
     const index = indices[i] as number
     const score = this.#score(i, scores)

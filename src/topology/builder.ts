@@ -8,6 +8,7 @@ import {
   type Emit,
   type EventFunction,
   type FeatureCondition,
+  type FeatureSource,
   type SinkStep,
   type SourceDefinition,
   type Step,
@@ -15,7 +16,7 @@ import {
   TOPOLOGY,
 } from './definition.ts'
 import type { Columns, Feature } from './features.ts'
-import { featureSource, recordFeatures } from './features-builder.ts'
+import { recordFeatures } from './features-builder.ts'
 import type { FileTableOptions, Table, TopicTableOptions } from './lookup.ts'
 import { type GivenScore, givenFaults, scoreFields } from './score-builder.ts'
 import type { ScoreOptions } from './score-options.ts'
@@ -208,10 +209,9 @@ class Draft implements TopologyBuilder {
       features: (define: (f: unknown) => Record<string, Feature<never>>) => {
         const { kit, kinds } = recordFeatures()
         const defined = define(kit)
-        const features = Object.entries(defined).map(([name, of]) => ({
-          name,
-          ...featureSource(of),
-        }))
+        const features = Object.entries(defined).map(([name, of]) => {
+          return { name, ...(of as unknown as FeatureSource) }
+        })
         const step = this.#add(at, 'features', { op: 'features', kinds, features })
         return this.#featureStream(step, Object.keys(defined))
       },

@@ -76,7 +76,3 @@ type NumberColumn = EventFunction<number> | { readonly of: EventFunction<number>
 function feature(source: FeatureSource): Feature<unknown> {
   return Object.freeze(source) as unknown as Feature<unknown>
 }
-
-export function featureSource(made: Feature<never>): FeatureSource {
-  return made as unknown as FeatureSource
-}

@@ -60,11 +60,8 @@ export function topicCompressions(
   definitions: readonly Definition[],
 ): ReadonlyMap<string, Compression> {
   const sinks = definitions.flatMap(({ then }) => sinkStepsOf(then))
-  return new Map(
-    sinks.flatMap(({ topic, compression }): [string, Compression][] =>
-      compression === undefined ? [] : [[topic, compression]],
-    ),
-  )
+  const given = sinks.filter((sink) => sink.compression !== undefined)
+  return new Map(given.map(({ topic, compression }) => [topic, compression as Compression]))
 }
 
 export function tableTopics({ tables }: Definition): string[] {

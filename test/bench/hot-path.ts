@@ -166,7 +166,7 @@ async function measure({ events, model, topology }: Flags): Promise<object> {
   }
   const after = collected()
   const bytes = after.heap + after.outside - before.heap - before.outside
-  const { keys } = path.engine
+  const { keys } = path.engine.use
   await prepared.close()
   const perEvent = STAGES.map((stage) => [stage, figure(watch.micros[stage] / counted, 2)])
   const sum = STAGES.reduce((all, stage) => all + watch.micros[stage], 0)

@@ -114,7 +114,7 @@ const measured = {
   ids: seen.texts,
   // Those of the keys are among them.
   bytesPerId: {
-    told: per(engine.bytes),
+    told: per(engine.use.bytes),
     heap: per(after.heap - before.heap),
     outside: per(after.outside - before.outside),
     rss: per(after.rss - before.rss),

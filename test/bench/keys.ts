@@ -95,8 +95,8 @@ function measure(flags: Flags): object {
   for (const task of tasks) task.flush()
   const after = collected()
   const sum = (of: (task: WindowTask) => number) => tasks.reduce((all, task) => all + of(task), 0)
-  const held = sum(({ engine }) => engine.keys)
-  const told = sum(({ engine }) => engine.bytes)
+  const held = sum(({ engine }) => engine.use.keys)
+  const told = sum(({ engine }) => engine.use.bytes)
   const bytesPerKey = {
     told: figure(told / held, 0),
     heap: figure((after.heap - before.heap) / held, 0),

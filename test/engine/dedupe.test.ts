@@ -179,17 +179,17 @@ describe('what is remembered', () => {
   test('is evicted when the watermark has passed it by `within`, and no sooner', () => {
     const engine = engineOf()
     take(engine, sent('a', 0))
-    const bytes = engine.bytes
+    const bytes = engine.use.bytes
     const many = Array.from({ length: 500 }, (_, i) => sent(`id ${i}`, 0, `key ${i}`))
     take(engine, ...many)
-    expect(engine.keys).toBe(501)
-    const full = engine.bytes
+    expect(engine.use.keys).toBe(501)
+    const full = engine.use.bytes
     expect(full).toBeGreaterThan(bytes + 500 * 100)
     take(engine, sent('b', WITHIN_MS - 1))
     expect(take(engine, sent('a', WITHIN_MS - 1))).toMatchObject({ duplicates: [0] })
     take(engine, sent('b', 10 * WITHIN_MS))
-    expect(engine.keys).toBe(1)
-    expect(engine.bytes).toBeLessThan(full - 500 * 72)
+    expect(engine.use.keys).toBe(1)
+    expect(engine.use.bytes).toBeLessThan(full - 500 * 72)
   })
 
   test.each([

@@ -336,19 +336,19 @@ describe('keys that have gone silent', () => {
   }
 
   test('leave memory soon after the watermark has passed their windows, never before', () => {
-    expect(afterSilence([count], 9_999).keys).toBe(101)
-    expect(afterSilence([count], 11_000).keys).toBe(1)
+    expect(afterSilence([count], 9_999).use.keys).toBe(101)
+    expect(afterSilence([count], 11_000).use.keys).toBe(1)
   })
 
   test('leave it soon after the watermark has passed the window of secondsSinceLast', () => {
-    expect(afterSilence([count, sinceLast(60_000, 60)], 59_999).keys).toBe(101)
-    expect(afterSilence([count, sinceLast(60_000, 60)], 63_750).keys).toBe(1)
+    expect(afterSilence([count, sinceLast(60_000, 60)], 59_999).use.keys).toBe(101)
+    expect(afterSilence([count, sinceLast(60_000, 60)], 63_750).use.keys).toBe(1)
   })
 
   test('are remembered for ever by secondsSinceLastEver', () => {
     for (const capMs of [null, 60_000]) {
       const engine = afterSilence([count, sinceLastEver(capMs, 60)], 60_000)
-      expect(engine.keys).toBe(101)
+      expect(engine.use.keys).toBe(101)
       const seconds = (capMs ?? 2 * DAY_MS) / 1_000
       expect(run(engine, [['k7', 2 * DAY_MS]]).told).toEqual([[1, seconds]])
     }

@@ -193,7 +193,7 @@ test('many windows that close at once are given in bounded pieces', () => {
     if (done === true) break
   }
   expect(sizes).toEqual([1_000, 1_000, 500])
-  expect(engine.keys).toBe(1)
+  expect(engine.use.keys).toBe(1)
 })
 
 test('an event that cannot be read enters no window', () => {
@@ -256,7 +256,7 @@ test('the results equal a naive recomputation, each window once, however the log
       const wanted = naiveTumbling({ ...STEP, graceMs }, lagMs, events)
       expect(got).toEqual(wanted.results)
       expect(late).toBe(wanted.late)
-      expect(engine.keys).toBe(0)
+      expect(engine.use.keys).toBe(0)
     },
   )
   fc.assert(property, { numRuns: runs(300) })

@@ -15,7 +15,7 @@ import { readFunction } from '../../topology/function-reading.ts'
 import { scoreStepsOf, stepsOf } from '../../topology/graph.ts'
 import { isTrained } from '../../topology/models.ts'
 import { FeatureRows } from '../feature-rows.ts'
-import { type LookupFeature, lookupsOf } from '../table-rows.ts'
+import { lookupsOf } from '../table-rows.ts'
 import {
   checkLength,
   checkPlace,
@@ -124,13 +124,11 @@ function explain(feature: FeatureDefinition, { kinds }: FeaturesStep, print: Pri
       const cap = feature.capMs === null ? '' : `, at most ${feature.capMs} ms`
       return `seconds since the last${kind}${cap}, never: ${feature.never}`
     }
-    case 'lookup':
-      return `${print(feature.of)} of table ${feature.table} at ${print(feature.key)}${kind}${nameText(feature)}`
+    case 'lookup': {
+      const as = feature.as === undefined ? '' : `, as ${feature.as}`
+      return `${print(feature.of)} of table ${feature.table} at ${print(feature.key)}${kind}${as}`
+    }
   }
-}
-
-function nameText({ as }: LookupFeature): string {
-  return as === undefined ? '' : `, as ${as}`
 }
 
 function* functionsOfFeature(feature: FeatureDefinition, where: string): Generator<FunctionPlace> {

@@ -288,7 +288,7 @@ export class Task {
   }
 
   #end(begun: Begun, result: EngineResult): void {
-    const { keys, bytes } = this.#engine
+    const { keys, bytes } = this.#engine.use
     if (!this.#isWarming) this.#becomeWhole()
     this.#finishInOrder(begun, result.ready, { result, note: this.#note(), keys, bytes })
   }

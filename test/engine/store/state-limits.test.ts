@@ -60,9 +60,9 @@ test.each([rolling, tumbling])(
 test('texts count among the bytes', () => {
   const engine = engineOf(rolling, NO_LIMITS)
   visit(engine, 0, 'x', 'x')
-  const before = engine.bytes
+  const before = engine.use.bytes
   visit(engine, 0, 'y')
-  expect(engine.bytes).toBeGreaterThan(before)
+  expect(engine.use.bytes).toBeGreaterThan(before)
 })
 
 test.each(['keys', 'texts'] as const)(
