@@ -4,7 +4,7 @@ import { partitionName, position } from '../../kernel/ids.ts'
 import { Backoff } from '../../kernel/random.ts'
 import type { Brokers } from './brokers.ts'
 import { RecordSet } from './codec/record-set.ts'
-import { notAllowed } from './errors.ts'
+import { fromKafka, notAllowed } from './errors.ts'
 import { type Arrived, FetchBuffer, type Fetched } from './fetch-buffer.ts'
 import { checkLogs, type LogMark, refuseIfRecreated } from './log-check.ts'
 import { RETRY, Setbacks, type Unreadables } from './unreadable-partitions.ts'
@@ -57,7 +57,6 @@ export function initialLogMark(topic: string, partition: number, brokers: Broker
 export const NO_LEADER = 'it has no leader'
 
 const LIMITS: FetchOptions = {
-  minBytes: 1,
   // Longest wait of a partition that is resumed or assigned, for the fetch in flight.
   maxWaitMs: 100,
   maxBytes: 4_194_304,
@@ -132,11 +131,7 @@ export class Fetcher {
   #fail(error: unknown): void {
     if (this.#isOver) return
     this.stop()
-    this.#o.failed(
-      error instanceof TidemarkError
-        ? error
-        : new TidemarkError('INVARIANT', String(error), { cause: error }),
-    )
+    this.#o.failed(fromKafka(error, 'INVARIANT'))
   }
 
   /** Looks up leaders for partitions without one, because no broker is asked for their records. */

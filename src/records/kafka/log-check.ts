@@ -46,20 +46,15 @@ export async function checkLogs(
   leader: string,
   marks: readonly LogMark[],
 ): Promise<ReadonlyMap<string, TidemarkError>> {
-  const changed: LogMark[] = []
+  const asked: { mark: LogMark; before: LogMark; epoch: number }[] = []
   for (const mark of marks) {
     refuseIfRecreated(mark, brokers)
     const epoch = brokers.leaderEpochOf(mark)
     if (mark.checkedEpoch === epoch) continue
     if (mark.readEpoch < 0 || epoch < 0) mark.checkedEpoch = epoch
-    else changed.push(mark)
+    else asked.push({ mark, before: { ...mark }, epoch })
   }
-  if (changed.length === 0) return new Map()
-  const asked = changed.map((mark) => ({
-    mark,
-    before: { ...mark },
-    epoch: brokers.leaderEpochOf(mark),
-  }))
+  if (asked.length === 0) return new Map()
   const answers = await brokers.ask(
     leader,
     offsetForLeaderEpoch(
