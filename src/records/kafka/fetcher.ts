@@ -98,7 +98,8 @@ export class Fetcher {
 
   wake(): void {
     if (this.#isOver) return
-    void this.#drainBuffer()
+    const drained = () => this.#changed.notifyAll()
+    void this.#buffer.drainAll().then(drained, (error: unknown) => this.#fail(error))
     for (const of of this.#o.partitions()) {
       const leader = this.#o.brokers.leaderOf(of)
       if (leader === undefined || this.#loops.has(leader)) continue
@@ -117,15 +118,6 @@ export class Fetcher {
 
   get #isOver(): boolean {
     return this.#over.signal.aborted
-  }
-
-  async #drainBuffer(): Promise<void> {
-    try {
-      await this.#buffer.drainAll()
-      this.#changed.notifyAll()
-    } catch (error) {
-      this.#fail(error)
-    }
   }
 
   #fail(error: unknown): void {
@@ -296,11 +288,8 @@ export class Fetcher {
   async #refreshIn(waitMs: number): Promise<void> {
     await this.#o.brokers.clock.sleep(waitMs, this.#over.signal)
     if (this.#isOver) return
-    try {
-      await this.#o.brokers.refresh()
-    } catch {
-      // The next failure refreshes them again.
-    }
+    // The next failure refreshes them again.
+    await this.#o.brokers.refresh().catch(() => {})
     // Partitions may have moved to other brokers.
     this.wake()
   }
