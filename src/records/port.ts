@@ -15,17 +15,20 @@ export interface Header {
   readonly value: Buffer
 }
 
+export interface RecordParts {
+  readonly key: Buffer | null
+  readonly value: Buffer | null
+  /** The record's own Kafka timestamp, ms since the epoch, rounded beyond 2^53; −1: none. */
+  readonly timestampMs: number
+  readonly headers: readonly Header[]
+}
+
 /**
  * A record of the log. Its buffers belong to the chunk: copy what must outlive it. Properties may
  * be getters that create an object each, so a record must not be spread.
  */
-export interface LogRecord {
+export interface LogRecord extends RecordParts {
   readonly offset: number
-  /** The record's own Kafka timestamp, ms since the epoch, rounded beyond 2^53; −1: none. */
-  readonly timestampMs: number
-  readonly key: Buffer | null
-  readonly value: Buffer | null
-  readonly headers: readonly Header[]
 }
 
 /** Records in log order. A record object is created on each access. */
@@ -95,14 +98,10 @@ export interface Assignment extends Start {
   readonly lookBackOffset: number
 }
 
-export interface NewRecord {
+export interface NewRecord extends RecordParts {
   readonly topic: string
   /** Taken modulo the topic's partitions; `null`: by the key's murmur2, or 0 without a key. */
   readonly partition: number | null
-  readonly key: Buffer | null
-  readonly value: Buffer | null
-  readonly timestampMs: number
-  readonly headers: readonly Header[]
 }
 
 export interface NewRecords extends Iterable<NewRecord> {

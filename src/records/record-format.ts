@@ -1,5 +1,6 @@
 import type { ByteRoom } from '../kernel/bytes.ts'
 import { TidemarkError } from '../kernel/errors.ts'
+import type { RecordParts } from './port.ts'
 
 // The form of a record in a batch (record format v2): numbers of variable length, zigzag, seven
 // bits per byte, lowest bits first, and the parts of a record. Kafka calls 32-bit numbers varint
@@ -132,11 +133,7 @@ function endless(): TidemarkError {
 }
 
 /** A record without its topic and partition. Unlike in the port, a header value may be `null`. */
-export interface OutgoingRecord {
-  readonly key: Buffer | null
-  readonly value: Buffer | null
-  /** A whole number of ms since the epoch; −1: none. */
-  readonly timestampMs: number
+export interface OutgoingRecord extends Omit<RecordParts, 'headers'> {
   readonly headers: readonly OutgoingHeader[]
 }
 

@@ -39,8 +39,6 @@ const NOT_THERE = [...NO_SUCH_SUBJECT, NO_SUCH_SCHEMA]
 const REJECTED = [409, 422]
 /** Most characters of a registry's message, beside the status. */
 const MOST_CHARACTERS = 200
-/** Most schemas that one refers to, directly or not; no real one has as many. */
-const MOST_REFERENCES = 1_000
 
 /** In upper case in the API. */
 const TYPES: readonly SchemaType[] = ['avro', 'protobuf', 'json']
@@ -182,9 +180,6 @@ export class ConfluentRegistry implements SchemaRegistry, SchemaSubjects {
   ): Promise<void> {
     for (const { name, subject, version } of wanted) {
       if (into.has(name)) continue
-      if (into.size >= MOST_REFERENCES) {
-        throw unknown(`schema ${id} refers to more than ${MOST_REFERENCES} others`)
-      }
       const body = await this.#ask(() => this.#api.Subject.version({ subject, version }), {
         absent: NOT_THERE,
         is: isSchema,

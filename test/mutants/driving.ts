@@ -41,8 +41,8 @@ export const DRIVING: readonly Mutant[] = [
     edits: [
       {
         file: `${DRIVER}/log-check.ts`,
-        from: 'const hasAll = answer.epoch >= 0 && answer.endOffset >= mark.nextOffset',
-        to: 'const hasAll = true',
+        from: 'if (answer.epoch >= 0 && answer.endOffset >= nextOffset) return null',
+        to: 'if (nextOffset >= 0) return null',
       },
     ],
     // In long: one node alone never elects a leader that lacks records.
@@ -240,11 +240,7 @@ export const DRIVING: readonly Mutant[] = [
   {
     name: 'compacted source unnoticed',
     edits: [
-      {
-        file: `${DRIVER}/admin.ts`,
-        from: "isCompacted: settings?.get('cleanup.policy')?.split(',').includes('compact') ?? null,",
-        to: 'isCompacted: null,',
-      },
+      { file: `${DRIVER}/admin.ts`, from: "cleanup?.includes('compact') ?? null", to: 'null' },
     ],
     caughtBy: { file: CONTRACT, test: 'whether old records of a key are removed' },
   },

@@ -122,10 +122,8 @@ export class KafkaAdmin {
       await brokers.refresh()
       brokers.refuseUnusable(topic)
       const all = brokers.partitionsOf(topic).map((partition) => ({ topic, partition }))
-      const [low, stable] = [
-        await endsOf(brokers, all, 'low'),
-        await endsOf(brokers, all, 'stable'),
-      ]
+      const low = await endsOf(brokers, all, 'low')
+      const stable = await endsOf(brokers, all, 'stable')
       return all.flatMap((of) => {
         const lowOffset = low.get(partitionName(of))
         const endOffset = stable.get(partitionName(of))
@@ -270,21 +268,22 @@ function infoOf(
   topic: Pick<TopicInfo, 'name' | 'id' | 'partitions'>,
   settings: DescribedConfig['settings'] | undefined,
 ): TopicInfo {
+  const numberOf = (name: (typeof SETTINGS)[number]) => {
+    const text = settings?.get(name)
+    return text === undefined ? null : Number(text)
+  }
   const type = settings?.get('message.timestamp.type')
+  const cleanup = settings?.get('cleanup.policy')?.split(',')
   return {
     ...topic,
-    maxMessageBytes: numberOf(settings?.get('max.message.bytes')),
-    segmentBytes: numberOf(settings?.get('segment.bytes')),
+    maxMessageBytes: numberOf('max.message.bytes'),
+    segmentBytes: numberOf('segment.bytes'),
     timestampType: type === 'CreateTime' || type === 'LogAppendTime' ? type : null,
-    timestampAfterMaxMs: numberOf(settings?.get('message.timestamp.after.max.ms')),
-    timestampBeforeMaxMs: numberOf(settings?.get('message.timestamp.before.max.ms')),
-    isCompacted: settings?.get('cleanup.policy')?.split(',').includes('compact') ?? null,
-    isTrimmed: settings?.get('cleanup.policy')?.split(',').includes('delete') ?? null,
+    timestampAfterMaxMs: numberOf('message.timestamp.after.max.ms'),
+    timestampBeforeMaxMs: numberOf('message.timestamp.before.max.ms'),
+    isCompacted: cleanup?.includes('compact') ?? null,
+    isTrimmed: cleanup?.includes('delete') ?? null,
   }
-}
-
-function numberOf(setting: string | undefined): number | null {
-  return setting === undefined ? null : Number(setting)
 }
 
 interface AuthorizedOperations {

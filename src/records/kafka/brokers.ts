@@ -29,7 +29,15 @@ import {
   nameOfCode,
   type Request,
 } from './wire/protocol.ts'
-import { connected, hangUp, isConnected, send, throttleLeftMs, type Wired } from './wire/send.ts'
+import {
+  ANSWER_MS,
+  connected,
+  hangUp,
+  isConnected,
+  send,
+  throttleLeftMs,
+  type Wired,
+} from './wire/send.ts'
 
 // Connections to the brokers of a cluster, by leader, coordinator or any. The library provides
 // sockets, addresses and security. A broker answers the requests of a connection in order, so
@@ -39,8 +47,6 @@ import { connected, hangUp, isConnected, send, throttleLeftMs, type Wired } from
 /** How long a request is retried while its coordinator is moving, ms. */
 const MOVING_MS = 8_000
 const RETRY_MS = 20
-/** Time limit for an answer, not counting the time that a broker waits on purpose, ms. */
-const ANSWER_MS = 10_000
 const CONNECT_MS = 5_000
 /** Time limit for operations of the library that share a request, such as for metadata, ms. */
 const LIBRARY_MS = 2 * ANSWER_MS
@@ -333,7 +339,7 @@ export class Brokers {
   }
 
   #send<T>(broker: Wired, request: Request<T>): Promise<T> {
-    return send(broker, request, { answerWithinMs: ANSWER_MS, throttled: this.#throttled })
+    return send(broker, request, this.#throttled)
   }
 
   async #broker(nodeId: string): Promise<Wired> {

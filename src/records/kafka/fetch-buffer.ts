@@ -42,7 +42,7 @@ export class FetchBuffer<P extends { readonly paused: boolean }> {
   readonly #o: FetchBufferOptions<P>
   readonly #slices: Slices
   readonly #queues = new Map<P, PartitionQueue>()
-  #most: Most = { records: FIRST_RECORDS, bytes: MOST_BYTES }
+  #mostRecords = FIRST_RECORDS
   #handedOver = 0
 
   constructor(options: FetchBufferOptions<P>) {
@@ -90,15 +90,15 @@ export class FetchBuffer<P extends { readonly paused: boolean }> {
 
   /** The most from a position: nothing beyond the point where output begins. */
   #mostFrom(position: number, outputFrom: number): Most {
-    if (position >= outputFrom) return this.#most
-    return { records: Math.min(outputFrom - position, MOST_CHUNK_RECORDS), bytes: MOST_BYTES }
+    const before = outputFrom - position
+    const records = before <= 0 ? this.#mostRecords : Math.min(before, MOST_CHUNK_RECORDS)
+    return { records, bytes: MOST_BYTES }
   }
 
   #grow(handedOver: number): void {
-    if (this.#most.records === MOST_CHUNK_RECORDS) return
+    if (this.#mostRecords === MOST_CHUNK_RECORDS) return
     this.#handedOver += handedOver
-    const records = Math.min(Math.max(this.#handedOver, FIRST_RECORDS), MOST_CHUNK_RECORDS)
-    this.#most = { records, bytes: MOST_BYTES }
+    this.#mostRecords = Math.min(Math.max(this.#handedOver, FIRST_RECORDS), MOST_CHUNK_RECORDS)
   }
 
   /** Hands over the next records; `false`: they have to be unpacked first. */

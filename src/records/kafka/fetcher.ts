@@ -4,7 +4,7 @@ import { partitionName, position } from '../../kernel/ids.ts'
 import { Backoff } from '../../kernel/random.ts'
 import type { Brokers } from './brokers.ts'
 import { RecordSet } from './codec/record-set.ts'
-import { notAllowed } from './errors.ts'
+import { fromKafka, notAllowed } from './errors.ts'
 import { type Arrived, FetchBuffer, type Fetched } from './fetch-buffer.ts'
 import { checkLogs, type LogMark, refuseIfRecreated } from './log-check.ts'
 import { RETRY, Setbacks, type Unreadables } from './unreadable-partitions.ts'
@@ -57,7 +57,6 @@ export function initialLogMark(topic: string, partition: number, brokers: Broker
 export const NO_LEADER = 'it has no leader'
 
 const LIMITS: FetchOptions = {
-  minBytes: 1,
   // Longest wait of a partition that is resumed or assigned, for the fetch in flight.
   maxWaitMs: 100,
   maxBytes: 4_194_304,
@@ -99,7 +98,8 @@ export class Fetcher {
 
   wake(): void {
     if (this.#isOver) return
-    void this.#drainBuffer()
+    const drained = () => this.#changed.notifyAll()
+    void this.#buffer.drainAll().then(drained, (error: unknown) => this.#fail(error))
     for (const of of this.#o.partitions()) {
       const leader = this.#o.brokers.leaderOf(of)
       if (leader === undefined || this.#loops.has(leader)) continue
@@ -120,23 +120,10 @@ export class Fetcher {
     return this.#over.signal.aborted
   }
 
-  async #drainBuffer(): Promise<void> {
-    try {
-      await this.#buffer.drainAll()
-      this.#changed.notifyAll()
-    } catch (error) {
-      this.#fail(error)
-    }
-  }
-
   #fail(error: unknown): void {
     if (this.#isOver) return
     this.stop()
-    this.#o.failed(
-      error instanceof TidemarkError
-        ? error
-        : new TidemarkError('INVARIANT', String(error), { cause: error }),
-    )
+    this.#o.failed(fromKafka(error, 'INVARIANT'))
   }
 
   /** Looks up leaders for partitions without one, because no broker is asked for their records. */
@@ -301,11 +288,8 @@ export class Fetcher {
   async #refreshIn(waitMs: number): Promise<void> {
     await this.#o.brokers.clock.sleep(waitMs, this.#over.signal)
     if (this.#isOver) return
-    try {
-      await this.#o.brokers.refresh()
-    } catch {
-      // The next failure refreshes them again.
-    }
+    // The next failure refreshes them again.
+    await this.#o.brokers.refresh().catch(() => {})
     // Partitions may have moved to other brokers.
     this.wake()
   }

@@ -304,8 +304,7 @@ export class KafkaMember implements Member {
   #joinedBut(unled: readonly Owned[]): void {
     // Partitions of an earlier rebalance may not have been handed over yet.
     const isDone = (owned: Owned) => owned.started || unled.includes(owned)
-    if (![...this.#positions.all()].every(isDone)) return
-    if (!this.#isJoining) return
+    if (!this.#isJoining || ![...this.#positions.all()].every(isDone)) return
     this.#life.enter('joined')
     this.#entered.notifyAll()
     this.#fetcher.wake()

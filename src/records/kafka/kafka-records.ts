@@ -6,6 +6,7 @@ import type {
   CompressionOf,
   Followed,
   FollowOptions,
+  Guarantee,
   JoinOptions,
   LogRecord,
   Member,
@@ -66,7 +67,7 @@ export class KafkaRecords implements Records {
   }
 
   missingRights(needs: Needs): Promise<readonly TidemarkError[]> {
-    return this.#admin.missingRights(needs, this.#transactionalId(needs))
+    return this.#admin.missingRights(needs, this.#transactionalId(needs.group, needs.guarantee))
   }
 
   describeTopics(names: readonly string[]): Promise<ReadonlyMap<string, TopicInfo>> {
@@ -119,21 +120,16 @@ export class KafkaRecords implements Records {
     this.#login?.close()
   }
 
-  #transactionalId({
-    group,
-    guarantee = 'exactly-once',
-  }: Pick<JoinOptions, 'group' | 'guarantee'>): string | null {
+  #transactionalId(group: string, guarantee: Guarantee = 'exactly-once'): string | null {
     return guarantee === 'exactly-once' ? transactionalIdOf(group, this.#name) : null
   }
 
   #connections(options: JoinOptions): Connections {
     const { handlers } = options
-    const [quick, waiting] = [
-      this.#brokers((ms) => handlers.throttled(ms, 'writing')),
-      this.#brokers((ms) => handlers.throttled(ms, 'reading')),
-    ]
+    const quick = this.#brokers((ms) => handlers.throttled(ms, 'writing'))
+    const waiting = this.#brokers((ms) => handlers.throttled(ms, 'reading'))
     const producer = this.#producer(quick, options.compressionOf)
-    const transactionalId = this.#transactionalId(options)
+    const transactionalId = this.#transactionalId(options.group, options.guarantee)
     return {
       admin: this.#admin,
       waiting,

@@ -46,20 +46,15 @@ export async function checkLogs(
   leader: string,
   marks: readonly LogMark[],
 ): Promise<ReadonlyMap<string, TidemarkError>> {
-  const changed: LogMark[] = []
+  const asked: { mark: LogMark; before: LogMark; epoch: number }[] = []
   for (const mark of marks) {
     refuseIfRecreated(mark, brokers)
     const epoch = brokers.leaderEpochOf(mark)
     if (mark.checkedEpoch === epoch) continue
     if (mark.readEpoch < 0 || epoch < 0) mark.checkedEpoch = epoch
-    else changed.push(mark)
+    else asked.push({ mark, before: { ...mark }, epoch })
   }
-  if (changed.length === 0) return new Map()
-  const asked = changed.map((mark) => ({
-    mark,
-    before: { ...mark },
-    epoch: brokers.leaderEpochOf(mark),
-  }))
+  if (asked.length === 0) return new Map()
   const answers = await brokers.ask(
     leader,
     offsetForLeaderEpoch(
@@ -82,33 +77,28 @@ export async function checkLogs(
 }
 
 interface LeaderCheck {
+  readonly answer: EpochEnd | undefined
   readonly brokers: Brokers
   readonly leader: string
   readonly epoch: number
 }
 
+/**
+ * A leader that ends the epoch before the position is asked for the record before it: epoch and
+ * offset identify a record (KIP-101). A leader whose disk had been full was seen to have lost an
+ * epoch but none of its records.
+ * @returns `LOG_TRUNCATED`, or why it could not be checked; `null`: the last record that was read
+ * is there
+ */
 async function problemOf(
   mark: LogMark,
-  { answer, ...look }: LeaderCheck & { readonly answer: EpochEnd | undefined },
+  { answer, brokers, leader, epoch: leaderEpoch }: LeaderCheck,
 ): Promise<TidemarkError | null> {
   if (answer?.code !== CODE.NONE) {
     return unanswered(mark, answer?.code ?? CODE.UNKNOWN_TOPIC_OR_PARTITION)
   }
-  const hasAll = answer.epoch >= 0 && answer.endOffset >= mark.nextOffset
-  return hasAll ? null : lookAtLast(mark, answer, look)
-}
-
-/**
- * Reads the record before the position: epoch and offset identify a record (KIP-101). A leader
- * whose disk had been full was seen to have lost an epoch but none of its records.
- * @returns `LOG_TRUNCATED`, or why it could not be checked; `null`: the last record that was read
- * is there
- */
-async function lookAtLast(
-  { topic, partition, nextOffset, readEpoch }: LogMark,
-  answer: EpochEnd,
-  { brokers, leader, epoch: leaderEpoch }: LeaderCheck,
-): Promise<TidemarkError | null> {
+  const { topic, partition, nextOffset, readEpoch } = mark
+  if (answer.epoch >= 0 && answer.endOffset >= nextOffset) return null
   // With an epoch, a broker that is not the leader refuses; a follower might lack the record.
   const last = { topic, partition, topicId: null, offset: nextOffset - 1, leaderEpoch }
   const { code, partitions } = await brokers.ask(leader, fetch([last], false, ONE_BATCH))

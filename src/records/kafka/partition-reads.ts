@@ -15,7 +15,6 @@ import {
 import { CODE, hasMoved } from './wire/protocol.ts'
 
 const AT_ONCE: FetchOptions = {
-  minBytes: 0,
   maxWaitMs: 0,
   maxBytes: 4 * 2 ** 20,
   maxPartitionBytes: 4 * 2 ** 20,

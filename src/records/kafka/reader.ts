@@ -112,20 +112,18 @@ export class KafkaReader implements Followed {
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Chunk, void, undefined> {
     try {
+      const isThere = () => this.#waiting.length > 0 || this.#failure !== null || this.#isOver
       for (;;) {
+        await this.#changed.until(isThere)
         const chunk = this.#waiting.shift()
-        if (chunk !== undefined) {
-          yield chunk
-          const of = this.#partitions.get(partitionName(chunk))
-          if (of !== undefined) of.paused = false
-          this.#fetcher.wake()
-          continue
+        if (chunk === undefined) {
+          if (this.#failure !== null) throw this.#failure
+          return
         }
-        if (this.#failure !== null) throw this.#failure
-        if (this.#isOver) return
-        await this.#changed.until(
-          () => this.#waiting.length > 0 || this.#failure !== null || this.#isOver,
-        )
+        yield chunk
+        const of = this.#partitions.get(partitionName(chunk))
+        if (of !== undefined) of.paused = false
+        this.#fetcher.wake()
       }
     } finally {
       await this.close()

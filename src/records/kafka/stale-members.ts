@@ -83,25 +83,20 @@ export class StaleMembers {
     brokers: Brokers,
     isOwn: (memberId: string) => boolean,
   ): Promise<Named> {
-    if (this.#name === undefined) return { members: [], ids: [], isRebalancing: false }
+    if (this.#name === undefined) return NOBODY
     const found = await membersNamed(this.#name, group, brokers)
     return { ...found, ids: found.ids.filter((id) => !isOwn(id)) }
   }
 }
 
+const NOBODY: Named = { members: [], ids: [], isRebalancing: false, coordinator: undefined }
 const LEAVING_MS = 5_000
 const RETRY_MS = 100
 
-/** The members of a group whose client id is a worker's name. */
-interface Named {
-  readonly members: readonly DescribedMember[]
-  readonly ids: readonly string[]
-  readonly isRebalancing: boolean
-  /** The coordinator that answered; `undefined`: it is being looked up again. */
-  readonly coordinator?: string | undefined
-}
+type Named = Awaited<ReturnType<typeof membersNamed>>
 
-export async function membersNamed(name: string, group: string, brokers: Brokers): Promise<Named> {
+/** The members of a group whose client id is a worker's name. */
+export async function membersNamed(name: string, group: string, brokers: Brokers) {
   const of = { type: 'group', id: group } as const
   const { code, state, members: all } = await brokers.askCoordinator(of, describeGroup(group))
   if (code !== CODE.NONE) {
@@ -110,8 +105,9 @@ export async function membersNamed(name: string, group: string, brokers: Brokers
   }
   const members = all.filter(({ clientId }) => clientId === name)
   const ids = members.map(({ memberId }) => memberId)
-  const isRebalancing = state === REBALANCING
-  return { members, ids, isRebalancing, coordinator: brokers.coordinatorOf(of) }
+  // The coordinator that answered; `undefined`: it is being looked up again.
+  const coordinator = brokers.coordinatorOf(of)
+  return { members, ids, isRebalancing: state === REBALANCING, coordinator }
 }
 
 /** Removes members one after the other. The group waits for a member that cannot be removed. */
@@ -211,7 +207,7 @@ export class DefaultName {
     })
   }
 
-  async #members(group: string, brokers: Brokers): Promise<Named['members']> {
+  async #members(group: string, brokers: Brokers): Promise<readonly DescribedMember[]> {
     return this.#text === null ? [] : (await membersNamed(this.#text, group, brokers)).members
   }
 }

@@ -41,11 +41,7 @@ export function stickyAssigner(claims: () => Claims, brokers: Brokers): Partitio
   })
 }
 
-interface Member extends Claimant {
-  readonly transactionalId: string | null
-}
-
-function claimantOf({ memberId, memberMetadata }: GroupMember): Member {
+function claimantOf({ memberId, memberMetadata }: GroupMember) {
   const metadata = MemberMetadata.decode(memberMetadata)
   return {
     id: memberId,
@@ -82,9 +78,7 @@ async function partitionCounts(
 // its name and a bitmap, in which the lowest bit of the first byte is partition 0. Strings and
 // bitmaps are preceded by their length (uint16).
 
-export interface Claims {
-  readonly generation: number
-  readonly owned: readonly TopicPartition[]
+export interface Claims extends Pick<Claimant, 'generation' | 'owned'> {
   /** `null`: it commits without transactions. */
   readonly transactionalId: string | null
 }

@@ -7,6 +7,7 @@ import type {
   LogRecord,
   NewRecord,
   PackedBatch,
+  RecordParts,
   TopicInfo,
   TopicPartition,
 } from '../port.ts'
@@ -23,11 +24,7 @@ export interface TopicOptions {
   readonly isCompacted?: boolean
 }
 
-export interface NewPackedBatch {
-  readonly bytes: Buffer
-  readonly count: number
-  readonly timestampMs: number
-}
+export type NewPackedBatch = Pick<PackedBatch, 'bytes' | 'count' | 'timestampMs'>
 
 interface Topic {
   readonly info: TopicInfo
@@ -212,7 +209,7 @@ function emptyPartition(): Partition {
 }
 
 /** Copies a record's parts, because the writer reuses their memory when the commit is over. */
-function ownCopy({ timestampMs, key, value, headers }: NewRecord): Omit<LogRecord, 'offset'> {
+function ownCopy({ timestampMs, key, value, headers }: NewRecord): RecordParts {
   return {
     timestampMs,
     key: key === null ? null : Buffer.from(key),

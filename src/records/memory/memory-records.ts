@@ -22,11 +22,6 @@ import {
 import { type GroupContext, MemoryGroup, MemoryMember } from './group.ts'
 import { type LogPosition, MemoryLog, type NewPackedBatch, type TopicOptions } from './log.ts'
 
-export interface MemoryRecordsOptions {
-  /** Records per chunk at most, up to 2,048. @default 500 */
-  readonly chunkRecords?: number
-}
-
 /** Topics, groups and rebalances as on Kafka, in the memory of this process. */
 export class MemoryRecords implements Records {
   readonly #log: MemoryLog
@@ -35,8 +30,11 @@ export class MemoryRecords implements Records {
   readonly #followers = new Set<MemoryFollower>()
   #joins = 0
 
-  constructor(options: MemoryRecordsOptions = {}, log = new MemoryLog()) {
-    const { chunkRecords = 500 } = options
+  /** @param chunkRecords records per chunk at most, up to 2,048 @default 500 */
+  constructor(
+    { chunkRecords = 500 }: { readonly chunkRecords?: number } = {},
+    log = new MemoryLog(),
+  ) {
     this.#log = log
     this.#context = {
       log,
@@ -75,11 +73,9 @@ export class MemoryRecords implements Records {
 
   /** Appends a batch that unpacks to more than is allowed; it is handed over packed. */
   producePacked(to: TopicPartition, batch: NewPackedBatch): LogPosition {
-    try {
-      return this.#log.appendPacked(to, batch)
-    } finally {
-      this.#wake()
-    }
+    const at = this.#log.appendPacked(to, batch)
+    this.#wake()
+    return at
   }
 
   /** Records of one partition in order, or of all partitions, one after the other. */

@@ -23,7 +23,7 @@ const AT = {
 
 export const HEADER_BYTES = 61
 /** Position from which the checksum covers the batch. */
-export const CRC_FROM = AT.attributes
+const CRC_FROM = AT.attributes
 /** Bytes that the length field does not count. */
 const BEFORE_LENGTH_COUNTS = AT.leaderEpoch
 const FORMAT = 2
@@ -79,8 +79,8 @@ export function readLastOffset(set: Buffer, at: number): number {
   return readBaseOffset(set, at) + set.readInt32BE(at + AT.lastOffsetDelta)
 }
 
-export function readCrc(set: Buffer, at: number): number {
-  return set.readUInt32BE(at + AT.crc)
+export function isIntact(set: Buffer, at: number, to: number): boolean {
+  return crc32c(set, at + CRC_FROM, to) === set.readUInt32BE(at + AT.crc)
 }
 
 /** @throws TidemarkError `NOT_SUPPORTED`: a number is above 2^53 · `BATCH_CORRUPT` */
@@ -155,8 +155,8 @@ export function writeHeader(batch: Buffer, at: number, header: NewHeader): void 
   batch.writeInt32BE(header.count, at + AT.count)
 }
 
-export function writeCrc(batch: Buffer, at: number, crc: number): void {
-  batch.writeUInt32BE(crc, at + AT.crc)
+export function writeCrc(batch: Buffer, at: number, to: number): void {
+  batch.writeUInt32BE(crc32c(batch, at + CRC_FROM, to), at + AT.crc)
 }
 
 function otherFormat(format: number): TidemarkError {

@@ -2,14 +2,7 @@ import { TidemarkError } from '../../../kernel/errors.ts'
 import type { Compression } from '../../../kernel/kafka.ts'
 import { varintBytes, varlongBytes, writeVarint, writeVarlong } from '../../record-format.ts'
 import type { WrittenRecords } from '../../written-records.ts'
-import {
-  CRC_FROM,
-  crc32c,
-  HEADER_BYTES,
-  type ProducerState,
-  writeCrc,
-  writeHeader,
-} from './batch-header.ts'
+import { HEADER_BYTES, type ProducerState, writeCrc, writeHeader } from './batch-header.ts'
 import { pack } from './compression.ts'
 
 export interface Selection {
@@ -77,7 +70,7 @@ export class BatchEncoder {
       maxTimestampMs,
       producer: options.producer,
     })
-    writeCrc(room, at, crc32c(room, at + CRC_FROM, end))
+    writeCrc(room, at, end)
     this.#used = end
     return { bytes: room.subarray(at, end), count }
   }

@@ -3,13 +3,11 @@ import { MOST_UNPACKED_BYTES, type PackedBatch } from '../../port.ts'
 import { NumberReader } from '../../record-format.ts'
 import {
   type BatchHeader,
-  CRC_FROM,
   corrupt,
-  crc32c,
   HEADER_BYTES,
+  isIntact,
   lengthOfBatch,
   readBaseOffset,
-  readCrc,
   readHeader,
   readLastOffset,
   readLeaderEpoch,
@@ -204,7 +202,7 @@ export class RecordSet {
     const at = this.#at
     const to = at + (lengthOfBatch(this.#set, at) as number)
     this.#offset = readBaseOffset(this.#set, at)
-    if (crc32c(this.#set, at + CRC_FROM, to) !== readCrc(this.#set, at)) {
+    if (!isIntact(this.#set, at, to)) {
       throw corrupt(`the checksum of a batch of ${to - at} bytes is wrong`)
     }
     this.#at = to

@@ -37,10 +37,8 @@ export class BearerLogin implements Mechanism {
     await this.#token()
   }
 
-  authenticationProvider({
-    saslAuthenticate,
-  }: Pick<AuthenticationProviderArgs, 'saslAuthenticate'>) {
-    return { authenticate: () => this.#authenticate(saslAuthenticate) }
+  authenticationProvider({ saslAuthenticate: send }: { readonly saslAuthenticate: Send }) {
+    return { authenticate: () => this.#authenticate(send) }
   }
 
   close(): void {

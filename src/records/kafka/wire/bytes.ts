@@ -148,7 +148,8 @@ export class ResponseReader {
   readonly #bytes: Buffer
   readonly #isFlexible: boolean
   #at = 0
-  #throttleMs = 0
+  /** How long the broker reads nothing more from this connection (KIP-219), ms. */
+  throttleMs = 0
 
   constructor(bytes: Buffer, isFlexible: boolean) {
     this.#bytes = bytes
@@ -173,13 +174,8 @@ export class ResponseReader {
     return value
   }
 
-  /** Reads how long the broker reads nothing more from this connection (KIP-219), ms. */
   throttle(): void {
-    this.#throttleMs = this.int32()
-  }
-
-  get throttleMs(): number {
-    return this.#throttleMs
+    this.throttleMs = this.int32()
   }
 
   /** Rounded beyond 2^53. */

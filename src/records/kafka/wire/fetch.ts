@@ -12,9 +12,7 @@ interface FetchPosition extends TopicPartition {
 }
 
 export interface FetchOptions {
-  /** The broker answers when it has this many bytes, or after `maxWaitMs`. */
-  readonly minBytes: number
-  /** How long the broker waits for `minBytes`, ms. */
+  /** How long the broker waits for the first byte, ms. */
   readonly maxWaitMs: number
   /** Approximate limit of the response, bytes; the first batch always comes whole. */
   readonly maxBytes: number
@@ -22,12 +20,7 @@ export interface FetchOptions {
   readonly maxPartitionBytes: number
 }
 
-export const ONE_BATCH: FetchOptions = {
-  minBytes: 0,
-  maxWaitMs: 0,
-  maxBytes: 1,
-  maxPartitionBytes: 1,
-}
+export const ONE_BATCH: FetchOptions = { maxWaitMs: 0, maxBytes: 1, maxPartitionBytes: 1 }
 
 export interface FetchedPartition extends TopicPartition, Coded {
   readonly highWatermark: number
@@ -37,6 +30,7 @@ export interface FetchedPartition extends TopicPartition, Coded {
 }
 
 const READ_COMMITTED = 1
+const MIN_BYTES = 1
 
 /**
  * The record sets are views into the response.
@@ -50,7 +44,7 @@ export function fetch(positions: readonly FetchPosition[], isById: boolean, o: F
     form: isById ? flexible(13) : API.Fetch,
     write: (to) => {
       // No replica id and no fetch session: every request is complete in itself.
-      to.int32(-1).int32(o.maxWaitMs).int32(o.minBytes).int32(o.maxBytes).int8(READ_COMMITTED)
+      to.int32(-1).int32(o.maxWaitMs).int32(MIN_BYTES).int32(o.maxBytes).int8(READ_COMMITTED)
       to.int32(0).int32(-1)
       to.array(topics, ([topic, of]) => {
         if (isById) to.uuid(of[0]?.topicId ?? null)

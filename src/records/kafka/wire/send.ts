@@ -19,17 +19,14 @@ export interface Wired extends Broker {
   readonly connectionPool: ConnectionPool
 }
 
-/**
- * @param answerWithinMs time limit, not counting what the broker waits on purpose
- * @throws errors of the library: the broker may or may not have received the request
- */
+/** Time limit for an answer, not counting the time that a broker waits on purpose, ms. */
+export const ANSWER_MS = 10_000
+
+/** @throws errors of the library: the broker may or may not have received the request */
 export async function send<T>(
   broker: Wired,
   request: Request<T>,
-  {
-    answerWithinMs,
-    throttled,
-  }: { readonly answerWithinMs: number; readonly throttled: (ms: number) => void },
+  throttled: (ms: number) => void,
 ): Promise<T> {
   const connection = await connected(broker, request.api)
   const correlationId = connection.nextCorrelationId()
@@ -45,7 +42,7 @@ export async function send<T>(
         reject,
       },
       expectResponse: true,
-      requestTimeout: answerWithinMs + (request.waitsMs ?? 0),
+      requestTimeout: ANSWER_MS + (request.waitsMs ?? 0),
       sendRequest: () => {
         const socket = connection.socket as Socket
         socket.cork()
