@@ -28,8 +28,8 @@ export interface EngineOptions extends Pick<OperatorContext, 'lookup' | 'scoring
 }
 
 /**
- * Results of a chunk in bounded pieces, in order; the rest is returned at the end. Until then the
- * engine must not be used for anything else.
+ * Results of a chunk in order, a bounded number at a time; the rest is returned at the end. Until
+ * then the engine must not be used for anything else.
  */
 export type ChunkResults = Generator<readonly ReadyBatch[], EngineResult>
 
@@ -43,7 +43,7 @@ export class Engine {
   readonly watermark: Watermark
   /** What the limits count. */
   readonly use: StateUse
-  /** Not to be used while {@link process} or {@link advance} has pieces left. */
+  /** Not to be used while {@link process} or {@link advance} has results left. */
   readonly keyedStates: readonly KeyedState[]
   readonly #source: SourceDefinition
   readonly #first: readonly Operator[]

@@ -167,7 +167,7 @@ export interface LateEvents {
 
 /** The engine's results for one chunk. */
 export interface EngineResult {
-  /** Without those in earlier pieces. */
+  /** Without those that were yielded before. */
   readonly ready: readonly ReadyBatch[]
   readonly faults: readonly EngineFault[]
   readonly late: readonly LateEvents[]

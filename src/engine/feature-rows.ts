@@ -10,7 +10,7 @@ import {
   type Operator,
   type OperatorContext,
   passOn,
-  type ReadyPieces,
+  type ReadyBatches,
 } from './operators/rule.ts'
 import { type ChunkRun, subjectOf } from './run.ts'
 import { isMissing } from './store/event-columns.ts'
@@ -90,7 +90,7 @@ export class FeatureRows implements Operator {
     for (const kind of this.states) kind.expire(this.#watermarkMs, most)
   }
 
-  *process(batch: Batch, run: ChunkRun): ReadyPieces {
+  *process(batch: Batch, run: ChunkRun): ReadyBatches {
     this.#watermarkMs = Math.max(this.#watermarkMs, batch.watermarksMs.at(-1) ?? this.#watermarkMs)
     this.#doubt = 0
     const late: number[] = []

@@ -6,7 +6,7 @@ import type { TumblingStep } from '../topology/definition.ts'
 import type { OnLate } from '../topology/source.ts'
 import { type Batch, NO_EVENTS, type WindowResult } from './events.ts'
 import { badColumn, lateError, threw } from './faults.ts'
-import { type Operator, type OperatorContext, passOn, type ReadyPieces } from './operators/rule.ts'
+import { type Operator, type OperatorContext, passOn, type ReadyBatches } from './operators/rule.ts'
 import type { ChunkRun } from './run.ts'
 import type { Dictionary } from './store/dictionary.ts'
 import { EventColumns } from './store/event-columns.ts'
@@ -19,7 +19,7 @@ import { WindowWalk } from './store/window-walk.ts'
 import { isWindowClosed } from './watermark.ts'
 
 /** Windows that close before results are yielded. */
-const PIECE = 1_000
+const MOST_CLOSED = 1_000
 
 interface StepsBehind {
   readonly behind: readonly Operator[]
@@ -138,33 +138,33 @@ export class TumblingWindows implements Operator, KeyedState {
     return (this.#open.first ?? Number.POSITIVE_INFINITY) + this.#step.graceMs
   }
 
-  process(batch: Batch, run: ChunkRun): ReadyPieces {
+  process(batch: Batch, run: ChunkRun): ReadyBatches {
     return this.#follow(run, (turn) => this.#enterAll(batch, turn))
   }
 
-  advance(watermarkMs: number, run: ChunkRun): ReadyPieces {
+  advance(watermarkMs: number, run: ChunkRun): ReadyBatches {
     return this.#follow(run, (turn) => this.#close(watermarkMs, null, turn))
   }
 
-  /** Passes the results on as their own stream, piece by piece. */
-  *#follow(run: ChunkRun, resultsOf: (turn: Turn) => Results): ReadyPieces {
+  /** Passes the results on as their own stream, some at a time. */
+  *#follow(run: ChunkRun, resultsOf: (turn: Turn) => Results): ReadyBatches {
     const { name } = this.#step
     const isWanted = run.mode === 'live' || this.#steps.areWindows
     const turn: Turn = { run, isWanted, results: [], late: [], closed: 0 }
     let isFirst = true
-    for (const piece of withRest(resultsOf(turn), turn)) {
+    for (const results of withRest(resultsOf(turn), turn)) {
       // Whole results are not passed on yet, but others get their turn.
       if (!isFirst) yield this.#isWhole ? [] : run.takeReady()
       isFirst = false
-      if (piece.length > 0) yield* passOn(this.#steps.behind, batchOf(piece), run)
+      if (results.length > 0) yield* passOn(this.#steps.behind, batchOf(results), run)
     }
     run.late(name, turn.late)
     run.closed(name, turn.closed)
   }
 
   /**
-   * Yields results in log order, in pieces: before an event enters, the windows that its watermark
-   * has passed close in the order (end, key). An empty piece only lets others have their turn.
+   * Yields results in log order, some at a time: before an event enters, the windows that its watermark
+   * has passed close in the order (end, key). None at a time only lets others have their turn.
    */
   *#enterAll(batch: Batch, turn: Turn): Results {
     const { indices, watermarksMs } = batch
@@ -196,7 +196,7 @@ export class TumblingWindows implements Operator, KeyedState {
         // Windows close in the order of their ends, so no older window needs these events.
         history.prune(endMs - 1)
         if (history.size === 0) this.#evict(key)
-        if (turn.closed % PIECE === 0) yield turn.results.splice(0)
+        if (turn.closed % MOST_CLOSED === 0) yield turn.results.splice(0)
       }
     }
   }
@@ -295,8 +295,8 @@ export class TumblingWindows implements Operator, KeyedState {
   }
 }
 
-function* withRest(pieces: Results, { results }: Turn): Results {
-  yield* pieces
+function* withRest(first: Results, { results }: Turn): Results {
+  yield* first
   if (results.length > 0) yield results
 }
 

@@ -14,7 +14,7 @@ import {
   type OperatorContext,
   type OperatorRule,
   passOn,
-  type ReadyPieces,
+  type ReadyBatches,
   type ReportFault,
   type StepPlace,
 } from './rule.ts'
@@ -89,7 +89,7 @@ class Dedupe implements Operator {
     this.#ids = new EventIds(input.reader(by), this.#seen.numbers)
   }
 
-  *process(batch: Batch, run: ChunkRun): ReadyPieces {
+  *process(batch: Batch, run: ChunkRun): ReadyBatches {
     this.#watermarkMs = Math.max(this.#watermarkMs, batch.watermarksMs.at(-1) ?? this.#watermarkMs)
     const late: number[] = []
     const indices = batch.indices.filter((index) => {

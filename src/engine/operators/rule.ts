@@ -108,15 +108,15 @@ export interface StepScoring {
 /** Opens the steps after a step. @param input its output */
 export type OpenSteps = (then: readonly Step[], input: StepInput) => readonly Operator[]
 
-/** Batches ready for models and sinks. An empty piece only lets others have their turn. */
-export type ReadyPieces = Iterable<readonly ReadyBatch[]>
+/** Batches ready for models and sinks, some at a time. None at a time only lets others have their turn. */
+export type ReadyBatches = Iterable<readonly ReadyBatch[]>
 
 /** A step of one task, with its state. */
 export interface Operator {
   /** Processes the events of a chunk that reach it, in log order. */
-  process(batch: Batch, run: ChunkRun): ReadyPieces
+  process(batch: Batch, run: ChunkRun): ReadyBatches
   /** The watermark has advanced without an event. @default nothing happens */
-  advance?(watermarkMs: number, run: ChunkRun): ReadyPieces
+  advance?(watermarkMs: number, run: ChunkRun): ReadyBatches
   /** Evicts after a chunk, checking at most `most` keys, and `most` texts per column. */
   expire?(most: number): void
   /**
@@ -213,7 +213,7 @@ export function* passOn(
   batch: Batch,
   run: ChunkRun,
   late: readonly number[] = [],
-): ReadyPieces {
+): ReadyBatches {
   const all = late.length === 0 ? batch.late : new Set([...batch.late, ...late])
   for (const operator of behind) yield* operator.process({ ...batch, late: all }, run)
 }

@@ -27,7 +27,7 @@ import type {
   Operator,
   OperatorRule,
   Print,
-  ReadyPieces,
+  ReadyBatches,
   ReportFault,
   StepDisplay,
   StepScoring,
@@ -134,7 +134,7 @@ class Score implements Operator {
     this.#parts = parts
   }
 
-  process(batch: Batch, run: ChunkRun): ReadyPieces {
+  process(batch: Batch, run: ChunkRun): ReadyBatches {
     const { models, rows, shadows } = this.#parts
     const { step: features } = batch.features as FeatureMatrix
     const taken = rows.of(batch, (index, error) => {

@@ -25,7 +25,7 @@ import type { TaskContext } from './task-context.ts'
 const UNASKED = 64
 
 /** Batches of a chunk that models have answered, and what they have seen of the tables. */
-export interface AnsweredPiece {
+export interface AnsweredBatches {
   readonly answered: readonly Answered[]
   /** The header about the tables, as they were when the features were computed. */
   readonly tables: readonly Header[]
@@ -122,7 +122,7 @@ export class Finishing {
    */
   *finish(
     begun: Finishable,
-    { answered, tables }: AnsweredPiece,
+    { answered, tables }: AnsweredBatches,
     end: ChunkEnd | null,
   ): Generator<void, OutputBatch> {
     const { intake, chunk, isWarming, stages } = begun

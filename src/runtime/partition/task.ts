@@ -24,8 +24,8 @@ import { SchemaWait } from './schema-wait.ts'
 
 // One topology on one partition: chunks in, finished work out, in log order.
 
-/** The most pieces that may wait to be written while a chunk produces more. */
-const MOST_PIECES = 8
+/** The most output batches that may wait to be written while a chunk produces more. */
+const MOST_WAITING = 8
 
 /** A chunk, and the ledger entry that waits for it. */
 interface Work {
@@ -71,7 +71,7 @@ export class Task {
   /** Resolves when the work given so far has entered the windows. */
   #working: Promise<void> = Promise.resolve()
   #isOver = false
-  /** The last piece in progress: the next one finishes after it. */
+  /** The last ready batches in progress: the next ones finish after them. */
   #last: Promise<void> = Promise.resolve()
   readonly #tables: readonly LoadedTable[]
   /**
@@ -195,7 +195,7 @@ export class Task {
 
   async #work(): Promise<void> {
     for (let work = this.#inbox.shift(); work !== undefined; work = this.#inbox.shift()) {
-      // Without waiting while the slice lasts and there is only one piece: most chunks are done at
+      // Without waiting while the slice lasts and nothing is yielded: most chunks are done at
       // once.
       if (!this.#isOver && this.#context.slices.isOver) await this.#context.slices.turn()
       const waiting = this.#isOver ? null : this.#begin(work)
@@ -249,7 +249,7 @@ export class Task {
     const mode = modeOf(work)
     const isWarming = this.#isWarming
     if (isWarming && mode === 'live' && chunk.records.length > 0) this.#tellWarming()
-    const pieces =
+    const results =
       idleMs === undefined
         ? this.#engine.process(intake.batch, mode)
         : this.#engine.advance(idleMs, mode)
@@ -260,8 +260,8 @@ export class Task {
       const keys = { keys: batch.keys, names: this.#engine.keyNumbers }
       this.#keyWatch?.look({ partition, partitions: this.#context.partitions, ...keys, records })
     }
-    const begun: Begun = { entry, pieces, intake, chunk, isWarming, stages, reached: [] }
-    const step = stages.time('windows', () => pieces.next())
+    const begun: Begun = { entry, results, intake, chunk, isWarming, stages, reached: [] }
+    const step = stages.time('windows', () => results.next())
     this.#noteFirst()
     if (step.done === true) {
       this.#end(begun, step.value)
@@ -270,15 +270,15 @@ export class Task {
     return this.#goOn(begun, step.value)
   }
 
-  /** Processes one piece after another, with a turn for timers and sockets between them. */
+  /** Processes the rest, with a turn for timers and sockets between them. */
   async #goOn(begun: Begun, first: readonly ReadyBatch[]): Promise<void> {
     let ready = first
     for (;;) {
       if (ready.length > 0) this.#finishInOrder(begun, ready, null)
       await nextTurn()
-      await begun.entry?.room(MOST_PIECES)
+      await begun.entry?.room(MOST_WAITING)
       if (this.#isOver) return
-      const step = begun.stages.time('windows', () => begun.pieces.next())
+      const step = begun.stages.time('windows', () => begun.results.next())
       if (step.done === true) {
         this.#end(begun, step.value)
         return
@@ -310,9 +310,9 @@ export class Task {
     const asked = Promise.all(ready.map((each) => this.#finishing.answered(each, begun.stages)))
     this.#last = this.#finishAfter(this.#last, asked, async (answered) => {
       const finishing = this.#finishing.finish(begun, { answered, tables }, end)
-      const piece = await this.#inSlices(() => finishing.next())
-      if (piece === null) return
-      entry.add(piece)
+      const output = await this.#inSlices(() => finishing.next())
+      if (output === null) return
+      entry.add(output)
       if (end !== null) entry.done(this.labels.topology, end.note)
       this.#context.onFinished()
     })
@@ -377,7 +377,7 @@ function modeOf({ entry }: Work): RunMode {
 interface Begun extends Finishable {
   /** `null`: it produces no output. */
   readonly entry: ChunkInFlight | null
-  readonly pieces: ChunkResults
+  readonly results: ChunkResults
 }
 
 interface TaskEnd extends ChunkEnd {
