@@ -163,8 +163,8 @@ export class TumblingWindows implements Operator, KeyedState {
   }
 
   /**
-   * Yields results in log order, some at a time: before an event enters, the windows that its watermark
-   * has passed close in the order (end, key). None at a time only lets others have their turn.
+   * Yields results in log order, some at a time: before an event enters, the windows that its
+   * watermark has passed close in the order (end, key). An empty list gives others their turn.
    */
   *#enterAll(batch: Batch, turn: Turn): Results {
     const { indices, watermarksMs } = batch

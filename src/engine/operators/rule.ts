@@ -108,7 +108,7 @@ export interface StepScoring {
 /** Opens the steps after a step. @param input its output */
 export type OpenSteps = (then: readonly Step[], input: StepInput) => readonly Operator[]
 
-/** Batches ready for models and sinks, some at a time. None at a time only lets others have their turn. */
+/** Batches ready for models and sinks, some at a time; an empty list gives others their turn. */
 export type ReadyBatches = Iterable<readonly ReadyBatch[]>
 
 /** A step of one task, with its state. */
