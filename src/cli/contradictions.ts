@@ -31,7 +31,7 @@ interface Login {
   readonly takes: Named
   /** The settings that it needs, and the faults without them; a secret may also be in a file. */
   readonly needs: Named
-  /** What it would send unencrypted without TLS; `null`: nothing. */
+  /** The secret that it would send unencrypted without TLS; `null`: none. */
   readonly secret: string | null
 }
 

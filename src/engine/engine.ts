@@ -41,7 +41,7 @@ export class Engine {
   /** Numbers of the next batch's keys, and of keys with state. */
   readonly keyNumbers = new Dictionary()
   readonly watermark: Watermark
-  /** What the limits count. */
+  /** Counts that the limits apply to. */
   readonly use: StateUse
   /** Not to be used while {@link process} or {@link advance} has results left. */
   readonly keyedStates: readonly KeyedState[]

@@ -2,7 +2,7 @@ import { type Code, TidemarkError } from '../kernel/errors.ts'
 import { isEventTime, NO_TIMESTAMP } from '../kernel/time.ts'
 import { isPromise, nameOf } from '../topology/schema.ts'
 
-// What author functions return: the key and the time of an event, and no promises.
+// Checks of what author functions return: the key and the time of an event, and no promises.
 
 /**
  * The key of an event: well-formed Unicode, so that its UTF-8 identifies it.

@@ -11,8 +11,8 @@ export interface RunWorkerOptions extends Partial<WorkerConfig> {
   /** Certificates, or `true` for those that Node trusts. @default no TLS */
   readonly tls?: KafkaTls | true
   /**
-   * How to log in with the brokers. What would send a password or a token in plain text is refused
-   * without TLS.
+   * How to log in with the brokers. A login that would send a password or a token in plain text is
+   * refused without TLS.
    * @default no login
    */
   readonly sasl?: KafkaSasl

@@ -56,7 +56,7 @@ type ScoreDifference = Readonly<
   Record<'mean' | 'absoluteMean' | 'p1' | 'p5' | 'p50' | 'p95' | 'p99', number>
 >
 
-/** What is told, by the type of the event. */
+/** The fields of an event, by its type. */
 interface RuntimeEvents {
   /** A note that the operator should read; not an error. */
   note: { readonly message: string }
@@ -150,7 +150,7 @@ interface RuntimeEvents {
     /** Population stability index; `null` with fewer than 100 pairs. */
     readonly psi: number | null
   }
-  /** Outputs of a shadow were written, or dropped since they could not be written in time. */
+  /** Outputs of a shadow were written, or dropped because they could not be written in time. */
   'shadow-outputs': ShadowLabels & { readonly written: number; readonly dropped: number }
   /**
    * Outputs of a shadow cannot be written: at most once a minute; `reason` is `null` once they

@@ -18,7 +18,7 @@ import type { VirtualClock } from './virtual-clock.ts'
 
 const GROUP = 'test'
 
-/** What came of all records so far, without a crashed worker's unfinished commit. */
+/** Outcomes of all records so far, without a crashed worker's unfinished commit. */
 export class Tally {
   outcomes: Outcomes = NO_OUTCOMES
   /** By partition, ms since the epoch. */

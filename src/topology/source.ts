@@ -148,7 +148,7 @@ export interface CloudEvent<D> {
   readonly dataSchema: string | null
   /** All other attributes by name, each as text: `true` and `17` are `'true'` and `'17'`. */
   readonly extensions: Readonly<Record<string, string>>
-  /** As the schema returns it. */
+  /** The data as the schema returns it. */
   readonly data: D
 }
 

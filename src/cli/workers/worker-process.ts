@@ -56,7 +56,7 @@ export function startWorkerProcess(
   const send = (order: Order) => {
     if (child.connected) child.send(order, () => {})
   }
-  /** What waits for an answer of this process, which may hang or end before it. */
+  /** Callers that wait for an answer of this process, which may hang or end before it. */
   const asking = new Set<(answer: WorkerAnswer | null) => void>()
   const answered = (answer: WorkerAnswer | null) => {
     for (const resolve of asking) resolve(answer)

@@ -126,7 +126,7 @@ export interface Operator {
   wants?(events: Events, index: number): boolean
   /** Needs it no object for an event that is in columns? @default it does */
   readonly isDirect?: boolean
-  /** What it keeps between chunks. @default nothing */
+  /** State that it keeps between chunks. @default nothing */
   readonly states?: readonly KeyedState[]
   /** The watermark at which it produces something without an event. @default never */
   readonly nextEndMs?: number

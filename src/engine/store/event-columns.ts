@@ -47,7 +47,7 @@ export class EventColumns {
   readonly #columns: readonly Column[]
   readonly #isHeld: (number: number) => boolean
   readonly #index: ReadonlyMap<string, number>
-  /** Those of the current event, by column. Nobody holds its texts before {@link hold}. */
+  /** Numbers of the current event, by column. Nobody holds its texts before {@link hold}. */
   readonly #numbers: Float64Array
   /** `null`: not every column can be read ahead. */
   readonly #ahead: CellsAhead | null

@@ -54,7 +54,7 @@ export class Walker {
   /** By field: the last record with it. */
   readonly #seen: Float64Array
   #record = 0
-  /** Of the last record. */
+  /** The trace of the last record. */
   readonly trace: Trace
 
   constructor(bound: Bound) {

@@ -292,7 +292,7 @@ function sizeOf(segments: readonly Segment[]): WriteSize {
   return totalSize(segments.flatMap((s) => s.batches))
 }
 
-/** What was written to each topic, with the end-to-end latency of each batch's oldest record. */
+/** Written records and bytes by topic, with the end-to-end latency of each batch's oldest record. */
 function writtenBy(segments: readonly Segment[], nowMs: number) {
   const all = segments.flatMap((s) => s.batches).flatMap((b) => b.topics)
   const firsts = all.filter(({ topic }, i) => all.findIndex((s) => s.topic === topic) === i)

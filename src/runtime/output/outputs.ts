@@ -80,7 +80,7 @@ interface OutputsOptions {
   readonly from: OutputContext
   /** By row, the number of the decision about the event; `null`: 0 for all. */
   readonly decided: Uint8Array | null
-  /** Those that say what was decided, by number of the decision. */
+  /** Headers that say what was decided, by number of the decision. */
   readonly headers: readonly (readonly Header[])[]
 }
 

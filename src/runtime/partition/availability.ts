@@ -6,7 +6,7 @@ import type { RuntimeEvent } from '../events.ts'
 // Whether a member of a group can do all of its work at the moment, and if not, why. Several things
 // may be in the way at once, and only the events about one end it.
 
-/** What is in the way, by what it is about: `commit`, `model payments-3 card-fraud score`. */
+/** Reasons by what they are about: `commit`, `model payments-3 card-fraud score`. */
 type Reasons = Map<string, string>
 
 /** The most partitions that are named in a reason; the others are counted. */
@@ -14,7 +14,7 @@ const NAMED = 5
 
 export class Availability {
   readonly #reasons: Reasons = new Map()
-  /** What slows work, or spoils some of it. */
+  /** Reasons why work is slow, or some of it is spoilt. */
   readonly #hindrances: Reasons = new Map()
   /**
    * How long the broker has throttled writing, because the next commit waits for it: since the last

@@ -13,7 +13,7 @@ const OVER = 'over'
  * Steps are made only when they close a window (rule R8).
  */
 export class IdleClock {
-  /** Those with `idleAfter`. */
+  /** Tasks with `idleAfter`. */
   readonly #tasks: readonly Task[]
   readonly #clock: Clock
   readonly #advance: (untilMs: ReadonlyMap<Task, number>) => Promise<void>
