@@ -1,4 +1,5 @@
 import type { FieldPath } from '../columns/columns.ts'
+import { arithmeticOf } from '../topology/arithmetic.ts'
 import type { Definition } from '../topology/definition.ts'
 import { pathsIn, readFunction } from '../topology/function-reading.ts'
 import type { FunctionPlace } from './operators/rule.ts'
@@ -53,14 +54,14 @@ export interface FunctionReading {
 }
 
 /**
- * How each function on events is run, once each. It is no part of a {@link describe | description},
+ * How each function on events, or of derived features, is run, once each. It is no part of a {@link describe | description},
  * which is hashed: how a function is run does not change its result.
  */
 export function functionReadings(definition: Definition): FunctionReading[] {
   return authorFunctions(definition)
-    .filter(({ argument }) => argument === 'event')
-    .map(({ where, step, of }) => {
-      const reading = readFunction(of)
+    .filter(({ argument }) => argument === 'event' || argument === 'unrounded')
+    .map(({ where, step, argument, of }) => {
+      const reading = argument === 'event' ? readFunction(of) : arithmeticOf(of, (name) => name)
       if ('why' in reading) return { where, step, what: 'called', why: reading.why }
       return { where, step, what: 'compiled' }
     })

@@ -2,7 +2,7 @@ import type { Events } from '../columns/events.ts'
 import type { OutputEncoder } from '../formats/json/output-encoder.ts'
 import type { ScoredRows } from '../formats/json/segments.ts'
 import type { TidemarkError } from '../kernel/errors.ts'
-import type { FeaturesStep, ScoreStep, SinkStep } from '../topology/definition.ts'
+import type { ScoreStep, SinkStep } from '../topology/definition.ts'
 
 // Input and output of the engine for one chunk. An event is identified by its index in the chunk.
 
@@ -57,12 +57,14 @@ export interface Batch {
 
 /** The features of a batch, by index of the event. */
 export interface FeatureMatrix {
-  readonly step: FeaturesStep
-  /** Row-major float32[count, features], in the author's order. */
+  /** Name of the step that has computed the last of them. */
+  readonly step: string
+  readonly names: readonly string[]
+  /** Row-major float32[count, names]. */
   readonly rows: Float32Array
   /** Are all numbers of the batch's rows finite? */
   readonly areFinite: boolean
-  /** Row-major float64[count, exact]: the features that a model carries, not rounded. */
+  /** Row-major float64[count, exact]: what a model carries or features derive from, not rounded. */
   readonly exact: Float64Array
   /** `null`: the features look nothing up. */
   readonly found: FoundRows | null

@@ -1,7 +1,8 @@
 import type { Events, Read, Reader } from '../columns/events.ts'
 import { FieldRead, NO_CELL, ScannedEvents } from '../columns/scanned-events.ts'
 import { TidemarkError } from '../kernel/errors.ts'
-import type { FeatureDefinition, FeaturesStep } from '../topology/definition.ts'
+import { dayOfWeek, hourOfDay, millis } from '../kernel/time.ts'
+import type { FeatureDefinition, FeaturesStep, ValueForm } from '../topology/definition.ts'
 import type { OnLate } from '../topology/source.ts'
 import type { Batch } from './events.ts'
 import { badColumn, lateError, threw, typeNameOf } from './faults.ts'
@@ -45,6 +46,8 @@ export class FeatureRows implements Operator {
   /** By kind of event. */
   readonly states: readonly KeyedWindows[]
   readonly #step: FeaturesStep
+  /** In the author's order. */
+  readonly #names: readonly string[]
   readonly #behind: readonly Operator[]
   readonly #onLate: OnLate
   readonly #own: readonly OwnFeature[]
@@ -80,8 +83,8 @@ export class FeatureRows implements Operator {
       const field = read instanceof FieldRead && read.type === 'number' ? read : null
       return [{ name: f.name, at, kind: f.kind, read, field }]
     })
-    const names = step.features.map((f) => f.name)
-    this.#exact = exact.map((name) => names.indexOf(name))
+    this.#names = step.features.map((f) => f.name)
+    this.#exact = exact.map((name) => this.#names.indexOf(name))
     this.#row = new Float64Array(step.features.length)
     this.#isKind = step.kinds.map(() => false)
   }
@@ -105,9 +108,10 @@ export class FeatureRows implements Operator {
     run.late(this.#step.name, late)
     if (open === null) return
     const { indices, found: rows, ...columns } = open
-    const { names } = this.#tables
-    const found = names.length === 0 ? null : { names, rows }
-    const features = { step: this.#step, ...columns, areFinite: this.#doubt === 0, found }
+    const lookups = this.#tables.names
+    const found = lookups.length === 0 ? null : { names: lookups, rows }
+    const own = { step: this.#step.name, names: this.#names }
+    const features = { ...own, ...columns, areFinite: this.#doubt === 0, found }
     yield* passOn(this.#behind, { ...batch, indices, features }, run, late)
   }
 
@@ -167,10 +171,9 @@ export class FeatureRows implements Operator {
     try {
       for (let k = 0; k < this.states.length; k++) {
         const kind = this.states[k] as KeyedWindows
-        const isKind = kind.matches(events, index)
-        this.#isKind[k] = isKind
-        const bad = isKind ? kind.read(events, index) : null
-        if (bad !== null) return badColumn(bad)
+        const read = kind.read(events, index)
+        if (typeof read !== 'boolean') return badColumn(read)
+        this.#isKind[k] = read
       }
       return null
     } catch (cause) {
@@ -231,15 +234,27 @@ export class FeatureRows implements Operator {
 }
 
 function valueReader(
-  { of, missing }: Extract<FeatureDefinition, { from: 'value' }>,
+  { of, missing, form }: Extract<FeatureDefinition, { from: 'value' }>,
   reader: Reader,
 ): Read<unknown> {
   const read: Read<unknown> = reader(of)
-  if (missing !== 'nan') return read
+  if (missing !== 'nan' && form === undefined) return read
+  const formed = form === undefined ? (value: unknown) => value : formOf(form)
   return {
     of: (events, index) => {
       const value = read.of(events, index)
-      return isMissing(value) ? Number.NaN : value
+      return missing === 'nan' && isMissing(value) ? Number.NaN : formed(value)
     },
   }
+}
+
+/** A value of another type stays as it is, and the event becomes a dead letter. */
+function formOf(form: ValueForm): (value: unknown) => unknown {
+  if (form.is === 'code') {
+    const codes = new Map(form.words.map((word, code) => [word, code]))
+    return (value) => (typeof value === 'string' ? (codes.get(value) ?? form.unknown) : null)
+  }
+  const part = form.is === 'hourOfDay' ? hourOfDay : dayOfWeek
+  const offset = millis(form.offsetMs)
+  return (value) => (typeof value === 'number' ? part(value, offset) : value)
 }

@@ -12,7 +12,7 @@ const NO_SCORES = { scores: [], carried: new Float64Array(0) }
 export function inputWithFeatures(input: StepInput): StepInput {
   const { features, shape } = input
   if (features === null) return input
-  const names = features.step.features.map(({ name }) => name)
+  const { names } = features
   const known = shape && ((decision: number) => knownFeatured(shape.known(decision), names))
   return { reader: called, shape: known && { known, expression: null }, features: null }
 }
@@ -33,11 +33,9 @@ export class FeaturedEvents implements Events {
   }
 
   at(index: number): unknown {
-    const { step, rows, found } = this.#columns
-    const { length } = step.features
-    const features = Object.fromEntries(
-      step.features.map(({ name }, f) => [name, rows[index * length + f] as number]),
-    )
+    const { names, rows, found } = this.#columns
+    const base = index * names.length
+    const features = Object.fromEntries(names.map((name, f) => [name, rows[base + f] as number]))
     const event = this.#events.at(index)
     return found === null ? { event, features } : { event, features, lookup: foundBy(index, found) }
   }
@@ -55,8 +53,10 @@ export class FeaturedEvents implements Events {
 
   /** The features of some events, row by row. */
   #rowsOf(indices: readonly number[]): Float32Array {
-    const { step, rows } = this.#columns
-    const { length } = step.features
+    const {
+      rows,
+      names: { length },
+    } = this.#columns
     if (indices.at(-1) === indices.length - 1) return rows
     const own = new Float32Array(indices.length * length)
     for (const [row, index] of indices.entries()) {

@@ -1,8 +1,8 @@
 import { TidemarkError } from '../kernel/errors.ts'
 import type { ScoreStep } from '../topology/definition.ts'
-import { isRule } from '../topology/models.ts'
+import { isRule, isTrained } from '../topology/models.ts'
 import type { Batch, FeatureMatrix, ModelBatch } from './events.ts'
-import type { FeatureNames, OperatorContext } from './operators/rule.ts'
+import type { FeatureNames, OperatorContext, ReportFault } from './operators/rule.ts'
 import { Routes } from './routes.ts'
 
 type Rows = Omit<ModelBatch, 'ask'>
@@ -26,10 +26,9 @@ export class ModelRows {
 
   constructor(
     step: ScoreStep,
-    { step: { features }, exact }: FeatureNames,
+    { names, exact }: FeatureNames,
     { input: { reader }, keys }: Pick<OperatorContext, 'input' | 'keys'>,
   ) {
-    const names = features.map((feature) => feature.name)
     this.#step = step
     this.#order = step.features.map((name) => names.indexOf(name))
     this.#isSame =
@@ -149,4 +148,29 @@ function takenBy(step: ScoreStep): readonly number[][] {
     if (model === undefined || isRule(model)) return []
     return model.features.map((feature) => features.indexOf(feature))
   })
+}
+
+/** Reports features that models lack, and those that none takes. @param names of the features */
+export function checkTaken(
+  { name: step, carry = [], models }: ScoreStep,
+  names: readonly string[],
+  report: ReportFault,
+): void {
+  const trained = Object.values(models).filter(isTrained)
+  const taken = new Set(trained.flatMap((model) => model.features))
+  for (const { name, features: needed } of trained) {
+    const missing = needed.filter((f) => !names.includes(f))
+    if (missing.length > 0) report(step, `model ${name} needs ${missing.join(', ')}`)
+  }
+  // A function may take any feature.
+  const isClosed = trained.length === Object.keys(models).length
+  const unused = names.filter((f) => !taken.has(f) && !carry.includes(f))
+  const unknown = carry.filter((f) => !names.includes(f))
+  const twice = carry.filter((f, i) => taken.has(f) || carry.indexOf(f) < i)
+  if (isClosed && unused.length > 0) {
+    const who = trained.length === 1 ? `model ${trained[0]?.name} does` : 'its models do'
+    report(step, `${who} not take ${unused.join(', ')}`)
+  }
+  if (unknown.length > 0) report(step, `carry: there is no feature ${unknown.join(', ')}`)
+  if (twice.length > 0) report(step, `carry: ${twice.join(', ')} is there already`)
 }

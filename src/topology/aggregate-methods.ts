@@ -1,5 +1,5 @@
 import type { Mistake } from '../kernel/author-types.ts'
-import { AGGREGATES, type Aggregate, type AggregateName, type AggregateRule } from './aggregates.ts'
+import { AGGREGATES, type Aggregate, type AggregateRule } from './aggregates.ts'
 import type { Aggregates, Feature, WhenEmpty, Window } from './features.ts'
 
 // The methods for aggregates, of features and of a tumbling window's results. Their types are
@@ -34,9 +34,9 @@ export interface AggregateKit<C>
 }
 
 /** The written methods, if there is one for every rule. */
-type Complete<Methods> = [Exclude<AggregateName, keyof Methods>] extends [never]
+type Complete<Methods> = [Exclude<keyof typeof AGGREGATES, keyof Methods>] extends [never]
   ? Methods
-  : Mistake<`'${Exclude<AggregateName, keyof Methods>}' has a rule but no method`>
+  : Mistake<`'${Exclude<keyof typeof AGGREGATES, keyof Methods>}' has a rule but no method`>
 
 /** The methods of a window for features. @param made makes a feature of an aggregate */
 export function featureMethods(made: (aggregate: Aggregate) => Feature<unknown>): Window<object> {

@@ -34,6 +34,10 @@ export interface WindowValues {
   /** The cell of the oldest event, in event time. */
   oldest(column: number): number
   newest(column: number): number
+  /** The cell of the n-th newest event; there are as many. */
+  nthNewest(column: number, n: number): number
+  /** The cell of the event that the window is read for; NaN: it is of another kind. */
+  ownCell(column: number): number
   distinct(column: number): number
   quantile(column: number, q: number): number
   decayed(column: number, halfLifeMs: number): number
@@ -161,8 +165,33 @@ export const AGGREGATES = {
   },
 } as const satisfies Readonly<Record<string, AggregateRule>>
 
-type Rules = typeof AGGREGATES
-export type AggregateName = keyof Rules
+/** Aggregates of the events before one, which compare it with them. */
+const BEFORE = {
+  previous: {
+    ...CELL,
+    cells: ['number', 'boolean'],
+    parameter: {
+      name: 'n',
+      text: (n) => `n: ${n}`,
+      fault: (n) => (Number.isInteger(n) && n >= 1 ? null : `n ${n} must be a whole number from 1`),
+    },
+    value: (window, { column, parameter, empty }) =>
+      window.count < parameter ? empty : window.nthNewest(column, parameter),
+  },
+  delta: {
+    ...NUMBERS,
+    needs: [],
+    value: (window, { column, empty }) => {
+      const own = window.ownCell(column)
+      return Number.isNaN(own) ? empty : own - window.newest(column)
+    },
+  },
+} as const satisfies Readonly<Record<string, AggregateRule>>
+
+const RULES = { ...AGGREGATES, ...BEFORE }
+
+type Rules = typeof RULES
+type AggregateName = keyof Rules
 
 type ParameterData<R> = R extends { parameter: { name: infer Name extends string } }
   ? { readonly [N in Name]: number }
@@ -182,7 +211,7 @@ type DataOf<Of extends AggregateName> = { readonly of: Of } & {
 export type Aggregate = { readonly [Of in AggregateName]: DataOf<Of> }[AggregateName]
 
 export function aggregateRule({ of }: Aggregate): AggregateRule {
-  return AGGREGATES[of]
+  return RULES[of]
 }
 
 export function columnsOf(aggregate: Aggregate): readonly string[] {

@@ -5,6 +5,7 @@ import { fieldMethods } from './aggregate-methods.ts'
 import type { Aggregate } from './aggregates.ts'
 import {
   type Definition,
+  type DerivedFeature,
   type Emit,
   type EventFunction,
   type FeatureCondition,
@@ -253,6 +254,15 @@ class Draft implements TopologyBuilder {
   #featureStream(at: Node, defined: readonly string[]): unknown {
     return {
       ...this.#passing(at, (node) => this.#featureStream(node, defined)),
+      derive: (
+        derived: Record<string, DerivedFeature>,
+        { drop = [] }: { drop?: string[] } = {},
+      ) => {
+        const fields = { op: 'derive', derived, drop } as const
+        const kept = defined.filter((name) => !drop.includes(name))
+        const node = this.#add(at, 'derive', fields)
+        return this.#featureStream(node, [...kept, ...Object.keys(derived)])
+      },
       score: (given: GivenScore, o: ScoreOptions<string> = {}) => {
         const faults = givenFaults(given, o)
         if (faults.length > 0) throw this.#invalid(`.score: ${faults.join('; ')}`)

@@ -63,6 +63,7 @@ export type Step =
   | MapStep
   | DedupeStep
   | FeaturesStep
+  | DeriveStep
   | ScoreStep
   | TumblingStep
   | SinkStep
@@ -102,6 +103,15 @@ export interface FeaturesStep extends StepBase {
   /** In the author's order. */
   readonly features: readonly FeatureDefinition[]
 }
+/** Computes features from those before it. */
+export interface DeriveStep extends StepBase {
+  readonly op: 'derive'
+  readonly derived: Readonly<Record<string, DerivedFeature>>
+  /** Features that are left out behind it. */
+  readonly drop: readonly string[]
+}
+/** The features are not rounded. */
+export type DerivedFeature = (features: Readonly<Record<string, number>>) => number
 export interface ScoreStep extends StepBase, LatencyBudget {
   readonly op: 'score'
   /** By name; at least one. */
@@ -179,8 +189,20 @@ export interface KindDefinition {
   readonly is: EventFunction<boolean> | null
   /** The only column: events without a value, or with NaN, are left out. */
   readonly has?: string
+  /** A column that must be true. @default any event */
+  readonly where?: {
+    readonly column: string
+    readonly of: EventFunction<unknown>
+    /** Is an event without a value left out? */
+    readonly isOptional: boolean
+  }
   readonly columns: Readonly<Record<string, EventFunction<Cell>>>
 }
+
+/** What a feature is made of a value. @default the number itself */
+export type ValueForm =
+  | { readonly is: 'code'; readonly words: readonly string[]; readonly unknown: number }
+  | { readonly is: 'hourOfDay' | 'dayOfWeek'; readonly offsetMs: number }
 
 /** The origin of a feature's number. `kind` indexes {@link FeaturesStep.kinds}. */
 export type FeatureSource = { readonly kind: number } & (
@@ -189,10 +211,13 @@ export type FeatureSource = { readonly kind: number } & (
       readonly of: EventFunction<number>
       /** A missing value becomes NaN. Without this, its event is a dead letter. */
       readonly missing?: 'nan'
+      readonly form?: ValueForm
     }
   | {
       readonly from: 'rolling'
       readonly lengthMs: number
+      /** Without the event itself. */
+      readonly before?: true
       readonly aggregate: Aggregate
     }
   /** Seconds since the previous event in a rolling window; `empty` if there is none. */

@@ -1,7 +1,7 @@
 import type { DurationMs } from '../kernel/time.ts'
 import { featureMethods } from './aggregate-methods.ts'
 import { type Aggregate, columnsOf } from './aggregates.ts'
-import type { EventFunction, FeatureSource, KindDefinition } from './definition.ts'
+import type { EventFunction, FeatureSource, KindDefinition, ValueForm } from './definition.ts'
 import type { Feature, FeatureColumns, WhenEmpty } from './features.ts'
 import type { Table } from './lookup.ts'
 
@@ -18,7 +18,8 @@ export function recordFeatures(): { kit: unknown; kinds: readonly KindDefinition
 
 /**
  * For each optional column that is aggregated, adds a kind with this column only and without the
- * events that lack it: so windows never store events that they would have to skip.
+ * events that lack it, and one for each condition: so windows never store events that they would
+ * have to skip.
  */
 function buildKind(
   kinds: KindDefinition[],
@@ -26,37 +27,64 @@ function buildKind(
   columns: FeatureColumns<never>,
 ): unknown {
   const ofEvery = Object.entries(columns).filter(([, column]) => typeof column === 'function')
-  const kind = kinds.push({ is, columns: Object.fromEntries(ofEvery) as KindColumns }) - 1
-  /** The added kinds, by their optional column. */
-  const withColumn = new Map<string, number>()
-  const kindFor = (aggregate: Aggregate): number => {
-    const [name, second] = columnsOf(aggregate)
-    const column = name === undefined ? undefined : columns[name]
-    if (name === undefined || second !== undefined || typeof column !== 'object') return kind
-    const of = { [name]: column.of } as unknown as KindColumns
-    const added = withColumn.get(name) ?? kinds.push({ is, has: name, columns: of }) - 1
-    withColumn.set(name, added)
-    return added
+  const every = Object.fromEntries(ofEvery) as KindColumns
+  const kind = kinds.push({ is, columns: every }) - 1
+  /** The added kinds, by their optional column and their condition. */
+  const added = new Map<string, number>()
+  const add = (key: string, definition: Omit<KindDefinition, 'is'>): number => {
+    const known = added.get(key) ?? kinds.push({ is, ...definition }) - 1
+    added.set(key, known)
+    return known
   }
-  const value = (given: string | EventFunction<number>): FeatureSource => {
-    const of = typeof given === 'string' ? (columns[given] as NumberColumn) : given
+  const kindFor = (condition: string | null, aggregate?: Aggregate): number => {
+    const [name, second] = aggregate === undefined ? [] : columnsOf(aggregate)
+    const column = name === undefined ? undefined : columns[name]
+    const isOptional = second === undefined && typeof column === 'object'
+    const where = condition === null ? {} : { where: conditionOn(condition, columns) }
+    if (!isOptional && condition === null) return kind
+    if (!isOptional) return add(`where ${condition}`, { ...where, columns: every })
+    const of = { [name as string]: column.of } as unknown as KindColumns
+    return add(`${name} where ${condition}`, { has: name as string, ...where, columns: of })
+  }
+  const value = (given: string | EventFunction<unknown>, form?: ValueForm): FeatureSource => {
+    const of =
+      typeof given === 'string' ? columnIn(columns, given) : (given as EventFunction<number>)
+    const formed = form === undefined ? {} : { form }
     return typeof of === 'object'
-      ? { from: 'value', kind, of: of.of, missing: 'nan' }
-      : { from: 'value', kind, of }
+      ? { from: 'value', kind, of: of.of, missing: 'nan', ...formed }
+      : { from: 'value', kind, of, ...formed }
+  }
+  const ofTime = (is: 'hourOfDay' | 'dayOfWeek') => (column: string, offset?: DurationMs) =>
+    feature(value(column, { is, offsetMs: offset ?? 0 }))
+  const rolling = (lengthMs: DurationMs, { condition, before }: Narrowed): object => {
+    const made = (aggregate: Aggregate, isBefore = before) => {
+      const of = kindFor(condition, aggregate)
+      const exclusive = isBefore ? ({ before: true } as const) : {}
+      return feature({ from: 'rolling', kind: of, lengthMs, ...exclusive, aggregate })
+    }
+    return {
+      ...featureMethods((aggregate) => made(aggregate)),
+      secondsSinceLast: ({ empty = Number.NaN }: WhenEmpty = {}) =>
+        feature({ from: 'sinceLast', kind: kindFor(condition), lengthMs, empty }),
+      previous: (column: string, { n = 1, empty = Number.NaN }: WhenEmpty & { n?: number } = {}) =>
+        made({ of: 'previous', column, n, cell: 'number', empty }, true),
+      delta: (column: string, { empty = Number.NaN }: WhenEmpty = {}) =>
+        made({ of: 'delta', column, empty }, true),
+      before: () => rolling(lengthMs, { condition, before: true }),
+      where: (column: string) => rolling(lengthMs, { condition: column, before }),
+    }
   }
   const tumbling = (which: 'lastClosed' | 'current', lengthMs: DurationMs) =>
     featureMethods((aggregate) =>
-      feature({ from: 'tumbling', kind: kindFor(aggregate), which, lengthMs, aggregate }),
+      feature({ from: 'tumbling', kind: kindFor(null, aggregate), which, lengthMs, aggregate }),
     )
   return {
     value: (of: string | EventFunction<number>) => feature(value(of)),
-    rolling: (lengthMs: DurationMs) => ({
-      ...featureMethods((aggregate) =>
-        feature({ from: 'rolling', kind: kindFor(aggregate), lengthMs, aggregate }),
-      ),
-      secondsSinceLast: ({ empty = Number.NaN }: WhenEmpty = {}) =>
-        feature({ from: 'sinceLast', kind, lengthMs, empty }),
-    }),
+    code: (column: string, words: readonly string[], { unknown }: { unknown: number }) =>
+      feature(value(column, { is: 'code', words, unknown })),
+    hourOfDay: ofTime('hourOfDay'),
+    dayOfWeek: ofTime('dayOfWeek'),
+    rolling: (lengthMs: DurationMs) => rolling(lengthMs, { condition: null, before: false }),
     tumbling: (lengthMs: DurationMs) => ({
       lastClosed: () => tumbling('lastClosed', lengthMs),
       current: () => tumbling('current', lengthMs),
@@ -71,7 +99,27 @@ function buildKind(
 }
 
 type KindColumns = KindDefinition['columns']
-type NumberColumn = EventFunction<number> | { readonly of: EventFunction<number> }
+type AnyColumn = EventFunction<number> | { readonly of: EventFunction<number> }
+
+/** Which of a rolling window's events are aggregated. */
+interface Narrowed {
+  /** A column that must be true; `null`: all are. */
+  readonly condition: string | null
+  readonly before: boolean
+}
+
+function columnIn(columns: FeatureColumns<never>, name: string): AnyColumn {
+  return columns[name] as unknown as AnyColumn
+}
+
+function conditionOn(
+  column: string,
+  columns: FeatureColumns<never>,
+): NonNullable<KindDefinition['where']> {
+  const of = columnIn(columns, column)
+  const isOptional = typeof of === 'object'
+  return { column, of: isOptional ? of.of : of, isOptional }
+}
 
 function feature(source: FeatureSource): Feature<unknown> {
   return Object.freeze(source) as unknown as Feature<unknown>

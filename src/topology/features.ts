@@ -102,7 +102,32 @@ export interface Window<C>
  * The window (t − length, t] of each event, where t is its event time; it includes the event
  * itself.
  */
-export interface RollingWindow<C> extends Window<C> {
+export interface RollingWindow<C> extends RollingAggregates<C> {
+  /** The same window without the event itself: events that arrived before it, at its time or earlier. */
+  before(): RollingAggregates<C> & Conditional<C, RollingAggregates<C>>
+  /** Only the events for which the column is true; the others never enter this window. */
+  where(column: Named<C, boolean>): RollingAggregates<C> & { before(): RollingAggregates<C> }
+}
+
+interface Conditional<C, W> {
+  /** Only the events for which the column is true; the others never enter this window. */
+  where(column: Named<C, boolean>): W
+}
+
+/** Aggregates over a rolling window, and the event beside those before it. */
+export interface RollingAggregates<C> extends Window<C> {
+  /**
+   * The column's value of an earlier event in the window, as pandas' `shift`: of those that arrived
+   * before this one and have the same or an earlier time, the `n`-th newest in event time. A boolean
+   * is 0 or 1.
+   * @param o `n`: whole, 1 or more @default 1
+   */
+  previous(column: Named<C, number | boolean>, o?: WhenEmpty & { n?: number }): Feature<unknown>
+  /**
+   * How much the column's value has changed from {@link previous}, as pandas' `diff`; missing also
+   * for an event of another kind.
+   */
+  delta(column: Named<C, number>, o?: WhenEmpty): Feature<unknown>
   /**
    * Seconds since the key's previous event in the window: the latest, in event time, that arrived
    * before this one and has the same or an earlier time. `empty` if there is none: the window's
@@ -122,6 +147,22 @@ export interface Kind<E, C> {
    * 'nan'`. The raw event time is refused, because float32 cannot represent it.
    */
   value(of: Named<C, number> | ((event: E) => number | Mistake<WriteNaN>)): Feature<E>
+  /**
+   * The place of a text among `words`, from 0; `unknown` for any other text. NaN where an optional
+   * column has no value. A word that repeats is refused.
+   */
+  code(
+    column: Named<C, string>,
+    words: readonly string[],
+    o: { readonly unknown: number },
+  ): Feature<E>
+  /**
+   * The hour of the day, 0 to 23, of a column with times in ms since the epoch.
+   * @param offset of the local time from UTC; it does not know summer time @default UTC
+   */
+  hourOfDay(column: Named<C, number>, offset?: DurationMs): Feature<E>
+  /** The day of the week, 1 is Monday, 7 is Sunday; as {@link hourOfDay}. */
+  dayOfWeek(column: Named<C, number>, offset?: DurationMs): Feature<E>
   /** The window (t − length, t] of each event, of event time t; it includes the event itself. */
   rolling(length: DurationMs): RollingWindow<C>
   /**

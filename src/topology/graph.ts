@@ -1,5 +1,6 @@
 import type { Compression } from '../kernel/kafka.ts'
-import type { Definition, ScoreStep, ShadowSink, SinkStep, Step } from './definition.ts'
+import type { Definition, DeriveStep, ScoreStep, ShadowSink, SinkStep, Step } from './definition.ts'
+import { fieldsRead } from './function-source.ts'
 import {
   accuracyFault,
   byAccuracy,
@@ -33,6 +34,25 @@ export function scoreStepsOf(then: readonly Step[]): ScoreStep[] {
 /** The sinks from here on, without those of shadows. */
 export function sinkStepsOf(then: readonly Step[]): SinkStep[] {
   return [...stepsOf(then)].filter((step) => step.op === 'sink')
+}
+
+/** The features behind a derive step. @param before it */
+export function featuresBehind({ derived, drop }: DeriveStep, before: readonly string[]): string[] {
+  return [...before.filter((name) => !drop.includes(name)), ...Object.keys(derived)]
+}
+
+/** Those of some features that steps take unrounded: a model carries them, or others derive from them. */
+export function exactFeatures(then: readonly Step[], names: readonly string[]): string[] {
+  const taken = new Set(then.flatMap((step) => exactlyTaken(step, names)))
+  return names.filter((name) => taken.has(name))
+}
+
+function exactlyTaken(step: Step, names: readonly string[]): readonly string[] {
+  if (step.op === 'score') return step.carry ?? []
+  if (step.op === 'where') return exactFeatures(step.then, names)
+  if (step.op !== 'derive') return []
+  const read = Object.values(step.derived).flatMap((of) => fieldsRead(of, 0) ?? names)
+  return [...read, ...exactFeatures(step.then, featuresBehind(step, names))]
 }
 
 /** The name of the first step with windows, or else of the first sink: it accounts for records. */

@@ -174,6 +174,22 @@ export interface FeatureStream<E, Fs> {
     by: B,
   ): { readonly [K in keyof B]: FeatureStream<E, Fs> } & { readonly rest: FeatureStream<E, Fs> }
 
+  /**
+   * Adds features that are computed from those before, as `({ amount, mean24h }) => amount / mean24h`:
+   * from their float64 values, rounded once. Arithmetic, comparisons and functions of `Math` are
+   * compiled; any other function is called. What is no number, such as `true`, makes its event a
+   * dead letter `COLUMN_INVALID`; NaN is scored only with `missing: 'nan'`.
+   *
+   * @param o `drop`: features before that are left out of what follows @default none is
+   */
+  derive<
+    D extends Record<string, (features: FeaturesOf<Fs>) => number>,
+    const X extends keyof Fs & string = never,
+  >(
+    derived: D & Unused<keyof D, keyof Fs>,
+    o?: { drop?: readonly X[] },
+  ): FeatureStream<E, Omit<Fs, X> & Readonly<Record<keyof D, Feature<unknown>>>>
+
   /** Writes each event with its features to a topic, as {@link Stream.sink} does. */
   sink<const T extends string>(topic: T, o?: SinkOptions<Featured<E, Fs>>): Sink<T, Featured<E, Fs>>
   /**
@@ -209,6 +225,11 @@ export interface FeatureStream<E, Fs> {
     o?: ScoreOptions<C>,
   ): ScoredBy<E, Fs, O>
 }
+
+/** Checks that derived features `D` have names of their own. */
+type Unused<D, K> = [Extract<D, K>] extends [never]
+  ? unknown
+  : Mistake<`there is a feature '${Extract<D, K> & string}' already: choose another name`>
 
 /** Features as a model sees them: float32, NaN without a value. */
 export type FeaturesOf<Fs> = Readonly<Record<keyof Fs & string, number>>

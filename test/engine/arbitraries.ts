@@ -144,7 +144,19 @@ const KINDS: KindDefinition[] = [
   Object.freeze({ is: null, columns: COLUMNS }),
   Object.freeze({ is: on((e) => e.kind === 'sale'), columns: COLUMNS }),
   Object.freeze({ is: on((e) => e.kind === 'refund'), columns: COLUMNS }),
+  Object.freeze({ is: null, where: onlineOnly(true), columns: COLUMNS }),
+  Object.freeze({
+    is: on((e) => e.kind === 'sale'),
+    where: onlineOnly(false),
+    columns: COLUMNS,
+  }),
 ]
+
+/** @param isOptional may events lack it: half do, if so */
+function onlineOnly(isOptional: boolean) {
+  const of = on((e) => (isOptional && !e.online && e.amount > 0 ? undefined : e.online))
+  return Object.freeze({ column: 'online', of, isOptional })
+}
 
 /** A function of a sample event as the frozen data has it. */
 function on<R>(of: (event: SampleEvent) => R): EventFunction<R> {
@@ -166,6 +178,16 @@ function featureSources(kinds: number): fc.Arbitrary<FeatureSource> {
     [
       3,
       record({
+        from: fc.constant('rolling'),
+        kind,
+        lengthMs: lengths(),
+        before: fc.constant(true),
+        aggregate: fc.oneof(aggregates(), aggregates(), comparisons()),
+      }),
+    ],
+    [
+      3,
+      record({
         from: fc.constant('tumbling'),
         kind,
         which: fc.constantFrom('current', 'lastClosed'),
@@ -176,6 +198,7 @@ function featureSources(kinds: number): fc.Arbitrary<FeatureSource> {
     [2, record({ from: fc.constant('sinceLast'), kind, lengthMs: lengths(), empty: nevers() })],
     [2, record({ from: fc.constant('sinceLastEver'), kind, capMs: caps(), never: nevers() })],
     [1, record({ from: fc.constant('value'), kind, of: values() })],
+    [1, record({ from: fc.constant('value'), kind, ...formed })],
     [1, record({ from: fc.constant('lookup'), kind, table: fc.constant('shops'), ...lookups })],
   )
 }
@@ -189,6 +212,14 @@ const values = () =>
     on((e) => e.amount),
     on((e) => e.shop.length),
   )
+const formed = {
+  of: fc.constant(on((e) => e.shop as unknown as number)),
+  form: record({
+    is: fc.constant('code'),
+    words: fc.constantFrom(['s2', 's1'], ['süd', '', 's4']),
+    unknown: fc.constantFrom(-1, Number.NaN),
+  }),
+}
 const lookups = {
   key: fc.constant(on((e) => (e.shop === '' ? null : e.shop))),
   of: fc.constant((row: unknown) => (row as Shop).rating ?? Number.NaN),
@@ -216,6 +247,26 @@ function aggregates(): fc.Arbitrary<Aggregate> {
     [1, record({ of: fc.constant('distinct'), column: text })],
     [1, record({ of: fc.constant('countWhere'), column: truth })],
     [1, record({ of: fc.constant('share'), column: truth, empty })],
+  )
+}
+
+/** Of the event with those before it. */
+function comparisons(): fc.Arbitrary<Aggregate> {
+  const number = fc.constantFrom('amount', 'fee')
+  const empty = fc.constantFrom(Number.NaN, 0, -1)
+  return fc.oneof(
+    record<Extract<Aggregate, { of: 'previous' }>>({
+      of: fc.constant('previous'),
+      column: fc.constantFrom('amount', 'fee', 'online'),
+      n: fc.constantFrom(1, 2, 3, 40, 300),
+      cell: fc.constant('number'),
+      empty,
+    }),
+    record<Extract<Aggregate, { of: 'delta' }>>({
+      of: fc.constant('delta'),
+      column: number,
+      empty,
+    }),
   )
 }
 

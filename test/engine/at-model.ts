@@ -6,7 +6,7 @@ import { ChunkRun } from '../../src/engine/run.ts'
 import { Dictionary } from '../../src/engine/store/dictionary.ts'
 import { StateUse } from '../../src/engine/store/state-limits.ts'
 import { knownEvent, type ScoredBy } from '../../src/formats/json/known-values.ts'
-import type { FeaturesStep, ScoreStep } from '../../src/topology/definition.ts'
+import type { ScoreStep } from '../../src/topology/definition.ts'
 
 interface AtModel {
   readonly indices: readonly number[]
@@ -27,19 +27,11 @@ export function atModel(
   { indices, events, rows, late = NO_EVENTS, forms = null, by = [BY] }: AtModel,
 ): ReadyBatch {
   const { features } = step
-  const given = features.map((name) => ({ name, from: 'value', kind: 0, of: () => 0 }) as const)
-  const before: FeaturesStep = {
-    op: 'features',
-    name: 'features',
-    kinds: [],
-    features: given,
-    then: [],
-  }
   const event = forms && knownEvent(forms)
   const input = {
     reader: called,
     shape: event && { known: () => event, expression: null },
-    features: { step: before, exact: [] },
+    features: { names: features, exact: [] },
   }
   const score = async () => null
   const { first } = openAll([step], input, {
@@ -54,7 +46,13 @@ export function atModel(
       index * features.length,
     )
   }
-  const columns = { step: before, rows: byIndex, exact: new Float64Array(0), areFinite: true }
+  const columns = {
+    step: 'features',
+    names: features,
+    rows: byIndex,
+    exact: new Float64Array(0),
+    areFinite: true,
+  }
   const none = new Float64Array(count)
   const batch = {
     ...{ count, indices, events, source: events, late, windows: null },

@@ -10,10 +10,10 @@ import type {
   FeatureDefinition,
   FeaturesStep,
   SourceDefinition,
+  ValueForm,
 } from '../../topology/definition.ts'
 import { readFunction } from '../../topology/function-reading.ts'
-import { scoreStepsOf, stepsOf } from '../../topology/graph.ts'
-import { isTrained } from '../../topology/models.ts'
+import { exactFeatures } from '../../topology/graph.ts'
 import { FeatureRows } from '../feature-rows.ts'
 import { lookupsOf } from '../table-rows.ts'
 import {
@@ -43,9 +43,10 @@ export const features: OperatorRule<FeaturesStep> = {
   },
 
   detail: (step, print) => ({
-    kinds: step.kinds.map(({ is, has, columns }) => ({
+    kinds: step.kinds.map(({ is, has, where, columns }) => ({
       is: is === null ? 'every event' : print(is),
       ...(has === undefined ? {} : { has }),
+      ...(where && { where: print(where.of) }),
       columns: Object.fromEntries(Object.entries(columns).map(([name, of]) => [name, print(of)])),
     })),
     features: Object.fromEntries(step.features.map((f) => [f.name, explain(f, step, print)])),
@@ -65,8 +66,9 @@ export const features: OperatorRule<FeaturesStep> = {
   }),
 
   *functions({ name, kinds, features: all }) {
-    for (const { is, columns } of kinds) {
+    for (const { is, where, columns } of kinds) {
       yield { where: `${name}.only`, argument: 'event', of: is }
+      yield { where: `${name}.${where?.column}`, argument: 'event', of: where?.of }
       yield* functionsOf(name, columns)
     }
     for (const feature of all) yield* functionsOfFeature(feature, `${name}.${feature.name}`)
@@ -79,25 +81,34 @@ export const features: OperatorRule<FeaturesStep> = {
       notSupported(step.name, what, { of: 'the final results', report })
     }
     const uses = step.kinds.map(({ columns }): ColumnUses => ({ columns, types: new Map() }))
+    for (const { where } of step.kinds) {
+      if (where === undefined || typeof where.of === 'function') continue
+      report(step.name, `where() of a column that does not exist: "${where.column}"`)
+    }
     for (const feature of step.features) {
       const tell: ReportFieldFault = (what, o) => report(`${step.name}.${feature.name}`, what, o)
       checkFeature(feature, { definition: place.definition, uses, tell })
     }
     checkLookups(step, report)
-    checkModels(step, report)
   },
 
-  placeAfter: (_, place) => ({
+  placeAfter: (step, place) => ({
     ...place,
     behind: 'features',
+    features: namesOf(step),
     events: place.events === 'source' ? 'featured' : 'made',
   }),
 
   open(step, open, context) {
-    const exact = [...new Set(scoreStepsOf(step.then).flatMap(({ carry = [] }) => carry))]
-    const behind = open(step.then, { ...context.input, features: { step, exact } })
+    const names = namesOf(step)
+    const exact = exactFeatures(step.then, names)
+    const behind = open(step.then, { ...context.input, features: { names, exact } })
     return new FeatureRows(step, { behind, exact }, context)
   },
+}
+
+function namesOf(step: FeaturesStep): readonly string[] {
+  return step.features.map(({ name }) => name)
 }
 
 function isOverWindow({ from }: FeatureDefinition): boolean {
@@ -113,9 +124,9 @@ function explain(feature: FeatureDefinition, { kinds }: FeaturesStep, print: Pri
   const kind = kinds.length === 1 ? '' : ` of kind ${feature.kind}`
   switch (feature.from) {
     case 'value':
-      return `value ${print(feature.of)}${kind}`
+      return `value ${print(feature.of)}${formText(feature.form)}${kind}`
     case 'rolling':
-      return `${aggregateText(feature.aggregate)} over the last ${feature.lengthMs} ms${kind}`
+      return `${aggregateText(feature.aggregate)} over the last ${feature.lengthMs} ms${feature.before ? ' before it' : ''}${kind}`
     case 'tumbling':
       return `${aggregateText(feature.aggregate)} of the ${feature.which} window of ${feature.lengthMs} ms${kind}`
     case 'sinceLast':
@@ -129,6 +140,12 @@ function explain(feature: FeatureDefinition, { kinds }: FeaturesStep, print: Pri
       return `${print(feature.of)} of table ${feature.table} at ${print(feature.key)}${kind}${as}`
     }
   }
+}
+
+function formText(form: ValueForm | undefined): string {
+  if (form === undefined) return ''
+  if (form.is !== 'code') return `, ${form.is} at ${form.offsetMs} ms`
+  return `, code in ${JSON.stringify(form.words)}, unknown: ${form.unknown}`
 }
 
 function* functionsOfFeature(feature: FeatureDefinition, where: string): Generator<FunctionPlace> {
@@ -180,11 +197,15 @@ function checkFeature(feature: FeatureDefinition, { definition, uses, tell }: Ch
  */
 function checkValue(
   { source }: StepPlace['definition'],
-  { of }: Extract<FeatureDefinition, { from: 'value' }>,
+  { of, form }: Extract<FeatureDefinition, { from: 'value' }>,
   tell: ReportFieldFault,
 ): void {
   if (typeof of !== 'function') {
-    tell('value() of a column that does not exist')
+    tell(`${form?.is ?? 'value'}() of a column that does not exist`)
+    return
+  }
+  if (form !== undefined) {
+    checkForm(form, tell)
     return
   }
   const field = pickedField(of)
@@ -192,6 +213,15 @@ function checkValue(
   tell(`"${field}" is the event time: a float32 holds it only to the nearest 131 s`, {
     hint: 'give the model a difference or a part of it: hour of day, seconds since the last event',
   })
+}
+
+function checkForm(form: ValueForm, tell: ReportFieldFault): void {
+  if (form.is !== 'code') return
+  const { words, unknown } = form
+  const twice = words.filter((word, i) => words.indexOf(word) < i)
+  if (words.length === 0) tell('code() needs words')
+  if (twice.length > 0) tell(`code() has a word twice: ${[...new Set(twice)].join(', ')}`)
+  if (typeof unknown !== 'number') tell(`unknown must be a number, got ${typeof unknown}`)
 }
 
 /** The field that a function merely picks, `amount` of `(p) => p.amount`; `null`: it does more. */
@@ -210,30 +240,5 @@ function checkLookups(step: FeaturesStep, report: ReportFault): void {
     report(step.name, `two look-ups are named "${name}"`, {
       hint: "call f.lookup once for all features of a row, or name one of them: f.lookup(table, key, { as: 'name' })",
     })
-  }
-}
-
-function checkModels(step: FeaturesStep, report: ReportFault): void {
-  const names = step.features.map((f) => f.name)
-  for (const next of stepsOf(step.then)) {
-    if (next.op !== 'score') continue
-    const { carry = [], models } = next
-    const trained = Object.values(models).filter(isTrained)
-    const taken = new Set(trained.flatMap((model) => model.features))
-    for (const { name, features: needed } of trained) {
-      const missing = needed.filter((f) => !names.includes(f))
-      if (missing.length > 0) report(next.name, `model ${name} needs ${missing.join(', ')}`)
-    }
-    // A function may take any feature.
-    const isClosed = trained.length === Object.keys(models).length
-    const unused = names.filter((f) => !taken.has(f) && !carry.includes(f))
-    const unknown = carry.filter((f) => !names.includes(f))
-    const twice = carry.filter((f, i) => taken.has(f) || carry.indexOf(f) < i)
-    if (isClosed && unused.length > 0) {
-      const who = trained.length === 1 ? `model ${trained[0]?.name} does` : 'its models do'
-      report(next.name, `${who} not take ${unused.join(', ')}`)
-    }
-    if (unknown.length > 0) report(next.name, `carry: there is no feature ${unknown.join(', ')}`)
-    if (twice.length > 0) report(next.name, `carry: ${twice.join(', ')} is there already`)
   }
 }

@@ -1,13 +1,7 @@
 import type { Events, Reader } from '../../columns/events.ts'
 import type { KnownObject, ScoredBy } from '../../formats/json/known-values.ts'
 import type { Code } from '../../kernel/errors.ts'
-import type {
-  Definition,
-  FeaturesStep,
-  ScoreStep,
-  Step,
-  TumblingStep,
-} from '../../topology/definition.ts'
+import type { Definition, ScoreStep, Step, TumblingStep } from '../../topology/definition.ts'
 import type { Expression } from '../../topology/function-reading.ts'
 import type { Lookup } from '../../topology/lookup.ts'
 import type { OnLate } from '../../topology/source.ts'
@@ -35,6 +29,8 @@ export interface StepPlace {
   readonly events: 'source' | 'featured' | 'scored' | 'made'
   /** The last of them before the step; `null`: neither is. */
   readonly behind: 'features' | 'scores' | null
+  /** Names of the events' features; empty: they have none. */
+  readonly features: readonly string[]
   /** The tumbling step whose results the events are; `null`: none. */
   readonly results: TumblingStep | null
 }
@@ -53,7 +49,7 @@ export interface FunctionPlace {
   /** Its name in notes: `payments.key`, `map`, `features.amount`. */
   readonly where: string
   /** The first argument: an event, a table's row, features, a record, or a tombstone's key. */
-  readonly argument: 'event' | 'row' | 'features' | 'record' | 'key'
+  readonly argument: 'event' | 'row' | 'features' | 'unrounded' | 'record' | 'key'
   /** Undefined or null if the author left it out. */
   readonly of: unknown
 }
@@ -81,7 +77,8 @@ export interface StepInput {
 }
 
 export interface FeatureNames {
-  readonly step: FeaturesStep
+  /** In the author's order. */
+  readonly names: readonly string[]
   /** The features that are given without rounding too. */
   readonly exact: readonly string[]
 }

@@ -16,7 +16,7 @@ import {
 } from '../../topology/models.ts'
 import { LATENCY_LIMITS } from '../../topology/score-options.ts'
 import type { Batch, FeatureMatrix, ModelBatch, Passed, StepScores } from '../events.ts'
-import { ModelRows } from '../model-rows.ts'
+import { checkTaken, ModelRows } from '../model-rows.ts'
 import { ChunkRun, subjectOf } from '../run.ts'
 import { ScoredEvents, ScoreReader } from '../scored-events.ts'
 import { ShadowBranches } from '../shadow-branches.ts'
@@ -71,12 +71,13 @@ export const score: OperatorRule<ScoreStep> = {
     }
   },
 
-  check(step, _, report) {
+  check(step, { features }, report) {
     const { name, latencyBudgetMs } = step
     if (Number.isNaN(latencyBudgetMs))
       report(name, `latencyBudget must be a time or one of ${USES}`)
     else if (!(latencyBudgetMs > 0))
       report(name, `latencyBudget ${latencyBudgetMs} must be more than 0`)
+    checkTaken(step, features, report)
     checkModels(step, report)
     checkAccuracies(step, report)
     checkRules(step, report)
@@ -136,9 +137,9 @@ class Score implements Operator {
 
   process(batch: Batch, run: ChunkRun): ReadyBatches {
     const { models, rows, shadows } = this.#parts
-    const { step: features } = batch.features as FeatureMatrix
+    const { step } = batch.features as FeatureMatrix
     const taken = rows.of(batch, (index, error) => {
-      run.fault(subjectOf(batch, index), features.name, error)
+      run.fault(subjectOf(batch, index), step, error)
     })
     const { indices } = taken
     const ask = () => models.score({ ...taken.rows, count: indices.length })

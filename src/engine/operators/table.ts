@@ -1,5 +1,6 @@
 import type { Step } from '../../topology/definition.ts'
 import { dedupe } from './dedupe.ts'
+import { derive } from './derive.ts'
 import { features } from './features.ts'
 import { map } from './map.ts'
 import type { OperatorRule } from './rule.ts'
@@ -16,6 +17,7 @@ const OPERATORS: { readonly [O in Op]: OperatorRule<StepOf<O>> } = {
   map,
   dedupe,
   features,
+  derive,
   tumbling,
   score,
   sink,

@@ -61,8 +61,7 @@ function partOf(of: FeatureCondition, { reader, features }: StepInput): Conditio
     const read = reader(of as EventFunction<boolean>)
     return { readsFeatures: false, of: (events, index) => read.of(events, index) }
   }
-  const names = features.step.features.map(({ name }) => name)
-  const view = new FeatureView(names, [])
+  const view = new FeatureView(features.names, [])
   return {
     readsFeatures: true,
     of(events, index, columns) {

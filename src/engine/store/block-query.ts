@@ -21,6 +21,7 @@ export class BlockQuery {
   #at = 0
   #newest: Block | null = null
   #newestAt = 0
+  #newestPlace: BlockPlace = { g: 0, b: 0 }
   #oldest: Block | null = null
   #oldestAt = 0
   /** From this block on the walk uses spans; `null`: it walks all blocks. */
@@ -79,6 +80,20 @@ export class BlockQuery {
 
   newest(column: number): number {
     return cellOf(this.#newest, this.#newestAt, column)
+  }
+
+  /** The cell of the n-th event back from the newest one, n = 1; there are as many. */
+  nthNewest(column: number, n: number): number {
+    const { groups } = this.#older as OlderBlocks
+    let { g, b } = this.#newestPlace
+    let [block, at, left] = [this.#newest as Block, this.#newestAt, n - 1]
+    while (left > at - block.start) {
+      left -= at - block.start + 1
+      b = b === 0 ? (groups[--g] as Group).blocks.length - 1 : b - 1
+      block = groups[g]?.blocks[b] as Block
+      at = block.end - 1
+    }
+    return cellOf(block, at - left, column)
   }
 
   oldest(column: number): number {
@@ -175,6 +190,7 @@ export class BlockQuery {
 
   #beginAt(block: Block): void {
     this.#newest = block
+    this.#newestPlace = { g: this.#g, b: this.#b }
     this.#newestAt = (this.#at === END ? block.end : this.#at) - 1
   }
 

@@ -134,6 +134,11 @@ export class EventColumns {
     return null
   }
 
+  /** The numbers of the event read last. */
+  get numbers(): ArrayLike<number> {
+    return this.#numbers
+  }
+
   /** The event read last, as the numbers of a history. Its texts are held from now on. */
   hold(): ArrayLike<number> {
     for (const { column, dictionary } of this.layout.texts) {

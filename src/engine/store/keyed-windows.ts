@@ -26,6 +26,8 @@ export interface EventMoment {
 /** A feature, with its place among those of the step. */
 type Numbered<From> = Extract<FeatureDefinition, { from: From }> & { readonly feature: number }
 
+type Where = NonNullable<KindDefinition['where']>
+
 type Aggregated = Pick<WindowFeature, 'feature' | 'lengthMs' | 'aggregate'>
 
 export interface WindowsContext {
@@ -41,8 +43,12 @@ export class KeyedWindows implements KeyedState {
   readonly #is: Read<boolean> | null
   /** The column that an event of the kind must have. */
   readonly #has: Read<unknown> | null
+  /** The column that must be true. */
+  readonly #where: (Pick<Where, 'column' | 'isOptional'> & { readonly read: Read<unknown> }) | null
   readonly #columns: EventColumns
   readonly #rolling: WindowWalk
+  /** The same windows without the event itself: read before it enters. */
+  readonly #before: WindowWalk
   /** Tumbling windows of one length, up to the current event. */
   readonly #current: readonly { readonly lengthMs: number; readonly walk: WindowWalk }[]
   readonly #lastClosed: readonly LastClosed[]
@@ -51,12 +57,16 @@ export class KeyedWindows implements KeyedState {
   readonly #keys: Dictionary
   readonly #use: StateUse
   readonly #histories: Histories
+  /** The longest rolling window. */
+  readonly #longestMs: number
+  /** Is the current event of this kind? */
+  #isMatch = false
   /** A key is evicted when its newest event is this far behind the watermark. */
   readonly #retentionMs: number
   readonly #expiry: Expiry
 
   constructor(step: FeaturesStep, kind: number, { reader, keys, use }: WindowsContext) {
-    const { is, has, columns } = step.kinds[kind] as KindDefinition
+    const { is, has, where, columns } = step.kinds[kind] as KindDefinition
     const features = step.features
       .map((f, feature) => ({ ...f, feature }))
       .filter((f) => f.kind === kind)
@@ -69,12 +79,15 @@ export class KeyedWindows implements KeyedState {
     this.#kind = kind
     this.#is = is === null ? null : reader(is)
     this.#has = has === undefined ? null : reader(columns[has] as EventFunction<unknown>)
+    this.#where = where === undefined ? null : { ...where, read: reader(where.of) }
     this.#columns = new EventColumns(
       columns,
       aggregated.map((a) => a.aggregate),
       { reader, precision: 'float32' },
     )
-    this.#rolling = this.#walkOver(rolling)
+    this.#rolling = this.#walkOver(rolling.filter((f) => f.before !== true))
+    this.#before = this.#walkOver(rolling.filter((f) => f.before === true))
+    this.#longestMs = Math.max(this.#rolling.longestMs, this.#before.longestMs)
     this.#current = byLength(current).map(([lengthMs, of]) => ({
       lengthMs,
       walk: this.#walkOver(of),
@@ -109,24 +122,28 @@ export class KeyedWindows implements KeyedState {
     return this.#columns.texts
   }
 
-  /** Is the event of this kind? May throw whatever the author's function throws. */
-  matches(events: Events, index: number): boolean {
+  /**
+   * Reads an event's columns, if it is of this kind. May throw whatever the author's function throws.
+   * @returns whether it is; or the first bad cell
+   */
+  read(events: Events, index: number): boolean | BadCell {
+    this.#isMatch = false
     if (this.#is !== null && !this.#is.of(events, index)) return false
-    return this.#has === null || !isMissing(this.#has.of(events, index))
+    if (this.#has !== null && isMissing(this.#has.of(events, index))) return false
+    const isTrue = this.#where === null || conditionOf(this.#where, events, index)
+    if (isTrue !== true) return isTrue
+    const bad = this.#columns.read(events, index)
+    this.#isMatch = bad === null
+    return bad ?? true
   }
 
   /** Reads the next events ahead, unless some may be of other kinds. */
   readAhead(next: NextEvents): void {
-    if (this.#is === null) this.#columns.readAhead(next)
+    if (this.#is === null && this.#where === null) this.#columns.readAhead(next)
   }
 
   touch(next: NextEvents, from: number, to: number): void {
-    if (this.#is === null) this.#histories.touch(next, from, to)
-  }
-
-  /** Reads an event's columns. @returns the first bad cell */
-  read(events: Events, index: number): BadCell | null {
-    return this.#columns.read(events, index)
+    if (this.#is === null && this.#where === null) this.#histories.touch(next, from, to)
   }
 
   has(key: number): boolean {
@@ -142,12 +159,16 @@ export class KeyedWindows implements KeyedState {
     if (history !== null) this.#prune(history, watermarkMs)
     const looksBack = this.#sinceLast.length + this.#sinceLastEver.length > 0
     const previousMs = looksBack ? this.#previousMs(key, history, timeMs) : 0
+    const floorMs = watermarkMs - this.#longestMs
+    if (row !== null && !this.#before.isEmpty) {
+      this.#before.own = this.#isMatch ? this.#columns.numbers : null
+      this.#before.write(history, timeMs, floorMs, row)
+    }
     if (enters) {
       this.#histories.change()
       history?.insert(timeMs, this.#columns.hold())
     }
     if (row === null) return
-    const floorMs = watermarkMs - this.#rolling.longestMs
     this.#rolling.write(history, timeMs, floorMs, row)
     for (const { lengthMs, walk } of this.#current) {
       const startMs = startOfWindow(Math.max(timeMs, watermarkMs), lengthMs)
@@ -191,6 +212,7 @@ export class KeyedWindows implements KeyedState {
   peek(key: number, at: { timeMs: number; watermarkMs: number }): readonly Peeked[] {
     const { features } = this.#step
     const row = new Float64Array(features.length)
+    this.#isMatch = false
     this.process({ key, ...at }, false, row)
     const own = features.flatMap(({ name, kind, from }, f) =>
       kind === this.#kind && from !== 'value' && from !== 'lookup'
@@ -223,7 +245,7 @@ export class KeyedWindows implements KeyedState {
 
   /** Drops the events that the watermark has passed, after recording closed windows. */
   #prune(history: History, watermarkMs: number): void {
-    let cutMs = watermarkMs - this.#rolling.longestMs
+    let cutMs = watermarkMs - this.#longestMs
     for (const { lengthMs } of this.#current) {
       cutMs = Math.min(cutMs, startOfWindow(watermarkMs, lengthMs) - 1)
     }
@@ -272,4 +294,15 @@ export class KeyedWindows implements KeyedState {
     const windows = features.map((f) => ({ ...f, ...this.#columns.placeOf(f.aggregate) }))
     return new WindowWalk(windows, this.#columns.layout)
   }
+}
+
+/** Whether a condition of {@link KindDefinition.where} holds, or its bad cell. */
+function conditionOf(
+  { column, isOptional, read }: Pick<Where, 'column' | 'isOptional'> & { read: Read<unknown> },
+  events: Events,
+  index: number,
+): boolean | BadCell {
+  const holds = read.of(events, index)
+  if (typeof holds === 'boolean') return holds
+  return isOptional && isMissing(holds) ? false : { column, wanted: 'boolean', got: holds }
 }

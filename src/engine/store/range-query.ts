@@ -14,6 +14,8 @@ export class RangeQuery implements WindowValues {
   readonly #blocks: BlockQuery
   readonly #search = new QuantileSearch()
   readonly #moments = new Moments()
+  /** The numbers of the event itself, by column from 1; `null`: it is of another kind. */
+  own: ArrayLike<number> | null = null
   #history: History | null = null
   /** The time at which decayed values are read. */
   #timeMs = 0
@@ -125,6 +127,16 @@ export class RangeQuery implements WindowValues {
   newest(column: number): number {
     if (this.#from === this.#upTo) return this.#blocks.newest(column)
     return this.#cell(column, this.#upTo - 1)
+  }
+
+  nthNewest(column: number, n: number): number {
+    const inBuffer = this.#upTo - this.#from
+    if (n > inBuffer) return this.#blocks.nthNewest(column, n - inBuffer)
+    return this.#cell(column, this.#upTo - n)
+  }
+
+  ownCell(column: number): number {
+    return this.own?.[column - 1] ?? Number.NaN
   }
 
   oldest(column: number): number {

@@ -73,6 +73,15 @@ export class WindowWalk {
     this.#query = new RangeQuery(layout)
   }
 
+  /** The event that is read for, as {@link WindowValues.ownCell} gives it. @default none */
+  set own(numbers: ArrayLike<number> | null) {
+    this.#query.own = numbers
+  }
+
+  get isEmpty(): boolean {
+    return this.#windows.length === 0
+  }
+
   get longestMs(): number {
     return this.#windows.at(-1)?.lengthMs ?? 0
   }

@@ -13,6 +13,8 @@ interface NaiveEvent {
 interface NaiveWindow {
   readonly events: readonly NaiveEvent[]
   readonly timeMs: number
+  /** The event that the window is read for; `null`: it is of another kind. @default null */
+  readonly own?: unknown
 }
 
 /** The cells of a window of at least one event, in the order of event time. */
@@ -24,6 +26,8 @@ interface Cells {
   readonly timeMs: number
   readonly numbers: (column: string) => readonly number[]
   readonly of: (column: string) => readonly Cell[]
+  /** The cell of the event that the window is read for; `null`: it is of another kind. */
+  readonly ownOf: (column: string) => Cell | null
 }
 
 type NaiveValues = {
@@ -60,6 +64,11 @@ const VALUES: NaiveValues = {
   last: ({ of }, { column }) => Number(of(column).at(-1)),
   distinct: ({ of }, { column }) => new Set(of(column)).size,
   countWhere: ({ of }, { column }) => of(column).filter(Boolean).length,
+  previous: ({ of }, { column, n, empty }) => Number(of(column).at(-n) ?? empty),
+  delta: ({ of, ownOf }, { column, empty }) => {
+    const own = ownOf(column)
+    return own === null ? empty : Number(own) - Number(of(column).at(-1))
+  },
   share: ({ of, count }, { column }) => of(column).filter(Boolean).length / count,
 }
 
@@ -67,19 +76,21 @@ const VALUES: NaiveValues = {
 export function naiveAggregate(
   { aggregate, lengthMs }: { aggregate: Aggregate; lengthMs: number },
   kind: KindDefinition,
-  { events, timeMs }: NaiveWindow,
+  { events, timeMs, own = null }: NaiveWindow,
 ): number {
   if (events.length === 0) return 'empty' in aggregate ? aggregate.empty : 0
   const inOrder = events.toSorted((a, b) => a.timeMs - b.timeMs)
-  const of = (name: string) => {
+  const columnOf = (name: string) => {
     const column = kind.columns[name]
     if (column === undefined) throw new Error(`no column ${name}`)
-    return inOrder.map((e) => column(e.event))
+    return column
   }
+  const of = (name: string) => inOrder.map((e) => columnOf(name)(e.event))
+  const ownOf = (name: string) => (own === null ? null : columnOf(name)(own))
   const value = VALUES[aggregate.of] as (cells: Cells, a: Aggregate) => number
   const numbers = (name: string) => of(name) as number[]
   const timesMs = inOrder.map((e) => e.timeMs)
-  return value({ count: events.length, lengthMs, timesMs, timeMs, numbers, of }, aggregate)
+  return value({ count: events.length, lengthMs, timesMs, timeMs, numbers, of, ownOf }, aggregate)
 }
 
 /**

@@ -2,6 +2,7 @@ import type {
   FeatureDefinition,
   FeaturesStep,
   KindDefinition,
+  ValueForm,
 } from '../../../src/topology/definition.ts'
 import type { OnLate } from '../../../src/topology/source.ts'
 import { naiveAggregate } from './naive-aggregates.ts'
@@ -69,7 +70,7 @@ function featureOf(feature: FeatureDefinition, scene: Scene): number {
   const { event } = scene.now
   switch (feature.from) {
     case 'value':
-      return isOf(kind, scene.now) ? feature.of(event) : Number.NaN
+      return isOf(kind, scene.now) ? valueOf(feature, feature.of(event)) : Number.NaN
     case 'lookup': {
       if (!isOf(kind, scene.now)) return Number.NaN
       const key = feature.key(event)
@@ -91,8 +92,9 @@ function featureOf(feature: FeatureDefinition, scene: Scene): number {
     }
     case 'rolling':
       return naiveAggregate(feature, kind, {
-        events: windowOf(feature.kind, feature.lengthMs, scene),
+        events: windowOf(feature, scene),
         timeMs: scene.now.timeMs,
+        own: isOf(kind, scene.now) ? event : null,
       })
     case 'tumbling': {
       const isCurrent = feature.which === 'current'
@@ -137,12 +139,24 @@ function startOf(timeMs: number, lengthMs: number): number {
   return timeMs - (((timeMs % lengthMs) + lengthMs) % lengthMs)
 }
 
-/** The events of a kind in (t − length, t], this one included unless it is late. */
-function windowOf(kind: number, lengthMs: number, scene: Scene): Arrival[] {
+function valueOf({ form }: { form?: ValueForm }, value: unknown): number {
+  if (form === undefined) return value as number
+  if (form.is === 'code') {
+    const place = form.words.indexOf(value as string)
+    return place < 0 ? form.unknown : place
+  }
+  const local = new Date((value as number) + form.offsetMs)
+  return form.is === 'hourOfDay' ? local.getUTCHours() : local.getUTCDay() || 7
+}
+
+/** The events of a kind in (t − length, t], this one included unless it is late, or not asked for. */
+function windowOf({ kind, lengthMs, before }: Rolling, scene: Scene): Arrival[] {
   const { timeMs } = scene.now
   const longestMs = Math.max(...lengthsOf(kind, 'rolling', scene))
   const afterMs = Math.max(timeMs - lengthMs, scene.watermarkMs - longestMs)
-  return arrivedOf(kind, scene).filter((e) => e.timeMs > afterMs && e.timeMs <= timeMs)
+  return arrivedOf(kind, scene).filter(
+    (e) => e.timeMs > afterMs && e.timeMs <= timeMs && !(before && e === scene.now),
+  )
 }
 
 /** Event times that outlive the windows: those not pruned, and of the pruned ones the largest. */
@@ -169,6 +183,8 @@ function retentionMs(kind: number, scene: Scene): number {
   return Math.max(0, ...of('rolling'), ...of('tumbling'), ...of('sinceLast'))
 }
 
+type Rolling = Extract<FeatureDefinition, { from: 'rolling' }>
+
 type OverWindow = 'rolling' | 'tumbling' | 'sinceLast'
 
 function lengthsOf(kind: number, from: OverWindow, scene: Scene): number[] {
@@ -178,7 +194,8 @@ function lengthsOf(kind: number, from: OverWindow, scene: Scene): number[] {
 }
 
 function isOf(kind: KindDefinition, arrival: Arrival): boolean {
-  return kind.is === null || kind.is(arrival.event)
+  const isOf = kind.is === null || kind.is(arrival.event)
+  return isOf && (kind.where === undefined || kind.where.of(arrival.event) === true)
 }
 
 function kindAt(step: FeaturesStep, index: number): KindDefinition {

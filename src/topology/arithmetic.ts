@@ -1,0 +1,143 @@
+import { type FunctionNode, functionIn, functionTree, type SyntaxNode } from './function-source.ts'
+
+// Functions of numbers by name, such as those of derived features: what they compute, as code that
+// reads the numbers from elsewhere. It has the author's operators, so its results are the same.
+
+type Arithmetic = { readonly code: string } | { readonly why: string }
+
+/**
+ * @param at code of the number of a name; `null`: there is none
+ * @returns an expression, or why the function must be called
+ */
+export function arithmeticOf(
+  of: (...args: never[]) => unknown,
+  at: (name: string) => string | null,
+): Arithmetic {
+  // Not the function's own `toString`, which it may have overridden.
+  const tree = functionTree(arithmeticOf.toString.call(of))
+  const node = tree === null ? null : functionIn(tree)
+  if (node === null) return { why: 'it has no source that can be read' }
+  try {
+    return { code: new Printer(node, at).print(returnedBy(node)) }
+  } catch (refusal) {
+    if (refusal instanceof Refusal) return { why: refusal.message }
+    throw refusal
+  }
+}
+
+type MathName = Extract<keyof Math, string>
+
+class Refusal extends Error {}
+
+function returnedBy({ body, async, generator }: FunctionNode): SyntaxNode {
+  if (async || generator) throw new Refusal('it is async or a generator')
+  if (body.type !== 'BlockStatement') return body
+  const [only, ...more] = body.body
+  const isReturn = only?.type === 'ReturnStatement' && more.length === 0
+  if (!isReturn || !only.argument) throw new Refusal('its body is not a single `return`')
+  return only.argument
+}
+
+const UNARY: ReadonlySet<string> = new Set(['-', '+', '!'])
+const BINARY: ReadonlySet<string> = new Set([
+  ...['+', '-', '*', '/', '%', '**'],
+  ...['<', '<=', '>', '>=', '===', '!==', '==', '!='],
+])
+/** Without `??`, which may not stand beside the others. */
+const LOGICAL: ReadonlySet<string> = new Set(['&&', '||'])
+
+class Printer {
+  readonly #at: (name: string) => string | null
+  /** The parameter with all numbers; `null`: it is destructured. */
+  readonly #whole: string | null
+  /** Names of the destructured ones, by their own. */
+  readonly #named = new Map<string, string>()
+
+  constructor({ params }: FunctionNode, at: (name: string) => string | null) {
+    const [parameter] = params
+    this.#at = at
+    this.#whole = parameter?.type === 'Identifier' ? parameter.name : null
+    if (params.length !== 1) throw new Refusal('it does not have one parameter')
+    if (this.#whole !== null) return
+    if (parameter?.type !== 'ObjectPattern') throw new Refusal('its parameter is not plain')
+    for (const property of parameter.properties) {
+      const isPlain = property.type === 'Property' && property.value.type === 'Identifier'
+      const name = isPlain ? keyOf(property.key, property.computed) : null
+      if (!isPlain || name === null) throw new Refusal('its parameter is not plain')
+      this.#named.set((property.value as { name: string }).name, name)
+    }
+  }
+
+  print(node: SyntaxNode): string {
+    switch (node.type) {
+      case 'Literal':
+        if (typeof node.value === 'number') return String(node.value)
+        throw new Refusal('it uses a constant that is no number')
+      case 'Identifier':
+        return this.#number(this.#named.get(node.name), node.name)
+      case 'MemberExpression':
+        return this.#member(node)
+      case 'CallExpression': {
+        const { callee, arguments: given } = node
+        const name = callee.type === 'MemberExpression' ? this.#mathOf(callee) : null
+        if (name === null || typeof Math[name] !== 'function' || name === 'random') {
+          throw new Refusal('it calls a function that is not one of Math')
+        }
+        return `Math.${name}(${given.map((one) => this.print(one)).join(', ')})`
+      }
+      case 'UnaryExpression':
+        return `(${allowed(node.operator, UNARY)}${this.print(node.argument)})`
+      case 'BinaryExpression':
+        return this.#between(node, BINARY)
+      case 'LogicalExpression':
+        return this.#between(node, LOGICAL)
+      case 'ConditionalExpression': {
+        const { test, consequent, alternate } = node
+        return `(${this.print(test)} ? ${this.print(consequent)} : ${this.print(alternate)})`
+      }
+      default:
+        throw new Refusal('it does more than compute a number')
+    }
+  }
+
+  #between(
+    { left, operator, right }: { left: SyntaxNode; operator: string; right: SyntaxNode },
+    operators: ReadonlySet<string>,
+  ): string {
+    return `(${this.print(left)} ${allowed(operator, operators)} ${this.print(right)})`
+  }
+
+  #member(node: Extract<SyntaxNode, { type: 'MemberExpression' }>): string {
+    const constant = this.#mathOf(node)
+    if (constant !== null && typeof Math[constant] === 'number') return `Math.${constant}`
+    const { object } = node
+    const name = keyOf(node.property, node.computed)
+    const isOwn = object.type === 'Identifier' && object.name === this.#whole
+    return this.#number(isOwn ? name : null, name ?? 'a field')
+  }
+
+  /** The name of a member of `Math`; `null`: it is not one. */
+  #mathOf(node: Extract<SyntaxNode, { type: 'MemberExpression' }>): MathName | null {
+    const { object, optional } = node
+    const isMath = object.type === 'Identifier' && object.name === 'Math' && !optional
+    if (!isMath || this.#whole === 'Math' || this.#named.has('Math')) return null
+    const name = keyOf(node.property, node.computed)
+    return name !== null && Object.hasOwn(Math, name) ? (name as MathName) : null
+  }
+
+  #number(name: string | null | undefined, text: string): string {
+    const code = name === null || name === undefined ? null : this.#at(name)
+    if (code === null) throw new Refusal(`it uses \`${text}\``)
+    return code
+  }
+}
+
+function allowed(operator: string, operators: ReadonlySet<string>): string {
+  if (operators.has(operator)) return operator
+  throw new Refusal(`it uses the operator \`${operator}\``)
+}
+
+function keyOf(key: SyntaxNode, computed: boolean): string | null {
+  if (key.type === 'Literal' && typeof key.value === 'string') return key.value
+  return key.type === 'Identifier' && !computed ? key.name : null
+}
