@@ -2,7 +2,7 @@ import { TidemarkError } from '../kernel/errors.ts'
 import type { ScoreStep } from '../topology/definition.ts'
 import { isRule, isTrained } from '../topology/models.ts'
 import type { Batch, FeatureMatrix, ModelBatch } from './events.ts'
-import type { FeatureNames, OperatorContext, ReportFault } from './operators/rule.ts'
+import type { FeatureNames, OperatorContext, ReportFault, StepPlace } from './operators/rule.ts'
 import { Routes } from './routes.ts'
 
 type Rows = Omit<ModelBatch, 'ask'>
@@ -150,17 +150,19 @@ function takenBy(step: ScoreStep): readonly number[][] {
   })
 }
 
-/** Reports features that models lack, and those that none takes. @param names of the features */
+/** Reports features that models lack, and those that none takes. */
 export function checkTaken(
   { name: step, carry = [], models }: ScoreStep,
-  names: readonly string[],
+  { features: names, dropped }: Pick<StepPlace, 'features' | 'dropped'>,
   report: ReportFault,
 ): void {
   const trained = Object.values(models).filter(isTrained)
   const taken = new Set(trained.flatMap((model) => model.features))
   for (const { name, features: needed } of trained) {
     const missing = needed.filter((f) => !names.includes(f))
-    if (missing.length > 0) report(step, `model ${name} needs ${missing.join(', ')}`)
+    const gone = missing.filter((f) => dropped.includes(f))
+    const o = gone.length === 0 ? {} : { hint: `derive drops ${gone.join(', ')}` }
+    if (missing.length > 0) report(step, `model ${name} needs ${missing.join(', ')}`, o)
   }
   // A function may take any feature.
   const isClosed = trained.length === Object.keys(models).length

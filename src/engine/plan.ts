@@ -44,6 +44,7 @@ function plannedOf(step: Step, definition: Definition, before: PlannedStep | nul
       events: 'source',
       behind: null,
       features: [],
+      dropped: [],
       results: null,
     } as const
     return { step, rule, place, keeps, way: [] }

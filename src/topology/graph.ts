@@ -38,7 +38,8 @@ export function sinkStepsOf(then: readonly Step[]): SinkStep[] {
 
 /** The features behind a derive step. @param before it */
 export function featuresBehind({ derived, drop }: DeriveStep, before: readonly string[]): string[] {
-  return [...before.filter((name) => !drop.includes(name)), ...Object.keys(derived)]
+  const own = Object.keys(derived)
+  return [...before.filter((name) => !drop.includes(name) && !own.includes(name)), ...own]
 }
 
 /** Those of some features that steps take unrounded: a model carries them, or others derive from them. */

@@ -39,7 +39,7 @@ describe('random features steps', () => {
       step.features.map((f) => (f.from === 'rolling' ? f.aggregate.of : f.from)),
     )
     expect([...new Set(words)].toSorted((a, b) => a.localeCompare(b))).toEqual(
-      'count countWhere decayedSum distinct first kurtosis last lookup max mean min quantile rate ratio share sinceLast sinceLastEver skewness std sum tumbling value variance'.split(
+      'count countWhere decayedSum delta distinct first kurtosis last lookup max mean min previous quantile rate ratio share sinceLast sinceLastEver skewness std sum tumbling value variance'.split(
         ' ',
       ),
     )

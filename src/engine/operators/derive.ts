@@ -56,7 +56,11 @@ export const derive: OperatorRule<DeriveStep> = {
     if (twice.length > 0) report(name, `drop: ${twice.join(', ')} is there already`)
   },
 
-  placeAfter: (step, place) => ({ ...place, features: featuresBehind(step, place.features) }),
+  placeAfter: (step, place) => ({
+    ...place,
+    features: featuresBehind(step, place.features),
+    dropped: [...place.dropped, ...step.drop],
+  }),
 
   open(step, open, { input }) {
     if (input.features === null) {

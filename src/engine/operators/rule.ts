@@ -31,6 +31,8 @@ export interface StepPlace {
   readonly behind: 'features' | 'scores' | null
   /** Names of the events' features; empty: they have none. */
   readonly features: readonly string[]
+  /** Names of features that a step before has left out. */
+  readonly dropped: readonly string[]
   /** The tumbling step whose results the events are; `null`: none. */
   readonly results: TumblingStep | null
 }

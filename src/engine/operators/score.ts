@@ -71,13 +71,13 @@ export const score: OperatorRule<ScoreStep> = {
     }
   },
 
-  check(step, { features }, report) {
+  check(step, place, report) {
     const { name, latencyBudgetMs } = step
     if (Number.isNaN(latencyBudgetMs))
       report(name, `latencyBudget must be a time or one of ${USES}`)
     else if (!(latencyBudgetMs > 0))
       report(name, `latencyBudget ${latencyBudgetMs} must be more than 0`)
-    checkTaken(step, features, report)
+    checkTaken(step, place, report)
     checkModels(step, report)
     checkAccuracies(step, report)
     checkRules(step, report)
