@@ -78,3 +78,4 @@ export type {
   Topology,
   TopologyBuilder,
 } from './topology/stream.ts'
+export { isoTime, unixTime } from './topology/times.ts'

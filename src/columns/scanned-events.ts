@@ -1,6 +1,8 @@
 import { hashOf, type Memory } from '../kernel/bytes.ts'
+import { isoTimeAt } from '../kernel/iso-time.ts'
 import type { EventFunction } from '../topology/definition.ts'
 import { type Expression, readFunction } from '../topology/function-reading.ts'
+import { timeMs } from '../topology/times.ts'
 import {
   type ColumnForm,
   type ColumnType,
@@ -81,6 +83,8 @@ function columnRead<R>(
         },
       }
     }
+    case 'time':
+      return timeRead(of, expression, forms)
     case 'literal':
       return { of: () => expression.value as R }
     case 'object':
@@ -88,14 +92,33 @@ function columnRead<R>(
   }
 }
 
+/** A time that is a number is converted each time: its column holds the number itself. */
+function timeRead<R>(
+  of: EventFunction<R>,
+  { path, unit }: Extract<Expression, { is: 'time' }>,
+  forms: readonly ColumnForm[],
+): Read<R> | null {
+  const field = fieldRead(of, path, forms, unit === 'iso')
+  if (field === null || unit === 'iso') return field
+  return {
+    of(events, index) {
+      const value = field.valueIn(events, index)
+      return typeof value === 'number' ? (timeMs(value, unit) as R) : of(events.at(index))
+    },
+  }
+}
+
+/** @param isTime is its text a time? */
 function fieldRead<R>(
   of: EventFunction<R>,
   path: FieldPath,
   forms: readonly ColumnForm[],
+  isTime = false,
 ): FieldRead<R> | null {
   const column = forms.findIndex((form) => JSON.stringify(form.path) === JSON.stringify(path))
   const form = forms[column]
-  return form === undefined ? null : new FieldRead(of, column, form)
+  if (form === undefined || (isTime && form.type !== 'text')) return null
+  return new FieldRead(of, column, form, isTime)
 }
 
 /** A value that can only be read from the event object. */
@@ -104,6 +127,8 @@ export const NO_CELL = -1
 
 export class FieldRead<R> implements Read<R> {
   readonly type: ColumnType
+  /** Is it the number of a time that the column has as text? {@link cellIn} writes it. */
+  readonly isTime: boolean
   readonly column: number
   readonly #of: EventFunction<R>
   // Results for an absent and for a null field. Where an object on the path to a nested field may
@@ -112,8 +137,9 @@ export class FieldRead<R> implements Read<R> {
   readonly #ofNull: unknown
   readonly #texts = new TextCache()
 
-  constructor(of: EventFunction<R>, column: number, { path, type }: ColumnForm) {
-    this.type = type
+  constructor(of: EventFunction<R>, column: number, { path, type }: ColumnForm, isTime = false) {
+    this.type = isTime ? 'number' : type
+    this.isTime = isTime
     this.#of = of
     this.column = column
     this.#ofNone = path.length === 1 ? undefined : UNKNOWN
@@ -129,8 +155,9 @@ export class FieldRead<R> implements Read<R> {
   cellIn(events: ScannedEvents, index: number): number {
     const { columns } = events
     const cell = this.column * columns.capacity + index
-    const isThere = events.memoryOf(index) !== null && columns.states[cell] === PRESENT
-    return isThere ? cell : NO_CELL
+    const memory = events.memoryOf(index)
+    if (memory === null || columns.states[cell] !== PRESENT) return NO_CELL
+    return this.isTime && !isParsed(columns, cell, memory) ? NO_CELL : cell
   }
 
   /** `UNKNOWN`: the value can only be read from the event object. */
@@ -138,19 +165,27 @@ export class FieldRead<R> implements Read<R> {
     if (!(events instanceof ScannedEvents)) return UNKNOWN
     const memory = events.memoryOf(index)
     if (memory === null) return UNKNOWN
-    const { capacity, states, numbers, starts, ends } = events.columns
+    const { columns } = events
+    const { capacity, states, numbers, starts, ends } = columns
     const cell = this.column * capacity + index
     const state = states[cell]
     if (state !== PRESENT) return state === NULL ? this.#ofNull : this.#ofNone
     switch (this.type) {
       case 'number':
-        return numbers[cell]
+        return this.isTime && !isParsed(columns, cell, memory) ? UNKNOWN : numbers[cell]
       case 'boolean':
         return numbers[cell] === 1
       case 'text':
         return this.#texts.text(memory, starts[cell] as number, ends[cell] as number)
     }
   }
+}
+
+/** Writes the time of a cell's text into its number, which a text does not use. @returns is it one? */
+function isParsed({ numbers, starts, ends }: ScannedColumns, cell: number, of: Memory): boolean {
+  const ms = isoTimeAt(of.bytes, starts[cell] as number, ends[cell] as number)
+  numbers[cell] = ms
+  return !Number.isNaN(ms)
 }
 
 const SLOTS = 2 ** 14

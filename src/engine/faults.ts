@@ -38,8 +38,9 @@ export function badColumn({ column, wanted, got }: BadCell): TidemarkError {
 const MISSING =
   "if events may lack it, write { of, missing: 'skip' } for the column, f.only(has…) for the kind, or .where(has…) before the step"
 
-/** The message names the class of what was thrown, never its text. */
+/** The message names the class of what was thrown, never its text, unless it is a time's fault. */
 export function threw(cause: unknown, step?: string): TidemarkError {
+  if (cause instanceof TidemarkError && cause.code === 'TIME_INVALID') return cause
   const who = step === undefined ? 'a function of the topology' : `step "${step}"`
   return new TidemarkError('FUNCTION_THREW', `${who} threw ${nameOf(cause)}`, { cause })
 }

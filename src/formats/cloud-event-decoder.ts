@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer'
+import { isoTimeMs } from '../kernel/iso-time.ts'
 import type { CloudEvent, SourcePartition, SourceRecord } from '../topology/source.ts'
 import type { RawRecord } from './format.ts'
 import { notUtf8, parseJson } from './json/parse-json.ts'
@@ -134,8 +135,8 @@ function eventOf<D>(attributes: Attributes, data: D): CloudEvent<D> {
   }
   const [id, source, type] = [required('id'), required('source'), required('type')]
   const time = optional('time')
-  const timeMs = time === null ? null : timestampMs(time)
-  if (time !== null && timeMs === null) {
+  const timeMs = time === null ? null : isoTimeMs(time)
+  if (Number.isNaN(timeMs)) {
     throw invalidPayload('the attribute time is not a timestamp of RFC 3339')
   }
   return {
@@ -146,29 +147,4 @@ function eventOf<D>(attributes: Attributes, data: D): CloudEvent<D> {
     extensions: Object.fromEntries([...attributes].filter(([name]) => !CORE.has(name))),
     data,
   }
-}
-
-const FORM =
-  /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:[Zz]|([+-])(\d\d):(\d\d))$/
-
-/**
- * RFC 3339 as ms since the epoch, rounded down; a leap second is the first second of the next
- * minute. `null`: the text is no timestamp.
- */
-export function timestampMs(text: string): number | null {
-  const parts = FORM.exec(text)
-  if (parts === null) return null
-  const [year = 0, month = 0, day, hour = 0, minute = 0, second = 0] = parts.slice(1, 7).map(Number)
-  const [fraction = '', sign, ahead = '0', aheadMinutes = '0'] = parts.slice(7)
-  const midnightMs = Date.UTC(year, month - 1, day)
-  const date = new Date(midnightMs)
-  // Date.UTC counts on days and months that do not exist, and years before 100.
-  const isDate =
-    date.getUTCFullYear() === year && date.getUTCMonth() === month - 1 && date.getUTCDate() === day
-  if (!isDate || hour > 23 || minute > 59 || second > 60) return null
-  const [hours, minutes] = [Number(ahead), Number(aheadMinutes)]
-  if (hours > 23 || minutes > 59) return null
-  const offset = (hours * 60 + minutes) * (sign === '-' ? -1 : 1)
-  const ms = Number(fraction.padEnd(3, '0').slice(0, 3))
-  return midnightMs + ((hour * 60 + minute - offset) * 60 + second) * 1_000 + ms
 }

@@ -27,7 +27,10 @@ export type Expression =
       readonly to: Constant
       readonly negated: boolean
     }
+  /** A field as a time: see {@link readAsTime}. It throws if the field is no such time. */
+  | { readonly is: 'time'; readonly path: readonly string[]; readonly unit: TimeUnit }
 type Field = readonly [name: string, Expression]
+export type TimeUnit = 'iso' | 'seconds' | 'microseconds'
 /** A constant in the source; numbers are finite. */
 type Constant = string | number | boolean | null
 
@@ -46,6 +49,19 @@ export function readFunction(of: (...args: never[]) => unknown): Reading {
   const reading = readText(readFunction.toString.call(of))
   readings.set(of, reading)
   return reading
+}
+
+/** Declares that a function returns what another one picks, as a time. */
+export function readAsTime(
+  made: (...args: never[]) => unknown,
+  of: (...args: never[]) => unknown,
+  unit: TimeUnit,
+): void {
+  const reading = readFunction(of)
+  const isPick = 'expression' in reading && reading.expression.is === 'pick'
+  const why = 'why' in reading ? reading.why : 'it does not pick a field'
+  const path = isPick ? (reading.expression as { path: readonly string[] }).path : null
+  readings.set(made, path === null ? { why } : { expression: { is: 'time', path, unit } })
 }
 
 function readText(text: string): Reading {

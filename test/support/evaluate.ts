@@ -1,4 +1,5 @@
 import type { Expression } from '../../src/topology/function-reading.ts'
+import { timeMs } from '../../src/topology/times.ts'
 
 /**
  * Evaluates an expression: returns and throws what the function that it was read from would return
@@ -16,6 +17,8 @@ export function evaluate(expression: Expression, given: unknown): unknown {
       )
     case 'equals':
       return (fieldAt(given, expression.path) === expression.to) !== expression.negated
+    case 'time':
+      return timeMs(fieldAt(given, expression.path), expression.unit)
   }
 }
 

@@ -32,7 +32,13 @@ import {
 /** Enters events into windows, and writes the rows of those that reach a model after it. */
 export const features: OperatorRule<FeaturesStep> = {
   outcomes: {
-    deadLetters: ['FUNCTION_THREW', 'COLUMN_INVALID', 'STATE_LIMIT', 'FEATURE_NOT_FINITE'],
+    deadLetters: [
+      'FUNCTION_THREW',
+      'TIME_INVALID',
+      'COLUMN_INVALID',
+      'STATE_LIMIT',
+      'FEATURE_NOT_FINITE',
+    ],
     late: true,
   },
 
@@ -224,12 +230,14 @@ function checkForm(form: ValueForm, tell: ReportFieldFault): void {
   if (typeof unknown !== 'number') tell(`unknown must be a number, got ${typeof unknown}`)
 }
 
-/** The field that a function merely picks, `amount` of `(p) => p.amount`; `null`: it does more. */
+/** The field that a function merely picks, or reads as a time, `amount` of `(p) => p.amount`; `null`: it does more. */
 function pickedField(of: EventFunction<unknown> | SourceDefinition['eventTimeMs']): string | null {
   if (typeof of !== 'function') return null
   const reading = readFunction(of)
-  if ('why' in reading || reading.expression.is !== 'pick') return null
-  const { path } = reading.expression
+  if ('why' in reading) return null
+  const { expression } = reading
+  if (expression.is !== 'pick' && expression.is !== 'time') return null
+  const { path } = expression
   return path.length === 0 ? null : path.join('.')
 }
 

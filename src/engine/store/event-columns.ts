@@ -12,6 +12,7 @@ import {
   parameterOf,
 } from '../../topology/aggregates.ts'
 import type { Cell, EventFunction } from '../../topology/definition.ts'
+import { namedFault } from '../../topology/times.ts'
 import { Dictionary } from './dictionary.ts'
 import type { NextEvents } from './histories.ts'
 import { type HistorySizes, type Layout, layoutOf } from './layout.ts'
@@ -173,7 +174,7 @@ export class EventColumns {
         return this.#isHeld(number) ? null : badCell(name, types, number)
       }
     }
-    const cell = read.of(events, index)
+    const cell = cellOf(read, name, events, index)
     const fits = types.includes(typeof cell as CellType)
     if (!fits || (typeof cell === 'number' && !this.#isHeld(cell))) {
       return badCell(name, types, cell)
@@ -184,6 +185,14 @@ export class EventColumns {
 
   #placesOf(aggregate: Aggregate): number[] {
     return columnsOf(aggregate).map((name) => this.#index.get(name) as number)
+  }
+}
+
+function cellOf(read: Read<unknown>, name: string, events: Events, index: number): unknown {
+  try {
+    return read.of(events, index)
+  } catch (thrown) {
+    throw namedFault(thrown, `column "${name}"`)
   }
 }
 
@@ -241,6 +250,7 @@ class CellsAhead {
     for (const index of indices) this.#isRead[index] = events.memoryOf(index) === null ? 0 : 1
     for (const [c, { field, dictionary }] of this.#columns.entries()) {
       const cells = field.column * events.columns.capacity
+      if (field.isTime) for (const index of indices) field.cellIn(events, index)
       if (dictionary === null) this.#readNumbers(c, cells, indices)
       else this.#readTexts(c, { cells, dictionary }, indices)
     }

@@ -1,8 +1,9 @@
 import type { Type, types } from 'avsc'
 import { type ColumnForm, type FieldPath, NULL, PRESENT } from '../../columns/columns.ts'
+import { isIsoTime } from '../../kernel/iso-time.ts'
 import { generated } from '../../kernel/node.ts'
 import type { RowScan } from '../json/bound.ts'
-import { absentCode, lengthCode, putCode, ruleCode } from '../json/layout.ts'
+import { absentCode, lengthCode, putCode, ruleCode, timeCode } from '../json/layout.ts'
 import type { PlainObject, PlainValue, Scalar } from '../json/plain.ts'
 import { codePoints, pastWide, utf16Units } from '../json/tokens.ts'
 import { PayloadCursor, refusalOf, type Walk } from '../registry/payload-cursor.ts'
@@ -25,7 +26,7 @@ export function compileAvroScan(
   const code = compiler.value(type, plain, [])
   if (code === null) return null
   const { skippers, words, filled } = compiler
-  const texts = { isOneOf, codePoints, utf16Units, pastWide, words }
+  const texts = { isOneOf, isIsoTime, codePoints, utf16Units, pastWide, words }
   const helpers = { ...texts, skippers, refusalOf, cursor: new PayloadCursor() }
   const make = generated(
     Object.keys(helpers),
@@ -114,7 +115,10 @@ class Compiler {
       ${this.#putNumber(path)}`
   }
 
-  #text({ minLength, maxLength, oneOf }: NonNullable<Scalar['text']>, path: FieldPath): string {
+  #text(
+    { minLength, maxLength, oneOf, time }: NonNullable<Scalar['text']>,
+    path: FieldPath,
+  ): string {
     const isBounded = minLength > 0 || maxLength < Infinity
     const w = oneOf === null ? -1 : this.words.push(oneOf.map((word) => Buffer.from(word))) - 1
     const column = this.#columnOf(path)
@@ -125,6 +129,7 @@ class Compiler {
       ${isRead ? textCode(isBounded) : ''}
       at = stop
       ${isBounded ? lengthCode(minLength, maxLength, 'stop') : ''}
+      ${timeCode(time, 'stop')}
       ${w < 0 ? '' : `if (!isOneOf(bytes.subarray(start, stop), words[${w}])) return false`}
       ${this.#put(path, PRESENT)}`
   }

@@ -1,8 +1,9 @@
 import { ABSENT, NULL, PRESENT } from '../../columns/columns.ts'
 import type { Place } from '../../kernel/bytes.ts'
+import { isIsoTime } from '../../kernel/iso-time.ts'
 import { generated } from '../../kernel/node.ts'
 import type { BoundScalar, RowScan } from './bound.ts'
-import type { NumberRule } from './plain.ts'
+import type { NumberRule, TextRule } from './plain.ts'
 import {
   codePoints,
   FALSE_WORD,
@@ -65,6 +66,7 @@ const HELPERS = {
   pastWide,
   powers: POWERS_OF_TEN,
   isAnyThere,
+  isIsoTime,
   utf16Units,
 }
 
@@ -166,7 +168,15 @@ function textCode({ rule, words }: BoundScalar, i: number): string {
       ${isBounded ? 'isWide = true' : ''}
     }
     ${isBounded ? lengthCode(minLength, maxLength, 'at') : ''}
-    ${words === null ? '' : `if (!isAnyThere(bytes, start, words[${i}])) return false`}`
+    ${words === null ? '' : `if (!isAnyThere(bytes, start, words[${i}])) return false`}
+    ${timeCode(rule.text?.time ?? null, 'at')}`
+}
+
+/** Code that checks that the text from `start` to `end` is a time. */
+export function timeCode(time: TextRule['time'], end: string): string {
+  return time === null
+    ? ''
+    : `if (!isIsoTime(bytes, start, ${end}, ${time === 'offset'})) return false`
 }
 
 /** Code that checks the length of the text from `start` to `end`. */

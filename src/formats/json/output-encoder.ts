@@ -103,6 +103,9 @@ class Compiler {
         return this.#object(expression.fields)
       case 'equals':
         return this.#equality(expression)
+      case 'time':
+        this.reasons.push('it reads a time')
+        return NOTHING
     }
   }
 

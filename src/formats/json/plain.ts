@@ -7,6 +7,8 @@ export interface TextRule {
   readonly maxLength: number
   /** `null`: any. */
   readonly oneOf: readonly string[] | null
+  /** Must it be a time, in UTC or with any offset? `null`: it need not. */
+  readonly time: 'utc' | 'offset' | null
 }
 
 export interface NumberRule {
@@ -57,7 +59,12 @@ export interface Opaque {
 
 export type PlainValue = Scalar | PlainObject | PlainUnion | Opaque
 
-export const ANY_TEXT: TextRule = { minLength: 0, maxLength: Infinity, oneOf: null }
+export const ANY_TEXT: TextRule = {
+  minLength: 0,
+  maxLength: Infinity,
+  oneOf: null,
+  time: null,
+}
 export const ANY_NUMBER: NumberRule = {
   isInteger: false,
   min: -Infinity,

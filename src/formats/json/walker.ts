@@ -1,5 +1,6 @@
 import { ABSENT, NULL, PRESENT, ScannedColumns } from '../../columns/columns.ts'
 import type { Place } from '../../kernel/bytes.ts'
+import { isIsoTime } from '../../kernel/iso-time.ts'
 import {
   type Bound,
   type BoundField,
@@ -215,6 +216,8 @@ export class Walker {
     const quote = text === null ? -1 : closingQuote(this.#bytes, start, this.#end)
     if (text === null || quote < 0 || !this.#hasLength(text, start, quote)) return false
     if (scalar.words !== null && !isAnyThere(this.#bytes, start, scalar.words)) return false
+    const { time } = text
+    if (time !== null && !isIsoTime(this.#bytes, start, quote, time === 'offset')) return false
     this.#at = quote
     this.#put(scalar, start, PRESENT)
     this.#at++

@@ -43,10 +43,13 @@ interface KnownPart {
 /** Keys that do not affect what the schema accepts. */
 const HARMLESS = ['type', 'error', 'abort', 'check']
 const NUMBER_FORMAT = ['Check', 'CheckNumberFormat', 'Number', 'NumberFormat', 'Type']
+const TIME_FORMAT = ['Check', 'CheckStringFormat', 'ISODateTime', 'String', 'StringFormat', 'Type']
+const TIME_KEYS = ['format', 'pattern', 'offset', 'local', 'precision']
 const SCHEMAS: Readonly<Record<string, KnownPart>> = {
-  string: { keys: ['checks'], traits: ['String', 'Type'] },
-  number: { keys: ['checks', 'format'], traits: NUMBER_FORMAT },
-  boolean: { keys: ['checks'], traits: ['Boolean', 'Type'] },
+  // What JSON has in the type already is not coerced; a record with anything else is not scanned.
+  string: { keys: ['checks', 'coerce', ...TIME_KEYS], traits: TIME_FORMAT },
+  number: { keys: ['checks', 'coerce', 'format'], traits: NUMBER_FORMAT },
+  boolean: { keys: ['checks', 'coerce'], traits: ['Boolean', 'Type'] },
   literal: { keys: ['checks', 'values'], traits: ['Literal', 'Type'] },
   enum: { keys: ['checks', 'entries'], traits: ['Enum', 'Type'] },
   object: { keys: ['checks', 'shape'], traits: ['Object', 'ObjectJIT', 'Type'] },
@@ -66,6 +69,7 @@ const CHECKS: Readonly<Record<string, KnownPart>> = {
   less_than: { keys: ['value', 'inclusive'], traits: ['Check', 'CheckLessThan'] },
   multiple_of: { keys: ['value'], traits: ['Check', 'CheckMultipleOf'] },
   number_format: { keys: ['format'], traits: NUMBER_FORMAT },
+  string_format: { keys: TIME_KEYS, traits: TIME_FORMAT },
 }
 const FORMATS: Readonly<Record<string, Partial<NumberRule>>> = {
   safeint: { isInteger: true },
@@ -139,7 +143,7 @@ function valueOf(part: ZodPart, within: readonly ZodPart[]): PlainValue {
   const { def } = insideOf(part)
   switch (def.type as string) {
     case 'string':
-      return textOf(def)
+      return textOf(part)
     case 'number':
       return numberOf(def)
     case 'boolean':
@@ -158,20 +162,38 @@ function valueOf(part: ZodPart, within: readonly ZodPart[]): PlainValue {
   }
 }
 
-function textOf(def: ZodDefinition): Scalar | Opaque {
-  let rule: TextRule = ANY_TEXT
+function textOf(part: ZodPart): Scalar | Opaque {
+  const { def } = insideOf(part)
+  let rule: TextRule | string = 'format' in def ? withTime(ANY_TEXT, part) : ANY_TEXT
   for (const check of def.checks ?? []) {
-    const strange = strangeCheck(check)
-    if (strange !== null) return opaque(strange)
-    const { minimum, maximum, length } = insideOf(check).def
-    const { minLength, maxLength } = rule
-    rule = {
-      ...rule,
-      minLength: Math.max(minLength, numberIn(minimum ?? length, 0)),
-      maxLength: Math.min(maxLength, numberIn(maximum ?? length, Infinity)),
-    }
+    if (typeof rule === 'string') break
+    rule = strangeCheck(check) ?? withLength(rule, check)
   }
-  return { ...NO_SCALAR, text: rule }
+  return typeof rule === 'string' ? opaque(rule) : { ...NO_SCALAR, text: rule }
+}
+
+function withLength(rule: TextRule, check: ZodPart): TextRule | string {
+  const { check: name, minimum, maximum, length } = insideOf(check).def
+  if (name === 'string_format') return withTime(rule, check)
+  const { minLength, maxLength } = rule
+  return {
+    ...rule,
+    minLength: Math.max(minLength, numberIn(minimum ?? length, 0)),
+    maxLength: Math.min(maxLength, numberIn(maximum ?? length, Infinity)),
+  }
+}
+
+/** Local times, and those to the minute, are accepted too, but not scanned. */
+function withTime(rule: TextRule, part: ZodPart): TextRule | string {
+  const { pattern, ...def } = insideOf(part).def
+  const { format, precision, offset } = def
+  if (format !== 'datetime' || (precision ?? null) !== null) return `format ${String(format)}`
+  // The author's own pattern would differ.
+  const Same = part.constructor as new (def: ZodDefinition) => ZodPart
+  const { checks: _, ...own } = def
+  const same = insideOf(new Same(own)).def['pattern']
+  if (String(same) !== String(pattern)) return 'pattern'
+  return { ...rule, time: offset === true && rule.time === null ? 'offset' : 'utc' }
 }
 
 function strangeCheck(check: ZodPart): string | null {

@@ -3,6 +3,7 @@ import type { KnownObject, KnownValue } from '../../../src/formats/json/known-va
 import { compileEncoder, type OutputEncoder } from '../../../src/formats/json/output-encoder.ts'
 import { ByteRoom } from '../../../src/kernel/bytes.ts'
 import type { Expression } from '../../../src/topology/function-reading.ts'
+import { timeMs } from '../../../src/topology/times.ts'
 import { type Chunk, chunk, names } from './scored-chunks.ts'
 
 // What an author's function may make of scored events, and what it gives.
@@ -69,6 +70,8 @@ export function evaluated(expression: Expression, scored: unknown): unknown {
       return Object.fromEntries(
         expression.fields.map(([name, field]) => [name, evaluated(field, scored)]),
       )
+    case 'time':
+      return timeMs(at(scored, expression.path), expression.unit)
   }
 }
 
