@@ -2,9 +2,10 @@ import type { Readable } from 'node:stream'
 import { Command, Option } from 'commander'
 import type { EncodeJson } from '../formats/registry/outputs.ts'
 import { configFault, TidemarkError } from '../kernel/errors.ts'
+import { isoTimeMs } from '../kernel/iso-time.ts'
 import { KafkaRecords } from '../records/kafka/kafka-records.ts'
 import type { Header, NewRecord } from '../records/port.ts'
-import { headerOption, numberParser } from './arguments.ts'
+import { headerOption, numberParser, valueAt } from './arguments.ts'
 import { type ClusterConfig, kafkaOptions, openRegistry } from './cluster.ts'
 import { addSettings, readConfig } from './config.ts'
 import { untilSignal } from './exit.ts'
@@ -40,8 +41,8 @@ export function produceCommand(): Command {
     )
     .argument('<file>', 'events, one JSON object or key<TAB>JSON per line; may be .gz')
     .requiredOption('--topic <name>', 'topic to write to')
-    .option('--key <field>', 'field to use as the key of lines without a key')
-    .option('--time <field>', 'field with the event time, ms since the epoch')
+    .option('--key <field>', 'field to use as the key of lines without a key, such as card.id')
+    .option('--time <field>', 'field with the event time, ms since the epoch or RFC 3339 text')
     .option(
       '--speed <n>',
       'how many times faster than real time; needs --time (default: max)',
@@ -148,9 +149,9 @@ function* eventsOf(
     const needsKey = own === null && key !== undefined
     const fields = needsKey || time !== undefined ? fieldsOf(value, where) : {}
     yield {
-      key: needsKey ? keyOf(fields[key], key, where) : own,
+      key: needsKey ? keyOf(valueAt(fields, key), key, where) : own,
       value: encode === undefined ? value : encoded(value, encode, where),
-      timeMs: time === undefined ? null : timeOf(fields[time], time, where),
+      timeMs: time === undefined ? null : timeOf(valueAt(fields, time), time, where),
     }
   }
 }
@@ -188,7 +189,9 @@ function keyOf(value: unknown, field: string, where: string): Buffer {
 }
 
 function timeOf(value: unknown, field: string, where: string): number {
-  if (Number.isSafeInteger(value)) return value as number
-  const hint = 'this field is set by --time; it must be ms since the epoch'
-  throw configFault(`field "${field}" is not an integer`, where, hint)
+  const timeMs = typeof value === 'string' ? isoTimeMs(value) : value
+  if (Number.isSafeInteger(timeMs)) return timeMs as number
+  const hint =
+    'this field is set by --time; it must be ms since the epoch, or text such as 2026-03-01T09:30:00+02:00'
+  throw configFault(`field "${field}" is not a time`, where, hint)
 }

@@ -31,6 +31,14 @@ test('--timestamps event gives a record the time of its event', async () => {
   expect((await recordsOf('{"at":1700000000000}', given))[0]?.timestampMs).toBe(1_700_000_000_000)
 })
 
+test('--key and --time take fields within others, and a time may be text', async () => {
+  const given = { key: 'machine.id', time: 'machine.at', timestamps: 'event' } as const
+  const line = '{"machine":{"id":"m-1","at":"2026-03-01T12:00:00+02:00"}}'
+  const [record] = await recordsOf(line, given)
+  expect(record?.key).toEqual(Buffer.from('m-1'))
+  expect(record?.timestampMs).toBe(Date.UTC(2026, 2, 1, 10))
+})
+
 test('--header gives every record its headers', async () => {
   const header = [{ name: 'content-type', value: Buffer.from('text/plain') }]
   const records = await recordsOf('k\ta\nk\tb', { header })
@@ -40,7 +48,7 @@ test('--header gives every record its headers', async () => {
 test.each([
   ['not JSON', { key: 'id' }, 'the line is not a JSON object'],
   ['{"id":7}', { key: 'id' }, 'field "id" is not a string'],
-  ['{"at":"noon"}', { time: 'at' }, 'field "at" is not an integer'],
+  ['{"at":"noon"}', { time: 'at' }, 'field "at" is not a time'],
 ])(
   '%j without the field that is needed is refused with its place',
   async (line, given, message) => {
