@@ -1,4 +1,11 @@
-import { type Definition, type FeaturesStep, TOPOLOGY } from '../../src/topology/definition.ts'
+import {
+  type Definition,
+  type DeriveStep,
+  type FeaturesStep,
+  type Step,
+  TOPOLOGY,
+} from '../../src/topology/definition.ts'
+import { featuresBehind } from '../../src/topology/graph.ts'
 import type { Lookup } from '../../src/topology/lookup.ts'
 import type { OnLate } from '../../src/topology/source.ts'
 import { modelStep } from '../support/score-steps.ts'
@@ -14,6 +21,8 @@ interface Arrival {
 
 interface Run {
   readonly step: FeaturesStep
+  /** Behind the features, one after the other. @default none */
+  readonly derive?: readonly Omit<DeriveStep, 'then'>[]
   readonly options: { readonly lagMs: number; readonly onLate: OnLate; readonly lookup: Lookup }
   readonly events: readonly Arrival[]
 }
@@ -23,10 +32,10 @@ interface Run {
  * has one.
  */
 export function engineRows(
-  { step, options, events }: Run,
+  { step, options, events, derive = [] }: Run,
   chunk: number,
 ): { late: boolean; row: Float32Array | null }[] {
-  const engine = engineFor(topologyAround(step, options), { lookup: options.lookup })
+  const engine = engineFor(topologyAround(step, options, derive), { lookup: options.lookup })
   const answers: { late: boolean; row: Float32Array | null }[] = []
   for (let start = 0; start < events.length; start += chunk) {
     const part = events.slice(start, start + chunk)
@@ -36,7 +45,7 @@ export function engineRows(
       late: late.has(i),
       row: null as Float32Array | null,
     }))
-    const width = step.features.length
+    const width = namesBehind(step, derive).length
     for (const { indices, rows } of result.arrivals) {
       for (const [r, index] of indices.entries()) {
         const answer = answersHere[index]
@@ -52,9 +61,10 @@ export function engineRows(
 export function topologyAround(
   step: FeaturesStep,
   { lagMs, onLate }: { lagMs: number; onLate: OnLate },
+  derive: Run['derive'] = [],
 ): Definition {
   const file = new URL('file:///model.onnx')
-  const features = step.features.map((f) => f.name)
+  const features = namesBehind(step, derive)
   const model = { name: 'm', version: '1', file, sha256: '', input: 'x', features, outputs: {} }
   const score = modelStep(model, { missing: 'nan' })
   return {
@@ -75,6 +85,14 @@ export function topologyAround(
     },
     deadLetterTopic: 'events.dlq',
     tables: [],
-    then: [{ ...step, then: [score] }],
+    then: [{ ...step, then: derive.reduceRight<Step[]>((then, d) => [{ ...d, then }], [score]) }],
   }
+}
+
+function namesBehind(step: FeaturesStep, derive: Run['derive'] = []): readonly string[] {
+  const own = step.features.map(({ name }) => name)
+  return derive.reduce<readonly string[]>(
+    (names, d) => featuresBehind({ ...d, then: [] }, names),
+    own,
+  )
 }

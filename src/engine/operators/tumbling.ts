@@ -19,7 +19,7 @@ const OF_EVERY_WINDOW = ['key', 'windowStartMs', 'windowEndMs', 'isFinal']
 /** Emits the results of adjacent windows of one length as events. */
 export const tumbling: OperatorRule<TumblingStep> = {
   outcomes: {
-    deadLetters: ['FUNCTION_THREW', 'COLUMN_INVALID', 'STATE_LIMIT'],
+    deadLetters: ['FUNCTION_THREW', 'TIME_INVALID', 'COLUMN_INVALID', 'STATE_LIMIT'],
     late: true,
     windows: true,
   },

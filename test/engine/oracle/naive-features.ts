@@ -25,10 +25,10 @@ export interface NaiveOptions {
   readonly lookup?: (table: string) => ReadonlyMap<string, unknown>
 }
 
-export interface NaiveResult {
+export interface NaiveResult<Row = Float32Array> {
   readonly late: boolean
   /** In the order of `step.features`; `null` for a late event unless `onLate` is `score`. */
-  readonly row: Float32Array | null
+  readonly row: Row | null
 }
 
 /** What one row is computed from. */
@@ -52,6 +52,16 @@ export function naiveFeatures(
   options: NaiveOptions,
   events: readonly Arrival[],
 ): NaiveResult[] {
+  return unroundedFeatures(step, options, events).map(({ late, row }) => {
+    return { late, row: row && Float32Array.from(row) }
+  })
+}
+
+export function unroundedFeatures(
+  step: FeaturesStep,
+  options: NaiveOptions,
+  events: readonly Arrival[],
+): NaiveResult<readonly number[]>[] {
   const entered: Arrival[] = []
   return events.map((now) => {
     const newestMs = entered.reduce((newest, e) => Math.max(newest, e.timeMs), -Infinity)
@@ -61,7 +71,7 @@ export function naiveFeatures(
     if (!late) entered.push(now)
     if (late && options.onLate !== 'score') return { late, row: null }
     const scene: Scene = { step, options, now, earlier, late, watermarkMs }
-    return { late, row: Float32Array.from(step.features, (f) => featureOf(f, scene)) }
+    return { late, row: step.features.map((f) => featureOf(f, scene)) }
   })
 }
 
