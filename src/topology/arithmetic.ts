@@ -38,6 +38,7 @@ function returnedBy({ body, async, generator }: FunctionNode): SyntaxNode {
   return only.argument
 }
 
+const CONSTANTS: ReadonlySet<string> = new Set(['NaN', 'Infinity'])
 const UNARY: ReadonlySet<string> = new Set(['-', '+', '!'])
 const BINARY: ReadonlySet<string> = new Set([
   ...['+', '-', '*', '/', '%', '**'],
@@ -74,6 +75,7 @@ class Printer {
         if (typeof node.value === 'number') return String(node.value)
         throw new Refusal('it uses a constant that is no number')
       case 'Identifier':
+        if (!this.#named.has(node.name) && CONSTANTS.has(node.name)) return node.name
         return this.#number(this.#named.get(node.name), node.name)
       case 'MemberExpression':
         return this.#member(node)

@@ -41,6 +41,8 @@ export interface Golden {
   /** The field that an output and its event share. */
   readonly idField: string
   readonly featureNames: readonly string[]
+  /** How far a feature may be from the expected one, relative to it. 0: it has the same bits. */
+  readonly tolerance: number
   readonly lines: readonly GoldenLine[]
   /** As many as lines, in their order. */
   readonly expected: readonly Answer[]
@@ -56,6 +58,8 @@ interface Manifest {
   readonly maxAhead: 'none' | null
   readonly id: string
   readonly features: readonly string[]
+  /** @default 0 */
+  readonly tolerance?: number
 }
 
 interface ExpectedLine extends Omit<Answer, 'outcome' | 'features'> {
@@ -106,6 +110,7 @@ export function readGolden(folder: string): Golden {
     maxAhead: manifest.maxAhead,
     idField: manifest.id,
     featureNames: manifest.features,
+    tolerance: manifest.tolerance ?? 0,
     lines,
     expected,
   }
@@ -127,8 +132,8 @@ export function firstLines(golden: Golden, count?: number): Golden {
 
 /**
  * What differs from the expected answers, the first 20, each with its line and feature. `actual[n]`
- * answers line n. Features must be equal bit for bit as float32 (NaN equals NaN), a probability
- * within 1e-6.
+ * answers line n. Features must be equal bit for bit as float32 (NaN equals NaN), or within the
+ * folder's tolerance; a probability within 1e-6.
  */
 export function compareGolden(golden: Golden, actual: readonly (Answer | undefined)[]): string[] {
   const differences: string[] = []
@@ -138,7 +143,7 @@ export function compareGolden(golden: Golden, actual: readonly (Answer | undefin
     if (wanted === undefined) differences.push(`line ${line}: an answer to no line`)
     else if (got === undefined) differences.push(`line ${line}: no answer`)
     else {
-      const found = compareAnswer(wanted, got, golden.featureNames)
+      const found = compareAnswer(wanted, got, golden)
       differences.push(...found.map((difference) => `line ${line}: ${difference}`))
     }
     if (differences.length >= MOST_DIFFERENCES) break
@@ -146,7 +151,7 @@ export function compareGolden(golden: Golden, actual: readonly (Answer | undefin
   return differences.slice(0, MOST_DIFFERENCES)
 }
 
-function compareAnswer(wanted: Answer, got: Answer, featureNames: readonly string[]): string[] {
+function compareAnswer(wanted: Answer, got: Answer, golden: Golden): string[] {
   if (got.outcome !== wanted.outcome) return [`${got.outcome}, not ${wanted.outcome}`]
   const differences = SAME.flatMap((name) =>
     wanted[name] === undefined || got[name] === wanted[name]
@@ -154,7 +159,7 @@ function compareAnswer(wanted: Answer, got: Answer, featureNames: readonly strin
       : [`${name} ${got[name]}, not ${wanted[name]}`],
   )
   if (wanted.features !== undefined) {
-    differences.push(...compareFeatures(wanted.features, got.features ?? [], featureNames))
+    differences.push(...compareFeatures(wanted.features, got.features ?? [], golden))
   }
   if (wanted.probability !== undefined) {
     const { probability = Number.NaN } = got
@@ -168,14 +173,18 @@ function compareAnswer(wanted: Answer, got: Answer, featureNames: readonly strin
 function compareFeatures(
   wanted: ArrayLike<number>,
   got: ArrayLike<number>,
-  names: readonly string[],
+  { featureNames: names, tolerance }: Golden,
 ): string[] {
   if (got.length !== wanted.length) return [`${got.length} features, not ${wanted.length}`]
   return names.flatMap((name, i) =>
-    Object.is(Math.fround(got[i] ?? Number.NaN), wanted[i])
+    isNear(Math.fround(got[i] ?? Number.NaN), wanted[i] as number, tolerance)
       ? []
       : [`${name} is ${got[i]}, not ${wanted[i]}`],
   )
+}
+
+function isNear(got: number, wanted: number, tolerance: number): boolean {
+  return Object.is(got, wanted) || Math.abs(got - wanted) <= tolerance * Math.abs(wanted)
 }
 
 function readAnswer(text: string, index: number): Answer {

@@ -12,7 +12,7 @@ export function withFeatures<T extends Definition>(topology: T): T {
   const rewrite = (then: readonly Step[], scored: boolean): Step[] =>
     then.map((step) => {
       if (step.op === 'sink') return step
-      const inner = rewrite(step.then, step.op === 'score')
+      const inner = rewrite(step.then, step.op === 'score' || (scored && step.op === 'where'))
       if (step.op !== 'map' || !scored) return { ...step, then: inner }
       const to = (event: unknown) => ({
         ...(step.to(event) as object),
