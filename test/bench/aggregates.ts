@@ -9,7 +9,7 @@ import { figure, machine } from './figures.ts'
 // which enters one key's window, evicts old events and computes the aggregate over the window.
 // Prints the table of RESULTS.md and the machine. npx tsx test/bench/aggregates.ts
 
-const SIZES = [10, 1_000, 100_000]
+const SIZES = [10, 100, 1_000, 10_000, 100_000]
 const STEP_MS = 10
 /** Events that are timed; the same number before them is not. */
 const TIMED = 60_000
@@ -54,6 +54,9 @@ const AGGREGATES: readonly Aggregate[] = [
   { of: 'distinct', column: 'shop' },
   { of: 'quantile', column: 'amount', q: 0.5, empty },
   { of: 'quantile', column: 'amount', q: 0.99, empty },
+  { of: 'previous', column: 'amount', n: 1, cell: 'number', empty },
+  { of: 'previous', column: 'amount', n: 100, cell: 'number', empty },
+  { of: 'delta', column: 'amount', empty },
 ]
 
 /** Random numbers in [0, 1), the same in each run. */
@@ -85,6 +88,8 @@ function cost(aggregate: Aggregate, size: number, inOrder: boolean): number {
   const feature = { lengthMs, aggregate, ...columns.placeOf(aggregate), feature: 0 }
   const walk = new WindowWalk([feature], columns.layout)
   const row = new Float64Array(1)
+  const isBefore = aggregate.of === 'previous' || aggregate.of === 'delta'
+  walk.own = columns.numbers
   const all = payments(size + TIMED * 2, size, inOrder)
   let newestMs = 0
   const take = (payment: Payment, asks: boolean): void => {
@@ -94,8 +99,9 @@ function cost(aggregate: Aggregate, size: number, inOrder: boolean): number {
     const floorMs = newestMs - lengthMs * (inOrder ? 1 : 1 + BEHIND)
     history.prune(floorMs)
     columns.read([payment], 0)
+    if (isBefore && asks) walk.write(history, timeMs, floorMs, row)
     history.insert(timeMs, columns.hold())
-    if (asks) walk.write(history, timeMs, floorMs, row)
+    if (!isBefore && asks) walk.write(history, timeMs, floorMs, row)
   }
   for (let i = 0; i < size; i++) take(all[i] as Payment, false)
   for (let i = size; i < size + TIMED; i++) take(all[i] as Payment, true)
@@ -106,6 +112,7 @@ function cost(aggregate: Aggregate, size: number, inOrder: boolean): number {
 }
 
 function nameOf(aggregate: Aggregate): string {
+  if (aggregate.of === 'previous') return `previous ${aggregate.n}`
   return aggregate.of === 'quantile' ? `quantile ${aggregate.q}` : aggregate.of
 }
 

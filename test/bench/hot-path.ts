@@ -26,7 +26,7 @@ import { paymentRecords } from './input.ts'
 
 // Measures the path of an event through one task, without Kafka: the CPU time of each stage, and
 // the memory of a key. One process, one partition. One JSON line on stdout. npx tsx
-// test/bench/hot-path.ts [--events 300000] [--model FILE] [--topology w1-routes]
+// test/bench/hot-path.ts [--events 300000] [--model FILE] [--topology w1-iso]
 
 const CHUNK = 2_000
 /** Share of the events at the start that is run but not counted, while code is compiled. */
@@ -141,8 +141,8 @@ async function prepareCards(model: string, topology: string): Promise<Prepared> 
  * Payments as they are read from a log, one batch a chunk. They are made lazily: the garbage
  * collector would mark a million existing records again and again, at the stages' expense.
  */
-function* paymentChunks(count: number): Generator<LogRecords> {
-  const payments = paymentRecords(SOURCE.topic, count)
+function* paymentChunks(count: number, isIso: boolean): Generator<LogRecords> {
+  const payments = paymentRecords(SOURCE.topic, count, isIso)
   const encoder = new BatchEncoder()
   for (let left = count; left > 0; left -= CHUNK) {
     const [batch] = encodeBatches(payments.next(Math.min(CHUNK, left)), WRITTEN, encoder)
@@ -158,7 +158,7 @@ async function measure({ events, model, topology }: Flags): Promise<object> {
   let taken = 0
   let counted = 0
   let outputs = 0
-  for (const chunk of paymentChunks(events)) {
+  for (const chunk of paymentChunks(events, topology === 'w1-iso')) {
     outputs += await path.take(chunk)
     taken += chunk.length
     if (taken <= WARM_UP * events) watch.clear()

@@ -11,8 +11,8 @@ export interface PaymentRecords {
   next(count: number): NewRecord[]
 }
 
-/** The first `count` payments of the stream of {@link SEED}. */
-export function paymentRecords(topic: string, count: number): PaymentRecords {
+/** The first `count` payments of the stream of {@link SEED}. @param isIso are their times text? */
+export function paymentRecords(topic: string, count: number, isIso = false): PaymentRecords {
   const lines = paymentLines(count, SEED)
   return {
     next: (wanted) => {
@@ -21,10 +21,17 @@ export function paymentRecords(topic: string, count: number): PaymentRecords {
       while (records.length < wanted) {
         const line = lines.next()
         if (line.done === true) break
-        const { key, value } = splitKey(Buffer.from(line.value))
+        const { key, value } = splitKey(Buffer.from(isIso ? withIsoTime(line.value) : line.value))
         records.push({ topic, partition: null, key, value, timestampMs, headers: [] })
       }
       return records
     },
   }
+}
+
+function withIsoTime(line: string): string {
+  return line.replace(
+    /"paidAt":(\d+)/,
+    (_, ms) => `"paidAt":"${new Date(Number(ms)).toISOString()}"`,
+  )
 }

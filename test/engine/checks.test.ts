@@ -185,6 +185,38 @@ describe('each fault is found', () => {
       'TOPOLOGY_INVALID test/features.more: quantile 95 must lie between 0 and 1',
     ],
     [
+      'an earlier event that is none',
+      featured({
+        ...window({ of: 'previous', column: 'amount', n: 0, cell: 'number', empty: 0 }),
+        before: true,
+      }),
+      'TOPOLOGY_INVALID test/features.more: n 0 must be a whole number from 1',
+    ],
+    [
+      'the change of a text',
+      featured({ ...window({ of: 'delta', column: 'shop', empty: 0 }), before: true }),
+      'TOPOLOGY_INVALID test/features.more: column "shop" is used as a text and as a number',
+    ],
+    [
+      'a code with a word twice',
+      featured({
+        from: 'value',
+        of: () => 0,
+        form: { is: 'code', words: ['a', 'b', 'a'], unknown: 0 },
+      }),
+      'TOPOLOGY_INVALID test/features.more: code() has a word twice: a',
+    ],
+    [
+      'a code without words',
+      featured({ from: 'value', of: () => 0, form: { is: 'code', words: [], unknown: 0 } }),
+      'TOPOLOGY_INVALID test/features.more: code() needs words',
+    ],
+    [
+      'the hour of a column that is not there',
+      featured({ from: 'value', of: undefined as never, form: { is: 'hourOfDay', offsetMs: 0 } }),
+      'TOPOLOGY_INVALID test/features.more: hourOfDay() of a column that does not exist',
+    ],
+    [
       'a cap of nothing',
       featured({ from: 'sinceLastEver', capMs: 0, never: 0 }),
       'TOPOLOGY_INVALID test/features.more: cap 0 must be more than 0',

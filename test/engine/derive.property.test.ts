@@ -169,10 +169,14 @@ function naive({ late, row }: NaiveResult<readonly number[]>, steps: readonly De
   return { late, row: Float32Array.from(values.values()) }
 }
 
+const CELLS = runs(5) === 5 ? 500_000 : 20_000
+const MOST_EVENTS = 60
+
 test('derived features have the bits of their formulas on unrounded numbers, rounded once', () => {
   const lagMs = 1_000
   const options = { lagMs, onLate: 'score', lookup: () => new Map() } as const
-  const run = fc.tuple(twoSteps, arrivals(lagMs, 60), fc.integer({ min: 1, max: 20 }))
+  const run = fc.tuple(twoSteps, arrivals(lagMs, MOST_EVENTS), fc.integer({ min: 1, max: 20 }))
+  let cells = 0
   fc.assert(
     fc.property(run, ([steps, events, chunk]) => {
       const derive = steps.map(({ step }) => step)
@@ -182,7 +186,9 @@ test('derived features have the bits of their formulas on unrounded numbers, rou
         row?.every((n) => Number.isFinite(n) || Number.isNaN(n)) === true
       const answers = engineRows({ step: STEP, options, events, derive }, chunk)
       expect(answers).toEqual(expected.map((e) => (isTaken(e) ? e : { late: e.late, row: null })))
+      cells += 4 * events.length
     }),
-    { numRuns: runs(400) },
+    { numRuns: Math.ceil((3 * CELLS) / (4 * MOST_EVENTS)) },
   )
+  expect(cells).toBeGreaterThan(CELLS)
 })

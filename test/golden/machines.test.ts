@@ -1,6 +1,9 @@
+import { readFileSync } from 'node:fs'
 import { TopologyDriver } from 'tidemark/testing'
 import { expect, test } from 'vitest'
 import { functionReadings } from '../../src/engine/author-functions.ts'
+import { readOnnx } from '../../src/trees/onnx-file.ts'
+import { recognise } from '../../src/trees/recognise.ts'
 import { answersOf, placeOfId } from './answers.ts'
 import { compareGolden, readGolden } from './golden.ts'
 import machines from './topologies/machines.ts'
@@ -30,6 +33,14 @@ test("features are pandas' and scores LightGBM's, and the likely failures are al
   } finally {
     await driver.stop()
   }
+})
+
+test('its trees are computed in the worker', () => {
+  const model = new URL('../fixtures/models/machine-failure.onnx', import.meta.url)
+  const wanted = [{ tensor: 'probabilities', column: 1 }]
+  const read = () =>
+    recognise(readOnnx(readFileSync(model)), { input: 'features', features: 11, wanted })
+  expect(read).not.toThrow()
 })
 
 test('its functions before the model are compiled', () => {

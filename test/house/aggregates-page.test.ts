@@ -41,10 +41,10 @@ test('each example is what the page says', async () => {
     fee: Number(fee),
     merchant,
     online: online === 'yes',
-    timeMs: DAY + Number(hour) * 3_600_000 + Number(minute) * 60_000,
+    paidAt: DAY + Number(hour) * 3_600_000 + Number(minute) * 60_000,
   }))
   const engine = engineFor(topology, { lookup: () => new Map() })
-  const given = events.map((event) => ({ key: 'card', timeMs: event.timeMs, event }))
+  const given = events.map((event) => ({ key: 'card', timeMs: event.paidAt, event }))
   const { arrivals, faults } = whole(engine.process(batchOf(engine, given)))
   expect(faults).toEqual([])
   const rows = arrivals[0]?.rows ?? new Float32Array()

@@ -9,6 +9,7 @@ const WALK = 'test/engine/store/window-walk.test.ts'
 const TUMBLING = 'test/engine/tumbling.test.ts'
 const HISTORY = 'test/engine/store/history.test.ts'
 const DEDUPE = 'test/engine/dedupe.test.ts'
+const WORDS = 'test/engine/words.property.test.ts'
 const RESTART = 'test/golden/restart.test.ts'
 
 const ROWS: readonly Row[] = [
@@ -129,10 +130,42 @@ const ROWS: readonly Row[] = [
     'an event that lacks a column is of its kind',
     [
       'engine/store/keyed-windows.ts',
-      'return this.#has === null || !isMissing(this.#has.of(events, index))',
-      'return true',
+      'if (this.#has !== null && isMissing(this.#has.of(events, index))) return false',
+      '',
     ],
     ['test/engine/missing.test.ts', 'leaves out the events that lack it'],
+  ],
+  [
+    'a window before an event leaves out those of its own time',
+    [
+      'engine/store/keyed-windows.ts',
+      'this.#before.write(history, timeMs, floorMs, row)',
+      'this.#before.write(history, timeMs - 1, floorMs, row)',
+    ],
+    [WORDS, 'before'],
+  ],
+  [
+    'the previous value is that of the event itself',
+    [
+      'engine/store/range-query.ts',
+      'return this.#cell(column, this.#upTo - n)',
+      'return this.ownCell(column)',
+    ],
+    [WORDS, 'previous'],
+  ],
+  [
+    'derived features are computed from rounded numbers',
+    [
+      'engine/operators/derive.ts',
+      'const error = this.#compute(before.exact, index)',
+      'const error = this.#compute(before.exact.map(Math.fround), index)',
+    ],
+    ['test/testing/derive.test.ts', 'is computed from numbers that are not rounded'],
+  ],
+  [
+    'the offset of a time has the other sign',
+    ['kernel/iso-time.ts', 'return sign === PLUS ?', 'return sign === MINUS ?'],
+    ['test/kernel/iso-time.test.ts', 'every time is read as it was written'],
   ],
   [
     'a window closes one millisecond early',

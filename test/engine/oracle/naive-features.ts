@@ -205,6 +205,8 @@ function lengthsOf(kind: number, from: OverWindow, scene: Scene): number[] {
 
 function isOf(kind: KindDefinition, arrival: Arrival): boolean {
   const isOf = kind.is === null || kind.is(arrival.event)
+  const needed = kind.has === undefined ? 0 : kind.columns[kind.has]?.(arrival.event)
+  if (needed === null || needed === undefined || Number.isNaN(needed)) return false
   return isOf && (kind.where === undefined || kind.where.of(arrival.event) === true)
 }
 

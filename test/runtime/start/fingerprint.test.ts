@@ -2,11 +2,15 @@ import type { StandardSchemaV1 } from '@standard-schema/spec'
 import {
   type DurationMs,
   defineTopology,
+  type Feature,
   hours,
+  isoTime,
+  type Kind,
   minutes,
   type SourceRecord,
   seconds,
   type Topology,
+  unixTime,
 } from 'tidemark'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
@@ -111,6 +115,57 @@ test('what earlier versions could say has the fingerprint that it had', () => {
       .sink('scores'),
   )
   expect(fingerprintOf(earlier)).toBe('4ddffb500569')
+})
+
+test('times of other fields, or of another kind, are another one', () => {
+  const times = [
+    isoTime((e: Event) => e.shop),
+    isoTime((e: Event) => e.key),
+    unixTime((e: Event) => e.at, 'seconds'),
+    unixTime((e: Event) => e.at, 'microseconds'),
+  ].map((eventTimeMs) => fingerprintOf(changed({ eventTimeMs })))
+  expect(new Set([...times, fingerprint]).size).toBe(5)
+})
+
+test('what a window leaves out is part of it, and what is derived is none', () => {
+  type Hour = ReturnType<Kind<Event, Columns>['rolling']>
+  interface Columns {
+    amount: (e: Event) => number
+    large: (e: Event) => boolean
+  }
+  const over = (
+    aggregate: (hour: Hour) => Feature<unknown>,
+    derived?: (f: { a: number }) => number,
+  ) =>
+    fingerprintOf(
+      defineTopology('t', (t) => {
+        const rows = t
+          .source('events', {
+            ...{ schema: Event, key: (e) => e.key, eventTimeMs: (e) => e.at },
+            ...{ watermark: { lag: seconds(1) }, onLate: 'dead-letter' },
+          })
+          .features((f) => {
+            const columns: Columns = { amount: (e) => e.amount, large: (e) => e.amount > 9 }
+            return { a: aggregate(f.events(columns).rolling(hours(1))) }
+          })
+        return derived === undefined ? rows.sink('rows') : rows.derive({ b: derived }).sink('rows')
+      }),
+    )
+  const plain = over((hour) => hour.sum('amount'))
+  const others = [
+    over((hour) => hour.before().sum('amount')),
+    over((hour) => hour.where('large').sum('amount')),
+    over((hour) => hour.previous('amount')),
+    over((hour) => hour.previous('amount', { n: 2 })),
+    over((hour) => hour.delta('amount')),
+  ]
+  expect(new Set([plain, ...others]).size).toBe(6)
+  expect(
+    over(
+      (hour) => hour.sum('amount'),
+      ({ a }) => a * 2,
+    ),
+  ).toBe(plain)
 })
 
 test('each of them is another one', () => {
