@@ -10,6 +10,8 @@ const LATE = 6
 const IN_TIME = 7
 const LAG_MS = 30_000
 const FIRST_MS = Date.UTC(2026, 0, 1)
+/** The broker ends no transaction that is held open for a check, however slow the machine is. */
+const OPEN_MS = 600_000
 
 /** How an outcome differs from the correct one. */
 export interface Twist {
@@ -115,6 +117,7 @@ export class HandLog {
   async #transaction(outcomes: readonly Outcome[], writer = 'writer') {
     const producer = this.#kafka.producer({
       transactionalId: `${this.run.group}-${writer}`,
+      transactionTimeout: OPEN_MS,
       maxInFlightRequests: 1,
       idempotent: true,
     })
