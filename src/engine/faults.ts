@@ -1,6 +1,7 @@
 import { TidemarkError } from '../kernel/errors.ts'
 import { formatDuration } from '../kernel/time.ts'
 import { nameOf } from '../topology/schema.ts'
+import { timeFault } from '../topology/times.ts'
 import { type BadCell, isMissing } from './store/event-columns.ts'
 
 // Errors of events that are not processed further. Messages never contain a payload's value.
@@ -40,7 +41,8 @@ const MISSING =
 
 /** The message names the class of what was thrown, never its text, unless it is a time's fault. */
 export function threw(cause: unknown, step?: string): TidemarkError {
-  if (cause instanceof TidemarkError && cause.code === 'TIME_INVALID') return cause
+  const fault = timeFault(cause)
+  if (fault !== null) return fault
   const who = step === undefined ? 'a function of the topology' : `step "${step}"`
   return new TidemarkError('FUNCTION_THREW', `${who} threw ${nameOf(cause)}`, { cause })
 }

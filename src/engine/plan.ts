@@ -39,7 +39,14 @@ function plannedOf(step: Step, definition: Definition, before: PlannedStep | nul
   const rule = operatorRuleOf(step)
   const keeps = rule.keeps?.(step) ?? null
   if (before === null) {
-    const place = { definition, events: 'source', behind: null, results: null } as const
+    const place = {
+      definition,
+      events: 'source',
+      behind: null,
+      features: [],
+      dropped: [],
+      results: null,
+    } as const
     return { step, rule, place, keeps, way: [] }
   }
   const place = before.rule.placeAfter?.(before.step, before.place) ?? before.place
@@ -91,8 +98,8 @@ export function keepsState(definition: Definition): boolean {
 
 /**
  * Is a topic written both before and after a tumbling step, or after two of them? A tumbling step's
- * results come some at a time, when the other steps have processed the whole chunk: such a topic
- * is in log order only if all output waits for the end of the chunk.
+ * results come some at a time, when the other steps have processed the whole chunk: such a topic is
+ * in log order only if all output waits for the end of the chunk.
  */
 export function sharesTopic(plan: readonly PlannedStep[]): boolean {
   const firstBehind = new Map<string, string | null>()

@@ -1,7 +1,7 @@
 import { type Code, TidemarkError } from '../kernel/errors.ts'
 import { isEventTime, NO_TIMESTAMP } from '../kernel/time.ts'
 import { isPromise, nameOf } from '../topology/schema.ts'
-import { namedFault } from '../topology/times.ts'
+import { timeFault } from '../topology/times.ts'
 
 // Checks of what author functions return: the key and the time of an event, and no promises.
 
@@ -53,8 +53,8 @@ export function answerOf<E, R>(name: string, of: (event: E) => R, event: E): R {
   try {
     return of(event)
   } catch (thrown) {
-    const fault = namedFault(thrown, name)
-    if (fault instanceof TidemarkError && fault.code === 'TIME_INVALID') throw fault
+    const fault = timeFault(thrown, name)
+    if (fault !== null) throw fault
     throw new TidemarkError('FUNCTION_THREW', `${name} threw ${nameOf(thrown)}`, { cause: thrown })
   }
 }

@@ -27,10 +27,19 @@ export type Expression =
       readonly to: Constant
       readonly negated: boolean
     }
-  /** A field as a time: see {@link readAsTime}. It throws if the field is no such time. */
+  /** A field as a time: see {@link TIME}. It throws if the field is no such time. */
   | { readonly is: 'time'; readonly path: readonly string[]; readonly unit: TimeUnit }
 type Field = readonly [name: string, Expression]
 export type TimeUnit = 'iso' | 'seconds' | 'microseconds'
+
+/** Marks a function that reads a time, also of another copy of this package. */
+export const TIME = Symbol.for('tidemark.time')
+
+export interface TimeReading {
+  /** Gives the time as events have it. */
+  readonly of: (...args: never[]) => unknown
+  readonly unit: TimeUnit
+}
 /** A constant in the source; numbers are finite. */
 type Constant = string | number | boolean | null
 
@@ -45,23 +54,19 @@ const readings = new WeakMap<object, Reading>()
 export function readFunction(of: (...args: never[]) => unknown): Reading {
   const known = readings.get(of)
   if (known !== undefined) return known
+  const time = (of as { readonly [TIME]?: TimeReading })[TIME]
   // Not the function's own `toString`, which it may have overridden.
-  const reading = readText(readFunction.toString.call(of))
+  const reading = time === undefined ? readText(readFunction.toString.call(of)) : readTime(time)
   readings.set(of, reading)
   return reading
 }
 
-/** Declares that a function returns what another one picks, as a time. */
-export function readAsTime(
-  made: (...args: never[]) => unknown,
-  of: (...args: never[]) => unknown,
-  unit: TimeUnit,
-): void {
+function readTime({ of, unit }: TimeReading): Reading {
   const reading = readFunction(of)
-  const isPick = 'expression' in reading && reading.expression.is === 'pick'
-  const why = 'why' in reading ? reading.why : 'it does not pick a field'
-  const path = isPick ? (reading.expression as { path: readonly string[] }).path : null
-  readings.set(made, path === null ? { why } : { expression: { is: 'time', path, unit } })
+  if ('why' in reading) return reading
+  const { expression } = reading
+  if (expression.is !== 'pick') return { why: 'it does not pick a field' }
+  return { expression: { is: 'time', path: expression.path, unit } }
 }
 
 function readText(text: string): Reading {

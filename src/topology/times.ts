@@ -1,6 +1,6 @@
 import { TidemarkError } from '../kernel/errors.ts'
 import { isoTimeMs } from '../kernel/iso-time.ts'
-import { readAsTime, type TimeUnit } from './function-reading.ts'
+import { TIME, type TimeReading, type TimeUnit } from './function-reading.ts'
 
 // Times of events as authors have them, for `eventTimeMs` and for columns.
 
@@ -47,10 +47,10 @@ function timeOf<E>(
     const value = of(event)
     return value === null || value === undefined ? value : timeMs(value, unit)
   }
-  readAsTime(made, of, unit)
   // Its source in descriptions and fingerprints, which its own would not tell apart.
   const text = unit === 'iso' ? `${name}(${of})` : `${name}(${of}, '${unit}')`
-  return Object.assign(made, { toString: () => text })
+  const reading: TimeReading = { of, unit }
+  return Object.assign(made, { toString: () => text, [TIME]: reading })
 }
 
 /** @throws TidemarkError `TIME_INVALID` */
@@ -68,10 +68,16 @@ export function timeMs(value: unknown, unit: TimeUnit): number {
   throw unit === 'iso' ? notIso(value as string) : invalid(`a time is ${value}`)
 }
 
-/** A fault of a time with the name of what has it; anything else as it is. */
-export function namedFault(thrown: unknown, name: string): unknown {
-  if (!(thrown instanceof TidemarkError) || thrown.code !== 'TIME_INVALID') return thrown
-  return new TidemarkError(thrown.code, `${name}: ${thrown.message}`, { hint: thrown.hint })
+/**
+ * The fault of a time, also where another copy of this package has thrown it; `null`: it is none.
+ * @param name of what has the time @default the message has it already
+ */
+export function timeFault(thrown: unknown, name?: string): TidemarkError | null {
+  if (!(thrown instanceof Error) || !('code' in thrown) || thrown.code !== 'TIME_INVALID')
+    return null
+  const { message, hint } = thrown as TidemarkError
+  const what = name === undefined ? message : `${name}: ${message}`
+  return new TidemarkError('TIME_INVALID', what, hint === undefined ? {} : { hint })
 }
 
 const LOCAL = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?$/

@@ -12,7 +12,7 @@ import {
   parameterOf,
 } from '../../topology/aggregates.ts'
 import type { Cell, EventFunction } from '../../topology/definition.ts'
-import { namedFault } from '../../topology/times.ts'
+import { timeFault } from '../../topology/times.ts'
 import { Dictionary } from './dictionary.ts'
 import type { NextEvents } from './histories.ts'
 import { type HistorySizes, type Layout, layoutOf } from './layout.ts'
@@ -192,7 +192,7 @@ function cellOf(read: Read<unknown>, name: string, events: Events, index: number
   try {
     return read.of(events, index)
   } catch (thrown) {
-    throw namedFault(thrown, `column "${name}"`)
+    throw timeFault(thrown, `column "${name}"`) ?? thrown
   }
 }
 

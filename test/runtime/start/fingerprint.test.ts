@@ -5,8 +5,8 @@ import {
   type Feature,
   hours,
   isoTime,
-  type Kind,
   minutes,
+  type RollingWindow,
   type SourceRecord,
   seconds,
   type Topology,
@@ -128,11 +128,12 @@ test('times of other fields, or of another kind, are another one', () => {
 })
 
 test('what a window leaves out is part of it, and what is derived is none', () => {
-  type Hour = ReturnType<Kind<Event, Columns>['rolling']>
-  interface Columns {
-    amount: (e: Event) => number
-    large: (e: Event) => boolean
+  type Columns = {
+    readonly amount: (e: Event) => number
+    readonly large: (e: Event) => boolean
   }
+  const columns: Columns = { amount: (e) => e.amount, large: (e) => e.amount > 9 }
+  type Hour = RollingWindow<Columns>
   const over = (
     aggregate: (hour: Hour) => Feature<unknown>,
     derived?: (f: { a: number }) => number,
@@ -141,13 +142,13 @@ test('what a window leaves out is part of it, and what is derived is none', () =
       defineTopology('t', (t) => {
         const rows = t
           .source('events', {
-            ...{ schema: Event, key: (e) => e.key, eventTimeMs: (e) => e.at },
-            ...{ watermark: { lag: seconds(1) }, onLate: 'dead-letter' },
+            schema: Event,
+            key: (e) => e.key,
+            eventTimeMs: (e) => e.at,
+            watermark: { lag: seconds(1) },
+            onLate: 'dead-letter',
           })
-          .features((f) => {
-            const columns: Columns = { amount: (e) => e.amount, large: (e) => e.amount > 9 }
-            return { a: aggregate(f.events(columns).rolling(hours(1))) }
-          })
+          .features((f) => ({ a: aggregate(f.events(columns).rolling(hours(1))) }))
         return derived === undefined ? rows.sink('rows') : rows.derive({ b: derived }).sink('rows')
       }),
     )
