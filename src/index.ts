@@ -25,6 +25,7 @@ export type {
   Feature,
   FeatureKit,
   Kind,
+  RollingAggregates,
   RollingWindow,
   SkippingColumn,
   Window,

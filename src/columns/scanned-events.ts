@@ -98,8 +98,13 @@ function timeRead<R>(
   { path, unit }: Extract<Expression, { is: 'time' }>,
   forms: readonly ColumnForm[],
 ): Read<R> | null {
-  const field = fieldRead(of, path, forms, unit === 'iso')
-  if (field === null || unit === 'iso') return field
+  const column = columnAt(path, forms)
+  const form = forms[column]
+  if (form === undefined) return null
+  if (unit === 'iso') {
+    return form.type === 'text' ? new FieldRead(of, column, { ...form, isTime: true }) : null
+  }
+  const field = new FieldRead(of, column, form)
   return {
     of(events, index) {
       const value = field.valueIn(events, index)
@@ -108,17 +113,18 @@ function timeRead<R>(
   }
 }
 
-/** @param isTime is its text a time? */
 function fieldRead<R>(
   of: EventFunction<R>,
   path: FieldPath,
   forms: readonly ColumnForm[],
-  isTime = false,
 ): FieldRead<R> | null {
-  const column = forms.findIndex((form) => JSON.stringify(form.path) === JSON.stringify(path))
+  const column = columnAt(path, forms)
   const form = forms[column]
-  if (form === undefined || (isTime && form.type !== 'text')) return null
-  return new FieldRead(of, column, form, isTime)
+  return form === undefined ? null : new FieldRead(of, column, form)
+}
+
+function columnAt(path: FieldPath, forms: readonly ColumnForm[]): number {
+  return forms.findIndex((form) => JSON.stringify(form.path) === JSON.stringify(path))
 }
 
 /** A value that can only be read from the event object. */
@@ -137,7 +143,11 @@ export class FieldRead<R> implements Read<R> {
   readonly #ofNull: unknown
   readonly #texts = new TextCache()
 
-  constructor(of: EventFunction<R>, column: number, { path, type }: ColumnForm, isTime = false) {
+  constructor(
+    of: EventFunction<R>,
+    column: number,
+    { path, type, isTime = false }: ColumnForm & { readonly isTime?: boolean },
+  ) {
     this.type = isTime ? 'number' : type
     this.isTime = isTime
     this.#of = of

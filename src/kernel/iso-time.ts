@@ -42,19 +42,19 @@ export function isoTimeAt(bytes: Uint8Array, from: number, to: number): number {
 }
 
 /**
- * Whether zod's `iso.datetime` surely takes the bytes: a time with T, and Z or an offset, without a
- * leap second. @param hasOffset does it take an offset other than Z?
+ * Whether zod's `iso.datetime` surely takes the bytes, with `offset: true`: a time with T, and Z or an
+ * offset, without a leap second.
  */
-export function isIsoTime(
-  bytes: Uint8Array,
-  from: number,
-  to: number,
-  hasOffset: boolean,
-): boolean {
-  if (bytes[from + 10] !== LARGE_T || bytes[from + 17] === SIX) return false
-  const last = bytes[to - 1]
-  if (last !== LARGE_Z && (last === SMALL_Z || !hasOffset)) return false
+export function isIsoTime(bytes: Uint8Array, from: number, to: number): boolean {
+  if (bytes[from + 10] !== LARGE_T || bytes[from + 17] === SIX || bytes[to - 1] === SMALL_Z) {
+    return false
+  }
   return !Number.isNaN(isoTimeAt(bytes, from, to))
+}
+
+/** As {@link isIsoTime}, without `offset`: it ends with Z. */
+export function isUtcTime(bytes: Uint8Array, from: number, to: number): boolean {
+  return bytes[to - 1] === LARGE_Z && isIsoTime(bytes, from, to)
 }
 
 function isApart(bytes: Uint8Array, from: number): boolean {

@@ -1,4 +1,10 @@
-import { type FunctionNode, functionIn, functionTree, type SyntaxNode } from './function-source.ts'
+import {
+  type FunctionNode,
+  functionIn,
+  functionTree,
+  type NodeOf,
+  type SyntaxNode,
+} from './function-source.ts'
 
 // Functions of numbers by name, such as those of derived features: what they compute, as code that
 // reads the numbers from elsewhere. It has the author's operators, so its results are the same.
@@ -70,36 +76,36 @@ class Printer {
   }
 
   print(node: SyntaxNode): string {
-    switch (node.type) {
-      case 'Literal':
-        if (typeof node.value === 'number') return String(node.value)
-        throw new Refusal('it uses a constant that is no number')
-      case 'Identifier':
-        if (!this.#named.has(node.name) && CONSTANTS.has(node.name)) return node.name
-        return this.#number(this.#named.get(node.name), node.name)
-      case 'MemberExpression':
-        return this.#member(node)
-      case 'CallExpression': {
-        const { callee, arguments: given } = node
-        const name = callee.type === 'MemberExpression' ? this.#mathOf(callee) : null
-        if (name === null || typeof Math[name] !== 'function' || name === 'random') {
-          throw new Refusal('it calls a function that is not one of Math')
-        }
-        return `Math.${name}(${given.map((one) => this.print(one)).join(', ')})`
-      }
-      case 'UnaryExpression':
-        return `(${allowed(node.operator, UNARY)}${this.print(node.argument)})`
-      case 'BinaryExpression':
-        return this.#between(node, BINARY)
-      case 'LogicalExpression':
-        return this.#between(node, LOGICAL)
-      case 'ConditionalExpression': {
-        const { test, consequent, alternate } = node
-        return `(${this.print(test)} ? ${this.print(consequent)} : ${this.print(alternate)})`
-      }
-      default:
-        throw new Refusal('it does more than compute a number')
+    if (node.type === 'Literal') return this.#constant(node.value)
+    if (node.type === 'Identifier') {
+      if (!this.#named.has(node.name) && CONSTANTS.has(node.name)) return node.name
+      return this.#number(this.#named.get(node.name), node.name)
     }
+    if (node.type === 'MemberExpression') return this.#member(node)
+    if (node.type === 'CallExpression') return this.#call(node)
+    if (node.type === 'UnaryExpression') {
+      return `(${allowed(node.operator, UNARY)}${this.print(node.argument)})`
+    }
+    if (node.type === 'BinaryExpression') return this.#between(node, BINARY)
+    if (node.type === 'LogicalExpression') return this.#between(node, LOGICAL)
+    if (node.type !== 'ConditionalExpression') {
+      throw new Refusal('it does more than compute a number')
+    }
+    const { test, consequent, alternate } = node
+    return `(${this.print(test)} ? ${this.print(consequent)} : ${this.print(alternate)})`
+  }
+
+  #constant(value: unknown): string {
+    if (typeof value === 'number') return String(value)
+    throw new Refusal('it uses a constant that is no number')
+  }
+
+  #call({ callee, arguments: given }: NodeOf<'CallExpression'>): string {
+    const name = callee.type === 'MemberExpression' ? this.#mathOf(callee) : null
+    if (name === null || typeof Math[name] !== 'function' || name === 'random') {
+      throw new Refusal('it calls a function that is not one of Math')
+    }
+    return `Math.${name}(${given.map((one) => this.print(one)).join(', ')})`
   }
 
   #between(
@@ -109,7 +115,7 @@ class Printer {
     return `(${this.print(left)} ${allowed(operator, operators)} ${this.print(right)})`
   }
 
-  #member(node: Extract<SyntaxNode, { type: 'MemberExpression' }>): string {
+  #member(node: NodeOf<'MemberExpression'>): string {
     const constant = this.#mathOf(node)
     if (constant !== null && typeof Math[constant] === 'number') return `Math.${constant}`
     const { object } = node
@@ -119,7 +125,7 @@ class Printer {
   }
 
   /** The name of a member of `Math`; `null`: it is not one. */
-  #mathOf(node: Extract<SyntaxNode, { type: 'MemberExpression' }>): MathName | null {
+  #mathOf(node: NodeOf<'MemberExpression'>): MathName | null {
     const { object, optional } = node
     const isMath = object.type === 'Identifier' && object.name === 'Math' && !optional
     if (!isMath || this.#whole === 'Math' || this.#named.has('Math')) return null

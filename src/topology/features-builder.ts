@@ -16,36 +16,13 @@ export function recordFeatures(): { kit: unknown; kinds: readonly KindDefinition
   return { kit, kinds }
 }
 
-/**
- * For each optional column that is aggregated, adds a kind with this column only and without the
- * events that lack it, and one for each condition: so windows never store events that they would
- * have to skip.
- */
 function buildKind(
   kinds: KindDefinition[],
   is: KindDefinition['is'],
   columns: FeatureColumns<never>,
 ): unknown {
-  const ofEvery = Object.entries(columns).filter(([, column]) => typeof column === 'function')
-  const every = Object.fromEntries(ofEvery) as KindColumns
-  const kind = kinds.push({ is, columns: every }) - 1
-  /** The added kinds, by their optional column and their condition. */
-  const added = new Map<string, number>()
-  const add = (key: string, definition: Omit<KindDefinition, 'is'>): number => {
-    const known = added.get(key) ?? kinds.push({ is, ...definition }) - 1
-    added.set(key, known)
-    return known
-  }
-  const kindFor = (condition: string | null, aggregate?: Aggregate): number => {
-    const [name, second] = aggregate === undefined ? [] : columnsOf(aggregate)
-    const column = name === undefined ? undefined : columns[name]
-    const isOptional = second === undefined && typeof column === 'object'
-    const where = condition === null ? {} : { where: conditionOn(condition, columns) }
-    if (!isOptional && condition === null) return kind
-    if (!isOptional) return add(`where ${condition}`, { ...where, columns: every })
-    const of = { [name as string]: column.of } as unknown as KindColumns
-    return add(`${name} where ${condition}`, { has: name as string, ...where, columns: of })
-  }
+  const kindFor = kindsOf(kinds, is, columns)
+  const kind = kindFor(null)
   const value = (given: string | EventFunction<unknown>, form?: ValueForm): FeatureSource => {
     const of =
       typeof given === 'string' ? columnIn(columns, given) : (given as EventFunction<number>)
@@ -54,8 +31,8 @@ function buildKind(
       ? { from: 'value', kind, of: of.of, missing: 'nan', ...formed }
       : { from: 'value', kind, of, ...formed }
   }
-  const ofTime = (is: 'hourOfDay' | 'dayOfWeek') => (column: string, offset?: DurationMs) =>
-    feature(value(column, { is, offsetMs: offset ?? 0 }))
+  const ofTime = (part: 'hourOfDay' | 'dayOfWeek') => (column: string, offset?: DurationMs) =>
+    feature(value(column, { is: part, offsetMs: offset ?? 0 }))
   const rolling = (lengthMs: DurationMs, { condition, before }: Narrowed): object => {
     const made = (aggregate: Aggregate, isBefore = before) => {
       const of = kindFor(condition, aggregate)
@@ -95,6 +72,38 @@ function buildKind(
       value: (of: (row: unknown) => number) =>
         feature({ from: 'lookup', kind, table: table.name, key, of, ...o }),
     }),
+  }
+}
+
+/**
+ * For each optional column that is aggregated, adds a kind with this column only and without the
+ * events that lack it, and one for each condition: so windows never store events that they would
+ * have to skip.
+ * @returns the kind that an aggregate is over, by the column that must be true; `null`: any
+ */
+function kindsOf(
+  kinds: KindDefinition[],
+  is: KindDefinition['is'],
+  columns: FeatureColumns<never>,
+): (condition: string | null, aggregate?: Aggregate) => number {
+  const ofEvery = Object.entries(columns).filter(([, column]) => typeof column === 'function')
+  const every = Object.fromEntries(ofEvery) as KindColumns
+  /** By optional column and condition. */
+  const added = new Map<string, number>()
+  const add = (key: string, definition: Omit<KindDefinition, 'is'>): number => {
+    const known = added.get(key) ?? kinds.push({ is, ...definition }) - 1
+    added.set(key, known)
+    return known
+  }
+  return (condition, aggregate) => {
+    const [name, second] = aggregate === undefined ? [] : columnsOf(aggregate)
+    const column = name === undefined ? undefined : columns[name]
+    const where = condition === null ? {} : { where: conditionOn(condition, columns) }
+    if (name === undefined || second !== undefined || typeof column !== 'object') {
+      return add(JSON.stringify([condition]), { ...where, columns: every })
+    }
+    const of = { [name]: column.of } as unknown as KindColumns
+    return add(JSON.stringify([condition, name]), { has: name, ...where, columns: of })
   }
 }
 

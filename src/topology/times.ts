@@ -48,7 +48,7 @@ function timeOf<E>(
     return value === null || value === undefined ? value : timeMs(value, unit)
   }
   // Its source in descriptions and fingerprints, which its own would not tell apart.
-  const text = unit === 'iso' ? `${name}(${of})` : `${name}(${of}, '${unit}')`
+  const text = unit === 'iso' ? `${name}(${String(of)})` : `${name}(${String(of)}, '${unit}')`
   const reading: TimeReading = { of, unit }
   return Object.assign(made, { toString: () => text, [TIME]: reading })
 }
@@ -65,7 +65,7 @@ export function timeMs(value: unknown, unit: TimeUnit): number {
         ? Math.round((value as number) * 1_000)
         : Math.floor((value as number) / 1_000)
   if (Number.isFinite(ms)) return ms
-  throw unit === 'iso' ? notIso(value as string) : invalid(`a time is ${value}`)
+  throw unit === 'iso' ? notIso(value as string) : invalid(`a time is ${String(value)}`)
 }
 
 /**

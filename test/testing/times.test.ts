@@ -22,7 +22,7 @@ const source = {
   onLate: 'dead-letter',
 } as const
 
-const topology = defineTopology('t', (t) =>
+const readings = defineTopology('t', (t) =>
   t
     .source('readings', source)
     .features((f) => {
@@ -44,12 +44,12 @@ const topology = defineTopology('t', (t) =>
     .sink('rows'),
 )
 
-async function piped<T>(of: Topology<T>, events: readonly unknown[]) {
+async function piped<T>(of: Topology<T>, events: readonly object[]) {
   const driver = await TopologyDriver.start(of)
   try {
-    await driver.pipe(events as never)
-    const rows = driver.outputs('rows' as keyof T & string).map(({ value }) => value)
-    return { rows: rows as unknown[], dead: driver.deadLetters() }
+    await driver.pipe(events)
+    const rows = driver.outputs('rows' as keyof T & string).map(({ value }): unknown => value)
+    return { rows, dead: driver.deadLetters() }
   } finally {
     await driver.stop()
   }
@@ -60,7 +60,7 @@ const machine = { id: 'm' }
 describe('a time as text', () => {
   test('is read with its offset, as event time and as a column, from columns alone', async () => {
     const made = vi.spyOn(ScannedEvents.prototype, 'at')
-    const { rows, dead } = await piped(topology, [
+    const { rows, dead } = await piped(readings, [
       { machine, at: '2026-03-01T12:00:00+02:00', serviced: '2026-02-28T23:30:00Z', value: 1 },
       { machine, at: '2026-03-01T10:00:00.001Z', serviced: null, value: 3 },
       { machine, at: '2026-03-01T04:59:59.999-05:00', value: 7 },
@@ -83,12 +83,13 @@ describe('a time as text', () => {
     const { dead } = await piped(
       defineTopology('t', (t) =>
         t
-          .source('readings', { ...source, schema: Reading.extend({ at: z.string() }) })
+          .source('readings', {
+            ...source,
+            schema: Reading.extend({ at: z.string(), serviced: z.string() }),
+          })
           .features((f) => {
-            const all = f.events({
-              serviced: isoTime((r: { serviced: string }) => r.serviced) as never,
-            })
-            return { first: all.rolling(minutes(1)).min('serviced' as never) }
+            const all = f.events({ serviced: isoTime((r) => r.serviced) })
+            return { first: all.rolling(minutes(1)).min('serviced') }
           })
           .sink('rows'),
       ),

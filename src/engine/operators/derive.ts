@@ -166,7 +166,7 @@ class Derive implements Operator {
     for (let d = 0; d < values.length; d++) {
       const at = base + kept.length + d
       rows[at] = values[d] as number
-      doubt += (rows[at] as number) * 0
+      doubt += rows[at] * 0
     }
     const width = this.#parts.before.exact.length
     for (let e = 0; e < this.#exact.length; e++) {

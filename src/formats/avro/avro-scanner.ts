@@ -1,6 +1,6 @@
 import type { Type, types } from 'avsc'
 import { type ColumnForm, type FieldPath, NULL, PRESENT } from '../../columns/columns.ts'
-import { isIsoTime } from '../../kernel/iso-time.ts'
+import { isIsoTime, isUtcTime } from '../../kernel/iso-time.ts'
 import { generated } from '../../kernel/node.ts'
 import type { RowScan } from '../json/bound.ts'
 import { absentCode, lengthCode, putCode, ruleCode, timeCode } from '../json/layout.ts'
@@ -26,7 +26,7 @@ export function compileAvroScan(
   const code = compiler.value(type, plain, [])
   if (code === null) return null
   const { skippers, words, filled } = compiler
-  const texts = { isOneOf, isIsoTime, codePoints, utf16Units, pastWide, words }
+  const texts = { isOneOf, isIsoTime, isUtcTime, codePoints, utf16Units, pastWide, words }
   const helpers = { ...texts, skippers, refusalOf, cursor: new PayloadCursor() }
   const make = generated(
     Object.keys(helpers),

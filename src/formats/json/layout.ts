@@ -1,6 +1,6 @@
 import { ABSENT, NULL, PRESENT } from '../../columns/columns.ts'
 import type { Place } from '../../kernel/bytes.ts'
-import { isIsoTime } from '../../kernel/iso-time.ts'
+import { isIsoTime, isUtcTime } from '../../kernel/iso-time.ts'
 import { generated } from '../../kernel/node.ts'
 import type { BoundScalar, RowScan } from './bound.ts'
 import type { NumberRule, TextRule } from './plain.ts'
@@ -67,6 +67,7 @@ const HELPERS = {
   powers: POWERS_OF_TEN,
   isAnyThere,
   isIsoTime,
+  isUtcTime,
   utf16Units,
 }
 
@@ -174,9 +175,9 @@ function textCode({ rule, words }: BoundScalar, i: number): string {
 
 /** Code that checks that the text from `start` to `end` is a time. */
 export function timeCode(time: TextRule['time'], end: string): string {
-  return time === null
-    ? ''
-    : `if (!isIsoTime(bytes, start, ${end}, ${time === 'offset'})) return false`
+  if (time === null) return ''
+  const is = time === 'offset' ? 'isIsoTime' : 'isUtcTime'
+  return `if (!${is}(bytes, start, ${end})) return false`
 }
 
 /** Code that checks the length of the text from `start` to `end`. */

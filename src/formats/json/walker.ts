@@ -1,6 +1,6 @@
 import { ABSENT, NULL, PRESENT, ScannedColumns } from '../../columns/columns.ts'
 import type { Place } from '../../kernel/bytes.ts'
-import { isIsoTime } from '../../kernel/iso-time.ts'
+import { isIsoTime, isUtcTime } from '../../kernel/iso-time.ts'
 import {
   type Bound,
   type BoundField,
@@ -35,6 +35,7 @@ import {
   utf16Units,
 } from './tokens.ts'
 
+const TIMES = { offset: isIsoTime, utc: isUtcTime } as const
 const PROTO = utf8('__proto__"')
 const NO_FIELDS: BoundObject = { kind: 'object', fields: [], required: 0, isNullable: false }
 const NOTHING: BoundScalar = { ...UNNAMED, rule: { ...NO_SCALAR, isNullable: true } }
@@ -217,7 +218,7 @@ export class Walker {
     if (text === null || quote < 0 || !this.#hasLength(text, start, quote)) return false
     if (scalar.words !== null && !isAnyThere(this.#bytes, start, scalar.words)) return false
     const { time } = text
-    if (time !== null && !isIsoTime(this.#bytes, start, quote, time === 'offset')) return false
+    if (time !== null && !TIMES[time](this.#bytes, start, quote)) return false
     this.#at = quote
     this.#put(scalar, start, PRESENT)
     this.#at++

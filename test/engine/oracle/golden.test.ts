@@ -15,7 +15,7 @@ import {
   readGolden,
   unscored,
 } from '../../golden/golden.ts'
-import { type Arrival, naiveFeatures } from './naive-features.ts'
+import { type Arrival, unroundedFeatures } from './naive-features.ts'
 
 // Two oracles that share no code: the expected files and the naive features step.
 
@@ -58,12 +58,24 @@ function naiveAnswers(topology: Definition, golden: Golden): Answer[] {
       onLate: source.onLate,
       lookup: (table: string) => tables.get(table) ?? new Map<string, unknown>(),
     }
-    naiveFeatures(step, options, arrivals).forEach(({ row }, i) => {
+    unroundedFeatures(step, options, arrivals).forEach(({ row }, i) => {
       const line = lines[i] ?? -1
-      answers[line] = { ...answerOf(step, row, events[line]), partition }
+      answers[line] = { ...answerOf(step, row && derived(row, step), events[line]), partition }
     })
   }
   return answers
+}
+
+/** A row with the features that the steps behind derive, without those that they drop, rounded. */
+function derived(row: readonly number[], { features, then }: FeaturesStep): Float32Array {
+  let values = new Map(features.map(({ name }, i) => [name, row[i] as number]))
+  for (const step of stepsOf(then)) {
+    if (step.op !== 'derive') continue
+    const before = Object.fromEntries(values)
+    const own = Object.entries(step.derived).map(([name, of]) => [name, of(before)] as const)
+    values = new Map([...[...values].filter(([name]) => !step.drop.includes(name)), ...own])
+  }
+  return Float32Array.from(values.values())
 }
 
 function answerOf(step: FeaturesStep, row: Float32Array | null, event: unknown): Answer {

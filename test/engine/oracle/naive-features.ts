@@ -204,10 +204,10 @@ function lengthsOf(kind: number, from: OverWindow, scene: Scene): number[] {
 }
 
 function isOf(kind: KindDefinition, arrival: Arrival): boolean {
-  const isOf = kind.is === null || kind.is(arrival.event)
+  const isAny = kind.is === null || kind.is(arrival.event)
   const needed = kind.has === undefined ? 0 : kind.columns[kind.has]?.(arrival.event)
   if (needed === null || needed === undefined || Number.isNaN(needed)) return false
-  return isOf && (kind.where === undefined || kind.where.of(arrival.event) === true)
+  return isAny && (kind.where === undefined || kind.where.of(arrival.event) === true)
 }
 
 function kindAt(step: FeaturesStep, index: number): KindDefinition {
