@@ -21,7 +21,8 @@ export class BlockQuery {
   #at = 0
   #newest: Block | null = null
   #newestAt = 0
-  #newestPlace: BlockPlace = { g: 0, b: 0 }
+  #newestG = 0
+  #newestB = 0
   #oldest: Block | null = null
   #oldestAt = 0
   /** From this block on the walk uses spans; `null`: it walks all blocks. */
@@ -85,7 +86,7 @@ export class BlockQuery {
   /** The cell of the n-th event back from the newest one, n = 1; there are as many. */
   nthNewest(column: number, n: number): number {
     const { groups } = this.#older as OlderBlocks
-    let { g, b } = this.#newestPlace
+    let [g, b] = [this.#newestG, this.#newestB]
     let [block, at, left] = [this.#newest as Block, this.#newestAt, n - 1]
     while (left > at - block.start) {
       left -= at - block.start + 1
@@ -190,7 +191,8 @@ export class BlockQuery {
 
   #beginAt(block: Block): void {
     this.#newest = block
-    this.#newestPlace = { g: this.#g, b: this.#b }
+    this.#newestG = this.#g
+    this.#newestB = this.#b
     this.#newestAt = (this.#at === END ? block.end : this.#at) - 1
   }
 

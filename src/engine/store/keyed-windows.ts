@@ -47,8 +47,8 @@ export class KeyedWindows implements KeyedState {
   readonly #where: (Pick<Where, 'column' | 'isOptional'> & { readonly read: Read<unknown> }) | null
   readonly #columns: EventColumns
   readonly #rolling: WindowWalk
-  /** The same windows without the event itself: read before it enters. */
-  readonly #before: WindowWalk
+  /** Windows without the event itself, read before it enters; `null`: there are none. */
+  readonly #before: WindowWalk | null
   /** Tumbling windows of one length, up to the current event. */
   readonly #current: readonly { readonly lengthMs: number; readonly walk: WindowWalk }[]
   readonly #lastClosed: readonly LastClosed[]
@@ -86,8 +86,9 @@ export class KeyedWindows implements KeyedState {
       { reader, precision: 'float32' },
     )
     this.#rolling = this.#walkOver(rolling.filter((f) => f.before !== true))
-    this.#before = this.#walkOver(rolling.filter((f) => f.before === true))
-    this.#longestMs = Math.max(this.#rolling.longestMs, this.#before.longestMs)
+    const before = rolling.filter((f) => f.before === true)
+    this.#before = before.length === 0 ? null : this.#walkOver(before)
+    this.#longestMs = Math.max(0, ...rolling.map((f) => f.lengthMs))
     this.#current = byLength(current).map(([lengthMs, of]) => ({
       lengthMs,
       walk: this.#walkOver(of),
@@ -160,7 +161,7 @@ export class KeyedWindows implements KeyedState {
     const looksBack = this.#sinceLast.length + this.#sinceLastEver.length > 0
     const previousMs = looksBack ? this.#previousMs(key, history, timeMs) : 0
     const floorMs = watermarkMs - this.#longestMs
-    if (row !== null && !this.#before.isEmpty) {
+    if (row !== null && this.#before !== null) {
       this.#before.own = this.#isMatch ? this.#columns.numbers : null
       this.#before.write(history, timeMs, floorMs, row)
     }

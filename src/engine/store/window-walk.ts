@@ -78,14 +78,6 @@ export class WindowWalk {
     this.#query.own = numbers
   }
 
-  get isEmpty(): boolean {
-    return this.#windows.length === 0
-  }
-
-  get longestMs(): number {
-    return this.#windows.at(-1)?.lengthMs ?? 0
-  }
-
   /**
    * Without events up to `floorMs`: what the watermark has pruned is gone, even if held (rule R3).
    */
