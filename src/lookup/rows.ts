@@ -4,6 +4,7 @@ import { isEventTime } from '../kernel/time.ts'
 import type { TableDefinition } from '../topology/definition.ts'
 import type { Rows } from '../topology/lookup.ts'
 import { nameOf } from '../topology/schema.ts'
+import { timeFault } from '../topology/times.ts'
 import type { RecordId } from './record-order.ts'
 
 export interface RecordRow {
@@ -82,6 +83,6 @@ function answer<R>(name: string, of: (row: unknown) => R, row: unknown): R {
   try {
     return of(row)
   } catch (thrown) {
-    throw rowFault(`${name} threw ${nameOf(thrown)}`)
+    throw rowFault(timeFault(thrown, name)?.message ?? `${name} threw ${nameOf(thrown)}`)
   }
 }

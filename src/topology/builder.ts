@@ -258,6 +258,7 @@ class Draft implements TopologyBuilder {
         derived: Record<string, DerivedFeature>,
         { drop = [] }: { drop?: string[] } = {},
       ) => {
+        if (!Array.isArray(drop)) throw this.#invalid('.derive: drop must be a list of features')
         const fields = { op: 'derive', derived, drop } as const
         const kept = defined.filter((name) => !drop.includes(name))
         const node = this.#add(at, 'derive', fields)

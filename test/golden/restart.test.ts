@@ -75,13 +75,14 @@ function randomCrashes(of: Case, guarantee: Guarantee): Crash[] {
 /**
  * Payments are restored from the middle of the log, so that a record too few is missed. Flights
  * look into tables, and landings lead to no output. Which payments a model fails on must not depend
- * on where batches begin.
+ * on where batches begin. Machines have windows before an event and of a condition.
  */
 const INPUTS = [
   [SHIPPED],
   ['flight-delay', 2_000],
   [FEATURES_ALONE, 2_000],
   ['card-fallback', 1_000],
+  ['machines', 2_000],
 ] as const
 
 describe.each(INPUTS)(`%s (TIDEMARK_TEST_SEED=${SEED})`, (name, lines?: number) => {

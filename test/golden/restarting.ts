@@ -10,7 +10,7 @@ import { startWorker, type Worker } from '../../src/runtime/worker.ts'
 import type { Definition } from '../../src/topology/definition.ts'
 import { outputTopics } from '../../src/topology/graph.ts'
 import cardFraud from '../../topologies/card-fraud.ts'
-import { answersOf, idOf, outcomeOf, sinkOf } from './answers.ts'
+import { answersOf, idOf, outcomeOf } from './answers.ts'
 import {
   type Answer,
   compareGolden,
@@ -151,8 +151,7 @@ function differences(of: Case, records: MemoryRecords, lines: number): string[] 
 
 /** How many outputs and dead letters stand there once more. */
 function repetitionsIn({ definition }: Case, records: MemoryRecords): number {
-  const topics = [sinkOf(definition), definition.deadLetterTopic]
-  const ids = topics.flatMap((topic) => records.read(topic).map(idOf))
+  const ids = outputTopics(definition).flatMap((topic) => records.read(topic).map(idOf))
   return ids.length - new Set(ids).size
 }
 
@@ -164,9 +163,10 @@ function answersIn({ golden, definition }: Case, records: MemoryRecords, lines: 
     ends.set(partition, offset + 1)
     return { partition, offset }
   })
-  const outputs = records.read(sinkOf(definition))
-  const letters = records.read(definition.deadLetterTopic)
-  return answersOf(golden, places, outcomeOf(outputs, letters))
+  const { deadLetterTopic } = definition
+  const sinks = outputTopics(definition).filter((topic) => topic !== deadLetterTopic)
+  const outputs = sinks.flatMap((topic) => records.read(topic))
+  return answersOf(golden, places, outcomeOf(outputs, records.read(deadLetterTopic)))
 }
 
 /**
