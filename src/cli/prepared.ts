@@ -117,4 +117,4 @@ export function calledFunctions(
 
 const HOW_TO_COMPILE =
   'for these, each event is made into an object, which is slower; a function is compiled if it only reads fields, compares a field with ' +
-  'a constant by === or !==, or puts these into an object, and if the schema only declares fields and their types'
+  'a constant by === or !==, reads a time, or puts these into an object (in derive, if it only calculates), and if the schema only declares fields and their types'

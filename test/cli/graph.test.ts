@@ -34,7 +34,7 @@ test('functions that are called for each event are told, each with the reason, a
     'called for each event: flight-delay.features.lost (it uses the operator `-`)',
     'called for each event: flight-delay.features.windMph (it fills in a template)',
     'for these, each event is made into an object, which is slower; a function is compiled if it only reads fields, compares a field with ' +
-      'a constant by === or !==, or puts these into an object, and if the schema only declares fields and their types',
+      'a constant by === or !==, reads a time, or puts these into an object (in derive, if it only calculates), and if the schema only declares fields and their types',
   ])
 })
 
