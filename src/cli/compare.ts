@@ -84,7 +84,7 @@ export function compare(): Command {
   return addSettings(command, CLUSTER_SETTINGS)
 }
 
-export interface TopicComparison {
+interface TopicComparison {
   readonly topics: Readonly<Record<Side, ComparedTopic>>
   readonly pairs: Pairs
 }
@@ -141,7 +141,7 @@ function notesOf({ topics, pairs }: TopicComparison, { maxPending }: Flags): str
   }
   if (pairs.givenUp > 0) {
     notes.push(
-      `${plural(pairs.givenUp, 'output')} counted as alone, since no other one came within ${grouped(maxPending)} events; if the topics are further apart, raise --max-pending`,
+      `${plural(pairs.givenUp, 'output')} counted as alone, because no other one came within ${grouped(maxPending)} events; if the topics are further apart, raise --max-pending`,
     )
   }
   return notes

@@ -21,7 +21,7 @@ import {
 const CONFIG_FILE = 'tidemark.config.json'
 const CONFIG_FLAG = '--config'
 
-export interface SettingsContext {
+interface SettingsContext {
   readonly env: Environment
   /** The working directory: where the config file is, and what relative paths are relative to. */
   readonly folder: string

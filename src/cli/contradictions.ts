@@ -5,6 +5,7 @@ import { numberedName } from './arguments.ts'
 import {
   flagOf,
   type SaslMechanism,
+  SETTINGS,
   type SettingName,
   type Values,
   variableOf,
@@ -85,6 +86,8 @@ function tokenFaults(values: Values): TidemarkError[] {
   if (url === null && file === null) {
     return [configFault('oauthbearer needs a token endpoint or a token file', where)]
   }
+  // A URL that did not parse is a fault already.
+  if (url === undefined) return []
   if (url && file) return [configFault('set a token endpoint or a token file, not both', where)]
   if (url) {
     return missing(values, {
@@ -99,8 +102,7 @@ function tokenFaults(values: Values): TidemarkError[] {
 
 function missing(values: Values, needs: Named): TidemarkError[] {
   return (Object.entries(needs) as [SettingName, string][]).flatMap(([name, what]) => {
-    const file =
-      name === 'saslPassword' || name === 'saslClientSecret' ? (`${name}File` as const) : null
+    const file = SETTINGS[name].environmentOnly ? (`${name}File` as SettingName) : null
     if (values[name] !== null || (file !== null && values[file] !== null)) return []
     if (file === null) return [configFault(what, flagOf(name))]
     const hint = `set ${variableOf(name)} or ${variableOf(file)}`

@@ -5,7 +5,7 @@ import { observeAll } from '../observe/observer.ts'
 import type { Prepared, PreparedTopology } from '../runtime/prepared.ts'
 import { startWorker } from '../runtime/worker.ts'
 import { numberParser } from './arguments.ts'
-import { Board, type DemoRecord, readFlights } from './demo/flights.ts'
+import { Board, readFlights } from './demo/flights.ts'
 import {
   deadLetterLine,
   departureLine,
@@ -43,10 +43,7 @@ export function demo(): Command {
 async function start(seconds: number): Promise<void> {
   const prepared = await prepareFiles([fileURLToPath(TOPOLOGY)])
   try {
-    const flights = readFlights()
-    const { definition } = prepared.topologies[0] as PreparedTopology
-    say(opening(flights.length, seconds, outline(definition).join()))
-    await play(prepared, flights, seconds)
+    await play(prepared, seconds)
   } finally {
     await prepared.close()
   }
@@ -57,12 +54,10 @@ interface Prediction {
   readonly probability: number
 }
 
-async function play(
-  prepared: Prepared,
-  flights: readonly DemoRecord[],
-  seconds: number,
-): Promise<void> {
+async function play(prepared: Prepared, seconds: number): Promise<void> {
   const { definition } = prepared.topologies[0] as PreparedTopology
+  const flights = readFlights()
+  say(opening(flights.length, seconds, outline(definition).join()))
   const { topic } = definition.source
   const [startMs, endMs] = [flights[0]?.timestampMs ?? 0, flights.at(-1)?.timestampMs ?? 0]
   const spanMs = endMs - startMs

@@ -127,7 +127,6 @@ async function score(prepared: Prepared, stream: Readable, input: Flags): Promis
   const book = new LineBook()
   const report = new DeadLetterReport(book, input.deadLetters ?? null)
   const tally = new OutcomeTally()
-  let wake = () => {}
   const shadows = shadowTopics(topology.definition)
   const embedded = publishingRecords(records, async ({ outputs, deadLetters, nextOffsets }) => {
     const shown = [...outputs].filter(({ topic }) => !shadows.includes(topic))
@@ -139,7 +138,6 @@ async function score(prepared: Prepared, stream: Readable, input: Flags): Promis
       book.forget(partition, nextOffset)
       records.deleteBefore({ topic, partition, offset: nextOffset })
     }
-    wake()
   })
   for (const [table, path] of input.table ?? []) {
     const definition = tablesOf(topology).get(table) as TableDefinition
@@ -152,11 +150,9 @@ async function score(prepared: Prepared, stream: Readable, input: Flags): Promis
     observer: tally.observer,
     onDeadLetter: report.expect,
   })
-  const committed = () => new Promise<void>((resolve) => (wake = resolve))
   const ended = untilSignal(readerGone)
-  const fed = feedEvents(stream, { source, headers: input.header, records, book, committed })
   const whole = async () => {
-    await fed
+    await feedEvents(stream, { source, headers: input.header, records, book })
     await records.settled('dev', source.topic)
     // At the end of the input, open windows emit their results too.
     await worker.closeWindows()

@@ -3,6 +3,7 @@ import type { RawRecord } from '../formats/format.ts'
 import { eventKey } from '../formats/identity.ts'
 import { recordDecoder } from '../formats/open-format.ts'
 import { GivenRecord, UNWRITTEN } from '../formats/record-decoding.ts'
+import { ConditionVariable } from '../kernel/condition-variable.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import { NO_TIMESTAMP } from '../kernel/time.ts'
 import { keyOfRow, rowFault } from '../lookup/rows.ts'
@@ -12,7 +13,7 @@ import type { Commit, Header, NewRecords, Records, TopicPartition } from '../rec
 import type { Observer, Outcomes } from '../runtime/events.ts'
 import { addOutcomes, NO_OUTCOMES } from '../runtime/output/outcomes.ts'
 import type { Definition, SourceDefinition, TableDefinition } from '../topology/definition.ts'
-import { outputTopics, tableTopics } from '../topology/graph.ts'
+import { allTopics } from '../topology/graph.ts'
 import { type Line, linesOf, splitKey } from './lines.ts'
 import { grouped, plural } from './print.ts'
 
@@ -20,8 +21,7 @@ import { grouped, plural } from './print.ts'
 
 export function embeddedRecords(definition: Definition, partitions: number): MemoryRecords {
   const records = new MemoryRecords()
-  const topics = [definition.source.topic, ...outputTopics(definition), ...tableTopics(definition)]
-  for (const topic of new Set(topics)) records.createTopic(topic, { partitions })
+  for (const topic of allTopics(definition)) records.createTopic(topic, { partitions })
   return records
 }
 
@@ -41,7 +41,11 @@ export function publishingRecords(
   return { ...committing, writer: () => ({ send, close: async () => {} }) }
 }
 
+/** The most lines that may be uncommitted; reading waits above this. */
+const MAX_IN_FLIGHT = 20_000
+
 export class LineBook {
+  readonly #changed = new ConditionVariable()
   readonly #partitions = new Map<number, { first: number; lines: number[] }>()
   inFlight = 0
 
@@ -64,18 +68,20 @@ export class LineBook {
     const forgotten = book.lines.splice(0, before - book.first)
     book.first = before
     this.inFlight -= forgotten.length
+    this.#changed.notifyAll()
+  }
+
+  /** Resolves when few enough lines are uncommitted to read more. */
+  hasRoom(): Promise<void> {
+    return this.#changed.until(() => this.inFlight <= MAX_IN_FLIGHT)
   }
 }
 
-/** The most lines that may be uncommitted; reading waits above this. */
-const MAX_IN_FLIGHT = 20_000
-
-export interface EventFeed {
+interface EventFeed {
   readonly source: SourceDefinition
   readonly headers: readonly Header[]
   readonly records: MemoryRecords
   readonly book: LineBook
-  readonly committed: () => Promise<void>
 }
 
 /** Writes each line of a stream to the source's topic, as fast as the worker commits them. */
@@ -95,7 +101,7 @@ export async function feedEvents(stream: Readable, feed: EventFeed): Promise<voi
     for (const [i, position] of positions.entries()) {
       feed.book.add(position, (lines[i] as Line).number)
     }
-    while (feed.book.inFlight > MAX_IN_FLIGHT) await feed.committed()
+    await feed.book.hasRoom()
   }
 }
 

@@ -179,7 +179,7 @@ function fieldsOf(value: Buffer, where: string): Readonly<Record<string, unknown
   } catch {
     // V8's message quotes the text, so it is not passed on.
   }
-  const hint = 'it must be one, since --key or --time reads a field of it'
+  const hint = 'it must be one, because --key or --time reads a field of it'
   throw configFault('the line is not a JSON object', where, hint)
 }
 

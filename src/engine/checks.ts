@@ -150,7 +150,7 @@ export function restartNotes(definition: Definition): string[] {
   return notes
 }
 
-/** Notes on models that score no event, and on rules that a replay may decide differently. */
+/** Notes on models that score no event. */
 export function routeNotes(definition: Definition): string[] {
   return planOf(definition)
     .flatMap(({ step, rule }) => rule.notes?.(step) ?? [])

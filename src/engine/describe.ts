@@ -71,6 +71,7 @@ const asSource: Print = (of) => of.toString()
  * @param print how functions are printed @default their source text
  */
 export function describe(topology: Definition, print: Print = asSource): Description {
+  // Hashed in this order, with every field: another order in the builder rebuilds all windows.
   const { schema: _, ...source } = topology.source
   const { format, eventTimeMs, onTombstone } = source
   return {

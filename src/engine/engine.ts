@@ -69,8 +69,7 @@ export class Engine {
 
   /** The watermark at which the next tumbling window closes; +Infinity: none is open. */
   get nextEndMs(): number {
-    const ends = this.#operators.map(({ nextEndMs }) => nextEndMs ?? Number.POSITIVE_INFINITY)
-    return Math.min(Number.POSITIVE_INFINITY, ...ends)
+    return Math.min(...this.#operators.map((of) => of.nextEndMs ?? Number.POSITIVE_INFINITY))
   }
 
   *process(batch: EventBatch, mode: RunMode = 'live'): ChunkResults {

@@ -98,11 +98,12 @@ export class FeatureRows implements Operator {
     this.#doubt = 0
     const late: number[] = []
     const open = run.mode === 'live' ? this.#open(batch.count) : null
+    const into = { late, open }
     for (const kind of this.states) kind.readAhead(batch)
     for (let at = 0; at < batch.indices.length; at++) {
       const index = batch.indices[at] as number
       if (at % TOUCHED === 0) for (const kind of this.states) kind.touch(batch, at, at + TOUCHED)
-      const error = this.#processOne(batch, index, { late, open })
+      const error = this.#processOne(batch, index, into)
       if (error !== null) run.fault(subjectOf(batch, index), this.#step.name, error)
     }
     run.late(this.#step.name, late)

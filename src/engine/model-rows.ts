@@ -113,11 +113,10 @@ export class ModelRows {
 
   /** Why the rule's model cannot take a row; `null`: it can. */
   #lacking(rows: Float32Array, row: number, rule: number): TidemarkError | null {
-    const { features, missing } = this.#step
+    const { features } = this.#step
     for (const column of this.#taken[rule] as readonly number[]) {
       const value = rows[row * features.length + column] as number
-      if (Number.isFinite(value) || (Number.isNaN(value) && missing === 'nan')) continue
-      return notFinite(features[column] as string, value)
+      if (!isFit(this.#step, value)) return notFinite(features[column] as string, value)
     }
     return null
   }
@@ -140,14 +139,22 @@ function notFinite(name: string, value: number): TidemarkError {
  * a model decides itself about missing columns. Variants need all columns, because an event's
  * outcome must not depend on the one chosen.
  */
-function takenBy(step: ScoreStep): readonly number[][] {
-  const { models, routes, otherwise, features, variants } = step
+function takenBy(step: ScoreStep): readonly (readonly number[])[] {
+  const { routes, otherwise, features, variants } = step
   if (variants !== null) return [features.map((_, column) => column)]
-  return [...routes.map(({ to }) => to), otherwise].map((name) => {
-    const model = models[name]
-    if (model === undefined || isRule(model)) return []
-    return model.features.map((feature) => features.indexOf(feature))
-  })
+  return [...routes.map(({ to }) => to), otherwise].map((name) => columnsTaken(step, name))
+}
+
+/** The columns that a model takes; none if it is a rule, or unknown. */
+export function columnsTaken({ models, features }: ScoreStep, name: string): readonly number[] {
+  const model = models[name]
+  if (model === undefined || isRule(model)) return []
+  return model.features.map((feature) => features.indexOf(feature))
+}
+
+/** Whether a model of the step can take a number. */
+export function isFit({ missing }: ScoreStep, value: number): boolean {
+  return Number.isFinite(value) || (Number.isNaN(value) && missing === 'nan')
 }
 
 /** Reports features that models lack, and those that none takes. */

@@ -6,7 +6,7 @@ import { fieldsRead } from '../topology/function-source.ts'
 import { threw, typeNameOf } from './faults.ts'
 import type { Dictionary } from './store/dictionary.ts'
 
-export interface RoutedEvent {
+interface RoutedEvent {
   readonly events: Events
   readonly index: number
   readonly key: number

@@ -1,14 +1,12 @@
 import { Share } from '../kernel/shares.ts'
 import type { ScoreStep } from '../topology/definition.ts'
-import { isRule } from '../topology/models.ts'
 import type { ShadowRows, StepScores } from './events.ts'
+import { columnsTaken, isFit } from './model-rows.ts'
 import type { Dictionary } from './store/dictionary.ts'
 
 interface Branch {
   readonly share: Share
-  /** By number of a rule: does it choose the shadow's own model, which scores the event already? */
-  readonly isOwn: readonly boolean[]
-  readonly isOwnFallback: boolean
+  readonly model: string
   /** The columns that its model takes and a main model may do without. */
   readonly columns: readonly number[]
 }
@@ -17,17 +15,21 @@ interface Branch {
 export class ShadowBranches {
   readonly #step: ScoreStep
   readonly #keys: Dictionary
+  /** By number of a rule, the name of its model. */
+  readonly #byRule: readonly string[]
   readonly #branches: readonly Branch[]
 
   constructor(step: ScoreStep, keys: Dictionary) {
-    const byRule = [...step.routes.map(({ to }) => to), step.otherwise]
     this.#step = step
     this.#keys = keys
+    this.#byRule = [...step.routes.map(({ to }) => to), step.otherwise]
+    const taken = this.#byRule.map((name) => columnsTaken(step, name))
     this.#branches = step.shadows.map(({ model, share }) => ({
       share: new Share(`shadow.${model}`, share),
-      isOwn: byRule.map((name) => name === model),
-      isOwnFallback: step.fallback?.to === model,
-      columns: byRule.some((name) => !takesAllOf(step, name, model)) ? columnsOf(step, model) : [],
+      model,
+      columns: columnsTaken(step, model).filter((column) =>
+        taken.some((of) => !of.includes(column)),
+      ),
     }))
   }
 
@@ -47,30 +49,16 @@ export class ShadowBranches {
       )
     })
     return (rows: Float32Array, { decided, faults }: StepScores): readonly ShadowRows[] =>
-      this.#branches.map(({ isOwn, isOwnFallback, columns }, shadow) => {
+      this.#branches.map(({ model, columns }, shadow) => {
         const scored = (inShare[shadow] as readonly number[]).filter((row) => {
-          return !faults.has(row) && !(isOwn[decided?.[row] ?? 0] ?? isOwnFallback)
+          const by = this.#byRule[decided?.[row] ?? 0] ?? this.#step.fallback?.to
+          return !faults.has(row) && by !== model
         })
-        const fit = scored.filter((row) => columns.every((c) => this.#isFit(rows, row, c)))
+        const width = this.#step.features.length
+        const fit = scored.filter((row) =>
+          columns.every((c) => isFit(this.#step, rows[row * width + c] as number)),
+        )
         return { rows: fit, unfit: scored.length - fit.length }
       })
   }
-
-  #isFit(rows: Float32Array, row: number, column: number): boolean {
-    const { features, missing } = this.#step
-    const value = rows[row * features.length + column] as number
-    return Number.isFinite(value) || (Number.isNaN(value) && missing === 'nan')
-  }
-}
-
-function takesAllOf({ models }: ScoreStep, name: string, shadow: string): boolean {
-  const [main, other] = [models[name], models[shadow]]
-  if (main === undefined || other === undefined || isRule(other)) return true
-  return !isRule(main) && other.features.every((feature) => main.features.includes(feature))
-}
-
-function columnsOf({ models, features }: ScoreStep, name: string): readonly number[] {
-  const model = models[name]
-  if (model === undefined || isRule(model)) return []
-  return model.features.map((feature) => features.indexOf(feature))
 }

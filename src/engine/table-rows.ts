@@ -2,7 +2,7 @@ import type { Events, Read, Reader } from '../columns/events.ts'
 import type { FeatureDefinition, FeaturesStep } from '../topology/definition.ts'
 import type { Lookup, Rows } from '../topology/lookup.ts'
 
-export type LookupFeature = Extract<FeatureDefinition, { from: 'lookup' }>
+type LookupFeature = Extract<FeatureDefinition, { from: 'lookup' }>
 
 /** The name is that in functions after the model. */
 type TableLookup = Pick<LookupFeature, 'name' | 'kind' | 'table' | 'key'>

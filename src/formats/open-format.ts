@@ -2,10 +2,11 @@ import { isUtf8 } from 'node:buffer'
 import type { FieldPath } from '../columns/columns.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import type { SchemaRegistry } from '../registry/schema-registry.ts'
-import { checkedBy, isPromise, nameOf } from '../topology/schema.ts'
+import { checkedBy, nameOf } from '../topology/schema.ts'
 import type { DecodeFormat, RecordWithValue, SourcePartition } from '../topology/source.ts'
 import { cloudEventIn } from './cloud-event-decoder.ts'
 import type { Format, FormatSource, RawRecord } from './format.ts'
+import { refusePromise } from './identity.ts'
 import { jsonEvent, jsonFormat } from './json/json-format.ts'
 import { notUtf8 } from './json/parse-json.ts'
 import { GivenRecord, type RecordDecoder, RecordFormat, valueOf } from './record-decoding.ts'
@@ -32,7 +33,7 @@ export async function openFormat(
     return new RecordFormat(source, { decode: recordDecoder(source) }, { why: WHY_MADE[format.is] })
   }
   if (registry === null) throw noRegistry(`the values of "${topic}" have their schemas`)
-  // Loaded on demand, because it loads the libraries of Avro and Protobuf.
+  // Loaded on demand, because it loads the library of Avro, and that of Protobuf's descriptors.
   const { confluentFormat } = await import('./registry/confluent-format.ts')
   return confluentFormat(source, format, { registry, wanted })
 }
@@ -71,8 +72,6 @@ function madeBy({ decode }: DecodeFormat, record: RawRecord, from: SourcePartiti
   } catch (cause) {
     throw new TidemarkError('PAYLOAD_INVALID', `decode threw ${nameOf(cause)}`, { cause })
   }
-  if (!isPromise(made)) return made
-  throw new TidemarkError('PAYLOAD_INVALID', 'decode returned a promise', {
-    hint: 'it must decode at once: asynchronous functions are not supported',
-  })
+  refusePromise(made, 'decode returned', 'PAYLOAD_INVALID')
+  return made
 }

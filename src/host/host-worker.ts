@@ -156,12 +156,7 @@ async function watchers(
   if (log !== undefined) observers.push(logEvents(log, { worker, clock: wallClock, statusEveryMs }))
   let http: HttpServer | null = null
   if (address !== undefined || expose !== undefined) {
-    const metrics = createMetrics({
-      version: packageVersion(),
-      topologies,
-      worker,
-      droppedLines,
-    })
+    const metrics = createMetrics({ version: packageVersion(), topologies, worker, droppedLines })
     observers.unshift(metrics.observer)
     expose?.(worker, metrics)
     if (address !== undefined) {

@@ -38,7 +38,7 @@ export const wallClock: Clock = {
     return { earliestMs: Math.min(told, counted), latestMs: Math.max(told, counted) }
   },
   elapsedMs: () => performance.now(),
-  // It rejects when it is aborted.
+  // Node's sleep rejects when it is aborted.
   sleep: (ms, signal) => sleep(delayOf(ms), undefined, signal && { signal }).catch(() => {}),
   after: (ms, work) => {
     const timer = setTimeout(work, delayOf(ms))

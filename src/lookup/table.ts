@@ -5,7 +5,7 @@ import { CurrentRows } from './current-rows.ts'
 import type { HeldRows, LookupCounts, MakeRow, RowStore } from './rows.ts'
 import { VersionedRows } from './versioned-rows.ts'
 
-export interface TableOptions {
+interface TableOptions {
   /** Its name in metrics and the log, unique in a worker. */
   readonly label: string
   readonly make: MakeRow

@@ -76,7 +76,7 @@ function labelled({ worker, metrics }: MetricsOfWorker): object {
   }))
 }
 
-export type Metrics = Omit<MetricRegistry<unknown>, never>
+export type Metrics = MetricRegistry<unknown>
 
 export class MetricRegistry<S> {
   readonly #registry = new Registry()

@@ -325,7 +325,7 @@ export interface FollowOptions {
   readonly unreadable: (partitions: readonly Unreadable[]) => void
 }
 
-export type FollowedRange = Pick<Chunk, 'nextOffset' | 'endOffset'>
+export type FollowedRange = Pick<Chunk, 'nextOffset'> & Pick<PartitionOffsets, 'endOffset'>
 
 /**
  * A topic that is read outside of any group, each partition in order. It can be iterated once; the

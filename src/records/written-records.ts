@@ -123,10 +123,10 @@ export class WrittenRecords implements NewRecords {
   }
 
   valueBytes(index: number): number {
-    const reader = new NumberReader(this.#roomOf(index).bytes, this.#number(index, START))
-    const keyBytes = Math.max(0, reader.varint())
-    reader.at += keyBytes
-    return Math.max(0, reader.varint())
+    const { bytes } = this.#roomOf(index)
+    const start = this.#number(index, START)
+    const keyBytes = readVarint(bytes, start)
+    return Math.max(0, readVarint(bytes, start + varintBytes(keyBytes) + Math.max(0, keyBytes)))
   }
 
   /** Copies key, value and headers into `target`, in the form of a batch. */

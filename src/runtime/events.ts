@@ -164,7 +164,7 @@ interface RuntimeEvents {
     readonly topology: string
     /** A row that was given to two models, to the second as a fallback, is in two. */
     readonly attempts: readonly ScoreAttempt[]
-    /** StepScores that were published, by row: of the first output. */
+    /** Scores that were published, by row: of the first output. */
     readonly scores: Float64Array
     /** By row, the index in `models` of what scored it; `null`: 0 for all. */
     readonly decided: Uint8Array | null

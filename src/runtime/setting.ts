@@ -8,7 +8,7 @@ export interface RawSetting {
   readonly folder: string
 }
 
-export interface SettingKind<T> {
+interface SettingKind<T> {
   /** @throws Error whose message says what is wrong with the text */
   parse(raw: RawSetting): T
   /** The fault of a value that was not parsed; `null`: none. @default none */
@@ -49,7 +49,7 @@ export function setting<T>(of: Grouped<T>): Grouped<T> {
 }
 
 /**
- * A setting that has no value by default: `null`, which no text stands for.
+ * A setting whose default is `null`: no value.
  * @param more @default any text
  */
 export function optional<T = string>(

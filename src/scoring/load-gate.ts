@@ -43,8 +43,9 @@ export async function proveModel<M extends Declared>(
   if (runner === null) throw new Refused(faults)
   try {
     refuseIfAny(faults)
-    refuseIfAny(await trialFaults(runner, golden, check))
-    const isAlone = await dependsOnBatch(runner, sampleRows(model.features.length, golden))
+    const sample = sampleRows(model.features.length, golden)
+    refuseIfAny(await trialFaults(runner, { sample, golden }, check))
+    const isAlone = await dependsOnBatch(runner, sample)
     const runs = isAlone ? { runner, atMost: 1 } : { runner }
     if (golden !== null) refuseIfAny(await goldenDifferences(golden, runs, check))
     return { runner, golden, isAlone, check }
@@ -56,12 +57,11 @@ export async function proveModel<M extends Declared>(
 
 async function trialFaults(
   runner: Runner,
-  golden: Golden | null,
+  { sample, golden }: { readonly sample: Float32Array; readonly golden: Golden | null },
   { model, where }: GoldenCheck,
 ): Promise<TidemarkError[]> {
-  const features = model.features.length
   try {
-    await runner.run(sampleRows(features, golden).subarray(0, TRIAL_ROWS * features), TRIAL_ROWS)
+    await runner.run(sample.subarray(0, TRIAL_ROWS * model.features.length), TRIAL_ROWS)
     return []
   } catch (cause) {
     const message = `${model.name}@${model.version}: a trial run of ${TRIAL_ROWS} rows: ${messageOf(cause)}`

@@ -1,4 +1,4 @@
-import { Refused, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
+import { orFault, Refused, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
 import type { ModelDefinition } from '../topology/models.ts'
 import {
   type EvaluatorChoice,
@@ -138,7 +138,7 @@ class Faults {
     try {
       return await work()
     } catch (error) {
-      this.#found.set(use, faultsOf(error))
+      this.#found.set(use, error instanceof Refused ? error.faults : [orFault(error)])
       return null
     }
   }
@@ -168,12 +168,6 @@ function unusedChoices(
     .map(
       (name) => new TidemarkError('CONFIG_INVALID', `no topology uses a model "${name}"`, { hint }),
     )
-}
-
-function faultsOf(error: unknown): readonly TidemarkError[] {
-  if (error instanceof Refused) return error.faults
-  if (error instanceof TidemarkError) return [error]
-  throw error
 }
 
 export interface SingleOptions {

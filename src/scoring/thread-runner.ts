@@ -86,10 +86,9 @@ export class ThreadRunner implements OpenedModel {
   /** Closes without waiting for a run in flight: the thread ends after it, if it ever does. */
   async close(): Promise<void> {
     if (this.#ended !== null) return
-    const exit = once(this.#worker, 'exit')
     this.#post({ type: 'close' }, [])
     if (inRun.has(this)) this.#worker.unref()
-    else await exit
+    else await once(this.#worker, 'exit')
   }
 
   async #ask<T>(

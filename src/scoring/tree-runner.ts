@@ -39,7 +39,10 @@ export class TreeRunner implements OpenedModel {
     }
   }
 
-  /** A string says why the model cannot be computed here. */
+  /**
+   * A string says why the model cannot be computed here.
+   * @throws EvalError code generation is off (`--disallow-code-generation-from-strings`)
+   */
   static of(bytes: Uint8Array, { input, outputs, features }: TreeReading): TreeRunner | string {
     const width = features.length
     const wanted = scoreColumns(outputs)
@@ -47,6 +50,8 @@ export class TreeRunner implements OpenedModel {
       const file = readOnnx(bytes)
       return new TreeRunner(file, recognise(file, { input, features: width, wanted }), width)
     } catch (error) {
+      // Not the model's fault, and so not to be remembered: code must not be generated.
+      if (error instanceof EvalError) throw error
       if (error instanceof NotRead) return error.message
       // ONNX Runtime may still read the file.
       return `its file cannot be read by the tree evaluator: ${messageOf(error)}`
@@ -75,18 +80,14 @@ export async function provenTrees(
   cache: ModelCache,
 ): Promise<TreeRunner | string> {
   const { input, outputs, features } = reading
-  const verdicts = {
-    kind: 'trees',
-    dependsOn: {
-      model: found.sha256,
-      reading: { input, outputs, features: features.length },
-      trees: EDITION,
-    },
-    read: verdictOf,
-  } as const
-  const { bytes } = found
+  const { bytes, sha256: model } = found
   try {
-    const { whyNot } = await cache.known({ ...verdicts, find: () => verdictOn({ bytes, reading }) })
+    const { whyNot } = await cache.known({
+      kind: 'trees',
+      dependsOn: { model, reading: { input, outputs, features: features.length }, trees: EDITION },
+      read: verdictOf,
+      find: () => verdictOn({ bytes, reading }),
+    })
     return whyNot ?? TreeRunner.of(bytes, reading)
   } catch (error) {
     return `not compared: ${messageOf(error)}`

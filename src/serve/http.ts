@@ -7,7 +7,7 @@ import { TidemarkError } from '../kernel/errors.ts'
 import type { Metrics } from '../observe/metric-registry.ts'
 import type { Probes } from './health.ts'
 
-export interface HttpOptions {
+interface HttpOptions {
   /** @default 127.0.0.1: not reachable over the network */
   readonly host?: string
   /** 0: any free port. */

@@ -4,7 +4,7 @@ import type { Guarantee } from '../records/port.ts'
 import type { Outcomes } from '../runtime/events.ts'
 import type { Prepared } from '../runtime/prepared.ts'
 import { prepare } from '../runtime/start/prepare.ts'
-import { outputTopics, tableTopics } from '../topology/graph.ts'
+import { allTopics } from '../topology/graph.ts'
 import type { Topology } from '../topology/stream.ts'
 import { Life, type ModelFunction, numbersTo, Tally, withModelFunctions } from './driven-worker.ts'
 import {
@@ -84,8 +84,7 @@ export class TopologyDriver<Out> {
     this.#partitions = options.partitions ?? 1
     this.#inputs = new InputRecords(topology)
     this.#clock = new VirtualClock(options.startMs ?? START_MS)
-    const topics = [topology.source.topic, ...outputTopics(topology), ...tableTopics(topology)]
-    for (const topic of new Set(topics)) {
+    for (const topic of allTopics(topology)) {
       this.#records.createTopic(topic, { partitions: this.#partitions })
     }
     for (const [table, inputs] of Object.entries(options.tables ?? {})) {

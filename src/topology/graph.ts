@@ -89,6 +89,11 @@ export function tableTopics({ tables }: Definition): string[] {
   return [...new Set(tables.flatMap(({ from }) => from.topic ?? []))]
 }
 
+/** All topics of a topology: its source, what it writes, and those of its tables. */
+export function allTopics(definition: Definition): ReadonlySet<string> {
+  return new Set([definition.source.topic, ...outputTopics(definition), ...tableTopics(definition)])
+}
+
 /** The same topology with other topics, by logical name. Steps keep their names. */
 export function withTopics(
   definition: Definition,

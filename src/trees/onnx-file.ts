@@ -97,7 +97,10 @@ const { root } = protobuf.parse(`
 `)
 export const ONNX = root.lookupType('Model')
 /** An attribute without a value. */
-export const NO_ATTRIBUTE = root.lookupType('Attribute').create() as unknown as OnnxAttribute
+export const NO_ATTRIBUTE: OnnxAttribute = {
+  ...{ name: '', float: 0, whole: 0, text: '', tensor: null },
+  ...{ floats: [], wholes: [], texts: [] },
+}
 
 interface Graph {
   readonly nodes: readonly Node[]

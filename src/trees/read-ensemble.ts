@@ -154,7 +154,8 @@ function reduced(
   if (Number.isNaN(read.value)) throw new NotRead('a comparison with NaN')
   const value = isBelow ? nextBelow(read.value) : read.value
   if (!isNegated) return { ...read, value, isEqual }
-  // The sides are swapped. A missing feature goes where it went: for `≠`, where others go too.
+  // The sides are swapped, and a missing feature still goes the same way. It equals nothing, so for
+  // `≠` the test was true.
   const missingIsTrue = !isEqual && !read.missingIsTrue
   const sides = { whenTrue: read.whenFalse, whenFalse: read.whenTrue }
   return { ...read, ...sides, value, isEqual, missingIsTrue }

@@ -68,7 +68,7 @@ interface Measured {
 /** Runs all events; measures the second half. */
 function measure(definition: Definition, flags: Flags): Measured {
   const format = jsonFormatOf(once(flags.within))
-  const engine = engineFor(definition, { lookup: () => new Map(), reader: format.reader })
+  const engine = engineFor(definition, { reader: format.reader })
   const { keyNumbers } = engine
   const intake = new EventIntake(definition.source, format, {
     from: { topic: 'events', partition: 0 },

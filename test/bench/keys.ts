@@ -40,7 +40,7 @@ class WindowTask {
       maxKeys: Math.floor(maxKeys / tasks),
       maxBytes: Math.floor(maxBytes / tasks),
     }
-    this.engine = engineFor(w1, { lookup: () => new Map(), limits, reader: FORMAT.reader })
+    this.engine = engineFor(w1, { limits, reader: FORMAT.reader })
     const { keyNumbers } = this.engine
     this.#intake = new EventIntake(w1.source, FORMAT, {
       from: { topic: 'events', partition: 0 },

@@ -79,7 +79,7 @@ function copy({ set }: Input): number {
   const copies = new WrittenRecords(records.length)
   for (let i = 0; i < records.length; i++) copies.copy(records, i, TO)
   encoder.begin()
-  atOnce(encoder.encodeMore({ records: copies, indices: indicesOf(records.length) }, OPTIONS))
+  atOnce(encoder.encode({ records: copies, indices: indicesOf(records.length) }, OPTIONS))
   return records.length
 }
 

@@ -50,7 +50,7 @@ interface Case {
 /** CPU time of the process, µs an event. */
 function microsOf({ events, topology = w1, hot = 0, mode = 'live' }: Case): number {
   const format = jsonFormatOf(topology)
-  const engine = engineFor(topology, { lookup: () => new Map(), reader: format.reader })
+  const engine = engineFor(topology, { reader: format.reader })
   const { keyNumbers } = engine
   const intake = new EventIntake(topology.source, format, {
     from: { topic: 'events', partition: 0 },

@@ -331,7 +331,7 @@ test.each<[string, object, string[]]>([
     'an endpoint in plain text, an extension that cannot be sent, a file that is not there',
     {
       ...{ saslMechanism: 'oauthbearer', saslTokenUrl: 'http://login.example' },
-      ...{ saslTokenFile: 'none', saslExtension: ['auth=x'] },
+      ...{ saslTokenFile: 'none', saslExtension: ['auth=x'], saslClientId: 'c' },
     },
     [
       '--sasl-token-url: would send the client secret in plain text: use https',

@@ -241,7 +241,7 @@ const FORMAT: RowReading = {
 
 function read(texts: readonly string[], format: RowReading = FORMAT) {
   const faults: TidemarkError[] = []
-  const lines = texts.map((text, i) => ({ number: i + 1, bytes: Buffer.from(text), end: 0 }))
+  const lines = texts.map((text, i) => ({ number: i + 1, bytes: Buffer.from(text) }))
   const { rows, labels } = readRows(lines, format, faults)
   return { rows: [...rows.subarray(0, 2 * labels.length)], labels, faults }
 }

@@ -85,7 +85,7 @@ function run(engine: Engine, events: readonly Arrival[]) {
 }
 
 function tell(features: readonly Feature[], events: readonly Arrival[], options: Options = {}) {
-  return run(engineFor(topology(features, options), { lookup: () => new Map() }), events).told
+  return run(engineFor(topology(features, options)), events).told
 }
 
 describe('a rolling window (t − W, t]', () => {
@@ -152,7 +152,7 @@ describe('a late event', () => {
   })
 
   test('is only counted where onLate is drop', () => {
-    const engine = engineFor(topology([count], { onLate: 'drop' }), { lookup: () => new Map() })
+    const engine = engineFor(topology([count], { onLate: 'drop' }))
     const { told: rows, result } = run(engine, events)
     expect(rows).toEqual([[1], null, [2]])
     expect(result.late).toEqual([{ step: 'features', indices: [1] }])
@@ -170,7 +170,7 @@ describe('a late event', () => {
 })
 
 test('an event too far ahead of its record is set aside, moves no watermark and enters no window', () => {
-  const engine = engineFor(topology([count], { maxAheadMs: 60_000 }), { lookup: () => new Map() })
+  const engine = engineFor(topology([count], { maxAheadMs: 60_000 }))
   const events: Arrival[] = [
     ['a', 0],
     ['a', 60_001],
@@ -233,7 +233,7 @@ test('an infinite feature reaches no model, also not one that takes missing valu
 
 describe('a fault', () => {
   test('the message names the column and not what it holds', () => {
-    const engine = engineFor(topology([sum, distinct]), { lookup: () => new Map() })
+    const engine = engineFor(topology([sum, distinct]))
     const { result } = run(engine, [
       ['a', 0, { amount: 'secret', shop: 's' }],
       ['a', 0, { amount: 1, shop: 4417 }],
@@ -257,10 +257,8 @@ test('a missing value reaches only a model that takes it', () => {
       ? { ...step, then: step.then.map((s) => ({ ...s, missing: 'refuse' }) as Step) }
       : step,
   )
-  expect(run(engineFor(definition, { lookup: () => new Map() }), [['a', 0]]).told).toEqual([
-    [Number.NaN],
-  ])
-  const refusing = engineFor({ ...definition, then: strict }, { lookup: () => new Map() })
+  expect(run(engineFor(definition), [['a', 0]]).told).toEqual([[Number.NaN]])
+  const refusing = engineFor({ ...definition, then: strict })
   expect(run(refusing, [['a', 0]]).told).toEqual(['FEATURE_NOT_FINITE'])
 })
 
@@ -271,10 +269,7 @@ test('each model behind the windows gets the events its way lets through, in its
   const second: Step = { ...withModel(score, { features: ['f1', 'f0'] }), name: 'second' }
   const keep = (e: unknown) => amountOf(e) > 1
   const where: Step = { op: 'where', name: 'where', keep, then: [second] }
-  const engine = engineFor(
-    { ...definition, then: [{ ...step, then: [score, where] }] },
-    { lookup: () => new Map() },
-  )
+  const engine = engineFor({ ...definition, then: [{ ...step, then: [score, where] }] })
   const { result } = run(engine, [
     ['a', 0, { amount: 1 }],
     ['a', 1, { amount: 5 }],
@@ -289,7 +284,7 @@ test('what a where leaves out before the windows enters none, but moves the wate
   const definition = topology([count])
   const keep = (e: unknown) => (e as Sale).skip !== true
   const then: Step[] = [{ op: 'where', name: 'where', keep, then: definition.then }]
-  const engine = engineFor({ ...definition, then }, { lookup: () => new Map() })
+  const engine = engineFor({ ...definition, then })
   const events: Arrival[] = [
     ['a', 0],
     ['a', 500, { skip: true }],
@@ -306,7 +301,7 @@ test('a step of the author that throws sets aside its event alone, under its nam
     return e
   }
   const then: Step[] = [{ op: 'map', name: 'map', to, then: definition.then }]
-  const engine = engineFor({ ...definition, then }, { lookup: () => new Map() })
+  const engine = engineFor({ ...definition, then })
   const { told: rows, result } = run(engine, [
     ['a', 0],
     ['a', 1, { skip: true }],
@@ -323,7 +318,7 @@ describe('keys that have gone silent', () => {
    * A hundred keys at T, then enough events of another key later for all of them to be looked at.
    */
   function afterSilence(features: readonly Feature[], silentMs: number): Engine {
-    const engine = engineFor(topology(features), { lookup: () => new Map() })
+    const engine = engineFor(topology(features))
     run(
       engine,
       Array.from({ length: 100 }, (_, i): Arrival => [`k${i}`, 0]),

@@ -70,7 +70,7 @@ const topology = defineTopology('tips', (t) =>
 
 /** What an engine makes of one sale after the other. */
 function take(...sales: readonly ({ readonly at: number } & object)[]) {
-  const engine = engineFor(topology, { lookup: () => new Map() })
+  const engine = engineFor(topology)
   const events = sales.map((event) => ({ key: 'k', timeMs: event.at, event }))
   return whole(engine.process(batchOf(engine, events)))
 }

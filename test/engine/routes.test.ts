@@ -59,7 +59,7 @@ const sales = defineTopology('sales', (t) =>
 )
 
 function routesOf(definition: Definition, events: readonly Partial<Sale>[]) {
-  const engine = engineFor(definition, { lookup: () => new Map() })
+  const engine = engineFor(definition)
   const given = events.map((event, i) => {
     const sale = { shop: 'a', at: i * 1_000, amount: 1, tier: 'none', ...event }
     return { key: sale.shop, timeMs: sale.at, event: sale }

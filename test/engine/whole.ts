@@ -4,15 +4,15 @@ import type { EngineResult, ModelBatch, ReadyBatch } from '../../src/engine/even
 /** A batch that has reached a model or a sink, with the rows of its model; at a sink none. */
 type Arrived = ReadyBatch & Partial<ModelBatch> & { readonly rows: Float32Array }
 
-/** All pieces of a chunk's results as one. */
+/** All results of a chunk as one. */
 export interface Whole extends EngineResult {
   readonly arrivals: readonly Arrived[]
 }
 
-export function whole(pieces: ChunkResults): Whole {
+export function whole(results: ChunkResults): Whole {
   const ready: ReadyBatch[] = []
   for (;;) {
-    const { done, value } = pieces.next()
+    const { done, value } = results.next()
     if (done !== true) {
       ready.push(...value)
       continue

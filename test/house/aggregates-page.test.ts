@@ -43,7 +43,7 @@ test('each example is what the page says', async () => {
     online: online === 'yes',
     paidAt: DAY + Number(hour) * 3_600_000 + Number(minute) * 60_000,
   }))
-  const engine = engineFor(topology, { lookup: () => new Map() })
+  const engine = engineFor(topology)
   const given = events.map((event) => ({ key: 'card', timeMs: event.paidAt, event }))
   const { arrivals, faults } = whole(engine.process(batchOf(engine, given)))
   expect(faults).toEqual([])

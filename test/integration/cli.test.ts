@@ -78,6 +78,7 @@ kafkaTest(
     )
     expect(signal).toMatch(/^SIGINT: /)
     expect(end).toMatch(/^\d+ records? /)
+    expect(Number.parseInt(end ?? '', 10)).toBeLessThan(SAMPLE_LINES.length / 10)
     expect(more).toEqual([''])
 
     const keyed = await tidemark(['produce', file, ...into, '--key', 'cardId'])

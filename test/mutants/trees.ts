@@ -49,7 +49,7 @@ const ROWS: readonly Row[] = [
   ],
   [
     'the verdict on one model is used for another',
-    ['scoring/tree-runner.ts', 'model: found.sha256,', "model: found.sha256 && '',"],
+    ['scoring/tree-runner.ts', 'dependsOn: { model, reading', "dependsOn: { model: '', reading"],
     [GATE, 'a verdict holds for one model'],
   ],
 ]

@@ -197,7 +197,7 @@ describe('a batch', () => {
         const indices = all.flatMap(([, isTaken], i) => (isTaken ? [i] : []))
         const options = { ...PLAIN, maxBytes }
         const these = all.flatMap(([record, isTaken]) => (isTaken ? [record] : []))
-        const batches = atOnce(new BatchEncoder().encodeMore({ records, indices }, options))
+        const batches = atOnce(new BatchEncoder().encode({ records, indices }, options))
         const alone = encodeBatches(these, options)
         expect(isDeepStrictEqual(batches, alone)).toBe(true)
       }),

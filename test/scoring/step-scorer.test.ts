@@ -96,11 +96,11 @@ function stepOf(
   return { ...fields, name: named, then: [] }
 }
 
-function scorerOf(fakes: Readonly<Record<string, Fake>>, several: Several, nowMs?: () => number) {
+function scorerOf(fakes: Readonly<Record<string, Fake>>, several: Several, nowMs = () => 0) {
   const scorers = Object.entries(fakes).map(
     ([name, fake]) => [name, scorerNamed(name, fake)] as const,
   )
-  if (nowMs !== undefined) vi.spyOn(performance, 'now').mockImplementation(nowMs)
+  vi.spyOn(performance, 'now').mockImplementation(nowMs)
   return new StepScorer(stepOf(fakes, several), new Map(scorers))
 }
 

@@ -10,6 +10,7 @@ import { OnnxSession } from '../../src/scoring/onnx-session.ts'
 import { type Runner, readingOf } from '../../src/scoring/runner.ts'
 import { differenceFrom } from '../../src/scoring/tree-comparison.ts'
 import { provenTrees, TreeRunner } from '../../src/scoring/tree-runner.ts'
+import { withoutGeneration } from '../support/without-generation.ts'
 import { cardModel, useOf } from './support.ts'
 
 let cache: string
@@ -35,6 +36,19 @@ async function gate(name: string) {
 
 test.each(['card-gbdt', 'card-gbdt-v2'])('%s is computed by its trees', async (name) => {
   expect(await gate(name)).toBeInstanceOf(TreeRunner)
+})
+
+test('where code must not be generated, ONNX Runtime runs the trees, and that is not remembered', () => {
+  const { file, input, outputs, features } = cardModel('card-gbdt')
+  const script = `
+    import { readModel } from './src/scoring/candidate.ts'
+    import { usersModelCache } from './src/scoring/model-cache.ts'
+    import { provenTrees } from './src/scoring/tree-runner.ts'
+    const reading = ${JSON.stringify({ input, outputs, features })}
+    const found = await readModel(new URL('${file.href}'), 'here')
+    console.log(JSON.stringify(await provenTrees(found, reading, usersModelCache())))`
+  expect(withoutGeneration(script)).toMatch(/^not compared: Code generation from strings/)
+  expect(readdirSync(cache)).toEqual([])
 })
 
 test('a neural network stays with ONNX Runtime, and the reason is cached without a comparison', async () => {

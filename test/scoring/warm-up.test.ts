@@ -1,5 +1,5 @@
 import * as fc from 'fast-check'
-import { describe, expect, it, vi } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { readGolden } from '../../src/scoring/golden.ts'
 import { chooseLanes } from '../../src/scoring/lanes.ts'
 import { ModelCache } from '../../src/scoring/model-cache.ts'
@@ -13,6 +13,8 @@ import {
   sampleRows,
 } from '../../src/scoring/warm-up.ts'
 import { goldenOf } from './support.ts'
+
+afterEach(() => void vi.restoreAllMocks())
 
 const cost = fc.record({
   baseMs: fc.double({ min: 0.001, max: 10, noNaN: true }),
@@ -64,7 +66,6 @@ describe('a machine that is busy with something else', () => {
       close: async () => {},
     }
     const { cpu, elapsed } = await measureCost(runner, new Float32Array(LARGEST_BATCH))
-    vi.restoreAllMocks()
     expect(cpu.baseMs + cpu.rowMs).toBeCloseTo(1.1)
     expect(elapsed.baseMs + elapsed.rowMs).toBeCloseTo(11)
   })

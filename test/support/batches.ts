@@ -25,7 +25,7 @@ export function encodeBatches(
   const records = new WrittenRecords(all.length)
   for (const record of all) records.write(record)
   encoder.begin()
-  return atOnce(encoder.encodeMore({ records, indices: all.map((_, i) => i) }, options))
+  return atOnce(encoder.encode({ records, indices: all.map((_, i) => i) }, options))
 }
 
 /** @throws TidemarkError as {@link RecordSet.next} · `BATCH_TOO_LARGE` */
@@ -35,4 +35,14 @@ export function decodeRecords(set: Buffer, options: RecordSetOptions): FetchedRe
   const tooLarge = first.packed ?? (records.isRead ? null : records.next()?.packed)
   if (tooLarge) throw tooLarge.error
   return first.records
+}
+
+/** Size of an encoded batch with this one record, in bytes. */
+export function writtenBytes(record: OutgoingRecord): number {
+  const room = {
+    maxBytes: Number.MAX_SAFE_INTEGER,
+    producer: NO_PRODUCER,
+    compression: 'none',
+  } as const
+  return encodeBatches([record], room)[0]?.bytes.length ?? 0
 }

@@ -13,7 +13,7 @@ import { checkout, TOPOLOGY } from './checkout.ts'
 // Workers of an older version under load become workers of this one, one after the other; then a
 // verdict on what they left. npx tsx test/upgrade/upgrade.ts [COMMIT]
 
-/** @default the last version before commits were cut by bytes and requests were its own */
+/** The older version. @default the last one that cut commits by records and sent kafkajs' requests */
 const FROM = process.argv[2] ?? 'f3d12975489a'
 const MODEL = join(import.meta.dirname, '../fixtures/models/card-gbdt.onnx')
 const WORKERS = 3

@@ -59,13 +59,11 @@ export function deadLetterLine({ code, message, at }: EventOf<'dead-letter'>): s
   return `${red('✗')} dead letter ${at}  ${bold(code)}\n  ${dim(message)}`
 }
 
-type Tallied = Pick<OutcomeTally, 'records' | 'outcomes' | 'summary'>
-
 /** `Dec 05 12:41  545/s  1,234 predictions` */
 export function statusLine(
   nowMs: number,
   seconds: number,
-  tally: Omit<Tallied, 'summary'>,
+  tally: Pick<OutcomeTally, 'records' | 'outcomes'>,
 ): string {
   const rate = Math.round(tally.records / seconds)
   return `${newYorkTime(nowMs)}  ${rate}/s  ${grouped(tally.outcomes.scored)} predictions`
@@ -93,7 +91,7 @@ export function opening(records: number, seconds: number, topology: string): str
   ].join('\n')
 }
 
-export function ending(seconds: number, tally: Tallied, verdicts: readonly Verdict[]): string {
+export function ending(seconds: number, tally: OutcomeTally, verdicts: readonly Verdict[]): string {
   const rate = grouped(Math.round(tally.records / seconds))
   const rows: (readonly [name: string, text: string])[] = [
     ['events', tally.summary()],

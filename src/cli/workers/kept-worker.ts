@@ -13,7 +13,7 @@ const STOP_WITHIN_MS = 30_000
 const NOTHING = { ready: false, partitions: 0, restoring: 0 } as const
 const SILENT = 'its process does not respond'
 
-export interface KeptWorkerOptions {
+interface KeptWorkerOptions {
   readonly worker: number
   readonly start: (heard: ProcessHandlers) => WorkerProcess
   readonly log: Log
@@ -130,13 +130,14 @@ export interface ProcessLife {
   readonly lastedMs: number
 }
 
-/** Returns, for a process that ended without being told to, the time until its restart, ms. */
+/**
+ * Returns a function that says how long to wait until the restart of a process that ended without
+ * being told to, ms. It throws the fault that would end every start, or `WORKER_FAILED`: 5 starts in
+ * a row have failed.
+ */
 export function restartPolicy(worker: number, random: Random): (life: ProcessLife) => number {
   const backoff = new Backoff(RESTART, random)
   let failedStarts = 0
-  /**
-   * @throws the fault that would end every start · `WORKER_FAILED`: 5 starts in a row have failed
-   */
   return ({ end, hasRun, lastedMs }) => {
     if (end.faults.some(endsEveryStart)) throw thrownOf(end.faults)
     const isSteady = lastedMs >= STEADY_MS

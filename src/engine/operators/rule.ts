@@ -12,7 +12,7 @@ import type { KeyedState } from '../store/keyed-state.ts'
 import type { StateUse } from '../store/state-limits.ts'
 
 // The rules from which everything about a topology and its events is derived; no other code checks
-// the kind of a step. (As Arroyo's `ArrowOperator`: process_batch, handle_watermark, tables.)
+// the kind of a step. (Arroyo's `ArrowOperator` is similar: process_batch, handle_watermark, tables.)
 
 export type Print = (of: (...args: never[]) => unknown) => string
 
@@ -213,8 +213,8 @@ export function* passOn(
   run: ChunkRun,
   late: readonly number[] = [],
 ): ReadyBatches {
-  const all = late.length === 0 ? batch.late : new Set([...batch.late, ...late])
-  for (const operator of behind) yield* operator.process({ ...batch, late: all }, run)
+  const passed = late.length === 0 ? batch : { ...batch, late: new Set([...batch.late, ...late]) }
+  for (const operator of behind) yield* operator.process(passed, run)
 }
 
 /** Does any of some steps take the event's features? */

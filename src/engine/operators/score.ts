@@ -155,7 +155,7 @@ class Score implements Operator {
   }
 
   /** Passes scored events through the steps behind, which keep no state. */
-  #pass(batch: Batch, model: ModelBatch, scores: StepScores): Omit<Passed, 'shadows'> {
+  #pass(batch: Batch, model: ModelBatch, scores: StepScores): Passed {
     const { behind, reader } = this.#parts
     const { faults } = scores
     const run = new ChunkRun('live')

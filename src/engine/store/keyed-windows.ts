@@ -17,7 +17,7 @@ import { HISTORY_BYTES, KEPT_BYTES, type StateUse } from './state-limits.ts'
 import { byLength, type WindowFeature, WindowWalk } from './window-walk.ts'
 
 /** The watermark is the one after the event arrived. */
-export interface EventMoment {
+interface EventMoment {
   readonly key: number
   readonly timeMs: number
   readonly watermarkMs: number
@@ -30,7 +30,7 @@ type Where = NonNullable<KindDefinition['where']>
 
 type Aggregated = Pick<WindowFeature, 'feature' | 'lengthMs' | 'aggregate'>
 
-export interface WindowsContext {
+interface WindowsContext {
   readonly reader: Reader
   readonly keys: Dictionary
   readonly use: StateUse

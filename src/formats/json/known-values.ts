@@ -101,7 +101,7 @@ export function knownEvent(forms: readonly ColumnForm[]): KnownObject {
 
 type Column = readonly [column: number, form: ColumnForm]
 
-/** @param depth of the object on the paths of the columns in it */
+/** @param depth how many names of a path lead to the object */
 function knownWithin(columns: readonly Column[], depth: number): KnownObject {
   const names = new Set(columns.map(([, { path }]) => path[depth] as string))
   const fields = [...names].map((name) => {

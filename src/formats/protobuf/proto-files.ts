@@ -87,7 +87,7 @@ function nameFieldsOf(type: Type): void {
   const names = fields.map(({ name, jsonName }) => jsonName || protobuf.util.jsonName(name))
   if (new Set(names).size < names.length) throw new Error('two fields have one name in JSON')
   if (names.includes('__proto__')) throw new Error('a field is named __proto__')
-  // Reserved are names in the file, not in JSON.
+  // Reserved names are names in the file, not in JSON.
   type.reserved = []
   for (const field of fields) type.remove(field)
   for (const [i, field] of fields.entries()) {
@@ -119,6 +119,8 @@ export function placedMessages(messages: readonly Type[]): PlacedMessage[] {
 /** Deeper messages are not real. */
 const MOST_INDEXES = 64
 
+const cursor = new PayloadCursor()
+
 interface MessageAt extends Pick<PlacedMessage, 'indexes'> {
   readonly start: number
 }
@@ -128,12 +130,11 @@ interface MessageAt extends Pick<PlacedMessage, 'indexes'> {
  * single 0 is the first message. (Confluent Platform, "Formats, Serializers, and Deserializers".)
  */
 export function readMessageIndexes(payload: Uint8Array): MessageAt | null {
-  const cursor = new PayloadCursor()
   cursor.begin(payload, 0, payload.length)
   let indexes = [0]
   const refusal = refusalOf(() => {
     const count = cursor.signed()
-    if (count < 0 || count > MOST_INDEXES) throw new Refusal(`it has ${count} indexes`)
+    if (count < 0 || count > MOST_INDEXES) throw new Refusal('it has too many indexes')
     if (count > 0) indexes = Array.from({ length: count }, () => cursor.signed())
   }, cursor)
   const isRefused = refusal !== null || indexes.some((index) => index < 0)

@@ -311,7 +311,7 @@ export class Outgoing implements TopicPartition {
   }
 
   *pack(encoder: BatchEncoder, options: EncodeOptions): Generator<void, void> {
-    this.#batches = yield* encoder.encodeMore(this.#left, options)
+    this.#batches = yield* encoder.encode(this.#left, options)
   }
 
   /** Removes the first batch and returns how many records it had. */

@@ -5,7 +5,7 @@ import type { CompressionOf, NewRecords, TopicInfo, Writer } from '../port.ts'
 import { WrittenRecords } from '../written-records.ts'
 import type { Brokers } from './brokers.ts'
 import { byLeader } from './cluster-map.ts'
-import { BatchEncoder } from './codec/encode.ts'
+import { BatchEncoder, LAST_SEQUENCE } from './codec/encode.ts'
 import { Delivery, Outgoing, type Sending, whenUnthrottled } from './delivery.ts'
 import { isUnavailable } from './errors.ts'
 import { ThroughputEstimator } from './throughput-estimator.ts'
@@ -20,7 +20,6 @@ export type DescribeTopics = (names: readonly string[]) => Promise<ReadonlyMap<s
 
 const DEFAULT_MAX_MESSAGE_BYTES = 1_048_588
 const MOST_PACKED_BYTES = 2 ** 20
-const LAST_SEQUENCE = 0x7fffffff
 const YIELD_EVERY = 1_024
 
 export class Producer {

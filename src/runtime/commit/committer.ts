@@ -40,7 +40,7 @@ export interface Committable {
   metadata(point: RestartPoint): string
 }
 
-export interface CommitterOptions {
+interface CommitterOptions {
   readonly config: Pick<WorkerConfig, 'guarantee' | 'commitIntervalMs' | 'maxCommitBytes'>
   readonly context: WorkerContext
   /** Does anything wait for the next commit? Then only the shortest time between commits is kept. */

@@ -31,7 +31,7 @@ export interface BlockVerdict {
   readonly unknown: readonly OffsetRange[]
 }
 
-export interface VerdictsOptions {
+interface VerdictsOptions {
   /** The topic in which they are written down. */
   readonly topic: string
   readonly assignment: Assignment

@@ -41,7 +41,7 @@ export interface RecordFault {
 }
 
 /** Where a dead letter comes from and goes to. */
-export interface DeadLetterPlace {
+interface DeadLetterPlace {
   readonly source: TopicPartition
   readonly topology: string
   /** The dead-letter topic, from the configuration: never chosen by a record's own headers. */

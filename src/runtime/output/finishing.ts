@@ -1,4 +1,4 @@
-import type { EngineResult, ReadyBatch, StepScores } from '../../engine/events.ts'
+import type { EngineResult, ReadyBatch, ShadowRows, StepScores } from '../../engine/events.ts'
 import type { StepScoring } from '../../engine/operators/rule.ts'
 import type { Present } from '../../kernel/clock.ts'
 import { position } from '../../kernel/ids.ts'
@@ -14,7 +14,7 @@ import { deadLetter, type RecordFault } from './dead-letter.ts'
 import { PassedHeaders } from './headers.ts'
 import { ModelRetrier } from './model-retrier.ts'
 import { countOutcomes, type Intake } from './outcomes.ts'
-import { engineFault, type OutputContext, type Produced, produce } from './outputs.ts'
+import { engineFault, type OutputContext, produce } from './outputs.ts'
 import { chunkHeaders, decisionHeaders } from './provenance.ts'
 import type { TaskContext } from './task-context.ts'
 
@@ -25,7 +25,7 @@ import type { TaskContext } from './task-context.ts'
 const UNASKED = 64
 
 /** Batches of a chunk that models have answered, and what they have seen of the tables. */
-export interface AnsweredBatches {
+interface AnsweredBatches {
   readonly answered: readonly Answered[]
   /** The header about the tables, as they were when the features were computed. */
   readonly tables: readonly Header[]
@@ -140,11 +140,14 @@ export class Finishing {
       formats: this.#topology.outputs,
     }
     const produced = stages.time('encode', () => answered.map((one) => this.#produce(one, from)))
-    for (const { reached } of produced) begun.reached.push(...reached)
+    for (const [i, { made, shadows }] of produced.entries()) {
+      begun.reached.push(...made.reached)
+      this.#offer(shadows, answered[i] as Answered, from)
+    }
     const faults = firstFaults([
       ...(end === null ? [] : intake.faults),
       ...(end?.result.faults.map((fault) => engineFault(fault, from)) ?? []),
-      ...produced.flatMap((p) => p.faults),
+      ...produced.flatMap(({ made }) => made.faults),
     ])
     const deadLetters = new WrittenRecords(faults.length)
     for (const fault of faults) {
@@ -156,20 +159,23 @@ export class Finishing {
     const causes = faults.map((fault) => fault.record.offset)
     const verdicts = end === null ? [] : this.#verdictsOn(begun)
     return {
-      outputs: inLogOrder(produced.map((p) => p.outputs)),
+      outputs: inLogOrder(produced.map(({ made }) => made.outputs)),
       deadLetters: inLogOrder([...verdicts, { records: deadLetters, causes }]),
     }
   }
 
-  #produce({ ready, scores }: Answered, from: OutputContext): Produced {
+  #produce({ ready, scores }: Answered, from: OutputContext) {
     const passed = ready.pass(scores)
-    if (passed.shadows?.length && ready.model !== undefined && scores !== null) {
-      const { name } = this.#topology.definition
-      const { model } = ready
-      this.#context.shadows?.offer(name, passed.shadows, { ready, model, scores, from })
-    }
     const headers = this.#decided.get(ready.step.name) ?? [[]]
-    return produce(ready, { passed, from, decided: scores?.decided ?? null, headers })
+    const made = produce(ready, { passed, from, decided: scores?.decided ?? null, headers })
+    return { made, shadows: passed.shadows ?? [] }
+  }
+
+  #offer(chosen: readonly ShadowRows[], { ready, scores }: Answered, from: OutputContext): void {
+    const { model } = ready
+    if (chosen.length === 0 || model === undefined || scores === null) return
+    const { name } = this.#topology.definition
+    this.#context.shadows?.offer(name, chosen, { ready, model, scores, from })
   }
 
   #verdictsOn({ intake, chunk }: Finishable): CausedRecords[] {

@@ -2,7 +2,7 @@ import type { StepScoring } from '../../engine/operators/rule.ts'
 import { Retrier } from '../../kernel/retrier.ts'
 import type { TopicPartition } from '../../records/port.ts'
 import { versionOf } from '../../scoring/scorer.ts'
-import type { StepAnswer, StepBatch } from '../../scoring/step-answer.ts'
+import type { StepAnswer } from '../../scoring/step-answer.ts'
 import type { Decision } from '../../scoring/step-models.ts'
 import type { StepScorer } from '../../scoring/step-scorer.ts'
 import type { ScoreStep } from '../../topology/definition.ts'
@@ -50,16 +50,15 @@ export class ModelRetrier {
       const scores = columns[0] as Float64Array
       observer({ type: 'scored', topology, attempts, scores, decided, models })
     }
-    const attemptOn = async (batch: StepBatch): Promise<StepAnswer> => {
-      const answer = await scorer.score(batch)
-      if (batch.count > 0) tell(answer)
-      return answer
-    }
     return {
       by: decisions.map(({ route, scorer: by }) => ({ route, label: by.label })),
       score: (batch) =>
         this.#retrier.until({
-          attempt: () => attemptOn(batch),
+          attempt: async () => {
+            const answer = await scorer.score(batch)
+            if (batch.count > 0) tell(answer)
+            return answer
+          },
           waits: WAITS,
           isTemporary: ({ code }) => code === 'MODEL_FAILING',
           tell: (reason) => observer({ type: 'model-failing', ...about, reason }),

@@ -79,7 +79,7 @@ export class Availability {
 
   #slowed(bytesPerSecond: number | null): void {
     const { before, since } = this.#throttledMs
-    const why = before + since === 0 ? '' : ', since they throttle this client'
+    const why = before + since === 0 ? '' : ', because they throttle this client'
     const kilobytes = Math.ceil((bytesPerSecond ?? 0) / 1_000)
     const what = `writing is slow: about ${kilobytes} KB a second get through to the brokers${why}`
     put(this.#hindrances, 'writing', bytesPerSecond === null ? null : what)

@@ -10,7 +10,7 @@ const SAMPLE = 1_024
 const ALL = 2 ** 32
 
 /** The events of one chunk of a partition, each with the record that it came from. */
-export interface Placed {
+interface Placed {
   readonly partition: TopicPartition
   /** Partitions of the topic. */
   readonly partitions: number

@@ -31,7 +31,7 @@ const FINISH_WITHIN_MS = 15_000
 const LAST_COMMIT_WITHIN_MS = 2_000
 const LEAVE_WITHIN_MS = 3_000
 
-export interface GroupMembershipOptions {
+interface GroupMembershipOptions {
   readonly config: WorkerConfig
   readonly context: WorkerContext
   readonly topologies: readonly PreparedTopology[]
@@ -236,13 +236,11 @@ export class GroupMembership {
           return undefined
         }
       }
-    const assigned = guard((...given: Parameters<MemberHandlers['assigned']>) =>
-      tasks.assigned(...given),
-    )
     return {
       lookBackMs: (start) => tasks.lookBackMs(start),
       isRestoring: (partition) => tasks.isRestoring(partition),
-      assigned: (assignment, pausable) => assigned(assignment, pausable) ?? assignment.nextOffset,
+      assigned: (assignment, pausable) =>
+        guard(() => tasks.assigned(assignment, pausable))() ?? assignment.nextOffset,
       lost: guard((partitions, why) => tasks.lost(partitions, why)),
       chunk: guard((chunk) => tasks.process(chunk)),
       caughtUp: guard((partition, endOffset) => tasks.caughtUp(partition, endOffset)),

@@ -257,8 +257,9 @@ export class Task {
     if (mode === 'live') {
       this.#format.follow(intake.faults)
       const { partition } = this.labels
-      const keys = { keys: batch.keys, names: this.#engine.keyNumbers }
-      this.#keyWatch?.look({ partition, partitions: this.#context.partitions, ...keys, records })
+      const { partitions } = this.#context
+      const names = this.#engine.keyNumbers
+      this.#keyWatch?.look({ partition, partitions, keys: batch.keys, names, records })
     }
     const begun: Begun = { entry, results, intake, chunk, isWarming, stages, reached: [] }
     const step = stages.time('windows', () => results.next())

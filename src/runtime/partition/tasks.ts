@@ -25,7 +25,7 @@ import { KeyWatch } from './key-watch.ts'
 
 type MadeHere = 'limits' | 'partitions' | 'keyWatches' | 'pausable' | 'onFinished' | 'onBytes'
 
-export interface TasksOptions extends Omit<PartitionContext, MadeHere> {
+interface TasksOptions extends Omit<PartitionContext, MadeHere> {
   readonly config: WorkerConfig
   readonly topologies: readonly PreparedTopology[]
   /** Partitions of a source when the worker started. */
@@ -39,7 +39,7 @@ export interface TasksOptions extends Omit<PartitionContext, MadeHere> {
 export class Tasks {
   readonly #o: TasksOptions
   readonly #partitions = new Map<string, AssignedPartition>()
-  readonly #backpressure: Backpressure<AssignedPartition>
+  readonly #backpressure: Backpressure
   readonly #keyWatches: ReadonlyMap<string, KeyWatch>
   /** Notes about variants that have been told. */
   readonly #told = new Set<string>()
@@ -230,9 +230,9 @@ type Fetched = Pick<AssignedPartition, 'partition' | 'bytesInFlight' | 'bytesToC
  * 1998, "Dynamic Queue Length Thresholds"). Counted in bytes, not chunks: under light load chunks
  * are a few records, and a pause costs more than they do.
  */
-export class Backpressure<P extends Fetched> {
+export class Backpressure {
   readonly #budget: number
-  readonly #paused = new Set<P>()
+  readonly #paused = new Set<Fetched>()
 
   constructor(budget: number) {
     this.#budget = budget
@@ -244,12 +244,12 @@ export class Backpressure<P extends Fetched> {
   }
 
   /** The partition is revoked or lost. */
-  forget(of: P): void {
+  forget(of: Fetched): void {
     this.#paused.delete(of)
   }
 
   /** @returns whether a partition was paused now that waits for a commit */
-  adjust(all: Iterable<P>): boolean {
+  adjust(all: Iterable<Fetched>): boolean {
     const partitions = [...all]
     const used = partitions.reduce((sum, { bytesInFlight }) => sum + bytesInFlight, 0)
     const most = Math.min(MOST_PARTITION_BYTES, this.#budget - used)

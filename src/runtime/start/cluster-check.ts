@@ -9,7 +9,7 @@ import type {
   TopicInfo,
 } from '../../records/port.ts'
 import type { Definition } from '../../topology/definition.ts'
-import { outputTopics, shadowTopics, tableTopics } from '../../topology/graph.ts'
+import { allTopics, shadowTopics, tableTopics } from '../../topology/graph.ts'
 import { decodeMetadata } from '../commit/checkpoint-metadata.ts'
 import {
   checkpointFaults,
@@ -62,11 +62,11 @@ export async function checkCluster(o: ClusterOptions): Promise<ClusterCheck> {
   const shadows = [...new Set(definitions.flatMap(shadowTopics))]
   const topics = await records.describeTopics([...new Set([...reads, ...writes, ...shadows])])
   const checks = definitions.map((d) => checkTopics(d, topics, brokers))
-  const checkpointsFaults = checkpoints.flatMap(({ name, of }) => {
+  const ownFaults = checkpoints.flatMap(({ name, of }) => {
     const [topic, source] = [topics.get(name), topics.get(of)]
     return topic && source ? checkpointFaults(topic, source) : []
   })
-  refuseIfAny([...checks.flatMap((c) => c.faults), ...checkpointsFaults])
+  refuseIfAny([...checks.flatMap((c) => c.faults), ...ownFaults])
   const toMake = checkpoints
     .filter(({ name }) => !topics.has(name))
     .map(({ name, of }) => newCheckpointTopic(name, topics.get(of) as TopicInfo))
@@ -116,7 +116,7 @@ export function checkTopics(
   const faults: TidemarkError[] = []
   const notes = known === undefined ? [] : guardNotes(definition, known)
   const shadows = shadowTopics(definition)
-  for (const name of [source.topic, ...outputTopics(definition), ...tableTopics(definition)]) {
+  for (const name of allTopics(definition)) {
     const create = `kafka-topics.sh --bootstrap-server ${brokers} --create --topic ${name} --partitions ${known?.partitions ?? 6}`
     const fault = topicFault(name, topics.get(name), { where, create })
     if (fault === null) continue

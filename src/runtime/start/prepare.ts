@@ -10,10 +10,9 @@ import type { RegistryOptions } from '../../registry/confluent-registry.ts'
 import type { Definition } from '../../topology/definition.ts'
 import { purityNotes } from '../../topology/function-source.ts'
 import {
-  outputTopics,
+  allTopics,
   sinkStepsOf,
   sinksOf,
-  tableTopics,
   withJsonValues,
   withMaxAhead,
   withTopics,
@@ -76,12 +75,7 @@ export async function prepare(
     await steps.close()
     throw new Refused(faults)
   }
-  const shadows = await loadShadows(chosen, {
-    ...config,
-    models: new Map(Object.entries(config.models)),
-    takenBytes: steps.bytes,
-    ...(latencyBudget && { latencyBudget }),
-  })
+  const shadows = await loadShadows(chosen, { ...config, latencyBudget, takenBytes: steps.bytes })
   const topologies = chosen.map((definition, i): PreparedTopology => {
     const written = definitions[i] as Definition
     const { format, outputs } = formats[i] as (typeof formats)[number]
@@ -194,9 +188,7 @@ function unknownTopics(
   definitions: readonly Definition[],
   topics: ReadonlyMap<string, string>,
 ): TidemarkError[] {
-  const known = new Set(
-    definitions.flatMap((d) => [d.source.topic, ...outputTopics(d), ...tableTopics(d)]),
-  )
+  const known = new Set(definitions.flatMap((definition) => [...allTopics(definition)]))
   const hint = `the topologies have these topics: ${[...known].join(', ')}`
   return [...topics.keys()]
     .filter((logical) => !known.has(logical))

@@ -42,9 +42,9 @@ export class FileTable {
     if (stamp === this.#stamp) return
     this.#stamp = stamp
     const faults = await readTableFile(this.#table)
-    const [fault] = faults ?? []
+    const [fault, ...others] = faults ?? []
     if (fault !== undefined) {
-      this.#holdUp(fault, faults?.length ?? 1)
+      this.#holdUp(fault, others.length)
       return
     }
     const { label: table, size: rows, contents } = this.#table
@@ -55,10 +55,10 @@ export class FileTable {
     this.#tell(rows)
   }
 
-  #holdUp({ message, where }: TidemarkError, faults: number): void {
+  #holdUp({ message, where }: TidemarkError, others: number): void {
     this.#isHeldUp = true
     const place = where === undefined ? '' : ` (${where})`
-    const more = faults > 1 ? `, and ${faults - 1} more faults` : ''
+    const more = others > 0 ? `, and ${others} more faults` : ''
     const { label: table } = this.#table
     this.#observer({ type: 'table-held-up', table, reason: `${message}${place}${more}` })
   }

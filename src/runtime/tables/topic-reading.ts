@@ -8,7 +8,7 @@ import { keyOfRecord, keyOfRow, timeOfRow } from '../../lookup/rows.ts'
 import type { LoadedTable } from '../../lookup/table.ts'
 import type { Chunk, FollowedRange, LogRecord } from '../../records/port.ts'
 
-export interface InvalidRow {
+interface InvalidRow {
   /** `merchants-3@1041` */
   readonly at: string
   readonly error: TidemarkError

@@ -156,7 +156,8 @@ export class TopicTable {
     const begun = attempt()
     if (begun === null) return
     await this.#retrier.until({
-      ...{ attempt, begun },
+      attempt,
+      begun,
       waits: SCHEMA_WAITS,
       isTemporary: ({ action }) => action === 'retry',
       tell: (reason) => this.#holdUp(reason),

@@ -15,7 +15,7 @@ export type EvaluationTask = (typeof TASKS)[number]
 
 export type Evaluation = BinaryResult | ClassResult | RegressionResult
 
-export interface EvaluatedOutput {
+interface EvaluatedOutput {
   /** `probability`, `risk`, or `risk.low` for one of its columns. */
   readonly name: string
   /** Indices among the model's `scoreColumns`. */
@@ -24,7 +24,7 @@ export interface EvaluatedOutput {
   readonly classes: readonly string[] | null
 }
 
-export interface OutputEvaluator {
+interface OutputEvaluator {
   /** Why a label cannot be used; `null`: it can. */
   labelFault(label: unknown): string | null
   /** @param scores of one row, finite @param label without a {@link labelFault} */

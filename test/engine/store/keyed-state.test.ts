@@ -102,7 +102,7 @@ describe('what is moved to another engine goes on as if it had stayed', () => {
       options.chain((o) => arrivals(o.lagMs, 150).map((events) => ({ ...o, events }))),
       fc.nat(20),
       ({ events, ...of }, after) => {
-        const make = () => engineFor(tumblingOf(of), { lookup: () => new Map() })
+        const make = () => engineFor(tumblingOf(of))
         expect(answers(make, events, after)).toEqual(answers(make, events, NEVER))
       },
     )
@@ -111,7 +111,7 @@ describe('what is moved to another engine goes on as if it had stayed', () => {
 
   test('ids that have come, and what is behind them', { timeout: 60_000 }, () => {
     const property = fc.property(dedupeRuns(100), fc.nat(20), ({ definition, events }, after) => {
-      const make = () => engineFor(definition, { lookup: () => new Map() })
+      const make = () => engineFor(definition)
       expect(answers(make, events, after)).toEqual(answers(make, events, NEVER))
     })
     fc.assert(property, { numRuns: runs(100) })
@@ -120,7 +120,7 @@ describe('what is moved to another engine goes on as if it had stayed', () => {
 
 function engineForWindows(): Engine {
   const of = { lagMs: 0, graceMs: 0, lengthMs: MINUTE_MS }
-  return engineFor(tumblingOf(of), { lookup: () => new Map() })
+  return engineFor(tumblingOf(of))
 }
 
 const pay = (key: string, atMs: number, shop = 's'): Given => {
@@ -215,7 +215,7 @@ test('a look at a key tells its features at a time, and changes nothing', () => 
     then: [],
   } as const
   const around = topologyAround(step, { lagMs: 0, onLate: 'drop' })
-  const engine = engineFor(around, { lookup: () => new Map() })
+  const engine = engineFor(around)
   const [state] = engine.keyedStates as [KeyedState]
   take(engine, pay('k1', 0), pay('k1', 1_000))
   const key = engine.keyNumbers.numberOf('k1')
@@ -232,7 +232,7 @@ test('ids of a key come back as they were, also where one came at several times'
   const dedupe = { op: 'dedupe', name: 'dedupe', by, withinMs: 1_000, then: [SINK] } as const
   const none = { op: 'features', name: 'none', kinds: [], features: [], then: [] } as const
   const around = topologyAround(none, { lagMs: MINUTE_MS, onLate: 'drop' })
-  const make = () => engineFor({ ...around, then: [dedupe] }, { lookup: () => new Map() })
+  const make = () => engineFor({ ...around, then: [dedupe] })
   const engine = make()
   const [state] = engine.keyedStates as [KeyedState]
   const times = [5_000, 0, 9_000, 5_500, 8_500]

@@ -35,7 +35,7 @@ const tumbling: TumblingStep = {
 
 function engineOf(step: FeaturesStep | TumblingStep, limits: StateLimits): Engine {
   const around = topologyAround(rolling, { lagMs: 0, onLate: 'dead-letter' })
-  return engineFor({ ...around, then: [step] }, { lookup: () => new Map(), limits })
+  return engineFor({ ...around, then: [step] }, { limits })
 }
 
 /** Takes an event of one key in each shop; gives the codes of those that were refused. */

@@ -18,7 +18,7 @@ const TO = { topic: 'copies', partition: 3 }
 function encodedAll(records: WrittenRecords): Buffer {
   const encoder = new BatchEncoder()
   const indices = Array.from(records, (_, i) => i)
-  return Buffer.from(atOnce(encoder.encodeMore({ records, indices }, PLAIN))[0]?.bytes ?? [])
+  return Buffer.from(atOnce(encoder.encode({ records, indices }, PLAIN))[0]?.bytes ?? [])
 }
 
 describe('a view of a record', () => {

@@ -4,7 +4,7 @@ import { TidemarkError } from '../../../src/kernel/errors.ts'
 import type { LogRecord, TopicInfo } from '../../../src/records/port.ts'
 import { deadLetter } from '../../../src/runtime/output/dead-letter.ts'
 import { limitsOf } from '../../../src/runtime/output/topic-limits.ts'
-import { writtenBytes } from '../../support/batch-bytes.ts'
+import { writtenBytes } from '../../support/batches.ts'
 import { headerOf } from '../../support/headers.ts'
 import { topic } from '../hand-records.ts'
 

@@ -8,7 +8,7 @@ import {
   limitsOf,
   timestampFault,
 } from '../../../src/runtime/output/topic-limits.ts'
-import { writtenBytes } from '../../support/batch-bytes.ts'
+import { writtenBytes } from '../../support/batches.ts'
 import { runs } from '../../support/runs.ts'
 import { topic } from '../hand-records.ts'
 

@@ -42,7 +42,7 @@ test('slow writing stops nothing, and says how slow it is and whether brokers th
   expect(hindranceAfter(slow)).toEqual([null, words])
   expect(hindranceAfter(THROTTLED, COMMITTED, slow)).toEqual([
     null,
-    `${words}, since they throttle this client`,
+    `${words}, because they throttle this client`,
   ])
   const over: RuntimeEvent = { type: 'writing-slow', bytesPerSecond: null }
   expect(hindranceAfter(slow, over)).toEqual([null, null])

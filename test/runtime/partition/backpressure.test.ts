@@ -5,7 +5,7 @@ const MIB = 2 ** 20
 
 /** Partitions of a worker whose budget is so many MiB. */
 function flowing(budget: number, count: number) {
-  const backpressure = new Backpressure<(typeof all)[number]>(budget * MIB)
+  const backpressure = new Backpressure(budget * MIB)
   const stopped = new Set<number>()
   const pausable = {
     pause: ({ partition }: { partition: number }) => void stopped.add(partition),

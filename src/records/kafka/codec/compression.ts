@@ -4,11 +4,11 @@ import { LZ4 } from './lz4.ts'
 import { SNAPPY } from './snappy.ts'
 import { GZIP, ZSTD } from './zlib.ts'
 
-/** They throw TidemarkError `BATCH_TOO_LARGE` and `BATCH_CORRUPT`, and errors of libraries. */
+/** Codecs throw TidemarkError `BATCH_TOO_LARGE` and `BATCH_CORRUPT`, and errors of libraries. */
 interface Codec {
   readonly pack: (bytes: Buffer) => Buffer
   readonly unpack: (packed: Buffer, maxBytes: number) => Buffer
-  /** Unpacks in another thread or piece by piece: tens of megabytes would block the event loop. */
+  /** Unpacks in another thread, or some at a time: tens of megabytes would block the event loop. */
   readonly unpackApart: (packed: Buffer, maxBytes: number) => Promise<Buffer>
 }
 

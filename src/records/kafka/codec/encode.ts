@@ -24,7 +24,7 @@ export interface EncodedBatch {
 }
 
 /** Sequence numbers have 31 bits and wrap around to 0. */
-const LAST_SEQUENCE = 0x7fffffff
+export const LAST_SEQUENCE = 0x7fffffff
 const FIRST_ROOM_BYTES = 64 * 2 ** 10
 
 export class BatchEncoder {
@@ -41,7 +41,7 @@ export class BatchEncoder {
    * Encodes a selection; earlier batches stay valid. Yields after each batch.
    * @throws TidemarkError `INVARIANT`: a timestamp is not a whole number of ms
    */
-  *encodeMore(selection: Selection, options: EncodeOptions): Generator<void, EncodedBatch[]> {
+  *encode(selection: Selection, options: EncodeOptions): Generator<void, EncodedBatch[]> {
     const batches: EncodedBatch[] = []
     let { producer } = options
     for (let from = 0; from < selection.indices.length; ) {

@@ -83,12 +83,11 @@ export class RequestWriter {
     })
   }
 
-  records(set: readonly Buffer[]): this {
-    const length = set.reduce((sum, piece) => sum + piece.length, 0)
-    if (this.#isFlexible) this.#varint(length + 1)
-    else this.int32(length)
+  records(set: Buffer): this {
+    if (this.#isFlexible) this.#varint(set.length + 1)
+    else this.int32(set.length)
     this.#cut()
-    this.#pieces.push(...set)
+    this.#pieces.push(set)
     return this
   }
 

@@ -28,7 +28,7 @@ export function produceBatches(
     write: (to) => {
       to.string(transactionalId).int16(ALL_IN_SYNC_REPLICAS).int32(timeoutMs)
       to.byTopic(batches, ({ partition, batch }) => {
-        to.int32(partition).records([batch]).endStruct()
+        to.int32(partition).records(batch).endStruct()
       })
     },
     read: (from) => {

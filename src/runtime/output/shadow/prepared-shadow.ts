@@ -1,4 +1,4 @@
-import { messageOf, Refused, refuseIfAny } from '../../../kernel/errors.ts'
+import { faultsOf, messageOf, refuseIfAny } from '../../../kernel/errors.ts'
 import { ModelCache } from '../../../scoring/model-cache.ts'
 import { loadScorers } from '../../../scoring/models.ts'
 import { ruleScorer } from '../../../scoring/rule-scorer.ts'
@@ -6,6 +6,7 @@ import type { Scorer } from '../../../scoring/scorer.ts'
 import type { Definition, ScoreStep, ShadowDefinition } from '../../../topology/definition.ts'
 import { scoreStepsOf } from '../../../topology/graph.ts'
 import { isRule } from '../../../topology/models.ts'
+import type { WorkerConfig } from '../../config.ts'
 
 export interface PreparedShadow {
   readonly step: ScoreStep
@@ -15,13 +16,9 @@ export interface PreparedShadow {
   readonly scorer: Scorer
 }
 
-interface ShadowChoices {
-  readonly models: ReadonlyMap<string, string>
-  readonly cache?: boolean
-  readonly latencyBudget?: 'none'
-  /** Memory for all models, bytes. @default no limit */
-  readonly maxModelBytes?: number | null
-  /** Bytes of it that the deciding models take. */
+interface ShadowChoices extends Pick<WorkerConfig, 'models' | 'cache' | 'maxModelBytes'> {
+  readonly latencyBudget: 'none' | undefined
+  /** Memory that the deciding models take, bytes. */
   readonly takenBytes: number
 }
 
@@ -43,7 +40,9 @@ export async function loadShadows(definitions: readonly Definition[], choices: S
           loaded.push({ step, number, of, scorer: found.scorer })
           notes.push(...found.notes)
         } catch (error) {
-          notes.push(`${topology}/${step.name}: shadow ${of.model} is off: ${reasonsOf(error)}`)
+          notes.push(
+            `${topology}/${step.name}: shadow ${of.model} is off: ${faultsOf(error).map(messageOf).join('; ')}`,
+          )
         }
       }
     }
@@ -61,17 +60,13 @@ async function loadShadow(
   if (isRule(model)) return { scorer: ruleScorer(name, model, features), notes: [], bytes: 0 }
   const latencyBudgetMs = latencyBudget === 'none' ? Number.POSITIVE_INFINITY : budgetMs
   const use = { step, model, missing, latencyBudgetMs, isBackground: true }
-  const chosen = new Map([...files].filter(([of]) => of === model.name))
+  const chosen = new Map(Object.entries(files).filter(([of]) => of === model.name))
   const { scorers, faults, notes, bytes } = await loadScorers([use], chosen, {
     evaluator: 'onnxruntime',
     takenBytes,
-    ...(maxModelBytes != null && { maxBytes: maxModelBytes }),
-    ...(cache === false && { cache: new ModelCache(null) }),
+    ...(maxModelBytes !== null && { maxBytes: maxModelBytes }),
+    ...(!cache && { cache: new ModelCache(null) }),
   })
   refuseIfAny(faults)
   return { scorer: scorers.get(step) as Scorer, notes, bytes }
-}
-
-function reasonsOf(error: unknown): string {
-  return error instanceof Refused ? error.faults.map(messageOf).join('; ') : messageOf(error)
 }

@@ -15,11 +15,7 @@ const MOST_ROWS = 16_384
 
 /** Room for waiting rows, which all shadows of a worker share. */
 export class QueueRoom {
-  #left: number
-
-  constructor(rows: number = MOST_ROWS) {
-    this.#left = rows
-  }
+  #left = MOST_ROWS
 
   /** Takes room for all rows; false if there is too little. */
   take(rows: number): boolean {

@@ -22,61 +22,53 @@ interface ShadowsOptions {
   readonly compression: Compression
   readonly observer: Observer
   readonly clock: Clock
-  readonly room?: QueueRoom
 }
 
-/** A shadow that runs, with its number in its step. */
-interface NumberedShadow {
-  readonly number: number
+/** A shadow that runs, with its place. */
+interface PlacedShadow extends Pick<PreparedShadow, 'step' | 'number'> {
+  readonly topology: string
   readonly running: RunningShadow
 }
 
 export class Shadows {
   readonly #o: ShadowsOptions
-  readonly #room: QueueRoom
-  /** By topology, then by step. */
-  readonly #shadows = new Map<string, Map<string, NumberedShadow[]>>()
+  readonly #room = new QueueRoom()
+  readonly #shadows: readonly PlacedShadow[]
   readonly #changed = new ConditionVariable()
 
   constructor(options: ShadowsOptions) {
     this.#o = options
-    this.#room = options.room ?? new QueueRoom()
-    for (const topology of options.topologies) {
-      const bySteps = new Map<string, NumberedShadow[]>()
-      for (const prepared of topology.shadows) {
-        const { step, number } = prepared
-        const running = new RunningShadow(this.#partsOf(topology, prepared))
-        bySteps.set(step.name, [...(bySteps.get(step.name) ?? []), { number, running }])
-      }
-      this.#shadows.set(topology.definition.name, bySteps)
-    }
+    this.#shadows = options.topologies.flatMap((topology) =>
+      topology.shadows.map((prepared) => ({
+        topology: topology.definition.name,
+        step: prepared.step,
+        number: prepared.number,
+        running: new RunningShadow(this.#partsOf(topology, prepared)),
+      })),
+    )
   }
 
   /** @param chosen by shadow of the step */
   offer(topology: string, chosen: readonly ShadowRows[], events: OfferedEvents): void {
-    const shadows = this.#shadows.get(topology)?.get(events.ready.step.name) ?? []
-    for (const { number, running } of shadows) running.offer(chosen[number] as ShadowRows, events)
+    const { name } = events.ready.step
+    for (const { step, number, running, ...of } of this.#shadows) {
+      if (of.topology !== topology || step.name !== name) continue
+      running.offer(chosen[number] as ShadowRows, events)
+    }
   }
 
   /** Resolves when all that was offered is scored and written, or dropped. */
   settled(): Promise<void> {
-    return this.#changed.until(() => this.#all.every(({ isIdle }) => isIdle))
+    return this.#changed.until(() => this.#shadows.every(({ running }) => running.isIdle))
   }
 
   /** Drops what waits, and waits for runs in flight, a second at most. */
   async stop(): Promise<void> {
-    const all = this.#all
-    for (const shadow of all) shadow.stop()
+    for (const { running } of this.#shadows) running.stop()
     const giveUp = new AbortController()
     await Promise.race([this.settled(), this.#o.clock.sleep(STOP_WITHIN_MS, giveUp.signal)])
     giveUp.abort()
-    await Promise.all(all.map((shadow) => shadow.close()))
-  }
-
-  get #all(): RunningShadow[] {
-    return [...this.#shadows.values()]
-      .flatMap((bySteps) => [...bySteps.values()].flat())
-      .map(({ running }) => running)
+    await Promise.all(this.#shadows.map(({ running }) => running.close()))
   }
 
   #partsOf(topology: PreparedTopology, { step, of, scorer }: PreparedShadow): ShadowParts {

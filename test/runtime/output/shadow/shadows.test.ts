@@ -1,7 +1,6 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { TidemarkError } from '../../../../src/kernel/errors.ts'
-import { Share } from '../../../../src/kernel/shares.ts'
 import type { LogRecord } from '../../../../src/records/port.ts'
 import { headerOf } from '../../../support/headers.ts'
 import { runs } from '../../../support/runs.ts'
@@ -89,21 +88,6 @@ test('a shadow without a topic is compared and writes nothing', async () => {
   await worker.stop()
   expect(rowsOf(watch).scored).toBe(EVENTS.length)
   expect(watch.of('shadow-outputs')).toEqual([])
-})
-
-test('a shadow scores the keys that are in its share, and no others', async () => {
-  const events = Array.from({ length: 300 }, (_, i): Sent => [`key-${i % 50}`, i])
-  const records = logOf(events)
-  const definition = shadowed({ sink: 'shadow-scores', share: 0.3 })
-  const { worker } = startShadowed(records, half(), { definition })
-  await records.settled(GROUP, 'events')
-  await worker.settled()
-  await worker.stop()
-  const share = new Share('shadow.other', 0.3)
-  const expected = events.map(([key]) => key).filter((key) => share.has(key))
-  expect(expected.length).toBeGreaterThan(30)
-  expect(expected.length).toBeLessThan(200)
-  expect(records.read('shadow-scores').map(({ key }) => String(key))).toEqual(expected)
 })
 
 test('rows that the shadow cannot score have failed, and the main model publishes them', async () => {
