@@ -113,7 +113,7 @@ const SMOOTHING = 0.5
 /** 0.999 quantiles of χ² with 1, 2, … degrees of freedom. */
 const CHI_SQUARE = [10.828, 13.816, 16.266, 18.467, 20.515, 22.458, 24.322, 26.124, 27.877]
 
-interface Psi {
+export interface Psi {
   readonly value: number
   /**
    * Exceeded in 1 of 1,000 comparisons of equal distributions: χ²(0.999, tenths − 1) · 2 / pairs.
