@@ -32,10 +32,14 @@ function headerOf(text: string): Header {
   return { name: text.slice(0, end), value: Buffer.from(text.slice(end + 1)) }
 }
 
-/** The value at a path such as `score.probability` in parsed JSON; `undefined`: there is none. */
+/**
+ * The value at a path such as `score.probability` in parsed JSON; `undefined`: there is none. A field
+ * that is named as the whole path goes first.
+ */
 export function valueAt(json: unknown, path: string): unknown {
   let at = json
-  for (const name of path.split('.')) {
+  const isName = typeof json === 'object' && json !== null && Object.hasOwn(json, path)
+  for (const name of isName ? [path] : path.split('.')) {
     if (typeof at !== 'object' || at === null || !Object.hasOwn(at, name)) return undefined
     at = (at as Readonly<Record<string, unknown>>)[name]
   }

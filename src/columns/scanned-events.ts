@@ -108,7 +108,8 @@ function timeRead<R>(
   return {
     of(events, index) {
       const value = field.valueIn(events, index)
-      return typeof value === 'number' ? (timeMs(value, unit) as R) : of(events.at(index))
+      if (typeof value === 'number') return timeMs(value, unit) as R
+      return value === null || value === undefined ? (value as R) : of(events.at(index))
     },
   }
 }

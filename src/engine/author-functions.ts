@@ -54,8 +54,8 @@ export interface FunctionReading {
 }
 
 /**
- * How each function on events, or of derived features, is run, once each. It is no part of a {@link describe | description},
- * which is hashed: how a function is run does not change its result.
+ * How each function on events, or of derived features, is run, once each. It is no part of a
+ * {@link describe | description}, which is hashed: how a function is run does not change its result.
  */
 export function functionReadings(definition: Definition): FunctionReading[] {
   return authorFunctions(definition)

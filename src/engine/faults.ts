@@ -39,9 +39,12 @@ export function badColumn({ column, wanted, got }: BadCell): TidemarkError {
 const MISSING =
   "if events may lack it, write { of, missing: 'skip' } for the column, f.only(has…) for the kind, or .where(has…) before the step"
 
-/** The message names the class of what was thrown, never its text, unless it is a time's fault. */
+/**
+ * The message names the class of what was thrown, never its text, unless it is a time's fault.
+ * @param step or a feature of one, `features.age` @default not known
+ */
 export function threw(cause: unknown, step?: string): TidemarkError {
-  const fault = timeFault(cause)
+  const fault = timeFault(cause, step)
   if (fault !== null) return fault
   const who = step === undefined ? 'a function of the topology' : `step "${step}"`
   return new TidemarkError('FUNCTION_THREW', `${who} threw ${nameOf(cause)}`, { cause })

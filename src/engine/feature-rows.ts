@@ -1,8 +1,8 @@
-import type { Events, Read, Reader } from '../columns/events.ts'
+import type { Events, Read } from '../columns/events.ts'
 import { FieldRead, NO_CELL, ScannedEvents } from '../columns/scanned-events.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import { dayOfWeek, hourOfDay, millis } from '../kernel/time.ts'
-import type { FeatureDefinition, FeaturesStep, ValueForm } from '../topology/definition.ts'
+import type { FeaturesStep, ValueForm } from '../topology/definition.ts'
 import type { OnLate } from '../topology/source.ts'
 import type { Batch } from './events.ts'
 import { badColumn, lateError, threw, typeNameOf } from './faults.ts'
@@ -39,6 +39,17 @@ interface OwnFeature {
   readonly read: Read<unknown>
   /** The field that it reads, if that is a number in a column. */
   readonly field: FieldRead<unknown> | null
+  /** Is it NaN without a value? */
+  readonly mayLack: boolean
+  /** `null`: it is the number itself. */
+  readonly form: Form | null
+}
+
+/** Makes a number of a column's value. */
+interface Form {
+  readonly column: string
+  readonly wanted: 'string' | 'number'
+  readonly numberOf: (value: unknown) => number
 }
 
 /** The windows of a features step, and the rows made from them. */
@@ -77,11 +88,15 @@ export class FeatureRows implements Operator {
     this.#use = use
     this.states = step.kinds.map((_, kind) => new KeyedWindows(step, kind, { reader, keys, use }))
     this.#tables = new TableRows(step, { lookup, reader })
-    this.#own = step.features.flatMap((f, at) => {
+    this.#own = step.features.flatMap((f, at): OwnFeature[] => {
       if (f.from !== 'value' && f.from !== 'lookup') return []
-      const read = f.from === 'lookup' ? this.#tables.reader(f) : valueReader(f, reader)
-      const field = read instanceof FieldRead && read.type === 'number' ? read : null
-      return [{ name: f.name, at, kind: f.kind, read, field }]
+      const own = { name: f.name, at, kind: f.kind }
+      if (f.from === 'lookup') {
+        return [{ ...own, read: this.#tables.reader(f), field: null, mayLack: false, form: null }]
+      }
+      const [read, form] = [reader(f.of), f.form === undefined ? null : formOf(f.form)]
+      const isField = form === null && read instanceof FieldRead && read.type === 'number'
+      return [{ ...own, read, field: isField ? read : null, mayLack: f.missing === 'nan', form }]
     })
     this.#names = step.features.map((f) => f.name)
     this.#exact = exact.map((name) => this.#names.indexOf(name))
@@ -188,23 +203,36 @@ export class FeatureRows implements Operator {
    * @returns the row, or why it cannot be made; `null`: no step takes it
    */
   #readOwnRow(events: Events, index: number): Float64Array | TidemarkError | null {
+    let reading: OwnFeature | undefined
     try {
       if (!areWanted(this.#behind, events, index)) return null
       this.#tables.find(events, index, { isKind: this.#isKind, timeMs: this.#moment.timeMs })
       for (const feature of this.#own) {
-        if (this.#isKind[feature.kind] && this.#copyField(feature, events, index)) continue
-        const value = this.#isKind[feature.kind] ? feature.read.of(events, index) : Number.NaN
-        if (typeof value !== 'number') {
-          // A typed array would turn null into 0 and '12' into 12.
-          const what = `feature "${feature.name}" must be a number, got ${typeNameOf(value)}`
-          return new TidemarkError('COLUMN_INVALID', what)
-        }
-        this.#row[feature.at] = value
+        reading = feature
+        const bad = this.#readOwn(feature, events, index)
+        if (bad !== null) return bad
       }
       return this.#row
     } catch (cause) {
-      return threw(cause)
+      return threw(cause, reading && `${this.#step.name}.${reading.name}`)
     }
+  }
+
+  #readOwn(feature: OwnFeature, events: Events, index: number): TidemarkError | null {
+    const { name, at, kind, read, mayLack, form } = feature
+    const isKind = this.#isKind[kind] as boolean
+    if (isKind && this.#copyField(feature, events, index)) return null
+    const value = isKind ? read.of(events, index) : Number.NaN
+    const wanted = form?.wanted ?? 'number'
+    if (!isKind || (mayLack && isMissing(value))) this.#row[at] = Number.NaN
+    // A typed array would turn null into 0 and '12' into 12.
+    else if (typeof value === wanted) this.#row[at] = form?.numberOf(value) ?? (value as number)
+    else if (form !== null) return badColumn({ column: form.column, wanted, got: value })
+    else {
+      const what = `feature "${name}" must be a number, got ${typeNameOf(value)}`
+      return new TidemarkError('COLUMN_INVALID', what)
+    }
+    return null
   }
 
   /** Copies a number from its column. @returns false: only the function can tell */
@@ -234,28 +262,13 @@ export class FeatureRows implements Operator {
   }
 }
 
-function valueReader(
-  { of, missing, form }: Extract<FeatureDefinition, { from: 'value' }>,
-  reader: Reader,
-): Read<unknown> {
-  const read: Read<unknown> = reader(of)
-  if (missing !== 'nan' && form === undefined) return read
-  const formed = form === undefined ? (value: unknown) => value : formOf(form)
-  return {
-    of: (events, index) => {
-      const value = read.of(events, index)
-      return missing === 'nan' && isMissing(value) ? Number.NaN : formed(value)
-    },
-  }
-}
-
-/** A value of another type stays as it is, and the event becomes a dead letter. */
-function formOf(form: ValueForm): (value: unknown) => unknown {
+function formOf(form: ValueForm): Form {
+  const { column } = form
   if (form.is === 'code') {
-    const codes = new Map(form.words.map((word, code) => [word, code]))
-    return (value) => (typeof value === 'string' ? (codes.get(value) ?? form.unknown) : null)
+    const codes = new Map<unknown, number>(form.words.map((word, code) => [word, code]))
+    return { column, wanted: 'string', numberOf: (value) => codes.get(value) ?? form.unknown }
   }
   const part = form.is === 'hourOfDay' ? hourOfDay : dayOfWeek
   const offset = millis(form.offsetMs)
-  return (value) => (typeof value === 'number' ? part(value, offset) : value)
+  return { column, wanted: 'number', numberOf: (value) => part(value as number, offset) }
 }

@@ -165,11 +165,14 @@ export function checkTaken(
 ): void {
   const trained = Object.values(models).filter(isTrained)
   const taken = new Set(trained.flatMap((model) => model.features))
+  const dropping = (absent: readonly string[]) => {
+    const gone = absent.filter((f) => dropped.includes(f))
+    return gone.length === 0 ? {} : { hint: `derive drops ${gone.join(', ')}` }
+  }
   for (const { name, features: needed } of trained) {
     const missing = needed.filter((f) => !names.includes(f))
-    const gone = missing.filter((f) => dropped.includes(f))
-    const o = gone.length === 0 ? {} : { hint: `derive drops ${gone.join(', ')}` }
-    if (missing.length > 0) report(step, `model ${name} needs ${missing.join(', ')}`, o)
+    if (missing.length === 0) continue
+    report(step, `model ${name} needs ${missing.join(', ')}`, dropping(missing))
   }
   // A function may take any feature.
   const isClosed = trained.length === Object.keys(models).length
@@ -180,6 +183,8 @@ export function checkTaken(
     const who = trained.length === 1 ? `model ${trained[0]?.name} does` : 'its models do'
     report(step, `${who} not take ${unused.join(', ')}`)
   }
-  if (unknown.length > 0) report(step, `carry: there is no feature ${unknown.join(', ')}`)
+  if (unknown.length > 0) {
+    report(step, `carry: there is no feature ${unknown.join(', ')}`, dropping(unknown))
+  }
   if (twice.length > 0) report(step, `carry: ${twice.join(', ')} is there already`)
 }

@@ -98,8 +98,8 @@ export function keepsState(definition: Definition): boolean {
 
 /**
  * Is a topic written both before and after a tumbling step, or after two of them? A tumbling step's
- * results come some at a time, when the other steps have processed the whole chunk: such a topic is
- * in log order only if all output waits for the end of the chunk.
+ * results come some at a time, when the other steps have processed the whole chunk: such a topic
+ * is in log order only if all output waits for the end of the chunk.
  */
 export function sharesTopic(plan: readonly PlannedStep[]): boolean {
   const firstBehind = new Map<string, string | null>()

@@ -3,6 +3,8 @@ import {
   functionIn,
   functionTree,
   type NodeOf,
+  nameIn,
+  returnedBy,
   type SyntaxNode,
 } from './function-source.ts'
 
@@ -23,8 +25,11 @@ export function arithmeticOf(
   const tree = functionTree(arithmeticOf.toString.call(of))
   const node = tree === null ? null : functionIn(tree)
   if (node === null) return { why: 'it has no source that can be read' }
+  if (node.async || node.generator) return { why: 'it is async or a generator' }
+  const returned = returnedBy(node)
+  if (returned === null) return { why: 'its body is not a single `return`' }
   try {
-    return { code: new Printer(node, at).print(returnedBy(node)) }
+    return { code: new Printer(node, at).print(returned) }
   } catch (refusal) {
     if (refusal instanceof Refusal) return { why: refusal.message }
     throw refusal
@@ -34,15 +39,6 @@ export function arithmeticOf(
 type MathName = Extract<keyof Math, string>
 
 class Refusal extends Error {}
-
-function returnedBy({ body, async, generator }: FunctionNode): SyntaxNode {
-  if (async || generator) throw new Refusal('it is async or a generator')
-  if (body.type !== 'BlockStatement') return body
-  const [only, ...more] = body.body
-  const isReturn = only?.type === 'ReturnStatement' && more.length === 0
-  if (!isReturn || !only.argument) throw new Refusal('its body is not a single `return`')
-  return only.argument
-}
 
 const CONSTANTS: ReadonlySet<string> = new Set(['NaN', 'Infinity'])
 const UNARY: ReadonlySet<string> = new Set(['-', '+', '!'])
@@ -55,21 +51,24 @@ const LOGICAL: ReadonlySet<string> = new Set(['&&', '||'])
 
 class Printer {
   readonly #at: (name: string) => string | null
+  /** The function's own name. */
+  readonly #self: string | null
   /** The parameter with all numbers; `null`: it is destructured. */
   readonly #whole: string | null
   /** Names of the destructured ones, by their own. */
   readonly #named = new Map<string, string>()
 
-  constructor({ params }: FunctionNode, at: (name: string) => string | null) {
+  constructor({ id, params }: FunctionNode, at: (name: string) => string | null) {
     const [parameter] = params
     this.#at = at
+    this.#self = id?.name ?? null
     this.#whole = parameter?.type === 'Identifier' ? parameter.name : null
     if (params.length !== 1) throw new Refusal('it does not have one parameter')
     if (this.#whole !== null) return
     if (parameter?.type !== 'ObjectPattern') throw new Refusal('its parameter is not plain')
     for (const property of parameter.properties) {
       const isPlain = property.type === 'Property' && property.value.type === 'Identifier'
-      const name = isPlain ? keyOf(property.key, property.computed) : null
+      const name = isPlain ? nameIn(property.key, property.computed) : null
       if (!isPlain || name === null) throw new Refusal('its parameter is not plain')
       this.#named.set((property.value as { name: string }).name, name)
     }
@@ -78,7 +77,7 @@ class Printer {
   print(node: SyntaxNode): string {
     if (node.type === 'Literal') return this.#constant(node.value)
     if (node.type === 'Identifier') {
-      if (!this.#named.has(node.name) && CONSTANTS.has(node.name)) return node.name
+      if (CONSTANTS.has(node.name) && !this.#binds(node.name)) return node.name
       return this.#number(this.#named.get(node.name), node.name)
     }
     if (node.type === 'MemberExpression') return this.#member(node)
@@ -119,7 +118,7 @@ class Printer {
     const constant = this.#mathOf(node)
     if (constant !== null && typeof Math[constant] === 'number') return `Math.${constant}`
     const { object } = node
-    const name = keyOf(node.property, node.computed)
+    const name = nameIn(node.property, node.computed)
     const isOwn = object.type === 'Identifier' && object.name === this.#whole
     return this.#number(isOwn ? name : null, name ?? 'a field')
   }
@@ -128,9 +127,13 @@ class Printer {
   #mathOf(node: NodeOf<'MemberExpression'>): MathName | null {
     const { object, optional } = node
     const isMath = object.type === 'Identifier' && object.name === 'Math' && !optional
-    if (!isMath || this.#whole === 'Math' || this.#named.has('Math')) return null
-    const name = keyOf(node.property, node.computed)
+    if (!isMath || this.#binds('Math')) return null
+    const name = nameIn(node.property, node.computed)
     return name !== null && Object.hasOwn(Math, name) ? (name as MathName) : null
+  }
+
+  #binds(name: string): boolean {
+    return name === this.#self || name === this.#whole || this.#named.has(name)
   }
 
   #number(name: string | null | undefined, text: string): string {
@@ -143,9 +146,4 @@ class Printer {
 function allowed(operator: string, operators: ReadonlySet<string>): string {
   if (operators.has(operator)) return operator
   throw new Refusal(`it uses the operator \`${operator}\``)
-}
-
-function keyOf(key: SyntaxNode, computed: boolean): string | null {
-  if (key.type === 'Literal' && typeof key.value === 'string') return key.value
-  return key.type === 'Identifier' && !computed ? key.name : null
 }

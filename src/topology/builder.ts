@@ -254,10 +254,11 @@ class Draft implements TopologyBuilder {
   #featureStream(at: Node, defined: readonly string[]): unknown {
     return {
       ...this.#passing(at, (node) => this.#featureStream(node, defined)),
-      derive: (
-        derived: Record<string, DerivedFeature>,
-        { drop = [] }: { drop?: string[] } = {},
-      ) => {
+      derive: (derived: Record<string, DerivedFeature>, o?: { drop?: string[] }) => {
+        const drop = o?.drop ?? []
+        if (typeof derived !== 'object' || derived === null) {
+          throw this.#invalid('.derive takes an object of functions')
+        }
         if (!Array.isArray(drop)) throw this.#invalid('.derive: drop must be a list of features')
         const fields = { op: 'derive', derived, drop } as const
         const kept = defined.filter((name) => !drop.includes(name))

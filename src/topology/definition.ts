@@ -199,10 +199,11 @@ export interface KindDefinition {
   readonly columns: Readonly<Record<string, EventFunction<Cell>>>
 }
 
-/** What a feature is made of a value. @default the number itself */
-export type ValueForm =
+/** What a feature is made of a column's value. @default the number itself */
+export type ValueForm = { readonly column: string } & (
   | { readonly is: 'code'; readonly words: readonly string[]; readonly unknown: number }
   | { readonly is: 'hourOfDay' | 'dayOfWeek'; readonly offsetMs: number }
+)
 
 /** The origin of a feature's number. `kind` indexes {@link FeaturesStep.kinds}. */
 export type FeatureSource = { readonly kind: number } & (

@@ -24,15 +24,16 @@ function buildKind(
   const kindFor = kindsOf(kinds, is, columns)
   const kind = kindFor(null)
   const value = (given: string | EventFunction<unknown>, form?: ValueForm): FeatureSource => {
-    const of =
-      typeof given === 'string' ? columnIn(columns, given) : (given as EventFunction<number>)
-    const formed = form === undefined ? {} : { form }
-    return typeof of === 'object'
-      ? { from: 'value', kind, of: of.of, missing: 'nan', ...formed }
-      : { from: 'value', kind, of, ...formed }
+    const { of, isOptional } =
+      typeof given === 'string' ? columnIn(columns, given) : { of: given, isOptional: false }
+    return {
+      ...{ from: 'value', kind, of: of as EventFunction<number> },
+      ...(isOptional && { missing: 'nan' }),
+      ...(form && { form }),
+    }
   }
   const ofTime = (part: 'hourOfDay' | 'dayOfWeek') => (column: string, offset?: DurationMs) =>
-    feature(value(column, { is: part, offsetMs: offset ?? 0 }))
+    feature(value(column, { is: part, column, offsetMs: offset ?? 0 }))
   const rolling = (lengthMs: DurationMs, { condition, before }: Narrowed): object => {
     const made = (aggregate: Aggregate, isBefore = before) => {
       const of = kindFor(condition, aggregate)
@@ -48,7 +49,9 @@ function buildKind(
       delta: (column: string, { empty = Number.NaN }: WhenEmpty = {}) =>
         made({ of: 'delta', column, empty }, true),
       before: () => rolling(lengthMs, { condition, before: true }),
-      where: (column: string) => rolling(lengthMs, { condition: column, before }),
+      ...(condition === null && {
+        where: (column: string) => rolling(lengthMs, { condition: column, before }),
+      }),
     }
   }
   const tumbling = (which: 'lastClosed' | 'current', lengthMs: DurationMs) =>
@@ -57,8 +60,8 @@ function buildKind(
     )
   return {
     value: (of: string | EventFunction<number>) => feature(value(of)),
-    code: (column: string, words: readonly string[], { unknown }: { unknown: number }) =>
-      feature(value(column, { is: 'code', words, unknown })),
+    code: (column: string, words: readonly string[], o: { unknown: number } | undefined) =>
+      feature(value(column, { is: 'code', column, words, unknown: o?.unknown as number })),
     hourOfDay: ofTime('hourOfDay'),
     dayOfWeek: ofTime('dayOfWeek'),
     rolling: (lengthMs: DurationMs) => rolling(lengthMs, { condition: null, before: false }),
@@ -88,27 +91,35 @@ function kindsOf(
 ): (condition: string | null, aggregate?: Aggregate) => number {
   const ofEvery = Object.entries(columns).filter(([, column]) => typeof column === 'function')
   const every = Object.fromEntries(ofEvery) as KindColumns
-  /** By optional column and condition. */
-  const added = new Map<string, number>()
-  const add = (key: string, definition: Omit<KindDefinition, 'is'>): number => {
-    const known = added.get(key) ?? kinds.push({ is, ...definition }) - 1
-    added.set(key, known)
-    return known
+  /** By condition, then by optional column. */
+  const added = new Map<string | null, Map<string | undefined, number>>()
+  const add = (
+    { condition, has }: { condition: string | null; has?: string },
+    columnsOfKind: KindColumns,
+  ): number => {
+    const known = added.get(condition) ?? new Map<string | undefined, number>()
+    added.set(condition, known)
+    const where =
+      condition === null ? {} : { where: { column: condition, ...columnIn(columns, condition) } }
+    const kind =
+      known.get(has) ??
+      kinds.push({ is, ...(has === undefined ? {} : { has }), ...where, columns: columnsOfKind }) -
+        1
+    known.set(has, kind)
+    return kind
   }
   return (condition, aggregate) => {
     const [name, second] = aggregate === undefined ? [] : columnsOf(aggregate)
     const column = name === undefined ? undefined : columns[name]
-    const where = condition === null ? {} : { where: conditionOn(condition, columns) }
     if (name === undefined || second !== undefined || typeof column !== 'object') {
-      return add(JSON.stringify([condition]), { ...where, columns: every })
+      return add({ condition }, every)
     }
-    const of = { [name]: column.of } as unknown as KindColumns
-    return add(JSON.stringify([condition, name]), { has: name, ...where, columns: of })
+    return add({ condition, has: name }, { [name]: column.of } as unknown as KindColumns)
   }
 }
 
 type KindColumns = KindDefinition['columns']
-type AnyColumn = EventFunction<number> | { readonly of: EventFunction<number> }
+type OptionalColumn = { readonly of: EventFunction<unknown> }
 
 /** Which of a rolling window's events are aggregated. */
 interface Narrowed {
@@ -117,17 +128,14 @@ interface Narrowed {
   readonly before: boolean
 }
 
-function columnIn(columns: FeatureColumns<never>, name: string): AnyColumn {
-  return columns[name] as unknown as AnyColumn
-}
-
-function conditionOn(
-  column: string,
+/** Its function is no function if there is no such column. */
+function columnIn(
   columns: FeatureColumns<never>,
-): NonNullable<KindDefinition['where']> {
-  const of = columnIn(columns, column)
-  const isOptional = typeof of === 'object'
-  return { column, of: isOptional ? of.of : of, isOptional }
+  name: string,
+): { readonly of: EventFunction<unknown>; readonly isOptional: boolean } {
+  const column = columns[name] as unknown as EventFunction<unknown> | OptionalColumn
+  const isOptional = typeof column === 'object'
+  return { of: isOptional ? column.of : column, isOptional }
 }
 
 function feature(source: FeatureSource): Feature<unknown> {

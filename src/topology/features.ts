@@ -104,14 +104,9 @@ export interface Window<C>
  */
 export interface RollingWindow<C> extends RollingAggregates<C> {
   /** The same window without the event itself: events that arrived before it, at its time or earlier. */
-  before(): RollingAggregates<C> & Conditional<C, RollingAggregates<C>>
+  before(): Omit<RollingWindow<C>, 'before'>
   /** Only the events for which the column is true; the others never enter this window. */
-  where(column: Named<C, boolean>): RollingAggregates<C> & { before(): RollingAggregates<C> }
-}
-
-interface Conditional<C, W> {
-  /** Only the events for which the column is true; the others never enter this window. */
-  where(column: Named<C, boolean>): W
+  where(column: Named<C, boolean>): Omit<RollingWindow<C>, 'where'>
 }
 
 /** Aggregates over a rolling window, and the event beside those before it. */
@@ -144,7 +139,8 @@ export interface Kind<E, C> {
   /**
    * A number of the event itself: a column by name (NaN where it is missing), or a function. Any
    * other value makes the event a dead letter `COLUMN_INVALID`; NaN is scored only with `missing:
-   * 'nan'`. The raw event time is refused, because float32 cannot represent it.
+   * 'nan'`. The raw event time is refused, because float32 cannot represent it, unless the next
+   * `.derive` drops it.
    */
   value(of: Named<C, number> | ((event: E) => number | Mistake<WriteNaN>)): Feature<E>
   /**

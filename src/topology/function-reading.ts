@@ -1,8 +1,8 @@
 import {
-  type FunctionNode,
   functionIn,
   functionTree,
   type NodeOf,
+  returnedBy,
   type SyntaxNode,
 } from './function-source.ts'
 
@@ -81,18 +81,11 @@ function readText(text: string): Reading {
   const [parameter] = node.params
   const why = parameter === undefined ? null : names.bind(parameter, [])
   if (why !== null) return { why }
-  const returned = returnedBy(node.body)
+  const returned = returnedBy(node)
   if (returned === null) return { why: 'its body is not a single `return`' }
   const reading = read(returned, names)
   if ('why' in reading || names.areAllUsedBy(reading.expression)) return reading
   return { why: 'it destructures something and uses nothing of it' }
-}
-
-/** The returned expression: `x` of `x` and of `{ return x }`; `null`: the body does more. */
-function returnedBy(body: FunctionNode['body']): SyntaxNode | null {
-  if (body.type !== 'BlockStatement') return body
-  const [only, ...more] = body.body
-  return only?.type === 'ReturnStatement' && more.length === 0 ? (only.argument ?? null) : null
 }
 
 /** The names that a parameter binds, with the path in the argument that each stands for. */

@@ -47,6 +47,13 @@ function isFunction(node: SyntaxNode): node is FunctionNode {
   return node.type === 'ArrowFunctionExpression' || node.type === 'FunctionExpression'
 }
 
+/** The returned expression: `x` of `x` and of `{ return x }`; `null`: the body does more. */
+export function returnedBy({ body }: FunctionNode): SyntaxNode | null {
+  if (body.type !== 'BlockStatement') return body
+  const [only, ...more] = body.body
+  return only?.type === 'ReturnStatement' && more.length === 0 ? (only.argument ?? null) : null
+}
+
 /** Visits no default value and no computed key. */
 const PATTERNS_ALONE = make({ Expression: () => undefined })
 
@@ -114,7 +121,7 @@ function namesOf({ properties }: NodeOf<'ObjectPattern'>): readonly string[] | n
 }
 
 /** The name of a property, `a` in `e.a`, `e['a']` and `{ a }`; `null`: its source does not tell. */
-function nameIn(key: SyntaxNode, computed: boolean): string | null {
+export function nameIn(key: SyntaxNode, computed: boolean): string | null {
   if (key.type === 'Literal' && typeof key.value === 'string') return key.value
   return key.type === 'Identifier' && !computed ? key.name : null
 }

@@ -53,6 +53,9 @@ function timeOf<E>(
   return Object.assign(made, { toString: () => text, [TIME]: reading })
 }
 
+/** Marks the faults of times, also of another copy of this package: their messages have no value. */
+const FAULT = Symbol.for('tidemark.time-fault')
+
 /** @throws TidemarkError `TIME_INVALID` */
 export function timeMs(value: unknown, unit: TimeUnit): number {
   const type = unit === 'iso' ? 'string' : 'number'
@@ -73,11 +76,9 @@ export function timeMs(value: unknown, unit: TimeUnit): number {
  * @param name of what has the time @default the message has it already
  */
 export function timeFault(thrown: unknown, name?: string): TidemarkError | null {
-  if (!(thrown instanceof Error) || !('code' in thrown) || thrown.code !== 'TIME_INVALID')
-    return null
-  const { message, hint } = thrown as TidemarkError
-  const what = name === undefined ? message : `${name}: ${message}`
-  return new TidemarkError('TIME_INVALID', what, hint === undefined ? {} : { hint })
+  if (!(thrown instanceof Error && FAULT in thrown)) return null
+  const { message, hint } = thrown as unknown as TidemarkError
+  return invalid(name === undefined ? message : `${name}: ${message}`, hint)
 }
 
 const LOCAL = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?$/
@@ -89,5 +90,6 @@ function notIso(text: string): TidemarkError {
 }
 
 function invalid(what: string, hint?: string): TidemarkError {
-  return new TidemarkError('TIME_INVALID', what, hint === undefined ? {} : { hint })
+  const error = new TidemarkError('TIME_INVALID', what, hint === undefined ? {} : { hint })
+  return Object.assign(error, { [FAULT]: true })
 }

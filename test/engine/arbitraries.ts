@@ -20,7 +20,7 @@ interface SampleEvent {
   readonly online: boolean
 }
 
-const START_MS = Date.UTC(2026, 0, 1)
+export const START_MS = Date.UTC(2026, 0, 1)
 
 /** A features step, what it runs with, and events of one partition in log order. */
 export interface FeatureRun {
@@ -216,6 +216,7 @@ const formed = {
   of: fc.constant(on((e) => e.shop as unknown as number)),
   form: record({
     is: fc.constant('code'),
+    column: fc.constant('shop'),
     words: fc.constantFrom(['s2', 's1'], ['süd', '', 's4']),
     unknown: fc.constantFrom(-1, Number.NaN),
   }),

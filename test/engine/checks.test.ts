@@ -1,11 +1,6 @@
 import { defineTopology, minutes, onnxModel, seconds } from 'tidemark'
 import { describe, expect, test } from 'vitest'
-import type {
-  Definition,
-  FeatureDefinition,
-  FeaturesStep,
-  TumblingStep,
-} from '../../src/topology/definition.ts'
+import type { Definition, FeaturesStep, TumblingStep } from '../../src/topology/definition.ts'
 import cardFraud from '../../topologies/card-fraud.ts'
 import flightDelay from '../../topologies/flight-delay.ts'
 import { withModel } from '../support/score-steps.ts'
@@ -19,20 +14,6 @@ function sourced(other: object, watermark: object = {}): Definition {
     source: { ...source, ...other, watermark: { ...source.watermark, ...watermark } },
   }
 }
-
-/** The good topology with one more feature, that its model takes. */
-function featured(feature: object): Definition {
-  const step = good.then[0] as FeaturesStep
-  const name = 'more'
-  const then = step.then.map((s) => {
-    if (s.op !== 'score') return s
-    return withModel(s, { features: [...s.features, name] })
-  })
-  const features = [...step.features, { name, kind: 0, ...feature } as FeatureDefinition]
-  return { ...good, then: [{ ...step, features, then }] }
-}
-
-const window = (aggregate: object, lengthMs = 1_000) => ({ from: 'rolling', lengthMs, aggregate })
 
 test.each([
   ['card-fraud', cardFraud],
@@ -118,118 +99,6 @@ describe('each fault is found', () => {
       'two tables of one name',
       { ...good, tables: [...good.tables, ...good.tables] },
       'TOPOLOGY_INVALID test/shops: two tables are named "shops"',
-    ],
-    [
-      'the event time as a feature',
-      featured({ from: 'value', of: (e: { at: number }) => e.at }),
-      'TOPOLOGY_INVALID test/features.more: "at" is the event time: a float32 holds it only to the nearest 131 s',
-    ],
-    [
-      'the value of a column that is not there',
-      featured({ from: 'value', of: undefined }),
-      'TOPOLOGY_INVALID test/features.more: value() of a column that does not exist',
-    ],
-    [
-      'a window over a column that is not there, even where every object has one',
-      featured(window({ of: 'sum', column: 'constructor' })),
-      'TOPOLOGY_INVALID test/features.more: there is no column "constructor"',
-    ],
-    [
-      'a column used as text and as a number',
-      featured(window({ of: 'distinct', column: 'amount' })),
-      'TOPOLOGY_INVALID test/features.more: column "amount" is used as a number and as a text',
-    ],
-    [
-      'a column used as a number and as a condition',
-      featured(window({ of: 'share', column: 'amount', empty: 0 })),
-      'TOPOLOGY_INVALID test/features.more: column "amount" is used as a number and as a condition',
-    ],
-    [
-      'a half-life that is none',
-      featured(window({ of: 'decayedSum', column: 'amount', halfLifeMs: 0.5 })),
-      'TOPOLOGY_INVALID test/features.more: half-life 0.5 ms must be a whole number above 0',
-    ],
-    [
-      'the last of a text as a feature',
-      featured(window({ of: 'last', column: 'shop', cell: 'number', empty: 0 })),
-      'TOPOLOGY_INVALID test/features.more: column "shop" is used as a text and as a number or a condition',
-    ],
-    [
-      'a ratio over a column that is not there',
-      featured(window({ of: 'ratio', column: 'amount', over: 'items', empty: 0 })),
-      'TOPOLOGY_INVALID test/features.more: there is no column "items"',
-    ],
-    [
-      'a ratio over a text',
-      featured(window({ of: 'ratio', column: 'amount', over: 'shop', empty: 0 })),
-      'TOPOLOGY_INVALID test/features.more: column "shop" is used as a text and as a number',
-    ],
-    [
-      'a text for an empty window',
-      featured(window({ of: 'mean', column: 'amount', empty: '0' as never })),
-      'TOPOLOGY_INVALID test/features.more: empty must be a number, got string',
-    ],
-    [
-      'a window of no length',
-      featured(window({ of: 'count' }, 0)),
-      'TOPOLOGY_INVALID test/features.more: window length 0 ms must be a whole number above 0',
-    ],
-    [
-      'a window of half a millisecond',
-      featured(window({ of: 'count' }, 0.5)),
-      'TOPOLOGY_INVALID test/features.more: window length 0.5 ms must be a whole number above 0',
-    ],
-    [
-      'a quantile that is none',
-      featured(window({ of: 'quantile', column: 'amount', empty: 0, q: 95 })),
-      'TOPOLOGY_INVALID test/features.more: quantile 95 must lie between 0 and 1',
-    ],
-    [
-      'an earlier event that is none',
-      featured({
-        ...window({ of: 'previous', column: 'amount', n: 0, cell: 'number', empty: 0 }),
-        before: true,
-      }),
-      'TOPOLOGY_INVALID test/features.more: n 0 must be a whole number from 1',
-    ],
-    [
-      'the change of a text',
-      featured({ ...window({ of: 'delta', column: 'shop', empty: 0 }), before: true }),
-      'TOPOLOGY_INVALID test/features.more: column "shop" is used as a text and as a number',
-    ],
-    [
-      'a code with a word twice',
-      featured({
-        from: 'value',
-        of: () => 0,
-        form: { is: 'code', words: ['a', 'b', 'a'], unknown: 0 },
-      }),
-      'TOPOLOGY_INVALID test/features.more: code() has a word twice: a',
-    ],
-    [
-      'a code without words',
-      featured({ from: 'value', of: () => 0, form: { is: 'code', words: [], unknown: 0 } }),
-      'TOPOLOGY_INVALID test/features.more: code() needs words',
-    ],
-    [
-      'the hour of a column that is not there',
-      featured({ from: 'value', of: undefined as never, form: { is: 'hourOfDay', offsetMs: 0 } }),
-      'TOPOLOGY_INVALID test/features.more: hourOfDay() of a column that does not exist',
-    ],
-    [
-      'a cap of nothing',
-      featured({ from: 'sinceLastEver', capMs: 0, never: 0 }),
-      'TOPOLOGY_INVALID test/features.more: cap 0 must be more than 0',
-    ],
-    [
-      'a foreign table',
-      featured({ from: 'lookup', table: 'planes' }),
-      'TOPOLOGY_INVALID test/features.more: table "planes" is not one of this topology',
-    ],
-    [
-      'a tumbling window of nothing as a feature',
-      featured({ from: 'tumbling', which: 'current', lengthMs: 0, aggregate: { of: 'count' } }),
-      'TOPOLOGY_INVALID test/features.more: window length 0 ms must be a whole number above 0',
     ],
   ])('%s', (_, definition, fault) => {
     expect(faultsOf(definition)).toEqual([fault])

@@ -7,7 +7,7 @@ import type {
   KindDefinition,
 } from '../../src/topology/definition.ts'
 import { runs } from '../support/runs.ts'
-import { arrivals } from './arbitraries.ts'
+import { arrivals, START_MS } from './arbitraries.ts'
 import { engineRows } from './engine-rows.ts'
 import { naiveFeatures } from './oracle/naive-features.ts'
 
@@ -80,16 +80,18 @@ const WORDS: Readonly<Record<string, readonly FeatureSource[]>> = {
     ['', 's\u00fcd', 's4', 's3'],
   ].flatMap((words) =>
     [-1, Number.NaN].map((unknown) => ({
-      ...{ from: 'value', kind: 0, of: on((e) => e.shop as unknown as number) },
-      form: { is: 'code', words, unknown },
+      ...({ from: 'value', kind: 0 } as const),
+      of: on((e) => e.shop as unknown as number),
+      form: { is: 'code' as const, column: 'shop', words, unknown },
     })),
-  ) as readonly FeatureSource[],
+  ) satisfies readonly FeatureSource[],
   'hourOfDay and dayOfWeek': (['hourOfDay', 'dayOfWeek'] as const).flatMap((is) =>
     [0, 3_600_000, -19_800_000].map((offsetMs) => ({
-      ...{ from: 'value', kind: 0, of: on((e) => Math.floor(e.amount * 1e7)) },
-      form: { is, offsetMs },
+      ...({ from: 'value', kind: 0 } as const),
+      of: on((e) => Math.floor(e.amount * 1e7)),
+      form: { is, column: 'amount', offsetMs },
     })),
-  ) as readonly FeatureSource[],
+  ) satisfies readonly FeatureSource[],
 }
 
 const CELLS = runs(5) === 5 ? 500_000 : 20_000
@@ -113,4 +115,30 @@ test.each(Object.keys(WORDS))('%s: every cell has the bits of the oracle', (word
     { numRuns: Math.ceil((3 * CELLS) / (MOST_EVENTS * step.features.length)) },
   )
   expect(cells).toBeGreaterThan(CELLS)
+})
+
+test('previous reaches back over thousands of events of a key', () => {
+  const reaches = [1, 255, 256, 257, 900]
+  const step: FeaturesStep = {
+    ...{ op: 'features', name: 'features', kinds: KINDS, then: [] },
+    features: reaches.map((n) => {
+      const aggregate = { of: 'previous', column: 'amount', n, cell: 'number', empty } as const
+      const window = { from: 'rolling', kind: 0, lengthMs: 300_000, before: true } as const
+      return { name: `f${n}`, ...window, aggregate }
+    }),
+  }
+  const options = { lagMs: 1_000, onLate: 'score', lookup: () => new Map() } as const
+  const shuffles = fc.tuple(fc.array(fc.nat(900), { minLength: 7, maxLength: 7 }), fc.nat(200))
+  fc.assert(
+    fc.property(shuffles, ([backMs, chunk]) => {
+      const events = Array.from({ length: 2_000 }, (_, i) => ({
+        key: 'k',
+        timeMs: START_MS + i * 3 - (backMs[i % backMs.length] as number),
+        event: { kind: 'sale', amount: i, shop: 's', online: true },
+      }))
+      const given = { step, options, events }
+      expect(engineRows(given, chunk + 1)).toEqual(naiveFeatures(step, options, events))
+    }),
+    { numRuns: runs(1) },
+  )
 })

@@ -21,7 +21,10 @@ import {
 
 /** Leaves out events whose id has come before. */
 export const dedupe: OperatorRule<DedupeStep> = {
-  outcomes: { deadLetters: ['FUNCTION_THREW', 'ID_INVALID', 'STATE_LIMIT'], late: true },
+  outcomes: {
+    deadLetters: ['FUNCTION_THREW', 'TIME_INVALID', 'ID_INVALID', 'STATE_LIMIT'],
+    late: true,
+  },
 
   display({ name, withinMs }) {
     const within = formatDuration(withinMs)

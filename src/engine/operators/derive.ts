@@ -20,7 +20,7 @@ import {
 
 /** Computes features from others, and leaves some out. */
 export const derive: OperatorRule<DeriveStep> = {
-  outcomes: { deadLetters: ['FUNCTION_THREW', 'COLUMN_INVALID'] },
+  outcomes: { deadLetters: ['FUNCTION_THREW', 'COLUMN_INVALID', 'FEATURE_NOT_FINITE'] },
 
   display({ name, derived }) {
     const { length } = Object.keys(derived)
@@ -46,14 +46,17 @@ export const derive: OperatorRule<DeriveStep> = {
       checkFunction(feature, of, 'of the features', (what) => report(where, what))
       const read = typeof of === 'function' ? (fieldsRead(of, 0) ?? []) : []
       const strange = read.filter((field) => !features.includes(field))
-      if (strange.length > 0) report(where, `there is no feature ${strange.join(', ')}`, { hint })
+      if (strange.length === 0) continue
+      const isOwn = strange.every((field) => Object.hasOwn(derived, field))
+      const o = isOwn ? { hint: 'it is derived in the same step: use a second .derive' } : { hint }
+      report(where, `there is no feature ${strange.join(', ')}`, o)
     }
     const unknown = drop.filter((feature) => !features.includes(feature))
     const twice = drop.filter((feature, i) => drop.indexOf(feature) < i)
     if (unknown.length > 0) {
       report(name, `drop: there is no feature ${unknown.join(', ')}`, { hint })
     }
-    if (twice.length > 0) report(name, `drop: ${twice.join(', ')} is there already`)
+    if (twice.length > 0) report(name, `drop: ${twice.join(', ')} is listed twice`)
   },
 
   placeAfter: (step, place) => ({
@@ -126,7 +129,8 @@ class Derive implements Operator {
       return error === null
     })
     const areFinite = before.areFinite && doubt === 0
-    const features = { ...before, names: after.names, rows, exact, areFinite }
+    const own = { step: this.#step.name, names: after.names }
+    const features = { ...before, ...own, rows, exact, areFinite }
     yield* passOn(behind, { ...batch, indices, features }, run)
   }
 

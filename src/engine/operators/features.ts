@@ -1,3 +1,4 @@
+import { days, minutes } from '../../kernel/time.ts'
 import {
   aggregateText,
   type ColumnUses,
@@ -9,6 +10,7 @@ import type {
   EventFunction,
   FeatureDefinition,
   FeaturesStep,
+  KindDefinition,
   SourceDefinition,
   ValueForm,
 } from '../../topology/definition.ts'
@@ -74,7 +76,7 @@ export const features: OperatorRule<FeaturesStep> = {
   *functions({ name, kinds, features: all }) {
     for (const { is, where, columns } of kinds) {
       yield { where: `${name}.only`, argument: 'event', of: is }
-      yield { where: `${name}.${where?.column}`, argument: 'event', of: where?.of }
+      if (where) yield { where: `${name}.${where.column}`, argument: 'event', of: where.of }
       yield* functionsOf(name, columns)
     }
     for (const feature of all) yield* functionsOfFeature(feature, `${name}.${feature.name}`)
@@ -87,13 +89,10 @@ export const features: OperatorRule<FeaturesStep> = {
       notSupported(step.name, what, { of: 'the final results', report })
     }
     const uses = step.kinds.map(({ columns }): ColumnUses => ({ columns, types: new Map() }))
-    for (const { where } of step.kinds) {
-      if (where === undefined || typeof where.of === 'function') continue
-      report(step.name, `where() of a column that does not exist: "${where.column}"`)
-    }
     for (const feature of step.features) {
       const tell: ReportFieldFault = (what, o) => report(`${step.name}.${feature.name}`, what, o)
-      checkFeature(feature, { definition: place.definition, uses, tell })
+      checkCondition(step.kinds[feature.kind]?.where, tell)
+      checkFeature(feature, { step, definition: place.definition, uses, tell })
     }
     checkLookups(step, report)
   },
@@ -162,16 +161,30 @@ function* functionsOfFeature(feature: FeatureDefinition, where: string): Generat
 }
 
 interface Checking {
+  readonly step: FeaturesStep
   readonly definition: Definition
   /** By kind. */
   readonly uses: readonly ColumnUses[]
   readonly tell: ReportFieldFault
 }
 
-function checkFeature(feature: FeatureDefinition, { definition, uses, tell }: Checking): void {
+function checkCondition(where: KindDefinition['where'], tell: ReportFieldFault): void {
+  if (where === undefined || typeof where.of === 'function') return
+  const { column } = where
+  if (typeof column === 'string') return tell(`where() of "${column}", which is no column`)
+  tell(`where() takes the name of a column, got ${typeof column}`, {
+    hint: 'declare the condition as a column: f.events({ online: (e) => e.online })',
+  })
+}
+
+function checkFeature(
+  feature: FeatureDefinition,
+  { step, definition, uses, tell }: Checking,
+): void {
   switch (feature.from) {
     case 'value':
-      checkValue(definition, feature, tell)
+      if (feature.form !== undefined) checkForm(feature.of, feature.form, tell)
+      else if (!isDropped(feature, step)) checkValue(definition, feature, tell)
       break
     case 'rolling':
     case 'tumbling': {
@@ -197,21 +210,22 @@ function checkFeature(feature: FeatureDefinition, { definition, uses, tell }: Ch
   }
 }
 
+/** Is a feature only derived from, which takes it unrounded? */
+function isDropped({ name }: FeatureDefinition, { then }: FeaturesStep): boolean {
+  return then.every((next) => next.op === 'derive' && next.drop.includes(name))
+}
+
 /**
  * Refuses the event time as a feature. A float32 cannot hold ms since the epoch: 1731700000123
  * becomes …064256, and a model would learn noise.
  */
 function checkValue(
   { source }: StepPlace['definition'],
-  { of, form }: Extract<FeatureDefinition, { from: 'value' }>,
+  { of }: Extract<FeatureDefinition, { from: 'value' }>,
   tell: ReportFieldFault,
 ): void {
   if (typeof of !== 'function') {
-    tell(`${form?.is ?? 'value'}() of a column that does not exist`)
-    return
-  }
-  if (form !== undefined) {
-    checkForm(form, tell)
+    tell('value() of a column that does not exist')
     return
   }
   const field = pickedField(of)
@@ -221,16 +235,29 @@ function checkValue(
   })
 }
 
-function checkForm(form: ValueForm, tell: ReportFieldFault): void {
-  if (form.is !== 'code') return
+function checkForm(of: unknown, form: ValueForm, tell: ReportFieldFault): void {
+  if (typeof of !== 'function') tell(`${form.is}() of "${form.column}", which is no column`)
+  if (form.is !== 'code') return checkOffset(form.offsetMs, tell)
   const { words, unknown } = form
-  const twice = words.filter((word, i) => words.indexOf(word) < i)
-  if (words.length === 0) tell('code() needs words')
+  const areTexts = Array.isArray(words) && words.every((word) => typeof word === 'string')
+  const twice = areTexts ? words.filter((word, i) => words.indexOf(word) < i) : []
+  if (!areTexts || words.length === 0) tell('code() needs a list of texts')
   if (twice.length > 0) tell(`code() has a word twice: ${[...new Set(twice)].join(', ')}`)
   if (typeof unknown !== 'number') tell(`unknown must be a number, got ${typeof unknown}`)
 }
 
-/** The field that a function merely picks, or reads as a time, `amount` of `(p) => p.amount`; `null`: it does more. */
+function checkOffset(offsetMs: unknown, tell: ReportFieldFault): void {
+  const isWhole = typeof offsetMs === 'number' && offsetMs % minutes(1) === 0
+  if (isWhole && Math.abs(offsetMs) < days(1)) return
+  tell('the offset from UTC must be whole minutes, and less than a day', {
+    hint: 'write hours(1) or minutes(-570); a zone by name, such as Europe/Berlin, is not known',
+  })
+}
+
+/**
+ * The field that a function merely picks, or reads as a time, `amount` of `(p) => p.amount`; `null`:
+ * it does more.
+ */
 function pickedField(of: EventFunction<unknown> | SourceDefinition['eventTimeMs']): string | null {
   if (typeof of !== 'function') return null
   const reading = readFunction(of)

@@ -6,7 +6,7 @@ import { type EventShape, type OperatorRule, passOn } from './rule.ts'
 
 /** Replaces each event by what a function returns for it. */
 export const map: OperatorRule<MapStep> = {
-  outcomes: { deadLetters: ['FUNCTION_THREW'] },
+  outcomes: { deadLetters: ['FUNCTION_THREW', 'TIME_INVALID'] },
 
   display: ({ name }) => ({ shape: 'step', label: name, outline: null }),
 

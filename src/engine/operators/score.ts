@@ -73,9 +73,10 @@ export const score: OperatorRule<ScoreStep> = {
 
   check(step, place, report) {
     const { name, latencyBudgetMs } = step
-    const bad = (what: string) => report(name, `latencyBudget ${what}`)
-    if (Number.isNaN(latencyBudgetMs)) bad(`must be a time or one of ${USES}`)
-    else if (!(latencyBudgetMs > 0)) bad(`${latencyBudgetMs} must be more than 0`)
+    if (Number.isNaN(latencyBudgetMs))
+      report(name, `latencyBudget must be a time or one of ${USES}`)
+    else if (!(latencyBudgetMs > 0))
+      report(name, `latencyBudget ${latencyBudgetMs} must be more than 0`)
     checkTaken(step, place, report)
     checkModels(step, report)
     checkAccuracies(step, report)

@@ -14,7 +14,7 @@ const NO_FEATURES = { scores: [], features: new Float32Array(0), carried: new Fl
 export const sink: OperatorRule<SinkStep> = {
   outcomes: {
     deadLetters: [
-      ...(['FUNCTION_THREW', 'KEY_INVALID'] as const),
+      ...(['FUNCTION_THREW', 'TIME_INVALID', 'KEY_INVALID'] as const),
       ...(['OUTPUT_INVALID', 'OUTPUT_TOO_LARGE', 'OUTPUT_TIMESTAMP'] as const),
     ],
   },

@@ -9,7 +9,7 @@ const NONE_CARRIED = new Float64Array(0)
 
 /** Keeps the events for which a condition is true. */
 export const where: OperatorRule<WhereStep> = {
-  outcomes: { deadLetters: ['FUNCTION_THREW'] },
+  outcomes: { deadLetters: ['FUNCTION_THREW', 'TIME_INVALID'] },
 
   display: ({ name }) => ({ shape: 'choice', label: name, outline: name }),
 

@@ -174,7 +174,7 @@ export class EventColumns {
         return this.#isHeld(number) ? null : badCell(name, types, number)
       }
     }
-    const cell = cellOf(read, name, events, index)
+    const cell = readColumn(read, name, events, index)
     const fits = types.includes(typeof cell as CellType)
     if (!fits || (typeof cell === 'number' && !this.#isHeld(cell))) {
       return badCell(name, types, cell)
@@ -188,7 +188,13 @@ export class EventColumns {
   }
 }
 
-function cellOf(read: Read<unknown>, name: string, events: Events, index: number): unknown {
+/** Reads a column's value of an event. May throw what an author's function throws. */
+export function readColumn(
+  read: Read<unknown>,
+  name: string,
+  events: Events,
+  index: number,
+): unknown {
   try {
     return read.of(events, index)
   } catch (thrown) {

@@ -7,7 +7,7 @@ import type {
   KindDefinition,
 } from '../../topology/definition.ts'
 import type { Dictionary } from './dictionary.ts'
-import { type BadCell, EventColumns, isMissing } from './event-columns.ts'
+import { type BadCell, EventColumns, isMissing, readColumn } from './event-columns.ts'
 import { Expiry } from './expiry.ts'
 import { Histories, type NextEvents } from './histories.ts'
 import { type History, readHistory, writeHistory } from './history.ts'
@@ -26,7 +26,12 @@ interface EventMoment {
 /** A feature, with its place among those of the step. */
 type Numbered<From> = Extract<FeatureDefinition, { from: From }> & { readonly feature: number }
 
-type Where = NonNullable<KindDefinition['where']>
+/** A column that an event of the kind must have, or that must be true. */
+interface Condition {
+  readonly column: string
+  readonly isOptional: boolean
+  readonly read: Read<unknown>
+}
 
 type Aggregated = Pick<WindowFeature, 'feature' | 'lengthMs' | 'aggregate'>
 
@@ -42,9 +47,9 @@ export class KeyedWindows implements KeyedState {
   readonly #kind: number
   readonly #is: Read<boolean> | null
   /** The column that an event of the kind must have. */
-  readonly #has: Read<unknown> | null
+  readonly #has: Condition | null
   /** The column that must be true. */
-  readonly #where: (Pick<Where, 'column' | 'isOptional'> & { readonly read: Read<unknown> }) | null
+  readonly #where: Condition | null
   readonly #columns: EventColumns
   readonly #rolling: WindowWalk
   /** Windows without the event itself, read before it enters; `null`: there are none. */
@@ -78,7 +83,10 @@ export class KeyedWindows implements KeyedState {
     this.#step = step
     this.#kind = kind
     this.#is = is === null ? null : reader(is)
-    this.#has = has === undefined ? null : reader(columns[has] as EventFunction<unknown>)
+    this.#has =
+      has === undefined
+        ? null
+        : { column: has, isOptional: true, read: reader(columns[has] as EventFunction<unknown>) }
     this.#where = where === undefined ? null : { ...where, read: reader(where.of) }
     this.#columns = new EventColumns(
       columns,
@@ -130,8 +138,8 @@ export class KeyedWindows implements KeyedState {
   read(events: Events, index: number): boolean | BadCell {
     this.#isMatch = false
     if (this.#is !== null && !this.#is.of(events, index)) return false
-    if (this.#has !== null && isMissing(this.#has.of(events, index))) return false
-    const isTrue = this.#where === null || conditionOf(this.#where, events, index)
+    if (this.#has !== null && isMissing(valueFor(this.#has, events, index))) return false
+    const isTrue = this.#where === null || holds(this.#where, events, index)
     if (isTrue !== true) return isTrue
     const bad = this.#columns.read(events, index)
     this.#isMatch = bad === null
@@ -297,13 +305,14 @@ export class KeyedWindows implements KeyedState {
   }
 }
 
+function valueFor({ read, column }: Condition, events: Events, index: number): unknown {
+  return readColumn(read, column, events, index)
+}
+
 /** Whether a condition of {@link KindDefinition.where} holds, or its bad cell. */
-function conditionOf(
-  { column, isOptional, read }: Pick<Where, 'column' | 'isOptional'> & { read: Read<unknown> },
-  events: Events,
-  index: number,
-): boolean | BadCell {
-  const holds = read.of(events, index)
-  if (typeof holds === 'boolean') return holds
-  return isOptional && isMissing(holds) ? false : { column, wanted: 'boolean', got: holds }
+function holds(condition: Condition, events: Events, index: number): boolean | BadCell {
+  const { column, isOptional } = condition
+  const value = valueFor(condition, events, index)
+  if (typeof value === 'boolean') return value
+  return isOptional && isMissing(value) ? false : { column, wanted: 'boolean', got: value }
 }

@@ -10,6 +10,7 @@ import type { SchemaRegistry } from '../../registry/schema-registry.ts'
 import type { Definition, TableDefinition } from '../../topology/definition.ts'
 import { formOf } from '../../topology/function-form.ts'
 import { readFunction } from '../../topology/function-reading.ts'
+import { schemaForm } from '../../topology/schema.ts'
 import type { PreparedTable, RowFormat } from '../prepared.ts'
 
 interface OpenOptions {
@@ -84,7 +85,9 @@ function isSame(a: TableDefinition, b: TableDefinition): boolean {
 function isSameSchema(a: TableDefinition['schema'], b: TableDefinition['schema']): boolean {
   if (a === b) return true
   const [known, other] = [plainOf(a), plainOf(b)]
-  return known.kind !== 'opaque' && JSON.stringify(known) === JSON.stringify(other)
+  if (known.kind === 'opaque' || JSON.stringify(known) !== JSON.stringify(other)) return false
+  // They may differ in values that are not scanned, such as what `coerce` takes.
+  return JSON.stringify(schemaForm(a)) === JSON.stringify(schemaForm(b))
 }
 
 type RowFunction = ((row: unknown) => unknown) | null

@@ -39,6 +39,15 @@ const Order = z.object({
   mail: z.email().optional(),
 })
 
+const Reading = z.object({
+  at: z.iso.datetime({ offset: true }),
+  utc: z.iso.datetime(),
+  local: z.iso.datetime({ local: true, offset: true }).nullable(),
+  value: z.coerce.number(),
+  unit: z.coerce.string(),
+  isOn: z.coerce.boolean().optional(),
+})
+
 const pick = <T>(random: Random, from: readonly T[]) =>
   from[Math.floor(random() * from.length)] as T
 const TEXTS = [
@@ -58,7 +67,33 @@ const int = (random: Random) => Math.floor(random() * 10 ** Math.floor(random() 
 const decimal = (random: Random) =>
   Number(((random() - 0.3) * 10 ** Math.floor(random() * 9)).toFixed(Math.floor(random() * 12)))
 
+const TIMES = [
+  ...['2026-03-01T09:30:00Z', '2026-03-01T09:30:00.5Z', '2024-02-29T23:59:59.123456789Z'],
+  ...['2026-03-01T09:30:00+02:00', '2026-03-01T09:30:00.25-09:30', '2026-03-01T09:30:00-00:00'],
+]
+const ODD_TIMES = [
+  ...['2026-02-29T09:30:00Z', '2026-03-01T09:30Z', '2026-03-01 09:30:00Z', '2026-03-01T24:00:00Z'],
+  ...['2026-03-01T09:30:60Z', '2026-03-01t09:30:00z', '2026-03-01T09:30:00', '2026-03-01'],
+  ...['2026-03-01T09:30:00+24:00', '2026-03-01T09:30:00+0200', '0000-01-01T00:00:00Z', ''],
+]
+const time = (random: Random) => pick(random, random() < 0.97 ? TIMES : ODD_TIMES)
+const utc = (random: Random) => (random() < 0.97 ? pick(random, TIMES.slice(0, 3)) : time(random))
+
 export const KINDS: readonly Kind[] = [
+  {
+    name: 'a reading with times and coerced fields',
+    share: 0.5,
+    schema: Reading,
+    wanted: Object.keys(Reading.shape).map((name) => [name]),
+    record: (r) => ({
+      at: time(r),
+      utc: utc(r),
+      local: r() < 0.2 ? null : time(r),
+      value: r() < 0.95 ? decimal(r) : pick(r, ['1.5', '', true, null]),
+      unit: r() < 0.95 ? text(r) : pick(r, [1.5, null, false]),
+      ...(r() < 0.5 ? { isOn: r() < 0.9 ? r() < 0.5 : pick(r, ['false', 0, null]) } : {}),
+    }),
+  },
   {
     name: 'a payment',
     share: 0.999,

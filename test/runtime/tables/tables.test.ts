@@ -1,6 +1,7 @@
 import { topic } from 'tidemark'
 import { TopologyDriver } from 'tidemark/testing'
 import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
 import { prepare } from '../../../src/runtime/start/prepare.ts'
 import { startDriver } from '../../support/driver.ts'
 import { thrownBy } from '../../support/thrown.ts'
@@ -86,10 +87,20 @@ describe('a table whose rows are in a topic', () => {
       (t) => t.table('merchants', { schema: Merchant, from: topic('others') }),
       { name: 'others' },
     )
-    const prepared = await prepare([scores, declared(), other], { latencyBudget: 'none' })
+    // Scanned rows are the same, but `'0.5'` is one in the latter only.
+    const coerced = scoredBy(
+      (t) => {
+        const schema = Merchant.extend({ risk: z.coerce.number() })
+        return t.table('merchants', { schema, from: topic('merchants') })
+      },
+      { name: 'coerced' },
+    )
+    const prepared = await prepare([scores, declared(), other, coerced], { latencyBudget: 'none' })
     const tables = prepared.topologies.map(({ tables: [table] }) => table?.table)
     expect(tables[0]).toBe(tables[1])
-    expect(tables.map((table) => table?.label)).toEqual(['merchants', 'merchants', 'merchants-2'])
+    expect(tables.map((table) => table?.label)).toEqual([
+      ...['merchants', 'merchants', 'merchants-2', 'merchants-3'],
+    ])
     await prepared.close()
   })
 
