@@ -14,7 +14,7 @@ const SIX = 0x36
 const SECONDS = 19
 const OFFSET = 6
 
-/** As {@link isoTimeAt}. */
+/** Like {@link isoTimeAt}, of a text. */
 export function isoTimeMs(text: string): number {
   const bytes = Buffer.from(text)
   return isoTimeAt(bytes, 0, bytes.length)
@@ -52,7 +52,7 @@ export function isIsoTime(bytes: Uint8Array, from: number, to: number): boolean 
   return !Number.isNaN(isoTimeAt(bytes, from, to))
 }
 
-/** As {@link isIsoTime}, without `offset`: it ends with Z. */
+/** Like {@link isIsoTime}, without `offset`: the time ends with Z. */
 export function isUtcTime(bytes: Uint8Array, from: number, to: number): boolean {
   return bytes[to - 1] === LARGE_Z && isIsoTime(bytes, from, to)
 }

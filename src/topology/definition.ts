@@ -199,7 +199,7 @@ export interface KindDefinition {
   readonly columns: Readonly<Record<string, EventFunction<Cell>>>
 }
 
-/** What a feature is made of a column's value. @default the number itself */
+/** The way from a column's value to a feature. @default the number itself */
 export type ValueForm = { readonly column: string } & (
   | { readonly is: 'code'; readonly words: readonly string[]; readonly unknown: number }
   | { readonly is: 'hourOfDay' | 'dayOfWeek'; readonly offsetMs: number }

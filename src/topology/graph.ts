@@ -42,7 +42,7 @@ export function featuresBehind({ derived, drop }: DeriveStep, before: readonly s
   return [...before.filter((name) => !drop.includes(name) && !own.includes(name)), ...own]
 }
 
-/** Those of some features that steps take unrounded: a model carries them, or others derive from them. */
+/** The features that steps take unrounded: models carry them, or others are derived from them. */
 export function exactFeatures(then: readonly Step[], names: readonly string[]): string[] {
   const taken = new Set(then.flatMap((step) => exactlyTaken(step, names)))
   return names.filter((name) => taken.has(name))

@@ -177,8 +177,8 @@ export interface FeatureStream<E, Fs> {
   /**
    * Adds features that are computed from those before, as `({ amount, mean24h }) => amount / mean24h`:
    * from their float64 values, rounded once. Arithmetic, comparisons and functions of `Math` are
-   * compiled; any other function is called. What is no number, such as `true`, makes its event a
-   * dead letter `COLUMN_INVALID`; NaN is scored only with `missing: 'nan'`.
+   * compiled; any other function is called. A result that is no number, such as `true`, makes
+   * its event a dead letter `COLUMN_INVALID`; NaN is scored only with `missing: 'nan'`.
    *
    * @param o `drop`: features before that are left out of what follows @default none is
    */

@@ -21,7 +21,7 @@ export function isoTime<E>(of: TimeOf<E, unknown>): TimeOf<E, number | null | un
 
 /**
  * Reads a time that is a number of seconds, which may have a fraction, or of microseconds since the
- * epoch, as ms: of seconds the nearest, of microseconds rounded down. As {@link isoTime} otherwise.
+ * epoch, as ms: of seconds the nearest, of microseconds rounded down. Otherwise like {@link isoTime}.
  */
 export function unixTime<E>(
   of: TimeOf<E, number>,

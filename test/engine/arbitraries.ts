@@ -251,7 +251,7 @@ function aggregates(): fc.Arbitrary<Aggregate> {
   )
 }
 
-/** Of the event with those before it. */
+/** Aggregates of the event with those before it. */
 function comparisons(): fc.Arbitrary<Aggregate> {
   const number = fc.constantFrom('amount', 'fee')
   const empty = fc.constantFrom(Number.NaN, 0, -1)

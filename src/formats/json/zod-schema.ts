@@ -46,7 +46,7 @@ const NUMBER_FORMAT = ['Check', 'CheckNumberFormat', 'Number', 'NumberFormat', '
 const TIME_FORMAT = ['Check', 'CheckStringFormat', 'ISODateTime', 'String', 'StringFormat', 'Type']
 const TIME_KEYS = ['format', 'pattern', 'offset', 'local', 'precision']
 const SCHEMAS: Readonly<Record<string, KnownPart>> = {
-  // What JSON has in the type already is not coerced; a record with anything else is not scanned.
+  // A value that JSON has in the type already is not coerced; other records are not scanned.
   string: { keys: ['checks', 'coerce', ...TIME_KEYS], traits: TIME_FORMAT },
   number: { keys: ['checks', 'coerce', 'format'], traits: NUMBER_FORMAT },
   boolean: { keys: ['checks', 'coerce'], traits: ['Boolean', 'Type'] },
