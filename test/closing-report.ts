@@ -28,7 +28,7 @@ export class ClosingReport implements Reporter {
     console.log(`\n${runName()}: ${passed} passed, ${failed} failed, ${skipped} skipped`)
   }
 
-  /** What `-t` leaves out is not meant to run; what skips itself says why. */
+  /** Tests left out by `-t` are not meant to run; a test that skips itself says why. */
   #isSkip(test: TestCase): boolean {
     const result = test.result()
     return result.state === 'skipped' && (!this.#isFiltered || result.note !== undefined)

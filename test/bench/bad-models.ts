@@ -113,7 +113,7 @@ async function stepOf({ file, tensor, features, golden }: Bad): Promise<Step> {
   return { scorer: new StepScorer(step, both), thread: threads.at(-1) as Worker }
 }
 
-/** What came of the rows of one model. */
+/** The outcomes of the rows of one model. */
 class Told {
   longestMs = 0
   late = 0

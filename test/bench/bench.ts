@@ -23,7 +23,7 @@ interface Flags {
   readonly topology?: string
 }
 
-/** What every run returns besides its measurements. */
+/** The figures that every run returns besides its measurements. */
 interface Tally extends Outcomes {
   readonly events: number
   readonly exit: number | string

@@ -93,7 +93,7 @@ function sumOf(window: readonly Payment[]): number {
 
 /**
  * The population standard deviation: √(n Σx² − (Σx)²) / n. The difference is exact, by BigInt,
- * since it exceeds the integers that a float64 can represent.
+ * because it exceeds the integers that a float64 can represent.
  */
 function deviationOf(window: readonly Payment[]): number {
   const squares = window.reduce((sum, p) => sum + centsOf(p) ** 2, 0)

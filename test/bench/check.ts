@@ -6,7 +6,7 @@ import { OnnxSession } from '../../src/scoring/onnx-session.ts'
 import type { Runner } from '../../src/scoring/runner.ts'
 import { CardOracle, type Payment, WIDTH } from './card-oracle.ts'
 
-// Compares the outputs written by bench.ts with those of a naive oracle. As a command:
+// Compares the outputs written by bench.ts with those of a naive oracle. Also a command:
 //   npx tsx test/bench/check.ts INPUT.tsv OUTPUT.ndjson [LIMIT]
 
 /** How far a probability may be from the expected one. */

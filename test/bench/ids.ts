@@ -112,7 +112,7 @@ const measured = {
   microsWithout: figure(plain.microsPerEvent, 3),
   duplicates,
   ids: seen.texts,
-  // Those of the keys are among them.
+  // Includes the bytes of the keys.
   bytesPerId: {
     told: per(engine.use.bytes),
     heap: per(after.heap - before.heap),

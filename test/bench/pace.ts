@@ -12,7 +12,7 @@ export interface Pace {
 
 /**
  * Sends each payment when it is due; payments that become due during a send go out together after
- * its acknowledgement. The first payment is sent ahead of the pace, since it opens the connection.
+ * its acknowledgement. The first payment is sent ahead of the pace because it opens the connection.
  *
  * @returns the longest time that a payment was behind, ms
  */

@@ -1,6 +1,6 @@
 import { pathToFileURL } from 'node:url'
 
-// A stream of synthetic card payments, the same for the same seed. As a command:
+// A stream of synthetic card payments, the same for the same seed. Also a command:
 //   npx tsx test/bench/payments.ts COUNT [SEED] > payments.tsv
 
 const CATEGORIES = 'grocery fuel travel food fashion home games health sport books music gifts'

@@ -112,7 +112,7 @@ async function compressed(compression: Compression) {
   }
 }
 
-/** Of one record, on average. */
+/** The bytes of one record, on average. */
 function bytesOf(inputs: readonly Input[]): number {
   return inputs.reduce((sum, { set }) => sum + set.length, 0) / (records * BATCHES)
 }

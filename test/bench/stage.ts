@@ -20,7 +20,7 @@ export interface StageOptions {
   readonly brokers: readonly string[] | null
   /** The ONNX file to score with. */
   readonly model: string
-  /** As `tidemark run` accepts it. */
+  /** A value for `tidemark run --guarantee`. */
   readonly guarantee: string
   /** A file with a topology of card-fraud. @default test/bench/topologies/w1.ts */
   readonly topology?: string

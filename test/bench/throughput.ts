@@ -25,10 +25,9 @@ const LOOK_EVERY_MS = 50
 const SILENCE_MS = 60_000
 const RECORDS_PER_SEND = 5_000
 
-/** What is measured, and where outputs and profile are written. */
 export interface ThroughputOptions {
   readonly events: number
-  /** What the payments are written in. */
+  /** The format of the payments. */
   readonly values: Values
   /** More flags for the worker. */
   readonly flags: readonly string[]
@@ -44,7 +43,7 @@ export interface ThroughputFigures extends Outcomes {
   readonly eventsPerSecond: Figure
   /** User and system time of the worker's processes. */
   readonly cpuMicrosPerEvent: Figure
-  /** Of that, the main thread's. */
+  /** The main thread's part of `cpuMicrosPerEvent`. */
   readonly mainThreadMicrosPerEvent: Figure
   readonly cores: Figure
   /** From the start of the process. */

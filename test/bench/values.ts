@@ -7,7 +7,7 @@ import { Payment } from '../../topologies/payment.ts'
 
 // The payments in other formats than JSON, and a registry that has their schemas.
 
-/** What the values of payments may be written in. */
+/** Formats of the values of payments. */
 export const VALUES = ['json', 'avro', 'protobuf'] as const
 
 export type Values = (typeof VALUES)[number]
@@ -30,7 +30,7 @@ export function schemaOf(values: Exclude<Values, 'json'>): string {
 
 type Payment = ReturnType<typeof Payment.parse>
 
-/** What a format's own library does with a payment. */
+/** The functions of a format's own library for a payment. */
 interface Library {
   readonly encode: (payment: Payment) => Buffer
   readonly decode: (payload: Buffer) => unknown

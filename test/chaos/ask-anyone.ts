@@ -3,7 +3,7 @@ import type { Ground } from '../soak/course.ts'
 
 const ANYONE_WITHIN_MS = 20_000
 
-/** Of a node that answers now. @throws Error when none does within 20 s */
+/** The address of a node that answers now. @throws Error when none does within 20 s */
 export async function address({ options: { brokers } }: Ground): Promise<string> {
   let found = ''
   const answers = async () => {

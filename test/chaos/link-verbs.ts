@@ -9,9 +9,7 @@ import type { Verb } from './verb.ts'
 
 // Brokers that are far, or that hold a worker back.
 
-/**
- * Of what is fed, bytes a payment: half of what one of three workers writes to one of three nodes.
- */
+/** Bytes for each payment fed: half of what one of three workers writes to one of three nodes. */
 const QUOTA = 10
 const SLOW = 30_000
 /** A node that is away meanwhile feels nothing. */

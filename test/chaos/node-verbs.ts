@@ -11,7 +11,7 @@ import type { Verb } from './verb.ts'
 
 // Nodes that end, stand still, or give their partitions away.
 
-/** Of a node that is gone the others learn after 3 s. */
+/** The others learn after 3 s that a node is gone. */
 const MISSED_WITHIN_MS = 20_000
 const INTERNAL = ['__consumer_offsets', '__transaction_state']
 const DISK_FULL = /No space left on device/

@@ -1,6 +1,6 @@
 import { mulberry32 } from '../bench/payments.ts'
 
-// What goes wrong, when, and with whom: all of it decided by a seed.
+// The failures of a run, when and to whom they happen: all decided by a seed.
 
 /** Things of one lane happen one after the other, things of different lanes at any time. */
 export const LANES = {
@@ -35,7 +35,7 @@ export interface ScheduleOptions {
   readonly without?: readonly VerbName[]
 }
 
-/** What it takes beside what it lasts: for nodes to be in sync again, for workers to be back. */
+/** Time from the end of an entry until nodes are in sync again, or workers are back. */
 const COMES_ROUND_S: Record<Lane, number> = { nodes: 9, links: 1, workers: 6 }
 const LASTS_S: Partial<Record<VerbName, readonly [least: number, most: number]>> = {
   'kill node': [1, 6],

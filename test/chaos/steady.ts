@@ -6,7 +6,7 @@ export interface SteadyOptions {
   readonly seconds: number
   /** 0: they are left alone. */
   readonly nodes: number
-  /** Those that may be killed and held back. */
+  /** The workers that may be killed and held back. */
   readonly workers: readonly string[]
   readonly killEveryS: number
   readonly nodeEveryS: number

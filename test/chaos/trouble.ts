@@ -11,8 +11,8 @@ import { VERBS } from './verbs.ts'
 const LONGER_S = 120
 
 /**
- * Puts workers through a schedule. What does not bite, or is not whole again in time, is a fault;
- * so is a verb for which there was no time at all.
+ * Puts workers through a schedule. A verb is a fault when it does not bite, when all is not whole
+ * again in time, or when there was no time for it at all.
  */
 export function troubleOf(schedule: readonly Entry[]): Trouble {
   const untilS = Math.max(...schedule.map(({ atS }) => atS)) + LONGER_S

@@ -72,8 +72,8 @@ export const workerVerbs: Readonly<Record<WorkerVerb, Verb>> = {
     const { workers, group, options, admin } = ground
     const topic = topicsOf(group).payments
     const names = workers.names
-    // What is read again comes again: exactly once nothing may, and offsets stay where they are,
-    // without what workers note.
+    // Payments read again come out again. Under exactly-once none may, so offsets stay where they
+    // are, without what workers note.
     const back = options.guarantee === 'at-least-once' ? BACK_BY : 0
     let offsets: readonly Offset[] = []
     const areSet = async () => {
@@ -100,7 +100,7 @@ export const workerVerbs: Readonly<Record<WorkerVerb, Verb>> = {
   },
 }
 
-/** What is committed, or so much before it. @throws Error when nothing is */
+/** The committed offsets, or so much before them. @throws Error when nothing is */
 async function offsetsOf(
   admin: Admin,
   { group, topic, back }: { group: string; topic: string; back: number },

@@ -5,7 +5,7 @@ import { folderWith } from '../support/folder.ts'
 
 afterAll(endReading)
 
-/** What the file of that name gives by default, of a folder with these files. */
+/** The default export of the file of that name, in a folder with these files. */
 async function loaded(files: Record<string, string>, name: string): Promise<unknown> {
   const { default: given } = (await importBundle(`${folderWith(files)}/${name}`)) as {
     default: unknown

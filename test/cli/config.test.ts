@@ -251,7 +251,7 @@ test('the password comes from the environment or a file, never from a flag or th
   expect(inFile).toMatchObject({ password: 'of the file' })
 })
 
-/** What the settings make of flags; a client secret and a token file are there. */
+/** The SASL options that flags give; files with a secret and a token are there. */
 function login(flags: object, env: Record<string, string> = {}) {
   const folder = folderWith({ token: 'of-file', secret: 'of the file\n', 'ca.pem': 'PEM' })
   const all = { tls: true, ...flags }

@@ -5,7 +5,7 @@ import { untilSignal } from '../../src/cli/exit.ts'
 import { PROCESS_TEST_MS, tidemark } from '../services/tidemark-in-test.ts'
 import { ROOT } from '../support/paths.ts'
 
-/** What a process is told to exit with. */
+/** The codes that the process is told to exit with. */
 function exits(): (string | number | null | undefined)[] {
   const codes: (string | number | null | undefined)[] = []
   const exit = vi.spyOn(process, 'exit').mockImplementation((code) => {

@@ -3,7 +3,7 @@ import { untilSignal } from '../../src/cli/exit.ts'
 import { sayOnOwnLine, sayTo } from '../../src/cli/print.ts'
 import { showProgress } from '../../src/cli/progress.ts'
 
-// What is shown on stderr, on a terminal and elsewhere.
+// Progress and lines on stderr, on a terminal and elsewhere.
 
 let written = ''
 const wasTerminal = process.stderr.isTTY
@@ -26,7 +26,7 @@ afterEach(() => {
 /** `⌫` for what takes a terminal back to the start of an empty line. */
 const readable = (text: string) => text.replaceAll('\r\x1b[K', '⌫')
 
-/** What a progress shows after so long, and at its end. */
+/** The text that a progress shows after so long, and at its end. */
 function shown({ isTTY, ms }: { isTTY: boolean; ms: number }) {
   process.stderr.isTTY = isTTY
   const endProgress = showProgress(() => 23)

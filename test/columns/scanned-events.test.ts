@@ -40,7 +40,7 @@ const TURNS: Kind = {
   },
 }
 
-/** What authors may write of a field, read and called. */
+/** Texts of functions of a field, as authors may write them. */
 function writtenOf(path: readonly string[]): string[] {
   const field = ['e', ...path].join('.')
   const [first, ...rest] = path
@@ -72,7 +72,7 @@ function formatOf({ schema }: Kind, functions: readonly Of[]): RecordFormat {
   return jsonFormatOf({ source: source(schema), then } as unknown as Definition)
 }
 
-/** As it lies in a fetched batch, with others' bytes around it. */
+/** A value as it lies in a fetched batch, with others' bytes around it. */
 function record(value: Buffer) {
   const around = Buffer.concat([Buffer.from('{"at":1'), value, Buffer.from('"},":0é{"at":77}')])
   return { key: KEY, value: around.subarray(7, 7 + value.length) }

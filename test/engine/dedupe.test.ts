@@ -51,7 +51,7 @@ const sent = (id: string, atMs: number, key = 'k'): Given => {
   return { key, timeMs: T + atMs, event: { id } }
 }
 
-/** What became of each event: its place among those of a chunk, by outcome. */
+/** The events' places in their chunk, by outcome, and the codes of faults. */
 function take(engine: Engine, ...events: readonly Given[]) {
   const result = whole(engine.process(batchOf(engine, events)))
   return {
@@ -213,7 +213,7 @@ describe('what is remembered', () => {
   })
 })
 
-/** What came out behind the step, as text that keeps every bit. */
+/** The output behind the step, as text that keeps every bit. */
 function outOf({ arrivals, closed }: Whole): string {
   const rows = arrivals.map(({ step, indices, windows, rows: row }) => {
     return [step.name, indices, windows?.map(({ event, endMs }) => [event, endMs]), [...row]]

@@ -28,7 +28,7 @@ interface Run {
 }
 
 /**
- * What the engine makes of events given in chunks: for each whether it was late, and its row if it
+ * The engine's answers to events given in chunks: for each whether it was late, and its row if it
  * has one.
  */
 export function engineRows(

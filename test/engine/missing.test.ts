@@ -68,16 +68,14 @@ const topology = defineTopology('tips', (t) =>
     .sink('scores'),
 )
 
-/** What an engine makes of one sale after the other. */
+/** The results of a new engine for these sales. */
 function take(...sales: readonly ({ readonly at: number } & object)[]) {
   const engine = engineFor(topology)
   const events = sales.map((event) => ({ key: 'k', timeMs: event.at, event }))
   return whole(engine.process(batchOf(engine, events)))
 }
 
-/**
- * What the features of an event are, by the events up to it: they come a second after one another.
- */
+/** The features of the last sale; sales come a second after one another. */
 function expectedOf(sales: readonly Sale[]): number[] {
   const own = sales.at(-1) as Sale
   const window = sales.filter(({ at }) => at > own.at - 10_000)

@@ -10,7 +10,7 @@ const NO_LIMITS = { maxKeys: Number.POSITIVE_INFINITY, maxBytes: Number.POSITIVE
 const IDS = 50_000
 const KEYS = 10_000
 
-/** What limits count for an id of a length. */
+/** The bytes that limits count for an id of a length. */
 function bytesPerId(length: number): number {
   const times = { withinMs: 1_000, retentionMs: 1_000 }
   const seen = new SeenIds(times, { keys: new Dictionary(), use: new StateUse(NO_LIMITS) })

@@ -5,7 +5,7 @@ import { validateTopology } from '../../src/engine/checks.ts'
 import type { Definition } from '../../src/topology/definition.ts'
 import type { TopologyBuilder } from '../../src/topology/stream.ts'
 
-// What is refused of look-ups, and of features that are carried.
+// Faults in look-ups, and in features that are carried.
 
 const Shop = z.object({ id: z.string(), risk: z.number() })
 

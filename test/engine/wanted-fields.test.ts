@@ -24,7 +24,7 @@ const model = onnxModel({
   outputs: { p: { tensor: 'p', column: 0 } },
 })
 
-/** Of a topology with these steps, as `a.b`, and only those beside key and time. */
+/** The fields wanted by a topology with these steps, as `a.b`. */
 function wanted(steps: (events: Stream<Event>) => SinkOrSinks, key = (e: Event) => e.id): string[] {
   const definition = defineTopology('t', (t) =>
     steps(

@@ -46,10 +46,10 @@ const EVERY_AGGREGATE: readonly Aggregate[] = [
   { of: 'share', column: 'refund', empty },
 ]
 
-/** Those that need no values in order: a walk keeps what settled blocks come to. */
+/** The aggregates that need no values in order: a walk keeps what settled blocks come to. */
 export const UNRANKED = EVERY_AGGREGATE.filter(({ of }) => of !== 'quantile')
 
-/** Of a few events many blocks, of a few blocks many groups. */
+/** Sizes by which a few events make many blocks, and a few blocks many groups. */
 export const SMALL: HistorySizes = { buffer: 8, run: 4, block: 4, group: 4, unsettled: 2 }
 
 export class Windowed {
@@ -77,7 +77,7 @@ export class Windowed {
     this.#row = new Float64Array(this.#features.length)
   }
 
-  /** What there is, in order. */
+  /** The entries that are held, by event time. */
   get plain(): readonly Entry[] {
     return this.#plain
   }
@@ -135,7 +135,7 @@ export class Windowed {
   }
 }
 
-/** As float32: what the engine sums in twice the precision the oracle sums exactly. */
+/** Rounds to float32, because the engine sums in twice the precision and the oracle exactly. */
 export function rounded(row: readonly number[]): number[] {
   return row.map(Math.fround)
 }

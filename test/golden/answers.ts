@@ -11,7 +11,7 @@ export interface Place {
   readonly offset: number
 }
 
-/** What came out of a topology with features in its outputs (with-features.ts). */
+/** The outputs and dead letters of a topology with features in its outputs (with-features.ts). */
 export interface Outcome {
   readonly outputs: readonly (Place & { readonly value: unknown })[]
   readonly deadLetters: readonly (Place & { readonly code: string })[]
@@ -57,7 +57,7 @@ function onceEach(records: readonly LogRecord[]): LogRecord[] {
   return [...firsts.values()]
 }
 
-/** What names an output, or the dead letter of a record. */
+/** The id of an output, or of the dead letter of a record. */
 export function idOf(answer: LogRecord): string {
   const { partition, offset } = placeOf(answer)
   return headerOf(answer, 'tidemark-id') ?? `${partition}/${offset}`

@@ -6,7 +6,6 @@ import { cardGbdt as w1 } from '../fixtures/models/card-gbdt.model.ts'
 
 const { features, outputs } = w1
 const FIXTURES = new URL('../fixtures/models/', import.meta.url)
-/** What is said of all of them. */
 const common = { version: '1', input: 'features', features, outputs }
 const TESTED_ON = 39_944
 

@@ -46,7 +46,7 @@ interface ScoredPayment {
   readonly route: string
 }
 
-/** What the answers say of a payment. */
+/** The fields of a payment that the answers have. */
 export function answerOf(s: ScoredPayment) {
   return {
     paymentId: s.event.paymentId,

@@ -6,7 +6,7 @@ import { Partitioners } from 'kafkajs'
 // A golden test is a folder: golden.json names the topology, its input and the answer to each line.
 // See README.md.
 
-/** What becomes of one line. `malformed`: a dead letter other than a late one. */
+/** `malformed`: a dead letter other than a late one. */
 type Outcome = 'scored' | 'late' | 'malformed' | 'skipped'
 
 interface GoldenLine {
@@ -44,7 +44,7 @@ export interface Golden {
   /** How far a feature may be from the expected one, relative to it. 0: it has the same bits. */
   readonly tolerance: number
   readonly lines: readonly GoldenLine[]
-  /** As many as lines, in their order. */
+  /** One for each line, in their order. */
   readonly expected: readonly Answer[]
 }
 
@@ -80,7 +80,7 @@ export const SEVERAL_MODELS = [
 /** How far a probability may be from the expected one: models agree across machines only so far. */
 const PROBABILITY_TOLERANCE = 1e-6
 const MOST_DIFFERENCES = 20
-/** What an answer must say as it is expected. */
+/** Fields that must be as the expected answer has them. */
 const SAME = ['partition', 'model', 'route'] as const
 
 /**
@@ -131,7 +131,7 @@ export function firstLines(golden: Golden, count?: number): Golden {
 }
 
 /**
- * What differs from the expected answers, the first 20, each with its line and feature. `actual[n]`
+ * The first 20 differences from the expected answers, each with its line and feature. `actual[n]`
  * answers line n. Features must be equal bit for bit as float32 (NaN equals NaN), or within the
  * folder's tolerance; a probability within 1e-6.
  */

@@ -29,7 +29,7 @@ interface Minute {
   readonly payments: Payment[]
 }
 
-/** What one partition must give, as text, in order. */
+/** The results that one partition must give, as text, in order. */
 class Naive {
   readonly results: string[] = []
   readonly ids: string[] = []

@@ -34,7 +34,7 @@ export interface Case {
 /** Records that a task is given at once. */
 export const CHUNK = 40
 const GROUP = 'golden'
-/** Of every record: after all events, so that the future guard lets them pass. */
+/** The time of every record: after all events, so that the future guard lets them pass. */
 const RECORD_TIME_MS = Date.UTC(2027, 0, 1)
 export const NOTHING_CHOSEN = { maxAhead: 'none' } as const
 
@@ -143,7 +143,7 @@ export async function settled(of: Case, records: MemoryRecords, worker: Worker):
   await Promise.race([records.settled(GROUP, of.definition.source.topic), worker.done])
 }
 
-/** What differs from the expected answers to the first lines. */
+/** The differences from the expected answers to the first lines. */
 function differences(of: Case, records: MemoryRecords, lines: number): string[] {
   const part = { ...of.golden, expected: of.golden.expected.slice(0, lines) }
   return compareGolden(part, answersIn(of, records, lines))

@@ -15,7 +15,7 @@ const NOBODY = ['127.0.0.1:1']
 const MODELS = join(ROOT, 'test/fixtures/models')
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'warning', 'uncaughtException', 'exit'] as const
 
-/** What it is refused for, one line a fault. */
+/** The faults that it is refused for, one line each. */
 async function refusals(options: object, topologies: object = cardFraud): Promise<string[]> {
   try {
     await runWorker(topologies as typeof cardFraud, options)

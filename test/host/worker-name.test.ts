@@ -43,7 +43,7 @@ test.each([
 
 const SCRIPT = fileURLToPath(new URL('./claims-slot.mjs', import.meta.url))
 
-/** As this system does it, and as those that have neither abstract sockets nor named pipes do. */
+/** This system, and one that has neither abstract sockets nor named pipes. */
 const PLATFORMS = [process.platform, 'darwin'] as const
 
 describe.each(PLATFORMS)('on %s', (platform) => {

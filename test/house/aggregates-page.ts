@@ -7,7 +7,7 @@ export const PAGE = 'docs/windows-and-aggregates.md'
 export interface Example {
   readonly name: string
   readonly code: string
-  /** What the page says that it is for its last payment. */
+  /** The value that the page gives for its last payment. */
   readonly wanted: string
 }
 

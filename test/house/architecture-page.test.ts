@@ -13,7 +13,7 @@ const { forbidden } = createRequire(import.meta.url)(
   join(ROOT, '.config/dependency-cruiser.cjs'),
 ) as { forbidden: readonly Rule[] }
 
-/** What each room may import beside itself, as its rule has it. */
+/** Rooms, each with what its rule lets it import besides itself. */
 const ruled = forbidden.flatMap(({ name, to }) => {
   const room = /^(\w+)-imports-inward$/.exec(name)?.[1]
   if (room === undefined) return []

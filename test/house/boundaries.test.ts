@@ -38,7 +38,7 @@ function packages(): Record<string, string> {
   return Object.fromEntries(names.map((name) => [`node_modules/${name}/index.js`, '']))
 }
 
-/** What each file imports, and the rules that it breaks by that. */
+/** The imports of each file, and the rules that they break. */
 const PLANTED: Record<string, readonly [imports: readonly string[], rules: readonly string[]]> = {
   'src/topology/bare-core.ts': [['process'], ['topology-does-no-io']],
   'src/topology/core.ts': [['node:process'], ['topology-does-no-io']],
@@ -117,7 +117,7 @@ const PLANTED: Record<string, readonly [imports: readonly string[], rules: reado
   'topologies/test.ts': [['../test/support/paths.ts'], ['topologies-have-a-schema-library-only']],
 }
 
-/** What breaks no rule. */
+/** Files whose imports break no rule. */
 const ALLOWED: Record<string, readonly string[]> = {
   'src/topology/allowed.ts': ['@standard-schema/spec', '../kernel/time.ts', './schema.ts'],
   'src/engine/allowed.ts': ['../kernel/time.ts', '../topology/schema.ts'],

@@ -73,14 +73,14 @@ function textOf(words: string): string {
   return words.replaceAll('<', '&lt;')
 }
 
-/** What it takes, as its own parser says it of a value that it refuses. */
+/** The values that a setting takes, as its parser says when it refuses another. */
 function valuesOf(s: Setting<unknown>): string | null {
   try {
     s.kind.parse({ values: ['?'], folder: '.' })
     return null
   } catch (error) {
     const said = /^"\?" is not (.+)$/.exec(messageOf(error))?.[1] ?? null
-    // What no machine has is no bound.
+    // A bound that no machine reaches is left out.
     return (
       said?.replace(/ to 9007199254\d*/, ' on').replace('a whole number from ', 'from ') ?? null
     )

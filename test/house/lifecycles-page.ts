@@ -14,7 +14,7 @@ export function lifecycles(): string {
   return text
 }
 
-/** As Mermaid draws it. */
+/** The table as a Mermaid diagram. */
 function diagramOf(table: LifecycleTable<string>): string {
   const steps = statesOf(table).flatMap((state) => {
     const followers = followersOf(table, state)

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 import { folderWith } from '../support/folder.ts'
 import { ROOT } from '../support/paths.ts'
 
-// What `npm run lint` refuses beside mistakes, each rule with files that break it.
+// Rules of `npm run lint` beyond mistakes, each with files that break it.
 
 const CONFIG = '.oxlintrc.json'
 const SETTINGS = { [CONFIG]: readFileSync(join(ROOT, CONFIG), 'utf8') }
@@ -14,7 +14,7 @@ const FOLDERS = ['src', 'topologies', 'test']
 /** Where all depends on the log alone. */
 const WALLED = ['src/topology', 'src/engine', 'topologies']
 
-/** What depends on more, by the rule that refuses it. */
+/** Code that depends on more than the log, by the rule it breaks. */
 const IMPURE: Readonly<Record<string, readonly string[]>> = {
   'eslint(no-undef)': [
     'setTimeout(f, 1)',
@@ -64,7 +64,7 @@ const TIMELESS: Readonly<Record<string, readonly string[]>> = {
   ],
 }
 
-/** What is refused in all of the sources. */
+/** Code that is refused in all of the sources. */
 const ANYWHERE: Readonly<Record<string, readonly string[]>> = {
   'typescript(ban-ts-comment)': [
     '// @ts-ignore it is wrong\nf()',
@@ -77,7 +77,6 @@ const ANYWHERE: Readonly<Record<string, readonly string[]>> = {
   'eslint(no-warning-comments)': ['// TODO it is wrong', '/** FIXME it is wrong */'],
 }
 
-/** What is refused as a test. */
 const UNASSERTED: Readonly<Record<string, readonly string[]>> = {
   'vitest(expect-expect)': [
     "test('f', () => { f() })",
@@ -111,7 +110,6 @@ const BEHIND_THE_WALL: Readonly<Record<string, readonly string[]>> = {
   ],
 }
 
-/** What breaks no rule. */
 const CLEAN: Readonly<Record<string, string>> = {
   'src/engine/clean.ts': 'export const f = Math.max(1, new Map([[1, new Float64Array(1)]]).size)',
   'topologies/clean.ts': "export default new URL('f', import.meta.url)",

@@ -23,7 +23,7 @@ export const PAGES: readonly string[] = ['README.md', ...filesIn('docs', /\.md$/
 export interface Block {
   readonly page: string
   readonly line: number
-  /** What stands behind the fence. */
+  /** The text behind the opening fence. */
   readonly language: string
   readonly text: string
 }

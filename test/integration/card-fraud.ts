@@ -115,7 +115,7 @@ export class CardFraud {
     return this.#records.read({ topic, from: 'earliest', until: 'closed' })
   }
 
-  /** What came of all events, once each. */
+  /** The outputs and dead letters, once each. */
   async outcome(): Promise<Outcome> {
     return outcomeOf(
       await readTopic(this.#records, this.#topics.predictions),
@@ -136,7 +136,7 @@ export class CardFraud {
     return times
   }
 
-  /** What its group has committed, asked without the driver under test. */
+  /** The offsets that its group has committed, asked without the driver under test. */
   async committed(): Promise<Offsets> {
     const admin = new Kafka({ brokers: this.#kafka.brokers, logLevel: logLevel.NOTHING }).admin()
     await admin.connect()

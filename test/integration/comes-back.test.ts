@@ -80,8 +80,8 @@ kafkaTest(
 )
 
 /**
- * As two containers of one host name behind one NAT are: each has the first slot, and brokers see
- * one address.
+ * Workers like two containers of one host name behind one NAT: each has the first slot, and brokers
+ * see one address.
  */
 kafkaTest(
   'a worker that is put out by another of its name says so once, and both go on',

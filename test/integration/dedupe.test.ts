@@ -20,7 +20,7 @@ const FLAGS = ['--worker-name', 'none', '--session-timeout', '3']
 
 type Line = (typeof golden.lines)[number]
 
-/** What was sent of the golden lines: each once, and as often again as the producer tried again. */
+/** Sends the golden lines: each once, and again as often as the producer tries again. */
 class Sender {
   readonly #cards: CardFraud
   /** Indices in `sent` of what was sent first, by line, and of what was sent again. */

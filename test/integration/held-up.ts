@@ -15,7 +15,7 @@ export interface HeldUpOptions {
   readonly topics: { readonly events: string; readonly sums: string; readonly dlq: string }
   /** Where the one partition of the events ends. */
   readonly end: number
-  /** Of Node. */
+  /** Flags of Node. */
   readonly flags?: readonly string[]
 }
 

@@ -60,7 +60,7 @@ kafkaTest(
       await ended
       expect(gauge.isRunning).toBe(false)
 
-      // What comes later is the next one's, which ends with its process.
+      // The next worker takes the later records, and ends with its process.
       await produce(LINES.slice(250))
       const rest = new Gauge()
       const more = firstScored(rest)

@@ -53,5 +53,5 @@ export function startOf(
   return { worker, records }
 }
 
-/** What stands between a worker and its records. */
+/** Stands between a worker and its records. */
 export type Through = (records: Records) => Records

@@ -6,7 +6,7 @@ import { Payment } from '../../topologies/payment.ts'
 import { wireValue } from '../formats/registry/hand-registry.ts'
 import type { RegistryService } from '../services/registry.ts'
 
-/** Of the payments' topic. */
+/** Partitions of the payments' topic. */
 export const PARTITIONS = 6
 
 const SCHEMAS = new URL('../services/serializers/schemas/', import.meta.url)

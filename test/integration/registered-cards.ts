@@ -14,7 +14,7 @@ import { PARTITIONS } from './payment-versions.ts'
 const TOPOLOGY = 'test/golden/topologies/w1-registry.ts'
 const ASK_EVERY_MS = 100
 
-/** What came of each payment, `partition/offset`: an output's value, or a dead letter's code. */
+/** The answer to each payment, `partition/offset`: an output's value, or a dead letter's code. */
 export type Answers = ReadonlyMap<string, string>
 
 interface Services {
@@ -61,7 +61,7 @@ export class RegisteredCards {
     ])
   }
 
-  /** What the group has committed, by partition. */
+  /** The offsets that the group has committed, by partition. */
   committed(): Promise<readonly number[]> {
     return this.#asked(async (admin) => {
       const topics = [this.#source]

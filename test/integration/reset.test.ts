@@ -17,7 +17,7 @@ import { addPartitions, deleteBefore, setOffset } from '../services/operator.ts'
 import { createTopics } from '../services/topics.ts'
 import { headerOf } from '../support/headers.ts'
 
-// What an operator's tools leave beside a worker that keeps windows of a minute. An event a second.
+// The effects of an operator's tools on a worker that keeps windows of a minute. An event a second.
 
 const SETTLED_MS = 20_000
 

@@ -14,9 +14,9 @@ import { headerOf } from '../support/headers.ts'
 
 const GO_ZERO_MS = -62_135_596_800_000n
 const MAX = 2n ** 63n - 1n
-/** As producers have written them, each in a batch of its own. */
+/** Timestamps as producers have written them, each in a batch of its own. */
 const WRITTEN = [BigInt(START_MS), -1n, GO_ZERO_MS, -(2n ** 32n), 0n, MAX, -1n]
-/** What the guard refuses: no event lies that close to them. */
+/** Indices that the guard refuses, because the events lie far after these timestamps. */
 const FUTURE = [2, 3, 4]
 
 kafkaTest(

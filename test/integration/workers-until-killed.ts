@@ -4,9 +4,9 @@ import type { Chunk, Records } from '../../src/records/port.ts'
 import { until } from '../services/cluster.ts'
 import { type Groups, prepareOnce, startOf, type Through } from './many-groups.ts'
 
-// Workers in a process of their own, each of another group. Those that are to die, die together
-// when the last of them has come to its end; others work until all is committed. node --import tsx
-// workers-until-killed.ts GROUPS ENDS, both JSON
+// Workers in a process of their own, each of another group. The workers that are to die do so
+// together, when the last of them has come to its end; others work until all is committed. node
+// --import tsx workers-until-killed.ts GROUPS ENDS, both JSON
 
 /**
  * Where a worker comes to its end: in the commit of the records from this offset on; `null`: at the
@@ -52,7 +52,7 @@ function endingAt(offset: number, moment: End['moment']): Through {
       const next = Math.max(-1, ...commit.nextOffsets.map(({ nextOffset }) => nextOffset))
       if (next <= offset) {
         await member.commit(commit)
-        // What comes behind it is committed apart.
+        // The records behind it are committed apart.
         if (next === offset) reached()
         return
       }

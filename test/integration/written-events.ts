@@ -48,7 +48,7 @@ function objectIn(line: string): Event['fields'] {
   }
 }
 
-/** What the second version of a payment adds, where it is not left to the default. */
+/** The fields that the second version of a payment adds, where not left to the default. */
 const ADDED: Readonly<Record<Extension, object>> = {
   avsc: { channel: 'web', currency: 'USD' },
   proto: { channel: 'web', currency: 'USD', seenAt: '2026-01-01T00:00:00.5Z' },

@@ -54,7 +54,7 @@ it('copies any bytes, those too that would be a NaN', () => {
   }
 })
 
-/** As the reference implementation gives it, by seed 0. */
+/** The hashes that the reference implementation gives, by seed 0. */
 test.each([
   ['', 0],
   ['hello', 0x248bfa47],

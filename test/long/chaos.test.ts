@@ -39,7 +39,7 @@ freshKafkaTest(
       ),
     )
     expect(faultsOf(report)).toEqual([])
-    // Else nobody was cut off in the middle of anything.
+    // Without aborted outcomes, nobody was cut off in the middle of anything.
     expect(report.verdict.aborted).toBeGreaterThan(0)
   },
   { nodes: 3, timeoutMs: TEST_MS, ...(hasDisks && { diskMb: DISK_MB }) },

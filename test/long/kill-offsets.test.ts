@@ -59,7 +59,7 @@ kafkaTest(
         for (const values of outcomes.values()) repeated += values.length - 1
       }
     }
-    // Else nothing was cut off between outputs and offsets.
+    // Without repeated outcomes, nothing was cut off between outputs and offsets.
     expect(repeated).toBeGreaterThanOrEqual(OFFSETS / MOMENTS.length)
   },
   480_000,
@@ -97,7 +97,7 @@ async function runAll(groups: Groups, ends: readonly End[]) {
   return { code, signal }
 }
 
-/** What came of the payments: values by id; a dead letter goes by the offset it names. */
+/** The outcomes of the payments by id; a dead letter goes by the offset it names. */
 async function outcomesOf(records: KafkaRecords, group: string): Promise<Map<string, string[]>> {
   const { predictions, deadLetters } = outputsOf(group)
   const outcomes = new Map<string, string[]>()

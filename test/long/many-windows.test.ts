@@ -11,8 +11,8 @@ const WINDOWS = 1_000_000
 const PER_SEND = 5_000
 const MINUTE_MS = 60_000
 /**
- * What is left is the growth of a map, which nothing interrupts: 100 ms. Exactly once all outcomes
- * are one transaction.
+ * The most that the loop may be held: the growth of a map, which nothing interrupts, takes 100 ms.
+ * With exactly-once, all outcomes are one transaction.
  */
 const HELD_MS = 250
 

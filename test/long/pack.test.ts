@@ -6,7 +6,7 @@ import { expect, test } from 'vitest'
 import { folderWith } from '../support/folder.ts'
 import { ROOT } from '../support/paths.ts'
 
-// What a stranger gets: the packed package, installed into an empty folder.
+// The package as a stranger gets it: packed, then installed into an empty folder.
 
 const run = promisify(execFile)
 /** npm fetches what its cache does not hold; the models' runtime alone is 100 MB. */

@@ -13,8 +13,9 @@ const SCHEMAS = 2_000
 const VALUES = 50
 /** The longest that a value may hold the event loop, ms. */
 const LONGEST_MS = 100
-/** Of each schema one value has this length, bytes; the most that may be made of it, bytes. */
+/** The length of one value of each schema, bytes. */
 const LARGE = 1_000_000
+/** The most memory that decoding a value may take, bytes. */
 const MOST_MADE = 64_000_000
 
 type Random = () => number

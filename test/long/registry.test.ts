@@ -251,7 +251,7 @@ registryTests((registryTest) => {
       await run.allCommitted()
       second.process.kill('SIGTERM')
       expect(await second.ended).toMatchObject({ code: 0 })
-      // What was given up is not asked for again.
+      // The id that was given up is not asked for again.
       expect(second.stderr()).not.toContain('the partition waits')
       expect(await run.predictions()).toEqual(expected)
       const unknown = (await run.codes()).filter((code) => code === 'SCHEMA_UNKNOWN')

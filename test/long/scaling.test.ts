@@ -14,7 +14,7 @@ import type { Running } from '../services/tidemark.ts'
 const PER_SECOND = 2_000
 const ALL = Array.from({ length: PARTITIONS }, (_, partition) => partition)
 const SESSION_S = 3
-/** What a rebalance may take beside the session. */
+/** The time that a rebalance may take beside the session. */
 const REBALANCE_MS = 5_000
 
 kafkaTest(
@@ -108,7 +108,7 @@ function longestSilenceMs(
   return Math.max(...times.slice(1).map((ms, i) => ms - (times[i] as number)))
 }
 
-/** What a worker told of its partitions and of what was in its way. */
+/** A worker's log lines about its partitions and its state, and its warnings and errors. */
 function rebalancesOf(worker: Running): string {
   const lines = worker.stderr().split('\n')
   return lines

@@ -22,14 +22,14 @@ import { headerOf } from '../support/headers.ts'
 // test/long/slow-way.test.ts
 
 const EVENTS = Number(process.env['TIDEMARK_TEST_SLOW_EVENTS'] ?? 5_000)
-/** 100 KB a second for 20,000 events. What a client has not used for 11 s it may write at once. */
+/** 100 KB a second for 20,000 events. A client may write at once what it left unused for 11 s. */
 const QUOTA = 5 * EVENTS
 const LINK = 50_000
 /** About what one output is, bytes. */
 const OUTPUT = 400
 /** So much longer than the bytes need may it take. */
 const MOST = 1.3
-/** Of joining the group, and of a machine that has other work, ms. */
+/** The time for joining the group, and for a machine that has other work, ms. */
 const MARGIN_MS = 5_000
 const GUARANTEES: readonly Guarantee[] = ['exactly-once', 'at-least-once']
 const timeoutMs = 60_000 + ((GUARANTEES.length * EVENTS * OUTPUT) / LINK) * MOST * 1_000
@@ -121,7 +121,7 @@ async function getThrough({ kafka, guarantee, brokers, clientId, ...way }: Way) 
   return watch.of('state').flatMap(({ reason }) => reason ?? [])
 }
 
-/** What a partition takes on the broker's disk. */
+/** The size of a topic's partition 0 on the broker's disk. */
 function bytesOf(node: KafkaNode, topic: string): number {
   const dir = join(node.dir, 'data', `${topic}-0`)
   const logs = readdirSync(dir).filter((file) => file.endsWith('.log'))

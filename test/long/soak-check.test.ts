@@ -17,7 +17,7 @@ const LAST_PREDICTION = 5
 interface Case {
   readonly write: (log: HandLog) => Promise<void>
   readonly run?: Partial<Run>
-  /** What the checker must find, how often each. */
+  /** The faults that the checker must find, and how often each. */
   readonly faults: Readonly<Record<string, number>>
   readonly also?: Partial<Verdict>
 }
@@ -164,7 +164,7 @@ for (const [what, { faults, also = {} }] of ALL) {
   )
 }
 
-/** All logs are checked by one process, since it starts slowly: the first test waits for it. */
+/** The verdicts of one process for all logs, because it starts slowly: the first test waits. */
 let judged: Promise<ReadonlyMap<string, Verdict>> | null = null
 
 /** The verdicts, by case. */

@@ -179,8 +179,8 @@ function saidOf(path: string): Said[] {
 }
 
 /**
- * What an author can reach from `tidemark` that has no doc comment: exports, and the members of
- * those that are types of ours.
+ * The names without a doc comment that an author can reach from `tidemark`: exports, and members of
+ * our own types.
  */
 function undocumented(path: string): string[] {
   const checker = program.getTypeChecker()

@@ -106,7 +106,7 @@ function byPartition(given: readonly Given[]): Map<number, Given[]> {
   return logs
 }
 
-/** What compaction leaves: of each key in each partition the last record. */
+/** The records that compaction leaves: the last one of each key in each partition. */
 function compacted(given: readonly Given[]): Given[] {
   const last = new Map(given.map((one) => [`${one.by.partition} ${one.record}`, one]))
   return given.filter((one) => last.get(`${one.by.partition} ${one.record}`) === one)

@@ -32,7 +32,7 @@ interface Logging {
   readonly topologies?: readonly WatchedTopology[]
 }
 
-/** What tells the state of a worker and its log of its events. */
+/** An observer that updates a worker's state and writes to the log. */
 export function observedLog(log: Log, { clock, statusEveryMs = 'off', topologies = [] }: Logging) {
   const worker = new ObservedWorker(clock, topologies)
   const observer = logEvents(log, { worker, clock, statusEveryMs })

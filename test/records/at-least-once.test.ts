@@ -19,7 +19,7 @@ beforeEach(() => {
 
 /** A member of two partitions, and the broker that it asks, which takes 5 ms for an answer. */
 class Meeting {
-  /** What was asked and answered: `outputs 1`, `done`, `offsets 0:7,1:3`, `failed` … */
+  /** Requests and their outcomes: `outputs 1`, `done`, `offsets 0:7,1:3`, `failed` … */
   readonly asked: string[] = []
   readonly #gate = new CommitGate('g', Number.POSITIVE_INFINITY, clock)
   readonly #positions: Positions
@@ -57,7 +57,7 @@ class Meeting {
     return this.#gate.drain((generation) => this.#committing.finish(generation))
   }
 
-  /** What is asked next fails, so often. */
+  /** Makes the next `times` requests fail. */
   fail(times: number): void {
     this.#failures = times
   }
@@ -69,12 +69,12 @@ class Meeting {
     return this.#committing.commit({ outputs: [record('out')], deadLetters: [], nextOffsets })
   }
 
-  /** As the writer. */
+  /** Stands in for the writer. */
   send(records: readonly unknown[]): Promise<void> {
     return this.#answer(`outputs ${records.length}`)
   }
 
-  /** As the group's offsets. */
+  /** Stands in for the group's offsets. */
   async commit(_: Generation, offsets: readonly PartitionOffset[]): Promise<void> {
     const text = offsets.map(({ partition, offset }) => `${partition}:${offset}`).join()
     if (text !== '') await this.#answer(`offsets ${text}`)

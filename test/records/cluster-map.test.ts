@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { ClusterMap } from '../../src/records/kafka/cluster-map.ts'
 import { CODE } from '../../src/records/kafka/wire/protocol.ts'
 
-/** What a broker tells of topic `t`, which broker 1 leads. */
+/** A broker's answer about topic `t`, which broker 1 leads. */
 function told(id: string | null, partitions: number, leaderEpoch = 1) {
   return {
     nodes: [{ nodeId: 1, host: 'h', port: 1, rack: null }],

@@ -43,10 +43,7 @@ test('a mark that is not whole, or has numbers that are none, is no mark', () =>
   )
 })
 
-/**
- * As long as they come: a worker's name has 100 characters at most, and brokers put a random id
- * behind it.
- */
+/** A worker's name of the greatest length; brokers put a random id behind it. */
 const NAME = 'n'.repeat(100)
 const LONGEST = {
   memberId: `${NAME}-00000000-0000-0000-0000-000000000000`,

@@ -9,7 +9,7 @@ import { HandClock } from '../support/clocks.ts'
 const GENERATION = { generationId: 1, memberId: 'm' }
 const at = (partition: number) => ({ topic: 't', partition })
 
-/** What the group has for a partition after its first commit by that worker. */
+/** The group's offset for a partition after its first commit by that worker. */
 function committedBy(transactionalId: string, partition: number) {
   const metadata = withMark({ transactionalId, memberId: 'm', number: 1 }, 'g', '')
   return [`t-${partition}`, { ...at(partition), offset: 1, metadata, code: CODE.NONE }] as const

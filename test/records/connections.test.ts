@@ -63,7 +63,7 @@ class Line {
   readonly written: number[] = []
   /** Why requests failed, by correlation id. */
   readonly failed = new Map<number, string>()
-  /** What each request was answered with, by correlation id. */
+  /** Payloads of the answers, by correlation id. */
   readonly answered = new Map<number, string>()
   /** The newest, and those before it. */
   readonly sockets: FakeSocket[] = []

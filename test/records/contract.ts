@@ -9,7 +9,7 @@ import { Listener, record } from './listener.ts'
 import { rebalancedCommitTests, rebalancingTests } from './rebalancing-contract.ts'
 import { startingTests } from './starting-contract.ts'
 
-// What every driver promises. Run by one test file per driver.
+// The promises of every driver, run by one test file per driver.
 
 const AT = 1_700_000_000_000
 
@@ -274,7 +274,7 @@ function committingTests(test: DefineTest, guarantee: Guarantee): void {
 
   test("the longest metadata is taken and comes back, however long the group's name is", async (driver) => {
     const topic = await driver.createTopic(1)
-    // As the command line names a group after sixteen topologies whose names have 100 characters.
+    // The length of the command line's group name for 16 topology names of 100 characters.
     const group = driver.freshGroup().padEnd(16 * 101 - 1, 'g')
     const metadata = 'ü'.repeat(MOST_METADATA_BYTES / 2)
     await driver.produce(numbered(topic, 0, 2))

@@ -39,8 +39,8 @@ function showing(...looks: (readonly DescribedMember[] | null)[]) {
 }
 
 /**
- * What a worker takes out that joins; it has joined when the last look is shown for the second
- * time.
+ * Ids of the members that a joining worker takes out; it has joined when the last look is shown for
+ * the second time.
  */
 async function takenOut(...looks: (readonly DescribedMember[] | null)[]): Promise<string[]> {
   const { brokers, left, looked } = showing(...looks)

@@ -12,7 +12,7 @@ import { HandClock, longestWaits } from '../support/clocks.ts'
 import { thrownBy } from '../support/thrown.ts'
 import { record } from './listener.ts'
 
-// What a delivery says that has taken too long, by brokers that are none.
+// A delivery that takes too long, with stand-ins for the brokers.
 
 const WITHIN_MS = 20
 

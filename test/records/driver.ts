@@ -25,7 +25,7 @@ export interface Driver {
   freshGroup(): string
   produce(records: readonly NewRecord[]): Promise<void>
   /**
-   * What a reader of committed records sees in a topic, each partition in order, one after the
+   * The records of a topic for a reader of committed ones, each partition in order, one after the
    * other.
    */
   read(topic: string): Promise<LogRecord[]>

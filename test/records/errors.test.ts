@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { fromKafka } from '../../src/records/kafka/errors.ts'
 
-/** As the library throws it, without a cause. */
+/** An error in the form that the library throws, without a cause. */
 function sasl(message: string): Error {
   return Object.assign(new Error(message), { name: 'KafkaJSSASLAuthenticationError' })
 }

@@ -309,7 +309,6 @@ describe('after a small answer', () => {
 })
 
 describe('how long a leader may wait for a record', () => {
-  /** What the last request allows, ms. */
   const allowedMs = () => vi.mocked(fetch).mock.lastCall?.[2].maxWaitMs
 
   test('100 ms at first, and 500 ms after an answer without one', async () => {

@@ -12,10 +12,10 @@ import {
 } from './driver.ts'
 import { type Listener, record } from './listener.ts'
 
-// What every driver promises of a commit's outputs, as a reader of committed records sees them
+// The promises of every driver about a commit's outputs, as a reader of committed records sees them
 // (rules C1, C2, C4).
 
-/** What holds under either guarantee. */
+/** Tests for either guarantee. */
 export function guaranteeTests(test: DefineTest, guarantee: Guarantee): void {
   test('commits one after the other write each output once, in their order', async (driver) => {
     const { topic, outputs } = await topicsOf(driver)
@@ -54,7 +54,7 @@ export function guaranteeTests(test: DefineTest, guarantee: Guarantee): void {
     const meeting = { driver, group: driver.freshGroup(), topic, guarantee }
     const { member: one, heard: first } = await join(meeting)
     const joining = join(meeting)
-    // As fast as the member takes them, until the group rebalances.
+    // Commits as fast as the member takes them, until the group rebalances.
     let last: string | null = null
     for (let n = 1; first.losses.length === 0; n++) {
       const nextOffsets = [0, 1].map((p) => next(first.assignment(p), 4, `${n}`))

@@ -9,7 +9,7 @@ let write: (line: Partial<LogEntry>) => void
 
 const broker = '127.0.0.1:9092'
 
-/** As the library logs it. */
+/** An error in the form that the client library logs. */
 function entry(namespace: string, message: string, more = {}): Partial<LogEntry> {
   const log = { message, timestamp: '', broker, clientId: 'tidemark', ...more }
   return { level: logLevel.ERROR, namespace, log }

@@ -109,7 +109,7 @@ export class Listener implements MemberHandlers {
     }
   }
 
-  /** What the member fails with. */
+  /** Waits until the member fails. */
   async fails(): Promise<Error> {
     await this.until(() => this.failure !== null)
     return this.failure as Error

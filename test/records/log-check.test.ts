@@ -7,7 +7,7 @@ import { CODE, type Request } from '../../src/records/kafka/wire/protocol.ts'
 
 const HERE = { topic: 't', partition: 3 }
 
-/** Of a batch: what is looked at. */
+/** A batch's header, in which only the leader epoch is set. */
 function batchOf(leaderEpoch: number): Buffer {
   const batch = Buffer.alloc(61)
   batch.writeInt32BE(leaderEpoch, 12)
@@ -17,7 +17,7 @@ function batchOf(leaderEpoch: number): Buffer {
 /** Where a question for {@link HERE} says under which epoch its leader is known to lead, bytes. */
 const EPOCH_AT = { OffsetForLeaderEpoch: 19, Fetch: 40 }
 
-/** What the leader has where the last record was read. */
+/** The leader's answers to a fetch where the last record was read. */
 const THERE: Readonly<Record<string, Partial<FetchedPartition>>> = {
   same: { code: CODE.NONE, set: batchOf(10) },
   another: { code: CODE.NONE, set: batchOf(11) },

@@ -2,7 +2,7 @@ import { expect } from 'vitest'
 import type { Guarantee } from '../../src/records/port.ts'
 import { commitOffsets, commitPassed, type DefineTest, join, next, numbered } from './driver.ts'
 
-// What every driver promises of a group whose members come and go.
+// The promises of every driver for a group whose members come and go.
 
 export function rebalancingTests(test: DefineTest): void {
   test('a kept partition goes on at its own position, neither repeated nor skipped', async (driver) => {
@@ -55,7 +55,6 @@ export function rebalancingTests(test: DefineTest): void {
   })
 }
 
-/** Of what is committed when partitions move. */
 export function rebalancedCommitTests(test: DefineTest, guarantee: Guarantee): void {
   test('two members share the partitions; what one has lost it cannot commit', async (driver) => {
     const topic = await driver.createTopic(2)

@@ -13,9 +13,7 @@ function wireOf(answers: readonly Buffer[]): Buffer {
   )
 }
 
-/**
- * What is made of a stream that comes in pieces, each of which is written over once it was taken.
- */
+/** Answers read from a stream in pieces; each piece is written over once it was taken. */
 function answersOf(pieces: readonly Buffer[]): string[] {
   const answers = new ResponseFramer()
   const whole: Buffer[] = []

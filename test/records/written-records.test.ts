@@ -22,7 +22,7 @@ const part = fc.oneof(
   { weight: 2, arbitrary: fc.constantFrom(63, 64, 8_191, 8_192, 20_000).map((n) => bytesOf(n)) },
 )
 const anyBytes = part.map((array) => Buffer.from(array))
-/** As they are written in code. */
+/** Makes plain objects, like those written in code. */
 const PLAIN_OBJECT = { noNullPrototype: true } as const
 const header = fc.record(
   { name: fc.string({ maxLength: 70, unit: 'grapheme' }), value: anyBytes },

@@ -4,7 +4,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { ConfluentRegistry } from '../../src/registry/confluent-registry.ts'
 import { thrownBy } from '../support/thrown.ts'
 
-// What a registry may answer; a real one is asked in integration/registry.test.ts.
+// The answers that a registry may give; integration/registry.test.ts asks a real one.
 
 const AVRO = { type: 'avro', text: '"int"' } as const
 

@@ -27,7 +27,6 @@ beforeAll(async () => {
 })
 afterAll(() => driver.stop())
 
-/** What was set aside of a record, and where. */
 function lettersOf(input: Sent): DeadLetter[] {
   const { offset } = places[sent.indexOf(input)] as { offset: number }
   return letters.filter((l) => l.source.offset === offset)

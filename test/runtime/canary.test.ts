@@ -136,7 +136,7 @@ test('no log line, metric, event or reason holds a text or number of a payload, 
   expect(text).not.toContain(CANARY)
   expect(text).not.toContain(String(NUMBER))
 
-  // What was looked through is not nothing: every way to fail was taken, told and logged.
+  // Every way to fail was taken, told and logged, so there was text to look through.
   const codes = new Set(letters.map((l) => headerOf(l, 'tidemark.code')))
   expect([...codes].toSorted((a, b) => String(a).localeCompare(String(b)))).toEqual([
     'COLUMN_INVALID',
@@ -152,7 +152,7 @@ test('no log line, metric, event or reason holds a text or number of a payload, 
   ])
   expect(watch.of('dead-letter')).toHaveLength(letters.length)
   expect(errors).toHaveLength(letters.length)
-  // What was kept back there is known to whoever asks for it.
+  // The errors that were thrown still reach `onDeadLetter`.
   const causes = errors.filter(({ code }) => code === 'FUNCTION_THREW').map(({ cause }) => cause)
   expect(causes.map(messageOf)).toEqual(PLACES.map(() => `cannot take ${CANARY} ${NUMBER}`))
   expect(lines.filter((l) => l.includes('"dead letter"'))).not.toHaveLength(0)

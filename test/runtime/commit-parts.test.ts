@@ -29,7 +29,7 @@ describe('a commit that could not be written in time', () => {
     const half = second.outputs.length
     expect(half / count).toBeCloseTo(0.5, 1)
     expect(second.nextOffsets[0]?.nextOffset).toBe(half)
-    // What follows begins where it ended.
+    // The next commit begins where it ended.
     await member.commitsNothing()
     clock.advance(250)
     expect(amounts((await committed(member)).outputs)[0]).toBe(half)
@@ -176,7 +176,7 @@ describe('what is on its way', () => {
     member.give(1, [{ ...record(0), ...part }], 0)
     expect(member.calls).toEqual(['pause 0'])
     member.lose(0)
-    // Of three records that were committed, the windows are made again.
+    // The windows of three committed records are made again.
     member.assign(2, 1, 3)
     member.give(2, [{ ...record(0), ...part }], 1)
     expect(member.calls).toEqual(['pause 0', 'pause 1'])

@@ -4,7 +4,7 @@ import { commitFailed, noBroker } from './hand-records.ts'
 import { committed, joined } from './hand-worker.ts'
 import { record } from './support.ts'
 
-// What is told of commits that take long, or fail for long.
+// Runtime events about commits that take long, or fail for long.
 
 describe('a commit that takes longer than 5 s', () => {
   async function slow() {

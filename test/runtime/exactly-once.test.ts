@@ -22,10 +22,7 @@ import { START_MS, type Watch } from './support.ts'
 
 describe('a chunk that closes more windows than one piece holds, whose worker dies', () => {
   const KEYS = 2_500
-  /**
-   * What is left when the n-th commit is cut off, and what the next worker makes of it: the ids, in
-   * order.
-   */
+  /** Ids of the results, in order, after the n-th commit was cut off and another worker ran. */
   async function diesIn(nth: number, moment: 'before' | 'after', guarantee: Guarantee) {
     const inner = topics(new MemoryRecords({ chunkRecords: 10_000 }))
     send(inner, ...Array.from({ length: KEYS }, (_, i) => [`k${i}`, 0] as const))

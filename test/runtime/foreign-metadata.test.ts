@@ -4,11 +4,10 @@ import { Refused, TidemarkError } from '../../src/kernel/errors.ts'
 import { runs } from '../support/runs.ts'
 import { commitAs, GROUP, run, send, sums, topics } from './memory-workers.ts'
 
-// What stands beside an offset may be anybody's.
+// Metadata beside an offset may be anybody's.
 
 const EVENTS = 6
 
-/** What ended a worker, by its codes. */
 function codesOf(error: unknown): string {
   const faults = error instanceof Refused ? error.faults : [error]
   return faults.map((fault) => (fault instanceof TidemarkError ? fault.code : String(fault))).join()

@@ -101,7 +101,7 @@ export class HandRecords implements Records {
 export class HandMember implements Member {
   readonly options: JoinOptions
   readonly handlers: MemberHandlers
-  /** What was asked of it, in order. */
+  /** The calls of all but `commit`, in order. */
   readonly calls: string[] = []
   readonly #commits: PendingCommit[] = []
   #waiting: (() => void)[] = []

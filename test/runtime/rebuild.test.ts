@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { headerOf } from '../support/headers.ts'
 import { GROUP, run, send, settled, sums, topics, worker } from './memory-workers.ts'
 
-// What windows hold where nothing beside the committed offset tells of them. An event a second, so
-// that a window holds as many events as it is seconds long; the watermark is 1 s behind.
+// Windows where nothing beside the committed offset tells what they hold. Events come once a
+// second, so a window holds as many as it is seconds long; the watermark is 1 s behind.
 
 const EVENTS = { topic: 'events', partition: 0 }
 
@@ -72,7 +72,7 @@ describe('an offset that was set back', () => {
     sendSeconds(records, 55, 100)
     records.resetOffset(GROUP, EVENTS, { nextOffset: 68, metadata })
     await run(records, [sums('sums')])
-    // Those that closed before the new offset are skipped, as was asked for.
+    // Windows that closed before the new offset are skipped, as was asked for.
     expect(counts(records)).toEqual([10, 10, 10, 10, 10, 10, 10, 10])
   })
 })

@@ -37,7 +37,7 @@ export const counts = defineTopology('counts', (t) =>
 
 const ready = prepare([counts], { registry: 'later' })
 
-/** As a process is after `prepare`, with the registry of a test. */
+/** The result of `prepare`, with a test's registry. */
 async function preparedWith(hand: HandRegistry): Promise<Prepared> {
   const prepared = await ready
   const topologies = prepared.topologies.map((topology) => {

@@ -26,7 +26,7 @@ interface Setting {
 
 const START = { offset: 0, newestMs: Number.NEGATIVE_INFINITY, idleMs: Number.NEGATIVE_INFINITY }
 
-/** What came out, as text that keeps every bit. */
+/** The outputs, late events and duplicates, as text that keeps every bit. */
 function outOf(engine: Engine, events: readonly Arrival[], mode: RunMode): string[] {
   const result = whole(engine.process(batchOf(engine, events), mode))
   if (mode === 'replay') {
@@ -164,7 +164,7 @@ test('duplicates, and all that follows them, are the same after any restarts', (
 })
 
 test('a replay begins so far back that it finds what the first events of a window duplicate', () => {
-  // Of each 18 s the second half repeats the first.
+  // The second half of each 18 s repeats the first.
   const events = Array.from({ length: 300 }, (_, second) => {
     const id = `${Math.floor(second / 18)}-${second % 9}`
     return { key: 'k', timeMs: second * 1_000, event: { id, sum: second } }

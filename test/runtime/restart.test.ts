@@ -209,7 +209,7 @@ describe('refused', () => {
   })
 })
 
-/** What the group has committed in one place, committed in another. */
+/** Commits in `to`, at this offset, the metadata that the group has committed in `from`. */
 async function commitInto(
   to: MemoryRecords,
   from: MemoryRecords,

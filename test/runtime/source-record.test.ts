@@ -203,7 +203,7 @@ describe('a tombstone', () => {
 
 const NONE = { offset: 0, timestampMs: -1, value: null, headers: [] }
 
-/** What an intake makes of records. */
+/** The keys, times, offsets and faults that an intake makes of records. */
 function taken(source: SourceDefinition, records: readonly LogRecord[]) {
   const keyNumbers = new Dictionary()
   const intake = new EventIntake(source, jsonFormatOf({ ...copying({}), source }), {

@@ -62,7 +62,7 @@ export const perTenSeconds = defineTopology('per-ten-seconds', (t) =>
     .sink('scores'),
 )
 
-/** What a score is asked for: the amounts of the batch. */
+/** Gives a score for each amount of a batch. */
 type Answer = (amounts: readonly number[]) => Promise<readonly number[]> | readonly number[]
 
 /** Scores by a function of the rows' amounts. @default the amount */

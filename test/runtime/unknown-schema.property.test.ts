@@ -30,7 +30,7 @@ type Moment = 'before' | 'between' | 'after'
 
 interface Step {
   readonly events: readonly Sent[]
-  /** What the registry knows from then on, besides what it knew. */
+  /** The id of the schema that the registry learns in this step; `null`: none. */
   readonly learns: number | null
   /** The commit at which the worker crashes; `null`: it is stopped when all is done. */
   readonly crash: { readonly commit: number; readonly at: Moment } | null

@@ -56,7 +56,7 @@ describe('the quantiles of a stream', () => {
   })
 })
 
-/** As {@link Stability} defines it, over all pairs at once. */
+/** The PSI as {@link Stability} defines it, over all pairs at once. */
 function naivePsi(of: readonly (readonly [number, number])[]): number {
   const reference = of
     .slice(0, 1_000)

@@ -108,7 +108,7 @@ describe('a guarded model', () => {
     await pass(0)
     await runner.letReturn()
     expect(shown(after)).toEqual({ scores: [3], lost: [] })
-    // What came too late has changed nothing.
+    // The score that came too late has changed nothing.
     expect(shown(first)).toEqual({ scores: [Number.NaN], lost: [0] })
   })
 

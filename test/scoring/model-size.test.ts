@@ -2,8 +2,6 @@ import { expect, test } from 'vitest'
 import { loadScorers } from '../../src/scoring/models.ts'
 import { cardModel, useOf } from './support.ts'
 
-// What models take, by processes of their own.
-
 const large = useOf(cardModel('card-mlp-large'), { step: 'large', hasFallback: true })
 const small = useOf(cardModel('card-mlp'), { step: 'small', hasFallback: true })
 const trees = useOf(cardModel('card-gbdt'), { step: 'trees' })

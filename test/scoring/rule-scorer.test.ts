@@ -32,7 +32,7 @@ test('a row on which it throws, or for which it has no number, has failed by its
   })
   const { failed, errors } = await of.score(Float32Array.of(1, 0, 2, 0, 3, 0, 4, 0), 4)
   expect([...failed]).toEqual([1, 2])
-  // What was thrown is named, and not told: it may contain features.
+  // The error is named, and not told: it may contain features.
   expect([...(errors ?? [])].map(([row, { code, message }]) => [row, code, message])).toEqual([
     [1, 'SCORE_FAILED', 'rule rules@3 threw Error'],
     [2, 'SCORE_FAILED', 'rule rules@3 threw TypeError'],

@@ -104,7 +104,7 @@ function scorerOf(fakes: Readonly<Record<string, Fake>>, several: Several, nowMs
   return new StepScorer(stepOf(fakes, several), new Map(scorers))
 }
 
-/** What it says of each row: the score and the route, or what is wrong. */
+/** The score and the route of each row, or the fault in it. */
 async function told(scorer: StepScorer, rows: readonly number[][], routes?: readonly number[]) {
   const answer = await scorer.score({
     rows: Float32Array.from(rows.flat()),

@@ -9,7 +9,7 @@ import { observedAfter, observedMetrics } from '../observe/observed.ts'
 
 const { metrics } = observedMetrics([])
 
-/** What the paths of a worker answer after these events. */
+/** The answer of a path of a worker after these events. */
 async function ask(path: string, ...events: readonly RuntimeEvent[]) {
   const probes = probesOf(observedAfter(...events))
   const answer = await routes({ probes, metrics }).request(path)

@@ -1,8 +1,8 @@
 import { ask, type Encoder, encoder } from './ask.ts'
 import { metadataOf, until } from './cluster.ts'
 
-// What an operator changes on a cluster that runs. Addresses are `host:port` of a listener without
-// security.
+// Changes that an operator makes to a running cluster. Addresses are `host:port` of a listener
+// without security.
 
 const ANSWER_WITHIN_MS = 4_000
 const MOVED_WITHIN_MS = 10_000
@@ -71,8 +71,8 @@ async function electPreferred(address: string, partitions: readonly Replicas[]):
     for (const { partition } of those) body.writeInt32(partition)
   }
   const version = 0
-  // What each partition says of itself is seen in the metadata: one that has its preferred leader
-  // already is "refused".
+  // The answers for partitions are not read, because the metadata shows the leaders: a partition
+  // that has its preferred leader already is "refused".
   await ask(address, { api: 43, version, body: body.writeInt32(ANSWER_WITHIN_MS) })
 }
 

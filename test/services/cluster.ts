@@ -4,7 +4,7 @@ import type { TopicPartition } from '../../src/records/port.ts'
 import { ask, encoder } from './ask.ts'
 import type { KafkaService } from './kafka.ts'
 
-// What a broker knows of its cluster. Addresses are `host:port` of listeners without security.
+// The cluster as a broker knows it. Addresses are `host:port` of listeners without security.
 
 interface Metadata {
   /** Addresses of the nodes that are alive, by id. */
@@ -21,7 +21,7 @@ interface PartitionState {
   readonly inSync: readonly number[]
 }
 
-/** What the broker knows of the nodes and of all topics. */
+/** The nodes and all topics, as the broker knows them. */
 export async function metadataOf(address: string): Promise<Metadata> {
   const body = encoder().writeInt32(-1).writeInt8(0)
   const answer = await ask(address, { api: 3, version: 4, body })

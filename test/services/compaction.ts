@@ -76,7 +76,7 @@ interface ProducerId {
   readonly epoch: number
 }
 
-/** Of an idempotent producer, whose last batch the broker keeps even when it is empty. */
+/** A new idempotent producer, whose last batch the broker keeps even when it is empty. */
 async function producerOf(kafka: OwnKafka): Promise<ProducerId> {
   let producer: ProducerId | null = null
   // The first one of all has to wait until the broker has a supply of ids.

@@ -82,7 +82,7 @@ const LINK_BYTES = 4_096
  */
 export class FaultyWire {
   readonly brokers: string[]
-  /** What has gone on to a broker, in that order. */
+  /** Exchanges whose requests have gone on to a broker, in that order. */
   readonly passed: Exchange[] = []
   readonly #nodes: readonly NodeWire[]
   readonly #faults = new Set<Armed>()
@@ -111,7 +111,6 @@ export class FaultyWire {
     return found
   }
 
-  /** What has gone on to a broker of that kind. */
   passedOf(api: number): readonly Exchange[] {
     return this.passed.filter((exchange) => exchange.api === api)
   }
@@ -239,7 +238,7 @@ class NodeWire {
     const broker = connect({ host: '127.0.0.1', port: this.#node.proxied.port })
     for (const socket of [client, broker]) {
       this.#sockets.add(socket)
-      // What ends a connection, ends the loop that reads it.
+      // The error also ends the loop that reads the socket.
       socket.on('error', () => {}).once('close', () => this.#sockets.delete(socket))
     }
     const line: Line = { id: ++connections, client, broker, unanswered: new Map() }
@@ -268,7 +267,7 @@ class NodeWire {
     }
   }
 
-  /** At the pace that the link has. What was not carried when the client hangs up never will be. */
+  /** Writes a frame at the pace of the link, and drops the rest when the client hangs up. */
   async #carry(frame: Buffer, { client, broker }: Line): Promise<void> {
     const link = this.#link
     if (link === null) return void broker.write(frame)

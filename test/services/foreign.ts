@@ -28,8 +28,8 @@ export async function foreignProducer(
 }
 
 /**
- * Transactions of several producers, step by step, each of which takes one offset of the partition.
- * What is not ended stays open for a minute, when the broker aborts it.
+ * Runs transactions of several producers, each step of which takes one offset of the partition.
+ * Transactions that are not ended stay open for a minute, until the broker aborts them.
  */
 export async function interleave(
   kafka: KafkaService,
@@ -75,9 +75,9 @@ export async function openTransactions(kafka: KafkaService): Promise<string[]> {
 
 const OVER = ['Empty', 'CompleteCommit', 'CompleteAbort', 'Dead']
 
-/** Those that a node coordinates. */
+/** The open transactions that a node coordinates. */
 async function openTransactionsOf(address: string): Promise<string[]> {
-  // Of every state, of every producer.
+  // Empty filters: every state, every producer.
   const body = encoder().writeInt8(1).writeInt8(1).writeInt8(0)
   const answer = await ask(address, { api: 66, version: 0, body, isFlexible: true })
   answer.readInt32()

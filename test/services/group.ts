@@ -1,7 +1,7 @@
 import { ask, encoder } from './ask.ts'
 import { coordinatorOf, metadataOf } from './cluster.ts'
 
-// What a group's coordinator knows of it, and what an operator tells it. Addresses are `host:port`
+// Asks a group's coordinator for its members, and resets its offsets. Addresses are `host:port`
 // without security.
 
 /** The client ids of a group's members. @throws Error while nobody can say */

@@ -75,7 +75,6 @@ export class TokenIssuer {
   }
 }
 
-/** What a token endpoint answers a request with. */
 export type Respond = (request: TokenRequest) => { readonly status: number; readonly body: unknown }
 
 /** A request for a token. */

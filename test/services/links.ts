@@ -13,7 +13,6 @@ export type Way = 'to broker' | 'to client'
 
 const BOTH: readonly Way[] = ['to broker', 'to client']
 
-/** What has become of bytes and connections so far. */
 export interface LinkCounts {
   /** Connections that were reset. */
   resets: number
@@ -23,7 +22,7 @@ export interface LinkCounts {
   slowedMs: number
   /** Bytes that a black hole has held. */
   heldBytes: number
-  /** What brokers have said they throttled writes by, ms. */
+  /** The time that brokers have said they throttled writes by, ms. */
   throttledMs: number
 }
 
@@ -78,8 +77,8 @@ export class Link {
   }
 
   /**
-   * What is sent that way does not arrive before the function returned is called: then all of it
-   * does, as TCP sends again.
+   * Holds all bytes sent that way until the function returned is called. Then they arrive, because
+   * TCP sends again.
    */
   blackHole(way: Way): () => void {
     let heal = () => {}

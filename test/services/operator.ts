@@ -4,7 +4,7 @@ import { GroupOffsets } from '../../src/records/kafka/group-offsets.ts'
 import { clientConfig } from '../../src/records/kafka/options.ts'
 import { type KafkaService, plainOptions } from './kafka.ts'
 
-// What an operator does with Kafka's own tools.
+// Changes that an operator makes with Kafka's own tools.
 
 /** An offset of a group that has no members. */
 interface SetOffset {

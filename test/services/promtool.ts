@@ -10,7 +10,7 @@ declare module 'vitest' {
   }
 }
 
-/** What it finds wrong with metrics, a line each. */
+/** Returns the faults that promtool finds in metrics, a line each. */
 type Check = (metrics: string) => readonly string[]
 
 const tool = inject('promtool')

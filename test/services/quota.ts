@@ -1,8 +1,7 @@
 import { ask, encoder } from './ask.ts'
 import { until } from './cluster.ts'
 
-// What a broker lets a client do in a second (KIP-13), set as an operator does (AlterClientQuotas,
-// KIP-546).
+// Client quotas (KIP-13), set as an operator does (AlterClientQuotas, KIP-546).
 
 const ALTER_CLIENT_QUOTAS = 49
 const DESCRIBE_CLIENT_QUOTAS = 48

@@ -7,7 +7,6 @@ import type { KafkaService } from './kafka.ts'
 // A partition as its leader gives it out: batch by batch, with markers and with what was aborted.
 // Shares nothing with our driver.
 
-/** What a partition holds. */
 export interface RawLog {
   readonly batches: readonly RawBatch[]
   readonly highWatermark: number
@@ -23,7 +22,7 @@ interface RawBatch {
   readonly isTransactional: boolean
   /** By the protocol's number; 0: not compressed. */
   readonly compression: number
-  /** What a control batch says of its producer's transaction. */
+  /** The end that a control batch gives its producer's transaction. */
   readonly marker: 'commit' | 'abort' | null
   /** Has compaction decided when markers and tombstones go? */
   readonly hasDeleteHorizon: boolean

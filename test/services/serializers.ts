@@ -73,7 +73,7 @@ async function produce(
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     said += text
   })
-  // What it leaves unread, it says itself.
+  // The program itself says why it left input unread.
   child.stdin.on('error', () => {})
   child.stdin.end(events.map((event) => `${JSON.stringify(event)}\n`).join(''))
   const [code] = await once(child, 'close')

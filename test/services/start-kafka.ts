@@ -86,7 +86,7 @@ function containerEnvironment(port: number): Record<string, string> {
   }
 }
 
-/** What was thrown, in one line; of a command what it printed last. */
+/** The message of an error, in one line; for a command, its last line on stderr. */
 function firstLine(thrown: unknown): string {
   const { stderr, message } = thrown as { stderr?: string; message?: string }
   return (

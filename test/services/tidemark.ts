@@ -16,7 +16,7 @@ export interface Ended {
 
 export interface Running {
   readonly process: ChildProcessWithoutNullStreams
-  /** What it has written to stderr so far. */
+  /** The text that the process has written to stderr so far. */
   stderr(): string
   /**
    * Resolves when stderr holds the text, so often; rejects when the process ends before. @param
@@ -29,7 +29,7 @@ export interface Running {
 export interface SpawnOptions {
   readonly cwd?: string
   readonly env?: Readonly<Record<string, string>>
-  /** What it finds on stdin; `null` leaves stdin open. @default nothing */
+  /** The content of stdin; `null` leaves stdin open. @default nothing */
   readonly stdin?: string | Buffer | null
   /** The checkout whose command line it is. @default this one */
   readonly root?: string

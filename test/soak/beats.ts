@@ -57,7 +57,6 @@ function beat(topic: string, of: string): NewRecord {
   return { topic, partition: null, key: Buffer.from(of), value, timestampMs: atMs, headers: [] }
 }
 
-/** What became of the beats. */
 export interface BeatFigures {
   readonly beats: number
   readonly windows: number
@@ -66,8 +65,8 @@ export interface BeatFigures {
 }
 
 /**
- * What became of the beats, once all windows are closed. Under exactly-once each beat is counted in
- * one window or is late, and each window is output once; under at-least-once no beat is missing.
+ * Counts the beats, once all windows are closed. Under exactly-once each beat is counted in one
+ * window or is late, and each window is output once; under at-least-once no beat is missing.
  *
  * @param mayRepeat under at-least-once
  */

@@ -33,7 +33,7 @@ export interface Verdict {
   readonly inputs: number
   readonly predictions: number
   readonly deadLetters: number
-  /** Of these, how many repeat an earlier one. */
+  /** Predictions and dead letters that repeat an earlier one. */
   readonly repeated: number
   /** Outcomes that are in the log but not visible under read_committed. */
   readonly aborted: number

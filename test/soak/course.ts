@@ -47,7 +47,6 @@ export interface Place {
  */
 export type Trouble = (ground: Ground) => Promise<readonly string[]>
 
-/** What a course runs. */
 export interface CourseOptions extends Place {
   readonly model: string
   readonly seconds: number

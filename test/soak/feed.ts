@@ -14,7 +14,7 @@ export interface FeedOptions {
   readonly seconds: number
   /** Asked after that time: whether to stop. */
   readonly isOver: () => boolean
-  /** What is sent in place of a payment. @default itself */
+  /** The record that is sent in place of a payment. @default itself */
   readonly encode?: (payment: NewRecord) => NewRecord
 }
 
@@ -33,7 +33,7 @@ export async function feed(
   const writer = records.writer()
   const startMs = performance.now()
   let sent = 0
-  /** Retries without limit, since brokers may be down for a while. */
+  /** Retries without limit, because brokers may be down for a while. */
   const sendWithRetries = async (batch: readonly NewRecord[]): Promise<void> => {
     for (;;) {
       try {

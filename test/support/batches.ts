@@ -13,7 +13,7 @@ import {
 import type { OutgoingRecord } from '../../src/records/record-format.ts'
 import { WrittenRecords } from '../../src/records/written-records.ts'
 
-/** What stands in a batch whose producer has no id. */
+/** The fields of a batch whose producer has no id. */
 export const NO_PRODUCER = { id: -1, epoch: -1, baseSequence: -1, isTransactional: false }
 
 /** The batches of records; earlier ones of the same encoder become invalid. */

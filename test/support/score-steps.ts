@@ -30,7 +30,7 @@ export function withModel(step: ScoreStep, change: Partial<ModelDefinition>): Sc
   return { ...step, models, features, outputs, otherwise }
 }
 
-/** What a step says of rows. @param faults by row @default none */
+/** The answer of a step for rows. @param faults by row @default none */
 export function stepAnswer(
   columns: readonly Float64Array[],
   faults: StepAnswer['faults'] = new Map(),

@@ -15,7 +15,7 @@ beforeEach(async () => {
   await driver.pipeRecords({ key: 'k', value: '{' })
 })
 
-/** What a matcher says when it fails. */
+/** The message of a matcher that fails. */
 function messageOf(check: () => void): string {
   try {
     check()

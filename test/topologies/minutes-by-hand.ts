@@ -3,10 +3,10 @@ import { expect } from 'vitest'
 import type { Outcomes } from '../../src/runtime/events.ts'
 import { exactSum } from '../engine/oracle/exact.ts'
 
-// What card-minutes and card-activity must tell, by looking through all payments of a partition,
-// and lines to run them on.
+// Minutes that card-minutes and card-activity must tell, found by looking through all payments of
+// a partition, and lines to run them on.
 
-/** Of every record: after all events, so that the future guard lets them pass. */
+/** The time of every record: after all events, so that the future guard lets them pass. */
 export const RECORD_TIME_MS = Date.UTC(2027, 0, 1)
 const MINUTE_MS = 60_000
 const LAG_MS = 30_000

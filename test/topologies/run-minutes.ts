@@ -5,7 +5,8 @@ import { type Line, minutesOf } from './minutes-by-hand.ts'
 export const PARTITIONS = 3
 
 /**
- * What one uninterrupted run writes to a sink, and the minutes that it ran over as counted by hand.
+ * Runs a topology over lines, uninterrupted, and returns its outputs to a sink and the minutes as
+ * counted by hand.
  */
 export async function runMinutes<Out, K extends keyof Out & string>(
   topology: Topology<Out>,

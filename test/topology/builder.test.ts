@@ -32,7 +32,7 @@ function source(t: TopologyBuilder, topic = 'in'): Stream<Event> {
   })
 }
 
-/** What follows a source, scored and written. */
+/** Scores a stream and writes it to a topic. */
 function scoredTo(stream: Stream<Event>, topic: string) {
   return stream
     .features((f) => {

@@ -33,7 +33,7 @@ export default [
 ]
 `
 
-/** What tells forms, as a file in the folder. */
+/** Bundles function-form.ts into a file in the folder. */
 function formModule(folder: string): string {
   const outfile = join(folder, 'form.mjs')
   const entryPoints = [join(import.meta.dirname, '../../src/topology/function-form.ts')]
@@ -50,7 +50,7 @@ function formsIn(file: string, ...flags: string[]): string[] {
   return JSON.parse(String(told)) as string[]
 }
 
-/** What `tsc` makes of the module. */
+/** The module as `tsc` compiles it. */
 function compiled(folder: string): string {
   const compilerOptions = { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2023 }
   const make = (name: string, source: string) => {
@@ -62,7 +62,7 @@ function compiled(folder: string): string {
   return make('functions', FUNCTIONS.replace('library.ts', 'library.mjs'))
 }
 
-/** What `esbuild` makes of it and of what it imports. */
+/** The module and its import as `esbuild` bundles them. */
 function bundled(folder: string, format: 'esm' | 'cjs'): string {
   const outfile = join(folder, `bundled.${format === 'esm' ? 'mjs' : 'cjs'}`)
   const keepNames = format === 'cjs'

@@ -129,7 +129,7 @@ describe('is refused, and why', () => {
     ['(e) => limit !== e.a', 'it captures `limit`'],
     ['(e) => ({ a: 1 }).a', 'it reads a field of a value that it created'],
     ["(e) => 'abc'.length", 'it reads a field of a value that it created'],
-    // What it uses beside its event.
+    // Values other than its event.
     ['(e) => limit', 'it captures `limit`'],
     ['(e) => limits.least', 'it captures `limits`'],
     ['(e) => NaN', 'it captures `NaN`'],
@@ -202,7 +202,7 @@ test('a function is read once', () => {
   expect(readFunction(of)).toBe(readFunction(of))
 })
 
-// What authors write, as loaders print it.
+// Functions that authors write, as loaders print them.
 
 const FUNCTIONS = `
 interface E { readonly a: any; readonly b: any; readonly c: any }
@@ -259,8 +259,8 @@ function byTsx(): Of[] {
 }
 
 /**
- * What a function may be given: fields that it may lack, texts and numbers where it looks for
- * objects, and what is almost the same.
+ * Values for a function: with fields missing, texts and numbers where it looks for objects, and
+ * constants that are almost the same.
  */
 const leaf = fc.constantFrom(
   'x',
@@ -285,10 +285,7 @@ const event = fc.letrec<{ event: unknown }>((tie) => ({
   ),
 })).event
 
-/**
- * What comes of a function; the text shows the order of the fields, also of those that JSON leaves
- * out.
- */
+/** The outcome of a call; the text shows the order of all fields, also of undefined ones. */
 function outcomeOf(of: Of, given: unknown): unknown {
   try {
     const gave = of(given)

@@ -2,7 +2,7 @@ import { defineTopology, rule, seconds } from 'tidemark'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 
-// What JavaScript may pass to `.score`, and types forbid.
+// Arguments of `.score` that JavaScript may pass, although types forbid them.
 
 const half = rule({ outputs: ['p'] }, () => ({ p: 0.5 }))
 const Event = z.object({ k: z.string(), at: z.number() })

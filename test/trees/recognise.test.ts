@@ -74,7 +74,7 @@ function known(
   )
 }
 
-/** Of the rows (0, 1) and (1, 0). */
+/** The scores of the rows (0, 1) and (1, 0). */
 function scoresOf(model: ReturnType<typeof known>): number[] {
   const [scores] = new TreeEvaluator(model, 2).run(Float32Array.of(0, 1, 1, 0), 2)
   return [...(scores ?? [])]

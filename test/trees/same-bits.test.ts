@@ -14,7 +14,7 @@ const ROWS = 4_096
 /** Batches of one, of less and of more than fit side by side. */
 const BATCHES = [1, 3, 4, 5, 16, 17, 1_000, ROWS]
 
-/** What each model gives in ONNX Runtime, on one thread: all columns of all tensors. */
+/** A model in ONNX Runtime, on one thread; `run` gives all columns of all tensors. */
 async function oracleOf(bytes: Buffer) {
   const one = { intraOpNumThreads: 1, interOpNumThreads: 1, logSeverityLevel: 3 } as const
   const session = await InferenceSession.create(bytes, one)

@@ -15,9 +15,9 @@ import { SOAK_TOPOLOGIES } from '../soak/topics.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const LOCK = 'package-lock.json'
-/** Of the payments, below a checkout. */
+/** Path of the payments' topology in a checkout. */
 export const TOPOLOGY = 'test/upgrade/topologies/card-fraud.ts'
-/** What its workers need and an older version did not have. */
+/** Paths that its workers need and an older version did not have. */
 const NEEDED = [SOAK_TOPOLOGIES, 'test/soak/patient.ts', TOPOLOGY]
 const W1 = 'test/bench/topologies/w1.ts'
 

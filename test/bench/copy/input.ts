@@ -25,7 +25,7 @@ function pool(bytes: number): Buffer {
 export interface InputOptions {
   readonly topic: string
   readonly records: number
-  /** Of key and value together. */
+  /** The size of key and value together. */
   readonly bytes: number
   readonly partitions: number
 }

@@ -1,4 +1,4 @@
-// W1 with a map that must be called for every event, since its source is not simple enough to be
+// W1 with a map that must be called for every event because its source is not simple enough to be
 // read and compiled.
 import type { FeaturesStep, MapStep, ScoreStep } from '../../../src/topology/definition.ts'
 import w1 from './w1.ts'

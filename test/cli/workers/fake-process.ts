@@ -13,7 +13,7 @@ import { HandClock, longestWaits } from '../../support/clocks.ts'
 // Workers whose processes do what a test says.
 
 const OUTLINE: RunOutline = { group: 'g', lines: [], notes: [] }
-/** As a process ends that was told to. */
+/** The end of a process that was told to stop. */
 export const IN_ORDER: End = { hasFinished: true, faults: [], exitCode: 0, signal: null }
 export const KILLED: End = {
   hasFinished: false,
@@ -28,7 +28,7 @@ export class FakeProcess implements WorkerProcess {
   readonly worker: number
   readonly heard: ProcessHandlers
   readonly told: ('run' | 'stop' | 'kill')[] = []
-  /** What it answers; without an answer it hangs. */
+  /** Its answer; without one it hangs. */
   answer: WorkerAnswer | null = null
 
   readonly #changed: ConditionVariable

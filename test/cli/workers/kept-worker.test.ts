@@ -186,7 +186,7 @@ test('it is starting, then as it says, silent when it hangs, and restarting when
 
 const policy = () => restartPolicy(2, longestWaits)
 
-/** What ends it after so many starts, which all went like this. */
+/** The error that ends it after so many starts, all of them like this. */
 function endAfter(starts: number, { end, hasRun, lastedMs }: ProcessLife): unknown {
   const restarts = policy()
   for (let i = 1; i < starts; i++) restarts({ end, hasRun, lastedMs })

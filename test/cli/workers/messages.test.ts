@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { faultData, faultOf } from '../../../src/cli/workers/messages.ts'
 import { TidemarkError } from '../../../src/kernel/errors.ts'
 
-/** As it arrives in another process. */
+/** The error as it arrives in another process. */
 const sent = (thrown: unknown) => faultOf(structuredClone(faultData(thrown)))
 
 test('an error arrives with its code, place and hint, and with the stack of its cause', () => {

@@ -40,9 +40,8 @@ export function exactDeviations(values: readonly number[]): [number, number, num
 }
 
 /**
- * What is left at a time of values that halve with every half-life. Of each value what is left at
- * the next multiple of the half-life is rounded to float64; from there on all is exact, up to the
- * last multiple, and what is left since then.
+ * The sum at a time of values that halve with every half-life. Each value is rounded to float64 at
+ * the next multiple of the half-life; all is exact from there up to the multiple after the time.
  */
 export function exactDecayedSum(
   values: readonly (readonly [value: number, timeMs: number])[],
@@ -57,7 +56,7 @@ export function exactDecayedSum(
   return quotient(total, 1n << (digits + BigInt(next(timeMs) - first))) * 2 ** halfLives(timeMs)
 }
 
-/** In as large units as there are, since powers of small ones are long. */
+/** Values in the largest possible unit, because powers of small ones are long. */
 function inUnits(values: readonly number[]): { units: bigint[]; digits: bigint } {
   let digits = 0
   for (const value of values) {

@@ -2,7 +2,7 @@ import type { Aggregate } from '../../../src/topology/aggregates.ts'
 import type { Cell, KindDefinition } from '../../../src/topology/definition.ts'
 import { exactDecayedSum, exactDeviations, exactSum, exactVariance } from './exact.ts'
 
-// What an aggregate must come to, from a list of all that is in its window.
+// The value of an aggregate, from a list of all events in its window.
 
 interface NaiveEvent {
   readonly timeMs: number

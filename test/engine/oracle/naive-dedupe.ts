@@ -12,7 +12,6 @@ interface NaiveDedupe {
   readonly windows: readonly { readonly lengthMs: number; readonly graceMs: number }[]
 }
 
-/** What becomes of an event. */
 export type Decision = 'first' | 'duplicate' | 'late' | 'nameless'
 
 /**

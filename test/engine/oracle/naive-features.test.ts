@@ -147,7 +147,7 @@ describe('an aggregate', () => {
     expect(number('max')).toBe(10)
     expect(number('std')).toBe(Math.fround(Math.sqrt((1 + 9 + 4 + 36) / 4)))
     expect(number('variance')).toBe(12.5)
-    // As scipy.stats.skew and kurtosis give it.
+    // The values that scipy.stats.skew and kurtosis give.
     expect(number('skewness')).toBe(Math.fround(180 / 4 / 12.5 ** 1.5))
     expect(number('kurtosis')).toBe(Math.fround(1394 / 4 / 12.5 ** 2 - 3))
     expect(of({ of: 'decayedSum', column: 'amount', halfLifeMs: 1 })).toBe(3 / 8 + 1 / 4 + 1 + 10)

@@ -7,7 +7,7 @@ import type {
 import type { OnLate } from '../../../src/topology/source.ts'
 import { naiveAggregate } from './naive-aggregates.ts'
 
-// What a features step must give, by looking through everything that ever arrived, again for each
+// The rows of a features step, by looking through everything that ever arrived, again for each
 // event.
 
 /** An event of one partition, as it arrives. */
@@ -31,7 +31,7 @@ export interface NaiveResult<Row = Float32Array> {
   readonly row: Row | null
 }
 
-/** What one row is computed from. */
+/** The input of one row. */
 interface Scene {
   readonly step: FeaturesStep
   readonly options: NaiveOptions
@@ -124,8 +124,8 @@ function arrivedOf(kind: number, scene: Scene): Arrival[] {
 }
 
 /**
- * Those in the window that this event falls in, up to its own time; of a window that is closed
- * nothing is left.
+ * The events in the window that this event falls in, up to its own time; none once the window is
+ * closed.
  */
 function currentWindow(kind: number, lengthMs: number, scene: Scene): Arrival[] {
   const { timeMs } = scene.now
@@ -133,10 +133,7 @@ function currentWindow(kind: number, lengthMs: number, scene: Scene): Arrival[] 
   return arrivedOf(kind, scene).filter((e) => e.timeMs >= startMs && e.timeMs <= timeMs)
 }
 
-/**
- * Those in the newest window with an event that the watermark has passed, this event's own step
- * included.
- */
+/** The events in the newest closed window that has any, by the watermark after this event. */
 function lastClosedWindow(kind: number, lengthMs: number, scene: Scene): Arrival[] {
   const watermarkMs = Math.max(scene.watermarkMs, scene.now.timeMs - scene.options.lagMs)
   const all = arrivedOf(kind, scene)

@@ -73,7 +73,7 @@ const sales: fc.Arbitrary<readonly Written[]> = fc
       aheadMs: fc.integer({ min: -90_000, max: 120_000 }),
       amount: fc.oneof(
         { weight: 8, arbitrary: fc.integer({ min: -500, max: 500 }).map((n) => n / 4) },
-        // What no float32 holds enters no window.
+        // Values that no float32 holds enter no window.
         { weight: 1, arbitrary: fc.constant(1e39) },
       ),
       shop: fc.constantFrom('x', 'y', 'Zürich', ''),

@@ -76,7 +76,7 @@ test('a variance near a tie between two float32 falls to the side that exact ari
 })
 
 test('values that cancel out sum to nothing, in any order and grouping, and no others do', () => {
-  // Of many digits, so that what rounding takes is itself rounded.
+  // Values of many digits, so that what rounding takes is itself rounded.
   const digits = fc
     .tuple(fc.maxSafeInteger(), fc.integer({ min: -120, max: 0 }))
     .map(([n, exponent]) => n * 2 ** exponent)

@@ -30,7 +30,7 @@ function plain(payments: readonly Payment[], timeMs: number, halfLifeMs: number)
   }, 0)
 }
 
-/** What may be lost where a power of two is too small for a float64. */
+/** The most that is lost where a power of two is too small for a float64. */
 function lostBelowFloat64(payments: readonly Payment[]): number {
   return payments.reduce((sum, [amount]) => sum + 2 * Math.max(1, amount) * Number.MIN_VALUE, 0)
 }

@@ -18,7 +18,7 @@ function end(of: 'first' | 'last', column: string, cell: 'number' | 'any' = 'any
   return { of, column, cell, empty }
 }
 
-/** What the aggregates of a window over these events stand for. */
+/** The values of aggregates over one window with these events. */
 function valuesOf(aggregates: readonly Aggregate[], events: readonly object[]) {
   const columns = new EventColumns(COLUMNS, aggregates, { precision })
   const history = new Histories(columns.layout).begin(0)

@@ -81,7 +81,7 @@ describe.each([
       if (round === 1) after = slabs.bytes
     }
     expect(slabs.bytes).toBe(after)
-    // Of 50 texts that were held no number is still in use.
+    // The numbers of all 50 texts are free again.
     const ids = shops.map((shop) => texts[0]?.dictionary.numberOf(shop) ?? 0)
     expect(Math.max(...ids)).toBeLessThan(50)
   })

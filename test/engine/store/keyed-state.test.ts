@@ -12,7 +12,7 @@ import { engineFor } from '../engine-for.ts'
 import { topologyAround } from '../engine-rows.ts'
 import { type Whole, whole } from '../whole.ts'
 
-// What operators keep of each key, taken out of one engine and put into another.
+// The state that operators keep of each key, taken out of one engine and put into another.
 
 const KEYS = ['k1', 'k2', 'k3']
 const T = Date.UTC(2026, 0, 1)
@@ -40,7 +40,7 @@ function tumblingOf(options: { lagMs: number; graceMs: number; lengthMs: number 
   return { ...topologyAround(none, { lagMs, onLate: 'drop' }), then: [step] }
 }
 
-/** What came out, as text that keeps every bit. */
+/** An engine's output, as text that keeps every bit. */
 function outOf({ arrivals: arrived, late, duplicates, closed }: Whole): string {
   const rows = arrived.map(({ indices, windows, rows: row }) => {
     return { indices, windows: windows?.map(({ event, endMs }) => [event, endMs]), row: [...row] }

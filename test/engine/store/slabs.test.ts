@@ -2,10 +2,7 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { atOf, Slabs } from '../../../src/engine/store/slabs.ts'
 
-/**
- * Of a few sizes, one of them larger than a slab may be; now and then one of those taken is given
- * back.
- */
+/** Moves that take room of a few sizes, one larger than a slab may be, or give some back. */
 const moves = fc.array(
   fc.oneof(
     { weight: 3, arbitrary: fc.record({ size: fc.constantFrom(0, 1, 8, 1_000, 1_024, 1_025) }) },

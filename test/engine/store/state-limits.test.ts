@@ -7,7 +7,7 @@ import { engineFor } from '../engine-for.ts'
 import { topologyAround } from '../engine-rows.ts'
 import { whole } from '../whole.ts'
 
-// What a task may hold, whatever comes.
+// Limits of what a task holds, whatever comes.
 
 const T = Date.UTC(2026, 0, 1)
 const MINUTE_MS = 60_000

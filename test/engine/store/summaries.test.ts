@@ -9,7 +9,7 @@ import {
 import { runs } from '../../support/runs.ts'
 import { exactDeviations } from '../oracle/exact.ts'
 
-/** Of the deviations of values, which are summed up in groups of a size. */
+/** Sums of the powers of deviations, of values that are summed up in groups of a size. */
 function deviationsOf(values: readonly number[], group: number): [number, number, number] {
   const whole = new Float64Array(POWER_SUMS)
   for (let start = 0; start < values.length; start += group) {

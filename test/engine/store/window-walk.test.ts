@@ -97,7 +97,7 @@ describe.each<[string, Case]>([
       }),
       { numRuns, examples: [[long]] },
     )
-    // Else groups were never looked at.
+    // Makes sure that groups were looked at.
     expect(grouped).toBeGreaterThan(groups)
     // Exact arithmetic of every aggregate takes its time.
   })

@@ -153,7 +153,7 @@ test('what is scanned is what avsc and the schema make of it', () => {
     }),
     { numRuns: runs(20_000) },
   )
-  // Those with a null card, or a text that JSON would escape, are left to avsc.
+  // Orders with a null card, or a text that JSON would escape, are left to avsc.
   expect(accepted).toBeGreaterThan(0.2 * valid)
   expect(valid).toBeGreaterThan(runs(1_000))
 })

@@ -11,12 +11,12 @@ import { source } from './source.ts'
 
 const KEY = Buffer.from('k')
 const ROWS = 8
-/** What may stand behind a record in a fetched batch. */
+/** Bytes that may stand behind a record in a fetched batch. */
 const BEHIND = Buffer.from('9}"e5,":0é\\ {"paymentId":"p-1"}')
 
 export interface Answers {
   readonly isScanned: boolean
-  /** What the two ways differ in; `null`: nothing. */
+  /** How the two ways differ; `null`: they agree. */
   readonly difference: string | null
 }
 
@@ -37,7 +37,7 @@ export class BothWays {
     this.#walked = new ScannedColumns(bound.columns, ROWS)
   }
 
-  /** Of a record at some place in a buffer. */
+  /** Compares the ways on a record at some place in a buffer. */
   answers(record: Buffer, random: Random): Answers {
     const before = Math.floor(random() * 5)
     const behind = random() < 0.05 ? Buffer.alloc(0) : BEHIND.subarray(Math.floor(random() * 20))
@@ -79,7 +79,7 @@ export class BothWays {
     return this.#kind.wanted.map((path) => path.reduce<unknown>(within, event))
   }
 
-  /** As the event would have them; a token that differs from the value's JSON is told. */
+  /** The row's values as the event would have them; a token that is not their JSON is told. */
   #cells(
     { forms, capacity, states, numbers, starts, ends }: ScannedColumns,
     at: { memory: Memory; row: number },

@@ -37,7 +37,7 @@ it.each([
   ['text', REPLACEMENT, there, true],
   ['text', REPLACEMENT, asNull, false],
   ['text', REPLACEMENT, absent, false],
-  // As UTF-8 a lone surrogate would be the replacement character.
+  // A lone surrogate would be the replacement character in UTF-8.
   ['text', '\ud800', there, false],
   ['text', 0, there, false],
   ['text', null, there, false],

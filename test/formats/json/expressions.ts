@@ -6,7 +6,7 @@ import type { Expression } from '../../../src/topology/function-reading.ts'
 import { timeMs } from '../../../src/topology/times.ts'
 import { type Chunk, chunk, names } from './scored-chunks.ts'
 
-// What an author's function may make of scored events, and what it gives.
+// Expressions over scored events that an author's function may have, and their values.
 
 type Path = readonly string[]
 
@@ -57,7 +57,7 @@ function at(value: unknown, path: Path): unknown {
   return path.reduce((one, name) => (one as Record<string, unknown>)[name], value)
 }
 
-/** What the author's function gives. */
+/** The value that the author's function gives. */
 export function evaluated(expression: Expression, scored: unknown): unknown {
   switch (expression.is) {
     case 'pick':

@@ -10,7 +10,7 @@ const SPARE = 4
 const room = Buffer.alloc(SPARE + NUMBER_BYTES + SPARE)
 const UNTOUCHED = '.'.repeat(room.length)
 
-/** What is written into the middle of a room that is left as it is elsewhere. */
+/** The text that is written into a room; `, and more` follows when bytes around it changed. */
 function written(x: number): string {
   room.fill('.')
   const end = writeNumber(room, SPARE, x)

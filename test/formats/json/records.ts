@@ -11,7 +11,7 @@ export interface Kind {
   readonly schema: z.ZodType
   readonly wanted: readonly (readonly string[])[]
   readonly record: (random: Random) => object
-  /** Of its events that are scanned, at least; the others have a field that is opaque. */
+  /** The least share of its events that is scanned; the others have an opaque field. */
   readonly share: number
 }
 
@@ -220,7 +220,7 @@ const BAD_UTF8 = [
   ],
 ].map((bytes) => Buffer.from(bytes))
 
-/** As compact as JSON.stringify, as Python's json.dumps writes it, or with blanks all over. */
+/** JSON as compact as JSON.stringify, as Python's json.dumps writes it, or with blanks all over. */
 export function written(record: object, style: 'compact' | 'python' | 'wide'): string {
   const between = { compact: [',', ':'], python: [', ', ': '], wide: [' ,\n\t', ' :\r '] }[style]
   const write = (value: unknown): string => {

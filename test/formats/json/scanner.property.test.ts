@@ -18,7 +18,7 @@ describe.each(KINDS)('$name', (kind) => {
       if (isScanned) scanned++
     }
     expect(different).toEqual([])
-    // Else the two would agree on little.
+    // Fewer would prove little.
     expect(scanned).toBeGreaterThan(RECORDS / 20)
   })
 

@@ -156,7 +156,7 @@ function falling() {
   return z.discriminatedUnion('k', [option('a'), option('b')], { unionFallback: true })
 }
 
-/** What an author can build upon the library's core. */
+/** A type that an author can build upon the library's core. */
 const Shouting = z.core.$constructor<z.core.$ZodString>('Shouting', (inst, def) => {
   z.core.$ZodString.init(inst, def)
   const { _zod: inside } = inst

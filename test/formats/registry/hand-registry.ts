@@ -31,7 +31,7 @@ export class HandRegistry implements SchemaRegistry {
 export class HandSubjects implements SchemaSubjects {
   readonly url = 'http://registry'
   isDown = false
-  /** What the registry says of any schema that is not there yet. */
+  /** The registry's objections to any schema that is not there yet. */
   objectionsToAll: readonly string[] = []
   /** The latest schema of every subject. */
   latestOfAll: RegisteredSchema | null = null

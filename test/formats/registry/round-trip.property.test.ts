@@ -8,7 +8,7 @@ import { protobufEncoder } from '../../../src/formats/protobuf/protobuf-encoder.
 import { openDecoder } from '../../../src/formats/registry/schemas.ts'
 import { registered } from './registered.ts'
 
-// What a sink writes, a source reads back equal, and so do avsc and protobufjs alone.
+// A value that a sink writes is read back equal by a source, and by avsc and protobufjs alone.
 
 /** A type of a field, in Avro and in Protobuf, with its values. */
 interface FieldType {

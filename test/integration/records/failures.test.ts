@@ -15,7 +15,7 @@ import { createTopics } from '../../services/topics.ts'
 import { COMPRESSION_NUMBERS, WRITABLE } from '../../support/compressions.ts'
 import { thrownBy } from '../../support/thrown.ts'
 
-// What only a real broker does: compression, transactions, retention; and what happens without one.
+// Work of a real broker only: compression, transactions, retention; and what happens without one.
 
 async function setUp(kafka: KafkaService, config: Record<string, string> = {}) {
   const records = new KafkaRecords(plainOptions(kafka))

@@ -55,7 +55,7 @@ describe('a broker that hangs', () => {
     await goodbye.happened
     const asked = set.wire.passed.length
     ends.release()
-    // What it had come to is asked and answered: how far the partition reaches.
+    // The member still asks how far the partition reaches, and is answered.
     await until('answered', async () => set.wire.passed.length > asked, SOON_MS)
     goodbye.release()
     await leaving

@@ -114,7 +114,7 @@ async function commits({ outputs }: SetUp, { member }: Joined): Promise<void> {
   }
 }
 
-/** What the group and the outputs have got is what was taken, and nothing gets there now. */
+/** Expects that the group and the outputs hold what was taken, and that nothing more is taken. */
 async function expectStandstill(of: SetUp, joined: Joined): Promise<void> {
   const { taken, assignment } = await commitUntilRebalancing(of, joined)
   for (let attempt = 0; attempt < 3; attempt++) {

@@ -8,7 +8,7 @@ import { secureKafkaTest } from '../../services/own-kafka.ts'
 import { createTopics } from '../../services/topics.ts'
 import { thrownBy } from '../../support/thrown.ts'
 
-// What a user may not do. Brokers of the tests let everybody do what no ACL is about, so that an
+// Rights that a user lacks. Brokers of the tests let everybody do what no ACL is about, so that an
 // ACL of another user takes a right.
 
 const {

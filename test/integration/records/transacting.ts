@@ -39,7 +39,7 @@ export interface Transacting {
   readonly published: () => Promise<(string | null)[]>
   /** Asks the cluster beside the driver. */
   readonly admin: Admin
-  /** What the group has committed for a partition. */
+  /** The offset that the group has committed for a partition. */
   readonly committed: (partition?: number) => Promise<number | undefined>
   /** Ids by which the group knows its members. */
   readonly memberIds: () => Promise<string[]>
@@ -119,7 +119,7 @@ export const GUARANTEES = ['exactly-once', 'at-least-once'] as const
 interface Numbered {
   readonly from: number
   readonly count: number
-  /** Of each value. */
+  /** The length of each value. */
   readonly bytes: number
 }
 

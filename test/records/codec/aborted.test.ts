@@ -4,7 +4,7 @@ import { runs } from '../../support/runs.ts'
 import { naiveBatch, naiveMarker, TRANSACTIONAL } from './naive-batch.ts'
 import { decode } from './support.ts'
 
-/** What a producer does next. Producer 0 uses no transactions. */
+/** The next action of a producer. Producer 0 uses no transactions. */
 interface Step {
   readonly producer: number
   readonly does: 'write' | 'commit' | 'abort'
@@ -102,7 +102,7 @@ describe('a reader of committed records', () => {
           const batches = log.batches
             .filter(({ lastOffset }) => lastOffset >= next)
             .slice(0, perFetch)
-          // What a broker lists: those that reach into what it sends, by where they end.
+          // Brokers list the aborted transactions that reach into the batches, by their ends.
           const upTo = batches.at(-1)?.lastOffset ?? 0
           const aborted = log.aborted.filter(
             (one) => one.lastOffset >= next && one.firstOffset <= upTo,

@@ -19,7 +19,7 @@ const content = fc
     Buffer.concat(runs.flatMap(([run, times]) => Array.from({ length: times }, () => run))),
   )
 
-/** As Java's library writes: a header, then blocks, each after its length. */
+/** Packs like Java's library: a header, then blocks, each after its length. */
 function xerial(blocks: readonly Buffer[]): Buffer {
   const header = Buffer.from('82534e41505059000000000100000001', 'hex')
   return Buffer.concat([
@@ -33,7 +33,7 @@ function xerial(blocks: readonly Buffer[]): Buffer {
   ])
 }
 
-/** What a log of the fixtures holds, from its first batch on. */
+/** The bytes of a fixture's log behind the header of its first batch. */
 function packedIn(name: string): Buffer {
   return readFileSync(join(import.meta.dirname, 'fixtures', `${name}.log`)).subarray(61)
 }
@@ -64,7 +64,7 @@ function lz4Bomb(blocks: number): Buffer {
   return Buffer.concat([Buffer.from('04224d18604000', 'hex'), ...all, Buffer.alloc(4)])
 }
 
-/** What is returned, or the message of what is thrown. */
+/** The result of the work, or the message of its error. */
 function orMessage(work: () => unknown): unknown {
   try {
     return work()

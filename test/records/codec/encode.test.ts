@@ -27,7 +27,7 @@ function naively(records: readonly OutgoingRecord[], producer: EncodeOptions['pr
   })
 }
 
-/** What was written, read again; a batch's records get the offsets that the broker would give. */
+/** Writes records and reads them again, without their offsets. */
 function readAgain(
   encoder: BatchEncoder,
   records: readonly OutgoingRecord[],

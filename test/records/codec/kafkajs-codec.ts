@@ -28,12 +28,12 @@ const { RecordBatch } = inside('./src/protocol/recordBatch/v0') as {
   RecordBatch: (fields: object) => Promise<Encoder>
 }
 
-/** What the library makes of a record set, control records included. */
+/** Decodes a record set with the library, control records included. */
 export function decodeWithKafkajs(set: Buffer): Promise<Message[]> {
   return decodeMessages(new KafkaDecoder(new KafkaEncoder().writeBytes(set).buffer))
 }
 
-/** As {@link decodeWithKafkajs}, as records; of headers of the same name together. */
+/** The library's messages as records; headers of the same name stand together. */
 export async function recordsOfKafkajs(set: Buffer): Promise<FetchedRecord[]> {
   const messages = await decodeWithKafkajs(set)
   return messages.map(({ offset, timestamp, key, value, headers }) => ({

@@ -23,7 +23,7 @@ export interface NaiveBatch {
   readonly attributes?: number
   readonly format?: number
   readonly count?: number
-  /** What stands for the records, when they are compressed or broken. */
+  /** Bytes in place of the records, when these are compressed or broken. */
   readonly body?: Buffer
 }
 

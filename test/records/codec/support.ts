@@ -14,7 +14,7 @@ export interface FetchedRecord extends OutgoingRecord {
   readonly offset: number
 }
 
-/** As they are in the log, where a header may have no value. */
+/** The records as objects. A header may have no value, like in the log. */
 export function objectsIn(records: FetchedRecords): FetchedRecord[] {
   return Array.from(records, ({ offset, timestampMs, key, value }, i) => {
     return { offset, timestampMs, key, value, headers: records.headers(i) }

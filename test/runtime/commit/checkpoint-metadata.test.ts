@@ -9,7 +9,7 @@ import {
   mostMetadataBytes,
 } from '../../../src/runtime/commit/checkpoint-metadata.ts'
 
-/** As many as a worker runs on one source, with names of 100 characters. */
+/** Names of 100 characters, for as many topologies as a worker runs on one source. */
 const names = Array.from({ length: 16 }, (_, i) => String(i).padStart(100, 'n'))
 
 const NO_VARIANTS: ChosenVariants = new Map()

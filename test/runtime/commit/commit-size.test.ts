@@ -37,7 +37,7 @@ test.each([10, 50, 100, 1_000])('over %i KB a second, little time is lost', (kbp
   const size = new CommitSize(16 * MIB)
   const { writtenMs, lostMs } = over(kbps * 1_000, size, 100)
   expect(lostMs / writtenMs).toBeLessThan(0.15)
-  // As much as gets through in half of the time that a transaction may be open, or less.
+  // No more than gets through in the 10 s that a transaction may be open.
   expect(size.bytes).toBeLessThanOrEqual(kbps * 1_000 * 10)
 })
 

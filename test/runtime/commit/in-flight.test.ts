@@ -64,7 +64,7 @@ function end(chunk: ChunkInFlight): void {
 const causesIn = ({ batches }: Pick<CommitPart, 'batches'>) =>
   batches.flatMap((p) => [...p.outputs.causes, ...p.deadLetters.causes])
 
-/** What a commit would take. */
+/** The causes and the next offset that a commit would take. */
 function taken(inFlight: InFlight, room: WriteSize = ALL) {
   const gathered = inFlight.gather(room, 1)
   if (gathered.from.length === 0) return null
@@ -237,7 +237,7 @@ test.each(['exactly-once', 'at-least-once'] as const)(
         )
         const causes = ofChunk.flatMap((n, i) => Array.from({ length: n }, () => first + i))
         expected.push(...causes)
-        // Of two ways through the topology, the second gives its outputs after all of the first.
+        // The second of two ways through the topology gives its outputs after all of the first.
         chunk.add(batch(causes.filter((_, i) => i % 2 === 0)))
         chunk.add(batch(causes.filter((_, i) => i % 2 === 1)))
         end(chunk)

@@ -61,7 +61,7 @@ test('however far the watermark is behind, few points are kept', () => {
     fc.property(histories, (history) => {
       const { points, newestMs } = passed(history)
       const kept = new Set<number>()
-      // As the watermark moves on, each is the answer once.
+      // Every point kept is the answer at one of these watermarks.
       const { horizonMs, lagMs } = history
       for (let ms = -lagMs; ms <= horizonMs; ms++) kept.add(points.at(newestMs + ms).offset)
       expect(kept.size).toBeLessThanOrEqual(MOST_POINTS)

@@ -13,8 +13,7 @@ import { type Whole, whole } from '../../engine/whole.ts'
 import { stepAnswer } from '../../support/score-steps.ts'
 import { model, record, START_MS } from '../support.ts'
 
-// What goes with an event to the functions after its model, besides the row that the model takes:
-// rows of tables, and features that are carried.
+// Rows of tables and carried features, which go with an event to the functions after its model.
 
 const Sale = z.object({ at: z.int(), amount: z.number(), shop: z.string(), by: z.string() })
 type Sale = z.infer<typeof Sale>
@@ -61,7 +60,7 @@ const SHOPS = new Map<string, Shop>([
   ['b', { id: 'b', name: 'Bread', risk: 3 }],
 ])
 
-/** What the engine makes of the events, with how often each key was looked up. */
+/** Arrivals of the events at the model, and every key looked up, as often as it was. */
 function arrivalsOf(definition: Definition, events: readonly Omit<Sale, 'at'>[]) {
   const asked: string[] = []
   const get = (key: string) => {

@@ -14,7 +14,7 @@ const place = {
   topic: 'events.dlq',
   present: { earliestMs: 10_000_000, latestMs: 10_000_000 },
 }
-/** What the dead-letter topic takes, when nothing else is said. */
+/** Limits of the dead-letter topic where a test gives no others. */
 const TAKES: Partial<TopicInfo> = { maxMessageBytes: 10_000, timestampAfterMaxMs: null }
 const error = new TidemarkError('JSON_INVALID', 'the value is not JSON')
 const source: LogRecord = {
@@ -84,7 +84,7 @@ describe('one that is over the limit of its topic', () => {
   })
 
   test('keeps its value while it fits to the byte', () => {
-    // As the broker measures it: by the batch that is sent.
+    // The broker measures the batch that is sent.
     const bytes = writtenBytes(setAside({ value }, { maxMessageBytes: 1e6 }))
     expect(setAside({ value }, { maxMessageBytes: bytes }).value).toEqual(value)
     expect(setAside({ value }, { maxMessageBytes: bytes - 1 }).value).toBeNull()

@@ -51,7 +51,7 @@ export const Event = Base.extend({
 export type Event = z.infer<typeof Event>
 export type Scores = Stream<Scored<Event, (typeof FEATURES)[number], typeof model.outputs>>
 
-/** What follows the model of a topology. */
+/** A topology whose model is followed by `then`. */
 export function scoring(
   schema: z.ZodType<Event>,
   then: (scores: Scores) => SinkOrSinks,
@@ -91,9 +91,9 @@ export function directTopics(definition: Definition): string[] {
 /** A chunk that has been scored. */
 export interface Chunk {
   readonly records: readonly LogRecord[]
-  /** Of the events that have reached the model, in order. @default all */
+  /** The events that have reached the model, in order. @default all */
   readonly indices?: readonly number[]
-  /** Of these: by column, and by row. */
+  /** The scores of these events, by column and then by row. */
   readonly scores: readonly Float64Array[]
   readonly rows: Float32Array
   /** Rows without a score. */
@@ -105,8 +105,8 @@ export interface Chunk {
 }
 
 /**
- * What comes of a chunk: directly where that can be, and by calling what is behind the model with
- * objects.
+ * The outputs of a chunk, made directly where that can be, and by calling what is behind the model
+ * with objects.
  */
 interface BothWays {
   readonly direct: Produced

@@ -136,7 +136,7 @@ const chunk: fc.Arbitrary<Chunk> = fc
     }),
   )
 
-/** As a broker gets them. */
+/** Outputs as a broker gets them. */
 function batchOf({ outputs }: Produced): Buffer {
   const batches = encodeBatches([...outputs.records], PLAIN)
   return Buffer.concat(batches.map(({ bytes }) => bytes))

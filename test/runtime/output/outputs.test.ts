@@ -19,7 +19,7 @@ const PLACE = {
   formats: new Map(),
 }
 
-/** What a map behind a model is given for two events, and keeps. */
+/** The values that a map behind a model is given for two events. */
 function scoredEvents(): unknown[] {
   const given: unknown[] = []
   const map = { op: 'map', name: 'map', to: (s: unknown) => given.push(s), then: [] } as const

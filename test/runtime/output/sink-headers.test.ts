@@ -26,7 +26,7 @@ function orders(headers?: Headers, key?: (order: Order) => string) {
   )
 }
 
-/** What an output has besides what Tidemark writes. */
+/** An output's headers besides those that Tidemark writes. */
 function foreign(headers: Readonly<Record<string, string>>): Record<string, string> {
   const own = Object.entries(headers).filter(([name]) => !name.startsWith('tidemark-'))
   return Object.fromEntries(own)

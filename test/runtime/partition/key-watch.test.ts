@@ -14,7 +14,7 @@ import { prepared, record, scored, scorer } from '../support.ts'
 const PARTITIONS = 4
 
 /**
- * What is told when these keys are seen: partition, key of the event, and of the record where that
+ * The events told when these keys are seen: partition, key of the event, and of the record where it
  * is another one.
  */
 function told(

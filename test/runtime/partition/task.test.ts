@@ -36,7 +36,7 @@ interface Setting {
   readonly topic?: Partial<TopicInfo>
   readonly definition?: Definition
   readonly guarantee?: Guarantee
-  /** Of the source's format. @default as JSON: nothing has to be waited for */
+  /** Replaces that of the source's format. @default JSON's: nothing has to be waited for */
   readonly prepare?: Format['prepare']
   /** The committed offset. @default 0 */
   readonly nextOffset?: number

@@ -46,7 +46,7 @@ test('takes the records of each topology by themselves, and is open while those 
     true,
     100,
   ])
-  // What the other one makes of them closes it no more than it opens it again.
+  // While `a` has too many, the outcomes of `b` neither close it nor open it again.
   expect([chunk('b', { scored: 1_000 }), breaker.isOpen]).toEqual([false, true])
   expect([chunk('b', { dead: 600, scored: 400 }), breaker.deadPercent]).toEqual([false, 100])
   expect([chunk('a', { scored: 1_000 }), breaker.isOpen, breaker.deadPercent]).toEqual([

@@ -44,7 +44,7 @@ export const Merchant = z.object({
 type MerchantRow = z.infer<typeof Merchant>
 type OnLate = 'dead-letter' | 'score'
 
-/** What is written for a payment. */
+/** The output for a payment. */
 interface Risk {
   readonly merchant: string
   readonly at: number

@@ -1,4 +1,4 @@
-// What the older version gave too, so that what it left uncommitted can be compared.
+// Gives the outputs of the older version, so that its uncommitted ones can be compared.
 import w1 from '../../bench/topologies/w1.ts'
 import { patient } from '../../soak/patient.ts'
 

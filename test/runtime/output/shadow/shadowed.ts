@@ -103,7 +103,7 @@ export function valuesIn(records: readonly LogRecord[]): unknown[] {
   return records.map(({ value }) => JSON.parse(String(value)))
 }
 
-/** What became of the rows of the shadow. */
+/** Counts the rows of the shadow by outcome. */
 export function rowsOf(watch: Watch) {
   const sum = { scored: 0, failed: 0, dropped: 0 }
   for (const { scored, failed, dropped } of watch.of('shadow-rows')) {
