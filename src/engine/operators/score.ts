@@ -72,11 +72,9 @@ export const score: OperatorRule<ScoreStep> = {
   },
 
   check(step, place, report) {
-    const { name, latencyBudgetMs } = step
-    if (Number.isNaN(latencyBudgetMs))
-      report(name, `latencyBudget must be a time or one of ${USES}`)
-    else if (!(latencyBudgetMs > 0))
-      report(name, `latencyBudget ${latencyBudgetMs} must be more than 0`)
+    const { name, latencyBudgetMs: budget } = step
+    if (Number.isNaN(budget)) report(name, `latencyBudget must be a time or one of ${USES}`)
+    else if (!(budget > 0)) report(name, `latencyBudget ${budget} must be more than 0`)
     checkTaken(step, place, report)
     checkModels(step, report)
     checkAccuracies(step, report)
