@@ -218,21 +218,22 @@ export class FeatureRows implements Operator {
     }
   }
 
+  /** Writes a feature into the row. @returns why it is no number */
   #readOwn(feature: OwnFeature, events: Events, index: number): TidemarkError | null {
     const { name, at, kind, read, mayLack, form } = feature
-    const isKind = this.#isKind[kind] as boolean
-    if (isKind && this.#copyField(feature, events, index)) return null
-    const value = isKind ? read.of(events, index) : Number.NaN
+    this.#row[at] = Number.NaN
+    if (!this.#isKind[kind] || this.#copyField(feature, events, index)) return null
+    const value = read.of(events, index)
+    if (mayLack && isMissing(value)) return null
     const wanted = form?.wanted ?? 'number'
-    if (!isKind || (mayLack && isMissing(value))) this.#row[at] = Number.NaN
     // A typed array would turn null into 0 and '12' into 12.
-    else if (typeof value === wanted) this.#row[at] = form?.numberOf(value) ?? (value as number)
-    else if (form !== null) return badColumn({ column: form.column, wanted, got: value })
-    else {
-      const what = `feature "${name}" must be a number, got ${typeNameOf(value)}`
-      return new TidemarkError('COLUMN_INVALID', what)
+    if (typeof value === wanted) {
+      this.#row[at] = form?.numberOf(value) ?? (value as number)
+      return null
     }
-    return null
+    if (form !== null) return badColumn({ column: form.column, wanted, got: value })
+    const what = `feature "${name}" must be a number, got ${typeNameOf(value)}`
+    return new TidemarkError('COLUMN_INVALID', what)
   }
 
   /** Copies a number from its column. @returns false: only the function can tell */

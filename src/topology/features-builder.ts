@@ -91,30 +91,27 @@ function kindsOf(
 ): (condition: string | null, aggregate?: Aggregate) => number {
   const ofEvery = Object.entries(columns).filter(([, column]) => typeof column === 'function')
   const every = Object.fromEntries(ofEvery) as KindColumns
-  /** By condition, then by optional column. */
-  const added = new Map<string | null, Map<string | undefined, number>>()
-  const add = (
-    { condition, has }: { condition: string | null; has?: string },
-    columnsOfKind: KindColumns,
-  ): number => {
-    const known = added.get(condition) ?? new Map<string | undefined, number>()
-    added.set(condition, known)
-    const where =
-      condition === null ? {} : { where: { column: condition, ...columnIn(columns, condition) } }
-    const kind =
-      known.get(has) ??
-      kinds.push({ is, ...(has === undefined ? {} : { has }), ...where, columns: columnsOfKind }) -
-        1
-    known.set(has, kind)
+  const added: { condition: string | null; has: string | undefined; kind: number }[] = []
+  const add = (condition: string | null, has: string | undefined, of: KindColumns): number => {
+    const known = added.find((one) => one.condition === condition && one.has === has)
+    if (known !== undefined) return known.kind
+    const definition = {
+      is,
+      ...(has !== undefined && { has }),
+      ...(condition !== null && { where: { column: condition, ...columnIn(columns, condition) } }),
+      columns: of,
+    }
+    const kind = kinds.push(definition) - 1
+    added.push({ condition, has, kind })
     return kind
   }
   return (condition, aggregate) => {
     const [name, second] = aggregate === undefined ? [] : columnsOf(aggregate)
     const column = name === undefined ? undefined : columns[name]
     if (name === undefined || second !== undefined || typeof column !== 'object') {
-      return add({ condition }, every)
+      return add(condition, undefined, every)
     }
-    return add({ condition, has: name }, { [name]: column.of } as unknown as KindColumns)
+    return add(condition, name, { [name]: column.of } as unknown as KindColumns)
   }
 }
 
