@@ -160,7 +160,7 @@ test('mistakes in derive are told all at once', () => {
     't/derive.std: two features are named "std"; ',
     't/derive.z: there is no feature median; there is amount, mean, std',
     't/derive: drop: there is no feature mode; there is amount, mean, std',
-    't/derive: drop: mean is there already; ',
+    't/derive: drop: mean is listed twice; ',
     't/m: model m needs mean; derive drops mean',
     't/m: model m does not take std, z; ',
   ])
