@@ -77,7 +77,7 @@ interface ThroughputFlags extends Flags {
 function measureThroughput(flags: ThroughputFlags): Promise<void> {
   const { events, values, keep = null, profile } = flags
   const options = {
-    ...{ events, values, keep },
+    ...{ events, values, keep, isIso: flags.topology?.endsWith('w1-iso.ts') === true },
     profile: profile === undefined ? null : resolve(profile),
   }
   const of = values === 'json' ? flags : { topology: W1_REGISTRY, ...flags }

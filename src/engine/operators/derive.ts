@@ -133,6 +133,7 @@ class Derive implements Operator {
     const before = batch.features as FeatureMatrix
     const rows = new Float32Array(batch.count * after.names.length)
     const exact = new Float64Array(batch.count * after.exact.length)
+    const into = { rows, exact }
     const indices: number[] = []
     let doubt = 0
     for (const index of batch.indices) {
@@ -141,7 +142,7 @@ class Derive implements Operator {
         run.fault(subjectOf(batch, index), this.#step.name, error)
         continue
       }
-      doubt += this.#write(before, index, { rows, exact })
+      doubt += this.#write(before, index, into)
       indices.push(index)
     }
     const areFinite = before.areFinite && doubt === 0
