@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { functionReadings } from '../../src/engine/author-functions.ts'
 import { validateTopology } from '../../src/engine/checks.ts'
 import type { Topology } from '../../src/topology/stream.ts'
+import { withoutGeneration } from '../support/without-generation.ts'
 
 const Sale = z.object({ at: z.int(), amount: z.number() })
 type Sale = z.infer<typeof Sale>
@@ -164,4 +165,37 @@ test('mistakes in derive are told all at once', () => {
     't/m: model m needs mean; derive drops mean',
     't/m: model m does not take std, z; ',
   ])
+})
+
+test('is the same where no code may be generated', () => {
+  const script = `
+    import { defineTopology, minutes } from './src/index.ts'
+    import { TopologyDriver } from './src/testing/index.ts'
+    import { z } from 'zod'
+    const Pair = z.object({ a: z.number(), b: z.number(), at: z.number() })
+    const driver = await TopologyDriver.start(defineTopology('t', (t) => t
+      .source('in', {
+        schema: Pair, key: () => 'k', eventTimeMs: (e) => e.at,
+        watermark: { lag: minutes(1), maxAhead: 'none' }, onLate: 'drop',
+      })
+      .features((f) => ({ a: f.events({}).value((e) => e.a), b: f.events({}).value((e) => e.b) }))
+      .derive({
+        ratio: ({ a, b }) => a / b,
+        twice: (f) => { if (f.a > 5) throw new RangeError('no'); return f.a * 2 },
+        odd: ({ a, b }) => (a === 3 ? a > b : 0),
+      })
+      .sink('out')))
+    const at = Date.UTC(2026, 0, 1)
+    await driver.pipe([{ a: 1, b: 2, at }, { a: 6, b: 2, at }, { a: 3, b: 4, at }])
+    const rows = driver.outputs('out').map(({ value }) => value.features)
+    const letters = driver.deadLetters().map(({ code, message }) => [code, message])
+    await driver.stop()
+    console.log(JSON.stringify({ rows, letters }))`
+  expect(withoutGeneration(script)).toEqual({
+    rows: [{ a: 1, b: 2, ratio: 0.5, twice: 2, odd: 0 }],
+    letters: [
+      ['FUNCTION_THREW', 'step "derive.twice" threw RangeError'],
+      ['COLUMN_INVALID', 'feature "odd" must be a number, got boolean'],
+    ],
+  })
 })

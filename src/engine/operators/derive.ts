@@ -88,10 +88,11 @@ interface DeriveParts {
  */
 type Compute = (exact: Float64Array, index: number, values: Float64Array) => number
 
-/** What was called last: {@link Compute} tells no more of it. */
-interface LastCall {
-  /** Its place among the derived features. */
-  at: number
+/** Details of a feature that {@link Compute} has not written. */
+interface Unwritten {
+  /** The place of the function that was called last, which may have thrown. */
+  calledAt: number
+  /** The result that is no number. */
   result: unknown
 }
 
@@ -101,7 +102,7 @@ class Derive implements Operator {
   /** Places of the features that stay, in the rows before. */
   readonly #kept: Int32Array
   readonly #names: readonly string[]
-  readonly #last: LastCall = { at: 0, result: 0 }
+  readonly #unwritten: Unwritten = { calledAt: 0, result: undefined }
   readonly #compute: Compute
   /** By feature behind that is not rounded: its place before; or, from −1 down, among those derived. */
   readonly #exact: Int32Array
@@ -115,7 +116,7 @@ class Derive implements Operator {
     const kept = before.names.flatMap((name, at) => (after.names.includes(name) ? [at] : []))
     this.#kept = Int32Array.from(kept)
     this.#names = names
-    this.#compute = computeOf(Object.values(step.derived), before.exact, this.#last)
+    this.#compute = computeOf(Object.values(step.derived), before.exact, this.#unwritten)
     this.#exact = Int32Array.from(after.exact, (name) => {
       const own = names.indexOf(name)
       return own < 0 ? before.exact.indexOf(name) : -1 - own
@@ -157,11 +158,11 @@ class Derive implements Operator {
     try {
       const bad = this.#compute(exact, index, this.#values)
       if (bad < 0) return null
-      const got = typeNameOf(this.#last.result)
+      const got = typeNameOf(this.#unwritten.result)
       const what = `feature "${this.#names[bad]}" must be a number, got ${got}`
       return new TidemarkError('COLUMN_INVALID', what)
     } catch (cause) {
-      return threw(cause, `${this.#step.name}.${this.#names[this.#last.at]}`)
+      return threw(cause, `${this.#step.name}.${this.#names[this.#unwritten.calledAt]}`)
     }
   }
 
@@ -171,24 +172,20 @@ class Derive implements Operator {
     index: number,
     { rows, exact }: Pick<FeatureMatrix, 'rows' | 'exact'>,
   ): number {
-    const values = this.#values
-    const kept = this.#kept
-    const exactly = this.#exact
+    const [kept, values, unrounded] = [this.#kept, this.#values, this.#exact]
     const width = kept.length + values.length
     const from = index * this.#parts.before.names.length
     let at = index * width
-    for (let k = 0; k < kept.length; k++)
-      rows[at++] = before.rows[from + (kept[k] as number)] as number
+    for (const place of kept) rows[at++] = before.rows[from + place] as number
     let doubt = 0
-    for (let d = 0; d < values.length; d++) {
-      rows[at] = values[d] as number
+    for (const value of values) {
+      rows[at] = value
       doubt += (rows[at++] as number) * 0
     }
-    const unrounded = index * this.#parts.before.exact.length
-    let to = index * exactly.length
-    for (let e = 0; e < exactly.length; e++) {
-      const place = exactly[e] as number
-      exact[to++] = (place < 0 ? values[-1 - place] : before.exact[unrounded + place]) as number
+    const base = index * this.#parts.before.exact.length
+    let to = index * unrounded.length
+    for (const place of unrounded) {
+      exact[to++] = (place < 0 ? values[-1 - place] : before.exact[base + place]) as number
     }
     return doubt
   }
@@ -203,21 +200,20 @@ const NO_ROWS = new Float32Array(0)
 function computeOf(
   derived: readonly DerivedFeature[],
   names: readonly string[],
-  last: LastCall,
+  unwritten: Unwritten,
 ): Compute {
   const view = new FeatureView([], names)
   const call = (exact: Float64Array, index: number, at: number): unknown => {
-    last.at = at
+    unwritten.calledAt = at
     view.move(NO_ROWS, exact, index)
-    last.result = derived[at]?.(view.features)
-    return last.result
+    return derived[at]?.(view.features)
   }
   const place = (name: string) => `exact[base + ${names.indexOf(name)}]`
   const lines = derived.map((of, at) => {
     const reading = arithmeticOf(of, (name) => (names.includes(name) ? place(name) : null))
     const value = 'code' in reading ? reading.code : `call(exact, index, ${at})`
     return `const v${at} = ${value}
-      if (typeof v${at} !== 'number') { last.result = v${at}; return ${at} }
+      if (typeof v${at} !== 'number') { unwritten.result = v${at}; return ${at} }
       values[${at}] = v${at}`
   })
   const body = `return (exact, index, values) => {
@@ -225,13 +221,13 @@ function computeOf(
     ${lines.join('\n')}
     return -1
   }`
-  const make = generated(['call', 'last'], body) as ((...of: unknown[]) => Compute) | null
-  if (make !== null) return make(call, last)
+  const make = generated(['call', 'unwritten'], body) as ((...of: unknown[]) => Compute) | null
+  if (make !== null) return make(call, unwritten)
   return (exact, index, values) =>
     derived.findIndex((_, at) => {
       const value = call(exact, index, at)
-      if (typeof value !== 'number') return true
-      values[at] = value
-      return false
+      if (typeof value === 'number') values[at] = value
+      else unwritten.result = value
+      return typeof value !== 'number'
     })
 }
