@@ -8,7 +8,7 @@ export const INVALID = Symbol('invalid')
 export const UNREAD = Symbol('unread')
 
 /** The stored part of a row. */
-export interface Stored {
+export interface StoredRow {
   /** As the schema takes it, perhaps without some fields; `undefined`: there is none. */
   readonly value: unknown
   /** The fields that are not there, of a store with `fields`. */
@@ -26,7 +26,7 @@ export interface Computed {
 /** Reads and writes the rows of one store. */
 export interface StoreSource {
   /** In the order of the keys. @throws anything: the store is unavailable */
-  getMany(keys: readonly string[]): Promise<readonly Stored[]>
+  getMany(keys: readonly string[]): Promise<readonly StoredRow[]>
   /** @default nothing can be written */
   setMany?(rows: readonly Computed[], ttlMs: number): Promise<void>
 }
@@ -61,7 +61,7 @@ export function redisSource({ redis: rows }: RedisRows, redis: Pick<Redis, 'get'
   const keysOf = (key: string, own: readonly string[] = fields ?? ['']) =>
     own.map((field) => keyOf(rows, key, field))
   return {
-    async getMany(keys: readonly string[]): Promise<readonly Stored[]> {
+    async getMany(keys: readonly string[]): Promise<readonly StoredRow[]> {
       const wanted = keys.map((key) => keysOf(key))
       const asked = wanted.flat().filter((key) => key !== null)
       const answers = await redis.get(asked)
@@ -116,11 +116,11 @@ function parsed(answer: string | null | Error): unknown {
   }
 }
 
-function whole([value]: readonly unknown[]): Stored {
+function whole([value]: readonly unknown[]): StoredRow {
   return { value, missing: [] }
 }
 
-function partial(values: readonly unknown[], fields: readonly string[]): Stored {
+function partial(values: readonly unknown[], fields: readonly string[]): StoredRow {
   const bad = values.find((value) => value === UNREAD) ?? values.find((value) => value === INVALID)
   const missing = fields.filter((_, i) => values[i] === undefined)
   if (bad !== undefined) return { value: bad, missing: [] }
@@ -139,7 +139,7 @@ export class GivenSource implements StoreSource {
     this.#fields = ('redis' in from ? from.redis.fields : undefined) ?? []
   }
 
-  async getMany(keys: readonly string[]): Promise<readonly Stored[]> {
+  async getMany(keys: readonly string[]): Promise<readonly StoredRow[]> {
     return keys.map((key) => {
       const value = this.rows.get(key)
       const row = (value ?? {}) as object

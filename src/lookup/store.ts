@@ -5,7 +5,7 @@ import { messageOf } from '../kernel/errors.ts'
 import type { StoreDefinition } from '../topology/definition.ts'
 import type { StoreRows } from '../topology/lookup.ts'
 import { checkedBy, nameOf } from '../topology/schema.ts'
-import { type Computed, INVALID, type Stored, type StoreSource, UNREAD } from './store-source.ts'
+import { type Computed, INVALID, type StoredRow, type StoreSource, UNREAD } from './store-source.ts'
 
 /** Longest time for which a store that fails is not asked, ms. */
 const LONGEST_MS = 2_000
@@ -79,7 +79,7 @@ interface StoreOptions {
 }
 
 /** The rows of a store that a worker has asked for. Its partitions share them. */
-export class Store {
+export class OpenStore {
   readonly definition: StoreDefinition
   readonly #o: StoreOptions
   /** `null`: nothing is kept. */
@@ -229,7 +229,7 @@ export class Store {
     const keys = [...newestMs.keys()]
     const tell = (report: Pick<StoreReport, 'invalid' | 'computed' | 'error'>) =>
       this.#o.report({ durationMs: clock.elapsedMs() - askedMs, keys: keys.length, ...report })
-    let stored: readonly Stored[]
+    let stored: readonly StoredRow[]
     try {
       stored = await source.getMany(keys)
       this.#succeeded()
@@ -245,7 +245,7 @@ export class Store {
       if (answer.degraded === null) this.#cache?.set(key, { ...answer, askedMs })
     }
     const lacking = keys.flatMap((key, i) => {
-      const one = stored[i] as Stored
+      const one = stored[i] as StoredRow
       if (one.value === UNREAD) {
         answers.set(key, UNAVAILABLE)
         return []
@@ -288,7 +288,7 @@ export class Store {
   }
 
   /** The answer with a stored or computed row. */
-  #answerOf({ value, missing }: Stored, isComputed: boolean): Answer | typeof INVALID {
+  #answerOf({ value, missing }: StoredRow, isComputed: boolean): Answer | typeof INVALID {
     if (value === INVALID) return INVALID
     if (value === undefined) return { ...NOTHING, isComputed }
     const { schema, fallback, at } = this.definition
@@ -305,7 +305,7 @@ export class Store {
   }
 
   /** Computes what is missing of a row. Never rejects. */
-  async #compute(key: string, { value, missing }: Stored) {
+  async #compute(key: string, { value, missing }: StoredRow) {
     const { onMiss, from } = this.definition
     const own = ('redis' in from ? from.redis.fields : undefined) ?? []
     const isPart = typeof value === 'object' && missing.length > 0 && missing.length < own.length
@@ -343,10 +343,10 @@ const FAILED: Answer = { ...NOTHING, degraded: 'failed' }
 /** The rows of a batch of events, between {@link fetch} and the next. */
 class FetchedRows implements StoreRows {
   degraded: Degradation | null = null
-  readonly #store: Store
+  readonly #store: OpenStore
   #answers = new Map<string, Answer>()
 
-  constructor(store: Store) {
+  constructor(store: OpenStore) {
     this.#store = store
   }
 

@@ -3,7 +3,7 @@ import type { DurationMs } from '../kernel/time.ts'
 import {
   type Computed,
   GivenSource,
-  type Stored,
+  type StoredRow,
   type StoreSource,
 } from '../lookup/store-source.ts'
 import type { StoreDefinition } from '../topology/definition.ts'
@@ -31,7 +31,7 @@ export class DrivenStore {
     }
     this.#rows = given.rows
     this.source = {
-      getMany: async (keys: readonly string[]): Promise<readonly Stored[]> => {
+      getMany: async (keys: readonly string[]): Promise<readonly StoredRow[]> => {
         await answer()
         return given.getMany(keys)
       },

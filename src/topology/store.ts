@@ -74,14 +74,6 @@ export interface RedisSink<N extends string, V> {
 }
 
 /**
- * Rows of a {@link TopologyBuilder.store} in Redis, whose address a worker has to be told
- * (`--redis`): JSON under a key; with `fields`, the JSON of each field under a key of its own.
- */
-export function redis<const F extends string = never>(o: {
-  readonly fields?: readonly F[]
-  readonly key: (key: string, field: F) => string
-}): RedisRows
-/**
  * A sink in Redis: the JSON of each value, under a key. A value replaces only values of earlier
  * events, by event time, then topic, partition and offset; its version is beside it, under
  * `{key}:tidemark`.
@@ -93,6 +85,14 @@ export function redis<V, const N extends string>(o: {
   readonly key: (value: V) => string
   readonly ttl?: DurationMs
 }): RedisSink<N, V>
+/**
+ * Rows of a {@link TopologyBuilder.store} in Redis, whose address a worker has to be told
+ * (`--redis`): JSON under a key; with `fields`, the JSON of each field under a key of its own.
+ */
+export function redis<const F extends string = never>(o: {
+  readonly fields?: readonly F[]
+  readonly key: (key: string, field: F) => string
+}): RedisRows
 export function redis({
   name,
   key,

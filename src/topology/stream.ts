@@ -145,6 +145,11 @@ export interface Stream<E> {
     >
   }
   /**
+   * Writes each event to Redis, as `redis({ name, key, ttl })` says, before the offset is committed.
+   * An event without JSON is a dead letter `OUTPUT_INVALID`.
+   */
+  sink<const N extends string>(to: RedisSink<N, E>): Sink<N, E>
+  /**
    * Writes each event to a topic. An event that has no form in the topic's format is a dead letter
    * `OUTPUT_INVALID`; one that the topic does not accept, `OUTPUT_TOO_LARGE` or `OUTPUT_TIMESTAMP`.
    *
@@ -152,11 +157,6 @@ export interface Stream<E> {
    * dead-letter topic are refused
    */
   sink<const T extends string>(topic: T, o?: SinkOptions<E>): Sink<T, E>
-  /**
-   * Writes each event to Redis, as `redis({ name, key, ttl })` says, before the offset is committed.
-   * An event without JSON is a dead letter `OUTPUT_INVALID`.
-   */
-  sink<const N extends string>(to: RedisSink<N, E>): Sink<N, E>
 }
 
 /**
@@ -199,10 +199,10 @@ export interface FeatureStream<E, Fs> {
     o?: { drop?: readonly X[] },
   ): FeatureStream<E, Omit<Fs, X> & Readonly<Record<keyof D, Feature<unknown>>>>
 
-  /** Writes each event with its features to a topic, as {@link Stream.sink} does. */
-  sink<const T extends string>(topic: T, o?: SinkOptions<Featured<E, Fs>>): Sink<T, Featured<E, Fs>>
   /** Writes each event with its features to Redis, as {@link Stream.sink} does. */
   sink<const N extends string>(to: RedisSink<N, Featured<E, Fs>>): Sink<N, Featured<E, Fs>>
+  /** Writes each event with its features to a topic, as {@link Stream.sink} does. */
+  sink<const T extends string>(topic: T, o?: SinkOptions<Featured<E, Fs>>): Sink<T, Featured<E, Fs>>
   /**
    * Scores each event with one of several models: the first rule that holds says which. The
    * features must be exactly those that the models take together, in any order, and those that are

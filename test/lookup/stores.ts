@@ -2,11 +2,11 @@ import { millis } from 'tidemark'
 import { z } from 'zod'
 import {
   type KeyCounts,
-  Store,
+  OpenStore,
   type StoreCounts,
   type StoreReport,
 } from '../../src/lookup/store.ts'
-import { GivenSource, type Stored, type StoreSource } from '../../src/lookup/store-source.ts'
+import { GivenSource, type StoredRow, type StoreSource } from '../../src/lookup/store-source.ts'
 import { VirtualClock } from '../../src/testing/virtual-clock.ts'
 import type { StoreDefinition } from '../../src/topology/definition.ts'
 
@@ -39,7 +39,7 @@ export class TriedStore {
   readonly reports: StoreReport[] = []
   readonly failing: (string | null)[] = []
   readonly written: unknown[] = []
-  readonly store: Store
+  readonly store: OpenStore
   /** Before each answer; it may throw. */
   answer: () => void | Promise<void> = () => undefined
 
@@ -47,7 +47,7 @@ export class TriedStore {
     const definition = { ...DEFAULTS, ...given }
     const source = new GivenSource(definition, Object.entries(rows))
     this.rows = source.rows
-    this.store = new Store(definition, {
+    this.store = new OpenStore(definition, {
       source: this.#watched(source),
       clock: this.clock,
       maxBytes: 1_000_000,
@@ -58,7 +58,7 @@ export class TriedStore {
 
   #watched(source: GivenSource): StoreSource {
     return {
-      getMany: async (keys): Promise<readonly Stored[]> => {
+      getMany: async (keys): Promise<readonly StoredRow[]> => {
         this.asked.push(keys)
         await this.answer()
         return source.getMany(keys)

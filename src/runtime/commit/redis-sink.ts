@@ -4,8 +4,7 @@ import { committingThrough } from '../../records/committing-through.ts'
 import type { NewRecord, Records, TopicPartition } from '../../records/port.ts'
 import { WrittenRecords } from '../../records/written-records.ts'
 
-// Sinks in Redis. Their values are acknowledged before the commit that has their offsets; a commit
-// that fails after that is repeated, and writes the same values.
+// Sinks in Redis. Their values are acknowledged before the commit that has their offsets (rule C12).
 
 /** The only header of an output that goes to Redis. */
 export const VERSION_HEADER = 'version'
@@ -13,7 +12,7 @@ const TIME_DIGITS = 16
 const PARTITION_DIGITS = 10
 
 /** Orders the values of a key, as text: by event time, then topic, partition and offset. */
-export function versionOf(
+export function sinkVersion(
   timeMs: number,
   { topic, partition, offset }: TopicPartition & { readonly offset: number },
 ): string {

@@ -16,7 +16,7 @@ import type { OutgoingHeader, OutgoingRecord } from '../../records/record-format
 import { WrittenRecords } from '../../records/written-records.ts'
 import type { SinkStep } from '../../topology/definition.ts'
 import type { CausedRecords } from '../commit/output-batch.ts'
-import { VERSION_HEADER, versionKeyOf, versionOf } from '../commit/redis-sink.ts'
+import { VERSION_HEADER, versionKeyOf, sinkVersion } from '../commit/redis-sink.ts'
 import type { RecordFault } from './dead-letter.ts'
 import { DirectWriter, type OutputOrigin } from './direct-writer.ts'
 import { type PassedHeaders, sinkHeaders } from './headers.ts'
@@ -282,7 +282,7 @@ class Outputs implements Produced {
     if (versionKeyOf(key.toString('utf8')) === null) {
       throw new TidemarkError('KEY_INVALID', 'a key for Redis has a "}" and no hash tag')
     }
-    const version = versionOf(timeMs, { ...this.#o.from.source, offset: record.offset })
+    const version = sinkVersion(timeMs, { ...this.#o.from.source, offset: record.offset })
     return {
       key,
       value: encodeOutput(event),

@@ -1,6 +1,6 @@
 import { TidemarkError } from '../../kernel/errors.ts'
 import type { Redis, RedisOptions } from '../../lookup/redis.ts'
-import { Store } from '../../lookup/store.ts'
+import { OpenStore } from '../../lookup/store.ts'
 import { ownSource, redisSource, type StoreSource } from '../../lookup/store-source.ts'
 import type { Definition, StoreDefinition } from '../../topology/definition.ts'
 import { redisSinks } from '../../topology/graph.ts'
@@ -60,7 +60,7 @@ interface StoresOptions extends Pick<WorkerContext, 'clock' | 'observer'> {
 
 /** The stores of a worker, with the rows that it has asked for. */
 export class Stores {
-  readonly #byTopology: ReadonlyMap<string, readonly Store[]>
+  readonly #byTopology: ReadonlyMap<string, readonly OpenStore[]>
 
   constructor({ topologies, clock, observer, maxBytes }: StoresOptions) {
     const all = topologies.flatMap(({ stores }) => stores)
@@ -70,7 +70,7 @@ export class Stores {
         const { name: topology } = definition
         const own = stores.map(({ definition: of, source }) => {
           const labels = { topology, store: of.name }
-          return new Store(of, {
+          return new OpenStore(of, {
             source,
             clock,
             maxBytes: each,
@@ -83,7 +83,7 @@ export class Stores {
     )
   }
 
-  of(topology: string): readonly Store[] {
+  of(topology: string): readonly OpenStore[] {
     return this.#byTopology.get(topology) ?? []
   }
 

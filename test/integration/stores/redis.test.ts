@@ -3,7 +3,7 @@ import { redis as inRedis } from 'tidemark'
 import { describe, expect, onTestFinished } from 'vitest'
 import { Redis } from '../../../src/lookup/redis.ts'
 import { INVALID, redisSource } from '../../../src/lookup/store-source.ts'
-import { versionKeyOf, versionOf } from '../../../src/runtime/commit/redis-sink.ts'
+import { versionKeyOf, sinkVersion } from '../../../src/runtime/commit/redis-sink.ts'
 import { until } from '../../services/cluster.ts'
 import { freePorts } from '../../services/ports.ts'
 import {
@@ -89,18 +89,18 @@ describe.each(KINDS)('on %s', (_, start) => {
       ])
     }
     const read = () => service.cli('GET', 'k')
-    await write('a', versionOf(100, place))
-    await write('b', versionOf(99, { ...place, offset: 9 }))
+    await write('a', sinkVersion(100, place))
+    await write('b', sinkVersion(99, { ...place, offset: 9 }))
     expect(await read()).toBe('a')
-    await write('c', versionOf(100, { ...place, offset: 10 }))
+    await write('c', sinkVersion(100, { ...place, offset: 10 }))
     expect(await read()).toBe('c')
-    await write('d', versionOf(100, { ...place, partition: 1, offset: 99 }))
+    await write('d', sinkVersion(100, { ...place, partition: 1, offset: 99 }))
     expect(await read()).toBe('c')
-    await write('e', versionOf(1_000, { ...place, partition: 0, offset: 0 }), 60_000)
+    await write('e', sinkVersion(1_000, { ...place, partition: 0, offset: 0 }), 60_000)
     expect(await read()).toBe('e')
     expect(Number(await service.cli('PTTL', '{k}:tidemark'))).toBeGreaterThan(50_000)
     // The same version again, as a commit that is repeated writes it.
-    await write('e', versionOf(1_000, { ...place, partition: 0, offset: 0 }), 60_000)
+    await write('e', sinkVersion(1_000, { ...place, partition: 0, offset: 0 }), 60_000)
     expect(await read()).toBe('e')
   })
 })
