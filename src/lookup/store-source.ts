@@ -42,11 +42,9 @@ export function ownSource({ getMany, setMany }: OwnRows<unknown>): StoreSource {
       return values.map((value: unknown) => ({ value: value ?? undefined, missing: [] }))
     },
     ...(setMany && {
-      setMany: (rows, ttlMs) => {
-        return setMany(
-          rows.map(({ key, value }) => [key, value]),
-          { ttlMs },
-        )
+      setMany: async (rows: readonly Computed[], ttlMs: number) => {
+        const pairs = rows.map(({ key, value }) => [key, value] as const)
+        await setMany(pairs, { ttlMs })
       },
     }),
   }

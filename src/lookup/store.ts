@@ -363,7 +363,16 @@ class FetchedRows implements StoreRows {
 }
 
 function bytesOf({ row }: Entry, key: string): number {
-  return ENTRY_BYTES + 2 * (key.length + (JSON.stringify(row)?.length ?? 0))
+  return ENTRY_BYTES + 2 * (key.length + lengthOf(row))
+}
+
+function lengthOf(row: unknown): number {
+  try {
+    return JSON.stringify(row)?.length ?? 0
+  } catch {
+    // A schema may give what has no JSON, such as a BigInt.
+    return ENTRY_BYTES
+  }
 }
 
 function noCounts(): StoreCounts & KeyCounts {
