@@ -32,6 +32,14 @@ interface OpenRows {
   readonly degraded: Map<number, string>
 }
 
+/** Where a chunk's events go. */
+interface Into {
+  /** Collects late events. */
+  readonly late: number[]
+  /** `null`: the events only enter the windows. */
+  readonly open: OpenRows | null
+}
+
 /** A feature of the event itself or of a table. */
 interface OwnFeature {
   readonly name: string
@@ -117,13 +125,7 @@ export class FeatureRows implements Operator {
     const fetching = open !== null && this.#tables.areStored ? this.#fetch(batch) : null
     if (fetching !== null) yield fetching
     const into = { late, open }
-    for (const kind of this.states) kind.readAhead(batch)
-    for (let at = 0; at < batch.indices.length; at++) {
-      const index = batch.indices[at] as number
-      if (at % TOUCHED === 0) for (const kind of this.states) kind.touch(batch, at, at + TOUCHED)
-      const error = this.#processOne(batch, index, into)
-      if (error !== null) run.fault(subjectOf(batch, index), this.#step.name, error)
-    }
+    this.#processAll(batch, run, into)
     run.late(this.#step.name, late)
     if (open === null) return
     const { indices, found: rows, degraded, ...columns } = open
@@ -145,6 +147,18 @@ export class FeatureRows implements Operator {
     })
   }
 
+  /** Not in {@link process}, because V8 compiles a loop in a generator late. */
+  #processAll(batch: Batch, run: ChunkRun, into: Into): void {
+    const { indices } = batch
+    for (const kind of this.states) kind.readAhead(batch)
+    for (let at = 0; at < indices.length; at++) {
+      const index = indices[at] as number
+      if (at % TOUCHED === 0) for (const kind of this.states) kind.touch(batch, at, at + TOUCHED)
+      const error = this.#processOne(batch, index, into)
+      if (error !== null) run.fault(subjectOf(batch, index), this.#step.name, error)
+    }
+  }
+
   #open(count: number): OpenRows {
     return {
       indices: [],
@@ -155,12 +169,7 @@ export class FeatureRows implements Operator {
     }
   }
 
-  /** @param o `late`: collects late events; `open`: `null`: the event only enters the windows */
-  #processOne(
-    batch: Batch,
-    index: number,
-    { late, open }: { readonly late: number[]; readonly open: OpenRows | null },
-  ): TidemarkError | null {
+  #processOne(batch: Batch, index: number, { late, open }: Into): TidemarkError | null {
     const moment = this.#moment
     moment.key = batch.keys[index] as number
     moment.timeMs = batch.timesMs[index] as number
@@ -270,9 +279,9 @@ export class FeatureRows implements Operator {
       doubt += (rows[base + f] as number) * 0
     }
     this.#doubt += doubt
-    for (let e = 0; e < this.#exact.length; e++) {
-      exact[index * this.#exact.length + e] = row[this.#exact[e] as number] as number
-    }
+    const places = this.#exact
+    let to = index * places.length
+    for (let e = 0; e < places.length; e++) exact[to++] = row[places[e] as number] as number
     this.#tables.writeTo(found, index)
     if (this.#tables.degraded !== null) degraded.set(index, this.#tables.degraded)
     indices.push(index)

@@ -1,6 +1,7 @@
 import { EventColumns } from '../../src/engine/store/event-columns.ts'
 import { Histories } from '../../src/engine/store/histories.ts'
 import { WindowWalk } from '../../src/engine/store/window-walk.ts'
+import { dayOfWeek, hourOfDay, millis } from '../../src/kernel/time.ts'
 import type { Aggregate } from '../../src/topology/aggregates.ts'
 import type { EventFunction } from '../../src/topology/definition.ts'
 import { figure, machine } from './figures.ts'
@@ -80,15 +81,22 @@ function payments(count: number, size: number, inOrder: boolean): Payment[] {
   })
 }
 
+/** How a window is taken: `before`: without the event itself; `where`: of refunds only. */
+type Taken = 'whole' | 'before' | 'where'
+
 /** µs of CPU an event. */
-function cost(aggregate: Aggregate, size: number, inOrder: boolean): number {
+function cost(
+  [aggregate, taken]: readonly [Aggregate, Taken],
+  size: number,
+  inOrder: boolean,
+): number {
   const columns = new EventColumns(COLUMNS, [aggregate], { precision: 'float64' })
   const history = new Histories(columns.layout).begin(0)
   const lengthMs = size * STEP_MS
   const feature = { lengthMs, aggregate, ...columns.placeOf(aggregate), feature: 0 }
   const walk = new WindowWalk([feature], columns.layout)
   const row = new Float64Array(1)
-  const isBefore = aggregate.of === 'previous' || aggregate.of === 'delta'
+  const isBefore = taken === 'before'
   walk.own = columns.numbers
   const all = payments(size + TIMED * 2, size, inOrder)
   let newestMs = 0
@@ -100,28 +108,65 @@ function cost(aggregate: Aggregate, size: number, inOrder: boolean): number {
     history.prune(floorMs)
     columns.read([payment], 0)
     if (isBefore && asks) walk.write(history, timeMs, floorMs, row)
-    history.insert(timeMs, columns.hold())
+    if (taken !== 'where' || payment.refund) history.insert(timeMs, columns.hold())
     if (!isBefore && asks) walk.write(history, timeMs, floorMs, row)
   }
   for (let i = 0; i < size; i++) take(all[i] as Payment, false)
   for (let i = size; i < size + TIMED; i++) take(all[i] as Payment, true)
-  const before = process.cpuUsage()
-  for (let i = size + TIMED; i < all.length; i++) take(all[i] as Payment, true)
-  const { user, system } = process.cpuUsage(before)
-  return (user + system) / TIMED
+  return timed(all.slice(size + TIMED), (payment) => take(payment, true))
 }
 
-function nameOf(aggregate: Aggregate): string {
+function timed(all: readonly Payment[], take: (payment: Payment) => void): number {
+  const before = process.cpuUsage()
+  for (const payment of all) take(payment)
+  const { user, system } = process.cpuUsage(before)
+  return (user + system) / all.length
+}
+
+function nameOf([aggregate, taken]: readonly [Aggregate, Taken]): string {
   if (aggregate.of === 'previous') return `previous ${aggregate.n}`
-  return aggregate.of === 'quantile' ? `quantile ${aggregate.q}` : aggregate.of
+  if (aggregate.of === 'delta') return 'delta'
+  const name = aggregate.of === 'quantile' ? `quantile ${aggregate.q}` : aggregate.of
+  return taken === 'whole' ? name : `${name}, ${taken}`
+}
+
+/** Words of the event itself, which no window makes dearer. */
+const codes = new Map(['shop 0', 'shop 1', 'shop 2'].map((shop, code) => [shop, code]))
+const WORDS: Readonly<Record<string, (payment: Payment) => number>> = {
+  code: ({ shop }) => codes.get(shop) ?? -1,
+  hourOfDay: ({ timeMs }) => hourOfDay(timeMs, millis(3_600_000)),
+  dayOfWeek: ({ timeMs }) => dayOfWeek(timeMs, millis(3_600_000)),
+}
+
+function costOfWord(of: (payment: Payment) => number): number {
+  const all = payments(2 * TIMED, 1, true)
+  let sum = 0
+  const take = (payment: Payment): void => {
+    sum += of(payment)
+  }
+  timed(all.slice(0, TIMED), take)
+  const perEvent = timed(all.slice(TIMED), take)
+  return Number.isNaN(sum) ? sum : perEvent
 }
 
 const orders = [true, false]
 const headings = orders.flatMap((o) => SIZES.map((n) => `${n}${o ? '' : ', out of order'}`))
 console.log(`| µs an event | ${headings.join(' | ')} |`)
 console.log(`| --- | ${headings.map(() => '---:').join(' | ')} |`)
-for (const aggregate of AGGREGATES) {
-  const costs = orders.flatMap((o) => SIZES.map((size) => figure(cost(aggregate, size, o), 2)))
-  console.log(`| ${nameOf(aggregate)} | ${costs.join(' | ')} |`)
+const BEFORE = ['previous', 'delta']
+const NARROWED = ['count', 'sum', 'distinct']
+const all = [
+  ...AGGREGATES.map((one) => [one, BEFORE.includes(one.of) ? 'before' : 'whole'] as const),
+  ...(['before', 'where'] as const).flatMap((taken) =>
+    AGGREGATES.filter(({ of }) => NARROWED.includes(of)).map((one) => [one, taken] as const),
+  ),
+]
+for (const one of all) {
+  const costs = orders.flatMap((o) => SIZES.map((size) => figure(cost(one, size, o), 2)))
+  console.log(`| ${nameOf(one)} | ${costs.join(' | ')} |`)
+}
+for (const [name, of] of Object.entries(WORDS)) {
+  const costs = headings.map(() => figure(costOfWord(of), 2))
+  console.log(`| ${name} | ${costs.join(' | ')} |`)
 }
 console.log(machine())

@@ -79,7 +79,7 @@ function measureThroughput(flags: ThroughputFlags): Promise<void> {
   const { events, values, keep = null, profile, redis } = flags
   const own = redis === undefined ? [] : ['--redis', redis]
   const options = {
-    ...{ events, values, keep },
+    ...{ events, values, keep, isIso: flags.topology?.endsWith('w1-iso.ts') === true },
     profile: profile === undefined ? null : resolve(profile),
   }
   const of = values === 'json' ? flags : { topology: W1_REGISTRY, ...flags }

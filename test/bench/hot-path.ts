@@ -26,7 +26,7 @@ import { paymentRecords } from './input.ts'
 
 // Measures the path of an event through one task, without Kafka: the CPU time of each stage, and
 // the memory of a key. One process, one partition. One JSON line on stdout. npx tsx
-// test/bench/hot-path.ts [--events 300000] [--model FILE] [--topology w1-iso]
+// test/bench/hot-path.ts [--events 300000] [--model FILE] [--topology w1-iso] [--beside w1]
 
 const CHUNK = 2_000
 /** Share of the events at the start that is run but not counted, while code is compiled. */
@@ -178,18 +178,63 @@ async function measure({ events, model, topology }: Flags): Promise<object> {
   }
 }
 
+/** One of two topologies that take chunks in turn, so that other work on the machine hits both. */
+async function openInTurn(topology: string, { events, model }: Flags) {
+  const prepared = await prepareCards(model, topology)
+  const watch = new Stopwatch()
+  const path = new Path(prepared.topologies[0] as PreparedTopology, watch)
+  const chunks = paymentChunks(events, topology === 'w1-iso')
+  /** µs of CPU an event, by chunk. */
+  const costs: number[] = []
+  const take = async () => {
+    const chunk = chunks.next().value as LogRecords
+    watch.clear()
+    await path.take(chunk)
+    costs.push(STAGES.reduce((all, stage) => all + watch.micros[stage], 0) / chunk.length)
+  }
+  return { take, costs, close: () => prepared.close() }
+}
+
+/** The CPU time of a topology over that of another in the same process. */
+async function compare(topology: string, beside: string, flags: Flags): Promise<object> {
+  const own = await openInTurn(topology, flags)
+  const other = await openInTurn(beside, flags)
+  const count = Math.ceil(flags.events / CHUNK)
+  for (let chunk = 0; chunk < count; chunk++) {
+    const [first, second] = chunk % 2 === 0 ? [own, other] : [other, own]
+    await first.take()
+    await second.take()
+  }
+  const from = Math.ceil(count * WARM_UP)
+  const [costs, others] = [own.costs.slice(from), other.costs.slice(from)]
+  await Promise.all([own.close(), other.close()])
+  return {
+    cpuMicrosPerEvent: figure(median(costs), 2),
+    cpuMicrosPerEventBeside: figure(median(others), 2),
+    ratioOfMedians: figure(median(costs) / median(others), 3),
+    medianOfRatios: figure(median(costs.map((cost, i) => cost / (others[i] as number))), 3),
+  }
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1] as number
+}
+
 interface Flags {
   readonly events: number
   readonly model: string
   readonly topology: string
+  readonly beside?: string
 }
 
 const command = new Command('hot-path.ts')
   .option('--events <n>', 'payments', Number, 300_000)
   .option('--model <file>', 'ONNX file to score with', 'test/fixtures/models/card-gbdt.onnx')
   .option('--topology <name>', 'one of test/bench/topologies', 'w1')
+  .option('--beside <name>', 'another one, which takes the same payments in turn')
   .parse()
 const flags = command.opts<Flags>()
-const figures = await measure(flags)
+const { topology, beside } = flags
+const figures = await (beside === undefined ? measure(flags) : compare(topology, beside, flags))
 const what = { ...flags, model: basename(flags.model) }
 console.log(JSON.stringify({ ...what, ...figures, machine: machine() }))

@@ -29,6 +29,8 @@ export interface ThroughputOptions {
   readonly events: number
   /** The format of the payments. */
   readonly values: Values
+  /** Are the times of the payments text? */
+  readonly isIso: boolean
   /** More flags for the worker. */
   readonly flags: readonly string[]
   /** File for the outputs, JSON a line. */
@@ -57,9 +59,9 @@ export interface ThroughputFigures extends Outcomes {
 /** Measures throughput. */
 export async function throughput(
   stage: Stage,
-  { events, values, flags, keep, profile }: ThroughputOptions,
+  { events, values, isIso, flags, keep, profile }: ThroughputOptions,
 ): Promise<ThroughputFigures> {
-  await produce(stage, events, values)
+  await produce(stage, { events, values, isIso })
   const worker = stage.startWorker(flags, profile === null ? {} : profiledInto(profile))
   const toggleProfile = () => (profile === null ? undefined : worker.toggleProfile())
   const course = await worker.during(follow(stage, { worker, events, toggleProfile }))
@@ -70,10 +72,13 @@ export async function throughput(
   return { events, ...arrivals.outcomes, ...figuresOf(course), exit }
 }
 
-async function produce({ records, topics }: Stage, events: number, values: Values): Promise<void> {
+async function produce(
+  { records, topics }: Stage,
+  { events, values, isIso }: Pick<ThroughputOptions, 'events' | 'values' | 'isIso'>,
+): Promise<void> {
   const encode = encoderOf(values)
   const writer = records.writer()
-  const input = paymentRecords(topics.payments, events)
+  const input = paymentRecords(topics.payments, events, isIso)
   let sent = 0
   const endProgress = showProgress(() => sent)
   try {

@@ -8,7 +8,7 @@ import type { Prepared } from '../../src/runtime/prepared.ts'
 import { prepare } from '../../src/runtime/start/prepare.ts'
 import { startWorker, type Worker } from '../../src/runtime/worker.ts'
 import type { Definition } from '../../src/topology/definition.ts'
-import { outputTopics } from '../../src/topology/graph.ts'
+import { outputTopics, sinkStepsOf } from '../../src/topology/graph.ts'
 import cardFraud from '../../topologies/card-fraud.ts'
 import { answersOf, idOf, outcomeOf } from './answers.ts'
 import {
@@ -151,7 +151,8 @@ function differences(of: Case, records: MemoryRecords, lines: number): string[] 
 
 /** How many outputs and dead letters stand there once more. */
 function repetitionsIn({ definition }: Case, records: MemoryRecords): number {
-  const ids = outputTopics(definition).flatMap((topic) => records.read(topic).map(idOf))
+  const topics = [...sinkTopics(definition), definition.deadLetterTopic]
+  const ids = topics.flatMap((topic) => records.read(topic).map(idOf))
   return ids.length - new Set(ids).size
 }
 
@@ -163,10 +164,14 @@ function answersIn({ golden, definition }: Case, records: MemoryRecords, lines: 
     ends.set(partition, offset + 1)
     return { partition, offset }
   })
-  const { deadLetterTopic } = definition
-  const sinks = outputTopics(definition).filter((topic) => topic !== deadLetterTopic)
-  const outputs = sinks.flatMap((topic) => records.read(topic))
-  return answersOf(golden, places, outcomeOf(outputs, records.read(deadLetterTopic)))
+  const outputs = sinkTopics(definition).flatMap((topic) => records.read(topic))
+  const letters = records.read(definition.deadLetterTopic)
+  return answersOf(golden, places, outcomeOf(outputs, letters))
+}
+
+/** The topics of the outputs, without those of shadows. */
+function sinkTopics({ then }: Definition): readonly string[] {
+  return [...new Set(sinkStepsOf(then).map(({ topic }) => topic))]
 }
 
 /**

@@ -157,8 +157,8 @@ const ROWS: readonly Row[] = [
     'derived features are computed from rounded numbers',
     [
       'engine/operators/derive.ts',
-      'const error = this.#compute(before.exact, index)',
-      'const error = this.#compute(before.exact.map(Math.fround), index)',
+      'const error = this.#derive(before.exact, index)',
+      'const error = this.#derive(before.exact.map(Math.fround), index)',
     ],
     ['test/testing/derive.test.ts', 'is computed from numbers that are not rounded'],
   ],

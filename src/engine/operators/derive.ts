@@ -82,22 +82,29 @@ interface DeriveParts {
   readonly behind: readonly Operator[]
 }
 
-/** May throw what an author's function throws. @param exact row-major */
-type Compute = (exact: Float64Array, index: number) => unknown
+/**
+ * Writes all derived features of an event. May throw what an author's function throws.
+ * @param exact row-major @returns the place of the first that is no number; −1: all are numbers
+ */
+type Compute = (exact: Float64Array, index: number, values: Float64Array) => number
 
-interface Derived {
-  readonly name: string
-  readonly compute: Compute
+/** What was called last: {@link Compute} tells no more of it. */
+interface LastCall {
+  /** Its place among the derived features. */
+  at: number
+  result: unknown
 }
 
 class Derive implements Operator {
   readonly #step: DeriveStep
   readonly #parts: DeriveParts
   /** Places of the features that stay, in the rows before. */
-  readonly #kept: readonly number[]
-  readonly #derived: readonly Derived[]
+  readonly #kept: Int32Array
+  readonly #names: readonly string[]
+  readonly #last: LastCall = { at: 0, result: 0 }
+  readonly #compute: Compute
   /** By feature behind that is not rounded: its place before; or, from −1 down, among those derived. */
-  readonly #exact: readonly number[]
+  readonly #exact: Int32Array
   readonly #values: Float64Array
 
   constructor(step: DeriveStep, parts: DeriveParts) {
@@ -105,11 +112,11 @@ class Derive implements Operator {
     const names = Object.keys(step.derived)
     this.#step = step
     this.#parts = parts
-    this.#kept = before.names.flatMap((name, at) => (after.names.includes(name) ? [at] : []))
-    this.#derived = Object.entries(step.derived).map(([name, of]) => {
-      return { name, compute: computeOf(of, before.exact) }
-    })
-    this.#exact = after.exact.map((name) => {
+    const kept = before.names.flatMap((name, at) => (after.names.includes(name) ? [at] : []))
+    this.#kept = Int32Array.from(kept)
+    this.#names = names
+    this.#compute = computeOf(Object.values(step.derived), before.exact, this.#last)
+    this.#exact = Int32Array.from(after.exact, (name) => {
       const own = names.indexOf(name)
       return own < 0 ? before.exact.indexOf(name) : -1 - own
     })
@@ -117,41 +124,45 @@ class Derive implements Operator {
   }
 
   *process(batch: Batch, run: ChunkRun): ReadyBatches {
-    const { after, behind } = this.#parts
+    yield* passOn(this.#parts.behind, this.#derived(batch, run), run)
+  }
+
+  /** Not in {@link process}, because V8 compiles a loop in a generator late. */
+  #derived(batch: Batch, run: ChunkRun): Batch {
+    const { after } = this.#parts
     const before = batch.features as FeatureMatrix
     const rows = new Float32Array(batch.count * after.names.length)
     const exact = new Float64Array(batch.count * after.exact.length)
+    const into = { rows, exact }
+    const indices: number[] = []
     let doubt = 0
-    const indices = batch.indices.filter((index) => {
-      const error = this.#compute(before.exact, index)
-      if (error !== null) run.fault(subjectOf(batch, index), this.#step.name, error)
-      else doubt += this.#write(before, index, { rows, exact })
-      return error === null
-    })
+    for (const index of batch.indices) {
+      const error = this.#derive(before.exact, index)
+      if (error !== null) {
+        run.fault(subjectOf(batch, index), this.#step.name, error)
+        continue
+      }
+      doubt += this.#write(before, index, into)
+      indices.push(index)
+    }
     const areFinite = before.areFinite && doubt === 0
     const own = { step: this.#step.name, names: after.names }
-    const features = { ...before, ...own, rows, exact, areFinite }
-    yield* passOn(behind, { ...batch, indices, features }, run)
+    return { ...batch, indices, features: { ...before, ...own, rows, exact, areFinite } }
   }
 
   wants: NonNullable<Operator['wants']> = (events, index) =>
     areWanted(this.#parts.behind, events, index)
 
-  #compute(exact: Float64Array, index: number): TidemarkError | null {
-    for (let d = 0; d < this.#derived.length; d++) {
-      const { name, compute } = this.#derived[d] as Derived
-      try {
-        const value = compute(exact, index)
-        if (typeof value !== 'number') {
-          const what = `feature "${name}" must be a number, got ${typeNameOf(value)}`
-          return new TidemarkError('COLUMN_INVALID', what)
-        }
-        this.#values[d] = value
-      } catch (cause) {
-        return threw(cause, `${this.#step.name}.${name}`)
-      }
+  #derive(exact: Float64Array, index: number): TidemarkError | null {
+    try {
+      const bad = this.#compute(exact, index, this.#values)
+      if (bad < 0) return null
+      const got = typeNameOf(this.#last.result)
+      const what = `feature "${this.#names[bad]}" must be a number, got ${got}`
+      return new TidemarkError('COLUMN_INVALID', what)
+    } catch (cause) {
+      return threw(cause, `${this.#step.name}.${this.#names[this.#last.at]}`)
     }
-    return null
   }
 
   /** @returns 0 if all derived features are finite as float32, else NaN */
@@ -160,23 +171,24 @@ class Derive implements Operator {
     index: number,
     { rows, exact }: Pick<FeatureMatrix, 'rows' | 'exact'>,
   ): number {
-    const [kept, values] = [this.#kept, this.#values]
-    const from = index * before.names.length
-    const base = index * (kept.length + values.length)
-    for (let k = 0; k < kept.length; k++) {
-      rows[base + k] = before.rows[from + (kept[k] as number)] as number
-    }
+    const values = this.#values
+    const kept = this.#kept
+    const exactly = this.#exact
+    const width = kept.length + values.length
+    const from = index * this.#parts.before.names.length
+    let at = index * width
+    for (let k = 0; k < kept.length; k++)
+      rows[at++] = before.rows[from + (kept[k] as number)] as number
     let doubt = 0
     for (let d = 0; d < values.length; d++) {
-      const at = base + kept.length + d
       rows[at] = values[d] as number
-      doubt += rows[at] * 0
+      doubt += (rows[at++] as number) * 0
     }
-    const width = this.#parts.before.exact.length
-    for (let e = 0; e < this.#exact.length; e++) {
-      const place = this.#exact[e] as number
-      const value = place < 0 ? values[-1 - place] : before.exact[index * width + place]
-      exact[index * this.#exact.length + e] = value as number
+    const unrounded = index * this.#parts.before.exact.length
+    let to = index * exactly.length
+    for (let e = 0; e < exactly.length; e++) {
+      const place = exactly[e] as number
+      exact[to++] = (place < 0 ? values[-1 - place] : before.exact[unrounded + place]) as number
     }
     return doubt
   }
@@ -184,15 +196,42 @@ class Derive implements Operator {
 
 const NO_ROWS = new Float32Array(0)
 
-/** Computed from its source text where that only calculates; else called with the features. */
-function computeOf(of: DerivedFeature, names: readonly string[]): Compute {
-  const at = (name: string) => `exact[index * ${names.length} + ${names.indexOf(name)}]`
-  const reading = arithmeticOf(of, (name) => (names.includes(name) ? at(name) : null))
-  const made = 'code' in reading && generated(['exact', 'index'], `return ${reading.code}`)
-  if (made) return made as Compute
+/**
+ * One function for all derived features: those whose source text only calculates are computed in it,
+ * without boxing a number; the others are called with the features.
+ */
+function computeOf(
+  derived: readonly DerivedFeature[],
+  names: readonly string[],
+  last: LastCall,
+): Compute {
   const view = new FeatureView([], names)
-  return (exact, index) => {
+  const call = (exact: Float64Array, index: number, at: number): unknown => {
+    last.at = at
     view.move(NO_ROWS, exact, index)
-    return of(view.features)
+    last.result = derived[at]?.(view.features)
+    return last.result
   }
+  const place = (name: string) => `exact[base + ${names.indexOf(name)}]`
+  const lines = derived.map((of, at) => {
+    const reading = arithmeticOf(of, (name) => (names.includes(name) ? place(name) : null))
+    const value = 'code' in reading ? reading.code : `call(exact, index, ${at})`
+    return `const v${at} = ${value}
+      if (typeof v${at} !== 'number') { last.result = v${at}; return ${at} }
+      values[${at}] = v${at}`
+  })
+  const body = `return (exact, index, values) => {
+    const base = index * ${names.length}
+    ${lines.join('\n')}
+    return -1
+  }`
+  const make = generated(['call', 'last'], body) as ((...of: unknown[]) => Compute) | null
+  if (make !== null) return make(call, last)
+  return (exact, index, values) =>
+    derived.findIndex((_, at) => {
+      const value = call(exact, index, at)
+      if (typeof value !== 'number') return true
+      values[at] = value
+      return false
+    })
 }

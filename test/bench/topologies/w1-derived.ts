@@ -1,4 +1,4 @@
-// W1 with three derived features: the model takes one, two are carried.
+// W1 of which three features are derived: a mean, a sum, a standard deviation.
 import { defineTopology, hours, minutes, seconds } from 'tidemark'
 import { Payment } from '../../../topologies/payment.ts'
 import { cardGbdt } from '../../fixtures/models/card-gbdt.model.ts'
@@ -28,21 +28,23 @@ export default defineTopology('card-fraud', (t) =>
         sum5m: fiveMinutes.sum('amount'),
         categories5m: fiveMinutes.distinct('category'),
         count1h: hour.count(),
-        sum1h: hour.sum('amount'),
+        mean1h: hour.mean('amount'),
         max1h: hour.max('amount'),
         merchants1h: hour.distinct('merchant'),
         count24h: day.count(),
         sum24h: day.sum('amount'),
-        std24h: day.std('amount'),
+        variance24h: day.variance('amount'),
       }
     })
-    .derive({
-      mean5m: ({ sum5m, count5m }) => sum5m / count5m,
-      perMerchant: ({ sum1h, merchants1h }) => sum1h / merchants1h,
-      z: ({ amount, sum24h, count24h, std24h }) =>
-        (amount - sum24h / count24h) / Math.max(std24h, 1),
-    })
-    .score(cardGbdt, { carry: ['perMerchant', 'z'] })
+    .derive(
+      {
+        mean5m: ({ sum5m, count5m }) => sum5m / count5m,
+        sum1h: ({ mean1h, count1h }) => mean1h * count1h,
+        std24h: ({ variance24h }) => Math.sqrt(variance24h),
+      },
+      { drop: ['mean1h', 'variance24h'] },
+    )
+    .score(cardGbdt)
     .map((s) => ({
       paymentId: s.event.paymentId,
       cardId: s.event.cardId,
