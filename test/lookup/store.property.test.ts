@@ -59,30 +59,34 @@ const options = fc.record({
 
 test('rows, and how often they are asked for, are those of the naive store', async () => {
   await fc.assert(
-    fc.asyncProperty(options, fc.array(step, { minLength: 10, maxLength: 60 }), async (o, steps) => {
-      const at = (row: unknown) => (row as Row).atMs
-      const tried = new TriedStore({ ...o, at })
-      const naive = new NaiveStore(o)
-      for (const one of steps) {
-        const nowMs = tried.clock.nowMs()
-        if ('set' in one) {
-          const row = { spend: one.spend, atMs: nowMs - one.backMs }
-          tried.rows.set(one.set, row)
-          naive.rows.set(one.set, row)
-        } else if ('delete' in one) {
-          tried.rows.delete(one.delete)
-          naive.rows.delete(one.delete)
-        } else if ('passMs' in one) tried.pass(one.passMs)
-        else {
-          const eventMs = nowMs - one.backMs
-          const rows = await tried.look(one.look, eventMs)
-          await nextTurn()
-          expect(rows).toEqual(one.look.map((name) => naive.look(name, nowMs, eventMs)))
+    fc.asyncProperty(
+      options,
+      fc.array(step, { minLength: 10, maxLength: 60 }),
+      async (o, steps) => {
+        const at = (row: unknown) => (row as Row).atMs
+        const tried = new TriedStore({ ...o, at })
+        const naive = new NaiveStore(o)
+        for (const one of steps) {
+          const nowMs = tried.clock.nowMs()
+          if ('set' in one) {
+            const row = { spend: one.spend, atMs: nowMs - one.backMs }
+            tried.rows.set(one.set, row)
+            naive.rows.set(one.set, row)
+          } else if ('delete' in one) {
+            tried.rows.delete(one.delete)
+            naive.rows.delete(one.delete)
+          } else if ('passMs' in one) tried.pass(one.passMs)
+          else {
+            const eventMs = nowMs - one.backMs
+            const rows = await tried.look(one.look, eventMs)
+            await nextTurn()
+            expect(rows).toEqual(one.look.map((name) => naive.look(name, nowMs, eventMs)))
+          }
         }
-      }
-      const asked = tried.asked.reduce((sum, keys) => sum + keys.length, 0)
-      expect(asked).toBe(naive.requests)
-    }),
+        const asked = tried.asked.reduce((sum, keys) => sum + keys.length, 0)
+        expect(asked).toBe(naive.requests)
+      },
+    ),
     { numRuns: runs(200) },
   )
 })

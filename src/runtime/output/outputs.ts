@@ -16,7 +16,7 @@ import type { OutgoingHeader, OutgoingRecord } from '../../records/record-format
 import { WrittenRecords } from '../../records/written-records.ts'
 import type { SinkStep } from '../../topology/definition.ts'
 import type { CausedRecords } from '../commit/output-batch.ts'
-import { VERSION_HEADER, versionKeyOf, sinkVersion } from '../commit/redis-sink.ts'
+import { sinkVersion, VERSION_HEADER, versionKeyOf } from '../commit/redis-sink.ts'
 import type { RecordFault } from './dead-letter.ts'
 import { DirectWriter, type OutputOrigin } from './direct-writer.ts'
 import { type PassedHeaders, sinkHeaders } from './headers.ts'

@@ -3,7 +3,7 @@ import { redis as inRedis } from 'tidemark'
 import { describe, expect, onTestFinished } from 'vitest'
 import { Redis } from '../../../src/lookup/redis.ts'
 import { INVALID, redisSource } from '../../../src/lookup/store-source.ts'
-import { versionKeyOf, sinkVersion } from '../../../src/runtime/commit/redis-sink.ts'
+import { sinkVersion, versionKeyOf } from '../../../src/runtime/commit/redis-sink.ts'
 import { until } from '../../services/cluster.ts'
 import { freePorts } from '../../services/ports.ts'
 import {

@@ -4,8 +4,8 @@ import type { Commit, JoinOptions, NewRecord, Records } from '../../../src/recor
 import { WrittenRecords } from '../../../src/records/written-records.ts'
 import {
   committingToRedis,
-  versionKeyOf,
   sinkVersion,
+  versionKeyOf,
 } from '../../../src/runtime/commit/redis-sink.ts'
 
 const place = { topic: 'payments', partition: 0, offset: 0 }
