@@ -61,6 +61,7 @@ interface Client {
   on(event: 'error', listener: () => void): unknown
   connect(): Promise<unknown>
   get(key: string): Promise<string | null>
+  mGet(keys: string[]): Promise<(string | null)[]>
   set(key: string, value: string, o: { PX: number }): Promise<unknown>
   eval(script: string, o: { keys: string[]; arguments: (string | Buffer)[] }): Promise<unknown>
   destroy(): void
@@ -71,6 +72,7 @@ export class Redis {
   readonly #o: RedisOptions
   readonly #closed = new AbortController()
   #client: Client | null = null
+  #isCluster = false
   #trying: Promise<void> | null = null
 
   constructor(options: RedisOptions) {
@@ -98,6 +100,7 @@ export class Redis {
   /** In the order of the keys: a text, `null` for none, or why it could not be read. */
   async get(keys: readonly string[]): Promise<readonly (string | null | Error)[]> {
     const client = this.#ready()
+    if (!this.#isCluster && keys.length > 0) return client.mGet([...keys])
     return Promise.all(keys.map((key) => client.get(key).catch(asError)))
   }
 
@@ -146,6 +149,7 @@ export class Redis {
     const connecting = client.connect()
     connecting.catch(() => undefined)
     await Promise.race([connecting, sleep(CONNECT_MS, undefined, { ref: false })])
+    this.#isCluster = mode === 'cluster'
     this.#client = client
   }
 
