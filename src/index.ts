@@ -67,6 +67,13 @@ export {
   type SourceRecord,
   text,
 } from './topology/source.ts'
+export {
+  type OwnRows,
+  type RedisRows,
+  redis,
+  type Store,
+  type StoreOptions,
+} from './topology/store.ts'
 export type {
   Featured,
   FeatureStream,

@@ -17,7 +17,7 @@ import type { Definition } from '../topology/definition.ts'
 import { isOnlyShadow, scoreStepsOf } from '../topology/graph.ts'
 import { isTrained } from '../topology/models.ts'
 import { endReading, ownFilesOf } from './author-files.ts'
-import { chosenRegistry, kafkaOptions } from './cluster.ts'
+import { chosenServices, kafkaOptions } from './cluster.ts'
 import { addSettings, readConfig } from './config.ts'
 import { calledFunctions, evaluators, prepareFiles, summaryOf, variantLines } from './prepared.ts'
 import { grouped, plural, sayNotes, table, write } from './print.ts'
@@ -46,8 +46,9 @@ export function check(): Command {
     .action(async (files: string[], flags: Record<string, unknown>) => {
       const config = readConfig(SETTINGS, flags)
       const isConnected = flags['connect'] === true
-      const registry = isConnected ? chosenRegistry(config) : ({ registry: 'later' } as const)
-      const prepared = await prepareFiles(files, workerOptions(config), registry)
+      const later = { registry: 'later', redis: 'later' } as const
+      const services = isConnected ? chosenServices(config) : later
+      const prepared = await prepareFiles(files, workerOptions(config), services)
       try {
         await writeLines([
           ...prepared.topologies.map((topology) => `✓ ${summaryOf(topology)}`),
@@ -86,14 +87,21 @@ async function checkConnected(prepared: Prepared, config: CheckConfig): Promise<
     const { topics, partitionOffsets, known, notes } = found
     refuseIfAny(partitionOffsets.flatMap((offsets) => faultOf(offsets, { group, from, known })))
     const schemas = await findSchemas(prepared.topologies)
+    const silent = (await prepared.redis?.connect()) ?? null
     await writeLines([
       `✓ brokers ${brokers}, all required rights granted`,
       ...[...topics.values()].map((topic) => `✓ topic ${inWords(topic)}`),
       ...found.toMake.map(({ name }) => `✓ topic ${name}  is made by the first worker`),
       ...schemas.map((schema) => `✓ schema ${placeOf(schema)}`),
+      ...(prepared.redis && silent === null ? [`✓ Redis ${config.redis.join(',')}`] : []),
       `✓ group ${group}  ${progress(partitionOffsets)}`,
     ])
-    sayNotes([...notes, ...findVariants(prepared, partitionOffsets).map(({ note }) => note)])
+    const redis = silent === null ? [] : [`Redis does not answer: ${silent}`]
+    sayNotes([
+      ...notes,
+      ...redis,
+      ...findVariants(prepared, partitionOffsets).map(({ note }) => note),
+    ])
   } finally {
     await records.close()
   }

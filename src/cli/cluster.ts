@@ -1,3 +1,4 @@
+import type { RedisOptions } from '../lookup/redis.ts'
 import type { BearerOptions, KafkaOptions, KafkaSasl } from '../records/kafka/options.ts'
 import type { ConfluentRegistry, RegistryOptions } from '../registry/confluent-registry.ts'
 import type { CLUSTER_SETTINGS, Config } from './settings.ts'
@@ -58,12 +59,19 @@ function given<K extends string>(values: Readonly<Record<K, string | null>>) {
 }
 
 /** The schema registry that the settings name, as a choice; empty: none. */
-export function chosenRegistry(config: ClusterConfig): { readonly registry?: RegistryOptions } {
+function chosenRegistry(config: ClusterConfig): { readonly registry?: RegistryOptions } {
   const { registry: url, registryUsername: username, registryCa: ca } = config
   if (url === null) return {}
   const password = config.registryPasswordFile ?? config.registryPassword ?? ''
   const login = username === null ? {} : { login: { username, password } }
   return { registry: { url, ...login, ...given({ ca }) } }
+}
+
+/** The schema registry and Redis that the settings name, as choices. */
+export function chosenServices(config: ClusterConfig) {
+  const { redis: urls, redisPasswordFile, redisPassword, redisCa: ca } = config
+  const redis: RedisOptions = { urls, password: redisPasswordFile ?? redisPassword, ca }
+  return { ...chosenRegistry(config), ...(urls.length > 0 && { redis }) }
 }
 
 /** A client of the schema registry that the settings name; `null`: they name none. */

@@ -4,7 +4,8 @@ import { type Command, Option } from 'commander'
 import { configFault, messageOf, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
 import type { RawSetting, Setting } from '../runtime/setting.ts'
 import { contradictions } from './contradictions.ts'
-import { type Environment, unknownVariables, VARIABLES } from './environment.ts'
+import { type Environment, linksOfKubernetes, unknownVariables, VARIABLES } from './environment.ts'
+import { sayNotes } from './print.ts'
 import { textOfFile } from './setting-parsers.ts'
 import {
   type Config,
@@ -104,6 +105,8 @@ export function readConfig<const N extends SettingName>(
   for (const name of unknownVariables(context.env)) {
     faults.push(configFault('there is no such setting', name, suggestName(name, VARIABLES)))
   }
+  const links = linksOfKubernetes(context.env)
+  sayNotes(links.map((name) => `${name} is a link of Kubernetes to a service: it is ignored`))
   const config: Partial<Record<SettingName, unknown>> = {}
   for (const name of names) {
     const s = SETTINGS[name]
@@ -143,7 +146,8 @@ function strongestOrigin(name: SettingName, { flags, context, file }: Sources): 
     return { raw: { values: [flag].flat().map(String), folder }, where: flagOf(name) }
   }
   const variable = env[variableOf(name)]
-  if (variable !== undefined && variable !== '') {
+  const isLink = linksOfKubernetes(env).includes(variableOf(name))
+  if (variable !== undefined && variable !== '' && !isLink) {
     const values = many ? variable.split(',').map((v) => v.trim()) : [variable]
     return { raw: { values, folder }, where: variableOf(name) }
   }

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { inspect } from 'node:util'
 import { Command, InvalidArgumentError } from 'commander'
 import { configFault, messageOf, refuseIfAny, type TidemarkError } from '../kernel/errors.ts'
+import { GivenSource } from '../lookup/store-source.ts'
 import type { Header, NewRecord } from '../records/port.ts'
 import { reasonOf } from '../runtime/output/dead-letter.ts'
 import type { DeadLetterCause } from '../runtime/output/task-context.ts'
@@ -23,7 +24,7 @@ import {
   publishingRecords,
 } from './embedded.ts'
 import { untilSignal } from './exit.ts'
-import { openInput } from './lines.ts'
+import { type Line, linesOf, openInput, splitKey } from './lines.ts'
 import { prepareFiles, summaryOf } from './prepared.ts'
 import { bytesAsJson, colors, readerGone, say, sayNotes, write } from './print.ts'
 import { PREPARE_SETTINGS, workerOptions } from './settings.ts'
@@ -38,6 +39,7 @@ interface Flags extends Record<string, unknown> {
   readonly partitions: number
   readonly header: readonly Header[]
   readonly table?: ReadonlyMap<string, string>
+  readonly store?: ReadonlyMap<string, string>
 }
 
 export function dev(): Command {
@@ -53,7 +55,12 @@ export function dev(): Command {
     .option(
       '--table <name=file>',
       'rows of a table whose rows are in a topic, as lines like the events; repeatable (default: it is empty)',
-      addTable,
+      addPair,
+    )
+    .option(
+      '--store <name=file>',
+      'rows of a store, one per line: KEY<TAB>JSON; repeatable (default: one in Redis is empty, another is asked itself)',
+      addPair,
     )
     .option(
       '--partitions <n>',
@@ -78,19 +85,29 @@ async function start(command: Command, file: string, flags: Flags): Promise<void
   }
   const config = readConfig(PREPARE_SETTINGS, flags)
   const input = flags.input === undefined ? null : await openInput(flags.input)
-  const prepared = await prepareFiles([file], workerOptions(config), { values: 'json' })
+  const rows = await storeRows(flags.store ?? new Map())
+  const prepared = await prepareFiles([file], workerOptions(config), {
+    values: 'json',
+    redis: 'later',
+    sourceOf: (store) => {
+      const given = rows.get(store.name)
+      const isGiven = given !== undefined || 'redis' in store.from
+      return isGiven ? new GivenSource(store, given ?? []) : null
+    },
+  })
   try {
     const topology = prepared.topologies[0] as PreparedTopology
     say(summaryOf(topology))
     sayNotes(prepared.notes)
     checkTables(topology, flags.table ?? new Map())
+    checkStores(topology, rows)
     await score(prepared, input ?? process.stdin, flags)
   } finally {
     await prepared.close()
   }
 }
 
-function addTable(given: string, before: ReadonlyMap<string, string> | undefined) {
+function addPair(given: string, before: ReadonlyMap<string, string> | undefined) {
   try {
     return pairsOf([...[...(before ?? [])].map((pair) => pair.join('=')), given], 'name=file')
   } catch (error) {
@@ -117,6 +134,42 @@ function checkTables(topology: PreparedTopology, given: ReadonlyMap<string, stri
   )
   for (const name of names.filter((table) => !given.has(table))) {
     say(`table "${name}" is empty: give its rows with --table ${name}=rows.ndjson`)
+  }
+}
+
+function checkStores(
+  { definition: { stores } }: PreparedTopology,
+  given: ReadonlyMap<string, unknown>,
+): void {
+  const strange = [...given.keys()].filter((name) => !stores.some((store) => store.name === name))
+  refuseIfAny(strange.map((name) => configFault(`the topology has no store "${name}"`, '--store')))
+  for (const { name, from } of stores) {
+    if (given.has(name) || !('redis' in from)) continue
+    say(`store "${name}" is empty: give its rows with --store ${name}=rows.ndjson`)
+  }
+}
+
+/** The rows in files, by name of the store. */
+async function storeRows(files: ReadonlyMap<string, string>) {
+  const rows = new Map<string, (readonly [string, unknown])[]>()
+  for (const [store, path] of files) {
+    const own: (readonly [string, unknown])[] = []
+    for await (const lines of linesOf(await openInput(path))) {
+      own.push(...lines.map((line) => storeRow(line, path)))
+    }
+    rows.set(store, own)
+  }
+  return rows
+}
+
+function storeRow({ bytes, number }: Line, path: string): readonly [string, unknown] {
+  const { key, value } = splitKey(bytes)
+  const where = `${path}:${number}`
+  if (key === null) throw configFault('it has no key: write key<TAB>JSON', where)
+  try {
+    return [key.toString('utf8'), JSON.parse(value.toString('utf8'))]
+  } catch {
+    throw configFault('its row is not JSON', where)
   }
 }
 

@@ -13,7 +13,7 @@ import type { Commit, Header, NewRecords, Records, TopicPartition } from '../rec
 import type { Observer, Outcomes } from '../runtime/events.ts'
 import { addOutcomes, NO_OUTCOMES } from '../runtime/output/outcomes.ts'
 import type { Definition, SourceDefinition, TableDefinition } from '../topology/definition.ts'
-import { allTopics } from '../topology/graph.ts'
+import { allTopics, redisSinks } from '../topology/graph.ts'
 import { type Line, linesOf, splitKey } from './lines.ts'
 import { grouped, plural } from './print.ts'
 
@@ -21,7 +21,10 @@ import { grouped, plural } from './print.ts'
 
 export function embeddedRecords(definition: Definition, partitions: number): MemoryRecords {
   const records = new MemoryRecords()
-  for (const topic of allTopics(definition)) records.createTopic(topic, { partitions })
+  const sinks = redisSinks([definition]).keys()
+  for (const topic of [...allTopics(definition), ...sinks]) {
+    records.createTopic(topic, { partitions })
+  }
   return records
 }
 

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { SETTINGS, type SettingName, variableOf } from './settings.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -18,6 +19,17 @@ export function variablesForCommands(env: Environment): string[] {
   return Object.keys(env).filter(
     (name) => name.startsWith(PREFIX) && !OF_TESTS.test(name.slice(PREFIX.length)),
   )
+}
+
+/** Variables that are named like settings and are links of Kubernetes: `TIDEMARK_HTTP_PORT=tcp://…`. */
+export function linksOfKubernetes(env: Environment): string[] {
+  return VARIABLES.filter((name) => isOfKubernetes(name, env[name] ?? ''))
+}
+
+/** Is this process in a container? */
+export function isInContainer(env: Environment = process.env): boolean {
+  const marks = ['/.dockerenv', '/run/.containerenv']
+  return env['KUBERNETES_SERVICE_HOST'] !== undefined || marks.some((path) => existsSync(path))
 }
 
 export function unknownVariables(env: Environment): string[] {

@@ -32,7 +32,8 @@ export function graph(): Command {
 
 /** A topology as a Mermaid flowchart, left to right; paths of rejected events are dashed. */
 export function mermaid(definition: Definition): string {
-  const { source, deadLetterTopic, tables, then } = definition
+  const { source, deadLetterTopic, then } = definition
+  const tables = [...definition.tables, ...definition.stores]
   const steps = planOf(definition).map(({ step, rule }, i) => {
     const next = stepsAfter(step).map(({ name }) => name)
     const { late: isLate = false } = rule.outcomes

@@ -21,7 +21,7 @@ import { loadTopologies } from './author-files.ts'
 export async function prepareFiles(
   files: readonly string[],
   options: Partial<WorkerConfig> = {},
-  choices: Pick<Choices, 'values' | 'registry'> = {},
+  choices: Pick<Choices, 'values' | 'registry' | 'redis' | 'sourceOf'> = {},
 ): Promise<Prepared> {
   const { definitions, faults } = await loadTopologies(files)
   try {

@@ -1,15 +1,18 @@
+import { getHeapStatistics } from 'node:v8'
 import { groupOf, type Hosted, hostWorker } from '../host/host-worker.ts'
 import { NO_NAME } from '../host/worker-name.ts'
 import { faultsOf } from '../kernel/errors.ts'
 import { toStderr } from '../observe/log.ts'
-import { limitsOfMachine } from '../runtime/machine-limits.ts'
+import { type WorkerConfig, workerConfig } from '../runtime/config.ts'
+import { limitOfContainer, limitsOfMachine, memoryOfMachine } from '../runtime/machine-limits.ts'
 import { type Prepared, scorersOf } from '../runtime/prepared.ts'
 import { type Scorer, shownEvaluator, shownSize } from '../scoring/scorer.ts'
 import { readinessOf } from '../serve/health.ts'
-import { chosenRegistry, kafkaOptions } from './cluster.ts'
+import { chosenServices, kafkaOptions } from './cluster.ts'
+import { isInContainer } from './environment.ts'
 import { failWith } from './exit.ts'
 import { prepareFiles, summaryOf, variantLines } from './prepared.ts'
-import { sayTo, watchStdout, watchWarnings } from './print.ts'
+import { grouped, sayTo, watchStdout, watchWarnings } from './print.ts'
 import {
   banner,
   httpAddressOf,
@@ -25,7 +28,7 @@ export async function runWorkerHere(
   config: RunConfig,
   { ended, stderr }: RunProcess,
 ): Promise<void> {
-  const prepared = await prepareFiles(files, workerOptions(config), chosenRegistry(config))
+  const prepared = await prepareFiles(files, workerOptions(config), chosenServices(config))
   if (ended.hasCome) return prepared.close()
   const log = processLog(config, { stderr })
   const http = httpAddressOf(config)
@@ -40,7 +43,7 @@ export async function runWorkerHere(
     droppedLines: () => stderr.dropped,
     announce: (name, at) => {
       const place = { names: name ?? NO_NAME, http: at }
-      banner(outlineOf(prepared, config.group), config, place)
+      banner(outlineOf(prepared, config), config, place)
     },
   })
 }
@@ -52,7 +55,7 @@ async function workUntil(stopped: Promise<void>, hosted: Hosted): Promise<void> 
   await worker.stop()
 }
 
-function outlineOf(prepared: Prepared, group: string | null): RunOutline {
+function outlineOf(prepared: Prepared, config: RunConfig, workers = 1): RunOutline {
   const lines = prepared.topologies.flatMap((topology) => [
     ['topology', summaryOf(topology)] as const,
     ...scorersOf(topology).map((scorer) => ['model', modelLine(scorer)] as const),
@@ -60,8 +63,29 @@ function outlineOf(prepared: Prepared, group: string | null): RunOutline {
     ['by', topology.by] as const,
   ])
   const variants = variantLines(prepared.variants).map((line) => ['variant', line] as const)
-  const { notes } = prepared
-  return { group: groupOf(group, prepared), lines: [...lines, ...variants], notes }
+  const memory = ['memory', memoryLine(workerConfig(workerOptions(config)), workers)] as const
+  const notes = [...prepared.notes, ...containerNotes(config)]
+  return { group: groupOf(config.group, prepared), lines: [...lines, ...variants, memory], notes }
+}
+
+/** `512 MB, the container's limit: heap 259 MB, windows 125 MB, in flight 64 MB`, of each worker. */
+function memoryLine({ maxStateBytes, maxInFlightBytes }: WorkerConfig, workers: number): string {
+  const shown = (bytes: number) => `${grouped(Math.round(bytes / 1_000_000))} MB`
+  const limit = limitOfContainer() === null ? '' : ", the container's limit"
+  const parts = {
+    heap: getHeapStatistics().heap_size_limit,
+    windows: maxStateBytes ?? limitsOfMachine(workers).maxBytes,
+    'in flight': maxInFlightBytes,
+  }
+  const each = Object.entries(parts).map(([name, bytes]) => `${name} ${shown(bytes)}`)
+  const of = workers === 1 ? '' : ' of each worker'
+  return `${shown(memoryOfMachine())}${limit}; at most${of}: ${each.join(', ')}`
+}
+
+function containerNotes({ httpPort, httpHost }: RunConfig): string[] {
+  const isLocal = httpPort !== 'off' && ['127.0.0.1', '::1', 'localhost'].includes(httpHost)
+  if (!isLocal || !isInContainer()) return []
+  return [`in a container, probes do not reach ${httpHost}: set --http-host 0.0.0.0`]
 }
 
 function modelLine({ label, sha256, evaluator, size }: Scorer): string {
@@ -90,8 +114,8 @@ async function prepareAndWork(parent: ParentLink): Promise<void> {
   const stderr = toStderr()
   sayTo(stderr)
   const options = workerOptions(config)
-  const prepared = await prepareFiles(files, options, chosenRegistry(config))
-  await parent.tell({ type: 'prepared', outline: outlineOf(prepared, config.group) })
+  const prepared = await prepareFiles(files, options, chosenServices(config))
+  await parent.tell({ type: 'prepared', outline: outlineOf(prepared, config, of) })
   await Promise.race([parent.released, parent.stopped])
   if (parent.hasStopped) return prepared.close()
   await workUntil(parent.stopped, {

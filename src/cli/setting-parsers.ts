@@ -46,6 +46,23 @@ export function registryUrl(raw: RawSetting): string {
   return text
 }
 
+/** URLs of Redis, without passwords. */
+export function redisUrls({ values }: RawSetting): readonly string[] {
+  return values.flatMap((value) => value.split(',')).map((value) => redisUrl(value.trim()))
+}
+
+function redisUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : null
+  const isRedis = url !== null && ['redis:', 'rediss:'].includes(url.protocol)
+  // It may contain a password.
+  if (!isRedis || url.hostname === '') throw new Error('is not a redis:// or rediss:// URL')
+  if (url.password !== '') {
+    throw new Error('contains a password: give it in TIDEMARK_REDIS_PASSWORD')
+  }
+  if (!/^(|\/|\/\d{1,4})$/.test(url.pathname)) throw new Error('has a path that is no number')
+  return text
+}
+
 export function readableFile(raw: RawSetting): string {
   textOf(raw)
   return pathOf(raw)

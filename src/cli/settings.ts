@@ -19,6 +19,7 @@ import {
 } from '../runtime/setting.ts'
 import {
   readableFile,
+  redisUrls,
   registryUrl,
   saslExtensions,
   textOf,
@@ -150,7 +151,21 @@ const REGISTRY = under('Schema registry', {
     NODES_OWN,
   ),
 })
-const OWN = { ...WORKERS, ...HTTP_AND_LOG, ...LOGIN, ...REGISTRY }
+const REDIS = under('Redis', {
+  redis: setting<readonly string[]>({
+    value: '<url,…>',
+    about:
+      'Redis, for stores whose rows are in it: redis://host:6379, with TLS rediss://, with a user redis://user@host:6379; some nodes of a cluster',
+    fallback: [],
+    ...NONE,
+    many: true,
+    kind: { parse: redisUrls },
+  }),
+  redisPassword: secret('<password>', 'password for Redis'),
+  redisPasswordFile: secretFile('password for Redis', 'TIDEMARK_REDIS_PASSWORD'),
+  redisCa: pemFile("CA certificates to verify Redis' certificate with", NODES_OWN),
+})
+const OWN = { ...WORKERS, ...HTTP_AND_LOG, ...LOGIN, ...REGISTRY, ...REDIS }
 
 type OptionOf = { [K in keyof WorkerConfig as (typeof SETTING_NAMES)[K]]: K }
 type Own = { [N in keyof typeof OWN]: (typeof OWN)[N] extends Setting<infer T> ? T : never }
@@ -180,7 +195,12 @@ export const PREPARE_SETTINGS = [
   'maxTableMb',
   'maxModelMb',
 ] as const
-export const CLUSTER_SETTINGS = ['brokers', ...namesOf(LOGIN), ...namesOf(REGISTRY)] as const
+export const CLUSTER_SETTINGS = [
+  'brokers',
+  ...namesOf(LOGIN),
+  ...namesOf(REGISTRY),
+  ...namesOf(REDIS),
+] as const
 export const RUN_SETTINGS = namesOf(SETTINGS)
 
 function namesOf<T extends object>(settings: T): (keyof T)[] {

@@ -1,7 +1,12 @@
 import { TidemarkError } from '../kernel/errors.ts'
 import { formatDuration } from '../kernel/time.ts'
-import type { Definition, SourceDefinition, TableDefinition } from '../topology/definition.ts'
-import { outputTopics, sinksOf } from '../topology/graph.ts'
+import type {
+  Definition,
+  SourceDefinition,
+  StoreDefinition,
+  TableDefinition,
+} from '../topology/definition.ts'
+import { outputTopics, redisSinks, sinksOf } from '../topology/graph.ts'
 import {
   isReservedHeader,
   type KeyMismatch,
@@ -36,6 +41,9 @@ export function validateTopology(definition: Definition): TidemarkError[] {
   checkHeaders(definition, report)
   checkTopics(definition, report)
   checkTables(definition, report)
+  for (const store of definition.stores) {
+    checkStore(store, (what, o) => report(store.name, what, o))
+  }
   for (const { step, rule, place } of planOf(definition)) rule.check?.(step, place, report)
   return faults
 }
@@ -71,7 +79,7 @@ function checkSource({ source }: Definition, report: ReportFault): void {
   }
 }
 
-function checkSchema({ schema }: SourceDefinition | TableDefinition, tell: ReportFieldFault): void {
+function checkSchema({ schema }: Pick<TableDefinition, 'schema'>, tell: ReportFieldFault): void {
   if (typeof schema?.['~standard']?.validate === 'function') return
   tell('schema must be a Standard Schema (zod, valibot, arktype, …)')
 }
@@ -97,6 +105,9 @@ function checkTopics(definition: Definition, report: ReportFault): void {
     if (topic === source.topic) {
       report(name, `sink "${topic}" is the source: its outputs would come back as events`)
     }
+    if (redisSinks([definition]).has(topic) && outputTopics(definition).includes(topic)) {
+      report(name, `a topic and a sink in Redis are named "${topic}"`)
+    }
     if (topic === deadLetterTopic) report(name, `sink "${topic}" is the dead-letter topic`)
   }
   if (deadLetterTopic === source.topic) {
@@ -104,12 +115,13 @@ function checkTopics(definition: Definition, report: ReportFault): void {
   }
 }
 
-function checkTables({ tables }: Definition, report: ReportFault): void {
-  for (const [i, table] of tables.entries()) {
+function checkTables({ tables, stores }: Definition, report: ReportFault): void {
+  const names = [...tables, ...stores].map(({ name }) => name)
+  for (const name of new Set(names.filter((each, i) => names.indexOf(each) < i))) {
+    report(name, `two tables or stores are named "${name}"`)
+  }
+  for (const table of tables) {
     const { name } = table
-    if (tables.findIndex((other) => other.name === name) < i) {
-      report(name, `two tables are named "${name}"`)
-    }
     checkTable(table, (what, o) => report(name, what, o))
   }
 }
@@ -128,6 +140,52 @@ function checkTable(table: TableDefinition, tell: ReportFieldFault): void {
   }
   if (key !== null || from.topic === undefined) checkFunction('key', key, 'of the row', tell)
   if (asOf !== null) checkFunction('asOf', asOf, 'of the row', tell)
+}
+
+function checkStore(store: StoreDefinition, tell: ReportFieldFault): void {
+  const { name, schema, from, maxEntries, maxAgeMs, at, onMiss, writeBackMs, fallback } = store
+  if (!NAME.test(name)) tell(`store "${name}" must match ${NAME}`)
+  checkSchema({ schema }, tell)
+  const checkTime = (what: string, ms: number, { above }: { above?: 0 } = {}) => {
+    if (ms >= 0 && ms !== above) return
+    tell(`${what} must be a duration ${above === 0 ? 'above 0 ms' : 'of 0 ms or more'}, got ${ms}`)
+  }
+  checkTime('fresh', store.freshMs)
+  checkTime('stale', store.staleMs)
+  checkTime('deadline', store.deadlineMs, { above: 0 })
+  checkTime('maxAge', maxAgeMs, { above: 0 })
+  if (writeBackMs !== null) checkTime('writeBack.ttl', writeBackMs, { above: 0 })
+  if (!Number.isSafeInteger(maxEntries) || maxEntries < 1) {
+    tell(`maxEntries must be a whole number from 1, got ${maxEntries}`)
+  }
+  if (at !== null) checkFunction('at', at, 'of the row', tell)
+  else if (maxAgeMs !== Number.POSITIVE_INFINITY) {
+    tell('maxAge needs at', { hint: 'say when a row was made: at: (row) => row.updatedAtMs' })
+  }
+  if (onMiss !== null) checkFunction('onMiss', onMiss, 'of the key', tell)
+  else if (writeBackMs !== null) tell('writeBack needs onMiss: there is nothing else to write')
+  if (fallback !== null && typeof fallback !== 'object') {
+    tell(`fallback must be a row, got ${typeof fallback}`)
+  }
+  if (!('redis' in from)) {
+    checkFunction('getMany', from.getMany, 'of the keys', tell)
+    if (writeBackMs !== null) checkFunction('setMany', from.setMany, 'of the rows', tell)
+    return
+  }
+  const { key, fields } = from.redis
+  checkFunction('redis key', key, 'of the key', tell)
+  if (fields === undefined) return
+  const areNames = Array.isArray(fields) && fields.every((f) => typeof f === 'string' && f !== '')
+  if (!areNames || fields.length === 0) return tell('fields must be names')
+  const twice = fields.filter((field, i) => fields.indexOf(field) < i)
+  if (twice.length > 0) tell(`fields has ${twice.join(', ')} twice`)
+}
+
+/** Notes on stores: a replay may read other rows. */
+export function storeNotes({ name, stores }: Definition): string[] {
+  if (stores.length === 0) return []
+  const all = stores.map((store) => store.name).join(', ')
+  return [`${name}: rows of ${all} are as the store has them now: a replay may give other outputs`]
 }
 
 /** Notes on restarts of a topology, for `check` and for a worker's start. */

@@ -1,6 +1,7 @@
-import type { Definition, Step } from '../topology/definition.ts'
+import type { Definition, Step, StoreDefinition } from '../topology/definition.ts'
 import { stepsAfter } from '../topology/graph.ts'
 import type { DecodeFormat, SourceFormat } from '../topology/source.ts'
+import type { RedisRows } from '../topology/store.ts'
 import type { Print } from './operators/rule.ts'
 import { planOf } from './plan.ts'
 
@@ -36,6 +37,8 @@ export interface Description {
   readonly deadLetterTopic: string
   /** Its lookup tables. */
   readonly tables: readonly TableDescription[]
+  /** Its stores. @default none */
+  readonly stores?: readonly StoreDescription[]
   /** Names of the steps that the source feeds. */
   readonly first: readonly string[]
   /** Every step, each before those it feeds. */
@@ -50,6 +53,20 @@ export interface TableDescription {
   readonly asOf?: string
   readonly file?: string
   readonly topic?: string
+}
+/** A store of a {@link Description}. Lengths in ms; what is absent is as by default. */
+interface StoreDescription {
+  readonly name: string
+  /** `redis`: a key in Redis; `own`: functions of the author. */
+  readonly from: { readonly redis: string; readonly fields?: readonly string[] } | 'own'
+  readonly freshMs: number
+  readonly staleMs: number
+  readonly deadlineMs: number
+  readonly at?: string
+  readonly maxAgeMs?: number
+  readonly onMiss?: string
+  readonly writeBackMs?: number
+  readonly fallback?: object
 }
 /** One step of a {@link Description}. */
 interface StepDescription {
@@ -91,6 +108,9 @@ export function describe(topology: Definition, print: Print = asSource): Descrip
       ...(asOf === null ? {} : { asOf: print(asOf) }),
       ...(from.file === undefined ? { topic: from.topic } : { file: from.file.pathname }),
     })),
+    ...(topology.stores.length > 0 && {
+      stores: topology.stores.map((store) => describedStore(store, print)),
+    }),
     first: topology.then.map((s) => s.name),
     steps: planOf(topology).map(({ step, rule }) => ({
       name: step.name,
@@ -99,6 +119,27 @@ export function describe(topology: Definition, print: Print = asSource): Descrip
       feeds: stepsAfter(step).map((s) => s.name),
     })),
   }
+}
+
+function describedStore(store: StoreDefinition, print: Print): StoreDescription {
+  const { name, from, freshMs, staleMs, deadlineMs, at, maxAgeMs } = store
+  const { onMiss, writeBackMs, fallback } = store
+  return {
+    name,
+    from: 'redis' in from ? described(from.redis, print) : 'own',
+    freshMs,
+    staleMs,
+    deadlineMs,
+    ...(at && { at: print(at) }),
+    ...(maxAgeMs !== Number.POSITIVE_INFINITY && { maxAgeMs }),
+    ...(onMiss && { onMiss: print(onMiss) }),
+    ...(writeBackMs !== null && { writeBackMs }),
+    ...(fallback && { fallback }),
+  }
+}
+
+function described({ key, fields }: RedisRows['redis'], print: Print) {
+  return { redis: print(key), ...(fields && { fields }) }
 }
 
 function wordOr(of: string | Parameters<Print>[0], print: Print): string {

@@ -2,7 +2,13 @@ import type { ColumnForm } from '../columns/columns.ts'
 import type { Reader } from '../columns/events.ts'
 import { knownEvent } from '../formats/json/known-values.ts'
 import type { Definition, SourceDefinition } from '../topology/definition.ts'
-import { type EngineResult, type EventBatch, NO_EVENTS, type ReadyBatch } from './events.ts'
+import {
+  type EngineResult,
+  type EventBatch,
+  NO_EVENTS,
+  NONE_DEGRADED,
+  type ReadyBatch,
+} from './events.ts'
 import { futureError } from './faults.ts'
 import { type Operator, type OperatorContext, passOn } from './operators/rule.ts'
 import { openAll, planOf, sharesTopic } from './plan.ts'
@@ -28,10 +34,10 @@ export interface EngineOptions extends Pick<OperatorContext, 'lookup' | 'scoring
 }
 
 /**
- * Results of a chunk in order, a bounded number at a time; the rest is returned at the end. Until
- * then the engine must not be used for anything else.
+ * Results of a chunk in order, a bounded number at a time, or what must be waited for; the rest is
+ * returned at the end. Until then the engine must not be used for anything else.
  */
-export type ChunkResults = Generator<readonly ReadyBatch[], EngineResult>
+export type ChunkResults = Generator<readonly ReadyBatch[] | Promise<unknown>, EngineResult>
 
 /**
  * The watermark and the windows of one topology on one partition. Synchronous, without clock, I/O
@@ -85,7 +91,8 @@ export class Engine {
       watermarksMs[index] = this.watermark.nowMs
     }
     const columns = { count, keys, events, source: events, timesMs, watermarksMs }
-    const chunk = { ...columns, indices, late: NO_EVENTS, windows: null, features: null }
+    const none = { late: NO_EVENTS, windows: null, features: null, degraded: NONE_DEGRADED }
+    const chunk = { ...columns, ...none, indices }
     yield* passOn(this.#first, chunk, run)
     this.#expire(count)
     return run.result(this.watermark.nowMs)

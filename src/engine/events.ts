@@ -53,7 +53,12 @@ export interface Batch {
   readonly windows: readonly WindowResult[] | null
   /** `null`: no features step is before it. */
   readonly features: FeatureMatrix | null
+  readonly degraded: Degraded
 }
+
+/** Events whose rows stores have not given, by index, and why: `profiles=deadline`. */
+export type Degraded = ReadonlyMap<number, string>
+export const NONE_DEGRADED: Degraded = new Map()
 
 /** The features of a batch, by index of the event. */
 export interface FeatureMatrix {
@@ -76,12 +81,15 @@ export interface FoundRows {
   readonly names: readonly string[]
   /** Row-major [count, names], by index of the event; `undefined`: none was found. */
   readonly rows: readonly unknown[]
+  /** `null`: none of them is in a store. */
+  readonly degraded: Degraded | null
 }
 
-/** The rows that an event has found, by name of the look-up. */
-export function foundBy(index: number, { names, rows }: FoundRows): Record<string, unknown> {
+/** The rows that an event has found, as functions behind see them. */
+export function foundBy(index: number, { names, rows, degraded }: FoundRows) {
   const base = index * names.length
-  return Object.fromEntries(names.map((name, n) => [name, rows[base + n]]))
+  const lookup = Object.fromEntries(names.map((name, n) => [name, rows[base + n]]))
+  return degraded === null ? { lookup } : { lookup, degraded: degraded.has(index) }
 }
 
 /** Events that have reached a model or a sink, in order. */
@@ -93,6 +101,9 @@ export interface ReadyBatch {
   readonly events: Events
   /** Events behind the watermark, also others than those of `indices`. */
   readonly late: ReadonlySet<number>
+  readonly degraded: Degraded
+  /** Event times, by index. */
+  readonly timesMs: Float64Array
   /** At a model. @default it is at a sink */
   readonly model?: ModelBatch
   /** Passes the events through the steps behind. @param scores `null` at a sink */

@@ -29,6 +29,7 @@ interface OpenRows {
   readonly rows: Float32Array
   readonly exact: Float64Array
   readonly found: unknown[]
+  readonly degraded: Map<number, string>
 }
 
 /** Where a chunk's events go. */
@@ -121,16 +122,29 @@ export class FeatureRows implements Operator {
     this.#doubt = 0
     const late: number[] = []
     const open = run.mode === 'live' ? this.#open(batch.count) : null
+    const fetching = open !== null && this.#tables.areStored ? this.#fetch(batch) : null
+    if (fetching !== null) yield fetching
     const into = { late, open }
     this.#processAll(batch, run, into)
     run.late(this.#step.name, late)
     if (open === null) return
-    const { indices, found: rows, ...columns } = open
-    const lookups = this.#tables.names
-    const found = lookups.length === 0 ? null : { names: lookups, rows }
+    const { indices, found: rows, degraded, ...columns } = open
+    const { names, areStored } = this.#tables
+    const found = names.length === 0 ? null : { names, rows, degraded: areStored ? degraded : null }
     const own = { step: this.#step.name, names: this.#names }
     const features = { ...own, ...columns, areFinite: this.#doubt === 0, found }
-    yield* passOn(this.#behind, { ...batch, indices, features }, run, late)
+    yield* passOn(this.#behind, { ...batch, indices, features, degraded }, run, late)
+  }
+
+  /** Fetches the rows that events will look up in stores. */
+  #fetch(batch: Batch): Promise<unknown> | null {
+    const { events, timesMs, watermarksMs } = batch
+    return this.#tables.fetch(batch, (kind, index) => {
+      if (!(this.states[kind] as KeyedWindows).isOf(events, index)) return false
+      const isBehind = isLate(timesMs[index] as number, watermarksMs[index] as number)
+      if (isBehind && this.#onLate !== 'score') return false
+      return areWanted(this.#behind, events, index)
+    })
   }
 
   /** Not in {@link process}, because V8 compiles a loop in a generator late. */
@@ -151,6 +165,7 @@ export class FeatureRows implements Operator {
       rows: new Float32Array(count * this.#row.length),
       exact: new Float64Array(count * this.#exact.length),
       found: new Array<unknown>(count * this.#tables.names.length),
+      degraded: new Map(),
     }
   }
 
@@ -254,7 +269,7 @@ export class FeatureRows implements Operator {
     return true
   }
 
-  #writeRow({ indices, rows, exact, found }: OpenRows, index: number): void {
+  #writeRow({ indices, rows, exact, found, degraded }: OpenRows, index: number): void {
     const row = this.#row
     const { length: width } = row
     const base = index * width
@@ -268,6 +283,7 @@ export class FeatureRows implements Operator {
     let to = index * places.length
     for (let e = 0; e < places.length; e++) exact[to++] = row[places[e] as number] as number
     this.#tables.writeTo(found, index)
+    if (this.#tables.degraded !== null) degraded.set(index, this.#tables.degraded)
     indices.push(index)
   }
 }

@@ -37,7 +37,7 @@ export class FeaturedEvents implements Events {
     const base = index * names.length
     const features = Object.fromEntries(names.map((name, f) => [name, rows[base + f] as number]))
     const event = this.#events.at(index)
-    return found === null ? { event, features } : { event, features, lookup: foundBy(index, found) }
+    return found === null ? { event, features } : { event, features, ...foundBy(index, found) }
   }
 
   memoryOf(index: number): Memory | null {

@@ -88,7 +88,7 @@ export class ScoreReader {
     const features = this.#featuresOf(i, of.model)
     const { label: model, route } = this.#by[scores.decided?.[i] ?? 0] as ScoredBy
     if (found === null) return { event, features, score, model, route }
-    return { event, features, score, model, route, lookup: foundBy(index, found) }
+    return { event, features, score, model, route, ...foundBy(index, found) }
   }
 
   #score(i: number, { columns: values }: Answered['scores']): Score {

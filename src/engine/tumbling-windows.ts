@@ -4,7 +4,7 @@ import { startOfWindow } from '../kernel/time.ts'
 import type { Aggregate } from '../topology/aggregates.ts'
 import type { TumblingStep } from '../topology/definition.ts'
 import type { OnLate } from '../topology/source.ts'
-import { type Batch, NO_EVENTS, type WindowResult } from './events.ts'
+import { type Batch, NO_EVENTS, NONE_DEGRADED, type WindowResult } from './events.ts'
 import { badColumn, lateError, threw } from './faults.ts'
 import { type Operator, type OperatorContext, passOn, type ReadyBatches } from './operators/rule.ts'
 import type { ChunkRun } from './run.ts'
@@ -313,6 +313,7 @@ function batchOf(windows: readonly WindowResult[]): Batch {
     timesMs,
     watermarksMs: timesMs,
     late: NO_EVENTS,
+    degraded: NONE_DEGRADED,
     windows,
     features: null,
   }

@@ -1,4 +1,5 @@
 import { TidemarkError } from '../kernel/errors.ts'
+import type { RedisOptions } from '../lookup/redis.ts'
 import type { Log } from '../observe/log.ts'
 import { type KafkaSasl, type KafkaTls, kafkaFaults } from '../records/kafka/options.ts'
 import type { RegistryOptions } from '../registry/confluent-registry.ts'
@@ -21,6 +22,8 @@ export interface RunWorkerOptions extends Partial<WorkerConfig> {
    * @default none
    */
   readonly registry?: RegistryOptions
+  /** Redis, for stores whose rows are in it. @default none */
+  readonly redis?: RedisOptions
   /**
    * Called with what the worker does: at most a few events a chunk, never a payload or a key. An
    * observer that throws does no harm.

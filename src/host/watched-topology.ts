@@ -3,7 +3,7 @@ import type { Code } from '../kernel/errors.ts'
 import type { WatchedModel, WatchedTopology } from '../observe/observer.ts'
 import { type PreparedTopology, scorersOf } from '../runtime/prepared.ts'
 import { type Scorer, versionOf } from '../scoring/scorer.ts'
-import { decisiveStep, outputTopics, scoreStepsOf } from '../topology/graph.ts'
+import { decisiveStep, outputTopics, redisSinks, scoreStepsOf } from '../topology/graph.ts'
 
 const DECODE: readonly Code[] = [
   ...(['TOMBSTONE', 'NULL_KEY', 'RECORD_TOO_LARGE', 'BATCH_TOO_LARGE', 'NOT_UTF8'] as const),
@@ -14,13 +14,13 @@ const DECODE: readonly Code[] = [
 
 /** The topology as metrics and the log know it before its first event. */
 export function watchedTopology(prepared: PreparedTopology): WatchedTopology {
-  const { definition, tables, shadows } = prepared
+  const { definition, tables, stores, shadows } = prepared
   const { name: topology, source, deadLetterTopic, then } = definition
   const steps = planOf(definition).map(({ step, rule }) => ({ name: step.name, ...rule.outcomes }))
   return {
     topology,
     source: source.topic,
-    outputs: outputTopics(definition),
+    outputs: [...outputTopics(definition), ...redisSinks([definition]).keys()],
     deadLetterTopic,
     step: decisiveStep(definition),
     late: {
@@ -29,6 +29,7 @@ export function watchedTopology(prepared: PreparedTopology): WatchedTopology {
     },
     tumbling: steps.filter(({ windows }) => windows).map(({ name }) => name),
     tables: tables.map(({ table }) => table.label),
+    stores: stores.map(({ definition: { name } }) => name),
     deadLetters: [
       ...at('decode', DECODE),
       ...at(source.topic, ['FUTURE']),

@@ -175,6 +175,11 @@ function troubles(log: Log): Handlers {
         'the table is not updated until this ends',
         'the table is up to date again',
       ]),
+    'store-failing': ({ topology, store, reason }) =>
+      trouble({ topology, store }, reason, [
+        'the store does not answer: its rows are substitutes',
+        'the store answers again',
+      ]),
     'shadow-unwritten': ({ topology, step, model, reason }) =>
       trouble({ topology, step, model }, reason, [
         'scores of a shadow are not written: they are dropped',

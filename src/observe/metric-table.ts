@@ -47,6 +47,8 @@ const DIFFERENCES = {
 const SHADOW_ROWS = ['scored', 'failed', 'dropped'] as const
 const SHADOW_OUTPUTS = ['written', 'dropped'] as const
 const LOOKUPS = ['found', 'absent', 'early'] as const
+const STORE_LOOKUPS = ['found', 'ahead', 'absent', 'expired', 'degraded'] as const
+const STORE_KEYS = ['fresh', 'stale', 'missed'] as const
 const LIMITS = ['target', 'maximum'] as const
 const STAGES_OF_CHUNK = [...Object.keys(STAGES).filter((stage) => stage !== 'fetch'), 'queue']
 
@@ -74,6 +76,9 @@ const OF_SOURCE = each(['topology', 'topic'], ({ topology, source: topic }) => [
 ])
 const OF_SINK = each(['topic'], ({ outputs }) => outputs.map((topic) => ({ topic })))
 const OF_TABLE = each(['table'], ({ tables }) => tables.map((table) => ({ table })))
+const OF_STORE = each(['topology', 'store'], ({ topology, stores }) =>
+  stores.map((store) => ({ topology, store })),
+)
 const OF_MODEL = each(['topology', 'model', 'version'], ({ topology, models }) =>
   models.map(({ model, version }) => ({ topology, model, version })),
 )
@@ -400,5 +405,53 @@ export const METRICS: readonly MetricRow<MetricSources>[] = [
     help: 'Look-ups by outcome; early: the first version of the key is later than the event',
     ...withLabel(OF_TABLE, 'outcome', LOOKUPS),
     on: { 'looked-up': (counts) => LOOKUPS.map((outcome) => [{ outcome }, counts[outcome]]) },
+  }),
+  counter('store_lookups_total', {
+    help: 'Look-ups by outcome; ahead: the row is later than the event; degraded: the store did not give it',
+    ...withLabel(OF_STORE, 'outcome', STORE_LOOKUPS),
+    on: {
+      'store-read': (counts) => STORE_LOOKUPS.map((outcome) => [{ outcome }, counts[outcome]]),
+    },
+  }),
+  counter('store_keys_total', {
+    help: 'Keys that were looked up, once for each batch of events; missed: not in memory',
+    ...withLabel(OF_STORE, 'outcome', STORE_KEYS),
+    on: { 'store-read': (counts) => STORE_KEYS.map((outcome) => [{ outcome }, counts[outcome]]) },
+  }),
+  gauge('store_rows', {
+    help: 'Rows of a store in memory',
+    ...OF_STORE,
+    on: { 'store-read': ({ rows }) => rows },
+  }),
+  gauge('store_bytes', {
+    help: 'Memory of these rows, approximately, bytes',
+    ...OF_STORE,
+    on: { 'store-read': ({ bytes }) => bytes },
+  }),
+  histogram('store_request_duration_seconds', {
+    help: 'Time from asking a store for rows to its answer, with what was computed',
+    ...OF_STORE,
+    buckets: SHORT,
+    on: { 'store-asked': ({ durationMs }) => durationMs / 1_000 },
+  }),
+  counter('store_failed_requests_total', {
+    help: 'Requests that a store did not answer, and rows that it did not take',
+    ...OF_STORE,
+    on: { 'store-asked': ({ error }) => (error === null ? 0 : 1) },
+  }),
+  counter('store_invalid_rows_total', {
+    help: 'Values of a store that are no row',
+    ...OF_STORE,
+    on: { 'store-asked': ({ invalid }) => invalid },
+  }),
+  counter('store_computed_rows_total', {
+    help: 'Rows that onMiss has computed',
+    ...OF_STORE,
+    on: { 'store-asked': ({ computed }) => computed },
+  }),
+  gauge('store_failing', {
+    help: '1 while a store is not asked because it has failed',
+    ...OF_STORE,
+    on: { 'store-failing': ({ reason }) => (reason === null ? 0 : 1) },
   }),
 ]

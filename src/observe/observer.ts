@@ -65,6 +65,7 @@ export interface WatchedTopology {
   }[]
   readonly shadows: readonly (WatchedModel & { readonly step: string })[]
   readonly tables: readonly string[]
+  readonly stores: readonly string[]
   /** Score steps with a latency budget: how long their predictions should and may take. */
   readonly latency: readonly {
     readonly step: string

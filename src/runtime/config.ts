@@ -3,6 +3,7 @@ import { TidemarkError } from '../kernel/errors.ts'
 import { COMPRESSIONS, type Compression, compressionFault } from '../kernel/kafka.ts'
 import { SESSION_TIMEOUT_MS } from '../records/kafka/options.ts'
 import type { From, Guarantee } from '../records/port.ts'
+import { maxInFlightBytesOfMachine } from './machine-limits.ts'
 import {
   integer,
   oneOf,
@@ -101,7 +102,7 @@ export interface WorkerConfig {
   readonly maxAhead: 'none' | null
   /**
    * Memory for records, outputs and dead letters that are not committed yet, bytes.
-   * @default 256 MB
+   * @default 256 MB, with less than 2 GB of memory an eighth of it
    */
   readonly maxInFlightBytes: number
   /**
@@ -109,10 +110,15 @@ export interface WorkerConfig {
    * @default what half of Node's heap holds
    */
   readonly maxKeys: number | null
-  /** Memory for the windows of this worker, bytes. @default half of the memory */
+  /**
+   * Memory for the windows of this worker, bytes. @default half of the memory, or what the heap
+   * leaves of it
+   */
   readonly maxStateBytes: number | null
   /** Memory for all lookup tables of this worker, bytes. @default a quarter of Node's heap */
   readonly maxTableBytes: number | null
+  /** Memory for the rows of stores of this worker, bytes. @default an eighth of Node's heap */
+  readonly maxStoreBytes: number | null
   /** Memory for all models of this worker, bytes. @default no limit */
   readonly maxModelBytes: number | null
   /** How often the worker's status is logged, ms, or `'off'`. @default 60,000 */
@@ -259,8 +265,8 @@ const MEMORY = under('Memory', {
     value: '<megabytes>',
     about:
       'memory of each worker for records, outputs and dead letters that are not committed yet, MB',
-    fallback: 256 * MEGABYTE,
-    fallbackText: '256',
+    fallback: maxInFlightBytesOfMachine(),
+    fallbackText: '256, in a container with less than 2 GB an eighth of its memory',
     kind: integer({ from: MEGABYTE }, MEGABYTE),
   }),
   maxKeys: optional(
@@ -270,11 +276,15 @@ const MEMORY = under('Memory', {
   ),
   maxStateBytes: mostMegabytes(
     'most memory for the windows of each worker, MB',
-    'half of the memory, divided among the workers',
+    'half of the memory, or what the heap leaves of it, divided among the workers',
   ),
   maxTableBytes: mostMegabytes(
     'most memory for all lookup tables of each worker, MB; beyond that it stops, TABLE_LIMIT',
     "a quarter of Node's heap",
+  ),
+  maxStoreBytes: mostMegabytes(
+    'most memory for the rows of stores that each worker keeps, MB; beyond that those unused for longest are asked for again',
+    "an eighth of Node's heap",
   ),
   maxModelBytes: mostMegabytes(
     'most memory for all models of each worker, MB; with more it does not start, MODEL_LIMIT',
@@ -317,6 +327,7 @@ const OTHER_NAMES = {
   maxInFlightBytes: 'maxInFlightMb',
   maxStateBytes: 'maxStateMb',
   maxTableBytes: 'maxTableMb',
+  maxStoreBytes: 'maxStoreMb',
   maxModelBytes: 'maxModelMb',
   statusEveryMs: 'statusInterval',
 } as const

@@ -1,5 +1,6 @@
 import type { Code } from '../kernel/errors.ts'
 import type { StageTimes } from '../kernel/stages.ts'
+import type { KeyCounts, StoreCounts, StoreReport } from '../lookup/store.ts'
 import type { Loss, TopicPartition, Unreadable } from '../records/port.ts'
 
 // Reports of a worker to its observers: metrics, log, the live line of the demo. Never a payload
@@ -49,6 +50,12 @@ export interface ShadowLabels {
   /** Name of the score step. */
   readonly step: string
   readonly model: string
+}
+
+/** Which store an event is about. */
+interface StoreLabels {
+  readonly topology: string
+  readonly store: string
 }
 
 /** How much scores differ from others: their means, and quantiles. */
@@ -282,6 +289,18 @@ interface RuntimeEvents {
     /** The first version of the key was later than the event. */
     readonly early: number
   }
+  /** Results of a chunk's look-ups in a store. */
+  'store-read': StoreLabels &
+    StoreCounts &
+    KeyCounts & {
+      /** In memory now, and about how many bytes they take. */
+      readonly rows: number
+      readonly bytes: number
+    }
+  /** A store has been asked for rows, or did not take those that were written back. */
+  'store-asked': StoreLabels & StoreReport
+  /** A store is not asked for a while; `reason` is `null` once it answers again. */
+  'store-failing': StoreLabels & { readonly reason: string | null }
   /**
    * Records of a partition are set aside because the schema registry does not have their
    * schema; `reason` is `null` when none was for a minute.

@@ -2,13 +2,27 @@ import { totalmem } from 'node:os'
 import { getHeapStatistics } from 'node:v8'
 import { KEY_HEAP_BYTES, type StateLimits } from '../engine/store/state-limits.ts'
 
-/** Half of the memory for the windows of all workers, and keys for half of a worker's heap. */
+/** Memory of a process besides its heap, windows and records in flight, bytes. */
+const OTHER_BYTES = 128 * 2 ** 20
+const MOST_IN_FLIGHT_BYTES = 256_000_000
+
+/**
+ * Half of the memory for the windows of all workers, or what a small container has besides the
+ * heap; and keys for half of a worker's heap.
+ */
 export function limitsOfMachine(workers = 1): StateLimits {
   const { heap_size_limit: heap } = getHeapStatistics()
+  const memory = memoryOfMachine() / workers
+  const left = Math.max(memory / 8, memory - heap - OTHER_BYTES)
   return {
     maxKeys: Math.floor(heap / 2 / KEY_HEAP_BYTES),
-    maxBytes: Math.floor(memoryOfMachine() / 2 / workers),
+    maxBytes: Math.floor(Math.min(memory / 2, left)),
   }
+}
+
+/** Memory for records that are not committed yet, bytes. */
+export function maxInFlightBytesOfMachine(): number {
+  return Math.floor(Math.min(MOST_IN_FLIGHT_BYTES, memoryOfMachine() / 8))
 }
 
 /** Memory for the tables of a worker, bytes: a quarter of Node's heap. */
@@ -16,9 +30,19 @@ export function maxTableBytesOfMachine(): number {
   return Math.floor(getHeapStatistics().heap_size_limit / 4)
 }
 
+/** Memory for the rows of stores of a worker, bytes: an eighth of Node's heap. */
+export function maxStoreBytesOfMachine(): number {
+  return Math.floor(getHeapStatistics().heap_size_limit / 8)
+}
+
 /** Memory of this machine or container, bytes. */
 export function memoryOfMachine(): number {
-  // 0 where only the machine is a limit; a container without a limit may report an absurd number.
+  return Math.min(totalmem(), limitOfContainer() ?? Number.POSITIVE_INFINITY)
+}
+
+/** The container's limit, bytes; `null`: the machine is the only limit. */
+export function limitOfContainer(): number | null {
+  // 0 without a limit, or an absurd number.
   const constrained = process.constrainedMemory()
-  return Math.min(totalmem(), constrained > 0 ? constrained : Number.POSITIVE_INFINITY)
+  return constrained > 0 && constrained < totalmem() ? constrained : null
 }

@@ -1,9 +1,11 @@
 import type { Format, OutputFormat } from '../formats/format.ts'
 import type { TidemarkError } from '../kernel/errors.ts'
+import type { Redis } from '../lookup/redis.ts'
+import type { StoreSource } from '../lookup/store-source.ts'
 import type { LoadedTable } from '../lookup/table.ts'
 import type { Scorer } from '../scoring/scorer.ts'
 import type { StepScorer } from '../scoring/step-scorer.ts'
-import type { Definition } from '../topology/definition.ts'
+import type { Definition, StoreDefinition } from '../topology/definition.ts'
 import type { Lookup } from '../topology/lookup.ts'
 import type { PreparedShadow } from './output/shadow/prepared-shadow.ts'
 
@@ -13,6 +15,8 @@ export interface Prepared {
   readonly variants: readonly StepVariants[]
   /** For the operator; none of them is an error. */
   readonly notes: readonly string[]
+  /** @default nothing is in Redis */
+  readonly redis?: Pick<Redis, 'connect' | 'keepNewest'> | null
   close(): Promise<void>
 }
 
@@ -33,6 +37,7 @@ export interface PreparedTopology {
   readonly lookup: Lookup
   /** Topologies that declare the same table share it. */
   readonly tables: readonly PreparedTable[]
+  readonly stores: readonly PreparedStore[]
 }
 
 export const FINGERPRINT_LENGTH = 12
@@ -41,6 +46,11 @@ export interface PreparedTable {
   readonly table: LoadedTable
   /** How the records of its topic become rows; `null`: its rows are in a file. */
   readonly format: RowFormat | null
+}
+
+export interface PreparedStore {
+  readonly definition: StoreDefinition
+  readonly source: StoreSource
 }
 
 export type RowFormat = Pick<Format, 'prepare' | 'decode'>

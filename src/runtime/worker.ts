@@ -5,9 +5,12 @@ import { Lifecycle, type LifecycleTable } from '../kernel/lifecycle.ts'
 import { Backoff, type Random, systemRandom } from '../kernel/random.ts'
 import { Slices } from '../kernel/slices.ts'
 import type { Records } from '../records/port.ts'
+import { redisSinks } from '../topology/graph.ts'
+import { committingToRedis } from './commit/redis-sink.ts'
 import { type WorkerConfig, workerConfig } from './config.ts'
 import type { WorkerContext } from './context.ts'
 import type { Observer, RuntimeEvent, WorkerState } from './events.ts'
+import { maxStoreBytesOfMachine } from './machine-limits.ts'
 import { Shadows } from './output/shadow/shadows.ts'
 import type { DeadLetterCause } from './output/task-context.ts'
 import type { Availability } from './partition/availability.ts'
@@ -16,6 +19,7 @@ import type { Prepared } from './prepared.ts'
 import { type ClusterCheck, checkCluster } from './start/cluster-check.ts'
 import { registerSchemas } from './start/formats.ts'
 import { settleVariants } from './start/variants.ts'
+import { Stores } from './tables/stores.ts'
 import { Tables } from './tables/tables.ts'
 
 // One worker process in a consumer group.
@@ -77,6 +81,12 @@ export function startWorker(options: WorkerOptions): Worker {
   return new Worker(options)
 }
 
+/** With the sinks of the topologies that are in Redis. */
+function throughRedis({ prepared: { topologies, redis }, records }: WorkerOptions): Records {
+  const sinks = redisSinks(topologies.map(({ definition }) => definition))
+  return redis && sinks.size > 0 ? committingToRedis(records, { redis, sinks }) : records
+}
+
 /** A running worker. */
 export class Worker {
   /**
@@ -92,6 +102,7 @@ export class Worker {
   readonly #backoff: Backoff
   readonly #tables: Tables
   readonly #shadows: Shadows
+  readonly #stores: Stores
   readonly #stopping = new AbortController()
   readonly #changed = new ConditionVariable()
   readonly #life = new Lifecycle('the worker', WORKER)
@@ -105,8 +116,9 @@ export class Worker {
   #isNoted = false
 
   constructor(options: WorkerOptions) {
-    this.#o = options
-    const { prepared, records, group, observer } = options
+    const { prepared, group, observer } = options
+    const records = throughRedis(options)
+    this.#o = { ...options, records }
     const { clock = wallClock, random = systemRandom } = options
     const context = { clock, random, observer, slices: new Slices(() => clock.elapsedMs()) }
     this.#config = workerConfig(options)
@@ -121,6 +133,11 @@ export class Worker {
         this.#tableFailure ??= { error }
         this.#membership?.fail(error)
       },
+    })
+    this.#stores = new Stores({
+      ...context,
+      topologies: prepared.topologies,
+      maxBytes: this.#config.maxStoreBytes ?? maxStoreBytesOfMachine(),
     })
     this.#shadows = new Shadows({
       topologies: prepared.topologies,
@@ -208,6 +225,11 @@ export class Worker {
     )
     const checked = await unlessAborted(this.#stopping.signal, checking)
     if (checked === null) return null
+    const silent = (await prepared.redis?.connect()) ?? null
+    if (silent !== null) {
+      const message = `Redis does not answer (${silent}): until it does, rows of stores are substitutes`
+      observer({ type: 'note', message })
+    }
     const settled = await settleVariants(prepared, checked.partitionOffsets)
     const notes = this.#isNoted ? settled : [...checked.notes, ...settled]
     for (const message of notes) observer({ type: 'note', message })
@@ -234,6 +256,7 @@ export class Worker {
       topics,
       known,
       shadows: this.#shadows,
+      stores: this.#stores,
       onDeadLetter: onDeadLetter,
       stopping: this.#stopping.signal,
       changed: this.#changed,

@@ -1,8 +1,8 @@
+import { CircuitBreaker } from '../kernel/circuit-breaker.ts'
 import { formatDuration } from '../kernel/time.ts'
 import type { ScoreStep } from '../topology/definition.ts'
 import type { Variant } from '../topology/graph.ts'
 import { isRule, measureOf, outputsOf } from '../topology/models.ts'
-import { ModelBreaker } from './model-breaker.ts'
 import { columnNames, type Scorer } from './scorer.ts'
 
 /**
@@ -39,7 +39,11 @@ export interface Decision {
 export class StepModel {
   readonly name: string
   readonly scorer: Scorer
-  readonly breaker = new ModelBreaker()
+  /** Counts rows, because a batch may be a single bad row. One with any score is no failure. */
+  readonly breaker = new CircuitBreaker({
+    longestMs: 30_000,
+    elapsedMs: () => performance.now(),
+  })
   /** The step's column for each of its own; `null`: it takes the step's rows as they are. */
   readonly #taken: readonly number[] | null
   readonly columns: readonly string[]

@@ -8,6 +8,7 @@ import { TopologyDriver } from './topology-driver.ts'
 // matchers are for the `expect` of vitest and jest, which agree in everything used here; neither is
 // imported.
 
+export type { DrivenStore } from './driven-store.ts'
 export type { ModelFunction } from './driven-worker.ts'
 export { type DeadLetter, deduplicate, type Input, type Output } from './records.ts'
 export { type DriverOptions, TopologyDriver } from './topology-driver.ts'

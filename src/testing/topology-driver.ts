@@ -1,11 +1,13 @@
+import { configFault } from '../kernel/errors.ts'
 import type { DurationMs } from '../kernel/time.ts'
 import { MemoryRecords } from '../records/memory/memory-records.ts'
 import type { Guarantee } from '../records/port.ts'
 import type { Outcomes } from '../runtime/events.ts'
 import type { Prepared } from '../runtime/prepared.ts'
 import { prepare } from '../runtime/start/prepare.ts'
-import { allTopics } from '../topology/graph.ts'
+import { allTopics, redisSinks } from '../topology/graph.ts'
 import type { Topology } from '../topology/stream.ts'
+import { DrivenStore } from './driven-store.ts'
 import { Life, type ModelFunction, numbersTo, Tally, withModelFunctions } from './driven-worker.ts'
 import {
   type DeadLetter,
@@ -42,6 +44,12 @@ export interface DriverOptions {
    * @default none
    */
   readonly tables?: Readonly<Record<string, OneOrMore<Input>>>
+  /**
+   * Rows of stores, by store name and key, as the schema takes them. A store in Redis has no other
+   * rows; one of the author's functions that is not given here is asked itself.
+   * @default none
+   */
+  readonly stores?: Readonly<Record<string, Readonly<Record<string, unknown>>>>
   /** Memory for the tables, bytes. @default a quarter of Node's heap */
   readonly maxTableBytes?: number
   /** Switches the future guard off. @default the topology's own */
@@ -73,6 +81,7 @@ export class TopologyDriver<Out> {
   readonly #records = new MemoryRecords()
   /** By topic and partition: the next offset that `take` reads. */
   readonly #taken = new Map<string, Map<number, number>>()
+  readonly #stores: ReadonlyMap<string, DrivenStore>
   #clock: VirtualClock
   #prepared: Prepared | null = null
   #life: Life | null = null
@@ -84,7 +93,15 @@ export class TopologyDriver<Out> {
     this.#partitions = options.partitions ?? 1
     this.#inputs = new InputRecords(topology)
     this.#clock = new VirtualClock(options.startMs ?? START_MS)
-    for (const topic of allTopics(topology)) {
+    const { stores = {} } = options
+    const driven = topology.stores.filter(({ name, from }) => 'redis' in from || name in stores)
+    this.#stores = new Map(
+      driven.map((store) => {
+        const { name } = store
+        return [name, new DrivenStore(store, stores[name] ?? {}, () => this.#clock)]
+      }),
+    )
+    for (const topic of [...allTopics(topology), ...redisSinks([topology]).keys()]) {
       this.#records.createTopic(topic, { partitions: this.#partitions })
     }
     for (const [table, inputs] of Object.entries(options.tables ?? {})) {
@@ -136,6 +153,16 @@ export class TopologyDriver<Out> {
   async update(table: string, inputs: OneOrMore<Input>): Promise<void> {
     this.#produceRows(table, inputs)
     await this.#life?.settled()
+  }
+
+  /**
+   * A store, whose rows and answers the test decides.
+   * @throws TidemarkError `CONFIG_INVALID`: no such store, or one that is asked itself
+   */
+  store(name: string): DrivenStore {
+    const store = this.#stores.get(name)
+    if (store === undefined) throw configFault(`no store "${name}" has its rows from the test`)
+    return store
   }
 
   /**
@@ -250,6 +277,8 @@ export class TopologyDriver<Out> {
       models: Object.fromEntries(files),
       variants,
       values: 'json',
+      redis: 'later',
+      sourceOf: ({ name }) => this.#stores.get(name)?.source ?? null,
       // A test must not depend on how busy the machine is.
       latencyBudget: 'none',
       ...(maxAhead && { maxAhead }),

@@ -13,6 +13,7 @@ import {
   type SinkStep,
   type SourceDefinition,
   type Step,
+  type StoreDefinition,
   type TableDefinition,
   TOPOLOGY,
 } from './definition.ts'
@@ -22,6 +23,7 @@ import type { FileTableOptions, Table, TopicTableOptions } from './lookup.ts'
 import { type GivenScore, givenFaults, scoreFields } from './score-builder.ts'
 import type { ScoreOptions } from './score-options.ts'
 import type { Formatted, SourceOptions } from './source.ts'
+import type { RedisSink, Store, StoreOptions } from './store.ts'
 import type { OutputsOf, Returned, Stream, Topology, TopologyBuilder } from './stream.ts'
 
 /** Options of a topology, for {@link defineTopology}. */
@@ -41,7 +43,7 @@ export interface TopologyOptions {
  *
  * @param name 1 to 200 of `a-z A-Z 0-9 . _ -`, else refused at start: `TOPOLOGY_INVALID`
  * @throws TidemarkError `TOPOLOGY_INVALID`: no source or a second one, a sink that is not returned
- * or is another topology's, a branch named `rest`, a table without `from`, or a `.score` with
+ * or is another topology's, a branch named `rest`, a table or store without `from`, or a `.score` with
  * unknown keys or values of another type
  */
 export function defineTopology<const R>(
@@ -67,6 +69,10 @@ export function defineTopology<const R>(
   return draft.finish(sinks)
 }
 
+/** Defaults of {@link StoreOptions}. */
+const MAX_ENTRIES = 100_000
+const DEADLINE_MS = 20
+
 /** A step without its name and the steps that follow it. */
 type StepFields = Step extends infer S ? (S extends Step ? Omit<S, 'name' | 'then'> : never) : never
 
@@ -83,6 +89,7 @@ class Draft implements TopologyBuilder {
   readonly #version: string | null
   readonly #root: Node = { fields: null, children: [] }
   readonly #tables: TableDefinition[] = []
+  readonly #stores: StoreDefinition[] = []
   readonly #names = new Set<string>()
   readonly #sinks = new Map<object, Node>()
   #source: SourceDefinition | null = null
@@ -147,6 +154,32 @@ class Draft implements TopologyBuilder {
     return { name }
   }
 
+  store<S extends StandardSchemaV1, const N extends string>(
+    name: N,
+    o: StoreOptions<S>,
+  ): Store<StandardSchemaV1.InferOutput<S>, N> {
+    if (typeof o.from !== 'object' || o.from === null) {
+      throw this.#invalid(`store "${name}" has no from`, {
+        hint: 'say where its rows are: from: redis({ key }), or from: { getMany }',
+      })
+    }
+    this.#stores.push({
+      name,
+      schema: o.schema,
+      from: o.from as StoreDefinition['from'],
+      freshMs: o.fresh ?? 0,
+      staleMs: o.stale ?? 0,
+      maxEntries: o.maxEntries ?? MAX_ENTRIES,
+      deadlineMs: o.deadline ?? DEADLINE_MS,
+      at: (o.at as StoreDefinition['at'] | undefined) ?? null,
+      maxAgeMs: o.maxAge ?? Number.POSITIVE_INFINITY,
+      onMiss: o.onMiss ?? null,
+      writeBackMs: o.writeBack?.ttl ?? null,
+      fallback: o.fallback ?? null,
+    })
+    return { name }
+  }
+
   finish<Out>(sinks: readonly object[]): Topology<Out> {
     if (this.#source === null) throw this.#invalid('no source: call t.source(topic, …)')
     const wanted = new Set<Node>()
@@ -168,6 +201,7 @@ class Draft implements TopologyBuilder {
       source: this.#source,
       deadLetterTopic: `${this.#source.topic}.dlq`,
       tables: this.#tables,
+      stores: this.#stores,
       then: stepsBelow(this.#root, wanted),
     }
     return deepFreeze(definition) as Topology<Out>
@@ -194,9 +228,10 @@ class Draft implements TopologyBuilder {
       where: (keep: FeatureCondition) => go(this.#add(at, 'where', { op: 'where', keep })),
       map: (to: EventFunction<unknown>) => this.#stream(this.#add(at, 'map', { op: 'map', to })),
       branch: (by: Record<string, FeatureCondition>) => this.#branch(at, by, go),
-      sink: (topic: string, { key = null, ...options }: SinkFields = {}) => {
-        const sink = Object.freeze({ topic })
-        this.#sinks.set(sink, this.#add(at, topic, { op: 'sink', topic, key, ...options }))
+      sink: (to: string | RedisSink<string, unknown>, options: SinkFields = {}) => {
+        const fields = sinkFields(to, options)
+        const sink = Object.freeze({ topic: fields.topic })
+        this.#sinks.set(sink, this.#add(at, fields.topic, fields))
         return sink
       },
     }
@@ -277,6 +312,14 @@ class Draft implements TopologyBuilder {
   #invalid(what: string, details: { hint?: string } = {}): TidemarkError {
     return new TidemarkError('TOPOLOGY_INVALID', `topology "${this.#name}": ${what}`, details)
   }
+}
+
+function sinkFields(
+  to: string | RedisSink<string, unknown>,
+  { key = null, ...options }: SinkFields,
+): Omit<SinkStep, 'name'> {
+  if (typeof to === 'string') return { op: 'sink', topic: to, key, ...options }
+  return { op: 'sink', topic: to.name, key: to.key, redis: { ttlMs: to.ttlMs } }
 }
 
 const aggregateKit = fieldMethods()

@@ -5,6 +5,7 @@ import type { OutputShape, ScoringModel } from './models.ts'
 import type { LatencyBudget, RouteWhen } from './score-options.ts'
 import type { RegisteredFormat } from './sink-format.ts'
 import type { Formatted, KeyMismatch, OnLate, OnTombstone, SourceRecord } from './source.ts'
+import type { OwnRows, RedisRows } from './store.ts'
 
 // A topology as frozen data, made by an author's builder calls. Its functions take `unknown`
 // events: the builder's types have checked that they fit.
@@ -24,6 +25,7 @@ export interface Definition {
   readonly source: SourceDefinition
   readonly deadLetterTopic: string
   readonly tables: readonly TableDefinition[]
+  readonly stores: readonly StoreDefinition[]
   readonly then: readonly Step[]
 }
 
@@ -56,6 +58,23 @@ export interface TableDefinition extends Formatted<StandardSchemaV1> {
 type TableOrigin =
   | { readonly file: URL; readonly topic?: never }
   | { readonly topic: string; readonly file?: never }
+
+/** See {@link StoreOptions}. */
+export interface StoreDefinition {
+  readonly name: string
+  readonly schema: StandardSchemaV1
+  readonly from: RedisRows | OwnRows<unknown>
+  readonly freshMs: number
+  readonly staleMs: number
+  readonly maxEntries: number
+  readonly deadlineMs: number
+  readonly at: ((row: unknown) => number) | null
+  readonly maxAgeMs: number
+  readonly onMiss: ((key: string, missing: readonly string[]) => unknown) | null
+  /** `null`: nothing is written back. */
+  readonly writeBackMs: number | null
+  readonly fallback: object | null
+}
 
 /** A step. Its name is unique in the topology, and stays when other steps change. */
 export type Step =
@@ -176,7 +195,10 @@ export interface TumblingStep extends StepBase {
 }
 export interface SinkStep extends LastStep {
   readonly op: 'sink'
+  /** Of a sink in Redis, its name. */
   readonly topic: string
+  /** Are its values written to Redis? `ttlMs` `null`: they stay. @default to a topic */
+  readonly redis?: { readonly ttlMs: number | null }
   /** `null`: the key of the input record, or of the tumbling window. */
   readonly key: EventFunction<string> | null
   readonly format?: RegisteredFormat

@@ -15,10 +15,11 @@ export interface Feature<N, L = unknown> {
   readonly [needs]: (event: N) => void
   readonly [found]?: L
 }
-/** A look-up named `N`, of rows of type `R`. */
-export interface Found<N extends string, R> {
+/** A look-up named `N`, of rows of type `R`; `D`: they may be substitutes. */
+export interface Found<N extends string, R, D = never> {
   readonly name: N
   readonly row: R
+  readonly degraded: D
 }
 type WriteCell =
   'a column must be a number, string or boolean: if it may be null or undefined, add ?? and a value'
@@ -179,15 +180,16 @@ export interface Kind<E, C> {
     never: number
   }): Feature<unknown>
   /**
-   * Numbers of the row that a lookup table has for a key; all are NaN if the key is `null` or not
-   * in the table. Functions after the model get the row itself: `s.lookup.merchants`.
+   * Numbers of the row that a lookup table or a store has for a key; all are NaN if the key is
+   * `null`, or has no row and no fallback. Functions after the model get the row itself:
+   * `s.lookup.merchants`; `s.degraded` says whether a store did not answer about it.
    * @param o `as`: the name of the row after the model, unique. @default the table's name
    */
-  lookup<R, const N extends string, const A extends string = N>(
-    table: Table<R, N>,
+  lookup<R, const N extends string, D = never, const A extends string = N>(
+    table: Table<R, N, D>,
     key: (event: E) => string | null,
     o?: { as?: A },
-  ): { value(of: (row: R) => number | Mistake<WriteNaN>): Feature<E, Found<A, R>> }
+  ): { value(of: (row: R) => number | Mistake<WriteNaN>): Feature<E, Found<A, R, D>> }
 }
 
 /**

@@ -73,7 +73,14 @@ export function sinksOf(then: readonly Step[]): (SinkStep | ShadowSink)[] {
 
 /** The topics that a topology writes, the dead-letter topic last. */
 export function outputTopics({ then, deadLetterTopic }: Definition): string[] {
-  return [...new Set(sinksOf(then).map(({ topic }) => topic)), deadLetterTopic]
+  const sinks = sinksOf(then).filter((sink) => !('redis' in sink))
+  return [...new Set(sinks.map(({ topic }) => topic)), deadLetterTopic]
+}
+
+/** By name of the sinks in Redis, how long their values stay, ms; `null`: for ever. */
+export function redisSinks(definitions: readonly Definition[]): Map<string, number | null> {
+  const sinks = definitions.flatMap(({ then }) => sinkStepsOf(then))
+  return new Map(sinks.flatMap(({ topic, redis }) => (redis ? [[topic, redis.ttlMs]] : [])))
 }
 
 /** By topic, the compression that sinks give it. */
@@ -101,7 +108,7 @@ export function withTopics(
 ): Definition {
   const rename = (topic: string) => actual.get(topic) ?? topic
   const renamed = (step: Step): Step => {
-    if (step.op === 'sink') return { ...step, topic: rename(step.topic) }
+    if (step.op === 'sink') return step.redis ? step : { ...step, topic: rename(step.topic) }
     if (step.op !== 'score') return step
     const shadows = step.shadows.map(({ sink, ...shadow }) => {
       return { ...shadow, sink: sink && { ...sink, topic: rename(sink.topic) } }

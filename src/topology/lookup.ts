@@ -1,12 +1,17 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Formatted } from './source.ts'
 
-/** A lookup table, for {@link Kind.lookup}. `R`, which only carries a type, is a row. */
-export interface Table<R, N extends string = string> {
-  /** The name given to {@link TopologyBuilder.table}. */
+/**
+ * A lookup table, for {@link Kind.lookup}. `R` is a row, and `D` whether its rows may be
+ * substitutes; they only carry types.
+ */
+export interface Table<R, N extends string = string, D = never> {
+  /** The name given to {@link TopologyBuilder.table} or {@link TopologyBuilder.store}. */
   readonly name: N
   /** Never present; it only carries the type. */
   readonly row?: R
+  /** Never present; it only carries the type. */
+  readonly degraded?: D
 }
 
 export interface Rows {
@@ -14,7 +19,19 @@ export interface Rows {
   get(key: string, timeMs: number): unknown
 }
 
-export type Lookup = (table: string) => Rows
+/** Rows of a store, which must be fetched before they are read. */
+export interface StoreRows extends Rows {
+  /**
+   * Fetches the rows of a batch of events. @param newestMs by key, the time of its newest event
+   * @returns `null`: there is nothing to wait for
+   */
+  fetch(newestMs: ReadonlyMap<string, number>): Promise<void> | null
+  /** Why the row that was read last is a substitute; `null`: it is not. */
+  readonly degraded: string | null
+}
+
+/** By name of the table or store. */
+export type Lookup = (name: string) => Rows | StoreRows
 
 interface AnyTableOptions<R> {
   /**

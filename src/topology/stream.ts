@@ -17,6 +17,7 @@ import type {
 } from './score-options.ts'
 import type { RegisteredFormat } from './sink-format.ts'
 import type { SourceOptions } from './source.ts'
+import type { RedisSink, Store, StoreOptions } from './store.ts'
 
 // The calls that an author writes a topology with. Types only; builder.ts turns them into data.
 
@@ -25,7 +26,10 @@ import type { SourceOptions } from './source.ts'
  * return it from the builder. `Out`, which only carries a type, is that of its values.
  */
 export interface Sink<T extends string, Out> {
-  /** The topic's name in the topology; `--topic` can map it to another topic. */
+  /**
+   * The topic's name in the topology; `--topic` can map it to another topic. Of a sink in Redis, its
+   * name.
+   */
   readonly topic: T
   /** Never present; it only carries the type. */
   readonly out?: Out
@@ -141,6 +145,11 @@ export interface Stream<E> {
     >
   }
   /**
+   * Writes each event to Redis, as `redis({ name, key, ttl })` says, before the offset is committed.
+   * An event without JSON is a dead letter `OUTPUT_INVALID`.
+   */
+  sink<const N extends string>(to: RedisSink<N, E>): Sink<N, E>
+  /**
    * Writes each event to a topic. An event that has no form in the topic's format is a dead letter
    * `OUTPUT_INVALID`; one that the topic does not accept, `OUTPUT_TOO_LARGE` or `OUTPUT_TIMESTAMP`.
    *
@@ -190,6 +199,8 @@ export interface FeatureStream<E, Fs> {
     o?: { drop?: readonly X[] },
   ): FeatureStream<E, Omit<Fs, X> & Readonly<Record<keyof D, Feature<unknown>>>>
 
+  /** Writes each event with its features to Redis, as {@link Stream.sink} does. */
+  sink<const N extends string>(to: RedisSink<N, Featured<E, Fs>>): Sink<N, Featured<E, Fs>>
   /** Writes each event with its features to a topic, as {@link Stream.sink} does. */
   sink<const T extends string>(topic: T, o?: SinkOptions<Featured<E, Fs>>): Sink<T, Featured<E, Fs>>
   /**
@@ -263,6 +274,16 @@ export interface TopologyBuilder {
     name: N,
     o: FileTableOptions<S> | TopicTableOptions<S>,
   ): Table<StandardSchemaV1.InferOutput<S>, N>
+  /**
+   * Declares a store of rows that a service outside holds. What it gives feeds no window, and an
+   * event is never a dead letter because of it: late, unavailable or invalid rows are replaced by
+   * the fallback. A replay may give other outputs.
+   * @param name unique in the topology
+   */
+  store<S extends StandardSchemaV1, const N extends string>(
+    name: N,
+    o: StoreOptions<S>,
+  ): Store<StandardSchemaV1.InferOutput<S>, N>
 }
 
 /** A complete topology as frozen data. `Out`, which only carries types, is the values by topic. */
@@ -342,9 +363,15 @@ type Looked<L> = [L] extends [never]
   : {
       /** By look-up; `undefined`: it found no row. */
       readonly lookup: {
-        readonly [P in Extract<L, Found<string, unknown>> as P['name']]: P['row'] | undefined
+        readonly [P in AnyFound<L> as P['name']]: P['row'] | undefined
       }
-    }
+    } & ([AnyFound<L>['degraded']] extends [never] ? unknown : Degradable)
+type AnyFound<L> = Extract<L, Found<string, unknown, boolean>>
+/** What is known of an event that looks into a store. */
+interface Degradable {
+  /** Has a store not given its row: late, unavailable, or `onMiss` has failed? */
+  readonly degraded: boolean
+}
 
 type ScoreOf<P> = P extends { readonly columns: readonly (infer C extends string)[] }
   ? { readonly [K in C]: number }

@@ -72,17 +72,21 @@ interface ThroughputFlags extends Flags {
   readonly values: Values
   readonly keep?: string
   readonly profile?: string
+  readonly redis?: string
 }
 
 function measureThroughput(flags: ThroughputFlags): Promise<void> {
-  const { events, values, keep = null, profile } = flags
+  const { events, values, keep = null, profile, redis } = flags
+  const own = redis === undefined ? [] : ['--redis', redis]
   const options = {
     ...{ events, values, keep, isIso: flags.topology?.endsWith('w1-iso.ts') === true },
     profile: profile === undefined ? null : resolve(profile),
   }
   const of = values === 'json' ? flags : { topology: W1_REGISTRY, ...flags }
   return withSchema(values, (more) =>
-    measure('throughput', of, (stage) => throughput(stage, { ...options, flags: more })),
+    measure('throughput', of, (stage) =>
+      throughput(stage, { ...options, flags: [...more, ...own] }),
+    ),
   )
 }
 
@@ -94,6 +98,7 @@ const commands = [
         .choices(VALUES)
         .default('json'),
     )
+    .option('--redis <url>', 'Redis, for a topology with a store')
     .option('--keep <file>', 'write the outputs to this file, for check.ts')
     .option('--profile <file>', "write a CPU profile of the worker's main thread to this file")
     .action(measureThroughput),

@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { Command } from 'commander'
 import { expect, test } from 'vitest'
-import { chosenRegistry, kafkaOptions } from '../../src/cli/cluster.ts'
+import { chosenServices, kafkaOptions } from '../../src/cli/cluster.ts'
 import { addSettings, readConfig } from '../../src/cli/config.ts'
 import { CLUSTER_SETTINGS, SETTINGS, type SettingName } from '../../src/cli/settings.ts'
 import { Refused } from '../../src/kernel/errors.ts'
@@ -202,14 +202,14 @@ test('a schema registry is chosen with its login and its CA', () => {
   const folder = folderWith({ 'ca.pem': 'PEM' })
   const flags = { registry: 'https://registry/api', registryUsername: 'me', registryCa: 'ca.pem' }
   const env = { TIDEMARK_REGISTRY_PASSWORD: 'secret' }
-  expect(chosenRegistry(readConfig(CLUSTER_SETTINGS, flags, { env, folder }))).toEqual({
+  expect(chosenServices(readConfig(CLUSTER_SETTINGS, flags, { env, folder }))).toEqual({
     registry: {
       url: 'https://registry/api',
       login: { username: 'me', password: 'secret' },
       ca: 'PEM',
     },
   })
-  expect(chosenRegistry(readConfig(CLUSTER_SETTINGS, {}, { env: {}, folder }))).toEqual({})
+  expect(chosenServices(readConfig(CLUSTER_SETTINGS, {}, { env: {}, folder }))).toEqual({})
 })
 
 test('settings that do not go together are refused together', () => {

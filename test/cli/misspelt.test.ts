@@ -35,7 +35,7 @@ describe('a variable that is no setting is refused with what it may have meant',
     ['TIDEMARK_KAFKA_BROKERS', 'did you mean TIDEMARK_BROKERS?'],
     [
       'TIDEMARK_PASSWORD',
-      'did you mean TIDEMARK_SASL_PASSWORD or TIDEMARK_SASL_PASSWORD_FILE or TIDEMARK_REGISTRY_PASSWORD?',
+      'did you mean TIDEMARK_SASL_PASSWORD or TIDEMARK_REDIS_PASSWORD or TIDEMARK_SASL_PASSWORD_FILE?',
     ],
   ])('%s: %s', (name, hint) => {
     expect(variable(name)).toEqual([

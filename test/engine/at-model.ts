@@ -1,6 +1,6 @@
 import type { ColumnForm } from '../../src/columns/columns.ts'
 import { called, type Events } from '../../src/columns/events.ts'
-import { NO_EVENTS, type ReadyBatch } from '../../src/engine/events.ts'
+import { NO_EVENTS, NONE_DEGRADED, type ReadyBatch } from '../../src/engine/events.ts'
 import { openAll } from '../../src/engine/plan.ts'
 import { ChunkRun } from '../../src/engine/run.ts'
 import { Dictionary } from '../../src/engine/store/dictionary.ts'
@@ -55,7 +55,7 @@ export function atModel(
   }
   const none = new Float64Array(count)
   const batch = {
-    ...{ count, indices, events, source: events, late, windows: null },
+    ...{ count, indices, events, source: events, late, windows: null, degraded: NONE_DEGRADED },
     ...{ keys: none, timesMs: none, watermarksMs: none, features: { ...columns, found: null } },
   }
   const run = new ChunkRun('live')

@@ -98,7 +98,7 @@ describe('each fault is found', () => {
     [
       'two tables of one name',
       { ...good, tables: [...good.tables, ...good.tables] },
-      'TOPOLOGY_INVALID test/shops: two tables are named "shops"',
+      'TOPOLOGY_INVALID test/shops: two tables or stores are named "shops"',
     ],
   ])('%s', (_, definition, fault) => {
     expect(faultsOf(definition)).toEqual([fault])

@@ -95,6 +95,7 @@ const description = describe({
     partitioner: 'crc32',
     keyMismatch: 'warn',
   },
+  stores: [],
   deadLetterTopic: 'in.dlq',
   tables: [
     {

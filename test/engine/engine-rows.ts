@@ -85,6 +85,7 @@ export function topologyAround(
     },
     deadLetterTopic: 'events.dlq',
     tables: [],
+    stores: [],
     then: [{ ...step, then: derive.reduceRight<Step[]>((then, d) => [{ ...d, then }], [score]) }],
   }
 }

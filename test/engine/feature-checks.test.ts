@@ -161,7 +161,7 @@ test.each<[string, Definition, string]>([
   [
     'a foreign table',
     featured({ from: 'lookup', table: 'planes' }),
-    'TOPOLOGY_INVALID test/features.more: table "planes" is not one of this topology',
+    'TOPOLOGY_INVALID test/features.more: "planes" is no table of this topology',
   ],
   [
     'a tumbling window of nothing as a feature',

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Engine } from '../../src/engine/engine.ts'
-import type { WindowResult } from '../../src/engine/events.ts'
+import type { ReadyBatch, WindowResult } from '../../src/engine/events.ts'
 import type { Definition, TumblingStep } from '../../src/topology/definition.ts'
 import type { OnLate } from '../../src/topology/source.ts'
 import { runs } from '../support/runs.ts'
@@ -189,7 +189,8 @@ test('many windows that close at once are given some at a time', () => {
   const sizes: number[] = []
   for (;;) {
     const { done, value } = results.next()
-    sizes.push((done === true ? value.ready : value).reduce((n, a) => n + a.indices.length, 0))
+    const ready = (done === true ? value.ready : value) as readonly ReadyBatch[]
+    sizes.push(ready.reduce((n, a) => n + a.indices.length, 0))
     if (done === true) break
   }
   expect(sizes).toEqual([1_000, 1_000, 500])

@@ -14,6 +14,7 @@ export function whole(results: ChunkResults): Whole {
   for (;;) {
     const { done, value } = results.next()
     if (done !== true) {
+      if (value instanceof Promise) throw new Error('it must wait for a store')
       ready.push(...value)
       continue
     }

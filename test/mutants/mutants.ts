@@ -4,6 +4,7 @@ import { COMMITS } from './commits.ts'
 import { DRIVING } from './driving.ts'
 import type { Mutant } from './mutant.ts'
 import { ROUTES } from './routes.ts'
+import { STORES } from './stores.ts'
 import { TREES } from './trees.ts'
 import { VERDICTS } from './verdicts.ts'
 import { WINDOWS } from './windows.ts'
@@ -16,5 +17,6 @@ export const MUTANTS: readonly Mutant[] = [
   ...ANSWERS,
   ...TREES,
   ...ROUTES,
+  ...STORES,
   ...VERDICTS,
 ]

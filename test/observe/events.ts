@@ -41,6 +41,7 @@ export const watched: WatchedTopology = {
     },
   ],
   tables: ['merchants'],
+  stores: ['profiles'],
   latency: [{ step: 'card-gbdt', targetMs: 50, maximumMs: 100 }],
 }
 
@@ -171,6 +172,25 @@ export const samples = {
   },
   'table-held-up': { type: 'table-held-up', table: 'merchants', reason: 'no broker answers' },
   'looked-up': { type: 'looked-up', table: 'merchants', found: 480, absent: 15, early: 5 },
+  'store-read': {
+    ...{ type: 'store-read', topology: 'card-fraud', store: 'profiles', found: 90, ahead: 1 },
+    ...{ absent: 5, expired: 3, degraded: 1, fresh: 60, stale: 4, missed: 20 },
+    ...{ rows: 900, bytes: 360_000 },
+  },
+  'store-asked': {
+    ...{
+      type: 'store-asked',
+      topology: 'card-fraud',
+      store: 'profiles',
+      durationMs: 2.5,
+      keys: 20,
+    },
+    ...{ invalid: 2, computed: 4, error: 'Error' },
+  },
+  'store-failing': {
+    ...{ type: 'store-failing', topology: 'card-fraud', store: 'profiles' },
+    reason: 'Redis does not answer',
+  },
   'commit-failed': {
     type: 'commit-failed',
     code: 'COMMIT_FAILED',

@@ -97,7 +97,7 @@ export function preparedTopology(
   const format = jsonFormatOf(definition)
   const lookup = () => new Map()
   const given = { definition, by: '0123456789ab', fingerprint: 'f', format }
-  return { ...given, outputs: new Map(), scorers, shadows: [], lookup, tables: [] }
+  return { ...given, outputs: new Map(), scorers, shadows: [], lookup, tables: [], stores: [] }
 }
 
 export function prepared(by: Scorer = scorer(), definition: Definition = scored): Prepared {

@@ -7,13 +7,14 @@ import type { Language } from './serializers.ts'
 import { startKafka } from './start-kafka.ts'
 
 // Starts a real Kafka for each worker before the tests, if one of the tests that are about to run
-// uses it, and fetches a schema registry, Prometheus' checker and the serializers of other
+// uses it, and fetches a schema registry, Redis, Prometheus' checker and the serializers of other
 // languages for those that ask for them.
 
 /** The imports by which a test says what it needs. */
 const USES_KAFKA = /(services|'\.)\/(own-)?kafka\.ts/
 const USES_REGISTRY = /(services|'\.)\/registry\.ts/
 const USES_SERIALIZERS = /services\/serializers\.ts/
+const USES_REDIS = /(services|'\.)\/redis\.ts/
 const USES_PROMTOOL = /services\/promtool\.ts/
 
 const stops: (() => Promise<void>)[] = []
@@ -32,6 +33,7 @@ export async function setup(project: TestProject): Promise<void> {
   const registry = await reachedIf(using(USES_REGISTRY), 'A SCHEMA REGISTRY', () =>
     fetchBy('registry.sh', 'jars'),
   )
+  const redis = await reachedIf(using(USES_REDIS), 'REDIS', () => fetchBy('redis.sh', 'fetch'))
   const promtool = await reachedIf(
     using(USES_PROMTOOL),
     'WHAT PROMETHEUS THINKS OF THE METRICS',
@@ -49,6 +51,7 @@ export async function setup(project: TestProject): Promise<void> {
     kafka: shared.why,
     ownKafka: own.why,
     registry: registry.why,
+    redis: redis.why,
     promtool: promtool.why,
     java: java.why,
     python: python.why,

@@ -49,7 +49,7 @@ declare module 'vitest' {
      * is no promtool, or a language's serializers; empty where there is, or where one can.
      */
     untested: Readonly<
-      Record<'kafka' | 'ownKafka' | 'registry' | 'promtool' | 'java' | 'python', string>
+      Record<'kafka' | 'ownKafka' | 'registry' | 'redis' | 'promtool' | 'java' | 'python', string>
     >
   }
 }

@@ -15,7 +15,7 @@ import type {
   ValueForm,
 } from '../../topology/definition.ts'
 import { readFunction } from '../../topology/function-reading.ts'
-import { exactFeatures } from '../../topology/graph.ts'
+import { exactFeatures, scoreStepsOf } from '../../topology/graph.ts'
 import { FeatureRows } from '../feature-rows.ts'
 import { lookupsOf } from '../table-rows.ts'
 import {
@@ -203,10 +203,38 @@ function checkFeature(
       }
       break
     case 'lookup':
-      if (!definition.tables.some((t) => t.name === feature.table)) {
-        tell(`table "${feature.table}" is not one of this topology`)
-      }
+      checkLookup(feature, { step, definition, tell })
       break
+  }
+}
+
+function checkLookup(
+  { table, of }: Extract<FeatureDefinition, { from: 'lookup' }>,
+  { step, definition, tell }: Omit<Checking, 'uses'>,
+): void {
+  const { tables, stores } = definition
+  const store = stores.find(({ name }) => name === table)
+  if (store === undefined) {
+    if (!tables.some(({ name }) => name === table)) tell(`"${table}" is no table of this topology`)
+    return
+  }
+  const takeNaN = scoreStepsOf(step.then).every(({ missing }) => missing === 'nan')
+  const hint =
+    "give the store a fallback with a number for it, or .score(model, { missing: 'nan' })"
+  if (store.fallback === null) {
+    if (!takeNaN) tell(`store "${table}" has no fallback, and the model takes no NaN`, { hint })
+    return
+  }
+  const value = valueOf(of, store.fallback)
+  const isEnough = typeof value === 'number' && (takeNaN || Number.isFinite(value))
+  if (!isEnough) tell(`the fallback of store "${table}" gives no number for it`, { hint })
+}
+
+function valueOf(of: (row: unknown) => unknown, row: unknown): unknown {
+  try {
+    return of(row)
+  } catch {
+    return undefined
   }
 }
 

@@ -107,8 +107,11 @@ export interface StepScoring {
 /** Opens the steps after a step. @param input its output */
 export type OpenSteps = (then: readonly Step[], input: StepInput) => readonly Operator[]
 
-/** Batches ready for models and sinks, some at a time; an empty list gives others their turn. */
-export type ReadyBatches = Iterable<readonly ReadyBatch[]>
+/**
+ * Batches ready for models and sinks, some at a time; an empty list gives others their turn. A
+ * promise must be waited for.
+ */
+export type ReadyBatches = Iterable<readonly ReadyBatch[] | Promise<unknown>>
 
 /** A step of one task, with its state. */
 export interface Operator {

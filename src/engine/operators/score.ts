@@ -142,14 +142,15 @@ class Score implements Operator {
     const { indices } = taken
     const ask = () => models.score({ ...taken.rows, count: indices.length })
     const model: ModelBatch = { ...taken.rows, ask }
-    const { windows, events, late } = batch
+    const { windows, events, late, degraded, timesMs } = batch
     const shadowRows = shadows.choose(indices, batch.keys)
     const pass = (scores: StepScores | null): Passed => {
       if (scores === null) throw new TidemarkError('INVARIANT', 'a batch was not scored')
       const passed = this.#pass({ ...batch, indices }, model, scores)
       return { ...passed, shadows: shadowRows(model.rows, scores) }
     }
-    run.ready({ step: this.#step, indices, windows, events, late, model, pass })
+    const own = { step: this.#step, indices, windows, events }
+    run.ready({ ...own, late, degraded, timesMs, model, pass })
     return []
   }
 

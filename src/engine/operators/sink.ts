@@ -23,8 +23,9 @@ export const sink: OperatorRule<SinkStep> = {
 
   topic: ({ topic }) => topic,
 
-  detail: ({ topic, key, format, headers, compression }, print) => ({
+  detail: ({ topic, redis, key, format, headers, compression }, print) => ({
     topic,
+    ...(redis && { redis }),
     key: key === null ? 'of the source' : print(key),
     ...(format && { format }),
     ...(headers && { headers: print(headers) }),
@@ -36,7 +37,14 @@ export const sink: OperatorRule<SinkStep> = {
     yield { where: `${name}.headers`, argument: 'event', of: headers }
   },
 
-  check({ name, headers, compression = 'none' }, _, report) {
+  check({ name, redis, key, headers, compression = 'none' }, _, report) {
+    if (redis !== undefined) {
+      checkFunction('key', key, 'of the value', (what) => report(name, what))
+      const { ttlMs } = redis
+      if (ttlMs !== null && !(Number.isInteger(ttlMs) && ttlMs > 0)) {
+        report(name, `ttl must be whole milliseconds above 0, got ${ttlMs}`)
+      }
+    }
     if (headers !== undefined) {
       checkFunction('headers', headers, 'of the event', (what) => report(name, what))
     }
@@ -54,11 +62,11 @@ export const sink: OperatorRule<SinkStep> = {
       isDirect: opened.encoderOf !== null,
       process(batch, run) {
         if (run.mode !== 'live') return []
-        const { indices, windows, source, late } = batch
+        const { indices, windows, source, late, degraded, timesMs } = batch
         const events = eventsWithFeatures(batch)
         const sinks = [{ sink: opened, indices, events }]
         const pass = () => ({ sinks, columns: columnsOf(source, indices), faultOf: () => null })
-        run.ready({ step, indices, windows, events, late, pass })
+        run.ready({ step, indices, windows, events, late, degraded, timesMs, pass })
         return []
       },
     }

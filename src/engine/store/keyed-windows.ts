@@ -131,13 +131,18 @@ export class KeyedWindows implements KeyedState {
     return this.#columns.texts
   }
 
+  /** May throw whatever the author's function throws. */
+  isOf(events: Events, index: number): boolean {
+    return this.#is === null || this.#is.of(events, index)
+  }
+
   /**
    * Reads an event's columns, if it is of this kind. May throw whatever the author's function throws.
    * @returns whether it is; or the first bad cell
    */
   read(events: Events, index: number): boolean | BadCell {
     this.#isMatch = false
-    if (this.#is !== null && !this.#is.of(events, index)) return false
+    if (!this.isOf(events, index)) return false
     if (this.#has !== null && isMissing(valueFor(this.#has, events, index))) return false
     const isTrue = this.#where === null || holds(this.#where, events, index)
     if (isTrue !== true) return isTrue

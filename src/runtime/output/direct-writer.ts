@@ -8,7 +8,7 @@ import { varintBytes, writeVarint } from '../../records/record-format.ts'
 import type { WrittenRecords } from '../../records/written-records.ts'
 import type { SinkStep } from '../../topology/definition.ts'
 import type { PassedHeaders } from './headers.ts'
-import { ID_HEADER, LATE_HEADER } from './provenance.ts'
+import { ID_HEADER, type Marks, markedHeaders } from './provenance.ts'
 
 // Outputs encoded as in a record batch. Most are written straight from columns, without creating an
 // event, an object or a string.
@@ -47,13 +47,17 @@ interface Frames {
 }
 
 const NO_FRAME = { count: 0, idBytes: 0, beforeOffset: ID_NAME, afterOffset: ID_NAME }
-const NO_FRAMES = { step: null, decision: 0, frames: { onTime: NO_FRAME, late: NO_FRAME } }
+
+interface LastFrames {
+  readonly step: SinkStep | null
+  readonly of: number | string
+  readonly frames: Frames
+}
+const NO_FRAMES: LastFrames = { step: null, of: 0, frames: { onTime: NO_FRAME, late: NO_FRAME } }
 
 /** The event that an output comes from, by its index in the chunk. */
-export interface OutputOrigin {
+export interface OutputOrigin extends Marks {
   readonly index: number
-  /** Was the event behind the watermark? */
-  readonly isLate: boolean
   /** The number of the decision about it; 0 without a model. */
   readonly decision: number
 }
@@ -80,10 +84,10 @@ export class DirectWriter {
   #room = new ByteRoom(0)
   #lengthAt = 0
   readonly #headers: Buffer
-  readonly #frames = new Map<SinkStep, Frames[]>()
+  /** By decision; for degraded outputs by decision and reason. */
+  readonly #frames = new Map<SinkStep, Map<number | string, Frames>>()
   /** Frames of the last output: most outputs have the same as the one before. */
-  #last: { readonly step: SinkStep | null; readonly decision: number; readonly frames: Frames } =
-    NO_FRAMES
+  #last: LastFrames = NO_FRAMES
 
   constructor(options: DirectOptions, rows: ScoredRows | null) {
     const { headers } = options
@@ -127,10 +131,11 @@ export class DirectWriter {
     return start
   }
 
-  #end(step: SinkStep, start: number, { index, isLate, decision }: OutputOrigin): void {
+  #end(step: SinkStep, start: number, of: OutputOrigin): void {
     const { records, into } = this.#o
+    const { index, isLate } = of
     this.#putLength(this.#lengthAt)
-    const { onTime, late } = this.#framesOf(step, decision)
+    const { onTime, late } = this.#framesOf(step, of)
     this.#putHeaders(isLate ? late : onTime, index)
     into.add(step.topic, records.timestampMsAt(index), start)
   }
@@ -166,18 +171,20 @@ export class DirectWriter {
     if (more > 0) passed?.append(room)
   }
 
-  #framesOf(step: SinkStep, decision: number): Frames {
+  #framesOf(step: SinkStep, { decision, degraded }: OutputOrigin): Frames {
     const last = this.#last
-    if (step === last.step && decision === last.decision) return last.frames
-    let all = this.#frames.get(step)
-    if (all === undefined) this.#frames.set(step, (all = []))
+    const of = degraded === null ? decision : `${decision} ${degraded}`
+    if (step === last.step && of === last.of) return last.frames
+    const all = this.#frames.get(step) ?? new Map<number | string, Frames>()
+    this.#frames.set(step, all)
     const own = this.#o.decided[decision] ?? []
-    all[decision] ??= {
-      onTime: this.#frame(step, own),
-      late: this.#frame(step, [...own, LATE_HEADER]),
+    const frames = all.get(of) ?? {
+      onTime: this.#frame(step, markedHeaders(own, { isLate: false, degraded })),
+      late: this.#frame(step, markedHeaders(own, { isLate: true, degraded })),
     }
-    this.#last = { step, decision, frames: all[decision] }
-    return all[decision]
+    all.set(of, frames)
+    this.#last = { step, of, frames }
+    return frames
   }
 
   #frame(step: SinkStep, more: readonly Header[]): Frame {

@@ -212,6 +212,18 @@ export class Finishing {
       if (counts.found + counts.absent + counts.early === 0) continue
       this.#context.observer({ type: 'looked-up', table: table.label, ...counts })
     }
+    for (const store of this.#context.stores?.of(topology) ?? []) {
+      const counts = store.takeCounts()
+      if (Object.values(counts).every((count) => count === 0)) continue
+      const { name } = store.definition
+      this.#context.observer({
+        type: 'store-read',
+        topology,
+        store: name,
+        ...counts,
+        ...store.size,
+      })
+    }
     for (const { step, indices } of result.late) {
       const action = source.onLate
       this.#context.observer({ type: 'late', topology, step, action, count: indices.length })

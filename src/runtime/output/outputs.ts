@@ -16,10 +16,11 @@ import type { OutgoingHeader, OutgoingRecord } from '../../records/record-format
 import { WrittenRecords } from '../../records/written-records.ts'
 import type { SinkStep } from '../../topology/definition.ts'
 import type { CausedRecords } from '../commit/output-batch.ts'
+import { sinkVersion, VERSION_HEADER, versionKeyOf } from '../commit/redis-sink.ts'
 import type { RecordFault } from './dead-letter.ts'
 import { DirectWriter, type OutputOrigin } from './direct-writer.ts'
 import { type PassedHeaders, sinkHeaders } from './headers.ts'
-import { ID_HEADER, LATE_HEADER } from './provenance.ts'
+import { ID_HEADER, type Marks, markedHeaders } from './provenance.ts'
 import { batchBytes, isTooLarge, type TopicLimits, timestampFault } from './topic-limits.ts'
 
 // From scores to records: the author's functions, then value, key and headers.
@@ -53,11 +54,11 @@ export interface Produced {
 }
 
 /** The origin of an output: a record, or a window's result and the record that caused it. */
-interface Origin {
+interface Origin extends Marks {
   readonly record: LogRecord
   readonly window: WindowResult | null
-  /** Was the event behind the watermark? */
-  readonly isLate: boolean
+  /** The event time, ms since the epoch. */
+  readonly timeMs: number
 }
 
 interface PassingOrigin extends Origin {
@@ -100,7 +101,7 @@ class Outputs implements Produced {
   readonly #ready: ReadyBatch
   readonly #o: OutputsOptions
   readonly #sinks: readonly WaitingSink[]
-  readonly #of = { index: 0, isLate: false, decision: 0 }
+  readonly #of = { index: 0, isLate: false, degraded: null as string | null, decision: 0 }
   readonly #writer: DirectWriter
   /** `null`: none of the records has a header. */
   readonly #passedHeaders: PassedHeaders | null
@@ -140,11 +141,12 @@ class Outputs implements Produced {
 
   /** The same object each time: it is read at once. */
   #outputOf(row: number): OutputOrigin {
-    const { indices, late } = this.#ready
+    const { indices, late, degraded } = this.#ready
     const { decided } = this.#o
     const of = this.#of
     of.index = indices[row] as number
     of.isLate = late.size > 0 && late.has(of.index)
+    of.degraded = degraded.get(of.index) ?? null
     of.decision = decided === null ? 0 : (decided[row] as number)
     return of
   }
@@ -227,12 +229,16 @@ class Outputs implements Produced {
   }
 
   #originOf(row: number): Origin {
-    const { indices, windows, late } = this.#ready
+    const { indices, windows, late, degraded, timesMs } = this.#ready
     const index = indices[row] as number
-    const isLate = late.has(index)
-    if (windows === null) return { record: this.#o.from.records.at(index), window: null, isLate }
+    const marks = {
+      isLate: late.has(index),
+      degraded: degraded.get(index) ?? null,
+      timeMs: timesMs[index] as number,
+    }
+    if (windows === null) return { record: this.#o.from.records.at(index), window: null, ...marks }
     const window = windows[index] as WindowResult
-    return { record: causeOf(window, this.#o.from), window, isLate }
+    return { record: causeOf(window, this.#o.from), window, ...marks }
   }
 
   #encode(
@@ -240,7 +246,7 @@ class Outputs implements Produced {
     event: unknown,
     origin: PassingOrigin,
   ): OutgoingRecord {
-    const { record, window, isLate, decided, passed } = origin
+    const { record, window, decided, passed } = origin
     const { source, headers } = this.#o.from
     const { topic, partition } = source
     // Spelled out: `{ ...source, offset, sink }` alone takes 1 µs, half as much as all the rest of
@@ -250,11 +256,13 @@ class Outputs implements Produced {
         ? windowId({ topic, partition, sink: step.name, key: window.key, startMs: window.startMs })
         : outputId({ topic, partition, offset: record.offset, sink: step.name })
     const ownKey = window === null ? record.key : Buffer.from(window.key)
+    const key = step.key === null ? ownKey : Buffer.from(eventKey(step.key, event))
+    if (step.redis !== undefined) return this.#forRedis(key as Buffer, event, origin)
     const idHeader = { name: ID_HEADER, value: Buffer.from(id) }
     const own = step.headers === undefined ? [] : sinkHeaders(step.headers, event)
     const names = new Set(own.map(({ name }) => name))
     return {
-      key: step.key === null ? ownKey : Buffer.from(eventKey(step.key, event)),
+      key,
       value: format === null ? encodeOutput(event) : format.encode(event),
       // The input's timestamp, not the event time: a broker rejects, or expires at once, records
       // whose timestamp is far off.
@@ -262,11 +270,24 @@ class Outputs implements Produced {
       headers: [
         idHeader,
         ...headers,
-        ...decided,
-        ...(isLate ? [LATE_HEADER] : []),
+        ...markedHeaders(decided, origin),
         ...passed.filter(({ name }) => !names.has(name)),
         ...own,
       ],
+    }
+  }
+
+  /** A value for Redis, with its version. @throws TidemarkError `KEY_INVALID` */
+  #forRedis(key: Buffer, event: unknown, { record, timeMs }: PassingOrigin): OutgoingRecord {
+    if (versionKeyOf(key.toString('utf8')) === null) {
+      throw new TidemarkError('KEY_INVALID', 'a key for Redis has a "}" and no hash tag')
+    }
+    const version = sinkVersion(timeMs, { ...this.#o.from.source, offset: record.offset })
+    return {
+      key,
+      value: encodeOutput(event),
+      timestampMs: record.timestampMs,
+      headers: [{ name: VERSION_HEADER, value: Buffer.from(version) }],
     }
   }
 }

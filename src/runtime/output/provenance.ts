@@ -31,7 +31,7 @@ const TABLES_HEADER = 'tidemark-tables'
 export const MODEL_HEADER = 'tidemark-model'
 /** Why that model: as in `s.route`. */
 const ROUTE_HEADER = 'tidemark-route'
-/** On outputs whose model the wall clock has decided: a replay may decide otherwise. */
+/** On outputs that the wall clock has decided about, their model or a row: a replay may differ. */
 export const BY_CLOCK_HEADER: Header = { name: 'tidemark-by-clock', value: Buffer.from('true') }
 /** On outputs whose windows may lack events that are no longer in the log. */
 const WARMING_HEADER = 'tidemark-warming'
@@ -39,7 +39,29 @@ const WARMING_HEADER = 'tidemark-warming'
  * On the output of an event behind the watermark: events more than the longest window before the
  * watermark were already evicted, so its windows may lack some.
  */
-export const LATE_HEADER: Header = { name: 'tidemark-late', value: Buffer.from('true') }
+const LATE_HEADER: Header = { name: 'tidemark-late', value: Buffer.from('true') }
+
+/** Which stores did not give a row to an output, and why: `profiles=deadline`. */
+const DEGRADED_HEADER = 'tidemark-degraded'
+
+/** What sets an output apart from others of its chunk. */
+export interface Marks {
+  /** Was its event behind the watermark? */
+  readonly isLate: boolean
+  /** `null`: stores gave all rows that it looks up. */
+  readonly degraded: string | null
+}
+
+/** The headers about a decision, and about what sets an output apart. */
+export function markedHeaders(
+  decided: readonly Header[],
+  { isLate, degraded }: Marks,
+): readonly Header[] {
+  const late = isLate ? [...decided, LATE_HEADER] : decided
+  if (degraded === null) return late
+  const reason = { name: DEGRADED_HEADER, value: Buffer.from(degraded) }
+  return [...late, reason, ...(late.includes(BY_CLOCK_HEADER) ? [] : [BY_CLOCK_HEADER])]
+}
 
 /**
  * A hash, as 12 hex digits, of what determines an output: the topology as its author wrote it, the
@@ -51,7 +73,7 @@ export function definitionHash(
   definition: Definition,
   scorers: ReadonlyMap<string, Pick<StepScorer, 'scorers'>>,
 ): string {
-  const { tables, ...description } = describe(withoutShadows(definition), formOf)
+  const { tables, stores = [], ...description } = describe(withoutShadows(definition), formOf)
   const chosen = scoreStepsOf(definition.then)
     .filter(({ variants }) => variants !== null)
     .map(({ name }) => name)
@@ -59,7 +81,12 @@ export function definitionHash(
   const models = fixed.flatMap(([step, { scorers: all }]) =>
     [...all.values()].map(({ label, sha256, evaluator }) => [step, label, sha256, evaluator.by]),
   )
-  const text = JSON.stringify([description, tables.map(definingOf), models])
+  // How long rows are kept is no part of it.
+  const outside = stores.map(({ name, from, at, maxAgeMs, onMiss, fallback }) => {
+    return { name, from, at, maxAgeMs, onMiss, fallback }
+  })
+  const own = [description, tables.map(definingOf), models]
+  const text = JSON.stringify(outside.length === 0 ? own : [...own, outside])
   return createHash('sha256').update(text).digest('hex').slice(0, 12)
 }
 

@@ -1,6 +1,7 @@
 import type { StateLimits } from '../../engine/store/state-limits.ts'
 import type { TidemarkError } from '../../kernel/errors.ts'
 import type { WorkerContext } from '../context.ts'
+import type { Stores } from '../tables/stores.ts'
 import type { Shadows } from './shadow/shadows.ts'
 import type { TopicLimits } from './topic-limits.ts'
 
@@ -23,6 +24,8 @@ export interface TaskContext extends WorkerContext {
   readonly topicLimits: (topic: string) => TopicLimits
   /** Are shown what was scored. @default the worker has none */
   readonly shadows?: Pick<Shadows, 'offer'> | undefined
+  /** @default the worker has none */
+  readonly stores?: Stores | undefined
   /**
    * Called when a dead letter is made, for those of a partition in log order.
    * @default not called

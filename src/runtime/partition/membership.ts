@@ -16,6 +16,7 @@ import type { Shadows } from '../output/shadow/shadows.ts'
 import type { DeadLetterCause } from '../output/task-context.ts'
 import { limitsOf } from '../output/topic-limits.ts'
 import type { PreparedTopology } from '../prepared.ts'
+import type { Stores } from '../tables/stores.ts'
 import { Availability } from './availability.ts'
 import { Tasks } from './tasks.ts'
 
@@ -41,6 +42,7 @@ interface GroupMembershipOptions {
   /** How many partitions each source had when the group committed. */
   readonly known: ReadonlyMap<string, number>
   readonly shadows: Shadows
+  readonly stores: Stores
   readonly onDeadLetter: ((letter: DeadLetterCause) => void) | undefined
   /** Aborts when the worker is told to stop. */
   readonly stopping: AbortSignal
@@ -86,6 +88,7 @@ export class GroupMembership {
       topicLimits: (topic) => limits.get(topic) ?? limitsOf(undefined),
       verdictsOf: (topology, assignment) => this.#verdictsOf(topology, assignment),
       shadows: options.shadows,
+      stores: options.stores,
       onDeadLetter: options.onDeadLetter,
       onChange: () => {
         this.#committer.nudge()

@@ -96,7 +96,7 @@ export class Task {
     this.#format = new SchemaWait(format, { labels: this.labels, verdicts }, context)
     this.#keyWatch = keyWatch
     this.#engine = new Engine(definition, {
-      lookup,
+      lookup: context.stores?.lookup(definition.name, lookup) ?? lookup,
       limits: context.limits,
       reader: format.reader,
       forms: format.forms,
@@ -272,12 +272,15 @@ export class Task {
   }
 
   /** Processes the rest, with a turn for timers and sockets between them. */
-  async #goOn(begun: Begun, first: readonly ReadyBatch[]): Promise<void> {
+  async #goOn(begun: Begun, first: readonly ReadyBatch[] | Promise<unknown>): Promise<void> {
     let ready = first
     for (;;) {
-      if (ready.length > 0) this.#finishInOrder(begun, ready, null)
-      await nextTurn()
-      await begun.entry?.room(MOST_WAITING)
+      if (ready instanceof Promise) await this.#waitFor(ready, begun)
+      else {
+        if (ready.length > 0) this.#finishInOrder(begun, ready, null)
+        await nextTurn()
+        await begun.entry?.room(MOST_WAITING)
+      }
       if (this.#isOver) return
       const step = begun.stages.time('windows', () => begun.results.next())
       if (step.done === true) {
@@ -286,6 +289,13 @@ export class Task {
       }
       ready = step.value
     }
+  }
+
+  async #waitFor(fetching: Promise<unknown>, { stages }: Begun): Promise<void> {
+    const { clock } = this.#context
+    const startMs = clock.elapsedMs()
+    await fetching
+    stages.add('wait', clock.elapsedMs() - startMs)
   }
 
   #end(begun: Begun, result: EngineResult): void {

@@ -1,5 +1,5 @@
 import { authorFunctions } from '../../engine/author-functions.ts'
-import { restartNotes, routeNotes, validateTopology } from '../../engine/checks.ts'
+import { restartNotes, routeNotes, storeNotes, validateTopology } from '../../engine/checks.ts'
 import type { Format } from '../../formats/format.ts'
 import { Refused, TidemarkError } from '../../kernel/errors.ts'
 import { type Compression, compressionFault } from '../../kernel/kafka.ts'
@@ -24,12 +24,13 @@ import { definitionHash } from '../output/provenance.ts'
 import { loadShadows, type PreparedShadow } from '../output/shadow/prepared-shadow.ts'
 import type { Prepared, PreparedTopology } from '../prepared.ts'
 import { openTables } from '../tables/open-tables.ts'
+import { openStores, type StoreChoices } from '../tables/stores.ts'
 import { fingerprintOf } from './fingerprint.ts'
 import { openFormats, registryFor } from './formats.ts'
 import { loadSteps } from './score-steps.ts'
 import { longestVariants } from './variants.ts'
 
-export interface Choices extends Partial<WorkerConfig> {
+export interface Choices extends Partial<WorkerConfig>, StoreChoices {
   /** `later`: no value is decoded or encoded now. @default a topology that needs one is refused */
   readonly registry?: RegistryOptions | 'later'
   /** Reads and writes all values as JSON, such as events written by hand. @default as declared */
@@ -59,6 +60,7 @@ export async function prepare(
   const valid = chosen.filter((definition) => validateTopology(definition).length === 0)
   const room = new TableRoom(config.maxTableBytes ?? maxTableBytesOfMachine())
   const tables = await openTables(valid, { registry, room })
+  const stores = await openStores(valid, choices)
   const faults = [
     ...chosen.flatMap(validateTopology),
     ...sharedNameFaults(chosen),
@@ -69,6 +71,7 @@ export async function prepare(
     ...steps.faults,
     ...tables.faults,
     ...(await readTables(tables.all)),
+    ...stores.faults,
     ...formats.flatMap((f) => f.faults),
   ]
   if (faults.length > 0) {
@@ -91,6 +94,7 @@ export async function prepare(
       shadows: shadows.byTopology[i] as readonly PreparedShadow[],
       lookup: lookupOf(own.map(({ table }) => table)),
       tables: own,
+      stores: stores.of(definition),
     }
   })
   const notes = [
@@ -98,13 +102,15 @@ export async function prepare(
     ...shadows.notes,
     ...chosen.flatMap(restartNotes),
     ...chosen.flatMap(routeNotes),
+    ...chosen.flatMap(storeNotes),
     ...chosen.flatMap((d) => purityNotes(d.name, authorFunctions(d))),
   ]
   const close = async () => {
     await steps.close()
     await Promise.all(shadows.byTopology.flat().map(({ scorer }) => scorer.close()))
+    await stores.redis?.close()
   }
-  return { topologies, variants: steps.variants, notes, close }
+  return { topologies, variants: steps.variants, notes, redis: stores.redis, close }
 }
 
 function withChoices(

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { NO_EVENTS, type ReadyBatch } from '../../../src/engine/events.ts'
+import { NO_EVENTS, NONE_DEGRADED, type ReadyBatch } from '../../../src/engine/events.ts'
 import { ListedRecords } from '../../../src/records/log-records.ts'
 import { PassedHeaders } from '../../../src/runtime/output/headers.ts'
 import { produce } from '../../../src/runtime/output/outputs.ts'
@@ -65,7 +65,8 @@ test('a header that a sink makes is written in place of one of the record that h
   const at = { indices: [0], events: [{}] }
   const sinks = [{ sink: { step, encoderOf: null }, ...at }]
   const pass = () => ({ sinks, columns: null, faultOf: () => null })
-  const ready: ReadyBatch = { step, ...at, windows: null, late: NO_EVENTS, pass }
+  const none = { windows: null, late: NO_EVENTS, degraded: NONE_DEGRADED }
+  const ready: ReadyBatch = { step, ...at, ...none, timesMs: new Float64Array(1), pass }
   const records = new ListedRecords([record(7, { headers: given })])
   const passed = new PassedHeaders(['tenant', 'region'])
   const from = { ...PLACE, passed, records }

@@ -1,0 +1,266 @@
+import { connect, type Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { connect as connectTls } from 'node:tls'
+import {
+  createClient,
+  createCluster,
+  ErrorReply,
+  type RedisClientOptions,
+  type RedisClusterOptions,
+} from 'redis'
+import { messageOf, TidemarkError } from '../kernel/errors.ts'
+
+// Redis: one server, or a cluster. No other file imports its client.
+
+/** How to reach Redis. */
+export interface RedisOptions {
+  /** `redis://` or, with TLS, `rediss://`, without a password; of a cluster some of its nodes. */
+  readonly urls: readonly string[]
+  readonly password: string | null
+  /** CA certificates, PEM. `null`: those that Node trusts. */
+  readonly ca: string | null
+}
+
+/** Longest time for a connection, ms. */
+const CONNECT_MS = 5_000
+/** A connection without an answer for this time is made again, ms. */
+const SILENT_MS = 3_000
+const PING_MS = 1_000
+/** Longest wait between two attempts to connect, ms. */
+const RECONNECT_MS = 1_000
+/** A server of another kind answers a TLS handshake within this time, ms. */
+const HANDSHAKE_MS = 1_000
+
+/** A value of a sink. */
+export interface Versioned {
+  readonly key: string
+  /** The key of its version, in the same slot of a cluster. */
+  readonly versionKey: string
+  readonly value: Buffer
+  /** Versions of a key are ordered as text. */
+  readonly version: string
+  /** `null`: it stays for ever. */
+  readonly ttlMs: number | null
+}
+
+/** Keys: of the value and of its version. Arguments: the value, its version, its TTL or 0. */
+const KEEP_NEWEST = `
+local before = redis.call('GET', KEYS[2])
+if before and before > ARGV[2] then return 0 end
+if ARGV[3] == '0' then
+  redis.call('SET', KEYS[1], ARGV[1])
+  redis.call('SET', KEYS[2], ARGV[2])
+else
+  redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[3])
+  redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
+end
+return 1`
+
+/** What one server and a cluster have in common. */
+interface Client {
+  on(event: 'error', listener: () => void): unknown
+  connect(): Promise<unknown>
+  get(key: string): Promise<string | null>
+  mGet(keys: string[]): Promise<(string | null)[]>
+  set(key: string, value: string, o: { PX: number }): Promise<unknown>
+  eval(script: string, o: { keys: string[]; arguments: (string | Buffer)[] }): Promise<unknown>
+  destroy(): void
+}
+
+/** A connection to Redis, shared by a worker's stores. */
+export class Redis {
+  readonly #o: RedisOptions
+  readonly #closed = new AbortController()
+  #client: Client | null = null
+  #isCluster = false
+  #trying: Promise<void> | null = null
+
+  constructor(options: RedisOptions) {
+    this.#o = options
+  }
+
+  /**
+   * Connects. While nothing answers it goes on trying, and commands fail.
+   * @returns why nothing answers; `null`: it is connected, or was told before
+   * @throws TidemarkError `AUTHENTICATION` · `CONFIG_INVALID`: TLS on one side only
+   */
+  async connect(): Promise<string | null> {
+    if (this.#client !== null || this.#trying !== null) return null
+    try {
+      await this.#open()
+      return null
+    } catch (thrown) {
+      const refusal = await this.#refusalOf(thrown)
+      if (refusal !== null) throw refusal
+      this.#trying = this.#tryOn()
+      return reasonOf(thrown)
+    }
+  }
+
+  /** In the order of the keys: a text, `null` for none, or why it could not be read. */
+  async get(keys: readonly string[]): Promise<readonly (string | null | Error)[]> {
+    const client = this.#ready()
+    if (!this.#isCluster && keys.length > 0) return client.mGet([...keys])
+    return Promise.all(keys.map((key) => client.get(key).catch(asError)))
+  }
+
+  async set(values: readonly (readonly [key: string, text: string])[], ttlMs: number) {
+    const client = this.#ready()
+    await Promise.all(values.map(([key, text]) => client.set(key, text, { PX: ttlMs })))
+  }
+
+  /** Writes each value unless its key has a later one. Resolves when all are acknowledged. */
+  async keepNewest(values: readonly Versioned[]): Promise<void> {
+    const client = this.#ready()
+    await Promise.all(
+      values.map(({ key, versionKey, value, version, ttlMs }) =>
+        client.eval(KEEP_NEWEST, {
+          keys: [key, versionKey],
+          arguments: [value, version, String(ttlMs ?? 0)],
+        }),
+      ),
+    )
+  }
+
+  async close(): Promise<void> {
+    this.#closed.abort()
+    await this.#trying
+    this.#client?.destroy()
+    this.#client = null
+  }
+
+  #ready(): Client {
+    if (this.#client === null) throw new Error('Redis does not answer')
+    return this.#client
+  }
+
+  /** Connects to the first address that answers, or to its cluster. */
+  async #open(): Promise<void> {
+    const { urls } = this.#o
+    const mode = await this.#modeOf(urls)
+    const own = { reconnectStrategy: (tries: number) => Math.min(50 * 2 ** tries, RECONNECT_MS) }
+    const options = urls.map((url) => this.#options(url, own))
+    const [first] = options as [RedisClientOptions]
+    const client = (mode === 'cluster'
+      ? createCluster({ rootNodes: options, defaults: first } as RedisClusterOptions)
+      : createClient(first)) as unknown as Client
+    // Without a listener an error would end the process; commands tell what is wrong.
+    client.on('error', () => undefined)
+    const connecting = client.connect()
+    connecting.catch(() => undefined)
+    await Promise.race([connecting, sleep(CONNECT_MS, undefined, { ref: false })])
+    this.#isCluster = mode === 'cluster'
+    this.#client = client
+  }
+
+  /** `cluster`, `standalone` or `sentinel`. */
+  async #modeOf([url, ...others]: readonly string[]): Promise<unknown> {
+    const client = createClient(this.#options(url as string, { reconnectStrategy: false }))
+    client.on('error', () => undefined)
+    try {
+      await client.connect()
+      const hello: unknown = await client.sendCommand(['HELLO'])
+      return (hello as { readonly mode?: unknown }).mode
+    } catch (thrown) {
+      if (others.length === 0 || thrown instanceof ErrorReply) throw thrown
+      return await this.#modeOf(others)
+    } finally {
+      if (client.isOpen) client.destroy()
+    }
+  }
+
+  /** Tries until it is connected, or closed. */
+  async #tryOn(): Promise<void> {
+    const { signal } = this.#closed
+    while (this.#client === null && !signal.aborted) {
+      await sleep(RECONNECT_MS, undefined, { signal }).catch(() => undefined)
+      if (!signal.aborted) await this.#open().catch(() => undefined)
+    }
+  }
+
+  #options(url: string, own: NonNullable<RedisClientOptions['socket']>): RedisClientOptions {
+    const { password, ca } = this.#o
+    const { hostname, port, username, pathname, protocol } = new URL(url)
+    const database = Number(pathname.slice(1))
+    const common = { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || 6379), ...own }
+    const timeouts = { connectTimeout: CONNECT_MS, socketTimeout: SILENT_MS }
+    const tls = protocol === 'rediss:' ? { tls: true, ...(ca !== null && { ca }) } : {}
+    return {
+      socket: { ...common, ...timeouts, ...tls } as NonNullable<RedisClientOptions['socket']>,
+      ...(username !== '' && { username: decodeURIComponent(username) }),
+      ...(password !== null && { password }),
+      ...(database > 0 && { database }),
+      disableOfflineQueue: true,
+      pingInterval: PING_MS,
+      maintNotifications: 'disabled',
+    }
+  }
+
+  /** Why trying again would not help; `null`: it may. */
+  async #refusalOf(thrown: unknown): Promise<TidemarkError | null> {
+    const url = this.#o.urls[0] as string
+    const where = '--redis'
+    const message = messageOf(thrown)
+    if (/^(WRONGPASS|NOAUTH|NOPERM|ERR AUTH|ERR invalid password)/.test(message)) {
+      const hint =
+        'the user is in the URL, redis://USER@host:6379; the password is in TIDEMARK_REDIS_PASSWORD or --redis-password-file'
+      return new TidemarkError('AUTHENTICATION', `Redis: ${message}`, { where, hint })
+    }
+    const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : ''
+    if (/CERT|SELF_SIGNED|UNABLE_TO|ERR_TLS/.test(code)) {
+      const hint = 'give its CA certificates with --redis-ca'
+      return new TidemarkError('CONFIG_INVALID', `Redis: ${message}`, { where, hint })
+    }
+    if (code === 'ECONNREFUSED') return null
+    const isTls = url.startsWith('rediss:')
+    if (!(await (isTls ? speaksPlainly(url) : speaksTls(url)))) return null
+    const [what, hint] = isTls
+      ? ['Redis does not speak TLS', 'write redis://']
+      : ['Redis speaks TLS only', 'write rediss://']
+    return new TidemarkError('CONFIG_INVALID', what, { where, hint })
+  }
+}
+
+/** Does it answer a TLS handshake? */
+function speaksTls(url: string): Promise<boolean> {
+  return answers((to) => connectTls({ ...to, rejectUnauthorized: false }), url, 'secureConnect')
+}
+
+/** Does it answer without TLS? */
+function speaksPlainly(url: string): Promise<boolean> {
+  const ask = (to: { host: string; port: number }) => {
+    const socket = connect(to)
+    socket.write('PING\r\n')
+    return socket
+  }
+  return answers(ask, url, 'data')
+}
+
+/** @param event of an answer @returns false: there is none within a moment */
+function answers(
+  open: (to: { host: string; port: number }) => Socket,
+  url: string,
+  event: 'secureConnect' | 'data',
+): Promise<boolean> {
+  const { hostname: host, port } = new URL(url)
+  return new Promise((resolve) => {
+    const socket = open({ host, port: Number(port || 6379) })
+    const end = (answer: boolean) => {
+      socket.destroy()
+      resolve(answer)
+    }
+    socket.setTimeout(HANDSHAKE_MS, () => end(false))
+    socket.once(event, () => end(true))
+    // A server that wants a client's certificate speaks TLS too.
+    socket.once('error', (error) => end(/ALERT|HANDSHAKE/i.test(error.message)))
+  })
+}
+
+function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown))
+}
+
+function reasonOf(thrown: unknown): string {
+  const inner = thrown instanceof AggregateError ? thrown.errors[0] : thrown
+  return messageOf(inner)
+}

@@ -1,0 +1,154 @@
+import type { StoreDefinition } from '../topology/definition.ts'
+import type { OwnRows, RedisRows } from '../topology/store.ts'
+import type { Redis } from './redis.ts'
+
+/** Stands for a value that is there and is no row. */
+export const INVALID = Symbol('invalid')
+/** Stands for a value that could not be read, while others could. */
+export const UNREAD = Symbol('unread')
+
+/** The stored part of a row. */
+export interface StoredRow {
+  /** As the schema takes it, perhaps without some fields; `undefined`: there is none. */
+  readonly value: unknown
+  /** The fields that are not there, of a store with `fields`. */
+  readonly missing: readonly string[]
+}
+
+/** A row that was computed. */
+export interface Computed {
+  readonly key: string
+  readonly value: unknown
+  /** The fields that were computed; empty: the row as a whole. */
+  readonly fields: readonly string[]
+}
+
+/** Reads and writes the rows of one store. */
+export interface StoreSource {
+  /** In the order of the keys. @throws anything: the store is unavailable */
+  getMany(keys: readonly string[]): Promise<readonly StoredRow[]>
+  /** @default nothing can be written */
+  setMany?(rows: readonly Computed[], ttlMs: number): Promise<void>
+}
+
+/** A store that the author's functions read. */
+export function ownSource({ getMany, setMany }: OwnRows<unknown>): StoreSource {
+  return {
+    async getMany(keys) {
+      const values: unknown = await getMany(keys)
+      if (!Array.isArray(values) || values.length !== keys.length) {
+        throw new TypeError('getMany did not return one row for each key')
+      }
+      return values.map((value: unknown) => ({ value: value ?? undefined, missing: [] }))
+    },
+    ...(setMany && {
+      setMany: async (rows: readonly Computed[], ttlMs: number) => {
+        const pairs = rows.map(({ key, value }) => [key, value] as const)
+        await setMany(pairs, { ttlMs })
+      },
+    }),
+  }
+}
+
+/** The most characters of a value in Redis. */
+const MOST_CHARACTERS = 2 ** 20
+
+/** A store in Redis: JSON under a key, or a key for each field. */
+export function redisSource({ redis: rows }: RedisRows, redis: Pick<Redis, 'get' | 'set'>) {
+  const { fields } = rows
+  const keysOf = (key: string, own: readonly string[] = fields ?? ['']) =>
+    own.map((field) => keyOf(rows, key, field))
+  return {
+    async getMany(keys: readonly string[]): Promise<readonly StoredRow[]> {
+      const wanted = keys.map((key) => keysOf(key))
+      const asked = wanted.flat().filter((key) => key !== null)
+      const answers = await redis.get(asked)
+      const [first] = answers
+      if (first instanceof Error && answers.every(isUnread)) throw first
+      let next = 0
+      const values = wanted.map((own) =>
+        own.map((key) => (key === null ? INVALID : parsed(answers[next++] ?? null))),
+      )
+      return values.map((own) => (fields === undefined ? whole(own) : partial(own, fields)))
+    },
+
+    async setMany(computed: readonly Computed[], ttlMs: number): Promise<void> {
+      const values = computed.flatMap(({ key, value, fields: own }) =>
+        keysOf(key, fields === undefined ? undefined : own).flatMap((at, i) => {
+          const part = fields === undefined ? value : (value as Fields)[own[i] as string]
+          const text = JSON.stringify(part) as string | undefined
+          return at === null || text === undefined ? [] : ([[at, text]] as const)
+        }),
+      )
+      await redis.set(values, ttlMs)
+    },
+  } satisfies StoreSource
+}
+
+type Fields = Readonly<Record<string, unknown>>
+
+/** `null`: the author's function gives none. */
+function keyOf({ key: of }: RedisRows['redis'], key: string, field: string): string | null {
+  try {
+    const made: unknown = of(key, field)
+    return typeof made === 'string' && made !== '' ? made : null
+  } catch {
+    return null
+  }
+}
+
+function isUnread(answer: string | null | Error): boolean {
+  return answer instanceof Error && !answer.message.startsWith('WRONGTYPE')
+}
+
+/** `undefined`: there is no value. */
+function parsed(answer: string | null | Error): unknown {
+  if (answer === null) return undefined
+  if (answer instanceof Error) return isUnread(answer) ? UNREAD : INVALID
+  if (answer.length > MOST_CHARACTERS) return INVALID
+  try {
+    const value: unknown = JSON.parse(answer)
+    return value ?? undefined
+  } catch {
+    return INVALID
+  }
+}
+
+function whole([value]: readonly unknown[]): StoredRow {
+  return { value, missing: [] }
+}
+
+function partial(values: readonly unknown[], fields: readonly string[]): StoredRow {
+  const bad = values.find((value) => value === UNREAD) ?? values.find((value) => value === INVALID)
+  const missing = fields.filter((_, i) => values[i] === undefined)
+  if (bad !== undefined) return { value: bad, missing: [] }
+  if (missing.length === fields.length) return { value: undefined, missing }
+  const own = fields.flatMap((field, i) => (values[i] === undefined ? [] : [[field, values[i]]]))
+  return { value: Object.fromEntries(own) as Fields, missing }
+}
+
+/** Rows that are given instead of those of a store, for `dev` and tests. */
+export class GivenSource implements StoreSource {
+  readonly rows: Map<string, unknown>
+  readonly #fields: readonly string[]
+
+  constructor({ from }: StoreDefinition, rows: Iterable<readonly [string, unknown]>) {
+    this.rows = new Map(rows)
+    this.#fields = ('redis' in from ? from.redis.fields : undefined) ?? []
+  }
+
+  async getMany(keys: readonly string[]): Promise<readonly StoredRow[]> {
+    return keys.map((key) => {
+      const value = this.rows.get(key)
+      const row = (value ?? {}) as object
+      return { value, missing: this.#fields.filter((field) => !Object.hasOwn(row, field)) }
+    })
+  }
+
+  async setMany(rows: readonly Computed[]): Promise<void> {
+    for (const { key, value, fields } of rows) {
+      const before = fields.length === 0 ? {} : (this.rows.get(key) as object | undefined)
+      this.rows.set(key, { ...before, ...(value as object) })
+    }
+  }
+}

@@ -1,0 +1,97 @@
+#!/usr/bin/env bash
+# A real Redis for the tests, from Debian's packages, only unpacked: one server, or a cluster of three, on 127.0.0.1 only.
+#
+#   redis.sh start DIR PORT [OPTION...]   fetches it once and starts one server, with more options of redis-server
+#   redis.sh cluster DIR PORT PORT PORT   starts three, with cluster-enabled, and joins them
+#   redis.sh cli ARG...                   runs redis-cli
+#   redis.sh stop DIR                     ends what was started in DIR, and deletes it
+#   redis.sh fetch                        fetches it where need be
+#
+# The pid of each server is in DIR/PORT/pid. TIDEMARK_TOOLS keeps the packages (default $HOME/.cache/tidemark).
+set -euo pipefail
+: "${TIDEMARK_TOOLS:=$HOME/.cache/tidemark}"
+home=$TIDEMARK_TOOLS/redis
+export LD_LIBRARY_PATH=$home/usr/lib/x86_64-linux-gnu:$home/usr/lib/aarch64-linux-gnu
+
+say() { echo "redis.sh: $*" >&2; }
+die() { say "$*"; exit 1; }
+
+fetch() {
+  mkdir -p "$TIDEMARK_TOOLS"
+  exec 9>"$home.lock"
+  flock 9 # two test runs may start at once
+  if [ ! -d "$home" ]; then
+    command -v apt-get >/dev/null || die 'Redis comes from Debian packages, and apt-get is missing'
+    say "fetching Redis from Debian's packages"
+    local work
+    work=$(mktemp -d "$TIDEMARK_TOOLS/fetch.XXXXXX")
+    (
+      cd "$work"
+      names=(redis-server redis-tools libjemalloc2 liblua5.1-0 liblzf1 lua-bitop lua-cjson)
+      apt-get download -q "${names[@]}" >&2 || { apt-get update -q >&2 && apt-get download -q "${names[@]}" >&2; }
+      for package in *.deb; do dpkg-deb -x "$package" root; done
+    ) || { rm -rf "$work"; die 'the packages could not be fetched'; }
+    mv "$work/root" "$home"
+    rm -rf "$work"
+  fi
+  exec 9>&-
+}
+
+launch() { # launch DIR PORT OPTION...
+  local dir=$1/$2 port=$2
+  shift 2
+  mkdir -p "$dir"
+  setsid "$home/usr/bin/redis-server" --port "$port" --bind 127.0.0.1 --dir "$dir" --save '' --appendonly no --daemonize no \
+    "$@" >>"$dir/log" 2>&1 </dev/null &
+  echo $! >"$dir/pid"
+}
+
+answers() { # answers PORT ARG...
+  local port=$1
+  shift
+  for _ in $(seq 300); do
+    if "$home/usr/bin/redis-cli" -p "$port" "$@" 2>/dev/null | grep -qE 'PONG|NOAUTH|cluster_state:ok|127.0.0.1'; then return; fi
+    sleep 0.02
+  done
+  die "the server at port $port does not answer"
+}
+
+end() { # end DIR: the servers that were started there, and no others
+  local file pid
+  for file in "$1"/*/pid; do
+    pid=$(cat "$file" 2>/dev/null) || continue
+    if [ -r "/proc/$pid/cmdline" ] && tr '\0' ' ' <"/proc/$pid/cmdline" | grep -qF "redis-server"; then
+      kill -KILL "$pid" 2>/dev/null || true
+      while kill -0 "$pid" 2>/dev/null; do sleep 0.02; done
+    fi
+  done
+}
+
+case ${1:-} in
+  start)
+    fetch
+    launch "${@:2}"
+    case " $* " in *tls-port*) ;; *) answers "$3" ping ;; esac
+    ;;
+  cluster)
+    fetch
+    nodes=()
+    for port in "${@:3}"; do
+      launch "$2" "$port" --cluster-enabled yes --cluster-node-timeout 2000
+      nodes+=("127.0.0.1:$port")
+    done
+    for node in "${nodes[@]}"; do answers "${node#*:}" ping; done
+    "$home/usr/bin/redis-cli" --cluster create "${nodes[@]}" --cluster-yes >"$2/create.log"
+    for node in "${nodes[@]}"; do answers "${node#*:}" cluster info; done
+    ;;
+  cli)
+    fetch
+    exec "$home/usr/bin/redis-cli" "${@:2}"
+    ;;
+  stop)
+    end "$2"
+    rm -rf "$2"
+    ;;
+  fetch) fetch ;;
+  *) die 'start, cluster, cli, stop or fetch?' ;;
+esac
