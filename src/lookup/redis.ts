@@ -1,6 +1,4 @@
-import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { connect as connectTls } from 'node:tls'
 import {
   createClient,
   createCluster,
@@ -28,8 +26,6 @@ const SILENT_MS = 3_000
 const PING_MS = 1_000
 /** Longest wait between two attempts to connect, ms. */
 const RECONNECT_MS = 1_000
-/** A server of another kind answers a TLS handshake within this time, ms. */
-const HANDSHAKE_MS = 1_000
 
 /** A value of a sink. */
 export interface Versioned {
@@ -215,54 +211,39 @@ export class Redis {
         'the user is in the URL, redis://USER@host:6379; the password is in TIDEMARK_REDIS_PASSWORD or --redis-password-file'
       return new TidemarkError('AUTHENTICATION', `Redis: ${message}`, { where, hint })
     }
-    const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : ''
-    if (/CERT|SELF_SIGNED|UNABLE_TO|ERR_TLS/.test(code)) {
+    if (isOfCertificate(thrown)) {
       const hint = 'give its CA certificates with --redis-ca'
       return new TidemarkError('CONFIG_INVALID', `Redis: ${message}`, { where, hint })
     }
-    if (code === 'ECONNREFUSED') return null
+    if (message.includes('ECONNREFUSED')) return null
     const isTls = url.startsWith('rediss:')
-    if (!(await (isTls ? speaksPlainly(url) : speaksTls(url)))) return null
+    const other = new URL(
+      isTls ? url.replace('rediss:', 'redis:') : url.replace('redis:', 'rediss:'),
+    )
+    other.username = ''
+    // Without the password, which must not travel without TLS.
+    const stranger = new Redis({ urls: [other.href], password: null, ca: this.#o.ca })
+    if (!(await stranger.#answers())) return null
     const [what, hint] = isTls
       ? ['Redis does not speak TLS', 'write redis://']
       : ['Redis speaks TLS only', 'write rediss://']
     return new TidemarkError('CONFIG_INVALID', what, { where, hint })
   }
-}
 
-/** Does it answer a TLS handshake? */
-function speaksTls(url: string): Promise<boolean> {
-  return answers((to) => connectTls({ ...to, rejectUnauthorized: false }), url, 'secureConnect')
-}
-
-/** Does it answer without TLS? */
-function speaksPlainly(url: string): Promise<boolean> {
-  const ask = (to: { host: string; port: number }) => {
-    const socket = connect(to)
-    socket.write('PING\r\n')
-    return socket
-  }
-  return answers(ask, url, 'data')
-}
-
-/** @param event of an answer @returns false: there is none within a moment */
-function answers(
-  open: (to: { host: string; port: number }) => Socket,
-  url: string,
-  event: 'secureConnect' | 'data',
-): Promise<boolean> {
-  const { hostname: host, port } = new URL(url)
-  return new Promise((resolve) => {
-    const socket = open({ host, port: Number(port || 6379) })
-    const end = (answer: boolean) => {
-      socket.destroy()
-      resolve(answer)
+  /** Is there any answer, be it a refusal? */
+  async #answers(): Promise<boolean> {
+    try {
+      await this.#modeOf(this.#o.urls)
+      return true
+    } catch (thrown) {
+      return thrown instanceof ErrorReply || isOfCertificate(thrown)
     }
-    socket.setTimeout(HANDSHAKE_MS, () => end(false))
-    socket.once(event, () => end(true))
-    // A server that wants a client's certificate speaks TLS too.
-    socket.once('error', (error) => end(/ALERT|HANDSHAKE/i.test(error.message)))
-  })
+  }
+}
+
+function isOfCertificate(thrown: unknown): boolean {
+  const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : ''
+  return /CERT|SELF_SIGNED|UNABLE_TO|ERR_TLS/.test(code)
 }
 
 function asError(thrown: unknown): Error {
