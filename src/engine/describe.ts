@@ -1,7 +1,6 @@
 import type { Definition, Step, StoreDefinition } from '../topology/definition.ts'
 import { stepsAfter } from '../topology/graph.ts'
 import type { DecodeFormat, SourceFormat } from '../topology/source.ts'
-import type { RedisRows } from '../topology/store.ts'
 import type { Print } from './operators/rule.ts'
 import { planOf } from './plan.ts'
 
@@ -54,19 +53,12 @@ export interface TableDescription {
   readonly file?: string
   readonly topic?: string
 }
-/** A store of a {@link Description}. Lengths in ms; what is absent is as by default. */
-interface StoreDescription {
+/**
+ * A store of a {@link Description}: its options, lengths in ms, functions as text. `from`: the key in
+ * Redis, or `own`. An option that is not set is absent.
+ */
+interface StoreDescription extends Readonly<Record<string, unknown>> {
   readonly name: string
-  /** `redis`: a key in Redis; `own`: functions of the author. */
-  readonly from: { readonly redis: string; readonly fields?: readonly string[] } | 'own'
-  readonly freshMs: number
-  readonly staleMs: number
-  readonly deadlineMs: number
-  readonly at?: string
-  readonly maxAgeMs?: number
-  readonly onMiss?: string
-  readonly writeBackMs?: number
-  readonly fallback?: object
 }
 /** One step of a {@link Description}. */
 interface StepDescription {
@@ -122,24 +114,16 @@ export function describe(topology: Definition, print: Print = asSource): Descrip
 }
 
 function describedStore(store: StoreDefinition, print: Print): StoreDescription {
-  const { name, from, freshMs, staleMs, deadlineMs, at, maxAgeMs } = store
-  const { onMiss, writeBackMs, fallback } = store
-  return {
-    name,
-    from: 'redis' in from ? described(from.redis, print) : 'own',
-    freshMs,
-    staleMs,
-    deadlineMs,
-    ...(at && { at: print(at) }),
-    ...(maxAgeMs !== Number.POSITIVE_INFINITY && { maxAgeMs }),
-    ...(onMiss && { onMiss: print(onMiss) }),
-    ...(writeBackMs !== null && { writeBackMs }),
-    ...(fallback && { fallback }),
-  }
-}
-
-function described({ key, fields }: RedisRows['redis'], print: Print) {
-  return { redis: print(key), ...(fields && { fields }) }
+  const { name, schema: _, from, ...options } = store
+  const where = 'redis' in from ? { ...from.redis, key: print(from.redis.key) } : 'own'
+  const set = Object.entries(options).filter(
+    ([, value]) => value !== null && value !== Number.POSITIVE_INFINITY,
+  )
+  const shown = set.map(([option, value]) => [
+    option,
+    typeof value === 'function' ? print(value as Parameters<Print>[0]) : value,
+  ])
+  return { name, from: where, ...Object.fromEntries(shown) }
 }
 
 function wordOr(of: string | Parameters<Print>[0], print: Print): string {

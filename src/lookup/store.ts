@@ -77,7 +77,6 @@ export interface MemoryCounts {
 /** What a request has come to. */
 export interface StoreReport {
   readonly durationMs: number
-  readonly keys: number
   /** Values that are no row. */
   readonly invalid: number
   readonly computed: number
@@ -105,7 +104,6 @@ export class OpenStore {
   /** By key, those that are being asked for. */
   readonly #asked = new Map<string, AskedKey>()
   readonly #breaker: CircuitBreaker
-  #isFailing = false
   #counts = noCounts()
 
   constructor(definition: StoreDefinition, options: StoreOptions) {
@@ -258,7 +256,7 @@ export class OpenStore {
     const startMs = clock.elapsedMs()
     const askedMs = this.#nowMs()
     const tell = (report: Pick<StoreReport, 'invalid' | 'computed' | 'error'>) =>
-      this.#o.report({ durationMs: clock.elapsedMs() - startMs, keys: keys.length, ...report })
+      this.#o.report({ durationMs: clock.elapsedMs() - startMs, ...report })
     let stored: readonly StoredRow[]
     try {
       stored = await source.getMany(keys.map(({ key }) => key))
@@ -305,16 +303,14 @@ export class OpenStore {
   }
 
   #failed(reason: string): void {
+    const wasOpen = this.#breaker.isOpen
     this.#breaker.failed()
-    if (this.#isFailing || !this.#breaker.isOpen) return
-    this.#isFailing = true
-    this.#o.failing(reason)
+    if (!wasOpen && this.#breaker.isOpen) this.#o.failing(reason)
   }
 
   #succeeded(): void {
+    if (this.#breaker.isOpen) this.#o.failing(null)
     this.#breaker.succeeded()
-    if (this.#isFailing) this.#o.failing(null)
-    this.#isFailing = false
   }
 
   /** The answer with a stored or computed row. */
@@ -360,7 +356,7 @@ export class OpenStore {
     const { source, report } = this.#o
     const ttlMs = this.definition.writeBackMs
     if (ttlMs === null || rows.length === 0) return
-    const none = { durationMs: 0, keys: 0, invalid: 0, computed: 0 }
+    const none = { durationMs: 0, invalid: 0, computed: 0 }
     source.setMany?.(rows, ttlMs).catch((thrown) => report({ ...none, error: nameOf(thrown) }))
   }
 }

@@ -190,7 +190,7 @@ describe('is refused', () => {
   })
 
   test('without the address of Redis', async () => {
-    expect(await faultsOf(scoredWith({}))).toEqual(['it is in Redis'])
+    expect(await faultsOf(scoredWith({}))).toEqual(['it needs Redis'])
   })
 
   test('with every mistake in its options, at once', async () => {
