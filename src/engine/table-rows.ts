@@ -23,10 +23,6 @@ function isOf({ kind, table, key, as = table }: LookupFeature, lookup: TableLook
   return lookup.name === as && lookup.kind === kind && lookup.table === table && lookup.key === key
 }
 
-function asStore(rows: Rows | StoreRows): StoreRows | null {
-  return 'fetch' in rows ? rows : null
-}
-
 /** The current event's rows of tables and stores. Each is looked up once for all features of it. */
 export class TableRows {
   readonly names: readonly string[]
@@ -35,8 +31,6 @@ export class TableRows {
   readonly #lookups: readonly TableLookup[]
   readonly #keys: readonly Read<string | null>[]
   readonly #tables: readonly (Rows | StoreRows)[]
-  /** By look-up; `null`: it is of a table. */
-  readonly #stores: readonly (StoreRows | null)[]
   readonly #rows: unknown[]
   /** By look-up in a store, the keys of the events that were fetched for. */
   readonly #fetched: (readonly (string | null)[])[] = []
@@ -52,8 +46,7 @@ export class TableRows {
     this.#keys = this.#lookups.map(({ key }) => reader(key))
     this.#tables = this.#lookups.map(({ table }) => lookup(table))
     this.#rows = this.#lookups.map(() => undefined)
-    this.#stores = this.#tables.map(asStore)
-    this.areStored = this.#stores.some((store) => store !== null)
+    this.areStored = this.#tables.some((rows) => 'fetch' in rows)
   }
 
   /**
@@ -65,8 +58,8 @@ export class TableRows {
     isKind: (kind: number, index: number) => boolean,
   ): Promise<unknown> | null {
     const fetching = this.#lookups.flatMap(({ kind }, i) => {
-      const store = this.#stores[i] ?? null
-      if (store === null) return []
+      const store = this.#tables[i] as Rows | StoreRows
+      if (!('fetch' in store)) return []
       const keys = new Array<string | null>(timesMs.length).fill(null)
       for (const index of indices) {
         try {
