@@ -103,8 +103,9 @@ export class Redis {
     if (this.#isCluster || keys.length === 0) return each(keys)
     const answers = await client.mGet([...keys])
     const absent = keys.filter((_, i) => answers[i] === null)
-    if (absent.length === 0 || (await client.exists(absent)) === 0) return answers
-    // MGET has nothing for a key that is no text; GET says what is wrong.
+    // MGET has nothing for a key of another type either; GET says what is wrong.
+    const others = absent.length === 0 ? 0 : await client.exists(absent).catch(() => 0)
+    if (others === 0) return answers
     const named = new Map((await each(absent)).map((answer, i) => [absent[i], answer]))
     return keys.map((key, i) => answers[i] ?? named.get(key) ?? null)
   }

@@ -270,7 +270,7 @@ export class OpenStore {
     let invalid = 0
     const keep = (asked: AskedKey, answer: Answer) => {
       asked.answer = answer
-      if (answer.degraded === null) this.#cache?.set(asked.key, answerOf({ ...answer, askedMs }))
+      if (answer.degraded === null) this.#cache?.set(asked.key, newAnswer({ ...answer, askedMs }))
     }
     const lacking = keys.flatMap((asked, i) => {
       const one = stored[i] as StoredRow
@@ -323,7 +323,7 @@ export class OpenStore {
       const row = checkedBy(schema, whole)
       const timeMs = at === null ? null : at(row)
       if (row == null || (at !== null && typeof timeMs !== 'number')) return INVALID
-      return answerOf({ row, isComputed, timeMs })
+      return newAnswer({ row, isComputed, timeMs })
     } catch {
       // A row without fields that the schema wants is none, and neither is one that it refuses.
       if (missing.length === 0) return INVALID
@@ -361,14 +361,14 @@ export class OpenStore {
   }
 }
 
-const NOTHING = answerOf({})
-const COMPUTED_NOTHING = answerOf({ isComputed: true })
-const LATE = answerOf({ degraded: 'deadline' })
-const UNAVAILABLE = answerOf({ degraded: 'unavailable' })
-const FAILED = answerOf({ degraded: 'failed' })
+const NOTHING = newAnswer({})
+const COMPUTED_NOTHING = newAnswer({ isComputed: true })
+const LATE = newAnswer({ degraded: 'deadline' })
+const UNAVAILABLE = newAnswer({ degraded: 'unavailable' })
+const FAILED = newAnswer({ degraded: 'failed' })
 
 /** All have one layout in memory, because one is read for each event. */
-function answerOf({
+function newAnswer({
   row,
   isComputed = false,
   timeMs = null,
