@@ -15,7 +15,7 @@ import type { StoreDefinition } from '../../src/topology/definition.ts'
 export const Profile = z.object({ spend: z.number(), atMs: z.number().optional() })
 export const NOW_MS = Date.UTC(2026, 2, 1)
 
-const DEFAULTS: StoreDefinition = {
+export const STORE_DEFAULTS: StoreDefinition = {
   name: 'profiles',
   schema: Profile,
   from: { getMany: async () => [] },
@@ -44,7 +44,7 @@ export class TriedStore {
   answer: () => void | Promise<void> = () => undefined
 
   constructor(given: Partial<StoreDefinition>, rows: Readonly<Record<string, unknown>> = {}) {
-    const definition = { ...DEFAULTS, ...given }
+    const definition = { ...STORE_DEFAULTS, ...given }
     const source = new GivenSource(definition, Object.entries(rows))
     this.rows = source.rows
     this.store = new OpenStore(definition, {
