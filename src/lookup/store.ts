@@ -11,6 +11,8 @@ import { type Computed, INVALID, type StoredRow, type StoreSource, UNREAD } from
 const LONGEST_MS = 2_000
 /** After this time, or the deadline, a key without an answer may be asked for again, ms. */
 const GIVEN_UP_MS = 1_000
+/** Parts of the deadline. */
+const PARTS = 4
 /** Memory of a row besides its JSON, bytes. */
 const ENTRY_BYTES = 300
 
@@ -69,7 +71,7 @@ export interface StoreReport {
 
 interface StoreOptions {
   readonly source: StoreSource
-  readonly clock: Pick<Clock, 'elapsedMs' | 'sleep'>
+  readonly clock: Pick<Clock, 'after' | 'elapsedMs' | 'sleep'>
   /** Memory for rows, bytes. */
   readonly maxBytes: number
   /** Called when a request is over, and when rows could not be written back. */
@@ -212,7 +214,7 @@ export class OpenStore {
   ): Promise<void> {
     const over = new AbortController()
     const answered = Promise.all([...requests].map(({ done }) => done)).then(() => true)
-    const late = this.#o.clock.sleep(this.definition.deadlineMs, over.signal).then(() => false)
+    const late = this.#late(over.signal)
     const isAnswered = await Promise.race([answered, late])
     over.abort()
     if (!isAnswered) this.#failed('no answer within the deadline')
@@ -220,6 +222,24 @@ export class OpenStore {
       const request = [...requests].find(({ answers }) => answers.has(key))
       into.set(key, request?.answers.get(key) ?? LATE)
     }
+  }
+
+  /**
+   * Resolves at the deadline. Its parts are waited for one after the other, because in a turn of the
+   * event loop, however long, no answer can be read.
+   */
+  #late(over: AbortSignal): Promise<false> {
+    const { clock } = this.#o
+    return new Promise((resolve) => {
+      let left = PARTS
+      const wait = () => {
+        if (over.aborted) return
+        if (left === 0) resolve(false)
+        else clock.after(this.definition.deadlineMs / PARTS, wait)
+        left--
+      }
+      wait()
+    })
   }
 
   /** Never rejects. */
