@@ -16,6 +16,8 @@ const GIVEN_UP_MS = 1_000
  * the look-up (memcached: ITEM_UPDATE_INTERVAL).
  */
 const MOVED_MS = 10_000
+/** A deadline passes in so many parts. */
+const PARTS = 4
 /** Memory of a row besides its JSON, bytes. */
 const ENTRY_BYTES = 300
 
@@ -86,7 +88,7 @@ export interface StoreReport {
 
 interface StoreOptions {
   readonly source: StoreSource
-  readonly clock: Pick<Clock, 'elapsedMs' | 'sleep'>
+  readonly clock: Pick<Clock, 'after' | 'elapsedMs' | 'sleep'>
   /** Memory for rows, bytes. */
   readonly maxBytes: number
   /** Called when a request is over, and when rows could not be written back. */
@@ -245,10 +247,25 @@ export class OpenStore {
   async #wait(requests: ReadonlySet<Request>): Promise<void> {
     const over = new AbortController()
     const answered = Promise.all([...requests].map(({ done }) => done)).then(() => true)
-    const late = this.#o.clock.sleep(this.definition.deadlineMs, over.signal).then(() => false)
+    const late = this.#late(over.signal)
     const isAnswered = await Promise.race([answered, late])
     over.abort()
     if (!isAnswered) this.#failed('no answer within the deadline')
+  }
+
+  /**
+   * Resolves at the deadline, after as many turns of the event loop as it has parts: in one turn,
+   * however long, no request is sent and no answer read.
+   */
+  #late(over: AbortSignal): Promise<false> {
+    return new Promise((resolve) => {
+      const wait = (left: number) => {
+        if (over.aborted) return
+        if (left === 0) resolve(false)
+        else this.#o.clock.after(this.definition.deadlineMs / PARTS, () => wait(left - 1))
+      }
+      wait(PARTS)
+    })
   }
 
   async #ask(keys: readonly AskedKey[]): Promise<void> {

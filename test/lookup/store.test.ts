@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
+import { wallClock } from '../../src/kernel/clock.ts'
 import { NOW_MS, short, TriedStore } from './stores.ts'
 
 const never = () => new Promise<void>(() => undefined)
@@ -81,6 +82,18 @@ describe('a request', () => {
     expect(await tried.look(['a'])).toEqual([{ spend: 1 }])
     expect(tried.asked).toEqual([['b'], ['a']])
     expect(tried.counts()).toMatchObject({ degraded: 1, found: 3 })
+  })
+
+  test('that could not be read before the deadline, because this process was busy, is in time', async () => {
+    const tried = new TriedStore({}, { a: { spend: 1 } }, wallClock)
+    tried.answer = async () => {
+      await nextTurn()
+      await nextTurn()
+    }
+    const looked = tried.look(['a'])
+    const untilMs = performance.now() + 3 * 20
+    while (performance.now() < untilMs);
+    expect(await looked).toEqual([{ spend: 1 }])
   })
 
   test('that fails gives substitutes at once, and is repeated by the next', async () => {

@@ -1,5 +1,6 @@
 import { millis } from 'tidemark'
 import { z } from 'zod'
+import type { Clock } from '../../src/kernel/clock.ts'
 import {
   type MemoryCounts,
   OpenStore,
@@ -15,7 +16,7 @@ import type { StoreDefinition } from '../../src/topology/definition.ts'
 export const Profile = z.object({ spend: z.number(), atMs: z.number().optional() })
 export const NOW_MS = Date.UTC(2026, 2, 1)
 
-const DEFAULTS: StoreDefinition = {
+export const STORE_DEFAULTS: StoreDefinition = {
   name: 'profiles',
   schema: Profile,
   from: { getMany: async () => [] },
@@ -43,13 +44,18 @@ export class TriedStore {
   /** Before each answer; it may throw. */
   answer: () => void | Promise<void> = () => undefined
 
-  constructor(given: Partial<StoreDefinition>, rows: Readonly<Record<string, unknown>> = {}) {
-    const definition = { ...DEFAULTS, ...given }
+  /** @param clock in place of one that the test moves */
+  constructor(
+    given: Partial<StoreDefinition>,
+    rows: Readonly<Record<string, unknown>> = {},
+    clock?: Clock,
+  ) {
+    const definition = { ...STORE_DEFAULTS, ...given }
     const source = new GivenSource(definition, Object.entries(rows))
     this.rows = source.rows
     this.store = new OpenStore(definition, {
       source: this.#watched(source),
-      clock: this.clock,
+      clock: clock ?? this.clock,
       maxBytes: 1_000_000,
       report: (report) => this.reports.push(report),
       failing: (reason) => this.failing.push(reason),

@@ -56,14 +56,14 @@ answers() { # answers PORT ARG...
   die "the server at port $port does not answer"
 }
 
+lives() { grep -qsaF redis-server "/proc/$1/cmdline"; } # one that has ended and that nobody has waited for does not
+
 end() { # end DIR: the servers that were started there, and no others
   local file pid
   for file in "$1"/*/pid; do
     pid=$(cat "$file" 2>/dev/null) || continue
-    if [ -r "/proc/$pid/cmdline" ] && tr '\0' ' ' <"/proc/$pid/cmdline" | grep -qF "redis-server"; then
-      kill -KILL "$pid" 2>/dev/null || true
-      while kill -0 "$pid" 2>/dev/null; do sleep 0.02; done
-    fi
+    if lives "$pid"; then kill -KILL "$pid" || true; fi
+    while lives "$pid"; do sleep 0.02; done
   done
 }
 

@@ -6,13 +6,8 @@ import { INVALID, redisSource } from '../../../src/lookup/store-source.ts'
 import { sinkVersion, versionKeyOf } from '../../../src/runtime/commit/redis-sink.ts'
 import { until } from '../../services/cluster.ts'
 import { freePorts } from '../../services/ports.ts'
-import {
-  type RedisService,
-  redisTest,
-  startRedis,
-  startRedisCluster,
-  startRedisTls,
-} from '../../services/redis.ts'
+import { redisTest, startRedis, startRedisCluster, startRedisTls } from '../../services/redis.ts'
+import type { RedisService } from '../../services/start-redis.ts'
 import { thrownBy } from '../../support/thrown.ts'
 
 // The client on a real Redis, one server and a cluster.
