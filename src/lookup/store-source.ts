@@ -56,14 +56,10 @@ const MOST_CHARACTERS = 2 ** 20
 /** A store in Redis: JSON under a key, or a key for each field. */
 export function redisSource({ redis: rows }: RedisRows, redis: Pick<Redis, 'get' | 'set'>) {
   const { fields } = rows
-  const keysOf = (key: string, own: readonly string[] = fields ?? ['']) =>
-    own.map((field) => keyOf(rows, key, field))
+  const named = fields ?? ['']
   return {
     async getMany(keys: readonly string[]): Promise<readonly StoredRow[]> {
-      const wanted =
-        fields === undefined
-          ? keys.map((key) => keyOf(rows, key, ''))
-          : keys.flatMap((key) => keysOf(key))
+      const wanted = keys.flatMap((key) => named.map((field) => keyOf(rows, key, field)))
       const answers = await redis.get(wanted.filter((key) => key !== null))
       const [first] = answers
       if (first instanceof Error && answers.every(isUnread)) throw first
@@ -76,8 +72,9 @@ export function redisSource({ redis: rows }: RedisRows, redis: Pick<Redis, 'get'
 
     async setMany(computed: readonly Computed[], ttlMs: number): Promise<void> {
       const values = computed.flatMap(({ key, value, fields: own }) =>
-        keysOf(key, fields === undefined ? undefined : own).flatMap((at, i) => {
-          const part = fields === undefined ? value : (value as Fields)[own[i] as string]
+        (fields === undefined ? named : own).flatMap((field) => {
+          const at = keyOf(rows, key, field)
+          const part = fields === undefined ? value : (value as Fields)[field]
           const text = JSON.stringify(part) as string | undefined
           return at === null || text === undefined ? [] : ([[at, text]] as const)
         }),

@@ -40,17 +40,17 @@ interface Answer {
 }
 
 /** Keys that are asked for together. */
-interface Request {
-  readonly keys: AskedKey[]
+class RowRequest {
+  readonly keys: AskedKey[] = []
   /** May the store be asked? `null`: nothing has been wanted. */
-  isPermitted: boolean | null
+  isPermitted: boolean | null = null
   /** Never rejects. */
-  done: Promise<void>
+  done = Promise.resolve()
 }
 
 interface AskedKey {
   readonly key: string
-  readonly request: Request
+  readonly request: RowRequest
   /** Time of its newest event. */
   newestMs: number
   /** `null`: there is none yet. */
@@ -141,7 +141,7 @@ export class OpenStore {
   /** Puts the rows of a batch of events at their places. @returns `null`: all are there */
   fetch({ keys, timesMs }: KeyedEvents, into: FetchedRows): Promise<void> | null {
     const nowMs = this.#nowMs()
-    const [missed, stale] = [newRequest(), newRequest()]
+    const [missed, stale] = [new RowRequest(), new RowRequest()]
     const [places, awaited]: [number[], AskedKey[]] = [[], []]
     const put = (i: number, answer: Answer) =>
       into.put(i, this.#rowOf(answer, timesMs[i] as number), answer.degraded)
@@ -210,7 +210,7 @@ export class OpenStore {
   }
 
   /** Adds a key to a request unless it is being asked for. @returns `null`: it cannot be asked for */
-  #want(key: string, timeMs: number, request: Request): AskedKey | null {
+  #want(key: string, timeMs: number, request: RowRequest): AskedKey | null {
     const asked = this.#asked.get(key)
     if (asked?.request === request) {
       asked.newestMs = Math.max(asked.newestMs, timeMs)
@@ -226,13 +226,13 @@ export class OpenStore {
     return added
   }
 
-  #send(request: Request): void {
+  #send(request: RowRequest): void {
     if (request.keys.length === 0) return
     request.done = this.#ask(request.keys)
     void this.#forget(request)
   }
 
-  async #forget({ keys, done }: Request): Promise<void> {
+  async #forget({ keys, done }: RowRequest): Promise<void> {
     const { clock } = this.#o
     const over = new AbortController()
     const mostMs = Math.max(GIVEN_UP_MS, this.definition.deadlineMs)
@@ -244,7 +244,7 @@ export class OpenStore {
   }
 
   /** Waits until the deadline. */
-  async #wait(requests: ReadonlySet<Request>): Promise<void> {
+  async #wait(requests: ReadonlySet<RowRequest>): Promise<void> {
     const over = new AbortController()
     const answered = Promise.all([...requests].map(({ done }) => done)).then(() => true)
     const late = this.#late(over.signal)
@@ -422,10 +422,6 @@ class FetchedRows implements StoreRows {
     this.degraded = this.#degraded.get(index) ?? null
     return this.#rows[index]
   }
-}
-
-function newRequest(): Request {
-  return { keys: [], isPermitted: null, done: Promise.resolve() }
 }
 
 function bytesOf({ row }: Answer, key: string): number {
