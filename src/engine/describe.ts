@@ -36,8 +36,11 @@ export interface Description {
   readonly deadLetterTopic: string
   /** Its lookup tables. */
   readonly tables: readonly TableDescription[]
-  /** Its stores. @default none */
-  readonly stores?: readonly StoreDescription[]
+  /**
+   * Its stores: name and options, lengths in ms, functions as text; `from` is the key in Redis, or
+   * `own`. An option that is not set is absent. @default none
+   */
+  readonly stores?: readonly Readonly<Record<string, unknown>>[]
   /** Names of the steps that the source feeds. */
   readonly first: readonly string[]
   /** Every step, each before those it feeds. */
@@ -52,13 +55,6 @@ export interface TableDescription {
   readonly asOf?: string
   readonly file?: string
   readonly topic?: string
-}
-/**
- * A store of a {@link Description}: its options, lengths in ms, functions as text. `from`: the key in
- * Redis, or `own`. An option that is not set is absent.
- */
-interface StoreDescription extends Readonly<Record<string, unknown>> {
-  readonly name: string
 }
 /** One step of a {@link Description}. */
 interface StepDescription {
@@ -113,7 +109,7 @@ export function describe(topology: Definition, print: Print = asSource): Descrip
   }
 }
 
-function describedStore(store: StoreDefinition, print: Print): StoreDescription {
+function describedStore(store: StoreDefinition, print: Print): Readonly<Record<string, unknown>> {
   const { name, schema: _, from, ...options } = store
   const where = 'redis' in from ? { ...from.redis, key: print(from.redis.key) } : 'own'
   const set = Object.entries(options).filter(

@@ -98,7 +98,7 @@ export class Redis {
   async get(keys: readonly string[]): Promise<readonly (string | null | Error)[]> {
     const client = this.#ready()
     const each = (some: readonly string[]) =>
-      Promise.all(some.map((key) => client.get(key).catch(asError)))
+      Promise.all(some.map((key) => client.get(key).catch((thrown: Error) => thrown)))
     // MGET costs the client a tenth of as many GETs. A cluster refuses it: keys are in several slots.
     if (this.#isCluster || keys.length === 0) return each(keys)
     const answers = await client.mGet([...keys])
@@ -206,7 +206,7 @@ export class Redis {
   async #refusalOf(thrown: unknown): Promise<TidemarkError | null> {
     const url = this.#o.urls[0] as string
     const where = '--redis'
-    const message = messageOf(thrown)
+    const message = reasonOf(thrown)
     if (/^(WRONGPASS|NOAUTH|NOPERM|ERR AUTH|ERR invalid password)/.test(message)) {
       const hint =
         'the user is in the URL, redis://USER@host:6379; the password is in TIDEMARK_REDIS_PASSWORD or --redis-password-file'
@@ -247,11 +247,7 @@ function isOfCertificate(thrown: unknown): boolean {
   return /CERT|SELF_SIGNED|UNABLE_TO|ERR_TLS/.test(code)
 }
 
-function asError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(String(thrown))
-}
-
 function reasonOf(thrown: unknown): string {
-  const inner = thrown instanceof AggregateError ? thrown.errors[0] : thrown
-  return messageOf(inner)
+  // One error for each address of a name.
+  return messageOf(thrown instanceof AggregateError ? thrown.errors[0] : thrown)
 }
