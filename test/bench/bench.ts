@@ -79,9 +79,12 @@ interface ThroughputFlags extends Flags {
   readonly redis?: string
 }
 
+function redisFlags({ redis }: { readonly redis?: string }): string[] {
+  return redis === undefined ? [] : ['--redis', redis]
+}
+
 function measureThroughput(flags: ThroughputFlags): Promise<void> {
-  const { events, values, keep = null, profile, redis } = flags
-  const own = redis === undefined ? [] : ['--redis', redis]
+  const { events, values, keep = null, profile } = flags
   const options = {
     ...{ events, values, keep, isIso: flags.topology?.endsWith('w1-iso.ts') === true },
     profile: profile === undefined ? null : resolve(profile),
@@ -89,7 +92,7 @@ function measureThroughput(flags: ThroughputFlags): Promise<void> {
   const of = values === 'json' ? flags : { topology: W1_REGISTRY, ...flags }
   return withSchema(values, (more) =>
     measure('throughput', of, (stage) =>
-      throughput(stage, { ...options, flags: [...more, ...own] }),
+      throughput(stage, { ...options, flags: [...more, ...redisFlags(flags)] }),
     ),
   )
 }
@@ -110,8 +113,11 @@ const commands = [
     .option('--rate <n>', 'payments a second', wholeNumber, 2_000)
     .option('--seconds <n>', 'how long', wholeNumber, 60)
     .option('--copy', 'measure a process that only copies the payments over the same wire')
-    .action((flags: Flags & { rate: number; seconds: number; copy?: boolean }) =>
-      measure(flags.copy === true ? 'copy' : 'latency', flags, (stage) => latency(stage, flags)),
+    .option('--redis <url>', 'Redis, for a topology with a store')
+    .action((flags: Flags & { rate: number; seconds: number; copy?: boolean; redis?: string }) =>
+      measure(flags.copy === true ? 'copy' : 'latency', flags, (stage) =>
+        latency(stage, { ...flags, flags: redisFlags(flags) }),
+      ),
     ),
   command('kill', 'payments at an even pace to a worker that is killed; until its next output')
     .option('--rate <n>', 'payments a second', wholeNumber, 2_000)
