@@ -96,12 +96,8 @@ async function checkConnected(prepared: Prepared, config: CheckConfig): Promise<
       ...(prepared.redis && silent === null ? [`✓ Redis ${config.redis.join(',')}`] : []),
       `✓ group ${group}  ${progress(partitionOffsets)}`,
     ])
-    const redis = silent === null ? [] : [`Redis does not answer: ${silent}`]
-    sayNotes([
-      ...notes,
-      ...redis,
-      ...findVariants(prepared, partitionOffsets).map(({ note }) => note),
-    ])
+    const variants = findVariants(prepared, partitionOffsets).map(({ note }) => note)
+    sayNotes([...notes, ...variants, ...(silent === null ? [] : [`no answer of Redis: ${silent}`])])
   } finally {
     await records.close()
   }

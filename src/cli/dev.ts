@@ -99,8 +99,14 @@ async function start(command: Command, file: string, flags: Flags): Promise<void
     const topology = prepared.topologies[0] as PreparedTopology
     say(summaryOf(topology))
     sayNotes(prepared.notes)
-    checkTables(topology, flags.table ?? new Map())
-    checkStores(topology, rows)
+    const { stores } = topology.definition
+    const givable = stores.filter(({ name, from }) => 'redis' in from || rows.has(name))
+    checkRows('table', [...tablesOf(topology).keys()], flags.table ?? new Map())
+    checkRows(
+      'store',
+      givable.map(({ name }) => name),
+      rows,
+    )
     await score(prepared, input ?? process.stdin, flags)
   } finally {
     await prepared.close()
@@ -120,49 +126,35 @@ function tablesOf({ definition }: PreparedTopology): ReadonlyMap<string, TableDe
   return new Map(inTopics.map((table) => [table.name, table]))
 }
 
-function checkTables(topology: PreparedTopology, given: ReadonlyMap<string, string>): void {
-  const tables = tablesOf(topology)
-  const names = [...tables.keys()]
-  refuseIfAny(
-    [...given.keys()]
-      .filter((name) => !tables.has(name))
-      .map((name) => {
-        const what = `the topology has no table "${name}" whose rows are in a topic`
-        const hint = names.length === 0 ? 'it has none' : `it has: ${names.join(', ')}`
-        return configFault(what, '--table', hint)
-      }),
-  )
-  for (const name of names.filter((table) => !given.has(table))) {
-    say(`table "${name}" is empty: give its rows with --table ${name}=rows.ndjson`)
-  }
-}
-
-function checkStores(
-  { definition: { stores } }: PreparedTopology,
+/** @param known names of tables or stores whose rows can be given */
+function checkRows(
+  kind: 'table' | 'store',
+  known: readonly string[],
   given: ReadonlyMap<string, unknown>,
 ): void {
-  const strange = [...given.keys()].filter((name) => !stores.some((store) => store.name === name))
-  refuseIfAny(strange.map((name) => configFault(`the topology has no store "${name}"`, '--store')))
-  for (const { name, from } of stores) {
-    if (given.has(name) || !('redis' in from)) continue
-    say(`store "${name}" is empty: give its rows with --store ${name}=rows.ndjson`)
+  const hint = known.length === 0 ? 'it has none' : `it has: ${known.join(', ')}`
+  const strange = [...given.keys()].filter((name) => !known.includes(name))
+  const what = (name: string) => `the topology has no ${kind} "${name}" whose rows can be given`
+  refuseIfAny(strange.map((name) => configFault(what(name), `--${kind}`, hint)))
+  for (const name of known.filter((each) => !given.has(each))) {
+    say(`${kind} "${name}" is empty: give its rows with --${kind} ${name}=rows.ndjson`)
   }
 }
 
 /** The rows in files, by name of the store. */
 async function storeRows(files: ReadonlyMap<string, string>) {
-  const rows = new Map<string, (readonly [string, unknown])[]>()
+  const rows = new Map<string, ReadonlyMap<string, unknown>>()
   for (const [store, path] of files) {
-    const own: (readonly [string, unknown])[] = []
+    const own = new Map<string, unknown>()
     for await (const lines of linesOf(await openInput(path))) {
-      own.push(...lines.map((line) => storeRow(line, path)))
+      for (const line of lines) own.set(...storeRow(line, path))
     }
     rows.set(store, own)
   }
   return rows
 }
 
-function storeRow({ bytes, number }: Line, path: string): readonly [string, unknown] {
+function storeRow({ bytes, number }: Line, path: string): [string, unknown] {
   const { key, value } = splitKey(bytes)
   const where = `${path}:${number}`
   if (key === null) throw configFault('it has no key: write key<TAB>JSON', where)

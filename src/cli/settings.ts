@@ -197,9 +197,7 @@ export const PREPARE_SETTINGS = [
 ] as const
 export const CLUSTER_SETTINGS = [
   'brokers',
-  ...namesOf(LOGIN),
-  ...namesOf(REGISTRY),
-  ...namesOf(REDIS),
+  ...namesOf({ ...LOGIN, ...REGISTRY, ...REDIS }),
 ] as const
 export const RUN_SETTINGS = namesOf(SETTINGS)
 

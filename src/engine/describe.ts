@@ -1,7 +1,6 @@
 import type { Definition, Step, StoreDefinition } from '../topology/definition.ts'
 import { stepsAfter } from '../topology/graph.ts'
 import type { DecodeFormat, SourceFormat } from '../topology/source.ts'
-import type { RedisRows } from '../topology/store.ts'
 import type { Print } from './operators/rule.ts'
 import { planOf } from './plan.ts'
 
@@ -37,8 +36,11 @@ export interface Description {
   readonly deadLetterTopic: string
   /** Its lookup tables. */
   readonly tables: readonly TableDescription[]
-  /** Its stores. @default none */
-  readonly stores?: readonly StoreDescription[]
+  /**
+   * Its stores: name and options, lengths in ms, functions as text; `from` is the key in Redis, or
+   * `own`. An option that is not set is absent. @default none
+   */
+  readonly stores?: readonly Readonly<Record<string, unknown>>[]
   /** Names of the steps that the source feeds. */
   readonly first: readonly string[]
   /** Every step, each before those it feeds. */
@@ -53,20 +55,6 @@ export interface TableDescription {
   readonly asOf?: string
   readonly file?: string
   readonly topic?: string
-}
-/** A store of a {@link Description}. Lengths in ms; what is absent is as by default. */
-interface StoreDescription {
-  readonly name: string
-  /** `redis`: a key in Redis; `own`: functions of the author. */
-  readonly from: { readonly redis: string; readonly fields?: readonly string[] } | 'own'
-  readonly freshMs: number
-  readonly staleMs: number
-  readonly deadlineMs: number
-  readonly at?: string
-  readonly maxAgeMs?: number
-  readonly onMiss?: string
-  readonly writeBackMs?: number
-  readonly fallback?: object
 }
 /** One step of a {@link Description}. */
 interface StepDescription {
@@ -121,25 +109,17 @@ export function describe(topology: Definition, print: Print = asSource): Descrip
   }
 }
 
-function describedStore(store: StoreDefinition, print: Print): StoreDescription {
-  const { name, from, freshMs, staleMs, deadlineMs, at, maxAgeMs } = store
-  const { onMiss, writeBackMs, fallback } = store
-  return {
-    name,
-    from: 'redis' in from ? described(from.redis, print) : 'own',
-    freshMs,
-    staleMs,
-    deadlineMs,
-    ...(at && { at: print(at) }),
-    ...(maxAgeMs !== Number.POSITIVE_INFINITY && { maxAgeMs }),
-    ...(onMiss && { onMiss: print(onMiss) }),
-    ...(writeBackMs !== null && { writeBackMs }),
-    ...(fallback && { fallback }),
-  }
-}
-
-function described({ key, fields }: RedisRows['redis'], print: Print) {
-  return { redis: print(key), ...(fields && { fields }) }
+function describedStore(store: StoreDefinition, print: Print): Readonly<Record<string, unknown>> {
+  const { name, schema: _, from, ...options } = store
+  const where = 'redis' in from ? { ...from.redis, key: print(from.redis.key) } : 'own'
+  const set = Object.entries(options).filter(
+    ([, value]) => value !== null && value !== Number.POSITIVE_INFINITY,
+  )
+  const shown = set.map(([option, value]) => [
+    option,
+    typeof value === 'function' ? print(value as Parameters<Print>[0]) : value,
+  ])
+  return { name, from: where, ...Object.fromEntries(shown) }
 }
 
 function wordOr(of: string | Parameters<Print>[0], print: Print): string {

@@ -23,10 +23,6 @@ function isOf({ kind, table, key, as = table }: LookupFeature, lookup: TableLook
   return lookup.name === as && lookup.kind === kind && lookup.table === table && lookup.key === key
 }
 
-function isStore(rows: Rows | StoreRows): rows is StoreRows {
-  return 'fetch' in rows
-}
-
 /** The current event's rows of tables and stores. Each is looked up once for all features of it. */
 export class TableRows {
   readonly names: readonly string[]
@@ -34,10 +30,10 @@ export class TableRows {
   readonly areStored: boolean
   readonly #lookups: readonly TableLookup[]
   readonly #keys: readonly Read<string | null>[]
-  readonly #tables: readonly Rows[]
+  readonly #tables: readonly (Rows | StoreRows)[]
   readonly #rows: unknown[]
-  /** By look-up; `null`: it is of a table. */
-  readonly #stores: readonly (StoreRows | null)[]
+  /** By look-up in a store, the keys of the events that were fetched for. */
+  readonly #fetched: (readonly (string | null)[])[] = []
   /** Which stores have not given the current event's rows, and why: `profiles=deadline`. */
   degraded: string | null = null
 
@@ -50,8 +46,7 @@ export class TableRows {
     this.#keys = this.#lookups.map(({ key }) => reader(key))
     this.#tables = this.#lookups.map(({ table }) => lookup(table))
     this.#rows = this.#lookups.map(() => undefined)
-    this.#stores = this.#tables.map((rows) => (isStore(rows) ? rows : null))
-    this.areStored = this.#stores.some((store) => store !== null)
+    this.areStored = this.#tables.some((rows) => 'fetch' in rows)
   }
 
   /**
@@ -63,18 +58,18 @@ export class TableRows {
     isKind: (kind: number, index: number) => boolean,
   ): Promise<unknown> | null {
     const fetching = this.#lookups.flatMap(({ kind }, i) => {
-      const newestMs = new Map<string, number>()
-      for (const index of this.#stores[i] === null ? [] : indices) {
+      const store = this.#tables[i] as Rows | StoreRows
+      if (!('fetch' in store)) return []
+      const keys = new Array<string | null>(timesMs.length).fill(null)
+      for (const index of indices) {
         try {
-          const key = isKind(kind, index) ? this.#keys[i]?.of(events, index) : null
-          if (typeof key !== 'string') continue
-          const timeMs = timesMs[index] as number
-          newestMs.set(key, Math.max(newestMs.get(key) ?? timeMs, timeMs))
+          if (isKind(kind, index)) keys[index] = this.#keyOf(i, events, index)
         } catch {
-          // The event's own processing tells what its functions throw.
+          // find throws it again.
         }
       }
-      return this.#stores[i]?.fetch(newestMs) ?? []
+      this.#fetched[i] = keys
+      return store.fetch({ keys, timesMs }) ?? []
     })
     return fetching.length === 0 ? null : Promise.all(fetching)
   }
@@ -87,13 +82,24 @@ export class TableRows {
     this.degraded = null
     for (let i = 0; i < this.#lookups.length; i++) {
       const { kind } = this.#lookups[i] as TableLookup
-      const key = isKind[kind] ? (this.#keys[i] as Read<string | null>).of(events, index) : null
-      this.#rows[i] = key === null ? undefined : (this.#tables[i] as Rows).get(key, timeMs)
-      const reason = key === null ? null : (this.#stores[i]?.degraded ?? null)
-      if (reason === null) continue
-      const own = `${this.names[i]}=${reason}`
-      this.degraded = this.degraded === null ? own : `${this.degraded};${own}`
+      const rows = this.#tables[i] as Rows | StoreRows
+      const fetched = this.#fetched[i]?.[index] ?? null
+      const key = fetched === null && isKind[kind] ? this.#keyOf(i, events, index) : fetched
+      if (key === null) this.#rows[i] = undefined
+      else if ('get' in rows) this.#rows[i] = rows.get(key, timeMs)
+      else {
+        this.#rows[i] = rows.at(index)
+        if (rows.degraded !== null) this.#addDegraded(`${this.names[i]}=${rows.degraded}`)
+      }
     }
+  }
+
+  #keyOf(lookup: number, events: Events, index: number): string | null {
+    return (this.#keys[lookup] as Read<string | null>).of(events, index)
+  }
+
+  #addDegraded(reason: string): void {
+    this.degraded = this.degraded === null ? reason : `${this.degraded};${reason}`
   }
 
   /** Reads a feature of the row that was found; NaN if there is none. */

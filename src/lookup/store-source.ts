@@ -39,7 +39,7 @@ export function ownSource({ getMany, setMany }: OwnRows<unknown>): StoreSource {
       if (!Array.isArray(values) || values.length !== keys.length) {
         throw new TypeError('getMany did not return one row for each key')
       }
-      return values.map((value: unknown) => ({ value: value ?? undefined, missing: [] }))
+      return values.map((value: unknown) => ({ value: value ?? undefined, missing: NONE }))
     },
     ...(setMany && {
       setMany: async (rows: readonly Computed[], ttlMs: number) => {
@@ -56,26 +56,25 @@ const MOST_CHARACTERS = 2 ** 20
 /** A store in Redis: JSON under a key, or a key for each field. */
 export function redisSource({ redis: rows }: RedisRows, redis: Pick<Redis, 'get' | 'set'>) {
   const { fields } = rows
-  const keysOf = (key: string, own: readonly string[] = fields ?? ['']) =>
-    own.map((field) => keyOf(rows, key, field))
+  const named = fields ?? ['']
   return {
     async getMany(keys: readonly string[]): Promise<readonly StoredRow[]> {
-      const wanted = keys.map((key) => keysOf(key))
-      const asked = wanted.flat().filter((key) => key !== null)
-      const answers = await redis.get(asked)
+      const wanted = keys.flatMap((key) => named.map((field) => keyOf(rows, key, field)))
+      const answers = await redis.get(wanted.filter((key) => key !== null))
       const [first] = answers
       if (first instanceof Error && answers.every(isUnread)) throw first
       let next = 0
-      const values = wanted.map((own) =>
-        own.map((key) => (key === null ? INVALID : parsed(answers[next++] ?? null))),
-      )
-      return values.map((own) => (fields === undefined ? whole(own) : partial(own, fields)))
+      const values = wanted.map((key) => (key === null ? INVALID : parsed(answers[next++] ?? null)))
+      if (fields === undefined) return values.map((value) => ({ value, missing: NONE }))
+      const { length } = fields
+      return keys.map((_, i) => partial(values.slice(i * length, (i + 1) * length), fields))
     },
 
     async setMany(computed: readonly Computed[], ttlMs: number): Promise<void> {
       const values = computed.flatMap(({ key, value, fields: own }) =>
-        keysOf(key, fields === undefined ? undefined : own).flatMap((at, i) => {
-          const part = fields === undefined ? value : (value as Fields)[own[i] as string]
+        (fields === undefined ? named : own).flatMap((field) => {
+          const at = keyOf(rows, key, field)
+          const part = fields === undefined ? value : (value as Fields)[field]
           const text = JSON.stringify(part) as string | undefined
           return at === null || text === undefined ? [] : ([[at, text]] as const)
         }),
@@ -85,6 +84,7 @@ export function redisSource({ redis: rows }: RedisRows, redis: Pick<Redis, 'get'
   } satisfies StoreSource
 }
 
+const NONE: readonly string[] = []
 type Fields = Readonly<Record<string, unknown>>
 
 /** `null`: the author's function gives none. */
@@ -114,14 +114,10 @@ function parsed(answer: string | null | Error): unknown {
   }
 }
 
-function whole([value]: readonly unknown[]): StoredRow {
-  return { value, missing: [] }
-}
-
 function partial(values: readonly unknown[], fields: readonly string[]): StoredRow {
   const bad = values.find((value) => value === UNREAD) ?? values.find((value) => value === INVALID)
   const missing = fields.filter((_, i) => values[i] === undefined)
-  if (bad !== undefined) return { value: bad, missing: [] }
+  if (bad !== undefined) return { value: bad, missing: NONE }
   if (missing.length === fields.length) return { value: undefined, missing }
   const own = fields.flatMap((field, i) => (values[i] === undefined ? [] : [[field, values[i]]]))
   return { value: Object.fromEntries(own) as Fields, missing }

@@ -3,7 +3,7 @@ import { CircuitBreaker } from '../kernel/circuit-breaker.ts'
 import type { Clock } from '../kernel/clock.ts'
 import { messageOf } from '../kernel/errors.ts'
 import type { StoreDefinition } from '../topology/definition.ts'
-import type { StoreRows } from '../topology/lookup.ts'
+import type { KeyedEvents, StoreRows } from '../topology/lookup.ts'
 import { checkedBy, nameOf } from '../topology/schema.ts'
 import { type Computed, INVALID, type StoredRow, type StoreSource, UNREAD } from './store-source.ts'
 
@@ -11,7 +11,12 @@ import { type Computed, INVALID, type StoredRow, type StoreSource, UNREAD } from
 const LONGEST_MS = 2_000
 /** After this time, or the deadline, a key without an answer may be asked for again, ms. */
 const GIVEN_UP_MS = 1_000
-/** Parts of the deadline. */
+/**
+ * A row moves to the front of the cache at most once in this time, ms, because a move costs as much as
+ * the look-up (memcached: ITEM_UPDATE_INTERVAL).
+ */
+const MOVED_MS = 10_000
+/** A deadline passes in so many parts. */
 const PARTS = 4
 /** Memory of a row besides its JSON, bytes. */
 const ENTRY_BYTES = 300
@@ -19,24 +24,37 @@ const ENTRY_BYTES = 300
 /** Why a store did not give a row: too late; not at all; `onMiss` has failed. */
 export type Degradation = 'deadline' | 'unavailable' | 'failed'
 
+/** What is known of a key. */
 interface Answer {
   /** `undefined`: there is none. */
   readonly row: unknown
   /** Did `onMiss` make it? */
   readonly isComputed: boolean
-  /** The time of the row, ms since the epoch; NaN: it has none. */
-  readonly timeMs: number
+  /** The time of the row, ms since the epoch. `null`: it has none. */
+  readonly timeMs: number | null
   readonly degraded: Degradation | null
-}
-
-interface Entry extends Answer {
+  /** When it was asked for, whole ms. */
   readonly askedMs: number
+  /** When it was last moved to the front of the cache, whole ms. */
+  usedMs: number
 }
 
-/** A request for rows. */
-interface Request {
-  readonly answers: Map<string, Answer>
-  readonly done: Promise<void>
+/** Keys that are asked for together. */
+class RowRequest {
+  readonly keys: AskedKey[] = []
+  /** May the store be asked? `null`: nothing has been wanted. */
+  isPermitted: boolean | null = null
+  /** Never rejects. */
+  done = Promise.resolve()
+}
+
+interface AskedKey {
+  readonly key: string
+  readonly request: RowRequest
+  /** Time of its newest event. */
+  newestMs: number
+  /** `null`: there is none yet. */
+  answer: Answer | null
 }
 
 /** What became of look-ups, one for each event. */
@@ -50,8 +68,8 @@ export interface StoreCounts {
   degraded: number
 }
 
-/** What became of keys, each once for a batch of events. */
-export interface KeyCounts {
+/** How look-ups found what is in memory. */
+export interface MemoryCounts {
   fresh: number
   stale: number
   /** The store was asked, or could not be. */
@@ -61,7 +79,6 @@ export interface KeyCounts {
 /** What a request has come to. */
 export interface StoreReport {
   readonly durationMs: number
-  readonly keys: number
   /** Values that are no row. */
   readonly invalid: number
   readonly computed: number
@@ -85,10 +102,10 @@ export class OpenStore {
   readonly definition: StoreDefinition
   readonly #o: StoreOptions
   /** `null`: nothing is kept. */
-  readonly #cache: LRUCache<string, Entry> | null
-  readonly #requests = new Map<string, Request>()
+  readonly #cache: LRUCache<string, Answer> | null
+  /** By key, those that are being asked for. */
+  readonly #asked = new Map<string, AskedKey>()
   readonly #breaker: CircuitBreaker
-  #isFailing = false
   #counts = noCounts()
 
   constructor(definition: StoreDefinition, options: StoreOptions) {
@@ -115,173 +132,181 @@ export class OpenStore {
   }
 
   /** Counts after the last call. */
-  takeCounts(): StoreCounts & KeyCounts {
+  takeCounts(): StoreCounts & MemoryCounts {
     const counts = this.#counts
     this.#counts = noCounts()
     return counts
   }
 
-  /**
-   * Puts the answers about keys into a map. @param newestMs by key, the time of its newest event
-   * @returns `null`: all are there already
-   */
-  fetch(newestMs: ReadonlyMap<string, number>, into: Map<string, Answer>): Promise<void> | null {
-    const nowMs = this.#o.clock.elapsedMs()
-    const [missed, stale] = [new Map<string, number>(), new Map<string, number>()]
-    for (const [key, timeMs] of newestMs) {
-      const entry = this.#cache?.get(key)
-      const state = entry === undefined ? 'missed' : this.#stateOf(entry, { nowMs, timeMs })
+  /** Puts the rows of a batch of events at their places. @returns `null`: all are there */
+  fetch({ keys, timesMs }: KeyedEvents, into: FetchedRows): Promise<void> | null {
+    const nowMs = this.#nowMs()
+    const [missed, stale] = [new RowRequest(), new RowRequest()]
+    const [places, awaited]: [number[], AskedKey[]] = [[], []]
+    const put = (i: number, answer: Answer) =>
+      into.put(i, this.#rowOf(answer, timesMs[i] as number), answer.degraded)
+    for (let i = 0; i < keys.length; i++) {
+      const key = keys[i]
+      if (key === null || key === undefined) continue
+      const timeMs = timesMs[i] as number
+      const known = this.#known(key, nowMs)
+      const state = known === undefined ? 'missed' : this.#stateOf(known, nowMs, timeMs)
       this.#counts[state]++
-      if (state === 'missed') missed.set(key, timeMs)
-      else into.set(key, entry as Entry)
-      if (state === 'stale') stale.set(key, timeMs)
+      if (state !== 'missed') put(i, known as Answer)
+      if (state === 'stale') this.#want(key, timeMs, stale)
+      if (state !== 'missed') continue
+      const asked = this.#want(key, timeMs, missed)
+      if (asked === null) put(i, UNAVAILABLE)
+      else {
+        places.push(i)
+        awaited.push(asked)
+      }
     }
-    if (stale.size > 0) this.#request(stale)
-    if (missed.size === 0) return null
-    const requests = this.#request(missed)
-    if (this.#breaker.isOpen && !requests.isAsked) {
-      for (const key of missed.keys()) into.set(key, UNAVAILABLE)
-      return null
-    }
-    return this.#receive(missed, requests.all, into)
+    this.#send(stale)
+    this.#send(missed)
+    if (places.length === 0) return null
+    return this.#wait(new Set(awaited.map(({ request }) => request))).then(() => {
+      for (const [n, i] of places.entries()) put(i, awaited[n]?.answer ?? LATE)
+    })
   }
 
   /** The row of a look-up, or its substitute. */
-  rowOf({ row, timeMs, degraded }: Answer, eventMs: number): unknown {
-    const { maxAgeMs, fallback } = this.definition
-    const isExpired = eventMs - timeMs > maxAgeMs
+  #rowOf(answer: Answer, eventMs: number): unknown {
+    const { row, timeMs, degraded } = answer
     if (degraded !== null) this.#counts.degraded++
     else if (row === undefined) this.#counts.absent++
-    else if (isExpired) this.#counts.expired++
+    else if (this.#lacks(answer, eventMs)) this.#counts.expired++
     else {
-      if (timeMs > eventMs) this.#counts.ahead++
+      if (timeMs !== null && timeMs > eventMs) this.#counts.ahead++
       else this.#counts.found++
       return row
     }
-    return fallback ?? undefined
+    return this.definition.fallback ?? undefined
   }
 
-  #stateOf(
-    entry: Entry,
-    { nowMs, timeMs }: { readonly nowMs: number; readonly timeMs: number },
-  ): keyof KeyCounts {
+  #nowMs(): number {
+    return Math.trunc(this.#o.clock.elapsedMs())
+  }
+
+  #known(key: string, nowMs: number): Answer | undefined {
+    const known = this.#cache?.peek(key)
+    if (known === undefined || nowMs - known.usedMs < MOVED_MS) return known
+    known.usedMs = nowMs
+    return this.#cache?.get(key)
+  }
+
+  #stateOf(known: Answer, nowMs: number, eventMs: number): keyof MemoryCounts {
     const { freshMs, staleMs, onMiss } = this.definition
-    const ageMs = nowMs - entry.askedMs
-    if (onMiss !== null && !entry.isComputed && this.#lacks(entry, timeMs)) return 'missed'
+    const ageMs = nowMs - known.askedMs
+    if (onMiss !== null && !known.isComputed && this.#lacks(known, eventMs)) return 'missed'
     if (ageMs < freshMs) return 'fresh'
-    return entry.row !== undefined && ageMs < freshMs + staleMs ? 'stale' : 'missed'
+    return known.row !== undefined && ageMs < freshMs + staleMs ? 'stale' : 'missed'
   }
 
   /** Is there no row that an event of this time can use? */
   #lacks({ row, timeMs }: Answer, eventMs: number): boolean {
-    return row === undefined || eventMs - timeMs > this.definition.maxAgeMs
+    if (row === undefined) return true
+    return timeMs !== null && eventMs - timeMs > this.definition.maxAgeMs
   }
 
-  /** Asks for keys that are not being asked for. `isAsked`: some are now. */
-  #request(newestMs: ReadonlyMap<string, number>) {
-    const all = new Set<Request>()
-    const fresh = new Map<string, number>()
-    for (const [key, timeMs] of newestMs) {
-      const request = this.#requests.get(key)
-      if (request === undefined) fresh.set(key, timeMs)
-      else all.add(request)
+  /** Adds a key to a request unless it is being asked for. @returns `null`: it cannot be asked for */
+  #want(key: string, timeMs: number, request: RowRequest): AskedKey | null {
+    const asked = this.#asked.get(key)
+    if (asked?.request === request) {
+      asked.newestMs = Math.max(asked.newestMs, timeMs)
+      return asked
     }
-    const isAsked = fresh.size > 0 && this.#breaker.permits()
-    if (isAsked) {
-      const answers = new Map<string, Answer>()
-      const request = { answers, done: this.#ask(fresh, answers) }
-      for (const key of fresh.keys()) this.#requests.set(key, request)
-      all.add(request)
-      void this.#forget(fresh.keys(), request)
-    }
-    return { all, isAsked }
+    // Nothing waits for the request that is on trial, but those that made it.
+    if (asked !== undefined) return this.#breaker.isOpen ? null : asked
+    request.isPermitted ??= this.#breaker.permits()
+    if (!request.isPermitted) return null
+    const added = { key, request, newestMs: timeMs, answer: null }
+    request.keys.push(added)
+    this.#asked.set(key, added)
+    return added
   }
 
-  async #forget(keys: Iterable<string>, request: Request): Promise<void> {
+  #send(request: RowRequest): void {
+    if (request.keys.length === 0) return
+    request.done = this.#ask(request.keys)
+    void this.#forget(request)
+  }
+
+  async #forget({ keys, done }: RowRequest): Promise<void> {
     const { clock } = this.#o
     const over = new AbortController()
     const mostMs = Math.max(GIVEN_UP_MS, this.definition.deadlineMs)
-    await Promise.race([request.done, clock.sleep(mostMs, over.signal)])
+    await Promise.race([done, clock.sleep(mostMs, over.signal)])
     over.abort()
-    for (const key of keys) if (this.#requests.get(key) === request) this.#requests.delete(key)
+    for (const asked of keys) {
+      if (this.#asked.get(asked.key) === asked) this.#asked.delete(asked.key)
+    }
   }
 
-  /** Waits for answers until the deadline. */
-  async #receive(
-    missed: ReadonlyMap<string, number>,
-    requests: ReadonlySet<Request>,
-    into: Map<string, Answer>,
-  ): Promise<void> {
+  /** Waits until the deadline. */
+  async #wait(requests: ReadonlySet<RowRequest>): Promise<void> {
     const over = new AbortController()
     const answered = Promise.all([...requests].map(({ done }) => done)).then(() => true)
     const late = this.#late(over.signal)
     const isAnswered = await Promise.race([answered, late])
     over.abort()
     if (!isAnswered) this.#failed('no answer within the deadline')
-    for (const key of missed.keys()) {
-      const request = [...requests].find(({ answers }) => answers.has(key))
-      into.set(key, request?.answers.get(key) ?? LATE)
-    }
   }
 
   /**
-   * Resolves at the deadline. Its parts are waited for one after the other, because in a turn of the
-   * event loop, however long, no answer can be read.
+   * Resolves at the deadline, after as many turns of the event loop as it has parts: in one turn,
+   * however long, no request is sent and no answer read.
    */
   #late(over: AbortSignal): Promise<false> {
-    const { clock } = this.#o
     return new Promise((resolve) => {
-      let left = PARTS
-      const wait = () => {
+      const wait = (left: number) => {
         if (over.aborted) return
         if (left === 0) resolve(false)
-        else clock.after(this.definition.deadlineMs / PARTS, wait)
-        left--
+        else this.#o.clock.after(this.definition.deadlineMs / PARTS, () => wait(left - 1))
       }
-      wait()
+      wait(PARTS)
     })
   }
 
-  /** Never rejects. */
-  async #ask(newestMs: ReadonlyMap<string, number>, answers: Map<string, Answer>): Promise<void> {
+  async #ask(keys: readonly AskedKey[]): Promise<void> {
     const { clock, source } = this.#o
-    const askedMs = clock.elapsedMs()
-    const keys = [...newestMs.keys()]
+    const startMs = clock.elapsedMs()
+    const askedMs = this.#nowMs()
     const tell = (report: Pick<StoreReport, 'invalid' | 'computed' | 'error'>) =>
-      this.#o.report({ durationMs: clock.elapsedMs() - askedMs, keys: keys.length, ...report })
+      this.#o.report({ durationMs: clock.elapsedMs() - startMs, ...report })
     let stored: readonly StoredRow[]
     try {
-      stored = await source.getMany(keys)
+      stored = await source.getMany(keys.map(({ key }) => key))
       this.#succeeded()
     } catch (thrown) {
       this.#failed(messageOf(thrown))
-      for (const key of keys) answers.set(key, UNAVAILABLE)
+      for (const asked of keys) asked.answer = UNAVAILABLE
       tell({ invalid: 0, computed: 0, error: nameOf(thrown) })
       return
     }
     let invalid = 0
-    const keep = (key: string, answer: Answer) => {
-      answers.set(key, answer)
-      if (answer.degraded === null) this.#cache?.set(key, { ...answer, askedMs })
+    const keep = (asked: AskedKey, answer: Answer) => {
+      asked.answer = answer
+      if (answer.degraded === null) this.#cache?.set(asked.key, newAnswer({ ...answer, askedMs }))
     }
-    const lacking = keys.flatMap((key, i) => {
+    const lacking = keys.flatMap((asked, i) => {
       const one = stored[i] as StoredRow
       if (one.value === UNREAD) {
-        answers.set(key, UNAVAILABLE)
+        asked.answer = UNAVAILABLE
         return []
       }
       const answer = this.#answerOf(one, false)
       if (answer === INVALID) invalid++
       const known = answer === INVALID ? NOTHING : answer
-      const isEnough = !this.#lacks(known, newestMs.get(key) as number) && one.missing.length === 0
-      if (this.definition.onMiss !== null && !isEnough) return [{ key, stored: one }]
-      keep(key, known)
+      const isEnough = one.missing.length === 0 && !this.#lacks(known, asked.newestMs)
+      if (this.definition.onMiss !== null && !isEnough) return [{ asked, stored: one }]
+      keep(asked, known)
       return []
     })
     const computed = await Promise.all(
-      lacking.map(async ({ key, stored: one }) => {
-        const made = await this.#compute(key, one)
-        keep(key, made.answer)
+      lacking.map(async ({ asked, stored: one }) => {
+        const made = await this.#compute(asked.key, one)
+        keep(asked, made.answer)
         return made
       }),
     )
@@ -295,32 +320,31 @@ export class OpenStore {
   }
 
   #failed(reason: string): void {
+    const wasOpen = this.#breaker.isOpen
     this.#breaker.failed()
-    if (this.#isFailing || !this.#breaker.isOpen) return
-    this.#isFailing = true
-    this.#o.failing(reason)
+    if (!wasOpen && this.#breaker.isOpen) this.#o.failing(reason)
   }
 
   #succeeded(): void {
+    if (this.#breaker.isOpen) this.#o.failing(null)
     this.#breaker.succeeded()
-    if (this.#isFailing) this.#o.failing(null)
-    this.#isFailing = false
   }
 
   /** The answer with a stored or computed row. */
   #answerOf({ value, missing }: StoredRow, isComputed: boolean): Answer | typeof INVALID {
     if (value === INVALID) return INVALID
-    if (value === undefined) return { ...NOTHING, isComputed }
+    if (value === undefined) return isComputed ? COMPUTED_NOTHING : NOTHING
     const { schema, fallback, at } = this.definition
     try {
       const whole = missing.length === 0 ? value : { ...fallback, ...(value as object) }
       const row = checkedBy(schema, whole)
-      const timeMs = at === null ? Number.NaN : at(row)
-      if (row == null || typeof timeMs !== 'number') return INVALID
-      return { row, isComputed, timeMs, degraded: null }
+      const timeMs = at === null ? null : at(row)
+      if (row == null || (at !== null && typeof timeMs !== 'number')) return INVALID
+      return newAnswer({ row, isComputed, timeMs })
     } catch {
       // A row without fields that the schema wants is none, and neither is one that it refuses.
-      return missing.length === 0 ? INVALID : { ...NOTHING, isComputed }
+      if (missing.length === 0) return INVALID
+      return isComputed ? COMPUTED_NOTHING : NOTHING
     }
   }
 
@@ -349,40 +373,58 @@ export class OpenStore {
     const { source, report } = this.#o
     const ttlMs = this.definition.writeBackMs
     if (ttlMs === null || rows.length === 0) return
-    const none = { durationMs: 0, keys: 0, invalid: 0, computed: 0 }
+    const none = { durationMs: 0, invalid: 0, computed: 0 }
     source.setMany?.(rows, ttlMs).catch((thrown) => report({ ...none, error: nameOf(thrown) }))
   }
 }
 
-const NOTHING: Answer = { row: undefined, isComputed: false, timeMs: Number.NaN, degraded: null }
-const COMPUTED_NOTHING: Answer = { ...NOTHING, isComputed: true }
-const LATE: Answer = { ...NOTHING, degraded: 'deadline' }
-const UNAVAILABLE: Answer = { ...NOTHING, degraded: 'unavailable' }
-const FAILED: Answer = { ...NOTHING, degraded: 'failed' }
+const NOTHING = newAnswer({})
+const COMPUTED_NOTHING = newAnswer({ isComputed: true })
+const LATE = newAnswer({ degraded: 'deadline' })
+const UNAVAILABLE = newAnswer({ degraded: 'unavailable' })
+const FAILED = newAnswer({ degraded: 'failed' })
+
+/** All have one layout in memory, because one is read for each event. */
+function newAnswer({
+  row,
+  isComputed = false,
+  timeMs = null,
+  degraded = null,
+  askedMs = 0,
+}: Partial<Answer>): Answer {
+  return { row, isComputed, timeMs, degraded, askedMs, usedMs: askedMs }
+}
 
 /** The rows of a batch of events, between {@link fetch} and the next. */
 class FetchedRows implements StoreRows {
   degraded: Degradation | null = null
   readonly #store: OpenStore
-  #answers = new Map<string, Answer>()
+  #rows: unknown[] = []
+  /** By place, why a row is a substitute. */
+  readonly #degraded = new Map<number, Degradation>()
 
   constructor(store: OpenStore) {
     this.#store = store
   }
 
-  fetch(newestMs: ReadonlyMap<string, number>): Promise<void> | null {
-    this.#answers = new Map()
-    return this.#store.fetch(newestMs, this.#answers)
+  fetch(events: KeyedEvents): Promise<void> | null {
+    this.#rows = new Array(events.keys.length)
+    this.#degraded.clear()
+    return this.#store.fetch(events, this)
   }
 
-  get(key: string, timeMs: number): unknown {
-    const answer = this.#answers.get(key) ?? NOTHING
-    this.degraded = answer.degraded
-    return this.#store.rowOf(answer, timeMs)
+  put(index: number, row: unknown, degraded: Degradation | null): void {
+    this.#rows[index] = row
+    if (degraded !== null) this.#degraded.set(index, degraded)
+  }
+
+  at(index: number): unknown {
+    this.degraded = this.#degraded.get(index) ?? null
+    return this.#rows[index]
   }
 }
 
-function bytesOf({ row }: Entry, key: string): number {
+function bytesOf({ row }: Answer, key: string): number {
   return ENTRY_BYTES + 2 * (key.length + lengthOf(row))
 }
 
@@ -395,6 +437,6 @@ function lengthOf(row: unknown): number {
   }
 }
 
-function noCounts(): StoreCounts & KeyCounts {
+function noCounts(): StoreCounts & MemoryCounts {
   return { found: 0, ahead: 0, absent: 0, expired: 0, degraded: 0, fresh: 0, stale: 0, missed: 0 }
 }

@@ -1,6 +1,6 @@
 import { TidemarkError } from '../kernel/errors.ts'
 import type { TableDefinition } from '../topology/definition.ts'
-import type { Lookup, Rows } from '../topology/lookup.ts'
+import type { Rows } from '../topology/lookup.ts'
 import { CurrentRows } from './current-rows.ts'
 import type { HeldRows, LookupCounts, MakeRow, RowStore } from './rows.ts'
 import { VersionedRows } from './versioned-rows.ts'
@@ -110,7 +110,7 @@ export class TableRoom {
   }
 }
 
-export function lookupOf(tables: readonly LoadedTable[]): Lookup {
+export function lookupOf(tables: readonly LoadedTable[]): (name: string) => Rows {
   const byName = new Map(tables.map((table) => [table.name, table]))
   return (name) => {
     const table = byName.get(name)

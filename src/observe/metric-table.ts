@@ -48,7 +48,7 @@ const SHADOW_ROWS = ['scored', 'failed', 'dropped'] as const
 const SHADOW_OUTPUTS = ['written', 'dropped'] as const
 const LOOKUPS = ['found', 'absent', 'early'] as const
 const STORE_LOOKUPS = ['found', 'ahead', 'absent', 'expired', 'degraded'] as const
-const STORE_KEYS = ['fresh', 'stale', 'missed'] as const
+const STORE_CACHE = ['fresh', 'stale', 'missed'] as const
 const LIMITS = ['target', 'maximum'] as const
 const STAGES_OF_CHUNK = [...Object.keys(STAGES).filter((stage) => stage !== 'fetch'), 'queue']
 
@@ -413,10 +413,10 @@ export const METRICS: readonly MetricRow<MetricSources>[] = [
       'store-read': (counts) => STORE_LOOKUPS.map((outcome) => [{ outcome }, counts[outcome]]),
     },
   }),
-  counter('store_keys_total', {
-    help: 'Keys that were looked up, once for each batch of events; missed: not in memory',
-    ...withLabel(OF_STORE, 'outcome', STORE_KEYS),
-    on: { 'store-read': (counts) => STORE_KEYS.map((outcome) => [{ outcome }, counts[outcome]]) },
+  counter('store_cache_total', {
+    help: 'Look-ups by whether memory has a row; missed: the store was asked, or could not be',
+    ...withLabel(OF_STORE, 'outcome', STORE_CACHE),
+    on: { 'store-read': (counts) => STORE_CACHE.map((outcome) => [{ outcome }, counts[outcome]]) },
   }),
   gauge('store_rows', {
     help: 'Rows of a store in memory',

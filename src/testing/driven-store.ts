@@ -1,19 +1,15 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { DurationMs } from '../kernel/time.ts'
-import {
-  type Computed,
-  GivenSource,
-  type StoredRow,
-  type StoreSource,
-} from '../lookup/store-source.ts'
+import { GivenSource, type StoreSource } from '../lookup/store-source.ts'
 import type { StoreDefinition } from '../topology/definition.ts'
 import type { VirtualClock } from './virtual-clock.ts'
 
 /** The rows of a store in a test, and how it answers. */
 export class DrivenStore {
+  /** By key, as the schema takes them; also those that were written back. */
+  readonly rows: Map<string, unknown>
   /** For the worker. */
   readonly source: StoreSource
-  readonly #rows: Map<string, unknown>
   #delayMs = 0
   #isFailing = false
 
@@ -29,31 +25,17 @@ export class DrivenStore {
       const untilMs = clock().nowMs() + this.#delayMs
       while (this.#delayMs > 0 && clock().step(untilMs)) await nextTurn()
     }
-    this.#rows = given.rows
+    this.rows = given.rows
     this.source = {
-      getMany: async (keys: readonly string[]): Promise<readonly StoredRow[]> => {
+      getMany: async (keys) => {
         await answer()
         return given.getMany(keys)
       },
-      setMany: async (computed: readonly Computed[]): Promise<void> => {
+      setMany: async (computed) => {
         await answer()
         await given.setMany(computed)
       },
     }
-  }
-
-  /** The row of a key, also one that was written back; `undefined`: there is none. */
-  get(key: string): unknown {
-    return this.#rows.get(key)
-  }
-
-  /** Gives a key a row, as the schema takes it. */
-  set(key: string, row: unknown): void {
-    this.#rows.set(key, row)
-  }
-
-  delete(key: string): void {
-    this.#rows.delete(key)
   }
 
   /** From now on its answers take this long, by the driver's clock. */

@@ -95,11 +95,9 @@ export class TopologyDriver<Out> {
     this.#clock = new VirtualClock(options.startMs ?? START_MS)
     const { stores = {} } = options
     const driven = topology.stores.filter(({ name, from }) => 'redis' in from || name in stores)
+    const clock = () => this.#clock
     this.#stores = new Map(
-      driven.map((store) => {
-        const { name } = store
-        return [name, new DrivenStore(store, stores[name] ?? {}, () => this.#clock)]
-      }),
+      driven.map((store) => [store.name, new DrivenStore(store, stores[store.name] ?? {}, clock)]),
     )
     for (const topic of [...allTopics(topology), ...redisSinks([topology]).keys()]) {
       this.#records.createTopic(topic, { partitions: this.#partitions })

@@ -19,13 +19,19 @@ export interface Rows {
   get(key: string, timeMs: number): unknown
 }
 
+/** Keys to look up, and the times of their events, at the same places. */
+export interface KeyedEvents {
+  /** `null`: nothing is looked up for this event. */
+  readonly keys: readonly (string | null)[]
+  readonly timesMs: Float64Array
+}
+
 /** Rows of a store, which must be fetched before they are read. */
-export interface StoreRows extends Rows {
-  /**
-   * Fetches the rows of a batch of events. @param newestMs by key, the time of its newest event
-   * @returns `null`: there is nothing to wait for
-   */
-  fetch(newestMs: ReadonlyMap<string, number>): Promise<void> | null
+export interface StoreRows {
+  /** Fetches the rows of a batch of events. @returns `null`: there is nothing to wait for */
+  fetch(events: KeyedEvents): Promise<void> | null
+  /** The row of an event of that batch, its substitute, or `undefined`. */
+  at(index: number): unknown
   /** Why the row that was read last is a substitute; `null`: it is not. */
   readonly degraded: string | null
 }

@@ -39,7 +39,7 @@ export interface StoreOptions<S extends StandardSchemaV1> {
   readonly fresh?: DurationMs
   /** How long after that a row is still used, while it is asked for behind. @default 0 */
   readonly stale?: DurationMs
-  /** The most rows in memory; those unused for longest go first. Whole, from 1. @default 100,000 */
+  /** The most rows in memory; those unused for longest go first, to within 10 s. Whole, from 1. @default 100,000 */
   readonly maxEntries?: number
   /** The longest that events wait for the store, and for `onMiss`. Above 0. @default 20 ms */
   readonly deadline?: DurationMs

@@ -2,7 +2,7 @@ import { millis } from 'tidemark'
 import { z } from 'zod'
 import type { Clock } from '../../src/kernel/clock.ts'
 import {
-  type KeyCounts,
+  type MemoryCounts,
   OpenStore,
   type StoreCounts,
   type StoreReport,
@@ -79,14 +79,14 @@ export class TriedStore {
   /** Looks keys up for events of this time. */
   async look(keys: readonly string[], eventMs = NOW_MS) {
     const rows = this.store.rows()
-    await rows.fetch(new Map(keys.map((key) => [key, eventMs])))
-    return keys.map((key) => {
-      const row = rows.get(key, eventMs)
+    await rows.fetch({ keys, timesMs: new Float64Array(keys.length).fill(eventMs) })
+    return keys.map((_, i) => {
+      const row = rows.at(i)
       return rows.degraded ?? row
     })
   }
 
-  counts(): Partial<StoreCounts & KeyCounts> {
+  counts(): Partial<StoreCounts & MemoryCounts> {
     const all = Object.entries(this.store.takeCounts())
     return Object.fromEntries(all.filter(([, count]) => count > 0))
   }

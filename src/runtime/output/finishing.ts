@@ -215,14 +215,8 @@ export class Finishing {
     for (const store of this.#context.stores?.of(topology) ?? []) {
       const counts = store.takeCounts()
       if (Object.values(counts).every((count) => count === 0)) continue
-      const { name } = store.definition
-      this.#context.observer({
-        type: 'store-read',
-        topology,
-        store: name,
-        ...counts,
-        ...store.size,
-      })
+      const own = { topology, store: store.definition.name, ...store.size }
+      this.#context.observer({ type: 'store-read', ...own, ...counts })
     }
     for (const { step, indices } of result.late) {
       const action = source.onLate

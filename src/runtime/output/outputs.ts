@@ -146,7 +146,7 @@ class Outputs implements Produced {
     const of = this.#of
     of.index = indices[row] as number
     of.isLate = late.size > 0 && late.has(of.index)
-    of.degraded = degraded.get(of.index) ?? null
+    of.degraded = degraded.size > 0 ? (degraded.get(of.index) ?? null) : null
     of.decision = decided === null ? 0 : (decided[row] as number)
     return of
   }

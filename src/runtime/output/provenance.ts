@@ -82,9 +82,8 @@ export function definitionHash(
     [...all.values()].map(({ label, sha256, evaluator }) => [step, label, sha256, evaluator.by]),
   )
   // How long rows are kept is no part of it.
-  const outside = stores.map(({ name, from, at, maxAgeMs, onMiss, fallback }) => {
-    return { name, from, at, maxAgeMs, onMiss, fallback }
-  })
+  const kept = ['freshMs', 'staleMs', 'maxEntries', 'deadlineMs', 'writeBackMs']
+  const outside = stores.map((store) => Object.entries(store).filter(([o]) => !kept.includes(o)))
   const own = [description, tables.map(definingOf), models]
   const text = JSON.stringify(outside.length === 0 ? own : [...own, outside])
   return createHash('sha256').update(text).digest('hex').slice(0, 12)

@@ -17,27 +17,22 @@ export interface StoreChoices {
 }
 
 /** In the place of a connection that is not needed yet. */
-const NOT_YET: Pick<Redis, 'get' | 'set'> = {
-  get: () => Promise.reject(new TidemarkError('INVARIANT', 'Redis is not connected')),
-  set: () => Promise.reject(new TidemarkError('INVARIANT', 'Redis is not connected')),
-}
+const notYet = () => Promise.reject(new TidemarkError('INVARIANT', 'Redis is not connected'))
+const NOT_YET: Pick<Redis, 'get' | 'set'> = { get: notYet, set: notYet }
 
 /** Opens the sources of the stores of topologies; nothing is connected yet. */
 export async function openStores(definitions: readonly Definition[], choices: StoreChoices) {
   const { redis: given, sourceOf = () => null } = choices
-  const stored = definitions.flatMap(({ name, stores }) =>
-    stores
+  const inRedis = definitions.flatMap((definition) => [
+    ...definition.stores
       .filter((store) => 'redis' in store.from && sourceOf(store) === null)
-      .map((store) => `${name}/${store.name}`),
-  )
-  const written = definitions.flatMap((definition) =>
-    [...redisSinks([definition]).keys()].map((sink) => `${definition.name}/${sink}`),
-  )
-  const inRedis = [...stored, ...written]
+      .map((store) => `${definition.name}/${store.name}`),
+    ...[...redisSinks([definition]).keys()].map((sink) => `${definition.name}/${sink}`),
+  ])
   const redis = inRedis.length > 0 && typeof given === 'object' ? await openRedis(given) : null
-  const hint = 'say where it is, with --redis'
+  const hint = 'say where Redis is, with --redis'
   const faults = (given === undefined ? inRedis : []).map((where) => {
-    return new TidemarkError('CONFIG_INVALID', 'it is in Redis', { where, hint })
+    return new TidemarkError('CONFIG_INVALID', 'it needs Redis', { where, hint })
   })
   const prepared = (definition: StoreDefinition): PreparedStore => {
     const { from } = definition

@@ -148,10 +148,10 @@ describe.each(KINDS)('on %s', (kind, start) => {
         const keys = some(IDS)
         const startMs = Date.now()
         const rows = store.rows()
-        await rows.fetch(new Map(keys.map((key) => [key, startMs])))
+        await rows.fetch({ keys, timesMs: new Float64Array(keys.length).fill(startMs) })
         const endMs = Date.now()
-        for (const key of keys) {
-          const row = (rows.get(key, startMs) ?? {}) as z.infer<typeof Row>
+        for (const [i, key] of keys.entries()) {
+          const row = (rows.at(i) ?? {}) as z.infer<typeof Row>
           expect(rows.degraded).toBe(null)
           for (const field of FIELDS)
             expect(naive.between(`${key}:${field}`, startMs, endMs)).toContain(row[field])
@@ -192,8 +192,8 @@ describe.each(KINDS)('on %s', (kind, start) => {
     const batches = Array.from({ length: 30 }, () => IDS.filter(() => random() < 0.3))
     const look = async (keys: readonly string[]) => {
       const rows = store.rows()
-      await rows.fetch(new Map(keys.map((key) => [key, 0])))
-      const found = keys.map((key) => rows.get(key, 0))
+      await rows.fetch({ keys, timesMs: new Float64Array(keys.length) })
+      const found = keys.map((_, i) => rows.at(i))
       expect(found).toEqual(keys.map(() => ({ x: 1 })))
     }
     // Some at the same time, and some afterwards.

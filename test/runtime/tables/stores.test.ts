@@ -118,8 +118,8 @@ test('a row that is written back is there after a restart', async () => {
   })
   const driver = await startDriver(topology, { models })
   await driver.pipe(paid('abc'))
-  expect(driver.store('profiles').get('abc')).toEqual({ risk: 3 })
-  driver.store('profiles').set('abc', { risk: 4 })
+  expect(driver.store('profiles').rows.get('abc')).toEqual({ risk: 3 })
+  driver.store('profiles').rows.set('abc', { risk: 4 })
   await driver.restart()
   await driver.pipe(paid('abc'))
   expect(driver.outputs('scores').map(({ value }) => value.risk)).toEqual([3, 4])
@@ -190,7 +190,7 @@ describe('is refused', () => {
   })
 
   test('without the address of Redis', async () => {
-    expect(await faultsOf(scoredWith({}))).toEqual(['it is in Redis'])
+    expect(await faultsOf(scoredWith({}))).toEqual(['it needs Redis'])
   })
 
   test('with every mistake in its options, at once', async () => {
@@ -244,6 +244,6 @@ describe('the cache of docs/stores.md', () => {
       ['b', ['count7d']],
       ['c', ['spend30d', 'count7d']],
     ])
-    expect(driver.store('cards').get('b')).toEqual({ spend30d: 3, count7d: 7 })
+    expect(driver.store('cards').rows.get('b')).toEqual({ spend30d: 3, count7d: 7 })
   })
 })
