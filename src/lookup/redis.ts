@@ -71,6 +71,11 @@ export class Redis {
   #client: Client | null = null
   #isCluster = false
   #trying: Promise<void> | null = null
+  /** Commands without an answer. */
+  #waiting = 0
+  /** When the last answer came, or the first of these commands was sent. */
+  #heardMs = 0
+  #watch: NodeJS.Timeout | null = null
 
   constructor(options: RedisOptions) {
     this.#o = options
@@ -98,10 +103,10 @@ export class Redis {
   async get(keys: readonly string[]): Promise<readonly (string | null | Error)[]> {
     const client = this.#ready()
     const each = (some: readonly string[]) =>
-      Promise.all(some.map((key) => client.get(key).catch((thrown: Error) => thrown)))
+      Promise.all(some.map((key) => this.#heard(client.get(key)).catch((thrown: Error) => thrown)))
     // MGET costs the client a tenth of as many GETs. A cluster refuses it: keys are in several slots.
     if (this.#isCluster || keys.length === 0) return each(keys)
-    const answers = await client.mGet([...keys])
+    const answers = await this.#heard(client.mGet([...keys]))
     const absent = keys.filter((_, i) => answers[i] === null)
     // MGET has nothing for a key of another type either; GET says what is wrong.
     const others = absent.length === 0 ? 0 : await client.exists(absent).catch(() => 0)
@@ -120,16 +125,19 @@ export class Redis {
     const client = this.#ready()
     await Promise.all(
       values.map(({ key, versionKey, value, version, ttlMs }) =>
-        client.eval(KEEP_NEWEST, {
-          keys: [key, versionKey],
-          arguments: [value, version, String(ttlMs ?? 0)],
-        }),
+        this.#heard(
+          client.eval(KEEP_NEWEST, {
+            keys: [key, versionKey],
+            arguments: [value, version, String(ttlMs ?? 0)],
+          }),
+        ),
       ),
     )
   }
 
   async close(): Promise<void> {
     this.#closed.abort()
+    clearInterval(this.#watch ?? undefined)
     await this.#trying
     this.#client?.destroy()
     this.#client = null
@@ -157,6 +165,27 @@ export class Redis {
     await Promise.race([connecting, sleep(CONNECT_MS, undefined, { ref: false })])
     this.#isCluster = mode === 'cluster'
     this.#client = client
+    this.#watch ??= setInterval(() => this.#endIfSilent(), PING_MS).unref()
+  }
+
+  #heard<T>(command: Promise<T>): Promise<T> {
+    if (this.#waiting === 0) this.#heardMs = performance.now()
+    this.#waiting++
+    const heard = () => {
+      this.#waiting--
+      this.#heardMs = performance.now()
+    }
+    command.then(heard, heard)
+    return command
+  }
+
+  /** The timeout of a socket does not end one to which commands are written all the time. */
+  #endIfSilent(): void {
+    if (this.#client === null || this.#waiting === 0) return
+    if (performance.now() - this.#heardMs < SILENT_MS) return
+    this.#client.destroy()
+    this.#client = null
+    this.#trying = this.#tryOn()
   }
 
   /** `cluster`, `standalone` or `sentinel`. */

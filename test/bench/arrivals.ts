@@ -3,6 +3,7 @@ import { showProgress } from '../../src/cli/progress.ts'
 import type { KafkaReader } from '../../src/records/kafka/reader.ts'
 import type { LogRecord } from '../../src/records/port.ts'
 import { placeOf } from '../golden/answers.ts'
+import { headerOf } from '../support/headers.ts'
 import type { Stage } from './stage.ts'
 
 // Reads the outcomes under read_committed.
@@ -15,6 +16,8 @@ const SILENCE_MS = 60_000
 
 const PAYMENT = /"paymentId":"p-(\d+)"/
 
+const EXPECTED_CODES = ['LATE', 'JSON_INVALID', 'SCHEMA_INVALID']
+
 /** How many payments have which outcome; repeated ones count once. */
 export interface Outcomes {
   readonly outputs: number
@@ -23,6 +26,8 @@ export interface Outcomes {
   readonly repeated: number
 }
 
+type SeeOutput = (payment: number, nowMs: number, output: LogRecord) => void
+
 /** Collects the outcomes of the first payments of the stream, by id. */
 export class Arrivals {
   /** Resolves when every payment has an outcome, or when no more outcomes arrive. */
@@ -30,16 +35,17 @@ export class Arrivals {
   readonly #events: number
   /** 1 at the number of each payment that has an output. */
   readonly #seen: Uint8Array
-  readonly #letters = new Set<string>()
+  /** The codes of dead letters, by place. */
+  readonly #letters = new Map<string, string>()
   readonly #silence: NodeJS.Timeout
-  readonly #seeOutput: (payment: number, nowMs: number) => void
+  readonly #seeOutput: SeeOutput
   #outputs = 0
   #repeated = 0
   #isOver = false
   #end: () => void = () => {}
 
   /** `seeOutput` is called for the first output of each payment, with its number in the stream. */
-  constructor(events: number, seeOutput: (payment: number, nowMs: number) => void = () => {}) {
+  constructor(events: number, seeOutput: SeeOutput = () => {}) {
     this.#events = events
     this.#seen = new Uint8Array(events)
     this.#seeOutput = seeOutput
@@ -67,6 +73,11 @@ export class Arrivals {
       deadLetters: this.#letters.size,
       repeated: this.#repeated,
     }
+  }
+
+  /** Dead letters of payments that are neither late nor spoilt: the stream has none. */
+  get strayLetters(): number {
+    return [...this.#letters.values()].filter((code) => !EXPECTED_CODES.includes(code)).length
   }
 
   /** Reads both topics from their start until all have arrived. */
@@ -97,10 +108,11 @@ export class Arrivals {
     }
   }
 
-  #output({ value }: LogRecord, nowMs: number): void {
+  #output(record: LogRecord, nowMs: number): void {
     // Payments are numbered in the order of their stream. A bare copy may be truncated.
-    const [, number] = PAYMENT.exec(String(value)) ?? []
-    if (number === undefined) throw new Error(`an output without a payment: ${String(value)}`)
+    const text = String(record.value)
+    const [, number] = PAYMENT.exec(text) ?? []
+    if (number === undefined) throw new Error(`an output without a payment: ${text}`)
     const payment = Number(number)
     if (this.#seen[payment] === 1) {
       this.#repeated++
@@ -108,13 +120,13 @@ export class Arrivals {
     }
     this.#seen[payment] = 1
     this.#outputs++
-    this.#seeOutput(payment, nowMs)
+    this.#seeOutput(payment, nowMs, record)
   }
 
   #letter(record: LogRecord): void {
     const { partition, offset } = placeOf(record)
     const place = `${partition}@${offset}`
     if (this.#letters.has(place)) this.#repeated++
-    this.#letters.add(place)
+    else this.#letters.set(place, headerOf(record, 'tidemark.code') ?? '')
   }
 }

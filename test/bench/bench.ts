@@ -7,14 +7,16 @@ import { machine } from './figures.ts'
 import { brokerList, wholeNumber } from './flags.ts'
 import { kill } from './kill.ts'
 import { latency } from './latency.ts'
+import { measureOutages } from './outages.ts'
 import { onStage, type Stage } from './stage.ts'
 import { throughput } from './throughput.ts'
 import { VALUES, type Values, withSchema } from './values.ts'
 
 // Measures a worker on Kafka; see RESULTS.md. One JSON line on stdout, progress on stderr.
-//   npx tsx test/bench/bench.ts throughput|latency|kill [options]
+//   npx tsx test/bench/bench.ts throughput|latency|kill|outages [options]
 
 const W1_REGISTRY = fileURLToPath(new URL('topologies/w1-registry.ts', import.meta.url))
+const W1_OUTAGES = fileURLToPath(new URL('topologies/w1-outages.ts', import.meta.url))
 
 interface Flags {
   readonly brokers?: readonly string[]
@@ -27,6 +29,8 @@ interface Flags {
 interface Tally extends Outcomes {
   readonly events: number
   readonly exit: number | string
+  /** @default no more is asked of it */
+  readonly isRight?: boolean
 }
 
 /**
@@ -48,10 +52,10 @@ async function measure(
   if (figures === null) process.exit(EXIT.interrupted)
   const report = { mode, model: basename(model), ...of, guarantee, ...figures, machine: machine() }
   console.log(JSON.stringify(report))
-  const { events, outputs, deadLetters, repeated, exit } = figures
-  const isRight =
+  const { events, outputs, deadLetters, repeated, exit, isRight = true } = figures
+  const isCounted =
     outputs + deadLetters === events && (guarantee === 'at-least-once' || repeated === 0)
-  if (!isRight || exit !== 0) process.exitCode = EXIT.failed
+  if (!isCounted || !isRight || exit !== 0) process.exitCode = EXIT.failed
 }
 
 function command(name: string, description: string): Command {
@@ -75,9 +79,12 @@ interface ThroughputFlags extends Flags {
   readonly redis?: string
 }
 
+function redisFlags({ redis }: { readonly redis?: string }): string[] {
+  return redis === undefined ? [] : ['--redis', redis]
+}
+
 function measureThroughput(flags: ThroughputFlags): Promise<void> {
-  const { events, values, keep = null, profile, redis } = flags
-  const own = redis === undefined ? [] : ['--redis', redis]
+  const { events, values, keep = null, profile } = flags
   const options = {
     ...{ events, values, keep, isIso: flags.topology?.endsWith('w1-iso.ts') === true },
     profile: profile === undefined ? null : resolve(profile),
@@ -85,7 +92,7 @@ function measureThroughput(flags: ThroughputFlags): Promise<void> {
   const of = values === 'json' ? flags : { topology: W1_REGISTRY, ...flags }
   return withSchema(values, (more) =>
     measure('throughput', of, (stage) =>
-      throughput(stage, { ...options, flags: [...more, ...own] }),
+      throughput(stage, { ...options, flags: [...more, ...redisFlags(flags)] }),
     ),
   )
 }
@@ -106,8 +113,11 @@ const commands = [
     .option('--rate <n>', 'payments a second', wholeNumber, 2_000)
     .option('--seconds <n>', 'how long', wholeNumber, 60)
     .option('--copy', 'measure a process that only copies the payments over the same wire')
-    .action((flags: Flags & { rate: number; seconds: number; copy?: boolean }) =>
-      measure(flags.copy === true ? 'copy' : 'latency', flags, (stage) => latency(stage, flags)),
+    .option('--redis <url>', 'Redis, for a topology with a store')
+    .action((flags: Flags & { rate: number; seconds: number; copy?: boolean; redis?: string }) =>
+      measure(flags.copy === true ? 'copy' : 'latency', flags, (stage) =>
+        latency(stage, { ...flags, flags: redisFlags(flags) }),
+      ),
     ),
   command('kill', 'payments at an even pace to a worker that is killed; until its next output')
     .option('--rate <n>', 'payments a second', wholeNumber, 2_000)
@@ -115,6 +125,14 @@ const commands = [
     .option('--kills <n>', 'how often, spread evenly', wholeNumber, 4)
     .action((flags: Flags & { rate: number; seconds: number; kills: number }) =>
       measure('kill', flags, (stage) => kill(stage, flags)),
+    ),
+  command('outages', 'payments at an even pace while Redis is killed, stopped and filled')
+    .option('--rate <n>', 'payments a second', wholeNumber, 2_000)
+    .option('--seconds <n>', 'how long each outage is', wholeNumber, 60)
+    .action((flags: Flags & { rate: number; seconds: number }) =>
+      measure('outages', { topology: W1_OUTAGES, ...flags }, (stage) =>
+        measureOutages(stage, flags),
+      ),
     ),
 ]
 

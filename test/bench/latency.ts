@@ -15,6 +15,8 @@ export interface LatencyOptions {
    * @default measures a worker
    */
   readonly copy?: boolean
+  /** More flags for the worker. */
+  readonly flags: readonly string[]
 }
 
 /** The latency of a worker. */
@@ -24,6 +26,8 @@ export interface LatencyFigures extends Outcomes {
   readonly latencyMs: Percentiles
   /** The longest delay of a send: large if the producer could not keep the pace. */
   readonly producerBehindMs: Figure
+  /** The resident size at each tenth of the time. */
+  readonly rssMb: readonly Figure[]
   /** Exit code or signal after SIGTERM. */
   readonly exit: number | string
 }
@@ -33,22 +37,27 @@ export async function latency(stage: Stage, options: LatencyOptions): Promise<La
   const events = Math.round(options.rate * options.seconds)
   const sentMs = new Float64Array(events)
   const latenciesMs: number[] = []
-  const worker = options.copy === true ? stage.startCopy() : stage.startWorker()
+  const worker = options.copy === true ? stage.startCopy() : stage.startWorker(options.flags)
   // Joins before anything is read: a broker that has just started may not serve a group at once.
   await worker.during(worker.ready())
   const arrivals = new Arrivals(events, (payment, nowMs) => {
     // The first event waits for the producer's connection.
     if (payment > 0) latenciesMs.push(nowMs - (sentMs[payment] as number))
   })
+  const rssMb: Figure[] = []
+  const see = () => rssMb.push(figure((worker.usage()?.rssBytes ?? Number.NaN) / 1e6, 0))
+  const seeing = setInterval(see, options.seconds * 100)
   const [behindMs] = await worker.during(
     Promise.all([produceAtPace(stage, { rate: options.rate, sentMs }), arrivals.follow(stage)]),
   )
+  clearInterval(seeing)
   const exit = await worker.stop()
   return {
     events,
     ...arrivals.outcomes,
     latencyMs: percentiles(latenciesMs),
     producerBehindMs: figure(behindMs, 1),
+    rssMb,
     exit,
   }
 }

@@ -1,10 +1,11 @@
 import { execFileSync } from 'node:child_process'
 import { loadavg } from 'node:os'
 import { join, relative } from 'node:path'
-import { Argument, Command } from 'commander'
+import { Argument, Command, Option } from 'commander'
 import { EXIT, untilSignal } from '../../src/cli/exit.ts'
 import { grouped, say } from '../../src/cli/print.ts'
 import { ROOT } from '../support/paths.ts'
+import { type AllOutagesOptions, allOutages } from './all-outages.ts'
 import { figure, machine } from './figures.ts'
 import { brokerList, wholeNumber } from './flags.ts'
 import { type ComparedRow, compare, keepRun, keptRuns, type Run } from './kept-runs.ts'
@@ -17,6 +18,7 @@ import { table } from './table.ts'
 // progress on stderr.
 //   npm run bench [-- STAGE... --events 300000 --brokers host:port]
 //   npm run bench -- profile [--events 300000 --brokers host:port]
+//   npm run bench -- outages [--rate 2000 --seconds 60 --brokers host:port]
 
 const LEGEND = 'ratio: figure / last. More is better for events/s, less for all else.'
 
@@ -92,7 +94,13 @@ function command(name: string, description: string): Command {
       wholeNumber,
       300_000,
     )
-    .option('--brokers <list>', 'host:port,… (default: a broker of its own)', brokerList)
+    .addOption(brokersOption())
+}
+
+function brokersOption(): Option {
+  return new Option('--brokers <list>', 'host:port,… (default: a broker of its own)').argParser(
+    brokerList,
+  )
 }
 
 try {
@@ -102,13 +110,21 @@ try {
   )
     .addArgument(new Argument('[stages...]', 'some of them').choices(STAGES))
     .action(measureAll)
-    // Options after the word `profile` belong to that command.
+    // Options after the name of a command belong to it.
     .enablePositionalOptions()
     .addCommand(
       command(
         'profile',
         'Profiles a worker on W1 and prints what its main thread spends time on.',
       ).action((flags: Flags) => profile(FOLDER, flags, ending)),
+    )
+    .addCommand(
+      new Command('outages')
+        .description('Kills, stops and fills Redis under a worker, under both guarantees.')
+        .option('--rate <n>', 'payments a second', wholeNumber, 2_000)
+        .option('--seconds <n>', 'how long each outage is', wholeNumber, 60)
+        .addOption(brokersOption())
+        .action((flags: AllOutagesOptions) => allOutages(flags, ending)),
     )
     .parseAsync()
 } catch (error) {

@@ -2,12 +2,14 @@ import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect } from 'vitest'
+import type { OutagesFigures } from '../bench/outages.ts'
 import { kafkaTest } from '../services/kafka.ts'
 import { ROOT } from '../support/paths.ts'
 
 // The benchmark as a command, briefly.
 
 const run = promisify(execFile)
+const UNAVAILABLE = 'cards=unavailable'
 
 async function bench(brokers: readonly string[], ...args: readonly string[]): Promise<unknown> {
   const flags = [
@@ -45,3 +47,22 @@ kafkaTest('a worker that is killed goes on, and the time until then is told', as
   const { nextOutputMs } = figures as { nextOutputMs: readonly unknown[] }
   expect(nextOutputMs).toEqual([expect.any(Number)])
 })
+
+kafkaTest(
+  'while Redis is killed, stopped and filled nothing is lost, and all rows are there again (Redis)',
+  async (kafka) => {
+    const pace = ['--rate', '500', '--seconds', '2']
+    const figures = await bench(kafka.brokers, 'outages', ...pace)
+    const none = { lost: 0, repeated: 0, strayLetters: 0, exit: 0 }
+    expect(figures).toMatchObject({ events: 13_000, ...none })
+    const { outages, refusedWrites } = figures as OutagesFigures
+    expect(refusedWrites).toBeGreaterThan(0)
+    for (const { degraded } of outages) expect(degraded).toMatchObject({ before: {}, later: {} })
+    const missed = outages.map(({ outage, degraded }) => [outage, degraded.during[UNAVAILABLE]])
+    expect(missed).toEqual([
+      ['killed', expect.any(Number)],
+      ['stopped', expect.any(Number)],
+      ['filled', undefined],
+    ])
+  },
+)

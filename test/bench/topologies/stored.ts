@@ -5,11 +5,16 @@ import type {
   FeatureDefinition,
   FeaturesStep,
   ScoreStep,
+  StoreDefinition,
 } from '../../../src/topology/definition.ts'
 import w1 from './w1.ts'
 
 /** W1 with a look-up of each card in Redis, which is carried beside the model. */
-export function stored(freshMs: number, maxEntries: number): Definition {
+export function stored(
+  freshMs: number,
+  maxEntries: number,
+  more: Partial<StoreDefinition> = {},
+): Definition {
   const [features] = w1.then as [FeaturesStep]
   const [score] = features.then as [ScoreStep]
   const lookup: FeatureDefinition = {
@@ -27,6 +32,7 @@ export function stored(freshMs: number, maxEntries: number): Definition {
         ...{ freshMs, staleMs: 0, maxEntries, deadlineMs: 1_000, at: null },
         ...{ maxAgeMs: Number.POSITIVE_INFINITY, onMiss: null, writeBackMs: null },
         fallback: { spend30d: 0, count7d: 0 },
+        ...more,
       },
     ],
     then: [

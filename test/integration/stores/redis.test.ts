@@ -1,3 +1,4 @@
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { redis as inRedis } from 'tidemark'
 import { describe, expect, onTestFinished } from 'vitest'
@@ -161,4 +162,31 @@ redisTest('a server that was gone is used again, and one that stops answers late
   await sleep(100)
   service.signal('SIGCONT')
   expect(await answer).toEqual([null])
+})
+
+redisTest('a connection without answers is made again, although commands are sent', async () => {
+  const service = await startRedis()
+  await service.cli('SET', 'a', '1')
+  const { port: behind } = new URL(service.urls[0] as string)
+  const pairs: (readonly [Socket, Socket])[] = []
+  const proxy = createServer((socket) => {
+    const server = connect(Number(behind), '127.0.0.1')
+    pairs.push([socket, server])
+    socket.pipe(server).pipe(socket)
+  })
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => {
+    for (const socket of pairs.flat()) socket.destroy()
+    proxy.close()
+  })
+  const client = clientOf([`redis://127.0.0.1:${(proxy.address() as AddressInfo).port}`])
+  expect(await client.connect()).toBe(null)
+  expect(await client.get(['a'])).toEqual(['1'])
+  for (const [socket, server] of pairs) socket.unpipe(server)
+  const answers = async () => {
+    const asked = client.get(['a']).catch(() => null)
+    return (await Promise.race([asked, sleep(500, null)]))?.[0] === '1'
+  }
+  expect(await answers()).toBe(false)
+  await until('an answer', answers, 15_000)
 })
