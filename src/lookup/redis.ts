@@ -71,11 +71,6 @@ export class Redis {
   #client: Client | null = null
   #isCluster = false
   #trying: Promise<void> | null = null
-  /** Commands without an answer. */
-  #waiting = 0
-  /** When the last answer came, or the first of these commands was sent. */
-  #heardMs = 0
-  #watch: NodeJS.Timeout | null = null
 
   constructor(options: RedisOptions) {
     this.#o = options
@@ -103,10 +98,10 @@ export class Redis {
   async get(keys: readonly string[]): Promise<readonly (string | null | Error)[]> {
     const client = this.#ready()
     const each = (some: readonly string[]) =>
-      Promise.all(some.map((key) => this.#heard(client.get(key)).catch((thrown: Error) => thrown)))
+      this.#answered(some.map((key) => client.get(key).catch((thrown: Error) => thrown)))
     // MGET costs the client a tenth of as many GETs. A cluster refuses it: keys are in several slots.
     if (this.#isCluster || keys.length === 0) return each(keys)
-    const answers = await this.#heard(client.mGet([...keys]))
+    const [answers = []] = await this.#answered([client.mGet([...keys])])
     const absent = keys.filter((_, i) => answers[i] === null)
     // MGET has nothing for a key of another type either; GET says what is wrong.
     const others = absent.length === 0 ? 0 : await client.exists(absent).catch(() => 0)
@@ -117,27 +112,24 @@ export class Redis {
 
   async set(values: readonly (readonly [key: string, text: string])[], ttlMs: number) {
     const client = this.#ready()
-    await Promise.all(values.map(([key, text]) => client.set(key, text, { PX: ttlMs })))
+    await this.#answered(values.map(([key, text]) => client.set(key, text, { PX: ttlMs })))
   }
 
   /** Writes each value unless its key has a later one. Resolves when all are acknowledged. */
   async keepNewest(values: readonly Versioned[]): Promise<void> {
     const client = this.#ready()
-    await Promise.all(
+    await this.#answered(
       values.map(({ key, versionKey, value, version, ttlMs }) =>
-        this.#heard(
-          client.eval(KEEP_NEWEST, {
-            keys: [key, versionKey],
-            arguments: [value, version, String(ttlMs ?? 0)],
-          }),
-        ),
+        client.eval(KEEP_NEWEST, {
+          keys: [key, versionKey],
+          arguments: [value, version, String(ttlMs ?? 0)],
+        }),
       ),
     )
   }
 
   async close(): Promise<void> {
     this.#closed.abort()
-    clearInterval(this.#watch ?? undefined)
     await this.#trying
     this.#client?.destroy()
     this.#client = null
@@ -165,27 +157,22 @@ export class Redis {
     await Promise.race([connecting, sleep(CONNECT_MS, undefined, { ref: false })])
     this.#isCluster = mode === 'cluster'
     this.#client = client
-    this.#watch ??= setInterval(() => this.#endIfSilent(), PING_MS).unref()
   }
 
-  #heard<T>(command: Promise<T>): Promise<T> {
-    if (this.#waiting === 0) this.#heardMs = performance.now()
-    this.#waiting++
-    const heard = () => {
-      this.#waiting--
-      this.#heardMs = performance.now()
+  /** Makes the connection again if it gives no answer: a socket's timeout ends none that is written to. */
+  async #answered<T>(commands: readonly Promise<T>[]): Promise<T[]> {
+    const client = this.#client
+    const timer = setTimeout(() => {
+      if (client === null || client !== this.#client) return
+      this.#client = null
+      client.destroy()
+      this.#trying = this.#tryOn()
+    }, SILENT_MS)
+    try {
+      return await Promise.all(commands)
+    } finally {
+      clearTimeout(timer)
     }
-    command.then(heard, heard)
-    return command
-  }
-
-  /** The timeout of a socket does not end one to which commands are written all the time. */
-  #endIfSilent(): void {
-    if (this.#client === null || this.#waiting === 0) return
-    if (performance.now() - this.#heardMs < SILENT_MS) return
-    this.#client.destroy()
-    this.#client = null
-    this.#trying = this.#tryOn()
   }
 
   /** `cluster`, `standalone` or `sentinel`. */

@@ -1,4 +1,5 @@
 import { Arrivals, type Outcomes } from './arrivals.ts'
+import type { BenchWorker } from './bench-worker.ts'
 import { type Figure, figure, type Percentiles, percentiles } from './figures.ts'
 import { produceAtPace } from './pace.ts'
 import type { Stage } from './stage.ts'
@@ -26,18 +27,42 @@ export interface LatencyFigures extends Outcomes {
   readonly latencyMs: Percentiles
   /** The longest delay of a send: large if the producer could not keep the pace. */
   readonly producerBehindMs: Figure
+<<<<<<< HEAD
   /** The resident size at each tenth of the time. */
   readonly rssMb: readonly Figure[]
   /** Exit code or signal after SIGTERM. */
+=======
+}
+
+/** The exit code or signal after SIGTERM. */
+interface Ended {
+>>>>>>> image
   readonly exit: number | string
 }
 
 /** Measures latency. */
-export async function latency(stage: Stage, options: LatencyOptions): Promise<LatencyFigures> {
-  const events = Math.round(options.rate * options.seconds)
+export async function latency(
+  stage: Stage,
+  options: LatencyOptions,
+): Promise<LatencyFigures & Ended> {
+  const worker = options.copy === true ? stage.startCopy() : stage.startWorker()
+  const figures = await latencyOf(worker, stage, options)
+  return { ...figures, exit: await worker.stop() }
+}
+
+/** Measures that of a worker that has been started, which goes on. */
+export async function latencyOf(
+  worker: BenchWorker,
+  stage: Stage,
+  { rate, seconds }: LatencyOptions,
+): Promise<LatencyFigures> {
+  const events = Math.round(rate * seconds)
   const sentMs = new Float64Array(events)
   const latenciesMs: number[] = []
+<<<<<<< HEAD
   const worker = options.copy === true ? stage.startCopy() : stage.startWorker(options.flags)
+=======
+>>>>>>> image
   // Joins before anything is read: a broker that has just started may not serve a group at once.
   await worker.during(worker.ready())
   const arrivals = new Arrivals(events, (payment, nowMs) => {
@@ -48,16 +73,22 @@ export async function latency(stage: Stage, options: LatencyOptions): Promise<La
   const see = () => rssMb.push(figure((worker.usage()?.rssBytes ?? Number.NaN) / 1e6, 0))
   const seeing = setInterval(see, options.seconds * 100)
   const [behindMs] = await worker.during(
-    Promise.all([produceAtPace(stage, { rate: options.rate, sentMs }), arrivals.follow(stage)]),
+    Promise.all([produceAtPace(stage, { rate, sentMs }), arrivals.follow(stage)]),
   )
+<<<<<<< HEAD
   clearInterval(seeing)
   const exit = await worker.stop()
+=======
+>>>>>>> image
   return {
     events,
     ...arrivals.outcomes,
     latencyMs: percentiles(latenciesMs),
     producerBehindMs: figure(behindMs, 1),
+<<<<<<< HEAD
     rssMb,
     exit,
+=======
+>>>>>>> image
   }
 }
