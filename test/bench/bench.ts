@@ -9,7 +9,7 @@ import { container } from './container.ts'
 import { machine } from './figures.ts'
 import { brokerList, wholeNumber } from './flags.ts'
 import { kill } from './kill.ts'
-import { type LatencyOptions, latency } from './latency.ts'
+import { type Load, latency } from './latency.ts'
 import { measureOutages } from './outages.ts'
 import { onStage, type Stage } from './stage.ts'
 import { throughput } from './throughput.ts'
@@ -100,7 +100,7 @@ function measureThroughput(flags: ThroughputFlags): Promise<void> {
   )
 }
 
-async function measureContainer(flags: Flags & LatencyOptions): Promise<void> {
+async function measureContainer(flags: Flags & Load): Promise<void> {
   say('building the image ...')
   const docker = startDocker()
   try {

@@ -1,6 +1,6 @@
 import type { Docker } from '../services/docker.ts'
 import { type Figure, figure } from './figures.ts'
-import { type LatencyFigures, type LatencyOptions, latencyOf } from './latency.ts'
+import { type LatencyFigures, type Load, latencyOf } from './latency.ts'
 import { rssOf } from './process-usage.ts'
 import type { Stage } from './stage.ts'
 
@@ -28,7 +28,7 @@ const OF_CGROUP = [
 
 export async function container(
   stage: Stage,
-  { docker, image, ...load }: LatencyOptions & { docker: Docker; image: string },
+  { docker, image, ...load }: Load & { docker: Docker; image: string },
 ): Promise<ContainerFigures> {
   const name = `tidemark-bench-${process.pid}`
   const worker = stage.startContainer(docker, image, ['--name', name, '-m', LIMIT])

@@ -6,11 +6,13 @@ import type { Stage } from './stage.ts'
 
 // Measures how long a payment takes to its prediction, under an even load of a running worker.
 
-/** The load. */
-export interface LatencyOptions {
+export interface Load {
   /** Events a second. */
   readonly rate: number
   readonly seconds: number
+}
+
+export interface LatencyOptions extends Load {
   /**
    * Measures a process that only copies the payments, without parsing, windows or a model.
    * @default measures a worker
@@ -27,16 +29,12 @@ export interface LatencyFigures extends Outcomes {
   readonly latencyMs: Percentiles
   /** The longest delay of a send: large if the producer could not keep the pace. */
   readonly producerBehindMs: Figure
-<<<<<<< HEAD
   /** The resident size at each tenth of the time. */
   readonly rssMb: readonly Figure[]
-  /** Exit code or signal after SIGTERM. */
-=======
 }
 
 /** The exit code or signal after SIGTERM. */
 interface Ended {
->>>>>>> image
   readonly exit: number | string
 }
 
@@ -45,7 +43,7 @@ export async function latency(
   stage: Stage,
   options: LatencyOptions,
 ): Promise<LatencyFigures & Ended> {
-  const worker = options.copy === true ? stage.startCopy() : stage.startWorker()
+  const worker = options.copy === true ? stage.startCopy() : stage.startWorker(options.flags)
   const figures = await latencyOf(worker, stage, options)
   return { ...figures, exit: await worker.stop() }
 }
@@ -54,15 +52,11 @@ export async function latency(
 export async function latencyOf(
   worker: BenchWorker,
   stage: Stage,
-  { rate, seconds }: LatencyOptions,
+  { rate, seconds }: Load,
 ): Promise<LatencyFigures> {
   const events = Math.round(rate * seconds)
   const sentMs = new Float64Array(events)
   const latenciesMs: number[] = []
-<<<<<<< HEAD
-  const worker = options.copy === true ? stage.startCopy() : stage.startWorker(options.flags)
-=======
->>>>>>> image
   // Joins before anything is read: a broker that has just started may not serve a group at once.
   await worker.during(worker.ready())
   const arrivals = new Arrivals(events, (payment, nowMs) => {
@@ -71,24 +65,16 @@ export async function latencyOf(
   })
   const rssMb: Figure[] = []
   const see = () => rssMb.push(figure((worker.usage()?.rssBytes ?? Number.NaN) / 1e6, 0))
-  const seeing = setInterval(see, options.seconds * 100)
+  const seeing = setInterval(see, seconds * 100)
   const [behindMs] = await worker.during(
     Promise.all([produceAtPace(stage, { rate, sentMs }), arrivals.follow(stage)]),
   )
-<<<<<<< HEAD
   clearInterval(seeing)
-  const exit = await worker.stop()
-=======
->>>>>>> image
   return {
     events,
     ...arrivals.outcomes,
     latencyMs: percentiles(latenciesMs),
     producerBehindMs: figure(behindMs, 1),
-<<<<<<< HEAD
     rssMb,
-    exit,
-=======
->>>>>>> image
   }
 }
