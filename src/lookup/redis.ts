@@ -52,17 +52,8 @@ else
 end
 return 1`
 
-/** What one server and a cluster have in common. */
-interface Client {
-  on(event: 'error', listener: () => void): unknown
-  connect(): Promise<unknown>
-  get(key: string): Promise<string | null>
-  mGet(keys: string[]): Promise<(string | null)[]>
-  exists(keys: string[]): Promise<number>
-  set(key: string, value: string, o: { PX: number }): Promise<unknown>
-  eval(script: string, o: { keys: string[]; arguments: (string | Buffer)[] }): Promise<unknown>
-  destroy(): void
-}
+/** What is called of it, a cluster's client has too. */
+type Client = ReturnType<typeof createClient>
 
 /** A connection to Redis, shared by a worker's stores. */
 export class Redis {
