@@ -1,11 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import {
-  createClient,
-  createCluster,
-  ErrorReply,
-  type RedisClientOptions,
-  type RedisClusterOptions,
-} from 'redis'
+import { createClient, createCluster, ErrorReply, type RedisClientOptions } from 'redis'
 import { messageOf, TidemarkError } from '../kernel/errors.ts'
 
 // Redis: one server, or a cluster. No other file imports its client.
@@ -139,7 +133,7 @@ export class Redis {
     const options = urls.map((url) => this.#options(url, own))
     const [first] = options as [RedisClientOptions]
     const client = (mode === 'cluster'
-      ? createCluster({ rootNodes: options, defaults: first } as RedisClusterOptions)
+      ? createCluster({ rootNodes: options, defaults: first })
       : createClient(first)) as unknown as Client
     // Without a listener an error would end the process; commands tell what is wrong.
     client.on('error', () => undefined)
@@ -199,7 +193,7 @@ export class Redis {
     const timeouts = { connectTimeout: CONNECT_MS, socketTimeout: SILENT_MS }
     const tls = protocol === 'rediss:' ? { tls: true, ...(ca !== null && { ca }) } : {}
     return {
-      socket: { ...common, ...timeouts, ...tls } as NonNullable<RedisClientOptions['socket']>,
+      socket: { ...common, ...timeouts, ...tls },
       ...(username !== '' && { username: decodeURIComponent(username) }),
       ...(password !== null && { password }),
       ...(database > 0 && { database }),

@@ -22,7 +22,7 @@ const PARTS = 4
 const ENTRY_BYTES = 300
 
 /** Why a store did not give a row: too late; not at all; `onMiss` has failed. */
-export type Degradation = 'deadline' | 'unavailable' | 'failed'
+type Degradation = 'deadline' | 'unavailable' | 'failed'
 
 /** What is known of a key. */
 interface Answer {
@@ -165,9 +165,11 @@ export class OpenStore {
     this.#send(stale)
     this.#send(missed)
     if (places.length === 0) return null
-    return this.#wait(new Set(awaited.map(({ request }) => request))).then(() => {
+    const waitAndPut = async () => {
+      await this.#wait(new Set(awaited.map(({ request }) => request)))
       for (const [n, i] of places.entries()) put(i, awaited[n]?.answer ?? LATE)
-    })
+    }
+    return waitAndPut()
   }
 
   /** The row of a look-up, or its substitute. */
@@ -358,7 +360,7 @@ export class OpenStore {
       const made: unknown = await onMiss?.(key, fields)
       if (made === null || made === undefined) return { answer: COMPUTED_NOTHING, row: null }
       const whole = isPart ? { ...(value as object), ...made } : made
-      const left = fields.filter((field) => !Object.hasOwn(made as object, field))
+      const left = fields.filter((field) => !Object.hasOwn(made, field))
       const answer = this.#answerOf({ value: whole, missing: left }, true)
       if (answer === INVALID) return { answer: FAILED, row: null }
       const row: Computed = { key, value: made, fields: fields.filter((f) => !left.includes(f)) }
@@ -370,11 +372,13 @@ export class OpenStore {
 
   /** Behind the events: they do not wait for it. */
   #writeBack(rows: readonly Computed[]): void {
-    const { source, report } = this.#o
+    const { source } = this.#o
     const ttlMs = this.definition.writeBackMs
     if (ttlMs === null || rows.length === 0) return
     const none = { durationMs: 0, invalid: 0, computed: 0 }
-    source.setMany?.(rows, ttlMs).catch((thrown) => report({ ...none, error: nameOf(thrown) }))
+    source
+      .setMany(rows, ttlMs)
+      .catch((thrown) => this.#o.report({ ...none, error: nameOf(thrown) }))
   }
 }
 

@@ -1,26 +1,20 @@
 import { STAGES } from '../kernel/stages.ts'
 import type { RuntimeEvent } from '../runtime/events.ts'
-import { type PublishedScores, STATISTICS, type StageTimers } from './histograms.ts'
+import { STATISTICS } from './histograms.ts'
 import type { MetricRow } from './metric-registry.ts'
-import type { ObservedPartition, ObservedWorker } from './observed-worker.ts'
-import type { WatchedModel, WatchedTopology } from './observer.ts'
+import {
+  counter,
+  each,
+  gauge,
+  histogram,
+  type MetricSources,
+  ofLoaded,
+  ofPartition,
+  placeOf,
+  withLabel,
+} from './metric-rows.ts'
 
 // Every metric of a worker. No label contains a key, an offset or a message.
-
-export interface MetricSources {
-  readonly version: string
-  readonly topologies: readonly WatchedTopology[]
-  readonly worker: ObservedWorker
-  readonly stages: StageTimers
-  readonly scores: PublishedScores
-  readonly droppedLines: () => number
-}
-
-type Row = Omit<MetricRow<MetricSources>, 'name' | 'type'>
-
-const counter = (name: string, row: Row) => ({ name, type: 'counter', ...row }) as const
-const gauge = (name: string, row: Row) => ({ name, type: 'gauge', ...row }) as const
-const histogram = (name: string, row: Row) => ({ name, type: 'histogram', ...row }) as const
 
 /** Buckets in seconds, for durations from microseconds to seconds. */
 const SHORT = [
@@ -52,23 +46,6 @@ const STORE_CACHE = ['fresh', 'stale', 'missed'] as const
 const LIMITS = ['target', 'maximum'] as const
 const STAGES_OF_CHUNK = [...Object.keys(STAGES).filter((stage) => stage !== 'fetch'), 'queue']
 
-type Series = Required<Pick<Row, 'labels' | 'known'>>
-
-function each(
-  labels: readonly string[],
-  of: (topology: WatchedTopology) => ReturnType<Series['known']>,
-): Series {
-  return { labels, known: ({ topologies }) => topologies.flatMap((topology) => of(topology)) }
-}
-
-function withLabel({ labels, known }: Series, label: string, values: readonly string[]): Series {
-  return {
-    labels: [...labels, label],
-    known: (sources) =>
-      known(sources).flatMap((set) => values.map((value) => ({ ...set, [label]: value }))),
-  }
-}
-
 const OF_TOPOLOGY = each(['topology'], ({ topology }) => [{ topology }])
 const OF_STEP = each(['topology', 'step'], ({ topology, step }) => [{ topology, step }])
 const OF_SOURCE = each(['topology', 'topic'], ({ topology, source: topic }) => [
@@ -88,33 +65,6 @@ const OF_SHADOW = each(['topology', 'step', 'model'], ({ topology, shadows }) =>
 const OF_LATENCY_BUDGET = each(['topology', 'step'], ({ topology, latency }) =>
   latency.map(({ step }) => ({ topology, step })),
 )
-
-function ofLoaded(
-  of: (model: WatchedModel) => ReturnType<NonNullable<Row['read']>>,
-): Pick<Row, 'read'> {
-  return {
-    read: ({ topologies }) =>
-      topologies.flatMap(({ models, shadows }) => [...models, ...shadows]).flatMap((m) => of(m)),
-  }
-}
-
-/** Series of each assigned partition. @param of `null`: it has none now */
-function ofPartition(
-  of: (partition: ObservedPartition) => number | null,
-): Pick<Row, 'labels' | 'read'> {
-  return {
-    labels: ['topology', 'topic', 'partition'],
-    read: ({ worker }) =>
-      worker.partitions.flatMap((partition) => {
-        const value = of(partition)
-        return value === null ? [] : [[placeOf(partition), value]]
-      }),
-  }
-}
-
-function placeOf({ topology, partition }: Pick<ObservedPartition, 'topology' | 'partition'>) {
-  return { topology, topic: partition.topic, partition: partition.partition }
-}
 
 function entriesOf<K extends string, V>(of: Readonly<Record<K, V>>): [K, V][] {
   return Object.entries(of) as [K, V][]
