@@ -59,12 +59,12 @@ export function ofPartition(
     read: ({ worker }) =>
       worker.partitions.flatMap((partition) => {
         const value = of(partition)
-        return value === null ? [] : [[placeOf(partition), value]]
+        return value === null ? [] : [[partitionLabels(partition), value]]
       }),
   }
 }
 
-export function placeOf({
+export function partitionLabels({
   topology,
   partition,
 }: Pick<ObservedPartition, 'topology' | 'partition'>) {

@@ -10,7 +10,7 @@ import {
   type MetricSources,
   ofLoaded,
   ofPartition,
-  placeOf,
+  partitionLabels,
   withLabel,
 } from './metric-rows.ts'
 
@@ -245,7 +245,7 @@ export const METRICS: readonly MetricRow<MetricSources>[] = [
     help: 'Offsets still to be read again',
     labels: ['topology', 'topic', 'partition'],
     read: ({ worker }) =>
-      worker.restores.map(({ last }) => [placeOf(last), last.toOffset - last.nextOffset]),
+      worker.restores.map(({ last }) => [partitionLabels(last), last.toOffset - last.nextOffset]),
   }),
   counter('restored_records_total', {
     help: 'Records read again to restore windows',

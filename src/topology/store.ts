@@ -15,7 +15,7 @@ export interface RedisRows {
   }
 }
 
-type Part<T> = { readonly [K in keyof T]?: T[K] }
+type Part<T> = T extends object ? { readonly [K in keyof T]?: T[K] } : never
 
 /** Rows in any other store. A promise that rejects: the store is unavailable. */
 export interface OwnRows<V> {
