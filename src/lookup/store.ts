@@ -81,7 +81,6 @@ export interface StoreReport {
   readonly durationMs: number
   /** Values that are no row. */
   readonly invalid: number
-  readonly computed: number
   /** `null`: it succeeded. */
   readonly error: string | null
 }
@@ -126,9 +125,9 @@ export class OpenStore {
     return new FetchedRows(this)
   }
 
-  /** Bytes and rows in memory. */
-  get size(): { readonly rows: number; readonly bytes: number } {
-    return { rows: this.#cache?.size ?? 0, bytes: this.#cache?.calculatedSize ?? 0 }
+  /** Bytes of the rows in memory, approximately. */
+  get bytes(): number {
+    return this.#cache?.calculatedSize ?? 0
   }
 
   /** Counts after the last call. */
@@ -274,7 +273,7 @@ export class OpenStore {
     const { clock, source } = this.#o
     const startMs = clock.elapsedMs()
     const askedMs = this.#nowMs()
-    const tell = (report: Pick<StoreReport, 'invalid' | 'computed' | 'error'>) =>
+    const tell = (report: Omit<StoreReport, 'durationMs'>) =>
       this.#o.report({ durationMs: clock.elapsedMs() - startMs, ...report })
     let stored: readonly StoredRow[]
     try {
@@ -283,7 +282,7 @@ export class OpenStore {
     } catch (thrown) {
       this.#failed(messageOf(thrown))
       for (const asked of keys) asked.answer = UNAVAILABLE
-      tell({ invalid: 0, computed: 0, error: nameOf(thrown) })
+      tell({ invalid: 0, error: nameOf(thrown) })
       return
     }
     let invalid = 0
@@ -313,12 +312,8 @@ export class OpenStore {
       }),
     )
     this.#writeBack(computed.flatMap(({ row }) => row ?? []))
-    const failed = computed.filter(({ answer }) => answer.degraded !== null)
-    tell({
-      invalid,
-      computed: computed.length - failed.length,
-      error: failed.length === 0 ? null : 'onMiss',
-    })
+    const hasFailed = computed.some(({ answer }) => answer.degraded !== null)
+    tell({ invalid, error: hasFailed ? 'onMiss' : null })
   }
 
   #failed(reason: string): void {
@@ -375,7 +370,7 @@ export class OpenStore {
     const { source } = this.#o
     const ttlMs = this.definition.writeBackMs
     if (ttlMs === null || rows.length === 0) return
-    const none = { durationMs: 0, invalid: 0, computed: 0 }
+    const none = { durationMs: 0, invalid: 0 }
     source
       .setMany(rows, ttlMs)
       .catch((thrown) => this.#o.report({ ...none, error: nameOf(thrown) }))

@@ -59,12 +59,12 @@ export function ofPartition(
     read: ({ worker }) =>
       worker.partitions.flatMap((partition) => {
         const value = of(partition)
-        return value === null ? [] : [[partitionLabels(partition), value]]
+        return value === null ? [] : [[labelsAt(partition), value]]
       }),
   }
 }
 
-export function partitionLabels({
+export function labelsAt({
   topology,
   partition,
 }: Pick<ObservedPartition, 'topology' | 'partition'>) {

@@ -7,10 +7,10 @@ import {
   each,
   gauge,
   histogram,
+  labelsAt,
   type MetricSources,
   ofLoaded,
   ofPartition,
-  partitionLabels,
   withLabel,
 } from './metric-rows.ts'
 
@@ -245,7 +245,7 @@ export const METRICS: readonly MetricRow<MetricSources>[] = [
     help: 'Offsets still to be read again',
     labels: ['topology', 'topic', 'partition'],
     read: ({ worker }) =>
-      worker.restores.map(({ last }) => [partitionLabels(last), last.toOffset - last.nextOffset]),
+      worker.restores.map(({ last }) => [labelsAt(last), last.toOffset - last.nextOffset]),
   }),
   counter('restored_records_total', {
     help: 'Records read again to restore windows',
@@ -368,13 +368,8 @@ export const METRICS: readonly MetricRow<MetricSources>[] = [
     ...withLabel(OF_STORE, 'outcome', STORE_CACHE),
     on: { 'store-read': (counts) => STORE_CACHE.map((outcome) => [{ outcome }, counts[outcome]]) },
   }),
-  gauge('store_rows', {
-    help: 'Rows of a store in memory',
-    ...OF_STORE,
-    on: { 'store-read': ({ rows }) => rows },
-  }),
   gauge('store_bytes', {
-    help: 'Memory of these rows, approximately, bytes',
+    help: 'Memory of the rows of a store, approximately, bytes',
     ...OF_STORE,
     on: { 'store-read': ({ bytes }) => bytes },
   }),
@@ -393,11 +388,6 @@ export const METRICS: readonly MetricRow<MetricSources>[] = [
     help: 'Values of a store that are no row',
     ...OF_STORE,
     on: { 'store-asked': ({ invalid }) => invalid },
-  }),
-  counter('store_computed_rows_total', {
-    help: 'Rows that onMiss has computed',
-    ...OF_STORE,
-    on: { 'store-asked': ({ computed }) => computed },
   }),
   gauge('store_failing', {
     help: '1 while a store is not asked because it has failed',
