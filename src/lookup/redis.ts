@@ -225,21 +225,12 @@ export class Redis {
     other.username = ''
     // Without the password, which must not travel without TLS.
     const stranger = new Redis({ urls: [other.href], password: null, ca: this.#o.ca })
-    if (!(await stranger.#answers())) return null
+    const refused = (why: unknown) => why instanceof ErrorReply || isOfCertificate(why)
+    if (!(await stranger.#modeOf([other.href]).then(() => true, refused))) return null
     const [what, hint] = isTls
       ? ['Redis does not speak TLS', 'write redis://']
       : ['Redis speaks TLS only', 'write rediss://']
     return new TidemarkError('CONFIG_INVALID', what, { where, hint })
-  }
-
-  /** Is there any answer, be it a refusal? */
-  async #answers(): Promise<boolean> {
-    try {
-      await this.#modeOf(this.#o.urls)
-      return true
-    } catch (thrown) {
-      return thrown instanceof ErrorReply || isOfCertificate(thrown)
-    }
   }
 }
 

@@ -359,9 +359,7 @@ export const METRICS: readonly MetricRow<MetricSources>[] = [
   counter('store_lookups_total', {
     help: 'Look-ups by outcome; ahead: the row is later than the event; degraded: the store did not give it',
     ...withLabel(OF_STORE, 'outcome', STORE_LOOKUPS),
-    on: {
-      'store-read': (counts) => STORE_LOOKUPS.map((outcome) => [{ outcome }, counts[outcome]]),
-    },
+    on: { 'store-read': (of) => STORE_LOOKUPS.map((outcome) => [{ outcome }, of[outcome]]) },
   }),
   counter('store_cache_total', {
     help: 'Look-ups by whether memory has a row; missed: the store was asked, or could not be',
