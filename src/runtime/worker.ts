@@ -226,12 +226,10 @@ export class Worker {
     const checked = await unlessAborted(this.#stopping.signal, checking)
     if (checked === null) return null
     const silent = (await prepared.redis?.connect()) ?? null
-    if (silent !== null) {
-      const message = `Redis does not answer (${silent}): until it does, rows of stores are substitutes`
-      observer({ type: 'note', message })
-    }
+    const silence = `Redis does not answer (${silent}): until it does, rows of stores are substitutes`
     const settled = await settleVariants(prepared, checked.partitionOffsets)
-    const notes = this.#isNoted ? settled : [...checked.notes, ...settled]
+    const given = this.#isNoted ? settled : [...checked.notes, ...settled]
+    const notes = silent === null ? given : [...given, silence]
     for (const message of notes) observer({ type: 'note', message })
     this.#isNoted = true
     return checked

@@ -273,10 +273,14 @@ export class Task {
 
   /** Processes the rest, with a turn for timers and sockets between them. */
   async #goOn(begun: Begun, first: readonly ReadyBatch[] | Promise<unknown>): Promise<void> {
+    const { clock } = this.#context
     let ready = first
     for (;;) {
-      if (ready instanceof Promise) await this.#waitFor(ready, begun)
-      else {
+      if (ready instanceof Promise) {
+        const startMs = clock.elapsedMs()
+        await ready
+        begun.stages.add('wait', clock.elapsedMs() - startMs)
+      } else {
         if (ready.length > 0) this.#finishInOrder(begun, ready, null)
         await nextTurn()
         await begun.entry?.room(MOST_WAITING)
@@ -289,13 +293,6 @@ export class Task {
       }
       ready = step.value
     }
-  }
-
-  async #waitFor(fetching: Promise<unknown>, { stages }: Begun): Promise<void> {
-    const { clock } = this.#context
-    const startMs = clock.elapsedMs()
-    await fetching
-    stages.add('wait', clock.elapsedMs() - startMs)
   }
 
   #end(begun: Begun, result: EngineResult): void {
