@@ -26,11 +26,15 @@ export interface LatencyFigures extends Outcomes {
   readonly latencyMs: Percentiles
   /** The longest delay of a send: large if the producer could not keep the pace. */
   readonly producerBehindMs: Figure
-  /** The resident size at each tenth of the time. */
+  /** The resident size, the median in each tenth of the time. */
   readonly rssMb: readonly Figure[]
   /** Exit code or signal after SIGTERM. */
   readonly exit: number | string
 }
+
+const TENTHS = 10
+/** How often in each of them the resident size is looked at. */
+const LOOKS = 20
 
 /** Measures latency. */
 export async function latency(stage: Stage, options: LatencyOptions): Promise<LatencyFigures> {
@@ -44,9 +48,9 @@ export async function latency(stage: Stage, options: LatencyOptions): Promise<La
     // The first event waits for the producer's connection.
     if (payment > 0) latenciesMs.push(nowMs - (sentMs[payment] as number))
   })
-  const rssMb: Figure[] = []
-  const see = () => rssMb.push(figure((worker.usage()?.rssBytes ?? Number.NaN) / 1e6, 0))
-  const seeing = setInterval(see, options.seconds * 100)
+  const rssBytes: number[] = []
+  const see = () => rssBytes.push(worker.usage()?.rssBytes ?? Number.NaN)
+  const seeing = setInterval(see, (options.seconds * 1_000) / (TENTHS * LOOKS))
   const [behindMs] = await worker.during(
     Promise.all([produceAtPace(stage, { rate: options.rate, sentMs }), arrivals.follow(stage)]),
   )
@@ -57,7 +61,14 @@ export async function latency(stage: Stage, options: LatencyOptions): Promise<La
     ...arrivals.outcomes,
     latencyMs: percentiles(latenciesMs),
     producerBehindMs: figure(behindMs, 1),
-    rssMb,
+    rssMb: Array.from({ length: TENTHS }, (_, tenth) =>
+      medianMb(rssBytes.slice(tenth * LOOKS, (tenth + 1) * LOOKS)),
+    ),
     exit,
   }
+}
+
+function medianMb(bytes: readonly number[]): Figure {
+  const sorted = bytes.toSorted((a, b) => a - b)
+  return figure((sorted[sorted.length >> 1] ?? Number.NaN) / 1e6, 0)
 }
