@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import type { TestModule, Vitest } from 'vitest/node'
-import { ClosingReport } from './closing-report.ts'
+import { ClosingReport, NO_DOCKER } from './closing-report.ts'
 import { PROCESS_TEST_MS } from './services/tidemark-in-test.ts'
 import { folderWith } from './support/folder.ts'
 import { ROOT } from './support/paths.ts'
@@ -70,4 +70,12 @@ test('a test that was not asked for fails nothing, one that skips itself does', 
   expect(code).toBeUndefined()
   expect(text).not.toContain('Skipped')
   expect(reported({ note: 'no Java' }, /runs/).code).toBe(1)
+})
+
+test('a test that needs Docker is named where Docker does not start, and fails nothing', () => {
+  vi.stubEnv('TIDEMARK_REQUIRE_KAFKA', '1')
+  onTestFinished(() => void vi.unstubAllEnvs())
+  const { text, code } = reported({ note: `${NO_DOCKER} (dockerd is missing)` })
+  expect(text).toContain('\nSkipped:\n  some.test.ts > is skipped: DOCKER: NOT TESTED (dockerd')
+  expect(code).toBeUndefined()
 })

@@ -4,7 +4,7 @@ import { SETTINGS, type SettingName, variableOf } from './settings.ts'
 export type Environment = Readonly<Record<string, string | undefined>>
 
 const PREFIX = 'TIDEMARK_'
-const OF_TESTS = /^(TEST_\w+|REQUIRE_KAFKA|KAFKA_IMAGE|BROKER_SETTINGS|DISK_MB|TOOLS|MUTANT)$/
+const OF_TESTS = /^(TEST_\w+|REQUIRE_KAFKA|(KAFKA_)?IMAGE|BROKER_SETTINGS|DISK_MB|TOOLS|MUTANT)$/
 /** Variables that Kubernetes sets in containers for a service named tidemark or tidemark-…. */
 const OF_KUBERNETES = /(^|_)(SERVICE_(HOST|PORT)(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)$/
 const ADDRESS_OF_KUBERNETES = /^(tcp|udp|sctp):\/\//

@@ -15,6 +15,7 @@ const COPIES: Copies = {
   '.gitignore': 'topologies/starter/gitignore',
   '.npmrc': 'topologies/starter/npmrc',
   '.dockerignore': 'topologies/starter/dockerignore',
+  Dockerfile: 'topologies/starter/Dockerfile',
   'tsconfig.json': 'topologies/starter/tsconfig.json',
   'payment.ts': 'topologies/payment.ts',
   'features.ts': 'topologies/payment-features.ts',
@@ -75,15 +76,13 @@ async function declareTypes(): Promise<void> {
 function filesFor(folder: string, hasModel: boolean): Map<string, string | Buffer> {
   const copies = Object.entries({ ...COPIES, ...(hasModel ? MODEL_COPIES : FEATURES_COPIES) })
   const text = (from: string) => shipped(from).toString('utf8')
-  const named = (of: string) => of.replace('NAME', () => basename(folder))
   const readme = text(`topologies/starter/${hasModel ? '' : 'features/'}README.md`)
   const rows = withOwnFeatures(text('topologies/card-rows.ts'))
   const topology = hasModel ? withOwnFeatures(text('topologies/card-fraud.ts')) : rows
   return new Map<string, string | Buffer>([
     ...copies.map(([file, from]) => [file, shipped(from)] as const),
     ['package.json', `${JSON.stringify(manifestOf(folder, hasModel), null, 2)}\n`],
-    ['README.md', named(readme)],
-    ['Dockerfile', named(text('topologies/starter/Dockerfile'))],
+    ['README.md', readme.replace('NAME', () => basename(folder))],
     ['topology.ts', topology],
     ...(hasModel ? [['rows.ts', rows] as const] : []),
     // Without keys: the topology computes the key of an event.

@@ -1,11 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import {
-  createClient,
-  createCluster,
-  ErrorReply,
-  type RedisClientOptions,
-  type RedisClusterOptions,
-} from 'redis'
+import { createClient, createCluster, ErrorReply, type RedisClientOptions } from 'redis'
 import { messageOf, TidemarkError } from '../kernel/errors.ts'
 
 // Redis: one server, or a cluster. No other file imports its client.
@@ -52,17 +46,8 @@ else
 end
 return 1`
 
-/** What one server and a cluster have in common. */
-interface Client {
-  on(event: 'error', listener: () => void): unknown
-  connect(): Promise<unknown>
-  get(key: string): Promise<string | null>
-  mGet(keys: string[]): Promise<(string | null)[]>
-  exists(keys: string[]): Promise<number>
-  set(key: string, value: string, o: { PX: number }): Promise<unknown>
-  eval(script: string, o: { keys: string[]; arguments: (string | Buffer)[] }): Promise<unknown>
-  destroy(): void
-}
+/** What is called of it, a cluster's client has too. */
+type Client = ReturnType<typeof createClient>
 
 /** A connection to Redis, shared by a worker's stores. */
 export class Redis {
@@ -71,11 +56,6 @@ export class Redis {
   #client: Client | null = null
   #isCluster = false
   #trying: Promise<void> | null = null
-  /** Commands without an answer. */
-  #waiting = 0
-  /** When the last answer came, or the first of these commands was sent. */
-  #heardMs = 0
-  #watch: NodeJS.Timeout | null = null
 
   constructor(options: RedisOptions) {
     this.#o = options
@@ -103,10 +83,10 @@ export class Redis {
   async get(keys: readonly string[]): Promise<readonly (string | null | Error)[]> {
     const client = this.#ready()
     const each = (some: readonly string[]) =>
-      Promise.all(some.map((key) => this.#heard(client.get(key)).catch((thrown: Error) => thrown)))
+      this.#answered(some.map((key) => client.get(key).catch((thrown: Error) => thrown)))
     // MGET costs the client a tenth of as many GETs. A cluster refuses it: keys are in several slots.
     if (this.#isCluster || keys.length === 0) return each(keys)
-    const answers = await this.#heard(client.mGet([...keys]))
+    const [answers = []] = await this.#answered([client.mGet([...keys])])
     const absent = keys.filter((_, i) => answers[i] === null)
     // MGET has nothing for a key of another type either; GET says what is wrong.
     const others = absent.length === 0 ? 0 : await client.exists(absent).catch(() => 0)
@@ -117,27 +97,24 @@ export class Redis {
 
   async set(values: readonly (readonly [key: string, text: string])[], ttlMs: number) {
     const client = this.#ready()
-    await Promise.all(values.map(([key, text]) => client.set(key, text, { PX: ttlMs })))
+    await this.#answered(values.map(([key, text]) => client.set(key, text, { PX: ttlMs })))
   }
 
   /** Writes each value unless its key has a later one. Resolves when all are acknowledged. */
   async keepNewest(values: readonly Versioned[]): Promise<void> {
     const client = this.#ready()
-    await Promise.all(
+    await this.#answered(
       values.map(({ key, versionKey, value, version, ttlMs }) =>
-        this.#heard(
-          client.eval(KEEP_NEWEST, {
-            keys: [key, versionKey],
-            arguments: [value, version, String(ttlMs ?? 0)],
-          }),
-        ),
+        client.eval(KEEP_NEWEST, {
+          keys: [key, versionKey],
+          arguments: [value, version, String(ttlMs ?? 0)],
+        }),
       ),
     )
   }
 
   async close(): Promise<void> {
     this.#closed.abort()
-    clearInterval(this.#watch ?? undefined)
     await this.#trying
     this.#client?.destroy()
     this.#client = null
@@ -156,7 +133,7 @@ export class Redis {
     const options = urls.map((url) => this.#options(url, own))
     const [first] = options as [RedisClientOptions]
     const client = (mode === 'cluster'
-      ? createCluster({ rootNodes: options, defaults: first } as RedisClusterOptions)
+      ? createCluster({ rootNodes: options, defaults: first })
       : createClient(first)) as unknown as Client
     // Without a listener an error would end the process; commands tell what is wrong.
     client.on('error', () => undefined)
@@ -165,27 +142,22 @@ export class Redis {
     await Promise.race([connecting, sleep(CONNECT_MS, undefined, { ref: false })])
     this.#isCluster = mode === 'cluster'
     this.#client = client
-    this.#watch ??= setInterval(() => this.#endIfSilent(), PING_MS).unref()
   }
 
-  #heard<T>(command: Promise<T>): Promise<T> {
-    if (this.#waiting === 0) this.#heardMs = performance.now()
-    this.#waiting++
-    const heard = () => {
-      this.#waiting--
-      this.#heardMs = performance.now()
+  /** Makes the connection again if it gives no answer: a socket's timeout ends none that is written to. */
+  async #answered<T>(commands: readonly Promise<T>[]): Promise<T[]> {
+    const client = this.#client
+    const timer = setTimeout(() => {
+      if (client === null || client !== this.#client) return
+      this.#client = null
+      client.destroy()
+      this.#trying = this.#tryOn()
+    }, SILENT_MS)
+    try {
+      return await Promise.all(commands)
+    } finally {
+      clearTimeout(timer)
     }
-    command.then(heard, heard)
-    return command
-  }
-
-  /** The timeout of a socket does not end one to which commands are written all the time. */
-  #endIfSilent(): void {
-    if (this.#client === null || this.#waiting === 0) return
-    if (performance.now() - this.#heardMs < SILENT_MS) return
-    this.#client.destroy()
-    this.#client = null
-    this.#trying = this.#tryOn()
   }
 
   /** `cluster`, `standalone` or `sentinel`. */
@@ -221,7 +193,7 @@ export class Redis {
     const timeouts = { connectTimeout: CONNECT_MS, socketTimeout: SILENT_MS }
     const tls = protocol === 'rediss:' ? { tls: true, ...(ca !== null && { ca }) } : {}
     return {
-      socket: { ...common, ...timeouts, ...tls } as NonNullable<RedisClientOptions['socket']>,
+      socket: { ...common, ...timeouts, ...tls },
       ...(username !== '' && { username: decodeURIComponent(username) }),
       ...(password !== null && { password }),
       ...(database > 0 && { database }),
@@ -253,21 +225,12 @@ export class Redis {
     other.username = ''
     // Without the password, which must not travel without TLS.
     const stranger = new Redis({ urls: [other.href], password: null, ca: this.#o.ca })
-    if (!(await stranger.#answers())) return null
+    const refused = (why: unknown) => why instanceof ErrorReply || isOfCertificate(why)
+    if (!(await stranger.#modeOf([other.href]).then(() => true, refused))) return null
     const [what, hint] = isTls
       ? ['Redis does not speak TLS', 'write redis://']
       : ['Redis speaks TLS only', 'write rediss://']
     return new TidemarkError('CONFIG_INVALID', what, { where, hint })
-  }
-
-  /** Is there any answer, be it a refusal? */
-  async #answers(): Promise<boolean> {
-    try {
-      await this.#modeOf(this.#o.urls)
-      return true
-    } catch (thrown) {
-      return thrown instanceof ErrorReply || isOfCertificate(thrown)
-    }
   }
 }
 

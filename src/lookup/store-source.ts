@@ -27,26 +27,23 @@ export interface Computed {
 export interface StoreSource {
   /** In the order of the keys. @throws anything: the store is unavailable */
   getMany(keys: readonly string[]): Promise<readonly StoredRow[]>
-  /** @default nothing can be written */
-  setMany?(rows: readonly Computed[], ttlMs: number): Promise<void>
+  setMany(rows: readonly Computed[], ttlMs: number): Promise<void>
 }
 
 /** A store that the author's functions read. */
-export function ownSource({ getMany, setMany }: OwnRows<unknown>): StoreSource {
+export function ownSource(from: OwnRows<unknown>): StoreSource {
   return {
     async getMany(keys) {
-      const values: unknown = await getMany(keys)
+      const values: unknown = await from.getMany(keys)
       if (!Array.isArray(values) || values.length !== keys.length) {
         throw new TypeError('getMany did not return one row for each key')
       }
       return values.map((value: unknown) => ({ value: value ?? undefined, missing: NONE }))
     },
-    ...(setMany && {
-      setMany: async (rows: readonly Computed[], ttlMs: number) => {
-        const pairs = rows.map(({ key, value }) => [key, value] as const)
-        await setMany(pairs, { ttlMs })
-      },
-    }),
+    async setMany(rows, ttlMs) {
+      const pairs = rows.map(({ key, value }) => [key, value] as const)
+      await from.setMany?.(pairs, { ttlMs })
+    },
   }
 }
 
@@ -136,7 +133,7 @@ export class GivenSource implements StoreSource {
   async getMany(keys: readonly string[]): Promise<readonly StoredRow[]> {
     return keys.map((key) => {
       const value = this.rows.get(key)
-      const row = (value ?? {}) as object
+      const row = value ?? {}
       return { value, missing: this.#fields.filter((field) => !Object.hasOwn(row, field)) }
     })
   }

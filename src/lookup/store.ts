@@ -22,7 +22,7 @@ const PARTS = 4
 const ENTRY_BYTES = 300
 
 /** Why a store did not give a row: too late; not at all; `onMiss` has failed. */
-export type Degradation = 'deadline' | 'unavailable' | 'failed'
+type Degradation = 'deadline' | 'unavailable' | 'failed'
 
 /** What is known of a key. */
 interface Answer {
@@ -81,7 +81,6 @@ export interface StoreReport {
   readonly durationMs: number
   /** Values that are no row. */
   readonly invalid: number
-  readonly computed: number
   /** `null`: it succeeded. */
   readonly error: string | null
 }
@@ -126,9 +125,9 @@ export class OpenStore {
     return new FetchedRows(this)
   }
 
-  /** Bytes and rows in memory. */
-  get size(): { readonly rows: number; readonly bytes: number } {
-    return { rows: this.#cache?.size ?? 0, bytes: this.#cache?.calculatedSize ?? 0 }
+  /** Bytes of the rows in memory, approximately. */
+  get bytes(): number {
+    return this.#cache?.calculatedSize ?? 0
   }
 
   /** Counts after the last call. */
@@ -165,9 +164,11 @@ export class OpenStore {
     this.#send(stale)
     this.#send(missed)
     if (places.length === 0) return null
-    return this.#wait(new Set(awaited.map(({ request }) => request))).then(() => {
+    const waitAndPut = async () => {
+      await this.#wait(new Set(awaited.map(({ request }) => request)))
       for (const [n, i] of places.entries()) put(i, awaited[n]?.answer ?? LATE)
-    })
+    }
+    return waitAndPut()
   }
 
   /** The row of a look-up, or its substitute. */
@@ -272,7 +273,7 @@ export class OpenStore {
     const { clock, source } = this.#o
     const startMs = clock.elapsedMs()
     const askedMs = this.#nowMs()
-    const tell = (report: Pick<StoreReport, 'invalid' | 'computed' | 'error'>) =>
+    const tell = (report: Omit<StoreReport, 'durationMs'>) =>
       this.#o.report({ durationMs: clock.elapsedMs() - startMs, ...report })
     let stored: readonly StoredRow[]
     try {
@@ -281,7 +282,7 @@ export class OpenStore {
     } catch (thrown) {
       this.#failed(messageOf(thrown))
       for (const asked of keys) asked.answer = UNAVAILABLE
-      tell({ invalid: 0, computed: 0, error: nameOf(thrown) })
+      tell({ invalid: 0, error: nameOf(thrown) })
       return
     }
     let invalid = 0
@@ -311,12 +312,8 @@ export class OpenStore {
       }),
     )
     this.#writeBack(computed.flatMap(({ row }) => row ?? []))
-    const failed = computed.filter(({ answer }) => answer.degraded !== null)
-    tell({
-      invalid,
-      computed: computed.length - failed.length,
-      error: failed.length === 0 ? null : 'onMiss',
-    })
+    const hasFailed = computed.some(({ answer }) => answer.degraded !== null)
+    tell({ invalid, error: hasFailed ? 'onMiss' : null })
   }
 
   #failed(reason: string): void {
@@ -358,7 +355,7 @@ export class OpenStore {
       const made: unknown = await onMiss?.(key, fields)
       if (made === null || made === undefined) return { answer: COMPUTED_NOTHING, row: null }
       const whole = isPart ? { ...(value as object), ...made } : made
-      const left = fields.filter((field) => !Object.hasOwn(made as object, field))
+      const left = fields.filter((field) => !Object.hasOwn(made, field))
       const answer = this.#answerOf({ value: whole, missing: left }, true)
       if (answer === INVALID) return { answer: FAILED, row: null }
       const row: Computed = { key, value: made, fields: fields.filter((f) => !left.includes(f)) }
@@ -370,11 +367,13 @@ export class OpenStore {
 
   /** Behind the events: they do not wait for it. */
   #writeBack(rows: readonly Computed[]): void {
-    const { source, report } = this.#o
+    const { source } = this.#o
     const ttlMs = this.definition.writeBackMs
     if (ttlMs === null || rows.length === 0) return
-    const none = { durationMs: 0, invalid: 0, computed: 0 }
-    source.setMany?.(rows, ttlMs).catch((thrown) => report({ ...none, error: nameOf(thrown) }))
+    const none = { durationMs: 0, invalid: 0 }
+    source
+      .setMany(rows, ttlMs)
+      .catch((thrown) => this.#o.report({ ...none, error: nameOf(thrown) }))
   }
 }
 

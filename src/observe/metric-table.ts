@@ -1,26 +1,20 @@
 import { STAGES } from '../kernel/stages.ts'
 import type { RuntimeEvent } from '../runtime/events.ts'
-import { type PublishedScores, STATISTICS, type StageTimers } from './histograms.ts'
+import { STATISTICS } from './histograms.ts'
 import type { MetricRow } from './metric-registry.ts'
-import type { ObservedPartition, ObservedWorker } from './observed-worker.ts'
-import type { WatchedModel, WatchedTopology } from './observer.ts'
+import {
+  counter,
+  each,
+  gauge,
+  histogram,
+  labelsAt,
+  type MetricSources,
+  ofLoaded,
+  ofPartition,
+  withLabel,
+} from './metric-rows.ts'
 
 // Every metric of a worker. No label contains a key, an offset or a message.
-
-export interface MetricSources {
-  readonly version: string
-  readonly topologies: readonly WatchedTopology[]
-  readonly worker: ObservedWorker
-  readonly stages: StageTimers
-  readonly scores: PublishedScores
-  readonly droppedLines: () => number
-}
-
-type Row = Omit<MetricRow<MetricSources>, 'name' | 'type'>
-
-const counter = (name: string, row: Row) => ({ name, type: 'counter', ...row }) as const
-const gauge = (name: string, row: Row) => ({ name, type: 'gauge', ...row }) as const
-const histogram = (name: string, row: Row) => ({ name, type: 'histogram', ...row }) as const
 
 /** Buckets in seconds, for durations from microseconds to seconds. */
 const SHORT = [
@@ -52,23 +46,6 @@ const STORE_CACHE = ['fresh', 'stale', 'missed'] as const
 const LIMITS = ['target', 'maximum'] as const
 const STAGES_OF_CHUNK = [...Object.keys(STAGES).filter((stage) => stage !== 'fetch'), 'queue']
 
-type Series = Required<Pick<Row, 'labels' | 'known'>>
-
-function each(
-  labels: readonly string[],
-  of: (topology: WatchedTopology) => ReturnType<Series['known']>,
-): Series {
-  return { labels, known: ({ topologies }) => topologies.flatMap((topology) => of(topology)) }
-}
-
-function withLabel({ labels, known }: Series, label: string, values: readonly string[]): Series {
-  return {
-    labels: [...labels, label],
-    known: (sources) =>
-      known(sources).flatMap((set) => values.map((value) => ({ ...set, [label]: value }))),
-  }
-}
-
 const OF_TOPOLOGY = each(['topology'], ({ topology }) => [{ topology }])
 const OF_STEP = each(['topology', 'step'], ({ topology, step }) => [{ topology, step }])
 const OF_SOURCE = each(['topology', 'topic'], ({ topology, source: topic }) => [
@@ -88,33 +65,6 @@ const OF_SHADOW = each(['topology', 'step', 'model'], ({ topology, shadows }) =>
 const OF_LATENCY_BUDGET = each(['topology', 'step'], ({ topology, latency }) =>
   latency.map(({ step }) => ({ topology, step })),
 )
-
-function ofLoaded(
-  of: (model: WatchedModel) => ReturnType<NonNullable<Row['read']>>,
-): Pick<Row, 'read'> {
-  return {
-    read: ({ topologies }) =>
-      topologies.flatMap(({ models, shadows }) => [...models, ...shadows]).flatMap((m) => of(m)),
-  }
-}
-
-/** Series of each assigned partition. @param of `null`: it has none now */
-function ofPartition(
-  of: (partition: ObservedPartition) => number | null,
-): Pick<Row, 'labels' | 'read'> {
-  return {
-    labels: ['topology', 'topic', 'partition'],
-    read: ({ worker }) =>
-      worker.partitions.flatMap((partition) => {
-        const value = of(partition)
-        return value === null ? [] : [[placeOf(partition), value]]
-      }),
-  }
-}
-
-function placeOf({ topology, partition }: Pick<ObservedPartition, 'topology' | 'partition'>) {
-  return { topology, topic: partition.topic, partition: partition.partition }
-}
 
 function entriesOf<K extends string, V>(of: Readonly<Record<K, V>>): [K, V][] {
   return Object.entries(of) as [K, V][]
@@ -295,7 +245,7 @@ export const METRICS: readonly MetricRow<MetricSources>[] = [
     help: 'Offsets still to be read again',
     labels: ['topology', 'topic', 'partition'],
     read: ({ worker }) =>
-      worker.restores.map(({ last }) => [placeOf(last), last.toOffset - last.nextOffset]),
+      worker.restores.map(({ last }) => [labelsAt(last), last.toOffset - last.nextOffset]),
   }),
   counter('restored_records_total', {
     help: 'Records read again to restore windows',
@@ -409,22 +359,15 @@ export const METRICS: readonly MetricRow<MetricSources>[] = [
   counter('store_lookups_total', {
     help: 'Look-ups by outcome; ahead: the row is later than the event; degraded: the store did not give it',
     ...withLabel(OF_STORE, 'outcome', STORE_LOOKUPS),
-    on: {
-      'store-read': (counts) => STORE_LOOKUPS.map((outcome) => [{ outcome }, counts[outcome]]),
-    },
+    on: { 'store-read': (of) => STORE_LOOKUPS.map((outcome) => [{ outcome }, of[outcome]]) },
   }),
   counter('store_cache_total', {
     help: 'Look-ups by whether memory has a row; missed: the store was asked, or could not be',
     ...withLabel(OF_STORE, 'outcome', STORE_CACHE),
     on: { 'store-read': (counts) => STORE_CACHE.map((outcome) => [{ outcome }, counts[outcome]]) },
   }),
-  gauge('store_rows', {
-    help: 'Rows of a store in memory',
-    ...OF_STORE,
-    on: { 'store-read': ({ rows }) => rows },
-  }),
   gauge('store_bytes', {
-    help: 'Memory of these rows, approximately, bytes',
+    help: 'Memory of the rows of a store, approximately, bytes',
     ...OF_STORE,
     on: { 'store-read': ({ bytes }) => bytes },
   }),
@@ -443,11 +386,6 @@ export const METRICS: readonly MetricRow<MetricSources>[] = [
     help: 'Values of a store that are no row',
     ...OF_STORE,
     on: { 'store-asked': ({ invalid }) => invalid },
-  }),
-  counter('store_computed_rows_total', {
-    help: 'Rows that onMiss has computed',
-    ...OF_STORE,
-    on: { 'store-asked': ({ computed }) => computed },
   }),
   gauge('store_failing', {
     help: '1 while a store is not asked because it has failed',

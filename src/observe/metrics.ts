@@ -1,6 +1,7 @@
 import { PublishedScores, StageTimers } from './histograms.ts'
 import { MetricRegistry, type MetricRow, type Metrics } from './metric-registry.ts'
-import { DROPPED_LINES, METRICS, type MetricSources } from './metric-table.ts'
+import type { MetricSources } from './metric-rows.ts'
+import { DROPPED_LINES, METRICS } from './metric-table.ts'
 
 export function createMetrics(options: Omit<MetricSources, 'stages' | 'scores'>): Metrics {
   const stages = new StageTimers(options.topologies)

@@ -293,8 +293,7 @@ interface RuntimeEvents {
   'store-read': StoreLabels &
     StoreCounts &
     MemoryCounts & {
-      /** In memory now, and about how many bytes they take. */
-      readonly rows: number
+      /** Of the rows in memory. */
       readonly bytes: number
     }
   /** A store has been asked for rows, or did not take those that were written back. */

@@ -166,7 +166,7 @@ class Draft implements TopologyBuilder {
     this.#stores.push({
       name,
       schema: o.schema,
-      from: o.from as StoreDefinition['from'],
+      from: o.from,
       freshMs: o.fresh ?? 0,
       staleMs: o.stale ?? 0,
       maxEntries: o.maxEntries ?? MAX_ENTRIES,

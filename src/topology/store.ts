@@ -15,12 +15,17 @@ export interface RedisRows {
   }
 }
 
+type Part<T> = T extends object ? { readonly [K in keyof T]?: T[K] } : never
+
 /** Rows in any other store. A promise that rejects: the store is unavailable. */
 export interface OwnRows<V> {
   /** The rows of keys, in their order, each as the schema takes it; `null` or `undefined`: none. */
-  getMany(keys: readonly string[]): Promise<readonly (V | null | undefined)[]>
+  readonly getMany: (keys: readonly string[]) => Promise<readonly (V | null | undefined)[]>
   /** Writes what `onMiss` has computed. */
-  setMany?(rows: readonly (readonly [key: string, row: V])[], o: { ttlMs: number }): Promise<void>
+  readonly setMany?: (
+    rows: readonly (readonly [key: string, row: V])[],
+    o: { ttlMs: number },
+  ) => Promise<void>
 }
 
 /**
@@ -56,14 +61,14 @@ export interface StoreOptions<S extends StandardSchemaV1> {
   readonly onMiss?: (
     key: string,
     missing: readonly string[],
-  ) => Promise<Partial<StandardSchemaV1.InferInput<S>> | null | undefined>
+  ) => Promise<Part<StandardSchemaV1.InferInput<S>> | null | undefined>
   /** Writes what `onMiss` has computed into the store, for `ttl`. @default it is not written */
   readonly writeBack?: { readonly ttl: DurationMs }
   /**
    * The row of a key that has none, or that the store does not give in time; with `fields`, also
    * the fields that are missing. @default none: features are NaN, which a model must take
    */
-  readonly fallback?: Partial<StandardSchemaV1.InferOutput<S>>
+  readonly fallback?: Part<StandardSchemaV1.InferOutput<S>>
 }
 
 /** A sink in Redis named `N`, for values `V`. */

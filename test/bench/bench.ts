@@ -2,18 +2,21 @@ import { basename, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Command, Option } from 'commander'
 import { EXIT, untilSignal } from '../../src/cli/exit.ts'
+import { say } from '../../src/cli/print.ts'
+import { startDocker, tidemarkImage } from '../services/docker.ts'
 import type { Outcomes } from './arrivals.ts'
+import { container } from './container.ts'
 import { machine } from './figures.ts'
 import { brokerList, wholeNumber } from './flags.ts'
 import { kill } from './kill.ts'
-import { latency } from './latency.ts'
+import { type Load, latency } from './latency.ts'
 import { measureOutages } from './outages.ts'
 import { onStage, type Stage } from './stage.ts'
 import { throughput } from './throughput.ts'
 import { VALUES, type Values, withSchema } from './values.ts'
 
 // Measures a worker on Kafka; see RESULTS.md. One JSON line on stdout, progress on stderr.
-//   npx tsx test/bench/bench.ts throughput|latency|kill|outages [options]
+//   npx tsx test/bench/bench.ts throughput|latency|kill|outages|container [options]
 
 const W1_REGISTRY = fileURLToPath(new URL('topologies/w1-registry.ts', import.meta.url))
 const W1_OUTAGES = fileURLToPath(new URL('topologies/w1-outages.ts', import.meta.url))
@@ -97,6 +100,17 @@ function measureThroughput(flags: ThroughputFlags): Promise<void> {
   )
 }
 
+async function measureContainer(flags: Flags & Load): Promise<void> {
+  say('building the image ...')
+  const docker = startDocker()
+  try {
+    const { image } = await tidemarkImage(docker)
+    await measure('container', flags, (stage) => container(stage, { ...flags, docker, image }))
+  } finally {
+    await docker.stop()
+  }
+}
+
 const commands = [
   command('throughput', 'a topic full of payments; events/s and CPU per event')
     .option('--events <n>', 'payments', wholeNumber, 1_000_000)
@@ -134,6 +148,10 @@ const commands = [
         measureOutages(stage, flags),
       ),
     ),
+  command('container', 'payments at an even pace to a worker in a container; its memory')
+    .option('--rate <n>', 'payments a second', wholeNumber, 20_000)
+    .option('--seconds <n>', 'how long', wholeNumber, 600)
+    .action(measureContainer),
 ]
 
 try {

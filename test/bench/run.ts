@@ -11,6 +11,7 @@ import { brokerList, wholeNumber } from './flags.ts'
 import { type ComparedRow, compare, keepRun, keptRuns, type Run } from './kept-runs.ts'
 import { measurements, STAGES, type StageName } from './measurements.ts'
 import { profile } from './profile.ts'
+import { tell } from './program.ts'
 import { Suite } from './suite.ts'
 import { table } from './table.ts'
 
@@ -19,6 +20,7 @@ import { table } from './table.ts'
 //   npm run bench [-- STAGE... --events 300000 --brokers host:port]
 //   npm run bench -- profile [--events 300000 --brokers host:port]
 //   npm run bench -- outages [--rate 2000 --seconds 60 --brokers host:port]
+//   npm run bench container [-- --rate 20000 --seconds 600]
 
 const LEGEND = 'ratio: figure / last. More is better for events/s, less for all else.'
 
@@ -125,6 +127,17 @@ try {
         .option('--seconds <n>', 'how long each outage is', wholeNumber, 60)
         .addOption(brokersOption())
         .action((flags: AllOutagesOptions) => allOutages(flags, ending)),
+    )
+    .addCommand(
+      new Command('container')
+        .description('Measures a worker on W1 in a container of 512 MB, at an even pace.')
+        .option('--rate <n>', 'payments a second', '20000')
+        .option('--seconds <n>', 'how long', '600')
+        .action(async ({ rate, seconds }: { rate: string; seconds: string }) => {
+          say(`W1 on Kafka, exactly once, ${rate} payments a second, in a container of 512 MB …`)
+          const args = ['container', '--rate', rate, '--seconds', seconds]
+          console.log(JSON.stringify(await tell(['bench.ts', ...args], ending), null, 2))
+        }),
     )
     .parseAsync()
 } catch (error) {

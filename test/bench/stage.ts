@@ -1,10 +1,13 @@
 import { randomUUID } from 'node:crypto'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Kafka, logLevel } from 'kafkajs'
 import { say } from '../../src/cli/print.ts'
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
+import type { Docker } from '../services/docker.ts'
 import { startKafka } from '../services/start-kafka.ts'
-import { startNode, startTidemark } from '../services/tidemark.ts'
+import { startNode, startProgram, startTidemark } from '../services/tidemark.ts'
+import { ROOT } from '../support/paths.ts'
 import { BenchWorker } from './bench-worker.ts'
 import { build } from './build.ts'
 
@@ -13,6 +16,8 @@ import { build } from './build.ts'
 const W1 = fileURLToPath(new URL('topologies/w1.ts', import.meta.url))
 const COPY = fileURLToPath(new URL('copy/bare.ts', import.meta.url))
 const PARTITIONS = 6
+/** Where the image has the files of the checkout. */
+const IN_IMAGE = '/app'
 
 /** How a stage is set up. */
 export interface StageOptions {
@@ -37,6 +42,13 @@ export interface Stage {
    * environment. Only one may run at a time.
    */
   startWorker(flags?: readonly string[], env?: Readonly<Record<string, string>>): BenchWorker
+  /**
+   * Starts the worker in a container of an image of this checkout, on the network of this machine.
+   * The container ends with it.
+   *
+   * @param flags of `docker run`
+   */
+  startContainer(docker: Docker, image: string, flags: readonly string[]): BenchWorker
   /** Starts a process that only copies the payments, in place of the worker. */
   startCopy(): BenchWorker
 }
@@ -96,6 +108,15 @@ async function onBrokers<R>(
     // -1: nothing is committed yet.
     return (of?.partitions ?? []).reduce((sum, { offset }) => sum + Math.max(0, Number(offset)), 0)
   }
+  const startContainer: Stage['startContainer'] = ({ env }, image, flags) => {
+    const own = runArguments({ ...options, brokers, group })
+    const args = own.map((arg) => arg.replaceAll(ROOT, `${IN_IMAGE}/`))
+    const files = ['-v', `${join(ROOT, 'test')}:${IN_IMAGE}/test:ro`]
+    const place = ['--rm', '--network', 'host', '-e', 'TIDEMARK_HTTP_PORT=off', ...files]
+    const run = ['run', ...place, ...flags, image, ...args]
+    worker = new BenchWorker(startProgram('docker', run, { env }))
+    return worker
+  }
   const startCopy: Stage['startCopy'] = () => {
     const { guarantee } = options
     const args = [COPY, brokers.join(','), guarantee, topics.payments, topics.predictions]
@@ -106,7 +127,7 @@ async function onBrokers<R>(
   await admin.connect()
   try {
     await records.createTopics(names.map((name) => ({ name, partitions: PARTITIONS })))
-    return await work({ topics, records, committed, startWorker, startCopy })
+    return await work({ topics, records, committed, startWorker, startContainer, startCopy })
   } finally {
     await (worker as BenchWorker | null)?.stop()
     await records.close()

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { readConfig } from '../../src/cli/config.ts'
 import { unknownVariables } from '../../src/cli/environment.ts'
 import { SETTINGS, type SettingName, variableOf } from '../../src/cli/settings.ts'
@@ -64,6 +64,17 @@ describe('a variable is left alone', () => {
     ['of a service with a longer name', 'TIDEMARK_EU_PORT_9464_TCP', 'tcp://10.0.0.1:9464'],
   ])('%s', (_, name, value) => {
     expect(unknownVariables({ [name]: value })).toEqual([])
+  })
+
+  test('with a note where it is named like a setting and is a link of Kubernetes', () => {
+    const write = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
+    onTestFinished(() => write.mockRestore())
+    const env = { TIDEMARK_HTTP_PORT: 'tcp://10.0.0.1:80' }
+    const config = readConfig(['httpPort'], {}, { env, folder: folderWith({}) })
+    expect(config.httpPort).toBe(9464)
+    expect(write.mock.calls.join()).toContain(
+      'TIDEMARK_HTTP_PORT is a link of Kubernetes to a service: it is ignored\n',
+    )
   })
 
   test('when our own tests or scripts go by it', () => {

@@ -59,7 +59,7 @@ export function atModel(
     ...{ keys: none, timesMs: none, watermarksMs: none, features: { ...columns, found: null } },
   }
   const run = new ChunkRun('live')
-  for (const operator of first) Array.from(operator.process(batch, run))
+  for (const operator of first) void Array.from(operator.process(batch, run))
   return run.takeReady()[0] as ReadyBatch
 }
 

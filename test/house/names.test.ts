@@ -31,7 +31,7 @@ const FLAGS_OF_OTHERS = [
   ...['to-datetime', 'to-current', 'to-earliest', 'to-offset', 'export', 'from-file'],
   ...['delete-offsets', 'transactional-id', 'resource-pattern-type', 'wait', 'quiet'],
   ...['save-dev', 'import', 'dry', 'max-old-space-size', 'project', 'rm', 'profile', 'network'],
-  ...['stop-timeout', 'read-only', 'cap-drop', 'security-opt', 'build-arg'],
+  ...['stop-timeout', 'read-only', 'cap-drop', 'security-opt', 'build-arg', 'secret'],
 ]
 
 const text = PAGES.map(read).join('\n')

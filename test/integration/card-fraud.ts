@@ -53,19 +53,20 @@ export class CardFraud {
   readonly #writer: KafkaWriter
   readonly #topics: Topics
   readonly #run: readonly string[]
-  readonly #group = freshName('card-fraud')
+  readonly #group: string
   readonly #ends = new Map<number, number>()
   readonly #sent: (Line & Place)[] = []
 
   private constructor(
     kafka: KafkaService,
     records: KafkaRecords,
-    { topics, run }: { topics: Topics; run: readonly string[] },
+    { topics, group, run }: { topics: Topics; group: string; run: readonly string[] },
   ) {
     this.#kafka = kafka
     this.#records = records
     this.#writer = records.writer()
     this.#topics = topics
+    this.#group = group
     this.#run = run
   }
 
@@ -77,7 +78,19 @@ export class CardFraud {
   ): Promise<CardFraud> {
     const records = new KafkaRecords(plainOptions(kafka))
     const { topics, flags } = await freshTopics(records, TOPICS, PARTITIONS)
-    return new CardFraud(kafka, records, { topics, run: [topology, ...reach, ...flags] })
+    const run = [topology, ...reach, ...flags]
+    return new CardFraud(kafka, records, { topics, group: freshName('card-fraud'), run })
+  }
+
+  /** On the topics that it names itself, with workers that others have started. */
+  static among(kafka: KafkaService): CardFraud {
+    const topics = {
+      payments: 'payments',
+      predictions: 'predictions',
+      'payments.dlq': 'payments.dlq',
+    }
+    const records = new KafkaRecords(plainOptions(kafka))
+    return new CardFraud(kafka, records, { topics, group: 'card-fraud', run: [] })
   }
 
   /** Where each partition of what was sent ends. */

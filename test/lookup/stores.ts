@@ -13,7 +13,7 @@ import type { StoreDefinition } from '../../src/topology/definition.ts'
 
 // A store over rows in memory, on a clock that the test moves.
 
-export const Profile = z.object({ spend: z.number(), atMs: z.number().optional() })
+const Profile = z.object({ spend: z.number(), atMs: z.number().optional() })
 export const NOW_MS = Date.UTC(2026, 2, 1)
 
 export const STORE_DEFAULTS: StoreDefinition = {

@@ -42,7 +42,12 @@ export function startTidemark(args: readonly string[], o: SpawnOptions = {}): Ru
 
 /** The same for any program that Node runs. */
 export function startNode(args: readonly string[], o: SpawnOptions = {}): Running {
-  const child = spawn(process.execPath, args, {
+  return startProgram(process.execPath, args, o)
+}
+
+/** The same for any program. */
+export function startProgram(file: string, args: readonly string[], o: SpawnOptions = {}): Running {
+  const child = spawn(file, args, {
     cwd: o.cwd,
     env: { ...process.env, NO_COLOR: '1', TIDEMARK_HTTP_PORT: 'off', ...o.env },
   })

@@ -167,7 +167,7 @@ class Score implements Operator {
     const events = new ScoredEvents(reader, { indices, events: before, model, found, scores })
     const scored = faults.size === 0 ? indices : indices.filter((_, row) => !faults.has(row))
     const passed = { ...batch, indices: scored, events, source: events, features: null }
-    for (const operator of behind) Array.from(operator.process(passed, run))
+    for (const operator of behind) void Array.from(operator.process(passed, run))
     return {
       sinks: run.takeReady().flatMap((ready) => ready.pass(null).sinks),
       columns: events.columns,

@@ -215,7 +215,7 @@ export class Finishing {
     for (const store of this.#context.stores?.of(topology) ?? []) {
       const counts = store.takeCounts()
       if (Object.values(counts).every((count) => count === 0)) continue
-      const own = { topology, store: store.definition.name, ...store.size }
+      const own = { topology, store: store.definition.name, bytes: store.bytes }
       this.#context.observer({ type: 'store-read', ...own, ...counts })
     }
     for (const { step, indices } of result.late) {

@@ -29,7 +29,8 @@ export async function openStores(definitions: readonly Definition[], choices: St
       .map((store) => `${definition.name}/${store.name}`),
     ...[...redisSinks([definition]).keys()].map((sink) => `${definition.name}/${sink}`),
   ])
-  const redis = inRedis.length > 0 && typeof given === 'object' ? await openRedis(given) : null
+  const isOpen = inRedis.length > 0 && typeof given === 'object'
+  const redis = isOpen ? new (await import('../../lookup/redis.ts')).Redis(given) : null
   const hint = 'say where Redis is, with --redis'
   const faults = (given === undefined ? inRedis : []).map((where) => {
     return new TidemarkError('CONFIG_INVALID', 'it needs Redis', { where, hint })
@@ -40,11 +41,6 @@ export async function openStores(definitions: readonly Definition[], choices: St
     return { definition, source: sourceOf(definition) ?? own() }
   }
   return { redis, faults, of: ({ stores }: Definition) => stores.map(prepared) }
-}
-
-async function openRedis(options: RedisOptions): Promise<Redis> {
-  const { Redis } = await import('../../lookup/redis.ts')
-  return new Redis(options)
 }
 
 interface StoresOptions extends Pick<WorkerContext, 'clock' | 'observer'> {

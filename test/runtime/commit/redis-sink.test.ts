@@ -10,7 +10,7 @@ import {
 
 const place = { topic: 'payments', partition: 0, offset: 0 }
 
-function output(topic: string, key: string, value: string, timeMs: number): NewRecord {
+function output(topic: string, [key, value]: readonly [string, string], timeMs: number): NewRecord {
   const headers = [{ name: 'version', value: Buffer.from(sinkVersion(timeMs, place)) }]
   const [ownKey, ownValue] = [Buffer.from(key), Buffer.from(value)]
   return { topic, partition: null, key: ownKey, value: ownValue, timestampMs: 1, headers }
@@ -41,11 +41,11 @@ async function memberOf(keepNewest: (values: readonly Versioned[]) => Promise<vo
 test('the newest value of each key is written before the commit of the other outputs', async () => {
   const { commit, done } = await memberOf(async () => undefined)
   await commit([
-    output('cards', 'a', '1', 10),
-    output('scores', 'x', 's', 10),
-    output('cards', 'a', '3', 30),
-    output('cards', 'a', '2', 20),
-    output('cards', 'b', '4', 10),
+    output('cards', ['a', '1'], 10),
+    output('scores', ['x', 's'], 10),
+    output('cards', ['a', '3'], 30),
+    output('cards', ['a', '2'], 20),
+    output('cards', ['b', '4'], 10),
   ])
   expect(done).toEqual(['a=3 for 60000', 'b=4 for 60000', 'committed s'])
 })
@@ -54,7 +54,7 @@ test('nothing is committed where Redis does not take the values, and the reason 
   const { commit, done } = await memberOf(() =>
     Promise.reject(new Error('OOM command not allowed')),
   )
-  await expect(commit([output('cards', 'a', '1', 10)])).rejects.toMatchObject({
+  await expect(commit([output('cards', ['a', '1'], 10)])).rejects.toMatchObject({
     code: 'COMMIT_FAILED',
     message: 'Redis does not take the values of cards: OOM command not allowed',
   })

@@ -1,0 +1,72 @@
+import type { PublishedScores, StageTimers } from './histograms.ts'
+import type { MetricRow } from './metric-registry.ts'
+import type { ObservedPartition, ObservedWorker } from './observed-worker.ts'
+import type { WatchedModel, WatchedTopology } from './observer.ts'
+
+// What rows of the table of metrics are made of.
+
+export interface MetricSources {
+  readonly version: string
+  readonly topologies: readonly WatchedTopology[]
+  readonly worker: ObservedWorker
+  readonly stages: StageTimers
+  readonly scores: PublishedScores
+  readonly droppedLines: () => number
+}
+
+export type Row = Omit<MetricRow<MetricSources>, 'name' | 'type'>
+
+export const counter = (name: string, row: Row) => ({ name, type: 'counter', ...row }) as const
+export const gauge = (name: string, row: Row) => ({ name, type: 'gauge', ...row }) as const
+export const histogram = (name: string, row: Row) => ({ name, type: 'histogram', ...row }) as const
+
+type Series = Required<Pick<Row, 'labels' | 'known'>>
+
+export function each(
+  labels: readonly string[],
+  of: (topology: WatchedTopology) => ReturnType<Series['known']>,
+): Series {
+  return { labels, known: ({ topologies }) => topologies.flatMap((topology) => of(topology)) }
+}
+
+export function withLabel(
+  { labels, known }: Series,
+  label: string,
+  values: readonly string[],
+): Series {
+  return {
+    labels: [...labels, label],
+    known: (sources) =>
+      known(sources).flatMap((set) => values.map((value) => ({ ...set, [label]: value }))),
+  }
+}
+
+export function ofLoaded(
+  of: (model: WatchedModel) => ReturnType<NonNullable<Row['read']>>,
+): Pick<Row, 'read'> {
+  return {
+    read: ({ topologies }) =>
+      topologies.flatMap(({ models, shadows }) => [...models, ...shadows]).flatMap((m) => of(m)),
+  }
+}
+
+/** Series of each assigned partition. @param of `null`: it has none now */
+export function ofPartition(
+  of: (partition: ObservedPartition) => number | null,
+): Pick<Row, 'labels' | 'read'> {
+  return {
+    labels: ['topology', 'topic', 'partition'],
+    read: ({ worker }) =>
+      worker.partitions.flatMap((partition) => {
+        const value = of(partition)
+        return value === null ? [] : [[labelsAt(partition), value]]
+      }),
+  }
+}
+
+export function labelsAt({
+  topology,
+  partition,
+}: Pick<ObservedPartition, 'topology' | 'partition'>) {
+  return { topology, topic: partition.topic, partition: partition.partition }
+}
