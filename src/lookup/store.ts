@@ -16,8 +16,8 @@ const GIVEN_UP_MS = 1_000
  * the look-up (memcached: ITEM_UPDATE_INTERVAL).
  */
 const MOVED_MS = 10_000
-/** A deadline passes in so many parts. */
-const PARTS = 4
+/** A deadline passes in so many parts. Two requests, one after the other, take four turns of the event loop. */
+const PARTS = 6
 /** Memory of a row besides its JSON, bytes. */
 const ENTRY_BYTES = 300
 

@@ -29,7 +29,7 @@ export interface LatencyFigures extends Outcomes {
   readonly latencyMs: Percentiles
   /** The longest delay of a send: large if the producer could not keep the pace. */
   readonly producerBehindMs: Figure
-  /** The resident size at each tenth of the time. */
+  /** The resident size, the median in each tenth of the time. */
   readonly rssMb: readonly Figure[]
 }
 
@@ -37,6 +37,10 @@ export interface LatencyFigures extends Outcomes {
 interface Ended {
   readonly exit: number | string
 }
+
+const TENTHS = 10
+/** How often in each of them the resident size is looked at. */
+const LOOKS = 20
 
 /** Measures latency. */
 export async function latency(
@@ -63,9 +67,9 @@ export async function latencyOf(
     // The first event waits for the producer's connection.
     if (payment > 0) latenciesMs.push(nowMs - (sentMs[payment] as number))
   })
-  const rssMb: Figure[] = []
-  const see = () => rssMb.push(figure((worker.usage()?.rssBytes ?? Number.NaN) / 1e6, 0))
-  const seeing = setInterval(see, seconds * 100)
+  const rssMb: number[] = []
+  const see = () => rssMb.push((worker.usage()?.rssBytes ?? Number.NaN) / 1e6)
+  const seeing = setInterval(see, (seconds * 1_000) / (TENTHS * LOOKS))
   const [behindMs] = await worker.during(
     Promise.all([produceAtPace(stage, { rate, sentMs }), arrivals.follow(stage)]),
   )
@@ -75,6 +79,9 @@ export async function latencyOf(
     ...arrivals.outcomes,
     latencyMs: percentiles(latenciesMs),
     producerBehindMs: figure(behindMs, 1),
-    rssMb,
+    rssMb: Array.from({ length: TENTHS }, (_, tenth) => {
+      const looks = rssMb.slice(tenth * LOOKS, (tenth + 1) * LOOKS)
+      return percentiles(looks).p50
+    }),
   }
 }
