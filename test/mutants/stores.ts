@@ -8,13 +8,13 @@ const ROWS: readonly Row[] = [
     [
       'lookup/store.ts',
       "if (ageMs < freshMs) return 'fresh'",
-      "if (ageMs < freshMs || entry.row === undefined) return 'fresh'",
+      "if (ageMs < freshMs || known.row === undefined) return 'fresh'",
     ],
     ['test/lookup/store.test.ts', 'includes that a key has no row, while that is fresh'],
   ],
   [
     'a row that has expired is used',
-    ['lookup/store.ts', 'else if (isExpired) this.#counts.expired++', ''],
+    ['lookup/store.ts', 'else if (this.#lacks(answer, eventMs)) this.#counts.expired++', ''],
     ['test/lookup/store.test.ts', 'older than the greatest age before its event is none'],
   ],
   [
