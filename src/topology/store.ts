@@ -9,6 +9,7 @@ export type Store<R, N extends string = string> = Table<R, N, boolean>
 
 /** Rows in Redis, as {@link redis} says. */
 export interface RedisRows {
+  /** Where they are in Redis. */
   readonly redis: {
     readonly key: (key: string, field: string) => string
     readonly fields?: readonly string[]
