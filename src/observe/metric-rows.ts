@@ -16,9 +16,10 @@ export interface MetricSources {
 
 export type Row = Omit<MetricRow<MetricSources>, 'name' | 'type'>
 
-export const counter = (name: string, row: Row) => ({ name, type: 'counter', ...row }) as const
-export const gauge = (name: string, row: Row) => ({ name, type: 'gauge', ...row }) as const
-export const histogram = (name: string, row: Row) => ({ name, type: 'histogram', ...row }) as const
+type Make = (name: string, row: Row) => MetricRow<MetricSources>
+export const counter: Make = (name, row) => ({ name, type: 'counter', ...row })
+export const gauge: Make = (name, row) => ({ name, type: 'gauge', ...row })
+export const histogram: Make = (name, row) => ({ name, type: 'histogram', ...row })
 
 type Series = Required<Pick<Row, 'labels' | 'known'>>
 
