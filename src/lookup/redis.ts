@@ -46,7 +46,7 @@ else
 end
 return 1`
 
-/** What is called of it, a cluster's client has too. */
+/** The client of one server. That of a cluster has the same methods, as far as they are called. */
 type Client = ReturnType<typeof createClient>
 
 /** A connection to Redis, shared by a worker's stores. */

@@ -24,7 +24,7 @@ const ENTRY_BYTES = 300
 /** Why a store did not give a row: too late; not at all; `onMiss` has failed. */
 type Degradation = 'deadline' | 'unavailable' | 'failed'
 
-/** What is known of a key. */
+/** The answer about a key. */
 interface Answer {
   /** `undefined`: there is none. */
   readonly row: unknown

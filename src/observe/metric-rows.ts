@@ -3,7 +3,7 @@ import type { MetricRow } from './metric-registry.ts'
 import type { ObservedPartition, ObservedWorker } from './observed-worker.ts'
 import type { WatchedModel, WatchedTopology } from './observer.ts'
 
-// What rows of the table of metrics are made of.
+// Parts of the rows in the table of metrics.
 
 export interface MetricSources {
   readonly version: string

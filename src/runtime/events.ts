@@ -293,7 +293,7 @@ interface RuntimeEvents {
   'store-read': StoreLabels &
     StoreCounts &
     MemoryCounts & {
-      /** Of the rows in memory. */
+      /** Size of the rows in memory. */
       readonly bytes: number
     }
   /** A store has been asked for rows, or did not take those that were written back. */
