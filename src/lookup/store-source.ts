@@ -9,7 +9,7 @@ export const UNREAD = Symbol('unread')
 
 /** The stored part of a row. */
 export interface StoredRow {
-  /** As the schema takes it, perhaps without some fields; `undefined`: there is none. */
+  /** The row as the schema takes it, perhaps without some fields; `undefined`: there is none. */
   readonly value: unknown
   /** The fields that are not there, of a store with `fields`. */
   readonly missing: readonly string[]

@@ -57,7 +57,7 @@ interface AskedKey {
   answer: Answer | null
 }
 
-/** What became of look-ups, one for each event. */
+/** Counts of look-ups by what they gave, one for each event. */
 export interface StoreCounts {
   found: number
   /** The row was later than the event. */
@@ -76,7 +76,7 @@ export interface MemoryCounts {
   missed: number
 }
 
-/** What a request has come to. */
+/** The outcome of a request. */
 export interface StoreReport {
   readonly durationMs: number
   /** Values that are no row. */

@@ -6,7 +6,7 @@ import type { Stage } from './stage.ts'
 
 // Measures a worker in a container with little memory, under an even load.
 
-/** What the worker needed. */
+/** The worker's latency and memory. */
 interface ContainerFigures extends LatencyFigures {
   /** The highest resident size of the worker. */
   readonly peakRssMb: Figure
@@ -18,7 +18,7 @@ interface ContainerFigures extends LatencyFigures {
 }
 
 const LIMIT = '512m'
-/** Those of cgroup v2 and v1. */
+/** The files of cgroup v2 and v1. */
 const OF_CGROUP = [
   'memory.peak',
   'memory.events',

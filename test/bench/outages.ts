@@ -37,7 +37,7 @@ export interface OutagesOptions {
   readonly seconds: number
 }
 
-/** What became of events in an outage. */
+/** The events of one outage. */
 interface OutageFigures {
   readonly outage: string
   readonly p99BeforeMs: Figure
@@ -50,7 +50,7 @@ interface OutageFigures {
 /** How many outputs lack their row, by reason. */
 type Reasons = Readonly<Record<string, number>>
 
-/** What became of all events. */
+/** All events, by their outcome. */
 export interface OutagesFigures extends Outcomes {
   readonly events: number
   readonly lost: number

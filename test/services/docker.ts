@@ -26,7 +26,7 @@ interface Said {
 }
 
 const SCRIPT = join(import.meta.dirname, 'image.sh')
-/** What a command may print, bytes. */
+/** The most that a command may print, bytes. */
 const MOST_BYTES = 64 * 2 ** 20
 
 /** @throws Error where none answers, and none can be started */

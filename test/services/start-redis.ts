@@ -31,7 +31,7 @@ export async function launchRedis(...options: string[]): Promise<RedisService> {
 /** A cluster of three servers. */
 export async function launchRedisCluster(): Promise<RedisService> {
   const dir = mkdtempSync(join(tmpdir(), 'tidemark-redis-'))
-  // Those of the cluster's own bus are 10,000 above.
+  // The ports of the cluster's own bus are 10,000 above.
   const ports = await freePorts(3)
   await run('cluster', dir, ...ports.map(String))
   return serviceOf(dir, ports, () => Promise.reject(new Error('a cluster')))

@@ -44,7 +44,7 @@ const LATE_HEADER: Header = { name: 'tidemark-late', value: Buffer.from('true') 
 /** Which stores did not give a row to an output, and why: `profiles=deadline`. */
 const DEGRADED_HEADER = 'tidemark-degraded'
 
-/** What sets an output apart from others of its chunk. */
+/** Marks that some outputs of a chunk have and others have not. */
 export interface Marks {
   /** Was its event behind the watermark? */
   readonly isLate: boolean

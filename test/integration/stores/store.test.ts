@@ -72,7 +72,7 @@ class NaiveValues {
     this.#values.set(name, { value, ...gone })
   }
 
-  /** What may be read between two times. */
+  /** The values that may be read between two times. */
   between(name: string, startMs: number, endMs: number): unknown[] {
     const known = this.#values.get(name)
     if (known === undefined || startMs > known.byMs) return [undefined]
