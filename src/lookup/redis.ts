@@ -198,6 +198,8 @@ export class Redis {
       ...(password !== null && { password }),
       ...(database > 0 && { database }),
       disableOfflineQueue: true,
+      // An abort signal for each command would cost as much as the command.
+      commandOptions: { timeout: 0 },
       pingInterval: PING_MS,
       maintNotifications: 'disabled',
     }

@@ -228,44 +228,39 @@ export class OpenStore {
   }
 
   #send(request: RowRequest): void {
-    if (request.keys.length === 0) return
-    request.done = this.#ask(request.keys)
-    void this.#forget(request)
-  }
-
-  async #forget({ keys, done }: RowRequest): Promise<void> {
-    const { clock } = this.#o
-    const over = new AbortController()
-    const mostMs = Math.max(GIVEN_UP_MS, this.definition.deadlineMs)
-    await Promise.race([done, clock.sleep(mostMs, over.signal)])
-    over.abort()
-    for (const asked of keys) {
-      if (this.#asked.get(asked.key) === asked) this.#asked.delete(asked.key)
+    const { keys } = request
+    if (keys.length === 0) return
+    request.done = this.#ask(keys)
+    const forget = () => {
+      for (const asked of keys) {
+        if (this.#asked.get(asked.key) === asked) this.#asked.delete(asked.key)
+      }
     }
-  }
-
-  /** Waits until the deadline. */
-  async #wait(requests: ReadonlySet<RowRequest>): Promise<void> {
-    const over = new AbortController()
-    const answered = Promise.all([...requests].map(({ done }) => done)).then(() => true)
-    const late = this.#late(over.signal)
-    const isAnswered = await Promise.race([answered, late])
-    over.abort()
-    if (!isAnswered) this.#failed('no answer within the deadline')
+    const mostMs = Math.max(GIVEN_UP_MS, this.definition.deadlineMs)
+    const cancel = this.#o.clock.after(mostMs, forget)
+    void request.done.then(forget).then(cancel)
   }
 
   /**
-   * Resolves at the deadline, after as many turns of the event loop as it has parts: in one turn,
-   * however long, no request is sent and no answer read.
+   * Waits until the deadline. It has parts, because in one turn of the event loop, however long, no
+   * request is sent and no answer read.
    */
-  #late(over: AbortSignal): Promise<false> {
+  #wait(requests: ReadonlySet<RowRequest>): Promise<void> {
     return new Promise((resolve) => {
-      const wait = (left: number) => {
-        if (over.aborted) return
-        if (left === 0) resolve(false)
-        else this.#o.clock.after(this.definition.deadlineMs / PARTS, () => wait(left - 1))
+      let left = PARTS
+      let cancel = () => {}
+      const wait = () => {
+        if (left-- > 0) cancel = this.#o.clock.after(this.definition.deadlineMs / PARTS, wait)
+        else {
+          this.#failed('no answer within the deadline')
+          resolve()
+        }
       }
-      wait(PARTS)
+      wait()
+      void Promise.all(Array.from(requests, ({ done }) => done)).then(() => {
+        cancel()
+        resolve()
+      })
     })
   }
 
