@@ -1,12 +1,13 @@
 /** So many failures in a row open the breaker … */
 const MOST_FAILURES = 64
-/** … or fewer of them over at least this time, ms. */
+/** … or so few over a time. */
 const FEW_FAILURES = 5
-const OVER_MS = 10_000
 /** How long nothing is asked, ms: doubled each time until the longest. */
 const FIRST_MS = 1_000
 
 interface BreakerOptions {
+  /** Few failures in a row open the breaker if they are over this time, ms. */
+  readonly overMs: number
   readonly longestMs: number
   /** A clock that never goes back. */
   readonly elapsedMs: () => number
@@ -61,6 +62,6 @@ export class CircuitBreaker {
 
   #isFailing(nowMs: number): boolean {
     if (this.#failures >= MOST_FAILURES) return true
-    return this.#failures >= FEW_FAILURES && nowMs - this.#firstFailureMs >= OVER_MS
+    return this.#failures >= FEW_FAILURES && nowMs - this.#firstFailureMs >= this.#o.overMs
   }
 }

@@ -9,6 +9,8 @@ import { type Computed, INVALID, type StoredRow, type StoreSource, UNREAD } from
 
 /** Longest time for which a store that fails is not asked, ms. */
 const LONGEST_MS = 2_000
+/** Some requests that have failed over so many deadlines are enough, because batches wait for each. */
+const DEADLINES = 10
 /** After this time, or the deadline, a key without an answer may be asked for again, ms. */
 const GIVEN_UP_MS = 1_000
 /**
@@ -116,6 +118,7 @@ export class OpenStore {
     this.#cache = freshMs + staleMs > 0 ? new LRUCache(size) : null
     this.#breaker = new CircuitBreaker({
       longestMs: LONGEST_MS,
+      overMs: DEADLINES * definition.deadlineMs,
       elapsedMs: () => clock.elapsedMs(),
     })
   }
@@ -413,7 +416,7 @@ class FetchedRows implements StoreRows {
   }
 
   at(index: number): unknown {
-    this.degraded = this.#degraded.get(index) ?? null
+    this.degraded = this.#degraded.size === 0 ? null : (this.#degraded.get(index) ?? null)
     return this.#rows[index]
   }
 }

@@ -41,6 +41,7 @@ export class StepModel {
   readonly scorer: Scorer
   /** Counts rows, because a batch may be a single bad row. One with any score is no failure. */
   readonly breaker = new CircuitBreaker({
+    overMs: 10_000,
     longestMs: 30_000,
     elapsedMs: () => performance.now(),
   })

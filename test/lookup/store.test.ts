@@ -123,6 +123,18 @@ describe('a request', () => {
     expect(tried.failing).toEqual(['gone', null])
   })
 
+  test('is not made either when all over ten deadlines, one after the other, had no answer', async () => {
+    const tried = new TriedStore({}, {})
+    tried.answer = never
+    for (let i = 0; i < 15; i++) {
+      const looked = tried.look([`${i}`])
+      tried.pass(20)
+      await looked
+    }
+    expect(tried.asked).toHaveLength(11)
+    expect(tried.failing).toEqual(['no answer within the deadline'])
+  })
+
   test('without any answer is given up, and others are made', async () => {
     const tried = new TriedStore({}, { a: { spend: 1 } })
     tried.answer = never

@@ -13,8 +13,8 @@ const model = cardModel('hangs', {
   features: ['first', 'second'],
   outputs: { score: { tensor: 'score', column: 0 } },
 })
-/** counts to 200,000, which takes half a second or more. */
-const LONG = 1_000_020
+/** Counts to a million, which takes half a second or more. */
+const LONG = 1_000_100
 
 const threads: Worker[] = []
 const onThread = (worker: Worker) => void threads.push(worker)

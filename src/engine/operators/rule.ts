@@ -222,7 +222,8 @@ export function* passOn(
 
 /** Does any of some steps take the event's features? */
 export function areWanted(steps: readonly Operator[], events: Events, index: number): boolean {
-  return steps.some((step) => step.wants?.(events, index) ?? true)
+  for (const step of steps) if (step.wants?.(events, index) ?? true) return true
+  return false
 }
 
 export type ReportFieldFault = (what: string, o?: Parameters<ReportFault>[2]) => void
