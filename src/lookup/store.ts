@@ -144,7 +144,7 @@ export class OpenStore {
   fetch({ keys, timesMs }: KeyedEvents, into: FetchedRows): Promise<void> | null {
     const nowMs = this.#nowMs()
     const [missed, stale] = [new RowRequest(), new RowRequest()]
-    const [places, awaited]: [number[], AskedKey[]] = [[], []]
+    const awaited: [index: number, AskedKey][] = []
     const put = (i: number, answer: Answer) =>
       into.put(i, this.#rowOf(answer, timesMs[i] as number), answer.degraded)
     for (let i = 0; i < keys.length; i++) {
@@ -159,19 +159,14 @@ export class OpenStore {
       if (state !== 'missed') continue
       const asked = this.#want(key, timeMs, missed)
       if (asked === null) put(i, UNAVAILABLE)
-      else {
-        places.push(i)
-        awaited.push(asked)
-      }
+      else awaited.push([i, asked])
     }
     this.#send(stale)
     this.#send(missed)
-    if (places.length === 0) return null
-    const waitAndPut = async () => {
-      await this.#wait(new Set(awaited.map(({ request }) => request)))
-      for (const [n, i] of places.entries()) put(i, awaited[n]?.answer ?? LATE)
-    }
-    return waitAndPut()
+    if (awaited.length === 0) return null
+    return this.#wait(new Set(awaited.map(([, { request }]) => request))).then(() => {
+      for (const [i, { answer }] of awaited) put(i, answer ?? LATE)
+    })
   }
 
   /** The row of a look-up, or its substitute. */
@@ -235,9 +230,7 @@ export class OpenStore {
     if (keys.length === 0) return
     request.done = this.#ask(keys)
     const forget = () => {
-      for (const asked of keys) {
-        if (this.#asked.get(asked.key) === asked) this.#asked.delete(asked.key)
-      }
+      for (const one of keys) if (this.#asked.get(one.key) === one) this.#asked.delete(one.key)
     }
     const mostMs = Math.max(GIVEN_UP_MS, this.definition.deadlineMs)
     const cancel = this.#o.clock.after(mostMs, forget)
