@@ -5,7 +5,6 @@ import { Arrivals, type Outcomes } from './arrivals.ts'
 import { type Figure, percentiles } from './figures.ts'
 import { produceAtPace } from './pace.ts'
 import type { Stage } from './stage.ts'
-import outages from './topologies/w1-outages.ts'
 
 // Measures a worker with a store in Redis, under an even load, while Redis is killed, stopped and
 // filled, one after the other.
@@ -42,7 +41,6 @@ interface OutageFigures {
   readonly outage: string
   readonly p99BeforeMs: Figure
   readonly p99DuringMs: Figure
-  readonly deadlineMs: number
   /** Outputs before it, until 5 s after its end, and from then on that lack their row. */
   readonly degraded: Readonly<Record<'before' | 'during' | 'later', Reasons>>
 }
@@ -164,7 +162,6 @@ function outageFigures(
     outage,
     p99BeforeMs: p99Of(fromMs, beginMs),
     p99DuringMs: p99Of(beginMs, endMs),
-    deadlineMs: outages.stores?.[0]?.deadlineMs ?? 0,
     degraded: {
       before: degradedIn(fromMs, beginMs),
       during: degradedIn(beginMs, endMs + RETURN_MS),
