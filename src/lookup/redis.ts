@@ -84,7 +84,7 @@ export class Redis {
     const client = this.#ready()
     const each = (some: readonly string[]) =>
       this.#answered(some.map((key) => client.get(key).catch((thrown: Error) => thrown)))
-    // MGET costs the client a tenth of as many GETs. A cluster refuses it: keys are in several slots.
+    // MGET costs the client a third of as many GETs. A cluster refuses it: keys are in several slots.
     if (this.#isCluster || keys.length === 0) return each(keys)
     const [answers = []] = await this.#answered([client.mGet([...keys])])
     const absent = keys.filter((_, i) => answers[i] === null)
