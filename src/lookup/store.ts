@@ -164,9 +164,11 @@ export class OpenStore {
     this.#send(stale)
     this.#send(missed)
     if (awaited.length === 0) return null
-    return this.#wait(new Set(awaited.map(([, { request }]) => request))).then(() => {
+    const waitAndPut = async () => {
+      await this.#wait(new Set(awaited.map(([, { request }]) => request)))
       for (const [i, { answer }] of awaited) put(i, answer ?? LATE)
-    })
+    }
+    return waitAndPut()
   }
 
   /** The row of a look-up, or its substitute. */
@@ -253,10 +255,8 @@ export class OpenStore {
         }
       }
       wait()
-      void Promise.all(Array.from(requests, ({ done }) => done)).then(() => {
-        cancel()
-        resolve()
-      })
+      const answers = Promise.all(Array.from(requests, ({ done }) => done))
+      void answers.then(() => cancel()).then(resolve)
     })
   }
 
