@@ -2,7 +2,7 @@
 # A real Redis for the tests, from Debian's packages, only unpacked: one server, or a cluster of three, on 127.0.0.1 only.
 #
 #   redis.sh start DIR PORT [OPTION...]   fetches it once and starts one server, with more options of redis-server
-#   redis.sh cluster DIR PORT PORT PORT   starts three, with cluster-enabled, and joins them
+#   redis.sh cluster DIR PORT@BUS...      starts three, with cluster-enabled, and joins them; BUS is the port for the others
 #   redis.sh cli ARG...                   runs redis-cli
 #   redis.sh stop DIR                     ends what was started in DIR, and deletes it
 #   redis.sh fetch                        fetches it where need be
@@ -67,6 +67,7 @@ end() { # end DIR: the servers that were started there, and no others
   done
 }
 
+case ${1:-} in start | cluster) trap '[ $? = 0 ] || end "$2"' EXIT ;; esac
 case ${1:-} in
   start)
     fetch
@@ -76,13 +77,15 @@ case ${1:-} in
   cluster)
     fetch
     nodes=()
-    for port in "${@:3}"; do
-      launch "$2" "$port" --cluster-enabled yes --cluster-node-timeout 2000
-      nodes+=("127.0.0.1:$port")
+    ports=()
+    for pair in "${@:3}"; do
+      launch "$2" "${pair%@*}" --cluster-enabled yes --cluster-port "${pair#*@}" --cluster-node-timeout 2000
+      nodes+=("127.0.0.1:$pair")
+      ports+=("${pair%@*}")
     done
-    for node in "${nodes[@]}"; do answers "${node#*:}" ping; done
+    for port in "${ports[@]}"; do answers "$port" ping; done
     "$home/usr/bin/redis-cli" --cluster create "${nodes[@]}" --cluster-yes >"$2/create.log"
-    for node in "${nodes[@]}"; do answers "${node#*:}" cluster info; done
+    for port in "${ports[@]}"; do answers "$port" cluster info; done
     ;;
   cli)
     fetch

@@ -31,9 +31,9 @@ export async function launchRedis(...options: string[]): Promise<RedisService> {
 /** A cluster of three servers. */
 export async function launchRedisCluster(): Promise<RedisService> {
   const dir = mkdtempSync(join(tmpdir(), 'tidemark-redis-'))
-  // The ports of the cluster's own bus are 10,000 above.
-  const ports = await freePorts(3)
-  await run('cluster', dir, ...ports.map(String))
+  const [a = 0, b = 0, c = 0, ...buses] = await freePorts(6)
+  const ports = [a, b, c]
+  await run('cluster', dir, ...ports.map((port, i) => `${port}@${buses[i]}`))
   return serviceOf(dir, ports, () => Promise.reject(new Error('a cluster')))
 }
 
