@@ -67,7 +67,8 @@ end() { # end DIR: the servers that were started there, and no others
   done
 }
 
-case ${1:-} in start | cluster) trap '[ $? = 0 ] || end "$2"' EXIT ;; esac
+folder=${2:-}
+case ${1:-} in start | cluster) trap '[ $? = 0 ] || end "$folder"' EXIT ;; esac
 case ${1:-} in
   start)
     fetch
