@@ -1,6 +1,6 @@
 /** So many failures in a row open the breaker … */
 const MOST_FAILURES = 64
-/** … or so few over a time. */
+/** … or so few over some time. */
 const FEW_FAILURES = 5
 /** How long nothing is asked, ms: doubled each time until the longest. */
 const FIRST_MS = 1_000

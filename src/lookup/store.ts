@@ -9,7 +9,7 @@ import { type Computed, INVALID, type StoredRow, type StoreSource, UNREAD } from
 
 /** Longest time for which a store that fails is not asked, ms. */
 const LONGEST_MS = 2_000
-/** Some requests that have failed over so many deadlines are enough, because batches wait for each. */
+/** A few failures over so many deadlines open the breaker, because batches wait for each. */
 const DEADLINES = 10
 /** After this time, or the deadline, a key without an answer may be asked for again, ms. */
 const GIVEN_UP_MS = 1_000
