@@ -7,7 +7,7 @@ import type { Stage } from './stage.ts'
 // Measures a worker in a container with little memory, under an even load.
 
 /** The worker's latency and memory. */
-interface ContainerFigures extends LatencyFigures {
+interface ContainerFigures extends Omit<LatencyFigures, 'rssMb'> {
   /** The highest resident size of the worker. */
   readonly peakRssMb: Figure
   /** The highest memory of what counts against the container's limit. */
@@ -32,7 +32,8 @@ export async function container(
 ): Promise<ContainerFigures> {
   const name = `tidemark-bench-${process.pid}`
   const worker = stage.startContainer(docker, image, ['--name', name, '-m', LIMIT])
-  const figures = await latencyOf(worker, stage, load)
+  // That of the process outside is docker's own.
+  const { rssMb: _, ...figures } = await latencyOf(worker, stage, load)
   const files = ['/proc/1/status', ...OF_CGROUP.map((file) => `/sys/fs/cgroup/${file}`)]
   const read = await docker.ask('exec', name, 'sh', '-c', `cat ${files.join(' ')} 2>&1; true`)
   const counted = (line: RegExp) => Number(line.exec(read)?.[1] ?? Number.NaN)
