@@ -147,9 +147,7 @@ export class Redis {
   /** Makes the connection again if it gives no answer: a socket's timeout ends none that is written to. */
   async #answered<T>(commands: readonly Promise<T>[]): Promise<T[]> {
     const client = this.#client
-    let isSilent = false
     const timer = setTimeout(() => {
-      isSilent = true
       if (client === null || client !== this.#client) return
       this.#client = null
       client.destroy()
@@ -158,7 +156,7 @@ export class Redis {
     try {
       return await Promise.all(commands)
     } catch (thrown) {
-      throw isSilent ? new Error(`no answer for ${SILENT_MS / 1_000} s`) : thrown
+      throw client === this.#client ? thrown : new Error(`no answer for ${SILENT_MS / 1_000} s`)
     } finally {
       clearTimeout(timer)
     }

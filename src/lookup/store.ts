@@ -234,8 +234,10 @@ export class OpenStore {
     const forget = () => {
       for (const one of keys) if (this.#asked.get(one.key) === one) this.#asked.delete(one.key)
     }
-    const mostMs = Math.max(GIVEN_UP_MS, this.definition.deadlineMs)
-    const cancel = this.#o.clock.after(mostMs, forget)
+    const cancel = this.#o.clock.after(Math.max(GIVEN_UP_MS, this.definition.deadlineMs), () => {
+      forget()
+      this.#failed('no answer')
+    })
     void request.done.then(forget).then(cancel)
   }
 

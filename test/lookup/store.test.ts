@@ -135,6 +135,21 @@ describe('a request', () => {
     expect(tried.failing).toEqual(['no answer within the deadline'])
   })
 
+  test('on trial that nothing waits for and nothing answers is followed by another', async () => {
+    const tried = new TriedStore({ ...short, staleMs: 60_000 }, { a: { spend: 1 } })
+    await tried.look(['a'])
+    tried.answer = () => {
+      throw new Error('gone')
+    }
+    for (let i = 0; i < 64; i++) await tried.look([`${i}`])
+    tried.answer = never
+    tried.pass(1_000)
+    expect(await tried.look(['a'])).toEqual([{ spend: 1 }])
+    tried.answer = () => undefined
+    tried.pass(3_000)
+    expect(await tried.look(['b'])).toEqual([undefined])
+  })
+
   test('without any answer is given up, and others are made', async () => {
     const tried = new TriedStore({}, { a: { spend: 1 } })
     tried.answer = never
