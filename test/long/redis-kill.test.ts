@@ -53,14 +53,20 @@ for (const guarantee of ['exactly-once', 'at-least-once']) {
       for (let kill = 0; kill < KILLS; kill++) {
         // Early, so that much is left to do.
         const target = sales.count + Math.floor((random() * SALES_PER_KILL) / 4)
+        const name = NAMES[kill % NAMES.length] as string
+        const victim = workers.get(name) as ReturnType<typeof run>
+        let isDue = false
         const sending = (async () => {
-          for (let n = 0; n < SENDS_PER_KILL; n++)
-            await writer.send(sales.next(SALES_PER_KILL / SENDS_PER_KILL))
+          for (let n = 0; n < SENDS_PER_KILL || !victim.process.killed; n++) {
+            // The rest is only there so that work is in flight when the worker is killed.
+            await writer.send(sales.next(n < SENDS_PER_KILL ? SALES_PER_KILL / SENDS_PER_KILL : 10))
+            // What has just been sent cannot be committed yet.
+            if (isDue && !victim.process.killed) victim.process.kill('SIGKILL')
+          }
         })()
         await until('so far', async () => (await committed()) >= target, WITHIN_MS)
-        const name = NAMES[kill % NAMES.length] as string
-        workers.get(name)?.process.kill('SIGKILL')
-        await workers.get(name)?.ended
+        isDue = true
+        await victim.ended
         lags.push(sales.count - (await committed()))
         workers.set(name, run(name))
         await sending
