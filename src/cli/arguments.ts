@@ -1,6 +1,8 @@
 import { InvalidArgumentError, Option } from 'commander'
 import { NO_NAME } from '../host/worker-name.ts'
+import { messageOf } from '../kernel/errors.ts'
 import type { Header } from '../records/port.ts'
+import { pairsOf } from '../runtime/setting.ts'
 
 /** A parser of numbers. @param what the valid numbers, in words */
 export function numberParser(
@@ -24,6 +26,15 @@ export function headerOption(): Option {
   return new Option('--header <name=value>', 'header of every record; may be repeated')
     .argParser((text, before: readonly Header[]) => [...before, headerOf(text)])
     .default([], 'none')
+}
+
+/** A parser of `name=file`, which may be repeated. */
+export function addPair(given: string, before: ReadonlyMap<string, string> | undefined) {
+  try {
+    return pairsOf([...[...(before ?? [])].map((pair) => pair.join('=')), given], 'name=file')
+  } catch (error) {
+    throw new InvalidArgumentError(messageOf(error))
+  }
 }
 
 function headerOf(text: string): Header {

@@ -21,6 +21,7 @@ import { promisify } from 'node:util'
 const ENTRIES = [
   'index',
   'cli/main',
+  'cli/batch/batch-worker-main',
   'cli/workers/worker-main',
   'scoring/scorer-thread',
   'scoring/tree-comparer',

@@ -2,18 +2,18 @@ import { closeSync, openSync, writeSync } from 'node:fs'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { inspect } from 'node:util'
-import { Command, InvalidArgumentError } from 'commander'
+import { Command } from 'commander'
 import { configFault, messageOf, refuseIfAny, type TidemarkError } from '../kernel/errors.ts'
 import { GivenSource } from '../lookup/store-source.ts'
+import { type Line, linesOf, openInput, splitKey } from '../records/files/lines.ts'
 import type { Header, NewRecord } from '../records/port.ts'
 import { reasonOf } from '../runtime/output/dead-letter.ts'
 import type { DeadLetterCause } from '../runtime/output/task-context.ts'
 import type { Prepared, PreparedTopology } from '../runtime/prepared.ts'
-import { pairsOf } from '../runtime/setting.ts'
 import { startWorker } from '../runtime/worker.ts'
 import type { TableDefinition } from '../topology/definition.ts'
 import { shadowTopics } from '../topology/graph.ts'
-import { headerOption, parseCount } from './arguments.ts'
+import { addPair, headerOption, parseCount } from './arguments.ts'
 import { addSettings, readConfig } from './config.ts'
 import {
   embeddedRecords,
@@ -24,7 +24,6 @@ import {
   publishingRecords,
 } from './embedded.ts'
 import { untilSignal } from './exit.ts'
-import { type Line, linesOf, openInput, splitKey } from './lines.ts'
 import { prepareFiles, summaryOf } from './prepared.ts'
 import { bytesAsJson, colors, readerGone, say, sayNotes, write } from './print.ts'
 import { PREPARE_SETTINGS, workerOptions } from './settings.ts'
@@ -110,14 +109,6 @@ async function start(command: Command, file: string, flags: Flags): Promise<void
     await score(prepared, input ?? process.stdin, flags)
   } finally {
     await prepared.close()
-  }
-}
-
-function addPair(given: string, before: ReadonlyMap<string, string> | undefined) {
-  try {
-    return pairsOf([...[...(before ?? [])].map((pair) => pair.join('=')), given], 'name=file')
-  } catch (error) {
-    throw new InvalidArgumentError(messageOf(error))
   }
 }
 

@@ -8,13 +8,13 @@ import { TidemarkError } from '../kernel/errors.ts'
 import { NO_TIMESTAMP } from '../kernel/time.ts'
 import { keyOfRow, rowFault } from '../lookup/rows.ts'
 import { committingThrough } from '../records/committing-through.ts'
+import { type Line, linesOf, splitKey } from '../records/files/lines.ts'
 import { MemoryRecords } from '../records/memory/memory-records.ts'
 import type { Commit, Header, NewRecords, Records, TopicPartition } from '../records/port.ts'
 import type { Observer, Outcomes } from '../runtime/events.ts'
 import { addOutcomes, NO_OUTCOMES } from '../runtime/output/outcomes.ts'
 import type { Definition, SourceDefinition, TableDefinition } from '../topology/definition.ts'
 import { allTopics, redisSinks } from '../topology/graph.ts'
-import { type Line, linesOf, splitKey } from './lines.ts'
 import { grouped, plural } from './print.ts'
 
 // A worker in this process: its records in memory, fed from lines and published, and their outcomes.
@@ -180,12 +180,19 @@ export class OutcomeTally {
     this.outcomes = addOutcomes(this.outcomes, event.outcomes)
   }
 
-  /** `5,000 in = 4,990 scored + 0 skipped + 5 late + 5 dead; 7 windows closed` */
   summary(): string {
-    const parts = Object.entries(this.outcomes)
-      .filter(([name, n]) => n > 0 || !OF_SOME_TOPOLOGIES.includes(name))
-      .map(([name, n]) => `${grouped(n)} ${name}`)
-    const sum = `${grouped(this.records)} in = ${parts.join(' + ')}`
+    const sum = summaryOfOutcomes({ records: this.records, ...this.outcomes })
     return this.#closed === 0 ? sum : `${sum}; ${plural(this.#closed, 'window')} closed`
   }
+}
+
+/** `5,000 in = 4,990 scored + 0 skipped + 5 late + 5 dead` */
+export function summaryOfOutcomes({
+  records,
+  ...outcomes
+}: Outcomes & { readonly records: number }): string {
+  const parts = Object.entries(outcomes)
+    .filter(([name, n]) => n > 0 || !OF_SOME_TOPOLOGIES.includes(name))
+    .map(([name, n]) => `${grouped(n)} ${name}`)
+  return `${grouped(records)} in = ${parts.join(' + ')}`
 }

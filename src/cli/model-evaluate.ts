@@ -1,6 +1,7 @@
 import { basename } from 'node:path'
 import { Command, Option } from 'commander'
 import { configFault, messageOf, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
+import { type Line, linesOf, openInput } from '../records/files/lines.ts'
 import {
   type EvaluationTask,
   evaluatedOutput,
@@ -10,7 +11,6 @@ import {
 import { loadSingle } from '../scoring/models.ts'
 import { valueAt } from './arguments.ts'
 import { describeEvaluation, plainEvaluation } from './evaluation-report.ts'
-import { type Line, linesOf, openInput } from './lines.ts'
 import { modelOfFile } from './model-of-file.ts'
 import { sayNotes, writeResult } from './print.ts'
 import { showProgress } from './progress.ts'

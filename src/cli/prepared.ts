@@ -13,6 +13,11 @@ import { type Scorer, shownEvaluator } from '../scoring/scorer.ts'
 import type { Definition } from '../topology/definition.ts'
 import { loadTopologies } from './author-files.ts'
 
+interface FileChoices extends Pick<Choices, 'values' | 'registry' | 'redis' | 'sourceOf'> {
+  /** Changes the topologies. @default they stay as they are */
+  readonly as?: (definition: Definition) => Definition
+}
+
 /**
  * Loads topology files and checks everything that can be checked before consuming.
  *
@@ -21,11 +26,12 @@ import { loadTopologies } from './author-files.ts'
 export async function prepareFiles(
   files: readonly string[],
   options: Partial<WorkerConfig> = {},
-  choices: Pick<Choices, 'values' | 'registry' | 'redis' | 'sourceOf'> = {},
+  { as, ...choices }: FileChoices = {},
 ): Promise<Prepared> {
   const { definitions, faults } = await loadTopologies(files)
   try {
-    const prepared = await prepare(definitions, { ...options, ...choices })
+    const given = as === undefined ? definitions : definitions.map(as)
+    const prepared = await prepare(given, { ...options, ...choices })
     if (faults.length > 0) await prepared.close()
     refuseIfAny(faults)
     return prepared

@@ -45,16 +45,23 @@ export class Screen {
 
 /**
  * Shows how many records a command has read or written so far, and how fast.
+ * @param share of all that there is, 0 to 1, if it is known: then also the time that is left
  * @returns a function that ends this with a last line
  */
-export function showProgress(records: () => number): () => void {
+export function showProgress(records: () => number, share?: () => number): () => void {
   const startMs = performance.now()
   const amount = () => {
     const seconds = (performance.now() - startMs) / 1_000
     const rate = grouped(Math.round(records() / Math.max(seconds, 0.001)))
     return `${plural(records(), 'record')}  ${rate}/s  ${seconds.toFixed(1)} s`
   }
-  const screen = new Screen(amount)
+  const left = () => {
+    const done = share?.() ?? 0
+    if (done === 0) return ''
+    const seconds = ((performance.now() - startMs) / 1_000) * (1 / done - 1)
+    return `  ${Math.floor(done * 100)} %, ${Math.ceil(seconds)} s left`
+  }
+  const screen = new Screen(() => amount() + left())
   return () => {
     screen.end()
     say(amount())

@@ -1,4 +1,4 @@
-import { splitKey } from '../../src/cli/lines.ts'
+import { splitKey } from '../../src/records/files/lines.ts'
 import type { NewRecord } from '../../src/records/port.ts'
 import { paymentLines } from './payments.ts'
 

@@ -79,11 +79,16 @@ const PLANTED: Record<string, readonly [imports: readonly string[], rules: reado
   'src/records/package.ts': [['pino'], ['records-has-its-packages']],
   'src/records/outward.ts': [['../topology/schema.ts'], ['records-imports-inward']],
   'src/records/client.ts': [['kafkajs'], ['kafkajs-only-in-records-kafka-']],
+  'src/records/tables.ts': [
+    ['@duckdb/node-api'],
+    ['@duckdb-only-in-records-files-', 'src-has-no-dev-dependency'],
+  ],
   'src/records/kafka/unpacks.ts': [
     ['fzstd'],
     ['(snappy|lz4-napi|fzstd)-only-in-records-kafka-codec-'],
   ],
   'src/records/kafka/other.ts': [['../memory/log.ts'], ['drivers-know-nothing-of-each-other']],
+  'src/records/files/other.ts': [['../kafka/log.ts'], ['drivers-know-nothing-of-each-other']],
   'src/records/memory/other.ts': [['../kafka/log.ts'], ['drivers-know-nothing-of-each-other']],
   'src/runtime/package.ts': [['commander'], ['runtime-has-its-packages']],
   'src/runtime/outward.ts': [['../serve/there.ts'], ['runtime-imports-inward']],

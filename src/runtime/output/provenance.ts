@@ -34,12 +34,12 @@ const ROUTE_HEADER = 'tidemark-route'
 /** On outputs that the wall clock has decided about, their model or a row: a replay may differ. */
 export const BY_CLOCK_HEADER: Header = { name: 'tidemark-by-clock', value: Buffer.from('true') }
 /** On outputs whose windows may lack events that are no longer in the log. */
-const WARMING_HEADER = 'tidemark-warming'
+export const WARMING_HEADER = 'tidemark-warming'
 /**
  * On the output of an event behind the watermark: events more than the longest window before the
  * watermark were already evicted, so its windows may lack some.
  */
-const LATE_HEADER: Header = { name: 'tidemark-late', value: Buffer.from('true') }
+export const LATE_HEADER: Header = { name: 'tidemark-late', value: Buffer.from('true') }
 
 /** Which stores did not give a row to an output, and why: `profiles=deadline`. */
 const DEGRADED_HEADER = 'tidemark-degraded'

@@ -4,8 +4,8 @@ import { Readable } from 'node:stream'
 import { gzipSync } from 'node:zlib'
 import { array, assert, asyncProperty, constantFrom } from 'fast-check'
 import { expect, test } from 'vitest'
-import { type Line, linesOf, openInput, splitKey } from '../../src/cli/lines.ts'
-import { folderWith } from '../support/folder.ts'
+import { type Line, linesOf, openInput, splitKey } from '../../../src/records/files/lines.ts'
+import { folderWith } from '../../support/folder.ts'
 
 async function collect(stream: Readable): Promise<[number, string][]> {
   const lines: Line[] = []

@@ -1,0 +1,190 @@
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { configFault } from '../../kernel/errors.ts'
+import type { InputLines } from '../../records/files/input-lines.ts'
+import { exists, MANIFEST, WorkFolder } from '../../records/files/work-folder.ts'
+import type { Prepared, PreparedTopology } from '../../runtime/prepared.ts'
+import { summaryOfOutcomes } from '../embedded.ts'
+import { EXIT, type StopRequest } from '../exit.ts'
+import { summaryOf } from '../prepared.ts'
+import { noteLine, plural, say, sayNotes, table } from '../print.ts'
+import { showProgress } from '../progress.ts'
+import { BatchWorker, openBatchInput } from './batch-worker.ts'
+import { BatchWorkerProcess } from './batch-worker-process.ts'
+import {
+  finish,
+  type HashedFile,
+  hashedFiles,
+  type Manifest,
+  mergedSaved,
+  outcomesOf,
+} from './finish.ts'
+import { type BatchFlags, type Job, type Progress, prepareJob, type Saved } from './job.ts'
+import { sortByTime } from './sorted-lines.ts'
+import type { TrainingRows } from './training-rows.ts'
+
+/** More than this share of late events is told, percent. */
+const MANY_LATE = 10
+
+/** Scores files: all of the output, or nothing. */
+export async function batchFiles(asked: Asked, ended: StopRequest): Promise<void> {
+  const { prepared, topology, rows } = await prepareJob(asked)
+  try {
+    say(summaryOf(topology))
+    sayNotes(prepared.notes)
+    const folder = await WorkFolder.lock(asked.flags.output, { isKept: asked.flags.resume })
+    try {
+      await new FileBatch(asked, { prepared, topology, rows, folder, ended }).run()
+    } finally {
+      await folder.release()
+    }
+  } finally {
+    await prepared.close()
+  }
+}
+
+type Asked = Pick<Job, 'file' | 'flags' | 'config' | 'workers'>
+
+interface FileBatchContext {
+  readonly prepared: Prepared
+  readonly topology: PreparedTopology
+  readonly rows: TrainingRows | null
+  readonly folder: WorkFolder
+  readonly ended: StopRequest
+}
+
+class FileBatch {
+  readonly #asked: Asked
+  readonly #o: FileBatchContext
+
+  constructor(asked: Asked, context: FileBatchContext) {
+    this.#asked = asked
+    this.#o = context
+  }
+
+  async run(): Promise<void> {
+    const { prepared, topology, rows, folder } = this.#o
+    const { flags } = this.#asked
+    const input = await openBatchInput(this.#asked, prepared, folder)
+    const inputs = await hashedFiles(input.files)
+    const job = { ...this.#asked, identity: await this.#identity(inputs) }
+    if (await isComplete(job)) return
+    const before = mergedSaved(await savedBefore(folder, job), job.identity)
+    if (!(await this.#work(job, input, before))) {
+      say('stopped; the same command with --resume continues from here')
+      process.exitCode = EXIT.interrupted
+      return
+    }
+    const saved = mergedSaved(await folder.saved<Saved>(), job.identity)
+    const { dead, records } = outcomesOf(saved)
+    const deadPercent = records === 0 ? 0 : (100 * dead) / records
+    if (flags.failAbove !== undefined && deadPercent > flags.failAbove) {
+      const letters = join(folder.parts, topology.definition.deadLetterTopic)
+      say(noteLine(`${deadPercent.toFixed(2)} % of the records are dead letters: ${letters}`))
+      say('nothing is published')
+      process.exitCode = EXIT.failed
+      return
+    }
+    const metadata = metadataOf(this.#o, inputs)
+    const floats = new Set([...(rows?.features.values() ?? [])].flat())
+    report(await finish(saved, { job, folder, inputs, topology, floats, metadata }), flags)
+  }
+
+  /** @returns whether all of it is done; false: it was told to stop */
+  async #work(job: Job, input: InputLines, saved: Saved): Promise<boolean> {
+    const { prepared, rows, folder, topology, ended } = this.#o
+    const { source } = topology.definition
+    const stopped = ended.promise
+    const sorted = job.flags.order === 'time' ? await sortByTime(input, source, folder.path) : null
+    const own = { job, prepared, rows, folder, input, sorted, saved, stopped }
+    const workers =
+      job.workers === 1
+        ? [await BatchWorker.open({ ...own, worker: 0 })]
+        : Array.from({ length: job.workers }, (_, worker) => {
+            return new BatchWorkerProcess({ job, worker, sorted, saved }, stopped)
+          })
+    const progress = (of: keyof Progress) =>
+      workers.reduce((sum, worker) => sum + worker.progress[of], 0)
+    const endProgress = showProgress(
+      () => progress('records'),
+      () => progress('share') / workers.length,
+    )
+    try {
+      const whole = await Promise.all(workers.map((worker) => worker.run()))
+      return whole.every((is) => is)
+    } finally {
+      endProgress()
+      input.close()
+    }
+  }
+
+  /** A hash of all that determines the output. */
+  async #identity(inputs: readonly HashedFile[]): Promise<string> {
+    const { by, fingerprint } = this.#o.topology
+    const { partitions, order, partitionColumn, offsetColumn, partitionBy, ...flags } =
+      this.#asked.flags
+    const { rows, with: kept, labels, labelBy, label, labelAt, within, table: tables } = flags
+    const others = [...(labels === undefined ? [] : [labels]), ...(tables?.values() ?? [])]
+    const hashed = await hashedFiles(others.map((path) => ({ path })))
+    const text = JSON.stringify([
+      ...[by, fingerprint, inputs, hashed, rows, kept, labelBy, label, labelAt, within],
+      ...[partitions, order, partitionColumn, offsetColumn, partitionBy],
+    ])
+    return createHash('sha256').update(text).digest('hex').slice(0, IDENTITY)
+  }
+}
+
+/** Hex digits. */
+const IDENTITY = 16
+
+function metadataOf({ topology, rows }: FileBatchContext, inputs: readonly HashedFile[]) {
+  const { definition, fingerprint } = topology
+  return {
+    'tidemark.topology': definition.name,
+    'tidemark.fingerprint': fingerprint,
+    'tidemark.inputs': JSON.stringify(inputs),
+    ...(rows === null
+      ? {}
+      : { 'tidemark.features': JSON.stringify(Object.fromEntries(rows.features)) }),
+  }
+}
+
+/** Is there an output already, of the same run? @throws TidemarkError `CONFIG_INVALID`: of another */
+async function isComplete({ flags, identity }: Job): Promise<boolean> {
+  const { output, overwrite, resume } = flags
+  if (overwrite || !(await exists(output))) return false
+  const text = await readFile(join(output, MANIFEST), 'utf8').catch(() => '{}')
+  const { identity: of } = JSON.parse(text) as { readonly identity?: string }
+  if (!resume || of !== identity) {
+    throw configFault('the output exists already', output, 'replace it with --overwrite')
+  }
+  say(`${output} is complete already`)
+  return true
+}
+
+async function savedBefore(folder: WorkFolder, { identity }: Job): Promise<readonly Saved[]> {
+  const saved = await folder.saved<Saved>()
+  if (saved.every((of) => of.identity === identity)) return saved
+  const what =
+    'the topology, its models, the input or a flag is another than in the run that was interrupted'
+  throw configFault(what, folder.path, 'run it without --resume to begin anew')
+}
+
+function report({ outcomes, parts }: Manifest, { output }: BatchFlags): void {
+  const folders = [...new Set(parts.map(({ file }) => file.split('/')[0] as string))]
+  const rows = folders.map((folder) => {
+    const own = parts.filter(({ file }) => file.startsWith(`${folder}/`))
+    const sum = own.reduce((all, part) => all + part.rows, 0)
+    return [folder, plural(sum, 'row'), plural(own.length, 'file')]
+  })
+  for (const line of table(rows)) say(line)
+  const latePercent = (100 * outcomes.late) / outcomes.records
+  if (latePercent > MANY_LATE) {
+    const hint =
+      'give the events in order: --order time, or that of the log with --partition-column'
+    say(noteLine(`${latePercent.toFixed(1)} % of the events are late; ${hint}`))
+  }
+  say(summaryOfOutcomes(outcomes))
+  say(output)
+}

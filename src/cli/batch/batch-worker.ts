@@ -1,0 +1,284 @@
+import { fieldRule } from '../../formats/json/plain.ts'
+import { plainOf } from '../../formats/json/zod-schema.ts'
+import { TidemarkError } from '../../kernel/errors.ts'
+import { FileRecords } from '../../records/files/file-records.ts'
+import { InputLines } from '../../records/files/input-lines.ts'
+import type { PartitionLines } from '../../records/files/line-records.ts'
+import { openInput } from '../../records/files/lines.ts'
+import { PartFiles, type PartSizes, partitionOfPart } from '../../records/files/part-files.ts'
+import type { WorkFolder } from '../../records/files/work-folder.ts'
+import { firstFrom } from '../../records/log-records.ts'
+import { MemoryRecords } from '../../records/memory/memory-records.ts'
+import type { Commit, Committed } from '../../records/port.ts'
+import type { Outcomes, RuntimeEvent } from '../../runtime/events.ts'
+import { addOutcomes, NO_OUTCOMES } from '../../runtime/output/outcomes.ts'
+import type { Prepared, PreparedTopology } from '../../runtime/prepared.ts'
+import { startWorker } from '../../runtime/worker.ts'
+import type { Definition } from '../../topology/definition.ts'
+import { tableTopics } from '../../topology/graph.ts'
+import { feedRows } from '../embedded.ts'
+import { type BatchFlags, type Job, labelFields, type Progress, type Saved } from './job.ts'
+import { Labels } from './labels.ts'
+import { BatchOutputs } from './outputs.ts'
+import { LinePartitioner } from './partitioned-lines.ts'
+import { sortedBlocks } from './sorted-lines.ts'
+import type { TrainingRows } from './training-rows.ts'
+
+// One worker of a batch. It reads the whole input, and scores its share of the partitions.
+
+/** How often what is done is made durable, ms. */
+const SAVED_EVERY_MS = 5_000
+
+interface BatchWorkerOptions {
+  readonly job: Job
+  readonly prepared: Prepared
+  readonly folder: WorkFolder
+  readonly input: InputLines
+  /** The file that has the lines in the order of their times; `null`: they are in order. */
+  readonly sorted: string | null
+  /** From 0. */
+  readonly worker: number
+  /** What an interrupted run has saved. */
+  readonly saved: Saved
+  /** `null`: outputs are written. */
+  readonly rows: TrainingRows | null
+  /** Resolves when it is to stop. */
+  readonly stopped: Promise<void>
+}
+
+export class BatchWorker {
+  readonly #o: BatchWorkerOptions
+  readonly #definition: Definition
+  /** By partition, the lines that are not committed yet. */
+  readonly #lines = new Map<number, PartitionLines[]>()
+  readonly #tally: Tally
+  readonly #parts: PartFiles
+  readonly #outputs: BatchOutputs
+  #savedAtMs = performance.now()
+  #isClosing = false
+
+  private constructor(options: BatchWorkerOptions, parts: PartFiles, labels: Labels | null) {
+    const { prepared, input, saved, job, rows } = options
+    const [{ definition }] = prepared.topologies as [PreparedTopology]
+    this.#o = options
+    this.#definition = definition
+    this.#parts = parts
+    this.#tally = new Tally(saved, (partition) => this.#isOwn(partition))
+    this.#outputs = new BatchOutputs({
+      parts,
+      rowOf: rows === null ? null : (record) => rows.lineOf(record, labels),
+      kinds: saved.kinds,
+      deadLetterTopic: definition.deadLetterTopic,
+      partitionBy: job.flags.partitionBy ?? null,
+      sourceOf: (partition, offset) => input.at(this.#placeOf(partition, offset)),
+    })
+  }
+
+  static async open(options: BatchWorkerOptions): Promise<BatchWorker> {
+    const { saved, folder, worker, job } = options
+    const own = Object.entries(saved.sizes).filter(
+      ([name]) => partitionOfPart(name) % job.workers === worker,
+    )
+    const sizes: PartSizes = Object.fromEntries(own)
+    const labels = await openLabels(job.flags, folder.path)
+    return new BatchWorker(options, await PartFiles.open(folder.parts, sizes), labels)
+  }
+
+  get progress(): Progress {
+    return { records: this.#tally.records, share: this.#o.input.share }
+  }
+
+  /** @returns whether all of it is done; false: it was told to stop */
+  async run(): Promise<boolean> {
+    const { prepared, job, stopped } = this.#o
+    const { source } = this.#definition
+    const { partitions, partitionColumn = null, offsetColumn = null } = job.flags
+    const partitioner = await LinePartitioner.open(source, {
+      partitions,
+      fields: { partition: partitionColumn, offset: offsetColumn },
+      describe: (place) => {
+        const { file, row } = this.#o.input.at(place)
+        return `${file}:${row}`
+      },
+    })
+    const records = new FileRecords({
+      topic: source.topic,
+      partitions,
+      isOwn: (partition) => this.#isOwn(partition) && !this.#tally.isWhole(partition),
+      committed: this.#tally.committed,
+      lines: this.#read(partitioner),
+      onLines: (lines) => this.#linesOf(lines.partition).push(lines),
+      publish: (commit) => this.#publish(commit),
+      tables: await this.#tables(),
+    })
+    const worker = startWorker({
+      prepared,
+      records,
+      group: 'batch',
+      observer: this.#tally.observer,
+    })
+    let isWhole = false
+    const whole = async () => {
+      await records.settled()
+      this.#isClosing = true
+      await worker.closeWindows()
+      isWhole = true
+    }
+    try {
+      await Promise.race([whole(), stopped, worker.done])
+    } finally {
+      await worker.stop()
+    }
+    if (isWhole) this.#tally.becomeWhole()
+    if (isWhole || !this.#isClosing) await this.#save()
+    return isWhole
+  }
+
+  #isOwn(partition: number): boolean {
+    const { worker, job } = this.#o
+    return partition % job.workers === worker
+  }
+
+  async *#read(partitioner: LinePartitioner): AsyncGenerator<readonly PartitionLines[]> {
+    const { input, sorted } = this.#o
+    const blocks = sorted === null ? input.blocks() : sortedBlocks(sorted)
+    for await (const block of blocks) yield partitioner.partition(block)
+  }
+
+  #linesOf(partition: number): PartitionLines[] {
+    const lines = this.#lines.get(partition) ?? []
+    this.#lines.set(partition, lines)
+    return lines
+  }
+
+  #placeOf(partition: number, offset: number): number {
+    for (const { records, places } of this.#linesOf(partition)) {
+      const at = firstFrom(records, offset)
+      if (at < places.length) return places[at] as number
+    }
+    throw new TidemarkError('INVARIANT', `no line has offset ${offset} of partition ${partition}`)
+  }
+
+  #forget(partition: number, nextOffset: number): void {
+    const lines = this.#linesOf(partition)
+    const kept = lines.findIndex(({ records }) => firstFrom(records, nextOffset) < records.length)
+    lines.splice(0, kept < 0 ? lines.length : kept)
+  }
+
+  async #publish(commit: Commit): Promise<void> {
+    this.#outputs.add(commit)
+    for (const { partition, nextOffset, metadata } of commit.nextOffsets) {
+      this.#tally.commit(partition, { nextOffset, metadata })
+      this.#forget(partition, nextOffset)
+    }
+    const isDue = performance.now() - this.#savedAtMs >= SAVED_EVERY_MS
+    if (isDue && this.#tally.isAtChunks && !this.#isClosing) await this.#save()
+    else await this.#parts.flush()
+  }
+
+  async #save(): Promise<void> {
+    const { folder, worker, job } = this.#o
+    const sizes = await this.#parts.sync()
+    const { kinds } = this.#outputs
+    await folder.save(worker, {
+      identity: job.identity,
+      partitions: this.#tally.partitions,
+      sizes,
+      kinds,
+    } satisfies Saved)
+    this.#savedAtMs = performance.now()
+  }
+
+  /** The rows of tables that are in topics, from the files given for them. */
+  async #tables(): Promise<MemoryRecords> {
+    const records = new MemoryRecords()
+    const { tables } = this.#definition
+    for (const topic of tableTopics(this.#definition)) {
+      records.createTopic(topic, { partitions: 1 })
+    }
+    for (const [name, path] of this.#o.job.flags.table ?? []) {
+      const table = tables.find((of) => of.name === name && of.from.topic !== undefined)
+      if (table !== undefined) await feedRows(table, await openInput(path), records)
+    }
+    return records
+  }
+}
+
+export function openBatchInput(
+  { flags }: Pick<Job, 'flags'>,
+  { topologies }: Prepared,
+  folder: WorkFolder,
+): Promise<InputLines> {
+  const [{ definition }] = topologies as [PreparedTopology]
+  const plain = plainOf(definition.source.schema)
+  return InputLines.open(flags.input, (name) => fieldRule(plain, name), folder.path)
+}
+
+async function openLabels(
+  { labels, labelBy, label, labelAt, within }: BatchFlags,
+  folder: string,
+): Promise<Labels | null> {
+  if (labels === undefined) return null
+  const columns = { ...labelFields(labelBy as string), label: label as string }
+  const known = { at: labelAt as string, withinMs: within as number }
+  return Labels.open(labels, { ...columns, ...known }, folder)
+}
+
+/** Outcomes of what is committed: those of a chunk count when it is committed as a whole. */
+class Tally {
+  records = 0
+  readonly partitions: Record<string, Saved['partitions'][string]>
+  /** By partition, chunks that are not committed yet. */
+  readonly #waiting = new Map<number, { readonly end: number; readonly outcomes: Outcomes }[]>()
+  /** Partitions of which a part of a chunk is committed. */
+  readonly #cut = new Set<number>()
+
+  constructor({ partitions }: Saved, isOwn: (partition: number) => boolean) {
+    const own = Object.entries(partitions).filter(([partition]) => isOwn(Number(partition)))
+    this.partitions = Object.fromEntries(own)
+  }
+
+  /** Does everything that is committed end with a chunk? */
+  get isAtChunks(): boolean {
+    return this.#cut.size === 0
+  }
+
+  get committed(): ReadonlyMap<number, Committed> {
+    const all = Object.entries(this.partitions)
+    return new Map(all.map(([partition, committed]) => [Number(partition), committed]))
+  }
+
+  readonly observer = (event: RuntimeEvent): void => {
+    if (event.type !== 'processed') return
+    const { partition, nextOffset: end, outcomes } = event
+    const waiting = this.#waiting.get(partition.partition) ?? []
+    this.#waiting.set(partition.partition, waiting)
+    waiting.push({ end, outcomes })
+    this.records += Object.values(outcomes).reduce((sum, n) => sum + n, 0)
+  }
+
+  commit(partition: number, committed: Committed): void {
+    const waiting = this.#waiting.get(partition) ?? []
+    let { outcomes } = this.partitions[partition] ?? { outcomes: NO_OUTCOMES }
+    let end = committed.nextOffset
+    for (let [first] = waiting; first !== undefined; [first] = waiting) {
+      if (first.end > committed.nextOffset) break
+      outcomes = addOutcomes(outcomes, first.outcomes)
+      end = first.end
+      waiting.shift()
+    }
+    if (end === committed.nextOffset) this.#cut.delete(partition)
+    else this.#cut.add(partition)
+    this.partitions[partition] = { ...committed, outcomes, isWhole: false }
+  }
+
+  isWhole(partition: number): boolean {
+    return this.partitions[partition]?.isWhole === true
+  }
+
+  becomeWhole(): void {
+    for (const [partition, of] of Object.entries(this.partitions)) {
+      this.partitions[partition] = { ...of, isWhole: true }
+    }
+  }
+}

@@ -1,0 +1,136 @@
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { copyFile, link, mkdir, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { Shape } from '../../formats/json/shape.ts'
+import { packageVersion } from '../../kernel/node.ts'
+import { DuckDb } from '../../records/files/duckdb.ts'
+import { type ParquetTable, toParquet } from '../../records/files/parquet.ts'
+import type { PartSize } from '../../records/files/part-files.ts'
+import type { WorkFolder } from '../../records/files/work-folder.ts'
+import type { Outcomes } from '../../runtime/events.ts'
+import { addOutcomes, NO_OUTCOMES } from '../../runtime/output/outcomes.ts'
+import { type PreparedTopology, scorersOf } from '../../runtime/prepared.ts'
+import type { Job, Saved } from './job.ts'
+
+// The end of a batch: its parts get their format, their hashes and their name.
+
+interface PartInManifest {
+  readonly file: string
+  readonly rows: number
+  readonly bytes: number
+  readonly sha256: string
+}
+
+export interface Manifest {
+  readonly outcomes: Outcomes & { readonly records: number }
+  readonly parts: readonly PartInManifest[]
+  readonly [about: string]: unknown
+}
+
+/** What all workers have saved, as one. */
+export function mergedSaved(all: readonly Saved[], identity: string): Saved {
+  const shapes = new Map<string, Shape>()
+  for (const { kinds } of all) {
+    for (const [folder, fields] of Object.entries(kinds)) {
+      const shape = shapes.get(folder) ?? new Shape()
+      shapes.set(folder, shape)
+      shape.merge(fields)
+    }
+  }
+  return {
+    identity,
+    partitions: Object.assign({}, ...all.map(({ partitions }) => partitions)),
+    sizes: Object.assign({}, ...all.map(({ sizes }) => sizes)),
+    kinds: Object.fromEntries([...shapes].map(([folder, shape]) => [folder, shape.fields])),
+  }
+}
+
+export function outcomesOf({ partitions }: Saved): Manifest['outcomes'] {
+  const outcomes = Object.values(partitions).map((of) => of.outcomes)
+  const sum = outcomes.reduce(addOutcomes, NO_OUTCOMES)
+  return { records: Object.values(sum).reduce((all, n) => all + n, 0), ...sum }
+}
+
+interface FinishOptions {
+  readonly job: Job
+  readonly folder: WorkFolder
+  readonly inputs: readonly HashedFile[]
+  readonly topology: PreparedTopology
+  /** Columns that are float32. */
+  readonly floats: ReadonlySet<string>
+  /** Of the files of Parquet. */
+  readonly metadata: Readonly<Record<string, string>>
+}
+
+/** Publishes what the workers have made. */
+export async function finish(saved: Saved, options: FinishOptions): Promise<Manifest> {
+  const { job, folder, inputs, topology } = options
+  const parts = await written(saved, options)
+  const { definition, by, fingerprint } = topology
+  const manifest: Manifest = {
+    tidemark: packageVersion(),
+    topology: definition.name,
+    definition: by,
+    fingerprint,
+    models: scorersOf(topology).map(({ label, sha256 }) => ({ model: label, sha256 })),
+    inputs,
+    partitions: job.flags.partitions,
+    identity: job.identity,
+    outcomes: outcomesOf(saved),
+    parts,
+  }
+  const kept = new Set(parts.map(({ file }) => file.split('/')[0] as string))
+  await folder.publish([...kept], manifest)
+  return manifest
+}
+
+export interface HashedFile {
+  readonly file: string
+  readonly sha256: string
+}
+
+export function hashedFiles(
+  files: readonly { readonly path: string }[],
+): Promise<readonly HashedFile[]> {
+  return Promise.all(files.map(async ({ path }) => ({ file: path, sha256: await sha256Of(path) })))
+}
+
+/** Brings parts into their format, as many at a time as there were workers. */
+async function written(saved: Saved, options: FinishOptions): Promise<PartInManifest[]> {
+  const { job, folder } = options
+  const names = Object.keys(saved.sizes).sort()
+  const parts: PartInManifest[] = []
+  const lane = async () => {
+    const duckdb = job.flags.format === 'parquet' ? await DuckDb.open(folder.path) : null
+    for (let name = names.shift(); name !== undefined; name = names.shift()) {
+      const { rows } = saved.sizes[name] as PartSize
+      const file = duckdb === null ? name : name.replace(/ndjson$/, 'parquet')
+      const [from, to] = [join(folder.parts, name), join(folder.path, file)]
+      await mkdir(dirname(to), { recursive: true })
+      if (duckdb === null) await link(from, to).catch(() => copyFile(from, to))
+      else await toParquet({ from, to }, duckdb, tableOf(name, saved, options))
+      const { size: bytes } = await stat(to)
+      parts.push({ file, rows, bytes, sha256: await sha256Of(to) })
+    }
+    duckdb?.close()
+  }
+  await Promise.all(Array.from({ length: job.workers }, lane))
+  return parts.sort((a, b) => (a.file < b.file ? -1 : 1))
+}
+
+function tableOf(
+  name: string,
+  { kinds }: Saved,
+  { job, floats, metadata }: FinishOptions,
+): ParquetTable {
+  const fields = kinds[name.split('/')[0] as string] ?? {}
+  return { fields, floats, compression: job.flags.compression, metadata }
+}
+
+async function sha256Of(path: string): Promise<string> {
+  const hash = createHash('sha256')
+  await pipeline(createReadStream(path, { highWaterMark: 2 ** 20 }), hash)
+  return hash.digest('hex')
+}

@@ -1,0 +1,98 @@
+import type { FieldKinds } from '../../formats/json/shape.ts'
+import type { PartSizes } from '../../records/files/part-files.ts'
+import type { Committed } from '../../records/port.ts'
+import type { Outcomes } from '../../runtime/events.ts'
+import type { PreparedTopology } from '../../runtime/prepared.ts'
+import { prepareFiles } from '../prepared.ts'
+import { type Values, workerOptions } from '../settings.ts'
+import { TrainingRows } from './training-rows.ts'
+
+// A batch over files: what is asked for, and what is saved of it.
+
+/** The flags of a batch over files. */
+export interface BatchFlags extends Record<string, unknown> {
+  readonly input: readonly string[]
+  readonly output: string
+  readonly format: 'ndjson' | 'parquet'
+  readonly compression: 'snappy' | 'zstd'
+  readonly order: 'files' | 'time'
+  readonly partitions: number
+  readonly partitionColumn?: string
+  readonly offsetColumn?: string
+  readonly partitionBy?: string
+  readonly table?: ReadonlyMap<string, string>
+  readonly overwrite: boolean
+  readonly resume: boolean
+  /** percent */
+  readonly failAbove?: number
+  /** Training rows instead of outputs. */
+  readonly rows: boolean
+  readonly with: readonly string[]
+  readonly labels?: string
+  readonly labelBy?: string
+  readonly label?: string
+  readonly labelAt?: string
+  /** ms */
+  readonly within?: number
+}
+
+/** What all workers of a batch need. */
+export interface Job {
+  readonly file: string
+  readonly flags: BatchFlags
+  readonly config: Values
+  readonly workers: number
+  /** What is computed: an interrupted run continues only the same. */
+  readonly identity: string
+}
+
+/** What was made durable of a partition. */
+interface SavedPartition extends Committed {
+  readonly outcomes: Outcomes
+  /** Are all its records committed, and its windows closed? */
+  readonly isWhole: boolean
+}
+
+/** What a worker has made durable. */
+export interface Saved {
+  readonly identity: string
+  readonly partitions: Readonly<Record<string, SavedPartition>>
+  readonly sizes: PartSizes
+  /** By folder, the columns of its outputs. */
+  readonly kinds: Readonly<Record<string, FieldKinds>>
+}
+
+/** Loads the topology of a job, with `rows` if it writes training rows. */
+export async function prepareJob({ file, flags, config }: Pick<Job, 'file' | 'flags' | 'config'>) {
+  let rows: TrainingRows | null = null
+  const prepared = await prepareFiles([file], workerOptions(config), {
+    values: 'json',
+    redis: 'later',
+    as: (definition) => {
+      rows = flags.rows ? new TrainingRows(definition, keptFields(flags)) : null
+      return rows?.definition ?? definition
+    },
+  })
+  return {
+    prepared,
+    topology: prepared.topologies[0] as PreparedTopology,
+    rows: rows as TrainingRows | null,
+  }
+}
+
+/** The fields of the event that rows have: those asked for, and the one that labels are found by. */
+function keptFields({ with: fields, labelBy }: BatchFlags): string[] {
+  return [...new Set([...fields, ...(labelBy === undefined ? [] : [labelFields(labelBy).field])])]
+}
+
+/** `id=flightId`: the column of the labels, and the field of the event. */
+export function labelFields(labelBy: string): { readonly id: string; readonly field: string } {
+  const [id = '', field = id] = labelBy.split('=')
+  return { id, field }
+}
+
+export interface Progress {
+  readonly records: number
+  /** Of the input, 0 to 1. */
+  readonly share: number
+}

@@ -1,0 +1,139 @@
+import { type FieldKinds, Shape } from '../../formats/json/shape.ts'
+import { configFault } from '../../kernel/errors.ts'
+import { OutputReader } from '../../records/files/output-lines.ts'
+import { type OpenPart, type PartFiles, partName } from '../../records/files/part-files.ts'
+import type { Commit, NewRecord } from '../../records/port.ts'
+import { WrittenRecords } from '../../records/written-records.ts'
+import { reasonOf } from '../../runtime/output/dead-letter.ts'
+import { valueAt } from '../arguments.ts'
+import { bytesAsJson } from '../print.ts'
+
+// What a commit publishes, as lines in the parts of its folders.
+
+/** The most folders of `--partition-by`. */
+const MOST_FOLDERS = 1_000
+/** The word of Hive for no value. */
+const NONE = '__HIVE_DEFAULT_PARTITION__'
+const DAY = ':day'
+
+/** A line that is written as it is. */
+export interface OutputLine {
+  readonly partition: number
+  readonly [field: string]: unknown
+}
+
+interface OutputsOptions {
+  readonly parts: PartFiles
+  readonly kinds: Readonly<Record<string, FieldKinds>>
+  readonly deadLetterTopic: string
+  /** A field of the outputs, `paidAt:day` for the day of a time. */
+  readonly partitionBy: string | null
+  /** Where a record of the source was in the input. */
+  readonly sourceOf: (
+    partition: number,
+    offset: number,
+  ) => { readonly file: string; readonly row: number }
+  /** Makes a line of a training row; `null`: outputs are written. */
+  readonly rowOf: ((record: NewRecord) => OutputLine) | null
+}
+
+export class BatchOutputs {
+  readonly #o: OutputsOptions
+  readonly #shapes = new Map<string, Shape>()
+  readonly #readers = new Map<string, OutputReader>()
+  readonly #folders = new Set<string>()
+
+  constructor(options: OutputsOptions) {
+    this.#o = options
+    for (const [topic, kinds] of Object.entries(options.kinds)) {
+      this.#shapes.set(topic, new Shape(kinds))
+    }
+  }
+
+  /** By folder, its columns. */
+  get kinds(): Readonly<Record<string, FieldKinds>> {
+    return Object.fromEntries(
+      [...this.#shapes].map(([topic, shape]) => {
+        for (const name of this.#readers.get(topic)?.names ?? []) shape.widen({ [name]: '' })
+        return [topic, shape.fields]
+      }),
+    )
+  }
+
+  add({ outputs, deadLetters }: Pick<Commit, 'outputs' | 'deadLetters'>): void {
+    const { deadLetterTopic, rowOf } = this.#o
+    if (rowOf === null) this.#addOutputs(WrittenRecords.of(outputs))
+    else for (const record of outputs) this.#addLine(record.topic, rowOf(record))
+    for (const record of deadLetters) {
+      if (record.topic === deadLetterTopic) this.#addLine(record.topic, this.#letterOf(record))
+    }
+  }
+
+  #addOutputs(records: WrittenRecords): void {
+    for (let index = 0; index < records.length; index++) {
+      const topic = records.topic(index)
+      const reader = this.#readerOf(topic)
+      reader.read(records, index)
+      const { memory, from, to } = reader.value
+      this.#shapeOf(topic).add(reader.value)
+      const value = () => JSON.parse(memory.text(from, to)) as unknown
+      const part = this.#partOf(topic, reader.partition, value)
+      reader.append(part.room)
+      part.rows++
+    }
+  }
+
+  #addLine(topic: string, line: OutputLine): void {
+    this.#shapeOf(topic).widen(line)
+    const part = this.#partOf(topic, line.partition, () => line)
+    part.room.text(`${JSON.stringify(line)}\n`)
+    part.rows++
+  }
+
+  #letterOf({ key, value, headers }: NewRecord): OutputLine {
+    const { at, code, step, message } = reasonOf(headers)
+    const place = { ...this.#o.sourceOf(at.partition, at.offset), ...at }
+    return { ...place, code, step, message, key: bytesAsJson(key), value: bytesAsJson(value) }
+  }
+
+  #partOf(topic: string, partition: number, value: () => unknown): OpenPart {
+    const { partitionBy, parts, deadLetterTopic } = this.#o
+    const isDivided = partitionBy !== null && topic !== deadLetterTopic
+    const folder = isDivided ? `${topic}/${this.#folderOf(partitionBy, value())}` : topic
+    return parts.part(partName(folder, partition))
+  }
+
+  /** `country=DE`, as Hive names folders. */
+  #folderOf(by: string, value: unknown): string {
+    const field = by.endsWith(DAY) ? by.slice(0, -DAY.length) : by
+    const found = valueAt(value, field) ?? null
+    const text = found === null ? NONE : by.endsWith(DAY) ? dayOf(found) : textOf(found)
+    const folder = `${field}=${encodeURIComponent(text)}`
+    this.#folders.add(folder)
+    if (this.#folders.size <= MOST_FOLDERS) return folder
+    const what = `"${field}" has more than ${MOST_FOLDERS} values`
+    throw configFault(what, '--partition-by', 'choose a field with fewer, or the day of a time')
+  }
+
+  #shapeOf(topic: string): Shape {
+    const shape = this.#shapes.get(topic) ?? new Shape()
+    this.#shapes.set(topic, shape)
+    return shape
+  }
+
+  #readerOf(topic: string): OutputReader {
+    const reader = this.#readers.get(topic) ?? new OutputReader()
+    this.#readers.set(topic, reader)
+    return reader
+  }
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value)
+}
+
+/** A time in ms, or as text, as `2026-01-05` in UTC. */
+function dayOf(time: unknown): string {
+  const date = new Date(time as string | number)
+  return Number.isNaN(date.getTime()) ? NONE : date.toISOString().slice(0, 10)
+}

@@ -1,0 +1,204 @@
+import { ScannedColumns } from '../../columns/columns.ts'
+import type { Read } from '../../columns/events.ts'
+import { FieldRead, NO_CELL, type ScannedEvents } from '../../columns/scanned-events.ts'
+import type { Format, RawRecord } from '../../formats/format.ts'
+import { eventKey } from '../../formats/identity.ts'
+import { boundOf } from '../../formats/json/bound.ts'
+import { ANY_NUMBER, NO_SCALAR, type PlainObject } from '../../formats/json/plain.ts'
+import { Scanner } from '../../formats/json/scanner.ts'
+import { openFormat } from '../../formats/open-format.ts'
+import { GivenRecord, UNWRITTEN } from '../../formats/record-decoding.ts'
+import { Place } from '../../kernel/bytes.ts'
+import { configFault, TidemarkError } from '../../kernel/errors.ts'
+import { type Partitioner, partitionOfKey } from '../../kernel/kafka.ts'
+import type { InputBlock } from '../../records/files/input-lines.ts'
+import {
+  type KeyedLines,
+  LineRecords,
+  type PartitionLines,
+} from '../../records/files/line-records.ts'
+import type { EventFunction, SourceDefinition } from '../../topology/definition.ts'
+import { takesSecond } from '../../topology/function-source.ts'
+import { decodedLines, pickedFields } from './decoded-lines.ts'
+
+// The partition, the offset and the key of each line of the input.
+
+/** Fields of an export that say where its events were in the log. */
+interface PositionFields {
+  readonly partition: string | null
+  readonly offset: string | null
+}
+
+interface PartitioningOptions {
+  readonly partitions: number
+  readonly fields: PositionFields
+  /** Where a line is, for people. */
+  readonly describe: (place: number) => string
+}
+
+const NO_KEY = Buffer.alloc(0)
+
+export class LinePartitioner {
+  readonly #source: SourceDefinition
+  readonly #format: Format
+  readonly #o: PartitioningOptions
+  readonly #key: Read<string> | null
+  readonly #positions: PositionScanner | null
+  readonly #by: Partitioner
+  readonly #nextOffsets: number[]
+
+  private constructor(source: SourceDefinition, format: Format, options: PartitioningOptions) {
+    const { partitioner } = source
+    this.#source = source
+    this.#format = format
+    this.#o = options
+    this.#key = takesSecond(source.key) ? null : format.reader(source.key as EventFunction<string>)
+    this.#positions = PositionScanner.of(options)
+    this.#by = partitioner === 'unknown' || partitioner === null ? 'murmur2' : partitioner
+    this.#nextOffsets = new Array<number>(options.partitions).fill(0)
+  }
+
+  static async open(source: SourceDefinition, options: PartitioningOptions) {
+    // Only the key is looked for: the event itself is decoded in its partition.
+    const format = await openFormat(source, { wanted: pickedFields(source.key), registry: null })
+    return new LinePartitioner(source, format, options)
+  }
+
+  /** @throws TidemarkError `CONFIG_INVALID`: a line does not say where it was, or goes backwards */
+  partition(block: InputBlock): PartitionLines[] {
+    const lines = this.#keyed(block)
+    const { partitions } = this.#o
+    const own = Array.from({ length: partitions }, () => ({
+      at: [] as number[],
+      offsets: [] as number[],
+      places: [] as number[],
+    }))
+    this.#positions?.scan(lines)
+    for (let line = 0; line < lines.starts.length; line++) {
+      const place = block.places[line] as number
+      const partition =
+        this.#positions?.partitionOf(line, place) ??
+        partitionOfKey(lines.keyOf(line), partitions, this.#by)
+      const of = own[partition] as (typeof own)[number]
+      const offset = this.#offsetOf(line, partition, place)
+      of.at.push(line)
+      of.offsets.push(offset)
+      of.places.push(place)
+      this.#nextOffsets[partition] = offset + 1
+    }
+    return own.flatMap(({ at, offsets, places }, partition) =>
+      at.length === 0 ? [] : { partition, places, records: new LineRecords(lines, at, offsets) },
+    )
+  }
+
+  #offsetOf(line: number, partition: number, place: number): number {
+    const next = this.#nextOffsets[partition] as number
+    const given = this.#positions?.offsetOf(line, place) ?? next
+    if (given >= next) return given
+    const what = `offset ${given} of partition ${partition} comes after ${next - 1}`
+    const hint = 'give the files in the order of the log'
+    throw configFault(what, this.#o.describe(place), hint)
+  }
+
+  #keyed(block: InputBlock): KeyedLines {
+    const { memory, starts, ends } = block
+    const { values, records, events, eventOf } = decodedLines(block, this.#format, this.#source)
+    const keyOf = (line: number) => {
+      const [start, value] = [starts[line] as number, values[line] as number]
+      if (value > start) return memory.buffer.subarray(start, value - 1)
+      const event = eventOf[line] as number
+      return event < 0 ? NO_KEY : this.#keyOf(events, event, records.at(line))
+    }
+    return { memory, starts: values, ends, keyOf }
+  }
+
+  /** An empty key if it is invalid: the event becomes a dead letter. */
+  #keyOf(events: ScannedEvents, event: number, record: RawRecord): Buffer {
+    const key = this.#key
+    if (key instanceof FieldRead && key.type === 'text') {
+      const cell = key.cellIn(events, event)
+      const { starts, ends } = events.columns
+      const { buffer } = events.memoryOf(event) ?? { buffer: NO_KEY }
+      if (cell !== NO_CELL) return buffer.subarray(starts[cell], ends[cell])
+    }
+    const from = { topic: this.#source.topic, partition: UNWRITTEN }
+    try {
+      const read =
+        key === null
+          ? eventKey((of) => this.#source.key(of, new GivenRecord(record, from)), events.at(event))
+          : eventKey((of: ScannedEvents) => key.of(of, event), events)
+      return Buffer.from(read)
+    } catch (thrown) {
+      if (!(thrown instanceof TidemarkError)) throw thrown
+      return NO_KEY
+    }
+  }
+}
+
+/** Reads where events were in the log. */
+class PositionScanner {
+  readonly #o: PartitioningOptions
+  readonly #names: readonly string[]
+  readonly #scanner: Scanner
+  readonly #place = new Place()
+  #columns: ScannedColumns
+
+  /** `null`: no field says it. */
+  static of(options: PartitioningOptions): PositionScanner | null {
+    const names = [options.fields.partition, options.fields.offset].filter((of) => of !== null)
+    return names.length === 0 ? null : new PositionScanner(options, names)
+  }
+
+  private constructor(options: PartitioningOptions, names: readonly string[]) {
+    const value = { ...NO_SCALAR, number: { ...ANY_NUMBER, isInteger: true, min: 0 } }
+    const fields = names.map((name) => ({ name, isOptional: false, value }))
+    const plain: PlainObject = { kind: 'object', isNullable: false, fields }
+    this.#o = options
+    this.#names = names
+    this.#scanner = new Scanner(
+      boundOf(
+        plain,
+        names.map((name) => [name]),
+      ),
+    )
+    this.#columns = new ScannedColumns(this.#scanner.forms, 0)
+  }
+
+  scan({ memory, starts, ends }: KeyedLines): void {
+    if (this.#columns.capacity < starts.length) {
+      this.#columns = new ScannedColumns(this.#scanner.forms, starts.length)
+    }
+    const place = this.#place
+    place.memory = memory
+    for (let line = 0; line < starts.length; line++) {
+      place.from = starts[line] as number
+      place.to = ends[line] as number
+      const isRead = this.#scanner.scan(place, this.#columns, line)
+      if (!isRead) this.#columns.numbers[line] = Number.NaN
+    }
+  }
+
+  /** `null`: no field says it. */
+  partitionOf(line: number, place: number): number | null {
+    const { fields, partitions } = this.#o
+    if (fields.partition === null) return null
+    const partition = this.#numberOf(0, line, place)
+    if (partition < partitions) return partition
+    const what = `partition ${partition} is not below ${partitions}`
+    throw configFault(what, this.#o.describe(place), 'give their number with --partitions')
+  }
+
+  offsetOf(line: number, place: number): number | null {
+    const { fields } = this.#o
+    return fields.offset === null ? null : this.#numberOf(this.#names.length - 1, line, place)
+  }
+
+  #numberOf(column: number, line: number, place: number): number {
+    const { numbers, capacity } = this.#columns
+    const number = numbers[column * capacity + line] as number
+    // Of a line that was not scanned, the first number says so.
+    if (!Number.isNaN(numbers[line])) return number
+    const what = `the line has no whole number as ${this.#names.join(' and ')}`
+    throw configFault(what, this.#o.describe(place))
+  }
+}

@@ -1,0 +1,94 @@
+import { createReadStream, createWriteStream } from 'node:fs'
+import { rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { eventTimeMs } from '../../formats/identity.ts'
+import { LIMITS } from '../../formats/json/parse-json.ts'
+import { openFormat } from '../../formats/open-format.ts'
+import { ByteRoom } from '../../kernel/bytes.ts'
+import { TidemarkError } from '../../kernel/errors.ts'
+import { DuckDb, sqlText } from '../../records/files/duckdb.ts'
+import { CHUNK, type InputBlock, type InputLines } from '../../records/files/input-lines.ts'
+import { blocksOf } from '../../records/files/lines.ts'
+import { exists } from '../../records/files/work-folder.ts'
+import type { EventFunction, SourceDefinition } from '../../topology/definition.ts'
+import { takesSecond } from '../../topology/function-source.ts'
+import { decodedLines, pickedFields } from './decoded-lines.ts'
+
+// The lines of the input by event time. DuckDB sorts them outside of memory: each line with its
+// time and its place in front, so that equal times stay in the order of the files.
+
+/** Between time, place and line: JSON has none, and a key must not have one. */
+const MARK = '\x01'
+const MARK_BYTE = 1
+/** What a record may have, with its time and place. */
+const MOST_LINE_BYTES = LIMITS.bytes + 64
+
+/** Writes the lines of the input in the order of their times to a file. @returns its path */
+export async function sortByTime(
+  input: InputLines,
+  source: SourceDefinition,
+  folder: string,
+): Promise<string> {
+  const [unsorted, sorted] = [join(folder, 'unsorted'), join(folder, 'sorted')]
+  if (await exists(sorted)) return sorted
+  const duckdb = await DuckDb.open(folder)
+  try {
+    await pipeline(Readable.from(timed(input, source)), createWriteStream(unsorted))
+    const read = `read_csv(${sqlText(unsorted)}, header = false, auto_detect = false, delim = ${sqlText(MARK)}, quote = '', escape = '', max_line_size = ${MOST_LINE_BYTES}, columns = {time: 'BIGINT', place: 'BIGINT', line: 'VARCHAR'})`
+    const query = `SELECT concat(place, ${sqlText(MARK)}, line) FROM (SELECT * FROM ${read} ORDER BY time, place)`
+    await pipeline(Readable.from(duckdb.lines(query)), createWriteStream(`${sorted}.new`))
+    await rm(unsorted)
+    await rename(`${sorted}.new`, sorted)
+  } finally {
+    duckdb.close()
+  }
+  return sorted
+}
+
+/** Reads what {@link sortByTime} has written. */
+export async function* sortedBlocks(path: string): AsyncGenerator<InputBlock> {
+  const stream = createReadStream(path, { highWaterMark: CHUNK })
+  for await (const { memory, starts, ends } of blocksOf(stream)) {
+    const places: number[] = []
+    const behind = starts.map((start) => {
+      const mark = memory.bytes.indexOf(MARK_BYTE, start)
+      places.push(Number(memory.text(start, mark)))
+      return mark + 1
+    })
+    yield { memory, starts: behind, ends, places }
+  }
+}
+
+/** A line without a time goes behind the one before it. */
+async function* timed(input: InputLines, source: SourceDefinition): AsyncGenerator<Buffer> {
+  const timeOf = source.eventTimeMs
+  if (timeOf === 'record' || takesSecond(timeOf)) {
+    const what = 'the event time is not in the event alone, so files cannot be sorted by it'
+    throw new TidemarkError('NOT_SUPPORTED', what, { where: '--order time' })
+  }
+  const format = await openFormat(source, { wanted: pickedFields(timeOf), registry: null })
+  const read = format.reader(timeOf as EventFunction<number>)
+  const room = new ByteRoom()
+  let timeMs = 0
+  for await (const block of input.blocks()) {
+    const { events, eventOf } = decodedLines(block, format, source)
+    const { memory, starts, ends, places } = block
+    for (let line = 0; line < starts.length; line++) {
+      const event = eventOf[line] as number
+      if (event >= 0) {
+        try {
+          timeMs = eventTimeMs((of: typeof events) => read.of(of, event), events)
+        } catch (error) {
+          if (!(error instanceof TidemarkError)) throw error
+        }
+      }
+      room.text(`${timeMs}${MARK}${places[line]}${MARK}`)
+      room.append(memory.bytes.subarray(starts[line], ends[line]))
+      room.text('\n')
+    }
+    yield Buffer.from(room.bytes.subarray(0, room.used))
+    room.clear()
+  }
+}

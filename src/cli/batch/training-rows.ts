@@ -1,0 +1,52 @@
+import { configFault, refuseIfAny } from '../../kernel/errors.ts'
+import type { NewRecord } from '../../records/port.ts'
+import { ID_HEADER, LATE_HEADER, WARMING_HEADER } from '../../runtime/output/provenance.ts'
+import type { Definition } from '../../topology/definition.ts'
+import { withTrainingRows } from '../../topology/training-rows.ts'
+import { bytesAsJson } from '../print.ts'
+import type { Labels } from './labels.ts'
+import type { OutputLine } from './outputs.ts'
+
+/** Columns of every row, besides fields of the event and its features. */
+const OWN = ['key', 'eventTime', 'partition', 'offset', 'late', 'warming', 'label', 'labelState']
+
+export class TrainingRows {
+  /** The topology that writes them. */
+  readonly definition: Definition
+  /** By folder, the features of its rows, in order. */
+  readonly features: ReadonlyMap<string, readonly string[]>
+
+  /**
+   * @param fields of the event that rows have besides
+   * @throws Refused, or as {@link withTrainingRows}
+   */
+  constructor(of: Definition, fields: readonly string[]) {
+    const { definition, features } = withTrainingRows(of, fields)
+    const taken = [...OWN, ...[...features.values()].flat()]
+    const twice = fields.filter((field) => taken.includes(field))
+    refuseIfAny(
+      twice.map((field) => configFault(`rows have a column "${field}" already`, '--with')),
+    )
+    this.definition = definition
+    this.features = features
+  }
+
+  /** The row in a record that the topology has written. @param labels `null`: it gets none */
+  lineOf({ key, value, headers }: NewRecord, labels: Labels | null): OutputLine {
+    const { eventTime, ...row } = JSON.parse(String(value)) as Record<string, unknown>
+    const has = (header: string) => headers.some(({ name }) => name === header)
+    const id = headers.find(({ name }) => name === ID_HEADER)
+    const [, partition, offset] = String(id?.value).split('/')
+    return {
+      key: bytesAsJson(key),
+      eventTime,
+      partition: Number(partition),
+      // The result of a window has no record of its own.
+      offset: Number.isNaN(Number(offset)) ? null : Number(offset),
+      late: has(LATE_HEADER.name),
+      warming: has(WARMING_HEADER),
+      ...(labels === null ? {} : labels.of(row[labels.field], eventTime as number)),
+      ...row,
+    }
+  }
+}

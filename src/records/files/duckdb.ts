@@ -1,0 +1,120 @@
+import { execFile } from 'node:child_process'
+import { closeSync, constants, openSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { Socket } from 'node:net'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { configFault, messageOf, TidemarkError } from '../../kernel/errors.ts'
+
+// DuckDB reads Parquet and CSV, sorts, and writes Parquet. It is loaded only where it is needed,
+// because it takes 70 MB.
+
+/** The version that is tested. */
+const PACKAGE = '@duckdb/node-api@1.5.6-r.1'
+
+const SETTINGS = {
+  threads: '1',
+  memory_limit: '256MB',
+  // Nothing is loaded from the network.
+  autoinstall_known_extensions: 'false',
+  autoload_known_extensions: 'false',
+}
+
+/** Distinguishes the files of databases in one folder. */
+let opened = 0
+
+/** A connection to a database in memory, which sorts and spills in a folder. */
+export class DuckDb {
+  readonly #connection: Connection
+  readonly #own: string
+  #pipes = 0
+
+  private constructor(connection: Connection, own: string) {
+    this.#connection = connection
+    this.#own = own
+  }
+
+  /** @throws TidemarkError `NOT_SUPPORTED`: it is not installed */
+  static async open(folder: string): Promise<DuckDb> {
+    const { DuckDBInstance } = await load()
+    const own = join(folder, `duckdb-${process.pid}-${opened++}`)
+    const instance = await DuckDBInstance.create(':memory:', { ...SETTINGS, temp_directory: own })
+    return new DuckDb(await instance.connect(), own)
+  }
+
+  async run(sql: string): Promise<void> {
+    await this.#connection.run(sql)
+  }
+
+  /** The rows of a small result. */
+  async rows(sql: string): Promise<readonly (readonly unknown[])[]> {
+    return (await this.#connection.runAndReadAll(sql)).getRows()
+  }
+
+  /**
+   * Streams the texts of a query with one column as lines, through a pipe: reading its result as
+   * values costs more than twice as much. No text may contain a line end.
+   */
+  async *lines(query: string): AsyncGenerator<Buffer> {
+    const pipe = `${this.#own}-${this.#pipes++}`
+    await promisify(execFile)('mkfifo', [pipe])
+    const fd = openSync(pipe, constants.O_RDONLY | constants.O_NONBLOCK)
+    // Holds the pipe open until the query is over, whether or not it has begun to write.
+    const holder = openSync(pipe, constants.O_WRONLY)
+    const reader = new Socket({ fd, readable: true, writable: false })
+    const writing = this.run(`COPY (${query}) TO ${sqlText(pipe)} (${AS_LINES})`)
+      .then(
+        () => null,
+        (error: unknown) => ({ error }),
+      )
+      .finally(() => closeSync(holder))
+    try {
+      yield* reader
+      const failed = await writing
+      if (failed !== null) throw failed.error
+    } finally {
+      reader.destroy()
+      await writing
+      await rm(pipe, { force: true })
+    }
+  }
+
+  close(): void {
+    this.#connection.closeSync()
+  }
+}
+
+/** Writes texts as they are. */
+const AS_LINES = `FORMAT csv, HEADER false, QUOTE '', ESCAPE '', DELIMITER '\x01', USE_TMP_FILE false`
+
+type Api = typeof import('@duckdb/node-api')
+type Connection = Awaited<ReturnType<InstanceType<Api['DuckDBInstance']>['connect']>>
+
+async function load(): Promise<Api> {
+  try {
+    return await import('@duckdb/node-api')
+  } catch (cause) {
+    const what = 'Parquet, CSV and sorting need DuckDB, which is not installed'
+    const hint = `npm install ${PACKAGE}`
+    throw new TidemarkError('NOT_SUPPORTED', what, { hint, cause })
+  }
+}
+
+/** A text in SQL. */
+export function sqlText(of: string): string {
+  return `'${of.replaceAll("'", "''")}'`
+}
+
+/** A name in SQL. */
+export function sqlName(of: string): string {
+  return `"${of.replaceAll('"', '""')}"`
+}
+
+/** Runs a query on a file. @throws TidemarkError `CONFIG_INVALID`: it cannot be read */
+export async function onFile<T>(path: string, query: () => Promise<T>): Promise<T> {
+  try {
+    return await query()
+  } catch (error) {
+    throw configFault(`cannot be read: ${messageOf(error).split('\n')[0]}`, path)
+  }
+}

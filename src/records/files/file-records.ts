@@ -1,0 +1,211 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { ConditionVariable } from '../../kernel/condition-variable.ts'
+import { TidemarkError } from '../../kernel/errors.ts'
+import { chosenStart, groupStart } from '../group-member.ts'
+import { firstFrom } from '../log-records.ts'
+import {
+  type Assignment,
+  type Commit,
+  type Committed,
+  type Followed,
+  type FollowOptions,
+  type JoinOptions,
+  type LogRecord,
+  type Member,
+  MOST_CHUNK_RECORDS,
+  type NewRecords,
+  type PartitionOffsets,
+  type Records,
+  type TopicInfo,
+  type TopicPartition,
+  type Writer,
+} from '../port.ts'
+import type { PartitionLines } from './line-records.ts'
+
+// The port over files: lines that are read once, from the first to the last, and commits that a
+// caller makes durable. One member has all partitions.
+
+interface FileRecordsOptions {
+  readonly topic: string
+  readonly partitions: number
+  /** The partitions that are read; the others belong to other workers. */
+  readonly isOwn: (partition: number) => boolean
+  /** By partition, what an interrupted run has committed. */
+  readonly committed: ReadonlyMap<number, Committed>
+  readonly lines: AsyncIterable<readonly PartitionLines[]>
+  /** Called with lines before they come as a chunk. */
+  readonly onLines: (lines: PartitionLines) => void
+  /** Takes what a commit publishes. Resolves when it is written. */
+  readonly publish: (commit: Commit) => Promise<void>
+  /** Where tables are whose rows are in topics. */
+  readonly tables: Records
+}
+
+interface Partition extends TopicPartition {
+  /** Where reading begins. */
+  start: number
+  nextOffset: number
+  isPaused: boolean
+  /** `null`: nothing is committed. */
+  committed: Committed | null
+}
+
+export class FileRecords implements Records {
+  readonly #o: FileRecordsOptions
+  readonly #partitions: ReadonlyMap<number, Partition>
+  readonly #changed = new ConditionVariable()
+  /** Has everything been read? */
+  #isRead = false
+  #isOver = false
+
+  constructor(options: FileRecordsOptions) {
+    this.#o = options
+    const { topic, partitions, isOwn } = options
+    const own = Array.from({ length: partitions }, (_, partition) => partition).filter(isOwn)
+    this.#partitions = new Map(
+      own.map((partition): [number, Partition] => {
+        const committed = options.committed.get(partition) ?? null
+        const nextOffset = committed?.nextOffset ?? 0
+        return [partition, { topic, partition, start: 0, nextOffset, isPaused: false, committed }]
+      }),
+    )
+  }
+
+  /** Resolves when all records are read and committed. */
+  settled(): Promise<void> {
+    const isDone = ({ committed, nextOffset }: Partition) =>
+      (committed?.nextOffset ?? 0) >= nextOffset
+    return this.#changed.until(() => this.#isRead && [...this.#partitions.values()].every(isDone))
+  }
+
+  async missingRights(): Promise<readonly TidemarkError[]> {
+    return []
+  }
+
+  /** Every topic exists: a sink becomes a folder. */
+  async describeTopics(names: readonly string[]): Promise<ReadonlyMap<string, TopicInfo>> {
+    const { topic, partitions, tables } = this.#o
+    const others = await tables.describeTopics(names)
+    const info = (name: string) => others.get(name) ?? topicInfo(name, partitions)
+    return new Map(
+      names.map((name) => [name, name === topic ? topicInfo(name, partitions) : info(name)]),
+    )
+  }
+
+  async createTopics(): Promise<void> {}
+
+  readAll(partition: TopicPartition): Promise<readonly LogRecord[]> {
+    return this.#o.tables.readAll(partition)
+  }
+
+  async partitionOffsets(group: string, topic: string): Promise<readonly PartitionOffsets[]> {
+    if (topic !== this.#o.topic) return this.#o.tables.partitionOffsets(group, topic)
+    return [...this.#partitions.values()].map(offsetsOf)
+  }
+
+  async join(options: JoinOptions): Promise<Member> {
+    const { topic, partitions, publish } = this.#o
+    const { handlers } = options
+    const member: Member = {
+      commit: async (commit) => {
+        await publish(commit)
+        for (const { partition, nextOffset, metadata } of commit.nextOffsets) {
+          this.#of(partition).committed = { nextOffset, metadata }
+        }
+        this.#changed.notifyAll()
+      },
+      pause: ({ partition }) => this.#setPaused(partition, true),
+      resume: ({ partition }) => this.#setPaused(partition, false),
+      stopFetching: () => this.#end(),
+      leave: async () => this.#end(),
+    }
+    handlers.partitions?.(topic, partitions)
+    for (const of of this.#partitions.values()) {
+      const start = groupStart(offsetsOf(of), options)
+      const assignment: Assignment = { ...start, lookBackOffset: 0, epoch: 1 }
+      of.start = chosenStart(assignment, handlers.assigned(assignment, member))
+    }
+    this.#read(options).catch((error) => handlers.failed(error as Error))
+    return member
+  }
+
+  follow(options: FollowOptions): Promise<Followed> {
+    return this.#o.tables.follow(options)
+  }
+
+  writer(): Writer {
+    const send = (outputs: NewRecords) =>
+      this.#o.publish({ outputs, deadLetters: [], nextOffsets: [] })
+    return { send, close: async () => {} }
+  }
+
+  async close(): Promise<void> {
+    this.#end()
+  }
+
+  #of(partition: number): Partition {
+    return this.#partitions.get(partition) as Partition
+  }
+
+  #setPaused(partition: number, isPaused: boolean): void {
+    this.#of(partition).isPaused = isPaused
+    this.#changed.notifyAll()
+  }
+
+  #end(): void {
+    this.#isOver = true
+    this.#changed.notifyAll()
+  }
+
+  async #read(options: JoinOptions): Promise<void> {
+    for await (const lines of this.#o.lines) {
+      for (const of of lines) if (this.#partitions.has(of.partition)) await this.#give(of, options)
+      if (this.#isOver) return
+    }
+    for (const { topic, partition, committed, nextOffset } of this.#partitions.values()) {
+      if (nextOffset >= (committed?.nextOffset ?? 0)) continue
+      throw new TidemarkError('TOPIC_CHANGED', 'the input is shorter than when it was begun', {
+        where: `${topic}-${partition}@${nextOffset}`,
+      })
+    }
+    this.#isRead = true
+    this.#changed.notifyAll()
+  }
+
+  /** A partition that is paused holds up the others, because they are in the same files. */
+  async #give(lines: PartitionLines, { handlers }: JoinOptions): Promise<void> {
+    const of = this.#of(lines.partition)
+    const { topic, partition } = of
+    this.#o.onLines(lines)
+    const { records } = lines
+    for (let at = firstFrom(records, of.start); at < records.length; at += MOST_CHUNK_RECORDS) {
+      await this.#changed.until(() => !of.isPaused || this.#isOver)
+      if (this.#isOver) return
+      const some = records.slice(at, at + MOST_CHUNK_RECORDS)
+      const nextOffset = some.offsetAt(some.length - 1) + 1
+      of.nextOffset = Math.max(of.nextOffset, nextOffset)
+      const place = { topic, partition, epoch: 1, nextOffset, endOffset: nextOffset }
+      handlers.chunk({ ...place, records: some })
+      await nextTurn()
+    }
+  }
+}
+
+function offsetsOf({ topic, partition, committed, nextOffset }: Partition): PartitionOffsets {
+  return { topic, partition, committed, lowOffset: 0, endOffset: nextOffset }
+}
+
+function topicInfo(name: string, partitions: number): TopicInfo {
+  return {
+    name,
+    id: null,
+    partitions,
+    maxMessageBytes: null,
+    segmentBytes: null,
+    timestampType: null,
+    timestampAfterMaxMs: null,
+    timestampBeforeMaxMs: null,
+    isCompacted: null,
+    isTrimmed: null,
+  }
+}

@@ -1,0 +1,113 @@
+import { createReadStream } from 'node:fs'
+import { pipeline } from 'node:stream'
+import { createGunzip } from 'node:zlib'
+import { configFault, messageOf, refuseIfAny } from '../../kernel/errors.ts'
+import { DuckDb } from './duckdb.ts'
+import { type InputFile, inputFiles } from './input-files.ts'
+import { blocksOf, type LineBlock } from './lines.ts'
+import {
+  differentColumns,
+  type FieldOf,
+  openTable,
+  type TabularFile,
+  tableLines,
+} from './tabular.ts'
+
+/** Lines of the input, and the place of each. */
+export interface InputBlock extends Omit<LineBlock, 'numbers'> {
+  readonly places: readonly number[]
+}
+
+/** TrainingRows that a file may have: a place is the number of the file, and the row in it. */
+const MOST_ROWS = 2 ** 32
+/** bytes */
+export const CHUNK = 2 ** 18
+
+interface OpenInputLines {
+  readonly files: readonly InputFile[]
+  readonly tables: ReadonlyMap<InputFile, TabularFile>
+  readonly duckdb: DuckDb | null
+  readonly fieldOf: FieldOf
+}
+
+/** Files of events, in order, as lines of JSON or of key, tab and JSON. */
+export class InputLines {
+  readonly files: readonly InputFile[]
+  readonly #tables: ReadonlyMap<InputFile, TabularFile>
+  /** `null`: no file needs it. */
+  readonly #duckdb: DuckDb | null
+  readonly #fieldOf: FieldOf
+  #readFiles = 0
+  /** Of the file that is being read. */
+  #readShare: () => number = () => 0
+
+  private constructor({ files, tables, duckdb, fieldOf }: OpenInputLines) {
+    this.files = files
+    this.#tables = tables
+    this.#duckdb = duckdb
+    this.#fieldOf = fieldOf
+  }
+
+  /**
+   * @param fieldOf what the schema of the lines says
+   * @param folder for what DuckDB spills
+   * @throws Refused, or TidemarkError `NOT_SUPPORTED`: DuckDB is needed and not installed
+   */
+  static async open(
+    patterns: readonly string[],
+    fieldOf: FieldOf,
+    folder: string,
+  ): Promise<InputLines> {
+    const files = await inputFiles(patterns)
+    const tabular = files.filter(({ kind }) => kind !== 'lines')
+    const duckdb = tabular.length === 0 ? null : await DuckDb.open(folder)
+    const tables = new Map<InputFile, TabularFile>()
+    for (const file of tabular) tables.set(file, await openTable(file, duckdb as DuckDb))
+    refuseIfAny(differentColumns([...tables.values()]))
+    return new InputLines({ files, tables, duckdb, fieldOf })
+  }
+
+  /** The share that has been read, 0 to 1. */
+  get share(): number {
+    const all = this.files.reduce((sum, { bytes }) => sum + bytes, 0)
+    const before = this.files.slice(0, this.#readFiles).reduce((sum, { bytes }) => sum + bytes, 0)
+    const now = (this.files[this.#readFiles]?.bytes ?? 0) * this.#readShare()
+    return all === 0 ? 1 : Math.min(1, (before + now) / all)
+  }
+
+  /** @throws TidemarkError `CONFIG_INVALID`: a file cannot be read */
+  async *blocks(): AsyncGenerator<InputBlock> {
+    for (const [number, file] of this.files.entries()) {
+      this.#readFiles = number
+      try {
+        for await (const { numbers, ...block } of blocksOf(this.#open(file))) {
+          const rows = this.#tables.get(file)?.rows
+          const read = numbers.at(-1) ?? 0
+          if (rows !== undefined) this.#readShare = () => read / rows
+          yield { ...block, places: numbers.map((row) => number * MOST_ROWS + row) }
+        }
+      } catch (error) {
+        throw configFault(`cannot read the input: ${messageOf(error)}`, file.path)
+      }
+    }
+    this.#readFiles = this.files.length
+  }
+
+  /** The file and the row of a place. */
+  at(place: number): { readonly file: string; readonly row: number } {
+    const file = this.files[Math.floor(place / MOST_ROWS)] as InputFile
+    return { file: file.path, row: place % MOST_ROWS }
+  }
+
+  close(): void {
+    this.#duckdb?.close()
+  }
+
+  #open(file: InputFile): AsyncIterable<Buffer> {
+    const table = this.#tables.get(file)
+    if (table !== undefined) return tableLines(table, this.#duckdb as DuckDb, this.#fieldOf)
+    const stream = createReadStream(file.path, { highWaterMark: CHUNK })
+    this.#readShare = () => stream.bytesRead / file.bytes
+    return file.path.endsWith('.gz') ? pipeline(stream, createGunzip(), () => {}) : stream
+  }
+}

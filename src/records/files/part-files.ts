@@ -1,0 +1,113 @@
+import { appendFile, mkdir, open, rm, truncate } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { ByteRoom } from '../../kernel/bytes.ts'
+
+// Lines of outputs in files, each of which has those of one partition: within it they are in log
+// order, and an interrupted run continues where the files were last known to be whole.
+
+/** How much of a part was written. */
+export interface PartSize {
+  readonly bytes: number
+  readonly rows: number
+}
+
+export type PartSizes = Readonly<Record<string, PartSize>>
+
+/** Bytes of a part, and of all parts, that wait to be written. */
+const MOST_WAITING = 2 ** 18
+const MOST_WAITING_IN_ALL = 2 ** 24
+const FIRST_BYTES = 2 ** 13
+
+/** Lines that are added to {@link room} belong to it; the caller counts them. */
+export interface OpenPart {
+  readonly room: ByteRoom
+  rows: number
+}
+
+interface Part extends OpenPart {
+  readonly path: string
+  bytes: number
+  /** Was something written since it was last forced to the disk? */
+  isDirty: boolean
+}
+
+const PART = /part-(\d+)\.ndjson$/
+
+/** The name of a part, in its folder. */
+export function partName(folder: string, partition: number): string {
+  return `${folder}/part-${String(partition).padStart(5, '0')}.ndjson`
+}
+
+export function partitionOfPart(name: string): number {
+  return Number(PART.exec(name)?.[1])
+}
+
+export class PartFiles {
+  readonly #folder: string
+  readonly #parts = new Map<string, Part>()
+
+  private constructor(folder: string) {
+    this.#folder = folder
+  }
+
+  /** @param sizes of the parts that are kept, by name; what was written after that is cut off */
+  static async open(folder: string, sizes: PartSizes): Promise<PartFiles> {
+    const parts = new PartFiles(folder)
+    for (const [name, { bytes, rows }] of Object.entries(sizes)) {
+      const part = parts.#add(name)
+      part.bytes = bytes
+      part.rows = rows
+      await truncate(part.path, bytes)
+    }
+    return parts
+  }
+
+  /** @param name of its file, in the folder of a topic */
+  part(name: string): OpenPart {
+    return this.#parts.get(name) ?? this.#add(name)
+  }
+
+  /** Writes what has gathered, where it is much. */
+  async flush(): Promise<void> {
+    const waiting = [...this.#parts.values()].reduce((sum, { room }) => sum + room.used, 0)
+    const least = waiting > MOST_WAITING_IN_ALL ? 1 : MOST_WAITING
+    for (const part of this.#parts.values()) if (part.room.used >= least) await this.#write(part)
+  }
+
+  /** Writes everything and forces it to the disk. @returns the sizes of the parts by then */
+  async sync(): Promise<PartSizes> {
+    const sizes: Record<string, PartSize> = {}
+    for (const [name, part] of this.#parts) {
+      if (part.room.used > 0) await this.#write(part)
+      sizes[name] = { bytes: part.bytes, rows: part.rows }
+      if (!part.isDirty) continue
+      part.isDirty = false
+      const file = await open(part.path, 'r+')
+      try {
+        await file.sync()
+      } finally {
+        await file.close()
+      }
+    }
+    return sizes
+  }
+
+  #add(name: string): Part {
+    const path = join(this.#folder, name)
+    const part = { path, room: new ByteRoom(FIRST_BYTES), bytes: 0, rows: 0, isDirty: false }
+    this.#parts.set(name, part)
+    return part
+  }
+
+  async #write(part: Part): Promise<void> {
+    const { path, room } = part
+    if (part.bytes === 0) {
+      await mkdir(dirname(path), { recursive: true })
+      await rm(path, { force: true })
+    }
+    await appendFile(path, room.bytes.subarray(0, room.used))
+    part.bytes += room.used
+    part.isDirty = true
+    room.clear()
+  }
+}

@@ -1,0 +1,121 @@
+import { configFault, type TidemarkError } from '../../kernel/errors.ts'
+import { type DuckDb, onFile, sqlName, sqlText } from './duckdb.ts'
+import type { InputFile } from './input-files.ts'
+
+// Parquet and CSV as lines of JSON: what DuckDB writes is scanned faster than its values are read.
+// The schema of the events decides what a value becomes.
+
+/** What the schema says of a field. */
+interface FieldRule {
+  readonly kinds: ReadonlySet<'text' | 'number' | 'boolean' | 'other'>
+  readonly mayBeNull: boolean
+  readonly mayBeAbsent: boolean
+}
+
+/** `null`: nothing is known of the field. */
+export type FieldOf = (name: string) => FieldRule | null
+
+interface Column {
+  readonly name: string
+  readonly type: string
+}
+
+/** A table in a file. */
+export interface TabularFile {
+  readonly file: InputFile
+  readonly columns: readonly Column[]
+  readonly rows: number
+}
+
+/** @throws TidemarkError `CONFIG_INVALID`: it cannot be read */
+export async function openTable(file: InputFile, duckdb: DuckDb): Promise<TabularFile> {
+  return onFile(file.path, async () => {
+    const described = await duckdb.rows(`DESCRIBE SELECT * FROM ${read(file)}`)
+    const columns = described.map((row) => ({ name: String(row[0]), type: String(row[1]) }))
+    const [[rows] = []] = await duckdb.rows(`SELECT count(*) FROM ${read(file)}`)
+    return { file, columns, rows: Number(rows) }
+  })
+}
+
+/** How files differ in their columns from the first. */
+export function differentColumns([first, ...others]: readonly TabularFile[]): TidemarkError[] {
+  return others.flatMap((table) => {
+    const missing = first?.columns.filter((column) => !hasColumn(table, column)) ?? []
+    const more = table.columns.filter((column) => !hasColumn(first as TabularFile, column))
+    const told = [
+      ...missing.map((column) => `lacks ${column.name} ${column.type}`),
+      ...more.map((column) => `has ${column.name} ${column.type}`),
+    ]
+    if (told.length === 0) return []
+    const what = `its columns differ from those of ${first?.file.path}: it ${told.join(', ')}`
+    return [configFault(what, table.file.path, 'score files with other columns on their own')]
+  })
+}
+
+function hasColumn({ columns }: TabularFile, { name: of, type }: Column): boolean {
+  return columns.some((column) => column.name === of && column.type === type)
+}
+
+/** Streams the rows of a table as lines of JSON. @param fieldOf what is known of a column */
+export function tableLines(
+  { file, columns }: TabularFile,
+  duckdb: DuckDb,
+  fieldOf: FieldOf,
+): AsyncGenerator<Buffer> {
+  const fields = columns.map((column) => {
+    const field = fieldOf(column.name)
+    const value = file.kind === 'csv' ? valueOfText(column, field) : valueOf(column, field)
+    const before = sqlText(`,${JSON.stringify(column.name)}:`)
+    if (!isLeftOut(field)) return `${before}, coalesce(${value}, 'null')`
+    return `CASE WHEN ${sqlName(column.name)} IS NOT NULL THEN ${before} || ${value} END`
+  })
+  const json = `'{' || ltrim(concat(${fields.join(', ')}), ',') || '}'`
+  return duckdb.lines(`SELECT ${json} FROM ${read(file)}`)
+}
+
+function read({ path, kind }: InputFile): string {
+  if (kind === 'parquet') return `read_parquet(${sqlText(path)})`
+  return `read_csv(${sqlText(path)}, header = true, all_varchar = true, allow_quoted_nulls = false)`
+}
+
+/** Is a field without a value left out, rather than null? */
+function isLeftOut(field: FieldRule | null): boolean {
+  return field?.mayBeAbsent === true && !field.mayBeNull
+}
+
+const NUMBER = String.raw`-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?`
+const MOST = Number.MAX_SAFE_INTEGER
+
+/**
+ * JSON of a column whose values are text: a number or a boolean only where the schema takes no text.
+ */
+function valueOfText(column: Column, field: FieldRule | null): string {
+  const of = sqlName(column.name)
+  const quoted = `to_json(${of})`
+  if (field === null || field.kinds.has('text')) return quoted
+  if (field.kinds.has('number')) {
+    const isRounded = `length(${of}) > 15 AND abs(try_cast(${of} AS HUGEINT)) > ${MOST}`
+    return `CASE WHEN regexp_full_match(${of}, ${sqlText(NUMBER)}) AND NOT coalesce(${isRounded}, false) THEN ${of} ELSE ${quoted} END`
+  }
+  if (!field.kinds.has('boolean')) return quoted
+  return `CASE WHEN lower(${of}) IN ('true', 'false') THEN lower(${of}) ELSE ${quoted} END`
+}
+
+/** JSON of a column of Parquet. A whole number beyond 2^53 is a text: as a number it would change. */
+function valueOf({ name: column, type }: Column, field: FieldRule | null): string {
+  const of = sqlName(column)
+  const isText = field?.kinds.has('text') === true && !field.kinds.has('number')
+  const plain = isText ? `to_json(${of}::VARCHAR)` : `${of}::VARCHAR`
+  if (/^(U?(TINY|SMALL)INT|U?INTEGER|DECIMAL)/.test(type)) return plain
+  if (/^(U?BIGINT|U?HUGEINT)/.test(type)) {
+    const isExact = `${of} BETWEEN -${MOST} AND ${MOST}`
+    return `CASE WHEN ${isExact} THEN ${plain} ELSE to_json(${of}::VARCHAR) END`
+  }
+  if (type === 'FLOAT' || type === 'DOUBLE') {
+    return `CASE WHEN isfinite(${of}) THEN ${of}::DOUBLE::VARCHAR ELSE 'null' END`
+  }
+  if (type === 'BOOLEAN') return `${of}::VARCHAR`
+  if (type.startsWith('TIMESTAMP')) return `epoch_ms(${of})::VARCHAR`
+  if (type === 'DATE') return `epoch_ms(${of}::TIMESTAMP)::VARCHAR`
+  return `to_json(${of})`
+}

@@ -1,0 +1,152 @@
+import {
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  utimes,
+  writeFile,
+} from 'node:fs/promises'
+import { hostname } from 'node:os'
+import { basename, dirname, join } from 'node:path'
+import { configFault, messageOf } from '../../kernel/errors.ts'
+
+// Where an output is made before it gets its name: all of it or nothing. Beside it, a lock says who
+// makes it, and what is known to be whole lets an interrupted run continue.
+
+const TEMPORARY = '_temporary'
+const PROGRESS = '_progress'
+/** A lock that was not touched for this long is left over, ms. */
+const STALE_MS = 60_000
+const TOUCHED_EVERY_MS = 10_000
+
+interface Holder {
+  readonly host: string
+  readonly process: number
+}
+
+export class WorkFolder {
+  readonly path: string
+  readonly #output: string
+  readonly #lock: string
+  #touching: NodeJS.Timeout | undefined
+
+  private constructor(output: string) {
+    const temporary = join(dirname(output), TEMPORARY)
+    this.path = join(temporary, basename(output))
+    this.#output = output
+    this.#lock = `${this.path}.lock`
+  }
+
+  /** Where parts are until they have their format. */
+  get parts(): string {
+    return join(this.path, '_parts')
+  }
+
+  /** Of a worker whose parent holds the lock. */
+  static of(output: string): WorkFolder {
+    return new WorkFolder(output)
+  }
+
+  /**
+   * @param o `isKept`: what an interrupted run has left is kept
+   * @throws TidemarkError `CONFIG_INVALID`: another process makes this output, or it cannot be
+   * written
+   */
+  static async lock(output: string, o: { readonly isKept: boolean }): Promise<WorkFolder> {
+    const folder = new WorkFolder(output)
+    try {
+      await mkdir(dirname(folder.path), { recursive: true })
+      await folder.#take()
+      if (!o.isKept) await rm(folder.path, { recursive: true, force: true })
+      await mkdir(folder.path, { recursive: true })
+    } catch (error) {
+      throw error instanceof Error && 'syscall' in error
+        ? configFault(`cannot write the output: ${messageOf(error)}`, output)
+        : error
+    }
+    return folder
+  }
+
+  /** Writes down, in one step, what a worker has done. */
+  async save(worker: number, progress: object): Promise<void> {
+    const path = join(this.path, `${PROGRESS}-${worker}.json`)
+    const file = await open(`${path}.new`, 'w')
+    try {
+      await file.writeFile(JSON.stringify(progress))
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await rename(`${path}.new`, path)
+  }
+
+  /** What workers have written down, in the order of their numbers. */
+  async saved<T>(): Promise<readonly T[]> {
+    const names = (await readdir(this.path)).filter((name) => /^_progress-\d+\.json$/.test(name))
+    const texts = names.sort().map((name) => readFile(join(this.path, name), 'utf8'))
+    return (await Promise.all(texts)).map((text) => JSON.parse(text) as T)
+  }
+
+  /** Gives the output its name. @param kept names of its files and folders; others are removed */
+  async publish(kept: readonly string[], manifest: object): Promise<void> {
+    for (const name of await readdir(this.path)) {
+      if (!kept.includes(name)) await rm(join(this.path, name), { recursive: true, force: true })
+    }
+    await writeFile(join(this.path, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`)
+    await writeFile(join(this.path, '_SUCCESS'), '')
+    const replaced = `${this.path}.replaced`
+    await rm(replaced, { recursive: true, force: true })
+    if (await exists(this.#output)) await rename(this.#output, replaced)
+    await rename(this.path, this.#output)
+    await rm(replaced, { recursive: true, force: true })
+  }
+
+  async release(): Promise<void> {
+    clearInterval(this.#touching)
+    await rm(this.#lock, { force: true })
+  }
+
+  async #take(): Promise<void> {
+    const own: Holder = { host: hostname(), process: process.pid }
+    try {
+      await writeFile(this.#lock, JSON.stringify(own), { flag: 'wx' })
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+      const holder = JSON.parse(await readFile(this.#lock, 'utf8')) as Holder
+      if (!(await this.#isLeftBy(holder))) {
+        const who = `process ${holder.process} on ${holder.host}`
+        const hint = `wait for it; a lock whose process has died is free after ${STALE_MS / 1_000} s`
+        throw configFault(`${who} is making this output`, this.#output, hint)
+      }
+      await writeFile(this.#lock, JSON.stringify(own))
+    }
+    const touch = () => utimes(this.#lock, new Date(), new Date()).catch(() => {})
+    this.#touching = setInterval(() => void touch(), TOUCHED_EVERY_MS).unref()
+  }
+
+  async #isLeftBy({ host, process: pid }: Holder): Promise<boolean> {
+    if (host === hostname() && !isAlive(pid)) return true
+    return Date.now() - (await stat(this.#lock)).mtimeMs > STALE_MS
+  }
+}
+
+export const MANIFEST = '_manifest.json'
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}
+
+export async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  )
+}
