@@ -42,6 +42,8 @@ export class BatchOutputs {
   readonly #shapes = new Map<string, Shape>()
   readonly #readers = new Map<string, OutputReader>()
   readonly #folders = new Set<string>()
+  /** By topic and partition, if folders have no values. */
+  readonly #parts = new Map<string, OpenPart[]>()
 
   constructor(options: OutputsOptions) {
     this.#o = options
@@ -98,9 +100,13 @@ export class BatchOutputs {
 
   #partOf(topic: string, partition: number, value: () => unknown): OpenPart {
     const { partitionBy, parts, deadLetterTopic } = this.#o
-    const isDivided = partitionBy !== null && topic !== deadLetterTopic
-    const folder = isDivided ? `${topic}/${this.#folderOf(partitionBy, value())}` : topic
-    return parts.part(partName(folder, partition))
+    if (partitionBy !== null && topic !== deadLetterTopic) {
+      return parts.part(partName(`${topic}/${this.#folderOf(partitionBy, value())}`, partition))
+    }
+    const known = this.#parts.get(topic) ?? []
+    this.#parts.set(topic, known)
+    known[partition] ??= parts.part(partName(topic, partition))
+    return known[partition]
   }
 
   /** `country=DE`, as Hive names folders. */

@@ -10,7 +10,7 @@ import { openFormat } from '../../formats/open-format.ts'
 import { GivenRecord, UNWRITTEN } from '../../formats/record-decoding.ts'
 import { Place } from '../../kernel/bytes.ts'
 import { configFault, TidemarkError } from '../../kernel/errors.ts'
-import { type Partitioner, partitionOfKey } from '../../kernel/kafka.ts'
+import { murmur2, type Partitioner, partitionOfKey, placeOf } from '../../kernel/kafka.ts'
 import type { InputBlock } from '../../records/files/input-lines.ts'
 import {
   type KeyedLines,
@@ -76,9 +76,7 @@ export class LinePartitioner {
     this.#positions?.scan(lines)
     for (let line = 0; line < lines.starts.length; line++) {
       const place = block.places[line] as number
-      const partition =
-        this.#positions?.partitionOf(line, place) ??
-        partitionOfKey(lines.keyOf(line), partitions, this.#by)
+      const partition = this.#positions?.partitionOf(line, place) ?? this.#partitionOf(lines, line)
       const of = own[partition] as (typeof own)[number]
       const offset = this.#offsetOf(line, partition, place)
       of.at.push(line)
@@ -103,24 +101,38 @@ export class LinePartitioner {
   #keyed(block: InputBlock): KeyedLines {
     const { memory, starts, ends } = block
     const { values, records, events, eventOf } = decodedLines(block, this.#format, this.#source)
-    const keyOf = (line: number) => {
+    const keyStarts: number[] = []
+    const keyEnds: number[] = []
+    const madeKeys = new Map<number, Buffer>()
+    const field = this.#key instanceof FieldRead && this.#key.type === 'text' ? this.#key : null
+    const columns = events.columns
+    for (let line = 0; line < starts.length; line++) {
       const [start, value] = [starts[line] as number, values[line] as number]
-      if (value > start) return memory.buffer.subarray(start, value - 1)
       const event = eventOf[line] as number
-      return event < 0 ? NO_KEY : this.#keyOf(events, event, records.at(line))
+      const cell = value > start || event < 0 ? NO_CELL : (field?.cellIn(events, event) ?? NO_CELL)
+      const isOwn = value > start
+      keyStarts.push(isOwn ? start : cell === NO_CELL ? -1 : (columns.starts[cell] as number))
+      keyEnds.push(isOwn ? value - 1 : cell === NO_CELL ? -1 : (columns.ends[cell] as number))
+      if (isOwn || cell !== NO_CELL) continue
+      madeKeys.set(line, event < 0 ? NO_KEY : this.#madeKey(events, event, records.at(line)))
     }
-    return { memory, starts: values, ends, keyOf }
+    return { memory, starts: values, ends, keyStarts, keyEnds, madeKeys }
+  }
+
+  #partitionOf(lines: KeyedLines, line: number): number {
+    const { memory, keyStarts, keyEnds, madeKeys } = lines
+    const { partitions } = this.#o
+    const start = keyStarts[line] as number
+    const key = madeKeys.get(line)
+    if (key !== undefined) return partitionOfKey(key, partitions, this.#by)
+    const end = keyEnds[line] as number
+    if (this.#by === 'murmur2') return placeOf(murmur2(memory.bytes, start, end), partitions)
+    return partitionOfKey(memory.buffer.subarray(start, end), partitions, this.#by)
   }
 
   /** An empty key if it is invalid: the event becomes a dead letter. */
-  #keyOf(events: ScannedEvents, event: number, record: RawRecord): Buffer {
+  #madeKey(events: ScannedEvents, event: number, record: RawRecord): Buffer {
     const key = this.#key
-    if (key instanceof FieldRead && key.type === 'text') {
-      const cell = key.cellIn(events, event)
-      const { starts, ends } = events.columns
-      const { buffer } = events.memoryOf(event) ?? { buffer: NO_KEY }
-      if (cell !== NO_CELL) return buffer.subarray(starts[cell], ends[cell])
-    }
     const from = { topic: this.#source.topic, partition: UNWRITTEN }
     try {
       const read =

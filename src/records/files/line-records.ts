@@ -1,15 +1,19 @@
 import { type ByteRoom, Memory, type Place } from '../../kernel/bytes.ts'
 import { NO_TIMESTAMP } from '../../kernel/time.ts'
 import type { LogRecord, LogRecords } from '../port.ts'
-import { appendPart, partsBytes } from '../record-format.ts'
+import { appendPart, VARINT_BYTES, varintBytes, writeVarint } from '../record-format.ts'
 
-/** Lines of a block with their keys, by line. */
+/** Lines of a block with their keys. */
 export interface KeyedLines {
   readonly memory: Memory
-  /** Where the values begin and end. */
+  /** By line, where the value begins and ends. */
   readonly starts: readonly number[]
   readonly ends: readonly number[]
-  keyOf(line: number): Buffer
+  /** By line, where the key begins and ends; it begins at −1: it is one of {@link madeKeys}. */
+  readonly keyStarts: readonly number[]
+  readonly keyEnds: readonly number[]
+  /** By line, the keys that are not in the memory. */
+  readonly madeKeys: ReadonlyMap<number, Buffer>
 }
 
 const NO_HEADERS = new Memory(new ArrayBuffer(1))
@@ -42,7 +46,7 @@ export class LineRecords implements LogRecords {
     return {
       offset: this.offsetAt(index),
       timestampMs: NO_TIMESTAMP,
-      key: this.#lines.keyOf(line),
+      key: this.#keyOf(line),
       value: memory.buffer.subarray(starts[line], ends[line]),
       headers: [],
     }
@@ -62,7 +66,13 @@ export class LineRecords implements LogRecords {
   }
 
   partsBytes(index: number): number {
-    return partsBytes(this.at(index))
+    const line = this.#at[index] as number
+    const { keyStarts, keyEnds } = this.#lines
+    const start = keyStarts[line] as number
+    const keyBytes = start < 0 ? this.#keyOf(line).length : (keyEnds[line] as number) - start
+    const valueBytes = this.valueBytes(index)
+    const lengths = varintBytes(keyBytes) + varintBytes(valueBytes) + varintBytes(0)
+    return lengths + keyBytes + valueBytes
   }
 
   locate(index: number, into: Place): boolean {
@@ -79,7 +89,13 @@ export class LineRecords implements LogRecords {
   }
 
   appendKey(index: number, into: ByteRoom): void {
-    appendPart(this.#lines.keyOf(this.#at[index] as number), into)
+    const line = this.#at[index] as number
+    const { memory, keyStarts, keyEnds } = this.#lines
+    const [start, end] = [keyStarts[line] as number, keyEnds[line] as number]
+    if (start < 0) return appendPart(this.#keyOf(line), into)
+    into.reserve(VARINT_BYTES)
+    into.used = writeVarint(into.bytes, into.used, end - start)
+    into.copy(memory, start, end)
   }
 
   /** None: their number, 0. */
@@ -91,6 +107,13 @@ export class LineRecords implements LogRecords {
 
   slice(from: number, to?: number): LineRecords {
     return new LineRecords(this.#lines, this.#at.slice(from, to), this.#offsets.slice(from, to))
+  }
+
+  #keyOf(line: number): Buffer {
+    const { memory, keyStarts, keyEnds, madeKeys } = this.#lines
+    const start = keyStarts[line] as number
+    if (start < 0) return madeKeys.get(line) as Buffer
+    return memory.buffer.subarray(start, keyEnds[line])
   }
 
   pick(indices: readonly number[]): LineRecords {

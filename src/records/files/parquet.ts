@@ -8,6 +8,9 @@ const TYPES = {
   json: 'JSON',
 } as const
 
+/** Of a row group: fewer than by default, because a row group is in memory until it is written. */
+const ROWS = 61_440
+
 export interface ParquetTable {
   /** By name; `null`: nothing but null was seen. */
   readonly fields: Readonly<Record<string, { readonly kind: keyof typeof TYPES | null }>>
@@ -33,6 +36,6 @@ export async function toParquet(
     ([key, value]) => `${sqlName(key)}: ${sqlText(value)}`,
   )
   const more = entries.length === 0 ? '' : `, KV_METADATA {${entries.join(', ')}}`
-  const how = `FORMAT parquet, COMPRESSION ${compression}${more}`
+  const how = `FORMAT parquet, COMPRESSION ${compression}, ROW_GROUP_SIZE ${ROWS}${more}`
   await duckdb.run(`COPY (SELECT * FROM ${lines}) TO ${sqlText(to)} (${how})`)
 }
