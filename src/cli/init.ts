@@ -77,14 +77,12 @@ function filesFor(folder: string, hasModel: boolean): Map<string, string | Buffe
   const copies = Object.entries({ ...COPIES, ...(hasModel ? MODEL_COPIES : FEATURES_COPIES) })
   const text = (from: string) => shipped(from).toString('utf8')
   const readme = text(`topologies/starter/${hasModel ? '' : 'features/'}README.md`)
-  const rows = withOwnFeatures(text('topologies/card-rows.ts'))
-  const topology = hasModel ? withOwnFeatures(text('topologies/card-fraud.ts')) : rows
+  const topology = withOwnFeatures(text(`topologies/${hasModel ? 'card-fraud' : 'card-rows'}.ts`))
   return new Map<string, string | Buffer>([
     ...copies.map(([file, from]) => [file, shipped(from)] as const),
     ['package.json', `${JSON.stringify(manifestOf(folder, hasModel), null, 2)}\n`],
     ['README.md', readme.replace('NAME', () => basename(folder))],
     ['topology.ts', topology],
-    ...(hasModel ? [['rows.ts', rows] as const] : []),
     // Without keys: the topology computes the key of an event.
     ['sample.ndjson', text('topologies/samples/payments.tsv').replace(/^[^{\t]*\t/gm, '')],
   ])

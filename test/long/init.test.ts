@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
@@ -41,17 +41,21 @@ test('what trains the model stands on pinned packages and on labels of the sampl
   symlinkSync(ROOT, join(folder, 'node_modules/tidemark'))
   symlinkSync(join(ROOT, 'node_modules/zod'), join(folder, 'node_modules/zod'))
   const sample = ['--input', join(folder, 'sample.ndjson')]
-  const { stdout } = await tidemark(['dev', join(folder, 'rows.ts'), ...sample])
-  const answers = stdout.trimEnd().split('\n')
-  const ids = answers.map((line) => (JSON.parse(line) as { paymentId: string }).paymentId)
-  const labels = lines('labels.csv')
-  expect(labels[0]).toBe('paymentId,suspicious')
-  expect(labels.slice(1).map((line) => line.split(',')[0])).toEqual(ids.sort())
-  const { features } = JSON.parse(answers[0] ?? '') as { features: object }
+  const known = ['--label-by', 'paymentId', '--label', 'suspicious', '--label-at', 'knownAt']
+  const labels = ['--labels', join(folder, 'labels.csv'), ...known, '--within', '24h']
+  const output = ['--output', join(folder, 'rows'), '--rows', ...labels]
+  await tidemark(['batch', join(folder, 'topology.ts'), ...sample, ...output])
+  const { features } = JSON.parse(lines('rows/_manifest.json').join('\n')) as {
+    features: { rows: string[] }
+  }
   const golden = JSON.parse(lines('models/card-gbdt.golden.json').join('\n')) as {
     features: string[]
   }
-  expect(Object.keys(features)).toEqual(golden.features)
+  expect(features.rows).toEqual(golden.features)
+  const parts = readdirSync(join(folder, 'rows/rows'))
+  const rows = parts.flatMap((part) => lines(`rows/rows/${part}`))
+  const states = rows.map((row) => (JSON.parse(row) as { labelState: string }).labelState)
+  expect(states).toEqual(Array(lines('labels.csv').length - 1).fill('labelled'))
 })
 
 test.each([

@@ -1,6 +1,6 @@
 """Makes card-gbdt-next.onnx and its golden rows: a smaller candidate for the place of card-gbdt, trained on the same (card.py).
 
-    python topologies/models/card-gbdt-next.py rows.ndjson
+    python topologies/models/card-gbdt-next.py rows
     cd topologies
     npx tidemark model types models/card-gbdt-next.onnx --golden models/card-gbdt-next.golden.json --out models/card-gbdt-next.model.ts
 

@@ -1,6 +1,6 @@
 """Makes card-gbdt.onnx and its golden rows: is a card payment suspicious? What it is trained on: card.py.
 
-    python topologies/models/card-gbdt.py rows.ndjson
+    python topologies/models/card-gbdt.py rows
     cd topologies
     npx tidemark model types models/card-gbdt.onnx --golden models/card-gbdt.golden.json --version 2 --out models/card-gbdt.model.ts
 

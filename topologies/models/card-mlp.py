@@ -1,6 +1,6 @@
 """Makes card-mlp.onnx and its golden rows: a neural network for what card-gbdt answers, trained on the same (card.py).
 
-    python topologies/models/card-mlp.py rows.ndjson
+    python topologies/models/card-mlp.py rows
     cd topologies
     npx tidemark model types models/card-mlp.onnx --golden models/card-mlp.golden.json --out models/card-mlp.model.ts
 

@@ -3,7 +3,8 @@
 The features of the rows are computed by Tidemark itself, so training and serving cannot disagree:
 
     pip install -r topologies/starter/requirements.txt
-    npx tsx test/bench/payments.ts 1300000 1 | npx tidemark dev test/golden/topologies/card-fraud.ts > rows.ndjson
+    npx tsx test/bench/payments.ts 1300000 1 > payments.tsv
+    npx tidemark batch topologies/card-fraud.ts --input payments.tsv --output rows --rows --with paymentId
 
 The payments are synthetic, and so is the definition of suspicious (`risk` below): large amounts, more merchants in an hour than
 the card's day leads to expect, many categories within minutes, payments in quick succession. The data covers 36 hours. The first
@@ -35,11 +36,11 @@ FEATURES = [
 ]
 
 
-def payments(file):
+def payments(folder):
     """Rows and labels to train on, and rows and labels to test on."""
-    rows = read_rows(file)
-    rows.sort(key=lambda row: (row["paidAt"], row["paymentId"]))
-    times = np.array([row["paidAt"] for row in rows])
+    rows = read_rows(folder)
+    rows.sort(key=lambda row: (row["eventTime"], row["paymentId"]))
+    times = np.array([row["eventTime"] for row in rows])
     times -= times[0]
     x = columns(rows, FEATURES)
     y = (np.random.default_rng(1).random(len(x)) < risk(dict(zip(FEATURES, x.T.astype(float))))).astype(int)

@@ -1,12 +1,11 @@
 """Makes pays-again.onnx and its golden rows: will a card that paid in this minute pay again within the ten that follow?
 
-The features of the training rows are computed by Tidemark itself: the topology writes them with its scores, so training and
-serving cannot disagree. Before there is a model, leave out .score(paysAgain) and what reads the
-score: the rows are the same.
+The features of the training rows are computed by Tidemark itself, so training and serving cannot disagree.
 
     pip install -r topologies/starter/requirements.txt
-    npx tsx test/bench/payments.ts 360000 1 | npx tidemark dev topologies/card-activity.ts > rows.ndjson
-    python topologies/models/pays-again.py rows.ndjson
+    npx tsx test/bench/payments.ts 360000 1 > payments.tsv
+    npx tidemark batch topologies/card-activity.ts --input payments.tsv --output rows --rows --with windowStartMs
+    python topologies/models/pays-again.py rows
     cd topologies
     npx tidemark model types models/pays-again.onnx --golden models/pays-again.golden.json --out models/pays-again.model.ts
 
@@ -53,14 +52,14 @@ def main():
 
 def minutes_of(rows):
     """The start of each card minute in the training range, its features, and whether the card was active again."""
-    rows.sort(key=lambda row: (row["minuteStart"], row["cardId"]))
-    starts = np.array([row["minuteStart"] for row in rows])
+    rows.sort(key=lambda row: (row["windowStartMs"], row["key"]))
+    starts = np.array([row["windowStartMs"] for row in rows])
     starts -= starts.min()
     active = defaultdict(set)
     for row, start in zip(rows, starts):
-        active[row["cardId"]].add(start)
+        active[row["key"]].add(start)
     again = [
-        any(start + ahead in active[row["cardId"]] for ahead in range(MINUTE, WITHIN + MINUTE, MINUTE))
+        any(start + ahead in active[row["key"]] for ahead in range(MINUTE, WITHIN + MINUTE, MINUTE))
         for row, start in zip(rows, starts)
     ]
     known = (starts >= HOUR) & (starts < END)

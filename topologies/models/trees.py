@@ -11,13 +11,13 @@ REPEATABLE = dict(random_state=1, deterministic=True, force_row_wise=True, num_t
 PROBABILITY = h.make_tensor_value_info("probability", T.FLOAT, ["N", 1])
 
 
-def read_rows(file):
-    """The rows that a topology wrote. They are not sorted: the order between partitions is arbitrary."""
-    return [json.loads(line) for line in open(file)]
+def read_rows(folder):
+    """The rows in the output of tidemark batch --rows. They are not sorted: the order between partitions is arbitrary."""
+    return [json.loads(line) for part in sorted(Path(folder).glob("rows/*.ndjson")) for line in open(part)]
 
 
 def columns(rows, features):
-    return np.array([[row["features"][name] for name in features] for row in rows], np.float32)
+    return np.array([[row[name] for name in features] for row in rows], np.float32)
 
 
 def train(model, features, trees, train, test):

@@ -1,17 +1,17 @@
 """Trains card-gbdt.onnx and writes its golden rows: is a payment suspicious?
 
-The features of the training rows are computed by Tidemark itself: rows.ts has those of the topology, so training and serving
-cannot disagree. The labels, which become known later, are in labels.csv: a payment's id and 1 or 0. The labels in
-this folder are invented, as are its payments: replace them with your own.
+The features of the training rows are computed by Tidemark itself, from the topology, so training and serving cannot disagree.
+The labels are in labels.csv: a payment's id, 1 or 0, and when that became known. Only what is known within 24 hours counts.
+The labels in this folder are invented, as are its payments: replace them with your own.
 
     python3 -m venv .venv && . .venv/bin/activate
     pip install -r models/requirements.txt
     npm run train
 
-This writes rows.ndjson again, runs this script on it, and updates the model's definition. The earlier four fifths of the
-payments are for training, the rest for testing. The same rows produce the same file on the same machine.
+This writes the folder rows again, runs this script on it, updates the model's definition, and checks that the topology takes
+the model. The earlier four fifths of the payments are for training, the rest for testing. The same rows produce the same
+file on the same machine.
 """
-import csv
 import hashlib
 import json
 import sys
@@ -29,7 +29,7 @@ PROBABILITY = h.make_tensor_value_info("probability", T.FLOAT, ["N", 1])
 
 
 def main():
-    features, x, y = read_rows(*sys.argv[1:3])
+    features, x, y = read_rows(Path(sys.argv[1]))
     split = len(x) * 4 // 5
     x_test, y_test = x[split:], y[split:]
     keep(trained(x[:split], y[:split]), features, np.random.default_rng(1).permutation(x_test)[:200])
@@ -40,16 +40,21 @@ def main():
     print(f"AUC {roc_auc_score(y_test, p):.3f}, log loss {log_loss(y_test, p):.3f}, mean score {p.mean():.3f}")
 
 
-def read_rows(rows_file, labels_file):
+def read_rows(folder):
     """The names of the features, and features and label of each payment with a label, by event time."""
-    labels = {line["paymentId"]: int(line["suspicious"]) for line in csv.DictReader(open(labels_file))}
-    rows = [row for row in map(json.loads, open(rows_file)) if row["paymentId"] in labels]
+    features = json.loads((folder / "_manifest.json").read_text())["features"]["rows"]
+    if parts := sorted(folder.glob("rows/*.ndjson")):
+        rows = [json.loads(line) for part in parts for line in open(part)]
+    else:
+        from pyarrow.parquet import read_table
+
+        rows = read_table(folder / "rows").to_pylist()
+    rows = [row for row in rows if row["labelState"] == "labelled"]
     # The order between partitions is arbitrary.
-    rows.sort(key=lambda row: (row["paidAt"], row["paymentId"]))
-    features = list(rows[0]["features"])
+    rows.sort(key=lambda row: (row["eventTime"], row["paymentId"]))
     # null becomes NaN.
-    x = np.array([[row["features"][name] for name in features] for row in rows], np.float32)
-    return features, x, np.array([labels[row["paymentId"]] for row in rows])
+    x = np.array([[row[name] for name in features] for row in rows], np.float32)
+    return features, x, np.array([int(row["label"]) for row in rows])
 
 
 def trained(x, y):

@@ -87,8 +87,8 @@ class FileBatch {
       return
     }
     const metadata = metadataOf(this.#o, inputs)
-    const floats = new Set([...(rows?.features.values() ?? [])].flat())
-    report(await finish(saved, { job, folder, inputs, topology, floats, metadata }), flags)
+    const features = rows?.features ?? new Map<string, readonly string[]>()
+    report(await finish(saved, { job, folder, inputs, topology, features, metadata }), flags)
   }
 
   /** @returns whether all of it is done; false: it was told to stop */

@@ -58,15 +58,15 @@ interface FinishOptions {
   readonly folder: WorkFolder
   readonly inputs: readonly HashedFile[]
   readonly topology: PreparedTopology
-  /** Columns that are float32. */
-  readonly floats: ReadonlySet<string>
+  /** By folder, the features of its training rows; empty: it has outputs. */
+  readonly features: ReadonlyMap<string, readonly string[]>
   /** Of the files of Parquet. */
   readonly metadata: Readonly<Record<string, string>>
 }
 
 /** Publishes what the workers have made. */
 export async function finish(saved: Saved, options: FinishOptions): Promise<Manifest> {
-  const { job, folder, inputs, topology } = options
+  const { job, folder, inputs, topology, features } = options
   const parts = await written(saved, options)
   const { definition, by, fingerprint } = topology
   const manifest: Manifest = {
@@ -78,6 +78,7 @@ export async function finish(saved: Saved, options: FinishOptions): Promise<Mani
     inputs,
     partitions: job.flags.partitions,
     identity: job.identity,
+    ...(features.size > 0 && { features: Object.fromEntries(features) }),
     outcomes: outcomesOf(saved),
     parts,
   }
@@ -123,9 +124,10 @@ async function written(saved: Saved, options: FinishOptions): Promise<PartInMani
 function tableOf(
   name: string,
   { kinds }: Saved,
-  { job, floats, metadata }: FinishOptions,
+  { job, features, metadata }: FinishOptions,
 ): ParquetTable {
   const fields = kinds[name.split('/')[0] as string] ?? {}
+  const floats = new Set([...features.values()].flat())
   return { fields, floats, compression: job.flags.compression, metadata }
 }
 
