@@ -1,7 +1,8 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Command } from 'commander'
 import { expect, test } from 'vitest'
+import { batch } from '../../src/cli/batch.ts'
 import { check } from '../../src/cli/check.ts'
 import { compare } from '../../src/cli/compare.ts'
 import { consume } from '../../src/cli/consume.ts'
@@ -21,7 +22,18 @@ import { blocksOf, filesIn, PAGES, proseOf, read } from './pages.ts'
 // Names on the pages exist: commands and their flags, variables, metrics, scripts and files.
 
 const COMMANDS: readonly Command[] = [
-  ...[demo(), dev(), run(), check(), graph(), produceCommand(), consume(), compare(), init()],
+  ...[
+    demo(),
+    dev(),
+    run(),
+    batch(),
+    check(),
+    graph(),
+    produceCommand(),
+    consume(),
+    compare(),
+    init(),
+  ],
   model(),
 ]
 
@@ -119,12 +131,13 @@ test('every metric that a page names exists, and docs/operations.md names every 
 })
 
 test('every script of npm that a page names is one', () => {
-  const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
-    scripts: Record<string, string>
-  }
+  // Also those of the folder that `tidemark init` makes.
+  const scripts = ['package.json', 'topologies/starter/manifest.json'].flatMap((file) => {
+    const { scripts: own } = JSON.parse(read(file)) as { scripts: Record<string, string> }
+    return Object.keys(own)
+  })
   const named = [...text.matchAll(/\bnpm run ([\w:]+)/g)].map(([, name]) => name as string)
-  // `dev` is one of the folder that `tidemark init` makes.
-  expect(named.filter((name) => !(name in scripts))).toEqual([])
+  expect(named.filter((name) => !scripts.includes(name))).toEqual([])
 })
 
 test('every file that a page names is there', () => {
