@@ -72,7 +72,7 @@ class FileBatch {
     if (await isComplete(job)) return
     const before = mergedSaved(await savedBefore(folder, job), job.identity)
     if (!(await this.#work(job, input, before))) {
-      say('stopped; the same command with --resume continues from here')
+      say(RESUMABLE)
       process.exitCode = EXIT.interrupted
       return
     }
@@ -85,6 +85,11 @@ class FileBatch {
       say('nothing is published')
       process.exitCode = EXIT.failed
       return
+    }
+    for (const [folder, fields] of Object.entries(saved.kinds)) {
+      const empty = Object.keys(fields).filter((name) => fields[name]?.kind === null)
+      const what = `${folder}: no row has a value in ${empty.join(', ')}`
+      if (rows !== null && empty.length > 0) say(noteLine(what))
     }
     const metadata = metadataOf(this.#o, inputs)
     const features = rows?.features ?? new Map<string, readonly string[]>()
@@ -113,6 +118,9 @@ class FileBatch {
     try {
       const whole = await Promise.all(workers.map((worker) => worker.run()))
       return whole.every((is) => is)
+    } catch (error) {
+      say(RESUMABLE)
+      throw error
     } finally {
       endProgress()
       input.close()
@@ -134,6 +142,8 @@ class FileBatch {
     return createHash('sha256').update(text).digest('hex').slice(0, IDENTITY)
   }
 }
+
+const RESUMABLE = 'what is done is kept: the same command with --resume continues from there'
 
 /** Hex digits. */
 const IDENTITY = 16

@@ -127,7 +127,8 @@ export class BatchWorker {
     try {
       await Promise.race([whole(), stopped, worker.done])
     } finally {
-      await worker.stop()
+      // A query that writes to a pipe must not be left behind.
+      await worker.stop().finally(() => records.close())
     }
     if (isWhole) this.#tally.becomeWhole()
     if (isWhole || !this.#isClosing) await this.#save()

@@ -3,6 +3,7 @@ import type { PartSizes } from '../../records/files/part-files.ts'
 import type { Committed } from '../../records/port.ts'
 import type { Outcomes } from '../../runtime/events.ts'
 import type { PreparedTopology } from '../../runtime/prepared.ts'
+import { withoutRedisSinks } from '../../topology/graph.ts'
 import { prepareFiles } from '../prepared.ts'
 import { type Values, workerOptions } from '../settings.ts'
 import { TrainingRows } from './training-rows.ts'
@@ -70,7 +71,7 @@ export async function prepareJob({ file, flags, config }: Pick<Job, 'file' | 'fl
     redis: 'later',
     as: (definition) => {
       rows = flags.rows ? new TrainingRows(definition, keptFields(flags)) : null
-      return rows?.definition ?? definition
+      return rows?.definition ?? withoutRedisSinks(definition)
     },
   })
   return {

@@ -57,6 +57,7 @@ export class FileRecords implements Records {
   /** Has everything been read? */
   #isRead = false
   #isOver = false
+  #reading: Promise<void> = Promise.resolve()
 
   constructor(options: FileRecordsOptions) {
     this.#o = options
@@ -125,7 +126,7 @@ export class FileRecords implements Records {
       const assignment: Assignment = { ...start, lookBackOffset: 0, epoch: 1 }
       of.start = chosenStart(assignment, handlers.assigned(assignment, member))
     }
-    this.#read(options).catch((error) => handlers.failed(error as Error))
+    this.#reading = this.#read(options).catch((error) => handlers.failed(error as Error))
     return member
   }
 
@@ -139,8 +140,10 @@ export class FileRecords implements Records {
     return { send, close: async () => {} }
   }
 
+  /** Resolves when nothing is read any more. */
   async close(): Promise<void> {
     this.#end()
+    await this.#reading
   }
 
   #of(partition: number): Partition {
