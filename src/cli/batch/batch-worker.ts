@@ -1,5 +1,4 @@
-import { fieldRule } from '../../formats/json/plain.ts'
-import { plainOf } from '../../formats/json/zod-schema.ts'
+import { fieldRules } from '../../formats/json/field-rules.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { FileRecords } from '../../records/files/file-records.ts'
 import { InputLines } from '../../records/files/input-lines.ts'
@@ -210,8 +209,7 @@ export function openBatchInput(
   folder: WorkFolder,
 ): Promise<InputLines> {
   const [{ definition }] = topologies as [PreparedTopology]
-  const plain = plainOf(definition.source.schema)
-  return InputLines.open(flags.input, (name) => fieldRule(plain, name), folder.path)
+  return InputLines.open(flags.input, fieldRules(definition.source.schema), folder.path)
 }
 
 async function openLabels(

@@ -115,7 +115,7 @@ export class WorkFolder {
       await writeFile(this.#lock, JSON.stringify(own), { flag: 'wx' })
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-      const holder = JSON.parse(await readFile(this.#lock, 'utf8')) as Holder
+      const holder = holderIn(await readFile(this.#lock, 'utf8'))
       if (!(await this.#isLeftBy(holder))) {
         const who = `process ${holder.process} on ${holder.host}`
         const hint = `wait for it; a lock whose process has died is free after ${STALE_MS / 1_000} s`
@@ -134,6 +134,15 @@ export class WorkFolder {
 }
 
 export const MANIFEST = '_manifest.json'
+
+/** A lock may have been cut off while it was written. */
+function holderIn(lock: string): Holder {
+  try {
+    return JSON.parse(lock) as Holder
+  } catch {
+    return { host: 'a host', process: 0 }
+  }
+}
 
 function isAlive(pid: number): boolean {
   try {
