@@ -25,9 +25,6 @@ import type { TrainingRows } from './training-rows.ts'
 
 // One worker of a batch. It reads the whole input, and scores its share of the partitions.
 
-/** How often what is done is made durable, ms. */
-const SAVED_EVERY_MS = 5_000
-
 interface BatchWorkerOptions {
   readonly job: Job
   readonly prepared: Prepared
@@ -170,7 +167,7 @@ export class BatchWorker {
       this.#tally.commit(partition, { nextOffset, metadata })
       this.#forget(partition, nextOffset)
     }
-    const isDue = performance.now() - this.#savedAtMs >= SAVED_EVERY_MS
+    const isDue = performance.now() - this.#savedAtMs >= this.#o.job.savedEveryMs
     if (isDue && this.#tally.isAtChunks && !this.#isClosing) await this.#save()
     else await this.#parts.flush()
   }
