@@ -1,5 +1,4 @@
 import { fieldRules } from '../../formats/json/field-rules.ts'
-import { TidemarkError } from '../../kernel/errors.ts'
 import { FileRecords } from '../../records/files/file-records.ts'
 import { InputLines } from '../../records/files/input-lines.ts'
 import type { PartitionLines } from '../../records/files/line-records.ts'
@@ -66,7 +65,10 @@ export class BatchWorker {
       kinds: saved.kinds,
       deadLetterTopic: definition.deadLetterTopic,
       partitionBy: job.flags.partitionBy ?? null,
-      sourceOf: (partition, offset) => input.at(this.#placeOf(partition, offset)),
+      sourceOf: (partition, offset) => {
+        const place = this.#placeOf(partition, offset)
+        return place === null ? { file: null, row: null } : input.at(place)
+      },
     })
   }
 
@@ -147,12 +149,13 @@ export class BatchWorker {
     return lines
   }
 
-  #placeOf(partition: number, offset: number): number {
+  /** `null`: the record is a window that the end of the input has closed. */
+  #placeOf(partition: number, offset: number): number | null {
     for (const { records, places } of this.#linesOf(partition)) {
       const at = firstFrom(records, offset)
       if (at < places.length) return places[at] as number
     }
-    throw new TidemarkError('INVARIANT', `no line has offset ${offset} of partition ${partition}`)
+    return null
   }
 
   #forget(partition: number, nextOffset: number): void {
