@@ -10,6 +10,7 @@ import { PREPARE_SETTINGS } from './settings.ts'
 
 /** Partitions of a small real topic. */
 const PARTITIONS = 6
+const SAVED_EVERY_MS = 5_000
 const parseShare = numberParser('a percentage', (n) => n >= 0 && n <= 100)
 
 export function batch(): Command {
@@ -79,17 +80,17 @@ async function start(file: string, flags: BatchFlags): Promise<void> {
   const ended = untilSignal()
   try {
     const own = { ...flags, output: resolve(flags.output) }
-    await batchFiles({ file, flags: own, config, workers: config.workers }, ended)
+    const { workers } = config
+    await batchFiles({ file, flags: own, config, workers, savedEveryMs: SAVED_EVERY_MS }, ended)
   } finally {
     ended.dispose()
   }
 }
 
-function contradictions({ overwrite, resume, rows, ...flags }: BatchFlags): TidemarkError[] {
+function contradictions({ rows, ...flags }: BatchFlags): TidemarkError[] {
   const faults: TidemarkError[] = []
   const fault = (what: string, where: string, hint?: string) =>
     faults.push(configFault(what, where, hint))
-  if (overwrite && resume) fault('--overwrite and --resume exclude each other', '--resume')
   if (flags.compression !== 'snappy' && flags.format !== 'parquet') {
     fault('only Parquet is compressed', '--compression', 'add --format parquet')
   }

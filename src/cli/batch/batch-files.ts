@@ -44,7 +44,7 @@ export async function batchFiles(asked: Asked, ended: StopRequest): Promise<void
   }
 }
 
-type Asked = Pick<Job, 'file' | 'flags' | 'config' | 'workers'>
+type Asked = Omit<Job, 'identity'>
 
 interface FileBatchContext {
   readonly prepared: Prepared
@@ -163,14 +163,15 @@ function metadataOf({ topology, rows }: FileBatchContext, inputs: readonly Hashe
 /** Is there an output already, of the same run? @throws TidemarkError `CONFIG_INVALID`: of another */
 async function isComplete({ flags, identity }: Job): Promise<boolean> {
   const { output, overwrite, resume } = flags
-  if (overwrite || !(await exists(output))) return false
+  if (!(await exists(output))) return false
   const text = await readFile(join(output, MANIFEST), 'utf8').catch(() => '{}')
   const { identity: of } = JSON.parse(text) as { readonly identity?: string }
-  if (!resume || of !== identity) {
-    throw configFault('the output exists already', output, 'replace it with --overwrite')
+  if (resume && of === identity) {
+    say(`${output} is complete already`)
+    return true
   }
-  say(`${output} is complete already`)
-  return true
+  if (overwrite) return false
+  throw configFault('the output exists already', output, 'replace it with --overwrite')
 }
 
 async function savedBefore(folder: WorkFolder, { identity }: Job): Promise<readonly Saved[]> {

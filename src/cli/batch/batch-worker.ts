@@ -1,6 +1,4 @@
-import { fieldRule } from '../../formats/json/plain.ts'
-import { plainOf } from '../../formats/json/zod-schema.ts'
-import { TidemarkError } from '../../kernel/errors.ts'
+import { fieldRules } from '../../formats/json/field-rules.ts'
 import { FileRecords } from '../../records/files/file-records.ts'
 import { InputLines } from '../../records/files/input-lines.ts'
 import type { PartitionLines } from '../../records/files/line-records.ts'
@@ -25,9 +23,6 @@ import { sortedBlocks } from './sorted-lines.ts'
 import type { TrainingRows } from './training-rows.ts'
 
 // One worker of a batch. It reads the whole input, and scores its share of the partitions.
-
-/** How often what is done is made durable, ms. */
-const SAVED_EVERY_MS = 5_000
 
 interface BatchWorkerOptions {
   readonly job: Job
@@ -70,7 +65,10 @@ export class BatchWorker {
       kinds: saved.kinds,
       deadLetterTopic: definition.deadLetterTopic,
       partitionBy: job.flags.partitionBy ?? null,
-      sourceOf: (partition, offset) => input.at(this.#placeOf(partition, offset)),
+      sourceOf: (partition, offset) => {
+        const place = this.#placeOf(partition, offset)
+        return place === null ? { file: null, row: null } : input.at(place)
+      },
     })
   }
 
@@ -152,12 +150,13 @@ export class BatchWorker {
     return lines
   }
 
-  #placeOf(partition: number, offset: number): number {
+  /** `null`: the record is a window that the end of the input has closed. */
+  #placeOf(partition: number, offset: number): number | null {
     for (const { records, places } of this.#linesOf(partition)) {
       const at = firstFrom(records, offset)
       if (at < places.length) return places[at] as number
     }
-    throw new TidemarkError('INVARIANT', `no line has offset ${offset} of partition ${partition}`)
+    return null
   }
 
   #forget(partition: number, nextOffset: number): void {
@@ -172,7 +171,7 @@ export class BatchWorker {
       this.#tally.commit(partition, { nextOffset, metadata })
       this.#forget(partition, nextOffset)
     }
-    const isDue = performance.now() - this.#savedAtMs >= SAVED_EVERY_MS
+    const isDue = performance.now() - this.#savedAtMs >= this.#o.job.savedEveryMs
     if (isDue && this.#tally.isAtChunks && !this.#isClosing) await this.#save()
     else await this.#parts.flush()
   }
@@ -211,8 +210,7 @@ export function openBatchInput(
   folder: WorkFolder,
 ): Promise<InputLines> {
   const [{ definition }] = topologies as [PreparedTopology]
-  const plain = plainOf(definition.source.schema)
-  return InputLines.open(flags.input, (name) => fieldRule(plain, name), folder.path)
+  return InputLines.open(flags.input, fieldRules(definition.source.schema), folder.path)
 }
 
 async function openLabels(

@@ -43,12 +43,14 @@ export interface Job {
   readonly flags: BatchFlags
   readonly config: Values
   readonly workers: number
+  /** How often what is done is made durable, ms. */
+  readonly savedEveryMs: number
   /** What is computed: an interrupted run continues only the same. */
   readonly identity: string
 }
 
 /** What was made durable of a partition. */
-interface SavedPartition extends Committed {
+export interface SavedPartition extends Committed {
   readonly outcomes: Outcomes
   /** Are all its records committed, and its windows closed? */
   readonly isWhole: boolean

@@ -32,7 +32,7 @@ interface OutputsOptions {
   readonly sourceOf: (
     partition: number,
     offset: number,
-  ) => { readonly file: string; readonly row: number }
+  ) => { readonly file: string | null; readonly row: number | null }
   /** Makes a line of a training row; `null`: outputs are written. */
   readonly rowOf: ((record: NewRecord) => OutputLine) | null
 }

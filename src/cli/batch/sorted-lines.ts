@@ -17,13 +17,15 @@ import { takesSecond } from '../../topology/function-source.ts'
 import { decodedLines, pickedFields } from './decoded-lines.ts'
 
 // The lines of the input by event time. DuckDB sorts them outside of memory: each line with its
-// time and its place in front, so that equal times stay in the order of the files.
+// time and its place in front, so that equal times stay in the order of the files. A line that
+// DuckDB may not take as it is comes as base64, with a negative place.
 
-/** Between time, place and line: JSON has none, and a key must not have one. */
+/** Between time, place and line. */
 const MARK = '\x01'
 const MARK_BYTE = 1
-/** What a record may have, with its time and place. */
-const MOST_LINE_BYTES = LIMITS.bytes + 64
+const CARRIAGE_RETURN = 13
+/** Far more than an event may have: a longer line becomes a dead letter, and is kept in it. */
+const MOST_LINE_BYTES = 16 * LIMITS.bytes
 
 /** Writes the lines of the input in the order of their times to a file. @returns its path */
 export async function sortByTime(
@@ -36,8 +38,8 @@ export async function sortByTime(
   const duckdb = await DuckDb.open(folder)
   try {
     await pipeline(Readable.from(timed(input, source)), createWriteStream(unsorted))
-    const read = `read_csv(${sqlText(unsorted)}, header = false, auto_detect = false, delim = ${sqlText(MARK)}, quote = '', escape = '', max_line_size = ${MOST_LINE_BYTES}, columns = {time: 'BIGINT', place: 'BIGINT', line: 'VARCHAR'})`
-    const query = `SELECT concat(place, ${sqlText(MARK)}, line) FROM (SELECT * FROM ${read} ORDER BY time, place)`
+    const read = `read_csv(${sqlText(unsorted)}, header = false, auto_detect = false, delim = ${sqlText(MARK)}, quote = '', escape = '', max_line_size = ${MOST_LINE_BYTES}, buffer_size = ${2 * MOST_LINE_BYTES}, columns = {time: 'BIGINT', place: 'BIGINT', line: 'VARCHAR'})`
+    const query = `SELECT concat(place, ${sqlText(MARK)}, line) FROM (SELECT * FROM ${read} ORDER BY time, abs(place))`
     await pipeline(Readable.from(duckdb.lines(query)), createWriteStream(`${sorted}.new`))
     await rm(unsorted)
     await rename(`${sorted}.new`, sorted)
@@ -52,12 +54,17 @@ export async function* sortedBlocks(path: string): AsyncGenerator<InputBlock> {
   const stream = createReadStream(path, { highWaterMark: CHUNK })
   for await (const { memory, starts, ends } of blocksOf(stream)) {
     const places: number[] = []
-    const behind = starts.map((start) => {
-      const mark = memory.bytes.indexOf(MARK_BYTE, start)
-      places.push(Number(memory.text(start, mark)))
-      return mark + 1
+    const decodedEnds: number[] = []
+    const behind = starts.map((start, line) => {
+      const from = memory.bytes.indexOf(MARK_BYTE, start) + 1
+      const place = Number(memory.text(start, from - 1))
+      const to = ends[line] as number
+      places.push(Math.abs(place))
+      const decoded = place < 0 ? Buffer.from(memory.text(from, to), 'base64') : null
+      decodedEnds.push(decoded === null ? to : from + decoded.copy(memory.buffer, from))
+      return from
     })
-    yield { memory, starts: behind, ends, places }
+    yield { memory, starts: behind, ends: decodedEnds, places }
   }
 }
 
@@ -73,7 +80,7 @@ async function* timed(input: InputLines, source: SourceDefinition): AsyncGenerat
   const room = new ByteRoom()
   let timeMs = 0
   for await (const block of input.blocks()) {
-    const { events, eventOf } = decodedLines(block, format, source)
+    const { values, events, eventOf } = decodedLines(block, format, source)
     const { memory, starts, ends, places } = block
     for (let line = 0; line < starts.length; line++) {
       const event = eventOf[line] as number
@@ -84,11 +91,22 @@ async function* timed(input: InputLines, source: SourceDefinition): AsyncGenerat
           if (!(error instanceof TidemarkError)) throw error
         }
       }
-      room.text(`${timeMs}${MARK}${places[line]}${MARK}`)
-      room.append(memory.bytes.subarray(starts[line], ends[line]))
+      const bytes = memory.buffer.subarray(starts[line], ends[line])
+      const keyBytes = (values[line] as number) - (starts[line] as number)
+      const isPlain = event >= 0 && isPlainLine(bytes, keyBytes)
+      room.text(`${timeMs}${MARK}${isPlain ? '' : '-'}${places[line]}${MARK}`)
+      if (isPlain) room.append(bytes)
+      else room.text(bytes.toString('base64'))
       room.text('\n')
     }
     yield Buffer.from(room.bytes.subarray(0, room.used))
     room.clear()
   }
+}
+
+/** Has a line, whose value is JSON, only bytes that DuckDB reads as they are? */
+function isPlainLine(line: Buffer, keyBytes: number): boolean {
+  // A key ends with a tab.
+  const isKeyPlain = /^[ -~]*\t?$/.test(line.toString('latin1', 0, keyBytes))
+  return isKeyPlain && !line.includes(CARRIAGE_RETURN)
 }

@@ -1,17 +1,12 @@
 import { createReadStream } from 'node:fs'
 import { pipeline } from 'node:stream'
 import { createGunzip } from 'node:zlib'
+import type { FieldOf } from '../../formats/json/field-rules.ts'
 import { configFault, messageOf, refuseIfAny } from '../../kernel/errors.ts'
 import { DuckDb } from './duckdb.ts'
 import { type InputFile, inputFiles } from './input-files.ts'
 import { blocksOf, type LineBlock } from './lines.ts'
-import {
-  differentColumns,
-  type FieldOf,
-  openTable,
-  type TabularFile,
-  tableLines,
-} from './tabular.ts'
+import { differentColumns, openTable, type TabularFile, tableLines } from './tabular.ts'
 
 /** Lines of the input, and the place of each. */
 export interface InputBlock extends Omit<LineBlock, 'numbers'> {
@@ -107,7 +102,7 @@ export class InputLines {
     const table = this.#tables.get(file)
     if (table !== undefined) return tableLines(table, this.#duckdb as DuckDb, this.#fieldOf)
     const stream = createReadStream(file.path, { highWaterMark: CHUNK })
-    this.#readShare = () => stream.bytesRead / file.bytes
+    this.#readShare = () => stream.bytesRead / Math.max(1, file.bytes)
     return file.path.endsWith('.gz') ? pipeline(stream, createGunzip(), () => {}) : stream
   }
 }

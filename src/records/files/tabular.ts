@@ -1,19 +1,10 @@
+import type { FieldOf, FieldRule } from '../../formats/json/field-rules.ts'
 import { configFault, type TidemarkError } from '../../kernel/errors.ts'
 import { type DuckDb, onFile, sqlName, sqlText } from './duckdb.ts'
 import type { InputFile } from './input-files.ts'
 
 // Parquet and CSV as lines of JSON: what DuckDB writes is scanned faster than its values are read.
 // The schema of the events decides what a value becomes.
-
-/** What the schema says of a field. */
-interface FieldRule {
-  readonly kinds: ReadonlySet<'text' | 'number' | 'boolean' | 'other'>
-  readonly mayBeNull: boolean
-  readonly mayBeAbsent: boolean
-}
-
-/** `null`: nothing is known of the field. */
-export type FieldOf = (name: string) => FieldRule | null
 
 interface Column {
   readonly name: string
@@ -73,9 +64,12 @@ export function tableLines(
   return duckdb.lines(`SELECT ${json} FROM ${read(file)}`)
 }
 
+/** All of RFC 4180: DuckDB would guess it from the first rows, and leave out rows that do not fit. */
+const CSV = `header = true, delim = ',', quote = '"', escape = '"', skip = 0, all_varchar = true, allow_quoted_nulls = false`
+
 function read({ path, kind }: InputFile): string {
   if (kind === 'parquet') return `read_parquet(${sqlText(path)})`
-  return `read_csv(${sqlText(path)}, header = true, all_varchar = true, allow_quoted_nulls = false)`
+  return `read_csv(${sqlText(path)}, ${CSV})`
 }
 
 /** Is a field without a value left out, rather than null? */
@@ -94,7 +88,7 @@ function valueOfText(column: Column, field: FieldRule | null): string {
   const quoted = `to_json(${of})`
   if (field === null || field.kinds.has('text')) return quoted
   if (field.kinds.has('number')) {
-    const isRounded = `length(${of}) > 15 AND abs(try_cast(${of} AS HUGEINT)) > ${MOST}`
+    const isRounded = `length(${of}) > 15 AND abs(try_cast(${of} AS DOUBLE)) > ${MOST}`
     return `CASE WHEN regexp_full_match(${of}, ${sqlText(NUMBER)}) AND NOT coalesce(${isRounded}, false) THEN ${of} ELSE ${quoted} END`
   }
   if (!field.kinds.has('boolean')) return quoted
@@ -106,8 +100,8 @@ function valueOf({ name: column, type }: Column, field: FieldRule | null): strin
   const of = sqlName(column)
   const isText = field?.kinds.has('text') === true && !field.kinds.has('number')
   const plain = isText ? `to_json(${of}::VARCHAR)` : `${of}::VARCHAR`
-  if (/^(U?(TINY|SMALL)INT|U?INTEGER|DECIMAL)/.test(type)) return plain
-  if (/^(U?BIGINT|U?HUGEINT)/.test(type)) {
+  if (/^(U?(TINY|SMALL)INT|U?INTEGER)/.test(type)) return plain
+  if (/^(U?BIGINT|U?HUGEINT|DECIMAL)/.test(type)) {
     const isExact = `${of} BETWEEN -${MOST} AND ${MOST}`
     return `CASE WHEN ${isExact} THEN ${plain} ELSE to_json(${of}::VARCHAR) END`
   }
