@@ -11,6 +11,7 @@ const COMMANDS = {
   demo: async () => (await import('./demo.ts')).demo,
   dev: async () => (await import('./dev.ts')).dev,
   run: async () => (await import('./run.ts')).run,
+  batch: async () => (await import('./batch.ts')).batch,
   check: async () => (await import('./check.ts')).check,
   graph: async () => (await import('./graph.ts')).graph,
   produce: async () => (await import('./produce.ts')).produceCommand,

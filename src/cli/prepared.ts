@@ -21,9 +21,19 @@ import { loadTopologies } from './author-files.ts'
 export async function prepareFiles(
   files: readonly string[],
   options: Partial<WorkerConfig> = {},
-  choices: Pick<Choices, 'values' | 'registry' | 'redis' | 'sourceOf'> = {},
+  choices: FileChoices = {},
 ): Promise<Prepared> {
-  const { definitions, faults } = await loadTopologies(files)
+  return prepareLoaded(await loadTopologies(files), options, choices)
+}
+
+type FileChoices = Pick<Choices, 'values' | 'registry' | 'redis' | 'sourceOf'>
+
+/** @throws as {@link prepareFiles} */
+export async function prepareLoaded(
+  { definitions, faults }: Awaited<ReturnType<typeof loadTopologies>>,
+  options: Partial<WorkerConfig>,
+  choices: FileChoices,
+): Promise<Prepared> {
   try {
     const prepared = await prepare(definitions, { ...options, ...choices })
     if (faults.length > 0) await prepared.close()

@@ -220,6 +220,7 @@ describe('on a real broker', () => {
       timestampBeforeMaxMs: 2 ** 63,
       isCompacted: false,
       isTrimmed: true,
+      retentionMs: 604_800_000,
     })
     const sending = writer.send([record(topic, { value: Buffer.alloc(3_000) })])
     expect((await thrownBy(sending)).code).toBe('TOPIC_LIMITS')

@@ -68,6 +68,7 @@ function taskWith({ by = scorer(), definition = scored, ...setting }: Setting = 
     limits: { maxKeys: 1_000, maxBytes: 1_000_000 },
     partitions: 6,
     verdictsOf: () => null,
+    range: null,
     keyWatches: new Map(),
     pausable: { pause: () => {}, resume: () => {} },
     topicLimits: () => limits,
