@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Command } from 'commander'
 import { expect, test } from 'vitest'
+import { batch } from '../../src/cli/batch.ts'
 import { check } from '../../src/cli/check.ts'
 import { compare } from '../../src/cli/compare.ts'
 import { consume } from '../../src/cli/consume.ts'
@@ -21,7 +22,18 @@ import { blocksOf, filesIn, PAGES, proseOf, read } from './pages.ts'
 // Names on the pages exist: commands and their flags, variables, metrics, scripts and files.
 
 const COMMANDS: readonly Command[] = [
-  ...[demo(), dev(), run(), check(), graph(), produceCommand(), consume(), compare(), init()],
+  ...[
+    demo(),
+    dev(),
+    run(),
+    batch(),
+    check(),
+    graph(),
+    produceCommand(),
+    consume(),
+    compare(),
+    init(),
+  ],
   model(),
 ]
 

@@ -2,7 +2,8 @@ import * as fc from 'fast-check'
 import { defineTopology } from 'tidemark'
 import { describe, expect, test } from 'vitest'
 import type { Format } from '../../../src/formats/format.ts'
-import { wallClock } from '../../../src/kernel/clock.ts'
+import { type Clock, wallClock } from '../../../src/kernel/clock.ts'
+import { TidemarkError } from '../../../src/kernel/errors.ts'
 import { Slices } from '../../../src/kernel/slices.ts'
 import { ListedRecords } from '../../../src/records/log-records.ts'
 import type { Guarantee, LogRecord, TopicInfo } from '../../../src/records/port.ts'
@@ -12,13 +13,14 @@ import { limitsOf } from '../../../src/runtime/output/topic-limits.ts'
 import { AssignedPartition } from '../../../src/runtime/partition/assigned-partition.ts'
 import type { Scorer } from '../../../src/scoring/scorer.ts'
 import type { Definition } from '../../../src/topology/definition.ts'
-import { longestWaits } from '../../support/clocks.ts'
+import { HandClock, longestWaits } from '../../support/clocks.ts'
 import { headerOf } from '../../support/headers.ts'
 import { plainRecords } from '../../support/plain-records.ts'
 import { runs } from '../../support/runs.ts'
 import { topic } from '../hand-records.ts'
 import {
   model,
+  perTenSeconds,
   preparedTopology,
   record,
   START_MS,
@@ -40,12 +42,18 @@ interface Setting {
   readonly prepare?: Format['prepare']
   /** The committed offset. @default 0 */
   readonly nextOffset?: number
+  /** @default the wall clock */
+  readonly clock?: Clock
+  /** The offset at which reading ends. @default never */
+  readonly end?: number
 }
 
 /** A task of partition 3 and what it tells. */
 function taskWith({ by = scorer(), definition = scored, ...setting }: Setting = {}) {
   const watch = new Watch()
   const errors: unknown[] = []
+  const pauses: string[] = []
+  const { end } = setting
   let finished: () => void = () => {}
   const assignment = {
     topic: 'events',
@@ -61,16 +69,16 @@ function taskWith({ by = scorer(), definition = scored, ...setting }: Setting = 
   if (setting.prepare !== undefined) Object.assign(topology.format, { prepare: setting.prepare })
   const partition = new AssignedPartition([topology], assignment, {
     config: workerConfig({ guarantee: setting.guarantee ?? 'exactly-once' }),
-    clock: wallClock,
+    clock: setting.clock ?? wallClock,
     random: longestWaits,
     slices: new Slices(() => 0),
     observer: watch.observer,
     limits: { maxKeys: 1_000, maxBytes: 1_000_000 },
     partitions: 6,
     verdictsOf: () => null,
-    range: null,
+    range: end === undefined ? null : { of: () => ({ end, asked: '' }) },
     keyWatches: new Map(),
-    pausable: { pause: () => {}, resume: () => {} },
+    pausable: { pause: () => pauses.push('paused'), resume: () => {} },
     topicLimits: () => limits,
     onFinished: () => finished(),
     onBytes: () => {},
@@ -109,7 +117,7 @@ function taskWith({ by = scorer(), definition = scored, ...setting }: Setting = 
     const codes = deadLetters.map((d) => headerOf(d, 'tidemark.code'))
     return { outputs, deadLetters, codes, outcomes: watch.of('processed')[0]?.outcomes }
   }
-  return { partition, inFlight, take, done, closed, all, watch, errors }
+  return { partition, inFlight, take, done, closed, all, watch, errors, pauses }
 }
 
 function wholeOf({ batches, nextOffset }: ChunkInFlight) {
@@ -366,4 +374,66 @@ test('a partition is restoring until its tasks have processed what is replayed',
 
 test('a partition with nothing to replay is never restoring', () => {
   expect(taskWith().partition.isRestoring).toBe(false)
+})
+
+describe('a range that ends', () => {
+  const offsets = (chunks: Awaited<ReturnType<ReturnType<typeof taskWith>['closed']>>) =>
+    chunks.map(({ nextOffset }) => nextOffset)
+
+  test('where no record is, ends when the log is read to beyond it, and takes no more', async () => {
+    const { partition, take, closed, pauses, watch } = taskWith({ end: 10 })
+    take(record(0), record(1), record(2))
+    expect(pauses).toEqual([])
+    partition.caughtUp(12)
+    // Before them it is committed where the range begins.
+    expect(offsets(await closed(3))).toEqual([0, 3, 10])
+    expect(pauses).toEqual(['paused'])
+    expect(watch.of('consumed').map(({ endOffset }) => endOffset)).toEqual([10, 10])
+    take(record(10), record(11))
+    partition.caughtUp(14)
+    await turn()
+    expect(offsets(await closed(3))).toEqual([0, 3, 10])
+  })
+
+  test('before the records of a chunk, ends there', async () => {
+    const { take, closed } = taskWith({ end: 10 })
+    take(record(9))
+    take(record(14), record(15))
+    const chunks = await closed(2)
+    expect(offsets(chunks)).toEqual([0, 10])
+    expect(chunks.flatMap(({ outputs }) => outputs)).toHaveLength(1)
+  })
+
+  test('within a batch that cannot be unpacked, counts the records before it', async () => {
+    const { partition, closed, watch } = taskWith({ end: 10 })
+    const error = new TidemarkError('BATCH_TOO_LARGE', 'it is')
+    const bytes = Buffer.alloc(8)
+    partition.process({
+      ...{ topic: 'events', partition: 3, epoch: 1, records: new ListedRecords([]) },
+      packed: { offset: 6, lastOffset: 12, count: 7, timestampMs: START_MS, bytes, error },
+      ...{ nextOffset: 13, endOffset: 99 },
+    })
+    const chunks = await closed(2)
+    expect(offsets(chunks)).toEqual([0, 10])
+    expect(chunks.flatMap(({ deadLetters }) => deadLetters)).toHaveLength(1)
+    expect(watch.of('processed').at(-1)?.outcomes.dead).toBe(4)
+  })
+
+  test('leaves tumbling windows open, also when its end is the end of the log', async () => {
+    const { source } = perTenSeconds
+    const idling = { ...source, watermark: { ...source.watermark, idleAfterMs: 1_000 } }
+    const clock = new HandClock(START_MS)
+    const afterAnHour = async (end?: number) => {
+      const definition = { ...perTenSeconds, source: idling }
+      const bounded = end === undefined ? {} : { end }
+      const { take, partition, closed, done } = taskWith({ definition, clock, ...bounded })
+      take(record(0), record(1))
+      partition.caughtUp(2)
+      await closed(end === undefined ? 1 : 2)
+      await clock.pass(3_600_000)
+      return done().flatMap(({ outputs }) => outputs)
+    }
+    expect(await afterAnHour(2)).toEqual([])
+    expect(await afterAnHour()).toHaveLength(1)
+  })
 })
