@@ -251,8 +251,8 @@ export interface TopicInfo {
   /** Are records removed for their age, or for the size of the log (`cleanup.policy`)? */
   readonly isTrimmed: boolean | null
   /**
-   * How long records are kept at least (`retention.ms`), ms; +Infinity: for ever · `null`: not
-   * reported, or as the size of the log allows (`retention.bytes`).
+   * The age from which on records are removed (`retention.ms`), ms; `null`: not reported, or it is
+   * not their age alone that removes them.
    */
   readonly retentionMs: number | null
 }

@@ -134,20 +134,6 @@ describe('a range', () => {
     expect(ends(records).toSorted(upwards)).toEqual(expected)
   })
 
-  test('leaves windows open that reach beyond it, also when partitions are idle', async () => {
-    const records = fed()
-    const { worker, watch } = start(records, MIDDLE)
-    await worker.done
-    const late = watch.of('processed').flatMap(({ nextOffset, partition }) => {
-      return nextOffset > (ends(records)[partition.partition] ?? 0) ? [nextOffset] : []
-    })
-    expect(late).toEqual([])
-    // The lag counts to its end.
-    expect(watch.of('consumed').at(-1)?.endOffset).toBe(
-      ends(records)[watch.of('consumed').at(-1)?.partition.partition ?? 0],
-    )
-  })
-
   test('is kept as the first worker found it, however the topic grows and wherever workers die', async () => {
     const range: LogRange = { from: at(80_000), to: 'latest' }
     const whole = fed()
@@ -204,6 +190,20 @@ describe('a range', () => {
     isDead.come()
     await expect(first.worker.done).rejects.toThrow('crashed')
     await over
+    expect(outcomeOf(records)).toEqual(await ofLiveRun(MIDDLE))
+  })
+
+  test('ends a worker that joins when the others are through, which it could not know when it started', async () => {
+    const records = fed()
+    const first = start(records, MIDDLE)
+    const joinsLate = committingThrough(records, (commit, member) => member.commit(commit))
+    joinsLate.join = async (options) => {
+      await first.worker.done
+      return records.join(options)
+    }
+    const second = start(joinsLate, MIDDLE)
+    await second.worker.done
+    expect(second.watch.of('assigned')).toHaveLength(PARTITIONS)
     expect(outcomeOf(records)).toEqual(await ofLiveRun(MIDDLE))
   })
 

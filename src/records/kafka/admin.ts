@@ -277,6 +277,7 @@ function infoOf(
   const type = settings?.get('message.timestamp.type')
   const cleanup = settings?.get('cleanup.policy')?.split(',')
   const ageMs = numberOf('retention.ms')
+  const hasAgeOnly = ageMs !== -1 && numberOf('retention.bytes') === -1
   return {
     ...topic,
     maxMessageBytes: numberOf('max.message.bytes'),
@@ -286,8 +287,7 @@ function infoOf(
     timestampBeforeMaxMs: numberOf('message.timestamp.before.max.ms'),
     isCompacted: cleanup?.includes('compact') ?? null,
     isTrimmed: cleanup?.includes('delete') ?? null,
-    retentionMs:
-      numberOf('retention.bytes') !== -1 ? null : ageMs === -1 ? Number.POSITIVE_INFINITY : ageMs,
+    retentionMs: hasAgeOnly ? ageMs : null,
   }
 }
 

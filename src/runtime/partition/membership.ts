@@ -165,6 +165,7 @@ export class GroupMembership {
   async #work(member: Member): Promise<void> {
     this.#life.enter('joined')
     this.#o.onJoined()
+    this.#o.changed.notifyAll()
     this.#show()
     const commits = this.#committer.run(member).catch((error) => this.fail(error))
     await this.#o.changed.until(() => this.#hasFailed || this.#o.stopping.aborted)
