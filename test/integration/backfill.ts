@@ -1,4 +1,3 @@
-import { expect } from 'vitest'
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
 import { partitionOf } from '../../src/records/memory/log.ts'
 import { idOf, type Place, placeOf } from '../golden/answers.ts'
@@ -30,6 +29,9 @@ interface Line {
   readonly value: string
 }
 
+/** From the first of these numbers up to the second. */
+type Lines = readonly [from: number, to: number]
+
 /** What a group writes. */
 export interface Made {
   readonly group: string
@@ -45,24 +47,25 @@ export class Backfill {
   readonly #from: number
   readonly #to: number
   readonly #inRange = new Set<string>()
+  /** By partition, the offset at which the range begins. */
+  readonly #firsts = new Map<number, number>()
   #firstMs = 0
 
-  private constructor(of: Case, kafka: KafkaService, input: string, range: [number, number]) {
+  private constructor(of: Case, kafka: KafkaService, range: Lines) {
     this.#case = of
     this.#brokers = kafka.brokers.join(',')
     this.#records = new KafkaRecords(plainOptions(kafka))
-    this.#input = input
+    this.#input = freshName(of.source)
     ;[this.#from, this.#to] = range
   }
 
-  /** Writes the lines, one in 50 ms by their timestamps. @param range the numbers of lines */
+  /** Writes the lines, one in 50 ms by their timestamps. */
   static async of(
     kafka: KafkaService,
     topology: Case,
-    lines: readonly Line[],
-    range: [number, number],
+    { lines, range }: { readonly lines: readonly Line[]; readonly range: Lines },
   ) {
-    const backfill = new Backfill(topology, kafka, freshName(topology.source), range)
+    const backfill = new Backfill(topology, kafka, range)
     await backfill.#records.createTopics([{ name: backfill.#input, partitions: PARTITIONS }])
     backfill.#firstMs = Date.now() - lines.length * GAP_MS
     await backfill.send(lines)
@@ -78,7 +81,10 @@ export class Backfill {
         const partition = partitionOf({ partition: null, key: parts.key }, PARTITIONS)
         const offset = ends.get(partition) ?? 0
         ends.set(partition, offset + 1)
-        if (n >= this.#from && n < this.#to) this.#inRange.add(at({ partition, offset }))
+        if (n >= this.#from && n < this.#to) {
+          this.#inRange.add(at({ partition, offset }))
+          if (!this.#firsts.has(partition)) this.#firsts.set(partition, offset)
+        }
         return { topic: this.#input, partition, ...parts, timestampMs: this.#firstMs + n * GAP_MS }
       }),
     )
@@ -114,15 +120,19 @@ export class Backfill {
     }
     while (!(await isThrough()));
     run.process.kill('SIGTERM')
-    expect((await run.ended).code).toBe(0)
+    const { code, stderr } = await run.ended
+    if (code !== 0) throw new Error(stderr)
     const all = await this.outcome(live)
     return new Map([...all].filter(([, { place }]) => this.#inRange.has(place)).map(cell))
   }
 
-  /** How many records the group has answered so far. */
-  async answered({ topics }: Made): Promise<number> {
-    const read = await Promise.all(topics.map((topic) => readTopic(this.#records, topic)))
-    return read.flat().length
+  /** How many records of the range the group has committed so far. */
+  async committed({ group }: Made): Promise<number> {
+    const offsets = await this.#records.partitionOffsets(group, this.#input)
+    return offsets.reduce((sum, { partition, committed }) => {
+      const first = this.#firsts.get(partition) ?? 0
+      return sum + Math.max(0, (committed?.nextOffset ?? 0) - first)
+    }, 0)
   }
 
   /** Each output by id with its key, value and time; each dead letter by its place with its code. */

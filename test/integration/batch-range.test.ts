@@ -6,6 +6,7 @@ import { payments } from './card-fraud.ts'
 // A bounded range of a topic on a real Kafka, by two workers of a group.
 
 const LINES = 20_000
+const RANGE = [4_000, 16_000] as const
 const W1 = {
   topology: 'test/golden/topologies/w1.ts',
   source: 'payments',
@@ -19,17 +20,16 @@ const SLOW = ['--commit-interval', '200', '--max-commit-mb', '1']
 kafkaTest(
   'a range of a topic by two workers, one of which is killed, is what a live run makes of it, and ends them',
   async (kafka) => {
-    const range: [number, number] = [4_000, 16_000]
-    const backfill = await Backfill.of(kafka, W1, [...payments(LINES, 1)], range)
+    const backfill = await Backfill.of(kafka, W1, { lines: [...payments(LINES, 1)], range: RANGE })
     try {
       const made = await backfill.made('backfill')
       const workers = [1, 2].map(() => backfill.start(made, ...MORTAL, ...SLOW))
       const [killed, other] = workers as [(typeof workers)[0], (typeof workers)[0]]
       await killed.says('"msg":"assigned ')
-      while ((await backfill.answered(made)) === 0);
+      while ((await backfill.committed(made)) === 0);
       killed.process.kill('SIGKILL')
       expect((await killed.ended).signal).toBe('SIGKILL')
-      expect(await backfill.answered(made)).toBeLessThan(backfill.size)
+      expect(await backfill.committed(made)).toBeLessThan(backfill.size)
       const { code, stderr } = await other.ended
       expect(stderr).toContain(' in = ')
       expect(code).toBe(0)
@@ -37,6 +37,28 @@ kafkaTest(
       const late = await backfill.start(made).ended
       expect(late.stderr).toContain(`has committed all of the range`)
       expect(late.code).toBe(0)
+    } finally {
+      await backfill.close()
+    }
+  },
+  60_000,
+)
+
+kafkaTest(
+  'a worker of a range that is interrupted ends with 130, and the same command continues',
+  async (kafka) => {
+    const backfill = await Backfill.of(kafka, W1, { lines: [...payments(LINES, 1)], range: RANGE })
+    try {
+      const made = await backfill.made('backfill')
+      const first = backfill.start(made, ...SLOW)
+      while ((await backfill.committed(made)) === 0);
+      first.process.kill('SIGINT')
+      const { code, stderr } = await first.ended
+      expect(stderr).toContain('what is committed stays: the same command continues from there')
+      expect(code).toBe(130)
+      expect(await backfill.committed(made)).toBeLessThan(backfill.size)
+      expect((await backfill.start(made).ended).code).toBe(0)
+      expect((await backfill.cells(made)).size).toBe(backfill.size)
     } finally {
       await backfill.close()
     }

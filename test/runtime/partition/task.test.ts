@@ -420,8 +420,8 @@ describe('a range that ends', () => {
   })
 
   test('leaves tumbling windows open, also when its end is the end of the log', async () => {
-    const { source } = perTenSeconds
-    const idling = { ...source, watermark: { ...source.watermark, idleAfterMs: 1_000 } }
+    const from = perTenSeconds.source
+    const idling = { ...from, watermark: { ...from.watermark, idleAfterMs: 1_000 } }
     const clock = new HandClock(START_MS)
     const afterAnHour = async (end?: number) => {
       const definition = { ...perTenSeconds, source: idling }
