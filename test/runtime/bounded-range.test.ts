@@ -66,18 +66,25 @@ function start(records: Records, range: LogRange | null, o: Partial<WorkerOption
   return { worker, watch }
 }
 
+/** The same records, of which a member joins later. */
+function joiningAfter(records: Records, when: () => Promise<void>): Records {
+  const later = committingThrough(records, (commit, member) => member.commit(commit))
+  const join: Records['join'] = async (options) => {
+    await when()
+    return records.join(options)
+  }
+  return { ...later, join }
+}
+
 /** Value and id of each output, code and place of each dead letter, in their order. */
 function outcomeOf(records: MemoryRecords): string[] {
-  const place = (name: string) => (record: ReturnType<MemoryRecords['read']>[number]) =>
-    headerOf(record, name)
   const outputs = records
     .read('scores')
-    .map((record) => `${place('tidemark-id')(record)} ${String(record.value)}`)
-  const letters = records
-    .read('events.dlq')
-    .map((record) =>
-      ['partition', 'offset'].map((name) => place(`__streams.errors.${name}`)(record)).join('/'),
-    )
+    .map((record) => `${headerOf(record, 'tidemark-id')} ${String(record.value)}`)
+  const letters = records.read('events.dlq').map((record) => {
+    const names = ['__streams.errors.partition', '__streams.errors.offset', 'tidemark.code']
+    return names.map((name) => headerOf(record, name)).join('/')
+  })
   return [...outputs, ...letters].sort()
 }
 
@@ -196,15 +203,34 @@ describe('a range', () => {
   test('ends a worker that joins when the others are through, which it could not know when it started', async () => {
     const records = fed()
     const first = start(records, MIDDLE)
-    const joinsLate = committingThrough(records, (commit, member) => member.commit(commit))
-    joinsLate.join = async (options) => {
-      await first.worker.done
-      return records.join(options)
-    }
-    const second = start(joinsLate, MIDDLE)
+    const second = start(
+      joiningAfter(records, () => first.worker.done),
+      MIDDLE,
+    )
     await second.worker.done
     expect(second.watch.of('assigned')).toHaveLength(PARTITIONS)
     expect(outcomeOf(records)).toEqual(await ofLiveRun(MIDDLE))
+  })
+
+  test('ends where its notes say, also for a worker that had found another end before', async () => {
+    const range: LogRange = { from: at(80_000), to: 'latest' }
+    const records = fed()
+    const [hasFound, isDead] = [new Moment(), new Moment()]
+    const joining = () => {
+      hasFound.come()
+      return isDead.has
+    }
+    const second = start(joiningAfter(records, joining), range)
+    await hasFound.has
+    feed(records, 120, 150)
+    const dies = committingThrough(records, async (commit, member) => {
+      if (commit.outputs.length > 0) throw new Error('crashed')
+      await member.commit(commit)
+    })
+    await expect(start(dies, range).worker.done).rejects.toThrow('crashed')
+    isDead.come()
+    await second.worker.done
+    expect(ends(records).toSorted(upwards)).toEqual([25, 50, 75])
   })
 
   test('that is committed ends a worker at once, which says so', async () => {

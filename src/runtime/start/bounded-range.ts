@@ -25,7 +25,7 @@ export class BoundedRange {
   readonly #asked: string
   readonly #topic: string
   #partitions = 0
-  /** By name, the partitions that the group had no note of when this worker started. */
+  /** By partition name, the range when this worker started; notes take precedence. */
   #found: ReadonlyMap<string, FoundRange> = new Map()
 
   constructor(range: LogRange, topic: string) {
@@ -40,7 +40,7 @@ export class BoundedRange {
   }
 
   /**
-   * Finds the range in partitions without a note.
+   * Finds the range as it is now.
    * @throws Refused: `CONFIG_INVALID` for each partition of which the group reads another range, or
    * whose beginning is no longer in the log · TidemarkError `BROKER_UNAVAILABLE`
    */
@@ -64,15 +64,14 @@ export class BoundedRange {
       const what = `${this.#partitions - led.length} of ${this.#partitions} partitions of "${this.#topic}" have no leader`
       throw new TidemarkError('BROKER_UNAVAILABLE', what)
     }
-    const fresh = led.filter((of) => noteOf(of) === null)
     this.#found = new Map(
-      fresh.map((of) => {
+      led.map((of) => {
         const end = offsetOf(to, of, sinceTo)
         const start = Math.min(offsetOf(from, of, sinceFrom), end)
         return [partitionName(of), { start, end, asked: this.#asked }]
       }),
     )
-    const cut = fresh.filter((of) => of.committed === null && this.#isCut(of, topic, nowMs))
+    const cut = led.filter((of) => of.committed === null && this.#isCut(of, topic, nowMs))
     refuseIfAny([
       ...led.flatMap(({ committed, ...at }) =>
         committed === null ? [] : (this.#faultOf({ ...at, ...committed }) ?? []),
