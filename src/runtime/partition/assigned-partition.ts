@@ -143,6 +143,7 @@ export class AssignedPartition implements Committable {
     }
     if (this.#replay === null) this.#run()
     else this.#replay.tell()
+    this.#endAt(this.startOffset)
     // Where a group begins is committed before anything is read: otherwise a worker that takes over
     // might begin at the other end of the log, or rebuild windows from elsewhere. The variants that
     // score are committed too, because a partition without events would name the old ones.

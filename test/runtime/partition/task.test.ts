@@ -13,6 +13,7 @@ import { limitsOf } from '../../../src/runtime/output/topic-limits.ts'
 import { AssignedPartition } from '../../../src/runtime/partition/assigned-partition.ts'
 import type { Scorer } from '../../../src/scoring/scorer.ts'
 import type { Definition } from '../../../src/topology/definition.ts'
+import { stepsOf } from '../../../src/topology/graph.ts'
 import { HandClock, longestWaits } from '../../support/clocks.ts'
 import { headerOf } from '../../support/headers.ts'
 import { plainRecords } from '../../support/plain-records.ts'
@@ -393,6 +394,23 @@ describe('a range that ends', () => {
     partition.caughtUp(14)
     await turn()
     expect(offsets(await closed(3))).toEqual([0, 3, 10])
+  })
+
+  test('where the group has committed, takes nothing, whether or not it replays', async () => {
+    const sinks = [...stepsOf(scored.then)].filter((step) => step.op === 'sink')
+    const stateless = { ...scored, then: sinks }
+    const one = taskWith({ definition: stateless, nextOffset: 10, end: 10 })
+    expect(one.pauses).toEqual(['paused'])
+    one.take(record(10))
+    const other = taskWith({ nextOffset: 10, end: 10 })
+    expect(other.pauses).toEqual([])
+    other.take(record(8), record(9), record(10))
+    expect(other.pauses).toEqual(['paused'])
+    for (const { closed, done } of [one, other]) {
+      expect(offsets(await closed(1))).toEqual([10])
+      await turn()
+      expect(done()).toHaveLength(1)
+    }
   })
 
   test('before the records of a chunk, ends there', async () => {
