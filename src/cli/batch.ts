@@ -4,34 +4,36 @@ import { configFault, refuseIfAny, type TidemarkError } from '../kernel/errors.t
 import { addPair, numberParser, parseCount } from './arguments.ts'
 import { batchFiles } from './batch/batch-files.ts'
 import type { BatchFlags } from './batch/job.ts'
-import { addSettings, readConfig } from './config.ts'
+import { addRangeOptions, type RangeFlags, runRange } from './batch-range.ts'
+import { readConfig } from './config.ts'
 import { untilSignal } from './exit.ts'
-import { PREPARE_SETTINGS } from './settings.ts'
+import { type Config, PREPARE_SETTINGS } from './settings.ts'
 
 /** Partitions of a small real topic. */
 const PARTITIONS = 6
 const SAVED_EVERY_MS = 5_000
+const KAFKA = 'kafka:'
+const FILE_SETTINGS = [...PREPARE_SETTINGS, 'compression', 'workers'] as const
+const OF_BOTH: readonly string[] = ['input', 'config', ...FILE_SETTINGS]
 const parseShare = numberParser('a percentage', (n) => n >= 0 && n <= 100)
 
 export function batch(): Command {
   const command = new Command('batch')
-    .description('score the events of files; outputs go to a folder, all or nothing')
+    .description(
+      'score the events of files into a folder, all or nothing; or a bounded range of a topic, in a consumer group of its own',
+    )
     .argument('<file>', 'topology')
     .requiredOption(
       '--input <files>',
-      'events: NDJSON (one JSON object, or KEY<TAB>JSON, a line; may be .gz), CSV or Parquet; a path or a glob, in the order of their names; repeatable',
+      'events: NDJSON (one JSON object, or KEY<TAB>JSON, a line; may be .gz), CSV or Parquet; a path or a glob, in the order of their names; repeatable; or kafka:TOPIC',
       (path: string, before: readonly string[] | undefined) => [...(before ?? []), path],
     )
-    .requiredOption('--output <dir>', 'gets a folder for each sink, and one for dead letters')
+    .optionsGroup('Files:')
+    .option('--output <dir>', 'gets a folder for each sink, and one for dead letters')
     .addOption(
       new Option('--format <name>', 'format of the outputs')
         .choices(['ndjson', 'parquet'])
         .default('ndjson'),
-    )
-    .addOption(
-      new Option('--compression <name>', 'of Parquet')
-        .choices(['snappy', 'zstd'])
-        .default('snappy'),
     )
     .addOption(
       new Option('--order <name>', 'order of the events: that of the files, or by event time')
@@ -58,6 +60,7 @@ export function batch(): Command {
       'fail, and publish nothing, if more of the records are dead letters',
       (text: string) => parseShare(text.replace(/%$/, '')),
     )
+    .optionsGroup('Training rows from files:')
     .option('--rows', 'training rows instead of outputs: no model is loaded', false)
     .option(
       '--with <fields>',
@@ -70,13 +73,25 @@ export function batch(): Command {
     .option('--label <column>', 'column of the labels with the label')
     .option('--label-at <column>', 'column of the labels with when it became known')
     .option('--within <time>', 'how long after its event a label counts: 24h', parseDuration)
-    .action((file: string, flags: BatchFlags) => start(file, flags))
-  return addSettings(command, [...PREPARE_SETTINGS, 'workers'])
+  const ofFiles = command.options.slice(1)
+  addRangeOptions(command.optionsGroup('A range of a topic:'))
+  return command.action((file: string, flags: BatchFlags & RangeFlags) => {
+    const topic = flags.input.find((path) => path.startsWith(KAFKA))?.slice(KAFKA.length)
+    const strange = command.options.filter((option) => {
+      const name = option.attributeName()
+      if (command.getOptionValueSource(name) !== 'cli') return false
+      if (topic !== undefined) return ofFiles.includes(option) || name === 'workers'
+      return !ofFiles.includes(option) && !OF_BOTH.includes(name)
+    })
+    const what = topic === undefined ? `is only for --input ${KAFKA}TOPIC` : 'is only for files'
+    refuseIfAny(strange.map(({ long }) => configFault(what, long ?? '')))
+    return topic === undefined ? scoreFiles(file, flags) : runRange(file, topic, flags)
+  })
 }
 
-async function start(file: string, flags: BatchFlags): Promise<void> {
-  const config = readConfig([...PREPARE_SETTINGS, 'workers'], flags)
-  refuseIfAny(contradictions(flags))
+async function scoreFiles(file: string, flags: BatchFlags): Promise<void> {
+  const config = readConfig(FILE_SETTINGS, flags)
+  refuseIfAny(contradictions(flags, config))
   const ended = untilSignal()
   try {
     const own = { ...flags, output: resolve(flags.output) }
@@ -87,12 +102,16 @@ async function start(file: string, flags: BatchFlags): Promise<void> {
   }
 }
 
-function contradictions({ rows, ...flags }: BatchFlags): TidemarkError[] {
+function contradictions(
+  { rows, ...flags }: BatchFlags,
+  { compression }: Config<'compression'>,
+): TidemarkError[] {
   const faults: TidemarkError[] = []
   const fault = (what: string, where: string, hint?: string) =>
     faults.push(configFault(what, where, hint))
-  if (flags.compression !== 'snappy' && flags.format !== 'parquet') {
-    fault('only Parquet is compressed', '--compression', 'add --format parquet')
+  if (flags.output === undefined) fault('is needed for files', '--output')
+  if (!['none', 'snappy', 'zstd'].includes(compression)) {
+    fault('Parquet is compressed with snappy, or zstd', '--compression')
   }
   if (flags.with.length > 0 && !rows) fault('only rows have more fields', '--with', 'add --rows')
   const of = [flags.labels, flags.labelBy, flags.label, flags.labelAt, flags.within]

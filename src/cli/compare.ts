@@ -8,7 +8,7 @@ import { kafkaOptions } from './cluster.ts'
 import { ComparedTopic } from './compare/compared-topic.ts'
 import { inStep, type ModelPair, Pairs, type Side } from './compare/pairs.ts'
 import { addSettings, readConfig } from './config.ts'
-import { FROM, openShower, parseStart, shownRecords } from './consume.ts'
+import { FROM, openShower, parsePoint, shownRecords } from './consume.ts'
 import { untilSignal } from './exit.ts'
 import { bar, grouped, plural, readerGone, sayNotes, table, writeResult } from './print.ts'
 import { showProgress } from './progress.ts'
@@ -45,7 +45,7 @@ export function compare(): Command {
       'the score in the value of a record, such as probability; if it has another place in the other topic, probability=score.probability',
       parseFields,
     )
-    .option('--from <place>', FROM, parseStart, 'earliest')
+    .option('--from <place>', FROM, parsePoint, 'earliest')
     .option('--max <n>', 'stop after so many pairs (default: all)', parseCount)
     .option(
       '--threshold <score>',

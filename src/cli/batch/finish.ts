@@ -144,7 +144,8 @@ function tableOf(
 ): ParquetTable {
   const fields = kinds[name.split('/')[0] as string] ?? {}
   const floats = new Set([...features.values()].flat())
-  return { fields, floats, compression: job.flags.compression, metadata }
+  const compression = job.config.compression === 'zstd' ? 'zstd' : 'snappy'
+  return { fields, floats, compression, metadata }
 }
 
 async function sha256Of(path: string): Promise<string> {

@@ -104,6 +104,10 @@ export class FileRecords implements Records {
     return [...this.#partitions.values()].map(offsetsOf)
   }
 
+  offsetsSince(topic: string, timeMs: number): Promise<ReadonlyMap<string, number>> {
+    return this.#o.tables.offsetsSince(topic, timeMs)
+  }
+
   async join(options: JoinOptions): Promise<Member> {
     const { topic, partitions, publish } = this.#o
     const { handlers } = options
@@ -210,5 +214,6 @@ function topicInfo(name: string, partitions: number): TopicInfo {
     timestampBeforeMaxMs: null,
     isCompacted: null,
     isTrimmed: null,
+    retentionMs: null,
   }
 }
