@@ -1,4 +1,4 @@
-import { fieldRules } from '../../formats/json/field-rules.ts'
+import { type FieldRule, fieldRules } from '../../formats/json/field-rules.ts'
 import { FileRecords } from '../../records/files/file-records.ts'
 import { InputLines } from '../../records/files/input-lines.ts'
 import type { PartitionLines } from '../../records/files/line-records.ts'
@@ -204,13 +204,19 @@ export class BatchWorker {
   }
 }
 
+/** What a field is that only says where an event was in the log. */
+const NUMBER: FieldRule = { kinds: new Set(['number']), mayBeNull: false, mayBeAbsent: false }
+
 export function openBatchInput(
   { flags }: Pick<Job, 'flags'>,
   { topologies }: Prepared,
   folder: WorkFolder,
 ): Promise<InputLines> {
   const [{ definition }] = topologies as [PreparedTopology]
-  return InputLines.open(flags.input, fieldRules(definition.source.schema), folder.path)
+  const ofEvent = fieldRules(definition.source.schema)
+  const positions = [flags.partitionColumn, flags.offsetColumn]
+  const fieldOf = (name: string) => ofEvent(name) ?? (positions.includes(name) ? NUMBER : null)
+  return InputLines.open(flags.input, fieldOf, folder.path)
 }
 
 async function openLabels(
