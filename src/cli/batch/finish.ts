@@ -144,8 +144,7 @@ function tableOf(
 ): ParquetTable {
   const fields = kinds[name.split('/')[0] as string] ?? {}
   const floats = new Set([...features.values()].flat())
-  const compression = job.config.compression === 'zstd' ? 'zstd' : 'snappy'
-  return { fields, floats, compression, metadata }
+  return { fields, floats, compression: job.flags.compression ?? 'snappy', metadata }
 }
 
 async function sha256Of(path: string): Promise<string> {

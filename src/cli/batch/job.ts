@@ -5,7 +5,7 @@ import type { Outcomes } from '../../runtime/events.ts'
 import type { PreparedTopology } from '../../runtime/prepared.ts'
 import { withoutRedisSinks } from '../../topology/graph.ts'
 import { prepareFiles } from '../prepared.ts'
-import { type Config, type PREPARE_SETTINGS, workerOptions } from '../settings.ts'
+import { type Values, workerOptions } from '../settings.ts'
 import { TrainingRows } from './training-rows.ts'
 
 // A batch over files: what is asked for, and what is saved of it.
@@ -15,6 +15,8 @@ export interface BatchFlags extends Record<string, unknown> {
   readonly input: readonly string[]
   readonly output: string
   readonly format: 'ndjson' | 'parquet'
+  /** @default snappy */
+  readonly compression?: 'snappy' | 'zstd'
   readonly order: 'files' | 'time'
   readonly partitions: number
   readonly partitionColumn?: string
@@ -40,7 +42,7 @@ export interface BatchFlags extends Record<string, unknown> {
 export interface Job {
   readonly file: string
   readonly flags: BatchFlags
-  readonly config: Config<(typeof PREPARE_SETTINGS)[number] | 'compression'>
+  readonly config: Values
   readonly workers: number
   /** How often what is done is made durable, ms. */
   readonly savedEveryMs: number

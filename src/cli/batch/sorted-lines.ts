@@ -17,13 +17,12 @@ import { takesSecond } from '../../topology/function-source.ts'
 import { decodedLines, pickedFields } from './decoded-lines.ts'
 
 // The lines of the input by event time. DuckDB sorts them outside of memory: each line with its
-// time and its place in front, so that equal times stay in the order of the files. A line that
-// DuckDB may not take as it is comes as base64, with a negative place.
+// time and its place in front, so that equal times stay in the order of the files. Lines
+// are in base64, because DuckDB reads some bytes as something else.
 
 /** Between time, place and line. */
 const MARK = '\x01'
 const MARK_BYTE = 1
-const CARRIAGE_RETURN = 13
 /** Far more than an event may have: a longer line becomes a dead letter, and is kept in it. */
 const MOST_LINE_BYTES = 16 * LIMITS.bytes
 
@@ -39,7 +38,7 @@ export async function sortByTime(
   try {
     await pipeline(Readable.from(timed(input, source)), createWriteStream(unsorted))
     const read = `read_csv(${sqlText(unsorted)}, header = false, auto_detect = false, delim = ${sqlText(MARK)}, quote = '', escape = '', max_line_size = ${MOST_LINE_BYTES}, buffer_size = ${2 * MOST_LINE_BYTES}, columns = {time: 'BIGINT', place: 'BIGINT', line: 'VARCHAR'})`
-    const query = `SELECT concat(place, ${sqlText(MARK)}, line) FROM (SELECT * FROM ${read} ORDER BY time, abs(place))`
+    const query = `SELECT concat(place, ${sqlText(MARK)}, line) FROM (SELECT * FROM ${read} ORDER BY time, place)`
     await pipeline(Readable.from(duckdb.lines(query)), createWriteStream(`${sorted}.new`))
     await rm(unsorted)
     await rename(`${sorted}.new`, sorted)
@@ -57,11 +56,9 @@ export async function* sortedBlocks(path: string): AsyncGenerator<InputBlock> {
     const decodedEnds: number[] = []
     const behind = starts.map((start, line) => {
       const from = memory.bytes.indexOf(MARK_BYTE, start) + 1
-      const place = Number(memory.text(start, from - 1))
-      const to = ends[line] as number
-      places.push(Math.abs(place))
-      const decoded = place < 0 ? Buffer.from(memory.text(from, to), 'base64') : null
-      decodedEnds.push(decoded === null ? to : from + decoded.copy(memory.buffer, from))
+      places.push(Number(memory.text(start, from - 1)))
+      const decoded = Buffer.from(memory.text(from, ends[line] as number), 'base64')
+      decodedEnds.push(from + decoded.copy(memory.buffer, from))
       return from
     })
     yield { memory, starts: behind, ends: decodedEnds, places }
@@ -80,7 +77,7 @@ async function* timed(input: InputLines, source: SourceDefinition): AsyncGenerat
   const room = new ByteRoom()
   let timeMs = 0
   for await (const block of input.blocks()) {
-    const { values, events, eventOf } = decodedLines(block, format, source)
+    const { events, eventOf } = decodedLines(block, format, source)
     const { memory, starts, ends, places } = block
     for (let line = 0; line < starts.length; line++) {
       const event = eventOf[line] as number
@@ -91,22 +88,10 @@ async function* timed(input: InputLines, source: SourceDefinition): AsyncGenerat
           if (!(error instanceof TidemarkError)) throw error
         }
       }
-      const bytes = memory.buffer.subarray(starts[line], ends[line])
-      const keyBytes = (values[line] as number) - (starts[line] as number)
-      const isPlain = event >= 0 && isPlainLine(bytes, keyBytes)
-      room.text(`${timeMs}${MARK}${isPlain ? '' : '-'}${places[line]}${MARK}`)
-      if (isPlain) room.append(bytes)
-      else room.text(bytes.toString('base64'))
-      room.text('\n')
+      const text = memory.buffer.toString('base64', starts[line], ends[line])
+      room.text(`${timeMs}${MARK}${places[line]}${MARK}${text}\n`)
     }
     yield Buffer.from(room.bytes.subarray(0, room.used))
     room.clear()
   }
-}
-
-/** Has a line, whose value is JSON, only bytes that DuckDB reads as they are? */
-function isPlainLine(line: Buffer, keyBytes: number): boolean {
-  // A key ends with a tab.
-  const isKeyPlain = /^[ -~]*\t?$/.test(line.toString('latin1', 0, keyBytes))
-  return isKeyPlain && !line.includes(CARRIAGE_RETURN)
 }
