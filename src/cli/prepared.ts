@@ -21,7 +21,7 @@ import { loadTopologies } from './author-files.ts'
 export async function prepareFiles(
   files: readonly string[],
   options: Partial<WorkerConfig> = {},
-  choices: Pick<Choices, 'values' | 'registry' | 'redis' | 'sourceOf'> = {},
+  choices: Pick<Choices, 'values' | 'registry' | 'redis' | 'sourceOf' | 'latencyBudget'> = {},
 ): Promise<Prepared> {
   const { definitions, faults } = await loadTopologies(files)
   try {

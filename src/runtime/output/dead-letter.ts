@@ -98,8 +98,8 @@ function rangeOf({ offset, lastOffset, count }: PackedBatch, place: DeadLetterPl
 }
 
 /**
- * Why a record was set aside and its position in the source, read back from a dead letter's
- * headers.
+ * Why a record was set aside, by which topology, and its position in the source, read back from a
+ * dead letter's headers.
  */
 export function reasonOf(headers: readonly Header[]) {
   const text = (name: string) => String(headers.find((h) => h.name === name)?.value ?? '')
@@ -108,6 +108,8 @@ export function reasonOf(headers: readonly Header[]) {
     step: text(`${OWN}stage`),
     message: text(`${OWN}message`),
     at: {
+      topology: text(`${OWN}topology`),
+      topic: text(`${STREAMS}topic`),
       partition: Number(text(`${STREAMS}partition`)),
       offset: Number(text(`${STREAMS}offset`)),
     },
