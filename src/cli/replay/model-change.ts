@@ -1,117 +1,97 @@
-import type { RecordParts, TopicPartition } from '../../records/port.ts'
-import { Agreement, type AgreementResult } from '../../scoring/agreement.ts'
-import type { Origin, Origins, WrittenOutputs } from './written-outputs.ts'
+import type { OutputCause } from '../../kernel/ids.ts'
+import type { RecordParts } from '../../records/port.ts'
+import { Agreement } from '../../scoring/agreement.ts'
+import { describeAgreement, signed } from '../compare.ts'
+import { grouped, plural, table } from '../print.ts'
+import { causeName, isDeadLetter, type Written, type WrittenOutputs } from './written-outputs.ts'
 
-// What another model would change: every number and every truth value of an output is compared
-// with the one that was written.
-
-const WORST = 20
-/** From which score on an event is positive; a truth value counts as 0 or 1. */
+const MOST_SHOWN = 20
+/** The least score of a positive event. A truth value counts as 0 or 1. */
 const THRESHOLD = 0.5
 
-interface ChangedEvent {
-  readonly origin: Origin
+interface Change {
+  readonly cause: OutputCause
   readonly key: string
-  readonly before: number
-  readonly after: number
+  readonly then: number
+  readonly now: number
 }
 
-/** How one number of a sink's outputs changes. */
-export interface ChangedNumber {
-  /** The sink, and the path in its values. */
-  readonly name: string
-  readonly result: AgreementResult
-  /** The largest differences first. */
-  readonly worst: readonly ChangedEvent[]
-}
+/** By path. */
+type Numbers = Readonly<Record<string, number>>
 
-interface Column {
-  /** By number of the output; NaN: it has none. */
-  readonly written: number[]
-  readonly agreement: Agreement
-  readonly worst: ChangedEvent[]
-  hasChanged: boolean
-}
-
+/** What another model would change in the outputs: their numbers and truth values, by path. */
 export class ModelChange {
-  readonly #origins: Origins
-  readonly #written: WrittenOutputs
-  readonly #columns = new Map<string, Column>()
-  /** Outputs that are compared, and those of one side only. */
-  readonly counts = { outputs: 0, onlyNow: 0, onlyThen: 0 }
+  readonly #outputs: WrittenOutputs
+  readonly #then = new Map<Written, Numbers>()
+  /** By path. The worst come first. */
+  readonly #numbers = new Map<string, { agreement: Agreement; worst: Change[] }>()
+  readonly #counts = { compared: 0, now: 0 }
 
-  constructor(origins: Origins, written: WrittenOutputs) {
-    this.#origins = origins
-    this.#written = written
+  constructor(outputs: WrittenOutputs) {
+    this.#outputs = outputs
   }
 
-  /** Called with each record of the topics, before the replay. @param json its value */
-  wrote(record: Parameters<WrittenOutputs['add']>[1], of: TopicPartition, json: unknown): void {
-    const origin = this.#origins.of(of.topic, record.headers)
-    if (origin === null || !this.#written.isInRange(origin)) return
-    const number = this.#written.add(origin, record, of)
-    if (number === null) return
-    for (const [path, value] of numbersOf(json, origin.sink ?? '')) {
-      const { written } = this.#columnOf(path)
-      while (written.length < number) written.push(Number.NaN)
-      written.push(value)
+  wrote(written: Written, record: RecordParts, isNew: boolean): void {
+    if (isNew && !isDeadLetter(written.cause)) this.#then.set(written, numbersOf(written, record))
+  }
+
+  made(cause: OutputCause, record: RecordParts, written: Written | null): void {
+    if (isDeadLetter(cause)) return
+    if (written === null) this.#counts.now++
+    else this.#counts.compared++
+    const before = written && this.#then.get(written)
+    for (const [path, now] of Object.entries(before ? numbersOf({ cause }, record) : {})) {
+      const then = before?.[path] ?? Number.NaN
+      const { agreement, worst } = this.#numbers.get(path) ?? newNumber()
+      this.#numbers.set(path, { agreement, worst })
+      agreement.add([then], [now], 1)
+      if (then !== now) insert(worst, { cause, key: String(record.key), then, now })
     }
   }
 
-  /** Called with each record that the replay makes. */
-  made(topic: string, record: RecordParts, json: unknown): void {
-    const origin = this.#origins.of(topic, record.headers)
-    if (origin === null || origin.sink === null) return
-    const number = this.#written.find(origin)
-    if (number === null) {
-      this.counts.onlyNow++
-      return
-    }
-    this.#written.make(number, record)
-    this.counts.outputs++
-    for (const [path, after] of numbersOf(json, origin.sink)) {
-      const column = this.#columnOf(path)
-      const before = column.written[number] ?? Number.NaN
-      column.agreement.add([before], [after], 1)
-      if (before === after || Number.isNaN(before)) continue
-      column.hasChanged = true
-      keepWorst(column.worst, { origin, key: String(record.key), before, after })
-    }
-  }
-
-  end(): void {
-    for (const { origin } of this.#written.unmade()) {
-      if (origin.sink !== null && typeof origin.of === 'number') this.counts.onlyThen++
-    }
-  }
-
-  get changed(): ChangedNumber[] {
-    return [...this.#columns]
-      .filter(([, { hasChanged }]) => hasChanged)
-      .map(([name, { agreement, worst }]) => ({ name, result: agreement.result, worst }))
-  }
-
-  #columnOf(path: string): Column {
-    const known = this.#columns.get(path)
-    if (known !== undefined) return known
-    const agreement = new Agreement(THRESHOLD)
-    const column: Column = { written: [], agreement, worst: [], hasChanged: false }
-    this.#columns.set(path, column)
-    return column
+  describe(): string {
+    const { compared, now } = this.#counts
+    const all = [...this.#outputs.all].filter(
+      ({ cause, isMade }) => !isDeadLetter(cause) && !isMade,
+    )
+    const alone = `${grouped(now)} only now, ${grouped(all.length)} only then`
+    const changed = [...this.#numbers].filter(([, { worst }]) => worst.length > 0)
+    const numbers = changed.flatMap(([path, { agreement, worst }]) => [
+      ...['', `${path}, ${plural(agreement.result.pairs, 'output')}`],
+      ...describeAgreement(agreement.result),
+      ...['', ...table([['  worst', 'key', 'then', 'now', 'difference'], ...worst.map(rowOf)])],
+    ])
+    return [`${plural(compared, 'output')} compared, ${alone}`, ...numbers, ''].join('\n')
   }
 }
 
-/** Yields the numbers and truth values in JSON, by path. */
-function* numbersOf(json: unknown, path: string): Generator<[string, number]> {
-  if (typeof json === 'number' || typeof json === 'boolean') yield [path, Number(json)]
-  if (typeof json !== 'object' || json === null) return
-  for (const [name, value] of Object.entries(json)) yield* numbersOf(value, `${path}.${name}`)
+function newNumber() {
+  return { agreement: new Agreement(THRESHOLD), worst: [] }
 }
 
-function keepWorst(worst: ChangedEvent[], event: ChangedEvent): void {
-  const size = ({ before, after }: ChangedEvent) => Math.abs(after - before)
-  const at = worst.findIndex((other) => size(other) < size(event))
-  if (at < 0 && worst.length >= WORST) return
-  worst.splice(at < 0 ? worst.length : at, 0, event)
-  worst.length = Math.min(worst.length, WORST)
+function rowOf({ cause, key, then, now }: Change): string[] {
+  return [`  ${causeName(cause)}`, key, String(then), String(now), signed(now - then)]
+}
+
+function insert(worst: Change[], change: Change): void {
+  const size = ({ then, now }: Change) => Math.abs(now - then)
+  const at = worst.findIndex((other) => size(other) < size(change))
+  worst.splice(at < 0 ? worst.length : at, 0, change)
+  worst.length = Math.min(worst.length, MOST_SHOWN)
+}
+
+/** The numbers and truth values in a value, by path. */
+function numbersOf({ cause }: Pick<Written, 'cause'>, { value }: RecordParts): Numbers {
+  const found: Record<string, number> = {}
+  const search = (json: unknown, path: string) => {
+    if (typeof json === 'number' || typeof json === 'boolean') found[path] = Number(json)
+    if (typeof json !== 'object' || json === null) return
+    for (const [name, inner] of Object.entries(json)) search(inner, `${path}.${name}`)
+  }
+  try {
+    search(JSON.parse(String(value)), cause.sink)
+  } catch {
+    // Other values have no numbers by name.
+  }
+  return found
 }

@@ -1,34 +1,34 @@
 import { ConditionVariable } from '../../kernel/condition-variable.ts'
-import { TidemarkError } from '../../kernel/errors.ts'
+import { committingThrough } from '../../records/committing-through.ts'
 import { firstFrom } from '../../records/log-records.ts'
 import type {
+  Assignment,
   Chunk,
-  Commit,
-  Followed,
-  FollowOptions,
   JoinOptions,
   Member,
-  NewRecords,
-  PartitionOffsets,
+  MemberHandlers,
+  NewRecord,
   Records,
-  TopicInfo,
+  TopicPartition,
 } from '../../records/port.ts'
 import { decodeMetadata, encodeMetadata } from '../../runtime/commit/checkpoint-metadata.ts'
-import type { Verdicts } from '../../runtime/commit/verdicts.ts'
+import { checkpointTopic } from '../../runtime/commit/checkpoint-topic.ts'
+import { Verdicts } from '../../runtime/commit/verdicts.ts'
 import type { TablePositions } from './table-positions.ts'
-import type { ReplayRange, TablesFrom } from './written-outputs.ts'
+import type { ReplayRange, TablesFrom, WrittenOutputs } from './written-outputs.ts'
 
 interface ReplayOptions {
   readonly records: Records
-  readonly source: string
-  readonly ranges: readonly ReplayRange[]
+  readonly group: string
   readonly positions: TablePositions
-  /** By partition, in order. */
-  readonly tables: ReadonlyMap<number, readonly TablesFrom[]>
-  /** By partition, of topologies that give records up. */
-  readonly verdicts: ReadonlyMap<number, Verdicts>
-  made(records: NewRecords): Promise<void> | void
+  readonly outputs: Pick<WrittenOutputs, 'definition' | 'ranges' | 'tablesOf'>
+  /** Called when so many records are handed over. */
+  read(count: number): void
+  made(record: NewRecord): void
 }
+
+/** The most pieces of a partition that wait while others have nearer rows. */
+const MOST_WAITING = 64
 
 /** A chunk whose records see the same rows of tables. */
 interface Piece {
@@ -41,22 +41,54 @@ interface Piece {
  * The records of a topic for a worker that is to work ranges of it again: its only member has all
  * partitions, whatever the group does, and what it commits is written nowhere.
  */
-export class ReplayedRecords implements Records {
-  readonly #o: ReplayOptions
+export function replayedRecords(feed: ReplayFeed): Records {
+  const { records, positions } = feed.options
+  return {
+    ...committingThrough(records, async () => {}),
+    missingRights: (needs) => records.missingRights({ ...needs, writes: [] }),
+    // Their bounds of timestamps were about the time of the first run.
+    describeTopics: async (names) => {
+      const topics = await records.describeTopics(names)
+      const unbounded = { timestampAfterMaxMs: null, timestampBeforeMaxMs: null }
+      return new Map([...topics].map(([name, info]) => [name, { ...info, ...unbounded }]))
+    },
+    createTopics: async () => {},
+    // Of what the group has committed, only the variants that it has chosen.
+    partitionOffsets: async (group, topic) => {
+      const all = await records.partitionOffsets(group, topic)
+      return all.map(({ committed, ...of }) => {
+        const note = committed && decodeMetadata(committed.metadata)
+        if (committed === null || note === null) return { ...of, committed }
+        const metadata = encodeMetadata({ ...note, lastRecord: null, topologies: new Map() })
+        return { ...of, committed: { ...committed, metadata } }
+      })
+    },
+    join: (options) => feed.join(options),
+    follow: (options) => positions.follow(records, options),
+    writer: () => ({ send: async () => {}, close: async () => {} }),
+    close: async () => {},
+  }
+}
+
+/** Feeds a worker, once. */
+export class ReplayFeed {
+  readonly options: ReplayOptions
   readonly #changed = new ConditionVariable()
   readonly #paused = new Set<number>()
   /** By partition, up to where it was handed over for output, and committed. */
   readonly #handedOver = new Map<number, number>()
   readonly #committed = new Map<number, number>()
-  readonly #over = new AbortController()
-  #hasJoined = false
+  readonly #verdicts = new Map<number, Verdicts>()
+  readonly #tables: ReadonlyMap<number, readonly TablesFrom[]>
+  #isStopped = false
   /** How it has ended; `null`: it has not. */
   #end: { readonly error: unknown } | null = null
-  /** Records handed over. */
-  count = 0
 
   constructor(options: ReplayOptions) {
-    this.#o = options
+    const { positions, outputs } = options
+    this.options = options
+    this.#tables = new Map(outputs.ranges.map(({ partition: p }) => [p, outputs.tablesOf(p)]))
+    positions.aim([...this.#tables.values()].flat()[0]?.tables ?? '')
   }
 
   /** Resolves when all ranges are worked; rejects if they cannot be read. */
@@ -65,90 +97,68 @@ export class ReplayedRecords implements Records {
     if (this.#end?.error) throw this.#end.error
   }
 
-  missingRights: Records['missingRights'] = (needs) => {
-    return this.#o.records.missingRights({ ...needs, writes: [], guarantee: 'at-least-once' })
-  }
-
-  /** Without bounds of timestamps, which are about the time of the first run. */
-  async describeTopics(names: readonly string[]): Promise<ReadonlyMap<string, TopicInfo>> {
-    const topics = await this.#o.records.describeTopics(names)
-    const unbounded = { timestampAfterMaxMs: null, timestampBeforeMaxMs: null }
-    return new Map([...topics].map(([name, info]) => [name, { ...info, ...unbounded }]))
-  }
-
-  async createTopics(): Promise<void> {}
-
-  readAll: Records['readAll'] = (partition) => this.#o.records.readAll(partition)
-
-  /** Of what the group has committed, only the variants that it has chosen. */
-  async partitionOffsets(group: string, topic: string): Promise<readonly PartitionOffsets[]> {
-    const all = await this.#o.records.partitionOffsets(group, topic)
-    return all.map(({ committed, ...of }) => {
-      const note = committed === null ? null : decodeMetadata(committed.metadata)
-      if (committed === null || note === null) return { ...of, committed }
-      const metadata = encodeMetadata({ ...note, lastRecord: null, topologies: new Map() })
-      return { ...of, committed: { ...committed, metadata } }
-    })
-  }
-
-  follow(options: FollowOptions): Promise<Followed> {
-    return this.#o.positions.follow(this.#o.records, options)
-  }
-
-  writer() {
-    return { send: async () => {}, close: async () => {} }
-  }
-
-  async close(): Promise<void> {
-    this.#over.abort()
-    this.#changed.notifyAll()
-  }
-
   async join({ handlers }: JoinOptions): Promise<Member> {
-    if (this.#hasJoined) throw new TidemarkError('GROUP_FAILED', 'the replay was interrupted')
-    this.#hasJoined = true
-    const { source: topic, ranges } = this.#o
+    const { outputs: written, made } = this.options
+    const { topic } = written.definition.source
     const pausable = {
-      pause: ({ partition }: { partition: number }) => void this.#paused.add(partition),
-      resume: ({ partition }: { partition: number }) => {
+      pause: ({ partition }: TopicPartition) => void this.#paused.add(partition),
+      resume: ({ partition }: TopicPartition) => {
         this.#paused.delete(partition)
         this.#changed.notifyAll()
       },
     }
-    const starts = ranges.map(({ partition, from, lowOffset }): [number, number] => {
-      const at = { topic, partition, epoch: 1, nextOffset: from, metadata: null }
-      const assignment = { ...at, lowOffset, lookBackOffset: lowOffset }
-      return [partition, handlers.assigned(assignment, pausable)]
-    })
-    void this.#feed(new Map(starts), handlers)
-      .then(
-        () => ({ error: null }),
-        (error: unknown) => ({ error }),
-      )
-      .then((end) => {
-        this.#end = end
-        this.#changed.notifyAll()
-      })
+    const starts = new Map<number, number>()
+    for (const { partition, from, to, lowOffset } of written.ranges) {
+      const at = {
+        topic,
+        partition,
+        epoch: 1,
+        metadata: null,
+        lowOffset,
+        lookBackOffset: lowOffset,
+      }
+      await this.#readVerdicts({ ...at, nextOffset: to })
+      starts.set(partition, handlers.assigned({ ...at, nextOffset: from }, pausable))
+    }
+    const ended = (error: unknown) => {
+      this.#end = { error }
+      this.#changed.notifyAll()
+    }
+    this.#feed(starts, handlers).then(() => ended(null), ended)
     return {
       ...pausable,
-      commit: (commit) => this.#commit(commit),
-      stopFetching: () => this.#over.abort(),
-      leave: () => this.close(),
+      commit: async ({ outputs, deadLetters, nextOffsets }) => {
+        for (const record of [...outputs, ...deadLetters]) made(record)
+        for (const { partition, nextOffset: at } of nextOffsets) this.#committed.set(partition, at)
+        this.#changed.notifyAll()
+      },
+      stopFetching: () => {
+        this.#isStopped = true
+        this.#changed.notifyAll()
+      },
+      leave: async () => {},
     }
   }
 
-  async #commit({ outputs, deadLetters, nextOffsets }: Commit): Promise<void> {
-    await this.#o.made(outputs)
-    await this.#o.made(deadLetters)
-    for (const { partition, nextOffset } of nextOffsets) this.#committed.set(partition, nextOffset)
-    this.#changed.notifyAll()
+  /** Records that were given up in the first run are left out again (rule R9). */
+  async #readVerdicts(assignment: Assignment): Promise<void> {
+    const { records, outputs, group } = this.options
+    const topic = checkpointTopic(outputs.definition, group)
+    if (topic === null) return
+    const { partition } = assignment
+    const read = () => records.readAll({ topic, partition })
+    const verdicts = new Verdicts({ topic, assignment, topicId: null, read })
+    await verdicts.read()
+    this.#verdicts.set(partition, verdicts)
   }
 
   async #feed(
     starts: ReadonlyMap<number, number>,
-    { chunk: handOver, unreadable }: JoinOptions['handlers'],
+    { chunk: handOver, unreadable }: MemberHandlers,
   ): Promise<void> {
-    const { records, source: topic, ranges, positions } = this.#o
+    const { records, outputs, positions } = this.options
+    const { definition, ranges } = outputs
+    const { topic } = definition.source
     const followed = await records.follow({ topic, from: starts, unreadable })
     const chunks = followed[Symbol.asyncIterator]()
     const left = new Map(ranges.map((range) => [range.partition, range]))
@@ -158,7 +168,7 @@ export class ReplayedRecords implements Records {
     const areKnown = () =>
       positions.areAny ? [...left.values()].every(hasCome) : ranges.some(hasCome)
     try {
-      while (!this.#over.signal.aborted) {
+      while (!this.#isStopped) {
         while (left.size > 0 && !areKnown()) {
           const { done, value: chunk } = await chunks.next()
           if (done === true) return
@@ -167,10 +177,7 @@ export class ReplayedRecords implements Records {
           waiting.get(chunk.partition)?.push(...this.#piecesOf(chunk, range))
           if (chunk.nextOffset >= range.to) left.delete(chunk.partition)
         }
-        const [next] = [...waiting.values()]
-          .filter(({ length }) => length > 0)
-          .toSorted(([a], [b]) => ageOf(a) - ageOf(b))
-        const piece = next?.shift()
+        const piece = this.#next([...waiting.values()])
         if (piece === undefined) break
         await this.#handOver(piece, handOver)
       }
@@ -180,32 +187,41 @@ export class ReplayedRecords implements Records {
     }
   }
 
+  /** Takes the piece whose rows are nearest, or from those partitions that are too far behind. */
+  #next(waiting: readonly Piece[][]): Piece | undefined {
+    const { positions } = this.options
+    const distance = ([piece]: Piece[]) =>
+      piece?.tables == null ? -1 : positions.distanceTo(piece.tables)
+    const there = waiting.filter(({ length }) => length > 0)
+    const far = there.filter(({ length }) => length > MOST_WAITING)
+    const all = far.length > 0 ? far : there
+    return all.toSorted((a, b) => distance(a) - distance(b))[0]?.shift()
+  }
+
   async #handOver({ chunk, tables }: Piece, handOver: (chunk: Chunk) => void): Promise<void> {
-    const { positions } = this.#o
+    const { positions, read } = this.options
     const { partition, nextOffset } = chunk
     if (tables !== null && positions.text !== tables) {
       await this.#allCommitted()
       await positions.set(tables)
     }
-    await this.#changed.until(() => !this.#paused.has(partition) || this.#over.signal.aborted)
+    await this.#changed.until(() => !this.#paused.has(partition) || this.#isStopped)
     if (tables !== null) this.#handedOver.set(partition, nextOffset)
-    this.count += chunk.records.length
+    read(chunk.records.length)
     handOver({ ...chunk, epoch: 1 })
   }
 
   #allCommitted(): Promise<void> {
     const isCommitted = ([partition, offset]: [number, number]) =>
       (this.#committed.get(partition) ?? 0) >= offset
-    return this.#changed.until(
-      () => this.#over.signal.aborted || [...this.#handedOver].every(isCommitted),
-    )
+    return this.#changed.until(() => this.#isStopped || [...this.#handedOver].every(isCommitted))
   }
 
   /** The records of a chunk before and in its range, each piece with the rows that it sees. */
   #piecesOf(chunk: Chunk, { partition, from, to }: ReplayRange): Piece[] {
-    const kept = this.#o.verdicts.get(partition)?.kept(chunk.records) ?? chunk.records
+    const kept = this.#verdicts.get(partition)?.kept(chunk.records) ?? chunk.records
     const end = Math.min(to, chunk.nextOffset)
-    const [first, ...later] = this.#o.tables.get(partition) ?? []
+    const [first, ...later] = this.#tables.get(partition) ?? []
     const parts: TablesFrom[] = [
       { from, tables: first?.tables ?? '' },
       ...later.filter((part) => from < part.from && part.from < end),
@@ -225,13 +241,4 @@ export class ReplayedRecords implements Records {
       return { chunk: { ...chunk, records, nextOffset }, tables }
     })
   }
-}
-
-/** Grows with the positions of tables. What is read for windows only comes first. */
-function ageOf(piece: Piece | undefined): number {
-  const positions = piece?.tables?.match(/(?<=[=,])\d+(?=[,;]|$)/g) ?? []
-  return positions.reduce(
-    (sum, position) => sum + Number(position),
-    piece?.tables === null ? -1 : 0,
-  )
 }

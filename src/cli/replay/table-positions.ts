@@ -11,6 +11,11 @@ import type {
 } from '../../records/port.ts'
 import type { Definition } from '../../topology/definition.ts'
 
+type Ends = ReadonlyMap<string, readonly number[]>
+
+/** More records than a topic has. */
+const AGAIN = 2 ** 52
+
 /**
  * The positions of the tables of a topology. A table reads its topic through here and gets no
  * record from the position on that was last set. Set back, it reads its topic again.
@@ -20,11 +25,10 @@ export class TablePositions {
   readonly #topics: ReadonlyMap<string, string>
   readonly #changed = new ConditionVariable()
   readonly #readings = new Map<string, TableReading>()
-  #ends: ReadonlyMap<string, readonly number[]> = new Map()
+  /** By topic, the offsets before which records are handed over. */
+  #ends: Ends = new Map()
   /** The header `tidemark-tables` of outputs that are made now. */
   text = ''
-  /** Tables whose topic no longer has all of its records. */
-  readonly #incomplete = new Set<string>()
 
   constructor({ tables }: Pick<Definition, 'tables'>) {
     this.#topics = new Map(
@@ -37,29 +41,43 @@ export class TablePositions {
     return this.#topics.size > 0
   }
 
+  /** Tables whose topics no longer have all records before the position. */
   get incomplete(): readonly string[] {
-    return [...this.#incomplete]
+    const names = [...this.#topics.keys()]
+    return names.filter((name) => this.#readings.get(this.#topics.get(name) ?? '')?.isIncomplete)
+  }
+
+  /** Records to read for a position. Without bound, the earliest first: topics are read again. */
+  distanceTo(text: string): number {
+    if (text === this.text) return 0
+    const steps = [...this.#endsIn(text)].flatMap(([topic, ends]) => {
+      const now = this.#ends.get(topic) ?? []
+      return ends.map((end, partition) => end - (now[partition] ?? 0))
+    })
+    const records = steps.reduce((sum, step) => sum + step, 0)
+    return steps.some((step) => step < 0) ? AGAIN + records : records
   }
 
   /** @param text the header `tidemark-tables`; resolves when the tables have these rows */
   async set(text: string): Promise<void> {
     this.aim(text)
     await this.#changed.until(() => [...this.#readings.values()].every((one) => one.isThere))
-    for (const [name, topic] of this.#topics) {
-      if (this.#readings.get(topic)?.isIncomplete) this.#incomplete.add(name)
-    }
   }
 
   /** As {@link set}, for tables that are still to be read. */
   aim(text: string): void {
     this.text = text
+    this.#ends = this.#endsIn(text)
+    for (const [topic, reading] of this.#readings) reading.aim(this.#ends.get(topic) ?? [])
+  }
+
+  #endsIn(text: string): Ends {
     const named = text.split(';').map((part) => part.split('=') as [string, string?])
     const ends = named.flatMap(([name, at = '']): [string, readonly number[]][] => {
       const topic = this.#topics.get(name)
       return topic === undefined ? [] : [[topic, at.split(',').map(Number)]]
     })
-    this.#ends = new Map(ends)
-    for (const [topic, reading] of this.#readings) reading.aim(this.#ends.get(topic) ?? [])
+    return new Map(ends)
   }
 
   /** Reads the topic of a table. */

@@ -1,247 +1,242 @@
-import { position } from '../../kernel/ids.ts'
-import type { LogRecord, NewRecord, RecordParts, TopicPartition } from '../../records/port.ts'
-import type { Definition } from '../../topology/definition.ts'
+import { isDeepStrictEqual } from 'node:util'
+import { type OutputCause, position } from '../../kernel/ids.ts'
+import type { RecordParts } from '../../records/port.ts'
+import { CODE_HEADER } from '../../runtime/output/dead-letter.ts'
+import * as provenance from '../../runtime/output/provenance.ts'
+import { bytesAsJson, grouped, table } from '../print.ts'
+import type { TablePositions } from './table-positions.ts'
 import {
+  causeName,
+  comparedParts,
+  deadLetterOf,
+  digestOf,
+  isDeadLetter,
   type Marks,
   marksOf,
-  type Origin,
-  type Origins,
-  partsOf,
+  type Written,
   type WrittenOutputs,
-  type WrittenPlace,
 } from './written-outputs.ts'
 
-/** The most differences that are shown. */
-const SHOWN = 10
+const { BY_CLOCK_HEADER, BY_HEADER, LATE_HEADER, MODEL_HEADER } = provenance
+const { TABLES_HEADER, WARMING_HEADER } = provenance
 
-/** `made`: only the replay has it · `written`: only the topic has it. */
+const MOST_SHOWN = 10
+const MOST_FIELDS = 6
+
+/** `missing`: only the replay makes it · `additional`: only the topic has it. */
 type Kind = 'different' | 'missing' | 'twice' | 'additional' | 'not comparable'
 
-export interface Difference {
+interface Difference {
   readonly kind: Kind
   readonly why: string
-  readonly origin: Origin
-  /** `null`: nothing is written. */
-  readonly written: WrittenPlace | null
-  /** `null`: the replay makes nothing. */
+  readonly cause: OutputCause
+  readonly written: Written | null
+  readonly made: View | null
+}
+
+interface Found extends Omit<Difference, 'made'> {
   readonly made: RecordParts | null
 }
 
-interface VerificationOptions {
-  readonly definition: Pick<Definition, 'tables' | 'stores' | 'source'>
-  readonly origins: Origins
-  readonly written: WrittenOutputs
-  /** Tables whose topics no longer have all records. */
-  readonly incomplete: () => readonly string[]
-  /** Does the replay leave out what was given up then (rule R9)? */
-  readonly obeysVerdicts: boolean
-}
-
-/** What differs for a reason that concerns all of a run is shown once. */
-const OF_A_RUN = /^another (model|topology|variant)/
+/** What concerns all of a run is shown once. */
+const OF_A_RUN = /^another /
 const UNEXPLAINED = '?'
-/** Codes of dead letters that depend on the moment, or on the worker's memory. */
+const LATE_BY_CLOCK = 'a late decision by the clock (idleAfter)'
+/** Dead letters that depend on the moment, or on the worker's memory. */
 const OF_THE_MOMENT = ['SCHEMA_UNKNOWN', 'STATE_LIMIT', 'SCORE_FAILED', 'OUTPUT_TIMESTAMP']
 
-/** Compares what a replay makes with what is written. */
+/** Compares what a replay makes with what is written, to the bit. */
 export class Verification {
-  readonly #o: VerificationOptions
+  readonly #outputs: WrittenOutputs
+  readonly #positions: Pick<TablePositions, 'incomplete'>
+  readonly #isIdle: boolean
   readonly #shown: Difference[] = []
-  readonly counts: Record<Kind | 'equal', number> = {
-    equal: 0,
-    different: 0,
-    missing: 0,
-    twice: 0,
-    additional: 0,
-    'not comparable': 0,
-  }
   readonly #reasons = new Map<string, number>()
-  /** By sink and partition, the first and the last start of a window that the replay has closed. */
-  readonly #windows = new Map<string, [number, number]>()
-  /** Keys of what differs without a known reason. */
+  /** Keys of outputs that differ without a known reason. */
   readonly #keys = new Set<string>()
-
-  constructor(options: VerificationOptions) {
-    this.#o = options
+  /** By sink and partition, the first and the last start of a window that the replay has closed. */
+  readonly #windows = new Map<string, readonly [number, number]>()
+  readonly counts: Record<Kind | 'equal', number> = {
+    ...{ equal: 0, different: 0, missing: 0, twice: 0, additional: 0, 'not comparable': 0 },
   }
 
-  /** Called with each record of the topics that are compared, before the replay. */
-  wrote(record: LogRecord, of: TopicPartition): void {
-    const { origins, written } = this.#o
-    const origin = origins.of(of.topic, record.headers)
-    if (origin === null || !written.isInRange(origin)) return
-    if (written.add(origin, record, of) !== null) return
-    const { topic, partition } = of
-    const place = { topic, partition, offset: record.offset }
-    this.#add({
-      kind: 'twice',
-      why: 'its id is in the topic twice',
-      origin,
-      written: place,
-      made: null,
-    })
+  constructor(outputs: WrittenOutputs, positions: Pick<TablePositions, 'incomplete'>) {
+    this.#outputs = outputs
+    this.#positions = positions
+    this.#isIdle = outputs.definition.source.watermark.idleAfterMs !== null
   }
 
-  /** Called with each record that the replay makes. */
-  made(record: NewRecord): void {
-    const { origins, written } = this.#o
-    const origin = origins.of(record.topic, record.headers)
-    if (origin === null) return
-    this.#noteWindow(origin)
-    const number = written.find(origin)
-    if (number === null) {
-      this.#add({
-        kind: 'missing',
-        why: this.#whyMissing(origin),
-        origin,
-        written: null,
-        made: record,
-      })
-    } else {
-      const place = written.place(number)
-      if (written.make(number, record)) this.counts.equal++
-      else {
-        const [kind, why] = this.#whyDifferent(
-          written.marks(number),
-          marksOf(record.headers),
-          origin,
-        )
-        if (why === UNEXPLAINED && this.#keys.size < 2) this.#keys.add(String(record.key))
-        this.#add({ kind, why, origin, written: place, made: record })
-      }
+  wrote(written: Written, _: RecordParts, isNew: boolean): void {
+    if (isNew) return
+    const { cause } = written
+    this.#add({ kind: 'twice', why: 'the topic has its id twice', cause, written, made: null })
+  }
+
+  made(cause: OutputCause, made: RecordParts, written: Written | null): void {
+    if (typeof cause.of === 'string') this.#closed(cause, startOf(cause.of))
+    if (written === null) {
+      this.#add({ kind: 'missing', why: this.#whyMissing(cause), cause, written, made })
+    } else if (written.digest === digestOf(made)) this.counts.equal++
+    else {
+      const [kind, why] = this.#whyDifferent(written, marksOf(made))
+      if (why === UNEXPLAINED && this.#keys.size < 2) this.#keys.add(String(made.key))
+      this.#add({ kind, why, cause, written, made })
     }
   }
 
-  /** The replay is over. */
   end(): void {
-    const { written, obeysVerdicts } = this.#o
-    for (const { origin, number } of written.unmade()) {
-      const { code } = written.marks(number)
-      if (code === 'SCHEMA_UNKNOWN' && obeysVerdicts) this.counts.equal++
-      else if (this.#isDue(origin)) {
-        const why = this.#byClock(code) ?? 'the replay does not make it'
-        const place = written.place(number)
-        this.#add({ kind: 'additional', why, origin, written: place, made: null })
-      }
+    for (const written of this.#outputs.all) {
+      const { cause, marks, isMade } = written
+      if (isMade || !this.#isDue(cause)) continue
+      const why = this.#byClock(marks) ?? 'the replay does not make it'
+      this.#add({ kind: 'additional', why, cause, written, made: null })
     }
   }
 
   get isEqual(): boolean {
-    const { equal, 'not comparable': incomparable, ...others } = this.counts
+    const { equal, 'not comparable': _, ...others } = this.counts
     return equal > 0 && Object.values(others).every((count) => count === 0)
   }
 
-  /** The first differences. */
-  get shown(): readonly Difference[] {
-    return this.#shown.map((one) => ({ ...one, why: this.#inWords(one.why) }))
+  /** @param read reads a record that is written once more */
+  async describe(read: (of: Written) => Promise<RecordParts | null>): Promise<string> {
+    const shown = this.#shown.map(async (difference) => {
+      const { kind, why, cause, written, made } = difference
+      const place = written && `, ${position(written.topic, written.partition, written.offset)}`
+      const record = written && made ? await read(written) : null
+      const fields = record && made ? fieldsOf(viewOf(record), made) : []
+      return [
+        `${kind}: ${causeName(cause)}${place ?? ''}`,
+        `  ${this.#inWords(why)}`,
+        ...fields,
+        '',
+      ]
+    })
+    const all = Object.values(this.counts).reduce((sum, count) => sum + count, 0)
+    const each = Object.entries(this.counts).map(([kind, count]) => `${grouped(count)} ${kind}`)
+    return [
+      ...(await Promise.all(shown)).flat(),
+      ...table([...this.#reasons].map(([why, count]) => [this.#inWords(why), grouped(count)])),
+      `${grouped(all)} compared: ${each.join(', ')}\n`,
+    ].join('\n')
   }
 
-  /** How many outputs there are for each reason. */
-  get reasons(): readonly (readonly [why: string, count: number])[] {
-    return [...this.#reasons].map(([why, count]) => [this.#inWords(why), count])
-  }
-
-  #add(difference: Difference): void {
+  #add(difference: Found): void {
     const { kind, why, made } = difference
     this.counts[kind]++
     const before = this.#reasons.get(why) ?? 0
     this.#reasons.set(why, before + 1)
-    if (this.#shown.length >= SHOWN || (before > 0 && OF_A_RUN.test(why))) return
-    this.#shown.push({ ...difference, made: made && copyOf(made) })
+    if (this.#shown.length >= MOST_SHOWN || (before > 0 && OF_A_RUN.test(why))) return
+    this.#shown.push({ ...difference, made: made && viewOf(made) })
   }
 
-  #whyDifferent(then: Marks, now: Marks, { of }: Origin): [Kind, string] {
-    const { tables, stores, source } = this.#o.definition
-    const isWindow = typeof of === 'string'
-    if (then.isByClock || now.isByClock) return ['different', 'the clock decided']
-    if (then.by !== now.by && then.model === now.model) {
-      return ['different', `another topology: ${then.by}, now ${now.by}`]
+  #whyDifferent({ cause, marks: then }: Written, now: Marks): readonly [Kind, string] {
+    const { tables, stores } = this.#outputs.definition
+    const change = (name: string) => `${then[name] ?? 'none'}, now ${now[name] ?? 'none'}`
+    const has = (name: string) => then[name] !== undefined || now[name] !== undefined
+    const differs = (name: string) => then[name] !== now[name]
+    const [isWindow, nameOf] = [typeof cause.of === 'string', (of?: string) => of?.split('@')[0]]
+    if (has(BY_CLOCK_HEADER.name)) return ['different', 'the clock decided']
+    if (differs(MODEL_HEADER)) {
+      const isModel = nameOf(then[MODEL_HEADER]) === nameOf(now[MODEL_HEADER])
+      return ['different', `another ${isModel ? 'model' : 'variant'}: ${change(MODEL_HEADER)}`]
     }
-    if (then.model !== now.model) {
-      const [name] = then.model.split('@')
-      const what = now.model.startsWith(`${name}@`) ? 'model' : 'variant'
-      return ['different', `another ${what}: ${then.model}, now ${now.model}`]
+    if (differs(BY_HEADER)) return ['different', `another topology: ${change(BY_HEADER)}`]
+    if (has(WARMING_HEADER)) return ['not comparable', 'windows were, or are now, not whole']
+    if (differs(TABLES_HEADER)) {
+      return [isWindow ? 'not comparable' : 'different', `another table: ${change(TABLES_HEADER)}`]
     }
-    if (then.isWarming || now.isWarming) {
-      const whose = then.isWarming ? 'windows were' : 'records are gone, and windows are'
-      return ['not comparable', `${whose} not whole (tidemark-warming)`]
-    }
-    if (then.tables !== now.tables) {
-      const kind = isWindow ? 'not comparable' : 'different'
-      return [kind, `other rows: ${then.tables}, now ${now.tables}`]
-    }
-    if (source.watermark.idleAfterMs !== null && (isWindow || then.isLate !== now.isLate)) {
-      return ['different', LATE_BY_CLOCK]
-    }
-    const [gone] = this.#o.incomplete()
-    if (gone !== undefined) {
-      return ['not comparable', `the topic of table "${gone}" no longer has all rows of then`]
-    }
-    if (tables.length === 0 && stores.length > 0) {
-      return ['not comparable', 'rows of stores are as they are now']
-    }
-    return ['different', UNEXPLAINED]
+    if (this.#isIdle && (isWindow || differs(LATE_HEADER.name))) return ['different', LATE_BY_CLOCK]
+    const [gone] = this.#positions.incomplete
+    if (gone !== undefined) return ['not comparable', `table ${gone}: its topic has lost records`]
+    const isStored = tables.length === 0 && stores.length > 0
+    return isStored
+      ? ['not comparable', 'rows of stores are those of now']
+      : ['different', UNEXPLAINED]
   }
 
-  #whyMissing(origin: Origin): string {
-    const letter = this.#o.written.find({ ...origin, sink: null })
-    if (origin.sink === null || letter === null) {
-      return this.#o.definition.source.watermark.idleAfterMs === null
-        ? 'the replay makes it, the topic does not have it'
-        : 'the topic does not have it: it is missing, or was late by the clock (idleAfter)'
+  #whyMissing(cause: OutputCause): string {
+    const letter = isDeadLetter(cause) ? undefined : this.#outputs.find(deadLetterOf(cause))
+    if (letter !== undefined) {
+      const { marks } = letter
+      return this.#byClock(marks) ?? `it was a dead letter, ${marks[CODE_HEADER]}`
     }
-    const { code } = this.#o.written.marks(letter)
-    return this.#byClock(code) ?? `it is a dead letter ${code} there`
+    return this.#isIdle ? `missing, or ${LATE_BY_CLOCK}` : 'the topic does not have it'
   }
 
-  #byClock(code: string): string | null {
-    if (OF_THE_MOMENT.includes(code)) return `${code} was decided by the moment`
-    return code === 'LATE' && this.#o.definition.source.watermark.idleAfterMs !== null
-      ? LATE_BY_CLOCK
-      : null
+  #byClock({ [CODE_HEADER]: code = '' }: Marks): string | null {
+    if (code === 'LATE' && this.#isIdle) return LATE_BY_CLOCK
+    return OF_THE_MOMENT.includes(code) ? `${code} was a matter of the moment` : null
   }
 
-  #noteWindow({ sink, partition, of }: Origin): void {
-    if (typeof of === 'number') return
-    const start = startOf(of)
-    const name = `${partition}/${sink}`
-    const [first, last] = this.#windows.get(name) ?? [start, start]
-    this.#windows.set(name, [Math.min(first, start), Math.max(last, start)])
+  #closed({ sink, partition }: OutputCause, startMs: number): void {
+    const [first, last] = this.#windows.get(`${sink}/${partition}`) ?? [startMs, startMs]
+    const both = [Math.min(first, startMs), Math.max(last, startMs)] as const
+    this.#windows.set(`${sink}/${partition}`, both)
   }
 
-  /** Windows that closed before or after the range are in the topic, too. */
-  #isDue({ sink, partition, of }: Origin): boolean {
-    if (typeof of === 'number' || sink === null) return true
-    const [first, last] = this.#windows.get(`${partition}/${sink}`) ?? [1, 0]
+  /** The topic also has windows that closed before or after the range. */
+  #isDue({ sink, partition, of }: OutputCause): boolean {
+    if (typeof of === 'number') return true
+    const [first, last] = this.#windows.get(`${sink}/${partition}`) ?? [1, 0]
     return first <= startOf(of) && startOf(of) <= last
   }
 
   #inWords(why: string): string {
     if (why !== UNEXPLAINED) return why
-    const tables = this.#o.definition.tables.map(({ name }) => name).join(', ')
+    const names = this.#outputs.definition.tables.map(({ name }) => name).join(', ')
     const record = 'its record, or an earlier one of its key, is not what it was'
-    if (tables === '') return record
-    if (this.#keys.size > 1) return `rows of a table (${tables}) are not what they were`
-    return `${record}; or a row of a table (${tables}) is not`
+    const row = `a row of a table (${names}) is not what it was`
+    if (names !== '' && this.#keys.size > 1) return `${row}: outputs of several keys differ`
+    const isOne = names !== '' && this.#reasons.get(UNEXPLAINED) === 1
+    return isOne ? `${record}; or ${row}` : record
   }
 }
-
-const LATE_BY_CLOCK = 'a late decision by the clock (idleAfter)'
 
 function startOf(window: string): number {
   return Number(window.slice(window.lastIndexOf('/') + 1))
 }
 
-/** `payments-2@1041`, or with the key and the start of a window. */
-export function originName(topic: string, { partition, of }: Origin): string {
-  if (typeof of === 'number') return position(topic, partition, of)
-  return `${topic}-${partition}, window ${of.replace(/#\d+$/, '')}`
+type View = ReturnType<typeof viewOf>
+type Field = readonly [name: string, then: string, now: string]
+
+function fieldsOf(then: View, now: View): string[] {
+  const fields = differing('', then, now)
+  const more = fields.length - MOST_FIELDS
+  const rows = fields.slice(0, MOST_FIELDS).map(([name, ...both]) => [`  ${name}`, ...both])
+  return table([
+    ['  field', 'written', 'replayed'],
+    ...rows,
+    ...(more > 0 ? [[`  and ${more} more`]] : []),
+  ])
 }
 
-/** Its buffers are reused. */
-function copyOf(record: RecordParts): RecordParts {
-  const copy = (bytes: Buffer | null) => bytes && Buffer.from(bytes)
-  const { key, value, headers, timestampMs } = { ...partsOf(record) }
-  const own = headers.map((header) => ({ ...header, value: copy(header.value) as Buffer }))
-  return { key: copy(key), value: copy(value), headers: own, timestampMs }
+/** What is compared of a record, as JSON. */
+function viewOf(record: RecordParts) {
+  const { key, value, headers } = comparedParts(record)
+  const header = Object.fromEntries(headers.map((of) => [of.name, bytesAsJson(of.value)]))
+  return { key: bytesAsJson(key), value: jsonOf(value), header }
+}
+
+/** Parsed, unless another text has the same JSON. */
+function jsonOf(bytes: Buffer | null): unknown {
+  try {
+    const json: unknown = JSON.parse(String(bytes))
+    return JSON.stringify(json) === String(bytes) ? json : bytesAsJson(bytes)
+  } catch {
+    return bytesAsJson(bytes)
+  }
+}
+
+function differing(name: string, then: unknown, now: unknown): Field[] {
+  if (isDeepStrictEqual(then, now)) return []
+  if (!isObject(then) || !isObject(now)) {
+    return [[name.slice(1), JSON.stringify(then) ?? '', JSON.stringify(now) ?? '']]
+  }
+  const parts = [...new Set([...Object.keys(then), ...Object.keys(now)])]
+  return parts.flatMap((part) => differing(`${name}.${part}`, then[part], now[part]))
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null
 }
