@@ -28,7 +28,8 @@ const SETTINGS = ['group', 'topic', ...PREPARE_SETTINGS, ...MEMORY, ...CLUSTER_S
 interface Flags extends Record<string, unknown> {
   readonly from: ReadStart
   readonly to: ReadStart
-  readonly verify?: readonly (string | true)[]
+  /** `true`: no sink is named. */
+  readonly verify?: readonly string[] | true
 }
 
 export function replay(): Command {
@@ -47,7 +48,10 @@ export function replay(): Command {
     .option(
       '--verify [sink]',
       'compare every output of a sink, and every dead letter, to the bit; may be repeated (default: all sinks)',
-      (sink: string | true, before: readonly (string | true)[] = []) => [...before, sink],
+      (sink: string, before: readonly string[] | true = []) => [
+        ...(before === true ? [] : before),
+        sink,
+      ],
     )
     .action(work)
   return addSettings(command, SETTINGS)
@@ -169,9 +173,9 @@ async function checkSchemas(topology: PreparedTopology): Promise<void> {
   throw new TidemarkError('SCHEMA_NOT_REGISTERED', what, { hint })
 }
 
-function chosenSinks({ definition }: PreparedTopology, given: Flags['verify'] = []) {
+function chosenSinks({ definition }: PreparedTopology, given: Flags['verify'] = true) {
   const all = sinkStepsOf(definition.then).filter(({ redis }) => redis === undefined)
-  const named = given.filter((name) => name !== true)
+  const named = given === true ? [] : given
   const chosen = all.filter(({ name, topic }) => named.includes(name) || named.includes(topic))
   if (chosen.length >= named.length) return named.length === 0 ? all : chosen
   const hint = `its sinks: ${all.map(({ topic }) => topic).join(', ')}`

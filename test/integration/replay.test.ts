@@ -1,71 +1,85 @@
-import { expect } from 'vitest'
-import type { LogRecord } from '../../src/records/port.ts'
+import { describe, expect } from 'vitest'
 import { kafkaTest } from '../services/kafka.ts'
 import { tidemark } from '../support/command-line.ts'
 import { changedModel, partsOf, ReplayedRun } from './replayed-run.ts'
 
-/** Works, is killed once some outputs are there, and another one works the rest. */
+const ROUNDS = 5
+const PAYMENTS = 150
+
+/** Works until some outputs are there and is killed; another worker works the rest. */
 async function killedRun(run: ReplayedRun): Promise<void> {
   await run.update(0)
   const first = run.work()
   await first.says('worker is running')
-  for (let round = 1; round <= 5; round++) {
-    await run.pay(150)
-    await run.update(round, 4)
-  }
-  while ((await run.outputs()) < 200) await new Promise((resolve) => setTimeout(resolve, 50))
+  await run.payInRounds(ROUNDS, PAYMENTS)
+  await run.pay(PAYMENTS)
   first.process.kill('SIGKILL')
   await first.ended
-  await run.pay(150)
   const second = run.work()
   await second.says('worker is running')
-  for (let round = 6; round <= 10; round++) {
-    await run.pay(150)
-    await run.update(round, 4)
-  }
+  await run.payInRounds(ROUNDS, PAYMENTS)
   await run.allCommitted()
   second.process.kill('SIGTERM')
   await second.ended
 }
 
-kafkaTest(
-  'a run with a kill and updates of a table is made again to the bit; what is changed in it is found',
-  async (kafka) => {
-    const run = await ReplayedRun.on(kafka)
-    try {
-      await killedRun(run)
-      const verify = (others = {}, ...more: string[]) =>
-        tidemark(['replay', ...run.flags(others), '--verify', 'scores', ...more])
-      const same = await verify()
-      console.log(same.stdout, same.stderr)
-      expect(same.code).toBe(0)
-      let n = 0
-      const scoresWithout = await run.copy('scores', (of) => (++n === 100 ? [] : [of]))
-      const removed = await verify({ scores: scoresWithout })
-      console.log(removed.stdout, removed.stderr)
-      n = 0
-      const twice = await verify({
-        scores: await run.copy('scores', (of) => (++n === 100 ? [of, of] : [of])),
-      })
-      console.log(twice.stdout, twice.stderr)
-      const model = await verify({}, '--model', `risk=${changedModel()}`)
-      console.log(model.stdout, model.stderr)
-      const change = await tidemark(['replay', ...run.flags(), '--model', `risk=${changedModel()}`])
-      console.log(change.stdout, change.stderr)
-      n = 0
-      const row = (of: LogRecord) =>
-        ++n === 10 ? [{ ...partsOf(of), value: Buffer.from('{"risk":0.5}') }] : [of]
-      const rows = await verify({ merchants: await run.copy('merchants', row) })
-      console.log(rows.stdout, rows.stderr)
-      n = 0
-      const amount = (of: LogRecord) => {
-        const value = Buffer.from(String(of.value).replace(/"amount":[\d.]+/, '"amount":0.5'))
-        return [++n === 300 ? { ...partsOf(of), value } : of]
+/** Changes only the nth record, if there are several the last of that number. */
+function nth<T>(n: number, change: (record: T) => readonly T[]): (record: T) => readonly T[] {
+  let left = n
+  return (record) => (left-- === 0 ? change(record) : [record])
+}
+
+describe('a run with a kill and updates of its table', () => {
+  kafkaTest(
+    'is made again to the bit, and what is changed in it alone is found, with the reason',
+    async (kafka) => {
+      const run = await ReplayedRun.on(kafka)
+      try {
+        await killedRun(run)
+        const all = (2 * ROUNDS + 1) * PAYMENTS
+        const verify = (others = {}, ...more: string[]) =>
+          tidemark(['replay', ...run.flags(others), '--verify', 'scores', ...more])
+
+        const same = await verify()
+        expect(same.stdout).toContain(`${all.toLocaleString('en')} equal, 0 different`)
+        expect(same.code).toBe(0)
+        expect((await run.positions()).size).toBeGreaterThan(ROUNDS)
+
+        const removed = await verify({
+          scores: await run.copy(
+            'scores',
+            nth(100, () => []),
+          ),
+        })
+        console.log(removed)
+        const twice = await verify({
+          scores: await run.copy(
+            'scores',
+            nth(100, (of) => [of, of]),
+          ),
+        })
+        console.log(twice)
+        const model = await verify({}, '--model', `risk=${changedModel()}`)
+        console.log(model.stdout)
+        const row = nth<any>(2, (of) => [{ ...partsOf(of), value: Buffer.from('{"risk":0.5}') }])
+        const rows = await verify({ merchants: await run.copy('merchants', row) })
+        console.log(rows.stdout)
+        const amount = nth<any>(300, (of) => {
+          const value = Buffer.from(String(of.value).replace(/"amount":[\d.]+/, '"amount":0.5'))
+          return [{ ...partsOf(of), value }]
+        })
+        const records = await verify(await run.copyOfSource(amount))
+        console.log(records.stdout)
+        const change = await tidemark([
+          'replay',
+          ...run.flags(),
+          '--model',
+          `risk=${changedModel()}`,
+        ])
+        console.log(change)
+      } finally {
+        await run.close()
       }
-      const records = await verify(await run.copyOfSource(amount))
-      console.log(records.stdout, records.stderr)
-    } finally {
-      await run.close()
-    }
-  },
-)
+    },
+  )
+})

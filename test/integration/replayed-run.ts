@@ -5,7 +5,13 @@ import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
 import type { KafkaWriter } from '../../src/records/kafka/producer.ts'
 import type { LogRecord, NewRecord } from '../../src/records/port.ts'
 import { until } from '../services/cluster.ts'
-import { freshName, freshTopics, type KafkaService, plainOptions } from '../services/kafka.ts'
+import {
+  freshName,
+  freshTopics,
+  type KafkaService,
+  plainOptions,
+  readTopic,
+} from '../services/kafka.ts'
 import type { Running } from '../services/tidemark.ts'
 import { start } from '../services/tidemark-in-test.ts'
 import { folderWith } from '../support/folder.ts'
@@ -72,7 +78,7 @@ export class ReplayedRun {
     const all = Array.from({ length: count }, (_, i): NewRecord => {
       const n = this.sent + i
       const card = `c-${n % CARDS}`
-      const merchant = `m-${(n * 7) % (MERCHANTS + 1)}`
+      const merchant = `m-${(n * 8) % (MERCHANTS + 1)}`
       const at = NOON_MS + n * 500 - (n % 97 === 96 ? 600_000 : 0)
       const amount = ((n * 31) % 100) / 1_000
       const value = n % 89 === 88 ? 'no payment' : JSON.stringify({ card, merchant, amount, at })
@@ -89,6 +95,24 @@ export class ReplayedRun {
       return record(this.topics.merchants, `m-${i}`, value)
     })
     await this.#writer.send(rows)
+  }
+
+  /** Sends payments and then rows, round by round, each when outputs of the last are there. */
+  async payInRounds(rounds: number, payments: number): Promise<void> {
+    for (let round = 1; round <= rounds; round++) {
+      const before = await this.outputs()
+      await this.pay(payments)
+      await until('outputs', async () => (await this.outputs()) > before, 30_000)
+      await this.update(round, 4)
+    }
+  }
+
+  /** The positions of the table that outputs name. */
+  async positions(): Promise<Set<string>> {
+    const outputs = await readTopic(this.records, this.topics.scores)
+    const headers = outputs.flatMap((output) => output.headers)
+    const tables = headers.filter(({ name }) => name === 'tidemark-tables')
+    return new Set(tables.map(({ value }) => String(value)))
   }
 
   async outputs(): Promise<number> {

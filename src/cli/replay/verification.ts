@@ -22,6 +22,7 @@ const { TABLES_HEADER, WARMING_HEADER } = provenance
 
 const MOST_SHOWN = 10
 const MOST_FIELDS = 6
+const MOST_CHARACTERS = 60
 
 /** `missing`: only the replay makes it · `additional`: only the topic has it. */
 type Kind = 'different' | 'missing' | 'twice' | 'additional' | 'not comparable'
@@ -184,6 +185,9 @@ export class Verification {
 
   #inWords(why: string): string {
     if (why !== UNEXPLAINED) return why
+    // Dead letters do not say what made them.
+    const ofRun = [...this.#reasons.keys()].find((reason) => OF_A_RUN.test(reason))
+    if (ofRun !== undefined) return `as outputs say, ${ofRun}`
     const names = this.#outputs.definition.tables.map(({ name }) => name).join(', ')
     const record = 'its record, or an earlier one of its key, is not what it was'
     const row = `a row of a table (${names}) is not what it was`
@@ -231,10 +235,15 @@ function jsonOf(bytes: Buffer | null): unknown {
 function differing(name: string, then: unknown, now: unknown): Field[] {
   if (isDeepStrictEqual(then, now)) return []
   if (!isObject(then) || !isObject(now)) {
-    return [[name.slice(1), JSON.stringify(then) ?? '', JSON.stringify(now) ?? '']]
+    return [[name.slice(1), shown(then), shown(now)]]
   }
   const parts = [...new Set([...Object.keys(then), ...Object.keys(now)])]
   return parts.flatMap((part) => differing(`${name}.${part}`, then[part], now[part]))
+}
+
+function shown(value: unknown): string {
+  const text = JSON.stringify(value) ?? ''
+  return text.length <= MOST_CHARACTERS ? text : `${text.slice(0, MOST_CHARACTERS - 1)}…`
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
