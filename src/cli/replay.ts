@@ -18,8 +18,8 @@ import { showProgress } from './progress.ts'
 import { ModelChange } from './replay/model-change.ts'
 import { ReplayFeed, replayedRecords } from './replay/replayed-records.ts'
 import { TablePositions } from './replay/table-positions.ts'
-import { Verification } from './replay/verification.ts'
-import { type ReplayRange, type Written, WrittenOutputs } from './replay/written-outputs.ts'
+import { Verification, type WrittenPlace } from './replay/verification.ts'
+import { type ReplayRange, WrittenOutputs } from './replay/written-outputs.ts'
 import { CLUSTER_SETTINGS, PREPARE_SETTINGS, workerOptions } from './settings.ts'
 
 const MEMORY = ['maxInFlightMb', 'maxKeys', 'maxStateMb'] as const
@@ -115,8 +115,9 @@ async function run(work: Work): Promise<void> {
       for await (const chunk of await records.read({ topic, from: 'earliest', until: 'end' })) {
         read += chunk.records.length
         for (const record of chunk.records) {
-          const added = outputs.add(record, chunk)
-          if (added !== null) comparison.wrote(added.written, record, added.isNew)
+          const cause = outputs.causeOf(topic, record.headers)
+          const added = cause && outputs.add(cause, record, chunk.partition)
+          if (cause && added) comparison.wrote(cause, record, added)
         }
       }
     }
@@ -129,8 +130,8 @@ async function run(work: Work): Promise<void> {
         const cause = outputs.causeOf(record.topic, record.headers)
         if (cause === null) return
         const written = outputs.find(cause)
-        comparison.made(cause, record, written ?? null)
-        if (written !== undefined) written.isMade = true
+        comparison.made(cause, record, written)
+        if (written !== null) written.isMade = true
       },
     })
     const worker = startWorker({
@@ -211,7 +212,10 @@ async function offsetsAt(records: KafkaRecords, topic: string, from: ReadStart) 
   return new Map([...reader.ranges].map(([partition, { nextOffset }]) => [partition, nextOffset]))
 }
 
-async function readAgain(records: KafkaRecords, written: Written): Promise<RecordParts | null> {
+async function readAgain(
+  records: KafkaRecords,
+  written: WrittenPlace,
+): Promise<RecordParts | null> {
   const { topic, partition, offset } = written
   const ends = await offsetsAt(records, topic, 'latest')
   const from = { offsets: new Map([...ends, [partition, offset]]) }

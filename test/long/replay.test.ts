@@ -6,6 +6,7 @@ import { tidemark } from '../services/tidemark-in-test.ts'
 import { workerPids } from '../services/worker-pids.ts'
 
 const EVENTS = 1_000_000
+const HEAP_MB = 400
 const ROUNDS = 1_000
 /** Events on their way at most, dead letters among all. */
 const AHEAD = 100_000
@@ -28,7 +29,9 @@ kafkaTest(
       await run.allCommitted(120_000)
       workers.process.kill('SIGTERM')
       await workers.ended
-      const { code, stdout, stderr } = await tidemark(['replay', ...run.flags(), '--verify'])
+      const { code, stdout, stderr } = await tidemark(['replay', ...run.flags(), '--verify'], {
+        env: { NODE_OPTIONS: `--max-old-space-size=${HEAP_MB}` },
+      })
       console.log(stdout, stderr, (await run.positions()).size)
       expect(stdout).toContain('1,000,000 equal, 0 different')
       expect(code).toBe(0)

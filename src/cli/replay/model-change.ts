@@ -3,6 +3,7 @@ import type { RecordParts } from '../../records/port.ts'
 import { Agreement } from '../../scoring/agreement.ts'
 import { describeAgreement, signed } from '../compare.ts'
 import { grouped, plural, table } from '../print.ts'
+import type { Added } from './verification.ts'
 import { causeName, isDeadLetter, type Written, type WrittenOutputs } from './written-outputs.ts'
 
 const MOST_SHOWN = 20
@@ -31,8 +32,8 @@ export class ModelChange {
     this.#outputs = outputs
   }
 
-  wrote(written: Written, record: RecordParts, isNew: boolean): void {
-    if (isNew && !isDeadLetter(written.cause)) this.#then.set(written, numbersOf(written, record))
+  wrote(cause: OutputCause, record: RecordParts, { written, isNew }: Added): void {
+    if (isNew && !isDeadLetter(cause)) this.#then.set(written, numbersOf(cause, record))
   }
 
   made(cause: OutputCause, record: RecordParts, written: Written | null): void {
@@ -40,7 +41,7 @@ export class ModelChange {
     if (written === null) this.#counts.now++
     else this.#counts.compared++
     const before = written && this.#then.get(written)
-    for (const [path, now] of Object.entries(before ? numbersOf({ cause }, record) : {})) {
+    for (const [path, now] of Object.entries(before ? numbersOf(cause, record) : {})) {
       const then = before?.[path] ?? Number.NaN
       const { agreement, worst } = this.#numbers.get(path) ?? newNumber()
       this.#numbers.set(path, { agreement, worst })
@@ -51,8 +52,8 @@ export class ModelChange {
 
   describe(): string {
     const { compared, now } = this.#counts
-    const all = [...this.#outputs.all].filter(
-      ({ cause, isMade }) => !isDeadLetter(cause) && !isMade,
+    const all = [...this.#outputs.all()].filter(
+      ([cause, { isMade }]) => !isDeadLetter(cause) && !isMade,
     )
     const alone = `${grouped(now)} only now, ${grouped(all.length)} only then`
     const changed = [...this.#numbers].filter(([, { worst }]) => worst.length > 0)
@@ -81,7 +82,7 @@ function insert(worst: Change[], change: Change): void {
 }
 
 /** The numbers and truth values in a value, by path. */
-function numbersOf({ cause }: Pick<Written, 'cause'>, { value }: RecordParts): Numbers {
+function numbersOf({ sink }: OutputCause, { value }: RecordParts): Numbers {
   const found: Record<string, number> = {}
   const search = (json: unknown, path: string) => {
     if (typeof json === 'number' || typeof json === 'boolean') found[path] = Number(json)
@@ -89,7 +90,7 @@ function numbersOf({ cause }: Pick<Written, 'cause'>, { value }: RecordParts): N
     for (const [name, inner] of Object.entries(json)) search(inner, `${path}.${name}`)
   }
   try {
-    search(JSON.parse(String(value)), cause.sink)
+    search(JSON.parse(String(value)), sink)
   } catch {
     // Other values have no numbers by name.
   }

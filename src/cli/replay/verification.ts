@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { type OutputCause, position } from '../../kernel/ids.ts'
-import type { RecordParts } from '../../records/port.ts'
+import type { RecordParts, TopicPartition } from '../../records/port.ts'
 import { CODE_HEADER } from '../../runtime/output/dead-letter.ts'
 import * as provenance from '../../runtime/output/provenance.ts'
 import { bytesAsJson, grouped, table } from '../print.ts'
@@ -26,6 +26,16 @@ const MOST_CHARACTERS = 60
 
 /** `missing`: only the replay makes it · `additional`: only the topic has it. */
 type Kind = 'different' | 'missing' | 'twice' | 'additional' | 'not comparable'
+
+export interface Added {
+  readonly written: Written
+  /** Is no other of its id known? */
+  readonly isNew: boolean
+}
+
+export interface WrittenPlace extends TopicPartition {
+  readonly offset: number
+}
 
 interface Difference {
   readonly kind: Kind
@@ -67,9 +77,8 @@ export class Verification {
     this.#isIdle = outputs.definition.source.watermark.idleAfterMs !== null
   }
 
-  wrote(written: Written, _: RecordParts, isNew: boolean): void {
+  wrote(cause: OutputCause, _: RecordParts, { written, isNew }: Added): void {
     if (isNew) return
-    const { cause } = written
     this.#add({ kind: 'twice', why: 'the topic has its id twice', cause, written, made: null })
   }
 
@@ -79,15 +88,15 @@ export class Verification {
       this.#add({ kind: 'missing', why: this.#whyMissing(cause), cause, written, made })
     } else if (written.digest === digestOf(made)) this.counts.equal++
     else {
-      const [kind, why] = this.#whyDifferent(written, marksOf(made))
+      const [kind, why] = this.#whyDifferent(cause, written.marks, marksOf(made))
       if (why === UNEXPLAINED && this.#keys.size < 2) this.#keys.add(String(made.key))
       this.#add({ kind, why, cause, written, made })
     }
   }
 
   end(): void {
-    for (const written of this.#outputs.all) {
-      const { cause, marks, isMade } = written
+    for (const [cause, written] of this.#outputs.all()) {
+      const { marks, isMade } = written
       if (isMade || !this.#isDue(cause)) continue
       const why = this.#byClock(marks) ?? 'the replay does not make it'
       this.#add({ kind: 'additional', why, cause, written, made: null })
@@ -100,11 +109,12 @@ export class Verification {
   }
 
   /** @param read reads a record that is written once more */
-  async describe(read: (of: Written) => Promise<RecordParts | null>): Promise<string> {
+  async describe(read: (of: WrittenPlace) => Promise<RecordParts | null>): Promise<string> {
     const shown = this.#shown.map(async (difference) => {
       const { kind, why, cause, written, made } = difference
-      const place = written && `, ${position(written.topic, written.partition, written.offset)}`
-      const record = written && made ? await read(written) : null
+      const topic = this.#outputs.topicOf(cause)
+      const place = written && `, ${position(topic, written.partition, written.offset)}`
+      const record = written && made ? await read({ ...written, topic }) : null
       const fields = record && made ? fieldsOf(viewOf(record), made) : []
       return [
         `${kind}: ${causeName(cause)}${place ?? ''}`,
@@ -131,12 +141,12 @@ export class Verification {
     this.#shown.push({ ...difference, made: made && viewOf(made) })
   }
 
-  #whyDifferent({ cause, marks: then }: Written, now: Marks): readonly [Kind, string] {
+  #whyDifferent({ of }: OutputCause, then: Marks, now: Marks): readonly [Kind, string] {
     const { tables, stores } = this.#outputs.definition
     const change = (name: string) => `${then[name] ?? 'none'}, now ${now[name] ?? 'none'}`
     const has = (name: string) => then[name] !== undefined || now[name] !== undefined
     const differs = (name: string) => then[name] !== now[name]
-    const [isWindow, nameOf] = [typeof cause.of === 'string', (of?: string) => of?.split('@')[0]]
+    const [isWindow, nameOf] = [typeof of === 'string', (model?: string) => model?.split('@')[0]]
     if (has(BY_CLOCK_HEADER.name)) return ['different', 'the clock decided']
     if (differs(MODEL_HEADER)) {
       const isModel = nameOf(then[MODEL_HEADER]) === nameOf(now[MODEL_HEADER])
@@ -157,8 +167,8 @@ export class Verification {
   }
 
   #whyMissing(cause: OutputCause): string {
-    const letter = isDeadLetter(cause) ? undefined : this.#outputs.find(deadLetterOf(cause))
-    if (letter !== undefined) {
+    const letter = isDeadLetter(cause) ? null : this.#outputs.find(deadLetterOf(cause))
+    if (letter !== null) {
       const { marks } = letter
       return this.#byClock(marks) ?? `it was a dead letter, ${marks[CODE_HEADER]}`
     }
@@ -177,8 +187,9 @@ export class Verification {
   }
 
   /** The topic also has windows that closed before or after the range. */
-  #isDue({ sink, partition, of }: OutputCause): boolean {
-    if (typeof of === 'number') return true
+  #isDue(cause: OutputCause): boolean {
+    const { sink, partition, of } = cause
+    if (typeof of === 'number' || isDeadLetter(cause)) return true
     const [first, last] = this.#windows.get(`${sink}/${partition}`) ?? [1, 0]
     return first <= startOf(of) && startOf(of) <= last
   }

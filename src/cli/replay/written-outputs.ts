@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import { ByteRoom } from '../../kernel/bytes.ts'
 import { type OutputCause, parseOutputId, position } from '../../kernel/ids.ts'
-import type { Header, LogRecord, RecordParts, TopicPartition } from '../../records/port.ts'
+import type { Header, LogRecord, RecordParts } from '../../records/port.ts'
 import { appendParts } from '../../records/record-format.ts'
 import { CODE_HEADER, reasonOf } from '../../runtime/output/dead-letter.ts'
 import * as provenance from '../../runtime/output/provenance.ts'
@@ -28,9 +28,9 @@ export interface TablesFrom {
 /** By name, the headers that say how an output was made. */
 export type Marks = Readonly<Record<string, string>>
 
-/** An output or a dead letter that is written; about 250 bytes. */
-export interface Written extends TopicPartition {
-  readonly cause: OutputCause
+/** An output or a dead letter that is written. */
+export interface Written {
+  readonly partition: number
   readonly offset: number
   /** Of key, value and headers. */
   readonly digest: number
@@ -39,13 +39,14 @@ export interface Written extends TopicPartition {
   isMade: boolean
 }
 
-/** What a run has written, by what it was made of. */
+/** What a run has written, by what it was made of. Each takes about 150 bytes. */
 export class WrittenOutputs {
   readonly definition: Definition
   readonly ranges: readonly ReplayRange[]
   readonly topics: readonly string[]
   readonly #sinks: ReadonlyMap<string, string>
-  readonly #all = new Map<string, Written>()
+  /** By {@link groupOf}, by {@link OutputCause.of}. */
+  readonly #all = new Map<string, Map<number | string, Written>>()
   /** Each distinct one once. */
   readonly #marks = new Map<string, Marks>()
 
@@ -57,32 +58,43 @@ export class WrittenOutputs {
     this.topics = [...new Set([...this.#sinks.values(), definition.deadLetterTopic])]
   }
 
-  get all(): Iterable<Written> {
-    return this.#all.values()
+  *all(): Generator<readonly [OutputCause, Written]> {
+    const { topic } = this.definition.source
+    for (const { partition } of this.ranges) {
+      for (const sink of [...this.#sinks.keys(), DEAD_LETTERS]) {
+        for (const [of, written] of this.#groupOf({ partition, sink })) {
+          yield [{ topic, partition, sink, of }, written]
+        }
+      }
+    }
   }
 
   /** @returns `isNew`: no other has its id; `null`: it is not of the range */
-  add(record: LogRecord, { topic, partition }: TopicPartition) {
-    const cause = this.causeOf(topic, record.headers)
-    const range = this.ranges.find((one) => one.partition === cause?.partition)
-    if (cause === null || range === undefined) return null
+  add(cause: OutputCause, record: LogRecord, partition: number) {
     const { of } = cause
-    if (typeof of === 'number' && (of < range.from || range.to <= of)) return null
+    const range = this.ranges.find((one) => one.partition === cause.partition)
+    if (range === undefined || (typeof of === 'number' && (of < range.from || range.to <= of)))
+      return null
     const marks = this.#shared(marksOf(record))
-    const place = { topic, partition, offset: record.offset }
-    const written = { ...place, cause, digest: digestOf(record), marks, isMade: false }
-    const id = this.#freeId(
-      cause,
-      (other) => isDeadLetter(cause) && other.digest !== written.digest,
-    )
-    const isNew = !this.#all.has(id)
-    if (isNew) this.#all.set(id, written)
+    const digest = digestOf(record)
+    const written = { partition, offset: record.offset, digest, marks, isMade: false }
+    const group = this.#groupOf(cause)
+    const id = freeId(cause, group, (other) => isDeadLetter(cause) && other.digest !== digest)
+    const isNew = !group.has(id)
+    if (isNew) group.set(id, written)
     return { written, isNew }
   }
 
-  /** @returns `undefined`: nothing that the replay has not made already */
-  find(cause: OutputCause): Written | undefined {
-    return this.#all.get(this.#freeId(cause, ({ isMade }) => isDeadLetter(cause) && isMade))
+  /** @returns `null`: nothing is written that the replay has not made already */
+  find(cause: OutputCause): Written | null {
+    const group = this.#groupOf(cause)
+    const id = freeId(cause, group, ({ isMade }) => isDeadLetter(cause) && isMade)
+    return group.get(id) ?? null
+  }
+
+  /** The topic of an output or a dead letter. */
+  topicOf({ sink }: OutputCause): string {
+    return this.#sinks.get(sink) ?? this.definition.deadLetterTopic
   }
 
   /** `null`: another topology wrote it, or it is not compared. */
@@ -96,26 +108,28 @@ export class WrittenOutputs {
     if (topic !== deadLetterTopic) return null
     const { at } = reasonOf(headers)
     const isOwn = at.topology === name && at.topic === source.topic
-    return isOwn ? deadLetterOf({ ...at, of: at.offset }) : null
+    return isOwn ? deadLetterOf({ topic: at.topic, partition: at.partition, of: at.offset }) : null
   }
 
   /** What the outputs of a partition say of the positions of tables, in order. */
   tablesOf(partition: number): TablesFrom[] {
-    const all = [...this.#all.values()].flatMap(({ cause, marks }): TablesFrom[] => {
-      if (cause.partition !== partition || typeof cause.of === 'string') return []
-      return isDeadLetter(cause) ? [] : [{ from: cause.of, tables: marks[TABLES_HEADER] ?? '' }]
-    })
-    all.sort((a, b) => a.from - b.from)
-    return all.filter(({ tables }, i) => tables !== all[i - 1]?.tables)
+    const all: { from: number; marks: Marks }[] = []
+    for (const sink of this.#sinks.keys()) {
+      for (const [from, { marks }] of this.#groupOf({ partition, sink })) {
+        if (typeof from === 'number') all.push({ from, marks })
+      }
+    }
+    return all
+      .sort((a, b) => a.from - b.from)
+      .map(({ from, marks }) => ({ from, tables: marks[TABLES_HEADER] ?? '' }))
+      .filter(({ tables }, i, every) => tables !== every[i - 1]?.tables)
   }
 
-  /** A record that closes windows may have several dead letters, in the same order each time. */
-  #freeId({ topic, partition, sink, of }: OutputCause, isOther: (known: Written) => boolean) {
-    const first = `${topic}/${partition}/${sink}/${of}`
-    for (let id = first, n = 2; ; id = `${first}#${n++}`) {
-      const known = this.#all.get(id)
-      if (known === undefined || !isOther(known)) return id
-    }
+  #groupOf({ partition, sink }: Pick<OutputCause, 'partition' | 'sink'>) {
+    const name = `${partition}/${sink}`
+    const known = this.#all.get(name) ?? new Map<number | string, Written>()
+    this.#all.set(name, known)
+    return known
   }
 
   #shared(marks: Marks): Marks {
@@ -126,13 +140,29 @@ export class WrittenOutputs {
   }
 }
 
-/** The cause of dead letters has no sink. */
-export function deadLetterOf({ topic, partition, of }: Omit<OutputCause, 'sink'>): OutputCause {
-  return { topic, partition, of, sink: '' }
+/** In place of the sink of a dead letter. */
+const DEAD_LETTERS = ''
+
+export function deadLetterOf(cause: Omit<OutputCause, 'sink'>): OutputCause {
+  return { ...cause, sink: DEAD_LETTERS }
 }
 
 export function isDeadLetter({ sink }: OutputCause): boolean {
-  return sink === ''
+  return sink === DEAD_LETTERS
+}
+
+/** A record that closes windows may have several dead letters, in the same order each time. */
+function freeId(
+  { of }: OutputCause,
+  group: ReadonlyMap<number | string, Written>,
+  isOther: (known: Written) => boolean,
+): number | string {
+  let id = of
+  for (let n = 2; ; n++) {
+    const known = group.get(id)
+    if (known === undefined || !isOther(known)) return id
+    id = `${of}#${n}`
+  }
 }
 
 /** `scores of payments-2@1041`, or with the key and the start of a window. */
