@@ -3,7 +3,7 @@ import { groupOf } from '../host/host-worker.ts'
 import { configFault, TidemarkError } from '../kernel/errors.ts'
 import { KafkaRecords } from '../records/kafka/kafka-records.ts'
 import type { ReadStart } from '../records/kafka/reader.ts'
-import type { RecordParts } from '../records/port.ts'
+import type { NewRecord, Records } from '../records/port.ts'
 import type { WorkerConfig } from '../runtime/config.ts'
 import type { Prepared, PreparedTopology } from '../runtime/prepared.ts'
 import { findSchemas } from '../runtime/start/formats.ts'
@@ -16,10 +16,10 @@ import { prepareFiles } from './prepared.ts'
 import { say, write } from './print.ts'
 import { showProgress } from './progress.ts'
 import { ModelChange } from './replay/model-change.ts'
-import { ReplayFeed, replayedRecords } from './replay/replayed-records.ts'
-import { TablePositions } from './replay/table-positions.ts'
-import { Verification, type WrittenPlace } from './replay/verification.ts'
-import { type ReplayRange, WrittenOutputs } from './replay/written-outputs.ts'
+import { ReplayFeed, type ReplayOptions, replayedRecords } from './replay/replayed-records.ts'
+import { readTableLogs, TablePositions } from './replay/table-positions.ts'
+import { Verification } from './replay/verification.ts'
+import { type ReplayRange, type Written, WrittenOutputs } from './replay/written-outputs.ts'
 import { CLUSTER_SETTINGS, PREPARE_SETTINGS, workerOptions } from './settings.ts'
 
 const MEMORY = ['maxInFlightMb', 'maxKeys', 'maxStateMb'] as const
@@ -74,19 +74,18 @@ async function work(file: string, flags: Flags): Promise<void> {
     const { definition } = topology
     const ranges = await rangesOf(records, { ...flags, group, topic: definition.source.topic })
     const outputs = new WrittenOutputs(definition, chosenSinks(topology, flags.verify), ranges)
-    const positions = new TablePositions(definition)
-    const own = { options, records, group, outputs, positions }
-    const work = { ...own, prepared: withoutWrites(prepared) }
+    const positions = new TablePositions(await readTableLogs(records, definition))
+    const work = { prepared, options, group, outputs, positions }
     if (flags.verify === undefined) {
       const change = new ModelChange(outputs)
-      await run({ ...work, comparison: change })
+      await run(records, { ...work, comparison: change })
       await write(change.describe())
       return
     }
     const verification = new Verification(outputs, positions)
-    await run({ ...work, comparison: verification })
+    await run(records, { ...work, comparison: verification })
     verification.end()
-    await write(await verification.describe((written) => readAgain(records, written)))
+    await write(await verification.describe((...written) => readAgain(records, ...written)))
     if (verification.isEqual) return
     throw new TidemarkError('REPLAY_DIFFERS', 'a replay makes other outputs than were written')
   } finally {
@@ -95,59 +94,62 @@ async function work(file: string, flags: Flags): Promise<void> {
   }
 }
 
-interface Work {
+interface Work extends Pick<ReplayOptions, 'group' | 'outputs' | 'positions'> {
   readonly prepared: Prepared
-  readonly options: Partial<WorkerConfig>
-  readonly records: KafkaRecords
-  readonly group: string
+  readonly options?: Partial<WorkerConfig>
   readonly outputs: WrittenOutputs
-  readonly positions: TablePositions
-  readonly comparison: Pick<Verification, 'wrote' | 'made'>
+  readonly comparison: Pick<Verification | ModelChange, 'wrote' | 'made'>
 }
 
 /** Reads what is written, and then works the ranges again. */
-async function run(work: Work): Promise<void> {
-  const { prepared, options, records, group, outputs, positions, comparison } = work
-  let read = 0
-  const endProgress = showProgress(() => read)
+async function run(records: KafkaRecords, work: Work): Promise<void> {
+  const { outputs, comparison } = work
+  let count = 0
+  const endProgress = showProgress(() => count)
   try {
     for (const topic of outputs.topics) {
       for await (const chunk of await records.read({ topic, from: 'earliest', until: 'end' })) {
-        read += chunk.records.length
+        count += chunk.records.length
         for (const record of chunk.records) {
           const cause = outputs.causeOf(topic, record.headers)
-          const added = cause && outputs.add(cause, record, chunk.partition)
-          if (cause && added) comparison.wrote(cause, record, added)
+          const written = cause && outputs.add(cause, record, chunk.partition)
+          if (written) comparison.wrote(cause, written, record)
         }
       }
     }
-    const feed = new ReplayFeed({
-      ...{ records, group, outputs, positions },
-      read: (count) => {
-        read += count
-      },
-      made: (record) => {
-        const cause = outputs.causeOf(record.topic, record.headers)
-        if (cause === null) return
-        const written = outputs.find(cause)
-        comparison.made(cause, record, written)
-        if (written !== null) written.isMade = true
-      },
-    })
-    const worker = startWorker({
-      ...{ ...options, prepared, group, guarantee: 'at-least-once' },
-      records: replayedRecords(feed),
-      observer: (event) => {
-        if (event.type === 'state' && event.reason !== undefined) say(event.reason)
-      },
-    })
-    try {
-      await Promise.race([feed.done(), worker.done])
-    } finally {
-      await worker.stop()
+    const read = (more: number) => {
+      count += more
     }
+    await workAgain(records, work, read)
   } finally {
     endProgress()
+  }
+}
+
+export async function workAgain(
+  records: Records,
+  { prepared, group, options, outputs, positions, comparison }: Work,
+  read: ReplayOptions['read'] = () => {},
+): Promise<void> {
+  const made = (record: NewRecord) => {
+    const cause = outputs.causeOf(record.topic, record.headers)
+    if (cause === null) return
+    const written = outputs.find(cause)
+    comparison.made(cause, record, written)
+    if (written !== null) written.isMade = true
+  }
+  const feed = new ReplayFeed({ records, group, outputs, positions, read, made })
+  const worker = startWorker({
+    ...{ ...options, prepared: withoutWrites(prepared), group, guarantee: 'at-least-once' },
+    records: replayedRecords(feed),
+    observer: (event) => {
+      if (event.type === 'state' && event.reason !== undefined) say(event.reason)
+    },
+  })
+  try {
+    await Promise.race([feed.done(), worker.done])
+  } finally {
+    await worker.stop()
   }
 }
 
@@ -212,13 +214,8 @@ async function offsetsAt(records: KafkaRecords, topic: string, from: ReadStart) 
   return new Map([...reader.ranges].map(([partition, { nextOffset }]) => [partition, nextOffset]))
 }
 
-async function readAgain(
-  records: KafkaRecords,
-  written: WrittenPlace,
-): Promise<RecordParts | null> {
-  const { topic, partition, offset } = written
-  const ends = await offsetsAt(records, topic, 'latest')
-  const from = { offsets: new Map([...ends, [partition, offset]]) }
+async function readAgain(records: KafkaRecords, topic: string, { partition, offset }: Written) {
+  const from = { offsets: new Map([[partition, offset]]) }
   for await (const chunk of await records.read({ topic, from, until: 'end' })) {
     if (chunk.partition === partition) return chunk.records.at(0)
   }

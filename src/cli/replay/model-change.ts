@@ -3,7 +3,6 @@ import type { RecordParts } from '../../records/port.ts'
 import { Agreement } from '../../scoring/agreement.ts'
 import { describeAgreement, signed } from '../compare.ts'
 import { grouped, plural, table } from '../print.ts'
-import type { Added } from './verification.ts'
 import { causeName, isDeadLetter, type Written, type WrittenOutputs } from './written-outputs.ts'
 
 const MOST_SHOWN = 20
@@ -32,8 +31,8 @@ export class ModelChange {
     this.#outputs = outputs
   }
 
-  wrote(cause: OutputCause, record: RecordParts, { written, isNew }: Added): void {
-    if (isNew && !isDeadLetter(cause)) this.#then.set(written, numbersOf(cause, record))
+  wrote(cause: OutputCause, written: Written, record: RecordParts): void {
+    if (!written.isAgain && !isDeadLetter(cause)) this.#then.set(written, numbersOf(cause, record))
   }
 
   made(cause: OutputCause, record: RecordParts, written: Written | null): void {

@@ -17,7 +17,7 @@ import { Verdicts } from '../../runtime/commit/verdicts.ts'
 import type { TablePositions } from './table-positions.ts'
 import type { ReplayRange, TablesFrom, WrittenOutputs } from './written-outputs.ts'
 
-interface ReplayOptions {
+export interface ReplayOptions {
   readonly records: Records
   readonly group: string
   readonly positions: TablePositions
@@ -64,7 +64,7 @@ export function replayedRecords(feed: ReplayFeed): Records {
       })
     },
     join: (options) => feed.join(options),
-    follow: (options) => positions.follow(records, options),
+    follow: (options) => positions.follow(options),
     writer: () => ({ send: async () => {}, close: async () => {} }),
     close: async () => {},
   }
@@ -88,7 +88,7 @@ export class ReplayFeed {
     const { positions, outputs } = options
     this.options = options
     this.#tables = new Map(outputs.ranges.map(({ partition: p }) => [p, outputs.tablesOf(p)]))
-    positions.aim([...this.#tables.values()].flat()[0]?.tables ?? '')
+    positions.text = [...this.#tables.values()].flat()[0]?.tables ?? ''
   }
 
   /** Resolves when all ranges are worked; rejects if they cannot be read. */
@@ -108,17 +108,10 @@ export class ReplayFeed {
       },
     }
     const starts = new Map<number, number>()
-    for (const { partition, from, to, lowOffset } of written.ranges) {
-      const at = {
-        topic,
-        partition,
-        epoch: 1,
-        metadata: null,
-        lowOffset,
-        lookBackOffset: lowOffset,
-      }
+    for (const { from, to, ...of } of written.ranges) {
+      const at = { ...of, topic, epoch: 1, metadata: null, lookBackOffset: of.lowOffset }
       await this.#readVerdicts({ ...at, nextOffset: to })
-      starts.set(partition, handlers.assigned({ ...at, nextOffset: from }, pausable))
+      starts.set(of.partition, handlers.assigned({ ...at, nextOffset: from }, pausable))
     }
     const ended = (error: unknown) => {
       this.#end = { error }

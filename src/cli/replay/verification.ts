@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { type OutputCause, position } from '../../kernel/ids.ts'
-import type { RecordParts, TopicPartition } from '../../records/port.ts'
+import type { RecordParts } from '../../records/port.ts'
 import { CODE_HEADER } from '../../runtime/output/dead-letter.ts'
 import * as provenance from '../../runtime/output/provenance.ts'
 import { bytesAsJson, grouped, table } from '../print.ts'
@@ -27,26 +27,12 @@ const MOST_CHARACTERS = 60
 /** `missing`: only the replay makes it · `additional`: only the topic has it. */
 type Kind = 'different' | 'missing' | 'twice' | 'additional' | 'not comparable'
 
-export interface Added {
-  readonly written: Written
-  /** Is no other of its id known? */
-  readonly isNew: boolean
-}
-
-export interface WrittenPlace extends TopicPartition {
-  readonly offset: number
-}
-
 interface Difference {
   readonly kind: Kind
   readonly why: string
   readonly cause: OutputCause
   readonly written: Written | null
   readonly made: View | null
-}
-
-interface Found extends Omit<Difference, 'made'> {
-  readonly made: RecordParts | null
 }
 
 /** What concerns all of a run is shown once. */
@@ -77,20 +63,20 @@ export class Verification {
     this.#isIdle = outputs.definition.source.watermark.idleAfterMs !== null
   }
 
-  wrote(cause: OutputCause, _: RecordParts, { written, isNew }: Added): void {
-    if (isNew) return
-    this.#add({ kind: 'twice', why: 'the topic has its id twice', cause, written, made: null })
+  wrote(cause: OutputCause, written: Written): void {
+    if (written.isAgain)
+      this.#add({ kind: 'twice', why: 'the topic has its id twice', cause, written, made: null })
   }
 
   made(cause: OutputCause, made: RecordParts, written: Written | null): void {
     if (typeof cause.of === 'string') this.#closed(cause, startOf(cause.of))
     if (written === null) {
-      this.#add({ kind: 'missing', why: this.#whyMissing(cause), cause, written, made })
+      this.#add({ kind: 'missing', why: this.#whyMissing(cause), cause, written, made: null })
     } else if (written.digest === digestOf(made)) this.counts.equal++
     else {
       const [kind, why] = this.#whyDifferent(cause, written.marks, marksOf(made))
       if (why === UNEXPLAINED && this.#keys.size < 2) this.#keys.add(String(made.key))
-      this.#add({ kind, why, cause, written, made })
+      this.#add({ kind, why, cause, written, made: viewOf(made) })
     }
   }
 
@@ -109,19 +95,17 @@ export class Verification {
   }
 
   /** @param read reads a record that is written once more */
-  async describe(read: (of: WrittenPlace) => Promise<RecordParts | null>): Promise<string> {
+  async describe(
+    read: (topic: string, of: Written) => Promise<RecordParts | null>,
+  ): Promise<string> {
     const shown = this.#shown.map(async (difference) => {
       const { kind, why, cause, written, made } = difference
       const topic = this.#outputs.topicOf(cause)
       const place = written && `, ${position(topic, written.partition, written.offset)}`
-      const record = written && made ? await read({ ...written, topic }) : null
+      const record = written && made ? await read(topic, written) : null
       const fields = record && made ? fieldsOf(viewOf(record), made) : []
-      return [
-        `${kind}: ${causeName(cause)}${place ?? ''}`,
-        `  ${this.#inWords(why)}`,
-        ...fields,
-        '',
-      ]
+      const what = `${kind}: ${causeName(cause)}${place ?? ''}`
+      return [what, `  ${this.#inWords(why)}`, ...fields, '']
     })
     const all = Object.values(this.counts).reduce((sum, count) => sum + count, 0)
     const each = Object.entries(this.counts).map(([kind, count]) => `${grouped(count)} ${kind}`)
@@ -132,13 +116,13 @@ export class Verification {
     ].join('\n')
   }
 
-  #add(difference: Found): void {
-    const { kind, why, made } = difference
+  #add(difference: Difference): void {
+    const { kind, why } = difference
     this.counts[kind]++
     const before = this.#reasons.get(why) ?? 0
     this.#reasons.set(why, before + 1)
     if (this.#shown.length >= MOST_SHOWN || (before > 0 && OF_A_RUN.test(why))) return
-    this.#shown.push({ ...difference, made: made && viewOf(made) })
+    this.#shown.push(difference)
   }
 
   #whyDifferent({ of }: OutputCause, then: Marks, now: Marks): readonly [Kind, string] {
@@ -218,12 +202,8 @@ type Field = readonly [name: string, then: string, now: string]
 function fieldsOf(then: View, now: View): string[] {
   const fields = differing('', then, now)
   const more = fields.length - MOST_FIELDS
-  const rows = fields.slice(0, MOST_FIELDS).map(([name, ...both]) => [`  ${name}`, ...both])
-  return table([
-    ['  field', 'written', 'replayed'],
-    ...rows,
-    ...(more > 0 ? [[`  and ${more} more`]] : []),
-  ])
+  const lines = fields.slice(0, MOST_FIELDS).map(([name, was, is]) => `  ${name}: ${was} → ${is}`)
+  return more > 0 ? [...lines, `  and ${more} more`] : lines
 }
 
 /** What is compared of a record, as JSON. */

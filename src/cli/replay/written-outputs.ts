@@ -35,6 +35,8 @@ export interface Written {
   /** Of key, value and headers. */
   readonly digest: number
   readonly marks: Marks
+  /** Is there another of its id before it? */
+  readonly isAgain: boolean
   /** Has the replay made it, too? */
   isMade: boolean
 }
@@ -69,20 +71,20 @@ export class WrittenOutputs {
     }
   }
 
-  /** @returns `isNew`: no other has its id; `null`: it is not of the range */
-  add(cause: OutputCause, record: LogRecord, partition: number) {
+  /** @returns `null`: it is not of the range */
+  add(cause: OutputCause, record: LogRecord, partition: number): Written | null {
     const { of } = cause
     const range = this.ranges.find((one) => one.partition === cause.partition)
     if (range === undefined || (typeof of === 'number' && (of < range.from || range.to <= of)))
       return null
     const marks = this.#shared(marksOf(record))
     const digest = digestOf(record)
-    const written = { partition, offset: record.offset, digest, marks, isMade: false }
     const group = this.#groupOf(cause)
     const id = freeId(cause, group, (other) => isDeadLetter(cause) && other.digest !== digest)
-    const isNew = !group.has(id)
-    if (isNew) group.set(id, written)
-    return { written, isNew }
+    const place = { partition, offset: record.offset, digest, marks, isMade: false }
+    const written = { ...place, isAgain: group.has(id) }
+    if (!written.isAgain) group.set(id, written)
+    return written
   }
 
   /** @returns `null`: nothing is written that the replay has not made already */
