@@ -1,10 +1,11 @@
-import { describe, expect } from 'vitest'
+import { expect } from 'vitest'
 import { kafkaTest } from '../services/kafka.ts'
 import { tidemark } from '../support/command-line.ts'
-import { changedModel, partsOf, ReplayedRun } from './replayed-run.ts'
+import { type Change, changedModel, ReplayedRun, withValue } from './replayed-run.ts'
 
-const ROUNDS = 5
-const PAYMENTS = 150
+const ROUNDS = 4
+const PAYMENTS = 100
+const ALL = (2 * ROUNDS + 1) * PAYMENTS
 
 /** Works until some outputs are there and is killed; another worker works the rest. */
 async function killedRun(run: ReplayedRun): Promise<void> {
@@ -23,63 +24,90 @@ async function killedRun(run: ReplayedRun): Promise<void> {
   await second.ended
 }
 
-/** Changes only the nth record, if there are several the last of that number. */
-function nth<T>(n: number, change: (record: T) => readonly T[]): (record: T) => readonly T[] {
-  let left = n
-  return (record) => (left-- === 0 ? change(record) : [record])
+/** Changes only one record, the first of a partition. */
+function once(partition: number, isIt: (text: string) => boolean, change: Change): Change {
+  let isOver = false
+  return (record, at) => {
+    if (isOver || at.partition !== partition || !isIt(String(record.value))) return [record]
+    isOver = true
+    return change(record, at)
+  }
 }
 
-describe('a run with a kill and updates of its table', () => {
-  kafkaTest(
-    'is made again to the bit, and what is changed in it alone is found, with the reason',
-    async (kafka) => {
-      const run = await ReplayedRun.on(kafka)
-      try {
-        await killedRun(run)
-        const all = (2 * ROUNDS + 1) * PAYMENTS
-        const verify = (others = {}, ...more: string[]) =>
-          tidemark(['replay', ...run.flags(others), '--verify', 'scores', ...more])
+const any = () => true
 
-        const same = await verify()
-        expect(same.stdout).toContain(`${all.toLocaleString('en')} equal, 0 different`)
-        expect(same.code).toBe(0)
-        expect((await run.positions()).size).toBeGreaterThan(ROUNDS)
-
-        const removed = await verify({
-          scores: await run.copy(
-            'scores',
-            nth(100, () => []),
-          ),
-        })
-        console.log(removed)
-        const twice = await verify({
-          scores: await run.copy(
-            'scores',
-            nth(100, (of) => [of, of]),
-          ),
-        })
-        console.log(twice)
-        const model = await verify({}, '--model', `risk=${changedModel()}`)
-        console.log(model.stdout)
-        const row = nth<any>(2, (of) => [{ ...partsOf(of), value: Buffer.from('{"risk":0.5}') }])
-        const rows = await verify({ merchants: await run.copy('merchants', row) })
-        console.log(rows.stdout)
-        const amount = nth<any>(300, (of) => {
-          const value = Buffer.from(String(of.value).replace(/"amount":[\d.]+/, '"amount":0.5'))
-          return [{ ...partsOf(of), value }]
-        })
-        const records = await verify(await run.copyOfSource(amount))
-        console.log(records.stdout)
-        const change = await tidemark([
+kafkaTest(
+  'replay makes a run with a kill and updates of a table again to the bit, and says what was changed in it alone, and why',
+  async (kafka) => {
+    const run = await ReplayedRun.on(kafka)
+    try {
+      await killedRun(run)
+      const verify = async (others = {}, ...more: string[]) => {
+        const ended = await tidemark([
           'replay',
-          ...run.flags(),
-          '--model',
-          `risk=${changedModel()}`,
+          ...run.flags(others),
+          '--verify',
+          'scores',
+          ...more,
         ])
-        console.log(change)
-      } finally {
-        await run.close()
+        const [, counts] = /compared: (.*)\n$/.exec(ended.stdout) ?? []
+        return { ...ended, counts }
       }
-    },
-  )
-})
+      expect((await run.positions()).size).toBeGreaterThan(ROUNDS)
+      const same = await verify()
+      expect([same.code, same.stdout]).toEqual([
+        0,
+        `${ALL} compared: ${ALL} equal, 0 different, 0 missing, 0 twice, 0 additional, 0 not comparable\n`,
+      ])
+
+      const removed = await verify({
+        scores: await run.copy(
+          'scores',
+          once(1, any, () => []),
+        ),
+      })
+      expect(removed.code).toBe(1)
+      expect(removed.counts).toContain(`${ALL - 1} equal, 0 different, 1 missing, 0 twice`)
+      expect(removed.stdout).toMatch(/^missing: scores of payments-\w+-1@0\n {2}the topic does not/)
+
+      const doubled = await run.copy(
+        'scores',
+        once(1, any, (record) => [record, record]),
+      )
+      const twice = await verify({ scores: doubled })
+      expect(twice.counts).toContain(`${ALL} equal, 0 different, 0 missing, 1 twice`)
+      expect(twice.stdout).toMatch(/^twice: scores of payments-\w+-1@0, scores-\w+-1@1\n/)
+
+      const file = changedModel()
+      const model = await verify({}, '--model', `risk=${file}`)
+      expect(model.stdout).toMatch(/\nanother model: risk@1\+8c45ed33, now risk@1\+\w{8} +\d+\n/)
+      expect(model.stdout.match(/^different: scores /gm)).toHaveLength(1)
+      expect(model.stdout).toMatch(/^ {2}value\.score: 0\.\d+ → 0\.\d+$/m)
+
+      const changed = once(0, (text) => text.includes('0.42'), withValue('{"risk":0.5}'))
+      const row = await verify({ merchants: await run.copy('merchants', changed) })
+      expect(row.counts).toMatch(/equal, \d+ different, 0 missing, 0 twice, 0 additional, 0 not/)
+      expect(row.stdout).toContain('a row of a table (merchants) is not what it was')
+
+      const paid = /"amount":0\.\d+/
+      const record = once(
+        2,
+        (text) => paid.test(text),
+        (of, at) => withValue(String(of.value).replace(paid, '"amount":0.5'))(of, at),
+      )
+      const source = await verify(await run.copyOfSource(record))
+      expect(source.stdout).toMatch(/^different: scores of payments-\w+-2@0, /)
+      expect(source.stdout).toContain(
+        'its record, or an earlier one of its key, is not what it was\n',
+      )
+      expect(source.counts).toMatch(/equal, \d+ different, 0 missing, 0 twice, 0 additional, 0 not/)
+
+      const { code, stdout } = await tidemark(['replay', ...run.flags(), '--model', `risk=${file}`])
+      expect(code).toBe(0)
+      expect(stdout).toMatch(/ outputs compared, 0 only now, 0 only then\n\nscores\.score, /)
+      expect(stdout.match(/^ {2}scores of payments/gm)).toHaveLength(20)
+    } finally {
+      await run.close()
+    }
+  },
+)

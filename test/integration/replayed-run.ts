@@ -25,7 +25,7 @@ const MERCHANTS = 20
 const NOON_MS = Date.UTC(2026, 0, 1, 12)
 
 /** What becomes of a record in a copy of its topic: nothing, others, or several. */
-type Change = (record: LogRecord, at: { partition: number }) => readonly LogRecord[]
+export type Change = (record: LogRecord, at: { partition: number }) => readonly LogRecord[]
 
 /** Payments and merchants on a real Kafka, scored by workers that are killed. */
 export class ReplayedRun {
@@ -184,8 +184,13 @@ function record(topic: string, key: string, value: string): NewRecord {
   return { topic, partition: null, timestampMs: NOON_MS, ...parts }
 }
 
+/** Gives a record another value. */
+export function withValue(value: string): Change {
+  return (record) => [{ ...partsOf(record), value: Buffer.from(value) }]
+}
+
 /** A record without getters. */
-export function partsOf({ offset, timestampMs, key, value, headers }: LogRecord): LogRecord {
+function partsOf({ offset, timestampMs, key, value, headers }: LogRecord): LogRecord {
   return { offset, timestampMs, key, value, headers }
 }
 

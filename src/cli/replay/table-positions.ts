@@ -45,8 +45,8 @@ export class TablePositions {
   text = ''
   readonly #logs: readonly TableLog[]
   readonly #changed = new ConditionVariable()
-  /** Topics whose table has the rows of the position. */
-  readonly #there = new Set<string>()
+  /** By topic, where its table waits for more: by partition, the next offset. */
+  readonly #waiting = new Map<string, FollowOptions['from']>()
 
   constructor(logs: readonly TableLog[]) {
     this.#logs = logs
@@ -75,20 +75,17 @@ export class TablePositions {
   /** Resolves when the tables have the rows of another position. */
   async set(text: string): Promise<void> {
     this.text = text
-    this.#there.clear()
     this.#changed.notifyAll()
-    await this.#changed.until(() => this.#logs.every(({ topic }) => this.#there.has(topic)))
+    await this.#changed.until(() => this.#logs.every((log) => this.#isAt(log)))
   }
 
   /** Ends at the position: a table that has read it asks for more. */
   async follow({ topic, from }: FollowOptions): Promise<Followed> {
     const log = this.#logs.find((one) => one.topic === topic) as TableLog
-    const isAt = () => [...endsOf(log, this.text)].every(([p, end]) => from.get(p) === end)
-    if (isAt()) {
-      this.#there.add(topic)
-      this.#changed.notifyAll()
-      await this.#changed.until(() => !isAt())
-    }
+    this.#waiting.set(topic, from)
+    this.#changed.notifyAll()
+    await this.#changed.until(() => !this.#isAt(log))
+    this.#waiting.delete(topic)
     const ends = endsOf(log, this.text)
     if ([...ends].some(([partition, end]) => (from.get(partition) ?? 0) > end)) {
       throw new TidemarkError('OFFSET_OUT_OF_RANGE', 'the table has rows of a later position')
@@ -115,6 +112,11 @@ export class TablePositions {
         }
       },
     }
+  }
+
+  #isAt(log: TableLog): boolean {
+    const next = this.#waiting.get(log.topic)
+    return [...endsOf(log, this.text)].every(([partition, end]) => next?.get(partition) === end)
   }
 }
 
