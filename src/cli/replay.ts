@@ -48,16 +48,14 @@ export function replay(): Command {
     .option(
       '--verify [sink]',
       'compare every output of a sink, and every dead letter, to the bit; may be repeated (default: all sinks)',
-      (sink: string, before: readonly string[] | true = []) => [
-        ...(before === true ? [] : before),
-        sink,
-      ],
+      (sink: string, before: readonly string[] | true | undefined) =>
+        before === undefined || before === true ? [sink] : [...before, sink],
     )
-    .action(work)
+    .action(start)
   return addSettings(command, SETTINGS)
 }
 
-async function work(file: string, flags: Flags): Promise<void> {
+async function start(file: string, flags: Flags): Promise<void> {
   const config = readConfig(SETTINGS, flags)
   if (flags.verify === undefined && Object.keys(config.model).length === 0) {
     const hint = '--verify compares the outputs; --model name=new.onnx shows what would change'
@@ -102,8 +100,8 @@ interface Work extends Pick<ReplayOptions, 'group' | 'outputs' | 'positions'> {
 }
 
 /** Reads what is written, and then works the ranges again. */
-async function run(records: KafkaRecords, work: Work): Promise<void> {
-  const { outputs, comparison } = work
+async function run(records: KafkaRecords, given: Work): Promise<void> {
+  const { outputs, comparison } = given
   let count = 0
   const endProgress = showProgress(() => count)
   try {
@@ -117,10 +115,7 @@ async function run(records: KafkaRecords, work: Work): Promise<void> {
         }
       }
     }
-    const read = (more: number) => {
-      count += more
-    }
-    await workAgain(records, work, read)
+    await workAgain(records, given)
   } finally {
     endProgress()
   }
@@ -129,7 +124,6 @@ async function run(records: KafkaRecords, work: Work): Promise<void> {
 export async function workAgain(
   records: Records,
   { prepared, group, options, outputs, positions, comparison }: Work,
-  read: ReplayOptions['read'] = () => {},
 ): Promise<void> {
   const made = (record: NewRecord) => {
     const cause = outputs.causeOf(record.topic, record.headers)
@@ -138,7 +132,7 @@ export async function workAgain(
     comparison.made(cause, record, written)
     if (written !== null) written.isMade = true
   }
-  const feed = new ReplayFeed({ records, group, outputs, positions, read, made })
+  const feed = new ReplayFeed({ records, group, outputs, positions, made })
   const worker = startWorker({
     ...{ ...options, prepared: withoutWrites(prepared), group, guarantee: 'at-least-once' },
     records: replayedRecords(feed),

@@ -12,6 +12,7 @@ import { graph } from '../../src/cli/graph.ts'
 import { init } from '../../src/cli/init.ts'
 import { model } from '../../src/cli/model.ts'
 import { produceCommand } from '../../src/cli/produce.ts'
+import { replay } from '../../src/cli/replay.ts'
 import { run } from '../../src/cli/run.ts'
 import { STAGES } from '../../src/kernel/stages.ts'
 import { observedMetrics } from '../observe/observed.ts'
@@ -21,7 +22,18 @@ import { blocksOf, filesIn, PAGES, proseOf, read } from './pages.ts'
 // Names on the pages exist: commands and their flags, variables, metrics, scripts and files.
 
 const COMMANDS: readonly Command[] = [
-  ...[demo(), dev(), run(), check(), graph(), produceCommand(), consume(), compare(), init()],
+  ...[
+    demo(),
+    dev(),
+    run(),
+    check(),
+    graph(),
+    produceCommand(),
+    consume(),
+    compare(),
+    replay(),
+    init(),
+  ],
   model(),
 ]
 

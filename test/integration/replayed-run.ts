@@ -54,15 +54,7 @@ export class ReplayedRun {
   }
 
   work(...flags: string[]): Running {
-    return start([
-      'run',
-      ...this.flags(),
-      '--worker-name',
-      'none',
-      '--session-timeout',
-      '3',
-      ...flags,
-    ])
+    return start(['run', ...this.flags(), '--worker-name', 'scorer', ...flags])
   }
 
   /** The topology, and where everything is. */
@@ -82,7 +74,7 @@ export class ReplayedRun {
       const at = NOON_MS + n * 500 - (n % 97 === 96 ? 600_000 : 0)
       const amount = ((n * 31) % 100) / 1_000
       const value = n % 89 === 88 ? 'no payment' : JSON.stringify({ card, merchant, amount, at })
-      return record(this.topics.payments, card, value)
+      return recordOf(this.topics.payments, card, value)
     })
     await this.#writer.send(all)
     this.sent += count
@@ -92,7 +84,7 @@ export class ReplayedRun {
   async update(round: number, merchants = MERCHANTS): Promise<void> {
     const rows = Array.from({ length: merchants }, (_, i) => {
       const value = JSON.stringify({ risk: ((round * 13 + i * 7) % 100) / 100 })
-      return record(this.topics.merchants, `m-${i}`, value)
+      return recordOf(this.topics.merchants, `m-${i}`, value)
     })
     await this.#writer.send(rows)
   }
@@ -113,6 +105,12 @@ export class ReplayedRun {
     const headers = outputs.flatMap((output) => output.headers)
     const tables = headers.filter(({ name }) => name === 'tidemark-tables')
     return new Set(tables.map(({ value }) => String(value)))
+  }
+
+  /** Where all topics end, and what the group has committed. */
+  async offsets(): Promise<unknown> {
+    const topics = Object.values(this.topics)
+    return Promise.all(topics.map((topic) => this.records.partitionOffsets(this.group, topic)))
   }
 
   async outputs(): Promise<number> {
@@ -179,7 +177,7 @@ export class ReplayedRun {
   }
 }
 
-function record(topic: string, key: string, value: string): NewRecord {
+function recordOf(topic: string, key: string, value: string): NewRecord {
   const parts = { key: Buffer.from(key), value: Buffer.from(value), headers: [] }
   return { topic, partition: null, timestampMs: NOON_MS, ...parts }
 }

@@ -22,9 +22,7 @@ export interface ReplayOptions {
   readonly group: string
   readonly positions: TablePositions
   readonly outputs: Pick<WrittenOutputs, 'definition' | 'ranges' | 'tablesOf'>
-  /** Called when so many records are handed over. */
-  read(count: number): void
-  made(record: NewRecord): void
+  readonly made: (record: NewRecord) => void
 }
 
 /** The most pieces of a partition that wait while others have nearer rows. */
@@ -81,8 +79,8 @@ export class ReplayFeed {
   readonly #verdicts = new Map<number, Verdicts>()
   readonly #tables: ReadonlyMap<number, readonly TablesFrom[]>
   #isStopped = false
-  /** How it has ended; `null`: it has not. */
-  #end: { readonly error: unknown } | null = null
+  /** `null`: the worker has not joined. */
+  #feeding: Promise<void> | null = null
 
   constructor(options: ReplayOptions) {
     const { positions, outputs } = options
@@ -93,8 +91,8 @@ export class ReplayFeed {
 
   /** Resolves when all ranges are worked; rejects if they cannot be read. */
   async done(): Promise<void> {
-    await this.#changed.until(() => this.#end !== null)
-    if (this.#end?.error) throw this.#end.error
+    await this.#changed.until(() => this.#feeding !== null)
+    await this.#feeding
   }
 
   async join({ handlers }: JoinOptions): Promise<Member> {
@@ -113,11 +111,8 @@ export class ReplayFeed {
       await this.#readVerdicts({ ...at, nextOffset: to })
       starts.set(of.partition, handlers.assigned({ ...at, nextOffset: from }, pausable))
     }
-    const ended = (error: unknown) => {
-      this.#end = { error }
-      this.#changed.notifyAll()
-    }
-    this.#feed(starts, handlers).then(() => ended(null), ended)
+    this.#feeding = this.#feed(starts, handlers)
+    this.#changed.notifyAll()
     return {
       ...pausable,
       commit: async ({ outputs, deadLetters, nextOffsets }) => {
@@ -145,14 +140,11 @@ export class ReplayFeed {
     this.#verdicts.set(partition, verdicts)
   }
 
-  async #feed(
-    starts: ReadonlyMap<number, number>,
-    { chunk: handOver, unreadable }: MemberHandlers,
-  ): Promise<void> {
+  async #feed(starts: ReadonlyMap<number, number>, handlers: MemberHandlers): Promise<void> {
     const { records, outputs, positions } = this.options
     const { definition, ranges } = outputs
     const { topic } = definition.source
-    const followed = await records.follow({ topic, from: starts, unreadable })
+    const followed = await records.follow({ topic, from: starts, unreadable: () => {} })
     const chunks = followed[Symbol.asyncIterator]()
     const left = new Map(ranges.map((range) => [range.partition, range]))
     const waiting = new Map<number, Piece[]>(ranges.map(({ partition }) => [partition, []]))
@@ -172,7 +164,7 @@ export class ReplayFeed {
         }
         const piece = this.#next([...waiting.values()])
         if (piece === undefined) break
-        await this.#handOver(piece, handOver)
+        await this.#handOver(piece, handlers)
       }
       await this.#allCommitted()
     } finally {
@@ -191,8 +183,8 @@ export class ReplayFeed {
     return all.toSorted((a, b) => distance(a) - distance(b))[0]?.shift()
   }
 
-  async #handOver({ chunk, tables }: Piece, handOver: (chunk: Chunk) => void): Promise<void> {
-    const { positions, read } = this.options
+  async #handOver({ chunk, tables }: Piece, handlers: MemberHandlers): Promise<void> {
+    const { positions } = this.options
     const { partition, nextOffset } = chunk
     if (tables !== null && positions.text !== tables) {
       await this.#allCommitted()
@@ -200,8 +192,7 @@ export class ReplayFeed {
     }
     await this.#changed.until(() => !this.#paused.has(partition) || this.#isStopped)
     if (tables !== null) this.#handedOver.set(partition, nextOffset)
-    read(chunk.records.length)
-    handOver({ ...chunk, epoch: 1 })
+    handlers.chunk({ ...chunk, epoch: 1 })
   }
 
   #allCommitted(): Promise<void> {

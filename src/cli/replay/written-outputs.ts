@@ -26,7 +26,7 @@ export interface TablesFrom {
 }
 
 /** By name, the headers that say how an output was made. */
-export type Marks = Readonly<Record<string, string>>
+export type WrittenMarks = Readonly<Record<string, string>>
 
 /** An output or a dead letter that is written. */
 export interface Written {
@@ -34,7 +34,7 @@ export interface Written {
   readonly offset: number
   /** Of key, value and headers. */
   readonly digest: number
-  readonly marks: Marks
+  readonly marks: WrittenMarks
   /** Is there another of its id before it? */
   readonly isAgain: boolean
   /** Has the replay made it, too? */
@@ -50,7 +50,7 @@ export class WrittenOutputs {
   /** By {@link groupOf}, by {@link OutputCause.of}. */
   readonly #all = new Map<string, Map<number | string, Written>>()
   /** Each distinct one once. */
-  readonly #marks = new Map<string, Marks>()
+  readonly #marks = new Map<string, WrittenMarks>()
 
   /** @param sinks those that are compared */
   constructor(definition: Definition, sinks: readonly SinkStep[], ranges: readonly ReplayRange[]) {
@@ -110,12 +110,12 @@ export class WrittenOutputs {
     if (topic !== deadLetterTopic) return null
     const { at } = reasonOf(headers)
     const isOwn = at.topology === name && at.topic === source.topic
-    return isOwn ? deadLetterOf({ topic: at.topic, partition: at.partition, of: at.offset }) : null
+    return isOwn ? letterCause({ topic: at.topic, partition: at.partition, of: at.offset }) : null
   }
 
   /** What the outputs of a partition say of the positions of tables, in order. */
   tablesOf(partition: number): TablesFrom[] {
-    const all: { from: number; marks: Marks }[] = []
+    const all: { from: number; marks: WrittenMarks }[] = []
     for (const sink of this.#sinks.keys()) {
       for (const [from, { marks }] of this.#groupOf({ partition, sink })) {
         if (typeof from === 'number') all.push({ from, marks })
@@ -134,7 +134,7 @@ export class WrittenOutputs {
     return known
   }
 
-  #shared(marks: Marks): Marks {
+  #shared(marks: WrittenMarks): WrittenMarks {
     const name = JSON.stringify(marks)
     const known = this.#marks.get(name) ?? marks
     this.#marks.set(name, known)
@@ -145,7 +145,7 @@ export class WrittenOutputs {
 /** In place of the sink of a dead letter. */
 const DEAD_LETTERS = ''
 
-export function deadLetterOf(cause: Omit<OutputCause, 'sink'>): OutputCause {
+export function letterCause(cause: Omit<OutputCause, 'sink'>): OutputCause {
   return { ...cause, sink: DEAD_LETTERS }
 }
 
@@ -176,7 +176,7 @@ export function causeName({ topic, partition, sink, of }: OutputCause): string {
 const MARKS = [BY_HEADER, MODEL_HEADER, TABLES_HEADER, BY_CLOCK_HEADER.name, LATE_HEADER.name]
 MARKS.push(WARMING_HEADER, CODE_HEADER)
 
-export function marksOf({ headers }: RecordParts): Marks {
+export function marksOf({ headers }: RecordParts): WrittenMarks {
   const marks = headers.filter(({ name }) => MARKS.includes(name))
   return Object.fromEntries(marks.map(({ name, value }) => [name, String(value)]))
 }

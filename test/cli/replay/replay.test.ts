@@ -3,8 +3,9 @@ import { expect, test } from 'vitest'
 import { Verification } from '../../../src/cli/replay/verification.ts'
 import { MemoryRecords } from '../../../src/records/memory/memory-records.ts'
 import type { LogRecord } from '../../../src/records/port.ts'
+import { packVerdict } from '../../../src/runtime/commit/verdicts.ts'
 import type { Definition } from '../../../src/topology/definition.ts'
-import { perTenSeconds } from '../../runtime/support.ts'
+import { perTenSeconds, scored } from '../../runtime/support.ts'
 import { event, verified, workedOnce } from './replayed.ts'
 
 const EVENTS = 30
@@ -94,14 +95,8 @@ test.each([
   ['tidemark-tables', 'merchants=7', 'another table: merchants=7, now none'],
   ['tidemark-warming', 'true', 'windows were, or are now, not whole'],
 ])('outputs with %s: %s differ because of %s', async (name, value, why) => {
-  const marked = (record: LogRecord): LogRecord => {
-    const { offset, timestampMs, key, value: bytes } = record
-    const others = record.headers.filter((header) => header.name !== name)
-    const headers = [...others, { name, value: Buffer.from(value) }]
-    return { offset, timestampMs, key, value: bytes, headers }
-  }
   const change = (all: readonly LogRecord[], topic: string) =>
-    topic === 'scores' ? all.map(marked) : all
+    topic === 'scores' ? all.map((record) => withHeader(record, name, value)) : all
   const verification = await verified(await worked(), { change })
   const text = await verification.describe(readNothing)
   expect(text).toContain(`  ${why}\n`)
@@ -114,10 +109,61 @@ test.each([
   )
 })
 
-test('nothing to compare is not equal', async () => {
-  const verification = await verified(await worked(), {
-    range: { from: 8, to: 9 },
-    change: () => [],
-  })
-  expect(verification.counts).toEqual(none({ missing: 1 }))
+/** A record with other headers. */
+function withHeader(record: LogRecord, name: string, value: string): LogRecord {
+  const { offset, timestampMs, key, value: bytes } = record
+  const others = record.headers.filter((header) => header.name !== name)
+  const headers = [...others, { name, value: Buffer.from(value) }]
+  return { offset, timestampMs, key, value: bytes, headers }
+}
+
+test('an output that no replay makes is additional, and the dead letter in its place stays', async () => {
+  const change = (all: readonly LogRecord[], topic: string) => {
+    const strange = withHeader(all[0] as LogRecord, 'tidemark-id', 'events/0/8/scores')
+    return topic === 'scores' ? [...all, strange] : all
+  }
+  const { counts } = await verified(await worked(), { change })
+  expect(counts).toEqual(none({ equal: EVENTS, additional: 1 }))
+})
+
+test('an output that was a dead letter says so, and with idleAfter a late one may be due to the clock', async () => {
+  const records = await worked()
+  const letter = records.read('events.dlq')[0] as LogRecord
+  const change = (all: readonly LogRecord[], topic: string) =>
+    topic === 'scores' ? all.slice(1) : [...all, withHeader(letter, '__streams.errors.offset', '0')]
+  const why = async (definition: Definition) => {
+    const verification = await verified(records, { definition, change })
+    expect(verification.counts).toEqual(none({ equal: EVENTS - 1, missing: 1, additional: 1 }))
+    return verification.describe(readNothing)
+  }
+  expect(await why(scored)).toContain('\n  it was a dead letter, LATE\n')
+  const { source } = scored
+  const watermark = { ...source.watermark, idleAfterMs: 5_000 }
+  const idle = await why({ ...scored, source: { ...source, watermark } })
+  expect(idle.match(/ {2}a late decision by the clock \(idleAfter\)\n/g)).toHaveLength(2)
+})
+
+test('a record that was given up for its schema is left out again (rule R9)', async () => {
+  const format = { is: 'registry', typeField: null } as const
+  const definition: Definition = { ...scored, source: { ...scored.source, format } }
+  const records = await worked(definition)
+  expect((await verified(records, { definition })).isEqual).toBe(true)
+  const { key, value } = packVerdict({ block: 0, topicId: null, unknown: [[5, 5]] })
+  const place = { topic: 'g.scored.checkpoint', partition: 0, timestampMs: -1, headers: [] }
+  records.produce([{ ...place, key, value }])
+  const letter = records.read('events.dlq')[0] as LogRecord
+  const unknown = withHeader(letter, 'tidemark.code', 'SCHEMA_UNKNOWN')
+  const change = (all: readonly LogRecord[], topic: string) =>
+    topic === 'scores' ? all : [...all, withHeader(unknown, '__streams.errors.offset', '5')]
+  const { counts } = await verified(records, { definition, change })
+  // Its own output is not made again, and what had it in its windows, or its time, is another.
+  expect(counts).toEqual(none({ equal: EVENTS - 8, additional: 1, different: 8 }))
+})
+
+test('what can all not be compared is not equal', async () => {
+  const change = (all: readonly LogRecord[]) =>
+    all.map((record) => withHeader(record, 'tidemark-warming', 'true'))
+  const verification = await verified(await worked(), { range: { from: 0, to: 1 }, change })
+  expect(verification.counts).toEqual(none({ 'not comparable': 1 }))
+  expect(verification.isEqual).toBe(false)
 })
