@@ -29,10 +29,10 @@ kafkaTest(
       await run.allCommitted(120_000)
       workers.process.kill('SIGTERM')
       await workers.ended
-      const { code, stdout } = await tidemark(['replay', ...run.flags(), '--verify'], {
+      const { code, stdout, stderr } = await tidemark(['replay', ...run.flags(), '--verify'], {
         env: { NODE_OPTIONS: `--max-old-space-size=${HEAP_MB}` },
       })
-      expect(stdout).toContain('1,000,000 equal, 0 different')
+      expect(stdout, stderr).toContain('1,000,000 equal, 0 different')
       expect(code).toBe(0)
     } finally {
       await run.close()
