@@ -194,15 +194,21 @@ export function describeComparison(comparison: TopicComparison): string {
 
 function describeModels({ main, other, agreement }: ModelPair): string[] {
   const { result } = agreement
-  const { p1, p5, p50, p95, p99 } = result.quantiles
   return [
     '',
     `${other} minus ${main}, ${plural(result.pairs, 'pair')}`,
+    ...describeAgreement(result),
+    ...histogramOf(agreement.histogram(BINS)),
+  ]
+}
+
+export function describeAgreement(result: AgreementResult): string[] {
+  const { p1, p5, p50, p95, p99 } = result.quantiles
+  return [
     `  mean  ${signed(result.meanDifference)}, absolute ${shown(result.meanAbsoluteDifference)}`,
     `  p1 ${signed(p1)}  p5 ${signed(p5)}  p50 ${signed(p50)}  p95 ${signed(p95)}  p99 ${signed(p99)}`,
     ...flipsOf(result),
     ...psiOf(result),
-    ...histogramOf(agreement.histogram(BINS)),
   ]
 }
 
@@ -238,7 +244,7 @@ function rangeOf({ from, to }: HistogramBin, i: number, bins: number): string {
   return `${signed(from)} to ${signed(to)}`
 }
 
-function signed(x: number): string {
+export function signed(x: number): string {
   return x < 0 ? `−${shown(-x)}` : `+${shown(x)}`
 }
 

@@ -95,6 +95,8 @@ const ACTIONS = {
   WORKER_FAILED: 'crash',
   // A model hangs, or its thread has ended, and it has no fallback.
   MODEL_LOST: 'crash',
+  // A replay makes other outputs than were written.
+  REPLAY_DIFFERS: 'crash',
   INVARIANT: 'crash',
 } as const satisfies Record<string, Action>
 

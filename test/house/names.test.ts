@@ -13,6 +13,7 @@ import { graph } from '../../src/cli/graph.ts'
 import { init } from '../../src/cli/init.ts'
 import { model } from '../../src/cli/model.ts'
 import { produceCommand } from '../../src/cli/produce.ts'
+import { replay } from '../../src/cli/replay.ts'
 import { run } from '../../src/cli/run.ts'
 import { STAGES } from '../../src/kernel/stages.ts'
 import { observedMetrics } from '../observe/observed.ts'
@@ -32,6 +33,7 @@ const COMMANDS: readonly Command[] = [
     produceCommand(),
     consume(),
     compare(),
+    replay(),
     init(),
   ],
   model(),
