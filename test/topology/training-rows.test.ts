@@ -43,12 +43,7 @@ test('a row takes the place of the model and of all that follows it', () => {
       .sink('risks'),
   )
   const { definition, features } = withTrainingRows(topology, ['id', 'none', 'eventTime2'])
-  expect(drawn(definition.then)).toEqual([
-    'where',
-    ' features',
-    '  score-row',
-    '   rows',
-  ])
+  expect(drawn(definition.then)).toEqual(['where', ' features', '  score-row', '   rows'])
   expect(features).toEqual(new Map([['rows', ['amount']]]))
   const event = { id: 'a', shop: 's', amount: 2, at: 7 }
   expect(rowsOf(definition, { event, features: { amount: Number.NaN } })).toEqual({
@@ -60,17 +55,17 @@ test('a row takes the place of the model and of all that follows it', () => {
 test('each path to a model has rows of its own, and a path without features none', () => {
   const topology = defineTopology('orders', (t) => {
     const orders = t.source('orders', OPTIONS)
-    const scored = (name: string) =>
+    const scored = () =>
       orders
         .features((f) => ({ amount: f.events({ amount: (o) => o.amount }).value('amount') }))
-        .score(RISK, { name })
+        .score(RISK)
         .map((s) => ({ risk: s.score.risk }))
     const windows = orders
       .tumbling(minutes(1))
       .aggregate({ amount: (o) => o.amount }, (a) => ({ spent: a.sum('amount') }))
     return [
-      scored('a').sink('as'),
-      scored('b').sink('bs'),
+      scored().sink('as'),
+      scored().sink('bs'),
       orders.map((o) => ({ id: o.id })).sink('ids'),
       windows
         .features((f) => ({ spent: f.events({ spent: (w) => w.spent }).value('spent') }))
@@ -79,17 +74,20 @@ test('each path to a model has rows of its own, and a path without features none
     ]
   })
   const { definition, features } = withTrainingRows(topology as Topology<unknown>, [])
-  expect([...features.values()]).toEqual([['amount'], ['amount'], ['spent']])
-  expect([...features.keys()].slice(0, 2)).toEqual(['rows-a', 'rows-b'])
+  const amount = ['amount']
+  const expected = { 'rows-score': amount, 'rows-score-2': amount, 'rows-features-3': ['spent'] }
+  expect(Object.fromEntries(features)).toEqual(expected)
   expect(drawn(definition.then).join('\n')).not.toContain('ids')
-  const [step] = [...stepsOf(definition.then)].filter(({ op }) => op === 'map').slice(-1)
   const given = { event: { windowEndMs: 60_000 }, features: { spent: 3 } }
-  expect((step as MapStep).to(given)).toEqual({ eventTime: 59_999, spent: 3 })
+  expect(rowsOf(definition, given, 'features-3-row')).toEqual({ eventTime: 59_999, spent: 3 })
 })
 
 test('a topology without features, or with a time that is not in the event alone, has no rows', () => {
   const plain = defineTopology('plain', (t) =>
-    t.source('orders', OPTIONS).map((o) => ({ id: o.id })).sink('ids'),
+    t
+      .source('orders', OPTIONS)
+      .map((o) => ({ id: o.id }))
+      .sink('ids'),
   )
   const timed = defineTopology('timed', (t) =>
     t

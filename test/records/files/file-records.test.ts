@@ -3,7 +3,7 @@ import { Memory } from '../../../src/kernel/bytes.ts'
 import { FileRecords } from '../../../src/records/files/file-records.ts'
 import { LineRecords, type PartitionLines } from '../../../src/records/files/line-records.ts'
 import { MemoryRecords } from '../../../src/records/memory/memory-records.ts'
-import type { Chunk, Commit, Committed, Member } from '../../../src/records/port.ts'
+import type { Chunk, Commit, Committed, Member, MemberHandlers } from '../../../src/records/port.ts'
 
 /** Lines `v<offset>` of a partition. */
 function linesOf(partition: number, offsets: readonly number[]): PartitionLines {
@@ -19,6 +19,16 @@ function linesOf(partition: number, offsets: readonly number[]): PartitionLines 
   const keyOf = () => Buffer.from('k')
   const records = new LineRecords({ memory, starts, ends, keyOf }, [...texts.keys()], offsets)
   return { partition, records, places: [...texts.keys()] }
+}
+
+const NO_HANDLERS: MemberHandlers = {
+  assigned: ({ nextOffset }) => nextOffset,
+  lost: () => {},
+  chunk: () => {},
+  caughtUp: () => {},
+  unreadable: () => {},
+  throttled: () => {},
+  failed: () => {},
 }
 
 interface Run {
@@ -46,21 +56,23 @@ async function run({ lines, committed = new Map(), start, isOwn = () => true }: 
   const member: Member = await records.join({
     ...{ group: 'batch', topics: ['orders'], from: 'earliest' },
     handlers: {
+      ...NO_HANDLERS,
       assigned: ({ partition, nextOffset }) => {
         assigned.push(partition)
         return start ?? nextOffset
       },
-      lost: () => {},
       chunk: (chunk) => chunks.push(chunk),
       failed: (error) => failed.push(error),
-    } as never,
+    },
   })
   const commit = (partition: number, nextOffset: number) => {
     const at = { topic: 'orders', partition, epoch: 1, nextOffset, metadata: '' }
     return member.commit({ outputs: [], deadLetters: [], nextOffsets: [at] })
   }
   const read = () =>
-    chunks.flatMap(({ partition, records: of }) => [...of].map((r) => `${partition}:${String(r.value)}`))
+    chunks.flatMap(({ partition, records: of }) =>
+      [...of].map((r) => `${partition}:${String(r.value)}`),
+    )
   return { records, member, chunks, failed, published, assigned, commit, read }
 }
 
@@ -71,7 +83,10 @@ const turns = async () => {
 test('partitions of its own are read from where they start, and are settled when all is committed', async () => {
   const committed = new Map([[0, { nextOffset: 2, metadata: 'm' }]])
   const of = await run({
-    lines: [[linesOf(0, [0, 1]), linesOf(1, [0])], [linesOf(0, [2, 5]), linesOf(2, [0])]],
+    lines: [
+      [linesOf(0, [0, 1]), linesOf(1, [0])],
+      [linesOf(0, [2, 5]), linesOf(2, [0])],
+    ],
     committed,
     start: 0,
     isOwn: (partition) => partition < 2,
