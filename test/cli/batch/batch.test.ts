@@ -15,6 +15,34 @@ const MINUTES = join(ROOT, 'test/fixtures/topologies/order-minutes.ts')
 const FLIGHTS = join(ROOT, 'topologies/flight-delay.ts')
 const FLIGHTS_INPUT = join(ROOT, 'topologies/samples/flights.ndjson.gz')
 
+/** A topology whose model is not there. */
+const OWN = `import { defineTopology, minutes, onnxModel, seconds } from ${JSON.stringify(join(ROOT, 'dist/index.js'))}
+import { z } from ${JSON.stringify(join(ROOT, 'node_modules/zod/index.js'))}
+const model = onnxModel({
+  name: 'none',
+  version: '1',
+  file: new URL('./none.onnx', import.meta.url),
+  sha256: '${'0'.repeat(64)}',
+  input: 'features',
+  features: ['count'],
+  outputs: { score: { tensor: 'score', column: 0 } },
+})
+export default defineTopology('own', (t) =>
+  t
+    .source('orders', {
+      schema: z.object({ id: z.string(), shop: z.string(), at: z.int() }),
+      key: (o) => o.shop,
+      eventTimeMs: (o) => o.at,
+      watermark: { lag: seconds(30), maxAhead: 'none' },
+      onLate: 'drop',
+    })
+    .features((f) => ({ count: f.events({}).rolling(minutes(1)).count() }))
+    .score(model)
+    .map((s) => ({ score: s.score.score }))
+    .sink('scores'),
+)
+`
+
 let sql: Awaited<ReturnType<DuckDBInstance['connect']>>
 beforeAll(async () => {
   sql = await (await DuckDBInstance.create(':memory:')).connect()
@@ -42,7 +70,11 @@ const INPUT = `${LINES.join('\n')}\n`
 
 /** Runs a batch; the output is in the folder. */
 async function batch(topology: string, folder: string, ...args: readonly string[]) {
-  return tidemark(['batch', topology, '--output', join(folder, 'out'), ...args])
+  const ended = await tidemark(['batch', topology, '--output', join(folder, 'out'), ...args])
+  // A batch that did not throw says how it ended as a process does.
+  const code = Number(process.exitCode ?? ended.code)
+  process.exitCode = undefined
+  return { ...ended, code }
 }
 
 type Line = Readonly<Record<string, unknown>>
@@ -121,15 +153,61 @@ test.each([1, 6])(
 )
 
 test('two workers write what one writes', { timeout: PROCESS_TEST_MS }, async () => {
-  const folder = folderWith({})
-  const args = ['--input', FLIGHTS_INPUT, '--overwrite']
-  await batch(FLIGHTS, folder, ...args)
+  const folder = folderWith({ 'in.ndjson': INPUT })
+  const args = ['--input', join(folder, 'in.ndjson'), '--overwrite']
+  await batch(ORDERS, folder, ...args)
   const one = partsOf(join(folder, 'out'))
-  const { code } = await batch(FLIGHTS, folder, ...args, '--workers', '2')
+  const { code } = await batch(ORDERS, folder, ...args, '--workers', '2')
   expect(code).toBe(0)
   expect(partsOf(join(folder, 'out'))).toEqual(one)
-  const { outputs } = await dev(FLIGHTS, FLIGHTS_INPUT, 6)
-  expect(outputsIn(join(folder, 'out/flight-predictions'))).toEqual(outputs)
+})
+
+test('rows have the features that the outputs were made from', async () => {
+  const folder = folderWith({ 'in.ndjson': INPUT })
+  const args = ['--input', join(folder, 'in.ndjson'), '--overwrite']
+  await batch(ORDERS, folder, ...args)
+  const outputs = Object.values(partsOf(join(folder, 'out/risks'))).flat()
+  const run = await batch(ORDERS, folder, ...args, '--rows', '--with', 'id,country')
+  expect(run.code).toBe(0)
+  const rows = Object.values(partsOf(join(folder, 'out/rows'))).flat()
+  const byId = new Map(rows.map((row) => [row['id'], row]))
+  expect(rows.length).toBe(byId.size)
+  for (const output of outputs) {
+    const row = byId.get(output['id']) as Line
+    const { amount, count, mean, rate } = row as Record<string, number>
+    const risk = ((mean as number) * (count as number)) / (amount as number) + (rate ?? 0)
+    expect(output['risk']).toBe(risk)
+    const [, partition, offset] = String(output['tidemark-id']).split('/').map(Number)
+    const { country, at } = output
+    expect(row).toMatchObject({ country, eventTime: at, partition, offset, late: false })
+  }
+  // Of an amount of 0, there is a row, but no finite risk.
+  const more = rows.filter(({ id }) => !outputs.some((output) => output['id'] === id))
+  expect(new Set(more.map(({ amount }) => amount))).toEqual(new Set([0]))
+  expect(Object.keys(rows[0] as Line)).toEqual(
+    'key eventTime partition offset late warming id country amount count mean rate'.split(' '),
+  )
+})
+
+test('rows need no model, and have labels', async () => {
+  const [order] = orders(1)
+  const { id, at } = JSON.parse(order as string) as { id: string; at: number }
+  const folder = folderWith({
+    'package.json': '{"type":"module"}',
+    'own.ts': OWN,
+    'in.ndjson': order as string,
+    'labels.csv': `order,fraud,knownAt\n${id},1,${at + 1_000}\n`,
+  })
+  const args = ['--input', join(folder, 'in.ndjson'), '--overwrite']
+  expect((await batch(join(folder, 'own.ts'), folder, ...args)).code).toBe(3)
+  const labels = ['--labels', join(folder, 'labels.csv'), '--label-by', 'order=id']
+  const columns = ['--label', 'fraud', '--label-at', 'knownAt', '--within', '1h']
+  const run = await batch(join(folder, 'own.ts'), folder, ...args, '--rows', ...labels, ...columns)
+  expect(run).toMatchObject({ code: 0 })
+  const rows = Object.values(partsOf(join(folder, 'out/rows'))).flat()
+  expect(rows).toEqual([
+    expect.objectContaining({ id, label: 1, labelState: 'labelled', count: 1 }),
+  ])
 })
 
 test('windows that are open at the end are closed, and set aside if they have no score', async () => {
