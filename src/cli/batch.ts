@@ -62,19 +62,7 @@ export function batch(): Command {
       'fail, and publish nothing, if more of the records are dead letters',
       (text: string) => parseShare(text.replace(/%$/, '')),
     )
-    .optionsGroup('Training rows from files:')
-    .option('--rows', 'training rows instead of outputs: no model is loaded', false)
-    .option(
-      '--with <fields>',
-      'fields of the event that rows have besides, separated by commas',
-      (text: string) => text.split(','),
-      [],
-    )
-    .option('--labels <file>', 'labels of the rows: NDJSON, CSV or Parquet')
-    .option('--label-by <column=field>', 'column of the labels that is a field of the event')
-    .option('--label <column>', 'column of the labels with the label')
-    .option('--label-at <column>', 'column of the labels with when it became known')
-    .option('--within <time>', 'how long after its event a label counts: 24h', parseDuration)
+  addRowOptions(command.optionsGroup('Training rows from files:'))
   const ofFiles = command.options.slice(1)
   addRangeOptions(command.optionsGroup('A range of a topic:'))
   return command.action((file: string, flags: BatchFlags & RangeFlags) => {
@@ -89,6 +77,22 @@ export function batch(): Command {
     refuseIfAny(strange.map(({ long }) => configFault(what, long ?? '')))
     return topic === undefined ? scoreFiles(file, flags) : runRange(file, topic, flags)
   })
+}
+
+function addRowOptions(command: Command): void {
+  command
+    .option('--rows', 'training rows instead of outputs: no model is loaded', false)
+    .option(
+      '--with <fields>',
+      'fields of the event that rows have besides, separated by commas',
+      (text: string) => text.split(','),
+      [],
+    )
+    .option('--labels <file>', 'labels of the rows: NDJSON, CSV or Parquet')
+    .option('--label-by <column=field>', 'column of the labels that is a field of the event')
+    .option('--label <column>', 'column of the labels with the label')
+    .option('--label-at <column>', 'column of the labels with when it became known')
+    .option('--within <time>', 'how long after its event a label counts: 24h', parseDuration)
 }
 
 async function scoreFiles(file: string, flags: BatchFlags): Promise<void> {

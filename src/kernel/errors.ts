@@ -97,6 +97,8 @@ const ACTIONS = {
   MODEL_LOST: 'crash',
   // A replay makes other outputs than were written.
   REPLAY_DIFFERS: 'crash',
+  // More of a batch are dead letters than its operator allows.
+  TOO_MANY_DEAD: 'crash',
   INVARIANT: 'crash',
 } as const satisfies Record<string, Action>
 

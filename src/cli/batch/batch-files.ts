@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { configFault } from '../../kernel/errors.ts'
+import { configFault, TidemarkError } from '../../kernel/errors.ts'
 import type { InputLines } from '../../records/files/input-lines.ts'
 import { exists, MANIFEST, WorkFolder } from '../../records/files/work-folder.ts'
 import type { Prepared, PreparedTopology } from '../../runtime/prepared.ts'
@@ -80,15 +80,13 @@ class FileBatch {
     const { dead, records } = outcomesOf(saved)
     const deadPercent = records === 0 ? 0 : (100 * dead) / records
     if (flags.failAbove !== undefined && deadPercent > flags.failAbove) {
-      const letters = join(folder.parts, topology.definition.deadLetterTopic)
-      say(noteLine(`${deadPercent.toFixed(2)} % of the records are dead letters: ${letters}`))
-      say('nothing is published')
-      process.exitCode = EXIT.failed
-      return
+      const where = join(folder.parts, topology.definition.deadLetterTopic)
+      const what = `${deadPercent.toFixed(2)} % of the records are dead letters: nothing is published`
+      throw new TidemarkError('TOO_MANY_DEAD', what, { where })
     }
-    for (const [folder, fields] of Object.entries(saved.kinds)) {
-      const empty = Object.keys(fields).filter((name) => fields[name]?.kind === null)
-      const what = `${folder}: no row has a value in ${empty.join(', ')}`
+    for (const [name, fields] of Object.entries(saved.kinds)) {
+      const empty = Object.keys(fields).filter((field) => fields[field]?.kind === null)
+      const what = `${name}: no row has a value in ${empty.join(', ')}`
       if (rows !== null && empty.length > 0) say(noteLine(what))
     }
     const metadata = metadataOf(this.#o, inputs)

@@ -1,9 +1,10 @@
-import { type FieldRule, fieldRules } from '../../formats/json/field-rules.ts'
+import { fieldRules } from '../../formats/json/field-rules.ts'
 import { FileRecords } from '../../records/files/file-records.ts'
 import { InputLines } from '../../records/files/input-lines.ts'
 import type { PartitionLines } from '../../records/files/line-records.ts'
 import { openInput } from '../../records/files/lines.ts'
 import { PartFiles, type PartSizes, partitionOfPart } from '../../records/files/part-files.ts'
+import type { ColumnRule } from '../../records/files/tabular.ts'
 import type { WorkFolder } from '../../records/files/work-folder.ts'
 import { firstFrom } from '../../records/log-records.ts'
 import { MemoryRecords } from '../../records/memory/memory-records.ts'
@@ -125,8 +126,12 @@ export class BatchWorker {
     try {
       await Promise.race([whole(), stopped, worker.done])
     } finally {
-      // A query that writes to a pipe must not be left behind.
-      await worker.stop().finally(() => records.close())
+      try {
+        await worker.stop()
+      } finally {
+        // A query that writes to a pipe must not be left behind.
+        await records.close()
+      }
     }
     if (isWhole) this.#tally.becomeWhole()
     if (isWhole || !this.#isClosing) await this.#save()
@@ -205,7 +210,7 @@ export class BatchWorker {
 }
 
 /** What a field is that only says where an event was in the log. */
-const NUMBER: FieldRule = { kinds: new Set(['number']), mayBeNull: false, mayBeAbsent: false }
+const NUMBER: ColumnRule = { kinds: new Set(['number']), mayBeNull: false, mayBeAbsent: false }
 
 export function openBatchInput(
   { flags }: Pick<Job, 'flags'>,

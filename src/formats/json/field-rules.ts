@@ -4,14 +4,14 @@ import type { StandardJSONSchemaV1, StandardSchemaV1 } from '@standard-schema/sp
 // schema's fields, where the scanner knows only those of plain ones.
 
 /** What a schema says of a field; in a union, all its options together. */
-export interface FieldRule {
+interface FieldRule {
   readonly kinds: ReadonlySet<'text' | 'number' | 'boolean' | 'other'>
   readonly mayBeNull: boolean
   readonly mayBeAbsent: boolean
 }
 
 /** `null`: nothing is known of the field. */
-export type FieldOf = (name: string) => FieldRule | null
+type FieldOf = (name: string) => FieldRule | null
 
 interface JsonSchema {
   readonly type?: string | readonly string[]

@@ -16,8 +16,11 @@ function linesOf(partition: number, offsets: readonly number[]): PartitionLines 
     starts.push(at)
     ends.push(at + memory.buffer.write(text, at))
   }
-  const keyOf = () => Buffer.from('k')
-  const records = new LineRecords({ memory, starts, ends, keyOf }, [...texts.keys()], offsets)
+  // Each key is the first letter of its value.
+  const keyEnds = starts.map((start) => start + 1)
+  const keys = { keyStarts: starts, keyEnds, madeKeys: new Map() }
+  const lines = { memory, starts, ends, ...keys }
+  const records = new LineRecords(lines, [...texts.keys()], offsets)
   return { partition, records, places: [...texts.keys()] }
 }
 
