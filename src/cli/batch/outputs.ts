@@ -94,7 +94,8 @@ export class BatchOutputs {
 
   #letterOf({ key, value, headers }: NewRecord): OutputLine {
     const { at, code, step, message } = reasonOf(headers)
-    const place = { ...this.#o.sourceOf(at.partition, at.offset), ...at }
+    const { partition, offset } = at
+    const place = { ...this.#o.sourceOf(partition, offset), partition, offset }
     return { ...place, code, step, message, key: bytesAsJson(key), value: bytesAsJson(value) }
   }
 
