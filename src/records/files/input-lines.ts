@@ -1,12 +1,17 @@
 import { createReadStream } from 'node:fs'
 import { pipeline } from 'node:stream'
 import { createGunzip } from 'node:zlib'
-import type { FieldOf } from '../../formats/json/field-rules.ts'
 import { configFault, messageOf, refuseIfAny } from '../../kernel/errors.ts'
 import { DuckDb } from './duckdb.ts'
 import { type InputFile, inputFiles } from './input-files.ts'
 import { blocksOf, type LineBlock } from './lines.ts'
-import { differentColumns, openTable, type TabularFile, tableLines } from './tabular.ts'
+import {
+  differentColumns,
+  type FieldOf,
+  openTable,
+  type TabularFile,
+  tableLines,
+} from './tabular.ts'
 
 /** Lines of the input, and the place of each. */
 export interface InputBlock extends Omit<LineBlock, 'numbers'> {

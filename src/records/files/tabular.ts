@@ -1,10 +1,19 @@
-import type { FieldOf, FieldRule } from '../../formats/json/field-rules.ts'
 import { configFault, type TidemarkError } from '../../kernel/errors.ts'
 import { type DuckDb, onFile, sqlName, sqlText } from './duckdb.ts'
 import type { InputFile } from './input-files.ts'
 
 // Parquet and CSV as lines of JSON: what DuckDB writes is scanned faster than its values are read.
 // The schema of the events decides what a value becomes.
+
+/** What the schema says of a field. */
+export interface FieldRule {
+  readonly kinds: ReadonlySet<'text' | 'number' | 'boolean' | 'other'>
+  readonly mayBeNull: boolean
+  readonly mayBeAbsent: boolean
+}
+
+/** `null`: nothing is known of the field. */
+export type FieldOf = (name: string) => FieldRule | null
 
 interface Column {
   readonly name: string
