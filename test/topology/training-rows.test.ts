@@ -1,4 +1,4 @@
-import { defineTopology, minutes, rule, seconds, type Topology } from 'tidemark'
+import { defineTopology, minutes, rule, seconds } from 'tidemark'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import type { Definition, MapStep, Step } from '../../src/topology/definition.ts'
@@ -73,7 +73,7 @@ test('each path to a model has rows of its own, and a path without features none
         .sink('spent'),
     ]
   })
-  const { definition, features } = withTrainingRows(topology as Topology<unknown>, [])
+  const { definition, features } = withTrainingRows(topology, [])
   const amount = ['amount']
   const expected = { 'rows-score': amount, 'rows-score-2': amount, 'rows-features-3': ['spent'] }
   expect(Object.fromEntries(features)).toEqual(expected)

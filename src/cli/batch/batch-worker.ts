@@ -4,7 +4,7 @@ import { InputLines } from '../../records/files/input-lines.ts'
 import type { PartitionLines } from '../../records/files/line-records.ts'
 import { openInput } from '../../records/files/lines.ts'
 import { PartFiles, type PartSizes, partitionOfPart } from '../../records/files/part-files.ts'
-import type { ColumnRule } from '../../records/files/tabular.ts'
+import type { FieldRule } from '../../records/files/tabular.ts'
 import type { WorkFolder } from '../../records/files/work-folder.ts'
 import { firstFrom } from '../../records/log-records.ts'
 import { MemoryRecords } from '../../records/memory/memory-records.ts'
@@ -210,7 +210,7 @@ export class BatchWorker {
 }
 
 /** What a field is that only says where an event was in the log. */
-const NUMBER: ColumnRule = { kinds: new Set(['number']), mayBeNull: false, mayBeAbsent: false }
+const NUMBER: FieldRule = { kinds: new Set(['number']), mayBeNull: false, mayBeAbsent: false }
 
 export function openBatchInput(
   { flags }: Pick<Job, 'flags'>,

@@ -22,11 +22,14 @@ export class TrainingRows {
    */
   constructor(of: Definition, fields: readonly string[]) {
     const { definition, features } = withTrainingRows(of, fields)
-    const taken = [...OWN, ...[...features.values()].flat()]
-    const twice = fields.filter((field) => taken.includes(field))
-    refuseIfAny(
-      twice.map((field) => configFault(`rows have a column "${field}" already`, '--with')),
-    )
+    const names = [...new Set([...features.values()].flat())]
+    const twice = fields.filter((field) => [...OWN, ...names].includes(field))
+    refuseIfAny([
+      ...twice.map((field) => configFault(`rows have a column "${field}" already`, '--with')),
+      ...names
+        .filter((name) => OWN.includes(name))
+        .map((name) => configFault(`rows have a column "${name}" already`, `feature ${name}`)),
+    ])
     this.definition = definition
     this.features = features
   }

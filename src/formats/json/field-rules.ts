@@ -3,16 +3,6 @@ import type { StandardJSONSchemaV1, StandardSchemaV1 } from '@standard-schema/sp
 // What a schema says of the fields of its objects, read from its JSON Schema: this knows every
 // schema's fields, where the scanner knows only those of plain ones.
 
-/** What a schema says of a field; in a union, all its options together. */
-interface FieldRule {
-  readonly kinds: ReadonlySet<'text' | 'number' | 'boolean' | 'other'>
-  readonly mayBeNull: boolean
-  readonly mayBeAbsent: boolean
-}
-
-/** `null`: nothing is known of the field. */
-type FieldOf = (name: string) => FieldRule | null
-
 interface JsonSchema {
   readonly type?: string | readonly string[]
   readonly enum?: readonly unknown[]
@@ -29,18 +19,22 @@ const KINDS: Readonly<Record<string, 'text' | 'number' | 'boolean'>> = {
   integer: 'number',
   boolean: 'boolean',
 }
+const OTHER = 'other'
 
-/** The rules of a schema that gives its JSON Schema; of another, nothing is known. */
-export function fieldRules(schema: StandardSchemaV1): FieldOf {
+/**
+ * What a schema says of a field, by its name; in a union, all its options together. `null`: nothing
+ * is known of the field, nor of any field of a schema that gives no JSON Schema.
+ */
+export function fieldRules(schema: StandardSchemaV1) {
   const options = optionsOf(jsonSchemaOf(schema))
-  return (name) => {
+  return (name: string) => {
     const fields = options.map(({ properties }) => properties?.[name])
     const found = fields.filter((field) => field !== undefined)
     if (found.length === 0) return null
     const types = found.flatMap(typesOf)
     const isRequired = ({ required }: JsonSchema) => required?.includes(name) === true
     return {
-      kinds: new Set(types.filter((of) => of !== 'null').map((of) => KINDS[of] ?? 'other')),
+      kinds: new Set(types.filter((of) => of !== 'null').map((of) => KINDS[of] ?? OTHER)),
       mayBeNull: types.includes('null'),
       mayBeAbsent: !options.every(isRequired),
     }

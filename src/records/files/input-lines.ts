@@ -7,8 +7,8 @@ import { type InputFile, inputFiles } from './input-files.ts'
 import { blocksOf, type LineBlock } from './lines.ts'
 import {
   differentColumns,
+  type FieldOf,
   openTable,
-  type RuleOf,
   type TabularFile,
   tableLines,
 } from './tabular.ts'
@@ -27,7 +27,7 @@ interface OpenInputLines {
   readonly files: readonly InputFile[]
   readonly tables: ReadonlyMap<InputFile, TabularFile>
   readonly duckdb: DuckDb | null
-  readonly ruleOf: RuleOf
+  readonly fieldOf: FieldOf
 }
 
 /** Files of events, in order, as lines of JSON or of key, tab and JSON. */
@@ -36,26 +36,26 @@ export class InputLines {
   readonly #tables: ReadonlyMap<InputFile, TabularFile>
   /** `null`: no file needs it. */
   readonly #duckdb: DuckDb | null
-  readonly #ruleOf: RuleOf
+  readonly #fieldOf: FieldOf
   #readFiles = 0
   /** Of the file that is being read. */
   #readShare: () => number = () => 0
 
-  private constructor({ files, tables, duckdb, ruleOf }: OpenInputLines) {
+  private constructor({ files, tables, duckdb, fieldOf }: OpenInputLines) {
     this.files = files
     this.#tables = tables
     this.#duckdb = duckdb
-    this.#ruleOf = ruleOf
+    this.#fieldOf = fieldOf
   }
 
   /**
-   * @param ruleOf what the schema of the lines says
+   * @param fieldOf what the schema of the lines says
    * @param folder for what DuckDB spills
    * @throws Refused, or TidemarkError `NOT_SUPPORTED`: DuckDB is needed and not installed
    */
   static async open(
     patterns: readonly string[],
-    ruleOf: RuleOf,
+    fieldOf: FieldOf,
     folder: string,
   ): Promise<InputLines> {
     const files = await inputFiles(patterns)
@@ -64,7 +64,7 @@ export class InputLines {
     const tables = new Map<InputFile, TabularFile>()
     for (const file of tabular) tables.set(file, await openTable(file, duckdb as DuckDb))
     refuseIfAny(differentColumns([...tables.values()]))
-    return new InputLines({ files, tables, duckdb, ruleOf })
+    return new InputLines({ files, tables, duckdb, fieldOf })
   }
 
   /** The share that has been read, 0 to 1. */
@@ -105,7 +105,7 @@ export class InputLines {
 
   #open(file: InputFile): AsyncIterable<Buffer> {
     const table = this.#tables.get(file)
-    if (table !== undefined) return tableLines(table, this.#duckdb as DuckDb, this.#ruleOf)
+    if (table !== undefined) return tableLines(table, this.#duckdb as DuckDb, this.#fieldOf)
     const stream = createReadStream(file.path, { highWaterMark: CHUNK })
     this.#readShare = () => stream.bytesRead / Math.max(1, file.bytes)
     return file.path.endsWith('.gz') ? pipeline(stream, createGunzip(), () => {}) : stream

@@ -5,15 +5,15 @@ import type { InputFile } from './input-files.ts'
 // Parquet and CSV as lines of JSON: what DuckDB writes is scanned faster than its values are read.
 // The schema of the events decides what a value becomes.
 
-/** What a schema says of a field. */
-export interface ColumnRule {
+/** What the schema says of a field. */
+export interface FieldRule {
   readonly kinds: ReadonlySet<'text' | 'number' | 'boolean' | 'other'>
   readonly mayBeNull: boolean
   readonly mayBeAbsent: boolean
 }
 
-/** `null`: nothing is known of the column. */
-export type RuleOf = (column: string) => ColumnRule | null
+/** `null`: nothing is known of the field. */
+export type FieldOf = (name: string) => FieldRule | null
 
 interface Column {
   readonly name: string
@@ -56,14 +56,14 @@ function hasColumn({ columns }: TabularFile, { name: of, type }: Column): boolea
   return columns.some((column) => column.name === of && column.type === type)
 }
 
-/** Streams the rows of a table as lines of JSON. @param ruleOf what is known of a column */
+/** Streams the rows of a table as lines of JSON. @param fieldOf what is known of a column */
 export function tableLines(
   { file, columns }: TabularFile,
   duckdb: DuckDb,
-  ruleOf: RuleOf,
+  fieldOf: FieldOf,
 ): AsyncGenerator<Buffer> {
   const fields = columns.map((column) => {
-    const field = ruleOf(column.name)
+    const field = fieldOf(column.name)
     const value = file.kind === 'csv' ? valueOfText(column, field) : valueOf(column, field)
     const before = sqlText(`,${JSON.stringify(column.name)}:`)
     if (!isLeftOut(field)) return `${before}, coalesce(${value}, 'null')`
@@ -82,7 +82,7 @@ function read({ path, kind }: InputFile): string {
 }
 
 /** Is a field without a value left out, rather than null? */
-function isLeftOut(field: ColumnRule | null): boolean {
+function isLeftOut(field: FieldRule | null): boolean {
   return field?.mayBeAbsent === true && !field.mayBeNull
 }
 
@@ -92,7 +92,7 @@ const MOST = Number.MAX_SAFE_INTEGER
 /**
  * JSON of a column whose values are text: a number or a boolean only where the schema takes no text.
  */
-function valueOfText(column: Column, field: ColumnRule | null): string {
+function valueOfText(column: Column, field: FieldRule | null): string {
   const of = sqlName(column.name)
   const quoted = `to_json(${of})`
   if (field === null || field.kinds.has('text')) return quoted
@@ -105,7 +105,7 @@ function valueOfText(column: Column, field: ColumnRule | null): string {
 }
 
 /** JSON of a column of Parquet. A whole number beyond 2^53 is a text: as a number it would change. */
-function valueOf({ name: column, type }: Column, field: ColumnRule | null): string {
+function valueOf({ name: column, type }: Column, field: FieldRule | null): string {
   const of = sqlName(column)
   const isText = field?.kinds.has('text') === true && !field.kinds.has('number')
   const plain = isText ? `to_json(${of}::VARCHAR)` : `${of}::VARCHAR`

@@ -50,15 +50,20 @@ interface Placed {
   readonly value: string
 }
 
-const NO_FIELDS = { partition: null, offset: null }
+interface Fields {
+  readonly partition: string | null
+  readonly offset: string | null
+}
+
+const NO_FIELDS: Fields = { partition: null, offset: null }
 
 async function partitioned(
   { source }: Definition,
   text: string,
   {
     partitions = 6,
-    fields = NO_FIELDS as { partition: string | null; offset: string | null },
-  } = {},
+    fields = NO_FIELDS,
+  }: { readonly partitions?: number; readonly fields?: Fields } = {},
 ): Promise<(Placed & { readonly place: number })[]> {
   const describe = (place: number) => `visits.ndjson:${place}`
   const partitioner = await LinePartitioner.open(source, { partitions, fields, describe })
@@ -124,7 +129,7 @@ test.each(Object.keys(KEYS))(
   async (name) => {
     const definition = KEYS[name] as Definition
     const text = LINES.join('\n')
-    const found = (await partitioned(definition, text)).map(({ place, ...of }) => of)
+    const found = (await partitioned(definition, text)).map(({ place: _place, ...of }) => of)
     expect(found.sort(order)).toEqual((await inMemory(definition, text)).sort(order))
   },
 )
@@ -181,7 +186,7 @@ test('an export of partitions alone has their offsets counted', async () => {
     text,
     { fields },
   )
-  expect(found.map(({ partition, offset }) => [partition, offset]).sort()).toEqual([
+  expect(found.sort(order).map(({ partition, offset }) => [partition, offset])).toEqual([
     [0, 0],
     [2, 0],
     [2, 1],

@@ -15,7 +15,7 @@ function sourceOf(eventTimeMs: TimeOf | 'record') {
       .source('visits', {
         schema: z.object({ at: z.number() }),
         key: () => 'k',
-        eventTimeMs: eventTimeMs as 'record',
+        eventTimeMs,
         watermark: { lag: seconds(1) },
         onLate: 'drop',
       })

@@ -23,7 +23,7 @@ test.each([
     ['number', 'text'],
     'absent',
   ],
-])('%s is known from the schema', (_, schema, kinds, may) => {
+])('%s is known from the schema', (...[, schema, kinds, may]) => {
   expect(fieldRules(schema)('n')).toEqual({
     kinds: new Set(kinds),
     mayBeNull: may === 'null',

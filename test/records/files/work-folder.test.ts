@@ -28,10 +28,10 @@ function locked(lock: string, secondsAgo: number): string {
 }
 
 test.each([
-  ['a process that is alive', HERE, PARENT, 0],
-  ['a process of another host', 'elsewhere', DEAD, 30],
-])('an output that %s makes is refused, with who it is', async (_, host, pid, secondsAgo) => {
-  const output = locked(JSON.stringify({ host, process: pid }), secondsAgo)
+  { who: 'a process that is alive', host: HERE, pid: PARENT },
+  { who: 'a process of another host', host: 'elsewhere', pid: DEAD },
+])('an output that $who makes is refused, with who it is', async ({ host, pid }) => {
+  const output = locked(JSON.stringify({ host, process: pid }), 30)
   await expect(WorkFolder.lock(output, NEW)).rejects.toMatchObject({
     code: 'CONFIG_INVALID',
     message: `process ${pid} on ${host} is making this output`,
