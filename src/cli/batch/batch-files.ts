@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { configFault, TidemarkError } from '../../kernel/errors.ts'
@@ -98,7 +99,8 @@ class FileBatch {
   async #work(job: Job, input: InputLines, saved: Saved): Promise<boolean> {
     const { prepared, rows, folder, topology, ended } = this.#o
     const { source } = topology.definition
-    const stopped = ended.promise
+    const failed = new AbortController()
+    const stopped = Promise.race([ended.promise, once(failed.signal, 'abort').then(() => {})])
     const sorted = job.flags.order === 'time' ? await sortByTime(input, source, folder.path) : null
     const own = { job, prepared, rows, folder, input, sorted, saved, stopped }
     const workers =
@@ -113,12 +115,20 @@ class FileBatch {
       () => progress('records'),
       () => progress('share') / workers.length,
     )
+    const run = async (worker: (typeof workers)[number]) => {
+      try {
+        return await worker.run()
+      } catch (error) {
+        failed.abort()
+        throw error
+      }
+    }
     try {
-      const whole = await Promise.all(workers.map((worker) => worker.run()))
-      return whole.every((is) => is)
-    } catch (error) {
+      const all = await Promise.allSettled(workers.map(run))
+      const wrong = all.find((one) => one.status === 'rejected')
+      if (wrong === undefined) return all.every((one) => one.status === 'fulfilled' && one.value)
       say(RESUMABLE)
-      throw error
+      throw wrong.reason
     } finally {
       endProgress()
       input.close()

@@ -134,7 +134,7 @@ export class BatchWorker {
       }
     }
     if (isWhole) this.#tally.becomeWhole()
-    if (isWhole || !this.#isClosing) await this.#save()
+    if (isWhole || (!this.#isClosing && this.#tally.isAtChunks)) await this.#save()
     return isWhole
   }
 

@@ -142,8 +142,9 @@ function tableOf(
   { kinds }: Saved,
   { job, features, metadata }: FinishOptions,
 ): ParquetTable {
-  const fields = kinds[name.split('/')[0] as string] ?? {}
-  const floats = new Set([...features.values()].flat())
+  const folder = name.split('/')[0] as string
+  const fields = kinds[folder] ?? {}
+  const floats = new Set(features.get(folder))
   return { fields, floats, compression: job.flags.compression ?? 'snappy', metadata }
 }
 
