@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { configFault, TidemarkError } from '../../kernel/errors.ts'
@@ -100,7 +99,10 @@ class FileBatch {
     const { prepared, rows, folder, topology, ended } = this.#o
     const { source } = topology.definition
     const failed = new AbortController()
-    const stopped = Promise.race([ended.promise, once(failed.signal, 'abort').then(() => {})])
+    const stopped = new Promise<void>((resolve) => {
+      failed.signal.addEventListener('abort', () => resolve(), { once: true })
+      void ended.promise.then(resolve)
+    })
     const sorted = job.flags.order === 'time' ? await sortByTime(input, source, folder.path) : null
     const own = { job, prepared, rows, folder, input, sorted, saved, stopped }
     const workers =
