@@ -1,9 +1,11 @@
+import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { configFault, refuseIfAny, type TidemarkError } from '../kernel/errors.ts'
 import { addPair, numberParser, parseCount } from './arguments.ts'
 import { batchFiles } from './batch/batch-files.ts'
 import type { BatchFlags } from './batch/job.ts'
+import { scoreRows } from './batch/model-rows.ts'
 import { addSettings, readConfig } from './config.ts'
 import { untilSignal } from './exit.ts'
 import { PREPARE_SETTINGS } from './settings.ts'
@@ -15,7 +17,7 @@ const parseShare = numberParser('a percentage', (n) => n >= 0 && n <= 100)
 export function batch(): Command {
   const command = new Command('batch')
     .description('score the events of files; outputs go to a folder, all or nothing')
-    .argument('<file>', 'topology')
+    .argument('[file]', 'topology; without one, --model FILE scores rows with a model')
     .requiredOption(
       '--input <files>',
       'events: NDJSON (one JSON object, or KEY<TAB>JSON, a line; may be .gz), CSV or Parquet; a path or a glob, in the order of their names; repeatable',
@@ -69,17 +71,59 @@ export function batch(): Command {
     .option('--label <column>', 'column of the labels with the label')
     .option('--label-at <column>', 'column of the labels with when it became known')
     .option('--within <time>', 'how long after its event a label counts: 24h', parseDuration)
-    .action((file: string, flags: BatchFlags) => start(file, flags))
+    .action(async (file: string | undefined, flags: Flags, own: Command) => {
+      if (file === undefined) await startModel(flags, own)
+      else await start(file, flags)
+    })
   return addSettings(command, [...PREPARE_SETTINGS, 'workers'])
 }
 
-async function start(file: string, flags: BatchFlags): Promise<void> {
+interface Flags extends BatchFlags {
+  readonly model?: readonly string[]
+}
+
+async function start(file: string, flags: Flags): Promise<void> {
+  const [path] = flags.model?.filter((given) => !given.includes('=')) ?? []
+  if (path !== undefined) {
+    const hint = 'leave out the topology to score rows with a model, or give name=file'
+    throw configFault(`"${path}" is not name=file`, '--model', hint)
+  }
   const config = readConfig([...PREPARE_SETTINGS, 'workers'], flags)
   refuseIfAny(contradictions(flags))
   const ended = untilSignal()
   try {
     const own = { ...flags, output: resolve(flags.output) }
     await batchFiles({ file, flags: own, config, workers: config.workers }, ended)
+  } finally {
+    ended.dispose()
+  }
+}
+
+/** The flags of a model without a topology. */
+const OF_MODEL =
+  'input output format compression overwrite resume failAbove model evaluator config'.split(' ')
+
+async function startModel(flags: Flags, command: Command): Promise<void> {
+  const { evaluator } = readConfig(['evaluator'], flags)
+  const others = command.options.filter((option) => {
+    const name = option.attributeName()
+    return !OF_MODEL.includes(name) && command.getOptionValueSource(name) === 'cli'
+  })
+  const [file, ...more] = flags.model ?? []
+  const how = 'tidemark batch FILE for a topology, or --model FILE for rows and a model'
+  refuseIfAny([
+    ...others.map((option) => configFault('needs a topology', option.long ?? '', how)),
+    ...(more.length > 0 ? [configFault('rows are scored by one model', '--model', how)] : []),
+    ...contradictions(flags),
+  ])
+  if (file === undefined || (file.includes('=') && !existsSync(file))) {
+    const what = file === undefined ? 'there is no topology' : `there is no topology for ${file}`
+    throw configFault(what, 'batch', how)
+  }
+  const ended = untilSignal()
+  try {
+    const own = { ...flags, output: resolve(flags.output) }
+    await scoreRows(file, { flags: own, evaluator }, ended)
   } finally {
     ended.dispose()
   }
