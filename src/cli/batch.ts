@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { configFault, refuseIfAny, type TidemarkError } from '../kernel/errors.ts'
@@ -71,62 +70,46 @@ export function batch(): Command {
     .option('--label <column>', 'column of the labels with the label')
     .option('--label-at <column>', 'column of the labels with when it became known')
     .option('--within <time>', 'how long after its event a label counts: 24h', parseDuration)
-    .action(async (file: string | undefined, flags: Flags, own: Command) => {
-      if (file === undefined) await startModel(flags, own)
-      else await start(file, flags)
-    })
+    .action(start)
   return addSettings(command, [...PREPARE_SETTINGS, 'workers'])
 }
 
-interface Flags extends BatchFlags {
-  readonly model?: readonly string[]
-}
+type Flags = BatchFlags & { readonly model?: readonly string[] }
 
-async function start(file: string, flags: Flags): Promise<void> {
-  const [path] = flags.model?.filter((given) => !given.includes('=')) ?? []
-  if (path !== undefined) {
-    const hint = 'leave out the topology to score rows with a model, or give name=file'
-    throw configFault(`"${path}" is not name=file`, '--model', hint)
-  }
-  const config = readConfig([...PREPARE_SETTINGS, 'workers'], flags)
+async function start(file: string | undefined, given: Flags, command: Command): Promise<void> {
+  refuseIfAny(modelFaults(file, given, command))
+  const names = [...PREPARE_SETTINGS, 'workers'] as const
+  const flags = { ...given, output: resolve(given.output) }
+  // Without a topology, --model is a file and no setting.
+  const config = readConfig(names, file === undefined ? { ...given, model: undefined } : given)
   refuseIfAny(contradictions(flags))
   const ended = untilSignal()
   try {
-    const own = { ...flags, output: resolve(flags.output) }
-    await batchFiles({ file, flags: own, config, workers: config.workers }, ended)
+    if (file === undefined) await scoreRows(given.model?.[0] as string, flags, config, ended)
+    else await batchFiles({ file, flags, config, workers: config.workers }, ended)
   } finally {
     ended.dispose()
   }
 }
 
-/** The flags of a model without a topology. */
-const OF_MODEL =
-  'input output format compression overwrite resume failAbove model evaluator config'.split(' ')
+/** The flags that need no topology. */
+const OF_ROWS = 'input output format compression overwrite failAbove model evaluator config'
 
-async function startModel(flags: Flags, command: Command): Promise<void> {
-  const { evaluator } = readConfig(['evaluator'], flags)
-  const others = command.options.filter((option) => {
-    const name = option.attributeName()
-    return !OF_MODEL.includes(name) && command.getOptionValueSource(name) === 'cli'
-  })
-  const [file, ...more] = flags.model ?? []
-  const how = 'tidemark batch FILE for a topology, or --model FILE for rows and a model'
-  refuseIfAny([
-    ...others.map((option) => configFault('needs a topology', option.long ?? '', how)),
-    ...(more.length > 0 ? [configFault('rows are scored by one model', '--model', how)] : []),
-    ...contradictions(flags),
-  ])
-  if (file === undefined || (file.includes('=') && !existsSync(file))) {
-    const what = file === undefined ? 'there is no topology' : `there is no topology for ${file}`
-    throw configFault(what, 'batch', how)
+/** Is the topology missing if and only if there is the file of a model? */
+function modelFaults(file: string | undefined, { model = [] }: Flags, command: Command) {
+  const paths = model.filter((given) => !/^[^/\\=]+=/.test(given))
+  if (file !== undefined) {
+    const hint = 'leave out the topology to score rows with a model'
+    return paths.map((path) => configFault(`"${path}" is not name=file`, '--model', hint))
   }
-  const ended = untilSignal()
-  try {
-    const own = { ...flags, output: resolve(flags.output) }
-    await scoreRows(file, { flags: own, evaluator }, ended)
-  } finally {
-    ended.dispose()
+  const how = 'tidemark batch TOPOLOGY, or tidemark batch --model FILE for rows'
+  if (paths.length !== 1 || model.length > 1) {
+    return [configFault('there is no topology, and not the file of one model', '--model', how)]
   }
+  return command.options
+    .filter((of) => command.getOptionValueSource(of.attributeName()) === 'cli')
+    .filter((of) => !OF_ROWS.split(' ').includes(of.attributeName()))
+    .map((of) => configFault('is of a topology, and there is none', of.long ?? '', how))
 }
 
 function contradictions({ overwrite, resume, rows, ...flags }: BatchFlags): TidemarkError[] {

@@ -70,13 +70,19 @@ class FileBatch {
     const input = await openBatchInput(this.#asked, prepared, folder)
     const inputs = await hashedFiles(input.files)
     const job = { ...this.#asked, identity: await this.#identity(inputs) }
+    if (await isComplete(job)) return
+    const before = mergedSaved(await savedBefore(folder, job), job.identity)
+    if (!(await this.#work(job, input, before))) {
+      say('stopped; the same command with --resume continues from here')
+      process.exitCode = EXIT.interrupted
+      return
+    }
+    const saved = mergedSaved(await folder.saved<Saved>(), job.identity)
     const features = rows?.features ?? new Map<string, readonly string[]>()
     const { definition, by, fingerprint } = topology
-    await publishWhole({
+    await publish(saved, definition.deadLetterTopic, {
       job,
       folder,
-      deadLetters: definition.deadLetterTopic,
-      work: (before) => this.#work(job, input, before),
       about: {
         topology: definition.name,
         definition: by,
@@ -84,6 +90,7 @@ class FileBatch {
         models: scorersOf(topology).map(({ label, sha256 }) => ({ model: label, sha256 })),
         inputs,
         partitions: flags.partitions,
+        identity: job.identity,
         ...(features.size > 0 && { features: Object.fromEntries(features) }),
       },
       floats: new Set([...features.values()].flat()),
@@ -127,53 +134,34 @@ class FileBatch {
     const { rows, with: kept, labels, labelBy, label, labelAt, within, table: tables } = flags
     const others = [...(labels === undefined ? [] : [labels]), ...(tables?.values() ?? [])]
     const hashed = await hashedFiles(others.map((path) => ({ path })))
-    return identityOf([
+    const text = JSON.stringify([
       ...[by, fingerprint, inputs, hashed, rows, kept, labelBy, label, labelAt, within],
       ...[partitions, order, partitionColumn, offsetColumn, partitionBy],
     ])
+    return createHash('sha256').update(text).digest('hex').slice(0, IDENTITY)
   }
 }
 
 /** Hex digits. */
 const IDENTITY = 16
 
-export function identityOf(facts: readonly unknown[]): string {
-  const text = JSON.stringify(facts)
-  return createHash('sha256').update(text).digest('hex').slice(0, IDENTITY)
-}
-
-interface WholeBatch extends FinishOptions {
-  /** The folder of its dead letters. */
-  readonly deadLetters: string
-  /**
-   * Does what was not saved before.
-   * @returns whether all of it is done; false: it was told to stop
-   */
-  work(before: Saved): Promise<boolean>
-}
-
-/** Does what is missing of a batch, then publishes all of it. */
-export async function publishWhole({ deadLetters, work, ...batch }: WholeBatch): Promise<void> {
-  const { job, folder } = batch
-  const { flags, identity } = job
-  if (await isComplete(job)) return
-  const before = mergedSaved(await savedBefore(folder, job), identity)
-  if (!(await work(before))) {
-    say('stopped; the same command with --resume continues from here')
-    process.exitCode = EXIT.interrupted
-    return
-  }
-  const saved = mergedSaved(await folder.saved<Saved>(), identity)
+/** Gives the output its name, unless too much of it is dead letters. */
+export async function publish(
+  saved: Saved,
+  deadLetters: string,
+  options: FinishOptions,
+): Promise<void> {
+  const { job, folder } = options
   const { dead, records } = outcomesOf(saved)
   const deadPercent = records === 0 ? 0 : (100 * dead) / records
-  if (flags.failAbove !== undefined && deadPercent > flags.failAbove) {
+  if (job.flags.failAbove !== undefined && deadPercent > job.flags.failAbove) {
     const letters = join(folder.parts, deadLetters)
     say(noteLine(`${deadPercent.toFixed(2)} % of the records are dead letters: ${letters}`))
     say('nothing is published')
     process.exitCode = EXIT.failed
     return
   }
-  report(await finish(saved, batch), flags)
+  report(await finish(saved, options), job.flags)
 }
 
 function metadataOf({ topology, rows }: FileBatchContext, inputs: readonly HashedFile[]) {
@@ -189,7 +177,10 @@ function metadataOf({ topology, rows }: FileBatchContext, inputs: readonly Hashe
 }
 
 /** Is there an output already, of the same run? @throws TidemarkError `CONFIG_INVALID`: of another */
-async function isComplete({ flags, identity }: WholeBatch['job']): Promise<boolean> {
+export async function isComplete({
+  flags,
+  identity,
+}: Pick<Job, 'flags'> & Partial<Pick<Job, 'identity'>>): Promise<boolean> {
   const { output, overwrite, resume } = flags
   if (overwrite || !(await exists(output))) return false
   const text = await readFile(join(output, MANIFEST), 'utf8').catch(() => '{}')
@@ -201,14 +192,11 @@ async function isComplete({ flags, identity }: WholeBatch['job']): Promise<boole
   return true
 }
 
-async function savedBefore(
-  folder: WorkFolder,
-  { identity }: WholeBatch['job'],
-): Promise<readonly Saved[]> {
+async function savedBefore(folder: WorkFolder, { identity }: Job): Promise<readonly Saved[]> {
   const saved = await folder.saved<Saved>()
   if (saved.every((of) => of.identity === identity)) return saved
   const what =
-    'the topology, a model, the input or a flag is another than in the run that was interrupted'
+    'the topology, its models, the input or a flag is another than in the run that was interrupted'
   throw configFault(what, folder.path, 'run it without --resume to begin anew')
 }
 

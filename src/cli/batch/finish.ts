@@ -53,7 +53,7 @@ export function outcomesOf({ partitions }: Saved): Manifest['outcomes'] {
 }
 
 export interface FinishOptions {
-  readonly job: Pick<Job, 'flags' | 'workers' | 'identity'>
+  readonly job: Pick<Job, 'flags' | 'workers'>
   readonly folder: WorkFolder
   /** What the manifest says of what has computed it. */
   readonly about: object
@@ -65,15 +65,10 @@ export interface FinishOptions {
 
 /** Publishes what the workers have made. */
 export async function finish(saved: Saved, options: FinishOptions): Promise<Manifest> {
-  const { job, folder, about } = options
+  const { folder, about } = options
   const parts = await written(saved, options)
-  const manifest: Manifest = {
-    tidemark: packageVersion(),
-    ...about,
-    identity: job.identity,
-    outcomes: outcomesOf(saved),
-    parts,
-  }
+  const outcomes = outcomesOf(saved)
+  const manifest: Manifest = { tidemark: packageVersion(), ...about, outcomes, parts }
   const kept = new Set(parts.map(({ file }) => file.split('/')[0] as string))
   await folder.publish([...kept], manifest)
   return manifest
@@ -102,8 +97,8 @@ async function written(saved: Saved, options: FinishOptions): Promise<PartInMani
       const file = duckdb === null ? name : name.replace(/ndjson$/, 'parquet')
       const [from, to] = [join(folder.parts, name), join(folder.path, file)]
       await mkdir(dirname(to), { recursive: true })
-      if (duckdb === null || from.endsWith('.parquet'))
-        await link(from, to).catch(() => copyFile(from, to))
+      const isDone = duckdb === null || file === name
+      if (isDone) await link(from, to).catch(() => copyFile(from, to))
       else await toParquet({ from, to }, duckdb, tableOf(name, saved, options))
       const { size: bytes } = await stat(to)
       parts.push({ file, rows, bytes, sha256: await sha256Of(to) })

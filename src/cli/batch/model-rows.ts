@@ -1,103 +1,82 @@
-import { mkdir, stat } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import { Shape } from '../../formats/json/shape.ts'
 import { Place } from '../../kernel/bytes.ts'
 import { configFault, refuseIfAny, type TidemarkError } from '../../kernel/errors.ts'
 import { DuckDb } from '../../records/files/duckdb.ts'
 import { InputLines } from '../../records/files/input-lines.ts'
 import { ROWS as GROUP_ROWS, type RowRange, withColumns } from '../../records/files/parquet.ts'
-import {
-  PartFiles,
-  type PartSize,
-  partitionOfPart,
-  partName,
-} from '../../records/files/part-files.ts'
-import type { TabularFile } from '../../records/files/tabular.ts'
+import { PartFiles, type PartSize, partName } from '../../records/files/part-files.ts'
 import { WorkFolder } from '../../records/files/work-folder.ts'
 import { NO_OUTCOMES } from '../../runtime/output/outcomes.ts'
 import { loadSingle } from '../../scoring/models.ts'
 import { columnNames, type Scorer } from '../../scoring/scorer.ts'
 import type { ModelDefinition } from '../../topology/models.ts'
-import type { StopRequest } from '../exit.ts'
+import { EXIT, type StopRequest } from '../exit.ts'
 import { BATCH_MS } from '../model-evaluate.ts'
 import { modelOfFile } from '../model-of-file.ts'
-import { sayNotes } from '../print.ts'
+import { say, sayNotes } from '../print.ts'
 import { showProgress } from '../progress.ts'
 import type { Values } from '../settings.ts'
-import { identityOf, publishWhole } from './batch-files.ts'
+import { isComplete, publish } from './batch-files.ts'
 import { hashedFiles } from './finish.ts'
-import type { BatchFlags, Saved } from './job.ts'
-import { alignScores, lineRows, type RowBlock, type RowFault, tableRows } from './row-blocks.ts'
+import type { BatchFlags } from './job.ts'
+import { lineBlocks, numberBlocks, type RowBlock } from './row-blocks.ts'
 
 // A model over rows, without a topology: each row with the model's outputs, in the order of the
 // files. Parquet that stays Parquet does not go through JSON: its features are read as numbers, and
-// the scores are joined to the rows.
+// the scores are put beside its rows.
 
 const ROWS = 'rows'
 const LETTERS = 'dead-letters'
 const FEATURE = { kinds: new Set(['number'] as const), mayBeNull: true, mayBeAbsent: false }
-const OUTPUT = { kind: 'number', mayBeNull: true } as const
-const TEXT = { kind: 'text', mayBeNull: true } as const
-const LETTER = {
-  ...{ file: TEXT, row: { kind: 'integer', mayBeNull: false } as const },
-  ...{ column: TEXT, code: TEXT, message: TEXT },
-}
 /** Rows of Parquet that are scored before they are written: some row groups. */
 const PIECE_ROWS = 8 * GROUP_ROWS
-/** Types of DuckDB that a feature may have. */
-const NUMBERS = /^(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|DECIMAL|FLOAT|DOUBLE)/
-
-interface Asked {
-  readonly flags: BatchFlags
-  readonly evaluator: Values['evaluator']
-}
 
 /** Scores rows with the model of a file: all of the output, or nothing. */
 export async function scoreRows(
   file: string,
-  { flags, evaluator = 'auto' }: Asked,
+  flags: BatchFlags,
+  { evaluator = 'auto' }: Values,
   ended: StopRequest,
 ): Promise<void> {
   const model = await modelOfFile(file)
   const { scorer, notes } = await loadSingle(model, { evaluator, latencyBudgetMs: BATCH_MS })
+  sayNotes(notes)
+  const folder = await WorkFolder.lock(flags.output, { isKept: false })
   try {
-    sayNotes(notes)
-    const folder = await WorkFolder.lock(flags.output, { isKept: flags.resume })
-    try {
-      const fieldOf = (name: string) => (model.features.includes(name) ? FEATURE : null)
-      const input = await InputLines.open(flags.input, fieldOf, folder.path)
-      refuseIfAny([...input.tables.values()].flatMap((table) => columnFaults(table, model)))
-      await publish({ model, scorer, flags, folder, input, ended })
-    } finally {
-      await folder.release()
-    }
+    await isComplete({ flags })
+    const fieldOf = (name: string) => (model.features.includes(name) ? FEATURE : null)
+    const input = await InputLines.open(flags.input, fieldOf, folder.path)
+    refuseIfAny(columnFaults(input, model))
+    await new ModelRows({ model, scorer, flags, folder, input, ended }).run()
   } finally {
+    await folder.release()
     await scorer.close()
   }
 }
 
-function columnFaults({ file, columns }: TabularFile, model: ModelDefinition): TidemarkError[] {
-  const { path, kind } = file
-  const types = new Map(columns.map(({ name, type }) => [name, type]))
-  const missing = model.features.filter((name) => !types.has(name))
-  const others = model.features.filter((name) => !NUMBERS.test(types.get(name) ?? 'DOUBLE'))
-  const hint = `its columns: ${[...types.keys()].join(', ')}`
-  return [
-    ...(missing.length === 0 ? [] : [configFault(`lacks ${missing.join(', ')}`, path, hint)]),
-    ...(kind === 'csv' ? [] : others).map((name) =>
-      configFault(`"${name}" is ${types.get(name)}, not a number`, path),
-    ),
-    ...columnNames(model.outputs)
-      .filter((output) => types.has(output))
-      .map((output) => takenFault(output, path)),
-  ]
+function columnFaults({ tables }: InputLines, { features, outputs }: ModelDefinition) {
+  return tables.flatMap(({ file, columns }): TidemarkError[] => {
+    const names = columns.map(({ name }) => name)
+    const missing = features.filter((name) => !names.includes(name))
+    const hint = `its columns: ${names.join(', ')}`
+    return [
+      ...takenFaults(columnNames(outputs), names, file.path),
+      ...(missing.length === 0
+        ? []
+        : [configFault(`lacks ${missing.join(', ')}`, file.path, hint)]),
+    ]
+  })
 }
 
-function takenFault(output: string, path: string | undefined): TidemarkError {
-  return configFault(`has "${output}" already, which is an output of the model`, path)
+function takenFaults(outputs: readonly string[], names: readonly string[], where: string) {
+  return outputs
+    .filter((name) => names.includes(name))
+    .map((name) => configFault(`has "${name}" already, an output of the model`, where))
 }
 
-interface ModelRows {
+interface ModelRowsOptions {
   readonly model: ModelDefinition
   readonly scorer: Scorer
   readonly flags: BatchFlags
@@ -106,207 +85,162 @@ interface ModelRows {
   readonly ended: StopRequest
 }
 
-async function publish(rows: ModelRows): Promise<void> {
-  const { model, scorer, flags, folder, input } = rows
-  const inputs = await hashedFiles(input.files)
-  const models = [{ model: scorer.label, sha256: scorer.sha256 }]
-  const metadata = { 'tidemark.model': scorer.label, 'tidemark.inputs': JSON.stringify(inputs) }
-  await publishWhole({
-    job: {
-      ...{ flags, workers: 1 },
-      identity: identityOf([models, model.features, model.outputs, inputs, flags.format]),
-    },
-    folder,
-    deadLetters: LETTERS,
-    work: async (before) => {
-      const parts = await PartFiles.open(folder.parts, before.sizes)
-      return new RowScoring({ ...rows, metadata, parts, before }).run()
-    },
-    about: { models, inputs },
-    floats: new Set(),
-    metadata,
-  })
+interface Fault {
+  readonly row: number
+  readonly column: string
+  readonly message: string
 }
 
-/** Rows of the input that become one part of the output. */
-interface Piece extends RowRange {
-  readonly number: number
-  /** The number of their file. */
-  readonly file: number
-}
-
-/** Scores of the rows of a piece. */
-interface ScoredPiece {
-  readonly piece: Piece
-  readonly rows: number
-  readonly dead: number
-  /** By output; empty: they are written already. */
-  readonly columns: ReadonlyMap<string, Float64Array>
-}
-
-interface RowScoringOptions extends ModelRows {
-  readonly metadata: Readonly<Record<string, string>>
-  readonly parts: PartFiles
-  readonly before: Saved
-}
-
-class RowScoring {
-  readonly #o: RowScoringOptions
+class ModelRows {
+  readonly #o: ModelRowsOptions
   readonly #outputs: readonly string[]
-  readonly #isParquet: boolean
-  readonly #pieces: readonly Piece[]
-  /** The columns of lines. */
-  readonly #shape: Shape
-  /** By the numbers of the pieces that are whole. */
-  readonly #whole: Record<number, Saved['partitions'][string]>
-  /** Of the parts that are written as Parquet at once. */
-  readonly #sizes: Record<string, PartSize> = {}
-  readonly #place = new Place()
   #rows = 0
+  #dead = 0
 
-  constructor(options: RowScoringOptions) {
-    const { model, before, input, flags } = options
+  constructor(options: ModelRowsOptions) {
     this.#o = options
-    this.#outputs = columnNames(model.outputs)
-    this.#isParquet =
-      flags.format === 'parquet' && input.files.every(({ kind }) => kind === 'parquet')
-    this.#pieces = piecesOf(input, this.#isParquet)
-    const known = Object.entries(before.kinds[ROWS] ?? {})
-    this.#shape = new Shape(
-      Object.fromEntries(known.filter(([name]) => !this.#outputs.includes(name))),
-    )
-    this.#whole = { ...before.partitions }
+    this.#outputs = columnNames(options.model.outputs)
   }
 
-  /**
-   * Scores a piece while the one before it is written.
-   * @returns whether all of it is done; false: it was told to stop
-   */
-  async run(): Promise<boolean> {
-    const { input } = this.#o
-    const rows = this.#pieces.reduce((sum, { from, to }) => sum + to - from, 0)
-    const share = () => (this.#isParquet ? this.#rows / rows : input.share)
-    const endProgress = showProgress(() => this.#rows, share)
+  async run(): Promise<void> {
+    const { scorer, flags, folder, input, ended } = this.#o
+    const inputs = await hashedFiles(input.files)
+    const metadata = { 'tidemark.model': scorer.label, 'tidemark.inputs': JSON.stringify(inputs) }
+    const parts = await PartFiles.open(folder.parts, {})
+    const isParquet = flags.format === 'parquet' && input.files.every((of) => of.kind === 'parquet')
+    const shape = new Shape()
+    const endProgress = showProgress(() => this.#rows)
+    let sizes: Readonly<Record<string, PartSize>> = {}
     try {
-      let writing = Promise.resolve()
-      for (const piece of this.#pieces.filter(({ number }) => !(number in this.#whole))) {
-        const [scored] = await Promise.all([this.#score(piece), writing])
-        await this.#save()
-        if (scored === null) return false
-        writing = this.#write(scored)
-      }
-      await writing
-      await this.#save()
-      return true
+      if (isParquet) sizes = await this.#scoreTables(parts, metadata)
+      else await this.#scoreLines(parts, shape)
     } finally {
       endProgress()
       input.close()
     }
+    if (ended.hasCome) {
+      say('stopped; nothing is published')
+      process.exitCode = EXIT.interrupted
+      return
+    }
+    for (const name of this.#outputs) shape.widen({ [name]: 0.5 })
+    const letters = new Shape()
+    letters.widen({ file: '', row: 1, column: '', message: '' })
+    const outcomes = { ...NO_OUTCOMES, scored: this.#rows - this.#dead, dead: this.#dead }
+    const whole = { nextOffset: this.#rows, metadata: '', outcomes, isWhole: true }
+    const saved = {
+      identity: '',
+      partitions: { 0: whole },
+      sizes: { ...(await parts.sync()), ...sizes },
+      kinds: { [ROWS]: shape.fields, [LETTERS]: letters.fields },
+    }
+    const models = [{ model: scorer.label, sha256: scorer.sha256 }]
+    const about = { models, inputs }
+    const job = { flags, workers: 1 }
+    await publish(saved, LETTERS, { job, folder, about, floats: new Set(), metadata })
   }
 
-  /** @returns `null`: it was told to stop */
-  async #score(piece: Piece): Promise<ScoredPiece | null> {
-    const { model, scorer, input, parts, folder, ended } = this.#o
-    const { features } = model
-    const duckdb = this.#isParquet ? await DuckDb.open(folder.path) : null
-    const outputs = duckdb === null ? [] : this.#outputs
-    const columns = new Map(
-      outputs.map((name) => [name, new Float64Array(piece.to - piece.from)] as const),
-    )
-    let rows = 0
-    let dead = 0
-    try {
-      const blocks =
-        duckdb === null ? lineRows(input, piece.file, features) : tableRows(piece, duckdb, features)
-      for await (const block of blocks) {
-        const count = block.features.length / features.length
-        const scores = alignScores(block, await scorer.score(block.features, count), this.#outputs)
-        if (duckdb === null) this.#writeLines(piece, block, scores.columns)
-        for (const [i, column] of [...columns.values()].entries()) {
-          column.set(scores.columns[i] as Float64Array, rows)
+  async #scoreLines(parts: PartFiles, shape: Shape): Promise<void> {
+    const part = parts.part(partName(ROWS, 0))
+    const place = new Place()
+    for await (const block of lineBlocks(this.#o.input, this.#o.model.features)) {
+      const scores = await this.#score(block, parts)
+      for (let row = 0; row < block.rows; row++) {
+        const isObject = block.locate(row, place)
+        if (isObject) {
+          shape.add(place)
+          part.room.append(place.memory.bytes.subarray(place.from, place.to - 1))
         }
-        if (scores.faults.size > 0) this.#writeLetters(piece, block, scores.faults)
-        rows += block.rows
-        dead += scores.faults.size
-        this.#rows += block.rows
-        await parts.flush()
-        if (ended.hasCome) return null
+        const texts = this.#outputs.map((name, i) => {
+          const score = scores[i]?.[row] as number
+          return `${JSON.stringify(name)}:${Number.isNaN(score) ? null : score}`
+        })
+        part.room.text(`${isObject ? ',' : '{'}${texts.join(',')}}\n`)
+        part.rows++
       }
-    } finally {
-      duckdb?.close()
+      refuseIfAny(takenFaults(this.#outputs, Object.keys(shape.fields), block.placeOf(0).file))
+      await parts.flush()
+      if (this.#o.ended.hasCome) return
     }
-    return { piece, rows, dead, columns }
   }
 
-  #writeLines(piece: Piece, block: RowBlock, columns: readonly Float64Array[]): void {
-    const part = this.#o.parts.part(partName(ROWS, piece.number))
-    const { room } = part
-    const place = this.#place
-    const names = this.#outputs.map((name) => `${JSON.stringify(name)}:`)
+  /** Scores a piece while the one before it is written. @returns the sizes of the parts */
+  async #scoreTables(parts: PartFiles, metadata: Readonly<Record<string, string>>) {
+    const { input, folder, flags, ended } = this.#o
+    const [reading, writing] = [await DuckDb.open(folder.path), await DuckDb.open(folder.path)]
+    const how = { compression: flags.compression, metadata }
+    const sizes: Record<string, PartSize> = {}
+    await mkdir(join(folder.parts, ROWS), { recursive: true })
+    let written = Promise.resolve()
+    for (const { file, rows } of input.tables) {
+      for (let from = 0; from < rows && !ended.hasCome; from += PIECE_ROWS) {
+        const range = { path: file.path, from, to: Math.min(rows, from + PIECE_ROWS) }
+        const [columns] = await Promise.all([this.#columnsOf(range, reading, parts), written])
+        const name = partName(ROWS, Object.keys(sizes).length).replace('ndjson', 'parquet')
+        sizes[name] = { rows: range.to - from, bytes: 0 }
+        const to = join(folder.parts, name)
+        written = withColumns({ rows: range, to }, writing, { columns, ...how })
+      }
+    }
+    await written
+    for (const duckdb of [reading, writing]) duckdb.close()
+    return sizes
+  }
+
+  async #columnsOf(range: RowRange, duckdb: DuckDb, parts: PartFiles) {
+    const { model, ended } = this.#o
+    const scored = this.#outputs.map(() => new Float64Array(range.to - range.from))
+    let at = 0
+    for await (const block of numberBlocks(range, duckdb, model.features)) {
+      const scores = await this.#score(block, parts)
+      for (const [i, of] of scores.entries()) scored[i]?.set(of, at)
+      at += block.rows
+      await parts.flush()
+      if (ended.hasCome) break
+    }
+    return new Map(this.#outputs.map((name, i) => [name, scored[i] as Float64Array]))
+  }
+
+  /** By output, the scores of the rows; NaN: the row has none, and is a dead letter. */
+  async #score(block: RowBlock, parts: PartFiles): Promise<readonly Float64Array[]> {
+    const { model, scorer } = this.#o
+    const { features } = model
+    const rows = new Float32Array(block.rows * features.length)
+    const taken: number[] = []
     for (let row = 0; row < block.rows; row++) {
-      const isJson = block.locate(row, place)
-      if (isJson) {
-        this.#shape.add(place)
-        room.append(place.memory.bytes.subarray(place.from, place.to - 1))
-      }
-      const scores = names.map((name, i) => {
-        const score = columns[i]?.[row] as number
-        return `${name}${Number.isNaN(score) ? null : score}`
+      const at = taken.length * features.length
+      const unfit = features.findIndex((_, i) => {
+        const value = block.valueOf(row, i)
+        rows[at + i] = value === null ? Number.NaN : Number(value)
+        return value !== null && !(typeof value === 'number' && Number.isFinite(rows[at + i]))
       })
-      room.text(`${isJson ? ',' : '{'}${scores.join(',')}}\n`)
+      if (unfit < 0) taken.push(row)
+      else {
+        const isMissing = block.valueOf(row, unfit) === undefined
+        const message = isMissing ? 'is missing' : 'is not a number that a float32 can hold'
+        this.#setAside(block, parts, { row, column: features[unfit] as string, message })
+      }
     }
-    part.rows += block.rows
-    const taken = this.#outputs.filter((name) => name in this.#shape.fields)
-    refuseIfAny(taken.map((name) => takenFault(name, piece.path)))
-  }
-
-  #writeLetters(piece: Piece, block: RowBlock, faults: ReadonlyMap<number, RowFault>): void {
-    const part = this.#o.parts.part(partName(LETTERS, piece.number))
-    for (const [row, { column, code, message }] of [...faults].sort(([a], [b]) => a - b)) {
-      const place = { file: piece.path, row: block.numberOf(row), column }
-      part.room.text(`${JSON.stringify({ ...place, code, message })}\n`)
-      part.rows++
+    const given = rows.subarray(0, taken.length * features.length)
+    const { columns } = await scorer.score(given, taken.length)
+    const scores = columns.map(() => new Float64Array(block.rows).fill(Number.NaN))
+    for (const [at, row] of taken.entries()) {
+      const unscored = columns.findIndex((column) => !Number.isFinite(column[at]))
+      if (unscored < 0) {
+        for (const [i, of] of scores.entries()) of[row] = columns[i]?.[at] as number
+      } else {
+        const message = 'is no finite number'
+        this.#setAside(block, parts, { row, column: this.#outputs[unscored] as string, message })
+      }
     }
+    this.#rows += block.rows
+    return scores
   }
 
-  async #write({ piece, rows, dead, columns }: ScoredPiece): Promise<void> {
-    const { folder, flags, metadata } = this.#o
-    if (columns.size > 0) {
-      const name = partName(ROWS, piece.number).replace(/ndjson$/, 'parquet')
-      const to = join(folder.parts, name)
-      await mkdir(dirname(to), { recursive: true })
-      const duckdb = await DuckDb.open(folder.path)
-      const { compression } = flags
-      await withColumns({ rows: piece, to }, duckdb, { columns, compression, metadata })
-      duckdb.close()
-      this.#sizes[name] = { rows, bytes: (await stat(to)).size }
-    }
-    const outcomes = { ...NO_OUTCOMES, scored: rows - dead, dead }
-    this.#whole[piece.number] = { nextOffset: rows, metadata: '', outcomes, isWhole: true }
+  #setAside(block: RowBlock, parts: PartFiles, { row, column, message }: Fault): void {
+    const part = parts.part(partName(LETTERS, 0))
+    part.room.text(`${JSON.stringify({ ...block.placeOf(row), column, message })}\n`)
+    part.rows++
+    this.#dead++
   }
-
-  async #save(): Promise<void> {
-    const { folder, parts, before } = this.#o
-    const all = { ...(await parts.sync()), ...this.#sizes }
-    const sizes = Object.entries(all).filter(([name]) => partitionOfPart(name) in this.#whole)
-    const outputs = Object.fromEntries(this.#outputs.map((name) => [name, OUTPUT]))
-    await folder.save(0, {
-      identity: before.identity,
-      partitions: this.#whole,
-      sizes: Object.fromEntries(sizes),
-      kinds: { [ROWS]: { ...this.#shape.fields, ...outputs }, [LETTERS]: LETTER },
-    } satisfies Saved)
-  }
-}
-
-/** A piece for each file, or several for a file of Parquet that stays Parquet. */
-function piecesOf({ files, tables }: InputLines, isParquet: boolean): Piece[] {
-  const ranges = [...files.entries()].flatMap(([file, of]) => {
-    const rows = tables.get(of)?.rows ?? 0
-    const starts = Array.from({ length: Math.ceil(rows / PIECE_ROWS) }, (_, i) => i * PIECE_ROWS)
-    const { path } = of
-    if (!isParquet) return [{ path, file, from: 0, to: rows }]
-    return starts.map((from) => ({ path, file, from, to: Math.min(rows, from + PIECE_ROWS) }))
-  })
-  return ranges.map((range, number) => ({ ...range, number }))
 }

@@ -20,9 +20,6 @@ const SETTINGS = {
   autoload_known_extensions: 'false',
 }
 
-/** Rows of a chunk of DuckDB. */
-const CHUNK_ROWS = 2_048
-
 /** Distinguishes the files of databases in one folder. */
 let opened = 0
 
@@ -31,6 +28,9 @@ export interface Numbers {
   readonly itemCount: number
   getItem(row: number): number | null
 }
+
+/** Rows of a chunk of DuckDB. */
+const CHUNK_ROWS = 2_048
 
 /** A connection to a database in memory, which sorts and spills in a folder. */
 export class DuckDb {
@@ -62,8 +62,7 @@ export class DuckDb {
 
   /** Streams the columns of a query, all of which are DOUBLE, some thousand rows at a time. */
   async *numbers(query: string): AsyncGenerator<readonly Numbers[]> {
-    const result = await this.#connection.stream(query)
-    for await (const chunk of result) {
+    for await (const chunk of await this.#connection.stream(query)) {
       const columns = Array.from({ length: chunk.columnCount }, (_, i) => chunk.getColumnVector(i))
       yield columns as unknown as Numbers[]
     }
@@ -72,23 +71,17 @@ export class DuckDb {
   /** Makes a table of numbers, in place of the one with its name. NaN becomes null. */
   async createTable(name: string, columns: ReadonlyMap<string, Float64Array>): Promise<void> {
     const { DuckDBDataChunk, DOUBLE } = await load()
-    const names = [...columns.keys()].map((column) => `${sqlName(column)} DOUBLE`)
-    await this.run(`CREATE OR REPLACE TABLE ${sqlName(name)} (${names.join(', ')})`)
+    const declared = [...columns.keys()].map((column) => `${sqlName(column)} DOUBLE`)
+    await this.run(`CREATE OR REPLACE TABLE ${sqlName(name)} (${declared.join(', ')})`)
     const appender = await this.#connection.createAppender(name)
-    const values = [...columns.values()]
-    const rows = values[0]?.length ?? 0
-    for (let at = 0; at < rows; at += CHUNK_ROWS) {
-      const count = Math.min(CHUNK_ROWS, rows - at)
-      const chunk = DuckDBDataChunk.create(
-        values.map(() => DOUBLE),
-        count,
+    const all = [...columns.values()]
+    for (let at = 0; at < (all[0]?.length ?? 0); at += CHUNK_ROWS) {
+      const some = all.map((column) =>
+        Array.from(column.subarray(at, at + CHUNK_ROWS), (of) => (Number.isNaN(of) ? null : of)),
       )
-      for (const [i, column] of values.entries()) {
-        const some = Array.from(column.subarray(at, at + count), (of) =>
-          Number.isNaN(of) ? null : of,
-        )
-        chunk.setColumnValues(i, some)
-      }
+      const types = all.map(() => DOUBLE)
+      const chunk = DuckDBDataChunk.create(types, some[0]?.length)
+      chunk.setColumns(some as number[][])
       appender.appendDataChunk(chunk)
     }
     appender.closeSync()

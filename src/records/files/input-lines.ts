@@ -67,9 +67,9 @@ export class InputLines {
     return new InputLines({ files, tables, duckdb, fieldOf })
   }
 
-  /** The files with columns. */
-  get tables(): ReadonlyMap<InputFile, TabularFile> {
-    return this.#tables
+  /** The files with columns, in order. */
+  get tables(): readonly TabularFile[] {
+    return [...this.#tables.values()]
   }
 
   /** The share that has been read, 0 to 1. */
@@ -82,24 +82,20 @@ export class InputLines {
 
   /** @throws TidemarkError `CONFIG_INVALID`: a file cannot be read */
   async *blocks(): AsyncGenerator<InputBlock> {
-    for (const number of this.files.keys()) yield* this.blocksOf(number)
-    this.#readFiles = this.files.length
-  }
-
-  /** The lines of one file, by its number. @throws as {@link blocks} */
-  async *blocksOf(number: number): AsyncGenerator<InputBlock> {
-    const file = this.files[number] as InputFile
-    this.#readFiles = number
-    try {
-      for await (const { numbers, ...block } of blocksOf(this.#open(file))) {
-        const rows = this.#tables.get(file)?.rows
-        const read = numbers.at(-1) ?? 0
-        if (rows !== undefined) this.#readShare = () => read / rows
-        yield { ...block, places: numbers.map((row) => number * MOST_ROWS + row) }
+    for (const [number, file] of this.files.entries()) {
+      this.#readFiles = number
+      try {
+        for await (const { numbers, ...block } of blocksOf(this.#open(file))) {
+          const rows = this.#tables.get(file)?.rows
+          const read = numbers.at(-1) ?? 0
+          if (rows !== undefined) this.#readShare = () => read / rows
+          yield { ...block, places: numbers.map((row) => number * MOST_ROWS + row) }
+        }
+      } catch (error) {
+        throw configFault(`cannot read the input: ${messageOf(error)}`, file.path)
       }
-    } catch (error) {
-      throw configFault(`cannot read the input: ${messageOf(error)}`, file.path)
     }
+    this.#readFiles = this.files.length
   }
 
   /** The file and the row of a place. */

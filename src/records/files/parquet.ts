@@ -13,7 +13,7 @@ export const ROWS = 61_440
 
 interface ParquetFile {
   readonly compression: 'snappy' | 'zstd'
-  /** By name. */
+  /** Of the file, by name. */
   readonly metadata: Readonly<Record<string, string>>
 }
 
@@ -45,20 +45,20 @@ export interface RowRange {
   readonly to: number
 }
 
-/** Streams columns of rows as numbers. */
+/** Streams columns of rows as numbers; +Infinity for what is no number. */
 export function readNumbers(
   rows: RowRange,
   duckdb: DuckDb,
   columns: readonly string[],
 ): AsyncGenerator<readonly Numbers[]> {
-  const numbers = columns.map((column) => `${sqlName(column)}::DOUBLE`)
+  const numbers = columns.map((column) => {
+    const number = `TRY_CAST(${sqlName(column)} AS DOUBLE)`
+    return `CASE WHEN ${sqlName(column)} IS NULL THEN NULL ELSE coalesce(${number}, 'inf') END`
+  })
   return duckdb.numbers(`SELECT ${numbers.join(', ')} ${ofRows(rows)}`)
 }
 
-/**
- * Writes rows with further columns.
- * @param columns of which NaN becomes null
- */
+/** Writes rows with further columns. @param columns of which NaN becomes null */
 export async function withColumns(
   { rows, to }: { readonly rows: RowRange; readonly to: string },
   duckdb: DuckDb,

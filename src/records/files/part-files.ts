@@ -31,7 +31,7 @@ interface Part extends OpenPart {
   isDirty: boolean
 }
 
-const PART = /part-(\d+)\.\w+$/
+const PART = /part-(\d+)\.ndjson$/
 
 /** The name of a part, in its folder. */
 export function partName(folder: string, partition: number): string {
