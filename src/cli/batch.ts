@@ -85,8 +85,9 @@ async function start(file: string | undefined, given: Flags, command: Command): 
   refuseIfAny(contradictions(flags))
   const ended = untilSignal()
   try {
-    if (file === undefined) await scoreRows(given.model?.[0] as string, flags, config, ended)
-    else await batchFiles({ file, flags, config, workers: config.workers }, ended)
+    if (file !== undefined) {
+      await batchFiles({ file, flags, config, workers: config.workers }, ended)
+    } else await scoreRows(given.model?.[0] as string, { ...config, flags }, ended)
   } finally {
     ended.dispose()
   }
@@ -109,7 +110,7 @@ function modelFaults(file: string | undefined, { model = [] }: Flags, command: C
   return command.options
     .filter((of) => command.getOptionValueSource(of.attributeName()) === 'cli')
     .filter((of) => !OF_ROWS.split(' ').includes(of.attributeName()))
-    .map((of) => configFault('is of a topology, and there is none', of.long ?? '', how))
+    .map((of) => configFault('needs a topology', of.long ?? '', how))
 }
 
 function contradictions({ overwrite, resume, rows, ...flags }: BatchFlags): TidemarkError[] {

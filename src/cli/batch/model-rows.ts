@@ -36,8 +36,7 @@ const PIECE_ROWS = 8 * GROUP_ROWS
 /** Scores rows with the model of a file: all of the output, or nothing. */
 export async function scoreRows(
   file: string,
-  flags: BatchFlags,
-  { evaluator = 'auto' }: Values,
+  { flags, evaluator = 'auto' }: Pick<Values, 'evaluator'> & { readonly flags: BatchFlags },
   ended: StopRequest,
 ): Promise<void> {
   const model = await modelOfFile(file)

@@ -24,12 +24,12 @@ export async function* numberBlocks(
   let before = range.from
   for await (const columns of readNumbers(range, duckdb, features)) {
     const first = before + 1
-    const rows = columns[0]?.itemCount ?? 0
+    const rows = columns[0]?.length ?? 0
     before += rows
     yield {
       rows,
       valueOf: (row, feature) => {
-        const value = columns[feature]?.getItem(row) ?? Number.NaN
+        const value = columns[feature]?.[row]
         return Number.isNaN(value) ? null : value
       },
       placeOf: (row) => ({ file: range.path, row: first + row }),

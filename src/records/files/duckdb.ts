@@ -23,12 +23,6 @@ const SETTINGS = {
 /** Distinguishes the files of databases in one folder. */
 let opened = 0
 
-/** Numbers of a column. */
-export interface Numbers {
-  readonly itemCount: number
-  getItem(row: number): number | null
-}
-
 /** Rows of a chunk of DuckDB. */
 const CHUNK_ROWS = 2_048
 
@@ -61,10 +55,9 @@ export class DuckDb {
   }
 
   /** Streams the columns of a query, all of which are DOUBLE, some thousand rows at a time. */
-  async *numbers(query: string): AsyncGenerator<readonly Numbers[]> {
+  async *numbers(query: string): AsyncGenerator<readonly (readonly (number | null)[])[]> {
     for await (const chunk of await this.#connection.stream(query)) {
-      const columns = Array.from({ length: chunk.columnCount }, (_, i) => chunk.getColumnVector(i))
-      yield columns as unknown as Numbers[]
+      yield chunk.getColumns() as (number | null)[][]
     }
   }
 
@@ -81,7 +74,7 @@ export class DuckDb {
       )
       const types = all.map(() => DOUBLE)
       const chunk = DuckDBDataChunk.create(types, some[0]?.length)
-      chunk.setColumns(some as number[][])
+      chunk.setColumns(some)
       appender.appendDataChunk(chunk)
     }
     appender.closeSync()

@@ -1,4 +1,4 @@
-import { type DuckDb, type Numbers, sqlName, sqlText } from './duckdb.ts'
+import { type DuckDb, sqlName, sqlText } from './duckdb.ts'
 
 const TYPES = {
   text: 'VARCHAR',
@@ -35,7 +35,7 @@ export async function toParquet(
     return `${sqlName(field)}: ${sqlText(type)}`
   })
   const lines = `read_json(${sqlText(from)}, format = 'newline_delimited', columns = {${columns.join(', ')}})`
-  await copy(`SELECT * FROM ${lines}`, to, duckdb, file)
+  await duckdb.run(copyOf(`SELECT * FROM ${lines}`, to, file))
 }
 
 /** Rows of a file of Parquet, from `from` up to but not including `to`, counted from 0. */
@@ -50,7 +50,7 @@ export function readNumbers(
   rows: RowRange,
   duckdb: DuckDb,
   columns: readonly string[],
-): AsyncGenerator<readonly Numbers[]> {
+): AsyncGenerator<readonly (readonly (number | null)[])[]> {
   const numbers = columns.map((column) => {
     const number = `TRY_CAST(${sqlName(column)} AS DOUBLE)`
     return `CASE WHEN ${sqlName(column)} IS NULL THEN NULL ELSE coalesce(${number}, 'inf') END`
@@ -66,7 +66,7 @@ export async function withColumns(
 ): Promise<void> {
   await duckdb.createTable('added', columns)
   const before = `SELECT * EXCLUDE (file_row_number) ${ofRows(rows)}`
-  await copy(`SELECT * FROM (${before}) POSITIONAL JOIN added`, to, duckdb, file)
+  await duckdb.run(copyOf(`SELECT * FROM (${before}) POSITIONAL JOIN added`, to, file))
 }
 
 /** Row groups before and behind them are not read. */
@@ -75,16 +75,11 @@ function ofRows({ path, from, to }: RowRange): string {
   return `FROM ${rows} WHERE file_row_number >= ${from} AND file_row_number < ${to}`
 }
 
-async function copy(
-  query: string,
-  to: string,
-  duckdb: DuckDb,
-  { compression, metadata }: ParquetFile,
-): Promise<void> {
+function copyOf(query: string, to: string, { compression, metadata }: ParquetFile): string {
   const entries = Object.entries(metadata).map(
     ([key, value]) => `${sqlName(key)}: ${sqlText(value)}`,
   )
   const more = entries.length === 0 ? '' : `, KV_METADATA {${entries.join(', ')}}`
   const how = `FORMAT parquet, COMPRESSION ${compression}, ROW_GROUP_SIZE ${ROWS}${more}`
-  await duckdb.run(`COPY (${query}) TO ${sqlText(to)} (${how})`)
+  return `COPY (${query}) TO ${sqlText(to)} (${how})`
 }
