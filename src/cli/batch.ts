@@ -5,33 +5,46 @@ import { addPair, numberParser, parseCount } from './arguments.ts'
 import { batchFiles } from './batch/batch-files.ts'
 import type { BatchFlags } from './batch/job.ts'
 import { scoreRows } from './batch/model-rows.ts'
-import { addSettings, readConfig } from './config.ts'
+import { addRangeOptions, type RangeFlags, runRange } from './batch-range.ts'
+import { readConfig } from './config.ts'
 import { untilSignal } from './exit.ts'
 import { PREPARE_SETTINGS } from './settings.ts'
 
 /** Partitions of a small real topic. */
 const PARTITIONS = 6
+const SAVED_EVERY_MS = 5_000
+const KAFKA = 'kafka:'
+const FILE_SETTINGS = [...PREPARE_SETTINGS, 'workers'] as const
+const OF_BOTH: readonly string[] = ['input', 'config', 'compression', ...FILE_SETTINGS]
+/** Of Parquet. DuckDB has them, whatever Node has. */
+const COMPRESSIONS: readonly unknown[] = ['snappy', 'zstd']
 const parseShare = numberParser('a percentage', (n) => n >= 0 && n <= 100)
+
+/** The flags that need no topology. */
+const OF_ROWS: readonly string[] = [
+  ...['input', 'output', 'format', 'compression', 'overwrite', 'failAbove'],
+  ...['model', 'evaluator', 'config'],
+]
+
+type Flags = BatchFlags & { readonly model?: readonly string[] }
 
 export function batch(): Command {
   const command = new Command('batch')
-    .description('score the events of files; outputs go to a folder, all or nothing')
+    .description(
+      'score the events of files into a folder, all or nothing; or a bounded range of a topic, in a consumer group of its own',
+    )
     .argument('[file]', 'topology; without one, --model FILE scores rows with a model')
     .requiredOption(
       '--input <files>',
-      'events: NDJSON (one JSON object, or KEY<TAB>JSON, a line; may be .gz), CSV or Parquet; a path or a glob, in the order of their names; repeatable',
+      'events: NDJSON (one JSON object, or KEY<TAB>JSON, a line; may be .gz), CSV or Parquet; a path or a glob, in the order of their names; repeatable; or kafka:TOPIC',
       (path: string, before: readonly string[] | undefined) => [...(before ?? []), path],
     )
-    .requiredOption('--output <dir>', 'gets a folder for each sink, and one for dead letters')
+    .optionsGroup('Files:')
+    .option('--output <dir>', 'gets a folder for each sink, and one for dead letters')
     .addOption(
       new Option('--format <name>', 'format of the outputs')
         .choices(['ndjson', 'parquet'])
         .default('ndjson'),
-    )
-    .addOption(
-      new Option('--compression <name>', 'of Parquet')
-        .choices(['snappy', 'zstd'])
-        .default('snappy'),
     )
     .addOption(
       new Option('--order <name>', 'order of the events: that of the files, or by event time')
@@ -58,6 +71,41 @@ export function batch(): Command {
       'fail, and publish nothing, if more of the records are dead letters',
       (text: string) => parseShare(text.replace(/%$/, '')),
     )
+  addRowOptions(command.optionsGroup('Training rows from files:'))
+  const ofFiles = command.options.slice(1)
+  addRangeOptions(command.optionsGroup('A range of a topic:'))
+  return command.action((file: string | undefined, flags: Flags & RangeFlags) => {
+    refuseIfAny(modelFaults(file, flags))
+    const topic = flags.input.find((path) => path.startsWith(KAFKA))?.slice(KAFKA.length)
+    const strange = command.options.filter((option) => {
+      const name = option.attributeName()
+      if (command.getOptionValueSource(name) !== 'cli') return false
+      if (file === undefined) return !OF_ROWS.includes(name)
+      if (topic !== undefined) return ofFiles.includes(option) || name === 'workers'
+      return !ofFiles.includes(option) && !OF_BOTH.includes(name)
+    })
+    const what = topic === undefined ? `is only for --input ${KAFKA}TOPIC` : 'is only for files'
+    const told = file === undefined ? 'needs a topology' : what
+    refuseIfAny(strange.map(({ long }) => configFault(told, long ?? '')))
+    const isRange = topic !== undefined && file !== undefined
+    return isRange ? runRange(file, topic, flags) : scoreFiles(file, flags)
+  })
+}
+
+/** Faults if not either a topology is given or, as --model, the file of a model. */
+function modelFaults(file: string | undefined, { model = [] }: Flags): TidemarkError[] {
+  const paths = model.filter((given) => !/^[^/\\=]+=/.test(given))
+  if (file !== undefined) {
+    const hint = 'leave out the topology to score rows with a model'
+    return paths.map((path) => configFault(`"${path}" is not name=file`, '--model', hint))
+  }
+  if (paths.length === 1 && model.length === 1) return []
+  const how = 'tidemark batch TOPOLOGY, or tidemark batch --model FILE for rows'
+  return [configFault('there is no topology, and not the file of one model', '--model', how)]
+}
+
+function addRowOptions(command: Command): void {
+  command
     .option('--rows', 'training rows instead of outputs: no model is loaded', false)
     .option(
       '--with <fields>',
@@ -70,56 +118,36 @@ export function batch(): Command {
     .option('--label <column>', 'column of the labels with the label')
     .option('--label-at <column>', 'column of the labels with when it became known')
     .option('--within <time>', 'how long after its event a label counts: 24h', parseDuration)
-    .action(start)
-  return addSettings(command, [...PREPARE_SETTINGS, 'workers'])
 }
 
-type Flags = BatchFlags & { readonly model?: readonly string[] }
-
-async function start(file: string | undefined, given: Flags, command: Command): Promise<void> {
-  refuseIfAny(modelFaults(file, given, command))
-  const names = [...PREPARE_SETTINGS, 'workers'] as const
-  const flags = { ...given, output: resolve(given.output) }
+async function scoreFiles(file: string | undefined, flags: Flags): Promise<void> {
   // Without a topology, --model is a file and no setting.
-  const config = readConfig(names, file === undefined ? { ...given, model: undefined } : given)
+  const given = file === undefined ? { ...flags, model: undefined } : flags
+  const config = readConfig(FILE_SETTINGS, given)
   refuseIfAny(contradictions(flags))
   const ended = untilSignal()
   try {
-    if (file !== undefined) {
-      await batchFiles({ file, flags, config, workers: config.workers }, ended)
-    } else await scoreRows(given.model?.[0] as string, { ...config, flags }, ended)
+    const own = { ...flags, output: resolve(flags.output) }
+    const { workers } = config
+    if (file === undefined) {
+      await scoreRows(flags.model?.[0] as string, { ...config, flags: own }, ended)
+    } else {
+      await batchFiles({ file, flags: own, config, workers, savedEveryMs: SAVED_EVERY_MS }, ended)
+    }
   } finally {
     ended.dispose()
   }
 }
 
-/** The flags that need no topology. */
-const OF_ROWS = 'input output format compression overwrite failAbove model evaluator config'
-
-/** Is the topology missing if and only if there is the file of a model? */
-function modelFaults(file: string | undefined, { model = [] }: Flags, command: Command) {
-  const paths = model.filter((given) => !/^[^/\\=]+=/.test(given))
-  if (file !== undefined) {
-    const hint = 'leave out the topology to score rows with a model'
-    return paths.map((path) => configFault(`"${path}" is not name=file`, '--model', hint))
-  }
-  const how = 'tidemark batch TOPOLOGY, or tidemark batch --model FILE for rows'
-  if (paths.length !== 1 || model.length > 1) {
-    return [configFault('there is no topology, and not the file of one model', '--model', how)]
-  }
-  return command.options
-    .filter((of) => command.getOptionValueSource(of.attributeName()) === 'cli')
-    .filter((of) => !OF_ROWS.split(' ').includes(of.attributeName()))
-    .map((of) => configFault('needs a topology', of.long ?? '', how))
-}
-
-function contradictions({ overwrite, resume, rows, ...flags }: BatchFlags): TidemarkError[] {
+function contradictions({ rows, ...flags }: BatchFlags): TidemarkError[] {
   const faults: TidemarkError[] = []
   const fault = (what: string, where: string, hint?: string) =>
     faults.push(configFault(what, where, hint))
-  if (overwrite && resume) fault('--overwrite and --resume exclude each other', '--resume')
-  if (flags.compression !== 'snappy' && flags.format !== 'parquet') {
+  if (flags.output === undefined) fault('is needed for files', '--output')
+  if (flags.compression !== undefined && flags.format !== 'parquet') {
     fault('only Parquet is compressed', '--compression', 'add --format parquet')
+  } else if (![undefined, ...COMPRESSIONS].includes(flags.compression)) {
+    fault('Parquet is compressed with snappy or zstd', '--compression')
   }
   if (flags.with.length > 0 && !rows) fault('only rows have more fields', '--with', 'add --rows')
   const of = [flags.labels, flags.labelBy, flags.label, flags.labelAt, flags.within]

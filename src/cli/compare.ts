@@ -8,7 +8,7 @@ import { kafkaOptions } from './cluster.ts'
 import { ComparedTopic } from './compare/compared-topic.ts'
 import { inStep, type ModelPair, Pairs, type Side } from './compare/pairs.ts'
 import { addSettings, readConfig } from './config.ts'
-import { FROM, openShower, parseStart, shownRecords } from './consume.ts'
+import { FROM, openShower, parsePoint, shownRecords } from './consume.ts'
 import { untilSignal } from './exit.ts'
 import { bar, grouped, plural, readerGone, sayNotes, table, writeResult } from './print.ts'
 import { showProgress } from './progress.ts'
@@ -45,7 +45,7 @@ export function compare(): Command {
       'the score in the value of a record, such as probability; if it has another place in the other topic, probability=score.probability',
       parseFields,
     )
-    .option('--from <place>', FROM, parseStart, 'earliest')
+    .option('--from <place>', FROM, parsePoint, 'earliest')
     .option('--max <n>', 'stop after so many pairs (default: all)', parseCount)
     .option(
       '--threshold <score>',
@@ -194,15 +194,21 @@ export function describeComparison(comparison: TopicComparison): string {
 
 function describeModels({ main, other, agreement }: ModelPair): string[] {
   const { result } = agreement
-  const { p1, p5, p50, p95, p99 } = result.quantiles
   return [
     '',
     `${other} minus ${main}, ${plural(result.pairs, 'pair')}`,
+    ...describeAgreement(result),
+    ...histogramOf(agreement.histogram(BINS)),
+  ]
+}
+
+export function describeAgreement(result: AgreementResult): string[] {
+  const { p1, p5, p50, p95, p99 } = result.quantiles
+  return [
     `  mean  ${signed(result.meanDifference)}, absolute ${shown(result.meanAbsoluteDifference)}`,
     `  p1 ${signed(p1)}  p5 ${signed(p5)}  p50 ${signed(p50)}  p95 ${signed(p95)}  p99 ${signed(p99)}`,
     ...flipsOf(result),
     ...psiOf(result),
-    ...histogramOf(agreement.histogram(BINS)),
   ]
 }
 
@@ -238,7 +244,7 @@ function rangeOf({ from, to }: HistogramBin, i: number, bins: number): string {
   return `${signed(from)} to ${signed(to)}`
 }
 
-function signed(x: number): string {
+export function signed(x: number): string {
   return x < 0 ? `−${shown(-x)}` : `+${shown(x)}`
 }
 

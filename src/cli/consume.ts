@@ -1,8 +1,7 @@
 import { Command, InvalidArgumentError } from 'commander'
 import type { ShowValue } from '../formats/registry/shown-values.ts'
 import { KafkaRecords } from '../records/kafka/kafka-records.ts'
-import type { ReadStart } from '../records/kafka/reader.ts'
-import type { Chunk, Header, LogRecord } from '../records/port.ts'
+import type { Chunk, Header, LogPoint, LogRecord } from '../records/port.ts'
 import { parseCount } from './arguments.ts'
 import { type ClusterConfig, kafkaOptions, openRegistry } from './cluster.ts'
 import { addSettings, readConfig } from './config.ts'
@@ -12,15 +11,19 @@ import { CLUSTER_SETTINGS } from './settings.ts'
 
 interface Flags extends Record<string, unknown> {
   readonly topic: string
-  readonly from: ReadStart
+  readonly from: LogPoint
   readonly max?: number
   readonly exit?: true
   readonly format: string
 }
 
-const TIMES = 'such as 2026-01-05T06:00:00Z, or @ and ms since the epoch'
-export const FROM = `where to start in each partition: earliest, latest, an offset, or a time ${TIMES}`
-const WITH_ZONE = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/
+const TIMES = 'such as 2026-01-05T06:00:00Z or 2026-01-05, in UTC, or @ and ms since the epoch'
+export const POINTS = `earliest, latest, an offset, or a time ${TIMES}`
+export const FROM = `where to start in each partition: ${POINTS}`
+/** JavaScript takes a date alone as UTC, but a time without a zone as local. */
+const WITH_ZONE = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d))?$/
+/** The last time of a `Date`, ms since the epoch. */
+const LAST_TIME_MS = 8.64e15
 
 export function consume(): Command {
   const command = new Command('consume')
@@ -28,7 +31,7 @@ export function consume(): Command {
       'write the records of a topic to stdout, with --registry those that have a schema as JSON; commits no offsets',
     )
     .requiredOption('--topic <name>', 'topic to read')
-    .option('--from <place>', FROM, parseStart, 'earliest')
+    .option('--from <place>', FROM, parsePoint, 'earliest')
     .option('--max <n>', 'most records to write (default: all)', parseCount)
     .option('-e, --exit', 'exit at the end of the topic instead of waiting for more records')
     .option(
@@ -48,13 +51,13 @@ export function consume(): Command {
   return addSettings(command, CLUSTER_SETTINGS)
 }
 
-export function parseStart(text: string): ReadStart {
+export function parsePoint(text: string): LogPoint {
   if (text === 'earliest' || text === 'latest') return text
   const offset = numberIn(text, /^(\d+)$/)
   if (Number.isSafeInteger(offset)) return { offset }
   const timeMs = WITH_ZONE.test(text) ? Date.parse(text) : numberIn(text, /^@(\d+)$/)
-  if (Number.isSafeInteger(timeMs)) return { timeMs }
-  throw new InvalidArgumentError(`must be earliest, latest, an offset, or a time ${TIMES}`)
+  if (timeMs >= 0 && timeMs <= LAST_TIME_MS) return { timeMs }
+  throw new InvalidArgumentError(`must be ${POINTS}`)
 }
 
 function numberIn(text: string, pattern: RegExp): number {

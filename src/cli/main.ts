@@ -17,6 +17,7 @@ const COMMANDS = {
   produce: async () => (await import('./produce.ts')).produceCommand,
   consume: async () => (await import('./consume.ts')).consume,
   compare: async () => (await import('./compare.ts')).compare,
+  replay: async () => (await import('./replay.ts')).replay,
   init: async () => (await import('./init.ts')).init,
   model: async () => (await import('./model.ts')).model,
 } satisfies Record<string, () => Promise<() => Command>>

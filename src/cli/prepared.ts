@@ -13,7 +13,8 @@ import { type Scorer, shownEvaluator } from '../scoring/scorer.ts'
 import type { Definition } from '../topology/definition.ts'
 import { loadTopologies } from './author-files.ts'
 
-interface FileChoices extends Pick<Choices, 'values' | 'registry' | 'redis' | 'sourceOf'> {
+interface FileChoices
+  extends Pick<Choices, 'values' | 'registry' | 'redis' | 'sourceOf' | 'latencyBudget'> {
   /** Changes the topologies. @default they stay as they are */
   readonly as?: (definition: Definition) => Definition
 }
@@ -26,9 +27,17 @@ interface FileChoices extends Pick<Choices, 'values' | 'registry' | 'redis' | 's
 export async function prepareFiles(
   files: readonly string[],
   options: Partial<WorkerConfig> = {},
-  { as, ...choices }: FileChoices = {},
+  choices: FileChoices = {},
 ): Promise<Prepared> {
-  const { definitions, faults } = await loadTopologies(files)
+  return prepareLoaded(await loadTopologies(files), options, choices)
+}
+
+/** @throws as {@link prepareFiles} */
+export async function prepareLoaded(
+  { definitions, faults }: Awaited<ReturnType<typeof loadTopologies>>,
+  options: Partial<WorkerConfig>,
+  { as, ...choices }: FileChoices,
+): Promise<Prepared> {
   try {
     const given = as === undefined ? definitions : definitions.map(as)
     const prepared = await prepare(given, { ...options, ...choices })

@@ -4,8 +4,10 @@ import { NO_NAME } from '../host/worker-name.ts'
 import { faultsOf } from '../kernel/errors.ts'
 import { toStderr } from '../observe/log.ts'
 import { type WorkerConfig, workerConfig } from '../runtime/config.ts'
+import type { Observer } from '../runtime/events.ts'
 import { limitOfContainer, limitsOfMachine, memoryOfMachine } from '../runtime/machine-limits.ts'
 import { type Prepared, scorersOf } from '../runtime/prepared.ts'
+import { type LogRange, rangeInWords } from '../runtime/start/bounded-range.ts'
 import { type Scorer, shownEvaluator, shownSize } from '../scoring/scorer.ts'
 import { readinessOf } from '../serve/health.ts'
 import { chosenServices, kafkaOptions } from './cluster.ts'
@@ -26,24 +28,41 @@ import { faultData, type ParentLink } from './workers/messages.ts'
 export async function runWorkerHere(
   files: readonly string[],
   config: RunConfig,
-  { ended, stderr }: RunProcess,
+  here: RunProcess,
 ): Promise<void> {
   const prepared = await prepareFiles(files, workerOptions(config), chosenServices(config))
+  await workHere(prepared, config, here)
+}
+
+interface BoundedProcess extends RunProcess {
+  /** The range of the topic at whose end the worker stops. @default without an end */
+  readonly bounded?: { readonly range: LogRange; readonly observer: Observer }
+}
+
+export async function workHere(
+  prepared: Prepared,
+  config: RunConfig,
+  { ended, stderr, bounded }: BoundedProcess,
+): Promise<void> {
   if (ended.hasCome) return prepared.close()
   const log = processLog(config, { stderr })
   const http = httpAddressOf(config)
   await workUntil(ended.promise, {
     prepared,
+    ...(bounded && { range: bounded.range }),
     options: {
       ...workerOptions(config),
       ...kafkaOptions(config),
       log,
       ...(http && { http }),
+      ...(bounded && { observer: bounded.observer }),
     },
     droppedLines: () => stderr.dropped,
     announce: (name, at) => {
       const place = { names: name ?? NO_NAME, http: at }
-      banner(outlineOf(prepared, config), config, place)
+      const { lines, ...outline } = outlineOf(prepared, config)
+      const range = bounded ? [['range', rangeInWords(bounded.range)] as const] : []
+      banner({ ...outline, lines: [...lines, ...range] }, config, place)
     },
   })
 }

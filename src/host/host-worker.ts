@@ -10,6 +10,7 @@ import { observeAll } from '../observe/observer.ts'
 import { KafkaRecords } from '../records/kafka/kafka-records.ts'
 import { type WorkerConfig, workerConfig } from '../runtime/config.ts'
 import type { Prepared } from '../runtime/prepared.ts'
+import type { LogRange } from '../runtime/start/bounded-range.ts'
 import { prepare } from '../runtime/start/prepare.ts'
 import { startWorker, type Worker } from '../runtime/worker.ts'
 import { probesOf } from '../serve/health.ts'
@@ -43,6 +44,8 @@ function topologyFaults(topologies: readonly unknown[]): TidemarkError[] {
 export interface Hosted {
   readonly prepared: Prepared
   readonly options: RunWorkerOptions
+  /** The part of the topic that is read. @default all of it, without an end */
+  readonly range?: LogRange
   /** The number of log lines that could not be written. @default none */
   readonly droppedLines?: () => number
   /** Called before the first request to a broker. @param name `null`: the worker has none */
@@ -56,7 +59,7 @@ export interface Hosted {
  * @throws TidemarkError `CONFIG_INVALID` when HTTP cannot be served · `CLIENT_BROKEN`
  */
 export async function hostWorker(hosted: Hosted): Promise<RunningWorker> {
-  const { prepared, options, announce } = hosted
+  const { prepared, options, range, announce } = hosted
   const { log, signal } = options
   const config = workerConfig(options)
   const group = groupOf(config.group, prepared)
@@ -77,7 +80,14 @@ export async function hostWorker(hosted: Hosted): Promise<RunningWorker> {
   announce?.(workerName, http)
   const { guarantee } = config
   log?.info({ group, guarantee, ...(workerName && { workerName }) }, 'worker starts')
-  const worker = startWorker({ ...config, prepared, records, group, observer })
+  const worker = startWorker({
+    ...config,
+    prepared,
+    records,
+    group,
+    observer,
+    ...(range && { range }),
+  })
   const stop = () => void worker.stop().catch(() => {})
   if (signal?.aborted) stop()
   signal?.addEventListener('abort', stop, { once: true })

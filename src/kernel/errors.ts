@@ -95,6 +95,10 @@ const ACTIONS = {
   WORKER_FAILED: 'crash',
   // A model hangs, or its thread has ended, and it has no fallback.
   MODEL_LOST: 'crash',
+  // A replay makes other outputs than were written.
+  REPLAY_DIFFERS: 'crash',
+  // More of a batch are dead letters than its operator allows.
+  TOO_MANY_DEAD: 'crash',
   INVARIANT: 'crash',
 } as const satisfies Record<string, Action>
 

@@ -33,14 +33,29 @@ export function windowId(
   return `${source.topic}/${source.partition}/${source.sink}/${source.key}/${source.startMs}`
 }
 
-const OUTPUT_ID = /^([^/]+\/\d+\/)(?:(\d+)\/[^/]+|[^/]+\/(.*\/-?\d+))$/s
+const OUTPUT_ID = /^([^/]+)\/(\d+)\/(?:(\d+)\/([^/]+)|([^/]+)\/(.*\/-?\d+))$/s
+
+/** What an output was made of: a record, or a closed window. */
+export interface OutputCause extends OutputPlace {
+  /** The offset of the record, or key and start of the window. */
+  readonly of: number | string
+}
+
+/** `null`: it is not the id of an output. */
+export function parseOutputId(id: string): OutputCause | null {
+  const [, topic, partition, offset, sink, windowSink, window] = OUTPUT_ID.exec(id) ?? []
+  if (topic === undefined) return null
+  const place = { topic, partition: Number(partition), sink: (sink ?? windowSink) as string }
+  return { ...place, of: window ?? Number(offset) }
+}
 
 /**
  * The part of an output's id that is the same at every sink: the position of the record, or topic,
  * partition, key and start of a closed window. `null`: it is not the id of an output.
  */
 export function causeOf(id: string): string | null {
-  const [, before, offset, window] = OUTPUT_ID.exec(id) ?? []
-  if (before === undefined) return null
-  return offset === undefined ? `${before}/${window}` : `${before}${offset}`
+  const cause = parseOutputId(id)
+  if (cause === null) return null
+  const { topic, partition, of } = cause
+  return `${topic}/${partition}/${typeof of === 'number' ? of : `/${of}`}`
 }

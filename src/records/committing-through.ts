@@ -14,6 +14,7 @@ export function committingThrough(
     createTopics: (topics) => records.createTopics(topics),
     readAll: (partition) => records.readAll(partition),
     partitionOffsets: (group, topic) => records.partitionOffsets(group, topic),
+    offsetsSince: (topic, timeMs) => records.offsetsSince(topic, timeMs),
     join: async (options) => {
       const member = await records.join(options)
       return {

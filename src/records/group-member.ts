@@ -1,28 +1,29 @@
 import { TidemarkError } from '../kernel/errors.ts'
-import { position } from '../kernel/ids.ts'
+import { partitionName, position } from '../kernel/ids.ts'
 import type { LifecycleTable } from '../kernel/lifecycle.ts'
 import type { Assignment, JoinOptions, MemberHandlers, PartitionOffsets, Start } from './port.ts'
 
 /**
- * The committed offset, or without one the requested end of the log. A partition that was added
+ * The committed offset, or without one the requested start. A partition that was added
  * after the group was created starts at its low offset.
- * @throws TidemarkError `OFFSET_OUT_OF_RANGE`: the committed offset is not in the log
+ * @throws TidemarkError `OFFSET_OUT_OF_RANGE`: that offset is not in the log
  */
 export function groupStart(
   { topic, partition, committed, lowOffset, endOffset }: PartitionOffsets,
-  { group, from, known }: Pick<JoinOptions, 'group' | 'from' | 'known'>,
+  { group, from, starts, known }: Pick<JoinOptions, 'group' | 'from' | 'starts' | 'known'>,
 ): Start {
-  const at = { topic, partition, lowOffset }
-  if (committed === null) {
-    const isNew = partition >= (known?.get(topic) ?? Number.POSITIVE_INFINITY)
-    const nextOffset = isNew || from === 'earliest' ? lowOffset : endOffset
-    return { ...at, nextOffset, metadata: null }
+  const isNew = partition >= (known?.get(topic) ?? Number.POSITIVE_INFINITY)
+  const first =
+    starts?.get(partitionName({ topic, partition })) ??
+    (isNew || from === 'earliest' ? lowOffset : endOffset)
+  const { nextOffset, metadata } = committed ?? { nextOffset: first, metadata: null }
+  if (lowOffset <= nextOffset && nextOffset <= endOffset) {
+    return { topic, partition, lowOffset, nextOffset, metadata }
   }
-  const { nextOffset, metadata } = committed
-  if (lowOffset <= nextOffset && nextOffset <= endOffset) return { ...at, nextOffset, metadata }
+  const is = committed === null ? 'begins at' : 'committed'
   throw new TidemarkError(
     'OFFSET_OUT_OF_RANGE',
-    `group "${group}" committed offset ${nextOffset}, but the log holds ${lowOffset} to ${endOffset}`,
+    `group "${group}" ${is} offset ${nextOffset}, but the log holds ${lowOffset} to ${endOffset}`,
     {
       where: position(topic, partition, nextOffset),
       hint:

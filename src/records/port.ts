@@ -250,6 +250,11 @@ export interface TopicInfo {
   readonly isCompacted: boolean | null
   /** Are records removed for their age, or for the size of the log (`cleanup.policy`)? */
   readonly isTrimmed: boolean | null
+  /**
+   * The age from which on records are removed (`retention.ms`), ms; `null`: not reported, or it is
+   * not their age alone that removes them.
+   */
+  readonly retentionMs: number | null
 }
 
 export interface NewTopic {
@@ -279,6 +284,9 @@ export interface PartitionOffsets extends TopicPartition {
 /** Where a partition without a committed offset begins. */
 export type From = 'earliest' | 'latest'
 
+/** An end of the log, an offset, or a time by the records' own timestamps, ms since the epoch. */
+export type LogPoint = From | { readonly offset: number } | { readonly timeMs: number }
+
 /**
  * The delivery guarantee of a commit. `exactly-once`: all of it or nothing; a reader of committed
  * records sees outputs, dead letters and offsets at once. `at-least-once`: outputs and dead letters
@@ -292,6 +300,11 @@ export interface JoinOptions {
   readonly group: string
   readonly topics: readonly string[]
   readonly from: From
+  /**
+   * By partition name, where partitions without a committed offset begin.
+   * @default as `from` says
+   */
+  readonly starts?: ReadonlyMap<string, number>
   /**
    * By topic, the number of partitions that it had when the group was created. Partitions from
    * there on were added later, and are read from their start.
@@ -375,6 +388,12 @@ export interface Records {
    * @throws TidemarkError `BROKER_UNAVAILABLE`, `AUTHENTICATION`, `AUTHORIZATION`, `TOPIC_MISSING`
    */
   partitionOffsets(group: string, topic: string): Promise<readonly PartitionOffsets[]>
+  /**
+   * Returns by partition name the offset of the first committed record whose timestamp is not
+   * before a time, ms since the epoch; −1: there is none. Partitions without a leader are left out.
+   * @throws TidemarkError as {@link partitionOffsets}
+   */
+  offsetsSince(topic: string, timeMs: number): Promise<ReadonlyMap<string, number>>
   /** Resolves once all assigned partitions that have a leader have been handed over. */
   join(options: JoinOptions): Promise<Member>
   /**

@@ -16,6 +16,7 @@ import type { DeadLetterCause } from './output/task-context.ts'
 import type { Availability } from './partition/availability.ts'
 import { GroupMembership } from './partition/membership.ts'
 import type { Prepared } from './prepared.ts'
+import { BoundedRange, type LogRange } from './start/bounded-range.ts'
 import { type ClusterCheck, checkCluster } from './start/cluster-check.ts'
 import { registerSchemas } from './start/formats.ts'
 import { settleVariants } from './start/variants.ts'
@@ -32,12 +33,12 @@ export const WORKER: LifecycleTable<WorkerState> = {
       running: 'it has joined the group',
       unavailable: 'brokers do not answer',
       stopping: 'told to stop as it joins',
-      stopped: 'told to stop before it joins',
+      stopped: 'told to stop before it joins, or its range is committed already',
       failed: 'it is refused',
     },
     running: {
       unavailable: 'something is in the way of its work',
-      stopping: 'told to stop',
+      stopping: 'told to stop, or its range is committed',
       stopped: 'told to stop as its membership breaks',
       failed: 'trying again would not help',
     },
@@ -57,6 +58,8 @@ export const WORKER: LifecycleTable<WorkerState> = {
 }
 
 const RETRY = { firstMs: 500, lastMs: 10_000 }
+/** How often a worker at the ends of its partitions asks whether the others are at theirs, ms. */
+const ASK_EVERY_MS = 1_000
 
 /** Settings that are left out have their defaults. */
 export interface WorkerOptions extends Partial<WorkerConfig> {
@@ -64,6 +67,12 @@ export interface WorkerOptions extends Partial<WorkerConfig> {
   readonly records: Records
   readonly group: string
   readonly observer: Observer
+  /**
+   * The part of the topic that the group reads: the worker stops when the group has committed all
+   * of it. The topologies must have one source.
+   * @default all of it, without an end
+   */
+  readonly range?: LogRange
   /**
    * Called when a dead letter is made. Only for the author of the topology: what a function threw
    * may contain a payload.
@@ -90,7 +99,7 @@ function throughRedis({ prepared: { topologies, redis }, records }: WorkerOption
 /** A running worker. */
 export class Worker {
   /**
-   * Resolves after {@link stop}; rejects with what ended the worker: Refused (`TOPIC_MISSING`,
+   * Resolves after {@link stop}, or at the end of a range; rejects with what ended the worker: Refused (`TOPIC_MISSING`,
    * `TOPIC_LIMITS`, `TOPIC_COMPACTED`, `TOPIC_CHANGED`, `AUTHORIZATION`, `SCHEMA_NOT_REGISTERED`,
    * `SCHEMA_REJECTED`, or the faults of a variant that the group has chosen), `AUTHENTICATION`,
    * `OFFSET_OUT_OF_RANGE`, `GROUP_FAILED`, `WORKER_NAME_TAKEN`, `STOP_TIMED_OUT`, or a bug.
@@ -103,6 +112,7 @@ export class Worker {
   readonly #tables: Tables
   readonly #shadows: Shadows
   readonly #stores: Stores
+  readonly #range: BoundedRange | null
   readonly #stopping = new AbortController()
   readonly #changed = new ConditionVariable()
   readonly #life = new Lifecycle('the worker', WORKER)
@@ -145,7 +155,10 @@ export class Worker {
       compression: this.#config.compression,
       ...context,
     })
+    const topic = prepared.topologies[0]?.definition.source.topic ?? ''
+    this.#range = options.range === undefined ? null : new BoundedRange(options.range, topic)
     this.done = this.#run()
+    if (this.#range !== null) void this.#stopAtEnds(this.#range, topic)
     // Callers may await `done`, but need not: an unhandled rejection must not end the process.
     this.done.catch(() => {})
   }
@@ -220,11 +233,17 @@ export class Worker {
       async (found) => {
         if (found.toMake.length > 0) await records.createTopics(found.toMake)
         await registerSchemas(prepared.topologies)
+        await this.#range?.find(records, found, this.#context.clock.nowMs())
         return found
       },
     )
     const checked = await unlessAborted(this.#stopping.signal, checking)
     if (checked === null) return null
+    if (this.#range?.isDone(checked.partitionOffsets)) {
+      observer({ type: 'note', message: `group "${group}" has committed all of the range` })
+      this.#stopping.abort()
+      return null
+    }
     const silent = (await prepared.redis?.connect()) ?? null
     const silence = `Redis does not answer (${silent}): until it does, rows of stores are substitutes`
     const settled = await settleVariants(prepared, checked.partitionOffsets)
@@ -253,6 +272,7 @@ export class Worker {
       group,
       topics,
       known,
+      range: this.#range,
       shadows: this.#shadows,
       stores: this.#stores,
       onDeadLetter: onDeadLetter,
@@ -267,6 +287,27 @@ export class Worker {
       await membership.run()
     } finally {
       this.#membership = null
+    }
+  }
+
+  /**
+   * A worker at the ends of its partitions stays, because it may have to take over others, until
+   * the group has committed all.
+   */
+  async #stopAtEnds(range: BoundedRange, topic: string): Promise<void> {
+    const { records, group } = this.#o
+    const isOver = () => this.#life.isOver || this.#stopping.signal.aborted
+    for (;;) {
+      await this.#changed.until(() => isOver() || this.#membership?.isAtEnds === true)
+      if (isOver()) return
+      try {
+        if (range.isDone(await records.partitionOffsets(group, topic))) this.#stopping.abort()
+      } catch (error) {
+        const isTemporary = error instanceof TidemarkError && error.action === 'retry'
+        if (!isTemporary) this.#membership?.fail(error)
+      }
+      this.#changed.notifyAll()
+      await this.#context.clock.sleep(ASK_EVERY_MS, this.#stopping.signal)
     }
   }
 

@@ -167,7 +167,8 @@ export function outputOf<V>(read: ReadRecord): Output<V> {
 export function deadLetterOf(read: ReadRecord): DeadLetter {
   const { value, headers } = read.record
   const { at, ...reason } = reasonOf(headers)
-  return { ...viewOf(read), value, ...reason, source: at }
+  const { partition, offset } = at
+  return { ...viewOf(read), value, ...reason, source: { partition, offset } }
 }
 
 /** Outputs without repeated ids, as a consumer that deduplicates sees them. */

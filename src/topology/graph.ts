@@ -151,6 +151,16 @@ export function withJsonValues(definition: Definition): Definition {
   }
 }
 
+/** The same topology with topics in place of its sinks in Redis. */
+export function withoutRedisSinks(definition: Definition): Definition {
+  const bare = (step: Step): Step => {
+    if (step.op !== 'sink') return step
+    const { redis: _, ...sink } = step
+    return sink
+  }
+  return { ...definition, then: changed(definition.then, bare) }
+}
+
 /** Whether a model is only watched: no event gets its score from it. */
 export function isOnlyShadow(
   step: Pick<ScoreStep, 'shadows' | 'routes' | 'otherwise' | 'fallback'>,

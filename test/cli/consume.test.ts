@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { formatRecord, parseStart } from '../../src/cli/consume.ts'
+import { formatRecord, parsePoint } from '../../src/cli/consume.ts'
 import { ListedRecords } from '../../src/records/log-records.ts'
 import type { LogRecord } from '../../src/records/port.ts'
 
@@ -55,8 +55,9 @@ test.each([
   ['@1767225600099', { timeMs: 1_767_225_600_099 }],
   ['2026-01-01T00:00:00.099Z', { timeMs: 1_767_225_600_099 }],
   ['2026-01-01T01:00+01:00', { timeMs: 1_767_225_600_000 }],
+  ['2026-01-01', { timeMs: 1_767_225_600_000 }],
 ])('--from %s', (text, start) => {
-  expect(parseStart(text)).toEqual(start)
+  expect(parsePoint(text)).toEqual(start)
 })
 
 test.each([
@@ -67,9 +68,10 @@ test.each([
   '9007199254740993',
   '@',
   '@1s',
-  '2026-01-01',
+  '@8640000000000001',
+  '1969-12-31',
   '2026-01-01T00:00',
   '2026-13-01T00:00Z',
 ])('not --from "%s"', (text) => {
-  expect(() => parseStart(text)).toThrow('earliest, latest, an offset, or a time')
+  expect(() => parsePoint(text)).toThrow('earliest, latest, an offset, or a time')
 })

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { batch } from '../../src/cli/batch.ts'
 import { check } from '../../src/cli/check.ts'
 import { consume } from '../../src/cli/consume.ts'
 import { dev } from '../../src/cli/dev.ts'
@@ -20,7 +21,9 @@ const NAMES = Object.keys(SETTINGS) as SettingName[]
 const HEADINGS = [...new Set(NAMES.map((name) => SETTINGS[name].heading))]
 
 /** The commands that take settings. */
-const COMMANDS: readonly Command[] = [run(), check(), dev(), produceCommand(), consume()]
+const COMMANDS: readonly Command[] = [
+  ...[run(), batch(), check(), dev(), produceCommand(), consume()],
+]
 
 function configuration(): string {
   return [

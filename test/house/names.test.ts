@@ -1,7 +1,8 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Command } from 'commander'
 import { expect, test } from 'vitest'
+import { batch } from '../../src/cli/batch.ts'
 import { check } from '../../src/cli/check.ts'
 import { compare } from '../../src/cli/compare.ts'
 import { consume } from '../../src/cli/consume.ts'
@@ -12,6 +13,7 @@ import { graph } from '../../src/cli/graph.ts'
 import { init } from '../../src/cli/init.ts'
 import { model } from '../../src/cli/model.ts'
 import { produceCommand } from '../../src/cli/produce.ts'
+import { replay } from '../../src/cli/replay.ts'
 import { run } from '../../src/cli/run.ts'
 import { STAGES } from '../../src/kernel/stages.ts'
 import { observedMetrics } from '../observe/observed.ts'
@@ -21,7 +23,19 @@ import { blocksOf, filesIn, PAGES, proseOf, read } from './pages.ts'
 // Names on the pages exist: commands and their flags, variables, metrics, scripts and files.
 
 const COMMANDS: readonly Command[] = [
-  ...[demo(), dev(), run(), check(), graph(), produceCommand(), consume(), compare(), init()],
+  ...[
+    demo(),
+    dev(),
+    run(),
+    batch(),
+    check(),
+    graph(),
+    produceCommand(),
+    consume(),
+    compare(),
+    replay(),
+    init(),
+  ],
   model(),
 ]
 
@@ -119,12 +133,13 @@ test('every metric that a page names exists, and docs/operations.md names every 
 })
 
 test('every script of npm that a page names is one', () => {
-  const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
-    scripts: Record<string, string>
-  }
+  // Also those of the folder that `tidemark init` makes.
+  const scripts = ['package.json', 'topologies/starter/manifest.json'].flatMap((file) => {
+    const { scripts: own } = JSON.parse(read(file)) as { scripts: Record<string, string> }
+    return Object.keys(own)
+  })
   const named = [...text.matchAll(/\bnpm run ([\w:]+)/g)].map(([, name]) => name as string)
-  // `dev` is one of the folder that `tidemark init` makes.
-  expect(named.filter((name) => !(name in scripts))).toEqual([])
+  expect(named.filter((name) => !scripts.includes(name))).toEqual([])
 })
 
 test('every file that a page names is there', () => {

@@ -1,4 +1,5 @@
 import { expect } from 'vitest'
+import { partitionName } from '../../src/kernel/ids.ts'
 import type { MemberHandlers } from '../../src/records/port.ts'
 import { commitOffsets, type DefineTest, type Driver, join, next, numbered } from './driver.ts'
 import { Listener, record } from './listener.ts'
@@ -131,6 +132,51 @@ export function startingTests(test: DefineTest): void {
     const member = await driver.records.join(options)
     expect([0, 1, 2].map((p) => heard.assignment(p).nextOffset)).toEqual([1, 1, 0])
     await member.leave()
+  })
+
+  test('a partition without a committed offset begins where its member says, another where it was committed', async (driver) => {
+    const topic = await driver.createTopic(2)
+    const group = driver.freshGroup()
+    const all = [0, 1].flatMap((partition) => numbered(topic, partition, 5))
+    await driver.produce(all)
+    const starts = new Map([0, 1].map((partition) => [partitionName({ topic, partition }), 3]))
+    const options = { group, topics: [topic], from: 'earliest', starts } as const
+    const heard = new Listener()
+    const member = await driver.records.join({ ...options, handlers: heard })
+    const begun = [0, 1].map((p) => heard.assignment(p))
+    expect(begun.map(({ nextOffset, metadata }) => [nextOffset, metadata])).toEqual([
+      [3, null],
+      [3, null],
+    ])
+    await commitOffsets(member, next(heard.assignment(0), 4, 'mine'))
+    await member.leave()
+    const again = new Listener()
+    const second = await driver.records.join({ ...options, handlers: again })
+    expect([0, 1].map((p) => again.assignment(p).nextOffset)).toEqual([4, 3])
+    await second.leave()
+  })
+
+  test('a member that says to begin where records were deleted does not join', async (driver) => {
+    const topic = await driver.createTopic(1)
+    await driver.produce(numbered(topic, 0, 5))
+    await driver.deleteBefore(topic, 4)
+    const starts = new Map([[partitionName({ topic, partition: 0 }), 3]])
+    const options = { group: driver.freshGroup(), topics: [topic], from: 'earliest' } as const
+    const joining = driver.records.join({ ...options, starts, handlers: new Listener() })
+    await expect(joining).rejects.toMatchObject({ code: 'OFFSET_OUT_OF_RANGE' })
+  })
+
+  test('the first offset since a time is told of each partition', async (driver) => {
+    const { topic } = await timed(driver)
+    const name = partitionName({ topic, partition: 0 })
+    for (const [timeMs, offset] of [
+      [0, 0],
+      [AT + 2_999, 3],
+      [AT + 3_000, 3],
+      [AT + 9_001, -1],
+    ] as const) {
+      expect(await driver.records.offsetsSince(topic, timeMs)).toEqual(new Map([[name, offset]]))
+    }
   })
 }
 

@@ -65,6 +65,10 @@ export class HandRecords implements Records {
     return []
   }
 
+  async offsetsSince(): Promise<ReadonlyMap<string, number>> {
+    return new Map()
+  }
+
   async follow(): Promise<Followed> {
     throw new Error('no table is read here')
   }
@@ -183,6 +187,7 @@ export function topic(name: string, other: Partial<TopicInfo> = {}): TopicInfo {
     timestampBeforeMaxMs: null,
     isCompacted: false,
     isTrimmed: true,
+    retentionMs: null,
     ...other,
   }
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { configFault } from '../../kernel/errors.ts'
+import { configFault, TidemarkError } from '../../kernel/errors.ts'
 import type { InputLines } from '../../records/files/input-lines.ts'
 import { exists, MANIFEST, WorkFolder } from '../../records/files/work-folder.ts'
 import { type Prepared, type PreparedTopology, scorersOf } from '../../runtime/prepared.ts'
@@ -45,7 +45,7 @@ export async function batchFiles(asked: Asked, ended: StopRequest): Promise<void
   }
 }
 
-type Asked = Pick<Job, 'file' | 'flags' | 'config' | 'workers'>
+type Asked = Omit<Job, 'identity'>
 
 interface FileBatchContext {
   readonly prepared: Prepared
@@ -73,11 +73,16 @@ class FileBatch {
     if (await isComplete(job)) return
     const before = mergedSaved(await savedBefore(folder, job), job.identity)
     if (!(await this.#work(job, input, before))) {
-      say('stopped; the same command with --resume continues from here')
+      say(RESUMABLE)
       process.exitCode = EXIT.interrupted
       return
     }
     const saved = mergedSaved(await folder.saved<Saved>(), job.identity)
+    for (const [name, fields] of Object.entries(saved.kinds)) {
+      const empty = Object.keys(fields).filter((field) => fields[field]?.kind === null)
+      const what = `${name}: no row has a value in ${empty.join(', ')}`
+      if (rows !== null && empty.length > 0) say(noteLine(what))
+    }
     const features = rows?.features ?? new Map<string, readonly string[]>()
     const { definition, by, fingerprint } = topology
     await publish(saved, definition.deadLetterTopic, {
@@ -120,6 +125,9 @@ class FileBatch {
     try {
       const whole = await Promise.all(workers.map((worker) => worker.run()))
       return whole.every((is) => is)
+    } catch (error) {
+      say(RESUMABLE)
+      throw error
     } finally {
       endProgress()
       input.close()
@@ -142,10 +150,12 @@ class FileBatch {
   }
 }
 
+const RESUMABLE = 'what is done is kept: the same command with --resume continues from there'
+
 /** Hex digits. */
 const IDENTITY = 16
 
-/** Gives the output its name, unless too much of it is dead letters. */
+/** @throws TidemarkError `TOO_MANY_DEAD`: more of the records are dead letters than may be */
 export async function publish(
   saved: Saved,
   deadLetters: string,
@@ -155,11 +165,9 @@ export async function publish(
   const { dead, records } = outcomesOf(saved)
   const deadPercent = records === 0 ? 0 : (100 * dead) / records
   if (job.flags.failAbove !== undefined && deadPercent > job.flags.failAbove) {
-    const letters = join(folder.parts, deadLetters)
-    say(noteLine(`${deadPercent.toFixed(2)} % of the records are dead letters: ${letters}`))
-    say('nothing is published')
-    process.exitCode = EXIT.failed
-    return
+    const where = join(folder.parts, deadLetters)
+    const what = `${deadPercent.toFixed(2)} % of the records are dead letters: nothing is published`
+    throw new TidemarkError('TOO_MANY_DEAD', what, { where })
   }
   report(await finish(saved, options), job.flags)
 }
@@ -182,14 +190,15 @@ export async function isComplete({
   identity,
 }: Pick<Job, 'flags'> & Partial<Pick<Job, 'identity'>>): Promise<boolean> {
   const { output, overwrite, resume } = flags
-  if (overwrite || !(await exists(output))) return false
+  if (!(await exists(output))) return false
   const text = await readFile(join(output, MANIFEST), 'utf8').catch(() => '{}')
   const { identity: of } = JSON.parse(text) as { readonly identity?: string }
-  if (!resume || of !== identity) {
-    throw configFault('the output exists already', output, 'replace it with --overwrite')
+  if (resume && of === identity) {
+    say(`${output} is complete already`)
+    return true
   }
-  say(`${output} is complete already`)
-  return true
+  if (overwrite) return false
+  throw configFault('the output exists already', output, 'replace it with --overwrite')
 }
 
 async function savedBefore(folder: WorkFolder, { identity }: Job): Promise<readonly Saved[]> {

@@ -79,8 +79,7 @@ export async function workForParent(): Promise<void> {
   const [assignment] = (await once(process, 'message')) as [Assignment]
   const stopped = new Promise<void>((resolve) => {
     process.on('message', () => resolve())
-    // A parent that was killed sends no message.
-    process.on('disconnect', () => resolve())
+    process.on('disconnect', orphaned)
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => {})
   })
   try {
@@ -104,5 +103,11 @@ export async function workForParent(): Promise<void> {
   } catch (thrown) {
     await tell({ faults: (thrown instanceof Refused ? thrown.faults : [thrown]).map(faultData) })
   }
+  process.off('disconnect', orphaned)
   process.disconnect()
+}
+
+/** The parent was killed: another run may already continue from what was saved. */
+function orphaned(): void {
+  process.kill(process.pid, 'SIGKILL')
 }

@@ -1,11 +1,10 @@
-import { fieldRule } from '../../formats/json/plain.ts'
-import { plainOf } from '../../formats/json/zod-schema.ts'
-import { TidemarkError } from '../../kernel/errors.ts'
+import { fieldRules } from '../../formats/json/field-rules.ts'
 import { FileRecords } from '../../records/files/file-records.ts'
 import { InputLines } from '../../records/files/input-lines.ts'
 import type { PartitionLines } from '../../records/files/line-records.ts'
 import { openInput } from '../../records/files/lines.ts'
 import { PartFiles, type PartSizes, partitionOfPart } from '../../records/files/part-files.ts'
+import type { ColumnRule } from '../../records/files/tabular.ts'
 import type { WorkFolder } from '../../records/files/work-folder.ts'
 import { firstFrom } from '../../records/log-records.ts'
 import { MemoryRecords } from '../../records/memory/memory-records.ts'
@@ -25,9 +24,6 @@ import { sortedBlocks } from './sorted-lines.ts'
 import type { TrainingRows } from './training-rows.ts'
 
 // One worker of a batch. It reads the whole input, and scores its share of the partitions.
-
-/** How often what is done is made durable, ms. */
-const SAVED_EVERY_MS = 5_000
 
 interface BatchWorkerOptions {
   readonly job: Job
@@ -70,7 +66,10 @@ export class BatchWorker {
       kinds: saved.kinds,
       deadLetterTopic: definition.deadLetterTopic,
       partitionBy: job.flags.partitionBy ?? null,
-      sourceOf: (partition, offset) => input.at(this.#placeOf(partition, offset)),
+      sourceOf: (partition, offset) => {
+        const place = this.#placeOf(partition, offset)
+        return place === null ? { file: null, row: null } : input.at(place)
+      },
     })
   }
 
@@ -127,7 +126,12 @@ export class BatchWorker {
     try {
       await Promise.race([whole(), stopped, worker.done])
     } finally {
-      await worker.stop()
+      try {
+        await worker.stop()
+      } finally {
+        // A query that writes to a pipe must not be left behind.
+        await records.close()
+      }
     }
     if (isWhole) this.#tally.becomeWhole()
     if (isWhole || !this.#isClosing) await this.#save()
@@ -151,12 +155,13 @@ export class BatchWorker {
     return lines
   }
 
-  #placeOf(partition: number, offset: number): number {
+  /** `null`: the record is a window that the end of the input has closed. */
+  #placeOf(partition: number, offset: number): number | null {
     for (const { records, places } of this.#linesOf(partition)) {
       const at = firstFrom(records, offset)
       if (at < places.length) return places[at] as number
     }
-    throw new TidemarkError('INVARIANT', `no line has offset ${offset} of partition ${partition}`)
+    return null
   }
 
   #forget(partition: number, nextOffset: number): void {
@@ -171,7 +176,7 @@ export class BatchWorker {
       this.#tally.commit(partition, { nextOffset, metadata })
       this.#forget(partition, nextOffset)
     }
-    const isDue = performance.now() - this.#savedAtMs >= SAVED_EVERY_MS
+    const isDue = performance.now() - this.#savedAtMs >= this.#o.job.savedEveryMs
     if (isDue && this.#tally.isAtChunks && !this.#isClosing) await this.#save()
     else await this.#parts.flush()
   }
@@ -204,14 +209,19 @@ export class BatchWorker {
   }
 }
 
+/** What a field is that only says where an event was in the log. */
+const NUMBER: ColumnRule = { kinds: new Set(['number']), mayBeNull: false, mayBeAbsent: false }
+
 export function openBatchInput(
   { flags }: Pick<Job, 'flags'>,
   { topologies }: Prepared,
   folder: WorkFolder,
 ): Promise<InputLines> {
   const [{ definition }] = topologies as [PreparedTopology]
-  const plain = plainOf(definition.source.schema)
-  return InputLines.open(flags.input, (name) => fieldRule(plain, name), folder.path)
+  const ofEvent = fieldRules(definition.source.schema)
+  const positions = [flags.partitionColumn, flags.offsetColumn]
+  const fieldOf = (name: string) => ofEvent(name) ?? (positions.includes(name) ? NUMBER : null)
+  return InputLines.open(flags.input, fieldOf, folder.path)
 }
 
 async function openLabels(

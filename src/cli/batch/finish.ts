@@ -11,7 +11,7 @@ import type { PartSize } from '../../records/files/part-files.ts'
 import type { WorkFolder } from '../../records/files/work-folder.ts'
 import type { Outcomes } from '../../runtime/events.ts'
 import { addOutcomes, NO_OUTCOMES } from '../../runtime/output/outcomes.ts'
-import type { Job, Saved } from './job.ts'
+import type { Job, Saved, SavedPartition } from './job.ts'
 
 // The end of a batch: its parts get their format, their hashes and their name.
 
@@ -28,7 +28,7 @@ export interface Manifest {
   readonly [about: string]: unknown
 }
 
-/** What all workers have saved, as one. */
+/** What all workers have saved, as one: of a partition, what the worker that came furthest has. */
 export function mergedSaved(all: readonly Saved[], identity: string): Saved {
   const shapes = new Map<string, Shape>()
   for (const { kinds } of all) {
@@ -38,12 +38,27 @@ export function mergedSaved(all: readonly Saved[], identity: string): Saved {
       shape.merge(fields)
     }
   }
+  const partitions: Record<string, SavedPartition> = {}
+  const sizes: Record<string, PartSize> = {}
+  for (const saved of all) {
+    for (const [partition, of] of Object.entries(saved.partitions)) {
+      const before = partitions[partition]
+      if (before === undefined || isFurther(of, before)) partitions[partition] = of
+    }
+    for (const [name, of] of Object.entries(saved.sizes)) {
+      if (of.bytes >= (sizes[name]?.bytes ?? 0)) sizes[name] = of
+    }
+  }
   return {
     identity,
-    partitions: Object.assign({}, ...all.map(({ partitions }) => partitions)),
-    sizes: Object.assign({}, ...all.map(({ sizes }) => sizes)),
+    partitions,
+    sizes,
     kinds: Object.fromEntries([...shapes].map(([folder, shape]) => [folder, shape.fields])),
   }
+}
+
+function isFurther(a: SavedPartition, b: SavedPartition): boolean {
+  return a.nextOffset > b.nextOffset || (a.nextOffset === b.nextOffset && a.isWhole)
 }
 
 export function outcomesOf({ partitions }: Saved): Manifest['outcomes'] {
@@ -66,6 +81,7 @@ export interface FinishOptions {
 /** Publishes what the workers have made. */
 export async function finish(saved: Saved, options: FinishOptions): Promise<Manifest> {
   const { folder, about } = options
+  await folder.removeResults()
   const parts = await written(saved, options)
   const outcomes = outcomesOf(saved)
   const manifest: Manifest = { tidemark: packageVersion(), ...about, outcomes, parts }
@@ -115,7 +131,7 @@ function tableOf(
   { job, floats, metadata }: FinishOptions,
 ): ParquetTable {
   const fields = kinds[name.split('/')[0] as string] ?? {}
-  return { fields, floats, compression: job.flags.compression, metadata }
+  return { fields, floats, compression: job.flags.compression ?? 'snappy', metadata }
 }
 
 async function sha256Of(path: string): Promise<string> {

@@ -3,6 +3,7 @@ import type { PartSizes } from '../../records/files/part-files.ts'
 import type { Committed } from '../../records/port.ts'
 import type { Outcomes } from '../../runtime/events.ts'
 import type { PreparedTopology } from '../../runtime/prepared.ts'
+import { withoutRedisSinks } from '../../topology/graph.ts'
 import { prepareFiles } from '../prepared.ts'
 import { type Values, workerOptions } from '../settings.ts'
 import { TrainingRows } from './training-rows.ts'
@@ -14,7 +15,8 @@ export interface BatchFlags extends Record<string, unknown> {
   readonly input: readonly string[]
   readonly output: string
   readonly format: 'ndjson' | 'parquet'
-  readonly compression: 'snappy' | 'zstd'
+  /** @default snappy */
+  readonly compression?: 'snappy' | 'zstd'
   readonly order: 'files' | 'time'
   readonly partitions: number
   readonly partitionColumn?: string
@@ -42,12 +44,14 @@ export interface Job {
   readonly flags: BatchFlags
   readonly config: Values
   readonly workers: number
+  /** How often what is done is made durable, ms. */
+  readonly savedEveryMs: number
   /** What is computed: an interrupted run continues only the same. */
   readonly identity: string
 }
 
 /** What was made durable of a partition. */
-interface SavedPartition extends Committed {
+export interface SavedPartition extends Committed {
   readonly outcomes: Outcomes
   /** Are all its records committed, and its windows closed? */
   readonly isWhole: boolean
@@ -70,7 +74,7 @@ export async function prepareJob({ file, flags, config }: Pick<Job, 'file' | 'fl
     redis: 'later',
     as: (definition) => {
       rows = flags.rows ? new TrainingRows(definition, keptFields(flags)) : null
-      return rows?.definition ?? definition
+      return rows?.definition ?? withoutRedisSinks(definition)
     },
   })
   return {

@@ -44,11 +44,13 @@ export class Labels {
   static async open(path: string, columns: LabelColumns, folder: string): Promise<Labels> {
     const labels = new Labels(columns)
     const input = await InputLines.open([path], () => null, folder)
+    const csv = new Set(input.files.filter(({ kind }) => kind === 'csv').map((file) => file.path))
     for await (const { memory, starts, ends, places } of input.blocks()) {
       for (const [line, start] of starts.entries()) {
         const { file, row } = input.at(places[line] as number)
         const given = jsonIn(memory.text(start, ends[line] as number))
-        labels.#add(file.endsWith('.csv') ? numbersIn(given) : given, columns, `${file}:${row}`)
+        const typed = csv.has(file) ? numbersIn(given, [columns.label, columns.at]) : given
+        labels.#add(typed, columns, `${file}:${row}`)
       }
     }
     input.close()
@@ -93,12 +95,15 @@ function jsonIn(text: string): unknown {
   }
 }
 
-/** A line of CSV with numbers where its texts are numbers: CSV does not say what they are. */
-function numbersIn(line: unknown): unknown {
+/** A line of CSV with numbers in the columns that may have them: CSV does not say what they are. */
+function numbersIn(line: unknown, columns: readonly string[]): unknown {
   const cells = Object.entries(line as Readonly<Record<string, unknown>>)
-  const isNumber = (cell: unknown) =>
-    typeof cell === 'string' && cell.trim() !== '' && Number.isFinite(Number(cell))
+  const isNumber = (name: string, cell: unknown) =>
+    columns.includes(name) &&
+    typeof cell === 'string' &&
+    cell.trim() !== '' &&
+    Number.isFinite(Number(cell))
   return Object.fromEntries(
-    cells.map(([name, cell]) => [name, isNumber(cell) ? Number(cell) : cell]),
+    cells.map(([name, cell]) => [name, isNumber(name, cell) ? Number(cell) : cell]),
   )
 }

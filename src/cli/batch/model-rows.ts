@@ -57,16 +57,24 @@ export async function scoreRows(
 
 function columnFaults({ tables }: InputLines, { features, outputs }: ModelDefinition) {
   return tables.flatMap(({ file, columns }): TidemarkError[] => {
-    const names = columns.map(({ name }) => name)
-    const missing = features.filter((name) => !names.includes(name))
-    const hint = `its columns: ${names.join(', ')}`
+    const { path, kind } = file
+    const types = new Map(columns.map(({ name, type }) => [name, type]))
+    const missing = features.filter((name) => !types.has(name))
+    const texts = kind === 'csv' ? [] : features.filter((name) => !isNumber(types.get(name)))
+    const fault = (what: string, hint?: string) => configFault(what, path, hint)
     return [
-      ...takenFaults(columnNames(outputs), names, file.path),
+      ...takenFaults(columnNames(outputs), [...types.keys()], path),
       ...(missing.length === 0
         ? []
-        : [configFault(`lacks ${missing.join(', ')}`, file.path, hint)]),
+        : [fault(`lacks ${missing.join(', ')}`, `its columns: ${[...types.keys()].join(', ')}`)]),
+      ...texts.map((name) => fault(`"${name}" is ${types.get(name)}, not a number`)),
     ]
   })
+}
+
+/** @param type of DuckDB; `undefined`: told already */
+function isNumber(type = 'DOUBLE'): boolean {
+  return /^(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|DECIMAL|FLOAT|DOUBLE)/.test(type)
 }
 
 function takenFaults(outputs: readonly string[], names: readonly string[], where: string) {
@@ -167,7 +175,7 @@ class ModelRows {
   async #scoreTables(parts: PartFiles, metadata: Readonly<Record<string, string>>) {
     const { input, folder, flags, ended } = this.#o
     const [reading, writing] = [await DuckDb.open(folder.path), await DuckDb.open(folder.path)]
-    const how = { compression: flags.compression, metadata }
+    const how = { compression: flags.compression ?? 'snappy', metadata } as const
     const sizes: Record<string, PartSize> = {}
     await mkdir(join(folder.parts, ROWS), { recursive: true })
     let written = Promise.resolve()

@@ -32,7 +32,7 @@ interface OutputsOptions {
   readonly sourceOf: (
     partition: number,
     offset: number,
-  ) => { readonly file: string; readonly row: number }
+  ) => { readonly file: string | null; readonly row: number | null }
   /** Makes a line of a training row; `null`: outputs are written. */
   readonly rowOf: ((record: NewRecord) => OutputLine) | null
 }
@@ -94,7 +94,8 @@ export class BatchOutputs {
 
   #letterOf({ key, value, headers }: NewRecord): OutputLine {
     const { at, code, step, message } = reasonOf(headers)
-    const place = { ...this.#o.sourceOf(at.partition, at.offset), ...at }
+    const { partition, offset } = at
+    const place = { ...this.#o.sourceOf(partition, offset), partition, offset }
     return { ...place, code, step, message, key: bytesAsJson(key), value: bytesAsJson(value) }
   }
 
@@ -113,7 +114,7 @@ export class BatchOutputs {
   #folderOf(by: string, value: unknown): string {
     const field = by.endsWith(DAY) ? by.slice(0, -DAY.length) : by
     const found = valueAt(value, field) ?? null
-    const text = found === null ? NONE : by.endsWith(DAY) ? dayOf(found) : textOf(found)
+    const text = by.endsWith(DAY) ? dayOf(found) : textOf(found)
     const folder = `${field}=${encodeURIComponent(text)}`
     this.#folders.add(folder)
     if (this.#folders.size <= MOST_FOLDERS) return folder
@@ -135,11 +136,13 @@ export class BatchOutputs {
 }
 
 function textOf(value: unknown): string {
-  return typeof value === 'string' ? value : JSON.stringify(value)
+  if (value === null || value === '') return NONE
+  // Through UTF-8, because half a surrogate pair cannot be in a name.
+  return typeof value === 'string' ? Buffer.from(value).toString() : JSON.stringify(value)
 }
 
 /** A time in ms, or as text, as `2026-01-05` in UTC. */
 function dayOf(time: unknown): string {
-  const date = new Date(time as string | number)
+  const date = new Date((time ?? Number.NaN) as string | number)
   return Number.isNaN(date.getTime()) ? NONE : date.toISOString().slice(0, 10)
 }

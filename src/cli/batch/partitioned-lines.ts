@@ -19,6 +19,7 @@ import {
 } from '../../records/files/line-records.ts'
 import type { EventFunction, SourceDefinition } from '../../topology/definition.ts'
 import { takesSecond } from '../../topology/function-source.ts'
+import { valueAt } from '../arguments.ts'
 import { decodedLines, pickedFields } from './decoded-lines.ts'
 
 // The partition, the offset and the key of each line of the input.
@@ -185,8 +186,21 @@ class PositionScanner {
     for (let line = 0; line < starts.length; line++) {
       place.from = starts[line] as number
       place.to = ends[line] as number
-      const isRead = this.#scanner.scan(place, this.#columns, line)
-      if (!isRead) this.#columns.numbers[line] = Number.NaN
+      if (!this.#scanner.scan(place, this.#columns, line)) this.#parse(place, line)
+    }
+  }
+
+  /** Reads what the scanner does not take. */
+  #parse({ memory, from, to }: Place, line: number): void {
+    const { numbers, capacity } = this.#columns
+    let value: unknown = null
+    try {
+      value = JSON.parse(memory.text(from, to))
+    } catch {}
+    for (const [column, name] of this.#names.entries()) {
+      const number = valueAt(value, name)
+      const isNumber = Number.isSafeInteger(number) && (number as number) >= 0
+      numbers[column * capacity + line] = isNumber ? (number as number) : Number.NaN
     }
   }
 
@@ -208,8 +222,7 @@ class PositionScanner {
   #numberOf(column: number, line: number, place: number): number {
     const { numbers, capacity } = this.#columns
     const number = numbers[column * capacity + line] as number
-    // Of a line that was not scanned, the first number says so.
-    if (!Number.isNaN(numbers[line])) return number
+    if (!Number.isNaN(number)) return number
     const what = `the line has no whole number as ${this.#names.join(' and ')}`
     throw configFault(what, this.#o.describe(place))
   }

@@ -28,10 +28,7 @@ export async function* numberBlocks(
     before += rows
     yield {
       rows,
-      valueOf: (row, feature) => {
-        const value = columns[feature]?.[row]
-        return Number.isNaN(value) ? null : value
-      },
+      valueOf: (row, feature) => columns[feature]?.[row],
       placeOf: (row) => ({ file: range.path, row: first + row }),
       locate: () => false,
     }

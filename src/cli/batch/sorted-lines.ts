@@ -17,13 +17,14 @@ import { takesSecond } from '../../topology/function-source.ts'
 import { decodedLines, pickedFields } from './decoded-lines.ts'
 
 // The lines of the input by event time. DuckDB sorts them outside of memory: each line with its
-// time and its place in front, so that equal times stay in the order of the files.
+// time and its place in front, so that equal times stay in the order of the files. Lines
+// are in base64, because DuckDB reads some bytes as something else.
 
-/** Between time, place and line: JSON has none, and a key must not have one. */
+/** Between time, place and line. */
 const MARK = '\x01'
 const MARK_BYTE = 1
-/** What a record may have, with its time and place. */
-const MOST_LINE_BYTES = LIMITS.bytes + 64
+/** Far more than an event may have: a longer line becomes a dead letter, and is kept in it. */
+const MOST_LINE_BYTES = 16 * LIMITS.bytes
 
 /** Writes the lines of the input in the order of their times to a file. @returns its path */
 export async function sortByTime(
@@ -36,7 +37,7 @@ export async function sortByTime(
   const duckdb = await DuckDb.open(folder)
   try {
     await pipeline(Readable.from(timed(input, source)), createWriteStream(unsorted))
-    const read = `read_csv(${sqlText(unsorted)}, header = false, auto_detect = false, delim = ${sqlText(MARK)}, quote = '', escape = '', max_line_size = ${MOST_LINE_BYTES}, columns = {time: 'BIGINT', place: 'BIGINT', line: 'VARCHAR'})`
+    const read = `read_csv(${sqlText(unsorted)}, header = false, auto_detect = false, delim = ${sqlText(MARK)}, quote = '', escape = '', max_line_size = ${MOST_LINE_BYTES}, buffer_size = ${2 * MOST_LINE_BYTES}, columns = {time: 'BIGINT', place: 'BIGINT', line: 'VARCHAR'})`
     const query = `SELECT concat(place, ${sqlText(MARK)}, line) FROM (SELECT * FROM ${read} ORDER BY time, place)`
     await pipeline(Readable.from(duckdb.lines(query)), createWriteStream(`${sorted}.new`))
     await rm(unsorted)
@@ -52,12 +53,15 @@ export async function* sortedBlocks(path: string): AsyncGenerator<InputBlock> {
   const stream = createReadStream(path, { highWaterMark: CHUNK })
   for await (const { memory, starts, ends } of blocksOf(stream)) {
     const places: number[] = []
-    const behind = starts.map((start) => {
-      const mark = memory.bytes.indexOf(MARK_BYTE, start)
-      places.push(Number(memory.text(start, mark)))
-      return mark + 1
+    const decodedEnds: number[] = []
+    const behind = starts.map((start, line) => {
+      const from = memory.bytes.indexOf(MARK_BYTE, start) + 1
+      places.push(Number(memory.text(start, from - 1)))
+      const decoded = Buffer.from(memory.text(from, ends[line] as number), 'base64')
+      decodedEnds.push(from + decoded.copy(memory.buffer, from))
+      return from
     })
-    yield { memory, starts: behind, ends, places }
+    yield { memory, starts: behind, ends: decodedEnds, places }
   }
 }
 
@@ -84,9 +88,8 @@ async function* timed(input: InputLines, source: SourceDefinition): AsyncGenerat
           if (!(error instanceof TidemarkError)) throw error
         }
       }
-      room.text(`${timeMs}${MARK}${places[line]}${MARK}`)
-      room.append(memory.bytes.subarray(starts[line], ends[line]))
-      room.text('\n')
+      const text = memory.buffer.toString('base64', starts[line], ends[line])
+      room.text(`${timeMs}${MARK}${places[line]}${MARK}${text}\n`)
     }
     yield Buffer.from(room.bytes.subarray(0, room.used))
     room.clear()

@@ -102,27 +102,3 @@ export function isAllowed(x: number, rule: NumberRule): boolean {
   for (const divisor of divisors) if (x % divisor !== 0) return false
   return oneOf === null || oneOf.includes(x)
 }
-
-/** What a schema says of a field; in a union, all its options together. `null`: nothing. */
-export function fieldRule(schema: PlainValue, name: string) {
-  if (schema.kind !== 'object' && schema.kind !== 'union') return null
-  const options = schema.kind === 'union' ? schema.options : [schema]
-  const fields = options.map((option) => option.fields.find((field) => field.name === name))
-  const found = fields.filter((field) => field !== undefined)
-  if (found.length === 0) return null
-  return {
-    kinds: new Set(found.flatMap(({ value }) => kindsOf(value))),
-    mayBeNull: found.some(({ value }) => value.kind !== 'opaque' && value.isNullable),
-    mayBeAbsent: fields.some((field) => field === undefined || field.isOptional),
-  }
-}
-
-function kindsOf(value: PlainValue): ('text' | 'number' | 'boolean' | 'other')[] {
-  if (value.kind !== 'scalar') return ['other']
-  const { text, number, booleans } = value
-  return [
-    ...(text === null ? [] : (['text'] as const)),
-    ...(number === null ? [] : (['number'] as const)),
-    ...(booleans.length === 0 ? [] : (['boolean'] as const)),
-  ]
-}

@@ -20,8 +20,8 @@ const NO_COLUMNS = new ScannedColumns([], 1)
 const MOST_LAYOUTS = 8
 
 /**
- * The fields of all objects that were written, as the columns of a table. An object is parsed only
- * when it has a layout that none before it had.
+ * The fields of all objects that were written, as the columns of a table; another value is a field
+ * `value`. An object is parsed only when it has a layout that none before it had.
  */
 export class Shape {
   readonly #fields: Map<string, Field>
@@ -38,7 +38,8 @@ export class Shape {
   add(place: Place): void {
     for (const scan of this.#layouts) if (scan(place, NO_COLUMNS, 0)) return
     const { memory, from, to } = place
-    this.widen(JSON.parse(memory.text(from, to)))
+    const value: unknown = JSON.parse(memory.text(from, to))
+    this.widen(kindOf(value) === 'json' && !Array.isArray(value) ? (value as object) : { value })
     this.#learn(place)
   }
 

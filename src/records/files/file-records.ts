@@ -45,6 +45,8 @@ interface Partition extends TopicPartition {
   /** Where reading begins. */
   start: number
   nextOffset: number
+  /** Behind the last line that was found. */
+  endOffset: number
   isPaused: boolean
   /** `null`: nothing is committed. */
   committed: Committed | null
@@ -57,6 +59,7 @@ export class FileRecords implements Records {
   /** Has everything been read? */
   #isRead = false
   #isOver = false
+  #reading: Promise<void> = Promise.resolve()
 
   constructor(options: FileRecordsOptions) {
     this.#o = options
@@ -66,7 +69,8 @@ export class FileRecords implements Records {
       own.map((partition): [number, Partition] => {
         const committed = options.committed.get(partition) ?? null
         const nextOffset = committed?.nextOffset ?? 0
-        return [partition, { topic, partition, start: 0, nextOffset, isPaused: false, committed }]
+        const at = { start: 0, nextOffset, endOffset: 0 }
+        return [partition, { topic, partition, ...at, isPaused: false, committed }]
       }),
     )
   }
@@ -103,6 +107,10 @@ export class FileRecords implements Records {
     return [...this.#partitions.values()].map(offsetsOf)
   }
 
+  offsetsSince(topic: string, timeMs: number): Promise<ReadonlyMap<string, number>> {
+    return this.#o.tables.offsetsSince(topic, timeMs)
+  }
+
   async join(options: JoinOptions): Promise<Member> {
     const { topic, partitions, publish } = this.#o
     const { handlers } = options
@@ -125,7 +133,7 @@ export class FileRecords implements Records {
       const assignment: Assignment = { ...start, lookBackOffset: 0, epoch: 1 }
       of.start = chosenStart(assignment, handlers.assigned(assignment, member))
     }
-    this.#read(options).catch((error) => handlers.failed(error as Error))
+    this.#reading = this.#read(options).catch((error) => handlers.failed(error as Error))
     return member
   }
 
@@ -139,8 +147,10 @@ export class FileRecords implements Records {
     return { send, close: async () => {} }
   }
 
+  /** Resolves when nothing is read any more. */
   async close(): Promise<void> {
     this.#end()
+    await this.#reading
   }
 
   #of(partition: number): Partition {
@@ -162,10 +172,10 @@ export class FileRecords implements Records {
       for (const of of lines) if (this.#partitions.has(of.partition)) await this.#give(of, options)
       if (this.#isOver) return
     }
-    for (const { topic, partition, committed, nextOffset } of this.#partitions.values()) {
-      if (nextOffset >= (committed?.nextOffset ?? 0)) continue
+    for (const { topic, partition, committed, endOffset } of this.#partitions.values()) {
+      if (endOffset >= (committed?.nextOffset ?? 0)) continue
       throw new TidemarkError('TOPIC_CHANGED', 'the input is shorter than when it was begun', {
-        where: `${topic}-${partition}@${nextOffset}`,
+        where: `${topic}-${partition}@${endOffset}`,
       })
     }
     this.#isRead = true
@@ -178,6 +188,7 @@ export class FileRecords implements Records {
     const { topic, partition } = of
     this.#o.onLines(lines)
     const { records } = lines
+    of.endOffset = records.offsetAt(records.length - 1) + 1
     for (let at = firstFrom(records, of.start); at < records.length; at += MOST_CHUNK_RECORDS) {
       await this.#changed.until(() => !of.isPaused || this.#isOver)
       if (this.#isOver) return
@@ -207,5 +218,6 @@ function topicInfo(name: string, partitions: number): TopicInfo {
     timestampBeforeMaxMs: null,
     isCompacted: null,
     isTrimmed: null,
+    retentionMs: null,
   }
 }

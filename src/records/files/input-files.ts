@@ -1,6 +1,8 @@
 import { stat } from 'node:fs/promises'
+import { isAbsolute } from 'node:path'
 import { glob, isDynamicPattern } from 'tinyglobby'
 import { configFault, messageOf, refuseIfAny, type TidemarkError } from '../../kernel/errors.ts'
+import { exists } from './work-folder.ts'
 
 export interface InputFile {
   readonly path: string
@@ -17,14 +19,17 @@ export async function inputFiles(patterns: readonly string[]): Promise<readonly 
   const files: InputFile[] = []
   const faults: TidemarkError[] = []
   for (const pattern of patterns) {
-    const paths = isDynamicPattern(pattern)
-      ? (await glob(pattern, { dot: true })).sort()
+    // The names of some files look like globs.
+    const isGlob = isDynamicPattern(pattern) && !(await exists(pattern))
+    const paths = isGlob
+      ? (await glob(pattern, { dot: true, absolute: isAbsolute(pattern) })).sort()
       : [pattern]
     if (paths.length === 0) faults.push(configFault('no file fits this glob', pattern))
     for (const path of paths) {
       try {
-        const { size: bytes } = await stat(path)
-        files.push({ path, kind: kindOf(path), bytes })
+        const found = await stat(path)
+        if (found.isDirectory()) faults.push(configFault('is a folder', path, `${path}/*`))
+        else files.push({ path, kind: kindOf(path), bytes: found.size })
       } catch (error) {
         faults.push(configFault(`cannot read the input: ${messageOf(error)}`, path))
       }

@@ -7,8 +7,8 @@ import { type InputFile, inputFiles } from './input-files.ts'
 import { blocksOf, type LineBlock } from './lines.ts'
 import {
   differentColumns,
-  type FieldOf,
   openTable,
+  type RuleOf,
   type TabularFile,
   tableLines,
 } from './tabular.ts'
@@ -27,7 +27,7 @@ interface OpenInputLines {
   readonly files: readonly InputFile[]
   readonly tables: ReadonlyMap<InputFile, TabularFile>
   readonly duckdb: DuckDb | null
-  readonly fieldOf: FieldOf
+  readonly ruleOf: RuleOf
 }
 
 /** Files of events, in order, as lines of JSON or of key, tab and JSON. */
@@ -36,26 +36,26 @@ export class InputLines {
   readonly #tables: ReadonlyMap<InputFile, TabularFile>
   /** `null`: no file needs it. */
   readonly #duckdb: DuckDb | null
-  readonly #fieldOf: FieldOf
+  readonly #ruleOf: RuleOf
   #readFiles = 0
   /** Of the file that is being read. */
   #readShare: () => number = () => 0
 
-  private constructor({ files, tables, duckdb, fieldOf }: OpenInputLines) {
+  private constructor({ files, tables, duckdb, ruleOf }: OpenInputLines) {
     this.files = files
     this.#tables = tables
     this.#duckdb = duckdb
-    this.#fieldOf = fieldOf
+    this.#ruleOf = ruleOf
   }
 
   /**
-   * @param fieldOf what the schema of the lines says
+   * @param ruleOf what the schema of the lines says
    * @param folder for what DuckDB spills
    * @throws Refused, or TidemarkError `NOT_SUPPORTED`: DuckDB is needed and not installed
    */
   static async open(
     patterns: readonly string[],
-    fieldOf: FieldOf,
+    ruleOf: RuleOf,
     folder: string,
   ): Promise<InputLines> {
     const files = await inputFiles(patterns)
@@ -64,7 +64,7 @@ export class InputLines {
     const tables = new Map<InputFile, TabularFile>()
     for (const file of tabular) tables.set(file, await openTable(file, duckdb as DuckDb))
     refuseIfAny(differentColumns([...tables.values()]))
-    return new InputLines({ files, tables, duckdb, fieldOf })
+    return new InputLines({ files, tables, duckdb, ruleOf })
   }
 
   /** The files with columns, in order. */
@@ -110,9 +110,9 @@ export class InputLines {
 
   #open(file: InputFile): AsyncIterable<Buffer> {
     const table = this.#tables.get(file)
-    if (table !== undefined) return tableLines(table, this.#duckdb as DuckDb, this.#fieldOf)
+    if (table !== undefined) return tableLines(table, this.#duckdb as DuckDb, this.#ruleOf)
     const stream = createReadStream(file.path, { highWaterMark: CHUNK })
-    this.#readShare = () => stream.bytesRead / file.bytes
+    this.#readShare = () => stream.bytesRead / Math.max(1, file.bytes)
     return file.path.endsWith('.gz') ? pipeline(stream, createGunzip(), () => {}) : stream
   }
 }

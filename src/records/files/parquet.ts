@@ -45,15 +45,15 @@ export interface RowRange {
   readonly to: number
 }
 
-/** Streams columns of rows as numbers; +Infinity for what is no number. */
+/** Streams columns of rows as numbers; null for what is not finite. */
 export function readNumbers(
   rows: RowRange,
   duckdb: DuckDb,
   columns: readonly string[],
 ): AsyncGenerator<readonly (readonly (number | null)[])[]> {
   const numbers = columns.map((column) => {
-    const number = `TRY_CAST(${sqlName(column)} AS DOUBLE)`
-    return `CASE WHEN ${sqlName(column)} IS NULL THEN NULL ELSE coalesce(${number}, 'inf') END`
+    const number = `${sqlName(column)}::DOUBLE`
+    return `CASE WHEN isfinite(${number}) THEN ${number} END`
   })
   return duckdb.numbers(`SELECT ${numbers.join(', ')} ${ofRows(rows)}`)
 }

@@ -5,15 +5,15 @@ import type { InputFile } from './input-files.ts'
 // Parquet and CSV as lines of JSON: what DuckDB writes is scanned faster than its values are read.
 // The schema of the events decides what a value becomes.
 
-/** What the schema says of a field. */
-interface FieldRule {
+/** What a schema says of a field. */
+export interface ColumnRule {
   readonly kinds: ReadonlySet<'text' | 'number' | 'boolean' | 'other'>
   readonly mayBeNull: boolean
   readonly mayBeAbsent: boolean
 }
 
-/** `null`: nothing is known of the field. */
-export type FieldOf = (name: string) => FieldRule | null
+/** `null`: nothing is known of the column. */
+export type RuleOf = (column: string) => ColumnRule | null
 
 interface Column {
   readonly name: string
@@ -56,14 +56,14 @@ function hasColumn({ columns }: TabularFile, { name: of, type }: Column): boolea
   return columns.some((column) => column.name === of && column.type === type)
 }
 
-/** Streams the rows of a table as lines of JSON. @param fieldOf what is known of a column */
+/** Streams the rows of a table as lines of JSON. @param ruleOf what is known of a column */
 export function tableLines(
   { file, columns }: TabularFile,
   duckdb: DuckDb,
-  fieldOf: FieldOf,
+  ruleOf: RuleOf,
 ): AsyncGenerator<Buffer> {
   const fields = columns.map((column) => {
-    const field = fieldOf(column.name)
+    const field = ruleOf(column.name)
     const value = file.kind === 'csv' ? valueOfText(column, field) : valueOf(column, field)
     const before = sqlText(`,${JSON.stringify(column.name)}:`)
     if (!isLeftOut(field)) return `${before}, coalesce(${value}, 'null')`
@@ -73,13 +73,16 @@ export function tableLines(
   return duckdb.lines(`SELECT ${json} FROM ${read(file)}`)
 }
 
+/** All of RFC 4180: DuckDB would guess it from the first rows, and leave out rows that do not fit. */
+const CSV = `header = true, delim = ',', quote = '"', escape = '"', skip = 0, all_varchar = true, allow_quoted_nulls = false`
+
 function read({ path, kind }: InputFile): string {
   if (kind === 'parquet') return `read_parquet(${sqlText(path)})`
-  return `read_csv(${sqlText(path)}, header = true, all_varchar = true, allow_quoted_nulls = false)`
+  return `read_csv(${sqlText(path)}, ${CSV})`
 }
 
 /** Is a field without a value left out, rather than null? */
-function isLeftOut(field: FieldRule | null): boolean {
+function isLeftOut(field: ColumnRule | null): boolean {
   return field?.mayBeAbsent === true && !field.mayBeNull
 }
 
@@ -89,12 +92,12 @@ const MOST = Number.MAX_SAFE_INTEGER
 /**
  * JSON of a column whose values are text: a number or a boolean only where the schema takes no text.
  */
-function valueOfText(column: Column, field: FieldRule | null): string {
+function valueOfText(column: Column, field: ColumnRule | null): string {
   const of = sqlName(column.name)
   const quoted = `to_json(${of})`
   if (field === null || field.kinds.has('text')) return quoted
   if (field.kinds.has('number')) {
-    const isRounded = `length(${of}) > 15 AND abs(try_cast(${of} AS HUGEINT)) > ${MOST}`
+    const isRounded = `length(${of}) > 15 AND abs(try_cast(${of} AS DOUBLE)) > ${MOST}`
     return `CASE WHEN regexp_full_match(${of}, ${sqlText(NUMBER)}) AND NOT coalesce(${isRounded}, false) THEN ${of} ELSE ${quoted} END`
   }
   if (!field.kinds.has('boolean')) return quoted
@@ -102,12 +105,12 @@ function valueOfText(column: Column, field: FieldRule | null): string {
 }
 
 /** JSON of a column of Parquet. A whole number beyond 2^53 is a text: as a number it would change. */
-function valueOf({ name: column, type }: Column, field: FieldRule | null): string {
+function valueOf({ name: column, type }: Column, field: ColumnRule | null): string {
   const of = sqlName(column)
   const isText = field?.kinds.has('text') === true && !field.kinds.has('number')
   const plain = isText ? `to_json(${of}::VARCHAR)` : `${of}::VARCHAR`
-  if (/^(U?(TINY|SMALL)INT|U?INTEGER|DECIMAL)/.test(type)) return plain
-  if (/^(U?BIGINT|U?HUGEINT)/.test(type)) {
+  if (/^(U?(TINY|SMALL)INT|U?INTEGER)/.test(type)) return plain
+  if (/^(U?BIGINT|U?HUGEINT|DECIMAL)/.test(type)) {
     const isExact = `${of} BETWEEN -${MOST} AND ${MOST}`
     return `CASE WHEN ${isExact} THEN ${plain} ELSE to_json(${of}::VARCHAR) END`
   }

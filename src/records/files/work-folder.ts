@@ -17,6 +17,7 @@ import { configFault, messageOf } from '../../kernel/errors.ts'
 // makes it, and what is known to be whole lets an interrupted run continue.
 
 const TEMPORARY = '_temporary'
+const PARTS = '_parts'
 const PROGRESS = '_progress'
 /** A lock that was not touched for this long is left over, ms. */
 const STALE_MS = 60_000
@@ -42,7 +43,7 @@ export class WorkFolder {
 
   /** Where parts are until they have their format. */
   get parts(): string {
-    return join(this.path, '_parts')
+    return join(this.path, PARTS)
   }
 
   /** Of a worker whose parent holds the lock. */
@@ -90,10 +91,18 @@ export class WorkFolder {
     return (await Promise.all(texts)).map((text) => JSON.parse(text) as T)
   }
 
+  /** Removes all but the parts: an end that was interrupted may have had another format. */
+  async removeResults(): Promise<void> {
+    for (const name of await readdir(this.path)) {
+      if (name !== PARTS && !name.startsWith(PROGRESS)) await this.#remove(name)
+    }
+  }
+
   /** Gives the output its name. @param kept names of its files and folders; others are removed */
   async publish(kept: readonly string[], manifest: object): Promise<void> {
-    for (const name of await readdir(this.path)) {
-      if (!kept.includes(name)) await rm(join(this.path, name), { recursive: true, force: true })
+    // What is known of the parts goes before the parts.
+    for (const name of (await readdir(this.path)).sort().reverse()) {
+      if (!kept.includes(name)) await this.#remove(name)
     }
     await writeFile(join(this.path, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`)
     await writeFile(join(this.path, '_SUCCESS'), '')
@@ -109,13 +118,17 @@ export class WorkFolder {
     await rm(this.#lock, { force: true })
   }
 
+  #remove(name: string): Promise<void> {
+    return rm(join(this.path, name), { recursive: true, force: true })
+  }
+
   async #take(): Promise<void> {
     const own: Holder = { host: hostname(), process: process.pid }
     try {
       await writeFile(this.#lock, JSON.stringify(own), { flag: 'wx' })
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-      const holder = JSON.parse(await readFile(this.#lock, 'utf8')) as Holder
+      const holder = holderIn(await readFile(this.#lock, 'utf8'))
       if (!(await this.#isLeftBy(holder))) {
         const who = `process ${holder.process} on ${holder.host}`
         const hint = `wait for it; a lock whose process has died is free after ${STALE_MS / 1_000} s`
@@ -134,6 +147,15 @@ export class WorkFolder {
 }
 
 export const MANIFEST = '_manifest.json'
+
+/** A lock may have been cut off while it was written. */
+function holderIn(lock: string): Holder {
+  try {
+    return JSON.parse(lock) as Holder
+  } catch {
+    return { host: 'a host', process: 0 }
+  }
+}
 
 function isAlive(pid: number): boolean {
   try {

@@ -33,6 +33,8 @@ const SETTINGS = [
   'message.timestamp.after.max.ms',
   'message.timestamp.before.max.ms',
   'cleanup.policy',
+  'retention.ms',
+  'retention.bytes',
 ] as const
 
 const CREATE_WITHIN_MS = 10_000
@@ -274,6 +276,8 @@ function infoOf(
   }
   const type = settings?.get('message.timestamp.type')
   const cleanup = settings?.get('cleanup.policy')?.split(',')
+  const ageMs = numberOf('retention.ms')
+  const hasAgeOnly = ageMs !== -1 && numberOf('retention.bytes') === -1
   return {
     ...topic,
     maxMessageBytes: numberOf('max.message.bytes'),
@@ -283,6 +287,7 @@ function infoOf(
     timestampBeforeMaxMs: numberOf('message.timestamp.before.max.ms'),
     isCompacted: cleanup?.includes('compact') ?? null,
     isTrimmed: cleanup?.includes('delete') ?? null,
+    retentionMs: hasAgeOnly ? ageMs : null,
   }
 }
 

@@ -86,6 +86,10 @@ export class KafkaRecords implements Records {
     return this.#admin.partitionOffsets(group, topic)
   }
 
+  offsetsSince(topic: string, timeMs: number): Promise<ReadonlyMap<string, number>> {
+    return this.#admin.offsetsSince(topic, timeMs)
+  }
+
   /**
    * @throws TidemarkError as {@link KafkaMember.join}; later failures go to the handler `failed`
    */

@@ -1,22 +1,15 @@
 import { ConditionVariable } from '../../kernel/condition-variable.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName } from '../../kernel/ids.ts'
-import type { Chunk, Followed, FollowedRange, From, Unreadable } from '../port.ts'
+import type { Chunk, Followed, FollowedRange, LogPoint, Unreadable } from '../port.ts'
 import type { KafkaAdmin, Range } from './admin.ts'
 import type { Brokers } from './brokers.ts'
 import { chunkOf, type Fetched } from './fetch-buffer.ts'
 import { type Fetchable, Fetcher, initialLogMark } from './fetcher.ts'
 import { Unreadables } from './unreadable-partitions.ts'
 
-/**
- * Where to begin: an end of the log, an offset, a time (ms since the epoch), by the records' own
- * timestamps, or `offsets` by partition, and the start of partitions that are not named.
- */
-export type ReadStart =
-  | From
-  | { readonly offset: number }
-  | { readonly timeMs: number }
-  | { readonly offsets: ReadonlyMap<number, number> }
+/** Where to begin: `offsets` by partition, and the start of partitions that are not named. */
+export type ReadStart = LogPoint | { readonly offsets: ReadonlyMap<number, number> }
 
 export interface ReadOptions {
   readonly topic: string

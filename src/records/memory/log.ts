@@ -58,6 +58,7 @@ export class MemoryLog {
         timestampBeforeMaxMs: null,
         isCompacted,
         isTrimmed: !isCompacted,
+        retentionMs: null,
       },
       partitions: Array.from({ length: partitions }, emptyPartition),
     })

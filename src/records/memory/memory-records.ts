@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { ConditionVariable } from '../../kernel/condition-variable.ts'
 import type { TidemarkError } from '../../kernel/errors.ts'
+import { partitionName } from '../../kernel/ids.ts'
 import {
   type Chunk,
   type Committed,
@@ -140,6 +141,16 @@ export class MemoryRecords implements Records {
 
   async partitionOffsets(group: string, topic: string): Promise<readonly PartitionOffsets[]> {
     return this.#log.partitionsOf(topic).map((of) => this.#group(group).offsets(of))
+  }
+
+  async offsetsSince(topic: string, timeMs: number): Promise<ReadonlyMap<string, number>> {
+    return new Map(
+      this.#log.partitionsOf(topic).map((of) => {
+        const all = this.#log.read({ ...of, offset: 0 })
+        const first = all.find(({ timestampMs }) => timestampMs >= timeMs)
+        return [partitionName(of), first?.offset ?? -1]
+      }),
+    )
   }
 
   /** @throws TidemarkError `OFFSET_OUT_OF_RANGE` for the first assignment */

@@ -39,7 +39,20 @@ export interface CheckpointMetadata {
   readonly topologies: ReadonlyMap<string, TopologyCheckpoint>
   /** Empty if no topology chooses between variants. */
   readonly variants: ChosenVariants
+  /** `null`: the group reads the topic without an end. */
+  readonly range: NotedRange | null
 }
+
+/** What a group reads of a partition, as the first worker of the partition has found it (rule S4). */
+export interface NotedRange {
+  /** The offset at which reading ends. */
+  readonly end: number
+  /** In words, at most {@link LONGEST_ASKED} ASCII characters, what all workers were asked for. */
+  readonly asked: string
+}
+
+/** Two times, or offsets. */
+const LONGEST_ASKED = 60
 
 /** By topology, by score step: the name of the variant that scores. */
 export type ChosenVariants = ReadonlyMap<string, ReadonlyMap<string, string>>
@@ -63,6 +76,7 @@ interface Packed {
   readonly last: readonly [number, number] | null
   readonly t: Readonly<Record<string, PackedTopology>>
   readonly m?: Readonly<Record<string, Readonly<Record<string, string>>>>
+  readonly r?: readonly [end: number, asked: string]
 }
 
 /**
@@ -76,7 +90,7 @@ type PackedTopology =
 type PackedTime = number | null
 
 export function encodeMetadata(metadata: CheckpointMetadata): string {
-  const { partitions, lastRecord, topologies, variants } = metadata
+  const { partitions, lastRecord, topologies, variants, range } = metadata
   const packed: Packed = {
     v: FORMAT,
     n: partitions,
@@ -85,6 +99,7 @@ export function encodeMetadata(metadata: CheckpointMetadata): string {
     ...(variants.size > 0 && {
       m: Object.fromEntries([...variants].map(([name, of]) => [name, Object.fromEntries(of)])),
     }),
+    ...(range !== null && { r: [range.end, range.asked] }),
   }
   return JSON.stringify(packed)
 }
@@ -113,6 +128,7 @@ export function mostMetadataBytes(names: readonly string[], variants: ChosenVari
     lastRecord: { offset: Number.MAX_SAFE_INTEGER, checksum: 2 ** 32 - 1 },
     topologies: new Map(names.map((name) => [name, own])),
     variants,
+    range: { end: Number.MAX_SAFE_INTEGER, asked: '-'.repeat(LONGEST_ASKED) },
   })
   return Buffer.byteLength(largest)
 }
@@ -121,7 +137,7 @@ export function mostMetadataBytes(names: readonly string[], variants: ChosenVari
 export function decodeMetadata(text: string): CheckpointMetadata | null {
   const packed = parsedJson(text)
   if (!isPacked(packed)) return null
-  const { n, last, t, m = {} } = packed
+  const { n, last, t, m = {}, r } = packed
   return {
     partitions: n,
     lastRecord: last === null ? null : { offset: last[0], checksum: last[1] },
@@ -137,6 +153,7 @@ export function decodeMetadata(text: string): CheckpointMetadata | null {
       ]),
     ),
     variants: new Map(Object.entries(m).map(([name, of]) => [name, new Map(Object.entries(of))])),
+    range: r === undefined ? null : { end: r[0], asked: r[1] },
   }
 }
 
@@ -165,9 +182,12 @@ export function parsedJson(text: string): unknown {
 /** Other programs write arbitrary metadata: every number is checked before it is used. */
 function isPacked(of: unknown): of is Packed {
   if (!isObject(of)) return false
-  const { v, n, last, t, m } = of
+  const { v, n, last, t, m, r } = of
   const areVariants = m === undefined || areAll(m, (steps) => areAll(steps, isText))
-  return v === FORMAT && isCount(n) && isLast(last) && areAll(t, isTopology) && areVariants
+  const isRange = r === undefined || (Array.isArray(r) && isCount(r[0]) && isText(r[1]))
+  return (
+    v === FORMAT && isCount(n) && isLast(last) && areAll(t, isTopology) && areVariants && isRange
+  )
 }
 
 function areAll(of: unknown, isValid: (value: unknown) => boolean): boolean {

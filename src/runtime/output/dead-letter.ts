@@ -21,6 +21,7 @@ import { isTooLarge, type TopicLimits, timestampFault } from './topic-limits.ts'
 
 const STREAMS = '__streams.errors.'
 const OWN = 'tidemark.'
+export const CODE_HEADER = `${OWN}code`
 /**
  * The most characters of a message: with the message twice, and everything else that is reported, a
  * dead letter without its value fits into 4,096 bytes.
@@ -69,7 +70,7 @@ export function deadLetter(
     shared(`${STREAMS}topic`, place.source.topic),
     shared(`${STREAMS}partition`, String(place.source.partition)),
     header(`${STREAMS}offset`, String(record.offset)),
-    shared(`${OWN}code`, error.code),
+    shared(CODE_HEADER, error.code),
     shared(`${OWN}stage`, step),
     shared(`${OWN}attempt`, '1'),
     shared(`${OWN}topology`, place.topology),
@@ -98,16 +99,18 @@ function rangeOf({ offset, lastOffset, count }: PackedBatch, place: DeadLetterPl
 }
 
 /**
- * Why a record was set aside and its position in the source, read back from a dead letter's
- * headers.
+ * Why a record was set aside, by which topology, and its position in the source, read back from a
+ * dead letter's headers.
  */
 export function reasonOf(headers: readonly Header[]) {
   const text = (name: string) => String(headers.find((h) => h.name === name)?.value ?? '')
   return {
-    code: text(`${OWN}code`),
+    code: text(CODE_HEADER),
     step: text(`${OWN}stage`),
     message: text(`${OWN}message`),
     at: {
+      topology: text(`${OWN}topology`),
+      topic: text(`${STREAMS}topic`),
       partition: Number(text(`${STREAMS}partition`)),
       offset: Number(text(`${STREAMS}offset`)),
     },

@@ -16,17 +16,17 @@ export const ID_HEADER = 'tidemark-id'
 /**
  * Which topology and models produced the output; the worker's log says what the hash stands for.
  */
-const BY_HEADER = 'tidemark-by'
+export const BY_HEADER = 'tidemark-by'
 /**
  * When it was scored, ms since the epoch; the only part of an output that differs when it is
  * produced again.
  */
-const SCORED_AT_HEADER = 'tidemark-scored-at'
+export const SCORED_AT_HEADER = 'tidemark-scored-at'
 /**
  * Which rows of its tables an output was made with: each table's name and, of a topic, the offset
  * up to which each partition was read, of a file its hash.
  */
-const TABLES_HEADER = 'tidemark-tables'
+export const TABLES_HEADER = 'tidemark-tables'
 /** Which model scored an output: `name@version+`, and the first 8 hex digits of its SHA-256. */
 export const MODEL_HEADER = 'tidemark-model'
 /** Why that model: as in `s.route`. */

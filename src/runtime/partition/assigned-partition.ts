@@ -8,6 +8,7 @@ import {
   encodeMetadata,
   markOf,
   metadataAt,
+  type NotedRange,
   type RecordMark,
 } from '../commit/checkpoint-metadata.ts'
 import type { Committable } from '../commit/committer.ts'
@@ -23,6 +24,7 @@ import type { WorkerConfig } from '../config.ts'
 import type { Observer, RuntimeEvent } from '../events.ts'
 import type { TaskContext } from '../output/task-context.ts'
 import type { PreparedTopology } from '../prepared.ts'
+import type { BoundedRange } from '../start/bounded-range.ts'
 import { areNoted, variantsOf } from '../start/variants.ts'
 import { IdleClock } from './idle-clock.ts'
 import type { KeyWatch } from './key-watch.ts'
@@ -59,6 +61,8 @@ export interface PartitionContext extends TaskContext {
   readonly keyWatches: ReadonlyMap<string, KeyWatch>
   /** `null`: the topology gives no record up, or has no windows to replay. */
   readonly verdictsOf: (topology: PreparedTopology, assignment: Assignment) => Verdicts | null
+  /** `null`: the topic is read without an end. */
+  readonly range: Pick<BoundedRange, 'of'> | null
   readonly pausable: Pausable
   /** Called when the bytes in flight have changed. */
   onBytes(): void
@@ -81,6 +85,10 @@ export class AssignedPartition implements Committable {
   /** `null`: there is nothing to replay, or the tasks have processed it. */
   #replay: Replay | null
   #nextOffset: number
+  /** Where reading ends; `null`: it does not. */
+  readonly #range: NotedRange | null
+  /** Has everything before that come? */
+  #isRead = false
   /** The last record before `#nextOffset`; `null`: it is not known. */
   #lastRecord: RecordMark | null
 
@@ -100,6 +108,7 @@ export class AssignedPartition implements Committable {
     this.#variants = variantsOf(topologies)
     this.#nextOffset = nextOffset
     const metadata = metadataAt(assignment)
+    this.#range = given.range?.of(assignment) ?? null
     this.#lastRecord = metadata?.lastRecord ?? null
     this.tasks = topologies.map((topology) => {
       const plan = planRestart(topology, assignment, metadata)
@@ -134,11 +143,13 @@ export class AssignedPartition implements Committable {
     }
     if (this.#replay === null) this.#run()
     else this.#replay.tell()
+    this.#endAt(this.startOffset)
     // Where a group begins is committed before anything is read: otherwise a worker that takes over
     // might begin at the other end of the log, or rebuild windows from elsewhere. The variants that
     // score are committed too, because a partition without events would name the old ones.
-    if (assignment.metadata === null || !areNoted(this.#variants, metadata))
-      void this.advance(() => Number.NEGATIVE_INFINITY)
+    const isNoted = this.#range === null || (metadata?.range ?? null) !== null
+    if (assignment.metadata === null || !areNoted(this.#variants, metadata) || !isNoted)
+      this.#commitOffset()
   }
 
   /** Are its tasks still processing what is replayed? */
@@ -160,6 +171,11 @@ export class AssignedPartition implements Committable {
     return this.inFlight.isEmpty && this.#throttle.isEmpty
   }
 
+  /** Is everything up to the end of its range committed? */
+  get isAtEnd(): boolean {
+    return this.#range !== null && this.#nextOffset >= this.#range.end && this.isIdle
+  }
+
   /**
    * Is it idle, or held up by something that may last, so that the worker need not wait to leave?
    */
@@ -168,7 +184,14 @@ export class AssignedPartition implements Committable {
   }
 
   /** Replays a chunk up to the committed offset, and processes it from there on. */
-  process(chunk: Chunk): void {
+  process(all: Chunk): void {
+    const chunk = this.#range === null ? all : upTo(all, this.#range.end)
+    // Some more may follow when the partition is paused.
+    if (!this.#isRead) this.#take(chunk)
+    this.#endAt(chunk.nextOffset)
+  }
+
+  #take(chunk: Chunk): void {
     let live: Chunk | null = chunk
     if (this.#life.state === 'restoring') {
       const replay = this.#replay as Replay
@@ -185,8 +208,31 @@ export class AssignedPartition implements Committable {
       replay.caughtUp(endOffset)
       if (replay.isRead) this.#run()
     }
-    for (const task of this.tasks) this.#tellConsumed(task, { records: 0, bytes: 0, endOffset })
-    this.#throttle.after(() => this.#idle.caughtUp())
+    const range = this.#range
+    const toRead = Math.min(endOffset, range?.end ?? endOffset)
+    for (const task of this.tasks) {
+      this.#tellConsumed(task, { records: 0, bytes: 0, endOffset: toRead })
+    }
+    // The log goes on behind a range, so windows that are open there stay so.
+    if (range === null) this.#throttle.after(() => this.#idle.caughtUp())
+    else if (!this.#isRead && toRead >= range.end) {
+      this.#throttle.after(() => {
+        this.#nextOffset = range.end
+        this.#commitOffset()
+      })
+    }
+    this.#endAt(toRead)
+  }
+
+  /** Reads nothing more if the range ends at or before an offset up to which everything has come. */
+  #endAt(nextOffset: number): void {
+    if (this.#range === null || nextOffset < this.#range.end) return
+    this.#isRead = true
+    this.pausable.pause(this.partition)
+  }
+
+  #commitOffset(): void {
+    void this.advance(() => Number.NEGATIVE_INFINITY)
   }
 
   /** Chunks that are still waiting are not started any more. */
@@ -214,7 +260,8 @@ export class AssignedPartition implements Committable {
 
   metadata({ topologies, lastRecord }: RestartPoint): string {
     const { partitions } = this.#context
-    return encodeMetadata({ partitions, lastRecord, topologies, variants: this.#variants })
+    const [variants, range] = [this.#variants, this.#range]
+    return encodeMetadata({ partitions, lastRecord, topologies, variants, range })
   }
 
   /** Everything that is to be replayed is read; the tasks may still be processing it. */
@@ -261,6 +308,18 @@ export class AssignedPartition implements Committable {
     const { isOpen, deadPercent } = this.#breaker
     this.#context.observer({ type: 'breaker', partition: this.partition, isOpen, deadPercent })
   }
+}
+
+/** The part of a chunk before an offset, at which the log seems to end. */
+function upTo(chunk: Chunk, end: number): Chunk {
+  const within = { ...chunk, endOffset: Math.min(chunk.endOffset, end) }
+  if (chunk.nextOffset <= end) return within
+  const { packed, ...others } = within
+  const records = chunk.records.slice(0, firstFrom(chunk.records, end))
+  const before = { ...others, records, nextOffset: end }
+  if (packed === undefined || packed.offset >= end) return before
+  const count = Math.min(packed.count, end - packed.offset)
+  return { ...before, packed: { ...packed, lastOffset: end - 1, count } }
 }
 
 interface ReplayRange {

@@ -16,6 +16,7 @@ import type { Shadows } from '../output/shadow/shadows.ts'
 import type { DeadLetterCause } from '../output/task-context.ts'
 import { limitsOf } from '../output/topic-limits.ts'
 import type { PreparedTopology } from '../prepared.ts'
+import type { BoundedRange } from '../start/bounded-range.ts'
 import type { Stores } from '../tables/stores.ts'
 import { Availability } from './availability.ts'
 import { Tasks } from './tasks.ts'
@@ -41,6 +42,8 @@ interface GroupMembershipOptions {
   readonly topics: ReadonlyMap<string, TopicInfo>
   /** How many partitions each source had when the group committed. */
   readonly known: ReadonlyMap<string, number>
+  /** `null`: topics are read without an end. */
+  readonly range: BoundedRange | null
   readonly shadows: Shadows
   readonly stores: Stores
   readonly onDeadLetter: ((letter: DeadLetterCause) => void) | undefined
@@ -87,6 +90,7 @@ export class GroupMembership {
       partitions: (topic) => topics.get(topic)?.partitions ?? 0,
       topicLimits: (topic) => limits.get(topic) ?? limitsOf(undefined),
       verdictsOf: (topology, assignment) => this.#verdictsOf(topology, assignment),
+      range: options.range,
       shadows: options.shadows,
       stores: options.stores,
       onDeadLetter: options.onDeadLetter,
@@ -105,6 +109,11 @@ export class GroupMembership {
    */
   get isIdle(): boolean {
     return !this.#life.isOver && this.#tasks.isIdle
+  }
+
+  /** Is a member, whose partitions are committed up to the ends of their ranges? */
+  get isAtEnds(): boolean {
+    return this.#life.state === 'joined' && this.#tasks.areAtEnds
   }
 
   /** Closes every open window; resolves when they have closed, not yet committed. */
@@ -129,7 +138,7 @@ export class GroupMembership {
 
   /** `null`: told to stop before it has joined. */
   async #join(): Promise<Member | null> {
-    const { records, group, known, stopping } = this.#o
+    const { records, group, known, range, stopping } = this.#o
     const { from, guarantee, compression } = this.#o.config
     const definitions = this.#o.topologies.map((t) => t.definition)
     const own = topicCompressions(definitions)
@@ -137,6 +146,7 @@ export class GroupMembership {
       group,
       topics: [...new Set(definitions.map(({ source }) => source.topic))],
       from,
+      ...(range && { starts: range.starts }),
       known,
       writes: [...new Set(definitions.flatMap((d) => committedTopics(d, group)))],
       compressionOf: (topic) => own.get(topic) ?? compression,
@@ -155,6 +165,7 @@ export class GroupMembership {
   async #work(member: Member): Promise<void> {
     this.#life.enter('joined')
     this.#o.onJoined()
+    this.#o.changed.notifyAll()
     this.#show()
     const commits = this.#committer.run(member).catch((error) => this.fail(error))
     await this.#o.changed.until(() => this.#hasFailed || this.#o.stopping.aborted)

@@ -199,6 +199,11 @@ export class Tasks {
     return [...this.#partitions.values()].every(({ canLeave }) => canLeave)
   }
 
+  /** Has everything up to the ends of their ranges been committed? */
+  get areAtEnds(): boolean {
+    return [...this.#partitions.values()].every(({ isAtEnd }) => isAtEnd)
+  }
+
   get isHeldUp(): boolean {
     return this.#backpressure.isHeldUp
   }

@@ -207,6 +207,7 @@ describe('on a real broker', () => {
       'segment.bytes': '1048576',
       'message.timestamp.type': 'LogAppendTime',
       'message.timestamp.after.max.ms': '60000',
+      'retention.ms': '86400000',
     })
     const infos = await records.describeTopics([topic])
     expect(infos.get(topic)).toEqual({
@@ -220,6 +221,7 @@ describe('on a real broker', () => {
       timestampBeforeMaxMs: 2 ** 63,
       isCompacted: false,
       isTrimmed: true,
+      retentionMs: 86_400_000,
     })
     const sending = writer.send([record(topic, { value: Buffer.alloc(3_000) })])
     expect((await thrownBy(sending)).code).toBe('TOPIC_LIMITS')

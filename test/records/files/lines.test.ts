@@ -2,10 +2,17 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { gzipSync } from 'node:zlib'
-import { array, assert, asyncProperty, constantFrom } from 'fast-check'
+import { array, assert, asyncProperty, constantFrom, integer, oneof, tuple } from 'fast-check'
 import { expect, test } from 'vitest'
-import { type Line, linesOf, openInput, splitKey } from '../../../src/records/files/lines.ts'
+import {
+  blocksOf,
+  type Line,
+  linesOf,
+  openInput,
+  splitKey,
+} from '../../../src/records/files/lines.ts'
 import { folderWith } from '../../support/folder.ts'
+import { runs } from '../../support/runs.ts'
 
 async function collect(stream: Readable): Promise<[number, string][]> {
   const lines: Line[] = []
@@ -23,6 +30,58 @@ test('however a stream is cut, its lines are the same, numbered from 1, without 
       const cut = pieces.filter((p) => p.length > 0).map((p) => Buffer.from(p))
       expect(await collect(Readable.from(cut))).toEqual(expected)
     }),
+  )
+})
+
+async function inBlocks(chunks: readonly Buffer[]): Promise<[number, string][]> {
+  const lines: [number, string][] = []
+  for await (const { memory, starts, ends, numbers } of blocksOf(stream(chunks))) {
+    for (const [line, start] of starts.entries()) {
+      const bytes = memory.buffer.subarray(start, ends[line])
+      lines.push([numbers[line] as number, bytes.toString('latin1')])
+    }
+  }
+  return lines
+}
+
+async function* stream(chunks: readonly Buffer[]): AsyncGenerator<Buffer> {
+  yield* chunks
+}
+
+/** Lines of which some fill a block, which has a MiB, and others are longer than one. */
+const lineBytes = oneof(
+  { weight: 12, arbitrary: integer({ min: 0, max: 40 }) },
+  { weight: 2, arbitrary: integer({ min: 0, max: 300_000 }) },
+  { weight: 1, arbitrary: integer({ min: 2 ** 20 - 3, max: 3 * 2 ** 20 }) },
+)
+
+test('the lines of blocks are those of the stream, however it is cut and however long they are', async () => {
+  await assert(
+    asyncProperty(
+      array(tuple(lineBytes, constantFrom('\n', '\n\n', '\r\n')), { maxLength: 12 }),
+      constantFrom('', '\n', '\xef\xbb\xbf', '\xef\xbb\xbf\n'),
+      constantFrom('', 'last'),
+      array(integer({ min: 1, max: 700_000 }), { minLength: 1, maxLength: 8 }),
+      async (lines, first, last, sizes) => {
+        const texts = lines.map(([bytes, end], line) => `${'a'.repeat(bytes)}${line}${end}`)
+        const whole = Buffer.from(`${first}${texts.join('')}${last}`, 'latin1')
+        const cut: Buffer[] = []
+        for (let at = 0; at < whole.length; ) {
+          const bytes = sizes[cut.length % sizes.length] as number
+          cut.push(whole.subarray(at, at + bytes))
+          at += bytes
+        }
+        const text = whole.toString('latin1').replace(/^\xef\xbb\xbf/, '')
+        const expected = text
+          .split('\n')
+          .flatMap((line, i): [number, string][] => (line === '' ? [] : [[i + 1, line]]))
+        const found = await inBlocks(cut)
+        expect(found.map(([number]) => number)).toEqual(expected.map(([number]) => number))
+        // Texts of megabytes are too long to be printed.
+        expect(found.every(([, line], i) => line === expected[i]?.[1])).toBe(true)
+      },
+    ),
+    { numRuns: runs(40) },
   )
 })
 

@@ -29,7 +29,8 @@ const longest = {
 test('what a restart needs to know of sixteen topologies fits beside an offset, and comes back as it was', () => {
   const lastRecord = { offset: Number.MAX_SAFE_INTEGER, checksum: 2 ** 32 - 1 }
   const topologies = new Map(names.map((name) => [name, longest]))
-  const metadata = { partitions: 10_000, lastRecord, topologies, variants: NO_VARIANTS }
+  const range = { end: Number.MAX_SAFE_INTEGER, asked: 'a'.repeat(60) }
+  const metadata = { partitions: 10_000, lastRecord, topologies, variants: NO_VARIANTS, range }
   const packed = encodeMetadata(metadata)
   expect(decodeMetadata(packed)).toEqual(metadata)
   expect(Buffer.byteLength(packed)).toBeLessThanOrEqual(mostMetadataBytes(names, NO_VARIANTS))
@@ -50,7 +51,7 @@ test('the variants of score steps come back as they were, and need no more room 
     ['n2', new Map([['score', 'flight-mlp']])],
   ])
   const topologies = new Map(['n1', 'n2', 'n3'].map((name) => [name, longest]))
-  const metadata = { partitions: 3, lastRecord: null, topologies, variants }
+  const metadata = { partitions: 3, lastRecord: null, topologies, variants, range: null }
   const packed = encodeMetadata(metadata)
   expect(decodeMetadata(packed)).toEqual(metadata)
   expect(Buffer.byteLength(packed)).toBeLessThanOrEqual(
@@ -58,11 +59,11 @@ test('the variants of score steps come back as they were, and need no more room 
   )
 })
 
-test('metadata without variants is written as it was before there were any, and such metadata is read', () => {
+test('metadata without variants and range is written as it was before there were any, and such metadata is read', () => {
   const before =
     '{"v":1,"n":3,"last":[6,123],"t":{"a":["0123456789ab",2,5,null,7.5],"b":["f",3,4,5,6,7]}}'
   const metadata = decodeMetadata(before)
-  expect(metadata?.variants).toEqual(NO_VARIANTS)
+  expect(metadata).toMatchObject({ variants: NO_VARIANTS, range: null })
   expect(metadata && encodeMetadata(metadata)).toBe(before)
 })
 
@@ -85,6 +86,9 @@ test.each<[string, unknown]>([
   ['variants that are no object', { ...good, m: ['x'] }],
   ['variants of no step', { ...good, m: { a: 'x' } }],
   ['a variant without a name', { ...good, m: { a: { score: 1 } } }],
+  ['a range that is no list', { ...good, r: 'x' }],
+  ['a range that ends below 0', { ...good, r: [-1, 'x'] }],
+  ['a range of no words', { ...good, r: [1] }],
 ])('metadata with %s is none of ours', (_, hostile) => {
   expect(decodeMetadata(JSON.stringify(good))).not.toBeNull()
   expect(decodeMetadata(JSON.stringify(hostile))).toBeNull()

@@ -37,6 +37,7 @@ function partition(number: number, second: number | null, fingerprint = 'f'): Pa
     lastRecord: null,
     topologies: new Map([['scores', note]]),
     variants: new Map(),
+    range: null,
   })
   const committed = { nextOffset: 9, metadata }
   return { topic: 'payments', partition: number, committed, lowOffset: 0, endOffset: 20 }

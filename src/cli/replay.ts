@@ -1,0 +1,217 @@
+import { Command } from 'commander'
+import { groupOf } from '../host/host-worker.ts'
+import { configFault, TidemarkError } from '../kernel/errors.ts'
+import { KafkaRecords } from '../records/kafka/kafka-records.ts'
+import type { ReadStart } from '../records/kafka/reader.ts'
+import type { NewRecord, Records } from '../records/port.ts'
+import type { WorkerConfig } from '../runtime/config.ts'
+import type { Prepared, PreparedTopology } from '../runtime/prepared.ts'
+import { findSchemas } from '../runtime/start/formats.ts'
+import { startWorker } from '../runtime/worker.ts'
+import { sinkStepsOf } from '../topology/graph.ts'
+import { chosenServices, kafkaOptions } from './cluster.ts'
+import { addSettings, readConfig } from './config.ts'
+import { FROM, parsePoint } from './consume.ts'
+import { prepareFiles } from './prepared.ts'
+import { say, write } from './print.ts'
+import { showProgress } from './progress.ts'
+import { ModelChange } from './replay/model-change.ts'
+import { ReplayFeed, type ReplayOptions, replayedRecords } from './replay/replayed-records.ts'
+import { readTableLogs, TablePositions } from './replay/table-positions.ts'
+import { Verification } from './replay/verification.ts'
+import { type ReplayRange, type Written, WrittenOutputs } from './replay/written-outputs.ts'
+import { CLUSTER_SETTINGS, PREPARE_SETTINGS, workerOptions } from './settings.ts'
+
+const MEMORY = ['maxInFlightMb', 'maxKeys', 'maxStateMb'] as const
+const SETTINGS = ['group', 'topic', ...PREPARE_SETTINGS, ...MEMORY, ...CLUSTER_SETTINGS] as const
+
+interface Flags extends Record<string, unknown> {
+  readonly from: ReadStart
+  readonly to: ReadStart
+  /** `true`: no sink is named. */
+  readonly verify?: readonly string[] | true
+}
+
+export function replay(): Command {
+  const command = new Command('replay')
+    .description(
+      'work the log again, and compare the outputs with those in the topics: with --verify whether they are equal, otherwise what another --model would change; writes nothing',
+    )
+    .argument('<file>', 'topology')
+    .option('--from <place>', FROM, parsePoint, 'earliest')
+    .option(
+      '--to <place>',
+      "where to end, as in --from; at the latest at the group's committed offset",
+      parsePoint,
+      'latest',
+    )
+    .option(
+      '--verify [sink]',
+      'compare every output of a sink, and every dead letter, to the bit; may be repeated (default: all sinks)',
+      (sink: string, before: readonly string[] | true | undefined) =>
+        before === undefined || before === true ? [sink] : [...before, sink],
+    )
+    .action(start)
+  return addSettings(command, SETTINGS)
+}
+
+async function start(file: string, flags: Flags): Promise<void> {
+  const config = readConfig(SETTINGS, flags)
+  if (flags.verify === undefined && Object.keys(config.model).length === 0) {
+    const hint = '--verify compares the outputs; --model name=new.onnx shows what would change'
+    throw configFault('there is nothing to compare', undefined, hint)
+  }
+  const services = { ...chosenServices(config), latencyBudget: 'none' } as const
+  const options = workerOptions(config)
+  const prepared = await prepareFiles([file], options, services)
+  const records = new KafkaRecords(kafkaOptions(config))
+  try {
+    const group = groupOf(config.group, prepared)
+    const [topology] = prepared.topologies as [PreparedTopology]
+    await checkSchemas(topology)
+    const { definition } = topology
+    const ranges = await rangesOf(records, { ...flags, group, topic: definition.source.topic })
+    const outputs = new WrittenOutputs(definition, chosenSinks(topology, flags.verify), ranges)
+    const positions = new TablePositions(await readTableLogs(records, definition))
+    const work = { prepared, options, group, outputs, positions }
+    if (flags.verify === undefined) {
+      const change = new ModelChange(outputs)
+      await run(records, { ...work, comparison: change })
+      await write(change.describe())
+      return
+    }
+    const verification = new Verification(outputs, positions)
+    await run(records, { ...work, comparison: verification })
+    verification.end()
+    await write(await verification.describe((...written) => readAgain(records, ...written)))
+    if (verification.isEqual) return
+    throw new TidemarkError('REPLAY_DIFFERS', 'a replay makes other outputs than were written')
+  } finally {
+    await records.close()
+    await prepared.close()
+  }
+}
+
+interface Work extends Pick<ReplayOptions, 'group' | 'outputs' | 'positions'> {
+  readonly prepared: Prepared
+  readonly options?: Partial<WorkerConfig>
+  readonly outputs: WrittenOutputs
+  readonly comparison: Pick<Verification | ModelChange, 'wrote' | 'made'>
+}
+
+/** Reads what is written, and then works the ranges again. */
+async function run(records: KafkaRecords, given: Work): Promise<void> {
+  const { outputs, comparison } = given
+  let count = 0
+  const endProgress = showProgress(() => count)
+  try {
+    for (const topic of outputs.topics) {
+      for await (const chunk of await records.read({ topic, from: 'earliest', until: 'end' })) {
+        count += chunk.records.length
+        for (const record of chunk.records) {
+          const cause = outputs.causeOf(topic, record.headers)
+          const written = cause && outputs.add(cause, record, chunk.partition)
+          if (written) comparison.wrote(cause, written, record)
+        }
+      }
+    }
+    await workAgain(records, given)
+  } finally {
+    endProgress()
+  }
+}
+
+export async function workAgain(
+  records: Records,
+  { prepared, group, options, outputs, positions, comparison }: Work,
+): Promise<void> {
+  const made = (record: NewRecord) => {
+    const cause = outputs.causeOf(record.topic, record.headers)
+    if (cause === null) return
+    const written = outputs.find(cause)
+    comparison.made(cause, record, written)
+    if (written !== null) written.isMade = true
+  }
+  const feed = new ReplayFeed({ records, group, outputs, positions, made })
+  const worker = startWorker({
+    ...{ ...options, prepared: withoutWrites(prepared), group, guarantee: 'at-least-once' },
+    records: replayedRecords(feed),
+    observer: (event) => {
+      if (event.type === 'state' && event.reason !== undefined) say(event.reason)
+    },
+  })
+  try {
+    await Promise.race([feed.done(), worker.done])
+  } finally {
+    await worker.stop()
+  }
+}
+
+/** Writes neither into Redis nor into stores, and scores for no shadow. */
+function withoutWrites(prepared: Prepared): Prepared {
+  const topologies = prepared.topologies.map((topology) => {
+    const stores = topology.stores.map(({ definition, source }) => {
+      const getMany = (keys: readonly string[]) => source.getMany(keys)
+      return { definition, source: { getMany, setMany: async () => {} } }
+    })
+    return { ...topology, stores, shadows: [] }
+  })
+  const { redis } = prepared
+  const read = redis ? { connect: () => redis.connect(), keepNewest: async () => {} } : null
+  return { ...prepared, topologies, redis: read }
+}
+
+/** Otherwise the worker would register them. */
+async function checkSchemas(topology: PreparedTopology): Promise<void> {
+  const unknown = (await findSchemas([topology])).find(({ id }) => id === null)
+  if (unknown === undefined) return
+  const what = `the registry does not have the schema of a sink under "${unknown.subject}"`
+  const hint = 'a replay registers nothing: did this topology write the outputs?'
+  throw new TidemarkError('SCHEMA_NOT_REGISTERED', what, { hint })
+}
+
+function chosenSinks({ definition }: PreparedTopology, given: Flags['verify'] = true) {
+  const all = sinkStepsOf(definition.then).filter(({ redis }) => redis === undefined)
+  const named = given === true ? [] : given
+  const chosen = all.filter(({ name, topic }) => named.includes(name) || named.includes(topic))
+  if (chosen.length >= named.length) return named.length === 0 ? all : chosen
+  const hint = `its sinks: ${all.map(({ topic }) => topic).join(', ')}`
+  throw configFault(`not all of these are sinks: ${named.join(', ')}`, '--verify', hint)
+}
+
+type Bounds = Pick<Flags, 'from' | 'to'> & { readonly topic: string; readonly group: string }
+
+async function rangesOf(records: KafkaRecords, bounds: Bounds): Promise<ReplayRange[]> {
+  const { topic, group, from, to } = bounds
+  const [begins, ends] = [
+    await offsetsAt(records, topic, from),
+    await offsetsAt(records, topic, to),
+  ]
+  const offsets = await records.partitionOffsets(group, topic)
+  const ranges = offsets.map(({ partition, committed, lowOffset }) => {
+    const end = Math.min(committed?.nextOffset ?? 0, ends.get(partition) ?? 0)
+    return { partition, from: begins.get(partition) ?? 0, to: end, lowOffset }
+  })
+  const some = ranges.filter((range) => range.from < range.to)
+  if (some.length > 0) return some
+  const hint = 'name the group of the workers that wrote the outputs (--group)'
+  throw configFault(
+    `group "${group}" has committed nothing of this part of "${topic}"`,
+    undefined,
+    hint,
+  )
+}
+
+async function offsetsAt(records: KafkaRecords, topic: string, from: ReadStart) {
+  const reader = await records.read({ topic, from, until: 'end' })
+  await reader.close()
+  return new Map([...reader.ranges].map(([partition, { nextOffset }]) => [partition, nextOffset]))
+}
+
+async function readAgain(records: KafkaRecords, topic: string, { partition, offset }: Written) {
+  const from = { offsets: new Map([[partition, offset]]) }
+  for await (const chunk of await records.read({ topic, from, until: 'end' })) {
+    if (chunk.partition === partition) return chunk.records.at(0)
+  }
+  return null
+}

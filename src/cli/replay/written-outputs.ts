@@ -1,0 +1,199 @@
+import { hash } from 'node:crypto'
+import { ByteRoom } from '../../kernel/bytes.ts'
+import { type OutputCause, parseOutputId, position } from '../../kernel/ids.ts'
+import type { Header, LogRecord, RecordParts } from '../../records/port.ts'
+import { appendParts } from '../../records/record-format.ts'
+import { CODE_HEADER, reasonOf } from '../../runtime/output/dead-letter.ts'
+import * as provenance from '../../runtime/output/provenance.ts'
+import type { Definition, SinkStep } from '../../topology/definition.ts'
+
+const { BY_CLOCK_HEADER, BY_HEADER, ID_HEADER, LATE_HEADER, MODEL_HEADER } = provenance
+const { SCORED_AT_HEADER, TABLES_HEADER, WARMING_HEADER } = provenance
+
+/** The offsets of a partition of the source that are worked again. */
+export interface ReplayRange {
+  readonly partition: number
+  readonly from: number
+  readonly to: number
+  readonly lowOffset: number
+}
+
+/** A position of the tables, from an offset of a partition on. */
+export interface TablesFrom {
+  readonly from: number
+  /** The header `tidemark-tables`. */
+  readonly tables: string
+}
+
+/** By name, the headers that say how an output was made. */
+export type WrittenMarks = Readonly<Record<string, string>>
+
+/** An output or a dead letter that is written. */
+export interface Written {
+  readonly partition: number
+  readonly offset: number
+  /** Of key, value and headers. */
+  readonly digest: number
+  readonly marks: WrittenMarks
+  /** Is there another of its id before it? */
+  readonly isAgain: boolean
+  /** Has the replay made it, too? */
+  isMade: boolean
+}
+
+/** What a run has written, by what it was made of. Each takes about 150 bytes. */
+export class WrittenOutputs {
+  readonly definition: Definition
+  readonly ranges: readonly ReplayRange[]
+  readonly topics: readonly string[]
+  readonly #sinks: ReadonlyMap<string, string>
+  /** By {@link groupOf}, by {@link OutputCause.of}. */
+  readonly #all = new Map<string, Map<number | string, Written>>()
+  /** Each distinct one once. */
+  readonly #marks = new Map<string, WrittenMarks>()
+
+  /** @param sinks those that are compared */
+  constructor(definition: Definition, sinks: readonly SinkStep[], ranges: readonly ReplayRange[]) {
+    this.definition = definition
+    this.#sinks = new Map(sinks.map(({ name, topic }) => [name, topic]))
+    this.ranges = ranges
+    this.topics = [...new Set([...this.#sinks.values(), definition.deadLetterTopic])]
+  }
+
+  *all(): Generator<readonly [OutputCause, Written]> {
+    const { topic } = this.definition.source
+    for (const { partition } of this.ranges) {
+      for (const sink of [...this.#sinks.keys(), DEAD_LETTERS]) {
+        for (const [of, written] of this.#groupOf({ partition, sink })) {
+          yield [{ topic, partition, sink, of }, written]
+        }
+      }
+    }
+  }
+
+  /** @returns `null`: it is not of the range */
+  add(cause: OutputCause, record: LogRecord, partition: number): Written | null {
+    const { of } = cause
+    const range = this.ranges.find((one) => one.partition === cause.partition)
+    if (range === undefined || (typeof of === 'number' && (of < range.from || range.to <= of)))
+      return null
+    const marks = this.#shared(marksOf(record))
+    const digest = digestOf(record)
+    const group = this.#groupOf(cause)
+    const id = freeId(cause, group, (other) => isDeadLetter(cause) && other.digest !== digest)
+    const [{ offset }, isAgain] = [record, group.has(id)]
+    // Written out, because an object that is made with a spread takes three times the memory.
+    const written = { partition, offset, digest, marks, isAgain, isMade: false }
+    if (!isAgain) group.set(id, written)
+    return written
+  }
+
+  /** @returns `null`: nothing is written that the replay has not made already */
+  find(cause: OutputCause): Written | null {
+    const group = this.#groupOf(cause)
+    const id = freeId(cause, group, ({ isMade }) => isDeadLetter(cause) && isMade)
+    return group.get(id) ?? null
+  }
+
+  /** The topic of an output or a dead letter. */
+  topicOf({ sink }: OutputCause): string {
+    return this.#sinks.get(sink) ?? this.definition.deadLetterTopic
+  }
+
+  /** `null`: another topology wrote it, or it is not compared. */
+  causeOf(topic: string, headers: readonly Header[]): OutputCause | null {
+    const { name, source, deadLetterTopic } = this.definition
+    const id = headers.find((header) => header.name === ID_HEADER)
+    const cause = id === undefined ? null : parseOutputId(String(id.value))
+    if (cause !== null && this.#sinks.get(cause.sink) === topic) {
+      return cause.topic === source.topic ? cause : null
+    }
+    if (topic !== deadLetterTopic) return null
+    const { at } = reasonOf(headers)
+    const isOwn = at.topology === name && at.topic === source.topic
+    return isOwn ? letterCause({ topic: at.topic, partition: at.partition, of: at.offset }) : null
+  }
+
+  /** What the outputs of a partition say of the positions of tables, in order. */
+  tablesOf(partition: number): TablesFrom[] {
+    const all: { from: number; marks: WrittenMarks }[] = []
+    for (const sink of this.#sinks.keys()) {
+      for (const [from, { marks }] of this.#groupOf({ partition, sink })) {
+        if (typeof from === 'number') all.push({ from, marks })
+      }
+    }
+    return all
+      .sort((a, b) => a.from - b.from)
+      .map(({ from, marks }) => ({ from, tables: marks[TABLES_HEADER] ?? '' }))
+      .filter(({ tables }, i, every) => tables !== every[i - 1]?.tables)
+  }
+
+  #groupOf({ partition, sink }: Pick<OutputCause, 'partition' | 'sink'>) {
+    const name = `${partition}/${sink}`
+    const known = this.#all.get(name) ?? new Map<number | string, Written>()
+    this.#all.set(name, known)
+    return known
+  }
+
+  #shared(marks: WrittenMarks): WrittenMarks {
+    const name = JSON.stringify(marks)
+    const known = this.#marks.get(name) ?? marks
+    this.#marks.set(name, known)
+    return known
+  }
+}
+
+/** In place of the sink of a dead letter. */
+const DEAD_LETTERS = ''
+
+export function letterCause(cause: Omit<OutputCause, 'sink'>): OutputCause {
+  return { ...cause, sink: DEAD_LETTERS }
+}
+
+export function isDeadLetter({ sink }: OutputCause): boolean {
+  return sink === DEAD_LETTERS
+}
+
+/** A record that closes windows may have several dead letters, in the same order each time. */
+function freeId(
+  { of }: OutputCause,
+  group: ReadonlyMap<number | string, Written>,
+  isOther: (known: Written) => boolean,
+): number | string {
+  let id = of
+  for (let n = 2; ; n++) {
+    const known = group.get(id)
+    if (known === undefined || !isOther(known)) return id
+    id = `${of}#${n}`
+  }
+}
+
+/** `scores of payments-2@1041`, or with the key and the start of a window. */
+export function causeName({ topic, partition, sink, of }: OutputCause): string {
+  const record = typeof of === 'number' ? position(topic, partition, of) : `window ${of}`
+  return `${sink || 'dead letter'} of ${record}`
+}
+
+const MARKS = [BY_HEADER, MODEL_HEADER, TABLES_HEADER, BY_CLOCK_HEADER.name, LATE_HEADER.name]
+MARKS.push(WARMING_HEADER, CODE_HEADER)
+
+export function marksOf({ headers }: RecordParts): WrittenMarks {
+  const marks = headers.filter(({ name }) => MARKS.includes(name))
+  return Object.fromEntries(marks.map(({ name, value }) => [name, String(value)]))
+}
+
+const room = new ByteRoom()
+const DIGEST_BYTES = 6
+
+/** 48 bits of a SHA-256. */
+export function digestOf(record: RecordParts): number {
+  room.clear()
+  appendParts(comparedParts(record), room)
+  return hash('sha256', room.bytes.subarray(0, room.used), 'buffer').readUIntBE(0, DIGEST_BYTES)
+}
+
+/** A record without what differs each time. */
+export function comparedParts({ key, value, headers }: RecordParts): RecordParts {
+  const compared = headers.filter(({ name }) => name !== SCORED_AT_HEADER)
+  return { key, value, timestampMs: 0, headers: compared }
+}

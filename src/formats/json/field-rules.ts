@@ -1,0 +1,71 @@
+import type { StandardJSONSchemaV1, StandardSchemaV1 } from '@standard-schema/spec'
+
+// What a schema says of the fields of its objects, read from its JSON Schema: this knows every
+// schema's fields, where the scanner knows only those of plain ones.
+
+/** What a schema says of a field; in a union, all its options together. */
+interface FieldRule {
+  readonly kinds: ReadonlySet<'text' | 'number' | 'boolean' | 'other'>
+  readonly mayBeNull: boolean
+  readonly mayBeAbsent: boolean
+}
+
+/** `null`: nothing is known of the field. */
+type FieldOf = (name: string) => FieldRule | null
+
+interface JsonSchema {
+  readonly type?: string | readonly string[]
+  readonly enum?: readonly unknown[]
+  readonly const?: unknown
+  readonly anyOf?: readonly JsonSchema[]
+  readonly oneOf?: readonly JsonSchema[]
+  readonly properties?: Readonly<Record<string, JsonSchema>>
+  readonly required?: readonly string[]
+}
+
+const KINDS: Readonly<Record<string, 'text' | 'number' | 'boolean'>> = {
+  string: 'text',
+  number: 'number',
+  integer: 'number',
+  boolean: 'boolean',
+}
+
+/** The rules of a schema that gives its JSON Schema; of another, nothing is known. */
+export function fieldRules(schema: StandardSchemaV1): FieldOf {
+  const options = optionsOf(jsonSchemaOf(schema))
+  return (name) => {
+    const fields = options.map(({ properties }) => properties?.[name])
+    const found = fields.filter((field) => field !== undefined)
+    if (found.length === 0) return null
+    const types = found.flatMap(typesOf)
+    const isRequired = ({ required }: JsonSchema) => required?.includes(name) === true
+    return {
+      kinds: new Set(types.filter((of) => of !== 'null').map((of) => KINDS[of] ?? 'other')),
+      mayBeNull: types.includes('null'),
+      mayBeAbsent: !options.every(isRequired),
+    }
+  }
+}
+
+function jsonSchemaOf(schema: StandardSchemaV1): JsonSchema {
+  const { jsonSchema } = schema['~standard'] as Partial<StandardJSONSchemaV1['~standard']>
+  // zod refuses a whole schema for one field that JSON cannot express, unless it is told otherwise.
+  const libraryOptions = { unrepresentable: 'any' }
+  try {
+    return jsonSchema?.input({ target: 'draft-2020-12', libraryOptions }) ?? {}
+  } catch {
+    return {}
+  }
+}
+
+function optionsOf(schema: JsonSchema): readonly JsonSchema[] {
+  const { anyOf, oneOf } = schema
+  return (anyOf ?? oneOf)?.flatMap(optionsOf) ?? [schema]
+}
+
+function typesOf(field: JsonSchema): readonly string[] {
+  return optionsOf(field).flatMap(({ type, const: only, enum: some = [only] }) => {
+    if (type !== undefined) return type
+    return some.map((value) => (value === null ? 'null' : typeof value))
+  })
+}

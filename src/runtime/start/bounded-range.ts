@@ -1,0 +1,169 @@
+import { configFault, refuseIfAny, TidemarkError } from '../../kernel/errors.ts'
+import { partitionName, position } from '../../kernel/ids.ts'
+import type { LogPoint, PartitionOffsets, Records, Start, TopicInfo } from '../../records/port.ts'
+import { metadataAt, type NotedRange } from '../commit/checkpoint-metadata.ts'
+import type { ClusterCheck } from './cluster-check.ts'
+
+// A bounded range of a topic, which a group reads instead of all of it (rule S4). Where it begins
+// and ends in a partition is found by the first worker that gets the partition, and kept in its
+// note, so that all others read the same part however the topic grows.
+
+/** The part of a topic from one point up to another, which is not in it. */
+export interface LogRange {
+  readonly from: LogPoint
+  readonly to: LogPoint
+}
+
+interface FoundRange extends NotedRange {
+  readonly start: number
+}
+
+const NONE: ReadonlyMap<string, number> = new Map()
+
+export class BoundedRange {
+  readonly #range: LogRange
+  readonly #asked: string
+  readonly #topic: string
+  #partitions = 0
+  /** By partition name, the range when this worker started; notes take precedence. */
+  #found: ReadonlyMap<string, FoundRange> = new Map()
+
+  constructor(range: LogRange, topic: string) {
+    this.#range = range
+    this.#asked = rangeInWords(range)
+    this.#topic = topic
+  }
+
+  /** By partition name, where partitions without a committed offset begin. */
+  get starts(): ReadonlyMap<string, number> {
+    return new Map([...this.#found].map(([name, { start }]) => [name, start]))
+  }
+
+  /**
+   * Finds the range as it is now.
+   * @throws Refused: `CONFIG_INVALID` for each partition of which the group reads another range, or
+   * whose beginning is no longer in the log · TidemarkError `BROKER_UNAVAILABLE`
+   */
+  async find(
+    records: Records,
+    { topics, partitionOffsets }: Pick<ClusterCheck, 'topics' | 'partitionOffsets'>,
+    nowMs: number,
+  ): Promise<void> {
+    const topic = topics.get(this.#topic) as TopicInfo
+    this.#partitions = topic.partitions
+    const { from, to } = this.#range
+    const since = async (point: LogPoint) =>
+      typeof point === 'object' && 'timeMs' in point
+        ? records.offsetsSince(this.#topic, point.timeMs)
+        : NONE
+    const [sinceFrom, sinceTo] = await Promise.all([since(from), since(to)])
+    const isLed = (of: PartitionOffsets) =>
+      [sinceFrom, sinceTo].every((found) => found === NONE || found.has(partitionName(of)))
+    const led = partitionOffsets.filter(isLed)
+    if (led.length < this.#partitions) {
+      const what = `${this.#partitions - led.length} of ${this.#partitions} partitions of "${this.#topic}" have no leader`
+      throw new TidemarkError('BROKER_UNAVAILABLE', what)
+    }
+    this.#found = new Map(
+      led.map((of) => {
+        const end = offsetOf(to, of, sinceTo)
+        const start = Math.min(offsetOf(from, of, sinceFrom), end)
+        return [partitionName(of), { start, end, asked: this.#asked }]
+      }),
+    )
+    const cut = led.filter((of) => of.committed === null && this.#isCut(of, topic, nowMs))
+    refuseIfAny([
+      ...led.flatMap(({ committed, ...at }) =>
+        committed === null ? [] : (this.#faultOf({ ...at, ...committed }) ?? []),
+      ),
+      ...cut.map((of) => cutFault(of, from)),
+    ])
+  }
+
+  /**
+   * Returns the range of a partition that is assigned.
+   * @throws TidemarkError `CONFIG_INVALID`: the group reads another range · `TOPIC_CHANGED`: the
+   * partition was added
+   */
+  of(start: Start): NotedRange {
+    const fault = this.#faultOf(start)
+    if (fault !== null) throw fault
+    const range = metadataAt(start)?.range ?? this.#found.get(partitionName(start))
+    if (range !== undefined) return range
+    const { topic, partition, nextOffset } = start
+    throw new TidemarkError('TOPIC_CHANGED', `topic "${topic}" has got more partitions`, {
+      where: position(topic, partition, nextOffset),
+      hint: 'start the worker again: it then reads the same range of these',
+    })
+  }
+
+  /** Has the group committed the end of each partition? */
+  isDone(offsets: readonly PartitionOffsets[]): boolean {
+    const isAtEnd = (of: PartitionOffsets) => {
+      const note = noteOf(of)
+      return note !== null && of.committed !== null && of.committed.nextOffset >= note.end
+    }
+    return offsets.length >= this.#partitions && offsets.every(isAtEnd)
+  }
+
+  /** `null`: nothing speaks against reading on from there. */
+  #faultOf(start: Start): TidemarkError | null {
+    const { metadata, nextOffset } = start
+    if (metadata === null) return null
+    const noted = metadataAt(start)?.range ?? null
+    // A worker that ended before its first commit has only claimed the partition.
+    if (noted === null && nextOffset === this.#found.get(partitionName(start))?.start) return null
+    if (noted?.asked === this.#asked) return null
+    const has =
+      noted === null
+        ? `committed offset ${nextOffset} of ${partitionName(start)} without a range`
+        : `reads ${noted.asked}`
+    const hint = 'a group reads one range: give that one, or another --group'
+    return configFault(`the group ${has}, not ${this.#asked}`, '--group', hint)
+  }
+
+  /** Were records deleted that may have been in the range? */
+  #isCut(of: PartitionOffsets, { retentionMs }: TopicInfo, nowMs: number): boolean {
+    const { from } = this.#range
+    if (from === 'earliest' || from === 'latest') return false
+    if ('offset' in from) return from.offset < of.lowOffset
+    // What was deleted for its age is older than what has to be kept.
+    const isKept = retentionMs !== null && from.timeMs >= nowMs - retentionMs
+    const start = this.#found.get(partitionName(of))?.start
+    return of.lowOffset > 0 && start === of.lowOffset && !isKept
+  }
+}
+
+function noteOf({ committed }: PartitionOffsets): NotedRange | null {
+  return committed === null ? null : (metadataAt(committed)?.range ?? null)
+}
+
+/** Within the log as it is now. */
+function offsetOf(
+  point: LogPoint,
+  of: PartitionOffsets,
+  since: ReadonlyMap<string, number>,
+): number {
+  const { lowOffset, endOffset } = of
+  if (point === 'earliest') return lowOffset
+  if (point === 'latest') return endOffset
+  const offset = 'offset' in point ? point.offset : (since.get(partitionName(of)) ?? -1)
+  return offset < 0 ? endOffset : Math.min(Math.max(offset, lowOffset), endOffset)
+}
+
+function cutFault(of: PartitionOffsets, from: LogPoint): TidemarkError {
+  const { lowOffset, endOffset } = of
+  const left = lowOffset === endOffset ? 'no record is left' : `${lowOffset} is the first one left`
+  const what = `records of ${partitionName(of)} from ${pointInWords(from)} on were deleted: ${left}`
+  return configFault(what, '--from', '--from earliest reads what is left in each partition')
+}
+
+/** `2026-01-01T00:00:00.000Z to latest` */
+export function rangeInWords({ from, to }: LogRange): string {
+  return `${pointInWords(from)} to ${pointInWords(to)}`
+}
+
+function pointInWords(point: LogPoint): string {
+  if (typeof point === 'string') return point
+  return 'offset' in point ? `offset ${point.offset}` : new Date(point.timeMs).toISOString()
+}

@@ -1,0 +1,109 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { BatchOutputs } from '../../../src/cli/batch/outputs.ts'
+import { PartFiles } from '../../../src/records/files/part-files.ts'
+import type { NewRecord } from '../../../src/records/port.ts'
+import { folderWith } from '../../support/folder.ts'
+
+const PART = 'part-00003.ndjson'
+
+async function outputs(partitionBy: string | null = null) {
+  const folder = folderWith({})
+  const parts = await PartFiles.open(folder, {})
+  const of = new BatchOutputs({
+    parts,
+    kinds: {},
+    deadLetterTopic: 'orders.dlq',
+    partitionBy,
+    sourceOf: (_, offset) => ({ file: 'orders.csv', row: offset + 1 }),
+    rowOf: null,
+  })
+  const linesOf = async (path: string) => {
+    await parts.sync()
+    const lines = readFileSync(join(folder, path, PART), 'utf8')
+      .trimEnd()
+      .split('\n')
+    return lines.map((line) => JSON.parse(line) as unknown)
+  }
+  return { folder, parts, of, linesOf }
+}
+
+const header = (name: string, value: string) => ({ name, value: Buffer.from(value) })
+
+function output(value: unknown, offset = 0): NewRecord {
+  const headers = [header('tidemark-id', `orders/3/${offset}/risks`)]
+  const parts = { key: null, value: Buffer.from(JSON.stringify(value)), timestampMs: 0, headers }
+  return { topic: 'risks', partition: null, ...parts }
+}
+
+const add = (of: BatchOutputs, values: readonly unknown[]) =>
+  of.add({ outputs: values.map((value) => output(value)), deadLetters: [] })
+
+test.each([
+  [{ country: 'DE' }, 'country', 'country=DE'],
+  [{ country: 'a/b =%ä..' }, 'country', 'country=a%2Fb%20%3D%25%C3%A4..'],
+  [{ country: null }, 'country', 'country=__HIVE_DEFAULT_PARTITION__'],
+  [{}, 'country', 'country=__HIVE_DEFAULT_PARTITION__'],
+  [{ country: '' }, 'country', 'country=__HIVE_DEFAULT_PARTITION__'],
+  [{ country: '\ud800' }, 'country', 'country=%EF%BF%BD'],
+  [{ n: 7 }, 'n', 'n=7'],
+  [{ is: true }, 'is', 'is=true'],
+  [{ shop: { id: 7 } }, 'shop.id', 'shop.id=7'],
+  [{ at: Date.UTC(2026, 0, 5, 23, 59, 59, 999) }, 'at:day', 'at=2026-01-05'],
+  [{ at: '2026-01-06T00:30:00+01:00' }, 'at:day', 'at=2026-01-05'],
+  [{ at: 'soon' }, 'at:day', 'at=__HIVE_DEFAULT_PARTITION__'],
+])('%j by %s is in %s', async (value, by, expected) => {
+  const { of, linesOf } = await outputs(by)
+  add(of, [value])
+  const id = { 'tidemark-id': 'orders/3/0/risks' }
+  expect(await linesOf(`risks/${expected}`)).toEqual([{ ...value, ...id }])
+})
+
+test('a thousand values have a folder each, one more is refused', async () => {
+  const { of } = await outputs('n')
+  add(
+    of,
+    Array.from({ length: 1_000 }, (_, n) => ({ n })),
+  )
+  add(of, [{ n: 7 }])
+  expect(() => add(of, [{ n: 1_000 }])).toThrow('"n" has more than 1000 values')
+})
+
+test('an output that is no object is a column of its own', async () => {
+  const { of, linesOf } = await outputs()
+  add(of, [7, 'text', null, [1]])
+  const id = { 'tidemark-id': 'orders/3/0/risks' }
+  const values = [7, 'text', null, [1]]
+  expect(await linesOf('risks')).toEqual(values.map((value) => ({ value, ...id })))
+  expect(of.kinds).toEqual({
+    risks: {
+      value: { kind: 'json', mayBeNull: true },
+      'tidemark-id': { kind: 'text', mayBeNull: false },
+    },
+  })
+})
+
+test('a dead letter says where it was and why, whatever its bytes are', async () => {
+  const { of, linesOf, parts, folder } = await outputs('n')
+  const own = (name: string, value: string) => header(`tidemark.${name}`, value)
+  const headers = [
+    own('code', 'LATE'),
+    own('stage', 'features'),
+    own('message', 'too late'),
+    header('__streams.errors.partition', '3'),
+    header('__streams.errors.offset', '41'),
+  ]
+  const value = Buffer.from([0xff])
+  const letter = { key: Buffer.from('k'), value, timestampMs: 0, headers, partition: null }
+  of.add({
+    outputs: [],
+    deadLetters: ['orders.dlq', 'risks.dlq'].map((topic) => ({ ...letter, topic })),
+  })
+  const why = { code: 'LATE', step: 'features', message: 'too late' }
+  const place = { file: 'orders.csv', row: 42, partition: 3, offset: 41 }
+  const bytes = { key: 'k', value: { base64: '/w==' } }
+  expect(await linesOf('orders.dlq')).toEqual([{ ...place, ...why, ...bytes }])
+  await parts.sync()
+  expect(existsSync(join(folder, 'risks.dlq'))).toBe(false)
+})

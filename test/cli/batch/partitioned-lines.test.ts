@@ -1,0 +1,208 @@
+import { Readable } from 'node:stream'
+import { defineTopology, seconds } from 'tidemark'
+import { expect, test } from 'vitest'
+import { z } from 'zod'
+import { LinePartitioner } from '../../../src/cli/batch/partitioned-lines.ts'
+import { embeddedRecords, feedEvents, LineBook } from '../../../src/cli/embedded.ts'
+import { partitionOfKey } from '../../../src/kernel/kafka.ts'
+import type { InputBlock } from '../../../src/records/files/input-lines.ts'
+import { blocksOf } from '../../../src/records/files/lines.ts'
+import { MemoryRecords } from '../../../src/records/memory/memory-records.ts'
+import type { Definition } from '../../../src/topology/definition.ts'
+
+const Visit = z.object({
+  user: z.union([z.string(), z.number()]),
+  shop: z.object({ id: z.string() }),
+  at: z.number(),
+})
+type Visit = z.infer<typeof Visit>
+type KeyOf = (visit: Visit, record: { readonly value: Buffer | null }) => string
+
+function visits(key: KeyOf, more: { readonly partitioner?: 'crc32' } = {}): Definition {
+  return defineTopology('visits', (t) =>
+    t
+      .source('visits', {
+        schema: Visit,
+        key,
+        eventTimeMs: (v) => v.at,
+        watermark: { lag: seconds(1) },
+        onLate: 'drop',
+        ...more,
+      })
+      .map((v) => ({ at: v.at }))
+      .sink('out'),
+  )
+}
+
+async function* blocks(text: string, bytes = 2 ** 18): AsyncGenerator<InputBlock> {
+  const whole = Buffer.from(text)
+  const chunks: Buffer[] = []
+  for (let at = 0; at < whole.length; at += bytes) chunks.push(whole.subarray(at, at + bytes))
+  for await (const { numbers, ...block } of blocksOf(Readable.from(chunks))) {
+    yield { ...block, places: numbers }
+  }
+}
+
+interface Placed {
+  readonly partition: number
+  readonly offset: number
+  readonly key: string
+  readonly value: string
+}
+
+const NO_FIELDS = { partition: null, offset: null }
+
+async function partitioned(
+  { source }: Definition,
+  text: string,
+  {
+    partitions = 6,
+    fields = NO_FIELDS as { partition: string | null; offset: string | null },
+  } = {},
+): Promise<(Placed & { readonly place: number })[]> {
+  const describe = (place: number) => `visits.ndjson:${place}`
+  const partitioner = await LinePartitioner.open(source, { partitions, fields, describe })
+  const all = []
+  for await (const block of blocks(text)) all.push(...partitioner.partition(block))
+  // Records are only read when all blocks were partitioned, as when a worker is slow.
+  return all.flatMap(({ partition, records, places }) =>
+    [...records].map(({ offset, key, value }, index) => ({
+      ...{ partition, offset, key: String(key), value: String(value) },
+      place: places[index] as number,
+    })),
+  )
+}
+
+/** What `tidemark dev` makes of the lines. */
+async function inMemory(definition: Definition, text: string): Promise<Placed[]> {
+  const records: MemoryRecords = embeddedRecords(definition, 6)
+  const { source } = definition
+  await feedEvents(Readable.from([Buffer.from(text)]), {
+    ...{ source, headers: [], records },
+    book: new LineBook(),
+  })
+  const all = Array.from({ length: 6 }, async (_, partition) => {
+    const log = await records.readAll({ topic: source.topic, partition })
+    return log.map(({ offset, key, value }) => {
+      return { partition, offset, key: String(key), value: String(value) }
+    })
+  })
+  return (await Promise.all(all)).flat()
+}
+
+const order = (a: Placed, b: Placed) => a.partition - b.partition || a.offset - b.offset
+
+const line = (user: unknown, shop: string, more = {}) =>
+  JSON.stringify({ user, shop: { id: shop }, at: 1, ...more })
+const LINES = [
+  ...Array.from({ length: 60 }, (_, i) => line(`u-${i}`, `s-${i % 7}`)),
+  line('', ''),
+  line('é\n"😀', 'ä'),
+  line(7, 's-1'),
+  line(true, 's-1'),
+  `k-1\t${line('u-1', 's-2')}`,
+  `ké\t${line('u-1', 's-2')}`,
+  `\t${line('u-1', 's-2')}`,
+  'nonsense',
+  'k-9\tnonsense',
+  '{"user":"a',
+  '\xff\xfe',
+]
+
+const KEYS: Record<string, Definition> = {
+  'a picked text': visits((v) => v.user as string),
+  'a picked text of an inner object': visits((v) => v.shop.id),
+  'a function': visits((v) => `${v.user}/${v.shop.id}`),
+  'a function that throws': visits((v) =>
+    (v.shop.id === 's-3' ? (null as never) : v.shop.id).trim(),
+  ),
+  'a function of the record': visits((_, record) => String(record.value?.length)),
+}
+
+test.each(Object.keys(KEYS))(
+  'a line goes where dev puts it, with its key and offset: %s',
+  async (name) => {
+    const definition = KEYS[name] as Definition
+    const text = LINES.join('\n')
+    const found = (await partitioned(definition, text)).map(({ place, ...of }) => of)
+    expect(found.sort(order)).toEqual((await inMemory(definition, text)).sort(order))
+  },
+)
+
+test('the partitioner of the source decides, not that of dev', async () => {
+  const found = await partitioned(
+    visits((v) => v.shop.id, { partitioner: 'crc32' }),
+    LINES.join('\n'),
+  )
+  const partitions = found.map(({ key }) => partitionOfKey(Buffer.from(key), 6, 'crc32'))
+  expect(found.map(({ partition }) => partition)).toEqual(partitions)
+})
+
+test('keys and places of a block stay when the next ones were partitioned', async () => {
+  const lines = Array.from({ length: 30_000 }, (_, i) =>
+    line(`u-${i}`, 's-1', { note: 'x'.repeat(60) }),
+  )
+  const found = await partitioned(KEYS['a picked text'] as Definition, lines.join('\n'))
+  expect(found).toHaveLength(30_000)
+  expect(found.filter(({ key, place }) => key !== `u-${place - 1}`)).toEqual([])
+})
+
+const FIELDS = { partition: 'p', offset: 'o' }
+const at = (p: unknown, o: unknown, more = {}) => line('u-1', 's-1', { p, o, ...more })
+
+test('an export says where its events were in the log', async () => {
+  const text = [
+    at(2, 5),
+    at(0, 0, { odd: { deep: ['"\\', 1e3, null], é: '\u2028' } }),
+    `k\t${at(2, 9)}`,
+    at(0, 1),
+    `{"o":10,"p":2}`,
+  ].join('\n')
+  const found = await partitioned(
+    visits((v) => v.shop.id),
+    text,
+    { fields: FIELDS },
+  )
+  const places = found.map(({ partition, offset, key, place }) => [partition, offset, key, place])
+  expect(places.sort((a, b) => Number(a[3]) - Number(b[3]))).toEqual([
+    [2, 5, 's-1', 1],
+    [0, 0, 's-1', 2],
+    [2, 9, 'k', 3],
+    [0, 1, 's-1', 4],
+    [2, 10, '', 5],
+  ])
+})
+
+test('an export of partitions alone has their offsets counted', async () => {
+  const text = [at(2, 5), at(0, 5), at(2, 5)].join('\n')
+  const fields = { partition: 'p', offset: null }
+  const found = await partitioned(
+    visits((v) => v.shop.id),
+    text,
+    { fields },
+  )
+  expect(found.map(({ partition, offset }) => [partition, offset]).sort()).toEqual([
+    [0, 0],
+    [2, 0],
+    [2, 1],
+  ])
+})
+
+test.each([
+  [at(1, 4), 'offset 4 of partition 1 comes after 4'],
+  [at(1, 3), 'offset 3 of partition 1 comes after 4'],
+  [at(6, 5), 'partition 6 is not below 6'],
+  [at(1.5, 5), 'the line has no whole number as p and o'],
+  [at('1', 5), 'the line has no whole number as p and o'],
+  [at(1, null), 'the line has no whole number as p and o'],
+  ['nonsense', 'the line has no whole number as p and o'],
+])('%s after offset 4 of partition 1 ends the run with its place', async (bad, message) => {
+  const run = partitioned(
+    visits((v) => v.shop.id),
+    [at(1, 4), bad].join('\n'),
+    { fields: FIELDS },
+  )
+  await expect(run).rejects.toMatchObject({
+    ...{ code: 'CONFIG_INVALID', message, where: 'visits.ndjson:2' },
+  })
+})

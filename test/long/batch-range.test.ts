@@ -1,0 +1,84 @@
+import { fileURLToPath } from 'node:url'
+import { expect } from 'vitest'
+import { readGolden } from '../golden/golden.ts'
+import { Backfill } from '../integration/backfill.ts'
+import { payments } from '../integration/card-fraud.ts'
+import { kafkaTest } from '../services/kafka.ts'
+import type { Running } from '../services/tidemark.ts'
+
+// Bounded groups whose workers are killed again and again, against a live run and a group that no
+// one disturbs.
+
+const W1 = {
+  topology: 'test/golden/topologies/w1.ts',
+  source: 'payments',
+  sinks: ['predictions', 'payments.dlq'],
+} as const
+const FLIGHTS = {
+  topology: 'topologies/flight-delay.ts',
+  source: 'flights',
+  sinks: ['flight-predictions', 'flights.dlq'],
+} as const
+const POINTS = 10
+const WORKERS = 3
+const MORTAL = ['--worker-name', 'none', '--session-timeout', '3']
+const SLOW = ['--commit-interval', '200', '--max-commit-mb', '1']
+
+const flights = readGolden(fileURLToPath(new URL('../golden/flight-delay', import.meta.url)))
+
+for (const [name, topology, lines, range] of [
+  ['W1', W1, [...payments(60_000, 1)], [10_000, 50_000]],
+  ['flights', FLIGHTS, flights.lines, [1_000, 3_500]],
+] as const) {
+  kafkaTest(
+    `${name}: a group of three makes of a range what a live worker makes of it`,
+    async (kafka) => {
+      const backfill = await Backfill.of(kafka, topology, { lines, range })
+      try {
+        const made = await backfill.made('backfill')
+        const workers = Array.from({ length: WORKERS }, () => backfill.start(made))
+        for (const { ended } of workers) expect((await ended).code).toBe(0)
+        const cells = await backfill.cells(made)
+        expect(cells.size).toBeGreaterThan(backfill.size / 3)
+        expect(cells).toEqual(await backfill.live())
+      } finally {
+        await backfill.close()
+      }
+    },
+    120_000,
+  )
+}
+
+for (const count of [1, 2]) {
+  kafkaTest(
+    `kill -9 at ${POINTS} points of a range, of ${count === 1 ? 'its only worker' : 'one of two workers'}: it is as if nothing had happened`,
+    async (kafka) => {
+      const input = { lines: [...payments(100_000, 3)], range: [10_000, 90_000] } as const
+      const backfill = await Backfill.of(kafka, W1, input)
+      try {
+        const quiet = await backfill.made('quiet')
+        expect((await backfill.start(quiet).ended).code).toBe(0)
+        const expected = await backfill.cells(quiet)
+
+        const made = await backfill.made('killed')
+        const start = () => backfill.start(made, ...MORTAL, ...SLOW)
+        let workers = Array.from({ length: count }, start)
+        for (let point = 1; point <= POINTS; point++) {
+          const [victim, ...others] = workers as [Running, ...Running[]]
+          // Early, so that much is left to do.
+          const share = (backfill.size * point) / (2 * POINTS)
+          while ((await backfill.committed(made)) < share);
+          victim.process.kill('SIGKILL')
+          expect((await victim.ended).signal, `killed at point ${point}`).toBe('SIGKILL')
+          expect(await backfill.committed(made)).toBeLessThan(backfill.size)
+          workers = [...others, start()]
+        }
+        for (const { ended } of workers) expect((await ended).code).toBe(0)
+        expect(await backfill.cells(made)).toEqual(expected)
+      } finally {
+        await backfill.close()
+      }
+    },
+    400_000,
+  )
+}

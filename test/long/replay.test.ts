@@ -1,0 +1,44 @@
+import { expect } from 'vitest'
+import { ReplayedRun } from '../integration/replayed-run.ts'
+import { until } from '../services/cluster.ts'
+import { kafkaTest } from '../services/kafka.ts'
+import { tidemark } from '../services/tidemark-in-test.ts'
+import { workerPids } from '../services/worker-pids.ts'
+
+const EVENTS = 1_000_000
+const HEAP_MB = 400
+const ROUNDS = 1_000
+/** Events on their way at most, dead letters among all. */
+const AHEAD = 100_000
+const KILLED_AT = [250, 500, 750]
+
+kafkaTest(
+  'replay --verify finds a million events equal, with killed workers and updates of a table',
+  async (kafka) => {
+    const run = await ReplayedRun.on(kafka)
+    try {
+      await run.update(0)
+      const workers = run.work('--workers', '2')
+      await workers.says('worker is running', 2)
+      for (let round = 1; round <= ROUNDS; round++) {
+        await run.pay(EVENTS / ROUNDS)
+        await run.update(round, 4)
+        await until('it keeps up', async () => run.sent - (await run.outputs()) < AHEAD, 120_000)
+        if (KILLED_AT.includes(round)) process.kill(workerPids(workers).at(-1) ?? 0, 'SIGKILL')
+      }
+      await run.allCommitted(120_000)
+      workers.process.kill('SIGTERM')
+      await workers.ended
+      const { code, stdout, stderr } = await tidemark(['replay', ...run.flags(), '--verify'], {
+        env: { NODE_OPTIONS: `--max-old-space-size=${HEAP_MB}` },
+      })
+      expect({ code, stdout, stderr }).toMatchObject({
+        code: 0,
+        stdout: expect.stringContaining('1,000,000 equal, 0 different') as string,
+      })
+    } finally {
+      await run.close()
+    }
+  },
+  300_000,
+)

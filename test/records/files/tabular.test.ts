@@ -1,0 +1,141 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { DuckDBInstance } from '@duckdb/node-api'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { z } from 'zod'
+import { fieldRules } from '../../../src/formats/json/field-rules.ts'
+import { DuckDb, sqlText } from '../../../src/records/files/duckdb.ts'
+import type { InputFile } from '../../../src/records/files/input-files.ts'
+import { openTable, tableLines } from '../../../src/records/files/tabular.ts'
+import { folderWith } from '../../support/folder.ts'
+
+let maker: Awaited<ReturnType<DuckDBInstance['connect']>>
+beforeAll(async () => {
+  maker = await (await DuckDBInstance.create(':memory:')).connect()
+})
+afterAll(() => maker.closeSync())
+
+const schema = z.object({
+  text: z.string(),
+  number: z.number(),
+  flag: z.boolean(),
+  mayBeNull: z.number().nullable(),
+  mayBeAbsent: z.number().optional(),
+  either: z.union([z.string(), z.number()]),
+  list: z.array(z.number()),
+})
+
+async function lines(path: string, kind: InputFile['kind']): Promise<string[]> {
+  const duckdb = await DuckDb.open(join(path, '..'))
+  try {
+    const table = await openTable({ path, kind, bytes: 1 }, duckdb)
+    const chunks: Buffer[] = []
+    for await (const chunk of tableLines(table, duckdb, fieldRules(schema))) chunks.push(chunk)
+    return Buffer.concat(chunks).toString().split('\n').slice(0, -1)
+  } finally {
+    duckdb.close()
+  }
+}
+
+async function ofCsv(csv: string): Promise<string[]> {
+  return lines(join(folderWith({ 'a.csv': csv }), 'a.csv'), 'csv')
+}
+
+async function ofParquet(select: string): Promise<string[]> {
+  const path = join(folderWith({}), 'a.parquet')
+  await maker.run(`COPY (${select}) TO ${sqlText(path)} (FORMAT parquet)`)
+  return lines(path, 'parquet')
+}
+
+test.each([
+  ['text', '007', '"007"'],
+  ['text', 'true', '"true"'],
+  ['text', '""', '""'],
+  ['text', ' a ', '" a "'],
+  ['text', '"a ""b"", c\nd"', JSON.stringify('a "b", c\nd')],
+  ['text', 'é😀', '"é😀"'],
+  ['text', '', 'null'],
+  ['number', '7', '7'],
+  ['number', '-7.50', '-7.50'],
+  ['number', '1e3', '1e3'],
+  ['number', '9007199254740991', '9007199254740991'],
+  ['number', '9007199254740993', '"9007199254740993"'],
+  ['number', '9'.repeat(45), `"${'9'.repeat(45)}"`],
+  ['number', '0.1234567890123456789', '0.1234567890123456789'],
+  ['number', '007', '"007"'],
+  ['number', 'n/a', '"n/a"'],
+  ['number', ' 7', '" 7"'],
+  ['number', '', 'null'],
+  ['flag', 'TRUE', 'true'],
+  ['flag', '0', '"0"'],
+  ['either', '7', '"7"'],
+  ['unknown', '7', '"7"'],
+  ['mayBeNull', '', 'null'],
+])('%s of CSV that is %j becomes %s', async (field, cell, json) => {
+  expect(await ofCsv(`${field},other\n${cell},x\n`)).toEqual([`{"${field}":${json},"other":"x"}`])
+})
+
+test.each([
+  ['text', '7::INTEGER', '"7"'],
+  ['text', '9007199254740993::BIGINT', '"9007199254740993"'],
+  ['text', "'007'", '"007"'],
+  ['text', '1.5::DOUBLE', '1.5'],
+  ['number', '7::TINYINT', '7'],
+  ['number', '9007199254740991::BIGINT', '9007199254740991'],
+  ['number', '9007199254740993::BIGINT', '"9007199254740993"'],
+  ['number', '-9007199254740993::BIGINT', '"-9007199254740993"'],
+  ['number', '18446744073709551615::UBIGINT', '"18446744073709551615"'],
+  ['number', '12.50::DECIMAL(9,2)', '12.50'],
+  ['number', '9007199254740993::DECIMAL(20,0)', '"9007199254740993"'],
+  ['number', '0.1::FLOAT', String(Math.fround(0.1))],
+  ['number', '1e300::DOUBLE', '1e+300'],
+  ['number', "'nan'::DOUBLE", 'null'],
+  ['number', "'7'", '"7"'],
+  ['number', "TIMESTAMP '2026-01-05 00:00:00.123'", '1767571200123'],
+  ['number', "TIMESTAMP_NS '2026-01-05 00:00:00.123'", '1767571200123'],
+  ['number', "TIMESTAMPTZ '2026-01-05 02:00:00+02'", '1767571200000'],
+  ['number', "DATE '2026-01-05'", '1767571200000'],
+  ['number', "DATE '1969-12-31'", '-86400000'],
+  ['number', 'NULL::INTEGER', 'null'],
+  ['flag', 'true', 'true'],
+  ['list', '[1, 2]', '[1, 2]'],
+  ['unknown', "{'a': 'b'}", '{"a":"b"}'],
+  ['mayBeNull', 'NULL::BIGINT', 'null'],
+])('%s of Parquet that is %s becomes %s', async (field, sql, json) => {
+  const rows = await ofParquet(`SELECT ${sql} AS "${field}", 'x' AS other`)
+  expect(rows).toEqual([`{"${field}":${json},"other":"x"}`])
+})
+
+test('a field that may be absent, but not null, is left out where there is no value', async () => {
+  expect(await ofCsv('mayBeAbsent,text,other\n,,\n1,a,\n')).toEqual([
+    '{"text":null,"other":null}',
+    '{"mayBeAbsent":1,"text":"a","other":null}',
+  ])
+  const select = 'SELECT NULL::INTEGER AS "mayBeAbsent" UNION ALL SELECT 1'
+  expect(await ofParquet(select)).toEqual(['{}', '{"mayBeAbsent":1}'])
+})
+
+test('odd names of columns are those of the fields', async () => {
+  const names = ['a"b', "c'd", 'e\\f', 'g h', 'é']
+  const columns = names.map((name) => `1 AS "${name.replaceAll('"', '""')}"`)
+  const [row] = await ofParquet(`SELECT ${columns.join(', ')}`)
+  expect(JSON.parse(row as string)).toEqual(Object.fromEntries(names.map((name) => [name, 1])))
+})
+
+test('rows stay in order, and quotes are known however late the first one comes', async () => {
+  const plain = Array.from({ length: 30_000 }, (_, i) => `${i},plain`)
+  const rows = await ofCsv(`number,text\n${plain.join('\n')}\n30000,"a,\nb"\n`)
+  expect(rows.map((row) => (JSON.parse(row) as { number: number }).number)).toEqual(
+    rows.map((_, i) => i),
+  )
+  expect(rows[30_000]).toBe('{"number":30000,"text":"a,\\nb"}')
+})
+
+test.each([
+  ['a.csv', 'csv', 'a,b\n1,2\n1,2,3,4\n'],
+  ['a.parquet', 'parquet', 'PAR1'],
+] as const)('%s that is none is refused', async (name, kind, content) => {
+  const path = join(folderWith({}), name)
+  writeFileSync(path, content)
+  await expect(lines(path, kind)).rejects.toMatchObject({ code: 'CONFIG_INVALID', where: path })
+})
