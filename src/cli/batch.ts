@@ -4,6 +4,7 @@ import { configFault, refuseIfAny, type TidemarkError } from '../kernel/errors.t
 import { addPair, numberParser, parseCount } from './arguments.ts'
 import { batchFiles } from './batch/batch-files.ts'
 import type { BatchFlags } from './batch/job.ts'
+import { scoreRows } from './batch/model-rows.ts'
 import { addRangeOptions, type RangeFlags, runRange } from './batch-range.ts'
 import { readConfig } from './config.ts'
 import { untilSignal } from './exit.ts'
@@ -19,12 +20,20 @@ const OF_BOTH: readonly string[] = ['input', 'config', 'compression', ...FILE_SE
 const COMPRESSIONS: readonly unknown[] = ['snappy', 'zstd']
 const parseShare = numberParser('a percentage', (n) => n >= 0 && n <= 100)
 
+/** The flags that need no topology. */
+const OF_ROWS: readonly string[] = [
+  ...['input', 'output', 'format', 'compression', 'overwrite', 'failAbove'],
+  ...['model', 'evaluator', 'config'],
+]
+
+type Flags = BatchFlags & { readonly model?: readonly string[] }
+
 export function batch(): Command {
   const command = new Command('batch')
     .description(
       'score the events of files into a folder, all or nothing; or a bounded range of a topic, in a consumer group of its own',
     )
-    .argument('<file>', 'topology')
+    .argument('[file]', 'topology; without one, --model FILE scores rows with a model')
     .requiredOption(
       '--input <files>',
       'events: NDJSON (one JSON object, or KEY<TAB>JSON, a line; may be .gz), CSV or Parquet; a path or a glob, in the order of their names; repeatable; or kafka:TOPIC',
@@ -65,18 +74,34 @@ export function batch(): Command {
   addRowOptions(command.optionsGroup('Training rows from files:'))
   const ofFiles = command.options.slice(1)
   addRangeOptions(command.optionsGroup('A range of a topic:'))
-  return command.action((file: string, flags: BatchFlags & RangeFlags) => {
+  return command.action((file: string | undefined, flags: Flags & RangeFlags) => {
+    refuseIfAny(modelFaults(file, flags))
     const topic = flags.input.find((path) => path.startsWith(KAFKA))?.slice(KAFKA.length)
     const strange = command.options.filter((option) => {
       const name = option.attributeName()
       if (command.getOptionValueSource(name) !== 'cli') return false
+      if (file === undefined) return !OF_ROWS.includes(name)
       if (topic !== undefined) return ofFiles.includes(option) || name === 'workers'
       return !ofFiles.includes(option) && !OF_BOTH.includes(name)
     })
     const what = topic === undefined ? `is only for --input ${KAFKA}TOPIC` : 'is only for files'
-    refuseIfAny(strange.map(({ long }) => configFault(what, long ?? '')))
-    return topic === undefined ? scoreFiles(file, flags) : runRange(file, topic, flags)
+    const told = file === undefined ? 'needs a topology' : what
+    refuseIfAny(strange.map(({ long }) => configFault(told, long ?? '')))
+    const isRange = topic !== undefined && file !== undefined
+    return isRange ? runRange(file, topic, flags) : scoreFiles(file, flags)
   })
+}
+
+/** Faults if not either a topology is given or, as --model, the file of a model. */
+function modelFaults(file: string | undefined, { model = [] }: Flags): TidemarkError[] {
+  const paths = model.filter((given) => !/^[^/\\=]+=/.test(given))
+  if (file !== undefined) {
+    const hint = 'leave out the topology to score rows with a model'
+    return paths.map((path) => configFault(`"${path}" is not name=file`, '--model', hint))
+  }
+  if (paths.length === 1 && model.length === 1) return []
+  const how = 'tidemark batch TOPOLOGY, or tidemark batch --model FILE for rows'
+  return [configFault('there is no topology, and not the file of one model', '--model', how)]
 }
 
 function addRowOptions(command: Command): void {
@@ -95,14 +120,20 @@ function addRowOptions(command: Command): void {
     .option('--within <time>', 'how long after its event a label counts: 24h', parseDuration)
 }
 
-async function scoreFiles(file: string, flags: BatchFlags): Promise<void> {
-  const config = readConfig(FILE_SETTINGS, flags)
+async function scoreFiles(file: string | undefined, flags: Flags): Promise<void> {
+  // Without a topology, --model is a file and no setting.
+  const given = file === undefined ? { ...flags, model: undefined } : flags
+  const config = readConfig(FILE_SETTINGS, given)
   refuseIfAny(contradictions(flags))
   const ended = untilSignal()
   try {
     const own = { ...flags, output: resolve(flags.output) }
     const { workers } = config
-    await batchFiles({ file, flags: own, config, workers, savedEveryMs: SAVED_EVERY_MS }, ended)
+    if (file === undefined) {
+      await scoreRows(flags.model?.[0] as string, { ...config, flags: own }, ended)
+    } else {
+      await batchFiles({ file, flags: own, config, workers, savedEveryMs: SAVED_EVERY_MS }, ended)
+    }
   } finally {
     ended.dispose()
   }

@@ -17,8 +17,8 @@ import { showProgress } from './progress.ts'
 
 /** Bad lines that are reported at once; reading ends at the last of them. */
 const MOST_FAULTS = 10
-/** How long a batch may take here, where nobody waits for it, ms. */
-const BATCH_MS = 10_000
+/** How long a batch may take where nobody waits for it, ms. */
+export const BATCH_MS = 10_000
 
 interface Flags {
   readonly rows: string

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { configFault, TidemarkError } from '../../kernel/errors.ts'
 import type { InputLines } from '../../records/files/input-lines.ts'
 import { exists, MANIFEST, WorkFolder } from '../../records/files/work-folder.ts'
-import type { Prepared, PreparedTopology } from '../../runtime/prepared.ts'
+import { type Prepared, type PreparedTopology, scorersOf } from '../../runtime/prepared.ts'
 import { summaryOfOutcomes } from '../embedded.ts'
 import { EXIT, type StopRequest } from '../exit.ts'
 import { summaryOf } from '../prepared.ts'
@@ -13,6 +13,7 @@ import { showProgress } from '../progress.ts'
 import { BatchWorker, openBatchInput } from './batch-worker.ts'
 import { BatchWorkerProcess } from './batch-worker-process.ts'
 import {
+  type FinishOptions,
   finish,
   type HashedFile,
   hashedFiles,
@@ -77,21 +78,29 @@ class FileBatch {
       return
     }
     const saved = mergedSaved(await folder.saved<Saved>(), job.identity)
-    const { dead, records } = outcomesOf(saved)
-    const deadPercent = records === 0 ? 0 : (100 * dead) / records
-    if (flags.failAbove !== undefined && deadPercent > flags.failAbove) {
-      const where = join(folder.parts, topology.definition.deadLetterTopic)
-      const what = `${deadPercent.toFixed(2)} % of the records are dead letters: nothing is published`
-      throw new TidemarkError('TOO_MANY_DEAD', what, { where })
-    }
     for (const [name, fields] of Object.entries(saved.kinds)) {
       const empty = Object.keys(fields).filter((field) => fields[field]?.kind === null)
       const what = `${name}: no row has a value in ${empty.join(', ')}`
       if (rows !== null && empty.length > 0) say(noteLine(what))
     }
-    const metadata = metadataOf(this.#o, inputs)
     const features = rows?.features ?? new Map<string, readonly string[]>()
-    report(await finish(saved, { job, folder, inputs, topology, features, metadata }), flags)
+    const { definition, by, fingerprint } = topology
+    await publish(saved, definition.deadLetterTopic, {
+      job,
+      folder,
+      about: {
+        topology: definition.name,
+        definition: by,
+        fingerprint,
+        models: scorersOf(topology).map(({ label, sha256 }) => ({ model: label, sha256 })),
+        inputs,
+        partitions: flags.partitions,
+        identity: job.identity,
+        ...(features.size > 0 && { features: Object.fromEntries(features) }),
+      },
+      floats: features,
+      metadata: metadataOf(this.#o, inputs),
+    })
   }
 
   /** @returns whether all of it is done; false: it was told to stop */
@@ -158,6 +167,23 @@ const RESUMABLE = 'what is done is kept: the same command with --resume continue
 /** Hex digits. */
 const IDENTITY = 16
 
+/** @throws TidemarkError `TOO_MANY_DEAD`: more of the records are dead letters than may be */
+export async function publish(
+  saved: Saved,
+  deadLetters: string,
+  options: FinishOptions,
+): Promise<void> {
+  const { job, folder } = options
+  const { dead, records } = outcomesOf(saved)
+  const deadPercent = records === 0 ? 0 : (100 * dead) / records
+  if (job.flags.failAbove !== undefined && deadPercent > job.flags.failAbove) {
+    const where = join(folder.parts, deadLetters)
+    const what = `${deadPercent.toFixed(2)} % of the records are dead letters: nothing is published`
+    throw new TidemarkError('TOO_MANY_DEAD', what, { where })
+  }
+  report(await finish(saved, options), job.flags)
+}
+
 function metadataOf({ topology, rows }: FileBatchContext, inputs: readonly HashedFile[]) {
   const { definition, fingerprint } = topology
   return {
@@ -171,7 +197,10 @@ function metadataOf({ topology, rows }: FileBatchContext, inputs: readonly Hashe
 }
 
 /** Is there an output already, of the same run? @throws TidemarkError `CONFIG_INVALID`: of another */
-async function isComplete({ flags, identity }: Job): Promise<boolean> {
+export async function isComplete({
+  flags,
+  identity,
+}: Pick<Job, 'flags'> & Partial<Pick<Job, 'identity'>>): Promise<boolean> {
   const { output, overwrite, resume } = flags
   if (!(await exists(output))) return false
   const text = await readFile(join(output, MANIFEST), 'utf8').catch(() => '{}')

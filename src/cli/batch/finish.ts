@@ -11,7 +11,6 @@ import type { PartSize } from '../../records/files/part-files.ts'
 import type { WorkFolder } from '../../records/files/work-folder.ts'
 import type { Outcomes } from '../../runtime/events.ts'
 import { addOutcomes, NO_OUTCOMES } from '../../runtime/output/outcomes.ts'
-import { type PreparedTopology, scorersOf } from '../../runtime/prepared.ts'
 import type { Job, Saved, SavedPartition } from './job.ts'
 
 // The end of a batch: its parts get their format, their hashes and their name.
@@ -68,36 +67,24 @@ export function outcomesOf({ partitions }: Saved): Manifest['outcomes'] {
   return { records: Object.values(sum).reduce((all, n) => all + n, 0), ...sum }
 }
 
-interface FinishOptions {
-  readonly job: Job
+export interface FinishOptions {
+  readonly job: Pick<Job, 'flags' | 'workers'>
   readonly folder: WorkFolder
-  readonly inputs: readonly HashedFile[]
-  readonly topology: PreparedTopology
-  /** By folder, the features of its training rows; empty: it has outputs. */
-  readonly features: ReadonlyMap<string, readonly string[]>
+  /** What the manifest says of what has computed it. */
+  readonly about: object
+  /** By folder, the columns of Parquet that are float32. */
+  readonly floats: ReadonlyMap<string, readonly string[]>
   /** Of the files of Parquet. */
   readonly metadata: Readonly<Record<string, string>>
 }
 
 /** Publishes what the workers have made. */
 export async function finish(saved: Saved, options: FinishOptions): Promise<Manifest> {
-  const { job, folder, inputs, topology, features } = options
+  const { folder, about } = options
   await folder.removeResults()
   const parts = await written(saved, options)
-  const { definition, by, fingerprint } = topology
-  const manifest: Manifest = {
-    tidemark: packageVersion(),
-    topology: definition.name,
-    definition: by,
-    fingerprint,
-    models: scorersOf(topology).map(({ label, sha256 }) => ({ model: label, sha256 })),
-    inputs,
-    partitions: job.flags.partitions,
-    identity: job.identity,
-    ...(features.size > 0 && { features: Object.fromEntries(features) }),
-    outcomes: outcomesOf(saved),
-    parts,
-  }
+  const outcomes = outcomesOf(saved)
+  const manifest: Manifest = { tidemark: packageVersion(), ...about, outcomes, parts }
   const kept = new Set(parts.map(({ file }) => file.split('/')[0] as string))
   await folder.publish([...kept], manifest)
   return manifest
@@ -126,7 +113,8 @@ async function written(saved: Saved, options: FinishOptions): Promise<PartInMani
       const file = duckdb === null ? name : name.replace(/ndjson$/, 'parquet')
       const [from, to] = [join(folder.parts, name), join(folder.path, file)]
       await mkdir(dirname(to), { recursive: true })
-      if (duckdb === null) await link(from, to).catch(() => copyFile(from, to))
+      const isDone = duckdb === null || file === name
+      if (isDone) await link(from, to).catch(() => copyFile(from, to))
       else await toParquet({ from, to }, duckdb, tableOf(name, saved, options))
       const { size: bytes } = await stat(to)
       parts.push({ file, rows, bytes, sha256: await sha256Of(to) })
@@ -140,12 +128,16 @@ async function written(saved: Saved, options: FinishOptions): Promise<PartInMani
 function tableOf(
   name: string,
   { kinds }: Saved,
-  { job, features, metadata }: FinishOptions,
+  { job, floats, metadata }: FinishOptions,
 ): ParquetTable {
   const folder = name.split('/')[0] as string
   const fields = kinds[folder] ?? {}
-  const floats = new Set(features.get(folder))
-  return { fields, floats, compression: job.flags.compression ?? 'snappy', metadata }
+  return {
+    fields,
+    floats: new Set(floats.get(folder)),
+    compression: job.flags.compression ?? 'snappy',
+    metadata,
+  }
 }
 
 async function sha256Of(path: string): Promise<string> {

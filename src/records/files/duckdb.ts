@@ -23,6 +23,9 @@ const SETTINGS = {
 /** Distinguishes the files of databases in one folder. */
 let opened = 0
 
+/** Rows of a chunk of DuckDB. */
+const CHUNK_ROWS = 2_048
+
 /** A connection to a database in memory, which sorts and spills in a folder. */
 export class DuckDb {
   readonly #connection: Connection
@@ -49,6 +52,32 @@ export class DuckDb {
   /** The rows of a small result. */
   async rows(sql: string): Promise<readonly (readonly unknown[])[]> {
     return (await this.#connection.runAndReadAll(sql)).getRows()
+  }
+
+  /** Streams the columns of a query, all of which are DOUBLE, some thousand rows at a time. */
+  async *numbers(query: string): AsyncGenerator<readonly (readonly (number | null)[])[]> {
+    for await (const chunk of await this.#connection.stream(query)) {
+      yield chunk.getColumns() as (number | null)[][]
+    }
+  }
+
+  /** Makes a table of numbers, in place of the one with its name. NaN becomes null. */
+  async createTable(name: string, columns: ReadonlyMap<string, Float64Array>): Promise<void> {
+    const { DuckDBDataChunk, DOUBLE } = await load()
+    const declared = [...columns.keys()].map((column) => `${sqlName(column)} DOUBLE`)
+    await this.run(`CREATE OR REPLACE TABLE ${sqlName(name)} (${declared.join(', ')})`)
+    const appender = await this.#connection.createAppender(name)
+    const all = [...columns.values()]
+    for (let at = 0; at < (all[0]?.length ?? 0); at += CHUNK_ROWS) {
+      const some = all.map((column) =>
+        Array.from(column.subarray(at, at + CHUNK_ROWS), (of) => (Number.isNaN(of) ? null : of)),
+      )
+      const types = all.map(() => DOUBLE)
+      const chunk = DuckDBDataChunk.create(types, some[0]?.length)
+      chunk.setColumns(some)
+      appender.appendDataChunk(chunk)
+    }
+    appender.closeSync()
   }
 
   /**

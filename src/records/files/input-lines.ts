@@ -67,6 +67,11 @@ export class InputLines {
     return new InputLines({ files, tables, duckdb, fieldOf })
   }
 
+  /** The files with columns, in order. */
+  get tables(): readonly TabularFile[] {
+    return [...this.#tables.values()]
+  }
+
   /** The share that has been read, 0 to 1. */
   get share(): number {
     const all = this.files.reduce((sum, { bytes }) => sum + bytes, 0)

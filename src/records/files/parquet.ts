@@ -9,33 +9,77 @@ const TYPES = {
 } as const
 
 /** Of a row group: fewer than by default, because a row group is in memory until it is written. */
-const ROWS = 61_440
+export const ROWS = 61_440
 
-export interface ParquetTable {
+interface ParquetFile {
+  readonly compression: 'snappy' | 'zstd'
+  /** Of the file, by name. */
+  readonly metadata: Readonly<Record<string, string>>
+}
+
+export interface ParquetTable extends ParquetFile {
   /** By name; `null`: nothing but null was seen. */
   readonly fields: Readonly<Record<string, { readonly kind: keyof typeof TYPES | null }>>
   /** Columns that are float32. */
   readonly floats: ReadonlySet<string>
-  readonly compression: 'snappy' | 'zstd'
-  /** Of the file, by name. */
-  readonly metadata: Readonly<Record<string, string>>
 }
 
 /** Writes a file with lines of JSON as Parquet. */
 export async function toParquet(
   { from, to }: { readonly from: string; readonly to: string },
   duckdb: DuckDb,
-  { fields, floats, compression, metadata }: ParquetTable,
+  { fields, floats, ...file }: ParquetTable,
 ): Promise<void> {
   const columns = Object.entries(fields).map(([field, { kind }]) => {
     const type = floats.has(field) ? 'FLOAT' : TYPES[kind ?? 'text']
     return `${sqlName(field)}: ${sqlText(type)}`
   })
   const lines = `read_json(${sqlText(from)}, format = 'newline_delimited', columns = {${columns.join(', ')}})`
+  await duckdb.run(copyOf(`SELECT * FROM ${lines}`, to, file))
+}
+
+/** Rows of a file of Parquet, from `from` up to but not including `to`, counted from 0. */
+export interface RowRange {
+  readonly path: string
+  readonly from: number
+  readonly to: number
+}
+
+/** Streams columns of rows as numbers; null for what is not finite. */
+export function readNumbers(
+  rows: RowRange,
+  duckdb: DuckDb,
+  columns: readonly string[],
+): AsyncGenerator<readonly (readonly (number | null)[])[]> {
+  const numbers = columns.map((column) => {
+    const number = `${sqlName(column)}::DOUBLE`
+    return `CASE WHEN isfinite(${number}) THEN ${number} END`
+  })
+  return duckdb.numbers(`SELECT ${numbers.join(', ')} ${ofRows(rows)}`)
+}
+
+/** Writes rows with further columns. @param columns of which NaN becomes null */
+export async function withColumns(
+  { rows, to }: { readonly rows: RowRange; readonly to: string },
+  duckdb: DuckDb,
+  { columns, ...file }: ParquetFile & { readonly columns: ReadonlyMap<string, Float64Array> },
+): Promise<void> {
+  await duckdb.createTable('added', columns)
+  const before = `SELECT * EXCLUDE (file_row_number) ${ofRows(rows)}`
+  await duckdb.run(copyOf(`SELECT * FROM (${before}) POSITIONAL JOIN added`, to, file))
+}
+
+/** Row groups before and behind them are not read. */
+function ofRows({ path, from, to }: RowRange): string {
+  const rows = `read_parquet(${sqlText(path)}, file_row_number = true)`
+  return `FROM ${rows} WHERE file_row_number >= ${from} AND file_row_number < ${to}`
+}
+
+function copyOf(query: string, to: string, { compression, metadata }: ParquetFile): string {
   const entries = Object.entries(metadata).map(
     ([key, value]) => `${sqlName(key)}: ${sqlText(value)}`,
   )
   const more = entries.length === 0 ? '' : `, KV_METADATA {${entries.join(', ')}}`
   const how = `FORMAT parquet, COMPRESSION ${compression}, ROW_GROUP_SIZE ${ROWS}${more}`
-  await duckdb.run(`COPY (SELECT * FROM ${lines}) TO ${sqlText(to)} (${how})`)
+  return `COPY (${query}) TO ${sqlText(to)} (${how})`
 }

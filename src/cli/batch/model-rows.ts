@@ -1,0 +1,253 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Shape } from '../../formats/json/shape.ts'
+import { Place } from '../../kernel/bytes.ts'
+import { configFault, refuseIfAny, type TidemarkError } from '../../kernel/errors.ts'
+import { DuckDb } from '../../records/files/duckdb.ts'
+import { InputLines } from '../../records/files/input-lines.ts'
+import { ROWS as GROUP_ROWS, type RowRange, withColumns } from '../../records/files/parquet.ts'
+import { PartFiles, type PartSize, partName } from '../../records/files/part-files.ts'
+import { WorkFolder } from '../../records/files/work-folder.ts'
+import { NO_OUTCOMES } from '../../runtime/output/outcomes.ts'
+import { loadSingle } from '../../scoring/models.ts'
+import { columnNames, type Scorer } from '../../scoring/scorer.ts'
+import type { ModelDefinition } from '../../topology/models.ts'
+import { EXIT, type StopRequest } from '../exit.ts'
+import { BATCH_MS } from '../model-evaluate.ts'
+import { modelOfFile } from '../model-of-file.ts'
+import { say, sayNotes } from '../print.ts'
+import { showProgress } from '../progress.ts'
+import type { Values } from '../settings.ts'
+import { isComplete, publish } from './batch-files.ts'
+import { hashedFiles } from './finish.ts'
+import type { BatchFlags } from './job.ts'
+import { lineBlocks, numberBlocks, type RowBlock } from './row-blocks.ts'
+
+// A model over rows, without a topology: each row with the model's outputs, in the order of the
+// files. Parquet that stays Parquet does not go through JSON: its features are read as numbers, and
+// the scores are put beside its rows.
+
+const ROWS = 'rows'
+const LETTERS = 'dead-letters'
+const FEATURE = { kinds: new Set(['number'] as const), mayBeNull: true, mayBeAbsent: false }
+/** Rows of Parquet that are scored before they are written: some row groups. */
+const PIECE_ROWS = 8 * GROUP_ROWS
+
+/** Scores rows with the model of a file: all of the output, or nothing. */
+export async function scoreRows(
+  file: string,
+  { flags, evaluator = 'auto' }: Pick<Values, 'evaluator'> & { readonly flags: BatchFlags },
+  ended: StopRequest,
+): Promise<void> {
+  const model = await modelOfFile(file)
+  const { scorer, notes } = await loadSingle(model, { evaluator, latencyBudgetMs: BATCH_MS })
+  sayNotes(notes)
+  const folder = await WorkFolder.lock(flags.output, { isKept: false })
+  try {
+    await isComplete({ flags })
+    const fieldOf = (name: string) => (model.features.includes(name) ? FEATURE : null)
+    const input = await InputLines.open(flags.input, fieldOf, folder.path)
+    refuseIfAny(columnFaults(input, model))
+    await new ModelRows({ model, scorer, flags, folder, input, ended }).run()
+  } finally {
+    await folder.release()
+    await scorer.close()
+  }
+}
+
+function columnFaults({ tables }: InputLines, { features, outputs }: ModelDefinition) {
+  return tables.flatMap(({ file, columns }): TidemarkError[] => {
+    const { path, kind } = file
+    const types = new Map(columns.map(({ name, type }) => [name, type]))
+    const missing = features.filter((name) => !types.has(name))
+    const texts = kind === 'csv' ? [] : features.filter((name) => !isNumber(types.get(name)))
+    const fault = (what: string, hint?: string) => configFault(what, path, hint)
+    return [
+      ...takenFaults(columnNames(outputs), [...types.keys()], path),
+      ...(missing.length === 0
+        ? []
+        : [fault(`lacks ${missing.join(', ')}`, `its columns: ${[...types.keys()].join(', ')}`)]),
+      ...texts.map((name) => fault(`"${name}" is ${types.get(name)}, not a number`)),
+    ]
+  })
+}
+
+/** @param type of DuckDB; `undefined`: told already */
+function isNumber(type = 'DOUBLE'): boolean {
+  return /^(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|DECIMAL|FLOAT|DOUBLE)/.test(type)
+}
+
+function takenFaults(outputs: readonly string[], names: readonly string[], where: string) {
+  return outputs
+    .filter((name) => names.includes(name))
+    .map((name) => configFault(`has "${name}" already, an output of the model`, where))
+}
+
+interface ModelRowsOptions {
+  readonly model: ModelDefinition
+  readonly scorer: Scorer
+  readonly flags: BatchFlags
+  readonly folder: WorkFolder
+  readonly input: InputLines
+  readonly ended: StopRequest
+}
+
+interface Fault {
+  readonly row: number
+  readonly column: string
+  readonly message: string
+}
+
+class ModelRows {
+  readonly #o: ModelRowsOptions
+  readonly #outputs: readonly string[]
+  #rows = 0
+  #dead = 0
+
+  constructor(options: ModelRowsOptions) {
+    this.#o = options
+    this.#outputs = columnNames(options.model.outputs)
+  }
+
+  async run(): Promise<void> {
+    const { scorer, flags, folder, input, ended } = this.#o
+    const inputs = await hashedFiles(input.files)
+    const metadata = { 'tidemark.model': scorer.label, 'tidemark.inputs': JSON.stringify(inputs) }
+    const parts = await PartFiles.open(folder.parts, {})
+    const isParquet = flags.format === 'parquet' && input.files.every((of) => of.kind === 'parquet')
+    const shape = new Shape()
+    const endProgress = showProgress(() => this.#rows)
+    let sizes: Readonly<Record<string, PartSize>> = {}
+    try {
+      if (isParquet) sizes = await this.#scoreTables(parts, metadata)
+      else await this.#scoreLines(parts, shape)
+    } finally {
+      endProgress()
+      input.close()
+    }
+    if (ended.hasCome) {
+      say('stopped; nothing is published')
+      process.exitCode = EXIT.interrupted
+      return
+    }
+    for (const name of this.#outputs) shape.widen({ [name]: 0.5 })
+    const letters = new Shape()
+    letters.widen({ file: '', row: 1, column: '', message: '' })
+    const outcomes = { ...NO_OUTCOMES, scored: this.#rows - this.#dead, dead: this.#dead }
+    const whole = { nextOffset: this.#rows, metadata: '', outcomes, isWhole: true }
+    const saved = {
+      identity: '',
+      partitions: { 0: whole },
+      sizes: { ...(await parts.sync()), ...sizes },
+      kinds: { [ROWS]: shape.fields, [LETTERS]: letters.fields },
+    }
+    const models = [{ model: scorer.label, sha256: scorer.sha256 }]
+    const about = { models, inputs }
+    const job = { flags, workers: 1 }
+    await publish(saved, LETTERS, { job, folder, about, floats: new Map(), metadata })
+  }
+
+  async #scoreLines(parts: PartFiles, shape: Shape): Promise<void> {
+    const part = parts.part(partName(ROWS, 0))
+    const place = new Place()
+    for await (const block of lineBlocks(this.#o.input, this.#o.model.features)) {
+      const scores = await this.#score(block, parts)
+      for (let row = 0; row < block.rows; row++) {
+        const isObject = block.locate(row, place)
+        if (isObject) {
+          shape.add(place)
+          part.room.append(place.memory.bytes.subarray(place.from, place.to - 1))
+        }
+        const texts = this.#outputs.map((name, i) => {
+          const score = scores[i]?.[row] as number
+          return `${JSON.stringify(name)}:${Number.isNaN(score) ? null : score}`
+        })
+        part.room.text(`${isObject ? ',' : '{'}${texts.join(',')}}\n`)
+        part.rows++
+      }
+      refuseIfAny(takenFaults(this.#outputs, Object.keys(shape.fields), block.placeOf(0).file))
+      await parts.flush()
+      if (this.#o.ended.hasCome) return
+    }
+  }
+
+  /** Scores a piece while the one before it is written. @returns the sizes of the parts */
+  async #scoreTables(parts: PartFiles, metadata: Readonly<Record<string, string>>) {
+    const { input, folder, flags, ended } = this.#o
+    const [reading, writing] = [await DuckDb.open(folder.path), await DuckDb.open(folder.path)]
+    const how = { compression: flags.compression ?? 'snappy', metadata } as const
+    const sizes: Record<string, PartSize> = {}
+    await mkdir(join(folder.parts, ROWS), { recursive: true })
+    let written = Promise.resolve()
+    for (const { file, rows } of input.tables) {
+      for (let from = 0; from < rows && !ended.hasCome; from += PIECE_ROWS) {
+        const range = { path: file.path, from, to: Math.min(rows, from + PIECE_ROWS) }
+        const [columns] = await Promise.all([this.#columnsOf(range, reading, parts), written])
+        const name = partName(ROWS, Object.keys(sizes).length).replace('ndjson', 'parquet')
+        sizes[name] = { rows: range.to - from, bytes: 0 }
+        const to = join(folder.parts, name)
+        written = withColumns({ rows: range, to }, writing, { columns, ...how })
+      }
+    }
+    await written
+    for (const duckdb of [reading, writing]) duckdb.close()
+    return sizes
+  }
+
+  async #columnsOf(range: RowRange, duckdb: DuckDb, parts: PartFiles) {
+    const { model, ended } = this.#o
+    const scored = this.#outputs.map(() => new Float64Array(range.to - range.from))
+    let at = 0
+    for await (const block of numberBlocks(range, duckdb, model.features)) {
+      const scores = await this.#score(block, parts)
+      for (const [i, of] of scores.entries()) scored[i]?.set(of, at)
+      at += block.rows
+      await parts.flush()
+      if (ended.hasCome) break
+    }
+    return new Map(this.#outputs.map((name, i) => [name, scored[i] as Float64Array]))
+  }
+
+  /** By output, the scores of the rows; NaN: the row has none, and is a dead letter. */
+  async #score(block: RowBlock, parts: PartFiles): Promise<readonly Float64Array[]> {
+    const { model, scorer } = this.#o
+    const { features } = model
+    const rows = new Float32Array(block.rows * features.length)
+    const taken: number[] = []
+    for (let row = 0; row < block.rows; row++) {
+      const at = taken.length * features.length
+      const unfit = features.findIndex((_, i) => {
+        const value = block.valueOf(row, i)
+        rows[at + i] = value === null ? Number.NaN : Number(value)
+        return value !== null && !(typeof value === 'number' && Number.isFinite(rows[at + i]))
+      })
+      if (unfit < 0) taken.push(row)
+      else {
+        const isMissing = block.valueOf(row, unfit) === undefined
+        const message = isMissing ? 'is missing' : 'is not a number that a float32 can hold'
+        this.#setAside(block, parts, { row, column: features[unfit] as string, message })
+      }
+    }
+    const given = rows.subarray(0, taken.length * features.length)
+    const { columns } = await scorer.score(given, taken.length)
+    const scores = columns.map(() => new Float64Array(block.rows).fill(Number.NaN))
+    for (const [at, row] of taken.entries()) {
+      const unscored = columns.findIndex((column) => !Number.isFinite(column[at]))
+      if (unscored < 0) {
+        for (const [i, of] of scores.entries()) of[row] = columns[i]?.[at] as number
+      } else {
+        const message = 'is no finite number'
+        this.#setAside(block, parts, { row, column: this.#outputs[unscored] as string, message })
+      }
+    }
+    this.#rows += block.rows
+    return scores
+  }
+
+  #setAside(block: RowBlock, parts: PartFiles, { row, column, message }: Fault): void {
+    const part = parts.part(partName(LETTERS, 0))
+    part.room.text(`${JSON.stringify({ ...block.placeOf(row), column, message })}\n`)
+    part.rows++
+    this.#dead++
+  }
+}

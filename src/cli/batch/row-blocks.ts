@@ -1,0 +1,67 @@
+import type { Place } from '../../kernel/bytes.ts'
+import type { DuckDb } from '../../records/files/duckdb.ts'
+import type { InputLines } from '../../records/files/input-lines.ts'
+import { type RowRange, readNumbers } from '../../records/files/parquet.ts'
+
+// Rows of files, as a model takes them: by the names of its features.
+
+/** Some rows, in order. */
+export interface RowBlock {
+  readonly rows: number
+  /** `null`: it is missing; `undefined`: the row has no such column. */
+  valueOf(row: number, feature: number): unknown
+  /** Where a row is in the input. */
+  placeOf(row: number): { readonly file: string; readonly row: number }
+  /** Finds a row as a JSON object with fields. @returns false: it is none */
+  locate(row: number, into: Place): boolean
+}
+
+export async function* numberBlocks(
+  range: RowRange,
+  duckdb: DuckDb,
+  features: readonly string[],
+): AsyncGenerator<RowBlock> {
+  let before = range.from
+  for await (const columns of readNumbers(range, duckdb, features)) {
+    const first = before + 1
+    const rows = columns[0]?.length ?? 0
+    before += rows
+    yield {
+      rows,
+      valueOf: (row, feature) => columns[feature]?.[row],
+      placeOf: (row) => ({ file: range.path, row: first + row }),
+      locate: () => false,
+    }
+  }
+}
+
+export async function* lineBlocks(
+  input: InputLines,
+  features: readonly string[],
+): AsyncGenerator<RowBlock> {
+  for await (const { memory, starts, ends, places } of input.blocks()) {
+    const given = starts.map((start, line) => fieldsOf(memory.text(start, ends[line] as number)))
+    yield {
+      rows: given.length,
+      valueOf: (row, feature) => given[row]?.[features[feature] as string],
+      placeOf: (row) => input.at(places[row] as number),
+      locate: (row, into) => {
+        into.memory = memory
+        into.from = starts[row] as number
+        into.to = memory.buffer.lastIndexOf('}', (ends[row] as number) - 1) + 1
+        return Object.keys(given[row] ?? {}).length > 0
+      },
+    }
+  }
+}
+
+/** `null`: the text is not a JSON object. */
+function fieldsOf(text: string): Readonly<Record<string, unknown>> | null {
+  try {
+    const value: unknown = JSON.parse(text)
+    const isObject = typeof value === 'object' && !Array.isArray(value)
+    return isObject ? (value as Record<string, unknown> | null) : null
+  } catch {
+    return null
+  }
+}
