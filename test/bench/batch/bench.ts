@@ -154,7 +154,7 @@ class BatchBench {
     const [[count] = []] = await this.#duckdb.rows(
       `SELECT count(*)::INTEGER FROM ${a} a FULL JOIN ${b} b USING (paymentId) WHERE ${differ.join(' OR ')}`,
     )
-    this.#expect(count === 0, `${count} payments differ when they come shuffled`)
+    this.#expect(count === 0, `${Number(count)} payments differ when they come shuffled`)
   }
 
   async #measured(name: string, input: string, start: () => Running): Promise<Line> {
