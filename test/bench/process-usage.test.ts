@@ -28,3 +28,7 @@ it.runIf(process.platform === 'linux')('a process is measured as it measures its
 it('a process that has ended is not measured', () => {
   expect(usageOf(2 ** 30)).toBeNull()
 })
+
+it('a process that has ended and is still listed holds no memory', () => {
+  expect(rssOf('Name:\tnode\nState:\tZ (zombie)\n')).toEqual({ rssBytes: 0, peakRssBytes: 0 })
+})

@@ -23,20 +23,35 @@ export interface Usage {
  */
 export function usageOf(pid: number): Usage | null {
   try {
-    const used = treeOf(pid).map((of) => ({
-      ticks: cpuTicks(readFileSync(`/proc/${of}/stat`, 'utf8')),
-      ...rssOf(readFileSync(`/proc/${of}/status`, 'utf8')),
-    }))
+    const used = treeOf(pid).map(processUsage)
     const mainThread = cpuTicks(readFileSync(`/proc/${pid}/task/${pid}/stat`, 'utf8'))
     return {
       mainThreadSeconds: mainThread / TICKS_PER_SECOND,
-      cpuSeconds: used.reduce((sum, { ticks }) => sum + ticks, 0) / TICKS_PER_SECOND,
+      cpuSeconds: used.reduce((sum, of) => sum + of.cpuSeconds, 0),
       rssBytes: used.reduce((sum, of) => sum + of.rssBytes, 0),
       peakRssBytes: used.reduce((sum, of) => sum + of.peakRssBytes, 0),
     }
   } catch {
     return null
   }
+}
+
+type ProcessUsage = Omit<Usage, 'mainThreadSeconds'>
+
+/** By pid, the usage of a process and its living descendants. */
+export function usagesOf(pid: number): ReadonlyMap<number, ProcessUsage> {
+  try {
+    return new Map(treeOf(pid).map((of) => [of, processUsage(of)]))
+  } catch {
+    // One of them has ended meanwhile.
+    return new Map()
+  }
+}
+
+function processUsage(pid: number): ProcessUsage {
+  const ticks = cpuTicks(readFileSync(`/proc/${pid}/stat`, 'utf8'))
+  const rss = rssOf(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  return { cpuSeconds: ticks / TICKS_PER_SECOND, ...rss }
 }
 
 /**
@@ -48,10 +63,10 @@ export function cpuTicks(stat: string): number {
   return Number(afterName[11]) + Number(afterName[12])
 }
 
-/** The resident size in `/proc/PID/status`, and its peak. */
+/** The resident size in `/proc/PID/status`, and its peak; 0 once it has ended. */
 export function rssOf(status: string): Pick<Usage, 'rssBytes' | 'peakRssBytes'> {
   const bytes = (name: string) =>
-    Number(new RegExp(`^${name}:\\s*(\\d+) kB$`, 'm').exec(status)?.[1] ?? Number.NaN) * 1_024
+    Number(new RegExp(`^${name}:\\s*(\\d+) kB$`, 'm').exec(status)?.[1] ?? 0) * 1_024
   return { rssBytes: bytes('VmRSS'), peakRssBytes: bytes('VmHWM') }
 }
 

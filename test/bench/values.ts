@@ -63,8 +63,8 @@ export function encoderOf(values: Values): Encode {
   }
 }
 
-/** `null`: it is malformed. */
-function paymentIn(json: Buffer): Payment | null {
+/** The payment in a value. `null`: it is malformed. */
+export function paymentIn(json: Buffer): Payment | null {
   try {
     return Payment.safeParse(JSON.parse(String(json))).data ?? null
   } catch {
