@@ -27,6 +27,12 @@ const ROWS = golden.inputs.slice(0, 40).map((inputs, i) => ({
   ...Object.fromEntries(FEATURES.map((name, at) => [name, inputs[at] ?? null])),
   paidAt: 1_767_225_600_000 + i,
 }))
+/** More than DuckDB has in a chunk. */
+const MANY = Array.from({ length: 2_500 }, (_, i) => ({
+  ...(ROWS[(i * 7) % ROWS.length] as Row),
+  paymentId: `p-"${i}"`,
+  paidAt: i,
+}))
 type Row = Readonly<Record<string, unknown>>
 
 const ndjson = (rows: readonly Row[]) => `${rows.map((row) => JSON.stringify(row)).join('\n')}\n`
@@ -74,26 +80,27 @@ describe('tidemark batch --model', () => {
   test.each(['ndjson', 'csv', 'parquet'])(
     'keeps the rows of %s as they are, in order, with the scores of the model',
     async (kind) => {
-      const folder = folderWith({ 'rows.ndjson': ndjson(ROWS) })
+      const folder = folderWith({ 'rows.ndjson': ndjson(MANY) })
       const input = join(folder, `rows.${kind}`)
+      const [all] = await scoresOf(MODEL, MANY)
       if (kind !== 'ndjson') await convert(join(folder, 'rows.ndjson'), input)
       for (const format of ['ndjson', 'parquet']) {
         const { code, stderr, output } = await score(input, { flags: ['--format', format] })
         expect([code, stderr]).toEqual([0, expect.any(String)])
         const rows = await tableIn(join(output, 'rows'))
-        expect(rows.map((row) => row['probability'])).toEqual(scores)
-        expect(Object.keys(rows[0] as Row)).toEqual([...Object.keys(ROWS[0] as Row), 'probability'])
-        expect(rows.map((row) => row['paymentId'])).toEqual(ROWS.map((row) => row.paymentId))
-        expect(rows.map((row) => Number(row['paidAt']))).toEqual(ROWS.map((row) => row.paidAt))
+        expect(rows.map((row) => row['probability'])).toEqual(all)
+        expect(Object.keys(rows[0] as Row)).toEqual([...Object.keys(MANY[0] as Row), 'probability'])
+        expect(rows.map((row) => row['paymentId'])).toEqual(MANY.map((row) => row.paymentId))
+        expect(rows.map((row) => Number(row['paidAt']))).toEqual(MANY.map((row) => row.paidAt))
         expect(rows.map((row) => row['amount'] && Number(row['amount']))).toEqual(
-          ROWS.map((row) => (row as Row)['amount']),
+          MANY.map((row: Row) => row['amount']),
         )
         const manifest = JSON.parse(readFileSync(join(output, '_manifest.json'), 'utf8'))
         expect(manifest).toMatchObject({
           models: [{ model: 'card-gbdt@1' }],
           inputs: [{ file: input }],
-          outcomes: { records: 40, scored: 40, dead: 0 },
-          parts: [{ rows: 40 }],
+          outcomes: { records: 2_500, scored: 2_500, dead: 0 },
+          parts: [{ rows: 2_500 }],
         })
       }
     },
