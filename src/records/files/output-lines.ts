@@ -68,13 +68,13 @@ export class OutputReader {
     const { bytes, buffer } = memory
     const isObject = bytes[from] === OPEN
     if (!isObject) room.append(AS_VALUE)
-    room.append(bytes.subarray(from, isObject ? to - 1 : to))
+    room.copy(memory, from, isObject ? to - 1 : to)
     let isFirst = isObject && to - from === EMPTY
     const id = this.#id
     if (id.from < id.to) {
       room.append(isFirst ? BEFORE_ID.subarray(1) : BEFORE_ID)
       isFirst = false
-      if (isPlain(bytes, id.from, id.to)) room.append(bytes.subarray(id.from, id.to))
+      if (isPlain(bytes, id.from, id.to)) room.copy(memory, id.from, id.to)
       else room.text(JSON.stringify(buffer.toString('utf8', id.from, id.to)).slice(1, -1))
       room.byte(QUOTE)
     }
