@@ -212,23 +212,30 @@ class ModelRows {
   async #score(block: RowBlock, parts: PartFiles): Promise<readonly Float64Array[]> {
     const { model, scorer } = this.#o
     const { features } = model
-    const rows = new Float32Array(block.rows * features.length)
-    const taken: number[] = []
-    for (let row = 0; row < block.rows; row++) {
-      const at = taken.length * features.length
-      const unfit = features.findIndex((_, i) => {
-        const value = block.valueOf(row, i)
-        rows[at + i] = value === null ? Number.NaN : Number(value)
-        return value !== null && !(typeof value === 'number' && Number.isFinite(rows[at + i]))
-      })
-      if (unfit < 0) taken.push(row)
-      else {
-        const isMissing = block.valueOf(row, unfit) === undefined
-        const message = isMissing ? 'is missing' : 'is not a number that a float32 can hold'
-        this.#setAside(block, parts, { row, column: features[unfit] as string, message })
+    const width = features.length
+    const rows = new Float32Array(block.rows * width)
+    const unfit = new Int32Array(block.rows).fill(-1)
+    for (const [i, column] of block.columns.entries()) {
+      for (let row = 0; row < block.rows; row++) {
+        const value = column[row]
+        const given = typeof value === 'number' ? value : Number.POSITIVE_INFINITY
+        const at = row * width + i
+        rows[at] = value === null ? Number.NaN : given
+        if (Math.abs(rows[at]) === Number.POSITIVE_INFINITY && unfit[row] === -1) unfit[row] = i
       }
     }
-    const given = rows.subarray(0, taken.length * features.length)
+    const taken: number[] = []
+    for (const [row, i] of unfit.entries()) {
+      if (i < 0) {
+        rows.copyWithin(taken.length * width, row * width, (row + 1) * width)
+        taken.push(row)
+        continue
+      }
+      const isMissing = block.columns[i]?.[row] === undefined
+      const message = isMissing ? 'is missing' : 'is not a number that a float32 can hold'
+      this.#setAside(block, parts, { row, column: features[i] as string, message })
+    }
+    const given = rows.subarray(0, taken.length * width)
     const { columns } = await scorer.score(given, taken.length)
     const scores = columns.map(() => new Float64Array(block.rows).fill(Number.NaN))
     for (const [at, row] of taken.entries()) {

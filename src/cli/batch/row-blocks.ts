@@ -8,8 +8,8 @@ import { type RowRange, readNumbers } from '../../records/files/parquet.ts'
 /** Some rows, in order. */
 export interface RowBlock {
   readonly rows: number
-  /** `null`: it is missing; `undefined`: the row has no such column. */
-  valueOf(row: number, feature: number): unknown
+  /** By feature and row; `null`: it is missing; `undefined`: the row has no such column. */
+  readonly columns: readonly (readonly unknown[])[]
   /** Where a row is in the input. */
   placeOf(row: number): { readonly file: string; readonly row: number }
   /** Finds a row as a JSON object with fields. @returns false: it is none */
@@ -28,7 +28,7 @@ export async function* numberBlocks(
     before += rows
     yield {
       rows,
-      valueOf: (row, feature) => columns[feature]?.[row],
+      columns,
       placeOf: (row) => ({ file: range.path, row: first + row }),
       locate: () => false,
     }
@@ -43,7 +43,7 @@ export async function* lineBlocks(
     const given = starts.map((start, line) => fieldsOf(memory.text(start, ends[line] as number)))
     yield {
       rows: given.length,
-      valueOf: (row, feature) => given[row]?.[features[feature] as string],
+      columns: features.map((feature) => given.map((row) => row?.[feature])),
       placeOf: (row) => input.at(places[row] as number),
       locate: (row, into) => {
         into.memory = memory
