@@ -269,8 +269,9 @@ class Tally {
 
   commit(partition: number, committed: Committed): void {
     const waiting = this.#waiting.get(partition) ?? []
-    let { outcomes } = this.partitions[partition] ?? { outcomes: NO_OUTCOMES }
-    let end = committed.nextOffset
+    const before = this.partitions[partition]
+    let outcomes = before?.outcomes ?? NO_OUTCOMES
+    let end = before?.nextOffset ?? 0
     for (let [first] = waiting; first !== undefined; [first] = waiting) {
       if (first.end > committed.nextOffset) break
       outcomes = addOutcomes(outcomes, first.outcomes)
