@@ -16,7 +16,7 @@ const SAVED_EVERY_MS = 5_000
 const KAFKA = 'kafka:'
 const FILE_SETTINGS = [...PREPARE_SETTINGS, 'workers'] as const
 const OF_BOTH: readonly string[] = ['input', 'config', 'compression', ...FILE_SETTINGS]
-/** Of Parquet. DuckDB has them, whatever Node has. */
+/** Compressions of Parquet. DuckDB has them, also where Node lacks zstd. */
 const COMPRESSIONS: readonly unknown[] = ['snappy', 'zstd']
 const parseShare = numberParser('a percentage', (n) => n >= 0 && n <= 100)
 

@@ -34,7 +34,7 @@ interface BatchWorkerOptions {
   readonly sorted: string | null
   /** From 0. */
   readonly worker: number
-  /** What an interrupted run has saved. */
+  /** The work that an interrupted run has saved. */
   readonly saved: Saved
   /** `null`: outputs are written. */
   readonly rows: TrainingRows | null
@@ -209,7 +209,7 @@ export class BatchWorker {
   }
 }
 
-/** What a field is that only says where an event was in the log. */
+/** The rule of a field that only says where an event was in the log. */
 const NUMBER: FieldRule = { kinds: new Set(['number']), mayBeNull: false, mayBeAbsent: false }
 
 export function openBatchInput(

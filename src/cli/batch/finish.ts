@@ -28,7 +28,7 @@ export interface Manifest {
   readonly [about: string]: unknown
 }
 
-/** What all workers have saved, as one: of a partition, what the worker that came furthest has. */
+/** Merges the saved work of all workers; for each partition, the worker that came furthest counts. */
 export function mergedSaved(all: readonly Saved[], identity: string): Saved {
   const shapes = new Map<string, Shape>()
   for (const { kinds } of all) {
@@ -70,11 +70,11 @@ export function outcomesOf({ partitions }: Saved): Manifest['outcomes'] {
 export interface FinishOptions {
   readonly job: Pick<Job, 'flags' | 'workers'>
   readonly folder: WorkFolder
-  /** What the manifest says of what has computed it. */
+  /** Entries of the manifest about topology, models and inputs. */
   readonly about: object
   /** By folder, the columns of Parquet that are float32. */
   readonly floats: ReadonlyMap<string, readonly string[]>
-  /** Of the files of Parquet. */
+  /** Metadata of the Parquet files. */
   readonly metadata: Readonly<Record<string, string>>
 }
 

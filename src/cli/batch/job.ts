@@ -38,7 +38,7 @@ export interface BatchFlags extends Record<string, unknown> {
   readonly within?: number
 }
 
-/** What all workers of a batch need. */
+/** The batch as each of its workers gets it. */
 export interface Job {
   readonly file: string
   readonly flags: BatchFlags
@@ -46,18 +46,18 @@ export interface Job {
   readonly workers: number
   /** How often what is done is made durable, ms. */
   readonly savedEveryMs: number
-  /** What is computed: an interrupted run continues only the same. */
+  /** A hash of all that determines the output: an interrupted run continues only with the same. */
   readonly identity: string
 }
 
-/** What was made durable of a partition. */
+/** The durable state of a partition. */
 export interface SavedPartition extends Committed {
   readonly outcomes: Outcomes
   /** Are all its records committed, and its windows closed? */
   readonly isWhole: boolean
 }
 
-/** What a worker has made durable. */
+/** The durable state of a worker. */
 export interface Saved {
   readonly identity: string
   readonly partitions: Readonly<Record<string, SavedPartition>>
@@ -97,6 +97,6 @@ export function labelFields(labelBy: string): { readonly id: string; readonly fi
 
 export interface Progress {
   readonly records: number
-  /** Of the input, 0 to 1. */
+  /** Share of the input that was read, 0 to 1. */
   readonly share: number
 }

@@ -9,7 +9,7 @@ import { valueAt } from '../arguments.ts'
 export type LabelState = 'labelled' | 'none' | 'immature'
 
 interface LabelColumns {
-  /** Of the labels, what identifies the event. */
+  /** Column of the labels that identifies the event. */
   readonly id: string
   /** The field of the event that has the same. */
   readonly field: string

@@ -8,7 +8,7 @@ import { reasonOf } from '../../runtime/output/dead-letter.ts'
 import { valueAt } from '../arguments.ts'
 import { bytesAsJson } from '../print.ts'
 
-// What a commit publishes, as lines in the parts of its folders.
+// Outputs and dead letters of a commit, as lines in the parts of their folders.
 
 /** The most folders of `--partition-by`. */
 const MOST_FOLDERS = 1_000

@@ -19,7 +19,7 @@ interface Change {
 /** By path. */
 type Numbers = Readonly<Record<string, number>>
 
-/** What another model would change in the outputs: their numbers and truth values, by path. */
+/** Changes that another model would make in the outputs' numbers and truth values, by path. */
 export class ModelChange {
   readonly #outputs: WrittenOutputs
   readonly #then = new Map<Written, Numbers>()

@@ -51,7 +51,7 @@ export function replayedRecords(feed: ReplayFeed): Records {
       return new Map([...topics].map(([name, info]) => [name, { ...info, ...unbounded }]))
     },
     createTopics: async () => {},
-    // Of what the group has committed, only the variants that it has chosen.
+    // Only the variants that the group has chosen are kept of its commit.
     partitionOffsets: async (group, topic) => {
       const all = await records.partitionOffsets(group, topic)
       return all.map(({ committed, ...of }) => {

@@ -35,7 +35,7 @@ interface Difference {
   readonly made: View | null
 }
 
-/** What concerns all of a run is shown once. */
+/** Reasons that concern a whole run are shown once. */
 const OF_A_RUN = /^another /
 const UNEXPLAINED = '?'
 const LATE_BY_CLOCK = 'a late decision by the clock (idleAfter)'
@@ -218,7 +218,7 @@ function fieldsOf(then: View, now: View): string[] {
   return more > 0 ? [...lines, `  and ${more} more`] : lines
 }
 
-/** What is compared of a record, as JSON. */
+/** The compared parts of a record, as JSON. */
 function viewOf(record: RecordParts) {
   const { key, value, headers } = comparedParts(record)
   const header = Object.fromEntries(headers.map((of) => [of.name, bytesAsJson(of.value)]))

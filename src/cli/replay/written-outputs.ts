@@ -32,7 +32,7 @@ export type WrittenMarks = Readonly<Record<string, string>>
 export interface Written {
   readonly partition: number
   readonly offset: number
-  /** Of key, value and headers. */
+  /** Hash of key, value and headers. */
   readonly digest: number
   readonly marks: WrittenMarks
   /** Is there another of its id before it? */
@@ -41,7 +41,7 @@ export interface Written {
   isMade: boolean
 }
 
-/** What a run has written, by what it was made of. Each takes about 150 bytes. */
+/** Outputs and dead letters of a run, by their causes. Each takes about 150 bytes. */
 export class WrittenOutputs {
   readonly definition: Definition
   readonly ranges: readonly ReplayRange[]
@@ -114,7 +114,7 @@ export class WrittenOutputs {
     return isOwn ? letterCause({ topic: at.topic, partition: at.partition, of: at.offset }) : null
   }
 
-  /** What the outputs of a partition say of the positions of tables, in order. */
+  /** Positions of the tables that the outputs of a partition tell, in order. */
   tablesOf(partition: number): TablesFrom[] {
     const all: { from: number; marks: WrittenMarks }[] = []
     for (const sink of this.#sinks.keys()) {

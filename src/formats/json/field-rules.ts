@@ -1,6 +1,6 @@
 import type { StandardJSONSchemaV1, StandardSchemaV1 } from '@standard-schema/spec'
 
-// What a schema says of the fields of its objects, read from its JSON Schema: this knows every
+// Rules for the fields of a schema's objects, read from its JSON Schema: this knows every
 // schema's fields, where the scanner knows only those of plain ones.
 
 interface JsonSchema {

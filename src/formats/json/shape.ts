@@ -5,7 +5,7 @@ import { compileLayout, recordLayoutOf } from './layout.ts'
 import { ANY_NUMBER, ANY_TEXT, NO_SCALAR, type PlainField } from './plain.ts'
 import { Walker } from './walker.ts'
 
-/** What the values of a field are; `json`: of different kinds, objects or arrays. */
+/** The kind of a field's values; `json`: objects, arrays, or different kinds. */
 type FieldKind = 'text' | 'integer' | 'number' | 'boolean' | 'json'
 
 interface Field {

@@ -38,7 +38,7 @@ export class InputLines {
   readonly #duckdb: DuckDb | null
   readonly #fieldOf: FieldOf
   #readFiles = 0
-  /** Of the file that is being read. */
+  /** Share of the current file that was read. */
   #readShare: () => number = () => 0
 
   private constructor({ files, tables, duckdb, fieldOf }: OpenInputLines) {

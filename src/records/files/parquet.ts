@@ -8,12 +8,12 @@ const TYPES = {
   json: 'JSON',
 } as const
 
-/** Of a row group: fewer than by default, because a row group is in memory until it is written. */
+/** Rows of a group: fewer than by default, because a group is in memory until it is written. */
 export const ROWS = 61_440
 
 interface ParquetFile {
   readonly compression: 'snappy' | 'zstd'
-  /** Of the file, by name. */
+  /** Metadata of the file, by name. */
   readonly metadata: Readonly<Record<string, string>>
 }
 

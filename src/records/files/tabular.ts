@@ -5,7 +5,7 @@ import type { InputFile } from './input-files.ts'
 // Parquet and CSV as lines of JSON: what DuckDB writes is scanned faster than its values are read.
 // The schema of the events decides what a value becomes.
 
-/** What the schema says of a field. */
+/** The kinds of value that the schema allows in a field. */
 export interface FieldRule {
   readonly kinds: ReadonlySet<'text' | 'number' | 'boolean' | 'other'>
   readonly mayBeNull: boolean

@@ -46,7 +46,7 @@ export class WorkFolder {
     return join(this.path, PARTS)
   }
 
-  /** Of a worker whose parent holds the lock. */
+  /** The folder for a worker whose parent holds the lock. */
   static of(output: string): WorkFolder {
     return new WorkFolder(output)
   }
@@ -84,7 +84,7 @@ export class WorkFolder {
     await rename(`${path}.new`, path)
   }
 
-  /** What workers have written down, in the order of their numbers. */
+  /** The saved states, in the order of the workers' numbers. */
   async saved<T>(): Promise<readonly T[]> {
     const names = (await readdir(this.path)).filter((name) => /^_progress-\d+\.json$/.test(name))
     const texts = names.sort().map((name) => readFile(join(this.path, name), 'utf8'))
@@ -100,7 +100,7 @@ export class WorkFolder {
 
   /** Gives the output its name. @param kept names of its files and folders; others are removed */
   async publish(kept: readonly string[], manifest: object): Promise<void> {
-    // What is known of the parts goes before the parts.
+    // The saved states are removed before the parts that they describe.
     for (const name of (await readdir(this.path)).sort().reverse()) {
       if (!kept.includes(name)) await this.#remove(name)
     }

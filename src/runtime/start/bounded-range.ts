@@ -127,7 +127,7 @@ export class BoundedRange {
     const { from } = this.#range
     if (from === 'earliest' || from === 'latest') return false
     if ('offset' in from) return from.offset < of.lowOffset
-    // What was deleted for its age is older than what has to be kept.
+    // Records that were deleted for their age are older than those that have to be kept.
     const isKept = retentionMs !== null && from.timeMs >= nowMs - retentionMs
     const start = this.#found.get(partitionName(of))?.start
     return of.lowOffset > 0 && start === of.lowOffset && !isKept
