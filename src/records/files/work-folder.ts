@@ -1,17 +1,8 @@
-import {
-  mkdir,
-  open,
-  readdir,
-  readFile,
-  rename,
-  rm,
-  stat,
-  utimes,
-  writeFile,
-} from 'node:fs/promises'
+import { open, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { configFault, messageOf } from '../../kernel/errors.ts'
+import { makeFolder } from '../../kernel/node.ts'
 
 // Where an output is made before it gets its name: all of it or nothing. Beside it, a lock says who
 // makes it, and what is known to be whole lets an interrupted run continue.
@@ -59,10 +50,10 @@ export class WorkFolder {
   static async lock(output: string, o: { readonly isKept: boolean }): Promise<WorkFolder> {
     const folder = new WorkFolder(output)
     try {
-      await mkdir(dirname(folder.path), { recursive: true })
+      makeFolder(dirname(folder.path))
       await folder.#take()
       if (!o.isKept) await rm(folder.path, { recursive: true, force: true })
-      await mkdir(folder.path, { recursive: true })
+      makeFolder(folder.path)
     } catch (error) {
       throw error instanceof Error && 'syscall' in error
         ? configFault(`cannot write the output: ${messageOf(error)}`, output)

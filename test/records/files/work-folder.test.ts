@@ -91,3 +91,10 @@ test('an output that cannot be written is refused', async () => {
   await expect(WorkFolder.lock(output, NEW)).rejects.toMatchObject(refused)
   expect(existsSync(output)).toBe(false)
 })
+
+test('a folder that cannot be made is refused, also where Node would try for ever', async () => {
+  await expect(WorkFolder.lock('/proc/none/out', { isKept: false })).rejects.toMatchObject({
+    code: 'CONFIG_INVALID',
+    where: '/proc/none/out',
+  })
+})
