@@ -21,7 +21,7 @@ import { promisify } from 'node:util'
 const ENTRIES = [
   'index',
   'cli/main',
-  'cli/batch/batch-worker-main',
+  'cli/batch/worker-thread-entry',
   'cli/workers/worker-main',
   'scoring/scorer-thread',
   'scoring/tree-comparer',

@@ -11,7 +11,6 @@ import { summaryOf } from '../prepared.ts'
 import { noteLine, plural, say, sayNotes, table } from '../print.ts'
 import { showProgress } from '../progress.ts'
 import { BatchWorker, openBatchInput } from './batch-worker.ts'
-import { BatchWorkerProcess } from './batch-worker-process.ts'
 import {
   type FinishOptions,
   finish,
@@ -24,6 +23,7 @@ import {
 import { type BatchFlags, type Job, type Progress, prepareJob, type Saved } from './job.ts'
 import { sortByTime } from './sorted-lines.ts'
 import type { TrainingRows } from './training-rows.ts'
+import { BatchWorkerThread } from './worker-thread.ts'
 
 /** More than this share of late events is told, percent. */
 const MANY_LATE = 10
@@ -118,7 +118,7 @@ class FileBatch {
       job.workers === 1
         ? [await BatchWorker.open({ ...own, worker: 0 })]
         : Array.from({ length: job.workers }, (_, worker) => {
-            return new BatchWorkerProcess({ job, worker, sorted, saved }, stopped)
+            return new BatchWorkerThread({ job, worker, sorted, saved }, stopped)
           })
     const progress = (of: keyof Progress) =>
       workers.reduce((sum, worker) => sum + worker.progress[of], 0)

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { closeSync, constants, openSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { Socket } from 'node:net'
@@ -20,9 +21,6 @@ const SETTINGS = {
   autoload_known_extensions: 'false',
 }
 
-/** Distinguishes the files of databases in one folder. */
-let opened = 0
-
 /** Rows of a chunk of DuckDB. */
 const CHUNK_ROWS = 2_048
 
@@ -40,7 +38,7 @@ export class DuckDb {
   /** @throws TidemarkError `NOT_SUPPORTED`: it is not installed */
   static async open(folder: string): Promise<DuckDb> {
     const { DuckDBInstance } = await load()
-    const own = join(folder, `duckdb-${process.pid}-${opened++}`)
+    const own = join(folder, `duckdb-${randomUUID()}`)
     const instance = await DuckDBInstance.create(':memory:', { ...SETTINGS, temp_directory: own })
     return new DuckDb(await instance.connect(), own)
   }

@@ -1,0 +1,63 @@
+import { once } from 'node:events'
+import { SHARE_ENV, Worker } from 'node:worker_threads'
+import { Refused, TidemarkError } from '../../kernel/errors.ts'
+import { PACKAGE } from '../own-package.ts'
+import { type FaultData, faultOf } from '../workers/messages.ts'
+import type { Job, Progress, Saved } from './job.ts'
+
+// A worker of a batch in a thread of its own.
+
+export interface Assignment {
+  readonly job: Job
+  readonly worker: number
+  readonly sorted: string | null
+  readonly saved: Saved
+}
+
+/** `progress` comes again and again, then one of the others. */
+export type Report =
+  | { readonly progress: Progress }
+  | { readonly isWhole: boolean }
+  | { readonly faults: readonly FaultData[] }
+
+const ENTRY = new URL('dist/cli/batch/worker-thread-entry.js', PACKAGE)
+
+export class BatchWorkerThread {
+  progress: Progress = { records: 0, share: 0 }
+  readonly #worker: number
+  readonly #thread: Worker
+
+  constructor(assignment: Assignment, stopped: Promise<void>) {
+    this.#worker = assignment.worker
+    this.#thread = new Worker(ENTRY, {
+      workerData: assignment,
+      execArgv: [],
+      env: SHARE_ENV,
+      // Node would close pipes again that a socket has closed, which may be files of others by then.
+      trackUnmanagedFds: false,
+    })
+    void stopped.then(() => this.#thread.postMessage('stop'))
+  }
+
+  /** @returns as {@link BatchWorker.run} */
+  async run(): Promise<boolean> {
+    let last: Report | null = null
+    this.#thread.on('message', (report: Report) => {
+      if ('progress' in report) this.progress = report.progress
+      else last = report
+    })
+    const [code] = (await once(this.#thread, 'exit')) as [number]
+    const ended = last as Exclude<Report, { readonly progress: Progress }> | null
+    if (ended === null) {
+      const what = `worker ${this.#worker + 1} of the batch ended with exit code ${code}`
+      const hint = 'the same command with --resume continues from what was saved'
+      throw new TidemarkError('WORKER_FAILED', what, { hint })
+    }
+    if ('isWhole' in ended) return ended.isWhole
+    const faults = ended.faults.map(faultOf)
+    const [first] = faults
+    throw faults.length > 1
+      ? new Refused(faults.filter((of) => of instanceof TidemarkError))
+      : first
+  }
+}
