@@ -91,10 +91,10 @@ export class BatchWorker {
   async run(): Promise<boolean> {
     const { prepared, job, stopped } = this.#o
     const { source } = this.#definition
-    const { partitions, partitionColumn = null, offsetColumn = null } = job.flags
+    const { partitions, partitionColumn, offsetColumn } = job.flags
     const partitioner = await LinePartitioner.open(source, {
       partitions,
-      fields: { partition: partitionColumn, offset: offsetColumn },
+      fields: [partitionColumn, offsetColumn].filter((name) => name !== undefined),
       describe: (place) => {
         const { file, row } = this.#o.input.at(place)
         return `${file}:${row}`

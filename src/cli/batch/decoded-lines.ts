@@ -1,24 +1,22 @@
 import type { FieldPath } from '../../columns/columns.ts'
 import type { ScannedEvents } from '../../columns/scanned-events.ts'
-import type { Format, RawRecord, RawRecords } from '../../formats/format.ts'
+import type { Format } from '../../formats/format.ts'
 import { UNWRITTEN } from '../../formats/record-decoding.ts'
-import type { Memory, Place } from '../../kernel/bytes.ts'
 import { atOnce, Slices } from '../../kernel/slices.ts'
-import { NO_TIMESTAMP } from '../../kernel/time.ts'
 import type { InputBlock } from '../../records/files/input-lines.ts'
+import { type KeyedLines, LineRecords } from '../../records/files/line-records.ts'
 import type { SourceDefinition } from '../../topology/definition.ts'
 import { readFunction } from '../../topology/function-reading.ts'
 
-const NO_KEY = Buffer.alloc(0)
 const TAB = 0x09
 const BRACE = 0x7b
 const UNCUT = new Slices(() => 0)
 
 /** Lines and their events. */
 export interface DecodedLines {
-  /** By line, where its value begins: behind a key and a tab, if it has them. */
-  readonly values: readonly number[]
-  readonly records: RawRecords
+  /** The lines, without keys. */
+  readonly lines: KeyedLines
+  readonly records: LineRecords
   readonly events: ScannedEvents
   /** By line, the index of its event; −1: it has none. */
   readonly eventOf: Int32Array
@@ -31,12 +29,16 @@ export function decodedLines(
   { topic }: Pick<SourceDefinition, 'topic'>,
 ): DecodedLines {
   const values = starts.map((start, line) => valueStart(memory.bytes, start, ends[line] as number))
-  const records = new RawLines(memory, values, ends)
+  const nowhere = starts.map(() => -1)
+  const keys = { keyStarts: nowhere, keyEnds: nowhere, madeKeys: new Map() }
+  const lines = { memory, starts: values, ends, ...keys }
+  const unwritten = starts.map(() => UNWRITTEN)
+  const records = new LineRecords(lines, [...starts.keys()], unwritten)
   const from = { topic, partition: UNWRITTEN }
   const decoded = atOnce(format.decode({ from, records }, UNCUT))
   const eventOf = new Int32Array(starts.length).fill(-1)
   for (const [event, line] of decoded.records.entries()) eventOf[line] = event
-  return { values, records, events: decoded.events, eventOf }
+  return { lines, records, events: decoded.events, eventOf }
 }
 
 /** The field that a function reads, or whose time it reads; none if it does more. */
@@ -51,33 +53,4 @@ function valueStart(bytes: Uint8Array, start: number, end: number): number {
   if (bytes[start] === BRACE) return start
   const tab = bytes.indexOf(TAB, start)
   return tab < 0 || tab >= end ? start : tab + 1
-}
-
-/** The values of lines as records with an empty key. */
-class RawLines implements RawRecords {
-  readonly #memory: Memory
-  readonly #starts: readonly number[]
-  readonly #ends: readonly number[]
-
-  constructor(memory: Memory, starts: readonly number[], ends: readonly number[]) {
-    this.#memory = memory
-    this.#starts = starts
-    this.#ends = ends
-  }
-
-  get length(): number {
-    return this.#starts.length
-  }
-
-  at(line: number): RawRecord {
-    const value = this.#memory.buffer.subarray(this.#starts[line], this.#ends[line])
-    return { offset: UNWRITTEN, timestampMs: NO_TIMESTAMP, key: NO_KEY, value, headers: [] }
-  }
-
-  locate(line: number, into: Place): boolean {
-    into.memory = this.#memory
-    into.from = this.#starts[line] as number
-    into.to = this.#ends[line] as number
-    return true
-  }
 }

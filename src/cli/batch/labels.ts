@@ -1,4 +1,5 @@
 import { configFault } from '../../kernel/errors.ts'
+import { jsonOrNull } from '../../kernel/json.ts'
 import { InputLines } from '../../records/files/input-lines.ts'
 import { valueAt } from '../arguments.ts'
 
@@ -48,7 +49,7 @@ export class Labels {
     for await (const { memory, starts, ends, places } of input.blocks()) {
       for (const [line, start] of starts.entries()) {
         const { file, row } = input.at(places[line] as number)
-        const given = jsonIn(memory.text(start, ends[line] as number))
+        const given = jsonOrNull(memory.text(start, ends[line] as number))
         const typed = csv.has(file) ? numbersIn(given, [columns.label, columns.at]) : given
         labels.#add(typed, columns, `${file}:${row}`)
       }
@@ -84,14 +85,6 @@ export class Labels {
     const own = this.#labels.get(String(given)) ?? []
     this.#labels.set(String(given), own)
     own.push({ atMs, value })
-  }
-}
-
-function jsonIn(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return null
   }
 }
 

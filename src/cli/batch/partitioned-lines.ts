@@ -10,6 +10,7 @@ import { openFormat } from '../../formats/open-format.ts'
 import { GivenRecord, UNWRITTEN } from '../../formats/record-decoding.ts'
 import { Place } from '../../kernel/bytes.ts'
 import { configFault, TidemarkError } from '../../kernel/errors.ts'
+import { jsonOrNull } from '../../kernel/json.ts'
 import { murmur2, type Partitioner, partitionOfKey, placeOf } from '../../kernel/kafka.ts'
 import type { InputBlock } from '../../records/files/input-lines.ts'
 import {
@@ -24,15 +25,10 @@ import { decodedLines, pickedFields } from './decoded-lines.ts'
 
 // The partition, the offset and the key of each line of the input.
 
-/** Fields of an export that say where its events were in the log. */
-interface PositionFields {
-  readonly partition: string | null
-  readonly offset: string | null
-}
-
 interface PartitioningOptions {
   readonly partitions: number
-  readonly fields: PositionFields
+  /** Fields of an export with the partition, or partition and offset, of an event in the log. */
+  readonly fields: readonly string[]
   /** Where a line is, for people. */
   readonly describe: (place: number) => string
 }
@@ -44,7 +40,8 @@ export class LinePartitioner {
   readonly #format: Format
   readonly #o: PartitioningOptions
   readonly #key: Read<string> | null
-  readonly #positions: PositionScanner | null
+  /** `null`: no field says where events were in the log. */
+  readonly #positions: NumberScanner | null
   readonly #by: Partitioner
   readonly #nextOffsets: number[]
 
@@ -54,7 +51,7 @@ export class LinePartitioner {
     this.#format = format
     this.#o = options
     this.#key = takesSecond(source.key) ? null : format.reader(source.key as EventFunction<string>)
-    this.#positions = PositionScanner.of(options)
+    this.#positions = options.fields.length === 0 ? null : new NumberScanner(options.fields)
     this.#by = partitioner === 'unknown' || partitioner === null ? 'murmur2' : partitioner
     this.#nextOffsets = new Array<number>(options.partitions).fill(0)
   }
@@ -68,64 +65,72 @@ export class LinePartitioner {
   /** @throws TidemarkError `CONFIG_INVALID`: a line does not say where it was, or goes backwards */
   partition(block: InputBlock): PartitionLines[] {
     const lines = this.#keyed(block)
-    const { partitions } = this.#o
-    const own = Array.from({ length: partitions }, () => ({
+    const [partitions, offsets] = this.#positions?.scan(lines) ?? []
+    const own = this.#nextOffsets.map(() => ({
       at: [] as number[],
       offsets: [] as number[],
       places: [] as number[],
     }))
-    this.#positions?.scan(lines)
     for (let line = 0; line < lines.starts.length; line++) {
       const place = block.places[line] as number
-      const partition = this.#positions?.partitionOf(line, place) ?? this.#partitionOf(lines, line)
+      const partition = partitions?.[line] ?? this.#partitionOf(lines, line)
+      const next = this.#nextOffsets[partition]
+      const offset = offsets?.[line] ?? next
+      // Not even NaN is behind the last one.
+      if (next === undefined || offset === undefined || !(offset >= next)) {
+        throw this.#misplaced(place, partition, offset)
+      }
       const of = own[partition] as (typeof own)[number]
-      const offset = this.#offsetOf(line, partition, place)
       of.at.push(line)
       of.offsets.push(offset)
       of.places.push(place)
       this.#nextOffsets[partition] = offset + 1
     }
-    return own.flatMap(({ at, offsets, places }, partition) =>
-      at.length === 0 ? [] : { partition, places, records: new LineRecords(lines, at, offsets) },
+    return own.flatMap(({ at, offsets: some, places }, partition) =>
+      at.length === 0 ? [] : { partition, places, records: new LineRecords(lines, at, some) },
     )
   }
 
-  #offsetOf(line: number, partition: number, place: number): number {
-    const next = this.#nextOffsets[partition] as number
-    const given = this.#positions?.offsetOf(line, place) ?? next
-    if (given >= next) return given
-    const what = `offset ${given} of partition ${partition} comes after ${next - 1}`
-    const hint = 'give the files in the order of the log'
-    throw configFault(what, this.#o.describe(place), hint)
+  #misplaced(place: number, partition: number, offset: number | undefined): TidemarkError {
+    const { partitions, fields, describe } = this.#o
+    const where = describe(place)
+    if (Number.isNaN(partition) || Number.isNaN(offset)) {
+      return configFault(`the line has no whole number as ${fields.join(' and ')}`, where)
+    }
+    const next = this.#nextOffsets[partition]
+    if (next === undefined) {
+      const what = `partition ${partition} is not below ${partitions}`
+      return configFault(what, where, 'give their number with --partitions')
+    }
+    const what = `offset ${offset} of partition ${partition} comes after ${next - 1}`
+    return configFault(what, where, 'give the files in the order of the log')
   }
 
   #keyed(block: InputBlock): KeyedLines {
-    const { memory, starts, ends } = block
-    const { values, records, events, eventOf } = decodedLines(block, this.#format, this.#source)
+    const { lines, records, events, eventOf } = decodedLines(block, this.#format, this.#source)
+    const { starts: values } = lines
     const keyStarts: number[] = []
     const keyEnds: number[] = []
     const madeKeys = new Map<number, Buffer>()
     const field = this.#key instanceof FieldRead && this.#key.type === 'text' ? this.#key : null
     const columns = events.columns
-    for (let line = 0; line < starts.length; line++) {
-      const [start, value] = [starts[line] as number, values[line] as number]
+    for (let line = 0; line < values.length; line++) {
+      const [start, value] = [block.starts[line] as number, values[line] as number]
       const event = eventOf[line] as number
-      const cell = value > start || event < 0 ? NO_CELL : (field?.cellIn(events, event) ?? NO_CELL)
       const isOwn = value > start
+      const cell = isOwn || event < 0 ? NO_CELL : (field?.cellIn(events, event) ?? NO_CELL)
       keyStarts.push(isOwn ? start : cell === NO_CELL ? -1 : (columns.starts[cell] as number))
       keyEnds.push(isOwn ? value - 1 : cell === NO_CELL ? -1 : (columns.ends[cell] as number))
-      if (isOwn || cell !== NO_CELL) continue
-      madeKeys.set(line, event < 0 ? NO_KEY : this.#madeKey(events, event, records.at(line)))
+      if (isOwn || cell !== NO_CELL || event < 0) continue
+      madeKeys.set(line, this.#madeKey(events, event, records.at(line)))
     }
-    return { memory, starts: values, ends, keyStarts, keyEnds, madeKeys }
+    return { ...lines, keyStarts, keyEnds, madeKeys }
   }
 
-  #partitionOf(lines: KeyedLines, line: number): number {
-    const { memory, keyStarts, keyEnds, madeKeys } = lines
+  #partitionOf({ memory, keyStarts, keyEnds, madeKeys }: KeyedLines, line: number): number {
     const { partitions } = this.#o
     const start = keyStarts[line] as number
-    const key = madeKeys.get(line)
-    if (key !== undefined) return partitionOfKey(key, partitions, this.#by)
+    if (start < 0) return partitionOfKey(madeKeys.get(line) ?? NO_KEY, partitions, this.#by)
     const end = keyEnds[line] as number
     if (this.#by === 'murmur2') return placeOf(murmur2(memory.bytes, start, end), partitions)
     return partitionOfKey(memory.buffer.subarray(start, end), partitions, this.#by)
@@ -148,82 +153,45 @@ export class LinePartitioner {
   }
 }
 
-/** Reads where events were in the log. */
-class PositionScanner {
-  readonly #o: PartitioningOptions
+/** Reads whole numbers in fields that the schema of the events may lack. */
+class NumberScanner {
   readonly #names: readonly string[]
   readonly #scanner: Scanner
   readonly #place = new Place()
-  #columns: ScannedColumns
 
-  /** `null`: no field says it. */
-  static of(options: PartitioningOptions): PositionScanner | null {
-    const names = [options.fields.partition, options.fields.offset].filter((of) => of !== null)
-    return names.length === 0 ? null : new PositionScanner(options, names)
-  }
-
-  private constructor(options: PartitioningOptions, names: readonly string[]) {
+  constructor(names: readonly string[]) {
     const value = { ...NO_SCALAR, number: { ...ANY_NUMBER, isInteger: true, min: 0 } }
     const fields = names.map((name) => ({ name, isOptional: false, value }))
     const plain: PlainObject = { kind: 'object', isNullable: false, fields }
-    this.#o = options
+    const paths = names.map((name) => [name])
     this.#names = names
-    this.#scanner = new Scanner(
-      boundOf(
-        plain,
-        names.map((name) => [name]),
-      ),
-    )
-    this.#columns = new ScannedColumns(this.#scanner.forms, 0)
+    this.#scanner = new Scanner(boundOf(plain, paths))
   }
 
-  scan({ memory, starts, ends }: KeyedLines): void {
-    if (this.#columns.capacity < starts.length) {
-      this.#columns = new ScannedColumns(this.#scanner.forms, starts.length)
-    }
+  /** By field and line; NaN: it has none. */
+  scan({ memory, starts, ends }: KeyedLines): readonly Float64Array[] {
+    const { length } = starts
+    const columns = new ScannedColumns(this.#scanner.forms, length)
     const place = this.#place
     place.memory = memory
-    for (let line = 0; line < starts.length; line++) {
+    for (let line = 0; line < length; line++) {
       place.from = starts[line] as number
       place.to = ends[line] as number
-      if (!this.#scanner.scan(place, this.#columns, line)) this.#parse(place, line)
+      if (this.#scanner.scan(place, columns, line)) continue
+      const numbers = this.#parsed(memory.text(place.from, place.to))
+      for (const [i, number] of numbers.entries()) columns.numbers[i * length + line] = number
     }
+    return this.#names.map((_, i) => columns.numbers.subarray(i * length, (i + 1) * length))
   }
 
-  /** Reads what the scanner does not take. */
-  #parse({ memory, from, to }: Place, line: number): void {
-    const { numbers, capacity } = this.#columns
-    let value: unknown = null
-    try {
-      value = JSON.parse(memory.text(from, to))
-    } catch {}
-    for (const [column, name] of this.#names.entries()) {
+  /** The numbers of a line that the scanner does not take. */
+  #parsed(text: string): number[] {
+    const value = jsonOrNull(text)
+    return this.#names.map((name) => {
       const number = valueAt(value, name)
-      const isNumber = Number.isSafeInteger(number) && (number as number) >= 0
-      numbers[column * capacity + line] = isNumber ? (number as number) : Number.NaN
-    }
-  }
-
-  /** `null`: no field says it. */
-  partitionOf(line: number, place: number): number | null {
-    const { fields, partitions } = this.#o
-    if (fields.partition === null) return null
-    const partition = this.#numberOf(0, line, place)
-    if (partition < partitions) return partition
-    const what = `partition ${partition} is not below ${partitions}`
-    throw configFault(what, this.#o.describe(place), 'give their number with --partitions')
-  }
-
-  offsetOf(line: number, place: number): number | null {
-    const { fields } = this.#o
-    return fields.offset === null ? null : this.#numberOf(this.#names.length - 1, line, place)
-  }
-
-  #numberOf(column: number, line: number, place: number): number {
-    const { numbers, capacity } = this.#columns
-    const number = numbers[column * capacity + line] as number
-    if (!Number.isNaN(number)) return number
-    const what = `the line has no whole number as ${this.#names.join(' and ')}`
-    throw configFault(what, this.#o.describe(place))
+      return Number.isSafeInteger(number) && (number as number) >= 0
+        ? (number as number)
+        : Number.NaN
+    })
   }
 }

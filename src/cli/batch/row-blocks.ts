@@ -1,4 +1,5 @@
 import type { Place } from '../../kernel/bytes.ts'
+import { jsonOrNull } from '../../kernel/json.ts'
 import type { DuckDb } from '../../records/files/duckdb.ts'
 import type { InputLines } from '../../records/files/input-lines.ts'
 import { type RowRange, readNumbers } from '../../records/files/parquet.ts'
@@ -57,11 +58,7 @@ export async function* lineBlocks(
 
 /** `null`: the text is not a JSON object. */
 function fieldsOf(text: string): Readonly<Record<string, unknown>> | null {
-  try {
-    const value: unknown = JSON.parse(text)
-    const isObject = typeof value === 'object' && !Array.isArray(value)
-    return isObject ? (value as Record<string, unknown> | null) : null
-  } catch {
-    return null
-  }
+  const value = jsonOrNull(text)
+  const isObject = typeof value === 'object' && !Array.isArray(value)
+  return isObject ? (value as Record<string, unknown> | null) : null
 }

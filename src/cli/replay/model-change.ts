@@ -1,4 +1,5 @@
 import type { OutputCause } from '../../kernel/ids.ts'
+import { jsonOrNull } from '../../kernel/json.ts'
 import type { RecordParts } from '../../records/port.ts'
 import { Agreement } from '../../scoring/agreement.ts'
 import { describeAgreement, signed } from '../compare.ts'
@@ -88,10 +89,6 @@ function numbersOf({ sink }: OutputCause, { value }: RecordParts): Numbers {
     if (typeof json !== 'object' || json === null) return
     for (const [name, inner] of Object.entries(json)) search(inner, `${path}.${name}`)
   }
-  try {
-    search(JSON.parse(String(value)), sink)
-  } catch {
-    // Other values have no numbers by name.
-  }
+  search(jsonOrNull(String(value)), sink)
   return found
 }

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { type OutputCause, position } from '../../kernel/ids.ts'
+import { jsonOrNull } from '../../kernel/json.ts'
 import type { RecordParts } from '../../records/port.ts'
 import { CODE_HEADER } from '../../runtime/output/dead-letter.ts'
 import * as provenance from '../../runtime/output/provenance.ts'
@@ -227,12 +228,8 @@ function viewOf(record: RecordParts) {
 
 /** Parsed, unless another text has the same JSON. */
 function jsonOf(bytes: Buffer | null): unknown {
-  try {
-    const json: unknown = JSON.parse(String(bytes))
-    return JSON.stringify(json) === String(bytes) ? json : bytesAsJson(bytes)
-  } catch {
-    return bytesAsJson(bytes)
-  }
+  const json = jsonOrNull(String(bytes))
+  return JSON.stringify(json) === String(bytes) ? json : bytesAsJson(bytes)
 }
 
 function differing(name: string, then: unknown, now: unknown): Field[] {

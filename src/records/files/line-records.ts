@@ -9,13 +9,14 @@ export interface KeyedLines {
   /** By line, where the value begins and ends. */
   readonly starts: readonly number[]
   readonly ends: readonly number[]
-  /** By line, where the key begins and ends; it begins at −1: it is one of {@link madeKeys}. */
+  /** By line, where the key begins and ends; it begins at −1: it is not in the memory. */
   readonly keyStarts: readonly number[]
   readonly keyEnds: readonly number[]
-  /** By line, the keys that are not in the memory. */
+  /** By line, a key that is not in the memory. @default empty */
   readonly madeKeys: ReadonlyMap<number, Buffer>
 }
 
+const NO_KEY = Buffer.alloc(0)
 const NO_HEADERS = new Memory(new ArrayBuffer(1))
 
 /** Lines of one partition as records of the log. Their bytes are not copied. */
@@ -112,7 +113,7 @@ export class LineRecords implements LogRecords {
   #keyOf(line: number): Buffer {
     const { memory, keyStarts, keyEnds, madeKeys } = this.#lines
     const start = keyStarts[line] as number
-    if (start < 0) return madeKeys.get(line) as Buffer
+    if (start < 0) return madeKeys.get(line) ?? NO_KEY
     return memory.buffer.subarray(start, keyEnds[line])
   }
 

@@ -2,6 +2,7 @@ import { open, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'no
 import { hostname } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { configFault, messageOf } from '../../kernel/errors.ts'
+import { jsonOrNull } from '../../kernel/json.ts'
 import { makeFolder } from '../../kernel/node.ts'
 
 // Where an output is made before it gets its name: all of it or nothing. Beside it, a lock says who
@@ -119,7 +120,11 @@ export class WorkFolder {
       await writeFile(this.#lock, JSON.stringify(own), { flag: 'wx' })
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-      const holder = holderIn(await readFile(this.#lock, 'utf8'))
+      // A lock may have been cut off while it was written.
+      const holder = (jsonOrNull(await readFile(this.#lock, 'utf8')) as Holder | null) ?? {
+        host: 'a host',
+        process: 0,
+      }
       if (!(await this.#isLeftBy(holder))) {
         const who = `process ${holder.process} on ${holder.host}`
         const hint = `wait for it; a lock whose process has died is free after ${STALE_MS / 1_000} s`
@@ -138,15 +143,6 @@ export class WorkFolder {
 }
 
 export const MANIFEST = '_manifest.json'
-
-/** A lock may have been cut off while it was written. */
-function holderIn(lock: string): Holder {
-  try {
-    return JSON.parse(lock) as Holder
-  } catch {
-    return { host: 'a host', process: 0 }
-  }
-}
 
 function isAlive(pid: number): boolean {
   try {

@@ -50,20 +50,13 @@ interface Placed {
   readonly value: string
 }
 
-interface Fields {
-  readonly partition: string | null
-  readonly offset: string | null
-}
-
-const NO_FIELDS: Fields = { partition: null, offset: null }
-
 async function partitioned(
   { source }: Definition,
   text: string,
   {
     partitions = 6,
-    fields = NO_FIELDS,
-  }: { readonly partitions?: number; readonly fields?: Fields } = {},
+    fields = [],
+  }: { readonly partitions?: number; readonly fields?: readonly string[] } = {},
 ): Promise<(Placed & { readonly place: number })[]> {
   const describe = (place: number) => `visits.ndjson:${place}`
   const partitioner = await LinePartitioner.open(source, { partitions, fields, describe })
@@ -152,7 +145,7 @@ test('keys and places of a block stay when the next ones were partitioned', asyn
   expect(found.filter(({ key, place }) => key !== `u-${place - 1}`)).toEqual([])
 })
 
-const FIELDS = { partition: 'p', offset: 'o' }
+const FIELDS = ['p', 'o']
 const at = (p: unknown, o: unknown, more = {}) => line('u-1', 's-1', { p, o, ...more })
 
 test('an export says where its events were in the log', async () => {
@@ -180,7 +173,7 @@ test('an export says where its events were in the log', async () => {
 
 test('an export of partitions alone has their offsets counted', async () => {
   const text = [at(2, 5), at(0, 5), at(2, 5)].join('\n')
-  const fields = { partition: 'p', offset: null }
+  const fields = ['p']
   const found = await partitioned(
     visits((v) => v.shop.id),
     text,
