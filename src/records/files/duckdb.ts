@@ -29,6 +29,8 @@ export class DuckDb {
   readonly #connection: Connection
   readonly #own: string
   #pipes = 0
+  /** Resolves when no query writes lines. */
+  #written: Promise<unknown> = Promise.resolve()
 
   private constructor(connection: Connection, own: string) {
     this.#connection = connection
@@ -52,10 +54,20 @@ export class DuckDb {
     return (await this.#connection.runAndReadAll(sql)).getRows()
   }
 
-  /** Streams the columns of a query, all of which are DOUBLE, some thousand rows at a time. */
+  /**
+   * Streams the columns of a query, all of which are DOUBLE, some thousand rows at a time. The next
+   * ones are read while those are used.
+   */
   async *numbers(query: string): AsyncGenerator<readonly (readonly (number | null)[])[]> {
-    for await (const chunk of await this.#connection.stream(query)) {
-      yield chunk.getColumns() as (number | null)[][]
+    const result = await this.#connection.stream(query)
+    let reading = result.fetchChunk()
+    try {
+      for (let chunk = await reading; chunk !== null && chunk.rowCount > 0; chunk = await reading) {
+        reading = result.fetchChunk()
+        yield chunk.getColumns() as (number | null)[][]
+      }
+    } finally {
+      await reading.catch(() => {})
     }
   }
 
@@ -95,6 +107,7 @@ export class DuckDb {
         (error: unknown) => ({ error }),
       )
       .finally(() => closeSync(holder))
+    this.#written = writing
     try {
       yield* reader
       const failed = await writing
@@ -106,8 +119,9 @@ export class DuckDb {
     }
   }
 
+  /** A connection that is closed while a query writes would never end. */
   close(): void {
-    this.#connection.closeSync()
+    void this.#written.then(() => this.#connection.closeSync())
   }
 }
 
@@ -137,11 +151,11 @@ export function sqlName(of: string): string {
   return `"${of.replaceAll('"', '""')}"`
 }
 
-/** Runs a query on a file. @throws TidemarkError `CONFIG_INVALID`: it cannot be read */
+/** Runs a query on a file. @throws TidemarkError `CONFIG_INVALID`: it cannot be read, or written */
 export async function onFile<T>(path: string, query: () => Promise<T>): Promise<T> {
   try {
     return await query()
   } catch (error) {
-    throw configFault(`cannot be read: ${messageOf(error).split('\n')[0]}`, path)
+    throw configFault(`DuckDB: ${messageOf(error).split('\n')[0]}`, path)
   }
 }

@@ -1,4 +1,4 @@
-import { type DuckDb, sqlName, sqlText } from './duckdb.ts'
+import { type DuckDb, onFile, sqlName, sqlText } from './duckdb.ts'
 
 const TYPES = {
   text: 'VARCHAR',
@@ -35,7 +35,7 @@ export async function toParquet(
     return `${sqlName(field)}: ${sqlText(type)}`
   })
   const lines = `read_json(${sqlText(from)}, format = 'newline_delimited', columns = {${columns.join(', ')}})`
-  await duckdb.run(copyOf(`SELECT * FROM ${lines}`, to, file))
+  await onFile(to, () => duckdb.run(copyOf(`SELECT * FROM ${lines}`, to, file)))
 }
 
 /** Rows of a file of Parquet, from `from` up to but not including `to`, counted from 0. */
@@ -66,7 +66,8 @@ export async function withColumns(
 ): Promise<void> {
   await duckdb.createTable('added', columns)
   const before = `SELECT * EXCLUDE (file_row_number) ${ofRows(rows)}`
-  await duckdb.run(copyOf(`SELECT * FROM (${before}) POSITIONAL JOIN added`, to, file))
+  const query = `SELECT * FROM (${before}) POSITIONAL JOIN added`
+  await onFile(to, () => duckdb.run(copyOf(query, to, file)))
 }
 
 /** Row groups before and behind them are not read. */

@@ -14,7 +14,7 @@ export interface PartSize {
 export type PartSizes = Readonly<Record<string, PartSize>>
 
 /** Bytes of a part, and of all parts, that wait to be written. */
-const MOST_WAITING = 2 ** 18
+const MOST_WAITING = 2 ** 20
 const MOST_WAITING_IN_ALL = 2 ** 24
 const FIRST_BYTES = 2 ** 13
 
