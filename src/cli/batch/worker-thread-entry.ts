@@ -4,12 +4,12 @@ import { WorkFolder } from '../../records/files/work-folder.ts'
 import { faultData } from '../workers/messages.ts'
 import { BatchWorker, openBatchInput } from './batch-worker.ts'
 import { prepareJob } from './job.ts'
-import type { Assignment, Report } from './worker-thread.ts'
+import type { ThreadAssignment, ThreadReport } from './worker-thread.ts'
 
 const TOLD_EVERY_MS = 200
 
-const assignment = workerData as Assignment
-const tell = (report: Report) => parentPort?.postMessage(report)
+const assignment = workerData as ThreadAssignment
+const tell = (report: ThreadReport) => parentPort?.postMessage(report)
 const stopped = new Promise<void>((resolve) => parentPort?.once('message', () => resolve()))
 try {
   const { job } = assignment

@@ -7,7 +7,7 @@ import type { Job, Progress, Saved } from './job.ts'
 
 // A worker of a batch in a thread of its own.
 
-export interface Assignment {
+export interface ThreadAssignment {
   readonly job: Job
   readonly worker: number
   readonly sorted: string | null
@@ -15,7 +15,7 @@ export interface Assignment {
 }
 
 /** `progress` comes again and again, then one of the others. */
-export type Report =
+export type ThreadReport =
   | { readonly progress: Progress }
   | { readonly isWhole: boolean }
   | { readonly faults: readonly FaultData[] }
@@ -27,7 +27,7 @@ export class BatchWorkerThread {
   readonly #worker: number
   readonly #thread: Worker
 
-  constructor(assignment: Assignment, stopped: Promise<void>) {
+  constructor(assignment: ThreadAssignment, stopped: Promise<void>) {
     this.#worker = assignment.worker
     this.#thread = new Worker(ENTRY, {
       workerData: assignment,
@@ -41,13 +41,13 @@ export class BatchWorkerThread {
 
   /** @returns as {@link BatchWorker.run} */
   async run(): Promise<boolean> {
-    let last: Report | null = null
-    this.#thread.on('message', (report: Report) => {
+    let last: ThreadReport | null = null
+    this.#thread.on('message', (report: ThreadReport) => {
       if ('progress' in report) this.progress = report.progress
       else last = report
     })
     const [code] = (await once(this.#thread, 'exit')) as [number]
-    const ended = last as Exclude<Report, { readonly progress: Progress }> | null
+    const ended = last as Exclude<ThreadReport, { readonly progress: Progress }> | null
     if (ended === null) {
       const what = `worker ${this.#worker + 1} of the batch ended with exit code ${code}`
       const hint = 'the same command with --resume continues from what was saved'
