@@ -19,7 +19,7 @@ import { untilSignal } from './exit.ts'
 import { PACKAGE } from './own-package.ts'
 import { ReplayPace } from './pace.ts'
 import { outline, prepareFiles } from './prepared.ts'
-import { colorsFor, readerGone, say } from './print.ts'
+import { colorsFor, readerGone, say, sayOnOwnLine } from './print.ts'
 import { Screen } from './progress.ts'
 
 const TOPOLOGY = new URL('topologies/flight-delay.ts', PACKAGE)
@@ -73,7 +73,7 @@ async function play(prepared: Prepared, seconds: number): Promise<void> {
     onLanding: (landing, verdict) => screen.print(landingLine(landing, verdict, c)),
   })
   const records = embeddedRecords(definition, PARTITIONS)
-  const ended = untilSignal(readerGone, (line) => screen.note(line))
+  const ended = untilSignal(readerGone)
   const worker = startWorker({
     prepared,
     records: publishingRecords(records, async ({ outputs }) => {
@@ -84,7 +84,7 @@ async function play(prepared: Prepared, seconds: number): Promise<void> {
     }),
     group: 'demo',
     observer: observeAll(tally.observer, (event) => {
-      if (event.type === 'dead-letter') screen.note(deadLetterLine(event))
+      if (event.type === 'dead-letter') sayOnOwnLine(deadLetterLine(event))
     }),
   })
   const pace = new ReplayPace(spanMs / (seconds * 1_000))

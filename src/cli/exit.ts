@@ -75,37 +75,28 @@ export interface StopRequest {
 /**
  * Listens for a request to stop. A second signal ends the process at once.
  * @param other a further source of requests
- * @param tell prints that the request was received, @default to stderr
  */
-export function untilSignal(
-  other?: AbortSignal,
-  tell: (line: string) => void = sayOnOwnLine,
-): StopRequest {
-  let isSignalled = false
-  const ending = new AbortController()
-  const promise = new Promise<void>((resolve) => {
-    ending.signal.addEventListener('abort', () => resolve(), { once: true })
-  })
-  const end = () => ending.abort()
+export function untilSignal(other?: AbortSignal): StopRequest {
+  const signals = new AbortController()
+  const requests = other ? AbortSignal.any([signals.signal, other]) : signals.signal
   const signalled = (name: NodeJS.Signals) => {
-    if (isSignalled) exitNow(EXIT.interrupted)
-    isSignalled = true
-    tell(`${name}: finishing what is in flight; send it again to exit at once`)
-    end()
+    if (signals.signal.aborted) exitNow(EXIT.interrupted)
+    sayOnOwnLine(`${name}: finishing what is in flight; send it again to exit at once`)
+    signals.abort()
   }
   process.on('SIGINT', signalled)
   process.on('SIGTERM', signalled)
-  if (other?.aborted === true) end()
-  other?.addEventListener('abort', end, { once: true })
   return {
-    promise,
+    promise: new Promise((resolve) => {
+      if (requests.aborted) resolve()
+      requests.addEventListener('abort', () => resolve(), { once: true })
+    }),
     get hasCome() {
-      return ending.signal.aborted
+      return requests.aborted
     },
     dispose: () => {
       process.off('SIGINT', signalled)
       process.off('SIGTERM', signalled)
-      other?.removeEventListener('abort', end)
     },
   }
 }

@@ -16,22 +16,14 @@ export class Screen {
   }
 
   print(line: string): void {
-    this.#above(() => void write(`${line}\n`))
-  }
-
-  note(line: string): void {
-    this.#above(() => say(line))
+    this.#erase()
+    void write(`${line}\n`)
+    if (this.#isLive) this.#draw()
   }
 
   end(): void {
     clearInterval(this.#timer)
     this.#erase()
-  }
-
-  #above(put: () => void): void {
-    this.#erase()
-    put()
-    if (this.#isLive) this.#draw()
   }
 
   #erase(): void {

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { untilSignal } from '../../src/cli/exit.ts'
+import { sayTo } from '../../src/cli/print.ts'
 import { PROCESS_TEST_MS, tidemark } from '../services/tidemark-in-test.ts'
 import { ROOT } from '../support/paths.ts'
 
@@ -16,22 +17,31 @@ function exits(): (string | number | null | undefined)[] {
   return codes
 }
 
+/** What is told on stderr. */
+function toldOnStderr(): string[] {
+  const told: string[] = []
+  sayTo({ write: (text) => told.push(text) })
+  onTestFinished(() => sayTo(process.stderr))
+  return told
+}
+
 test('who asks once is told that what is in flight is finished', async () => {
   const codes = exits()
-  const told: string[] = []
-  const ending = untilSignal(undefined, (line) => told.push(line))
+  const told = toldOnStderr()
+  const ending = untilSignal()
   onTestFinished(() => ending.dispose())
   expect(ending.hasCome).toBe(false)
   process.emit('SIGTERM', 'SIGTERM')
   await ending.promise
   expect(ending.hasCome).toBe(true)
-  expect(told).toEqual(['SIGTERM: finishing what is in flight; send it again to exit at once'])
+  expect(told).toEqual(['SIGTERM: finishing what is in flight; send it again to exit at once\n'])
   expect(codes).toEqual([])
 })
 
 test('whoever asks twice gets 130 at once', () => {
   const codes = exits()
-  const ending = untilSignal(undefined, () => {})
+  toldOnStderr()
+  const ending = untilSignal()
   onTestFinished(() => ending.dispose())
   process.emit('SIGINT', 'SIGINT')
   process.emit('SIGTERM', 'SIGTERM')
