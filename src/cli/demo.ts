@@ -2,8 +2,8 @@ import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
 import { wallClock } from '../kernel/clock.ts'
 import { observeAll } from '../observe/observer.ts'
+import type { Commit } from '../records/port.ts'
 import type { Prepared, PreparedTopology } from '../runtime/prepared.ts'
-import { startWorker } from '../runtime/worker.ts'
 import { numberParser } from './arguments.ts'
 import { Board, readFlights } from './demo/flights.ts'
 import {
@@ -14,12 +14,11 @@ import {
   opening,
   statusLine,
 } from './demo/text.ts'
-import { embeddedRecords, OutcomeTally, publishingRecords } from './embedded.ts'
-import { untilSignal } from './exit.ts'
+import { embeddedRecords, OutcomeTally, workEmbedded } from './embedded.ts'
 import { PACKAGE } from './own-package.ts'
 import { ReplayPace } from './pace.ts'
 import { outline, prepareFiles } from './prepared.ts'
-import { colorsFor, readerGone, say, sayOnOwnLine } from './print.ts'
+import { colorsFor, say, sayOnOwnLine } from './print.ts'
 import { Screen } from './progress.ts'
 
 const TOPOLOGY = new URL('topologies/flight-delay.ts', PACKAGE)
@@ -73,43 +72,36 @@ async function play(prepared: Prepared, seconds: number): Promise<void> {
     onLanding: (landing, verdict) => screen.print(landingLine(landing, verdict, c)),
   })
   const records = embeddedRecords(definition, PARTITIONS)
-  const ended = untilSignal(readerGone)
-  const worker = startWorker({
+  const pace = new ReplayPace(spanMs / (seconds * 1_000))
+  const worker = {
     prepared,
-    records: publishingRecords(records, async ({ outputs }) => {
-      for (const { value } of outputs) {
-        const { flightId, probability } = JSON.parse(String(value)) as Prediction
-        board.predict(flightId, probability)
-      }
-    }),
+    records,
     group: 'demo',
     observer: observeAll(tally.observer, (event) => {
       if (event.type === 'dead-letter') sayOnOwnLine(deadLetterLine(event))
     }),
-  })
-  const pace = new ReplayPace(spanMs / (seconds * 1_000))
-  const replay = async () => {
-    for await (const due of pace.due(flights, ({ timestampMs }) => timestampMs)) {
-      for (const { event } of due) if (event !== null) board.add(event)
-      nowMs = due.at(-1)?.timestampMs ?? nowMs
-      const place = { topic, partition: null, headers: [] }
-      records.produce(
-        due.map(({ key, value, timestampMs }) => ({ ...place, key, value, timestampMs })),
-      )
-    }
-    await records.settled('demo', topic)
+    publish: async ({ outputs }: Commit) => {
+      for (const { value } of outputs) {
+        const { flightId, probability } = JSON.parse(String(value)) as Prediction
+        board.predict(flightId, probability)
+      }
+    },
   }
   try {
-    await Promise.race([replay(), ended.promise, worker.done])
+    await workEmbedded(worker, async () => {
+      for await (const due of pace.due(flights, ({ timestampMs }) => timestampMs)) {
+        for (const { event } of due) if (event !== null) board.add(event)
+        nowMs = due.at(-1)?.timestampMs ?? nowMs
+        const place = { topic, partition: null, headers: [] }
+        records.produce(
+          due.map(({ key, value, timestampMs }) => ({ ...place, key, value, timestampMs })),
+        )
+      }
+      await records.settled('demo', topic)
+    })
   } finally {
     pace.stop()
-    try {
-      await worker.stop()
-    } finally {
-      screen.end()
-      ended.dispose()
-      await records.close()
-    }
+    screen.end()
   }
   say(ending(lasted(), tally, board.verdicts))
 }

@@ -3,14 +3,12 @@ import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { inspect } from 'node:util'
 import { Command } from 'commander'
-import { configFault, messageOf, refuseIfAny, type TidemarkError } from '../kernel/errors.ts'
+import { configFault, messageOf, refuseIfAny } from '../kernel/errors.ts'
 import { GivenSource } from '../lookup/store-source.ts'
 import { type Line, linesOf, openInput, splitKey } from '../records/files/lines.ts'
-import type { Header, NewRecord } from '../records/port.ts'
-import { reasonOf } from '../runtime/output/dead-letter.ts'
-import type { DeadLetterCause } from '../runtime/output/task-context.ts'
+import type { Commit, Header } from '../records/port.ts'
+import type { RecordFault } from '../runtime/output/dead-letter.ts'
 import type { Prepared, PreparedTopology } from '../runtime/prepared.ts'
-import { startWorker } from '../runtime/worker.ts'
 import type { TableDefinition } from '../topology/definition.ts'
 import { shadowTopics } from '../topology/graph.ts'
 import { addPair, headerOption, parseCount } from './arguments.ts'
@@ -21,11 +19,10 @@ import {
   feedRows,
   LineBook,
   OutcomeTally,
-  publishingRecords,
+  workEmbedded,
 } from './embedded.ts'
-import { untilSignal } from './exit.ts'
 import { prepareFiles, summaryOf } from './prepared.ts'
-import { bytesAsJson, colors, readerGone, say, sayNotes, write } from './print.ts'
+import { bytesAsJson, colors, say, sayNotes, write } from './print.ts'
 import { PREPARE_SETTINGS, workerOptions } from './settings.ts'
 
 /** Partitions of a small real topic. Lines are in order per key, not across keys. */
@@ -158,52 +155,44 @@ function storeRow({ bytes, number }: Line, path: string): [string, unknown] {
 
 async function score(prepared: Prepared, stream: Readable, input: Flags): Promise<void> {
   const topology = prepared.topologies[0] as PreparedTopology
-  const { source, deadLetterTopic } = topology.definition
+  const { source } = topology.definition
   const records = embeddedRecords(topology.definition, input.partitions)
   const book = new LineBook()
   const report = new DeadLetterReport(book, input.deadLetters ?? null)
   const tally = new OutcomeTally()
   const shadows = shadowTopics(topology.definition)
-  const embedded = publishingRecords(records, async ({ outputs, deadLetters, nextOffsets }) => {
-    const shown = [...outputs].filter(({ topic }) => !shadows.includes(topic))
-    await write(
-      Buffer.concat(shown.flatMap(({ value }) => (value === null ? [] : [value, NEWLINE]))),
-    )
-    report.add([...deadLetters].filter(({ topic }) => topic === deadLetterTopic))
-    for (const { topic, partition, nextOffset } of nextOffsets) {
-      book.forget(partition, nextOffset)
-      records.deleteBefore({ topic, partition, offset: nextOffset })
-    }
-  })
   for (const [table, path] of input.table ?? []) {
     const definition = tablesOf(topology).get(table) as TableDefinition
     await feedRows(definition, await openInput(path), records)
   }
-  const worker = startWorker({
+  const worker = {
     prepared,
-    records: embedded,
+    records,
     group: 'dev',
     observer: tally.observer,
-    onDeadLetter: report.expect,
-  })
-  const ended = untilSignal(readerGone)
-  const whole = async () => {
-    await feedEvents(stream, { source, headers: input.header, records, book })
-    await records.settled('dev', source.topic)
-    // At the end of the input, open windows emit their results too.
-    await worker.closeWindows()
+    onDeadLetter: report.add,
+    publish: async ({ outputs, nextOffsets }: Commit) => {
+      const shown = [...outputs].filter(({ topic }) => !shadows.includes(topic))
+      await write(
+        Buffer.concat(shown.flatMap(({ value }) => (value === null ? [] : [value, NEWLINE]))),
+      )
+      report.show()
+      for (const { topic, partition, nextOffset } of nextOffsets) {
+        book.forget(partition, nextOffset)
+        records.deleteBefore({ topic, partition, offset: nextOffset })
+      }
+    },
   }
   try {
-    await Promise.race([whole(), ended.promise, worker.done])
+    await workEmbedded(worker, async (running) => {
+      await feedEvents(stream, { source, headers: input.header, records, group: 'dev', book })
+      await records.settled('dev', source.topic)
+      // At the end of the input, open windows emit their results too.
+      await running.closeWindows()
+    })
   } finally {
     stream.destroy()
-    try {
-      await worker.stop()
-    } finally {
-      ended.dispose()
-      report.close()
-      await embedded.close()
-    }
+    report.close()
   }
   say(tally.summary())
 }
@@ -219,8 +208,8 @@ const INNER = [
 class DeadLetterReport {
   readonly #book: LineBook
   readonly #file: number | null
-  /** By partition and offset: errors whose dead letters are yet to come, in order. */
-  readonly #errors = new Map<string, TidemarkError[]>()
+  /** With their partitions: those that are not shown yet. */
+  readonly #faults: (readonly [RecordFault, number])[] = []
   #count = 0
 
   /** @throws TidemarkError `CONFIG_INVALID`: the file cannot be written */
@@ -229,16 +218,16 @@ class DeadLetterReport {
     this.#file = path === null ? null : openFile(path)
   }
 
-  readonly expect = ({ partition, offset, error }: DeadLetterCause): void => {
-    const place = `${partition}@${offset}`
-    this.#errors.set(place, [...(this.#errors.get(place) ?? []), error])
+  readonly add = (fault: RecordFault, partition: number): void => {
+    this.#faults.push([fault, partition])
   }
 
-  add(records: readonly NewRecord[]): void {
-    for (const { headers, key, value } of records) {
-      const { at, code, step, message } = reasonOf(headers)
-      const line = this.#book.lineAt(at.partition, at.offset)
-      const thrown = this.#thrownAt(at.partition, at.offset)
+  /** Shows them later than they are added, because an error may get its `cause` a moment later. */
+  show(): void {
+    for (const [{ record, step, error }, partition] of this.#faults.splice(0)) {
+      const { code, message, cause } = error
+      const line = this.#book.lineAt(partition, record.offset)
+      const thrown = cause === undefined ? null : describeThrown(cause)
       this.#count++
       if (this.#count <= SHOWN) {
         say(`${colors.red('✗')} line ${line}  ${colors.bold(code)}  ${message}`)
@@ -246,17 +235,9 @@ class DeadLetterReport {
       }
       if (this.#file === null) continue
       const why = { line, code, step, message, ...(thrown === null ? {} : { thrown }) }
-      const kept = { ...why, key: bytesAsJson(key), value: bytesAsJson(value) }
+      const kept = { ...why, key: bytesAsJson(record.key), value: bytesAsJson(record.value) }
       writeSync(this.#file, `${JSON.stringify(kept)}\n`)
     }
-  }
-
-  #thrownAt(partition: number, offset: number): string | null {
-    const place = `${partition}@${offset}`
-    const [error, ...others] = this.#errors.get(place) ?? []
-    if (others.length === 0) this.#errors.delete(place)
-    else this.#errors.set(place, others)
-    return error?.cause === undefined ? null : describeThrown(error.cause)
   }
 
   close(): void {

@@ -3,19 +3,20 @@ import type { RawRecord } from '../formats/format.ts'
 import { eventKey } from '../formats/identity.ts'
 import { recordDecoder } from '../formats/open-format.ts'
 import { GivenRecord, UNWRITTEN } from '../formats/record-decoding.ts'
-import { ConditionVariable } from '../kernel/condition-variable.ts'
-import { TidemarkError } from '../kernel/errors.ts'
+import { orFault, TidemarkError } from '../kernel/errors.ts'
 import { NO_TIMESTAMP } from '../kernel/time.ts'
 import { keyOfRow, rowFault } from '../lookup/rows.ts'
 import { committingThrough } from '../records/committing-through.ts'
 import { type Line, linesOf, splitKey } from '../records/files/lines.ts'
 import { MemoryRecords } from '../records/memory/memory-records.ts'
-import type { Commit, Header, NewRecords, Records, TopicPartition } from '../records/port.ts'
+import type { Commit, Header, NewRecords, TopicPartition } from '../records/port.ts'
 import type { Observer, Outcomes } from '../runtime/events.ts'
 import { addOutcomes, NO_OUTCOMES } from '../runtime/output/outcomes.ts'
+import { startWorker, type Worker, type WorkerOptions } from '../runtime/worker.ts'
 import type { Definition, SourceDefinition, TableDefinition } from '../topology/definition.ts'
 import { allTopics, redisSinks } from '../topology/graph.ts'
-import { grouped, plural } from './print.ts'
+import { untilSignal } from './exit.ts'
+import { grouped, plural, readerGone } from './print.ts'
 
 // A worker in this process: its records in memory, fed from lines and published, and their outcomes.
 
@@ -28,36 +29,52 @@ export function embeddedRecords(definition: Definition, partitions: number): Mem
   return records
 }
 
+interface EmbeddedWorker extends WorkerOptions {
+  readonly records: MemoryRecords
+  /**
+   * Takes outputs. Offsets are committed once it has resolved, so a slow reader causes backpressure
+   * on the worker.
+   */
+  readonly publish: (commit: Commit) => Promise<void>
+}
+
 /**
- * Records in memory whose outputs and dead letters go to `publish`. Offsets are committed once it
- * has resolved, so a slow reader causes backpressure on the worker.
+ * Runs a worker until its input is over, it is told to stop, or nobody reads stdout.
+ * @param input resolves at the end of the input
  */
-export function publishingRecords(
-  records: MemoryRecords,
-  publish: (commit: Commit) => Promise<void>,
-): Records {
-  const committing = committingThrough(records, async (commit, member) => {
+export async function workEmbedded(
+  { publish, ...options }: EmbeddedWorker,
+  input: (worker: Worker) => Promise<void>,
+): Promise<void> {
+  const committing = committingThrough(options.records, async (commit, member) => {
     await publish(commit)
     await member.commit({ ...commit, outputs: [], deadLetters: [] })
   })
   const send = (outputs: NewRecords) => publish({ outputs, deadLetters: [], nextOffsets: [] })
-  return { ...committing, writer: () => ({ send, close: async () => {} }) }
+  const records = { ...committing, writer: () => ({ send, close: async () => {} }) }
+  const ended = untilSignal(readerGone)
+  const worker = startWorker({ ...options, records })
+  try {
+    await Promise.race([input(worker), ended.promise, worker.done])
+  } finally {
+    try {
+      await worker.stop()
+    } finally {
+      ended.dispose()
+      await records.close()
+    }
+  }
 }
 
-/** The most lines that may be uncommitted; reading waits above this. */
-const MAX_IN_FLIGHT = 20_000
-
+/** The lines of records that are not committed yet. */
 export class LineBook {
-  readonly #changed = new ConditionVariable()
   readonly #partitions = new Map<number, { first: number; lines: number[] }>()
-  inFlight = 0
 
   /** Offsets of a partition must be added in order, without a gap. */
   add({ partition, offset }: TopicPartition & { readonly offset: number }, line: number): void {
     const book = this.#partitions.get(partition) ?? { first: offset, lines: [] }
     this.#partitions.set(partition, book)
     book.lines.push(line)
-    this.inFlight++
   }
 
   lineAt(partition: number, offset: number): number | undefined {
@@ -68,15 +85,8 @@ export class LineBook {
   forget(partition: number, before: number): void {
     const book = this.#partitions.get(partition)
     if (book === undefined || before <= book.first) return
-    const forgotten = book.lines.splice(0, before - book.first)
+    book.lines.splice(0, before - book.first)
     book.first = before
-    this.inFlight -= forgotten.length
-    this.#changed.notifyAll()
-  }
-
-  /** Resolves when few enough lines are uncommitted to read more. */
-  hasRoom(): Promise<void> {
-    return this.#changed.until(() => this.inFlight <= MAX_IN_FLIGHT)
   }
 }
 
@@ -84,48 +94,36 @@ interface EventFeed {
   readonly source: SourceDefinition
   readonly headers: readonly Header[]
   readonly records: MemoryRecords
+  readonly group: string
   readonly book: LineBook
 }
 
+/** The most lines that may be uncommitted; reading waits above this. */
+const MAX_IN_FLIGHT = 20_000
+
 /** Writes each line of a stream to the source's topic, as fast as the worker commits them. */
 export async function feedEvents(stream: Readable, feed: EventFeed): Promise<void> {
-  const { source, headers } = feed
-  const keyOf = eventKeys(source)
+  const { source, headers, records, group, book } = feed
+  const { topic } = source
+  const decode = recordDecoder(source)
   for await (const lines of linesOf(stream)) {
     const shared = { timestampMs: Date.now(), headers }
-    const positions = feed.records.produce(
-      lines.map((line) => ({
-        topic: source.topic,
-        partition: null,
-        ...shared,
-        ...keyOf(line, shared),
-      })),
+    /** An empty key if the event is invalid. */
+    const keyIn = (value: Buffer) => {
+      const [record, from] = unwritten(topic, value, shared)
+      try {
+        const given = new GivenRecord(record, from)
+        return eventKey((event) => source.key(event, given), decode(record, from))
+      } catch (thrown) {
+        orFault(thrown)
+        return ''
+      }
+    }
+    const positions = records.produce(
+      lines.map((line) => ({ topic, partition: null, ...shared, ...keyed(line, keyIn) })),
     )
-    for (const [i, position] of positions.entries()) {
-      feed.book.add(position, (lines[i] as Line).number)
-    }
-    await feed.book.hasRoom()
-  }
-}
-
-const NO_KEY = Buffer.alloc(0)
-
-/** A line's own key, else the key of its event; an empty key if the event is invalid. */
-function eventKeys(source: SourceDefinition) {
-  const decode = recordDecoder(source)
-  const from = { topic: source.topic, partition: UNWRITTEN }
-  return ({ bytes }: Line, shared: Pick<RawRecord, 'timestampMs' | 'headers'>) => {
-    const { key, value } = splitKey(bytes)
-    if (key !== null) return { key, value }
-    const record = { offset: UNWRITTEN, ...shared, key: NO_KEY, value }
-    try {
-      const event = decode(record, from)
-      const given = new GivenRecord(record, from)
-      return { key: Buffer.from(eventKey((e) => source.key(e, given), event)), value }
-    } catch (thrown) {
-      if (!(thrown instanceof TidemarkError)) throw thrown
-      return { key: NO_KEY, value }
-    }
+    for (const [i, position] of positions.entries()) book.add(position, (lines[i] as Line).number)
+    await records.settled(group, topic, MAX_IN_FLIGHT)
   }
 }
 
@@ -138,32 +136,43 @@ export async function feedRows(
   stream: Readable,
   records: MemoryRecords,
 ): Promise<void> {
-  const keyOf = rowKeys(table)
   const topic = table.from.topic as string
-  for await (const lines of linesOf(stream)) {
-    const shared = { topic, partition: null, timestampMs: Date.now(), headers: [] }
-    records.produce(lines.map((line) => ({ ...shared, ...keyOf(line) })))
-  }
-}
-
-function rowKeys(table: TableDefinition) {
   const decode = recordDecoder(table)
-  const from = { topic: table.from.topic as string, partition: UNWRITTEN }
-  const shared = { offset: UNWRITTEN, timestampMs: NO_TIMESTAMP, headers: [] }
-  return ({ bytes, number }: Line) => {
-    const { key, value } = splitKey(bytes)
-    if (key !== null) return { key, value: value.length === 0 ? null : value }
+  const keyIn = (bytes: Buffer, { number }: Line) => {
     try {
       if (table.key === null) throw rowFault('it has no key: write key<TAB>JSON')
-      const row = decode({ ...shared, key: NO_KEY, value }, from)
-      return { key: Buffer.from(keyOfRow(table, row)), value }
+      const unknown = { timestampMs: NO_TIMESTAMP, headers: [] }
+      return keyOfRow(table, decode(...unwritten(topic, bytes, unknown)))
     } catch (thrown) {
-      if (!(thrown instanceof TidemarkError)) throw thrown
-      const what = `table "${table.name}", line ${number}: ${thrown.message}`
+      const what = `table "${table.name}", line ${number}: ${orFault(thrown).message}`
       throw new TidemarkError('TABLE_INVALID', what, { where: '--table' })
     }
   }
+  for await (const lines of linesOf(stream)) {
+    const shared = { topic, partition: null, timestampMs: Date.now(), headers: [] }
+    const rows = lines.map((line) => keyed(line, keyIn))
+    records.produce(
+      rows.map(({ key, value }) => ({ ...shared, key, value: value.length > 0 ? value : null })),
+    )
+  }
 }
+
+/** A line's value, and its own key or else the one in the value. */
+function keyed(line: Line, keyIn: (value: Buffer, line: Line) => string) {
+  const { key, value } = splitKey(line.bytes)
+  return { key: key ?? Buffer.from(keyIn(value, line)), value }
+}
+
+function unwritten(
+  topic: string,
+  value: Buffer,
+  shared: Pick<RawRecord, 'timestampMs' | 'headers'>,
+) {
+  const record = { offset: UNWRITTEN, ...shared, key: NO_KEY, value }
+  return [record, { topic, partition: UNWRITTEN }] as const
+}
+
+const NO_KEY = Buffer.alloc(0)
 
 /** Outcomes that are counted only in topologies with such a step. */
 const OF_SOME_TOPOLOGIES: readonly string[] = ['windowed', 'duplicate'] satisfies (keyof Outcomes)[]

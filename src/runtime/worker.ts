@@ -12,7 +12,7 @@ import type { WorkerContext } from './context.ts'
 import type { Observer, RuntimeEvent, WorkerState } from './events.ts'
 import { maxStoreBytesOfMachine } from './machine-limits.ts'
 import { Shadows } from './output/shadow/shadows.ts'
-import type { DeadLetterCause } from './output/task-context.ts'
+import type { TaskContext } from './output/task-context.ts'
 import type { Availability } from './partition/availability.ts'
 import { GroupMembership } from './partition/membership.ts'
 import type { Prepared } from './prepared.ts'
@@ -78,7 +78,7 @@ export interface WorkerOptions extends Partial<WorkerConfig> {
    * may contain a payload.
    * @default not called
    */
-  readonly onDeadLetter?: (cause: DeadLetterCause) => void
+  readonly onDeadLetter?: TaskContext['onDeadLetter']
   /** @default the wall clock */
   readonly clock?: Clock
   /** Randomises the backoff of retries. @default Math.random */

@@ -48,12 +48,13 @@ export class MemoryGroup {
     this.#log = context.log
   }
 
-  settled(topic: string): Promise<void> {
+  settled(topic: string, atMost: number): Promise<void> {
     const isThere = this.#log.describe(topic) !== undefined
     const partitions = isThere ? this.#log.partitionsOf(topic) : []
-    const holds = () =>
-      partitions.every((p) => (this.committed(p)?.nextOffset ?? 0) >= this.#log.endOffset(p))
-    return this.#commits.until(holds)
+    const leftIn = (of: TopicPartition) =>
+      this.#log.endOffset(of) - (this.committed(of)?.nextOffset ?? 0)
+    const left = () => partitions.reduce((sum, of) => sum + leftIn(of), 0)
+    return this.#commits.until(() => left() <= atMost)
   }
 
   add(member: MemoryMember): void {

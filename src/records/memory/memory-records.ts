@@ -109,9 +109,9 @@ export class MemoryRecords implements Records {
     return this.#groups.get(group)?.committed(partition) ?? null
   }
 
-  /** Resolves when the group has committed the end offset of every partition of a topic. */
-  settled(group: string, topic: string): Promise<void> {
-    return this.#group(group).settled(topic)
+  /** Resolves when the group has at most so many records of a topic left to commit. */
+  settled(group: string, topic: string, atMost = 0): Promise<void> {
+    return this.#group(group).settled(topic, atMost)
   }
 
   async missingRights(): Promise<readonly TidemarkError[]> {

@@ -231,7 +231,7 @@ export class Finishing {
     const { code, message } = fault.error
     const { step } = fault
     this.#context.observer({ type: 'dead-letter', topology, topic, step, code, message, at })
-    this.#context.onDeadLetter?.({ partition, offset: fault.record.offset, error: fault.error })
+    this.#context.onDeadLetter?.(fault, partition)
     const limits = this.#context.topicLimits(topic)
     return deadLetter(fault, { source: this.#partition, topology, topic, limits, present })
   }

@@ -1,20 +1,9 @@
 import type { StateLimits } from '../../engine/store/state-limits.ts'
-import type { TidemarkError } from '../../kernel/errors.ts'
 import type { WorkerContext } from '../context.ts'
 import type { Stores } from '../tables/stores.ts'
+import type { RecordFault } from './dead-letter.ts'
 import type { Shadows } from './shadow/shadows.ts'
 import type { TopicLimits } from './topic-limits.ts'
-
-/** A record that is set aside, or a window, identified by the record that closed it. */
-export interface DeadLetterCause {
-  readonly partition: number
-  readonly offset: number
-  /**
-   * Its `cause` is what an author's function threw, which may contain a payload: it must not be
-   * logged.
-   */
-  readonly error: TidemarkError
-}
 
 /** The worker around a task. */
 export interface TaskContext extends WorkerContext {
@@ -27,10 +16,11 @@ export interface TaskContext extends WorkerContext {
   /** @default the worker has none */
   readonly stores?: Stores | undefined
   /**
-   * Called when a dead letter is made, for those of a partition in log order.
+   * Called when a dead letter is made, for those of a partition in log order. The `cause` of its
+   * error is what an author's function threw, which may contain a payload: it must not be logged.
    * @default not called
    */
-  readonly onDeadLetter?: ((cause: DeadLetterCause) => void) | undefined
+  readonly onDeadLetter?: ((fault: RecordFault, partition: number) => void) | undefined
   /** Called when part of a chunk is finished. */
   onFinished(): void
   /** Called when a chunk could not be finished; those after it will not be either. */

@@ -13,7 +13,7 @@ import type { WorkerConfig } from '../config.ts'
 import type { WorkerContext } from '../context.ts'
 import type { RuntimeEvent } from '../events.ts'
 import type { Shadows } from '../output/shadow/shadows.ts'
-import type { DeadLetterCause } from '../output/task-context.ts'
+import type { TaskContext } from '../output/task-context.ts'
 import { limitsOf } from '../output/topic-limits.ts'
 import type { PreparedTopology } from '../prepared.ts'
 import type { BoundedRange } from '../start/bounded-range.ts'
@@ -46,7 +46,7 @@ interface GroupMembershipOptions {
   readonly range: BoundedRange | null
   readonly shadows: Shadows
   readonly stores: Stores
-  readonly onDeadLetter: ((letter: DeadLetterCause) => void) | undefined
+  readonly onDeadLetter: TaskContext['onDeadLetter']
   /** Aborts when the worker is told to stop. */
   readonly stopping: AbortSignal
   /** Notified whenever something has changed that others wait for. */

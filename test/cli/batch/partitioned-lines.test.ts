@@ -76,7 +76,7 @@ async function inMemory(definition: Definition, text: string): Promise<Placed[]>
   const records: MemoryRecords = embeddedRecords(definition, 6)
   const { source } = definition
   await feedEvents(Readable.from([Buffer.from(text)]), {
-    ...{ source, headers: [], records },
+    ...{ source, headers: [], records, group: 'g' },
     book: new LineBook(),
   })
   const all = Array.from({ length: 6 }, async (_, partition) => {
