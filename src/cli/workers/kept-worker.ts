@@ -5,7 +5,7 @@ import type { Log } from '../../observe/log.ts'
 import type { MetricData } from '../../observe/metric-registry.ts'
 import type { WorkerReadiness } from '../../serve/health.ts'
 import type { RunOutline } from '../run-output.ts'
-import type { End, ProcessHandlers, WorkerProcess } from './worker-process.ts'
+import type { End, WorkerProcess } from './worker-process.ts'
 
 /** A worker stops in 25 s at most; a container has 30 s between SIGTERM and SIGKILL. */
 const STOP_WITHIN_MS = 30_000
@@ -15,7 +15,7 @@ const SILENT = 'its process does not respond'
 
 interface KeptWorkerOptions {
   readonly worker: number
-  readonly start: (heard: ProcessHandlers) => WorkerProcess
+  readonly start: (prepared: (outline: RunOutline) => void) => WorkerProcess
   readonly log: Log
   readonly clock: Clock
   readonly random: Random
@@ -45,10 +45,11 @@ export class KeptWorker {
     const waitMs = restartPolicy(worker, random)
     while (!stopped.aborted) {
       if (this.#reason !== null) this.restarts++
-      const life = await this.#live(prepared)
-      if (stopped.aborted) return this.#throwIfUnclean(life.end)
-      const nextAttemptMs = waitMs(life)
-      this.#reason = `its process ended ${endOf(life.end)}`
+      const startMs = clock.elapsedMs()
+      const end = await this.#live(prepared)
+      if (stopped.aborted) return this.#throwIfUnclean(end)
+      const nextAttemptMs = waitMs(end, clock.elapsedMs() - startMs)
+      this.#reason = `its process ended ${endOf(end)}`
       const about = { worker, reason: this.#reason, nextAttemptMs }
       log.error(about, 'worker has ended and will be restarted; nothing is lost')
       await clock.sleep(nextAttemptMs, stopped)
@@ -76,32 +77,20 @@ export class KeptWorker {
     return (await this.#process?.ask())?.metrics ?? null
   }
 
-  #live(prepared: Prepared): Promise<ProcessLife> {
-    const { worker, start, log, clock } = this.#o
-    const { signal: stopped } = this.#stopped
-    const startMs = clock.elapsedMs()
-    const over = new AbortController()
-    let hasRun = false
-    return new Promise((resolve) => {
-      const process = start({
-        prepared: (outline) => {
-          log.info({ worker, pid: process.pid }, 'worker is prepared')
-          prepared(outline, () => process.run())
-        },
-        running: () => {
-          hasRun = true
-        },
-        ended: (end) => {
-          this.#process = null
-          over.abort()
-          stopped.removeEventListener('abort', stop)
-          resolve({ end, hasRun, lastedMs: clock.elapsedMs() - startMs })
-        },
-      })
-      const stop = () => void this.#stopInTime(process, over.signal)
-      this.#process = process
-      stopped.addEventListener('abort', stop, { once: true })
+  async #live(prepared: Prepared): Promise<End> {
+    const { worker, start, log } = this.#o
+    const process = start((outline) => {
+      log.info({ worker, pid: process.pid }, 'worker is prepared')
+      prepared(outline, () => process.run())
     })
+    this.#process = process
+    const over = new AbortController()
+    const stop = () => void this.#stopInTime(process, over.signal)
+    this.#stopped.signal.addEventListener('abort', stop, { once: true, signal: over.signal })
+    const end = await process.ended
+    this.#process = null
+    over.abort()
+    return end
   }
 
   async #stopInTime(process: WorkerProcess, over: AbortSignal): Promise<void> {
@@ -124,24 +113,21 @@ const MOST_FAILED_STARTS = 5
 const STEADY_MS = 60_000
 const RESTART = { firstMs: 1_000, lastMs: 30_000 }
 
-export interface ProcessLife {
-  readonly end: End
-  readonly hasRun: boolean
-  readonly lastedMs: number
-}
-
 /**
  * Returns a function that says how long to wait until the restart of a process that ended without
  * being told to, ms. It throws the fault that would end every start, or `WORKER_FAILED`: 5 starts in
  * a row have failed.
  */
-export function restartPolicy(worker: number, random: Random): (life: ProcessLife) => number {
+export function restartPolicy(
+  worker: number,
+  random: Random,
+): (end: End, lastedMs: number) => number {
   const backoff = new Backoff(RESTART, random)
   let failedStarts = 0
-  return ({ end, hasRun, lastedMs }) => {
+  return (end, lastedMs) => {
     if (end.faults.some(endsEveryStart)) throw thrownOf(end.faults)
     const isSteady = lastedMs >= STEADY_MS
-    failedStarts = hasRun || isSteady ? 0 : failedStarts + 1
+    failedStarts = end.hasRun || isSteady ? 0 : failedStarts + 1
     if (failedStarts === MOST_FAILED_STARTS) throw startsFailed(worker, end)
     if (isSteady) backoff.reset()
     return backoff.nextMs()

@@ -13,7 +13,7 @@ import {
 } from '../run-output.ts'
 import type { RunConfig } from '../settings.ts'
 import { KeptWorker } from './kept-worker.ts'
-import { type ProcessHandlers, startWorkerProcess } from './worker-process.ts'
+import { startWorkerProcess } from './worker-process.ts'
 
 const TOGETHER_MS = 15_000
 
@@ -52,29 +52,23 @@ export class Supervisor implements Probes {
       const failed = (thrown: unknown) => {
         failures.push(thrown)
         this.stop()
-        release()
+        released.abort()
       }
       kept.push(worker.keep(prepared).catch(failed))
     }
-    /** Calls that let a prepared worker work; `null`: none waits any more. */
-    let held: (() => void)[] | null = []
-    const release = () => {
-      const all = held ?? []
-      held = null
-      for (const run of all) run()
-    }
+    const released = new AbortController()
     let stopWaiting = () => {}
-    let isAnnounced = false
+    let count = 0
     const prepared = (outline: RunOutline, run: () => void) => {
-      if (held === null) run()
-      else held.push(run)
-      if (!isAnnounced) {
-        isAnnounced = true
+      if (released.signal.aborted) run()
+      else released.signal.addEventListener('abort', run)
+      count++
+      if (count === 1) {
         announce(outline)
-        stopWaiting = this.#clock.after(TOGETHER_MS, release)
+        stopWaiting = this.#clock.after(TOGETHER_MS, () => released.abort())
         for (const other of others) keep(other)
       }
-      if (held?.length === this.#workers.length) release()
+      if (count === this.#workers.length) released.abort()
     }
     if (first !== undefined) keep(first)
     // The others are added to `kept` while this waits for the first.
@@ -108,8 +102,13 @@ export async function runWorkers(
     const workerName = config.workerName && numberedName(config.workerName, worker)
     const own = { ...config, workerName }
     const assignment = { worker, of: config.workers, files, config: own }
-    const start = (heard: ProcessHandlers) => startWorkerProcess(assignment, heard)
-    return new KeptWorker({ worker, start, log, clock: wallClock, random: systemRandom })
+    return new KeptWorker({
+      worker,
+      start: (prepared) => startWorkerProcess(assignment, prepared),
+      log,
+      clock: wallClock,
+      random: systemRandom,
+    })
   })
   const supervisor = new Supervisor(workers, wallClock)
   const metrics = createWorkersMetrics({

@@ -1,4 +1,4 @@
-import { type ChildProcess, fork } from 'node:child_process'
+import { fork } from 'node:child_process'
 import { getHeapStatistics } from 'node:v8'
 import { memoryOfMachine } from '../../runtime/machine-limits.ts'
 import { PACKAGE } from '../own-package.ts'
@@ -14,6 +14,8 @@ import {
 
 export interface WorkerProcess {
   readonly pid: number | undefined
+  /** Never rejects. */
+  readonly ended: Promise<End>
   run(): void
   stop(): void
   kill(): void
@@ -21,17 +23,12 @@ export interface WorkerProcess {
   ask(): Promise<WorkerAnswer | null>
 }
 
-export interface ProcessHandlers {
-  prepared(outline: RunOutline): void
-  running(): void
-  ended(end: End): void
-}
-
 /**
  * How a worker's process has ended. Its reports count, not its exit code: SIGKILL ends it where the
  * run of a model hangs.
  */
 export interface End {
+  readonly hasRun: boolean
   readonly hasFinished: boolean
   readonly faults: readonly Error[]
   readonly exitCode: number | null
@@ -42,9 +39,10 @@ const WORKER_MAIN = new URL('dist/cli/workers/worker-main.js', PACKAGE)
 /** How long to wait for an answer, ms: longer than a healthy worker ever blocks its event loop. */
 const ANSWER_WITHIN_MS = 5_000
 
+/** @param prepared called once it has prepared its topologies */
 export function startWorkerProcess(
   assignment: WorkerAssignment,
-  heard: ProcessHandlers,
+  prepared: (outline: RunOutline) => void,
 ): WorkerProcess {
   // The number is only for people who list processes.
   const child = fork(WORKER_MAIN, [String(assignment.worker)], {
@@ -62,24 +60,31 @@ export function startWorkerProcess(
     for (const resolve of asking) resolve(answer)
     asking.clear()
   }
-  let hasFinished = false
+  let [hasRun, hasFinished] = [false, false]
   let faults: readonly FaultData[] = []
   child.on('message', (report: Report) => {
-    if (report.type === 'prepared') heard.prepared(report.outline)
-    else if (report.type === 'running') heard.running()
+    if (report.type === 'prepared') prepared(report.outline)
+    else if (report.type === 'running') hasRun = true
     else if (report.type === 'finished') hasFinished = true
     else if (report.type === 'answer') answered(report.answer)
     else faults = report.faults
   })
-  whenEnded(child, (exitCode, signal, failed) => {
-    const reported = faults.map(faultOf)
-    const all = failed === null ? reported : [failed, ...reported]
-    heard.ended({ hasFinished, faults: all, exitCode, signal })
-    answered(null)
+  const ended = new Promise<Error | null>((resolve) => {
+    // Comes after the last message.
+    child.once('close', () => resolve(null))
+    child.on('error', (error) => {
+      if (child.pid === undefined) resolve(error)
+    })
   })
   send({ type: 'prepare', assignment })
   return {
     pid: child.pid,
+    ended: ended.then((failed) => {
+      answered(null)
+      const { exitCode, signalCode: signal } = child
+      const all = failed === null ? faults.map(faultOf) : [failed]
+      return { hasRun, hasFinished, faults: all, exitCode, signal }
+    }),
     run: () => send({ type: 'run' }),
     stop: () => send({ type: 'stop' }),
     kill: () => void child.kill('SIGKILL'),
@@ -95,22 +100,6 @@ export function startWorkerProcess(
 /** The debugger's port belongs to the parent, and a worker must not wait for a debugger. */
 function isInherited(flag: string): boolean {
   return !flag.startsWith('--inspect')
-}
-
-/** Calls back once: after the last message, or if the process could not be started. */
-function whenEnded(
-  child: ChildProcess,
-  tell: (code: number | null, signal: NodeJS.Signals | null, failed: Error | null) => void,
-): void {
-  let left = 2
-  const one = () => {
-    if (--left === 0) tell(child.exitCode, child.signalCode, null)
-  }
-  child.once('exit', one)
-  child.once('disconnect', one)
-  child.on('error', (error) => {
-    if (child.pid === undefined) tell(null, null, error)
-  })
 }
 
 const MEBIBYTE = 2 ** 20

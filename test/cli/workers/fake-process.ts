@@ -1,11 +1,7 @@
 import type { RunOutline } from '../../../src/cli/run-output.ts'
 import { KeptWorker } from '../../../src/cli/workers/kept-worker.ts'
 import type { WorkerAnswer } from '../../../src/cli/workers/messages.ts'
-import type {
-  End,
-  ProcessHandlers,
-  WorkerProcess,
-} from '../../../src/cli/workers/worker-process.ts'
+import type { End, WorkerProcess } from '../../../src/cli/workers/worker-process.ts'
 import { ConditionVariable } from '../../../src/kernel/condition-variable.ts'
 import type { Log } from '../../../src/observe/log.ts'
 import { HandClock, longestWaits } from '../../support/clocks.ts'
@@ -14,8 +10,15 @@ import { HandClock, longestWaits } from '../../support/clocks.ts'
 
 const OUTLINE: RunOutline = { group: 'g', lines: [], notes: [] }
 /** The end of a process that was told to stop. */
-export const IN_ORDER: End = { hasFinished: true, faults: [], exitCode: 0, signal: null }
+export const IN_ORDER: End = {
+  hasRun: true,
+  hasFinished: true,
+  faults: [],
+  exitCode: 0,
+  signal: null,
+}
 export const KILLED: End = {
+  hasRun: false,
   hasFinished: false,
   faults: [],
   exitCode: null,
@@ -26,16 +29,21 @@ export const KILLED: End = {
 export class FakeProcess implements WorkerProcess {
   readonly pid = 4_711
   readonly worker: number
-  readonly heard: ProcessHandlers
+  readonly ended: Promise<End>
   readonly told: ('run' | 'stop' | 'kill')[] = []
   /** Its answer; without one it hangs. */
   answer: WorkerAnswer | null = null
-
+  readonly #prepared: (outline: RunOutline) => void
   readonly #changed: ConditionVariable
+  #end: (end: End) => void = () => {}
+  #hasRun = false
 
-  constructor(worker: number, heard: ProcessHandlers, changed: ConditionVariable) {
+  constructor(worker: number, prepared: (outline: RunOutline) => void, changed: ConditionVariable) {
     this.worker = worker
-    this.heard = heard
+    this.ended = new Promise((resolve) => {
+      this.#end = resolve
+    })
+    this.#prepared = prepared
     this.#changed = changed
   }
 
@@ -50,7 +58,7 @@ export class FakeProcess implements WorkerProcess {
 
   kill(): void {
     this.told.push('kill')
-    this.heard.ended(KILLED)
+    this.end(KILLED)
   }
 
   async ask(): Promise<WorkerAnswer | null> {
@@ -59,8 +67,12 @@ export class FakeProcess implements WorkerProcess {
 
   /** It gets as far as to work. */
   begin(): void {
-    this.heard.prepared(OUTLINE)
-    this.heard.running()
+    this.#prepared(OUTLINE)
+    this.#hasRun = true
+  }
+
+  end(end: End): void {
+    this.#end({ ...end, hasRun: this.#hasRun })
   }
 }
 
@@ -76,8 +88,8 @@ export class Fakes {
   keptWorker(worker: number): KeptWorker {
     return new KeptWorker({
       worker,
-      start: (heard) => {
-        const process = new FakeProcess(worker, heard, this.#changed)
+      start: (prepared) => {
+        const process = new FakeProcess(worker, prepared, this.#changed)
         this.processes.push(process)
         this.#changed.notifyAll()
         return process

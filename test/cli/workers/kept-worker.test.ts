@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { type ProcessLife, restartPolicy } from '../../../src/cli/workers/kept-worker.ts'
+import { restartPolicy } from '../../../src/cli/workers/kept-worker.ts'
+import type { End } from '../../../src/cli/workers/worker-process.ts'
 import { type Code, Refused, TidemarkError } from '../../../src/kernel/errors.ts'
 import { longestWaits } from '../../support/clocks.ts'
 import { Fakes, IN_ORDER, KILLED } from './fake-process.ts'
@@ -21,7 +22,7 @@ test('a process that is prepared is released, and told of', async () => {
   expect(told).toHaveLength(1)
   expect(process.told).toEqual(['run'])
   worker.stop()
-  process.heard.ended(IN_ORDER)
+  process.end(IN_ORDER)
   await kept
 })
 
@@ -31,7 +32,7 @@ test('one that is killed is started again after its wait, which is logged and co
   const kept = worker.keep(nobody)
   const first = await fakes.started(1)
   first.begin()
-  first.heard.ended(KILLED)
+  first.end(KILLED)
   await fakes.clock.asleepFor(1_000)
   expect(fakes.lines.at(-1)).toEqual({
     level: 'error',
@@ -44,7 +45,7 @@ test('one that is killed is started again after its wait, which is logged and co
   const second = await fakes.started(2)
   expect(worker.restarts).toBe(1)
   worker.stop()
-  second.heard.ended(IN_ORDER)
+  second.end(IN_ORDER)
   await kept
 })
 
@@ -54,7 +55,7 @@ test('one that ends in order though nobody told it to is started again', async (
   const kept = worker.keep(nobody)
   const first = await fakes.started(1)
   first.begin()
-  first.heard.ended(IN_ORDER)
+  first.end(IN_ORDER)
   await fakes.clock.asleepFor(1_000)
   worker.stop()
   await kept
@@ -65,7 +66,7 @@ test('what is told to stop while it waits for its next start does not start', as
   const fakes = new Fakes()
   const worker = fakes.keptWorker(1)
   const kept = worker.keep(nobody)
-  ;(await fakes.started(1)).heard.ended(KILLED)
+  ;(await fakes.started(1)).end(KILLED)
   await fakes.clock.asleepFor(1_000)
   worker.stop()
   await kept
@@ -85,7 +86,7 @@ test('what cannot go on says why, and is not started again', async () => {
   const fakes = new Fakes()
   const fault = new TidemarkError('TOPIC_MISSING', 'there is no topic "payments"')
   const kept = fakes.keptWorker(1).keep(nobody)
-  ;(await fakes.started(1)).heard.ended({ ...KILLED, faults: [fault] })
+  ;(await fakes.started(1)).end({ ...KILLED, faults: [fault] })
   await expect(kept).rejects.toBe(fault)
   expect(fakes.processes).toHaveLength(1)
 })
@@ -114,7 +115,7 @@ test('one that cannot commit what was in flight says so', async () => {
   const kept = worker.keep(nobody)
   const process = await fakes.started(1)
   worker.stop()
-  process.heard.ended({ ...KILLED, faults: [fault] })
+  process.end({ ...KILLED, faults: [fault] })
   await expect(kept).rejects.toBe(fault)
 })
 
@@ -124,7 +125,7 @@ test('the signal of a terminal, which a process gets before it listens, is no tr
   const kept = worker.keep(nobody)
   const process = await fakes.started(1)
   worker.stop()
-  process.heard.ended({ ...KILLED, signal: 'SIGINT' })
+  process.end({ ...KILLED, signal: 'SIGINT' })
   await expect(kept).resolves.toBe(undefined)
 })
 
@@ -134,7 +135,7 @@ test('one that has stopped cleanly may end by SIGKILL, since the run of a model 
   const kept = worker.keep(nobody)
   const process = await fakes.started(1)
   worker.stop()
-  process.heard.ended({ ...KILLED, hasFinished: true })
+  process.end({ ...KILLED, hasFinished: true })
   await expect(kept).resolves.toBe(undefined)
 })
 
@@ -144,7 +145,7 @@ test('one that reports no clean stop has not stopped cleanly, whatever its exit 
   const kept = worker.keep(nobody)
   const process = await fakes.started(1)
   worker.stop()
-  process.heard.ended({ ...IN_ORDER, hasFinished: false })
+  process.end({ ...IN_ORDER, hasFinished: false })
   await expect(kept).rejects.toThrow('did not stop cleanly: it ended with exit code 0')
 })
 
@@ -153,7 +154,7 @@ test('a lost model is the reason for a restart, not the signal', async () => {
   const worker = fakes.keptWorker(2)
   const kept = worker.keep(nobody)
   const lost = new TidemarkError('MODEL_LOST', 'it hangs')
-  ;(await fakes.started(1)).heard.ended({ ...KILLED, faults: [lost] })
+  ;(await fakes.started(1)).end({ ...KILLED, faults: [lost] })
   await fakes.clock.asleepFor(1_000)
   expect(fakes.lines.at(-1)?.fields).toMatchObject({
     reason: 'its process ended with MODEL_LOST: it hangs',
@@ -173,7 +174,7 @@ test('it is starting, then as it says, silent when it hangs, and restarting when
   process.answer = null
   expect(await worker.readiness()).toMatchObject({ worker: 2, ready: false, state: 'silent' })
   expect(await worker.metrics()).toBe(null)
-  process.heard.ended(KILLED)
+  process.end(KILLED)
   await fakes.clock.asleepFor(1_000)
   expect(await worker.readiness()).toMatchObject({
     ready: false,
@@ -187,47 +188,46 @@ test('it is starting, then as it says, silent when it hangs, and restarting when
 const policy = () => restartPolicy(2, longestWaits)
 
 /** The error that ends it after so many starts, all of them like this. */
-function endAfter(starts: number, { end, hasRun, lastedMs }: ProcessLife): unknown {
+function endAfter(starts: number, end: End): unknown {
   const restarts = policy()
-  for (let i = 1; i < starts; i++) restarts({ end, hasRun, lastedMs })
+  for (let i = 1; i < starts; i++) restarts(end, SHORT_MS)
   try {
-    restarts({ end, hasRun, lastedMs })
+    restarts(end, SHORT_MS)
   } catch (thrown) {
     return thrown
   }
   throw new Error('it is started again')
 }
 
-/** A life that ends by SIGKILL. */
-const life = (about: Partial<ProcessLife>): ProcessLife => ({
-  end: KILLED,
-  hasRun: false,
-  lastedMs: 100,
-  ...about,
+const SHORT_MS = 100
+const WORKED: End = { ...KILLED, hasRun: true }
+const failing = (...faults: readonly Error[]): End => ({
+  ...KILLED,
+  exitCode: 1,
+  signal: null,
+  faults,
 })
-const failing = (...faults: readonly Error[]): ProcessLife =>
-  life({ end: { ...KILLED, exitCode: 1, signal: null, faults } })
 
 test('what dies after it has worked is started again, each time up to twice as late, at most half a minute', () => {
   const restarts = policy()
-  const waits = Array.from({ length: 8 }, () => restarts(life({ hasRun: true })))
+  const waits = Array.from({ length: 8 }, () => restarts(WORKED, SHORT_MS))
   expect(waits).toEqual([1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000])
 })
 
 test('waits differ from worker to worker', () => {
-  expect(restartPolicy(1, () => 0.5)(life({ hasRun: true }))).toBe(501)
+  expect(restartPolicy(1, () => 0.5)(WORKED, SHORT_MS)).toBe(501)
 })
 
 test('after a minute without trouble the first wait is short again', () => {
   const restarts = policy()
-  restarts(life({ hasRun: true }))
-  expect(restarts(life({ hasRun: true, lastedMs: 59_999 }))).toBe(2_000)
-  expect(restarts(life({ hasRun: true, lastedMs: 60_000 }))).toBe(1_000)
+  restarts(WORKED, SHORT_MS)
+  expect(restarts(WORKED, 59_999)).toBe(2_000)
+  expect(restarts(WORKED, 60_000)).toBe(1_000)
 })
 
 describe('at its start', () => {
   test('the fifth end in a row is the last, and says how it came', () => {
-    expect(endAfter(5, life({}))).toMatchObject({
+    expect(endAfter(5, KILLED)).toMatchObject({
       code: 'WORKER_FAILED',
       message: 'worker 2 failed to start 5 times in a row; the last time it ended by SIGKILL',
       hint: 'see the log above, or run with --workers 1 for the cause',
@@ -246,14 +246,14 @@ describe('at its start', () => {
   })
 
   test.each([
-    ['has worked', { hasRun: true }],
-    ['has lived for a minute, such as without a broker', { lastedMs: 60_000 }],
-  ])('an end is none where it %s', (_, about) => {
+    ['has worked', WORKED, SHORT_MS],
+    ['has lived for a minute, such as without a broker', KILLED, 60_000],
+  ])('an end is none where it %s', (_, end, lastedMs) => {
     const restarts = policy()
-    for (let i = 0; i < 4; i++) restarts(life({}))
-    restarts(life(about))
-    for (let i = 0; i < 4; i++) restarts(life({}))
-    expect(() => restarts(life({}))).toThrow('failed to start 5 times in a row')
+    for (let i = 0; i < 4; i++) restarts(KILLED, SHORT_MS)
+    restarts(end, lastedMs)
+    for (let i = 0; i < 4; i++) restarts(KILLED, SHORT_MS)
+    expect(() => restarts(KILLED, SHORT_MS)).toThrow('failed to start 5 times in a row')
   })
 })
 
@@ -280,5 +280,5 @@ test.each([
   new TidemarkError('GROUP_FAILED', 'cannot join'),
   new Error('a bug'),
 ])('%s may pass', (fault) => {
-  expect(policy()(failing(fault))).toBe(1_000)
+  expect(policy()(failing(fault), SHORT_MS)).toBe(1_000)
 })

@@ -98,7 +98,7 @@ test('the first prepares alone, and the others start when it is through; it is a
   for (const process of fakes.processes.slice(1)) process.begin()
   expect(announced).toHaveLength(1)
   supervisor.stop()
-  for (const process of fakes.processes) process.heard.ended(IN_ORDER)
+  for (const process of fakes.processes) process.end(IN_ORDER)
   await done
 })
 
@@ -114,7 +114,7 @@ test('they work once all are prepared, or 15 s after the first', async () => {
     else second.begin()
     expect([first.told, second.told]).toEqual([['run'], isLate ? [] : ['run']])
     supervisor.stop()
-    for (const process of fakes.processes) process.heard.ended(IN_ORDER)
+    for (const process of fakes.processes) process.end(IN_ORDER)
     await done
   }
 })
@@ -123,7 +123,7 @@ test('what the first finds wrong is told, and no other starts', async () => {
   const { fakes, supervisor } = supervised(2)
   const fault = new TidemarkError('MODEL_SHA256', 'another file')
   const done = supervisor.run(() => {})
-  ;(await fakes.started(1)).heard.ended({ ...KILLED, faults: [fault] })
+  ;(await fakes.started(1)).end({ ...KILLED, faults: [fault] })
   await expect(done).rejects.toBe(fault)
   expect(fakes.processes).toHaveLength(1)
 })
@@ -135,9 +135,9 @@ test('all are told to stop, and it ends when the last of them has', async () => 
     ['run', 'stop'],
     ['run', 'stop'],
   ])
-  fakes.processes[1]?.heard.ended(IN_ORDER)
+  fakes.processes[1]?.end(IN_ORDER)
   expect(await Promise.race([done, nextTurn('not over')])).toBe('not over')
-  fakes.processes[0]?.heard.ended(IN_ORDER)
+  fakes.processes[0]?.end(IN_ORDER)
   expect(await Promise.race([done, nextTurn('not over')])).toBe(undefined)
 })
 
@@ -147,7 +147,7 @@ test('told to stop before the first is prepared, no other starts', async () => {
   const first = await fakes.started(1)
   supervisor.stop()
   first.begin()
-  first.heard.ended(IN_ORDER)
+  first.end(IN_ORDER)
   await done
   expect(fakes.processes).toHaveLength(1)
 })
@@ -156,16 +156,16 @@ test('where one cannot go on, the others finish what is in flight, and its reaso
   const { fakes, done } = await running(2)
   const [first, second] = fakes.processes as [FakeProcess, FakeProcess]
   const fault = new TidemarkError('TOPIC_MISSING', 'there is no topic "payments"')
-  second.heard.ended({ ...KILLED, faults: [fault] })
+  second.end({ ...KILLED, faults: [fault] })
   await fakes.toldToStop(first)
-  first.heard.ended(IN_ORDER)
+  first.end(IN_ORDER)
   await expect(done).rejects.toBe(fault)
 })
 
 test('where one dies, the others go on', async () => {
   const { fakes, supervisor, done } = await running(2)
   const [first, second] = fakes.processes as [FakeProcess, FakeProcess]
-  second.heard.ended(KILLED)
+  second.end(KILLED)
   await fakes.clock.asleepFor(1_000)
   expect(first.told).toEqual(['run'])
   fakes.clock.advance(1_000)
@@ -174,7 +174,7 @@ test('where one dies, the others go on', async () => {
   third.begin()
   expect(third.told).toEqual(['run'])
   supervisor.stop()
-  for (const process of [first, third]) process.heard.ended(IN_ORDER)
+  for (const process of [first, third]) process.end(IN_ORDER)
   await done
 })
 
@@ -195,7 +195,7 @@ test('it is ready when all are, and tells of each', async () => {
     ],
   })
   supervisor.stop()
-  for (const process of fakes.processes) process.heard.ended(IN_ORDER)
+  for (const process of fakes.processes) process.end(IN_ORDER)
   await done
 })
 
@@ -205,7 +205,7 @@ test('metrics are those of the workers that answer', async () => {
   second.answer = { readiness: RUNNING, metrics: [] }
   expect(await supervisor.metrics()).toEqual([{ worker: 2, metrics: [] }])
   supervisor.stop()
-  for (const process of fakes.processes) process.heard.ended(IN_ORDER)
+  for (const process of fakes.processes) process.end(IN_ORDER)
   await done
 })
 
