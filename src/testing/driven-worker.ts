@@ -4,12 +4,12 @@ import { configFault } from '../kernel/errors.ts'
 import { seeded } from '../kernel/random.ts'
 import { committingThrough } from '../records/committing-through.ts'
 import type { MemoryRecords } from '../records/memory/memory-records.ts'
-import type { Guarantee, Records } from '../records/port.ts'
+import type { Guarantee } from '../records/port.ts'
 import type { Outcomes, RuntimeEvent } from '../runtime/events.ts'
 import { addOutcomes, NO_OUTCOMES } from '../runtime/output/outcomes.ts'
 import type { Prepared, PreparedTopology } from '../runtime/prepared.ts'
 import { startWorker, type Worker } from '../runtime/worker.ts'
-import { NO_ROWS, type Scorer } from '../scoring/scorer.ts'
+import { columnNames, NO_ROWS, type Scorer } from '../scoring/scorer.ts'
 import { StepScorer } from '../scoring/step-scorer.ts'
 import type { ScoreStep } from '../topology/definition.ts'
 import { scoreStepsOf } from '../topology/graph.ts'
@@ -35,7 +35,8 @@ type Processed = Extract<RuntimeEvent, { type: 'processed' }>
 interface LifeOptions {
   readonly prepared: Prepared
   readonly records: MemoryRecords
-  readonly source: { readonly topic: string; readonly partitions: number }
+  /** Of every topic. */
+  readonly partitions: number
   readonly clock: VirtualClock
   readonly guarantee: Guarantee
   readonly tally: Tally
@@ -43,7 +44,6 @@ interface LifeOptions {
 
 export class Life {
   readonly #o: LifeOptions
-  readonly #records: Records
   #withholds = false
   readonly #worker: Worker
   readonly #changed = new ConditionVariable()
@@ -54,13 +54,13 @@ export class Life {
   constructor(options: LifeOptions) {
     const { prepared, records, clock, guarantee } = options
     this.#o = options
-    this.#records = committingThrough(records, async (commit, member) => {
+    const withholding = committingThrough(records, async (commit, member) => {
       if (!this.#withholds) await member.commit(commit)
       else if (guarantee === 'at-least-once') await member.commit({ ...commit, nextOffsets: [] })
     })
     this.#worker = startWorker({
       prepared,
-      records: this.#records,
+      records: withholding,
       group: GROUP,
       guarantee,
       clock,
@@ -112,25 +112,20 @@ export class Life {
   }
 
   get #isReadToItsEnd(): boolean {
-    const { records, source } = this.#o
-    const { topic, partitions } = source
-    if (this.#restoring.size > 0 || !this.#areTablesRead) return false
-    return numbersTo(partitions).every(
-      (partition) => this.#readTo.get(partition) === records.endOffset({ topic, partition }),
-    )
+    const [{ definition, tables }] = this.#o.prepared.topologies as [PreparedTopology]
+    const isRead = (end: number, partition: number) => this.#readTo.get(partition) === end
+    if (this.#restoring.size > 0 || !this.#endsOf(definition.source.topic).every(isRead)) {
+      return false
+    }
+    return tables.every(({ table }) => {
+      const { topic } = table.definition.from
+      return topic === undefined || table.contents === this.#endsOf(topic).join(',')
+    })
   }
 
-  get #areTablesRead(): boolean {
-    const { records, source, prepared } = this.#o
-    const partitions = numbersTo(source.partitions)
-    return prepared.topologies
-      .flatMap(({ tables }) => tables.map(({ table }) => table))
-      .every(({ contents, definition: { from } }) => {
-        const { topic } = from
-        if (topic === undefined) return true
-        const ends = partitions.map((partition) => records.endOffset({ topic, partition }))
-        return contents === ends.join(',')
-      })
+  #endsOf(topic: string): number[] {
+    const { records, partitions } = this.#o
+    return numbersTo(partitions).map((partition) => records.endOffset({ topic, partition }))
   }
 
   #observe(event: RuntimeEvent): void {
@@ -202,20 +197,26 @@ export function withModelFunctions(
 }
 
 function answeredBy(answer: ModelFunction, model: ModelDefinition, scorer: Scorer): Scorer {
-  const { features } = model
-  const columns = columnsOf(model)
+  const { features, outputs } = model
   const { name, label, sha256, evaluator, size, maxBatch, state } = scorer
+  const columns = columnNames(outputs)
   return {
     ...{ name, label, sha256, evaluator, size, maxBatch, state },
     answerMs: () => 0,
     passOver: () => {},
     score: async (rows, count) => {
-      const answers = Array.from({ length: count }, (_, row) => {
+      const answers = numbersTo(count).map((row) => {
         const at = row * features.length
-        return answer(Object.fromEntries(features.map((f, i) => [f, rows[at + i] as number])))
+        return byColumn(
+          answer(Object.fromEntries(features.map((f, i) => [f, rows[at + i] as number]))),
+        )
       })
       const scores = columns.map((column) =>
-        Float64Array.from(answers, (a) => numberOf(a, column, name)),
+        Float64Array.from(answers, (numbers) => {
+          const number = numbers.get(column)
+          if (number !== undefined) return number
+          throw configFault(`the function for ${name} returns no number "${column}"`)
+        }),
       )
       return { columns: scores, failed: NO_ROWS, lost: NO_ROWS, runMs: 0 }
     },
@@ -223,26 +224,12 @@ function answeredBy(answer: ModelFunction, model: ModelDefinition, scorer: Score
   }
 }
 
-interface Column {
-  readonly output: string
-  readonly column: string | null
-}
-
-/** In the order in which a scorer returns them. */
-function columnsOf({ outputs }: ModelDefinition): Column[] {
-  return Object.entries(outputs).flatMap(([output, { columns }]): Column[] =>
-    (columns ?? [null]).map((column) => ({ output, column })),
+/** The numbers of an answer, by the names of columns as in `columnNames`. */
+function byColumn(answer: ReturnType<ModelFunction>): ReadonlyMap<string, number> {
+  const columns = Object.entries(answer).flatMap(([output, of]) =>
+    typeof of === 'object'
+      ? Object.entries(of).map(([column, number]) => [`${output}.${column}`, number] as const)
+      : [[output, of] as const],
   )
-}
-
-function numberOf(
-  answer: ReturnType<ModelFunction>,
-  { output, column }: Column,
-  model: string,
-): number {
-  const given = answer[output]
-  const number = column !== null && typeof given === 'object' ? given[column] : given
-  if (typeof number === 'number') return number
-  const name = column === null ? output : `${output}.${column}`
-  throw configFault(`the function for ${model} returns no number "${name}"`)
+  return new Map(columns.filter(([, number]) => typeof number === 'number'))
 }

@@ -78,9 +78,8 @@ export class InputRecords {
       headers: headersOf(input),
     }
     const given = new GivenRecord(record, from)
-    const isWhole = input.key !== undefined && input.timestampMs !== undefined
     /** `null`: it is not an event. */
-    const event = isWhole ? null : orNull(() => this.#decode(record, from))
+    const event = orNull(() => this.#decode(record, from))
     const key =
       input.key === undefined
         ? orNull(() => eventKey((e) => keyOf(e, given), event ?? input.value))

@@ -233,7 +233,7 @@ export class TopologyDriver<Out> {
     this.#life = new Life({
       prepared: this.#prepared,
       records: this.#records,
-      source: { topic: this.#topology.source.topic, partitions: this.#partitions },
+      partitions: this.#partitions,
       clock: this.#clock,
       guarantee: this.#options.guarantee ?? 'exactly-once',
       tally: this.#tally,
