@@ -12,7 +12,7 @@ import {
   type Plugin,
   stop,
 } from 'esbuild'
-import { type Code, messageOf, TidemarkError } from '../kernel/errors.ts'
+import { type Code, messageOf, orFault, TidemarkError } from '../kernel/errors.ts'
 import { type Definition, isDefinition } from '../topology/definition.ts'
 import { PACKAGE } from './own-package.ts'
 
@@ -26,8 +26,7 @@ export async function loadTopologies(files: readonly string[]) {
     try {
       definitions.push(await load(file))
     } catch (error) {
-      if (!(error instanceof TidemarkError)) throw error
-      faults.push(error)
+      faults.push(orFault(error))
     }
   }
   await stop()

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
 import { groupOf } from '../host/host-worker.ts'
 import { NO_NAME } from '../host/worker-name.ts'
-import { refuseIfAny, TidemarkError } from '../kernel/errors.ts'
+import { orFault, refuseIfAny, type TidemarkError } from '../kernel/errors.ts'
 import { groupStart } from '../records/group-member.ts'
 import { KafkaRecords } from '../records/kafka/kafka-records.ts'
 import type { PartitionOffsets, TopicInfo } from '../records/port.ts'
@@ -111,8 +111,7 @@ function faultOf(
     groupStart(offsets, joining)
     return []
   } catch (error) {
-    if (error instanceof TidemarkError) return [error]
-    throw error
+    return [orFault(error)]
   }
 }
 

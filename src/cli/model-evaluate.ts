@@ -1,6 +1,12 @@
 import { basename } from 'node:path'
 import { Command, Option } from 'commander'
-import { configFault, messageOf, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
+import {
+  configFault,
+  messageOf,
+  orFault,
+  refuseIfAny,
+  type TidemarkError,
+} from '../kernel/errors.ts'
 import { type Line, linesOf, openInput } from '../records/files/lines.ts'
 import {
   type EvaluationTask,
@@ -48,60 +54,42 @@ export function modelEvaluate(): Command {
     .action(evaluate)
 }
 
-async function evaluate(file: string, flags: Flags): Promise<void> {
+async function evaluate(file: string, { rows, label, ...flags }: Flags): Promise<void> {
   const model = await modelOfFile(file)
   const output = evaluatedOutput(model, flags.output ?? null)
   const evaluator = evaluatorOf(output, flags.task ?? null)
+  const input = await openInput(rows)
   const budget = { evaluator: 'auto', latencyBudgetMs: BATCH_MS } as const
   const { scorer, notes } = await loadSingle(model, budget)
   sayNotes(notes)
+  const faults: TidemarkError[] = []
+  let [read, unscored] = [0, 0]
+  const endProgress = showProgress(() => read)
   try {
-    const { rows, label } = flags
     const labelFault = (given: unknown) => evaluator.labelFault(given)
     const format = { file: rows, label, labelFault, features: model.features }
-    let unscored = 0
-    await eachRow(format, async (features, given) => {
-      const answer = await scorer.score(features, given.length)
+    for await (const lines of linesOf(input, rows)) {
+      const { rows: features, labels } = readRows(lines, format, faults)
+      if (faults.length >= MOST_FAULTS) break
+      const answer = await scorer.score(features, labels.length)
       const columns = output.columns.map((at) => answer.columns[at] as Float64Array)
-      for (const [row, one] of given.entries()) {
+      for (const [row, given] of labels.entries()) {
         const scores = columns.map((column) => column[row] as number)
-        if (scores.every(Number.isFinite)) evaluator.add(scores, one)
+        if (scores.every(Number.isFinite)) evaluator.add(scores, given)
         else unscored++
       }
-    })
-    const { result } = evaluator
-    if (result.rows === 0) {
-      const what = 'there are no rows that the model scores'
-      throw configFault(what, rows)
-    }
-    sayNotes(evaluator.notes)
-    const report = { file: basename(file), output: output.name, label, unscored, result }
-    await writeResult(flags.json, plainEvaluation(report), describeEvaluation(report))
-  } finally {
-    await scorer.close()
-  }
-}
-
-/** Reads a file of rows. @param add called with the features and the labels of some of its rows */
-async function eachRow(
-  format: RowReading,
-  add: (rows: Float32Array, labels: readonly unknown[]) => Promise<void>,
-): Promise<void> {
-  const input = await openInput(format.file)
-  const faults: TidemarkError[] = []
-  let records = 0
-  const endProgress = showProgress(() => records)
-  try {
-    for await (const lines of linesOf(input, format.file)) {
-      const { rows, labels } = readRows(lines, format, faults)
-      if (faults.length >= MOST_FAULTS) break
-      await add(rows, labels)
-      records += labels.length
+      read += labels.length
     }
   } finally {
     endProgress()
+    await scorer.close()
   }
   refuseIfAny(faults.slice(0, MOST_FAULTS))
+  const { result } = evaluator
+  if (result.rows === 0) throw configFault('there are no rows that the model scores', rows)
+  sayNotes(evaluator.notes)
+  const report = { file: basename(file), output: output.name, label, unscored, result }
+  await writeResult(flags.json, plainEvaluation(report), describeEvaluation(report))
 }
 
 export interface RowReading {
@@ -129,11 +117,8 @@ export function readRows(lines: readonly Line[], format: RowReading, faults: Tid
       writeFeatures(row, format, rows.subarray(labels.length * width))
       labels.push(label)
     } catch (error) {
-      if (!(error instanceof TidemarkError)) throw error
-      const { code, message, hint } = error
-      faults.push(
-        new TidemarkError(code, message, { where: `${format.file}:${line.number}`, hint }),
-      )
+      const { message, hint } = orFault(error)
+      faults.push(configFault(message, `${format.file}:${line.number}`, hint))
     }
   }
   return { rows, labels }

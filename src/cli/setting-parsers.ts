@@ -2,9 +2,8 @@ import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { messageOf } from '../kernel/errors.ts'
-import { faultOfTokenUrl } from '../records/kafka/login/token-providers.ts'
 import { isExtension } from '../records/kafka/options.ts'
-import { integer, orWord, pairsOf, type RawSetting, single, throwIf } from '../runtime/setting.ts'
+import { integer, orWord, pairsOf, type RawSetting, single } from '../runtime/setting.ts'
 
 // Parsers of the settings that only a process has. Each throws an Error whose message says what is
 // wrong with the value.
@@ -16,12 +15,6 @@ export function workers(raw: RawSetting): number {
   return number === 'auto' ? availableParallelism() : number
 }
 
-export function tokenUrl(raw: RawSetting): string {
-  const text = single(raw)
-  throwIf(faultOfTokenUrl(text))
-  return text
-}
-
 export function saslExtensions({ values }: RawSetting): Map<string, string> {
   const extensions = pairsOf(values, 'name=value')
   for (const [name, value] of extensions) {
@@ -30,20 +23,15 @@ export function saslExtensions({ values }: RawSetting): Map<string, string> {
   return extensions
 }
 
-/** The URL of a schema registry, without credentials. */
-export function registryUrl(raw: RawSetting): string {
-  const text = single(raw)
+/** The fault of a schema registry's URL; it never quotes it, because it may contain a password. */
+export function faultOfRegistryUrl(text: string): string | null {
   const url = URL.canParse(text) ? new URL(text) : null
   if (url === null || !['http:', 'https:'].includes(url.protocol)) {
-    // It may contain a password.
-    throw new Error('is not an http or https URL')
+    return 'is not an http or https URL'
   }
-  if (url.username !== '' || url.password !== '') {
-    throw new Error(
-      'contains credentials: give them in TIDEMARK_REGISTRY_USERNAME and TIDEMARK_REGISTRY_PASSWORD',
-    )
-  }
-  return text
+  return url.username === '' && url.password === ''
+    ? null
+    : 'contains credentials: give them in TIDEMARK_REGISTRY_USERNAME and TIDEMARK_REGISTRY_PASSWORD'
 }
 
 /** URLs of Redis, without passwords. */

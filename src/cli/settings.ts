@@ -1,4 +1,5 @@
 import type { LogFormat } from '../observe/log.ts'
+import { faultOfTokenUrl } from '../records/kafka/login/token-providers.ts'
 import { type KafkaSasl, MECHANISMS } from '../records/kafka/options.ts'
 import {
   SETTING_NAMES,
@@ -15,15 +16,15 @@ import {
   SWITCH,
   setting,
   TEXT,
+  textWithout,
   under,
 } from '../runtime/setting.ts'
 import {
+  faultOfRegistryUrl,
   readableFile,
   redisUrls,
-  registryUrl,
   saslExtensions,
   textOf,
-  tokenUrl,
   workers,
 } from './setting-parsers.ts'
 
@@ -107,7 +108,7 @@ const LOGIN = under('TLS and login', {
   saslTokenUrl: optional(
     '<url>',
     'token endpoint of the identity provider that gives access tokens for oauthbearer',
-    { ...NONE, kind: { parse: tokenUrl } },
+    { ...NONE, kind: textWithout(faultOfTokenUrl) },
   ),
   saslTokenCa: pemFile(
     "CA certificates to verify the token endpoint's certificate with",
@@ -138,7 +139,7 @@ const REGISTRY = under('Schema registry', {
   registry: optional(
     '<url>',
     "schema registry with Confluent's API, for topologies whose values have schemas in one",
-    { ...NONE, kind: { parse: registryUrl } },
+    { ...NONE, kind: textWithout(faultOfRegistryUrl) },
   ),
   registryUsername: optional('<name>', 'user name for the schema registry'),
   registryPassword: secret('<password>', 'password for the schema registry'),
@@ -181,10 +182,10 @@ export type Config<N extends SettingName> = { readonly [K in N]: SettingValue<K>
 export type RunConfig = Config<SettingName>
 export type Values = { readonly [K in SettingName]?: SettingValue<K> }
 
-export const SETTINGS = byHeading({
+export const SETTINGS = {
   ...Object.fromEntries(WORKER_OPTIONS.map((name) => [SETTING_NAMES[name], WORKER_SETTINGS[name]])),
   ...OWN,
-}) as Readonly<Record<SettingName, Setting<unknown>>>
+} as Readonly<Record<SettingName, Setting<unknown>>>
 
 export const PREPARE_SETTINGS = [
   'model',
@@ -203,14 +204,6 @@ export const RUN_SETTINGS = namesOf(SETTINGS)
 
 function namesOf<T extends object>(settings: T): (keyof T)[] {
   return Object.keys(settings) as (keyof T)[]
-}
-
-function byHeading(settings: Readonly<Record<string, Setting<unknown>>>) {
-  const all = Object.entries(settings)
-  const headings = new Set(all.map(([, { heading }]) => heading))
-  return Object.fromEntries(
-    [...headings].flatMap((one) => all.filter(([, s]) => s.heading === one)),
-  )
 }
 
 export function workerOptions(values: Values): Partial<WorkerConfig> {

@@ -49,11 +49,8 @@ export class Pairs {
 
   /** Outputs whose counterpart may still come. */
   get waiting(): number {
-    let waiting = 0
-    for (const { main, other } of this.#entries.values()) {
-      if (main === null || other === null) waiting++
-    }
-    return waiting
+    const entries = [...this.#entries.values()]
+    return entries.filter(({ main, other }) => main === null || other === null).length
   }
 
   get models(): readonly ModelPair[] {
@@ -103,11 +100,11 @@ export class Pairs {
 
   #agreementOf(main: string, other: string): Agreement {
     const name = `${main}\n${other}`
+    const { threshold } = this.#options
     const known = this.#models.get(name)
-    if (known !== undefined) return known.agreement
-    const agreement = new Agreement(this.#options.threshold)
-    this.#models.set(name, { main, other, agreement })
-    return agreement
+    const pair = known ?? { main, other, agreement: new Agreement(threshold) }
+    this.#models.set(name, pair)
+    return pair.agreement
   }
 
   #countIfAlone({ main, other }: Entry): boolean {
