@@ -201,16 +201,9 @@ const authorsOwn: Plugin = {
     const ASKED = {}
     building.onResolve({ filter: /.*/ }, async ({ path, pluginData, ...asked }) => {
       if (asked.kind === 'entry-point' || pluginData === ASKED) return null
-      const { importer, namespace, resolveDir, kind } = asked
-      const found = await building.resolve(path, {
-        importer,
-        namespace,
-        resolveDir,
-        kind,
-        pluginData: ASKED,
-      })
+      const found = await building.resolve(path, { ...asked, pluginData: ASKED })
       const isKept = found.errors.length > 0 || found.external || !isInstalled(path, found.path)
-      return isKept ? found : { path: asImported(found.path, kind), external: true }
+      return isKept ? found : { path: asImported(found.path, asked.kind), external: true }
     })
     building.onLoad({ filter: /\.[cm]?[jt]sx?$/ }, ({ path }) => contentsOf(path))
   },

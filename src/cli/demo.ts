@@ -92,10 +92,7 @@ async function play(prepared: Prepared, seconds: number): Promise<void> {
       for await (const due of pace.due(flights, ({ timestampMs }) => timestampMs)) {
         for (const { event } of due) if (event !== null) board.add(event)
         nowMs = due.at(-1)?.timestampMs ?? nowMs
-        const place = { topic, partition: null, headers: [] }
-        records.produce(
-          due.map(({ key, value, timestampMs }) => ({ ...place, key, value, timestampMs })),
-        )
+        records.produce(due.map((flight) => ({ ...flight, topic, partition: null, headers: [] })))
       }
       await records.settled('demo', topic)
     })

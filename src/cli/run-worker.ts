@@ -127,7 +127,7 @@ export async function runWorkerOf(parent: ParentLink): Promise<void> {
 }
 
 async function prepareAndWork(parent: ParentLink): Promise<void> {
-  const assignment = await Promise.race([parent.assignment, parent.stopped])
+  const assignment = await Promise.race([parent.stopped, parent.assignment])
   if (assignment === undefined) return
   const { worker, of, files, config } = assignment
   const stderr = toStderr()
@@ -135,8 +135,8 @@ async function prepareAndWork(parent: ParentLink): Promise<void> {
   const options = workerOptions(config)
   const prepared = await prepareFiles(files, options, chosenServices(config))
   await parent.tell({ type: 'prepared', outline: outlineOf(prepared, config, of) })
-  await Promise.race([parent.released, parent.stopped])
-  if (parent.hasStopped) return prepared.close()
+  const released = await Promise.race([parent.stopped, parent.released])
+  if (released === undefined) return prepared.close()
   await workUntil(parent.stopped, {
     prepared,
     options: {

@@ -1,7 +1,7 @@
 import { configFault } from '../kernel/errors.ts'
 import type { DurationMs } from '../kernel/time.ts'
 import { MemoryRecords } from '../records/memory/memory-records.ts'
-import type { Guarantee } from '../records/port.ts'
+import type { Guarantee, LogRecord } from '../records/port.ts'
 import type { Outcomes } from '../runtime/events.ts'
 import type { Prepared } from '../runtime/prepared.ts'
 import { prepare } from '../runtime/start/prepare.ts'
@@ -79,8 +79,7 @@ export class TopologyDriver<Out> {
   readonly #partitions: number
   readonly #inputs: InputRecords
   readonly #records = new MemoryRecords()
-  /** By topic and partition: the next offset that `take` reads. */
-  readonly #taken = new Map<string, Map<number, number>>()
+  readonly #taken = new WeakSet<LogRecord>()
   readonly #stores: ReadonlyMap<string, DrivenStore>
   #clock: VirtualClock
   #prepared: Prepared | null = null
@@ -293,12 +292,8 @@ export class TopologyDriver<Out> {
   }
 
   #takeFrom(topic: string): ReadRecord[] {
-    const taken = this.#taken.get(topic) ?? new Map<number, number>()
-    this.#taken.set(topic, taken)
-    const fresh = this.#read(topic).filter(
-      ({ partition, record }) => record.offset >= (taken.get(partition) ?? 0),
-    )
-    for (const { partition, record } of fresh) taken.set(partition, record.offset + 1)
+    const fresh = this.#read(topic).filter(({ record }) => !this.#taken.has(record))
+    for (const { record } of fresh) this.#taken.add(record)
     return fresh
   }
 }

@@ -40,34 +40,26 @@ export interface DemoRecord {
   readonly event: FlightEvent | null
 }
 
-const BROKEN = [
-  { after: 0.15, value: (line: string) => line.slice(0, line.length / 2) },
-  { after: 0.35, value: (line: string) => edited(line, () => ({ depDelayMin: 'twelve' })) },
-  { after: 0.55, value: (line: string) => edited(line, ({ at }) => ({ at: at - THREE_HOURS_MS })) },
+type Break = (line: string, event: FlightEvent) => string
+const BROKEN: readonly (readonly [after: number, Break])[] = [
+  [0.15, (line) => line.slice(0, line.length / 2)],
+  [0.35, (_, event) => JSON.stringify({ ...event, depDelayMin: 'twelve' })],
+  [0.55, (_, event) => JSON.stringify({ ...event, at: event.at - THREE_HOURS_MS })],
 ]
 export const BROKEN_RECORDS = 'one cut off, one with text instead of a number, one three hours late'
 
 /** All events of the sample in order of event time, with three broken records among them. */
 export function readFlights(): DemoRecord[] {
   const lines = gunzipSync(readFileSync(SAMPLE)).toString('utf8').trimEnd().split('\n')
-  const broken = new Map(BROKEN.map((b) => [Math.floor(b.after * lines.length), b.value]))
+  const broken = new Map(BROKEN.map(([after, of]) => [Math.floor(after * lines.length), of]))
   return lines.flatMap((line, i) => {
     const event = JSON.parse(line) as FlightEvent
-    const record = recordOf(line, event)
+    const { at: timestampMs, carrierOrigin } = event
+    const record = { key: Buffer.from(carrierOrigin), value: Buffer.from(line), timestampMs, event }
     const breakIt = broken.get(i)
     if (breakIt === undefined) return [record]
-    return [record, { ...record, value: Buffer.from(breakIt(line)), event: null }]
+    return [record, { ...record, value: Buffer.from(breakIt(line, event)), event: null }]
   })
-}
-
-function recordOf(line: string, event: FlightEvent): DemoRecord {
-  const key = Buffer.from(event.carrierOrigin)
-  return { key, value: Buffer.from(line), timestampMs: event.at, event }
-}
-
-function edited(line: string, change: (event: FlightEvent) => object): string {
-  const event = JSON.parse(line) as FlightEvent
-  return JSON.stringify({ ...event, ...change(event) })
 }
 
 export const LATE_MIN = 15

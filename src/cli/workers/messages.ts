@@ -66,22 +66,14 @@ export class ParentLink {
   readonly released = received('run')
   /** Resolves when it is to stop: the parent says so, the parent is gone, or a signal arrives. */
   readonly stopped: Promise<void>
-  hasStopped = false
   answering: () => Promise<WorkerAnswer> = async () => NOT_YET
 
   constructor() {
     this.stopped = new Promise((resolve) => {
-      const stop = () => {
-        this.hasStopped = true
-        resolve()
-      }
-      void received('stop').then(stop)
-      // A parent that was killed sends no message.
-      process.on('disconnect', stop)
-      // A terminal or a service manager sends the signal to all processes. A second one makes the
-      // parent exit at once, and with it this process.
-      process.on('SIGINT', stop)
-      process.on('SIGTERM', stop)
+      void received('stop').then(() => resolve())
+      // A parent that was killed sends no message. A terminal or a service manager sends the signal
+      // to all processes. A second one makes the parent exit at once, and with it this process.
+      for (const event of ['disconnect', 'SIGINT', 'SIGTERM']) process.on(event, () => resolve())
     })
     const answer = async () => this.tell({ type: 'answer', answer: await this.answering() })
     process.on('message', ({ type }: Order) => {
