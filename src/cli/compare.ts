@@ -63,18 +63,19 @@ export function compare(): Command {
     .option('--json', 'write JSON')
     .action(async (main: string, other: string, flags: Flags) => {
       const config = readConfig(CLUSTER_SETTINGS, flags)
+      const { field, from, threshold, maxPending: mostPending, byClock = false } = flags
       const topics = {
-        main: new ComparedTopic(main, flags.field.main),
-        other: new ComparedTopic(other, flags.field.other),
+        main: new ComparedTopic(main, field.main),
+        other: new ComparedTopic(other, field.other),
       }
+      const pairs = new Pairs({ mostPending, threshold, withByClock: byClock })
+      const comparison = { topics, pairs }
       const records = new KafkaRecords(kafkaOptions(config))
       try {
         const show = await openShower(config)
-        const { maxPending: mostPending, byClock, threshold } = flags
-        const pairs = new Pairs({ mostPending, threshold, withByClock: byClock === true })
-        const comparison = { topics, pairs }
-        const most = flags.max ?? Number.POSITIVE_INFINITY
-        await readBoth(comparison, { records, from: flags.from, show }, most)
+        const open = (topic: string) => records.read({ topic, from, until: 'end' })
+        const readers = { main: await open(main), other: await open(other) }
+        await readBoth(comparison, readers, { show, most: flags.max ?? Number.POSITIVE_INFINITY })
         sayNotes(notesOf(comparison, flags))
         await writeResult(flags.json, plainComparison(comparison), describeComparison(comparison))
       } finally {
@@ -89,19 +90,11 @@ interface TopicComparison {
   readonly pairs: Pairs
 }
 
-interface Reading {
-  readonly records: KafkaRecords
-  readonly from: ReadStart
-  readonly show: ShowValue | null
-}
-
 async function readBoth(
   { topics, pairs }: TopicComparison,
-  { records, from, show }: Reading,
-  most: number,
+  readers: Readonly<Record<Side, KafkaReader>>,
+  { show, most }: { readonly show: ShowValue | null; readonly most: number },
 ): Promise<void> {
-  const open = ({ topic }: ComparedTopic) => records.read({ topic, from, until: 'end' })
-  const readers = { main: await open(topics.main), other: await open(topics.other) }
   const ended = untilSignal(readerGone)
   void ended.promise.then(() => closeAll(readers))
   const endProgress = showProgress(() => topics.main.records + topics.other.records)

@@ -111,15 +111,13 @@ function missing(values: Values, needs: Named): TidemarkError[] {
 }
 
 function strayFaults(values: Values, mechanism: SaslMechanism | null): TidemarkError[] {
-  const stray = setIn(values, { ...OF_PASSWORD, ...OF_TOKEN, ...LOGINS['aws-msk-iam'].takes })
-  if (mechanism !== null) {
-    return stray
-      .filter(([name]) => !(name in LOGINS[mechanism].takes))
-      .map(([name, what]) =>
-        configFault(`${what} is set, but ${mechanism} takes none`, flagOf(name)),
-      )
-  }
+  const all = { ...OF_PASSWORD, ...OF_TOKEN, ...LOGINS['aws-msk-iam'].takes }
+  const taken = mechanism === null ? {} : LOGINS[mechanism].takes
+  const stray = setIn(values, all).filter(([name]) => !(name in taken))
   return stray.map(([name, what]) => {
+    if (mechanism !== null) {
+      return configFault(`${what} is set, but ${mechanism} takes none`, flagOf(name))
+    }
     const fitting = Object.entries(LOGINS).filter(([, { takes }]) => name in takes)
     const or = fitting.length === 1 ? '' : ', or the one that the brokers use'
     const hint = `add --sasl-mechanism ${fitting[0]?.[0]}${or}`

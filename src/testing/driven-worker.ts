@@ -166,17 +166,13 @@ export function withModelFunctions(
   functions: ReadonlyMap<string, ModelFunction>,
 ): PreparedTopology {
   const steps = scoreStepsOf(prepared.definition.then)
-  const named = steps.flatMap(({ models }) =>
-    Object.values(models)
-      .filter(isTrained)
-      .map(({ name }) => name),
-  )
+  const models = steps.flatMap((step) => Object.values(step.models)).filter(isTrained)
   for (const name of functions.keys()) {
-    if (named.includes(name)) continue
+    if (models.some((model) => model.name === name)) continue
     throw configFault(`the topology has no model "${name}"`)
   }
-  const replaced = ({ models }: ScoreStep, name: string, scorer: Scorer): Scorer => {
-    const model = models[name]
+  const replaced = (step: ScoreStep, name: string, scorer: Scorer): Scorer => {
+    const model = step.models[name]
     const answer = functions.get(scorer.name)
     const isReplaced = answer !== undefined && model !== undefined && isTrained(model)
     return isReplaced ? answeredBy(answer, model, scorer) : scorer
@@ -184,9 +180,9 @@ export function withModelFunctions(
   const scorers = new Map(
     steps.map((step) => {
       const own = prepared.scorers.get(step.name) as StepScorer
-      const answered = [...own.scorers].map(([name, scorer]): [string, Scorer] => {
-        return [name, replaced(step, name, scorer)]
-      })
+      const answered = [...own.scorers].map(
+        ([name, scorer]) => [name, replaced(step, name, scorer)] as const,
+      )
       return [step.name, new StepScorer(own.step, new Map(answered))]
     }),
   )

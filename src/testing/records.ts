@@ -1,7 +1,7 @@
 import { eventKey, eventTimeMs } from '../formats/identity.ts'
 import { recordDecoder } from '../formats/open-format.ts'
 import { GivenRecord, type RecordDecoder, UNWRITTEN } from '../formats/record-decoding.ts'
-import { configFault, TidemarkError } from '../kernel/errors.ts'
+import { configFault, orFault, TidemarkError } from '../kernel/errors.ts'
 import { keyOfRow } from '../lookup/rows.ts'
 import type { LogRecord, NewRecord } from '../records/port.ts'
 import { reasonOf } from '../runtime/output/dead-letter.ts'
@@ -80,16 +80,14 @@ export class InputRecords {
     const given = new GivenRecord(record, from)
     /** `null`: it is not an event. */
     const event = orNull(() => this.#decode(record, from))
-    const key =
-      input.key === undefined
-        ? orNull(() => eventKey((e) => keyOf(e, given), event ?? input.value))
-        : input.key
-    if (key === null && input.key === undefined) {
-      throw new TidemarkError(
-        'KEY_INVALID',
-        'the topology finds no key in this value: give one, as in driver.pipeRecords({ key, value })',
-      )
+    const keyIn = () => {
+      const found = orNull(() => eventKey((e) => keyOf(e, given), event ?? input.value))
+      if (found !== null) return found
+      const what =
+        'the topology finds no key in this value: give one, as in driver.pipeRecords({ key, value })'
+      throw new TidemarkError('KEY_INVALID', what)
     }
+    const { key = keyIn() } = input
     const timeMs = () =>
       timeOf === 'record' ? null : orNull(() => eventTimeMs((e) => timeOf(e, given), event))
     return newRecord(topic, { ...input, key }, input.timestampMs ?? timeMs() ?? nowMs)
@@ -110,7 +108,7 @@ export class InputRecords {
       const hint = 'only rows of a topic can be given'
       throw configFault(`the rows of table "${name}" are in a file`, undefined, hint)
     }
-    const key = input.key === undefined ? keyInTable(table, input.value) : input.key
+    const { key = keyInTable(table, input.value) } = input
     return newRecord(topic, { ...input, key }, input.timestampMs ?? nowMs)
   }
 }
@@ -147,8 +145,8 @@ function orNull<R>(of: () => R): R | null {
   try {
     return of()
   } catch (error) {
-    if (error instanceof TidemarkError) return null
-    throw error
+    orFault(error)
+    return null
   }
 }
 
