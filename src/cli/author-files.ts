@@ -91,8 +91,9 @@ function whereOf(thrown: unknown, file: string): string {
   const { location } = unreadable(thrown) ?? {}
   if (location) return `${shortest(resolve(location.file))}:${location.line}:${location.column + 1}`
   const stack = thrown instanceof Error ? (thrown.stack ?? '') : ''
-  const at = linesOf(resolve(file)).exec(stack)
-  return at === null ? file : `${file}:${at[1]}`
+  const [, behind = ''] = stack.split(`${resolve(file)}:`)
+  const line = Number.parseInt(behind, 10)
+  return Number.isNaN(line) ? file : `${file}:${line}`
 }
 
 function unreadable(thrown: unknown): Message | null {
@@ -103,10 +104,6 @@ function unreadable(thrown: unknown): Message | null {
 function shortest(path: string): string {
   const fromHere = relative(process.cwd(), path)
   return fromHere.startsWith('..') ? path : fromHere
-}
-
-function linesOf(path: string): RegExp {
-  return new RegExp(`${path.replace(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`)}:(\\d+)`)
 }
 
 function hintFor(thrown: unknown): string | undefined {

@@ -223,13 +223,18 @@ const MOST_SUGGESTED = 3
  * `TIDEMARK_`, "-" and "_" are ignored.
  */
 function suggestName(name: string, known: readonly string[]): string {
+  const own = bare(name)
   const near = known
-    .map((candidate) => ({ candidate, edits: editsBetween(bare(name), bare(candidate)) }))
+    .map((candidate) => {
+      const other = bare(candidate)
+      const edits = editsBetween(own, other)
+      const isTypo = edits <= Math.min(MOST_EDITS, other.length / 2)
+      return { candidate, edits, isTypo, isPart: isPart(own, other) || isPart(other, own) }
+    })
     .sort((a, b) => a.edits - b.edits)
-  const nearest = near[0]?.edits ?? 0
-  const typos = near.filter((n) => n.edits === nearest && isTypo(n.candidate, n.edits))
-  const parts = near.filter((n) => isPart(name, n.candidate))
-  const likely = (typos.length > 0 ? typos : parts.slice(0, MOST_SUGGESTED)).map((n) => n.candidate)
+  const typos = near.filter(({ isTypo, edits }) => isTypo && edits === near[0]?.edits)
+  const parts = near.filter((n) => n.isPart).slice(0, MOST_SUGGESTED)
+  const likely = (typos.length > 0 ? typos : parts).map(({ candidate }) => candidate)
   return likely.length === 0
     ? `known settings: ${known.join(', ')}`
     : `did you mean ${likely.join(' or ')}?`
@@ -239,13 +244,8 @@ function bare(name: string): string {
   return name.toLowerCase().replace(/^tidemark|[-_]/g, '')
 }
 
-function isTypo(candidate: string, edits: number): boolean {
-  return edits <= Math.min(MOST_EDITS, bare(candidate).length / 2)
-}
-
-/** One name contains the other: `password` for `sasl-password`, `kafka-brokers` for `brokers`. */
-function isPart(name: string, candidate: string): boolean {
-  const [short = '', long = ''] = [bare(name), bare(candidate)].sort((a, b) => a.length - b.length)
+/** `password` of `saslpassword`, `brokers` of `kafkabrokers`. */
+function isPart(short: string, long: string): boolean {
   return short.length >= LEAST_PART && long.includes(short)
 }
 

@@ -123,10 +123,15 @@ export async function* batchesOf(
   flags: LineFlags,
   pace: ReplayPace,
 ): AsyncGenerator<NewRecord[]> {
+  const { topic, timestamps, header: headers } = flags
   for await (const lines of linesOf(input.stream, input.file)) {
     const events = eventsOf(lines, input.file, flags)
     for await (const due of pace.due(events, ({ timeMs }) => timeMs)) {
-      yield due.map((event) => recordOf(event, flags))
+      const nowMs = Date.now()
+      yield due.map(({ key, value, timeMs }) => {
+        const timestampMs = timestamps === 'event' && timeMs !== null ? timeMs : nowMs
+        return { topic, partition: null, key, value, timestampMs, headers }
+      })
     }
     if (pace.stopped) return
   }
@@ -164,12 +169,6 @@ function encoded(value: Buffer, encode: EncodeJson, where: string): Buffer {
     const hint = 'the line must fit the schema that --registry and --subject lead to'
     throw new TidemarkError('CONFIG_INVALID', thrown.message, { where, hint, cause: thrown })
   }
-}
-
-function recordOf({ key, value, timeMs }: LineEvent, flags: LineFlags): NewRecord {
-  const { topic, timestamps, header: headers } = flags
-  const timestampMs = timestamps === 'event' && timeMs !== null ? timeMs : Date.now()
-  return { topic, partition: null, key, value, timestampMs, headers }
 }
 
 function fieldsOf(value: Buffer, where: string): Readonly<Record<string, unknown>> {

@@ -168,19 +168,16 @@ const REDIS = under('Redis', {
 })
 const OWN = { ...WORKERS, ...HTTP_AND_LOG, ...LOGIN, ...REGISTRY, ...REDIS }
 
-type OptionOf = { [K in keyof WorkerConfig as (typeof SETTING_NAMES)[K]]: K }
-type Own = { [N in keyof typeof OWN]: (typeof OWN)[N] extends Setting<infer T> ? T : never }
-
-export type SettingName = keyof OptionOf | keyof Own
-type SettingValue<N extends SettingName> = N extends keyof OptionOf
-  ? WorkerConfig[OptionOf[N]]
-  : N extends keyof Own
-    ? Own[N]
-    : never
-
-export type Config<N extends SettingName> = { readonly [K in N]: SettingValue<K> }
-export type RunConfig = Config<SettingName>
-export type Values = { readonly [K in SettingName]?: SettingValue<K> }
+type OfWorker = {
+  readonly [K in keyof WorkerConfig as (typeof SETTING_NAMES)[K]]: WorkerConfig[K]
+}
+type Own = {
+  readonly [N in keyof typeof OWN]: (typeof OWN)[N] extends Setting<infer T> ? T : never
+}
+export type RunConfig = OfWorker & Own
+export type SettingName = keyof RunConfig
+export type Config<N extends SettingName> = Pick<RunConfig, N>
+export type Values = Partial<RunConfig>
 
 export const SETTINGS = {
   ...Object.fromEntries(WORKER_OPTIONS.map((name) => [SETTING_NAMES[name], WORKER_SETTINGS[name]])),

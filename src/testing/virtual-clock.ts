@@ -2,7 +2,7 @@ import type { Clock, Present } from '../kernel/clock.ts'
 
 interface Timer {
   readonly untilMs: number
-  ring(): void
+  work(): void
 }
 
 /** A clock that moves only when told to. */
@@ -43,11 +43,7 @@ export class VirtualClock implements Clock {
   }
 
   after(ms: number, work: () => void): () => void {
-    const ring = () => {
-      this.#timers.delete(timer)
-      work()
-    }
-    const timer = { untilMs: this.#nowMs + ms, ring }
+    const timer = { untilMs: this.#nowMs + ms, work }
     this.#timers.add(timer)
     return () => void this.#timers.delete(timer)
   }
@@ -61,7 +57,7 @@ export class VirtualClock implements Clock {
     this.#nowMs = Math.max(this.#nowMs, Math.min(untilMs, ...timers.map((t) => t.untilMs)))
     const due = timers.filter((t) => t.untilMs <= this.#nowMs)
     // One timer may cancel another.
-    for (const timer of due) if (this.#timers.has(timer)) timer.ring()
+    for (const timer of due) if (this.#timers.delete(timer)) timer.work()
     return due.length > 0
   }
 
