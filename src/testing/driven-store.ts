@@ -23,7 +23,8 @@ export class DrivenStore {
     const answer = async () => {
       if (this.#isFailing) throw new Error('the test has made it fail')
       const untilMs = clock().nowMs() + this.#delayMs
-      while (this.#delayMs > 0 && clock().step(untilMs)) await nextTurn()
+      // A turn first, in which the worker says how long it waits.
+      for (let isDue = this.#delayMs > 0; isDue; isDue = clock().step(untilMs)) await nextTurn()
     }
     this.rows = given.rows
     this.source = {

@@ -63,6 +63,8 @@ export class Life {
       records: withholding,
       group: GROUP,
       guarantee,
+      // Commits are spaced out to spare a broker; here the next one need not wait.
+      commitIntervalMs: 0,
       clock,
       random: seeded(1),
       observer: (event) => this.#observe(event),
@@ -137,9 +139,6 @@ export class Life {
       this.#restoring.add(event.partition.partition)
     } else if (event.type === 'restored') {
       this.#restoring.delete(event.partition.partition)
-    } else if (event.type === 'committed') {
-      // Commits are spaced out to spare the broker; here the next one need not wait.
-      setImmediate(() => this.#o.clock.rouse())
     }
     this.#changed.notifyAll()
   }

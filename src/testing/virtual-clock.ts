@@ -8,7 +8,6 @@ interface Timer {
 /** A clock that moves only when told to. */
 export class VirtualClock implements Clock {
   readonly #timers = new Set<Timer>()
-  readonly #sleepers = new Set<() => void>()
   #nowMs: number
 
   constructor(startMs: number) {
@@ -32,12 +31,10 @@ export class VirtualClock implements Clock {
     return new Promise((resolve) => {
       const wake = () => {
         cancel()
-        this.#sleepers.delete(wake)
         signal?.removeEventListener('abort', wake)
         resolve()
       }
       const cancel = this.after(ms, wake)
-      this.#sleepers.add(wake)
       signal?.addEventListener('abort', wake, { once: true })
     })
   }
@@ -59,13 +56,5 @@ export class VirtualClock implements Clock {
     // One timer may cancel another.
     for (const timer of due) if (this.#timers.delete(timer)) timer.work()
     return due.length > 0
-  }
-
-  /**
-   * Wakes all sleepers although no time has passed; those still waiting for a time go back to
-   * sleep.
-   */
-  rouse(): void {
-    for (const wake of [...this.#sleepers]) wake()
   }
 }

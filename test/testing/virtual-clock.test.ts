@@ -34,11 +34,10 @@ describe('a step', () => {
 })
 
 describe('a timer', () => {
-  test('ends when its time has passed, once, and not when all are roused', () => {
+  test('ends when its time has passed, once', () => {
     const clock = new VirtualClock(1_000)
     const rang: number[] = []
     clock.after(10, () => rang.push(clock.nowMs()))
-    clock.rouse()
     expect(clock.step(2_000)).toBe(true)
     expect(clock.step(2_000)).toBe(false)
     expect(rang).toEqual([1_010])
@@ -56,14 +55,6 @@ describe('a timer', () => {
     clock.step(2_000)
     expect(rang).toEqual(['first'])
   })
-})
-
-test('rouse wakes everybody, and no time passes', async () => {
-  const { clock, woke } = sleepers(10, 30)
-  clock.rouse()
-  await nextTurn()
-  expect(woke).toEqual(['10 at 1000', '30 at 1000'])
-  expect(clock.step(2_000)).toBe(false)
 })
 
 test('no sleep begins for a time that is over or a signal that was given; a later signal ends it', async () => {
