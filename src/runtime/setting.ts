@@ -166,6 +166,6 @@ export function pairsOf(values: readonly string[], shape: string): Map<string, s
   return found
 }
 
-export function throwIf(fault: string | null): void {
+function throwIf(fault: string | null): void {
   if (fault !== null) throw new Error(fault)
 }
