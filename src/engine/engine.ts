@@ -14,8 +14,7 @@ import { type Operator, type OperatorContext, passOn } from './operators/rule.ts
 import { openAll, planOf, sharesTopic } from './plan.ts'
 import { ChunkRun, type RunMode } from './run.ts'
 import { Dictionary } from './store/dictionary.ts'
-import type { KeyedState } from './store/keyed-state.ts'
-import { type StateLimits, StateUse } from './store/state-limits.ts'
+import { type HeldState, type StateLimits, StateUse } from './store/state-limits.ts'
 import { Watermark } from './watermark.ts'
 
 /**
@@ -49,11 +48,10 @@ export class Engine {
   readonly watermark: Watermark
   /** Counts that the limits apply to. */
   readonly use: StateUse
-  /** Not to be used while {@link process} or {@link advance} has results left. */
-  readonly keyedStates: readonly KeyedState[]
   readonly #source: SourceDefinition
   readonly #first: readonly Operator[]
   readonly #operators: readonly Operator[]
+  readonly #states: readonly HeldState[]
 
   constructor(definition: Definition, { lookup, limits, reader, forms, scoring }: EngineOptions) {
     const { source, then } = definition
@@ -69,7 +67,7 @@ export class Engine {
     this.watermark = new Watermark(source)
     this.#first = first
     this.#operators = all
-    this.keyedStates = all.flatMap(({ states }) => states ?? [])
+    this.#states = all.flatMap(({ states }) => states ?? [])
     this.use = use
   }
 
@@ -113,7 +111,7 @@ export class Engine {
     let bytes = this.keyNumbers.bytes
     let texts = 0
     for (const operator of this.#operators) operator.expire?.(most)
-    for (const state of this.keyedStates) {
+    for (const state of this.#states) {
       bytes += state.bytes
       texts += state.texts
     }

@@ -7,12 +7,9 @@ import { badId, threw } from './faults.ts'
 import type { OperatorContext } from './operators/rule.ts'
 import { Dictionary } from './store/dictionary.ts'
 import { Expiry } from './store/expiry.ts'
-import { type KeyedState, type Peeked, StateReader, StateWriter } from './store/keyed-state.ts'
 import { atOf, Slabs } from './store/slabs.ts'
-import type { StateUse } from './store/state-limits.ts'
+import type { HeldState, StateUse } from './store/state-limits.ts'
 
-/** Keys that {@link SeenIds.changedSince} looks at in one turn. */
-const PAGE = 4_096
 const WIDTH = 5
 /** Offsets in a span: its id and key, its first and last event time, the id's next older span. */
 const ID = 0
@@ -40,7 +37,7 @@ interface IdTimes {
  * The ids that each key has had lately, as spans of event times less than `within` apart; most have
  * one. A span is numbers in a slab, so the garbage collector has nothing to scan.
  */
-export class SeenIds implements KeyedState {
+export class SeenIds implements HeldState {
   readonly numbers = new Dictionary()
   readonly #withinMs: number
   readonly #expiry: Expiry
@@ -51,10 +48,7 @@ export class SeenIds implements KeyedState {
   readonly #newest: number[] = []
   /** Spans of each key, by its number. */
   readonly #spansOfKey: number[] = []
-  /** By a key's number: the round of the last change. */
-  readonly #changed: number[] = []
   #size = 0
-  #round = 0
 
   constructor(
     { withinMs, retentionMs }: IdTimes,
@@ -90,7 +84,6 @@ export class SeenIds implements KeyedState {
       if (timeMs > (page[at + FROM] as number) - this.#withinMs) {
         if (timeMs > (page[at + TO] as number)) page[at + TO] = timeMs
         if (timeMs < (page[at + FROM] as number)) page[at + FROM] = timeMs
-        this.#changed[page[at + KEY] as number] = this.#round
         return true
       }
       span = page[at + OLDER] as number
@@ -98,62 +91,17 @@ export class SeenIds implements KeyedState {
     return false
   }
 
-  begin(id: number, key: number, fromMs: number, toMs = fromMs): void {
+  begin(id: number, key: number, timeMs: number): void {
     const span = this.#slabs.allocate(WIDTH)
     const page = this.#slabs.pageOf(span)
     const at = atOf(span)
     page[at + ID] = this.numbers.hold(id)
     page[at + KEY] = key
-    page[at + FROM] = fromMs
-    page[at + TO] = toMs
+    page[at + FROM] = timeMs
+    page[at + TO] = timeMs
     this.#addToId(span, page, at)
     this.#addToKey(key)
-    this.#expiry.file(span, toMs)
-  }
-
-  beginRound(): number {
-    return ++this.#round
-  }
-
-  *changedSince(round: number): Generator<readonly number[]> {
-    for (let from = 0; from < this.#changed.length; from += PAGE) {
-      const keys: number[] = []
-      for (let key = from; key < from + PAGE && key < this.#changed.length; key++) {
-        if (this.has(key) && (this.#changed[key] as number) >= round) keys.push(key)
-      }
-      yield keys
-    }
-  }
-
-  /** Walks all ids, because none links to the others of its key. */
-  encode(key: number): Uint8Array | null {
-    if (!this.has(key)) return null
-    const into = new StateWriter()
-    into.whole(this.#spansOfKey[key] as number)
-    for (let id = 0; id < this.#newest.length; id++) {
-      for (let span = this.#newestOf(id); span !== NONE; span = this.#olderThan(span)) {
-        const page = this.#slabs.pageOf(span)
-        const at = atOf(span)
-        if (page[at + KEY] !== key) break
-        into.cell(idOf(this.numbers, id))
-        into.number(page[at + FROM] as number)
-        into.number(page[at + TO] as number)
-      }
-    }
-    return into.end()
-  }
-
-  restore(key: number, bytes: Uint8Array): void {
-    const from = new StateReader(bytes)
-    for (let left = from.whole(); left > 0; left--) {
-      const id = numberOfId(this.numbers, key, from.cell() as string)
-      this.begin(id, key, from.number(), from.number())
-    }
-  }
-
-  /** A key has neither features nor results here. */
-  peek(): readonly Peeked[] {
-    return []
+    this.#expiry.file(span, timeMs)
   }
 
   expire(watermarkMs: number, most: number): void {
@@ -180,17 +128,13 @@ export class SeenIds implements KeyedState {
 
   #addToKey(key: number): void {
     const spans = this.#spansOfKey
-    while (spans.length <= key) {
-      spans.push(0)
-      this.#changed.push(0)
-    }
+    while (spans.length <= key) spans.push(0)
     if (spans[key] === 0) {
       this.#size++
       this.#use.keys++
       this.#keys.hold(key)
     }
     spans[key] = (spans[key] as number) + 1
-    this.#changed[key] = this.#round
   }
 
   #evict(span: number): void {
@@ -300,12 +244,6 @@ export class EventIds {
       if (left < 10) return at
     }
   }
-}
-
-/** The id, without its key, that a number stands for. */
-function idOf(numbers: Dictionary, number: number): string {
-  const text = numbers.cellOf(number) as string
-  return text.slice(text.indexOf(SEPARATOR) + 1)
 }
 
 export function numberOfId(numbers: Dictionary, key: number, id: string): number {

@@ -12,9 +12,8 @@ import type { Dictionary } from './store/dictionary.ts'
 import { EventColumns } from './store/event-columns.ts'
 import { Calendar } from './store/expiry.ts'
 import { Histories } from './store/histories.ts'
-import { type History, readHistory, writeHistory } from './store/history.ts'
-import { type KeyedState, type Peeked, StateReader, StateWriter } from './store/keyed-state.ts'
-import { HISTORY_BYTES, type StateUse } from './store/state-limits.ts'
+import type { History } from './store/history.ts'
+import { type HeldState, HISTORY_BYTES, type StateUse } from './store/state-limits.ts'
 import { WindowWalk } from './store/window-walk.ts'
 import { isWindowClosed } from './watermark.ts'
 
@@ -40,7 +39,7 @@ interface Turn {
 type Results = Generator<readonly WindowResult[], void>
 
 /** The open windows of one tumbling step, by key. A window is a range of its key's events. */
-export class TumblingWindows implements Operator, KeyedState {
+export class TumblingWindows implements Operator, HeldState {
   readonly states = [this]
   readonly #step: TumblingStep
   readonly #steps: StepsBehind
@@ -89,43 +88,6 @@ export class TumblingWindows implements Operator, KeyedState {
 
   get texts(): number {
     return this.#columns.texts
-  }
-
-  has(key: number): boolean {
-    return this.#histories.has(key)
-  }
-
-  beginRound(): number {
-    return this.#histories.beginRound()
-  }
-
-  changedSince(round: number): Generator<readonly number[]> {
-    return this.#histories.changedSince(round)
-  }
-
-  encode(key: number): Uint8Array | null {
-    const history = this.#histories.of(key)
-    if (history === null) return null
-    const into = new StateWriter()
-    writeHistory(history, this.#columns.layout, into)
-    return into.end()
-  }
-
-  restore(key: number, bytes: Uint8Array): void {
-    const from = new StateReader(bytes)
-    const history = this.#begin(key)
-    readHistory(history, this.#columns.layout, from)
-    for (const endMs of this.#endsOf(history)) this.#open.file(key, endMs)
-  }
-
-  /** The open windows of a key, each with its result so far. */
-  peek(key: number): readonly Peeked[] {
-    const history = this.#histories.of(key)
-    if (history === null) return []
-    return this.#endsOf(history).map((endMs) => {
-      const { event } = this.#result(history, { endMs, isFinal: false, cause: null })
-      return event as Peeked
-    })
   }
 
   /** Evicts texts, at most `most` per column. A key is evicted when its last window closes. */
@@ -214,17 +176,6 @@ export class TumblingWindows implements Operator, KeyedState {
     return startOfWindow(timeMs, this.#step.lengthMs) + this.#step.lengthMs
   }
 
-  /** Ends of a key's open windows, in order: closed windows have dropped their events. */
-  #endsOf(history: History): readonly number[] {
-    const ends: number[] = []
-    for (let timeMs = history.newestMs; timeMs !== Number.NEGATIVE_INFINITY; ) {
-      const endMs = this.#endOf(timeMs)
-      ends.push(endMs)
-      timeMs = history.latestUpTo(endMs - this.#step.lengthMs - 1)
-    }
-    return ends.toReversed()
-  }
-
   #enter(batch: Batch, index: number, { run, isWanted, late }: Turn): WindowResult | null {
     const { name, lengthMs, graceMs, emit } = this.#step
     const key = batch.keys[index] as number
@@ -244,7 +195,6 @@ export class TumblingWindows implements Operator, KeyedState {
     }
     const history = this.#histories.of(key) ?? this.#begin(key)
     if (history.latestUpTo(endMs - 1) < startMs) this.#open.file(key, endMs)
-    this.#histories.change()
     history.insert(timeMs, this.#columns.hold())
     run.windowed.push(index)
     if (emit === 'final' || !isWanted) return null

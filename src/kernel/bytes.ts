@@ -1,5 +1,3 @@
-import { crc32 } from 'node:zlib'
-
 // Bytes in memory: where they are, buffers to write them to, and their hashes.
 
 const WORD = 4
@@ -189,9 +187,4 @@ export function hashOf({ view, bytes }: Memory, from: number, to: number): numbe
 function scrambled(word: number): number {
   const mixed = Math.imul(word, 0xcc9e2d51)
   return Math.imul((mixed << 15) | (mixed >>> 17), 0x1b873593)
-}
-
-/** CRC-32 of bytes, as in zip files: 0 to 2^32 − 1. */
-export function checksum(bytes: Uint8Array): number {
-  return crc32(bytes)
 }

@@ -1,6 +1,5 @@
 import { Command } from 'commander'
 import type { Engine } from '../../src/engine/engine.ts'
-import type { SeenIds } from '../../src/engine/seen-ids.ts'
 import { atOnce, Slices } from '../../src/kernel/slices.ts'
 import { ListedRecords } from '../../src/records/log-records.ts'
 import type { LogRecord } from '../../src/records/port.ts'
@@ -105,13 +104,12 @@ const plain = measure(topologyOf([sink]), flags)
 const before = collected()
 const { microsPerEvent, duplicates, engine } = measure(once(flags.within), flags)
 const after = collected()
-const [seen] = engine.keyedStates as [SeenIds]
-const per = (bytes: number) => figure(bytes / seen.texts, 0)
+const per = (bytes: number) => figure(bytes / engine.use.texts, 0)
 const measured = {
   microsPerEvent: figure(microsPerEvent, 3),
   microsWithout: figure(plain.microsPerEvent, 3),
   duplicates,
-  ids: seen.texts,
+  ids: engine.use.texts,
   // Includes the bytes of the keys.
   bytesPerId: {
     told: per(engine.use.bytes),

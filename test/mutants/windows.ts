@@ -205,24 +205,6 @@ const ROWS: readonly Row[] = [
     ['test/engine/store/dictionary.test.ts', 'held cells have numbers of their own'],
   ],
   [
-    'the state of a key is restored from an older version',
-    [
-      'engine/store/keyed-state.ts',
-      'if (bytes[0] !== STATE_VERSION) {',
-      'if (bytes.length === 0) {',
-    ],
-    ['test/engine/store/keyed-state.test.ts', 'of another version are refused'],
-  ],
-  [
-    'the state of a key is restored from bytes that have changed',
-    [
-      'engine/store/keyed-state.ts',
-      'this.#bytes.readUInt32BE(end) !== checksum(bytes.subarray(0, end))',
-      'this.#bytes.length === 0',
-    ],
-    ['test/engine/store/keyed-state.test.ts', 'that are not what was written are refused'],
-  ],
-  [
     'a duplicate does not count for what comes after it',
     ['engine/seen-ids.ts', 'if (timeMs > (page[at + TO] as number)) page[at + TO] = timeMs', ''],
     [DEDUPE, 'also of another duplicate'],

@@ -8,8 +8,7 @@ import type { OnLate } from '../../topology/source.ts'
 import type { Batch, ReadyBatch, StepScores } from '../events.ts'
 import type { ChunkRun } from '../run.ts'
 import type { Dictionary } from '../store/dictionary.ts'
-import type { KeyedState } from '../store/keyed-state.ts'
-import type { StateUse } from '../store/state-limits.ts'
+import type { HeldState, StateUse } from '../store/state-limits.ts'
 
 // The rules from which everything about a topology and its events is derived; no other code checks
 // the kind of a step. (Arroyo's `ArrowOperator` is similar: process_batch, handle_watermark, tables.)
@@ -129,7 +128,7 @@ export interface Operator {
   /** Needs it no object for an event that is in columns? @default it does */
   readonly isDirect?: boolean
   /** State that it keeps between chunks. @default nothing */
-  readonly states?: readonly KeyedState[]
+  readonly states?: readonly HeldState[]
   /** The watermark at which it produces something without an event. @default never */
   readonly nextEndMs?: number
 }

@@ -27,7 +27,6 @@ export class Histories {
   #isOpen = false
   #size = 0
   #remembered = 0
-  #round = 0
 
   constructor(layout: Layout) {
     this.#layout = layout
@@ -67,30 +66,6 @@ export class Histories {
     return History.lastMsIn(heads, headAt(key))
   }
 
-  /** @returns the round, to which all changes from now on belong */
-  beginRound(): number {
-    return ++this.#round
-  }
-
-  change(): void {
-    this.#history.round = this.#round
-  }
-
-  /** The known keys that have changed in a round or later, page by page. */
-  *changedSince(round: number): Generator<readonly number[]> {
-    for (let page = 0; page < this.#heads.length; page++) {
-      this.#save()
-      const heads = this.#heads[page] as Float64Array
-      const keys: number[] = []
-      for (let i = 0; i < PAGE; i++) {
-        const at = i * HEAD
-        if (History.isNothing(heads, at) || History.roundIn(heads, at) < round) continue
-        keys.push(page * PAGE + i)
-      }
-      yield keys
-    }
-  }
-
   of(key: number): History | null {
     const history = this.#history
     if (this.#isOpen && history.key === key) return history
@@ -110,7 +85,6 @@ export class Histories {
     const lastMs = this.lastMsOf(key)
     if (lastMs !== Number.NEGATIVE_INFINITY) this.#remembered--
     this.#history.begin(key, lastMs)
-    this.change()
     this.#isOpen = true
     this.#size++
     return this.#history

@@ -1,7 +1,4 @@
-import type { Cell } from '../../topology/definition.ts'
-import type { Dictionary } from './dictionary.ts'
 import { EventBuffer } from './event-buffer.ts'
-import type { StateReader, StateWriter } from './keyed-state.ts'
 import type { Layout } from './layout.ts'
 import { OlderBlocks, releaseTexts } from './older-blocks.ts'
 import { atOf, type Slabs } from './slabs.ts'
@@ -9,14 +6,13 @@ import { atOf, type Slabs } from './slabs.ts'
 /** Events; most keys hold a handful. */
 const FIRST_CAPACITY = 4
 
-export const HEAD = 7
+export const HEAD = 6
 const PLACE = 0
 const CAPACITY = 1
 const START = 2
 const END = 3
 const SEALED = 4
 const NEWEST_PRUNED = 5
-const ROUND = 6
 /** Capacities without a buffer: the key is unknown, or only its newest event's time is known. */
 const NOTHING = 0
 const REMEMBERED = -1
@@ -31,7 +27,6 @@ export class History extends EventBuffer {
   /** Event time of the newest pruned event; −Infinity: none was pruned. */
   newestPrunedMs = Number.NEGATIVE_INFINITY
   older: OlderBlocks | null = null
-  round = 0
   readonly #layout: Layout
   /** The first `sealed` runs of the buffer have summaries. */
   #sealed = 0
@@ -64,10 +59,6 @@ export class History extends EventBuffer {
     return oldest + (page[base + (heads[at + END] as number) - 1] as number)
   }
 
-  static roundIn(heads: Float64Array, at: number): number {
-    return heads[at + ROUND] as number
-  }
-
   begin(key: number, newestPrunedMs: number): void {
     const { slabs } = this.#layout
     this.key = key
@@ -87,7 +78,6 @@ export class History extends EventBuffer {
     this.end = heads[at + END] as number
     this.#sealed = heads[at + SEALED] as number
     this.newestPrunedMs = heads[at + NEWEST_PRUNED] as number
-    this.round = heads[at + ROUND] as number
   }
 
   save(heads: Float64Array, at: number): void {
@@ -97,7 +87,6 @@ export class History extends EventBuffer {
     heads[at + END] = this.end
     heads[at + SEALED] = this.#sealed
     heads[at + NEWEST_PRUNED] = this.newestPrunedMs
-    heads[at + ROUND] = this.round
   }
 
   get size(): number {
@@ -154,11 +143,6 @@ export class History extends EventBuffer {
     heads[at + CAPACITY] = remembers ? REMEMBERED : NOTHING
     heads[at + NEWEST_PRUNED] = this.newestMs
     this.#layout.slabs.giveBack(this.place, numbersOf(this.#layout, this.capacity))
-  }
-
-  *buffers(): Generator<EventBuffer> {
-    for (const group of this.older?.groups ?? []) yield* group.blocks
-    yield this
   }
 
   /** Makes the missing summaries of full runs. @returns the index after the last full run */
@@ -238,41 +222,4 @@ export class History extends EventBuffer {
 
 function numbersOf({ columns, summaries, sizes }: Layout, capacity: number): number {
   return columns * capacity + Math.floor(capacity / sizes.run) * summaries.numbers
-}
-
-/** Writes the newest pruned time and the events. Blocks and summaries follow from them. */
-export function writeHistory(history: History, layout: Layout, into: StateWriter): void {
-  into.number(history.newestPrunedMs)
-  into.whole(history.size)
-  for (const buffer of history.buffers()) {
-    for (let i = buffer.start; i < buffer.end; i++) {
-      into.number(buffer.timeAt(i))
-      for (let c = 1; c < layout.columns; c++) {
-        const number = buffer.data[buffer.column(c) + i] as number
-        into.cell(dictionaryOf(layout, c)?.cellOf(number) ?? number)
-      }
-    }
-  }
-}
-
-/** Inserts written events into an empty history. */
-export function readHistory(history: History, layout: Layout, from: StateReader): void {
-  const cells = new Float64Array(layout.columns - 1)
-  history.newestPrunedMs = from.number()
-  for (let left = from.whole(); left > 0; left--) {
-    const timeMs = from.number()
-    for (let c = 1; c < layout.columns; c++) {
-      cells[c - 1] = numberOf(from.cell(), dictionaryOf(layout, c))
-    }
-    history.insert(timeMs, cells)
-  }
-}
-
-function numberOf(cell: Cell, dictionary: Dictionary | null): number {
-  return dictionary === null ? Number(cell) : dictionary.hold(dictionary.numberOf(cell))
-}
-
-/** `null`: the column holds no texts. */
-function dictionaryOf({ texts }: Layout, column: number): Dictionary | null {
-  return texts.find((text) => text.column === column)?.dictionary ?? null
 }

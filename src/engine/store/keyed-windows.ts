@@ -10,10 +10,9 @@ import type { Dictionary } from './dictionary.ts'
 import { type BadCell, EventColumns, isMissing, readColumn } from './event-columns.ts'
 import { Expiry } from './expiry.ts'
 import { Histories, type NextEvents } from './histories.ts'
-import { type History, readHistory, writeHistory } from './history.ts'
-import { type KeyedState, type Peeked, StateReader, StateWriter } from './keyed-state.ts'
+import type { History } from './history.ts'
 import { LastClosed } from './last-closed.ts'
-import { HISTORY_BYTES, KEPT_BYTES, type StateUse } from './state-limits.ts'
+import { type HeldState, HISTORY_BYTES, KEPT_BYTES, type StateUse } from './state-limits.ts'
 import { byLength, type WindowFeature, WindowWalk } from './window-walk.ts'
 
 /** The watermark is the one after the event arrived. */
@@ -42,9 +41,7 @@ interface WindowsContext {
 }
 
 /** The windows of all keys over the events of one kind in a features step. */
-export class KeyedWindows implements KeyedState {
-  readonly #step: FeaturesStep
-  readonly #kind: number
+export class KeyedWindows implements HeldState {
   readonly #is: Read<boolean> | null
   /** The column that an event of the kind must have. */
   readonly #has: Condition | null
@@ -80,8 +77,6 @@ export class KeyedWindows implements KeyedState {
     const current = tumbling.filter((f) => f.which === 'current')
     const lastClosed = tumbling.filter((f) => f.which === 'lastClosed')
     const aggregated = [...rolling, ...current, ...lastClosed]
-    this.#step = step
-    this.#kind = kind
     this.#is = is === null ? null : reader(is)
     this.#has =
       has === undefined
@@ -178,10 +173,7 @@ export class KeyedWindows implements KeyedState {
       this.#before.own = this.#isMatch ? this.#columns.numbers : null
       this.#before.write(history, timeMs, floorMs, row)
     }
-    if (enters) {
-      this.#histories.change()
-      history?.insert(timeMs, this.#columns.hold())
-    }
+    if (enters) history?.insert(timeMs, this.#columns.hold())
     if (row === null) return
     this.#rolling.write(history, timeMs, floorMs, row)
     for (const { lengthMs, walk } of this.#current) {
@@ -190,50 +182,6 @@ export class KeyedWindows implements KeyedState {
     }
     for (const lastClosed of this.#lastClosed) lastClosed.write(key, row)
     if (looksBack) this.#writeSinceLast(moment, previousMs, row)
-  }
-
-  beginRound(): number {
-    return this.#histories.beginRound()
-  }
-
-  changedSince(round: number): Generator<readonly number[]> {
-    return this.#histories.changedSince(round)
-  }
-
-  encode(key: number): Uint8Array | null {
-    if (!this.#histories.has(key)) return null
-    const into = new StateWriter()
-    const history = this.#histories.of(key)
-    if (history === null) {
-      into.number(this.#histories.lastMsOf(key))
-      into.whole(0)
-    } else writeHistory(history, this.#columns.layout, into)
-    for (const lastClosed of this.#lastClosed) lastClosed.encode(key, into)
-    return into.end()
-  }
-
-  restore(key: number, bytes: Uint8Array): void {
-    const from = new StateReader(bytes)
-    this.#use.keys++
-    this.#keys.hold(key)
-    const history = this.#histories.begin(key)
-    readHistory(history, this.#columns.layout, from)
-    if (history.size === 0 && this.#remembers) this.#histories.evict(true)
-    else this.#expiry.file(key, history.newestMs)
-    for (const lastClosed of this.#lastClosed) lastClosed.restore(key, from)
-  }
-
-  peek(key: number, at: { timeMs: number; watermarkMs: number }): readonly Peeked[] {
-    const { features } = this.#step
-    const row = new Float64Array(features.length)
-    this.#isMatch = false
-    this.process({ key, ...at }, false, row)
-    const own = features.flatMap(({ name, kind, from }, f) =>
-      kind === this.#kind && from !== 'value' && from !== 'lookup'
-        ? [[name, row[f] as number]]
-        : [],
-    )
-    return [Object.fromEntries(own)]
   }
 
   expire(watermarkMs: number, most: number): void {

@@ -1,6 +1,5 @@
 import { startOfWindow } from '../../kernel/time.ts'
 import type { History } from './history.ts'
-import type { StateReader, StateWriter } from './keyed-state.ts'
 import type { WindowWalk } from './window-walk.ts'
 
 interface ClosedWindow {
@@ -37,21 +36,6 @@ export class LastClosed {
     const known = this.#byKey.get(history.key)
     if (known !== undefined && known.startMs >= startMs) return
     this.#byKey.set(history.key, { startMs, values: this.#valuesOf(history, startMs) })
-  }
-
-  encode(key: number, into: StateWriter): void {
-    const window = this.#byKey.get(key)
-    into.whole(window === undefined ? 0 : 1)
-    if (window === undefined) return
-    into.number(window.startMs)
-    for (const value of window.values) into.number(value)
-  }
-
-  restore(key: number, from: StateReader): void {
-    if (from.whole() === 0) return
-    const startMs = from.number()
-    const values = Float64Array.from(this.#features, () => from.number())
-    this.#byKey.set(key, { startMs, values })
   }
 
   write(key: number, row: Float64Array): void {
