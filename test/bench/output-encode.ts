@@ -80,8 +80,8 @@ function encoderOfW1(): OutputEncoder {
   const reading = map?.op === 'map' ? readFunction(map.to) : { why: 'W1 has no map' }
   if ('why' in reading) throw new Error(reading.why)
   const scored = knownScored(knownEvent(format.forms), step, BY)
-  const { encoder, reason } = compileEncoder(reading.expression, scored)
-  if (encoder === null) throw new Error(reason)
+  const encoder = compileEncoder(reading.expression, scored)
+  if (encoder === null) throw new Error('an output of W1 is not known')
   return encoder
 }
 

@@ -83,7 +83,7 @@ function encodersOf(step: SinkStep, shape: EventShape | null): OpenSink['encoder
   if (step.key !== null || step.headers !== undefined || step.format !== undefined) return null
   if (shape === null || shape.expression === null) return null
   const { known, expression } = shape
-  const compiled = (decision: number) => compileEncoder(expression, known(decision)).encoder
+  const compiled = (decision: number) => compileEncoder(expression, known(decision))
   // The name of a decision makes no difference to whether a value can be written.
   const first = compiled(0)
   if (first === null) return null

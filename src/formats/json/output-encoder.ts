@@ -16,20 +16,21 @@ import {
   textSegment,
 } from './segments.ts'
 
-/** `reason`: why the author function is called instead. */
-export type Compiled =
-  | { readonly encoder: OutputEncoder; readonly reason: null }
-  | { readonly encoder: null; readonly reason: string }
-
 /**
  * Compiles an encoder of what an author function makes of `argument`, with the bytes of
- * `JSON.stringify`. Every value must be wholly known, and the result never `undefined`.
+ * `JSON.stringify`; `null`: a value is not wholly known, or the result may be `undefined`.
  */
-export function compileEncoder(expression: Expression, argument: KnownObject): Compiled {
-  const compiler = new Compiler(argument)
-  const encoder = compiler.encoder(expression)
-  const [reason] = compiler.reasons
-  return reason === undefined ? { encoder, reason: null } : { encoder: null, reason }
+export function compileEncoder(
+  expression: Expression,
+  argument: KnownObject,
+): OutputEncoder | null {
+  try {
+    const { pieces, optional } = valueOf(expression, argument)
+    return optional === null ? oneAfterTheOther(pieces) : null
+  } catch (thrown) {
+    if (thrown instanceof NotKnown) return null
+    throw thrown
+  }
 }
 
 /** Appends the output of row `i`, whose scores must be finite, as JSON, straight from columns. */
@@ -79,87 +80,55 @@ interface ValueCode {
 
 type FieldCode = readonly [name: string, value: ValueCode]
 
-class Compiler {
-  readonly reasons: string[] = []
-  readonly #argument: KnownObject
+/** A value can only be had from the author function. */
+class NotKnown extends Error {}
 
-  constructor(argument: KnownObject) {
-    this.#argument = argument
-  }
-
-  encoder(expression: Expression): OutputEncoder {
-    const { pieces, optional } = this.#value(expression)
-    if (optional !== null) this.reasons.push('the output itself may be undefined')
-    return oneAfterTheOther(pieces)
-  }
-
-  #value(expression: Expression): ValueCode {
-    switch (expression.is) {
-      case 'literal':
-        return certain(JSON.stringify(expression.value))
-      case 'pick':
-        return this.#picked(expression.path)
-      case 'object':
-        return this.#object(expression.fields)
-      case 'equals':
-        return this.#equality(expression)
-      case 'time':
-        this.reasons.push('it reads a time')
-        return NOTHING
-    }
-  }
-
-  #picked(path: readonly string[]): ValueCode {
-    const known = this.#find(path)
-    return known === null ? NOTHING : this.#known(known, path)
-  }
-
-  #known(known: KnownValue, path: readonly string[]): ValueCode {
-    if (known.is !== 'object') return leaf(known)
-    if (!known.isWhole) this.reasons.push(`not all fields of ${textOf(path)} are known`)
-    const fields = Object.entries(known.fields)
-    return objectOf(fields.map(([name, field]) => [name, this.#known(field, [...path, name])]))
-  }
-
-  #object(fields: readonly (readonly [name: string, Expression])[]): ValueCode {
-    const names = new Set(fields.map(([name]) => name))
-    if (names.size < fields.length) this.reasons.push('an object has two fields with the same name')
-    if (names.has('__proto__')) this.reasons.push('__proto__ is not an ordinary field')
-    return objectOf(fields.map(([name, expression]) => [name, this.#value(expression)]))
-  }
-
-  #equality({ path, to, negated }: Extract<Expression, { is: 'equals' }>): ValueCode {
-    const known = this.#find(path)
-    if (known === null) return NOTHING
-    // An object never equals a literal.
-    if (known.is === 'object') return certain(String(negated))
-    const isEqual = equalityTest(known, to)
-    return certain(testSegment((i, rows) => isEqual(i, rows) !== negated))
-  }
-
-  #find(path: readonly string[]): KnownValue | null {
-    let known: KnownValue = this.#argument
-    for (const name of path) {
-      const fields: KnownObject['fields'] = known.is === 'object' ? known.fields : {}
-      const field = Object.hasOwn(fields, name) ? fields[name] : undefined
-      if (field === undefined) {
-        this.reasons.push(`${textOf(path)} is not known`)
-        return null
-      }
-      known = field
-    }
-    return known
+function valueOf(expression: Expression, argument: KnownObject): ValueCode {
+  switch (expression.is) {
+    case 'literal':
+      return certain(JSON.stringify(expression.value))
+    case 'pick':
+      return codeOf(picked(expression.path, argument))
+    case 'object':
+      return objectOf(expression.fields.map(([name, of]) => [name, valueOf(of, argument)]))
+    case 'equals':
+      return equality(expression, argument)
+    case 'time':
+      throw new NotKnown('a time')
   }
 }
 
-const NOTHING: ValueCode = { pieces: [], optional: null }
+function picked(path: readonly string[], argument: KnownObject): KnownValue {
+  let known: KnownValue = argument
+  for (const name of path) {
+    const fields: KnownObject['fields'] = known.is === 'object' ? known.fields : {}
+    const field = Object.hasOwn(fields, name) ? fields[name] : undefined
+    if (field === undefined) throw new NotKnown(name)
+    known = field
+  }
+  return known
+}
+
+function equality(
+  { path, to, negated }: Extract<Expression, { is: 'equals' }>,
+  argument: KnownObject,
+): ValueCode {
+  const known = picked(path, argument)
+  // An object never equals a literal.
+  if (known.is === 'object') return certain(String(negated))
+  const isEqual = equalityTest(known, to)
+  return certain(testSegment((i, rows) => isEqual(i, rows) !== negated))
+}
 
 function certain(piece: JsonPiece): ValueCode {
   return { pieces: [piece], optional: null }
 }
 
-function leaf(known: Exclude<KnownValue, KnownObject>): ValueCode {
+function codeOf(known: KnownValue): ValueCode {
   switch (known.is) {
+    case 'object':
+      if (!known.isWhole) throw new NotKnown('some of its fields')
+      return objectOf(Object.entries(known.fields).map(([name, field]) => [name, codeOf(field)]))
     case 'constant':
       return certain(JSON.stringify(known.value))
     case 'score':
@@ -194,8 +163,4 @@ function objectOf(fields: readonly FieldCode[]): ValueCode {
     }
   }
   return { pieces: [...pieces, '}'], optional: null }
-}
-
-function textOf(path: readonly string[]): string {
-  return path.length === 0 ? 'the argument' : path.join('.')
 }

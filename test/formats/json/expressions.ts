@@ -76,8 +76,8 @@ export function evaluated(expression: Expression, scored: unknown): unknown {
 }
 
 export function encoderOf(expression: Expression, known: KnownObject): OutputEncoder {
-  const { encoder, reason } = compileEncoder(expression, known)
-  if (encoder === null) throw new Error(reason)
+  const encoder = compileEncoder(expression, known)
+  if (encoder === null) throw new Error('a value is not known')
   return encoder
 }
 

@@ -49,49 +49,31 @@ describe('there is no encoder', () => {
     { features: ['amount'], outputs },
     { label: 'card-gbdt@1', route: 'main' },
   )
-  const paidAt: Expression = { is: 'pick', path: ['event', 'paidAt'] }
 
-  it.each<[string, Expression, string]>([
-    ['an event as a whole', pick('event'), 'not all fields of event are known'],
-    ['all that a function is given', pick(), 'not all fields of event are known'],
-    ['a field that is not known', pick('event', 'colour'), 'event.colour is not known'],
-    ['a field of what is no object', pick('model', 'length'), 'model.length is not known'],
-    ['what every object has', pick('features', 'toString'), 'features.toString is not known'],
-    ['an output that may be undefined', pick('event', 'tip'), 'the output itself may be undefined'],
+  it.each<[string, Expression]>([
+    ['an event as a whole', pick('event')],
+    ['all that a function is given', pick()],
+    ['a field that is not known', pick('event', 'colour')],
+    ['a field of what is no object', pick('model', 'length')],
+    ['what every object has', pick('features', 'toString')],
+    ['an output that may be undefined', pick('event', 'tip')],
+    ['a time', { is: 'time', path: ['event', 'paidAt'], unit: 'seconds' }],
     [
       'a test of what is not known',
       { is: 'equals', path: ['event', 'colour'], to: 'red', negated: false },
-      'event.colour is not known',
-    ],
-    [
-      'two fields of one name',
-      {
-        is: 'object',
-        fields: [
-          ['at', paidAt],
-          ['at', paidAt],
-        ],
-      },
-      'an object has two fields with the same name',
-    ],
-    [
-      'a prototype',
-      { is: 'object', fields: [['__proto__', paidAt]] },
-      '__proto__ is not an ordinary field',
     ],
     [
       'one field of many',
       {
         is: 'object',
         fields: [
-          ['at', paidAt],
+          ['at', pick('event', 'paidAt')],
           ['all', { is: 'object', fields: [['event', pick('event')]] }],
         ],
       },
-      'not all fields of event are known',
     ],
-  ])('for %s', (_, expression, reason) => {
-    expect(compileEncoder(expression, known)).toEqual({ encoder: null, reason })
+  ])('for %s', (_, expression) => {
+    expect(compileEncoder(expression, known)).toBeNull()
   })
 })
 

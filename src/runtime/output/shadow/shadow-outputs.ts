@@ -24,7 +24,7 @@ class ShadowValues {
 
   constructor(outputs: ScoreStep['outputs'], { model, main }: NamedModels) {
     const value = knownShadow(outputs, { label: model, main })
-    this.#encoder = compileEncoder(ALL, value).encoder as OutputEncoder
+    this.#encoder = compileEncoder(ALL, value) as OutputEncoder
   }
 
   /**
