@@ -1,9 +1,10 @@
 import {
   type FunctionNode,
-  functionIn,
-  functionTree,
+  functionNode,
   type NodeOf,
   nameIn,
+  orRefusal,
+  Refusal,
   returnedBy,
   type SyntaxNode,
 } from './function-source.ts'
@@ -21,24 +22,17 @@ export function arithmeticOf(
   of: (...args: never[]) => unknown,
   at: (name: string) => string | null,
 ): Arithmetic {
-  // Not the function's own `toString`, which it may have overridden.
-  const tree = functionTree(arithmeticOf.toString.call(of))
-  const node = tree === null ? null : functionIn(tree)
-  if (node === null) return { why: 'it has no source that can be read' }
-  if (node.async || node.generator) return { why: 'it is async or a generator' }
-  const returned = returnedBy(node)
-  if (returned === null) return { why: 'its body is not a single `return`' }
-  try {
+  return orRefusal(() => {
+    const node = functionNode(of)
+    if (node === null) throw new Refusal('it has no source that can be read')
+    if (node.async || node.generator) throw new Refusal('it is async or a generator')
+    const returned = returnedBy(node)
+    if (returned === null) throw new Refusal('its body is not a single `return`')
     return { code: new Printer(node, at).print(returned) }
-  } catch (refusal) {
-    if (refusal instanceof Refusal) return { why: refusal.message }
-    throw refusal
-  }
+  })
 }
 
 type MathName = Extract<keyof Math, string>
-
-class Refusal extends Error {}
 
 const CONSTANTS: ReadonlySet<string> = new Set(['NaN', 'Infinity'])
 const UNARY: ReadonlySet<string> = new Set(['-', '+', '!'])

@@ -2,6 +2,8 @@ import {
   functionIn,
   functionTree,
   type NodeOf,
+  orRefusal,
+  Refusal,
   returnedBy,
   type SyntaxNode,
 } from './function-source.ts'
@@ -44,48 +46,44 @@ export interface TimeReading {
 type Constant = string | number | boolean | null
 
 /** `why`: it is refused, such as because "it calls toFixed". */
-type Reading = { readonly expression: Expression } | Refusal
-interface Refusal {
-  readonly why: string
-}
+type Reading = { readonly expression: Expression } | { readonly why: string }
 
 const readings = new WeakMap<object, Reading>()
 
 export function readFunction(of: (...args: never[]) => unknown): Reading {
   const known = readings.get(of)
   if (known !== undefined) return known
-  const time = (of as { readonly [TIME]?: TimeReading })[TIME]
-  // Not the function's own `toString`, which it may have overridden.
-  const reading = time === undefined ? readText(readFunction.toString.call(of)) : readTime(time)
+  const reading = orRefusal(() => ({ expression: expressionOf(of) }))
   readings.set(of, reading)
   return reading
 }
 
-function readTime({ of, unit }: TimeReading): Reading {
-  const reading = readFunction(of)
-  if ('why' in reading) return reading
-  const { expression } = reading
-  if (expression.is !== 'pick') return { why: 'it does not pick a field' }
-  return { expression: { is: 'time', path: expression.path, unit } }
+/** @throws Refusal */
+function expressionOf(of: (...args: never[]) => unknown): Expression {
+  const time = (of as { readonly [TIME]?: TimeReading })[TIME]
+  // Not the function's own `toString`, which it may have overridden.
+  if (time === undefined) return readText(readFunction.toString.call(of))
+  const expression = expressionOf(time.of)
+  if (expression.is !== 'pick') throw new Refusal('it does not pick a field')
+  return { is: 'time', path: expression.path, unit: time.unit }
 }
 
-function readText(text: string): Reading {
+function readText(text: string): Expression {
   const tree = functionTree(text)
-  if (tree === null) return { why: 'it has no source that can be read' }
+  if (tree === null) throw new Refusal('it has no source that can be read')
   const node = functionIn(tree)
-  if (node === null) return { why: 'it is neither a function nor a method' }
-  if (node.async) return { why: 'it is async' }
-  if (node.generator) return { why: 'it is a generator' }
-  if (node.params.length > 1) return { why: 'it has more than one parameter' }
+  if (node === null) throw new Refusal('it is neither a function nor a method')
+  if (node.async) throw new Refusal('it is async')
+  if (node.generator) throw new Refusal('it is a generator')
+  if (node.params.length > 1) throw new Refusal('it has more than one parameter')
   const names = new Names()
   const [parameter] = node.params
-  const why = parameter === undefined ? null : names.bind(parameter, [])
-  if (why !== null) return { why }
+  if (parameter !== undefined) names.bind(parameter, [])
   const returned = returnedBy(node)
-  if (returned === null) return { why: 'its body is not a single `return`' }
-  const reading = read(returned, names)
-  if ('why' in reading || names.areAllUsedBy(reading.expression)) return reading
-  return { why: 'it destructures something and uses nothing of it' }
+  if (returned === null) throw new Refusal('its body is not a single `return`')
+  const expression = read(returned, names)
+  if (names.areAllUsedBy(expression)) return expression
+  throw new Refusal('it destructures something and uses nothing of it')
 }
 
 /** The names that a parameter binds, with the path in the argument that each stands for. */
@@ -98,12 +96,10 @@ class Names {
     return this.#paths.get(name)
   }
 
-  /** Binds the names of a pattern. @returns why it cannot; `null`: it has */
-  bind(pattern: SyntaxNode, path: readonly string[]): string | null {
+  bind(pattern: SyntaxNode, path: readonly string[]): void {
     if (pattern.type === 'Identifier') this.#paths.set(pattern.name, path)
-    else if (pattern.type === 'ObjectPattern') return this.#destructure(pattern, path)
-    else return WHY_NO_PARAMETER[pattern.type] ?? 'its parameter is not plain'
-    return null
+    else if (pattern.type === 'ObjectPattern') this.#destructure(pattern, path)
+    else throw new Refusal(WHY_NO_PARAMETER[pattern.type] ?? 'its parameter is not plain')
   }
 
   /** Whether an expression reads a field of all that is destructured: so it throws as often. */
@@ -112,15 +108,12 @@ class Names {
     return this.#destructured.every((path) => paths.some((longer) => isWithin(longer, path)))
   }
 
-  #destructure({ properties }: NodeOf<'ObjectPattern'>, path: readonly string[]): string | null {
+  #destructure({ properties }: NodeOf<'ObjectPattern'>, path: readonly string[]): void {
     this.#destructured.push(path)
     for (const property of properties) {
-      if (property.type === 'RestElement') return this.bind(property, path)
-      const name = nameOf(property)
-      const why = name.why ?? this.bind(property.value, [...path, name.text])
-      if (why !== null) return why
+      if (property.type === 'RestElement') this.bind(property, path)
+      else this.bind(property.value, [...path, nameOf(property)])
     }
-    return null
   }
 }
 
@@ -135,21 +128,20 @@ export function pathsIn(expression: Expression): (readonly string[])[] {
   return [expression.path]
 }
 
-function read(node: SyntaxNode, names: Names): Reading {
+function read(node: SyntaxNode, names: Names): Expression {
   const value = constantOf(node)
-  if (value !== undefined) return { expression: { is: 'literal', value } }
+  if (value !== undefined) return { is: 'literal', value }
   if (node.type === 'Identifier') {
     const path = names.get(node.name)
-    return path === undefined
-      ? { why: `it captures \`${node.name}\`` }
-      : { expression: { is: 'pick', path } }
+    if (path === undefined) throw new Refusal(`it captures \`${node.name}\``)
+    return { is: 'pick', path }
   }
   if (node.type === 'MemberExpression') return readMember(node, names)
   if (node.type === 'ObjectExpression') return readObject(node, names)
   if (node.type === 'BinaryExpression') return readComparison(node, names)
-  if (node.type === 'CallExpression') return { why: `it calls ${calledBy(node.callee)}` }
-  if ('operator' in node) return operatorIn(node)
-  return { why: WHY[node.type] ?? 'it does more than pick fields' }
+  if (node.type === 'CallExpression') throw new Refusal(`it calls ${calledBy(node.callee)}`)
+  if ('operator' in node) throw usesOperator(node.operator)
+  throw new Refusal(WHY[node.type] ?? 'it does more than pick fields')
 }
 
 type Reasons = Readonly<Partial<Record<SyntaxNode['type'], string>>>
@@ -171,8 +163,8 @@ const WHY_NO_PARAMETER: Reasons = {
   RestElement: 'its parameter has a rest element',
 }
 
-function operatorIn({ operator }: { operator: string }): Refusal {
-  return { why: `it uses the operator \`${operator}\`` }
+function usesOperator(operator: string): Refusal {
+  return new Refusal(`it uses the operator \`${operator}\``)
 }
 
 /** The value of a constant; `undefined`: it is not one. Minified code has `!0` for `true`. */
@@ -194,57 +186,48 @@ function constantOf(node: SyntaxNode): Constant | undefined {
 
 type ObjectProperty = NodeOf<'ObjectExpression' | 'ObjectPattern'>['properties'][number]
 type Named = Extract<ObjectProperty, { type: 'Property' }> | NodeOf<'MemberExpression'>
-type Name = { readonly text: string; readonly why: null } | (Refusal & { readonly text?: never })
 
 /** The field that a node reads or writes; refused: one that every object has, never missing. */
-function nameOf(node: Named): Name {
+function nameOf(node: Named): string {
   const key = node.type === 'MemberExpression' ? node.property : node.key
   const text = !node.computed && key.type === 'Identifier' ? key.name : constantOf(key)
-  if (typeof text !== 'string') return { why: 'it uses a field name that is not a constant string' }
-  const isEverywhere = Object.hasOwn(Object.prototype, text)
-  return isEverywhere ? { why: `every object has a \`${text}\`` } : { text, why: null }
+  if (typeof text !== 'string') {
+    throw new Refusal('it uses a field name that is not a constant string')
+  }
+  if (Object.hasOwn(Object.prototype, text)) throw new Refusal(`every object has a \`${text}\``)
+  return text
 }
 
-function readMember(node: NodeOf<'MemberExpression'>, names: Names): Reading {
+function readMember(node: NodeOf<'MemberExpression'>, names: Names): Expression {
   const of = read(node.object, names)
-  if ('why' in of) return of
-  if (of.expression.is !== 'pick') return { why: 'it reads a field of a value that it created' }
-  const name = nameOf(node)
-  if (name.why !== null) return { why: name.why }
-  return { expression: { is: 'pick', path: [...of.expression.path, name.text] } }
+  if (of.is !== 'pick') throw new Refusal('it reads a field of a value that it created')
+  return { is: 'pick', path: [...of.path, nameOf(node)] }
 }
 
-function readObject({ properties }: NodeOf<'ObjectExpression'>, names: Names): Reading {
+function readObject({ properties }: NodeOf<'ObjectExpression'>, names: Names): Expression {
   const fields = new Map<string, Expression>()
   for (const property of properties) {
-    if (property.type === 'SpreadElement') return { why: 'it spreads an object' }
-    if (property.kind !== 'init') return { why: 'it makes a getter or a setter' }
-    const { text, why } = nameOf(property)
-    if (why !== null) return { why }
+    if (property.type === 'SpreadElement') throw new Refusal('it spreads an object')
+    if (property.kind !== 'init') throw new Refusal('it makes a getter or a setter')
+    const name = nameOf(property)
     // JavaScript puts such fields first, in numeric order.
-    if (/^\d+$/.test(text)) return { why: `it names a field \`${text}\`` }
-    if (fields.has(text)) return { why: `it writes \`${text}\` twice` }
-    const reading = read(property.value, names)
-    if ('why' in reading) return reading
-    fields.set(text, reading.expression)
+    if (/^\d+$/.test(name)) throw new Refusal(`it names a field \`${name}\``)
+    if (fields.has(name)) throw new Refusal(`it writes \`${name}\` twice`)
+    fields.set(name, read(property.value, names))
   }
-  return { expression: { is: 'object', fields: [...fields] } }
+  return { is: 'object', fields: [...fields] }
 }
 
-function readComparison(node: NodeOf<'BinaryExpression'>, names: Names): Reading {
+function readComparison(node: NodeOf<'BinaryExpression'>, names: Names): Expression {
   const negated = node.operator === '!=='
-  if (!negated && node.operator !== '===') return operatorIn(node)
-  const left = read(node.left, names)
-  const right = read(node.right, names)
-  if ('why' in left) return left
-  if ('why' in right) return right
-  const sides = [left.expression, right.expression]
+  if (!negated && node.operator !== '===') throw usesOperator(node.operator)
+  const sides = [read(node.left, names), read(node.right, names)]
   const pick = sides.find((side) => side.is === 'pick')
   const literal = sides.find((side) => side.is === 'literal')
   if (pick === undefined || literal === undefined) {
-    return { why: 'it compares something other than a field with a constant' }
+    throw new Refusal('it compares something other than a field with a constant')
   }
-  return { expression: { is: 'equals', path: pick.path, to: literal.value, negated } }
+  return { is: 'equals', path: pick.path, to: literal.value, negated }
 }
 
 /** `toFixed` of `p.amount.toFixed`, `f` of `f` and of a loader's `(0, module.f)`. */

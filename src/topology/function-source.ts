@@ -43,6 +43,13 @@ export function functionIn(tree: SyntaxNode): FunctionNode | null {
   return isFunction(method.value) ? method.value : null
 }
 
+/** The function itself in its source; `null`: it has none that can be read. */
+export function functionNode(of: (...args: never[]) => unknown): FunctionNode | null {
+  // Not the function's own `toString`, which it may have overridden.
+  const tree = functionTree(functionNode.toString.call(of))
+  return tree === null ? null : functionIn(tree)
+}
+
 function isFunction(node: SyntaxNode): node is FunctionNode {
   return node.type === 'ArrowFunctionExpression' || node.type === 'FunctionExpression'
 }
@@ -68,9 +75,22 @@ export function boundBy(id: unknown): string[] {
   return names
 }
 
+/** Source that is not read further. The message says why: "it calls toFixed". */
+export class Refusal extends Error {}
+
+/** The result of a reading, or why the source is refused. */
+export function orRefusal<T>(read: () => T): T | { readonly why: string } {
+  try {
+    return read()
+  } catch (thrown) {
+    if (thrown instanceof Refusal) return { why: thrown.message }
+    throw thrown
+  }
+}
+
 /** Whether a function may read its second argument. One whose source cannot be read may. */
 export function takesSecond(of: (...args: never[]) => unknown): boolean {
-  const node = nodeOf(of)
+  const node = functionNode(of)
   if (node === null) return true
   return node.params.length > 1 || node.params[0]?.type === 'RestElement'
 }
@@ -83,7 +103,7 @@ export function fieldsRead(
   of: (...args: never[]) => unknown,
   argument: number,
 ): readonly string[] | null {
-  const node = nodeOf(of)
+  const node = functionNode(of)
   if (node === null) return null
   const { params, body } = node
   // A rest element may hold this argument, and the default of another parameter may read it.
@@ -93,12 +113,6 @@ export function fieldsRead(
   if (parameter === undefined) return []
   if (parameter.type === 'ObjectPattern') return namesOf(parameter)
   return parameter.type === 'Identifier' ? fieldsOf(parameter.name, body) : null
-}
-
-function nodeOf(of: (...args: never[]) => unknown): FunctionNode | null {
-  // Not the function's own `toString`, which it may have overridden.
-  const tree = functionTree(nodeOf.toString.call(of))
-  return tree === null ? null : functionIn(tree)
 }
 
 function uses(body: SyntaxNode, name: string): number {
