@@ -69,14 +69,10 @@ export class TumblingWindows implements Operator, HeldState {
     this.#use = use
     this.#columns = new EventColumns(step.columns, aggregates, { reader, precision: 'float64' })
     this.#histories = new Histories(this.#columns.layout)
+    const { lengthMs } = step
     this.#walk = new WindowWalk(
-      aggregates.map((aggregate, feature) => ({
-        aggregate,
-        lengthMs: step.lengthMs,
-        ...this.#columns.placeOf(aggregate),
-        feature,
-      })),
-      this.#columns.layout,
+      aggregates.map((aggregate, feature) => ({ aggregate, lengthMs, feature })),
+      this.#columns,
     )
     this.#fields = Object.entries(step.aggregates)
     this.#row = new Float64Array(aggregates.length)

@@ -93,8 +93,7 @@ function cost(
   const columns = new EventColumns(COLUMNS, [aggregate], { precision: 'float64' })
   const history = new Histories(columns.layout).begin(0)
   const lengthMs = size * STEP_MS
-  const feature = { lengthMs, aggregate, ...columns.placeOf(aggregate), feature: 0 }
-  const walk = new WindowWalk([feature], columns.layout)
+  const walk = new WindowWalk([{ lengthMs, aggregate, feature: 0 }], columns)
   const row = new Float64Array(1)
   const isBefore = taken === 'before'
   walk.own = columns.numbers

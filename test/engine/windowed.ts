@@ -67,13 +67,12 @@ export class Windowed {
       aggregates.map((aggregate, a) => ({
         lengthMs,
         aggregate,
-        ...this.columns.placeOf(aggregate),
         feature: l * aggregates.length + a,
       })),
     )
     const { layout } = this.columns
     this.history = new Histories(layout).begin(0)
-    this.#walk = new WindowWalk(this.#features, layout)
+    this.#walk = new WindowWalk(this.#features, this.columns)
     this.#row = new Float64Array(this.#features.length)
   }
 

@@ -27,7 +27,6 @@ export class BlockQuery {
   #oldestAt = 0
   /** From this block on the walk uses spans; `null`: it walks all blocks. */
   #settled: Block | null = null
-  #isThere = false
   /** The events covered before the settled blocks. The sums include those of the buffer. */
   #unsettledCount = 0
   readonly #unsettledSums: Float64Array
@@ -47,7 +46,6 @@ export class BlockQuery {
     this.count = 0
     this.#g = -1
     this.#walked.clear()
-    this.#isThere = false
     this.#span = null
     // Quantiles need each block.
     const isAfter = this.#layout.ranked.length === 0 && upToMs >= older.unsettledMs
@@ -76,7 +74,7 @@ export class BlockQuery {
   }
 
   get hasSettled(): boolean {
-    return this.#isThere
+    return this.#span !== null
   }
 
   newest(column: number): number {
@@ -115,8 +113,7 @@ export class BlockQuery {
   #addSettled(afterMs: number, window: number): void {
     const older = this.#older as OlderBlocks
     const { summaries } = this.#layout
-    if (!this.#isThere) {
-      this.#isThere = true
+    if (this.#span === null) {
       this.#unsettledCount = this.count
       copy(this.#sums, this.#unsettledSums)
       this.#walked.mark()

@@ -29,10 +29,13 @@ export interface BadCell {
 /** One number that is infinite as a float32 would spoil its key's features for a whole window. */
 export type Precision = 'float32' | 'float64'
 
-interface Column {
+export interface NamedRead {
   readonly name: string
-  readonly types: readonly CellType[]
   readonly read: Read<unknown>
+}
+
+interface Column extends NamedRead {
+  readonly types: readonly CellType[]
   /** The field that it reads, if its cells can be copied; `null`: they cannot. */
   readonly field: FieldRead<unknown> | null
   /** `null`: it holds no texts. */
@@ -158,7 +161,8 @@ export class EventColumns {
   }
 
   #readCell(c: number, events: Events, index: number): BadCell | null {
-    const { name, types, read, field, dictionary } = this.#columns[c] as Column
+    const column = this.#columns[c] as Column
+    const { name, types, field, dictionary } = column
     if (field !== null && events instanceof ScannedEvents) {
       const place = field.cellIn(events, index)
       if (place !== NO_CELL) {
@@ -174,7 +178,7 @@ export class EventColumns {
         return this.#isHeld(number) ? null : badCell(name, types, number)
       }
     }
-    const cell = readColumn(read, name, events, index)
+    const cell = readColumn(column, events, index)
     const fits = types.includes(typeof cell as CellType)
     if (!fits || (typeof cell === 'number' && !this.#isHeld(cell))) {
       return badCell(name, types, cell)
@@ -189,12 +193,7 @@ export class EventColumns {
 }
 
 /** Reads a column's value of an event. May throw what an author's function throws. */
-export function readColumn(
-  read: Read<unknown>,
-  name: string,
-  events: Events,
-  index: number,
-): unknown {
+export function readColumn({ read, name }: NamedRead, events: Events, index: number): unknown {
   try {
     return read.of(events, index)
   } catch (thrown) {

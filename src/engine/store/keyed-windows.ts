@@ -7,13 +7,19 @@ import type {
   KindDefinition,
 } from '../../topology/definition.ts'
 import type { Dictionary } from './dictionary.ts'
-import { type BadCell, EventColumns, isMissing, readColumn } from './event-columns.ts'
+import {
+  type BadCell,
+  EventColumns,
+  isMissing,
+  type NamedRead,
+  readColumn,
+} from './event-columns.ts'
 import { Expiry } from './expiry.ts'
 import { Histories, type NextEvents } from './histories.ts'
 import type { History } from './history.ts'
 import { LastClosed } from './last-closed.ts'
 import { type HeldState, HISTORY_BYTES, KEPT_BYTES, type StateUse } from './state-limits.ts'
-import { byLength, type WindowFeature, WindowWalk } from './window-walk.ts'
+import { byLength, WindowWalk } from './window-walk.ts'
 
 /** The watermark is the one after the event arrived. */
 interface EventMoment {
@@ -25,14 +31,10 @@ interface EventMoment {
 /** A feature, with its place among those of the step. */
 type Numbered<From> = Extract<FeatureDefinition, { from: From }> & { readonly feature: number }
 
-/** A column that an event of the kind must have, or that must be true. */
-interface Condition {
-  readonly column: string
+/** A column that must be true. */
+interface Condition extends NamedRead {
   readonly isOptional: boolean
-  readonly read: Read<unknown>
 }
-
-type Aggregated = Pick<WindowFeature, 'feature' | 'lengthMs' | 'aggregate'>
 
 interface WindowsContext {
   readonly reader: Reader
@@ -44,8 +46,7 @@ interface WindowsContext {
 export class KeyedWindows implements HeldState {
   readonly #is: Read<boolean> | null
   /** The column that an event of the kind must have. */
-  readonly #has: Condition | null
-  /** The column that must be true. */
+  readonly #has: NamedRead | null
   readonly #where: Condition | null
   readonly #columns: EventColumns
   readonly #rolling: WindowWalk
@@ -79,25 +80,27 @@ export class KeyedWindows implements HeldState {
     const aggregated = [...rolling, ...current, ...lastClosed]
     this.#is = is === null ? null : reader(is)
     this.#has =
-      has === undefined
-        ? null
-        : { column: has, isOptional: true, read: reader(columns[has] as EventFunction<unknown>) }
-    this.#where = where === undefined ? null : { ...where, read: reader(where.of) }
+      has === undefined ? null : { name: has, read: reader(columns[has] as EventFunction<unknown>) }
+    this.#where = where ? { ...where, name: where.column, read: reader(where.of) } : null
     this.#columns = new EventColumns(
       columns,
       aggregated.map((a) => a.aggregate),
       { reader, precision: 'float32' },
     )
-    this.#rolling = this.#walkOver(rolling.filter((f) => f.before !== true))
+    this.#rolling = new WindowWalk(
+      rolling.filter((f) => f.before !== true),
+      this.#columns,
+    )
     const before = rolling.filter((f) => f.before === true)
-    this.#before = before.length === 0 ? null : this.#walkOver(before)
+    this.#before = before.length === 0 ? null : new WindowWalk(before, this.#columns)
     this.#longestMs = Math.max(0, ...rolling.map((f) => f.lengthMs))
     this.#current = byLength(current).map(([lengthMs, of]) => ({
       lengthMs,
-      walk: this.#walkOver(of),
+      walk: new WindowWalk(of, this.#columns),
     }))
     this.#lastClosed = byLength(lastClosed).map(([lengthMs, of]) => {
-      const walk = this.#walkOver(of.map((a, at) => ({ ...a, feature: at })))
+      const values = of.map((a, at) => ({ ...a, feature: at }))
+      const walk = new WindowWalk(values, this.#columns)
       return new LastClosed(
         lengthMs,
         walk,
@@ -138,7 +141,7 @@ export class KeyedWindows implements HeldState {
   read(events: Events, index: number): boolean | BadCell {
     this.#isMatch = false
     if (!this.isOf(events, index)) return false
-    if (this.#has !== null && isMissing(valueFor(this.#has, events, index))) return false
+    if (this.#has !== null && isMissing(readColumn(this.#has, events, index))) return false
     const isTrue = this.#where === null || holds(this.#where, events, index)
     if (isTrue !== true) return isTrue
     const bad = this.#columns.read(events, index)
@@ -251,21 +254,12 @@ export class KeyedWindows implements HeldState {
     this.#expiry.file(key, timeMs)
     return this.#histories.begin(key)
   }
-
-  #walkOver(features: readonly Aggregated[]): WindowWalk {
-    const windows = features.map((f) => ({ ...f, ...this.#columns.placeOf(f.aggregate) }))
-    return new WindowWalk(windows, this.#columns.layout)
-  }
-}
-
-function valueFor({ read, column }: Condition, events: Events, index: number): unknown {
-  return readColumn(read, column, events, index)
 }
 
 /** Whether a condition of {@link KindDefinition.where} holds, or its bad cell. */
 function holds(condition: Condition, events: Events, index: number): boolean | BadCell {
-  const { column, isOptional } = condition
-  const value = valueFor(condition, events, index)
+  const { name, isOptional } = condition
+  const value = readColumn(condition, events, index)
   if (typeof value === 'boolean') return value
-  return isOptional && isMissing(value) ? false : { column, wanted: 'boolean', got: value }
+  return isOptional && isMissing(value) ? false : { column: name, wanted: 'boolean', got: value }
 }

@@ -31,7 +31,6 @@ export class OlderBlocks {
   /** `null`: not requested yet. */
   newestTexts: NewestTexts | null = null
   #unsettled = 0
-  #oldest: Block | null = null
   readonly #layout: Layout
   /** By column of `distinct`, then by text: the newest occurrence in the blocks, perhaps pruned. */
   readonly #latest: readonly LatestTimes[]
@@ -129,7 +128,7 @@ export class OlderBlocks {
 
   prune(cutMs: number): void {
     while (this.oldestMs <= cutMs) {
-      const block = this.#oldest as Block
+      const block = this.groups[0]?.blocks[0] as Block
       const upTo = block.after(cutMs)
       this.newestPrunedMs = Math.max(this.newestPrunedMs, block.timeAt(upTo - 1))
       this.size -= upTo - block.start
@@ -159,7 +158,7 @@ export class OlderBlocks {
     }
     group.put(group.blocks.length, block)
     this.size += block.size
-    if (this.#oldest === null) this.#findOldest()
+    if (this.oldestMs === Number.POSITIVE_INFINITY) this.#findOldest()
     this.#unsettled++
     if (this.#unsettled >= 2 * sizes.unsettled) this.#settle()
   }
@@ -194,8 +193,8 @@ export class OlderBlocks {
   }
 
   #findOldest(): void {
-    this.#oldest = this.groups[0]?.blocks[0] ?? null
-    this.oldestMs = this.#oldest?.timeAt(this.#oldest.start) ?? Number.POSITIVE_INFINITY
+    const oldest = this.groups[0]?.blocks[0]
+    this.oldestMs = oldest?.timeAt(oldest.start) ?? Number.POSITIVE_INFINITY
   }
 
   /** Makes room in a full block: splits it, or uses the room of pruned events. */

@@ -7,16 +7,14 @@ import {
   type Need,
   parameterOf,
 } from '../../topology/aggregates.ts'
+import type { EventColumns } from './event-columns.ts'
 import type { History } from './history.ts'
-import type { Layout } from './layout.ts'
 import { RangeQuery } from './range-query.ts'
 
 export interface WindowFeature {
   readonly lengthMs: number
   readonly aggregate: Aggregate
-  /** Columns in the history; 0: the aggregate needs none. */
-  readonly column: number
-  readonly over: number
+  /** Its place in a row. */
   readonly feature: number
 }
 
@@ -32,12 +30,14 @@ interface PlacedFeature extends AggregateArguments {
   readonly value: AggregateRule['value']
 }
 
-function placed({ aggregate, lengthMs, column, over, feature }: WindowFeature): PlacedFeature {
+function placed(
+  { aggregate, lengthMs, feature }: WindowFeature,
+  columns: EventColumns,
+): PlacedFeature {
   return {
     feature,
     value: aggregateRule(aggregate).value,
-    column,
-    over,
+    ...columns.placeOf(aggregate),
     parameter: parameterOf(aggregate),
     empty: 'empty' in aggregate ? aggregate.empty : 0,
     lengthSeconds: lengthMs / 1_000,
@@ -59,7 +59,7 @@ export class WindowWalk {
   readonly #windows: readonly WindowPlan[]
   readonly #query: RangeQuery
 
-  constructor(features: readonly WindowFeature[], layout: Layout) {
+  constructor(features: readonly WindowFeature[], columns: EventColumns) {
     const needy = features.filter((f) =>
       aggregateRule(f.aggregate).needs.some((n) => BEYOND_SUMS.includes(n)),
     )
@@ -68,9 +68,9 @@ export class WindowWalk {
       .map(([lengthMs, of]) => ({
         lengthMs,
         remember: needy.some((f) => f.lengthMs >= lengthMs),
-        write: writerOf(of.map(placed)),
+        write: writerOf(of.map((feature) => placed(feature, columns))),
       }))
-    this.#query = new RangeQuery(layout)
+    this.#query = new RangeQuery(columns.layout)
   }
 
   /** The event that is read for, as {@link WindowValues.ownCell} gives it. @default none */

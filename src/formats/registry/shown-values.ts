@@ -16,16 +16,13 @@ export type ShowValue = (value: Buffer) => Promise<Buffer>
  */
 export function valueShower(registry: SchemaRegistry): ShowValue {
   /** By id. A rejected one says why its values cannot be decoded. */
-  const decoders = new LRUCache<number, Promise<PayloadDecoder>>({ max: MOST_SCHEMAS })
-  const decoderOf = (id: number) => {
-    const fetched = () => registry.schema(id).then((schema) => openDecoder(schema, null))
-    const known = decoders.get(id) ?? fetched()
-    decoders.set(id, known)
-    return known
-  }
+  const decoders = new LRUCache<number, Promise<PayloadDecoder>>({
+    max: MOST_SCHEMAS,
+    memoMethod: (id) => registry.schema(id).then((schema) => openDecoder(schema, null)),
+  })
   const decoded = async (value: Buffer, id: number): Promise<unknown> => {
     try {
-      const decoder = await decoderOf(id)
+      const decoder = await decoders.memo(id)
       return decoder.decode(value.subarray(PREFIX_BYTES)).value
     } catch (thrown) {
       if (!(thrown instanceof TidemarkError) || thrown.action !== 'dead-letter') throw thrown

@@ -27,11 +27,11 @@ function valuesOf(aggregates: readonly Aggregate[], events: readonly object[]) {
     history.insert(timeMs, columns.hold())
   }
   const features = aggregates.map((aggregate, feature) => {
-    return { lengthMs: 1_000, aggregate, ...columns.placeOf(aggregate), feature }
+    return { lengthMs: 1_000, aggregate, feature }
   })
   const row = new Float64Array(aggregates.length)
   const range = { afterMs: -1, upToMs: 1_000, timeMs: 1_000 }
-  new WindowWalk(features, columns.layout).writeRange(history, range, row)
+  new WindowWalk(features, columns).writeRange(history, range, row)
   return aggregates.map((aggregate, i) => columns.valueOf(aggregate, row[i] as number))
 }
 
