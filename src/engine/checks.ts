@@ -181,36 +181,28 @@ function checkStore(store: StoreDefinition, tell: ReportFieldFault): void {
   if (twice.length > 0) tell(`fields has ${twice.join(', ')} twice`)
 }
 
-/** Notes on stores: a replay may read other rows. */
-export function storeNotes({ name, stores }: Definition): string[] {
-  if (stores.length === 0) return []
-  const all = stores.map((store) => store.name).join(', ')
-  return [`${name}: rows of ${all} are as the store has them now: a replay may give other outputs`]
-}
-
-/** Notes on restarts of a topology, for `check` and for a worker's start. */
-export function restartNotes(definition: Definition): string[] {
-  const { unbounded } = horizonOf(definition)
+/** Notes on what is allowed but may surprise, for `check` and for a worker's start. */
+export function topologyNotes(definition: Definition): string[] {
+  const { name, source, stores } = definition
   const notes: string[] = []
+  const { unbounded } = horizonOf(definition)
   if (unbounded.length > 0) {
     notes.push(
-      `${definition.name}: ${unbounded.join(', ')} ${unbounded.length === 1 ? 'remembers' : 'remember'} keys for ever: ` +
+      `${unbounded.join(', ')} ${unbounded.length === 1 ? 'remembers' : 'remember'} keys for ever: ` +
         'a restart reads each partition from the start of its log',
     )
   }
-  const { idleAfterMs } = definition.source.watermark
+  const { idleAfterMs } = source.watermark
   if (idleAfterMs !== null) {
     notes.push(
-      `${definition.name}: idleAfter ${formatDuration(idleAfterMs)} uses the wall clock: ` +
+      `idleAfter ${formatDuration(idleAfterMs)} uses the wall clock: ` +
         'after a restart, which events are late and what a window holds may differ from an uninterrupted run',
     )
   }
-  return notes
-}
-
-/** Notes on models that score no event. */
-export function routeNotes(definition: Definition): string[] {
-  return planOf(definition)
-    .flatMap(({ step, rule }) => rule.notes?.(step) ?? [])
-    .map((note) => `${definition.name}: ${note}`)
+  notes.push(...planOf(definition).flatMap(({ step, rule }) => rule.notes?.(step) ?? []))
+  if (stores.length > 0) {
+    const all = stores.map((store) => store.name).join(', ')
+    notes.push(`rows of ${all} are as the store has them now: a replay may give other outputs`)
+  }
+  return notes.map((note) => `${name}: ${note}`)
 }

@@ -3,7 +3,7 @@ import { defineTopology, hours, minutes, onnxModel, rule, seconds } from 'tidema
 import { expect, describe as group, test } from 'vitest'
 import { z } from 'zod'
 import { mermaid } from '../../src/cli/graph.ts'
-import { routeNotes, validateTopology } from '../../src/engine/checks.ts'
+import { topologyNotes, validateTopology } from '../../src/engine/checks.ts'
 import { Dictionary } from '../../src/engine/store/dictionary.ts'
 import { Share } from '../../src/kernel/shares.ts'
 import type { Definition, ScoreStep } from '../../src/topology/definition.ts'
@@ -264,8 +264,8 @@ test('a model that scores no event is told', () => {
   const step = sales.then[0] as Extract<Definition['then'][number], { op: 'features' }>
   const fewer = { ...step.then[0], routes: [], shadows: [] }
   const changed = { ...sales, then: [{ ...step, then: [fewer] }] } as unknown as Definition
-  expect(routeNotes(sales)).toEqual([])
-  expect(routeNotes(changed)).toEqual(
+  expect(topologyNotes(sales)).toEqual([])
+  expect(topologyNotes(changed)).toEqual(
     ['rich', 'canary'].map(
       (name) => `sales: model "${name}" of step "score" scores no event: no rule names it`,
     ),

@@ -1,5 +1,5 @@
 import type { Events } from '../../columns/events.ts'
-import { HEAD, History } from './history.ts'
+import { HEAD, History, NO_KEY } from './history.ts'
 import type { Layout } from './layout.ts'
 import type { OlderBlocks } from './older-blocks.ts'
 
@@ -24,7 +24,6 @@ export class Histories {
   readonly #history: History
   readonly #heads: Float64Array[] = []
   readonly #older = new Map<number, OlderBlocks>()
-  #isOpen = false
   #size = 0
   #remembered = 0
 
@@ -54,7 +53,7 @@ export class Histories {
   }
 
   has(key: number): boolean {
-    if (this.#isOpen && this.#history.key === key) return true
+    if (this.#history.key === key) return true
     const heads = this.#heads[key >>> PAGE_BITS]
     return heads !== undefined && !History.isNothing(heads, headAt(key))
   }
@@ -68,13 +67,12 @@ export class Histories {
 
   of(key: number): History | null {
     const history = this.#history
-    if (this.#isOpen && history.key === key) return history
+    if (history.key === key) return history
     const heads = this.#heads[key >>> PAGE_BITS]
     if (heads === undefined || !History.isIn(heads, headAt(key))) return null
     this.#save()
     const older = this.#older.size === 0 ? null : (this.#older.get(key) ?? null)
     history.load(key, older, heads, headAt(key))
-    this.#isOpen = true
     return history
   }
 
@@ -85,7 +83,6 @@ export class Histories {
     const lastMs = this.lastMsOf(key)
     if (lastMs !== Number.NEGATIVE_INFINITY) this.#remembered--
     this.#history.begin(key, lastMs)
-    this.#isOpen = true
     this.#size++
     return this.#history
   }
@@ -96,19 +93,19 @@ export class Histories {
     const { key } = history
     history.free(this.#heads[key >>> PAGE_BITS] as Float64Array, headAt(key), remembers)
     this.#older.delete(key)
-    this.#isOpen = false
+    history.key = NO_KEY
     this.#size--
     if (remembers) this.#remembered++
   }
 
   /** Saves the current key. The history represents no key afterwards. */
   #save(): void {
-    if (!this.#isOpen) return
     const { key, older } = this.#history
+    if (key === NO_KEY) return
     this.#history.save(this.#heads[key >>> PAGE_BITS] as Float64Array, headAt(key))
     if (older !== null) this.#older.set(key, older)
     else if (this.#older.size > 0) this.#older.delete(key)
-    this.#isOpen = false
+    this.#history.key = NO_KEY
   }
 }
 

@@ -13,6 +13,7 @@ const START = 2
 const END = 3
 const SEALED = 4
 const NEWEST_PRUNED = 5
+export const NO_KEY = -1
 /** Capacities without a buffer: the key is unknown, or only its newest event's time is known. */
 const NOTHING = 0
 const REMEMBERED = -1
@@ -23,7 +24,8 @@ const REMEMBERED = -1
  * represents one key after the other; the others are heads: see {@link Histories}.
  */
 export class History extends EventBuffer {
-  key = 0
+  /** {@link NO_KEY}: the object is free for the next one. */
+  key = NO_KEY
   /** Event time of the newest pruned event; −Infinity: none was pruned. */
   newestPrunedMs = Number.NEGATIVE_INFINITY
   older: OlderBlocks | null = null

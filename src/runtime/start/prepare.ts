@@ -1,5 +1,5 @@
 import { authorFunctions } from '../../engine/author-functions.ts'
-import { restartNotes, routeNotes, storeNotes, validateTopology } from '../../engine/checks.ts'
+import { topologyNotes, validateTopology } from '../../engine/checks.ts'
 import type { Format } from '../../formats/format.ts'
 import { Refused, TidemarkError } from '../../kernel/errors.ts'
 import { type Compression, compressionFault } from '../../kernel/kafka.ts'
@@ -100,9 +100,7 @@ export async function prepare(
   const notes = [
     ...steps.notes,
     ...shadows.notes,
-    ...chosen.flatMap(restartNotes),
-    ...chosen.flatMap(routeNotes),
-    ...chosen.flatMap(storeNotes),
+    ...chosen.flatMap(topologyNotes),
     ...chosen.flatMap((d) => purityNotes(d.name, authorFunctions(d))),
   ]
   const close = async () => {
