@@ -4,8 +4,8 @@ import {
   type NodeOf,
   nameIn,
   orRefusal,
-  Refusal,
   returnedBy,
+  SourceRefusal,
   type SyntaxNode,
 } from './function-source.ts'
 
@@ -24,10 +24,10 @@ export function arithmeticOf(
 ): Arithmetic {
   return orRefusal(() => {
     const node = functionNode(of)
-    if (node === null) throw new Refusal('it has no source that can be read')
-    if (node.async || node.generator) throw new Refusal('it is async or a generator')
+    if (node === null) throw new SourceRefusal('it has no source that can be read')
+    if (node.async || node.generator) throw new SourceRefusal('it is async or a generator')
     const returned = returnedBy(node)
-    if (returned === null) throw new Refusal('its body is not a single `return`')
+    if (returned === null) throw new SourceRefusal('its body is not a single `return`')
     return { code: new Printer(node, at).print(returned) }
   })
 }
@@ -57,13 +57,13 @@ class Printer {
     this.#at = at
     this.#self = id?.name ?? null
     this.#whole = parameter?.type === 'Identifier' ? parameter.name : null
-    if (params.length !== 1) throw new Refusal('it does not have one parameter')
+    if (params.length !== 1) throw new SourceRefusal('it does not have one parameter')
     if (this.#whole !== null) return
-    if (parameter?.type !== 'ObjectPattern') throw new Refusal('its parameter is not plain')
+    if (parameter?.type !== 'ObjectPattern') throw new SourceRefusal('its parameter is not plain')
     for (const property of parameter.properties) {
       const isPlain = property.type === 'Property' && property.value.type === 'Identifier'
       const name = isPlain ? nameIn(property.key, property.computed) : null
-      if (!isPlain || name === null) throw new Refusal('its parameter is not plain')
+      if (!isPlain || name === null) throw new SourceRefusal('its parameter is not plain')
       this.#named.set((property.value as { name: string }).name, name)
     }
   }
@@ -82,7 +82,7 @@ class Printer {
     if (node.type === 'BinaryExpression') return this.#between(node, BINARY)
     if (node.type === 'LogicalExpression') return this.#between(node, LOGICAL)
     if (node.type !== 'ConditionalExpression') {
-      throw new Refusal('it does more than compute a number')
+      throw new SourceRefusal('it does more than compute a number')
     }
     const { test, consequent, alternate } = node
     return `(${this.print(test)} ? ${this.print(consequent)} : ${this.print(alternate)})`
@@ -90,13 +90,13 @@ class Printer {
 
   #constant(value: unknown): string {
     if (typeof value === 'number') return String(value)
-    throw new Refusal('it uses a constant that is no number')
+    throw new SourceRefusal('it uses a constant that is no number')
   }
 
   #call({ callee, arguments: given }: NodeOf<'CallExpression'>): string {
     const name = callee.type === 'MemberExpression' ? this.#mathOf(callee) : null
     if (name === null || typeof Math[name] !== 'function' || name === 'random') {
-      throw new Refusal('it calls a function that is not one of Math')
+      throw new SourceRefusal('it calls a function that is not one of Math')
     }
     return `Math.${name}(${given.map((one) => this.print(one)).join(', ')})`
   }
@@ -132,12 +132,12 @@ class Printer {
 
   #number(name: string | null | undefined, text: string): string {
     const code = name === null || name === undefined ? null : this.#at(name)
-    if (code === null) throw new Refusal(`it uses \`${text}\``)
+    if (code === null) throw new SourceRefusal(`it uses \`${text}\``)
     return code
   }
 }
 
 function allowed(operator: string, operators: ReadonlySet<string>): string {
   if (operators.has(operator)) return operator
-  throw new Refusal(`it uses the operator \`${operator}\``)
+  throw new SourceRefusal(`it uses the operator \`${operator}\``)
 }

@@ -3,8 +3,8 @@ import {
   functionTree,
   type NodeOf,
   orRefusal,
-  Refusal,
   returnedBy,
+  SourceRefusal,
   type SyntaxNode,
 } from './function-source.ts'
 
@@ -58,32 +58,32 @@ export function readFunction(of: (...args: never[]) => unknown): Reading {
   return reading
 }
 
-/** @throws Refusal */
+/** @throws SourceRefusal */
 function expressionOf(of: (...args: never[]) => unknown): Expression {
   const time = (of as { readonly [TIME]?: TimeReading })[TIME]
   // Not the function's own `toString`, which it may have overridden.
   if (time === undefined) return readText(readFunction.toString.call(of))
   const expression = expressionOf(time.of)
-  if (expression.is !== 'pick') throw new Refusal('it does not pick a field')
+  if (expression.is !== 'pick') throw new SourceRefusal('it does not pick a field')
   return { is: 'time', path: expression.path, unit: time.unit }
 }
 
 function readText(text: string): Expression {
   const tree = functionTree(text)
-  if (tree === null) throw new Refusal('it has no source that can be read')
+  if (tree === null) throw new SourceRefusal('it has no source that can be read')
   const node = functionIn(tree)
-  if (node === null) throw new Refusal('it is neither a function nor a method')
-  if (node.async) throw new Refusal('it is async')
-  if (node.generator) throw new Refusal('it is a generator')
-  if (node.params.length > 1) throw new Refusal('it has more than one parameter')
+  if (node === null) throw new SourceRefusal('it is neither a function nor a method')
+  if (node.async) throw new SourceRefusal('it is async')
+  if (node.generator) throw new SourceRefusal('it is a generator')
+  if (node.params.length > 1) throw new SourceRefusal('it has more than one parameter')
   const names = new Names()
   const [parameter] = node.params
   if (parameter !== undefined) names.bind(parameter, [])
   const returned = returnedBy(node)
-  if (returned === null) throw new Refusal('its body is not a single `return`')
+  if (returned === null) throw new SourceRefusal('its body is not a single `return`')
   const expression = read(returned, names)
   if (names.areAllUsedBy(expression)) return expression
-  throw new Refusal('it destructures something and uses nothing of it')
+  throw new SourceRefusal('it destructures something and uses nothing of it')
 }
 
 /** The names that a parameter binds, with the path in the argument that each stands for. */
@@ -99,7 +99,7 @@ class Names {
   bind(pattern: SyntaxNode, path: readonly string[]): void {
     if (pattern.type === 'Identifier') this.#paths.set(pattern.name, path)
     else if (pattern.type === 'ObjectPattern') this.#destructure(pattern, path)
-    else throw new Refusal(WHY_NO_PARAMETER[pattern.type] ?? 'its parameter is not plain')
+    else throw new SourceRefusal(WHY_NO_PARAMETER[pattern.type] ?? 'its parameter is not plain')
   }
 
   /** Whether an expression reads a field of all that is destructured: so it throws as often. */
@@ -133,15 +133,15 @@ function read(node: SyntaxNode, names: Names): Expression {
   if (value !== undefined) return { is: 'literal', value }
   if (node.type === 'Identifier') {
     const path = names.get(node.name)
-    if (path === undefined) throw new Refusal(`it captures \`${node.name}\``)
+    if (path === undefined) throw new SourceRefusal(`it captures \`${node.name}\``)
     return { is: 'pick', path }
   }
   if (node.type === 'MemberExpression') return readMember(node, names)
   if (node.type === 'ObjectExpression') return readObject(node, names)
   if (node.type === 'BinaryExpression') return readComparison(node, names)
-  if (node.type === 'CallExpression') throw new Refusal(`it calls ${calledBy(node.callee)}`)
+  if (node.type === 'CallExpression') throw new SourceRefusal(`it calls ${calledBy(node.callee)}`)
   if ('operator' in node) throw usesOperator(node.operator)
-  throw new Refusal(WHY[node.type] ?? 'it does more than pick fields')
+  throw new SourceRefusal(WHY[node.type] ?? 'it does more than pick fields')
 }
 
 type Reasons = Readonly<Partial<Record<SyntaxNode['type'], string>>>
@@ -163,8 +163,8 @@ const WHY_NO_PARAMETER: Reasons = {
   RestElement: 'its parameter has a rest element',
 }
 
-function usesOperator(operator: string): Refusal {
-  return new Refusal(`it uses the operator \`${operator}\``)
+function usesOperator(operator: string): SourceRefusal {
+  return new SourceRefusal(`it uses the operator \`${operator}\``)
 }
 
 /** The value of a constant; `undefined`: it is not one. Minified code has `!0` for `true`. */
@@ -192,27 +192,28 @@ function nameOf(node: Named): string {
   const key = node.type === 'MemberExpression' ? node.property : node.key
   const text = !node.computed && key.type === 'Identifier' ? key.name : constantOf(key)
   if (typeof text !== 'string') {
-    throw new Refusal('it uses a field name that is not a constant string')
+    throw new SourceRefusal('it uses a field name that is not a constant string')
   }
-  if (Object.hasOwn(Object.prototype, text)) throw new Refusal(`every object has a \`${text}\``)
+  if (Object.hasOwn(Object.prototype, text))
+    throw new SourceRefusal(`every object has a \`${text}\``)
   return text
 }
 
 function readMember(node: NodeOf<'MemberExpression'>, names: Names): Expression {
   const of = read(node.object, names)
-  if (of.is !== 'pick') throw new Refusal('it reads a field of a value that it created')
+  if (of.is !== 'pick') throw new SourceRefusal('it reads a field of a value that it created')
   return { is: 'pick', path: [...of.path, nameOf(node)] }
 }
 
 function readObject({ properties }: NodeOf<'ObjectExpression'>, names: Names): Expression {
   const fields = new Map<string, Expression>()
   for (const property of properties) {
-    if (property.type === 'SpreadElement') throw new Refusal('it spreads an object')
-    if (property.kind !== 'init') throw new Refusal('it makes a getter or a setter')
+    if (property.type === 'SpreadElement') throw new SourceRefusal('it spreads an object')
+    if (property.kind !== 'init') throw new SourceRefusal('it makes a getter or a setter')
     const name = nameOf(property)
     // JavaScript puts such fields first, in numeric order.
-    if (/^\d+$/.test(name)) throw new Refusal(`it names a field \`${name}\``)
-    if (fields.has(name)) throw new Refusal(`it writes \`${name}\` twice`)
+    if (/^\d+$/.test(name)) throw new SourceRefusal(`it names a field \`${name}\``)
+    if (fields.has(name)) throw new SourceRefusal(`it writes \`${name}\` twice`)
     fields.set(name, read(property.value, names))
   }
   return { is: 'object', fields: [...fields] }
@@ -225,7 +226,7 @@ function readComparison(node: NodeOf<'BinaryExpression'>, names: Names): Express
   const pick = sides.find((side) => side.is === 'pick')
   const literal = sides.find((side) => side.is === 'literal')
   if (pick === undefined || literal === undefined) {
-    throw new Refusal('it compares something other than a field with a constant')
+    throw new SourceRefusal('it compares something other than a field with a constant')
   }
   return { is: 'equals', path: pick.path, to: literal.value, negated }
 }

@@ -76,14 +76,14 @@ export function boundBy(id: unknown): string[] {
 }
 
 /** Source that is not read further. The message says why: "it calls toFixed". */
-export class Refusal extends Error {}
+export class SourceRefusal extends Error {}
 
 /** The result of a reading, or why the source is refused. */
 export function orRefusal<T>(read: () => T): T | { readonly why: string } {
   try {
     return read()
   } catch (thrown) {
-    if (thrown instanceof Refusal) return { why: thrown.message }
+    if (thrown instanceof SourceRefusal) return { why: thrown.message }
     throw thrown
   }
 }
