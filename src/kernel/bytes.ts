@@ -5,6 +5,8 @@ const WORD = 4
  * Bytes, copied as a float64, unless it is NaN, whose bits may not survive. (A bigint allocates.)
  */
 const TWO_WORDS = 8
+/** More bytes are copied with one call. */
+const LONG = 512
 /** The most bytes that one UTF-16 code unit takes in UTF-8. */
 const UTF8 = 3
 
@@ -91,7 +93,8 @@ export class ByteRoom {
     this.used += length
   }
 
-  copy({ view: source, bytes }: Memory, from: number, to: number): void {
+  copy({ view: source, bytes }: Pick<Memory, 'view' | 'bytes'>, from: number, to: number): void {
+    if (to - from > LONG) return this.append(bytes.subarray(from, to))
     this.reserve(to - from)
     const view = this.view
     const whole = Math.min(to, bytes.length - WORD)
@@ -128,11 +131,7 @@ interface CopyRange {
 }
 
 /** Copies whole pairs of words. @returns where it stopped, less than a pair before the end */
-export function copyPairs(
-  source: DataView,
-  target: DataView,
-  { from, to, into }: CopyRange,
-): number {
+function copyPairs(source: DataView, target: DataView, { from, to, into }: CopyRange): number {
   const shift = into - from
   let k = from
   for (; k <= to - TWO_WORDS; k += TWO_WORDS) {

@@ -1,4 +1,4 @@
-import { ByteRoom, copyPairs, type Memory, Place } from '../kernel/bytes.ts'
+import { ByteRoom, type Memory, Place } from '../kernel/bytes.ts'
 import { murmur2, placeOf } from '../kernel/kafka.ts'
 import type { Header, LogRecords, NewRecord, NewRecords, TopicPartition } from './port.ts'
 import {
@@ -17,8 +17,6 @@ const BY_KEY = -1
 const ENOUGH = 4_096
 const USUAL = 512
 const WORD = 4
-/** Longer parts are copied with one call, bytes. */
-const LONG = 512
 
 interface Room {
   readonly bytes: Buffer
@@ -129,19 +127,9 @@ export class WrittenRecords implements NewRecords {
     return Math.max(0, readVarint(bytes, start + varintBytes(keyBytes) + Math.max(0, keyBytes)))
   }
 
-  /** Copies key, value and headers into `target`, in the form of a batch. */
-  copyParts(index: number, target: DataView, at: number): void {
-    const { view, bytes } = this.#roomOf(index)
-    const end = this.#number(index, END)
-    let from = this.#number(index, START)
-    if (end - from > LONG) {
-      const { buffer, byteOffset, byteLength } = target
-      new Uint8Array(buffer, byteOffset, byteLength).set(bytes.subarray(from, end), at)
-      return
-    }
-    const shift = at - from
-    from = copyPairs(view, target, { from, to: end, into: at })
-    for (; from < end; from++) target.setUint8(from + shift, view.getUint8(from))
+  /** Appends key, value and headers to `room`, in the form of a batch. */
+  appendTo(room: ByteRoom, index: number): void {
+    room.copy(this.#roomOf(index), this.#number(index, START), this.#number(index, END))
   }
 
   parts(index: number): Buffer {

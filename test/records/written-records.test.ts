@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { ByteRoom } from '../../src/kernel/bytes.ts'
 import { atOnce } from '../../src/kernel/slices.ts'
 import { BatchEncoder } from '../../src/records/kafka/codec/encode.ts'
 import { partitionOf } from '../../src/records/memory/log.ts'
@@ -64,16 +65,15 @@ describe('records that are written', () => {
     )
   })
 
-  test('are copied to where they are wanted, and nothing beside them', () => {
+  test('are appended to a room, and nothing beside them', () => {
     fc.assert(
       fc.property(fc.array(plainRecord, { minLength: 1, maxLength: 5 }), fc.nat(9), (plain, at) => {
+        const room = new ByteRoom(0)
+        room.append(Buffer.alloc(at, 0x7f))
+        WrittenRecords.of(plain).appendTo(room, plain.length - 1)
         const own = naiveParts(plain.at(-1) as NewRecord)
-        const target = Buffer.alloc(at + own.length + 4, 0x7f)
-        const { buffer, byteOffset, length } = target
-        const view = new DataView(buffer, byteOffset, length)
-        WrittenRecords.of(plain).copyParts(plain.length - 1, view, at)
-        const around = [Buffer.alloc(at, 0x7f), own, Buffer.alloc(4, 0x7f)]
-        expect(target.equals(Buffer.concat(around))).toBe(true)
+        const appended = Buffer.concat([Buffer.alloc(at, 0x7f), own])
+        expect(room.bytes.subarray(0, room.used).equals(appended)).toBe(true)
       }),
       RUNS,
     )

@@ -1,3 +1,4 @@
+import { ByteRoom } from '../../../kernel/bytes.ts'
 import { TidemarkError } from '../../../kernel/errors.ts'
 import type { Compression } from '../../../kernel/kafka.ts'
 import { varintBytes, varlongBytes, writeVarint, writeVarlong } from '../../record-format.ts'
@@ -25,16 +26,13 @@ export interface EncodedBatch {
 
 /** Sequence numbers have 31 bits and wrap around to 0. */
 export const LAST_SEQUENCE = 0x7fffffff
-const FIRST_ROOM_BYTES = 64 * 2 ** 10
 
 export class BatchEncoder {
-  #room = Buffer.allocUnsafe(FIRST_ROOM_BYTES)
-  #view = viewOf(this.#room)
-  #used = 0
+  readonly #room = new ByteRoom()
 
   /** Reuses the memory: earlier batches become invalid. */
   begin(): void {
-    this.#used = 0
+    this.#room.clear()
   }
 
   /**
@@ -55,34 +53,27 @@ export class BatchEncoder {
   }
 
   #batch(selection: Selection, from: number, options: EncodeOptions): EncodedBatch {
-    const written = this.#write(selection, from, options.maxBytes)
-    const { count, baseTimestampMs, maxTimestampMs, end: unpacked } = written
+    const { maxBytes, compression, producer } = options
     const room = this.#room
-    const at = this.#used
+    const at = room.used
+    const written = this.#write(selection, from, maxBytes)
     const recordsAt = at + HEADER_BYTES
-    const packed = pack(options.compression, room.subarray(recordsAt, unpacked))
-    const end = packed === null ? unpacked : recordsAt + packed.bytes.copy(room, recordsAt)
-    writeHeader(room, at, {
-      bytes: end - at,
-      compression: packed?.number ?? 0,
-      count,
-      baseTimestampMs,
-      maxTimestampMs,
-      producer: options.producer,
-    })
-    writeCrc(room, at, end)
-    this.#used = end
-    return { bytes: room.subarray(at, end), count }
+    const packed = pack(compression, room.bytes.subarray(recordsAt, room.used))
+    if (packed !== null) room.used = recordsAt + packed.bytes.copy(room.bytes, recordsAt)
+    const bytes = room.used - at
+    writeHeader(room.bytes, at, { ...written, bytes, compression: packed?.number ?? 0, producer })
+    writeCrc(room.bytes, at, room.used)
+    return { bytes: room.bytes.subarray(at, room.used), count: written.count }
   }
 
-  /** Writes as many records as fit into a batch at `#used`, after space for its header. */
+  /** Writes as many records as fit into a batch, after space for its header. */
   #write({ records, indices }: Selection, from: number, maxBytes: number) {
     const baseTimestampMs = records.timestampMs(indices[from] as number)
     let maxTimestampMs = baseTimestampMs
-    this.#reserve(HEADER_BYTES, HEADER_BYTES)
-    let room: Buffer = this.#room
-    let start = this.#used
-    let bytes = HEADER_BYTES
+    const room = this.#room
+    room.reserve(HEADER_BYTES)
+    room.used += HEADER_BYTES
+    let left = maxBytes - HEADER_BYTES
     let i = from
     for (; i < indices.length; i++) {
       const index = indices[i] as number
@@ -90,38 +81,19 @@ export class BatchEncoder {
       if (!Number.isSafeInteger(timestampMs) || timestampMs < -1) throw noTimestamp(timestampMs)
       const delta = timestampMs - baseTimestampMs
       const body = 1 + varlongBytes(delta) + varintBytes(i - from) + records.partsBytes(index)
-      const withThis = bytes + varintBytes(body) + body
-      if (withThis > maxBytes && i > from) break
-      if (start + withThis > room.length) {
-        room = this.#reserve(bytes, withThis)
-        start = this.#used
-      }
-      let at = writeVarint(room, start + bytes, body)
-      room[at++] = 0
-      at = writeVarlong(room, at, delta)
-      at = writeVarint(room, at, i - from)
-      records.copyParts(index, this.#view, at)
-      bytes = withThis
+      const bytes = varintBytes(body) + body
+      if (bytes > left && i > from) break
+      left -= bytes
+      room.reserve(bytes)
+      let at = writeVarint(room.bytes, room.used, body)
+      room.bytes[at++] = 0
+      at = writeVarlong(room.bytes, at, delta)
+      room.used = writeVarint(room.bytes, at, i - from)
+      records.appendTo(room, index)
       if (timestampMs > maxTimestampMs) maxTimestampMs = timestampMs
     }
-    return { count: i - from, baseTimestampMs, maxTimestampMs, end: start + bytes }
+    return { count: i - from, baseTimestampMs, maxTimestampMs }
   }
-
-  /** Returns memory for a batch of `bytes` bytes, of which `written` are written already. */
-  #reserve(written: number, bytes: number): Buffer {
-    if (this.#used + bytes > this.#room.length) {
-      const room = Buffer.allocUnsafe(2 * Math.max(bytes, this.#room.length))
-      this.#room.copy(room, 0, this.#used, this.#used + written)
-      this.#room = room
-      this.#view = viewOf(room)
-      this.#used = 0
-    }
-    return this.#room
-  }
-}
-
-function viewOf({ buffer, byteOffset, length }: Buffer): DataView {
-  return new DataView(buffer, byteOffset, length)
 }
 
 function noTimestamp(timestampMs: number): TidemarkError {
