@@ -47,6 +47,7 @@ export interface LogRecords extends Iterable<LogRecord> {
   locateParts(index: number, into: Place): void
   /** Appends the length of its key and its key, as in a batch. */
   appendKey(index: number, into: ByteRoom): void
+  /** `false`: none of them has headers. */
   readonly hasHeaders: boolean
   /** Reports where its headers lie as in a batch: their number, then the headers. */
   locateHeaders(index: number, into: Place): void

@@ -71,9 +71,7 @@ test('so do records that are listed, and a selection of them', () => {
       )
       expect(records.hasHeaders).toBe(all.some((headers) => headers.length > 0))
       expect(found(records)).toEqual(naive(all))
-      const picked = records.pick([all.length - 1])
-      expect(picked.hasHeaders).toBe(all.at(-1)?.length !== 0)
-      expect(found(picked)).toEqual(naive(all.slice(-1)))
+      expect(found(records.pick([all.length - 1]))).toEqual(naive(all.slice(-1)))
     }),
   )
 })
