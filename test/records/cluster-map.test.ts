@@ -31,7 +31,8 @@ test('a broker that has not heard of the newest leader is no news', () => {
   const map = new ClusterMap()
   map.update(told('one', 1, 7))
   map.update(told('one', 1, 6))
-  expect(map.leaderOf({ topic: 't', partition: 0 })).toEqual({ nodeId: '1', epoch: 7 })
+  const of = { topic: 't', partition: 0 }
+  expect([map.leaderOf(of), map.leaderEpochOf(of)]).toEqual(['1', 7])
 })
 
 test('that a topic was created again is believed when it is told twice in a row', () => {

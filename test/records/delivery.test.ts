@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { TidemarkError } from '../../src/kernel/errors.ts'
 import { atOnce } from '../../src/kernel/slices.ts'
 import type { Brokers } from '../../src/records/kafka/brokers.ts'
+import { ClusterMap } from '../../src/records/kafka/cluster-map.ts'
 import { BatchEncoder } from '../../src/records/kafka/codec/encode.ts'
 import { Delivery, Outgoing } from '../../src/records/kafka/delivery.ts'
 import { ThroughputEstimator } from '../../src/records/kafka/throughput-estimator.ts'
@@ -39,7 +40,9 @@ async function deliver(partitions: readonly number[], leaders: Partial<Brokers>)
   const brokers = {
     clock,
     random: longestWaits,
-    leaderOf: ({ partition }: { partition: number }) => String(partition),
+    map: Object.assign(new ClusterMap(), {
+      leaderOf: ({ partition }: { partition: number }) => String(partition),
+    }),
     isConnectedTo: () => true,
     throttleLeftMs: () => 0,
     hangUp: () => {},

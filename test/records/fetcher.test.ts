@@ -54,9 +54,11 @@ class Cluster {
     this.brokers = {
       clock: by,
       random: longestWaits,
-      leaderOf: () => this.leader,
-      leaderEpochOf: () => this.epoch,
-      idOf: () => 'an id',
+      map: {
+        leaderOf: () => this.leader,
+        leaderEpochOf: () => this.epoch,
+        idOf: () => 'an id',
+      },
       fetchesById: async () => false,
       refresh: async () => {},
       ask: async (nodeId: string, { api }: Request<unknown>) => {

@@ -54,7 +54,7 @@ test('heartbeats go on while a broker does not answer how many partitions there 
   const brokers = {
     cluster: {},
     groupBroker: async () => coordinator,
-    partitionsOf: () => [0],
+    map: { partitionsOf: () => [0] },
     refresh: () => {
       seen.push('look')
       return new Promise<void>(() => {})
@@ -98,7 +98,7 @@ test('partitions that are heard of while others are assigned are assigned out ne
   const brokers = {
     cluster: {},
     groupBroker: async () => coordinator,
-    partitionsOf: () => partitions,
+    map: { partitionsOf: () => partitions },
     refresh: async () => {},
     learn: async ([topic]: readonly string[]) => {
       if (topic === 'u') partitions = [0, 1]

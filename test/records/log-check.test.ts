@@ -35,7 +35,10 @@ function clusterOf(there: string) {
       : [{ ...HERE, code: CODE.NONE, epoch: 10, endOffset: 336 }]
   }
   const asked: string[] = []
-  const brokers = { idOf: () => 'an id', leaderEpochOf: () => epoch, ask } as unknown as Brokers
+  const brokers = {
+    map: { idOf: () => 'an id', leaderEpochOf: () => epoch },
+    ask,
+  } as unknown as Brokers
   const elect = (newest: number) => {
     epoch = newest
   }

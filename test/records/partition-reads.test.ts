@@ -28,7 +28,7 @@ function log({ set = EMPTY, fetches = 0, lists = 0, ends = 0 }) {
     if (api === 'ListOffsets') asked.push(...body)
     return answers[api]
   }
-  const brokers = { ask, leaderOf: () => '1', leaderEpochOf: () => 5, idOf: () => null }
+  const brokers = { ask, map: { leaderOf: () => '1', leaderEpochOf: () => 5, idOf: () => null } }
   return { brokers: brokers as unknown as Brokers, asked }
 }
 

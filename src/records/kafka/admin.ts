@@ -10,7 +10,6 @@ import type {
   TopicPartition,
 } from '../port.ts'
 import type { Brokers } from './brokers.ts'
-import { byLeader } from './cluster-map.ts'
 import { isUnavailable, notAllowed, notCoordinated, partitionRefusal } from './errors.ts'
 import { GroupOffsets, readMark } from './group-offsets.ts'
 import { readPartition, withoutLeader } from './partition-reads.ts'
@@ -122,8 +121,8 @@ export class KafkaAdmin {
     return this.#ask(async (brokers) => {
       await brokers.learn([topic])
       await brokers.refresh()
-      brokers.refuseUnusable(topic)
-      const all = brokers.partitionsOf(topic).map((partition) => ({ topic, partition }))
+      brokers.map.refuseUnusable(topic)
+      const all = brokers.map.partitionsOf(topic).map((partition) => ({ topic, partition }))
       const low = await endsOf(brokers, all, 'low')
       const stable = await endsOf(brokers, all, 'stable')
       return all.flatMap((of) => {
@@ -139,7 +138,7 @@ export class KafkaAdmin {
   offsetsSince(topic: string, timeMs: number): Promise<Map<string, number>> {
     return this.#ask(async (brokers) => {
       await brokers.learn([topic])
-      const all = brokers.partitionsOf(topic).map((partition) => ({ topic, partition }))
+      const all = brokers.map.partitionsOf(topic).map((partition) => ({ topic, partition }))
       return endsOf(brokers, all, timeMs)
     })
   }
@@ -241,8 +240,8 @@ async function endsOf(
   const deadlineMs = clock.elapsedMs() + ELECTION_MS
   for (let left = partitions; ; ) {
     const answers = await Promise.all(
-      [...byLeader(brokers, left)].map(([leader, of]) => {
-        const led = of.map((one) => ({ ...one, leaderEpoch: brokers.leaderEpochOf(one) }))
+      [...brokers.map.byLeader(left)].map(([leader, of]) => {
+        const led = of.map((one) => ({ ...one, leaderEpoch: brokers.map.leaderEpochOf(one) }))
         return brokers.ask(leader, listOffsets(led, end)).catch(away)
       }),
     )

@@ -3,7 +3,6 @@ import { type Clock, wallClock } from '../../kernel/clock.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { packageVersion } from '../../kernel/node.ts'
 import { Backoff, type Random, systemRandom } from '../../kernel/random.ts'
-import type { TopicPartition } from '../port.ts'
 import { ClusterMap } from './cluster-map.ts'
 import {
   fromLibrary,
@@ -75,7 +74,7 @@ export class Brokers {
   readonly #config: KafkaConfig
   readonly #login: { isProven: boolean }
   readonly cluster: Cluster
-  readonly #map = new ClusterMap()
+  readonly map = new ClusterMap()
   readonly #coordinators = new Map<string, string>()
   readonly #apis = new WeakMap<Wired, BrokerApis>()
   readonly #met = new Map<string, Wired>()
@@ -105,7 +104,7 @@ export class Brokers {
       brokers: config.brokers as readonly string[],
       clock,
       ask: (broker) => this.#metadataOf(broker, [...this.#topics.keys()]),
-      heard: (found) => this.#map.update(found),
+      heard: (found) => this.map.update(found),
     })
   }
 
@@ -175,24 +174,6 @@ export class Brokers {
     return this.#refreshing
   }
 
-  leaderOf(partition: TopicPartition): string | undefined {
-    return this.#map.leaderOf(partition).nodeId ?? undefined
-  }
-
-  /** Leader epoch of a partition; −1: not known. */
-  leaderEpochOf(partition: TopicPartition): number {
-    return this.#map.leaderOf(partition).epoch
-  }
-
-  idOf(topic: string): string | null {
-    return this.#map.idOf(topic)
-  }
-
-  /** Partition numbers of a topic, those without a leader included. */
-  partitionsOf(topic: string): readonly number[] {
-    return this.#map.partitionsOf(topic)
-  }
-
   async describe(topics: readonly string[]): Promise<readonly TopicMetadata[]> {
     const found = await this.#askAny((nodeId) =>
       this.#with(nodeId, (broker) => this.#metadataOf(broker, topics)),
@@ -242,7 +223,7 @@ export class Brokers {
   }
 
   async askController<T>(request: Request<T>): Promise<T> {
-    const { controller } = this.#map
+    const { controller } = this.map
     if (controller !== null) return this.ask(controller, request)
     throw new TidemarkError('BROKER_UNAVAILABLE', 'the cluster has no controller')
   }
@@ -350,11 +331,11 @@ export class Brokers {
 
   async #learn(topic: string): Promise<void> {
     // An earlier answer may be outdated.
-    this.#map.forget(topic)
+    this.map.forget(topic)
     try {
       // A response that was already in flight does not contain the topic.
-      while (this.#map.codeOf(topic) === null) await this.#askForMetadata()
-      this.refuseUnusable(topic)
+      while (this.map.codeOf(topic) === null) await this.#askForMetadata()
+      this.map.refuseUnusable(topic)
     } catch (error) {
       this.#topics.delete(topic)
       throw error
@@ -367,7 +348,7 @@ export class Brokers {
     this.#refreshedMs = this.clock.elapsedMs()
     await this.#askForMetadata()
     // A changed topic id counts only when a second node confirms it.
-    if (this.#map.hasUnconfirmedId) await this.#askForMetadata()
+    if (this.map.hasUnconfirmedId) await this.#askForMetadata()
   }
 
   #askForMetadata(): Promise<void> {
@@ -391,10 +372,6 @@ export class Brokers {
     if (!hasCoordinatorMoved(answer.code)) return answer
     const message = `${who} answered with ${nameOfCode(answer.code)}`
     throw new TidemarkError('BROKER_UNAVAILABLE', message)
-  }
-
-  refuseUnusable(topic: string): void {
-    this.#map.refuseUnusable(topic)
   }
 }
 

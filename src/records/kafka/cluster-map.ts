@@ -6,8 +6,8 @@ import type { Metadata, TopicMetadata } from './wire/cluster.ts'
 import { CODE, nameOfCode } from './wire/protocol.ts'
 
 interface Leader {
-  /** `null`: the partition has no leader. */
-  readonly nodeId: string | null
+  /** `undefined`: the partition has no leader. */
+  readonly nodeId: string | undefined
   /** Leader epoch; −1: not reported. */
   readonly epoch: number
 }
@@ -19,8 +19,6 @@ interface Topic {
   readonly unconfirmedId: string | null
   readonly leaders: ReadonlyMap<number, Leader>
 }
-
-const NONE: Leader = { nodeId: null, epoch: -1 }
 
 /** Metadata of a cluster's topics, merged from the responses of its brokers. */
 export class ClusterMap {
@@ -50,14 +48,25 @@ export class ClusterMap {
     return this.#topics.get(topic)?.id ?? null
   }
 
-  leaderOf({ topic, partition }: TopicPartition): Leader {
-    return this.#topics.get(topic)?.leaders.get(partition) ?? NONE
+  /** `undefined`: the partition has no leader. */
+  leaderOf({ topic, partition }: TopicPartition): string | undefined {
+    return this.#topics.get(topic)?.leaders.get(partition)?.nodeId
+  }
+
+  /** Leader epoch of a partition; −1: not known. */
+  leaderEpochOf({ topic, partition }: TopicPartition): number {
+    return this.#topics.get(topic)?.leaders.get(partition)?.epoch ?? -1
+  }
+
+  byLeader<P extends TopicPartition>(partitions: readonly P[]): ReadonlyMap<string, readonly P[]> {
+    return groupedBy(partitions, (of) => this.leaderOf(of))
   }
 
   get hasUnconfirmedId(): boolean {
     return [...this.#topics.values()].some(({ unconfirmedId }) => unconfirmedId !== null)
   }
 
+  /** Partition numbers of a topic, those without a leader included. */
   partitionsOf(topic: string): readonly number[] {
     return [...(this.#topics.get(topic)?.leaders.keys() ?? [])].sort((a, b) => a - b)
   }
@@ -92,7 +101,7 @@ export class ClusterMap {
       const known = isSame ? before.leaders.get(partition) : undefined
       // A broker that does not know the newest leader yet has an older epoch (KIP-320).
       if (known !== undefined && known.epoch > epoch) return [partition, known] as const
-      const nodeId = alive.has(leader) ? String(leader) : null
+      const nodeId = alive.has(leader) ? String(leader) : undefined
       return [partition, { nodeId, epoch }] as const
     })
     // A topic never loses partitions: a broker that reports fewer does not know all of them yet.
@@ -103,11 +112,4 @@ export class ClusterMap {
       leaders: new Map([...(isSame ? before.leaders : []), ...leaders]),
     }
   }
-}
-
-export function byLeader<P extends TopicPartition>(
-  brokers: { leaderOf(partition: TopicPartition): string | undefined },
-  partitions: readonly P[],
-): ReadonlyMap<string, readonly P[]> {
-  return groupedBy(partitions, (of) => brokers.leaderOf(of))
 }

@@ -5,7 +5,6 @@ import { formatDuration } from '../../kernel/time.ts'
 import type { TopicPartition } from '../port.ts'
 import type { WrittenRecords } from '../written-records.ts'
 import type { Brokers } from './brokers.ts'
-import { byLeader } from './cluster-map.ts'
 import type { BatchEncoder, EncodedBatch, EncodeOptions, Selection } from './codec/encode.ts'
 import {
   ENDING,
@@ -93,13 +92,13 @@ export class Delivery {
     let left = outgoing
     for (;;) {
       const sent = await Promise.allSettled(
-        [...byLeader(brokers, left)].map(([leader, list]) => this.#sendTo(leader, list)),
+        [...brokers.map.byLeader(left)].map(([leader, list]) => this.#sendTo(leader, list)),
       )
       for (const one of sent) if (one.status === 'rejected') throw one.reason
       left = left.filter(({ batches }) => batches.length > 0)
       if (left.length === 0) return
       const problems = sent.flatMap((one) => (one.status === 'fulfilled' ? (one.value ?? []) : []))
-      const unled = left.find((to) => brokers.leaderOf(to) === undefined)
+      const unled = left.find((to) => brokers.map.leaderOf(to) === undefined)
       if (unled !== undefined) problems.push(noLeader(unled))
       const hindrance = problems.find((problem) => problem !== TOO_LARGE)
       this.#giveUpIfOverdue(hindrance)

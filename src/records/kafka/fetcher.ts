@@ -50,8 +50,8 @@ export interface FetcherOptions {
  * older leader, and would take the log for truncated.
  */
 export function initialLogMark(topic: string, partition: number, brokers: Brokers) {
-  const checkedEpoch = brokers.leaderEpochOf({ topic, partition })
-  return { topicId: brokers.idOf(topic), readEpoch: -1, checkedEpoch }
+  const checkedEpoch = brokers.map.leaderEpochOf({ topic, partition })
+  return { topicId: brokers.map.idOf(topic), readEpoch: -1, checkedEpoch }
 }
 
 export const NO_LEADER = 'it has no leader'
@@ -101,7 +101,7 @@ export class Fetcher {
     const drained = () => this.#changed.notifyAll()
     void this.#buffer.drainAll().then(drained, (error: unknown) => this.#fail(error))
     for (const of of this.#o.partitions()) {
-      const leader = this.#o.brokers.leaderOf(of)
+      const leader = this.#o.brokers.map.leaderOf(of)
       if (leader === undefined || this.#loops.has(leader)) continue
       this.#loops.set(
         leader,
@@ -133,7 +133,7 @@ export class Fetcher {
       await brokers.clock.sleep(SEEK_MS, this.#over.signal)
       if (this.#isOver) return
       const lost = [...this.#o.partitions()].filter(
-        (of) => !of.paused && brokers.leaderOf(of) === undefined,
+        (of) => !of.paused && brokers.map.leaderOf(of) === undefined,
       )
       if (lost.length === 0) continue
       for (const of of lost) {
@@ -183,7 +183,7 @@ export class Fetcher {
 
   #wantedOf(leader: string): Fetchable[] {
     const all = [...this.#o.partitions()].filter(
-      (of) => this.#o.brokers.leaderOf(of) === leader && !this.#setbacks.has(of),
+      (of) => this.#o.brokers.map.leaderOf(of) === leader && !this.#setbacks.has(of),
     )
     return this.#withOneReplay(all).filter((of) => !of.paused && !this.#buffer.has(of))
   }
@@ -204,7 +204,9 @@ export class Fetcher {
 
   #isWhole(leader: string, requested: number): boolean {
     const { partitions, brokers } = this.#o
-    return [...partitions()].filter((of) => brokers.leaderOf(of) === leader).length === requested
+    return (
+      [...partitions()].filter((of) => brokers.map.leaderOf(of) === leader).length === requested
+    )
   }
 
   async #ask(leader: string, isIdle: boolean): Promise<Answer> {
@@ -221,7 +223,7 @@ export class Fetcher {
       hindered = await checkLogs(brokers, leader, inTurn)
       asked = asked.filter(({ of, offset }) => of.nextOffset === offset).map(({ of }) => asItIs(of))
       const isSound = (of: Fetchable) =>
-        !hindered.has(partitionName(of)) && of.checkedEpoch === brokers.leaderEpochOf(of)
+        !hindered.has(partitionName(of)) && of.checkedEpoch === brokers.map.leaderEpochOf(of)
       const sound = asked.map(({ of }) => of).filter(isSound)
       const isById =
         sound.every(({ topicId }) => topicId !== null) && (await brokers.fetchesById(leader))
@@ -275,7 +277,7 @@ export class Fetcher {
   #isStill({ of, offset, epoch }: Asked, leader: string): boolean {
     const { brokers, isCurrent } = this.#o
     const isSame = of.nextOffset === offset && of.checkedEpoch === epoch
-    return isSame && isCurrent(of) && brokers.leaderOf(of) === leader
+    return isSame && isCurrent(of) && brokers.map.leaderOf(of) === leader
   }
 
   /** Retries a partition a little later; the others of its leader continue. */

@@ -323,7 +323,7 @@ export class KafkaMember implements Member {
       isOwned: (of) => added.includes(this.#positions.get(of) as Owned),
     })
     // The topic may have got the partition while this member was in the group.
-    if (added.some((owned) => waiting.leaderOf(owned) === undefined)) await waiting.refresh()
+    if (added.some((owned) => waiting.map.leaderOf(owned) === undefined)) await waiting.refresh()
     const stable = await this.#offsets.stable(added, isWanted, (open) =>
       this.#cannotBegin(open, STILL_OPEN),
     )
@@ -369,7 +369,7 @@ export class KafkaMember implements Member {
 
   #tellPartitions(): void {
     for (const topic of this.#o.topics) {
-      const partitions = this.#connections.waiting.partitionsOf(topic).length
+      const partitions = this.#connections.waiting.map.partitionsOf(topic).length
       if (partitions === 0 || partitions === this.#reportedCounts.get(topic)) continue
       this.#reportedCounts.set(topic, partitions)
       this.#o.handlers.partitions?.(topic, partitions)

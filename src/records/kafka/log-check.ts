@@ -24,7 +24,7 @@ export interface LogMark extends TopicPartition {
 
 /** @throws TidemarkError `TOPIC_CHANGED`: the topic was deleted and created again */
 export function refuseIfRecreated({ topic, partition, ...mark }: LogMark, brokers: Brokers): void {
-  const now = brokers.idOf(topic)
+  const now = brokers.map.idOf(topic)
   if (mark.topicId === null || now === null || now === mark.topicId) return
   throw new TidemarkError(
     'TOPIC_CHANGED',
@@ -49,7 +49,7 @@ export async function checkLogs(
   const asked: { mark: LogMark; before: LogMark; epoch: number }[] = []
   for (const mark of marks) {
     refuseIfRecreated(mark, brokers)
-    const epoch = brokers.leaderEpochOf(mark)
+    const epoch = brokers.map.leaderEpochOf(mark)
     if (mark.checkedEpoch === epoch) continue
     if (mark.readEpoch < 0 || epoch < 0) mark.checkedEpoch = epoch
     else asked.push({ mark, before: { ...mark }, epoch })
@@ -69,7 +69,7 @@ export async function checkLogs(
     const name = partitionName(mark)
     const answer = byName.get(name)
     const problem = await problemOf(before, { answer, brokers, leader, epoch })
-    if (mark.nextOffset !== before.nextOffset || brokers.leaderEpochOf(mark) !== epoch) continue
+    if (mark.nextOffset !== before.nextOffset || brokers.map.leaderEpochOf(mark) !== epoch) continue
     if (problem === null) mark.checkedEpoch = epoch
     else hindered.set(name, problem)
   }

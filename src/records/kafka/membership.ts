@@ -236,7 +236,7 @@ export class Membership {
 
   #partitionCounts(): string {
     const { topics, brokers } = this.#o
-    return topics.map((topic) => brokers.partitionsOf(topic).length).join()
+    return topics.map((topic) => brokers.map.partitionsOf(topic).length).join()
   }
 
   #nowMs(): number {

@@ -94,7 +94,7 @@ export async function lookBack(
   if (plain !== null) return plain
   const sinceMs = lookBackSince(await timestampAt(brokers, start), lookBackMs)
   if (sinceMs === null) return start.lowOffset
-  const led = { ...start, leaderEpoch: brokers.leaderEpochOf(start) }
+  const led = { ...start, leaderEpoch: brokers.map.leaderEpochOf(start) }
   const listed = await brokers.ask(leaderOf(brokers, start), listOffsets([led], sinceMs))
   const { code, offset } = listed[0] ?? { code: CODE.NONE, offset: -1 }
   if (code !== CODE.NONE)
@@ -134,14 +134,14 @@ async function fetchFrom(
   from: TopicPartition & { readonly offset: number },
   options: FetchOptions,
 ): Promise<{ readonly code: number; readonly fetched: FetchedPartition | undefined }> {
-  const at = { ...from, topicId: null, leaderEpoch: brokers.leaderEpochOf(from) }
+  const at = { ...from, topicId: null, leaderEpoch: brokers.map.leaderEpochOf(from) }
   const answer = await brokers.ask(leaderOf(brokers, from), fetch([at], false, options))
   const [fetched] = answer.partitions
   return { code: answer.code || (fetched?.code ?? CODE.NONE), fetched }
 }
 
 function leaderOf(brokers: Brokers, of: TopicPartition): string {
-  const leader = brokers.leaderOf(of)
+  const leader = brokers.map.leaderOf(of)
   if (leader === undefined) throw withoutLeader(of)
   return leader
 }

@@ -4,7 +4,6 @@ import { atOnce, inTurns } from '../../kernel/slices.ts'
 import type { CompressionOf, NewRecords, TopicInfo, Writer } from '../port.ts'
 import { WrittenRecords } from '../written-records.ts'
 import type { Brokers } from './brokers.ts'
-import { byLeader } from './cluster-map.ts'
 import { BatchEncoder, LAST_SEQUENCE } from './codec/encode.ts'
 import { Delivery, Outgoing, type Sending, whenUnthrottled } from './delivery.ts'
 import { isUnavailable } from './errors.ts'
@@ -102,7 +101,7 @@ export class Producer {
   }
 
   async ready(outgoing: readonly Outgoing[]): Promise<void> {
-    for (const leader of byLeader(this.#brokers, outgoing).keys()) {
+    for (const leader of this.#brokers.map.byLeader(outgoing).keys()) {
       await whenUnthrottled(this.#brokers, leader)
     }
   }

@@ -86,7 +86,7 @@ export class KafkaReader implements Followed {
       const beginningOf = await beginnings(topic, from, admin)
       await brokers.connect()
       await brokers.learn([topic])
-      const all = brokers.partitionsOf(topic).length
+      const all = brokers.map.partitionsOf(topic).length
       // A part of the topic would be left out.
       if (ranges.length !== all) {
         const message = `${all - ranges.length} of ${all} partitions of "${topic}" have no leader`
@@ -177,7 +177,7 @@ export class KafkaReader implements Followed {
       await clock.sleep(LOOK_MS, this.#over.signal)
       if (this.#over.signal.aborted) return
       await this.#connections.brokers.refresh().catch(() => {})
-      for (const partition of this.#connections.brokers.partitionsOf(this.#o.topic)) {
+      for (const partition of this.#connections.brokers.map.partitionsOf(this.#o.topic)) {
         const topic = this.#o.topic
         if (!this.#partitions.has(partitionName({ topic, partition }))) this.#add(partition, 0)
       }

@@ -59,7 +59,7 @@ async function partitionCounts(
   for (const topic of new Set(claimants.flatMap((c) => c.topics))) {
     try {
       await brokers.learn([topic])
-      counts.set(topic, brokers.partitionsOf(topic).length)
+      counts.set(topic, brokers.map.partitionsOf(topic).length)
     } catch (error) {
       // Members that read a topic that is gone, or that they may not read, get that error
       // elsewhere; the others must not wait for it.

@@ -32,7 +32,7 @@ describe('a topic', () => {
     expect((await thrownBy(brokers.learn([topic]))).code).toBe('TOPIC_MISSING')
     await make(topic)
     await brokers.learn([topic])
-    expect(brokers.partitionsOf(topic)).toEqual([0, 1, 2])
+    expect(brokers.map.partitionsOf(topic)).toEqual([0, 1, 2])
   })
 
   kafkaTest('is known to all who ask for it at once, whatever else they ask for', async (kafka) => {
@@ -41,7 +41,7 @@ describe('a topic', () => {
     await make(topic)
     const failing = thrownBy(brokers.learn([topic, freshName('missing')]))
     await brokers.learn([topic])
-    expect(brokers.partitionsOf(topic)).toEqual([0, 1, 2])
+    expect(brokers.map.partitionsOf(topic)).toEqual([0, 1, 2])
     expect((await failing).code).toBe('TOPIC_MISSING')
   })
 

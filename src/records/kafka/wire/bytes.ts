@@ -1,16 +1,18 @@
+import { ByteRoom } from '../../../kernel/bytes.ts'
+
 // Primitive types of the Kafka protocol, big-endian. "Flexible" versions (KIP-482) have compact
 // strings and arrays, whose lengths are varints one larger than the length itself, and tagged
 // fields after every structure.
 
 const FIRST_ROOM_BYTES = 256
 const UUID_BYTES = 16
+const ZERO_UUID = Buffer.alloc(UUID_BYTES)
 
 export class RequestWriter {
   readonly #isFlexible: boolean
-  readonly #pieces: Buffer[] = []
-  #room = Buffer.allocUnsafe(FIRST_ROOM_BYTES)
-  #begin = 0
-  #at = 0
+  readonly #room = new ByteRoom(FIRST_ROOM_BYTES)
+  /** Record sets, and where they belong between the other bytes. */
+  readonly #sets: { readonly at: number; readonly set: Buffer }[] = []
 
   constructor(isFlexible: boolean) {
     this.#isFlexible = isFlexible
@@ -19,28 +21,28 @@ export class RequestWriter {
   }
 
   int8(value: number): this {
-    this.#reserve(1)
-    this.#at = this.#room.writeInt8(value, this.#at)
+    this.#room.byte(value)
     return this
   }
 
   int16(value: number): this {
-    this.#reserve(2)
-    this.#at = this.#room.writeInt16BE(value, this.#at)
+    const room = this.#room
+    room.reserve(2)
+    room.used = room.bytes.writeInt16BE(value, room.used)
     return this
   }
 
   int32(value: number): this {
-    this.#reserve(4)
-    this.#at = this.#room.writeInt32BE(value, this.#at)
+    const room = this.#room
+    room.reserve(4)
+    room.used = room.bytes.writeInt32BE(value, room.used)
     return this
   }
 
   int64(value: number): this {
-    const high = Math.floor(value / 2 ** 32)
-    this.int32(high)
-    this.#reserve(4)
-    this.#at = this.#room.writeUInt32BE(value - high * 2 ** 32, this.#at)
+    const room = this.#room
+    room.reserve(8)
+    room.used = room.bytes.writeBigInt64BE(BigInt(value), room.used)
     return this
   }
 
@@ -53,23 +55,18 @@ export class RequestWriter {
     const length = Buffer.byteLength(value)
     if (this.#isFlexible) this.#varint(length + 1)
     else this.int16(length)
-    this.#reserve(length)
-    this.#at += this.#room.write(value, this.#at)
+    this.#room.text(value)
     return this
   }
 
   /** A UUID in Kafka's notation (base64url); `null`: the zero UUID. */
   uuid(value: string | null): this {
-    this.#reserve(UUID_BYTES)
-    this.#room.fill(0, this.#at, this.#at + UUID_BYTES)
-    if (value !== null) this.#room.write(value, this.#at, 'base64url')
-    this.#at += UUID_BYTES
+    this.#room.append(value === null ? ZERO_UUID : Buffer.from(value, 'base64url'))
     return this
   }
 
   array<T>(items: readonly T[], write: (item: T) => void): this {
-    if (this.#isFlexible) this.#varint(items.length + 1)
-    else this.int32(items.length)
+    this.#length(items.length)
     for (const item of items) write(item)
     return this
   }
@@ -83,11 +80,10 @@ export class RequestWriter {
     })
   }
 
+  /** A record set, which is not copied. */
   records(set: Buffer): this {
-    if (this.#isFlexible) this.#varint(set.length + 1)
-    else this.int32(set.length)
-    this.#cut()
-    this.#pieces.push(set)
+    this.#length(set.length)
+    this.#sets.push({ at: this.#room.used, set })
     return this
   }
 
@@ -96,29 +92,24 @@ export class RequestWriter {
   }
 
   pieces(): readonly Buffer[] {
-    this.#cut()
-    return this.#pieces
+    const { bytes, used } = this.#room
+    let from = 0
+    const pieces = this.#sets.flatMap(({ at, set }) => {
+      const before = bytes.subarray(from, at)
+      from = at
+      return [before, set]
+    })
+    return [...pieces, bytes.subarray(from, used)]
+  }
+
+  #length(length: number): this {
+    return this.#isFlexible ? this.#varint(length + 1) : this.int32(length)
   }
 
   #varint(value: number): this {
     let left = value
-    this.#reserve(5)
-    for (; left > 0x7f; left >>>= 7) this.#room[this.#at++] = (left & 0x7f) | 0x80
-    this.#room[this.#at++] = left
-    return this
-  }
-
-  #cut(): void {
-    if (this.#at > this.#begin) this.#pieces.push(this.#room.subarray(this.#begin, this.#at))
-    this.#begin = this.#at
-  }
-
-  #reserve(bytes: number): void {
-    if (this.#at + bytes <= this.#room.length) return
-    this.#cut()
-    this.#room = Buffer.allocUnsafe(Math.max(FIRST_ROOM_BYTES, bytes))
-    this.#begin = 0
-    this.#at = 0
+    for (; left > 0x7f; left >>>= 7) this.#room.byte((left & 0x7f) | 0x80)
+    return this.int8(left)
   }
 }
 
