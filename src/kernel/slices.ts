@@ -74,26 +74,18 @@ const RUN = 4_096
 
 /**
  * Sorts as `toSorted` does, but yields now and then: sorting a million items without a pause blocks
- * the event loop for a tenth of a second. (Bottom-up merge sort: Knuth, TAOCP 3, 5.2.4.)
+ * the event loop for a tenth of a second. (Merge sort: Knuth, TAOCP 3, 5.2.4.)
  */
 export function* sortInTurns<T>(
   items: readonly T[],
   compare: (a: T, b: T) => number,
 ): Generator<void, readonly T[]> {
-  let runs: (readonly T[])[] = []
-  for (let from = 0; from < items.length; from += RUN) {
-    if (from > 0) yield
-    runs.push(items.slice(from, from + RUN).sort(compare))
-  }
-  while (runs.length > 1) {
-    const merged: (readonly T[])[] = []
-    for (let r = 0; r < runs.length; r += 2) {
-      const [a = [], b = []] = [runs[r], runs[r + 1]]
-      merged.push(b.length === 0 ? a : yield* merge(a, b, compare))
-    }
-    runs = merged
-  }
-  return runs[0] ?? []
+  if (items.length <= RUN) return items.toSorted(compare)
+  const middle = items.length >>> 1
+  const first = yield* sortInTurns(items.slice(0, middle), compare)
+  yield
+  const last = yield* sortInTurns(items.slice(middle), compare)
+  return yield* merge(first, last, compare)
 }
 
 /** Merges two runs; `a` comes first where items are equal. */

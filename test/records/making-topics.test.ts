@@ -2,7 +2,6 @@ import { expect, test } from 'vitest'
 import { KafkaAdmin } from '../../src/records/kafka/admin.ts'
 import type { Brokers } from '../../src/records/kafka/brokers.ts'
 import { CODE } from '../../src/records/kafka/wire/protocol.ts'
-import { sleeplessClock } from '../support/clocks.ts'
 import { thrownBy } from '../support/thrown.ts'
 
 test.each([
@@ -16,7 +15,7 @@ test.each([
     close: () => {},
     askController: async () => [{ code, message: null }],
   }
-  const admin = new KafkaAdmin(() => brokers as unknown as Brokers, sleeplessClock())
+  const admin = new KafkaAdmin(() => brokers as unknown as Brokers)
   const making = admin.createTopics([{ name: 't', partitions: 1 }])
   expect(await thrownBy(making)).toMatchObject({
     code: told,

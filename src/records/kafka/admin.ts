@@ -1,4 +1,3 @@
-import type { Clock } from '../../kernel/clock.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName } from '../../kernel/ids.ts'
 import type {
@@ -10,9 +9,16 @@ import type {
   TopicPartition,
 } from '../port.ts'
 import type { Brokers } from './brokers.ts'
-import { isUnavailable, notAllowed, notCoordinated, partitionRefusal } from './errors.ts'
+import {
+  isUnavailable,
+  notAllowed,
+  notCoordinated,
+  partitionRefusal,
+  unavailable,
+  withoutLeader,
+} from './errors.ts'
 import { GroupOffsets, readMark } from './group-offsets.ts'
-import { readPartition, withoutLeader } from './partition-reads.ts'
+import { readPartition } from './partition-reads.ts'
 import { repeated } from './waiting.ts'
 import {
   createTopics,
@@ -62,13 +68,11 @@ export function partitionOffsetsOf(
 /** Requests about the cluster. Connects when first used, and again after a failure. */
 export class KafkaAdmin {
   readonly #open: () => Brokers
-  readonly #clock: Clock
   #brokers: Brokers | null = null
   #isClosed = false
 
-  constructor(open: () => Brokers, clock: Clock) {
+  constructor(open: () => Brokers) {
     this.#open = open
-    this.#clock = clock
   }
 
   missingRights(needs: Needs, transactionalId: string | null): Promise<TidemarkError[]> {
@@ -78,7 +82,8 @@ export class KafkaAdmin {
   async describeTopics(names: readonly string[]): Promise<ReadonlyMap<string, TopicInfo>> {
     const described = await this.#ask((brokers) => describe(brokers, names))
     const wanted = described.filter(({ partitions }) => partitions.length > 0)
-    const settings = await this.#settings(wanted.map(({ topic }) => topic))
+    const found = wanted.map(({ topic }) => topic)
+    const settings = await this.#ask((brokers) => settingsOf(brokers, found))
     return new Map(
       wanted.map(({ topic, id, partitions }) => [
         topic,
@@ -94,7 +99,10 @@ export class KafkaAdmin {
         refuseUnlessMade((specs[i] as NewTopic).name, answer.code, answer.message)
       }
     })
-    for (const { name } of specs) await this.#visible(name)
+    for (const { name } of specs) {
+      if (await this.#ask((brokers) => isVisible(brokers, name))) continue
+      throw unavailable(`topic "${name}" was created, but its partitions have no leaders yet`)
+    }
   }
 
   readAll(of: TopicPartition): Promise<LogRecord[]> {
@@ -149,40 +157,12 @@ export class KafkaAdmin {
     this.#brokers = null
   }
 
-  async #visible(name: string): Promise<void> {
-    const look = () => this.#ask((brokers) => brokers.describe([name]))
-    const limit = { everyMs: VISIBLE_RETRY_MS, forMs: VISIBLE_MS, clock: this.#clock }
-    if (isLed(await repeated(limit, look, isLed))) return
-    throw new TidemarkError(
-      'BROKER_UNAVAILABLE',
-      `topic "${name}" was created, but its partitions have no leaders yet`,
-    )
-  }
-
-  /** Settings by topic; topics whose settings the user may not read are left out. */
-  async #settings(names: readonly string[]): Promise<Map<string, DescribedConfig['settings']>> {
-    if (names.length === 0) return new Map()
-    // A broker other than the one that described the topics may not know a new topic yet.
-    const isThere = ({ code }: DescribedConfig) => code !== CODE.UNKNOWN_TOPIC_OR_PARTITION
-    const request = describeConfigs(names, SETTINGS)
-    const { configs } = await this.#ask((brokers) => {
-      const limit = { everyMs: RETRY_MS, forMs: KNOWN_MS, clock: this.#clock }
-      return repeated(
-        limit,
-        () => brokers.askAny(request),
-        (a) => a.configs.every(isThere),
-      )
-    })
-    const known = configs.filter(({ code }) => code === CODE.NONE)
-    return new Map(known.map(({ topic, settings }) => [topic, settings]))
-  }
-
   /** @param idle may the connection be dead unnoticed? Then the request is repeated */
   async #ask<T>(
     question: (brokers: Brokers) => Promise<T>,
     idle: boolean = this.#brokers !== null,
   ): Promise<T> {
-    if (this.#isClosed) throw new TidemarkError('BROKER_UNAVAILABLE', 'the driver is closed')
+    if (this.#isClosed) throw unavailable('the driver is closed')
     this.#brokers ??= this.#open()
     const brokers = this.#brokers
     try {
@@ -227,6 +207,29 @@ async function describe(
   const denied = topics.find(({ code }) => code === CODE.TOPIC_AUTHORIZATION_FAILED)
   if (denied !== undefined) throw notAllowed('DESCRIBE', { type: 'topic', name: denied.topic })
   return topics
+}
+
+/** Settings by topic; topics whose settings the user may not read are left out. */
+async function settingsOf(
+  brokers: Brokers,
+  names: readonly string[],
+): Promise<Map<string, DescribedConfig['settings']>> {
+  if (names.length === 0) return new Map()
+  // A broker other than the one that described the topics may not know a new topic yet.
+  const isThere = ({ code }: DescribedConfig) => code !== CODE.UNKNOWN_TOPIC_OR_PARTITION
+  const { configs } = await repeated(
+    { everyMs: RETRY_MS, forMs: KNOWN_MS, clock: brokers.clock },
+    () => brokers.askAny(describeConfigs(names, SETTINGS)),
+    (answer) => answer.configs.every(isThere),
+  )
+  const known = configs.filter(({ code }) => code === CODE.NONE)
+  return new Map(known.map(({ topic, settings }) => [topic, settings]))
+}
+
+/** Waits a while for the partitions of a new topic to have leaders. */
+async function isVisible(brokers: Brokers, name: string): Promise<boolean> {
+  const limit = { everyMs: VISIBLE_RETRY_MS, forMs: VISIBLE_MS, clock: brokers.clock }
+  return isLed(await repeated(limit, () => brokers.describe([name]), isLed))
 }
 
 /** One end of each partition's log, by partition name; partitions without a leader are left out. */

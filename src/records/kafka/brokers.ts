@@ -1,6 +1,5 @@
 import { type Cluster, Kafka, type KafkaConfig } from 'kafkajs'
 import { type Clock, wallClock } from '../../kernel/clock.ts'
-import { TidemarkError } from '../../kernel/errors.ts'
 import { packageVersion } from '../../kernel/node.ts'
 import { Backoff, type Random, systemRandom } from '../../kernel/random.ts'
 import { ClusterMap } from './cluster-map.ts'
@@ -11,6 +10,7 @@ import {
   loginMistake,
   mistakeShownBy,
   notCoordinated,
+  unavailable,
 } from './errors.ts'
 import { clusterOf, type GroupBroker } from './library.ts'
 import { checkApiVersions } from './self-test.ts'
@@ -225,7 +225,7 @@ export class Brokers {
   async askController<T>(request: Request<T>): Promise<T> {
     const { controller } = this.map
     if (controller !== null) return this.ask(controller, request)
-    throw new TidemarkError('BROKER_UNAVAILABLE', 'the cluster has no controller')
+    throw unavailable('the cluster has no controller')
   }
 
   /**
@@ -285,8 +285,9 @@ export class Brokers {
     const { code, nodeId } = await this.askAny(findCoordinator(of))
     if (isDenied(code)) throw notCoordinated(of)
     if (code !== CODE.NONE) {
-      const message = `the coordinator of ${of.type} "${of.id}" cannot be found: ${nameOfCode(code)}`
-      throw new TidemarkError('BROKER_UNAVAILABLE', message)
+      throw unavailable(
+        `the coordinator of ${of.type} "${of.id}" cannot be found: ${nameOfCode(code)}`,
+      )
     }
     this.#coordinators.set(keyOf(of), String(nodeId))
     return String(nodeId)
@@ -297,7 +298,7 @@ export class Brokers {
     const isMet = (nodeId: string) => Number(this.isConnectedTo(nodeId))
     const nodes = rotated(all, turn).sort((a, b) => isMet(b) - isMet(a))
     if (nodes.length > 0) return firstAnswer(nodes, ask, this.clock)
-    throw new TidemarkError('BROKER_UNAVAILABLE', 'no broker of the cluster is known')
+    throw unavailable('no broker of the cluster is known')
   }
 
   async #with<T>(
@@ -370,8 +371,7 @@ export class Brokers {
     const limit = { everyMs: RETRY_MS, forMs: MOVING_MS, clock: this.clock }
     const answer = await repeated(limit, ask, ({ code }) => !hasCoordinatorMoved(code))
     if (!hasCoordinatorMoved(answer.code)) return answer
-    const message = `${who} answered with ${nameOfCode(answer.code)}`
-    throw new TidemarkError('BROKER_UNAVAILABLE', message)
+    throw unavailable(`${who} answered with ${nameOfCode(answer.code)}`)
   }
 }
 

@@ -1,6 +1,6 @@
 import { TidemarkError } from '../../kernel/errors.ts'
 import type { TopicPartition } from '../port.ts'
-import { notAllowed } from './errors.ts'
+import { notAllowed, unavailable } from './errors.ts'
 import { groupedBy } from './wire/bytes.ts'
 import type { Metadata, TopicMetadata } from './wire/cluster.ts'
 import { CODE, nameOfCode } from './wire/protocol.ts'
@@ -80,8 +80,7 @@ export class ClusterMap {
       throw new TidemarkError('TOPIC_MISSING', `topic "${topic}" does not exist`)
     }
     if (this.partitionsOf(topic).length > 0) return
-    throw new TidemarkError(
-      'BROKER_UNAVAILABLE',
+    throw unavailable(
       `the brokers answered a metadata request for topic "${topic}" with ${nameOfCode(code)}`,
     )
   }

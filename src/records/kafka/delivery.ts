@@ -13,6 +13,7 @@ import {
   isUnavailable,
   produceRefusal,
   TOO_LARGE,
+  withoutLeader,
 } from './errors.ts'
 import type { ThroughputEstimator } from './throughput-estimator.ts'
 import { produceBatches } from './wire/produce.ts'
@@ -99,7 +100,7 @@ export class Delivery {
       if (left.length === 0) return
       const problems = sent.flatMap((one) => (one.status === 'fulfilled' ? (one.value ?? []) : []))
       const unled = left.find((to) => brokers.map.leaderOf(to) === undefined)
-      if (unled !== undefined) problems.push(noLeader(unled))
+      if (unled !== undefined) problems.push(withoutLeader(unled))
       const hindrance = problems.find((problem) => problem !== TOO_LARGE)
       this.#giveUpIfOverdue(hindrance)
       const [problem] = problems
@@ -274,12 +275,6 @@ export async function whenUnthrottled(brokers: Brokers, leader: string): Promise
 function temporaryOrThrow(error: unknown): TidemarkError {
   if (isUnavailable(error)) return error
   throw error
-}
-
-function noLeader(to: TopicPartition): TidemarkError {
-  return new TidemarkError('BROKER_UNAVAILABLE', 'the partition has no leader', {
-    where: partitionName(to),
-  })
 }
 
 /** The unacknowledged records for one partition, in order, as batches. */

@@ -1,5 +1,5 @@
 import type { Clock } from '../../kernel/clock.ts'
-import { type Code, messageOf, TidemarkError } from '../../kernel/errors.ts'
+import { type Code, type ErrorDetails, messageOf, TidemarkError } from '../../kernel/errors.ts'
 import { partitionName } from '../../kernel/ids.ts'
 import type { TopicPartition } from '../port.ts'
 import { TLS_MISMATCH } from './sockets.ts'
@@ -101,6 +101,14 @@ export function isAway(thrown: unknown): boolean {
 
 export function isUnavailable(error: unknown): error is TidemarkError {
   return error instanceof TidemarkError && error.code === 'BROKER_UNAVAILABLE'
+}
+
+export function unavailable(message: string, details: ErrorDetails = {}): TidemarkError {
+  return new TidemarkError('BROKER_UNAVAILABLE', message, details)
+}
+
+export function withoutLeader(of: TopicPartition): TidemarkError {
+  return unavailable(`${partitionName(of)} has no leader`)
 }
 
 /** @param otherwise code for an unknown error */
@@ -212,10 +220,7 @@ export const TOO_LARGE = new TidemarkError(
 )
 
 /** The right leader is still ending the previous transaction. */
-export const ENDING = new TidemarkError(
-  'BROKER_UNAVAILABLE',
-  'the previous transaction is still being ended',
-)
+export const ENDING = unavailable('the previous transaction is still being ended')
 
 export function produceRefusal(code: number, to: TopicPartition): TidemarkError {
   if (code === CODE.CONCURRENT_TRANSACTIONS) return ENDING

@@ -4,7 +4,7 @@ import { partitionName, position } from '../../kernel/ids.ts'
 import { Backoff } from '../../kernel/random.ts'
 import type { Brokers } from './brokers.ts'
 import { RecordSet } from './codec/record-set.ts'
-import { fromKafka, notAllowed } from './errors.ts'
+import { fromKafka, notAllowed, unavailable } from './errors.ts'
 import { type Arrived, FetchBuffer, type Fetched } from './fetch-buffer.ts'
 import { checkLogs, type LogMark, refuseIfRecreated } from './log-check.ts'
 import { RETRY, Setbacks, type Unreadables } from './unreadable-partitions.ts'
@@ -235,7 +235,7 @@ export class Fetcher {
       const waits = isIdle && this.#isWhole(leader, positions.length)
       const limits = waits ? { ...LIMITS, maxWaitMs: IDLE_WAIT_MS } : LIMITS
       const { code, partitions } = await brokers.ask(leader, fetch(positions, isById, limits))
-      const problem = code === CODE.NONE ? null : unavailable(code)
+      const problem = code === CODE.NONE ? null : answered(code)
       const tookMs = brokers.clock.elapsedMs() - sinceMs
       return { ...answer, tookMs, hindered, asked, partitions, problem }
     } catch (error) {
@@ -365,12 +365,12 @@ function hindranceOf({ code, lowOffset }: FetchedPartition, of: Fetchable): Tide
       hint: 'was it deleted?',
     })
   }
-  if (hasMoved(code)) return unavailable(code)
+  if (hasMoved(code)) return answered(code)
   throw new TidemarkError('GROUP_FAILED', `fetching is answered with ${nameOfCode(code)}`, {
     where,
   })
 }
 
-function unavailable(code: number): TidemarkError {
-  return new TidemarkError('BROKER_UNAVAILABLE', `fetching is answered with ${nameOfCode(code)}`)
+function answered(code: number): TidemarkError {
+  return unavailable(`fetching is answered with ${nameOfCode(code)}`)
 }

@@ -2,7 +2,7 @@ import { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName } from '../../kernel/ids.ts'
 import type { TopicPartition } from '../port.ts'
 import type { Brokers } from './brokers.ts'
-import { groupRefusal } from './errors.ts'
+import { groupRefusal, unavailable } from './errors.ts'
 import type { Owned } from './positions.ts'
 import { fence } from './transactions.ts'
 import {
@@ -129,7 +129,7 @@ export class GroupOffsets {
       (c) => c !== CODE.NONE && c !== CODE.UNSTABLE_OFFSET_COMMIT,
     )
     if (bad === undefined) return offsets
-    throw groupRefusal(bad, this.#group) ?? new TidemarkError('BROKER_UNAVAILABLE', answers(bad))
+    throw groupRefusal(bad, this.#group) ?? unavailable(answers(bad))
   }
 }
 

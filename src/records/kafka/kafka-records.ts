@@ -59,7 +59,7 @@ export class KafkaRecords implements Records {
       logCreator,
     }
     const open = () => new Brokers(this.#config, { login: this.#proof })
-    this.#admin = new KafkaAdmin(open, wallClock)
+    this.#admin = new KafkaAdmin(open)
     this.#name = options.workerName
     this.#sessionTimeoutMs = options.sessionTimeoutMs ?? SESSION_TIMEOUT_MS
     this.#defaultName = new DefaultName(options.defaultName)

@@ -3,7 +3,7 @@ import { partitionName, position } from '../../kernel/ids.ts'
 import type { TopicPartition } from '../port.ts'
 import type { Brokers } from './brokers.ts'
 import { readLeaderEpoch } from './codec/batch-header.ts'
-import { partitionRefusal } from './errors.ts'
+import { partitionRefusal, unavailable } from './errors.ts'
 import { type EpochEnd, fetch, ONE_BATCH, offsetForLeaderEpoch } from './wire/fetch.ts'
 import { CODE, hasMoved } from './wire/protocol.ts'
 
@@ -110,10 +110,7 @@ async function problemOf(
   // If the log ends before this offset, this or another record will follow: a new leader first
   // reports only what its followers have as well.
   if (!isGone && found.set.length === 0) {
-    return new TidemarkError(
-      'BROKER_UNAVAILABLE',
-      'its new leader does not yet report the end of its log',
-    )
+    return unavailable('its new leader does not yet report the end of its log')
   }
   if (!isGone && readLeaderEpoch(found.set, 0) === readEpoch) return null
   const what =

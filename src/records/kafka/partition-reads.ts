@@ -1,10 +1,9 @@
-import { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName } from '../../kernel/ids.ts'
 import { lookBackSince, plainLookBack } from '../group-member.ts'
 import type { LogRecord, Start, TopicPartition } from '../port.ts'
 import type { Brokers } from './brokers.ts'
 import { type Portion, RecordSet } from './codec/record-set.ts'
-import { partitionRefusal } from './errors.ts'
+import { partitionRefusal, unavailable, withoutLeader } from './errors.ts'
 import {
   type FetchedPartition,
   type FetchOptions,
@@ -55,7 +54,7 @@ export async function readPartition(
     if (next === offset && next < endOffset) {
       if (clock.elapsedMs() >= deadlineMs) {
         const what = `a transaction of another owner on ${partitionName(of)} has not been ended yet`
-        throw new TidemarkError('BROKER_UNAVAILABLE', what)
+        throw unavailable(what)
       }
       await clock.sleep(RETRY_MS)
     }
@@ -144,8 +143,4 @@ function leaderOf(brokers: Brokers, of: TopicPartition): string {
   const leader = brokers.map.leaderOf(of)
   if (leader === undefined) throw withoutLeader(of)
   return leader
-}
-
-export function withoutLeader(of: TopicPartition): TidemarkError {
-  return new TidemarkError('BROKER_UNAVAILABLE', `${partitionName(of)} has no leader`)
 }

@@ -6,7 +6,7 @@ import { WrittenRecords } from '../written-records.ts'
 import type { Brokers } from './brokers.ts'
 import { BatchEncoder, LAST_SEQUENCE } from './codec/encode.ts'
 import { Delivery, Outgoing, type Sending, whenUnthrottled } from './delivery.ts'
-import { isUnavailable } from './errors.ts'
+import { isUnavailable, unavailable } from './errors.ts'
 import { ThroughputEstimator } from './throughput-estimator.ts'
 import { initProducerId, type ProducerIdentity } from './wire/produce.ts'
 import { CODE, nameOfCode } from './wire/protocol.ts'
@@ -172,7 +172,7 @@ export class Producer {
     if (!this.#existed.has(topic)) {
       return new TidemarkError('TOPIC_MISSING', `topic "${topic}" does not exist`)
     }
-    return new TidemarkError('BROKER_UNAVAILABLE', `topic "${topic}" is not there any more`, {
+    return unavailable(`topic "${topic}" is not there any more`, {
       hint: 'was it deleted? Outputs wait until it is created again',
     })
   }

@@ -1,9 +1,9 @@
 import { ConditionVariable } from '../../kernel/condition-variable.ts'
-import { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName } from '../../kernel/ids.ts'
 import type { Chunk, Followed, FollowedRange, LogPoint, Unreadable } from '../port.ts'
 import type { KafkaAdmin, Range } from './admin.ts'
 import type { Brokers } from './brokers.ts'
+import { unavailable } from './errors.ts'
 import { chunkOf, type Fetched } from './fetch-buffer.ts'
 import { type Fetchable, Fetcher, initialLogMark } from './fetcher.ts'
 import { Unreadables } from './unreadable-partitions.ts'
@@ -89,8 +89,9 @@ export class KafkaReader implements Followed {
       const all = brokers.map.partitionsOf(topic).length
       // A part of the topic would be left out.
       if (ranges.length !== all) {
-        const message = `${all - ranges.length} of ${all} partitions of "${topic}" have no leader`
-        throw new TidemarkError('BROKER_UNAVAILABLE', message)
+        throw unavailable(
+          `${all - ranges.length} of ${all} partitions of "${topic}" have no leader`,
+        )
       }
       const begin = ranges.map((range): [number, FollowedRange] => {
         return [range.partition, { nextOffset: beginningOf(range), endOffset: range.endOffset }]

@@ -1,7 +1,7 @@
 import type { Clock } from '../../kernel/clock.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import type { Brokers } from './brokers.ts'
-import { groupRefusal, isElecting } from './errors.ts'
+import { groupRefusal, isElecting, unavailable } from './errors.ts'
 import { repeated, within } from './waiting.ts'
 import { type DescribedMember, describeGroup, REBALANCING } from './wire/groups.ts'
 import { CODE, nameOfCode } from './wire/protocol.ts'
@@ -101,7 +101,7 @@ export async function membersNamed(name: string, group: string, brokers: Brokers
   const { code, state, members: all } = await brokers.askCoordinator(of, describeGroup(group))
   if (code !== CODE.NONE) {
     const what = `the coordinator answered a request for the members of group "${group}" with ${nameOfCode(code)}`
-    throw groupRefusal(code, group) ?? new TidemarkError('BROKER_UNAVAILABLE', what)
+    throw groupRefusal(code, group) ?? unavailable(what)
   }
   const members = all.filter(({ clientId }) => clientId === name)
   const ids = members.map(({ memberId }) => memberId)

@@ -5,7 +5,13 @@ import { formatDuration } from '../../kernel/time.ts'
 import type { WrittenRecords } from '../written-records.ts'
 import type { Brokers } from './brokers.ts'
 import type { Outgoing } from './delivery.ts'
-import { groupRefusal, isUnavailable, produceRefusal, transactionRefusal } from './errors.ts'
+import {
+  groupRefusal,
+  isUnavailable,
+  produceRefusal,
+  transactionRefusal,
+  unavailable,
+} from './errors.ts'
 import type { Producer } from './producer.ts'
 import { repeated } from './waiting.ts'
 import type { Coordinated, MemberGeneration, PartitionOffset } from './wire/groups.ts'
@@ -69,8 +75,7 @@ async function onceEnded<T extends Coded>(
   const isEnded = ({ code }: Coded) => code !== CODE.CONCURRENT_TRANSACTIONS
   const answer = await repeated({ everyMs: RETRY_MS, forMs: OPEN_MS, clock }, ask, isEnded)
   if (isEnded(answer)) return answer
-  throw new TidemarkError(
-    'BROKER_UNAVAILABLE',
+  throw unavailable(
     `the last transaction of "${transactionalId}" is still not ended after ${formatDuration(OPEN_MS)}`,
     {
       hint: 'its end is written to every partition that it wrote to: check that all of them have a leader',

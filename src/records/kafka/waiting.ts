@@ -1,6 +1,5 @@
 import type { Clock } from '../../kernel/clock.ts'
-import { TidemarkError } from '../../kernel/errors.ts'
-import { isAway } from './errors.ts'
+import { isAway, unavailable } from './errors.ts'
 
 interface Limit {
   readonly ms: number
@@ -13,7 +12,7 @@ export async function within<T>({ ms, doing, clock }: Limit, work: Promise<T>): 
   let cancel = () => {}
   const late = new Promise<never>((_, reject) => {
     cancel = clock.after(ms, () => {
-      reject(new TidemarkError('BROKER_UNAVAILABLE', `${doing} took longer than ${ms} ms`))
+      reject(unavailable(`${doing} took longer than ${ms} ms`))
     })
   })
   try {

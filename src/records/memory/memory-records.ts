@@ -163,8 +163,7 @@ export class MemoryRecords implements Records {
   }
 
   async follow(options: FollowOptions): Promise<Followed> {
-    const closed = () => this.#followers.delete(follower)
-    const follower = new MemoryFollower(options, this.#context, closed)
+    const follower = new MemoryFollower(options, this.#context)
     this.#followers.add(follower)
     return follower
   }
@@ -207,17 +206,15 @@ class MemoryFollower implements Followed {
   readonly ranges: ReadonlyMap<number, FollowedRange>
   readonly #topic: string
   readonly #context: GroupContext
-  readonly #closed: () => void
   readonly #positions: number[]
   readonly #changed = new ConditionVariable()
   #isClosed = false
   #isDead = false
 
-  constructor({ topic, from }: FollowOptions, context: GroupContext, closed: () => void) {
+  constructor({ topic, from }: FollowOptions, context: GroupContext) {
     const { log } = context
     this.#topic = topic
     this.#context = context
-    this.#closed = closed
     const partitions = log.partitionsOf(topic)
     this.#positions = partitions.map((of) => from.get(of.partition) ?? log.lowOffset(of))
     this.ranges = new Map(
@@ -252,7 +249,6 @@ class MemoryFollower implements Followed {
 
   async close(): Promise<void> {
     this.#isClosed = true
-    this.#closed()
     this.wake()
   }
 

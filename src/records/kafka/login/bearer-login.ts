@@ -1,5 +1,6 @@
 import kafkajs, { type AuthenticationProviderArgs, type Mechanism } from 'kafkajs'
 import { messageOf, TidemarkError } from '../../../kernel/errors.ts'
+import { unavailable } from '../errors.ts'
 import type { BearerOptions, KafkaSasl } from '../options.ts'
 import { tokensOfAws, tokensOfClient } from './token-providers.ts'
 import {
@@ -8,7 +9,6 @@ import {
   RenewedTokens,
   TokenFile,
   type Tokens,
-  unavailable,
 } from './tokens.ts'
 
 // SASL OAUTHBEARER (RFC 7628), instead of the library's own. That one takes a refusal for success,

@@ -1,12 +1,13 @@
-import { request as requestHttp } from 'node:http'
+import { once } from 'node:events'
+import { type IncomingMessage, request as requestHttp } from 'node:http'
 import { request as requestHttps } from 'node:https'
 import { createRequire } from 'node:module'
 import { isIPv4 } from 'node:net'
 import { join } from 'node:path'
 import type { Clock } from '../../../kernel/clock.ts'
 import { messageOf, TidemarkError } from '../../../kernel/errors.ts'
-import { isTlsFailure } from '../errors.ts'
-import { expiryOfJwt, isBearer, type TokenProvider, unavailable } from './tokens.ts'
+import { isTlsFailure, unavailable } from '../errors.ts'
+import { expiryOfJwt, isBearer, type TokenProvider } from './tokens.ts'
 
 // Tokens of an identity provider, for the client's own credentials (RFC 6749, section 4.4), and of
 // AWS.
@@ -90,39 +91,33 @@ async function ask(client: ClientCredentials, signal: AbortSignal): Promise<Answ
   }
 }
 
-function post(client: ClientCredentials, signal: AbortSignal): Promise<Answer> {
+async function post(client: ClientCredentials, signal: AbortSignal): Promise<Answer> {
   const { url, scope, ca } = client
   const request = new URL(url).protocol === 'https:' ? requestHttps : requestHttp
   const form = new URLSearchParams({ grant_type: 'client_credentials', ...(scope && { scope }) })
-  return new Promise((resolve, reject) => {
-    const sent = request(url, {
-      method: 'POST',
-      // The next request is minutes away.
-      agent: false,
-      signal,
-      headers: {
-        accept: 'application/json',
-        authorization: basicLogin(client),
-        'content-type': 'application/x-www-form-urlencoded',
-      },
-      ...(ca === undefined ? {} : { ca }),
-    })
-    sent.once('error', reject)
-    sent.once('response', (response) => {
-      const pieces: Buffer[] = []
-      let bytes = 0
-      response.on('data', (piece: Buffer) => {
-        pieces.push(piece)
-        bytes += piece.length
-        if (bytes > MOST_BYTES) response.destroy(new Error('its answer is larger than 1 MB'))
-      })
-      response.once('error', reject)
-      response.once('end', () => {
-        resolve({ status: response.statusCode ?? 0, text: Buffer.concat(pieces).toString() })
-      })
-    })
-    sent.end(form.toString())
+  const sent = request(url, {
+    method: 'POST',
+    // The next request is minutes away.
+    agent: false,
+    signal,
+    headers: {
+      accept: 'application/json',
+      authorization: basicLogin(client),
+      'content-type': 'application/x-www-form-urlencoded',
+    },
+    ...(ca === undefined ? {} : { ca }),
   })
+  // An error that ends the answer is emitted here as well.
+  sent.on('error', () => {}).end(form.toString())
+  const [response] = (await once(sent, 'response')) as [IncomingMessage]
+  const pieces: Buffer[] = []
+  let bytes = 0
+  for await (const piece of response as AsyncIterable<Buffer>) {
+    pieces.push(piece)
+    bytes += piece.length
+    if (bytes > MOST_BYTES) throw new Error('its answer is larger than 1 MB')
+  }
+  return { status: response.statusCode ?? 0, text: Buffer.concat(pieces).toString() }
 }
 
 function basicLogin({ clientId, clientSecret }: ClientCredentials): string {

@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import type { Clock } from '../../../kernel/clock.ts'
-import { type ErrorDetails, messageOf, TidemarkError } from '../../../kernel/errors.ts'
+import { messageOf, TidemarkError } from '../../../kernel/errors.ts'
 import { Backoff, type Random } from '../../../kernel/random.ts'
+import { unavailable } from '../errors.ts'
 import { within } from '../waiting.ts'
 
 // Access tokens for SASL OAUTHBEARER: one for all connections. A token is renewed when 80 % of its
@@ -163,10 +164,6 @@ export function expiryOfJwt(value: string): number | null {
   } catch {
     return null
   }
-}
-
-export function unavailable(message: string, details: ErrorDetails = {}): TidemarkError {
-  return new TidemarkError('BROKER_UNAVAILABLE', message, details)
 }
 
 /** A file whose token is replaced before it runs out, as of Kubernetes' service accounts. */
