@@ -93,11 +93,11 @@ export class ByteRoom {
     this.used += length
   }
 
-  copy({ view: source, bytes }: Pick<Memory, 'view' | 'bytes'>, from: number, to: number): void {
-    if (to - from > LONG) return this.append(bytes.subarray(from, to))
+  copy({ view: source, buffer }: Pick<Memory, 'view' | 'buffer'>, from: number, to: number): void {
+    if (to - from > LONG) return this.append(buffer.subarray(from, to))
     this.reserve(to - from)
     const view = this.view
-    const whole = Math.min(to, bytes.length - WORD)
+    const whole = Math.min(to, buffer.length - WORD)
     let k = copyPairs(source, view, { from, to, into: this.used })
     let at = this.used + k - from
     for (; k < whole; k += WORD, at += WORD) view.setInt32(at, source.getInt32(k, true), true)

@@ -18,10 +18,7 @@ const ENOUGH = 4_096
 const USUAL = 512
 const WORD = 4
 
-interface Room {
-  readonly bytes: Buffer
-  readonly view: DataView
-}
+type Room = Pick<Memory, 'buffer' | 'view'>
 
 /** Index of topic and room, partition, and where the parts begin and end in the room. */
 const NUMBERS = 5
@@ -50,7 +47,6 @@ export class WrittenRecords implements NewRecords {
   /** Rooms that hold only records of this object. */
   #own: ByteRoom[] = []
   readonly #place = new Place()
-  #copied: { readonly memory: Memory; readonly room: Room } | null = null
 
   /** @param expected about how many records will be added */
   constructor(expected = 0) {
@@ -108,12 +104,12 @@ export class WrittenRecords implements NewRecords {
   partitionOf(index: number, partitions: number): number {
     const own = this.#number(index, PARTITION)
     if (own !== BY_KEY) return own % partitions
-    const { bytes } = this.#roomOf(index)
+    const { buffer } = this.#roomOf(index)
     const start = this.#number(index, START)
-    const length = readVarint(bytes, start)
+    const length = readVarint(buffer, start)
     if (length < 0) return 0
     const begin = start + varintBytes(length)
-    return placeOf(murmur2(bytes, begin, begin + length), partitions)
+    return placeOf(murmur2(buffer, begin, begin + length), partitions)
   }
 
   partsBytes(index: number): number {
@@ -121,10 +117,10 @@ export class WrittenRecords implements NewRecords {
   }
 
   valueBytes(index: number): number {
-    const { bytes } = this.#roomOf(index)
+    const { buffer } = this.#roomOf(index)
     const start = this.#number(index, START)
-    const keyBytes = readVarint(bytes, start)
-    return Math.max(0, readVarint(bytes, start + varintBytes(keyBytes) + Math.max(0, keyBytes)))
+    const keyBytes = readVarint(buffer, start)
+    return Math.max(0, readVarint(buffer, start + varintBytes(keyBytes) + Math.max(0, keyBytes)))
   }
 
   /** Appends key, value and headers to `room`, in the form of a batch. */
@@ -133,8 +129,8 @@ export class WrittenRecords implements NewRecords {
   }
 
   parts(index: number): Buffer {
-    const { bytes } = this.#roomOf(index)
-    return bytes.subarray(this.#number(index, START), this.#number(index, END))
+    const { buffer } = this.#roomOf(index)
+    return buffer.subarray(this.#number(index, START), this.#number(index, END))
   }
 
   /** Returns a room for the parts of a record, which {@link add} then adds. */
@@ -159,7 +155,7 @@ export class WrittenRecords implements NewRecords {
   add(topic: string, timestampMs: number, start: number): void {
     const { bytes, view, used } = this.#room as ByteRoom
     // A room that has grown has other memory.
-    if (this.#rooms.at(-1)?.bytes !== bytes) this.#rooms.push({ bytes, view })
+    if (this.#rooms.at(-1)?.buffer !== bytes) this.#rooms.push({ buffer: bytes, view })
     const at = this.#begin(topic, timestampMs)
     this.#numbers[at + ROOM] = this.#rooms.length - 1
     this.#numbers[at + PARTITION] = BY_KEY
@@ -173,11 +169,8 @@ export class WrittenRecords implements NewRecords {
     records.locateParts(index, place)
     if (place.from < 0) return this.write(records.at(index), topic, partition)
     const { memory, from, to } = place
-    if (this.#copied?.memory !== memory) {
-      this.#copied = { memory, room: { bytes: memory.buffer, view: memory.view } }
-    }
     const at = this.#begin(topic, records.timestampMsAt(index))
-    this.#numbers[at + ROOM] = this.#roomNumber(this.#copied.room)
+    this.#numbers[at + ROOM] = this.#roomNumber(memory)
     this.#numbers[at + PARTITION] = partition
     this.#numbers[at + START] = from
     this.#numbers[at + END] = to
