@@ -12,7 +12,7 @@ const NONE_BYTES = 1
 const EMPTY = Buffer.alloc(0)
 
 /** Where records lie; there may be more rows than records. */
-export interface Columns {
+export interface LogColumns {
   /** The records' parts, in the form of a batch. */
   readonly bytes: Buffer
   readonly memory: Memory
@@ -37,9 +37,9 @@ export class ColumnRecords implements LogRecords {
   /** ms since the epoch; −1: none. Rounded beyond 2^53. */
   readonly timestampsMs: Float64Array
   readonly hasHeaders: boolean
-  readonly #columns: Columns
+  readonly #columns: LogColumns
 
-  constructor(columns: Columns) {
+  constructor(columns: LogColumns) {
     const { length } = columns
     this.length = length
     this.offsets = columns.offsets.subarray(0, length)

@@ -1,5 +1,5 @@
 import { Memory } from '../../../kernel/bytes.ts'
-import { ColumnRecords, type Columns, SPAN, skipPart } from '../../log-records.ts'
+import { ColumnRecords, type LogColumns, SPAN, skipPart } from '../../log-records.ts'
 import { NumberReader } from '../../record-format.ts'
 import { type BatchHeader, corrupt } from './batch-header.ts'
 
@@ -19,7 +19,7 @@ export interface OpenBatch {
   lastOffset: number
 }
 
-export class RecordColumns implements Columns {
+export class RecordColumns implements LogColumns {
   readonly bytes: Buffer
   readonly memory: Memory
   readonly offsets: Float64Array
@@ -111,7 +111,7 @@ export class FetchedRecords extends ColumnRecords {
   /** After the last record and the markers, aborted records and gaps that follow it. */
   readonly nextOffset: number
 
-  constructor(columns: Columns, nextOffset: number) {
+  constructor(columns: LogColumns, nextOffset: number) {
     super(columns)
     this.nextOffset = nextOffset
   }
