@@ -315,7 +315,7 @@ export const DRIVING: readonly Mutant[] = [
     edits: [
       {
         file: 'runtime/partition/task.ts',
-        from: 'if (packed !== undefined) return this.#enter(work, packedIntake(packed))',
+        from: 'if (packed !== undefined) return packedIntake(packed)',
         to: 'void packed; void packedIntake',
       },
     ],

@@ -1,18 +1,15 @@
 import type { EngineResult, ReadyBatch, ShadowRows, StepScores } from '../../engine/events.ts'
-import type { StepScoring } from '../../engine/operators/rule.ts'
 import type { Present } from '../../kernel/clock.ts'
 import { position } from '../../kernel/ids.ts'
 import type { StageClock } from '../../kernel/stages.ts'
 import type { Chunk, Header, NewRecord, TopicPartition } from '../../records/port.ts'
 import { WrittenRecords } from '../../records/written-records.ts'
-import type { ScoreStep } from '../../topology/definition.ts'
 import { decisiveStep } from '../../topology/graph.ts'
 import { type CausedRecords, inLogOrder, type OutputBatch } from '../commit/output-batch.ts'
 import type { Verdicts } from '../commit/verdicts.ts'
 import type { PreparedTopology } from '../prepared.ts'
 import { deadLetter, type RecordFault } from './dead-letter.ts'
 import { PassedHeaders } from './headers.ts'
-import { ModelRetrier } from './model-retrier.ts'
 import { countOutcomes, type Intake } from './outcomes.ts'
 import { engineFault, type OutputContext, produce } from './outputs.ts'
 import { chunkHeaders, decisionHeaders } from './provenance.ts'
@@ -68,7 +65,6 @@ export class Finishing {
   readonly #partition: TopicPartition
   readonly #verdicts: Verdicts | null
   readonly #context: TaskContext
-  readonly #scoring: ModelRetrier
   /** By the name of the score step: the headers of each decision. */
   readonly #decided: ReadonlyMap<string, readonly (readonly Header[])[]>
   readonly #passed: PassedHeaders
@@ -80,17 +76,11 @@ export class Finishing {
     this.#partition = partition
     this.#verdicts = verdicts
     this.#context = context
-    this.#scoring = new ModelRetrier(topology, partition, context)
     this.#decided = new Map(
       [...topology.scorers].map(([step, { decisions }]) => [step, decisions.map(decisionHeaders)]),
     )
     this.#passed = new PassedHeaders(topology.definition.source.passHeaders)
     this.#step = decisiveStep(topology.definition)
-  }
-
-  /** The models of a step, asked until they can score. */
-  scoring(step: ScoreStep): StepScoring {
-    return this.#scoring.of(step)
   }
 
   /** Waits for the model of a batch. @param stages of its chunk */
@@ -104,16 +94,6 @@ export class Finishing {
       stages.add('score', scores.runMs)
     }
     return { ready, scores }
-  }
-
-  /** Is there a model that fails, so that its events wait? */
-  get isHeldUp(): boolean {
-    return this.#scoring.isHeldUp
-  }
-
-  /** The partition is lost: stops waiting for models. */
-  drop(): void {
-    this.#scoring.stop()
   }
 
   /**

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
 import { describe, type TableDescription } from '../../engine/describe.ts'
-import type { LoadedTable } from '../../lookup/table.ts'
 import type { Header } from '../../records/port.ts'
 import { type Scorer, versionOf } from '../../scoring/scorer.ts'
 import type { Decision } from '../../scoring/step-models.ts'
@@ -8,6 +7,7 @@ import type { StepScorer } from '../../scoring/step-scorer.ts'
 import type { Definition } from '../../topology/definition.ts'
 import { formOf } from '../../topology/function-form.ts'
 import { scoreStepsOf, withoutShadows } from '../../topology/graph.ts'
+import type { PreparedTable } from '../prepared.ts'
 
 // The provenance of an output, for its consumers.
 
@@ -123,8 +123,8 @@ export function chunkHeaders(by: string, scoredAtMs: number, isWarming = false):
 }
 
 /** The header about the tables of a topology, as they are now; none if there are no tables. */
-export function tablesHeaders(tables: readonly LoadedTable[]): readonly Header[] {
+export function tablesHeaders(tables: readonly PreparedTable[]): readonly Header[] {
   if (tables.length === 0) return []
-  const text = tables.map(({ name, contents }) => `${name}=${contents}`).join(';')
+  const text = tables.map(({ table }) => `${table.name}=${table.contents}`).join(';')
   return [{ name: TABLES_HEADER, value: Buffer.from(text) }]
 }

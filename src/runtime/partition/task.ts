@@ -1,20 +1,21 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { type ChunkResults, Engine } from '../../engine/engine.ts'
-import type { EngineResult, ReadyBatch } from '../../engine/events.ts'
+import { Engine } from '../../engine/engine.ts'
+import type { ReadyBatch } from '../../engine/events.ts'
 import { horizonOf, keepsState } from '../../engine/plan.ts'
 import type { RunMode } from '../../engine/run.ts'
+import { Retrier } from '../../kernel/retrier.ts'
 import { StageClock } from '../../kernel/stages.ts'
 import { LATEST_EVENT_TIME_MS } from '../../kernel/time.ts'
-import type { LoadedTable } from '../../lookup/table.ts'
 import { firstFrom, NO_RECORDS } from '../../records/log-records.ts'
-import type { Chunk, LogRecords, TopicPartition } from '../../records/port.ts'
+import type { Chunk, TopicPartition } from '../../records/port.ts'
 import type { TopologyCheckpoint } from '../commit/checkpoint-metadata.ts'
 import type { ChunkInFlight } from '../commit/in-flight.ts'
 import { ReplayPoints, type RestartPlan } from '../commit/restart-plan.ts'
 import type { Verdicts } from '../commit/verdicts.ts'
 import type { TaskLabels } from '../events.ts'
-import { type Answered, type ChunkEnd, type Finishable, Finishing } from '../output/finishing.ts'
-import { type Intake } from '../output/outcomes.ts'
+import { type ChunkEnd, type Finishable, Finishing } from '../output/finishing.ts'
+import { stepScoring } from '../output/model-retrier.ts'
+import type { Intake } from '../output/outcomes.ts'
 import { tablesHeaders } from '../output/provenance.ts'
 import type { TaskContext } from '../output/task-context.ts'
 import type { PreparedTopology } from '../prepared.ts'
@@ -36,12 +37,6 @@ interface Work {
   readonly idleMs?: number
 }
 
-interface WaitingWork extends Work {
-  readonly stages: StageClock
-  /** Called when it has entered the windows. */
-  readonly done: () => void
-}
-
 interface TaskPlan {
   readonly partition: TopicPartition
   readonly plan: RestartPlan
@@ -59,6 +54,8 @@ export class Task {
   /** Number of records that its windows needed in the replay, so far. */
   restored = 0
   readonly #context: TaskContext
+  /** Tries schemas and models again. */
+  readonly #retrier: Retrier
   readonly #format: SchemaWait
   readonly #intake: EventIntake
   readonly #engine: Engine
@@ -66,14 +63,11 @@ export class Task {
   readonly #points: ReplayPoints
   readonly #horizonMs: number
   readonly #finishing: Finishing
-  readonly #inbox: WaitingWork[] = []
-  #isWorking = false
   /** Resolves when the work given so far has entered the windows. */
   #working: Promise<void> = Promise.resolve()
   #isOver = false
   /** The last ready batches in progress: the next ones finish after them. */
   #last: Promise<void> = Promise.resolve()
-  readonly #tables: readonly LoadedTable[]
   /**
    * Outputs before this watermark may lack records that were not read; `null` until the first event
    * decides it.
@@ -92,15 +86,17 @@ export class Task {
     this.labels = { topology: definition.name, partition }
     this.plan = plan
     this.#context = context
+    this.#retrier = new Retrier(context)
+    const retrying = { ...context, labels: this.labels, retrier: this.#retrier }
     this.#finishing = new Finishing(topology, { partition, verdicts }, context)
-    this.#format = new SchemaWait(format, { labels: this.labels, verdicts }, context)
+    this.#format = new SchemaWait(format, verdicts, retrying)
     this.#keyWatch = keyWatch
     this.#engine = new Engine(definition, {
       lookup: context.stores?.lookup(definition.name, lookup) ?? lookup,
       limits: context.limits,
       reader: format.reader,
       forms: format.forms,
-      scoring: (step) => this.#finishing.scoring(step),
+      scoring: (step) => stepScoring(step, topology, retrying),
     })
     this.#intake = new EventIntake(definition.source, format, {
       from: partition,
@@ -111,7 +107,6 @@ export class Task {
     this.#horizonMs = horizonOf(definition).lengthMs
     const { lagMs } = definition.source.watermark
     this.#points = new ReplayPoints({ horizonMs: this.#horizonMs, lagMs }, plan.from)
-    this.#tables = topology.tables.map(({ table }) => table)
     this.#wholeFromMs = plan.wholeFromMs
   }
 
@@ -132,9 +127,8 @@ export class Task {
   }
 
   /**
-   * Processes the next chunk. Its events enter the windows before this returns, unless an earlier
-   * chunk is still closing windows, or this turn of the event loop has used up its share of work,
-   * this chunk included. A chunk is scored while the next one is decoded; chunks finish in the
+   * Processes the next chunk, once the earlier ones have entered the windows and this turn of the
+   * event loop has work left. A chunk is scored while the next one is decoded; chunks finish in the
    * order in which they came. A chunk that cannot be finished blocks all that follow: no offset
    * after it is committed.
    */
@@ -171,134 +165,94 @@ export class Task {
 
   /** Does it wait for a schema, or for a model that fails? */
   get isHeldUp(): boolean {
-    return this.#format.isHeldUp || this.#finishing.isHeldUp
+    return this.#retrier.isHeldUp
   }
 
   /** The partition is lost: what has begun is discarded, and nothing more is begun. */
   drop(): void {
     this.#isOver = true
-    this.#format.stop()
-    this.#finishing.drop()
+    this.#retrier.stop()
   }
 
   /** Resolves when the work has entered the windows. */
   #enqueue(work: Work): Promise<void> {
     const { clock } = this.#context
     const stages = new StageClock(() => clock.elapsedMs())
-    return new Promise((done) => {
-      this.#inbox.push({ ...work, stages, done })
-      if (this.#isWorking) return
-      this.#isWorking = true
-      this.#working = this.#work().catch((error) => this.#context.onFailed(error))
-    })
+    this.#working = this.#working.then(() => this.#run(work, stages)).catch(this.#stuck)
+    return this.#working
   }
 
-  async #work(): Promise<void> {
-    for (let work = this.#inbox.shift(); work !== undefined; work = this.#inbox.shift()) {
-      // Without waiting while the slice lasts and nothing is yielded: most chunks are done at
-      // once.
-      if (!this.#isOver && this.#context.slices.isOver) await this.#context.slices.turn()
-      const waiting = this.#isOver ? null : this.#begin(work)
-      if (waiting !== null) await waiting
-      work.done()
-    }
-    this.#isWorking = false
+  /** Nothing follows what has failed. */
+  readonly #stuck = (error: unknown): Promise<never> => {
+    this.#context.onFailed(error)
+    return new Promise(() => {})
   }
 
-  /**
-   * Runs a chunk into the windows at once, and then on to scoring.
-   * @returns what to wait for before the next chunk; `null`: nothing
-   */
-  #begin(work: WaitingWork): Promise<void> | null {
-    const { records, packed } = work.chunk
-    work.entry?.begin(this.labels.topology, this.#note())
-    if (records.length > 0) this.#points.add(records.offsetAt(0), this.#engine.watermark.parts)
-    if (packed !== undefined) return this.#enter(work, packedIntake(packed))
+  /** Runs a chunk into the windows, and on to scoring. */
+  async #run({ chunk, entry, idleMs }: Work, stages: StageClock): Promise<void> {
     const { slices } = this.#context
-    slices.use(records.length)
-    const prepared = this.#format.prepare(records, modeOf(work))
-    return prepared instanceof Promise
-      ? this.#prepare(work, prepared)
-      : this.#decode(work, prepared)
-  }
-
-  async #prepare(work: WaitingWork, preparing: Promise<LogRecords>): Promise<void> {
-    const prepared = await preparing
-    if (!this.#isOver) await (this.#decode(work, prepared) ?? undefined)
-  }
-
-  #decode(work: WaitingWork, records: LogRecords): Promise<void> | null {
-    const { slices } = this.#context
-    const decoding = this.#intake.decode(records, slices)
-    const step = work.stages.time('decode', () => decoding.next())
-    return step.done === true ? this.#enter(work, step.value) : this.#decodeOn(work, decoding)
-  }
-
-  /** Decodes the rest slice by slice, with a turn for timers and sockets between slices. */
-  async #decodeOn(work: WaitingWork, decoding: Generator<void, Intake>): Promise<void> {
-    const intake = await this.#inSlices(() => work.stages.time('decode', () => decoding.next()))
-    if (intake !== null) await (this.#enter(work, intake) ?? undefined)
-  }
-
-  /**
-   * Runs events into the windows, and on to scoring.
-   * @returns what to wait for before the next chunk; `null`: nothing
-   */
-  #enter(work: WaitingWork, intake: Intake): Promise<void> | null {
-    const { chunk, entry, idleMs, stages } = work
-    const mode = modeOf(work)
+    if (!this.#isOver && slices.isOver) await slices.turn()
+    if (this.#isOver) return
+    entry?.begin(this.labels.topology, this.#note())
+    const mode = entry === null ? 'replay' : 'live'
+    const intake = await this.#intakeOf(chunk, mode, stages)
+    if (intake === null) return
     const isWarming = this.#isWarming
-    if (isWarming && mode === 'live' && chunk.records.length > 0) this.#tellWarming()
+    if (mode === 'live') this.#follow(chunk, intake)
+    const begun = { entry, intake, chunk, isWarming, stages, reached: [] }
     const results =
       idleMs === undefined
         ? this.#engine.process(intake.batch, mode)
         : this.#engine.advance(idleMs, mode)
-    const { records, batch } = intake
-    if (mode === 'live') {
-      this.#format.follow(intake.faults)
-      const { partition } = this.labels
-      const { partitions } = this.#context
-      const names = this.#engine.keyNumbers
-      this.#keyWatch?.look({ partition, partitions, keys: batch.keys, names, records })
-    }
-    const begun: Begun = { entry, results, intake, chunk, isWarming, stages, reached: [] }
-    const step = stages.time('windows', () => results.next())
+    let step = stages.time('windows', () => results.next())
     this.#noteFirst()
-    if (step.done === true) {
-      this.#end(begun, step.value)
-      return null
-    }
-    return this.#goOn(begun, step.value)
-  }
-
-  /** Processes the rest, with a turn for timers and sockets between them. */
-  async #goOn(begun: Begun, first: readonly ReadyBatch[] | Promise<unknown>): Promise<void> {
-    const { clock } = this.#context
-    let ready = first
-    for (;;) {
-      if (ready instanceof Promise) {
-        const startMs = clock.elapsedMs()
-        await ready
-        begun.stages.add('wait', clock.elapsedMs() - startMs)
-      } else {
-        if (ready.length > 0) this.#finishInOrder(begun, ready, null)
-        await nextTurn()
-        await begun.entry?.room(MOST_WAITING)
-      }
+    while (step.done !== true) {
+      await this.#passOn(begun, step.value)
       if (this.#isOver) return
-      const step = begun.stages.time('windows', () => begun.results.next())
-      if (step.done === true) {
-        this.#end(begun, step.value)
-        return
-      }
-      ready = step.value
+      step = stages.time('windows', () => results.next())
     }
+    if (!this.#isWarming) this.#becomeWhole()
+    const { keys, bytes } = this.#engine.use
+    const end = { result: step.value, note: this.#note(), keys, bytes }
+    this.#finishInOrder(begun, step.value.ready, end)
   }
 
-  #end(begun: Begun, result: EngineResult): void {
-    const { keys, bytes } = this.#engine.use
-    if (!this.#isWarming) this.#becomeWhole()
-    this.#finishInOrder(begun, result.ready, { result, note: this.#note(), keys, bytes })
+  /** @returns `null`: the partition is lost */
+  async #intakeOf(
+    { records, packed }: Work['chunk'],
+    mode: RunMode,
+    stages: StageClock,
+  ): Promise<Intake | null> {
+    if (records.length > 0) this.#points.add(records.offsetAt(0), this.#engine.watermark.parts)
+    if (packed !== undefined) return packedIntake(packed)
+    const { slices } = this.#context
+    slices.use(records.length)
+    const decoding = this.#intake.decode(await this.#format.prepare(records, mode), slices)
+    return this.#inSlices(() => stages.time('decode', () => decoding.next()))
+  }
+
+  /** Tells what is noticed of a live chunk before it enters the windows. */
+  #follow({ records: { length } }: Work['chunk'], { batch, records, faults }: Intake): void {
+    if (this.#isWarming && length > 0) this.#tellWarming()
+    this.#format.follow(faults)
+    const { partition } = this.labels
+    const { partitions } = this.#context
+    const names = this.#engine.keyNumbers
+    this.#keyWatch?.look({ partition, partitions, keys: batch.keys, names, records })
+  }
+
+  /** Waits for what the engine waits for, or finishes what is ready and lets others have a turn. */
+  async #passOn(begun: Begun, step: readonly ReadyBatch[] | Promise<unknown>): Promise<void> {
+    if (step instanceof Promise) {
+      const { clock } = this.#context
+      const startMs = clock.elapsedMs()
+      await step
+      begun.stages.add('wait', clock.elapsedMs() - startMs)
+      return
+    }
+    if (step.length > 0) this.#finishInOrder(begun, step, null)
+    await nextTurn()
+    await begun.entry?.room(MOST_WAITING)
   }
 
   /** Note for a restart that continues here. */
@@ -314,26 +268,19 @@ export class Task {
   #finishInOrder(begun: Begun, ready: readonly ReadyBatch[], end: TaskEnd | null): void {
     const { entry } = begun
     if (entry === null) return
-    const tables = tablesHeaders(this.#tables)
+    const tables = tablesHeaders(this.topology.tables)
     const asked = Promise.all(ready.map((each) => this.#finishing.answered(each, begun.stages)))
-    this.#last = this.#finishAfter(this.#last, asked, async (answered) => {
+    const before = this.#last
+    const finish = async () => {
+      const [answered] = await Promise.all([asked, before])
       const finishing = this.#finishing.finish(begun, { answered, tables }, end)
       const output = await this.#inSlices(() => finishing.next())
       if (output === null) return
       entry.add(output)
       if (end !== null) entry.done(this.labels.topology, end.note)
       this.#context.onFinished()
-    })
-    this.#last.catch((error) => this.#context.onFailed(error))
-  }
-
-  async #finishAfter(
-    before: Promise<void>,
-    asked: Promise<Answered[]>,
-    finish: (answered: readonly Answered[]) => Promise<void>,
-  ): Promise<void> {
-    const [answered] = await Promise.all([asked, before])
-    await finish(answered)
+    }
+    this.#last = finish().catch(this.#stuck)
   }
 
   /** @returns `null`: the partition is lost, and the work was abandoned */
@@ -377,15 +324,10 @@ export class Task {
   }
 }
 
-function modeOf({ entry }: Work): RunMode {
-  return entry === null ? 'replay' : 'live'
-}
-
 /** A chunk that has entered the engine. */
 interface Begun extends Finishable {
   /** `null`: it produces no output. */
   readonly entry: ChunkInFlight | null
-  readonly results: ChunkResults
 }
 
 interface TaskEnd extends ChunkEnd {
