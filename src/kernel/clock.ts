@@ -72,3 +72,9 @@ export function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise
     void work.then(resolve, reject).finally(() => signal.removeEventListener('abort', give))
   })
 }
+
+/** Waits for some work, but not longer than `ms`; the work goes on. */
+export async function atMost(ms: number, work: Promise<void>, clock: Clock): Promise<void> {
+  const over = new AbortController()
+  await Promise.race([work, clock.sleep(ms, over.signal)]).finally(() => over.abort())
+}

@@ -1,4 +1,4 @@
-import { unlessAborted } from '../../kernel/clock.ts'
+import { atMost, unlessAborted } from '../../kernel/clock.ts'
 import type { ConditionVariable } from '../../kernel/condition-variable.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { Lifecycle } from '../../kernel/lifecycle.ts'
@@ -174,8 +174,9 @@ export class GroupMembership {
       if (!this.#hasFailed) await this.#finish(member)
     } finally {
       this.#committer.stop()
-      await this.#atMost(LAST_COMMIT_WITHIN_MS, commits)
-      await this.#atMost(LEAVE_WITHIN_MS, member.leave())
+      const { clock } = this.#o.context
+      await atMost(LAST_COMMIT_WITHIN_MS, commits, clock)
+      await atMost(LEAVE_WITHIN_MS, member.leave(), clock)
     }
   }
 
@@ -185,7 +186,7 @@ export class GroupMembership {
     member.stopFetching()
     this.#tasks.stopTaking()
     const isDone = () => this.#tasks.canLeave || this.#hasFailed
-    await this.#atMost(FINISH_WITHIN_MS, this.#o.changed.until(isDone))
+    await atMost(FINISH_WITHIN_MS, this.#o.changed.until(isDone), this.#o.context.clock)
     if (isDone()) return
     throw new TidemarkError(
       'STOP_TIMED_OUT',
@@ -229,12 +230,6 @@ export class GroupMembership {
   #show(): void {
     const isWorking = this.#life.state === 'joined' && !this.#hasFailed
     if (isWorking && !this.#o.stopping.aborted) this.#o.onAvailability(this.#availability)
-  }
-
-  async #atMost(ms: number, work: Promise<void>): Promise<void> {
-    const giveUp = new AbortController()
-    await Promise.race([work, this.#o.context.clock.sleep(ms, giveUp.signal)])
-    giveUp.abort()
   }
 
   /** The driver's handlers. They must not throw. */

@@ -12,10 +12,14 @@ interface WriterOptions {
   /** Called once, with the first records. */
   readonly open: () => Writer
   readonly clock: Clock
-  readonly count: (written: number, dropped: number) => void
-  /** Called with why records cannot be written, at most once a minute; `null`: they can again. */
-  readonly tell: (reason: string | null) => void
+  readonly report: WriterReport
   readonly changed: () => void
+}
+
+interface WriterReport {
+  outputs(written: number, dropped: number): void
+  /** Called with why records cannot be written, at most once a minute; `null`: they can again. */
+  unwritten(reason: string | null): void
 }
 
 /** Writes records that may get lost: what cannot be written soon is dropped and counted. */
@@ -39,10 +43,10 @@ export class BestEffortWriter {
 
   /** The records belong to the writer from now on. */
   offer(records: WrittenRecords): void {
-    const { clock, count } = this.#o
+    const { clock, report } = this.#o
     const isPausing = this.#isClosed || clock.elapsedMs() < this.#resumesMs
     if (isPausing || this.#held + records.length > MOST_RECORDS) {
-      count(0, records.length)
+      report.outputs(0, records.length)
       records.free()
       return
     }
@@ -65,7 +69,7 @@ export class BestEffortWriter {
         this.#writer ??= this.#o.open()
         await this.#writer.send(WrittenRecords.joined(all))
         this.#succeeded()
-        this.#done(all, (records) => this.#o.count(records, 0))
+        this.#done(all, (records) => this.#o.report.outputs(records, 0))
       } catch (error) {
         this.#failed(error)
         this.#drop([...all, ...this.#waiting.splice(0)])
@@ -74,7 +78,7 @@ export class BestEffortWriter {
   }
 
   #drop(all: readonly WrittenRecords[]): void {
-    this.#done(all, (records) => this.#o.count(0, records))
+    this.#done(all, (records) => this.#o.report.outputs(0, records))
   }
 
   #done(all: readonly WrittenRecords[], count: (records: number) => void): void {
@@ -86,17 +90,17 @@ export class BestEffortWriter {
   }
 
   #succeeded(): void {
-    if (this.#isFailing) this.#o.tell(null)
+    if (this.#isFailing) this.#o.report.unwritten(null)
     this.#isFailing = false
   }
 
   #failed(error: unknown): void {
-    const { clock, tell } = this.#o
+    const { clock, report } = this.#o
     const nowMs = clock.elapsedMs()
     this.#resumesMs = nowMs + PAUSE_MS
     if (this.#isClosed || nowMs - this.#toldMs < TELL_EVERY_MS) return
     this.#toldMs = nowMs
     this.#isFailing = true
-    tell(messageOf(error))
+    report.unwritten(messageOf(error))
   }
 }

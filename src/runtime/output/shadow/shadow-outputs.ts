@@ -1,43 +1,14 @@
 import { ScannedColumns } from '../../../columns/columns.ts'
-import { knownShadow, type ScoredBy } from '../../../formats/json/known-values.ts'
+import { knownShadow } from '../../../formats/json/known-values.ts'
 import { compileEncoder, type OutputEncoder } from '../../../formats/json/output-encoder.ts'
-import { ByteRoom, Constant } from '../../../kernel/bytes.ts'
+import { ByteRoom } from '../../../kernel/bytes.ts'
 import type { Clock } from '../../../kernel/clock.ts'
-import type { Header } from '../../../records/port.ts'
-import { appendPart, writeVarint } from '../../../records/record-format.ts'
 import { WrittenRecords } from '../../../records/written-records.ts'
 import type { Scorer } from '../../../scoring/scorer.ts'
 import type { Decision } from '../../../scoring/step-models.ts'
 import type { ScoreStep } from '../../../topology/definition.ts'
 import { chunkHeaders, ID_HEADER, modelHeader } from '../provenance.ts'
-import type { KeptRows, Origins } from './kept-rows.ts'
-
-interface NamedModels {
-  readonly model: string
-  readonly main: ScoredBy
-}
-
-/** Writes the values of a shadow's outputs: `{ model, score, main: { model, route, score } }`. */
-class ShadowValues {
-  readonly #encoder: OutputEncoder
-  readonly #room = new ByteRoom(0)
-
-  constructor(outputs: ScoreStep['outputs'], { model, main }: NamedModels) {
-    const value = knownShadow(outputs, { label: model, main })
-    this.#encoder = compileEncoder(ALL, value) as OutputEncoder
-  }
-
-  /**
-   * A value, in memory that the next one reuses.
-   * @param scores those of the shadow, then those of the main model
-   */
-  valueOf(scores: readonly Float64Array[], row: number): Buffer {
-    const room = this.#room
-    room.clear()
-    this.#encoder(row, { ...NO_EVENTS, scores }, room)
-    return room.bytes.subarray(0, room.used)
-  }
-}
+import type { KeptRows, Origin } from './kept-rows.ts'
 
 /** The known value as it is. */
 const ALL = { is: 'pick', path: [] } as const
@@ -59,9 +30,12 @@ interface OutputsOf {
   readonly clock: Clock
 }
 
+/** Makes the outputs of a shadow: `{ model, score, main: { model, route, score } }`. */
 export class ShadowOutputs {
   readonly #of: OutputsOf
-  readonly #values: (ShadowValues | undefined)[] = []
+  /** By decision of the main models. */
+  readonly #encoders: (OutputEncoder | undefined)[] = []
+  readonly #room = new ByteRoom(0)
 
   constructor(of: OutputsOf) {
     this.#of = of
@@ -73,51 +47,33 @@ export class ShadowOutputs {
    */
   of(kept: KeptRows, rows: readonly number[], columns: readonly Float64Array[]): WrittenRecords {
     const { topic, scorer, by, clock } = this.#of
-    const origins = kept.origins as Origins
-    const all = [...columns, ...kept.main]
+    const origins = kept.origins as readonly Origin[]
+    const scores = [...columns, ...kept.main]
     const headers = [...chunkHeaders(by, clock.nowMs()), modelHeader(scorer)]
-    const [beforeId, afterId] = aroundId(headers)
     const into = new WrittenRecords(rows.length)
     for (const row of rows) {
-      const room = into.room()
-      const start = room.used
-      room.append(origins.keyPart(row))
-      appendPart(this.#valuesOf(kept.decided?.[row] ?? 0).valueOf(all, row), room)
-      room.constant(beforeId)
-      appendPart(origins.id(row), room)
-      room.constant(afterId)
-      into.add(topic, origins.timestampMs(row), start)
+      const { key, id, timestampMs } = origins[row] as Origin
+      const value = this.#valueOf(scores, row, kept.decided?.[row] ?? 0)
+      const idHeader = { name: ID_HEADER, value: Buffer.from(id) }
+      into.write({ key, value, timestampMs, headers: [idHeader, ...headers] }, topic)
     }
     return into
   }
 
-  #valuesOf(decision: number): ShadowValues {
+  /** A value, in memory that the next one reuses. */
+  #valueOf(scores: readonly Float64Array[], row: number, decision: number): Buffer {
+    this.#encoders[decision] ??= this.#encoder(decision)
+    const room = this.#room
+    room.clear()
+    this.#encoders[decision](row, { ...NO_EVENTS, scores }, room)
+    return room.bytes.subarray(0, room.used)
+  }
+
+  #encoder(decision: number): OutputEncoder {
     const { step, scorer, decisions } = this.#of
-    this.#values[decision] ??= new ShadowValues(step.outputs, {
-      model: scorer.label,
-      main: namesOf(decisions[decision] as Decision),
-    })
-    return this.#values[decision]
+    const { route, scorer: by } = decisions[decision] as Decision
+    const main = { label: by.label, route }
+    const value = knownShadow(step.outputs, { label: scorer.label, main })
+    return compileEncoder(ALL, value) as OutputEncoder
   }
-}
-
-function namesOf({ route, scorer }: Decision): ScoredBy {
-  return { label: scorer.label, route }
-}
-
-/** The headers as in a batch, up to the value of the id, and after it. */
-function aroundId(others: readonly Header[]): [Constant, Constant] {
-  const [before, after] = [new ByteRoom(0), new ByteRoom(0)]
-  before.reserve(1)
-  before.used = writeVarint(before.bytes, before.used, 1 + others.length)
-  appendPart(Buffer.from(ID_HEADER), before)
-  for (const { name, value } of others) {
-    appendPart(Buffer.from(name), after)
-    appendPart(value, after)
-  }
-  return [constantOf(before), constantOf(after)]
-}
-
-function constantOf({ bytes, used }: ByteRoom): Constant {
-  return new Constant(bytes.subarray(0, used))
 }

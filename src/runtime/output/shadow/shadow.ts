@@ -10,25 +10,6 @@ import type { BestEffortWriter } from './best-effort-writer.ts'
 import { type KeptRows, keepRows, type OfferedEvents, picked } from './kept-rows.ts'
 import type { ShadowOutputs } from './shadow-outputs.ts'
 
-/** The most rows that may wait for the shadows of a worker, or be scored by them. */
-const MOST_ROWS = 16_384
-
-/** Room for waiting rows, which all shadows of a worker share. */
-export class QueueRoom {
-  #left = MOST_ROWS
-
-  /** Takes room for all rows; false if there is too little. */
-  take(rows: number): boolean {
-    if (rows > this.#left) return false
-    this.#left -= rows
-    return true
-  }
-
-  giveBack(rows: number): void {
-    this.#left += rows
-  }
-}
-
 const TELL_EVERY_MS = 1_000
 
 interface ReportOptions {
@@ -102,7 +83,8 @@ interface ShadowTopic {
 
 export interface ShadowParts {
   readonly model: StepModel
-  readonly room: QueueRoom
+  /** How many more rows may wait for the shadows of a worker, or be scored by them. */
+  readonly room: { rows: number }
   /** `null`: the scores are only compared. */
   readonly topic: ShadowTopic | null
   readonly report: ShadowReport
@@ -144,10 +126,11 @@ export class RunningShadow {
 
   #take({ rows, unfit }: ShadowRows, events: OfferedEvents): void {
     const { model, room, topic, report } = this.#parts
-    const hasRoom = !this.#isOff && room.take(rows.length)
+    const hasRoom = !this.#isOff && rows.length <= room.rows
     report.rows({ scored: 0, failed: unfit, dropped: hasRoom ? 0 : rows.length })
     if (!hasRoom || rows.length === 0) return
     const isScoring = this.#held > 0
+    room.rows -= rows.length
     this.#held += rows.length
     this.#waiting.push(keepRows(events, rows, { model, sink: topic?.sink ?? null }))
     if (!isScoring) void this.#score()
@@ -227,7 +210,7 @@ export class RunningShadow {
 
   #release(rows: number): void {
     this.#held -= rows
-    this.#parts.room.giveBack(rows)
+    this.#parts.room.rows += rows
   }
 }
 

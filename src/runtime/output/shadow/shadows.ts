@@ -1,5 +1,5 @@
 import type { ShadowRows } from '../../../engine/events.ts'
-import type { Clock } from '../../../kernel/clock.ts'
+import { atMost, type Clock } from '../../../kernel/clock.ts'
 import { ConditionVariable } from '../../../kernel/condition-variable.ts'
 import type { Compression } from '../../../kernel/kafka.ts'
 import type { Records } from '../../../records/port.ts'
@@ -10,9 +10,11 @@ import type { PreparedTopology } from '../../prepared.ts'
 import { BestEffortWriter } from './best-effort-writer.ts'
 import type { OfferedEvents } from './kept-rows.ts'
 import type { PreparedShadow } from './prepared-shadow.ts'
-import { QueueRoom, RunningShadow, type ShadowParts, ShadowReport } from './shadow.ts'
+import { RunningShadow, type ShadowParts, ShadowReport } from './shadow.ts'
 import { ShadowOutputs } from './shadow-outputs.ts'
 
+/** The most rows that may wait for the shadows of a worker, or be scored by them. */
+const MOST_ROWS = 16_384
 /** How long a run in flight may take when the worker stops, ms. */
 const STOP_WITHIN_MS = 1_000
 
@@ -32,7 +34,7 @@ interface PlacedShadow extends Pick<PreparedShadow, 'step' | 'number'> {
 
 export class Shadows {
   readonly #o: ShadowsOptions
-  readonly #room = new QueueRoom()
+  readonly #room = { rows: MOST_ROWS }
   readonly #shadows: readonly PlacedShadow[]
   readonly #changed = new ConditionVariable()
 
@@ -65,47 +67,28 @@ export class Shadows {
   /** Drops what waits, and waits for runs in flight, a second at most. */
   async stop(): Promise<void> {
     for (const { running } of this.#shadows) running.stop()
-    const giveUp = new AbortController()
-    await Promise.race([this.settled(), this.#o.clock.sleep(STOP_WITHIN_MS, giveUp.signal)])
-    giveUp.abort()
+    await atMost(STOP_WITHIN_MS, this.settled(), this.#o.clock)
     await Promise.all(this.#shadows.map(({ running }) => running.close()))
   }
 
   #partsOf(topology: PreparedTopology, { step, of, scorer }: PreparedShadow): ShadowParts {
-    const { observer, clock } = this.#o
+    const { observer, clock, records, compression } = this.#o
     const { decisions } = topology.scorers.get(step.name) as StepScorer
-    const model = new StepModel(step, of.model, scorer)
     const labels = { topology: topology.definition.name, step: step.name, model: scorer.name }
     const report = new ShadowReport({ labels, observer, clock })
     const changed = () => this.#changed.notifyAll()
+    const open = () => records.writer(() => compression)
+    const { by } = topology
     return {
-      model,
+      model: new StepModel(step, of.model, scorer),
       room: this.#room,
       topic: of.sink && {
         sink: of.sink.name,
-        outputs: new ShadowOutputs({
-          topic: of.sink.topic,
-          step,
-          scorer,
-          decisions,
-          by: topology.by,
-          clock,
-        }),
-        writer: this.#writer(report),
+        outputs: new ShadowOutputs({ topic: of.sink.topic, step, scorer, decisions, by, clock }),
+        writer: new BestEffortWriter({ open, clock, report, changed }),
       },
       report,
       changed,
     }
-  }
-
-  #writer(report: ShadowReport): BestEffortWriter {
-    const { records, compression, clock } = this.#o
-    return new BestEffortWriter({
-      open: () => records.writer(() => compression),
-      clock,
-      count: (written, dropped) => report.outputs(written, dropped),
-      tell: (reason) => report.unwritten(reason),
-      changed: () => this.#changed.notifyAll(),
-    })
   }
 }

@@ -25,11 +25,13 @@ function handWriter() {
       },
     }),
     clock,
-    count: (written, dropped) => {
-      counts.written += written
-      counts.dropped += dropped
+    report: {
+      outputs: (written, dropped) => {
+        counts.written += written
+        counts.dropped += dropped
+      },
+      unwritten: (reason) => told.push(reason),
     },
-    tell: (reason) => told.push(reason),
     changed: () => {},
   })
   /** Ends the last send, and lets what follows from it happen. */

@@ -3,7 +3,7 @@ import type { WindowResult } from '../../../../src/engine/events.ts'
 import { outputId, windowId } from '../../../../src/kernel/ids.ts'
 import { ListedRecords } from '../../../../src/records/log-records.ts'
 import type { OutputContext } from '../../../../src/runtime/output/outputs.ts'
-import { Origins } from '../../../../src/runtime/output/shadow/kept-rows.ts'
+import { originOf } from '../../../../src/runtime/output/shadow/kept-rows.ts'
 import { record, START_MS } from '../../support.ts'
 
 const source = { topic: 'events', partition: 3 }
@@ -17,31 +17,30 @@ function windowOf(key: string, of: Partial<WindowResult>): WindowResult {
 }
 
 function all(windows: readonly WindowResult[] | null, rows: readonly number[]) {
-  const origins = new Origins({ indices: [0, 1], windows }, rows, { sink, from })
-  return rows.map((_, i) => {
-    const [length = 0, ...key] = origins.keyPart(i)
-    // A length of up to 63 is one byte, twice as large.
-    return [length / 2, String(Buffer.from(key)), String(origins.id(i)), origins.timestampMs(i)]
+  return rows.map((row) => {
+    const { key, id, timestampMs } = originOf(row, {
+      ready: { indices: [0, 1], windows },
+      ...{ from, sink },
+    })
+    return [String(key), id, timestampMs]
   })
 }
 
 test('an event has the key and time of its record, and an id at the sink of the shadow', () => {
-  expect(all(null, [1])).toEqual([
-    [1, 'k', outputId({ ...source, offset: 11, sink }), START_MS + 11],
-  ])
+  expect(all(null, [1])).toEqual([['k', outputId({ ...source, offset: 11, sink }), START_MS + 11]])
 })
 
 test('the result of a window has its key, and the id of the window if it is final', () => {
   const windows = [windowOf('größe', {}), windowOf('b', { isFinal: false, cause: 1 })]
   expect(all(windows, [0, 1])).toEqual([
-    [7, 'größe', windowId({ ...source, sink, key: 'größe', startMs: 60 }), START_MS + 10],
-    [1, 'b', outputId({ ...source, offset: 11, sink }), START_MS + 11],
+    ['größe', windowId({ ...source, sink, key: 'größe', startMs: 60 }), START_MS + 10],
+    ['b', outputId({ ...source, offset: 11, sink }), START_MS + 11],
   ])
 })
 
 test('the result of a window that time has closed has the present time', () => {
   const windows = [windowOf('a', { cause: null })]
   expect(all(windows, [0])).toEqual([
-    [1, 'a', windowId({ ...source, sink, key: 'a', startMs: 60 }), 77],
+    ['a', windowId({ ...source, sink, key: 'a', startMs: 60 }), 77],
   ])
 })
