@@ -70,28 +70,9 @@ export function markOf({ offset, key, value, timestampMs }: LogRecord): RecordMa
   return { offset, checksum }
 }
 
-interface Packed {
-  readonly v: number
-  readonly n: number
-  readonly last: readonly [number, number] | null
-  readonly t: Readonly<Record<string, PackedTopology>>
-  readonly m?: Readonly<Record<string, Readonly<Record<string, string>>>>
-  readonly r?: readonly [end: number, asked: string]
-}
-
-/**
- * Fingerprint; offset of the replay point, newest event time and idle step there; idle step at the
- * committed offset; and the watermark from which windows will be complete, if they are not.
- */
-type PackedTopology =
-  | readonly [string, number, PackedTime, PackedTime, PackedTime]
-  | readonly [string, number, PackedTime, PackedTime, PackedTime, PackedTime]
-/** ms since the epoch; `null`: none. */
-type PackedTime = number | null
-
 export function encodeMetadata(metadata: CheckpointMetadata): string {
   const { partitions, lastRecord, topologies, variants, range } = metadata
-  const packed: Packed = {
+  return JSON.stringify({
     v: FORMAT,
     n: partitions,
     last: lastRecord === null ? null : [lastRecord.offset, lastRecord.checksum],
@@ -100,21 +81,17 @@ export function encodeMetadata(metadata: CheckpointMetadata): string {
       m: Object.fromEntries([...variants].map(([name, of]) => [name, Object.fromEntries(of)])),
     }),
     ...(range !== null && { r: [range.end, range.asked] }),
-  }
-  return JSON.stringify(packed)
+  })
 }
 
-function packTopology({
-  fingerprint,
-  from,
-  idleMs,
-  wholeFromMs,
-}: TopologyCheckpoint): PackedTopology {
-  const times = [finite(from.newestMs), finite(from.idleMs), finite(idleMs)] as const
-  const isWhole = wholeFromMs === Number.NEGATIVE_INFINITY
-  return isWhole
-    ? [fingerprint, from.offset, ...times]
-    : [fingerprint, from.offset, ...times, wholeFromMs]
+/**
+ * Fingerprint; offset of the replay point, newest event time and idle step there; idle step at the
+ * committed offset; and the watermark from which windows will be complete, if they are not. JSON
+ * has `null` for a time that is −Infinity.
+ */
+function packTopology({ fingerprint, from, idleMs, wholeFromMs }: TopologyCheckpoint): unknown[] {
+  const packed = [fingerprint, from.offset, from.newestMs, from.idleMs, idleMs]
+  return wholeFromMs === Number.NEGATIVE_INFINITY ? packed : [...packed, wholeFromMs]
 }
 
 /** The largest possible size, bytes. @param variants the longest name of a variant of each step */
@@ -135,26 +112,39 @@ export function mostMetadataBytes(names: readonly string[], variants: ChosenVari
 
 /** `null`: Tidemark did not write it, or a version with another format did. */
 export function decodeMetadata(text: string): CheckpointMetadata | null {
-  const packed = parsedJson(text)
-  if (!isPacked(packed)) return null
-  const { n, last, t, m = {}, r } = packed
-  return {
-    partitions: n,
-    lastRecord: last === null ? null : { offset: last[0], checksum: last[1] },
-    topologies: new Map(
-      Object.entries(t).map(([name, [fingerprint, offset, newestMs, idleMs, idleAtEnd, whole]]) => [
-        name,
-        {
-          fingerprint,
-          from: { offset, newestMs: time(newestMs), idleMs: time(idleMs) },
-          idleMs: time(idleAtEnd),
-          wholeFromMs: whole === undefined ? Number.NEGATIVE_INFINITY : whole,
-        },
-      ]),
-    ),
-    variants: new Map(Object.entries(m).map(([name, of]) => [name, new Map(Object.entries(of))])),
-    range: r === undefined ? null : { end: r[0], asked: r[1] },
+  try {
+    const { v, n, last, t, m = {}, r } = fields(JSON.parse(text))
+    if (v !== FORMAT) return null
+    return {
+      partitions: count(n),
+      lastRecord: last === null ? null : unpackMark(last),
+      topologies: mapOf(t, unpackTopology),
+      variants: mapOf(m, (steps) => mapOf(steps, word)),
+      range: r === undefined ? null : unpackRange(r),
+    }
+  } catch {
+    return null
   }
+}
+
+function unpackMark(of: unknown): RecordMark {
+  const [offset, checksum] = list(of)
+  return { offset: count(offset), checksum: checked(checksum, isChecksum) }
+}
+
+function unpackTopology(of: unknown): TopologyCheckpoint {
+  const [fingerprint, offset, newestMs, idleMs, idleAtEnd, whole] = list(of)
+  return {
+    fingerprint: word(fingerprint),
+    from: { offset: count(offset), newestMs: time(newestMs), idleMs: time(idleMs) },
+    idleMs: time(idleAtEnd),
+    wholeFromMs: whole === null ? null : time(whole ?? null),
+  }
+}
+
+function unpackRange(of: unknown): NotedRange {
+  const [end, asked] = list(of)
+  return { end: count(end), asked: word(asked) }
 }
 
 /** The decoded metadata; `null`: there is none, it is not ours, or it belongs to another offset. */
@@ -170,63 +160,40 @@ export function metadataAt({
   return last < nextOffset && points.every((offset) => offset <= nextOffset) ? decoded : null
 }
 
-/** `null`: it is no JSON. */
-export function parsedJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return null
-  }
+// Other programs write arbitrary metadata: every value is checked before it is used.
+
+/** @throws TypeError */
+function checked<T>(of: unknown, isValid: (value: unknown) => boolean): T {
+  if (isValid(of)) return of as T
+  throw new TypeError('it is not ours')
 }
 
-/** Other programs write arbitrary metadata: every number is checked before it is used. */
-function isPacked(of: unknown): of is Packed {
-  if (!isObject(of)) return false
-  const { v, n, last, t, m, r } = of
-  const areVariants = m === undefined || areAll(m, (steps) => areAll(steps, isText))
-  const isRange = r === undefined || (Array.isArray(r) && isCount(r[0]) && isText(r[1]))
-  return (
-    v === FORMAT && isCount(n) && isLast(last) && areAll(t, isTopology) && areVariants && isRange
-  )
+function fields(of: unknown): Record<string, unknown> {
+  return checked(of, (it) => typeof it === 'object' && it !== null && !Array.isArray(it))
 }
 
-function areAll(of: unknown, isValid: (value: unknown) => boolean): boolean {
-  return isObject(of) && Object.values(of).every(isValid)
+function mapOf<T>(of: unknown, unpack: (value: unknown) => T): ReadonlyMap<string, T> {
+  return new Map(Object.entries(fields(of)).map(([name, value]) => [name, unpack(value)]))
 }
 
-function isLast(of: unknown): boolean {
-  if (of === null) return true
-  return Array.isArray(of) && isCount(of[0]) && isCount(of[1]) && of[1] < 2 ** 32
+function isChecksum(of: unknown): boolean {
+  return count(of) < 2 ** 32
 }
 
-function isTopology(of: unknown): boolean {
-  if (!Array.isArray(of)) return false
-  const [fingerprint, offset, ...times] = of as unknown[]
-  const areTimes = (times.length === 3 || times.length === 4) && times.every(isTime)
-  return isText(fingerprint) && isCount(offset) && areTimes
+function list(of: unknown): unknown[] {
+  return checked(of, Array.isArray)
 }
 
-function isObject(of: unknown): of is Record<string, unknown> {
-  return typeof of === 'object' && of !== null && !Array.isArray(of)
+function count(of: unknown): number {
+  return checked(of, (n) => Number.isSafeInteger(n) && (n as number) >= 0)
 }
 
-function isCount(of: unknown): boolean {
-  return Number.isSafeInteger(of) && (of as number) >= 0
-}
-
-function isText(of: unknown): boolean {
-  return typeof of === 'string'
+function word(of: unknown): string {
+  return checked(of, (text) => typeof text === 'string')
 }
 
 /** Idle steps may have fractions of a millisecond. */
-function isTime(of: unknown): boolean {
-  return of === null || (typeof of === 'number' && Math.abs(of) <= Number.MAX_SAFE_INTEGER)
-}
-
-function finite(ms: number): number | null {
-  return Number.isFinite(ms) ? ms : null
-}
-
-function time(ms: number | null): number {
-  return ms ?? Number.NEGATIVE_INFINITY
+function time(of: unknown): number {
+  if (of === null) return Number.NEGATIVE_INFINITY
+  return checked(of, (ms) => typeof ms === 'number' && Math.abs(ms) <= Number.MAX_SAFE_INTEGER)
 }

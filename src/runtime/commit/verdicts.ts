@@ -2,7 +2,6 @@ import { TidemarkError } from '../../kernel/errors.ts'
 import { position } from '../../kernel/ids.ts'
 import type { Assignment, LogRecord, LogRecords, TopicPartition } from '../../records/port.ts'
 import { WrittenRecords } from '../../records/written-records.ts'
-import { parsedJson } from './checkpoint-metadata.ts'
 import type { CausedRecords } from './output-batch.ts'
 
 // Verdicts on records whose schema the schema registry did not have. Neither the log nor the
@@ -175,7 +174,7 @@ export function unpackVerdict(record: LogRecord, of: TopicPartition): BlockVerdi
   if (digits === undefined) return null
   const block = Number(digits)
   if (record.value === null) return { block, topicId: null, unknown: [] }
-  const value = parsedJson(String(record.value))
+  const value = parsed(record.value)
   if (isPacked(value)) return { block, topicId: value.topicId, unknown: value.unknown }
   throw new TidemarkError(
     'VERDICT_INVALID',
@@ -185,6 +184,15 @@ export function unpackVerdict(record: LogRecord, of: TopicPartition): BlockVerdi
       hint: 'it was written by another program or a later version; see docs/errors.md, VERDICT_INVALID',
     },
   )
+}
+
+/** `null`: it is no JSON. */
+function parsed(value: Buffer): unknown {
+  try {
+    return JSON.parse(String(value))
+  } catch {
+    return null
+  }
 }
 
 interface Packed extends Pick<BlockVerdict, 'topicId' | 'unknown'> {
