@@ -14,13 +14,12 @@ import { outputId, windowId } from '../../kernel/ids.ts'
 import type { Header, LogRecord, LogRecords, TopicPartition } from '../../records/port.ts'
 import type { OutgoingHeader, OutgoingRecord } from '../../records/record-format.ts'
 import { WrittenRecords } from '../../records/written-records.ts'
-import type { SinkStep } from '../../topology/definition.ts'
 import type { CausedRecords } from '../commit/output-batch.ts'
 import { sinkVersion, VERSION_HEADER, versionKeyOf } from '../commit/redis-sink.ts'
 import type { RecordFault } from './dead-letter.ts'
 import { DirectWriter, type OutputOrigin } from './direct-writer.ts'
 import { type PassedHeaders, sinkHeaders } from './headers.ts'
-import { ID_HEADER, type Marks, markedHeaders } from './provenance.ts'
+import { ID_HEADER, markedHeaders } from './provenance.ts'
 import { batchBytes, isTooLarge, type TopicLimits, timestampFault } from './topic-limits.ts'
 
 // From scores to records: the author's functions, then value, key and headers.
@@ -54,18 +53,9 @@ export interface Produced {
 }
 
 /** The origin of an output: a record, or a window's result and the record that caused it. */
-interface Origin extends Marks {
+interface Origin {
   readonly record: LogRecord
   readonly window: WindowResult | null
-  /** The event time, ms since the epoch. */
-  readonly timeMs: number
-}
-
-interface PassingOrigin extends Origin {
-  /** The headers that say what was decided about it. */
-  readonly decided: readonly Header[]
-  /** The record's headers that the output gets. */
-  readonly passed: readonly OutgoingHeader[]
 }
 
 /** The events of a sink that are still to be written, in order. */
@@ -139,7 +129,7 @@ class Outputs implements Produced {
     return this
   }
 
-  /** The same object each time: it is read at once. */
+  /** The same object each time: it is read before the next one is written. */
   #outputOf(row: number): OutputOrigin {
     const { indices, late, degraded } = this.#ready
     const { decided } = this.#o
@@ -179,7 +169,8 @@ class Outputs implements Produced {
   }
 
   /** Adds an event's output at a sink. Returns the offset of the record that it came from. */
-  #writeAt({ sink, format, events }: WaitingSink, row: number): number {
+  #writeAt(waiting: WaitingSink, row: number): number {
+    const { sink, format, events } = waiting
     const { step, encoderOf } = sink
     const { windows } = this.#ready
     const { records } = this.#o.from
@@ -196,12 +187,7 @@ class Outputs implements Produced {
       return records.offsetAt(of.index)
     }
     const origin = this.#originOf(row)
-    const passed = windows === null ? this.#passedBy(of.index) : []
-    const decided = this.#o.headers[of.decision] ?? []
-    this.outputs.records.write(
-      this.#encode({ step, format }, event, { ...origin, decided, passed }),
-      step.topic,
-    )
+    this.outputs.records.write(this.#encode(waiting, event, origin), step.topic)
     return origin.record.offset
   }
 
@@ -225,33 +211,38 @@ class Outputs implements Produced {
       this.#limits = topicLimits(topic)
     }
     causes.push(offset)
-    checkTaken(records, last, { limits: this.#limits, present })
+    const partsBytes = records.partsBytes(last)
+    if (isTooLarge(partsBytes, this.#limits)) {
+      const what = `an output of ${batchBytes(partsBytes)} bytes; topic "${topic}" takes at most ${this.#limits.maxBytes}`
+      throw new TidemarkError('OUTPUT_TOO_LARGE', what)
+    }
+    const timestampMs = records.timestampMs(last)
+    const setting = timestampFault(timestampMs, this.#limits, present)
+    if (setting === null) return
+    const what = `an output has its record's timestamp, ${timestampMs}, which topic "${topic}" does not accept now (${setting})`
+    throw new TidemarkError('OUTPUT_TIMESTAMP', what)
   }
 
   #originOf(row: number): Origin {
-    const { indices, windows, late, degraded, timesMs } = this.#ready
+    const { indices, windows } = this.#ready
     const index = indices[row] as number
-    const marks = {
-      isLate: late.has(index),
-      degraded: degraded.get(index) ?? null,
-      timeMs: timesMs[index] as number,
-    }
-    if (windows === null) return { record: this.#o.from.records.at(index), window: null, ...marks }
+    if (windows === null) return { record: this.#o.from.records.at(index), window: null }
     const window = windows[index] as WindowResult
-    return { record: causeOf(window, this.#o.from), window, ...marks }
+    return { record: causeOf(window, this.#o.from), window }
   }
 
   #encode(
-    { step, format }: { readonly step: SinkStep; readonly format: OutputFormat | null },
+    { sink: { step }, format }: WaitingSink,
     event: unknown,
-    origin: PassingOrigin,
+    { record, window }: Origin,
   ): OutgoingRecord {
-    const { record, window, decided, passed } = origin
     const { source, headers } = this.#o.from
+    const of = this.#of
     const id = idAt(step.name, { source, offset: record.offset }, window)
     const ownKey = window === null ? record.key : Buffer.from(window.key)
     const key = step.key === null ? ownKey : Buffer.from(eventKey(step.key, event))
-    if (step.redis !== undefined) return this.#forRedis(key as Buffer, event, origin)
+    if (step.redis !== undefined) return this.#forRedis(key as Buffer, event, record)
+    const passed = window === null ? this.#passedBy(of.index) : []
     const idHeader = { name: ID_HEADER, value: Buffer.from(id) }
     const own = step.headers === undefined ? [] : sinkHeaders(step.headers, event)
     const names = new Set(own.map(({ name }) => name))
@@ -264,7 +255,7 @@ class Outputs implements Produced {
       headers: [
         idHeader,
         ...headers,
-        ...markedHeaders(decided, origin),
+        ...markedHeaders(this.#o.headers[of.decision] ?? [], of),
         ...passed.filter(({ name }) => !names.has(name)),
         ...own,
       ],
@@ -272,10 +263,11 @@ class Outputs implements Produced {
   }
 
   /** A value for Redis, with its version. @throws TidemarkError `KEY_INVALID` */
-  #forRedis(key: Buffer, event: unknown, { record, timeMs }: PassingOrigin): OutgoingRecord {
+  #forRedis(key: Buffer, event: unknown, record: LogRecord): OutgoingRecord {
     if (versionKeyOf(key.toString('utf8')) === null) {
       throw new TidemarkError('KEY_INVALID', 'a key for Redis has a "}" and no hash tag')
     }
+    const timeMs = this.#ready.timesMs[this.#of.index] as number
     const version = sinkVersion(timeMs, { ...this.#o.from.source, offset: record.offset })
     return {
       key,
@@ -284,25 +276,6 @@ class Outputs implements Produced {
       headers: [{ name: VERSION_HEADER, value: Buffer.from(version) }],
     }
   }
-}
-
-/** @throws TidemarkError `OUTPUT_TOO_LARGE` · `OUTPUT_TIMESTAMP`: its topic would reject it */
-function checkTaken(
-  records: WrittenRecords,
-  index: number,
-  { limits, present }: { readonly limits: TopicLimits; readonly present: Present },
-): void {
-  const topic = records.topic(index)
-  const partsBytes = records.partsBytes(index)
-  if (isTooLarge(partsBytes, limits)) {
-    const what = `an output of ${batchBytes(partsBytes)} bytes; topic "${topic}" takes at most ${limits.maxBytes}`
-    throw new TidemarkError('OUTPUT_TOO_LARGE', what)
-  }
-  const timestampMs = records.timestampMs(index)
-  const setting = timestampFault(timestampMs, limits, present)
-  if (setting === null) return
-  const what = `an output has its record's timestamp, ${timestampMs}, which topic "${topic}" does not accept now (${setting})`
-  throw new TidemarkError('OUTPUT_TIMESTAMP', what)
 }
 
 /** The id of an output at a sink, of a record or of a window's result that it has caused. */
@@ -330,11 +303,7 @@ export function causeOf(
 }
 
 /** A closed window's result is set aside as such; any other fault is that of its record. */
-function faultOf(
-  { record, window }: Pick<Origin, 'record' | 'window'>,
-  step: string,
-  error: TidemarkError,
-): RecordFault {
+function faultOf({ record, window }: Origin, step: string, error: TidemarkError): RecordFault {
   if (window?.isFinal !== true) return { record, window: null, step, error }
   const { offset, timestampMs } = record
   const [key, value] = [Buffer.from(window.key), encodeOutput(window.event)]
