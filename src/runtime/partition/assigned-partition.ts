@@ -26,10 +26,11 @@ import type { TaskContext } from '../output/task-context.ts'
 import type { PreparedTopology } from '../prepared.ts'
 import type { BoundedRange } from '../start/bounded-range.ts'
 import { areNoted, variantsOf } from '../start/variants.ts'
+import { bytesInMemory, chunkBefore, chunkFrom, valueBytes } from './chunks.ts'
 import { IdleClock } from './idle-clock.ts'
 import type { KeyWatch } from './key-watch.ts'
 import { Task } from './task.ts'
-import { Breaker, bytesInMemory, Throttle } from './throttle.ts'
+import { Breaker, Throttle } from './throttle.ts'
 
 // One assignment of a partition: a task for each topology that reads it, and the chunks in flight
 // that they share, because a group commits one offset per partition. First it replays what windows
@@ -312,14 +313,8 @@ export class AssignedPartition implements Committable {
 
 /** The part of a chunk before an offset, at which the log seems to end. */
 function upTo(chunk: Chunk, end: number): Chunk {
-  const within = { ...chunk, endOffset: Math.min(chunk.endOffset, end) }
-  if (chunk.nextOffset <= end) return within
-  const { packed, ...others } = within
-  const records = chunk.records.slice(0, firstFrom(chunk.records, end))
-  const before = { ...others, records, nextOffset: end }
-  if (packed === undefined || packed.offset >= end) return before
-  const count = Math.min(packed.count, end - packed.offset)
-  return { ...before, packed: { ...packed, lastOffset: end - 1, count } }
+  const within = chunk.nextOffset <= end ? chunk : chunkBefore(chunk, end)
+  return { ...within, endOffset: Math.min(chunk.endOffset, end) }
 }
 
 interface ReplayRange {
@@ -368,13 +363,8 @@ class Replay {
       this.#replay(chunk)
       return null
     }
-    const { packed, ...others } = chunk
-    const first = firstFrom(chunk.records, to)
-    this.#replay({ ...others, records: chunk.records.slice(0, first), nextOffset: to })
-    if (packed === undefined) return { ...chunk, records: chunk.records.slice(first) }
-    const offset = Math.max(packed.offset, to)
-    const count = Math.min(packed.count, packed.lastOffset - offset + 1)
-    return { ...chunk, packed: { ...packed, offset, count } }
+    this.#replay(chunkBefore(chunk, to))
+    return chunkFrom(chunk, to)
   }
 
   /**
@@ -433,11 +423,4 @@ class Replay {
       },
     )
   }
-}
-
-/** Total size of its values. */
-function valueBytes({ records, packed }: Pick<Chunk, 'records' | 'packed'>): number {
-  let bytes = packed?.bytes.length ?? 0
-  for (let i = 0; i < records.length; i++) bytes += records.valueBytes(i)
-  return bytes
 }

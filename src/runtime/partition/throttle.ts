@@ -1,6 +1,7 @@
 import type { Clock } from '../../kernel/clock.ts'
 import type { Chunk } from '../../records/port.ts'
 import type { Outcomes } from '../events.ts'
+import { bytesInMemory, chunkBefore, chunkFrom } from './chunks.ts'
 
 // A partition of which too many records are dead letters continues slowly.
 
@@ -8,8 +9,6 @@ import type { Outcomes } from '../events.ts'
 const SLOW = { records: 10, everyMs: 100 }
 /** Number of records whose outcomes count. */
 const LAST_RECORDS = 1_000
-/** Memory per waiting record besides its contents, bytes. */
-const RECORD_BYTES = 50
 
 interface ThrottleOptions {
   readonly clock: Clock
@@ -84,23 +83,15 @@ export class Throttle {
       else this.#process(item)
       return
     }
-    const records = item.records.slice(0, SLOW.records)
-    const rest = item.records.slice(SLOW.records)
-    this.#waiting[0] = { ...item, records: rest }
-    this.#process({ ...item, records, nextOffset: rest.offsetAt(0) })
+    const next = item.records.offsetAt(SLOW.records)
+    this.#waiting[0] = chunkFrom(item, next)
+    this.#process(chunkBefore(item, next))
   }
 
   #process(chunk: Chunk): void {
     this.#bytes -= bytesInMemory(chunk)
     this.#o.process(chunk)
   }
-}
-
-/** Approximate size of a chunk in memory while it waits. */
-export function bytesInMemory({ records, packed }: Pick<Chunk, 'records' | 'packed'>): number {
-  let bytes = packed?.bytes.length ?? 0
-  for (let i = 0; i < records.length; i++) bytes += RECORD_BYTES + records.partsBytes(i)
-  return bytes
 }
 
 /**
