@@ -15,7 +15,7 @@ import { Shadows } from './output/shadow/shadows.ts'
 import type { TaskContext } from './output/task-context.ts'
 import type { Availability } from './partition/availability.ts'
 import { GroupMembership } from './partition/membership.ts'
-import type { Prepared } from './prepared.ts'
+import type { Prepared, PreparedTopology } from './prepared.ts'
 import { BoundedRange, type LogRange } from './start/bounded-range.ts'
 import { type ClusterCheck, checkCluster } from './start/cluster-check.ts'
 import { registerSchemas } from './start/formats.ts'
@@ -85,6 +85,14 @@ export interface WorkerOptions extends Partial<WorkerConfig> {
   readonly random?: Random
 }
 
+/** What the parts of a worker share. */
+interface Shared extends WorkerOptions, WorkerContext {
+  readonly config: WorkerConfig
+  readonly topologies: readonly PreparedTopology[]
+  readonly clock: Clock
+  readonly random: Random
+}
+
 /** Starts a worker. While no broker answers it keeps trying, in state `unavailable`. */
 export function startWorker(options: WorkerOptions): Worker {
   return new Worker(options)
@@ -105,9 +113,7 @@ export class Worker {
    * `OFFSET_OUT_OF_RANGE`, `GROUP_FAILED`, `WORKER_NAME_TAKEN`, `STOP_TIMED_OUT`, or a bug.
    */
   readonly done: Promise<void>
-  readonly #o: WorkerOptions
-  readonly #config: WorkerConfig
-  readonly #context: WorkerContext
+  readonly #o: Shared
   readonly #backoff: Backoff
   readonly #tables: Tables
   readonly #shadows: Shadows
@@ -126,35 +132,29 @@ export class Worker {
   #isNoted = false
 
   constructor(options: WorkerOptions) {
-    const { prepared, group, observer } = options
-    const records = throughRedis(options)
-    this.#o = { ...options, records }
-    const { clock = wallClock, random = systemRandom } = options
-    const context = { clock, random, observer, slices: new Slices(() => clock.elapsedMs()) }
-    this.#config = workerConfig(options)
-    this.#context = context
+    const { prepared, clock = wallClock, random = systemRandom } = options
+    const shared = {
+      ...options,
+      config: workerConfig(options),
+      topologies: prepared.topologies,
+      records: throughRedis(options),
+      clock,
+      random,
+      slices: new Slices(() => clock.elapsedMs()),
+    }
+    const { config } = shared
+    this.#o = shared
     this.#backoff = new Backoff(RETRY, random)
     this.#tables = new Tables({
-      ...context,
-      topologies: prepared.topologies,
-      records,
-      group,
+      ...shared,
       failed: (error) => {
         this.#tableFailure ??= { error }
         this.#membership?.fail(error)
       },
     })
-    this.#stores = new Stores({
-      ...context,
-      topologies: prepared.topologies,
-      maxBytes: this.#config.maxStoreBytes ?? maxStoreBytesOfMachine(),
-    })
-    this.#shadows = new Shadows({
-      topologies: prepared.topologies,
-      records,
-      compression: this.#config.compression,
-      ...context,
-    })
+    const maxBytes = config.maxStoreBytes ?? maxStoreBytesOfMachine()
+    this.#stores = new Stores({ ...shared, maxBytes })
+    this.#shadows = new Shadows({ ...shared, compression: config.compression })
     const topic = prepared.topologies[0]?.definition.source.topic ?? ''
     this.#range = options.range === undefined ? null : new BoundedRange(options.range, topic)
     this.done = this.#run()
@@ -219,21 +219,21 @@ export class Worker {
       if (this.#stopping.signal.aborted) return
       const waitMs = this.#backoff.nextMs()
       this.#enter('unavailable', `${error.message}; next attempt in ${waitMs / 1_000} s`)
-      await this.#context.clock.sleep(waitMs, this.#stopping.signal)
+      await this.#o.clock.sleep(waitMs, this.#stopping.signal)
     }
   }
 
   /** @returns `null` when told to stop meanwhile */
   async #checkCluster(): Promise<ClusterCheck | null> {
-    const { records, prepared, group, observer } = this.#o
-    const { guarantee } = this.#config
-    const brokers = this.#config.brokers.join(',')
+    const { records, prepared, group, observer, config, clock } = this.#o
+    const { guarantee } = config
+    const brokers = config.brokers.join(',')
     const definitions = prepared.topologies.map((t) => t.definition)
     const checking = checkCluster({ records, definitions, group, guarantee, brokers }).then(
       async (found) => {
         if (found.toMake.length > 0) await records.createTopics(found.toMake)
         await registerSchemas(prepared.topologies)
-        await this.#range?.find(records, found, this.#context.clock.nowMs())
+        await this.#range?.find(records, found, clock.nowMs())
         return found
       },
     )
@@ -263,19 +263,14 @@ export class Worker {
   }
 
   async #beMember({ topics, known }: ClusterCheck): Promise<void> {
-    const { prepared, records, group, onDeadLetter } = this.#o
     const membership = new GroupMembership({
-      config: this.#config,
-      context: { ...this.#context, observer: (event) => this.#observe(event) },
-      topologies: prepared.topologies,
-      records,
-      group,
+      ...this.#o,
+      observer: (event) => this.#observe(event),
       topics,
       known,
       range: this.#range,
       shadows: this.#shadows,
       stores: this.#stores,
-      onDeadLetter: onDeadLetter,
       stopping: this.#stopping.signal,
       changed: this.#changed,
       onJoined: () => this.#backoff.reset(),
@@ -307,7 +302,7 @@ export class Worker {
         if (!isTemporary) this.#membership?.fail(error)
       }
       this.#changed.notifyAll()
-      await this.#context.clock.sleep(ASK_EVERY_MS, this.#stopping.signal)
+      await this.#o.clock.sleep(ASK_EVERY_MS, this.#stopping.signal)
     }
   }
 

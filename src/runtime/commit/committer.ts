@@ -40,9 +40,8 @@ export interface Committable {
   metadata(point: RestartPoint): string
 }
 
-interface CommitterOptions {
+interface CommitterOptions extends WorkerContext {
   readonly config: Pick<WorkerConfig, 'guarantee' | 'commitIntervalMs' | 'maxCommitBytes'>
-  readonly context: WorkerContext
   /** Does anything wait for the next commit? Then only the shortest time between commits is kept. */
   readonly isUrgent: () => boolean
   readonly partitions: () => Iterable<Committable>
@@ -76,7 +75,7 @@ export class Committer {
   constructor(options: CommitterOptions) {
     this.#o = options
     this.#size = new CommitSize(options.config.maxCommitBytes)
-    this.#backoff = new Backoff(RETRY, options.context.random)
+    this.#backoff = new Backoff(RETRY, options.random)
   }
 
   /** Called when there may be something to commit. */
@@ -86,7 +85,7 @@ export class Committer {
 
   /** Called when a broker, because of earlier records, accepts none for `ms`. */
   throttled(ms: number): void {
-    this.#mayWriteMs = Math.max(this.#mayWriteMs, this.#o.context.clock.elapsedMs() + ms)
+    this.#mayWriteMs = Math.max(this.#mayWriteMs, this.#o.clock.elapsedMs() + ms)
   }
 
   /** Called when something waits for the next commit. */
@@ -100,7 +99,7 @@ export class Committer {
       const woken = new Promise<void>((resolve) => {
         this.#wake = resolve
       })
-      const startMs = this.#o.context.clock.elapsedMs()
+      const startMs = this.#o.clock.elapsedMs()
       const size = await this.#commitOnce(member)
       if (size === 0) await this.#rest(woken)
       else await this.#keepPace(startMs, size)
@@ -122,7 +121,7 @@ export class Committer {
       return 0
     }
     const commit = assemble(segments)
-    const startMs = this.#o.context.clock.elapsedMs()
+    const startMs = this.#o.clock.elapsedMs()
     const mayWriteMs = this.#mayWriteMs
     const endWatch = this.#watchTime(startMs)
     const failure = await member.commit(commit).then(
@@ -137,7 +136,7 @@ export class Committer {
     this.#over()
     for (const segment of segments) segment.of.inFlight.committed(segment)
     this.#o.onCommitted()
-    const endMs = this.#o.context.clock.elapsedMs()
+    const endMs = this.#o.clock.elapsedMs()
     // Includes throttling because of this commit, but not because of earlier ones.
     const heldUpMs = Math.max(endMs, this.#mayWriteMs) - Math.max(startMs, mayWriteMs)
     const { bytes, records } = sizeOf(segments)
@@ -152,7 +151,7 @@ export class Committer {
     if (this.#toldPace !== null) {
       const isWoken = new AbortController()
       void woken.then(() => isWoken.abort('woken'))
-      await this.#o.context.clock.sleep(SLOW_MS, isWoken.signal)
+      await this.#o.clock.sleep(SLOW_MS, isWoken.signal)
       if (isWoken.signal.aborted) return
       this.#size.rested()
       this.#tellPace()
@@ -162,8 +161,8 @@ export class Committer {
 
   /** Waits until the next commit may start. */
   async #keepPace(startMs: number, size: number): Promise<void> {
-    const { clock } = this.#o.context
-    const { guarantee, commitIntervalMs } = this.#o.config
+    const { clock, config } = this.#o
+    const { guarantee, commitIntervalMs } = config
     // A commit that is full already does not get cheaper by waiting.
     const isUrgent = () => this.#o.isUrgent() || this.#isFull
     const { shortest, longest } = PACE_MS[guarantee]
@@ -184,12 +183,12 @@ export class Committer {
     this.#failingSinceMs = null
     if (!this.#isInTrouble) return
     this.#isInTrouble = false
-    this.#o.context.observer({ type: 'commit-over' })
+    this.#o.observer({ type: 'commit-over' })
   }
 
   /** Reports a commit that takes long while something waits for it, until the returned call. */
   #watchTime(startMs: number): () => void {
-    const { clock, observer } = this.#o.context
+    const { clock, observer } = this.#o
     const ended = new AbortController()
     const watch = async () => {
       for (let durationMs = SLOW_MS; ; durationMs += SLOW_MS) {
@@ -234,7 +233,7 @@ export class Committer {
     // Another worker owns the partitions, or will: the next assignment decides which tasks are
     // left.
     if (error.action !== 'retry' && error.action !== 'release') throw error
-    const { clock, observer } = this.#o.context
+    const { clock, observer } = this.#o
     const { code } = error
     if (code === 'COMMIT_TIMED_OUT') this.#size.timedOut(sizeOf(segments).bytes)
     const isRebalance = code === 'REBALANCING'
@@ -257,12 +256,12 @@ export class Committer {
     const bytesPerSecond = this.#size.pace
     if ((bytesPerSecond === null) === (this.#toldPace === null)) return
     this.#toldPace = bytesPerSecond
-    this.#o.context.observer({ type: 'writing-slow', bytesPerSecond })
+    this.#o.observer({ type: 'writing-slow', bytesPerSecond })
   }
 
   #tell(segments: readonly Segment[], durationMs: number): void {
-    const nowMs = this.#o.context.clock.nowMs()
-    this.#o.context.observer({
+    const nowMs = this.#o.clock.nowMs()
+    this.#o.observer({
       type: 'committed',
       outputs: writtenBy(segments, nowMs),
       nextOffsets: segments.flatMap(({ of: { partition }, upTo }) =>

@@ -3,8 +3,7 @@ import { firstFrom } from '../../records/log-records.ts'
 import type { Guarantee, LogRecords } from '../../records/port.ts'
 import { type CheckpointMetadata, markOf, type TopologyCheckpoint } from './checkpoint-metadata.ts'
 import {
-  batchBefore,
-  batchFrom,
+  batchBetween,
   type OutputBatch,
   type SizedBatch,
   sized,
@@ -309,7 +308,8 @@ export class ChunkInFlight {
   part({ batches, before }: Cut): SizedBatch[] {
     const whole = this.#batches.slice(0, batches)
     if (before === Number.NEGATIVE_INFINITY) return whole
-    return [...whole, ...this.#batches.slice(batches).map((batch) => batchBefore(batch, before))]
+    const cut = this.#batches.slice(batches)
+    return [...whole, ...cut.map((batch) => batchBetween(batch, 0, before))]
   }
 
   committed({ batches, before }: Cut): void {
@@ -319,7 +319,9 @@ export class ChunkInFlight {
     }
     this.#batches = this.#batches.slice(batches)
     if (before !== Number.NEGATIVE_INFINITY) {
-      this.#batches = this.#batches.map((batch) => batchFrom(batch, before))
+      this.#batches = this.#batches.map((batch) =>
+        batchBetween(batch, before, Number.POSITIVE_INFINITY),
+      )
     }
     this.#calls.changed(this)
   }

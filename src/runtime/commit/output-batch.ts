@@ -110,16 +110,19 @@ export function sizesByCause(batch: SizedBatch): [cause: number, WriteSize][] {
   return sizes
 }
 
-/** The part that came from records before an offset. */
-export function batchBefore({ outputs, deadLetters }: OutputBatch, offset: number): SizedBatch {
-  const before = (list: CausedRecords) => part(list, 0, firstFrom(list, offset))
-  return sized({ outputs: before(outputs), deadLetters: before(deadLetters) })
-}
-
-/** The part that came from records at or after an offset. */
-export function batchFrom({ outputs, deadLetters }: OutputBatch, offset: number): SizedBatch {
-  const from = (list: CausedRecords) => part(list, firstFrom(list, offset), list.causes.length)
-  return sized({ outputs: from(outputs), deadLetters: from(deadLetters) })
+/** The part that came from records from an offset up to another. */
+export function batchBetween(
+  { outputs, deadLetters }: OutputBatch,
+  first: number,
+  end: number,
+): SizedBatch {
+  const within = ({ records: all, causes }: CausedRecords) => {
+    const [from, to] = [firstFrom(causes, first), firstFrom(causes, end)]
+    const records = new WrittenRecords()
+    records.addAll(all, from, to)
+    return { records, causes: causes.slice(from, to) }
+  }
+  return sized({ outputs: within(outputs), deadLetters: within(deadLetters) })
 }
 
 /** Approximate size of a record in a request. */
@@ -127,14 +130,8 @@ export function wireBytes(records: WrittenRecords, index: number): number {
   return ON_THE_WIRE + records.partsBytes(index)
 }
 
-function part({ records: all, causes }: CausedRecords, from: number, to: number): CausedRecords {
-  const records = new WrittenRecords()
-  records.addAll(all, from, to)
-  return { records, causes: causes.slice(from, to) }
-}
-
 /** The index of the first one that came from a record at or after an offset. */
-function firstFrom({ causes }: CausedRecords, offset: number): number {
+function firstFrom(causes: readonly number[], offset: number): number {
   const index = causes.findIndex((cause) => cause >= offset)
   return index < 0 ? causes.length : index
 }

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { position } from '../../kernel/ids.ts'
 import type { Assignment, LogRecord, LogRecords, TopicPartition } from '../../records/port.ts'
@@ -83,7 +84,7 @@ export class Verdicts {
       const { block, unknown: written } = verdict
       const unknown = this.#inForce(verdict)
       if (unknown.length > 0) this.#unknown.set(block, unknown)
-      if (!areEqual(unknown, written)) this.#outdated.push(block)
+      if (!isDeepStrictEqual(unknown, written)) this.#outdated.push(block)
     }
     this.#isRead = true
   }
@@ -226,10 +227,4 @@ export function rangesBefore(ranges: readonly OffsetRange[], end: number): Offse
 
 export function isWithin(ranges: readonly OffsetRange[], offset: number): boolean {
   return ranges.some(([first, last]) => first <= offset && offset <= last)
-}
-
-function areEqual(a: readonly OffsetRange[], b: readonly OffsetRange[]): boolean {
-  return (
-    a.length === b.length && a.every(([first, last], i) => first === b[i]?.[0] && last === b[i][1])
-  )
 }

@@ -9,17 +9,13 @@ import { topicCompressions } from '../../topology/graph.ts'
 import { checkpointTopic, committedTopics } from '../commit/checkpoint-topic.ts'
 import { Committer } from '../commit/committer.ts'
 import { Verdicts } from '../commit/verdicts.ts'
-import type { WorkerConfig } from '../config.ts'
 import type { WorkerContext } from '../context.ts'
 import type { RuntimeEvent } from '../events.ts'
-import type { Shadows } from '../output/shadow/shadows.ts'
-import type { TaskContext } from '../output/task-context.ts'
 import { limitsOf } from '../output/topic-limits.ts'
 import type { PreparedTopology } from '../prepared.ts'
 import type { BoundedRange } from '../start/bounded-range.ts'
-import type { Stores } from '../tables/stores.ts'
 import { Availability } from './availability.ts'
-import { Tasks } from './tasks.ts'
+import { Tasks, type TasksOptions } from './tasks.ts'
 
 // A worker as a member of its group, from joining to leaving: its assigned tasks, and their
 // commits.
@@ -33,10 +29,9 @@ const FINISH_WITHIN_MS = 15_000
 const LAST_COMMIT_WITHIN_MS = 2_000
 const LEAVE_WITHIN_MS = 3_000
 
-interface GroupMembershipOptions {
-  readonly config: WorkerConfig
-  readonly context: WorkerContext
-  readonly topologies: readonly PreparedTopology[]
+type Passed = 'config' | 'topologies' | 'shadows' | 'stores' | 'onDeadLetter'
+
+interface GroupMembershipOptions extends WorkerContext, Pick<TasksOptions, Passed> {
   readonly records: Records
   readonly group: string
   readonly topics: ReadonlyMap<string, TopicInfo>
@@ -44,9 +39,6 @@ interface GroupMembershipOptions {
   readonly known: ReadonlyMap<string, number>
   /** `null`: topics are read without an end. */
   readonly range: BoundedRange | null
-  readonly shadows: Shadows
-  readonly stores: Stores
-  readonly onDeadLetter: TaskContext['onDeadLetter']
   /** Aborts when the worker is told to stop. */
   readonly stopping: AbortSignal
   /** Notified whenever something has changed that others wait for. */
@@ -70,11 +62,10 @@ export class GroupMembership {
   constructor(options: GroupMembershipOptions) {
     this.#o = options
     this.#life = new Lifecycle(`the member of group "${options.group}"`, MEMBER)
-    const { config, topics } = options
-    const context: WorkerContext = { ...options.context, observer: (event) => this.#observe(event) }
+    const { topics } = options
+    const observed = { ...options, observer: (event: RuntimeEvent) => this.#observe(event) }
     this.#committer = new Committer({
-      config,
-      context,
+      ...observed,
       isUrgent: () => this.#tasks.isHeldUp || options.stopping.aborted,
       partitions: () => this.#tasks.all(),
       onCommitted: () => {
@@ -84,16 +75,10 @@ export class GroupMembership {
     })
     const limits = new Map([...topics].map(([name, topic]) => [name, limitsOf(topic)]))
     this.#tasks = new Tasks({
-      ...context,
-      config,
-      topologies: options.topologies,
+      ...observed,
       partitions: (topic) => topics.get(topic)?.partitions ?? 0,
       topicLimits: (topic) => limits.get(topic) ?? limitsOf(undefined),
       verdictsOf: (topology, assignment) => this.#verdictsOf(topology, assignment),
-      range: options.range,
-      shadows: options.shadows,
-      stores: options.stores,
-      onDeadLetter: options.onDeadLetter,
       onChange: () => {
         this.#committer.nudge()
         options.changed.notifyAll()
@@ -174,7 +159,7 @@ export class GroupMembership {
       if (!this.#hasFailed) await this.#finish(member)
     } finally {
       this.#committer.stop()
-      const { clock } = this.#o.context
+      const { clock } = this.#o
       await atMost(LAST_COMMIT_WITHIN_MS, commits, clock)
       await atMost(LEAVE_WITHIN_MS, member.leave(), clock)
     }
@@ -186,7 +171,7 @@ export class GroupMembership {
     member.stopFetching()
     this.#tasks.stopTaking()
     const isDone = () => this.#tasks.canLeave || this.#hasFailed
-    await atMost(FINISH_WITHIN_MS, this.#o.changed.until(isDone), this.#o.context.clock)
+    await atMost(FINISH_WITHIN_MS, this.#o.changed.until(isDone), this.#o.clock)
     if (isDone()) return
     throw new TidemarkError(
       'STOP_TIMED_OUT',
@@ -216,7 +201,7 @@ export class GroupMembership {
   }
 
   #observe(event: RuntimeEvent): void {
-    this.#o.context.observer(event)
+    this.#o.observer(event)
     this.#availability.follow(event)
     // A worker that is about to leave does not wait for what may last.
     if (event.type === 'schema-missing' || event.type === 'model-failing')

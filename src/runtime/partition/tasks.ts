@@ -25,7 +25,7 @@ import { KeyWatch } from './key-watch.ts'
 
 type MadeHere = 'limits' | 'partitions' | 'keyWatches' | 'pausable' | 'onFinished' | 'onBytes'
 
-interface TasksOptions extends Omit<PartitionContext, MadeHere> {
+export interface TasksOptions extends Omit<PartitionContext, MadeHere> {
   readonly config: WorkerConfig
   readonly topologies: readonly PreparedTopology[]
   /** Partitions of a source when the worker started. */

@@ -45,7 +45,7 @@ test('a commit takes at most 50,000 records, of all partitions together', async 
   let partitions: readonly Committable[] = []
   const committer = new Committer({
     config: { guarantee: 'exactly-once', commitIntervalMs: null, maxCommitBytes: 2 ** 24 },
-    context: { clock, random: longestWaits, observer: () => {}, slices: new Slices(() => 0) },
+    ...{ clock, random: longestWaits, observer: () => {}, slices: new Slices(() => 0) },
     isUrgent: () => false,
     partitions: () => partitions,
     onCommitted: () => {},
