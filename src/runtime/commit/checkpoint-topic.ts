@@ -45,29 +45,22 @@ export function nameFaults(definition: Definition, group: string): TidemarkError
 /** Faults of a topic that is there already. */
 export function checkpointFaults(topic: TopicInfo, source: TopicInfo): TidemarkError[] {
   const { name, partitions, isCompacted, isTrimmed, maxMessageBytes } = topic
-  const faults: [isSo: boolean, what: string, setting: string][] = [
-    [
-      isCompacted === false || isTrimmed === true,
-      'its records would be deleted for their age',
-      'cleanup.policy=compact',
-    ],
-    [
-      maxMessageBytes !== null && maxMessageBytes < MOST_VERDICT_BYTES,
-      `it takes only ${maxMessageBytes} bytes`,
-      'max.message.bytes=1048588',
-    ],
-  ]
-  const wrong = faults.filter(([isSo]) => isSo)
-  const settings = wrong.map(([, what, setting]) => {
+  const faults: TidemarkError[] = []
+  const cannotKeep = (what: string, setting: string) => {
     const hint = `kafka-configs.sh --alter --entity-type topics --entity-name ${name} --add-config ${setting}`
-    return fault(`topic "${name}" cannot keep what a replay has to know: ${what}`, hint)
-  })
-  if (partitions === source.partitions) return settings
-  const what = `topic "${name}" has ${partitions} partitions, and "${source.name}" has ${source.partitions}`
-  return [
-    ...settings,
-    fault(what, 'delete it with all workers of the group stopped: a worker makes it'),
-  ]
+    faults.push(fault(`topic "${name}" cannot keep what a replay has to know: ${what}`, hint))
+  }
+  if (isCompacted === false || isTrimmed === true) {
+    cannotKeep('its records would be deleted for their age', 'cleanup.policy=compact')
+  }
+  if (maxMessageBytes !== null && maxMessageBytes < MOST_VERDICT_BYTES) {
+    cannotKeep(`it takes only ${maxMessageBytes} bytes`, 'max.message.bytes=1048588')
+  }
+  if (partitions !== source.partitions) {
+    const what = `topic "${name}" has ${partitions} partitions, and "${source.name}" has ${source.partitions}`
+    faults.push(fault(what, 'delete it with all workers of the group stopped: a worker makes it'))
+  }
+  return faults
 }
 
 function fault(what: string, hint: string): TidemarkError {

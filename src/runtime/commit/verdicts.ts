@@ -57,14 +57,10 @@ export class Verdicts {
   readonly #unknown = new Map<number, readonly OffsetRange[]>()
   /** Blocks whose record does not say what is in force. */
   readonly #outdated: number[] = []
-  #isRead = false
+  isRead = false
 
   constructor(options: VerdictsOptions) {
     this.#o = options
-  }
-
-  get isRead(): boolean {
-    return this.#isRead
   }
 
   /**
@@ -86,7 +82,7 @@ export class Verdicts {
       if (unknown.length > 0) this.#unknown.set(block, unknown)
       if (!isDeepStrictEqual(unknown, written)) this.#outdated.push(block)
     }
-    this.#isRead = true
+    this.isRead = true
   }
 
   /** In a replay: the records that were not given up. */

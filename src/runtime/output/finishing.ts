@@ -2,7 +2,7 @@ import type { EngineResult, ReadyBatch, ShadowRows, StepScores } from '../../eng
 import type { Present } from '../../kernel/clock.ts'
 import { position } from '../../kernel/ids.ts'
 import type { StageClock } from '../../kernel/stages.ts'
-import type { Chunk, Header, NewRecord, TopicPartition } from '../../records/port.ts'
+import type { Header, NewRecord, TopicPartition } from '../../records/port.ts'
 import { WrittenRecords } from '../../records/written-records.ts'
 import { decisiveStep } from '../../topology/graph.ts'
 import { type CausedRecords, inLogOrder, type OutputBatch } from '../commit/output-batch.ts'
@@ -10,7 +10,7 @@ import type { Verdicts } from '../commit/verdicts.ts'
 import type { PreparedTopology } from '../prepared.ts'
 import { deadLetter, type RecordFault } from './dead-letter.ts'
 import { PassedHeaders } from './headers.ts'
-import { countOutcomes, type Intake } from './outcomes.ts'
+import { countOutcomes, type Finishable } from './outcomes.ts'
 import { engineFault, type OutputContext, produce } from './outputs.ts'
 import { chunkHeaders, decisionHeaders } from './provenance.ts'
 import type { TaskContext } from './task-context.ts'
@@ -33,17 +33,6 @@ export interface Answered {
   readonly ready: ReadyBatch
   /** `null`: it is at a sink, or the partition was lost meanwhile. */
   readonly scores: StepScores | null
-}
-
-/** A chunk that is to be finished, in part or as a whole. */
-export interface Finishable {
-  readonly intake: Intake
-  readonly chunk: Pick<Chunk, 'records' | 'packed' | 'nextOffset'>
-  /** May its windows lack events that are no longer in the log? */
-  readonly isWarming: boolean
-  readonly stages: StageClock
-  /** Indices of the events that were scored or written so far. */
-  readonly reached: number[]
 }
 
 /** The engine's result for a whole chunk. */
@@ -171,12 +160,12 @@ export class Finishing {
     { result, keys, bytes }: ChunkEnd,
   ): void {
     const { name: topology, source } = this.#topology.definition
-    const { intake, chunk, reached, stages } = begun
+    const { chunk, stages } = begun
     this.#context.observer({
       type: 'processed',
       topology,
       partition: this.#partition,
-      outcomes: countOutcomes(chunk, { intake, result, reached, faults }),
+      outcomes: countOutcomes(begun, result, faults),
       step: this.#step,
       closed: result.closed,
       durationMs: stages.durationMs,

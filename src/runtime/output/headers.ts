@@ -2,7 +2,12 @@ import { answerOf, refusePromise, valueKind } from '../../formats/identity.ts'
 import { type ByteRoom, Place } from '../../kernel/bytes.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import type { LogRecords } from '../../records/port.ts'
-import { type OutgoingHeader, readVarint, varintBytes } from '../../records/record-format.ts'
+import {
+  NumberReader,
+  type OutgoingHeader,
+  readVarint,
+  varintBytes,
+} from '../../records/record-format.ts'
 import type { SinkStep } from '../../topology/definition.ts'
 import { isReservedHeader, TRACE_HEADERS } from '../../topology/source.ts'
 
@@ -102,14 +107,8 @@ export class PassedHeaders {
     const { buffer } = this.#place.memory
     const headers: OutgoingHeader[] = []
     for (let i = 0; i < this.#spans.length; i += 2) {
-      const at = this.#spans[i] as number
-      const nameBytes = readVarint(buffer, at)
-      const nameAt = at + varintBytes(nameBytes)
-      const name = buffer.toString('utf8', nameAt, nameAt + nameBytes)
-      const valueBytes = readVarint(buffer, nameAt + nameBytes)
-      const end = this.#spans[i + 1] as number
-      const value = valueBytes < 0 ? null : buffer.subarray(end - valueBytes, end)
-      headers.push({ name, value })
+      const reader = new NumberReader(buffer, this.#spans[i] as number)
+      headers.push({ name: String(reader.part()), value: reader.part() })
     }
     return headers
   }

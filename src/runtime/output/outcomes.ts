@@ -1,4 +1,5 @@
 import type { EngineResult, EventBatch } from '../../engine/events.ts'
+import type { StageClock } from '../../kernel/stages.ts'
 import { firstFrom } from '../../records/log-records.ts'
 import type { Chunk, LogRecords } from '../../records/port.ts'
 import type { Outcomes } from '../events.ts'
@@ -9,6 +10,17 @@ export interface Intake {
   readonly batch: EventBatch
   readonly records: LogRecords
   readonly faults: readonly RecordFault[]
+}
+
+/** A chunk that is to be finished, in part or as a whole. */
+export interface Finishable {
+  readonly intake: Intake
+  readonly chunk: Pick<Chunk, 'records' | 'packed' | 'nextOffset'>
+  /** May its windows lack events that are no longer in the log? */
+  readonly isWarming: boolean
+  readonly stages: StageClock
+  /** Indices of the events that were scored or written so far. */
+  readonly reached: number[]
 }
 
 export const NO_OUTCOMES: Outcomes = {
@@ -35,19 +47,9 @@ export function addOutcomes(a: Outcomes, b: Outcomes): Outcomes {
  * window; otherwise a duplicate, if a `dedupe` left it out; what is left was skipped.
  */
 export function countOutcomes(
-  { records, packed }: Pick<Chunk, 'records' | 'packed'>,
-  {
-    intake,
-    result,
-    reached,
-    faults,
-  }: {
-    readonly intake: Intake
-    readonly result: EngineResult
-    /** Indices of the events that were scored, or that reached a sink without a model. */
-    readonly reached: readonly number[]
-    readonly faults: readonly RecordFault[]
-  },
+  { chunk: { records, packed }, intake, reached }: Pick<Finishable, 'chunk' | 'intake' | 'reached'>,
+  result: EngineResult,
+  faults: readonly RecordFault[],
 ): Outcomes {
   // A batch that was not unpacked is one dead letter.
   if (packed !== undefined) return { ...NO_OUTCOMES, dead: packed.count }

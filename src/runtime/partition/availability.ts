@@ -46,24 +46,21 @@ export class Availability {
   }
 
   #followPartition(event: RuntimeEvent): void {
+    if (!('partition' in event)) return
+    const name = partitionName(event.partition)
     if (event.type === 'breaker') {
-      const name = partitionName(event.partition)
       const what = `${Math.floor(event.deadPercent)} % of the last records of ${name} are dead letters: it continues at 100 a second`
       put(this.#reasons, `breaker ${name}`, event.isOpen ? what : null)
     } else if (event.type === 'model-failing') {
       const { topology, step, reason } = event
-      const name = partitionName(event.partition)
       put(this.#reasons, `model ${name} ${topology} ${step}`, reason && `${name} waits: ${reason}`)
     } else if (event.type === 'schema-missing') {
       const { topology, reason } = event
-      const name = partitionName(event.partition)
       put(this.#reasons, `schema ${name} ${topology}`, reason && `${name} waits: ${reason}`)
     } else if (event.type === 'schema-unknown') {
-      const name = partitionName(event.partition)
       const what = event.reason && `${name} sets records aside: ${event.reason}`
       put(this.#hindrances, `unknown ${name} ${event.topology}`, what)
     } else if (event.type === 'lost') {
-      const name = partitionName(event.partition)
       for (const all of [this.#reasons, this.#hindrances])
         for (const about of all.keys()) if (about.split(' ')[1] === name) all.delete(about)
     }

@@ -1,4 +1,3 @@
-import type { TidemarkError } from '../../kernel/errors.ts'
 import type { ModelUse } from '../../scoring/load-model.ts'
 import { ModelCache } from '../../scoring/model-cache.ts'
 import { type LoadedScorers, loadScorers } from '../../scoring/models.ts'
@@ -24,21 +23,8 @@ interface ModelChoices
   readonly latencyBudget: 'none' | undefined
 }
 
-interface LoadedSteps {
-  readonly variants: readonly StepVariants[]
-  readonly faults: readonly TidemarkError[]
-  readonly notes: readonly string[]
-  readonly bytes: number
-  /** The scorers of a topology, by name of the step; only if there are no faults. */
-  scorersOf(definition: Definition): ReadonlyMap<string, StepScorer>
-  close(): Promise<void>
-}
-
 /** Loads the models of all score steps. @param definitions with different names */
-export async function loadSteps(
-  definitions: readonly Definition[],
-  choices: ModelChoices,
-): Promise<LoadedSteps> {
+export async function loadSteps(definitions: readonly Definition[], choices: ModelChoices) {
   const { evaluator, cache, maxModelBytes, latencyBudget } = choices
   const chosen = new Map(Object.entries(choices.variants))
   const steps = definitions.flatMap((definition) =>
@@ -71,7 +57,8 @@ export async function loadSteps(
     faults,
     notes: loaded.notes,
     bytes: loaded.bytes,
-    scorersOf: ({ name }) =>
+    /** The scorers of a topology, by name of the step; only if there are no faults. */
+    scorersOf: ({ name }: Definition): ReadonlyMap<string, StepScorer> =>
       new Map(
         steps
           .filter(({ definition }) => definition.name === name)

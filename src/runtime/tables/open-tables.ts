@@ -18,17 +18,8 @@ interface OpenOptions {
   readonly room: TableRoom
 }
 
-interface OpenTables {
-  readonly all: readonly LoadedTable[]
-  readonly faults: readonly TidemarkError[]
-  of(definition: Definition): readonly PreparedTable[]
-}
-
 /** Makes the tables of topologies, still without rows. Equal declarations share one table. */
-export async function openTables(
-  definitions: readonly Definition[],
-  options: OpenOptions,
-): Promise<OpenTables> {
+export async function openTables(definitions: readonly Definition[], options: OpenOptions) {
   const declared = definitions.flatMap(({ tables }) => tables)
   const distinct = declared.filter((one, i) => declared.findIndex((d) => isSame(d, one)) === i)
   const labels = labelsOf(distinct)
@@ -39,7 +30,7 @@ export async function openTables(
   return {
     all: prepared.map(({ table }) => table),
     faults: opened.filter((one) => one instanceof TidemarkError),
-    of: ({ tables }) =>
+    of: ({ tables }: Definition) =>
       tables.flatMap((one) => prepared.find(({ table }) => isSame(table.definition, one)) ?? []),
   }
 }

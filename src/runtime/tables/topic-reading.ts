@@ -17,12 +17,6 @@ interface InvalidRow {
 /** Records applied between two looks at the time. */
 const UNASKED = 32
 
-interface Place {
-  /** For messages. */
-  readonly at: string
-  readonly by: RecordId
-}
-
 interface Progress {
   nextOffset: number
   /** Where the partition ended when reading began. */
@@ -102,18 +96,17 @@ export class TopicReading {
       }
       const record = records.at(i)
       const fault = faults.get(i)
-      const at = position(chunk.topic, partition, record.offset)
       const { offset, timestampMs } = record
-      const place = { at, by: { partition, offset, timestampMs } }
-      if (fault === undefined) this.#put(record, () => decoded.events.at(event), place)
-      else this.#refuse(record, fault, place)
+      const by = { partition, offset, timestampMs }
+      if (fault === undefined) this.#put(record, () => decoded.events.at(event), by)
+      else this.#refuse(record, fault, by)
       if (fault === undefined) event++
     }
     this.read += records.length
     progress.nextOffset = nextOffset
   }
 
-  #put(record: LogRecord, row: () => unknown, place: Place): void {
+  #put(record: LogRecord, row: () => unknown, by: RecordId): void {
     try {
       const { definition } = this.#table
       const hasKey = definition.key !== null
@@ -121,24 +114,29 @@ export class TopicReading {
       const recordKey = hasKey && record.key === null ? null : keyOfRecord(record.key)
       const key = hasKey ? keyOfRow(definition, value) : (recordKey as string)
       const timeMs = timeOfRow(definition, value)
-      this.rows.put(recordKey, { key, timeMs, value: record.value as Buffer }, place.by)
+      this.rows.put(recordKey, { key, timeMs, value: record.value as Buffer }, by)
     } catch (thrown) {
       if (!(thrown instanceof TidemarkError)) throw thrown
       const { action, code } = thrown
       if (action !== 'dead-letter' && code !== 'TABLE_INVALID') throw thrown
-      this.#refuse(record, thrown, place)
+      this.#refuse(record, thrown, by)
     }
   }
 
   /** Removes the row of the record's key. The record is a fault unless it is a tombstone. */
-  #refuse(record: LogRecord, error: TidemarkError, { at, by }: Place): void {
-    if (error.code !== 'TOMBSTONE') this.#tell({ at, error })
+  #refuse(record: LogRecord, error: TidemarkError, by: RecordId): void {
+    if (error.code !== 'TOMBSTONE') this.#invalid(by, error)
     try {
       this.rows.remove(keyOfRecord(record.key), by)
     } catch (thrown) {
       if (!(thrown instanceof TidemarkError)) throw thrown
-      if (error.code === 'TOMBSTONE') this.#tell({ at, error: thrown })
+      if (error.code === 'TOMBSTONE') this.#invalid(by, thrown)
     }
+  }
+
+  #invalid({ partition, offset }: RecordId, error: TidemarkError): void {
+    const topic = this.#table.definition.from.topic as string
+    this.#tell({ at: position(topic, partition, offset), error })
   }
 
   #sum(of: (progress: Progress) => number): number {

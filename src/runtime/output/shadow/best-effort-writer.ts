@@ -68,7 +68,8 @@ export class BestEffortWriter {
       try {
         this.#writer ??= this.#o.open()
         await this.#writer.send(WrittenRecords.joined(all))
-        this.#succeeded()
+        if (this.#isFailing) this.#o.report.unwritten(null)
+        this.#isFailing = false
         this.#done(all, (records) => this.#o.report.outputs(records, 0))
       } catch (error) {
         this.#failed(error)
@@ -87,11 +88,6 @@ export class BestEffortWriter {
     this.#held -= records
     if (records > 0) count(records)
     this.#o.changed()
-  }
-
-  #succeeded(): void {
-    if (this.#isFailing) this.#o.report.unwritten(null)
-    this.#isFailing = false
   }
 
   #failed(error: unknown): void {
