@@ -163,20 +163,24 @@ export function metadataAt({
 // Other programs write arbitrary metadata: every value is checked before it is used.
 
 /** @throws TypeError */
-function checked<T>(of: unknown, isValid: (value: unknown) => boolean): T {
-  if (isValid(of)) return of as T
+function checked<T>(of: unknown, isValid: (value: unknown) => value is T): T {
+  if (isValid(of)) return of
   throw new TypeError('it is not ours')
 }
 
+function isObject(of: unknown): of is Record<string, unknown> {
+  return typeof of === 'object' && of !== null && !Array.isArray(of)
+}
+
 function fields(of: unknown): Record<string, unknown> {
-  return checked(of, (it) => typeof it === 'object' && it !== null && !Array.isArray(it))
+  return checked(of, isObject)
 }
 
 function mapOf<T>(of: unknown, unpack: (value: unknown) => T): ReadonlyMap<string, T> {
   return new Map(Object.entries(fields(of)).map(([name, value]) => [name, unpack(value)]))
 }
 
-function isChecksum(of: unknown): boolean {
+function isChecksum(of: unknown): of is number {
   return count(of) < 2 ** 32
 }
 
@@ -185,15 +189,18 @@ function list(of: unknown): unknown[] {
 }
 
 function count(of: unknown): number {
-  return checked(of, (n) => Number.isSafeInteger(n) && (n as number) >= 0)
+  return checked(of, (n): n is number => Number.isSafeInteger(n) && (n as number) >= 0)
 }
 
 function word(of: unknown): string {
-  return checked(of, (text) => typeof text === 'string')
+  return checked(of, (text): text is string => typeof text === 'string')
 }
 
 /** Idle steps may have fractions of a millisecond. */
 function time(of: unknown): number {
   if (of === null) return Number.NEGATIVE_INFINITY
-  return checked(of, (ms) => typeof ms === 'number' && Math.abs(ms) <= Number.MAX_SAFE_INTEGER)
+  return checked(
+    of,
+    (ms): ms is number => typeof ms === 'number' && Math.abs(ms) <= Number.MAX_SAFE_INTEGER,
+  )
 }

@@ -44,7 +44,7 @@ interface CommitterOptions extends WorkerContext {
   readonly config: Pick<WorkerConfig, 'guarantee' | 'commitIntervalMs' | 'maxCommitBytes'>
   /** Does anything wait for the next commit? Then only the shortest time between commits is kept. */
   readonly isUrgent: () => boolean
-  readonly partitions: () => Iterable<Committable>
+  readonly partitions: () => readonly Committable[]
   /** Called when a commit has succeeded. */
   onCommitted(): void
 }
@@ -195,7 +195,7 @@ export class Committer {
         const leftMs = () => startMs + durationMs - clock.elapsedMs()
         while (leftMs() > 0 && !ended.signal.aborted) await clock.sleep(leftMs(), ended.signal)
         if (ended.signal.aborted) return
-        if ([...this.#o.partitions()].every(({ inFlight }) => inFlight.isEmpty)) continue
+        if (this.#o.partitions().every(({ inFlight }) => inFlight.isEmpty)) continue
         this.#isInTrouble = true
         observer({ type: 'commit-slow', durationMs })
         return
@@ -210,7 +210,7 @@ export class Committer {
   #gather(): Segment[] {
     const segments: Segment[] = []
     const left = { bytes: this.#size.bytes, records: MAX_RECORDS }
-    const partitions = [...this.#o.partitions()]
+    const partitions = this.#o.partitions()
     const first = this.#turn % Math.max(partitions.length, 1)
     this.#isFull = false
     for (const of of [...partitions.slice(first), ...partitions.slice(0, first)]) {

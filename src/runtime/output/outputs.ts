@@ -228,7 +228,7 @@ class Outputs implements Produced {
     const index = indices[row] as number
     if (windows === null) return { record: this.#o.from.records.at(index), window: null }
     const window = windows[index] as WindowResult
-    return { record: causeOf(window, this.#o.from), window }
+    return { record: causingRecord(window, this.#o.from), window }
   }
 
   #encode(
@@ -293,7 +293,7 @@ export function idAt(
 }
 
 /** The record that caused a window's result. */
-export function causeOf(
+export function causingRecord(
   { cause }: WindowResult,
   { records, nextOffset: offset, present }: OutputContext,
 ): LogRecord {
@@ -312,6 +312,7 @@ function faultOf({ record, window }: Origin, step: string, error: TidemarkError)
 
 /** Turns a fault of the engine into the fault of a record or a window. */
 export function engineFault({ of, step, error }: EngineFault, from: OutputContext): RecordFault {
-  if (typeof of !== 'number') return faultOf({ record: causeOf(of, from), window: of }, step, error)
+  if (typeof of !== 'number')
+    return faultOf({ record: causingRecord(of, from), window: of }, step, error)
   return faultOf({ record: from.records.at(of), window: null }, step, error)
 }

@@ -62,8 +62,8 @@ export class Tasks {
   }
 
   /** The partitions assigned to this worker now. */
-  all(): Iterable<AssignedPartition> {
-    return this.#partitions.values()
+  all(): readonly AssignedPartition[] {
+    return [...this.#partitions.values()]
   }
 
   /**
@@ -156,14 +156,12 @@ export class Tasks {
 
   /** Leaves what has not been started to the next owner. */
   stopTaking(): void {
-    for (const partition of this.#partitions.values()) partition.stopTaking()
+    for (const partition of this.all()) partition.stopTaking()
   }
 
   loseAll(): void {
-    this.lost(
-      [...this.#partitions.values()].map((assigned) => assigned.partition),
-      'left',
-    )
+    const all = this.all().map(({ partition }) => partition)
+    this.lost(all, 'left')
   }
 
   /** Drops a chunk of an older assignment. */
@@ -181,27 +179,26 @@ export class Tasks {
 
   /** Closes every open window. Resolves when they have closed; the results are committed later. */
   async closeWindows(): Promise<void> {
-    const all = [...this.#partitions.values()]
-    await Promise.all(all.map((assigned) => assigned.advance(() => LATEST_EVENT_TIME_MS)))
+    await Promise.all(this.all().map((assigned) => assigned.advance(() => LATEST_EVENT_TIME_MS)))
   }
 
   /** Pauses and resumes partitions by the bytes in flight. */
   adjustFlow(): void {
-    if (this.#backpressure.adjust(this.#partitions.values())) this.#o.onHeldUp()
+    if (this.#backpressure.adjust(this.all())) this.#o.onHeldUp()
   }
 
   get isIdle(): boolean {
-    return [...this.#partitions.values()].every(({ isIdle }) => isIdle)
+    return this.all().every(({ isIdle }) => isIdle)
   }
 
   /** Is there nothing to wait for before the worker leaves? */
   get canLeave(): boolean {
-    return [...this.#partitions.values()].every(({ canLeave }) => canLeave)
+    return this.all().every(({ canLeave }) => canLeave)
   }
 
   /** Has everything up to the ends of their ranges been committed? */
   get areAtEnds(): boolean {
-    return [...this.#partitions.values()].every(({ isAtEnd }) => isAtEnd)
+    return this.all().every(({ isAtEnd }) => isAtEnd)
   }
 
   get isHeldUp(): boolean {
@@ -209,7 +206,7 @@ export class Tasks {
   }
 
   #divide(): void {
-    const tasks = [...this.#partitions.values()].reduce((sum, p) => sum + p.tasks.length, 0)
+    const tasks = this.all().reduce((sum, p) => sum + p.tasks.length, 0)
     const { maxKeys, maxBytes } = this.#limits
     this.#share.maxKeys = Math.floor(maxKeys / Math.max(tasks, 1))
     this.#share.maxBytes = Math.floor(maxBytes / Math.max(tasks, 1))
@@ -254,8 +251,7 @@ export class Backpressure {
   }
 
   /** @returns whether a partition was paused now that waits for a commit */
-  adjust(all: Iterable<Fetched>): boolean {
-    const partitions = [...all]
+  adjust(partitions: readonly Fetched[]): boolean {
     const used = partitions.reduce((sum, { bytesInFlight }) => sum + bytesInFlight, 0)
     const most = Math.min(MOST_PARTITION_BYTES, this.#budget - used)
     let hasStopped = false

@@ -16,7 +16,7 @@ interface WriterOptions {
   readonly changed: () => void
 }
 
-interface WriterReport {
+export interface WriterReport {
   outputs(written: number, dropped: number): void
   /** Called with why records cannot be written, at most once a minute; `null`: they can again. */
   unwritten(reason: string | null): void

@@ -1,6 +1,6 @@
 import type { ModelBatch, ReadyBatch, StepScores } from '../../../engine/events.ts'
 import type { StepModel } from '../../../scoring/step-models.ts'
-import { causeOf, idAt, type OutputContext } from '../outputs.ts'
+import { causingRecord, idAt, type OutputContext } from '../outputs.ts'
 
 /** Events whose main scores are known. */
 export interface OfferedEvents {
@@ -79,7 +79,7 @@ export function originOf(row: number, { ready, from, sink }: OriginOptions): Ori
   const index = indices[row] as number
   const window = windows?.[index] ?? null
   const { key, offset, timestampMs } =
-    window === null ? from.records.at(index) : causeOf(window, from)
+    window === null ? from.records.at(index) : causingRecord(window, from)
   const own = window === null ? key : window.key
   return {
     key: own === null ? null : Buffer.from(own),

@@ -12,69 +12,6 @@ import type { ShadowOutputs } from './shadow-outputs.ts'
 
 const TELL_EVERY_MS = 1_000
 
-interface ReportOptions {
-  readonly labels: ShadowLabels
-  readonly observer: Observer
-  readonly clock: Clock
-}
-
-/** Tells what a shadow does, and how far it agrees with the published scores. */
-export class ShadowReport {
-  readonly #o: ReportOptions
-  readonly #agreement = new Agreement(null)
-  /** Cancels the next telling; `null`: nothing is untold. */
-  #cancel: (() => void) | null = null
-
-  constructor(options: ReportOptions) {
-    this.#o = options
-  }
-
-  rows(counts: Record<'scored' | 'failed' | 'dropped', number>): void {
-    const { scored, failed, dropped } = counts
-    if (scored + failed + dropped === 0) return
-    this.#o.observer({ type: 'shadow-rows', ...this.#o.labels, ...counts })
-  }
-
-  /**
-   * @param main the published scores
-   * @param own the shadow's, in the same order
-   */
-  compare(main: Float64Array, own: Float64Array): void {
-    if (own.length === 0) return
-    this.#agreement.add(main, own, own.length)
-    this.#cancel ??= this.#o.clock.after(TELL_EVERY_MS, () => this.tell())
-  }
-
-  outputs(written: number, dropped: number): void {
-    this.#o.observer({ type: 'shadow-outputs', ...this.#o.labels, written, dropped })
-  }
-
-  /** Tells why outputs cannot be written; `null`: they can again. */
-  unwritten(reason: string | null): void {
-    this.#o.observer({ type: 'shadow-unwritten', ...this.#o.labels, reason })
-  }
-
-  off(reason: string): void {
-    this.#o.observer({ type: 'shadow-off', ...this.#o.labels, reason })
-  }
-
-  tell(): void {
-    if (this.#cancel === null) return
-    this.#cancel()
-    this.#cancel = null
-    const { labels, observer } = this.#o
-    const { pairs, meanDifference, meanAbsoluteDifference, ...more } = this.#agreement.result
-    const means = { mean: meanDifference, absoluteMean: meanAbsoluteDifference }
-    observer({
-      type: 'shadow-agreement',
-      ...labels,
-      pairs,
-      difference: { ...means, ...more.quantiles },
-      psi: more.psi?.value ?? null,
-    })
-  }
-}
-
 interface ShadowTopic {
   readonly sink: string
   readonly outputs: ShadowOutputs
@@ -87,7 +24,9 @@ export interface ShadowParts {
   readonly room: { rows: number }
   /** `null`: the scores are only compared. */
   readonly topic: ShadowTopic | null
-  readonly report: ShadowReport
+  readonly labels: ShadowLabels
+  readonly observer: Observer
+  readonly clock: Clock
   readonly changed: () => void
 }
 
@@ -104,6 +43,9 @@ interface Said {
 export class RunningShadow {
   readonly #parts: ShadowParts
   readonly #waiting: KeptRows[] = []
+  readonly #agreement = new Agreement(null)
+  /** Cancels the next telling of the agreement; `null`: nothing is untold. */
+  #cancel: (() => void) | null = null
   #held = 0
   #isOff = false
 
@@ -125,9 +67,9 @@ export class RunningShadow {
   }
 
   #take({ rows, unfit }: ShadowRows, events: OfferedEvents): void {
-    const { model, room, topic, report } = this.#parts
+    const { model, room, topic } = this.#parts
     const hasRoom = !this.#isOff && rows.length <= room.rows
-    report.rows({ scored: 0, failed: unfit, dropped: hasRoom ? 0 : rows.length })
+    this.#tellRows({ scored: 0, failed: unfit, dropped: hasRoom ? 0 : rows.length })
     if (!hasRoom || rows.length === 0) return
     const isScoring = this.#held > 0
     room.rows -= rows.length
@@ -143,7 +85,7 @@ export class RunningShadow {
 
   /** Ends what {@link stop} has left. */
   async close(): Promise<void> {
-    this.#parts.report.tell()
+    this.#tellAgreement()
     await this.#parts.topic?.writer.close()
   }
 
@@ -177,35 +119,63 @@ export class RunningShadow {
   }
 
   async #scoreOne(kept: KeptRows): Promise<void> {
-    const { model, report } = this.#parts
     let said: Said | null = null
     try {
-      said = await askFor(kept, model)
+      said = await askFor(kept, this.#parts.model)
       if (said !== null) this.#follow(kept, said)
     } finally {
       const scored = said?.rows.length ?? 0
       this.#release(kept.count)
-      report.rows({ scored, failed: kept.count - scored, dropped: 0 })
+      this.#tellRows({ scored, failed: kept.count - scored, dropped: 0 })
     }
   }
 
   #follow(kept: KeptRows, { rows, columns }: Said): void {
-    const { topic, report } = this.#parts
+    const { topic } = this.#parts
     const [[main], [own]] = [kept.main, columns] as [[Float64Array], [Float64Array]]
-    report.compare(picked(main, rows), picked(own, rows))
+    this.#compare(picked(main, rows), picked(own, rows))
     if (topic !== null && rows.length > 0) topic.writer.offer(topic.outputs.of(kept, rows, columns))
   }
 
   #end(reason: string): void {
-    if (!this.#isOff) this.#parts.report.off(reason)
+    const { observer, labels } = this.#parts
+    if (!this.#isOff) observer({ type: 'shadow-off', ...labels, reason })
     this.#isOff = true
     this.#drop()
+  }
+
+  #compare(main: Float64Array, own: Float64Array): void {
+    if (own.length === 0) return
+    this.#agreement.add(main, own, own.length)
+    this.#cancel ??= this.#parts.clock.after(TELL_EVERY_MS, () => this.#tellAgreement())
+  }
+
+  #tellAgreement(): void {
+    if (this.#cancel === null) return
+    this.#cancel()
+    this.#cancel = null
+    const { labels, observer } = this.#parts
+    const { pairs, meanDifference, meanAbsoluteDifference, ...more } = this.#agreement.result
+    const means = { mean: meanDifference, absoluteMean: meanAbsoluteDifference }
+    observer({
+      type: 'shadow-agreement',
+      ...labels,
+      pairs,
+      difference: { ...means, ...more.quantiles },
+      psi: more.psi?.value ?? null,
+    })
+  }
+
+  #tellRows(counts: Record<'scored' | 'failed' | 'dropped', number>): void {
+    const { scored, failed, dropped } = counts
+    if (scored + failed + dropped === 0) return
+    this.#parts.observer({ type: 'shadow-rows', ...this.#parts.labels, ...counts })
   }
 
   #drop(): void {
     const dropped = this.#waiting.splice(0).reduce((sum, { count }) => sum + count, 0)
     this.#release(dropped)
-    this.#parts.report.rows({ scored: 0, failed: 0, dropped })
+    this.#tellRows({ scored: 0, failed: 0, dropped })
   }
 
   #release(rows: number): void {

@@ -7,10 +7,10 @@ import { StepModel } from '../../../scoring/step-models.ts'
 import type { StepScorer } from '../../../scoring/step-scorer.ts'
 import type { Observer } from '../../events.ts'
 import type { PreparedTopology } from '../../prepared.ts'
-import { BestEffortWriter } from './best-effort-writer.ts'
+import { BestEffortWriter, type WriterReport } from './best-effort-writer.ts'
 import type { OfferedEvents } from './kept-rows.ts'
 import type { PreparedShadow } from './prepared-shadow.ts'
-import { RunningShadow, type ShadowParts, ShadowReport } from './shadow.ts'
+import { RunningShadow, type ShadowParts } from './shadow.ts'
 import { ShadowOutputs } from './shadow-outputs.ts'
 
 /** The most rows that may wait for the shadows of a worker, or be scored by them. */
@@ -75,10 +75,14 @@ export class Shadows {
     const { observer, clock, records, compression } = this.#o
     const { decisions } = topology.scorers.get(step.name) as StepScorer
     const labels = { topology: topology.definition.name, step: step.name, model: scorer.name }
-    const report = new ShadowReport({ labels, observer, clock })
     const changed = () => this.#changed.notifyAll()
     const open = () => records.writer(() => compression)
     const { by } = topology
+    const report: WriterReport = {
+      outputs: (written, dropped) =>
+        observer({ type: 'shadow-outputs', ...labels, written, dropped }),
+      unwritten: (reason) => observer({ type: 'shadow-unwritten', ...labels, reason }),
+    }
     return {
       model: new StepModel(step, of.model, scorer),
       room: this.#room,
@@ -87,7 +91,9 @@ export class Shadows {
         outputs: new ShadowOutputs({ topic: of.sink.topic, step, scorer, decisions, by, clock }),
         writer: new BestEffortWriter({ open, clock, report, changed }),
       },
-      report,
+      labels,
+      observer,
+      clock,
       changed,
     }
   }
