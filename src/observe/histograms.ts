@@ -1,3 +1,4 @@
+import { createHistogram } from 'node:perf_hooks'
 import { STAGES, type Stage } from '../kernel/stages.ts'
 import type { Observer } from '../runtime/events.ts'
 import type { EventOf, WatchedTopology } from './observer.ts'
@@ -5,106 +6,87 @@ import type { EventOf, WatchedTopology } from './observer.ts'
 // Histograms of what happens for each row, or several times a chunk: looking up labels in a
 // registry of metrics each time would cost too much.
 
-/** Buckets for each doubling of time, so that a quantile is off by 2 % at most. */
-const PARTS = 16
-const SHORTEST_MS = 1e-3
-/** Number of doublings, starting at a microsecond: up to 19 hours. */
-const DOUBLINGS = 36
-const BOUNDS = Array.from({ length: 17 }, (_, i) => i + 7)
+/** Numbers counted by the first bound that is not below them, in memory that does not grow. */
+class Counts<L> {
+  readonly labels: L
+  readonly #bounds: readonly number[]
+  /** The last one is of the numbers above all bounds. */
+  readonly #counts: Float64Array
+  sum = 0
 
-export const STATISTICS = {
-  mean: (of) => of.meanMs,
-  p50: (of) => of.quantileMs(0.5),
-  p95: (of) => of.quantileMs(0.95),
-  p99: (of) => of.quantileMs(0.99),
-  max: (of) => of.quantileMs(1),
-} as const satisfies Readonly<Record<string, (of: Durations) => number>>
-
-/** A histogram of durations: counts by the logarithm of the time, in memory that does not grow. */
-export class Durations {
-  readonly #counts = new Float64Array(PARTS * DOUBLINGS)
-  #count = 0
-  #sumMs = 0
-  #maxMs = 0
-
-  /** NaN when there are none. */
-  get meanMs(): number {
-    return this.#sumMs / this.#count
+  constructor(labels: L, bounds: readonly number[]) {
+    this.labels = labels
+    this.#bounds = bounds
+    this.#counts = new Float64Array(bounds.length + 1)
   }
 
-  add(ms: number): void {
-    const part = Math.floor(Math.log2(Math.max(ms, SHORTEST_MS) / SHORTEST_MS) * PARTS)
-    const at = Math.min(part, this.#counts.length - 1)
+  get count(): number {
+    return this.#counts.reduce((sum, count) => sum + count, 0)
+  }
+
+  /** How many are not above each bound. */
+  get buckets(): (readonly [bound: number, count: number])[] {
+    let count = 0
+    return this.#bounds.map((bound, at) => {
+      count += this.#counts[at] as number
+      return [bound, count] as const
+    })
+  }
+
+  add(number: number): void {
+    let at = 0
+    while (at < this.#bounds.length && number > (this.#bounds[at] as number)) at++
     this.#counts[at] = (this.#counts[at] as number) + 1
-    this.#count++
-    this.#sumMs += ms
-    this.#maxMs = Math.max(this.#maxMs, ms)
-  }
-
-  addAll(other: Durations): this {
-    for (const [at, more] of other.#counts.entries()) {
-      this.#counts[at] = (this.#counts[at] as number) + more
-    }
-    this.#count += other.#count
-    this.#sumMs += other.#sumMs
-    this.#maxMs = Math.max(this.#maxMs, other.#maxMs)
-    return this
-  }
-
-  /** Counts by upper bounds in seconds: from 128 µs to 8.4 s, each twice the one before. */
-  inSeconds() {
-    let [count, at] = [0, 0]
-    const buckets = BOUNDS.map((powerOfTwo) => {
-      for (; at < powerOfTwo * PARTS; at++) count += this.#counts[at] as number
-      return [2 ** powerOfTwo / 1e6, count] as const
-    })
-    return { buckets, sum: this.#sumMs / 1_000, count: this.#count }
-  }
-
-  /** A quantile by nearest rank; a share of 1 is the longest, exactly. NaN when there are none. */
-  quantileMs(share: number): number {
-    if (this.#count === 0) return Number.NaN
-    let left = Math.max(1, Math.ceil(share * this.#count))
-    if (left >= this.#count) return this.#maxMs
-    const at = this.#counts.findIndex((count) => {
-      left -= count
-      return left <= 0
-    })
-    return Math.min(SHORTEST_MS * 2 ** ((at + 0.5) / PARTS), this.#maxMs)
+    this.sum += number
   }
 }
 
+/** In seconds, from 128 µs to 8.4 s, each twice the one before. */
+const TIMES = Array.from({ length: 17 }, (_, i) => 2 ** (i + 7) / 1e6)
+
 const PERIOD_MS = 60_000
+/** Quantiles are off by 1 % at most. */
+const RECENT_US = { highest: 24 * 3_600e6, figures: 2 }
 
 /** Durations of the last one to two periods, so that a stall does not show for ever. */
 class RecentDurations {
-  #now = new Durations()
-  #before = new Durations()
+  #now = createHistogram(RECENT_US)
+  #before = createHistogram(RECENT_US)
   #sinceMs = 0
 
   add(ms: number, nowMs: number): void {
     this.#turn(nowMs)
-    this.#now.add(ms)
+    this.#now.record(Math.min(Math.max(Math.round(ms * 1_000), 1), RECENT_US.highest))
   }
 
-  total(nowMs: number): Durations {
+  /** Seconds by statistic; NaN when there are none. */
+  statistics(nowMs: number): [statistic: string, seconds: number][] {
     this.#turn(nowMs)
-    return new Durations().addAll(this.#before).addAll(this.#now)
+    const all = createHistogram(RECENT_US)
+    all.add(this.#before)
+    all.add(this.#now)
+    const us = {
+      mean: all.mean,
+      p50: all.percentile(50),
+      p95: all.percentile(95),
+      p99: all.percentile(99),
+      max: all.max,
+    }
+    return Object.entries(us).map(([name, of]) => [name, all.count === 0 ? Number.NaN : of / 1e6])
   }
 
   #turn(nowMs: number): void {
     const periods = Math.floor((nowMs - this.#sinceMs) / PERIOD_MS)
     if (periods === 0) return
-    this.#before = periods === 1 ? this.#now : new Durations()
-    this.#now = new Durations()
+    this.#before = periods === 1 ? this.#now : createHistogram(RECENT_US)
+    this.#now = createHistogram(RECENT_US)
     this.#sinceMs += periods * PERIOD_MS
   }
 }
 
 /** A stage of a topology, which is empty for a stage of the whole worker. */
 interface TimedStage {
-  readonly labels: { readonly topology: string; readonly stage: Stage }
-  readonly durations: Durations
+  readonly durations: Counts<{ readonly topology: string; readonly stage: Stage }>
   readonly recent: RecentDurations
 }
 
@@ -119,7 +101,7 @@ export class StageTimers {
     this.#byName = new Map(
       stages.map((labels) => [
         `${labels.stage} ${labels.topology}`,
-        { labels, durations: new Durations(), recent: new RecentDurations() },
+        { durations: new Counts(labels, TIMES), recent: new RecentDurations() },
       ]),
     )
   }
@@ -143,7 +125,7 @@ export class StageTimers {
   #add(stage: Stage, topology: string, ms: number): void {
     const timed = this.#byName.get(`${stage} ${topology}`)
     if (timed === undefined) return
-    timed.durations.add(ms)
+    timed.durations.add(ms / 1_000)
     timed.recent.add(ms, performance.now())
   }
 }
@@ -153,40 +135,10 @@ const SCORES = [0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0
 
 type ModelLabels = Readonly<Record<'topology' | 'model' | 'version', string>>
 
-class ScoreCounts {
-  readonly labels: ModelLabels
-  /** By the first bound that is not below; the last count is of those above all. */
-  readonly #counts = new Float64Array(SCORES.length + 1)
-  sum = 0
-
-  constructor(labels: ModelLabels) {
-    this.labels = labels
-  }
-
-  get count(): number {
-    return this.#counts.reduce((sum, count) => sum + count, 0)
-  }
-
-  get buckets(): (readonly [bound: number, count: number])[] {
-    let count = 0
-    return SCORES.map((bound, at) => {
-      count += this.#counts[at] as number
-      return [bound, count] as const
-    })
-  }
-
-  add(score: number): void {
-    let at = 0
-    while (at < SCORES.length && score > (SCORES[at] as number)) at++
-    this.#counts[at] = (this.#counts[at] as number) + 1
-    this.sum += score
-  }
-}
-
 export class PublishedScores {
-  readonly #byModel = new Map<string, ScoreCounts>()
+  readonly #byModel = new Map<string, Counts<ModelLabels>>()
   /** Found once for each array, because an event comes with every chunk. */
-  readonly #byModels = new WeakMap<readonly unknown[], readonly ScoreCounts[]>()
+  readonly #byModels = new WeakMap<readonly unknown[], readonly Counts<ModelLabels>[]>()
 
   constructor(watched: readonly WatchedTopology[]) {
     for (const { topology, models } of watched) {
@@ -194,7 +146,7 @@ export class PublishedScores {
     }
   }
 
-  get models(): ScoreCounts[] {
+  get models(): Counts<ModelLabels>[] {
     return [...this.#byModel.values()]
   }
 
@@ -210,9 +162,9 @@ export class PublishedScores {
     }
   }
 
-  #of(labels: ModelLabels): ScoreCounts {
+  #of(labels: ModelLabels): Counts<ModelLabels> {
     const key = JSON.stringify(labels)
-    const scores = this.#byModel.get(key) ?? new ScoreCounts(labels)
+    const scores = this.#byModel.get(key) ?? new Counts(labels, SCORES)
     this.#byModel.set(key, scores)
     return scores
   }

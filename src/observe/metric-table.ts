@@ -1,6 +1,5 @@
 import { STAGES } from '../kernel/stages.ts'
 import type { RuntimeEvent } from '../runtime/events.ts'
-import { STATISTICS } from './histograms.ts'
 import type { MetricRow } from './metric-registry.ts'
 import {
   counter,
@@ -295,20 +294,17 @@ export const METRICS: readonly MetricRow<MetricSources>[] = [
   histogram('stage_duration_seconds', {
     help: 'Time in one stage: of one chunk, of one fetch, of one commit',
     on: { fetched: timeStage, committed: timeStage, processed: timeStage },
-    counted: ({ stages }) =>
-      stages.stages.map(({ labels, durations }) => ({ labels, ...durations.inSeconds() })),
+    counted: ({ stages }) => stages.stages.map(({ durations }) => durations),
   }),
   gauge('stage_recent_seconds', {
     help: 'Time in one stage over the last one to two minutes; NaN: nothing was timed',
     labels: ['topology', 'stage', 'statistic'],
     read: ({ stages }) =>
-      stages.stages.flatMap(({ labels, recent }) => {
-        const durations = recent.total(performance.now())
-        return Object.entries(STATISTICS).map(([statistic, of]) => [
-          { ...labels, statistic },
-          of(durations) / 1_000,
-        ])
-      }),
+      stages.stages.flatMap(({ durations: { labels }, recent }) =>
+        recent
+          .statistics(performance.now())
+          .map(([statistic, seconds]) => [{ ...labels, statistic }, seconds]),
+      ),
   }),
   counter('late_predictions_total', {
     help: 'Scored events whose outputs took longer than the target, or the maximum, of their latency budget',

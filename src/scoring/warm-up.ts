@@ -72,40 +72,39 @@ interface Point {
   readonly ms: number
 }
 
-/** A least-squares fit, weighted so that errors are relative. */
-class Sums {
-  #one = 0
-  #n = 0
-  #nn = 0
-  #t = 0
-  #nt = 0
-  #points = 0
+/** Weighted sums over points: of 1, n, n², t and n·t. */
+type Sums = readonly number[]
 
-  /** @param expectedMs what its error is relative to @param keep weight of the earlier points */
-  add({ rows, ms }: Point, expectedMs: number, keep: number): void {
+const NOTHING: Sums = [0, 0, 0, 0, 0]
+
+/** A least-squares fit, weighted so that errors are relative. */
+export class CostFit {
+  readonly #permanent: Sums
+  #decaying = NOTHING
+  #points: number
+
+  constructor(permanent: readonly Point[]) {
+    this.#permanent = permanent.reduce((sums, point) => withPoint(sums, point, point.ms), NOTHING)
+    this.#points = permanent.length
+  }
+
+  /** @param expectedMs what the point's error is relative to @param keep as in {@link fade} */
+  add(point: Point, expectedMs: number, keep: number): void {
     this.fade(keep)
-    const weight = 1 / expectedMs ** 2
-    this.#one += weight
-    this.#n += weight * rows
-    this.#nn += weight * rows ** 2
-    this.#t += weight * ms
-    this.#nt += weight * rows * ms
+    this.#decaying = withPoint(this.#decaying, point, expectedMs)
     this.#points++
   }
 
+  /** @param keep weight of the points added so far, 0 to 1 */
   fade(keep: number): void {
-    this.#one *= keep
-    this.#n *= keep
-    this.#nn *= keep
-    this.#t *= keep
-    this.#nt *= keep
+    this.#decaying = this.#decaying.map((sum) => sum * keep)
   }
 
   /** Neither part is below 0; a single point gives a line through the origin. */
-  costWith(other: Sums): Cost {
-    const [one, n, nn] = [this.#one + other.#one, this.#n + other.#n, this.#nn + other.#nn]
-    const [t, nt] = [this.#t + other.#t, this.#nt + other.#nt]
-    const determinant = this.#points + other.#points > 1 ? one * nn - n ** 2 : 0
+  get cost(): Cost {
+    const all = this.#permanent.map((sum, i) => sum + (this.#decaying[i] as number))
+    const [one, n, nn, t, nt] = all as [number, number, number, number, number]
+    const determinant = this.#points > 1 ? one * nn - n ** 2 : 0
     const baseMs = determinant > 0 ? (t * nn - n * nt) / determinant : 0
     const rowMs = (one * nt - n * t) / determinant
     if (!(baseMs > 0)) return { baseMs: 0, rowMs: nt / nn }
@@ -113,27 +112,10 @@ class Sums {
   }
 }
 
-export class CostFit {
-  readonly #permanent = new Sums()
-  readonly #decaying = new Sums()
-
-  constructor(permanent: readonly Point[]) {
-    for (const point of permanent) this.#permanent.add(point, point.ms, 1)
-  }
-
-  /** @param expectedMs what the point's error is relative to @param keep as in {@link fade} */
-  add(point: Point, expectedMs: number, keep: number): void {
-    this.#decaying.add(point, expectedMs, keep)
-  }
-
-  /** @param keep factor, 0 to 1 */
-  fade(keep: number): void {
-    this.#decaying.fade(keep)
-  }
-
-  get cost(): Cost {
-    return this.#permanent.costWith(this.#decaying)
-  }
+function withPoint(sums: Sums, { rows, ms }: Point, expectedMs: number): Sums {
+  const weight = 1 / expectedMs ** 2
+  const of = [1, rows, rows ** 2, ms, rows * ms]
+  return sums.map((sum, i) => sum + weight * (of[i] as number))
 }
 
 export function fitCost(points: readonly Point[]): Cost {

@@ -1,46 +1,40 @@
 import { array, assert, double, property } from 'fast-check'
 import { expect, test } from 'vitest'
-import { Durations } from '../../src/observe/histograms.ts'
+import { StageTimers } from '../../src/observe/histograms.ts'
 
-const times = array(double({ min: 1e-3, max: 1e7, noNaN: true }), { minLength: 1 })
-
-function durationsOf(all: readonly number[]): Durations {
-  const durations = new Durations()
-  for (const ms of all) durations.add(ms)
-  return durations
+/** The statistics of fetches, ms. */
+function recentOf(all: readonly number[]) {
+  const timers = new StageTimers([])
+  for (const durationMs of all) timers.observer({ type: 'fetched', durationMs })
+  const fetches = timers.stages.find(({ durations }) => durations.labels.stage === 'fetch')
+  const seconds = fetches?.recent.statistics(performance.now()) ?? []
+  return Object.fromEntries(seconds.map(([statistic, of]) => [statistic, of * 1_000]))
 }
 
-test('a quantile is within 2.5 % of the nearest rank, and the last one is the longest time', () => {
+test('statistics are within 1 % of the exact ones', () => {
+  const times = array(double({ min: 1, max: 1e7, noNaN: true }), { minLength: 1 })
   assert(
-    property(times, double({ min: 0, max: 1, noNaN: true }), (all, share) => {
+    property(times, (all) => {
       const sorted = all.toSorted((a, b) => a - b)
-      const rank = sorted[Math.max(1, Math.ceil(share * all.length)) - 1] as number
-      const durations = durationsOf(all)
-      expect(Math.abs(durations.quantileMs(share) / rank - 1)).toBeLessThan(0.025)
-      expect(durations.quantileMs(1)).toBe(sorted.at(-1))
+      const { mean, max, ...quantiles } = recentOf(all)
+      const isNear = (got: unknown, from: number, upTo: number) => {
+        expect(got).toBeGreaterThan(from * 0.99)
+        expect(got).toBeLessThan(upTo * 1.01)
+      }
+      const exact = all.reduce((a, b) => a + b) / all.length
+      isNear(mean, exact, exact)
+      isNear(max, sorted.at(-1) as number, sorted.at(-1) as number)
+      for (const [name, quantile] of Object.entries(quantiles)) {
+        const rank = (Number(name.slice(1)) / 100) * all.length
+        const [below, above] = [Math.max(0, Math.floor(rank) - 1), Math.ceil(rank) - 1]
+        isNear(quantile, sorted[below] as number, sorted[above] as number)
+      }
     }),
   )
-})
-
-test('count and mean are exact, also of several together', () => {
-  assert(
-    property(times, times, (some, others) => {
-      const all = [...some, ...others]
-      const together = durationsOf(some).addAll(durationsOf(others))
-      expect(together.inSeconds().count).toBe(all.length)
-      expect(together.meanMs).toBeCloseTo(all.reduce((a, b) => a + b) / all.length, 3)
-      expect(together.quantileMs(0.5)).toBe(durationsOf(all).quantileMs(0.5))
-    }),
-  )
-})
-
-test('of no time there is no mean and no quantile', () => {
-  expect(new Durations().meanMs).toBeNaN()
-  expect(new Durations().quantileMs(0.5)).toBeNaN()
 })
 
 test('no time is too short or too long', () => {
-  const durations = durationsOf([0, 1e15])
-  expect(durations.quantileMs(0.5)).toBeLessThan(0.002)
-  expect(durations.quantileMs(1)).toBe(1e15)
+  const { p50, max } = recentOf([0, 1e15])
+  expect(p50).toBeLessThan(0.002)
+  expect(max).toBeGreaterThan(24 * 3_600_000)
 })
