@@ -126,8 +126,8 @@ export interface ModelBatch {
 export interface StepScores {
   /** One number a row for each of the step's outputs; NaN for one with a fault. */
   readonly columns: readonly Float64Array[]
-  /** The decision about each row; `null`: 0 for all. */
-  readonly decided: Uint8Array | null
+  /** The decision about each row. */
+  readonly decided: Uint8Array
   /** Why rows have no score: `SCORE_FAILED` or `SCORE_NOT_FINITE`. */
   readonly faults: ReadonlyMap<number, TidemarkError>
   /** How long the longest of its models ran, ms, without the time that rows queued. */

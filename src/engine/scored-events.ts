@@ -86,7 +86,7 @@ export class ScoreReader {
     const score = this.#score(i, scores)
     const event = events.at(index)
     const features = this.#featuresOf(i, of.model)
-    const { label: model, route } = this.#by[scores.decided?.[i] ?? 0] as ScoredBy
+    const { label: model, route } = this.#by[scores.decided[i] as number] as ScoredBy
     if (found === null) return { event, features, score, model, route }
     return { event, features, score, model, route, ...foundBy(index, found) }
   }

@@ -51,7 +51,7 @@ export class ShadowBranches {
     return (rows: Float32Array, { decided, faults }: StepScores): readonly ShadowRows[] =>
       this.#branches.map(({ model, columns }, shadow) => {
         const scored = (inShare[shadow] as readonly number[]).filter((row) => {
-          const by = this.#byRule[decided?.[row] ?? 0] ?? this.#step.fallback?.to
+          const by = this.#byRule[decided[row] as number] ?? this.#step.fallback?.to
           return !faults.has(row) && by !== model
         })
         const width = this.#step.features.length

@@ -158,7 +158,7 @@ export class PublishedScores {
     }
     for (let row = 0; row < scores.length; row++) {
       const score = scores[row] as number
-      if (!Number.isNaN(score)) by[decided === null ? 0 : (decided[row] as number)]?.add(score)
+      if (!Number.isNaN(score)) by[decided[row] as number]?.add(score)
     }
   }
 

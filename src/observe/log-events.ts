@@ -1,6 +1,7 @@
 import { type Clock, every } from '../kernel/clock.ts'
 import { partitionName, position } from '../kernel/ids.ts'
 import { formatDuration } from '../kernel/time.ts'
+import type { TopicPartition } from '../records/port.ts'
 import type { Observer } from '../runtime/events.ts'
 import type { LatePredictions } from './latency-watch.ts'
 import type { Log } from './log.ts'
@@ -148,43 +149,43 @@ function tables(log: Log, clock: Clock): Handlers {
   }
 }
 
+interface Trouble {
+  readonly type: string
+  readonly partition?: TopicPartition
+  readonly reason: string | null
+}
+
 /** Logs what lasts: an event with the reason when it begins, one without when it ends. */
 function troubles(log: Log): Handlers {
-  const trouble = (about: object, reason: string | null, [begins, ends]: [string, string]) => {
-    if (reason === null) log.info(about, ends)
-    else log.warn({ ...about, reason }, begins)
+  const trouble = (begins: string, ends: string) => {
+    return ({ type: _, partition, reason, ...labels }: Trouble) => {
+      const about = { ...labels, ...partition }
+      if (reason === null) log.info(about, ends)
+      else log.warn({ ...about, reason }, begins)
+    }
   }
   return {
-    'model-failing': ({ topology, partition, step, reason }) =>
-      trouble({ topology, ...partition, step }, reason, [
-        'the model can score no event: they wait',
-        'the model answers again',
-      ]),
-    'schema-missing': ({ topology, partition, reason }) =>
-      trouble({ topology, ...partition }, reason, [
-        'records cannot be decoded yet: the partition waits',
-        'records can be decoded again',
-      ]),
-    'schema-unknown': ({ topology, partition, reason }) =>
-      trouble({ topology, ...partition }, reason, [
-        'a schema does not exist: its records are set aside',
-        'no record had an unknown schema for a minute',
-      ]),
-    'table-held-up': ({ table, reason }) =>
-      trouble({ table }, reason, [
-        'the table is not updated until this ends',
-        'the table is up to date again',
-      ]),
-    'store-failing': ({ topology, store, reason }) =>
-      trouble({ topology, store }, reason, [
-        'the store does not answer: its rows are substitutes',
-        'the store answers again',
-      ]),
-    'shadow-unwritten': ({ topology, step, model, reason }) =>
-      trouble({ topology, step, model }, reason, [
-        'scores of a shadow are not written: they are dropped',
-        'scores of a shadow are written again',
-      ]),
+    'model-failing': trouble('the model can score no event: they wait', 'the model answers again'),
+    'schema-missing': trouble(
+      'records cannot be decoded yet: the partition waits',
+      'records can be decoded again',
+    ),
+    'schema-unknown': trouble(
+      'a schema does not exist: its records are set aside',
+      'no record had an unknown schema for a minute',
+    ),
+    'table-held-up': trouble(
+      'the table is not updated until this ends',
+      'the table is up to date again',
+    ),
+    'store-failing': trouble(
+      'the store does not answer: its rows are substitutes',
+      'the store answers again',
+    ),
+    'shadow-unwritten': trouble(
+      'scores of a shadow are not written: they are dropped',
+      'scores of a shadow are written again',
+    ),
     'shadow-off': ({ topology, step, model, reason }) =>
       log.warn({ topology, step, model, reason }, 'a shadow is off until the worker starts again'),
     breaker: ({ partition, isOpen, deadPercent }) => {

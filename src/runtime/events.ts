@@ -173,8 +173,8 @@ interface RuntimeEvents {
     readonly attempts: readonly ScoreAttempt[]
     /** Scores that were published, by row: of the first output. */
     readonly scores: Float64Array
-    /** By row, the index in `models` of what scored it; `null`: 0 for all. */
-    readonly decided: Uint8Array | null
+    /** By row, the index in `models` of what scored it. */
+    readonly decided: Uint8Array
     /** The same array for as long as a partition is scored by the same models. */
     readonly models: readonly { readonly model: string; readonly version: string }[]
   }

@@ -26,8 +26,8 @@ interface Attempt {
 export interface StepAnswer {
   /** One number a row for each of the step's outputs; NaN for one with a fault. */
   readonly columns: readonly Float64Array[]
-  /** The decision about each row; `null`: 0 for all. */
-  readonly decided: Uint8Array | null
+  /** The decision about each row. */
+  readonly decided: Uint8Array
   /** Why rows have no score: `SCORE_FAILED` or `SCORE_NOT_FINITE`. */
   readonly faults: ReadonlyMap<number, TidemarkError>
   readonly runs: readonly ModelRun[]
@@ -82,20 +82,16 @@ export class GatheredAnswer implements StepAnswer {
     return [...scored, ...missed]
   }
 
-  take(asked: Asked): void {
-    const { model, answer } = asked
+  take({ model, chosen, answer }: Asked): void {
     if (answer === null) return
     for (const [c, own] of model.common.entries()) {
       const [to, from] = [this.columns[c] as Float64Array, answer.columns[own] as Float64Array]
-      if (asked.chosen === null) to.set(from)
-      else {
-        const { chosen } = asked
-        for (let i = 0; i < chosen.length; i++) to[chosen[i] as number] = from[i] as number
-      }
+      if (chosen === null) to.set(from)
+      else for (let i = 0; i < chosen.length; i++) to[chosen[i] as number] = from[i] as number
     }
-    const run = runOf(asked, answer)
-    this.runs.push(run)
-    this.runMs = Math.max(this.runMs, run.runMs)
+    const rows = chosen?.length ?? this.decided.length
+    this.runs.push({ scorer: model.scorer, rows, runMs: answer.runMs })
+    this.runMs = Math.max(this.runMs, answer.runMs)
   }
 
   missed(row: number, outcome: FallbackReason): void {
@@ -130,27 +126,24 @@ export function rowOf({ chosen }: Asked, own: number): number {
   return chosen === null ? own : (chosen[own] as number)
 }
 
-function runOf({ model, chosen }: Asked, answer: Answer): ModelRun {
-  const rows = chosen?.length ?? answer.columns[0]?.length ?? 0
-  return { scorer: model.scorer, rows, runMs: answer.runMs }
-}
+/** Why a row has no score, in words; `score-not-finite` has its own. */
+const WORDS = {
+  'score-failed': 'fails on its features',
+  'model-failing': 'fails on its features',
+  'model-open': 'was not asked, since it fails on all',
+  'model-hung': 'gave no answer: it hangs',
+  'model-ended': 'gave no answer: its thread has ended',
+  budget: 'would not answer within the latency budget',
+} as const
 
-export function isWhole({ model, answer, failures }: Asked): boolean {
-  return answer !== null && failures.size === 0 && model.common.every((own, i) => own === i)
-}
-
-export function wholeAnswer(asked: Asked): StepAnswer {
-  const answer = asked.answer as Answer
-  const columns = answer.columns.slice(0, asked.model.common.length)
-  const run = runOf(asked, answer)
-  const attempts: readonly Attempt[] = [{ decision: 0, outcome: 'scored', rows: run.rows }]
-  const faults = NO_FAULTS
-  return { columns, decided: null, faults, runs: [run], attempts, runMs: answer.runMs }
-}
-
-const NO_FAULTS: ReadonlyMap<number, TidemarkError> = new Map()
+type ModelReason = keyof typeof WORDS
 
 // One error stands for all rows with it, because each would cost more than a score.
+
+function failureOf({ label }: Scorer, reason: ModelReason): Failure {
+  const error = new TidemarkError('SCORE_FAILED', `model ${label} ${WORDS[reason]}`)
+  return { reason, error }
+}
 
 export function failuresOf(
   { scorer, columns: names }: StepModel,
@@ -159,11 +152,11 @@ export function failuresOf(
 ): ReadonlyMap<number, Failure> {
   const failures = new Map<number, Failure>()
   if (lost.size > 0) {
-    const isLost = lostBy(scorer)
+    const isLost = failureOf(scorer, scorer.state === 'ended' ? 'model-ended' : 'model-hung')
     for (const row of lost) failures.set(row, isLost)
   }
   if (failed.size > 0) {
-    const hasFailed = { reason: 'score-failed', error: fails(scorer) } as const
+    const hasFailed = failureOf(scorer, 'score-failed')
     for (const row of failed) {
       const error = errors?.get(row)
       failures.set(row, error === undefined ? hasFailed : { ...hasFailed, error })
@@ -187,38 +180,12 @@ function notFinite(model: string, output: string | undefined, value: number): Fa
   return { reason: 'score-not-finite', error: new TidemarkError('SCORE_NOT_FINITE', what) }
 }
 
-export function fails({ label }: Scorer): TidemarkError {
-  return new TidemarkError('SCORE_FAILED', `model ${label} fails on its features`)
-}
-
-function lostBy({ label, state }: Scorer): Failure {
-  const isEnded = state === 'ended'
-  const why = isEnded ? 'its thread has ended' : 'it hangs'
-  const error = new TidemarkError('SCORE_FAILED', `model ${label} gave no answer: ${why}`)
-  return { reason: isEnded ? 'model-ended' : 'model-hung', error }
-}
-
-export function notAsked({ label }: Scorer): TidemarkError {
-  return new TidemarkError('SCORE_FAILED', `model ${label} was not asked, since it fails on all`)
-}
-
 /** @param fallback why that one could not score the row */
 export function bothFailed({ code, message }: TidemarkError, fallback: string): TidemarkError {
   return new TidemarkError(code, `${message}; its fallback: ${fallback}`)
 }
 
-export function tooSlow({ label }: Scorer): TidemarkError {
-  const what = `model ${label} would not answer within the latency budget`
-  return new TidemarkError('SCORE_FAILED', what)
-}
-
-export function noAnswer(
-  rows: { readonly model: StepModel; readonly chosen: readonly number[] },
-  failure: Failure,
-): Asked {
-  return {
-    ...rows,
-    answer: null,
-    failures: new Map(rows.chosen.map((_, i) => [i, failure])),
-  }
+export function noAnswer(model: StepModel, chosen: readonly number[], reason: ModelReason): Asked {
+  const failure = failureOf(model.scorer, reason)
+  return { model, chosen, answer: null, failures: new Map(chosen.map((_, i) => [i, failure])) }
 }

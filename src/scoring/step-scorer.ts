@@ -5,19 +5,14 @@ import {
   type Asked,
   bothFailed,
   type Failure,
-  fails,
   failuresOf,
   GatheredAnswer,
-  isWhole,
   noAnswer,
-  notAsked,
   numbersOf,
   type RowsOf,
   rowOf,
   type StepAnswer,
   type StepBatch,
-  tooSlow,
-  wholeAnswer,
 } from './step-answer.ts'
 import { type Decision, type StepModel, StepModels, soonEnough } from './step-models.ts'
 
@@ -72,10 +67,6 @@ export class StepScorer {
     const asked = await Promise.all(
       shares.map(async (share) => ('answer' in share ? share : this.#ask(share, batch))),
     )
-    const [only] = asked
-    if (only !== undefined && asked.length === 1 && isWhole(only) && batch.routes === undefined) {
-      return wholeAnswer(only)
-    }
     return this.#together(batch, asked)
   }
 
@@ -116,10 +107,7 @@ export class StepScorer {
     const all = numbersOf({ chosen }, count)
     const most = rowsWithin(scorer, { budgetMs: this.step.latencyBudgetMs, count: all.length })
     if (most === all.length) return [{ model, chosen }]
-    const rest = noAnswer(
-      { model, chosen: all.slice(most) },
-      { reason: 'budget', error: tooSlow(scorer) },
-    )
+    const rest = noAnswer(model, all.slice(most), 'budget')
     if (most > 0) return [{ model, chosen: all.slice(0, most) }, rest]
     scorer.passOver()
     return [rest]
@@ -133,11 +121,7 @@ export class StepScorer {
     // A hung or ended model answers at once, and says why.
     if (model.scorer.state !== 'open') return this.#answerOf(rows, batch)
     const { breaker } = model
-    if (!breaker.permits()) {
-      const all = numbersOf(rows, batch.count)
-      const failure = { reason: 'model-open', error: notAsked(model.scorer) } as const
-      return noAnswer({ model, chosen: all }, failure)
-    }
+    if (!breaker.permits()) return noAnswer(model, numbersOf(rows, batch.count), 'model-open')
     const asked = await this.#orFailing(rows, batch)
     const count = chosen?.length ?? batch.count
     if (asked.failures.size === count) breaker.failed(count)
@@ -151,9 +135,7 @@ export class StepScorer {
       return await this.#answerOf(rows, batch)
     } catch (error) {
       if (!(error instanceof TidemarkError && error.code === 'MODEL_FAILING')) throw error
-      const { model } = rows
-      const chosen = numbersOf(rows, batch.count)
-      return noAnswer({ model, chosen }, { reason: 'model-failing', error: fails(model.scorer) })
+      return noAnswer(rows.model, numbersOf(rows, batch.count), 'model-failing')
     }
   }
 

@@ -130,7 +130,7 @@ class Told {
     this.rows += rows.length
     this.dead += answer.faults.size
     for (const row of rows.keys()) {
-      const route = scorer.decisions[answer.decided?.[row] ?? 0]?.route ?? ''
+      const route = scorer.decisions[answer.decided[row] as number]?.route ?? ''
       this.byRoute.set(route, (this.byRoute.get(route) ?? 0) + 1)
     }
   }

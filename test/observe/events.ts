@@ -95,7 +95,7 @@ export const samples = {
       { model: 'card-gbdt', version: '1', route: 'main', outcome: 'score-failed', rows: 1 },
     ],
     scores: Float64Array.of(0.02, 0.2, 0.97, 2, Number.NaN),
-    decided: null,
+    decided: new Uint8Array(5),
     models: [{ model: 'card-gbdt', version: '1' }],
   },
   'shadow-rows': { type: 'shadow-rows', ...shadow, scored: 40, failed: 2, dropped: 5 },

@@ -114,7 +114,7 @@ async function told(scorer: StepScorer, rows: readonly number[][], routes?: read
   return rows.map((_, row) => {
     const fault = answer.faults.get(row)
     if (fault !== undefined) return fault.message
-    return [answer.columns[0]?.[row], scorer.decisions[answer.decided?.[row] ?? 0]?.route]
+    return [answer.columns[0]?.[row], scorer.decisions[answer.decided[row] as number]?.route]
   })
 }
 

@@ -35,5 +35,6 @@ export function stepAnswer(
   columns: readonly Float64Array[],
   faults: StepAnswer['faults'] = new Map(),
 ): StepAnswer {
-  return { columns, decided: null, faults, runs: [], attempts: [], runMs: 0 }
+  const decided = new Uint8Array(columns[0]?.length ?? 0)
+  return { columns, decided, faults, runs: [], attempts: [], runMs: 0 }
 }

@@ -17,8 +17,8 @@ export interface KeptRows {
   readonly rows: Float32Array
   /** By output of the step. */
   readonly main: readonly Float64Array[]
-  /** The decision about each row; `null`: 0 for all. */
-  readonly decided: Uint8Array | null
+  /** The decision about each row. */
+  readonly decided: Uint8Array
   /** `null`: the scores are only compared. */
   readonly origins: readonly Origin[] | null
 }
@@ -60,8 +60,7 @@ export function keepRows(
     count: chosen.length,
     rows: model.rowsOf(rows, isWhole ? null : chosen),
     main: columns.map((column) => picked(column, chosen)),
-    decided:
-      isAll || decided === null ? decided : Uint8Array.from(chosen, (r) => decided[r] as number),
+    decided: isAll ? decided : Uint8Array.from(chosen, (r) => decided[r] as number),
     origins: sink === null ? null : chosen.map((row) => originOf(row, { ready, from, sink })),
   }
 }

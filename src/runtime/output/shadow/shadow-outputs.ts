@@ -53,7 +53,7 @@ export class ShadowOutputs {
     const into = new WrittenRecords(rows.length)
     for (const row of rows) {
       const { key, id, timestampMs } = origins[row] as Origin
-      const value = this.#valueOf(scores, row, kept.decided?.[row] ?? 0)
+      const value = this.#valueOf(scores, row, kept.decided[row] as number)
       const idHeader = { name: ID_HEADER, value: Buffer.from(id) }
       into.write({ key, value, timestampMs, headers: [idHeader, ...headers] }, topic)
     }
