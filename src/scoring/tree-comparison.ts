@@ -1,9 +1,9 @@
-import { TidemarkError } from '../kernel/errors.ts'
-import { EXP_INPUT, EXP_OUTPUT, expModel } from '../trees/float32.ts'
+import { softmax } from '../trees/evaluator.ts'
+import { EXP_INPUT, EXP_OUTPUT, expModel, hardArguments } from '../trees/float32.ts'
 import { hardRows, pathRows } from '../trees/probe-rows.ts'
 import { OnnxSession } from './onnx-session.ts'
 import type { Runner } from './runner.ts'
-import { TreeRunner } from './tree-runner.ts'
+import type { TreeRunner } from './tree-runner.ts'
 
 const ROWS = 20_000
 /** The most branches that get rows of their own. */
@@ -77,24 +77,18 @@ async function differentIn(
   return different === 0 ? null : `different bits on ${different} of ${count} rows`
 }
 
-let isTheSame: Promise<boolean> | null = null
-
-/** Compared once, for the arguments that are hardest to round. */
-function isExpTheSame(): Promise<boolean> {
-  isTheSame ??= compareExp()
-  return isTheSame
-}
-
-async function compareExp(): Promise<boolean> {
-  const { bytes, rows } = expModel()
+/** Compares the arguments that are hardest to round. */
+async function isExpTheSame(): Promise<boolean> {
   const outputs = { score: { tensor: EXP_OUTPUT, columns: ['exp', 'rest'] } }
-  const trees = TreeRunner.of(bytes, { input: EXP_INPUT, features: ['argument'], outputs })
-  if (typeof trees === 'string') throw new TidemarkError('INVARIANT', `a model of exp: ${trees}`)
-  const runner = await OnnxSession.load(bytes, { input: EXP_INPUT, outputs })
-  const theirs = await runner.run(rows, rows.length)
-  const ours = await trees.run(rows, rows.length)
-  await runner.close()
-  return theirs.every((column, c) => column.every((score, row) => Object.is(score, ours[c]?.[row])))
+  const session = await OnnxSession.load(expModel(), { input: EXP_INPUT, outputs })
+  const rows = hardArguments()
+  const theirs = await session.run(rows, rows.length)
+  await session.close()
+  return rows.every((argument, row) => {
+    const ours = Float32Array.of(argument, 0)
+    softmax(ours, ours.length)
+    return ours.every((score, c) => Object.is(score, Math.fround(theirs[c]?.[row] as number)))
+  })
 }
 
 /** Adds the model's features that no tree uses, as 0. */

@@ -259,7 +259,7 @@ function logistic(score: number): number {
   return score < 0 ? fround(1 - half) : half
 }
 
-function softmax(scores: Float32Array, count: number): void {
+export function softmax(scores: Float32Array, count: number): void {
   const most = mostOf(scores, count)
   let sum = 0
   for (let t = 0; t < count; t++) {

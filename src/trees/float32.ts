@@ -79,42 +79,44 @@ function squareRoot(of: bigint): bigint {
   }
 }
 
-// A model whose output shows the last bits of exp: one tree whose leaves are arguments, and a
-// softmax over an argument and 0. It is built at load, because the result depends on this machine's
-// C library.
+// A model whose output shows the last bits of exp: a softmax over its input and 0, by the code of
+// ONNX Runtime that trees use too.
 
-/** The model's arguments: the hardest to round among those looked at. */
+/** The hardest to round among those looked at. */
 const ARGUMENTS = 1_000
 const LOOKED_AT = 200_000
 /** The smallest argument for which the softmax preserves all bits of exp. */
 const LOWEST = -20
 
-export const EXP_INPUT = 'row'
-export const EXP_OUTPUT = 'scores'
-
-/** The model, and one row of one feature for each argument. */
-export function expModel(): { readonly bytes: Uint8Array; readonly rows: Float32Array } {
+export function hardArguments(): Float32Array {
   const looked = Float32Array.from({ length: LOOKED_AT }, (_, i) => (LOWEST * (i + 1)) / LOOKED_AT)
   const doubts = Float64Array.from(looked, doubtOf)
   const enough = doubts.toSorted().at(-ARGUMENTS) as number
-  const hard = [...looked].filter((_, i) => (doubts[i] as number) >= enough)
-  return { bytes: modelOf(hard), rows: Float32Array.from(hard.keys()) }
+  return looked.filter((_, i) => (doubts[i] as number) >= enough)
 }
 
-function modelOf(leaves: readonly number[]): Uint8Array {
+export const EXP_INPUT = 'argument'
+export const EXP_OUTPUT = 'scores'
+
+export function expModel(): Uint8Array {
   const tensor = (columns: number) => ({
     tensor: { type: ELEMENT.float32, shape: { dims: [{ name: 'N' }, { size: columns }] } },
   })
-  const ensemble = {
+  const [WHOLE, TEXT, FLOATS] = [2, 3, 6]
+  const softmax = {
     inputs: [EXP_INPUT],
     outputs: [EXP_OUTPUT],
-    operator: 'TreeEnsembleRegressor',
+    operator: 'LinearRegressor',
     domain: 'ai.onnx.ml',
-    attributes: attributesOf(leaves),
+    attributes: [
+      { name: 'coefficients', floats: [1, 0], type: FLOATS },
+      { name: 'targets', whole: 2, type: WHOLE },
+      { name: 'post_transform', text: 'SOFTMAX', type: TEXT },
+    ],
   }
   const graph = {
     name: 'exp',
-    nodes: [ensemble],
+    nodes: [softmax],
     inputs: [{ name: EXP_INPUT, type: tensor(1) }],
     outputs: [{ name: EXP_OUTPUT, type: tensor(2) }],
   }
@@ -123,36 +125,4 @@ function modelOf(leaves: readonly number[]): Uint8Array {
     { domain: 'ai.onnx.ml', version: 3 },
   ]
   return ONNX.encode({ version: 8, graph, opsets }).finish()
-}
-
-/** The attribute types of ONNX. */
-const TYPES = { whole: 2, text: 3, floats: 6, wholes: 7, texts: 8 } as const
-
-/** Row i reaches leaf i along a chain. Branches come first, then the last leaf, then the others. */
-function attributesOf(leaves: readonly number[]) {
-  const last = leaves.length - 1
-  const ids = Array.from({ length: 2 * last + 1 }, (_, id) => id)
-  const ofBranches = (number: (id: number) => number) =>
-    ids.map((id) => (id < last ? number(id) : 0))
-  const zeros = ofBranches(() => 0)
-  const ends = leaves.flatMap((_, i) => (i === last ? [last, last] : [last + 1 + i, last + 1 + i]))
-  const attributes: Record<string, Partial<Record<keyof typeof TYPES, unknown>>> = {
-    nodes_treeids: { wholes: zeros },
-    nodes_nodeids: { wholes: ids },
-    nodes_featureids: { wholes: zeros },
-    nodes_modes: { texts: ids.map((id) => (id < last ? 'BRANCH_LEQ' : 'LEAF')) },
-    nodes_values: { floats: ofBranches((id) => id + 0.5) },
-    nodes_truenodeids: { wholes: ofBranches((id) => last + 1 + id) },
-    nodes_falsenodeids: { wholes: ofBranches((id) => id + 1) },
-    target_treeids: { wholes: ends.map(() => 0) },
-    target_nodeids: { wholes: ends },
-    target_ids: { wholes: ends.map((_, i) => i % 2) },
-    target_weights: { floats: leaves.flatMap((argument) => [argument, 0]) },
-    n_targets: { whole: 2 },
-    post_transform: { text: 'SOFTMAX' },
-  }
-  return Object.entries(attributes).map(([name, value]) => {
-    const [type] = Object.keys(value) as [keyof typeof TYPES]
-    return { name, ...value, type: TYPES[type] }
-  })
 }

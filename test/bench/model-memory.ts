@@ -7,7 +7,7 @@ import { OnnxSession } from '../../src/scoring/onnx-session.ts'
 import type { Runner } from '../../src/scoring/runner.ts'
 import { type TreeReading, TreeRunner } from '../../src/scoring/tree-runner.ts'
 import { LARGEST_BATCH } from '../../src/scoring/warm-up.ts'
-import { EXP_INPUT, EXP_OUTPUT, expModel } from '../../src/trees/float32.ts'
+import { cardModel } from '../scoring/support.ts'
 
 // Measures by how much the resident memory of a process grows that loads a model and runs its
 // largest batch, after another model has been loaded and run, without garbage: each model in
@@ -27,11 +27,9 @@ interface Question {
 }
 
 async function warmedUp(isTrees: boolean): Promise<void> {
-  const { bytes, rows } = expModel()
-  const outputs = { exp: { tensor: EXP_OUTPUT, column: 0 } }
-  const reading = { input: EXP_INPUT, features: ['argument'], outputs }
-  const runner = await opened(bytes, reading, isTrees)
-  await runner.run(rows, rows.length)
+  const { file, input, features, outputs } = cardModel('card-gbdt')
+  const runner = await opened(readFileSync(file), { input, features, outputs }, isTrees)
+  await runner.run(new Float32Array(LARGEST_BATCH * features.length), LARGEST_BATCH)
 }
 
 async function opened(bytes: Uint8Array, reading: TreeReading, isTrees: boolean): Promise<Runner> {

@@ -1,8 +1,5 @@
 import { expect, test } from 'vitest'
-import { leavesOf } from '../../src/trees/ensemble.ts'
-import { expModel, expOf } from '../../src/trees/float32.ts'
-import { readOnnx } from '../../src/trees/onnx-file.ts'
-import { readEnsemble } from '../../src/trees/read-ensemble.ts'
+import { expOf, hardArguments } from '../../src/trees/float32.ts'
 
 // That it gives the C library's last bits is seen where models that end in it are held against ONNX
 // Runtime; here, that it is exp, where no model leads.
@@ -29,11 +26,7 @@ test('exp at its ends', () => {
 })
 
 test('the model of exp asks where rounding float64 gives another float32, many times', () => {
-  const [node] = readOnnx(expModel().bytes).nodes
-  if (node === undefined) throw new Error('it has no node')
-  const [tree] = readEnsemble(node).trees
-  const leaves = tree === undefined ? [] : leavesOf(tree)
-  const hard = leaves.map(({ weights }) => weights[0]?.weight as number)
+  const hard = hardArguments()
   expect(hard).toHaveLength(1_000)
   const others = hard.filter((x) => Math.fround(Math.exp(x)) !== expOf(x))
   expect(others.length).toBeGreaterThan(50)
