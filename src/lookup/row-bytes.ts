@@ -71,16 +71,14 @@ export class RowBytes {
     this.#fillGaps()
   }
 
-  /** @returns whether there was an entry */
-  delete(key: string): boolean {
+  delete(key: string): void {
     const length = this.#scratch.write(key)
     const slot = this.#slotOf(this.#scratch.memory, 0, length)
-    if (this.#isFree(slot)) return false
+    if (this.#isFree(slot)) return
     this.#leaveGap(this.#places[slot] as number)
     this.#size--
     this.#freeSlot(slot)
     this.#fillGaps()
-    return true
   }
 
   /** The slot of a key, or the free slot for it. */

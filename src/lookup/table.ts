@@ -15,23 +15,20 @@ interface TableOptions {
 /** A table in memory. Topologies that declare the same table share one. */
 export class LoadedTable implements Rows {
   readonly definition: TableDefinition
+  readonly name: string
+  readonly label: string
+  /** The state of its file or topic, for provenance. */
+  contents = ''
   readonly #o: TableOptions
   #counts: LookupCounts = { found: 0, absent: 0, early: 0 }
   #rows: HeldRows
-  #contents = ''
 
   constructor(definition: TableDefinition, options: TableOptions) {
     this.definition = definition
+    this.name = definition.name
+    this.label = options.label
     this.#o = options
     this.#rows = this.emptyRows()
-  }
-
-  get name(): string {
-    return this.definition.name
-  }
-
-  get label(): string {
-    return this.#o.label
   }
 
   get size(): number {
@@ -40,11 +37,6 @@ export class LoadedTable implements Rows {
 
   get bytes(): number {
     return this.#rows.bytes
-  }
-
-  /** The state of its file or topic, for provenance. */
-  get contents(): string {
-    return this.#contents
   }
 
   get(key: string, timeMs: number): unknown {
@@ -63,7 +55,7 @@ export class LoadedTable implements Rows {
 
   /** @throws TidemarkError `TABLE_LIMIT` */
   changed(contents: string): void {
-    this.#contents = contents
+    this.contents = contents
     this.checkRoom(this.#rows)
   }
 

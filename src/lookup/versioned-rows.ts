@@ -24,25 +24,13 @@ export class VersionedRows implements RowStore {
   /** By key: at least one version, the oldest first. */
   readonly #versions = new Map<string, Version[]>()
   readonly #recent = new LRUCache<Version, ReturnType<MakeRow>>({ max: RECENT })
-  #oldestMs = Number.NEGATIVE_INFINITY
-  #size = 0
-  #bytes = 0
+  oldestMs = Number.NEGATIVE_INFINITY
+  size = 0
+  bytes = 0
 
   constructor(make: MakeRow, counts: LookupCounts) {
     this.#make = make
     this.#counts = counts
-  }
-
-  get size(): number {
-    return this.#size
-  }
-
-  get bytes(): number {
-    return this.#bytes
-  }
-
-  get oldestMs(): number {
-    return this.#oldestMs
   }
 
   get(key: string, timeMs: number): unknown {
@@ -87,11 +75,11 @@ export class VersionedRows implements RowStore {
     this.#removed(versions.splice(at, 1))
     if (versions.length > 0) return
     this.#versions.delete(key)
-    this.#bytes -= KEY_BYTES + key.length
+    this.bytes -= KEY_BYTES + key.length
   }
 
   *forget(oldestMs: number): Generator<void, void> {
-    this.#oldestMs = Math.max(this.#oldestMs, oldestMs)
+    this.oldestMs = Math.max(this.oldestMs, oldestMs)
     let keys = 0
     for (const versions of this.#versions.values()) {
       if (++keys % UNASKED === 0) yield
@@ -104,7 +92,7 @@ export class VersionedRows implements RowStore {
     if (versions === undefined) {
       versions = []
       this.#versions.set(key, versions)
-      this.#bytes += KEY_BYTES + key.length
+      this.bytes += KEY_BYTES + key.length
     }
     const after = countUpTo(versions, version.timeMs)
     // The later of two records with one time counts.
@@ -112,21 +100,21 @@ export class VersionedRows implements RowStore {
     const replaced = same?.timeMs === version.timeMs ? 1 : 0
     if (replaced === 1 && !isLater(version.by, (same as Version).by)) return
     this.#removed(versions.splice(after - replaced, replaced, version))
-    this.#size++
-    this.#bytes += bytesOf(version)
+    this.size++
+    this.bytes += bytesOf(version)
     this.#prune(versions)
   }
 
   /** Drops versions that no event can see any more; a missing row counts as a version. */
   #prune(versions: Version[]): void {
-    const seen = countUpTo(versions, this.#oldestMs) - 1
+    const seen = countUpTo(versions, this.oldestMs) - 1
     if (seen > 0) this.#removed(versions.splice(0, seen))
   }
 
   #removed(versions: readonly Version[]): void {
     for (const version of versions) {
-      this.#size--
-      this.#bytes -= bytesOf(version)
+      this.size--
+      this.bytes -= bytesOf(version)
       this.#recent.delete(version)
     }
   }

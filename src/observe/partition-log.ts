@@ -1,4 +1,5 @@
 import type { Clock } from '../kernel/clock.ts'
+import { groupedBy } from '../kernel/grouped.ts'
 import { partitionName } from '../kernel/ids.ts'
 import { formatDuration } from '../kernel/time.ts'
 import type { TopicPartition } from '../records/port.ts'
@@ -87,7 +88,10 @@ export class RestoreLog {
       if (this.#begun.length === 1) queueMicrotask(() => this.#logBegun())
     } else if (nowMs - this.#loggedMs >= PROGRESS_EVERY_MS) {
       this.#loggedMs = nowMs
-      for (const events of byTopology(restores.map(({ last }) => last))) {
+      for (const events of groupedBy(
+        restores.map(({ last }) => last),
+        topologyOf,
+      ).values()) {
         this.#log.info(leftOf(events), `still restoring windows: ${listOf(events)}`)
       }
     }
@@ -109,9 +113,8 @@ export class RestoreLog {
   }
 
   #logBegun(): void {
-    for (const events of byTopology(this.#begun.splice(0))) {
-      for (const reason of new Set(events.map((event) => event.reason))) {
-        const group = events.filter((event) => event.reason === reason)
+    for (const events of groupedBy(this.#begun.splice(0), topologyOf).values()) {
+      for (const [reason, group] of groupedBy(events, (event) => event.reason)) {
         const [left, list] = [leftOf(group), listOf(group)]
         if (reason === null) this.#log.info(left, `restoring windows from the log: ${list}`)
         else this.#log.warn({ ...left, reason }, `restoring windows from further back: ${list}`)
@@ -120,14 +123,13 @@ export class RestoreLog {
   }
 }
 
+function topologyOf({ topology }: Restoring): string {
+  return topology
+}
+
 function leftOf(events: readonly Restoring[]) {
   const records = events.reduce((sum, event) => sum + event.toOffset - event.nextOffset, 0)
   return { topology: events[0]?.topology, records }
-}
-
-function byTopology(events: readonly Restoring[]): Restoring[][] {
-  const topologies = [...new Set(events.map(({ topology }) => topology))]
-  return topologies.map((topology) => events.filter((event) => event.topology === topology))
 }
 
 function listOf(events: readonly (Restoring | Restored)[]): string {
@@ -136,12 +138,10 @@ function listOf(events: readonly (Restoring | Restored)[]): string {
 
 /** Partitions for people, topic by topic: `orders 0, payments 0-3 7`. */
 function inWords(partitions: readonly TopicPartition[]): string {
-  const topics = [...new Set(partitions.map(({ topic }) => topic))].toSorted()
+  const topics = [...groupedBy(partitions, ({ topic }) => topic)]
   return topics
-    .map((topic) => {
-      const numbers = partitions.filter((p) => p.topic === topic).map((p) => p.partition)
-      return `${topic} ${ranges(numbers)}`
-    })
+    .map(([topic, own]) => `${topic} ${ranges(own.map(({ partition }) => partition))}`)
+    .toSorted()
     .join(', ')
 }
 

@@ -123,9 +123,8 @@ export interface Psi {
 }
 
 export class Stability {
-  readonly #main = new Float64Array(REFERENCE)
-  readonly #other = new Float64Array(REFERENCE)
-  #held = 0
+  readonly #main: number[] = []
+  readonly #other: number[] = []
   /** `null`: the reference is not complete. */
   #tenths: Tenths | null = null
 
@@ -134,21 +133,19 @@ export class Stability {
       this.#tenths.add(main, other)
       return
     }
-    this.#main[this.#held] = main
-    this.#other[this.#held] = other
-    this.#held++
-    if (this.#held === REFERENCE) this.#tenths = this.#heldTenths()
+    this.#main.push(main)
+    this.#other.push(other)
+    if (this.#main.length === REFERENCE) this.#tenths = this.#heldTenths()
   }
 
   get psi(): Psi | null {
-    if (this.#held < LEAST_PAIRS) return null
+    if (this.#main.length < LEAST_PAIRS) return null
     return (this.#tenths ?? this.#heldTenths()).psi
   }
 
   #heldTenths(): Tenths {
-    const main = this.#main.subarray(0, this.#held)
-    const tenths = new Tenths(main)
-    for (const [i, score] of main.entries()) tenths.add(score, this.#other[i] as number)
+    const tenths = new Tenths(this.#main)
+    for (const [i, score] of this.#main.entries()) tenths.add(score, this.#other[i] as number)
     return tenths
   }
 }
@@ -160,8 +157,8 @@ class Tenths {
   readonly #other: Float64Array
   #pairs = 0
 
-  constructor(reference: Float64Array) {
-    const sorted = reference.toSorted()
+  constructor(reference: readonly number[]) {
+    const sorted = Float64Array.from(reference).sort()
     const edgeOf = (tenth: number) => sorted[Math.ceil((sorted.length * tenth) / TENTHS) - 1]
     const edges = Array.from({ length: TENTHS - 1 }, (_, i) => edgeOf(i + 1) as number)
     this.#edges = [...new Set(edges)]

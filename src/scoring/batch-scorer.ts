@@ -3,21 +3,14 @@ import { BatchLimit, scoreApart } from './bad-rows.ts'
 import type { Lane } from './lanes.ts'
 import type { Runner } from './runner.ts'
 import { ScoreRequest, type Slice } from './score-request.ts'
-import {
-  type Answer,
-  type Evaluator,
-  type ModelSize,
-  NO_ROWS,
-  type Scorer,
-  type ScorerState,
-  type Scores,
-} from './scorer.ts'
+import { type Answer, NO_ROWS, type Scorer, type ScorerState, type Scores } from './scorer.ts'
 import { watchRun } from './thread-runner.ts'
 
 /** How long closing waits for the runs in flight, ms. */
 const CLOSE_WITHIN_MS = 5_000
 
-export interface Identity extends Pick<Scorer, 'name' | 'label' | 'sha256' | 'evaluator' | 'size'> {
+interface Identity {
+  readonly label: string
   readonly features: number
   readonly columns: number
   /**
@@ -25,6 +18,9 @@ export interface Identity extends Pick<Scorer, 'name' | 'label' | 'sha256' | 'ev
    */
   readonly guardMs?: number
 }
+
+/** What a scorer says about its model. */
+export type About = Pick<Scorer, 'name' | 'label' | 'sha256' | 'evaluator' | 'size'>
 
 interface Batch {
   readonly lane: Lane
@@ -39,12 +35,7 @@ interface Batch {
  * `maxBatch` rows; none waits for more. It goes to the first lane that is large enough. `lanes`:
  * the smallest first; a guarded model has a single one.
  */
-export class BatchScorer implements Scorer {
-  readonly name: string
-  readonly label: string
-  readonly sha256: string
-  readonly evaluator: Evaluator
-  readonly size: ModelSize
+export class BatchScorer implements Omit<Scorer, keyof About> {
   readonly #identity: Identity
   readonly #lanes: readonly Lane[]
   readonly #busy = new Map<Lane, Batch>()
@@ -57,11 +48,6 @@ export class BatchScorer implements Scorer {
   #closing: Promise<void> | null = null
 
   constructor(identity: Identity, lanes: readonly Lane[]) {
-    this.name = identity.name
-    this.label = identity.label
-    this.sha256 = identity.sha256
-    this.evaluator = identity.evaluator
-    this.size = identity.size
     this.#identity = identity
     this.#lanes = lanes
   }
@@ -101,7 +87,10 @@ export class BatchScorer implements Scorer {
 
   async score(rows: Float32Array, count: number): Promise<Answer> {
     if (this.#closing !== null) {
-      throw new TidemarkError('INVARIANT', `${this.label} was asked to score after it was closed`)
+      throw new TidemarkError(
+        'INVARIANT',
+        `${this.#identity.label} was asked to score after it was closed`,
+      )
     }
     const request = new ScoreRequest(rows, count, this.#identity.columns)
     if (count === 0 || this.#state !== 'open') request.lose()
@@ -237,7 +226,7 @@ export class BatchScorer implements Scorer {
 
   async #scoreApart(batch: Batch, slice: Slice): Promise<void> {
     const { count, request } = slice
-    const { columns } = this.#identity
+    const { columns, label } = this.#identity
     const { isWorking } = request
     const failed = { rows: this.#rowsOf([slice]), count, columns, isWorking }
     const scores = await scoreApart(this.#runnerOf(batch), failed)
@@ -245,7 +234,7 @@ export class BatchScorer implements Scorer {
     else {
       this.#limit.lift()
       // ONNX Runtime's own message is left out: it may contain values of the rows.
-      const message = `${this.label} fails on ${count} rows, and none was found that it can score`
+      const message = `${label} fails on ${count} rows, and none was found that it can score`
       this.#fail(request, new TidemarkError('MODEL_FAILING', message))
     }
   }

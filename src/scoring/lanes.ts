@@ -3,7 +3,15 @@ import { formatDuration } from '../kernel/time.ts'
 import type { ModelCache } from './model-cache.ts'
 import type { Cost, MeasuredCost, OpenedModel, Runner } from './runner.ts'
 import { watchedRunner } from './thread-runner.ts'
-import { CostFit, isUndisturbed, LARGEST_BATCH, readCost, rowsWithin, SIZES } from './warm-up.ts'
+import {
+  CostFit,
+  isUndisturbed,
+  LARGEST_BATCH,
+  measureCost,
+  readCost,
+  rowsWithin,
+  SIZES,
+} from './warm-up.ts'
 
 /** ms; another thread would make shorter batches a fifth slower and free up little. */
 const INLINE_MS = 0.25
@@ -136,7 +144,7 @@ function knownCost(
   runner: OpenedModel,
   { cache, dependsOn, sample }: LaneChoice,
 ): Promise<MeasuredCost> {
-  const find = () => runner.measure(sample)
+  const find = () => runner.measure?.(sample) ?? measureCost(runner, sample)
   const isWorthKeeping = isUndisturbed
   return cache.known({ kind: 'costs', dependsOn, read: readCost, find, isWorthKeeping })
 }
@@ -178,17 +186,13 @@ export class FollowingLane implements Lane {
   readonly runner: Runner
   readonly #o: LaneOptions
   readonly #fit: CostFit
-  #rows: number
+  rows: number
 
   constructor(options: LaneOptions) {
     this.runner = options.runner
     this.#o = options
-    this.#rows = options.rows
+    this.rows = options.rows
     this.#fit = new CostFit(SIZES.map((rows) => ({ rows, ms: this.#atLoadMs(rows) })))
-  }
-
-  get rows(): number {
-    return this.#rows
   }
 
   get cost(): Cost {
@@ -208,7 +212,7 @@ export class FollowingLane implements Lane {
   #follow(): void {
     const { baseMs, rowMs } = this.#fit.cost
     const least = Math.min(this.#o.rows, Math.ceil(baseMs / rowMs))
-    this.#rows = Math.max(1, least, rowsWithin(this.#o.withinMs, { baseMs, rowMs }))
+    this.rows = Math.max(1, least, rowsWithin(this.#o.withinMs, { baseMs, rowMs }))
   }
 
   #atLoadMs(rows: number): number {

@@ -1,5 +1,13 @@
-import { type Code, messageOf, Refused, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
+import {
+  type Code,
+  messageOf,
+  orFault,
+  Refused,
+  refuseIfAny,
+  TidemarkError,
+} from '../kernel/errors.ts'
 import type { ModelDefinition, OutputDefinition } from '../topology/models.ts'
+import type { OnnxValue } from '../trees/onnx-file.ts'
 import { type Candidate, shown } from './candidate.ts'
 import {
   type Golden,
@@ -9,7 +17,7 @@ import {
   readGolden,
 } from './golden.ts'
 import { SCORE_TYPES, widthOf } from './onnx-session.ts'
-import type { Runner, Signature, TensorInfo } from './runner.ts'
+import type { Runner, Signature } from './runner.ts'
 import { scoreColumns } from './scorer.ts'
 import { dependsOnBatch, sampleRows } from './warm-up.ts'
 
@@ -85,8 +93,7 @@ async function collected<T>(result: Promise<T>, faults: TidemarkError[]): Promis
   try {
     return await result
   } catch (error) {
-    if (!(error instanceof TidemarkError)) throw error
-    faults.push(error)
+    faults.push(orFault(error))
     return null
   }
 }
@@ -122,7 +129,7 @@ interface SignatureFault {
 
 function* inputFaults(
   model: ModelDefinition,
-  inputs: readonly TensorInfo[],
+  inputs: readonly OnnxValue[],
 ): Generator<SignatureFault> {
   const [input] = inputs
   if (input === undefined || inputs.length > 1) {
@@ -143,7 +150,7 @@ function* inputFaults(
   yield* shapeFaults(model, input)
 }
 
-function* shapeFaults(model: ModelDefinition, input: TensorInfo): Generator<SignatureFault> {
+function* shapeFaults(model: ModelDefinition, input: OnnxValue): Generator<SignatureFault> {
   const shape = `input "${input.name}" has shape ${shapeOf(input)}`
   const given = model.features.length
   if (input.shape.length !== 2) {
@@ -165,7 +172,7 @@ function* shapeFaults(model: ModelDefinition, input: TensorInfo): Generator<Sign
 
 function* outputFaults(
   model: ModelDefinition,
-  outputs: readonly TensorInfo[],
+  outputs: readonly OnnxValue[],
 ): Generator<SignatureFault> {
   const declared = Object.entries(model.outputs)
   if (declared.length === 0) {
@@ -183,7 +190,7 @@ function* outputFaults(
 
 function outputFault(
   { tensor, column, columns }: OutputDefinition,
-  outputs: readonly TensorInfo[],
+  outputs: readonly OnnxValue[],
 ): SignatureFault | null {
   const output = outputs.find((o) => o.name === tensor)
   const what = `tensor "${tensor}"`
@@ -214,16 +221,16 @@ function outputFault(
 }
 
 /** A missing tensor may be one that a ZipMap has turned into dictionaries. */
-function zipMapsAmong(outputs: readonly TensorInfo[]): string {
+function zipMapsAmong(outputs: readonly OnnxValue[]): string {
   const zipMaps = outputs.filter((o) => o.type === null)
   if (zipMaps.length === 0) return ''
   return `; ${names(zipMaps)} is a list of dictionaries (ZipMap), not a tensor: ${ZIPMAP}`
 }
 
-function names(tensors: readonly TensorInfo[]): string {
+function names(tensors: readonly OnnxValue[]): string {
   return tensors.map((t) => `"${t.name}"`).join(', ') || 'nothing'
 }
 
-function shapeOf({ shape }: TensorInfo): string {
+function shapeOf({ shape }: OnnxValue): string {
   return `[${shape.map((d) => (d === '' ? '?' : d)).join(', ')}]`
 }

@@ -3,7 +3,7 @@ import { refuseIfAny } from '../kernel/errors.ts'
 import type { ScoreStep } from '../topology/definition.ts'
 import type { ModelDefinition } from '../topology/models.ts'
 import { EDITION } from '../trees/edition.ts'
-import { BatchScorer } from './batch-scorer.ts'
+import { type About, BatchScorer } from './batch-scorer.ts'
 import { type Candidate, candidateOf, labelOf } from './candidate.ts'
 import { type Golden, goldenDifferences, readGolden } from './golden.ts'
 import { chooseLanes, isKnownInline, type Lane, type LaneChoice, treeLane } from './lanes.ts'
@@ -123,18 +123,17 @@ export async function loadModel(opened: OpenedUse): Promise<LoadedModel> {
   const evaluator: Evaluator =
     typeof trees === 'string' ? { by: 'onnxruntime', why: trees } : { by: 'trees' }
   const factor = typeof trees === 'string' ? FILE_FACTORS.onnxruntime : FILE_FACTORS.trees
+  const { label } = choice
   const identity = {
-    name: model.name,
-    label: choice.label,
-    sha256: found.sha256,
-    evaluator,
-    size: { bytes: (SESSION_BYTES + factor * found.bytes.length) * lanes.length, threads },
+    label,
     features: model.features.length,
     columns: scoreColumns(model.outputs).length,
     ...(choice.isGuarded && { guardMs: choice.latencyBudgetMs }),
   }
-  const { signature } = proven.runner
-  return { scorer: new BatchScorer(identity, lanes), lanes, notes, signature }
+  const size = { bytes: (SESSION_BYTES + factor * found.bytes.length) * lanes.length, threads }
+  const about = { name: model.name, label, sha256: found.sha256, evaluator, size }
+  const scorer = scorerOf(about, new BatchScorer(identity, lanes))
+  return { scorer, lanes, notes, signature: proven.runner.signature }
 }
 
 async function lanesOf(opened: OpenedUse) {
@@ -170,14 +169,14 @@ export async function shareModel(
     refuseIfAny(await goldenDifferences(golden, { runner, atMost: rows }, proven.check))
   }
   const notes = goldenNotes(use, choice.label, golden)
-  const isOwn = scorer.label === choice.label && scorer.name === use.model.name
-  return { scorer: isOwn ? scorer : named(scorer, use.model.name, choice.label), notes }
+  const { sha256, evaluator, size } = scorer
+  const about = { name: use.model.name, label: choice.label, sha256, evaluator, size }
+  return { scorer: scorerOf(about, scorer), notes }
 }
 
-function named(scorer: Scorer, name: string, label: string): Scorer {
-  const { sha256, evaluator, size } = scorer
+function scorerOf(about: About, scorer: Omit<Scorer, keyof About>): Scorer {
   return {
-    ...{ name, label, sha256, evaluator, size },
+    ...about,
     get maxBatch() {
       return scorer.maxBatch
     },

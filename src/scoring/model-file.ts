@@ -1,13 +1,13 @@
 import { basename, dirname, relative, sep } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { Refused, TidemarkError } from '../kernel/errors.ts'
+import { configFault, Refused, TidemarkError } from '../kernel/errors.ts'
 import { type ModelDefinition, measureOf, type StatedAccuracy } from '../topology/models.ts'
+import type { OnnxValue } from '../trees/onnx-file.ts'
 import { type Candidate, readModel } from './candidate.ts'
 import { type Golden, readGolden } from './golden.ts'
 import { proveModel } from './load-gate.ts'
 import { SCORE_TYPES } from './onnx-session.ts'
 import { openInline } from './open-model.ts'
-import type { TensorInfo } from './runner.ts'
 
 export type Outputs = ModelDefinition['outputs']
 
@@ -16,8 +16,8 @@ export interface Inspection {
   readonly goldenFile: string | null
   readonly bytes: number
   readonly sha256: string
-  readonly inputs: readonly TensorInfo[]
-  readonly outputs: readonly TensorInfo[]
+  readonly inputs: readonly OnnxValue[]
+  readonly outputs: readonly OnnxValue[]
   /** `null` without a golden file. */
   readonly features: readonly string[] | null
   readonly suggested: Outputs
@@ -76,7 +76,7 @@ export function definitionOf({
  * otherwise all float tensors; otherwise the first integer tensor. [N] and [N, 1] are one number;
  * the columns of [N, n] have the golden names, otherwise `c0`, `c1`, ….
  */
-export function suggestOutputs(outputs: readonly TensorInfo[], golden: Golden | null): Outputs {
+export function suggestOutputs(outputs: readonly OnnxValue[], golden: Golden | null): Outputs {
   const readable = outputs.filter((o) => o.type !== null && SCORE_TYPES.includes(o.type))
   const named = readable.filter((o) => goldenColumns(o.name, golden) !== null)
   const floats = readable.filter(({ type }) => type === 'float32' || type === 'float64')
@@ -84,7 +84,7 @@ export function suggestOutputs(outputs: readonly TensorInfo[], golden: Golden | 
   return Object.fromEntries(tensors.map((o) => [o.name, suggestOutput(o, golden)]))
 }
 
-function suggestOutput({ name, shape }: TensorInfo, golden: Golden | null): Outputs[string] {
+function suggestOutput({ name, shape }: OnnxValue, golden: Golden | null): Outputs[string] {
   const width = typeof shape[1] === 'number' ? shape[1] : 1
   if (width === 1) return { tensor: name, column: 0 }
   const columns = goldenColumns(name, golden)
@@ -101,12 +101,12 @@ function goldenColumns(output: string, golden: Golden | null): string[] | null {
 }
 
 /** The outputs that are not tensors, declared so that the checks say how to export without them. */
-function unreadable(outputs: readonly TensorInfo[]): Outputs {
+function unreadable(outputs: readonly OnnxValue[]): Outputs {
   const others = outputs.filter((o) => o.type === null)
   return Object.fromEntries(others.map(({ name }) => [name, { tensor: name, column: 0 }]))
 }
 
-function columnsOf(input: TensorInfo | undefined): number {
+function columnsOf(input: OnnxValue | undefined): number {
   const columns = input?.shape[1]
   return typeof columns === 'number' ? columns : 0
 }
@@ -190,18 +190,16 @@ function featuresOf(
 ): readonly string[] {
   const names = choice.features ?? features
   if (names === null) {
-    throw new TidemarkError('CONFIG_INVALID', 'the names of the features are not in a model file', {
-      where: file,
-      hint: 'give a golden file, --golden FILE, or the names in the order of the columns, --features a,b,c',
-    })
+    throw configFault(
+      'the names of the features are not in a model file',
+      file,
+      'give a golden file, --golden FILE, or the names in the order of the columns, --features a,b,c',
+    )
   }
   const columns = inputs[0]?.shape[1]
   if (typeof columns === 'number' && columns !== names.length) {
-    throw new TidemarkError(
-      'CONFIG_INVALID',
-      `${names.length} features are named, the model takes ${columns}`,
-      { where: file, hint: `named: ${names.join(', ')}` },
-    )
+    const what = `${names.length} features are named, the model takes ${columns}`
+    throw configFault(what, file, `named: ${names.join(', ')}`)
   }
   return names
 }
@@ -229,23 +227,23 @@ function written(source: Source, before: string): string {
 
 function flat(source: Source): string {
   if (typeof source === 'string') return source
-  if (isList(source)) return `[${source.map(flat).join(', ')}]`
-  const properties = Object.entries(source).map(
-    ([name, of]) => `${propertyName(name)}: ${flat(of)}`,
-  )
-  return `{ ${properties.join(', ')} }`
+  const items = itemsOf(source).map(([start, of]) => `${start}${flat(of)}`)
+  return isList(source) ? `[${items.join(', ')}]` : `{ ${items.join(', ')} }`
 }
 
 function broken(source: Exclude<Source, string>, indent: string): string {
-  const inner = `${indent}  `
-  if (isList(source)) {
-    return `[\n${source.map((item) => `${inner}${written(item, inner)},\n`).join('')}${indent}]`
-  }
-  const properties = Object.entries(source).map(([name, of]) => {
-    const start = `${inner}${propertyName(name)}: `
-    return `${start}${written(of, start)},\n`
+  const lines = itemsOf(source).map(([start, of]) => {
+    const before = `${indent}  ${start}`
+    return `${before}${written(of, before)},\n`
   })
-  return `{\n${properties.join('')}${indent}}`
+  const [open, close] = isList(source) ? '[]' : '{}'
+  return `${open}\n${lines.join('')}${indent}${close}`
+}
+
+/** The items of a list, or the properties of an object, each after its name. */
+function itemsOf(source: Exclude<Source, string>): [start: string, Source][] {
+  if (isList(source)) return source.map((of) => ['', of])
+  return Object.entries(source).map(([name, of]) => [`${propertyName(name)}: `, of])
 }
 
 function isList(source: Exclude<Source, string>): source is readonly Source[] {

@@ -1,4 +1,5 @@
-import { orFault, Refused, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
+import { configFault, orFault, Refused, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
+import { groupedBy } from '../kernel/grouped.ts'
 import type { ModelDefinition } from '../topology/models.ts'
 import {
   type EvaluatorChoice,
@@ -54,7 +55,11 @@ export async function loadScorers(
       return faults.of(use, () => readUse(use, { file, evaluator, cache }))
     }),
   )
-  const opened = await Promise.all(alike(read).map((same) => openOne(same, faults)))
+  const alike = groupedBy(
+    read.flatMap((one) => one ?? []),
+    ({ way }) => way,
+  )
+  const opened = await Promise.all([...alike.values()].map((same) => openOne(same, faults)))
   const loaded: LoadedModel[] = []
   const scorers = new Map<string, Scorer>()
   const notes = new Map<ModelUse, readonly string[]>()
@@ -108,17 +113,6 @@ function bytesOf(loaded: readonly LoadedModel[]): number {
   return loaded.reduce((sum, { scorer }) => sum + scorer.size.bytes, 0)
 }
 
-function alike(read: readonly (ReadUse | null)[]): ReadUse[][] {
-  const groups = new Map<string, ReadUse[]>()
-  for (const one of read) {
-    if (one === null) continue
-    const group = groups.get(one.way)
-    if (group === undefined) groups.set(one.way, [one])
-    else group.push(one)
-  }
-  return [...groups.values()]
-}
-
 /** Opens the first of some that run in the same way; if it has faults, the next. */
 async function openOne(
   same: readonly ReadUse[],
@@ -165,9 +159,7 @@ function unusedChoices(
   const hint = `models in use: ${[...names].join(', ') || 'none'}`
   return [...chosen.keys()]
     .filter((name) => !names.has(name))
-    .map(
-      (name) => new TidemarkError('CONFIG_INVALID', `no topology uses a model "${name}"`, { hint }),
-    )
+    .map((name) => configFault(`no topology uses a model "${name}"`, undefined, hint))
 }
 
 export interface SingleOptions {

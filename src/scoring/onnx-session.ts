@@ -1,20 +1,13 @@
 import { createRequire } from 'node:module'
 import type { InferenceSession } from 'onnxruntime-node'
-import {
-  type MeasuredCost,
-  type ModelReading,
-  type OpenedModel,
-  type Signature,
-  shortestFloat32,
-  type TensorInfo,
-} from './runner.ts'
+import type { OnnxValue } from '../trees/onnx-file.ts'
+import { type ModelReading, type OpenedModel, type Signature, shortestFloat32 } from './runner.ts'
 import { type ScoreColumn, scoreColumns } from './scorer.ts'
-import { measureCost } from './warm-up.ts'
 
 export const SCORE_TYPES: readonly string[] = ['float32', 'float64', 'int32', 'int64', 'bool']
 
 /** `null`: the file does not say; 0: it has more than two dimensions. */
-export function widthOf({ shape }: TensorInfo): number | null {
+export function widthOf({ shape }: OnnxValue): number | null {
   if (shape.length > 2) return 0
   const columns = shape.length === 1 ? 1 : shape[1]
   return typeof columns === 'number' ? columns : null
@@ -103,10 +96,6 @@ export class OnnxSession implements OpenedModel {
     })
   }
 
-  measure(sample: Float32Array): Promise<MeasuredCost> {
-    return measureCost(this, sample)
-  }
-
   async close(): Promise<void> {
     await this.#session.release()
   }
@@ -118,7 +107,7 @@ async function loadRuntime(): Promise<Runtime> {
   return import('onnxruntime-node')
 }
 
-function tensorInfo(metadata: InferenceSession.ValueMetadata): TensorInfo {
+function tensorInfo(metadata: InferenceSession.ValueMetadata): OnnxValue {
   const { name } = metadata
   return metadata.isTensor
     ? { name, type: metadata.type, shape: metadata.shape }

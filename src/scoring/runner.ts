@@ -1,16 +1,9 @@
 import type { ModelDefinition } from '../topology/models.ts'
-
-export interface TensorInfo {
-  readonly name: string
-  /** `float32`, `int64`, …; `null`: not a tensor but a ZipMap's list of dictionaries. */
-  readonly type: string | null
-  /** A number is a fixed size, a string a free one. Empty: the file does not say. */
-  readonly shape: readonly (number | string)[]
-}
+import type { OnnxValue } from '../trees/onnx-file.ts'
 
 export interface Signature {
-  readonly inputs: readonly TensorInfo[]
-  readonly outputs: readonly TensorInfo[]
+  readonly inputs: readonly OnnxValue[]
+  readonly outputs: readonly OnnxValue[]
 }
 
 /** A batch takes `baseMs + rowMs · rows`. */
@@ -39,8 +32,11 @@ export interface Runner {
 /** A model on this thread or another one. */
 export interface OpenedModel extends Runner {
   readonly signature: Signature
-  /** @param sample row-major float32[LARGEST_BATCH, features] */
-  measure(sample: Float32Array): Promise<MeasuredCost>
+  /**
+   * Measures where it runs. @param sample row-major float32[LARGEST_BATCH, features]
+   * @default here
+   */
+  measure?(sample: Float32Array): Promise<MeasuredCost>
 }
 
 /** Plain data, sent to threads. */

@@ -4,6 +4,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { messageOf } from '../kernel/errors.ts'
 import { OnnxSession } from './onnx-session.ts'
 import type { ThreadData, ThreadReady, ThreadReply, ThreadRequest } from './thread-runner.ts'
+import { measureCost } from './warm-up.ts'
 
 // Entry of a scoring thread, which does one thing at a time. It closes its port, runs out of work
 // and exits with 0: termination from outside during a run would abort the whole process.
@@ -36,7 +37,7 @@ async function run(session: OnnxSession, request: ThreadRequest & { type: 'run' 
 
 async function answer(session: OnnxSession, request: Asked): Promise<void> {
   if (request.type === 'measure') {
-    port?.postMessage(await answered(() => session.measure(request.sample)))
+    port?.postMessage(await answered(() => measureCost(session, request.sample)))
   } else {
     await session.close()
     port?.close()

@@ -1,4 +1,5 @@
 import { TidemarkError } from '../kernel/errors.ts'
+import { groupedBy } from '../kernel/grouped.ts'
 import type { ScoreStep } from '../topology/definition.ts'
 import type { Scorer } from './scorer.ts'
 import {
@@ -83,13 +84,8 @@ export class StepScorer {
 
   #shareOut({ count, routes }: StepBatch): RowsOf[] {
     if (routes === undefined) return [{ model: this.#models.byRule(0), chosen: null }]
-    const rows = new Map<StepModel, number[]>()
-    for (let row = 0; row < count; row++) {
-      const model = this.#models.byRule(routes[row] as number)
-      const own = rows.get(model)
-      if (own === undefined) rows.set(model, [row])
-      else own.push(row)
-    }
+    const modelOf = (row: number) => this.#models.byRule(routes[row] as number)
+    const rows = groupedBy(numbersOf({ chosen: null }, count), modelOf)
     return [...rows].map(([model, chosen]) => {
       return { model, chosen: chosen.length === count ? null : chosen }
     })

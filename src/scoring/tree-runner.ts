@@ -5,14 +5,12 @@ import { EDITION } from '../trees/edition.ts'
 import { NotRead } from '../trees/ensemble.ts'
 import { TreeEvaluator } from '../trees/evaluator.ts'
 import { type OnnxModel, readOnnx } from '../trees/onnx-file.ts'
-import { isEnsemble, sharesMost } from '../trees/read-ensemble.ts'
 import { recognise, type TreeModel } from '../trees/recognise.ts'
 import type { ModelBytes } from './candidate.ts'
 import type { ModelCache } from './model-cache.ts'
-import { type MeasuredCost, type OpenedModel, type Signature, shortestFloat32 } from './runner.ts'
+import { type OpenedModel, type Signature, shortestFloat32 } from './runner.ts'
 import { scoreColumns } from './scorer.ts'
 import { builtEntry } from './thread-runner.ts'
-import { measureCost } from './warm-up.ts'
 
 export type TreeReading = Pick<ModelDefinition, 'input' | 'outputs' | 'features'>
 
@@ -28,15 +26,6 @@ export class TreeRunner implements OpenedModel {
     this.signature = { inputs: file.inputs, outputs: file.outputs }
     this.width = width
     this.#evaluator = new TreeEvaluator(model, width)
-  }
-
-  /** Can {@link of} probably read a model file? Builds no trees. */
-  static mayRead(bytes: Uint8Array): boolean {
-    try {
-      return readOnnx(bytes).nodes.some((node) => isEnsemble(node) && !sharesMost(node))
-    } catch {
-      return false
-    }
   }
 
   /**
@@ -66,10 +55,6 @@ export class TreeRunner implements OpenedModel {
     return numbers
   }
 
-  measure(sample: Float32Array): Promise<MeasuredCost> {
-    return measureCost(this, sample)
-  }
-
   async close(): Promise<void> {}
 }
 
@@ -82,21 +67,21 @@ export async function provenTrees(
   const { input, outputs, features } = reading
   const { bytes, sha256: model } = found
   try {
+    let read: TreeRunner | string | null = null
+    const trees = () => (read ??= TreeRunner.of(bytes, reading))
     const { whyNot } = await cache.known({
       kind: 'trees',
       dependsOn: { model, reading: { input, outputs, features: features.length }, trees: EDITION },
       read: verdictOf,
-      find: () => verdictOn({ bytes, reading }),
+      find: async () => {
+        const own = trees()
+        return typeof own === 'string' ? { whyNot: own } : compareApart({ bytes, reading })
+      },
     })
-    return whyNot ?? TreeRunner.of(bytes, reading)
+    return whyNot ?? trees()
   } catch (error) {
     return `not compared: ${messageOf(error)}`
   }
-}
-
-async function verdictOn({ bytes, reading }: Comparison): Promise<TreeVerdict> {
-  const unread = TreeRunner.mayRead(bytes) ? null : TreeRunner.of(bytes, reading)
-  return typeof unread === 'string' ? { whyNot: unread } : compareApart({ bytes, reading })
 }
 
 function verdictOf(kept: unknown): TreeVerdict | null {

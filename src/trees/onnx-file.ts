@@ -39,9 +39,9 @@ export interface OnnxTensor {
 
 export interface OnnxValue {
   readonly name: string
-  /** `float32`, `int64`, …; `null`: not a tensor. */
+  /** `float32`, `int64`, …; `null`: not a tensor but, for example, a ZipMap's list of dictionaries. */
   readonly type: string | null
-  /** A number is a fixed size, a string a free one. */
+  /** A number is a fixed size, a string a free one. Empty: the file does not say. */
   readonly shape: readonly (number | string)[]
 }
 

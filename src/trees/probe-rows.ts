@@ -1,3 +1,4 @@
+import { groupedBy } from '../kernel/grouped.ts'
 import { seeded } from '../kernel/random.ts'
 import { type Branch, isLeaf, isTrue, nodesOf, type TreeNode } from './ensemble.ts'
 import { bitsOf, ofBits } from './float32.ts'
@@ -120,11 +121,7 @@ function* testsBefore(reached: Reached): Generator<readonly [Branch, boolean]> {
 }
 
 function rowFor(reached: Reached, width: number, random: () => number): number[] | null {
-  const tests = new Map<number, (readonly [Branch, boolean])[]>()
-  for (const test of testsBefore(reached)) {
-    const [{ feature }] = test
-    tests.set(feature, [...(tests.get(feature) ?? []), test])
-  }
+  const tests = groupedBy(testsBefore(reached), ([{ feature }]) => feature)
   const row = Array.from({ length: width }, () => Math.round(random() * 10))
   for (const [feature, own] of tests) {
     const near = own.slice(0, MOST_TESTS).flatMap(([{ value }]) => around(value))

@@ -58,7 +58,7 @@ const MOST_NODES = 512
  * Do most branches share subtrees, in trees too large for bit vectors? ONNX Runtime joins such
  * chains of equality tests, a categorical split, to one set: walking them is no faster.
  */
-export function sharesMost(node: OnnxNode): boolean {
+function sharesMost(node: OnnxNode): boolean {
   const of = attributeOf(node)
   const modes = of('nodes_modes').texts
   const roots = rootsOf(of('nodes_treeids').wholes).length

@@ -18,9 +18,10 @@ test('any changes leave what a Map would have, and bytes for little more than th
       const [rows, map] = [new RowBytes(), new Map<string, Buffer>()]
       for (const [i, { key, bytes, isDelete }] of changes.entries()) {
         const value = Buffer.alloc(isDelete ? 0 : bytes, i)
-        if (!isDelete) rows.set(key, value)
-        if (!isDelete) map.set(key, value)
-        expect(isDelete && rows.delete(key)).toBe(isDelete && map.delete(key))
+        for (const of of [rows, map]) {
+          if (isDelete) of.delete(key)
+          else of.set(key, value)
+        }
       }
       expect(rows.size).toBe(map.size)
       for (const { key } of changes) {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { signatureFaults } from '../../src/scoring/load-gate.ts'
-import type { TensorInfo } from '../../src/scoring/runner.ts'
 import type { ModelDefinition } from '../../src/topology/models.ts'
+import type { OnnxValue } from '../../src/trees/onnx-file.ts'
 
 const model: ModelDefinition = {
   name: 'm',
@@ -12,19 +12,19 @@ const model: ModelDefinition = {
   features: ['a', 'b', 'c'],
   outputs: { score: { tensor: 'score', column: 0 } },
 }
-const input: TensorInfo = { name: 'features', type: 'float32', shape: ['N', 3] }
-const output: TensorInfo = { name: 'score', type: 'float32', shape: ['N', 1] }
+const input: OnnxValue = { name: 'features', type: 'float32', shape: ['N', 3] }
+const output: OnnxValue = { name: 'score', type: 'float32', shape: ['N', 1] }
 
 function faults(
-  inputs: readonly TensorInfo[],
-  outputs: readonly TensorInfo[] = [output],
+  inputs: readonly OnnxValue[],
+  outputs: readonly OnnxValue[] = [output],
   declared: ModelDefinition['outputs'] = model.outputs,
 ) {
   return signatureFaults({ ...model, outputs: declared }, { inputs, outputs }, 'here')
 }
 
 describe('the signature of a model', () => {
-  it.each<[string, TensorInfo]>([
+  it.each<[string, OnnxValue]>([
     ['a named batch axis', input],
     ['an unnamed batch axis', { ...input, shape: ['', 3] }],
     ['a free number of columns', { ...input, shape: ['N', 'F'] }],
@@ -32,7 +32,7 @@ describe('the signature of a model', () => {
     expect(faults([accepted])).toEqual([])
   })
 
-  it.each<[string, readonly TensorInfo[], RegExp]>([
+  it.each<[string, readonly OnnxValue[], RegExp]>([
     ['two inputs', [input, { ...input, name: 'more' }], /takes 2 inputs \("features", "more"\)/],
     ['no input', [], /takes 0 inputs/],
     ['an input of another name', [{ ...input, name: 'x' }], /input is "x".*says "features"/],
@@ -56,7 +56,7 @@ describe('the signature of a model', () => {
     expect(others).toEqual([])
   })
 
-  it.each<[string, TensorInfo, number]>([
+  it.each<[string, OnnxValue, number]>([
     ['[N]', { ...output, shape: ['N'] }, 0],
     ['the second of two columns', { ...output, shape: ['N', 2] }, 1],
     ['int64', { ...output, type: 'int64' }, 0],
@@ -66,7 +66,7 @@ describe('the signature of a model', () => {
     expect(faults([input], [accepted], { score: { tensor: 'score', column } })).toEqual([])
   })
 
-  it.each<[string, TensorInfo, number, RegExp]>([
+  it.each<[string, OnnxValue, number, RegExp]>([
     ['another name', { ...output, name: 'other' }, 0, /tensor "score" is not in the model/],
     ['a ZipMap', { ...output, type: null, shape: [] }, 0, /list of dictionaries \(ZipMap\)/],
     ['text', { ...output, type: 'string' }, 0, /is string/],
@@ -81,12 +81,12 @@ describe('the signature of a model', () => {
     expect(others).toEqual([])
   })
 
-  const three: TensorInfo = { ...output, shape: ['N', 3] }
+  const three: OnnxValue = { ...output, shape: ['N', 3] }
   const named = (...columns: string[]): ModelDefinition['outputs'] => ({
     risk: { tensor: 'score', columns },
   })
 
-  it.each<[string, TensorInfo, string[]]>([
+  it.each<[string, OnnxValue, string[]]>([
     ['every one of three', three, ['low', 'mid', 'high']],
     ['the one of [N]', { ...output, shape: ['N'] }, ['only']],
     ['the one of [N, 1]', output, ['only']],
@@ -96,7 +96,7 @@ describe('the signature of a model', () => {
     expect(faults([input], [accepted], named(...columns))).toEqual([])
   })
 
-  it.each<[string, TensorInfo, string[], RegExp]>([
+  it.each<[string, OnnxValue, string[], RegExp]>([
     [
       'fewer names than columns',
       three,

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { BatchScorer, type Identity } from '../../src/scoring/batch-scorer.ts'
+import { type About, BatchScorer } from '../../src/scoring/batch-scorer.ts'
 import { FollowingLane } from '../../src/scoring/lanes.ts'
 import type { Scorer } from '../../src/scoring/scorer.ts'
 import { chooseVariant, inWords, soonEnough } from '../../src/scoring/step-models.ts'
@@ -11,7 +11,7 @@ import { stepOf, timed, withVariants } from '../support/variants.ts'
 
 const step = stepOf(withVariants())
 /** The identity of a model of the tests. */
-const own: Omit<Identity, 'features' | 'columns'> = {
+const own: About = {
   name: 'deep',
   label: 'deep@1',
   sha256: '',
@@ -159,7 +159,8 @@ test('a variant that was slow for a moment is tried now and then, and comes back
   const runner = { run, close: () => Promise.resolve() }
   const cost = { baseMs: 1, rowMs: 0 }
   const lane = new FollowingLane({ runner, cost, withinMs: 20, rows: 2_048 })
-  const deep = new BatchScorer({ ...own, features: 2, columns: 1 }, [lane])
+  const identity = { label: own.label, features: 2, columns: 1 }
+  const deep = Object.assign(new BatchScorer(identity, [lane]), own)
   const mlp = timed('mlp', () => 0)
   const scorers = new Map<string, Scorer>([
     ['deep', deep],

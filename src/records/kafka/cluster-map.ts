@@ -1,7 +1,7 @@
 import { TidemarkError } from '../../kernel/errors.ts'
+import { groupedBy } from '../../kernel/grouped.ts'
 import type { TopicPartition } from '../port.ts'
 import { notAllowed, unavailable } from './errors.ts'
-import { groupedBy } from './wire/bytes.ts'
 import type { Metadata, TopicMetadata } from './wire/cluster.ts'
 import { CODE, nameOfCode } from './wire/protocol.ts'
 

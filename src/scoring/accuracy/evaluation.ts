@@ -1,4 +1,4 @@
-import { TidemarkError } from '../../kernel/errors.ts'
+import { configFault } from '../../kernel/errors.ts'
 import type { ModelDefinition } from '../../topology/models.ts'
 import { scoreColumns } from '../scorer.ts'
 import {
@@ -52,7 +52,7 @@ export function evaluatedOutput(
     wanted === null ? `the model has ${all.length} outputs` : `the model has no output "${wanted}"`
   const names = new Set([...all, ...single].map(({ name }) => name))
   const hint = `choose one with --output: ${[...names].join(', ')}`
-  throw new TidemarkError('CONFIG_INVALID', what, { hint })
+  throw configFault(what, undefined, hint)
 }
 
 /**
@@ -72,7 +72,7 @@ export function evaluatorOf(
       ? 'choose an output with several columns, with --output'
       : `choose one of them: --output ${name}.${classes[0]}`
   const message = `output "${name}" is ${what}, which does not suit --task ${task}`
-  throw new TidemarkError('CONFIG_INVALID', message, { hint })
+  throw configFault(message, undefined, hint)
 }
 
 class NumberEvaluator implements OutputEvaluator {

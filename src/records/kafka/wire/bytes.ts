@@ -1,4 +1,5 @@
 import { ByteRoom } from '../../../kernel/bytes.ts'
+import { groupedBy } from '../../../kernel/grouped.ts'
 
 // Primitive types of the Kafka protocol, big-endian. "Flexible" versions (KIP-482) have compact
 // strings and arrays, whose lengths are varints one larger than the length itself, and tagged
@@ -116,21 +117,6 @@ export class RequestWriter {
 /** Groups items by topic, in the order in which the topics first appear. */
 export function topicsOf<T extends { readonly topic: string }>(items: readonly T[]) {
   return [...groupedBy(items, ({ topic }) => topic)]
-}
-
-export function groupedBy<T>(
-  items: readonly T[],
-  keyOf: (item: T) => string | undefined,
-): Map<string, T[]> {
-  const groups = new Map<string, T[]>()
-  for (const item of items) {
-    const key = keyOf(item)
-    if (key === undefined) continue
-    const group = groups.get(key)
-    if (group === undefined) groups.set(key, [item])
-    else group.push(item)
-  }
-  return groups
 }
 
 /** Reads a response. @throws RangeError when it ends too early */
