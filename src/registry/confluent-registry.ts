@@ -65,16 +65,6 @@ interface Reference {
   readonly version: number
 }
 
-interface Refusal {
-  readonly why: string
-  /** The HTTP status, and the registry's code; `null`: no registry has answered. */
-  readonly status: number | null
-  readonly code: number | null
-  readonly words: string
-}
-
-const NO_ANSWER = { status: null, code: null, words: '' }
-
 interface Expected<T> {
   /** Codes of a thing that is not there. */
   readonly absent: readonly number[]
@@ -94,7 +84,7 @@ export class ConfluentRegistry implements SchemaRegistry, SchemaSubjects {
   readonly url: string
   readonly #api: ReturnType<typeof connect>
   /** By method and URL of the requests in flight. */
-  readonly #refusals = new Map<string, Refusal>()
+  readonly #failed = new Map<string, LibraryResponse>()
 
   constructor({ url, login, ca }: RegistryOptions) {
     this.url = url
@@ -104,12 +94,15 @@ export class ConfluentRegistry implements SchemaRegistry, SchemaSubjects {
       ...(login === undefined ? {} : { auth: login }),
       ...(ca === undefined ? {} : { agent: new Agent({ ca }) }),
       middlewares: [withTimeout],
-      // Notes the code of the registry, which the error of the library lacks. It never asks again:
-      // the caller does.
+      // Notes the response, whose code the error of the library lacks. It never asks again: the
+      // caller does.
       retry: {
         retries: 1,
         enableRetry: () => true,
-        validateRetry: (of: LibraryResponse) => this.#note(of),
+        validateRetry: (response: LibraryResponse) => {
+          this.#failed.set(`${response.request().method()} ${response.request().url()}`, response)
+          return false
+        },
       },
     })
   }
@@ -194,34 +187,43 @@ export class ConfluentRegistry implements SchemaRegistry, SchemaSubjects {
   }
 
   /** @throws TidemarkError `SCHEMA_REJECTED` · `REGISTRY_UNAVAILABLE`, also for a proxy's page */
-  async #ask<T>(
-    request: () => Promise<LibraryResponse>,
-    { absent, is, mayReject = false }: Expected<T>,
-  ): Promise<T | null> {
+  async #ask<T>(request: () => Promise<LibraryResponse>, expected: Expected<T>): Promise<T | null> {
     let body: unknown
     try {
       body = (await request()).data()
     } catch (thrown) {
       const { url: of = '' } = thrown as { url?: string }
-      const refusal = this.#refusals.get(of) ?? { ...NO_ANSWER, why: messageOf(thrown) }
-      this.#refusals.delete(of)
-      if (refusal.code !== null && absent.includes(refusal.code)) return null
-      if (!mayReject || refusal.status === null || !REJECTED.includes(refusal.status)) {
-        throw this.#unavailable(refusal.why, thrown)
+      const response = this.#failed.get(of)
+      this.#failed.delete(of)
+      const noAnswer = response === undefined ? thrown : response.error()
+      if (response === undefined || noAnswer !== null) {
+        throw this.#unavailable(messageOf(noAnswer), thrown)
       }
-      const { words } = refusal
-      throw new TidemarkError('SCHEMA_REJECTED', words, { where: this.url, cause: thrown })
+      return this.#refused(response, expected, thrown)
     }
-    if (is(body)) return body
+    if (expected.is(body)) return body
     throw this.#unavailable('it answered 200 with something else than was asked for')
   }
 
-  #note(response: LibraryResponse): boolean {
-    const request = response.request()
-    const error = response.error()
-    const refusal = error === null ? refusalIn(response) : { ...NO_ANSWER, why: error.message }
-    this.#refusals.set(`${request.method()} ${request.url()}`, refusal)
-    return false
+  /** @returns `null`: the registry itself denies that there is such a thing */
+  #refused(
+    response: LibraryResponse,
+    { absent, mayReject = false }: Expected<unknown>,
+    cause: unknown,
+  ): null {
+    const status = response.status()
+    const answered = `it answered ${status}`
+    const { error_code: code, message } = (response.data() ?? {}) as Record<string, unknown>
+    // The codes of a registry begin with the status: 404, 40403.
+    const isOwn = typeof code === 'number' && String(code).startsWith(String(status))
+    if (isOwn && absent.includes(code)) return null
+    const words = typeof message === 'string' ? message : null
+    if (mayReject && REJECTED.includes(status)) {
+      throw new TidemarkError('SCHEMA_REJECTED', words ?? answered, { where: this.url, cause })
+    }
+    // The words name a missing reference, for example.
+    const why = words === null ? answered : `${answered}: ${words.slice(0, MOST_CHARACTERS)}`
+    throw this.#unavailable(why, cause)
   }
 
   #unavailable(why: string, cause?: unknown): TidemarkError {
@@ -229,22 +231,6 @@ export class ConfluentRegistry implements SchemaRegistry, SchemaSubjects {
       where: this.url,
       cause,
     })
-  }
-}
-
-function refusalIn(response: LibraryResponse): Refusal {
-  const status = response.status()
-  const answered = `it answered ${status}`
-  const { error_code: code, message } = (response.data() ?? {}) as Record<string, unknown>
-  // The codes of a registry begin with the status: 404, 40403.
-  const isOwn = typeof code === 'number' && String(code).startsWith(String(status))
-  const words = typeof message === 'string' ? message : null
-  return {
-    // The words name a missing reference, for example.
-    why: words === null ? answered : `${answered}: ${words.slice(0, MOST_CHARACTERS)}`,
-    status,
-    code: isOwn ? code : null,
-    words: words ?? answered,
   }
 }
 

@@ -45,8 +45,10 @@ export class StepModel {
     longestMs: 30_000,
     elapsedMs: () => performance.now(),
   })
-  /** The step's column for each of its own; `null`: it takes the step's rows as they are. */
-  readonly #taken: readonly number[] | null
+  /** The step's column for each of its own. */
+  readonly #taken: readonly number[]
+  /** Does it take the step's rows as they are? */
+  readonly #isWhole: boolean
   readonly columns: readonly string[]
   /** Its index of each number of the step. */
   readonly common: readonly number[]
@@ -55,11 +57,12 @@ export class StepModel {
   constructor(step: ScoreStep, name: string, scorer: Scorer) {
     const model = step.models[name]
     const taken = model === undefined || isRule(model) ? step.features : model.features
-    const isWhole = taken.length === step.features.length && taken.every(isAt(step.features))
     this.name = name
     this.scorer = scorer
     this.#step = step
-    this.#taken = isWhole ? null : taken.map((feature) => step.features.indexOf(feature))
+    this.#taken = taken.map((feature) => step.features.indexOf(feature))
+    this.#isWhole =
+      taken.length === step.features.length && this.#taken.every((column, i) => column === i)
     this.columns = columnNames(model === undefined ? step.outputs : outputsOf(model))
     this.common = columnNames(step.outputs).map((column) => this.columns.indexOf(column))
   }
@@ -82,19 +85,9 @@ export class StepModel {
   /** @param chosen row numbers; `null`: all */
   rowsOf(rows: Float32Array, chosen: readonly number[] | null): Float32Array {
     const width = this.#step.features.length
-    if (chosen === null && this.#taken === null) return rows
+    if (chosen === null && this.#isWhole) return rows
     const numbers = chosen ?? Array.from({ length: rows.length / width }, (_, row) => row)
     const taken = this.#taken
-    if (taken === null) {
-      const own = new Float32Array(numbers.length * width)
-      let to = 0
-      for (const row of numbers) {
-        // A subarray for each row would cost more than its few numbers.
-        for (let from = row * width; from < (row + 1) * width; from++)
-          own[to++] = rows[from] as number
-      }
-      return own
-    }
     const own = new Float32Array(numbers.length * taken.length)
     let at = 0
     for (const row of numbers) {
@@ -102,10 +95,6 @@ export class StepModel {
     }
     return own
   }
-}
-
-function isAt(names: readonly string[]) {
-  return (name: string, i: number) => names[i] === name
 }
 
 export class StepModels {
