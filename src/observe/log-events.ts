@@ -158,7 +158,8 @@ interface Trouble {
 /** Logs what lasts: an event with the reason when it begins, one without when it ends. */
 function troubles(log: Log): Handlers {
   const trouble = (begins: string, ends: string) => {
-    return ({ type: _, partition, reason, ...labels }: Trouble) => {
+    return (event: Trouble) => {
+      const { type: _, partition, reason, ...labels } = event
       const about = { ...labels, ...partition }
       if (reason === null) log.info(about, ends)
       else log.warn({ ...about, reason }, begins)

@@ -164,15 +164,10 @@ export function goldenFaults(golden: Golden, check: GoldenCheck): TidemarkError[
   return faults
 }
 
-interface GoldenRuns {
-  readonly runner: Runner
-  readonly atMost?: number
-}
-
 /** Runs all golden rows and compares the outputs. The rows must have no {@link goldenFaults}. */
 export async function goldenDifferences(
   golden: Golden,
-  { runner, atMost = BATCH }: GoldenRuns,
+  { runner, atMost }: { readonly runner: Runner; readonly atMost: number },
   check: GoldenCheck,
 ): Promise<TidemarkError[]> {
   const compared = comparedScores(golden, check.model)

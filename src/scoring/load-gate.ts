@@ -30,16 +30,19 @@ export interface Proven<M> {
   readonly golden: Golden | null
   /** Must each row run alone, because other rows of a batch change its scores? */
   readonly isAlone: boolean
-  readonly check: GoldenCheck
 }
 
 /** More than one, to detect a fixed batch size. */
 const TRIAL_ROWS = 4
 
-/** @throws Refused with all independent faults at once, without those that follow from another */
+/**
+ * @param most rows of a batch @default any number
+ * @throws Refused with all independent faults at once, without those that follow from another
+ */
 export async function proveModel<M extends Declared>(
   candidate: Candidate,
   open: (candidate: Candidate) => Promise<M>,
+  most = Number.POSITIVE_INFINITY,
 ): Promise<Proven<M>> {
   const { model, found, where } = candidate
   const faults = shaFaults(candidate)
@@ -54,9 +57,9 @@ export async function proveModel<M extends Declared>(
     const sample = sampleRows(model.features.length, golden)
     refuseIfAny(await trialFaults(runner, { sample, golden }, check))
     const isAlone = await dependsOnBatch(runner, sample)
-    const runs = isAlone ? { runner, atMost: 1 } : { runner }
+    const runs = { runner, atMost: isAlone ? 1 : most }
     if (golden !== null) refuseIfAny(await goldenDifferences(golden, runs, check))
-    return { runner, golden, isAlone, check }
+    return { runner, golden, isAlone }
   } catch (error) {
     await runner.close()
     throw error
