@@ -20,7 +20,7 @@ export interface Finding<T> {
 /** Findings about models, in small files named by a hash of all that each depends on. */
 export class ModelCache {
   readonly #folder: string | null
-  /** Findings so far, also those that could not be written, also those that could not be written. */
+  /** Findings so far, also those that could not be written. */
   readonly #found = new Map<string, Promise<unknown>>()
   #machine: object | null = null
 
