@@ -68,7 +68,8 @@ export class GatheredAnswer implements StepAnswer {
     const width = columnNames(outputs).length
     this.columns = Array.from({ length: width }, () => new Float64Array(count).fill(Number.NaN))
     this.decided = routes === undefined ? new Uint8Array(count) : routes.slice(0, count)
-    for (const decision of this.decided) this.#give(decision)
+    if (routes === undefined) this.#given[0] = count
+    else for (const decision of this.decided) this.#give(decision)
   }
 
   get attempts(): readonly Attempt[] {
