@@ -3,6 +3,7 @@ import { Command, Option } from 'commander'
 import type { EncodeJson } from '../formats/registry/outputs.ts'
 import { configFault, TidemarkError } from '../kernel/errors.ts'
 import { isoTimeMs } from '../kernel/iso-time.ts'
+import { jsonObject } from '../kernel/json.ts'
 import { type Line, linesOf, openInput, splitKey } from '../records/files/lines.ts'
 import { KafkaRecords } from '../records/kafka/kafka-records.ts'
 import type { Header, NewRecord } from '../records/port.ts'
@@ -172,12 +173,8 @@ function encoded(value: Buffer, encode: EncodeJson, where: string): Buffer {
 }
 
 function fieldsOf(value: Buffer, where: string): Readonly<Record<string, unknown>> {
-  try {
-    const parsed: unknown = JSON.parse(value.toString('utf8'))
-    if (typeof parsed === 'object' && parsed !== null) return parsed as Record<string, unknown>
-  } catch {
-    // V8's message quotes the text, so it is not passed on.
-  }
+  const fields = jsonObject(value.toString('utf8'))
+  if (fields !== null) return fields
   const hint = 'it must be one, because --key or --time reads a field of it'
   throw configFault('the line is not a JSON object', where, hint)
 }

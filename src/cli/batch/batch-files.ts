@@ -79,7 +79,7 @@ class FileBatch {
     }
     const saved = mergedSaved(await folder.saved<Saved>(), job.identity)
     for (const [name, fields] of Object.entries(saved.kinds)) {
-      const empty = Object.keys(fields).filter((field) => fields[field]?.kind === null)
+      const empty = Object.keys(fields).filter((field) => String(fields[field]) === 'null')
       const what = `${name}: no row has a value in ${empty.join(', ')}`
       if (rows !== null && empty.length > 0) say(noteLine(what))
     }

@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs'
 import { copyFile, link, mkdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
-import { Shape } from '../../formats/json/shape.ts'
+import { columnKind, Shape } from '../../formats/json/shape.ts'
 import { packageVersion } from '../../kernel/node.ts'
 import { DuckDb } from '../../records/files/duckdb.ts'
 import { type ParquetTable, toParquet } from '../../records/files/parquet.ts'
@@ -131,9 +131,9 @@ function tableOf(
   { job, floats, metadata }: FinishOptions,
 ): ParquetTable {
   const folder = name.split('/')[0] as string
-  const fields = kinds[folder] ?? {}
+  const fields = Object.entries(kinds[folder] ?? {})
   return {
-    fields,
+    kinds: new Map(fields.map(([field, some]) => [field, columnKind(some)])),
     floats: new Set(floats.get(folder)),
     compression: job.flags.compression ?? 'snappy',
     metadata,

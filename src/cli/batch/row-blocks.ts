@@ -1,5 +1,5 @@
 import type { Place } from '../../kernel/bytes.ts'
-import { jsonOrNull } from '../../kernel/json.ts'
+import { jsonObject } from '../../kernel/json.ts'
 import type { DuckDb } from '../../records/files/duckdb.ts'
 import type { InputLines } from '../../records/files/input-lines.ts'
 import { type RowRange, readNumbers } from '../../records/files/parquet.ts'
@@ -41,7 +41,7 @@ export async function* lineBlocks(
   features: readonly string[],
 ): AsyncGenerator<RowBlock> {
   for await (const { memory, starts, ends, places } of input.blocks()) {
-    const given = starts.map((start, line) => fieldsOf(memory.text(start, ends[line] as number)))
+    const given = starts.map((start, line) => jsonObject(memory.text(start, ends[line] as number)))
     yield {
       rows: given.length,
       columns: features.map((feature) => given.map((row) => row?.[feature])),
@@ -54,11 +54,4 @@ export async function* lineBlocks(
       },
     }
   }
-}
-
-/** `null`: the text is not a JSON object. */
-function fieldsOf(text: string): Readonly<Record<string, unknown>> | null {
-  const value = jsonOrNull(text)
-  const isObject = typeof value === 'object' && !Array.isArray(value)
-  return isObject ? (value as Record<string, unknown> | null) : null
 }

@@ -55,9 +55,7 @@ export class BatchWorkerThread {
     }
     if ('isWhole' in ended) return ended.isWhole
     const faults = ended.faults.map(faultOf)
-    const [first] = faults
-    throw faults.length > 1
-      ? new Refused(faults.filter((of) => of instanceof TidemarkError))
-      : first
+    if (faults.length === 1) throw faults[0] as Error
+    throw new Refused(faults.filter((of) => of instanceof TidemarkError))
   }
 }

@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module'
 import type { Ajv, ErrorObject, Options, ValidateFunction } from 'ajv'
+import { jsonObject } from '../../kernel/json.ts'
 import type { RegisteredSchema, WholeSchema } from '../../registry/schema-registry.ts'
 import { isFieldName, pathOf } from '../../topology/schema.ts'
 import { checkedEncode, type Misfit } from '../fit.ts'
@@ -85,19 +86,11 @@ export function jsonSchemaDecoder(
   { text }: RegisteredSchema,
   target: ScanTarget | null,
 ): PayloadDecoder {
-  const type = titleOf(text)
+  const title = jsonObject(text)?.['title']
+  const type = typeof title === 'string' ? title : null
   const scanner = target === null ? null : new Scanner(target.bound)
   return {
     scan: scanner && ((at, columns, row) => scanner.scan(at, columns, row)),
     decode: (payload) => ({ value: parseJson(payload), type }),
-  }
-}
-
-function titleOf(text: string): string | null {
-  try {
-    const { title } = JSON.parse(text) as { title?: unknown }
-    return typeof title === 'string' ? title : null
-  } catch {
-    return null
   }
 }

@@ -5,16 +5,11 @@ import { compileLayout, recordLayoutOf } from './layout.ts'
 import { ANY_NUMBER, ANY_TEXT, NO_SCALAR, type PlainField } from './plain.ts'
 import { Walker } from './walker.ts'
 
-/** The kind of a field's values; `json`: objects, arrays, or different kinds. */
-type FieldKind = 'text' | 'integer' | 'number' | 'boolean' | 'json'
+/** A kind of values that a field has had; `json`: objects and arrays. */
+type FieldKind = 'text' | 'integer' | 'number' | 'boolean' | 'json' | 'null'
 
-interface Field {
-  /** `null`: only null so far. */
-  kind: FieldKind | null
-  mayBeNull: boolean
-}
-
-export type FieldKinds = Readonly<Record<string, Readonly<Field>>>
+/** By field, the kinds of its values. */
+export type FieldKinds = Readonly<Record<string, readonly FieldKind[]>>
 
 const NO_COLUMNS = new ScannedColumns([], 1)
 const MOST_LAYOUTS = 8
@@ -24,15 +19,15 @@ const MOST_LAYOUTS = 8
  * `value`. An object is parsed only when it has a layout that none before it had.
  */
 export class Shape {
-  readonly #fields: Map<string, Field>
+  readonly #fields = new Map<string, Set<FieldKind>>()
   #layouts: RowScan[] = []
 
   constructor(known: FieldKinds = {}) {
-    this.#fields = new Map(Object.entries(known).map(([name, field]) => [name, { ...field }]))
+    this.merge(known)
   }
 
   get fields(): FieldKinds {
-    return Object.fromEntries(this.#fields)
+    return Object.fromEntries([...this.#fields].map(([name, kinds]) => [name, [...kinds]]))
   }
 
   add(place: Place): void {
@@ -49,21 +44,17 @@ export class Shape {
   }
 
   merge(others: FieldKinds): void {
-    for (const [name, { kind, mayBeNull }] of Object.entries(others)) {
-      this.#widen(name, kind)
-      if (mayBeNull) this.#widen(name, null)
+    for (const [name, kinds] of Object.entries(others)) {
+      for (const kind of kinds) this.#widen(name, kind)
     }
   }
 
-  /** @param kind `null`: a value is null */
-  #widen(name: string, kind: FieldKind | null): void {
-    const field = this.#fields.get(name) ?? { kind: null, mayBeNull: false }
-    this.#fields.set(name, field)
-    const before = { ...field }
-    if (kind === null) field.mayBeNull = true
-    else field.kind = field.kind === null ? kind : both(field.kind, kind)
-    const isSame = before.kind === field.kind && before.mayBeNull === field.mayBeNull
-    if (!isSame) this.#layouts = []
+  #widen(name: string, kind: FieldKind): void {
+    const kinds = this.#fields.get(name) ?? new Set()
+    this.#fields.set(name, kinds)
+    if (kinds.has(kind)) return
+    kinds.add(kind)
+    this.#layouts = []
   }
 
   #learn(place: Place): void {
@@ -79,31 +70,33 @@ export class Shape {
   }
 }
 
-function kindOf(value: unknown): FieldKind | null {
-  if (value === null) return null
+/** The kind that holds values of some; text if all are null. */
+export function columnKind(kinds: readonly FieldKind[]): Exclude<FieldKind, 'null'> {
+  const [one = 'text', ...others] = kinds.filter((kind) => kind !== 'null')
+  if (others.length === 0) return one
+  const areNumbers = [one, ...others].every((kind) => kind === 'integer' || kind === 'number')
+  return areNumbers ? 'number' : 'json'
+}
+
+function kindOf(value: unknown): FieldKind {
+  if (value === null) return 'null'
   if (typeof value === 'string') return 'text'
   if (typeof value === 'boolean') return 'boolean'
   if (typeof value === 'number') return Number.isSafeInteger(value) ? 'integer' : 'number'
   return 'json'
 }
 
-function both(a: FieldKind, b: FieldKind): FieldKind {
-  if (a === b) return a
-  const areNumbers = [a, b].every((kind) => kind === 'integer' || kind === 'number')
-  return areNumbers ? 'number' : 'json'
-}
-
-function plainField([name, { kind, mayBeNull }]: readonly [string, Field]): PlainField {
-  if (kind === 'json') {
-    return { name, isOptional: true, value: { kind: 'opaque', why: 'it has several kinds' } }
+function plainField([name, kinds]: readonly [string, ReadonlySet<FieldKind>]): PlainField {
+  if (kinds.has('json')) {
+    return { name, isOptional: true, value: { kind: 'opaque', why: 'it has objects' } }
   }
+  const isInteger = !kinds.has('number')
   const value = {
     ...NO_SCALAR,
-    isNullable: mayBeNull,
-    ...(kind === 'text' && { text: ANY_TEXT }),
-    ...(kind === 'boolean' && { booleans: [false, true] }),
-    ...(kind === 'number' && { number: ANY_NUMBER }),
-    ...(kind === 'integer' && { number: { ...ANY_NUMBER, isInteger: true } }),
+    isNullable: kinds.has('null'),
+    ...(kinds.has('text') && { text: ANY_TEXT }),
+    ...(kinds.has('boolean') && { booleans: [false, true] }),
+    ...((kinds.has('integer') || !isInteger) && { number: { ...ANY_NUMBER, isInteger } }),
   }
   return { name, isOptional: true, value }
 }

@@ -18,8 +18,8 @@ interface ParquetFile {
 }
 
 export interface ParquetTable extends ParquetFile {
-  /** By name; `null`: nothing but null was seen. */
-  readonly fields: Readonly<Record<string, { readonly kind: keyof typeof TYPES | null }>>
+  /** By name, the kind of its values. */
+  readonly kinds: ReadonlyMap<string, keyof typeof TYPES>
   /** Columns that are float32. */
   readonly floats: ReadonlySet<string>
 }
@@ -28,11 +28,10 @@ export interface ParquetTable extends ParquetFile {
 export async function toParquet(
   { from, to }: { readonly from: string; readonly to: string },
   duckdb: DuckDb,
-  { fields, floats, ...file }: ParquetTable,
+  { kinds, floats, ...file }: ParquetTable,
 ): Promise<void> {
-  const columns = Object.entries(fields).map(([field, { kind }]) => {
-    const type = floats.has(field) ? 'FLOAT' : TYPES[kind ?? 'text']
-    return `${sqlName(field)}: ${sqlText(type)}`
+  const columns = [...kinds].map(([field, kind]) => {
+    return `${sqlName(field)}: ${sqlText(floats.has(field) ? 'FLOAT' : TYPES[kind])}`
   })
   const lines = `read_json(${sqlText(from)}, format = 'newline_delimited', columns = {${columns.join(', ')}})`
   await onFile(to, () => duckdb.run(copyOf(`SELECT * FROM ${lines}`, to, file)))

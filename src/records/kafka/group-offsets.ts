@@ -1,5 +1,6 @@
 import { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName } from '../../kernel/ids.ts'
+import { jsonOrNull } from '../../kernel/json.ts'
 import type { TopicPartition } from '../port.ts'
 import type { Brokers } from './brokers.ts'
 import { groupRefusal, unavailable } from './errors.ts'
@@ -172,15 +173,11 @@ export function withMark(mark: CommitMark, group: string, metadata: string): str
 export function readMark(text: string, group: string) {
   const end = text.indexOf('\n')
   if (!text.startsWith('[') || end < 0) return { mark: null, metadata: text }
-  try {
-    const line: unknown = JSON.parse(text.slice(0, end))
-    if (!isLine(line)) return { mark: null, metadata: text }
-    const [form, id, memberId, number] = line
-    const transactionalId = form === SHORT ? `${group}${id}` : id
-    return { mark: { transactionalId, memberId, number }, metadata: text.slice(end + 1) }
-  } catch {
-    return { mark: null, metadata: text }
-  }
+  const line = jsonOrNull(text.slice(0, end))
+  if (!isLine(line)) return { mark: null, metadata: text }
+  const [form, id, memberId, number] = line
+  const transactionalId = form === SHORT ? `${group}${id}` : id
+  return { mark: { transactionalId, memberId, number }, metadata: text.slice(end + 1) }
 }
 
 function isLine(line: unknown): line is [form: number, string, string, number] {

@@ -78,8 +78,8 @@ test('an output that is no object is a column of its own', async () => {
   expect(await linesOf('risks')).toEqual(values.map((value) => ({ value, ...id })))
   expect(of.kinds).toEqual({
     risks: {
-      value: { kind: 'json', mayBeNull: true },
-      'tidemark-id': { kind: 'text', mayBeNull: false },
+      value: ['integer', 'text', 'null', 'json'],
+      'tidemark-id': ['text'],
     },
   })
 })

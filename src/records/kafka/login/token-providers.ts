@@ -6,6 +6,7 @@ import { isIPv4 } from 'node:net'
 import { join } from 'node:path'
 import type { Clock } from '../../../kernel/clock.ts'
 import { messageOf, TidemarkError } from '../../../kernel/errors.ts'
+import { jsonOrNull } from '../../../kernel/json.ts'
 import { isTlsFailure, unavailable } from '../errors.ts'
 import { expiryOfJwt, isBearer, type TokenProvider } from './tokens.ts'
 
@@ -142,13 +143,8 @@ function refusal(
 }
 
 function objectIn(text: string): Readonly<Record<string, unknown>> | null {
-  try {
-    const value: unknown = JSON.parse(text)
-    const isObject = typeof value === 'object' && value !== null
-    return isObject ? (value as Readonly<Record<string, unknown>>) : null
-  } catch {
-    return null
-  }
+  const value = jsonOrNull(text)
+  return typeof value === 'object' ? (value as Readonly<Record<string, unknown>> | null) : null
 }
 
 // Amazon MSK's IAM access control takes a signed URL as access token. AWS's own package signs it,
