@@ -6,10 +6,9 @@
  * - `dead-letter`: set this record aside; its neighbours are processed
  * - `retry`: try again within a stated budget; nothing is lost meanwhile
  * - `release`: another worker owns the partition now; drop the task, commit nothing
- * - `rebuild`: the saved windows cannot be used; rebuild them from the log
  * - `crash`: a bug, or a broken guarantee of the log; stop rather than guess
  */
-export type Action = 'refuse' | 'dead-letter' | 'retry' | 'release' | 'rebuild' | 'crash'
+export type Action = 'refuse' | 'dead-letter' | 'retry' | 'release' | 'crash'
 
 const ACTIONS = {
   // The topology, the configuration or the command line is wrong.
@@ -84,7 +83,6 @@ const ACTIONS = {
   COMMIT_TIMED_OUT: 'retry',
   WORKER_NAME_LOST: 'retry',
   FENCED: 'release',
-  STATE_UNREADABLE: 'rebuild',
   VERDICT_INVALID: 'crash',
   OFFSET_OUT_OF_RANGE: 'crash',
   LOG_TRUNCATED: 'crash',

@@ -116,14 +116,6 @@ export class ColumnRecords implements LogRecords {
     into.copy(memory, bytes.byteOffset + start, bytes.byteOffset + end)
   }
 
-  locateParts(index: number, into: Place): void {
-    const { bytes, memory, spans } = this.#columns
-    const span = index * SPAN.row + SPAN.parts
-    into.memory = memory
-    into.from = bytes.byteOffset + (spans[span] as number)
-    into.to = bytes.byteOffset + (spans[span + 1] as number)
-  }
-
   slice(from: number, to = this.length): LogRecords {
     const offsets = this.offsets.subarray(from, to)
     const timestampsMs = this.timestampsMs.subarray(from, to)

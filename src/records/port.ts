@@ -43,8 +43,6 @@ export interface LogRecords extends Iterable<LogRecord> {
   partsBytes(index: number): number
   /** Reports where its value lies, so that no buffer is created. @returns whether it has a key */
   locate(index: number, into: Place): boolean
-  /** Reports where its parts lie in the form of a batch, if they exist in that form. */
-  locateParts(index: number, into: Place): void
   /** Appends the length of its key and its key, as in a batch. */
   appendKey(index: number, into: ByteRoom): void
   /** `false`: none of them has headers. */

@@ -1,6 +1,6 @@
-import { ByteRoom, type Memory, Place } from '../kernel/bytes.ts'
+import { ByteRoom, type Memory } from '../kernel/bytes.ts'
 import { murmur2, placeOf } from '../kernel/kafka.ts'
-import type { Header, LogRecords, NewRecord, NewRecords, TopicPartition } from './port.ts'
+import type { Header, NewRecord, NewRecords } from './port.ts'
 import {
   appendParts,
   NumberReader,
@@ -46,7 +46,6 @@ export class WrittenRecords implements NewRecords {
   #room: ByteRoom | null = null
   /** Rooms that hold only records of this object. */
   #own: ByteRoom[] = []
-  readonly #place = new Place()
 
   /** @param expected about how many records will be added */
   constructor(expected = 0) {
@@ -161,19 +160,6 @@ export class WrittenRecords implements NewRecords {
     this.#numbers[at + PARTITION] = BY_KEY
     this.#numbers[at + START] = start
     this.#numbers[at + END] = used
-  }
-
-  /** Adds a record of the log, for a given partition. Its bytes are not copied until it is sent. */
-  copy(records: LogRecords, index: number, { topic, partition }: TopicPartition): void {
-    const place = this.#place
-    records.locateParts(index, place)
-    if (place.from < 0) return this.write(records.at(index), topic, partition)
-    const { memory, from, to } = place
-    const at = this.#begin(topic, records.timestampMsAt(index))
-    this.#numbers[at + ROOM] = this.#roomNumber(memory)
-    this.#numbers[at + PARTITION] = partition
-    this.#numbers[at + START] = from
-    this.#numbers[at + END] = to
   }
 
   write(record: OutgoingRecord, topic = '', partition: number | null = null): void {

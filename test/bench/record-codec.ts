@@ -58,7 +58,7 @@ async function microsOf(
   return best
 }
 
-const TO = { topic: 'payments', partition: 0 }
+const TOPIC = 'payments'
 const READ = { partition: 'payments-0', fromOffset: 0, aborted: [] }
 
 function decode({ set }: Input): number {
@@ -77,7 +77,7 @@ function decodeToObjects({ set }: Input): number {
 function copy({ set }: Input): number {
   const records = decodeRecords(set, READ)
   const copies = new WrittenRecords(records.length)
-  for (let i = 0; i < records.length; i++) copies.copy(records, i, TO)
+  for (const record of records) copies.write(record, TOPIC, 0)
   encoder.begin()
   atOnce(encoder.encode({ records: copies, indices: indicesOf(records.length) }, OPTIONS))
   return records.length

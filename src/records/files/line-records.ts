@@ -85,10 +85,6 @@ export class LineRecords implements LogRecords {
     return true
   }
 
-  locateParts(_index: number, into: Place): void {
-    into.from = -1
-  }
-
   appendKey(index: number, into: ByteRoom): void {
     const line = this.#at[index] as number
     const { memory, keyStarts, keyEnds } = this.#lines

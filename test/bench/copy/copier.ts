@@ -63,8 +63,7 @@ export class Copier {
     const topic = this.#output
     const { partition, epoch, nextOffset } = chunk
     const outputs = this.#outputs
-    const to = { topic, partition }
-    for (let i = 0; i < chunk.records.length; i++) outputs.copy(chunk.records, i, to)
+    for (const record of chunk.records) outputs.write(record, topic, partition)
     this.#nextOffsets.set(partition, {
       topic: chunk.topic,
       partition,
