@@ -256,6 +256,19 @@ export interface TopicInfo {
   readonly retentionMs: number | null
 }
 
+/** What is not known of a topic. */
+export const UNREPORTED: Omit<TopicInfo, 'name' | 'partitions'> = {
+  id: null,
+  maxMessageBytes: null,
+  segmentBytes: null,
+  timestampType: null,
+  timestampAfterMaxMs: null,
+  timestampBeforeMaxMs: null,
+  isCompacted: null,
+  isTrimmed: null,
+  retentionMs: null,
+}
+
 export interface NewTopic {
   readonly name: string
   readonly partitions: number

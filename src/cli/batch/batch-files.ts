@@ -99,7 +99,6 @@ class FileBatch {
         ...(features.size > 0 && { features: Object.fromEntries(features) }),
       },
       floats: features,
-      metadata: metadataOf(this.#o, inputs),
     })
   }
 
@@ -182,18 +181,6 @@ export async function publish(
     throw new TidemarkError('TOO_MANY_DEAD', what, { where })
   }
   report(await finish(saved, options), job.flags)
-}
-
-function metadataOf({ topology, rows }: FileBatchContext, inputs: readonly HashedFile[]) {
-  const { definition, fingerprint } = topology
-  return {
-    'tidemark.topology': definition.name,
-    'tidemark.fingerprint': fingerprint,
-    'tidemark.inputs': JSON.stringify(inputs),
-    ...(rows === null
-      ? {}
-      : { 'tidemark.features': JSON.stringify(Object.fromEntries(rows.features)) }),
-  }
 }
 
 /** Is there an output already, of the same run? @throws TidemarkError `CONFIG_INVALID`: of another */

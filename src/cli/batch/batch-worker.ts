@@ -4,7 +4,7 @@ import { InputLines } from '../../records/files/input-lines.ts'
 import type { PartitionLines } from '../../records/files/line-records.ts'
 import { openInput } from '../../records/files/lines.ts'
 import { PartFiles, type PartSizes, partitionOfPart } from '../../records/files/part-files.ts'
-import type { FieldRule } from '../../records/files/tabular.ts'
+import { NUMBER } from '../../records/files/tabular.ts'
 import type { WorkFolder } from '../../records/files/work-folder.ts'
 import { firstFrom } from '../../records/log-records.ts'
 import { MemoryRecords } from '../../records/memory/memory-records.ts'
@@ -209,9 +209,6 @@ export class BatchWorker {
   }
 }
 
-/** The rule of a field that only says where an event was in the log. */
-const NUMBER: FieldRule = { kinds: new Set(['number']), mayBeNull: false, mayBeAbsent: false }
-
 export function openBatchInput(
   { flags }: Pick<Job, 'flags'>,
   { topologies }: Prepared,
@@ -238,10 +235,8 @@ async function openLabels(
 class Tally {
   records = 0
   readonly partitions: Record<string, Saved['partitions'][string]>
-  /** By partition, chunks that are not committed yet. */
-  readonly #waiting = new Map<number, { readonly end: number; readonly outcomes: Outcomes }[]>()
-  /** Partitions of which a part of a chunk is committed. */
-  readonly #cut = new Set<number>()
+  /** By partition, the outcomes up to the ends of chunks from what is committed on. */
+  readonly #sums = new Map<number, { readonly end: number; readonly outcomes: Outcomes }[]>()
 
   constructor({ partitions }: Saved, isOwn: (partition: number) => boolean) {
     const own = Object.entries(partitions).filter(([partition]) => isOwn(Number(partition)))
@@ -250,7 +245,9 @@ class Tally {
 
   /** Does everything that is committed end with a chunk? */
   get isAtChunks(): boolean {
-    return this.#cut.size === 0
+    return [...this.#sums].every(([partition, [first]]) => {
+      return first?.end === (this.partitions[partition]?.nextOffset ?? 0)
+    })
   }
 
   get committed(): ReadonlyMap<number, Committed> {
@@ -261,25 +258,16 @@ class Tally {
   readonly observer = (event: RuntimeEvent): void => {
     if (event.type !== 'processed') return
     const { partition, nextOffset: end, outcomes } = event
-    const waiting = this.#waiting.get(partition.partition) ?? []
-    this.#waiting.set(partition.partition, waiting)
-    waiting.push({ end, outcomes })
+    const sums = this.#sumsOf(partition.partition)
+    sums.push({ end, outcomes: addOutcomes(sums.at(-1)?.outcomes ?? NO_OUTCOMES, outcomes) })
     this.records += Object.values(outcomes).reduce((sum, n) => sum + n, 0)
   }
 
   commit(partition: number, committed: Committed): void {
-    const waiting = this.#waiting.get(partition) ?? []
-    const before = this.partitions[partition]
-    let outcomes = before?.outcomes ?? NO_OUTCOMES
-    let end = before?.nextOffset ?? 0
-    for (let [first] = waiting; first !== undefined; [first] = waiting) {
-      if (first.end > committed.nextOffset) break
-      outcomes = addOutcomes(outcomes, first.outcomes)
-      end = first.end
-      waiting.shift()
-    }
-    if (end === committed.nextOffset) this.#cut.delete(partition)
-    else this.#cut.add(partition)
+    const sums = this.#sumsOf(partition)
+    const later = sums.findIndex(({ end }) => end > committed.nextOffset)
+    sums.splice(0, (later < 0 ? sums.length : later) - 1)
+    const outcomes = sums[0]?.outcomes ?? NO_OUTCOMES
     this.partitions[partition] = { ...committed, outcomes, isWhole: false }
   }
 
@@ -291,5 +279,12 @@ class Tally {
     for (const [partition, of] of Object.entries(this.partitions)) {
       this.partitions[partition] = { ...of, isWhole: true }
     }
+  }
+
+  #sumsOf(partition: number) {
+    const { nextOffset: end = 0, outcomes = NO_OUTCOMES } = this.partitions[partition] ?? {}
+    const sums = this.#sums.get(partition) ?? [{ end, outcomes }]
+    this.#sums.set(partition, sums)
+    return sums
   }
 }

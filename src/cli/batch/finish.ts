@@ -70,12 +70,10 @@ export function outcomesOf({ partitions }: Saved): Manifest['outcomes'] {
 export interface FinishOptions {
   readonly job: Pick<Job, 'flags' | 'workers'>
   readonly folder: WorkFolder
-  /** Entries of the manifest about topology, models and inputs. */
+  /** Entries of the manifest, and metadata of Parquet, about topology, models and inputs. */
   readonly about: object
   /** By folder, the columns of Parquet that are float32. */
   readonly floats: ReadonlyMap<string, readonly string[]>
-  /** Metadata of the Parquet files. */
-  readonly metadata: Readonly<Record<string, string>>
 }
 
 /** Publishes what the workers have made. */
@@ -128,7 +126,7 @@ async function written(saved: Saved, options: FinishOptions): Promise<PartInMani
 function tableOf(
   name: string,
   { kinds }: Saved,
-  { job, floats, metadata }: FinishOptions,
+  { job, floats, about }: FinishOptions,
 ): ParquetTable {
   const folder = name.split('/')[0] as string
   const fields = Object.entries(kinds[folder] ?? {})
@@ -136,8 +134,16 @@ function tableOf(
     kinds: new Map(fields.map(([field, some]) => [field, columnKind(some)])),
     floats: new Set(floats.get(folder)),
     compression: job.flags.compression ?? 'snappy',
-    metadata,
+    metadata: metadataOf(about),
   }
+}
+
+/** `tidemark.inputs` and others, each text as it is and everything else in JSON. */
+export function metadataOf(about: object): Readonly<Record<string, string>> {
+  const textOf = (of: unknown) => (typeof of === 'string' ? of : JSON.stringify(of))
+  return Object.fromEntries(
+    Object.entries(about).map(([name, of]) => [`tidemark.${name}`, textOf(of)]),
+  )
 }
 
 async function sha256Of(path: string): Promise<string> {

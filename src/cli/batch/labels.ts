@@ -1,6 +1,7 @@
 import { configFault } from '../../kernel/errors.ts'
 import { jsonOrNull } from '../../kernel/json.ts'
 import { InputLines } from '../../records/files/input-lines.ts'
+import { NUMBER } from '../../records/files/tabular.ts'
 import { valueAt } from '../arguments.ts'
 
 // Labels of training rows: what became known of an event later. A label counts only within a time
@@ -44,14 +45,15 @@ export class Labels {
    */
   static async open(path: string, columns: LabelColumns, folder: string): Promise<Labels> {
     const labels = new Labels(columns)
-    const input = await InputLines.open([path], () => null, folder)
-    const csv = new Set(input.files.filter(({ kind }) => kind === 'csv').map((file) => file.path))
+    const { label, at } = columns
+    // CSV does not say what is a number.
+    const fieldOf = (name: string) => ([label, at].includes(name) ? NUMBER : null)
+    const input = await InputLines.open([path], fieldOf, folder)
     for await (const { memory, starts, ends, places } of input.blocks()) {
       for (const [line, start] of starts.entries()) {
         const { file, row } = input.at(places[line] as number)
         const given = jsonOrNull(memory.text(start, ends[line] as number))
-        const typed = csv.has(file) ? numbersIn(given, [columns.label, columns.at]) : given
-        labels.#add(typed, columns, `${file}:${row}`)
+        labels.#add(given, columns, `${file}:${row}`)
       }
     }
     input.close()
@@ -86,17 +88,4 @@ export class Labels {
     this.#labels.set(String(given), own)
     own.push({ atMs, value })
   }
-}
-
-/** A line of CSV with numbers in the columns that may have them: CSV does not say what they are. */
-function numbersIn(line: unknown, columns: readonly string[]): unknown {
-  const cells = Object.entries(line as Readonly<Record<string, unknown>>)
-  const isNumber = (name: string, cell: unknown) =>
-    columns.includes(name) &&
-    typeof cell === 'string' &&
-    cell.trim() !== '' &&
-    Number.isFinite(Number(cell))
-  return Object.fromEntries(
-    cells.map(([name, cell]) => [name, isNumber(name, cell) ? Number(cell) : cell]),
-  )
 }

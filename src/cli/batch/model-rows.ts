@@ -7,6 +7,7 @@ import { DuckDb } from '../../records/files/duckdb.ts'
 import { InputLines } from '../../records/files/input-lines.ts'
 import { ROWS as GROUP_ROWS, type RowRange, withColumns } from '../../records/files/parquet.ts'
 import { PartFiles, type PartSize, partName } from '../../records/files/part-files.ts'
+import { NUMBER } from '../../records/files/tabular.ts'
 import { WorkFolder } from '../../records/files/work-folder.ts'
 import { NO_OUTCOMES } from '../../runtime/output/outcomes.ts'
 import { loadSingle } from '../../scoring/models.ts'
@@ -19,7 +20,7 @@ import { say, sayNotes } from '../print.ts'
 import { showProgress } from '../progress.ts'
 import type { Values } from '../settings.ts'
 import { isComplete, publish } from './batch-files.ts'
-import { hashedFiles } from './finish.ts'
+import { hashedFiles, metadataOf } from './finish.ts'
 import type { BatchFlags } from './job.ts'
 import { lineBlocks, numberBlocks, type RowBlock } from './row-blocks.ts'
 
@@ -29,7 +30,6 @@ import { lineBlocks, numberBlocks, type RowBlock } from './row-blocks.ts'
 
 const ROWS = 'rows'
 const LETTERS = 'dead-letters'
-const FEATURE = { kinds: new Set(['number'] as const), mayBeNull: true, mayBeAbsent: false }
 /** Rows of Parquet that are scored before they are written: some row groups. */
 const PIECE_ROWS = 8 * GROUP_ROWS
 
@@ -45,7 +45,7 @@ export async function scoreRows(
   const folder = await WorkFolder.lock(flags.output, { isKept: false })
   try {
     await isComplete({ flags })
-    const fieldOf = (name: string) => (model.features.includes(name) ? FEATURE : null)
+    const fieldOf = (name: string) => (model.features.includes(name) ? NUMBER : null)
     const input = await InputLines.open(flags.input, fieldOf, folder.path)
     refuseIfAny(columnFaults(input, model))
     await new ModelRows({ model, scorer, flags, folder, input, ended }).run()
@@ -112,14 +112,15 @@ class ModelRows {
   async run(): Promise<void> {
     const { scorer, flags, folder, input, ended } = this.#o
     const inputs = await hashedFiles(input.files)
-    const metadata = { 'tidemark.model': scorer.label, 'tidemark.inputs': JSON.stringify(inputs) }
+    const models = [{ model: scorer.label, sha256: scorer.sha256 }]
+    const about = { models, inputs }
     const parts = await PartFiles.open(folder.parts, {})
     const isParquet = flags.format === 'parquet' && input.files.every((of) => of.kind === 'parquet')
     const shape = new Shape()
     const endProgress = showProgress(() => this.#rows)
     let sizes: Readonly<Record<string, PartSize>> = {}
     try {
-      if (isParquet) sizes = await this.#scoreTables(parts, metadata)
+      if (isParquet) sizes = await this.#scoreTables(parts, about)
       else await this.#scoreLines(parts, shape)
     } finally {
       endProgress()
@@ -141,10 +142,8 @@ class ModelRows {
       sizes: { ...(await parts.sync()), ...sizes },
       kinds: { [ROWS]: shape.fields, [LETTERS]: letters.fields },
     }
-    const models = [{ model: scorer.label, sha256: scorer.sha256 }]
-    const about = { models, inputs }
     const job = { flags, workers: 1 }
-    await publish(saved, LETTERS, { job, folder, about, floats: new Map(), metadata })
+    await publish(saved, LETTERS, { job, folder, about, floats: new Map() })
   }
 
   async #scoreLines(parts: PartFiles, shape: Shape): Promise<void> {
@@ -172,9 +171,10 @@ class ModelRows {
   }
 
   /** Scores a piece while the one before it is written. @returns the sizes of the parts */
-  async #scoreTables(parts: PartFiles, metadata: Readonly<Record<string, string>>) {
+  async #scoreTables(parts: PartFiles, about: object) {
     const { input, folder, flags, ended } = this.#o
     const [reading, writing] = [await DuckDb.open(folder.path), await DuckDb.open(folder.path)]
+    const metadata = metadataOf(about)
     const how = { compression: flags.compression ?? 'snappy', metadata } as const
     const sizes: Record<string, PartSize> = {}
     await mkdir(join(folder.parts, ROWS), { recursive: true })

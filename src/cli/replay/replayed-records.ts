@@ -25,7 +25,7 @@ export interface ReplayOptions {
   readonly made: (record: NewRecord) => void
 }
 
-/** The most pieces of a partition that wait while others have nearer rows. */
+/** The most pieces of a partition that wait while others have older rows. */
 const MOST_WAITING = 64
 
 /** A chunk whose records see the same rows of tables. */
@@ -149,7 +149,7 @@ export class ReplayFeed {
     const left = new Map(ranges.map((range) => [range.partition, range]))
     const waiting = new Map<number, Piece[]>(ranges.map(({ partition }) => [partition, []]))
     const hasCome = ({ partition }: ReplayRange) => waiting.get(partition)?.length !== 0
-    // The tables are moved on as little as possible if all partitions are known before.
+    // The tables need not go back if what comes next is known of all partitions.
     const areKnown = () =>
       positions.areAny ? [...left.values()].every(hasCome) : ranges.some(hasCome)
     try {
@@ -172,15 +172,15 @@ export class ReplayFeed {
     }
   }
 
-  /** Takes the piece whose rows are nearest, or from those partitions that are too far behind. */
+  /** Takes the piece whose rows are oldest, or from those partitions that are too far behind. */
   #next(waiting: readonly Piece[][]): Piece | undefined {
     const { positions } = this.options
-    const distance = ([piece]: Piece[]) =>
-      piece?.tables == null ? -1 : positions.distanceTo(piece.tables)
+    const age = ([piece]: Piece[]) =>
+      piece?.tables == null ? -1 : positions.recordsBefore(piece.tables)
     const there = waiting.filter(({ length }) => length > 0)
     const far = there.filter(({ length }) => length > MOST_WAITING)
     const all = far.length > 0 ? far : there
-    return all.toSorted((a, b) => distance(a) - distance(b))[0]?.shift()
+    return all.toSorted((a, b) => age(a) - age(b))[0]?.shift()
   }
 
   async #handOver({ chunk, tables }: Piece, handlers: MemberHandlers): Promise<void> {

@@ -33,9 +33,6 @@ export async function readTableLogs(
   return logs
 }
 
-/** More records than a topic has. */
-const AGAIN = 2 ** 52
-
 /**
  * The positions of a topology's tables. A table follows its topic through here, and gets the
  * records before the position that was set last. If that was set back, it reads its topic again.
@@ -61,15 +58,10 @@ export class TablePositions {
     return this.#logs.filter(hasLost).map(({ table }) => table)
   }
 
-  /** Records to read for a position; for an earlier one the whole topic, the earliest first. */
-  distanceTo(text: string): number {
-    if (text === this.text) return 0
-    const steps = this.#logs.flatMap((log) => {
-      const now = endsOf(log, this.text)
-      return [...endsOf(log, text)].map(([partition, end]) => end - (now.get(partition) ?? 0))
-    })
-    const records = steps.reduce((sum, step) => sum + step, 0)
-    return steps.some((step) => step < 0) ? AGAIN + records : records
+  /** How many records of the tables' topics are before a position. */
+  recordsBefore(text: string): number {
+    const ends = this.#logs.flatMap((log) => [...endsOf(log, text).values()])
+    return ends.reduce((sum, end) => sum + end, 0)
   }
 
   /** Resolves when the tables have the rows of another position. */

@@ -18,6 +18,7 @@ import {
   type Records,
   type TopicInfo,
   type TopicPartition,
+  UNREPORTED,
   type Writer,
 } from '../port.ts'
 import type { PartitionLines } from './line-records.ts'
@@ -90,9 +91,9 @@ export class FileRecords implements Records {
   async describeTopics(names: readonly string[]): Promise<ReadonlyMap<string, TopicInfo>> {
     const { topic, partitions, tables } = this.#o
     const others = await tables.describeTopics(names)
-    const info = (name: string) => others.get(name) ?? topicInfo(name, partitions)
+    const info = (name: string) => ({ ...UNREPORTED, name, partitions })
     return new Map(
-      names.map((name) => [name, name === topic ? topicInfo(name, partitions) : info(name)]),
+      names.map((name) => [name, (name === topic ? null : others.get(name)) ?? info(name)]),
     )
   }
 
@@ -204,20 +205,4 @@ export class FileRecords implements Records {
 
 function offsetsOf({ topic, partition, committed, nextOffset }: Partition): PartitionOffsets {
   return { topic, partition, committed, lowOffset: 0, endOffset: nextOffset }
-}
-
-function topicInfo(name: string, partitions: number): TopicInfo {
-  return {
-    name,
-    id: null,
-    partitions,
-    maxMessageBytes: null,
-    segmentBytes: null,
-    timestampType: null,
-    timestampAfterMaxMs: null,
-    timestampBeforeMaxMs: null,
-    isCompacted: null,
-    isTrimmed: null,
-    retentionMs: null,
-  }
 }

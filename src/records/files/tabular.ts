@@ -12,6 +12,9 @@ export interface FieldRule {
   readonly mayBeAbsent: boolean
 }
 
+/** The rule of a field of numbers, which may be missing. */
+export const NUMBER: FieldRule = { kinds: new Set(['number']), mayBeNull: true, mayBeAbsent: false }
+
 /** `null`: nothing is known of the field. */
 export type FieldOf = (name: string) => FieldRule | null
 
@@ -86,7 +89,7 @@ function isLeftOut(field: FieldRule | null): boolean {
   return field?.mayBeAbsent === true && !field.mayBeNull
 }
 
-const NUMBER = String.raw`-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?`
+const NUMBER_TEXT = String.raw`-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?`
 const MOST = Number.MAX_SAFE_INTEGER
 
 /**
@@ -98,7 +101,7 @@ function valueOfText(column: Column, field: FieldRule | null): string {
   if (field === null || field.kinds.has('text')) return quoted
   if (field.kinds.has('number')) {
     const isRounded = `length(${of}) > 15 AND abs(try_cast(${of} AS DOUBLE)) > ${MOST}`
-    return `CASE WHEN regexp_full_match(${of}, ${sqlText(NUMBER)}) AND NOT coalesce(${isRounded}, false) THEN ${of} ELSE ${quoted} END`
+    return `CASE WHEN regexp_full_match(${of}, ${sqlText(NUMBER_TEXT)}) AND NOT coalesce(${isRounded}, false) THEN ${of} ELSE ${quoted} END`
   }
   if (!field.kinds.has('boolean')) return quoted
   return `CASE WHEN lower(${of}) IN ('true', 'false') THEN lower(${of}) ELSE ${quoted} END`

@@ -2,14 +2,15 @@ import { TidemarkError } from '../../kernel/errors.ts'
 import { position } from '../../kernel/ids.ts'
 import { partitionOfKey } from '../../kernel/kafka.ts'
 import { ListedRecords } from '../log-records.ts'
-import type {
-  Chunk,
-  LogRecord,
-  NewRecord,
-  PackedBatch,
-  RecordParts,
-  TopicInfo,
-  TopicPartition,
+import {
+  type Chunk,
+  type LogRecord,
+  type NewRecord,
+  type PackedBatch,
+  type RecordParts,
+  type TopicInfo,
+  type TopicPartition,
+  UNREPORTED,
 } from '../port.ts'
 
 export interface LogPosition extends TopicPartition {
@@ -48,17 +49,14 @@ export class MemoryLog {
     }
     this.#topics.set(name, {
       info: {
+        ...UNREPORTED,
         name,
         id: String(this.#created++),
         partitions,
         maxMessageBytes,
-        segmentBytes: null,
         timestampType: 'CreateTime',
-        timestampAfterMaxMs: null,
-        timestampBeforeMaxMs: null,
         isCompacted,
         isTrimmed: !isCompacted,
-        retentionMs: null,
       },
       partitions: Array.from({ length: partitions }, emptyPartition),
     })
