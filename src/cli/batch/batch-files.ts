@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto'
+import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { configFault, TidemarkError } from '../../kernel/errors.ts'
 import type { InputLines } from '../../records/files/input-lines.ts'
 import { exists, MANIFEST, WorkFolder } from '../../records/files/work-folder.ts'
-import { type Prepared, type PreparedTopology, scorersOf } from '../../runtime/prepared.ts'
+import { type PreparedTopology, scorersOf } from '../../runtime/prepared.ts'
 import { summaryOfOutcomes } from '../embedded.ts'
 import { EXIT, type StopRequest } from '../exit.ts'
 import { summaryOf } from '../prepared.ts'
@@ -22,7 +23,6 @@ import {
 } from './finish.ts'
 import { type BatchFlags, type Job, type Progress, prepareJob, type Saved } from './job.ts'
 import { sortByTime } from './sorted-lines.ts'
-import type { TrainingRows } from './training-rows.ts'
 import { BatchWorkerThread } from './worker-thread.ts'
 
 /** More than this share of late events is told, percent. */
@@ -30,135 +30,112 @@ const MANY_LATE = 10
 
 /** Scores files: all of the output, or nothing. */
 export async function batchFiles(asked: Asked, ended: StopRequest): Promise<void> {
-  const { prepared, topology, rows } = await prepareJob(asked)
+  const loaded = await prepareJob(asked)
   try {
-    say(summaryOf(topology))
-    sayNotes(prepared.notes)
+    say(summaryOf(loaded.topology))
+    sayNotes(loaded.prepared.notes)
     const folder = await WorkFolder.lock(asked.flags.output, { isKept: asked.flags.resume })
     try {
-      await new FileBatch(asked, { prepared, topology, rows, folder, ended }).run()
+      await run(asked, { ...loaded, folder, ended })
     } finally {
       await folder.release()
     }
   } finally {
-    await prepared.close()
+    await loaded.prepared.close()
   }
 }
 
 type Asked = Omit<Job, 'identity'>
 
-interface FileBatchContext {
-  readonly prepared: Prepared
-  readonly topology: PreparedTopology
-  readonly rows: TrainingRows | null
+interface Loaded extends Awaited<ReturnType<typeof prepareJob>> {
   readonly folder: WorkFolder
   readonly ended: StopRequest
 }
 
-class FileBatch {
-  readonly #asked: Asked
-  readonly #o: FileBatchContext
-
-  constructor(asked: Asked, context: FileBatchContext) {
-    this.#asked = asked
-    this.#o = context
+async function run(asked: Asked, loaded: Loaded): Promise<void> {
+  const { prepared, topology, rows, folder } = loaded
+  const { flags } = asked
+  const input = await openBatchInput(asked, prepared, folder)
+  const inputs = await hashedFiles(input.files)
+  const job = { ...asked, identity: await identityOf(flags, topology, inputs) }
+  if (await isComplete(job)) return
+  const before = mergedSaved(await savedBefore(folder, job), job.identity)
+  if (!(await work(job, loaded, { input, saved: before }))) {
+    say(RESUMABLE)
+    process.exitCode = EXIT.interrupted
+    return
   }
-
-  async run(): Promise<void> {
-    const { prepared, topology, rows, folder } = this.#o
-    const { flags } = this.#asked
-    const input = await openBatchInput(this.#asked, prepared, folder)
-    const inputs = await hashedFiles(input.files)
-    const job = { ...this.#asked, identity: await this.#identity(inputs) }
-    if (await isComplete(job)) return
-    const before = mergedSaved(await savedBefore(folder, job), job.identity)
-    if (!(await this.#work(job, input, before))) {
-      say(RESUMABLE)
-      process.exitCode = EXIT.interrupted
-      return
-    }
-    const saved = mergedSaved(await folder.saved<Saved>(), job.identity)
-    for (const [name, fields] of Object.entries(saved.kinds)) {
-      const empty = Object.keys(fields).filter((field) => String(fields[field]) === 'null')
-      const what = `${name}: no row has a value in ${empty.join(', ')}`
-      if (rows !== null && empty.length > 0) say(noteLine(what))
-    }
-    const features = rows?.features ?? new Map<string, readonly string[]>()
-    const { definition, by, fingerprint } = topology
-    await publish(saved, definition.deadLetterTopic, {
-      job,
-      folder,
-      about: {
-        topology: definition.name,
-        definition: by,
-        fingerprint,
-        models: scorersOf(topology).map(({ label, sha256 }) => ({ model: label, sha256 })),
-        inputs,
-        partitions: flags.partitions,
-        identity: job.identity,
-        ...(features.size > 0 && { features: Object.fromEntries(features) }),
-      },
-      floats: features,
-    })
+  const saved = mergedSaved(await folder.saved<Saved>(), job.identity)
+  for (const [name, fields] of rows === null ? [] : Object.entries(saved.kinds)) {
+    const empty = Object.keys(fields).filter((field) => String(fields[field]) === 'null')
+    if (empty.length > 0) say(noteLine(`${name}: no row has a value in ${empty.join(', ')}`))
   }
-
-  /** @returns whether all of it is done; false: it was told to stop */
-  async #work(job: Job, input: InputLines, saved: Saved): Promise<boolean> {
-    const { prepared, rows, folder, topology, ended } = this.#o
-    const { source } = topology.definition
-    const failed = new AbortController()
-    const stopped = new Promise<void>((resolve) => {
-      failed.signal.addEventListener('abort', () => resolve(), { once: true })
-      void ended.promise.then(resolve)
-    })
-    const sorted = job.flags.order === 'time' ? await sortByTime(input, source, folder.path) : null
-    const own = { job, prepared, rows, folder, input, sorted, saved, stopped }
-    const workers =
-      job.workers === 1
-        ? [await BatchWorker.open({ ...own, worker: 0 })]
-        : Array.from({ length: job.workers }, (_, worker) => {
-            return new BatchWorkerThread({ job, worker, sorted, saved }, stopped)
-          })
-    const progress = (of: keyof Progress) =>
-      workers.reduce((sum, worker) => sum + worker.progress[of], 0)
-    const endProgress = showProgress(
-      () => progress('records'),
-      () => progress('share') / workers.length,
-    )
-    const run = async (worker: (typeof workers)[number]) => {
-      try {
-        return await worker.run()
-      } catch (error) {
-        failed.abort()
-        throw error
-      }
-    }
-    try {
-      const all = await Promise.allSettled(workers.map(run))
-      const wrong = all.find((one) => one.status === 'rejected')
-      if (wrong === undefined) return all.every((one) => one.status === 'fulfilled' && one.value)
-      say(RESUMABLE)
-      throw wrong.reason
-    } finally {
-      endProgress()
-      input.close()
-    }
+  const features = rows?.features ?? new Map<string, readonly string[]>()
+  const { definition, by, fingerprint } = topology
+  const about = {
+    topology: definition.name,
+    definition: by,
+    fingerprint,
+    models: scorersOf(topology).map(({ label, sha256 }) => ({ model: label, sha256 })),
+    inputs,
+    partitions: flags.partitions,
+    identity: job.identity,
+    ...(features.size > 0 && { features: Object.fromEntries(features) }),
   }
+  await publish(saved, definition.deadLetterTopic, { job, folder, about, floats: features })
+}
 
-  /** A hash of all that determines the output. */
-  async #identity(inputs: readonly HashedFile[]): Promise<string> {
-    const { by, fingerprint } = this.#o.topology
-    const { partitions, order, partitionColumn, offsetColumn, partitionBy, ...flags } =
-      this.#asked.flags
-    const { rows, with: kept, labels, labelBy, label, labelAt, within, table: tables } = flags
-    const others = [...(labels === undefined ? [] : [labels]), ...(tables?.values() ?? [])]
-    const hashed = await hashedFiles(others.map((path) => ({ path })))
-    const text = JSON.stringify([
-      ...[by, fingerprint, inputs, hashed, rows, kept, labelBy, label, labelAt, within],
-      ...[partitions, order, partitionColumn, offsetColumn, partitionBy],
-    ])
-    return createHash('sha256').update(text).digest('hex').slice(0, IDENTITY)
+/** @returns whether all of it is done; false: it was told to stop */
+async function work(
+  job: Job,
+  { prepared, rows, folder, topology, ended }: Loaded,
+  { input, saved }: { readonly input: InputLines; readonly saved: Saved },
+): Promise<boolean> {
+  const { source } = topology.definition
+  const failed = new AbortController()
+  const stopped = Promise.race([once(failed.signal, 'abort'), ended.promise]).then(() => {})
+  const sorted = job.flags.order === 'time' ? await sortByTime(input, source, folder.path) : null
+  const own = { job, prepared, rows, folder, input, sorted, saved, stopped }
+  const workers =
+    job.workers === 1
+      ? [await BatchWorker.open({ ...own, worker: 0 })]
+      : Array.from({ length: job.workers }, (_, worker) => {
+          return new BatchWorkerThread({ job, worker, sorted, saved }, stopped)
+        })
+  const progress = (of: keyof Progress) =>
+    workers.reduce((sum, worker) => sum + worker.progress[of], 0)
+  const endProgress = showProgress(
+    () => progress('records'),
+    () => progress('share') / workers.length,
+  )
+  const runs = workers.map((worker) => worker.run())
+  for (const one of runs) one.catch(() => failed.abort())
+  try {
+    await Promise.allSettled(runs)
+    return (await Promise.all(runs)).every((isWhole) => isWhole)
+  } catch (error) {
+    say(RESUMABLE)
+    throw error
+  } finally {
+    endProgress()
+    input.close()
   }
+}
+
+/** A hash of all that determines the output. */
+async function identityOf(
+  { partitions, order, partitionColumn, offsetColumn, partitionBy, ...flags }: BatchFlags,
+  { by, fingerprint }: PreparedTopology,
+  inputs: readonly HashedFile[],
+): Promise<string> {
+  const { rows, with: kept, labels, labelBy, label, labelAt, within, table: tables } = flags
+  const others = [...(labels === undefined ? [] : [labels]), ...(tables?.values() ?? [])]
+  const hashed = await hashedFiles(others.map((path) => ({ path })))
+  const text = JSON.stringify([
+    ...[by, fingerprint, inputs, hashed, rows, kept, labelBy, label, labelAt, within],
+    ...[partitions, order, partitionColumn, offsetColumn, partitionBy],
+  ])
+  return createHash('sha256').update(text).digest('hex').slice(0, IDENTITY)
 }
 
 const RESUMABLE = 'what is done is kept: the same command with --resume continues from there'

@@ -17,34 +17,21 @@ const BRACE = 0x7b
 const MARK = Buffer.from([0xef, 0xbb, 0xbf])
 
 /**
- * Splits a stream into lines, one batch per chunk that arrives. Leaves out empty lines and a byte
- * order mark, which Windows programs write at the start.
+ * Splits a stream into lines, as soon as they come. Leaves out empty lines and a byte order mark,
+ * which Windows programs write at the start.
  * @param path for errors
  * @throws TidemarkError `CONFIG_INVALID`: the stream failed
  */
 export async function* linesOf(stream: Readable, path?: string): AsyncGenerator<Line[]> {
-  let number = 0
-  let rest: Buffer[] = []
   try {
-    for await (const chunk of stream as AsyncIterable<Buffer>) {
-      const lines: Line[] = []
-      let start = 0
-      for (let end = chunk.indexOf(NEWLINE); end !== -1; end = chunk.indexOf(NEWLINE, start)) {
-        number += 1
-        const bytes = withoutMark(Buffer.concat([...rest, chunk.subarray(start, end)]), number)
-        rest = []
-        start = end + 1
-        if (bytes.length > 0) lines.push({ number, bytes })
-      }
-      if (start < chunk.length) rest.push(chunk.subarray(start))
-      if (lines.length > 0) yield lines
+    for await (const { memory, starts, ends, numbers } of blocksOf(stream, true)) {
+      yield starts.map((start, i) => {
+        return { number: numbers[i] as number, bytes: memory.buffer.subarray(start, ends[i]) }
+      })
     }
   } catch (error) {
     throw unreadable(error, path)
   }
-  number += 1
-  const bytes = withoutMark(Buffer.concat(rest), number)
-  if (bytes.length > 0) yield [{ number, bytes }]
 }
 
 /** Many lines in one memory. Line `i` lies at `starts[i]` ≤ at < `ends[i]`. */
@@ -61,16 +48,21 @@ const BLOCK = 2 ** 20
 /** Scanners read some bytes past the end of a line. */
 const SLACK = 8
 
-/** Splits a stream into blocks of lines as {@link linesOf} does, without an object for each. */
-export async function* blocksOf(stream: AsyncIterable<Buffer>): AsyncGenerator<LineBlock> {
+/**
+ * Splits a stream into blocks of lines as {@link linesOf} does, without an object for each.
+ * @param isLive whether lines come as soon as they can, rather than many at a time
+ */
+export async function* blocksOf(
+  stream: AsyncIterable<Buffer>,
+  isLive = false,
+): AsyncGenerator<LineBlock> {
   let memory = new Memory(new ArrayBuffer(BLOCK + SLACK))
-  let used = 0
-  let number = 0
+  let [from, used, number] = [0, 0, 0]
   const linesBefore = (end: number): LineBlock => {
     const block = { memory, starts: [] as number[], ends: [] as number[], numbers: [] as number[] }
     const { buffer } = memory
     const isMarked = number === 0 && buffer.subarray(0, MARK.length).equals(MARK)
-    for (let at = isMarked ? MARK.length : 0; at < end; ) {
+    for (let at = isMarked ? MARK.length : from; at < end; ) {
       const found = buffer.indexOf(NEWLINE, at)
       const to = found < 0 || found > end ? end : found
       number++
@@ -81,28 +73,25 @@ export async function* blocksOf(stream: AsyncIterable<Buffer>): AsyncGenerator<L
       }
       at = to + 1
     }
+    from = end
     return block
   }
   for await (const chunk of stream) {
     if (used + chunk.length > memory.bytes.length - SLACK) {
       const end = memory.buffer.subarray(0, used).lastIndexOf(NEWLINE) + 1
-      if (end > 0) yield linesBefore(end)
-      const rest = memory.buffer.subarray(end, used)
-      const next = new Memory(
-        new ArrayBuffer(Math.max(BLOCK, 2 * (rest.length + chunk.length)) + SLACK),
-      )
-      rest.copy(next.buffer)
-      memory = next
-      used = rest.length
+      if (end > from) yield linesBefore(end)
+      const rest = memory.buffer.subarray(from, used)
+      const size = Math.max(BLOCK, 2 * (rest.length + chunk.length))
+      memory = new Memory(new ArrayBuffer(size + SLACK))
+      used = rest.copy(memory.buffer)
+      from = 0
     }
+    const before = used
+    const last = chunk.lastIndexOf(NEWLINE)
     used += chunk.copy(memory.buffer, used)
+    if (isLive && last >= 0) yield linesBefore(before + last + 1)
   }
-  if (used > 0) yield linesBefore(used)
-}
-
-function withoutMark(line: Buffer, number: number): Buffer {
-  const isMarked = number === 1 && line.subarray(0, MARK.length).equals(MARK)
-  return isMarked ? line.subarray(MARK.length) : line
+  if (used > from) yield linesBefore(used)
 }
 
 function unreadable(error: unknown, where?: string): TidemarkError {
