@@ -94,7 +94,8 @@ async function work(
   const { source } = topology.definition
   const failed = new AbortController()
   const stopped = Promise.race([once(failed.signal, 'abort'), ended.promise]).then(() => {})
-  const sorted = job.flags.order === 'time' ? await sortByTime(input, source, folder.path) : null
+  const place = { folder: folder.path, identity: job.identity }
+  const sorted = job.flags.order === 'time' ? await sortByTime(input, source, place) : null
   const own = { job, prepared, rows, folder, input, sorted, saved, stopped }
   const workers =
     job.workers === 1

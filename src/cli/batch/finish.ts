@@ -79,7 +79,6 @@ export interface FinishOptions {
 /** Publishes what the workers have made. */
 export async function finish(saved: Saved, options: FinishOptions): Promise<Manifest> {
   const { folder, about } = options
-  await folder.removeResults()
   const parts = await written(saved, options)
   const outcomes = outcomesOf(saved)
   const manifest: Manifest = { tidemark: packageVersion(), ...about, outcomes, parts }

@@ -26,13 +26,18 @@ const MARK_BYTE = 1
 /** Far more than an event may have: a longer line becomes a dead letter, and is kept in it. */
 const MOST_LINE_BYTES = 16 * LIMITS.bytes
 
-/** Writes the lines of the input in the order of their times to a file. @returns its path */
+/**
+ * Writes the lines of the input in the order of their times to a file, unless it is there already.
+ * @param o `identity`: of the batch, which an interrupted run may not have saved yet
+ * @returns its path
+ */
 export async function sortByTime(
   input: InputLines,
   source: SourceDefinition,
-  folder: string,
+  o: { readonly folder: string; readonly identity: string },
 ): Promise<string> {
-  const [unsorted, sorted] = [join(folder, 'unsorted'), join(folder, 'sorted')]
+  const { folder, identity } = o
+  const [unsorted, sorted] = [join(folder, 'unsorted'), join(folder, `sorted-${identity}`)]
   if (await exists(sorted)) return sorted
   const duckdb = await DuckDb.open(folder)
   try {

@@ -13,7 +13,7 @@ const tell = (report: ThreadReport) => parentPort?.postMessage(report)
 const stopped = new Promise<void>((resolve) => parentPort?.once('message', () => resolve()))
 try {
   const { job } = assignment
-  const folder = WorkFolder.of(job.flags.output)
+  const folder = new WorkFolder(job.flags.output)
   const { prepared, rows } = await prepareJob(job)
   const input = await openBatchInput(job, prepared, folder)
   const own = { prepared, rows, folder, input, stopped }

@@ -11,6 +11,8 @@ import { makeFolder } from '../../kernel/node.ts'
 const TEMPORARY = '_temporary'
 const PARTS = '_parts'
 const PROGRESS = '_progress'
+/** Parts that were made may be in another format than is asked for now, so they are made again. */
+const CONTINUED = /^(_parts|_progress-\d+\.json|sorted-\w+)$/
 /** A lock that was not touched for this long is left over, ms. */
 const STALE_MS = 60_000
 const TOUCHED_EVERY_MS = 10_000
@@ -26,7 +28,8 @@ export class WorkFolder {
   readonly #lock: string
   #touching: NodeJS.Timeout | undefined
 
-  private constructor(output: string) {
+  /** A folder whose lock another part of the process holds. */
+  constructor(output: string) {
     const temporary = join(dirname(output), TEMPORARY)
     this.path = join(temporary, basename(output))
     this.#output = output
@@ -38,13 +41,8 @@ export class WorkFolder {
     return join(this.path, PARTS)
   }
 
-  /** The folder for a worker whose parent holds the lock. */
-  static of(output: string): WorkFolder {
-    return new WorkFolder(output)
-  }
-
   /**
-   * @param o `isKept`: what an interrupted run has left is kept
+   * @param o `isKept`: what an interrupted run can be continued from is kept
    * @throws TidemarkError `CONFIG_INVALID`: another process makes this output, or it cannot be
    * written
    */
@@ -53,8 +51,10 @@ export class WorkFolder {
     try {
       makeFolder(dirname(folder.path))
       await folder.#take()
-      if (!o.isKept) await rm(folder.path, { recursive: true, force: true })
       makeFolder(folder.path)
+      for (const name of await readdir(folder.path)) {
+        if (!o.isKept || !CONTINUED.test(name)) await folder.#remove(name)
+      }
     } catch (error) {
       throw error instanceof Error && 'syscall' in error
         ? configFault(`cannot write the output: ${messageOf(error)}`, output)
@@ -81,13 +81,6 @@ export class WorkFolder {
     const names = (await readdir(this.path)).filter((name) => /^_progress-\d+\.json$/.test(name))
     const texts = names.sort().map((name) => readFile(join(this.path, name), 'utf8'))
     return (await Promise.all(texts)).map((text) => JSON.parse(text) as T)
-  }
-
-  /** Removes all but the parts: an end that was interrupted may have had another format. */
-  async removeResults(): Promise<void> {
-    for (const name of await readdir(this.path)) {
-      if (name !== PARTS && !name.startsWith(PROGRESS)) await this.#remove(name)
-    }
   }
 
   /** Gives the output its name. @param kept names of its files and folders; others are removed */

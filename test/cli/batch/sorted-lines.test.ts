@@ -27,7 +27,7 @@ function sourceOf(eventTimeMs: TimeOf | 'record') {
 
 async function sorted(folder: string, timeOf: TimeOf | 'record') {
   const input = await InputLines.open([join(folder, '*.ndjson')], () => null, folder)
-  const path = await sortByTime(input, sourceOf(timeOf), folder)
+  const path = await sortByTime(input, sourceOf(timeOf), { folder, identity: 'a' })
   const lines: [number, Buffer][] = []
   for await (const { memory, starts, ends, places } of sortedBlocks(path)) {
     for (const [line, start] of starts.entries()) {
