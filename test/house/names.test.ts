@@ -96,7 +96,7 @@ test('every flag that a page names exists', () => {
     options.map(({ long }) => long?.slice(2)),
   )
   const ofScripts = filesIn('test', /\.ts$/)
-    .filter((file) => /^test\/(bench|soak|chaos)\//.test(file))
+    .filter((file) => /^test\/(batch-proof|bench|soak|chaos)\//.test(file))
     .map(read)
     .join('\n')
   const named = [...text.matchAll(/(?<![\w-])--([a-z][a-z-]*[a-z])(?![\w…-])/g)].map(([, f]) => f)
