@@ -39,13 +39,19 @@ export class Exports {
     this.#duckdb = duckdb
   }
 
-  /** @param columns their types in Parquet, where what does not fit becomes null */
+  /**
+   * A text where others have a number keeps its quotes in CSV, as it would be a number without
+   * them, and becomes null in Parquet.
+   * @param columns their types
+   */
   async write(log: Log, columns: Readonly<Record<string, string>>): Promise<void> {
     await pipeline(Readable.from(this.#lines(log)), createWriteStream(this.path('ndjson')))
     const all = { partition: 'INTEGER', offset: 'BIGINT', ...columns }
-    const texts = Object.keys(all).map((name) => `${sqlName(name)}: 'VARCHAR'`)
+    const texts = Object.entries(all).map(
+      ([name, type]) => `${sqlName(name)}: '${type === 'VARCHAR' ? type : 'JSON'}'`,
+    )
     const typed = Object.entries(all).map(
-      ([name, type]) => `try_cast(${sqlName(name)} AS ${type}) AS ${sqlName(name)}`,
+      ([name, type]) => `try_cast(${sqlName(name)}::VARCHAR AS ${type}) AS ${sqlName(name)}`,
     )
     const path = sqlText(this.path('ndjson'))
     const read = `read_json(${path}, format = 'newline_delimited', columns = {${texts.join(', ')}})`

@@ -15,6 +15,8 @@ import type { Programs } from './programs.ts'
 export const PARTITIONS = 6
 const RECORDS_PER_SEND = 5_000
 const LOOK_EVERY_MS = 10
+/** Flags of a worker that commits often, so that a kill meets it at work. */
+const OFTEN = ['--max-commit-mb', '1']
 
 /** Topics that a group writes. */
 interface Made {
@@ -74,7 +76,7 @@ export class Log {
     const made = await this.#made('run')
     const group = `${this.#run}-run`
     const own = ['--topic', `${this.#o.input.source}=${this.#topic}`, ...made.flags]
-    const how = ['--group', group, '--guarantee', 'exactly-once']
+    const how = ['--group', group, '--guarantee', 'exactly-once', ...OFTEN]
     const start = () =>
       new BenchWorker(this.#o.programs.start(this.#arguments('run', ...own, ...how)))
     let worker = start()
@@ -82,7 +84,8 @@ export class Log {
       while ((await this.#committed(group)) < share * this.#size) await sleep(LOOK_EVERY_MS)
     }
     for (let n = 1; n <= kills; n++) {
-      await worker.during(committed(n / (kills + 1)))
+      // Early, so that much is left to do.
+      await worker.during(committed(n / (2 * kills)))
       await worker.kill()
       if ((await this.#committed(group)) === this.#size)
         throw new Error('it was done before a kill')
