@@ -162,19 +162,6 @@ describe('memory records', () => {
     await records.close()
   })
 
-  test('a member of which the group has heard nothing is told that it was expelled, and comes back with nothing', async () => {
-    const { records, heard, member } = await halfDone()
-    const [before] = heard.assignments
-    records.expel('g')
-    await heard.until(() => heard.assignments.length === 2)
-    expect(heard.losses).toEqual([{ topic: 't', partition: 0 }])
-    expect(heard.whys).toEqual(['expelled'])
-    expect(heard.assignment().epoch).toBeGreaterThan(before?.epoch ?? 0)
-    expect(heard.assignment()).toMatchObject({ nextOffset: 2, metadata: 'half' })
-    await member.leave()
-    await records.close()
-  })
-
   test('a clone goes on from what its original holds, and neither changes the other', async () => {
     const { records, heard, member } = await halfDone()
     const clone = records.clone()

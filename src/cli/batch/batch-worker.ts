@@ -16,7 +16,7 @@ import { startWorker } from '../../runtime/worker.ts'
 import type { Definition } from '../../topology/definition.ts'
 import { tableTopics } from '../../topology/graph.ts'
 import { feedRows } from '../embedded.ts'
-import { type BatchFlags, type Job, labelFields, type Progress, type Saved } from './job.ts'
+import type { Job, Progress, Saved } from './job.ts'
 import { Labels } from './labels.ts'
 import { BatchOutputs } from './outputs.ts'
 import { LinePartitioner } from './partitioned-lines.ts'
@@ -79,7 +79,7 @@ export class BatchWorker {
       ([name]) => partitionOfPart(name) % job.workers === worker,
     )
     const sizes: PartSizes = Object.fromEntries(own)
-    const labels = await openLabels(job.flags, folder.path)
+    const labels = await Labels.open(job.flags, folder.path)
     return new BatchWorker(options, await PartFiles.open(folder.parts, sizes), labels)
   }
 
@@ -219,16 +219,6 @@ export function openBatchInput(
   const positions = [flags.partitionColumn, flags.offsetColumn]
   const fieldOf = (name: string) => ofEvent(name) ?? (positions.includes(name) ? NUMBER : null)
   return InputLines.open(flags.input, fieldOf, folder.path)
-}
-
-async function openLabels(
-  { labels, labelBy, label, labelAt, within }: BatchFlags,
-  folder: string,
-): Promise<Labels | null> {
-  if (labels === undefined) return null
-  const columns = { ...labelFields(labelBy as string), label: label as string }
-  const known = { at: labelAt as string, withinMs: within as number }
-  return Labels.open(labels, { ...columns, ...known }, folder)
 }
 
 /** Outcomes of what is committed: those of a chunk count when it is committed as a whole. */

@@ -3,6 +3,7 @@ import { jsonOrNull } from '../../kernel/json.ts'
 import { InputLines } from '../../records/files/input-lines.ts'
 import { NUMBER } from '../../records/files/tabular.ts'
 import { valueAt } from '../arguments.ts'
+import { type BatchFlags, labelFields } from './job.ts'
 
 // Labels of training rows: what became known of an event later. A label counts only within a time
 // after its event, so that a row does not change once that time has passed.
@@ -10,16 +11,7 @@ import { valueAt } from '../arguments.ts'
 /** `immature`: a label may still come. */
 export type LabelState = 'labelled' | 'none' | 'immature'
 
-interface LabelColumns {
-  /** Column of the labels that identifies the event. */
-  readonly id: string
-  /** The field of the event that has the same. */
-  readonly field: string
-  readonly label: string
-  /** When it became known, ms since the epoch or ISO 8601. */
-  readonly at: string
-  readonly withinMs: number
-}
+type LabelFlags = Pick<BatchFlags, 'labels' | 'labelBy' | 'label' | 'labelAt' | 'within'>
 
 interface Label {
   readonly atMs: number
@@ -34,26 +26,29 @@ export class Labels {
   /** When the last label became known: nothing is known after it. */
   #knownToMs = Number.NEGATIVE_INFINITY
 
-  private constructor({ field, withinMs }: LabelColumns) {
+  private constructor(field: string, withinMs: number) {
     this.field = field
     this.#withinMs = withinMs
   }
 
   /**
    * @param folder for what DuckDB spills
+   * @returns `null`: rows get none
    * @throws TidemarkError `CONFIG_INVALID`: a line has no id or no time
    */
-  static async open(path: string, columns: LabelColumns, folder: string): Promise<Labels> {
-    const labels = new Labels(columns)
-    const { label, at } = columns
+  static async open(flags: LabelFlags, folder: string): Promise<Labels | null> {
+    const { labels: path, labelBy = '', label = '', labelAt = '', within = 0 } = flags
+    if (path === undefined) return null
+    const { id, field } = labelFields(labelBy)
+    const labels = new Labels(field, within)
     // CSV does not say what is a number.
-    const fieldOf = (name: string) => ([label, at].includes(name) ? NUMBER : null)
+    const fieldOf = (name: string) => ([label, labelAt].includes(name) ? NUMBER : null)
     const input = await InputLines.open([path], fieldOf, folder)
     for await (const { memory, starts, ends, places } of input.blocks()) {
       for (const [line, start] of starts.entries()) {
         const { file, row } = input.at(places[line] as number)
         const given = jsonOrNull(memory.text(start, ends[line] as number))
-        labels.#add(given, columns, `${file}:${row}`)
+        labels.#add(given, [id, label, labelAt], `${file}:${row}`)
       }
     }
     input.close()
@@ -75,17 +70,17 @@ export class Labels {
     return { label: null, labelState: this.#knownToMs >= untilMs ? 'none' : 'immature' }
   }
 
-  #add(line: unknown, { id, label, at }: LabelColumns, where: string): void {
-    const [given, value, time] = [id, label, at].map((column) => valueAt(line, column) ?? null)
+  #add(line: unknown, columns: readonly string[], where: string): void {
+    const [id, value, time] = columns.map((column) => valueAt(line, column) ?? null)
     const atMs = typeof time === 'string' ? Date.parse(time) : Number(time ?? Number.NaN)
-    const isId = typeof given === 'string' || typeof given === 'number'
+    const isId = typeof id === 'string' || typeof id === 'number'
     if (!isId || Number.isNaN(atMs)) {
-      throw configFault(`a label needs ${id}, and ${at} as a time`, where)
+      throw configFault(`a label needs ${columns[0]}, and ${columns[2]} as a time`, where)
     }
     this.#knownToMs = Math.max(this.#knownToMs, atMs)
     if (value === null) return
-    const own = this.#labels.get(String(given)) ?? []
-    this.#labels.set(String(given), own)
+    const own = this.#labels.get(String(id)) ?? []
+    this.#labels.set(String(id), own)
     own.push({ atMs, value })
   }
 }

@@ -37,26 +37,36 @@ interface OutputsOptions {
   readonly rowOf: ((record: NewRecord) => OutputLine) | null
 }
 
+/** What is written of one topic. */
+class Folder {
+  readonly shape: Shape
+  readonly reader = new OutputReader()
+  /** By partition, if folders have no values. */
+  readonly parts: OpenPart[] = []
+
+  constructor(kinds?: FieldKinds) {
+    this.shape = new Shape(kinds)
+  }
+}
+
 export class BatchOutputs {
   readonly #o: OutputsOptions
-  readonly #shapes = new Map<string, Shape>()
-  readonly #readers = new Map<string, OutputReader>()
-  readonly #folders = new Set<string>()
-  /** By topic and partition, if folders have no values. */
-  readonly #parts = new Map<string, OpenPart[]>()
+  /** By topic. */
+  readonly #folders = new Map<string, Folder>()
+  readonly #values = new Set<string>()
 
   constructor(options: OutputsOptions) {
     this.#o = options
     for (const [topic, kinds] of Object.entries(options.kinds)) {
-      this.#shapes.set(topic, new Shape(kinds))
+      this.#folders.set(topic, new Folder(kinds))
     }
   }
 
   /** By folder, its columns. */
   get kinds(): Readonly<Record<string, FieldKinds>> {
     return Object.fromEntries(
-      [...this.#shapes].map(([topic, shape]) => {
-        for (const name of this.#readers.get(topic)?.names ?? []) shape.widen({ [name]: '' })
+      [...this.#folders].map(([topic, { shape, reader }]) => {
+        for (const name of reader.names) shape.widen({ [name]: '' })
         return [topic, shape.fields]
       }),
     )
@@ -74,10 +84,10 @@ export class BatchOutputs {
   #addOutputs(records: WrittenRecords): void {
     for (let index = 0; index < records.length; index++) {
       const topic = records.topic(index)
-      const reader = this.#readerOf(topic)
+      const { reader, shape } = this.#folder(topic)
       reader.read(records, index)
       const { memory, from, to } = reader.value
-      this.#shapeOf(topic).add(reader.value)
+      shape.add(reader.value)
       const value = () => JSON.parse(memory.text(from, to)) as unknown
       const part = this.#partOf(topic, reader.partition, value)
       reader.append(part.room)
@@ -86,10 +96,16 @@ export class BatchOutputs {
   }
 
   #addLine(topic: string, line: OutputLine): void {
-    this.#shapeOf(topic).widen(line)
+    this.#folder(topic).shape.widen(line)
     const part = this.#partOf(topic, line.partition, () => line)
     part.room.text(`${JSON.stringify(line)}\n`)
     part.rows++
+  }
+
+  #folder(topic: string): Folder {
+    const folder = this.#folders.get(topic) ?? new Folder()
+    this.#folders.set(topic, folder)
+    return folder
   }
 
   #letterOf({ key, value, headers }: NewRecord): OutputLine {
@@ -102,36 +118,23 @@ export class BatchOutputs {
   #partOf(topic: string, partition: number, value: () => unknown): OpenPart {
     const { partitionBy, parts, deadLetterTopic } = this.#o
     if (partitionBy !== null && topic !== deadLetterTopic) {
-      return parts.part(partName(`${topic}/${this.#folderOf(partitionBy, value())}`, partition))
+      return parts.part(partName(`${topic}/${this.#valueOf(partitionBy, value())}`, partition))
     }
-    const known = this.#parts.get(topic) ?? []
-    this.#parts.set(topic, known)
+    const { parts: known } = this.#folder(topic)
     known[partition] ??= parts.part(partName(topic, partition))
     return known[partition]
   }
 
   /** `country=DE`, as Hive names folders. */
-  #folderOf(by: string, value: unknown): string {
+  #valueOf(by: string, value: unknown): string {
     const field = by.endsWith(DAY) ? by.slice(0, -DAY.length) : by
     const found = valueAt(value, field) ?? null
     const text = by.endsWith(DAY) ? dayOf(found) : textOf(found)
-    const folder = `${field}=${encodeURIComponent(text)}`
-    this.#folders.add(folder)
-    if (this.#folders.size <= MOST_FOLDERS) return folder
+    const name = `${field}=${encodeURIComponent(text)}`
+    this.#values.add(name)
+    if (this.#values.size <= MOST_FOLDERS) return name
     const what = `"${field}" has more than ${MOST_FOLDERS} values`
     throw configFault(what, '--partition-by', 'choose a field with fewer, or the day of a time')
-  }
-
-  #shapeOf(topic: string): Shape {
-    const shape = this.#shapes.get(topic) ?? new Shape()
-    this.#shapes.set(topic, shape)
-    return shape
-  }
-
-  #readerOf(topic: string): OutputReader {
-    const reader = this.#readers.get(topic) ?? new OutputReader()
-    this.#readers.set(topic, reader)
-    return reader
   }
 }
 

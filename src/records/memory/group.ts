@@ -105,12 +105,6 @@ export class MemoryGroup {
     for (const member of this.#members.splice(0)) member.crash()
   }
 
-  expel(): void {
-    const expelled = this.#members.splice(0)
-    for (const member of expelled) member.keepOnly([], 'expelled')
-    for (const member of expelled) this.add(member)
-  }
-
   async close(): Promise<void> {
     await Promise.all([...this.#members].map((member) => member.leave()))
   }
@@ -259,10 +253,10 @@ export class MemoryMember implements Member {
     }
   }
 
-  keepOnly(partitions: readonly TopicPartition[], why: Loss = 'revoked'): void {
+  keepOnly(partitions: readonly TopicPartition[]): void {
     const kept = new Set(partitions.map(partitionName))
     const lost = this.owned.filter((owned) => !kept.has(partitionName(owned)))
-    if (lost.length > 0) this.#lose(lost, why)
+    if (lost.length > 0) this.#lose(lost, 'revoked')
   }
 
   #lose(lost: readonly TopicPartition[], why: Loss): void {
@@ -348,10 +342,10 @@ export class MemoryMember implements Member {
       return true
     }
     const chunk = log.chunkAt({ ...owned, offset }, chunkRecords)
-    const { records, packed, nextOffset, endOffset } = chunk
+    const { records, nextOffset, endOffset } = chunk
     owned.nextOffset = nextOffset
     this.#slices.use(records.length)
-    if (records.length > 0 || packed !== undefined) this.#options.handlers.chunk(chunk)
+    if (records.length > 0) this.#options.handlers.chunk(chunk)
     if (nextOffset < endOffset) return true
     if (owned.reportedEnd < endOffset && this.#get(owned) === owned) {
       owned.reportedEnd = endOffset

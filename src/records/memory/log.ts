@@ -6,7 +6,6 @@ import {
   type Chunk,
   type LogRecord,
   type NewRecord,
-  type PackedBatch,
   type RecordParts,
   type TopicInfo,
   type TopicPartition,
@@ -25,8 +24,6 @@ export interface TopicOptions {
   readonly isCompacted?: boolean
 }
 
-export type NewPackedBatch = Pick<PackedBatch, 'bytes' | 'count' | 'timestampMs'>
-
 interface Topic {
   readonly info: TopicInfo
   readonly partitions: readonly Partition[]
@@ -34,8 +31,7 @@ interface Topic {
 
 interface Partition {
   lowOffset: number
-  records: (LogRecord | null)[]
-  readonly packed: PackedBatch[]
+  records: LogRecord[]
 }
 
 export class MemoryLog {
@@ -71,11 +67,9 @@ export class MemoryLog {
     const copy = new MemoryLog()
     copy.#created = this.#created
     for (const [name, { info, partitions }] of this.#topics) {
-      const copied = partitions.map(({ lowOffset, records, packed }) => ({
-        lowOffset,
-        records: [...records],
-        packed: [...packed],
-      }))
+      const copied = partitions.map(({ lowOffset, records }) => {
+        return { lowOffset, records: [...records] }
+      })
       copy.#topics.set(name, { info, partitions: copied })
     }
     return copy
@@ -104,49 +98,25 @@ export class MemoryLog {
     for (const record of all) this.append(record)
   }
 
-  appendPacked({ topic, partition }: TopicPartition, batch: NewPackedBatch): LogPosition {
-    const { lowOffset, records, packed } = this.#partition(topic, partition)
-    const { bytes, count, timestampMs } = batch
-    const offset = lowOffset + records.length
-    const lastOffset = offset + count - 1
-    const error = new TidemarkError('BATCH_TOO_LARGE', 'the batch unpacks to more than is allowed')
-    packed.push({ offset, lastOffset, count, timestampMs, bytes, error })
-    for (let i = 0; i < count; i++) records.push(null)
-    return { topic, partition, offset }
-  }
-
-  /** At most `limit` records from an offset on, up to the next packed batch. */
+  /** At most `limit` records from an offset on. */
   read({ topic, partition, offset }: LogPosition, limit = Number.POSITIVE_INFINITY): LogRecord[] {
     const { lowOffset, records } = this.#partition(topic, partition)
     const from = Math.max(0, offset - lowOffset)
-    const read: LogRecord[] = []
-    for (const record of records.slice(from, from + limit)) {
-      if (record === null) break
-      read.push(record)
-    }
-    return read
+    return records.slice(from, from + limit)
   }
 
-  /**
-   * Records, the rest of a packed batch, or nothing.
-   * @throws TidemarkError `OFFSET_OUT_OF_RANGE`
-   */
+  /** @throws TidemarkError `OFFSET_OUT_OF_RANGE` */
   chunkAt(at: LogPosition & { readonly epoch: number }, limit: number): Chunk {
     const { topic, partition, epoch, offset } = at
-    const { lowOffset, packed } = this.#partition(topic, partition)
+    const { lowOffset } = this.#partition(topic, partition)
     if (offset < lowOffset) {
       const what = 'records were deleted from the log before they were read'
       const where = position(topic, partition, offset)
       throw new TidemarkError('OFFSET_OUT_OF_RANGE', what, { where })
     }
     const read = this.read(at, limit)
-    const endOffset = this.endOffset(at)
-    const chunk = { topic, partition, epoch, records: new ListedRecords(read), endOffset }
-    const batch = packed.find((b) => b.offset <= offset && offset <= b.lastOffset)
-    if (batch === undefined) return { ...chunk, nextOffset: offset + read.length }
-    const { lastOffset } = batch
-    const rest = { ...batch, offset, count: lastOffset - offset + 1 }
-    return { ...chunk, packed: rest, nextOffset: lastOffset + 1 }
+    const ends = { nextOffset: offset + read.length, endOffset: this.endOffset(at) }
+    return { topic, partition, epoch, records: new ListedRecords(read), ...ends }
   }
 
   endOffset({ topic, partition }: TopicPartition): number {
@@ -204,7 +174,7 @@ export class MemoryLog {
 }
 
 function emptyPartition(): Partition {
-  return { lowOffset: 0, records: [], packed: [] }
+  return { lowOffset: 0, records: [] }
 }
 
 /** Copies a record's parts, because the writer reuses their memory when the commit is over. */

@@ -21,7 +21,7 @@ import {
   type Writer,
 } from '../port.ts'
 import { type GroupContext, MemoryGroup, MemoryMember } from './group.ts'
-import { type LogPosition, MemoryLog, type NewPackedBatch, type TopicOptions } from './log.ts'
+import { type LogPosition, MemoryLog, type TopicOptions } from './log.ts'
 
 /** Topics, groups and rebalances as on Kafka, in the memory of this process. */
 export class MemoryRecords implements Records {
@@ -70,13 +70,6 @@ export class MemoryRecords implements Records {
     } finally {
       this.#wake()
     }
-  }
-
-  /** Appends a batch that unpacks to more than is allowed; it is handed over packed. */
-  producePacked(to: TopicPartition, batch: NewPackedBatch): LogPosition {
-    const at = this.#log.appendPacked(to, batch)
-    this.#wake()
-    return at
   }
 
   /** Records of one partition in order, or of all partitions, one after the other. */
@@ -181,10 +174,6 @@ export class MemoryRecords implements Records {
     for (const follower of this.#followers) follower.die()
   }
 
-  expel(group: string): void {
-    this.#group(group).expel()
-  }
-
   async close(): Promise<void> {
     for (const follower of this.#followers) await follower.close()
     await Promise.all([...this.#groups.values()].map((group) => group.close()))
@@ -265,7 +254,6 @@ class MemoryFollower implements Followed {
     const { log, chunkRecords } = this.#context
     const offset = this.#positions[of.partition] ?? log.lowOffset(of)
     const chunk = log.chunkAt({ ...of, epoch: 0, offset }, chunkRecords)
-    if (chunk.packed !== undefined) throw chunk.packed.error
     if (chunk.records.length === 0) return null
     this.#positions[of.partition] = chunk.nextOffset
     return chunk

@@ -6,11 +6,11 @@ import { Labels } from '../../../src/cli/batch/labels.ts'
 import { folderWith } from '../../support/folder.ts'
 import { runs } from '../../support/runs.ts'
 
-const COLUMNS = { id: 'id', field: 'orderId', label: 'isFraud', at: 'knownAt', withinMs: 100 }
+const FLAGS = { labelBy: 'id=orderId', label: 'isFraud', labelAt: 'knownAt', within: 100 }
 
-function open(content: string | Buffer, name = 'labels.ndjson'): Promise<Labels> {
+async function open(content: string | Buffer, name = 'labels.ndjson'): Promise<Labels> {
   const folder = folderWith({ [name]: content })
-  return Labels.open(join(folder, name), COLUMNS, folder)
+  return (await Labels.open({ ...FLAGS, labels: join(folder, name) }, folder)) as Labels
 }
 
 interface Given {
@@ -23,10 +23,10 @@ interface Given {
 function naive(labels: readonly Given[], id: string | number, eventMs: number) {
   const known = labels
     .filter((label) => String(label.id) === String(id) && label.isFraud !== null)
-    .filter(({ knownAt }) => eventMs <= knownAt && knownAt <= eventMs + COLUMNS.withinMs)
+    .filter(({ knownAt }) => eventMs <= knownAt && knownAt <= eventMs + FLAGS.within)
     .sort((a, b) => a.knownAt - b.knownAt)
   if (known[0] !== undefined) return { label: known[0].isFraud, labelState: 'labelled' }
-  const isOver = labels.some(({ knownAt }) => knownAt >= eventMs + COLUMNS.withinMs)
+  const isOver = labels.some(({ knownAt }) => knownAt >= eventMs + FLAGS.within)
   return { label: null, labelState: isOver ? 'none' : 'immature' }
 }
 
