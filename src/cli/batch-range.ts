@@ -55,11 +55,20 @@ export async function runRange(file: string, topic: string, flags: RangeFlags): 
   const ended = untilSignal()
   try {
     const loaded = await loadTopologies([file])
-    const faults = [...rangeFaults(range), ...groupFaults(given)]
+    const faults = rangeFaults(range)
+    const fault = (what: string, flag: string, hint: string) =>
+      faults.push(configFault(what, flag, hint))
+    if (given.group === null) {
+      fault('a range needs a group of its own', flagOf('group'), 'add --group backfill-1')
+    }
     const topics: Record<string, string> = { ...given.topic }
     for (const definition of loaded.definitions) {
       const source = definition.source.topic
-      faults.push(...sourceFaults(source, topic, topics))
+      const other = topics[source] ?? topic
+      if (other !== topic) {
+        const what = `"${source}" is ${other} here, but ${topic} as the input`
+        fault(what, flagOf('topic'), 'give it only as the input')
+      }
       topics[source] = topic
       if (!intoLive) faults.push(...liveFaults(definition, topics, given.group ?? 'backfill'))
     }
@@ -90,24 +99,6 @@ function rangeFaults(range: LogRange): TidemarkError[] {
 function orderOf(point: LogPoint): { readonly of: string; readonly at: number } {
   if (typeof point === 'string') return { of: point, at: 0 }
   return 'offset' in point ? { of: 'offset', at: point.offset } : { of: 'time', at: point.timeMs }
-}
-
-function groupFaults({ group }: RunConfig): TidemarkError[] {
-  if (group !== null) return []
-  return [
-    configFault('a range needs a group of its own', flagOf('group'), 'add --group backfill-1'),
-  ]
-}
-
-function sourceFaults(
-  source: string,
-  topic: string,
-  topics: Readonly<Record<string, string>>,
-): TidemarkError[] {
-  const given = topics[source] ?? topic
-  if (given === topic) return []
-  const what = `"${source}" is ${given} here, but ${topic} as the input`
-  return [configFault(what, flagOf('topic'), 'give it only as the input')]
 }
 
 /** Readers of these would get what the topology writes there live, and the outputs of the range. */

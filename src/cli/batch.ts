@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { configFault, refuseIfAny, type TidemarkError } from '../kernel/errors.ts'
+import { parseDuration } from '../kernel/time.ts'
 import { addPair, numberParser, parseCount } from './arguments.ts'
 import { batchFiles } from './batch/batch-files.ts'
 import type { BatchFlags } from './batch/job.ts'
@@ -117,7 +118,7 @@ function addRowOptions(command: Command): void {
     .option('--label-by <column=field>', 'column of the labels that is a field of the event')
     .option('--label <column>', 'column of the labels with the label')
     .option('--label-at <column>', 'column of the labels with when it became known')
-    .option('--within <time>', 'how long after its event a label counts: 24h', parseDuration)
+    .option('--within <time>', 'how long after its event a label counts: 24h', parseWithin)
 }
 
 async function scoreFiles(file: string | undefined, flags: Flags): Promise<void> {
@@ -166,10 +167,8 @@ function contradictions({ rows, ...flags }: BatchFlags): TidemarkError[] {
   return faults
 }
 
-const UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
-
-function parseDuration(text: string): number {
-  const [, n, unit] = /^(\d+)(ms|s|m|h|d)$/.exec(text) ?? []
-  if (unit === undefined) throw new InvalidArgumentError('must be a time such as 30m, 24h or 7d')
-  return Number(n) * UNITS[unit as keyof typeof UNITS]
+function parseWithin(text: string): number {
+  const ms = parseDuration(text)
+  if (ms === null) throw new InvalidArgumentError('must be a time such as 30m, 24h or 7d')
+  return ms
 }

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { TidemarkError } from '../kernel/errors.ts'
 import { COMPRESSIONS, type Compression, compressionFault } from '../kernel/kafka.ts'
+import { parseDuration } from '../kernel/time.ts'
 import { SESSION_TIMEOUT_MS } from '../records/kafka/options.ts'
 import type { From, Guarantee } from '../records/port.ts'
 import { maxInFlightBytesOfMachine } from './machine-limits.ts'
@@ -368,14 +369,12 @@ function workerNameFault(name: string): string | null {
   return isWorkerName(name) ? null : `"${name}" is not 1 to 100 letters, digits, ".", "_" and "-"`
 }
 
-const UNIT_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
-
 function rebuild(raw: RawSetting): number {
   const value = single(raw)
   if (value === 'all') return Number.POSITIVE_INFINITY
   if (value === 'none') return 0
-  const [, number = '', unit = ''] = /^([1-9]\d{0,5})([smhd])$/.exec(value) ?? []
-  if (number !== '') return Number(number) * UNIT_MS[unit as keyof typeof UNIT_MS]
+  const ms = parseDuration(value)
+  if (ms !== null) return ms
   throw new Error(`"${value}" is not all, none, or a duration such as 90m, 6h, 2d`)
 }
 

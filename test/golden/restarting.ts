@@ -108,6 +108,20 @@ export function freshRecords({ golden, definition }: Case): MemoryRecords {
   return records
 }
 
+/** The same records, and the same offsets committed. */
+function copyOf(of: Case, main: MemoryRecords): MemoryRecords {
+  const copy = freshRecords(of)
+  const { topic: source } = of.definition.source
+  for (let partition = 0; partition < of.golden.partitions; partition++) {
+    for (const topic of [source, ...outputTopics(of.definition)]) {
+      copy.produce(main.read(topic, partition).map((record) => ({ ...record, topic, partition })))
+    }
+    const committed = main.committed(GROUP, { topic: source, partition })
+    if (committed !== null) copy.resetOffset(GROUP, { topic: source, partition }, committed)
+  }
+  return copy
+}
+
 /** Produces some of the lines. */
 export function produce(
   records: MemoryRecords,
@@ -216,8 +230,8 @@ function crashing(inner: MemoryRecords, at: Moment, commitsBefore: number) {
     if (at !== 'before') {
       await member.commit(at === 'after' ? commit : { ...commit, nextOffsets: [] })
     }
-    tell(inner.clone())
     inner.crash()
+    tell(inner)
     throw new Error('crashed')
   })
   return { records, left }
@@ -262,7 +276,7 @@ export async function crashAtEach(
     produce(main, of, [produced, line])
     produced = line
     await settled(of, main, worker)
-    const inner = main.clone()
+    const inner = copyOf(of, main)
     const { records, left: whatIsLeft } = crashing(inner, moment, commitsBefore)
     produce(inner, of, [line, line + lines])
     const dying = start(of, records, { guarantee, maxCommitBytes })

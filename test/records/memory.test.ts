@@ -161,21 +161,6 @@ describe('memory records', () => {
     expect(heard.losses).toEqual([])
     await records.close()
   })
-
-  test('a clone goes on from what its original holds, and neither changes the other', async () => {
-    const { records, heard, member } = await halfDone()
-    const clone = records.clone()
-    records.produce([record('t')])
-    await commitOf(member, heard, 3)
-    clone.deleteBefore({ topic: 't', partition: 0, offset: 1 })
-    expect(records.read('t').map((r) => r.offset)).toEqual([0, 1, 2, 3, 4])
-    expect(clone.read('t').map((r) => r.offset)).toEqual([1, 2, 3])
-    expect(records.committed('g', { topic: 't', partition: 0 })?.nextOffset).toBe(3)
-    const { heard: there } = await reading(clone)
-    await there.until(() => there.hasReached(4))
-    expect(there.assignment()).toMatchObject({ nextOffset: 2, metadata: 'half', lowOffset: 1 })
-    await Promise.all([records.close(), clone.close()])
-  })
 })
 
 /** A member that has read all 4 records of `t`, of which 2 are committed. */

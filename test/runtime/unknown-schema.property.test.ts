@@ -67,8 +67,8 @@ function crashing(inner: MemoryRecords, { commit: at, at: moment }: NonNullable<
     if (moment !== 'before') {
       await member.commit(moment === 'after' ? commit : { ...commit, nextOffsets: [] })
     }
-    tell(inner.clone())
     inner.crash()
+    tell(inner)
     throw new Error('crashed')
   })
   return { records, left }

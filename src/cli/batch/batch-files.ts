@@ -58,9 +58,14 @@ async function run(asked: Asked, loaded: Loaded): Promise<void> {
   const input = await openBatchInput(asked, prepared, folder)
   const inputs = await hashedFiles(input.files)
   const job = { ...asked, identity: await identityOf(flags, topology, inputs) }
-  if (await isComplete(job)) return
-  const before = mergedSaved(await savedBefore(folder, job), job.identity)
-  if (!(await work(job, loaded, { input, saved: before }))) {
+  if (await isComplete(flags, job.identity)) return
+  const before = await folder.saved<Saved>()
+  if (before.some((of) => of.identity !== job.identity)) {
+    const what =
+      'the topology, its models, the input or a flag is another than in the run that was interrupted'
+    throw configFault(what, folder.path, 'run it without --resume to begin anew')
+  }
+  if (!(await work(job, loaded, { input, saved: mergedSaved(before, job.identity) }))) {
     say(RESUMABLE)
     process.exitCode = EXIT.interrupted
     return
@@ -93,7 +98,7 @@ async function work(
 ): Promise<boolean> {
   const { source } = topology.definition
   const failed = new AbortController()
-  const stopped = Promise.race([once(failed.signal, 'abort'), ended.promise]).then(() => {})
+  const stopped = Promise.race([once(failed.signal, 'abort'), ended.promise])
   const place = { folder: folder.path, identity: job.identity }
   const sorted = job.flags.order === 'time' ? await sortByTime(input, source, place) : null
   const own = { job, prepared, rows, folder, input, sorted, saved, stopped }
@@ -162,11 +167,10 @@ export async function publish(
 }
 
 /** Is there an output already, of the same run? @throws TidemarkError `CONFIG_INVALID`: of another */
-export async function isComplete({
-  flags,
-  identity,
-}: Pick<Job, 'flags'> & Partial<Pick<Job, 'identity'>>): Promise<boolean> {
-  const { output, overwrite, resume } = flags
+export async function isComplete(
+  { output, overwrite, resume }: BatchFlags,
+  identity = '',
+): Promise<boolean> {
   if (!(await exists(output))) return false
   const text = await readFile(join(output, MANIFEST), 'utf8').catch(() => '{}')
   const { identity: of } = JSON.parse(text) as { readonly identity?: string }
@@ -176,14 +180,6 @@ export async function isComplete({
   }
   if (overwrite) return false
   throw configFault('the output exists already', output, 'replace it with --overwrite')
-}
-
-async function savedBefore(folder: WorkFolder, { identity }: Job): Promise<readonly Saved[]> {
-  const saved = await folder.saved<Saved>()
-  if (saved.every((of) => of.identity === identity)) return saved
-  const what =
-    'the topology, its models, the input or a flag is another than in the run that was interrupted'
-  throw configFault(what, folder.path, 'run it without --resume to begin anew')
 }
 
 function report({ outcomes, parts }: Manifest, { output }: BatchFlags): void {

@@ -25,6 +25,9 @@ import type { TrainingRows } from './training-rows.ts'
 
 // One worker of a batch. It reads the whole input, and scores its share of the partitions.
 
+/** Commits are files of this machine, so that more at a time would gain nothing. */
+const MOST_IN_FLIGHT_BYTES = 2 ** 24
+
 interface BatchWorkerOptions {
   readonly job: Job
   readonly prepared: Prepared
@@ -39,7 +42,7 @@ interface BatchWorkerOptions {
   /** `null`: outputs are written. */
   readonly rows: TrainingRows | null
   /** Resolves when it is to stop. */
-  readonly stopped: Promise<void>
+  readonly stopped: Promise<unknown>
 }
 
 export class BatchWorker {
@@ -114,6 +117,7 @@ export class BatchWorker {
       prepared,
       records,
       group: 'batch',
+      maxInFlightBytes: MOST_IN_FLIGHT_BYTES,
       observer: this.#tally.observer,
     })
     let isWhole = false

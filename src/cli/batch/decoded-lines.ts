@@ -1,10 +1,9 @@
 import type { FieldPath } from '../../columns/columns.ts'
-import type { ScannedEvents } from '../../columns/scanned-events.ts'
 import type { Format } from '../../formats/format.ts'
 import { UNWRITTEN } from '../../formats/record-decoding.ts'
 import { atOnce, Slices } from '../../kernel/slices.ts'
 import type { InputBlock } from '../../records/files/input-lines.ts'
-import { type KeyedLines, LineRecords } from '../../records/files/line-records.ts'
+import { LineRecords } from '../../records/files/line-records.ts'
 import type { SourceDefinition } from '../../topology/definition.ts'
 import { readFunction } from '../../topology/function-reading.ts'
 
@@ -12,22 +11,15 @@ const TAB = 0x09
 const BRACE = 0x7b
 const UNCUT = new Slices(() => 0)
 
-/** Lines and their events. */
-export interface DecodedLines {
-  /** The lines, without keys. */
-  readonly lines: KeyedLines
-  readonly records: LineRecords
-  readonly events: ScannedEvents
-  /** By line, the index of its event; −1: it has none. */
-  readonly eventOf: Int32Array
-}
-
-/** Decodes lines only as far as their key or time needs, before they are in a partition. */
+/**
+ * Decodes lines only as far as their key or time needs, before they are in a partition. Returns the
+ * lines without keys, and by line the index of its event; −1: it has none.
+ */
 export function decodedLines(
   { memory, starts, ends }: InputBlock,
   format: Format,
   { topic }: Pick<SourceDefinition, 'topic'>,
-): DecodedLines {
+) {
   const values = starts.map((start, line) => valueStart(memory.bytes, start, ends[line] as number))
   const nowhere = starts.map(() => -1)
   const keys = { keyStarts: nowhere, keyEnds: nowhere, madeKeys: new Map() }

@@ -6,7 +6,7 @@ import { pipeline } from 'node:stream/promises'
 import { columnKind, Shape } from '../../formats/json/shape.ts'
 import { packageVersion } from '../../kernel/node.ts'
 import { DuckDb } from '../../records/files/duckdb.ts'
-import { type ParquetTable, toParquet } from '../../records/files/parquet.ts'
+import { toParquet } from '../../records/files/parquet.ts'
 import type { PartSize } from '../../records/files/part-files.ts'
 import type { WorkFolder } from '../../records/files/work-folder.ts'
 import type { Outcomes } from '../../runtime/events.ts'
@@ -100,7 +100,7 @@ export function hashedFiles(
 
 /** Brings parts into their format, as many at a time as there were workers. */
 async function written(saved: Saved, options: FinishOptions): Promise<PartInManifest[]> {
-  const { job, folder } = options
+  const { job, folder, floats, about } = options
   const names = Object.keys(saved.sizes).sort()
   const parts: PartInManifest[] = []
   const lane = async () => {
@@ -112,7 +112,16 @@ async function written(saved: Saved, options: FinishOptions): Promise<PartInMani
       await mkdir(dirname(to), { recursive: true })
       const isDone = duckdb === null || file === name
       if (isDone) await link(from, to).catch(() => copyFile(from, to))
-      else await toParquet({ from, to }, duckdb, tableOf(name, saved, options))
+      else {
+        const topic = name.split('/')[0] as string
+        const fields = Object.entries(saved.kinds[topic] ?? {})
+        await toParquet({ from, to }, duckdb, {
+          kinds: new Map(fields.map(([field, some]) => [field, columnKind(some)])),
+          floats: new Set(floats.get(topic)),
+          compression: job.flags.compression ?? 'snappy',
+          metadata: metadataOf(about),
+        })
+      }
       const { size: bytes } = await stat(to)
       parts.push({ file, rows, bytes, sha256: await sha256Of(to) })
     }
@@ -120,21 +129,6 @@ async function written(saved: Saved, options: FinishOptions): Promise<PartInMani
   }
   await Promise.all(Array.from({ length: job.workers }, lane))
   return parts.sort((a, b) => (a.file < b.file ? -1 : 1))
-}
-
-function tableOf(
-  name: string,
-  { kinds }: Saved,
-  { job, floats, about }: FinishOptions,
-): ParquetTable {
-  const folder = name.split('/')[0] as string
-  const fields = Object.entries(kinds[folder] ?? {})
-  return {
-    kinds: new Map(fields.map(([field, some]) => [field, columnKind(some)])),
-    floats: new Set(floats.get(folder)),
-    compression: job.flags.compression ?? 'snappy',
-    metadata: metadataOf(about),
-  }
 }
 
 /** `tidemark.inputs` and others, each text as it is and everything else in JSON. */

@@ -6,12 +6,13 @@ import type { PreparedTopology } from '../../runtime/prepared.ts'
 import { withoutRedisSinks } from '../../topology/graph.ts'
 import { prepareFiles } from '../prepared.ts'
 import { type Values, workerOptions } from '../settings.ts'
+import { type LabelFlags, labelFields } from './labels.ts'
 import { TrainingRows } from './training-rows.ts'
 
 // A batch over files: what is asked for, and what is saved of it.
 
 /** The flags of a batch over files. */
-export interface BatchFlags extends Record<string, unknown> {
+export interface BatchFlags extends LabelFlags, Record<string, unknown> {
   readonly input: readonly string[]
   readonly output: string
   readonly format: 'ndjson' | 'parquet'
@@ -30,12 +31,6 @@ export interface BatchFlags extends Record<string, unknown> {
   /** Training rows instead of outputs. */
   readonly rows: boolean
   readonly with: readonly string[]
-  readonly labels?: string
-  readonly labelBy?: string
-  readonly label?: string
-  readonly labelAt?: string
-  /** ms */
-  readonly within?: number
 }
 
 /** The batch as each of its workers gets it. */
@@ -87,12 +82,6 @@ export async function prepareJob({ file, flags, config }: Pick<Job, 'file' | 'fl
 /** The fields of the event that rows have: those asked for, and the one that labels are found by. */
 function keptFields({ with: fields, labelBy }: BatchFlags): string[] {
   return [...new Set([...fields, ...(labelBy === undefined ? [] : [labelFields(labelBy).field])])]
-}
-
-/** `id=flightId`: the column of the labels, and the field of the event. */
-export function labelFields(labelBy: string): { readonly id: string; readonly field: string } {
-  const [id = '', field = id] = labelBy.split('=')
-  return { id, field }
 }
 
 export interface Progress {

@@ -3,7 +3,6 @@ import { jsonOrNull } from '../../kernel/json.ts'
 import { InputLines } from '../../records/files/input-lines.ts'
 import { NUMBER } from '../../records/files/tabular.ts'
 import { valueAt } from '../arguments.ts'
-import { type BatchFlags, labelFields } from './job.ts'
 
 // Labels of training rows: what became known of an event later. A label counts only within a time
 // after its event, so that a row does not change once that time has passed.
@@ -11,7 +10,14 @@ import { type BatchFlags, labelFields } from './job.ts'
 /** `immature`: a label may still come. */
 export type LabelState = 'labelled' | 'none' | 'immature'
 
-type LabelFlags = Pick<BatchFlags, 'labels' | 'labelBy' | 'label' | 'labelAt' | 'within'>
+export interface LabelFlags {
+  readonly labels?: string
+  readonly labelBy?: string
+  readonly label?: string
+  readonly labelAt?: string
+  /** ms */
+  readonly within?: number
+}
 
 interface Label {
   readonly atMs: number
@@ -83,4 +89,10 @@ export class Labels {
     this.#labels.set(String(id), own)
     own.push({ atMs, value })
   }
+}
+
+/** `id=flightId`: the column of the labels, and the field of the event. */
+export function labelFields(labelBy: string): { readonly id: string; readonly field: string } {
+  const [id = '', field = id] = labelBy.split('=')
+  return { id, field }
 }

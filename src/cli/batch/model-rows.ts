@@ -44,7 +44,7 @@ export async function scoreRows(
   sayNotes(notes)
   const folder = await WorkFolder.lock(flags.output, { isKept: false })
   try {
-    await isComplete({ flags })
+    await isComplete(flags)
     const fieldOf = (name: string) => (model.features.includes(name) ? NUMBER : null)
     const input = await InputLines.open(flags.input, fieldOf, folder.path)
     refuseIfAny(columnFaults(input, model))
@@ -90,12 +90,6 @@ interface ModelRowsOptions {
   readonly folder: WorkFolder
   readonly input: InputLines
   readonly ended: StopRequest
-}
-
-interface Fault {
-  readonly row: number
-  readonly column: string
-  readonly message: string
 }
 
 class ModelRows {
@@ -233,7 +227,7 @@ class ModelRows {
       }
       const isMissing = block.columns[i]?.[row] === undefined
       const message = isMissing ? 'is missing' : 'is not a number that a float32 can hold'
-      this.#setAside(block, parts, { row, column: features[i] as string, message })
+      this.#setAside(block.placeOf(row), parts, { column: features[i] as string, message })
     }
     const given = rows.subarray(0, taken.length * width)
     const { columns } = await scorer.score(given, taken.length)
@@ -244,16 +238,21 @@ class ModelRows {
         for (const [i, of] of scores.entries()) of[row] = columns[i]?.[at] as number
       } else {
         const message = 'is no finite number'
-        this.#setAside(block, parts, { row, column: this.#outputs[unscored] as string, message })
+        const column = this.#outputs[unscored] as string
+        this.#setAside(block.placeOf(row), parts, { column, message })
       }
     }
     this.#rows += block.rows
     return scores
   }
 
-  #setAside(block: RowBlock, parts: PartFiles, { row, column, message }: Fault): void {
+  #setAside(
+    place: ReturnType<RowBlock['placeOf']>,
+    parts: PartFiles,
+    why: { readonly column: string; readonly message: string },
+  ): void {
     const part = parts.part(partName(LETTERS, 0))
-    part.room.text(`${JSON.stringify({ ...block.placeOf(row), column, message })}\n`)
+    part.room.text(`${JSON.stringify({ ...place, ...why })}\n`)
     part.rows++
     this.#dead++
   }

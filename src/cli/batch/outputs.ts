@@ -28,11 +28,8 @@ interface OutputsOptions {
   readonly deadLetterTopic: string
   /** A field of the outputs, `paidAt:day` for the day of a time. */
   readonly partitionBy: string | null
-  /** Where a record of the source was in the input. */
-  readonly sourceOf: (
-    partition: number,
-    offset: number,
-  ) => { readonly file: string | null; readonly row: number | null }
+  /** Fields that say where a record of the source was in the input. */
+  readonly sourceOf: (partition: number, offset: number) => object
   /** Makes a line of a training row; `null`: outputs are written. */
   readonly rowOf: ((record: NewRecord) => OutputLine) | null
 }

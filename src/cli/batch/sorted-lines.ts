@@ -1,14 +1,13 @@
 import { createReadStream, createWriteStream } from 'node:fs'
 import { rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { eventTimeMs } from '../../formats/identity.ts'
 import { LIMITS } from '../../formats/json/parse-json.ts'
 import { openFormat } from '../../formats/open-format.ts'
 import { ByteRoom } from '../../kernel/bytes.ts'
-import { TidemarkError } from '../../kernel/errors.ts'
-import { DuckDb, sqlText } from '../../records/files/duckdb.ts'
+import { configFault, TidemarkError } from '../../kernel/errors.ts'
+import { DuckDb, onFile, sqlText } from '../../records/files/duckdb.ts'
 import { CHUNK, type InputBlock, type InputLines } from '../../records/files/input-lines.ts'
 import { blocksOf } from '../../records/files/lines.ts'
 import { exists } from '../../records/files/work-folder.ts'
@@ -23,8 +22,11 @@ import { decodedLines, pickedFields } from './decoded-lines.ts'
 /** Between time, place and line. */
 const MARK = '\x01'
 const MARK_BYTE = 1
-/** Far more than an event may have: a longer line becomes a dead letter, and is kept in it. */
-const MOST_LINE_BYTES = 16 * LIMITS.bytes
+/** More than an event may have, in base64. DuckDB holds several times as much. */
+const MOST_LINE_BYTES = 2 * LIMITS.bytes
+
+/** Bytes of time, place and marks. */
+const MOST_BEFORE = 64
 
 /**
  * Writes the lines of the input in the order of their times to a file, unless it is there already.
@@ -41,10 +43,11 @@ export async function sortByTime(
   if (await exists(sorted)) return sorted
   const duckdb = await DuckDb.open(folder)
   try {
-    await pipeline(Readable.from(timed(input, source)), createWriteStream(unsorted))
+    await pipeline(timed(input, source), createWriteStream(unsorted))
     const read = `read_csv(${sqlText(unsorted)}, header = false, auto_detect = false, delim = ${sqlText(MARK)}, quote = '', escape = '', max_line_size = ${MOST_LINE_BYTES}, buffer_size = ${2 * MOST_LINE_BYTES}, columns = {time: 'BIGINT', place: 'BIGINT', line: 'VARCHAR'})`
     const query = `SELECT concat(place, ${sqlText(MARK)}, line) FROM (SELECT * FROM ${read} ORDER BY time, place)`
-    await pipeline(Readable.from(duckdb.lines(query)), createWriteStream(`${sorted}.new`))
+    const lines = duckdb.lines(query)
+    await onFile(sorted, () => pipeline(lines, createWriteStream(`${sorted}.new`)))
     await rm(unsorted)
     await rename(`${sorted}.new`, sorted)
   } finally {
@@ -94,6 +97,10 @@ async function* timed(input: InputLines, source: SourceDefinition): AsyncGenerat
         }
       }
       const text = memory.buffer.toString('base64', starts[line], ends[line])
+      if (text.length > MOST_LINE_BYTES - MOST_BEFORE) {
+        const { file, row } = input.at(places[line] as number)
+        throw configFault('the line is too long to be sorted', `${file}:${row}`)
+      }
       room.text(`${timeMs}${MARK}${places[line]}${MARK}${text}\n`)
     }
     yield Buffer.from(room.bytes.subarray(0, room.used))

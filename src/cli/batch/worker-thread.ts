@@ -22,16 +22,20 @@ export type ThreadReport =
 
 const ENTRY = new URL('dist/cli/batch/worker-thread-entry.js', PACKAGE)
 
+/** A quarter of Node's default: collections are as quick, and it takes less memory. */
+const YOUNG_MB = 12
+
 export class BatchWorkerThread {
   progress: Progress = { records: 0, share: 0 }
   readonly #worker: number
   readonly #thread: Worker
 
-  constructor(assignment: ThreadAssignment, stopped: Promise<void>) {
+  constructor(assignment: ThreadAssignment, stopped: Promise<unknown>) {
     this.#worker = assignment.worker
     this.#thread = new Worker(ENTRY, {
       workerData: assignment,
       execArgv: [],
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
       env: SHARE_ENV,
       // Node would close pipes again that a socket has closed, which may be files of others by then.
       trackUnmanagedFds: false,

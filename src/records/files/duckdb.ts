@@ -15,7 +15,7 @@ const PACKAGE = '@duckdb/node-api@1.5.6-r.1'
 
 const SETTINGS = {
   threads: '1',
-  memory_limit: '256MB',
+  memory_limit: '128MB',
   // Nothing is loaded from the network.
   autoinstall_known_extensions: 'false',
   autoload_known_extensions: 'false',
@@ -156,6 +156,6 @@ export async function onFile<T>(path: string, query: () => Promise<T>): Promise<
   try {
     return await query()
   } catch (error) {
-    throw configFault(`DuckDB: ${messageOf(error).split('\n')[0]}`, path)
+    throw configFault(`cannot be read or written: ${messageOf(error).split('\n')[0]}`, path)
   }
 }

@@ -26,26 +26,24 @@ export const CHUNK = 2 ** 18
 interface OpenInputLines {
   readonly files: readonly InputFile[]
   readonly tables: ReadonlyMap<InputFile, TabularFile>
+  /** `null`: no file needs it. */
   readonly duckdb: DuckDb | null
   readonly fieldOf: FieldOf
 }
 
 /** Files of events, in order, as lines of JSON or of key, tab and JSON. */
 export class InputLines {
-  readonly files: readonly InputFile[]
-  readonly #tables: ReadonlyMap<InputFile, TabularFile>
-  /** `null`: no file needs it. */
-  readonly #duckdb: DuckDb | null
-  readonly #fieldOf: FieldOf
+  readonly #o: OpenInputLines
   #readFiles = 0
   /** Share of the current file that was read. */
   #readShare: () => number = () => 0
 
-  private constructor({ files, tables, duckdb, fieldOf }: OpenInputLines) {
-    this.files = files
-    this.#tables = tables
-    this.#duckdb = duckdb
-    this.#fieldOf = fieldOf
+  private constructor(options: OpenInputLines) {
+    this.#o = options
+  }
+
+  get files(): readonly InputFile[] {
+    return this.#o.files
   }
 
   /**
@@ -69,7 +67,7 @@ export class InputLines {
 
   /** The files with columns, in order. */
   get tables(): readonly TabularFile[] {
-    return [...this.#tables.values()]
+    return [...this.#o.tables.values()]
   }
 
   /** The share that has been read, 0 to 1. */
@@ -86,7 +84,7 @@ export class InputLines {
       this.#readFiles = number
       try {
         for await (const { numbers, ...block } of blocksOf(this.#open(file))) {
-          const rows = this.#tables.get(file)?.rows
+          const rows = this.#o.tables.get(file)?.rows
           const read = numbers.at(-1) ?? 0
           if (rows !== undefined) this.#readShare = () => read / rows
           yield { ...block, places: numbers.map((row) => number * MOST_ROWS + row) }
@@ -105,12 +103,12 @@ export class InputLines {
   }
 
   close(): void {
-    this.#duckdb?.close()
+    this.#o.duckdb?.close()
   }
 
   #open(file: InputFile): AsyncIterable<Buffer> {
-    const table = this.#tables.get(file)
-    if (table !== undefined) return tableLines(table, this.#duckdb as DuckDb, this.#fieldOf)
+    const table = this.#o.tables.get(file)
+    if (table !== undefined) return tableLines(table, this.#o.duckdb as DuckDb, this.#o.fieldOf)
     const stream = createReadStream(file.path, { highWaterMark: CHUNK })
     this.#readShare = () => stream.bytesRead / Math.max(1, file.bytes)
     return file.path.endsWith('.gz') ? pipeline(stream, createGunzip(), () => {}) : stream

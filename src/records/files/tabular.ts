@@ -76,8 +76,11 @@ export function tableLines(
   return duckdb.lines(`SELECT ${json} FROM ${read(file)}`)
 }
 
-/** All of RFC 4180: DuckDB would guess it from the first rows, and leave out rows that do not fit. */
-const CSV = `header = true, delim = ',', quote = '"', escape = '"', skip = 0, all_varchar = true, allow_quoted_nulls = false`
+/**
+ * All of RFC 4180: DuckDB would guess it from the first rows, and leave out rows that do not fit. Its
+ * usual buffers are eight times as large.
+ */
+const CSV = `buffer_size = 4194304, header = true, delim = ',', quote = '"', escape = '"', skip = 0, all_varchar = true, allow_quoted_nulls = false`
 
 function read({ path, kind }: InputFile): string {
   if (kind === 'parquet') return `read_parquet(${sqlText(path)})`

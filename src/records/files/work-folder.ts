@@ -2,7 +2,7 @@ import { open, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'no
 import { hostname } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { configFault, messageOf } from '../../kernel/errors.ts'
-import { jsonOrNull } from '../../kernel/json.ts'
+import { jsonObject } from '../../kernel/json.ts'
 import { makeFolder } from '../../kernel/node.ts'
 
 // Where an output is made before it gets its name: all of it or nothing. Beside it, a lock says who
@@ -114,10 +114,8 @@ export class WorkFolder {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
       // A lock may have been cut off while it was written.
-      const holder = (jsonOrNull(await readFile(this.#lock, 'utf8')) as Holder | null) ?? {
-        host: 'a host',
-        process: 0,
-      }
+      const left = jsonObject(await readFile(this.#lock, 'utf8')) as Partial<Holder> | null
+      const holder: Holder = { host: 'a host', process: 0, ...left }
       if (!(await this.#isLeftBy(holder))) {
         const who = `process ${holder.process} on ${holder.host}`
         const hint = `wait for it; a lock whose process has died is free after ${STALE_MS / 1_000} s`

@@ -95,12 +95,6 @@ export class MemoryGroup {
     for (const of of this.#log.partitionsOf(topic)) this.#committed.delete(partitionName(of))
   }
 
-  copy(context: GroupContext): MemoryGroup {
-    const copy = new MemoryGroup(this.name, context)
-    for (const [name, committed] of this.#committed) copy.#committed.set(name, committed)
-    return copy
-  }
-
   crash(): void {
     for (const member of this.#members.splice(0)) member.crash()
   }

@@ -63,18 +63,6 @@ export class MemoryLog {
     this.#topics.delete(name)
   }
 
-  copy(): MemoryLog {
-    const copy = new MemoryLog()
-    copy.#created = this.#created
-    for (const [name, { info, partitions }] of this.#topics) {
-      const copied = partitions.map(({ lowOffset, records }) => {
-        return { lowOffset, records: [...records] }
-      })
-      copy.#topics.set(name, { info, partitions: copied })
-    }
-    return copy
-  }
-
   describe(name: string): TopicInfo | undefined {
     return this.#topics.get(name)?.info
   }

@@ -25,30 +25,19 @@ import { type LogPosition, MemoryLog, type TopicOptions } from './log.ts'
 
 /** Topics, groups and rebalances as on Kafka, in the memory of this process. */
 export class MemoryRecords implements Records {
-  readonly #log: MemoryLog
+  readonly #log = new MemoryLog()
   readonly #context: GroupContext
   readonly #groups = new Map<string, MemoryGroup>()
   readonly #followers = new Set<MemoryFollower>()
   #joins = 0
 
   /** @param chunkRecords records per chunk at most, up to 2,048 @default 500 */
-  constructor(
-    { chunkRecords = 500 }: { readonly chunkRecords?: number } = {},
-    log = new MemoryLog(),
-  ) {
-    this.#log = log
+  constructor({ chunkRecords = 500 }: { readonly chunkRecords?: number } = {}) {
     this.#context = {
-      log,
+      log: this.#log,
       chunkRecords: Math.min(chunkRecords, MOST_CHUNK_RECORDS),
       appended: () => this.#wake(),
     }
-  }
-
-  clone(): MemoryRecords {
-    const { chunkRecords } = this.#context
-    const clone = new MemoryRecords({ chunkRecords }, this.#log.copy())
-    for (const [name, group] of this.#groups) clone.#groups.set(name, group.copy(clone.#context))
-    return clone
   }
 
   /** @throws TidemarkError `CONFIG_INVALID`: the topic exists already */
