@@ -99,8 +99,9 @@ async function work(
   const { source } = topology.definition
   const failed = new AbortController()
   const stopped = Promise.race([once(failed.signal, 'abort'), ended.promise])
-  const place = { folder: folder.path, identity: job.identity }
-  const sorted = job.flags.order === 'time' ? await sortByTime(input, source, place) : null
+  // An interrupted run may have saved nothing yet that says what was sorted.
+  const sorted = job.flags.order === 'time' ? join(folder.path, `sorted-${job.identity}`) : null
+  if (sorted !== null) await sortByTime(input, source, sorted)
   const own = { job, prepared, rows, folder, input, sorted, saved, stopped }
   const workers =
     job.workers === 1

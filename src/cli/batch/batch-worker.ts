@@ -4,7 +4,7 @@ import { InputLines } from '../../records/files/input-lines.ts'
 import type { PartitionLines } from '../../records/files/line-records.ts'
 import { openInput } from '../../records/files/lines.ts'
 import { PartFiles, type PartSizes, partitionOfPart } from '../../records/files/part-files.ts'
-import { NUMBER } from '../../records/files/tabular.ts'
+import { NUMERIC } from '../../records/files/tabular.ts'
 import type { WorkFolder } from '../../records/files/work-folder.ts'
 import { firstFrom } from '../../records/log-records.ts'
 import { MemoryRecords } from '../../records/memory/memory-records.ts'
@@ -221,7 +221,7 @@ export function openBatchInput(
   const [{ definition }] = topologies as [PreparedTopology]
   const ofEvent = fieldRules(definition.source.schema)
   const positions = [flags.partitionColumn, flags.offsetColumn]
-  const fieldOf = (name: string) => ofEvent(name) ?? (positions.includes(name) ? NUMBER : null)
+  const fieldOf = (name: string) => ofEvent(name) ?? (positions.includes(name) ? NUMERIC : null)
   return InputLines.open(flags.input, fieldOf, folder.path)
 }
 

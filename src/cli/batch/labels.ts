@@ -1,7 +1,7 @@
 import { configFault } from '../../kernel/errors.ts'
 import { jsonOrNull } from '../../kernel/json.ts'
 import { InputLines } from '../../records/files/input-lines.ts'
-import { NUMBER } from '../../records/files/tabular.ts'
+import { NUMERIC } from '../../records/files/tabular.ts'
 import { valueAt } from '../arguments.ts'
 
 // Labels of training rows: what became known of an event later. A label counts only within a time
@@ -48,7 +48,7 @@ export class Labels {
     const { id, field } = labelFields(labelBy)
     const labels = new Labels(field, within)
     // CSV does not say what is a number.
-    const fieldOf = (name: string) => ([label, labelAt].includes(name) ? NUMBER : null)
+    const fieldOf = (name: string) => ([label, labelAt].includes(name) ? NUMERIC : null)
     const input = await InputLines.open([path], fieldOf, folder)
     for await (const { memory, starts, ends, places } of input.blocks()) {
       for (const [line, start] of starts.entries()) {

@@ -7,7 +7,7 @@ import { DuckDb } from '../../records/files/duckdb.ts'
 import { InputLines } from '../../records/files/input-lines.ts'
 import { ROWS as GROUP_ROWS, type RowRange, withColumns } from '../../records/files/parquet.ts'
 import { PartFiles, type PartSize, partName } from '../../records/files/part-files.ts'
-import { NUMBER } from '../../records/files/tabular.ts'
+import { NUMERIC } from '../../records/files/tabular.ts'
 import { WorkFolder } from '../../records/files/work-folder.ts'
 import { NO_OUTCOMES } from '../../runtime/output/outcomes.ts'
 import { loadSingle } from '../../scoring/models.ts'
@@ -45,7 +45,7 @@ export async function scoreRows(
   const folder = await WorkFolder.lock(flags.output, { isKept: false })
   try {
     await isComplete(flags)
-    const fieldOf = (name: string) => (model.features.includes(name) ? NUMBER : null)
+    const fieldOf = (name: string) => (model.features.includes(name) ? NUMERIC : null)
     const input = await InputLines.open(flags.input, fieldOf, folder.path)
     refuseIfAny(columnFaults(input, model))
     await new ModelRows({ model, scorer, flags, folder, input, ended }).run()

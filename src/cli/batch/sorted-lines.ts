@@ -1,6 +1,6 @@
 import { createReadStream, createWriteStream } from 'node:fs'
 import { rename, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { eventTimeMs } from '../../formats/identity.ts'
 import { LIMITS } from '../../formats/json/parse-json.ts'
@@ -23,25 +23,20 @@ import { decodedLines, pickedFields } from './decoded-lines.ts'
 const MARK = '\x01'
 const MARK_BYTE = 1
 /** More than an event may have, in base64. DuckDB holds several times as much. */
-const MOST_LINE_BYTES = 2 * LIMITS.bytes
+const MOST_LINE_BYTES = 4 * LIMITS.bytes
 
 /** Bytes of time, place and marks. */
 const MOST_BEFORE = 64
 
-/**
- * Writes the lines of the input in the order of their times to a file, unless it is there already.
- * @param o `identity`: of the batch, which an interrupted run may not have saved yet
- * @returns its path
- */
+/** Writes the lines of the input in the order of their times to a file, unless it is there. */
 export async function sortByTime(
   input: InputLines,
   source: SourceDefinition,
-  o: { readonly folder: string; readonly identity: string },
-): Promise<string> {
-  const { folder, identity } = o
-  const [unsorted, sorted] = [join(folder, 'unsorted'), join(folder, `sorted-${identity}`)]
-  if (await exists(sorted)) return sorted
-  const duckdb = await DuckDb.open(folder)
+  sorted: string,
+): Promise<void> {
+  if (await exists(sorted)) return
+  const unsorted = `${sorted}.lines`
+  const duckdb = await DuckDb.open(dirname(sorted))
   try {
     await pipeline(timed(input, source), createWriteStream(unsorted))
     const read = `read_csv(${sqlText(unsorted)}, header = false, auto_detect = false, delim = ${sqlText(MARK)}, quote = '', escape = '', max_line_size = ${MOST_LINE_BYTES}, buffer_size = ${2 * MOST_LINE_BYTES}, columns = {time: 'BIGINT', place: 'BIGINT', line: 'VARCHAR'})`
@@ -53,7 +48,6 @@ export async function sortByTime(
   } finally {
     duckdb.close()
   }
-  return sorted
 }
 
 /** Reads what {@link sortByTime} has written. */

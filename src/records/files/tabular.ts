@@ -13,7 +13,11 @@ export interface FieldRule {
 }
 
 /** The rule of a field of numbers, which may be missing. */
-export const NUMBER: FieldRule = { kinds: new Set(['number']), mayBeNull: true, mayBeAbsent: false }
+export const NUMERIC: FieldRule = {
+  kinds: new Set(['number']),
+  mayBeNull: true,
+  mayBeAbsent: false,
+}
 
 /** `null`: nothing is known of the field. */
 export type FieldOf = (name: string) => FieldRule | null

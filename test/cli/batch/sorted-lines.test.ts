@@ -27,7 +27,8 @@ function sourceOf(eventTimeMs: TimeOf | 'record') {
 
 async function sorted(folder: string, timeOf: TimeOf | 'record') {
   const input = await InputLines.open([join(folder, '*.ndjson')], () => null, folder)
-  const path = await sortByTime(input, sourceOf(timeOf), { folder, identity: 'a' })
+  const path = join(folder, 'sorted')
+  await sortByTime(input, sourceOf(timeOf), path)
   const lines: [number, Buffer][] = []
   for await (const { memory, starts, ends, places } of sortedBlocks(path)) {
     for (const [line, start] of starts.entries()) {
@@ -71,4 +72,10 @@ test('a time that is not in the event alone is refused', async () => {
   const refused = { code: 'NOT_SUPPORTED' }
   await expect(sorted(folder, 'record')).rejects.toMatchObject(refused)
   await expect(sorted(folder, (v, r) => v.at + r.timestampMs)).rejects.toMatchObject(refused)
+})
+
+test('a line that is too long to be sorted is refused with its place', async () => {
+  const folder = folderWith({ 'a.ndjson': `${at(1)}\n${'x'.repeat(2 ** 22)}` })
+  const where = join(folder, 'a.ndjson:2')
+  await expect(sorted(folder, (v) => v.at)).rejects.toMatchObject({ code: 'CONFIG_INVALID', where })
 })
