@@ -142,13 +142,10 @@ async function identityOf(
     ...[by, fingerprint, inputs, hashed, rows, kept, labelBy, label, labelAt, within],
     ...[partitions, order, partitionColumn, offsetColumn, partitionBy],
   ])
-  return createHash('sha256').update(text).digest('hex').slice(0, IDENTITY)
+  return createHash('sha256').update(text).digest('hex').slice(0, 16)
 }
 
 const RESUMABLE = 'what is done is kept: the same command with --resume continues from there'
-
-/** Hex digits. */
-const IDENTITY = 16
 
 /** @throws TidemarkError `TOO_MANY_DEAD`: more of the records are dead letters than may be */
 export async function publish(

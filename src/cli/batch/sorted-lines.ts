@@ -25,9 +25,6 @@ const MARK_BYTE = 1
 /** More than an event may have, in base64. DuckDB holds several times as much. */
 const MOST_LINE_BYTES = 4 * LIMITS.bytes
 
-/** Bytes of time, place and marks. */
-const MOST_BEFORE = 64
-
 /** Writes the lines of the input in the order of their times to a file, unless it is there. */
 export async function sortByTime(
   input: InputLines,
@@ -91,11 +88,12 @@ async function* timed(input: InputLines, source: SourceDefinition): AsyncGenerat
         }
       }
       const text = memory.buffer.toString('base64', starts[line], ends[line])
-      if (text.length > MOST_LINE_BYTES - MOST_BEFORE) {
+      const marked = `${timeMs}${MARK}${places[line]}${MARK}${text}\n`
+      if (marked.length > MOST_LINE_BYTES) {
         const { file, row } = input.at(places[line] as number)
         throw configFault('the line is too long to be sorted', `${file}:${row}`)
       }
-      room.text(`${timeMs}${MARK}${places[line]}${MARK}${text}\n`)
+      room.text(marked)
     }
     yield Buffer.from(room.bytes.subarray(0, room.used))
     room.clear()
