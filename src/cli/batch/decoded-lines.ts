@@ -26,8 +26,7 @@ export function decodedLines(
   const lines = { memory, starts: values, ends, ...keys }
   const unwritten = starts.map(() => UNWRITTEN)
   const records = new LineRecords(lines, [...starts.keys()], unwritten)
-  const from = { topic, partition: UNWRITTEN }
-  const decoded = atOnce(format.decode({ from, records }, UNCUT))
+  const decoded = atOnce(format.decode({ from: { topic, partition: UNWRITTEN }, records }, UNCUT))
   const eventOf = new Int32Array(starts.length).fill(-1)
   for (const [event, line] of decoded.records.entries()) eventOf[line] = event
   return { lines, records, events: decoded.events, eventOf }

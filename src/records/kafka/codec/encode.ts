@@ -28,7 +28,7 @@ export interface EncodedBatch {
 export const LAST_SEQUENCE = 0x7fffffff
 
 export class BatchEncoder {
-  readonly #room = new ByteRoom()
+  #room = new ByteRoom()
 
   /** Reuses the memory: earlier batches become invalid. */
   begin(): void {
@@ -54,6 +54,8 @@ export class BatchEncoder {
 
   #batch(selection: Selection, from: number, options: EncodeOptions): EncodedBatch {
     const { maxBytes, compression, producer } = options
+    // A room that grows would copy the batches before this one, too.
+    if (this.#room.used > 0 && this.#room.left < maxBytes) this.#room = new ByteRoom(2 * maxBytes)
     const room = this.#room
     const at = room.used
     const written = this.#write(selection, from, maxBytes)
