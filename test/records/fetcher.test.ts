@@ -140,11 +140,18 @@ const askedAgain = (nodeId: string) =>
 
 describe('partitions that are replayed', () => {
   /** Which partitions of the topic the first fetch asks for. */
-  async function askedWith(left: readonly number[]): Promise<readonly number[]> {
+  async function askedWith(left: readonly number[], paused = -1): Promise<readonly number[]> {
     vi.mocked(fetch).mockClear()
     const all = left.map((_, partition) => {
       const mark = initialLogMark('t', partition, cluster.brokers)
-      return { topic: 't', partition, ...mark, nextOffset: 0, reportedEnd: -1, paused: false }
+      return {
+        topic: 't',
+        partition,
+        ...mark,
+        nextOffset: 0,
+        reportedEnd: -1,
+        paused: partition === paused,
+      }
     })
     const replaying = reading(cluster.brokers, {
       partitions: () => all,
@@ -163,6 +170,10 @@ describe('partitions that are replayed', () => {
 
   test('wait until what was read of the one before is processed', async () => {
     expect(await askedWith([500, 1, 300])).toEqual([1])
+  })
+
+  test('do not wait for one that is paused: nothing would tell when it is processed', async () => {
+    expect(await askedWith([500, 1, 300], 1)).toEqual([2])
   })
 
   test('do not wait for one that cannot be read', async () => {

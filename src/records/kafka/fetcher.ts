@@ -183,14 +183,15 @@ export class Fetcher {
 
   #wantedOf(leader: string): Fetchable[] {
     const all = [...this.#o.partitions()].filter(
-      (of) => this.#o.brokers.map.leaderOf(of) === leader && !this.#setbacks.has(of),
+      (of) => !of.paused && this.#o.brokers.map.leaderOf(of) === leader && !this.#setbacks.has(of),
     )
-    return this.#withOneReplay(all).filter((of) => !of.paused && !this.#buffer.has(of))
+    return this.#withOneReplay(all).filter((of) => !this.#buffer.has(of))
   }
 
   /**
    * Leaves out all replayed partitions but the one with the least left: on average all outputs come
-   * sooner (shortest remaining processing time first, Schrage 1968).
+   * sooner (shortest remaining processing time first, Schrage 1968). Paused ones are not among them:
+   * nothing would wake the others when one that is paused at the end of a range is restored.
    */
   #withOneReplay(all: readonly Fetchable[]): readonly Fetchable[] {
     const { leftToReplay } = this.#o
