@@ -256,7 +256,7 @@ export interface TopicInfo {
   readonly retentionMs: number | null
 }
 
-/** What is not known of a topic. */
+/** Nothing is reported of a topic. */
 export const UNREPORTED: Omit<TopicInfo, 'name' | 'partitions'> = {
   id: null,
   maxMessageBytes: null,

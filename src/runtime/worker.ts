@@ -85,7 +85,7 @@ export interface WorkerOptions extends Partial<WorkerConfig> {
   readonly random?: Random
 }
 
-/** What the parts of a worker share. */
+/** Options that all parts of a worker share. */
 interface Shared extends WorkerOptions, WorkerContext {
   readonly config: WorkerConfig
   readonly topologies: readonly PreparedTopology[]

@@ -19,7 +19,7 @@ interface Identity {
   readonly guardMs?: number
 }
 
-/** What a scorer says about its model. */
+/** Descriptions of a model that its scorers repeat. */
 export type About = Pick<Scorer, 'name' | 'label' | 'sha256' | 'evaluator' | 'size'>
 
 interface Batch {

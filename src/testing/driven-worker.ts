@@ -35,7 +35,7 @@ type Processed = Extract<RuntimeEvent, { type: 'processed' }>
 interface LifeOptions {
   readonly prepared: Prepared
   readonly records: MemoryRecords
-  /** Of every topic. */
+  /** Partitions of every topic. */
   readonly partitions: number
   readonly clock: VirtualClock
   readonly guarantee: Guarantee

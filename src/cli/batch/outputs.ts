@@ -34,7 +34,7 @@ interface OutputsOptions {
   readonly rowOf: ((record: NewRecord) => OutputLine) | null
 }
 
-/** What is written of one topic. */
+/** The columns, headers and parts of the outputs of one topic. */
 class Folder {
   readonly shape: Shape
   readonly reader = new OutputReader()

@@ -24,11 +24,9 @@ const ENTRY = new URL('dist/cli/batch/worker-thread-entry.js', PACKAGE)
 
 export class BatchWorkerThread {
   progress: Progress = { records: 0, share: 0 }
-  readonly #worker: number
   readonly #thread: Worker
 
   constructor(assignment: ThreadAssignment, stopped: Promise<unknown>) {
-    this.#worker = assignment.worker
     this.#thread = new Worker(ENTRY, {
       workerData: assignment,
       execArgv: [],
@@ -51,7 +49,7 @@ export class BatchWorkerThread {
     const [code] = (await once(this.#thread, 'exit')) as [number]
     const ended = last as Exclude<ThreadReport, { readonly progress: Progress }> | null
     if (ended === null) {
-      const what = `worker ${this.#worker + 1} of the batch ended with exit code ${code}`
+      const what = `a worker of the batch ended with exit code ${code}`
       const hint = 'the same command with --resume continues from what was saved'
       throw new TidemarkError('WORKER_FAILED', what, { hint })
     }

@@ -16,7 +16,7 @@ export const KEPT_BYTES = 120
 /** A V8 Map holds at most 2^24 entries, and one chunk may bring 2^20 texts past the limit. */
 const MOST_ENTRIES = 2 ** 24 - 2 ** 20
 
-/** What a step keeps of all keys, approximately. */
+/** Memory of a step, and its distinct texts, approximately. */
 export interface HeldState {
   readonly bytes: number
   readonly texts: number

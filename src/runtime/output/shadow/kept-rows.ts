@@ -23,7 +23,7 @@ export interface KeptRows {
   readonly origins: readonly Origin[] | null
 }
 
-/** What an output has of its event, copied, so that the memory of the event's chunk is freed. */
+/** Parts of an event that its output has, copied, so that the memory of the event's chunk is freed. */
 export interface Origin {
   readonly key: Buffer | null
   readonly id: string
