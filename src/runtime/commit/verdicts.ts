@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { position } from '../../kernel/ids.ts'
+import { jsonOrNull } from '../../kernel/json.ts'
 import type { Assignment, LogRecord, LogRecords, TopicPartition } from '../../records/port.ts'
 import { WrittenRecords } from '../../records/written-records.ts'
 import type { CausedRecords } from './output-batch.ts'
@@ -171,7 +172,7 @@ export function unpackVerdict(record: LogRecord, of: TopicPartition): BlockVerdi
   if (digits === undefined) return null
   const block = Number(digits)
   if (record.value === null) return { block, topicId: null, unknown: [] }
-  const value = parsed(record.value)
+  const value = jsonOrNull(String(record.value))
   if (isPacked(value)) return { block, topicId: value.topicId, unknown: value.unknown }
   throw new TidemarkError(
     'VERDICT_INVALID',
@@ -181,15 +182,6 @@ export function unpackVerdict(record: LogRecord, of: TopicPartition): BlockVerdi
       hint: 'it was written by another program or a later version; see docs/errors.md, VERDICT_INVALID',
     },
   )
-}
-
-/** `null`: it is no JSON. */
-function parsed(value: Buffer): unknown {
-  try {
-    return JSON.parse(String(value))
-  } catch {
-    return null
-  }
 }
 
 interface Packed extends Pick<BlockVerdict, 'topicId' | 'unknown'> {
