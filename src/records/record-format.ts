@@ -172,7 +172,7 @@ export function appendHeaders(headers: readonly OutgoingHeader[], room: ByteRoom
   }
 }
 
-export function appendPart(part: Buffer | null, room: ByteRoom): void {
+function appendPart(part: Buffer | null, room: ByteRoom): void {
   appendNumber(part?.length ?? -1, room)
   if (part !== null) room.append(part)
 }

@@ -2,8 +2,11 @@ import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { fieldRules } from '../../formats/json/field-rules.ts'
 import { configFault, TidemarkError } from '../../kernel/errors.ts'
-import type { InputLines } from '../../records/files/input-lines.ts'
+import { InputLines } from '../../records/files/input-lines.ts'
+import type { PartitionLines } from '../../records/files/partition-lines.ts'
+import { NUMERIC } from '../../records/files/tabular.ts'
 import { exists, MANIFEST, WorkFolder } from '../../records/files/work-folder.ts'
 import { type PreparedTopology, scorersOf } from '../../runtime/prepared.ts'
 import { summaryOfOutcomes } from '../embedded.ts'
@@ -11,7 +14,7 @@ import { EXIT, type StopRequest } from '../exit.ts'
 import { summaryOf } from '../prepared.ts'
 import { noteLine, plural, say, sayNotes, table } from '../print.ts'
 import { showProgress } from '../progress.ts'
-import { BatchWorker, openBatchInput } from './batch-worker.ts'
+import { BatchWorker } from './batch-worker.ts'
 import {
   type FinishOptions,
   finish,
@@ -21,8 +24,9 @@ import {
   mergedSaved,
   outcomesOf,
 } from './finish.ts'
-import { type BatchFlags, type Job, type Progress, prepareJob, type Saved } from './job.ts'
-import { sortByTime } from './sorted-lines.ts'
+import { type BatchFlags, type Job, prepareJob, type Saved } from './job.ts'
+import { LinePartitioner } from './partitioned-lines.ts'
+import { sortByTime, sortedBlocks } from './sorted-lines.ts'
 import { BatchWorkerThread } from './worker-thread.ts'
 
 /** More than this share of late events is told, percent. */
@@ -53,9 +57,9 @@ interface Loaded extends Awaited<ReturnType<typeof prepareJob>> {
 }
 
 async function run(asked: Asked, loaded: Loaded): Promise<void> {
-  const { prepared, topology, rows, folder } = loaded
+  const { topology, rows, folder } = loaded
   const { flags } = asked
-  const input = await openBatchInput(asked, prepared, folder)
+  const input = await openInput(flags, topology, folder)
   const inputs = await hashedFiles(input.files)
   const job = { ...asked, identity: await identityOf(flags, topology, inputs) }
   if (await isComplete(flags, job.identity)) return
@@ -90,6 +94,17 @@ async function run(asked: Asked, loaded: Loaded): Promise<void> {
   await publish(saved, definition.deadLetterTopic, { job, folder, about, floats: features })
 }
 
+function openInput(
+  { input, partitionColumn, offsetColumn }: BatchFlags,
+  { definition }: PreparedTopology,
+  folder: WorkFolder,
+): Promise<InputLines> {
+  const ofEvent = fieldRules(definition.source.schema)
+  const positions = [partitionColumn, offsetColumn]
+  const fieldOf = (name: string) => ofEvent(name) ?? (positions.includes(name) ? NUMERIC : null)
+  return InputLines.open(input, fieldOf, folder.path)
+}
+
 /** @returns whether all of it is done; false: it was told to stop */
 async function work(
   job: Job,
@@ -102,23 +117,26 @@ async function work(
   // An interrupted run may have saved nothing yet that says what was sorted.
   const sorted = job.flags.order === 'time' ? join(folder.path, `sorted-${job.identity}`) : null
   if (sorted !== null) await sortByTime(input, source, sorted)
-  const own = { job, prepared, rows, folder, input, sorted, saved, stopped }
-  const workers =
-    job.workers === 1
-      ? [await BatchWorker.open({ ...own, worker: 0 })]
-      : Array.from({ length: job.workers }, (_, worker) => {
-          return new BatchWorkerThread({ job, worker, sorted, saved }, stopped)
-        })
-  const progress = (of: keyof Progress) =>
-    workers.reduce((sum, worker) => sum + worker.progress[of], 0)
+  const { partitions, partitionColumn, offsetColumn } = job.flags
+  const fields = [partitionColumn, offsetColumn].filter((name) => name !== undefined)
+  const { files } = input
+  const partitioner = await LinePartitioner.open(source, { partitions, fields, files })
+  const lines = partitioner.partitioned(sorted === null ? input.blocks() : sortedBlocks(sorted))
+  const startThread = (_: unknown, worker: number) =>
+    new BatchWorkerThread({ job, worker, saved, files }, stopped)
+  const threads = job.workers === 1 ? [] : Array.from({ length: job.workers }, startThread)
+  const worker = { job, prepared, rows, folder, lines, files, saved, stopped, worker: 0 }
+  const workers = threads.length > 0 ? threads : [await BatchWorker.open(worker)]
   const endProgress = showProgress(
-    () => progress('records'),
-    () => progress('share') / workers.length,
+    () => partitioner.records,
+    () => input.share,
   )
-  const runs = workers.map((worker) => worker.run())
-  for (const one of runs) one.catch(() => failed.abort())
+  const runs = workers.map((of) => of.run())
+  const given = threads.length > 0 ? giveOut(lines, threads) : Promise.resolve()
+  for (const one of [...runs, given]) one.catch(() => failed.abort())
   try {
-    await Promise.allSettled(runs)
+    await Promise.allSettled([...runs, given])
+    await given
     return (await Promise.all(runs)).every((isWhole) => isWhole)
   } catch (error) {
     say(RESUMABLE)
@@ -127,6 +145,19 @@ async function work(
     endProgress()
     input.close()
   }
+}
+
+/** Gives lines to the threads whose partitions they are of, until one is over. */
+async function giveOut(
+  lines: AsyncIterable<readonly PartitionLines[]>,
+  threads: readonly BatchWorkerThread[],
+): Promise<void> {
+  const isOf = (worker: number) => (of: PartitionLines) => of.partition % threads.length === worker
+  for await (const some of lines) {
+    await Promise.all(threads.map((thread, worker) => thread.give(some.filter(isOf(worker)))))
+    if (threads.some(({ isOver }) => isOver)) return
+  }
+  await Promise.all(threads.map((thread) => thread.give(null)))
 }
 
 /** A hash of all that determines the output. */

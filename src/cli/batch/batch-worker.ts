@@ -1,14 +1,13 @@
-import { fieldRules } from '../../formats/json/field-rules.ts'
 import { FileRecords } from '../../records/files/file-records.ts'
-import { InputLines } from '../../records/files/input-lines.ts'
-import type { PartitionLines } from '../../records/files/line-records.ts'
+import type { InputFile } from '../../records/files/input-files.ts'
+import { fileRow } from '../../records/files/input-lines.ts'
 import { openInput } from '../../records/files/lines.ts'
 import { PartFiles, type PartSizes, partitionOfPart } from '../../records/files/part-files.ts'
-import { NUMERIC } from '../../records/files/tabular.ts'
+import type { PartitionLines } from '../../records/files/partition-lines.ts'
 import type { WorkFolder } from '../../records/files/work-folder.ts'
 import { firstFrom } from '../../records/log-records.ts'
 import { MemoryRecords } from '../../records/memory/memory-records.ts'
-import type { Commit, Committed } from '../../records/port.ts'
+import type { Commit, Committed, LogRecords } from '../../records/port.ts'
 import type { Outcomes, RuntimeEvent } from '../../runtime/events.ts'
 import { addOutcomes, NO_OUTCOMES } from '../../runtime/output/outcomes.ts'
 import type { Prepared, PreparedTopology } from '../../runtime/prepared.ts'
@@ -16,25 +15,27 @@ import { startWorker } from '../../runtime/worker.ts'
 import type { Definition } from '../../topology/definition.ts'
 import { tableTopics } from '../../topology/graph.ts'
 import { feedRows } from '../embedded.ts'
-import type { Job, Progress, Saved } from './job.ts'
+import type { Job, Saved } from './job.ts'
 import { Labels } from './labels.ts'
 import { BatchOutputs } from './outputs.ts'
-import { LinePartitioner } from './partitioned-lines.ts'
-import { sortedBlocks } from './sorted-lines.ts'
 import type { TrainingRows } from './training-rows.ts'
 
-// One worker of a batch. It reads the whole input, and scores its share of the partitions.
+// One worker of a batch, which scores its share of the partitions.
 
-/** Commits are files of this machine, so that more at a time would gain nothing. */
-const MOST_IN_FLIGHT_BYTES = 2 ** 24
+/**
+ * Commits are files of this machine, so that more at a time would gain nothing, and what is in
+ * memory for longer costs more of garbage collection.
+ */
+const COMMITS = { maxInFlightBytes: 2 ** 24, commitIntervalMs: 10 }
 
 interface BatchWorkerOptions {
   readonly job: Job
   readonly prepared: Prepared
   readonly folder: WorkFolder
-  readonly input: InputLines
-  /** The file that has the lines in the order of their times; `null`: they are in order. */
-  readonly sorted: string | null
+  /** The lines of its partitions, and perhaps of others. */
+  readonly lines: AsyncIterable<readonly PartitionLines[]>
+  /** The files that they are from. */
+  readonly files: readonly InputFile[]
   /** From 0. */
   readonly worker: number
   /** The work that an interrupted run has saved. */
@@ -45,11 +46,15 @@ interface BatchWorkerOptions {
   readonly stopped: Promise<unknown>
 }
 
+interface PlacedRecords extends Pick<PartitionLines, 'places'> {
+  readonly records: LogRecords
+}
+
 export class BatchWorker {
   readonly #o: BatchWorkerOptions
   readonly #definition: Definition
   /** By partition, the lines that are not committed yet. */
-  readonly #lines = new Map<number, PartitionLines[]>()
+  readonly #lines = new Map<number, PlacedRecords[]>()
   readonly #tally: Tally
   readonly #parts: PartFiles
   readonly #outputs: BatchOutputs
@@ -57,7 +62,7 @@ export class BatchWorker {
   #isClosing = false
 
   private constructor(options: BatchWorkerOptions, parts: PartFiles, labels: Labels | null) {
-    const { prepared, input, saved, job, rows } = options
+    const { prepared, files, saved, job, rows } = options
     const [{ definition }] = prepared.topologies as [PreparedTopology]
     this.#o = options
     this.#definition = definition
@@ -71,7 +76,7 @@ export class BatchWorker {
       partitionBy: job.flags.partitionBy ?? null,
       sourceOf: (partition, offset) => {
         const place = this.#placeOf(partition, offset)
-        return place === null ? { file: null, row: null } : input.at(place)
+        return place === null ? { file: null, row: null } : fileRow(files, place)
       },
     })
   }
@@ -86,30 +91,19 @@ export class BatchWorker {
     return new BatchWorker(options, await PartFiles.open(folder.parts, sizes), labels)
   }
 
-  get progress(): Progress {
-    return { records: this.#tally.records, share: this.#o.input.share }
-  }
-
   /** @returns whether all of it is done; false: it was told to stop */
   async run(): Promise<boolean> {
-    const { prepared, job, stopped } = this.#o
+    const { prepared, job, lines, stopped } = this.#o
     const { source } = this.#definition
-    const { partitions, partitionColumn, offsetColumn } = job.flags
-    const partitioner = await LinePartitioner.open(source, {
-      partitions,
-      fields: [partitionColumn, offsetColumn].filter((name) => name !== undefined),
-      describe: (place) => {
-        const { file, row } = this.#o.input.at(place)
-        return `${file}:${row}`
-      },
-    })
+    const { partitions } = job.flags
     const records = new FileRecords({
       topic: source.topic,
       partitions,
       isOwn: (partition) => this.#isOwn(partition) && !this.#tally.isWhole(partition),
       committed: this.#tally.committed,
-      lines: this.#read(partitioner),
-      onLines: (lines) => this.#linesOf(lines.partition).push(lines),
+      lines,
+      onLines: ({ partition, places }, of) =>
+        this.#linesOf(partition).push({ places, records: of }),
       publish: (commit) => this.#publish(commit),
       tables: await this.#tables(),
     })
@@ -117,7 +111,7 @@ export class BatchWorker {
       prepared,
       records,
       group: 'batch',
-      maxInFlightBytes: MOST_IN_FLIGHT_BYTES,
+      ...COMMITS,
       observer: this.#tally.observer,
     })
     let isWhole = false
@@ -147,13 +141,7 @@ export class BatchWorker {
     return partition % job.workers === worker
   }
 
-  async *#read(partitioner: LinePartitioner): AsyncGenerator<readonly PartitionLines[]> {
-    const { input, sorted } = this.#o
-    const blocks = sorted === null ? input.blocks() : sortedBlocks(sorted)
-    for await (const block of blocks) yield partitioner.partition(block)
-  }
-
-  #linesOf(partition: number): PartitionLines[] {
+  #linesOf(partition: number): PlacedRecords[] {
     const lines = this.#lines.get(partition) ?? []
     this.#lines.set(partition, lines)
     return lines
@@ -213,21 +201,8 @@ export class BatchWorker {
   }
 }
 
-export function openBatchInput(
-  { flags }: Pick<Job, 'flags'>,
-  { topologies }: Prepared,
-  folder: WorkFolder,
-): Promise<InputLines> {
-  const [{ definition }] = topologies as [PreparedTopology]
-  const ofEvent = fieldRules(definition.source.schema)
-  const positions = [flags.partitionColumn, flags.offsetColumn]
-  const fieldOf = (name: string) => ofEvent(name) ?? (positions.includes(name) ? NUMERIC : null)
-  return InputLines.open(flags.input, fieldOf, folder.path)
-}
-
 /** Outcomes of what is committed: those of a chunk count when it is committed as a whole. */
 class Tally {
-  records = 0
   readonly partitions: Record<string, Saved['partitions'][string]>
   /** By partition, the outcomes up to the ends of chunks from what is committed on. */
   readonly #sums = new Map<number, { readonly end: number; readonly outcomes: Outcomes }[]>()
@@ -254,7 +229,6 @@ class Tally {
     const { partition, nextOffset: end, outcomes } = event
     const sums = this.#sumsOf(partition.partition)
     sums.push({ end, outcomes: addOutcomes(sums.at(-1)?.outcomes ?? NO_OUTCOMES, outcomes) })
-    this.records += Object.values(outcomes).reduce((sum, n) => sum + n, 0)
   }
 
   commit(partition: number, committed: Committed): void {

@@ -83,9 +83,3 @@ export async function prepareJob({ file, flags, config }: Pick<Job, 'file' | 'fl
 function keptFields({ with: fields, labelBy }: BatchFlags): string[] {
   return [...new Set([...fields, ...(labelBy === undefined ? [] : [labelFields(labelBy).field])])]
 }
-
-export interface Progress {
-  readonly records: number
-  /** Share of the input that was read, 0 to 1. */
-  readonly share: number
-}

@@ -1,6 +1,6 @@
 import { configFault } from '../../kernel/errors.ts'
 import { jsonOrNull } from '../../kernel/json.ts'
-import { InputLines } from '../../records/files/input-lines.ts'
+import { fileRow, InputLines } from '../../records/files/input-lines.ts'
 import { NUMERIC } from '../../records/files/tabular.ts'
 import { valueAt } from '../arguments.ts'
 
@@ -52,7 +52,7 @@ export class Labels {
     const input = await InputLines.open([path], fieldOf, folder)
     for await (const { memory, starts, ends, places } of input.blocks()) {
       for (const [line, start] of starts.entries()) {
-        const { file, row } = input.at(places[line] as number)
+        const { file, row } = fileRow(input.files, places[line] as number)
         const given = jsonOrNull(memory.text(start, ends[line] as number))
         labels.#add(given, [id, label, labelAt], `${file}:${row}`)
       }

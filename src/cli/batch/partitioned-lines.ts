@@ -8,20 +8,18 @@ import { ANY_NUMBER, NO_SCALAR, type PlainObject } from '../../formats/json/plai
 import { Scanner } from '../../formats/json/scanner.ts'
 import { openFormat } from '../../formats/open-format.ts'
 import { GivenRecord, UNWRITTEN } from '../../formats/record-decoding.ts'
-import { Place } from '../../kernel/bytes.ts'
+import { Place, TextScratch } from '../../kernel/bytes.ts'
 import { configFault, TidemarkError } from '../../kernel/errors.ts'
 import { jsonOrNull } from '../../kernel/json.ts'
 import { murmur2, type Partitioner, partitionOfKey, placeOf } from '../../kernel/kafka.ts'
-import type { InputBlock } from '../../records/files/input-lines.ts'
-import {
-  type KeyedLines,
-  LineRecords,
-  type PartitionLines,
-} from '../../records/files/line-records.ts'
+import type { InputFile } from '../../records/files/input-files.ts'
+import { fileRow, type InputBlock } from '../../records/files/input-lines.ts'
+import { type PartitionLines, PartitionLinesWriter } from '../../records/files/partition-lines.ts'
+import type { LogRecords } from '../../records/port.ts'
 import type { EventFunction, SourceDefinition } from '../../topology/definition.ts'
 import { takesSecond } from '../../topology/function-source.ts'
 import { valueAt } from '../arguments.ts'
-import { decodedLines, pickedFields } from './decoded-lines.ts'
+import { type DecodedLines, decodedLines, pickedFields } from './decoded-lines.ts'
 
 // The partition, the offset and the key of each line of the input.
 
@@ -29,13 +27,12 @@ interface PartitioningOptions {
   readonly partitions: number
   /** Fields of an export with the partition, or partition and offset, of an event in the log. */
   readonly fields: readonly string[]
-  /** Where a line is, for people. */
-  readonly describe: (place: number) => string
+  readonly files: readonly InputFile[]
 }
 
-const NO_KEY = Buffer.alloc(0)
-
 export class LinePartitioner {
+  /** Lines that were partitioned. */
+  records = 0
   readonly #source: SourceDefinition
   readonly #format: Format
   readonly #o: PartitioningOptions
@@ -44,6 +41,12 @@ export class LinePartitioner {
   readonly #positions: NumberScanner | null
   readonly #by: Partitioner
   readonly #nextOffsets: number[]
+  /** By partition. */
+  readonly #writers: readonly PartitionLinesWriter[]
+  /** The field that is the key; `null`: it is made. */
+  readonly #field: FieldRead<string> | null
+  readonly #made = new TextScratch()
+  readonly #line = { key: new Place(), value: new Place() }
 
   private constructor(source: SourceDefinition, format: Format, options: PartitioningOptions) {
     const { partitioner } = source
@@ -54,6 +57,8 @@ export class LinePartitioner {
     this.#positions = options.fields.length === 0 ? null : new NumberScanner(options.fields)
     this.#by = partitioner === 'unknown' || partitioner === null ? 'murmur2' : partitioner
     this.#nextOffsets = new Array<number>(options.partitions).fill(0)
+    this.#writers = this.#nextOffsets.map((_, partition) => new PartitionLinesWriter(partition))
+    this.#field = this.#key instanceof FieldRead && this.#key.type === 'text' ? this.#key : null
   }
 
   static async open(source: SourceDefinition, options: PartitioningOptions) {
@@ -63,37 +68,40 @@ export class LinePartitioner {
   }
 
   /** @throws TidemarkError `CONFIG_INVALID`: a line does not say where it was, or goes backwards */
-  partition(block: InputBlock): PartitionLines[] {
-    const lines = this.#keyed(block)
-    const [partitions, offsets] = this.#positions?.scan(lines) ?? []
-    const own = this.#nextOffsets.map(() => ({
-      at: [] as number[],
-      offsets: [] as number[],
-      places: [] as number[],
-    }))
-    for (let line = 0; line < lines.starts.length; line++) {
+  async *partitioned(blocks: AsyncIterable<InputBlock>): AsyncGenerator<readonly PartitionLines[]> {
+    for await (const block of blocks) yield this.#partitioned(block)
+  }
+
+  #partitioned(block: InputBlock): readonly PartitionLines[] {
+    const decoded = decodedLines(block, this.#format, this.#source)
+    const { records } = decoded
+    const [partitions, offsets] = this.#positions?.scan(records) ?? []
+    const own = this.#line
+    const found = new Set<PartitionLinesWriter>()
+    for (let line = 0; line < records.length; line++) {
       const place = block.places[line] as number
-      const partition = partitions?.[line] ?? this.#partitionOf(lines, line)
+      records.locate(line, own.value)
+      this.#locateKey(line, block, decoded)
+      const partition = partitions?.[line] ?? this.#partitionOf(own.key)
       const next = this.#nextOffsets[partition]
       const offset = offsets?.[line] ?? next
       // Not even NaN is behind the last one.
       if (next === undefined || offset === undefined || !(offset >= next)) {
         throw this.#misplaced(place, partition, offset)
       }
-      const of = own[partition] as (typeof own)[number]
-      of.at.push(line)
-      of.offsets.push(offset)
-      of.places.push(place)
+      const writer = this.#writers[partition] as PartitionLinesWriter
+      writer.add(own, offset, place)
+      found.add(writer)
       this.#nextOffsets[partition] = offset + 1
     }
-    return own.flatMap(({ at, offsets: some, places }, partition) =>
-      at.length === 0 ? [] : { partition, places, records: new LineRecords(lines, at, some) },
-    )
+    this.records += records.length
+    return [...found].map((writer) => writer.take())
   }
 
   #misplaced(place: number, partition: number, offset: number | undefined): TidemarkError {
-    const { partitions, fields, describe } = this.#o
-    const where = describe(place)
+    const { partitions, fields, files } = this.#o
+    const { file, row } = fileRow(files, place)
+    const where = `${file}:${row}`
     if (Number.isNaN(partition) || Number.isNaN(offset)) {
       return configFault(`the line has no whole number as ${fields.join(' and ')}`, where)
     }
@@ -106,49 +114,43 @@ export class LinePartitioner {
     return configFault(what, where, 'give the files in the order of the log')
   }
 
-  #keyed(block: InputBlock): KeyedLines {
-    const { lines, records, events, eventOf } = decodedLines(block, this.#format, this.#source)
-    const { starts: values } = lines
-    const keyStarts: number[] = []
-    const keyEnds: number[] = []
-    const madeKeys = new Map<number, Buffer>()
-    const field = this.#key instanceof FieldRead && this.#key.type === 'text' ? this.#key : null
-    const columns = events.columns
-    for (let line = 0; line < values.length; line++) {
-      const [start, value] = [block.starts[line] as number, values[line] as number]
-      const event = eventOf[line] as number
-      const isOwn = value > start
-      const cell = isOwn || event < 0 ? NO_CELL : (field?.cellIn(events, event) ?? NO_CELL)
-      keyStarts.push(isOwn ? start : cell === NO_CELL ? -1 : (columns.starts[cell] as number))
-      keyEnds.push(isOwn ? value - 1 : cell === NO_CELL ? -1 : (columns.ends[cell] as number))
-      if (isOwn || cell !== NO_CELL || event < 0) continue
-      madeKeys.set(line, this.#madeKey(events, event, records.at(line)))
+  /** Empty if it is invalid: the event becomes a dead letter. */
+  #locateKey(line: number, block: InputBlock, { records, events, eventOf }: DecodedLines): void {
+    const { key, value } = this.#line
+    const start = block.starts[line] as number
+    const event = eventOf[line] as number
+    key.memory = block.memory
+    key.from = start
+    // Before a value there is a tab.
+    key.to = Math.max(start, value.from - 1)
+    if (value.from > start || event < 0) return
+    const cell = this.#field?.cellIn(events, event) ?? NO_CELL
+    if (cell === NO_CELL) {
+      key.from = 0
+      key.to = this.#made.write(this.#madeKey(events, event, records.at(line)))
+      key.memory = this.#made.memory
+    } else {
+      key.from = events.columns.starts[cell] as number
+      key.to = events.columns.ends[cell] as number
     }
-    return { ...lines, keyStarts, keyEnds, madeKeys }
   }
 
-  #partitionOf({ memory, keyStarts, keyEnds, madeKeys }: KeyedLines, line: number): number {
+  #partitionOf({ memory, from, to }: Place): number {
     const { partitions } = this.#o
-    const start = keyStarts[line] as number
-    if (start < 0) return partitionOfKey(madeKeys.get(line) ?? NO_KEY, partitions, this.#by)
-    const end = keyEnds[line] as number
-    if (this.#by === 'murmur2') return placeOf(murmur2(memory.bytes, start, end), partitions)
-    return partitionOfKey(memory.buffer.subarray(start, end), partitions, this.#by)
+    if (this.#by === 'murmur2') return placeOf(murmur2(memory.bytes, from, to), partitions)
+    return partitionOfKey(memory.buffer.subarray(from, to), partitions, this.#by)
   }
 
-  /** An empty key if it is invalid: the event becomes a dead letter. */
-  #madeKey(events: ScannedEvents, event: number, record: RawRecord): Buffer {
+  #madeKey(events: ScannedEvents, event: number, record: RawRecord): string {
     const key = this.#key
     const from = { topic: this.#source.topic, partition: UNWRITTEN }
     try {
-      const read =
-        key === null
-          ? eventKey((of) => this.#source.key(of, new GivenRecord(record, from)), events.at(event))
-          : eventKey((of: ScannedEvents) => key.of(of, event), events)
-      return Buffer.from(read)
+      return key === null
+        ? eventKey((of) => this.#source.key(of, new GivenRecord(record, from)), events.at(event))
+        : eventKey((of: ScannedEvents) => key.of(of, event), events)
     } catch (thrown) {
       if (!(thrown instanceof TidemarkError)) throw thrown
-      return NO_KEY
+      return ''
     }
   }
 }
@@ -169,16 +171,14 @@ class NumberScanner {
   }
 
   /** By field and line; NaN: it has none. */
-  scan({ memory, starts, ends }: KeyedLines): readonly Float64Array[] {
-    const { length } = starts
+  scan(records: LogRecords): readonly Float64Array[] {
+    const { length } = records
     const columns = new ScannedColumns(this.#scanner.forms, length)
     const place = this.#place
-    place.memory = memory
     for (let line = 0; line < length; line++) {
-      place.from = starts[line] as number
-      place.to = ends[line] as number
+      records.locate(line, place)
       if (this.#scanner.scan(place, columns, line)) continue
-      const numbers = this.#parsed(memory.text(place.from, place.to))
+      const numbers = this.#parsed(place.memory.text(place.from, place.to))
       for (const [i, number] of numbers.entries()) columns.numbers[i * length + line] = number
     }
     return this.#names.map((_, i) => columns.numbers.subarray(i * length, (i + 1) * length))

@@ -1,7 +1,7 @@
 import type { Place } from '../../kernel/bytes.ts'
 import { jsonObject } from '../../kernel/json.ts'
 import type { DuckDb } from '../../records/files/duckdb.ts'
-import type { InputLines } from '../../records/files/input-lines.ts'
+import { fileRow, type InputLines } from '../../records/files/input-lines.ts'
 import { type RowRange, readNumbers } from '../../records/files/parquet.ts'
 
 // Rows of files, as a model takes them: by the names of its features.
@@ -45,7 +45,7 @@ export async function* lineBlocks(
     yield {
       rows: given.length,
       columns: features.map((feature) => given.map((row) => row?.[feature])),
-      placeOf: (row) => input.at(places[row] as number),
+      placeOf: (row) => fileRow(input.files, places[row] as number),
       locate: (row, into) => {
         into.memory = memory
         into.from = starts[row] as number

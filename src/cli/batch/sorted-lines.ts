@@ -8,7 +8,12 @@ import { openFormat } from '../../formats/open-format.ts'
 import { ByteRoom } from '../../kernel/bytes.ts'
 import { configFault, TidemarkError } from '../../kernel/errors.ts'
 import { DuckDb, onFile, sqlText } from '../../records/files/duckdb.ts'
-import { CHUNK, type InputBlock, type InputLines } from '../../records/files/input-lines.ts'
+import {
+  CHUNK,
+  fileRow,
+  type InputBlock,
+  type InputLines,
+} from '../../records/files/input-lines.ts'
 import { blocksOf } from '../../records/files/lines.ts'
 import { exists } from '../../records/files/work-folder.ts'
 import type { EventFunction, SourceDefinition } from '../../topology/definition.ts'
@@ -90,7 +95,7 @@ async function* timed(input: InputLines, source: SourceDefinition): AsyncGenerat
       const text = memory.buffer.toString('base64', starts[line], ends[line])
       const marked = `${timeMs}${MARK}${places[line]}${MARK}${text}\n`
       if (marked.length > MOST_LINE_BYTES) {
-        const { file, row } = input.at(places[line] as number)
+        const { file, row } = fileRow(input.files, places[line] as number)
         throw configFault('the line is too long to be sorted', `${file}:${row}`)
       }
       room.text(marked)

@@ -1,30 +1,39 @@
-import { parentPort, workerData } from 'node:worker_threads'
+import { on } from 'node:events'
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { Refused } from '../../kernel/errors.ts'
+import type { PartitionLines } from '../../records/files/partition-lines.ts'
 import { WorkFolder } from '../../records/files/work-folder.ts'
 import { faultData } from '../workers/messages.ts'
-import { BatchWorker, openBatchInput } from './batch-worker.ts'
+import { BatchWorker } from './batch-worker.ts'
 import { prepareJob } from './job.ts'
-import type { ThreadAssignment, ThreadReport } from './worker-thread.ts'
-
-const TOLD_EVERY_MS = 200
+import type { ThreadAssignment, ThreadOrder, ThreadReport } from './worker-thread.ts'
 
 const assignment = workerData as ThreadAssignment
-const tell = (report: ThreadReport) => parentPort?.postMessage(report)
-const stopped = new Promise<void>((resolve) => parentPort?.once('message', () => resolve()))
+const port = parentPort as MessagePort
+const tell = (report: ThreadReport) => port.postMessage(report)
+const orders = on(port, 'message')
+const stopped = new Promise<void>((resolve) => {
+  port.on('message', (order: ThreadOrder) => order === 'stop' && resolve())
+})
+
+async function* linesGiven(): AsyncGenerator<readonly PartitionLines[]> {
+  for await (const [order] of orders as AsyncIterable<[ThreadOrder]>) {
+    if (order === 'end') return
+    if (order === 'stop') continue
+    yield order
+    tell('taken')
+  }
+}
+
 try {
   const { job } = assignment
   const folder = new WorkFolder(job.flags.output)
   const { prepared, rows } = await prepareJob(job)
-  const input = await openBatchInput(job, prepared, folder)
-  const own = { prepared, rows, folder, input, stopped }
+  const own = { prepared, rows, folder, lines: linesGiven(), stopped }
   const worker = await BatchWorker.open({ ...assignment, ...own })
-  const telling = setInterval(() => tell({ progress: worker.progress }), TOLD_EVERY_MS)
-  const isWhole = await worker.run().finally(() => clearInterval(telling))
-  tell({ progress: worker.progress })
-  tell({ isWhole })
-  input.close()
+  tell({ isWhole: await worker.run() })
   await prepared.close()
 } catch (thrown) {
   tell({ faults: (thrown instanceof Refused ? thrown.faults : [thrown]).map(faultData) })
 }
-parentPort?.close()
+port.close()

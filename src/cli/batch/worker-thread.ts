@@ -1,30 +1,37 @@
-import { once } from 'node:events'
 import { SHARE_ENV, Worker } from 'node:worker_threads'
-import { Refused, TidemarkError } from '../../kernel/errors.ts'
+import { ConditionVariable } from '../../kernel/condition-variable.ts'
+import { messageOf, Refused, TidemarkError } from '../../kernel/errors.ts'
+import type { InputFile } from '../../records/files/input-files.ts'
+import type { PartitionLines } from '../../records/files/partition-lines.ts'
 import { PACKAGE } from '../own-package.ts'
 import { type FaultData, faultOf } from '../workers/messages.ts'
-import type { Job, Progress, Saved } from './job.ts'
+import type { Job, Saved } from './job.ts'
 
-// A worker of a batch in a thread of its own.
+// A worker of a batch in a thread of its own, which gets the lines of its partitions.
 
 export interface ThreadAssignment {
   readonly job: Job
   readonly worker: number
-  readonly sorted: string | null
   readonly saved: Saved
+  readonly files: readonly InputFile[]
 }
 
-/** `progress` comes again and again, then one of the others. */
-export type ThreadReport =
-  | { readonly progress: Progress }
-  | { readonly isWhole: boolean }
-  | { readonly faults: readonly FaultData[] }
+export type ThreadOrder = readonly PartitionLines[] | 'end' | 'stop'
+
+/** `taken`: it wants more lines. Last comes whether all is done, or why not. */
+export type ThreadReport = 'taken' | ThreadEnd
+
+type ThreadEnd = { readonly isWhole: boolean } | { readonly faults: readonly FaultData[] }
 
 const ENTRY = new URL('dist/cli/batch/worker-thread-entry.js', PACKAGE)
+/** Blocks of lines that wait in a thread. */
+const MOST_WAITING = 2
 
 export class BatchWorkerThread {
-  progress: Progress = { records: 0, share: 0 }
+  isOver = false
   readonly #thread: Worker
+  readonly #changed = new ConditionVariable()
+  #waiting = 0
 
   constructor(assignment: ThreadAssignment, stopped: Promise<unknown>) {
     this.#thread = new Worker(ENTRY, {
@@ -36,26 +43,49 @@ export class BatchWorkerThread {
       // Node would close pipes again that a socket has closed, which may be files of others by then.
       trackUnmanagedFds: false,
     })
-    void stopped.then(() => this.#thread.postMessage('stop'))
+    void stopped.then(() => this.#order('stop'))
+  }
+
+  /** Resolves when it has taken lines before these, or is over. `null`: there are no more. */
+  async give(lines: readonly PartitionLines[] | null): Promise<void> {
+    await this.#changed.until(() => this.#waiting < MOST_WAITING || this.isOver)
+    this.#waiting++
+    this.#order(lines ?? 'end')
   }
 
   /** @returns as {@link BatchWorker.run} */
   async run(): Promise<boolean> {
-    let last: ThreadReport | null = null
+    let last: ThreadEnd | null = null
     this.#thread.on('message', (report: ThreadReport) => {
-      if ('progress' in report) this.progress = report.progress
+      if (report === 'taken') this.#waiting--
       else last = report
+      this.#changed.notifyAll()
     })
-    const [code] = (await once(this.#thread, 'exit')) as [number]
-    const ended = last as Exclude<ThreadReport, { readonly progress: Progress }> | null
+    let cause: unknown
+    this.#thread.once('error', (error) => {
+      cause = error
+    })
+    const code = await new Promise((resolve) => this.#thread.once('exit', resolve))
+    this.isOver = true
+    this.#changed.notifyAll()
+    const ended = last as ThreadEnd | null
     if (ended === null) {
-      const what = `a worker of the batch ended with exit code ${code}`
+      const why = cause === undefined ? `exit code ${code}` : messageOf(cause)
+      const what = `a worker of the batch ended: ${why}`
       const hint = 'the same command with --resume continues from what was saved'
-      throw new TidemarkError('WORKER_FAILED', what, { hint })
+      throw new TidemarkError('WORKER_FAILED', what, { hint, cause })
     }
     if ('isWhole' in ended) return ended.isWhole
     const faults = ended.faults.map(faultOf)
     if (faults.length === 1) throw faults[0] as Error
     throw new Refused(faults.filter((of) => of instanceof TidemarkError))
+  }
+
+  #order(order: ThreadOrder): void {
+    const own = typeof order === 'string' ? [] : order
+    const buffers = own.flatMap(({ bytes, spans, offsets, places }) => {
+      return [bytes, spans.buffer, offsets.buffer, places.buffer] as ArrayBuffer[]
+    })
+    this.#thread.postMessage(order, buffers)
   }
 }

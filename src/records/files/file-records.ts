@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { Memory } from '../../kernel/bytes.ts'
 import { ConditionVariable } from '../../kernel/condition-variable.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { chosenStart, groupStart } from '../group-member.ts'
@@ -11,6 +12,7 @@ import {
   type FollowOptions,
   type JoinOptions,
   type LogRecord,
+  type LogRecords,
   type Member,
   MOST_CHUNK_RECORDS,
   type NewRecords,
@@ -21,7 +23,7 @@ import {
   UNREPORTED,
   type Writer,
 } from '../port.ts'
-import type { PartitionLines } from './line-records.ts'
+import { type PartitionLines, recordsOf } from './partition-lines.ts'
 
 // The port over files: lines that are read once, from the first to the last, and commits that a
 // caller makes durable. One member has all partitions.
@@ -35,7 +37,7 @@ interface FileRecordsOptions {
   readonly committed: ReadonlyMap<number, Committed>
   readonly lines: AsyncIterable<readonly PartitionLines[]>
   /** Called with lines before they come as a chunk. */
-  readonly onLines: (lines: PartitionLines) => void
+  readonly onLines: (lines: PartitionLines, records: LogRecords) => void
   /** Takes what a commit publishes. Resolves when it is written. */
   readonly publish: (commit: Commit) => Promise<void>
   /** Where tables are whose rows are in topics. */
@@ -187,8 +189,8 @@ export class FileRecords implements Records {
   async #give(lines: PartitionLines, { handlers }: JoinOptions): Promise<void> {
     const of = this.#of(lines.partition)
     const { topic, partition } = of
-    this.#o.onLines(lines)
-    const { records } = lines
+    const records = recordsOf(new Memory(lines.bytes), lines)
+    this.#o.onLines(lines, records)
     of.endOffset = records.offsetAt(records.length - 1) + 1
     for (let at = firstFrom(records, of.start); at < records.length; at += MOST_CHUNK_RECORDS) {
       await this.#changed.until(() => !of.isPaused || this.#isOver)

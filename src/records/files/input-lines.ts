@@ -18,7 +18,7 @@ export interface InputBlock extends Omit<LineBlock, 'numbers'> {
   readonly places: readonly number[]
 }
 
-/** TrainingRows that a file may have: a place is the number of the file, and the row in it. */
+/** Rows that a file may have: a place is the number of the file, and the row in it. */
 const MOST_ROWS = 2 ** 32
 /** bytes */
 export const CHUNK = 2 ** 18
@@ -96,12 +96,6 @@ export class InputLines {
     this.#readFiles = this.files.length
   }
 
-  /** The file and the row of a place. */
-  at(place: number): { readonly file: string; readonly row: number } {
-    const file = this.files[Math.floor(place / MOST_ROWS)] as InputFile
-    return { file: file.path, row: place % MOST_ROWS }
-  }
-
   close(): void {
     this.#o.duckdb?.close()
   }
@@ -113,4 +107,13 @@ export class InputLines {
     this.#readShare = () => stream.bytesRead / Math.max(1, file.bytes)
     return file.path.endsWith('.gz') ? pipeline(stream, createGunzip(), () => {}) : stream
   }
+}
+
+/** The file and the row of a place. */
+export function fileRow(
+  files: readonly InputFile[],
+  place: number,
+): { readonly file: string; readonly row: number } {
+  const { path } = files[Math.floor(place / MOST_ROWS)] as InputFile
+  return { file: path, row: place % MOST_ROWS }
 }

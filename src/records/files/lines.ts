@@ -34,7 +34,10 @@ export async function* linesOf(stream: Readable, path?: string): AsyncGenerator<
   }
 }
 
-/** Many lines in one memory. Line `i` lies at `starts[i]` ≤ at < `ends[i]`. */
+/**
+ * Many lines in one memory. Line `i` lies at `starts[i]` ≤ at < `ends[i]`, until the next block is
+ * asked for.
+ */
 export interface LineBlock {
   readonly memory: Memory
   readonly starts: readonly number[]
@@ -46,11 +49,11 @@ export interface LineBlock {
 /** bytes */
 const BLOCK = 2 ** 20
 /** Scanners read some bytes past the end of a line. */
-const SLACK = 8
+export const SLACK = 8
 
 /**
  * Splits a stream into blocks of lines as {@link linesOf} does, without an object for each.
- * @param isLive whether lines come as soon as they can, rather than many at a time
+ * @param isLive whether lines come as soon as they can, rather than many at a time, and stay
  */
 export async function* blocksOf(
   stream: AsyncIterable<Buffer>,
@@ -81,9 +84,11 @@ export async function* blocksOf(
       const end = memory.buffer.subarray(0, used).lastIndexOf(NEWLINE) + 1
       if (end > from) yield linesBefore(end)
       const rest = memory.buffer.subarray(from, used)
-      const size = Math.max(BLOCK, 2 * (rest.length + chunk.length))
-      memory = new Memory(new ArrayBuffer(size + SLACK))
-      used = rest.copy(memory.buffer)
+      const size = Math.max(BLOCK, 2 * (rest.length + chunk.length)) + SLACK
+      const isReused = !isLive && size <= memory.bytes.length
+      const next = isReused ? memory : new Memory(new ArrayBuffer(size))
+      used = rest.copy(next.buffer)
+      memory = next
       from = 0
     }
     const before = used

@@ -4,9 +4,11 @@ import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { LinePartitioner } from '../../../src/cli/batch/partitioned-lines.ts'
 import { embeddedRecords, feedEvents, LineBook } from '../../../src/cli/embedded.ts'
+import { Memory } from '../../../src/kernel/bytes.ts'
 import { partitionOfKey } from '../../../src/kernel/kafka.ts'
 import type { InputBlock } from '../../../src/records/files/input-lines.ts'
 import { blocksOf } from '../../../src/records/files/lines.ts'
+import { recordsOf } from '../../../src/records/files/partition-lines.ts'
 import { MemoryRecords } from '../../../src/records/memory/memory-records.ts'
 import type { Definition } from '../../../src/topology/definition.ts'
 
@@ -58,13 +60,13 @@ async function partitioned(
     fields = [],
   }: { readonly partitions?: number; readonly fields?: readonly string[] } = {},
 ): Promise<(Placed & { readonly place: number })[]> {
-  const describe = (place: number) => `visits.ndjson:${place}`
-  const partitioner = await LinePartitioner.open(source, { partitions, fields, describe })
+  const files = [{ path: 'visits.ndjson', kind: 'lines', bytes: text.length } as const]
+  const partitioner = await LinePartitioner.open(source, { partitions, fields, files })
   const all = []
-  for await (const block of blocks(text)) all.push(...partitioner.partition(block))
+  for await (const lines of partitioner.partitioned(blocks(text))) all.push(...lines)
   // Records are only read when all blocks were partitioned, as when a worker is slow.
-  return all.flatMap(({ partition, records, places }) =>
-    [...records].map(({ offset, key, value }, index) => ({
+  return all.flatMap(({ partition, places, ...lines }) =>
+    [...recordsOf(new Memory(lines.bytes), lines)].map(({ offset, key, value }, index) => ({
       ...{ partition, offset, key: String(key), value: String(value) },
       place: places[index] as number,
     })),

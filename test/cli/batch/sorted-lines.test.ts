@@ -4,7 +4,7 @@ import { defineTopology, seconds } from 'tidemark'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { sortByTime, sortedBlocks } from '../../../src/cli/batch/sorted-lines.ts'
-import { InputLines } from '../../../src/records/files/input-lines.ts'
+import { fileRow, InputLines } from '../../../src/records/files/input-lines.ts'
 import { folderWith } from '../../support/folder.ts'
 
 type TimeOf = (event: { at: number }, record: { timestampMs: number }) => number
@@ -33,7 +33,7 @@ async function sorted(folder: string, timeOf: TimeOf | 'record') {
   for await (const { memory, starts, ends, places } of sortedBlocks(path)) {
     for (const [line, start] of starts.entries()) {
       const bytes = Buffer.from(memory.buffer.subarray(start, ends[line]))
-      lines.push([input.at(places[line] as number).row, bytes])
+      lines.push([fileRow(input.files, places[line] as number).row, bytes])
     }
   }
   input.close()

@@ -1,27 +1,25 @@
 import { expect, test } from 'vitest'
-import { Memory } from '../../../src/kernel/bytes.ts'
+import { Memory, Place } from '../../../src/kernel/bytes.ts'
 import { FileRecords } from '../../../src/records/files/file-records.ts'
-import { LineRecords, type PartitionLines } from '../../../src/records/files/line-records.ts'
+import {
+  type PartitionLines,
+  PartitionLinesWriter,
+} from '../../../src/records/files/partition-lines.ts'
 import { MemoryRecords } from '../../../src/records/memory/memory-records.ts'
 import type { Chunk, Commit, Committed, Member, MemberHandlers } from '../../../src/records/port.ts'
 
 /** Lines `v<offset>` of a partition. */
 function linesOf(partition: number, offsets: readonly number[]): PartitionLines {
-  const texts = offsets.map((offset) => `v${offset}`)
-  const memory = new Memory(new ArrayBuffer(texts.join('').length + 8))
-  const starts: number[] = []
-  const ends: number[] = []
-  for (const text of texts) {
-    const at = ends.at(-1) ?? 0
-    starts.push(at)
-    ends.push(at + memory.buffer.write(text, at))
+  const writer = new PartitionLinesWriter(partition)
+  for (const [place, offset] of offsets.entries()) {
+    const memory = new Memory(new Uint8Array(Buffer.from(`v${offset}`)).buffer)
+    const [key, value] = [new Place(), new Place()]
+    // Each key is the first letter of its value.
+    Object.assign(key, { memory, from: 0, to: 1 })
+    Object.assign(value, { memory, from: 0, to: memory.bytes.length })
+    writer.add({ key, value }, offset, place)
   }
-  // Each key is the first letter of its value.
-  const keyEnds = starts.map((start) => start + 1)
-  const keys = { keyStarts: starts, keyEnds, madeKeys: new Map() }
-  const lines = { memory, starts, ends, ...keys }
-  const records = new LineRecords(lines, [...texts.keys()], offsets)
-  return { partition, records, places: [...texts.keys()] }
+  return writer.take()
 }
 
 const NO_HANDLERS: MemberHandlers = {

@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
-import { InputLines } from '../../../src/records/files/input-lines.ts'
+import { fileRow, InputLines } from '../../../src/records/files/input-lines.ts'
 import { folderWith } from '../../support/folder.ts'
 
 async function read(folder: string, patterns: readonly string[]) {
@@ -14,7 +14,7 @@ async function read(folder: string, patterns: readonly string[]) {
   const lines: string[] = []
   for await (const { memory, starts, ends, places } of input.blocks()) {
     for (const [line, start] of starts.entries()) {
-      const { file, row } = input.at(places[line] as number)
+      const { file, row } = fileRow(input.files, places[line] as number)
       lines.push(`${relative(folder, file)}:${row} ${memory.text(start, ends[line] as number)}`)
     }
   }
