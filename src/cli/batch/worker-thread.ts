@@ -65,7 +65,7 @@ export class BatchWorkerThread {
     this.#thread.once('error', (error) => {
       cause = error
     })
-    const code = await new Promise((resolve) => this.#thread.once('exit', resolve))
+    const code = await new Promise<number>((resolve) => this.#thread.once('exit', resolve))
     this.isOver = true
     this.#changed.notifyAll()
     const ended = last as ThreadEnd | null
