@@ -36,13 +36,13 @@ export interface Proven<M> {
 const TRIAL_ROWS = 4
 
 /**
- * @param most rows of a batch @default any number
+ * @param most golden rows of a batch @default one if other rows change its scores, else any number
  * @throws Refused with all independent faults at once, without those that follow from another
  */
 export async function proveModel<M extends Declared>(
   candidate: Candidate,
   open: (candidate: Candidate) => Promise<M>,
-  most = Number.POSITIVE_INFINITY,
+  most: number | null = null,
 ): Promise<Proven<M>> {
   const { model, found, where } = candidate
   const faults = shaFaults(candidate)
@@ -57,7 +57,7 @@ export async function proveModel<M extends Declared>(
     const sample = sampleRows(model.features.length, golden)
     refuseIfAny(await trialFaults(runner, { sample, golden }, check))
     const isAlone = await dependsOnBatch(runner, sample)
-    const runs = { runner, atMost: isAlone ? 1 : most }
+    const runs = { runner, atMost: most ?? (isAlone ? 1 : Number.POSITIVE_INFINITY) }
     if (golden !== null) refuseIfAny(await goldenDifferences(golden, runs, check))
     return { runner, golden, isAlone }
   } catch (error) {

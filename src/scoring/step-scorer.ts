@@ -85,7 +85,7 @@ export class StepScorer {
   #shareOut({ count, routes }: StepBatch): RowsOf[] {
     if (routes === undefined) return [{ model: this.#models.byRule(0), chosen: null }]
     const modelOf = (row: number) => this.#models.byRule(routes[row] as number)
-    const rows = groupedBy(numbersOf({ chosen: null }, count), modelOf)
+    const rows = groupedBy(routes.subarray(0, count).keys(), modelOf)
     return [...rows].map(([model, chosen]) => {
       return { model, chosen: chosen.length === count ? null : chosen }
     })

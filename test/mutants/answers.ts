@@ -177,7 +177,7 @@ const ROWS: readonly Row[] = [
   ],
   [
     'golden rows are compared in batches that are not served',
-    ['scoring/load-gate.ts', 'isAlone ? { runner, atMost: 1 } : { runner }', '{ runner }'],
+    ['scoring/load-gate.ts', 'most ?? (isAlone ? 1 : Number.POSITIVE_INFINITY)', 'most ?? 4'],
     [GOLDEN, 'one by one if a row scores differently in a batch'],
   ],
   [
@@ -196,11 +196,7 @@ const ROWS: readonly Row[] = [
   ],
   [
     'a model in three steps is three sessions',
-    [
-      'scoring/models.ts',
-      'if (group === undefined) groups.set(one.way, [one])',
-      'if (group === undefined) groups.set(`${one.way} ${groups.size}`, [one])',
-    ],
+    ['scoring/models.ts', '({ way }) => way', '(one) => one'],
     ['test/scoring/shared-sessions.test.ts', 'share one session'],
   ],
   [

@@ -130,7 +130,7 @@ const ROWS: readonly Row[] = [
     'an event that lacks a column is of its kind',
     [
       'engine/store/keyed-windows.ts',
-      'if (this.#has !== null && isMissing(valueFor(this.#has, events, index))) return false',
+      'if (this.#has !== null && isMissing(readColumn(this.#has, events, index))) return false',
       '',
     ],
     ['test/engine/missing.test.ts', 'leaves out the events that lack it'],

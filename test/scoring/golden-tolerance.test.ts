@@ -101,6 +101,17 @@ describe('golden rows are run as events will be', () => {
     )
   })
 
+  test('in batches if another step of the model chose these, by golden rows that do not show it', async () => {
+    const useWith = (step: string, inputs: readonly (readonly number[])[]) => {
+      const rows = goldenFile({ ...golden, inputs, outputs: inputs.map(() => 1) })
+      return useOf(cardModel('batch-mates', { ...definition, golden: rows }), { step })
+    }
+    const uses = [useWith('a', golden.inputs.slice(0, 1)), useWith('b', golden.inputs)]
+    const { scorers, faults } = await loadScorers(uses, new Map())
+    for (const scorer of scorers.values()) await scorer.close()
+    expect(faults.map(({ code }) => code)).toEqual(['MODEL_GOLDEN'])
+  })
+
   test('on the thread that serves long batches', async () => {
     const file = JSON.parse(readFileSync(goldenOf('card-mlp-large'), 'utf8')) as object
     expect(await refusal('card-mlp-large', {}, file)).toBeNull()

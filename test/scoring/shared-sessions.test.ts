@@ -34,6 +34,13 @@ test("steps that run the same file in the same way share one session, each under
   expect([here(), threads()]).toEqual([0, 0])
 })
 
+test('steps with one model have one scorer', async () => {
+  const uses = ['a', 'b'].map((step) => useOf(own, { step }))
+  const { scorers } = await loadScorers(uses, new Map())
+  expect([scorers.size, new Set(scorers.values()).size]).toEqual([2, 1])
+  for (const scorer of scorers.values()) await scorer.close()
+})
+
 test('each is checked against its own golden rows', async () => {
   const swapped = { ...own, features: CARD_FEATURES.toReversed() }
   const uses = [useOf(own, { step: 'a' }), useOf(swapped, { step: 'b' })]

@@ -70,7 +70,7 @@ export class Shape {
   }
 }
 
-/** The kind that holds values of some; text if all are null. */
+/** A kind that holds values of all the given ones: `json` if they are mixed, text if all are null. */
 export function columnKind(kinds: readonly FieldKind[]): Exclude<FieldKind, 'null'> {
   const [one = 'text', ...others] = kinds.filter((kind) => kind !== 'null')
   if (others.length === 0) return one
