@@ -91,9 +91,9 @@ function whereOf(thrown: unknown, file: string): string {
   const { location } = unreadable(thrown) ?? {}
   if (location) return `${shortest(resolve(location.file))}:${location.line}:${location.column + 1}`
   const stack = thrown instanceof Error ? (thrown.stack ?? '') : ''
-  const [, behind = ''] = stack.split(`${resolve(file)}:`)
-  const line = Number.parseInt(behind, 10)
-  return Number.isNaN(line) ? file : `${file}:${line}`
+  const [, ...behind] = stack.split(`${resolve(file)}:`)
+  const line = behind.map((text) => Number.parseInt(text, 10)).find((of) => of > 0)
+  return line === undefined ? file : `${file}:${line}`
 }
 
 function unreadable(thrown: unknown): Message | null {

@@ -83,6 +83,7 @@ export class ColumnRecords implements LogRecords {
   }
 
   headers(index: number): readonly OutgoingHeader[] {
+    if (!this.hasHeaders) return []
     return new NumberReader(this.#columns.bytes, this.#headersAt(index)).headers()
   }
 

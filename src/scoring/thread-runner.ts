@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { SHARE_ENV, Worker } from 'node:worker_threads'
+import { getEnvironmentData, SHARE_ENV, setEnvironmentData, Worker } from 'node:worker_threads'
 import { TidemarkError } from '../kernel/errors.ts'
 import { formatDuration } from '../kernel/time.ts'
 import type { MeasuredCost, ModelReading, OpenedModel, Runner, Signature } from './runner.ts'
@@ -29,8 +29,11 @@ export type ThreadReply<T> = { readonly is: T } | { readonly error: string }
 
 export class ModelRefused extends Error {}
 
-/** The threads of this process that are in a run. */
-const inRun = new Set<ThreadRunner>()
+/** The number of threads in a run, in memory that all threads of the process share. */
+const IN_RUN = 'tidemark.inRun'
+const shared = (getEnvironmentData(IN_RUN) ?? new SharedArrayBuffer(4)) as SharedArrayBuffer
+setEnvironmentData(IN_RUN, shared)
+const inRun = new Int32Array(shared)
 
 interface Waiter {
   readonly resolve: (message: unknown) => void
@@ -43,6 +46,7 @@ export class ThreadRunner implements OpenedModel {
   readonly #worker: Worker
   #buffer = new ArrayBuffer(0)
   #waiter: Waiter | null = null
+  #isInRun = false
   #ended: string | null = null
   signature: Signature = { inputs: [], outputs: [] }
 
@@ -87,7 +91,7 @@ export class ThreadRunner implements OpenedModel {
   async close(): Promise<void> {
     if (this.#ended !== null) return
     this.#post({ type: 'close' }, [])
-    if (inRun.has(this)) this.#worker.unref()
+    if (this.#isInRun) this.#worker.unref()
     else await once(this.#worker, 'exit')
   }
 
@@ -97,7 +101,8 @@ export class ThreadRunner implements OpenedModel {
   ): Promise<ThreadReply<T>> {
     if (this.#ended !== null) throw this.#endedBy(this.#ended)
     this.#post(request, transferred)
-    inRun.add(this)
+    Atomics.add(inRun, 0, 1)
+    this.#isInRun = true
     return (await this.#next()) as ThreadReply<T>
   }
 
@@ -114,7 +119,8 @@ export class ThreadRunner implements OpenedModel {
   #removeWaiter(): Waiter | null {
     const waiter = this.#waiter
     this.#waiter = null
-    inRun.delete(this)
+    if (this.#isInRun) Atomics.sub(inRun, 0, 1)
+    this.#isInRun = false
     return waiter
   }
 
@@ -135,7 +141,7 @@ function resultOf<T>(reply: ThreadReply<T>): T {
 
 /** Threads of this process in a run. Meanwhile it cannot end, because Node waits for the run. */
 export function threadsInRun(): number {
-  return inRun.size
+  return Atomics.load(inRun, 0)
 }
 
 /** Entries cannot run TypeScript: from source, it is the URL of the built file. */

@@ -222,7 +222,7 @@ function answeredBy(answer: ModelFunction, model: ModelDefinition, scorer: Score
 /** The numbers of an answer, by the names of columns as in `columnNames`. */
 function byColumn(answer: ReturnType<ModelFunction>): ReadonlyMap<string, number> {
   const columns = Object.entries(answer).flatMap(([output, of]) =>
-    typeof of === 'object'
+    typeof of === 'object' && of !== null
       ? Object.entries(of).map(([column, number]) => [`${output}.${column}`, number] as const)
       : [[output, of] as const],
   )

@@ -115,8 +115,9 @@ async function work(
   const failed = new AbortController()
   const stopped = Promise.race([once(failed.signal, 'abort'), ended.promise])
   // An interrupted run may have saved nothing yet that says what was sorted.
-  const sorted = job.flags.order === 'time' ? join(folder.path, `sorted-${job.identity}`) : null
-  if (sorted !== null) await sortByTime(input, source, sorted)
+  const path = job.flags.order === 'time' ? join(folder.path, `sorted-${job.identity}`) : null
+  if (path !== null) await sortByTime(input, source, path)
+  const sorted = path === null ? null : await InputLines.open([path], () => null, folder.path)
   const { partitions, partitionColumn, offsetColumn } = job.flags
   const fields = [partitionColumn, offsetColumn].filter((name) => name !== undefined)
   const { files } = input
@@ -129,7 +130,7 @@ async function work(
   const workers = threads.length > 0 ? threads : [await BatchWorker.open(worker)]
   const endProgress = showProgress(
     () => partitioner.records,
-    () => input.share,
+    () => (sorted ?? input).share,
   )
   const runs = workers.map((of) => of.run())
   const given = threads.length > 0 ? giveOut(lines, threads) : Promise.resolve()

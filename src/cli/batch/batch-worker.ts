@@ -28,12 +28,12 @@ import type { TrainingRows } from './training-rows.ts'
  */
 const COMMITS = { maxInFlightBytes: 2 ** 24, commitIntervalMs: 10 }
 
-interface BatchWorkerOptions {
+export interface BatchWorkerOptions {
   readonly job: Job
   readonly prepared: Prepared
   readonly folder: WorkFolder
-  /** The lines of its partitions, and perhaps of others. */
-  readonly lines: AsyncIterable<readonly PartitionLines[]>
+  /** The lines of its partitions; `null`: there are more, which will not come. */
+  readonly lines: AsyncIterable<readonly PartitionLines[] | null>
   /** The files that they are from. */
   readonly files: readonly InputFile[]
   /** From 0. */

@@ -1,4 +1,4 @@
-import { createReadStream, createWriteStream } from 'node:fs'
+import { createWriteStream } from 'node:fs'
 import { rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { pipeline } from 'node:stream/promises'
@@ -8,13 +8,7 @@ import { openFormat } from '../../formats/open-format.ts'
 import { ByteRoom } from '../../kernel/bytes.ts'
 import { configFault, TidemarkError } from '../../kernel/errors.ts'
 import { DuckDb, onFile, sqlText } from '../../records/files/duckdb.ts'
-import {
-  CHUNK,
-  fileRow,
-  type InputBlock,
-  type InputLines,
-} from '../../records/files/input-lines.ts'
-import { blocksOf } from '../../records/files/lines.ts'
+import { fileRow, type InputBlock, type InputLines } from '../../records/files/input-lines.ts'
 import { exists } from '../../records/files/work-folder.ts'
 import type { EventFunction, SourceDefinition } from '../../topology/definition.ts'
 import { takesSecond } from '../../topology/function-source.ts'
@@ -53,9 +47,8 @@ export async function sortByTime(
 }
 
 /** Reads what {@link sortByTime} has written. */
-export async function* sortedBlocks(path: string): AsyncGenerator<InputBlock> {
-  const stream = createReadStream(path, { highWaterMark: CHUNK })
-  for await (const { memory, starts, ends } of blocksOf(stream)) {
+export async function* sortedBlocks(sorted: InputLines): AsyncGenerator<InputBlock> {
+  for await (const { memory, starts, ends } of sorted.blocks()) {
     const places: number[] = []
     const decodedEnds: number[] = []
     const behind = starts.map((start, line) => {

@@ -16,11 +16,10 @@ const stopped = new Promise<void>((resolve) => {
   port.on('message', (order: ThreadOrder) => order === 'stop' && resolve())
 })
 
-async function* linesGiven(): AsyncGenerator<readonly PartitionLines[]> {
+async function* linesGiven(): AsyncGenerator<readonly PartitionLines[] | null> {
   for await (const [order] of orders as AsyncIterable<[ThreadOrder]>) {
     if (order === 'end') return
-    if (order === 'stop') continue
-    yield order
+    yield order === 'stop' ? null : order
     tell('taken')
   }
 }
@@ -29,10 +28,13 @@ try {
   const { job } = assignment
   const folder = new WorkFolder(job.flags.output)
   const { prepared, rows } = await prepareJob(job)
-  const own = { prepared, rows, folder, lines: linesGiven(), stopped }
-  const worker = await BatchWorker.open({ ...assignment, ...own })
-  tell({ isWhole: await worker.run() })
-  await prepared.close()
+  try {
+    const own = { prepared, rows, folder, lines: linesGiven(), stopped }
+    const worker = await BatchWorker.open({ ...assignment, ...own })
+    tell({ isWhole: await worker.run() })
+  } finally {
+    await prepared.close()
+  }
 } catch (thrown) {
   tell({ faults: (thrown instanceof Refused ? thrown.faults : [thrown]).map(faultData) })
 }

@@ -1,20 +1,14 @@
 import { SHARE_ENV, Worker } from 'node:worker_threads'
 import { ConditionVariable } from '../../kernel/condition-variable.ts'
 import { messageOf, Refused, TidemarkError } from '../../kernel/errors.ts'
-import type { InputFile } from '../../records/files/input-files.ts'
 import type { PartitionLines } from '../../records/files/partition-lines.ts'
 import { PACKAGE } from '../own-package.ts'
 import { type FaultData, faultOf } from '../workers/messages.ts'
-import type { Job, Saved } from './job.ts'
+import type { BatchWorkerOptions } from './batch-worker.ts'
 
 // A worker of a batch in a thread of its own, which gets the lines of its partitions.
 
-export interface ThreadAssignment {
-  readonly job: Job
-  readonly worker: number
-  readonly saved: Saved
-  readonly files: readonly InputFile[]
-}
+export type ThreadAssignment = Pick<BatchWorkerOptions, 'job' | 'worker' | 'saved' | 'files'>
 
 export type ThreadOrder = readonly PartitionLines[] | 'end' | 'stop'
 
@@ -55,25 +49,22 @@ export class BatchWorkerThread {
 
   /** @returns as {@link BatchWorker.run} */
   async run(): Promise<boolean> {
-    let last: ThreadEnd | null = null
-    this.#thread.on('message', (report: ThreadReport) => {
-      if (report === 'taken') this.#waiting--
-      else last = report
-      this.#changed.notifyAll()
+    // A thread with a model that hangs tells its end, but does not exit.
+    const ended = await new Promise<ThreadEnd | { readonly why: string }>((resolve) => {
+      this.#thread.on('message', (report: ThreadReport) => {
+        if (report !== 'taken') return resolve(report)
+        this.#waiting--
+        this.#changed.notifyAll()
+      })
+      this.#thread.once('error', (error) => resolve({ why: messageOf(error) }))
+      this.#thread.once('exit', (code) => resolve({ why: `exit code ${code}` }))
     })
-    let cause: unknown
-    this.#thread.once('error', (error) => {
-      cause = error
-    })
-    const code = await new Promise<number>((resolve) => this.#thread.once('exit', resolve))
     this.isOver = true
     this.#changed.notifyAll()
-    const ended = last as ThreadEnd | null
-    if (ended === null) {
-      const why = cause === undefined ? `exit code ${code}` : messageOf(cause)
-      const what = `a worker of the batch ended: ${why}`
+    if ('why' in ended) {
+      const what = `a worker of the batch ended: ${ended.why}`
       const hint = 'the same command with --resume continues from what was saved'
-      throw new TidemarkError('WORKER_FAILED', what, { hint, cause })
+      throw new TidemarkError('WORKER_FAILED', what, { hint })
     }
     if ('isWhole' in ended) return ended.isWhole
     const faults = ended.faults.map(faultOf)

@@ -60,10 +60,16 @@ export class DuckDb {
    */
   async *numbers(query: string): AsyncGenerator<readonly (readonly (number | null)[])[]> {
     const result = await this.#connection.stream(query)
-    let reading = result.fetchChunk()
+    const next = () => {
+      const chunk = result.fetchChunk()
+      // Whoever reads on is told of an error; until then nobody waits for it.
+      chunk.catch(() => {})
+      return chunk
+    }
+    let reading = next()
     try {
       for (let chunk = await reading; chunk !== null && chunk.rowCount > 0; chunk = await reading) {
-        reading = result.fetchChunk()
+        reading = next()
         yield chunk.getColumns() as (number | null)[][]
       }
     } finally {

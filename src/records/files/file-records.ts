@@ -35,7 +35,8 @@ interface FileRecordsOptions {
   readonly isOwn: (partition: number) => boolean
   /** By partition, what an interrupted run has committed. */
   readonly committed: ReadonlyMap<number, Committed>
-  readonly lines: AsyncIterable<readonly PartitionLines[]>
+  /** `null`: there are more, which will not come. */
+  readonly lines: AsyncIterable<readonly PartitionLines[] | null>
   /** Called with lines before they come as a chunk. */
   readonly onLines: (lines: PartitionLines, records: LogRecords) => void
   /** Takes what a commit publishes. Resolves when it is written. */
@@ -172,6 +173,7 @@ export class FileRecords implements Records {
 
   async #read(options: JoinOptions): Promise<void> {
     for await (const lines of this.#o.lines) {
+      if (lines === null) return
       for (const of of lines) if (this.#partitions.has(of.partition)) await this.#give(of, options)
       if (this.#isOver) return
     }

@@ -21,7 +21,7 @@ export interface InputBlock extends Omit<LineBlock, 'numbers'> {
 /** Rows that a file may have: a place is the number of the file, and the row in it. */
 const MOST_ROWS = 2 ** 32
 /** bytes */
-export const CHUNK = 2 ** 18
+const CHUNK = 2 ** 18
 
 interface OpenInputLines {
   readonly files: readonly InputFile[]

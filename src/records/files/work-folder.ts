@@ -12,7 +12,7 @@ const TEMPORARY = '_temporary'
 const PARTS = '_parts'
 const PROGRESS = '_progress'
 /** Parts that were made may be in another format than is asked for now, so they are made again. */
-const CONTINUED = /^(_parts|_progress-\d+\.json|sorted-\w+)$/
+const CONTINUED = /^(_parts|_progress-\d+\.json|sorted-[0-9a-f]{16})$/
 /** A lock that was not touched for this long is left over, ms. */
 const STALE_MS = 60_000
 const TOUCHED_EVERY_MS = 10_000

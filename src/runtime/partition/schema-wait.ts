@@ -35,7 +35,9 @@ export class SchemaWait {
    */
   async prepare(records: LogRecords, mode: RunMode): Promise<LogRecords> {
     const verdicts = this.#verdicts
-    if (verdicts?.isRead === false) await this.#until({ attempt: () => verdicts.read() })
+    if (verdicts?.isRead === false) {
+      if ((await this.#until({ attempt: () => verdicts.read() })) === null) return records
+    }
     const kept = mode === 'replay' ? (verdicts?.kept(records) ?? records) : records
     const how = { clock: this.#o.clock, mayGiveUp: mode === 'live' }
     const attempt = () => this.#format.prepare(kept, how)

@@ -166,6 +166,16 @@ test('two workers write what one writes', { timeout: PROCESS_TEST_MS }, async ()
   expect(partsOf(join(folder, 'out'))).toEqual(one)
 })
 
+test('a bad line ends a worker that has no lines, too', { timeout: PROCESS_TEST_MS }, async () => {
+  const first = JSON.stringify({ ...JSON.parse(LINES[0] as string), partition: 0 })
+  // Workers have long begun when the bad line comes.
+  const folder = folderWith({ 'orders.ndjson': `${`${first}\n`.repeat(50_000)}${LINES[1]}\n` })
+  const input = join(folder, 'orders.ndjson')
+  const args = ['--input', input, '--partition-column', 'partition', '--workers', '2']
+  const { code, stderr } = await batch(ORDERS, folder, ...args)
+  expect([code, stderr]).toEqual([3, expect.stringContaining(`${input}:50001`)])
+})
+
 test('rows have the features that the outputs were made from', async () => {
   const folder = folderWith({ 'in.ndjson': INPUT })
   const args = ['--input', join(folder, 'in.ndjson'), '--overwrite']

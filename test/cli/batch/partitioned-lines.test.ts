@@ -18,7 +18,10 @@ const Visit = z.object({
   at: z.number(),
 })
 type Visit = z.infer<typeof Visit>
-type KeyOf = (visit: Visit, record: { readonly value: Buffer | null }) => string
+type KeyOf = (
+  visit: Visit,
+  record: { readonly value: Buffer | null; readonly headers: readonly unknown[] },
+) => string
 
 function visits(key: KeyOf, more: { readonly partitioner?: 'crc32' } = {}): Definition {
   return defineTopology('visits', (t) =>
@@ -116,7 +119,9 @@ const KEYS: Record<string, Definition> = {
   'a function that throws': visits((v) =>
     (v.shop.id === 's-3' ? (null as never) : v.shop.id).trim(),
   ),
-  'a function of the record': visits((_, record) => String(record.value?.length)),
+  'a function of the record': visits(
+    (_, { value, headers }) => `${value?.length} ${headers.length}`,
+  ),
 }
 
 test.each(Object.keys(KEYS))(

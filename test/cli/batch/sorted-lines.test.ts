@@ -29,8 +29,9 @@ async function sorted(folder: string, timeOf: TimeOf | 'record') {
   const input = await InputLines.open([join(folder, '*.ndjson')], () => null, folder)
   const path = join(folder, 'sorted')
   await sortByTime(input, sourceOf(timeOf), path)
+  const ordered = await InputLines.open([path], () => null, folder)
   const lines: [number, Buffer][] = []
-  for await (const { memory, starts, ends, places } of sortedBlocks(path)) {
+  for await (const { memory, starts, ends, places } of sortedBlocks(ordered)) {
     for (const [line, start] of starts.entries()) {
       const bytes = Buffer.from(memory.buffer.subarray(start, ends[line]))
       lines.push([fileRow(input.files, places[line] as number).row, bytes])
