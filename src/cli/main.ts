@@ -12,6 +12,7 @@ const COMMANDS = {
   dev: async () => (await import('./dev.ts')).dev,
   run: async () => (await import('./run.ts')).run,
   batch: async () => (await import('./batch.ts')).batch,
+  serve: async () => (await import('./serve.ts')).serve,
   check: async () => (await import('./check.ts')).check,
   graph: async () => (await import('./graph.ts')).graph,
   produce: async () => (await import('./produce.ts')).produceCommand,

@@ -10,6 +10,7 @@ import { type Prepared, scorersOf } from '../runtime/prepared.ts'
 import { type LogRange, rangeInWords } from '../runtime/start/bounded-range.ts'
 import { type Scorer, shownEvaluator, shownSize } from '../scoring/scorer.ts'
 import { readinessOf } from '../serve/health.ts'
+import { isLoopback } from '../serve/http.ts'
 import { chosenServices, kafkaOptions } from './cluster.ts'
 import { isInContainer } from './environment.ts'
 import { failWith } from './exit.ts'
@@ -102,8 +103,7 @@ function memoryLine({ maxStateBytes, maxInFlightBytes }: WorkerConfig, workers: 
 }
 
 function containerNotes({ httpPort, httpHost }: RunConfig): string[] {
-  const isLocal = httpPort !== 'off' && ['127.0.0.1', '::1', 'localhost'].includes(httpHost)
-  if (!isLocal || !isInContainer()) return []
+  if (httpPort === 'off' || !isLoopback(httpHost) || !isInContainer()) return []
   return [`in a container, probes do not reach ${httpHost}: set --http-host 0.0.0.0`]
 }
 

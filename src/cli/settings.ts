@@ -87,6 +87,26 @@ const HTTP_AND_LOG = under(WORKER_SETTINGS.statusEveryMs.heading, {
     kind: oneOf(['debug', 'info', 'warn', 'error']),
   }),
 })
+const REQUESTS = under('Requests', {
+  predictPort: setting<number | 'off'>({
+    value: '<port>',
+    about: 'port for requests; 0: any free port',
+    fallback: 'off',
+    fallbackText: '8080',
+    kind: orWord(integer({ from: 0, to: 65_535 }), 'off', 'off' as const),
+  }),
+  predictHost: setting<string>({
+    value: '<address>',
+    about: 'address to listen on for requests',
+    fallback: '127.0.0.1',
+    kind: TEXT,
+  }),
+  predictTokenFile: optional(
+    '<file>',
+    'file with the token of those who may ask, needed where others than this machine reach the address',
+    { kind: { parse: (raw) => textOf(raw).trimEnd() } },
+  ),
+})
 const LOGIN = under('TLS and login', {
   tls: setting<boolean>({
     value: null,
@@ -166,7 +186,7 @@ const REDIS = under('Redis', {
   redisPasswordFile: secretFile('password for Redis', 'TIDEMARK_REDIS_PASSWORD'),
   redisCa: pemFile("CA certificates to verify Redis' certificate with", NODES_OWN),
 })
-const OWN = { ...WORKERS, ...HTTP_AND_LOG, ...LOGIN, ...REGISTRY, ...REDIS }
+const OWN = { ...WORKERS, ...HTTP_AND_LOG, ...REQUESTS, ...LOGIN, ...REGISTRY, ...REDIS }
 
 type OfWorker = {
   readonly [K in keyof WorkerConfig as (typeof SETTING_NAMES)[K]]: WorkerConfig[K]
@@ -197,7 +217,8 @@ export const CLUSTER_SETTINGS = [
   'brokers',
   ...namesOf({ ...LOGIN, ...REGISTRY, ...REDIS }),
 ] as const
-export const RUN_SETTINGS = namesOf(SETTINGS)
+export const SERVE_SETTINGS = [...namesOf(REQUESTS), 'evaluator'] as const
+export const RUN_SETTINGS = namesOf(SETTINGS).filter((name) => !(name in REQUESTS))
 
 function namesOf<T extends object>(settings: T): (keyof T)[] {
   return Object.keys(settings) as (keyof T)[]

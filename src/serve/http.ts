@@ -29,7 +29,7 @@ export async function serveHttp(options: HttpOptions) {
     server.listen(port, host)
     await once(server, 'listening')
   } catch (thrown) {
-    throw cannotListen(thrown, `${host}:${port}`)
+    throw cannotListen(thrown, `${host}:${port}`, OTHER_PORT)
   }
   // For example, no more sockets can be opened: no reason for the worker to end.
   server.on('error', (error) => process.emitWarning(`serving HTTP failed: ${error.message}`))
@@ -60,14 +60,20 @@ export function routes({ probes, metrics }: Pick<HttpOptions, 'probes' | 'metric
   return app
 }
 
-function cannotListen(thrown: unknown, address: string): TidemarkError {
+const OTHER_PORT = 'choose another port with --http-port; 0 picks a free one, off serves nothing'
+
+/** Is the address reachable from this machine only? */
+export function isLoopback(host: string): boolean {
+  return ['127.0.0.1', '::1', 'localhost'].includes(host)
+}
+
+/** @param otherPort how to choose another port */
+export function cannotListen(thrown: unknown, address: string, otherPort: string): TidemarkError {
   const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : 'unknown'
   const inUse = code === 'EADDRINUSE'
   const why = inUse ? 'the port is in use' : code
   return new TidemarkError('CONFIG_INVALID', `cannot serve HTTP on ${address}: ${why}`, {
-    hint: inUse
-      ? 'choose another port with --http-port; 0 picks a free one, off serves nothing'
-      : 'check host and port',
+    hint: inUse ? otherPort : 'check host and port',
     cause: thrown,
   })
 }

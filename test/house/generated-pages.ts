@@ -5,6 +5,7 @@ import { consume } from '../../src/cli/consume.ts'
 import { dev } from '../../src/cli/dev.ts'
 import { produceCommand } from '../../src/cli/produce.ts'
 import { run } from '../../src/cli/run.ts'
+import { serve } from '../../src/cli/serve.ts'
 import { flagOf, SETTINGS, type SettingName, variableOf } from '../../src/cli/settings.ts'
 import { messageOf } from '../../src/kernel/errors.ts'
 import type { Setting } from '../../src/runtime/setting.ts'
@@ -22,7 +23,7 @@ const HEADINGS = [...new Set(NAMES.map((name) => SETTINGS[name].heading))]
 
 /** The commands that take settings. */
 const COMMANDS: readonly Command[] = [
-  ...[run(), batch(), check(), dev(), produceCommand(), consume()],
+  ...[run(), batch(), serve(), check(), dev(), produceCommand(), consume()],
 ]
 
 function configuration(): string {

@@ -15,6 +15,7 @@ import { model } from '../../src/cli/model.ts'
 import { produceCommand } from '../../src/cli/produce.ts'
 import { replay } from '../../src/cli/replay.ts'
 import { run } from '../../src/cli/run.ts'
+import { serve } from '../../src/cli/serve.ts'
 import { STAGES } from '../../src/kernel/stages.ts'
 import { observedMetrics } from '../observe/observed.ts'
 import { ROOT } from '../support/paths.ts'
@@ -28,6 +29,7 @@ const COMMANDS: readonly Command[] = [
     dev(),
     run(),
     batch(),
+    serve(),
     check(),
     graph(),
     produceCommand(),

@@ -21,6 +21,12 @@ export function tidemark(args: readonly string[], options?: SpawnOptions): Promi
   return start(args, options).ended
 }
 
+/** Where a server takes requests, once it has said so. */
+export async function httpOfRequests(run: Running): Promise<string> {
+  await run.says('http://')
+  return /http:\/\/[\d.]+:\d+/.exec(run.stderr())?.[0] ?? ''
+}
+
 /** Where a worker serves, `http://127.0.0.1:9464`, once it has said so. */
 export async function httpOf(run: Running): Promise<string> {
   await run.says('/readyz')

@@ -15,7 +15,7 @@ export type EvaluationTask = (typeof TASKS)[number]
 
 export type Evaluation = BinaryResult | ClassResult | RegressionResult
 
-interface EvaluatedOutput {
+export interface EvaluatedOutput {
   /** `probability`, `risk`, or `risk.low` for one of its columns. */
   readonly name: string
   /** Indices among the model's `scoreColumns`. */

@@ -1,0 +1,84 @@
+import { Command } from 'commander'
+import { configFault, faultsOf, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
+import { loadSingle } from '../scoring/models.ts'
+import { shownEvaluator } from '../scoring/scorer.ts'
+import { isLoopback } from '../serve/http.ts'
+import { RequestServer } from '../serve/request-server.ts'
+import { modelRoutes, type ServedModel, served } from '../serve/served-model.ts'
+import { addSettings, readConfig } from './config.ts'
+import { untilSignal } from './exit.ts'
+import { modelOfFile } from './model-of-file.ts'
+import { say, sayNotes } from './print.ts'
+import { SERVE_SETTINGS, type Values } from './settings.ts'
+
+const PORT = 8080
+/** How long a batch may take, ms. */
+const BATCH_MS = 50
+
+export function serve(): Command {
+  const command = new Command('serve')
+    .description('answer requests with the scores of models, over HTTP and without Kafka')
+    .argument('<files...>', 'ONNX models, each with its .golden.json, or definitions, .model.ts')
+    .action(serveFiles)
+  return addSettings(command, SERVE_SETTINGS)
+}
+
+async function serveFiles(files: readonly string[], flags: Record<string, unknown>): Promise<void> {
+  const config = readConfig(SERVE_SETTINGS, flags)
+  const { predictPort, predictHost: host, predictTokenFile: token } = config
+  refuseIfAny(addressFaults(host, token))
+  const ended = untilSignal()
+  const models: ServedModel[] = []
+  try {
+    const faults: TidemarkError[] = []
+    for (const file of files) {
+      const found = await loaded(file, config, faults)
+      if (found !== null) models.push(found)
+    }
+    refuseIfAny([...faults, ...nameFaults(models)])
+    const routes = modelRoutes(models)
+    const port = predictPort === 'off' ? PORT : predictPort
+    const server = await RequestServer.listen({ host, port, token, routes })
+    for (const { scorer } of models) say(`${scorer.label}  by ${shownEvaluator(scorer.evaluator)}`)
+    say(`http://${host.includes(':') ? `[${host}]` : host}:${server.port}`)
+    await ended.promise
+    await server.close()
+  } finally {
+    ended.dispose()
+    await Promise.all(models.map(({ scorer }) => scorer.close()))
+  }
+}
+
+async function loaded(
+  file: string,
+  { evaluator = 'auto' }: Pick<Values, 'evaluator'>,
+  faults: TidemarkError[],
+): Promise<ServedModel | null> {
+  try {
+    const found = await modelOfFile(file)
+    // An ONNX file says no version.
+    const model = found.version === '?' ? { ...found, version: '1' } : found
+    const { scorer, notes } = await loadSingle(model, { evaluator, latencyBudgetMs: BATCH_MS })
+    sayNotes(notes)
+    return served(model, scorer)
+  } catch (thrown) {
+    for (const fault of faultsOf(thrown)) {
+      if (!(fault instanceof TidemarkError)) throw thrown
+      faults.push(fault)
+    }
+    return null
+  }
+}
+
+function nameFaults(models: readonly ServedModel[]): TidemarkError[] {
+  const names = models.map(({ model }) => model.name)
+  const twice = names.filter((name, i) => names.indexOf(name) < i)
+  return [...new Set(twice)].map((name) => configFault(`several models are "${name}"`))
+}
+
+function addressFaults(host: string, token: string | null): readonly TidemarkError[] {
+  if (token === '') return [configFault('the file is empty', '--predict-token-file')]
+  if (isLoopback(host) || token !== null) return []
+  const hint = 'give one with --predict-token-file, or listen on 127.0.0.1'
+  return [configFault('requests from other machines need a token', '--predict-host', hint)]
+}

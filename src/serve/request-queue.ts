@@ -1,0 +1,125 @@
+import { TidemarkError } from '../kernel/errors.ts'
+import type { Answer, Scorer } from '../scoring/scorer.ts'
+import { type HttpRequest, RequestFault } from './request-server.ts'
+
+/** Batches that may wait before more are refused. */
+const MOST_BATCHES = 8
+const RETRY = { headers: { 'retry-after': '1' } }
+
+interface Waiting {
+  readonly rows: Float32Array
+  readonly count: number
+  readonly asked: Pick<HttpRequest, 'untilMs' | 'isGone'>
+  readonly resolve: (columns: readonly Float64Array[]) => void
+  readonly reject: (fault: unknown) => void
+}
+
+/**
+ * The rows of requests before a scorer. Rows that wait when a batch is over form the next one,
+ * without those whose deadline has passed or whose client is gone.
+ */
+export class RequestQueue {
+  readonly #scorer: Scorer
+  readonly #features: number
+  #waiting: Waiting[] = []
+  #rows = 0
+  #isBusy = false
+
+  /** @param features of a row */
+  constructor(scorer: Scorer, features: number) {
+    this.#scorer = scorer
+    this.#features = features
+  }
+
+  /**
+   * @param rows row-major float32[count, features]
+   * @returns a finite number a row for each of the model's `scoreColumns`
+   * @throws RequestFault 429: too many rows wait · 504: the deadline has passed · 422: the model
+   * fails on a row · 503: the model does not run
+   */
+  score(rows: Float32Array, asked: Waiting['asked']): Promise<readonly Float64Array[]> {
+    const count = rows.length / this.#features
+    if (this.#rows > 0 && this.#rows + count > MOST_BATCHES * this.#scorer.maxBatch) {
+      throw new RequestFault(429, `${this.#rows} rows wait already`, RETRY)
+    }
+    this.#rows += count
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ rows, count, asked, resolve, reject })
+      if (!this.#isBusy) void this.#work()
+    })
+  }
+
+  async #work(): Promise<void> {
+    this.#isBusy = true
+    // Requests that come in the same turn form one batch.
+    await new Promise((resolve) => setImmediate(resolve))
+    while (this.#waiting.length > 0) await this.#run(this.#next())
+    this.#isBusy = false
+  }
+
+  #next(): readonly Waiting[] {
+    const batch: Waiting[] = []
+    const nowMs = performance.now()
+    let [taken, rows] = [0, 0]
+    for (const one of this.#waiting) {
+      const fault = faultOf(one.asked, nowMs)
+      if (fault === null) {
+        if (rows > 0 && rows + one.count > this.#scorer.maxBatch) break
+        batch.push(one)
+        rows += one.count
+      } else one.reject(fault)
+      taken++
+      this.#rows -= one.count
+    }
+    this.#waiting = this.#waiting.slice(taken)
+    return batch
+  }
+
+  async #run(batch: readonly Waiting[]): Promise<void> {
+    const count = batch.reduce((sum, one) => sum + one.count, 0)
+    if (count === 0) return
+    try {
+      const answer = await this.#scorer.score(together(batch, count * this.#features), count)
+      let from = 0
+      for (const one of batch) {
+        answerTo(one, answer, from)
+        from += one.count
+      }
+    } catch (error) {
+      const isFailing = error instanceof TidemarkError && error.code === 'MODEL_FAILING'
+      const fault = isFailing
+        ? new RequestFault(422, 'the model fails on these rows')
+        : new RequestFault(503, 'the model does not run', RETRY)
+      for (const { reject } of batch) reject(fault)
+    }
+  }
+}
+
+function faultOf({ isGone, untilMs }: Waiting['asked'], nowMs: number): RequestFault | null {
+  if (isGone()) return new RequestFault(499, 'the client is gone')
+  return untilMs <= nowMs ? new RequestFault(504, 'the deadline has passed') : null
+}
+
+function together(batch: readonly Waiting[], length: number): Float32Array {
+  const [only] = batch
+  if (only !== undefined && batch.length === 1) return only.rows
+  const all = new Float32Array(length)
+  let at = 0
+  for (const { rows } of batch) {
+    all.set(rows, at)
+    at += rows.length
+  }
+  return all
+}
+
+function answerTo({ count, resolve, reject }: Waiting, answer: Answer, from: number): void {
+  const columns = answer.columns.map((column) => column.subarray(from, from + count))
+  for (let row = 0; row < count; row++) {
+    const isFailed = answer.failed.has(from + row) || answer.lost.has(from + row)
+    if (!isFailed && columns.every((column) => Number.isFinite(column[row]))) continue
+    return reject(
+      new RequestFault(422, 'the model has no finite score for it', { where: `row ${row}` }),
+    )
+  }
+  resolve(columns)
+}

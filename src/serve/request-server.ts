@@ -1,0 +1,229 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { promisify } from 'node:util'
+import { gunzip, inflate } from 'node:zlib'
+import { cannotListen } from './http.ts'
+
+// Answers requests over HTTP, within limits. Each request is read whole before it is answered.
+
+const MOST = {
+  bodyBytes: 2 ** 20,
+  headerBytes: 2 ** 14,
+  connections: 1_024,
+  /** How long a request may take to arrive, ms. */
+  arrivalMs: 10_000,
+}
+
+export interface HttpRequest {
+  readonly headers: IncomingMessage['headers']
+  /** Parts of the path that its route names. */
+  readonly names: Readonly<Record<string, string | undefined>>
+  readonly body: Buffer
+  /** By `performance.now()`. */
+  readonly sinceMs: number
+  /** When an answer is of no use any more, by `performance.now()`; +Infinity: never. */
+  readonly untilMs: number
+  /** Has the client closed the connection? */
+  readonly isGone: () => boolean
+}
+
+export interface HttpReply {
+  /** @default 200 */
+  readonly status?: number
+  readonly headers?: Readonly<Record<string, string>>
+  /** An object is sent as JSON. */
+  readonly body: Buffer | object
+}
+
+export interface HttpRoute {
+  readonly method: 'GET' | 'POST'
+  /** Matches the whole path. */
+  readonly path: RegExp
+  /** Is it answered without a token? */
+  readonly isOpen?: boolean
+  readonly answer: (asked: HttpRequest) => HttpReply | Promise<HttpReply>
+}
+
+/** A request that is refused. */
+export class RequestFault extends Error {
+  readonly status: number
+  /** A place in the request, such as `inputs[0].shape`. */
+  readonly where: string | undefined
+  readonly headers: Readonly<Record<string, string>>
+
+  constructor(
+    status: number,
+    message: string,
+    { where, headers = {} }: Partial<Pick<RequestFault, 'where' | 'headers'>> = {},
+  ) {
+    super(message)
+    this.status = status
+    this.where = where
+    this.headers = headers
+  }
+}
+
+interface ServerOptions {
+  readonly host: string
+  /** 0: any free port. */
+  readonly port: number
+  /** `null`: everybody may ask. */
+  readonly token: string | null
+  readonly routes: readonly HttpRoute[]
+}
+
+const OTHER_PORT = 'choose another port with --predict-port; 0 picks a free one'
+const DEADLINE = 'tidemark-deadline-ms'
+
+export class RequestServer {
+  readonly #o: ServerOptions
+  readonly #token: Buffer | null
+  readonly #server: Server
+
+  private constructor(options: ServerOptions) {
+    this.#o = options
+    this.#token = options.token === null ? null : digestOf(options.token)
+    const limits = {
+      maxHeaderSize: MOST.headerBytes,
+      headersTimeout: MOST.arrivalMs,
+      requestTimeout: MOST.arrivalMs,
+      connectionsCheckingInterval: MOST.arrivalMs / 10,
+    }
+    this.#server = createServer(limits, (request, response) => void this.#serve(request, response))
+    this.#server.maxConnections = MOST.connections
+  }
+
+  /** @throws TidemarkError `CONFIG_INVALID`: the address cannot be listened on */
+  static async listen(options: ServerOptions): Promise<RequestServer> {
+    const server = new RequestServer(options)
+    const { host, port } = options
+    try {
+      server.#server.listen(port, host)
+      await once(server.#server, 'listening')
+    } catch (thrown) {
+      throw cannotListen(thrown, `${host}:${port}`, OTHER_PORT)
+    }
+    server.#server.on('error', (error) =>
+      process.emitWarning(`serving HTTP failed: ${error.message}`),
+    )
+    return server
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port
+  }
+
+  /** Resolves when all requests that have come are answered. */
+  async close(): Promise<void> {
+    const closed = once(this.#server, 'close')
+    this.#server.close()
+    this.#server.closeIdleConnections()
+    await closed
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    let reply: HttpReply
+    try {
+      reply = await this.#reply(request)
+    } catch (error) {
+      reply = refusal(error)
+    }
+    // The rest of a body that is not read would be taken for the next request.
+    if (!request.complete) response.setHeader('connection', 'close')
+    const { status = 200, headers, body } = reply
+    const isBytes = Buffer.isBuffer(body)
+    const bytes = isBytes ? body : Buffer.from(JSON.stringify(body))
+    response.writeHead(status, {
+      'content-type': isBytes ? 'application/octet-stream' : 'application/json',
+      'content-length': bytes.length,
+      ...headers,
+    })
+    response.end(bytes)
+  }
+
+  async #reply(request: IncomingMessage): Promise<HttpReply> {
+    const sinceMs = performance.now()
+    const { headers, method, socket } = request
+    const path = (request.url ?? '').split('?', 1)[0] as string
+    const there = this.#o.routes.filter((route) => route.path.test(path))
+    const route = there.find((of) => of.method === method)
+    if (route === undefined) {
+      if (there.length === 0) throw new RequestFault(404, 'there is no such path', { where: path })
+      const allow = there.map((of) => of.method).join(', ')
+      throw new RequestFault(405, `the path takes ${allow}`, { where: path, headers: { allow } })
+    }
+    if (route.isOpen !== true) this.#authorize(headers.authorization)
+    const untilMs = sinceMs + deadlineOf(headers[DEADLINE])
+    const body = await bodyOf(request)
+    const names = route.path.exec(path)?.groups ?? {}
+    return route.answer({ headers, names, body, sinceMs, untilMs, isGone: () => socket.destroyed })
+  }
+
+  #authorize(given = ''): void {
+    if (this.#token === null) return
+    const [scheme, token = ''] = given.split(' ', 2)
+    const isRight = timingSafeEqual(digestOf(token), this.#token)
+    if (scheme?.toLowerCase() === 'bearer' && isRight) return
+    const headers = { 'www-authenticate': 'Bearer' }
+    const what = 'the request has not the right token'
+    throw new RequestFault(401, what, { where: 'authorization', headers })
+  }
+}
+
+/** Digests have one length, so comparing them tells nothing of a token. */
+function digestOf(token: string): Buffer {
+  return createHash('sha256').update(token).digest()
+}
+
+function deadlineOf(given: string | readonly string[] | undefined): number {
+  if (given === undefined) return Number.POSITIVE_INFINITY
+  const ms = Number(given)
+  if (ms > 0) return ms
+  throw new RequestFault(400, 'is not a number of ms above 0', { where: DEADLINE })
+}
+
+async function bodyOf(request: IncomingMessage): Promise<Buffer> {
+  if (Number(request.headers['content-length'] ?? 0) > MOST.bodyBytes) throw tooLarge()
+  const chunks: Buffer[] = []
+  let bytes = 0
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    bytes += chunk.length
+    if (bytes > MOST.bodyBytes) throw tooLarge()
+    chunks.push(chunk)
+  }
+  const [only] = chunks
+  const body = only !== undefined && chunks.length === 1 ? only : Buffer.concat(chunks)
+  return unpacked(body, request.headers['content-encoding'])
+}
+
+async function unpacked(body: Buffer, encoding = 'identity'): Promise<Buffer> {
+  if (encoding === 'identity') return body
+  const unpack = { gzip: gunzip, deflate: inflate }[encoding]
+  if (unpack === undefined) {
+    throw new RequestFault(415, 'is not gzip or deflate', { where: 'content-encoding' })
+  }
+  try {
+    return await promisify<Buffer, object, Buffer>(unpack)(body, {
+      maxOutputLength: MOST.bodyBytes,
+    })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') throw tooLarge()
+    throw new RequestFault(400, `is not ${encoding}`, { where: 'body' })
+  }
+}
+
+function tooLarge(): RequestFault {
+  return new RequestFault(413, `has more than ${MOST.bodyBytes} bytes`, { where: 'body' })
+}
+
+function refusal(error: unknown): HttpReply {
+  if (!(error instanceof RequestFault)) {
+    // Its message may have a value of the request.
+    process.emitWarning(`answering a request failed: ${error instanceof Error ? error.name : ''}`)
+    return { status: 500, body: { error: 'the server has failed' } }
+  }
+  const { status, message, where, headers } = error
+  return { status, headers, body: { error: message, ...(where !== undefined && { where }) } }
+}

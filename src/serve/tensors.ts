@@ -1,0 +1,175 @@
+import type { ModelDefinition } from '../topology/models.ts'
+import { RequestFault } from './request-server.ts'
+
+// Tensors of the Open Inference Protocol, version 2, in JSON and in binary (Triton's extension
+// `binary_tensor_data`): github.com/kserve/open-inference-protocol.
+
+/** Length of the JSON in front of binary tensors, bytes. */
+export const JSON_LENGTH = 'inference-header-content-length'
+const FLOAT32_BYTES = 4
+
+interface InferRequest {
+  readonly id: string | undefined
+  /** Row-major float32[count, features]. */
+  readonly rows: Float32Array
+  readonly wanted: readonly WantedOutput[]
+}
+
+interface WantedOutput {
+  readonly name: string
+  readonly isBinary: boolean
+}
+
+type Fields = Readonly<Record<string, unknown>>
+
+/** @throws RequestFault 400, with the place */
+export function readRequest(
+  body: Buffer,
+  jsonLength: unknown,
+  model: Pick<ModelDefinition, 'input' | 'features' | 'outputs'>,
+): InferRequest {
+  const jsonBytes = jsonLength === undefined ? body.length : Number(jsonLength)
+  if (!Number.isInteger(jsonBytes) || jsonBytes < 0 || jsonBytes > body.length) {
+    throw bad('is no number of bytes of the body', JSON_LENGTH)
+  }
+  const request = objectOf(parsed(body.subarray(0, jsonBytes)), 'body')
+  const { id, inputs, outputs, parameters } = request
+  if (id !== undefined && typeof id !== 'string') throw bad('is not a text', 'id')
+  const [input, ...others] = listOf(inputs, 'inputs')
+  if (input === undefined || others.length > 0) throw bad('has not one tensor', 'inputs')
+  return {
+    id,
+    rows: rowsOf(objectOf(input, 'inputs[0]'), body.subarray(jsonBytes), model),
+    wanted: wantedOf(outputs, isTrue(parameters, 'binary_data_output'), Object.keys(model.outputs)),
+  }
+}
+
+/** Parses JSON. @throws RequestFault 400 */
+export function parsed(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString()) as unknown
+  } catch {
+    throw bad('is not JSON', 'body')
+  }
+}
+
+export function objectOf(value: unknown, where: string): Fields {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields
+  throw bad('is not an object', where)
+}
+
+export function listOf(value: unknown, where: string): readonly unknown[] {
+  if (Array.isArray(value)) return value
+  throw bad('is not a list', where)
+}
+
+function bad(message: string, where: string): RequestFault {
+  return new RequestFault(400, message, { where })
+}
+
+function isTrue(parameters: unknown, name: string): boolean {
+  return parameters !== undefined && objectOf(parameters, 'parameters')[name] === true
+}
+
+function rowsOf(
+  tensor: Fields,
+  binary: Buffer,
+  { input, features }: Pick<ModelDefinition, 'input' | 'features'>,
+): Float32Array {
+  const { name, datatype, shape, data, parameters } = tensor
+  if (name !== input) throw bad(`is not "${input}"`, 'inputs[0].name')
+  if (datatype !== 'FP32') throw bad('is not FP32', 'inputs[0].datatype')
+  const [count, width, ...more] = listOf(shape, 'inputs[0].shape') as readonly number[]
+  const isShape = Number.isSafeInteger(count) && (count as number) > 0 && more.length === 0
+  if (!isShape || width !== features.length) {
+    throw bad(`is not [rows, ${features.length}]`, 'inputs[0].shape')
+  }
+  const length = (count as number) * features.length
+  const size = parameters === undefined ? undefined : objectOf(parameters, 'inputs[0].parameters')
+  const bytes = size?.['binary_data_size']
+  if (bytes === undefined) {
+    if (binary.length > 0) throw bad('has bytes that are of no tensor', 'body')
+    return numbersOf(data, length, features.length)
+  }
+  if (bytes !== length * FLOAT32_BYTES || bytes !== binary.length) {
+    const what = `is not ${length * FLOAT32_BYTES}, or the body has not so many behind its JSON`
+    throw bad(what, 'inputs[0].parameters.binary_data_size')
+  }
+  const rows = new Float32Array(length)
+  binary.copy(Buffer.from(rows.buffer))
+  const unfit = rows.findIndex((number) => !Number.isFinite(number))
+  if (unfit >= 0) throw bad('is not finite', `inputs[0].data[${unfit}]`)
+  return rows
+}
+
+/** @param data flat, or a list of rows */
+function numbersOf(data: unknown, length: number, width: number): Float32Array {
+  const where = 'inputs[0].data'
+  const given = listOf(data, where)
+  if (!Array.isArray(given[0])) return float32(given, { length, where })
+  if (given.length !== length / width) throw bad(`has not ${length / width} rows`, where)
+  return float32Rows(given, width, where)
+}
+
+/** Lists of numbers as rows. @throws RequestFault 400, with the place */
+export function float32Rows(given: readonly unknown[], width: number, where: string): Float32Array {
+  const rows = new Float32Array(given.length * width)
+  for (const [row, numbers] of given.entries()) {
+    rows.set(float32(numbers, { length: width, where: `${where}[${row}]` }), row * width)
+  }
+  return rows
+}
+
+/** A list of numbers. @throws RequestFault 400, with the place */
+export function float32(
+  given: unknown,
+  { length, where }: { readonly length: number; readonly where: string },
+): Float32Array {
+  const list = listOf(given, where)
+  if (list.length !== length) throw bad(`has not ${length} numbers`, where)
+  const numbers = new Float32Array(length)
+  for (let i = 0; i < length; i++) {
+    const number = list[i]
+    numbers[i] = typeof number === 'number' ? number : Number.NaN
+    if (!Number.isFinite(numbers[i])) throw bad('is not a number of float32', `${where}[${i}]`)
+  }
+  return numbers
+}
+
+function wantedOf(
+  outputs: unknown,
+  isBinary: boolean,
+  names: readonly string[],
+): readonly WantedOutput[] {
+  if (outputs === undefined) return names.map((name) => ({ name, isBinary }))
+  return listOf(outputs, 'outputs').map((output, i) => {
+    const { name, parameters } = objectOf(output, `outputs[${i}]`)
+    if (!names.includes(name as string)) {
+      throw bad(`is none of ${names.join(', ')}`, `outputs[${i}].name`)
+    }
+    const isOwn = parameters === undefined ? isBinary : isTrue(parameters, 'binary_data')
+    return { name: name as string, isBinary: isOwn }
+  })
+}
+
+export interface OutputTensor extends WantedOutput {
+  readonly shape: readonly number[]
+  /** Row-major. */
+  readonly data: Float64Array
+}
+
+/** The body of an answer, and its headers. */
+export function writeReply(about: object, tensors: readonly OutputTensor[]) {
+  const outputs = tensors.map(({ name, shape, data, isBinary }) => ({
+    ...{ name, datatype: 'FP64', shape },
+    ...(isBinary
+      ? { parameters: { binary_data_size: data.byteLength } }
+      : { data: Array.from(data) }),
+  }))
+  const reply = { ...about, outputs }
+  const binary = tensors.filter(({ isBinary }) => isBinary)
+  if (binary.length === 0) return { body: reply }
+  const json = Buffer.from(JSON.stringify(reply))
+  const bytes = binary.map(({ data }) => Buffer.from(data.buffer, data.byteOffset, data.byteLength))
+  return { body: Buffer.concat([json, ...bytes]), headers: { [JSON_LENGTH]: String(json.length) } }
+}

@@ -1,0 +1,125 @@
+import { expect, test } from 'vitest'
+import { TidemarkError } from '../../src/kernel/errors.ts'
+import { type Answer, NO_ROWS, type Scorer } from '../../src/scoring/scorer.ts'
+import { RequestQueue } from '../../src/serve/request-queue.ts'
+import { RequestFault } from '../../src/serve/request-server.ts'
+
+const PATIENT = { untilMs: Number.POSITIVE_INFINITY, isGone: () => false }
+
+/** A scorer of two features that returns their sum once it is told to, and the batches it got. */
+function heldScorer(maxBatch = 4) {
+  const batches: (readonly number[])[] = []
+  const runs: { readonly sum: () => void; readonly fail: (error: Error) => void }[] = []
+  const score = (rows: Float32Array, count: number) =>
+    new Promise<Answer>((resolve, reject) => {
+      batches.push([...rows])
+      const sums = Float64Array.from({ length: count }, (_, row) => {
+        return (rows[2 * row] as number) + (rows[2 * row + 1] as number)
+      })
+      const answer = { columns: [sums], failed: NO_ROWS, lost: NO_ROWS, runMs: 0 }
+      runs.push({ sum: () => resolve(answer), fail: reject })
+    })
+  return { scorer: { maxBatch, score } as unknown as Scorer, batches, runs }
+}
+
+const turn = () => new Promise((resolve) => setTimeout(resolve))
+const rowsOf = (...numbers: number[]) => Float32Array.from(numbers)
+const statusOf = (answer: Promise<unknown>) =>
+  answer.then(
+    () => 200,
+    (fault: unknown) => (fault as RequestFault).status,
+  )
+
+test('rows that came together are one batch, and those that come meanwhile the next', async () => {
+  const { scorer, batches, runs } = heldScorer()
+  const queue = new RequestQueue(scorer, 2)
+  const first = [queue.score(rowsOf(1, 2), PATIENT), queue.score(rowsOf(3, 4, 5, 6), PATIENT)]
+  await turn()
+  const second = [queue.score(rowsOf(7, 8), PATIENT), queue.score(rowsOf(9, 10), PATIENT)]
+  await turn()
+  expect(batches).toEqual([[1, 2, 3, 4, 5, 6]])
+  runs[0]?.sum()
+  await turn()
+  expect(batches.slice(1)).toEqual([[7, 8, 9, 10]])
+  runs[1]?.sum()
+  const answers = await Promise.all([...first, ...second])
+  expect(answers.map(([sums]) => [...(sums as Float64Array)])).toEqual([[3], [7, 11], [15], [19]])
+})
+
+test('a batch has at most the rows that the scorer takes, unless one request has more', async () => {
+  const { scorer, batches, runs } = heldScorer(2)
+  const queue = new RequestQueue(scorer, 2)
+  const answers = [
+    queue.score(rowsOf(1, 1), PATIENT),
+    queue.score(rowsOf(2, 2, 2, 2, 2, 2), PATIENT),
+    queue.score(rowsOf(3, 3), PATIENT),
+  ]
+  for (const run of [0, 1, 2]) {
+    await turn()
+    runs[run]?.sum()
+  }
+  await Promise.all(answers)
+  expect(batches.map(({ length }) => length / 2)).toEqual([1, 3, 1])
+})
+
+test('a request that waits too long, or whose client is gone, is not run', async () => {
+  const { scorer, batches, runs } = heldScorer()
+  const queue = new RequestQueue(scorer, 2)
+  const first = queue.score(rowsOf(1, 1), PATIENT)
+  await turn()
+  const late = statusOf(queue.score(rowsOf(2, 2), { ...PATIENT, untilMs: performance.now() }))
+  const gone = statusOf(queue.score(rowsOf(3, 3), { ...PATIENT, isGone: () => true }))
+  const last = queue.score(rowsOf(4, 4), PATIENT)
+  runs[0]?.sum()
+  await turn()
+  runs[1]?.sum()
+  await Promise.all([first, last])
+  expect(batches).toEqual([
+    [1, 1],
+    [4, 4],
+  ])
+  expect([await late, await gone]).toEqual([504, 499])
+})
+
+test('more rows than a few batches are refused, until some are run', async () => {
+  const { scorer, runs } = heldScorer(1)
+  const queue = new RequestQueue(scorer, 2)
+  const first = queue.score(rowsOf(0, 0), PATIENT)
+  await turn()
+  const waiting = Array.from({ length: 8 }, () => queue.score(rowsOf(1, 1), PATIENT))
+  expect(() => queue.score(rowsOf(2, 2), PATIENT)).toThrow(RequestFault)
+  runs[0]?.sum()
+  await turn()
+  waiting.push(queue.score(rowsOf(3, 3), PATIENT))
+  for (let run = 1; run <= 9; run++) {
+    runs[run]?.sum()
+    await turn()
+  }
+  expect(await Promise.all([first, ...waiting])).toHaveLength(10)
+})
+
+test('a row without a finite score fails its own request only', async () => {
+  const { scorer, runs } = heldScorer()
+  const queue = new RequestQueue(scorer, 2)
+  const good = statusOf(queue.score(rowsOf(1, 1), PATIENT))
+  const bad = statusOf(queue.score(rowsOf(3e38, 3e38, Number.POSITIVE_INFINITY, 1), PATIENT))
+  await turn()
+  runs[0]?.sum()
+  expect([await good, await bad]).toEqual([200, 422])
+})
+
+test.each([
+  ['MODEL_FAILING', 422],
+  ['MODEL_LOST', 503],
+] as const)('%s is answered with %i, and the next rows are run', async (code, status) => {
+  const { scorer, runs } = heldScorer()
+  const queue = new RequestQueue(scorer, 2)
+  const failed = statusOf(queue.score(rowsOf(1, 1), PATIENT))
+  await turn()
+  runs[0]?.fail(new TidemarkError(code, 'it fails'))
+  expect(await failed).toBe(status)
+  const next = queue.score(rowsOf(2, 2), PATIENT)
+  await turn()
+  runs[1]?.sum()
+  expect(await statusOf(next)).toBe(200)
+})
