@@ -11,7 +11,6 @@ import { modelOfFile } from './model-of-file.ts'
 import { say, sayNotes } from './print.ts'
 import { SERVE_SETTINGS, type Values } from './settings.ts'
 
-const PORT = 8080
 /** How long a batch may take, ms. */
 const BATCH_MS = 50
 
@@ -25,7 +24,7 @@ export function serve(): Command {
 
 async function serveFiles(files: readonly string[], flags: Record<string, unknown>): Promise<void> {
   const config = readConfig(SERVE_SETTINGS, flags)
-  const { predictPort, predictHost: host, predictTokenFile: token } = config
+  const { predictPort: port, predictHost: host, predictTokenFile: token } = config
   refuseIfAny(addressFaults(host, token))
   const ended = untilSignal()
   const models: ServedModel[] = []
@@ -37,7 +36,6 @@ async function serveFiles(files: readonly string[], flags: Record<string, unknow
     }
     refuseIfAny([...faults, ...nameFaults(models)])
     const routes = modelRoutes(models)
-    const port = predictPort === 'off' ? PORT : predictPort
     const server = await RequestServer.listen({ host, port, token, routes })
     for (const { scorer } of models) say(`${scorer.label}  by ${shownEvaluator(scorer.evaluator)}`)
     say(`http://${host.includes(':') ? `[${host}]` : host}:${server.port}`)

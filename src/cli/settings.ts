@@ -88,12 +88,11 @@ const HTTP_AND_LOG = under(WORKER_SETTINGS.statusEveryMs.heading, {
   }),
 })
 const REQUESTS = under('Requests', {
-  predictPort: setting<number | 'off'>({
+  predictPort: setting<number>({
     value: '<port>',
     about: 'port for requests; 0: any free port',
-    fallback: 'off',
-    fallbackText: '8080',
-    kind: orWord(integer({ from: 0, to: 65_535 }), 'off', 'off' as const),
+    fallback: 8080,
+    kind: integer({ from: 0, to: 65_535 }),
   }),
   predictHost: setting<string>({
     value: '<address>',

@@ -81,6 +81,7 @@ export class RequestServer {
   readonly #o: ServerOptions
   readonly #token: Buffer | null
   readonly #server: Server
+  #isClosing = false
 
   private constructor(options: ServerOptions) {
     this.#o = options
@@ -117,6 +118,7 @@ export class RequestServer {
 
   /** Resolves when all requests that have come are answered. */
   async close(): Promise<void> {
+    this.#isClosing = true
     const closed = once(this.#server, 'close')
     this.#server.close()
     this.#server.closeIdleConnections()
@@ -131,7 +133,7 @@ export class RequestServer {
       reply = refusal(error)
     }
     // The rest of a body that is not read would be taken for the next request.
-    if (!request.complete) response.setHeader('connection', 'close')
+    if (this.#isClosing || !request.complete) response.setHeader('connection', 'close')
     const { status = 200, headers, body } = reply
     const isBytes = Buffer.isBuffer(body)
     const bytes = isBytes ? body : Buffer.from(JSON.stringify(body))
@@ -188,10 +190,14 @@ async function bodyOf(request: IncomingMessage): Promise<Buffer> {
   if (Number(request.headers['content-length'] ?? 0) > MOST.bodyBytes) throw tooLarge()
   const chunks: Buffer[] = []
   let bytes = 0
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    bytes += chunk.length
-    if (bytes > MOST.bodyBytes) throw tooLarge()
-    chunks.push(chunk)
+  try {
+    for await (const chunk of request as AsyncIterable<Buffer>) {
+      bytes += chunk.length
+      if (bytes > MOST.bodyBytes) throw tooLarge()
+      chunks.push(chunk)
+    }
+  } catch (error) {
+    throw error instanceof RequestFault ? error : new RequestFault(499, 'the client is gone')
   }
   const [only] = chunks
   const body = only !== undefined && chunks.length === 1 ? only : Buffer.concat(chunks)

@@ -139,7 +139,7 @@ test.each(['x', '0', '-1'])('a deadline of %s is refused', async (deadline) => {
 
 test('a server that closes answers what has come', async () => {
   let answer: (() => void) | undefined
-  let slow: Promise<object> | undefined
+  let slow: ReturnType<ReturnType<typeof poster>> | undefined
   await new Promise<void>((hasCome) => {
     const held = () => {
       hasCome()
@@ -154,6 +154,25 @@ test('a server that closes answers what has come', async () => {
   const [server] = servers.splice(0)
   const closed = server?.close()
   answer?.()
-  expect(await slow).toMatchObject({ status: 200, text: '{"done":true}' })
+  const answered = await slow
+  expect(answered).toMatchObject({ status: 200, text: '{"done":true}' })
+  expect(answered?.headers.get('connection')).toBe('close')
   await closed
+})
+
+test('a client that leaves in the middle of its request is no failure', async () => {
+  const warnings: Error[] = []
+  const warned = (warning: Error) => warnings.push(warning)
+  process.on('warning', warned)
+  const { server, post } = await listen()
+  const head = 'POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nabc'
+  await new Promise<void>((resolve) => {
+    const socket = connect(server.port, '127.0.0.1', () => {
+      socket.write(head, () => socket.destroy())
+    })
+    socket.on('close', () => resolve())
+  })
+  expect(await post('/echo', 'abc')).toMatchObject({ status: 200 })
+  process.off('warning', warned)
+  expect(warnings).toEqual([])
 })
