@@ -31,7 +31,7 @@ describe('a variable that is no setting is refused with what it may have meant',
     ['TIDEMARK_GUARANTE', 'did you mean TIDEMARK_GUARANTEE?'],
     ['TIDEMARK_TPOIC', 'did you mean TIDEMARK_TOPIC?'],
     ['TIDEMARK_HTTPPORT_', 'did you mean TIDEMARK_HTTP_PORT?'],
-    ['TIDEMARK_PORT', 'did you mean TIDEMARK_HTTP_PORT?'],
+    ['TIDEMARK_PORT', 'did you mean TIDEMARK_HTTP_PORT or TIDEMARK_PREDICT_PORT?'],
     ['TIDEMARK_KAFKA_BROKERS', 'did you mean TIDEMARK_BROKERS?'],
     [
       'TIDEMARK_PASSWORD',
