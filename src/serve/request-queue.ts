@@ -115,8 +115,8 @@ function together(batch: readonly Waiting[], length: number): Float32Array {
 function answerTo({ count, resolve, reject }: Waiting, answer: Answer, from: number): void {
   const columns = answer.columns.map((column) => column.subarray(from, from + count))
   for (let row = 0; row < count; row++) {
-    const isFailed = answer.failed.has(from + row) || answer.lost.has(from + row)
-    if (!isFailed && columns.every((column) => Number.isFinite(column[row]))) continue
+    if (!answer.failed.has(from + row) && columns.every((column) => Number.isFinite(column[row])))
+      continue
     return reject(
       new RequestFault(422, 'the model has no finite score for it', { where: `row ${row}` }),
     )

@@ -9,7 +9,7 @@ export interface PartitionLines {
   readonly partition: number
   /** Key and value of each, as records are in a batch. */
   readonly bytes: ArrayBuffer
-  /** As in {@link ColumnRecords}. */
+  /** Where key, value and record lie: a row each, as in LogColumns. */
   readonly spans: Int32Array
   readonly offsets: Float64Array
   /** Where each was in the input. */
@@ -48,7 +48,6 @@ export class PartitionLinesWriter {
     const valueStart = this.#append(value)
     // No headers.
     room.byte(0)
-    // In the order of SPAN.
     this.#spans.push(keyStart, key.to - key.from, valueStart, value.to - value.from)
     this.#spans.push(start, room.used)
     this.#offsets.push(offset)
