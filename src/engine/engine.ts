@@ -77,16 +77,21 @@ export class Engine {
   }
 
   *process(batch: EventBatch, mode: RunMode = 'live'): ChunkResults {
-    const run = new ChunkRun(mode)
     const { count, keys, events, timesMs, recordTimesMs } = batch
+    const isPreview = mode === 'preview'
+    const run = new ChunkRun(mode, isPreview ? events : null)
     const indices: number[] = []
     const watermarksMs = new Float64Array(count)
     for (let index = 0; index < count; index++) {
       const timeMs = timesMs[index] as number
       const recordTimeMs = recordTimesMs[index] as number
-      if (this.watermark.admit(timeMs, recordTimeMs)) indices.push(index)
+      const accepts = isPreview
+        ? this.watermark.accepts(timeMs, recordTimeMs)
+        : this.watermark.admit(timeMs, recordTimeMs)
+      if (accepts) indices.push(index)
       else run.fault(index, this.#source.topic, futureError(timeMs, recordTimeMs))
-      watermarksMs[index] = this.watermark.nowMs
+      const { nowMs } = this.watermark
+      watermarksMs[index] = isPreview && accepts ? this.watermark.after(timeMs) : nowMs
     }
     const columns = { count, keys, events, source: events, timesMs, watermarksMs }
     const none = { late: NO_EVENTS, windows: null, features: null, degraded: NONE_DEGRADED }

@@ -38,6 +38,8 @@ interface Into {
   readonly late: number[]
   /** `null`: the events only enter the windows. */
   readonly open: OpenRows | null
+  /** Does nothing enter? */
+  readonly isPreview: boolean
 }
 
 /** A feature of the event itself or of a table. */
@@ -118,13 +120,18 @@ export class FeatureRows implements Operator {
   }
 
   *process(batch: Batch, run: ChunkRun): ReadyBatches {
-    this.#watermarkMs = Math.max(this.#watermarkMs, batch.watermarksMs.at(-1) ?? this.#watermarkMs)
-    this.#doubt = 0
+    if (run.mode !== 'preview') {
+      const { watermarksMs } = batch
+      this.#watermarkMs = Math.max(this.#watermarkMs, watermarksMs.at(-1) ?? this.#watermarkMs)
+    }
     const late: number[] = []
-    const open = run.mode === 'live' ? this.#open(batch.count) : null
-    const fetching = open !== null && this.#tables.areStored ? this.#fetch(batch) : null
+    const open = run.mode === 'replay' ? null : this.#open(batch.count)
+    this.#tables.turnTo(run.mode)
+    const fetching = open !== null && this.#tables.areStored ? this.#fetch(batch, run) : null
     if (fetching !== null) yield fetching
-    const into = { late, open }
+    this.#tables.turnTo(run.mode)
+    this.#doubt = 0
+    const into = { late, open, isPreview: run.mode === 'preview' }
     this.#processAll(batch, run, into)
     run.late(this.#step.name, late)
     if (open === null) return
@@ -137,14 +144,15 @@ export class FeatureRows implements Operator {
   }
 
   /** Fetches the rows that events will look up in stores. */
-  #fetch(batch: Batch): Promise<unknown> | null {
+  #fetch(batch: Batch, { previewed }: ChunkRun): Promise<unknown> | null {
     const { events, timesMs, watermarksMs } = batch
-    return this.#tables.fetch(batch, (kind, index) => {
+    const isKind = (kind: number, index: number) => {
       if (!(this.states[kind] as KeyedWindows).isOf(events, index)) return false
       const isBehind = isLate(timesMs[index] as number, watermarksMs[index] as number)
       if (isBehind && this.#onLate !== 'score') return false
       return areWanted(this.#behind, events, index)
-    })
+    }
+    return this.#tables.fetch(batch, isKind, previewed)
   }
 
   /** Not in {@link process}, because V8 compiles a loop in a generator late. */
@@ -169,7 +177,8 @@ export class FeatureRows implements Operator {
     }
   }
 
-  #processOne(batch: Batch, index: number, { late, open }: Into): TidemarkError | null {
+  #processOne(batch: Batch, index: number, into: Into): TidemarkError | null {
+    const { late, open, isPreview } = into
     const moment = this.#moment
     moment.key = batch.keys[index] as number
     moment.timeMs = batch.timesMs[index] as number
@@ -191,7 +200,9 @@ export class FeatureRows implements Operator {
     const row = own === this.#row ? this.#row : null
     for (let k = 0; k < this.states.length; k++) {
       const enters = (this.#isKind[k] as boolean) && !isBehind
-      if (enters || row !== null) this.states[k]?.process(moment, enters, row)
+      if (isPreview) {
+        if (row !== null) this.states[k]?.preview(moment, enters, row)
+      } else if (enters || row !== null) this.states[k]?.process(moment, enters, row)
     }
     if (open === null || own === null) return null
     if (row === null) return own as TidemarkError

@@ -10,12 +10,17 @@ import type {
 } from './events.ts'
 import { threw } from './faults.ts'
 
-/** `replay`: windows are filled, and nothing is produced. */
-export type RunMode = 'live' | 'replay'
+/**
+ * `replay`: windows are filled, and nothing is produced. `preview`: nothing enters, and each event
+ * is processed as if it were the next one.
+ */
+export type RunMode = 'live' | 'replay' | 'preview'
 
 /** The results of one chunk while operators process it. */
 export class ChunkRun {
   readonly mode: RunMode
+  /** The events of a preview, which may be attempted again; `null`: it is none. */
+  readonly previewed: Events | null
   readonly windowed: number[] = []
   readonly duplicates: number[] = []
   readonly #ready: ReadyBatch[] = []
@@ -24,8 +29,9 @@ export class ChunkRun {
   /** Only an event's first fault counts, because it is set aside once. */
   readonly #faults = new Map<number | WindowResult, EngineFault>()
 
-  constructor(mode: RunMode) {
+  constructor(mode: RunMode, previewed: Events | null = null) {
     this.mode = mode
+    this.previewed = previewed
   }
 
   fault(of: number | WindowResult, step: string, error: TidemarkError): void {

@@ -91,6 +91,17 @@ export class SeenIds implements HeldState {
     return false
   }
 
+  /** As {@link joins}, but nothing changes. */
+  knows(id: number, timeMs: number): boolean {
+    for (let span = this.#newestOf(id); span !== NONE; span = this.#olderThan(span)) {
+      const page = this.#slabs.pageOf(span)
+      const at = atOf(span)
+      if (timeMs >= (page[at + TO] as number) + this.#withinMs) return false
+      if (timeMs > (page[at + FROM] as number) - this.#withinMs) return true
+    }
+    return false
+  }
+
   begin(id: number, key: number, timeMs: number): void {
     const span = this.#slabs.allocate(WIDTH)
     const page = this.#slabs.pageOf(span)

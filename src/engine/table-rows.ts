@@ -2,6 +2,7 @@ import type { Events, Read, Reader } from '../columns/events.ts'
 import type { FeatureDefinition, FeaturesStep } from '../topology/definition.ts'
 import type { Lookup, Rows, StoreRows } from '../topology/lookup.ts'
 import type { Batch } from './events.ts'
+import type { RunMode } from './run.ts'
 
 type LookupFeature = Extract<FeatureDefinition, { from: 'lookup' }>
 
@@ -23,6 +24,14 @@ function isOf({ kind, table, key, as = table }: LookupFeature, lookup: TableLook
   return lookup.name === as && lookup.kind === kind && lookup.table === table && lookup.key === key
 }
 
+interface Fetched {
+  readonly tables: readonly (Rows | StoreRows)[]
+  /** By look-up in a store, the keys of the events that were fetched for. */
+  readonly keys: (readonly (string | null)[])[]
+  /** The events of a preview; `null`: those of a chunk, or none. */
+  events: Events | null
+}
+
 /** The current event's rows of tables and stores. Each is looked up once for all features of it. */
 export class TableRows {
   readonly names: readonly string[]
@@ -30,10 +39,10 @@ export class TableRows {
   readonly areStored: boolean
   readonly #lookups: readonly TableLookup[]
   readonly #keys: readonly Read<string | null>[]
-  readonly #tables: readonly (Rows | StoreRows)[]
+  readonly #live: Fetched
+  readonly #previewed: Fetched
+  #fetched: Fetched
   readonly #rows: unknown[]
-  /** By look-up in a store, the keys of the events that were fetched for. */
-  readonly #fetched: (readonly (string | null)[])[] = []
   /** Which stores have not given the current event's rows, and why: `profiles=deadline`. */
   degraded: string | null = null
 
@@ -44,21 +53,35 @@ export class TableRows {
     this.#lookups = lookupsOf(step)
     this.names = this.#lookups.map(({ name }) => name)
     this.#keys = this.#lookups.map(({ key }) => reader(key))
-    this.#tables = this.#lookups.map(({ table }) => lookup(table))
+    const fetched = () => {
+      return { tables: this.#lookups.map(({ table }) => lookup(table)), keys: [], events: null }
+    }
+    this.#live = fetched()
+    this.#previewed = fetched()
+    this.#fetched = this.#live
     this.#rows = this.#lookups.map(() => undefined)
-    this.areStored = this.#tables.some((rows) => 'fetch' in rows)
+    this.areStored = this.#live.tables.some((rows) => 'fetch' in rows)
+  }
+
+  /** Turns to the rows of a chunk, or of previews: a chunk may be waiting for its own meanwhile. */
+  turnTo(mode: RunMode): void {
+    this.#fetched = mode === 'preview' ? this.#previewed : this.#live
   }
 
   /**
-   * Fetches the rows of stores that events will look up. @param isKind may throw what an author's
+   * Fetches the rows of stores that events will look up, once for each preview. @param isKind may throw what an author's
    * function throws @returns `null`: there is nothing to wait for
    */
   fetch(
     { events, indices, timesMs }: Batch,
     isKind: (kind: number, index: number) => boolean,
+    previewed: Events | null,
   ): Promise<unknown> | null {
+    const fetched = this.#fetched
+    if (previewed !== null && fetched.events === previewed) return null
+    fetched.events = previewed
     const fetching = this.#lookups.flatMap(({ kind }, i) => {
-      const store = this.#tables[i] as Rows | StoreRows
+      const store = fetched.tables[i] as Rows | StoreRows
       if (!('fetch' in store)) return []
       const keys = new Array<string | null>(timesMs.length).fill(null)
       for (const index of indices) {
@@ -68,7 +91,7 @@ export class TableRows {
           // find throws it again.
         }
       }
-      this.#fetched[i] = keys
+      fetched.keys[i] = keys
       return store.fetch({ keys, timesMs }) ?? []
     })
     return fetching.length === 0 ? null : Promise.all(fetching)
@@ -82,8 +105,8 @@ export class TableRows {
     this.degraded = null
     for (let i = 0; i < this.#lookups.length; i++) {
       const { kind } = this.#lookups[i] as TableLookup
-      const rows = this.#tables[i] as Rows | StoreRows
-      const fetched = this.#fetched[i]?.[index] ?? null
+      const rows = this.#fetched.tables[i] as Rows | StoreRows
+      const fetched = this.#fetched.keys[i]?.[index] ?? null
       const key = fetched === null && isKind[kind] ? this.#keyOf(i, events, index) : fetched
       if (key === null) this.#rows[i] = undefined
       else if ('get' in rows) this.#rows[i] = rows.get(key, timeMs)

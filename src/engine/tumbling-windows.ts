@@ -97,11 +97,20 @@ export class TumblingWindows implements Operator, HeldState {
   }
 
   process(batch: Batch, run: ChunkRun): ReadyBatches {
+    if (run.mode === 'preview') return this.#previewAll(batch, run)
     return this.#follow(run, (turn) => this.#enterAll(batch, turn))
   }
 
   advance(watermarkMs: number, run: ChunkRun): ReadyBatches {
     return this.#follow(run, (turn) => this.#close(watermarkMs, null, turn))
+  }
+
+  /** Finds what may not enter; results are not previewed. */
+  #previewAll(batch: Batch, run: ChunkRun): ReadyBatches {
+    const late: number[] = []
+    for (const index of batch.indices) this.#accepts(batch, index, { run, late })
+    run.late(this.#step.name, late)
+    return []
   }
 
   /** Passes the results on as their own stream, some at a time. */
@@ -172,23 +181,30 @@ export class TumblingWindows implements Operator, HeldState {
     return startOfWindow(timeMs, this.#step.lengthMs) + this.#step.lengthMs
   }
 
-  #enter(batch: Batch, index: number, { run, isWanted, late }: Turn): WindowResult | null {
-    const { name, lengthMs, graceMs, emit } = this.#step
+  /** Reads an event that its window, and the limits, still accept. */
+  #accepts(batch: Batch, index: number, { run, late }: Pick<Turn, 'run' | 'late'>): boolean {
+    const { name, graceMs } = this.#step
     const key = batch.keys[index] as number
     const timeMs = batch.timesMs[index] as number
     const watermarkMs = batch.watermarksMs[index] as number
-    const endMs = this.#endOf(timeMs)
-    const startMs = endMs - lengthMs
-    if (isWindowClosed(endMs, graceMs, watermarkMs)) {
+    if (isWindowClosed(this.#endOf(timeMs), graceMs, watermarkMs)) {
       late.push(index)
       if (this.#onLate === 'dead-letter') run.fault(index, name, lateError(timeMs, watermarkMs))
-      return null
+      return false
     }
     const error = this.#read(batch, index) ?? this.#use.refusal(this.#histories.has(key) ? 0 : 1)
-    if (error !== null) {
-      run.fault(index, name, error)
-      return null
-    }
+    if (error !== null) run.fault(index, name, error)
+    return error === null
+  }
+
+  #enter(batch: Batch, index: number, turn: Turn): WindowResult | null {
+    if (!this.#accepts(batch, index, turn)) return null
+    const { run, isWanted } = turn
+    const { lengthMs, emit } = this.#step
+    const key = batch.keys[index] as number
+    const timeMs = batch.timesMs[index] as number
+    const endMs = this.#endOf(timeMs)
+    const startMs = endMs - lengthMs
     const history = this.#histories.of(key) ?? this.#begin(key)
     if (history.latestUpTo(endMs - 1) < startMs) this.#open.file(key, endMs)
     history.insert(timeMs, this.#columns.hold())

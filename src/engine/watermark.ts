@@ -52,6 +52,16 @@ export class Watermark {
     this.#nowMs = Math.max(this.#newestMs - this.#lagMs, this.#idleMs)
   }
 
+  accepts(eventTimeMs: number, recordTimestampMs: number): boolean {
+    const isJudged = recordTimestampMs !== NO_TIMESTAMP
+    return !isJudged || eventTimeMs - recordTimestampMs <= this.#maxAheadMs
+  }
+
+  /** The watermark after an event that is accepted, ms. */
+  after(eventTimeMs: number): number {
+    return Math.max(this.#nowMs, eventTimeMs - this.#lagMs)
+  }
+
   /**
    * Advances the watermark by an event. One wrong clock must not make the rest of the partition
    * late, so an event too far ahead of its record's timestamp is refused; without a timestamp it is
@@ -59,8 +69,7 @@ export class Watermark {
    * @returns is the event accepted?
    */
   admit(eventTimeMs: number, recordTimestampMs: number): boolean {
-    const isJudged = recordTimestampMs !== NO_TIMESTAMP
-    if (isJudged && eventTimeMs - recordTimestampMs > this.#maxAheadMs) return false
+    if (!this.accepts(eventTimeMs, recordTimestampMs)) return false
     this.#firstMs ??= Math.max(eventTimeMs, this.#newestMs)
     if (isLate(eventTimeMs, this.#nowMs)) return true
     if (eventTimeMs > this.#newestMs) {

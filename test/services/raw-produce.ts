@@ -1,20 +1,36 @@
 import type { TopicPartition } from '../../src/records/port.ts'
 import { ask, encoder } from './ask.ts'
-import { leaderOf } from './cluster.ts'
+import { leaderOf, until } from './cluster.ts'
 import type { KafkaService } from './kafka.ts'
 
 const ALL_REPLICAS = -1
 const WITHIN_MS = 4_000
 
 /**
- * Writes a batch as it is, byte for byte. The offset of its first record. Shares nothing with our
- * driver.
+ * Writes a batch as it is, byte for byte, once its partition has a leader. The offset of its first
+ * record. Shares nothing with our driver.
  */
 export async function produceRaw(
   kafka: KafkaService,
-  { topic, partition }: TopicPartition,
+  partition: TopicPartition,
   batch: Buffer,
 ): Promise<number> {
+  let offset = -1
+  const isWritten = async () => {
+    const { code, baseOffset } = await produceOnce(kafka, partition, batch)
+    offset = baseOffset
+    if (code !== 0) throw new Error(`a batch is answered with code ${code}`)
+    return true
+  }
+  await until('written', isWritten, WITHIN_MS)
+  return offset
+}
+
+async function produceOnce(
+  kafka: KafkaService,
+  { topic, partition }: TopicPartition,
+  batch: Buffer,
+): Promise<{ readonly code: number; readonly baseOffset: number }> {
   const body = encoder().writeString(null).writeInt16(ALL_REPLICAS).writeInt32(WITHIN_MS)
   body.writeInt32(1).writeString(topic).writeInt32(1).writeInt32(partition).writeBytes(batch)
   const leader = await leaderOf(kafka, { topic, partition })
@@ -29,6 +45,5 @@ export async function produceRaw(
     })
     return first
   })
-  if (produced?.code !== 0) throw new Error(`a batch is answered with code ${produced?.code}`)
-  return produced.baseOffset
+  return produced ?? { code: -1, baseOffset: -1 }
 }

@@ -93,7 +93,10 @@ class Dedupe implements Operator {
   }
 
   *process(batch: Batch, run: ChunkRun): ReadyBatches {
-    this.#watermarkMs = Math.max(this.#watermarkMs, batch.watermarksMs.at(-1) ?? this.#watermarkMs)
+    if (run.mode !== 'preview') {
+      const { watermarksMs } = batch
+      this.#watermarkMs = Math.max(this.#watermarkMs, watermarksMs.at(-1) ?? this.#watermarkMs)
+    }
     const late: number[] = []
     const indices = batch.indices.filter((index) => {
       if (!this.#isLate(batch, index)) return this.#isFirst(batch, index, run)
@@ -132,13 +135,16 @@ class Dedupe implements Operator {
     const timeMs = batch.timesMs[index] as number
     const unfit = this.#ids.read(batch, index)
     const id = this.#ids.number
-    if (unfit === null && this.#seen.joins(id, timeMs)) {
+    const isPreview = run.mode === 'preview'
+    const isDuplicate = () =>
+      isPreview ? this.#seen.knows(id, timeMs) : this.#seen.joins(id, timeMs)
+    if (unfit === null && isDuplicate()) {
       run.duplicates.push(index)
       return false
     }
     const error = unfit ?? this.#use.refusal(this.#seen.has(key) ? 0 : 1)
-    if (error === null) this.#seen.begin(id, key, timeMs)
-    else run.fault(subjectOf(batch, index), this.#name, error)
+    if (error === null && !isPreview) this.#seen.begin(id, key, timeMs)
+    if (error !== null) run.fault(subjectOf(batch, index), this.#name, error)
     return error === null
   }
 }

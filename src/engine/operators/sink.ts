@@ -61,7 +61,7 @@ export const sink: OperatorRule<SinkStep> = {
     return {
       isDirect: opened.encoderOf !== null,
       process(batch, run) {
-        if (run.mode !== 'live') return []
+        if (run.mode === 'replay') return []
         const { indices, windows, source, late, degraded, timesMs } = batch
         const events = eventsWithFeatures(batch)
         const sinks = [{ sink: opened, indices, events }]

@@ -22,6 +22,7 @@ export class Histories {
   touched = 0
   readonly #layout: Layout
   readonly #history: History
+  readonly #preview: History
   readonly #heads: Float64Array[] = []
   readonly #older = new Map<number, OlderBlocks>()
   #size = 0
@@ -30,6 +31,7 @@ export class Histories {
   constructor(layout: Layout) {
     this.#layout = layout
     this.#history = new History(layout)
+    this.#preview = new History(layout)
   }
 
   /** Fetches the memory of the next histories concurrently (Kocberber et al. 2015: AMAC). */
@@ -85,6 +87,18 @@ export class Histories {
     this.#history.begin(key, lastMs)
     this.#size++
     return this.#history
+  }
+
+  /** A copy of a key's history, for the insertion of one event, until {@link endPreview}. */
+  preview(key: number, timeMs: number): History {
+    const known = this.of(key)
+    if (known === null) this.#preview.begin(key, this.lastMsOf(key))
+    else this.#preview.beginAs(known, timeMs)
+    return this.#preview
+  }
+
+  endPreview(): void {
+    this.#preview.discard(this.of(this.#preview.key))
   }
 
   /** Evicts the current key, which must hold no events. @param remembers keeps its newest time */

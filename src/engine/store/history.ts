@@ -71,6 +71,35 @@ export class History extends EventBuffer {
     this.#clear()
   }
 
+  /**
+   * Begins as a copy of another, for one insertion. Older blocks are shared, unless the event goes
+   * into them.
+   */
+  beginAs(of: History, timeMs: number): void {
+    const { slabs } = this.#layout
+    const size = of.end - of.start
+    this.key = of.key
+    this.newestPrunedMs = of.newestPrunedMs
+    this.older = of.older !== null && timeMs < of.older.newestMs ? of.older.copy() : of.older
+    this.capacity = FIRST_CAPACITY
+    while (this.capacity <= size) this.capacity *= 2
+    this.#goTo(slabs.allocate(numbersOf(this.#layout, this.capacity)))
+    this.#clear()
+    this.end = size
+    for (let c = 0; c < this.#layout.columns; c++) {
+      const from = of.column(c) + of.start
+      this.data.set(of.data.subarray(from, from + size), this.column(c))
+    }
+  }
+
+  /** Frees what {@link beginAs} has copied. */
+  discard(of: History | null): void {
+    this.#layout.slabs.giveBack(this.place, numbersOf(this.#layout, this.capacity))
+    if (of === null || this.older !== of.older) this.older?.discard()
+    else this.older?.newestTexts?.reset(of)
+    this.key = NO_KEY
+  }
+
   load(key: number, older: OlderBlocks | null, heads: Float64Array, at: number): void {
     this.key = key
     this.older = older

@@ -162,6 +162,26 @@ export class KeyedWindows implements HeldState {
     return this.#histories.has(key)
   }
 
+  /**
+   * Writes the row that {@link process} would, and keeps nothing. Nothing is pruned either: the
+   * watermark of the event is not that of the partition.
+   */
+  preview(moment: EventMoment, enters: boolean, row: Float64Array): void {
+    const { key, timeMs, watermarkMs } = moment
+    const histories = this.#histories
+    const history = enters ? histories.preview(key, timeMs) : histories.of(key)
+    const previousMs = this.#previousMs(key, history, timeMs, this.#cutMs(watermarkMs))
+    const closed = this.#lastClosed
+    // As of before the event, like a window that its watermark closes.
+    if (history !== null) for (const of of closed) of.writeAt(watermarkMs, history, row)
+    else for (const of of closed) of.write(key, row)
+    this.#writeBefore(moment, history, row)
+    if (enters) history?.insert(timeMs, this.#columns.numbers)
+    this.#writeWindows(moment, history, row)
+    this.#writeSinceLast(moment, previousMs, row)
+    if (enters) histories.endPreview()
+  }
+
   /** An event that does not enter sees the events up to its own time. */
   process(moment: EventMoment, enters: boolean, row: Float64Array | null): void {
     const { key, timeMs, watermarkMs } = moment
@@ -171,20 +191,34 @@ export class KeyedWindows implements HeldState {
     if (history !== null) this.#prune(history, watermarkMs)
     const looksBack = this.#sinceLast.length + this.#sinceLastEver.length > 0
     const previousMs = looksBack ? this.#previousMs(key, history, timeMs) : 0
-    const floorMs = watermarkMs - this.#longestMs
-    if (row !== null && this.#before !== null) {
-      this.#before.own = this.#isMatch ? this.#columns.numbers : null
-      this.#before.write(history, timeMs, floorMs, row)
-    }
+    if (row !== null && this.#before !== null) this.#writeBefore(moment, history, row)
     if (enters) history?.insert(timeMs, this.#columns.hold())
     if (row === null) return
-    this.#rolling.write(history, timeMs, floorMs, row)
+    this.#writeWindows(moment, history, row)
+    for (const lastClosed of this.#lastClosed) lastClosed.write(key, row)
+    if (looksBack) this.#writeSinceLast(moment, previousMs, row)
+  }
+
+  #writeBefore(
+    { timeMs, watermarkMs }: EventMoment,
+    history: History | null,
+    row: Float64Array,
+  ): void {
+    if (this.#before === null) return
+    this.#before.own = this.#isMatch ? this.#columns.numbers : null
+    this.#before.write(history, timeMs, watermarkMs - this.#longestMs, row)
+  }
+
+  #writeWindows(
+    { timeMs, watermarkMs }: EventMoment,
+    history: History | null,
+    row: Float64Array,
+  ): void {
+    this.#rolling.write(history, timeMs, watermarkMs - this.#longestMs, row)
     for (const { lengthMs, walk } of this.#current) {
       const startMs = startOfWindow(Math.max(timeMs, watermarkMs), lengthMs)
       walk.writeRange(history, { afterMs: startMs - 1, upToMs: timeMs, timeMs }, row)
     }
-    for (const lastClosed of this.#lastClosed) lastClosed.write(key, row)
-    if (looksBack) this.#writeSinceLast(moment, previousMs, row)
   }
 
   expire(watermarkMs: number, most: number): void {
@@ -210,15 +244,20 @@ export class KeyedWindows implements HeldState {
 
   /** Drops the events that the watermark has passed, after recording closed windows. */
   #prune(history: History, watermarkMs: number): void {
+    for (const lastClosed of this.#lastClosed) lastClosed.record(history, watermarkMs)
+    history.prune(this.#cutMs(watermarkMs))
+  }
+
+  /** Events up to this time are dropped. */
+  #cutMs(watermarkMs: number): number {
     let cutMs = watermarkMs - this.#longestMs
     for (const { lengthMs } of this.#current) {
       cutMs = Math.min(cutMs, startOfWindow(watermarkMs, lengthMs) - 1)
     }
-    for (const lastClosed of this.#lastClosed) {
-      lastClosed.record(history, watermarkMs)
-      cutMs = Math.min(cutMs, startOfWindow(watermarkMs, lastClosed.lengthMs) - 1)
+    for (const { lengthMs } of this.#lastClosed) {
+      cutMs = Math.min(cutMs, startOfWindow(watermarkMs, lengthMs) - 1)
     }
-    history.prune(cutMs)
+    return cutMs
   }
 
   #writeSinceLast(
@@ -239,11 +278,20 @@ export class KeyedWindows implements HeldState {
     }
   }
 
-  /** Event time of the last event before one at `timeMs`; −Infinity: there was none. */
-  #previousMs(key: number, history: History | null, timeMs: number): number {
+  /**
+   * Event time of the last event before one at `timeMs`; −Infinity: there was none. @param cutMs
+   * events up to this time count as dropped. @default those that are held do not
+   */
+  #previousMs(
+    key: number,
+    history: History | null,
+    timeMs: number,
+    cutMs = Number.NEGATIVE_INFINITY,
+  ): number {
     if (history === null) return this.#histories.lastMsOf(key)
     const latestMs = history.latestUpTo(timeMs)
-    return latestMs === Number.NEGATIVE_INFINITY ? history.newestPrunedMs : latestMs
+    if (latestMs > cutMs) return latestMs
+    return Math.max(history.newestPrunedMs, history.latestUpTo(cutMs))
   }
 
   #begin({ key, timeMs }: EventMoment): History {

@@ -29,17 +29,32 @@ export class LastClosed {
   }
 
   record(history: History, watermarkMs: number): void {
-    const openMs = startOfWindow(watermarkMs, this.lengthMs)
-    const newestMs = history.latestUpTo(openMs - 1)
-    if (newestMs === Number.NEGATIVE_INFINITY) return
-    const startMs = startOfWindow(newestMs, this.lengthMs)
-    const known = this.#byKey.get(history.key)
-    if (known !== undefined && known.startMs >= startMs) return
-    this.#byKey.set(history.key, { startMs, values: this.#valuesOf(history, startMs) })
+    const closed = this.#closedBy(history, watermarkMs)
+    if (closed !== null) this.#byKey.set(history.key, closed)
   }
 
   write(key: number, row: Float64Array): void {
-    const values = this.#byKey.get(key)?.values ?? this.#none
+    this.#write(this.#byKey.get(key)?.values, row)
+  }
+
+  /** Writes what it would be behind a watermark. */
+  writeAt(watermarkMs: number, history: History, row: Float64Array): void {
+    const closed = this.#closedBy(history, watermarkMs) ?? this.#byKey.get(history.key)
+    this.#write(closed?.values, row)
+  }
+
+  /** `null`: no window has closed after the known one. */
+  #closedBy(history: History, watermarkMs: number): ClosedWindow | null {
+    const openMs = startOfWindow(watermarkMs, this.lengthMs)
+    const newestMs = history.latestUpTo(openMs - 1)
+    if (newestMs === Number.NEGATIVE_INFINITY) return null
+    const startMs = startOfWindow(newestMs, this.lengthMs)
+    const known = this.#byKey.get(history.key)
+    if (known !== undefined && known.startMs >= startMs) return null
+    return { startMs, values: this.#valuesOf(history, startMs) }
+  }
+
+  #write(values = this.#none, row: Float64Array): void {
     for (let f = 0; f < this.#features.length; f++) {
       row[this.#features[f] as number] = values[f] as number
     }

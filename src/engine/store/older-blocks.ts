@@ -140,6 +140,22 @@ export class OlderBlocks {
     }
   }
 
+  copy(): OlderBlocks {
+    const copy = new OlderBlocks(this.#layout)
+    copy.newestPrunedMs = this.newestPrunedMs
+    for (const { blocks } of this.groups) for (const of of blocks) copy.append(of, of.end)
+    return copy
+  }
+
+  /** Frees a copy; the texts of its events are held by the original. */
+  discard(): void {
+    for (const group of this.groups) {
+      while (group.blocks.length > 0) group.shift()
+      group.free()
+    }
+    this.free()
+  }
+
   /** Frees what belongs to no group. {@link prune} must have dropped all events. */
   free(): void {
     for (const latest of this.#latest) latest.free()
