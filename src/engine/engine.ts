@@ -10,7 +10,7 @@ import {
   type ReadyBatch,
 } from './events.ts'
 import { futureError } from './faults.ts'
-import { type Operator, type OperatorContext, passOn } from './operators/rule.ts'
+import { type Operator, type OperatorContext, passOn, type StepStates } from './operators/rule.ts'
 import { openAll, planOf, sharesTopic } from './plan.ts'
 import { ChunkRun, type RunMode } from './run.ts'
 import { Dictionary } from './store/dictionary.ts'
@@ -76,10 +76,15 @@ export class Engine {
     return Math.min(...this.#operators.map((of) => of.nextEndMs ?? Number.POSITIVE_INFINITY))
   }
 
-  *process(batch: EventBatch, mode: RunMode = 'live'): ChunkResults {
+  /** @param previewed what a preview is of: the rows of stores are fetched once for it */
+  *process(
+    batch: EventBatch,
+    mode: RunMode = 'live',
+    previewed: object | null = null,
+  ): ChunkResults {
     const { count, keys, events, timesMs, recordTimesMs } = batch
     const isPreview = mode === 'preview'
-    const run = new ChunkRun(mode, isPreview ? events : null)
+    const run = new ChunkRun(mode, previewed)
     const indices: number[] = []
     const watermarksMs = new Float64Array(count)
     for (let index = 0; index < count; index++) {
@@ -109,6 +114,19 @@ export class Engine {
     }
     this.#expire(0)
     return run.result(this.watermark.nowMs)
+  }
+
+  /** What steps keep of a key, by their names; `null`: no step keeps anything. */
+  peek(key: string): StepStates | null {
+    const { nowMs: watermarkMs, parts } = this.watermark
+    const moment = { key: this.keyNumbers.numberOf(key), timeMs: parts.newestMs, watermarkMs }
+    const found: StepStates = { features: {}, windows: {} }
+    for (const operator of this.#operators) operator.peek?.(moment, found)
+    const isNothing = this.#operators.every(
+      ({ states = [] }) => !states.some((of) => of.has(moment.key)),
+    )
+    this.#expire(0)
+    return isNothing ? null : found
   }
 
   #expire(events: number): void {

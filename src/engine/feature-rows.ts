@@ -8,10 +8,12 @@ import type { Batch } from './events.ts'
 import { badColumn, lateError, threw, typeNameOf } from './faults.ts'
 import {
   areWanted,
+  type KeyMoment,
   type Operator,
   type OperatorContext,
   passOn,
   type ReadyBatches,
+  type StepStates,
 } from './operators/rule.ts'
 import { type ChunkRun, subjectOf } from './run.ts'
 import { isMissing } from './store/event-columns.ts'
@@ -141,6 +143,15 @@ export class FeatureRows implements Operator {
     const own = { step: this.#step.name, names: this.#names }
     const features = { ...own, ...columns, areFinite: this.#doubt === 0, found }
     yield* passOn(this.#behind, { ...batch, indices, features, degraded }, run, late)
+  }
+
+  peek(moment: KeyMoment, { features }: StepStates): void {
+    const row = new Float64Array(this.#row.length)
+    for (const kind of this.states) kind.peek(moment, row)
+    const own = this.#step.features.flatMap((feature, f) =>
+      this.#own.some(({ at }) => at === f) ? [] : [[feature.name, Math.fround(row[f] as number)]],
+    )
+    features[this.#step.name] = Object.fromEntries(own)
   }
 
   /** Fetches the rows that events will look up in stores. */

@@ -19,8 +19,8 @@ export type RunMode = 'live' | 'replay' | 'preview'
 /** The results of one chunk while operators process it. */
 export class ChunkRun {
   readonly mode: RunMode
-  /** The events of a preview, which may be attempted again; `null`: it is none. */
-  readonly previewed: Events | null
+  /** What a preview is of, which may be attempted again; `null`: it is none. */
+  readonly previewed: object | null
   readonly windowed: number[] = []
   readonly duplicates: number[] = []
   readonly #ready: ReadyBatch[] = []
@@ -29,7 +29,7 @@ export class ChunkRun {
   /** Only an event's first fault counts, because it is set aside once. */
   readonly #faults = new Map<number | WindowResult, EngineFault>()
 
-  constructor(mode: RunMode, previewed: Events | null = null) {
+  constructor(mode: RunMode, previewed: object | null = null) {
     this.mode = mode
     this.previewed = previewed
   }

@@ -28,8 +28,8 @@ interface Fetched {
   readonly tables: readonly (Rows | StoreRows)[]
   /** By look-up in a store, the keys of the events that were fetched for. */
   readonly keys: (readonly (string | null)[])[]
-  /** The events of a preview; `null`: those of a chunk, or none. */
-  events: Events | null
+  /** What was fetched for; `null`: a chunk, or nothing. */
+  previewed: object | null
 }
 
 /** The current event's rows of tables and stores. Each is looked up once for all features of it. */
@@ -54,7 +54,7 @@ export class TableRows {
     this.names = this.#lookups.map(({ name }) => name)
     this.#keys = this.#lookups.map(({ key }) => reader(key))
     const fetched = () => {
-      return { tables: this.#lookups.map(({ table }) => lookup(table)), keys: [], events: null }
+      return { tables: this.#lookups.map(({ table }) => lookup(table)), keys: [], previewed: null }
     }
     this.#live = fetched()
     this.#previewed = fetched()
@@ -75,11 +75,11 @@ export class TableRows {
   fetch(
     { events, indices, timesMs }: Batch,
     isKind: (kind: number, index: number) => boolean,
-    previewed: Events | null,
+    previewed: object | null,
   ): Promise<unknown> | null {
     const fetched = this.#fetched
-    if (previewed !== null && fetched.events === previewed) return null
-    fetched.events = previewed
+    if (previewed !== null && fetched.previewed === previewed) return null
+    fetched.previewed = previewed
     const fetching = this.#lookups.flatMap(({ kind }, i) => {
       const store = fetched.tables[i] as Rows | StoreRows
       if (!('fetch' in store)) return []

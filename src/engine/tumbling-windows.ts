@@ -6,7 +6,14 @@ import type { TumblingStep } from '../topology/definition.ts'
 import type { OnLate } from '../topology/source.ts'
 import { type Batch, NO_EVENTS, NONE_DEGRADED, type WindowResult } from './events.ts'
 import { badColumn, lateError, threw } from './faults.ts'
-import { type Operator, type OperatorContext, passOn, type ReadyBatches } from './operators/rule.ts'
+import {
+  type KeyMoment,
+  type Operator,
+  type OperatorContext,
+  passOn,
+  type ReadyBatches,
+  type StepStates,
+} from './operators/rule.ts'
 import type { ChunkRun } from './run.ts'
 import type { Dictionary } from './store/dictionary.ts'
 import { EventColumns } from './store/event-columns.ts'
@@ -103,6 +110,26 @@ export class TumblingWindows implements Operator, HeldState {
 
   advance(watermarkMs: number, run: ChunkRun): ReadyBatches {
     return this.#follow(run, (turn) => this.#close(watermarkMs, null, turn))
+  }
+
+  has(key: number): boolean {
+    return this.#histories.has(key)
+  }
+
+  peek({ key }: KeyMoment, { windows }: StepStates): void {
+    const history = this.#histories.of(key)
+    if (history === null) return
+    const ends: number[] = []
+    // Closed windows have dropped their events.
+    for (let timeMs = history.newestMs; timeMs !== Number.NEGATIVE_INFINITY; ) {
+      const endMs = this.#endOf(timeMs)
+      ends.push(endMs)
+      timeMs = history.latestUpTo(endMs - this.#step.lengthMs - 1)
+    }
+    const open = { isFinal: false, cause: null }
+    windows[this.#step.name] = ends
+      .toReversed()
+      .map((endMs) => this.#result(history, { endMs, ...open }).event)
   }
 
   /** Finds what may not enter; results are not previewed. */

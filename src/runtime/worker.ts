@@ -93,6 +93,9 @@ interface Shared extends WorkerOptions, WorkerContext {
   readonly random: Random
 }
 
+/** The part of a membership that requests need. */
+export type Membership = Pick<GroupMembership, 'taskOf' | 'partitionsOf' | 'ownerOf'>
+
 /** Starts a worker. While no broker answers it keeps trying, in state `unavailable`. */
 export function startWorker(options: WorkerOptions): Worker {
   return new Worker(options)
@@ -189,6 +192,11 @@ export class Worker {
   async closeWindows(): Promise<void> {
     await this.#membership?.closeWindows()
     await this.settled()
+  }
+
+  /** What it can be asked about; `null` while it is no member of its group. */
+  get membership(): Membership | null {
+    return this.#membership
   }
 
   async #run(): Promise<void> {

@@ -85,21 +85,30 @@ export class BatchScorer implements Omit<Scorer, keyof About> {
     return this.#lanes.find(({ rows }) => count <= rows) as Lane
   }
 
-  async score(rows: Float32Array, count: number): Promise<Answer> {
+  async score(rows: Float32Array, count: number, yields = false): Promise<Answer> {
     if (this.#closing !== null) {
       throw new TidemarkError(
         'INVARIANT',
         `${this.#identity.label} was asked to score after it was closed`,
       )
     }
-    const request = new ScoreRequest(rows, count, this.#identity.columns)
+    const request = new ScoreRequest(rows, count, { columns: this.#identity.columns, yields })
     if (count === 0 || this.#state !== 'open') request.lose()
     else {
-      this.#waiting.push(request)
+      this.#enqueue(request)
       this.#waitingRows += count
       this.#dispatchSoon()
     }
     return request.answer
+  }
+
+  /** Rows go before those that yield and have not begun. */
+  #enqueue(request: ScoreRequest): void {
+    const behind = request.yields
+      ? -1
+      : this.#waiting.findIndex(({ yields, dispatched }) => yields && dispatched === 0)
+    if (behind < 0) this.#waiting.push(request)
+    else this.#waiting.splice(behind, 0, request)
   }
 
   close(): Promise<void> {

@@ -183,7 +183,7 @@ function scorerOf(about: About, scorer: Omit<Scorer, keyof About>): Scorer {
     get state() {
       return scorer.state
     },
-    score: (rows, count) => scorer.score(rows, count),
+    score: (rows, count, yields) => scorer.score(rows, count, yields),
     close: () => scorer.close(),
   }
 }

@@ -12,6 +12,8 @@ export class ScoreRequest {
   /** Row-major float32[count, features]. */
   readonly rows: Float32Array
   readonly count: number
+  /** Do others that wait go first? */
+  readonly yields: boolean
   /** By `performance.now()`. */
   readonly sinceMs = performance.now()
   readonly answer: Promise<Answer>
@@ -26,9 +28,14 @@ export class ScoreRequest {
   #returned = 0
   #runMs = 0
 
-  constructor(rows: Float32Array, count: number, columns: number) {
+  constructor(
+    rows: Float32Array,
+    count: number,
+    { columns, yields }: { readonly columns: number; readonly yields: boolean },
+  ) {
     this.rows = rows
     this.count = count
+    this.yields = yields
     this.#columns = Array.from({ length: columns }, () => new Float64Array(count))
     this.answer = new Promise((resolve, reject) => {
       this.#resolve = resolve

@@ -70,12 +70,13 @@ export interface Scorer {
   passOver(): void
   /**
    * `rows`: row-major float32[count, features] in the model's order, reusable once this resolves.
+   * `yields`: rows of others that wait go first, @default no.
    * Scores that are not finite are returned unchanged. The same row returns the same bits in any
    * batch. @throws TidemarkError `MODEL_FAILING` when it scored none of the rows: the call may be
    * retried · `MODEL_LOST` when it hangs or its thread has ended; rows of a guarded model are
    * `lost` instead
    */
-  score(rows: Float32Array, count: number): Promise<Answer>
+  score(rows: Float32Array, count: number, yields?: boolean): Promise<Answer>
   /** Waits 5 s at most for runs. A thread is drained: terminating it would abort the process. */
   close(): Promise<void>
 }

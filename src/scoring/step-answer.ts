@@ -9,6 +9,8 @@ export interface StepBatch {
   readonly count: number
   /** The rule that holds, by row. @default the step has no rules */
   readonly routes?: Uint8Array | undefined
+  /** Do rows of others go first? @default no */
+  readonly yields?: boolean
 }
 
 interface ModelRun {

@@ -137,7 +137,7 @@ export class StepScorer {
 
   async #answerOf({ model, chosen }: RowsOf, batch: StepBatch): Promise<Asked> {
     const count = chosen?.length ?? batch.count
-    const answer = await model.scorer.score(model.rowsOf(batch.rows, chosen), count)
+    const answer = await model.scorer.score(model.rowsOf(batch.rows, chosen), count, batch.yields)
     return { model, chosen, answer, failures: failuresOf(model, answer, count) }
   }
 

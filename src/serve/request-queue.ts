@@ -79,7 +79,7 @@ export class RequestQueue {
     const count = batch.reduce((sum, one) => sum + one.count, 0)
     if (count === 0) return
     try {
-      const answer = await this.#scorer.score(together(batch, count * this.#features), count)
+      const answer = await this.#scorer.score(together(batch, count * this.#features), count, true)
       let from = 0
       for (const one of batch) {
         answerTo(one, answer, from)

@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net'
 import { promisify } from 'node:util'
 import { gunzip, inflate } from 'node:zlib'
+import type { Code } from '../kernel/errors.ts'
 import { cannotListen } from './http.ts'
 
 // Answers requests over HTTP, within limits. Each request is read whole before it is answered.
@@ -17,6 +18,8 @@ const MOST = {
 }
 
 export interface HttpRequest {
+  readonly method: HttpRoute['method']
+  readonly path: string
   readonly headers: IncomingMessage['headers']
   /** Parts of the path that its route names. */
   readonly names: Readonly<Record<string, string | undefined>>
@@ -51,16 +54,18 @@ export class RequestFault extends Error {
   readonly status: number
   /** A place in the request, such as `inputs[0].shape`. */
   readonly where: string | undefined
+  readonly code: Code | undefined
   readonly headers: Readonly<Record<string, string>>
 
   constructor(
     status: number,
     message: string,
-    { where, headers = {} }: Partial<Pick<RequestFault, 'where' | 'headers'>> = {},
+    { where, code, headers = {} }: Partial<Pick<RequestFault, 'where' | 'code' | 'headers'>> = {},
   ) {
     super(message)
     this.status = status
     this.where = where
+    this.code = code
     this.headers = headers
   }
 }
@@ -160,7 +165,9 @@ export class RequestServer {
     const untilMs = sinceMs + deadlineOf(headers[DEADLINE])
     const body = await bodyOf(request)
     const names = route.path.exec(path)?.groups ?? {}
-    return route.answer({ headers, names, body, sinceMs, untilMs, isGone: () => socket.destroyed })
+    const isGone = () => socket.destroyed
+    const given = { method: route.method, path, headers, names, body }
+    return route.answer({ ...given, sinceMs, untilMs, isGone })
   }
 
   #authorize(given = ''): void {
@@ -230,6 +237,7 @@ function refusal(error: unknown): HttpReply {
     process.emitWarning(`answering a request failed: ${error instanceof Error ? error.name : ''}`)
     return { status: 500, body: { error: 'the server has failed' } }
   }
-  const { status, message, where, headers } = error
-  return { status, headers, body: { error: message, ...(where !== undefined && { where }) } }
+  const { status, message, where, code, headers } = error
+  const place = { ...(code && { code }), ...(where !== undefined && { where }) }
+  return { status, headers, body: { error: message, ...place } }
 }

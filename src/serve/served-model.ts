@@ -93,7 +93,7 @@ const SERVER = {
   extensions: ['binary_tensor_data'],
 } as const
 
-function decoded(part: string): string {
+export function decoded(part: string): string {
   try {
     return decodeURIComponent(part)
   } catch {

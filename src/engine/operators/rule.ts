@@ -5,7 +5,7 @@ import type { Definition, ScoreStep, Step, TumblingStep } from '../../topology/d
 import type { Expression } from '../../topology/function-reading.ts'
 import type { Lookup } from '../../topology/lookup.ts'
 import type { OnLate } from '../../topology/source.ts'
-import type { Batch, ReadyBatch, StepScores } from '../events.ts'
+import type { Batch, ReadyBatch, StepScores, WindowResult } from '../events.ts'
 import type { ChunkRun } from '../run.ts'
 import type { Dictionary } from '../store/dictionary.ts'
 import type { HeldState, StateUse } from '../store/state-limits.ts'
@@ -112,6 +112,21 @@ export type OpenSteps = (then: readonly Step[], input: StepInput) => readonly Op
  */
 export type ReadyBatches = Iterable<readonly ReadyBatch[] | Promise<unknown>>
 
+/** A key at a time; both times in ms since the epoch. */
+export interface KeyMoment {
+  readonly key: number
+  readonly timeMs: number
+  readonly watermarkMs: number
+}
+
+/** What steps keep of a key, by their names. */
+export interface StepStates {
+  /** Features over windows, float32. */
+  readonly features: Record<string, Readonly<Record<string, number>>>
+  /** The results of open windows so far, in the order of their ends. */
+  readonly windows: Record<string, readonly WindowResult['event'][]>
+}
+
 /** A step of one task, with its state. */
 export interface Operator {
   /** Processes the events of a chunk that reach it, in log order. */
@@ -127,6 +142,8 @@ export interface Operator {
   wants?(events: Events, index: number): boolean
   /** Needs it no object for an event that is in columns? @default it does */
   readonly isDirect?: boolean
+  /** Adds what it keeps of a key. @default nothing */
+  peek?(moment: KeyMoment, into: StepStates): void
   /** State that it keeps between chunks. @default nothing */
   readonly states?: readonly HeldState[]
   /** The watermark at which it produces something without an event. @default never */

@@ -162,6 +162,12 @@ export class KeyedWindows implements HeldState {
     return this.#histories.has(key)
   }
 
+  /** Writes the features of a key at a time. */
+  peek(moment: EventMoment, row: Float64Array): void {
+    this.#isMatch = false
+    this.preview(moment, false, row)
+  }
+
   /**
    * Writes the row that {@link process} would, and keeps nothing. Nothing is pruned either: the
    * watermark of the event is not that of the partition.

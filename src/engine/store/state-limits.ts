@@ -20,6 +20,8 @@ const MOST_ENTRIES = 2 ** 24 - 2 ** 20
 export interface HeldState {
   readonly bytes: number
   readonly texts: number
+  /** Is anything kept of a key? */
+  has(key: number): boolean
 }
 
 export class StateUse {

@@ -35,6 +35,13 @@ export interface Answered {
   readonly scores: StepScores | null
 }
 
+/** What outputs are made from. */
+interface Origins extends Pick<OutputContext, 'records' | 'nextOffset'> {
+  readonly isWarming: boolean
+  /** The header about the tables. */
+  readonly tables: readonly Header[]
+}
+
 /** The engine's result for a whole chunk. */
 export interface ChunkEnd {
   readonly result: EngineResult
@@ -96,19 +103,8 @@ export class Finishing {
   ): Generator<void, OutputBatch> {
     const { intake, chunk, isWarming, stages } = begun
     const { nextOffset } = chunk
-    const { clock, topicLimits } = this.#context
-    const [nowMs, present] = [clock.nowMs(), clock.present()]
-    const from: OutputContext = {
-      records: intake.records,
-      source: this.#partition,
-      headers: [...chunkHeaders(this.#topology.by, nowMs, isWarming), ...tables],
-      passed: this.#passed,
-      nextOffset,
-      present,
-      topicLimits,
-      formats: this.#topology.outputs,
-    }
-    const produced = stages.time('encode', () => answered.map((one) => this.#produce(one, from)))
+    const from = this.contextOf({ records: intake.records, nextOffset, isWarming, tables })
+    const produced = stages.time('encode', () => answered.map((one) => this.produce(one, from)))
     for (const [i, { made, shadows }] of produced.entries()) {
       begun.reached.push(...made.reached)
       this.#offer(shadows, answered[i] as Answered, from)
@@ -121,7 +117,7 @@ export class Finishing {
     const deadLetters = new WrittenRecords(faults.length)
     for (const fault of faults) {
       if (deadLetters.length % UNASKED === UNASKED - 1) yield
-      const letter = this.#deadLetter(fault, present)
+      const letter = this.#deadLetter(fault, from.present)
       deadLetters.write(letter, letter.topic, letter.partition)
     }
     if (end !== null) this.#tell(begun, faults, end)
@@ -133,7 +129,22 @@ export class Finishing {
     }
   }
 
-  #produce({ ready, scores }: Answered, from: OutputContext) {
+  contextOf({ records, nextOffset, isWarming, tables }: Origins): OutputContext {
+    const { clock, topicLimits } = this.#context
+    return {
+      records,
+      source: this.#partition,
+      headers: [...chunkHeaders(this.#topology.by, clock.nowMs(), isWarming), ...tables],
+      passed: this.#passed,
+      nextOffset,
+      present: clock.present(),
+      topicLimits,
+      formats: this.#topology.outputs,
+    }
+  }
+
+  /** Makes the outputs of a batch that a model has answered. */
+  produce({ ready, scores }: Answered, from: OutputContext) {
     const passed = ready.pass(scores)
     const headers = this.#decided.get(ready.step.name) ?? [[]]
     const made = produce(ready, { passed, from, decided: scores?.decided ?? null, headers })

@@ -1,10 +1,18 @@
 import { atMost, unlessAborted } from '../../kernel/clock.ts'
 import type { ConditionVariable } from '../../kernel/condition-variable.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
+import { partitionName } from '../../kernel/ids.ts'
 import { Lifecycle } from '../../kernel/lifecycle.ts'
 import { formatDuration } from '../../kernel/time.ts'
 import { MEMBER, type MemberState } from '../../records/group-member.ts'
-import type { Assignment, Member, MemberHandlers, Records, TopicInfo } from '../../records/port.ts'
+import type {
+  Assignment,
+  Member,
+  MemberHandlers,
+  Records,
+  TopicInfo,
+  TopicPartition,
+} from '../../records/port.ts'
 import { topicCompressions } from '../../topology/graph.ts'
 import { checkpointTopic, committedTopics } from '../commit/checkpoint-topic.ts'
 import { Committer } from '../commit/committer.ts'
@@ -15,6 +23,7 @@ import { limitsOf } from '../output/topic-limits.ts'
 import type { PreparedTopology } from '../prepared.ts'
 import type { BoundedRange } from '../start/bounded-range.ts'
 import { Availability } from './availability.ts'
+import type { Task } from './task.ts'
 import { Tasks, type TasksOptions } from './tasks.ts'
 
 // A worker as a member of its group, from joining to leaving: its assigned tasks, and their
@@ -56,6 +65,7 @@ export class GroupMembership {
   readonly #availability = new Availability()
   readonly #tasks: Tasks
   readonly #committer: Committer
+  #owners: ReadonlyMap<string, string | null> = new Map()
   /** The error that ended it; `null`: none has. */
   #failure: { readonly error: unknown } | null = null
 
@@ -99,6 +109,21 @@ export class GroupMembership {
   /** Is a member, whose partitions are committed up to the ends of their ranges? */
   get isAtEnds(): boolean {
     return this.#life.state === 'joined' && this.#tasks.areAtEnds
+  }
+
+  /** As {@link Tasks.taskOf}. */
+  taskOf(topology: string, partition: TopicPartition): Task | null {
+    return this.#tasks.taskOf(topology, partition)
+  }
+
+  /** 0: the topic is not known. */
+  partitionsOf(topic: string): number {
+    return this.#o.topics.get(topic)?.partitions ?? 0
+  }
+
+  /** The address that the owner of a partition advertises; `null`: nobody does. */
+  ownerOf(partition: TopicPartition): string | null {
+    return this.#owners.get(partitionName(partition)) ?? null
   }
 
   /** Closes every open window; resolves when they have closed, not yet committed. */

@@ -21,6 +21,7 @@ import type { TaskContext } from '../output/task-context.ts'
 import type { PreparedTopology } from '../prepared.ts'
 import { EventIntake, packedIntake } from './intake.ts'
 import type { KeyWatch } from './key-watch.ts'
+import { NotNow, Previews } from './previews.ts'
 import { SchemaWait } from './schema-wait.ts'
 
 // One topology on one partition: chunks in, finished work out, in log order.
@@ -63,9 +64,12 @@ export class Task {
   readonly #points: ReplayPoints
   readonly #horizonMs: number
   readonly #finishing: Finishing
+  readonly previews: Previews
   /** Resolves when the work given so far has entered the windows. */
   #working: Promise<void> = Promise.resolve()
   #isOver = false
+  /** Of the next record that enters the windows. */
+  #offset: number
   /** The last ready batches in progress: the next ones finish after them. */
   #last: Promise<void> = Promise.resolve()
   /**
@@ -108,6 +112,23 @@ export class Task {
     const { lagMs } = definition.source.watermark
     this.#points = new ReplayPoints({ horizonMs: this.#horizonMs, lagMs }, plan.from)
     this.#wholeFromMs = plan.wholeFromMs
+    this.#offset = plan.from.offset
+    const own = {
+      partition,
+      engine: this.#engine,
+      intake: this.#intake,
+      finishing: this.#finishing,
+    }
+    this.previews = new Previews(
+      topology,
+      {
+        ...own,
+        between: (work) => this.#between(work),
+        offset: () => this.#offset,
+        isWarming: () => this.#isWarming,
+      },
+      context,
+    )
   }
 
   /**
@@ -174,6 +195,20 @@ export class Task {
     this.#retrier.stop()
   }
 
+  /** Runs work when everything given so far has entered the windows. @throws NotNow */
+  #between<T>(work: () => T): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#working = this.#working.then(() => {
+        try {
+          if (this.#isOver) throw new NotNow('the partition goes to another worker')
+          resolve(work())
+        } catch (error) {
+          reject(error)
+        }
+      })
+    })
+  }
+
   /** Resolves when the work has entered the windows. */
   #enqueue(work: Work): Promise<void> {
     const { clock } = this.#context
@@ -211,6 +246,7 @@ export class Task {
       if (this.#isOver) return
       step = stages.time('windows', () => results.next())
     }
+    this.#offset = chunk.nextOffset
     if (!this.#isWarming) this.#becomeWhole()
     const { keys, bytes } = this.#engine.use
     const end = { result: step.value, note: this.#note(), keys, bytes }

@@ -20,6 +20,8 @@ import type { PreparedTopology } from '../prepared.ts'
 import { variantNotes } from '../start/variants.ts'
 import { AssignedPartition, type PartitionContext } from './assigned-partition.ts'
 import { KeyWatch } from './key-watch.ts'
+import { NotNow } from './previews.ts'
+import type { Task } from './task.ts'
 
 // The tasks of a worker, as the group assigns partitions, and the backpressure on their chunks.
 
@@ -131,6 +133,14 @@ export class Tasks {
       this.#told.add(message)
       this.#o.observer({ type: 'note', message })
     }
+  }
+
+  /** The task of a topology on a partition; `null`: it is not here. @throws NotNow */
+  taskOf(topology: string, partition: TopicPartition): Task | null {
+    const assigned = this.#partitions.get(partitionName(partition))
+    if (assigned === undefined) return null
+    if (assigned.isRestoring) throw new NotNow('the windows of the partition are being restored')
+    return assigned.tasks.find(({ labels }) => labels.topology === topology) ?? null
   }
 
   isRestoring(partition: TopicPartition): boolean {

@@ -1,0 +1,248 @@
+import type { Engine } from '../../engine/engine.ts'
+import type { EngineResult, ReadyBatch, StepScores } from '../../engine/events.ts'
+import type { StepStates } from '../../engine/operators/rule.ts'
+import { ScoreReader } from '../../engine/scored-events.ts'
+import { Dictionary } from '../../engine/store/dictionary.ts'
+import { UNWRITTEN } from '../../formats/record-decoding.ts'
+import type { Clock } from '../../kernel/clock.ts'
+import type { TidemarkError } from '../../kernel/errors.ts'
+import { type Partitioner, partitionOfKey } from '../../kernel/kafka.ts'
+import { atOnce, Slices } from '../../kernel/slices.ts'
+import { ListedRecords } from '../../records/log-records.ts'
+import type { Header, LogRecords, NewRecord, TopicPartition } from '../../records/port.ts'
+import { takesSecond } from '../../topology/function-source.ts'
+import type { WorkerContext } from '../context.ts'
+import type { RecordFault } from '../output/dead-letter.ts'
+import type { Finishing } from '../output/finishing.ts'
+import { engineFault } from '../output/outputs.ts'
+import { tablesHeaders } from '../output/provenance.ts'
+import type { PreparedTopology } from '../prepared.ts'
+import { EventIntake } from './intake.ts'
+
+// What a topology would write of an event if it were the next record of its partition. Nothing is
+// kept of it.
+
+/** An event that somebody asks about, as its records have it. */
+export interface AskedRecord {
+  readonly key: Buffer
+  readonly value: Buffer
+  readonly headers: readonly Header[]
+}
+
+/** The place in the log at which a task has answered. */
+export interface AsOf {
+  readonly partition: number
+  /** Of the next record that enters the windows. */
+  readonly offset: number
+  /** ms since the epoch; −Infinity before the first event. */
+  readonly watermarkMs: number
+}
+
+export interface KeyState {
+  /** `null`: nothing is kept. */
+  readonly states: StepStates | null
+  readonly asOf: AsOf
+}
+
+export interface Preview {
+  readonly outputs: readonly NewRecord[]
+  /** Why it would be a dead letter; `null`: it would not. */
+  readonly fault: { readonly step: string; readonly error: TidemarkError } | null
+  /** Was it left out, and why? `null`: it was not. */
+  readonly leftOut: 'late' | 'duplicate' | 'skipped' | null
+  /** Of the first model that it reaches; `null`: it reaches none. */
+  readonly scored: ReturnType<ScoreReader['read']> | null
+  /** May its windows lack events that are no longer in the log? */
+  readonly isWarming: boolean
+  readonly asOf: AsOf
+}
+
+/** Why nothing is answered now: the partition is elsewhere, moves, or is restored. */
+export class NotNow extends Error {}
+
+/** Finds where an event belongs. */
+export class Locator {
+  readonly #topology: PreparedTopology
+  readonly #keyNumbers = new Dictionary()
+  readonly #intake: EventIntake
+
+  constructor(topology: PreparedTopology) {
+    const { definition, format } = topology
+    const from = { topic: definition.source.topic, partition: UNWRITTEN }
+    this.#topology = topology
+    this.#intake = new EventIntake(definition.source, format, {
+      from,
+      partitions: null,
+      keyNumbers: this.#keyNumbers,
+    })
+  }
+
+  /** Do its keys come from records, so that an event alone has none? */
+  get needsKey(): boolean {
+    return takesSecond(this.#topology.definition.source.key)
+  }
+
+  /**
+   * The record with its key, and its partition. @param record its key is `null`: that of the event
+   * @throws TidemarkError of the dead letter that it would be
+   */
+  async locate(
+    { key, ...record }: Omit<AskedRecord, 'key'> & { readonly key: Buffer | null },
+    { partitions, clock }: { readonly partitions: number; readonly clock: Clock },
+  ): Promise<{ readonly record: AskedRecord; readonly partition: number }> {
+    const { format } = this.#topology
+    const raw = { ...record, offset: UNWRITTEN, timestampMs: clock.nowMs(), key: key ?? NO_KEY }
+    const records = new ListedRecords([raw])
+    await format.prepare(records, { clock, mayGiveUp: false })
+    const { batch, faults } = atOnce(this.#intake.decode(records, new Slices()))
+    const [fault] = faults
+    if (fault !== undefined) throw fault.error
+    const own = key ?? Buffer.from(String(this.#keyNumbers.cellOf(batch.keys[0] as number)))
+    this.#keyNumbers.expire(MOST_KEYS)
+    const partition = partitionOfKey(own, partitions, keyPartitioner(this.#topology))
+    return { record: { ...record, key: own }, partition }
+  }
+}
+
+/** More than an event has: all are forgotten. */
+const MOST_KEYS = 10
+
+/** Says in which partition a key is. */
+export function keyPartitioner({ definition }: PreparedTopology): Partitioner {
+  const { partitioner } = definition.source
+  return partitioner === 'unknown' || partitioner === null ? 'murmur2' : partitioner
+}
+
+const NO_KEY = Buffer.alloc(0)
+
+interface PreviewsOptions {
+  readonly partition: TopicPartition
+  readonly engine: Engine
+  readonly intake: EventIntake
+  readonly finishing: Finishing
+  /** Runs work between two chunks. @throws NotNow */
+  readonly between: <T>(work: () => T) => Promise<T>
+  readonly offset: () => number
+  readonly isWarming: () => boolean
+}
+
+/** Previews by one task. */
+export class Previews {
+  readonly #topology: PreparedTopology
+  readonly #o: PreviewsOptions
+  readonly #clock: Clock
+  readonly #readers: ReadonlyMap<string, ScoreReader>
+  /** Resolves when the last one has its rows of stores: they share a place for them. */
+  #fetching: Promise<unknown> = Promise.resolve()
+
+  constructor(topology: PreparedTopology, options: PreviewsOptions, { clock }: WorkerContext) {
+    this.#topology = topology
+    this.#o = options
+    this.#clock = clock
+    this.#readers = new Map(
+      [...topology.scorers].map(([name, { step, decisions }]) => {
+        const by = decisions.map(({ route, scorer }) => ({ route, label: scorer.label }))
+        return [name, new ScoreReader(step, by)]
+      }),
+    )
+  }
+
+  /** @throws NotNow · TidemarkError `MODEL_FAILING`, `MODEL_LOST` */
+  async preview(record: AskedRecord): Promise<Preview> {
+    const entering = this.#fetching.then(() => this.#enter(record))
+    this.#fetching = entering.catch(() => {})
+    return this.#finish(await entering)
+  }
+
+  /** What steps keep of a key. @throws NotNow */
+  state(key: string): Promise<KeyState> {
+    return this.#o.between(() => ({ states: this.#o.engine.peek(key), asOf: this.#asOf() }))
+  }
+
+  #asOf(): AsOf {
+    const { partition, offset, engine } = this.#o
+    const watermarkMs = engine.watermark.nowMs
+    return { partition: partition.partition, offset: offset(), watermarkMs }
+  }
+
+  /** Waits for rows of stores outside of the chunks, and then begins again. */
+  async #enter(record: AskedRecord): Promise<Entered> {
+    for (;;) {
+      const entered = await this.#o.between(() => ({ of: this.#process(record) }))
+      if (!(entered.of instanceof Promise)) return entered.of
+      await entered.of
+    }
+  }
+
+  #process(record: AskedRecord): Entered | Promise<unknown> {
+    const { engine, intake, isWarming } = this.#o
+    const asOf = this.#asOf()
+    const { offset } = asOf
+    const timestampMs = this.#clock.nowMs()
+    const records = new ListedRecords([{ ...record, offset, timestampMs }])
+    const { batch, records: events, faults } = atOnce(intake.decode(records, new Slices()))
+    const ready: ReadyBatch[] = []
+    const results = engine.process(batch, 'preview', record)
+    for (;;) {
+      const { done, value } = results.next()
+      if (value instanceof Promise) return value
+      if (done === true) {
+        ready.push(...value.ready)
+        return { asOf, isWarming: isWarming(), records: events, faults, result: value, ready }
+      }
+      ready.push(...value)
+    }
+  }
+
+  async #finish(entered: Entered): Promise<Preview> {
+    const { records, result, asOf, isWarming, ready } = entered
+    const { finishing } = this.#o
+    const tables = tablesHeaders(this.#topology.tables)
+    const nextOffset = asOf.offset + 1
+    const from = finishing.contextOf({ records, nextOffset, isWarming, tables })
+    const faults = [...entered.faults, ...result.faults.map((fault) => engineFault(fault, from))]
+    const outputs: NewRecord[] = []
+    let scored: Preview['scored'] = null
+    for (const each of ready) {
+      const scores = await this.#scoresOf(each)
+      const { made } = finishing.produce({ ready: each, scores }, from)
+      faults.push(...made.faults)
+      outputs.push(...made.outputs.records)
+      if (made.faults.length === 0) scored ??= this.#scored(each, scores)
+    }
+    const [fault = null] = faults
+    const isLate = result.late.some(({ indices }) => indices.length > 0)
+    const why = result.duplicates.length > 0 ? 'duplicate' : 'skipped'
+    const leftOut = outputs.length > 0 || fault !== null ? null : isLate ? 'late' : why
+    return { outputs, fault, leftOut, scored, isWarming, asOf }
+  }
+
+  /** Asks the models themselves: what is asked is neither retried nor counted as the stream's. */
+  async #scoresOf({ step, model, indices }: ReadyBatch): Promise<StepScores | null> {
+    const scorer = this.#topology.scorers.get(step.name)
+    if (model === undefined || scorer === undefined) return null
+    return scorer.score({
+      rows: model.rows,
+      count: indices.length,
+      routes: model.routes,
+      yields: true,
+    })
+  }
+
+  #scored(
+    { step, model, indices, events }: ReadyBatch,
+    scores: StepScores | null,
+  ): Preview['scored'] {
+    const reader = this.#readers.get(step.name)
+    if (model === undefined || scores === null || reader === undefined) return null
+    return reader.read(0, { indices, events, model, scores, found: null })
+  }
+}
+
+/** A record that was processed. */
+interface Entered extends Pick<Preview, 'asOf' | 'isWarming'> {
+  readonly records: LogRecords
+  readonly faults: readonly RecordFault[]
+  readonly result: EngineResult
+  readonly ready: readonly ReadyBatch[]
+}

@@ -1,0 +1,191 @@
+import { planOf } from '../engine/plan.ts'
+import type { Clock } from '../kernel/clock.ts'
+import { TidemarkError } from '../kernel/errors.ts'
+import { partitionOfKey } from '../kernel/kafka.ts'
+import { keyPartitioner, Locator, NotNow, type Preview } from '../runtime/partition/previews.ts'
+import type { Task } from '../runtime/partition/task.ts'
+import type { PreparedTopology } from '../runtime/prepared.ts'
+import type { Membership } from '../runtime/worker.ts'
+import { forwarded, isForwarded } from './forwarding.ts'
+import { type HttpReply, type HttpRequest, type HttpRoute, RequestFault } from './request-server.ts'
+import { decoded } from './served-model.ts'
+
+// Routes for events and keys of topologies. The worker that has the partition answers.
+
+/** Requests of this worker that may wait. */
+const MOST_WAITING = 1_024
+/** How long one without a deadline may wait, ms. */
+const LONGEST_MS = 10_000
+const KEY_HEADER = 'tidemark-key'
+const RETRY = { headers: { 'retry-after': '1' } }
+
+interface TopologyRoutes {
+  readonly topologies: readonly PreparedTopology[]
+  /** `null`: the worker is no member of its group now. */
+  readonly membership: () => Membership | null
+  readonly clock: Clock
+}
+
+/** A topology that answers requests. */
+interface Asked {
+  readonly topology: PreparedTopology
+  readonly locator: Locator
+  /** Is anything written that is not the result of a window? */
+  readonly hasOutputs: boolean
+}
+
+export function topologyRoutes({ topologies, membership, clock }: TopologyRoutes): HttpRoute[] {
+  const byName = new Map(
+    topologies.map((topology): [string, Asked] => {
+      const { definition } = topology
+      const hasOutputs = planOf(definition).some(
+        ({ step, place }) => step.op === 'sink' && place.results === null,
+      )
+      return [definition.name, { topology, locator: new Locator(topology), hasOutputs }]
+    }),
+  )
+  const topologyOf = ({ names: { topology = '' } }: HttpRequest): Asked => {
+    const found = byName.get(decoded(topology))
+    if (found !== undefined) return found
+    const there = [...byName.keys()].join(', ')
+    throw new RequestFault(404, `there is no such topology; there is ${there}`, { where: 'path' })
+  }
+  let waiting = 0
+  const atOwner = async (
+    topology: PreparedTopology,
+    { asked, locate, answer }: Question,
+  ): Promise<HttpReply> => {
+    if (waiting >= MOST_WAITING) throw new RequestFault(429, `${waiting} requests wait`, RETRY)
+    waiting++
+    try {
+      return await inTime(asked, async () => {
+        const { topic } = topology.definition.source
+        const member = membership()
+        const partitions = member?.partitionsOf(topic) ?? 0
+        if (member === null || partitions === 0) throw new NotNow('the worker is joining its group')
+        const partition = await locate(partitions)
+        const of = { topic, partition }
+        const task = member.taskOf(topology.definition.name, of)
+        if (task !== null) return answer(task)
+        const owner = member.ownerOf(of)
+        if (owner === null || isForwarded(asked)) throw new NotNow('no worker has the partition')
+        return forwarded(asked, owner)
+      })
+    } finally {
+      waiting--
+    }
+  }
+  return [
+    {
+      method: 'POST',
+      path: /^\/predict\/(?<topology>[^/]+)$/,
+      answer: async (asked) => {
+        const { topology, locator, hasOutputs } = topologyOf(asked)
+        if (!hasOutputs) {
+          const what = 'its outputs come from windows; ask GET /state for open ones'
+          throw new RequestFault(501, what, { where: 'path' })
+        }
+        const given = asked.headers[KEY_HEADER]
+        if (given === undefined && locator.needsKey) {
+          throw new RequestFault(400, 'the topology reads the key of the record', {
+            where: KEY_HEADER,
+          })
+        }
+        const key = given === undefined ? null : Buffer.from(String(given))
+        const event = { key, value: asked.body, headers: [] }
+        const located = (partitions: number) => locator.locate(event, { partitions, clock })
+        let record: Awaited<ReturnType<typeof located>>['record']
+        return atOwner(topology, {
+          asked,
+          locate: async (partitions) => {
+            const found = await located(partitions)
+            record = found.record
+            return found.partition
+          },
+          answer: async ({ previews }) => predicted(await previews.preview(record), asked),
+        })
+      },
+    },
+    {
+      method: 'GET',
+      path: /^\/state\/(?<topology>[^/]+)\/(?<key>[^/]+)$/,
+      answer: async (asked) => {
+        const { topology } = topologyOf(asked)
+        const key = decoded(asked.names['key'] as string)
+        return atOwner(topology, {
+          asked,
+          locate: async (partitions) => {
+            return partitionOfKey(Buffer.from(key), partitions, keyPartitioner(topology))
+          },
+          answer: async ({ previews }) => {
+            const { states, asOf } = await previews.state(key)
+            if (states !== null) return { body: { key, ...states, asOf } }
+            throw new RequestFault(404, 'nothing is kept of this key', { where: 'key' })
+          },
+        })
+      },
+    },
+  ]
+}
+
+interface Question {
+  readonly asked: HttpRequest
+  readonly locate: (partitions: number) => Promise<number>
+  readonly answer: (task: Task) => Promise<HttpReply>
+}
+
+/** Answers before the deadline, with the faults of a request. */
+async function inTime(asked: HttpRequest, answer: () => Promise<HttpReply>): Promise<HttpReply> {
+  const untilMs = Math.min(asked.untilMs, asked.sinceMs + LONGEST_MS)
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    const fault = new RequestFault(504, 'the deadline has passed')
+    timer = setTimeout(() => reject(fault), Math.max(0, untilMs - performance.now()))
+  })
+  try {
+    return await Promise.race([late, answer()])
+  } catch (thrown) {
+    throw requestFault(thrown)
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+function requestFault(thrown: unknown): unknown {
+  if (thrown instanceof NotNow) return new RequestFault(503, thrown.message, RETRY)
+  if (!(thrown instanceof TidemarkError)) return thrown
+  const { code, action, message } = thrown
+  if (action === 'dead-letter') return new RequestFault(422, message, { code, where: 'decode' })
+  return new RequestFault(503, 'the topology cannot answer now', { ...RETRY, code })
+}
+
+function predicted(
+  { outputs, fault, leftOut, scored, isWarming, asOf }: Preview,
+  { sinceMs }: HttpRequest,
+): HttpReply {
+  if (fault !== null) {
+    const { code, message } = fault.error
+    throw new RequestFault(422, message, { code, where: fault.step })
+  }
+  const { features = null, score = null, model = null, route = null } = scored ?? {}
+  return {
+    body: {
+      outputs: outputs.map(({ topic, key, value }) => {
+        return { topic, key: key?.toString() ?? null, ...shown(value) }
+      }),
+      ...(leftOut !== null && { why: leftOut }),
+      ...{ features, score, model, route, asOf, warming: isWarming },
+      latencyMs: performance.now() - sinceMs,
+    },
+  }
+}
+
+/** A value that is no JSON is in base64. */
+function shown(value: Buffer | null) {
+  if (value === null) return { value }
+  try {
+    return { value: JSON.parse(value.toString()) as unknown }
+  } catch {
+    return { base64: value.toString('base64') }
+  }
+}
