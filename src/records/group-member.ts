@@ -1,7 +1,14 @@
 import { TidemarkError } from '../kernel/errors.ts'
 import { partitionName, position } from '../kernel/ids.ts'
 import type { LifecycleTable } from '../kernel/lifecycle.ts'
-import type { Assignment, JoinOptions, MemberHandlers, PartitionOffsets, Start } from './port.ts'
+import type {
+  Assignment,
+  JoinOptions,
+  MemberHandlers,
+  Owners,
+  PartitionOffsets,
+  Start,
+} from './port.ts'
 
 /**
  * The committed offset, or without one the requested start. A partition that was added
@@ -61,6 +68,22 @@ export function chosenStart(assignment: Assignment, chosen: number): number {
     { where: position(topic, partition, nextOffset) },
   )
 }
+
+const MOST_ADDRESS_BYTES = 255
+
+/** @throws TidemarkError `CONFIG_INVALID`: the address is empty or too long */
+export function addressOf({ advertise }: Pick<JoinOptions, 'advertise'>): string | null {
+  if (advertise === undefined) return null
+  const bytes = Buffer.byteLength(advertise)
+  if (bytes > 0 && bytes <= MOST_ADDRESS_BYTES) return advertise
+  throw new TidemarkError(
+    'CONFIG_INVALID',
+    `the address to advertise takes ${bytes} bytes: "${advertise}"`,
+    { hint: `other members need 1 to ${MOST_ADDRESS_BYTES} bytes, such as host:port` },
+  )
+}
+
+export const NO_OWNERS: Owners = new Map()
 
 export type MemberState = 'joining' | 'joined' | 'finishing' | 'left'
 

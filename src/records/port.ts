@@ -154,6 +154,12 @@ export interface Pausable {
   resume(partition: TopicPartition): void
 }
 
+/**
+ * Who owns the partitions of a group, by partition name: the address that the owner advertises;
+ * `null`: it advertises none. Nothing is known of a partition that is missing.
+ */
+export type Owners = ReadonlyMap<string, string | null>
+
 /** Handlers that a driver calls in the worker. They must not throw. */
 export interface MemberHandlers {
   /**
@@ -179,6 +185,15 @@ export interface MemberHandlers {
   isRestoring?(partition: TopicPartition): boolean
   /** Called when partitions are lost: nothing of them may be committed from now on. */
   lost(partitions: readonly TopicPartition[], why: Loss): void
+  /**
+   * Called with the owners in the newest generation that this member has joined, before partitions
+   * are assigned; and with an empty map as soon as the member learns that this generation is over,
+   * and when it leaves. The map is empty too if no member advertises an address, if the leader of
+   * the group is of a version that sends none, or if the group is too large.
+   *
+   * An owner may not have its partition yet, or may have lost it meanwhile: it knows best.
+   */
+  owners?(owners: Owners): void
   chunk(chunk: Chunk): void
   /** Called when a partition was read to its end, `endOffset`. */
   caughtUp(partition: TopicPartition, endOffset: number): void
@@ -329,6 +344,12 @@ export interface JoinOptions {
   readonly compressionOf?: CompressionOf
   /** @default 'exactly-once' */
   readonly guarantee?: Guarantee
+  /**
+   * Where other members reach this one, such as `host:port`, 1 to 255 bytes; see
+   * {@link MemberHandlers.owners}.
+   * @default nowhere
+   */
+  readonly advertise?: string
   readonly handlers: MemberHandlers
 }
 

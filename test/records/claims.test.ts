@@ -1,14 +1,18 @@
+import { createHash } from 'node:crypto'
+import { deflateRawSync } from 'node:zlib'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { partitionName } from '../../src/kernel/ids.ts'
 import {
   decodeClaims,
-  decodeLiveIds,
+  decodeShared,
   encodeClaims,
-  encodeLiveIds,
+  encodeShared,
+  type Owner,
 } from '../../src/records/kafka/sticky-assigner.ts'
+import type { TopicPartition } from '../../src/records/port.ts'
 
-const NOTHING = { generation: -1, owned: [], transactionalId: null }
+const NOTHING = { generation: -1, owned: [], transactionalId: null, address: null }
 
 const anyClaims = fc.record({
   generation: fc.integer({ min: -1, max: 2 ** 31 - 1 }),
@@ -20,7 +24,21 @@ const anyClaims = fc.record({
     { selector: partitionName },
   ),
   transactionalId: fc.option(fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 })),
+  address: fc.option(fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 })),
 })
+
+/** What versions without addresses have sent, byte by byte. */
+const OLD_CLAIMS = '02000000070004672d773100087061796d656e74730002010200026678000104'
+const OLD_IDS = '020004672d77310004672dc3bc'
+const CLAIMED = {
+  generation: 7,
+  owned: [
+    { topic: 'payments', partition: 0 },
+    { topic: 'payments', partition: 9 },
+    { topic: 'fx', partition: 2 },
+  ],
+  transactionalId: 'g-w1',
+}
 
 describe('claims', () => {
   test('come out as they went in', () => {
@@ -39,8 +57,20 @@ describe('claims', () => {
       topic: 'payments',
       partition,
     }))
-    const claims = { generation: 1, owned, transactionalId: 'id' }
+    const claims = { generation: 1, owned, transactionalId: 'id', address: null }
     expect(encodeClaims(claims)).toHaveLength(5 + 2 + 2 + 2 + 8 + 2 + 125)
+  })
+
+  test('are read from versions without addresses, and are the same without one', () => {
+    const old = Buffer.from(OLD_CLAIMS, 'hex')
+    expect(decodeClaims(old)).toEqual({ ...CLAIMED, address: null })
+    expect(encodeClaims({ ...CLAIMED, address: null })).toEqual(old)
+  })
+
+  test('have their address at the end, as a topic without a name, which no one reads', () => {
+    const added = Buffer.from('\0\0\0\x03a:1')
+    const whole = Buffer.concat([Buffer.from(OLD_CLAIMS, 'hex'), added])
+    expect(encodeClaims({ ...CLAIMED, address: 'a:1' })).toEqual(whole)
   })
 
   test.each([
@@ -53,8 +83,8 @@ describe('claims', () => {
 
   test('bytes that were cut off claim nothing, and any bytes are taken without an error', () => {
     const owned = [{ topic: 'payments', partition: 9 }]
-    const whole = encodeClaims({ generation: 1, owned, transactionalId: null })
-    const bare = encodeClaims({ generation: 1, owned: [], transactionalId: null })
+    const whole = encodeClaims({ generation: 1, owned, transactionalId: null, address: null })
+    const bare = encodeClaims({ generation: 1, owned: [], transactionalId: null, address: null })
     for (let length = 0; length < whole.length; length++) {
       if (length === bare.length) continue
       expect(decodeClaims(whole.subarray(0, length))).toEqual(NOTHING)
@@ -62,24 +92,141 @@ describe('claims', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => {
         decodeClaims(Buffer.from([2, ...bytes]))
-        decodeLiveIds(Buffer.from([2, ...bytes]))
+        decodeShared(Buffer.from([2, ...bytes]))
+        decodeShared(Buffer.from([2, 0, 0, 0, bytes.length, ...bytes]))
       }),
     )
   })
 })
 
-describe('the ids in a group', () => {
-  test('come out as they went in', () => {
-    for (const ids of [[], ['a'], ['a', 'ü-1']]) {
-      expect(decodeLiveIds(encodeLiveIds(ids))).toEqual(new Set(ids))
+/** Members that share the partitions of some topics, and what each partition's owner advertises. */
+const anyOwners = fc
+  .record({
+    addresses: fc.array(fc.option(fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 })), {
+      minLength: 1,
+      maxLength: 8,
+    }),
+    topics: fc.uniqueArray(
+      fc.tuple(
+        fc.oneof(fc.constant('__proto__'), fc.string({ unit: 'grapheme', maxLength: 20 })),
+        fc.array(fc.nat(), { minLength: 1, maxLength: 40 }),
+      ),
+      { maxLength: 4, selector: ([topic]) => topic },
+    ),
+  })
+  .map(({ addresses, topics }) => {
+    const owners = addresses.map((address) => ({ address, owned: [] as TopicPartition[] }))
+    const told = new Map<string, string | null>()
+    for (const [topic, picks] of topics) {
+      for (const [partition, pick] of picks.entries()) {
+        const { address, owned } = owners[pick % owners.length] as (typeof owners)[number]
+        owned.push({ topic, partition })
+        told.set(partitionName({ topic, partition }), address)
+      }
     }
+    const isSilent = addresses.every((address) => address === null)
+    return { owners, told: isSilent ? new Map() : told }
+  })
+
+/** Bytes that cannot be packed, the same each time. */
+const noise = (bytes: number) => createHash('shake256', { outputLength: bytes }).digest()
+
+/** Members that share one topic without any order, as after many rebalances. */
+function sharing({ members, partitions }: { members: number; partitions: number }) {
+  const owners = Array.from({ length: members }, (_, i) => ({
+    address: `tidemark-${i}.scoring.fraud.svc.cluster.local:8080`,
+    owned: [] as TopicPartition[],
+  }))
+  const random = noise(2 * partitions)
+  for (let partition = 0; partition < partitions; partition++) {
+    const at = random.readUInt16BE(2 * partition) % members
+    owners[at]?.owned.push({ topic: 'payments', partition })
+  }
+  return owners
+}
+
+const idsOf = (owners: readonly Owner[]) =>
+  owners.map((_, i) => `fraud-${String(i).padStart(36, '0')}`)
+
+describe('what a group is told', () => {
+  test('comes out as it went in', () => {
+    fc.assert(
+      fc.property(
+        fc.uniqueArray(fc.string({ unit: 'grapheme', minLength: 1 })),
+        anyOwners,
+        (ids, of) => {
+          const { liveIds, owners } = decodeShared(encodeShared(ids, of.owners))
+          expect(liveIds).toEqual(new Set(ids))
+          expect(owners).toEqual(of.told)
+        },
+      ),
+    )
+  })
+
+  test('is read from versions without owners, and is the same without addresses', () => {
+    const old = Buffer.from(OLD_IDS, 'hex')
+    const ids = ['g-w1', 'g-ü']
+    expect(decodeShared(old)).toEqual({ liveIds: new Set(ids), owners: new Map() })
+    const owned = [{ topic: 't', partition: 0 }]
+    expect(encodeShared(ids, [{ address: null, owned }])).toEqual(old)
+  })
+
+  test('has owners in one more part after an empty one, both ids to versions without owners', () => {
+    const owned = [{ topic: 't', partition: 0 }]
+    const whole = encodeShared(['g-w1', 'g-ü'], [{ address: 'a:1', owned }])
+    const old = Buffer.from(OLD_IDS, 'hex')
+    expect(whole.subarray(0, old.length)).toEqual(old)
+    const added = whole.subarray(old.length)
+    expect(added.readUInt16BE(0)).toBe(0)
+    expect(added.readUInt16BE(2)).toBe(added.length - 4)
+  })
+
+  test.each([
+    ['bytes that are not packed', Buffer.from('x')],
+    ['packed text that is no JSON', deflateRawSync('[[')],
+    ['another version of it', deflateRawSync('{"v":2}')],
+    ['more than a group can have', deflateRawSync(' '.repeat(2 ** 24 + 1))],
+  ])('%s tell of no owner, but the ids are taken', (_, packed) => {
+    const length = Buffer.alloc(4)
+    length.writeUInt16BE(packed.length, 2)
+    const data = Buffer.concat([Buffer.from(OLD_IDS, 'hex'), length, packed])
+    expect(decodeShared(data)).toEqual({ liveIds: new Set(['g-w1', 'g-ü']), owners: new Map() })
+  })
+
+  test('an address that is no text is none', () => {
+    const packed = deflateRawSync('[[5],[["t",[0,1]]]]')
+    const data = Buffer.concat([Buffer.from([2, 0, 0, 0, packed.length]), packed])
+    expect(decodeShared(data).owners).toEqual(
+      new Map([
+        ['t-0', null],
+        ['t-1', null],
+      ]),
+    )
+  })
+
+  test('a thousand partitions and a hundred members take less than 2 KiB for each member', () => {
+    const owners = sharing({ members: 100, partitions: 1_000 })
+    const ids = idsOf(owners)
+    const [plain, whole] = [encodeShared(ids, []), encodeShared(ids, owners)]
+    expect(whole.length - plain.length).toBeLessThan(2_048)
+    expect(decodeShared(whole).owners.size).toBe(1_000)
+  })
+
+  test.each([
+    ['the record of a group', sharing({ members: 400, partitions: 1_000 })],
+    ['their part', [{ address: noise(70_000).toString('base64'), owned: [] }]],
+  ])('owners that would not fit into %s are left out, but not the ids', (_, owners) => {
+    const ids = idsOf(owners)
+    expect(encodeShared(ids, owners)).toEqual(encodeShared(ids, []))
+    expect(decodeShared(encodeShared(ids, owners)).liveIds).toEqual(new Set(ids))
   })
 
   test.each([
     ['nothing at all', null],
     ['no bytes', Buffer.alloc(0)],
+    ['another format', Buffer.from([1, 0, 1, 65])],
     ['bytes that were cut off', Buffer.from([2, 0, 5, 1])],
-  ])('%s say nothing of them', (_, data) => {
-    expect(decodeLiveIds(data)).toBeNull()
+  ])('%s say nothing', (_, data) => {
+    expect(decodeShared(data)).toEqual({ liveIds: null, owners: new Map() })
   })
 })

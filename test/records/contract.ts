@@ -6,6 +6,7 @@ import { commitOffsets, type DefineTest, join, next, numbered, readUntil } from 
 import { followingTests } from './following-contract.ts'
 import { exactlyOnceTests, guaranteeTests } from './guarantee-contract.ts'
 import { Listener, record } from './listener.ts'
+import { ownersTests } from './owners-contract.ts'
 import { rebalancedCommitTests, rebalancingTests } from './rebalancing-contract.ts'
 import { startingTests } from './starting-contract.ts'
 
@@ -26,6 +27,9 @@ export function recordsContract(test: DefineTest): void {
   })
   describe('rebalancing', () => {
     rebalancingTests(test)
+  })
+  describe('telling owners', () => {
+    ownersTests(test)
   })
   describe.each(['exactly-once', 'at-least-once'] as const)('committing %s', (guarantee) => {
     committingTests(test, guarantee)

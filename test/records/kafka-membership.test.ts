@@ -11,7 +11,7 @@ import { thrownBy } from '../support/thrown.ts'
 
 const { MemberAssignment, MemberMetadata } = kafkajs.AssignerProtocol
 
-const NOTHING = { generation: -1, owned: [], transactionalId: null }
+const NOTHING = { generation: -1, owned: [], transactionalId: null, address: null }
 
 let clock: HandClock
 
@@ -29,6 +29,7 @@ function membershipOf(brokers: object, options: Partial<MembershipOptions>): Mem
     leaving: async () => {},
     confirmed: () => {},
     assigned: async () => {},
+    ended: () => {},
     looked: () => {},
     expelled: async () => {},
     ...options,
@@ -142,4 +143,48 @@ test('a member that starts over has left its group, and is asked about before it
   await clock.pass(1_000)
   expect(await failure).toBe(lost)
   expect(told).toEqual(['join', 'leave', 'expelled', 'join', 'leave', 'expelled'])
+})
+
+test('that a generation is over is told before the member asks to join the next one', async () => {
+  const told: string[] = []
+  let beat = () => {}
+  const coordinator = {
+    joinGroup: async () => {
+      told.push('join')
+      return { generationId: 1, memberId: 'me', leaderId: 'another', members: [] }
+    },
+    syncGroup: async () => ({
+      memberAssignment: MemberAssignment.encode({
+        ...{ version: 0, assignment: {}, userData: Buffer.alloc(0) },
+      }),
+    }),
+    heartbeat: async () => beat(),
+    leaveGroup: async () => {},
+  }
+  const membership = membershipOf(
+    { cluster: {}, groupBroker: async () => coordinator },
+    {
+      leaving: async () => void told.push('leaving'),
+      assigned: async () => void told.push('assigned'),
+      ended: () => told.push('ended'),
+      expelled: async () => void told.push('expelled'),
+    },
+  )
+  const running = membership.run()
+  const of = (type: string) => {
+    throw Object.assign(new Error(type), { type })
+  }
+  await clock.pass(1_000)
+  expect(told.splice(0)).toEqual(['leaving', 'join', 'assigned'])
+  beat = () => of('REBALANCE_IN_PROGRESS')
+  await clock.pass(30)
+  expect(told.splice(0)).toEqual(['ended'])
+  beat = () => {}
+  await clock.pass(1_000)
+  expect(told.splice(0)).toEqual(['leaving', 'join', 'assigned'])
+  beat = () => of('UNKNOWN_MEMBER_ID')
+  await clock.pass(30)
+  expect(told.splice(0)).toEqual(['ended', 'expelled'])
+  await membership.leave()
+  await running
 })

@@ -4,6 +4,7 @@ import type {
   Loss,
   MemberHandlers,
   NewRecord,
+  Owners,
   Pausable,
   TopicPartition,
   Unreadable,
@@ -35,6 +36,8 @@ export class Listener implements MemberHandlers {
   readonly counts = new Map<string, number>()
   readonly ends: { partition: TopicPartition; endOffset: number }[] = []
   readonly throttles: number[] = []
+  /** Each map of owners that was told. */
+  readonly told: Owners[] = []
   /** Each list that was told. */
   readonly unreadables: (readonly Unreadable[])[] = []
   failure: Error | null = null
@@ -64,6 +67,11 @@ export class Listener implements MemberHandlers {
   lost(partitions: readonly TopicPartition[], why: Loss): void {
     this.whys.push(why)
     this.losses.push(...partitions)
+    this.#heard()
+  }
+
+  owners(owners: Owners): void {
+    this.told.push(owners)
     this.#heard()
   }
 

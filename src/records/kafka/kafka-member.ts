@@ -3,7 +3,15 @@ import { ConditionVariable } from '../../kernel/condition-variable.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName } from '../../kernel/ids.ts'
 import { Lifecycle } from '../../kernel/lifecycle.ts'
-import { chosenStart, groupStart, lookBackMsOf, MEMBER, type MemberState } from '../group-member.ts'
+import {
+  addressOf,
+  chosenStart,
+  groupStart,
+  lookBackMsOf,
+  MEMBER,
+  type MemberState,
+  NO_OWNERS,
+} from '../group-member.ts'
 import type { Assignment, Commit, JoinOptions, Loss, Member, TopicPartition } from '../port.ts'
 import { type KafkaAdmin, partitionOffsetsOf, type Range } from './admin.ts'
 import type { Brokers } from './brokers.ts'
@@ -77,6 +85,7 @@ export class KafkaMember implements Member {
     this.#connections = connections
     const { waiting, transactionalId, nextEpoch, sessionTimeoutMs } = connections
     const { clock } = waiting
+    const address = addressOf(options)
     this.#clock = clock
     this.#positions = new Positions(nextEpoch, transactionalId)
     this.#gate = new CommitGate(options.group, sessionTimeoutMs, clock)
@@ -85,9 +94,12 @@ export class KafkaMember implements Member {
       group: options.group,
       topics: options.topics,
       sessionTimeoutMs,
-      claims: () => this.#positions.claims,
+      claims: () => ({ ...this.#positions.claims, address }),
       leaving: () => this.#closeGate(),
       assigned: (assigned) => this.#assigned(assigned),
+      ended: () => {
+        if (!this.#isOver) this.#safely(() => this.#o.handlers.owners?.(NO_OWNERS))
+      },
       looked: () => this.#safely(() => this.#tellPartitions()),
       confirmed: (askedMs) => this.#gate.confirm(askedMs),
       expelled: () => this.#expelled(),
@@ -185,6 +197,7 @@ export class KafkaMember implements Member {
       this.#life.enter('left')
       this.#unreadables.stop()
       this.#entered.notifyAll()
+      this.#o.handlers.owners?.(NO_OWNERS)
     }
     this.#leaving ??= this.#close()
     return this.#leaving
@@ -252,13 +265,15 @@ export class KafkaMember implements Member {
     return within(limit, looking).catch(() => [])
   }
 
-  #assign({ generation, partitions, liveIds }: Assigned, untouched: readonly Owned[]): void {
+  #assign(assigned: Assigned, untouched: readonly Owned[]): void {
+    const { generation, partitions, liveIds, owners } = assigned
     this.#tellPartitions()
     const { lost, added } = this.#positions.assign(partitions, generation, untouched)
     this.#lose(lost.revoked, 'revoked')
     this.#lose(lost.expelled, 'expelled')
     this.#gate.open(generation)
     this.#liveIds = liveIds
+    this.#o.handlers.owners?.(owners)
     void this.#handOver(added)
   }
 

@@ -10,7 +10,7 @@ import type { TopicPartition } from '../port.ts'
 import type { Brokers } from './brokers.ts'
 import { fromKafka, isElecting } from './errors.ts'
 import type { GroupBroker } from './library.ts'
-import { type Claims, decodeLiveIds, stickyAssigner } from './sticky-assigner.ts'
+import { type Claims, decodeShared, type Shared, stickyAssigner } from './sticky-assigner.ts'
 import type { Generation } from './wire/groups.ts'
 
 // A member's part in the group protocol: joining, assignment, heartbeats, leaving. The library's
@@ -26,11 +26,9 @@ interface Joined extends Generation {
   readonly members: GroupMember[]
 }
 
-export interface Assigned {
+export interface Assigned extends Shared {
   readonly generation: Generation
   readonly partitions: readonly TopicPartition[]
-  /** Transactional ids in the group; `null`: not sent by the leader. */
-  readonly liveIds: ReadonlySet<string> | null
 }
 
 /** Handlers that a membership calls; they must not throw. */
@@ -44,6 +42,8 @@ export interface MembershipOptions {
   readonly leaving: () => Promise<void>
   /** Called with an assignment; resolves when it is in force. */
   readonly assigned: (assigned: Assigned) => Promise<void>
+  /** Called as soon as the member learns that the generation of an assignment is over. */
+  readonly ended: () => void
   readonly looked: () => void
   /** @param askedMs when the request that the group answered was sent */
   readonly confirmed: (askedMs: number) => void
@@ -90,7 +90,7 @@ export class Membership {
         const coordinator = await this.#find()
         const generation = await this.#join(coordinator)
         backoff.reset()
-        await this.#stay(coordinator, generation)
+        await this.#stay(coordinator, generation).finally(this.#o.ended)
         if (this.#mustStartOver) {
           await this.#leaveGroup()
           await this.#o.expelled()
@@ -177,7 +177,7 @@ export class Membership {
       partitions: Object.entries(assigned?.assignment ?? {}).flatMap(([topic, partitions]) =>
         topics.includes(topic) ? partitions.map((partition) => ({ topic, partition })) : [],
       ),
-      liveIds: decodeLiveIds(assigned?.userData ?? null),
+      ...decodeShared(assigned?.userData ?? null),
     })
     this.#o.confirmed(askedMs)
     return generation

@@ -34,7 +34,7 @@ export class Positions {
     this.#transactionalId = transactionalId
   }
 
-  get claims(): Claims {
+  get claims(): Omit<Claims, 'address'> {
     return {
       generation: this.#generation?.generationId ?? -1,
       owned: [...this.#owned.values()],

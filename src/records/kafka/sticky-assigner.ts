@@ -1,6 +1,9 @@
+import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import kafkajs, { type GroupMember, type PartitionAssigner } from 'kafkajs'
 import { TidemarkError } from '../../kernel/errors.ts'
-import type { TopicPartition } from '../port.ts'
+import { partitionName } from '../../kernel/ids.ts'
+import { NO_OWNERS } from '../group-member.ts'
+import type { Owners, TopicPartition } from '../port.ts'
 import { assignSticky, type Claimant } from '../sticky-assignment.ts'
 import type { Brokers } from './brokers.ts'
 
@@ -26,8 +29,10 @@ export function stickyAssigner(claims: () => Claims, brokers: Brokers): Partitio
 
     assign: async ({ members }) => {
       const claimants = members.map(claimantOf)
-      const userData = encodeLiveIds(claimants.flatMap((c) => c.transactionalId ?? []))
       const shares = assignSticky(claimants, await partitionCounts(claimants, brokers))
+      const ids = claimants.flatMap((c) => c.transactionalId ?? [])
+      const owners = claimants.map(({ id, address }) => ({ address, owned: shares.get(id) ?? [] }))
+      const userData = encodeShared(ids, owners)
       return [...shares].map(([memberId, partitions]) => {
         const assignment: Record<string, number[]> = {}
         for (const { topic, partition } of partitions) (assignment[topic] ??= []).push(partition)
@@ -73,20 +78,24 @@ async function partitionCounts(
 }
 
 // The claims of a member when it joins, for the group leader: which partitions it owns, under which
-// generation, and under which transactional id it commits. They travel in the user data of the
-// subscription: a format byte, the generation (int32), the transactional id, then for each topic
-// its name and a bitmap, in which the lowest bit of the first byte is partition 0. Strings and
-// bitmaps are preceded by their length (uint16).
+// generation, under which transactional id it commits, and where others reach it. They travel in
+// the user data of the subscription: a format byte, the generation (int32), the transactional id,
+// then for each topic its name and a bitmap, in which the lowest bit of the first byte is partition
+// 0. Strings and bitmaps are preceded by their length (uint16). The address comes last, with an
+// empty name: leaders of versions without it take it for a topic that nobody reads.
 
 export interface Claims extends Pick<Claimant, 'generation' | 'owned'> {
   /** `null`: it commits without transactions. */
   readonly transactionalId: string | null
+  /** `null`: it advertises none. */
+  readonly address: string | null
 }
 
-const NOTHING: Claims = { generation: -1, owned: [], transactionalId: null }
+const NOTHING: Claims = { generation: -1, owned: [], transactionalId: null, address: null }
 const FORMAT = 2
+const EMPTY = withLength(Buffer.alloc(0))
 
-export function encodeClaims({ generation, owned, transactionalId }: Claims): Buffer {
+export function encodeClaims({ generation, owned, transactionalId, address }: Claims): Buffer {
   const head = Buffer.alloc(5)
   head.writeUInt8(FORMAT)
   head.writeInt32BE(generation, 1)
@@ -97,6 +106,7 @@ export function encodeClaims({ generation, owned, transactionalId }: Claims): Bu
     for (const p of partitions) bits[p >> 3] = (bits[p >> 3] ?? 0) | (1 << (p & 7))
     parts.push(withLength(Buffer.from(topic)), withLength(bits))
   }
+  if (address !== null) parts.push(EMPTY, withLength(Buffer.from(address)))
   return Buffer.concat(parts)
 }
 
@@ -107,36 +117,108 @@ export function decodeClaims(data: Buffer | null): Claims {
     const [id, ...topics] = partsOf(data, 5)
     if (id === undefined || topics.length % 2 === 1) return NOTHING
     const owned: TopicPartition[] = []
+    let address: string | null = null
     for (let i = 0; i < topics.length; i += 2) {
       const topic = String(topics[i])
-      for (const partition of partitionsIn(topics[i + 1] as Buffer))
-        owned.push({ topic, partition })
+      const bytes = topics[i + 1] as Buffer
+      if (topic === '') address = String(bytes)
+      else for (const partition of partitionsIn(bytes)) owned.push({ topic, partition })
     }
     return {
       generation: data.readInt32BE(1),
       owned,
       transactionalId: id.length === 0 ? null : id.toString(),
+      address,
     }
   } catch {
     return NOTHING
   }
 }
 
-/**
- * Encodes the transactional ids in the group, for every member. A dead one's is not among them
- * (C9).
- */
-export function encodeLiveIds(ids: readonly string[]): Buffer {
-  return Buffer.concat([Buffer.from([FORMAT]), ...ids.map((id) => withLength(Buffer.from(id)))])
+// What the leader tells every member with its assignment: a format byte, the transactional ids in
+// the group, an empty id, and the owners of all partitions. Members of versions without owners take
+// them for one more id.
+
+export interface Shared {
+  /**
+   * Transactional ids in the group. A dead one's is not among them (C9). `null`: the leader does
+   * not use this driver, and sends none.
+   */
+  readonly liveIds: ReadonlySet<string> | null
+  readonly owners: Owners
 }
 
-/** `null`: the leader does not use this driver, and sends none. */
-export function decodeLiveIds(data: Buffer | null): ReadonlySet<string> | null {
-  if (data === null || data[0] !== FORMAT) return null
+export type Owner = Pick<Claims, 'address' | 'owned'>
+
+/**
+ * The most bytes that all members of a group are sent, each the same. A broker keeps a group in one
+ * record, of at most 1 MiB by default (`message.max.bytes`), which holds their claims too.
+ */
+const MOST_SHARED_BYTES = 768 * 2 ** 10
+const MOST_PART_BYTES = 2 ** 16 - 1
+const MOST_UNPACKED_OWNERS_BYTES = 2 ** 24
+
+/**
+ * Encodes what every member is told; without owners if no one has an address, or if the group is
+ * too large. Owners take up to 1.5 bytes for each partition, and what is new in each address; and
+ * this once for each member.
+ */
+export function encodeShared(ids: readonly string[], owners: readonly Owner[]): Buffer {
+  const parts = ids.map((id) => withLength(Buffer.from(id)))
+  const plain = Buffer.concat([Buffer.from([FORMAT]), ...parts])
+  if (owners.every(({ address }) => address === null)) return plain
+  const packed = packOwners(owners)
+  if (packed.length > MOST_PART_BYTES) return plain
+  const whole = Buffer.concat([plain, EMPTY, withLength(packed)])
+  return whole.length * owners.length <= MOST_SHARED_BYTES ? whole : plain
+}
+
+export function decodeShared(data: Buffer | null): Shared {
+  const nothing = { liveIds: null, owners: NO_OWNERS }
+  if (data === null || data[0] !== FORMAT) return nothing
   try {
-    return new Set(partsOf(data, 1).map(String))
+    const parts = partsOf(data, 1)
+    const at = parts.findIndex(({ length }) => length === 0)
+    const ids = at < 0 ? parts : parts.slice(0, at)
+    return { liveIds: new Set(ids.map(String)), owners: unpackOwners(parts[ids.length + 1]) }
   } catch {
-    return null
+    return nothing
+  }
+}
+
+type PackedOwners = [addresses: unknown[], topics: [name: string, owners: number[]][]]
+
+/** Packs each address once, and by topic the number of each partition's owner among them. */
+function packOwners(owners: readonly Owner[]): Buffer {
+  const topics = new Map<string, number[]>()
+  for (const [owner, { owned }] of owners.entries()) {
+    for (const { topic, partition } of owned) {
+      const ownersOf = topics.get(topic) ?? []
+      ownersOf[partition] = owner
+      topics.set(topic, ownersOf)
+    }
+  }
+  const packed: PackedOwners = [owners.map(({ address }) => address), [...topics]]
+  return deflateRawSync(JSON.stringify(packed))
+}
+
+function unpackOwners(packed: Buffer | undefined): Owners {
+  if (packed === undefined) return NO_OWNERS
+  try {
+    const text = inflateRawSync(packed, { maxOutputLength: MOST_UNPACKED_OWNERS_BYTES })
+    const [addresses, topics] = JSON.parse(text.toString()) as PackedOwners
+    const owners = new Map<string, string | null>()
+    for (const [topic, ownersOf] of topics) {
+      for (const [partition, owner] of ownersOf.entries()) {
+        const address = addresses[owner]
+        const name = partitionName({ topic, partition })
+        owners.set(name, typeof address === 'string' ? address : null)
+      }
+    }
+    return owners
+  } catch {
+    // Another version's, which tells nothing to this one.
+    return NO_OWNERS
   }
 }
 

@@ -5,12 +5,14 @@ import { partitionName } from '../../kernel/ids.ts'
 import { Lifecycle } from '../../kernel/lifecycle.ts'
 import { Slices } from '../../kernel/slices.ts'
 import {
+  addressOf,
   chosenStart,
   groupStart,
   lookBackMsOf,
   lookBackSince,
   MEMBER,
   type MemberState,
+  NO_OWNERS,
   plainLookBack,
 } from '../group-member.ts'
 import type {
@@ -20,6 +22,7 @@ import type {
   JoinOptions,
   Loss,
   Member,
+  Owners,
   PartitionOffsets,
   Start,
   TopicPartition,
@@ -109,6 +112,7 @@ export class MemoryGroup {
 
   /** Reports all losses before any assignment, so that no partition has two owners. */
   #rebalance(): void {
+    for (const member of [...this.#members]) member.tellOwners(NO_OWNERS)
     const topics = new Set(this.#members.flatMap((m) => m.topics))
     const counts = new Map([...topics].map((t) => [t, this.#log.describe(t)?.partitions ?? 0]))
     const claimants = this.#members.map(({ id, topics: of, owned }) => {
@@ -117,6 +121,8 @@ export class MemoryGroup {
     const shares = assignSticky(claimants, counts)
     const assignment = this.#members.map((member) => [member, shares.get(member.id) ?? []] as const)
     for (const [member, partitions] of assignment) member.keepOnly(partitions)
+    const owners = ownersOf(assignment)
+    for (const [member] of assignment) member.tellOwners(owners)
     for (const [member, partitions] of assignment) {
       const before = new Set(member.owned.map(partitionName))
       const added = partitions.filter((p) => !before.has(partitionName(p)))
@@ -152,6 +158,16 @@ export class MemoryGroup {
   }
 }
 
+type Share = readonly [MemoryMember, readonly TopicPartition[]]
+
+/** Nothing if no member has an address, as on Kafka. */
+function ownersOf(shares: readonly Share[]): Owners {
+  if (shares.every(([{ address }]) => address === null)) return NO_OWNERS
+  return new Map(
+    shares.flatMap(([{ address }, of]) => of.map((p) => [partitionName(p), address] as const)),
+  )
+}
+
 interface Owned extends TopicPartition {
   readonly epoch: number
   readonly committedOffset: number
@@ -163,6 +179,7 @@ interface Owned extends TopicPartition {
 /** A member of a group, which hands over at most one chunk per partition and turn. */
 export class MemoryMember implements Member {
   readonly id: string
+  readonly address: string | null
   readonly #options: JoinOptions
   readonly #group: MemoryGroup
   readonly #owned = new Map<string, Owned>()
@@ -175,6 +192,7 @@ export class MemoryMember implements Member {
 
   constructor(options: JoinOptions, id: string, group: MemoryGroup) {
     this.id = id
+    this.address = addressOf(options)
     this.#options = options
     this.#life = new Lifecycle(`the member of group "${options.group}"`, MEMBER)
     this.#group = group
@@ -247,6 +265,10 @@ export class MemoryMember implements Member {
     }
   }
 
+  tellOwners(owners: Owners): void {
+    this.#options.handlers.owners?.(owners)
+  }
+
   keepOnly(partitions: readonly TopicPartition[]): void {
     const kept = new Set(partitions.map(partitionName))
     const lost = this.owned.filter((owned) => !kept.has(partitionName(owned)))
@@ -297,6 +319,7 @@ export class MemoryMember implements Member {
 
   #end(): void {
     this.crash()
+    this.tellOwners(NO_OWNERS)
     this.#group.remove(this)
   }
 

@@ -49,7 +49,7 @@ describe('a topic', () => {
     const { brokers, make } = await connected(kafka)
     const [topic, other] = [freshName('topic'), freshName('other')]
     await make(topic)
-    const claims = () => ({ generation: -1, owned: [], transactionalId: null })
+    const claims = () => ({ generation: -1, owned: [], transactionalId: null, address: null })
     const assigner = stickyAssigner(claims, brokers)({} as never)
     const memberMetadata = MemberMetadata.encode({
       version: 0,
