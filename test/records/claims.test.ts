@@ -1,16 +1,22 @@
 import { createHash } from 'node:crypto'
 import { deflateRawSync } from 'node:zlib'
 import * as fc from 'fast-check'
+import kafkajs from 'kafkajs'
 import { describe, expect, test } from 'vitest'
 import { partitionName } from '../../src/kernel/ids.ts'
+import type { Brokers } from '../../src/records/kafka/brokers.ts'
 import {
+  type Claims,
   decodeClaims,
   decodeShared,
   encodeClaims,
   encodeShared,
   type Owner,
+  stickyAssigner,
 } from '../../src/records/kafka/sticky-assigner.ts'
 import type { TopicPartition } from '../../src/records/port.ts'
+
+const { MemberAssignment, MemberMetadata } = kafkajs.AssignerProtocol
 
 const NOTHING = { generation: -1, owned: [], transactionalId: null, address: null }
 
@@ -148,6 +154,25 @@ function sharing({ members, partitions }: { members: number; partitions: number 
 const idsOf = (owners: readonly Owner[]) =>
   owners.map((_, i) => `fraud-${String(i).padStart(36, '0')}`)
 
+const ROOM = 2 ** 20
+
+/** What a leader sends to members with such claims, which read 1,000 partitions. */
+async function sentBy(claims: readonly Claims[]): Promise<(Buffer | null)[]> {
+  const partitions = Array.from({ length: 1_000 }, (_, partition) => partition)
+  const brokers = { learn: async () => {}, map: { partitionsOf: () => partitions } }
+  const assigner = stickyAssigner(() => NOTHING, brokers as unknown as Brokers)({} as never)
+  const members = claims.map((claim, i) => ({
+    memberId: `m-${i}`,
+    memberMetadata: MemberMetadata.encode({
+      ...{ version: 0, topics: ['payments'], userData: encodeClaims(claim) },
+    }),
+  }))
+  const assigned = await assigner.assign({ members, topics: ['payments'] })
+  return assigned.map(
+    ({ memberAssignment }) => MemberAssignment.decode(memberAssignment)?.userData ?? null,
+  )
+}
+
 describe('what a group is told', () => {
   test('comes out as it went in', () => {
     fc.assert(
@@ -155,7 +180,7 @@ describe('what a group is told', () => {
         fc.uniqueArray(fc.string({ unit: 'grapheme', minLength: 1 })),
         anyOwners,
         (ids, of) => {
-          const { liveIds, owners } = decodeShared(encodeShared(ids, of.owners))
+          const { liveIds, owners } = decodeShared(encodeShared(ids, of.owners, ROOM))
           expect(liveIds).toEqual(new Set(ids))
           expect(owners).toEqual(of.told)
         },
@@ -168,12 +193,12 @@ describe('what a group is told', () => {
     const ids = ['g-w1', 'g-ü']
     expect(decodeShared(old)).toEqual({ liveIds: new Set(ids), owners: new Map() })
     const owned = [{ topic: 't', partition: 0 }]
-    expect(encodeShared(ids, [{ address: null, owned }])).toEqual(old)
+    expect(encodeShared(ids, [{ address: null, owned }], ROOM)).toEqual(old)
   })
 
   test('has owners in one more part after an empty one, both ids to versions without owners', () => {
     const owned = [{ topic: 't', partition: 0 }]
-    const whole = encodeShared(['g-w1', 'g-ü'], [{ address: 'a:1', owned }])
+    const whole = encodeShared(['g-w1', 'g-ü'], [{ address: 'a:1', owned }], ROOM)
     const old = Buffer.from(OLD_IDS, 'hex')
     expect(whole.subarray(0, old.length)).toEqual(old)
     const added = whole.subarray(old.length)
@@ -207,19 +232,47 @@ describe('what a group is told', () => {
   test('a thousand partitions and a hundred members take less than 2 KiB for each member', () => {
     const owners = sharing({ members: 100, partitions: 1_000 })
     const ids = idsOf(owners)
-    const [plain, whole] = [encodeShared(ids, []), encodeShared(ids, owners)]
-    expect(whole.length - plain.length).toBeLessThan(2_048)
+    const whole = encodeShared(ids, owners, ROOM)
+    expect(whole.length - encodeShared(ids, [], ROOM).length).toBeLessThan(2_048)
     expect(decodeShared(whole).owners.size).toBe(1_000)
   })
 
-  test.each([
-    ['the record of a group', sharing({ members: 400, partitions: 1_000 })],
-    ['their part', [{ address: noise(70_000).toString('base64'), owned: [] }]],
-  ])('owners that would not fit into %s are left out, but not the ids', (_, owners) => {
+  test('owners that do not fit are left out, but not the ids', () => {
+    const owners = sharing({ members: 3, partitions: 9 })
     const ids = idsOf(owners)
-    expect(encodeShared(ids, owners)).toEqual(encodeShared(ids, []))
-    expect(decodeShared(encodeShared(ids, owners)).liveIds).toEqual(new Set(ids))
+    const whole = encodeShared(ids, owners, ROOM)
+    expect(encodeShared(ids, owners, whole.length)).toEqual(whole)
+    const plain = encodeShared(ids, [], ROOM)
+    expect(encodeShared(ids, owners, whole.length - 1)).toEqual(plain)
+    // More than the length before it can say.
+    const address = noise(70_000).toString('base64')
+    expect(encodeShared(ids, [{ address, owned: [] }], ROOM)).toEqual(plain)
   })
+
+  test.each([
+    ['no more than a group of 100 needs', { members: 100, isLarge: false }, 1_000],
+    ['too many members', { members: 300, isLarge: false }, 0],
+    ['too many claims', { members: 10, isLarge: true }, 0],
+  ])(
+    'owners are told unless the record of the group would be too large: %s',
+    async (_, group, told) => {
+      const { members, isLarge } = group
+      const owned = isLarge ? ['u', 'v'].map((topic) => ({ topic, partition: 8 * 60_000 })) : []
+      const sent = await sentBy(
+        idsOf(sharing({ members, partitions: 0 })).map((transactionalId, i) => ({
+          generation: 1,
+          owned,
+          transactionalId,
+          address: `tidemark-${i}.scoring:8080`,
+        })),
+      )
+      for (const data of sent) {
+        const { liveIds, owners } = decodeShared(data)
+        expect(liveIds?.size).toBe(members)
+        expect(owners.size).toBe(told)
+      }
+    },
+  )
 
   test.each([
     ['nothing at all', null],
