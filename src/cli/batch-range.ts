@@ -20,7 +20,10 @@ import { flagOf, RUN_SETTINGS, type RunConfig, workerOptions } from './settings.
 // ends when the group has committed all of the range.
 
 /** The settings of `tidemark run` that are not for batch jobs. */
-const OF_RUN = { from: 'earliest', workers: 1, httpPort: 'off', httpHost: '' } as const
+const OF_RUN = {
+  ...({ from: 'earliest', workers: 1, httpPort: 'off', httpHost: '' } as const),
+  ...{ predictPort: null, predictHost: '', predictTokenFile: null, predictAdvertise: null },
+} as const
 const RANGE_SETTINGS = RUN_SETTINGS.filter((name) => !(name in OF_RUN))
 
 export interface RangeFlags extends Record<string, unknown> {

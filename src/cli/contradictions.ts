@@ -1,4 +1,5 @@
 import { configFault, type TidemarkError } from '../kernel/errors.ts'
+import { isLoopback } from '../kernel/node.ts'
 import { signerFaults } from '../records/kafka/options.ts'
 import { isWorkerName } from '../runtime/config.ts'
 import { numberedName } from './arguments.ts'
@@ -58,7 +59,12 @@ const LOGINS: Readonly<Record<SaslMechanism, Login>> = {
  * value, and is not checked.
  */
 export function contradictions(values: Values): TidemarkError[] {
-  return [...loginFaults(values), ...tlsFaults(values), ...nameFaults(values)]
+  return [
+    ...loginFaults(values),
+    ...tlsFaults(values),
+    ...nameFaults(values),
+    ...requestFaults(values),
+  ]
 }
 
 function loginFaults(values: Values): TidemarkError[] {
@@ -143,6 +149,13 @@ function tlsFaults({ tls, tlsCa, tlsCert, tlsKey }: Values): TidemarkError[] {
     faults.push(configFault(what, `${flagOf('tlsCert')}, ${flagOf('tlsKey')}`))
   }
   return faults
+}
+
+function requestFaults({ predictHost: host, predictTokenFile: token }: Values): TidemarkError[] {
+  if (token === '') return [configFault('the file is empty', flagOf('predictTokenFile'))]
+  if (host === undefined || token !== null || isLoopback(host)) return []
+  const hint = `give one with ${flagOf('predictTokenFile')}, or listen on 127.0.0.1`
+  return [configFault('requests from other machines need a token', flagOf('predictHost'), hint)]
 }
 
 function nameFaults({ workers = 1, workerName = null }: Values): TidemarkError[] {

@@ -36,10 +36,19 @@ export function httpAddressOf({ httpPort, httpHost }: RunConfig) {
   return httpPort === 'off' ? null : { port: httpPort, host: httpHost }
 }
 
+export function predictAddressOf({
+  predictPort: port,
+  predictHost: host,
+  predictTokenFile: token,
+  predictAdvertise: advertise,
+}: RunConfig) {
+  return port === null ? null : { port, host, token, advertise }
+}
+
 export function banner(
   { group, lines, notes }: RunOutline,
   { brokers, guarantee, commitInterval, workers }: RunConfig,
-  { names, http }: { readonly names: string; readonly http: RunningWorker['http'] },
+  { names, http, predict }: { readonly names: string } & Pick<RunningWorker, 'http' | 'predict'>,
 ): void {
   const { dim, bold } = colors
   const pace = commitInterval === null ? '' : `, a commit every ${commitInterval} ms`
@@ -51,6 +60,7 @@ export function banner(
     [workers === 1 ? 'worker' : 'workers', names] as const,
     ['guarantee', `${guarantee}${pace}`] as const,
     ['http', http ? `http://${http.host}:${http.port}/metrics /livez /readyz` : 'off'] as const,
+    ...(predict ? [['requests', `http://${predict.host}:${predict.port}`] as const] : []),
   ]) {
     say(`  ${dim(name.padEnd(9))}  ${value}`)
   }

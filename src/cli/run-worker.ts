@@ -2,6 +2,7 @@ import { getHeapStatistics } from 'node:v8'
 import { groupOf, type Hosted, hostWorker } from '../host/host-worker.ts'
 import { NO_NAME } from '../host/worker-name.ts'
 import { faultsOf } from '../kernel/errors.ts'
+import { isLoopback } from '../kernel/node.ts'
 import { toStderr } from '../observe/log.ts'
 import { type WorkerConfig, workerConfig } from '../runtime/config.ts'
 import type { Observer } from '../runtime/events.ts'
@@ -10,7 +11,6 @@ import { type Prepared, scorersOf } from '../runtime/prepared.ts'
 import { type LogRange, rangeInWords } from '../runtime/start/bounded-range.ts'
 import { type Scorer, shownEvaluator, shownSize } from '../scoring/scorer.ts'
 import { readinessOf } from '../serve/health.ts'
-import { isLoopback } from '../serve/http.ts'
 import { chosenServices, kafkaOptions } from './cluster.ts'
 import { isInContainer } from './environment.ts'
 import { failWith } from './exit.ts'
@@ -19,6 +19,7 @@ import { grouped, sayTo, watchStdout, watchWarnings } from './print.ts'
 import {
   banner,
   httpAddressOf,
+  predictAddressOf,
   processLog,
   type RunOutline,
   type RunProcess,
@@ -48,6 +49,7 @@ export async function workHere(
   if (ended.hasCome) return prepared.close()
   const log = processLog(config, { stderr })
   const http = httpAddressOf(config)
+  const predict = predictAddressOf(config)
   await workUntil(ended.promise, {
     prepared,
     ...(bounded && { range: bounded.range }),
@@ -56,11 +58,12 @@ export async function workHere(
       ...kafkaOptions(config),
       log,
       ...(http && { http }),
+      ...(predict && { predict }),
       ...(bounded && { observer: bounded.observer }),
     },
     droppedLines: () => stderr.dropped,
     announce: (name, at) => {
-      const place = { names: name ?? NO_NAME, http: at }
+      const place = { names: name ?? NO_NAME, ...at }
       const { lines, ...outline } = outlineOf(prepared, config)
       const range = bounded ? [['range', rangeInWords(bounded.range)] as const] : []
       banner({ ...outline, lines: [...lines, ...range] }, config, place)
@@ -129,7 +132,7 @@ export async function runWorkerOf(parent: ParentLink): Promise<void> {
 async function prepareAndWork(parent: ParentLink): Promise<void> {
   const assignment = await Promise.race([parent.stopped, parent.assignment])
   if (assignment === undefined) return
-  const { worker, of, files, config } = assignment
+  const { worker, of, files, config, advertise } = assignment
   const stderr = toStderr()
   sayTo(stderr)
   const options = workerOptions(config)
@@ -144,6 +147,12 @@ async function prepareAndWork(parent: ParentLink): Promise<void> {
       ...kafkaOptions(config),
       maxStateBytes: options.maxStateBytes ?? limitsOfMachine(of).maxBytes,
       log: processLog(config, { stderr, worker }),
+      ...(advertise !== null && {
+        predict: {
+          ...{ port: 0, token: config.predictTokenFile },
+          advertise: `${advertise}#${worker}`,
+        },
+      }),
       observer: (event) => {
         if (event.type === 'state' && event.state === 'running') {
           void parent.tell({ type: 'running' })
@@ -151,6 +160,9 @@ async function prepareAndWork(parent: ParentLink): Promise<void> {
       },
     },
     droppedLines: () => stderr.dropped,
+    announce: (_, { predict }) => {
+      if (predict !== null) void parent.tell({ type: 'serving', port: predict.port })
+    },
     expose: (observed, metrics) => {
       parent.answering = async () => ({
         readiness: readinessOf(observed),

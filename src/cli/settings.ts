@@ -88,10 +88,8 @@ const HTTP_AND_LOG = under(WORKER_SETTINGS.statusEveryMs.heading, {
   }),
 })
 const REQUESTS = under('Requests', {
-  predictPort: setting<number>({
-    value: '<port>',
-    about: 'port for requests; 0: any free port',
-    fallback: 8080,
+  predictPort: optional<number>('<port>', 'port for requests; 0: any free port', {
+    fallbackText: '8080 for serve; others answer none',
     kind: integer({ from: 0, to: 65_535 }),
   }),
   predictHost: setting<string>({
@@ -104,6 +102,11 @@ const REQUESTS = under('Requests', {
     '<file>',
     'file with the token of those who may ask, needed where others than this machine reach the address',
     { kind: { parse: (raw) => textOf(raw).trimEnd() } },
+  ),
+  predictAdvertise: optional(
+    '<host:port>',
+    'where other workers of the group reach this address, to pass on requests for partitions that it owns',
+    { fallbackText: 'the address itself, with the name of this host for 0.0.0.0' },
   ),
 })
 const LOGIN = under('TLS and login', {
@@ -216,8 +219,13 @@ export const CLUSTER_SETTINGS = [
   'brokers',
   ...namesOf({ ...LOGIN, ...REGISTRY, ...REDIS }),
 ] as const
-export const SERVE_SETTINGS = [...namesOf(REQUESTS), 'evaluator'] as const
-export const RUN_SETTINGS = namesOf(SETTINGS).filter((name) => !(name in REQUESTS))
+export const SERVE_SETTINGS = [
+  'predictPort',
+  'predictHost',
+  'predictTokenFile',
+  'evaluator',
+] as const
+export const RUN_SETTINGS = namesOf(SETTINGS)
 
 function namesOf<T extends object>(settings: T): (keyof T)[] {
   return Object.keys(settings) as (keyof T)[]

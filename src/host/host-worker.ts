@@ -15,6 +15,7 @@ import { prepare } from '../runtime/start/prepare.ts'
 import { startWorker, type Worker } from '../runtime/worker.ts'
 import { probesOf } from '../serve/health.ts'
 import type { HttpServer } from '../serve/http.ts'
+import type { ServedRequests, serveRequests } from '../serve/worker-requests.ts'
 import { type Definition, isDefinition } from '../topology/definition.ts'
 import { optionFaults, type RunWorkerOptions } from './options.ts'
 import type { RunningWorker } from './running-worker.ts'
@@ -49,7 +50,7 @@ export interface Hosted {
   /** The number of log lines that could not be written. @default none */
   readonly droppedLines?: () => number
   /** Called before the first request to a broker. @param name `null`: the worker has none */
-  readonly announce?: (name: string | null, http: RunningWorker['http']) => void
+  readonly announce?: (name: string | null, at: Pick<RunningWorker, 'http' | 'predict'>) => void
   /** Called with state and metrics, so that they can be served other than over HTTP. */
   readonly expose?: (worker: ObservedWorker, metrics: Metrics) => void
 }
@@ -65,37 +66,45 @@ export async function hostWorker(hosted: Hosted): Promise<RunningWorker> {
   const group = groupOf(config.group, prepared)
   const name = await claimName(config.workerName, group)
   let watch: Awaited<ReturnType<typeof watchers>> | null = null
+  let worker: Worker | null = null
   let records: KafkaRecords
+  let predict: ServedRequests | null = null
   try {
     watch = await watchers(hosted, config)
+    const membership = () => worker?.membership ?? null
+    predict = await requests(hosted, { observer: watch.observer, membership })
     records = recordsOf(config, options, { name, observed: watch.worker })
   } catch (thrown) {
     name.release()
     await watch?.http?.close()
+    await predict?.close()
     await prepared.close()
     throw thrown
   }
   const { http, observer } = watch
   const workerName = name.text
-  announce?.(workerName, http)
+  announce?.(workerName, { http, predict })
   const { guarantee } = config
   log?.info({ group, guarantee, ...(workerName && { workerName }) }, 'worker starts')
-  const worker = startWorker({
+  worker = startWorker({
     ...config,
     prepared,
     records,
     group,
     observer,
     ...(range && { range }),
+    ...(predict && { advertise: predict.advertise }),
   })
-  const stop = () => void worker.stop().catch(() => {})
+  const started = worker
+  const stop = () => void started.stop().catch(() => {})
   if (signal?.aborted) stop()
   signal?.addEventListener('abort', stop, { once: true })
-  const done = ended(worker, log, async () => {
+  const done = ended(started, log, async () => {
     signal?.removeEventListener('abort', stop)
     await records.close()
     name.release()
     await http?.close()
+    await predict?.close()
     await prepared.close()
   })
   // Callers may await `done`, but need not: an unhandled rejection must not end the process.
@@ -104,6 +113,7 @@ export async function hostWorker(hosted: Hosted): Promise<RunningWorker> {
     group,
     notes: prepared.notes,
     http,
+    predict,
     done,
     stop: () => {
       stop()
@@ -153,6 +163,15 @@ function recordsOf(
       if (observed.state === 'running') log?.warn({}, warning)
     },
   })
+}
+
+async function requests(
+  { prepared: { topologies }, options: { predict } }: Hosted,
+  worker: Pick<Parameters<typeof serveRequests>[1], 'observer' | 'membership'>,
+): Promise<ServedRequests | null> {
+  if (predict === undefined) return null
+  const { serveRequests: serve } = await import('../serve/worker-requests.ts')
+  return serve(predict, { topologies, ...worker })
 }
 
 async function watchers(

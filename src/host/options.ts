@@ -1,4 +1,5 @@
 import { TidemarkError } from '../kernel/errors.ts'
+import { isLoopback } from '../kernel/node.ts'
 import type { RedisOptions } from '../lookup/redis.ts'
 import type { Log } from '../observe/log.ts'
 import { type KafkaSasl, type KafkaTls, kafkaFaults } from '../records/kafka/options.ts'
@@ -6,6 +7,7 @@ import type { RegistryOptions } from '../registry/confluent-registry.ts'
 import { WORKER_SETTINGS, type WorkerConfig, workerConfigFaults } from '../runtime/config.ts'
 import type { Observer } from '../runtime/events.ts'
 import { integer } from '../runtime/setting.ts'
+import type { RequestAddress } from '../serve/worker-requests.ts'
 
 /** How a worker runs. An option that is left out has the default of `tidemark run`. */
 export interface RunWorkerOptions extends Partial<WorkerConfig> {
@@ -33,6 +35,12 @@ export interface RunWorkerOptions extends Partial<WorkerConfig> {
   readonly log?: Log
   /** Serves `/metrics`, `/livez` and `/readyz`; port 0 picks a free one. @default no HTTP server */
   readonly http?: { readonly port: number; readonly host?: string }
+  /**
+   * Answers requests: `/predict`, `/state`, and the Open Inference Protocol. Off loopback it needs a
+   * token.
+   * @default no requests are answered
+   */
+  readonly predict?: RequestAddress
   /** Stops the worker when it aborts, as `stop()` does. @default never */
   readonly signal?: AbortSignal
 }
@@ -41,11 +49,19 @@ const PORT = integer({ from: 0, to: 65_535 })
 
 /** Every fault of the options, each a `CONFIG_INVALID` whose `where` is the option. */
 export function optionFaults(options: RunWorkerOptions): TidemarkError[] {
-  const { brokers = WORKER_SETTINGS.brokers.fallback, tls, sasl, http } = options
-  const port = http === undefined ? null : PORT.fault?.(http.port)
+  const { brokers = WORKER_SETTINGS.brokers.fallback, tls, sasl, http, predict } = options
+  const ports = { 'http.port': http?.port, 'predict.port': predict?.port }
+  const faults = Object.entries(ports).flatMap(([where, port]) => {
+    const fault = port === undefined ? null : PORT.fault?.(port)
+    return fault == null ? [] : [new TidemarkError('CONFIG_INVALID', fault, { where })]
+  })
+  const isOpen = predict !== undefined && (predict.token ?? '') === ''
+  const needsToken = isOpen && !isLoopback(predict.host ?? '127.0.0.1')
+  const what = 'requests from other machines need a token'
   return [
     ...kafkaFaults({ brokers, ...(tls && { tls }), ...(sasl && { sasl }) }),
     ...workerConfigFaults(options),
-    ...(port == null ? [] : [new TidemarkError('CONFIG_INVALID', port, { where: 'http.port' })]),
+    ...faults,
+    ...(needsToken ? [new TidemarkError('CONFIG_INVALID', what, { where: 'predict.token' })] : []),
   ]
 }

@@ -9,6 +9,8 @@ export interface RunningWorker {
   readonly notes: readonly string[]
   /** The address of the HTTP server; `null`: none was asked for. */
   readonly http: { readonly host: string; readonly port: number } | null
+  /** The address where requests are answered; `null`: none was asked for. */
+  readonly predict: { readonly host: string; readonly port: number } | null
   /**
    * Resolves when the worker has stopped and all that belongs to it is closed. Rejects with what
    * ended it: Refused (`TOPIC_MISSING`, `TOPIC_LIMITS`, `TOPIC_COMPACTED`, `TOPIC_CHANGED`,

@@ -1,7 +1,8 @@
 import { mkdirSync, readFileSync } from 'node:fs'
+import { isIPv4 } from 'node:net'
 import { dirname } from 'node:path'
 
-// Node: the version of this package, a folder that may not exist, and functions from source text.
+// Node: this package's version, folders, functions from source text, and loopback addresses.
 
 export function packageVersion(): string {
   const file = new URL('../../package.json', import.meta.url)
@@ -38,4 +39,10 @@ export function generated(parameters: readonly string[], body: string): unknown 
     if (thrown instanceof EvalError) return null
     throw thrown
   }
+}
+
+/** Is an address reachable from this machine only? An IPv6 address may be in brackets. */
+export function isLoopback(host: string): boolean {
+  if (['localhost', '::1', '[::1]'].includes(host)) return true
+  return isIPv4(host) && host.startsWith('127.')
 }

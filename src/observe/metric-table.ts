@@ -135,6 +135,23 @@ export const METRICS: readonly MetricRow<MetricSources>[] = [
     ...OF_SOURCE,
     on: { 'key-mismatch': ({ events }) => events },
   }),
+  counter('requests_total', {
+    help: 'Requests, by route and by the code that answered them',
+    labels: ['route', 'code'],
+    on: { request: ({ route, code }) => [[{ route, code }, 1]] },
+  }),
+  histogram('request_duration_seconds', {
+    help: 'Time from the head of a request to its answer',
+    labels: ['route'],
+    buckets: SHORT,
+    on: { request: ({ route, durationMs }) => [[{ route }, durationMs / 1_000]] },
+  }),
+  histogram('requests_waiting', {
+    help: 'Requests that others found unanswered',
+    labels: [],
+    buckets: [0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024],
+    on: { request: ({ waiting }) => waiting },
+  }),
   gauge('model_info', {
     help: 'Always 1; the labels describe the model',
     labels: ['model', 'version', 'sha256', 'evaluator'],

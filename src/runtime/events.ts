@@ -300,6 +300,14 @@ interface RuntimeEvents {
   'store-asked': StoreLabels & StoreReport
   /** A store is not asked for a while; `reason` is `null` once it answers again. */
   'store-failing': StoreLabels & { readonly reason: string | null }
+  /** A request was answered; `waiting` others are. */
+  request: {
+    readonly route: string
+    /** The status of HTTP. */
+    readonly code: number
+    readonly durationMs: number
+    readonly waiting: number
+  }
   /**
    * Records of a partition are set aside because the schema registry does not have their
    * schema; `reason` is `null` when none was for a minute.

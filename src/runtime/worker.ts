@@ -81,6 +81,8 @@ export interface WorkerOptions extends Partial<WorkerConfig> {
   readonly onDeadLetter?: TaskContext['onDeadLetter']
   /** @default the wall clock */
   readonly clock?: Clock
+  /** Where other workers of the group reach it for requests. @default nowhere */
+  readonly advertise?: string
   /** Randomises the backoff of retries. @default Math.random */
   readonly random?: Random
 }

@@ -1,3 +1,6 @@
+import { once } from 'node:events'
+import { Agent, type IncomingMessage, request } from 'node:http'
+import { buffer } from 'node:stream/consumers'
 import { type HttpReply, type HttpRequest, RequestFault } from './request-server.ts'
 
 // Requests that another worker answers. An address is `host:port`, with `#2` for the second of
@@ -8,8 +11,8 @@ const FORWARDED = 'tidemark-forwarded'
 const WORKER = 'tidemark-worker'
 const DEADLINE = 'tidemark-deadline-ms'
 const KEPT = ['authorization', 'content-type', 'tidemark-key', 'inference-header-content-length']
-const BACK = ['content-type', 'retry-after', 'inference-header-content-length']
-export const ANSWERED_BY = 'tidemark-answered-by'
+const ANSWERED_BY = 'tidemark-answered-by'
+const BACK = ['content-type', 'retry-after', 'inference-header-content-length', ANSWERED_BY]
 
 /** Has another worker sent it? Then it goes no further. */
 export function isForwarded({ headers }: HttpRequest): boolean {
@@ -40,28 +43,28 @@ async function sent(
   address: string,
   more: Readonly<Record<string, string>>,
 ): Promise<HttpReply> {
-  const kept = KEPT.flatMap((name) => (headers[name] === undefined ? [] : [[name, headers[name]]]))
-  const leftMs = untilMs - performance.now()
-  const isBounded = Number.isFinite(leftMs)
-  const deadline = isBounded ? { [DEADLINE]: String(Math.max(1, leftMs)) } : {}
+  const leftMs = Math.max(1, Math.min(LONGEST_MS, untilMs - performance.now()))
+  const kept = { ...picked(headers, KEPT), ...more, [DEADLINE]: String(leftMs) }
+  const signal = AbortSignal.timeout(leftMs)
   try {
-    const answer = await fetch(`http://${address}${path}`, {
-      method,
-      headers: { ...(Object.fromEntries(kept) as Record<string, string>), ...deadline, ...more },
-      ...(method === 'POST' && { body: new Uint8Array(body) }),
-      signal: AbortSignal.timeout(isBounded ? Math.max(1, leftMs) : LONGEST_MS),
-    })
-    const back = [...BACK, ANSWERED_BY].flatMap((name) => {
-      const value = answer.headers.get(name)
-      return value === null ? [] : [[name, value]]
-    })
-    const bytes = Buffer.from(await answer.arrayBuffer())
-    return { status: answer.status, headers: Object.fromEntries(back), body: bytes }
+    const asking = request(`http://${address}${path}`, { method, headers: kept, agent, signal })
+    asking.end(body)
+    const [answer] = (await once(asking, 'response')) as [IncomingMessage]
+    const { statusCode: status = 502 } = answer
+    return { status, headers: picked(answer.headers, BACK), body: await buffer(answer) }
   } catch {
     const retry = { 'retry-after': '1' }
     throw new RequestFault(503, 'the worker that owns it does not answer', { headers: retry })
   }
 }
 
+function picked(headers: HttpRequest['headers'], names: readonly string[]): Record<string, string> {
+  const found = names.flatMap((name) =>
+    headers[name] === undefined ? [] : [[name, headers[name]]],
+  )
+  return Object.fromEntries(found) as Record<string, string>
+}
+
 /** ms */
 const LONGEST_MS = 10_000
+const agent = new Agent({ keepAlive: true })

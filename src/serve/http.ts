@@ -62,11 +62,6 @@ export function routes({ probes, metrics }: Pick<HttpOptions, 'probes' | 'metric
 
 const OTHER_PORT = 'choose another port with --http-port; 0 picks a free one, off serves nothing'
 
-/** Is the address reachable from this machine only? */
-export function isLoopback(host: string): boolean {
-  return ['127.0.0.1', '::1', 'localhost'].includes(host)
-}
-
 /** @param otherPort how to choose another port */
 export function cannotListen(thrown: unknown, address: string, otherPort: string): TidemarkError {
   const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : 'unknown'

@@ -41,6 +41,8 @@ export interface HttpReply {
 }
 
 export interface HttpRoute {
+  /** What metrics call it. */
+  readonly name: string
   readonly method: 'GET' | 'POST'
   /** Matches the whole path. */
   readonly path: RegExp
@@ -77,6 +79,17 @@ interface ServerOptions {
   /** `null`: everybody may ask. */
   readonly token: string | null
   readonly routes: readonly HttpRoute[]
+  /** Called for each request that was answered. @default nobody is told */
+  readonly answered?: (answered: Answered) => void
+}
+
+interface Answered {
+  /** `none`: there is no such path. */
+  readonly route: string
+  readonly code: number
+  readonly durationMs: number
+  /** How many others were not answered when it came. */
+  readonly waiting: number
 }
 
 const OTHER_PORT = 'choose another port with --predict-port; 0 picks a free one'
@@ -87,6 +100,7 @@ export class RequestServer {
   readonly #token: Buffer | null
   readonly #server: Server
   #isClosing = false
+  #waiting = 0
 
   private constructor(options: ServerOptions) {
     this.#o = options
@@ -131,12 +145,19 @@ export class RequestServer {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const sinceMs = performance.now()
+    const waiting = this.#waiting++
+    const path = (request.url ?? '').split('?', 1)[0] as string
+    const there = this.#o.routes.filter((of) => of.path.test(path))
+    const route = there.find(({ method }) => method === request.method)
     let reply: HttpReply
     try {
-      reply = await this.#reply(request)
+      if (route === undefined) throw unrouted(path, there)
+      reply = await this.#reply(request, { path, route, sinceMs })
     } catch (error) {
       reply = refusal(error)
     }
+    this.#waiting--
     // The rest of a body that is not read would be taken for the next request.
     if (this.#isClosing || !request.complete) response.setHeader('connection', 'close')
     const { status = 200, headers, body } = reply
@@ -148,19 +169,15 @@ export class RequestServer {
       ...headers,
     })
     response.end(bytes)
+    const durationMs = performance.now() - sinceMs
+    this.#o.answered?.({ route: route?.name ?? 'none', code: status, durationMs, waiting })
   }
 
-  async #reply(request: IncomingMessage): Promise<HttpReply> {
-    const sinceMs = performance.now()
-    const { headers, method, socket } = request
-    const path = (request.url ?? '').split('?', 1)[0] as string
-    const there = this.#o.routes.filter((route) => route.path.test(path))
-    const route = there.find((of) => of.method === method)
-    if (route === undefined) {
-      if (there.length === 0) throw new RequestFault(404, 'there is no such path', { where: path })
-      const allow = there.map((of) => of.method).join(', ')
-      throw new RequestFault(405, `the path takes ${allow}`, { where: path, headers: { allow } })
-    }
+  async #reply(
+    request: IncomingMessage,
+    { path, route, sinceMs }: Pick<HttpRequest, 'path' | 'sinceMs'> & { readonly route: HttpRoute },
+  ): Promise<HttpReply> {
+    const { headers, socket } = request
     if (route.isOpen !== true) this.#authorize(headers.authorization)
     const untilMs = sinceMs + deadlineOf(headers[DEADLINE])
     const body = await bodyOf(request)
@@ -179,6 +196,12 @@ export class RequestServer {
     const what = 'the request has not the right token'
     throw new RequestFault(401, what, { where: 'authorization', headers })
   }
+}
+
+function unrouted(where: string, there: readonly HttpRoute[]): RequestFault {
+  if (there.length === 0) return new RequestFault(404, 'there is no such path', { where })
+  const allow = there.map(({ method }) => method).join(', ')
+  return new RequestFault(405, `the path takes ${allow}`, { where, headers: { allow } })
 }
 
 /** Digests have one length, so comparing them tells nothing of a token. */

@@ -46,30 +46,35 @@ export function modelRoutes(models: readonly ServedModel[]): readonly HttpRoute[
   const ready = (of: boolean, body: object): HttpReply => ({ status: of ? 200 : 503, body })
   return [
     {
+      name: 'health',
       method: 'GET',
       path: /^\/health$/,
       isOpen: true,
       answer: () => ready(isReady(), { status: isReady() ? 'ok' : 'failing' }),
     },
-    { method: 'GET', path: /^\/v2$/, answer: () => ({ body: SERVER }) },
+    { name: 'server', method: 'GET', path: /^\/v2$/, answer: () => ({ body: SERVER }) },
     {
+      name: 'live',
       method: 'GET',
       path: /^\/v2\/health\/live$/,
       isOpen: true,
       answer: () => ({ body: { live: true } }),
     },
     {
+      name: 'ready',
       method: 'GET',
       path: /^\/v2\/health\/ready$/,
       isOpen: true,
       answer: () => ready(isReady(), { ready: isReady() }),
     },
     {
+      name: 'model',
       method: 'GET',
       path: new RegExp(`^${model}$`),
       answer: (asked) => ({ body: metadataOf(modelOf(asked)) }),
     },
     {
+      name: 'model_ready',
       method: 'GET',
       path: new RegExp(`^${model}/ready$`),
       answer: (asked) => {
@@ -79,11 +84,17 @@ export function modelRoutes(models: readonly ServedModel[]): readonly HttpRoute[
       },
     },
     {
+      name: 'infer',
       method: 'POST',
       path: new RegExp(`^${model}/infer$`),
       answer: (asked) => infer(modelOf(asked), asked),
     },
-    { method: 'POST', path: /^\/predict$/, answer: (asked) => predict(models, asked) },
+    {
+      name: 'predict',
+      method: 'POST',
+      path: /^\/predict$/,
+      answer: (asked) => predict(models, asked),
+    },
   ]
 }
 

@@ -77,6 +77,7 @@ export function topologyRoutes({ topologies, membership, clock }: TopologyRoutes
   }
   return [
     {
+      name: 'predict_topology',
       method: 'POST',
       path: /^\/predict\/(?<topology>[^/]+)$/,
       answer: async (asked) => {
@@ -107,6 +108,7 @@ export function topologyRoutes({ topologies, membership, clock }: TopologyRoutes
       },
     },
     {
+      name: 'state',
       method: 'GET',
       path: /^\/state\/(?<topology>[^/]+)\/(?<key>[^/]+)$/,
       answer: async (asked) => {

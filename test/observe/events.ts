@@ -191,6 +191,10 @@ export const samples = {
     ...{ type: 'store-failing', topology: 'card-fraud', store: 'profiles' },
     reason: 'Redis does not answer',
   },
+  request: {
+    ...{ type: 'request', route: 'predict_topology', code: 200 },
+    ...{ durationMs: 2.5, waiting: 3 },
+  },
   'commit-failed': {
     type: 'commit-failed',
     code: 'COMMIT_FAILED',

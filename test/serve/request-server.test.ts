@@ -14,10 +14,22 @@ afterEach(async () => {
 })
 
 const ROUTES: readonly HttpRoute[] = [
-  { method: 'GET', path: /^\/open$/, isOpen: true, answer: () => ({ body: { open: true } }) },
-  { method: 'POST', path: /^\/echo$/, answer: ({ body }) => ({ body }) },
-  { method: 'POST', path: /^\/of\/(?<name>[^/]+)$/, answer: ({ names }) => ({ body: names }) },
   {
+    name: 'test',
+    method: 'GET',
+    path: /^\/open$/,
+    isOpen: true,
+    answer: () => ({ body: { open: true } }),
+  },
+  { name: 'test', method: 'POST', path: /^\/echo$/, answer: ({ body }) => ({ body }) },
+  {
+    name: 'test',
+    method: 'POST',
+    path: /^\/of\/(?<name>[^/]+)$/,
+    answer: ({ names }) => ({ body: names }),
+  },
+  {
+    name: 'test',
     method: 'POST',
     path: /^\/faulty$/,
     answer: () => {
@@ -25,6 +37,7 @@ const ROUTES: readonly HttpRoute[] = [
     },
   },
   {
+    name: 'test',
     method: 'POST',
     path: /^\/broken$/,
     answer: () => {
@@ -147,9 +160,11 @@ test('a server that closes answers what has come', async () => {
         answer = () => resolve({ body: { done: true } })
       })
     }
-    slow = listen([{ method: 'POST', path: /^\/slow$/, answer: held }]).then(({ post }) => {
-      return post('/slow')
-    })
+    slow = listen([{ name: 'test', method: 'POST', path: /^\/slow$/, answer: held }]).then(
+      ({ post }) => {
+        return post('/slow')
+      },
+    )
   })
   const [server] = servers.splice(0)
   const closed = server?.close()

@@ -64,6 +64,11 @@ export class KeptWorker {
     this.#process?.kill()
   }
 
+  /** Where it answers requests; `null`: it does not now. */
+  get port(): number | null {
+    return this.#process?.port() ?? null
+  }
+
   async readiness(): Promise<WorkerReadiness> {
     const { worker } = this.#o
     const answer = await this.#process?.ask()

@@ -12,6 +12,8 @@ export interface WorkerAssignment {
   readonly of: number
   readonly files: readonly string[]
   readonly config: RunConfig
+  /** Where other workers of the group reach the parent; `null`: no requests are answered. */
+  readonly advertise: string | null
 }
 
 export interface WorkerAnswer {
@@ -27,6 +29,8 @@ export type Order =
 
 export type Report =
   | { readonly type: 'prepared'; readonly outline: RunOutline }
+  /** It answers requests from its parent. */
+  | { readonly type: 'serving'; readonly port: number }
   | { readonly type: 'running' }
   /** It has stopped cleanly, and will end by whatever signal or exit code. */
   | { readonly type: 'finished' }

@@ -7,6 +7,7 @@ import { numberedName, numberedNames } from '../arguments.ts'
 import {
   banner,
   httpAddressOf,
+  predictAddressOf,
   processLog,
   type RunOutline,
   type RunProcess,
@@ -97,11 +98,16 @@ export async function runWorkers(
   { ended, stderr }: RunProcess,
 ): Promise<void> {
   const log = processLog(config, { stderr })
-  const workers = Array.from({ length: config.workers }, (_, i) => {
+  const predict = predictAddressOf(config)
+  const server =
+    predict &&
+    (await (await import('../../serve/worker-requests.ts')).passRequestsOn(predict, () => workers))
+  const workers: readonly KeptWorker[] = Array.from({ length: config.workers }, (_, i) => {
     const worker = i + 1
     const workerName = config.workerName && numberedName(config.workerName, worker)
     const own = { ...config, workerName }
-    const assignment = { worker, of: config.workers, files, config: own }
+    const advertise = server?.advertise ?? null
+    const assignment = { worker, of: config.workers, files, config: own, advertise }
     return new KeptWorker({
       worker,
       start: (prepared) => startWorkerProcess(assignment, prepared),
@@ -127,9 +133,10 @@ export async function runWorkers(
   void ended.promise.then(() => supervisor.stop())
   try {
     const names = numberedNames(config.workerName, config.workers)
-    await supervisor.run((outline) => banner(outline, config, { names, http }))
+    await supervisor.run((outline) => banner(outline, config, { names, http, predict: server }))
   } finally {
     process.off('exit', kill)
     await http?.close()
+    await server?.close()
   }
 }

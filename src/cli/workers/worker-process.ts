@@ -14,6 +14,8 @@ import {
 
 export interface WorkerProcess {
   readonly pid: number | undefined
+  /** Where it answers requests; `null`: it does not, or not yet. */
+  readonly port: () => number | null
   /** Never rejects. */
   readonly ended: Promise<End>
   run(): void
@@ -61,9 +63,11 @@ export function startWorkerProcess(
     asking.clear()
   }
   let [hasRun, hasFinished] = [false, false]
+  let port: number | null = null
   let faults: readonly FaultData[] = []
   child.on('message', (report: Report) => {
     if (report.type === 'prepared') prepared(report.outline)
+    else if (report.type === 'serving') port = report.port
     else if (report.type === 'running') hasRun = true
     else if (report.type === 'finished') hasFinished = true
     else if (report.type === 'answer') answered(report.answer)
@@ -79,6 +83,7 @@ export function startWorkerProcess(
   send({ type: 'prepare', assignment })
   return {
     pid: child.pid,
+    port: () => port,
     ended: ended.then((failed) => {
       answered(null)
       const { exitCode, signalCode: signal } = child

@@ -9,6 +9,7 @@ import type {
   Assignment,
   Member,
   MemberHandlers,
+  Owners,
   Records,
   TopicInfo,
   TopicPartition,
@@ -50,6 +51,8 @@ interface GroupMembershipOptions extends WorkerContext, Pick<TasksOptions, Passe
   readonly range: BoundedRange | null
   /** Aborts when the worker is told to stop. */
   readonly stopping: AbortSignal
+  /** Where other members reach it. @default nowhere */
+  readonly advertise?: string
   /** Notified whenever something has changed that others wait for. */
   readonly changed: ConditionVariable
   onJoined(): void
@@ -65,7 +68,7 @@ export class GroupMembership {
   readonly #availability = new Availability()
   readonly #tasks: Tasks
   readonly #committer: Committer
-  #owners: ReadonlyMap<string, string | null> = new Map()
+  #owners: Owners = new Map()
   /** The error that ended it; `null`: none has. */
   #failure: { readonly error: unknown } | null = null
 
@@ -148,7 +151,7 @@ export class GroupMembership {
 
   /** `null`: told to stop before it has joined. */
   async #join(): Promise<Member | null> {
-    const { records, group, known, range, stopping } = this.#o
+    const { records, group, known, range, stopping, advertise } = this.#o
     const { from, guarantee, compression } = this.#o.config
     const definitions = this.#o.topologies.map((t) => t.definition)
     const own = topicCompressions(definitions)
@@ -161,6 +164,7 @@ export class GroupMembership {
       writes: [...new Set(definitions.flatMap((d) => committedTopics(d, group)))],
       compressionOf: (topic) => own.get(topic) ?? compression,
       guarantee,
+      ...(advertise !== undefined && { advertise }),
       handlers: this.#handlers(),
     })
     const member = await unlessAborted(stopping, joining)
@@ -261,6 +265,9 @@ export class GroupMembership {
       assigned: (assignment, pausable) =>
         guard(() => tasks.assigned(assignment, pausable))() ?? assignment.nextOffset,
       lost: guard((partitions, why) => tasks.lost(partitions, why)),
+      owners: (owners) => {
+        this.#owners = owners
+      },
       chunk: guard((chunk) => tasks.process(chunk)),
       caughtUp: guard((partition, endOffset) => tasks.caughtUp(partition, endOffset)),
       partitions: guard((topic, count) => tasks.counted(topic, count)),

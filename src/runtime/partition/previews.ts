@@ -203,7 +203,8 @@ export class Previews {
     const faults = [...entered.faults, ...result.faults.map((fault) => engineFault(fault, from))]
     const outputs: NewRecord[] = []
     let scored: Preview['scored'] = null
-    for (const each of ready) {
+    // A batch may have lost its only event to a condition.
+    for (const each of ready.filter(({ indices }) => indices.length > 0)) {
       const scores = await this.#scoresOf(each)
       const { made } = finishing.produce({ ready: each, scores }, from)
       faults.push(...made.faults)

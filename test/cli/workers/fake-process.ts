@@ -28,6 +28,7 @@ export const KILLED: End = {
 /** A process that was started, and what it was told. */
 export class FakeProcess implements WorkerProcess {
   readonly pid = 4_711
+  readonly port = () => null
   readonly worker: number
   readonly ended: Promise<End>
   readonly told: ('run' | 'stop' | 'kill')[] = []

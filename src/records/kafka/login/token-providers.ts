@@ -2,11 +2,11 @@ import { once } from 'node:events'
 import { type IncomingMessage, request as requestHttp } from 'node:http'
 import { request as requestHttps } from 'node:https'
 import { createRequire } from 'node:module'
-import { isIPv4 } from 'node:net'
 import { join } from 'node:path'
 import type { Clock } from '../../../kernel/clock.ts'
 import { messageOf, TidemarkError } from '../../../kernel/errors.ts'
 import { jsonOrNull } from '../../../kernel/json.ts'
+import { isLoopback } from '../../../kernel/node.ts'
 import { isTlsFailure, unavailable } from '../errors.ts'
 import { expiryOfJwt, isBearer, type TokenProvider } from './tokens.ts'
 
@@ -42,10 +42,6 @@ export function faultOfTokenUrl(text: string): string | null {
   if (url.username !== '' || url.password !== '') return 'contains credentials'
   if (url.protocol === 'https:' || isLoopback(url.hostname)) return null
   return 'would send the client secret in plain text: use https'
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '[::1]' || (isIPv4(host) && host.startsWith('127.'))
 }
 
 export function tokensOfClient(client: ClientCredentials, clock: Clock): TokenProvider {

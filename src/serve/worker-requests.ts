@@ -1,0 +1,106 @@
+import { hostname } from 'node:os'
+import { wallClock } from '../kernel/clock.ts'
+import type { Observer } from '../runtime/events.ts'
+import type { PreparedTopology } from '../runtime/prepared.ts'
+import type { Membership } from '../runtime/worker.ts'
+import { isRule } from '../topology/models.ts'
+import { passedOn, workerMeant } from './forwarding.ts'
+import { type HttpRequest, RequestFault, RequestServer } from './request-server.ts'
+import { modelRoutes, type ServedModel, served } from './served-model.ts'
+import { topologyRoutes } from './topology-routes.ts'
+
+/** Where a worker answers requests. */
+export interface RequestAddress {
+  /** 0: any free port. */
+  readonly port: number
+  /** @default 127.0.0.1 */
+  readonly host?: string
+  /** Those who ask must have it. @default everybody may ask */
+  readonly token?: string | null
+  /** Where other workers of the group reach it, `host:port`. @default the address itself */
+  readonly advertise?: string | null
+}
+
+interface WorkerRequests {
+  readonly topologies: readonly PreparedTopology[]
+  readonly observer: Observer
+  /** `null`: the worker is no member of its group now. */
+  readonly membership: () => Membership | null
+}
+
+/** Requests that a worker answers. */
+export interface ServedRequests {
+  readonly host: string
+  readonly port: number
+  readonly advertise: string
+  close(): Promise<void>
+}
+
+/** @throws TidemarkError `CONFIG_INVALID`: the address cannot be listened on */
+export async function serveRequests(
+  { port, host = '127.0.0.1', token = null, advertise }: RequestAddress,
+  { topologies, observer, membership }: WorkerRequests,
+): Promise<ServedRequests> {
+  const routes = [
+    ...modelRoutes(modelsOf(topologies)),
+    ...topologyRoutes({ topologies, membership, clock: wallClock }),
+  ]
+  const server = await RequestServer.listen({
+    ...{ host, port, token, routes },
+    answered: (answered) => observer({ type: 'request', ...answered }),
+  })
+  return servedBy(server, host, advertise)
+}
+
+interface PassingWorker {
+  /** Where it answers requests; `null`: it does not now. */
+  readonly port: number | null
+}
+
+/**
+ * Passes requests on to the workers of a parent, which check the token.
+ * @throws TidemarkError `CONFIG_INVALID`: the address cannot be listened on
+ */
+export async function passRequestsOn(
+  { port, host = '127.0.0.1', advertise }: RequestAddress,
+  workers: () => readonly PassingWorker[],
+): Promise<ServedRequests> {
+  let next = 0
+  const answer = (asked: HttpRequest) => {
+    const meant = workerMeant(asked)
+    const all = meant === null ? workers() : workers().slice(meant - 1, meant)
+    const ports = all.flatMap((worker) => worker.port ?? [])
+    const to = ports[next++ % Math.max(1, ports.length)]
+    if (to !== undefined) return passedOn(asked, to)
+    throw new RequestFault(503, 'no worker answers now', { headers: { 'retry-after': '1' } })
+  }
+  const routes = (['GET', 'POST'] as const).map((method) => {
+    return { name: 'passed', method, path: /^/, isOpen: true as const, answer }
+  })
+  const server = await RequestServer.listen({ host, port, token: null, routes })
+  return servedBy(server, host, advertise)
+}
+
+function servedBy(
+  server: RequestServer,
+  host: string,
+  advertise: string | null | undefined,
+): ServedRequests {
+  const named = ['0.0.0.0', '::'].includes(host) ? hostname() : host
+  const at = advertise ?? `${named}:${server.port}`
+  return { host, port: server.port, advertise: at, close: () => server.close() }
+}
+
+/** The models of the topologies, each once; without variants, of which the group chooses one. */
+function modelsOf(topologies: readonly PreparedTopology[]): readonly ServedModel[] {
+  const found = new Map<string, ServedModel>()
+  for (const { step, scorers } of topologies.flatMap((of) => [...of.scorers.values()])) {
+    if (step.variants !== null) continue
+    for (const [name, scorer] of scorers) {
+      const model = step.models[name]
+      if (model === undefined || isRule(model) || found.has(scorer.name)) continue
+      found.set(scorer.name, served(model, scorer))
+    }
+  }
+  return [...found.values()]
+}

@@ -1,0 +1,180 @@
+import { Agent, request } from 'node:http'
+import type { LogPosition } from '../../src/records/memory/log.ts'
+import { MemoryRecords } from '../../src/records/memory/memory-records.ts'
+import { prepare } from '../../src/runtime/start/prepare.ts'
+import { startWorker, type Worker } from '../../src/runtime/worker.ts'
+import { type ServedRequests, serveRequests } from '../../src/serve/worker-requests.ts'
+import type { Definition } from '../../src/topology/definition.ts'
+import { outputTopics } from '../../src/topology/graph.ts'
+import { Watch } from '../runtime/support.ts'
+import { headerOf } from '../support/headers.ts'
+
+// Workers of one group, in memory, that are asked about each event before it comes.
+
+const GROUP = 'asked'
+
+export interface Sent {
+  readonly key: string
+  readonly value: string
+  /** @default that of the source */
+  readonly topic?: string
+}
+
+/** An answer, and what the stream then wrote of the event. */
+export interface Asked {
+  readonly status: number
+  readonly body: Answer
+  readonly wrote: readonly unknown[]
+  /** The code of its dead letter; `undefined`: there is none. */
+  readonly dead: string | undefined
+  readonly answeredBy: string | undefined
+  readonly sentTo: LogPosition
+}
+
+export interface Answer {
+  readonly outputs?: readonly { readonly value: unknown }[]
+  readonly why?: string
+  readonly code?: string
+  readonly asOf?: { readonly partition: number; readonly offset: number }
+  readonly [field: string]: unknown
+}
+
+export class AskedWorkers {
+  readonly records = new MemoryRecords({ chunkRecords: 50 })
+  readonly servers: ServedRequests[] = []
+  readonly #workers: Worker[] = []
+  readonly #definition: Definition
+  readonly #watches: Watch[] = []
+  readonly #agent = new Agent({ keepAlive: true })
+  readonly #closing: (() => Promise<void>)[] = []
+
+  constructor(definition: Definition, topics: readonly string[], partitions: number) {
+    this.#definition = definition
+    for (const topic of topics) this.records.createTopic(topic, { partitions })
+  }
+
+  /** Starts one more worker. */
+  async start(): Promise<Worker> {
+    const prepared = await prepare([this.#definition])
+    const watch = new Watch()
+    this.#watches.push(watch)
+    let worker: Worker | null = null
+    const server = await serveRequests(
+      { port: 0 },
+      {
+        topologies: prepared.topologies,
+        observer: () => {},
+        membership: () => worker?.membership ?? null,
+      },
+    )
+    worker = startWorker({
+      ...{ prepared, records: this.records, group: GROUP, observer: watch.observer },
+      advertise: server.advertise,
+      commitIntervalMs: 1,
+    })
+    this.servers.push(server)
+    this.#workers.push(worker)
+    const started = worker
+    this.#closing.push(async () => {
+      await started.stop()
+      await server.close()
+      await prepared.close()
+    })
+    return worker
+  }
+
+  /** Resolves when all that was sent is committed. */
+  async settled(): Promise<void> {
+    await this.records.settled(GROUP, this.#definition.source.topic)
+  }
+
+  send({ key, value, topic = this.#definition.source.topic }: Sent): LogPosition {
+    const bytes = { key: Buffer.from(key), value: Buffer.from(value) }
+    const [at] = this.records.produce([
+      { topic, partition: null, ...bytes, timestampMs: Date.now(), headers: [] },
+    ])
+    return at as LogPosition
+  }
+
+  async ask(path: string, { at = 0, ...given }: { at?: number; body?: string; key?: string } = {}) {
+    const { port } = this.servers[at % this.servers.length] as ServedRequests
+    const method = given.body === undefined ? 'GET' : 'POST'
+    const headers = given.key === undefined ? {} : { 'tidemark-key': given.key }
+    return new Promise<{ status: number; body: Answer; answeredBy: string | undefined }>(
+      (resolve, reject) => {
+        const to = { port, path, method, headers, agent: this.#agent }
+        const asking = request(to, (response) => {
+          const chunks: Buffer[] = []
+          response.on('data', (chunk: Buffer) => chunks.push(chunk))
+          response.on('end', () => {
+            const body = JSON.parse(Buffer.concat(chunks).toString()) as Answer
+            const answeredBy = response.headers['tidemark-answered-by'] as string | undefined
+            resolve({ status: response.statusCode ?? 0, body, answeredBy })
+          })
+        })
+        asking.on('error', reject)
+        asking.end(given.body)
+      },
+    )
+  }
+
+  /** Asks any worker about each event, then sends it. Others of another topic are only sent. */
+  async askThenSend(events: Iterable<Sent>): Promise<readonly Asked[]> {
+    const { name, source } = this.#definition
+    const asked: Omit<Asked, 'wrote' | 'dead'>[] = []
+    let i = 0
+    for (const event of events) {
+      if (event.topic !== undefined && event.topic !== source.topic) {
+        await this.#update(event)
+        continue
+      }
+      const body = event.value
+      const answer = await this.ask(`/predict/${name}`, { at: i++, body, key: event.key })
+      asked.push({ ...answer, sentTo: this.send(event) })
+      await this.settled()
+    }
+    const wrote = this.#written()
+    return asked.map((answer) => {
+      const { partition, offset } = answer.sentTo
+      const found = wrote.get(`${partition}/${offset}`) ?? []
+      const dead = found.flatMap(({ code }) => code ?? [])[0]
+      const own = found.filter(({ code }) => code === undefined)
+      return { ...answer, dead, wrote: own.map(({ value }) => value) }
+    })
+  }
+
+  /** Sends a row of a table. Resolves when every worker has it. */
+  async #update(row: Sent): Promise<void> {
+    this.send(row)
+    const { topic = '' } = row
+    const ends = this.records.read(topic).length
+    for (const watch of this.#watches) {
+      await watch.until(() => {
+        const read = watch.of('table-read').filter(({ table }) => table === topic)
+        return read.reduce((sum, { records }) => sum + records, 0) >= ends
+      })
+    }
+  }
+
+  /** By partition and offset of the record, what was written of it. */
+  #written() {
+    const found = new Map<string, { value: unknown; code: string | undefined }[]>()
+    for (const topic of outputTopics(this.#definition)) {
+      for (const record of this.records.read(topic)) {
+        const code = headerOf(record, 'tidemark.code')
+        const [, of, at] = headerOf(record, 'tidemark-id')?.split('/') ?? []
+        const partition = of ?? headerOf(record, '__streams.errors.partition')
+        const offset = at ?? headerOf(record, '__streams.errors.offset')
+        const value = code === undefined ? (JSON.parse(String(record.value)) as unknown) : null
+        const place = `${partition}/${offset}`
+        found.set(place, [...(found.get(place) ?? []), { value, code }])
+      }
+    }
+    return found
+  }
+
+  async close(): Promise<void> {
+    this.#agent.destroy()
+    for (const close of this.#closing.splice(0)) await close()
+  }
+}

@@ -1,0 +1,87 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { gunzipSync } from 'node:zlib'
+import { defineTopology, hours, minutes, seconds, topic } from 'tidemark'
+import { z } from 'zod'
+import { Payment } from '../../topologies/payment.ts'
+import { paymentLines } from '../bench/payments.ts'
+import { cardGbdt } from '../fixtures/models/card-gbdt.model.ts'
+import { ROOT } from '../support/paths.ts'
+import type { Sent } from './asked-first.ts'
+
+const Merchant = z.object({ limit: z.number() })
+
+/** The measured workload, with all that an answer has in its outputs, and a table that changes. */
+export const askedPayments = defineTopology('payments', (t) => {
+  const merchants = t.table('merchants', { schema: Merchant, from: topic('merchants') })
+  return t
+    .source('payments', {
+      schema: Payment,
+      key: (p) => p.cardId,
+      eventTimeMs: (p) => p.paidAt,
+      watermark: { lag: seconds(10) },
+      onLate: 'dead-letter',
+    })
+    .dedupe({ by: (p) => p.paymentId, within: minutes(10) })
+    .features((f) => {
+      const payments = f.events({
+        amount: (p) => p.amount,
+        category: (p) => p.category,
+        merchant: (p) => p.merchantId,
+      })
+      const fiveMinutes = payments.rolling(minutes(5))
+      const hour = payments.rolling(hours(1))
+      const day = payments.rolling(hours(24))
+      return {
+        amount: payments.lookup(merchants, (p) => p.merchantId).value((m) => m.limit),
+        secondsSincePrevious: payments.secondsSinceLastEver({ cap: hours(24), never: 0 }),
+        count5m: fiveMinutes.count(),
+        sum5m: fiveMinutes.sum('amount'),
+        mean5m: fiveMinutes.mean('amount'),
+        categories5m: fiveMinutes.distinct('category'),
+        count1h: hour.count(),
+        sum1h: hour.sum('amount'),
+        max1h: hour.max('amount'),
+        merchants1h: hour.distinct('merchant'),
+        count24h: day.count(),
+        sum24h: day.sum('amount'),
+        std24h: day.std('amount'),
+      }
+    })
+    .where((e) => e.amount < 100)
+    .score(cardGbdt, { missing: 'nan' })
+    .map(({ event, features, score, model, route }) => {
+      return { id: event.paymentId, features, score, model, route }
+    })
+    .sink('predictions')
+})
+
+/** Payments, some twice and one that is none, and limits of merchants that change. */
+export function* payments(count: number, cards: number): Generator<Sent> {
+  let i = 0
+  yield { key: 'c-1', value: '{"cardId":' }
+  for (const line of paymentLines(count, 1)) {
+    const [, value = ''] = line.split('\t')
+    // Fewer cards have longer histories.
+    const card = value.replace(/"cardId":"c-(\d+)"/, (_, digits) => {
+      return `"cardId":"c-${Number(digits) % cards}"`
+    })
+    const key = /"cardId":"([^"]*)"/.exec(card)?.[1] ?? 'none'
+    yield { key, value: card }
+    const merchant = /"merchantId":"([^"]*)"/.exec(card)?.[1]
+    if (i % 20 === 3 && merchant !== undefined) {
+      yield { topic: 'merchants', key: merchant, value: JSON.stringify({ limit: i }) }
+    }
+    // Some come twice.
+    if (i++ % 50 === 7) yield { key, value: card }
+  }
+}
+
+export function flights(count: number): readonly Sent[] {
+  const bytes = readFileSync(join(ROOT, 'topologies/samples/flights.ndjson.gz'))
+  const lines = gunzipSync(bytes).toString().split('\n').slice(0, count)
+  return lines.map((value) => {
+    const { carrierOrigin: key } = JSON.parse(value) as { readonly carrierOrigin: string }
+    return { key, value }
+  })
+}

@@ -1,0 +1,137 @@
+import { afterEach, describe, expect, test } from 'vitest'
+import type { Definition } from '../../src/topology/definition.ts'
+import flightDelay from '../../topologies/flight-delay.ts'
+import { perTenSeconds, START_MS, scored } from '../runtime/support.ts'
+import { type Asked, AskedWorkers } from './asked-first.ts'
+import { askedPayments, flights, payments } from './asked-topologies.ts'
+
+const open: AskedWorkers[] = []
+afterEach(async () => {
+  for (const workers of open.splice(0)) await workers.close()
+})
+
+async function workersOf(
+  definition: Definition,
+  topics: readonly string[],
+  { workers = 3, partitions = 4 } = {},
+): Promise<AskedWorkers> {
+  const asked = new AskedWorkers(definition, topics, partitions)
+  open.push(asked)
+  for (let i = 0; i < workers; i++) await asked.start()
+  await asked.settled()
+  return asked
+}
+
+const PAYMENTS = ['payments', 'predictions', 'payments.dlq', 'merchants']
+
+describe('an event that is asked about, and then comes', () => {
+  test('gets the same, also if it is a duplicate, late, filtered out or no event', async () => {
+    const asked = await workersOf(askedPayments, PAYMENTS)
+    const answers = await asked.askThenSend(payments(300, 20))
+    for (const answer of answers) expectSame(answer)
+    const whys = answers.map(({ body }) => body.why ?? body.code ?? 'scored')
+    expect(new Set(whys)).toEqual(
+      new Set(['scored', 'duplicate', 'skipped', 'LATE', 'JSON_INVALID']),
+    )
+    // Any worker is asked, and most do not have the partition.
+    expect(answers.filter(({ answeredBy }) => answeredBy !== undefined).length).toBeGreaterThan(100)
+  })
+
+  test('gets the same of two kinds of event, with two tables', async () => {
+    const asked = await workersOf(flightDelay, ['flights', 'flight-predictions', 'flights.dlq'])
+    for (const answer of await asked.askThenSend(flights(300))) expectSame(answer)
+  })
+})
+
+describe('a topology', () => {
+  test('says what it keeps of a key, at the worker that has it', async () => {
+    const asked = await workersOf(scored, ['events', 'scores', 'events.dlq'], { workers: 2 })
+    const value = (at: number, amount: number) =>
+      JSON.stringify({ key: 'k', at: START_MS + at, amount })
+    asked.send({ key: 'k', value: value(0, 1) })
+    asked.send({ key: 'k', value: value(9_000, 2) })
+    await asked.settled()
+    for (const at of [0, 1]) {
+      const { status, body } = await asked.ask('/state/scored/k', { at })
+      expect([status, body]).toMatchObject([
+        200,
+        {
+          ...{ key: 'k', features: { features: { sum: 3 } }, windows: {} },
+          asOf: { offset: 2, watermarkMs: START_MS + 8_000 },
+        },
+      ])
+    }
+    expect(await asked.ask('/state/scored/none')).toMatchObject({ status: 404 })
+  })
+
+  test('of windows alone previews no outputs, and says what its open windows have so far', async () => {
+    const asked = await workersOf(perTenSeconds, ['events', 'scores', 'events.dlq'])
+    const event = (at: number) => JSON.stringify({ key: 'k', at: START_MS + at, amount: 1 })
+    for (const at of [9_500, 10_000, 10_500]) asked.send({ key: 'k', value: event(at) })
+    await asked.settled()
+    expect(await asked.ask('/predict/per-ten-seconds', { body: event(0) })).toMatchObject({
+      status: 501,
+    })
+    const { body } = await asked.ask('/state/per-ten-seconds/k')
+    const window = (start: number, n: number) => {
+      const windowStartMs = START_MS + start
+      return { key: 'k', windowStartMs, windowEndMs: windowStartMs + 10_000, n }
+    }
+    expect(body['windows']).toEqual({ tumbling: [window(0, 1), window(10_000, 2)] })
+  })
+
+  test('is not asked while nobody has its partition, and faults of a request say their place', async () => {
+    const asked = new AskedWorkers(scored, ['events', 'scores', 'events.dlq'], 1)
+    open.push(asked)
+    const worker = await asked.start()
+    await asked.settled()
+    const body = JSON.stringify({ key: 'k', at: START_MS, amount: 1 })
+    const ask = (path: string, given?: string) => asked.ask(path, given ? { body: given } : {})
+    const statuses = async (...asks: (readonly [string, string?])[]) =>
+      Promise.all(
+        asks.map(async ([path, given]) => {
+          const answer = await ask(path, given)
+          return [answer.status, answer.body.code ?? answer.body['where']]
+        }),
+      )
+    expect(
+      await statuses(
+        ['/predict/scored', body],
+        ['/predict/none', body],
+        ['/predict/scored', '{'],
+        ['/predict/scored', JSON.stringify({ key: 'k', at: 'now', amount: 1 })],
+        ['/predict/scored'],
+      ),
+    ).toEqual([
+      [200, undefined],
+      [404, 'path'],
+      [422, 'JSON_INVALID'],
+      [422, 'SCHEMA_INVALID'],
+      [405, '/predict/scored'],
+    ])
+    await worker.stop()
+    expect(await ask('/predict/scored', body)).toMatchObject({ status: 503 })
+  })
+})
+
+/** Is the answer what the stream then wrote? */
+function expectSame({ status, body, wrote, dead, sentTo }: Asked): void {
+  if (dead !== undefined) {
+    expect([status, body.code]).toEqual([422, dead])
+    return
+  }
+  expect([status, body]).toEqual([200, expect.anything()])
+  expect(body.outputs?.map(({ value }) => value)).toEqual(wrote)
+  expect(body.asOf).toMatchObject({ partition: sentTo.partition, offset: sentTo.offset })
+  const [first] = wrote
+  if (first === undefined) expect(body.why).toMatch(/^(duplicate|late|skipped)$/)
+  else if (typeof first === 'object' && first !== null && 'features' in first) {
+    const { features, score, model, route } = body
+    expect({ features, score, model, route }).toEqual(pick(first))
+  }
+}
+
+function pick(output: object): object {
+  const { features, score, model, route } = output as Record<string, unknown>
+  return { features, score, model, route }
+}
