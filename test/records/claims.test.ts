@@ -210,7 +210,7 @@ describe('what a group is told', () => {
     ['bytes that are not packed', Buffer.from('x')],
     ['packed text that is no JSON', deflateRawSync('[[')],
     ['another version of it', deflateRawSync('{"v":2}')],
-    ['more than a group can have', deflateRawSync(' '.repeat(2 ** 24 + 1))],
+    ['more than a group can have', deflateRawSync('[["a"],[["t",[0]]]]'.padEnd(2 ** 24 + 1))],
   ])('%s tell of no owner, but the ids are taken', (_, packed) => {
     const length = Buffer.alloc(4)
     length.writeUInt16BE(packed.length, 2)
