@@ -45,23 +45,20 @@ describe('an event that is asked about, and then comes', () => {
 
 describe('a topology', () => {
   test('says what it keeps of a key, at the worker that has it', async () => {
-    const asked = await workersOf(scored, ['events', 'scores', 'events.dlq'], { workers: 2 })
-    const value = (at: number, amount: number) =>
-      JSON.stringify({ key: 'k', at: START_MS + at, amount })
-    asked.send({ key: 'k', value: value(0, 1) })
-    asked.send({ key: 'k', value: value(9_000, 2) })
+    const asked = await workersOf(askedPayments, PAYMENTS, { workers: 2 })
+    for (const at of [0, 9_000]) asked.send({ key: 'c-1', value: payment({ at }) })
     await asked.settled()
     for (const at of [0, 1]) {
-      const { status, body } = await asked.ask('/state/scored/k', { at })
-      expect([status, body]).toMatchObject([
-        200,
-        {
-          ...{ key: 'k', features: { features: { sum: 3 } }, windows: {} },
-          asOf: { offset: 2, watermarkMs: START_MS + 8_000 },
+      expect(await asked.ask('/state/payments/c-1', { at })).toMatchObject({
+        status: 200,
+        body: {
+          ...{ key: 'c-1', windows: {} },
+          features: { features: { count5m: 2, sum5m: 40, secondsSincePrevious: 0 } },
+          asOf: { offset: 2, watermarkMs: START_MS - 1_000 },
         },
-      ])
+      })
     }
-    expect(await asked.ask('/state/scored/none')).toMatchObject({ status: 404 })
+    expect(await asked.ask('/state/payments/none')).toMatchObject({ status: 404 })
   })
 
   test('of windows alone previews no outputs, and says what its open windows have so far', async () => {
@@ -81,11 +78,11 @@ describe('a topology', () => {
   })
 
   test('is not asked while nobody has its partition, and faults of a request say their place', async () => {
-    const asked = new AskedWorkers(scored, ['events', 'scores', 'events.dlq'], 1)
+    const asked = new AskedWorkers(askedPayments, PAYMENTS, 1)
     open.push(asked)
     const worker = await asked.start()
     await asked.settled()
-    const body = JSON.stringify({ key: 'k', at: START_MS, amount: 1 })
+    const body = payment({ at: 0 })
     const ask = (path: string, given?: string) => asked.ask(path, given ? { body: given } : {})
     const statuses = async (...asks: (readonly [string, string?])[]) =>
       Promise.all(
@@ -96,23 +93,28 @@ describe('a topology', () => {
       )
     expect(
       await statuses(
-        ['/predict/scored', body],
+        ['/predict/payments', body],
         ['/predict/none', body],
-        ['/predict/scored', '{'],
-        ['/predict/scored', JSON.stringify({ key: 'k', at: 'now', amount: 1 })],
-        ['/predict/scored'],
+        ['/predict/payments', '{'],
+        ['/predict/payments', payment({ amount: '20' })],
+        ['/predict/payments'],
       ),
     ).toEqual([
       [200, undefined],
       [404, 'path'],
       [422, 'JSON_INVALID'],
       [422, 'SCHEMA_INVALID'],
-      [405, '/predict/scored'],
+      [405, '/predict/payments'],
     ])
     await worker.stop()
-    expect(await ask('/predict/scored', body)).toMatchObject({ status: 503 })
+    expect(await ask('/predict/payments', body)).toMatchObject({ status: 503 })
   })
 })
+
+function payment({ at = 0, ...given }: { at?: number; amount?: unknown }): string {
+  const text = { paymentId: `p-${at}`, cardId: 'c-1', merchantId: 'm-1', category: 'fuel' }
+  return JSON.stringify({ ...text, country: 'DE', amount: 20, paidAt: START_MS + at, ...given })
+}
 
 /** Is the answer what the stream then wrote? */
 function expectSame({ status, body, wrote, dead, sentTo }: Asked): void {
