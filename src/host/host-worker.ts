@@ -9,6 +9,7 @@ import { ObservedWorker } from '../observe/observed-worker.ts'
 import { observeAll } from '../observe/observer.ts'
 import { KafkaRecords } from '../records/kafka/kafka-records.ts'
 import { type WorkerConfig, workerConfig } from '../runtime/config.ts'
+import { REQUEST_ROUTES } from '../runtime/events.ts'
 import type { Prepared } from '../runtime/prepared.ts'
 import type { LogRange } from '../runtime/start/bounded-range.ts'
 import { prepare } from '../runtime/start/prepare.ts'
@@ -185,7 +186,9 @@ async function watchers(
   if (log !== undefined) observers.push(logEvents(log, { worker, clock: wallClock, statusEveryMs }))
   let http: HttpServer | null = null
   if (address !== undefined || expose !== undefined) {
-    const metrics = createMetrics({ version: packageVersion(), topologies, worker, droppedLines })
+    const requestRoutes = options.predict === undefined ? [] : REQUEST_ROUTES
+    const sources = { topologies, worker, droppedLines, requestRoutes }
+    const metrics = createMetrics({ version: packageVersion(), ...sources })
     observers.unshift(metrics.observer)
     expose?.(worker, metrics)
     if (address !== undefined) {

@@ -12,6 +12,8 @@ export interface MetricSources {
   readonly stages: StageTimers
   readonly scores: PublishedScores
   readonly droppedLines: () => number
+  /** Routes of requests that the worker answers. */
+  readonly requestRoutes: readonly string[]
 }
 
 export type Row = Omit<MetricRow<MetricSources>, 'name' | 'type'>

@@ -42,6 +42,8 @@ const SHADOW_OUTPUTS = ['written', 'dropped'] as const
 const LOOKUPS = ['found', 'absent', 'early'] as const
 const STORE_LOOKUPS = ['found', 'ahead', 'absent', 'expired', 'degraded'] as const
 const STORE_CACHE = ['fresh', 'stale', 'missed'] as const
+/** Others make a series when they come. */
+const REQUEST_CODES = [200, 400, 404, 422, 429, 503, 504] as const
 const LIMITS = ['target', 'maximum'] as const
 const STAGES_OF_CHUNK = [...Object.keys(STAGES).filter((stage) => stage !== 'fetch'), 'queue']
 
@@ -138,11 +140,14 @@ export const METRICS: readonly MetricRow<MetricSources>[] = [
   counter('requests_total', {
     help: 'Requests, by route and by the code that answered them',
     labels: ['route', 'code'],
+    known: ({ requestRoutes }) =>
+      requestRoutes.flatMap((route) => REQUEST_CODES.map((code) => ({ route, code }))),
     on: { request: ({ route, code }) => [[{ route, code }, 1]] },
   }),
   histogram('request_duration_seconds', {
     help: 'Time from the head of a request to its answer',
     labels: ['route'],
+    known: ({ requestRoutes }) => requestRoutes.map((route) => ({ route })),
     buckets: SHORT,
     on: { request: ({ route, durationMs }) => [[{ route }, durationMs / 1_000]] },
   }),

@@ -302,7 +302,7 @@ interface RuntimeEvents {
   'store-failing': StoreLabels & { readonly reason: string | null }
   /** A request was answered; `waiting` others are. */
   request: {
-    readonly route: string
+    readonly route: RequestRoute
     /** The status of HTTP. */
     readonly code: number
     readonly durationMs: number
@@ -354,6 +354,13 @@ interface RuntimeEvents {
 export type RuntimeEvent = {
   [T in keyof RuntimeEvents]: { readonly type: T } & RuntimeEvents[T]
 }[keyof RuntimeEvents]
+
+/** Routes of requests, as metrics call them; `none`: there is no such path. */
+export const REQUEST_ROUTES = [
+  ...(['predict_topology', 'state', 'predict', 'infer', 'model', 'model_ready'] as const),
+  ...(['server', 'health', 'live', 'ready', 'none'] as const),
+] as const
+export type RequestRoute = (typeof REQUEST_ROUTES)[number]
 
 /** Called with what a worker does, as it happens. */
 export type Observer = (event: RuntimeEvent) => void

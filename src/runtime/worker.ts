@@ -96,7 +96,7 @@ interface Shared extends WorkerOptions, WorkerContext {
 }
 
 /** The part of a membership that requests need. */
-export type Membership = Pick<GroupMembership, 'taskOf' | 'partitionsOf' | 'ownerOf'>
+export type AskedMember = Pick<GroupMembership, 'taskOf' | 'partitionsOf' | 'ownerOf'>
 
 /** Starts a worker. While no broker answers it keeps trying, in state `unavailable`. */
 export function startWorker(options: WorkerOptions): Worker {
@@ -197,7 +197,7 @@ export class Worker {
   }
 
   /** What it can be asked about; `null` while it is no member of its group. */
-  get membership(): Membership | null {
+  get membership(): AskedMember | null {
     return this.#membership
   }
 

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { promisify } from 'node:util'
 import { gunzip, inflate } from 'node:zlib'
 import type { Code } from '../kernel/errors.ts'
+import type { RequestRoute } from '../runtime/events.ts'
 import { cannotListen } from './http.ts'
 
 // Answers requests over HTTP, within limits. Each request is read whole before it is answered.
@@ -41,8 +42,8 @@ export interface HttpReply {
 }
 
 export interface HttpRoute {
-  /** What metrics call it. */
-  readonly name: string
+  /** @default `none` */
+  readonly name?: RequestRoute
   readonly method: 'GET' | 'POST'
   /** Matches the whole path. */
   readonly path: RegExp
@@ -84,8 +85,7 @@ interface ServerOptions {
 }
 
 interface Answered {
-  /** `none`: there is no such path. */
-  readonly route: string
+  readonly route: RequestRoute
   readonly code: number
   readonly durationMs: number
   /** How many others were not answered when it came. */

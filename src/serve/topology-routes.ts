@@ -5,7 +5,7 @@ import { partitionOfKey } from '../kernel/kafka.ts'
 import { keyPartitioner, Locator, NotNow, type Preview } from '../runtime/partition/previews.ts'
 import type { Task } from '../runtime/partition/task.ts'
 import type { PreparedTopology } from '../runtime/prepared.ts'
-import type { Membership } from '../runtime/worker.ts'
+import type { AskedMember } from '../runtime/worker.ts'
 import { forwarded, isForwarded } from './forwarding.ts'
 import { type HttpReply, type HttpRequest, type HttpRoute, RequestFault } from './request-server.ts'
 import { decoded } from './served-model.ts'
@@ -22,7 +22,7 @@ const RETRY = { headers: { 'retry-after': '1' } }
 interface TopologyRoutes {
   readonly topologies: readonly PreparedTopology[]
   /** `null`: the worker is no member of its group now. */
-  readonly membership: () => Membership | null
+  readonly membership: () => AskedMember | null
   readonly clock: Clock
 }
 
@@ -39,7 +39,7 @@ export function topologyRoutes({ topologies, membership, clock }: TopologyRoutes
     topologies.map((topology): [string, Asked] => {
       const { definition } = topology
       const hasOutputs = planOf(definition).some(
-        ({ step, place }) => step.op === 'sink' && place.results === null,
+        ({ step, rule, place }) => rule.topic?.(step) !== undefined && place.results === null,
       )
       return [definition.name, { topology, locator: new Locator(topology), hasOutputs }]
     }),

@@ -2,7 +2,7 @@ import { hostname } from 'node:os'
 import { wallClock } from '../kernel/clock.ts'
 import type { Observer } from '../runtime/events.ts'
 import type { PreparedTopology } from '../runtime/prepared.ts'
-import type { Membership } from '../runtime/worker.ts'
+import type { AskedMember } from '../runtime/worker.ts'
 import { isRule } from '../topology/models.ts'
 import { passedOn, workerMeant } from './forwarding.ts'
 import { type HttpRequest, RequestFault, RequestServer } from './request-server.ts'
@@ -25,7 +25,7 @@ interface WorkerRequests {
   readonly topologies: readonly PreparedTopology[]
   readonly observer: Observer
   /** `null`: the worker is no member of its group now. */
-  readonly membership: () => Membership | null
+  readonly membership: () => AskedMember | null
 }
 
 /** Requests that a worker answers. */
@@ -75,7 +75,7 @@ export async function passRequestsOn(
     throw new RequestFault(503, 'no worker answers now', { headers: { 'retry-after': '1' } })
   }
   const routes = (['GET', 'POST'] as const).map((method) => {
-    return { name: 'passed', method, path: /^/, isOpen: true as const, answer }
+    return { method, path: /^/, isOpen: true as const, answer }
   })
   const server = await RequestServer.listen({ host, port, token: null, routes })
   return servedBy(server, host, advertise)

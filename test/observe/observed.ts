@@ -18,7 +18,10 @@ export function observedAfter(...events: readonly RuntimeEvent[]): ObservedWorke
 /** Metrics of a worker, and what tells its state and them of its events. */
 export function observedMetrics(topologies: readonly WatchedTopology[]) {
   const worker = new ObservedWorker(wallClock, topologies)
-  const metrics = createMetrics({ version: '0.1.0', topologies, worker, droppedLines: () => 0 })
+  const metrics = createMetrics({
+    ...{ version: '0.1.0', topologies, worker, droppedLines: () => 0 },
+    requestRoutes: ['predict_topology'],
+  })
   const observe: Observer = (event) => {
     worker.observer(event)
     metrics.observer(event)

@@ -15,21 +15,18 @@ afterEach(async () => {
 
 const ROUTES: readonly HttpRoute[] = [
   {
-    name: 'test',
     method: 'GET',
     path: /^\/open$/,
     isOpen: true,
     answer: () => ({ body: { open: true } }),
   },
-  { name: 'test', method: 'POST', path: /^\/echo$/, answer: ({ body }) => ({ body }) },
+  { method: 'POST', path: /^\/echo$/, answer: ({ body }) => ({ body }) },
   {
-    name: 'test',
     method: 'POST',
     path: /^\/of\/(?<name>[^/]+)$/,
     answer: ({ names }) => ({ body: names }),
   },
   {
-    name: 'test',
     method: 'POST',
     path: /^\/faulty$/,
     answer: () => {
@@ -37,7 +34,6 @@ const ROUTES: readonly HttpRoute[] = [
     },
   },
   {
-    name: 'test',
     method: 'POST',
     path: /^\/broken$/,
     answer: () => {
@@ -160,11 +156,9 @@ test('a server that closes answers what has come', async () => {
         answer = () => resolve({ body: { done: true } })
       })
     }
-    slow = listen([{ name: 'test', method: 'POST', path: /^\/slow$/, answer: held }]).then(
-      ({ post }) => {
-        return post('/slow')
-      },
-    )
+    slow = listen([{ method: 'POST', path: /^\/slow$/, answer: held }]).then(({ post }) => {
+      return post('/slow')
+    })
   })
   const [server] = servers.splice(0)
   const closed = server?.close()
