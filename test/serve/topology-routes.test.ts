@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import type { Definition } from '../../src/topology/definition.ts'
 import flightDelay from '../../topologies/flight-delay.ts'
-import { perTenSeconds, START_MS, scored } from '../runtime/support.ts'
+import { perTenSeconds, START_MS } from '../runtime/support.ts'
 import { type Asked, AskedWorkers } from './asked-first.ts'
 import { askedPayments, flights, payments } from './asked-topologies.ts'
 

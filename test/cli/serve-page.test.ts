@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { blocksOf } from '../house/pages.ts'
 import { httpOfRequests, PROCESS_TEST_MS, start } from '../services/tidemark-in-test.ts'
 
-const blocks = blocksOf('docs/predict.md')
+const blocks = blocksOf('docs/serve.md')
 const commands = blocks
   .filter(({ language }) => language === 'sh')
   .flatMap(({ text }) => {
