@@ -95,7 +95,8 @@ export class RequestQueue {
   }
 }
 
-function faultOf({ isGone, untilMs }: Waiting['asked'], nowMs: number): RequestFault | null {
+/** Why a request is not answered any more; `null`: it is. */
+export function faultOf({ isGone, untilMs }: Waiting['asked'], nowMs: number): RequestFault | null {
   if (isGone()) return new RequestFault(499, 'the client is gone')
   return untilMs <= nowMs ? new RequestFault(504, 'the deadline has passed') : null
 }

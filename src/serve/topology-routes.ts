@@ -2,18 +2,23 @@ import { planOf } from '../engine/plan.ts'
 import type { Clock } from '../kernel/clock.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import { partitionOfKey } from '../kernel/kafka.ts'
-import { keyPartitioner, Locator, NotNow, type Preview } from '../runtime/partition/previews.ts'
+import {
+  keyPartitioner,
+  Locator,
+  NotNow,
+  type Preview,
+  TooMany,
+} from '../runtime/partition/previews.ts'
 import type { Task } from '../runtime/partition/task.ts'
 import type { PreparedTopology } from '../runtime/prepared.ts'
 import type { AskedMember } from '../runtime/worker.ts'
 import { forwarded, isForwarded } from './forwarding.ts'
+import { faultOf } from './request-queue.ts'
 import { type HttpReply, type HttpRequest, type HttpRoute, RequestFault } from './request-server.ts'
 import { decoded } from './served-model.ts'
 
 // Routes for events and keys of topologies. The worker that has the partition answers.
 
-/** Requests of this worker that may wait. */
-const MOST_WAITING = 1_024
 /** How long one without a deadline may wait, ms. */
 const LONGEST_MS = 10_000
 const KEY_HEADER = 'tidemark-key'
@@ -50,31 +55,20 @@ export function topologyRoutes({ topologies, membership, clock }: TopologyRoutes
     const there = [...byName.keys()].join(', ')
     throw new RequestFault(404, `there is no such topology; there is ${there}`, { where: 'path' })
   }
-  let waiting = 0
-  const atOwner = async (
-    topology: PreparedTopology,
-    { asked, locate, answer }: Question,
-  ): Promise<HttpReply> => {
-    if (waiting >= MOST_WAITING) throw new RequestFault(429, `${waiting} requests wait`, RETRY)
-    waiting++
-    try {
-      return await inTime(asked, async () => {
-        const { topic } = topology.definition.source
-        const member = membership()
-        const partitions = member?.partitionsOf(topic) ?? 0
-        if (member === null || partitions === 0) throw new NotNow('the worker is joining its group')
-        const partition = await locate(partitions)
-        const of = { topic, partition }
-        const task = member.taskOf(topology.definition.name, of)
-        if (task !== null) return answer(task)
-        const owner = member.ownerOf(of)
-        if (owner === null || isForwarded(asked)) throw new NotNow('no worker has the partition')
-        return forwarded(asked, owner)
-      })
-    } finally {
-      waiting--
-    }
-  }
+  const atOwner = (topology: PreparedTopology, { asked, locate, answer }: Question) =>
+    inTime(asked, async () => {
+      const { topic } = topology.definition.source
+      const member = membership()
+      const partitions = member?.partitionsOf(topic) ?? 0
+      if (member === null || partitions === 0) throw new NotNow('the worker is joining its group')
+      const partition = await locate(partitions)
+      const of = { topic, partition }
+      const task = member.taskOf(topology.definition.name, of)
+      if (task !== null) return answer(task)
+      const owner = member.ownerOf(of)
+      if (owner === null || isForwarded(asked)) throw new NotNow('no worker has the partition')
+      return forwarded(asked, owner)
+    })
   return [
     {
       name: 'predict_topology',
@@ -103,7 +97,13 @@ export function topologyRoutes({ topologies, membership, clock }: TopologyRoutes
             record = found.record
             return found.partition
           },
-          answer: async ({ previews }) => predicted(await previews.preview(record), asked),
+          answer: async ({ previews }) => {
+            const check = () => {
+              const fault = faultOf(asked, performance.now())
+              if (fault !== null) throw fault
+            }
+            return predicted(await previews.preview(record, check), asked)
+          },
         })
       },
     },
@@ -154,6 +154,7 @@ async function inTime(asked: HttpRequest, answer: () => Promise<HttpReply>): Pro
 }
 
 function requestFault(thrown: unknown): unknown {
+  if (thrown instanceof TooMany) return new RequestFault(429, thrown.message, RETRY)
   if (thrown instanceof NotNow) return new RequestFault(503, thrown.message, RETRY)
   if (!(thrown instanceof TidemarkError)) return thrown
   const { code, action, message } = thrown

@@ -60,6 +60,12 @@ export interface Preview {
 /** Why nothing is answered now: the partition is elsewhere, moves, or is restored. */
 export class NotNow extends Error {}
 
+/** Too many wait for one task. */
+export class TooMany extends Error {}
+
+/** Records of one task that may wait. */
+const MOST_WAITING = 1_024
+
 /** Finds where an event belongs. */
 export class Locator {
   readonly #topology: PreparedTopology
@@ -134,6 +140,7 @@ export class Previews {
   readonly #readers: ReadonlyMap<string, ScoreReader>
   /** Resolves when the last one has its rows of stores: they share a place for them. */
   #fetching: Promise<unknown> = Promise.resolve()
+  #waiting = 0
 
   constructor(topology: PreparedTopology, options: PreviewsOptions, { clock }: WorkerContext) {
     this.#topology = topology
@@ -147,10 +154,19 @@ export class Previews {
     )
   }
 
-  /** @throws NotNow · TidemarkError `MODEL_FAILING`, `MODEL_LOST` */
-  async preview(record: AskedRecord): Promise<Preview> {
-    const entering = this.#fetching.then(() => this.#enter(record))
-    this.#fetching = entering.catch(() => {})
+  /**
+   * @param check called when its turn comes; what it throws ends the preview
+   * @throws NotNow · TooMany · TidemarkError `MODEL_FAILING`, `MODEL_LOST`
+   */
+  async preview(record: AskedRecord, check: () => void): Promise<Preview> {
+    if (this.#waiting >= MOST_WAITING) throw new TooMany(`${this.#waiting} requests wait already`)
+    this.#waiting++
+    const entering = this.#fetching.then(() => this.#enter(record, check))
+    this.#fetching = entering
+      .catch(() => {})
+      .finally(() => {
+        this.#waiting--
+      })
     return this.#finish(await entering)
   }
 
@@ -166,9 +182,12 @@ export class Previews {
   }
 
   /** Waits for rows of stores outside of the chunks, and then begins again. */
-  async #enter(record: AskedRecord): Promise<Entered> {
+  async #enter(record: AskedRecord, check: () => void): Promise<Entered> {
     for (;;) {
-      const entered = await this.#o.between(() => ({ of: this.#process(record) }))
+      const entered = await this.#o.between(() => {
+        check()
+        return { of: this.#process(record) }
+      })
       if (!(entered.of instanceof Promise)) return entered.of
       await entered.of
     }
