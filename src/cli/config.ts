@@ -219,10 +219,10 @@ const LEAST_PART = 3
 const MOST_SUGGESTED = 3
 
 /**
- * A hint for a setting that does not exist: `did you mean a or b?`, or all known names. Case,
+ * A hint for a name that does not exist: `did you mean a or b?`, or all known names. Case,
  * `TIDEMARK_`, "-" and "_" are ignored.
  */
-function suggestName(name: string, known: readonly string[]): string {
+export function suggestName(name: string, known: readonly string[], what = 'settings'): string {
   const own = bare(name)
   const near = known
     .map((candidate) => {
@@ -236,7 +236,7 @@ function suggestName(name: string, known: readonly string[]): string {
   const parts = near.filter((n) => n.isPart).slice(0, MOST_SUGGESTED)
   const likely = (typos.length > 0 ? typos : parts).map(({ candidate }) => candidate)
   return likely.length === 0
-    ? `known settings: ${known.join(', ')}`
+    ? `known ${what}: ${known.join(', ')}`
     : `did you mean ${likely.join(' or ')}?`
 }
 

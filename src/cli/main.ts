@@ -20,6 +20,7 @@ const COMMANDS = {
   compare: async () => (await import('./compare.ts')).compare,
   replay: async () => (await import('./replay.ts')).replay,
   init: async () => (await import('./init.ts')).init,
+  advise: async () => (await import('./advise.ts')).advise,
   model: async () => (await import('./model.ts')).model,
 } satisfies Record<string, () => Promise<() => Command>>
 

@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { configFault, faultsOf, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
+import { configFault, refuseIfAny, type TidemarkError, unlessRefused } from '../kernel/errors.ts'
 import { loadSingle } from '../scoring/models.ts'
 import { shownEvaluator } from '../scoring/scorer.ts'
 import { RequestServer } from '../serve/request-server.ts'
@@ -30,7 +30,7 @@ async function serveFiles(files: readonly string[], flags: Record<string, unknow
   try {
     const faults: TidemarkError[] = []
     for (const file of files) {
-      const found = await loaded(file, config, faults)
+      const found = await unlessRefused(() => loaded(file, config), faults)
       if (found !== null) models.push(found)
     }
     refuseIfAny([...faults, ...nameFaults(models)])
@@ -49,22 +49,13 @@ async function serveFiles(files: readonly string[], flags: Record<string, unknow
 async function loaded(
   file: string,
   { evaluator = 'auto' }: Pick<Values, 'evaluator'>,
-  faults: TidemarkError[],
-): Promise<ServedModel | null> {
-  try {
-    const found = await modelOfFile(file)
-    // An ONNX file says no version.
-    const model = found.version === '?' ? { ...found, version: '1' } : found
-    const { scorer, notes } = await loadSingle(model, { evaluator, latencyBudgetMs: BATCH_MS })
-    sayNotes(notes)
-    return served(model, scorer)
-  } catch (thrown) {
-    for (const fault of faultsOf(thrown)) {
-      if (!(fault instanceof TidemarkError)) throw thrown
-      faults.push(fault)
-    }
-    return null
-  }
+): Promise<ServedModel> {
+  const found = await modelOfFile(file)
+  // An ONNX file says no version.
+  const model = found.version === '?' ? { ...found, version: '1' } : found
+  const { scorer, notes } = await loadSingle(model, { evaluator, latencyBudgetMs: BATCH_MS })
+  sayNotes(notes)
+  return served(model, scorer)
 }
 
 function nameFaults(models: readonly ServedModel[]): TidemarkError[] {

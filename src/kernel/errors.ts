@@ -170,6 +170,22 @@ export function orFault(thrown: unknown): TidemarkError {
   throw thrown
 }
 
+/**
+ * What some work returns; `null`, with its faults added to `faults`: it was refused.
+ * @throws any other thrown value
+ */
+export async function unlessRefused<T>(
+  work: () => T | Promise<T>,
+  faults: TidemarkError[],
+): Promise<T | null> {
+  try {
+    return await work()
+  } catch (thrown) {
+    faults.push(...faultsOf(thrown).map(orFault))
+    return null
+  }
+}
+
 /** The message of a thrown value, which need not be an error. */
 export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown)
