@@ -1,212 +1,152 @@
 import { availableParallelism } from 'node:os'
 import { Command } from 'commander'
 import { configFault, refuseIfAny, type TidemarkError, unlessRefused } from '../kernel/errors.ts'
+import { formatDuration } from '../kernel/time.ts'
 import { GivenSource } from '../lookup/store-source.ts'
+import { observeAll } from '../observe/observer.ts'
 import { openInput } from '../records/files/lines.ts'
-import type { Prepared, PreparedTopology } from '../runtime/prepared.ts'
-import { isOnlyShadow, scoreStepsOf } from '../topology/graph.ts'
-import { isTrained, type ModelDefinition } from '../topology/models.ts'
+import { type Prepared, type PreparedTopology, scorersOf } from '../runtime/prepared.ts'
+import { startWorker } from '../runtime/worker.ts'
+import { loadSingle } from '../scoring/models.ts'
+import { type Scorer, shownEvaluator } from '../scoring/scorer.ts'
+import type { StoreDefinition } from '../topology/definition.ts'
+import { type AdviseFlags, type Asked, NEEDS, PEAK, PRESETS, readAsked } from './advise/asked.ts'
 import { type CommandLine, commandsFor } from './advise/commands.ts'
-import {
-  about,
-  type Decision,
-  decide,
-  type Form,
-  PEAK,
-  peakOf,
-  shownLimit,
-} from './advise/decision.ts'
-import { type InputFlags, type Inputs, PRESETS, readInputs } from './advise/inputs.ts'
-import { type Measured, measureEvents, measureModel } from './advise/measure.ts'
-import { NEEDS, type Need, type NeedName } from './advise/needs.ts'
+import { about, type Decision, decide, type Measured } from './advise/decision.ts'
+import { embeddedRecords, feedEvents, LineBook, OutcomeTally } from './embedded.ts'
+import { BATCH_MS } from './model-evaluate.ts'
 import { modelOfFile } from './model-of-file.ts'
 import { prepareFiles } from './prepared.ts'
-import { plural, writeResult } from './print.ts'
-
-interface Flags extends InputFlags {
-  readonly model?: string
-  readonly topology?: string
-  readonly input?: string
-  readonly json?: boolean
-}
+import { plural, say, sayNotes, writeResult } from './print.ts'
 
 export function advise(): Command {
   return new Command('advise')
-    .description(
-      'say whether to score on request, in the stream or in batches, by a rule of thumb and by what a model and a topology take here',
-    )
-    .argument(
-      '[preset]',
-      `a use case, whose needs are the defaults: ${Object.keys(PRESETS).join(', ')}`,
-    )
-    .option('--max-latency <time>', 'the longest that a score may take, such as 50ms, 1s, 15m, 1d')
+    .description('say which form of prediction suits, by a rule of thumb and by what is measured')
+    .argument('[preset]', `a use case, for defaults: ${Object.keys(PRESETS).join(', ')}`)
+    .option('--max-latency <time>', 'the longest that a score may take, such as 50ms, 1s or 1d')
     .option('--volume <events>', 'events a day, such as 2000000/day')
     .option('--cost <level>', 'how much cost matters: low, medium or high (default: medium)')
-    .option(
-      '--model <file>',
-      'a model to measure: ONNX, with the .golden.json of its name, or a definition, .model.ts',
-    )
-    .option(
-      '--topology <file>',
-      'a topology, whose models are measured, and with --input its events',
-    )
-    .option(
-      '--input <file>',
-      'events of the topology, one per line: VALUE or KEY<TAB>VALUE; may be .gz',
-    )
+    .option('--model <file>', 'model to measure: ONNX, with its .golden.json, or .model.ts')
+    .option('--topology <file>', 'topology, whose models are measured, and with --input its events')
+    .option('--input <file>', 'events, one per line: VALUE or KEY<TAB>VALUE; may be .gz')
     .option('--json', 'write JSON')
     .action(start)
 }
 
-/** What helps where no form is fast enough. */
-const OF_SLOW: readonly NeedName[] = ['fallback', 'reuse']
+// A model that is too slow is to be told, not refused.
+const PATIENT = { evaluator: 'auto', latencyBudgetMs: BATCH_MS } as const
+const CHOICES = {
+  ...({ values: 'json', redis: 'later', latencyBudget: 'none' } as const),
+  sourceOf: (store: StoreDefinition) => new GivenSource(store, []),
+}
 
-async function start(preset: string | undefined, flags: Flags): Promise<void> {
+async function start(preset: string | undefined, flags: AdviseFlags): Promise<void> {
   const faults: TidemarkError[] = []
-  const inputs = readInputs(preset ?? null, flags, faults)
-  const opened = await open(flags, faults)
-  try {
-    refuseIfAny(faults)
-    const { topology } = opened
-    const subject = {
-      model: flags.model ?? null,
-      topology: topology && { file: flags.topology ?? '', definition: topology.definition },
-      input: flags.input ?? null,
-    }
-    const measured = await measure(opened, subject.input)
-    const cores = availableParallelism()
-    const decision = decide(inputs, measured, cores)
-    const commands = commandsFor(decision, { inputs, subject, cores, nowMs: Date.now() })
-    const asked = decision.form === 'none' ? [...inputs.needs, ...OF_SLOW] : inputs.needs
-    const needs = [...new Set(asked)].map((name) => {
-      const { isMet, ...need }: Need = NEEDS[name]
-      return { name, ...need, isMet: topology !== null && isMet(topology.definition) }
-    })
-    const advice = { inputs, measured, decision, needs, commands }
-    await writeResult(flags.json, plainAdvice(advice), describeAdvice(advice))
-  } finally {
-    await opened.prepared?.close()
-  }
-}
-
-interface Opened {
-  readonly models: readonly ModelDefinition[]
-  readonly prepared: Prepared | null
-  readonly topology: PreparedTopology | null
-  readonly startMs: number
-}
-
-/** As `dev` has it, but for a model that is too slow, which is to be told. */
-const CHOICES: Parameters<typeof prepareFiles>[2] = {
-  ...{ values: 'json', redis: 'later', latencyBudget: 'none' },
-  sourceOf: (store) => new GivenSource(store, new Map()),
-}
-
-/** Adds to `faults` why something cannot be measured. */
-async function open(
-  { model, topology: file, input }: Flags,
-  faults: TidemarkError[],
-): Promise<Opened> {
+  const asked = readAsked(preset, flags, faults)
+  const { model, topology, input } = flags
   if (input !== undefined) {
-    const hint = 'add --topology FILE'
-    if (file === undefined) faults.push(configFault('events are for a topology', '--input', hint))
+    if (!topology) faults.push(configFault('is for a topology', '--input', 'add --topology FILE'))
     await unlessRefused(async () => (await openInput(input)).destroy(), faults)
   }
   const beginMs = performance.now()
-  const own = model === undefined ? null : await unlessRefused(() => modelOfFile(model), faults)
-  const prepared =
-    file === undefined ? null : await unlessRefused(() => prepareFiles([file], {}, CHOICES), faults)
+  const load = async (file: string) => loadSingle(await modelOfFile(file), PATIENT)
+  const own = model ? await unlessRefused(() => load(model), faults) : null
+  const prepare = (file: string) => prepareFiles([file], {}, CHOICES)
+  const prepared = topology ? await unlessRefused(() => prepare(topology), faults) : null
   const startMs = performance.now() - beginMs
-  const topology = prepared?.topologies[0] ?? null
-  const models = own === null ? modelsOf(topology) : [own]
-  return { models, prepared, topology, startMs }
-}
-
-/** Those that events wait for, each once. */
-function modelsOf(topology: PreparedTopology | null): readonly ModelDefinition[] {
-  const models = scoreStepsOf(topology?.definition.then ?? []).flatMap((step) =>
-    Object.entries(step.models).flatMap(([name, model]) =>
-      isTrained(model) && !isOnlyShadow(step, name) ? [model] : [],
-    ),
-  )
-  return [...new Map(models.map((model) => [model.file.href, model])).values()]
-}
-
-/** `null`: there is nothing to measure. */
-async function measure(
-  { models, prepared, startMs }: Opened,
-  input: string | null,
-): Promise<Measured | null> {
-  const times = []
-  for (const model of models) times.push(await measureModel(model))
-  const events = prepared && input !== null ? await measureEvents(prepared, input) : null
-  return times.length === 0 && events === null ? null : { startMs, models: times, events }
-}
-
-interface Advice {
-  readonly inputs: Inputs
-  readonly measured: Measured | null
-  readonly decision: Decision
-  readonly needs: readonly (Omit<Need, 'isMet'> & {
-    readonly name: NeedName
-    readonly isMet: boolean
-  })[]
-  readonly commands: readonly CommandLine[]
-}
-
-function plainAdvice({ inputs, measured, decision, ...rest }: Advice) {
-  const { form, workers, batchRows, rule, overruled, against } = decision
-  return {
-    inputs: { ...inputs, peak: PEAK, peakPerSecond: peakOf(inputs) },
-    ...{ form, workers, batchRows, rule, measured, overruled, against },
-    ...rest,
+  try {
+    refuseIfAny(faults)
+    sayNotes(own?.notes ?? [])
+    const [of] = prepared?.topologies ?? []
+    const models = (own ? [own.scorer] : of ? scorersOf(of) : [])
+      .filter(({ evaluator }) => evaluator.by !== 'function')
+      .map(timesOf)
+    const events = prepared && input ? await eventTimes(prepared, input) : null
+    const cores = availableParallelism()
+    const measured = models.length > 0 || events ? { cores, startMs, models, events } : null
+    const decision = decide(asked, measured)
+    const subject = { ...flags, definition: of?.definition, cores, nowMs: Date.now() }
+    const commands = commandsFor(decision, asked, subject)
+    const needs = Object.fromEntries(asked.needs.map((name) => [name, NEEDS[name]]))
+    const plain = { asked, ...decision, figures: measured, needs, commands }
+    await writeResult(flags.json, plain, shown(asked, decision, commands))
+  } finally {
+    await own?.scorer.close()
+    await prepared?.close()
   }
 }
 
-const FORMS: Readonly<Record<Form, string>> = {
-  'on-request': 'on request',
-  stream: 'the stream',
-  'batch-scheduled': 'batch, scheduled',
-  'batch-on-arrival': 'batch, on arrival',
-  none: 'no form meets this here',
-}
-const COSTS_MATTER = {
-  low: 'cost matters little',
-  medium: 'cost matters',
-  high: 'cost matters most',
+function timesOf(scorer: Scorer): Measured['models'][number] {
+  const { name, evaluator, maxBatch } = scorer
+  const [oneRowMs, most] = [scorer.answerMs(1), scorer.answerMs(maxBatch)]
+  const rowMs = maxBatch === 1 ? oneRowMs : Math.max(0, (most - oneRowMs) / (maxBatch - 1))
+  const baseMs = Math.max(0, oneRowMs - rowMs)
+  return { name, by: shownEvaluator(evaluator), baseMs, rowMs, oneRowMs }
 }
 
-function describeAdvice({ inputs, decision, needs, commands }: Advice): string {
+const GROUP = 'advise'
+const PARTITIONS = 6
+/** Rounds go on for so long, ms: in the first ones code is being compiled. */
+const ROUNDS_MS = 1_500
+
+/** Runs a topology over a file of events in memory, again and again; the fastest round counts. */
+async function eventTimes(prepared: Prepared, input: string): Promise<Measured['events']> {
+  const { definition } = prepared.topologies[0] as PreparedTopology
+  const beginMs = performance.now()
+  let microsPerEvent = Number.POSITIVE_INFINITY
+  for (;;) {
+    const records = embeddedRecords(definition, PARTITIONS)
+    const tally = new OutcomeTally()
+    let stagesMs = 0
+    const observer = observeAll(tally.observer, (event) => {
+      if (event.type !== 'processed') return
+      for (const [stage, ms] of Object.entries(event.stages)) if (stage !== 'wait') stagesMs += ms
+    })
+    const worker = startWorker({ prepared, records, group: GROUP, observer })
+    const { source } = definition
+    const feed = { source, headers: [], records, group: GROUP, book: new LineBook() }
+    const feeding = feedEvents(await openInput(input), feed)
+      .then(() => records.settled(GROUP, source.topic))
+      .then(() => worker.closeWindows())
+    try {
+      await Promise.race([feeding, worker.done])
+    } finally {
+      await worker.stop()
+      await records.close()
+    }
+    microsPerEvent = Math.min(microsPerEvent, (stagesMs * 1_000) / tally.records)
+    if (performance.now() - beginMs < ROUNDS_MS) continue
+    say(tally.summary())
+    return { events: tally.records, microsPerEvent }
+  }
+}
+
+function shown(asked: Asked, decision: Decision, commands: readonly CommandLine[]): string {
   const { form, workers, batchRows, rule, measured, overruled, against } = decision
-  const { preset, eventsPerDay, cost } = inputs
-  const many = workers === null ? ', several workers' : `, ${plural(workers, 'worker')}`
+  const { preset, maxLatencyMs, eventsPerDay, cost, needs } = asked
+  const many = workers === null ? 'several workers' : plural(workers, 'worker')
   const rows = batchRows === null ? '' : `, ${plural(batchRows, 'row')} a batch at the peak`
-  const peak = `peak ${about(peakOf(inputs))} a second, ${PEAK} times the mean`
-  const asked = `${shownLimit(inputs)}, ${plural(eventsPerDay, 'event')} a day (${peak}), ${COSTS_MATTER[cost]}`
-  const so = overruled ?? (measured.length === 0 ? null : 'as the rule says')
+  const peak = `(peak ${about(asked.peakPerSecond)} a second, ${PEAK} times the mean)`
+  const so = overruled ?? (measured.length > 0 ? 'as the rule says' : 'by the rule alone')
+  const sections = {
+    why: [
+      `rule      ${rule}`,
+      ...measured.map((line, i) => `${i === 0 ? 'measured' : '        '}  ${line}`),
+      `so        ${so}`,
+    ],
+    'what speaks against it': against,
+    'what it needs': needs.flatMap((name) => {
+      const [what, ...lines] = NEEDS[name]
+      return [`${name}: ${what}`, ...lines.map((line) => `  ${line}`)]
+    }),
+    commands: commands.flatMap(([command, what]) => [command, `  # ${what}`]),
+  }
   const lines = [
-    form === 'none' ? FORMS[form] : `${FORMS[form]}${many}${rows}`,
-    `for ${preset === null ? '' : `${preset}: `}${asked}`,
-    ...section('why', [
-      `rule      ${rule.why}`,
-      ...measured.map((each, i) => `${i === 0 ? 'measured' : '        '}  ${each}`),
-      ...(so === null ? [] : [`so        ${so}`]),
-    ]),
-    ...section('what speaks against it', against),
-    ...section('what it needs', needs.flatMap(needLines)),
-    ...section(
-      'commands',
-      commands.flatMap((each) => [each.command, `  # ${each.for}`]),
+    form === 'none' ? 'no form is fast enough here' : `${form}: ${many}${rows}`,
+    `${preset ?? 'for'} ${formatDuration(maxLatencyMs)}, ${plural(eventsPerDay, 'event')} a day ${peak}, cost matters: ${cost}`,
+    ...Object.entries(sections).flatMap(([title, of]) =>
+      of.length === 0 ? [] : ['', title, ...of.map((line) => `  ${line}`)],
     ),
   ]
   return `${lines.join('\n')}\n`
-}
-
-function section(title: string, lines: readonly string[]): string[] {
-  return lines.length === 0 ? [] : ['', title, ...lines.map((line) => `  ${line}`)]
-}
-
-function needLines({ name, why, lines, page, isMet }: Advice['needs'][number]): string[] {
-  if (isMet) return [`${name}: the topology has it`]
-  return [`${name}: ${why} (${page})`, ...lines.map((line) => `  ${line}`)]
 }

@@ -1,7 +1,6 @@
 import type { ModelDefinition } from '../topology/models.ts'
 import { readGolden } from './golden.ts'
 import { loadSingle, type SingleOptions } from './models.ts'
-import type { Cost } from './runner.ts'
 import type { Evaluator, Scorer } from './scorer.ts'
 import { LARGEST_BATCH, sampleRows } from './warm-up.ts'
 
@@ -21,15 +20,8 @@ export interface BatchTimes {
   readonly rowsPerSecond: number
 }
 
-interface BenchmarkOptions extends SingleOptions {
-  /** Sizes of the batches to run. @default powers of two, and the largest */
-  readonly sizes?: readonly number[]
-}
-
 export interface Benchmark {
   readonly evaluator: Evaluator
-  /** With which the worker reckons how long a batch takes. */
-  readonly cost: Cost
   readonly largestBatch: number
   /** In ascending order of size. */
   readonly batches: readonly BatchTimes[]
@@ -44,7 +36,7 @@ export interface Benchmark {
 /** @throws Refused with the faults for which a worker would refuse it */
 export async function benchmark(
   model: ModelDefinition,
-  options: BenchmarkOptions,
+  options: SingleOptions,
 ): Promise<Benchmark> {
   const { scorer, notes } = await loadSingle(model, options)
   try {
@@ -52,25 +44,17 @@ export async function benchmark(
     const sample = sampleRows(model.features.length, golden)
     const batches: BatchTimes[] = []
     const { maxBatch: largestBatch } = scorer
-    const cost = costOf(scorer)
-    const { sizes = sizesUpTo(largestBatch) } = options
-    for (const rows of sizes) batches.push(await timesOf(scorer, sample, rows))
+    for (const rows of sizesUpTo(largestBatch)) batches.push(await timesOf(scorer, sample, rows))
     return {
       evaluator: scorer.evaluator,
-      ...{ cost, largestBatch, batches },
+      largestBatch,
+      batches,
       bestBatch: bestOf(batches, options.latencyBudgetMs),
       notes,
     }
   } finally {
     await scorer.close()
   }
-}
-
-/** The line through its times for one row and for its largest batch, while it has nothing to do. */
-function costOf({ maxBatch, answerMs }: Scorer): Cost {
-  const [one, most] = [answerMs(1), answerMs(maxBatch)]
-  const rowMs = maxBatch === 1 ? one : Math.max(0, (most - one) / (maxBatch - 1))
-  return { baseMs: Math.max(0, one - rowMs), rowMs }
 }
 
 export function sizesUpTo(largest: number): number[] {

@@ -40,7 +40,6 @@ test('a comparison has a row for each model, with what is known of it', () => {
   })
   const deep: FileBenchmark = {
     ...{ file: 'models/deep.model.ts', bytes: 28_400_000, notes: [], latencyBudgetMs: 50 },
-    cost: { baseMs: 0.3, rowMs: 0.5 },
     evaluator: { by: 'onnxruntime', why: 'a MatMul' },
     accuracy: { auc: 0.95, rows: 20_000 },
     ...{ largestBatch: 8, bestBatch: 8, batches: [times(1, 0.85), times(8, 4)] },
@@ -48,7 +47,6 @@ test('a comparison has a row for each model, with what is known of it', () => {
   const trees: FileBenchmark = {
     ...{ file: 'gbdt.onnx', bytes: 250_000, notes: [], accuracy: null },
     latencyBudgetMs: 50,
-    cost: { baseMs: 0.002, rowMs: 0.002 },
     evaluator: { by: 'trees' },
     ...{ largestBatch: 64, bestBatch: 32 },
     batches: [times(1, 0.004), times(32, 0.064), times(64, 0.2)],
