@@ -31,13 +31,14 @@ export const NEEDS: Readonly<Record<NeedName, readonly [what: string, ...lines: 
   reuse: [
     'popular ones are scored ahead by a batch, whose scores are rows of a table: docs/tables.md',
     "const popular = t.table('popular', { schema: Popular, key: (row) => row.id, from: file(new URL('./popular.ndjson', import.meta.url)) })",
-    'batchScore: events.lookup(popular, (e) => e.id).value((row) => row.score),',
-    "const batch = rule({ outputs: ['score'] }, (f: { batchScore: number }) => ({ score: f.batchScore }))",
+    'batchScore: events.lookup(popular, (e) => e.id).value((row) => row.probability),',
+    "const batch = rule({ outputs: ['probability'] }, (f: { batchScore: number }) => ({ probability: f.batchScore }))",
     ".score({ models: { main: model, batch }, route: [{ to: 'batch', when: (_, f) => f.batchScore >= 0 }], otherwise: 'main' })",
   ],
   cache: [
     'rows of a store in Redis stay in memory while they are fresh: docs/stores.md',
-    "const items = t.store('items', { schema: Item, from: redis({ key: (id) => `item:${id}` }), fresh: seconds(5), stale: minutes(1) })",
+    "const items = t.store('items', { schema: Item, from: redis({ key: (id) => `item:${id}` }), fresh: seconds(5), stale: minutes(1), fallback: { rank: 0 } })",
+    'rank: events.lookup(items, (e) => e.id).value((item) => item.rank),',
   ],
   ab: [
     'a new model scores a share of the keys, and outputs name their model: docs/several-models.md',

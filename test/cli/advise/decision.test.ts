@@ -1,0 +1,149 @@
+import { describe, expect, test } from 'vitest'
+import { type Asked, PRESETS, readAsked } from '../../../src/cli/advise/asked.ts'
+import { decide, type Measured } from '../../../src/cli/advise/decision.ts'
+
+// The rule of thumb, and what overrules it.
+
+function asked(maxLatency: string, perDay: number, cost = 'medium'): Asked {
+  return readAsked(undefined, { maxLatency, volume: `${perDay}/day`, cost }, [])
+}
+
+/** @param baseMs @param rowMs of a model @param micros of an event; `null`: no events */
+function taking(baseMs: number, rowMs: number, micros: number | null = null): Measured {
+  return {
+    ...{ cores: 4, startMs: 1_000 },
+    models: [{ name: 'm', by: 'its trees', baseMs, rowMs, oneRowMs: baseMs + rowMs }],
+    events: micros === null ? null : { events: 10_000, microsPerEvent: micros },
+  }
+}
+
+const FAST = taking(0.005, 0.001, 10)
+
+describe('the rule of thumb', () => {
+  test.each([
+    ['99ms', 999_999, 'medium', 'on request', 1],
+    ['99ms', 1_000_000, 'medium', 'on request', null],
+    ['100ms', 1_000_000, 'medium', 'stream', 1],
+    ['999ms', 1_000_000, 'high', 'stream', 1],
+    ['1s', 1_000_000, 'high', 'batch, scheduled', 1],
+    ['1s', 1_000_000, 'medium', 'batch, on arrival', 1],
+    ['1d', 1_000_000, 'low', 'batch, on arrival', 1],
+  ] as const)('%s, %d a day, cost %s: %s', (latency, perDay, cost, form, workers) => {
+    const decision = decide(asked(latency, perDay, cost), null)
+    expect(decision).toMatchObject({ form, workers, measured: [], overruled: null })
+    expect(decision.against.join()).toContain('nothing measured')
+  })
+
+  test.each([
+    ['fraud_detection', 'on request'],
+    ['recommendation_engine', 'stream'],
+    ['credit_scoring', 'batch, scheduled'],
+    ['search_ranking', 'on request'],
+    ['demand_forecasting', 'batch, scheduled'],
+  ])('%s is served %s', (preset, form) => {
+    expect(decide(readAsked(preset, {}, []), null).form).toBe(form)
+  })
+})
+
+describe('what is measured overrules it', () => {
+  test('one worker that does the volume many times is enough, though the rule says a group', () => {
+    const { form, workers, overruled } = decide(asked('50ms', 2_000_000), FAST)
+    expect([form, workers]).toEqual(['on request', 1])
+    expect(overruled).toBe('1 worker, though the rule says a scaled group')
+  })
+
+  test('a volume that one worker does not take has several, though the rule says one', () => {
+    // 34.7 a second at the peak, of which one worker does 10.
+    const { workers, overruled } = decide(asked('90ms', 999_999), taking(0, 0.001, 99_980))
+    expect(workers).toBe(4)
+    expect(overruled).toBe('4 workers, though the rule says one')
+  })
+
+  test('a model that is slower than what is asked meets it in no form', () => {
+    const { form, overruled, against } = decide(asked('50ms', 1_000), taking(79, 1))
+    expect(form).toBe('none')
+    expect(overruled).toBe(
+      'no form meets 50 ms here: a row takes 80.0 ms, and may wait for another',
+    )
+    expect(against.join()).toMatch(/smaller model.*fallback.*reused/)
+  })
+
+  test('a row may wait for another, so half of the latency is the most that one may take', () => {
+    expect(decide(asked('50ms', 1_000), taking(24, 0.9)).form).toBe('on request')
+    expect(decide(asked('50ms', 1_000), taking(24, 1)).form).toBe('none')
+  })
+
+  test('a batch that takes longer than its period is none: the stream, with the workers it takes', () => {
+    // 10^10 events of 1 ms take 116 days.
+    const decision = decide(asked('1d', 10_000_000_000, 'high'), taking(0, 0.001, 980))
+    expect(decision).toMatchObject({ form: 'stream', workers: 348 })
+    expect(decision.overruled).toMatch(
+      /^no batch, though the rule says one: a batch of 10,000,000,000 events takes 29 days with 4 workers, longer than 24 h$/,
+    )
+  })
+
+  test('a batch has the fewest workers with which it ends within its period', () => {
+    const lasting = (days: number) =>
+      decide(asked('1d', 86_400_000 * days, 'high'), taking(0, 0, 980))
+    expect([lasting(0.9), lasting(1), lasting(3.9)].map(({ workers }) => workers)).toEqual([
+      1, 2, 4,
+    ])
+    expect(lasting(0.9).measured.at(-1)).toBe(
+      'a batch of 77,760,000 events takes 22 h with 1 worker',
+    )
+    expect(lasting(4).form).toBe('stream')
+  })
+
+  test('a batch that is not even loaded within its period is none', () => {
+    const slow = { ...FAST, startMs: 3_000 }
+    expect(decide(asked('3s', 1_000), slow).form).toBe('stream')
+    expect(decide(asked('4s', 1_000), slow).form).toBe('batch, on arrival')
+  })
+
+  test('what agrees with the rule overrules nothing', () => {
+    for (const latency of ['50ms', '500ms', '1d']) {
+      expect(decide(asked(latency, 1_000), FAST).overruled).toBe(null)
+    }
+  })
+})
+
+describe('workers and batches', () => {
+  test('at the peak a batch is what comes while one runs, and two of them are in time', () => {
+    const [baseMs, rowMs, limitMs] = [4, 0.05, 20]
+    for (const perDay of [1e5, 1e7, 1e9, 1e10]) {
+      const one = asked(`${limitMs}ms`, perDay)
+      const { workers, batchRows } = decide(one, taking(baseMs, rowMs))
+      const eachPerMs = one.peakPerSecond / 1_000 / (workers as number)
+      // Rows that come while a batch of this size runs, 20 µs a row for what is not measured.
+      const lasts = (rows: number) => baseMs + (rowMs + 0.02) * rows
+      let rows = 1
+      for (let n = 0; n < 1_000; n++) rows = Math.max(1, eachPerMs * lasts(rows))
+      expect(batchRows).toBe(Math.round(rows))
+      if (rows > 1) expect(2 * lasts(rows)).toBeLessThanOrEqual(limitMs + 1e-6)
+      // With one worker less, it would not be.
+      const fewer = one.peakPerSecond / 1_000 / ((workers as number) - 1)
+      const isLate = fewer * (rowMs + 0.02) >= 1 || 2 * (baseMs / (1 - fewer * 0.07)) > limitMs
+      expect(workers === 1 || isLate).toBe(true)
+    }
+  })
+
+  test('of several models the slowest counts', () => {
+    const both = { ...FAST, models: [...FAST.models, ...taking(79, 1).models] }
+    expect(decide(asked('50ms', 1_000), both).form).toBe('none')
+  })
+
+  test('99.99 % has a worker to spare, in a batch none', () => {
+    const spare = (latency: string) =>
+      decide(readAsked('fraud_detection', { maxLatency: latency }, []), FAST).workers
+    expect([spare('50ms'), spare('500ms'), spare('1d')]).toEqual([2, 2, 1])
+  })
+})
+
+test('flags go before what a preset says', () => {
+  const given = readAsked('fraud_detection', { volume: '5/day', cost: 'high' }, [])
+  const { needs, maxLatencyMs, eventsPerDay, cost } = given
+  expect({ needs, maxLatencyMs, eventsPerDay, cost }).toEqual({
+    ...{ maxLatencyMs: 50, eventsPerDay: 5, cost: 'high' },
+    needs: PRESETS['fraud_detection']?.[3],
+  })
+})
