@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import type { CommandLine } from '../../../src/cli/advise/commands.ts'
-import type { Decision, Measured } from '../../../src/cli/advise/decision.ts'
+import { readAsked } from '../../../src/cli/advise/asked.ts'
+import { type CommandLine, commandsFor } from '../../../src/cli/advise/commands.ts'
+import { type Decision, decide, type Measured } from '../../../src/cli/advise/decision.ts'
 import { tidemark } from '../../support/command-line.ts'
 
 // What `tidemark advise` measures, says and refuses. That the commands run: test/long/advise.test.ts.
@@ -126,27 +127,25 @@ test('a topology that a worker would refuse is refused', async () => {
 })
 
 describe('commands', () => {
-  const of = async (...args: string[]) => (await advised(...args)).commands.map(([line]) => line)
+  const linesOf = async (...args: string[]) =>
+    (await advised(...args)).commands.map(([line]) => line)
 
   test('of a model: requests, a batch of rows; the stream needs a topology', async () => {
-    expect(await of('search_ranking', ...MLP)).toEqual([`tidemark serve ${MLP[1]}`])
-    expect(await of('demand_forecasting', ...MLP)).toEqual([
+    expect(await linesOf('search_ranking', ...MLP)).toEqual([`tidemark serve ${MLP[1]}`])
+    expect(await linesOf('demand_forecasting', ...MLP)).toEqual([
       `tidemark batch --model ${MLP[1]} --input rows.ndjson --output scores`,
     ])
-    expect(await of('recommendation_engine', ...MLP)).toEqual(['tidemark init my-topology'])
+    expect(await linesOf('recommendation_engine', ...MLP)).toEqual(['tidemark init my-topology'])
   })
 
   test('on request with a topology, and without a measurement of its events', async () => {
-    expect(await of('search_ranking', ...CARD_MODELS)).toEqual([
+    expect(await linesOf('search_ranking', ...CARD_MODELS)).toEqual([
       'tidemark check topologies/card-models.ts --connect',
       'tidemark run topologies/card-models.ts --predict-port 8080',
     ])
   })
 
-  test('a path is written as a shell takes it', async () => {
-    const { commandsFor } = await import('../../../src/cli/advise/commands.ts')
-    const { decide } = await import('../../../src/cli/advise/decision.ts')
-    const { readAsked } = await import('../../../src/cli/advise/asked.ts')
+  test('a path is written as a shell takes it', () => {
     const asked = readAsked('search_ranking', {}, [])
     const of = { model: "my model's.onnx", definition: undefined, cores: 2, nowMs: 0 }
     const [first] = commandsFor(decide(asked, null), asked, of)
