@@ -10,9 +10,9 @@ import { startWorker } from '../runtime/worker.ts'
 import { loadSingle } from '../scoring/models.ts'
 import { type Scorer, shownEvaluator } from '../scoring/scorer.ts'
 import type { StoreDefinition } from '../topology/definition.ts'
-import { type AdviseFlags, type Asked, NEEDS, PEAK, PRESETS, readAsked } from './advise/asked.ts'
+import { type Advice, about, adviceFor, type Measured } from './advise/advice.ts'
 import { type CommandLine, commandsFor } from './advise/commands.ts'
-import { about, type Decision, decide, type Measured } from './advise/decision.ts'
+import { type AdviseFlags, type Demand, NEEDS, PEAK, PRESETS, readDemand } from './advise/demand.ts'
 import { embeddedRecords, feedEvents, LineBook, OutcomeTally } from './embedded.ts'
 import { BATCH_MS } from './model-evaluate.ts'
 import { modelOfFile } from './model-of-file.ts'
@@ -42,7 +42,7 @@ const CHOICES = {
 
 async function start(preset: string | undefined, flags: AdviseFlags): Promise<void> {
   const faults: TidemarkError[] = []
-  const asked = readAsked(preset, flags, faults)
+  const demand = readDemand(preset, flags, faults)
   const { model, topology, input } = flags
   if (input !== undefined) {
     if (!topology) faults.push(configFault('is for a topology', '--input', 'add --topology FILE'))
@@ -56,7 +56,7 @@ async function start(preset: string | undefined, flags: AdviseFlags): Promise<vo
   const startMs = performance.now() - beginMs
   try {
     refuseIfAny(faults)
-    sayNotes(own?.notes ?? [])
+    sayNotes([...(own?.notes ?? []), ...(prepared?.notes ?? [])])
     const [of] = prepared?.topologies ?? []
     const models = (own ? [own.scorer] : of ? scorersOf(of) : [])
       .filter(({ evaluator }) => evaluator.by !== 'function')
@@ -64,12 +64,12 @@ async function start(preset: string | undefined, flags: AdviseFlags): Promise<vo
     const events = prepared && input ? await eventTimes(prepared, input) : null
     const cores = availableParallelism()
     const measured = models.length > 0 || events ? { cores, startMs, models, events } : null
-    const decision = decide(asked, measured)
+    const advice = adviceFor(demand, measured)
     const subject = { ...flags, definition: of?.definition, cores, nowMs: Date.now() }
-    const commands = commandsFor(decision, asked, subject)
-    const needs = Object.fromEntries(asked.needs.map((name) => [name, NEEDS[name]]))
-    const plain = { asked, ...decision, figures: measured, needs, commands }
-    await writeResult(flags.json, plain, shown(asked, decision, commands))
+    const commands = commandsFor(advice, demand, subject)
+    const needs = Object.fromEntries(demand.needs.map((name) => [name, NEEDS[name]]))
+    const plain = { demand, ...advice, figures: measured, needs, commands }
+    await writeResult(flags.json, plain, shown(demand, advice, commands))
   } finally {
     await own?.scorer.close()
     await prepared?.close()
@@ -121,12 +121,12 @@ async function eventTimes(prepared: Prepared, input: string): Promise<Measured['
   }
 }
 
-function shown(asked: Asked, decision: Decision, commands: readonly CommandLine[]): string {
-  const { form, workers, batchRows, rule, measured, overruled, against } = decision
-  const { preset, maxLatencyMs, eventsPerDay, cost, needs } = asked
+function shown(demand: Demand, advice: Advice, commands: readonly CommandLine[]): string {
+  const { form, workers, batchRows, rule, measured, overruled, against } = advice
+  const { preset, maxLatencyMs, eventsPerDay, cost, needs } = demand
   const many = workers === null ? 'several workers' : plural(workers, 'worker')
   const rows = batchRows === null ? '' : `, ${plural(batchRows, 'row')} a batch at the peak`
-  const peak = `(peak ${about(asked.peakPerSecond)} a second, ${PEAK} times the mean)`
+  const peak = `(peak ${about(demand.peakPerSecond)} a second, ${PEAK} times the mean)`
   const so = overruled ?? (measured.length > 0 ? 'as the rule says' : 'by the rule alone')
   const sections = {
     why: [

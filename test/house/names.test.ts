@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Command } from 'commander'
 import { expect, test } from 'vitest'
+import { advise } from '../../src/cli/advise.ts'
 import { batch } from '../../src/cli/batch.ts'
 import { check } from '../../src/cli/check.ts'
 import { compare } from '../../src/cli/compare.ts'
@@ -38,6 +39,7 @@ const COMMANDS: readonly Command[] = [
     replay(),
     init(),
   ],
+  advise(),
   model(),
 ]
 

@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { readAsked } from '../../src/cli/advise/asked.ts'
+import { type Advice, adviceFor } from '../../src/cli/advise/advice.ts'
 import { type CommandLine, commandsFor } from '../../src/cli/advise/commands.ts'
-import { type Decision, decide } from '../../src/cli/advise/decision.ts'
+import { readDemand } from '../../src/cli/advise/demand.ts'
 import { loadTopologies } from '../../src/cli/author-files.ts'
 import { kafkaTest } from '../services/kafka.ts'
 import { tidemark } from '../services/tidemark-in-test.ts'
@@ -62,7 +62,7 @@ for (const [topology, args, form] of CASES) {
       await place.fill()
       const { code, stdout, stderr } = await tidemark(['advise', ...args, '--json'], place.where)
       if (code !== 0) throw new Error(stderr)
-      const advice = JSON.parse(stdout) as Decision & { commands: readonly CommandLine[] }
+      const advice = JSON.parse(stdout) as Advice & { commands: readonly CommandLine[] }
       expect(advice.form).toBe(form)
       expect(advice.commands.length).toBeGreaterThan(0)
       for (const [command] of advice.commands) expect(await place.faultOf(command)).toBe(null)
@@ -74,13 +74,13 @@ for (const [topology, args, form] of CASES) {
 test('commands of advise where no form is fast enough', { timeout: CASE_MS }, async () => {
   const slow = { name: 'm', by: 'its trees', baseMs: 79, rowMs: 1, oneRowMs: 80 }
   const measured = { cores: 2, startMs: 0, models: [slow], events: null }
-  const asked = readAsked('fraud_detection', {}, [])
-  const decision = decide(asked, measured)
-  expect(decision.form).toBe('none')
+  const asked = readDemand('fraud_detection', {}, [])
+  const advice = adviceFor(asked, measured)
+  expect(advice.form).toBe('none')
   const { definitions } = await loadTopologies(['topologies/card-fraud.ts'])
   const of = { definition: definitions[0], cores: 2, nowMs: 0 }
   for (const given of [of, { ...of, model: 'topologies/models/card-mlp.model.ts' }]) {
-    const commands = commandsFor(decision, asked, given)
+    const commands = commandsFor(advice, asked, given)
     expect(commands).toHaveLength(1)
     const [, ...words] = commands[0]?.[0].split(' ') ?? []
     const { code, stdout } = await tidemark(words)

@@ -4,8 +4,8 @@ import { days } from '../../kernel/time.ts'
 import type { Definition } from '../../topology/definition.ts'
 import { outputTopics, scoreStepsOf, sinkStepsOf } from '../../topology/graph.ts'
 import { isTrained, type ModelDefinition } from '../../topology/models.ts'
-import type { AdviseFlags, Asked, NeedName } from './asked.ts'
-import type { Decision, Form } from './decision.ts'
+import type { Advice, Form } from './advice.ts'
+import type { AdviseFlags, Demand, NeedName } from './demand.ts'
 
 // The commands of an advice, which run as they stand once the files and topics in them are there.
 
@@ -24,8 +24,8 @@ const WHEN: Readonly<Partial<Record<Form, string>>> = {
   'batch, on arrival': 'started by what writes the events',
 }
 
-export function commandsFor(decision: Decision, asked: Asked, of: Subject): CommandLine[] {
-  const { form, workers } = decision
+export function commandsFor(advice: Advice, demand: Demand, of: Subject): CommandLine[] {
+  const { form, workers } = advice
   const [model, topology] = [path(of.model ?? ''), path(of.topology ?? '')]
   if (form === 'none') {
     const file = of.model ?? relative('.', fileURLToPath(modelOf(of.definition)?.file ?? ''))
@@ -43,9 +43,9 @@ export function commandsFor(decision: Decision, asked: Asked, of: Subject): Comm
     return [[`tidemark batch --model ${model} --input rows.ndjson --output scores`, when]]
   }
   const { name, source, then } = of.definition
-  const needs = (need: NeedName) => asked.needs.includes(need)
+  const needs = (need: NeedName) => demand.needs.includes(need)
   const day = (ms: number) => new Date(ms).toISOString().slice(0, 'yyyy-mm-dd'.length)
-  const [from, to] = [day(of.nowMs - Math.max(asked.maxLatencyMs, days(1))), day(of.nowMs)]
+  const [from, to] = [day(of.nowMs - Math.max(demand.maxLatencyMs, days(1))), day(of.nowMs)]
   const range = (group: string) => `--from ${from} --to ${to} --group ${group}-${from}`
   const onLog = `tidemark batch ${topology} --input kafka:${source.topic}`
   const isSpread = workers === null || workers > of.cores

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { readAsked } from '../../../src/cli/advise/asked.ts'
+import { type Advice, adviceFor, type Measured } from '../../../src/cli/advise/advice.ts'
 import { type CommandLine, commandsFor } from '../../../src/cli/advise/commands.ts'
-import { type Decision, decide, type Measured } from '../../../src/cli/advise/decision.ts'
+import { readDemand } from '../../../src/cli/advise/demand.ts'
 import { tidemark } from '../../support/command-line.ts'
 
 // What `tidemark advise` measures, says and refuses. That the commands run: test/long/advise.test.ts.
@@ -12,7 +12,7 @@ const CARD_FRAUD = [
 ]
 const MLP = ['--model', 'topologies/models/card-mlp.model.ts']
 
-interface Advised extends Decision {
+interface Advised extends Advice {
   readonly figures: Measured | null
   readonly needs: Readonly<Record<string, readonly string[]>>
   readonly commands: readonly CommandLine[]
@@ -146,9 +146,9 @@ describe('commands', () => {
   })
 
   test('a path is written as a shell takes it', () => {
-    const asked = readAsked('search_ranking', {}, [])
+    const asked = readDemand('search_ranking', {}, [])
     const of = { model: "my model's.onnx", definition: undefined, cores: 2, nowMs: 0 }
-    const [first] = commandsFor(decide(asked, null), asked, of)
+    const [first] = commandsFor(adviceFor(asked, null), asked, of)
     expect(first?.[0]).toBe("tidemark serve 'my model'\\''s.onnx'")
   })
 })

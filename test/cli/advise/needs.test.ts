@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { NEEDS, type NeedName } from '../../../src/cli/advise/asked.ts'
+import { NEEDS, type NeedName } from '../../../src/cli/advise/demand.ts'
 import { tidemark } from '../../support/command-line.ts'
 import { folderWith } from '../../support/folder.ts'
 import { ROOT } from '../../support/paths.ts'

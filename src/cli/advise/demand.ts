@@ -7,7 +7,7 @@ import { suggestName } from '../config.ts'
 type Flag = 'maxLatency' | 'volume' | 'cost' | 'model' | 'topology' | 'input'
 export type AdviseFlags = Readonly<Partial<Record<Flag, string>>> & { readonly json?: boolean }
 
-export interface Asked {
+export interface Demand {
   readonly preset: string | undefined
   /** The longest that a score may take; of a batch, also how often it runs. */
   readonly maxLatencyMs: number
@@ -64,11 +64,11 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
 export const PEAK = 3
 
 /** Flags go before the preset. Faults are added to `faults`; without any, all values are valid. */
-export function readAsked(
+export function readDemand(
   preset: string | undefined,
   flags: AdviseFlags,
   faults: TidemarkError[],
-): Asked {
+): Demand {
   const of = Object.hasOwn(PRESETS, preset ?? '') ? PRESETS[preset ?? ''] : undefined
   if (preset !== undefined && of === undefined) {
     const hint = suggestName(preset, Object.keys(PRESETS), 'presets')

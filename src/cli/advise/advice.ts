@@ -2,7 +2,7 @@ import { days, formatDuration } from '../../kernel/time.ts'
 import type { Cost } from '../../scoring/runner.ts'
 import { rowsWithin } from '../../scoring/warm-up.ts'
 import { grouped, plural, shownMs } from '../print.ts'
-import type { Asked } from './asked.ts'
+import type { Demand } from './demand.ts'
 
 // Which form of prediction: first by a rule of thumb, then by what was measured, which overrules it.
 
@@ -12,21 +12,15 @@ export interface Measured {
   readonly cores: number
   /** Until models and topology were loaded. */
   readonly startMs: number
-  readonly models: readonly ModelTimes[]
+  /** Of t(n) = baseMs + rowMs · n, and t(1). */
+  readonly models: readonly (Cost & Readonly<{ name: string; by: string; oneRowMs: number }>)[]
   /** In decoding, windows, scoring and encoding; `null`: there are no events. */
   readonly events: { readonly events: number; readonly microsPerEvent: number } | null
 }
 
-/** A model takes baseMs + rowMs · n for n rows. */
-export interface ModelTimes extends Cost {
-  readonly name: string
-  readonly by: string
-  readonly oneRowMs: number
-}
-
 export type Form = 'on request' | 'stream' | 'batch, scheduled' | 'batch, on arrival' | 'none'
 
-export interface Decision {
+export interface Advice {
   readonly form: Form
   /** `null`: several, and nothing was measured. */
   readonly workers: number | null
@@ -41,18 +35,18 @@ export interface Decision {
 }
 
 /** What Kafka, HTTP or files take of a worker for an event, µs: test/bench/RESULTS.md. */
-const WIRE_MICROS = 20
+const WIRE_MICROS = 25
 /** Each worker of a batch has partitions of its own, of which there are so many. */
 const MOST_BATCH_WORKERS = 6
 const AGAINST: Readonly<Record<Form, string>> = {
   'on request': 'a caller waits for each score, and has to ask again when none comes',
-  stream: 'outputs wait for a commit, 10 ms or under load 250; an idle worker costs',
+  stream: 'outputs appear at commits, after 10 to 250 ms; a worker costs while nothing comes',
   'batch, scheduled': 'a score is as old as its batch, and a run that fails costs as long again',
   'batch, on arrival': 'each run loads models and topology first, and something has to start it',
   none: 'what would meet it: a smaller model, a fallback on the budget, scores of a batch reused',
 }
 
-function byRule({ maxLatencyMs, eventsPerDay, cost }: Asked): Decision {
+function byRule({ maxLatencyMs, eventsPerDay, cost }: Demand): Advice {
   const found = { workers: 1, batchRows: null, measured: [], overruled: null, against: [] }
   if (maxLatencyMs < 100) {
     const workers = eventsPerDay < 1_000_000 ? 1 : null
@@ -64,15 +58,15 @@ function byRule({ maxLatencyMs, eventsPerDay, cost }: Asked): Decision {
   return { ...found, form: cost === 'high' ? 'batch, scheduled' : 'batch, on arrival', rule }
 }
 
-export function decide(asked: Asked, measured: Measured | null): Decision {
-  const rule = byRule(asked)
-  const found = measured === null ? rule : byMeasure(rule, asked, measured)
-  const { form } = found
-  const isLive = form === 'on request' || form === 'stream'
-  const spare = isLive && asked.needs.includes('spare') ? 1 : 0
+export function adviceFor(demand: Demand, measured: Measured | null): Advice {
+  const rule = byRule(demand)
+  const found = measured === null ? rule : byMeasure(rule, demand, measured)
+  const isLive = found.form === 'on request' || found.form === 'stream'
+  const spare = isLive && demand.needs.includes('spare') ? 1 : 0
   const workers = found.workers && found.workers + spare
-  const against = [AGAINST[form]]
-  if (isLive && workers !== 1) against.push('each worker needs partitions of its own')
+  const against = [AGAINST[found.form]]
+  if (isLive && workers !== 1)
+    against.push('workers of a topology share the partitions of its topic: it needs as many')
   if (measured === null) against.push('nothing measured: give --model, or --topology, --input')
   return { ...found, workers, against }
 }
@@ -81,11 +75,11 @@ export function decide(asked: Asked, measured: Measured | null): Decision {
  * Rows that come while a batch runs are the next batch: at l rows a ms, a worker is in balance with
  * t(n) = a / (1 − l · b). An event waits for one and is in the next, so 2 · t(n) is to be in time.
  */
-function byMeasure(rule: Decision, asked: Asked, of: Measured): Decision {
+function byMeasure(rule: Advice, demand: Demand, of: Measured): Advice {
   const { cores, startMs, models, events } = of
-  const { maxLatencyMs } = asked
+  const { maxLatencyMs } = demand
   const limit = formatDuration(maxLatencyMs)
-  const peakPerMs = asked.peakPerSecond / 1_000
+  const peakPerMs = demand.peakPerSecond / 1_000
   const [slowest] = models.toSorted((a, b) => b.oneRowMs - a.oneRowMs)
   const { baseMs, rowMs, oneRowMs } = slowest ?? { baseMs: 0, rowMs: 0, oneRowMs: 0 }
   const eventMs = ((events?.microsPerEvent ?? rowMs * 1_000) + WIRE_MICROS) / 1_000
@@ -113,7 +107,7 @@ function byMeasure(rule: Decision, asked: Asked, of: Measured): Decision {
     const says = rule.workers === 1 ? 'one' : 'a scaled group'
     return { ...live, overruled: `${plural(workers, 'worker')}, though the rule says ${says}` }
   }
-  const inBatch = Math.ceil((asked.eventsPerDay * maxLatencyMs) / days(1))
+  const inBatch = Math.ceil((demand.eventsPerDay * maxLatencyMs) / days(1))
   const most = Math.min(cores, MOST_BATCH_WORKERS)
   const enough = Math.ceil((inBatch * eventMs) / Math.max(0, maxLatencyMs - startMs))
   const n = Math.min(enough, most)
