@@ -114,6 +114,7 @@ async function eventTimes(prepared: Prepared, input: string): Promise<Measured['
       await worker.stop()
       await records.close()
     }
+    if (tally.records === 0) throw configFault('has no events', '--input')
     microsPerEvent = Math.min(microsPerEvent, (stagesMs * 1_000) / tally.records)
     if (performance.now() - beginMs < ROUNDS_MS) continue
     say(tally.summary())

@@ -99,7 +99,7 @@ function byMeasure(rule: Advice, demand: Demand, of: Measured): Advice {
   }
   const workers = Math.ceil((peakPerMs * eventMs) / (1 - (2 * baseMs) / maxLatencyMs))
   const each = peakPerMs / workers
-  const batchRows = Math.max(1, Math.round((each * baseMs) / (1 - each * eventMs)))
+  const batchRows = Math.round((each * baseMs) / (1 - each * eventMs)) || 1
   const live = { ...rule, workers, batchRows, measured }
   if (rule.form === 'stream') return live
   if (rule.form === 'on request') {

@@ -1,8 +1,10 @@
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { type Advice, adviceFor, type Measured } from '../../../src/cli/advise/advice.ts'
 import { type CommandLine, commandsFor } from '../../../src/cli/advise/commands.ts'
 import { readDemand } from '../../../src/cli/advise/demand.ts'
 import { tidemark } from '../../support/command-line.ts'
+import { folderWith } from '../../support/folder.ts'
 
 // What `tidemark advise` measures, says and refuses. That the commands run: test/long/advise.test.ts.
 
@@ -65,6 +67,16 @@ describe('input that is wrong', () => {
       expect(faults.join()).toContain(`"${text}" is not valid\n  --volume\n`)
     },
   )
+
+  test('events of which there are none', async () => {
+    const empty = join(folderWith({ 'empty.ndjson': '' }), 'empty.ndjson')
+    const args = ['--topology', 'topologies/card-fraud.ts', '--input', empty]
+    const { code, stderr } = await tidemark(['advise', 'search_ranking', ...args])
+    expect([code, stderr]).toEqual([
+      3,
+      expect.stringContaining('has no events\n  --input\n') as string,
+    ])
+  })
 
   test('a preset that is named like nothing is told with all there are', async () => {
     const [fault = ''] = await refused('toString')
