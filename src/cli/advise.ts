@@ -87,7 +87,7 @@ function timesOf(scorer: Scorer): Measured['models'][number] {
 const GROUP = 'advise'
 const PARTITIONS = 6
 /** Rounds go on for so long, ms: in the first ones code is being compiled. */
-const ROUNDS_MS = 1_500
+const ROUNDS_MS = 3_000
 
 /** Runs a topology over a file of events in memory, again and again; the fastest round counts. */
 async function eventTimes(prepared: Prepared, input: string): Promise<Measured['events']> {
