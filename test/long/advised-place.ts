@@ -8,7 +8,6 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { run } from '../../src/cli/run.ts'
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
 import { partitionOf } from '../../src/records/memory/log.ts'
 import { freshName, type KafkaService, plainOptions } from '../services/kafka.ts'
@@ -109,22 +108,28 @@ export class Place {
     return `${command}: ${code}\n${stdout}${stderr}`
   }
 
-  /** Until it has scored. */
+  /** Until it has scored, and has answered a request if it takes them. */
   async #run(words: readonly string[]): Promise<Ended> {
     const worker = start(
-      words.filter((_, i) => !this.#isNotYet(words, i)),
+      words.map((word, i) => (words[i - 1] === '--predict-port' ? '0' : word)),
       this.where,
     )
     const read = ['consume', '--topic', this.sink, '--max', '400']
     const { stderr } = await tidemark(read, this.where)
+    const url = /requests +(http:\S+)/.exec(worker.stderr())?.[1]
+    const answer = url === undefined ? '' : await this.#ask(url)
     worker.process.kill('SIGTERM')
-    return { ...(await worker.ended), stderr }
+    const ended = await worker.ended
+    return { ...ended, stderr: answer.includes('"error"') ? answer : stderr }
   }
 
-  /** `run` answers requests only from another change on. */
-  #isNotYet(words: readonly string[], i: number): boolean {
-    const has = run().options.some(({ long }) => long === '--predict-port')
-    return !has && [words[i], words[i - 1]].includes('--predict-port')
+  async #ask(url: string): Promise<string> {
+    const topology = readFileSync(join(this.folder, 'topology.ts'), 'utf8')
+    const [, name = ''] = /defineTopology\('([\w-]+)'/.exec(topology) ?? []
+    const [line = ''] = readFileSync(PAYMENTS, 'utf8').split('\n')
+    const payment = JSON.parse(line.split('\t')[1] ?? '') as object
+    const body = JSON.stringify({ ...payment, paidAt: Date.now() })
+    return (await fetch(`${url}/predict/${name}`, { method: 'POST', body })).text()
   }
 
   /** Until it has answered. */
