@@ -38,6 +38,7 @@ export {
   topic,
 } from './topology/lookup.ts'
 export { type Model, onnxModel, type Rule, rule, type StatedAccuracy } from './topology/models.ts'
+export type { Drift, Reuse, Reused } from './topology/reuse.ts'
 export type {
   LatencyUse,
   ModelVariants,

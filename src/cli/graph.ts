@@ -41,7 +41,7 @@ export function mermaid(definition: Definition): string {
   })
   const ids = new Map(steps.map(({ id, name }) => [name, id]))
   const idOf = (name: string) => ids.get(name) ?? name
-  const looking = steps.find(({ looksUp }) => looksUp)
+  const tableIds = new Map(tables.map(({ name }, i) => [name, `table${i + 1}`]))
   return [
     'flowchart LR',
     node('source', 'topic', source.topic),
@@ -59,7 +59,9 @@ export function mermaid(definition: Definition): string {
       edges.map((inner) => edge({ ...inner, from: `${id}${inner.from}`, to: `${id}${inner.to}` })),
     ),
     rejected('source', 'malformed', 'deadLetters'),
-    ...(looking ? tables.map((_, i) => edge({ from: `table${i + 1}`, to: looking.id })) : []),
+    ...steps.flatMap(({ id, looksUp = [] }) =>
+      [...new Set(looksUp)].map((table) => edge({ from: tableIds.get(table) ?? table, to: id })),
+    ),
     ...steps.flatMap(({ id, isLate, exits = [] }) =>
       [...(isLate ? LATE_EXITS[source.onLate] : []), ...exits].map(({ from, label, to }) =>
         rejected(`${id}${from}`, label, to === 'dropped' ? `${id}Dropped(("dropped"))` : to),

@@ -1,8 +1,10 @@
 import type { Events } from '../columns/events.ts'
+import type { ScoredBy } from '../formats/json/known-values.ts'
 import type { OutputEncoder } from '../formats/json/output-encoder.ts'
 import type { ScoredRows } from '../formats/json/segments.ts'
 import type { TidemarkError } from '../kernel/errors.ts'
 import type { ScoreStep, SinkStep } from '../topology/definition.ts'
+import type { Reused } from '../topology/reuse.ts'
 
 // Input and output of the engine for one chunk. An event is identified by its index in the chunk.
 
@@ -118,8 +120,18 @@ export interface ModelBatch {
   readonly routes?: Uint8Array
   /** Row-major float64[indices, carry], not rounded. */
   readonly carried: Float64Array
+  /** Scores that are in rows of a table: no model is asked. @default models score its events */
+  readonly reused?: ReusedScores
   /** Asks the models; `null`: the partition was lost meanwhile. */
   ask(): Promise<StepScores | null>
+}
+
+interface ReusedScores {
+  readonly scores: StepScores
+  /** What has scored all of them. */
+  readonly by: ScoredBy
+  /** By row. */
+  readonly rows: readonly Reused[]
 }
 
 /** The answer of a step's models. */

@@ -58,6 +58,16 @@ export class ModelRows {
     return { indices, rows: { rows: own, carried: NONE_CARRIED } }
   }
 
+  /** The rows of events that no model scores. */
+  unscored({ features }: Batch, indices: readonly number[]): Rows {
+    const rows = new Float32Array(indices.length * this.#order.length)
+    const carried = new Float64Array(indices.length * this.#carried.length)
+    for (const [row, index] of indices.entries()) {
+      this.#copy(features as FeatureMatrix, index, { rows, carried, row })
+    }
+    return { rows, carried }
+  }
+
   #copied(batch: Batch, fault: (index: number, error: TidemarkError) => void) {
     const { indices: given } = batch
     const { areFinite } = batch.features as FeatureMatrix

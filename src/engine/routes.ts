@@ -1,9 +1,10 @@
 import type { Events, Reader } from '../columns/events.ts'
 import { TidemarkError } from '../kernel/errors.ts'
-import { Share } from '../kernel/shares.ts'
-import type { RouteDefinition, ScoreStep } from '../topology/definition.ts'
+import { isShare, SHARES, Share } from '../kernel/shares.ts'
+import type { RouteCondition, RouteDefinition, ScoreStep } from '../topology/definition.ts'
 import { fieldsRead } from '../topology/function-source.ts'
 import { threw, typeNameOf } from './faults.ts'
+import type { ReportFault } from './operators/rule.ts'
 import type { Dictionary } from './store/dictionary.ts'
 
 interface RoutedEvent {
@@ -57,7 +58,7 @@ export class Routes {
 }
 
 /** A promise, or another value that is no boolean, would hold for every event. */
-function noCondition(step: string, got: unknown): TidemarkError {
+export function noCondition(step: string, got: unknown): TidemarkError {
   const what = `step "${step}" must return true or false, got ${typeNameOf(got)}`
   return new TidemarkError('FUNCTION_THREW', what)
 }
@@ -116,4 +117,61 @@ export class FeatureView {
     this.#carried = carried
     this.#row = row
   }
+}
+
+/** A rule's number is one byte. */
+const MOST_ROUTES = 200
+/** Printable, and without quotes, which a graph could not show. */
+const ROUTE_NAME = /^[^\p{C}"]{1,200}$/u
+export const NAME_HINT =
+  'a name is 1 to 200 characters without quotes, and begins with neither fallback:, variant: nor shadow.'
+
+/** Names of other routes, and keys of shadows. */
+const RESERVED = /^(fallback:|variant:|shadow\.)/
+
+export function isRouteName(name: string): boolean {
+  return ROUTE_NAME.test(name) && !RESERVED.test(name)
+}
+
+export function checkRoutes(step: ScoreStep, report: ReportFault): void {
+  const { name, routes, otherwise } = step
+  if (routes.length > MOST_ROUTES) report(name, `it has more than ${MOST_ROUTES} rules`)
+  for (const [i, { name: route, to, when, share }] of routes.entries()) {
+    if (routes.findIndex((r) => r.name === route) < i) {
+      const hint = "give one of them a name: { to, name: 'big-spender', … }"
+      report(name, `two rules are named "${route}"`, { hint })
+    }
+    if (!isRouteName(route)) {
+      report(name, `a rule cannot be named ${JSON.stringify(route)}`, { hint: NAME_HINT })
+    } else if (route === otherwise && to !== otherwise) {
+      report(name, `rule "${route}" has the name of the model for all other events`)
+    }
+    if (share !== null && !isShare(share)) badShare(`${name}.${route}`, share, report)
+    if (when !== null && typeof when !== 'function') {
+      report(`${name}.${route}`, `when must be a function, got ${typeof when}`)
+    }
+    if (typeof when === 'function') checkFeatures(step, { route, when }, report)
+    if (when === null && share === null) report(`${name}.${route}`, 'it has neither when nor share')
+  }
+}
+
+/** A feature that does not exist would be undefined, and its rule would never hold. */
+function checkFeatures(
+  { name, features, carry = [] }: ScoreStep,
+  { route, when }: { readonly route: string; readonly when: RouteCondition },
+  report: ReportFault,
+): void {
+  const known = [...features, ...carry]
+  const strange = (fieldsRead(when, 1) ?? []).filter((field) => !known.includes(field))
+  if (strange.length === 0) return
+  const hint = `it has ${known.join(', ')}`
+  report(
+    `${name}.${route}`,
+    `when reads a feature that the step does not have: ${strange.join(', ')}`,
+    { hint },
+  )
+}
+
+export function badShare(where: string, share: number, report: ReportFault): void {
+  report(where, `share ${share} must be a number of 1/${SHARES} from 0 to 1`)
 }

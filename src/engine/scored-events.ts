@@ -4,6 +4,7 @@ import type { ScoredBy } from '../formats/json/known-values.ts'
 import type { ScoredRows } from '../formats/json/segments.ts'
 import type { Memory } from '../kernel/bytes.ts'
 import type { ScoreStep } from '../topology/definition.ts'
+import type { Reused } from '../topology/reuse.ts'
 import { type FoundRows, foundBy, type ModelBatch, type StepScores } from './events.ts'
 
 /** Events that have reached a model. */
@@ -113,6 +114,29 @@ export class ScoreReader {
     fill(features, this.#carried, carried, i)
     return features
   }
+}
+
+/** Reads the events of a step that reuses scores. */
+class ReuseReader extends ScoreReader {
+  readonly #reused: readonly Reused[]
+
+  constructor(step: ScoreStep, by: readonly ScoredBy[], reused: readonly Reused[]) {
+    super(step, by)
+    this.#reused = reused
+  }
+
+  override read(i: number, of: Answered) {
+    return { ...super.read(i, of), reuse: this.#reused[i] ?? null }
+  }
+}
+
+/** @param reused by row; empty: models have scored all */
+export function scoreReader(
+  step: ScoreStep,
+  by: readonly ScoredBy[],
+  reused: readonly Reused[] = [],
+): ScoreReader {
+  return step.reuse === null ? new ScoreReader(step, by) : new ReuseReader(step, by, reused)
 }
 
 /** @param from row-major */

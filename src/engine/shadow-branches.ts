@@ -1,7 +1,10 @@
-import { Share } from '../kernel/shares.ts'
+import { isShare, Share } from '../kernel/shares.ts'
 import type { ScoreStep } from '../topology/definition.ts'
+import { outputsOf } from '../topology/models.ts'
 import type { ShadowRows, StepScores } from './events.ts'
 import { columnsTaken, isFit } from './model-rows.ts'
+import type { ReportFault } from './operators/rule.ts'
+import { badShare } from './routes.ts'
 import type { Dictionary } from './store/dictionary.ts'
 
 interface Branch {
@@ -60,5 +63,18 @@ export class ShadowBranches {
         )
         return { rows: fit, unfit: scored.length - fit.length }
       })
+  }
+}
+
+export function checkShadows(step: ScoreStep, report: ReportFault): void {
+  const { name, shadows, routes, otherwise, models, outputs } = step
+  for (const { model, share } of shadows) {
+    const own = models[model] === undefined ? outputs : outputsOf(models[model])
+    const lacking = Object.keys(outputs).filter((output) => !Object.hasOwn(own, output))
+    if (lacking.length > 0) report(name, `shadow "${model}" has no output ${lacking.join(', ')}`)
+    if (!isShare(share)) badShare(`${name}.shadow.${model}`, share, report)
+    if (model === otherwise && routes.length === 0) {
+      report(name, `shadow "${model}" is the model that scores every event already`)
+    }
   }
 }

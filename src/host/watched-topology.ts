@@ -4,6 +4,7 @@ import type { WatchedModel, WatchedTopology } from '../observe/observer.ts'
 import { type PreparedTopology, scorersOf } from '../runtime/prepared.ts'
 import { type Scorer, versionOf } from '../scoring/scorer.ts'
 import { decisiveStep, outputTopics, redisSinks, scoreStepsOf } from '../topology/graph.ts'
+import { REUSE } from '../topology/reuse.ts'
 
 const DECODE: readonly Code[] = [
   ...(['TOMBSTONE', 'NULL_KEY', 'RECORD_TOO_LARGE', 'BATCH_TOO_LARGE', 'NOT_UTF8'] as const),
@@ -40,11 +41,14 @@ export function watchedTopology(prepared: PreparedTopology): WatchedTopology {
     latency: scoreStepsOf(then).flatMap(({ name: step, latency }) =>
       latency === undefined ? [] : [{ step, ...latency }],
     ),
-    routes: [...prepared.scorers.values()].flatMap(({ decisions }) =>
-      decisions.map(({ route, scorer, outcomes }) => {
+    routes: [...prepared.scorers.values()].flatMap(({ step: { reuse }, decisions }) => [
+      ...decisions.map(({ route, scorer, outcomes }) => {
         return { model: scorer.name, version: versionOf(scorer), route, outcomes }
       }),
-    ),
+      ...(reuse === null
+        ? []
+        : [{ model: reuse.table, version: '', route: REUSE, outcomes: ['scored'] as const }]),
+    ]),
     models: scorersOf(prepared).map(watchedModel),
     shadows: shadows.map(({ step, scorer }) => ({ ...watchedModel(scorer), step: step.name })),
   }

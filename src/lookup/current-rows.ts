@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache'
 import { GoneKeys, isLater, type RecordId } from './record-order.ts'
 import { RowBytes } from './row-bytes.ts'
 import type { LookupCounts, MakeRow, RecordRow, RowStore } from './rows.ts'
+import type { Spread } from './spread.ts'
 
 /** Most rows kept as objects: those looked up last. */
 const RECENT = 10_000
@@ -11,15 +12,17 @@ const ID_BYTES = 20
 /** The newest row of each key, as bytes, and as an object while it is looked up often. */
 export class CurrentRows implements RowStore {
   readonly oldestMs = Number.NEGATIVE_INFINITY
+  readonly spreads: readonly Spread[]
   readonly #make: MakeRow
   readonly #counts: LookupCounts
   readonly #bytes = new RowBytes()
   readonly #gone = new GoneKeys()
   readonly #recent = new LRUCache<string, ReturnType<MakeRow>>({ max: RECENT })
 
-  constructor(make: MakeRow, counts: LookupCounts) {
+  constructor(make: MakeRow, counts: LookupCounts, spreads: readonly Spread[] = []) {
     this.#make = make
     this.#counts = counts
+    this.spreads = spreads
   }
 
   get size(): number {
@@ -51,7 +54,9 @@ export class CurrentRows implements RowStore {
     if (!this.#isNew(key, by)) return
     this.#recent.delete(key)
     this.#gone.remove(key)
+    this.#measure(key, -1)
     this.#bytes.set(key, Buffer.concat([bytesOfId(by), value]))
+    this.#measure(key, 1)
   }
 
   delete(key: string, by: RecordId): void {
@@ -62,6 +67,7 @@ export class CurrentRows implements RowStore {
 
   withdraw(key: string): void {
     this.#recent.delete(key)
+    this.#measure(key, -1)
     this.#bytes.delete(key)
   }
 
@@ -73,6 +79,13 @@ export class CurrentRows implements RowStore {
 
   endLoad(): void {
     this.#gone.endLoad()
+  }
+
+  #measure(key: string, by: 1 | -1): void {
+    const bytes = this.spreads.length === 0 ? null : this.bytesOf(key)
+    if (bytes === null) return
+    const row = this.#make(bytes)
+    for (const spread of this.spreads) spread.change(row, by)
   }
 
   #isNew(key: string, by: RecordId): boolean {

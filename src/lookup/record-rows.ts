@@ -43,6 +43,10 @@ export class RecordRows implements HeldRows {
     return this.#rows.oldestMs
   }
 
+  get spreads(): HeldRows['spreads'] {
+    return this.#rows.spreads
+  }
+
   get(key: string, timeMs: number): unknown {
     return this.#rows.get(key, timeMs)
   }

@@ -6,6 +6,7 @@ import type { Rows } from '../topology/lookup.ts'
 import { nameOf } from '../topology/schema.ts'
 import { timeFault } from '../topology/times.ts'
 import type { RecordId } from './record-order.ts'
+import type { Spread } from './spread.ts'
 
 export interface RecordRow {
   readonly key: string
@@ -31,6 +32,8 @@ export interface HeldRows extends Rows {
   readonly bytes: number
   /** The oldest time with all versions, ms; −Infinity: any. */
   readonly oldestMs: number
+  /** What is measured over all rows. */
+  readonly spreads: readonly Spread[]
 }
 
 /** Rows that change. Without `asOf`, times mean nothing. */

@@ -1,8 +1,10 @@
 import { TidemarkError } from '../kernel/errors.ts'
 import type { TableDefinition } from '../topology/definition.ts'
 import type { Rows } from '../topology/lookup.ts'
+import type { DriftDefinition } from '../topology/reuse.ts'
 import { CurrentRows } from './current-rows.ts'
 import type { HeldRows, LookupCounts, MakeRow, RowStore } from './rows.ts'
+import { Spread } from './spread.ts'
 import { VersionedRows } from './versioned-rows.ts'
 
 interface TableOptions {
@@ -10,6 +12,8 @@ interface TableOptions {
   readonly label: string
   readonly make: MakeRow
   readonly room: TableRoom
+  /** What score steps measure over its rows. @default nothing */
+  readonly drifts?: readonly DriftDefinition[]
 }
 
 /** A table in memory. Topologies that declare the same table share one. */
@@ -43,10 +47,17 @@ export class LoadedTable implements Rows {
     return this.#rows.get(key, timeMs)
   }
 
+  deviationsOf(drift: object): Float32Array {
+    const spread = this.#rows.spreads.find((of) => of.drift === drift)
+    if (spread !== undefined) return spread.deviations
+    throw new TidemarkError('INVARIANT', `table "${this.name}" does not measure the drift`)
+  }
+
   emptyRows(): RowStore {
-    const { make } = this.#o
-    const isVersioned = this.definition.asOf !== null
-    return isVersioned ? new VersionedRows(make, this.#counts) : new CurrentRows(make, this.#counts)
+    const { make, drifts = [] } = this.#o
+    if (this.definition.asOf !== null) return new VersionedRows(make, this.#counts)
+    const spreads = drifts.map((drift) => new Spread(drift))
+    return new CurrentRows(make, this.#counts, spreads)
   }
 
   replace(rows: HeldRows): void {

@@ -24,6 +24,7 @@ export class VersionedRows implements RowStore {
   /** By key: at least one version, the oldest first. */
   readonly #versions = new Map<string, Version[]>()
   readonly #recent = new LRUCache<Version, ReturnType<MakeRow>>({ max: RECENT })
+  readonly spreads = []
   oldestMs = Number.NEGATIVE_INFINITY
   size = 0
   bytes = 0

@@ -141,8 +141,10 @@ export class PublishedScores {
   readonly #byModels = new WeakMap<readonly unknown[], readonly Counts<ModelLabels>[]>()
 
   constructor(watched: readonly WatchedTopology[]) {
-    for (const { topology, models } of watched) {
-      for (const { model, version } of models) this.#of({ topology, model, version })
+    for (const { topology, models, routes } of watched) {
+      for (const { model, version } of [...models, ...routes]) {
+        this.#of({ topology, model, version })
+      }
     }
   }
 

@@ -1,7 +1,7 @@
 import { packageVersion } from '../kernel/node.ts'
 import { type EvaluatedOutput, evaluatedOutput } from '../scoring/accuracy/evaluation.ts'
 import { type Scorer, versionOf } from '../scoring/scorer.ts'
-import type { ModelDefinition } from '../topology/models.ts'
+import { confidenceOf, type ModelDefinition } from '../topology/models.ts'
 import { RequestQueue } from './request-queue.ts'
 import { type HttpReply, type HttpRequest, type HttpRoute, RequestFault } from './request-server.ts'
 import {
@@ -195,11 +195,7 @@ interface Prediction {
 }
 
 function predictionOf({ name, classes }: EvaluatedOutput, scores: readonly number[]): Prediction {
-  const [score] = scores as [number]
-  if (classes === null) {
-    const isProbability = /prob/i.test(name)
-    return { prediction: score, confidence: isProbability ? Math.max(score, 1 - score) : null }
-  }
-  const confidence = Math.max(...scores)
-  return { prediction: classes[scores.indexOf(confidence)] as string, confidence }
+  const confidence = confidenceOf({ name, columns: classes }, scores)
+  if (classes === null) return { prediction: scores[0] as number, confidence }
+  return { prediction: classes[scores.indexOf(Math.max(...scores))] as string, confidence }
 }

@@ -177,7 +177,9 @@ function predicted(
         return { topic, key: key?.toString() ?? null, ...shown(value) }
       }),
       ...(leftOut !== null && { why: leftOut }),
-      ...{ features, score, model, route, asOf, warming: isWarming },
+      ...{ features, score, model, route },
+      ...(scored !== null && 'reuse' in scored && { reuse: scored.reuse }),
+      ...{ asOf, warming: isWarming },
       latencyMs: performance.now() - sinceMs,
     },
   }

@@ -2,6 +2,7 @@ import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Compression, Partitioner } from '../kernel/kafka.ts'
 import type { Aggregate } from './aggregates.ts'
 import type { OutputShape, ScoringModel } from './models.ts'
+import type { ReuseDefinition } from './reuse.ts'
 import type { LatencyBudget, RouteWhen } from './score-options.ts'
 import type { RegisteredFormat } from './sink-format.ts'
 import type { Formatted, KeyMismatch, OnLate, OnTombstone, SourceRecord } from './source.ts'
@@ -145,6 +146,8 @@ export interface ScoreStep extends StepBase, LatencyBudget {
   /** `null`: an event that its model cannot score is a dead letter. */
   readonly fallback: FallbackDefinition | null
   readonly shadows: readonly ShadowDefinition[]
+  /** `null`: every event is scored by a model. */
+  readonly reuse: ReuseDefinition | null
   /** Set if a worker chooses one of the models when it starts: then there are no routes. */
   readonly variants: VariantsDefinition | null
   readonly missing: 'refuse' | 'nan'

@@ -17,6 +17,11 @@ export interface Table<R, N extends string = string, D = never> {
 export interface Rows {
   /** `undefined`: the key has no row. With `asOf`, the event's time picks the version. */
   get(key: string, timeMs: number): unknown
+  /**
+   * By feature, the standard deviation over all rows. @param drift the definition of a score step's
+   * @default none is measured
+   */
+  deviationsOf?(drift: object): Float32Array
 }
 
 /** Keys to look up, and the times of their events, at the same places. */

@@ -125,6 +125,24 @@ export function outputsOf(model: ScoringModel): Readonly<Record<string, OutputSh
   return isRule(model) ? Object.fromEntries(model.outputs.map((o) => [o, {}])) : model.outputs
 }
 
+/** Is an output that is one number a probability, as its name says? */
+export function isProbability(output: string): boolean {
+  return /prob/i.test(output)
+}
+
+/**
+ * How sure a score is: of a probability p `max(p, 1 − p)`, of classes the largest number.
+ * @param columns of the output; `null`: it is one number @returns `null`: it is no probability
+ */
+export function confidenceOf(
+  output: { readonly name: string; readonly columns: readonly string[] | null },
+  scores: readonly number[],
+): number | null {
+  if (output.columns !== null) return Math.max(...scores)
+  const [score] = scores as [number]
+  return isProbability(output.name) ? Math.max(score, 1 - score) : null
+}
+
 export function modelDefinition(model: Model<readonly string[], unknown>): ModelDefinition {
   return model as Model<readonly string[], unknown> & ModelDefinition
 }

@@ -7,6 +7,7 @@ import {
   outputsOf,
   type ScoringModel,
 } from './models.ts'
+import type { DriftDefinition, ReuseDefinition } from './reuse.ts'
 import {
   type AnyOnnxModel,
   latencyBudgetOf,
@@ -21,17 +22,25 @@ import {
 // model without a word.
 
 export type GivenScore = AnyOnnxModel | GivenModels | ModelVariants
-type GivenModels = SeveralModels<unknown, string, Readonly<Record<string, ScoringModel>>>
+type GivenModels = SeveralModels<unknown, string, Readonly<Record<string, ScoringModel>>, unknown>
+type GivenReuse = NonNullable<GivenModels['reuse']>
 type GivenRoute = NonNullable<GivenModels['route']>[number]
 
 type Keys<T> = Readonly<Record<keyof T & string, true>>
 
 const MODELS: Keys<GivenModels> = {
   ...{ models: true, route: true, otherwise: true },
-  ...{ fallback: true, fallbackOn: true, shadow: true },
+  ...{ fallback: true, fallbackOn: true, shadow: true, reuse: true },
 }
 const ROUTE: Keys<GivenRoute> = { to: true, name: true, when: true, share: true }
 const SHADOW: Keys<Shadow> = { sink: true, share: true }
+const REUSE_KEYS: Keys<GivenReuse> = {
+  ...{ table: true, score: true, at: true },
+  ...{ maxAge: true, unless: true, drift: true },
+}
+const DRIFT: Keys<NonNullable<GivenReuse['drift']>> = {
+  ...{ features: true, threshold: true, adjust: true },
+}
 const VARIANTS: Keys<ModelVariants> = {
   ...{ variants: true, budget: true, minAccuracy: true, adapt: true },
 }
@@ -78,12 +87,21 @@ function ofSeveral(given: GivenModels): string[] {
   } else if (reasons.length > 0 && fallback === undefined) {
     faults.push('fallbackOn says when the fallback scores, and there is none')
   }
+  if (given.reuse !== undefined) faults.push(...ofReuse(given.reuse))
   if (!isObject(shadow)) return [...faults, ...notA('an object', 'shadow', shadow)]
   const shadows = Object.entries(shadow)
   return [
     ...faults,
     ...shadows.flatMap(([name, one]) => unknownKeys(`shadow.${name}`, one, SHADOW)),
   ]
+}
+
+function ofReuse(reuse: unknown): string[] {
+  const faults = unknownKeys('reuse', reuse, REUSE_KEYS)
+  if (!isObject(reuse)) return faults
+  const { table, drift } = reuse
+  if (!isObject(table)) faults.push(...notA('a table', 'reuse.table', table))
+  return drift === undefined ? faults : [...faults, ...unknownKeys('reuse.drift', drift, DRIFT)]
 }
 
 function ofRoute(what: string, route: unknown): string[] {
@@ -147,7 +165,7 @@ export function scoreFields(
 }
 
 function severalFields(
-  { models, route = [], otherwise, fallback, fallbackOn = [], shadow = {} }: GivenModels,
+  { models, route = [], otherwise, fallback, fallbackOn = [], shadow = {}, reuse }: GivenModels,
   { carry, missing, latencyBudget }: ScoreOptions<string>,
   defined: readonly string[],
 ): Omit<ScoreFields, 'named'> {
@@ -168,12 +186,14 @@ function severalFields(
       .filter((name) => isOnlyShadow(decides, name) === areWatched)
       .map((name) => models[name] as ScoringModel)
   const published = modelsThat(false)
+  const features = columnsOfRow([...published, ...modelsThat(true)], defined, carry ?? [])
   return {
     op: 'score',
     models,
-    features: columnsOfRow([...published, ...modelsThat(true)], defined, carry ?? []),
+    features,
     outputs: commonOutputs(published),
     ...decides,
+    reuse: reuse === undefined ? null : reuseDefinition(reuse, features),
     variants: null,
     missing: missing ?? 'refuse',
     ...(carry && { carry }),
@@ -211,6 +231,20 @@ function commonOutputs([first, ...others]: readonly ScoringModel[]): ScoreStep['
       .map(([name, { columns }]) => [name, columns === undefined ? {} : { columns }]),
   )
 }
+
+function reuseDefinition(
+  { table, score, at, maxAge, unless, drift }: GivenReuse,
+  names: readonly string[],
+): ReuseDefinition {
+  const { adjust } = drift ?? {}
+  return {
+    table: table.name,
+    ...{ score, at, maxAgeMs: maxAge, unless: unless ?? null },
+    drift: drift === undefined ? null : { ...drift, names, adjust: (adjust as Adjust) ?? null },
+  }
+}
+
+type Adjust = DriftDefinition['adjust'] | undefined
 
 function shadowOf(model: string, { sink, share = 1 }: Shadow = {}): ShadowDefinition {
   return { model, sink: sink === undefined ? null : { name: sink, topic: sink }, share }

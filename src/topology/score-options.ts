@@ -1,5 +1,6 @@
 import { type DurationMs, millis } from '../kernel/time.ts'
 import type { Model, Rule } from './models.ts'
+import type { Reuse } from './reuse.ts'
 
 // The arguments of `.score`. Types, and the latency budget; score-builder.ts turns them into data.
 
@@ -56,8 +57,17 @@ export interface Shadow {
   share?: number
 }
 
-/** Several models, and which of them scores an event. `M` are the models by name. */
-export interface SeveralModels<E, K extends string, M> {
+type ScoreOf<P> = P extends { readonly columns: readonly (infer C extends string)[] }
+  ? { readonly [K in C]: number }
+  : number
+/** A score, by output of the model. */
+export type ScoreBy<O> = { readonly [P in keyof O]: ScoreOf<O[P]> }
+
+/**
+ * Several models, and which of them scores an event. `M` are the models by name, `R` the rows whose
+ * scores are reused.
+ */
+export interface SeveralModels<E, K extends string, M, R = never> {
   /** The models by name. Files with the same bytes share one session. */
   models: M
   /** The first rule that holds decides. @default none */
@@ -78,6 +88,13 @@ export interface SeveralModels<E, K extends string, M> {
   fallbackOn?: readonly 'budget'[]
   /** Models that are only watched, without delaying an event. @default none */
   shadow?: { readonly [N in NoInfer<keyof M & string>]?: Shadow }
+  /**
+   * Scores that were made before, such as by a nightly batch, for the events whose key has one in a
+   * table: no model is run for these, no rule is asked, and no shadow scores them. Their route is
+   * `reuse`, which no model and no rule may have as a name. A row whose functions throw, or whose
+   * time or score is not finite, is not reused: its event is scored live. @default none
+   */
+  reuse?: Reuse<E, K, R, ScoreBy<CommonOutputs<M[keyof M]>>>
 }
 
 /**

@@ -7,11 +7,13 @@ import type { Definition, Emit } from './definition.ts'
 import type { Columns, Feature, FeatureKit, Found } from './features.ts'
 import type { FileTableOptions, Table, TopicTableOptions } from './lookup.ts'
 import type { Model, Rule } from './models.ts'
+import type { Reused } from './reuse.ts'
 import type {
   AnyModel,
   AnyOnnxModel,
   CommonOutputs,
   ModelVariants,
+  ScoreBy,
   ScoreOptions,
   SeveralModels,
 } from './score-options.ts'
@@ -210,12 +212,16 @@ export interface FeatureStream<E, Fs> {
    *
    * Refused at start, `TOPOLOGY_INVALID`: two rules of one name, models without a common output.
    */
-  score<const M extends Record<string, AnyModel>, const C extends keyof Fs & string = never>(
-    several: SeveralModels<E, keyof Fs & string, M> & {
+  score<
+    const M extends Record<string, AnyModel>,
+    const C extends keyof Fs & string = never,
+    R = never,
+  >(
+    several: SeveralModels<E, keyof Fs & string, M, R> & {
       models: M & TakenTogether<keyof Fs & string, M[keyof M], C> & AllDefined<E, Omit<Fs, C>>
     },
     o?: ScoreOptions<C>,
-  ): ScoredBy<E, Fs, CommonOutputs<M[keyof M]>>
+  ): ScoredBy<E, Fs, CommonOutputs<M[keyof M]>, Reusing<R>>
   /**
    * Scores each event with one of several variants of a model: the most accurate one that meets the
    * budget. It is chosen when the group has committed nothing yet, and kept until the operator says
@@ -252,7 +258,15 @@ export type Featured<E, Fs> = {
   readonly features: FeaturesOf<Fs>
 } & Looked<FoundBy<Fs>>
 
-type ScoredBy<E, Fs, O> = Stream<Scored<E, keyof Fs & string, O> & Looked<FoundBy<Fs>>>
+type ScoredBy<E, Fs, O, U = unknown> = Stream<
+  Scored<E, keyof Fs & string, O> & Looked<FoundBy<Fs>> & U
+>
+type Reusing<R> = [R] extends [never]
+  ? unknown
+  : {
+      /** `null`: the event was scored live. */
+      readonly reuse: Reused | null
+    }
 
 /** Builds a topology; passed to the function given to {@link defineTopology}. */
 export interface TopologyBuilder {
@@ -373,10 +387,6 @@ interface Degradable {
   readonly degraded: boolean
 }
 
-type ScoreOf<P> = P extends { readonly columns: readonly (infer C extends string)[] }
-  ? { readonly [K in C]: number }
-  : number
-
 /** The event of `.features`, of type `E`, with its features `K` and the model's outputs `O`. */
 export interface Scored<E, K extends string, O> {
   /** The event that `.features` was called on. */
@@ -391,14 +401,15 @@ export interface Scored<E, K extends string, O> {
    * shortest decimal that rounds to it; a bool is 0 or 1. Always finite: an event with any other
    * score is a dead letter `SCORE_NOT_FINITE`.
    */
-  readonly score: { readonly [P in keyof O]: ScoreOf<O[P]> }
+  readonly score: ScoreBy<O>
   /**
    * The model that scored it: `name@version`. If the operator has replaced its file, `+` and the
-   * first 8 hex digits of the SHA-256 of that file follow.
+   * first 8 hex digits of the SHA-256 of that file follow. Of a reused score, as its row has it.
    */
   readonly model: string
   /**
-   * Why that model: the name of the rule that held, or else of the model. If the fallback scored
+   * Why that model: the name of the rule that held, or else of the model; `reuse` if the score is
+   * that of a row. If the fallback scored
    * it, `fallback:` and why: `score-failed`, `score-not-finite`, `model-failing`, `model-open`,
    * `model-hung`, `model-ended` or `budget`.
    */

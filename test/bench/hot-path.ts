@@ -87,7 +87,7 @@ class Path {
     const scoring = ({ name }: ScoreStep) => {
       const scorer = scorers.get(name) as StepScorer
       const by = scorer.decisions.map(({ route, scorer: of }) => ({ route, label: of.label }))
-      return { by, score: (batch: StepBatch) => scorer.score(batch) }
+      return { by, score: (batch: StepBatch) => scorer.score(batch), reused: () => {} }
     }
     this.engine = engineFor(definition, { lookup, reader, forms, scoring })
     this.#topology = topology

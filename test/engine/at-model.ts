@@ -36,7 +36,7 @@ export function atModel(
   const score = async () => null
   const { first } = openAll([step], input, {
     ...{ onLate: 'drop', lookup: () => new Map(), keys: new Dictionary(), isWhole: true },
-    ...{ use: new StateUse(LIMITS), scoring: () => ({ by, score }) },
+    ...{ use: new StateUse(LIMITS), scoring: () => ({ by, score, reused: () => {} }) },
   })
   const count = Math.max(-1, ...indices) + 1
   const byIndex = new Float32Array(count * features.length)

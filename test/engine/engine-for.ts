@@ -9,7 +9,11 @@ export function engineFor(definition: Definition, o: Partial<EngineOptions> = {}
     limits: { maxKeys: Number.POSITIVE_INFINITY, maxBytes: Number.POSITIVE_INFINITY },
     reader: called,
     forms: [],
-    scoring: ({ name }) => ({ by: [{ label: name, route: name }], score: async () => null }),
+    scoring: ({ name }) => ({
+      by: [{ label: name, route: name }],
+      score: async () => null,
+      reused: () => {},
+    }),
     ...o,
   })
 }

@@ -11,6 +11,7 @@ import cardMinutes from '../../topologies/card-minutes.ts'
 import { observedMetrics } from '../observe/observed.ts'
 import { badBetweenGood } from '../runtime/bad-input.ts'
 import { preparedTopology, scored, scorer, Watch } from '../runtime/support.ts'
+import { at, event, inTopic, reusing, row } from '../runtime/tables/reused.ts'
 import { ROOT } from '../support/paths.ts'
 
 /** Series of a worker, but for those of a partition. */
@@ -45,6 +46,42 @@ test('every series that a worker makes of good and bad records was there before 
   const late = new Set(watch.of('late').map(({ topology }) => topology))
   expect(late).toEqual(new Set(['card-fraud', 'card-minutes']))
   expect(watch.of('inference')).not.toHaveLength(0)
+})
+
+test('reused scores are counted by their table and the route reuse, beside the rows of models', async () => {
+  const definition = reusing(inTopic, null)
+  const deep = { ...scorer(), name: 'deep', label: 'deep@3' }
+  const lookup = () => ({ get: (key: string) => (key === 'k' ? row() : undefined) })
+  // Its rows are given, and not read.
+  const topology = { ...preparedTopology({ ...definition, tables: [] }, deep), lookup }
+  const { metrics, observe } = observedMetrics([watchedTopology(topology)])
+  const before = seriesIn(await metrics.text())
+  const records = new MemoryRecords()
+  for (const name of ['events', ...outputTopics(definition)]) {
+    records.createTopic(name, { partitions: 1 })
+  }
+  records.produce(
+    ['k', 'l', 'k'].map((id, i) => ({
+      ...{ topic: 'events', partition: 0, key: Buffer.from(id), timestampMs: at(i), headers: [] },
+      value: Buffer.from(JSON.stringify(event(i, { id }))),
+    })),
+  )
+  const ready = { topologies: [topology], variants: [], notes: [], close: async () => {} }
+  const watch = new Watch()
+  const observer = observeAll(observe, watch.observer)
+  const worker = startWorker({ prepared: ready, records, group: 'g', observer })
+  await Promise.race([records.settled('g', 'events'), worker.done])
+  await worker.stop()
+  await records.close()
+
+  const text = await metrics.text()
+  const counted = text.split('\n').filter((line) => /^tidemark_scores_total.* [1-9]/.test(line))
+  expect(counted).toEqual([
+    'tidemark_scores_total{topology="reusing",model="deep",version="3",route="live",outcome="scored"} 1',
+    'tidemark_scores_total{topology="reusing",model="nightly",version="",route="reuse",outcome="scored"} 2',
+  ])
+  expect(watch.of('inference').map(({ rows }) => rows)).toEqual([1])
+  expect([...seriesIn(text)].filter((series) => !before.has(series))).toEqual([])
 })
 
 test('every code that sets a record aside is known at some step', () => {

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import type { Definition } from '../../src/topology/definition.ts'
 import flightDelay from '../../topologies/flight-delay.ts'
 import { perTenSeconds, START_MS } from '../runtime/support.ts'
+import { event as eventOf, inTopic, reusing, row } from '../runtime/tables/reused.ts'
 import { type Asked, AskedWorkers } from './asked-first.ts'
 import { askedPayments, flights, payments } from './asked-topologies.ts'
 
@@ -40,6 +41,26 @@ describe('an event that is asked about, and then comes', () => {
   test('gets the same of two kinds of event, with two tables', async () => {
     const asked = await workersOf(flightDelay, ['flights', 'flight-predictions', 'flights.dlq'])
     for (const answer of await asked.askThenSend(flights(300))) expectSame(answer)
+  })
+
+  test('gets the same score of a row, not that of a model', async () => {
+    const topics = ['events', 'scores', 'events.dlq', 'nightly']
+    const asked = await workersOf(reusing(inTopic), topics, { workers: 1, partitions: 1 })
+    const nightly = { topic: 'nightly', key: 'k', value: JSON.stringify(row()) }
+    const events = [eventOf(1), eventOf(2, { priority: 'high' }), eventOf(3, { a: 9 })]
+    const sent = events.map((of) => ({ key: of.id, value: JSON.stringify(of) }))
+    const answers = await asked.askThenSend([nightly, ...sent])
+    for (const answer of answers) expectSame(answer)
+    const told = answers.map(({ body: { route, model, score, reuse } }) => {
+      return { route, model, score, reuse }
+    })
+    const live = { route: 'live', model: 'deep@3', reuse: null }
+    const reuse = { ageMs: 1, drift: 0, confidence: 0.75 }
+    expect(told).toMatchObject([
+      { route: 'reuse', model: 'deep@2+0a1b2c3d', score: { probability: 0.25 }, reuse },
+      live,
+      live,
+    ])
   })
 })
 

@@ -50,7 +50,7 @@ test.each<[string, unknown, string]>([
   [
     'a misspelt key',
     { models, routes: [], otherwise: 'half' },
-    'it has models, route, otherwise, fallback, fallbackOn, shadow, but not routes',
+    'it has models, route, otherwise, fallback, fallbackOn, shadow, reuse, but not routes',
   ],
   [
     'a misspelt key of a rule',
@@ -65,7 +65,7 @@ test.each<[string, unknown, string]>([
   [
     'models and variants',
     { models, variants: [], otherwise: 'half' },
-    'it has models, route, otherwise, fallback, fallbackOn, shadow, but not variants',
+    'it has models, route, otherwise, fallback, fallbackOn, shadow, reuse, but not variants',
   ],
   [
     'another reason for a fallback',
@@ -115,7 +115,7 @@ test('all faults of a step are told at once, those of its options as well', () =
   const given = { models, routes: [], otherwise: 'half', fallbackOn: 'budget' }
   expect(refused(given, { mising: 'nan' })).toBe(
     [
-      'it has models, route, otherwise, fallback, fallbackOn, shadow, but not routes',
+      'it has models, route, otherwise, fallback, fallbackOn, shadow, reuse, but not routes',
       `fallbackOn must be ['budget'], got "budget"`,
       'the second argument has carry, missing, latencyBudget, but not mising',
     ].join('; '),

@@ -1,9 +1,25 @@
-import { defineTopology, millis, minutes, type OutputOf, onnxModel, rule, seconds } from 'tidemark'
+import {
+  defineTopology,
+  millis,
+  minutes,
+  type OutputOf,
+  onnxModel,
+  type Reused,
+  rule,
+  seconds,
+  topic,
+} from 'tidemark'
 import { expectTypeOf, test } from 'vitest'
 import { z } from 'zod'
 import cardModels from '../../topologies/card-models.ts'
 
 const Order = z.object({ id: z.string(), at: z.int(), amount: z.number(), tier: z.string() })
+const Scored = z.object({
+  p: z.number(),
+  at: z.number(),
+  features: z.record(z.string(), z.number()),
+})
+type Scored = z.infer<typeof Scored>
 const common = { version: '1', file: new URL('file:///m'), sha256: '', input: 'x' }
 const small = onnxModel({
   ...common,
@@ -88,6 +104,54 @@ defineTopology('several', (t) => {
     orders.score({ variants: [small, large], budget: millis(5), minAccuracy: 0.9 }).map((s) => {
       expectTypeOf<keyof typeof s.score>().toEqualTypeOf<'p' | 'label'>()
       return s
+    })
+  })
+
+  const nightly = t.table('nightly', { schema: Scored, from: topic('nightly') })
+  const reuse = {
+    ...{ table: nightly, score: (r: Scored) => ({ p: r.p }), at: (r: Scored) => r.at },
+    maxAge: minutes(5),
+  }
+  const reused = orders.score({
+    models: { large, rules },
+    otherwise: 'large',
+    reuse: {
+      table: nightly,
+      score: (r) => ({ p: r.p }),
+      at: (r) => r.at,
+      maxAge: minutes(5),
+      unless: (o) => o.tier === 'gold',
+      drift: {
+        features: (r) => r.features,
+        threshold: 0.1,
+        adjust: (score, drift) => ({ p: score.p + 0.1 * drift }),
+      },
+    },
+  })
+  // @ts-expect-error no such field in a row
+  orders.score({ models, otherwise: 'large', reuse: { ...reuse, at: (r) => r.when } })
+  // @ts-expect-error an output is missing
+  orders.score({ models: { large }, otherwise: 'large', reuse })
+  const features = () => ({ size: 1 })
+  // @ts-expect-error no such feature
+  orders.score({
+    models,
+    otherwise: 'large',
+    reuse: { ...reuse, drift: { features, threshold: 1 } },
+  })
+  const store = t.store('store', { schema: Scored, from: { getMany: async () => [] } })
+  // @ts-expect-error rows of a store are not reused
+  orders.score({ models, otherwise: 'large', reuse: { ...reuse, table: store } })
+
+  test('where scores are reused, and only there, an event says so', () => {
+    reused.map((s) => {
+      expectTypeOf(s.reuse).toEqualTypeOf<Reused | null>()
+      expectTypeOf<keyof typeof s.score>().toEqualTypeOf<'p'>()
+      return s
+    })
+    scored.map((s) => {
+      // @ts-expect-error nothing is reused
+      return s.reuse
     })
   })
 

@@ -44,10 +44,16 @@ export const features: OperatorRule<FeaturesStep> = {
     late: true,
   },
 
-  display({ name, features: { length } }) {
+  display({ name, features: all }) {
+    const { length } = all
     const thousands = String(length).replace(/\B(?=(\d{3})+$)/g, ',')
     const outline = `${thousands} ${length === 1 ? 'feature' : 'features'}`
-    return { shape: 'step', label: `${name}: ${length}`, outline, looksUp: true }
+    return {
+      shape: 'step',
+      label: `${name}: ${length}`,
+      outline,
+      looksUp: lookupsOf({ features: all }).map(({ table }) => table),
+    }
   },
 
   detail: (step, print) => ({

@@ -101,6 +101,8 @@ export interface StepScoring {
     readonly count: number
     readonly routes?: Uint8Array | undefined
   }): Promise<StepScores | null>
+  /** Scores of rows go out without a model. @param scores of the first output */
+  reused(scores: Float64Array): void
 }
 
 /** Opens the steps after a step. @param input its output */
@@ -174,8 +176,8 @@ export interface StepDisplay {
   readonly last?: readonly string[]
   /** Paths of events that do not go on, without late ones. @default none */
   readonly exits?: readonly DisplayExit[]
-  /** Do the tables feed it? @default no */
-  readonly looksUp?: true
+  /** Names of the tables and stores that feed it. @default none */
+  readonly looksUp?: readonly string[]
 }
 
 export interface DisplayPart {

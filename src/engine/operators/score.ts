@@ -1,8 +1,7 @@
 import { called } from '../../columns/events.ts'
 import { knownScored, type ScoredBy } from '../../formats/json/known-values.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
-import { isShare, SHARES } from '../../kernel/shares.ts'
-import type { RouteCondition, ScoreStep } from '../../topology/definition.ts'
+import type { ScoreStep } from '../../topology/definition.ts'
 import { fieldsRead } from '../../topology/function-source.ts'
 import { isEligible, rankedVariants, type Variant } from '../../topology/graph.ts'
 import {
@@ -14,12 +13,21 @@ import {
   type RuleDefinition,
   type ScoringModel,
 } from '../../topology/models.ts'
+import { REUSE } from '../../topology/reuse.ts'
 import { LATENCY_LIMITS } from '../../topology/score-options.ts'
 import type { Batch, FeatureMatrix, ModelBatch, Passed, StepScores } from '../events.ts'
 import { checkTaken, ModelRows } from '../model-rows.ts'
+import {
+  checkReuse,
+  functionsOfReuse,
+  type ReusedBatch,
+  reuseDetail,
+  ScoreReuse,
+} from '../reuse.ts'
+import { checkRoutes, isRouteName, NAME_HINT } from '../routes.ts'
 import { ChunkRun, subjectOf } from '../run.ts'
-import { ScoredEvents, ScoreReader } from '../scored-events.ts'
-import { ShadowBranches } from '../shadow-branches.ts'
+import { ScoredEvents, type ScoreReader, scoreReader } from '../scored-events.ts'
+import { checkShadows, ShadowBranches } from '../shadow-branches.ts'
 import type {
   DisplayEdge,
   DisplayExit,
@@ -34,8 +42,6 @@ import type {
 } from './rule.ts'
 
 const USES = Object.keys(LATENCY_LIMITS).join(', ')
-/** A rule's number is one byte. */
-const MOST_ROUTES = 200
 
 /**
  * Runs the model that the rules choose. The features step before it writes its rows; its output
@@ -48,7 +54,11 @@ export const score: OperatorRule<ScoreStep> = {
     const outline = Object.entries(step.models).map(labelOf).join(' | ')
     const only = onlyModelOf(step)
     return only === null
-      ? { ...displayOfSeveral(step), shape: 'choice', label: step.name, outline }
+      ? {
+          ...displayOfSeveral(step),
+          ...{ shape: 'choice', label: step.name, outline },
+          ...(step.reuse && { looksUp: [step.reuse.table] }),
+        }
       : { shape: 'model', label: outline, outline, exits: [notFiniteFrom('')] }
   },
 
@@ -60,7 +70,9 @@ export const score: OperatorRule<ScoreStep> = {
     ...(step.latency && { latency: step.latency }),
   }),
 
-  *functions({ name, models, routes }) {
+  *functions(step) {
+    yield* functionsOfReuse(step)
+    const { name, models, routes } = step
     for (const [model, of] of Object.entries(models)) {
       if (isRule(of)) yield { where: `${name}.${model}`, argument: 'features', of: of.of }
     }
@@ -83,6 +95,7 @@ export const score: OperatorRule<ScoreStep> = {
     checkRoutes(step, report)
     checkShadows(step, report)
     checkVariants(step, report)
+    checkReuse(step, place, report)
   },
 
   notes: unusedModels,
@@ -105,14 +118,16 @@ export const score: OperatorRule<ScoreStep> = {
     }
     const output = {
       reader: called,
-      shape: shape === null || shape.expression !== null ? null : { known, expression: null },
+      // What is known of a reused score differs from row to row.
+      shape: shape?.expression !== null || step.reuse !== null ? null : { known, expression: null },
       features: null,
     }
     const behind = open(step.then, output)
     const rows = new ModelRows(step, input.features, context)
     const shadows = new ShadowBranches(step, context.keys)
-    const reader = new ScoreReader(step, models.by)
-    return new Score(step, { models, behind, rows, shadows, reader })
+    const reader = scoreReader(step, models.by)
+    const reuse = step.reuse && new ScoreReuse(step, step.reuse, context)
+    return new Score(step, { models, behind, rows, shadows, reader, reuse })
   },
 }
 
@@ -122,6 +137,8 @@ interface ScoreParts {
   readonly rows: ModelRows
   readonly shadows: ShadowBranches
   readonly reader: ScoreReader
+  /** `null`: every event is scored by a model. */
+  readonly reuse: ScoreReuse | null
 }
 
 class Score implements Operator {
@@ -133,12 +150,17 @@ class Score implements Operator {
     this.#parts = parts
   }
 
-  process(batch: Batch, run: ChunkRun): ReadyBatches {
-    const { models, rows, shadows } = this.#parts
-    const { step } = batch.features as FeatureMatrix
-    const taken = rows.of(batch, (index, error) => {
-      run.fault(subjectOf(batch, index), step, error)
-    })
+  process(given: Batch, run: ChunkRun): ReadyBatches {
+    const { models, rows, shadows, reader, reuse } = this.#parts
+    const { step } = given.features as FeatureMatrix
+    const fault = (index: number, error: TidemarkError) => {
+      run.fault(subjectOf(given, index), step, error)
+    }
+    const found = reuse?.of(given, fault) ?? null
+    for (const reused of found?.reused ?? []) this.#reuse(given, reused, run)
+    if (found?.live.length === 0) return []
+    const batch = found === null ? given : { ...given, indices: found.live }
+    const taken = rows.of(batch, fault)
     const { indices } = taken
     const ask = () => models.score({ ...taken.rows, count: indices.length })
     const model: ModelBatch = { ...taken.rows, ask }
@@ -146,7 +168,7 @@ class Score implements Operator {
     const shadowRows = shadows.choose(indices, batch.keys)
     const pass = (scores: StepScores | null): Passed => {
       if (scores === null) throw new TidemarkError('INVARIANT', 'a batch was not scored')
-      const passed = this.#pass({ ...batch, indices }, model, scores)
+      const passed = this.#pass({ ...batch, indices }, { model, scores, reader })
       return { ...passed, shadows: shadowRows(model.rows, scores) }
     }
     const own = { step: this.#step, indices, windows, events }
@@ -154,9 +176,28 @@ class Score implements Operator {
     return []
   }
 
+  /** Events of one batch that no model scores go on as a batch of their own. */
+  #reuse(batch: Batch, { indices, model: label, columns, reused }: ReusedBatch, run: ChunkRun) {
+    const { models, rows } = this.#parts
+    const by = { label, route: REUSE }
+    const decided = new Uint8Array(indices.length)
+    const scores: StepScores = { columns, decided, faults: new Map(), runMs: 0 }
+    const reader = scoreReader(this.#step, [by], reused)
+    const ask = async () => {
+      models.reused(columns[0] as Float64Array)
+      return scores
+    }
+    const given = { scores, by, rows: reused }
+    const model: ModelBatch = { ...rows.unscored(batch, indices), reused: given, ask }
+    const pass = () => this.#pass({ ...batch, indices }, { model, scores, reader })
+    const { windows, events, late, degraded, timesMs } = batch
+    const own = { step: this.#step, indices, windows, events }
+    run.ready({ ...own, late, degraded, timesMs, model, pass })
+  }
+
   /** Passes scored events through the steps behind, which keep no state. */
-  #pass(batch: Batch, model: ModelBatch, scores: StepScores): Passed {
-    const { behind, reader } = this.#parts
+  #pass(batch: Batch, { model, scores, reader }: Scored): Passed {
+    const { behind } = this.#parts
     const { faults } = scores
     const run = new ChunkRun('live')
     const { indices, events: before, features } = batch
@@ -176,11 +217,17 @@ class Score implements Operator {
   }
 }
 
+interface Scored {
+  readonly model: ModelBatch
+  readonly scores: StepScores
+  readonly reader: ScoreReader
+}
+
 const NOTHING_KNOWN = { is: 'object', fields: {}, isWhole: false } as const
 
 /** A step with one model is described by that model alone. */
 function modelsDetail(step: ScoreStep, print: Print): Readonly<Record<string, unknown>> {
-  const { models, features, routes, otherwise, fallback, shadows, variants } = step
+  const { models, features, routes, otherwise, fallback, shadows, variants, reuse } = step
   const only = onlyModelOf(step)
   if (only !== null) return modelDetail(only, print)
   return {
@@ -194,6 +241,7 @@ function modelsDetail(step: ScoreStep, print: Print): Readonly<Record<string, un
     ...(variants === null ? { otherwise } : { variants }),
     ...(fallback && { fallback }),
     ...(shadows.length > 0 && { shadows }),
+    ...(reuse && { reuse: reuseDetail(reuse, print) }),
   }
 }
 
@@ -208,9 +256,9 @@ function modelDetail(named: NamedModel, print: Print): Readonly<Record<string, u
 type NamedModel = readonly [name: string, model: ScoringModel]
 
 /** The model of a step that has one and nothing to choose; `null`: it has several, or a rule. */
-function onlyModelOf({ models, otherwise }: ScoreStep): NamedModel | null {
+function onlyModelOf({ models, otherwise, reuse }: ScoreStep): NamedModel | null {
   const [only, ...others] = Object.entries(models)
-  if (only === undefined || others.length > 0) return null
+  if (only === undefined || others.length > 0 || reuse !== null) return null
   return only[0] === otherwise && !isRule(only[1]) ? only : null
 }
 
@@ -222,7 +270,7 @@ function labelOf([name, model]: NamedModel): string {
 function displayOfSeveral(
   step: ScoreStep,
 ): Pick<StepDisplay, 'parts' | 'edges' | 'last' | 'exits'> {
-  const { models, routes, otherwise, fallback, shadows, variants } = step
+  const { models, routes, otherwise, fallback, shadows, variants, reuse } = step
   const idOf = (name: string) => `Model${Object.keys(models).indexOf(name) + 1}`
   const routed = routes.map(({ to }) => to)
   const others = variants === null ? [otherwise] : Object.keys(models)
@@ -246,6 +294,10 @@ function displayOfSeveral(
       edges.push({ from: idOf(name), to: idOf(to), label: 'fallback', isDashed: true })
     }
   }
+  if (reuse !== null) {
+    parts.push({ id: 'Reuse', shape: 'step', label: `scores of ${reuse.table}` })
+    edges.push({ from: '', to: 'Reuse', label: `"${REUSE}"` })
+  }
   for (const [i, { model, sink, share }] of shadows.entries()) {
     const to = idOf(model)
     edges.push({ from: '', to, label: `"shadow: ${percentOf(share)}"`, isDashed: true })
@@ -254,7 +306,13 @@ function displayOfSeveral(
     parts.push({ id, shape: 'topic', label: sink.topic })
     edges.push({ from: to, to: id, isDashed: true })
   }
-  return { parts, edges, last, exits: (fallback ? [idOf(fallback.to)] : last).map(notFiniteFrom) }
+  const ends = reuse === null ? last : [...last, 'Reuse']
+  return {
+    parts,
+    edges,
+    last: ends,
+    exits: (fallback ? [idOf(fallback.to)] : last).map(notFiniteFrom),
+  }
 }
 
 function percentOf(share: number): string {
@@ -320,57 +378,6 @@ function checkAccuracies({ name, models }: ScoreStep, report: ReportFault): void
   }
 }
 
-/** Printable, and without quotes, which a graph could not show. */
-const ROUTE_NAME = /^[^\p{C}"]{1,200}$/u
-const NAME_HINT =
-  'a name is 1 to 200 characters without quotes, and begins with neither fallback:, variant: nor shadow.'
-
-/** Names of other routes, and keys of shadows. */
-const RESERVED = /^(fallback:|variant:|shadow\.)/
-
-function isRouteName(name: string): boolean {
-  return ROUTE_NAME.test(name) && !RESERVED.test(name)
-}
-
-function checkRoutes(step: ScoreStep, report: ReportFault): void {
-  const { name, routes, otherwise } = step
-  if (routes.length > MOST_ROUTES) report(name, `it has more than ${MOST_ROUTES} rules`)
-  for (const [i, { name: route, to, when, share }] of routes.entries()) {
-    if (routes.findIndex((r) => r.name === route) < i) {
-      const hint = "give one of them a name: { to, name: 'big-spender', … }"
-      report(name, `two rules are named "${route}"`, { hint })
-    }
-    if (!isRouteName(route)) {
-      report(name, `a rule cannot be named ${JSON.stringify(route)}`, { hint: NAME_HINT })
-    } else if (route === otherwise && to !== otherwise) {
-      report(name, `rule "${route}" has the name of the model for all other events`)
-    }
-    if (share !== null && !isShare(share)) badShare(`${name}.${route}`, share, report)
-    if (when !== null && typeof when !== 'function') {
-      report(`${name}.${route}`, `when must be a function, got ${typeof when}`)
-    }
-    if (typeof when === 'function') checkFeatures(step, { route, when }, report)
-    if (when === null && share === null) report(`${name}.${route}`, 'it has neither when nor share')
-  }
-}
-
-/** A feature that does not exist would be undefined, and its rule would never hold. */
-function checkFeatures(
-  { name, features, carry = [] }: ScoreStep,
-  { route, when }: { readonly route: string; readonly when: RouteCondition },
-  report: ReportFault,
-): void {
-  const known = [...features, ...carry]
-  const strange = (fieldsRead(when, 1) ?? []).filter((field) => !known.includes(field))
-  if (strange.length === 0) return
-  const hint = `it has ${known.join(', ')}`
-  report(
-    `${name}.${route}`,
-    `when reads a feature that the step does not have: ${strange.join(', ')}`,
-    { hint },
-  )
-}
-
 /** A rule is pure, so that it may be called with a made-up row. */
 function checkRules({ name, models }: ScoreStep, report: ReportFault): void {
   for (const [model, of] of Object.entries(models)) {
@@ -406,19 +413,6 @@ function checkLabels({ name, models }: ScoreStep, report: ReportFault): void {
   }
 }
 
-function checkShadows(step: ScoreStep, report: ReportFault): void {
-  const { name, shadows, routes, otherwise, models, outputs } = step
-  for (const { model, share } of shadows) {
-    const own = models[model] === undefined ? outputs : outputsOf(models[model])
-    const lacking = Object.keys(outputs).filter((output) => !Object.hasOwn(own, output))
-    if (lacking.length > 0) report(name, `shadow "${model}" has no output ${lacking.join(', ')}`)
-    if (!isShare(share)) badShare(`${name}.shadow.${model}`, share, report)
-    if (model === otherwise && routes.length === 0) {
-      report(name, `shadow "${model}" is the model that scores every event already`)
-    }
-  }
-}
-
 function checkVariants(step: ScoreStep, report: ReportFault): void {
   const { name, variants, models } = step
   if (variants === null) return
@@ -443,8 +437,4 @@ function checkVariants(step: ScoreStep, report: ReportFault): void {
     const what = `no variant meets minAccuracy ${minAccuracy}: the best, ${best.name}, has ${measure} ${value}`
     report(name, what)
   }
-}
-
-function badShare(where: string, share: number, report: ReportFault): void {
-  report(where, `share ${share} must be a number of 1/${SHARES} from 0 to 1`)
 }

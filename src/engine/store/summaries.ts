@@ -1,5 +1,6 @@
+import { productError, squareError, sumError } from '../../kernel/rounding-errors.ts'
 import type { Deviations } from '../../topology/aggregates.ts'
-import { addTo, addToTriple, productError, squareError, sumError } from './compensated.ts'
+import { addTo, addToTriple } from './compensated.ts'
 import type { EventBuffer } from './event-buffer.ts'
 
 export interface Decay {

@@ -12,7 +12,7 @@ import { deadLetter, type RecordFault } from './dead-letter.ts'
 import { PassedHeaders } from './headers.ts'
 import { countOutcomes, type Finishable } from './outcomes.ts'
 import { engineFault, type OutputContext, produce } from './outputs.ts'
-import { chunkHeaders, decisionHeaders } from './provenance.ts'
+import { chunkHeaders, decisionHeaders, scoredByHeaders } from './provenance.ts'
 import type { TaskContext } from './task-context.ts'
 
 // From the engine's result to what is written: scores, outputs, dead letters, and the events that
@@ -146,7 +146,8 @@ export class Finishing {
   /** Makes the outputs of a batch that a model has answered. */
   produce({ ready, scores }: Answered, from: OutputContext) {
     const passed = ready.pass(scores)
-    const headers = this.#decided.get(ready.step.name) ?? [[]]
+    const by = ready.model?.reused?.by
+    const headers = by ? [scoredByHeaders(by)] : (this.#decided.get(ready.step.name) ?? [[]])
     const made = produce(ready, { passed, from, decided: scores?.decided ?? null, headers })
     return { made, shadows: passed.shadows ?? [] }
   }

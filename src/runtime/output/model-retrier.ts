@@ -5,6 +5,7 @@ import type { StepAnswer } from '../../scoring/step-answer.ts'
 import type { Decision } from '../../scoring/step-models.ts'
 import type { StepScorer } from '../../scoring/step-scorer.ts'
 import type { ScoreStep } from '../../topology/definition.ts'
+import { REUSE } from '../../topology/reuse.ts'
 import type { WorkerContext } from '../context.ts'
 import type { TaskLabels } from '../events.ts'
 import type { PreparedTopology } from '../prepared.ts'
@@ -43,7 +44,15 @@ export function stepScoring(
     const scores = columns[0] as Float64Array
     observer({ type: 'scored', topology, attempts, scores, decided, models })
   }
+  const ofRows = [{ model: step.reuse?.table ?? '', version: '' }] as const
   return {
+    reused(scores) {
+      const attempts = [
+        { ...ofRows[0], route: REUSE, outcome: 'scored', rows: scores.length },
+      ] as const
+      const decided = new Uint8Array(scores.length)
+      observer({ type: 'scored', topology, attempts, scores, decided, models: ofRows })
+    },
     by: decisions.map(({ route, scorer: by }) => ({ route, label: by.label })),
     score: (batch) =>
       retrier.until({

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { describe, type TableDescription } from '../../engine/describe.ts'
+import type { ScoredBy } from '../../formats/json/known-values.ts'
 import type { Header } from '../../records/port.ts'
 import { type Scorer, versionOf } from '../../scoring/scorer.ts'
 import type { Decision } from '../../scoring/step-models.ts'
@@ -96,8 +97,17 @@ function definingOf({ name, key, asOf }: TableDescription): unknown[] {
 
 /** The headers of an output that say what was decided about it. */
 export function decisionHeaders({ route, scorer, byClock }: Decision): readonly Header[] {
-  const headers = [modelHeader(scorer), { name: ROUTE_HEADER, value: Buffer.from(route) }]
+  const headers = [modelHeader(scorer), routeHeader(route)]
   return byClock ? [...headers, BY_CLOCK_HEADER] : headers
+}
+
+/** The same of a reused score: the model as its row says. */
+export function scoredByHeaders({ label, route }: ScoredBy): readonly Header[] {
+  return [{ name: MODEL_HEADER, value: Buffer.from(label) }, routeHeader(route)]
+}
+
+function routeHeader(route: string): Header {
+  return { name: ROUTE_HEADER, value: Buffer.from(route) }
 }
 
 /** The header of an output that says which model has scored it. */

@@ -1,7 +1,7 @@
 import type { Engine } from '../../engine/engine.ts'
 import type { EngineResult, ReadyBatch, StepScores } from '../../engine/events.ts'
 import type { StepStates } from '../../engine/operators/rule.ts'
-import { ScoreReader } from '../../engine/scored-events.ts'
+import { type ScoreReader, scoreReader } from '../../engine/scored-events.ts'
 import { Dictionary } from '../../engine/store/dictionary.ts'
 import { UNWRITTEN } from '../../formats/record-decoding.ts'
 import type { Clock } from '../../kernel/clock.ts'
@@ -149,7 +149,7 @@ export class Previews {
     this.#readers = new Map(
       [...topology.scorers].map(([name, { step, decisions }]) => {
         const by = decisions.map(({ route, scorer }) => ({ route, label: scorer.label }))
-        return [name, new ScoreReader(step, by)]
+        return [name, scoreReader(step, by)]
       }),
     )
   }
@@ -241,6 +241,7 @@ export class Previews {
   async #scoresOf({ step, model, indices }: ReadyBatch): Promise<StepScores | null> {
     const scorer = this.#topology.scorers.get(step.name)
     if (model === undefined || scorer === undefined) return null
+    if (model.reused !== undefined) return model.reused.scores
     return scorer.score({
       rows: model.rows,
       count: indices.length,
@@ -253,8 +254,12 @@ export class Previews {
     { step, model, indices, events }: ReadyBatch,
     scores: StepScores | null,
   ): Preview['scored'] {
-    const reader = this.#readers.get(step.name)
-    if (model === undefined || scores === null || reader === undefined) return null
+    const scorer = this.#topology.scorers.get(step.name)
+    if (model === undefined || scores === null || scorer === undefined) return null
+    const { reused } = model
+    const reader = reused
+      ? scoreReader(scorer.step, [reused.by], reused.rows)
+      : (this.#readers.get(step.name) as ScoreReader)
     return reader.read(0, { indices, events, model, scores, found: null })
   }
 }

@@ -10,6 +10,8 @@ import type { SchemaRegistry } from '../../registry/schema-registry.ts'
 import type { Definition, TableDefinition } from '../../topology/definition.ts'
 import { formOf } from '../../topology/function-form.ts'
 import { readFunction } from '../../topology/function-reading.ts'
+import { scoreStepsOf } from '../../topology/graph.ts'
+import type { DriftDefinition } from '../../topology/reuse.ts'
 import { schemaForm } from '../../topology/schema.ts'
 import type { PreparedTable, RowFormat } from '../prepared.ts'
 
@@ -24,7 +26,10 @@ export async function openTables(definitions: readonly Definition[], options: Op
   const distinct = declared.filter((one, i) => declared.findIndex((d) => isSame(d, one)) === i)
   const labels = labelsOf(distinct)
   const opened = await Promise.all(
-    distinct.map((one, i) => openTable(one, labels[i] as string, options).catch(orFault)),
+    distinct.map((one, i) => {
+      const own = { ...options, label: labels[i] as string, drifts: driftsOf(one, definitions) }
+      return openTable(one, own).catch(orFault)
+    }),
   )
   const prepared = opened.flatMap((one) => (one instanceof TidemarkError ? [] : [one]))
   return {
@@ -35,20 +40,31 @@ export async function openTables(definitions: readonly Definition[], options: Op
   }
 }
 
+/** What the score steps of topologies measure over the rows of a table. */
+function driftsOf(table: TableDefinition, definitions: readonly Definition[]): DriftDefinition[] {
+  return definitions.flatMap(({ tables, then }) =>
+    scoreStepsOf(then).flatMap(({ reuse }) => {
+      const own = tables.find(({ name }) => name === reuse?.table)
+      return reuse?.drift && own !== undefined && isSame(own, table) ? [reuse.drift] : []
+    }),
+  )
+}
+
+type OwnOptions = OpenOptions & { readonly label: string; readonly drifts: DriftDefinition[] }
+
 async function openTable(
   definition: TableDefinition,
-  label: string,
-  { registry, room }: OpenOptions,
+  { registry, ...own }: OwnOptions,
 ): Promise<PreparedTable> {
   const { topic } = definition.from
   if (topic === undefined) {
     const make = rowMaker(definition)
-    return { table: new LoadedTable(definition, { label, room, make }), format: null }
+    return { table: new LoadedTable(definition, { ...own, make }), format: null }
   }
   const source = { ...definition, topic, onTombstone: 'dead-letter' } as const
   const format = new TableFormat(await openFormat(source, { wanted: [], registry }))
   const { make } = format
-  return { table: new LoadedTable(definition, { label, room, make }), format }
+  return { table: new LoadedTable(definition, { ...own, make }), format }
 }
 
 /** The tables' names; a number tells apart those that have one name and are not the same. */

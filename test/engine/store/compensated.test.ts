@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { addTo, squareError, variance } from '../../../src/engine/store/compensated.ts'
+import { addTo, variance } from '../../../src/engine/store/compensated.ts'
 import {
   addSummary,
   addValues,
@@ -10,6 +10,7 @@ import {
   SUM,
   SUMMARY,
 } from '../../../src/engine/store/summaries.ts'
+import { squareError } from '../../../src/kernel/rounding-errors.ts'
 import { runs } from '../../support/runs.ts'
 import { exactSum, exactVariance } from '../oracle/exact.ts'
 
