@@ -119,6 +119,7 @@ function valueOf({ name: column, type }: Column, field: FieldRule | null): strin
   const of = sqlName(column)
   const isText = field?.kinds.has('text') === true && !field.kinds.has('number')
   const plain = isText ? `to_json(${of}::VARCHAR)` : `${of}::VARCHAR`
+  if (type.endsWith(']')) return `to_json(${of})`
   if (/^(U?(TINY|SMALL)INT|U?INTEGER)/.test(type)) return plain
   if (/^(U?BIGINT|U?HUGEINT|DECIMAL)/.test(type)) {
     const isExact = `${of} BETWEEN -${MOST} AND ${MOST}`

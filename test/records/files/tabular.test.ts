@@ -98,7 +98,9 @@ test.each([
   ['number', "DATE '1969-12-31'", '-86400000'],
   ['number', 'NULL::INTEGER', 'null'],
   ['flag', 'true', 'true'],
-  ['list', '[1, 2]', '[1, 2]'],
+  ['list', '[1, 2]', '[1,2]'],
+  ['list', '[1, 2]::BIGINT[]', '[1,2]'],
+  ['list', '[1.5]::DECIMAL(4,1)[]', '[1.5]'],
   ['unknown', "{'a': 'b'}", '{"a":"b"}'],
   ['mayBeNull', 'NULL::BIGINT', 'null'],
 ])('%s of Parquet that is %s becomes %s', async (field, sql, json) => {
