@@ -52,7 +52,7 @@ export function modelRoutes(models: readonly ServedModel[]): readonly HttpRoute[
       isOpen: true,
       answer: () => ready(isReady(), { status: isReady() ? 'ok' : 'failing' }),
     },
-    { name: 'server', method: 'GET', path: /^\/v2$/, answer: () => ({ body: SERVER }) },
+    { name: 'server', method: 'GET', path: /^\/v2\/?$/, answer: () => ({ body: SERVER }) },
     {
       name: 'live',
       method: 'GET',
