@@ -141,8 +141,8 @@ async function inTime(asked: HttpRequest, answer: () => Promise<HttpReply>): Pro
   const untilMs = Math.min(asked.untilMs, asked.sinceMs + LONGEST_MS)
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
-    const fault = new RequestFault(504, 'the deadline has passed')
-    timer = setTimeout(() => reject(fault), Math.max(0, untilMs - performance.now()))
+    const fail = () => reject(new RequestFault(504, 'the deadline has passed'))
+    timer = setTimeout(fail, Math.max(0, untilMs - performance.now()))
   })
   try {
     return await Promise.race([late, answer()])

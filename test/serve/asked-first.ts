@@ -1,12 +1,14 @@
+import { EventEmitter, once } from 'node:events'
 import { Agent, request } from 'node:http'
-import type { LogPosition } from '../../src/records/memory/log.ts'
+import { expect } from 'vitest'
+import { type LogPosition, partitionOf } from '../../src/records/memory/log.ts'
 import { MemoryRecords } from '../../src/records/memory/memory-records.ts'
+import type { Observer } from '../../src/runtime/events.ts'
 import { prepare } from '../../src/runtime/start/prepare.ts'
 import { startWorker, type Worker } from '../../src/runtime/worker.ts'
 import { type ServedRequests, serveRequests } from '../../src/serve/worker-requests.ts'
 import type { Definition } from '../../src/topology/definition.ts'
 import { outputTopics } from '../../src/topology/graph.ts'
-import { Watch } from '../runtime/support.ts'
 import { headerOf } from '../support/headers.ts'
 
 // Workers of one group, in memory, that are asked about each event before it comes.
@@ -44,20 +46,29 @@ export class AskedWorkers {
   readonly servers: ServedRequests[] = []
   readonly #workers: Worker[] = []
   readonly #definition: Definition
-  readonly #watches: Watch[] = []
+  readonly #partitions: number
+  /** By worker and topic, the rows of tables that it has read. */
+  readonly #rowsRead: Map<string, number>[] = []
+  readonly #reads = new EventEmitter()
   readonly #agent = new Agent({ keepAlive: true })
   readonly #closing: (() => Promise<void>)[] = []
 
   constructor(definition: Definition, topics: readonly string[], partitions: number) {
     this.#definition = definition
+    this.#partitions = partitions
     for (const topic of topics) this.records.createTopic(topic, { partitions })
   }
 
   /** Starts one more worker. */
   async start(): Promise<Worker> {
     const prepared = await prepare([this.#definition])
-    const watch = new Watch()
-    this.#watches.push(watch)
+    const rows = new Map<string, number>()
+    this.#rowsRead.push(rows)
+    const observer: Observer = (event) => {
+      if (event.type !== 'table-read') return
+      rows.set(event.table, (rows.get(event.table) ?? 0) + event.records)
+      this.#reads.emit('read')
+    }
     let worker: Worker | null = null
     const server = await serveRequests(
       { port: 0 },
@@ -68,7 +79,7 @@ export class AskedWorkers {
       },
     )
     worker = startWorker({
-      ...{ prepared, records: this.records, group: GROUP, observer: watch.observer },
+      ...{ prepared, records: this.records, group: GROUP, observer },
       advertise: server.advertise,
       commitIntervalMs: 1,
     })
@@ -118,21 +129,41 @@ export class AskedWorkers {
     )
   }
 
-  /** Asks any worker about each event, then sends it. Others of another topic are only sent. */
+  /**
+   * Asks any worker about each event, then sends it; those of different partitions together. Others
+   * of another topic are only sent.
+   */
   async askThenSend(events: Iterable<Sent>): Promise<readonly Asked[]> {
     const { name, source } = this.#definition
     const asked: Omit<Asked, 'wrote' | 'dead'>[] = []
-    let i = 0
+    const together = new Map<number, Sent>()
+    const round = async () => {
+      const round = [...together.values()]
+      together.clear()
+      const answers = await Promise.all(
+        round.map(({ key, value: body }, i) =>
+          this.ask(`/predict/${name}`, { at: asked.length + i, body, key }),
+        ),
+      )
+      asked.push(
+        ...answers.map((answer, i) => ({ ...answer, sentTo: this.send(round[i] as Sent) })),
+      )
+      await this.settled()
+    }
     for (const event of events) {
       if (event.topic !== undefined && event.topic !== source.topic) {
+        await round()
         await this.#update(event)
         continue
       }
-      const body = event.value
-      const answer = await this.ask(`/predict/${name}`, { at: i++, body, key: event.key })
-      asked.push({ ...answer, sentTo: this.send(event) })
-      await this.settled()
+      const partition = partitionOf(
+        { partition: null, key: Buffer.from(event.key) },
+        this.#partitions,
+      )
+      if (together.has(partition)) await round()
+      together.set(partition, event)
     }
+    await round()
     const wrote = this.#written()
     return asked.map((answer) => {
       const { partition, offset } = answer.sentTo
@@ -148,12 +179,8 @@ export class AskedWorkers {
     this.send(row)
     const { topic = '' } = row
     const ends = this.records.read(topic).length
-    for (const watch of this.#watches) {
-      await watch.until(() => {
-        const read = watch.of('table-read').filter(({ table }) => table === topic)
-        return read.reduce((sum, { records }) => sum + records, 0) >= ends
-      })
-    }
+    while (this.#rowsRead.some((read) => (read.get(topic) ?? 0) < ends))
+      await once(this.#reads, 'read')
   }
 
   /** By partition and offset of the record, what was written of it. */
@@ -176,5 +203,24 @@ export class AskedWorkers {
   async close(): Promise<void> {
     this.#agent.destroy()
     for (const close of this.#closing.splice(0)) await close()
+  }
+}
+
+/** Is the answer what the stream then wrote? */
+export function expectSame({ status, body, wrote, dead, sentTo }: Asked): void {
+  if (dead !== undefined) {
+    expect([status, body.code]).toEqual([422, dead])
+    return
+  }
+  expect([status, body]).toEqual([200, expect.anything()])
+  expect(body.outputs?.map(({ value }) => value)).toEqual(wrote)
+  expect(body.asOf).toMatchObject({ partition: sentTo.partition, offset: sentTo.offset })
+  const [first] = wrote
+  if (first === undefined) expect(body.why).toMatch(/^(duplicate|late|skipped)$/)
+  else {
+    const { features, score, model, route } = body
+    const said = { features, score, model, route, ...(score as object) }
+    const both = Object.entries(first as object).filter(([name]) => name in said)
+    expect(said).toEqual({ ...said, ...Object.fromEntries(both) })
   }
 }

@@ -3,11 +3,19 @@ import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { defineTopology, hours, minutes, seconds, topic } from 'tidemark'
 import { z } from 'zod'
+import type { Definition } from '../../src/topology/definition.ts'
+import flightDelay from '../../topologies/flight-delay.ts'
 import { Payment } from '../../topologies/payment.ts'
 import { paymentLines } from '../bench/payments.ts'
 import { cardGbdt } from '../fixtures/models/card-gbdt.model.ts'
+import { withFeatures } from '../golden/with-features.ts'
 import { ROOT } from '../support/paths.ts'
 import type { Sent } from './asked-first.ts'
+
+/** The topics of {@link askedPayments}. */
+export const PAYMENTS = ['payments', 'predictions', 'payments.dlq', 'merchants']
+/** The topics of {@link askedFlights}. */
+export const FLIGHTS = ['flights', 'flight-predictions', 'flights.dlq', 'planes']
 
 const Merchant = z.object({ limit: z.number() })
 
@@ -77,11 +85,34 @@ export function* payments(count: number, cards: number): Generator<Sent> {
   }
 }
 
-export function flights(count: number): readonly Sent[] {
+/** The flights, with features in the outputs, and planes that change. */
+export const askedFlights: Definition = {
+  ...withFeatures(flightDelay),
+  tables: flightDelay.tables.map((table) =>
+    table.name === 'planes' ? { ...table, key: null, from: { topic: 'planes' } } : table,
+  ),
+}
+
+/** Flights, some of which come after later ones, and planes with other seats from time to time. */
+export function* flights(count: number): Generator<Sent> {
   const bytes = readFileSync(join(ROOT, 'topologies/samples/flights.ndjson.gz'))
-  const lines = gunzipSync(bytes).toString().split('\n').slice(0, count)
-  return lines.map((value) => {
-    const { carrierOrigin: key } = JSON.parse(value) as { readonly carrierOrigin: string }
-    return { key, value }
-  })
+  const lines = gunzipSync(bytes).toString().trimEnd().split('\n').slice(0, count)
+  const held: Sent[] = []
+  for (const [i, value] of lines.entries()) {
+    const { carrierOrigin: key, tailnum } = JSON.parse(value) as Flight
+    const flight = { key, value }
+    if (i % 20 === 5) held.push(flight)
+    else yield flight
+    if (i % 50 === 9) yield* held.splice(0)
+    if (i % 40 === 3 && tailnum !== null) {
+      const plane = { tailnum, year: 2013 - (i % 30), seats: i % 300, manufacturer: 'BOEING' }
+      yield { topic: 'planes', key: tailnum, value: JSON.stringify(plane) }
+    }
+  }
+  yield* held
+}
+
+interface Flight {
+  readonly carrierOrigin: string
+  readonly tailnum: string | null
 }

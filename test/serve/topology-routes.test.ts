@@ -1,10 +1,16 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import type { Definition } from '../../src/topology/definition.ts'
-import flightDelay from '../../topologies/flight-delay.ts'
 import { perTenSeconds, START_MS } from '../runtime/support.ts'
 import { event as eventOf, inTopic, reusing, row } from '../runtime/tables/reused.ts'
-import { type Asked, AskedWorkers } from './asked-first.ts'
-import { askedPayments, flights, payments } from './asked-topologies.ts'
+import { AskedWorkers, expectSame } from './asked-first.ts'
+import {
+  askedFlights,
+  askedPayments,
+  FLIGHTS,
+  flights,
+  PAYMENTS,
+  payments,
+} from './asked-topologies.ts'
 
 const open: AskedWorkers[] = []
 afterEach(async () => {
@@ -23,8 +29,6 @@ async function workersOf(
   return asked
 }
 
-const PAYMENTS = ['payments', 'predictions', 'payments.dlq', 'merchants']
-
 describe('an event that is asked about, and then comes', () => {
   test('gets the same, also if it is a duplicate, late, filtered out or no event', async () => {
     const asked = await workersOf(askedPayments, PAYMENTS)
@@ -39,7 +43,7 @@ describe('an event that is asked about, and then comes', () => {
   })
 
   test('gets the same of two kinds of event, with two tables', async () => {
-    const asked = await workersOf(flightDelay, ['flights', 'flight-predictions', 'flights.dlq'])
+    const asked = await workersOf(askedFlights, FLIGHTS)
     for (const answer of await asked.askThenSend(flights(300))) expectSame(answer)
   })
 
@@ -135,26 +139,4 @@ describe('a topology', () => {
 function payment({ at = 0, ...given }: { at?: number; amount?: unknown }): string {
   const text = { paymentId: `p-${at}`, cardId: 'c-1', merchantId: 'm-1', category: 'fuel' }
   return JSON.stringify({ ...text, country: 'DE', amount: 20, paidAt: START_MS + at, ...given })
-}
-
-/** Is the answer what the stream then wrote? */
-function expectSame({ status, body, wrote, dead, sentTo }: Asked): void {
-  if (dead !== undefined) {
-    expect([status, body.code]).toEqual([422, dead])
-    return
-  }
-  expect([status, body]).toEqual([200, expect.anything()])
-  expect(body.outputs?.map(({ value }) => value)).toEqual(wrote)
-  expect(body.asOf).toMatchObject({ partition: sentTo.partition, offset: sentTo.offset })
-  const [first] = wrote
-  if (first === undefined) expect(body.why).toMatch(/^(duplicate|late|skipped)$/)
-  else if (typeof first === 'object' && first !== null && 'features' in first) {
-    const { features, score, model, route } = body
-    expect({ features, score, model, route }).toEqual(pick(first))
-  }
-}
-
-function pick(output: object): object {
-  const { features, score, model, route } = output as Record<string, unknown>
-  return { features, score, model, route }
 }
