@@ -67,4 +67,5 @@ function picked(headers: HttpRequest['headers'], names: readonly string[]): Reco
 
 /** ms */
 const LONGEST_MS = 10_000
-const agent = new Agent({ keepAlive: true })
+/** Gives up connections that are idle before their servers do, after 5 s: a request could meet it. */
+const agent = new Agent({ keepAlive: true, timeout: 4_000 })

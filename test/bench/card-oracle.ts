@@ -29,6 +29,10 @@ export type Answer =
   | { readonly outcome: 'late' | 'malformed' }
   | { readonly outcome: 'scored'; readonly payment: Payment; readonly row: readonly number[] }
 
+type Entered =
+  | Exclude<Answer, { readonly outcome: 'scored' }>
+  | { readonly outcome: 'scored'; readonly card: readonly Payment[]; readonly at: number }
+
 /** Computes the outcome of each line, in log order. */
 export class CardOracle {
   readonly #newestMs = new Array<number>(PARTITIONS).fill(-Infinity)
@@ -36,6 +40,14 @@ export class CardOracle {
   readonly #byCard = new Map<string, Payment[]>()
 
   take(key: Buffer, value: Buffer): Answer {
+    const entered = this.enter(key, value)
+    if (entered.outcome !== 'scored') return entered
+    const { card, at } = entered
+    return { outcome: 'scored', payment: card[at] as Payment, row: rowOf(card, at) }
+  }
+
+  /** Takes a line without its features. */
+  enter(key: Buffer, value: Buffer): Entered {
     const payment = parse(value.toString('utf8'))
     if (payment === null) return { outcome: 'malformed' }
     const partition = partitionOf({ partition: null, key }, PARTITIONS)
@@ -47,7 +59,25 @@ export class CardOracle {
     let at = card.length
     while (at > 0 && (card[at - 1] as Payment).paidAt > payment.paidAt) at--
     card.splice(at, 0, payment)
-    return { outcome: 'scored', payment, row: rowOf(card, at) }
+    return { outcome: 'scored', card, at }
+  }
+
+  /** The outcome of a line if it were the next. */
+  preview(key: Buffer, value: Buffer): Answer {
+    const newestMs = [...this.#newestMs]
+    const answer = this.take(key, value)
+    if (answer.outcome !== 'scored') return answer
+    const { payment } = answer
+    const card = this.#byCard.get(payment.cardId) ?? []
+    card.splice(card.indexOf(payment), 1)
+    newestMs.forEach((ms, partition) => {
+      this.#newestMs[partition] = ms
+    })
+    return answer
+  }
+
+  watermarkMsOf(partition: number): number {
+    return (this.#newestMs[partition] as number) - LAG_MS
   }
 }
 

@@ -17,7 +17,7 @@ export interface Pace {
  * @returns the longest time that a payment was behind, ms
  */
 export async function produceAtPace(
-  { records, topics }: Stage,
+  { records, topics }: Pick<Stage, 'records' | 'topics'>,
   { rate, sentMs }: Pace,
 ): Promise<number> {
   const writer = records.writer()

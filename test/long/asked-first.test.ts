@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, expect, test } from 'vitest'
 import { type Answer, AskedWorkers, expectSame, type Sent } from '../serve/asked-first.ts'
 import {
@@ -10,7 +11,7 @@ import {
 } from '../serve/asked-topologies.ts'
 
 // Each event is asked about, and then it comes: some thousands; 100,000 with
-// TIDEMARK_TEST_EVENTS=100000, which takes a quarter of an hour.
+// TIDEMARK_TEST_EVENTS=100000. There are 23,591 flights.
 
 const EVENTS = Number(process.env['TIDEMARK_TEST_EVENTS'] ?? 4_000)
 /** More can be asked about at the same time. */
@@ -36,12 +37,14 @@ test.each([
     for (let i = 0; i < 3; i++) await asked.start()
     await asked.settled()
     const answers = await asked.askThenSend(events())
-    expect(answers.length).toBeGreaterThan(EVENTS * 0.9)
+    const own = [...events()].filter(({ topic }) => topic === undefined)
+    expect(answers).toHaveLength(own.length)
     for (const answer of answers) expectSame(answer)
     const outcomes = new Set(answers.map(({ body }) => body.why ?? body.code ?? 'scored'))
     expect([...outcomes]).toEqual(expect.arrayContaining(['scored', 'skipped', 'LATE']))
 
-    const own = [...events()].filter(({ topic }) => topic === undefined)
+    // Comparing may have taken so long that connections are closed, which is seen now.
+    await sleep(1)
     const keys = [...new Set(own.map(({ key }) => key))]
     const before = await statesOf(asked, definition.name, keys)
     expect(before.filter((state) => 'asOf' in state).length).toBeGreaterThan(20)

@@ -50,7 +50,8 @@ export class AskedWorkers {
   /** By worker and topic, the rows of tables that it has read. */
   readonly #rowsRead: Map<string, number>[] = []
   readonly #reads = new EventEmitter()
-  readonly #agent = new Agent({ keepAlive: true })
+  /** Gives up idle connections before a server does, after 5 s. */
+  readonly #agent = new Agent({ keepAlive: true, timeout: 4_000 })
   readonly #closing: (() => Promise<void>)[] = []
 
   constructor(definition: Definition, topics: readonly string[], partitions: number) {
