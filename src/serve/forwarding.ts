@@ -43,7 +43,7 @@ async function sent(
   address: string,
   more: Readonly<Record<string, string>>,
 ): Promise<HttpReply> {
-  const leftMs = Math.max(1, Math.min(LONGEST_MS, untilMs - performance.now()))
+  const leftMs = Math.ceil(Math.max(1, Math.min(LONGEST_MS, untilMs - performance.now())))
   const kept = { ...picked(headers, KEPT), ...more, [DEADLINE]: String(leftMs) }
   const signal = AbortSignal.timeout(leftMs)
   try {

@@ -5,18 +5,29 @@ import { gzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
 import { mulberry32 } from '../bench/payments.ts'
 import { usageOf } from '../bench/process-usage.ts'
+import { faultsOfAnswers } from '../chaos/asked-answers.ts'
+import { askAll, perPartition } from '../integration/asked-cards.ts'
+import { CardFraud, payments, WITH_FEATURES } from '../integration/card-fraud.ts'
+import { twoWorkers } from '../integration/two-workers.ts'
+import { kafkaTest } from '../services/kafka.ts'
 import { httpOfRequests, start } from '../services/tidemark-in-test.ts'
+import { workerPids } from '../services/worker-pids.ts'
 import { ROOT } from '../support/paths.ts'
 import { chosenSeed } from '../support/runs.ts'
 
 // Requests that nobody would write, and connections that nobody would keep: the server answers on.
 
 const REQUESTS = Number(process.env['TIDEMARK_TEST_REQUESTS'] ?? 20_000)
+/** They go through two processes or three. */
+const REQUESTS_TO_WORKERS = Number(process.env['TIDEMARK_TEST_REQUESTS'] ?? 5_000)
+const PAYMENTS = 2_000
 /** Connections at a time. */
 const LANES = 64
 /** How long an answer may take, ms. A request that never ends is given up. */
 const ANSWERED_MS = 500
-/** How much the server may grow, MB. */
+/** Half of a slow request comes later. */
+const SLOW_MS = 200
+/** How much a process may grow, MB. */
 const MOST_GROWTH = 20
 
 const golden = JSON.parse(
@@ -24,6 +35,9 @@ const golden = JSON.parse(
 ) as { readonly inputs: number[][]; readonly outputs: number[][] }
 const [row = []] = golden.inputs
 const [[score = 0] = []] = golden.outputs
+
+/** About when the last payments are. */
+const NEWEST_MS = Date.UTC(2026, 0, 1) + 200_000
 
 type Random = () => number
 const one = <T>(random: Random, of: readonly T[]): T => of[Math.floor(random() * of.length)] as T
@@ -37,8 +51,16 @@ const PATHS = [
   '//',
   '*',
   '/v2/models/%2e%2e/infer',
+  '/predict/card-fraud',
+  '/predict/card-fraud',
+  '/predict/card-fraud?x=1',
+  '/predict/%2f',
+  '/predict/card-fraud/',
+  '/state/card-fraud/c-000001',
+  '/state/card-fraud/%2f%25%00',
+  '/state/card-fraud/%f',
 ]
-const METHODS = ['POST', 'POST', 'POST', 'GET', 'PUT', 'OPTIONS', 'BREW', '']
+const METHODS = ['POST', 'POST', 'POST', 'GET', 'GET', 'PUT', 'OPTIONS', 'BREW', '']
 const NUMBERS: readonly unknown[] = [0, -0, 1e300, -1e39, '1', null, [], {}, true, 1e-50]
 const HEADERS = [
   'inference-header-content-length: 10',
@@ -47,6 +69,18 @@ const HEADERS = [
   'content-encoding: br',
   'tidemark-deadline-ms: 0.001',
   'tidemark-deadline-ms: never',
+  'tidemark-deadline-ms: 1e300',
+  'tidemark-deadline-ms: 20.5',
+  'tidemark-key: c-000001',
+  'tidemark-key: \xff\xfe',
+  'tidemark-key:',
+  `tidemark-key: ${'k'.repeat(10_000)}`,
+  'tidemark-forwarded: true',
+  'tidemark-worker: 1',
+  'tidemark-worker: 2',
+  'tidemark-worker: -1',
+  'tidemark-worker: 1e9',
+  'tidemark-answered-by: x',
   'expect: 100-continue',
   'transfer-encoding: chunked',
   'content-length: 3',
@@ -64,7 +98,15 @@ function body(random: Random): Buffer {
     shape: [1, 13],
     data: features,
   }
+  const payment = {
+    ...{ paymentId: `p-${random()}`, cardId: `c-${Math.floor(random() * 1_000)}`, merchantId: 'm' },
+    ...{ category: random() < 0.02 ? 'x'.repeat(1_000_000) : 'fuel', country: 'DE' },
+    ...{ amount: random() < 0.9 ? 10 : one(random, NUMBERS), paidAt: NEWEST_MS + random() * 1e6 },
+  }
   const value = one<unknown>(random, [
+    payment,
+    { ...payment, paidAt: Math.floor(payment.paidAt) },
+    { ...payment, paidAt: Math.floor(payment.paidAt) },
     { features },
     { features: [features, row] },
     { inputs: [tensor] },
@@ -99,11 +141,31 @@ function attack(port: number, random: Random): Promise<void> {
     socket.on('close', () => resolve())
     socket.setTimeout(ANSWERED_MS, () => socket.destroy())
     if (random() < 0.1) socket.write(sent, () => socket.destroy())
-    else if (random() < 0.5) socket.end(sent)
+    else if (random() < 0.05) {
+      socket.write(sent.subarray(0, sent.length / 2))
+      setTimeout(() => socket.write(sent.subarray(sent.length / 2)), SLOW_MS)
+    } else if (random() < 0.5) socket.end(sent)
     else socket.write(sent)
     socket.once('data', () => setImmediate(() => socket.end()))
     socket.resume()
   })
+}
+
+/** Sends requests; of those that may grow only the last count. @returns how much each grew, MB */
+async function storm(port: number, pids: readonly number[], requests: number): Promise<number[]> {
+  const random = mulberry32(chosenSeed())
+  const rssMb = () => pids.map((pid) => (usageOf(pid)?.rssBytes ?? 0) / 2 ** 20)
+  const send = async (count: number) => {
+    let left = count
+    const lane = async () => {
+      while (left-- > 0) await attack(port, random)
+    }
+    await Promise.all(Array.from({ length: LANES }, lane))
+  }
+  await send(requests / 4)
+  const before = rssMb()
+  await send(requests)
+  return rssMb().map((mb, i) => mb - (before[i] as number))
 }
 
 test('whatever is sent, the server answers on, and keeps no memory of it', {
@@ -116,20 +178,8 @@ test('whatever is sent, the server answers on, and keeps no memory of it', {
     '0',
   ])
   const url = await httpOfRequests(run)
-  const port = Number(new URL(url).port)
-  const random = mulberry32(chosenSeed())
-  const rssMb = () => (usageOf(run.process.pid as number)?.rssBytes ?? 0) / 2 ** 20
-  let left = REQUESTS
-  const lane = async () => {
-    while (left-- > 0) await attack(port, random)
-  }
-  const storm = () => Promise.all(Array.from({ length: LANES }, lane))
-  left = REQUESTS / 4
-  await storm()
-  const before = rssMb()
-  left = REQUESTS
-  await storm()
-  expect(rssMb() - before).toBeLessThan(MOST_GROWTH)
+  const [grown] = await storm(Number(new URL(url).port), [run.process.pid as number], REQUESTS)
+  expect(grown).toBeLessThan(MOST_GROWTH)
   const answer = await fetch(`${url}/predict`, {
     method: 'POST',
     body: JSON.stringify({ features: row }),
@@ -138,3 +188,28 @@ test('whatever is sent, the server answers on, and keeps no memory of it', {
   run.process.kill('SIGTERM')
   expect(await run.ended).toMatchObject({ code: 0 })
 })
+
+kafkaTest(
+  'so do the workers of a parent, which then answer right',
+  async (kafka) => {
+    const cards = await CardFraud.on(kafka, WITH_FEATURES)
+    try {
+      const run = await twoWorkers(cards, '--predict-port', '0')
+      const url = await httpOfRequests(run)
+      await cards.send(payments(PAYMENTS, 1))
+      await cards.allCommitted()
+      const pids = [run.process.pid as number, ...workerPids(run)]
+      const grown = await storm(Number(new URL(url).port), pids, REQUESTS_TO_WORKERS)
+      expect(Math.max(...grown), String(grown)).toBeLessThan(MOST_GROWTH)
+      const answers = await askAll(url, perPartition(cards))
+      expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200))
+      expect(await faultsOfAnswers(PAYMENTS, answers)).toEqual([])
+      expect(run.stderr()).not.toContain('answering a request failed')
+      run.process.kill('SIGTERM')
+      expect(await run.ended).toMatchObject({ code: 0 })
+    } finally {
+      await cards.close()
+    }
+  },
+  600_000,
+)

@@ -111,7 +111,11 @@ export class AskedWorkers {
   async ask(path: string, { at = 0, ...given }: { at?: number; body?: string; key?: string } = {}) {
     const { port } = this.servers[at % this.servers.length] as ServedRequests
     const method = given.body === undefined ? 'GET' : 'POST'
-    const headers = given.key === undefined ? {} : { 'tidemark-key': given.key }
+    const headers = {
+      // Also at the worker that it goes on to.
+      'tidemark-deadline-ms': '20000.5',
+      ...(given.key !== undefined && { 'tidemark-key': given.key }),
+    }
     return new Promise<{ status: number; body: Answer; answeredBy: string | undefined }>(
       (resolve, reject) => {
         const to = { port, path, method, headers, agent: this.#agent }
