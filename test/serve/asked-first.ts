@@ -113,7 +113,7 @@ export class AskedWorkers {
     const method = given.body === undefined ? 'GET' : 'POST'
     const headers = {
       // Also at the worker that it goes on to.
-      'tidemark-deadline-ms': '20000.5',
+      'tidemark-deadline-ms': '9000',
       ...(given.key !== undefined && { 'tidemark-key': given.key }),
     }
     return new Promise<{ status: number; body: Answer; answeredBy: string | undefined }>(
