@@ -1,61 +1,29 @@
-import { productError, sumError } from '../kernel/rounding-errors.ts'
 import { type DriftDefinition, featuresIn } from '../topology/reuse.ts'
 
+/** 2^149: times it every float32 is a whole number. */
+const UNITS = 2 ** 149
+
 /**
- * A sum without any error, so that a number that is taken off again leaves nothing behind, however
- * large: the partials do not overlap (Shewchuk 1997, "Adaptive Precision Floating-Point
- * Arithmetic", grow-expansion; Python's math.fsum).
+ * The standard deviation of float32 numbers that come and go. Their sums are whole numbers, without
+ * any error, so that a number that goes leaves nothing behind, however large.
  */
-class ExactSum {
-  /** The smallest first. */
-  readonly partials: number[] = []
-
-  add(x: number): void {
-    const { partials } = this
-    let rest = x
-    let used = 0
-    for (const partial of partials) {
-      const sum = rest + partial
-      const error = sumError(rest, partial, sum)
-      if (error !== 0) partials[used++] = error
-      rest = sum
-    }
-    partials.length = used
-    if (rest !== 0) partials.push(rest)
-  }
-
-  addProduct(a: number, b: number): void {
-    const product = a * b
-    this.add(product)
-    this.add(productError(a, b, product))
-  }
-
-  get value(): number {
-    return this.partials.reduce((sum, partial) => sum + partial, 0)
-  }
-}
-
-/** The standard deviation of float32 numbers that come and go. */
 class Deviation {
   #count = 0
-  readonly #sum = new ExactSum()
-  readonly #squares = new ExactSum()
+  #sum = 0n
+  #squares = 0n
 
   /** @param by 1: the number comes; −1: it goes */
   change(x: number, by: 1 | -1): void {
+    const [units, sign] = [BigInt(x * UNITS), BigInt(by)]
     this.#count += by
-    this.#sum.add(by * x)
-    // The square of a float32 is exact.
-    this.#squares.add(by * x * x)
+    this.#sum += sign * units
+    this.#squares += sign * units * units
   }
 
   /** Of the population, √(n·Σx² − (Σx)²) / n; NaN: there are no numbers. */
   get value(): number {
-    const spread = new ExactSum()
-    for (const square of this.#squares.partials) spread.addProduct(this.#count, square)
-    const { partials } = this.#sum
-    for (const a of partials) for (const b of partials) spread.addProduct(-a, b)
-    return Math.sqrt(spread.value) / this.#count
+    const spread = BigInt(this.#count) * this.#squares - this.#sum * this.#sum
+    return Math.sqrt(Number(spread)) / UNITS / this.#count
   }
 }
 

@@ -59,15 +59,16 @@ export class RequestQueue {
 
   #next(): readonly Waiting[] {
     const batch: Waiting[] = []
-    const nowMs = performance.now()
     let [taken, rows] = [0, 0]
     for (const one of this.#waiting) {
-      const fault = faultOf(one.asked, nowMs)
-      if (fault === null) {
+      try {
+        refuseIfVain(one.asked)
         if (rows > 0 && rows + one.count > this.#scorer.maxBatch) break
         batch.push(one)
         rows += one.count
-      } else one.reject(fault)
+      } catch (fault) {
+        one.reject(fault)
+      }
       taken++
       this.#rows -= one.count
     }
@@ -95,10 +96,10 @@ export class RequestQueue {
   }
 }
 
-/** Why a request is not answered any more; `null`: it is. */
-export function faultOf({ isGone, untilMs }: Waiting['asked'], nowMs: number): RequestFault | null {
-  if (isGone()) return new RequestFault(499, 'the client is gone')
-  return untilMs <= nowMs ? new RequestFault(504, 'the deadline has passed') : null
+/** @throws RequestFault nobody waits for the answer any more */
+export function refuseIfVain({ isGone, untilMs }: Waiting['asked']): void {
+  if (isGone()) throw new RequestFault(499, 'the client is gone')
+  if (untilMs <= performance.now()) throw new RequestFault(504, 'the deadline has passed')
 }
 
 function together(batch: readonly Waiting[], length: number): Float32Array {

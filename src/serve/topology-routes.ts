@@ -1,19 +1,12 @@
-import { planOf } from '../engine/plan.ts'
 import type { Clock } from '../kernel/clock.ts'
 import { TidemarkError } from '../kernel/errors.ts'
-import { partitionOfKey } from '../kernel/kafka.ts'
-import {
-  keyPartitioner,
-  Locator,
-  NotNow,
-  type Preview,
-  TooMany,
-} from '../runtime/partition/previews.ts'
+import { Locator, NotNow, type Preview, TooMany } from '../runtime/partition/previews.ts'
 import type { Task } from '../runtime/partition/task.ts'
 import type { PreparedTopology } from '../runtime/prepared.ts'
 import type { AskedMember } from '../runtime/worker.ts'
+import type { Definition } from '../topology/definition.ts'
 import { forwarded, isForwarded } from './forwarding.ts'
-import { faultOf } from './request-queue.ts'
+import { refuseIfVain } from './request-queue.ts'
 import { type HttpReply, type HttpRequest, type HttpRoute, RequestFault } from './request-server.ts'
 import { decoded } from './served-model.ts'
 
@@ -31,109 +24,101 @@ interface TopologyRoutes {
   readonly clock: Clock
 }
 
-/** A topology that answers requests. */
-interface Asked {
-  readonly topology: PreparedTopology
-  readonly locator: Locator
-  /** Is anything written that is not the result of a window? */
-  readonly hasOutputs: boolean
-}
-
-export function topologyRoutes({ topologies, membership, clock }: TopologyRoutes): HttpRoute[] {
-  const byName = new Map(
-    topologies.map((topology): [string, Asked] => {
-      const { definition } = topology
-      const hasOutputs = planOf(definition).some(
-        ({ step, rule, place }) => rule.topic?.(step) !== undefined && place.results === null,
-      )
-      return [definition.name, { topology, locator: new Locator(topology), hasOutputs }]
-    }),
-  )
-  const topologyOf = ({ names: { topology = '' } }: HttpRequest): Asked => {
-    const found = byName.get(decoded(topology))
-    if (found !== undefined) return found
-    const there = [...byName.keys()].join(', ')
-    throw new RequestFault(404, `there is no such topology; there is ${there}`, { where: 'path' })
-  }
-  const atOwner = (topology: PreparedTopology, { asked, locate, answer }: Question) =>
-    inTime(asked, async () => {
-      const { topic } = topology.definition.source
-      const member = membership()
-      const partitions = member?.partitionsOf(topic) ?? 0
-      if (member === null || partitions === 0) throw new NotNow('the worker is joining its group')
-      const partition = await locate(partitions)
-      const of = { topic, partition }
-      const task = member.taskOf(topology.definition.name, of)
-      if (task !== null) return answer(task)
-      const owner = member.ownerOf(of)
-      if (owner === null || isForwarded(asked)) throw new NotNow('no worker has the partition')
-      return forwarded(asked, owner)
-    })
+export function topologyRoutes(options: TopologyRoutes): HttpRoute[] {
+  const requests = new TopologyRequests(options)
   return [
     {
       name: 'predict_topology',
       method: 'POST',
       path: /^\/predict\/(?<topology>[^/]+)$/,
-      answer: async (asked) => {
-        const { topology, locator, hasOutputs } = topologyOf(asked)
-        if (!hasOutputs) {
-          const what = 'its outputs come from windows; ask GET /state for open ones'
-          throw new RequestFault(501, what, { where: 'path' })
-        }
-        const given = asked.headers[KEY_HEADER]
-        if (given === undefined && locator.needsKey) {
-          throw new RequestFault(400, 'the topology reads the key of the record', {
-            where: KEY_HEADER,
-          })
-        }
-        const key = given === undefined ? null : Buffer.from(String(given))
-        const event = { key, value: asked.body, headers: [] }
-        const located = (partitions: number) => locator.locate(event, { partitions, clock })
-        let record: Awaited<ReturnType<typeof located>>['record']
-        return atOwner(topology, {
-          asked,
-          locate: async (partitions) => {
-            const found = await located(partitions)
-            record = found.record
-            return found.partition
-          },
-          answer: async ({ previews }) => {
-            const check = () => {
-              const fault = faultOf(asked, performance.now())
-              if (fault !== null) throw fault
-            }
-            return predicted(await previews.preview(record, check), asked)
-          },
-        })
-      },
+      answer: (asked) => inTime(asked, () => requests.predict(asked)),
     },
     {
       name: 'state',
       method: 'GET',
       path: /^\/state\/(?<topology>[^/]+)\/(?<key>[^/]+)$/,
-      answer: async (asked) => {
-        const { topology } = topologyOf(asked)
-        const key = decoded(asked.names['key'] as string)
-        return atOwner(topology, {
-          asked,
-          locate: async (partitions) => {
-            return partitionOfKey(Buffer.from(key), partitions, keyPartitioner(topology))
-          },
-          answer: async ({ previews }) => {
-            const { states, asOf } = await previews.state(key)
-            if (states !== null) return { body: { key, ...states, asOf } }
-            throw new RequestFault(404, 'nothing is kept of this key', { where: 'key' })
-          },
-        })
-      },
+      answer: (asked) => inTime(asked, () => requests.state(asked)),
     },
   ]
 }
 
-interface Question {
-  readonly asked: HttpRequest
-  readonly locate: (partitions: number) => Promise<number>
-  readonly answer: (task: Task) => Promise<HttpReply>
+class TopologyRequests {
+  readonly #o: TopologyRoutes
+  readonly #locators: ReadonlyMap<string, Locator>
+
+  constructor(options: TopologyRoutes) {
+    this.#o = options
+    this.#locators = new Map(
+      options.topologies.map((topology) => [topology.definition.name, new Locator(topology)]),
+    )
+  }
+
+  async predict(asked: HttpRequest): Promise<HttpReply> {
+    const locator = this.#locatorOf(asked)
+    if (!locator.hasOutputs) {
+      const what = 'its outputs come from windows; ask GET /state for open ones'
+      throw new RequestFault(501, what, { where: 'path' })
+    }
+    const given = asked.headers[KEY_HEADER]
+    if (given === undefined && locator.needsKey) {
+      const what = 'the topology reads the key of the record'
+      throw new RequestFault(400, what, { where: KEY_HEADER })
+    }
+    const key = given === undefined ? null : Buffer.from(String(given))
+    const event = { key, value: asked.body, headers: [] }
+    const member = this.#memberOf(locator)
+    const { partitions } = member
+    const { record, partition } = await locator.locate(event, { partitions, clock: this.#o.clock })
+    return atOwner(asked, { ...member, partition }, async ({ previews }) => {
+      return predicted(await previews.preview(record, () => refuseIfVain(asked)), asked)
+    })
+  }
+
+  async state(asked: HttpRequest): Promise<HttpReply> {
+    const locator = this.#locatorOf(asked)
+    const key = decoded(asked.names['key'] as string)
+    const member = this.#memberOf(locator)
+    const partition = locator.partitionOf(Buffer.from(key), member.partitions)
+    return atOwner(asked, { ...member, partition }, async ({ previews }) => {
+      const { states, asOf } = await previews.state(key)
+      if (states !== null) return { body: { key, ...states, asOf } }
+      throw new RequestFault(404, 'nothing is kept of this key', { where: 'key' })
+    })
+  }
+
+  #locatorOf({ names: { topology = '' } }: HttpRequest): Locator {
+    const found = this.#locators.get(decoded(topology))
+    if (found !== undefined) return found
+    const there = [...this.#locators.keys()].join(', ')
+    throw new RequestFault(404, `there is no such topology; there is ${there}`, { where: 'path' })
+  }
+
+  #memberOf({ definition }: Locator): Omit<Place, 'partition'> {
+    const member = this.#o.membership()
+    const partitions = member?.partitionsOf(definition.source.topic) ?? 0
+    if (member === null || partitions === 0) throw new NotNow('the worker is joining its group')
+    return { definition, member, partitions }
+  }
+}
+
+interface Place {
+  readonly definition: Definition
+  readonly member: AskedMember
+  readonly partitions: number
+  readonly partition: number
+}
+
+async function atOwner(
+  asked: HttpRequest,
+  { definition: { name, source }, member, partition }: Place,
+  answer: (task: Task) => Promise<HttpReply>,
+): Promise<HttpReply> {
+  const of = { topic: source.topic, partition }
+  const task = member.taskOf(name, of)
+  if (task !== null) return answer(task)
+  const owner = member.ownerOf(of)
+  if (owner === null || isForwarded(asked)) throw new NotNow('no worker has the partition')
+  return forwarded(asked, owner)
 }
 
 /** Answers before the deadline, with the faults of a request. */

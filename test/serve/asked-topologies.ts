@@ -32,17 +32,17 @@ export const askedPayments = defineTopology('payments', (t) => {
     })
     .dedupe({ by: (p) => p.paymentId, within: minutes(10) })
     .features((f) => {
-      const payments = f.events({
+      const paid = f.events({
         amount: (p) => p.amount,
         category: (p) => p.category,
         merchant: (p) => p.merchantId,
       })
-      const fiveMinutes = payments.rolling(minutes(5))
-      const hour = payments.rolling(hours(1))
-      const day = payments.rolling(hours(24))
+      const fiveMinutes = paid.rolling(minutes(5))
+      const hour = paid.rolling(hours(1))
+      const day = paid.rolling(hours(24))
       return {
-        amount: payments.lookup(merchants, (p) => p.merchantId).value((m) => m.limit),
-        secondsSincePrevious: payments.secondsSinceLastEver({ cap: hours(24), never: 0 }),
+        amount: paid.lookup(merchants, (p) => p.merchantId).value((m) => m.limit),
+        secondsSincePrevious: paid.secondsSinceLastEver({ cap: hours(24), never: 0 }),
         count5m: fiveMinutes.count(),
         sum5m: fiveMinutes.sum('amount'),
         mean5m: fiveMinutes.mean('amount'),

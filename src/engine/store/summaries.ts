@@ -1,6 +1,5 @@
-import { productError, squareError, sumError } from '../../kernel/rounding-errors.ts'
 import type { Deviations } from '../../topology/aggregates.ts'
-import { addTo, addToTriple } from './compensated.ts'
+import { addTo, addToTriple, productError, sumError } from './compensated.ts'
 import type { EventBuffer } from './event-buffer.ts'
 
 export interface Decay {
@@ -145,7 +144,7 @@ export function addValues(into: Float64Array, at: number, { data, from, upTo }: 
     const square = value * value
     const moreSquares = squares + square
     squaresRest += sumError(squares, square, moreSquares)
-    squaresRest += squareError(value, square)
+    squaresRest += productError(value, value, square)
     squares = moreSquares
     if (value < min) min = value
     if (value > max) max = value
@@ -251,7 +250,7 @@ export const POWER_SUMS = POWERS * TRIPLE
 
 export function addPowers(into: Float64Array, at: number, value: number): void {
   const square = value * value
-  const rest = squareError(value, square)
+  const rest = productError(value, value, square)
   const squares = at + TRIPLE
   const cubes = squares + TRIPLE
   const fourths = cubes + TRIPLE

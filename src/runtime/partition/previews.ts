@@ -1,15 +1,18 @@
 import type { Engine } from '../../engine/engine.ts'
 import type { EngineResult, ReadyBatch, StepScores } from '../../engine/events.ts'
 import type { StepStates } from '../../engine/operators/rule.ts'
+import { planOf } from '../../engine/plan.ts'
 import { type ScoreReader, scoreReader } from '../../engine/scored-events.ts'
 import { Dictionary } from '../../engine/store/dictionary.ts'
+import type { Format } from '../../formats/format.ts'
 import { UNWRITTEN } from '../../formats/record-decoding.ts'
 import type { Clock } from '../../kernel/clock.ts'
 import type { TidemarkError } from '../../kernel/errors.ts'
-import { type Partitioner, partitionOfKey } from '../../kernel/kafka.ts'
+import { partitionOfKey } from '../../kernel/kafka.ts'
 import { atOnce, Slices } from '../../kernel/slices.ts'
 import { ListedRecords } from '../../records/log-records.ts'
 import type { Header, LogRecords, NewRecord, TopicPartition } from '../../records/port.ts'
+import type { Definition } from '../../topology/definition.ts'
 import { takesSecond } from '../../topology/function-source.ts'
 import type { WorkerContext } from '../context.ts'
 import type { RecordFault } from '../output/dead-letter.ts'
@@ -68,14 +71,21 @@ const MOST_WAITING = 1_024
 
 /** Finds where an event belongs. */
 export class Locator {
-  readonly #topology: PreparedTopology
+  readonly definition: Definition
+  /** Is anything written that is not the result of a window? */
+  readonly hasOutputs: boolean
+  readonly #format: Format
   readonly #keyNumbers = new Dictionary()
   readonly #intake: EventIntake
 
   constructor(topology: PreparedTopology) {
     const { definition, format } = topology
     const from = { topic: definition.source.topic, partition: UNWRITTEN }
-    this.#topology = topology
+    this.definition = definition
+    this.hasOutputs = planOf(definition).some(
+      ({ step, rule, place }) => rule.topic?.(step) !== undefined && place.results === null,
+    )
+    this.#format = format
     this.#intake = new EventIntake(definition.source, format, {
       from,
       partitions: null,
@@ -85,7 +95,7 @@ export class Locator {
 
   /** Do its keys come from records, so that an event alone has none? */
   get needsKey(): boolean {
-    return takesSecond(this.#topology.definition.source.key)
+    return takesSecond(this.definition.source.key)
   }
 
   /**
@@ -96,28 +106,26 @@ export class Locator {
     { key, ...record }: Omit<AskedRecord, 'key'> & { readonly key: Buffer | null },
     { partitions, clock }: { readonly partitions: number; readonly clock: Clock },
   ): Promise<{ readonly record: AskedRecord; readonly partition: number }> {
-    const { format } = this.#topology
     const raw = { ...record, offset: UNWRITTEN, timestampMs: clock.nowMs(), key: key ?? NO_KEY }
     const records = new ListedRecords([raw])
-    await format.prepare(records, { clock, mayGiveUp: false })
+    await this.#format.prepare(records, { clock, mayGiveUp: false })
     const { batch, faults } = atOnce(this.#intake.decode(records, new Slices()))
     const [fault] = faults
     if (fault !== undefined) throw fault.error
     const own = key ?? Buffer.from(String(this.#keyNumbers.cellOf(batch.keys[0] as number)))
     this.#keyNumbers.expire(MOST_KEYS)
-    const partition = partitionOfKey(own, partitions, keyPartitioner(this.#topology))
-    return { record: { ...record, key: own }, partition }
+    return { record: { ...record, key: own }, partition: this.partitionOf(own, partitions) }
+  }
+
+  partitionOf(key: Buffer, partitions: number): number {
+    const { partitioner } = this.definition.source
+    const isKnown = partitioner !== 'unknown' && partitioner !== null
+    return partitionOfKey(key, partitions, isKnown ? partitioner : 'murmur2')
   }
 }
 
 /** More than an event has: all are forgotten. */
 const MOST_KEYS = 10
-
-/** Says in which partition a key is. */
-export function keyPartitioner({ definition }: PreparedTopology): Partitioner {
-  const { partitioner } = definition.source
-  return partitioner === 'unknown' || partitioner === null ? 'murmur2' : partitioner
-}
 
 const NO_KEY = Buffer.alloc(0)
 

@@ -197,16 +197,15 @@ export class Task {
 
   /** Runs work when everything given so far has entered the windows. @throws NotNow */
   #between<T>(work: () => T): Promise<T> {
-    return new Promise((resolve, reject) => {
-      this.#working = this.#working.then(() => {
-        try {
-          if (this.#isOver) throw new NotNow('the partition goes to another worker')
-          resolve(work())
-        } catch (error) {
-          reject(error)
-        }
-      })
+    const done = this.#working.then(() => {
+      if (this.#isOver) throw new NotNow('the partition goes to another worker')
+      return work()
     })
+    this.#working = done.then(
+      () => undefined,
+      () => undefined,
+    )
+    return done
   }
 
   /** Resolves when the work has entered the windows. */
