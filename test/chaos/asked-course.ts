@@ -219,10 +219,11 @@ function ask(
     const value = madeOf(payment, n, random)
     if (value === null) return
     const port = ports[Math.floor(random() * ports.length)] as number
-    const flight = post(port, { key, value }).then((answer) => {
-      answers.push(answer)
+    const fly = async () => {
+      answers.push(await post(port, { key, value }))
       flying.delete(flight)
-    })
+    }
+    const flight = fly()
     flying.add(flight)
   }
   const all = async () => {

@@ -26,12 +26,12 @@ afterEach(async () => {
 })
 
 test.each([
-  ['payments, with merchants that change', askedPayments, PAYMENTS, () => payments(EVENTS, 200)],
-  ['flights, with planes that change', askedFlights, FLIGHTS, () => flights(EVENTS)],
+  ['payments, with merchants that change', [askedPayments, PAYMENTS, () => payments(EVENTS, 200)]],
+  ['flights, with planes that change', [askedFlights, FLIGHTS, () => flights(EVENTS)]],
 ] as const)(
   '%s: each event gets what the stream then writes, and asking changes the state of no key',
   { timeout: 60_000 + EVENTS * MS_EACH },
-  async (_, definition, topics, events) => {
+  async (_, [definition, topics, events]) => {
     const asked = new AskedWorkers(definition, topics, PARTITIONS)
     open.push(asked)
     for (let i = 0; i < 3; i++) await asked.start()

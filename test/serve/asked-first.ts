@@ -143,16 +143,14 @@ export class AskedWorkers {
     const asked: Omit<Asked, 'wrote' | 'dead'>[] = []
     const together = new Map<number, Sent>()
     const round = async () => {
-      const round = [...together.values()]
+      const all = [...together.values()]
       together.clear()
       const answers = await Promise.all(
-        round.map(({ key, value: body }, i) =>
+        all.map(({ key, value: body }, i) =>
           this.ask(`/predict/${name}`, { at: asked.length + i, body, key }),
         ),
       )
-      asked.push(
-        ...answers.map((answer, i) => ({ ...answer, sentTo: this.send(round[i] as Sent) })),
-      )
+      asked.push(...answers.map((answer, i) => ({ ...answer, sentTo: this.send(all[i] as Sent) })))
       await this.settled()
     }
     for (const event of events) {

@@ -43,6 +43,7 @@ describe('an event that is asked about, and then comes', () => {
   })
 
   test('gets the same of two kinds of event, with two tables', async () => {
+    expect.hasAssertions()
     const asked = await workersOf(askedFlights, FLIGHTS)
     for (const answer of await asked.askThenSend(flights(300))) expectSame(answer)
   })
