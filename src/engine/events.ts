@@ -37,16 +37,11 @@ export interface WindowResult {
 export const NO_EVENTS: ReadonlySet<number> = new Set()
 
 /** Events on their way through the steps. */
-export interface Batch {
-  /** Above all indices. */
-  readonly count: number
-  /** The events of this batch, in order. The columns below are by index. */
+export interface Batch extends Omit<EventBatch, 'recordTimesMs'> {
+  /** The events of this batch, in order. The columns are by index; `count` is above all of them. */
   readonly indices: readonly number[]
-  readonly events: Events
   /** The events before the last map: an encoder may write a value from their columns. */
   readonly source: Events
-  readonly keys: ArrayLike<number>
-  readonly timesMs: Float64Array
   /** The watermark after each event arrived. */
   readonly watermarksMs: Float64Array
   /** Events that a step found late and passed on. */
@@ -94,18 +89,11 @@ export function foundBy(index: number, { names, rows, degraded }: FoundRows) {
   return degraded === null ? { lookup } : { lookup, degraded: degraded.has(index) }
 }
 
-/** Events that have reached a model or a sink, in order. */
-export interface ReadyBatch {
+type Sent = 'indices' | 'windows' | 'events' | 'late' | 'degraded' | 'timesMs'
+
+/** Events that have reached a model or a sink, in order; `late` has others too. */
+export interface ReadyBatch extends Pick<Batch, Sent> {
   readonly step: ScoreStep | SinkStep
-  readonly indices: readonly number[]
-  readonly windows: readonly WindowResult[] | null
-  /** By index. */
-  readonly events: Events
-  /** Events behind the watermark, also others than those of `indices`. */
-  readonly late: ReadonlySet<number>
-  readonly degraded: Degraded
-  /** Event times, by index. */
-  readonly timesMs: Float64Array
   /** At a model. @default it is at a sink */
   readonly model?: ModelBatch
   /** Passes the events through the steps behind. @param scores `null` at a sink */
@@ -121,17 +109,21 @@ export interface ModelBatch {
   /** Row-major float64[indices, carry], not rounded. */
   readonly carried: Float64Array
   /** Scores that are in rows of a table: no model is asked. @default models score its events */
-  readonly reused?: ReusedScores
+  readonly reused?: { readonly scores: StepScores; readonly by: ScoredBy }
   /** Asks the models; `null`: the partition was lost meanwhile. */
   ask(): Promise<StepScores | null>
+  /** What the function after the model gets of a row that has a score. */
+  read(row: number, scores: StepScores): ScoredEvent
 }
 
-interface ReusedScores {
-  readonly scores: StepScores
-  /** What has scored all of them. */
-  readonly by: ScoredBy
-  /** By row. */
-  readonly rows: readonly Reused[]
+interface ScoredEvent {
+  readonly event: unknown
+  readonly features: Readonly<Record<string, number>>
+  readonly score: Readonly<Record<string, number | Record<string, number>>>
+  readonly model: string
+  readonly route: string
+  /** `null`: a model has scored it. @default the step reuses none */
+  readonly reuse?: Reused | null
 }
 
 /** The answer of a step's models. */

@@ -8,7 +8,6 @@ import type { Batch } from './events.ts'
 import { badColumn, lateError, threw, typeNameOf } from './faults.ts'
 import {
   areWanted,
-  type KeyMoment,
   type Operator,
   type OperatorContext,
   passOn,
@@ -17,7 +16,7 @@ import {
 } from './operators/rule.ts'
 import { type ChunkRun, subjectOf } from './run.ts'
 import { isMissing } from './store/event-columns.ts'
-import { KeyedWindows } from './store/keyed-windows.ts'
+import { type EventMoment, KeyedWindows } from './store/keyed-windows.ts'
 import type { StateUse } from './store/state-limits.ts'
 import { TableRows } from './table-rows.ts'
 import { isLate } from './watermark.ts'
@@ -145,7 +144,7 @@ export class FeatureRows implements Operator {
     yield* passOn(this.#behind, { ...batch, indices, features, degraded }, run, late)
   }
 
-  peek(moment: KeyMoment, { features }: StepStates): void {
+  peek(moment: EventMoment, { features }: StepStates): void {
     const row = new Float64Array(this.#row.length)
     for (const kind of this.states) kind.peek(moment, row)
     const own = this.#step.features.flatMap((feature, f) =>

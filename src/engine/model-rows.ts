@@ -5,7 +5,7 @@ import type { Batch, FeatureMatrix, ModelBatch } from './events.ts'
 import type { FeatureNames, OperatorContext, ReportFault, StepPlace } from './operators/rule.ts'
 import { Routes } from './routes.ts'
 
-type Rows = Omit<ModelBatch, 'ask'>
+type Rows = Omit<ModelBatch, 'ask' | 'read'>
 
 const NONE_CARRIED = new Float64Array(0)
 

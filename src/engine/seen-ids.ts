@@ -74,30 +74,22 @@ export class SeenIds implements HeldState {
     return (this.#spansOfKey[key] ?? 0) > 0
   }
 
-  /** Does an event of the id lie less than `within` from a time? The time then joins its span. */
-  joins(id: number, timeMs: number): boolean {
+  /**
+   * Does an event of the id lie less than `within` from a time?
+   * @param joins the time then joins its span
+   */
+  knows(id: number, timeMs: number, joins: boolean): boolean {
     for (let span = this.#newestOf(id); span !== NONE; ) {
       const page = this.#slabs.pageOf(span)
       const at = atOf(span)
       // Spans of an id never overlap, and the newest comes first.
       if (timeMs >= (page[at + TO] as number) + this.#withinMs) return false
       if (timeMs > (page[at + FROM] as number) - this.#withinMs) {
-        if (timeMs > (page[at + TO] as number)) page[at + TO] = timeMs
-        if (timeMs < (page[at + FROM] as number)) page[at + FROM] = timeMs
+        if (joins && timeMs > (page[at + TO] as number)) page[at + TO] = timeMs
+        if (joins && timeMs < (page[at + FROM] as number)) page[at + FROM] = timeMs
         return true
       }
       span = page[at + OLDER] as number
-    }
-    return false
-  }
-
-  /** As {@link joins}, but nothing changes. */
-  knows(id: number, timeMs: number): boolean {
-    for (let span = this.#newestOf(id); span !== NONE; span = this.#olderThan(span)) {
-      const page = this.#slabs.pageOf(span)
-      const at = atOf(span)
-      if (timeMs >= (page[at + TO] as number) + this.#withinMs) return false
-      if (timeMs > (page[at + FROM] as number) - this.#withinMs) return true
     }
     return false
   }

@@ -7,7 +7,6 @@ import type { OnLate } from '../topology/source.ts'
 import { type Batch, NO_EVENTS, NONE_DEGRADED, type WindowResult } from './events.ts'
 import { badColumn, lateError, threw } from './faults.ts'
 import {
-  type KeyMoment,
   type Operator,
   type OperatorContext,
   passOn,
@@ -20,6 +19,7 @@ import { EventColumns } from './store/event-columns.ts'
 import { Calendar } from './store/expiry.ts'
 import { Histories } from './store/histories.ts'
 import type { History } from './store/history.ts'
+import type { EventMoment } from './store/keyed-windows.ts'
 import { type HeldState, HISTORY_BYTES, type StateUse } from './store/state-limits.ts'
 import { WindowWalk } from './store/window-walk.ts'
 import { isWindowClosed } from './watermark.ts'
@@ -116,7 +116,7 @@ export class TumblingWindows implements Operator, HeldState {
     return this.#histories.has(key)
   }
 
-  peek({ key }: KeyMoment, { windows }: StepStates): void {
+  peek({ key }: EventMoment, { windows }: StepStates): void {
     const history = this.#histories.of(key)
     if (history === null) return
     const ends: number[] = []

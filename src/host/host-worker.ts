@@ -16,7 +16,8 @@ import { prepare } from '../runtime/start/prepare.ts'
 import { startWorker, type Worker } from '../runtime/worker.ts'
 import { probesOf } from '../serve/health.ts'
 import type { HttpServer } from '../serve/http.ts'
-import type { ServedRequests, serveRequests } from '../serve/worker-requests.ts'
+import type { RequestServer } from '../serve/request-server.ts'
+import type { serveRequests } from '../serve/worker-requests.ts'
 import { type Definition, isDefinition } from '../topology/definition.ts'
 import { optionFaults, type RunWorkerOptions } from './options.ts'
 import type { RunningWorker } from './running-worker.ts'
@@ -69,7 +70,7 @@ export async function hostWorker(hosted: Hosted): Promise<RunningWorker> {
   let watch: Awaited<ReturnType<typeof watchers>> | null = null
   let worker: Worker | null = null
   let records: KafkaRecords
-  let predict: ServedRequests | null = null
+  let predict: RequestServer | null = null
   try {
     watch = await watchers(hosted, config)
     const membership = () => worker?.membership ?? null
@@ -94,7 +95,7 @@ export async function hostWorker(hosted: Hosted): Promise<RunningWorker> {
     group,
     observer,
     ...(range && { range }),
-    ...(predict && { advertise: predict.advertise }),
+    ...(predict && { advertise: predict.advertised }),
   })
   const started = worker
   const stop = () => void started.stop().catch(() => {})
@@ -169,7 +170,7 @@ function recordsOf(
 async function requests(
   { prepared: { topologies }, options: { predict } }: Hosted,
   worker: Pick<Parameters<typeof serveRequests>[1], 'observer' | 'membership'>,
-): Promise<ServedRequests | null> {
+): Promise<RequestServer | null> {
   if (predict === undefined) return null
   const { serveRequests: serve } = await import('../serve/worker-requests.ts')
   return serve(predict, { topologies, ...worker })

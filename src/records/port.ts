@@ -353,11 +353,8 @@ export interface JoinOptions {
   readonly handlers: MemberHandlers
 }
 
-export interface Needs {
-  readonly group: string
-  readonly guarantee: Guarantee
+export interface Needs extends Required<Pick<JoinOptions, 'group' | 'guarantee' | 'writes'>> {
   readonly reads: readonly string[]
-  readonly writes: readonly string[]
 }
 
 export interface FollowOptions {

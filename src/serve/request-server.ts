@@ -2,6 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { hostname } from 'node:os'
 import { promisify } from 'node:util'
 import { gunzip, inflate } from 'node:zlib'
 import type { Code } from '../kernel/errors.ts'
@@ -79,6 +80,8 @@ interface ServerOptions {
   readonly port: number
   /** `null`: everybody may ask. */
   readonly token: string | null
+  /** Where others reach it. @default the address itself */
+  readonly advertise?: string | null | undefined
   readonly routes: readonly HttpRoute[]
   /** Called for each request that was answered. @default nobody is told */
   readonly answered?: (answered: Answered) => void
@@ -129,6 +132,16 @@ export class RequestServer {
       process.emitWarning(`serving HTTP failed: ${error.message}`),
     )
     return server
+  }
+
+  get host(): string {
+    return this.#o.host
+  }
+
+  /** Where others reach it. */
+  get advertised(): string {
+    const { host, advertise } = this.#o
+    return advertise ?? `${['0.0.0.0', '::'].includes(host) ? hostname() : host}:${this.port}`
   }
 
   get port(): number {

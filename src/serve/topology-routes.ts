@@ -163,7 +163,7 @@ function predicted(
       }),
       ...(leftOut !== null && { why: leftOut }),
       ...{ features, score, model, route },
-      ...(scored !== null && 'reuse' in scored && { reuse: scored.reuse }),
+      ...(scored?.reuse !== undefined && { reuse: scored.reuse }),
       ...{ asOf, warming: isWarming },
       latencyMs: performance.now() - sinceMs,
     },

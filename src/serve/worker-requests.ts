@@ -1,4 +1,3 @@
-import { hostname } from 'node:os'
 import { wallClock } from '../kernel/clock.ts'
 import type { Observer } from '../runtime/events.ts'
 import type { PreparedTopology } from '../runtime/prepared.ts'
@@ -28,28 +27,19 @@ interface WorkerRequests {
   readonly membership: () => AskedMember | null
 }
 
-/** Requests that a worker answers. */
-export interface ServedRequests {
-  readonly host: string
-  readonly port: number
-  readonly advertise: string
-  close(): Promise<void>
-}
-
 /** @throws TidemarkError `CONFIG_INVALID`: the address cannot be listened on */
 export async function serveRequests(
   { port, host = '127.0.0.1', token = null, advertise }: RequestAddress,
   { topologies, observer, membership }: WorkerRequests,
-): Promise<ServedRequests> {
+): Promise<RequestServer> {
   const routes = [
     ...modelRoutes(modelsOf(topologies)),
     ...topologyRoutes({ topologies, membership, clock: wallClock }),
   ]
-  const server = await RequestServer.listen({
-    ...{ host, port, token, routes },
+  return RequestServer.listen({
+    ...{ host, port, token, advertise, routes },
     answered: (answered) => observer({ type: 'request', ...answered }),
   })
-  return servedBy(server, host, advertise)
 }
 
 interface PassingWorker {
@@ -64,7 +54,7 @@ interface PassingWorker {
 export async function passRequestsOn(
   { port, host = '127.0.0.1', advertise }: RequestAddress,
   workers: () => readonly PassingWorker[],
-): Promise<ServedRequests> {
+): Promise<RequestServer> {
   let next = 0
   const answer = (asked: HttpRequest) => {
     const meant = workerMeant(asked)
@@ -77,18 +67,7 @@ export async function passRequestsOn(
   const routes = (['GET', 'POST'] as const).map((method) => {
     return { method, path: /^/, isOpen: true as const, answer }
   })
-  const server = await RequestServer.listen({ host, port, token: null, routes })
-  return servedBy(server, host, advertise)
-}
-
-function servedBy(
-  server: RequestServer,
-  host: string,
-  advertise: string | null | undefined,
-): ServedRequests {
-  const named = ['0.0.0.0', '::'].includes(host) ? hostname() : host
-  const at = advertise ?? `${named}:${server.port}`
-  return { host, port: server.port, advertise: at, close: () => server.close() }
+  return RequestServer.listen({ host, port, token: null, advertise, routes })
 }
 
 /** The models of the topologies, each once; without variants, of which the group chooses one. */

@@ -6,7 +6,8 @@ import { MemoryRecords } from '../../src/records/memory/memory-records.ts'
 import type { Observer } from '../../src/runtime/events.ts'
 import { prepare } from '../../src/runtime/start/prepare.ts'
 import { startWorker, type Worker } from '../../src/runtime/worker.ts'
-import { type ServedRequests, serveRequests } from '../../src/serve/worker-requests.ts'
+import type { RequestServer } from '../../src/serve/request-server.ts'
+import { serveRequests } from '../../src/serve/worker-requests.ts'
 import type { Definition } from '../../src/topology/definition.ts'
 import { outputTopics } from '../../src/topology/graph.ts'
 import { headerOf } from '../support/headers.ts'
@@ -43,7 +44,7 @@ export interface Answer {
 
 export class AskedWorkers {
   readonly records = new MemoryRecords({ chunkRecords: 50 })
-  readonly servers: ServedRequests[] = []
+  readonly servers: RequestServer[] = []
   readonly #workers: Worker[] = []
   readonly #definition: Definition
   readonly #partitions: number
@@ -81,7 +82,7 @@ export class AskedWorkers {
     )
     worker = startWorker({
       ...{ prepared, records: this.records, group: GROUP, observer },
-      advertise: server.advertise,
+      advertise: server.advertised,
       commitIntervalMs: 1,
     })
     this.servers.push(server)
@@ -109,7 +110,7 @@ export class AskedWorkers {
   }
 
   async ask(path: string, { at = 0, ...given }: { at?: number; body?: string; key?: string } = {}) {
-    const { port } = this.servers[at % this.servers.length] as ServedRequests
+    const { port } = this.servers[at % this.servers.length] as RequestServer
     const method = given.body === undefined ? 'GET' : 'POST'
     const headers = {
       // Also at the worker that it goes on to.

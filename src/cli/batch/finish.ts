@@ -15,10 +15,8 @@ import type { Job, Saved, SavedPartition } from './job.ts'
 
 // The end of a batch: its parts get their format, their hashes and their name.
 
-interface PartInManifest {
+interface PartInManifest extends PartSize {
   readonly file: string
-  readonly rows: number
-  readonly bytes: number
   readonly sha256: string
 }
 

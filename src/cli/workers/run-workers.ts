@@ -106,7 +106,7 @@ export async function runWorkers(
     const worker = i + 1
     const workerName = config.workerName && numberedName(config.workerName, worker)
     const own = { ...config, workerName }
-    const advertise = server?.advertise ?? null
+    const advertise = server?.advertised ?? null
     const assignment = { worker, of: config.workers, files, config: own, advertise }
     return new KeptWorker({
       worker,

@@ -136,9 +136,7 @@ class Dedupe implements Operator {
     const unfit = this.#ids.read(batch, index)
     const id = this.#ids.number
     const isPreview = run.mode === 'preview'
-    const isDuplicate = () =>
-      isPreview ? this.#seen.knows(id, timeMs) : this.#seen.joins(id, timeMs)
-    if (unfit === null && isDuplicate()) {
+    if (unfit === null && this.#seen.knows(id, timeMs, !isPreview)) {
       run.duplicates.push(index)
       return false
     }

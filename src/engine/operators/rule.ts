@@ -8,6 +8,7 @@ import type { OnLate } from '../../topology/source.ts'
 import type { Batch, ReadyBatch, StepScores, WindowResult } from '../events.ts'
 import type { ChunkRun } from '../run.ts'
 import type { Dictionary } from '../store/dictionary.ts'
+import type { EventMoment } from '../store/keyed-windows.ts'
 import type { HeldState, StateUse } from '../store/state-limits.ts'
 
 // The rules from which everything about a topology and its events is derived; no other code checks
@@ -114,13 +115,6 @@ export type OpenSteps = (then: readonly Step[], input: StepInput) => readonly Op
  */
 export type ReadyBatches = Iterable<readonly ReadyBatch[] | Promise<unknown>>
 
-/** A key at a time; both times in ms since the epoch. */
-export interface KeyMoment {
-  readonly key: number
-  readonly timeMs: number
-  readonly watermarkMs: number
-}
-
 /** What steps keep of a key, by their names. */
 export interface StepStates {
   /** Features over windows, float32. */
@@ -145,7 +139,7 @@ export interface Operator {
   /** Needs it no object for an event that is in columns? @default it does */
   readonly isDirect?: boolean
   /** Adds what it keeps of a key. @default nothing */
-  peek?(moment: KeyMoment, into: StepStates): void
+  peek?(moment: EventMoment, into: StepStates): void
   /** State that it keeps between chunks. @default nothing */
   readonly states?: readonly HeldState[]
   /** The watermark at which it produces something without an event. @default never */

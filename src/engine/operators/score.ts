@@ -15,7 +15,7 @@ import {
 } from '../../topology/models.ts'
 import { REUSE } from '../../topology/reuse.ts'
 import { LATENCY_LIMITS } from '../../topology/score-options.ts'
-import type { Batch, FeatureMatrix, ModelBatch, Passed, StepScores } from '../events.ts'
+import type { Batch, FeatureMatrix, ModelBatch, Passed, ShadowRows, StepScores } from '../events.ts'
 import { checkTaken, ModelRows } from '../model-rows.ts'
 import {
   checkReuse,
@@ -162,17 +162,9 @@ class Score implements Operator {
     const batch = found === null ? given : { ...given, indices: found.live }
     const taken = rows.of(batch, fault)
     const { indices } = taken
-    const ask = () => models.score({ ...taken.rows, count: indices.length })
-    const model: ModelBatch = { ...taken.rows, ask }
-    const { windows, events, late, degraded, timesMs } = batch
     const shadowRows = shadows.choose(indices, batch.keys)
-    const pass = (scores: StepScores | null): Passed => {
-      if (scores === null) throw new TidemarkError('INVARIANT', 'a batch was not scored')
-      const passed = this.#pass({ ...batch, indices }, { model, scores, reader })
-      return { ...passed, shadows: shadowRows(model.rows, scores) }
-    }
-    const own = { step: this.#step, indices, windows, events }
-    run.ready({ ...own, late, degraded, timesMs, model, pass })
+    const ask = () => models.score({ ...taken.rows, count: indices.length })
+    this.#send({ ...batch, indices }, { ...taken.rows, ask, reader, shadowRows }, run)
     return []
   }
 
@@ -187,25 +179,35 @@ class Score implements Operator {
       models.reused(columns[0] as Float64Array)
       return scores
     }
-    const given = { scores, by, rows: reused }
-    const model: ModelBatch = { ...rows.unscored(batch, indices), reused: given, ask }
-    const pass = () => this.#pass({ ...batch, indices }, { model, scores, reader })
-    const { windows, events, late, degraded, timesMs } = batch
+    const own = { ask, reader, shadowRows: () => [], reused: { scores, by } }
+    this.#send({ ...batch, indices }, { ...rows.unscored(batch, indices), ...own }, run)
+  }
+
+  /** Hands a batch to those who ask for its scores. */
+  #send(batch: Batch, { reader, shadowRows, ...taken }: Sent, run: ChunkRun): void {
+    const { indices, windows, events, late, degraded, timesMs, features } = batch
+    const scored = (scores: StepScores) => {
+      const found = features?.found ?? null
+      return { indices, events, model: taken, found, scores }
+    }
+    const model: ModelBatch = { ...taken, read: (row, of) => reader.read(row, scored(of)) }
+    const pass = (scores: StepScores | null): Passed => {
+      if (scores === null) throw new TidemarkError('INVARIANT', 'a batch was not scored')
+      const passed = this.#pass(batch, scores, new ScoredEvents(reader, scored(scores)))
+      return { ...passed, shadows: shadowRows(model.rows, scores) }
+    }
     const own = { step: this.#step, indices, windows, events }
     run.ready({ ...own, late, degraded, timesMs, model, pass })
   }
 
   /** Passes scored events through the steps behind, which keep no state. */
-  #pass(batch: Batch, { model, scores, reader }: Scored): Passed {
+  #pass(batch: Batch, { faults }: StepScores, events: ScoredEvents): Passed {
     const { behind } = this.#parts
-    const { faults } = scores
     const run = new ChunkRun('live')
-    const { indices, events: before, features } = batch
+    const { indices } = batch
     for (const [row, error] of faults) {
       run.fault(subjectOf(batch, indices[row] as number), this.#step.name, error)
     }
-    const found = features?.found ?? null
-    const events = new ScoredEvents(reader, { indices, events: before, model, found, scores })
     const scored = faults.size === 0 ? indices : indices.filter((_, row) => !faults.has(row))
     const passed = { ...batch, indices: scored, events, source: events, features: null }
     for (const operator of behind) void Array.from(operator.process(passed, run))
@@ -217,10 +219,9 @@ class Score implements Operator {
   }
 }
 
-interface Scored {
-  readonly model: ModelBatch
-  readonly scores: StepScores
+interface Sent extends Omit<ModelBatch, 'read'> {
   readonly reader: ScoreReader
+  readonly shadowRows: (rows: Float32Array, scores: StepScores) => readonly ShadowRows[]
 }
 
 const NOTHING_KNOWN = { is: 'object', fields: {}, isWhole: false } as const

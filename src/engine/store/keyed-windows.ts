@@ -21,8 +21,8 @@ import { LastClosed } from './last-closed.ts'
 import { type HeldState, HISTORY_BYTES, KEPT_BYTES, type StateUse } from './state-limits.ts'
 import { byLength, WindowWalk } from './window-walk.ts'
 
-/** The watermark is the one after the event arrived. */
-interface EventMoment {
+/** A key at a time, ms since the epoch; the watermark is the one after the event arrived. */
+export interface EventMoment {
   readonly key: number
   readonly timeMs: number
   readonly watermarkMs: number

@@ -293,12 +293,6 @@ function infoOf(
   }
 }
 
-interface AuthorizedOperations {
-  readonly code: number
-  /** Bit set by operation number; below 0: not reported, so that only a request can show it. */
-  readonly operations: number
-}
-
 const BITS = { READ: 3, WRITE: 4 } as const
 
 /** Returns an error for each missing right that brokers report. Changes nothing. */
@@ -332,7 +326,10 @@ async function missingRights(
   ]
 }
 
-function lacks(described: AuthorizedOperations | undefined, operation: keyof typeof BITS): boolean {
+function lacks(
+  described: Pick<TopicMetadata, 'code' | 'operations'> | undefined,
+  operation: keyof typeof BITS,
+): boolean {
   if (described === undefined) return false
   const isReported = described.operations >= 0
   return (

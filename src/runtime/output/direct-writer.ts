@@ -63,7 +63,7 @@ export interface OutputOrigin extends Marks {
 }
 
 /** Parts that the outputs of a chunk share, and where these go. */
-interface DirectOptions {
+export interface DirectOptions {
   readonly source: TopicPartition
   /** Headers that all outputs of the chunk share. */
   readonly headers: readonly Header[]

@@ -11,13 +11,13 @@ import { encodeOutput, outputText } from '../../formats/json/output.ts'
 import type { Present } from '../../kernel/clock.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { outputId, windowId } from '../../kernel/ids.ts'
-import type { Header, LogRecord, LogRecords, TopicPartition } from '../../records/port.ts'
+import type { Header, LogRecord, TopicPartition } from '../../records/port.ts'
 import type { OutgoingHeader, OutgoingRecord } from '../../records/record-format.ts'
 import { WrittenRecords } from '../../records/written-records.ts'
 import type { CausedRecords } from '../commit/output-batch.ts'
 import { sinkVersion, VERSION_HEADER, versionKeyOf } from '../commit/redis-sink.ts'
 import type { RecordFault } from './dead-letter.ts'
-import { DirectWriter, type OutputOrigin } from './direct-writer.ts'
+import { type DirectOptions, DirectWriter, type OutputOrigin } from './direct-writer.ts'
 import { type PassedHeaders, sinkHeaders } from './headers.ts'
 import { ID_HEADER, markedHeaders } from './provenance.ts'
 import { batchBytes, isTooLarge, type TopicLimits, timestampFault } from './topic-limits.ts'
@@ -25,15 +25,10 @@ import { batchBytes, isTooLarge, type TopicLimits, timestampFault } from './topi
 // From scores to records: the author's functions, then value, key and headers.
 
 /** The chunk that outputs come from, and what they share. */
-export interface OutputContext {
-  /** Indexed by the event's index in the chunk. */
-  readonly records: LogRecords
-  readonly source: TopicPartition
+export interface OutputContext extends Pick<DirectOptions, 'records' | 'source' | 'headers'> {
   /** The offset after the chunk: the position of window results that no event has closed. */
   readonly nextOffset: number
   readonly present: Present
-  /** Headers shared by all outputs of the chunk. */
-  readonly headers: readonly Header[]
   /** Headers that outputs get from their records. */
   readonly passed: PassedHeaders
   readonly topicLimits: (topic: string) => TopicLimits

@@ -7,6 +7,7 @@ import { formatDuration } from '../../kernel/time.ts'
 import { MEMBER, type MemberState } from '../../records/group-member.ts'
 import type {
   Assignment,
+  JoinOptions,
   Member,
   MemberHandlers,
   Owners,
@@ -41,9 +42,11 @@ const LEAVE_WITHIN_MS = 3_000
 
 type Passed = 'config' | 'topologies' | 'shadows' | 'stores' | 'onDeadLetter'
 
-interface GroupMembershipOptions extends WorkerContext, Pick<TasksOptions, Passed> {
+interface GroupMembershipOptions
+  extends WorkerContext,
+    Pick<TasksOptions, Passed>,
+    Pick<JoinOptions, 'group' | 'advertise'> {
   readonly records: Records
-  readonly group: string
   readonly topics: ReadonlyMap<string, TopicInfo>
   /** How many partitions each source had when the group committed. */
   readonly known: ReadonlyMap<string, number>
@@ -51,8 +54,6 @@ interface GroupMembershipOptions extends WorkerContext, Pick<TasksOptions, Passe
   readonly range: BoundedRange | null
   /** Aborts when the worker is told to stop. */
   readonly stopping: AbortSignal
-  /** Where other members reach it. @default nowhere */
-  readonly advertise?: string
   /** Notified whenever something has changed that others wait for. */
   readonly changed: ConditionVariable
   onJoined(): void

@@ -1,8 +1,7 @@
 import type { Engine } from '../../engine/engine.ts'
-import type { EngineResult, ReadyBatch, StepScores } from '../../engine/events.ts'
+import type { EngineResult, ModelBatch, ReadyBatch, StepScores } from '../../engine/events.ts'
 import type { StepStates } from '../../engine/operators/rule.ts'
 import { planOf } from '../../engine/plan.ts'
-import { type ScoreReader, scoreReader } from '../../engine/scored-events.ts'
 import { Dictionary } from '../../engine/store/dictionary.ts'
 import type { Format } from '../../formats/format.ts'
 import { UNWRITTEN } from '../../formats/record-decoding.ts'
@@ -54,7 +53,7 @@ export interface Preview {
   /** Was it left out, and why? `null`: it was not. */
   readonly leftOut: 'late' | 'duplicate' | 'skipped' | null
   /** Of the first model that it reaches; `null`: it reaches none. */
-  readonly scored: ReturnType<ScoreReader['read']> | null
+  readonly scored: ReturnType<ModelBatch['read']> | null
   /** May its windows lack events that are no longer in the log? */
   readonly isWarming: boolean
   readonly asOf: AsOf
@@ -145,7 +144,6 @@ export class Previews {
   readonly #topology: PreparedTopology
   readonly #o: PreviewsOptions
   readonly #clock: Clock
-  readonly #readers: ReadonlyMap<string, ScoreReader>
   /** Resolves when the last one has its rows of stores: they share a place for them. */
   #fetching: Promise<unknown> = Promise.resolve()
   #waiting = 0
@@ -154,12 +152,6 @@ export class Previews {
     this.#topology = topology
     this.#o = options
     this.#clock = clock
-    this.#readers = new Map(
-      [...topology.scorers].map(([name, { step, decisions }]) => {
-        const by = decisions.map(({ route, scorer }) => ({ route, label: scorer.label }))
-        return [name, scoreReader(step, by)]
-      }),
-    )
   }
 
   /**
@@ -236,7 +228,8 @@ export class Previews {
       const { made } = finishing.produce({ ready: each, scores }, from)
       faults.push(...made.faults)
       outputs.push(...made.outputs.records)
-      if (made.faults.length === 0) scored ??= this.#scored(each, scores)
+      if (made.faults.length === 0 && scores !== null)
+        scored ??= each.model?.read(0, scores) ?? null
     }
     const [fault = null] = faults
     const isLate = result.late.some(({ indices }) => indices.length > 0)
@@ -256,19 +249,6 @@ export class Previews {
       routes: model.routes,
       yields: true,
     })
-  }
-
-  #scored(
-    { step, model, indices, events }: ReadyBatch,
-    scores: StepScores | null,
-  ): Preview['scored'] {
-    const scorer = this.#topology.scorers.get(step.name)
-    if (model === undefined || scores === null || scorer === undefined) return null
-    const { reused } = model
-    const reader = reused
-      ? scoreReader(scorer.step, [reused.by], reused.rows)
-      : (this.#readers.get(step.name) as ScoreReader)
-    return reader.read(0, { indices, events, model, scores, found: null })
   }
 }
 

@@ -128,12 +128,10 @@ export interface ProducerState {
   readonly isTransactional: boolean
 }
 
-interface NewHeader {
+type Given = 'compression' | 'count' | 'baseTimestampMs' | 'maxTimestampMs'
+
+interface NewHeader extends Pick<BatchHeader, Given> {
   readonly bytes: number
-  readonly compression: number
-  readonly count: number
-  readonly baseTimestampMs: number
-  readonly maxTimestampMs: number
   readonly producer: ProducerState
 }
 
