@@ -213,15 +213,14 @@ export function* functionsOfReuse({ name, reuse }: ScoreStep): Generator<Functio
   }
 }
 
-export function reuseDetail({ drift, ...reuse }: ReuseDefinition, print: Print) {
-  const { names: _, ...compared } = drift ?? { names: [] }
-  const printed = (of: object) =>
-    Object.entries(of).flatMap(([name, value]: [string, unknown]) => {
-      if (value === null) return []
-      return [[name, typeof value === 'function' ? print(value as () => unknown) : value]]
-    })
-  const own = Object.fromEntries(printed(reuse)) as Readonly<Record<string, unknown>>
-  return drift === null ? own : { ...own, drift: Object.fromEntries(printed(compared)) as object }
+/** What its author has given, functions as they are printed. */
+export function reuseDetail(of: object, print: Print): object {
+  const given = Object.entries(of).filter(([name, value]) => value !== null && name !== 'names')
+  const shown = given.map(([name, value]: [string, unknown]) => {
+    if (typeof value === 'function') return [name, print(value as () => unknown)]
+    return [name, typeof value === 'object' ? reuseDetail(value as object, print) : value]
+  })
+  return Object.fromEntries(shown) as object
 }
 
 export function checkReuse(

@@ -15,7 +15,6 @@ import type { LogRange } from '../runtime/start/bounded-range.ts'
 import { prepare } from '../runtime/start/prepare.ts'
 import { startWorker, type Worker } from '../runtime/worker.ts'
 import { probesOf } from '../serve/health.ts'
-import type { HttpServer } from '../serve/http.ts'
 import type { RequestServer } from '../serve/request-server.ts'
 import type { serveRequests } from '../serve/worker-requests.ts'
 import { type Definition, isDefinition } from '../topology/definition.ts'
@@ -185,7 +184,7 @@ async function watchers(
   const worker = new ObservedWorker(wallClock, topologies)
   const observers = observer ? [observer] : []
   if (log !== undefined) observers.push(logEvents(log, { worker, clock: wallClock, statusEveryMs }))
-  let http: HttpServer | null = null
+  let http: RequestServer | null = null
   if (address !== undefined || expose !== undefined) {
     const requestRoutes = options.predict === undefined ? [] : REQUEST_ROUTES
     const sources = { topologies, worker, droppedLines, requestRoutes }

@@ -1,11 +1,6 @@
-import { once } from 'node:events'
-import type { Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { createAdaptorServer } from '@hono/node-server'
-import { Hono } from 'hono'
-import { TidemarkError } from '../kernel/errors.ts'
 import type { Metrics } from '../observe/metric-registry.ts'
 import type { Probes } from './health.ts'
+import { RequestServer, route } from './request-server.ts'
 
 interface HttpOptions {
   /** @default 127.0.0.1: not reachable over the network */
@@ -16,59 +11,26 @@ interface HttpOptions {
   readonly metrics: Pick<Metrics, 'contentType' | 'text'>
 }
 
-export type HttpServer = Awaited<ReturnType<typeof serveHttp>>
-
 /**
  * Serves `/metrics`, `/livez` and `/readyz`.
  * @throws TidemarkError `CONFIG_INVALID` when the address cannot be listened on
  */
-export async function serveHttp(options: HttpOptions) {
-  const { host = '127.0.0.1', port } = options
-  const server = createAdaptorServer({ fetch: routes(options).fetch }) as Server
-  try {
-    server.listen(port, host)
-    await once(server, 'listening')
-  } catch (thrown) {
-    throw cannotListen(thrown, `${host}:${port}`, OTHER_PORT)
-  }
-  // For example, no more sockets can be opened: no reason for the worker to end.
-  server.on('error', (error) => process.emitWarning(`serving HTTP failed: ${error.message}`))
-  return {
-    host,
-    port: (server.address() as AddressInfo).port,
-    close: () =>
-      new Promise<void>((resolve) => {
-        server.close(() => resolve())
-        server.closeAllConnections()
-      }),
-  }
-}
-
-export function routes({ probes, metrics }: Pick<HttpOptions, 'probes' | 'metrics'>): Hono {
-  const app = new Hono()
-  app.get('/metrics', async (c) => {
-    return c.body(await metrics.text(), 200, { 'content-type': metrics.contentType })
-  })
-  app.get('/livez', async (c) => {
-    const liveness = await probes.liveness()
-    return c.json(liveness, liveness.live ? 200 : 503)
-  })
-  app.get('/readyz', async (c) => {
-    const readiness = await probes.readiness()
-    return c.json(readiness, readiness.ready ? 200 : 503)
-  })
-  return app
-}
-
-const OTHER_PORT = 'choose another port with --http-port; 0 picks a free one, off serves nothing'
-
-/** @param otherPort how to choose another port */
-export function cannotListen(thrown: unknown, address: string, otherPort: string): TidemarkError {
-  const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : 'unknown'
-  const inUse = code === 'EADDRINUSE'
-  const why = inUse ? 'the port is in use' : code
-  return new TidemarkError('CONFIG_INVALID', `cannot serve HTTP on ${address}: ${why}`, {
-    hint: inUse ? otherPort : 'check host and port',
-    cause: thrown,
-  })
+export function serveHttp(options: HttpOptions): Promise<RequestServer> {
+  const { host = '127.0.0.1', port, probes, metrics } = options
+  const routes = [
+    route('none', 'GET /metrics', async () => {
+      const headers = { 'content-type': metrics.contentType }
+      return { headers, body: Buffer.from(await metrics.text()) }
+    }),
+    route('none', 'GET /livez', async () => {
+      const body = await probes.liveness()
+      return { status: body.live ? 200 : 503, body }
+    }),
+    route('none', 'GET /readyz', async () => {
+      const body = await probes.readiness()
+      return { status: body.ready ? 200 : 503, body }
+    }),
+  ]
+  const otherPort = 'choose another port with --http-port; 0 picks a free one, off serves nothing'
+  return RequestServer.listen({ host, port, token: null, otherPort, routes })
 }

@@ -3,11 +3,11 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { hostname } from 'node:os'
+import { finished } from 'node:stream/promises'
 import { promisify } from 'node:util'
 import { gunzip, inflate } from 'node:zlib'
-import type { Code } from '../kernel/errors.ts'
+import { type Code, TidemarkError } from '../kernel/errors.ts'
 import type { RequestRoute } from '../runtime/events.ts'
-import { cannotListen } from './http.ts'
 
 // Answers requests over HTTP, within limits. Each request is read whole before it is answered.
 
@@ -53,6 +53,12 @@ export interface HttpRoute {
   readonly answer: (asked: HttpRequest) => HttpReply | Promise<HttpReply>
 }
 
+/** @param where method and path, such as `GET /of/(?<name>[^/]+)` */
+export function route(name: RequestRoute, where: string, answer: HttpRoute['answer']): HttpRoute {
+  const [method, path] = where.split(' ') as [HttpRoute['method'], string]
+  return { name, method, path: new RegExp(`^${path}$`), answer }
+}
+
 /** A request that is refused. */
 export class RequestFault extends Error {
   readonly status: number
@@ -82,6 +88,8 @@ interface ServerOptions {
   readonly token: string | null
   /** Where others reach it. @default the address itself */
   readonly advertise?: string | null | undefined
+  /** How to choose another port. @default with the setting of requests */
+  readonly otherPort?: string
   readonly routes: readonly HttpRoute[]
   /** Called for each request that was answered. @default nobody is told */
   readonly answered?: (answered: Answered) => void
@@ -95,7 +103,6 @@ interface Answered {
   readonly waiting: number
 }
 
-const OTHER_PORT = 'choose another port with --predict-port; 0 picks a free one'
 const DEADLINE = 'tidemark-deadline-ms'
 
 export class RequestServer {
@@ -103,6 +110,7 @@ export class RequestServer {
   readonly #token: Buffer | null
   readonly #server: Server
   #isClosing = false
+  readonly #serving = new Set<Promise<void>>()
   #waiting = 0
 
   private constructor(options: ServerOptions) {
@@ -114,7 +122,7 @@ export class RequestServer {
       requestTimeout: MOST.arrivalMs,
       connectionsCheckingInterval: MOST.arrivalMs / 10,
     }
-    this.#server = createServer(limits, (request, response) => void this.#serve(request, response))
+    this.#server = createServer(limits, (request, response) => this.#begin(request, response))
     this.#server.maxConnections = MOST.connections
   }
 
@@ -126,7 +134,7 @@ export class RequestServer {
       server.#server.listen(port, host)
       await once(server.#server, 'listening')
     } catch (thrown) {
-      throw cannotListen(thrown, `${host}:${port}`, OTHER_PORT)
+      throw cannotListen(thrown, options)
     }
     server.#server.on('error', (error) =>
       process.emitWarning(`serving HTTP failed: ${error.message}`),
@@ -153,8 +161,15 @@ export class RequestServer {
     this.#isClosing = true
     const closed = once(this.#server, 'close')
     this.#server.close()
-    this.#server.closeIdleConnections()
+    while (this.#serving.size > 0) await Promise.all(this.#serving)
+    // Some may have asked nothing yet, which for Node are not idle.
+    this.#server.closeAllConnections()
     await closed
+  }
+
+  #begin(request: IncomingMessage, response: ServerResponse): void {
+    const serving = this.#serve(request, response).finally(() => this.#serving.delete(serving))
+    this.#serving.add(serving)
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -162,7 +177,8 @@ export class RequestServer {
     const waiting = this.#waiting++
     const path = (request.url ?? '').split('?', 1)[0] as string
     const there = this.#o.routes.filter((of) => of.path.test(path))
-    const route = there.find(({ method }) => method === request.method)
+    const asked = request.method === 'HEAD' ? 'GET' : request.method
+    const route = there.find(({ method }) => method === asked)
     let reply: HttpReply
     try {
       if (route === undefined) throw unrouted(path, there)
@@ -184,6 +200,8 @@ export class RequestServer {
     response.end(bytes)
     const durationMs = performance.now() - sinceMs
     this.#o.answered?.({ route: route?.name ?? 'none', code: status, durationMs, waiting })
+    // The client may go before it has everything.
+    await finished(response).catch(() => {})
   }
 
   async #reply(
@@ -209,6 +227,17 @@ export class RequestServer {
     const what = 'the request has not the right token'
     throw new RequestFault(401, what, { where: 'authorization', headers })
   }
+}
+
+function cannotListen(thrown: unknown, { host, port, ...options }: ServerOptions): TidemarkError {
+  const { otherPort = 'choose another port with --predict-port; 0 picks a free one' } = options
+  const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : 'unknown'
+  const inUse = code === 'EADDRINUSE'
+  const why = inUse ? 'the port is in use' : code
+  return new TidemarkError('CONFIG_INVALID', `cannot serve HTTP on ${host}:${port}: ${why}`, {
+    hint: inUse ? otherPort : 'check host and port',
+    cause: thrown,
+  })
 }
 
 function unrouted(where: string, there: readonly HttpRoute[]): RequestFault {

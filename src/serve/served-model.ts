@@ -3,7 +3,13 @@ import { type EvaluatedOutput, evaluatedOutput } from '../scoring/accuracy/evalu
 import { type Scorer, versionOf } from '../scoring/scorer.ts'
 import { confidenceOf, type ModelDefinition } from '../topology/models.ts'
 import { RequestQueue } from './request-queue.ts'
-import { type HttpReply, type HttpRequest, type HttpRoute, RequestFault } from './request-server.ts'
+import {
+  type HttpReply,
+  type HttpRequest,
+  type HttpRoute,
+  RequestFault,
+  route,
+} from './request-server.ts'
 import {
   float32,
   float32Rows,
@@ -41,60 +47,26 @@ export function modelRoutes(models: readonly ServedModel[]): readonly HttpRoute[
       where: 'model',
     })
   }
-  const model = String.raw`/v2/models/(?<name>[^/]+)(?:/versions/(?<version>[^/]+))?`
+  const model = '/v2/models/(?<name>[^/]+)(?:/versions/(?<version>[^/]+))?'
   const isReady = () => models.every(({ scorer }) => scorer.state === 'open')
   const ready = (of: boolean, body: object): HttpReply => ({ status: of ? 200 : 503, body })
+  const health = () => ready(isReady(), { status: isReady() ? 'ok' : 'failing' })
   return [
+    { ...route('health', 'GET /health', health), isOpen: true },
+    route('server', 'GET /v2/?', () => ({ body: SERVER })),
+    { ...route('live', 'GET /v2/health/live', () => ({ body: { live: true } })), isOpen: true },
     {
-      name: 'health',
-      method: 'GET',
-      path: /^\/health$/,
+      ...route('ready', 'GET /v2/health/ready', () => ready(isReady(), { ready: isReady() })),
       isOpen: true,
-      answer: () => ready(isReady(), { status: isReady() ? 'ok' : 'failing' }),
     },
-    { name: 'server', method: 'GET', path: /^\/v2\/?$/, answer: () => ({ body: SERVER }) },
-    {
-      name: 'live',
-      method: 'GET',
-      path: /^\/v2\/health\/live$/,
-      isOpen: true,
-      answer: () => ({ body: { live: true } }),
-    },
-    {
-      name: 'ready',
-      method: 'GET',
-      path: /^\/v2\/health\/ready$/,
-      isOpen: true,
-      answer: () => ready(isReady(), { ready: isReady() }),
-    },
-    {
-      name: 'model',
-      method: 'GET',
-      path: new RegExp(`^${model}$`),
-      answer: (asked) => ({ body: metadataOf(modelOf(asked)) }),
-    },
-    {
-      name: 'model_ready',
-      method: 'GET',
-      path: new RegExp(`^${model}/ready$`),
-      answer: (asked) => {
-        const { model: of, scorer } = modelOf(asked)
-        const isOpen = scorer.state === 'open'
-        return ready(isOpen, { name: of.name, ready: isOpen })
-      },
-    },
-    {
-      name: 'infer',
-      method: 'POST',
-      path: new RegExp(`^${model}/infer$`),
-      answer: (asked) => infer(modelOf(asked), asked),
-    },
-    {
-      name: 'predict',
-      method: 'POST',
-      path: /^\/predict$/,
-      answer: (asked) => predict(models, asked),
-    },
+    route('model', `GET ${model}`, (asked) => ({ body: metadataOf(modelOf(asked)) })),
+    route('model_ready', `GET ${model}/ready`, (asked) => {
+      const { model: of, scorer } = modelOf(asked)
+      const isOpen = scorer.state === 'open'
+      return ready(isOpen, { name: of.name, ready: isOpen })
+    }),
+    route('infer', `POST ${model}/infer`, (asked) => infer(modelOf(asked), asked)),
+    route('predict', 'POST /predict', (asked) => predict(models, asked)),
   ]
 }
 

@@ -7,7 +7,13 @@ import type { AskedMember } from '../runtime/worker.ts'
 import type { Definition } from '../topology/definition.ts'
 import { forwarded, isForwarded } from './forwarding.ts'
 import { refuseIfVain } from './request-queue.ts'
-import { type HttpReply, type HttpRequest, type HttpRoute, RequestFault } from './request-server.ts'
+import {
+  type HttpReply,
+  type HttpRequest,
+  type HttpRoute,
+  RequestFault,
+  route,
+} from './request-server.ts'
 import { decoded } from './served-model.ts'
 
 // Routes for events and keys of topologies. The worker that has the partition answers.
@@ -26,19 +32,15 @@ interface TopologyRoutes {
 
 export function topologyRoutes(options: TopologyRoutes): HttpRoute[] {
   const requests = new TopologyRequests(options)
+  const [predict, state] = [
+    '/predict/(?<topology>[^/]+)',
+    '/state/(?<topology>[^/]+)/(?<key>[^/]+)',
+  ]
   return [
-    {
-      name: 'predict_topology',
-      method: 'POST',
-      path: /^\/predict\/(?<topology>[^/]+)$/,
-      answer: (asked) => inTime(asked, () => requests.predict(asked)),
-    },
-    {
-      name: 'state',
-      method: 'GET',
-      path: /^\/state\/(?<topology>[^/]+)\/(?<key>[^/]+)$/,
-      answer: (asked) => inTime(asked, () => requests.state(asked)),
-    },
+    route('predict_topology', `POST ${predict}`, (asked) =>
+      inTime(asked, () => requests.predict(asked)),
+    ),
+    route('state', `GET ${state}`, (asked) => inTime(asked, () => requests.state(asked))),
   ]
 }
 

@@ -99,7 +99,7 @@ const PLANTED: Record<string, readonly [imports: readonly string[], rules: reado
   'src/runtime/output/outward.ts': [['../partition/task.ts'], ['runtime-output-imports-inward']],
   'src/runtime/start/outward.ts': [['../partition/task.ts'], ['runtime-start-imports-inward']],
   'src/runtime/partition/outward.ts': [['../worker.ts'], ['runtime-partition-imports-inward']],
-  'src/observe/package.ts': [['hono'], ['observe-has-its-packages']],
+  'src/observe/package.ts': [['commander'], ['observe-has-its-packages']],
   'src/observe/outward.ts': [['../topology/schema.ts'], ['observe-imports-inward']],
   'src/observe/registry.ts': [['prom-client'], ['prom-client-only-in-observe-metric-registry-ts']],
   'src/serve/package.ts': [['pino'], ['serve-has-its-packages']],
@@ -127,7 +127,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   'src/topology/allowed.ts': ['@standard-schema/spec', '../kernel/time.ts', './schema.ts'],
   'src/engine/allowed.ts': ['../kernel/time.ts', '../topology/schema.ts'],
   'src/records/kafka/allowed.ts': ['kafkajs', 'node:net', '../port.ts'],
-  'src/serve/there.ts': ['hono', 'node:http', '../runtime/events.ts'],
+  'src/serve/there.ts': ['node:http', '../runtime/events.ts'],
   'src/runtime/start/above.ts': [],
   // A cycle is told once.
   'src/runtime/two.ts': ['./one.ts'],

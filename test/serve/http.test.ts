@@ -1,9 +1,10 @@
 import { once } from 'node:events'
-import { Server } from 'node:net'
+import { connect, Server } from 'node:net'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { RuntimeEvent } from '../../src/runtime/events.ts'
 import { probesOf } from '../../src/serve/health.ts'
-import { type HttpServer, routes, serveHttp } from '../../src/serve/http.ts'
+import { serveHttp } from '../../src/serve/http.ts'
+import type { RequestServer } from '../../src/serve/request-server.ts'
 import { samples } from '../observe/events.ts'
 import { observedAfter, observedMetrics } from '../observe/observed.ts'
 
@@ -12,8 +13,11 @@ const { metrics } = observedMetrics([])
 /** The answer of a path of a worker after these events. */
 async function ask(path: string, ...events: readonly RuntimeEvent[]) {
   const probes = probesOf(observedAfter(...events))
-  const answer = await routes({ probes, metrics }).request(path)
-  return { status: answer.status, body: await answer.json() }
+  const server = await serveHttp({ port: 0, probes, metrics })
+  const answer = await fetch(`http://127.0.0.1:${server.port}${path}`)
+  const body: unknown = await answer.json()
+  await server.close()
+  return { status: answer.status, body }
 }
 
 const unavailable: RuntimeEvent = {
@@ -79,7 +83,7 @@ test('/livez does not depend on the broker', async () => {
 })
 
 describe('the server', () => {
-  let server: HttpServer | undefined
+  let server: RequestServer | undefined
   afterEach(() => server?.close())
 
   const serve = async (port: number) => {
@@ -96,6 +100,12 @@ describe('the server', () => {
     expect(await answer.text()).toContain('tidemark_build_info{version="0.1.0"')
   })
 
+  test('answers HEAD as GET, without the body', async () => {
+    const { port } = await serve(0)
+    const answer = await fetch(`http://127.0.0.1:${port}/livez`, { method: 'HEAD' })
+    expect([answer.status, await answer.text()]).toEqual([200, ''])
+  })
+
   test('knows no other path', async () => {
     const { port } = await serve(0)
     expect((await fetch(`http://127.0.0.1:${port}/`)).status).toBe(404)
@@ -107,6 +117,17 @@ describe('the server', () => {
     await (await fetch(`http://127.0.0.1:${port}/livez`)).text()
     await worker.close()
     await expect(fetch(`http://127.0.0.1:${port}/livez`)).rejects.toThrow('fetch failed')
+  })
+
+  test('closes although a connection has asked nothing', async () => {
+    const { port } = await serve(0)
+    const socket = connect(port, '127.0.0.1')
+    await once(socket, 'connect')
+    await (await fetch(`http://127.0.0.1:${port}/livez`)).text()
+    const ended = once(socket, 'close')
+    socket.resume()
+    await server?.close()
+    await expect(ended).resolves.toEqual([false])
   })
 
   test('goes on when a connection cannot be taken, and warns of it', async () => {
