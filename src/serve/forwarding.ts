@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { Agent, type IncomingMessage, request } from 'node:http'
 import { buffer } from 'node:stream/consumers'
-import { type HttpReply, type HttpRequest, RequestFault } from './request-server.ts'
+import { type HttpReply, type HttpRequest, LATER, RequestFault } from './request-server.ts'
 
 // Requests that another worker answers. An address is `host:port`, with `#2` for the second of
 // several workers behind it.
@@ -53,8 +53,7 @@ async function sent(
     const { statusCode: status = 502 } = answer
     return { status, headers: picked(answer.headers, BACK), body: await buffer(answer) }
   } catch {
-    const retry = { 'retry-after': '1' }
-    throw new RequestFault(503, 'the worker that owns it does not answer', { headers: retry })
+    throw new RequestFault(503, 'the worker that owns it does not answer', LATER)
   }
 }
 

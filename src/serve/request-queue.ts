@@ -1,10 +1,9 @@
 import { TidemarkError } from '../kernel/errors.ts'
 import type { Answer, Scorer } from '../scoring/scorer.ts'
-import { type HttpRequest, RequestFault } from './request-server.ts'
+import { type HttpRequest, LATER, RequestFault } from './request-server.ts'
 
 /** Batches that may wait before more are refused. */
 const MOST_BATCHES = 8
-const RETRY = { headers: { 'retry-after': '1' } }
 
 interface Waiting {
   readonly rows: Float32Array
@@ -40,7 +39,7 @@ export class RequestQueue {
   score(rows: Float32Array, asked: Waiting['asked']): Promise<readonly Float64Array[]> {
     const count = rows.length / this.#features
     if (this.#rows > 0 && this.#rows + count > MOST_BATCHES * this.#scorer.maxBatch) {
-      throw new RequestFault(429, `${this.#rows} rows wait already`, RETRY)
+      throw new RequestFault(429, `${this.#rows} rows wait already`, LATER)
     }
     this.#rows += count
     return new Promise((resolve, reject) => {
@@ -90,7 +89,7 @@ export class RequestQueue {
       const isFailing = error instanceof TidemarkError && error.code === 'MODEL_FAILING'
       const fault = isFailing
         ? new RequestFault(422, 'the model fails on these rows')
-        : new RequestFault(503, 'the model does not run', RETRY)
+        : new RequestFault(503, 'the model does not run', LATER)
       for (const { reject } of batch) reject(fault)
     }
   }

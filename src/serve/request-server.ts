@@ -59,6 +59,9 @@ export function route(name: RequestRoute, where: string, answer: HttpRoute['answ
   return { name, method, path: new RegExp(`^${path}$`), answer }
 }
 
+/** Of a fault that may be gone soon. */
+export const LATER = { headers: { 'retry-after': '1' } }
+
 /** A request that is refused. */
 export class RequestFault extends Error {
   readonly status: number

@@ -11,6 +11,7 @@ import {
   type HttpReply,
   type HttpRequest,
   type HttpRoute,
+  LATER,
   RequestFault,
   route,
 } from './request-server.ts'
@@ -21,7 +22,6 @@ import { decoded } from './served-model.ts'
 /** How long one without a deadline may wait, ms. */
 const LONGEST_MS = 10_000
 const KEY_HEADER = 'tidemark-key'
-const RETRY = { headers: { 'retry-after': '1' } }
 
 interface TopologyRoutes {
   readonly topologies: readonly PreparedTopology[]
@@ -141,12 +141,12 @@ async function inTime(asked: HttpRequest, answer: () => Promise<HttpReply>): Pro
 }
 
 function requestFault(thrown: unknown): unknown {
-  if (thrown instanceof TooMany) return new RequestFault(429, thrown.message, RETRY)
-  if (thrown instanceof NotNow) return new RequestFault(503, thrown.message, RETRY)
+  if (thrown instanceof TooMany) return new RequestFault(429, thrown.message, LATER)
+  if (thrown instanceof NotNow) return new RequestFault(503, thrown.message, LATER)
   if (!(thrown instanceof TidemarkError)) return thrown
   const { code, action, message } = thrown
   if (action === 'dead-letter') return new RequestFault(422, message, { code, where: 'decode' })
-  return new RequestFault(503, 'the topology cannot answer now', { ...RETRY, code })
+  return new RequestFault(503, 'the topology cannot answer now', { ...LATER, code })
 }
 
 function predicted(

@@ -4,7 +4,7 @@ import type { PreparedTopology } from '../runtime/prepared.ts'
 import type { AskedMember } from '../runtime/worker.ts'
 import { isRule } from '../topology/models.ts'
 import { passedOn, workerMeant } from './forwarding.ts'
-import { type HttpRequest, RequestFault, RequestServer } from './request-server.ts'
+import { type HttpRequest, LATER, RequestFault, RequestServer } from './request-server.ts'
 import { modelRoutes, type ServedModel, served } from './served-model.ts'
 import { topologyRoutes } from './topology-routes.ts'
 
@@ -42,18 +42,14 @@ export async function serveRequests(
   })
 }
 
-interface PassingWorker {
-  /** Where it answers requests; `null`: it does not now. */
-  readonly port: number | null
-}
-
 /**
  * Passes requests on to the workers of a parent, which check the token.
+ * @param workers each with the port where it answers requests; `null`: it does not now
  * @throws TidemarkError `CONFIG_INVALID`: the address cannot be listened on
  */
 export async function passRequestsOn(
   { port, host = '127.0.0.1', advertise }: RequestAddress,
-  workers: () => readonly PassingWorker[],
+  workers: () => readonly { readonly port: number | null }[],
 ): Promise<RequestServer> {
   let next = 0
   const answer = (asked: HttpRequest) => {
@@ -62,7 +58,7 @@ export async function passRequestsOn(
     const ports = all.flatMap((worker) => worker.port ?? [])
     const to = ports[next++ % Math.max(1, ports.length)]
     if (to !== undefined) return passedOn(asked, to)
-    throw new RequestFault(503, 'no worker answers now', { headers: { 'retry-after': '1' } })
+    throw new RequestFault(503, 'no worker answers now', LATER)
   }
   const routes = (['GET', 'POST'] as const).map((method) => {
     return { method, path: /^/, isOpen: true as const, answer }

@@ -97,17 +97,16 @@ function definingOf({ name, key, asOf }: TableDescription): unknown[] {
 
 /** The headers of an output that say what was decided about it. */
 export function decisionHeaders({ route, scorer, byClock }: Decision): readonly Header[] {
-  const headers = [modelHeader(scorer), routeHeader(route)]
+  const headers = [modelHeader(scorer), { name: ROUTE_HEADER, value: Buffer.from(route) }]
   return byClock ? [...headers, BY_CLOCK_HEADER] : headers
 }
 
 /** The same of a reused score: the model as its row says. */
 export function scoredByHeaders({ label, route }: ScoredBy): readonly Header[] {
-  return [{ name: MODEL_HEADER, value: Buffer.from(label) }, routeHeader(route)]
-}
-
-function routeHeader(route: string): Header {
-  return { name: ROUTE_HEADER, value: Buffer.from(route) }
+  return [
+    { name: MODEL_HEADER, value: Buffer.from(label) },
+    { name: ROUTE_HEADER, value: Buffer.from(route) },
+  ]
 }
 
 /** The header of an output that says which model has scored it. */

@@ -113,16 +113,13 @@ export class Task {
     this.#points = new ReplayPoints({ horizonMs: this.#horizonMs, lagMs }, plan.from)
     this.#wholeFromMs = plan.wholeFromMs
     this.#offset = plan.from.offset
-    const own = {
-      partition,
-      engine: this.#engine,
-      intake: this.#intake,
-      finishing: this.#finishing,
-    }
     this.previews = new Previews(
       topology,
       {
-        ...own,
+        partition,
+        engine: this.#engine,
+        intake: this.#intake,
+        finishing: this.#finishing,
         between: (work) => this.#between(work),
         offset: () => this.#offset,
         isWarming: () => this.#isWarming,
