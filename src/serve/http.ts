@@ -1,6 +1,6 @@
 import type { Metrics } from '../observe/metric-registry.ts'
 import type { Probes } from './health.ts'
-import { RequestServer, route } from './request-server.ts'
+import { httpRoute, RequestServer } from './request-server.ts'
 
 interface HttpOptions {
   /** @default 127.0.0.1: not reachable over the network */
@@ -18,15 +18,15 @@ interface HttpOptions {
 export function serveHttp(options: HttpOptions): Promise<RequestServer> {
   const { host = '127.0.0.1', port, probes, metrics } = options
   const routes = [
-    route('none', 'GET /metrics', async () => {
+    httpRoute('none', 'GET /metrics', async () => {
       const headers = { 'content-type': metrics.contentType }
       return { headers, body: Buffer.from(await metrics.text()) }
     }),
-    route('none', 'GET /livez', async () => {
+    httpRoute('none', 'GET /livez', async () => {
       const body = await probes.liveness()
       return { status: body.live ? 200 : 503, body }
     }),
-    route('none', 'GET /readyz', async () => {
+    httpRoute('none', 'GET /readyz', async () => {
       const body = await probes.readiness()
       return { status: body.ready ? 200 : 503, body }
     }),

@@ -54,7 +54,11 @@ export interface HttpRoute {
 }
 
 /** @param where method and path, such as `GET /of/(?<name>[^/]+)` */
-export function route(name: RequestRoute, where: string, answer: HttpRoute['answer']): HttpRoute {
+export function httpRoute(
+  name: RequestRoute,
+  where: string,
+  answer: HttpRoute['answer'],
+): HttpRoute {
   const [method, path] = where.split(' ') as [HttpRoute['method'], string]
   return { name, method, path: new RegExp(`^${path}$`), answer }
 }

@@ -7,8 +7,8 @@ import {
   type HttpReply,
   type HttpRequest,
   type HttpRoute,
+  httpRoute,
   RequestFault,
-  route,
 } from './request-server.ts'
 import {
   float32,
@@ -52,21 +52,21 @@ export function modelRoutes(models: readonly ServedModel[]): readonly HttpRoute[
   const ready = (of: boolean, body: object): HttpReply => ({ status: of ? 200 : 503, body })
   const health = () => ready(isReady(), { status: isReady() ? 'ok' : 'failing' })
   return [
-    { ...route('health', 'GET /health', health), isOpen: true },
-    route('server', 'GET /v2/?', () => ({ body: SERVER })),
-    { ...route('live', 'GET /v2/health/live', () => ({ body: { live: true } })), isOpen: true },
+    { ...httpRoute('health', 'GET /health', health), isOpen: true },
+    httpRoute('server', 'GET /v2/?', () => ({ body: SERVER })),
+    { ...httpRoute('live', 'GET /v2/health/live', () => ({ body: { live: true } })), isOpen: true },
     {
-      ...route('ready', 'GET /v2/health/ready', () => ready(isReady(), { ready: isReady() })),
+      ...httpRoute('ready', 'GET /v2/health/ready', () => ready(isReady(), { ready: isReady() })),
       isOpen: true,
     },
-    route('model', `GET ${model}`, (asked) => ({ body: metadataOf(modelOf(asked)) })),
-    route('model_ready', `GET ${model}/ready`, (asked) => {
+    httpRoute('model', `GET ${model}`, (asked) => ({ body: metadataOf(modelOf(asked)) })),
+    httpRoute('model_ready', `GET ${model}/ready`, (asked) => {
       const { model: of, scorer } = modelOf(asked)
       const isOpen = scorer.state === 'open'
       return ready(isOpen, { name: of.name, ready: isOpen })
     }),
-    route('infer', `POST ${model}/infer`, (asked) => infer(modelOf(asked), asked)),
-    route('predict', 'POST /predict', (asked) => predict(models, asked)),
+    httpRoute('infer', `POST ${model}/infer`, (asked) => infer(modelOf(asked), asked)),
+    httpRoute('predict', 'POST /predict', (asked) => predict(models, asked)),
   ]
 }
 

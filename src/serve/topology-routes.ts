@@ -11,9 +11,9 @@ import {
   type HttpReply,
   type HttpRequest,
   type HttpRoute,
+  httpRoute,
   LATER,
   RequestFault,
-  route,
 } from './request-server.ts'
 import { decoded } from './served-model.ts'
 
@@ -37,10 +37,10 @@ export function topologyRoutes(options: TopologyRoutes): HttpRoute[] {
     '/state/(?<topology>[^/]+)/(?<key>[^/]+)',
   ]
   return [
-    route('predict_topology', `POST ${predict}`, (asked) =>
+    httpRoute('predict_topology', `POST ${predict}`, (asked) =>
       inTime(asked, () => requests.predict(asked)),
     ),
-    route('state', `GET ${state}`, (asked) => inTime(asked, () => requests.state(asked))),
+    httpRoute('state', `GET ${state}`, (asked) => inTime(asked, () => requests.state(asked))),
   ]
 }
 
