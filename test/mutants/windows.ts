@@ -206,7 +206,11 @@ const ROWS: readonly Row[] = [
   ],
   [
     'a duplicate does not count for what comes after it',
-    ['engine/seen-ids.ts', 'if (joins && timeMs > (page[at + TO] as number)) page[at + TO] = timeMs', ''],
+    [
+      'engine/seen-ids.ts',
+      'if (joins && timeMs > (page[at + TO] as number)) page[at + TO] = timeMs',
+      '',
+    ],
     [DEDUPE, 'also of another duplicate'],
   ],
   [
