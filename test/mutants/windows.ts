@@ -139,8 +139,8 @@ const ROWS: readonly Row[] = [
     'a window before an event leaves out those of its own time',
     [
       'engine/store/keyed-windows.ts',
-      'this.#before.write(history, timeMs, floorMs, row)',
-      'this.#before.write(history, timeMs - 1, floorMs, row)',
+      'this.#before.write(history, timeMs, watermarkMs - this.#longestMs, row)',
+      'this.#before.write(history, timeMs - 1, watermarkMs - this.#longestMs, row)',
     ],
     [WORDS, 'before'],
   ],
