@@ -23,6 +23,8 @@ import { Watermark } from './watermark.ts'
  * short even if a million keys leave a window together.
  */
 const SETTLES = 1_000
+/** More than the keys and texts that a preview leaves, which nobody holds. */
+const LEFT_BY_PREVIEW = 8
 
 export interface EngineOptions extends Pick<OperatorContext, 'lookup' | 'scoring'> {
   readonly limits: StateLimits
@@ -102,7 +104,7 @@ export class Engine {
     const none = { late: NO_EVENTS, windows: null, features: null, degraded: NONE_DEGRADED }
     const chunk = { ...columns, ...none, indices }
     yield* passOn(this.#first, chunk, run)
-    this.#expire(count)
+    this.#expire(isPreview ? LEFT_BY_PREVIEW : SETTLES + 2 * count)
     return run.result(this.watermark.nowMs)
   }
 
@@ -112,7 +114,7 @@ export class Engine {
     for (const operator of this.#operators) {
       yield* operator.advance?.(this.watermark.nowMs, run) ?? []
     }
-    this.#expire(0)
+    this.#expire(SETTLES)
     return run.result(this.watermark.nowMs)
   }
 
@@ -125,12 +127,11 @@ export class Engine {
     const isNothing = this.#operators.every(
       ({ states = [] }) => !states.some((of) => of.has(moment.key)),
     )
-    this.#expire(0)
+    this.#expire(LEFT_BY_PREVIEW)
     return isNothing ? null : found
   }
 
-  #expire(events: number): void {
-    const most = SETTLES + 2 * events
+  #expire(most: number): void {
     let bytes = this.keyNumbers.bytes
     let texts = 0
     for (const operator of this.#operators) operator.expire?.(most)
