@@ -118,7 +118,7 @@ export class Engine {
     return run.result(this.watermark.nowMs)
   }
 
-  /** What steps keep of a key, by their names; `null`: no step keeps anything. */
+  /** State of a key, by step; `null`: no step keeps anything of it. */
   peek(key: string): StepStates | null {
     const { nowMs: watermarkMs, parts } = this.watermark
     const moment = { key: this.keyNumbers.numberOf(key), timeMs: parts.newestMs, watermarkMs }

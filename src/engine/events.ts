@@ -112,7 +112,7 @@ export interface ModelBatch {
   readonly reused?: { readonly scores: StepScores; readonly by: ScoredBy }
   /** Asks the models; `null`: the partition was lost meanwhile. */
   ask(): Promise<StepScores | null>
-  /** What the function after the model gets of a row that has a score. */
+  /** The argument of the function after the model, of a row that has a score. */
   read(row: number, scores: StepScores): ScoredEvent
 }
 

@@ -213,7 +213,7 @@ export function* functionsOfReuse({ name, reuse }: ScoreStep): Generator<Functio
   }
 }
 
-/** What its author has given, functions as they are printed. */
+/** The author's settings, functions as they are printed. */
 export function reuseDetail(of: object, print: Print): object {
   const given = Object.entries(of).filter(([name, value]) => value !== null && name !== 'names')
   const shown = given.map(([name, value]: [string, unknown]) => {

@@ -19,7 +19,7 @@ export type RunMode = 'live' | 'replay' | 'preview'
 /** The results of one chunk while operators process it. */
 export class ChunkRun {
   readonly mode: RunMode
-  /** What a preview is of, which may be attempted again; `null`: it is none. */
+  /** Identity of a preview, which may be attempted again; `null`: it is none. */
   readonly previewed: object | null
   readonly windowed: number[] = []
   readonly duplicates: number[] = []

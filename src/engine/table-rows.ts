@@ -28,7 +28,7 @@ interface Fetched {
   readonly tables: readonly (Rows | StoreRows)[]
   /** By look-up in a store, the keys of the events that were fetched for. */
   readonly keys: (readonly (string | null)[])[]
-  /** What was fetched for; `null`: a chunk, or nothing. */
+  /** The preview that was fetched for; `null`: a chunk, or nothing. */
   previewed: object | null
 }
 

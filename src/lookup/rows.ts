@@ -32,7 +32,7 @@ export interface HeldRows extends Rows {
   readonly bytes: number
   /** The oldest time with all versions, ms; −Infinity: any. */
   readonly oldestMs: number
-  /** What is measured over all rows. */
+  /** Measures over all rows. */
   readonly spreads: readonly Spread[]
 }
 

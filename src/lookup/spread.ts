@@ -20,7 +20,7 @@ class Deviation {
     this.#squares += sign * units * units
   }
 
-  /** Of the population, √(n·Σx² − (Σx)²) / n; NaN: there are no numbers. */
+  /** Deviation of the population, √(n·Σx² − (Σx)²) / n; NaN: there are no numbers. */
   get value(): number {
     const spread = BigInt(this.#count) * this.#squares - this.#sum * this.#sum
     return Math.sqrt(Number(spread)) / UNITS / this.#count

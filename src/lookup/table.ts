@@ -12,7 +12,7 @@ interface TableOptions {
   readonly label: string
   readonly make: MakeRow
   readonly room: TableRoom
-  /** What score steps measure over its rows. @default nothing */
+  /** Measures that score steps need over its rows. @default none */
   readonly drifts?: readonly DriftDefinition[]
 }
 

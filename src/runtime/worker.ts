@@ -196,7 +196,7 @@ export class Worker {
     await this.settled()
   }
 
-  /** What it can be asked about; `null` while it is no member of its group. */
+  /** The membership that requests ask; `null` while it is no member of its group. */
   get membership(): AskedMember | null {
     return this.#membership
   }

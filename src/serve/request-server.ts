@@ -1,9 +1,9 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { hostname } from 'node:os'
-import { finished } from 'node:stream/promises'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { gunzip, inflate } from 'node:zlib'
 import { type Code, TidemarkError } from '../kernel/errors.ts'
@@ -17,6 +17,8 @@ const MOST = {
   connections: 1_024,
   /** How long a request may take to arrive, ms. */
   arrivalMs: 10_000,
+  /** How long its answer may take to depart when the server closes, ms. */
+  departureMs: 5_000,
 }
 
 export interface HttpRequest {
@@ -63,7 +65,7 @@ export function httpRoute(
   return { name, method, path: new RegExp(`^${path}$`), answer }
 }
 
-/** Of a fault that may be gone soon. */
+/** Headers of a fault that may be gone soon. */
 export const LATER = { headers: { 'retry-after': '1' } }
 
 /** A request that is refused. */
@@ -118,6 +120,7 @@ export class RequestServer {
   readonly #server: Server
   #isClosing = false
   readonly #serving = new Set<Promise<void>>()
+  readonly #sockets = new Set<Socket>()
   #waiting = 0
 
   private constructor(options: ServerOptions) {
@@ -131,6 +134,10 @@ export class RequestServer {
     }
     this.#server = createServer(limits, (request, response) => this.#begin(request, response))
     this.#server.maxConnections = MOST.connections
+    this.#server.on('connection', (socket: Socket) => {
+      this.#sockets.add(socket)
+      socket.once('close', () => this.#sockets.delete(socket))
+    })
   }
 
   /** @throws TidemarkError `CONFIG_INVALID`: the address cannot be listened on */
@@ -169,9 +176,13 @@ export class RequestServer {
     const closed = once(this.#server, 'close')
     this.#server.close()
     while (this.#serving.size > 0) await Promise.all(this.#serving)
-    // Some may have asked nothing yet, which for Node are not idle.
-    this.#server.closeAllConnections()
+    // Answers may wait for those before them on their connection until the next turn. A connection
+    // that has asked nothing is not idle for Node.
+    await nextTurn()
+    for (const socket of this.#sockets) socket.destroySoon()
+    const giveUp = setTimeout(() => this.#server.closeAllConnections(), MOST.departureMs)
     await closed
+    clearTimeout(giveUp)
   }
 
   #begin(request: IncomingMessage, response: ServerResponse): void {
@@ -207,8 +218,6 @@ export class RequestServer {
     response.end(bytes)
     const durationMs = performance.now() - sinceMs
     this.#o.answered?.({ route: route?.name ?? 'none', code: status, durationMs, waiting })
-    // The client may go before it has everything.
-    await finished(response).catch(() => {})
   }
 
   async #reply(

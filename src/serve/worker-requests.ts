@@ -14,7 +14,7 @@ export interface RequestAddress {
   readonly port: number
   /** @default 127.0.0.1 */
   readonly host?: string
-  /** Those who ask must have it. @default everybody may ask */
+  /** Required of those who ask. @default everybody may ask */
   readonly token?: string | null
   /** Where other workers of the group reach it, `host:port`. @default the address itself */
   readonly advertise?: string | null

@@ -41,7 +41,7 @@ export interface Drift<K extends string, R, S> {
   adjust?: (score: S, drift: number) => S
 }
 
-/** What is known of a score that was reused. */
+/** Facts about a score that was reused. */
 export interface Reused {
   /** How much later the event is than the score, ms. */
   readonly ageMs: number

@@ -10,7 +10,7 @@ import { cardGbdt } from '../fixtures/models/card-gbdt.model.ts'
 // Compares answers to requests with those of a naive oracle, which has read the log up to where the
 // answer says that it was.
 
-/** Of the payments' topic, as the oracle has it. */
+/** Partitions of the payments' topic, as the oracle has it. */
 export const ASKED_PARTITIONS = 6
 const TOLERANCE = 1e-6
 
@@ -35,7 +35,7 @@ export interface GivenBody {
   }
 }
 
-/** What is wrong with answers, after the first payments of the stream have been sent. */
+/** Faults of answers, after the first payments of the stream have been sent. */
 export async function faultsOfAnswers(
   events: number,
   given: readonly GivenAnswer[],

@@ -32,11 +32,11 @@ const NAMES = ['w1', 'w2', 'w3']
 const START_WITHIN_MS = 120_000
 /** Committed offsets are read again after it. */
 const LOOK_EVERY_MS = 50
-/** What was on its way when a worker was killed has arrived by then, and nothing of the next. */
+/** Requests on their way when a worker was killed have arrived by then, and none of the next. */
 const SETTLED_MS = 300
 /** Answers may come so much later than commits. */
 const ANSWERS_LATER_MS = 1_000
-/** Of event time: half of the payments that are asked about are within the first of the next. */
+/** Event time: half of the payments that are asked about are within the first of the next. */
 const AHEAD_MS = [900_000, 4_000_000] as const
 const BEHIND_MS = 20_000
 /** Requests that wait; a client that has so many asks nothing more. */

@@ -22,7 +22,7 @@ interface Sample {
 
 // A preview against the engine itself: each event is previewed, and then it comes.
 
-/** What becomes of an event, without the results of windows. */
+/** The outcome of an event, without the results of windows. */
 function outcome(engine: Engine, event: Arrival, mode: RunMode) {
   const { late, duplicates, faults, arrivals, ready } = whole(
     engine.process(batchOf(engine, [event]), mode, mode === 'preview' ? event : null),

@@ -76,7 +76,7 @@ function withReuse(change: Partial<ReuseDefinition>): Definition {
 
 const ROW = { at: 0, risk: { low: 0.75, high: 0.25 } }
 
-/** What comes of events, in rows and by the model. */
+/** Outcomes of events, in rows and by the model. */
 async function scored(definition: Definition, sizes: readonly number[], row: object = ROW) {
   const ran: number[] = []
   const engine = engineFor(definition, {

@@ -3,7 +3,7 @@ import type { CardFraud } from './card-fraud.ts'
 
 // Payments that workers of card-fraud are asked about.
 
-/** Of event time, ahead of all that was sent. */
+/** Event time ahead of all that was sent. */
 const AHEAD_MS = 300_000
 
 /** For each partition, a payment of a card that has some. */

@@ -6,13 +6,13 @@ import type { Demand } from './demand.ts'
 
 // Which form of prediction: first by a rule of thumb, then by what was measured, which overrules it.
 
-/** What models and a topology take here, on one thread. */
+/** Times of models and a topology here, on one thread. */
 export interface Measured {
   /** The most workers of a batch, which are on one machine. */
   readonly cores: number
   /** Until models and topology were loaded. */
   readonly startMs: number
-  /** Of t(n) = baseMs + rowMs · n, and t(1). */
+  /** Parts of t(n) = baseMs + rowMs · n, and t(1). */
   readonly models: readonly (Cost & Readonly<{ name: string; by: string; oneRowMs: number }>)[]
   /** In decoding, windows, scoring and encoding; `null`: there are no events. */
   readonly events: { readonly events: number; readonly microsPerEvent: number } | null
@@ -27,14 +27,14 @@ export interface Advice {
   /** Rows of a batch of the model at the peak; `null`: unknown. */
   readonly batchRows: number | null
   readonly rule: string
-  /** What was measured, in words. */
+  /** The measured times, in words. */
   readonly measured: readonly string[]
   /** Why it is not what the rule says; `null`: it is. */
   readonly overruled: string | null
   readonly against: readonly string[]
 }
 
-/** What Kafka, HTTP or files take of a worker for an event, µs: test/bench/RESULTS.md. */
+/** Time of a worker for Kafka, HTTP or files, µs an event: test/bench/RESULTS.md. */
 const WIRE_MICROS = 25
 /** Each worker of a batch has partitions of its own, of which there are so many. */
 const MOST_BATCH_WORKERS = 6

@@ -11,7 +11,7 @@ import type { AdviseFlags, Demand, NeedName } from './demand.ts'
 
 export type CommandLine = readonly [command: string, what: string]
 
-/** What the flags name. */
+/** The files and the topology that the flags name. */
 interface Subject extends AdviseFlags {
   readonly definition: Definition | undefined
   readonly cores: number
@@ -88,7 +88,7 @@ function modelOf(definition: Definition | undefined): ModelDefinition | undefine
     .find(isTrained)
 }
 
-/** As a shell takes it. */
+/** Quotes a path for a shell. */
 function path(text: string): string {
   return /^[\w./@:=+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
 }

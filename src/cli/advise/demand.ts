@@ -2,7 +2,7 @@ import { configFault, type TidemarkError } from '../../kernel/errors.ts'
 import { parseDuration } from '../../kernel/time.ts'
 import { suggestName } from '../config.ts'
 
-// What is asked of the predictions, by flags or by a preset.
+// The demand on predictions, by flags or by a preset.
 
 type Flag = 'maxLatency' | 'volume' | 'cost' | 'model' | 'topology' | 'input'
 export type AdviseFlags = Readonly<Partial<Record<Flag, string>>> & { readonly json?: boolean }
@@ -21,7 +21,7 @@ export interface Demand {
 
 export type NeedName = 'spare' | 'fallback' | 'reuse' | 'cache' | 'ab' | 'audit' | 'drift'
 
-/** What meets a need: in words, then lines of a topology, where no command or worker does. */
+/** Ways to meet a need: in words, then lines of a topology, where no command or worker does. */
 export const NEEDS: Readonly<Record<NeedName, readonly [what: string, ...lines: string[]]>> = {
   spare: ['99.99 % leaves 9 s a day: a worker more than the volume needs'],
   fallback: [
@@ -29,11 +29,9 @@ export const NEEDS: Readonly<Record<NeedName, readonly [what: string, ...lines: 
     ".score({ models: { main: model, rules }, otherwise: 'main', fallback: 'rules', fallbackOn: ['budget'] })",
   ],
   reuse: [
-    'popular ones are scored ahead by a batch, whose scores are rows of a table: docs/tables.md',
+    'popular ones are scored ahead by a batch, whose scores are rows of a table: docs/hybrid.md',
     "const popular = t.table('popular', { schema: Popular, key: (row) => row.id, from: file(new URL('./popular.ndjson', import.meta.url)) })",
-    'batchScore: events.lookup(popular, (e) => e.id).value((row) => row.probability),',
-    "const batch = rule({ outputs: ['probability'] }, (f: { batchScore: number }) => ({ probability: f.batchScore }))",
-    ".score({ models: { main: model, batch }, route: [{ to: 'batch', when: (_, f) => f.batchScore >= 0 }], otherwise: 'main' })",
+    ".score({ models: { main: model }, otherwise: 'main', reuse: { table: popular, score: (row) => ({ probability: row.probability }), at: (row) => row.at, maxAge: hours(24) } })",
   ],
   cache: [
     'rows of a store in Redis stay in memory while they are fresh: docs/stores.md',

@@ -115,7 +115,7 @@ export type OpenSteps = (then: readonly Step[], input: StepInput) => readonly Op
  */
 export type ReadyBatches = Iterable<readonly ReadyBatch[] | Promise<unknown>>
 
-/** What steps keep of a key, by their names. */
+/** State of a key, by step. */
 export interface StepStates {
   /** Features over windows, float32. */
   readonly features: Record<string, Readonly<Record<string, number>>>

@@ -118,7 +118,7 @@ export const score: OperatorRule<ScoreStep> = {
     }
     const output = {
       reader: called,
-      // What is known of a reused score differs from row to row.
+      // Facts about a reused score differ from row to row.
       shape: shape?.expression !== null || step.reuse !== null ? null : { known, expression: null },
       features: null,
     }

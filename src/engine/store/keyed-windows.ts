@@ -178,7 +178,7 @@ export class KeyedWindows implements HeldState {
     const history = enters ? histories.preview(key, timeMs) : histories.of(key)
     const previousMs = this.#previousMs(key, history, timeMs, this.#cutMs(watermarkMs))
     const closed = this.#lastClosed
-    // As of before the event, like a window that its watermark closes.
+    // Computed before the event enters, like a window that its watermark closes.
     if (history !== null) for (const of of closed) of.writeAt(watermarkMs, history, row)
     else for (const of of closed) of.write(key, row)
     this.#writeBefore(moment, history, row)

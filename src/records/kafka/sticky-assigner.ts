@@ -137,7 +137,7 @@ export function decodeClaims(data: Buffer | null): Claims {
   }
 }
 
-// What the leader tells every member with its assignment: a format byte, the transactional ids in
+// Data for every member with its assignment, from the leader: a format byte, the transactional ids in
 // the group, an empty id, and the owners of all partitions. Members of versions without owners take
 // them for one more id.
 

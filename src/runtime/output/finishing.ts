@@ -35,7 +35,7 @@ export interface Answered {
   readonly scores: StepScores | null
 }
 
-/** What outputs are made from. */
+/** The origins of outputs. */
 interface Origins extends Pick<OutputContext, 'records' | 'nextOffset'> {
   readonly isWarming: boolean
   /** The header about the tables. */

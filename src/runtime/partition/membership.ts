@@ -115,7 +115,7 @@ export class GroupMembership {
     return this.#life.state === 'joined' && this.#tasks.areAtEnds
   }
 
-  /** As {@link Tasks.taskOf}. */
+  /** Finds a task, see {@link Tasks.taskOf}. */
   taskOf(topology: string, partition: TopicPartition): Task | null {
     return this.#tasks.taskOf(topology, partition)
   }

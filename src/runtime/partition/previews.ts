@@ -21,7 +21,7 @@ import { tablesHeaders } from '../output/provenance.ts'
 import type { PreparedTopology } from '../prepared.ts'
 import { EventIntake } from './intake.ts'
 
-// What a topology would write of an event if it were the next record of its partition. Nothing is
+// Outputs that a topology would write of an event if it were the next record of its partition. Nothing is
 // kept of it.
 
 /** An event that somebody asks about, as its records have it. */
@@ -34,7 +34,7 @@ export interface AskedRecord {
 /** The place in the log at which a task has answered. */
 export interface AsOf {
   readonly partition: number
-  /** Of the next record that enters the windows. */
+  /** Offset of the next record that enters the windows. */
   readonly offset: number
   /** ms since the epoch; −Infinity before the first event. */
   readonly watermarkMs: number
@@ -52,7 +52,7 @@ export interface Preview {
   readonly fault: { readonly step: string; readonly error: TidemarkError } | null
   /** Was it left out, and why? `null`: it was not. */
   readonly leftOut: 'late' | 'duplicate' | 'skipped' | null
-  /** Of the first model that it reaches; `null`: it reaches none. */
+  /** The answer of the first model that it reaches; `null`: it reaches none. */
   readonly scored: ReturnType<ModelBatch['read']> | null
   /** May its windows lack events that are no longer in the log? */
   readonly isWarming: boolean
@@ -170,7 +170,7 @@ export class Previews {
     return this.#finish(await entering)
   }
 
-  /** What steps keep of a key. @throws NotNow */
+  /** State of a key. @throws NotNow */
   state(key: string): Promise<KeyState> {
     return this.#o.between(() => ({ states: this.#o.engine.peek(key), asOf: this.#asOf() }))
   }

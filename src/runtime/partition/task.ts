@@ -68,7 +68,7 @@ export class Task {
   /** Resolves when the work given so far has entered the windows. */
   #working: Promise<void> = Promise.resolve()
   #isOver = false
-  /** Of the next record that enters the windows. */
+  /** Offset of the next record that enters the windows. */
   #offset: number
   /** The last ready batches in progress: the next ones finish after them. */
   #last: Promise<void> = Promise.resolve()

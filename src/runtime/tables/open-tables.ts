@@ -40,7 +40,7 @@ export async function openTables(definitions: readonly Definition[], options: Op
   }
 }
 
-/** What the score steps of topologies measure over the rows of a table. */
+/** Measures that score steps of topologies need over the rows of a table. */
 function driftsOf(table: TableDefinition, definitions: readonly Definition[]): DriftDefinition[] {
   return definitions.flatMap(({ tables, then }) =>
     scoreStepsOf(then).flatMap(({ reuse }) => {

@@ -6,7 +6,7 @@ import { readDemand } from '../../../src/cli/advise/demand.ts'
 import { tidemark } from '../../support/command-line.ts'
 import { folderWith } from '../../support/folder.ts'
 
-// What `tidemark advise` measures, says and refuses. That the commands run: test/long/advise.test.ts.
+// Measurements, advice and refusals of `tidemark advise`. The commands run: test/long/advise.test.ts.
 
 const CARD_FRAUD = [
   ...['--topology', 'topologies/card-fraud.ts'],

@@ -12,6 +12,13 @@ const EVENTS = Array.from({ length: 200 }, (_, n) =>
   JSON.stringify({ id: `i${n}`, at: NOON_MS + n, amount: n }),
 ).join('\n')
 
+const POPULAR = [
+  { id: 'i3', probability: 0.33, at: NOON_MS },
+  { id: 'i4', probability: 0.44, at: NOON_MS },
+]
+  .map((row) => JSON.stringify(row))
+  .join('\n')
+
 /** A topology whose model cannot score the event of amount 7, with the lines of a need. */
 function topologyWith(name: NeedName): string {
   const [, ...lines] = NEEDS[name]
@@ -21,10 +28,10 @@ function topologyWith(name: NeedName): string {
   const constants = lines.filter((line) => line.startsWith('const '))
   const features = lines.filter((line) => !line.startsWith('.') && !line.startsWith('const '))
   return `
-import { defineTopology, file, minutes, redis, rule, seconds } from ${JSON.stringify(join(ROOT, 'dist/index.js'))}
+import { defineTopology, file, hours, minutes, redis, rule, seconds } from ${JSON.stringify(join(ROOT, 'dist/index.js'))}
 import { z } from ${JSON.stringify(join(ROOT, 'node_modules/zod/index.js'))}
 const Item = z.object({ rank: z.number() })
-const Popular = z.object({ id: z.string(), probability: z.number() })
+const Popular = z.object({ id: z.string(), probability: z.number(), at: z.number() })
 const model = rule({ outputs: ['probability'] }, (f: { amount: number }) => ({ probability: f.amount === 7 ? NaN : 0.1 }))
 const candidate = rule({ outputs: ['probability'] }, (f: { amount: number }) => ({ probability: 0.2 }))
 const rules = rule({ outputs: ['probability'] }, (f: { amount: number }) => ({ probability: 0.9 }))
@@ -60,7 +67,7 @@ async function outputsWith(name: NeedName, ...flags: string[]): Promise<Output[]
   const folder = folderWith({
     'package.json': '{"type":"module"}',
     'advised.ts': topologyWith(name),
-    'popular.ndjson': '{"id":"i3","probability":0.33}\n{"id":"i4","probability":0.44}\n',
+    'popular.ndjson': POPULAR,
     'items.ndjson': 'i3\t{"rank":1}\n',
   })
   const stores = flags.map((flag) => flag.replace('FOLDER', folder))
@@ -84,11 +91,11 @@ test('fallback: what the model cannot score has the score of the rules', async (
 
 test('reuse: what has a score of the batch gets that one', async () => {
   const outputs = await outputsWith('reuse')
-  const reused = outputs.filter(({ route }) => route === 'batch')
+  const reused = outputs.filter(({ route }) => route === 'reuse')
   expect(new Map(reused.map(({ id, probability }) => [id, probability]))).toEqual(
     new Map([
-      ['i3', Math.fround(0.33)],
-      ['i4', Math.fround(0.44)],
+      ['i3', 0.33],
+      ['i4', 0.44],
     ]),
   )
   expect(outputs.filter(({ route }) => route === 'main')).toHaveLength(197)
