@@ -229,9 +229,10 @@ export class RequestServer {
     const untilMs = sinceMs + deadlineOf(headers[DEADLINE])
     const body = await bodyOf(request)
     const names = route.path.exec(path)?.groups ?? {}
+    const { method } = route
     const isGone = () => socket.destroyed
-    const given = { method: route.method, path, headers, names, body }
-    return route.answer({ ...given, sinceMs, untilMs, isGone })
+    // Each written out: a spread costs more than all the rest here.
+    return route.answer({ method, path, headers, names, body, sinceMs, untilMs, isGone })
   }
 
   #authorize(given = ''): void {
