@@ -171,7 +171,7 @@ export function orFault(thrown: unknown): TidemarkError {
 }
 
 /**
- * What some work returns; `null`, with its faults added to `faults`: it was refused.
+ * Returns the result of some work; `null`: it was refused, and its faults were added to `faults`.
  * @throws any other thrown value
  */
 export async function unlessRefused<T>(

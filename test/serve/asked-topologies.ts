@@ -6,6 +6,7 @@ import { z } from 'zod'
 import type { Definition } from '../../src/topology/definition.ts'
 import flightDelay from '../../topologies/flight-delay.ts'
 import { Payment } from '../../topologies/payment.ts'
+import { paymentFeatures } from '../../topologies/payment-features.ts'
 import { paymentLines } from '../bench/payments.ts'
 import { cardGbdt } from '../fixtures/models/card-gbdt.model.ts'
 import { withFeatures } from '../golden/with-features.ts'
@@ -32,28 +33,11 @@ export const askedPayments = defineTopology('payments', (t) => {
     })
     .dedupe({ by: (p) => p.paymentId, within: minutes(10) })
     .features((f) => {
-      const paid = f.events({
-        amount: (p) => p.amount,
-        category: (p) => p.category,
-        merchant: (p) => p.merchantId,
-      })
-      const fiveMinutes = paid.rolling(minutes(5))
-      const hour = paid.rolling(hours(1))
-      const day = paid.rolling(hours(24))
+      const paid = f.events({})
       return {
+        ...paymentFeatures(f),
         amount: paid.lookup(merchants, (p) => p.merchantId).value((m) => m.limit),
         secondsSincePrevious: paid.secondsSinceLastEver({ cap: hours(24), never: 0 }),
-        count5m: fiveMinutes.count(),
-        sum5m: fiveMinutes.sum('amount'),
-        mean5m: fiveMinutes.mean('amount'),
-        categories5m: fiveMinutes.distinct('category'),
-        count1h: hour.count(),
-        sum1h: hour.sum('amount'),
-        max1h: hour.max('amount'),
-        merchants1h: hour.distinct('merchant'),
-        count24h: day.count(),
-        sum24h: day.sum('amount'),
-        std24h: day.std('amount'),
       }
     })
     .where((e) => e.amount < 100)
