@@ -1,7 +1,14 @@
 import { once } from 'node:events'
 import { Agent, type IncomingMessage, request } from 'node:http'
 import { buffer } from 'node:stream/consumers'
-import { type HttpReply, type HttpRequest, LATER, RequestFault } from './request-server.ts'
+import {
+  DEADLINE,
+  type HttpReply,
+  type HttpRequest,
+  LATER,
+  RequestFault,
+} from './request-server.ts'
+import { JSON_LENGTH } from './tensors.ts'
 
 // Requests that another worker answers. An address is `host:port`, with `#2` for the second of
 // several workers behind it.
@@ -9,10 +16,9 @@ import { type HttpReply, type HttpRequest, LATER, RequestFault } from './request
 const FORWARDED = 'tidemark-forwarded'
 /** Which of the workers behind one address is meant. */
 const WORKER = 'tidemark-worker'
-const DEADLINE = 'tidemark-deadline-ms'
-const KEPT = ['authorization', 'content-type', 'tidemark-key', 'inference-header-content-length']
+const KEPT = ['authorization', 'content-type', 'tidemark-key', JSON_LENGTH]
 const ANSWERED_BY = 'tidemark-answered-by'
-const BACK = ['content-type', 'retry-after', 'inference-header-content-length', ANSWERED_BY]
+const BACK = ['content-type', 'retry-after', JSON_LENGTH, ANSWERED_BY]
 
 /** Has another worker sent it? Then it goes no further. */
 export function isForwarded({ headers }: HttpRequest): boolean {

@@ -112,7 +112,7 @@ interface Answered {
   readonly waiting: number
 }
 
-const DEADLINE = 'tidemark-deadline-ms'
+export const DEADLINE = 'tidemark-deadline-ms'
 
 export class RequestServer {
   readonly #o: ServerOptions

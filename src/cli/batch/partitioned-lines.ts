@@ -49,13 +49,12 @@ export class LinePartitioner {
   readonly #line = { key: new Place(), value: new Place() }
 
   private constructor(source: SourceDefinition, format: Format, options: PartitioningOptions) {
-    const { partitioner } = source
     this.#source = source
     this.#format = format
     this.#o = options
     this.#key = takesSecond(source.key) ? null : format.reader(source.key as EventFunction<string>)
     this.#positions = options.fields.length === 0 ? null : new NumberScanner(options.fields)
-    this.#by = partitioner === 'unknown' || partitioner === null ? 'murmur2' : partitioner
+    this.#by = source.partitioner === 'crc32' ? 'crc32' : 'murmur2'
     this.#nextOffsets = new Array<number>(options.partitions).fill(0)
     this.#writers = this.#nextOffsets.map((_, partition) => new PartitionLinesWriter(partition))
     this.#field = this.#key instanceof FieldRead && this.#key.type === 'text' ? this.#key : null

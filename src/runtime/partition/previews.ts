@@ -118,8 +118,7 @@ export class Locator {
 
   partitionOf(key: Buffer, partitions: number): number {
     const { partitioner } = this.definition.source
-    const isKnown = partitioner !== 'unknown' && partitioner !== null
-    return partitionOfKey(key, partitions, isKnown ? partitioner : 'murmur2')
+    return partitionOfKey(key, partitions, partitioner === 'crc32' ? 'crc32' : 'murmur2')
   }
 }
 
