@@ -279,15 +279,18 @@ async function bodyOf(request: IncomingMessage): Promise<Buffer> {
   if (Number(request.headers['content-length'] ?? 0) > MOST.bodyBytes) throw tooLarge()
   const chunks: Buffer[] = []
   let bytes = 0
-  try {
-    for await (const chunk of request as AsyncIterable<Buffer>) {
+  // Iterating over the request costs a third of what it takes to answer one.
+  await new Promise<void>((resolve, reject) => {
+    request.on('data', (chunk: Buffer) => {
       bytes += chunk.length
-      if (bytes > MOST.bodyBytes) throw tooLarge()
-      chunks.push(chunk)
-    }
-  } catch (error) {
-    throw error instanceof RequestFault ? error : new RequestFault(499, 'the client is gone')
-  }
+      if (bytes > MOST.bodyBytes) reject(tooLarge())
+      else chunks.push(chunk)
+    })
+    request.once('end', resolve)
+    request.once('close', () => {
+      if (!request.complete) reject(new RequestFault(499, 'the client is gone'))
+    })
+  })
   const [only] = chunks
   const body = only !== undefined && chunks.length === 1 ? only : Buffer.concat(chunks)
   return unpacked(body, request.headers['content-encoding'])

@@ -7,6 +7,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
 import { partitionOf } from '../../src/records/memory/log.ts'
@@ -129,7 +130,13 @@ export class Place {
     const [line = ''] = readFileSync(PAYMENTS, 'utf8').split('\n')
     const payment = JSON.parse(line.split('\t')[1] ?? '') as object
     const body = JSON.stringify({ ...payment, paidAt: Date.now() })
-    return (await fetch(`${url}/predict/${name}`, { method: 'POST', body })).text()
+    for (;;) {
+      const answer = await fetch(`${url}/predict/${name}`, { method: 'POST', body })
+      const text = await answer.text()
+      if (answer.status !== 503) return text
+      // Partitions are on their way to a worker.
+      await sleep(Number(answer.headers.get('retry-after')) * 1_000)
+    }
   }
 
   /** Until it has answered. */
