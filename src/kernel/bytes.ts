@@ -46,8 +46,9 @@ export class Constant {
   constructor(of: string | Uint8Array) {
     const bytes = typeof of === 'string' ? Buffer.from(of) : of
     this.length = bytes.length
-    this.view = new DataView(new ArrayBuffer(Math.ceil(bytes.length / WORD) * WORD))
-    for (const [i, byte] of bytes.entries()) this.view.setUint8(i, byte)
+    const padded = new Uint8Array(Math.ceil(bytes.length / WORD) * WORD)
+    padded.set(bytes)
+    this.view = new DataView(padded.buffer)
   }
 }
 

@@ -73,6 +73,8 @@ export class Locator {
   readonly definition: Definition
   /** Is anything written that is not the result of a window? */
   readonly hasOutputs: boolean
+  /** Do its keys come from records, so that an event alone has none? */
+  readonly needsKey: boolean
   readonly #format: Format
   readonly #keyNumbers = new Dictionary()
   readonly #intake: EventIntake
@@ -84,17 +86,13 @@ export class Locator {
     this.hasOutputs = planOf(definition).some(
       ({ step, rule, place }) => rule.topic?.(step) !== undefined && place.results === null,
     )
+    this.needsKey = takesSecond(definition.source.key)
     this.#format = format
     this.#intake = new EventIntake(definition.source, format, {
       from,
       partitions: null,
       keyNumbers: this.#keyNumbers,
     })
-  }
-
-  /** Do its keys come from records, so that an event alone has none? */
-  get needsKey(): boolean {
-    return takesSecond(this.definition.source.key)
   }
 
   /**
