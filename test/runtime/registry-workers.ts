@@ -38,8 +38,11 @@ export const counts = defineTopology('counts', (t) =>
 const ready = prepare([counts], { registry: 'later' })
 
 /** The result of `prepare`, with a test's registry. */
-async function preparedWith(hand: HandRegistry): Promise<Prepared> {
-  const prepared = await ready
+export async function preparedBy(
+  hand: HandRegistry,
+  preparing: Promise<Prepared> = ready,
+): Promise<Prepared> {
+  const prepared = await preparing
   const topologies = prepared.topologies.map((topology) => {
     const { source } = topology.definition
     const wanted = wantedFields(topology.definition)
@@ -94,7 +97,7 @@ export interface Run extends Partial<WorkerOptions> {
 }
 
 export async function started(records: Records, { hand, actual = new Map(), ...more }: Run) {
-  const prepared = onTopics(await preparedWith(hand), actual)
+  const prepared = onTopics(await preparedBy(hand), actual)
   const watch = new Watch()
   const worker = startWorker({
     ...{ prepared, records, group: GROUP, clock: sleeplessClock(), random: longestWaits },

@@ -4,6 +4,7 @@ import { expect } from 'vitest'
 import { type LogPosition, partitionOf } from '../../src/records/memory/log.ts'
 import { MemoryRecords } from '../../src/records/memory/memory-records.ts'
 import type { Observer } from '../../src/runtime/events.ts'
+import type { Prepared } from '../../src/runtime/prepared.ts'
 import { prepare } from '../../src/runtime/start/prepare.ts'
 import { startWorker, type Worker } from '../../src/runtime/worker.ts'
 import type { RequestServer } from '../../src/serve/request-server.ts'
@@ -48,6 +49,7 @@ export class AskedWorkers {
   readonly #workers: Worker[] = []
   readonly #definition: Definition
   readonly #partitions: number
+  readonly #prepared: () => Promise<Prepared>
   /** By worker and topic, the rows of tables that it has read. */
   readonly #rowsRead: Map<string, number>[] = []
   readonly #reads = new EventEmitter()
@@ -55,15 +57,21 @@ export class AskedWorkers {
   readonly #agent = new Agent({ keepAlive: true, timeout: 4_000 })
   readonly #closing: (() => Promise<void>)[] = []
 
-  constructor(definition: Definition, topics: readonly string[], partitions: number) {
+  constructor(
+    definition: Definition,
+    topics: readonly string[],
+    partitions: number,
+    prepared = () => prepare([definition]),
+  ) {
     this.#definition = definition
     this.#partitions = partitions
+    this.#prepared = prepared
     for (const topic of topics) this.records.createTopic(topic, { partitions })
   }
 
   /** Starts one more worker. */
   async start(): Promise<Worker> {
-    const prepared = await prepare([this.#definition])
+    const prepared = await this.#prepared()
     const rows = new Map<string, number>()
     this.#rowsRead.push(rows)
     const observer: Observer = (event) => {
@@ -109,7 +117,10 @@ export class AskedWorkers {
     return at as LogPosition
   }
 
-  async ask(path: string, { at = 0, ...given }: { at?: number; body?: string; key?: string } = {}) {
+  async ask(
+    path: string,
+    { at = 0, ...given }: { at?: number; body?: string | Buffer; key?: string } = {},
+  ) {
     const { port } = this.servers[at % this.servers.length] as RequestServer
     const method = given.body === undefined ? 'GET' : 'POST'
     const headers = {

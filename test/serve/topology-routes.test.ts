@@ -1,5 +1,11 @@
+import { Type } from 'avsc'
+import { defineTopology, registry, seconds } from 'tidemark'
 import { afterEach, describe, expect, test } from 'vitest'
+import { prepare } from '../../src/runtime/start/prepare.ts'
 import type { Definition } from '../../src/topology/definition.ts'
+import { HandRegistry, wireValue } from '../formats/registry/hand-registry.ts'
+import { Event } from '../runtime/memory-workers.ts'
+import { preparedBy } from '../runtime/registry-workers.ts'
 import { perTenSeconds, START_MS } from '../runtime/support.ts'
 import { event as eventOf, inTopic, reusing, row } from '../runtime/tables/reused.ts'
 import { AskedWorkers, expectSame } from './asked-first.ts'
@@ -135,7 +141,46 @@ describe('a topology', () => {
     await worker.stop()
     expect(await ask('/predict/payments', body)).toMatchObject({ status: 503 })
   })
+
+  test('takes bytes with the id of a schema, as its records have them', async () => {
+    const hand = new HandRegistry()
+    hand.add(1, { type: 'avro', text: JSON.stringify(AVRO) })
+    const preparing = () => preparedBy(hand, prepare([large], { registry: 'later' }))
+    const asked = new AskedWorkers(large, ['events', 'large', 'events.dlq'], 1, preparing)
+    open.push(asked)
+    await asked.start()
+    await asked.settled()
+    const bytes = Type.forSchema(AVRO).toBuffer({ key: 'k', at: START_MS, amount: 2.5 })
+    const ask = (id: number) => asked.ask('/predict/large', { body: wireValue(id, bytes) })
+    const outputs = [{ topic: 'large', key: 'k', value: { key: 'k', at: START_MS, amount: 2.5 } }]
+    expect(await ask(1)).toMatchObject({ status: 200, body: { outputs } })
+    // The stream would wait for it too.
+    expect(await ask(2)).toMatchObject({ status: 503, body: { code: 'REGISTRY_UNAVAILABLE' } })
+  })
 })
+
+const AVRO = {
+  type: 'record' as const,
+  name: 'Event',
+  fields: [
+    { name: 'key', type: 'string' as const },
+    { name: 'at', type: 'long' as const },
+    { name: 'amount', type: 'double' as const },
+  ],
+}
+
+const large = defineTopology('large', (t) =>
+  t
+    .source('events', {
+      schema: registry(Event),
+      key: (e) => e.key,
+      eventTimeMs: (e) => e.at,
+      watermark: { lag: seconds(1) },
+      onLate: 'score',
+    })
+    .where((e) => e.amount > 1)
+    .sink('large'),
+)
 
 function payment({ at = 0, ...given }: { at?: number; amount?: unknown }): string {
   const text = { paymentId: `p-${at}`, cardId: 'c-1', merchantId: 'm-1', category: 'fuel' }
