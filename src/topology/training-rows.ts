@@ -84,9 +84,10 @@ function withRows(
 function rowStep({ step, names, timeOf }: End, fields: readonly string[], topic: string): MapStep {
   const to = (given: unknown) => {
     const { event, features } = given as Featured
-    const own = fields.map((field) => [field, event[field] ?? null])
-    const numbers = names.map((name) => [name, features[name]])
-    return { eventTime: timeOf(event), ...Object.fromEntries([...own, ...numbers]) }
+    const row: Record<string, unknown> = { eventTime: timeOf(event) }
+    for (const field of fields) row[field] = event[field] ?? null
+    for (const name of names) row[name] = features[name]
+    return row
   }
   const sink = { op: 'sink', name: topic, topic, key: null } as const
   return { op: 'map', name: `${step}-row`, to, then: [sink] }
