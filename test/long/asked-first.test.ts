@@ -32,7 +32,7 @@ test.each([
   '%s: each event gets what the stream then writes, and asking changes the state of no key',
   { timeout: 60_000 + EVENTS * MS_EACH },
   async (_, [definition, topics, events]) => {
-    const asked = new AskedWorkers(definition, topics, PARTITIONS)
+    const asked = new AskedWorkers(definition, topics, { partitions: PARTITIONS })
     open.push(asked)
     for (let i = 0; i < 3; i++) await asked.start()
     await asked.settled()

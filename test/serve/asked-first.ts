@@ -43,6 +43,12 @@ export interface Answer {
   readonly [field: string]: unknown
 }
 
+interface AskedOptions {
+  readonly partitions: number
+  /** @default by the definition */
+  readonly prepared?: () => Promise<Prepared>
+}
+
 export class AskedWorkers {
   readonly records = new MemoryRecords({ chunkRecords: 50 })
   readonly servers: RequestServer[] = []
@@ -60,8 +66,7 @@ export class AskedWorkers {
   constructor(
     definition: Definition,
     topics: readonly string[],
-    partitions: number,
-    prepared = () => prepare([definition]),
+    { partitions, prepared = () => prepare([definition]) }: AskedOptions,
   ) {
     this.#definition = definition
     this.#partitions = partitions

@@ -28,7 +28,7 @@ async function workersOf(
   topics: readonly string[],
   { workers = 3, partitions = 4 } = {},
 ): Promise<AskedWorkers> {
-  const asked = new AskedWorkers(definition, topics, partitions)
+  const asked = new AskedWorkers(definition, topics, { partitions })
   open.push(asked)
   for (let i = 0; i < workers; i++) await asked.start()
   await asked.settled()
@@ -110,7 +110,7 @@ describe('a topology', () => {
   })
 
   test('is not asked while nobody has its partition, and faults of a request say their place', async () => {
-    const asked = new AskedWorkers(askedPayments, PAYMENTS, 1)
+    const asked = new AskedWorkers(askedPayments, PAYMENTS, { partitions: 1 })
     open.push(asked)
     const worker = await asked.start()
     await asked.settled()
@@ -145,8 +145,9 @@ describe('a topology', () => {
   test('takes bytes with the id of a schema, as its records have them', async () => {
     const hand = new HandRegistry()
     hand.add(1, { type: 'avro', text: JSON.stringify(AVRO) })
-    const preparing = () => preparedBy(hand, prepare([large], { registry: 'later' }))
-    const asked = new AskedWorkers(large, ['events', 'large', 'events.dlq'], 1, preparing)
+    const prepared = () => preparedBy(hand, prepare([large], { registry: 'later' }))
+    const topics = ['events', 'large', 'events.dlq']
+    const asked = new AskedWorkers(large, topics, { partitions: 1, prepared })
     open.push(asked)
     await asked.start()
     await asked.settled()

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { readFile, realpath } from 'node:fs/promises'
+import { join, sep } from 'node:path'
 import { fieldRules } from '../../formats/json/field-rules.ts'
 import { configFault, TidemarkError } from '../../kernel/errors.ts'
+import { jsonObject } from '../../kernel/json.ts'
 import { InputLines } from '../../records/files/input-lines.ts'
 import type { PartitionLines } from '../../records/files/partition-lines.ts'
 import { NUMERIC } from '../../records/files/tabular.ts'
@@ -62,7 +63,7 @@ async function run(asked: Asked, loaded: Loaded): Promise<void> {
   const input = await openInput(flags, topology, folder)
   const inputs = await hashedFiles(input.files)
   const job = { ...asked, identity: await identityOf(flags, topology, inputs) }
-  if (await isComplete(flags, job.identity)) return
+  if (await isComplete(flags, input.files, job.identity)) return
   const before = await folder.saved<Saved>()
   if (before.some((of) => of.identity !== job.identity)) {
     const what =
@@ -196,20 +197,34 @@ export async function publish(
   report(await finish(saved, options), job.flags)
 }
 
-/** Is there an output already, of the same run? @throws TidemarkError `CONFIG_INVALID`: of another */
+/**
+ * Is there an output already, of the same run?
+ * @throws TidemarkError `CONFIG_INVALID`: there is something that must not be replaced
+ */
 export async function isComplete(
   { output, overwrite, resume }: BatchFlags,
+  inputs: readonly { readonly path: string }[],
   identity = '',
 ): Promise<boolean> {
   if (!(await exists(output))) return false
-  const text = await readFile(join(output, MANIFEST), 'utf8').catch(() => '{}')
-  const { identity: of } = JSON.parse(text) as { readonly identity?: string }
-  if (resume && of === identity) {
+  const manifest = jsonObject(await readFile(join(output, MANIFEST), 'utf8').catch(() => ''))
+  if (manifest === null) {
+    throw configFault('exists already, and is no output of a batch', output, 'choose another name')
+  }
+  if (resume && manifest['identity'] === identity) {
     say(`${output} is complete already`)
     return true
   }
-  if (overwrite) return false
-  throw configFault('the output exists already', output, 'replace it with --overwrite')
+  if (!overwrite) {
+    throw configFault('the output exists already', output, 'replace it with --overwrite')
+  }
+  const replaced = `${await realpath(output)}${sep}`
+  for (const { path } of inputs) {
+    if ((await realpath(path)).startsWith(replaced)) {
+      throw configFault('is in the output that would be replaced', path, 'choose another --output')
+    }
+  }
+  return false
 }
 
 function report({ outcomes, parts }: Manifest, { output }: BatchFlags): void {

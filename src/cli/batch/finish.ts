@@ -4,6 +4,7 @@ import { copyFile, link, mkdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { columnKind, Shape } from '../../formats/json/shape.ts'
+import { configFault, messageOf } from '../../kernel/errors.ts'
 import { packageVersion } from '../../kernel/node.ts'
 import { DuckDb } from '../../records/files/duckdb.ts'
 import { toParquet } from '../../records/files/parquet.ts'
@@ -137,8 +138,13 @@ export function metadataOf(about: object): Readonly<Record<string, string>> {
   )
 }
 
+/** @throws TidemarkError `CONFIG_INVALID`: it cannot be read, such as a file of labels */
 async function sha256Of(path: string): Promise<string> {
   const hash = createHash('sha256')
-  await pipeline(createReadStream(path, { highWaterMark: 2 ** 20 }), hash)
+  try {
+    await pipeline(createReadStream(path, { highWaterMark: 2 ** 20 }), hash)
+  } catch (error) {
+    throw configFault(`cannot read the file: ${messageOf(error)}`, path)
+  }
   return hash.digest('hex')
 }

@@ -44,9 +44,9 @@ export async function scoreRows(
   sayNotes(notes)
   const folder = await WorkFolder.lock(flags.output, { isKept: false })
   try {
-    await isComplete(flags)
     const fieldOf = (name: string) => (model.features.includes(name) ? NUMERIC : null)
     const input = await InputLines.open(flags.input, fieldOf, folder.path)
+    await isComplete(flags, input.files)
     refuseIfAny(columnFaults(input, model))
     await new ModelRows({ model, scorer, flags, folder, input, ended }).run()
   } finally {

@@ -1,4 +1,14 @@
-import { open, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import {
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  rmdir,
+  stat,
+  utimes,
+  writeFile,
+} from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { configFault, messageOf } from '../../kernel/errors.ts'
@@ -100,6 +110,8 @@ export class WorkFolder {
 
   async release(): Promise<void> {
     clearInterval(this.#touching)
+    // A folder in which nothing was made is of no use.
+    await rmdir(this.path).catch(() => {})
     await rm(this.#lock, { force: true })
   }
 

@@ -305,17 +305,36 @@ test('an export has the ids and the dead letters that its events had in the log'
 })
 
 test('an output that is there is kept, unless it is to be replaced', async () => {
-  const folder = folderWith({ 'in.ndjson': INPUT, 'out/mine': '' })
+  const folder = folderWith({ 'in.ndjson': INPUT })
   const args = ['--input', join(folder, 'in.ndjson')]
+  await batch(ORDERS, folder, ...args)
+  writeFileSync(join(folder, 'out/mine'), '')
   const refused = await batch(ORDERS, folder, ...args)
   expect([refused.code, refused.stderr]).toEqual([3, expect.stringContaining('--overwrite')])
-  expect(readdirSync(join(folder, 'out'))).toEqual(['mine'])
+  expect(existsSync(join(folder, 'out/mine'))).toBe(true)
   expect((await batch(ORDERS, folder, ...args, '--overwrite')).code).toBe(0)
   expect(existsSync(join(folder, 'out/mine'))).toBe(false)
   const again = await batch(ORDERS, folder, ...args, '--resume')
   expect([again.code, again.stderr]).toEqual([0, expect.stringContaining('is complete already')])
   const other = await batch(ORDERS, folder, ...args, '--resume', '--partitions', '2')
   expect(other.code).toBe(3)
+})
+
+test('what is no output of a batch is never replaced, nor an output with the input in it', async () => {
+  const folder = folderWith({ 'in/orders.ndjson': INPUT, 'orders.ndjson': INPUT })
+  await batch(ORDERS, folder, '--input', join(folder, 'orders.ndjson'))
+  for (const [output, input, why] of [
+    ['in', 'in/*', 'is no output of a batch'],
+    ['orders.ndjson', 'orders.ndjson', 'is no output of a batch'],
+    ['out', 'out/risks/*', 'is in the output that would be replaced'],
+  ] as const) {
+    const where = ['--input', join(folder, input), '--output', join(folder, output)]
+    const { code, stderr } = await tidemark(['batch', ORDERS, ...where, '--overwrite'])
+    expect([code, stderr]).toEqual([3, expect.stringContaining(why)])
+  }
+  expect(readdirSync(join(folder, 'in'))).toEqual(['orders.ndjson'])
+  expect(readFileSync(join(folder, 'orders.ndjson'), 'utf8')).toBe(INPUT)
+  expect(existsSync(join(folder, 'out/_SUCCESS'))).toBe(true)
 })
 
 test('too many dead letters publish nothing; with a higher limit, the work that is done is published', async () => {
@@ -366,6 +385,7 @@ test.each([
   ['--offset-column', 'o', 'add --partition-column'],
   ['--within', 'soon', 'must be a time such as'],
   ['--input', 'none-*.ndjson', 'no file fits this glob'],
+  ['--table', 'rates=none.ndjson', 'cannot read the file'],
 ])('%s %s is refused: %s', async (flag, value, hint) => {
   const folder = folderWith({ 'in.ndjson': INPUT })
   const { code, stderr } = await batch(
