@@ -12,7 +12,7 @@ import {
   type Plugin,
   stop,
 } from 'esbuild'
-import { type Code, messageOf, orFault, TidemarkError } from '../kernel/errors.ts'
+import { type Code, messageOf, TidemarkError, unlessRefused } from '../kernel/errors.ts'
 import { type Definition, isDefinition } from '../topology/definition.ts'
 import { PACKAGE } from './own-package.ts'
 
@@ -23,11 +23,8 @@ export async function loadTopologies(files: readonly string[]) {
   const definitions: Definition[] = []
   const faults: TidemarkError[] = []
   for (const file of files) {
-    try {
-      definitions.push(await load(file))
-    } catch (error) {
-      faults.push(orFault(error))
-    }
+    const definition = await unlessRefused(() => load(file), faults)
+    if (definition !== null) definitions.push(definition)
   }
   await stop()
   return { definitions, faults }

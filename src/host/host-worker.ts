@@ -68,18 +68,22 @@ export async function hostWorker(hosted: Hosted): Promise<RunningWorker> {
   const name = await claimName(config.workerName, group)
   let watch: Awaited<ReturnType<typeof watchers>> | null = null
   let worker: Worker | null = null
-  let records: KafkaRecords
+  let records: KafkaRecords | null = null
   let predict: RequestServer | null = null
+  const close = async () => {
+    await records?.close()
+    name.release()
+    await watch?.http?.close()
+    await predict?.close()
+    await prepared.close()
+  }
   try {
     watch = await watchers(hosted, config)
     const membership = () => worker?.membership ?? null
     predict = await requests(hosted, { observer: watch.observer, membership })
     records = recordsOf(config, options, { name, observed: watch.worker })
   } catch (thrown) {
-    name.release()
-    await watch?.http?.close()
-    await predict?.close()
-    await prepared.close()
+    await close()
     throw thrown
   }
   const { http, observer } = watch
@@ -100,13 +104,9 @@ export async function hostWorker(hosted: Hosted): Promise<RunningWorker> {
   const stop = () => void started.stop().catch(() => {})
   if (signal?.aborted) stop()
   signal?.addEventListener('abort', stop, { once: true })
-  const done = ended(started, log, async () => {
+  const done = ended(started, log, () => {
     signal?.removeEventListener('abort', stop)
-    await records.close()
-    name.release()
-    await http?.close()
-    await predict?.close()
-    await prepared.close()
+    return close()
   })
   // Callers may await `done`, but need not: an unhandled rejection must not end the process.
   done.catch(() => {})
