@@ -59,15 +59,15 @@ const REPEATED = 'repeatedFlags'
  * the last one. A flag whose parser takes the value before it may be.
  */
 export function refuseRepeats(command: Command): void {
+  const repeated: string[] = []
+  command.setOptionValue(REPEATED, repeated)
   for (const option of command.options) {
     const isList = option.argChoices === undefined && (option.parseArg?.length ?? 0) > 1
     if (isList) continue
     let times = 0
     command.on(`option:${option.name()}`, () => {
       times += 1
-      if (times !== 2) return
-      const flag = option.long ?? option.flags
-      command.setOptionValue(REPEATED, [...repeatedIn(command.opts()), flag])
+      if (times === 2) repeated.push(option.long ?? option.flags)
     })
   }
   // `readConfig` reports them with all other faults of the settings.
@@ -76,12 +76,9 @@ export function refuseRepeats(command: Command): void {
 }
 
 function repeatFaults(flags: Readonly<Record<string, unknown>>): TidemarkError[] {
+  const repeated = (flags[REPEATED] ?? []) as readonly string[]
   const hint = 'only one of them would be used: keep the one you mean'
-  return repeatedIn(flags).map((where) => configFault('is given more than once', where, hint))
-}
-
-function repeatedIn(flags: Readonly<Record<string, unknown>>): readonly string[] {
-  return (flags[REPEATED] as readonly string[] | undefined) ?? []
+  return repeated.map((where) => configFault('is given more than once', where, hint))
 }
 
 function helpOfFallback({ fallback, fallbackText }: Setting<unknown>): string {

@@ -77,10 +77,8 @@ async function benchmarksOf(
   return first.evaluator.by === 'onnxruntime' ? [first] : [first, await measured('onnxruntime')]
 }
 
-function plain(of: FileBenchmark) {
-  const { file, bytes, accuracy, evaluator, latencyBudgetMs, largestBatch, bestBatch, batches } = of
-  const what = { file, bytes, accuracy, evaluator: evaluator.by }
-  return { ...what, latencyBudgetMs, largestBatch, bestBatch, batches }
+function plain({ notes: _, ...of }: FileBenchmark) {
+  return { ...of, evaluator: of.evaluator.by }
 }
 
 function describeBenchmark(of: FileBenchmark): string {

@@ -128,22 +128,18 @@ export function groupOf(group: string | null, { topologies }: Prepared): string 
   return group ?? topologies.map((t) => t.definition.name).join('+')
 }
 
+/** Logs the faults that end it one by one, with their codes. */
 async function ended(worker: Worker, log: Log | undefined, close: () => Promise<void>) {
   try {
     await worker.done
   } catch (thrown) {
-    if (log !== undefined) logFailure(thrown, log)
+    for (const fault of faultsOf(thrown)) {
+      const { code, where, hint } = fault instanceof TidemarkError ? fault : { code: 'INVARIANT' }
+      log?.error({ code, where, hint }, messageOf(fault))
+    }
     throw thrown
   } finally {
     await close()
-  }
-}
-
-/** Logs the faults one by one, with their codes. */
-function logFailure(thrown: unknown, log: Log): void {
-  for (const fault of faultsOf(thrown)) {
-    const { code, where, hint } = fault instanceof TidemarkError ? fault : { code: 'INVARIANT' }
-    log.error({ code, where, hint }, messageOf(fault))
   }
 }
 
