@@ -77,8 +77,9 @@ async function benchmarksOf(
   return first.evaluator.by === 'onnxruntime' ? [first] : [first, await measured('onnxruntime')]
 }
 
-function plain({ notes: _, ...of }: FileBenchmark) {
-  return { ...of, evaluator: of.evaluator.by }
+function plain(of: FileBenchmark) {
+  const { notes: _, evaluator, ...rest } = of
+  return { ...rest, evaluator: evaluator.by }
 }
 
 function describeBenchmark(of: FileBenchmark): string {

@@ -16,7 +16,6 @@ import { prepare } from '../runtime/start/prepare.ts'
 import { startWorker, type Worker } from '../runtime/worker.ts'
 import { probesOf } from '../serve/health.ts'
 import type { RequestServer } from '../serve/request-server.ts'
-import type { serveRequests } from '../serve/worker-requests.ts'
 import { type Definition, isDefinition } from '../topology/definition.ts'
 import { optionFaults, type RunWorkerOptions } from './options.ts'
 import type { RunningWorker } from './running-worker.ts'
@@ -79,8 +78,12 @@ export async function hostWorker(hosted: Hosted): Promise<RunningWorker> {
   }
   try {
     watch = await watchers(hosted, config)
-    const membership = () => worker?.membership ?? null
-    predict = await requests(hosted, { observer: watch.observer, membership })
+    if (options.predict !== undefined) {
+      const { serveRequests } = await import('../serve/worker-requests.ts')
+      const membership = () => worker?.membership ?? null
+      const asked = { topologies: prepared.topologies, observer: watch.observer, membership }
+      predict = await serveRequests(options.predict, asked)
+    }
     records = recordsOf(config, options, { name, observed: watch.worker })
   } catch (thrown) {
     await close()
@@ -160,15 +163,6 @@ function recordsOf(
       if (observed.state === 'running') log?.warn({}, warning)
     },
   })
-}
-
-async function requests(
-  { prepared: { topologies }, options: { predict } }: Hosted,
-  worker: Pick<Parameters<typeof serveRequests>[1], 'observer' | 'membership'>,
-): Promise<RequestServer | null> {
-  if (predict === undefined) return null
-  const { serveRequests: serve } = await import('../serve/worker-requests.ts')
-  return serve(predict, { topologies, ...worker })
 }
 
 async function watchers(

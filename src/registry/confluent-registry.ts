@@ -50,9 +50,7 @@ interface SchemaBody {
   readonly references?: readonly Reference[] | null
 }
 
-interface IdBody {
-  readonly id: number
-}
+type IdBody = Readonly<{ id: number }>
 
 interface CompatibilityBody {
   readonly is_compatible: boolean
