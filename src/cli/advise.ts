@@ -14,7 +14,7 @@ import { type Advice, about, adviceFor, type Measured } from './advise/advice.ts
 import { type CommandLine, commandsFor } from './advise/commands.ts'
 import { type AdviseFlags, type Demand, NEEDS, PEAK, PRESETS, readDemand } from './advise/demand.ts'
 import { embeddedRecords, feedEvents, LineBook, OutcomeTally } from './embedded.ts'
-import { BATCH_MS } from './model-evaluate.ts'
+import { PATIENT } from './model-evaluate.ts'
 import { modelOfFile } from './model-of-file.ts'
 import { prepareFiles } from './prepared.ts'
 import { plural, say, sayNotes, writeResult } from './print.ts'
@@ -33,8 +33,6 @@ export function advise(): Command {
     .action(start)
 }
 
-// A model that is too slow is to be told, not refused.
-const PATIENT = { evaluator: 'auto', latencyBudgetMs: BATCH_MS } as const
 const CHOICES = {
   ...({ values: 'json', redis: 'later', latencyBudget: 'none' } as const),
   sourceOf: (store: StoreDefinition) => new GivenSource(store, []),
@@ -49,6 +47,7 @@ async function start(preset: string | undefined, flags: AdviseFlags): Promise<vo
     await unlessRefused(async () => (await openInput(input)).destroy(), faults)
   }
   const beginMs = performance.now()
+  // A model that is too slow is to be told, not refused.
   const load = async (file: string) => loadSingle(await modelOfFile(file), PATIENT)
   const own = model ? await unlessRefused(() => load(model), faults) : null
   const prepare = (file: string) => prepareFiles([file], {}, CHOICES)

@@ -12,7 +12,7 @@ import {
   type Plugin,
   stop,
 } from 'esbuild'
-import { type Code, messageOf, orFault, TidemarkError } from '../kernel/errors.ts'
+import { type Code, messageOf, TidemarkError, unlessRefused } from '../kernel/errors.ts'
 import { type Definition, isDefinition } from '../topology/definition.ts'
 import { PACKAGE } from './own-package.ts'
 
@@ -23,11 +23,8 @@ export async function loadTopologies(files: readonly string[]) {
   const definitions: Definition[] = []
   const faults: TidemarkError[] = []
   for (const file of files) {
-    try {
-      definitions.push(await load(file))
-    } catch (error) {
-      faults.push(orFault(error))
-    }
+    const definition = await unlessRefused(() => load(file), faults)
+    if (definition !== null) definitions.push(definition)
   }
   await stop()
   return { definitions, faults }
@@ -76,20 +73,16 @@ function asFault(thrown: unknown, file: string): TidemarkError {
     const { message, hint, where = file } = thrown as TidemarkError
     return new TidemarkError(thrown.code as Code, message, { where, hint })
   }
-  return new TidemarkError('TOPOLOGY_LOAD', reasonOf(thrown), {
-    where: whereOf(thrown, file),
-    cause: thrown,
-    hint: hintFor(thrown),
-  })
+  const { text = messageOf(thrown), location } = unreadable(thrown) ?? {}
+  const where = location
+    ? `${shortest(resolve(location.file))}:${location.line}:${location.column + 1}`
+    : whereThrown(thrown, file)
+  const missing = /Could not resolve "([^"./][^"]*)"/.exec(text)?.[1]
+  const hint = missing && `npm install ${missing}, in the folder of the topology`
+  return new TidemarkError('TOPOLOGY_LOAD', text, { where, cause: thrown, hint })
 }
 
-function reasonOf(thrown: unknown): string {
-  return unreadable(thrown)?.text ?? messageOf(thrown)
-}
-
-function whereOf(thrown: unknown, file: string): string {
-  const { location } = unreadable(thrown) ?? {}
-  if (location) return `${shortest(resolve(location.file))}:${location.line}:${location.column + 1}`
+function whereThrown(thrown: unknown, file: string): string {
   const stack = thrown instanceof Error ? (thrown.stack ?? '') : ''
   const [, ...behind] = stack.split(`${resolve(file)}:`)
   const line = behind.map((text) => Number.parseInt(text, 10)).find((of) => of > 0)
@@ -104,11 +97,6 @@ function unreadable(thrown: unknown): Message | null {
 function shortest(path: string): string {
   const fromHere = relative(process.cwd(), path)
   return fromHere.startsWith('..') ? path : fromHere
-}
-
-function hintFor(thrown: unknown): string | undefined {
-  const missing = /Could not resolve "([^"./][^"]*)"/.exec(reasonOf(thrown))?.[1]
-  return missing && `npm install ${missing}, in the folder of the topology`
 }
 
 // A bundle, because with Node's loader hooks for TypeScript every import, even of JavaScript, goes

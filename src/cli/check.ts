@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
 import { groupOf } from '../host/host-worker.ts'
 import { NO_NAME } from '../host/worker-name.ts'
-import { orFault, refuseIfAny, type TidemarkError } from '../kernel/errors.ts'
+import { refuseIfAny, type TidemarkError, unlessRefused } from '../kernel/errors.ts'
 import { groupStart } from '../records/group-member.ts'
 import { KafkaRecords } from '../records/kafka/kafka-records.ts'
 import type { PartitionOffsets, TopicInfo } from '../records/port.ts'
@@ -85,7 +85,11 @@ async function checkConnected(prepared: Prepared, config: CheckConfig): Promise<
     const definitions = prepared.topologies.map((t) => t.definition)
     const found = await checkCluster({ records, definitions, group, guarantee, brokers })
     const { topics, partitionOffsets, known, notes } = found
-    refuseIfAny(partitionOffsets.flatMap((offsets) => faultOf(offsets, { group, from, known })))
+    const faults: TidemarkError[] = []
+    for (const offsets of partitionOffsets) {
+      await unlessRefused(() => groupStart(offsets, { group, from, known }), faults)
+    }
+    refuseIfAny(faults)
     const schemas = await findSchemas(prepared.topologies)
     const silent = (await prepared.redis?.connect()) ?? null
     await writeLines([
@@ -100,18 +104,6 @@ async function checkConnected(prepared: Prepared, config: CheckConfig): Promise<
     sayNotes([...notes, ...variants, ...(silent === null ? [] : [`no answer of Redis: ${silent}`])])
   } finally {
     await records.close()
-  }
-}
-
-function faultOf(
-  offsets: PartitionOffsets,
-  joining: Parameters<typeof groupStart>[1],
-): TidemarkError[] {
-  try {
-    groupStart(offsets, joining)
-    return []
-  } catch (error) {
-    return [orFault(error)]
   }
 }
 

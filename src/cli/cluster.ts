@@ -22,24 +22,14 @@ export function kafkaOptions(
 /** `readConfig` has refused a login that lacks a part. */
 function saslOf(config: ClusterConfig): KafkaSasl | null {
   const { saslMechanism: mechanism } = config
-  switch (mechanism) {
-    case null:
-      return null
-    case 'oauthbearer':
-      return {
-        mechanism,
-        token: tokenOf(config),
-        extensions: Object.fromEntries(config.saslExtension),
-      }
-    case 'aws-msk-iam':
-      return { mechanism, region: config.awsRegion ?? '' }
-    case 'plain':
-    case 'scram-sha-256':
-    case 'scram-sha-512': {
-      const password = config.saslPasswordFile ?? config.saslPassword ?? ''
-      return { mechanism, username: config.saslUsername ?? '', password }
-    }
+  if (mechanism === null) return null
+  if (mechanism === 'aws-msk-iam') return { mechanism, region: config.awsRegion ?? '' }
+  if (mechanism === 'oauthbearer') {
+    const extensions = Object.fromEntries(config.saslExtension)
+    return { mechanism, token: tokenOf(config), extensions }
   }
+  const password = config.saslPasswordFile ?? config.saslPassword ?? ''
+  return { mechanism, username: config.saslUsername ?? '', password }
 }
 
 function tokenOf(config: ClusterConfig): BearerOptions['token'] {

@@ -59,15 +59,15 @@ const REPEATED = 'repeatedFlags'
  * the last one. A flag whose parser takes the value before it may be.
  */
 export function refuseRepeats(command: Command): void {
+  const repeated: string[] = []
+  command.setOptionValue(REPEATED, repeated)
   for (const option of command.options) {
     const isList = option.argChoices === undefined && (option.parseArg?.length ?? 0) > 1
     if (isList) continue
     let times = 0
     command.on(`option:${option.name()}`, () => {
       times += 1
-      if (times !== 2) return
-      const flag = option.long ?? option.flags
-      command.setOptionValue(REPEATED, [...repeatedIn(command.opts()), flag])
+      if (times === 2) repeated.push(option.long ?? option.flags)
     })
   }
   // `readConfig` reports them with all other faults of the settings.
@@ -76,12 +76,9 @@ export function refuseRepeats(command: Command): void {
 }
 
 function repeatFaults(flags: Readonly<Record<string, unknown>>): TidemarkError[] {
+  const repeated = (flags[REPEATED] ?? []) as readonly string[]
   const hint = 'only one of them would be used: keep the one you mean'
-  return repeatedIn(flags).map((where) => configFault('is given more than once', where, hint))
-}
-
-function repeatedIn(flags: Readonly<Record<string, unknown>>): readonly string[] {
-  return (flags[REPEATED] as readonly string[] | undefined) ?? []
+  return repeated.map((where) => configFault('is given more than once', where, hint))
 }
 
 function helpOfFallback({ fallback, fallbackText }: Setting<unknown>): string {
@@ -110,8 +107,8 @@ export function readConfig<const N extends SettingName>(
   const config: Partial<Record<SettingName, unknown>> = {}
   for (const name of names) {
     const s = SETTINGS[name]
-    const origin = strongestOrigin(name, { flags, context, file })
-    if (origin === null) {
+    const origin = givenOrigin(name, flags, context) ?? file.get(name)
+    if (origin === undefined) {
       config[name] = s.fallback
       continue
     }
@@ -131,27 +128,22 @@ interface Origin {
   readonly where: string
 }
 
-interface Sources {
-  readonly flags: Readonly<Record<string, unknown>>
-  readonly context: SettingsContext
-  readonly file: ReadonlyMap<string, Origin>
-}
-
-/** `null`: it is not set. */
-function strongestOrigin(name: SettingName, { flags, context, file }: Sources): Origin | null {
+/** Its flag or else its variable; `null`: neither is set. */
+function givenOrigin(
+  name: SettingName,
+  flags: Readonly<Record<string, unknown>>,
+  { env, folder }: SettingsContext,
+): Origin | null {
   const { environmentOnly, many } = SETTINGS[name]
-  const { env, folder } = context
   const flag = environmentOnly ? undefined : flags[name]
   if (flag !== undefined && flag !== null) {
     return { raw: { values: [flag].flat().map(String), folder }, where: flagOf(name) }
   }
-  const variable = env[variableOf(name)]
-  const isLink = linksOfKubernetes(env).includes(variableOf(name))
-  if (variable !== undefined && variable !== '' && !isLink) {
-    const values = many ? variable.split(',').map((v) => v.trim()) : [variable]
-    return { raw: { values, folder }, where: variableOf(name) }
-  }
-  return file.get(name) ?? null
+  const where = variableOf(name)
+  const text = env[where] ?? ''
+  if (text === '' || linksOfKubernetes(env).includes(where)) return null
+  const values = many ? text.split(',').map((v) => v.trim()) : [text]
+  return { raw: { values, folder }, where }
 }
 
 function readConfigFile(

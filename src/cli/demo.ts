@@ -48,11 +48,6 @@ async function start(seconds: number): Promise<void> {
   }
 }
 
-interface Prediction {
-  readonly flightId: string
-  readonly probability: number
-}
-
 async function play(prepared: Prepared, seconds: number): Promise<void> {
   const { definition } = prepared.topologies[0] as PreparedTopology
   const flights = readFlights()
@@ -82,8 +77,8 @@ async function play(prepared: Prepared, seconds: number): Promise<void> {
     }),
     publish: async ({ outputs }: Commit) => {
       for (const { value } of outputs) {
-        const { flightId, probability } = JSON.parse(String(value)) as Prediction
-        board.predict(flightId, probability)
+        const said = JSON.parse(String(value)) as { flightId: string; probability: number }
+        board.predict(said.flightId, said.probability)
       }
     },
   }

@@ -9,7 +9,6 @@ import { type Line, linesOf, openInput, splitKey } from '../records/files/lines.
 import type { Commit, Header } from '../records/port.ts'
 import type { RecordFault } from '../runtime/output/dead-letter.ts'
 import type { Prepared, PreparedTopology } from '../runtime/prepared.ts'
-import type { TableDefinition } from '../topology/definition.ts'
 import { shadowTopics } from '../topology/graph.ts'
 import { addPair, headerOption, parseCount } from './arguments.ts'
 import { addSettings, readConfig } from './config.ts'
@@ -95,31 +94,24 @@ async function start(command: Command, file: string, flags: Flags): Promise<void
     const topology = prepared.topologies[0] as PreparedTopology
     say(summaryOf(topology))
     sayNotes(prepared.notes)
-    const { stores } = topology.definition
+    const { tables, stores } = topology.definition
+    const inTopics = tables.filter(({ from }) => from.topic !== undefined)
     const givable = stores.filter(({ name, from }) => 'redis' in from || rows.has(name))
-    checkRows('table', [...tablesOf(topology).keys()], flags.table ?? new Map())
-    checkRows(
-      'store',
-      givable.map(({ name }) => name),
-      rows,
-    )
+    checkRows('table', inTopics, flags.table ?? new Map())
+    checkRows('store', givable, rows)
     await score(prepared, input ?? process.stdin, flags)
   } finally {
     await prepared.close()
   }
 }
 
-function tablesOf({ definition }: PreparedTopology): ReadonlyMap<string, TableDefinition> {
-  const inTopics = definition.tables.filter(({ from }) => from.topic !== undefined)
-  return new Map(inTopics.map((table) => [table.name, table]))
-}
-
-/** @param known names of tables or stores whose rows can be given */
+/** @param of the tables or stores whose rows can be given */
 function checkRows(
   kind: 'table' | 'store',
-  known: readonly string[],
+  of: readonly { readonly name: string }[],
   given: ReadonlyMap<string, unknown>,
 ): void {
+  const known = of.map(({ name }) => name)
   const hint = known.length === 0 ? 'it has none' : `it has: ${known.join(', ')}`
   const strange = [...given.keys()].filter((name) => !known.includes(name))
   const what = (name: string) => `the topology has no ${kind} "${name}" whose rows can be given`
@@ -154,16 +146,16 @@ function storeRow({ bytes, number }: Line, path: string): [string, unknown] {
 }
 
 async function score(prepared: Prepared, stream: Readable, input: Flags): Promise<void> {
-  const topology = prepared.topologies[0] as PreparedTopology
-  const { source } = topology.definition
-  const records = embeddedRecords(topology.definition, input.partitions)
+  const { definition } = prepared.topologies[0] as PreparedTopology
+  const { source, tables } = definition
+  const records = embeddedRecords(definition, input.partitions)
   const book = new LineBook()
   const report = new DeadLetterReport(book, input.deadLetters ?? null)
   const tally = new OutcomeTally()
-  const shadows = shadowTopics(topology.definition)
-  for (const [table, path] of input.table ?? []) {
-    const definition = tablesOf(topology).get(table) as TableDefinition
-    await feedRows(definition, await openInput(path), records)
+  const shadows = shadowTopics(definition)
+  for (const table of tables) {
+    const path = input.table?.get(table.name)
+    if (path !== undefined) await feedRows(table, await openInput(path), records)
   }
   const worker = {
     prepared,

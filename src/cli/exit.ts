@@ -64,19 +64,13 @@ function exitNow(code: number): never {
   for (;;);
 }
 
-export interface StopRequest {
-  /** Resolves at SIGINT, at SIGTERM, or when the given signal aborts. */
-  readonly promise: Promise<void>
-  readonly hasCome: boolean
-  /** Removes the handlers: signals then have their default effect again. */
-  dispose(): void
-}
+export type StopRequest = ReturnType<typeof untilSignal>
 
 /**
  * Listens for a request to stop. A second signal ends the process at once.
  * @param other a further source of requests
  */
-export function untilSignal(other?: AbortSignal): StopRequest {
+export function untilSignal(other?: AbortSignal) {
   const signals = new AbortController()
   const requests = other ? AbortSignal.any([signals.signal, other]) : signals.signal
   const signalled = (name: NodeJS.Signals) => {
@@ -87,13 +81,15 @@ export function untilSignal(other?: AbortSignal): StopRequest {
   process.on('SIGINT', signalled)
   process.on('SIGTERM', signalled)
   return {
-    promise: new Promise((resolve) => {
+    /** Resolves at SIGINT, at SIGTERM, or when the given signal aborts. */
+    promise: new Promise<void>((resolve) => {
       if (requests.aborted) resolve()
       requests.addEventListener('abort', () => resolve(), { once: true })
     }),
     get hasCome() {
       return requests.aborted
     },
+    /** Removes the handlers: signals then have their default effect again. */
     dispose: () => {
       process.off('SIGINT', signalled)
       process.off('SIGTERM', signalled)

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join, relative, resolve } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
 import { TidemarkError } from '../kernel/errors.ts'
 import { makeFolder } from '../kernel/node.ts'
@@ -65,12 +65,8 @@ function createEmpty(folder: string): void {
 
 /** Builds the type declarations of this checkout, because the new project depends on it. */
 async function declareTypes(): Promise<void> {
-  const { declareWhenStale } = (await import(
-    pathToFileURL(join(ROOT, 'src/cli/build.js')).href
-  )) as {
-    declareWhenStale: () => Promise<void>
-  }
-  await declareWhenStale()
+  const build: unknown = await import(new URL('src/cli/build.js', PACKAGE).href)
+  await (build as { declareWhenStale(): Promise<void> }).declareWhenStale()
 }
 
 function filesFor(folder: string, hasModel: boolean): Map<string, string | Buffer> {

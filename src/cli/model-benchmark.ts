@@ -78,9 +78,8 @@ async function benchmarksOf(
 }
 
 function plain(of: FileBenchmark) {
-  const { file, bytes, accuracy, evaluator, latencyBudgetMs, largestBatch, bestBatch, batches } = of
-  const what = { file, bytes, accuracy, evaluator: evaluator.by }
-  return { ...what, latencyBudgetMs, largestBatch, bestBatch, batches }
+  const { notes: _, evaluator, ...rest } = of
+  return { ...rest, evaluator: evaluator.by }
 }
 
 function describeBenchmark(of: FileBenchmark): string {

@@ -25,6 +25,7 @@ import { showProgress } from './progress.ts'
 const MOST_FAULTS = 10
 /** How long a batch may take where nobody waits for it, ms. */
 export const BATCH_MS = 10_000
+export const PATIENT = { evaluator: 'auto', latencyBudgetMs: BATCH_MS } as const
 
 interface Flags {
   readonly rows: string
@@ -59,8 +60,7 @@ async function evaluate(file: string, { rows, label, ...flags }: Flags): Promise
   const output = evaluatedOutput(model, flags.output ?? null)
   const evaluator = evaluatorOf(output, flags.task ?? null)
   const input = await openInput(rows)
-  const budget = { evaluator: 'auto', latencyBudgetMs: BATCH_MS } as const
-  const { scorer, notes } = await loadSingle(model, budget)
+  const { scorer, notes } = await loadSingle(model, PATIENT)
   sayNotes(notes)
   const faults: TidemarkError[] = []
   let [read, unscored] = [0, 0]

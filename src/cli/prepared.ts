@@ -13,8 +13,7 @@ import { type Scorer, shownEvaluator } from '../scoring/scorer.ts'
 import type { Definition } from '../topology/definition.ts'
 import { loadTopologies } from './author-files.ts'
 
-interface FileChoices
-  extends Pick<Choices, 'values' | 'registry' | 'redis' | 'sourceOf' | 'latencyBudget'> {
+interface FileChoices extends Omit<Choices, keyof WorkerConfig> {
   /** Changes the topologies. @default they stay as they are */
   readonly as?: (definition: Definition) => Definition
 }

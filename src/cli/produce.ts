@@ -22,7 +22,7 @@ export interface LineFlags {
   readonly time?: string
   readonly timestamps: 'now' | 'event'
   /** Encodes the value of a record. @default it is written as it is */
-  readonly encode?: EncodeJson
+  readonly encode?: EncodeJson | null
   readonly header: readonly Header[]
 }
 
@@ -89,8 +89,8 @@ async function start(command: Command, file: string, flags: Flags): Promise<void
   void ended.promise.then(() => pace.stop())
   let isTold = false
   try {
-    const lines = { ...flags, ...(encode && { encode }) }
-    for await (const batch of batchesOf({ file, stream: input }, lines, pace)) {
+    const events = { file, stream: input }
+    for await (const batch of batchesOf(events, { ...flags, encode }, pace)) {
       if (!isTold && batch.some(({ key }) => key === null)) {
         isTold = true
         sayOnOwnLine(noteLine(WITHOUT_KEY))
@@ -138,17 +138,7 @@ export async function* batchesOf(
   }
 }
 
-interface LineEvent {
-  readonly key: Buffer | null
-  readonly value: Buffer
-  readonly timeMs: number | null
-}
-
-function* eventsOf(
-  lines: readonly Line[],
-  file: string,
-  { key, time, encode }: LineFlags,
-): Generator<LineEvent> {
+function* eventsOf(lines: readonly Line[], file: string, { key, time, encode }: LineFlags) {
   for (const { bytes, number } of lines) {
     const where = `${file}:${number}`
     const { key: own, value } = splitKey(bytes)
@@ -156,7 +146,7 @@ function* eventsOf(
     const fields = needsKey || time !== undefined ? fieldsOf(value, where) : {}
     yield {
       key: needsKey ? keyOf(valueAt(fields, key), key, where) : own,
-      value: encode === undefined ? value : encoded(value, encode, where),
+      value: encode ? encoded(value, encode, where) : value,
       timeMs: time === undefined ? null : timeOf(valueAt(fields, time), time, where),
     }
   }

@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { configFault, refuseIfAny, type TidemarkError, unlessRefused } from '../kernel/errors.ts'
+import { groupedBy } from '../kernel/grouped.ts'
 import { loadSingle } from '../scoring/models.ts'
 import { shownEvaluator } from '../scoring/scorer.ts'
 import { RequestServer } from '../serve/request-server.ts'
@@ -8,7 +9,7 @@ import { addSettings, readConfig } from './config.ts'
 import { untilSignal } from './exit.ts'
 import { modelOfFile } from './model-of-file.ts'
 import { say, sayNotes } from './print.ts'
-import { SERVE_SETTINGS, type Values } from './settings.ts'
+import { type Config, SERVE_SETTINGS } from './settings.ts'
 
 const PORT = 8_080
 /** How long a batch may take, ms. */
@@ -46,10 +47,7 @@ async function serveFiles(files: readonly string[], flags: Record<string, unknow
   }
 }
 
-async function loaded(
-  file: string,
-  { evaluator = 'auto' }: Pick<Values, 'evaluator'>,
-): Promise<ServedModel> {
+async function loaded(file: string, { evaluator }: Config<'evaluator'>): Promise<ServedModel> {
   const found = await modelOfFile(file)
   // An ONNX file says no version.
   const model = found.version === '?' ? { ...found, version: '1' } : found
@@ -59,7 +57,7 @@ async function loaded(
 }
 
 function nameFaults(models: readonly ServedModel[]): TidemarkError[] {
-  const names = models.map(({ model }) => model.name)
-  const twice = names.filter((name, i) => names.indexOf(name) < i)
-  return [...new Set(twice)].map((name) => configFault(`several models are "${name}"`))
+  const byName = groupedBy(models, ({ model }) => model.name)
+  const several = [...byName].filter(([, same]) => same.length > 1)
+  return several.map(([name]) => configFault(`several models are "${name}"`))
 }

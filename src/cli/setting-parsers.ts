@@ -1,19 +1,11 @@
 import { readFileSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { messageOf } from '../kernel/errors.ts'
 import { isExtension } from '../records/kafka/options.ts'
-import { integer, orWord, pairsOf, type RawSetting, single } from '../runtime/setting.ts'
+import { pairsOf, type RawSetting, single } from '../runtime/setting.ts'
 
 // Parsers of the settings that only a process has. Each throws an Error whose message says what is
 // wrong with the value.
-
-const NUMBER_OF_WORKERS = orWord(integer({ from: 1, to: 256 }), 'auto', 'auto' as const)
-
-export function workers(raw: RawSetting): number {
-  const number = NUMBER_OF_WORKERS.parse(raw)
-  return number === 'auto' ? availableParallelism() : number
-}
 
 export function saslExtensions({ values }: RawSetting): Map<string, string> {
   const extensions = pairsOf(values, 'name=value')

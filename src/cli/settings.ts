@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import type { LogFormat } from '../observe/log.ts'
 import { faultOfTokenUrl } from '../records/kafka/login/token-providers.ts'
 import { type KafkaSasl, MECHANISMS } from '../records/kafka/options.ts'
@@ -25,7 +26,6 @@ import {
   redisUrls,
   saslExtensions,
   textOf,
-  workers,
 } from './setting-parsers.ts'
 
 // The settings of the commands: those of a worker, and what only a process has. Each one's flag,
@@ -57,7 +57,7 @@ const WORKERS = under(WORKER_SETTINGS.brokers.heading, {
     about:
       'number of workers, each in its own process; auto: one per CPU available to this process',
     fallback: 1,
-    kind: { parse: workers },
+    kind: orWord(integer({ from: 1, to: 256 }), 'auto', availableParallelism()),
   }),
 })
 const HTTP_AND_LOG = under(WORKER_SETTINGS.statusEveryMs.heading, {

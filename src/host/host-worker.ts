@@ -16,7 +16,6 @@ import { prepare } from '../runtime/start/prepare.ts'
 import { startWorker, type Worker } from '../runtime/worker.ts'
 import { probesOf } from '../serve/health.ts'
 import type { RequestServer } from '../serve/request-server.ts'
-import type { serveRequests } from '../serve/worker-requests.ts'
 import { type Definition, isDefinition } from '../topology/definition.ts'
 import { optionFaults, type RunWorkerOptions } from './options.ts'
 import type { RunningWorker } from './running-worker.ts'
@@ -68,18 +67,26 @@ export async function hostWorker(hosted: Hosted): Promise<RunningWorker> {
   const name = await claimName(config.workerName, group)
   let watch: Awaited<ReturnType<typeof watchers>> | null = null
   let worker: Worker | null = null
-  let records: KafkaRecords
+  let records: KafkaRecords | null = null
   let predict: RequestServer | null = null
-  try {
-    watch = await watchers(hosted, config)
-    const membership = () => worker?.membership ?? null
-    predict = await requests(hosted, { observer: watch.observer, membership })
-    records = recordsOf(config, options, { name, observed: watch.worker })
-  } catch (thrown) {
+  const close = async () => {
+    await records?.close()
     name.release()
     await watch?.http?.close()
     await predict?.close()
     await prepared.close()
+  }
+  try {
+    watch = await watchers(hosted, config)
+    if (options.predict !== undefined) {
+      const { serveRequests } = await import('../serve/worker-requests.ts')
+      const membership = () => worker?.membership ?? null
+      const asked = { topologies: prepared.topologies, observer: watch.observer, membership }
+      predict = await serveRequests(options.predict, asked)
+    }
+    records = recordsOf(config, options, { name, observed: watch.worker })
+  } catch (thrown) {
+    await close()
     throw thrown
   }
   const { http, observer } = watch
@@ -100,13 +107,9 @@ export async function hostWorker(hosted: Hosted): Promise<RunningWorker> {
   const stop = () => void started.stop().catch(() => {})
   if (signal?.aborted) stop()
   signal?.addEventListener('abort', stop, { once: true })
-  const done = ended(started, log, async () => {
+  const done = ended(started, log, () => {
     signal?.removeEventListener('abort', stop)
-    await records.close()
-    name.release()
-    await http?.close()
-    await predict?.close()
-    await prepared.close()
+    return close()
   })
   // Callers may await `done`, but need not: an unhandled rejection must not end the process.
   done.catch(() => {})
@@ -128,22 +131,18 @@ export function groupOf(group: string | null, { topologies }: Prepared): string 
   return group ?? topologies.map((t) => t.definition.name).join('+')
 }
 
+/** Logs the faults that end it one by one, with their codes. */
 async function ended(worker: Worker, log: Log | undefined, close: () => Promise<void>) {
   try {
     await worker.done
   } catch (thrown) {
-    if (log !== undefined) logFailure(thrown, log)
+    for (const fault of faultsOf(thrown)) {
+      const { code, where, hint } = fault instanceof TidemarkError ? fault : { code: 'INVARIANT' }
+      log?.error({ code, where, hint }, messageOf(fault))
+    }
     throw thrown
   } finally {
     await close()
-  }
-}
-
-/** Logs the faults one by one, with their codes. */
-function logFailure(thrown: unknown, log: Log): void {
-  for (const fault of faultsOf(thrown)) {
-    const { code, where, hint } = fault instanceof TidemarkError ? fault : { code: 'INVARIANT' }
-    log.error({ code, where, hint }, messageOf(fault))
   }
 }
 
@@ -164,15 +163,6 @@ function recordsOf(
       if (observed.state === 'running') log?.warn({}, warning)
     },
   })
-}
-
-async function requests(
-  { prepared: { topologies }, options: { predict } }: Hosted,
-  worker: Pick<Parameters<typeof serveRequests>[1], 'observer' | 'membership'>,
-): Promise<RequestServer | null> {
-  if (predict === undefined) return null
-  const { serveRequests: serve } = await import('../serve/worker-requests.ts')
-  return serve(predict, { topologies, ...worker })
 }
 
 async function watchers(

@@ -50,9 +50,7 @@ interface SchemaBody {
   readonly references?: readonly Reference[] | null
 }
 
-interface IdBody {
-  readonly id: number
-}
+type IdBody = Readonly<{ id: number }>
 
 interface CompatibilityBody {
   readonly is_compatible: boolean
@@ -63,14 +61,6 @@ interface Reference {
   readonly name: string
   readonly subject: string
   readonly version: number
-}
-
-interface Expected<T> {
-  /** Codes of a thing that is not there. */
-  readonly absent: readonly number[]
-  readonly is: (body: unknown) => body is T
-  /** Whether the registry may reject the schema. @default false */
-  readonly mayReject?: boolean
 }
 
 interface LibraryResponse {
@@ -108,10 +98,7 @@ export class ConfluentRegistry implements SchemaRegistry, SchemaSubjects {
   }
 
   async schema(id: number): Promise<RegisteredSchema> {
-    const body = await this.#ask(() => this.#api.Schema.find({ id }), {
-      absent: [NO_SUCH_SCHEMA],
-      is: isSchema,
-    })
+    const body = await this.#ask(() => this.#api.Schema.find({ id }), isSchema, [NO_SUCH_SCHEMA])
     if (body === null) throw unknown(`the schema registry has no schema ${id}`)
     return this.#whole(id, body)
   }
@@ -119,40 +106,31 @@ export class ConfluentRegistry implements SchemaRegistry, SchemaSubjects {
   async find(subject: string, schema: NewSchema): Promise<number | null> {
     const asked = { subject, body: bodyOf(schema) }
     const idOf = async (parameters: typeof asked & { readonly normalize?: true }) => {
-      const body = await this.#ask(() => this.#api.Subject.registered(parameters), {
-        absent: NOT_THERE,
-        is: hasId,
-        mayReject: true,
-      })
-      return body?.id ?? null
+      const request = () => this.#api.Subject.registered(parameters)
+      return (await this.#ask(request, hasId, NOT_THERE))?.id ?? null
     }
     // Some registries compare texts, but layout does not matter.
     return (await idOf(asked)) ?? idOf({ ...asked, normalize: true })
   }
 
   async objections(subject: string, schema: NewSchema): Promise<readonly string[]> {
-    const body = await this.#ask(
-      () => this.#api.Subject.compatible({ subject, verbose: true, body: bodyOf(schema) }),
-      { absent: NO_SUCH_SUBJECT, is: isCompatibility, mayReject: true },
-    )
+    const asked = { subject, verbose: true, body: bodyOf(schema) }
+    const request = () => this.#api.Subject.compatible(asked)
+    const body = await this.#ask(request, isCompatibility, NO_SUCH_SUBJECT)
     if (body === null || body.is_compatible) return []
     const { messages } = body
     return messages?.length ? messages : ['it is not compatible with the latest version']
   }
 
   async register(subject: string, schema: NewSchema): Promise<number> {
-    const body = await this.#ask(
-      () => this.#api.Subject.register({ subject, body: bodyOf(schema) }),
-      { absent: [], is: hasId, mayReject: true },
-    )
-    return (body as IdBody).id
+    const request = () => this.#api.Subject.register({ subject, body: bodyOf(schema) })
+    return ((await this.#ask(request, hasId, [])) as IdBody).id
   }
 
   async latest(subject: string): Promise<RegisteredSchema | null> {
-    const body = await this.#ask(() => this.#api.Subject.latestVersion({ subject }), {
-      absent: NO_SUCH_SUBJECT,
-      is: (of): of is SchemaBody & IdBody => isSchema(of) && hasId(of),
-    })
+    const request = () => this.#api.Subject.latestVersion({ subject })
+    const is = (of: unknown): of is SchemaBody & IdBody => isSchema(of) && hasId(of)
+    const body = await this.#ask(request, is, NO_SUCH_SUBJECT)
     return body === null ? null : this.#whole(body.id, body)
   }
 
@@ -173,10 +151,8 @@ export class ConfluentRegistry implements SchemaRegistry, SchemaSubjects {
   ): Promise<void> {
     for (const { name, subject, version } of wanted) {
       if (into.has(name)) continue
-      const body = await this.#ask(() => this.#api.Subject.version({ subject, version }), {
-        absent: NOT_THERE,
-        is: isSchema,
-      })
+      const request = () => this.#api.Subject.version({ subject, version })
+      const body = await this.#ask(request, isSchema, NOT_THERE)
       if (body === null) {
         const other = `version ${version} of subject "${subject}"`
         throw unknown(`schema ${id} refers to ${other}, which the schema registry does not have`)
@@ -186,8 +162,15 @@ export class ConfluentRegistry implements SchemaRegistry, SchemaSubjects {
     }
   }
 
-  /** @throws TidemarkError `SCHEMA_REJECTED` · `REGISTRY_UNAVAILABLE`, also for a proxy's page */
-  async #ask<T>(request: () => Promise<LibraryResponse>, expected: Expected<T>): Promise<T | null> {
+  /**
+   * @param absent codes of a thing that is not there: `null` is returned
+   * @throws TidemarkError `SCHEMA_REJECTED` · `REGISTRY_UNAVAILABLE`, also for a proxy's page
+   */
+  async #ask<T>(
+    request: () => Promise<LibraryResponse>,
+    is: (body: unknown) => body is T,
+    absent: readonly number[],
+  ): Promise<T | null> {
     let body: unknown
     try {
       body = (await request()).data()
@@ -199,18 +182,14 @@ export class ConfluentRegistry implements SchemaRegistry, SchemaSubjects {
       if (response === undefined || noAnswer !== null) {
         throw this.#unavailable(messageOf(noAnswer), thrown)
       }
-      return this.#refused(response, expected, thrown)
+      return this.#refused(response, absent, thrown)
     }
-    if (expected.is(body)) return body
+    if (is(body)) return body
     throw this.#unavailable('it answered 200 with something else than was asked for')
   }
 
   /** @returns `null`: the registry itself denies that there is such a thing */
-  #refused(
-    response: LibraryResponse,
-    { absent, mayReject = false }: Expected<unknown>,
-    cause: unknown,
-  ): null {
+  #refused(response: LibraryResponse, absent: readonly number[], cause: unknown): null {
     const status = response.status()
     const answered = `it answered ${status}`
     const { error_code: code, message } = (response.data() ?? {}) as Record<string, unknown>
@@ -218,7 +197,8 @@ export class ConfluentRegistry implements SchemaRegistry, SchemaSubjects {
     const isOwn = typeof code === 'number' && String(code).startsWith(String(status))
     if (isOwn && absent.includes(code)) return null
     const words = typeof message === 'string' ? message : null
-    if (mayReject && REJECTED.includes(status)) {
+    // What is asked by GET has no schema that may be rejected.
+    if (response.request().method() === 'post' && REJECTED.includes(status)) {
       throw new TidemarkError('SCHEMA_REJECTED', words ?? answered, { where: this.url, cause })
     }
     // The words name a missing reference, for example.

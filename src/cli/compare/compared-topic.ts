@@ -1,5 +1,6 @@
 import { configFault } from '../../kernel/errors.ts'
 import { causeOf } from '../../kernel/ids.ts'
+import { jsonOrNull } from '../../kernel/json.ts'
 import type { LogRecord } from '../../records/port.ts'
 import { BY_CLOCK_HEADER, ID_HEADER, MODEL_HEADER } from '../../runtime/output/provenance.ts'
 import { valueAt } from '../arguments.ts'
@@ -44,7 +45,7 @@ export class ComparedTopic {
       if (typeof output !== 'string') yield output
       else {
         this.unusable[output]++
-        if (output === 'withoutScore') this.#numbers ??= numbersIn(record)
+        if (output === 'withoutScore') this.#numbers ??= [...pathsOf(valueOf(record), '')]
       }
     }
     if (this.records >= TRIED) this.end()
@@ -74,14 +75,10 @@ function scoredOutput(record: LogRecord, field: string): ScoredOutput | Unusable
   }
   const cause = causeOf(id)
   if (cause === null) return 'withoutId'
-  const score = valueAt(parsed(record.value), field)
+  const score = valueAt(valueOf(record), field)
   return typeof score === 'number' && Number.isFinite(score)
     ? { cause, scored: { score, model, byClock } }
     : 'withoutScore'
-}
-
-function numbersIn({ value }: LogRecord): string[] {
-  return [...pathsOf(parsed(value), '')]
 }
 
 function* pathsOf(json: unknown, before: string): Generator<string> {
@@ -92,10 +89,6 @@ function* pathsOf(json: unknown, before: string): Generator<string> {
   }
 }
 
-function parsed(value: Buffer | null): unknown {
-  try {
-    return JSON.parse(value?.toString() ?? '')
-  } catch {
-    return undefined
-  }
+function valueOf({ value }: LogRecord): unknown {
+  return jsonOrNull(value?.toString() ?? '')
 }

@@ -12,18 +12,7 @@ import {
   type WorkerAssignment,
 } from './messages.ts'
 
-export interface WorkerProcess {
-  readonly pid: number | undefined
-  /** Where it answers requests; `null`: it does not, or not yet. */
-  readonly port: () => number | null
-  /** Never rejects. */
-  readonly ended: Promise<End>
-  run(): void
-  stop(): void
-  kill(): void
-  /** Resolves to its answer; `null`: none within 5 s, or it has ended. */
-  ask(): Promise<WorkerAnswer | null>
-}
+export type WorkerProcess = ReturnType<typeof startWorkerProcess>
 
 /**
  * How a worker's process has ended. Its reports count, not its exit code: SIGKILL ends it where the
@@ -45,7 +34,7 @@ const ANSWER_WITHIN_MS = 5_000
 export function startWorkerProcess(
   assignment: WorkerAssignment,
   prepared: (outline: RunOutline) => void,
-): WorkerProcess {
+) {
   // The number is only for people who list processes.
   const child = fork(WORKER_MAIN, [String(assignment.worker)], {
     execArgv: [...process.execArgv.filter(isInherited), ...heapFlags(assignment.of)],
@@ -83,8 +72,10 @@ export function startWorkerProcess(
   send({ type: 'prepare', assignment })
   return {
     pid: child.pid,
+    /** Where it answers requests; `null`: it does not, or not yet. */
     port: () => port,
-    ended: ended.then((failed) => {
+    /** Never rejects. */
+    ended: ended.then((failed): End => {
       answered(null)
       const { exitCode, signalCode: signal } = child
       const all = failed === null ? faults.map(faultOf) : [failed]
@@ -92,9 +83,10 @@ export function startWorkerProcess(
     }),
     run: () => send({ type: 'run' }),
     stop: () => send({ type: 'stop' }),
-    kill: () => void child.kill('SIGKILL'),
+    kill: (): void => void child.kill('SIGKILL'),
+    /** Resolves to its answer; `null`: none within 5 s, or it has ended. */
     ask: () =>
-      new Promise((resolve) => {
+      new Promise<WorkerAnswer | null>((resolve) => {
         asking.add(resolve)
         setTimeout(resolve, ANSWER_WITHIN_MS, null).unref()
         send({ type: 'ask' })
