@@ -89,14 +89,19 @@ export class RequestFault extends Error {
   }
 }
 
-interface ServerOptions {
-  readonly host: string
+/** Where requests are answered. */
+export interface RequestAddress {
   /** 0: any free port. */
   readonly port: number
-  /** `null`: everybody may ask. */
-  readonly token: string | null
-  /** Where others reach it. @default the address itself */
-  readonly advertise?: string | null | undefined
+  /** @default 127.0.0.1: not reachable over the network */
+  readonly host?: string
+  /** Required of those who ask. @default everybody may ask */
+  readonly token?: string | null
+  /** Where other workers of the group reach it, `host:port`. @default the address itself */
+  readonly advertise?: string | null
+}
+
+interface ServerOptions extends RequestAddress {
   /** How to choose another port. @default with the setting of requests */
   readonly otherPort?: string
   readonly routes: readonly HttpRoute[]
@@ -115,6 +120,7 @@ interface Answered {
 export const DEADLINE = 'tidemark-deadline-ms'
 
 export class RequestServer {
+  readonly host: string
   readonly #o: ServerOptions
   readonly #token: Buffer | null
   readonly #server: Server
@@ -124,8 +130,10 @@ export class RequestServer {
   #waiting = 0
 
   private constructor(options: ServerOptions) {
+    const { host = '127.0.0.1', token = null } = options
+    this.host = host
     this.#o = options
-    this.#token = options.token === null ? null : digestOf(options.token)
+    this.#token = token === null ? null : digestOf(token)
     const limits = {
       maxHeaderSize: MOST.headerBytes,
       headersTimeout: MOST.arrivalMs,
@@ -143,12 +151,12 @@ export class RequestServer {
   /** @throws TidemarkError `CONFIG_INVALID`: the address cannot be listened on */
   static async listen(options: ServerOptions): Promise<RequestServer> {
     const server = new RequestServer(options)
-    const { host, port } = options
+    const { host } = server
     try {
-      server.#server.listen(port, host)
+      server.#server.listen(options.port, host)
       await once(server.#server, 'listening')
     } catch (thrown) {
-      throw cannotListen(thrown, options)
+      throw cannotListen(thrown, { ...options, host })
     }
     server.#server.on('error', (error) =>
       process.emitWarning(`serving HTTP failed: ${error.message}`),
@@ -156,14 +164,10 @@ export class RequestServer {
     return server
   }
 
-  get host(): string {
-    return this.#o.host
-  }
-
   /** Where others reach it. */
   get advertised(): string {
-    const { host, advertise } = this.#o
-    return advertise ?? `${['0.0.0.0', '::'].includes(host) ? hostname() : host}:${this.port}`
+    const host = ['0.0.0.0', '::'].includes(this.host) ? hostname() : this.host
+    return this.#o.advertise ?? `${host}:${this.port}`
   }
 
   get port(): number {

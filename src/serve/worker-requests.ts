@@ -4,21 +4,15 @@ import type { PreparedTopology } from '../runtime/prepared.ts'
 import type { AskedMember } from '../runtime/worker.ts'
 import { isRule } from '../topology/models.ts'
 import { passedOn, workerMeant } from './forwarding.ts'
-import { type HttpRequest, LATER, RequestFault, RequestServer } from './request-server.ts'
+import {
+  type HttpRequest,
+  LATER,
+  type RequestAddress,
+  RequestFault,
+  RequestServer,
+} from './request-server.ts'
 import { modelRoutes, type ServedModel, served } from './served-model.ts'
 import { topologyRoutes } from './topology-routes.ts'
-
-/** Where a worker answers requests. */
-export interface RequestAddress {
-  /** 0: any free port. */
-  readonly port: number
-  /** @default 127.0.0.1 */
-  readonly host?: string
-  /** Required of those who ask. @default everybody may ask */
-  readonly token?: string | null
-  /** Where other workers of the group reach it, `host:port`. @default the address itself */
-  readonly advertise?: string | null
-}
 
 interface WorkerRequests {
   readonly topologies: readonly PreparedTopology[]
@@ -29,7 +23,7 @@ interface WorkerRequests {
 
 /** @throws TidemarkError `CONFIG_INVALID`: the address cannot be listened on */
 export async function serveRequests(
-  { port, host = '127.0.0.1', token = null, advertise }: RequestAddress,
+  address: RequestAddress,
   { topologies, observer, membership }: WorkerRequests,
 ): Promise<RequestServer> {
   const routes = [
@@ -37,7 +31,8 @@ export async function serveRequests(
     ...topologyRoutes({ topologies, membership, clock: wallClock }),
   ]
   return RequestServer.listen({
-    ...{ host, port, token, advertise, routes },
+    ...address,
+    routes,
     answered: (answered) => observer({ type: 'request', ...answered }),
   })
 }
@@ -48,7 +43,7 @@ export async function serveRequests(
  * @throws TidemarkError `CONFIG_INVALID`: the address cannot be listened on
  */
 export async function passRequestsOn(
-  { port, host = '127.0.0.1', advertise }: RequestAddress,
+  address: RequestAddress,
   workers: () => readonly { readonly port: number | null }[],
 ): Promise<RequestServer> {
   let next = 0
@@ -63,7 +58,7 @@ export async function passRequestsOn(
   const routes = (['GET', 'POST'] as const).map((method) => {
     return { method, path: /^/, isOpen: true as const, answer }
   })
-  return RequestServer.listen({ host, port, token: null, advertise, routes })
+  return RequestServer.listen({ ...address, routes })
 }
 
 /** The models of the topologies, each once; without variants, of which the group chooses one. */
