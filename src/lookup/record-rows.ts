@@ -39,10 +39,6 @@ export class RecordRows implements HeldRows {
     return this.#rows.bytes + this.#gone.bytes + this.#bytes
   }
 
-  get oldestMs(): number {
-    return this.#rows.oldestMs
-  }
-
   get spreads(): HeldRows['spreads'] {
     return this.#rows.spreads
   }

@@ -30,8 +30,6 @@ export interface HeldRows extends Rows {
   readonly size: number
   /** Approximate bytes held. */
   readonly bytes: number
-  /** The oldest time with all versions, ms; −Infinity: any. */
-  readonly oldestMs: number
   /** Measures over all rows. */
   readonly spreads: readonly Spread[]
 }

@@ -33,6 +33,7 @@ export class TopicTable {
   #followed: Followed | null = null
   /** Does the table have the rows of the current reading? */
   #isLive = false
+  /** Versions that only events before this would see are dropped, ms. */
   #oldestMs = Number.NEGATIVE_INFINITY
   #isHeldUp = false
   #beganMs = 0
@@ -69,7 +70,7 @@ export class TopicTable {
    * dropped some of them, the topic is read again.
    */
   keepFrom(oldestMs: number): void {
-    if (oldestMs >= this.#reading.rows.oldestMs) return this.forget(oldestMs)
+    if (oldestMs >= this.#oldestMs) return this.forget(oldestMs)
     this.#oldestMs = oldestMs
     this.#readAgain()
   }
