@@ -1,7 +1,5 @@
-import { wallClock } from '../kernel/clock.ts'
 import type { Observer } from '../runtime/events.ts'
 import type { PreparedTopology } from '../runtime/prepared.ts'
-import type { AskedMember } from '../runtime/worker.ts'
 import { isRule } from '../topology/models.ts'
 import { passedOn, workerMeant } from './forwarding.ts'
 import {
@@ -12,24 +10,18 @@ import {
   RequestServer,
 } from './request-server.ts'
 import { modelRoutes, type ServedModel, served } from './served-model.ts'
-import { topologyRoutes } from './topology-routes.ts'
+import { type TopologyRoutes, topologyRoutes } from './topology-routes.ts'
 
-interface WorkerRequests {
-  readonly topologies: readonly PreparedTopology[]
+interface WorkerRequests extends TopologyRoutes {
   readonly observer: Observer
-  /** `null`: the worker is no member of its group now. */
-  readonly membership: () => AskedMember | null
 }
 
 /** @throws TidemarkError `CONFIG_INVALID`: the address cannot be listened on */
 export async function serveRequests(
   address: RequestAddress,
-  { topologies, observer, membership }: WorkerRequests,
+  { observer, ...of }: WorkerRequests,
 ): Promise<RequestServer> {
-  const routes = [
-    ...modelRoutes(modelsOf(topologies)),
-    ...topologyRoutes({ topologies, membership, clock: wallClock }),
-  ]
+  const routes = [...modelRoutes(modelsOf(of.topologies)), ...topologyRoutes(of)]
   return RequestServer.listen({
     ...address,
     routes,

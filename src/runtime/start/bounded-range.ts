@@ -1,5 +1,6 @@
 import { configFault, refuseIfAny, TidemarkError } from '../../kernel/errors.ts'
 import { partitionName, position } from '../../kernel/ids.ts'
+import { offsetAt } from '../../records/log-points.ts'
 import type { LogPoint, PartitionOffsets, Records, Start, TopicInfo } from '../../records/port.ts'
 import { metadataAt, type NotedRange } from '../commit/checkpoint-metadata.ts'
 import type { ClusterCheck } from './cluster-check.ts'
@@ -66,8 +67,8 @@ export class BoundedRange {
     }
     this.#found = new Map(
       led.map((of) => {
-        const end = offsetOf(to, of, sinceTo)
-        const start = Math.min(offsetOf(from, of, sinceFrom), end)
+        const end = offsetAt(to, of, sinceTo)
+        const start = Math.min(offsetAt(from, of, sinceFrom), end)
         return [partitionName(of), { start, end, asked: this.#asked }]
       }),
     )
@@ -136,19 +137,6 @@ export class BoundedRange {
 
 function noteOf({ committed }: PartitionOffsets): NotedRange | null {
   return committed === null ? null : (metadataAt(committed)?.range ?? null)
-}
-
-/** Within the log as it is now. */
-function offsetOf(
-  point: LogPoint,
-  of: PartitionOffsets,
-  since: ReadonlyMap<string, number>,
-): number {
-  const { lowOffset, endOffset } = of
-  if (point === 'earliest') return lowOffset
-  if (point === 'latest') return endOffset
-  const offset = 'offset' in point ? point.offset : (since.get(partitionName(of)) ?? -1)
-  return offset < 0 ? endOffset : Math.min(Math.max(offset, lowOffset), endOffset)
 }
 
 function cutFault(of: PartitionOffsets, from: LogPoint): TidemarkError {
