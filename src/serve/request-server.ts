@@ -7,7 +7,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { gunzip, inflate } from 'node:zlib'
 import { type Code, TidemarkError } from '../kernel/errors.ts'
-import type { RequestRoute } from '../runtime/events.ts'
+import type { Observer, RequestRoute } from '../runtime/events.ts'
 
 // Answers requests over HTTP, within limits. Each request is read whole before it is answered.
 
@@ -105,16 +105,8 @@ interface ServerOptions extends RequestAddress {
   /** How to choose another port. @default with the setting of requests */
   readonly otherPort?: string
   readonly routes: readonly HttpRoute[]
-  /** Called for each request that was answered. @default nobody is told */
-  readonly answered?: (answered: Answered) => void
-}
-
-interface Answered {
-  readonly route: RequestRoute
-  readonly code: number
-  readonly durationMs: number
-  /** How many others were not answered when it came. */
-  readonly waiting: number
+  /** Is told of each request that was answered. @default nobody is */
+  readonly observer?: Observer
 }
 
 export const DEADLINE = 'tidemark-deadline-ms'
@@ -221,7 +213,8 @@ export class RequestServer {
     })
     response.end(bytes)
     const durationMs = performance.now() - sinceMs
-    this.#o.answered?.({ route: route?.name ?? 'none', code: status, durationMs, waiting })
+    const name = route?.name ?? 'none'
+    this.#o.observer?.({ type: 'request', route: name, code: status, durationMs, waiting })
   }
 
   async #reply(

@@ -22,11 +22,7 @@ export async function serveRequests(
   { observer, ...of }: WorkerRequests,
 ): Promise<RequestServer> {
   const routes = [...modelRoutes(modelsOf(of.topologies)), ...topologyRoutes(of)]
-  return RequestServer.listen({
-    ...address,
-    routes,
-    answered: (answered) => observer({ type: 'request', ...answered }),
-  })
+  return RequestServer.listen({ ...address, routes, observer })
 }
 
 /**

@@ -4,7 +4,7 @@ import type { ScoredRows } from '../../formats/json/segments.ts'
 import { ByteRoom, Constant } from '../../kernel/bytes.ts'
 import { aroundOffset } from '../../kernel/ids.ts'
 import type { Header, LogRecords, TopicPartition } from '../../records/port.ts'
-import { varintBytes, writeVarint } from '../../records/record-format.ts'
+import { appendPart, varintBytes, writeVarint } from '../../records/record-format.ts'
 import type { WrittenRecords } from '../../records/written-records.ts'
 import type { SinkStep } from '../../topology/definition.ts'
 import type { PassedHeaders } from './headers.ts'
@@ -27,7 +27,7 @@ const COUNT_BYTES = 5
 const OFFSET_BYTES = 16
 
 /** The name of the id header. */
-const ID_NAME = new Constant(partBytes(Buffer.from(ID_HEADER)))
+const ID_NAME = new Constant(partsBytes([Buffer.from(ID_HEADER)]))
 
 /** The parts of a sink's records that are the same throughout a chunk. */
 interface Frame {
@@ -93,7 +93,7 @@ export class DirectWriter {
     const { headers } = options
     this.#o = options
     this.#rows = rows
-    this.#headers = Buffer.concat(headers.map(headerBytes))
+    this.#headers = headersBytes(headers)
   }
 
   /** Adds the output of row `i`. */
@@ -195,7 +195,7 @@ export class DirectWriter {
       count: 1 + this.#o.headers.length + more.length,
       idBytes: before.length + after.length,
       beforeOffset: new Constant(before),
-      afterOffset: new Constant(Buffer.concat([after, this.#headers, ...more.map(headerBytes)])),
+      afterOffset: new Constant(Buffer.concat([after, this.#headers, headersBytes(more)])),
     }
   }
 }
@@ -207,16 +207,12 @@ function digitsOf(offset: number): number {
   return digits
 }
 
-function headerBytes({ name, value }: Header): Buffer {
-  return Buffer.concat([partBytes(Buffer.from(name)), partBytes(value)])
+function headersBytes(headers: readonly Header[]): Buffer {
+  return partsBytes(headers.flatMap(({ name, value }) => [Buffer.from(name), value]))
 }
 
-function partBytes(part: Buffer): Buffer {
-  return Buffer.concat([numberBytes(part.length), part])
-}
-
-function numberBytes(number: number): Buffer {
-  const bytes = Buffer.alloc(varintBytes(number))
-  writeVarint(bytes, 0, number)
-  return bytes
+function partsBytes(parts: readonly Buffer[]): Buffer {
+  const room = new ByteRoom(0)
+  for (const part of parts) appendPart(part, room)
+  return room.bytes.subarray(0, room.used)
 }

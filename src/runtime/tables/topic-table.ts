@@ -204,9 +204,11 @@ export class TopicTable {
     const { code, message, where, hint, action } = error
     if (code === 'TABLE_LIMIT') return error
     const what = `table "${this.table.name}": ${message}`
-    const details = { ...(where && { where }), ...(hint && { hint }) }
     // The error of one record must not end a worker with the code of a dead letter.
-    return new TidemarkError(action === 'dead-letter' ? 'TABLE_INVALID' : code, what, details)
+    return new TidemarkError(action === 'dead-letter' ? 'TABLE_INVALID' : code, what, {
+      where,
+      hint,
+    })
   }
 
   /** @param reason why the topic cannot be read now; `null`: it can */
