@@ -8,7 +8,6 @@ import { TidemarkError } from '../kernel/errors.ts'
 import { inTurns } from '../kernel/slices.ts'
 import type { TableDefinition } from '../topology/definition.ts'
 import { checkedBy, nameOf } from '../topology/schema.ts'
-import type { RecordRows } from './record-rows.ts'
 import { keyOfRow, type MakeRow, rowFault, timeOfRow } from './rows.ts'
 import type { LoadedTable } from './table.ts'
 
@@ -60,13 +59,8 @@ export async function readTableFile(table: LoadedTable): Promise<readonly Tidema
   }
 }
 
-interface ReadRows {
-  readonly rows: RecordRows
-  readonly faults: readonly TidemarkError[]
-}
-
 /** @throws TidemarkError `TABLE_LIMIT` */
-function* readRows(table: LoadedTable, bytes: Buffer): Generator<void, ReadRows> {
+function* readRows(table: LoadedTable, bytes: Buffer) {
   const { definition, name } = table
   const path = fileURLToPath(definition.from.file as URL)
   const rows = table.emptyRows()

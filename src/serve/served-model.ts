@@ -153,13 +153,7 @@ async function predict(models: readonly ServedModel[], asked: HttpRequest): Prom
   return { body: { prediction, confidence, ...latency } }
 }
 
-interface Prediction {
-  readonly prediction: number | string
-  /** 0 to 1; `null`: the model predicts no class. */
-  readonly confidence: number | null
-}
-
-function predictionOf({ name, classes }: EvaluatedOutput, scores: readonly number[]): Prediction {
+function predictionOf({ name, classes }: EvaluatedOutput, scores: readonly number[]) {
   const confidence = confidenceOf({ name, columns: classes }, scores)
   if (classes === null) return { prediction: scores[0] as number, confidence }
   return { prediction: classes[scores.indexOf(Math.max(...scores))] as string, confidence }

@@ -8,13 +8,6 @@ import { RequestFault } from './request-server.ts'
 export const JSON_LENGTH = 'inference-header-content-length'
 const FLOAT32_BYTES = 4
 
-interface InferRequest {
-  readonly id: string | undefined
-  /** Row-major float32[count, features]. */
-  readonly rows: Float32Array
-  readonly wanted: readonly WantedOutput[]
-}
-
 interface WantedOutput {
   readonly name: string
   readonly isBinary: boolean
@@ -22,12 +15,12 @@ interface WantedOutput {
 
 type Fields = Readonly<Record<string, unknown>>
 
-/** @throws RequestFault 400, with the place */
+/** The rows of a request, row-major, and what it wants of them. @throws RequestFault 400, with the place */
 export function readRequest(
   body: Buffer,
   jsonLength: unknown,
   model: Pick<ModelDefinition, 'input' | 'features' | 'outputs'>,
-): InferRequest {
+) {
   const jsonBytes = jsonLength === undefined ? body.length : Number(jsonLength)
   if (!Number.isInteger(jsonBytes) || jsonBytes < 0 || jsonBytes > body.length) {
     throw bad('is no number of bytes of the body', JSON_LENGTH)

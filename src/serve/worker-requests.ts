@@ -12,14 +12,10 @@ import {
 import { modelRoutes, type ServedModel, served } from './served-model.ts'
 import { type TopologyRoutes, topologyRoutes } from './topology-routes.ts'
 
-interface WorkerRequests extends TopologyRoutes {
-  readonly observer: Observer
-}
-
 /** @throws TidemarkError `CONFIG_INVALID`: the address cannot be listened on */
 export async function serveRequests(
   address: RequestAddress,
-  { observer, ...of }: WorkerRequests,
+  { observer, ...of }: TopologyRoutes & { readonly observer: Observer },
 ): Promise<RequestServer> {
   const routes = [...modelRoutes(modelsOf(of.topologies)), ...topologyRoutes(of)]
   return RequestServer.listen({ ...address, routes, observer })

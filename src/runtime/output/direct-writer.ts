@@ -40,20 +40,16 @@ interface Frame {
   readonly afterOffset: Constant
 }
 
-/** Outputs of late events have one header more. */
-interface Frames {
-  readonly onTime: Frame
-  readonly late: Frame
-}
-
-const NO_FRAME = { count: 0, idBytes: 0, beforeOffset: ID_NAME, afterOffset: ID_NAME }
-
-interface LastFrames {
+interface LastFrame {
   readonly step: SinkStep | null
   readonly of: number | string
-  readonly frames: Frames
+  readonly frame: Frame
 }
-const NO_FRAMES: LastFrames = { step: null, of: 0, frames: { onTime: NO_FRAME, late: NO_FRAME } }
+const NO_FRAME: LastFrame = {
+  step: null,
+  of: 0,
+  frame: { count: 0, idBytes: 0, beforeOffset: ID_NAME, afterOffset: ID_NAME },
+}
 
 /** The event that an output comes from, by its index in the chunk. */
 export interface OutputOrigin extends Marks {
@@ -84,10 +80,10 @@ export class DirectWriter {
   #room = new ByteRoom(0)
   #lengthAt = 0
   readonly #headers: Buffer
-  /** By decision; for degraded outputs by decision and reason. */
-  readonly #frames = new Map<SinkStep, Map<number | string, Frames>>()
-  /** Frames of the last output: most outputs have the same as the one before. */
-  #last: LastFrames = NO_FRAMES
+  /** By decision; of late and of degraded outputs by decision and marks. */
+  readonly #frames = new Map<SinkStep, Map<number | string, Frame>>()
+  /** The frame of the last output: most outputs have the same as the one before. */
+  #last = NO_FRAME
 
   constructor(options: DirectOptions, rows: ScoredRows | null) {
     const { headers } = options
@@ -133,11 +129,9 @@ export class DirectWriter {
 
   #end(step: SinkStep, start: number, of: OutputOrigin): void {
     const { records, into } = this.#o
-    const { index, isLate } = of
     this.#putLength(this.#lengthAt)
-    const { onTime, late } = this.#framesOf(step, of)
-    this.#putHeaders(isLate ? late : onTime, index)
-    into.add(step.topic, records.timestampMsAt(index), start)
+    this.#putHeaders(this.#frameOf(step, of), of.index)
+    into.add(step.topic, records.timestampMsAt(of.index), start)
   }
 
   /** Writes the length of the last value into the room reserved for it. */
@@ -171,20 +165,17 @@ export class DirectWriter {
     if (more > 0) passed?.append(room)
   }
 
-  #framesOf(step: SinkStep, { decision, degraded }: OutputOrigin): Frames {
+  #frameOf(step: SinkStep, { decision, isLate, degraded }: OutputOrigin): Frame {
     const last = this.#last
-    const of = degraded === null ? decision : `${decision} ${degraded}`
-    if (step === last.step && of === last.of) return last.frames
-    const all = this.#frames.get(step) ?? new Map<number | string, Frames>()
+    const of = isLate || degraded !== null ? `${decision} ${isLate} ${degraded}` : decision
+    if (step === last.step && of === last.of) return last.frame
+    const all = this.#frames.get(step) ?? new Map<number | string, Frame>()
     this.#frames.set(step, all)
     const own = this.#o.decided[decision] ?? []
-    const frames = all.get(of) ?? {
-      onTime: this.#frame(step, markedHeaders(own, { isLate: false, degraded })),
-      late: this.#frame(step, markedHeaders(own, { isLate: true, degraded })),
-    }
-    all.set(of, frames)
-    this.#last = { step, of, frames }
-    return frames
+    const frame = all.get(of) ?? this.#frame(step, markedHeaders(own, { isLate, degraded }))
+    all.set(of, frame)
+    this.#last = { step, of, frame }
+    return frame
   }
 
   #frame(step: SinkStep, more: readonly Header[]): Frame {

@@ -15,10 +15,6 @@ export interface LogRange {
   readonly to: LogPoint
 }
 
-interface FoundRange extends NotedRange {
-  readonly start: number
-}
-
 const NONE: ReadonlyMap<string, number> = new Map()
 
 export class BoundedRange {
@@ -27,7 +23,7 @@ export class BoundedRange {
   readonly #topic: string
   #partitions = 0
   /** By partition name, the range when this worker started; notes take precedence. */
-  #found: ReadonlyMap<string, FoundRange> = new Map()
+  #found: ReadonlyMap<string, NotedRange & { readonly start: number }> = new Map()
 
   constructor(range: LogRange, topic: string) {
     this.#range = range
