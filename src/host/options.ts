@@ -7,7 +7,7 @@ import type { RegistryOptions } from '../registry/confluent-registry.ts'
 import { WORKER_SETTINGS, type WorkerConfig, workerConfigFaults } from '../runtime/config.ts'
 import type { Observer } from '../runtime/events.ts'
 import { integer } from '../runtime/setting.ts'
-import type { RequestAddress } from '../serve/worker-requests.ts'
+import type { RequestAddress } from '../serve/request-server.ts'
 
 /** How a worker runs. An option that is left out has the default of `tidemark run`. */
 export interface RunWorkerOptions extends Partial<WorkerConfig> {

@@ -11,7 +11,6 @@ const ID_BYTES = 20
 
 /** The newest row of each key, as bytes, and as an object while it is looked up often. */
 export class CurrentRows implements RowStore {
-  readonly oldestMs = Number.NEGATIVE_INFINITY
   readonly spreads: readonly Spread[]
   readonly #make: MakeRow
   readonly #counts: LookupCounts

@@ -1,6 +1,7 @@
 import type { TableDefinition } from '../topology/definition.ts'
+import type { Rows } from '../topology/lookup.ts'
 import { GoneKeys, isLater, type RecordId } from './record-order.ts'
-import type { HeldRows, RecordRow, RowStore } from './rows.ts'
+import type { RecordRow, RowStore } from './rows.ts'
 
 interface Claim extends Omit<RecordRow, 'value'> {
   readonly record: string
@@ -13,10 +14,10 @@ interface Claim extends Omit<RecordRow, 'value'> {
 const CLAIM_BYTES = 300
 
 /**
- * The rows of a topic. With `key`, a row has another key than its record, whose tombstone removes
+ * The rows of a table. In a topic with `key`, a row has another key than its record, whose tombstone removes
  * it. If several records give one row, the latest is seen; when it goes, the next latest is.
  */
-export class RecordRows implements HeldRows {
+export class RecordRows implements Rows {
   readonly #rows: RowStore
   readonly #hasKey: boolean
   /** By key of the record. */
@@ -39,11 +40,7 @@ export class RecordRows implements HeldRows {
     return this.#rows.bytes + this.#gone.bytes + this.#bytes
   }
 
-  get oldestMs(): number {
-    return this.#rows.oldestMs
-  }
-
-  get spreads(): HeldRows['spreads'] {
+  get spreads(): RowStore['spreads'] {
     return this.#rows.spreads
   }
 

@@ -25,19 +25,14 @@ export interface LookupCounts {
   early: number
 }
 
-export interface HeldRows extends Rows {
+/** Rows that change. Without `asOf`, times mean nothing. */
+export interface RowStore extends Rows {
   /** Rows, with `asOf` versions. */
   readonly size: number
   /** Approximate bytes held. */
   readonly bytes: number
-  /** The oldest time with all versions, ms; −Infinity: any. */
-  readonly oldestMs: number
   /** Measures over all rows. */
   readonly spreads: readonly Spread[]
-}
-
-/** Rows that change. Without `asOf`, times mean nothing. */
-export interface RowStore extends HeldRows {
   /** Copies a row. A record changes nothing that a later one has given or removed. */
   put(row: RecordRow, by: RecordId): void
   /** Ends the row of a key at the timestamp of the record. */

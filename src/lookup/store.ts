@@ -59,24 +59,23 @@ interface AskedKey {
   answer: Answer | null
 }
 
-/** Counts of look-ups by what they gave, one for each event. */
-export interface StoreCounts {
-  found: number
+const NO_COUNTS = {
+  found: 0,
   /** The row was later than the event. */
-  ahead: number
-  absent: number
+  ahead: 0,
+  absent: 0,
   /** The row was older than `maxAge`. */
-  expired: number
-  degraded: number
+  expired: 0,
+  degraded: 0,
+  fresh: 0,
+  stale: 0,
+  /** The store was asked, or could not be. */
+  missed: 0,
 }
 
-/** How look-ups found what is in memory. */
-export interface MemoryCounts {
-  fresh: number
-  stale: number
-  /** The store was asked, or could not be. */
-  missed: number
-}
+/** Counts of look-ups, one for each event: by what they gave, and by what was in memory. */
+export type StoreCounts = typeof NO_COUNTS
+type Freshness = 'fresh' | 'stale' | 'missed'
 
 /** The outcome of a request. */
 export interface StoreReport {
@@ -107,7 +106,7 @@ export class OpenStore {
   /** By key, those that are being asked for. */
   readonly #asked = new Map<string, AskedKey>()
   readonly #breaker: CircuitBreaker
-  #counts = noCounts()
+  #counts = { ...NO_COUNTS }
 
   constructor(definition: StoreDefinition, options: StoreOptions) {
     const { clock, maxBytes } = options
@@ -134,9 +133,9 @@ export class OpenStore {
   }
 
   /** Counts after the last call. */
-  takeCounts(): StoreCounts & MemoryCounts {
+  takeCounts(): StoreCounts {
     const counts = this.#counts
-    this.#counts = noCounts()
+    this.#counts = { ...NO_COUNTS }
     return counts
   }
 
@@ -196,7 +195,7 @@ export class OpenStore {
     return this.#cache?.get(key)
   }
 
-  #stateOf(known: Answer, nowMs: number, eventMs: number): keyof MemoryCounts {
+  #stateOf(known: Answer, nowMs: number, eventMs: number): Freshness {
     const { freshMs, staleMs, onMiss } = this.definition
     const ageMs = nowMs - known.askedMs
     if (onMiss !== null && !known.isComputed && this.#lacks(known, eventMs)) return 'missed'
@@ -427,8 +426,4 @@ function lengthOf(row: unknown): number {
     // A schema may give what has no JSON, such as a BigInt.
     return ENTRY_BYTES
   }
-}
-
-function noCounts(): StoreCounts & MemoryCounts {
-  return { found: 0, ahead: 0, absent: 0, expired: 0, degraded: 0, fresh: 0, stale: 0, missed: 0 }
 }

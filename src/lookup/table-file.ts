@@ -8,7 +8,7 @@ import { TidemarkError } from '../kernel/errors.ts'
 import { inTurns } from '../kernel/slices.ts'
 import type { TableDefinition } from '../topology/definition.ts'
 import { checkedBy, nameOf } from '../topology/schema.ts'
-import { keyOfRow, type MakeRow, type RowStore, rowFault, timeOfRow } from './rows.ts'
+import { keyOfRow, type MakeRow, rowFault, timeOfRow } from './rows.ts'
 import type { LoadedTable } from './table.ts'
 
 // Tables in files: a JSON object per line, in a `.gz` file or not; blank lines are skipped.
@@ -59,13 +59,8 @@ export async function readTableFile(table: LoadedTable): Promise<readonly Tidema
   }
 }
 
-interface ReadRows {
-  readonly rows: RowStore
-  readonly faults: readonly TidemarkError[]
-}
-
 /** @throws TidemarkError `TABLE_LIMIT` */
-function* readRows(table: LoadedTable, bytes: Buffer): Generator<void, ReadRows> {
+function* readRows(table: LoadedTable, bytes: Buffer) {
   const { definition, name } = table
   const path = fileURLToPath(definition.from.file as URL)
   const rows = table.emptyRows()
@@ -87,7 +82,7 @@ function* readRows(table: LoadedTable, bytes: Buffer): Generator<void, ReadRows>
       const earlier = lineOf.get(place)
       if (earlier !== undefined) throw rowFault(`the same ${same} as line ${earlier}`)
       lineOf.set(place, line)
-      rows.put({ key, timeMs, value: text }, { partition: 0, offset: line, timestampMs: 0 })
+      rows.put(null, { key, timeMs, value: text }, { partition: 0, offset: line, timestampMs: 0 })
     } catch (thrown) {
       if (!(thrown instanceof TidemarkError)) throw thrown
       if (++faulty <= MAX_FAULTS) tell(thrown.message, `${path}:${line}`)

@@ -3,7 +3,8 @@ import type { TableDefinition } from '../topology/definition.ts'
 import type { Rows } from '../topology/lookup.ts'
 import type { DriftDefinition } from '../topology/reuse.ts'
 import { CurrentRows } from './current-rows.ts'
-import type { HeldRows, LookupCounts, MakeRow, RowStore } from './rows.ts'
+import { RecordRows } from './record-rows.ts'
+import type { LookupCounts, MakeRow, RowStore } from './rows.ts'
 import { Spread } from './spread.ts'
 import { VersionedRows } from './versioned-rows.ts'
 
@@ -25,7 +26,7 @@ export class LoadedTable implements Rows {
   contents = ''
   readonly #o: TableOptions
   #counts: LookupCounts = { found: 0, absent: 0, early: 0 }
-  #rows: HeldRows
+  #rows: RecordRows
 
   constructor(definition: TableDefinition, options: TableOptions) {
     this.definition = definition
@@ -53,14 +54,18 @@ export class LoadedTable implements Rows {
     throw new TidemarkError('INVARIANT', `table "${this.name}" does not measure the drift`)
   }
 
-  emptyRows(): RowStore {
+  emptyRows(): RecordRows {
+    return new RecordRows(this.definition, this.#emptyStore())
+  }
+
+  #emptyStore(): RowStore {
     const { make, drifts = [] } = this.#o
     if (this.definition.asOf !== null) return new VersionedRows(make, this.#counts)
     const spreads = drifts.map((drift) => new Spread(drift))
     return new CurrentRows(make, this.#counts, spreads)
   }
 
-  replace(rows: HeldRows): void {
+  replace(rows: RecordRows): void {
     this.#rows = rows
   }
 
@@ -71,7 +76,7 @@ export class LoadedTable implements Rows {
   }
 
   /** @throws TidemarkError `TABLE_LIMIT` */
-  checkRoom(rows: HeldRows): void {
+  checkRoom(rows: RecordRows): void {
     this.#o.room.take(this, rows.bytes)
   }
 

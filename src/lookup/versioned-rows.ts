@@ -25,7 +25,8 @@ export class VersionedRows implements RowStore {
   readonly #versions = new Map<string, Version[]>()
   readonly #recent = new LRUCache<Version, ReturnType<MakeRow>>({ max: RECENT })
   readonly spreads = []
-  oldestMs = Number.NEGATIVE_INFINITY
+  /** All versions are kept that hold then or later, ms. */
+  #oldestMs = Number.NEGATIVE_INFINITY
   size = 0
   bytes = 0
 
@@ -80,7 +81,7 @@ export class VersionedRows implements RowStore {
   }
 
   *forget(oldestMs: number): Generator<void, void> {
-    this.oldestMs = Math.max(this.oldestMs, oldestMs)
+    this.#oldestMs = Math.max(this.#oldestMs, oldestMs)
     let keys = 0
     for (const versions of this.#versions.values()) {
       if (++keys % UNASKED === 0) yield
@@ -108,7 +109,7 @@ export class VersionedRows implements RowStore {
 
   /** Drops versions that no event can see any more; a missing row counts as a version. */
   #prune(versions: Version[]): void {
-    const seen = countUpTo(versions, this.oldestMs) - 1
+    const seen = countUpTo(versions, this.#oldestMs) - 1
     if (seen > 0) this.#removed(versions.splice(0, seen))
   }
 

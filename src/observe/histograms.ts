@@ -1,7 +1,7 @@
 import { createHistogram } from 'node:perf_hooks'
 import { STAGES, type Stage } from '../kernel/stages.ts'
 import type { Observer } from '../runtime/events.ts'
-import type { EventOf, WatchedTopology } from './observer.ts'
+import { byType, type EventOf, type WatchedTopology } from './observer.ts'
 
 // Histograms of what happens for each row, or several times a chunk: looking up labels in a
 // registry of metrics each time would cost too much.
@@ -110,17 +110,13 @@ export class StageTimers {
     return [...this.#byName.values()]
   }
 
-  readonly observer: Observer = (event) => {
-    if (event.type === 'fetched') this.#add('fetch', '', event.durationMs)
-    else if (event.type === 'committed') this.#add('commit', '', event.durationMs)
-    else if (event.type === 'processed') {
-      const { stages, topology } = event
-      for (const stage in stages) {
-        const ms = stages[stage as keyof typeof stages]
-        if (ms !== undefined) this.#add(stage as Stage, topology, ms)
-      }
-    }
-  }
+  readonly observer: Observer = byType({
+    fetched: ({ durationMs }) => this.#add('fetch', '', durationMs),
+    committed: ({ durationMs }) => this.#add('commit', '', durationMs),
+    processed: ({ stages, topology }) => {
+      for (const [stage, ms] of Object.entries(stages)) this.#add(stage as Stage, topology, ms)
+    },
+  })
 
   #add(stage: Stage, topology: string, ms: number): void {
     const timed = this.#byName.get(`${stage} ${topology}`)
@@ -137,8 +133,6 @@ type ModelLabels = Readonly<Record<'topology' | 'model' | 'version', string>>
 
 export class PublishedScores {
   readonly #byModel = new Map<string, Counts<ModelLabels>>()
-  /** Found once for each array, because an event comes with every chunk. */
-  readonly #byModels = new WeakMap<readonly unknown[], readonly Counts<ModelLabels>[]>()
 
   constructor(watched: readonly WatchedTopology[]) {
     for (const { topology, models, routes } of watched) {
@@ -153,11 +147,7 @@ export class PublishedScores {
   }
 
   add({ topology, scores, decided, models }: EventOf<'scored'>): void {
-    let by = this.#byModels.get(models)
-    if (by === undefined) {
-      by = models.map((model) => this.#of({ topology, ...model }))
-      this.#byModels.set(models, by)
-    }
+    const by = models.map(({ model, version }) => this.#of({ topology, model, version }))
     for (let row = 0; row < scores.length; row++) {
       const score = scores[row] as number
       if (!Number.isNaN(score)) by[decided[row] as number]?.add(score)
@@ -165,7 +155,7 @@ export class PublishedScores {
   }
 
   #of(labels: ModelLabels): Counts<ModelLabels> {
-    const key = JSON.stringify(labels)
+    const key = `${labels.topology}\n${labels.model}\n${labels.version}`
     const scores = this.#byModel.get(key) ?? new Counts(labels, SCORES)
     this.#byModel.set(key, scores)
     return scores

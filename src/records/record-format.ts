@@ -172,7 +172,8 @@ export function appendHeaders(headers: readonly OutgoingHeader[], room: ByteRoom
   }
 }
 
-function appendPart(part: Buffer | null, room: ByteRoom): void {
+/** Appends a key, a value or a name, as in a batch. */
+export function appendPart(part: Buffer | null, room: ByteRoom): void {
   appendNumber(part?.length ?? -1, room)
   if (part !== null) room.append(part)
 }

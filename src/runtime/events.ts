@@ -1,6 +1,6 @@
 import type { Code } from '../kernel/errors.ts'
 import type { StageTimes } from '../kernel/stages.ts'
-import type { MemoryCounts, StoreCounts, StoreReport } from '../lookup/store.ts'
+import type { StoreCounts, StoreReport } from '../lookup/store.ts'
 import type { Loss, TopicPartition, Unreadable } from '../records/port.ts'
 
 // Reports of a worker to its observers: metrics, log, the live line of the demo. Never a payload
@@ -291,8 +291,7 @@ interface RuntimeEvents {
   }
   /** Results of a chunk's look-ups in a store. */
   'store-read': StoreLabels &
-    StoreCounts &
-    MemoryCounts & {
+    StoreCounts & {
       /** Size of the rows in memory. */
       readonly bytes: number
     }

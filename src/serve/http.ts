@@ -1,12 +1,8 @@
 import type { Metrics } from '../observe/metric-registry.ts'
 import type { Probes } from './health.ts'
-import { httpRoute, RequestServer } from './request-server.ts'
+import { httpRoute, type RequestAddress, RequestServer } from './request-server.ts'
 
-interface HttpOptions {
-  /** @default 127.0.0.1: not reachable over the network */
-  readonly host?: string
-  /** 0: any free port. */
-  readonly port: number
+interface HttpOptions extends Pick<RequestAddress, 'host' | 'port'> {
   readonly probes: Probes
   readonly metrics: Pick<Metrics, 'contentType' | 'text'>
 }
@@ -15,8 +11,7 @@ interface HttpOptions {
  * Serves `/metrics`, `/livez` and `/readyz`.
  * @throws TidemarkError `CONFIG_INVALID` when the address cannot be listened on
  */
-export function serveHttp(options: HttpOptions): Promise<RequestServer> {
-  const { host = '127.0.0.1', port, probes, metrics } = options
+export function serveHttp({ probes, metrics, ...address }: HttpOptions): Promise<RequestServer> {
   const routes = [
     httpRoute('none', 'GET /metrics', async () => {
       const headers = { 'content-type': metrics.contentType }
@@ -32,5 +27,5 @@ export function serveHttp(options: HttpOptions): Promise<RequestServer> {
     }),
   ]
   const otherPort = 'choose another port with --http-port; 0 picks a free one, off serves nothing'
-  return RequestServer.listen({ host, port, token: null, otherPort, routes })
+  return RequestServer.listen({ ...address, otherPort, routes })
 }

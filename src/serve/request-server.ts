@@ -7,7 +7,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { gunzip, inflate } from 'node:zlib'
 import { type Code, TidemarkError } from '../kernel/errors.ts'
-import type { RequestRoute } from '../runtime/events.ts'
+import type { Observer, RequestRoute } from '../runtime/events.ts'
 
 // Answers requests over HTTP, within limits. Each request is read whole before it is answered.
 
@@ -89,32 +89,30 @@ export class RequestFault extends Error {
   }
 }
 
-interface ServerOptions {
-  readonly host: string
+/** Where requests are answered. */
+export interface RequestAddress {
   /** 0: any free port. */
   readonly port: number
-  /** `null`: everybody may ask. */
-  readonly token: string | null
-  /** Where others reach it. @default the address itself */
-  readonly advertise?: string | null | undefined
+  /** @default 127.0.0.1: not reachable over the network */
+  readonly host?: string
+  /** Required of those who ask. @default everybody may ask */
+  readonly token?: string | null
+  /** Where other workers of the group reach it, `host:port`. @default the address itself */
+  readonly advertise?: string | null
+}
+
+interface ServerOptions extends RequestAddress {
   /** How to choose another port. @default with the setting of requests */
   readonly otherPort?: string
   readonly routes: readonly HttpRoute[]
-  /** Called for each request that was answered. @default nobody is told */
-  readonly answered?: (answered: Answered) => void
-}
-
-interface Answered {
-  readonly route: RequestRoute
-  readonly code: number
-  readonly durationMs: number
-  /** How many others were not answered when it came. */
-  readonly waiting: number
+  /** Is told of each request that was answered. @default nobody is */
+  readonly observer?: Observer
 }
 
 export const DEADLINE = 'tidemark-deadline-ms'
 
 export class RequestServer {
+  readonly host: string
   readonly #o: ServerOptions
   readonly #token: Buffer | null
   readonly #server: Server
@@ -124,8 +122,10 @@ export class RequestServer {
   #waiting = 0
 
   private constructor(options: ServerOptions) {
+    const { host = '127.0.0.1', token = null } = options
+    this.host = host
     this.#o = options
-    this.#token = options.token === null ? null : digestOf(options.token)
+    this.#token = token === null ? null : digestOf(token)
     const limits = {
       maxHeaderSize: MOST.headerBytes,
       headersTimeout: MOST.arrivalMs,
@@ -143,12 +143,12 @@ export class RequestServer {
   /** @throws TidemarkError `CONFIG_INVALID`: the address cannot be listened on */
   static async listen(options: ServerOptions): Promise<RequestServer> {
     const server = new RequestServer(options)
-    const { host, port } = options
+    const { host } = server
     try {
-      server.#server.listen(port, host)
+      server.#server.listen(options.port, host)
       await once(server.#server, 'listening')
     } catch (thrown) {
-      throw cannotListen(thrown, options)
+      throw cannotListen(thrown, { ...options, host })
     }
     server.#server.on('error', (error) =>
       process.emitWarning(`serving HTTP failed: ${error.message}`),
@@ -156,14 +156,10 @@ export class RequestServer {
     return server
   }
 
-  get host(): string {
-    return this.#o.host
-  }
-
   /** Where others reach it. */
   get advertised(): string {
-    const { host, advertise } = this.#o
-    return advertise ?? `${['0.0.0.0', '::'].includes(host) ? hostname() : host}:${this.port}`
+    const host = ['0.0.0.0', '::'].includes(this.host) ? hostname() : this.host
+    return this.#o.advertise ?? `${host}:${this.port}`
   }
 
   get port(): number {
@@ -217,7 +213,8 @@ export class RequestServer {
     })
     response.end(bytes)
     const durationMs = performance.now() - sinceMs
-    this.#o.answered?.({ route: route?.name ?? 'none', code: status, durationMs, waiting })
+    const name = route?.name ?? 'none'
+    this.#o.observer?.({ type: 'request', route: name, code: status, durationMs, waiting })
   }
 
   async #reply(

@@ -12,7 +12,6 @@ import {
 } from './request-server.ts'
 import {
   float32,
-  float32Rows,
   JSON_LENGTH,
   listOf,
   type OutputTensor,
@@ -139,34 +138,22 @@ async function predict(models: readonly ServedModel[], asked: HttpRequest): Prom
   const { model, queue, outputs } = only
   const given = listOf(features, 'features')
   const isMany = Array.isArray(given[0])
-  const length = model.features.length
-  const rows = isMany
-    ? float32Rows(given, length, 'features')
-    : float32(given, { length, where: 'features' })
+  const count = isMany ? given.length : 1
+  const rows = float32(given, { count, width: model.features.length, where: 'features' })
   const scores = await queue.score(rows, asked)
   const [output] = outputs as [EvaluatedOutput]
-  const answers = Array.from({ length: rows.length / length }, (_, row) => {
-    return predictionOf(
-      output,
-      output.columns.map((at) => scores[at]?.[row] as number),
-    )
+  const answers = Array.from({ length: count }, (_, row) => {
+    const own = output.columns.map((at) => scores[at]?.[row] as number)
+    return predictionOf(output, own)
   })
-  const [prediction, confidence] = [
-    answers.map((of) => of.prediction),
-    answers.map((of) => of.confidence),
-  ]
   const latency = { latency_ms: performance.now() - asked.sinceMs }
-  if (isMany) return { body: { prediction, confidence, ...latency } }
-  return { body: { ...answers[0], ...latency } }
+  if (!isMany) return { body: { ...answers[0], ...latency } }
+  const prediction = answers.map((of) => of.prediction)
+  const confidence = answers.map((of) => of.confidence)
+  return { body: { prediction, confidence, ...latency } }
 }
 
-interface Prediction {
-  readonly prediction: number | string
-  /** 0 to 1; `null`: the model predicts no class. */
-  readonly confidence: number | null
-}
-
-function predictionOf({ name, classes }: EvaluatedOutput, scores: readonly number[]): Prediction {
+function predictionOf({ name, classes }: EvaluatedOutput, scores: readonly number[]) {
   const confidence = confidenceOf({ name, columns: classes }, scores)
   if (classes === null) return { prediction: scores[0] as number, confidence }
   return { prediction: classes[scores.indexOf(Math.max(...scores))] as string, confidence }

@@ -8,13 +8,6 @@ import { RequestFault } from './request-server.ts'
 export const JSON_LENGTH = 'inference-header-content-length'
 const FLOAT32_BYTES = 4
 
-interface InferRequest {
-  readonly id: string | undefined
-  /** Row-major float32[count, features]. */
-  readonly rows: Float32Array
-  readonly wanted: readonly WantedOutput[]
-}
-
 interface WantedOutput {
   readonly name: string
   readonly isBinary: boolean
@@ -22,12 +15,12 @@ interface WantedOutput {
 
 type Fields = Readonly<Record<string, unknown>>
 
-/** @throws RequestFault 400, with the place */
+/** The rows of a request, row-major, and what it wants of them. @throws RequestFault 400, with the place */
 export function readRequest(
   body: Buffer,
   jsonLength: unknown,
   model: Pick<ModelDefinition, 'input' | 'features' | 'outputs'>,
-): InferRequest {
+) {
   const jsonBytes = jsonLength === undefined ? body.length : Number(jsonLength)
   if (!Number.isInteger(jsonBytes) || jsonBytes < 0 || jsonBytes > body.length) {
     throw bad('is no number of bytes of the body', JSON_LENGTH)
@@ -89,7 +82,7 @@ function rowsOf(
   const bytes = size?.['binary_data_size']
   if (bytes === undefined) {
     if (binary.length > 0) throw bad('has bytes that are of no tensor', 'body')
-    return numbersOf(data, length, features.length)
+    return float32(data, { count: count as number, width, where: 'inputs[0].data' })
   }
   if (bytes !== length * FLOAT32_BYTES || bytes !== binary.length) {
     const what = `is not ${length * FLOAT32_BYTES}, or the body has not so many behind its JSON`
@@ -102,29 +95,25 @@ function rowsOf(
   return rows
 }
 
-/** @param data flat, or a list of rows */
-function numbersOf(data: unknown, length: number, width: number): Float32Array {
-  const where = 'inputs[0].data'
-  const given = listOf(data, where)
-  if (!Array.isArray(given[0])) return float32(given, { length, where })
-  if (given.length !== length / width) throw bad(`has not ${length / width} rows`, where)
-  return float32Rows(given, width, where)
+interface Rows {
+  readonly count: number
+  readonly width: number
+  readonly where: string
 }
 
-/** Lists of numbers as rows. @throws RequestFault 400, with the place */
-export function float32Rows(given: readonly unknown[], width: number, where: string): Float32Array {
-  const rows = new Float32Array(given.length * width)
-  for (const [row, numbers] of given.entries()) {
-    rows.set(float32(numbers, { length: width, where: `${where}[${row}]` }), row * width)
+/** @param given all numbers in one list, or a list for each row @throws RequestFault 400 */
+export function float32(given: unknown, { count, width, where }: Rows): Float32Array {
+  const list = listOf(given, where)
+  if (!Array.isArray(list[0])) return numbersOf(list, count * width, where)
+  if (list.length !== count) throw bad(`has not ${count} rows`, where)
+  const rows = new Float32Array(count * width)
+  for (const [row, numbers] of list.entries()) {
+    rows.set(numbersOf(numbers, width, `${where}[${row}]`), row * width)
   }
   return rows
 }
 
-/** A list of numbers. @throws RequestFault 400, with the place */
-export function float32(
-  given: unknown,
-  { length, where }: { readonly length: number; readonly where: string },
-): Float32Array {
+function numbersOf(given: unknown, length: number, where: string): Float32Array {
   const list = listOf(given, where)
   if (list.length !== length) throw bad(`has not ${length} numbers`, where)
   const numbers = new Float32Array(length)

@@ -1,4 +1,4 @@
-import type { Clock } from '../kernel/clock.ts'
+import { wallClock } from '../kernel/clock.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import { Locator, NotNow, type Preview, TooMany } from '../runtime/partition/previews.ts'
 import type { Task } from '../runtime/partition/task.ts'
@@ -23,24 +23,21 @@ import { decoded } from './served-model.ts'
 const LONGEST_MS = 10_000
 const KEY_HEADER = 'tidemark-key'
 
-interface TopologyRoutes {
+export interface TopologyRoutes {
   readonly topologies: readonly PreparedTopology[]
   /** `null`: the worker is no member of its group now. */
   readonly membership: () => AskedMember | null
-  readonly clock: Clock
 }
 
 export function topologyRoutes(options: TopologyRoutes): HttpRoute[] {
   const requests = new TopologyRequests(options)
-  const [predict, state] = [
-    '/predict/(?<topology>[^/]+)',
-    '/state/(?<topology>[^/]+)/(?<key>[^/]+)',
-  ]
   return [
-    httpRoute('predict_topology', `POST ${predict}`, (asked) =>
+    httpRoute('predict_topology', 'POST /predict/(?<topology>[^/]+)', (asked) =>
       inTime(asked, () => requests.predict(asked)),
     ),
-    httpRoute('state', `GET ${state}`, (asked) => inTime(asked, () => requests.state(asked))),
+    httpRoute('state', 'GET /state/(?<topology>[^/]+)/(?<key>[^/]+)', (asked) =>
+      inTime(asked, () => requests.state(asked)),
+    ),
   ]
 }
 
@@ -70,7 +67,7 @@ class TopologyRequests {
     const event = { key, value: asked.body, headers: [] }
     const member = this.#memberOf(locator)
     const { partitions } = member
-    const { record, partition } = await locator.locate(event, { partitions, clock: this.#o.clock })
+    const { record, partition } = await locator.locate(event, { partitions, clock: wallClock })
     return atOwner(asked, { ...member, partition }, async ({ previews }) => {
       return predicted(await previews.preview(record, () => refuseIfVain(asked)), asked)
     })

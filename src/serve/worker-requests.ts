@@ -1,45 +1,24 @@
-import { wallClock } from '../kernel/clock.ts'
 import type { Observer } from '../runtime/events.ts'
 import type { PreparedTopology } from '../runtime/prepared.ts'
-import type { AskedMember } from '../runtime/worker.ts'
 import { isRule } from '../topology/models.ts'
 import { passedOn, workerMeant } from './forwarding.ts'
-import { type HttpRequest, LATER, RequestFault, RequestServer } from './request-server.ts'
+import {
+  type HttpRequest,
+  LATER,
+  type RequestAddress,
+  RequestFault,
+  RequestServer,
+} from './request-server.ts'
 import { modelRoutes, type ServedModel, served } from './served-model.ts'
-import { topologyRoutes } from './topology-routes.ts'
-
-/** Where a worker answers requests. */
-export interface RequestAddress {
-  /** 0: any free port. */
-  readonly port: number
-  /** @default 127.0.0.1 */
-  readonly host?: string
-  /** Required of those who ask. @default everybody may ask */
-  readonly token?: string | null
-  /** Where other workers of the group reach it, `host:port`. @default the address itself */
-  readonly advertise?: string | null
-}
-
-interface WorkerRequests {
-  readonly topologies: readonly PreparedTopology[]
-  readonly observer: Observer
-  /** `null`: the worker is no member of its group now. */
-  readonly membership: () => AskedMember | null
-}
+import { type TopologyRoutes, topologyRoutes } from './topology-routes.ts'
 
 /** @throws TidemarkError `CONFIG_INVALID`: the address cannot be listened on */
 export async function serveRequests(
-  { port, host = '127.0.0.1', token = null, advertise }: RequestAddress,
-  { topologies, observer, membership }: WorkerRequests,
+  address: RequestAddress,
+  { observer, ...of }: TopologyRoutes & { readonly observer: Observer },
 ): Promise<RequestServer> {
-  const routes = [
-    ...modelRoutes(modelsOf(topologies)),
-    ...topologyRoutes({ topologies, membership, clock: wallClock }),
-  ]
-  return RequestServer.listen({
-    ...{ host, port, token, advertise, routes },
-    answered: (answered) => observer({ type: 'request', ...answered }),
-  })
+  const routes = [...modelRoutes(modelsOf(of.topologies)), ...topologyRoutes(of)]
+  return RequestServer.listen({ ...address, routes, observer })
 }
 
 /**
@@ -48,7 +27,7 @@ export async function serveRequests(
  * @throws TidemarkError `CONFIG_INVALID`: the address cannot be listened on
  */
 export async function passRequestsOn(
-  { port, host = '127.0.0.1', advertise }: RequestAddress,
+  address: RequestAddress,
   workers: () => readonly { readonly port: number | null }[],
 ): Promise<RequestServer> {
   let next = 0
@@ -63,7 +42,7 @@ export async function passRequestsOn(
   const routes = (['GET', 'POST'] as const).map((method) => {
     return { method, path: /^/, isOpen: true as const, answer }
   })
-  return RequestServer.listen({ host, port, token: null, advertise, routes })
+  return RequestServer.listen({ ...address, routes })
 }
 
 /** The models of the topologies, each once; without variants, of which the group chooses one. */

@@ -1,4 +1,4 @@
-import { boundBy, functionTree } from './function-source.ts'
+import { boundBy, type FunctionNode, functionTree, returnedBy } from './function-source.ts'
 
 // A normal form of an author's function, from its source: tsx, tsc and esbuild print the same
 // function in three ways. Layout, quotes, parentheses and the names that the function itself
@@ -49,8 +49,10 @@ class Form {
     }
     const scope = new Map([...outer, ...own])
     const { async, generator, params, body } = node
+    // `{ return x }` is `x`.
+    const returned = returnedBy(node as unknown as FunctionNode) ?? body
     const kind = node['type'] === 'ArrowFunctionExpression' ? 'arrow' : 'function'
-    return [kind, async, generator, this.of(params, scope), this.of(returned(body), scope)]
+    return [kind, async, generator, this.of(params, scope), this.of(returned, scope)]
   }
 
   /** A node with a name that is a property, not a variable. */
@@ -105,14 +107,6 @@ function simplified(node: Fields): Fields {
     if (isModule && property['type'] === 'Identifier') return property
   }
   return node
-}
-
-/** `{ return x }` is `x`. */
-function returned(body: unknown): unknown {
-  const { type, body: statements } = body as { type: string; body: Fields[] }
-  const [only, ...more] = type === 'BlockStatement' ? statements : []
-  const isReturn = only?.['type'] === 'ReturnStatement' && more.length === 0
-  return isReturn && only['argument'] !== null ? only['argument'] : body
 }
 
 /** The names that a function declares, parameters first, without those of functions inside it. */

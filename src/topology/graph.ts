@@ -151,6 +151,15 @@ export function withJsonValues(definition: Definition): Definition {
   }
 }
 
+/** The same topology without latency budgets; one that is refused stays. */
+export function withoutLatencyBudgets(definition: Definition): Definition {
+  const patient = (step: Step): Step =>
+    step.op === 'score' && step.latencyBudgetMs > 0
+      ? { ...step, latencyBudgetMs: Number.POSITIVE_INFINITY }
+      : step
+  return { ...definition, then: changed(definition.then, patient) }
+}
+
 /** The same topology with topics in place of its sinks in Redis. */
 export function withoutRedisSinks(definition: Definition): Definition {
   const bare = (step: Step): Step => {

@@ -1,12 +1,7 @@
 import { millis } from 'tidemark'
 import { z } from 'zod'
 import type { Clock } from '../../src/kernel/clock.ts'
-import {
-  type MemoryCounts,
-  OpenStore,
-  type StoreCounts,
-  type StoreReport,
-} from '../../src/lookup/store.ts'
+import { OpenStore, type StoreCounts, type StoreReport } from '../../src/lookup/store.ts'
 import { GivenSource, type StoredRow, type StoreSource } from '../../src/lookup/store-source.ts'
 import { VirtualClock } from '../../src/testing/virtual-clock.ts'
 import type { StoreDefinition } from '../../src/topology/definition.ts'
@@ -86,7 +81,7 @@ export class TriedStore {
     })
   }
 
-  counts(): Partial<StoreCounts & MemoryCounts> {
+  counts(): Partial<StoreCounts> {
     const all = Object.entries(this.store.takeCounts())
     return Object.fromEntries(all.filter(([, count]) => count > 0))
   }

@@ -89,7 +89,11 @@ const ROWS: readonly Row[] = [
   ],
   [
     'a late output that is written directly does not say so',
-    ['runtime/output/direct-writer.ts', 'isLate ? late : onTime', 'onTime'],
+    [
+      'runtime/output/direct-writer.ts',
+      'markedHeaders(own, { isLate,',
+      'markedHeaders(own, { isLate: false,',
+    ],
     [DIRECT, 'of a late event say so, behind all other headers'],
   ],
   [
@@ -313,7 +317,7 @@ const ROWS: readonly Row[] = [
   ],
   [
     'HTTP is open to the network',
-    ['serve/http.ts', "host = '127.0.0.1'", "host = '0.0.0.0'"],
+    ['serve/request-server.ts', "host = '127.0.0.1'", "host = '0.0.0.0'"],
     ['test/serve/http.test.ts', 'listens on 127.0.0.1'],
   ],
   [

@@ -83,10 +83,7 @@ export function preparedWith(times: Times, o: { operators?: string } = {}) {
   const step = stepOf(definition)
   const scorers = new Map(Object.entries(times).map(([name, ms]) => [name, timed(name, () => ms)]))
   const chosen = new Map(o.operators === undefined ? [] : [[step.name, o.operators]])
-  const found = tryVariants(
-    { definition, step, budgetMs: step.latencyBudgetMs },
-    { scorers, failed: new Map(), chosen },
-  )
+  const found = tryVariants({ definition, step }, { scorers, failed: new Map(), chosen })
   if ('faults' in found) throw new Error(found.faults.map(String).join())
   const scorer = new StepScorer(step, scorers)
   const topology: PreparedTopology = {

@@ -14,6 +14,7 @@ interface LibraryError {
 }
 
 const AWAY_HINT = 'check that the address is right and the broker is up'
+const WITHOUT_HINT = 'the group went on without this member'
 /** The library's message for a connection that ends during authentication. */
 const CUT_OFF = /: (Closed connection|Connection (error|timeout|closed)|Not connected)/
 
@@ -54,7 +55,7 @@ const KINDS: readonly { code: Code; hint: string; matches: (fault: LibraryError)
   },
   {
     code: 'FENCED',
-    hint: 'the group went on without this member',
+    hint: WITHOUT_HINT,
     matches: ({ type }) => type !== undefined && FENCING.has(type),
   },
   {
@@ -153,18 +154,14 @@ export function groupRefusal(code: number, group: string): TidemarkError | null 
       return new TidemarkError('REBALANCING', message)
     case CODE.UNKNOWN_MEMBER_ID:
     case CODE.FENCED_INSTANCE_ID:
-      return new TidemarkError('FENCED', message, {
-        hint: 'the group went on without this member',
-      })
+      return new TidemarkError('FENCED', message, { hint: WITHOUT_HINT })
     case CODE.OFFSET_METADATA_TOO_LARGE:
       return new TidemarkError(
         'CONFIG_INVALID',
         'the brokers accept less metadata with an offset than this group has to store',
         {
           where: group,
-          hint:
-            "set the brokers' offset.metadata.max.bytes to 4096, the default, or run fewer topologies in the group, or topologies with " +
-            'shorter names',
+          hint: "set the brokers' offset.metadata.max.bytes to 4096, the default, or run fewer topologies in the group, or topologies with shorter names",
         },
       )
     case CODE.GROUP_AUTHORIZATION_FAILED:

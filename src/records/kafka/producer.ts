@@ -131,9 +131,7 @@ export class Producer {
     } catch (error) {
       // A socket may still reference the batches, so their memory must not be reused.
       this.#encoder = new BatchEncoder()
-      if (isUnavailable(error)) {
-        this.forgetTopics(outgoing)
-      }
+      if (isUnavailable(error)) this.forgetTopics(outgoing)
       throw error
     }
   }

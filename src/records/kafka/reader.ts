@@ -1,5 +1,6 @@
 import { ConditionVariable } from '../../kernel/condition-variable.ts'
 import { partitionName } from '../../kernel/ids.ts'
+import { offsetAt } from '../log-points.ts'
 import type { Chunk, Followed, FollowedRange, LogPoint, Unreadable } from '../port.ts'
 import type { KafkaAdmin, Range } from './admin.ts'
 import type { Brokers } from './brokers.ts'
@@ -193,18 +194,10 @@ async function beginnings(
   from: ReadStart,
   admin: KafkaAdmin,
 ): Promise<(range: Range) => number> {
-  if (from === 'earliest') return ({ lowOffset }) => lowOffset
-  if (from === 'latest') return ({ endOffset }) => endOffset
-  if ('offset' in from) return (range) => within(range, from.offset)
-  if ('offsets' in from)
+  if (typeof from === 'object' && 'offsets' in from) {
     return ({ partition, lowOffset }) => from.offsets.get(partition) ?? lowOffset
-  const since = await admin.offsetsSince(topic, from.timeMs)
-  return (range) => {
-    const offset = since.get(partitionName(range)) ?? -1
-    return offset < 0 ? range.endOffset : within(range, offset)
   }
-}
-
-function within({ lowOffset, endOffset }: Range, offset: number): number {
-  return Math.max(lowOffset, Math.min(offset, endOffset))
+  const isTime = typeof from === 'object' && 'timeMs' in from
+  const since = isTime ? await admin.offsetsSince(topic, from.timeMs) : new Map<string, number>()
+  return (range) => offsetAt(from, range, since)
 }

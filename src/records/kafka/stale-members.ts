@@ -9,6 +9,7 @@ import { CODE, nameOfCode } from './wire/protocol.ts'
 const ALIVE_LOOK_MS = 500
 /** How much longer than its session a dead member may stay: the coordinator has other work, ms. */
 const NOTICED_MS = 2_000
+const NAMES_HINT = { hint: 'give each worker its own name (--worker-name)' }
 
 /**
  * Members that will not come back: failed ones of this driver, and the dead one with this worker's
@@ -69,13 +70,8 @@ export class StaleMembers {
       coordinator = now.coordinator ?? coordinator
     }
     if (suspects.length === 0) return
-    throw new TidemarkError(
-      'WORKER_NAME_TAKEN',
-      `another worker of the group has the name "${this.#name}"`,
-      {
-        hint: 'give each worker its own name (--worker-name)',
-      },
-    )
+    const message = `another worker of the group has the name "${this.#name}"`
+    throw new TidemarkError('WORKER_NAME_TAKEN', message, NAMES_HINT)
   }
 
   async #others(
@@ -202,9 +198,7 @@ export class DefaultName {
   giveUp(): TidemarkError {
     const message = `another worker of the group has the name "${this.#text}": this one continues without a name`
     this.#text = null
-    return new TidemarkError('WORKER_NAME_LOST', message, {
-      hint: 'give each worker its own name (--worker-name)',
-    })
+    return new TidemarkError('WORKER_NAME_LOST', message, NAMES_HINT)
   }
 
   async #members(group: string, brokers: Brokers): Promise<readonly DescribedMember[]> {

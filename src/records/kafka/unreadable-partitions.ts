@@ -13,14 +13,10 @@ const NEWS_MS = 3_000
 const REASON_MS = 10_000
 const LOOK_MS = 250
 
-interface Failing extends Unreadable {
-  readonly sinceMs: number
-}
-
 export class Unreadables {
   readonly #tell: (partitions: readonly Unreadable[]) => void
   readonly #clock: Clock
-  readonly #failing = new Map<string, Failing>()
+  readonly #failing = new Map<string, Unreadable & { readonly sinceMs: number }>()
   #reported: readonly Unreadable[] = []
   #reportedMs = Number.NEGATIVE_INFINITY
   /** Cancels the next check; `null` while nothing fails. */

@@ -4,7 +4,7 @@ import type { ScoredRows } from '../../formats/json/segments.ts'
 import { ByteRoom, Constant } from '../../kernel/bytes.ts'
 import { aroundOffset } from '../../kernel/ids.ts'
 import type { Header, LogRecords, TopicPartition } from '../../records/port.ts'
-import { varintBytes, writeVarint } from '../../records/record-format.ts'
+import { appendPart, varintBytes, writeVarint } from '../../records/record-format.ts'
 import type { WrittenRecords } from '../../records/written-records.ts'
 import type { SinkStep } from '../../topology/definition.ts'
 import type { PassedHeaders } from './headers.ts'
@@ -27,7 +27,7 @@ const COUNT_BYTES = 5
 const OFFSET_BYTES = 16
 
 /** The name of the id header. */
-const ID_NAME = new Constant(partBytes(Buffer.from(ID_HEADER)))
+const ID_NAME = new Constant(partsBytes([Buffer.from(ID_HEADER)]))
 
 /** The parts of a sink's records that are the same throughout a chunk. */
 interface Frame {
@@ -40,12 +40,15 @@ interface Frame {
   readonly afterOffset: Constant
 }
 
-const NO_FRAME = { count: 0, idBytes: 0, beforeOffset: ID_NAME, afterOffset: ID_NAME }
-
 interface LastFrame {
   readonly step: SinkStep | null
   readonly of: number | string
   readonly frame: Frame
+}
+const NO_FRAME: LastFrame = {
+  step: null,
+  of: 0,
+  frame: { count: 0, idBytes: 0, beforeOffset: ID_NAME, afterOffset: ID_NAME },
 }
 
 /** The event that an output comes from, by its index in the chunk. */
@@ -77,16 +80,16 @@ export class DirectWriter {
   #room = new ByteRoom(0)
   #lengthAt = 0
   readonly #headers: Buffer
-  /** By decision; for late and degraded outputs by decision and marks. */
+  /** By decision; of late and of degraded outputs by decision and marks. */
   readonly #frames = new Map<SinkStep, Map<number | string, Frame>>()
-  /** Frame of the last output: most outputs have the same as the one before. */
-  #last: LastFrame = { step: null, of: 0, frame: NO_FRAME }
+  /** The frame of the last output: most outputs have the same as the one before. */
+  #last = NO_FRAME
 
   constructor(options: DirectOptions, rows: ScoredRows | null) {
     const { headers } = options
     this.#o = options
     this.#rows = rows
-    this.#headers = Buffer.concat(headers.map(headerBytes))
+    this.#headers = headersBytes(headers)
   }
 
   /** Adds the output of row `i`. */
@@ -162,15 +165,14 @@ export class DirectWriter {
     if (more > 0) passed?.append(room)
   }
 
-  #frameOf(step: SinkStep, marked: OutputOrigin): Frame {
+  #frameOf(step: SinkStep, { decision, isLate, degraded }: OutputOrigin): Frame {
     const last = this.#last
-    const { decision, isLate, degraded } = marked
     const of = isLate || degraded !== null ? `${decision} ${isLate} ${degraded}` : decision
     if (step === last.step && of === last.of) return last.frame
     const all = this.#frames.get(step) ?? new Map<number | string, Frame>()
     this.#frames.set(step, all)
     const own = this.#o.decided[decision] ?? []
-    const frame = all.get(of) ?? this.#frame(step, markedHeaders(own, marked))
+    const frame = all.get(of) ?? this.#frame(step, markedHeaders(own, { isLate, degraded }))
     all.set(of, frame)
     this.#last = { step, of, frame }
     return frame
@@ -184,7 +186,7 @@ export class DirectWriter {
       count: 1 + this.#o.headers.length + more.length,
       idBytes: before.length + after.length,
       beforeOffset: new Constant(before),
-      afterOffset: new Constant(Buffer.concat([after, this.#headers, ...more.map(headerBytes)])),
+      afterOffset: new Constant(Buffer.concat([after, this.#headers, headersBytes(more)])),
     }
   }
 }
@@ -196,16 +198,12 @@ function digitsOf(offset: number): number {
   return digits
 }
 
-function headerBytes({ name, value }: Header): Buffer {
-  return Buffer.concat([partBytes(Buffer.from(name)), partBytes(value)])
+function headersBytes(headers: readonly Header[]): Buffer {
+  return partsBytes(headers.flatMap(({ name, value }) => [Buffer.from(name), value]))
 }
 
-function partBytes(part: Buffer): Buffer {
-  return Buffer.concat([numberBytes(part.length), part])
-}
-
-function numberBytes(number: number): Buffer {
-  const bytes = Buffer.alloc(varintBytes(number))
-  writeVarint(bytes, 0, number)
-  return bytes
+function partsBytes(parts: readonly Buffer[]): Buffer {
+  const room = new ByteRoom(0)
+  for (const part of parts) appendPart(part, room)
+  return room.bytes.subarray(0, room.used)
 }

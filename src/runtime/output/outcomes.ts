@@ -34,10 +34,7 @@ export const NO_OUTCOMES: Outcomes = {
 
 export function addOutcomes(a: Outcomes, b: Outcomes): Outcomes {
   const names = Object.keys(NO_OUTCOMES) as (keyof Outcomes)[]
-  return Object.fromEntries(names.map((name) => [name, a[name] + b[name]])) as Record<
-    keyof Outcomes,
-    number
-  >
+  return Object.fromEntries(names.map((name) => [name, a[name] + b[name]])) as unknown as Outcomes
 }
 
 /**

@@ -14,7 +14,6 @@ import { outputId, windowId } from '../../kernel/ids.ts'
 import type { Header, LogRecord, TopicPartition } from '../../records/port.ts'
 import type { OutgoingHeader, OutgoingRecord } from '../../records/record-format.ts'
 import { WrittenRecords } from '../../records/written-records.ts'
-import type { CausedRecords } from '../commit/output-batch.ts'
 import { sinkVersion, VERSION_HEADER, versionKeyOf } from '../commit/redis-sink.ts'
 import type { RecordFault } from './dead-letter.ts'
 import { type DirectOptions, DirectWriter, type OutputOrigin } from './direct-writer.ts'
@@ -34,17 +33,6 @@ export interface OutputContext extends Pick<DirectOptions, 'records' | 'source' 
   readonly topicLimits: (topic: string) => TopicLimits
   /** By name of the sink; all others write JSON. */
   readonly formats: ReadonlyMap<string, OutputFormat>
-}
-
-/** The results of the events that reached a model or a sink. */
-export interface Produced {
-  readonly outputs: CausedRecords
-  readonly faults: readonly RecordFault[]
-  /**
-   * Indices of the events that were scored, or that reached a sink without a model; window results
-   * are not included.
-   */
-  readonly reached: readonly number[]
 }
 
 /** The origin of an output: a record, or a window's result and the record that caused it. */
@@ -75,13 +63,17 @@ interface OutputsOptions {
  * or whose score is not finite, is set aside alone.
  */
 export function produce(ready: ReadyBatch, options: OutputsOptions): Produced {
-  return new Outputs(ready, options).write()
+  return new Produced(ready, options).write()
 }
 
-/** Makes outputs of the events of one batch, in log order. */
-class Outputs implements Produced {
+/** The results of the events of one batch that reached a model or a sink, in log order. */
+export class Produced {
   readonly outputs: { readonly records: WrittenRecords; readonly causes: number[] }
   readonly faults: RecordFault[] = []
+  /**
+   * Indices of the events that were scored, or that reached a sink without a model; window results
+   * are not included.
+   */
   readonly reached: number[] = []
   readonly #ready: ReadyBatch
   readonly #o: OutputsOptions

@@ -1,5 +1,6 @@
 import { configFault, refuseIfAny, TidemarkError } from '../../kernel/errors.ts'
 import { partitionName, position } from '../../kernel/ids.ts'
+import { offsetAt } from '../../records/log-points.ts'
 import type { LogPoint, PartitionOffsets, Records, Start, TopicInfo } from '../../records/port.ts'
 import { metadataAt, type NotedRange } from '../commit/checkpoint-metadata.ts'
 import type { ClusterCheck } from './cluster-check.ts'
@@ -14,10 +15,6 @@ export interface LogRange {
   readonly to: LogPoint
 }
 
-interface FoundRange extends NotedRange {
-  readonly start: number
-}
-
 const NONE: ReadonlyMap<string, number> = new Map()
 
 export class BoundedRange {
@@ -26,7 +23,7 @@ export class BoundedRange {
   readonly #topic: string
   #partitions = 0
   /** By partition name, the range when this worker started; notes take precedence. */
-  #found: ReadonlyMap<string, FoundRange> = new Map()
+  #found: ReadonlyMap<string, NotedRange & { readonly start: number }> = new Map()
 
   constructor(range: LogRange, topic: string) {
     this.#range = range
@@ -66,8 +63,8 @@ export class BoundedRange {
     }
     this.#found = new Map(
       led.map((of) => {
-        const end = offsetOf(to, of, sinceTo)
-        const start = Math.min(offsetOf(from, of, sinceFrom), end)
+        const end = offsetAt(to, of, sinceTo)
+        const start = Math.min(offsetAt(from, of, sinceFrom), end)
         return [partitionName(of), { start, end, asked: this.#asked }]
       }),
     )
@@ -136,19 +133,6 @@ export class BoundedRange {
 
 function noteOf({ committed }: PartitionOffsets): NotedRange | null {
   return committed === null ? null : (metadataAt(committed)?.range ?? null)
-}
-
-/** Within the log as it is now. */
-function offsetOf(
-  point: LogPoint,
-  of: PartitionOffsets,
-  since: ReadonlyMap<string, number>,
-): number {
-  const { lowOffset, endOffset } = of
-  if (point === 'earliest') return lowOffset
-  if (point === 'latest') return endOffset
-  const offset = 'offset' in point ? point.offset : (since.get(partitionName(of)) ?? -1)
-  return offset < 0 ? endOffset : Math.min(Math.max(offset, lowOffset), endOffset)
 }
 
 function cutFault(of: PartitionOffsets, from: LogPoint): TidemarkError {

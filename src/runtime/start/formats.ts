@@ -3,7 +3,7 @@ import { validateTopology } from '../../engine/checks.ts'
 import type { OutputFormat } from '../../formats/format.ts'
 import { openFormat } from '../../formats/open-format.ts'
 import { openOutput, RegisteredOutput } from '../../formats/registry/outputs.ts'
-import { orFault, refuseIfAny, TidemarkError } from '../../kernel/errors.ts'
+import { refuseIfAny, TidemarkError, unlessRefused } from '../../kernel/errors.ts'
 import type { RegistryOptions } from '../../registry/confluent-registry.ts'
 import type { SchemaRegistry, SchemaSubjects } from '../../registry/schema-registry.ts'
 import type { Definition } from '../../topology/definition.ts'
@@ -24,18 +24,16 @@ export async function openFormats(
   const faults: TidemarkError[] = []
   const { name, source, then } = definition
   const isValid = validateTopology(definition).length === 0
-  const format = isValid
-    ? await openFormat(source, { wanted: wantedFields(definition), registry }).catch(orFault)
-    : null
-  if (format instanceof TidemarkError) faults.push(format)
+  const opening = () => openFormat(source, { wanted: wantedFields(definition), registry })
+  const format = isValid ? await unlessRefused(opening, faults) : null
   const outputs = new Map<string, OutputFormat>()
   for (const sink of sinkStepsOf(then)) {
     const where = `${name}/${sink.name}`
-    const output = await openOutput(sink, { subjects: values ?? registry, where }).catch(orFault)
-    if (output instanceof TidemarkError) faults.push(output)
-    else if (output !== null) outputs.set(sink.name, output)
+    const open = () => openOutput(sink, { subjects: values ?? registry, where })
+    const output = await unlessRefused(open, faults)
+    if (output !== null) outputs.set(sink.name, output)
   }
-  return { format: format instanceof TidemarkError ? null : format, outputs, faults }
+  return { format, outputs, faults }
 }
 
 function needsRegistry({ source, tables, then }: Definition): boolean {

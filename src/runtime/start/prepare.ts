@@ -15,6 +15,7 @@ import {
   sinksOf,
   withJsonValues,
   withMaxAhead,
+  withoutLatencyBudgets,
   withTopics,
 } from '../../topology/graph.ts'
 import { mostMetadataBytes } from '../commit/checkpoint-metadata.ts'
@@ -48,15 +49,14 @@ export async function prepare(
   choices: Choices = {},
 ): Promise<Prepared> {
   const config = workerConfig(choices)
-  const { registry: given, values, latencyBudget } = choices
   const topics = new Map(Object.entries(config.topics))
   const renamed = definitions.map((definition) => withTopics(definition, topics))
-  const chosen = renamed.map((definition) => withChoices(definition, config.maxAhead, values))
+  const chosen = renamed.map((definition) => withChoices(definition, config, choices))
   // The name of its topology identifies a model; topologies of one name are refused below.
   const distinct = chosen.filter(({ name }, i) => chosen.findIndex((d) => d.name === name) === i)
-  const steps = await loadSteps(distinct, { ...config, latencyBudget })
-  const registry = await registryFor(chosen, given)
-  const formats = await Promise.all(chosen.map((d) => openFormats(d, registry, values)))
+  const steps = await loadSteps(distinct, config)
+  const registry = await registryFor(chosen, choices.registry)
+  const formats = await Promise.all(chosen.map((d) => openFormats(d, registry, choices.values)))
   const valid = chosen.filter((definition) => validateTopology(definition).length === 0)
   const room = new TableRoom(config.maxTableBytes ?? maxTableBytesOfMachine())
   const tables = await openTables(valid, { registry, room })
@@ -78,7 +78,7 @@ export async function prepare(
     await steps.close()
     throw new Refused(faults)
   }
-  const shadows = await loadShadows(chosen, { ...config, latencyBudget, takenBytes: steps.bytes })
+  const shadows = await loadShadows(chosen, { ...config, takenBytes: steps.bytes })
   const topologies = chosen.map((definition, i): PreparedTopology => {
     const written = definitions[i] as Definition
     const { format, outputs } = formats[i] as (typeof formats)[number]
@@ -113,11 +113,12 @@ export async function prepare(
 
 function withChoices(
   definition: Definition,
-  maxAhead: 'none' | null,
-  values: 'json' | undefined,
+  { maxAhead }: WorkerConfig,
+  { values, latencyBudget }: Choices,
 ): Definition {
   const guarded = maxAhead === null ? definition : withMaxAhead(definition, maxAhead)
-  return values === undefined ? guarded : withJsonValues(guarded)
+  const readable = values === undefined ? guarded : withJsonValues(guarded)
+  return latencyBudget === undefined ? readable : withoutLatencyBudgets(readable)
 }
 
 function sharedNameFaults(definitions: readonly Definition[]): TidemarkError[] {

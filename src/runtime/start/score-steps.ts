@@ -18,20 +18,18 @@ import {
   variantsToLoad,
 } from './variants.ts'
 
-interface ModelChoices
-  extends Pick<WorkerConfig, 'models' | 'variants' | 'evaluator' | 'cache' | 'maxModelBytes'> {
-  readonly latencyBudget: 'none' | undefined
-}
+type ModelChoices = Pick<
+  WorkerConfig,
+  'models' | 'variants' | 'evaluator' | 'cache' | 'maxModelBytes'
+>
 
 /** Loads the models of all score steps. @param definitions with different names */
 export async function loadSteps(definitions: readonly Definition[], choices: ModelChoices) {
-  const { evaluator, cache, maxModelBytes, latencyBudget } = choices
+  const { evaluator, cache, maxModelBytes } = choices
   const chosen = new Map(Object.entries(choices.variants))
   const steps = definitions.flatMap((definition) =>
     scoreStepsOf(definition.then).map((step): StepToLoad => {
-      const budgetMs = latencyBudget === 'none' ? Number.POSITIVE_INFINITY : step.latencyBudgetMs
-      const own = { definition, step, budgetMs }
-      return { ...own, uses: usesOf(own, chosen) }
+      return { definition, step, uses: usesOf({ definition, step }, chosen) }
     }),
   )
   const loaded = await loadScorers(
@@ -76,7 +74,7 @@ interface StepToLoad extends VariantStep {
 }
 
 function usesOf(
-  { definition, step, budgetMs }: VariantStep,
+  { definition, step }: VariantStep,
   chosen: OperatorsVariants,
 ): ReadonlyMap<string, ModelUse> {
   const where = `${definition.name}/${step.name}`
@@ -92,7 +90,7 @@ function usesOf(
       where,
       model,
       missing: step.missing,
-      latencyBudgetMs: budgetMs,
+      latencyBudgetMs: step.latencyBudgetMs,
       hasFallback: step.fallback !== null && step.fallback.to !== name,
       mayFail,
     }
@@ -113,17 +111,13 @@ function loadedFor({ uses }: StepToLoad, { scorers, failed }: LoadedScorers) {
   return { scorers: own(scorers), failed: own(failed) }
 }
 
-function stepScorer(
-  { step, budgetMs }: StepToLoad,
-  trained: ReadonlyMap<string, Scorer>,
-): StepScorer {
-  const own = { ...step, latencyBudgetMs: budgetMs }
-  if (step.variants !== null) return new StepScorer(own, trained)
+function stepScorer({ step }: StepToLoad, trained: ReadonlyMap<string, Scorer>): StepScorer {
+  if (step.variants !== null) return new StepScorer(step, trained)
   const scorers = deciding(step).map(([name, model]): [string, Scorer] => [
     name,
     isRule(model) ? ruleScorer(name, model, step.features) : (trained.get(name) as Scorer),
   ])
-  return new StepScorer(own, new Map(scorers))
+  return new StepScorer(step, new Map(scorers))
 }
 
 /** The models that may decide about an event, by name. */

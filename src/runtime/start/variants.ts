@@ -78,7 +78,6 @@ export function longestVariants(definitions: readonly Definition[]): ChosenVaria
 export interface VariantStep {
   readonly definition: Definition
   readonly step: ScoreStep
-  readonly budgetMs: number
 }
 
 interface LoadedVariants {
@@ -97,7 +96,8 @@ export function tryVariants(
   of: VariantStep,
   loaded: LoadedVariants,
 ): StepVariants | { readonly faults: readonly TidemarkError[] } {
-  const { definition, step, budgetMs } = of
+  const { definition, step } = of
+  const { latencyBudgetMs: budgetMs } = step
   const { chosen, failed } = loaded
   const tried = rankedVariants(step).map((model) => triedOf(model, step, loaded))
   const lines = tried.map((variant) => inWords(variant, budgetMs))
@@ -131,13 +131,13 @@ function triedOf(
 }
 
 function noneFits(
-  { definition, step, budgetMs }: VariantStep,
+  { definition, step }: VariantStep,
   { scorers, failed }: LoadedVariants,
   lines: readonly string[],
 ): readonly TidemarkError[] {
   const faults = [...failed.values()].flat()
   if (scorers.size === 0) return faults
-  const what = `no variant scores ${BATCH} rows within ${formatDuration(budgetMs)}`
+  const what = `no variant scores ${BATCH} rows within ${formatDuration(step.latencyBudgetMs)}`
   const hint = `raise the budget, add a faster variant, or choose one nevertheless: --variant ${step.name}=NAME`
   const where = `${definition.name}/${step.name}`
   const message = [what, ...lines].join('\n    ')

@@ -135,12 +135,10 @@ export class TableFormat implements RowFormat {
     )
     const [fault] = faults
     if (fault !== undefined) throw fault.error
-    return events.at(0) ?? noRow()
+    const row = events.at(0)
+    if (row == null) throw rowFault('the schema returned no row')
+    return row
   }
-}
-
-function noRow(): never {
-  throw rowFault('the schema returned no row')
 }
 
 function keyed(records: RawRecords): RawRecords {

@@ -3,7 +3,7 @@ import { TidemarkError } from '../../kernel/errors.ts'
 import { position } from '../../kernel/ids.ts'
 import type { Slices } from '../../kernel/slices.ts'
 import type { RecordId } from '../../lookup/record-order.ts'
-import { RecordRows } from '../../lookup/record-rows.ts'
+import type { RecordRows } from '../../lookup/record-rows.ts'
 import { keyOfRecord, keyOfRow, timeOfRow } from '../../lookup/rows.ts'
 import type { LoadedTable } from '../../lookup/table.ts'
 import type { Chunk, FollowedRange, LogRecord } from '../../records/port.ts'
@@ -37,7 +37,7 @@ export class TopicReading {
   constructor(table: LoadedTable, tell: (row: InvalidRow) => void) {
     this.#table = table
     this.#tell = tell
-    this.rows = new RecordRows(table.definition, table.emptyRows())
+    this.rows = table.emptyRows()
   }
 
   /** By partition, the offset to read next. */

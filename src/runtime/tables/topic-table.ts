@@ -33,6 +33,7 @@ export class TopicTable {
   #followed: Followed | null = null
   /** Does the table have the rows of the current reading? */
   #isLive = false
+  /** Versions that only events before this would see are dropped, ms. */
   #oldestMs = Number.NEGATIVE_INFINITY
   #isHeldUp = false
   #beganMs = 0
@@ -69,7 +70,7 @@ export class TopicTable {
    * dropped some of them, the topic is read again.
    */
   keepFrom(oldestMs: number): void {
-    if (oldestMs >= this.#reading.rows.oldestMs) return this.forget(oldestMs)
+    if (oldestMs >= this.#oldestMs) return this.forget(oldestMs)
     this.#oldestMs = oldestMs
     this.#readAgain()
   }
@@ -203,9 +204,11 @@ export class TopicTable {
     const { code, message, where, hint, action } = error
     if (code === 'TABLE_LIMIT') return error
     const what = `table "${this.table.name}": ${message}`
-    const details = { ...(where && { where }), ...(hint && { hint }) }
     // The error of one record must not end a worker with the code of a dead letter.
-    return new TidemarkError(action === 'dead-letter' ? 'TABLE_INVALID' : code, what, details)
+    return new TidemarkError(action === 'dead-letter' ? 'TABLE_INVALID' : code, what, {
+      where,
+      hint,
+    })
   }
 
   /** @param reason why the topic cannot be read now; `null`: it can */

@@ -46,7 +46,7 @@ describe('a token endpoint', () => {
 
   test.each<[string, unknown, string]>([
     ['a page', '<html>', 'is not a JSON object'],
-    ['a list', [], 'has no access_token that is a bearer token (RFC 6750)'],
+    ['a list', [], 'is not a JSON object'],
     ['no token', { expires_in: 1 }, 'has no access_token that is a bearer token (RFC 6750)'],
     [
       'a token with a space',

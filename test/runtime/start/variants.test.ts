@@ -209,8 +209,7 @@ test('where no variant is fast enough, all are told, with those that could not b
   const step = stepOf(definition)
   const scorers = new Map([['gbdt', timed('gbdt', (rows) => rows)]])
   const failed = new Map([['deep', [new TidemarkError('MODEL_FILE', 'deep.onnx is not there')]]])
-  const of = { definition, step, budgetMs: 20 }
-  const found = tryVariants(of, { scorers, failed, chosen: new Map() })
+  const found = tryVariants({ definition, step }, { scorers, failed, chosen: new Map() })
   const faults = 'faults' in found ? found.faults.map((f) => `${f.code} ${f.message}`) : []
   expect(faults).toEqual([
     'MODEL_FILE deep.onnx is not there',

@@ -7,7 +7,6 @@ import { corrupt, unpacksTooLarge } from './batch-header.ts'
 // written nor read: the batch has its own.
 
 const load = createRequire(import.meta.url)
-let library: typeof import('lz4-napi') | null = null
 
 const FRAME = 0x184d2204
 /** Magic number of skippable frames; its last four bits vary. */
@@ -26,8 +25,8 @@ const LONG = 32
 export const LZ4 = {
   /** Packs into one frame of independent blocks, the only ones that Java's client reads. */
   pack: (bytes: Buffer): Buffer => {
-    library ??= load('lz4-napi') as typeof import('lz4-napi')
-    return library.compressFrameSync(bytes)
+    const { compressFrameSync } = load('lz4-napi') as typeof import('lz4-napi')
+    return compressFrameSync(bytes)
   },
   unpack: (packed: Buffer, maxBytes: number) => atOnce(unpackFrames(packed, maxBytes)),
   unpackApart: (packed: Buffer, maxBytes: number) => inTurns(unpackFrames(packed, maxBytes)),

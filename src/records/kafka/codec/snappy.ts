@@ -3,9 +3,7 @@ import { corrupt, unpacksTooLarge } from './batch-header.ts'
 
 // Snappy, raw and in the framing of Java's library (xerial): blocks, each after its length.
 
-/** Loaded when first needed: loading takes 30 ms, and few topics need it. */
 const load = createRequire(import.meta.url)
-let library: typeof import('snappy') | null = null
 
 /** External memory would cost many times more. */
 const COPIED = { copyOutputData: true }
@@ -71,7 +69,7 @@ function unpackedBytes(packed: Buffer): number {
   throw corrupt('a snappy block has no length')
 }
 
+/** Loaded when first needed: loading takes 30 ms, and few topics need it. */
 function snappy(): typeof import('snappy') {
-  library ??= load('snappy') as typeof import('snappy')
-  return library
+  return load('snappy') as typeof import('snappy')
 }

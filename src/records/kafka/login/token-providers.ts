@@ -5,7 +5,7 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import type { Clock } from '../../../kernel/clock.ts'
 import { messageOf, TidemarkError } from '../../../kernel/errors.ts'
-import { jsonOrNull } from '../../../kernel/json.ts'
+import { jsonObject } from '../../../kernel/json.ts'
 import { isLoopback } from '../../../kernel/node.ts'
 import { isTlsFailure, unavailable } from '../errors.ts'
 import { expiryOfJwt, isBearer, type TokenProvider } from './tokens.ts'
@@ -47,7 +47,7 @@ export function faultOfTokenUrl(text: string): string | null {
 export function tokensOfClient(client: ClientCredentials, clock: Clock): TokenProvider {
   return async (signal) => {
     const { status, text } = await ask(client, signal)
-    const fields = objectIn(text)
+    const fields = jsonObject(text)
     if (status !== 200) throw refusal(client, status, fields)
     const wrong = (what: string) => {
       const message = `the answer of the token endpoint ${what}`
@@ -136,11 +136,6 @@ function refusal(
   const message = `the token endpoint refuses the client "${clientId}": ${why.join(': ')}`
   const hint = 'check the URL, the client id, its secret and the scope'
   return new TidemarkError('AUTHENTICATION', message, { where, hint })
-}
-
-function objectIn(text: string): Readonly<Record<string, unknown>> | null {
-  const value = jsonOrNull(text)
-  return typeof value === 'object' ? (value as Readonly<Record<string, unknown>> | null) : null
 }
 
 // Amazon MSK's IAM access control takes a signed URL as access token. AWS's own package signs it,

@@ -3,10 +3,6 @@ import type { RequestWriter, ResponseReader } from './bytes.ts'
 import type { MemberGeneration, PartitionOffset } from './groups.ts'
 import { API, CODE, flexible, request } from './protocol.ts'
 
-interface ProducedBatch extends TopicPartition {
-  readonly batch: Buffer
-}
-
 interface ProduceOptions {
   readonly transactionalId: string | null
   readonly joinsTransaction: boolean
@@ -18,7 +14,7 @@ const ALL_IN_SYNC_REPLICAS = -1
 
 /** Produce with acks=all; at most one batch per partition. */
 export function produceBatches(
-  batches: readonly ProducedBatch[],
+  batches: readonly (TopicPartition & { readonly batch: Buffer })[],
   { transactionalId, joinsTransaction, timeoutMs }: ProduceOptions,
 ) {
   // Brokers add a partition to the transaction from version 12 on, and know version 7 from 2.5 on.

@@ -17,7 +17,6 @@ export interface PreparedShadow {
 }
 
 interface ShadowChoices extends Pick<WorkerConfig, 'models' | 'cache' | 'maxModelBytes'> {
-  readonly latencyBudget: 'none' | undefined
   /** Memory that the deciding models take, bytes. */
   readonly takenBytes: number
 }
@@ -52,13 +51,12 @@ export async function loadShadows(definitions: readonly Definition[], choices: S
 }
 
 async function loadShadow(
-  { name: step, models, features, missing, latencyBudgetMs: budgetMs }: ScoreStep,
+  { name: step, models, features, missing, latencyBudgetMs }: ScoreStep,
   { model: name }: ShadowDefinition,
-  { models: files, cache, latencyBudget, maxModelBytes, takenBytes }: ShadowChoices,
+  { models: files, cache, maxModelBytes, takenBytes }: ShadowChoices,
 ) {
   const model = models[name] as ScoreStep['models'][string]
   if (isRule(model)) return { scorer: ruleScorer(name, model, features), notes: [], bytes: 0 }
-  const latencyBudgetMs = latencyBudget === 'none' ? Number.POSITIVE_INFINITY : budgetMs
   const use = { step, model, missing, latencyBudgetMs, isBackground: true }
   const chosen = new Map(Object.entries(files).filter(([of]) => of === model.name))
   const { scorers, faults, notes, bytes } = await loadScorers([use], chosen, {
