@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { inspect } from 'node:util'
 import { Command } from 'commander'
-import { configFault, messageOf, refuseIfAny } from '../kernel/errors.ts'
+import { configFault, messageOf } from '../kernel/errors.ts'
 import { GivenSource } from '../lookup/store-source.ts'
 import { type Line, linesOf, openInput, splitKey } from '../records/files/lines.ts'
 import type { Commit, Header } from '../records/port.ts'
@@ -13,11 +13,13 @@ import { shadowTopics } from '../topology/graph.ts'
 import { addPair, headerOption, parseCount } from './arguments.ts'
 import { addSettings, readConfig } from './config.ts'
 import {
+  checkRows,
   embeddedRecords,
   feedEvents,
   feedRows,
   LineBook,
   OutcomeTally,
+  tablesInTopics,
   workEmbedded,
 } from './embedded.ts'
 import { prepareFiles, summaryOf } from './prepared.ts'
@@ -94,30 +96,13 @@ async function start(command: Command, file: string, flags: Flags): Promise<void
     const topology = prepared.topologies[0] as PreparedTopology
     say(summaryOf(topology))
     sayNotes(prepared.notes)
-    const { tables, stores } = topology.definition
-    const inTopics = tables.filter(({ from }) => from.topic !== undefined)
+    const { stores } = topology.definition
     const givable = stores.filter(({ name, from }) => 'redis' in from || rows.has(name))
-    checkRows('table', inTopics, flags.table ?? new Map())
+    checkRows('table', tablesInTopics(topology.definition), flags.table ?? new Map())
     checkRows('store', givable, rows)
     await score(prepared, input ?? process.stdin, flags)
   } finally {
     await prepared.close()
-  }
-}
-
-/** @param of the tables or stores whose rows can be given */
-function checkRows(
-  kind: 'table' | 'store',
-  of: readonly { readonly name: string }[],
-  given: ReadonlyMap<string, unknown>,
-): void {
-  const known = of.map(({ name }) => name)
-  const hint = known.length === 0 ? 'it has none' : `it has: ${known.join(', ')}`
-  const strange = [...given.keys()].filter((name) => !known.includes(name))
-  const what = (name: string) => `the topology has no ${kind} "${name}" whose rows can be given`
-  refuseIfAny(strange.map((name) => configFault(what(name), `--${kind}`, hint)))
-  for (const name of known.filter((each) => !given.has(each))) {
-    say(`${kind} "${name}" is empty: give its rows with --${kind} ${name}=rows.ndjson`)
   }
 }
 

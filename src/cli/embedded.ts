@@ -3,7 +3,7 @@ import type { RawRecord } from '../formats/format.ts'
 import { eventKey } from '../formats/identity.ts'
 import { recordDecoder } from '../formats/open-format.ts'
 import { GivenRecord, UNWRITTEN } from '../formats/record-decoding.ts'
-import { orFault, TidemarkError } from '../kernel/errors.ts'
+import { configFault, orFault, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
 import { NO_TIMESTAMP } from '../kernel/time.ts'
 import { keyOfRow, rowFault } from '../lookup/rows.ts'
 import { committingThrough } from '../records/committing-through.ts'
@@ -16,7 +16,7 @@ import { startWorker, type Worker, type WorkerOptions } from '../runtime/worker.
 import type { Definition, SourceDefinition, TableDefinition } from '../topology/definition.ts'
 import { allTopics, redisSinks } from '../topology/graph.ts'
 import { untilSignal } from './exit.ts'
-import { grouped, plural, readerGone } from './print.ts'
+import { grouped, plural, readerGone, say } from './print.ts'
 
 // A worker in this process: its records in memory, fed from lines and published, and their outcomes.
 
@@ -124,6 +124,29 @@ export async function feedEvents(stream: Readable, feed: EventFeed): Promise<voi
     )
     for (const [i, position] of positions.entries()) book.add(position, (lines[i] as Line).number)
     await records.settled(group, topic, MAX_IN_FLIGHT)
+  }
+}
+
+export function tablesInTopics({ tables }: Definition): readonly TableDefinition[] {
+  return tables.filter(({ from }) => from.topic !== undefined)
+}
+
+/**
+ * Says which tables or stores have no rows. @param of those whose rows can be given
+ * @throws Refused rows of others
+ */
+export function checkRows(
+  kind: 'table' | 'store',
+  of: readonly { readonly name: string }[],
+  given: ReadonlyMap<string, unknown>,
+): void {
+  const known = of.map(({ name }) => name)
+  const hint = known.length === 0 ? 'it has none' : `it has: ${known.join(', ')}`
+  const strange = [...given.keys()].filter((name) => !known.includes(name))
+  const what = (name: string) => `the topology has no ${kind} "${name}" whose rows can be given`
+  refuseIfAny(strange.map((name) => configFault(what(name), `--${kind}`, hint)))
+  for (const name of known.filter((each) => !given.has(each))) {
+    say(`${kind} "${name}" is empty: give its rows with --${kind} ${name}=rows.ndjson`)
   }
 }
 

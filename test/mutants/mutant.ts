@@ -1,3 +1,8 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { messageOf } from '../../src/kernel/errors.ts'
+import { ROOT } from '../support/paths.ts'
+
 // A mistake, as edits of the sources that are made while a test runs, and only then.
 
 export interface Mutant {
@@ -36,4 +41,39 @@ export function mutated(source: string, edits: readonly Edit[]): string {
     if (parts.length !== 2) throw new Error(`${file}: "${from}" is there ${parts.length - 1} times`)
     return parts.join(to)
   }, source)
+}
+
+/** Tests that several files run. */
+const CONTRACTS = ['rebalancing', 'guarantee', 'starting'].map(
+  (name) => `test/records/${name}-contract.ts`,
+)
+
+const read = (file: string) => readFileSync(join(ROOT, file), 'utf8')
+
+/** Why a mutant cannot be run: an edit that does not fit the sources, or a test that is not there. */
+export function faultsOf({ name, edits, caughtBy }: Mutant): string[] {
+  const faults: string[] = []
+  const check = (whether: () => void) => {
+    try {
+      whether()
+    } catch (error) {
+      faults.push(`${name}: ${messageOf(error)}`)
+    }
+  }
+  for (const file of new Set(edits.map((edit) => edit.file))) {
+    check(() => {
+      const source = read(join('src', file))
+      const changed = mutated(
+        source,
+        edits.filter((edit) => edit.file === file),
+      )
+      if (changed === source) throw new Error(`${file} stays the same`)
+    })
+  }
+  check(() => {
+    const { file, test } = caughtBy
+    const isThere = [file, ...CONTRACTS].some((one) => read(one).includes(test))
+    if (!isThere) throw new Error(`no test of ${file} is named "${test}"`)
+  })
+  return faults
 }

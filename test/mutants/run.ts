@@ -1,48 +1,11 @@
 import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
-import { join, relative } from 'node:path'
-import { messageOf } from '../../src/kernel/errors.ts'
+import { relative } from 'node:path'
 import { ROOT } from '../support/paths.ts'
-import { type Mutant, mutated } from './mutant.ts'
+import { faultsOf, type Mutant } from './mutant.ts'
 import { MUTANTS } from './mutants.ts'
 
 // Runs for every mutant the test that is to catch it, which must pass without the mutant and fail
 // with it. npx tsx test/mutants/run.ts [NAME...]
-
-/** Tests that several files run. */
-const CONTRACTS = ['rebalancing', 'guarantee', 'starting'].map(
-  (name) => `test/records/${name}-contract.ts`,
-)
-
-const read = (file: string) => readFileSync(join(ROOT, file), 'utf8')
-
-/** Why a mutant cannot be run: an edit that does not fit the sources, or a test that is not there. */
-function faultsOf({ name, edits, caughtBy }: Mutant): string[] {
-  const faults: string[] = []
-  const check = (whether: () => void) => {
-    try {
-      whether()
-    } catch (error) {
-      faults.push(`${name}: ${messageOf(error)}`)
-    }
-  }
-  for (const file of new Set(edits.map((edit) => edit.file))) {
-    check(() => {
-      const source = read(join('src', file))
-      const changed = mutated(
-        source,
-        edits.filter((edit) => edit.file === file),
-      )
-      if (changed === source) throw new Error(`${file} stays the same`)
-    })
-  }
-  check(() => {
-    const { file, test } = caughtBy
-    const isThere = [file, ...CONTRACTS].some((one) => read(one).includes(test))
-    if (!isThere) throw new Error(`no test of ${file} is named "${test}"`)
-  })
-  return faults
-}
 
 interface Ran {
   readonly file: string

@@ -79,8 +79,8 @@ const ROWS: readonly Row[] = [
     'a key that is gone keeps its room',
     [
       'engine/store/history.ts',
-      'this.#layout.slabs.giveBack(this.place, numbersOf(this.#layout, this.capacity))',
-      '',
+      'this.newestMs\n    this.#layout.slabs.giveBack(this.place, numbersOf(this.#layout, this.capacity))',
+      'this.newestMs',
     ],
     [HISTORY, 'a key that is evicted gives back all its room'],
   ],

@@ -10,7 +10,7 @@ import type { PartitionLines } from '../../records/files/partition-lines.ts'
 import { NUMERIC } from '../../records/files/tabular.ts'
 import { exists, MANIFEST, WorkFolder } from '../../records/files/work-folder.ts'
 import { type PreparedTopology, scorersOf } from '../../runtime/prepared.ts'
-import { summaryOfOutcomes } from '../embedded.ts'
+import { checkRows, summaryOfOutcomes, tablesInTopics } from '../embedded.ts'
 import { EXIT, type StopRequest } from '../exit.ts'
 import { summaryOf } from '../prepared.ts'
 import { noteLine, plural, say, sayNotes, table } from '../print.ts'
@@ -39,6 +39,8 @@ export async function batchFiles(asked: Asked, ended: StopRequest): Promise<void
   try {
     say(summaryOf(loaded.topology))
     sayNotes(loaded.prepared.notes)
+    const tables = tablesInTopics(loaded.topology.definition)
+    checkRows('table', tables, asked.flags.table ?? new Map())
     const folder = await WorkFolder.lock(asked.flags.output, { isKept: asked.flags.resume })
     try {
       await run(asked, { ...loaded, folder, ended })

@@ -12,9 +12,9 @@ import type { Outcomes, RuntimeEvent } from '../../runtime/events.ts'
 import { addOutcomes, NO_OUTCOMES } from '../../runtime/output/outcomes.ts'
 import type { Prepared, PreparedTopology } from '../../runtime/prepared.ts'
 import { startWorker } from '../../runtime/worker.ts'
-import type { Definition } from '../../topology/definition.ts'
+import type { Definition, TableDefinition } from '../../topology/definition.ts'
 import { tableTopics } from '../../topology/graph.ts'
-import { feedRows } from '../embedded.ts'
+import { feedRows, tablesInTopics } from '../embedded.ts'
 import type { Job, Saved } from './job.ts'
 import { Labels } from './labels.ts'
 import { BatchOutputs } from './outputs.ts'
@@ -189,13 +189,13 @@ export class BatchWorker {
   /** The rows of tables that are in topics, from the files given for them. */
   async #tables(): Promise<MemoryRecords> {
     const records = new MemoryRecords()
-    const { tables } = this.#definition
+    const tables = tablesInTopics(this.#definition)
     for (const topic of tableTopics(this.#definition)) {
       records.createTopic(topic, { partitions: 1 })
     }
     for (const [name, path] of this.#o.job.flags.table ?? []) {
-      const table = tables.find((of) => of.name === name && of.from.topic !== undefined)
-      if (table !== undefined) await feedRows(table, await openInput(path), records)
+      const table = tables.find((of) => of.name === name) as TableDefinition
+      await feedRows(table, await openInput(path), records)
     }
     return records
   }

@@ -158,10 +158,11 @@ export function sqlName(of: string): string {
 }
 
 /** Runs a query on a file. @throws TidemarkError `CONFIG_INVALID`: it cannot be read, or written */
-export async function onFile<T>(path: string, query: () => Promise<T>): Promise<T> {
+export async function onFile<T>(path: string, query: () => Promise<T>, hint?: string): Promise<T> {
   try {
     return await query()
   } catch (error) {
-    throw configFault(`cannot be read or written: ${messageOf(error).split('\n')[0]}`, path)
+    const [why] = messageOf(error).split('\n')
+    throw configFault(`cannot be read or written: ${why}`, path, hint)
   }
 }

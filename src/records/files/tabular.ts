@@ -34,14 +34,22 @@ export interface TabularFile {
   readonly rows: number
 }
 
+const HINTS: Partial<Record<InputFile['kind'], string>> = {
+  csv: 'commas separate its fields, and its first line has their names',
+}
+
 /** @throws TidemarkError `CONFIG_INVALID`: it cannot be read */
 export async function openTable(file: InputFile, duckdb: DuckDb): Promise<TabularFile> {
-  return onFile(file.path, async () => {
-    const described = await duckdb.rows(`DESCRIBE SELECT * FROM ${read(file)}`)
-    const columns = described.map((row) => ({ name: String(row[0]), type: String(row[1]) }))
-    const [[rows] = []] = await duckdb.rows(`SELECT count(*) FROM ${read(file)}`)
-    return { file, columns, rows: Number(rows) }
-  })
+  return onFile(
+    file.path,
+    async () => {
+      const described = await duckdb.rows(`DESCRIBE SELECT * FROM ${read(file)}`)
+      const columns = described.map((row) => ({ name: String(row[0]), type: String(row[1]) }))
+      const [[rows] = []] = await duckdb.rows(`SELECT count(*) FROM ${read(file)}`)
+      return { file, columns, rows: Number(rows) }
+    },
+    HINTS[file.kind],
+  )
 }
 
 /** How files differ in their columns from the first. */

@@ -385,7 +385,7 @@ test.each([
   ['--offset-column', 'o', 'add --partition-column'],
   ['--within', 'soon', 'must be a time such as'],
   ['--input', 'none-*.ndjson', 'no file fits this glob'],
-  ['--table', 'rates=none.ndjson', 'cannot read the file'],
+  ['--table', 'rates=none.ndjson', 'no table "rates"'],
 ])('%s %s is refused: %s', async (flag, value, hint) => {
   const folder = folderWith({ 'in.ndjson': INPUT })
   const { code, stderr } = await batch(
@@ -398,6 +398,14 @@ test.each([
   )
   expect([code, stderr]).toEqual([code === 2 ? 2 : 3, expect.stringContaining(hint)])
   expect(existsSync(join(folder, 'out'))).toBe(false)
+})
+
+test('labels that cannot be read are refused', async () => {
+  const folder = folderWith({ 'in.ndjson': INPUT })
+  const labels = '--labels none.csv --label-by id=id --label y --label-at at --within 24h'
+  const args = ['--input', join(folder, 'in.ndjson'), '--rows', ...labels.split(' ')]
+  const { code, stderr } = await batch(ORDERS, folder, ...args)
+  expect([code, stderr]).toEqual([3, expect.stringMatching(/cannot read the file.*\n +none\.csv/)])
 })
 
 test('Ctrl-C ends it with 130, and --resume continues', { timeout: PROCESS_TEST_MS }, async () => {
