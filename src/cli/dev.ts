@@ -23,7 +23,7 @@ import {
   workEmbedded,
 } from './embedded.ts'
 import { prepareFiles, summaryOf } from './prepared.ts'
-import { bytesAsJson, colors, say, sayNotes, write } from './print.ts'
+import { bytesAsJson, colors, readerGone, say, sayNotes, write } from './print.ts'
 import { PREPARE_SETTINGS, workerOptions } from './settings.ts'
 
 /** Partitions of a small real topic. Lines are in order per key, not across keys. */
@@ -153,6 +153,7 @@ async function score(prepared: Prepared, stream: Readable, input: Flags): Promis
       await write(
         Buffer.concat(shown.flatMap(({ value }) => (value === null ? [] : [value, NEWLINE]))),
       )
+      if (readerGone.aborted) return
       report.show()
       for (const { topic, partition, nextOffset } of nextOffsets) {
         book.forget(partition, nextOffset)

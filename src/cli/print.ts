@@ -1,5 +1,4 @@
 import { isUtf8 } from 'node:buffer'
-import { once } from 'node:events'
 import pc from 'picocolors'
 import { faultsOf, messageOf, TidemarkError } from '../kernel/errors.ts'
 
@@ -33,11 +32,13 @@ export function watchStdout(failed: (error: Error) => void): void {
   })
 }
 
-/** Resolves once stdout can take more, or takes nothing any more. */
+/** Resolves once stdout has taken it, or takes nothing any more. */
 export async function write(data: string | Buffer): Promise<void> {
   isData = true
-  if (readerGone.aborted || process.stdout.write(data)) return
-  await once(process.stdout, 'drain', { signal: readerGone }).catch(() => {})
+  if (readerGone.aborted) return
+  await new Promise<void>((resolve) => {
+    process.stdout.write(data, () => resolve())
+  })
 }
 
 /** Bytes as JSON: a string if they are UTF-8, else base64; `null` if there are none. */

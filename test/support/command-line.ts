@@ -34,8 +34,9 @@ export async function tidemark(
 /** Keeps what is written to a stream instead of writing it. */
 function written(stream: NodeJS.WriteStream) {
   const parts: Buffer[] = []
-  const write = vi.spyOn(stream, 'write').mockImplementation((part) => {
+  const write = vi.spyOn(stream, 'write').mockImplementation((part, ...[given]: unknown[]) => {
     parts.push(Buffer.from(part))
+    if (typeof given === 'function') given()
     return true
   })
   return { text: () => Buffer.concat(parts).toString(), restore: () => write.mockRestore() }
