@@ -14,8 +14,9 @@ interface Claim extends Omit<RecordRow, 'value'> {
 const CLAIM_BYTES = 300
 
 /**
- * The rows of a table. In a topic with `key`, a row has another key than its record, whose tombstone removes
- * it. If several records give one row, the latest is seen; when it goes, the next latest is.
+ * The rows of a table. In a topic with `key`, a row has another key than its record, whose
+ * tombstone removes it. If several records give one row, the latest is seen; when it goes, the next
+ * latest is.
  */
 export class RecordRows implements Rows {
   readonly #rows: RowStore
