@@ -285,7 +285,7 @@ async function bodyOf(request: IncomingMessage): Promise<Buffer> {
     })
     request.once('end', resolve)
     request.once('close', () => {
-      if (!request.complete) reject(new RequestFault(499, 'the client is gone'))
+      if (!request.readableEnded) reject(new RequestFault(499, 'the client is gone'))
     })
   })
   const [only] = chunks
