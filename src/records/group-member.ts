@@ -4,6 +4,7 @@ import type { LifecycleTable } from '../kernel/lifecycle.ts'
 import type {
   Assignment,
   JoinOptions,
+  LogPoint,
   MemberHandlers,
   Owners,
   PartitionOffsets,
@@ -39,6 +40,22 @@ export function groupStart(
           : "records expired before they were read: reset the group's offset to one within the log (the results of the expired records are lost)",
     },
   )
+}
+
+/**
+ * The offset of a point in a partition, within its log as it is now.
+ * @param since the offsets since the time of the point, by partition name
+ */
+export function offsetAt(
+  point: LogPoint,
+  of: Omit<PartitionOffsets, 'committed'>,
+  since: ReadonlyMap<string, number>,
+): number {
+  const { lowOffset, endOffset } = of
+  if (point === 'earliest') return lowOffset
+  if (point === 'latest') return endOffset
+  const offset = 'offset' in point ? point.offset : (since.get(partitionName(of)) ?? -1)
+  return offset < 0 ? endOffset : Math.min(Math.max(offset, lowOffset), endOffset)
 }
 
 /** Where a handler may want to read; `null`: the timestamp of a record has to be looked up. */

@@ -197,7 +197,7 @@ export class ConfluentRegistry implements SchemaRegistry, SchemaSubjects {
     const isOwn = typeof code === 'number' && String(code).startsWith(String(status))
     if (isOwn && absent.includes(code)) return null
     const words = typeof message === 'string' ? message : null
-    // What is asked by GET has no schema that may be rejected.
+    // A GET sends no schema that may be rejected.
     if (response.request().method() === 'post' && REJECTED.includes(status)) {
       throw new TidemarkError('SCHEMA_REJECTED', words ?? answered, { where: this.url, cause })
     }

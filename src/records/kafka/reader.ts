@@ -1,6 +1,6 @@
 import { ConditionVariable } from '../../kernel/condition-variable.ts'
 import { partitionName } from '../../kernel/ids.ts'
-import { offsetAt } from '../log-points.ts'
+import { offsetAt } from '../group-member.ts'
 import type { Chunk, Followed, FollowedRange, LogPoint, Unreadable } from '../port.ts'
 import type { KafkaAdmin, Range } from './admin.ts'
 import type { Brokers } from './brokers.ts'

@@ -1,6 +1,6 @@
 import { configFault, refuseIfAny, TidemarkError } from '../../kernel/errors.ts'
 import { partitionName, position } from '../../kernel/ids.ts'
-import { offsetAt } from '../../records/log-points.ts'
+import { offsetAt } from '../../records/group-member.ts'
 import type { LogPoint, PartitionOffsets, Records, Start, TopicInfo } from '../../records/port.ts'
 import { metadataAt, type NotedRange } from '../commit/checkpoint-metadata.ts'
 import type { ClusterCheck } from './cluster-check.ts'
