@@ -21,6 +21,7 @@ export function committingThrough(
         commit: (commit) => through(commit, member),
         pause: (partition) => member.pause(partition),
         resume: (partition) => member.resume(partition),
+        isCountedOn: () => member.isCountedOn(),
         stopFetching: () => member.stopFetching(),
         leave: () => member.leave(),
       }

@@ -236,6 +236,8 @@ export interface Member extends Pausable {
    * again
    */
   commit(commit: Commit): Promise<void>
+  /** Has the group answered within the session timeout? Otherwise others may have its partitions. */
+  isCountedOn(): boolean
   /** Stops fetching all partitions; commits are still accepted. */
   stopFetching(): void
   /** Leaves the group, so that others take over, and closes the connections. */

@@ -96,7 +96,10 @@ interface Shared extends WorkerOptions, WorkerContext {
 }
 
 /** The part of a membership that requests need. */
-export type AskedMember = Pick<GroupMembership, 'taskOf' | 'partitionsOf' | 'ownerOf'>
+export type AskedMember = Pick<
+  GroupMembership,
+  'taskOf' | 'partitionsOf' | 'ownerOf' | 'isCountedOn'
+>
 
 /** Starts a worker. While no broker answers it keeps trying, in state `unavailable`. */
 export function startWorker(options: WorkerOptions): Worker {

@@ -96,6 +96,7 @@ class TopologyRequests {
     const member = this.#o.membership()
     const partitions = member?.partitionsOf(definition.source.topic) ?? 0
     if (member === null || partitions === 0) throw new NotNow('the worker is joining its group')
+    if (!member.isCountedOn) throw new NotNow('its group does not answer the worker')
     return { definition, member, partitions }
   }
 }

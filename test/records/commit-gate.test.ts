@@ -30,6 +30,16 @@ beforeEach(() => {
   clock = new HandClock(0)
 })
 
+test('a member is counted on for its session timeout after a request that the group has answered', async () => {
+  const gate = new CommitGate('g', 10_000, clock)
+  expect(gate.isCountedOn()).toBe(false)
+  gate.confirm(clock.elapsedMs())
+  await clock.pass(10_000)
+  expect(gate.isCountedOn()).toBe(true)
+  await clock.pass(1)
+  expect(gate.isCountedOn()).toBe(false)
+})
+
 describe('commits and rebalances', () => {
   test('no commit begins before an assignment is in force', async () => {
     const gate = new CommitGate('g', Number.POSITIVE_INFINITY, clock)

@@ -166,6 +166,10 @@ export class HandMember implements Member {
     this.calls.push(`resume ${partition}`)
   }
 
+  isCountedOn(): boolean {
+    return true
+  }
+
   stopFetching(): void {
     this.calls.push('stopFetching')
   }

@@ -1,6 +1,7 @@
 import { Type } from 'avsc'
 import { defineTopology, registry, seconds } from 'tidemark'
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import { MemoryMember } from '../../src/records/memory/group.ts'
 import { prepare } from '../../src/runtime/start/prepare.ts'
 import type { Definition } from '../../src/topology/definition.ts'
 import { HandRegistry, wireValue } from '../formats/registry/hand-registry.ts'
@@ -138,6 +139,12 @@ describe('a topology', () => {
       [422, 'SCHEMA_INVALID'],
       [405, '/predict/payments'],
     ])
+    // Others may have its partitions by then.
+    const silence = vi.spyOn(MemoryMember.prototype, 'isCountedOn').mockReturnValue(false)
+    const silent = [await ask('/predict/payments', body), await ask('/state/payments/c-1')]
+    silence.mockRestore()
+    expect(silent.map(({ status }) => status)).toEqual([503, 503])
+    expect(await ask('/predict/payments', body)).toMatchObject({ status: 200 })
     await worker.stop()
     expect(await ask('/predict/payments', body)).toMatchObject({ status: 503 })
   })

@@ -120,6 +120,7 @@ export class ReplayFeed {
         for (const { partition, nextOffset: at } of nextOffsets) this.#committed.set(partition, at)
         this.#changed.notifyAll()
       },
+      isCountedOn: () => true,
       stopFetching: () => {
         this.#isStopped = true
         this.#changed.notifyAll()

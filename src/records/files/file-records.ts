@@ -128,6 +128,7 @@ export class FileRecords implements Records {
       },
       pause: ({ partition }) => this.#setPaused(partition, true),
       resume: ({ partition }) => this.#setPaused(partition, false),
+      isCountedOn: () => true,
       stopFetching: () => this.#end(),
       leave: async () => this.#end(),
     }

@@ -319,19 +319,20 @@ export class CommitGate {
       return began
     }
     const confirmed = async () => {
-      const isOver = () => this.#generation !== began || (this.#isClosed && !this.#isCountedOn())
-      await this.#changed.until(() => isOver() || this.#isCountedOn())
+      const isOver = () => this.#generation !== began || (this.#isClosed && !this.isCountedOn())
+      await this.#changed.until(() => isOver() || this.isCountedOn())
       if (isOver()) throw this.#rebalancing()
     }
     const metadata = { generation, confirmed }
-    const committing = this.#isCountedOn()
+    const committing = this.isCountedOn()
       ? commit(metadata)
       : confirmed().then(() => commit(metadata))
     this.#inFlight = committing.catch(() => {})
     return committing
   }
 
-  #isCountedOn(): boolean {
+  /** Has the group answered within its session timeout? */
+  isCountedOn(): boolean {
     return this.#clock.elapsedMs() - this.#confirmedMs <= this.#sessionMs
   }
 

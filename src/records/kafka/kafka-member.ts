@@ -192,6 +192,10 @@ export class KafkaMember implements Member {
     if (this.#life.state === 'joined') this.#life.enter('finishing')
   }
 
+  isCountedOn(): boolean {
+    return this.#gate.isCountedOn()
+  }
+
   leave(): Promise<void> {
     if (!this.#isOver) {
       this.#life.enter('left')

@@ -240,6 +240,10 @@ export class MemoryMember implements Member {
     this.wake()
   }
 
+  isCountedOn(): boolean {
+    return !this.#life.isOver
+  }
+
   stopFetching(): void {
     if (this.#life.state === 'joined') this.#life.enter('finishing')
   }

@@ -69,6 +69,7 @@ export class GroupMembership {
   readonly #availability = new Availability()
   readonly #tasks: Tasks
   readonly #committer: Committer
+  #member: Member | null = null
   #owners: Owners = new Map()
   /** The error that ended it; `null`: none has. */
   #failure: { readonly error: unknown } | null = null
@@ -113,6 +114,11 @@ export class GroupMembership {
   /** Is a member, whose partitions are committed up to the ends of their ranges? */
   get isAtEnds(): boolean {
     return this.#life.state === 'joined' && this.#tasks.areAtEnds
+  }
+
+  /** See {@link Member.isCountedOn}. */
+  get isCountedOn(): boolean {
+    return this.#member?.isCountedOn() ?? false
   }
 
   /** Finds a task, see {@link Tasks.taskOf}. */
@@ -178,6 +184,7 @@ export class GroupMembership {
    * Works until something fails, or until everything is finished after the worker is told to stop.
    */
   async #work(member: Member): Promise<void> {
+    this.#member = member
     this.#life.enter('joined')
     this.#o.onJoined()
     this.#o.changed.notifyAll()
