@@ -222,9 +222,8 @@ export async function isComplete(
   }
   const replaced = `${await realpath(output)}${sep}`
   for (const { path } of inputs) {
-    if ((await realpath(path)).startsWith(replaced)) {
-      throw configFault('is in the output that would be replaced', path, 'choose another --output')
-    }
+    if (!(await realpath(path)).startsWith(replaced)) continue
+    throw configFault('is in the output that would be replaced', path, 'choose another --output')
   }
   return false
 }

@@ -34,9 +34,7 @@ export interface TabularFile {
   readonly rows: number
 }
 
-const HINTS: Partial<Record<InputFile['kind'], string>> = {
-  csv: 'commas separate its fields, and its first line has their names',
-}
+const CSV_HINT = 'commas separate its fields, and its first line has their names'
 
 /** @throws TidemarkError `CONFIG_INVALID`: it cannot be read */
 export async function openTable(file: InputFile, duckdb: DuckDb): Promise<TabularFile> {
@@ -48,7 +46,7 @@ export async function openTable(file: InputFile, duckdb: DuckDb): Promise<Tabula
       const [[rows] = []] = await duckdb.rows(`SELECT count(*) FROM ${read(file)}`)
       return { file, columns, rows: Number(rows) }
     },
-    HINTS[file.kind],
+    file.kind === 'csv' ? CSV_HINT : undefined,
   )
 }
 
