@@ -49,9 +49,10 @@ async function sent(
   address: string,
   more: Readonly<Record<string, string>>,
 ): Promise<HttpReply> {
-  const leftMs = Math.ceil(Math.max(1, Math.min(LONGEST_MS, untilMs - performance.now())))
-  const kept = { ...picked(headers, KEPT), ...more, [DEADLINE]: String(leftMs) }
-  const signal = AbortSignal.timeout(leftMs)
+  const leftMs = Math.ceil(Math.max(1, untilMs - performance.now()))
+  const deadline = Number.isFinite(leftMs) ? { [DEADLINE]: String(leftMs) } : {}
+  const kept = { ...picked(headers, KEPT), ...more, ...deadline }
+  const signal = AbortSignal.timeout(Math.min(LONGEST_MS, leftMs))
   try {
     const asking = request(`http://${address}${path}`, { method, headers: kept, agent, signal })
     asking.end(body)
@@ -72,5 +73,5 @@ function picked(headers: HttpRequest['headers'], names: readonly string[]): Reco
 
 /** ms */
 const LONGEST_MS = 10_000
-/** Gives up connections that are idle before their servers do, after 5 s: a request could meet it. */
-const agent = new Agent({ keepAlive: true, timeout: 4_000 })
+/** Gives up connections that are idle before their servers do: a request could meet it. */
+const agent = new Agent({ keepAlive: true, timeout: 30_000 })

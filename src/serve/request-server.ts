@@ -17,6 +17,11 @@ const MOST = {
   connections: 1_024,
   /** How long a request may take to arrive, ms. */
   arrivalMs: 10_000,
+  /**
+   * How long a connection may be idle, ms: longer than proxies keep theirs, 60 s mostly. A request
+   * could meet a server that closes its connection, and a proxy would answer 502.
+   */
+  idleMs: 75_000,
   /** How long its answer may take to depart when the server closes, ms. */
   departureMs: 5_000,
 }
@@ -130,10 +135,13 @@ export class RequestServer {
       maxHeaderSize: MOST.headerBytes,
       headersTimeout: MOST.arrivalMs,
       requestTimeout: MOST.arrivalMs,
+      keepAliveTimeout: MOST.idleMs,
       connectionsCheckingInterval: MOST.arrivalMs / 10,
     }
     this.#server = createServer(limits, (request, response) => this.#begin(request, response))
     this.#server.maxConnections = MOST.connections
+    // Idle connections make room for who comes next.
+    this.#server.on('drop', () => this.#server.closeIdleConnections())
     this.#server.on('connection', (socket: Socket) => {
       this.#sockets.add(socket)
       socket.once('close', () => this.#sockets.delete(socket))

@@ -19,7 +19,7 @@ import { decoded } from './served-model.ts'
 
 // Routes for events and keys of topologies. The worker that has the partition answers.
 
-/** How long one without a deadline may wait, ms. */
+/** How long one may wait, ms. */
 const LONGEST_MS = 10_000
 const KEY_HEADER = 'tidemark-key'
 
@@ -69,7 +69,9 @@ class TopologyRequests {
     const { partitions } = member
     const { record, partition } = await locator.locate(event, { partitions, clock: wallClock })
     return atOwner(asked, { ...member, partition }, async ({ previews }) => {
-      return predicted(await previews.preview(record, () => refuseIfVain(asked)), asked)
+      const { isGone } = asked
+      const vain = () => refuseIfVain({ isGone, untilMs: lastMs(asked) })
+      return predicted(await previews.preview(record, vain), asked)
     })
   }
 
@@ -121,13 +123,21 @@ async function atOwner(
   return forwarded(asked, owner)
 }
 
-/** Answers before the deadline, with the faults of a request. */
+/** When nobody waits for an answer any more, by `performance.now()`. */
+function lastMs({ untilMs, sinceMs }: HttpRequest): number {
+  return Math.min(untilMs, sinceMs + LONGEST_MS)
+}
+
+/** Answers in time, with the faults of a request. */
 async function inTime(asked: HttpRequest, answer: () => Promise<HttpReply>): Promise<HttpReply> {
-  const untilMs = Math.min(asked.untilMs, asked.sinceMs + LONGEST_MS)
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
-    const fail = () => reject(new RequestFault(504, 'the deadline has passed'))
-    timer = setTimeout(fail, Math.max(0, untilMs - performance.now()))
+    const fail = () => {
+      const isOwn = asked.untilMs === lastMs(asked)
+      if (isOwn) reject(new RequestFault(504, 'the deadline has passed'))
+      else reject(new NotNow(`there is no answer within ${LONGEST_MS / 1_000} s`))
+    }
+    timer = setTimeout(fail, Math.max(0, lastMs(asked) - performance.now()))
   })
   try {
     return await Promise.race([late, answer()])

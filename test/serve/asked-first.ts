@@ -59,7 +59,7 @@ export class AskedWorkers {
   /** By worker and topic, the rows of tables that it has read. */
   readonly #rowsRead: Map<string, number>[] = []
   readonly #reads = new EventEmitter()
-  /** Gives up idle connections before a server does, after 5 s. */
+  /** Gives up idle connections before a server does. */
   readonly #agent = new Agent({ keepAlive: true, timeout: 4_000 })
   readonly #closing: (() => Promise<void>)[] = []
 

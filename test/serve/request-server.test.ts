@@ -1,4 +1,5 @@
-import { connect } from 'node:net'
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import { afterEach, expect, test } from 'vitest'
 import {
@@ -72,6 +73,14 @@ function raw(port: number, text: string): Promise<string> {
     socket.on('error', () => {})
     socket.on('close', () => resolve(answer))
   })
+}
+
+/** A connection on which a request was answered. */
+async function askedOn(port: number): Promise<Socket> {
+  const socket = connect(port, '127.0.0.1')
+  socket.write('GET /open HTTP/1.1\r\nhost: x\r\n\r\n')
+  await once(socket, 'data')
+  return socket
 }
 
 test('a request gets the answer of its route, with the names in its path', async () => {
@@ -167,6 +176,15 @@ test('a server that closes answers what has come', async () => {
   expect(answered).toMatchObject({ status: 200, text: '{"done":true}' })
   expect(answered?.headers.get('connection')).toBe('close')
   await closed
+})
+
+test('at the most connections, idle ones are closed for who comes next', async () => {
+  const { server, post } = await listen()
+  const idle = await Promise.all(Array.from({ length: 1_024 }, () => askedOn(server.port)))
+  const last = idle.map((socket) => once(socket, 'close'))
+  expect(await raw(server.port, '')).toBe('')
+  await Promise.all(last)
+  expect(await post('/echo', 'abc')).toMatchObject({ status: 200 })
 })
 
 test('a client that leaves in the middle of its request is no failure', async () => {

@@ -2,6 +2,7 @@ import { Type } from 'avsc'
 import { defineTopology, registry, seconds } from 'tidemark'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { MemoryMember } from '../../src/records/memory/group.ts'
+import { Previews } from '../../src/runtime/partition/previews.ts'
 import { prepare } from '../../src/runtime/start/prepare.ts'
 import type { Definition } from '../../src/topology/definition.ts'
 import { HandRegistry, wireValue } from '../formats/registry/hand-registry.ts'
@@ -147,6 +148,29 @@ describe('a topology', () => {
     expect(await ask('/predict/payments', body)).toMatchObject({ status: 200 })
     await worker.stop()
     expect(await ask('/predict/payments', body)).toMatchObject({ status: 503 })
+  })
+
+  test('answers after 10 s at the latest: 504 where the deadline of the request has passed, else 503', async () => {
+    const asked = await workersOf(askedPayments, PAYMENTS, { workers: 1 })
+    const endless = vi.spyOn(Previews.prototype, 'preview').mockReturnValue(new Promise(() => {}))
+    vi.useFakeTimers({ toFake: ['setTimeout'] })
+    try {
+      const url = `http://127.0.0.1:${asked.servers[0]?.port}/predict/payments`
+      const asks = [{}, { 'tidemark-deadline-ms': '5000' }].map((headers) => {
+        return fetch(url, { method: 'POST', body: payment({ at: 0 }), headers })
+      })
+      await vi.waitFor(() => expect(endless).toHaveBeenCalledTimes(asks.length))
+      await vi.advanceTimersByTimeAsync(10_000)
+      const answers = await Promise.all(asks)
+      const told = answers.map(({ status, headers }) => [status, headers.get('retry-after')])
+      expect(told).toEqual([
+        [503, '1'],
+        [504, null],
+      ])
+    } finally {
+      vi.useRealTimers()
+      endless.mockRestore()
+    }
   })
 
   test('takes bytes with the id of a schema, as its records have them', async () => {

@@ -210,29 +210,32 @@ class ModelRows {
     const rows = new Float32Array(block.rows * width)
     const unfit = new Int32Array(block.rows).fill(-1)
     for (const [i, column] of block.columns.entries()) {
-      for (let row = 0; row < block.rows; row++) {
+      for (let row = 0, at = i; row < block.rows; row++, at += width) {
         const value = column[row]
         const given = typeof value === 'number' ? value : Number.POSITIVE_INFINITY
-        const at = row * width + i
         rows[at] = value === null ? Number.NaN : given
-        if (Math.abs(rows[at]) === Number.POSITIVE_INFINITY && unfit[row] === -1) unfit[row] = i
+        if (Math.abs(rows[at] as number) === Number.POSITIVE_INFINITY && unfit[row] === -1) {
+          unfit[row] = i
+        }
       }
     }
-    const taken: number[] = []
-    for (const [row, i] of unfit.entries()) {
+    const taken = new Int32Array(block.rows)
+    let count = 0
+    for (let row = 0; row < block.rows; row++) {
+      const i = unfit[row] as number
       if (i < 0) {
-        rows.copyWithin(taken.length * width, row * width, (row + 1) * width)
-        taken.push(row)
+        if (count < row) rows.copyWithin(count * width, row * width, (row + 1) * width)
+        taken[count++] = row
         continue
       }
       const isMissing = block.columns[i]?.[row] === undefined
       const message = isMissing ? 'is missing' : 'is not a number that a float32 can hold'
       this.#setAside(block.placeOf(row), parts, { column: features[i] as string, message })
     }
-    const given = rows.subarray(0, taken.length * width)
-    const { columns } = await scorer.score(given, taken.length)
+    const { columns } = await scorer.score(rows.subarray(0, count * width), count)
     const scores = columns.map(() => new Float64Array(block.rows).fill(Number.NaN))
-    for (const [at, row] of taken.entries()) {
+    for (let at = 0; at < count; at++) {
+      const row = taken[at] as number
       const unscored = columns.findIndex((column) => !Number.isFinite(column[at]))
       if (unscored < 0) {
         for (const [i, of] of scores.entries()) of[row] = columns[i]?.[at] as number

@@ -9,8 +9,8 @@ import { type RowRange, readNumbers } from '../../records/files/parquet.ts'
 /** Some rows, in order. */
 export interface RowBlock {
   readonly rows: number
-  /** By feature and row; `null`: it is missing; `undefined`: the row has no such column. */
-  readonly columns: readonly (readonly unknown[])[]
+  /** By feature and row; `null` and NaN: it is missing; `undefined`: there is no such column. */
+  readonly columns: readonly ArrayLike<unknown>[]
   /** Where a row is in the input. */
   placeOf(row: number): { readonly file: string; readonly row: number }
   /** Finds a row as a JSON object with fields. @returns false: it is none */

@@ -5,6 +5,7 @@ import { rm } from 'node:fs/promises'
 import { Socket } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import type { DuckDBDataChunk } from '@duckdb/node-api'
 import { configFault, messageOf, TidemarkError } from '../../kernel/errors.ts'
 
 // DuckDB reads Parquet and CSV, sorts, and writes Parquet. It is loaded only where it is needed,
@@ -55,10 +56,10 @@ export class DuckDb {
   }
 
   /**
-   * Streams the columns of a query, all of which are DOUBLE, some thousand rows at a time. The next
-   * ones are read while those are used.
+   * Streams the columns of a query, all of which are DOUBLE without nulls, some thousand rows at a
+   * time. The next ones are read while those are used.
    */
-  async *numbers(query: string): AsyncGenerator<readonly (readonly (number | null)[])[]> {
+  async *numbers(query: string): AsyncGenerator<readonly Float64Array[]> {
     const result = await this.#connection.stream(query)
     const next = () => {
       const chunk = result.fetchChunk()
@@ -70,7 +71,7 @@ export class DuckDb {
     try {
       for (let chunk = await reading; chunk !== null && chunk.rowCount > 0; chunk = await reading) {
         reading = next()
-        yield chunk.getColumns() as (number | null)[][]
+        yield columnsOf(chunk)
       }
     } finally {
       await reading.catch(() => {})
@@ -85,12 +86,17 @@ export class DuckDb {
     const appender = await this.#connection.createAppender(name)
     const all = [...columns.values()]
     for (let at = 0; at < (all[0]?.length ?? 0); at += CHUNK_ROWS) {
-      const some = all.map((column) =>
-        Array.from(column.subarray(at, at + CHUNK_ROWS), (of) => (Number.isNaN(of) ? null : of)),
-      )
+      const some = all.map((column) => column.subarray(at, at + CHUNK_ROWS))
       const types = all.map(() => DOUBLE)
       const chunk = DuckDBDataChunk.create(types, some[0]?.length)
-      chunk.setColumns(some)
+      for (const [i, column] of some.entries()) {
+        const vector = chunk.getColumnVector(i)
+        for (let row = 0; row < column.length; row++) {
+          const number = column[row] as number
+          vector.setItem(row, Number.isNaN(number) ? null : number)
+        }
+        vector.flush()
+      }
       appender.appendDataChunk(chunk)
     }
     appender.closeSync()
@@ -145,6 +151,15 @@ async function load(): Promise<Api> {
     const hint = `npm install ${PACKAGE}`
     throw new TidemarkError('NOT_SUPPORTED', what, { hint, cause })
   }
+}
+
+function columnsOf(chunk: DuckDBDataChunk): Float64Array[] {
+  return Array.from({ length: chunk.columnCount }, (_, i) => {
+    const vector = chunk.getColumnVector(i)
+    const numbers = new Float64Array(chunk.rowCount)
+    for (let row = 0; row < numbers.length; row++) numbers[row] = vector.getItem(row) as number
+    return numbers
+  })
 }
 
 /** A text in SQL. */

@@ -44,15 +44,16 @@ export interface RowRange {
   readonly to: number
 }
 
-/** Streams columns of rows as numbers; null for what is not finite. */
+/** Streams columns of rows as numbers; NaN for what is missing or not finite. */
 export function readNumbers(
   rows: RowRange,
   duckdb: DuckDb,
   columns: readonly string[],
-): AsyncGenerator<readonly (readonly (number | null)[])[]> {
+): AsyncGenerator<readonly Float64Array[]> {
   const numbers = columns.map((column) => {
     const number = `${sqlName(column)}::DOUBLE`
-    return `CASE WHEN isfinite(${number}) THEN ${number} END`
+    // Without nulls, because those of a vector cost ten times as much to look at.
+    return `CASE WHEN isfinite(${number}) THEN ${number} ELSE 'NaN' END`
   })
   return duckdb.numbers(`SELECT ${numbers.join(', ')} ${ofRows(rows)}`)
 }

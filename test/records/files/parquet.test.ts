@@ -13,11 +13,13 @@ test('reads and writes rows of a file of Parquet across its row groups', async (
   const select = `SELECT 'r' || i AS id, if(i % 2 = 0, i, NULL) AS even FROM range(${ROWS}) t(i)`
   await duckdb.run(`COPY (${select}) TO ${sqlText(path)} (FORMAT parquet, ROW_GROUP_SIZE 2048)`)
   const rows = { path, from: 3_001, to: 9_001 }
-  const numbers: (number | null)[] = []
+  const numbers: number[] = []
   for await (const [even] of readNumbers(rows, duckdb, ['even'])) {
     numbers.push(...(even ?? []))
   }
-  expect(numbers).toEqual(Array.from({ length: 6_000 }, (_, i) => (i % 2 === 1 ? 3_001 + i : null)))
+  expect(numbers).toEqual(
+    Array.from({ length: 6_000 }, (_, i) => (i % 2 === 1 ? 3_001 + i : Number.NaN)),
+  )
 
   const scores = Float64Array.from({ length: 6_000 }, (_, i) => (i === 5 ? Number.NaN : i / 8))
   const columns = new Map([['score', scores]])
