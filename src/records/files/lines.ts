@@ -12,13 +12,14 @@ export interface Line {
 }
 
 const NEWLINE = 0x0a
+const RETURN = 0x0d
 const TAB = 0x09
 const BRACE = 0x7b
 const MARK = Buffer.from([0xef, 0xbb, 0xbf])
 
 /**
- * Splits a stream into lines, as soon as they come. Leaves out empty lines and a byte order mark,
- * which Windows programs write at the start.
+ * Splits a stream into lines, as soon as they come. Leaves out empty lines, and the byte order mark
+ * and carriage returns of Windows programs.
  * @param path for errors
  * @throws TidemarkError `CONFIG_INVALID`: the stream failed
  */
@@ -68,10 +69,11 @@ export async function* blocksOf(
     for (let at = isMarked ? MARK.length : from; at < end; ) {
       const found = buffer.indexOf(NEWLINE, at)
       const to = found < 0 || found > end ? end : found
+      const last = buffer[to - 1] === RETURN ? to - 1 : to
       number++
-      if (to > at) {
+      if (last > at) {
         block.starts.push(at)
-        block.ends.push(to)
+        block.ends.push(last)
         block.numbers.push(number)
       }
       at = to + 1

@@ -54,14 +54,15 @@ test('lines come by time, equal times in their order, and a line without a time 
     Buffer.from(`k\x01é\t${at(1)}`),
     Buffer.from(at(3, ',"n":"é\\u0001"')),
     Buffer.from('{"at":-5}'),
-    Buffer.from(`${at(2)}\r`),
+    Buffer.from(at(2)),
     Buffer.from(`{"at":${FIRST_MS},\r"long":"${'x'.repeat(2 ** 21)}"}`),
     Buffer.from(`k\t${at(5)}`),
   ]
   const folder = folderWith({})
   writeFileSync(join(folder, 'a.ndjson'), '')
-  for (const line of lines) {
-    appendFileSync(join(folder, 'a.ndjson'), Buffer.concat([line, Buffer.from('\n')]))
+  for (const [i, line] of lines.entries()) {
+    const end = Buffer.from(i % 2 === 0 ? '\r\n' : '\n')
+    appendFileSync(join(folder, 'a.ndjson'), Buffer.concat([line, end]))
   }
   const found = await sorted(folder, (v) => v.at)
   expect(found.map(([row]) => row)).toEqual([6, 9, 10, 3, 4, 7, 8, 11, 5, 1, 2])
