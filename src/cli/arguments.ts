@@ -28,6 +28,14 @@ export function headerOption(): Option {
     .default([], 'none')
 }
 
+/** Option `--partitions` of commands that run without Kafka. */
+export function partitionsOption(): Option {
+  const what = 'each has its own watermark, so their number affects what is late'
+  return new Option('--partitions <n>', `partitions of the source; ${what}`)
+    .argParser(parseCount)
+    .default(6)
+}
+
 /** A parser of `name=file`, which may be repeated. */
 export function addPair(given: string, before: ReadonlyMap<string, string> | undefined) {
   try {

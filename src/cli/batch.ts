@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { configFault, refuseIfAny, type TidemarkError } from '../kernel/errors.ts'
 import { parseDuration } from '../kernel/time.ts'
-import { addPair, numberParser, parseCount } from './arguments.ts'
+import { addPair, numberParser, partitionsOption } from './arguments.ts'
 import { batchFiles } from './batch/batch-files.ts'
 import type { BatchFlags } from './batch/job.ts'
 import { scoreRows } from './batch/model-rows.ts'
@@ -12,7 +12,6 @@ import { untilSignal } from './exit.ts'
 import { PREPARE_SETTINGS } from './settings.ts'
 
 /** Partitions of a small real topic. */
-const PARTITIONS = 6
 const SAVED_EVERY_MS = 5_000
 const KAFKA = 'kafka:'
 const FILE_SETTINGS = [...PREPARE_SETTINGS, 'workers'] as const
@@ -52,12 +51,7 @@ export function batch(): Command {
         .choices(['files', 'time'])
         .default('files'),
     )
-    .option(
-      '--partitions <n>',
-      'partitions of the source; each has its own watermark, so their number affects what is late',
-      parseCount,
-      PARTITIONS,
-    )
+    .addOption(partitionsOption())
     .option('--partition-column <name>', 'field with the partition that an event had in the log')
     .option('--offset-column <name>', 'field with the offset that an event had in the log')
     .option(

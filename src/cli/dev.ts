@@ -10,7 +10,7 @@ import type { Commit, Header } from '../records/port.ts'
 import type { RecordFault } from '../runtime/output/dead-letter.ts'
 import type { Prepared, PreparedTopology } from '../runtime/prepared.ts'
 import { shadowTopics } from '../topology/graph.ts'
-import { addPair, headerOption, parseCount } from './arguments.ts'
+import { addPair, headerOption, partitionsOption } from './arguments.ts'
 import { addSettings, readConfig } from './config.ts'
 import {
   checkRows,
@@ -27,7 +27,6 @@ import { bytesAsJson, colors, readerGone, say, sayNotes, write } from './print.t
 import { PREPARE_SETTINGS, workerOptions } from './settings.ts'
 
 /** Partitions of a small real topic. Lines are in order per key, not across keys. */
-const PARTITIONS = 6
 const NEWLINE = Buffer.from('\n')
 
 interface Flags extends Record<string, unknown> {
@@ -59,12 +58,7 @@ export function dev(): Command {
       'rows of a store, one per line: KEY<TAB>JSON; repeatable (default: one in Redis is empty, another is asked itself)',
       addPair,
     )
-    .option(
-      '--partitions <n>',
-      'partitions of the source; each has its own watermark, so their number affects what is late',
-      parseCount,
-      PARTITIONS,
-    )
+    .addOption(partitionsOption())
     .addOption(headerOption())
     .option(
       '--dead-letters <file>',

@@ -50,9 +50,9 @@ async function sent(
   more: Readonly<Record<string, string>>,
 ): Promise<HttpReply> {
   const leftMs = Math.ceil(Math.max(1, untilMs - performance.now()))
-  const deadline = Number.isFinite(leftMs) ? { [DEADLINE]: String(leftMs) } : {}
+  const deadline = headers[DEADLINE] === undefined ? {} : { [DEADLINE]: String(leftMs) }
   const kept = { ...picked(headers, KEPT), ...more, ...deadline }
-  const signal = AbortSignal.timeout(Math.min(LONGEST_MS, leftMs))
+  const signal = AbortSignal.timeout(leftMs)
   try {
     const asking = request(`http://${address}${path}`, { method, headers: kept, agent, signal })
     asking.end(body)
@@ -71,7 +71,5 @@ function picked(headers: HttpRequest['headers'], names: readonly string[]): Reco
   return Object.fromEntries(found) as Record<string, string>
 }
 
-/** ms */
-const LONGEST_MS = 10_000
 /** Gives up connections that are idle before their servers do: a request could meet it. */
 const agent = new Agent({ keepAlive: true, timeout: 30_000 })

@@ -1,6 +1,6 @@
 import { TidemarkError } from '../kernel/errors.ts'
 import type { Answer, Scorer } from '../scoring/scorer.ts'
-import { type HttpRequest, LATER, RequestFault } from './request-server.ts'
+import { type HttpRequest, LATER, RequestFault, tooLate } from './request-server.ts'
 
 /** Batches that may wait before more are refused. */
 const MOST_BATCHES = 8
@@ -8,7 +8,7 @@ const MOST_BATCHES = 8
 interface Waiting {
   readonly rows: Float32Array
   readonly count: number
-  readonly asked: Pick<HttpRequest, 'untilMs' | 'isGone'>
+  readonly asked: Pick<HttpRequest, 'headers' | 'untilMs' | 'isGone'>
   readonly resolve: (columns: readonly Float64Array[]) => void
   readonly reject: (fault: unknown) => void
 }
@@ -33,8 +33,8 @@ export class RequestQueue {
   /**
    * @param rows row-major float32[count, features]
    * @returns a finite number a row for each of the model's `scoreColumns`
-   * @throws RequestFault 429: too many rows wait · 504: the deadline has passed · 422: the model
-   * fails on a row · 503: the model does not run
+   * @throws RequestFault 429: too many rows wait · 503, 504: too late · 422: the model fails
+   * on a row · 503: the model does not run
    */
   score(rows: Float32Array, asked: Waiting['asked']): Promise<readonly Float64Array[]> {
     const count = rows.length / this.#features
@@ -96,9 +96,9 @@ export class RequestQueue {
 }
 
 /** @throws RequestFault nobody waits for the answer any more */
-export function refuseIfVain({ isGone, untilMs }: Waiting['asked']): void {
-  if (isGone()) throw new RequestFault(499, 'the client is gone')
-  if (untilMs <= performance.now()) throw new RequestFault(504, 'the deadline has passed')
+export function refuseIfVain(asked: Waiting['asked']): void {
+  if (asked.isGone()) throw new RequestFault(499, 'the client is gone')
+  if (asked.untilMs <= performance.now()) throw tooLate(asked)
 }
 
 function together(batch: readonly Waiting[], length: number): Float32Array {

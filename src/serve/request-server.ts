@@ -17,6 +17,8 @@ const MOST = {
   connections: 1_024,
   /** How long a request may take to arrive, ms. */
   arrivalMs: 10_000,
+  /** How long one may wait for its answer, ms. */
+  waitMs: 10_000,
   /**
    * How long a connection may be idle, ms: longer than proxies keep theirs, 60 s mostly. A request
    * could meet a server that closes its connection, and a proxy would answer 502.
@@ -35,7 +37,7 @@ export interface HttpRequest {
   readonly body: Buffer
   /** By `performance.now()`. */
   readonly sinceMs: number
-  /** When an answer is of no use any more, by `performance.now()`; +Infinity: never. */
+  /** When nobody waits for an answer any more, by `performance.now()`. */
   readonly untilMs: number
   /** Has the client closed the connection? */
   readonly isGone: () => boolean
@@ -115,6 +117,13 @@ interface ServerOptions extends RequestAddress {
 }
 
 export const DEADLINE = 'tidemark-deadline-ms'
+
+/** The fault of a request whose time is over, by its own deadline or by the longest. */
+export function tooLate({ headers }: Pick<HttpRequest, 'headers'>): RequestFault {
+  return headers[DEADLINE] === undefined
+    ? new RequestFault(503, `there is no answer within ${MOST.waitMs / 1_000} s`, LATER)
+    : new RequestFault(504, 'the deadline has passed')
+}
 
 export class RequestServer {
   readonly host: string
@@ -274,9 +283,8 @@ function digestOf(token: string): Buffer {
 }
 
 function deadlineOf(given: string | readonly string[] | undefined): number {
-  if (given === undefined) return Number.POSITIVE_INFINITY
-  const ms = Number(given)
-  if (ms > 0) return ms
+  const ms = Number(given ?? MOST.waitMs)
+  if (ms > 0) return Math.min(ms, MOST.waitMs)
   throw new RequestFault(400, 'is not a number of ms above 0', { where: DEADLINE })
 }
 

@@ -14,13 +14,12 @@ import {
   httpRoute,
   LATER,
   RequestFault,
+  tooLate,
 } from './request-server.ts'
 import { decoded } from './served-model.ts'
 
 // Routes for events and keys of topologies. The worker that has the partition answers.
 
-/** How long one may wait, ms. */
-const LONGEST_MS = 10_000
 const KEY_HEADER = 'tidemark-key'
 
 export interface TopologyRoutes {
@@ -69,9 +68,7 @@ class TopologyRequests {
     const { partitions } = member
     const { record, partition } = await locator.locate(event, { partitions, clock: wallClock })
     return atOwner(asked, { ...member, partition }, async ({ previews }) => {
-      const { isGone } = asked
-      const vain = () => refuseIfVain({ isGone, untilMs: lastMs(asked) })
-      return predicted(await previews.preview(record, vain), asked)
+      return predicted(await previews.preview(record, () => refuseIfVain(asked)), asked)
     })
   }
 
@@ -123,21 +120,12 @@ async function atOwner(
   return forwarded(asked, owner)
 }
 
-/** When nobody waits for an answer any more, by `performance.now()`. */
-function lastMs({ untilMs, sinceMs }: HttpRequest): number {
-  return Math.min(untilMs, sinceMs + LONGEST_MS)
-}
-
 /** Answers in time, with the faults of a request. */
 async function inTime(asked: HttpRequest, answer: () => Promise<HttpReply>): Promise<HttpReply> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
-    const fail = () => {
-      const isOwn = asked.untilMs === lastMs(asked)
-      if (isOwn) reject(new RequestFault(504, 'the deadline has passed'))
-      else reject(new NotNow(`there is no answer within ${LONGEST_MS / 1_000} s`))
-    }
-    timer = setTimeout(fail, Math.max(0, lastMs(asked) - performance.now()))
+    const fail = () => reject(tooLate(asked))
+    timer = setTimeout(fail, Math.max(0, asked.untilMs - performance.now()))
   })
   try {
     return await Promise.race([late, answer()])

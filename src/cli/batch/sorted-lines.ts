@@ -1,4 +1,4 @@
-import { createWriteStream } from 'node:fs'
+import { createWriteStream, existsSync } from 'node:fs'
 import { rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { pipeline } from 'node:stream/promises'
@@ -9,7 +9,6 @@ import { ByteRoom } from '../../kernel/bytes.ts'
 import { configFault, TidemarkError } from '../../kernel/errors.ts'
 import { DuckDb, onFile, sqlText } from '../../records/files/duckdb.ts'
 import { fileRow, type InputBlock, type InputLines } from '../../records/files/input-lines.ts'
-import { exists } from '../../records/files/work-folder.ts'
 import type { EventFunction, SourceDefinition } from '../../topology/definition.ts'
 import { takesSecond } from '../../topology/function-source.ts'
 import { decodedLines, pickedFields } from './decoded-lines.ts'
@@ -30,7 +29,7 @@ export async function sortByTime(
   source: SourceDefinition,
   sorted: string,
 ): Promise<void> {
-  if (await exists(sorted)) return
+  if (existsSync(sorted)) return
   const unsorted = `${sorted}.lines`
   const duckdb = await DuckDb.open(dirname(sorted))
   try {

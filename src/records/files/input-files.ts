@@ -1,8 +1,8 @@
+import { existsSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { isAbsolute } from 'node:path'
 import { glob, isDynamicPattern } from 'tinyglobby'
 import { configFault, messageOf, refuseIfAny, type TidemarkError } from '../../kernel/errors.ts'
-import { exists } from './work-folder.ts'
 
 export interface InputFile {
   readonly path: string
@@ -20,7 +20,7 @@ export async function inputFiles(patterns: readonly string[]): Promise<readonly 
   const faults: TidemarkError[] = []
   for (const pattern of patterns) {
     // The names of some files look like globs.
-    const isGlob = isDynamicPattern(pattern) && !(await exists(pattern))
+    const isGlob = isDynamicPattern(pattern) && !existsSync(pattern)
     const paths = isGlob
       ? (await glob(pattern, { dot: true, absolute: isAbsolute(pattern) })).sort()
       : [pattern]

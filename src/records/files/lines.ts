@@ -116,10 +116,15 @@ export async function openInput(path: string): Promise<Readable> {
   }
 }
 
-/** Splits `key<TAB>json`. A line that begins with `{` is only JSON, even if it contains a tab. */
+/** Splits `key<TAB>json`. */
 export function splitKey(line: Buffer): { key: Buffer | null; value: Buffer } {
-  const tab = line[0] === BRACE ? -1 : line.indexOf(TAB)
-  return tab === -1
-    ? { key: null, value: line }
-    : { key: line.subarray(0, tab), value: line.subarray(tab + 1) }
+  const start = valueStart(line, 0, line.length)
+  return { key: start === 0 ? null : line.subarray(0, start - 1), value: line.subarray(start) }
+}
+
+/** Where JSON begins. A line that begins with `{` is only JSON, even if it contains a tab. */
+export function valueStart(bytes: Uint8Array, start: number, end: number): number {
+  if (bytes[start] === BRACE) return start
+  const tab = bytes.indexOf(TAB, start)
+  return tab < 0 || tab >= end ? start : tab + 1
 }

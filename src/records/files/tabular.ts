@@ -52,21 +52,18 @@ export async function openTable(file: InputFile, duckdb: DuckDb): Promise<Tabula
 
 /** How files differ in their columns from the first. */
 export function differentColumns([first, ...others]: readonly TabularFile[]): TidemarkError[] {
+  const told = (of?: TabularFile) => of?.columns.map(({ name, type }) => `${name} ${type}`) ?? []
+  const usual = told(first)
   return others.flatMap((table) => {
-    const missing = first?.columns.filter((column) => !hasColumn(table, column)) ?? []
-    const more = table.columns.filter((column) => !hasColumn(first as TabularFile, column))
-    const told = [
-      ...missing.map((column) => `lacks ${column.name} ${column.type}`),
-      ...more.map((column) => `has ${column.name} ${column.type}`),
+    const own = told(table)
+    const differing = [
+      ...usual.filter((column) => !own.includes(column)).map((column) => `lacks ${column}`),
+      ...own.filter((column) => !usual.includes(column)).map((column) => `has ${column}`),
     ]
-    if (told.length === 0) return []
-    const what = `its columns differ from those of ${first?.file.path}: it ${told.join(', ')}`
+    if (differing.length === 0) return []
+    const what = `its columns differ from those of ${first?.file.path}: it ${differing.join(', ')}`
     return [configFault(what, table.file.path, 'score files with other columns on their own')]
   })
-}
-
-function hasColumn({ columns }: TabularFile, { name: of, type }: Column): boolean {
-  return columns.some((column) => column.name === of && column.type === type)
 }
 
 /** Streams the rows of a table as lines of JSON. @param fieldOf what is known of a column */

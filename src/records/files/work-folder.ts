@@ -1,14 +1,5 @@
-import {
-  open,
-  readdir,
-  readFile,
-  rename,
-  rm,
-  rmdir,
-  stat,
-  utimes,
-  writeFile,
-} from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { readdir, readFile, rename, rm, rmdir, stat, utimes, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { configFault, messageOf } from '../../kernel/errors.ts'
@@ -76,13 +67,7 @@ export class WorkFolder {
   /** Writes down, in one step, what a worker has done. */
   async save(worker: number, progress: object): Promise<void> {
     const path = join(this.path, `${PROGRESS}-${worker}.json`)
-    const file = await open(`${path}.new`, 'w')
-    try {
-      await file.writeFile(JSON.stringify(progress))
-      await file.sync()
-    } finally {
-      await file.close()
-    }
+    await writeFile(`${path}.new`, JSON.stringify(progress), { flush: true })
     await rename(`${path}.new`, path)
   }
 
@@ -103,7 +88,7 @@ export class WorkFolder {
     await writeFile(join(this.path, '_SUCCESS'), '')
     const replaced = `${this.path}.replaced`
     await rm(replaced, { recursive: true, force: true })
-    if (await exists(this.#output)) await rename(this.#output, replaced)
+    if (existsSync(this.#output)) await rename(this.#output, replaced)
     await rename(this.path, this.#output)
     await rm(replaced, { recursive: true, force: true })
   }
@@ -154,11 +139,4 @@ function isAlive(pid: number): boolean {
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
-}
-
-export async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  )
 }

@@ -1,11 +1,10 @@
-import { createWriteStream } from 'node:fs'
+import { createWriteStream, existsSync } from 'node:fs'
 import { mkdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { type DuckDb, sqlText } from '../../../src/records/files/duckdb.ts'
 import { splitKey } from '../../../src/records/files/lines.ts'
-import { exists } from '../../../src/records/files/work-folder.ts'
 import { CardOracle } from '../card-oracle.ts'
 import { SEED } from '../input.ts'
 import { paymentLines } from '../payments.ts'
@@ -69,7 +68,7 @@ export class PaymentFiles {
 
   async #kept(name: string, make: (to: string) => Promise<void>): Promise<string> {
     const path = join(this.#folder, name)
-    if (await exists(path)) return path
+    if (existsSync(path)) return path
     await mkdir(this.#folder, { recursive: true })
     await make(`${path}.new`)
     await rename(`${path}.new`, path)

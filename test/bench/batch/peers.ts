@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { exists } from '../../../src/records/files/work-folder.ts'
 import { modelFile } from '../measurements.ts'
 
 // W1 in other tools: programs in Python, each a process of its own that reads the payments and
@@ -22,7 +22,7 @@ export async function pythonIn(folder: string): Promise<string> {
   const hash = createHash('sha256').update(await readFile(requirements))
   const home = join(folder, `python-${hash.digest('hex').slice(0, 8)}`)
   const python = join(home, 'bin/python')
-  if (await exists(python)) return python
+  if (existsSync(python)) return python
   const run = promisify(execFile)
   const begun = `${home}.new`
   await rm(begun, { recursive: true, force: true })
