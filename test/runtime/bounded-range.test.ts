@@ -267,10 +267,9 @@ describe('refused is', () => {
     const records = fed()
     await start(records, MIDDLE).worker.done
     const other = await faultsOf(records, { ...MIDDLE, to: 'latest' })
-    expect(other).toHaveLength(PARTITIONS)
-    expect(other[0]).toBe(
+    expect(other).toEqual([
       'the group reads 2026-01-01T00:00:31.000Z to 2026-01-01T00:01:27.000Z, not 2026-01-01T00:00:31.000Z to latest',
-    )
+    ])
     const { worker } = start(records, null, { group: 'live' })
     await records.settled('live', 'events')
     await worker.stop()

@@ -38,7 +38,7 @@ export class BoundedRange {
 
   /**
    * Finds the range as it is now.
-   * @throws Refused: `CONFIG_INVALID` for each partition of which the group reads another range, or
+   * @throws Refused: `CONFIG_INVALID` for each other range that the group reads, and each partition
    * whose beginning is no longer in the log · TidemarkError `BROKER_UNAVAILABLE`
    */
   async find(
@@ -69,12 +69,12 @@ export class BoundedRange {
       }),
     )
     const cut = led.filter((of) => of.committed === null && this.#isCut(of, topic, nowMs))
-    refuseIfAny([
-      ...led.flatMap(({ committed, ...at }) =>
-        committed === null ? [] : (this.#faultOf({ ...at, ...committed }) ?? []),
-      ),
-      ...cut.map((of) => cutFault(of, from)),
-    ])
+    const others = led.flatMap(({ committed, ...at }) =>
+      committed === null ? [] : (this.#faultOf({ ...at, ...committed }) ?? []),
+    )
+    // The partitions of a group mostly have one range.
+    const distinct = new Map(others.map((fault) => [fault.message, fault]))
+    refuseIfAny([...distinct.values(), ...cut.map((of) => cutFault(of, from))])
   }
 
   /**
