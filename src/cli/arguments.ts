@@ -28,7 +28,7 @@ export function headerOption(): Option {
     .default([], 'none')
 }
 
-/** Option `--partitions` of commands that run without Kafka. */
+/** Option `--partitions` of commands that run without Kafka, by default as a small real topic has. */
 export function partitionsOption(): Option {
   const what = 'each has its own watermark, so their number affects what is late'
   return new Option('--partitions <n>', `partitions of the source; ${what}`)

@@ -11,7 +11,6 @@ import { readConfig } from './config.ts'
 import { untilSignal } from './exit.ts'
 import { PREPARE_SETTINGS } from './settings.ts'
 
-/** Partitions of a small real topic. */
 const SAVED_EVERY_MS = 5_000
 const KAFKA = 'kafka:'
 const FILE_SETTINGS = [...PREPARE_SETTINGS, 'workers'] as const

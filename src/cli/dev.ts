@@ -26,7 +26,6 @@ import { prepareFiles, summaryOf } from './prepared.ts'
 import { bytesAsJson, colors, readerGone, say, sayNotes, write } from './print.ts'
 import { PREPARE_SETTINGS, workerOptions } from './settings.ts'
 
-/** Partitions of a small real topic. Lines are in order per key, not across keys. */
 const NEWLINE = Buffer.from('\n')
 
 interface Flags extends Record<string, unknown> {

@@ -5,7 +5,6 @@ import { rm } from 'node:fs/promises'
 import { Socket } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import type { DuckDBDataChunk } from '@duckdb/node-api'
 import { configFault, messageOf, TidemarkError } from '../../kernel/errors.ts'
 
 // DuckDB reads Parquet and CSV, sorts, and writes Parquet. It is loaded only where it is needed,
@@ -153,7 +152,7 @@ async function load(): Promise<Api> {
   }
 }
 
-function columnsOf(chunk: DuckDBDataChunk): Float64Array[] {
+function columnsOf(chunk: InstanceType<Api['DuckDBDataChunk']>): Float64Array[] {
   return Array.from({ length: chunk.columnCount }, (_, i) => {
     const vector = chunk.getColumnVector(i)
     const numbers = new Float64Array(chunk.rowCount)

@@ -73,7 +73,10 @@ const event = fc.record(
     isPaid: fc.boolean(),
     card: fc.record({ country: text, tier: fc.constantFrom(1, 2) }, { requiredKeys: ['country'] }),
     bank: fc.record({ name: text }),
-    extra: fc.jsonValue({ maxDepth: 1 }),
+    // A field of this name makes a dead letter.
+    extra: fc
+      .jsonValue({ maxDepth: 1 })
+      .filter((of) => !JSON.stringify(of).includes('"__proto__":')),
   },
   { requiredKeys: ['id', 'at', 'amount', 'shop', 'card'] },
 )
