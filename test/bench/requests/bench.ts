@@ -66,15 +66,10 @@ function programs(python: string): Readonly<Record<string, () => Running>> {
 }
 
 async function measure(start: () => Running, { connections, seconds }: Flags): Promise<Measured> {
+  if (await isAnswered()) throw new Error(`another program answers at ${URL}`)
   const running = start()
   try {
-    while (
-      !(await fetch(`${URL}/health`)
-        .then(({ ok }) => ok)
-        .catch(() => false))
-    ) {
-      await new Promise((resolve) => setTimeout(resolve, 100))
-    }
+    while (!(await isAnswered())) await new Promise((resolve) => setTimeout(resolve, 100))
     const load = {
       ...({ url: `${URL}/predict`, method: 'POST', connections } as const),
       headers: { 'content-type': 'application/json' },
@@ -88,6 +83,12 @@ async function measure(start: () => Running, { connections, seconds }: Flags): P
     running.process.kill('SIGTERM')
     await running.ended
   }
+}
+
+function isAnswered(): Promise<boolean> {
+  return fetch(`${URL}/health`)
+    .then(({ ok }) => ok)
+    .catch(() => false)
 }
 
 function serveBare(): void {
