@@ -1,5 +1,5 @@
 import { execFile, execFileSync, spawn } from 'node:child_process'
-import { mkdtempSync } from 'node:fs'
+import { mkdtempSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -81,8 +81,9 @@ export async function startFromMaven(options: OwnKafkaOptions = {}): Promise<Own
     await until('up', () => areUp(kafka.service.brokers), START_MS)
     await ready(kafka.service.brokers, START_MS)
   } catch (error) {
+    const ends = kafka.nodes.map((node) => readFileSync(join(node.dir, 'broker.log'), 'utf8'))
     await kafka.stop()
-    throw error
+    throw new Error(ends.map((log) => log.slice(-1_000)).join('\n'), { cause: error })
   }
   return kafka
 }
