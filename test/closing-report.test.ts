@@ -3,7 +3,6 @@ import { join } from 'node:path'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import type { TestModule, Vitest } from 'vitest/node'
 import { ClosingReport, NO_DOCKER } from './closing-report.ts'
-import { PROCESS_TEST_MS } from './services/tidemark-in-test.ts'
 import { folderWith } from './support/folder.ts'
 import { ROOT } from './support/paths.ts'
 
@@ -13,9 +12,7 @@ test('has no broker', ({ skip }) => skip('KAFKA: NOT TESTED (no Java)'))
 `
 const NODE = `Node${process.versions.node.split('.')[0]}`
 
-test('where Kafka is required a skipped test fails the run, whose last lines name it and why, and the counts', {
-  timeout: PROCESS_TEST_MS,
-}, () => {
+test('where Kafka is required a skipped test fails the run, whose last lines name it and why, and the counts', () => {
   const cwd = folderWith({
     'some.test.ts': TESTS,
     'vitest.config.ts': `import { ClosingReport } from ${JSON.stringify(join(ROOT, 'test/closing-report.ts'))}

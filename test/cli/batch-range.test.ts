@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { PROCESS_TEST_MS, tidemark } from '../services/tidemark-in-test.ts'
+import { tidemark } from '../services/tidemark-in-test.ts'
 
 // What `tidemark batch` on a range of a topic refuses before it reaches for a broker.
 
@@ -37,13 +37,13 @@ test.each([
     ['test/fixtures/topologies/newest-sales.ts', '--group', 'b1', '--from', '7', '--to', '7'],
     ['no record is in offset 7 to offset 7', 'is in Redis: its readers', 'add --into-live'],
   ],
-])('refused is, all at once: %s', { timeout: PROCESS_TEST_MS }, async (_, args, faults) => {
+])('refused is, all at once: %s', async (_, args, faults) => {
   const { code, stderr } = await tidemark(['batch', ...args, '--input', 'kafka:p'])
   for (const fault of faults) expect(stderr).toContain(fault)
   expect(code).toBe(3)
 })
 
-test('--into-live allows both', { timeout: PROCESS_TEST_MS }, async () => {
+test('--into-live allows both', async () => {
   const given = ['test/fixtures/topologies/newest-sales.ts', '--input', 'kafka:p', '--into-live']
   const { code, stderr } = await tidemark(['batch', ...given, '--from', '7', '--to', '7'])
   expect(stderr).toContain('no record is in')

@@ -2,13 +2,12 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
-import { PROCESS_TEST_MS, start } from '../services/tidemark-in-test.ts'
+import { start } from '../services/tidemark-in-test.ts'
 import { tidemark } from '../support/command-line.ts'
 import { folderWith } from '../support/folder.ts'
 import { ROOT } from '../support/paths.ts'
 
 const TOPOLOGY = join(ROOT, 'topologies/card-fraud.ts')
-const timeout = { timeout: PROCESS_TEST_MS }
 const sample = readFileSync(join(ROOT, 'topologies/samples/payments.tsv'), 'utf8')
 const lines = sample.trimEnd().split('\n')
 const values = lines.map((line) => line.slice(line.indexOf('\t') + 1))
@@ -126,26 +125,22 @@ const NOON_MS = Date.UTC(2026, 0, 1, 12)
 const own = (key: string, second: number, shop?: { name: string }) =>
   JSON.stringify({ key, at: NOON_MS + second * 1_000, shop })
 
-test(
-  "what an author's function threw is shown with its line, message and stack",
-  timeout,
-  async () => {
-    const cwd = folderWith(OWN)
-    const stdin = [own('a', 0, { name: 'x' }), own('a', 1), own('a', 2, { name: 'y' })].join('\n')
-    const args = ['dev', 'own.ts', '--dead-letters', 'dead.ndjson']
-    const { code, stderr } = await start(args, { cwd, stdin }).ended
-    expect(code).toBe(0)
-    expect(
-      stderr.replaceAll(cwd, '…'),
-    ).toContain(`✗ line 2  FUNCTION_THREW  step "map" threw TypeError
+test("what an author's function threw is shown with its line, message and stack", async () => {
+  const cwd = folderWith(OWN)
+  const stdin = [own('a', 0, { name: 'x' }), own('a', 1), own('a', 2, { name: 'y' })].join('\n')
+  const args = ['dev', 'own.ts', '--dead-letters', 'dead.ndjson']
+  const { code, stderr } = await start(args, { cwd, stdin }).ended
+  expect(code).toBe(0)
+  expect(
+    stderr.replaceAll(cwd, '…'),
+  ).toContain(`✗ line 2  FUNCTION_THREW  step "map" threw TypeError
   TypeError: Cannot read properties of undefined (reading 'name')
       at shopOf (…/own.ts:5:21)
       at <anonymous> (…/own.ts:16:26)
 3 in =`)
-    const kept = JSON.parse(readFileSync(join(cwd, 'dead.ndjson'), 'utf8')) as { thrown: string }
-    expect(kept.thrown).toMatch(/^TypeError: .*\n +at shopOf /)
-  },
-)
+  const kept = JSON.parse(readFileSync(join(cwd, 'dead.ndjson'), 'utf8')) as { thrown: string }
+  expect(kept.thrown).toMatch(/^TypeError: .*\n +at shopOf /)
+})
 
 test('the number of partitions decides what is late', async () => {
   const file = join(folderWith(OWN), 'own.ts')
@@ -170,7 +165,7 @@ test('--max-ahead none takes events that are far in the future', async () => {
   expect(open.stderr).toContain('1 in = 1 scored')
 })
 
-test('predictions come while the input goes on; SIGINT ends it with 0', timeout, async () => {
+test('predictions come while the input goes on; SIGINT ends it with 0', async () => {
   const run = start(['dev', TOPOLOGY], { stdin: null })
   run.process.stdin.write(`${lines[0]}\n`)
   await new Promise((resolve) => run.process.stdout.once('data', resolve))
@@ -181,7 +176,7 @@ test('predictions come while the input goes on; SIGINT ends it with 0', timeout,
   expect(stderr).toContain('1 in = 1 scored')
 })
 
-test('a reader of stdout that has had enough ends it quietly', timeout, async () => {
+test('a reader of stdout that has had enough ends it quietly', async () => {
   const many = sample.repeat(40)
   const run = start(['dev', TOPOLOGY, '--max-ahead', 'none'], { stdin: many })
   run.process.stdout.once('data', () => run.process.stdout.destroy())

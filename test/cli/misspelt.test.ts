@@ -5,7 +5,7 @@ import { readConfig } from '../../src/cli/config.ts'
 import { unknownVariables } from '../../src/cli/environment.ts'
 import { SETTINGS, type SettingName, variableOf } from '../../src/cli/settings.ts'
 import { Refused } from '../../src/kernel/errors.ts'
-import { PROCESS_TEST_MS, start } from '../services/tidemark-in-test.ts'
+import { start } from '../services/tidemark-in-test.ts'
 import { tidemark } from '../support/command-line.ts'
 import { folderWith } from '../support/folder.ts'
 import { ROOT } from '../support/paths.ts'
@@ -104,9 +104,7 @@ test('a field of the config file that is no setting is refused with what it may 
 })
 
 describe('the command line', () => {
-  test('tells every flag that stands twice, with all else that is wrong, and ends with 3', {
-    timeout: PROCESS_TEST_MS,
-  }, async () => {
+  test('tells every flag that stands twice, with all else that is wrong, and ends with 3', async () => {
     const folder = folderWith({ 'tidemark.config.json': '{"grop":"g"}' })
     const twice = ['--group', 'a', '--tls', '--group=b', '--group', 'c', '--tls', '--config']
     const args = ['run', 'missing.ts', ...twice, 'tidemark.config.json']

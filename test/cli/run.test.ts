@@ -5,15 +5,13 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { fitHost } from '../../src/host/worker-name.ts'
 import { deadAddress } from '../services/dead-address.ts'
-import { httpOf, PROCESS_TEST_MS, start, tidemark } from '../services/tidemark-in-test.ts'
+import { httpOf, start, tidemark } from '../services/tidemark-in-test.ts'
 import { folderWith } from '../support/folder.ts'
 import { ROOT } from '../support/paths.ts'
 
 const TOPOLOGY = 'topologies/card-fraud.ts'
 
-test('without a broker run says what runs where, lives, is not ready, goes on trying, and ends with 0 when told', {
-  timeout: PROCESS_TEST_MS,
-}, async () => {
+test('without a broker run says what runs where, lives, is not ready, goes on trying, and ends with 0 when told', async () => {
   const brokers = await deadAddress()
   const where = ['--brokers', brokers, '--topic', 'payments=p', '--http-port', '0']
   const name = ['--worker-name', 'scorer-0', '--commit-interval', '100']
@@ -42,9 +40,7 @@ test('without a broker run says what runs where, lives, is not ready, goes on tr
   )
 })
 
-test('told to stop while it is still loading, run ends with 0 and joins nothing', {
-  timeout: PROCESS_TEST_MS,
-}, async () => {
+test('told to stop while it is still loading, run ends with 0 and joins nothing', async () => {
   const folder = folderWith({
     'package.json': '{"type":"module"}',
     'stops.ts': `export { default } from ${JSON.stringify(join(ROOT, TOPOLOGY))}
@@ -58,18 +54,12 @@ process.kill(process.pid, 'SIGTERM')`,
 test.each([
   ['its host and a number', [], `${fitHost(hostname())}-1`],
   ['none where that is what it was given', ['--worker-name', 'none'], 'none'],
-])(
-  'the banner says under which name a worker runs: %s',
-  {
-    timeout: PROCESS_TEST_MS,
-  },
-  async (_, flags, name) => {
-    const where = ['--brokers', await deadAddress(), '--group', `group-${randomUUID()}`]
-    const run = start(['run', TOPOLOGY, ...where, ...flags, '--log-format', 'text'])
-    await run.says('worker starts')
-    run.process.kill('SIGTERM')
-    const { stderr } = await run.ended
-    expect(/^ +worker +(\S+)$/m.exec(stderr)?.[1]).toBe(name)
-    expect(stderr.includes('workerName=')).toBe(name !== 'none')
-  },
-)
+])('the banner says under which name a worker runs: %s', async (_, flags, name) => {
+  const where = ['--brokers', await deadAddress(), '--group', `group-${randomUUID()}`]
+  const run = start(['run', TOPOLOGY, ...where, ...flags, '--log-format', 'text'])
+  await run.says('worker starts')
+  run.process.kill('SIGTERM')
+  const { stderr } = await run.ended
+  expect(/^ +worker +(\S+)$/m.exec(stderr)?.[1]).toBe(name)
+  expect(stderr.includes('workerName=')).toBe(name !== 'none')
+})

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import { blocksOf } from '../house/pages.ts'
-import { httpOfRequests, PROCESS_TEST_MS, start } from '../services/tidemark-in-test.ts'
+import { httpOfRequests, start } from '../services/tidemark-in-test.ts'
 
 const blocks = blocksOf('docs/serve.md')
 const commands = blocks
@@ -11,9 +11,7 @@ const commands = blocks
     return text.split(/^(?=curl |npx )/m)
   })
 
-test('every request of the page about requests is answered, the first as shown', {
-  timeout: PROCESS_TEST_MS,
-}, async () => {
+test('every request of the page about requests is answered, the first as shown', async () => {
   const [serve = '', ...requests] = commands
   const run = start([...serve.trim().split(' ').slice(2), '--predict-port', '0'])
   const url = await httpOfRequests(run)

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { httpOfRequests, PROCESS_TEST_MS, start } from '../services/tidemark-in-test.ts'
+import { httpOfRequests, start } from '../services/tidemark-in-test.ts'
 import { tidemark } from '../support/command-line.ts'
 import { folderWith } from '../support/folder.ts'
 import { ROOT } from '../support/paths.ts'
@@ -15,9 +15,7 @@ const golden = JSON.parse(readFileSync(join(MODELS, 'card-gbdt.golden.json'), 'u
 const ROWS = golden.inputs.slice(0, 3)
 const SCORES = golden.outputs.slice(0, 3).map(([score]) => score as number)
 
-test('models answer requests until the server is told to stop', {
-  timeout: PROCESS_TEST_MS,
-}, async () => {
+test('models answer requests until the server is told to stop', async () => {
   const flights = join(MODELS, 'flight-gbdt.onnx')
   const run = start(['serve', CARD, flights, '--predict-port', '0'])
   const url = await httpOfRequests(run)

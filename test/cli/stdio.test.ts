@@ -3,13 +3,11 @@ import { closeSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { deadAddress } from '../services/dead-address.ts'
-import { PROCESS_TEST_MS, start } from '../services/tidemark-in-test.ts'
+import { start } from '../services/tidemark-in-test.ts'
 import { folderWith } from '../support/folder.ts'
 import { ROOT } from '../support/paths.ts'
 
-test('data that cannot be written to stdout is an error, told in one line', {
-  timeout: PROCESS_TEST_MS,
-}, () => {
+test('data that cannot be written to stdout is an error, told in one line', () => {
   const full = openSync('/dev/full', 'w')
   const args = ['dev', 'topologies/card-fraud.ts', '--input', 'topologies/samples/payments.tsv']
   const { status, stderr } = spawnSync(process.execPath, [join(ROOT, 'src/cli/bin.js'), ...args], {
@@ -21,9 +19,7 @@ test('data that cannot be written to stdout is an error, told in one line', {
   expect(stderr.match(/^✗ .*/gm)).toEqual(['✗ ENOSPC  ENOSPC: no space left on device, write'])
 })
 
-test('a warning of Node comes as a line of the log, not as it is', {
-  timeout: PROCESS_TEST_MS,
-}, async () => {
+test('a warning of Node comes as a line of the log, not as it is', async () => {
   const folder = folderWith({
     'package.json': '{"type":"module"}',
     'warns.ts': `export { default } from ${JSON.stringify(join(ROOT, 'topologies/card-fraud.ts'))}

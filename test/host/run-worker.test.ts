@@ -6,7 +6,6 @@ import { Refused, type RunWorkerOptions, runWorker } from 'tidemark'
 import { expect, test } from 'vitest'
 import type { RuntimeEvent } from '../../src/runtime/events.ts'
 import cardFraud from '../bench/topologies/w1.ts'
-import { PROCESS_TEST_MS } from '../services/tidemark-in-test.ts'
 import { ROOT } from '../support/paths.ts'
 import { explain } from './page/service.ts'
 
@@ -41,9 +40,7 @@ async function unavailable(options: RunWorkerOptions = {}) {
   return { worker, states }
 }
 
-test('options that cannot be are refused all at once, each with its name', {
-  timeout: PROCESS_TEST_MS,
-}, async () => {
+test('options that cannot be are refused all at once, each with its name', async () => {
   const wrong = {
     brokers: ['kafka'],
     sasl: { mechanism: 'plain', username: 'u', password: 'secret' },
@@ -80,9 +77,7 @@ test('options that cannot be are refused all at once, each with its name', {
   expect(told.join('\n')).not.toContain('secret')
 })
 
-test('what is no topology, a topic that none has and a model that does not fit are refused', {
-  timeout: PROCESS_TEST_MS,
-}, async () => {
+test('what is no topology, a topic that none has and a model that does not fit are refused', async () => {
   expect(await refusals({}, [])).toEqual(['CONFIG_INVALID · no topology is given'])
   expect(await refusals({}, { name: 'x' })).toEqual([
     'CONFIG_INVALID · an argument is not a topology · pass what defineTopology returns',
@@ -94,9 +89,7 @@ test('what is no topology, a topic that none has and a model that does not fit a
   expect(told[1]).toMatch(/^MODEL_INPUT · card-gbdt@1/)
 })
 
-test('without a broker it goes on trying; it listens to no signal, serves nothing, and ends when told', {
-  timeout: PROCESS_TEST_MS,
-}, async () => {
+test('without a broker it goes on trying; it listens to no signal, serves nothing, and ends when told', async () => {
   const count = () => SIGNALS.map((name) => process.listenerCount(name))
   const before = count()
   const { worker, states } = await unavailable()
@@ -108,9 +101,7 @@ test('without a broker it goes on trying; it listens to no signal, serves nothin
   expect(states()).toEqual(['starting', 'unavailable', 'stopped'])
 })
 
-test('an abort stops it, also one that came before it began', {
-  timeout: PROCESS_TEST_MS,
-}, async () => {
+test('an abort stops it, also one that came before it began', async () => {
   const later = new AbortController()
   const { worker, states } = await unavailable({ signal: later.signal })
   later.abort()
@@ -127,9 +118,7 @@ test('an abort stops it, also one that came before it began', {
   expect(toldEarly).toEqual(['starting', 'stopped'])
 })
 
-test('it logs and serves where it is asked to, and what it served is closed with it', {
-  timeout: PROCESS_TEST_MS,
-}, async () => {
+test('it logs and serves where it is asked to, and what it served is closed with it', async () => {
   const lines: string[] = []
   const take = (fields: object, message: string) => {
     lines.push(`${message} ${JSON.stringify(fields)}`)
@@ -151,9 +140,7 @@ test('it logs and serves where it is asked to, and what it served is closed with
   await expect(fetch(`${address}/livez`)).rejects.toThrow('fetch failed')
 })
 
-test('who only defines a topology loads no client for Kafka, and who has no model no runtime for models', {
-  timeout: PROCESS_TEST_MS,
-}, async () => {
+test('who only defines a topology loads no client for Kafka, and who has no model no runtime for models', async () => {
   const index = pathToFileURL(join(ROOT, 'dist/index.js')).href
   const script = `import { createRequire } from 'node:module'
 const { cache } = createRequire(${JSON.stringify(index)})

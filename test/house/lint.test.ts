@@ -151,9 +151,7 @@ interface Report {
   readonly diagnostics: readonly { readonly code: string; readonly filename: string }[]
 }
 
-test('oxlint refuses what is impure behind the wall, another time than the clock of the Kafka driver, what silences the compiler, and tests that hold nothing', {
-  timeout: 60_000,
-}, () => {
+test('oxlint refuses what is impure behind the wall, another time than the clock of the Kafka driver, what silences the compiler, and tests that hold nothing', () => {
   const files = {
     ...planted(WALLED, IMPURE),
     ...planted(['src/records/kafka'], TIMELESS),

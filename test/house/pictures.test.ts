@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { PROCESS_TEST_MS, tidemark } from '../services/tidemark-in-test.ts'
+import { tidemark } from '../services/tidemark-in-test.ts'
 import { PAGES, read } from './pages.ts'
 
 // A picture under a comment with a command is what that command prints.
@@ -17,7 +17,6 @@ test('there are pictures', () => {
 
 test.each(pictures)(
   'the picture of a page is what is drawn: $page, $command',
-  { timeout: PROCESS_TEST_MS },
   async ({ command, text }) => {
     const { stdout } = await tidemark(command.split(' '))
     expect(text.trimEnd()).toBe(stdout.trimEnd())

@@ -41,7 +41,6 @@ kafkaTest(
       await backfill.close()
     }
   },
-  60_000,
 )
 
 kafkaTest(
@@ -63,5 +62,4 @@ kafkaTest(
       await backfill.close()
     }
   },
-  60_000,
 )

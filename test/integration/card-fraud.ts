@@ -18,7 +18,6 @@ import type { Running } from '../services/tidemark.ts'
 import { start } from '../services/tidemark-in-test.ts'
 
 export const PARTITIONS = 6
-const MARKERS_MS = 5_000
 const TOPICS = ['payments', 'predictions', 'payments.dlq'] as const
 
 type Topics = Readonly<Record<(typeof TOPICS)[number], string>>
@@ -172,7 +171,7 @@ export class CardFraud {
       const open = await openTransactions(this.#kafka)
       return !open.some((id) => id.startsWith(this.#group))
     }
-    await until('without an open transaction', isNoneOpen, MARKERS_MS)
+    await until('without an open transaction', isNoneOpen)
   }
 
   /** Resolves when everything that was sent is committed; asks until then. */

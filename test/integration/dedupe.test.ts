@@ -107,7 +107,6 @@ kafkaTest(
       await cards.close()
     }
   },
-  90_000,
 )
 
 function duplicatesIn(metrics: string): number {

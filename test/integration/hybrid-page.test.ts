@@ -2,7 +2,7 @@ import { expect } from 'vitest'
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
 import { blocksOf } from '../house/pages.ts'
 import { freshName, freshTopics, kafkaTest, plainOptions } from '../services/kafka.ts'
-import { httpOf, PROCESS_TEST_MS, start, tidemark } from '../services/tidemark-in-test.ts'
+import { httpOf, start, tidemark } from '../services/tidemark-in-test.ts'
 import { folderWith } from '../support/folder.ts'
 
 const commands = blocksOf('docs/hybrid.md')
@@ -51,5 +51,4 @@ kafkaTest(
     expect(live).toMatch(/model="card-mlp",version="1",.* 375$/)
     expect(reused).toMatch(/model="nightly",version="",.* 120$/)
   },
-  PROCESS_TEST_MS,
 )

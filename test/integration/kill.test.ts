@@ -62,7 +62,6 @@ for (const guarantee of ['exactly-once', 'at-least-once'] as const) {
         await cards.close()
       }
     },
-    60_000,
   )
 }
 

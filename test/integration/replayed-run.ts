@@ -94,7 +94,7 @@ export class ReplayedRun {
     for (let round = 1; round <= rounds; round++) {
       const before = await this.outputs()
       await this.pay(payments)
-      await until('outputs', async () => (await this.outputs()) > before, 30_000)
+      await until('outputs', async () => (await this.outputs()) > before)
       await this.update(round, 4)
     }
   }

@@ -19,8 +19,6 @@ import { headerOf } from '../support/headers.ts'
 
 // The effects of an operator's tools on a worker that keeps windows of a minute. An event a second.
 
-const SETTLED_MS = 20_000
-
 async function minutes(kafka: KafkaService) {
   const records = new KafkaRecords(plainOptions(kafka))
   const [events, results, group] = [freshName('events'), freshName('results'), freshName('group')]
@@ -50,7 +48,7 @@ async function minutes(kafka: KafkaService) {
       const [offsets] = await records.partitionOffsets(group, events)
       return offsets?.committed?.nextOffset === offsets?.endOffset
     }
-    await until('all committed', isDone, SETTLED_MS)
+    await until('all committed', isDone)
     await started.stop()
     return watch
   }
@@ -137,7 +135,7 @@ kafkaTest(
     const workers = [await start(), await start()]
     const ended = Promise.allSettled(workers.map(({ worker: { done } }) => done))
     const areRunning = () => workers.every(({ watch }) => watch.states.includes('running'))
-    await until('running', async () => areRunning(), SETTLED_MS)
+    await until('running', async () => areRunning())
     await addPartitions(kafka, topic, 4)
     const addedMs = performance.now()
     for (const one of await ended) {

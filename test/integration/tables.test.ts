@@ -94,5 +94,4 @@ ownKafkaTest(
       await records.close()
     }
   },
-  150_000,
 )

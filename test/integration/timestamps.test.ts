@@ -69,5 +69,4 @@ kafkaTest(
       await records.close()
     }
   },
-  90_000,
 )

@@ -7,8 +7,6 @@ import { freshName, kafkaTest, plainOptions, readTopic } from '../services/kafka
 import { createTopics } from '../services/topics.ts'
 import { preparedWith, type Times } from '../support/variants.ts'
 
-const SETTLED_MS = 20_000
-
 kafkaTest(
   'a restart scores with the variant that the group has committed, whatever variants cost by then',
   async (kafka) => {
@@ -38,7 +36,7 @@ kafkaTest(
         const all = await records.partitionOffsets(group, events)
         return all.every(({ committed, endOffset }) => committed?.nextOffset === endOffset)
       }
-      await until('all committed', isDone, SETTLED_MS)
+      await until('all committed', isDone)
       await worker.stop()
       await own.close()
       return (await readTopic(records, scores)).map((r) => JSON.parse(String(r.value)).model)

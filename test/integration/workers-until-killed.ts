@@ -21,7 +21,6 @@ export interface End {
 
 /** So many records come together at the offset where it ends. */
 const PIECE = 5
-const THROUGH_WITHIN_MS = 60_000
 
 const [groups, ends] = process.argv.slice(2).map((text) => JSON.parse(text)) as [Groups, End[]]
 const prepared = await prepareOnce()
@@ -37,7 +36,7 @@ async function live(end: End): Promise<void> {
     const [offsets] = await records.partitionOffsets(end.group, groups.payments)
     return offsets?.committed?.nextOffset === offsets?.endOffset
   }
-  await Promise.race([until(`${end.group} through`, isThrough, THROUGH_WITHIN_MS), worker.done])
+  await Promise.race([until(`${end.group} through`, isThrough), worker.done])
   await worker.stop()
   await records.close()
 }

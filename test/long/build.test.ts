@@ -13,7 +13,6 @@ import {
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { expect, test } from 'vitest'
-import { PROCESS_TEST_MS } from '../services/tidemark-in-test.ts'
 import { folderWith } from '../support/folder.ts'
 import { ROOT } from '../support/paths.ts'
 
@@ -55,7 +54,7 @@ async function start(folder: string): Promise<string> {
   return `${code} ${stdout.trim()}`
 }
 
-test('starts at the same time each find a whole build', { timeout: PROCESS_TEST_MS }, async () => {
+test('starts at the same time each find a whole build', async () => {
   const folder = checkout()
   expect(await Promise.all([start(folder), start(folder)])).toEqual([
     '0 first an argument',
@@ -69,9 +68,7 @@ test('starts at the same time each find a whole build', { timeout: PROCESS_TEST_
   ])
 })
 
-test('a source that changed is built again, an entry that is gone leaves nothing', {
-  timeout: PROCESS_TEST_MS,
-}, async () => {
+test('a source that changed is built again, an entry that is gone leaves nothing', async () => {
   const folder = checkout()
   await start(folder)
   const stamp = () => readFileSync(join(folder, 'dist/.sources'), 'utf8')
@@ -85,9 +82,7 @@ test('a source that changed is built again, an entry that is gone leaves nothing
   expect(readdirSync(join(folder, 'dist'))).not.toContain('index.js')
 })
 
-test('a build has the edition of the trees, which changes with any of their files', {
-  timeout: PROCESS_TEST_MS,
-}, async () => {
+test('a build has the edition of the trees, which changes with any of their files', async () => {
   const folder = checkout()
   const trees = join(folder, 'src/trees')
   mkdirSync(join(trees, 'inner'), { recursive: true })
@@ -109,9 +104,7 @@ test('a build has the edition of the trees, which changes with any of their file
   expect(await editionWith('export const leaves = 1')).toBe(first)
 })
 
-test('chunks of an earlier build stay for a day, for those who started with it', {
-  timeout: PROCESS_TEST_MS,
-}, async () => {
+test('chunks of an earlier build stay for a day, for those who started with it', async () => {
   const folder = checkout()
   const chunks = () => readdirSync(join(folder, 'dist/chunks'))
   await start(folder)
@@ -127,9 +120,7 @@ test('chunks of an earlier build stay for a day, for those who started with it',
   expect(chunks()).not.toContain(first)
 })
 
-test('a start leaves the declarations of types that a build has made', {
-  timeout: 2 * PROCESS_TEST_MS,
-}, async () => {
+test('a start leaves the declarations of types that a build has made', async () => {
   const folder = checkout()
   const build = pathToFileURL(join(folder, 'src/cli/build.js')).href
   const { declareWhenStale } = (await import(build)) as { declareWhenStale: () => Promise<void> }
@@ -145,9 +136,7 @@ test('a start leaves the declarations of types that a build has made', {
   expect(readdirSync(join(folder, 'dist'))).not.toContain('index.d.ts')
 })
 
-test('an installed package, which has no build.js, runs what it shipped', {
-  timeout: PROCESS_TEST_MS,
-}, async () => {
+test('an installed package, which has no build.js, runs what it shipped', async () => {
   const folder = checkout()
   await start(folder)
   rmSync(join(folder, 'src/cli/build.js'))

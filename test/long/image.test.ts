@@ -77,7 +77,7 @@ dockerTest(
       await docker.ask('rm', '-f', id)
     })
     const said = async () => (await docker.run(['logs', id])).stderr.toString()
-    await until('it tries', async () => (await said()).includes('worker is unavailable'), UP_MS)
+    await until('it tries', async () => (await said()).includes('worker is unavailable'))
     expect(await said()).toMatch(
       /memory +537 MB, the container's limit; at most: heap 2\d\d MB, windows 1\d\d MB, in flight 67 MB$/m,
     )
@@ -122,12 +122,12 @@ dockerTest(
       const states = await docker.ask('inspect', '-f', '{{.State.Health.Status}}', ...ids)
       return states.split('\n').every((state) => state === 'healthy')
     }
-    await until('healthy', isHealthy, UP_MS)
+    await until('healthy', isHealthy)
 
     const cards = CardFraud.among({ brokers: [`127.0.0.1:${kafka}`], secure: null })
     const sending = cards.send(payments(EVENTS, 1))
     const sum = async () => [...(await cards.committed()).values()].reduce((a, b) => a + b, 0)
-    await until('at work', async () => (await sum()) > 0, UP_MS)
+    await until('at work', async () => (await sum()) > 0)
     const [killed = '', other = ''] = ids.slice(3)
     await docker.ask('kill', killed)
     expect(await sum(), 'it was killed before they were through').toBeLessThan(EVENTS)

@@ -13,8 +13,6 @@ import { thrownBy } from '../support/thrown.ts'
  */
 const settings = { 'transaction.partition.verification.enable': 'false' }
 
-const ARRIVES_MS = 30_000
-
 describe('what arrives when its transaction has been aborted', () => {
   freshKafkaTests(
     (kafkaTest) => {
@@ -33,7 +31,7 @@ describe('what arrives when its transaction has been aborted', () => {
           expect((await failing).action).toBe('retry')
           await expectNoneOpen(set)
           held.release()
-          await until('answered', async () => late.answeredMs !== null, ARRIVES_MS)
+          await until('answered', async () => late.answeredMs !== null)
           await member.commit(set.commitOf(heard, 2))
           expect(await set.published()).toEqual(['0/1', '1/1', '0/2'])
           expect([await set.committed(0), await set.committed(1)]).toEqual([2, 1])

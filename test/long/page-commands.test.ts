@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { blocksOf, PAGES } from '../house/pages.ts'
-import { PROCESS_TEST_MS, tidemark } from '../services/tidemark-in-test.ts'
+import { tidemark } from '../services/tidemark-in-test.ts'
 
 // Commands print what the pages show.
 
@@ -8,23 +8,19 @@ const consoles = PAGES.flatMap(blocksOf)
   .filter(({ language }) => language === 'console')
   .map(({ page, line, text }) => [`${page}:${line}`, text] as const)
 
-test.each(consoles)(
-  'what a command prints is what the page says: %s',
-  { timeout: PROCESS_TEST_MS },
-  async (_, text) => {
-    const [command = '', ...wanted] = text.trimEnd().split('\n')
-    const [, args] = /^\$ npx tidemark (.+)$/.exec(command) ?? []
-    expect(args).toBeDefined()
-    const { stdout, stderr } = await tidemark((args as string).split(' '))
-    const printed = `${stdout}${stderr}`
-    // `…` stands for lines, or the rest of one.
-    for (const line of wanted.filter((l) => l !== '…')) {
-      expect(printed).toContain(line.replace(/…$/, ''))
-    }
-  },
-)
+test.each(consoles)('what a command prints is what the page says: %s', async (_, text) => {
+  const [command = '', ...wanted] = text.trimEnd().split('\n')
+  const [, args] = /^\$ npx tidemark (.+)$/.exec(command) ?? []
+  expect(args).toBeDefined()
+  const { stdout, stderr } = await tidemark((args as string).split(' '))
+  const printed = `${stdout}${stderr}`
+  // `…` stands for lines, or the rest of one.
+  for (const line of wanted.filter((l) => l !== '…')) {
+    expect(printed).toContain(line.replace(/…$/, ''))
+  }
+})
 
-test('the demo prints what the README says', { timeout: PROCESS_TEST_MS }, async () => {
+test('the demo prints what the README says', async () => {
   const [block] = blocksOf('README.md').filter(({ text }) => text.includes('demo: '))
   const { stdout, stderr } = await tidemark(['demo', '--seconds', '0'])
   const printed = `${stdout}${stderr}`.split('\n').map(flat)

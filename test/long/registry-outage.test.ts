@@ -98,7 +98,7 @@ async function withoutRegistry(
     const after = await cards.committed()
     return ODD.every((partition) => after[partition] === before[partition])
   }
-  await until('the odd partitions wait', oddWait, 30_000)
+  await until('the odd partitions wait', oddWait)
   expect(await lagIn(http, ODD)).toBeGreaterThan(0)
   await registry.restart()
 }

@@ -136,7 +136,7 @@ async function commandOn(kafka: KafkaService) {
     },
     send: (values: readonly Buffer[], from = 0) =>
       writer.send(values.map((value, i) => inOrder(topic, value, from + i))),
-    allCommitted: () => until('committed', isCommitted, 60_000),
+    allCommitted: () => until('committed', isCommitted),
     predictions: async () =>
       (await readTopic(records, predictions)).map(({ value }) => String(value)).toSorted(),
     codes: async () =>

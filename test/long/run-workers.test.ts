@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { deadAddress } from '../services/dead-address.ts'
 import type { Running } from '../services/tidemark.ts'
-import { httpOf, PROCESS_TEST_MS, start, tidemark } from '../services/tidemark-in-test.ts'
+import { httpOf, start, tidemark } from '../services/tidemark-in-test.ts'
 import { isAlive, workerPids } from '../services/worker-pids.ts'
 import { folderWith } from '../support/folder.ts'
 import { ROOT } from '../support/paths.ts'
@@ -31,9 +31,7 @@ function topologyThat(does: string): string {
   return join(folder, 'topology.ts')
 }
 
-test('a worker that is killed is started again, and told of; the other goes on', {
-  timeout: PROCESS_TEST_MS,
-}, async () => {
+test('a worker that is killed is started again, and told of; the other goes on', async () => {
   const run = await twoWorkers('--http-port', '0')
   const [first, second] = workerPids(run) as [number, number]
   process.kill(second, 'SIGKILL')
@@ -47,9 +45,7 @@ test('a worker that is killed is started again, and told of; the other goes on',
   expect((await run.ended).code).toBe(0)
 })
 
-test('a worker that hangs is told by /livez and /readyz, with its number', {
-  timeout: PROCESS_TEST_MS,
-}, async () => {
+test('a worker that hangs is told by /livez and /readyz, with its number', async () => {
   const run = await twoWorkers('--http-port', '0')
   const [, second] = workerPids(run) as [number, number]
   process.kill(second, 'SIGSTOP')
@@ -73,7 +69,7 @@ test('a worker that hangs is told by /livez and /readyz, with its number', {
   expect((await run.ended).code).toBe(0)
 })
 
-test('without their parent workers end by themselves', { timeout: PROCESS_TEST_MS }, async () => {
+test('without their parent workers end by themselves', async () => {
   const run = await twoWorkers()
   run.process.kill('SIGKILL')
   // Not before nobody has its stderr open any more.
@@ -81,9 +77,7 @@ test('without their parent workers end by themselves', { timeout: PROCESS_TEST_M
   expect(stderr.match(/worker is stopped/g)).toHaveLength(2)
 })
 
-test('a signal that a service manager or a terminal sends to all processes stops them as one', {
-  timeout: PROCESS_TEST_MS,
-}, async () => {
+test('a signal that a service manager or a terminal sends to all processes stops them as one', async () => {
   const run = await twoWorkers()
   for (const pid of [...workerPids(run), run.process.pid as number]) process.kill(pid, 'SIGINT')
   const { code, stderr } = await run.ended
@@ -91,18 +85,14 @@ test('a signal that a service manager or a terminal sends to all processes stops
   expect(stderr.match(/worker is stopped/g)).toHaveLength(2)
 })
 
-test('told to stop while the first is loading, it ends with 0 and joins nothing', {
-  timeout: PROCESS_TEST_MS,
-}, async () => {
+test('told to stop while the first is loading, it ends with 0 and joins nothing', async () => {
   const stops = topologyThat(`process.kill(process.ppid, 'SIGTERM')`)
   const { code, stderr } = await tidemark(['run', stops, '--workers', '2'])
   expect(code).toBe(0)
   expect(stderr).not.toContain('worker starts')
 })
 
-test('whoever asks twice gets 130 at once, and no worker is left', {
-  timeout: PROCESS_TEST_MS,
-}, async () => {
+test('whoever asks twice gets 130 at once, and no worker is left', async () => {
   const hangs = topologyThat(`console.error('hangs')
 setInterval(() => {}, 1_000)
 await new Promise(() => {})`)

@@ -70,7 +70,6 @@ kafkaTest(
       await cards.close()
     }
   },
-  90_000,
 )
 
 /** Names the features. */

@@ -15,7 +15,6 @@ import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { until } from '../services/cluster.ts'
 import { freePorts } from '../services/ports.ts'
-import { PROCESS_TEST_MS } from '../services/tidemark-in-test.ts'
 import { folderWith } from '../support/folder.ts'
 import { ROOT } from '../support/paths.ts'
 
@@ -64,7 +63,7 @@ async function worker(stderr: number): Promise<Lone> {
 
 /** It has dropped lines and lives. */
 async function dropsAndLives(lone: Lone): Promise<void> {
-  await until('lines are dropped', async () => ((await lone.dropped()) ?? 0) > 8, PROCESS_TEST_MS)
+  await until('lines are dropped', async () => ((await lone.dropped()) ?? 0) > 8)
   expect(lone.process.exitCode).toBeNull()
 }
 
@@ -109,9 +108,7 @@ function smallDisk(): string | null {
   return folder
 }
 
-test('a full disk under its log does not end a worker; once there is room it says what was dropped', {
-  timeout: PROCESS_TEST_MS,
-}, async () => {
+test('a full disk under its log does not end a worker; once there is room it says what was dropped', async () => {
   const disk = smallDisk()
   if (disk === null) {
     // Without the right to mount one, there is a file that is always full.
@@ -126,7 +123,7 @@ test('a full disk under its log does not end a worker; once there is room it say
   await dropsAndLives(lone)
   expect(readFileSync(log, 'utf8')).toBe('')
   rmSync(filler)
-  await until('it says so', async () => readFileSync(log, 'utf8').includes('\n'), PROCESS_TEST_MS)
+  await until('it says so', async () => readFileSync(log, 'utf8').includes('\n'))
   const [line = ''] = readFileSync(log, 'utf8').split('\n')
   expect(JSON.parse(line)).toMatchObject({
     level: 'warn',
@@ -137,9 +134,7 @@ test('a full disk under its log does not end a worker; once there is room it say
   await endsInOrder(lone)
 })
 
-test('a reader of its log that has gone does not end a worker', {
-  timeout: PROCESS_TEST_MS,
-}, async () => {
+test('a reader of its log that has gone does not end a worker', async () => {
   const { reader, writer } = pipe()
   closeSync(reader)
   const lone = await worker(writer)
@@ -147,14 +142,12 @@ test('a reader of its log that has gone does not end a worker', {
   await expect(endsInOrder(lone)).resolves.toBeUndefined()
 })
 
-test('a reader of its log that does not read neither holds a worker nor its end', {
-  timeout: PROCESS_TEST_MS,
-}, async () => {
+test('a reader of its log that does not read neither holds a worker nor its end', async () => {
   const { reader, writer } = pipe()
   fill(writer)
   const lone = await worker(writer)
   const isUnavailable = async () => (await lone.state()) === 'unavailable'
-  await until('it has said what keeps it', isUnavailable, PROCESS_TEST_MS)
+  await until('it has said what keeps it', isUnavailable)
   expect(await lone.dropped()).toBe(0)
   await endsInOrder(lone)
   closeSync(reader)

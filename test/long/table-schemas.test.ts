@@ -77,7 +77,7 @@ registryTests((registryTest) => {
         await send('payments', Buffer.from(JSON.stringify({ merchant: 'm', at: Date.now() })))
         payments++
         const read = async () => readTopic(records, topics.get('risks') as string)
-        await until('scored', async () => (await read()).length === payments, 30_000)
+        await until('scored', async () => (await read()).length === payments)
         return (JSON.parse(String((await read()).at(-1)?.value)) as { risk: number }).risk
       }
       expect(await riskNow()).toBe(1)
@@ -85,16 +85,16 @@ registryTests((registryTest) => {
       // The registry counts its ids up.
       await sendRow(id + 1, 2)
       const heldUp = () => watch.of('table-held-up')
-      await until('held up', async () => heldUp().length > 0, 30_000)
+      await until('held up', async () => heldUp().length > 0)
       const sinceMs = Date.now()
       const isLate = async () => {
         expect(await riskNow()).toBe(1)
         return Date.now() - sinceMs > LATE_MS
       }
-      await until('late', isLate, 60_000)
+      await until('late', isLate)
       expect(await register({ ...MERCHANT, name: 'Later' })).toBe(id + 1)
-      await until('updated', async () => heldUp().at(-1)?.reason === null, 30_000)
-      await until('seen', async () => (await riskNow()) === 2, 30_000)
+      await until('updated', async () => heldUp().at(-1)?.reason === null)
+      await until('seen', async () => (await riskNow()) === 2)
       expect(watch.of('table-row-invalid')).toEqual([])
     },
   )

@@ -22,12 +22,9 @@ import { thrownBy } from '../support/thrown.ts'
 
 // A Kafka of three nodes, of which some die, hang, or come back with less than they had.
 
-const WITHIN_MS = 30_000
 /** Much less than it takes to give a node up, ms. */
 const SOON_MS = 5_000
 const NONE: DescribeTopics = async () => new Map()
-/** Until the other nodes miss one, and one of them coordinates in its place. */
-const MISSED_MS = 40_000
 
 describe('a partition without a leader', () => {
   freshKafkaTest(
@@ -72,7 +69,7 @@ describe('a partition without a leader', () => {
       await write(service, { topic, partitions: unled }, 'back')
       await second.heard.until(() => unled.every((p) => second.heard.values(p).includes('back')))
     },
-    { nodes: 3, timeoutMs: 150_000 },
+    { nodes: 3 },
   )
 })
 
@@ -95,7 +92,6 @@ describe('a log that was cut back by an unclean election', () => {
       await until(
         'alone',
         async () => (await stateOf(node(leader).address, topic)).inSync.length === 1,
-        WITHIN_MS,
       )
       await write(
         { ...service, brokers: [node(leader).address] },
@@ -108,14 +104,14 @@ describe('a log that was cut back by an unclean election', () => {
       node(leader).kill()
       await node(other).restart()
       const isElected = async () => (await stateOf(node(third).address, topic)).leader === other
-      await until('elected', isElected, WITHIN_MS)
+      await until('elected', isElected)
       const left = { ...service, brokers: [node(other).address, node(third).address] }
       await write(left, { topic, partitions: [0, 0, 0, 0, 0] }, 'other')
       member.resume(here)
       expect(await heard.fails()).toMatchObject({ code: 'LOG_TRUNCATED', where: `${topic}-0@4` })
       expect(heard.values()).toEqual(['both', 'one', 'one', 'one'])
     },
-    { nodes: 3, timeoutMs: 150_000 },
+    { nodes: 3 },
   )
 })
 
@@ -137,7 +133,7 @@ describe('a coordinator of transactions that is dead', () => {
         await transactions.initialise()
         return true
       }
-      await until('another coordinator', hasBegun, MISSED_MS)
+      await until('another coordinator', hasBegun)
     },
     { nodes: 3 },
   )

@@ -21,8 +21,6 @@ import { HandClock, longestWaits } from '../support/clocks.ts'
 vi.mock(import('../../src/records/kafka/wire/fetch.ts'), { spy: true })
 
 const HERE = { topic: 't', partition: 3 }
-/** Bound for what must happen, ms: several times what a busy machine needs. */
-const SOON_MS = 10_000
 
 type Answer = Partial<FetchedPartition>
 
@@ -79,7 +77,7 @@ class Cluster {
   }
 
   async answer(nodeId: string, answer: Answer | TidemarkError): Promise<void> {
-    await until(`asked broker ${nodeId}`, async () => this.asked.has(nodeId), SOON_MS)
+    await until(`asked broker ${nodeId}`, async () => this.asked.has(nodeId))
     const answers = this.asked.get(nodeId)
     this.asked.delete(nodeId)
     answers?.(answer)
@@ -135,8 +133,7 @@ function reading(brokers: Brokers, o: Partial<FetcherOptions> = {}): Fetcher {
 }
 
 /** It has been asked once more, so that the answer before has been taken. */
-const askedAgain = (nodeId: string) =>
-  until('asked again', async () => cluster.asked.has(nodeId), SOON_MS)
+const askedAgain = (nodeId: string) => until('asked again', async () => cluster.asked.has(nodeId))
 
 describe('partitions that are replayed', () => {
   /** Which partitions of the topic the first fetch asks for. */
@@ -158,7 +155,7 @@ describe('partitions that are replayed', () => {
       leftToReplay: ({ partition }) => left[partition] ?? 0,
     })
     replaying.wake()
-    await until('asked', async () => vi.mocked(fetch).mock.calls.length > 0, SOON_MS)
+    await until('asked', async () => vi.mocked(fetch).mock.calls.length > 0)
     replaying.stop()
     const [positions = []] = vi.mocked(fetch).mock.calls[0] ?? []
     return positions.map(({ partition }) => partition).toSorted((a, b) => a - b)

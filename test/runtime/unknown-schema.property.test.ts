@@ -165,9 +165,7 @@ function stepsOf({ moments, isOrdered }: { moments: readonly Moment[]; isOrdered
 
 const flapsEvery = fc.constantFrom(1e9, 7)
 
-test('whatever commit a worker crashes at, windows are as if only what was set aside had been missing', {
-  timeout: 60_000,
-}, async () => {
+test('whatever commit a worker crashes at, windows are as if only what was set aside had been missing', async () => {
   const steps = stepsOf({ moments: ['before', 'after'], isOrdered: false })
   const property = fc.asyncProperty(steps, flapsEvery, async (run, every) => {
     const records = await simulated(run, { guarantee: 'exactly-once', flapsEvery: every })
@@ -183,7 +181,6 @@ test('whatever commit a worker crashes at, windows are as if only what was set a
 
 test.each(['exactly-once', 'at-least-once'] as const)(
   'windows follow what is written down when offsets are set back and commits are cut off between records and offsets (%s)',
-  { timeout: 60_000 },
   async (guarantee) => {
     const isWhole = guarantee === 'exactly-once'
     const moments: Moment[] = isWhole ? ['before', 'after'] : ['before', 'between', 'after']

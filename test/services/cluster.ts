@@ -6,6 +6,8 @@ import type { KafkaService } from './kafka.ts'
 
 // The cluster as a broker knows it. Addresses are `host:port` of listeners without security.
 
+const HANG_MS = 120_000
+
 interface Metadata {
   /** Addresses of the nodes that are alive, by id. */
   readonly nodes: ReadonlyMap<number, string>
@@ -92,18 +94,21 @@ export async function areInSync(addresses: readonly string[]): Promise<boolean> 
 }
 
 /**
- * Resolves when the brokers answer, and take groups and transactions. @throws Error when they do
- * not after `withinMs`
+ * Resolves when the brokers answer, and take groups and transactions. @throws Error as
+ * {@link until}
  */
-export async function ready(brokers: readonly string[], withinMs: number): Promise<void> {
+export async function ready(brokers: readonly string[], withinMs?: number): Promise<void> {
   await until('ready', () => takesGroupsAndTransactions([...brokers]), withinMs)
 }
 
-/** Asks until the answer is yes; an error is a no. @throws Error when it is not after `withinMs` */
+/**
+ * Asks until the answer is yes; an error is a no. @throws Error when it is not after `withinMs`: by
+ * default a time that nothing needs, on however busy a machine
+ */
 export async function until(
   what: string,
   question: () => Promise<boolean>,
-  withinMs: number,
+  withinMs = HANG_MS,
 ): Promise<void> {
   const deadlineMs = Date.now() + withinMs
   for (;;) {

@@ -11,7 +11,6 @@ import { type RawLog, rawLog } from './raw-log.ts'
 // A log that ends with a batch in which compaction has left nothing.
 
 const SEGMENT_MS = 60_000
-const CLEANING_MS = 20_000
 const KEYS = ['a', 'b', 'c']
 
 /**
@@ -34,13 +33,13 @@ export async function emptiedTail(kafka: OwnKafka): Promise<{ topic: string; log
   await write(null, 3, nowMs + SEGMENT_MS + 1)
   // A tombstone goes when its batch is cleaned for the second time. The broker cleans again what it
   // does not know to be clean.
-  await until('cleaned', async () => isTombstones(await log()), CLEANING_MS)
+  await until('cleaned', async () => isTombstones(await log()))
   const [node] = kafka.nodes
   if (node === undefined || kafka.nodes.length > 1) throw new Error('wants a Kafka of one node')
   node.halt()
   rmSync(join(node.dir, 'data', 'cleaner-offset-checkpoint'))
   await node.restart()
-  await until('emptied', async () => isEmptied(await log()), CLEANING_MS)
+  await until('emptied', async () => isEmptied(await log()))
   return { topic, log: await log() }
 }
 
@@ -68,7 +67,7 @@ async function createTopic(kafka: OwnKafka, topic: string): Promise<void> {
   await admin.createTopics({ topics: [{ topic, configEntries }], waitForLeaders: false })
   await admin.disconnect()
   const hasLeader = async () => (await leaderOf(kafka.service, { topic, partition: 0 })) !== ''
-  await until('there', hasLeader, CLEANING_MS)
+  await until('there', hasLeader)
 }
 
 interface ProducerId {
@@ -80,7 +79,7 @@ interface ProducerId {
 async function producerOf(kafka: OwnKafka): Promise<ProducerId> {
   let producer: ProducerId | null = null
   // The first one of all has to wait until the broker has a supply of ids.
-  await until('given an id', async () => (producer = await askForId(kafka)) !== null, CLEANING_MS)
+  await until('given an id', async () => (producer = await askForId(kafka)) !== null)
   return producer as unknown as ProducerId
 }
 

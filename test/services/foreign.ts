@@ -7,8 +7,6 @@ import { freshName, type KafkaService } from './kafka.ts'
 
 // Transactions of others, by the library's own producer.
 
-const MARKERS_MS = 10_000
-
 export const COMMIT = Symbol('commit')
 export const ABORT = Symbol('abort')
 
@@ -60,7 +58,7 @@ export async function interleave(
  */
 export async function ended(kafka: KafkaService, transactionalId: string): Promise<void> {
   const isOver = async () => !(await openTransactions(kafka)).includes(transactionalId)
-  await until(`at the end of ${transactionalId}`, isOver, MARKERS_MS)
+  await until(`at the end of ${transactionalId}`, isOver)
 }
 
 /**

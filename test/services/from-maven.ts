@@ -71,21 +71,30 @@ export interface OwnKafkaOptions {
 /** Ports of a node, in the order of broker.sh. */
 const PORTS = 5
 const SCRIPT = join(import.meta.dirname, 'broker.sh')
-const START_MS = 60_000
 
 /** @throws Error when Java or Maven is missing and cannot be installed */
 export async function startFromMaven(options: OwnKafkaOptions = {}): Promise<OwnKafka> {
   const place = await startAt(options)
   const kafka = kafkaAt(place)
   try {
-    await until('up', () => areUp(kafka.service.brokers), START_MS)
-    await ready(kafka.service.brokers, START_MS)
+    await up(kafka.nodes)
   } catch (error) {
-    const ends = kafka.nodes.map((node) => readFileSync(join(node.dir, 'broker.log'), 'utf8'))
     await kafka.stop()
-    throw new Error(ends.map((log) => log.slice(-1_000)).join('\n'), { cause: error })
+    throw error
   }
   return kafka
+}
+
+/** @throws Error with the ends of their logs when they do not come up */
+async function up(nodes: readonly Pick<KafkaNode, 'address' | 'dir'>[]): Promise<void> {
+  const addresses = nodes.map(({ address }) => address)
+  try {
+    await until('up', () => areUp(addresses))
+    await ready(addresses)
+  } catch (error) {
+    const logs = nodes.map(({ dir }) => readFileSync(join(dir, 'broker.log'), 'utf8'))
+    throw new Error(logs.map((log) => log.slice(-1_000)).join('\n'), { cause: error })
+  }
 }
 
 async function startAt({
@@ -136,7 +145,7 @@ export function kafkaAt(place: KafkaPlace): OwnKafka {
     },
     inSync: async () => {
       const whole = async () => (await areUp(addresses)) && (await areInSync(addresses))
-      await until('in sync', whole, START_MS)
+      await until('in sync', whole)
     },
   }
 }
@@ -146,19 +155,17 @@ function nodeOf(
   id: number,
   [plain = 0, , , port = 0, advertisedPort = 0]: readonly number[],
 ): KafkaNode {
-  const address = `127.0.0.1:${plain}`
+  const at = { address: `127.0.0.1:${plain}`, dir: join(dir, String(id)) }
   const told = (command: string) => () => script([command, dir, String(id)])
   return {
     id,
-    address,
+    ...at,
     proxied: { port, advertisedPort },
-    dir: join(dir, String(id)),
     halt: told('halt'),
     kill: told('kill'),
     restart: async () => {
       script(['restart', dir, String(id)])
-      await until('up again', () => areUp([address]), START_MS)
-      await ready([address], START_MS)
+      await up([at])
     },
     pause: told('pause'),
     resume: told('resume'),

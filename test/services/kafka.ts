@@ -60,9 +60,6 @@ declare module 'vitest' {
  */
 export const SESSION_MS = 3_000
 
-/** How long a test on the real Kafka may take when nothing else is said, ms. */
-const KAFKA_TEST_MS = 120_000
-
 const { kafka: why } = inject('untested')
 
 /** The Kafka of this worker; `null` where there is none. */
@@ -79,12 +76,16 @@ export function sharedOrOwn(): KafkaService | null {
 export function kafkaTest(
   name: string,
   fn: (kafka: KafkaService) => Promise<void>,
-  timeout = KAFKA_TEST_MS,
+  timeout?: number,
 ): void {
-  test(`${name} (Kafka)`, { timeout }, async ({ skip }) => {
-    expect.hasAssertions()
-    await fn(sharedOrOwn() ?? skip(why))
-  })
+  test(
+    `${name} (Kafka)`,
+    async ({ skip }) => {
+      expect.hasAssertions()
+      await fn(sharedOrOwn() ?? skip(why))
+    },
+    timeout,
+  )
 }
 
 /** A topic or group name that no other test has. */

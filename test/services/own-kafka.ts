@@ -4,29 +4,29 @@ import { type KafkaService, type Secure, workersKafka } from './kafka.ts'
 
 // Tests on a Kafka that no other test uses meanwhile, which they may stop.
 
-/** Such a test may start brokers more than once. */
-const OWN_KAFKA_TEST_MS = 90_000
-const SECURE_TEST_MS = 60_000
-
 /** Why no Kafka of its own is to be had; empty where it is. */
 const { ownKafka: why } = inject('untested')
 
 type Fn = (kafka: OwnKafka) => Promise<void>
 
 /** A test on the Kafka of its worker, which it leaves whole; without Java and Maven it is skipped. */
-export function ownKafkaTest(name: string, fn: Fn, timeout = OWN_KAFKA_TEST_MS): void {
-  test(`${name} (Kafka of its own)`, { timeout }, async ({ skip }) => {
-    expect.hasAssertions()
-    const { place } = workersKafka() ?? skip(why)
-    const kafka = kafkaAt(place)
-    onTestFailed(async () => {
-      for (const { kill, restart } of kafka.nodes) {
-        kill()
-        await restart()
-      }
-    })
-    await fn(kafka)
-  })
+export function ownKafkaTest(name: string, fn: Fn, timeout?: number): void {
+  test(
+    `${name} (Kafka of its own)`,
+    async ({ skip }) => {
+      expect.hasAssertions()
+      const { place } = workersKafka() ?? skip(why)
+      const kafka = kafkaAt(place)
+      onTestFailed(async () => {
+        for (const { kill, restart } of kafka.nodes) {
+          kill()
+          await restart()
+        }
+      })
+      await fn(kafka)
+    },
+    timeout,
+  )
 }
 
 /** A test over SASL_SSL. */
@@ -34,7 +34,7 @@ export function secureKafkaTest(
   name: string,
   fn: (secure: Secure, kafka: KafkaService) => Promise<void>,
 ): void {
-  test(`${name} (Kafka, TLS)`, { timeout: SECURE_TEST_MS }, async ({ skip }) => {
+  test(`${name} (Kafka, TLS)`, async ({ skip }) => {
     expect.hasAssertions()
     const given = inject('kafka')
     const kafka = given?.secure ? given : (workersKafka()?.service ?? skip(why))
@@ -43,7 +43,7 @@ export function secureKafkaTest(
 }
 
 interface FreshOptions extends OwnKafkaOptions {
-  /** @default 90_000 */
+  /** @default that of all tests */
   readonly timeoutMs?: number
 }
 
@@ -51,15 +51,19 @@ interface FreshOptions extends OwnKafkaOptions {
 export function freshKafkaTest(
   name: string,
   fn: Fn,
-  { timeoutMs = OWN_KAFKA_TEST_MS, ...options }: FreshOptions,
+  { timeoutMs, ...options }: FreshOptions,
 ): void {
-  test(`${name} (Kafka of its own)`, { timeout: timeoutMs }, async ({ skip }) => {
-    expect.hasAssertions()
-    if (why !== '') skip(why)
-    const kafka = await startFromMaven(options)
-    onTestFinished(kafka.stop)
-    await fn(kafka)
-  })
+  test(
+    `${name} (Kafka of its own)`,
+    async ({ skip }) => {
+      expect.hasAssertions()
+      if (why !== '') skip(why)
+      const kafka = await startFromMaven(options)
+      onTestFinished(kafka.stop)
+      await fn(kafka)
+    },
+    timeoutMs,
+  )
 }
 
 /** Tests that share one, which each of them leaves whole; else as {@link freshKafkaTest}. */
@@ -70,10 +74,10 @@ export function freshKafkaTests(
   let kafka: OwnKafka | null = null
   beforeAll(async () => {
     if (why === '') kafka = await startFromMaven(options)
-  }, OWN_KAFKA_TEST_MS)
+  })
   afterAll(() => kafka?.stop())
   define((name, fn) => {
-    test(`${name} (Kafka of its own)`, { timeout: OWN_KAFKA_TEST_MS }, async ({ skip }) => {
+    test(`${name} (Kafka of its own)`, async ({ skip }) => {
       expect.hasAssertions()
       await fn(kafka ?? skip(why))
     })

@@ -6,7 +6,6 @@ import { until } from './cluster.ts'
 const ALTER_CLIENT_QUOTAS = 49
 const DESCRIBE_CLIENT_QUOTAS = 48
 const EXACTLY = 0
-const KNOWN_MS = 5_000
 
 /**
  * How many bytes of records a client may write in a second; `null`: as many as it likes. Resolves
@@ -29,7 +28,7 @@ export async function limitProducer(
   const [code] = answer.readArray((entry) => entry.readInt16())
   if (code !== 0) throw new Error(`the quota is not taken: code ${code}`)
   const isKnown = async () => (await limitOf(address, clientId)) === bytesPerSecond
-  await until('bound by the quota', isKnown, KNOWN_MS)
+  await until('bound by the quota', isKnown)
 }
 
 async function limitOf(address: string, clientId: string): Promise<number | null> {

@@ -22,7 +22,7 @@ export async function produceRaw(
     if (code !== 0) throw new Error(`a batch is answered with code ${code}`)
     return true
   }
-  await until('written', isWritten, WITHIN_MS)
+  await until('written', isWritten)
   return offset
 }
 

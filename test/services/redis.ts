@@ -9,8 +9,8 @@ import { launchRedis, launchRedisCluster, type RedisService } from './start-redi
 // A Redis of the tests' own, one server or a cluster.
 
 /** A test with Redis; where it cannot be had it is skipped. */
-export function redisTest(name: string, fn: () => Promise<void>, timeout = 60_000): void {
-  test(`${name} (Redis)`, { timeout }, async ({ skip }) => {
+export function redisTest(name: string, fn: () => Promise<void>): void {
+  test(`${name} (Redis)`, async ({ skip }) => {
     expect.hasAssertions()
     const { redis: why } = inject('untested')
     if (why !== '') skip(why)

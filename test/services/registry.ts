@@ -33,7 +33,6 @@ interface NewSchema {
 }
 
 const SCRIPT = join(import.meta.dirname, 'registry.sh')
-const START_MS = 60_000
 /** It is fetched by Maven, the first time. */
 const FETCH_MS = 300_000
 const { registry: why } = inject('untested')
@@ -54,7 +53,7 @@ export function registryTests(
   }, FETCH_MS)
   afterAll(() => registry?.stop())
   define((name, fn) => {
-    test(`${name} (schema registry)`, { timeout: 300_000 }, async ({ skip }) => {
+    test(`${name} (schema registry)`, async ({ skip }) => {
       expect.hasAssertions()
       await fn(registry ?? skip(why), sharedOrOwn() ?? skip(inject('untested').kafka), skip)
     })
@@ -76,7 +75,7 @@ export async function startRegistry(): Promise<RegistryService> {
       ({ ok }) => ok,
       () => false,
     )
-  await until('up', isUp, START_MS)
+  await until('up', isUp)
   return {
     url,
     apicurioUrl: `${apis}/registry/v3`,
@@ -92,7 +91,7 @@ export async function startRegistry(): Promise<RegistryService> {
     kill: () => tell('kill'),
     restart: async () => {
       await tell('restart')
-      await until('up again', isUp, START_MS)
+      await until('up again', isUp)
     },
     stop: () => tell('stop'),
   }

@@ -7,6 +7,8 @@ import { freePorts } from './ports.ts'
 // Three ways to a real Kafka, tried in turn: one that runs already, Docker, Java with Maven.
 
 const IMAGE = 'apache/kafka:4.1.0'
+/** One that is given runs, or its address is wrong. */
+const GIVEN_MS = 10_000
 
 /** @throws Error that says for each way why it cannot be had */
 export async function startKafka(): Promise<RunningKafka> {
@@ -31,7 +33,7 @@ export async function startKafka(): Promise<RunningKafka> {
 
 async function useGiven(list: string): Promise<RunningKafka> {
   const brokers = list.split(',').map((broker) => broker.trim())
-  await ready(brokers, 10_000)
+  await ready(brokers, GIVEN_MS)
   const service: KafkaService = { brokers, secure: null }
   return { service, way: `TIDEMARK_TEST_BROKERS=${list}`, stop: async () => {} }
 }
@@ -52,7 +54,7 @@ async function startContainer(): Promise<RunningKafka> {
   }
   const brokers = [`${container.getHost()}:${port}`]
   try {
-    await ready(brokers, 30_000)
+    await ready(brokers)
   } catch (error) {
     await stop()
     throw error

@@ -1,12 +1,6 @@
 import { onTestFinished } from 'vitest'
 import { type Ended, type Running, type SpawnOptions, startTidemark } from './tidemark.ts'
 
-/**
- * How long a test that starts processes may take, ms: they may have to build first, on a busy
- * machine.
- */
-export const PROCESS_TEST_MS = 120_000
-
 /** Starts `tidemark ARGS`; it does not outlive the test, however that ends. */
 export function start(args: readonly string[], options?: SpawnOptions): Running {
   const running = startTidemark(args, options)

@@ -3,8 +3,6 @@ import type { NewTopic } from '../../src/records/port.ts'
 import { metadataOf, until } from './cluster.ts'
 import type { KafkaService } from './kafka.ts'
 
-const KNOWN_MS = 10_000
-
 /**
  * Makes topics with a replica on each node. When it is done, every node knows of them and of their
  * leaders.
@@ -25,5 +23,5 @@ export async function createTopics(
       }),
     )
   }
-  await until('known everywhere', areKnown, KNOWN_MS)
+  await until('known everywhere', areKnown)
 }

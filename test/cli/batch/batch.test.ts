@@ -5,7 +5,7 @@ import { DuckDBInstance } from '@duckdb/node-api'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { sqlText } from '../../../src/records/files/duckdb.ts'
 import { mulberry32 } from '../../bench/payments.ts'
-import { PROCESS_TEST_MS, start } from '../../services/tidemark-in-test.ts'
+import { start } from '../../services/tidemark-in-test.ts'
 import { tidemark } from '../../support/command-line.ts'
 import { folderWith } from '../../support/folder.ts'
 import { ROOT } from '../../support/paths.ts'
@@ -156,7 +156,7 @@ test.each([1, 6])(
   },
 )
 
-test('two workers write what one writes', { timeout: PROCESS_TEST_MS }, async () => {
+test('two workers write what one writes', async () => {
   const folder = folderWith({ 'in.ndjson': INPUT })
   const args = ['--input', join(folder, 'in.ndjson'), '--overwrite']
   await batch(ORDERS, folder, ...args)
@@ -166,7 +166,7 @@ test('two workers write what one writes', { timeout: PROCESS_TEST_MS }, async ()
   expect(partsOf(join(folder, 'out'))).toEqual(one)
 })
 
-test('a bad line ends a worker that has no lines, too', { timeout: PROCESS_TEST_MS }, async () => {
+test('a bad line ends a worker that has no lines, too', async () => {
   const first = JSON.stringify({ ...JSON.parse(LINES[0] as string), partition: 0 })
   // Workers have long begun when the bad line comes.
   const folder = folderWith({ 'orders.ndjson': `${`${first}\n`.repeat(50_000)}${LINES[1]}\n` })
@@ -408,7 +408,7 @@ test('labels that cannot be read are refused', async () => {
   expect([code, stderr]).toEqual([3, expect.stringMatching(/cannot read the file.*\n +none\.csv/)])
 })
 
-test('Ctrl-C ends it with 130, and --resume continues', { timeout: PROCESS_TEST_MS }, async () => {
+test('Ctrl-C ends it with 130, and --resume continues', async () => {
   const folder = folderWith({})
   const args = ['batch', FLIGHTS, '--input', FLIGHTS_INPUT, '--output', join(folder, 'out')]
   const run = start(args)

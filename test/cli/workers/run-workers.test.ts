@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { Supervisor } from '../../../src/cli/workers/run-workers.ts'
 import { TidemarkError } from '../../../src/kernel/errors.ts'
 import { deadAddress } from '../../services/dead-address.ts'
-import { httpOf, PROCESS_TEST_MS, start, tidemark } from '../../services/tidemark-in-test.ts'
+import { httpOf, start, tidemark } from '../../services/tidemark-in-test.ts'
 import { folderWith } from '../../support/folder.ts'
 import { ROOT } from '../../support/paths.ts'
 import { type FakeProcess, Fakes, IN_ORDER, KILLED } from './fake-process.ts'
@@ -14,9 +14,7 @@ import { type FakeProcess, Fakes, IN_ORDER, KILLED } from './fake-process.ts'
 
 const TOPOLOGY = join(ROOT, 'topologies/card-fraud.ts')
 
-test('two workers have one banner, one log, one /readyz and one /metrics, and stop together', {
-  timeout: PROCESS_TEST_MS,
-}, async () => {
+test('two workers have one banner, one log, one /readyz and one /metrics, and stop together', async () => {
   const brokers = ['--brokers', await deadAddress()]
   const flags = ['--workers', '2', '--worker-name', 'scorer', '--http-port', '0']
   const run = start(['run', TOPOLOGY, ...flags, ...brokers])
@@ -51,9 +49,7 @@ test('two workers have one banner, one log, one /readyz and one /metrics, and st
   expect(stderr.match(/SIGTERM/g)).toHaveLength(1)
 })
 
-test('what is wrong with a topology is told once, by the code that one worker ends with', {
-  timeout: PROCESS_TEST_MS,
-}, async () => {
+test('what is wrong with a topology is told once, by the code that one worker ends with', async () => {
   const broken = join(folderWith({ 'topology.ts': 'export const x = ;' }), 'topology.ts')
   const flags = ['--workers', '2', '--model', 'card-gbdt=nowhere.onnx', '--http-port', '0']
   const { code, stderr } = await tidemark(['run', broken, TOPOLOGY, ...flags])

@@ -56,7 +56,7 @@ describe('a broker that hangs', () => {
     const asked = set.wire.passed.length
     ends.release()
     // The member still asks how far the partition reaches, and is answered.
-    await until('answered', async () => set.wire.passed.length > asked, SOON_MS)
+    await until('answered', async () => set.wire.passed.length > asked)
     goodbye.release()
     await leaving
     expect(heard.assignments).toHaveLength(before)

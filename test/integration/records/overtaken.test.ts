@@ -8,7 +8,6 @@ import { commitUntilTaken, type Transacting, transacting } from './transacting.t
 // A group that assigns its partitions once more before a member has heard what it got.
 
 const PARTITIONS = 6
-const REBALANCE_MS = 20_000
 /** Nothing is heard of a member for as long as others come, work and go. */
 const LONG_SESSION_MS = 30_000
 
@@ -18,7 +17,7 @@ function dealsAnew({ admin, group }: Transacting): Promise<void> {
     const { groups } = await admin.describeGroups([group])
     return groups[0]?.state === 'PreparingRebalance'
   }
-  return until('about to rebalance', isAsked, REBALANCE_MS)
+  return until('about to rebalance', isAsked)
 }
 
 const epochs = (heard: Listener) =>
@@ -51,7 +50,7 @@ describe('a member that missed a generation', () => {
         if (lost.has(partition)) continue
         await commitUntilTaken(one.member, () => set.commitOf(one.heard, 2, partition))
         const isStored = async () => (await set.committed(partition)) === 2
-        await until('committed', isStored, REBALANCE_MS)
+        await until('committed', isStored)
       }
     })
   }

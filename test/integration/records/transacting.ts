@@ -17,8 +17,8 @@ import { createTopics } from '../../services/topics.ts'
 
 // A group that copies records exactly once, over a wire that fails.
 
-/** Far below the time after which the broker would abort it by itself. */
-const MARKERS_MS = 3_000
+/** Below the time after which the broker would abort it by itself. */
+const MARKERS_MS = 6_000
 
 interface Joined {
   readonly member: Member

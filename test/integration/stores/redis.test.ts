@@ -154,9 +154,9 @@ redisTest('a server that was gone is used again, and one that stops answers late
     const answers = await client.get(['a']).catch((error: Error) => [error])
     return answers[0] instanceof Error
   }
-  await until('an error', isGone, 10_000)
+  await until('an error', isGone)
   await service.restart()
-  await until('an answer', async () => !(await isGone()), 10_000)
+  await until('an answer', async () => !(await isGone()))
   service.signal('SIGSTOP')
   const answer = client.get(['a'])
   await sleep(100)
@@ -188,5 +188,5 @@ redisTest('a connection without answers is made again, although commands are sen
     return (await Promise.race([asked, sleep(500, null)]))?.[0] === '1'
   }
   expect(await answers()).toBe(false)
-  await until('an answer', answers, 15_000)
+  await until('an answer', answers)
 })

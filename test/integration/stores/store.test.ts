@@ -103,7 +103,7 @@ async function moveSlots(nodes: Nodes, isOver: () => boolean): Promise<void> {
       for (const key of keys) await source.migrate(host, port, key, 0, 5_000)
     for (const node of [target, source, ...nodes]) await node.clusterSetSlot(slot, 'NODE', ids[to])
     // Until then an old message of a server could undo it.
-    await until('agreed', () => agree(nodes), 5_000)
+    await until('agreed', () => agree(nodes))
   }
 }
 

@@ -57,9 +57,7 @@ const step = fc.oneof(
   fc.record({ is: fc.constant('restart' as const) }),
 )
 
-test('in any order of versions, tombstones, events and restarts', {
-  timeout: 120_000,
-}, async () => {
+test('in any order of versions, tombstones, events and restarts', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 12 }), async (steps) => {
       const driver = await startDriver(asOf, { models })

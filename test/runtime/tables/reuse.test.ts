@@ -226,9 +226,7 @@ const step = fc.oneof(
   fc.record({ is: fc.constant('restart' as const) }),
 )
 
-test('any rows, outliers that come and go, and events, through restarts, are scored as an oracle says', {
-  timeout: 120_000,
-}, async () => {
+test('any rows, outliers that come and go, and events, through restarts, are scored as an oracle says', async () => {
   let [reused, run] = [0, 0]
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 4, maxLength: 24 }), async (steps) => {
