@@ -118,12 +118,12 @@ export class ReplayedRun {
     return ends.reduce((sum, { endOffset }) => sum + endOffset, 0)
   }
 
-  async allCommitted(withinMs = 60_000): Promise<void> {
+  async allCommitted(): Promise<void> {
     const areCommitted = async () => {
       const all = await this.records.partitionOffsets(this.group, this.topics.payments)
       return all.every(({ committed, endOffset }) => (committed?.nextOffset ?? 0) === endOffset)
     }
-    await until('all committed', areCommitted, withinMs)
+    await until('all committed', areCommitted)
   }
 
   /** Copies a topic, with changes. @returns the name of the copy */

@@ -15,7 +15,7 @@ import { ROOT } from '../support/paths.ts'
 const PROGRAM = fileURLToPath(new URL('batch-until-killed.ts', import.meta.url))
 const FLIGHTS = join(ROOT, 'topologies/flight-delay.ts')
 const SAMPLE = readFileSync(join(ROOT, 'topologies/samples/flights.ndjson.gz'))
-const KILLS = Number(process.env['TIDEMARK_TEST_KILLS'] ?? 4)
+const KILLS = Number(process.env['TIDEMARK_TEST_KILLS'] ?? 3)
 /** As long as the work takes, once it has begun. */
 const LONGEST_MS = 1_500
 

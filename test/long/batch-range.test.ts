@@ -19,7 +19,7 @@ const FLIGHTS = {
   source: 'flights',
   sinks: ['flight-predictions', 'flights.dlq'],
 } as const
-const POINTS = Number(process.env['TIDEMARK_TEST_KILLS'] ?? 3)
+const POINTS = Number(process.env['TIDEMARK_TEST_KILLS'] ?? 2)
 const WORKERS = 3
 const MORTAL = ['--worker-name', 'none', '--session-timeout', '3']
 const SLOW = ['--commit-interval', '200', '--max-commit-mb', '1']
@@ -45,7 +45,6 @@ for (const [name, topology, lines, range] of [
         await backfill.close()
       }
     },
-    120_000,
   )
 }
 

@@ -20,7 +20,7 @@ const MOST_MB = 110
 /** Packages are fetched, and Docker the first time. */
 const BUILD_MS = 400_000
 const UP_MS = 120_000
-const EVENTS = 150_000
+const EVENTS = 60_000
 const HARDENED = ['--read-only', '--cap-drop', 'ALL', '--security-opt', 'no-new-privileges']
 const DEV = ['run', '--rm', '-i', '--network', 'none', ...HARDENED]
 

@@ -10,10 +10,10 @@ import type { End } from '../integration/workers-until-killed.ts'
 import { freshName, kafkaTest, plainOptions, readTopic } from '../services/kafka.ts'
 import { headerOf } from '../support/headers.ts'
 
-// Workers that are killed at each of 200 offsets, and what comes of the records after all.
+// Workers that are killed at each of 100 offsets, and what comes of the records after all.
 
 const PROGRAM = fileURLToPath(new URL('../integration/workers-until-killed.ts', import.meta.url))
-const OFFSETS = 200
+const OFFSETS = 100
 const RECORDS = OFFSETS + 20
 /** Groups whose workers die together. */
 const TOGETHER = 50

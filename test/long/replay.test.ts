@@ -5,7 +5,7 @@ import { kafkaTest } from '../services/kafka.ts'
 import { tidemark } from '../services/tidemark-in-test.ts'
 import { isAlive, workerPids } from '../services/worker-pids.ts'
 
-const EVENTS = Number(process.env['TIDEMARK_TEST_EVENTS'] ?? 200_000)
+const EVENTS = Number(process.env['TIDEMARK_TEST_EVENTS'] ?? 100_000)
 const HEAP_MB = 400
 const ROUNDS = 200
 /** Events on their way at most, dead letters among all. */
@@ -28,7 +28,7 @@ kafkaTest(
         const victim = workerPids(workers).findLast(isAlive)
         if (KILLED_AT.includes(round)) process.kill(victim as number, 'SIGKILL')
       }
-      await run.allCommitted(120_000)
+      await run.allCommitted()
       workers.process.kill('SIGTERM')
       await workers.ended
       const { code, stdout, stderr } = await tidemark(['replay', ...run.flags(), '--verify'], {

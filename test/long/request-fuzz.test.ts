@@ -17,9 +17,9 @@ import { chosenSeed } from '../support/runs.ts'
 
 // Requests that nobody would write, and connections that nobody would keep: the server answers on.
 
-const REQUESTS = Number(process.env['TIDEMARK_TEST_REQUESTS'] ?? 10_000)
+const REQUESTS = Number(process.env['TIDEMARK_TEST_REQUESTS'] ?? 5_000)
 /** They go through two processes or three. */
-const REQUESTS_TO_WORKERS = Number(process.env['TIDEMARK_TEST_REQUESTS'] ?? 5_000)
+const REQUESTS_TO_WORKERS = Number(process.env['TIDEMARK_TEST_REQUESTS'] ?? 3_000)
 const PAYMENTS = 2_000
 /** Connections at a time. */
 const LANES = 64
