@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
-import { expect, test } from 'vitest'
+import { beforeAll, expect, test, vi } from 'vitest'
 import { mulberry32 } from '../bench/payments.ts'
 import { usageOf } from '../bench/process-usage.ts'
 import { faultsOfAnswers } from '../chaos/asked-answers.ts'
@@ -17,7 +17,7 @@ import { chosenSeed } from '../support/runs.ts'
 
 // Requests that nobody would write, and connections that nobody would keep: the server answers on.
 
-const REQUESTS = Number(process.env['TIDEMARK_TEST_REQUESTS'] ?? 5_000)
+const REQUESTS = Number(process.env['TIDEMARK_TEST_REQUESTS'] ?? 3_000)
 /** They go through two processes or three. */
 const REQUESTS_TO_WORKERS = Number(process.env['TIDEMARK_TEST_REQUESTS'] ?? 3_000)
 const PAYMENTS = 2_000
@@ -27,7 +27,6 @@ const LANES = 64
 const ANSWERED_MS = 500
 /** Half of a slow request comes later. */
 const SLOW_MS = 200
-const PARTS = 7
 /** How much a process may grow, MB. */
 const MOST_GROWTH = 20
 
@@ -152,28 +151,27 @@ function attack(port: number, random: Random): Promise<void> {
   })
 }
 
-/**
- * Sends requests, after half as many to warm up. @returns how much each process grew, MB: as if all
- * parts had been as the median one, because V8 takes more memory for its heap in steps
- */
+/** Sends requests, after as many to warm up. @returns how much each process grew, MB */
 async function storm(port: number, pids: readonly number[], requests: number): Promise<number[]> {
   const random = mulberry32(chosenSeed())
-  const rssMb = () => pids.map((pid) => (usageOf(pid)?.rssBytes ?? 0) / 2 ** 20)
   const send = async (count: number) => {
     let left = count
     const lane = async () => {
       while (left-- > 0) await attack(port, random)
     }
     await Promise.all(Array.from({ length: LANES }, lane))
-    return rssMb()
+    return pids.map((pid) => (usageOf(pid)?.rssBytes ?? 0) / 2 ** 20)
   }
-  const seen = [await send(requests / 2)]
-  for (let part = 0; part < PARTS; part++) seen.push(await send(requests / PARTS))
-  return pids.map((_, i) => {
-    const grown = seen.slice(1).map((mb, part) => (mb[i] ?? 0) - (seen[part]?.[i] ?? 0))
-    return PARTS * (grown.toSorted((x, y) => x - y)[PARTS >> 1] ?? 0)
-  })
+  const before = await send(requests)
+  const after = await send(requests)
+  return pids.map((_, i) => (after[i] ?? 0) - (before[i] ?? 0))
 }
+
+beforeAll(() => {
+  const preload = new URL('./collect-often.js', import.meta.url)
+  vi.stubEnv('NODE_OPTIONS', `--import ${preload.href}`)
+  return () => vi.unstubAllEnvs()
+})
 
 test('whatever is sent, the server answers on, and keeps no memory of it', {
   timeout: 600_000,
