@@ -72,8 +72,7 @@ export async function hostWorker(hosted: Hosted): Promise<RunningWorker> {
   const close = async () => {
     await records?.close()
     name.release()
-    await watch?.http?.close()
-    await predict?.close()
+    await Promise.all([watch?.http?.close(), predict?.close()])
     await prepared.close()
   }
   try {

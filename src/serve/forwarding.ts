@@ -1,24 +1,25 @@
 import { once } from 'node:events'
 import { Agent, type IncomingMessage, request } from 'node:http'
-import { buffer } from 'node:stream/consumers'
-import {
-  DEADLINE,
-  type HttpReply,
-  type HttpRequest,
-  LATER,
-  RequestFault,
-} from './request-server.ts'
+import { DEADLINE, type HttpReply, type HttpRequest } from './request.ts'
+import { bytesOf } from './request-body.ts'
+import { LATER, MOST, RequestFault } from './request-fault.ts'
 import { JSON_LENGTH } from './tensors.ts'
 
-// Requests that another worker answers. An address is `host:port`, with `#2` for the second of
-// several workers behind it.
+// Requests that another worker answers.
 
+/** `host:port`, an IPv6 address in brackets or not; `#2` is the second of several workers there. */
+const ADDRESS = /^\[?(?<host>[\w.:%-]+?)\]?:(?<port>[1-9]\d*)(?:#(?<worker>\d+))?$/
 const FORWARDED = 'tidemark-forwarded'
 /** Which of the workers behind one address is meant. */
 const WORKER = 'tidemark-worker'
 const KEPT = ['authorization', 'content-type', 'tidemark-key', JSON_LENGTH]
 const ANSWERED_BY = 'tidemark-answered-by'
 const BACK = ['content-type', 'retry-after', JSON_LENGTH, ANSWERED_BY]
+
+interface Place {
+  readonly host: string
+  readonly port: number
+}
 
 /** Has another worker sent it? Then it goes no further. */
 export function isForwarded({ headers }: HttpRequest): boolean {
@@ -31,37 +32,54 @@ export function workerMeant({ headers }: HttpRequest): number | null {
   return Number.isInteger(worker) ? worker : null
 }
 
-/** The answer of the worker that owns a partition. @throws RequestFault 503: it does not answer */
+/**
+ * The answer of the worker that owns a partition.
+ * @param owner as it has told the group @throws RequestFault 503: it does not answer
+ */
 export async function forwarded(asked: HttpRequest, owner: string): Promise<HttpReply> {
-  const [address = '', worker] = owner.split('#')
-  const to = { [FORWARDED]: 'true', ...(worker !== undefined && { [WORKER]: worker }) }
-  const reply = await sent(asked, address, to)
+  const { host, port, worker } = ADDRESS.exec(owner)?.groups ?? {}
+  if (host === undefined) throw silent()
+  // Without a token, a server is asked as an address or as localhost.
+  const to = {
+    [FORWARDED]: 'true',
+    ...(worker !== undefined && { [WORKER]: worker }),
+    ...(!asked.hasToken && { host: 'localhost' }),
+  }
+  const reply = await sent(asked, { host, port: Number(port) }, to)
   return { ...reply, headers: { ...reply.headers, [ANSWERED_BY]: owner } }
 }
 
 /** The answer of one of several workers to a request as it is. @throws RequestFault 503 */
 export function passedOn(asked: HttpRequest, port: number): Promise<HttpReply> {
-  return sent(asked, `127.0.0.1:${port}`, isForwarded(asked) ? { [FORWARDED]: 'true' } : {})
+  const place = { host: '127.0.0.1', port }
+  return sent(asked, place, isForwarded(asked) ? { [FORWARDED]: 'true' } : {})
 }
 
 async function sent(
-  { method, path, headers, body, untilMs }: HttpRequest,
-  address: string,
+  asked: HttpRequest,
+  place: Place,
   more: Readonly<Record<string, string>>,
 ): Promise<HttpReply> {
+  const { path, headers: given, body, untilMs, route } = asked
   const leftMs = Math.ceil(Math.max(1, untilMs - performance.now()))
-  const deadline = headers[DEADLINE] === undefined ? {} : { [DEADLINE]: String(leftMs) }
-  const kept = { ...picked(headers, KEPT), ...more, ...deadline }
+  const deadline = given[DEADLINE] === undefined ? {} : { [DEADLINE]: String(leftMs) }
+  const headers = { ...picked(given, KEPT), ...more, ...deadline }
   const signal = AbortSignal.timeout(leftMs)
   try {
-    const asking = request(`http://${address}${path}`, { method, headers: kept, agent, signal })
+    // Never as one text: what stands before an @ in it would be a user, and the rest a server.
+    const asking = request({ ...place, method: route?.method, path, headers, agent, signal })
     asking.end(body)
     const [answer] = (await once(asking, 'response')) as [IncomingMessage]
     const { statusCode: status = 502 } = answer
-    return { status, headers: picked(answer.headers, BACK), body: await buffer(answer) }
+    const bytes = await bytesOf(answer, MOST.answerBytes, (bytes) => asked.hold(bytes))
+    return { status, headers: picked(answer.headers, BACK), body: bytes }
   } catch {
-    throw new RequestFault(503, 'the worker that owns it does not answer', LATER)
+    throw silent()
   }
+}
+
+function silent(): RequestFault {
+  return new RequestFault(503, 'the worker that owns it does not answer', LATER)
 }
 
 function picked(headers: HttpRequest['headers'], names: readonly string[]): Record<string, string> {

@@ -1,6 +1,7 @@
 import type { Metrics } from '../observe/metric-registry.ts'
 import type { Probes } from './health.ts'
-import { httpRoute, type RequestAddress, RequestServer } from './request-server.ts'
+import { httpRoute, probeRoute } from './request.ts'
+import { type RequestAddress, RequestServer } from './request-server.ts'
 
 interface HttpOptions extends Pick<RequestAddress, 'host' | 'port'> {
   readonly probes: Probes
@@ -12,16 +13,17 @@ interface HttpOptions extends Pick<RequestAddress, 'host' | 'port'> {
  * @throws TidemarkError `CONFIG_INVALID` when the address cannot be listened on
  */
 export function serveHttp({ probes, metrics, ...address }: HttpOptions): Promise<RequestServer> {
+  const scrape = async () => {
+    const headers = { 'content-type': metrics.contentType }
+    return { headers, body: Buffer.from(await metrics.text()) }
+  }
   const routes = [
-    httpRoute('none', 'GET /metrics', async () => {
-      const headers = { 'content-type': metrics.contentType }
-      return { headers, body: Buffer.from(await metrics.text()) }
-    }),
-    httpRoute('none', 'GET /livez', async () => {
+    { ...httpRoute('none', 'GET /metrics', scrape), access: 'open' as const },
+    probeRoute('none', 'GET /livez', async () => {
       const body = await probes.liveness()
       return { status: body.live ? 200 : 503, body }
     }),
-    httpRoute('none', 'GET /readyz', async () => {
+    probeRoute('none', 'GET /readyz', async () => {
       const body = await probes.readiness()
       return { status: body.ready ? 200 : 503, body }
     }),

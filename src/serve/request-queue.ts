@@ -1,6 +1,7 @@
 import { TidemarkError } from '../kernel/errors.ts'
 import type { Answer, Scorer } from '../scoring/scorer.ts'
-import { type HttpRequest, LATER, RequestFault, tooLate } from './request-server.ts'
+import { type HttpRequest, tooLate } from './request.ts'
+import { gone, LATER, RequestFault } from './request-fault.ts'
 
 /** Batches that may wait before more are refused. */
 const MOST_BATCHES = 8
@@ -8,7 +9,7 @@ const MOST_BATCHES = 8
 interface Waiting {
   readonly rows: Float32Array
   readonly count: number
-  readonly asked: Pick<HttpRequest, 'headers' | 'untilMs' | 'isGone'>
+  readonly asked: Pick<HttpRequest, 'headers' | 'untilMs' | 'isOver'>
   readonly resolve: (columns: readonly Float64Array[]) => void
   readonly reject: (fault: unknown) => void
 }
@@ -97,7 +98,7 @@ export class RequestQueue {
 
 /** @throws RequestFault nobody waits for the answer any more */
 export function refuseIfVain(asked: Waiting['asked']): void {
-  if (asked.isGone()) throw new RequestFault(499, 'the client is gone')
+  if (asked.isOver) throw gone()
   if (asked.untilMs <= performance.now()) throw tooLate(asked)
 }
 

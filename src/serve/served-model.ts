@@ -2,14 +2,15 @@ import { packageVersion } from '../kernel/node.ts'
 import { type EvaluatedOutput, evaluatedOutput } from '../scoring/accuracy/evaluation.ts'
 import { type Scorer, versionOf } from '../scoring/scorer.ts'
 import { confidenceOf, type ModelDefinition } from '../topology/models.ts'
-import { RequestQueue } from './request-queue.ts'
 import {
   type HttpReply,
   type HttpRequest,
   type HttpRoute,
   httpRoute,
-  RequestFault,
-} from './request-server.ts'
+  probeRoute,
+} from './request.ts'
+import { RequestFault } from './request-fault.ts'
+import { RequestQueue } from './request-queue.ts'
 import {
   float32,
   JSON_LENGTH,
@@ -51,13 +52,10 @@ export function modelRoutes(models: readonly ServedModel[]): readonly HttpRoute[
   const ready = (of: boolean, body: object): HttpReply => ({ status: of ? 200 : 503, body })
   const health = () => ready(isReady(), { status: isReady() ? 'ok' : 'failing' })
   return [
-    { ...httpRoute('health', 'GET /health', health), isOpen: true },
+    probeRoute('health', 'GET /health', health),
     httpRoute('server', 'GET /v2/?', () => ({ body: SERVER })),
-    { ...httpRoute('live', 'GET /v2/health/live', () => ({ body: { live: true } })), isOpen: true },
-    {
-      ...httpRoute('ready', 'GET /v2/health/ready', () => ready(isReady(), { ready: isReady() })),
-      isOpen: true,
-    },
+    probeRoute('live', 'GET /v2/health/live', () => ({ body: { live: true } })),
+    probeRoute('ready', 'GET /v2/health/ready', () => ready(isReady(), { ready: isReady() })),
     httpRoute('model', `GET ${model}`, (asked) => ({ body: metadataOf(modelOf(asked)) })),
     httpRoute('model_ready', `GET ${model}/ready`, (asked) => {
       const { model: of, scorer } = modelOf(asked)

@@ -1,5 +1,5 @@
 import type { ModelDefinition } from '../topology/models.ts'
-import { RequestFault } from './request-server.ts'
+import { RequestFault } from './request-fault.ts'
 
 // Tensors of the Open Inference Protocol, version 2, in JSON and in binary (Triton's extension
 // `binary_tensor_data`): github.com/kserve/open-inference-protocol.

@@ -6,16 +6,9 @@ import type { PreparedTopology } from '../runtime/prepared.ts'
 import type { AskedMember } from '../runtime/worker.ts'
 import type { Definition } from '../topology/definition.ts'
 import { forwarded, isForwarded } from './forwarding.ts'
+import { type HttpReply, type HttpRequest, type HttpRoute, httpRoute } from './request.ts'
+import { LATER, RequestFault } from './request-fault.ts'
 import { refuseIfVain } from './request-queue.ts'
-import {
-  type HttpReply,
-  type HttpRequest,
-  type HttpRoute,
-  httpRoute,
-  LATER,
-  RequestFault,
-  tooLate,
-} from './request-server.ts'
 import { decoded } from './served-model.ts'
 
 // Routes for events and keys of topologies. The worker that has the partition answers.
@@ -32,10 +25,10 @@ export function topologyRoutes(options: TopologyRoutes): HttpRoute[] {
   const requests = new TopologyRequests(options)
   return [
     httpRoute('predict_topology', 'POST /predict/(?<topology>[^/]+)', (asked) =>
-      inTime(asked, () => requests.predict(asked)),
+      answered(requests.predict(asked)),
     ),
     httpRoute('state', 'GET /state/(?<topology>[^/]+)/(?<key>[^/]+)', (asked) =>
-      inTime(asked, () => requests.state(asked)),
+      answered(requests.state(asked)),
     ),
   ]
 }
@@ -120,19 +113,12 @@ async function atOwner(
   return forwarded(asked, owner)
 }
 
-/** Answers in time, with the faults of a request. */
-async function inTime(asked: HttpRequest, answer: () => Promise<HttpReply>): Promise<HttpReply> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    const fail = () => reject(tooLate(asked))
-    timer = setTimeout(fail, Math.max(0, asked.untilMs - performance.now()))
-  })
+/** Answers, with the faults of a request. */
+async function answered(answer: Promise<HttpReply>): Promise<HttpReply> {
   try {
-    return await Promise.race([late, answer()])
+    return await answer
   } catch (thrown) {
     throw requestFault(thrown)
-  } finally {
-    clearTimeout(timer)
   }
 }
 

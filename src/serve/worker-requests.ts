@@ -2,13 +2,9 @@ import type { Observer } from '../runtime/events.ts'
 import type { PreparedTopology } from '../runtime/prepared.ts'
 import { isRule } from '../topology/models.ts'
 import { passedOn, workerMeant } from './forwarding.ts'
-import {
-  type HttpRequest,
-  LATER,
-  type RequestAddress,
-  RequestFault,
-  RequestServer,
-} from './request-server.ts'
+import { type HttpRequest, httpRoute } from './request.ts'
+import { LATER, RequestFault } from './request-fault.ts'
+import { type RequestAddress, RequestServer } from './request-server.ts'
 import { modelRoutes, type ServedModel, served } from './served-model.ts'
 import { type TopologyRoutes, topologyRoutes } from './topology-routes.ts'
 
@@ -22,7 +18,7 @@ export async function serveRequests(
 }
 
 /**
- * Passes requests on to the workers of a parent, which check the token.
+ * Passes requests on to the workers of a parent.
  * @param workers each with the port where it answers requests; `null`: it does not now
  * @throws TidemarkError `CONFIG_INVALID`: the address cannot be listened on
  */
@@ -39,9 +35,9 @@ export async function passRequestsOn(
     if (to !== undefined) return passedOn(asked, to)
     throw new RequestFault(503, 'no worker answers now', LATER)
   }
-  const routes = (['GET', 'POST'] as const).map((method) => {
-    return { method, path: /^/, isOpen: true as const, answer }
-  })
+  const probes = modelRoutes([]).filter(({ access }) => access === 'probe')
+  const others = ['GET', 'POST'].map((method) => httpRoute('none', `${method} .*`, answer))
+  const routes = [...probes.map((probe) => ({ ...probe, answer })), ...others]
   return RequestServer.listen({ ...address, routes })
 }
 

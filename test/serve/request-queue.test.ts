@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest'
 import { TidemarkError } from '../../src/kernel/errors.ts'
 import { type Answer, NO_ROWS, type Scorer } from '../../src/scoring/scorer.ts'
+import { RequestFault } from '../../src/serve/request-fault.ts'
 import { RequestQueue } from '../../src/serve/request-queue.ts'
-import { RequestFault } from '../../src/serve/request-server.ts'
 
-const PATIENT = { headers: {}, untilMs: Number.POSITIVE_INFINITY, isGone: () => false }
+const PATIENT = { headers: {}, untilMs: Number.POSITIVE_INFINITY, isOver: false }
 
 /** A scorer of two features that returns their sum once it is told to, and the batches it got. */
 function heldScorer(maxBatch = 4) {
@@ -71,7 +71,7 @@ test('a request that waits too long, or whose client is gone, is not run', async
   const headers = { 'tidemark-deadline-ms': '1' }
   const late = statusOf(queue.score(rowsOf(2, 2), { ...PATIENT, headers, untilMs }))
   const longest = statusOf(queue.score(rowsOf(2, 2), { ...PATIENT, untilMs }))
-  const gone = statusOf(queue.score(rowsOf(3, 3), { ...PATIENT, isGone: () => true }))
+  const gone = statusOf(queue.score(rowsOf(3, 3), { ...PATIENT, isOver: true }))
   const last = queue.score(rowsOf(4, 4), PATIENT)
   runs[0]?.sum()
   await turn()

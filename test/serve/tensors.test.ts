@@ -1,6 +1,6 @@
 import { array, assert, float, integer, property, record } from 'fast-check'
 import { expect, test } from 'vitest'
-import { RequestFault } from '../../src/serve/request-server.ts'
+import { RequestFault } from '../../src/serve/request-fault.ts'
 import { JSON_LENGTH, readRequest, writeReply } from '../../src/serve/tensors.ts'
 
 const MODEL = {

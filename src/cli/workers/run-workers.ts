@@ -131,12 +131,12 @@ export async function runWorkers(
   const kill = () => supervisor.kill()
   process.once('exit', kill)
   void ended.promise.then(() => supervisor.stop())
+  void ended.promise.then(() => server?.close())
   try {
     const names = numberedNames(config.workerName, config.workers)
     await supervisor.run((outline) => banner(outline, config, { names, http, predict: server }))
   } finally {
     process.off('exit', kill)
-    await http?.close()
-    await server?.close()
+    await Promise.all([http?.close(), server?.close()])
   }
 }
