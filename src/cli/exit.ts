@@ -1,6 +1,6 @@
-import { faultsOf, TidemarkError } from '../kernel/errors.ts'
+import { codeOf, faultsOf, TidemarkError } from '../kernel/errors.ts'
 import { threadsInRun } from '../scoring/thread-runner.ts'
-import { codeOf, colors, noteLine, say, sayOnOwnLine } from './print.ts'
+import { colors, noteLine, say, sayOnOwnLine } from './print.ts'
 
 // How a command ends: its exit code, and what happens at a signal.
 

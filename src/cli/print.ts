@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import pc from 'picocolors'
-import { faultsOf, messageOf, TidemarkError } from '../kernel/errors.ts'
+import { codeOf, faultsOf, isSystemError, messageOf, TidemarkError } from '../kernel/errors.ts'
 
 // Output of a command: data to stdout, text for people to stderr.
 
@@ -141,7 +141,7 @@ function describeFault(fault: unknown, stack: boolean, c: Colors): string {
   const known = fault instanceof TidemarkError ? fault : null
   const lines = [`${c.red('✗')} ${c.bold(codeOf(fault))}  ${messageOf(fault)}`]
   if (known?.where !== undefined) lines.push(`  ${c.dim(known.where)}`)
-  const hint = known === null && systemCodeOf(fault) === null ? BUG : known?.hint
+  const hint = known === null && !isSystemError(fault) ? BUG : known?.hint
   if (hint !== undefined) lines.push(`  hint: ${hint}`)
   const trace = known === null ? fault : known.cause
   if (stack && trace instanceof Error) lines.push(c.dim(trace.stack ?? ''))
@@ -149,13 +149,3 @@ function describeFault(fault: unknown, stack: boolean, c: Colors): string {
 }
 
 const BUG = 'this is a bug; TIDEMARK_LOG_LEVEL=debug shows where'
-
-/** The code of a fault; `INVARIANT`: a bug. */
-export function codeOf(fault: unknown): string {
-  return fault instanceof TidemarkError ? fault.code : (systemCodeOf(fault) ?? 'INVARIANT')
-}
-
-function systemCodeOf(fault: unknown): string | null {
-  const isSystems = fault instanceof Error && 'syscall' in fault && 'code' in fault
-  return isSystems && typeof fault.code === 'string' ? fault.code : null
-}

@@ -1,5 +1,5 @@
 import { wallClock } from '../kernel/clock.ts'
-import { faultsOf, messageOf, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
+import { codeOf, faultsOf, messageOf, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
 import { packageVersion } from '../kernel/node.ts'
 import type { Log } from '../observe/log.ts'
 import { logEvents } from '../observe/log-events.ts'
@@ -136,8 +136,8 @@ async function ended(worker: Worker, log: Log | undefined, close: () => Promise<
     await worker.done
   } catch (thrown) {
     for (const fault of faultsOf(thrown)) {
-      const { code, where, hint } = fault instanceof TidemarkError ? fault : { code: 'INVARIANT' }
-      log?.error({ code, where, hint }, messageOf(fault))
+      const { where, hint } = fault instanceof TidemarkError ? fault : {}
+      log?.error({ code: codeOf(fault), where, hint }, messageOf(fault))
     }
     throw thrown
   } finally {

@@ -159,6 +159,34 @@ export function refuseIfAny(faults: readonly TidemarkError[]): void {
   if (faults.length > 0) throw new Refused(faults)
 }
 
+/** Whether it is an error of the system, such as a full disk: it has a code, and may have a path. */
+export function isSystemError(thrown: unknown): thrown is SystemError {
+  const isSystems = thrown instanceof Error && 'syscall' in thrown && 'code' in thrown
+  return isSystems && typeof thrown.code === 'string'
+}
+
+export interface SystemError extends Error {
+  readonly code: string
+  readonly path?: string | undefined
+  readonly syscall?: string | undefined
+}
+
+/**
+ * Returns a function for `catch`, which throws what it gets. An error of the system about an open
+ * file does not say which file that is: it gets the path.
+ */
+export function atPath(path: string): (thrown: unknown) => never {
+  return (thrown) => {
+    if (!isSystemError(thrown) || thrown.path !== undefined) throw thrown
+    throw Object.assign(thrown, { message: `${thrown.message} '${path}'`, path })
+  }
+}
+
+/** The code of a fault; `INVARIANT`: a bug. */
+export function codeOf(fault: unknown): string {
+  return fault instanceof TidemarkError || isSystemError(fault) ? fault.code : 'INVARIANT'
+}
+
 /** The faults of a {@link Refused}; any other thrown value alone. */
 export function faultsOf(thrown: unknown): readonly unknown[] {
   return thrown instanceof Refused ? thrown.faults : [thrown]

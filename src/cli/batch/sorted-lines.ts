@@ -6,7 +6,7 @@ import { eventTimeMs } from '../../formats/identity.ts'
 import { LIMITS } from '../../formats/json/parse-json.ts'
 import { openFormat } from '../../formats/open-format.ts'
 import { ByteRoom } from '../../kernel/bytes.ts'
-import { configFault, TidemarkError } from '../../kernel/errors.ts'
+import { atPath, configFault, TidemarkError } from '../../kernel/errors.ts'
 import { DuckDb, onFile, sqlText } from '../../records/files/duckdb.ts'
 import { fileRow, type InputBlock, type InputLines } from '../../records/files/input-lines.ts'
 import type { EventFunction, SourceDefinition } from '../../topology/definition.ts'
@@ -33,7 +33,7 @@ export async function sortByTime(
   const unsorted = `${sorted}.lines`
   const duckdb = await DuckDb.open(dirname(sorted))
   try {
-    await pipeline(timed(input, source), createWriteStream(unsorted))
+    await pipeline(timed(input, source), createWriteStream(unsorted)).catch(atPath(unsorted))
     const read = `read_csv(${sqlText(unsorted)}, header = false, auto_detect = false, delim = ${sqlText(MARK)}, quote = '', escape = '', max_line_size = ${MOST_LINE_BYTES}, buffer_size = ${2 * MOST_LINE_BYTES}, columns = {time: 'BIGINT', place: 'BIGINT', line: 'VARCHAR'})`
     const query = `SELECT concat(place, ${sqlText(MARK)}, line) FROM (SELECT * FROM ${read} ORDER BY time, place)`
     const lines = duckdb.lines(query)

@@ -1,4 +1,11 @@
-import { type Code, type ErrorDetails, messageOf, TidemarkError } from '../../kernel/errors.ts'
+import {
+  type Code,
+  type ErrorDetails,
+  isSystemError,
+  messageOf,
+  type SystemError,
+  TidemarkError,
+} from '../../kernel/errors.ts'
 import type { MetricData } from '../../observe/metric-registry.ts'
 import type { Readiness } from '../../serve/health.ts'
 import type { RunOutline } from '../run-output.ts'
@@ -39,8 +46,9 @@ export type Report =
 
 /** An error for another process: an Error object would arrive without its code. */
 export interface FaultData extends Omit<ErrorDetails, 'cause'> {
-  /** `null`: a bug. */
+  /** `null`: an error of the system, or a bug. */
   readonly code: Code | null
+  readonly system: Pick<SystemError, 'code' | 'path' | 'syscall'> | null
   readonly message: string
   /** The stack of a bug, or of the cause. */
   readonly stack: string | undefined
@@ -51,11 +59,14 @@ export function faultData(thrown: unknown): FaultData {
   const { code = null, where, hint } = known ?? {}
   const traced = known === null ? thrown : known.cause
   const stack = traced instanceof Error ? traced.stack : undefined
-  return { code, message: messageOf(thrown), where, hint, stack }
+  const system = isSystemError(thrown)
+    ? { code: thrown.code, path: thrown.path, syscall: thrown.syscall }
+    : null
+  return { code, system, message: messageOf(thrown), where, hint, stack }
 }
 
-export function faultOf({ code, message, stack, ...details }: FaultData): Error {
-  const bug = Object.assign(new Error(message), { stack })
+export function faultOf({ code, system, message, stack, ...details }: FaultData): Error {
+  const bug = Object.assign(new Error(message), { stack }, system)
   if (code === null) return bug
   return new TidemarkError(code, message, { ...details, cause: stack && bug })
 }

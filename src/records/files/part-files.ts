@@ -1,6 +1,7 @@
 import { appendFile, mkdir, open, rm, truncate } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { ByteRoom } from '../../kernel/bytes.ts'
+import { atPath } from '../../kernel/errors.ts'
 
 // Lines of outputs in files, each of which has those of one partition: within it they are in log
 // order, and an interrupted run continues where the files were last known to be whole.
@@ -84,7 +85,7 @@ export class PartFiles {
       part.isDirty = false
       const file = await open(part.path, 'r+')
       try {
-        await file.sync()
+        await file.sync().catch(atPath(part.path))
       } finally {
         await file.close()
       }
@@ -105,7 +106,7 @@ export class PartFiles {
       await mkdir(dirname(path), { recursive: true })
       await rm(path, { force: true })
     }
-    await appendFile(path, room.bytes.subarray(0, room.used))
+    await appendFile(path, room.bytes.subarray(0, room.used)).catch(atPath(path))
     part.bytes += room.used
     part.isDirty = true
     room.clear()

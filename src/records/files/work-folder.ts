@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { readdir, readFile, rename, rm, rmdir, stat, utimes, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { basename, dirname, join } from 'node:path'
-import { configFault, messageOf } from '../../kernel/errors.ts'
+import { atPath, configFault, isSystemError, messageOf } from '../../kernel/errors.ts'
 import { jsonObject } from '../../kernel/json.ts'
 import { makeFolder } from '../../kernel/node.ts'
 
@@ -57,7 +57,7 @@ export class WorkFolder {
         if (!o.isKept || !CONTINUED.test(name)) await folder.#remove(name)
       }
     } catch (error) {
-      throw error instanceof Error && 'syscall' in error
+      throw isSystemError(error)
         ? configFault(`cannot write the output: ${messageOf(error)}`, output)
         : error
     }
@@ -67,8 +67,9 @@ export class WorkFolder {
   /** Writes down, in one step, what a worker has done. */
   async save(worker: number, progress: object): Promise<void> {
     const path = join(this.path, `${PROGRESS}-${worker}.json`)
-    await writeFile(`${path}.new`, JSON.stringify(progress), { flush: true })
-    await rename(`${path}.new`, path)
+    const next = `${path}.new`
+    await writeFile(next, JSON.stringify(progress), { flush: true }).catch(atPath(next))
+    await rename(next, path)
   }
 
   /** The saved states, in the order of the workers' numbers. */
@@ -84,7 +85,8 @@ export class WorkFolder {
     for (const name of (await readdir(this.path)).sort().reverse()) {
       if (!kept.includes(name)) await this.#remove(name)
     }
-    await writeFile(join(this.path, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`)
+    const path = join(this.path, MANIFEST)
+    await writeFile(path, `${JSON.stringify(manifest, null, 2)}\n`).catch(atPath(path))
     await writeFile(join(this.path, '_SUCCESS'), '')
     const replaced = `${this.path}.replaced`
     await rm(replaced, { recursive: true, force: true })

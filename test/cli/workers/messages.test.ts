@@ -1,4 +1,6 @@
+import pc from 'picocolors'
 import { expect, test } from 'vitest'
+import { describeFailure } from '../../../src/cli/print.ts'
 import { faultData, faultOf } from '../../../src/cli/workers/messages.ts'
 import { TidemarkError } from '../../../src/kernel/errors.ts'
 
@@ -25,4 +27,14 @@ test('a bug arrives as one, with its stack', () => {
   const arrived = sent(bug)
   expect(arrived).not.toBeInstanceOf(TidemarkError)
   expect(arrived).toMatchObject({ message: bug.message, stack: bug.stack })
+})
+
+test('an error of the system arrives with its code and path, and is told as no bug', () => {
+  const written = { code: 'ENOSPC', syscall: 'write', path: '/disk/part-00000.ndjson' }
+  const full = Object.assign(new Error('ENOSPC: no space left on device'), written)
+  const arrived = sent(full)
+  expect(arrived).toMatchObject({ ...written, message: full.message, stack: full.stack })
+  expect(describeFailure(arrived, false, pc.createColors(false))).toBe(
+    '✗ ENOSPC  ENOSPC: no space left on device',
+  )
 })

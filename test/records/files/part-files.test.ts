@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { PartFiles, type PartSizes, partName } from '../../../src/records/files/part-files.ts'
@@ -46,4 +46,17 @@ test('lines are in a file, in order, whether much or little of them was flushed'
   const sizes: PartSizes = await parts.sync()
   expect(readFileSync(join(folder, A), 'utf8') === `${lines.join('\n')}\n`).toBe(true)
   expect(sizes[A]).toEqual({ rows: 12, bytes: lines.join('\n').length + 1 })
+})
+
+test('a full disk is told with the part that could not be written', async () => {
+  const folder = folderWith({})
+  const parts = await PartFiles.open(folder, {})
+  add(parts, A, 'one')
+  await parts.sync()
+  const path = join(folder, A)
+  rmSync(path)
+  symlinkSync('/dev/full', path)
+  add(parts, A, 'two')
+  const message = `ENOSPC: no space left on device, write '${path}'`
+  await expect(parts.sync()).rejects.toMatchObject({ code: 'ENOSPC', path, message })
 })

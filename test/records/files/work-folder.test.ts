@@ -4,6 +4,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs'
@@ -97,4 +98,12 @@ test('a folder that cannot be made is refused, also where Node would try for eve
     code: 'CONFIG_INVALID',
     where: '/proc/none/out',
   })
+})
+
+test('a full disk is told with the file of what is saved', async () => {
+  const folder = await WorkFolder.lock(join(folderWith({}), 'out'), NEW)
+  const path = join(folder.path, '_progress-0.json.new')
+  symlinkSync('/dev/full', path)
+  await expect(folder.save(0, {})).rejects.toMatchObject({ code: 'ENOSPC', path })
+  await folder.release()
 })
