@@ -41,6 +41,7 @@ export async function* lineBlocks(
   features: readonly string[],
 ): AsyncGenerator<RowBlock> {
   for await (const { memory, starts, ends, places } of input.blocks()) {
+    if (starts.length === 0) continue
     const given = starts.map((start, line) => jsonObject(memory.text(start, ends[line] as number)))
     yield {
       rows: given.length,

@@ -80,6 +80,8 @@ export class PartFiles {
     const sizes: Record<string, PartSize> = {}
     for (const [name, part] of this.#parts) {
       if (part.room.used > 0) await this.#write(part)
+      // Nothing was written of it, so there is no file.
+      if (part.bytes === 0) continue
       sizes[name] = { bytes: part.bytes, rows: part.rows }
       if (!part.isDirty) continue
       part.isDirty = false

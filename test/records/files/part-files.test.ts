@@ -60,3 +60,9 @@ test('a full disk is told with the part that could not be written', async () => 
   const message = `ENOSPC: no space left on device, write '${path}'`
   await expect(parts.sync()).rejects.toMatchObject({ code: 'ENOSPC', path, message })
 })
+
+test('a part without lines is no file, and has no size', async () => {
+  const parts = await PartFiles.open(folderWith({}), {})
+  add(parts, A)
+  expect(await parts.sync()).toEqual({})
+})
