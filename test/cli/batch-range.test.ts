@@ -28,6 +28,11 @@ test.each([
     ],
   ],
   [
+    'another topic, and files besides',
+    [CARDS, '--input', 'kafka:q', '--input', 'a.ndjson'],
+    ['kafka:q cannot be read together with other inputs', '--input'],
+  ],
+  [
     'a shadow',
     ['test/golden/topologies/card-shadow.ts', '--group', 'b1', '--from', 'latest'],
     ['no record is in latest to latest', '"card-shadow" is a topic of the topology itself'],
