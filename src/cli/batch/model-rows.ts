@@ -58,7 +58,7 @@ export async function scoreRows(
 function columnFaults({ tables }: InputLines, { features, outputs }: ModelDefinition) {
   return tables.flatMap(({ file, columns }): TidemarkError[] => {
     const { path, kind } = file
-    const types = new Map(columns.map(({ name, type }) => [name, type]))
+    const types = new Map(columns.map(({ name, type }) => [name, String(type)]))
     const missing = features.filter((name) => !types.has(name))
     const texts = kind === 'csv' ? [] : features.filter((name) => !isNumber(types.get(name)))
     const fault = (what: string, hint?: string) => configFault(what, path, hint)
@@ -74,7 +74,7 @@ function columnFaults({ tables }: InputLines, { features, outputs }: ModelDefini
 
 /** @param type of DuckDB; `undefined`: told already */
 function isNumber(type = 'DOUBLE'): boolean {
-  return /^(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|DECIMAL|FLOAT|DOUBLE)/.test(type)
+  return /^(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|DECIMAL\([^)]*\)|FLOAT|DOUBLE)$/.test(type)
 }
 
 function takenFaults(outputs: readonly string[], names: readonly string[], where: string) {

@@ -5,6 +5,7 @@ import { rm } from 'node:fs/promises'
 import { Socket } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import type { DuckDBType } from '@duckdb/node-api'
 import { configFault, messageOf, TidemarkError } from '../../kernel/errors.ts'
 
 // DuckDB reads Parquet and CSV, sorts, and writes Parquet. It is loaded only where it is needed,
@@ -19,6 +20,11 @@ const SETTINGS = {
   // Nothing is loaded from the network.
   autoinstall_known_extensions: 'false',
   autoload_known_extensions: 'false',
+}
+
+export interface Column {
+  readonly name: string
+  readonly type: DuckDBType
 }
 
 /** Rows of a chunk of DuckDB. */
@@ -52,6 +58,13 @@ export class DuckDb {
   /** The rows of a small result. */
   async rows(sql: string): Promise<readonly (readonly unknown[])[]> {
     return (await this.#connection.runAndReadAll(sql)).getRows()
+  }
+
+  /** The names and types of a query's columns. */
+  async columns(query: string): Promise<readonly Column[]> {
+    const result = await this.#connection.runAndReadAll(`${query} LIMIT 0`)
+    const types = result.columnTypes()
+    return result.columnNames().map((name, i) => ({ name, type: types[i] as DuckDBType }))
   }
 
   /**
@@ -176,7 +189,18 @@ export async function onFile<T>(path: string, query: () => Promise<T>, hint?: st
   try {
     return await query()
   } catch (error) {
-    const [why] = messageOf(error).split('\n')
-    throw configFault(`cannot be read or written: ${why}`, path, hint)
+    throw configFault(`cannot be read or written: ${fileFault(error)}`, path, hint)
   }
+}
+
+const CSV_FAULT = /CSV Error on Line: (\d+)\nOriginal Line: (.*?)\n+([^\n]+)\n+Possible /s
+
+/** Says in one line why a file cannot be read or written, without what is in it. */
+export function fileFault(error: unknown): string {
+  const [, line, text = '', what = ''] = CSV_FAULT.exec(messageOf(error)) ?? []
+  if (line === undefined) return messageOf(error).split('\n', 1)[0] as string
+  const expected = /^Expected Number of Columns: (\d+)/.exec(what)?.[1]
+  if (expected === undefined) return `line ${line}: ${what}`
+  const fields = text.replaceAll(/"[^"]*"/g, '').split(',').length
+  return `number of fields in line ${line}: ${fields}, in the first line: ${expected}`
 }

@@ -1,8 +1,8 @@
 import { createReadStream } from 'node:fs'
 import { pipeline } from 'node:stream'
 import { createGunzip } from 'node:zlib'
-import { configFault, messageOf, refuseIfAny } from '../../kernel/errors.ts'
-import { DuckDb } from './duckdb.ts'
+import { configFault, refuseIfAny } from '../../kernel/errors.ts'
+import { DuckDb, fileFault } from './duckdb.ts'
 import { type InputFile, inputFiles } from './input-files.ts'
 import { blocksOf, type LineBlock } from './lines.ts'
 import {
@@ -90,7 +90,7 @@ export class InputLines {
           yield { ...block, places: numbers.map((row) => number * MOST_ROWS + row) }
         }
       } catch (error) {
-        throw configFault(`cannot read the input: ${messageOf(error)}`, file.path)
+        throw configFault(`cannot read the input: ${fileFault(error)}`, file.path)
       }
     }
     this.#readFiles = this.files.length

@@ -1,5 +1,5 @@
 import { configFault, type TidemarkError } from '../../kernel/errors.ts'
-import { type DuckDb, onFile, sqlName, sqlText } from './duckdb.ts'
+import { type Column, type DuckDb, onFile, sqlName, sqlText } from './duckdb.ts'
 import type { InputFile } from './input-files.ts'
 
 // Parquet and CSV as lines of JSON: what DuckDB writes is scanned faster than its values are read.
@@ -22,29 +22,31 @@ export const NUMERIC: FieldRule = {
 /** `null`: nothing is known of the field. */
 export type FieldOf = (name: string) => FieldRule | null
 
-interface Column {
-  readonly name: string
-  readonly type: string
-}
-
 /** A table in a file. */
 export interface TabularFile {
   readonly file: InputFile
   readonly columns: readonly Column[]
   readonly rows: number
+  /** What SQL selects its rows from. */
+  readonly from: string
 }
 
-const CSV_HINT = 'commas separate its fields, and its first line has their names'
+const CSV_HINT =
+  'commas separate its fields, and its first line has their names; line ends between quotes do not count'
 
 /** @throws TidemarkError `CONFIG_INVALID`: it cannot be read */
 export async function openTable(file: InputFile, duckdb: DuckDb): Promise<TabularFile> {
   return onFile(
     file.path,
     async () => {
-      const described = await duckdb.rows(`DESCRIBE SELECT * FROM ${read(file)}`)
-      const columns = described.map((row) => ({ name: String(row[0]), type: String(row[1]) }))
-      const [[rows] = []] = await duckdb.rows(`SELECT count(*) FROM ${read(file)}`)
-      return { file, columns, rows: Number(rows) }
+      const path = sqlText(file.path)
+      const all = file.kind === 'csv' ? `read_csv(${path}, ${HEADER})` : `read_parquet(${path})`
+      const columns = await duckdb.columns(`SELECT * FROM ${all}`)
+      const types = columns.map(({ name }) => `${sqlName(name)}: 'VARCHAR'`).join(', ')
+      const rowsOfCsv = `read_csv(${path}, ${CSV}, auto_detect = false, columns = {${types}})`
+      const from = file.kind === 'csv' ? rowsOfCsv : all
+      const [[rows] = []] = await duckdb.rows(`SELECT count(*) FROM ${from}`)
+      return { file, columns, rows: Number(rows), from }
     },
     file.kind === 'csv' ? CSV_HINT : undefined,
   )
@@ -52,7 +54,8 @@ export async function openTable(file: InputFile, duckdb: DuckDb): Promise<Tabula
 
 /** How files differ in their columns from the first. */
 export function differentColumns([first, ...others]: readonly TabularFile[]): TidemarkError[] {
-  const told = (of?: TabularFile) => of?.columns.map(({ name, type }) => `${name} ${type}`) ?? []
+  const told = (of?: TabularFile) =>
+    of?.columns.map(({ name, type }) => `${name} ${String(type)}`) ?? []
   const usual = told(first)
   return others.flatMap((table) => {
     const own = told(table)
@@ -68,7 +71,7 @@ export function differentColumns([first, ...others]: readonly TabularFile[]): Ti
 
 /** Streams the rows of a table as lines of JSON. @param fieldOf what is known of a column */
 export function tableLines(
-  { file, columns }: TabularFile,
+  { file, columns, from }: TabularFile,
   duckdb: DuckDb,
   fieldOf: FieldOf,
 ): AsyncGenerator<Buffer> {
@@ -80,19 +83,16 @@ export function tableLines(
     return `CASE WHEN ${sqlName(column.name)} IS NOT NULL THEN ${before} || ${value} END`
   })
   const json = `'{' || ltrim(concat(${fields.join(', ')}), ',') || '}'`
-  return duckdb.lines(`SELECT ${json} FROM ${read(file)}`)
+  return duckdb.lines(`SELECT ${json} FROM ${from}`)
 }
 
 /**
- * All of RFC 4180: DuckDB would guess it from the first rows, and leave out rows that do not fit. Its
- * usual buffers are eight times as large.
+ * All of RFC 4180: DuckDB would guess it from the first rows, and leave out rows that do not fit, or
+ * that look like comments. Its usual buffers are eight times as large.
  */
-const CSV = `buffer_size = 4194304, header = true, delim = ',', quote = '"', escape = '"', skip = 0, all_varchar = true, allow_quoted_nulls = false`
-
-function read({ path, kind }: InputFile): string {
-  if (kind === 'parquet') return `read_parquet(${sqlText(path)})`
-  return `read_csv(${sqlText(path)}, ${CSV})`
-}
+const CSV = `buffer_size = 4194304, header = true, delim = ',', quote = '"', escape = '"', comment = '', skip = 0, all_varchar = true, allow_quoted_nulls = false`
+/** Finds names in the first line, whatever is in the others. */
+const HEADER = `${CSV}, ignore_errors = true, strict_mode = false, sample_size = 1`
 
 /** Is a field without a value left out, rather than null? */
 function isLeftOut(field: FieldRule | null): boolean {
@@ -118,21 +118,52 @@ function valueOfText(column: Column, field: FieldRule | null): string {
 }
 
 /** JSON of a column of Parquet. A whole number beyond 2^53 is a text: as a number it would change. */
-function valueOf({ name: column, type }: Column, field: FieldRule | null): string {
-  const of = sqlName(column)
+function valueOf(column: Column, field: FieldRule | null): string {
+  const [of, type] = [sqlName(column.name), String(column.type)]
   const isText = field?.kinds.has('text') === true && !field.kinds.has('number')
   const plain = isText ? `to_json(${of}::VARCHAR)` : `${of}::VARCHAR`
-  if (type.endsWith(']')) return `to_json(${of})`
-  if (/^(U?(TINY|SMALL)INT|U?INTEGER)/.test(type)) return plain
-  if (/^(U?BIGINT|U?HUGEINT|DECIMAL)/.test(type)) {
-    const isExact = `${of} BETWEEN -${MOST} AND ${MOST}`
-    return `CASE WHEN ${isExact} THEN ${plain} ELSE to_json(${of}::VARCHAR) END`
+  if (/^(U?(TINY|SMALL)INT|U?INTEGER)$/.test(type)) return plain
+  if (WHOLE.test(type)) {
+    return `CASE WHEN ${isExact(of)} THEN ${plain} ELSE to_json(${of}::VARCHAR) END`
   }
-  if (type === 'FLOAT' || type === 'DOUBLE') {
+  if (FLOATING.test(type)) {
     return `CASE WHEN isfinite(${of}) THEN ${of}::DOUBLE::VARCHAR ELSE 'null' END`
   }
   if (type === 'BOOLEAN') return `${of}::VARCHAR`
-  if (type.startsWith('TIMESTAMP')) return `epoch_ms(${of})::VARCHAR`
+  if (/^TIMESTAMP[^\]]*$/.test(type)) return `epoch_ms(${of})::VARCHAR`
   if (type === 'DATE') return `epoch_ms(${of}::TIMESTAMP)::VARCHAR`
-  return `to_json(${of})`
+  return `to_json(${innerValue(of, column.type)})`
+}
+
+/** DECIMAL is one, too: its digits may be more than those of a number. */
+const WHOLE = /^(U?BIGINT|U?HUGEINT|DECIMAL\([^)]*\))$/
+const FLOATING = /^(FLOAT|DOUBLE)$/
+
+function isExact(of: string): string {
+  return `${of} BETWEEN -${MOST} AND ${MOST}`
+}
+
+/** What `to_json` writes with the numbers that {@link valueOf} has, also in lists, structs and maps. */
+function innerValue(of: string, type: Column['type'], depth = 0): string {
+  if ('entryTypes' in type) {
+    const entries = type.entryNames.map((name, i) => {
+      const entry = `struct_extract(${of}, ${sqlText(name)})`
+      return `${sqlName(name)} := ${innerValue(entry, type.entryTypes[i] as Column['type'], depth)}`
+    })
+    return `CASE WHEN ${of} IS NOT NULL THEN struct_pack(${entries.join(', ')}) END`
+  }
+  const item = `item${depth}`
+  if ('keyType' in type) {
+    const value = innerValue(`${item}.value`, type.valueType, depth + 1)
+    const entry = `struct_pack(key := ${item}.key, value := ${value})`
+    return `map_from_entries(list_transform(map_entries(${of}), lambda ${item}: ${entry}))`
+  }
+  if ('valueType' in type) {
+    return `list_transform(${of}, lambda ${item}: ${innerValue(item, type.valueType, depth + 1)})`
+  }
+  const name = String(type)
+  if (WHOLE.test(name)) {
+    return `CASE WHEN ${isExact(of)} THEN to_json(${of}) ELSE to_json(${of}::VARCHAR) END`
+  }
+  return FLOATING.test(name) ? `CASE WHEN isfinite(${of}) THEN ${of} END` : of
 }

@@ -4,7 +4,7 @@ import { DuckDBInstance } from '@duckdb/node-api'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
 import { fieldRules } from '../../../src/formats/json/field-rules.ts'
-import { DuckDb, sqlText } from '../../../src/records/files/duckdb.ts'
+import { DuckDb, fileFault, sqlText } from '../../../src/records/files/duckdb.ts'
 import type { InputFile } from '../../../src/records/files/input-files.ts'
 import { openTable, tableLines } from '../../../src/records/files/tabular.ts'
 import { folderWith } from '../../support/folder.ts'
@@ -101,7 +101,26 @@ test.each([
   ['list', '[1, 2]', '[1,2]'],
   ['list', '[1, 2]::BIGINT[]', '[1,2]'],
   ['list', '[1.5]::DECIMAL(4,1)[]', '[1.5]'],
+  [
+    'list',
+    '[9007199254740991, 9007199254740993, NULL]',
+    '[9007199254740991,"9007199254740993",null]',
+  ],
+  ['list', "[0.5::FLOAT, 'nan', '-inf', NULL]", '[0.5,null,null,null]'],
+  ['list', "[[1e300, 'inf'], NULL]::DOUBLE[][]", '[[1e300,null],null]'],
   ['unknown', "{'a': 'b'}", '{"a":"b"}'],
+  [
+    'unknown',
+    `{'a "b"': {'c''d': 9007199254740993, 'e': ['nan'::DOUBLE]}, 'f': NULL::STRUCT(g BIGINT)}`,
+    `{"a \\"b\\"":{"c'd":"9007199254740993","e":[null]},"f":null}`,
+  ],
+  ['unknown', "[{'id': 9007199254740993::DECIMAL(20,0)}]", '[{"id":"9007199254740993"}]'],
+  [
+    'unknown',
+    "MAP {'a': {'b': -9007199254740993}, 'c': {'b': 1}}",
+    '{"a":{"b":"-9007199254740993"},"c":{"b":1}}',
+  ],
+  ['unknown', "['2026-01-05'::TIMESTAMP]", '["2026-01-05 00:00:00"]'],
   ['mayBeNull', 'NULL::BIGINT', 'null'],
 ])('%s of Parquet that is %s becomes %s', async (field, sql, json) => {
   const rows = await ofParquet(`SELECT ${sql} AS "${field}", 'x' AS other`)
@@ -133,11 +152,35 @@ test('rows stay in order, and quotes are known however late the first one comes'
   expect(rows[30_000]).toBe('{"number":30000,"text":"a,\\nb"}')
 })
 
+const PLAIN = 'a,b\n1,2\n'
+
 test.each([
-  ['a.csv', 'csv', 'a,b\n1,2\n1,2,3,4\n'],
-  ['a.parquet', 'parquet', 'PAR1'],
-] as const)('%s that is none is refused', async (name, kind, content) => {
-  const path = join(folderWith({}), name)
-  writeFileSync(path, content)
-  await expect(lines(path, kind)).rejects.toMatchObject({ code: 'CONFIG_INVALID', where: path })
+  ['more fields', `${PLAIN}1,2,3,4\n`, 'number of fields in line 3: 4, in the first line: 2'],
+  ['fewer fields', 'a,b\n1\n', 'number of fields in line 2: 1, in the first line: 2'],
+  ['quotes around commas', `${PLAIN}"a, ""b""\n,",2,"3,4"\n`, 'number of fields in line 3: 3'],
+  ['a late one', `${PLAIN.repeat(30_000)}1,2,3\n`, 'number of fields in line 60001: 3'],
+  ['text behind a quote', `${PLAIN}1,"2"x\n`, 'line 3: Value with unterminated quote found.'],
+  ['bytes of no UTF-8', Buffer.from('a,b\n1,\xff2\n', 'latin1'), 'line 2: Invalid unicode'],
+])('a line of CSV that breaks the form is told without its values: %s', async (_, csv, told) => {
+  const path = join(folderWith({ 'a.csv': '' }), 'a.csv')
+  writeFileSync(path, csv)
+  const input = lines(path, 'csv').catch(fileFault)
+  expect(await input).toMatch(told)
+  expect(await input).not.toContain('\n')
+})
+
+test('a line of CSV that begins as comments do elsewhere is a row', async () => {
+  expect(await ofCsv('text,other\n#a,b\n#c,d\ne,f\n')).toEqual([
+    '{"text":"#a","other":"b"}',
+    '{"text":"#c","other":"d"}',
+    '{"text":"e","other":"f"}',
+  ])
+})
+
+test('a file that is no Parquet is refused', async () => {
+  const path = join(folderWith({ 'a.parquet': 'PAR1' }), 'a.parquet')
+  await expect(lines(path, 'parquet')).rejects.toMatchObject({
+    code: 'CONFIG_INVALID',
+    where: path,
+  })
 })
