@@ -73,6 +73,8 @@ export class FeatureRows implements Operator {
   readonly #names: readonly string[]
   readonly #behind: readonly Operator[]
   readonly #onLate: OnLate
+  /** Features that are a column's value: without one, an event enters no window. */
+  readonly #ofColumns: readonly OwnFeature[]
   readonly #own: readonly OwnFeature[]
   readonly #tables: TableRows
   /** Places in the author's order of the features that are also given without rounding. */
@@ -100,16 +102,18 @@ export class FeatureRows implements Operator {
     this.#use = use
     this.states = step.kinds.map((_, kind) => new KeyedWindows(step, kind, { reader, keys, use }))
     this.#tables = new TableRows(step, { lookup, reader })
-    this.#own = step.features.flatMap((f, at): OwnFeature[] => {
+    const own = step.features.flatMap((f, at): OwnFeature[] => {
       if (f.from !== 'value' && f.from !== 'lookup') return []
-      const own = { name: f.name, at, kind: f.kind }
+      const place = { name: f.name, at, kind: f.kind }
       if (f.from === 'lookup') {
-        return [{ ...own, read: this.#tables.reader(f), field: null, mayLack: false, form: null }]
+        return [{ ...place, read: this.#tables.reader(f), field: null, mayLack: false, form: null }]
       }
       const [read, form] = [reader(f.of), f.form === undefined ? null : formOf(f.form)]
       const isField = form === null && read instanceof FieldRead && read.type === 'number'
-      return [{ ...own, read, field: isField ? read : null, mayLack: f.missing === 'nan', form }]
+      return [{ ...place, read, field: isField ? read : null, mayLack: f.missing === 'nan', form }]
     })
+    this.#ofColumns = own.filter(({ at }) => isOfColumn(step, at))
+    this.#own = own.filter(({ at }) => !isOfColumn(step, at))
     this.#names = step.features.map((f) => f.name)
     this.#exact = exact.map((name) => this.#names.indexOf(name))
     this.#row = new Float64Array(step.features.length)
@@ -147,10 +151,10 @@ export class FeatureRows implements Operator {
   peek(moment: EventMoment, { features }: StepStates): void {
     const row = new Float64Array(this.#row.length)
     for (const kind of this.states) kind.peek(moment, row)
-    const own = this.#step.features.flatMap((feature, f) =>
-      this.#own.some(({ at }) => at === f) ? [] : [[feature.name, Math.fround(row[f] as number)]],
+    const windows = this.#step.features.flatMap(({ name, from }, f) =>
+      from === 'value' || from === 'lookup' ? [] : [[name, Math.fround(row[f] as number)]],
     )
-    features[this.#step.name] = Object.fromEntries(own)
+    features[this.#step.name] = Object.fromEntries(windows)
   }
 
   /** Fetches the rows that events will look up in stores. */
@@ -204,7 +208,7 @@ export class FeatureRows implements Operator {
     if (bad !== null) return bad
     const full = isBehind ? null : this.#refusal(moment.key)
     if (full !== null) return full
-    // Windows depend on the columns alone, never on a table, a model or a condition before one: an
+    // Windows depend on all columns that a feature takes, never on a table, a model or a condition before one: an
     // event enters even if its own row cannot be made.
     const own = open === null ? null : this.#readOwnRow(events, index)
     const row = own === this.#row ? this.#row : null
@@ -236,28 +240,36 @@ export class FeatureRows implements Operator {
         if (typeof read !== 'boolean') return badColumn(read)
         this.#isKind[k] = read
       }
-      return null
     } catch (cause) {
       return threw(cause)
     }
+    return this.#readEach(this.#ofColumns, events, index)
   }
 
   /**
-   * Reads the features that are not over windows.
+   * Reads the features that are not over windows, nor a column's value.
    *
    * @returns the row, or why it cannot be made; `null`: no step takes it
    */
   #readOwnRow(events: Events, index: number): Float64Array | TidemarkError | null {
-    let reading: OwnFeature | undefined
     try {
       if (!areWanted(this.#behind, events, index)) return null
       this.#tables.find(events, index, { isKind: this.#isKind, timeMs: this.#moment.timeMs })
-      for (const feature of this.#own) {
+    } catch (cause) {
+      return threw(cause)
+    }
+    return this.#readEach(this.#own, events, index) ?? this.#row
+  }
+
+  #readEach(features: readonly OwnFeature[], events: Events, index: number): TidemarkError | null {
+    let reading: OwnFeature | undefined
+    try {
+      for (const feature of features) {
         reading = feature
         const bad = this.#readOwn(feature, events, index)
         if (bad !== null) return bad
       }
-      return this.#row
+      return null
     } catch (cause) {
       return threw(cause, reading && `${this.#step.name}.${reading.name}`)
     }
@@ -307,6 +319,15 @@ export class FeatureRows implements Operator {
     if (this.#tables.degraded !== null) degraded.set(index, this.#tables.degraded)
     indices.push(index)
   }
+}
+
+function isOfColumn({ features, kinds }: FeaturesStep, at: number): boolean {
+  const feature = features[at]
+  if (feature?.from !== 'value') return false
+  const columns: readonly unknown[] = Object.values(kinds[feature.kind]?.columns ?? {})
+  return (
+    [feature.form, feature.missing].some((of) => of !== undefined) || columns.includes(feature.of)
+  )
 }
 
 function formOf(form: ValueForm): Form {

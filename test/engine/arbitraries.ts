@@ -7,17 +7,20 @@ import type {
   FeaturesStep,
   KindDefinition,
 } from '../../src/topology/definition.ts'
+import { isoTime } from '../../src/topology/times.ts'
 import type { Arrival, NaiveOptions } from './oracle/naive-features.ts'
 
 // Random events and random features steps over them. All of it shrinks towards one event of key
 // `k1`, kind `sale`, amount 0, at START_MS.
 
-/** An event that every step of {@link featuresSteps} can read. */
+/** An event that a step of {@link featuresSteps} can read, or of which it can read all but its time. */
 interface SampleEvent {
   readonly kind: 'sale' | 'refund'
   readonly amount: number
   readonly shop: string
   readonly online: boolean
+  /** A time, or now and then none. */
+  readonly at: string
 }
 
 export const START_MS = Date.UTC(2026, 0, 1)
@@ -91,6 +94,10 @@ function sampleEvents(): fc.Arbitrary<SampleEvent> {
     ),
     shop: fc.constantFrom('s1', 's2', 's3', 's4', 'süd', ''),
     online: fc.boolean(),
+    at: oneOf(
+      [40, fc.constantFrom('2026-01-01T00:00:00Z', '2026-02-03T04:05:06.789+02:00')],
+      [1, fc.constant('soon')],
+    ),
   })
 }
 
@@ -138,7 +145,9 @@ const COLUMNS: KindDefinition['columns'] = Object.freeze({
   initial: on((e) => e.shop.slice(0, 1)),
   online: on((e) => e.online),
   large: on((e) => e.amount > 3),
+  time: on(isoTime((e) => e.at)),
 })
+const TIME = COLUMNS['time'] as EventFunction<number>
 
 const KINDS: KindDefinition[] = [
   Object.freeze({ is: null, columns: COLUMNS }),
@@ -199,6 +208,7 @@ function featureSources(kinds: number): fc.Arbitrary<FeatureSource> {
     [2, record({ from: fc.constant('sinceLastEver'), kind, capMs: caps(), never: nevers() })],
     [1, record({ from: fc.constant('value'), kind, of: values() })],
     [1, record({ from: fc.constant('value'), kind, ...formed })],
+    [1, record({ from: fc.constant('value'), kind, of: fc.constant(TIME), form: partsOfTime() })],
     [1, record({ from: fc.constant('lookup'), kind, table: fc.constant('shops'), ...lookups })],
   )
 }
@@ -211,7 +221,14 @@ const values = () =>
   fc.constantFrom(
     on((e) => e.amount),
     on((e) => e.shop.length),
+    TIME,
   )
+const partsOfTime = () =>
+  record({
+    is: fc.constantFrom('hourOfDay', 'dayOfWeek'),
+    column: fc.constant('time'),
+    offsetMs: fc.constantFrom(0, 19_800_000),
+  })
 const formed = {
   of: fc.constant(on((e) => e.shop as unknown as number)),
   form: record({
@@ -242,6 +259,7 @@ function aggregates(): fc.Arbitrary<Aggregate> {
     [1, record({ of: fc.constant('sum'), column: number })],
     [1, record({ of: fc.constant('decayedSum'), column: number, halfLifeMs: halfLives() })],
     [6, record({ of: plain, column: number, empty })],
+    [1, record({ of: fc.constantFrom('min', 'max'), column: fc.constant('time'), empty })],
     [1, record({ of: fc.constant('quantile'), column: number, empty, q: quantiles() })],
     [1, record({ of: fc.constant('ratio'), column: number, over: number, empty })],
     [2, record({ of: end, column: fc.oneof(number, truth), cell, empty })],

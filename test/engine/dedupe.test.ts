@@ -3,18 +3,15 @@ import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import type { Engine } from '../../src/engine/engine.ts'
 import type { StateLimits } from '../../src/engine/store/state-limits.ts'
-import { atOnce, Slices } from '../../src/kernel/slices.ts'
-import { ListedRecords } from '../../src/records/log-records.ts'
-import { EventIntake } from '../../src/runtime/partition/intake.ts'
 import type { DedupeStep, Definition, Step } from '../../src/topology/definition.ts'
 import type { OnLate } from '../../src/topology/source.ts'
-import { jsonFormatOf } from '../support/format.ts'
 import { runs } from '../support/runs.ts'
 import { batchOf, type Given } from './batch.ts'
 import { type DedupeRun, dedupeRuns, NO_TABLES, sink } from './dedupe-runs.ts'
 import { engineFor } from './engine-for.ts'
 import { topologyAround } from './engine-rows.ts'
 import { naiveDedupe } from './oracle/naive-dedupe.ts'
+import { scanningEngine } from './scanned-batch.ts'
 import { type Whole, whole } from './whole.ts'
 
 // Events whose id has come before.
@@ -281,22 +278,10 @@ test('ids are read from scanned columns as from objects', () => {
   )
   const property = fc.property(orders, (all) => {
     const definition = { ...definitionOf({ by: pick, lagMs: 30_000 }), source }
-    const format = jsonFormatOf(definition)
-    const scanning = engineFor(definition, { lookup: NO_TABLES, reader: format.reader })
-    const { keyNumbers } = scanning
-    const intake = new EventIntake(definition.source, format, {
-      from: { topic: 'events', partition: 0 },
-      partitions: null,
-      keyNumbers,
-    })
-    const records = all.map((order, offset) => ({
-      ...{ offset, timestampMs: order.at, key: Buffer.from('k'), headers: [] },
-      value: Buffer.from(JSON.stringify(order)),
-    }))
-    const { batch } = atOnce(intake.decode(new ListedRecords(records), new Slices(() => 0)))
-    const scanned = whole(scanning.process(batch))
-    const calling = engineFor(definition, { lookup: NO_TABLES })
+    const scanning = scanningEngine(definition, { lookup: NO_TABLES })
     const events = all.map((event) => ({ key: event.card, timeMs: event.at, event }))
+    const scanned = whole(scanning.engine.process(scanning.batch(events)))
+    const calling = engineFor(definition, { lookup: NO_TABLES })
     const called = whole(calling.process(batchOf(calling, events)))
     expect(scanned.duplicates).toEqual(called.duplicates)
     expect(scanned.faults).toEqual(called.faults)

@@ -1,9 +1,10 @@
 import { defineTopology, isoTime, minutes, onnxModel, seconds } from 'tidemark'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { batchOf } from './batch.ts'
+import { batchOf, type Given } from './batch.ts'
 import { engineFor } from './engine-for.ts'
 import { MODEL } from './good-topology.ts'
+import { scanningEngine } from './scanned-batch.ts'
 import { whole } from './whole.ts'
 
 // Events whose features cannot be made: where that is told, and the name of what is at fault.
@@ -100,4 +101,77 @@ test.each<[string, object, string]>([
   const event = { ...good, isOnline: true, x: 1, ...odd }
   const { faults } = whole(engine.process(batchOf(engine, [{ key: 'k', timeMs: AT, event }])))
   expect(faults.map(({ step, error }) => `${step} ${error.code}: ${error.message}`)).toEqual([told])
+})
+
+const Sale = z.object({
+  at: z.int(),
+  amount: z.number().nullable(),
+  shop: z.string().nullable(),
+  madeAt: z.string(),
+  tippedAt: z.string().optional(),
+  isWanted: z.boolean(),
+})
+type Sale = z.infer<typeof Sale>
+
+const sales = defineTopology('sales', (t) =>
+  t
+    .source('sales', {
+      schema: Sale,
+      key: () => 'k',
+      eventTimeMs: (s) => s.at,
+      watermark: { lag: seconds(1) },
+      onLate: 'dead-letter',
+    })
+    .features((f) => {
+      const all = f.events({
+        amount: (s) => s.amount as number,
+        shop: (s) => s.shop as string,
+        madeAt: isoTime((s) => s.madeAt),
+        tippedAt: { of: isoTime((s) => s.tippedAt), missing: 'skip' },
+      })
+      return {
+        seen: all.rolling(minutes(1)).count(),
+        amount: all.value('amount'),
+        shop: all.code('shop', ['a'], { unknown: -1 }),
+        hour: all.hourOfDay('madeAt'),
+        day: all.dayOfWeek('tippedAt'),
+      }
+    })
+    .where((sale) => sale.isWanted)
+    .score(onnxModel({ ...MODEL, features: ['seen', 'amount', 'shop', 'hour', 'day'] }), {
+      missing: 'nan',
+    })
+    .sink('scores'),
+)
+
+/** An engine, and its batches: of objects, or scanned from bytes. */
+const WAYS = {
+  objects: () => {
+    const engine = engineFor(sales)
+    return { engine, batch: (events: readonly Given[]) => batchOf(engine, events) }
+  },
+  bytes: () => scanningEngine(sales),
+}
+
+describe.each(['objects', 'bytes'] as const)('from %s', (way) => {
+  test.each<[string, Partial<Sale>, string]>([
+    ['value', { amount: null }, 'COLUMN_INVALID'],
+    ['code', { shop: null }, 'COLUMN_INVALID'],
+    ['hourOfDay', { madeAt: 'soon' }, 'TIME_INVALID'],
+    ['dayOfWeek, which may be missing', { tippedAt: 'soon' }, 'TIME_INVALID'],
+  ])('an event without a value for %s enters no window', (_, lacking, code) => {
+    const given = (event: Partial<Sale>): Given => {
+      const sale = { at: AT, amount: 1, shop: 'a', madeAt: good.madeAt, isWanted: true, ...event }
+      return { key: 'k', timeMs: AT, event: sale }
+    }
+    for (const mode of ['live', 'replay'] as const) {
+      for (const isWanted of [true, false]) {
+        const { engine, batch } = WAYS[way]()
+        const dead = whole(engine.process(batch([given({ ...lacking, isWanted })]), mode))
+        expect(dead.faults.map(({ error }) => error.code)).toEqual([code])
+        const { arrivals } = whole(engine.process(batch([given({})])))
+        expect(arrivals.map(({ rows }) => rows[0])).toEqual([1])
+      }
+    }
+  })
 })

@@ -1,4 +1,6 @@
+import { columnsOf } from '../../../src/topology/aggregates.ts'
 import type {
+  EventFunction,
   FeatureDefinition,
   FeaturesStep,
   KindDefinition,
@@ -27,7 +29,10 @@ export interface NaiveOptions {
 
 export interface NaiveResult<Row = Float32Array> {
   readonly late: boolean
-  /** In the order of `step.features`; `null` for a late event unless `onLate` is `score`. */
+  /**
+   * In the order of `step.features`; `null` for a late event unless `onLate` is `score`, and for one
+   * that lacks a column's value.
+   */
   readonly row: Row | null
 }
 
@@ -63,15 +68,33 @@ export function unroundedFeatures(
   events: readonly Arrival[],
 ): NaiveResult<readonly number[]>[] {
   const entered: Arrival[] = []
-  return events.map((now) => {
-    const newestMs = entered.reduce((newest, e) => Math.max(newest, e.timeMs), -Infinity)
+  return events.map((now, at) => {
+    const before = events.slice(0, at)
+    const newestMs = before.reduce((newest, e) => Math.max(newest, e.timeMs), -Infinity)
     const watermarkMs = newestMs - options.lagMs
     const late = now.timeMs < watermarkMs
     const earlier = entered.filter((e) => e.key === now.key)
-    if (!late) entered.push(now)
-    if (late && options.onLate !== 'score') return { late, row: null }
+    const isDead = step.features.some((f) => lacksColumn(f, kindAt(step, f.kind), now))
+    if (!late && !isDead) entered.push(now)
+    if (isDead || (late && options.onLate !== 'score')) return { late, row: null }
     const scene: Scene = { step, options, now, earlier, late, watermarkMs }
     return { late, row: step.features.map((f) => featureOf(f, scene)) }
+  })
+}
+
+/** Does a column that a feature takes throw? */
+function lacksColumn(feature: FeatureDefinition, kind: KindDefinition, now: Arrival): boolean {
+  if (!isOf(kind, now)) return false
+  const names = 'aggregate' in feature ? columnsOf(feature.aggregate) : []
+  const columns = names.map((name) => kind.columns[name] as EventFunction<unknown>)
+  if (feature.from === 'value') columns.push(feature.of)
+  return columns.some((of) => {
+    try {
+      of(now.event)
+      return false
+    } catch {
+      return true
+    }
   })
 }
 
