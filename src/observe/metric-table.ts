@@ -243,7 +243,7 @@ export const METRICS: readonly MetricRow<MetricSources>[] = [
   }),
   gauge('watermark_timestamp_seconds', {
     help: 'Watermark: event time before which no more events are expected, seconds since the epoch',
-    ...ofPartition(({ watermarkMs: ms }) => (Number.isFinite(ms) ? ms / 1_000 : null)),
+    ...ofPartition(({ watermarkMs: ms }) => (ms === null ? null : ms / 1_000)),
   }),
   gauge('state_keys', {
     help: 'Keys in windows',

@@ -2,7 +2,7 @@ import type { Clock } from '../kernel/clock.ts'
 import { partitionName } from '../kernel/ids.ts'
 import { formatDuration } from '../kernel/time.ts'
 import type { TopicPartition } from '../records/port.ts'
-import type { Observer, WorkerState } from '../runtime/events.ts'
+import type { Observer, TaskWindows, WorkerState } from '../runtime/events.ts'
 import { LatencyWatch, type LatePredictions } from './latency-watch.ts'
 import { byType, type EventOf, type WatchedTopology } from './observer.ts'
 
@@ -15,16 +15,20 @@ export class ObservedPartition {
   isEndKnown = false
   /** It was reported at all since then, and can be read now. */
   isFollowed = false
-  /** −Infinity before the first event. */
-  watermarkMs = Number.NEGATIVE_INFINITY
-  /** `null` before the first chunk. */
-  windows: { readonly keys: number; readonly bytes: number } | null = null
+  /** `null` before they are restored, or have the first chunk. */
+  windows: TaskWindows | null = null
 
   constructor({ topology, partition, nextOffset }: EventOf<'assigned'>) {
     this.topology = topology
     this.partition = partition
     this.nextOffset = nextOffset
     this.endOffset = nextOffset
+  }
+
+  /** `null` before the first event. */
+  get watermarkMs(): number | null {
+    const ms = this.windows?.watermarkMs ?? Number.NEGATIVE_INFINITY
+    return Number.isFinite(ms) ? ms : null
   }
 
   /** A new leader may have an end before what has been read. */
@@ -103,14 +107,17 @@ export class ObservedWorker {
       const partition = this.#progressing(event)
       if (partition === undefined) return
       partition.nextOffset = event.nextOffset
-      partition.watermarkMs = event.watermarkMs
-      partition.windows = { keys: event.keys, bytes: event.bytes }
+      partition.windows = event
     },
     restoring: (event) => {
       const id = restoreId(event)
       this.#restores.set(id, { first: this.#restores.get(id)?.first ?? event, last: event })
     },
-    restored: (event) => this.#restores.delete(restoreId(event)),
+    restored: (event) => {
+      this.#restores.delete(restoreId(event))
+      const partition = this.#of(event).partitions.get(partitionName(event.partition))
+      if (partition !== undefined) partition.windows = event
+    },
     'table-loading': (event) => this.loading.set(event.table, event),
     'table-loaded': ({ table }) => this.loading.delete(table),
     'dead-letter': (event) => {
@@ -187,7 +194,7 @@ function restoreId({ topology, partition }: EventOf<'lost' | 'restoring' | 'rest
 function statusOf(topologies: readonly ObservedTopology[], seconds: number) {
   const progress = partitionsOf(topologies)
   const names = new Set(topologies.flatMap(({ partitions }) => [...partitions.keys()]))
-  const watermarks = progress.map(({ watermarkMs }) => watermarkMs).filter(Number.isFinite)
+  const watermarks = progress.flatMap(({ watermarkMs }) => watermarkMs ?? [])
   const sum = (counts: readonly number[]) => counts.reduce((a, b) => a + b, 0)
   return {
     partitions: names.size,

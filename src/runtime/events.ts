@@ -44,6 +44,15 @@ export interface TaskLabels {
   readonly partition: TopicPartition
 }
 
+/** The windows of a task, as they are when an event is told. */
+export interface TaskWindows extends TaskLabels {
+  /** −Infinity before the first event. */
+  readonly watermarkMs: number
+  /** Keys in the windows, and their approximate size. */
+  readonly keys: number
+  readonly bytes: number
+}
+
 /** Which shadow an event is about. */
 export interface ShadowLabels {
   readonly topology: string
@@ -82,7 +91,7 @@ interface RuntimeEvents {
     /** Why it reads more than necessary; `null`: it does not. */
     readonly reason: string | null
   }
-  restored: TaskLabels & { readonly records: number; readonly durationMs: number }
+  restored: TaskWindows & { readonly records: number; readonly durationMs: number }
   /**
    * Output has begun although windows may lack records that were not read: outputs are marked
    * until the windows are complete.
@@ -104,7 +113,7 @@ interface RuntimeEvents {
     readonly endOffset: number
   }
   /** A chunk has passed the engine and the model. */
-  processed: TaskLabels & {
+  processed: TaskWindows & {
     readonly outcomes: Outcomes
     /**
      * The first step that keeps windows, or else the first that writes; the outcomes are counted
@@ -117,11 +126,6 @@ interface RuntimeEvents {
     readonly durationMs: number
     /** The part of that time spent in each stage, ms. */
     readonly stages: StageTimes
-    /** −Infinity before the first event. */
-    readonly watermarkMs: number
-    /** Keys in the windows, and the approximate size of the windows. */
-    readonly keys: number
-    readonly bytes: number
     /** The offset after the chunk. */
     readonly nextOffset: number
   }

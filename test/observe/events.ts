@@ -59,7 +59,10 @@ export const samples = {
     toOffset: 100,
     reason: null,
   },
-  restored: { type: 'restored', topology, partition, records: 60, durationMs: 1_500 },
+  restored: {
+    ...{ type: 'restored', topology, partition, records: 60, durationMs: 1_500 },
+    ...{ watermarkMs: 1_731_700_000_000, keys: 6, bytes: 3_072 },
+  },
   warming: { type: 'warming', topology, partition, reason: null },
   whole: { type: 'whole', topology, partition },
   lost: { type: 'lost', topology, partition, why: 'revoked' },

@@ -172,6 +172,16 @@ test('what was read again, and windows that closed, are counted', async () => {
   })
 })
 
+test('restored windows have their size and watermark before the first live record', async () => {
+  const { restoring, restored } = samples
+  const values = await after(assigned, restoring, restored)
+  expect(values).toMatchObject({
+    [`state_keys${of}`]: restored.keys,
+    [`state_bytes${of}`]: restored.bytes,
+    [`watermark_timestamp_seconds${of}`]: restored.watermarkMs / 1_000,
+  })
+})
+
 test('a lost partition leaves no lag, watermark or state behind, whatever is still heard of it', async () => {
   const values = await after(assigned, consumed, processed, lost, consumed, processed, lost)
   expect(values).not.toHaveProperty([`consumer_lag_records${of}`])

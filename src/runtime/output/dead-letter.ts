@@ -72,7 +72,6 @@ export function deadLetter(
     header(`${STREAMS}offset`, String(record.offset)),
     shared(CODE_HEADER, error.code),
     shared(`${OWN}stage`, step),
-    shared(`${OWN}attempt`, '1'),
     shared(`${OWN}topology`, place.topology),
     shared(`${OWN}message`, message),
     ...(packed === undefined ? [] : rangeOf(packed, place)),

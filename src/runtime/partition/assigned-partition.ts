@@ -387,8 +387,8 @@ class Replay {
   tellEnd(): void {
     const { clock, observer } = this.#context
     const durationMs = clock.elapsedMs() - this.#startedMs
-    for (const { labels, restored: records } of this.#tasks) {
-      observer({ type: 'restored', ...labels, records, durationMs })
+    for (const { labels, restored: records, windows } of this.#tasks) {
+      observer({ type: 'restored', ...labels, ...windows, records, durationMs })
     }
   }
 

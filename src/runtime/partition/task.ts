@@ -136,6 +136,12 @@ export class Task {
     return this.#engine.watermark.parts.newestMs - this.topology.definition.source.watermark.lagMs
   }
 
+  /** Its windows as they are now. */
+  get windows() {
+    const { watermark, use } = this.#engine
+    return { watermarkMs: watermark.nowMs, keys: use.keys, bytes: use.bytes }
+  }
+
   /**
    * The watermark at which the next tumbling window closes, ms since the epoch; +Infinity: none is
    * open.
@@ -244,8 +250,7 @@ export class Task {
     }
     this.#offset = chunk.nextOffset
     if (!this.#isWarming) this.#becomeWhole()
-    const { keys, bytes } = this.#engine.use
-    const end = { result: step.value, note: this.#note(), keys, bytes }
+    const end = { result: step.value, note: this.#note(), ...this.windows }
     this.#finishInOrder(begun, step.value.ready, end)
   }
 

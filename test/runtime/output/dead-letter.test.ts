@@ -55,7 +55,6 @@ test('it says why, where and by whom', () => {
     '__streams.errors.offset': '41',
     'tidemark.code': 'JSON_INVALID',
     'tidemark.stage': 'decode',
-    'tidemark.attempt': '1',
     'tidemark.topology': 'scored',
     'tidemark.message': 'the value is not JSON',
   })

@@ -255,6 +255,16 @@ test('a partition is restoring until its tasks have processed what is replayed',
   expect(partition.isRestoring).toBe(false)
 })
 
+test('restored windows are told with their size, although no live record has come', async () => {
+  const { take, watch } = taskWith({ nextOffset: 2 })
+  take(record(0), record(1))
+  await watch.until(() => watch.of('restored').length > 0)
+  expect(watch.of('processed')).toEqual([])
+  const [restored] = watch.of('restored')
+  expect(restored).toMatchObject({ keys: 1, watermarkMs: START_MS + 1 - 1_000 })
+  expect(restored?.bytes).toBeGreaterThan(0)
+})
+
 test('a partition with nothing to replay is never restoring', () => {
   expect(taskWith().partition.isRestoring).toBe(false)
 })
