@@ -1,5 +1,6 @@
 import type { ColumnForm } from '../columns/columns.ts'
 import type { Reader } from '../columns/events.ts'
+import { fieldsReturned } from '../formats/json/field-rules.ts'
 import { knownEvent } from '../formats/json/known-values.ts'
 import type { Definition, SourceDefinition } from '../topology/definition.ts'
 import {
@@ -60,7 +61,7 @@ export class Engine {
     const use = new StateUse(limits)
     const event = knownEvent(forms)
     const shape = { known: () => event, expression: null }
-    const input = { reader, shape, features: null }
+    const input = { reader, shape, features: null, declares: fieldsReturned(source.schema) }
     const { first, all } = openAll(then, input, {
       ...{ onLate: source.onLate, lookup, keys: this.keyNumbers, use, scoring },
       isWhole: sharesTopic(planOf(definition)),

@@ -27,7 +27,7 @@ export class ModelRows {
   constructor(
     step: ScoreStep,
     { names, exact }: FeatureNames,
-    { input: { reader }, keys }: Pick<OperatorContext, 'input' | 'keys'>,
+    context: Pick<OperatorContext, 'input' | 'keys'>,
   ) {
     this.#step = step
     this.#order = step.features.map((name) => names.indexOf(name))
@@ -36,7 +36,7 @@ export class ModelRows {
     this.#width = names.length
     this.#carried = (step.carry ?? []).map((name) => exact.indexOf(name))
     this.#exact = exact.length
-    this.#routes = step.routes.length === 0 ? null : new Routes(step, { reader, keys })
+    this.#routes = step.routes.length === 0 ? null : new Routes(step, context)
     this.#taken = takenBy(step)
   }
 
@@ -114,11 +114,13 @@ export class ModelRows {
   }
 
   /** The number of the rule that holds. */
-  #decide({ events, keys, timesMs }: Batch, index: number, { rows, carried, row }: RowPlace) {
+  #decide(batch: Batch, index: number, { rows, carried, row }: RowPlace) {
     const routes = this.#routes as Routes
     routes.view.move(rows, carried, row)
-    const [key, timeMs] = [keys[index] as number, timesMs[index] as number]
-    return routes.decide({ events, index, key, timeMs })
+    const { features } = routes.view
+    const [key, timeMs] = [batch.keys[index] as number, batch.timesMs[index] as number]
+    const { found } = batch.features as FeatureMatrix
+    return routes.decide({ events: batch.events, index, key, timeMs, features, found })
   }
 
   /** Why the rule's model cannot take a row; `null`: it can. */

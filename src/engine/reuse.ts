@@ -1,10 +1,10 @@
-import type { Read } from '../columns/events.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import { groupedBy } from '../kernel/grouped.ts'
 import type { ScoreStep } from '../topology/definition.ts'
 import type { Rows } from '../topology/lookup.ts'
 import { confidenceOf, isProbability } from '../topology/models.ts'
 import { featuresIn, REUSE, type ReuseDefinition, type Reused } from '../topology/reuse.ts'
+import { type Condition, openCondition } from './conditions.ts'
 import type { Batch, FeatureMatrix } from './events.ts'
 import { threw } from './faults.ts'
 import {
@@ -51,7 +51,7 @@ export class ScoreReuse {
   readonly #reuse: ReuseDefinition
   readonly #rows: Rows
   readonly #keys: Dictionary
-  readonly #unless: Read<unknown> | null
+  readonly #unless: Condition | null
   readonly #outputs: readonly StepOutput[]
   /** By feature that is compared: its place in the author's order. */
   readonly #order: readonly number[]
@@ -59,19 +59,20 @@ export class ScoreReuse {
   constructor(
     { name, outputs }: Pick<ScoreStep, 'name' | 'outputs'>,
     reuse: ReuseDefinition,
-    { lookup, keys, input: { reader, features } }: OperatorContext,
+    { lookup, keys, input }: OperatorContext,
   ) {
     const rows = lookup(reuse.table)
+    const names = input.features?.names ?? []
     if (!('get' in rows)) throw new TidemarkError('INVARIANT', `"${reuse.table}" is a store`)
     this.#step = name
     this.#reuse = reuse
     this.#rows = rows
     this.#keys = keys
-    this.#unless = reuse.unless && reader(reuse.unless)
+    this.#unless = reuse.unless && openCondition(reuse.unless, input)
     this.#outputs = Object.entries(outputs).map(([output, { columns = null }]) => {
       return { name: output, columns }
     })
-    this.#order = (reuse.drift?.names ?? []).map((of) => features?.names.indexOf(of) as number)
+    this.#order = (reuse.drift?.names ?? []).map((of) => names.indexOf(of))
   }
 
   /** @param fault called for each event on which `unless` fails */
@@ -93,11 +94,11 @@ export class ScoreReuse {
     return { live, reused: [...groupedBy(found, ({ model }) => model).values()].map(together) }
   }
 
-  #mayReuse({ events }: Batch, index: number): boolean | TidemarkError {
+  #mayReuse({ events, features }: Batch, index: number): boolean | TidemarkError {
     if (this.#unless === null) return true
     const where = `${this.#step}.${REUSE}.unless`
     try {
-      const isLive = this.#unless.of(events, index)
+      const isLive: unknown = this.#unless.of(events, index, features)
       return typeof isLive === 'boolean' ? !isLive : noCondition(where, isLive)
     } catch (cause) {
       return threw(cause, where)

@@ -1,15 +1,17 @@
-import type { Events, Reader } from '../columns/events.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import { isShare, SHARES, Share } from '../kernel/shares.ts'
-import type { RouteCondition, RouteDefinition, ScoreStep } from '../topology/definition.ts'
-import { fieldsRead } from '../topology/function-source.ts'
+import type { RouteDefinition, ScoreStep } from '../topology/definition.ts'
+import {
+  type ConditionMoment,
+  checkFeaturesRead,
+  FeatureView,
+  firstArgument,
+} from './conditions.ts'
 import { threw, typeNameOf } from './faults.ts'
-import type { ReportFault } from './operators/rule.ts'
+import type { OperatorContext, ReportFault, StepInput } from './operators/rule.ts'
 import type { Dictionary } from './store/dictionary.ts'
 
-interface RoutedEvent {
-  readonly events: Events
-  readonly index: number
+interface RoutedEvent extends ConditionMoment {
   readonly key: number
   readonly timeMs: number
 }
@@ -17,7 +19,7 @@ interface RoutedEvent {
 interface Rule {
   readonly name: string
   readonly share: Share | null
-  readonly holds: ((event: RoutedEvent, view: FeatureView) => boolean) | null
+  readonly holds: ((event: RoutedEvent) => boolean) | null
 }
 
 export class Routes {
@@ -28,7 +30,7 @@ export class Routes {
 
   constructor(
     { name, routes, features, carry = [] }: ScoreStep,
-    { reader, keys }: { readonly reader: Reader; readonly keys: Dictionary },
+    { input, keys }: Pick<OperatorContext, 'input' | 'keys'>,
   ) {
     this.view = new FeatureView(features, carry)
     this.#step = name
@@ -36,16 +38,16 @@ export class Routes {
     this.#rules = routes.map((route) => ({
       name: route.name,
       share: route.share === null ? null : new Share(route.name, route.share),
-      holds: holdsOf(route, reader),
+      holds: holdsOf(route, input),
     }))
   }
 
-  /** The first rule that holds for an event and {@link view}; the number of rules: none does. */
+  /** The first rule that holds for an event; the number of rules: none does. */
   decide(event: RoutedEvent): number | TidemarkError {
     for (let r = 0; r < this.#rules.length; r++) {
       const { name, share, holds } = this.#rules[r] as Rule
       try {
-        const isHeld: unknown = holds === null || holds(event, this.view)
+        const isHeld: unknown = holds === null || holds(event)
         if (isHeld === false) continue
         if (isHeld !== true) return noCondition(`${this.#step}.${name}`, isHeld)
       } catch (cause) {
@@ -63,60 +65,10 @@ export function noCondition(step: string, got: unknown): TidemarkError {
   return new TidemarkError('FUNCTION_THREW', what)
 }
 
-/** An event object is made only for a function that may read any of its fields. */
-function holdsOf({ when }: RouteDefinition, reader: Reader): Rule['holds'] {
+function holdsOf({ when }: RouteDefinition, input: StepInput): Rule['holds'] {
   if (when === null) return null
-  const fields = fieldsRead(when, 0)
-  if (fields === null) {
-    return ({ events, index, timeMs }, { features }) => when(events.at(index), features, timeMs)
-  }
-  let current: Pick<RoutedEvent, 'events' | 'index'> = { events: [], index: 0 }
-  // The same object for every event: it reads the current one.
-  const view = {}
-  for (const name of fields) {
-    const read = reader.field(name)
-    const get = () => read.of(current.events, current.index)
-    Object.defineProperty(view, name, { enumerable: true, get })
-  }
-  return (event, { features }) => {
-    current = event
-    return when(view, features, event.timeMs)
-  }
-}
-
-/**
- * Features of one event by name. The object is the same for every event and reads the row that it
- * was moved to.
- */
-export class FeatureView {
-  readonly features: Readonly<Record<string, number>>
-  readonly #width: number
-  readonly #beside: number
-  #rows: Float32Array = new Float32Array(0)
-  #carried: Float64Array = new Float64Array(0)
-  #row = 0
-
-  /** @param names of a row's columns @param carried names of the features beside it */
-  constructor(names: readonly string[], carried: readonly string[]) {
-    this.#width = names.length
-    this.#beside = carried.length
-    const view = {}
-    const define = (name: string, get: () => number | undefined) =>
-      Object.defineProperty(view, name, { enumerable: true, get })
-    for (const [column, name] of names.entries()) {
-      define(name, () => this.#rows[this.#row * this.#width + column])
-    }
-    for (const [column, name] of carried.entries()) {
-      define(name, () => this.#carried[this.#row * this.#beside + column])
-    }
-    this.features = view
-  }
-
-  move(rows: Float32Array, carried: Float64Array, row: number): void {
-    this.#rows = rows
-    this.#carried = carried
-    this.#row = row
-  }
+  const first = firstArgument(when, input)
+  return (event) => when(first(event), event.features, event.timeMs)
 }
 
 /** A rule's number is one byte. */
@@ -135,6 +87,7 @@ export function isRouteName(name: string): boolean {
 
 export function checkRoutes(step: ScoreStep, report: ReportFault): void {
   const { name, routes, otherwise } = step
+  const features = [...step.features, ...(step.carry ?? [])]
   if (routes.length > MOST_ROUTES) report(name, `it has more than ${MOST_ROUTES} rules`)
   for (const [i, { name: route, to, when, share }] of routes.entries()) {
     if (routes.findIndex((r) => r.name === route) < i) {
@@ -150,26 +103,9 @@ export function checkRoutes(step: ScoreStep, report: ReportFault): void {
     if (when !== null && typeof when !== 'function') {
       report(`${name}.${route}`, `when must be a function, got ${typeof when}`)
     }
-    if (typeof when === 'function') checkFeatures(step, { route, when }, report)
+    checkFeaturesRead(when, features, (what, o) => report(`${name}.${route}`, what, o))
     if (when === null && share === null) report(`${name}.${route}`, 'it has neither when nor share')
   }
-}
-
-/** A feature that does not exist would be undefined, and its rule would never hold. */
-function checkFeatures(
-  { name, features, carry = [] }: ScoreStep,
-  { route, when }: { readonly route: string; readonly when: RouteCondition },
-  report: ReportFault,
-): void {
-  const known = [...features, ...carry]
-  const strange = (fieldsRead(when, 1) ?? []).filter((field) => !known.includes(field))
-  if (strange.length === 0) return
-  const hint = `it has ${known.join(', ')}`
-  report(
-    `${name}.${route}`,
-    `when reads a feature that the step does not have: ${strange.join(', ')}`,
-    { hint },
-  )
 }
 
 export function badShare(where: string, share: number, report: ReportFault): void {

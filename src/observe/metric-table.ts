@@ -243,7 +243,9 @@ export const METRICS: readonly MetricRow<MetricSources>[] = [
   }),
   gauge('watermark_timestamp_seconds', {
     help: 'Watermark: event time before which no more events are expected, seconds since the epoch',
-    ...ofPartition(({ watermarkMs: ms }) => (ms === null ? null : ms / 1_000)),
+    ...ofPartition(({ windows }) =>
+      windows && Number.isFinite(windows.watermarkMs) ? windows.watermarkMs / 1_000 : null,
+    ),
   }),
   gauge('state_keys', {
     help: 'Keys in windows',

@@ -25,12 +25,6 @@ export class ObservedPartition {
     this.endOffset = nextOffset
   }
 
-  /** `null` before the first event. */
-  get watermarkMs(): number | null {
-    const ms = this.windows?.watermarkMs ?? Number.NEGATIVE_INFINITY
-    return Number.isFinite(ms) ? ms : null
-  }
-
   /** A new leader may have an end before what has been read. */
   get lag(): number {
     return Math.max(0, this.endOffset - this.nextOffset)
@@ -194,7 +188,9 @@ function restoreId({ topology, partition }: EventOf<'lost' | 'restoring' | 'rest
 function statusOf(topologies: readonly ObservedTopology[], seconds: number) {
   const progress = partitionsOf(topologies)
   const names = new Set(topologies.flatMap(({ partitions }) => [...partitions.keys()]))
-  const watermarks = progress.flatMap(({ watermarkMs }) => watermarkMs ?? [])
+  const watermarks = progress
+    .map(({ windows }) => windows?.watermarkMs ?? Number.NaN)
+    .filter(Number.isFinite)
   const sum = (counts: readonly number[]) => counts.reduce((a, b) => a + b, 0)
   return {
     partitions: names.size,

@@ -170,9 +170,15 @@ export interface FeatureStream<E, Fs> {
    * A type guard (`(e): e is D`) narrows the type of the stream. If no condition before a step reads
    * features, those of events that do not reach it are not computed.
    */
+  where<D extends E>(
+    is: (
+      event: ConditionEvent<E, Fs>,
+      features: FeaturesOf<Fs>,
+    ) => event is ConditionEvent<E, Fs> & D,
+  ): FeatureStream<D, Fs>
   where<D extends E>(is: (event: E, features: FeaturesOf<Fs>) => event is D): FeatureStream<D, Fs>
   /** Keeps the events for which it returns true. The others count as skipped. */
-  where(keep: (event: E, features: FeaturesOf<Fs>) => boolean): FeatureStream<E, Fs>
+  where(keep: FeaturedCondition<E, Fs>): FeatureStream<E, Fs>
   /** Replaces each event with what the function returns. Event time and key stay the same. */
   map<R>(to: (event: Featured<E, Fs>) => R): Stream<R>
   /**
@@ -181,7 +187,7 @@ export interface FeatureStream<E, Fs> {
    *
    * @throws TidemarkError `TOPOLOGY_INVALID`: a branch is named `rest`
    */
-  branch<B extends Record<string, (event: E, features: FeaturesOf<Fs>) => boolean>>(
+  branch<B extends Record<string, FeaturedCondition<E, Fs>>>(
     by: B,
   ): { readonly [K in keyof B]: FeatureStream<E, Fs> } & { readonly rest: FeatureStream<E, Fs> }
 
@@ -217,7 +223,7 @@ export interface FeatureStream<E, Fs> {
     const C extends keyof Fs & string = never,
     R = never,
   >(
-    several: SeveralModels<E, keyof Fs & string, M, R> & {
+    several: SeveralModels<ConditionEvent<E, Fs>, keyof Fs & string, M, R> & {
       models: M & TakenTogether<keyof Fs & string, M[keyof M], C> & AllDefined<E, Omit<Fs, C>>
     },
     o?: ScoreOptions<C>,
@@ -257,6 +263,13 @@ export type Featured<E, Fs> = {
   readonly event: E
   readonly features: FeaturesOf<Fs>
 } & Looked<FoundBy<Fs>>
+
+/**
+ * An event as conditions get it: beside its own fields it has those that a map gets, as far as the
+ * condition itself reads them: `({ event, features }) => …`.
+ */
+type ConditionEvent<E, Fs> = E & Omit<Featured<E, Fs>, keyof E>
+type FeaturedCondition<E, Fs> = (event: ConditionEvent<E, Fs>, features: FeaturesOf<Fs>) => boolean
 
 type ScoredBy<E, Fs, O, U = unknown> = Stream<
   Scored<E, keyof Fs & string, O> & Looked<FoundBy<Fs>> & U

@@ -194,7 +194,7 @@ group('what types cannot check is refused at start', () => {
     [
       'a feature that is not there',
       { routes: [{ ...route, when: (_: unknown, f: Record<string, number>) => f['gone'] === 1 }] },
-      'when reads a feature that the step does not have: gone',
+      'there is no feature gone',
     ],
     [
       'a rule that returns text',

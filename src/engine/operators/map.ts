@@ -1,6 +1,7 @@
 import { called, type Events } from '../../columns/events.ts'
 import type { MapStep } from '../../topology/definition.ts'
 import { readFunction } from '../../topology/function-reading.ts'
+import { fieldsRead } from '../../topology/function-source.ts'
 import { eventsWithFeatures, inputWithFeatures } from '../featured-events.ts'
 import { type EventShape, type OperatorRule, passOn } from './rule.ts'
 
@@ -16,9 +17,15 @@ export const map: OperatorRule<MapStep> = {
     yield { where: name, argument: 'event', of: to }
   },
 
+  check({ name, to }, _, report) {
+    if (typeof to !== 'function' || (fieldsRead(to, 1) ?? []).length === 0) return
+    const hint = 'behind features its only argument is { event, features }'
+    report(name, 'the function reads a second argument, and gets none', { hint })
+  },
+
   takesFeatures: true,
 
-  placeAfter: (_, place) => ({ ...place, events: 'made' }),
+  placeAfter: (_, place) => ({ ...place, events: 'made', features: [] }),
 
   open({ name, to, then }, open, context) {
     const input = inputWithFeatures(context.input)

@@ -76,6 +76,8 @@ export interface StepInput {
   readonly shape: EventShape | null
   /** `null`: they have none. */
   readonly features: FeatureNames | null
+  /** Whether they have a field of this name. @default not known, as when it is `null` */
+  readonly declares?: ((field: string) => boolean) | null
 }
 
 export interface FeatureNames {

@@ -103,6 +103,7 @@ export const score: OperatorRule<ScoreStep> = {
   placeAfter: (_, place) => ({
     ...place,
     behind: 'scores',
+    features: [],
     events: place.events === 'featured' ? 'scored' : 'made',
   }),
 

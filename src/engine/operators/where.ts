@@ -1,11 +1,6 @@
-import type { Events } from '../../columns/events.ts'
-import type { EventFunction, FeatureCondition, WhereStep } from '../../topology/definition.ts'
-import { fieldsRead } from '../../topology/function-source.ts'
-import type { FeatureMatrix } from '../events.ts'
-import { FeatureView } from '../routes.ts'
+import type { WhereStep } from '../../topology/definition.ts'
+import { type Condition, checkFeaturesRead, openCondition } from '../conditions.ts'
 import { areWanted, type OperatorRule, passOn, type StepInput } from './rule.ts'
-
-const NONE_CARRIED = new Float64Array(0)
 
 /** Keeps the events for which a condition is true. */
 export const where: OperatorRule<WhereStep> = {
@@ -20,6 +15,10 @@ export const where: OperatorRule<WhereStep> = {
 
   *functions({ name, keep }) {
     yield { where: name, argument: 'event', of: keep }
+  },
+
+  check({ name, keep }, { features }, report) {
+    checkFeaturesRead(keep, features, (what, o) => report(name, what, o))
   },
 
   open(step, open, { input }) {
@@ -37,41 +36,15 @@ export const where: OperatorRule<WhereStep> = {
   },
 }
 
-interface Condition {
-  readonly readsFeatures: boolean
-  /** May throw what an author's function throws. */
-  of(events: Events, index: number, features: FeatureMatrix | null): boolean
-}
-
 function conditionOf({ keep, noneOf = [] }: WhereStep, input: StepInput): Condition {
   // The conditions of a branch are evaluated one by one: combined they would be a function that the
   // author has not written.
-  const none = noneOf.map((of) => partOf(of, input))
-  const own = keep === null ? null : partOf(keep, input)
+  const none = noneOf.map((of) => openCondition(of, input))
+  const own = keep === null ? null : openCondition(keep, input)
   return {
     readsFeatures: [...none, own].some((part) => part?.readsFeatures === true),
     of: (events, index, columns) =>
       !none.some((part) => part.of(events, index, columns)) &&
       (own === null || own.of(events, index, columns)),
   }
-}
-
-function partOf(of: FeatureCondition, { reader, features }: StepInput): Condition {
-  if (features === null || !readsFeatures(of)) {
-    const read = reader(of as EventFunction<boolean>)
-    return { readsFeatures: false, of: (events, index) => read.of(events, index) }
-  }
-  const view = new FeatureView(features.names, [])
-  return {
-    readsFeatures: true,
-    of(events, index, columns) {
-      view.move((columns as FeatureMatrix).rows, NONE_CARRIED, index)
-      return of(events.at(index), view.features)
-    },
-  }
-}
-
-/** A function whose source does not tell has as many parameters as it says. */
-function readsFeatures(of: FeatureCondition): boolean {
-  return of.length !== 1 && fieldsRead(of, 1)?.length !== 0
 }

@@ -11,6 +11,7 @@ interface JsonSchema {
   readonly oneOf?: readonly JsonSchema[]
   readonly properties?: Readonly<Record<string, JsonSchema>>
   readonly required?: readonly string[]
+  readonly additionalProperties?: unknown
 }
 
 const KINDS: Readonly<Record<string, 'text' | 'number' | 'boolean'>> = {
@@ -26,7 +27,7 @@ const OTHER = 'other'
  * is known of the field, nor of any field of a schema that gives no JSON Schema.
  */
 export function fieldRules(schema: StandardSchemaV1) {
-  const options = optionsOf(jsonSchemaOf(schema))
+  const options = optionsOf(jsonSchemaOf(schema, 'input'))
   return (name: string) => {
     const fields = options.map(({ properties }) => properties?.[name])
     const found = fields.filter((field) => field !== undefined)
@@ -41,12 +42,19 @@ export function fieldRules(schema: StandardSchemaV1) {
   }
 }
 
-function jsonSchemaOf(schema: StandardSchemaV1): JsonSchema {
+/** Whether what a schema returns has a field; `null`: its JSON Schema does not tell. */
+export function fieldsReturned(schema: StandardSchemaV1): ((name: string) => boolean) | null {
+  const options = optionsOf(jsonSchemaOf(schema, 'output'))
+  if (!options.every(({ additionalProperties: more }) => more === false)) return null
+  return (name) => options.some(({ properties = {} }) => Object.hasOwn(properties, name))
+}
+
+function jsonSchemaOf(schema: StandardSchemaV1, side: 'input' | 'output'): JsonSchema {
   const { jsonSchema } = schema['~standard'] as Partial<StandardJSONSchemaV1['~standard']>
   // zod refuses a whole schema for one field that JSON cannot express, unless it is told otherwise.
   const libraryOptions = { unrepresentable: 'any' }
   try {
-    return jsonSchema?.input({ target: 'draft-2020-12', libraryOptions }) ?? {}
+    return jsonSchema?.[side]({ target: 'draft-2020-12', libraryOptions }) ?? {}
   } catch {
     return {}
   }
