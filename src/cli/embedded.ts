@@ -5,11 +5,11 @@ import { recordDecoder } from '../formats/open-format.ts'
 import { GivenRecord, UNWRITTEN } from '../formats/record-decoding.ts'
 import { configFault, orFault, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
 import { NO_TIMESTAMP } from '../kernel/time.ts'
-import { keyOfRow, rowFault } from '../lookup/rows.ts'
+import { recordKeyOf, timeOfRow } from '../lookup/rows.ts'
 import { committingThrough } from '../records/committing-through.ts'
 import { type Line, linesOf, splitKey } from '../records/files/lines.ts'
 import { MemoryRecords } from '../records/memory/memory-records.ts'
-import type { Commit, Header, NewRecords, TopicPartition } from '../records/port.ts'
+import type { Commit, Header, NewRecord, NewRecords, TopicPartition } from '../records/port.ts'
 import type { Observer, Outcomes } from '../runtime/events.ts'
 import { addOutcomes, NO_OUTCOMES } from '../runtime/output/outcomes.ts'
 import { startWorker, type Worker, type WorkerOptions } from '../runtime/worker.ts'
@@ -151,8 +151,9 @@ export function checkRows(
 }
 
 /**
- * Writes each line of a file to a table's topic; a key and nothing after it is a tombstone.
- * @throws TidemarkError `TABLE_INVALID`: a line has no key of its own, and the table finds none
+ * Writes each line of a file to a table's topic, in one partition, because later lines count; a key
+ * and nothing after it is a tombstone, which has the time of the row before it.
+ * @throws TidemarkError `TABLE_INVALID`: a line is no row, or has no key and the table finds none
  */
 export async function feedRows(
   table: TableDefinition,
@@ -161,23 +162,22 @@ export async function feedRows(
 ): Promise<void> {
   const topic = table.from.topic as string
   const decode = recordDecoder(table)
-  const keyIn = (bytes: Buffer, { number }: Line) => {
+  const shared = { topic, partition: 0, headers: [] }
+  let timestampMs = 0
+  const recordOf = (line: Line): NewRecord => {
+    const { key, value } = splitKey(line.bytes)
+    if (value.length === 0) return { ...shared, key, value: null, timestampMs }
     try {
-      if (table.key === null) throw rowFault('it has no key: write key<TAB>JSON')
       const unknown = { timestampMs: NO_TIMESTAMP, headers: [] }
-      return keyOfRow(table, decode(...unwritten(topic, bytes, unknown)))
+      const row = decode(...unwritten(topic, value, unknown))
+      timestampMs = timeOfRow(table, row)
+      return { ...shared, key: key ?? recordKeyOf(table, row), value, timestampMs }
     } catch (thrown) {
-      const what = `table "${table.name}", line ${number}: ${orFault(thrown).message}`
+      const what = `table "${table.name}", line ${line.number}: ${orFault(thrown).message}`
       throw new TidemarkError('TABLE_INVALID', what, { where: '--table' })
     }
   }
-  for await (const lines of linesOf(stream)) {
-    const shared = { topic, partition: null, timestampMs: Date.now(), headers: [] }
-    const rows = lines.map((line) => keyed(line, keyIn))
-    records.produce(
-      rows.map(({ key, value }) => ({ ...shared, key, value: value.length > 0 ? value : null })),
-    )
-  }
+  for await (const lines of linesOf(stream)) records.produce(lines.map(recordOf))
 }
 
 /** A line's value, and its own key or else the one in the value. */

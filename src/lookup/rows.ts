@@ -56,6 +56,17 @@ export function keyOfRow({ key: of }: TableDefinition, row: unknown): string {
   return key
 }
 
+/**
+ * The key of the record of a row that was given without one.
+ * @returns `null` with `asOf`, where it would name the version: the next row would replace this one
+ * @throws TidemarkError `TABLE_INVALID`
+ */
+export function recordKeyOf(table: TableDefinition, row: unknown): Buffer | null {
+  if (table.key === null) throw rowFault('it has no key: write key<TAB>JSON')
+  const key = keyOfRow(table, row)
+  return table.asOf === null ? Buffer.from(key) : null
+}
+
 /** The time from which a row holds. @throws TidemarkError `TABLE_INVALID` */
 export function timeOfRow({ asOf }: TableDefinition, row: unknown): number {
   if (asOf === null) return 0

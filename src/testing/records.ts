@@ -2,7 +2,7 @@ import { eventKey, eventTimeMs } from '../formats/identity.ts'
 import { recordDecoder } from '../formats/open-format.ts'
 import { GivenRecord, type RecordDecoder, UNWRITTEN } from '../formats/record-decoding.ts'
 import { configFault, orFault, TidemarkError } from '../kernel/errors.ts'
-import { keyOfRow } from '../lookup/rows.ts'
+import { recordKeyOf } from '../lookup/rows.ts'
 import type { LogRecord, NewRecord } from '../records/port.ts'
 import { reasonOf } from '../runtime/output/dead-letter.ts'
 import { ID_HEADER } from '../runtime/output/provenance.ts'
@@ -14,7 +14,7 @@ export interface Input {
   readonly value: unknown
   /**
    * The record key, which decides the partition; `null`: no key.
-   * @default what the topology's `key`, or the table's, returns for the value
+   * @default what the topology's `key`, or the table's, returns for the value; with `asOf` none
    */
   readonly key?: string | null
   /**
@@ -123,9 +123,9 @@ function newRecord(
   return { topic, partition: null, key, value, timestampMs, headers }
 }
 
-function keyInTable(table: TableDefinition, value: unknown): string {
+function keyInTable(table: TableDefinition, value: unknown): string | null {
   if (table.key !== null && typeof value === 'object' && value !== null) {
-    return keyOfRow(table, value)
+    return recordKeyOf(table, value)?.toString() ?? null
   }
   const hint = "give the record's key: { key, value }"
   throw new TidemarkError('KEY_INVALID', `a row of table "${table.name}" has no key`, { hint })

@@ -123,11 +123,17 @@ describe('the weather of flights, with events out of order and late', () => {
     expect(driver.outcomes.late).toBeGreaterThan(50)
   })
 
-  test('from a topic with its rows in any order', async () => {
+  test.each([
+    ['named by its record key', (row: (typeof rows)[number]) => `${row.origin} ${row.availableAt}`],
+    ['in a record without a key', () => undefined],
+  ])('from a topic with its rows in any order, each %s', async (_, keyOf) => {
     const shuffled = rows
       .map((value) => ({ value, order: random() }))
       .toSorted((a, b) => a.order - b.order)
-      .map(({ value }) => ({ value, key: `${value.origin} ${value.availableAt}` }))
+      .map(({ value }) => {
+        const key = keyOf(value)
+        return key === undefined ? { value } : { value, key }
+      })
     const driver = await startDriver(
       departures((t) => weatherOf(t, topic('weather'))),
       {

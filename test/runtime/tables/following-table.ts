@@ -31,8 +31,6 @@ const RISK: Schema = {
   fields: [{ name: 'risk', type: 'double' }],
 }
 
-type AsOf = TableDefinition['asOf']
-
 const straight = (records: MemoryRecords, options: FollowOptions): Followed | Promise<Followed> =>
   records.follow(options)
 
@@ -63,13 +61,15 @@ function inMemory(partitions: number): MemoryRecords {
 export function following({
   partitions = 2,
   follow = straight,
-  asOf = null as AsOf,
+  key = null as TableDefinition['key'],
+  asOf = null as TableDefinition['asOf'],
   values = json,
   records = inMemory(partitions),
 } = {}) {
   const format = new TableFormat(values)
   const parts = { label: 'merchants', make: format.make, room: new TableRoom(1e9) }
-  const table = new LoadedTable({ ...definition, asOf }, parts)
+  const declared = { ...definition, key, asOf }
+  const table = new LoadedTable(declared, parts)
   const events: RuntimeEvent[] = []
   const clock = new HandClock(0)
   const of = new TopicTable(table, format, {
@@ -95,5 +95,5 @@ export function following({
   const until = async (holds: () => boolean) => {
     while (!holds()) await nextTurn()
   }
-  return { records, table, of, put, putValue, riskOf, told, until, clock }
+  return { records, declared, table, of, put, putValue, riskOf, told, until, clock }
 }
