@@ -20,7 +20,7 @@ interface Identity {
 }
 
 /** Descriptions of a model that its scorers repeat. */
-export type About = Pick<Scorer, 'name' | 'label' | 'sha256' | 'evaluator' | 'size'>
+export type About = Pick<Scorer, 'name' | 'label' | 'sha256' | 'evaluator' | 'size' | 'float32'>
 
 interface Batch {
   readonly lane: Lane

@@ -130,9 +130,12 @@ export async function loadModel(opened: OpenedUse): Promise<LoadedModel> {
     ...(choice.isGuarded && { guardMs: choice.latencyBudgetMs }),
   }
   const size = { bytes: (SESSION_BYTES + factor * found.bytes.length) * lanes.length, threads }
-  const about = { name: model.name, label, sha256: found.sha256, evaluator, size }
+  const { signature } = proven.runner
+  const floats = signature.outputs.filter(({ type }) => type === 'float32')
+  const float32 = new Set(floats.map(({ name }) => name))
+  const about = { name: model.name, label, sha256: found.sha256, evaluator, size, float32 }
   const scorer = scorerOf(about, new BatchScorer(identity, lanes))
-  return { scorer, lanes, notes, signature: proven.runner.signature }
+  return { scorer, lanes, notes, signature }
 }
 
 async function lanesOf(opened: OpenedUse) {
@@ -166,8 +169,8 @@ export async function shareModel(
     golden = proven.golden
   }
   const notes = goldenNotes(use, choice.label, golden)
-  const { sha256, evaluator, size } = scorer
-  const about = { name: use.model.name, label: choice.label, sha256, evaluator, size }
+  const { sha256, evaluator, size, float32 } = scorer
+  const about = { name: use.model.name, label: choice.label, sha256, evaluator, size, float32 }
   const isOwn = scorer.name === about.name && scorer.label === about.label
   return { scorer: isOwn ? scorer : scorerOf(about, scorer), notes }
 }

@@ -59,6 +59,8 @@ export interface Scorer {
   readonly evaluator: Evaluator
   /** Shared by all models that run the same bytes in the same way. */
   readonly size: ModelSize
+  /** Names of the output tensors that are float32. @default none is */
+  readonly float32?: ReadonlySet<string> | undefined
   /** Largest batch, rows; larger calls are split. Changes with how long batches take. */
   readonly maxBatch: number
   readonly state: ScorerState

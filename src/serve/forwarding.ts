@@ -60,10 +60,10 @@ async function sent(
   place: Place,
   more: Readonly<Record<string, string>>,
 ): Promise<HttpReply> {
-  const { path, headers: given, body, untilMs, route } = asked
+  const { path, headers: given, message, body, untilMs, route } = asked
   const leftMs = Math.ceil(Math.max(1, untilMs - performance.now()))
   const deadline = given[DEADLINE] === undefined ? {} : { [DEADLINE]: String(leftMs) }
-  const headers = { ...picked(given, KEPT), ...more, ...deadline }
+  const headers = { ...picked(message.headersDistinct, KEPT), ...more, ...deadline }
   const signal = AbortSignal.timeout(leftMs)
   try {
     // Never as one text: what stands before an @ in it would be a user, and the rest a server.
@@ -72,7 +72,7 @@ async function sent(
     const [answer] = (await once(asking, 'response')) as [IncomingMessage]
     const { statusCode: status = 502 } = answer
     const bytes = await bytesOf(answer, MOST.answerBytes, (bytes) => asked.hold(bytes))
-    return { status, headers: picked(answer.headers, BACK), body: bytes }
+    return { status, headers: picked(answer.headers as NodeJS.Dict<string>, BACK), body: bytes }
   } catch {
     throw silent()
   }
@@ -82,11 +82,9 @@ function silent(): RequestFault {
   return new RequestFault(503, 'the worker that owns it does not answer', LATER)
 }
 
-function picked(headers: HttpRequest['headers'], names: readonly string[]): Record<string, string> {
-  const found = names.flatMap((name) =>
-    headers[name] === undefined ? [] : [[name, headers[name]]],
-  )
-  return Object.fromEntries(found) as Record<string, string>
+function picked<T>(headers: NodeJS.Dict<T>, names: readonly string[]): Record<string, T> {
+  const found = names.map((name) => [name, headers[name]] as const)
+  return Object.fromEntries(found.filter(([, value]) => value !== undefined)) as Record<string, T>
 }
 
 /** Gives up connections that are idle before their servers do: a request could meet it. */

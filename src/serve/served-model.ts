@@ -9,13 +9,15 @@ import {
   httpRoute,
   probeRoute,
 } from './request.ts'
-import { RequestFault } from './request-fault.ts'
+import { MOST, RequestFault } from './request-fault.ts'
 import { RequestQueue } from './request-queue.ts'
 import {
+  type Datatype,
   float32,
+  JSON_BYTES,
   JSON_LENGTH,
   listOf,
-  type OutputTensor,
+  numberBytes,
   objectOf,
   parsed,
   readRequest,
@@ -27,12 +29,17 @@ export interface ServedModel {
   readonly model: ModelDefinition
   readonly scorer: Scorer
   readonly queue: RequestQueue
-  readonly outputs: readonly EvaluatedOutput[]
+  readonly outputs: readonly ServedOutput[]
 }
+
+type ServedOutput = EvaluatedOutput & { readonly datatype: Datatype }
 
 export function served(model: ModelDefinition, scorer: Scorer): ServedModel {
   const queue = new RequestQueue(scorer, model.features.length)
-  const outputs = Object.keys(model.outputs).map((name) => evaluatedOutput(model, name))
+  const outputs = Object.entries(model.outputs).map(([name, { tensor }]): ServedOutput => {
+    const datatype = scorer.float32?.has(tensor) ? 'FP32' : 'FP64'
+    return { ...evaluatedOutput(model, name), datatype }
+  })
   return { model, scorer, queue, outputs }
 }
 
@@ -73,11 +80,12 @@ const SERVER = {
   extensions: ['binary_tensor_data'],
 } as const
 
+/** A part of a path. @throws RequestFault 400: it is not a text in UTF-8 */
 export function decoded(part: string): string {
   try {
     return decodeURIComponent(part)
   } catch {
-    return part
+    throw new RequestFault(400, 'is not a text in UTF-8', { where: 'path' })
   }
 }
 
@@ -91,24 +99,45 @@ function metadataOf({ model, scorer, outputs }: ServedModel): object {
     versions: [versionOf(scorer)],
     platform: 'onnxruntime_onnx',
     inputs: [{ name: model.input, datatype: 'FP32', shape: [-1, model.features.length] }],
-    outputs: outputs.map(({ name, classes }) => {
-      return { name, datatype: 'FP64', shape: classes === null ? [-1] : [-1, classes.length] }
+    outputs: outputs.map(({ name, datatype, classes }) => {
+      return { name, datatype, shape: classes === null ? [-1] : [-1, classes.length] }
     }),
   }
 }
 
-async function infer(
-  { model, scorer, queue, outputs }: ServedModel,
-  asked: HttpRequest,
-): Promise<HttpReply> {
+async function infer(of: ServedModel, asked: HttpRequest): Promise<HttpReply> {
+  const { model, scorer, outputs } = of
   const { id, rows, wanted } = readRequest(asked.body, asked.headers[JSON_LENGTH], model)
-  const scores = await queue.score(rows, asked)
-  const about = { model_name: model.name, model_version: versionOf(scorer), ...(id && { id }) }
-  const tensors = wanted.map((output): OutputTensor => {
-    const found = outputs.find(({ name }) => name === output.name) as EvaluatedOutput
-    return { ...output, ...valuesOf(found, scores) }
+  const tensors = wanted.map((want) => {
+    return { ...want, ...(outputs.find(({ name }) => name === want.name) as ServedOutput) }
   })
-  return writeReply(about, tensors)
+  const bytes = tensors.map((tensor) => tensor.columns.length * numberBytes(tensor))
+  const scores = await scored(of, asked, { rows, rowBytes: sumOf(bytes) })
+  const about = { model_name: model.name, model_version: versionOf(scorer), ...(id && { id }) }
+  const answered = tensors.map((tensor) => ({ ...tensor, ...valuesOf(tensor, scores) }))
+  return writeReply(about, answered)
+}
+
+const sumOf = (numbers: readonly number[]) => numbers.reduce((sum, number) => sum + number, 0)
+
+/**
+ * @param rowBytes the most that the answer has for a row
+ * @throws RequestFault 413: it could be too large · as {@link RequestQueue.score}
+ */
+function scored(
+  { model, queue, outputs }: ServedModel,
+  asked: HttpRequest,
+  { rows, rowBytes }: { readonly rows: Float32Array; readonly rowBytes: number },
+) {
+  const count = rows.length / model.features.length
+  const numbers = count * sumOf(outputs.map(({ columns }) => columns.length))
+  const bytes = asked.body.length + count * rowBytes
+  if (numbers > MOST.answerNumbers || bytes > MOST.answerBytes) {
+    const most = `${MOST.answerNumbers} scores or ${MOST.answerBytes} bytes`
+    throw new RequestFault(413, `the answer could have more than ${most}`)
+  }
+  asked.hold(numbers * Float64Array.BYTES_PER_ELEMENT)
+  return queue.score(rows, asked)
 }
 
 /** The columns of an output, row by row. */
@@ -133,13 +162,13 @@ async function predict(models: readonly ServedModel[], asked: HttpRequest): Prom
   if (only === undefined || others.length > 0) {
     throw new RequestFault(404, `is none of ${labels(models)}`, { where: 'model_id' })
   }
-  const { model, queue, outputs } = only
+  const { model, outputs } = only
   const given = listOf(features, 'features')
   const isMany = Array.isArray(given[0])
   const count = isMany ? given.length : 1
   const rows = float32(given, { count, width: model.features.length, where: 'features' })
-  const scores = await queue.score(rows, asked)
-  const [output] = outputs as [EvaluatedOutput]
+  const scores = await scored(only, asked, { rows, rowBytes: 2 * JSON_BYTES })
+  const [output] = outputs as readonly [ServedOutput]
   const answers = Array.from({ length: count }, (_, row) => {
     const own = output.columns.map((at) => scores[at]?.[row] as number)
     return predictionOf(output, own)

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { ModelDefinition } from '../topology/models.ts'
 import { RequestFault } from './request-fault.ts'
 
@@ -131,34 +132,60 @@ function wantedOf(
   names: readonly string[],
 ): readonly WantedOutput[] {
   if (outputs === undefined) return names.map((name) => ({ name, isBinary }))
+  const left = new Set<unknown>(names)
   return listOf(outputs, 'outputs').map((output, i) => {
     const { name, parameters } = objectOf(output, `outputs[${i}]`)
-    if (!names.includes(name as string)) {
-      throw bad(`is none of ${names.join(', ')}`, `outputs[${i}].name`)
+    if (!left.delete(name)) {
+      throw bad(`is none of ${names.join(', ')}, or named twice`, `outputs[${i}].name`)
     }
     const isOwn = parameters === undefined ? isBinary : isTrue(parameters, 'binary_data')
     return { name: name as string, isBinary: isOwn }
   })
 }
 
+/** How scores are sent: FP32 where the model's file has float32. */
+export type Datatype = keyof typeof ARRAYS
+const ARRAYS = { FP32: Float32Array, FP64: Float64Array }
+/** The longest number in JSON with its comma: `-0.0000012345678901234567,`. */
+export const JSON_BYTES = 26
+
 export interface OutputTensor extends WantedOutput {
+  readonly datatype: Datatype
   readonly shape: readonly number[]
-  /** Row-major. */
+  /** Row-major; a float32 as the shortest decimal that gives it. */
   readonly data: Float64Array
 }
 
+/** The most bytes that an answer has for a number. */
+export function numberBytes({ isBinary, datatype }: Pick<OutputTensor, 'isBinary' | 'datatype'>) {
+  return isBinary ? ARRAYS[datatype].BYTES_PER_ELEMENT : JSON_BYTES
+}
+
 /** The body of an answer, and its headers. */
-export function writeReply(about: object, tensors: readonly OutputTensor[]) {
-  const outputs = tensors.map(({ name, shape, data, isBinary }) => ({
-    ...{ name, datatype: 'FP64', shape },
-    ...(isBinary
-      ? { parameters: { binary_data_size: data.byteLength } }
-      : { data: Array.from(data) }),
-  }))
-  const reply = { ...about, outputs }
+export async function writeReply(about: object, tensors: readonly OutputTensor[]) {
+  const outputs: string[] = []
+  for (const { name, datatype, shape, data, isBinary } of tensors) {
+    const size = { binary_data_size: data.length * numberBytes({ isBinary, datatype }) }
+    const head = { name, datatype, shape, ...(isBinary && { parameters: size }) }
+    const rest = isBinary ? '}' : `,"data":[${await jsonOf(data)}]}`
+    outputs.push(JSON.stringify(head).slice(0, -1) + rest)
+  }
+  const json = Buffer.from(`${JSON.stringify(about).slice(0, -1)},"outputs":[${outputs.join()}]}`)
   const binary = tensors.filter(({ isBinary }) => isBinary)
-  if (binary.length === 0) return { body: reply }
-  const json = Buffer.from(JSON.stringify(reply))
-  const bytes = binary.map(({ data }) => Buffer.from(data.buffer, data.byteOffset, data.byteLength))
+  if (binary.length === 0) return { body: json, headers: { 'content-type': 'application/json' } }
+  const bytes = binary.map(({ data, datatype }) => Buffer.from(ARRAYS[datatype].from(data).buffer))
   return { body: Buffer.concat([json, ...bytes]), headers: { [JSON_LENGTH]: String(json.length) } }
+}
+
+/** Numbers of which JSON is made in one turn. */
+const TURN = 2 ** 14
+
+/** The items of a JSON list, made in turns between which others work. */
+async function jsonOf(numbers: Float64Array): Promise<string> {
+  const parts: string[] = []
+  for (let at = 0; at < numbers.length; at += TURN) {
+    if (at > 0) await nextTurn()
+    parts.push(numbers.subarray(at, at + TURN).join())
+  }
+  return parts.join()
 }

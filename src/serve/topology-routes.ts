@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import { wallClock } from '../kernel/clock.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import { Locator, NotNow, type Preview, TooMany } from '../runtime/partition/previews.ts'
@@ -50,12 +51,11 @@ class TopologyRequests {
       const what = 'its outputs come from windows; ask GET /state for open ones'
       throw new RequestFault(501, what, { where: 'path' })
     }
-    const given = asked.headers[KEY_HEADER]
-    if (given === undefined && locator.needsKey) {
+    const key = keyOf(asked)
+    if (key === null && locator.needsKey) {
       const what = 'the topology reads the key of the record'
       throw new RequestFault(400, what, { where: KEY_HEADER })
     }
-    const key = given === undefined ? null : Buffer.from(String(given))
     const event = { key, value: asked.body, headers: [] }
     const member = this.#memberOf(locator)
     const { partitions } = member
@@ -91,6 +91,16 @@ class TopologyRequests {
     if (!member.isCountedOn) throw new NotNow('its group does not answer the worker')
     return { definition, member, partitions }
   }
+}
+
+/** The key in the header of a request; `null`: it has none. @throws RequestFault 400 */
+function keyOf({ message }: HttpRequest): Buffer | null {
+  const [text, ...more] = message.headersDistinct[KEY_HEADER] ?? []
+  if (text === undefined) return null
+  // Node reads bytes as latin1.
+  const key = Buffer.from(text, 'latin1')
+  if (more.length === 0 && isUtf8(key)) return key
+  throw new RequestFault(400, 'is not one text in UTF-8', { where: KEY_HEADER })
 }
 
 interface Place {

@@ -131,7 +131,7 @@ export class AskedWorkers {
     const headers = {
       // Also at the worker that it goes on to.
       'tidemark-deadline-ms': '9000',
-      ...(given.key !== undefined && { 'tidemark-key': given.key }),
+      ...(given.key !== undefined && { 'tidemark-key': inHeader(given.key) }),
     }
     return new Promise<{ status: number; body: Answer; answeredBy: string | undefined }>(
       (resolve, reject) => {
@@ -146,7 +146,8 @@ export class AskedWorkers {
           })
         })
         asking.on('error', reject)
-        asking.end(given.body)
+        // Behind a text, Node would write headers in UTF-8.
+        asking.end(given.body === undefined ? undefined : Buffer.from(given.body))
       },
     )
   }
@@ -224,6 +225,11 @@ export class AskedWorkers {
     this.#agent.destroy()
     for (const close of this.#closing.splice(0)) await close()
   }
+}
+
+/** A text as Node takes it for a header: a letter for each byte. */
+export function inHeader(text: string): string {
+  return Buffer.from(text).toString('latin1')
 }
 
 /** Is the answer what the stream then wrote? */

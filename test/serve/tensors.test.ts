@@ -1,7 +1,24 @@
-import { array, assert, float, integer, property, record } from 'fast-check'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import {
+  array,
+  assert,
+  asyncProperty,
+  boolean,
+  constantFrom,
+  float,
+  float64Array,
+  property,
+  record,
+} from 'fast-check'
 import { expect, test } from 'vitest'
 import { RequestFault } from '../../src/serve/request-fault.ts'
-import { JSON_LENGTH, readRequest, writeReply } from '../../src/serve/tensors.ts'
+import {
+  type Datatype,
+  JSON_LENGTH,
+  numberBytes,
+  readRequest,
+  writeReply,
+} from '../../src/serve/tensors.ts'
 
 const MODEL = {
   input: 'features',
@@ -132,27 +149,67 @@ test('NaN in binary is refused with its place', () => {
   expect(read).toThrow(expect.objectContaining({ where: 'inputs[0].data[4]' }))
 })
 
-test('binary outputs lie behind the JSON, in its order', () => {
-  const numbers = record({ a: integer({ min: 1, max: 4 }), b: integer({ min: 1, max: 4 }) })
-  assert(
-    property(numbers, ({ a, b }) => {
-      const first = Float64Array.from({ length: a }, (_, i) => 0.1 + i)
-      const second = Float64Array.from({ length: b }, (_, i) => 100 + i)
-      const { body, headers } = writeReply({ model_name: 'm' }, [
-        { name: 'x', isBinary: true, shape: [a], data: first },
-        { name: 'y', isBinary: false, shape: [1], data: Float64Array.of(7) },
-        { name: 'z', isBinary: true, shape: [b], data: second },
-      ])
-      const bytes = body as Buffer
-      const length = Number(headers?.[JSON_LENGTH])
-      const { outputs } = JSON.parse(bytes.subarray(0, length).toString()) as { outputs: object[] }
-      expect(outputs).toEqual([
-        { name: 'x', datatype: 'FP64', shape: [a], parameters: { binary_data_size: 8 * a } },
-        { name: 'y', datatype: 'FP64', shape: [1], data: [7] },
-        { name: 'z', datatype: 'FP64', shape: [b], parameters: { binary_data_size: 8 * b } },
-      ])
-      const rest = new Float64Array(new Uint8Array(bytes.subarray(length)).buffer)
-      expect([...rest]).toEqual([...first, ...second])
+test.each(['risk', 'x', 'constructor', '__proto__'])(
+  'an output %s is named once at most',
+  (name) => {
+    const outputs = [{ name: 'risk' }, { name: 'probability' }, { name }]
+    expect(() => readRequest(bodyOf(TENSOR, { outputs }), undefined, MODEL)).toThrow(
+      expect.objectContaining({ status: 400, where: 'outputs[2].name' }),
+    )
+  },
+)
+
+const TYPES = { FP32: Float32Array, FP64: Float64Array }
+
+test('binary outputs lie behind the JSON, in its order and with their type', async () => {
+  const tensors = array(
+    record({
+      isBinary: boolean(),
+      datatype: constantFrom<Datatype[]>('FP32', 'FP64'),
+      data: float64Array({ noNaN: true, noDefaultInfinity: true, maxLength: 5 }),
+    }),
+    { minLength: 1, maxLength: 3 },
+  )
+  await assert(
+    asyncProperty(tensors, async (given) => {
+      const all = given.map((of, i) => ({ ...of, name: `${i}`, shape: [of.data.length] }))
+      const { body, headers } = await writeReply({ model_name: 'm' }, all)
+      const length = Number(headers[JSON_LENGTH as keyof typeof headers] ?? body.length)
+      const reply: unknown = JSON.parse(body.subarray(0, length).toString())
+      let at = length
+      const outputs = all.map(({ name, datatype, shape, data, isBinary }) => {
+        const about = { name, datatype, shape }
+        // JSON has no −0.
+        if (!isBinary) return { ...about, data: [...data].map((x) => x + 0) }
+        const bytes = TYPES[datatype].BYTES_PER_ELEMENT * data.length
+        const found = new TYPES[datatype](new Uint8Array(body.subarray(at, at + bytes)).buffer)
+        expect([...found]).toEqual([...TYPES[datatype].from(data)])
+        at += bytes
+        return { ...about, parameters: { binary_data_size: bytes } }
+      })
+      expect(reply).toEqual({ model_name: 'm', outputs })
+      expect(at).toBe(body.length)
     }),
   )
+})
+
+test('the JSON of many numbers is made in turns, with 26 bytes for each at most', async () => {
+  // JavaScript writes no number longer.
+  const data = new Float64Array(50_000).fill(-0.0000012345678901234567)
+  const tensor = { name: 'x', datatype: 'FP64', isBinary: false, shape: [50_000], data } as const
+  const order: string[] = []
+  const written = writeReply({}, [tensor]).then(({ body }) => {
+    order.push('written')
+    return body
+  })
+  for (let turn = 0; turn < 2; turn++) {
+    await nextTurn()
+    order.push('others')
+  }
+  const { length } = await written
+  expect(order).toEqual(['others', 'others', 'written'])
+  expect([length > 25 * data.length, length < numberBytes(tensor) * data.length + 100]).toEqual([
+    true,
+    true,
+  ])
 })

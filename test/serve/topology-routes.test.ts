@@ -1,9 +1,11 @@
 import { Type } from 'avsc'
-import { defineTopology, registry, seconds } from 'tidemark'
+import { defineTopology, minutes, registry, seconds } from 'tidemark'
 import { afterEach, describe, expect, test, vi } from 'vitest'
+import { z } from 'zod'
 import { MemoryMember } from '../../src/records/memory/group.ts'
 import { Previews } from '../../src/runtime/partition/previews.ts'
 import { prepare } from '../../src/runtime/start/prepare.ts'
+import { passRequestsOn } from '../../src/serve/worker-requests.ts'
 import type { Definition } from '../../src/topology/definition.ts'
 import { HandRegistry, wireValue } from '../formats/registry/hand-registry.ts'
 import { Event } from '../runtime/memory-workers.ts'
@@ -19,6 +21,7 @@ import {
   PAYMENTS,
   payments,
 } from './asked-topologies.ts'
+import { statusOfRaw } from './on-connection.ts'
 
 const open: AskedWorkers[] = []
 afterEach(async () => {
@@ -93,6 +96,33 @@ describe('a topology', () => {
       })
     }
     expect(await asked.ask('/state/payments/none')).toMatchObject({ status: 404 })
+  })
+
+  test('takes the key of a record in UTF-8, and none that is not', async () => {
+    const topics = ['events', 'counts', 'events.dlq']
+    const asked = await workersOf(keyed, topics, { workers: 2, partitions: 8 })
+    const keys = ['abc', 'é', '日本', 'a, b', 'a%20b']
+    const event = (at: number) => JSON.stringify({ at: START_MS + at })
+    for (const key of keys) for (const at of [0, 1]) asked.send({ key, value: event(at) })
+    await asked.settled()
+    for (const key of keys) {
+      for (const at of [0, 1]) {
+        const answer = await asked.ask('/predict/keyed', { at, key, body: event(2) })
+        expect(answer.body.outputs).toMatchObject([{ value: { n: 3 } }])
+        const state = await asked.ask(`/state/keyed/${encodeURIComponent(key)}`, { at })
+        expect(state.body).toMatchObject({ key, features: { features: { n: 2 } } })
+      }
+    }
+    const { port = 0 } = asked.servers[0] ?? {}
+    const head = 'POST /predict/keyed HTTP/1.1\r\nhost: localhost\r\ntidemark-key'
+    const heads = [`${head}: \xe9`, `${head}: \xff\xfe`, `${head}: a\r\ntidemark-key: b`]
+    const parent = await passRequestsOn({ port: 0 }, () => [{ port }])
+    const statuses = [port, parent.port].flatMap((to) =>
+      heads.map((each) => statusOfRaw(to, each, event(2))),
+    )
+    expect(await Promise.all(statuses)).toEqual([400, 400, 400, 400, 400, 400])
+    expect(await statusOfRaw(port, 'GET /state/keyed/%ff HTTP/1.1\r\nhost: localhost')).toBe(400)
+    await parent.close()
   })
 
   test('of windows alone previews no outputs, and says what its open windows have so far', async () => {
@@ -212,6 +242,20 @@ const large = defineTopology('large', (t) =>
     })
     .where((e) => e.amount > 1)
     .sink('large'),
+)
+
+const keyed = defineTopology('keyed', (t) =>
+  t
+    .source('events', {
+      schema: z.object({ at: z.int() }),
+      key: (_, record) => record.key?.toString() ?? '',
+      eventTimeMs: (e) => e.at,
+      watermark: { lag: seconds(1) },
+      onLate: 'score',
+    })
+    .features((f) => ({ n: f.events({}).rolling(minutes(1)).count() }))
+    .map(({ features }) => ({ n: features.n }))
+    .sink('counts'),
 )
 
 function payment({ at = 0, ...given }: { at?: number; amount?: unknown }): string {
