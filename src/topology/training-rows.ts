@@ -19,14 +19,14 @@ interface Featured {
 /** Where a path of steps ends with rows: at a score step, or behind the last features. */
 interface End {
   readonly step: string
-  /** The features of a row. */
+  /** All features there, whichever of them the present models take. */
   readonly names: readonly string[]
   readonly timeOf: TimeOf
 }
 
 /**
  * Returns the topology with rows, and the features of a row by its topic. The value of a row is
- * `eventTime`, the fields, and the features; NaN is null.
+ * `eventTime`, the fields, and all features in the author's order; NaN is null.
  *
  * @param fields of the event that rows have besides
  * @throws TidemarkError `NOT_SUPPORTED`: no event gets features, or its time is not in the event
@@ -69,7 +69,7 @@ function withRows(
 ): Step[] {
   return then.flatMap((step): Step[] => {
     if (step.op === 'sink') return []
-    if (step.op === 'score') return rows({ ...before, step: step.name, names: step.features })
+    if (step.op === 'score') return rows({ ...before, step: step.name })
     const here = { timeOf: before.timeOf, names: before.names }
     if (step.op === 'tumbling') here.timeOf = timeOfWindow
     if (step.op === 'features') here.names = step.features.map((feature) => feature.name)

@@ -1,4 +1,4 @@
-import { defineTopology, minutes, rule, seconds } from 'tidemark'
+import { defineTopology, minutes, onnxModel, rule, seconds } from 'tidemark'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import type { Definition, MapStep, Step } from '../../src/topology/definition.ts'
@@ -50,6 +50,42 @@ test('a row takes the place of the model and of all that follows it', () => {
     ...{ eventTime: 7, id: 'a', none: null, eventTime2: null },
     amount: Number.NaN,
   })
+})
+
+test('a row has every feature, whichever of them the present models take', () => {
+  const modelOf = (name: string, features: readonly string[]) =>
+    onnxModel({
+      ...{ name, features, version: '1', sha256: '', input: 'x' },
+      file: new URL(`file:///${name}`),
+      outputs: { risk: { tensor: 'risk', column: 0 } },
+    })
+  const rowsWith = (...given: readonly unknown[]) => {
+    const topology = defineTopology('orders', (t) => {
+      const featured = t
+        .source('orders', OPTIONS)
+        .features((f) => {
+          const all = f.events({ amount: (o) => o.amount })
+          const old = all.value('amount')
+          return { other: old, renamed: old, added: old, left: old }
+        })
+        .derive({ derived: ({ other }) => 2 * other }, { drop: ['left'] })
+      // Types refuse a model that does not fit, but a worker does not check types.
+      return featured.score(...(given as readonly [never, never])).sink('risks')
+    })
+    const { definition, features } = withTrainingRows(topology, [])
+    const step = [...stepsOf(definition.then)].find(({ op }) => op === 'map') as MapStep
+    const all = { other: 1, renamed: 2, added: 3, derived: 4 }
+    const row = rowsOf(definition, { event: { at: 7 }, features: all }, step.name)
+    expect(row).toEqual({ eventTime: 7, ...all })
+    return features.get('rows')
+  }
+  const all = ['other', 'renamed', 'added', 'derived']
+  const old = modelOf('old', ['before', 'other'])
+  const derived = modelOf('derived', ['derived'])
+  expect(rowsWith(old)).toEqual(all)
+  expect(rowsWith(old, { carry: ['added'] })).toEqual(all)
+  expect(rowsWith({ models: { old, derived }, otherwise: 'old' })).toEqual(all)
+  expect(rowsWith({ variants: [derived, old], budget: seconds(1) })).toEqual(all)
 })
 
 test('each path to a model has rows of its own, and a path without features none', () => {
