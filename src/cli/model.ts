@@ -1,8 +1,9 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import { Command } from 'commander'
-import { Refused } from '../kernel/errors.ts'
+import { configFault, Refused } from '../kernel/errors.ts'
 import { type Inspection, inspectModel, modelSource } from '../scoring/model-file.ts'
+import type { ModelDefinition } from '../topology/models.ts'
 import { modelBenchmark } from './model-benchmark.ts'
 import { modelEvaluate } from './model-evaluate.ts'
 import { modelOfFile } from './model-of-file.ts'
@@ -35,7 +36,7 @@ interface TypesFlags {
   readonly golden?: string
   readonly features?: string
   readonly name?: string
-  readonly version: string
+  readonly version?: string
   readonly out?: string
 }
 
@@ -46,31 +47,40 @@ function types(): Command {
     .option('--golden <file>', "file of rows with their expected outputs, and the features' names")
     .option('--features <a,b,…>', "the features' names, if there is no golden file")
     .option('--name <name>', "name of the model (default: the file's)")
-    .option('--version <version>', 'version of the model, as marked in outputs', '1')
+    .option(
+      '--version <version>',
+      'version of the model, as marked in outputs (default: that of the definition in --out, or the next one if the model is another; 1 if there is none)',
+    )
     .option('--out <file>', 'file to write (default: stdout)')
     .action(async (file: string, flags: TypesFlags) => {
       const inspection = await inspectModel(file, flags.golden)
+      const { out, features } = flags
+      const isThere = out !== undefined && existsSync(out)
+      const before = isThere ? await modelOfFile(out).catch(() => null) : null
+      const isSame = before?.sha256 === inspection.sha256
       const source = modelSource(inspection, {
         name: flags.name ?? basename(file, '.onnx'),
-        version: flags.version,
-        ...(flags.features === undefined ? {} : { features: flags.features.split(',') }),
-        ...(flags.out === undefined ? {} : await keptFor(flags.out, inspection)),
+        version: flags.version ?? (isSame ? before.version : versionAfter(before)),
+        ...(features !== undefined && { features: features.split(',') }),
+        ...(out !== undefined && { folder: dirname(out) }),
+        ...(isSame && before.accuracy && { accuracy: before.accuracy }),
       })
       if (inspection.problems.length > 0) throw new Refused(inspection.problems)
-      if (flags.out === undefined) {
+      if (out === undefined) {
         await write(source)
         return
       }
-      writeFileSync(flags.out, source)
-      say(`${flags.out} written`)
+      writeFileSync(out, source)
+      say(`${out} written`)
     })
 }
 
-async function keptFor(out: string, { sha256 }: Inspection) {
-  const folder = dirname(out)
-  const before = existsSync(out) ? await modelOfFile(out).catch(() => null) : null
-  if (before?.sha256 !== sha256 || before.accuracy === undefined) return { folder }
-  return { folder, accuracy: before.accuracy }
+/** The version of another model that takes the place of one. */
+function versionAfter(before: ModelDefinition | null): string {
+  const { name, version } = before ?? { name: '', version: '0' }
+  if (/^\d+$/.test(version)) return String(BigInt(version) + 1n)
+  const what = `the model is another than ${name}@${version}, and no version follows that one`
+  throw configFault(what, '--version', 'name the version of the new model')
 }
 
 function describeModel({ bytes, sha256, ...inspection }: Inspection): string {

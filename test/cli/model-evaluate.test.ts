@@ -126,14 +126,38 @@ describe('tidemark model evaluate', () => {
     expect(stderr).toContain('there are no rows that the model scores')
   })
 
-  test('an accuracy that is stated is kept when the definition is written again', async () => {
+  test('version and stated accuracy are kept when the same model is written again', async () => {
     const folder = projectWith({ 'risk.model.ts': riskModel() })
     const out = join(folder, 'risk.model.ts')
     const args = ['model', 'types', RISK, '--features', 'a,b', '--out', out]
     expect((await tidemark(args)).code).toBe(0)
     const written = readFileSync(out, 'utf8')
     expect(written).toContain('  accuracy: { macroF1: 0.5, rows: 4 },\n')
-    expect(written).toContain("version: '1'")
+    expect(written).toContain("version: '3'")
+  })
+
+  /** Writes the definition of a model in the place of another's, which has a version. */
+  const writtenAfter = async (version: string, ...more: readonly string[]) => {
+    const before = riskModel()
+      .replace(/sha256: '\w+'/, "sha256: 'of-another'")
+      .replace("version: '3'", `version: '${version}'`)
+    const out = join(projectWith({ 'risk.model.ts': before }), 'risk.model.ts')
+    const args = ['model', 'types', RISK, '--features', 'a,b', '--out', out, ...more]
+    return { ...(await tidemark(args)), before, written: readFileSync(out, 'utf8') }
+  }
+
+  test('another model gets the next version, or the one that is asked for, and no accuracy', async () => {
+    const next = await writtenAfter('9007199254740993')
+    expect(next.written).toContain("version: '9007199254740994'")
+    expect(next.written).not.toContain('accuracy: ')
+    const chosen = await writtenAfter('may', '--version', 'june')
+    expect(chosen.written).toContain("version: 'june'")
+  })
+
+  test('where no version is the next one, it must be named', async () => {
+    const { code, stderr, written, before } = await writtenAfter('may')
+    expect([code, written]).toEqual([3, before])
+    expect(stderr).toContain('the model is another than risk@may, and no version follows that one')
   })
 })
 
