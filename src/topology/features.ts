@@ -21,11 +21,14 @@ export interface Found<N extends string, R, D = never> {
   readonly row: R
   readonly degraded: D
 }
-type WriteCell =
-  'a column must be a number, string or boolean: if it may be null or undefined, add ?? and a value'
+type NoCell<Advice extends string> =
+  `a column must be a number, string or boolean: if it may be null or undefined, ${Advice}`
 type WriteNaN = 'a feature must be a number: if it may be null or undefined, add ?? NaN'
 /** The values that windows read of an event, by name: numbers, strings or booleans. */
-export type Columns<E> = Record<string, (event: E) => Cell | Mistake<WriteCell>>
+export type Columns<E> = Record<
+  string,
+  (event: E) => Cell | Mistake<NoCell<'call .where(hasIt) before .tumbling'>>
+>
 /** A column whose aggregates skip `null`, `undefined` and NaN, as pandas does. */
 export interface SkippingColumn<E> {
   /** Reads the column's value of an event. */
@@ -34,7 +37,10 @@ export interface SkippingColumn<E> {
   readonly missing: 'skip'
 }
 /** The values that windows read of an event, by name; columns may be optional. */
-export type FeatureColumns<E> = Record<string, Columns<E>[string] | SkippingColumn<E>>
+export type FeatureColumns<E> = Record<
+  string,
+  ((event: E) => Cell | Mistake<NoCell<"write { of, missing: 'skip' }">>) | SkippingColumn<E>
+>
 type OfEvery<T> = (event: never) => T
 type OfSome<T> = { readonly of: (event: never) => T | null | undefined }
 type Names<C, Column> = { [K in keyof C]: C[K] extends Column ? K : never }[keyof C] & string

@@ -342,7 +342,7 @@ type Exactly<
 > = [Exclude<F, K>] extends [never]
   ? [Exclude<K, F | C>] extends [never]
     ? unknown
-    : Mistake<`${Says['extra']} '${Exclude<K, F | C>}': leave this feature out, or carry it`>
+    : Mistake<`${Says['extra']} '${Exclude<K, F | C>}': leave this feature out, carry it, or train a model with it`>
   : Mistake<`${Says['lacks']} the feature '${Exclude<F, K>}': define it`>
 type SameNames<K extends string, F extends readonly string[], C extends string> = Exactly<
   K,

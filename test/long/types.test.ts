@@ -35,8 +35,8 @@ const AFTER = `
 })
 `
 const TIME = 'a length of time: write seconds(5), minutes(5), hours(5) or days(5)'
-const COLUMN =
-  'a column must be a number, string or boolean: if it may be null or undefined, add ?? and a value'
+const COLUMN = 'a column must be a number, string or boolean: if it may be null or undefined, '
+const SKIP = `${COLUMN}write { of, missing: 'skip' }`
 const FEATURE = 'a feature must be a number: if it may be null or undefined, add ?? NaN'
 const SINK = 'end every stream with .sink(topic), and return the sink, or an array of the sinks'
 
@@ -50,12 +50,12 @@ const MISTAKES: readonly (readonly [code: string, sentence: string])[] = [
   ["t.source('s', { ...options, watermark: { lag: 5 } })", TIME],
   ['s.features((f) => ({ n: f.events({}).rolling(5).count() }))', TIME],
   ['s.features((f) => ({ n: f.events({}).secondsSinceLastEver({ cap: 5, never: 0 }) }))', TIME],
-  ['a.features((f) => ({ n: f.events({ tip: (e) => e.tip }).rolling(hours(1)).count() }))', COLUMN],
+  ['a.features((f) => ({ n: f.events({ tip: (e) => e.tip }).rolling(hours(1)).count() }))', SKIP],
+  ['a.features((f) => ({ n: f.events({ note: (e) => e.note }).rolling(hours(1)).count() }))', SKIP],
   [
-    'a.features((f) => ({ n: f.events({ note: (e) => e.note }).rolling(hours(1)).count() }))',
-    COLUMN,
+    'a.tumbling(hours(1)).aggregate({ tip: (e) => e.tip }, (w) => ({ n: w.count() }))',
+    `${COLUMN}call .where(hasIt) before .tumbling`,
   ],
-  ['a.tumbling(hours(1)).aggregate({ tip: (e) => e.tip }, (w) => ({ n: w.count() }))', COLUMN],
   ['a.features((f) => ({ n: f.events({}).value((e) => e.tip) }))', FEATURE],
   [
     's.features((f) => ({ m: f.events({}).rolling(hours(1)).count() })).score(model)',
@@ -83,7 +83,7 @@ const MISTAKES: readonly (readonly [code: string, sentence: string])[] = [
   ],
   [
     "nAndM.score({ models: { model }, otherwise: 'model' })",
-    "no model has the input 'm': leave this feature out, or carry it",
+    "no model has the input 'm': leave this feature out, carry it, or train a model with it",
   ],
   [
     "n.score({ models: { model }, route: [{ to: 'premium', share: 0.1 }], otherwise: 'model' })",
