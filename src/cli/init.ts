@@ -27,7 +27,7 @@ const MODEL_COPIES: Copies = {
   'models/card-gbdt.golden.json': 'topologies/models/card-gbdt.golden.json',
   'models/train.py': 'topologies/starter/train.py',
   'models/requirements.txt': 'topologies/starter/requirements.txt',
-  'labels.csv': 'topologies/starter/labels.csv',
+  'labels.ndjson': 'topologies/starter/labels.ndjson',
 }
 const FEATURES_COPIES: Copies = {
   'topology.test.ts': 'topologies/starter/features/topology.test.ts.txt',

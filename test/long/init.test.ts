@@ -42,7 +42,7 @@ test('what trains the model stands on pinned packages and on labels of the sampl
   symlinkSync(join(ROOT, 'node_modules/zod'), join(folder, 'node_modules/zod'))
   const sample = ['--input', join(folder, 'sample.ndjson')]
   const known = ['--label-by', 'paymentId', '--label', 'suspicious', '--label-at', 'knownAt']
-  const labels = ['--labels', join(folder, 'labels.csv'), ...known, '--within', '24h']
+  const labels = ['--labels', join(folder, 'labels.ndjson'), ...known, '--within', '24h']
   const output = ['--output', join(folder, 'rows'), '--rows', ...labels]
   await tidemark(['batch', join(folder, 'topology.ts'), ...sample, ...output])
   const { features } = JSON.parse(lines('rows/_manifest.json').join('\n')) as {
@@ -55,7 +55,7 @@ test('what trains the model stands on pinned packages and on labels of the sampl
   const parts = readdirSync(join(folder, 'rows/rows'))
   const rows = parts.flatMap((part) => lines(`rows/rows/${part}`))
   const states = rows.map((row) => (JSON.parse(row) as { labelState: string }).labelState)
-  expect(states).toEqual(Array(lines('labels.csv').length - 1).fill('labelled'))
+  expect(states).toEqual(Array(lines('labels.ndjson').length).fill('labelled'))
 })
 
 test.each([

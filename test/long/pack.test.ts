@@ -9,8 +9,10 @@ import { ROOT } from '../support/paths.ts'
 // The package as a stranger gets it: packed, then installed into an empty folder.
 
 const run = promisify(execFile)
-/** npm fetches what its cache does not hold; the models' runtime alone is 100 MB. */
-const INSTALL_MS = 400_000
+/** npm and pip fetch what their caches do not hold; the models' runtime alone is 100 MB. */
+const INSTALL_MS = 900_000
+/** Compiling its packages takes as long as to unpack them, and few of them are used. */
+const IN_VENV = { ...process.env, PIP_NO_COMPILE: '1', PIP_DISABLE_PIP_VERSION_CHECK: '1' }
 const NPM = ['--prefer-offline', '--no-audit', '--no-fund']
 const TSC = join(ROOT, 'node_modules/typescript/bin/tsc')
 
@@ -102,6 +104,7 @@ test('the packed package works in a folder of its own', { timeout: INSTALL_MS },
   expect(dev.stderr).toMatch(/^500 in = \d+ scored/m)
   const tested = await run('npm', ['test'], { cwd: mine })
   expect(tested.stdout).toMatch(/^\S+ pass 2$/m)
+  await trainedByReadme(mine)
   writeFileSync(join(mine, 'wrong.ts'), "export const amount: number = 'ten'\n")
   await expect(run('npm', ['test'], { cwd: mine })).rejects.toMatchObject({
     stdout: expect.stringContaining('wrong.ts(1,14): error TS2322'),
@@ -109,6 +112,37 @@ test('the packed package works in a folder of its own', { timeout: INSTALL_MS },
 
   expect(deadLinks(join(folder, 'node_modules/tidemark'))).toEqual([])
 })
+
+/** Adds a feature, trains, checks and scores, word for word as the README of `init` says. */
+async function trainedByReadme(cwd: string): Promise<void> {
+  const readme = readFileSync(join(cwd, 'README.md'), 'utf8')
+  const parts = /^## Another feature.*?^```ts\n(.*?)^```$.*?^```\n(.*?)^```$/ms.exec(readme) ?? []
+  const [, added = '', commands = ''] = parts
+  const features = join(cwd, 'features.ts')
+  const change = (from: RegExp, to: string) =>
+    writeFileSync(features, readFileSync(features, 'utf8').replace(from, to))
+  const checked = () => run('npm', ['run', 'check'], { cwd })
+  change(/^ {4}std24h.*\n/m, `$&${added}`)
+  const untrained = 'TOPOLOGY_INVALID  model card-gbdt does not take merchants24h'
+  await expect(checked()).rejects.toMatchObject({ stderr: expect.stringContaining(untrained) })
+  const { stdout, stderr } = await run('sh', ['-ec', commands], { cwd, env: IN_VENV })
+  expect(stderr).toContain('payments → 14 features → rows')
+  expect(stdout.match(/^✓ card-fraud.* → 14 features → card-gbdt@3 → predictions/gm)).toHaveLength(
+    2,
+  )
+  expect(stdout.match(/^{"paymentId":.*"model":"card-gbdt@3"}$/gm)?.length).toBeGreaterThan(400)
+  expect(stderr).toMatch(/^500 in = \d+ scored/m)
+
+  // One is renamed, and another left out.
+  change(/^ {4}max1h: /m, '    largest1h: ')
+  change(/^ {4}sum24h.*\n/m, '')
+  const untold = expect.stringMatching(/needs max1h, sum24h$(.|\n)*does not take largest1h$/m)
+  await expect(checked()).rejects.toMatchObject({ stderr: untold })
+  await run('sh', ['-ec', '. .venv/bin/activate && npm run train'], { cwd })
+  expect((await checked()).stdout).toContain('13 features → card-gbdt@4 → predictions')
+  const tested = await run('npm', ['test'], { cwd })
+  expect(tested.stdout).toMatch(/^\S+ pass 2$/m)
+}
 
 /** Links in the pages of a package that lead to nothing in it. */
 function deadLinks(root: string): string[] {

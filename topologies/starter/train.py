@@ -1,7 +1,7 @@
 """Trains card-gbdt.onnx and writes its golden rows: is a payment suspicious?
 
 The features of the training rows are computed by Tidemark itself, from the topology, so training and serving cannot disagree.
-The labels are in labels.csv: a payment's id, 1 or 0, and when that became known. Only what is known within 24 hours counts.
+The labels are in labels.ndjson: a payment's id, 1 or 0, and when that became known. Only what is known within 24 hours counts.
 The labels in this folder are invented, as are its payments: replace them with your own.
 
     python3 -m venv .venv && . .venv/bin/activate
