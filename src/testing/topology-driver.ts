@@ -6,6 +6,7 @@ import type { Outcomes } from '../runtime/events.ts'
 import type { Prepared } from '../runtime/prepared.ts'
 import { prepare } from '../runtime/start/prepare.ts'
 import { allTopics, redisSinks } from '../topology/graph.ts'
+import type { CloudEvent } from '../topology/source.ts'
 import type { Topology } from '../topology/stream.ts'
 import { DrivenStore } from './driven-store.ts'
 import { Life, type ModelFunction, numbersTo, Tally, withModelFunctions } from './driven-worker.ts'
@@ -23,6 +24,8 @@ import { VirtualClock } from './virtual-clock.ts'
 const START_MS = Date.UTC(2026, 0, 1)
 
 type OneOrMore<T> = T | readonly T[]
+/** An event of a source as upstream writes it: before the schema. That of a CloudEvent is not typed. */
+type EventOf<In> = In extends CloudEvent<unknown> ? object : In extends object ? In : object
 
 /** How a {@link TopologyDriver} runs. */
 export interface DriverOptions {
@@ -73,8 +76,8 @@ export interface DriverOptions {
  *     driver.outputs('predictions')[0]?.value.probability
  *     await driver.stop()
  */
-export class TopologyDriver<Out> {
-  readonly #topology: Topology<Out>
+export class TopologyDriver<Out, In = unknown> {
+  readonly #topology: Topology<Out, In>
   readonly #options: DriverOptions
   readonly #partitions: number
   readonly #inputs: InputRecords
@@ -86,7 +89,7 @@ export class TopologyDriver<Out> {
   #life: Life | null = null
   readonly #tally = new Tally()
 
-  private constructor(topology: Topology<Out>, options: DriverOptions) {
+  private constructor(topology: Topology<Out, In>, options: DriverOptions) {
     this.#topology = topology
     this.#options = options
     this.#partitions = options.partitions ?? 1
@@ -110,10 +113,10 @@ export class TopologyDriver<Out> {
    * Prepares the topology and starts a worker.
    * @throws Refused with every fault of the topology and its models
    */
-  static async start<Out>(
-    topology: Topology<Out>,
+  static async start<Out, In>(
+    topology: Topology<Out, In>,
     options: DriverOptions = {},
-  ): Promise<TopologyDriver<Out>> {
+  ): Promise<TopologyDriver<Out, In>> {
     const driver = new TopologyDriver(topology, options)
     await driver.restart()
     return driver
@@ -125,7 +128,7 @@ export class TopologyDriver<Out> {
    * @returns the position of each in the source
    * @throws what ended the worker, such as an error in a function given for a model
    */
-  pipe(events: OneOrMore<object>): Promise<{ partition: number; offset: number }[]> {
+  pipe(events: OneOrMore<EventOf<In>>): Promise<{ partition: number; offset: number }[]> {
     return this.pipeRecords(listOf(events).map((value) => ({ value })))
   }
 
@@ -212,7 +215,7 @@ export class TopologyDriver<Out> {
    * read again: under exactly-once that attempt leaves no trace; under at-least-once its outputs
    * are already written. Events sent before {@link restart} wait in the source.
    */
-  async crash({ during = [] }: { readonly during?: OneOrMore<object> } = {}): Promise<void> {
+  async crash({ during = [] }: { readonly during?: OneOrMore<EventOf<In>> } = {}): Promise<void> {
     const life = this.#life
     if (life === null) return
     life.withholdCommits()

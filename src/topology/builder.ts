@@ -24,7 +24,7 @@ import { type GivenScore, givenFaults, scoreFields } from './score-builder.ts'
 import type { ScoreOptions } from './score-options.ts'
 import type { Formatted, SourceOptions } from './source.ts'
 import type { RedisSink, Store, StoreOptions } from './store.ts'
-import type { OutputsOf, Returned, Stream, Topology, TopologyBuilder } from './stream.ts'
+import type { InputOf, OutputsOf, Returned, Stream, Topology, TopologyBuilder } from './stream.ts'
 
 /** Options of a topology, for {@link defineTopology}. */
 export interface TopologyOptions {
@@ -49,19 +49,19 @@ export interface TopologyOptions {
 export function defineTopology<const R>(
   name: string,
   build: (t: TopologyBuilder) => Returned<R>,
-): Topology<OutputsOf<R>>
+): Topology<OutputsOf<R>, InputOf<R>>
 /** Defines a topology with options. */
 export function defineTopology<const R>(
   name: string,
   o: TopologyOptions,
   build: (t: TopologyBuilder) => Returned<R>,
-): Topology<OutputsOf<R>>
+): Topology<OutputsOf<R>, InputOf<R>>
 export function defineTopology<const R>(
   name: string,
   ...rest:
     | [(t: TopologyBuilder) => Returned<R>]
     | [TopologyOptions, (t: TopologyBuilder) => Returned<R>]
-): Topology<OutputsOf<R>> {
+): Topology<OutputsOf<R>, InputOf<R>> {
   const [o, build] = rest.length === 1 ? [{}, rest[0]] : rest
   const draft = new Draft(name, o)
   const returned = build(draft)
@@ -102,7 +102,7 @@ class Draft implements TopologyBuilder {
   source<S extends StandardSchemaV1>(
     topic: string,
     o: SourceOptions<S>,
-  ): Stream<StandardSchemaV1.InferOutput<S>> {
+  ): Stream<StandardSchemaV1.InferOutput<S>, StandardSchemaV1.InferInput<S>> {
     if (this.#source !== null) {
       throw this.#invalid(`two sources, "${this.#source.topic}" and "${topic}"`, {
         hint: 'use one source per topology: write all events to one topic first, or define two topologies',
@@ -121,7 +121,7 @@ class Draft implements TopologyBuilder {
       keyMismatch: o.keyMismatch ?? 'warn',
       ...(o.passHeaders && { passHeaders: o.passHeaders }),
     }
-    return this.#stream(this.#root) as Stream<StandardSchemaV1.InferOutput<S>>
+    return this.#stream(this.#root) as never
   }
 
   #formatted<S extends StandardSchemaV1>(
@@ -180,7 +180,7 @@ class Draft implements TopologyBuilder {
     return { name }
   }
 
-  finish<Out>(sinks: readonly object[]): Topology<Out> {
+  finish<Out, In>(sinks: readonly object[]): Topology<Out, In> {
     if (this.#source === null) throw this.#invalid('no source: call t.source(topic, …)')
     const wanted = new Set<Node>()
     for (const sink of sinks) {
@@ -204,7 +204,7 @@ class Draft implements TopologyBuilder {
       stores: this.#stores,
       then: stepsBelow(this.#root, wanted),
     }
-    return deepFreeze(definition) as Topology<Out>
+    return deepFreeze(definition) as Topology<Out, In>
   }
 
   /** A unique name for a step, after what it does, so that adding another step renames none. */

@@ -27,7 +27,7 @@ import type { RedisSink, Store, StoreOptions } from './store.ts'
  * A topic that the topology writes, by its name there, which `--topic` can map to another topic;
  * return it from the builder. `Out`, which only carries a type, is that of its values.
  */
-export interface Sink<T extends string, Out> {
+export interface Sink<T extends string, Out, In = unknown> {
   /**
    * The topic's name in the topology; `--topic` can map it to another topic. Of a sink in Redis, its
    * name.
@@ -35,6 +35,8 @@ export interface Sink<T extends string, Out> {
   readonly topic: T
   /** Never present; it only carries the type. */
   readonly out?: Out
+  /** Never present; it only carries the type of the source's events before its schema. */
+  readonly in?: In
 }
 
 /** Options of a sink for values `V`. */
@@ -71,13 +73,13 @@ export interface SinkOptions<V> {
  *
  * Refused means: a worker does not start. The code is `TOPOLOGY_INVALID`, unless another is named.
  */
-export interface Stream<E> {
+export interface Stream<E, In = unknown> {
   /** A type guard (`(e): e is D`) narrows the type of the stream. */
-  where<D extends E>(is: (event: E) => event is D): Stream<D>
+  where<D extends E>(is: (event: E) => event is D): Stream<D, In>
   /** Keeps the events for which it returns true. The others count as skipped. */
-  where(keep: (event: E) => boolean): Stream<E>
+  where(keep: (event: E) => boolean): Stream<E, In>
   /** Replaces each event with what the function returns. Event time and key stay the same. */
-  map<R>(to: (event: E) => R): Stream<R>
+  map<R>(to: (event: E) => R): Stream<R, In>
   /**
    * Splits the stream. Each event goes to the first branch, in the order of the object's keys,
    * whose condition is true, or else to `rest`.
@@ -85,7 +87,7 @@ export interface Stream<E> {
    */
   branch<B extends Record<string, (event: E) => boolean>>(
     by: B,
-  ): { readonly [K in keyof B]: Stream<E> } & { readonly rest: Stream<E> }
+  ): { readonly [K in keyof B]: Stream<E, In> } & { readonly rest: Stream<E, In> }
   /**
    * Leaves out duplicates, which count as `duplicate`: events with the id of an earlier event of
    * their key, duplicate or not, less than `within` before or after it in event time.
@@ -100,14 +102,14 @@ export interface Stream<E> {
     by: (event: E) => string
     /** How long an id is remembered, in event time. Whole milliseconds above 0, else refused. */
     within: DurationMs
-  }): Stream<E>
+  }): Stream<E, In>
   /**
    * Defines the features of each event, for a model: `define` returns them by name. Refused of
    * scored events, or with windows over early results of tumbling windows: `NOT_SUPPORTED`.
    */
   features<Fs extends Record<string, Feature<never>>>(
     define: (f: FeatureKit<E>) => Fs,
-  ): FeatureStream<E, Fs>
+  ): FeatureStream<E, Fs, In>
   /**
    * Aggregates the events of each key in aligned windows [start, end). The results are a new
    * stream: one event per key and window, emitted once the watermark has passed the window's end
@@ -143,14 +145,15 @@ export interface Stream<E> {
       WindowEvent &
         (M extends 'early' ? { readonly isFinal: boolean } : unknown) & {
           readonly [K in keyof R]: R[K] extends WindowField<infer V> ? V : never
-        }
+        },
+      In
     >
   }
   /**
    * Writes each event to Redis, as `redis({ name, key, ttl })` says, before the offset is committed.
    * An event without JSON is a dead letter `OUTPUT_INVALID`.
    */
-  sink<const N extends string>(to: RedisSink<N, E>): Sink<N, E>
+  sink<const N extends string>(to: RedisSink<N, E>): Sink<N, E, In>
   /**
    * Writes each event to a topic. An event that has no form in the topic's format is a dead letter
    * `OUTPUT_INVALID`; one that the topic does not accept, `OUTPUT_TOO_LARGE` or `OUTPUT_TIMESTAMP`.
@@ -158,14 +161,14 @@ export interface Stream<E> {
    * @param topic 1 to 200 of `a-z A-Z 0-9 . _ -`. Any other name, the source's and that of the
    * dead-letter topic are refused
    */
-  sink<const T extends string>(topic: T, o?: SinkOptions<E>): Sink<T, E>
+  sink<const T extends string>(topic: T, o?: SinkOptions<E>): Sink<T, E, In>
 }
 
 /**
  * Events with their features `Fs`. Every event has entered the windows, whatever comes after them.
  * Functions get the features as a model does: as float32; one without a value is NaN.
  */
-export interface FeatureStream<E, Fs> {
+export interface FeatureStream<E, Fs, In = unknown> {
   /**
    * A type guard (`(e): e is D`) narrows the type of the stream. If no condition before a step reads
    * features, those of events that do not reach it are not computed.
@@ -175,10 +178,12 @@ export interface FeatureStream<E, Fs> {
       event: ConditionEvent<E, Fs>,
       features: FeaturesOf<Fs>,
     ) => event is ConditionEvent<E, Fs> & D,
-  ): FeatureStream<D, Fs>
-  where<D extends E>(is: (event: E, features: FeaturesOf<Fs>) => event is D): FeatureStream<D, Fs>
+  ): FeatureStream<D, Fs, In>
+  where<D extends E>(
+    is: (event: E, features: FeaturesOf<Fs>) => event is D,
+  ): FeatureStream<D, Fs, In>
   /** Keeps the events for which it returns true. The others count as skipped. */
-  where(keep: FeaturedCondition<E, Fs>): FeatureStream<E, Fs>
+  where(keep: FeaturedCondition<E, Fs>): FeatureStream<E, Fs, In>
   /** Replaces each event with what the function returns. Event time and key stay the same. */
   map<R>(to: (event: Featured<E, Fs>) => R): Stream<R>
   /**
@@ -189,7 +194,9 @@ export interface FeatureStream<E, Fs> {
    */
   branch<B extends Record<string, FeaturedCondition<E, Fs>>>(
     by: B,
-  ): { readonly [K in keyof B]: FeatureStream<E, Fs> } & { readonly rest: FeatureStream<E, Fs> }
+  ): { readonly [K in keyof B]: FeatureStream<E, Fs, In> } & {
+    readonly rest: FeatureStream<E, Fs, In>
+  }
 
   /**
    * Adds features that are computed from those before, as `({ amount, mean24h }) => amount / mean24h`:
@@ -205,12 +212,15 @@ export interface FeatureStream<E, Fs> {
   >(
     derived: D & Unused<keyof D, keyof Fs>,
     o?: { drop?: readonly X[] },
-  ): FeatureStream<E, Omit<Fs, X> & Readonly<Record<keyof D, Feature<unknown>>>>
+  ): FeatureStream<E, Omit<Fs, X> & Readonly<Record<keyof D, Feature<unknown>>>, In>
 
   /** Writes each event with its features to Redis, as {@link Stream.sink} does. */
-  sink<const N extends string>(to: RedisSink<N, Featured<E, Fs>>): Sink<N, Featured<E, Fs>>
+  sink<const N extends string>(to: RedisSink<N, Featured<E, Fs>>): Sink<N, Featured<E, Fs>, In>
   /** Writes each event with its features to a topic, as {@link Stream.sink} does. */
-  sink<const T extends string>(topic: T, o?: SinkOptions<Featured<E, Fs>>): Sink<T, Featured<E, Fs>>
+  sink<const T extends string>(
+    topic: T,
+    o?: SinkOptions<Featured<E, Fs>>,
+  ): Sink<T, Featured<E, Fs>, In>
   /**
    * Scores each event with one of several models: the first rule that holds says which. The
    * features must be exactly those that the models take together, in any order, and those that are
@@ -227,7 +237,7 @@ export interface FeatureStream<E, Fs> {
       models: M & TakenTogether<keyof Fs & string, M[keyof M], C> & AllDefined<E, Omit<Fs, C>>
     },
     o?: ScoreOptions<C>,
-  ): ScoredBy<E, Fs, CommonOutputs<M[keyof M]>, Reusing<R>>
+  ): ScoredBy<E, Fs, In, CommonOutputs<M[keyof M]>, Reusing<R>>
   /**
    * Scores each event with one of several variants of a model: the most accurate one that meets the
    * budget. It is chosen when the group has committed nothing yet, and kept until the operator says
@@ -238,7 +248,7 @@ export interface FeatureStream<E, Fs> {
       variants: V & TakenTogether<keyof Fs & string, V[number], C> & AllDefined<E, Omit<Fs, C>>
     },
     o?: Omit<ScoreOptions<C>, 'latencyBudget'>,
-  ): ScoredBy<E, Fs, CommonOutputs<V[number]>>
+  ): ScoredBy<E, Fs, In, CommonOutputs<V[number]>>
   /**
    * Scores each event with the model. The features must be those of the model, in any order, and
    * those that are carried. With an infinite one, the event is a dead letter `FEATURE_NOT_FINITE`.
@@ -246,7 +256,7 @@ export interface FeatureStream<E, Fs> {
   score<F extends readonly string[], O, const C extends keyof Fs & string = never>(
     model: Model<F, O> & SameNames<keyof Fs & string, F, C> & AllDefined<E, Omit<Fs, C>>,
     o?: ScoreOptions<C>,
-  ): ScoredBy<E, Fs, O>
+  ): ScoredBy<E, Fs, In, O>
 }
 
 /** Checks that derived features `D` have names of their own. */
@@ -271,8 +281,9 @@ export type Featured<E, Fs> = {
 type ConditionEvent<E, Fs> = E & Omit<Featured<E, Fs>, keyof E>
 type FeaturedCondition<E, Fs> = (event: ConditionEvent<E, Fs>, features: FeaturesOf<Fs>) => boolean
 
-type ScoredBy<E, Fs, O, U = unknown> = Stream<
-  Scored<E, keyof Fs & string, O> & Looked<FoundBy<Fs>> & U
+type ScoredBy<E, Fs, In, O, U = unknown> = Stream<
+  Scored<E, keyof Fs & string, O> & Looked<FoundBy<Fs>> & U,
+  In
 >
 type Reusing<R> = [R] extends [never]
   ? unknown
@@ -291,7 +302,7 @@ export interface TopologyBuilder {
   source<S extends StandardSchemaV1>(
     topic: string,
     o: SourceOptions<S>,
-  ): Stream<StandardSchemaV1.InferOutput<S>>
+  ): Stream<StandardSchemaV1.InferOutput<S>, StandardSchemaV1.InferInput<S>>
   /**
    * Declares a lookup table: rows by key, in memory. A worker reads them before its first event and
    * keeps them up to date.
@@ -313,10 +324,15 @@ export interface TopologyBuilder {
   ): Store<StandardSchemaV1.InferOutput<S>, N>
 }
 
-/** A complete topology as frozen data. `Out`, which only carries types, is the values by topic. */
-export interface Topology<Out> extends Definition {
+/**
+ * A complete topology as frozen data. `Out` and `In`, which only carry types, are the values by topic,
+ * and the source's events before its schema.
+ */
+export interface Topology<Out, In = unknown> extends Definition {
   /** Never present; it only carries the types. */
   readonly out?: Out
+  /** Never present; it only carries the type. */
+  readonly in?: In
 }
 
 type AnySink = Sink<string, unknown>
@@ -329,6 +345,7 @@ export type Returned<R> = R extends SinkOrSinks
 export type OutputsOf<R> = {
   [K in Each<R> & AnySink as K['topic']]: K extends Sink<string, infer O> ? O : never
 }
+export type InputOf<R> = Each<R> extends Sink<string, unknown, infer I> ? I : unknown
 /** The values that a topology writes to a topic: `OutputOf<typeof topology, 'predictions'>`. */
 export type OutputOf<T, K extends string> =
   T extends Topology<infer O> ? (K extends keyof O ? O[K] : never) : never

@@ -22,6 +22,8 @@ test('outputs and matchers are typed by topic', async () => {
   expect(driver).toHaveOutcomes({ lost: 1 })
   // @ts-expect-error write minutes(2)
   await driver.advance(120_000)
+  // @ts-expect-error it has no amount
+  await driver.pipe({ paymentId: 'p', cardId: 'c' })
   // @ts-expect-error an event is an object
   await driver.pipe('{}')
 })
