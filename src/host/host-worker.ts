@@ -57,7 +57,8 @@ export interface Hosted {
 
 /**
  * Starts a worker on Kafka. Everything that belongs to it ends with it, the models as well.
- * @throws TidemarkError `CONFIG_INVALID` when HTTP cannot be served · `CLIENT_BROKEN`
+ * @throws TidemarkError `CONFIG_INVALID` when HTTP cannot be served, or the metrics are there already
+ * · `CLIENT_BROKEN`
  */
 export async function hostWorker(hosted: Hosted): Promise<RunningWorker> {
   const { prepared, options, range, announce } = hosted
@@ -73,6 +74,7 @@ export async function hostWorker(hosted: Hosted): Promise<RunningWorker> {
     await records?.close()
     name.release()
     await Promise.all([watch?.http?.close(), predict?.close()])
+      watch?.metrics?.close()
     await prepared.close()
   }
   try {
@@ -168,22 +170,29 @@ async function watchers(
   { prepared, options, droppedLines = () => 0, expose }: Hosted,
   { statusEveryMs }: WorkerConfig,
 ) {
-  const { log, observer, http: address } = options
+  const { log, observer, http: address, metrics: registry } = options
   const topologies = prepared.topologies.map(watchedTopology)
   const worker = new ObservedWorker(wallClock, topologies)
   const observers = observer ? [observer] : []
   if (log !== undefined) observers.push(logEvents(log, { worker, clock: wallClock, statusEveryMs }))
   let http: RequestServer | null = null
-  if (address !== undefined || expose !== undefined) {
+  let metrics: Metrics | null = null
+  if (address !== undefined || expose !== undefined || registry !== undefined) {
     const requestRoutes = options.predict === undefined ? [] : REQUEST_ROUTES
     const sources = { topologies, worker, droppedLines, requestRoutes }
-    const metrics = createMetrics({ version: packageVersion(), ...sources })
-    observers.unshift(metrics.observer)
-    expose?.(worker, metrics)
+    const own = createMetrics({ version: packageVersion(), ...sources }, registry)
+    metrics = own
+    observers.unshift(own.observer)
+    expose?.(worker, own)
     if (address !== undefined) {
       const { serveHttp } = await import('../serve/http.ts')
-      http = await serveHttp({ ...address, probes: probesOf(worker), metrics })
+      http = await serveHttp({ ...address, probes: probesOf(worker), metrics: own }).catch(
+        (thrown: unknown) => {
+          own.close()
+          throw thrown
+        },
+      )
     }
   }
-  return { observer: observeAll(worker.observer, ...observers), worker, http }
+  return { observer: observeAll(worker.observer, ...observers), worker, http, metrics }
 }

@@ -1,3 +1,4 @@
+import type { Registry } from 'prom-client'
 import { TidemarkError } from '../kernel/errors.ts'
 import { isLoopback } from '../kernel/node.ts'
 import type { RedisOptions } from '../lookup/redis.ts'
@@ -33,6 +34,12 @@ export interface RunWorkerOptions extends Partial<WorkerConfig> {
   readonly observer?: Observer
   /** The log, such as a pino logger or `console`. @default none */
   readonly log?: Log
+  /**
+   * A registry of prom-client that gets the worker's metrics, beside yours, until the worker has
+   * stopped: of one worker at a time. Those of the process are yours to collect. `/metrics` serves
+   * it whole. @default a registry of its own, for `http`
+   */
+  readonly metrics?: Registry
   /** Serves `/metrics`, `/livez` and `/readyz`; port 0 picks a free one. @default no HTTP server */
   readonly http?: { readonly port: number; readonly host?: string }
   /**

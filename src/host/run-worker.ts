@@ -17,7 +17,7 @@ import type { RunningWorker } from './running-worker.ts'
  * @param topologies up to 16 on one source; each keeps its own windows
  * @throws Refused with every fault of the options (`CONFIG_INVALID`), or else of every topology,
  * table and model; nothing was consumed then · TidemarkError `CONFIG_INVALID` when HTTP cannot be
- * served
+ * served, or another worker has its metrics in `metrics`
  */
 export async function runWorker(
   topologies: Topology<unknown> | readonly Topology<unknown>[],

@@ -7,6 +7,7 @@ import {
   type Metric,
   Registry,
 } from 'prom-client'
+import { configFault } from '../kernel/errors.ts'
 import type { Observer, RuntimeEvent } from '../runtime/events.ts'
 import type { EventOf } from './observer.ts'
 
@@ -79,14 +80,26 @@ function labelled({ worker, metrics }: MetricsOfWorker): object {
 export type Metrics = MetricRegistry<unknown>
 
 export class MetricRegistry<S> {
-  readonly #registry = new Registry()
+  readonly #registry: Registry
+  readonly #names: readonly string[]
   readonly #sources: S
   readonly #observers = new Map<RuntimeEvent['type'], Observer[]>()
 
-  constructor(table: readonly MetricRow<S>[], sources: S) {
+  /**
+   * @param given instead of a registry of its own, which has metrics of the process too
+   * @throws TidemarkError `CONFIG_INVALID`: the given one has a metric of the same name
+   */
+  constructor(table: readonly MetricRow<S>[], sources: S, given?: Registry) {
     this.#sources = sources
-    collectDefaultMetrics({ register: this.#registry })
-    for (const name of MISNAMED) this.#registry.removeSingleMetric(name)
+    this.#registry = given ?? new Registry()
+    this.#names = table.map(fullName)
+    if (given === undefined) collectDefaultMetrics({ register: this.#registry })
+    for (const name of given ? [] : MISNAMED) this.#registry.removeSingleMetric(name)
+    const taken = this.#names.find((name) => this.#registry.getSingleMetric(name))
+    if (taken !== undefined) {
+      const hint = 'give each worker that runs in this process a registry of its own'
+      throw configFault(`the registry has a metric ${taken} already`, 'metrics', hint)
+    }
     for (const row of table) this.#add(row)
   }
 
@@ -96,6 +109,11 @@ export class MetricRegistry<S> {
 
   get contentType(): string {
     return this.#registry.contentType
+  }
+
+  /** Takes its metrics out of the registry, which may go on without it. */
+  close(): void {
+    for (const name of this.#names) this.#registry.removeSingleMetric(name)
   }
 
   text(): Promise<string> {
@@ -157,9 +175,14 @@ export class MetricRegistry<S> {
     return () => {}
   }
 
-  #described({ name, help, labels = [] }: MetricRow<S>) {
-    return { name: `tidemark_${name}`, help, labelNames: labels, registers: [this.#registry] }
+  #described(row: MetricRow<S>) {
+    const { help, labels = [] } = row
+    return { name: fullName(row), help, labelNames: labels, registers: [this.#registry] }
   }
+}
+
+function fullName({ name }: { readonly name: string }): string {
+  return `tidemark_${name}`
 }
 
 type Mover<S> = (event: RuntimeEvent, sources: S) => number | readonly Sample[] | null

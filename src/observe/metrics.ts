@@ -1,12 +1,17 @@
+import type { Registry } from 'prom-client'
 import { PublishedScores, StageTimers } from './histograms.ts'
 import { MetricRegistry, type MetricRow, type Metrics } from './metric-registry.ts'
 import type { MetricSources } from './metric-rows.ts'
 import { DROPPED_LINES, METRICS } from './metric-table.ts'
 
-export function createMetrics(options: Omit<MetricSources, 'stages' | 'scores'>): Metrics {
+/** @throws TidemarkError as {@link MetricRegistry} does */
+export function createMetrics(
+  options: Omit<MetricSources, 'stages' | 'scores'>,
+  registry?: Registry,
+): Metrics {
   const stages = new StageTimers(options.topologies)
   const scores = new PublishedScores(options.topologies)
-  return new MetricRegistry(METRICS, { ...options, stages, scores })
+  return new MetricRegistry(METRICS, { ...options, stages, scores }, registry)
 }
 
 interface SourcesOfParent extends Pick<MetricSources, 'droppedLines'> {

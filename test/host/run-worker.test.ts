@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
+import { Counter, Registry } from 'prom-client'
 import { Refused, type RunWorkerOptions, runWorker } from 'tidemark'
 import { expect, test } from 'vitest'
 import type { RuntimeEvent } from '../../src/runtime/events.ts'
@@ -138,6 +139,33 @@ test('it logs and serves where it is asked to, and what it served is closed with
   await expect(second).rejects.toMatchObject({ code: 'CONFIG_INVALID' })
   await worker.stop()
   await expect(fetch(`${address}/livez`)).rejects.toThrow('fetch failed')
+})
+
+test('its metrics are in a registry of the caller, of one worker at a time, until it has stopped', async () => {
+  const metrics = new Registry()
+  new Counter({ name: 'mine_total', help: 'of the caller', registers: [metrics] }).inc()
+  const { worker } = await unavailable({ metrics })
+  const text = await metrics.metrics()
+  expect(text).toMatch(/^mine_total 1$/m)
+  expect(text).toMatch(/^tidemark_partitions_assigned\{.*\} 0$/m)
+  expect(text).not.toContain('process_')
+
+  const second = runWorker(cardFraud, { brokers: NOBODY, metrics })
+  const what = 'the registry has a metric tidemark_build_info already'
+  await expect(second).rejects.toMatchObject({
+    code: 'CONFIG_INVALID',
+    where: 'metrics',
+    message: what,
+  })
+  await worker.stop()
+  expect((await metrics.metrics()).trim().split('\n').at(-1)).toBe('mine_total 1')
+
+  const { worker: busy } = await unavailable({ http: { port: 0 } })
+  const port = busy.http?.port ?? 0
+  const refused = runWorker(cardFraud, { brokers: NOBODY, metrics, http: { port } })
+  await expect(refused).rejects.toMatchObject({ message: expect.not.stringContaining('registry') })
+  expect(metrics.getMetricsAsArray()).toHaveLength(1)
+  await busy.stop()
 })
 
 test('who only defines a topology loads no client for Kafka, and who has no model no runtime for models', async () => {
