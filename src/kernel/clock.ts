@@ -50,14 +50,18 @@ function delayOf(ms: number): number {
   return Math.max(0, Math.min(ms, LONGEST_MS))
 }
 
-/** Runs `work` every `ms` until the signal aborts. The work must not throw. */
+/**
+ * Runs `work` every `ms` until the signal aborts. The work must not throw.
+ * @param o `firstMs`: the wait before the first time @default the same
+ */
 export async function every(
   ms: number,
   work: () => void,
-  { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
+  o: { readonly clock: Clock; readonly signal: AbortSignal; readonly firstMs?: number },
 ): Promise<void> {
-  for (;;) {
-    await clock.sleep(ms, signal)
+  const { clock, signal, firstMs = ms } = o
+  for (let waitMs = firstMs; ; waitMs = ms) {
+    await clock.sleep(waitMs, signal)
     if (signal.aborted) return
     work()
   }

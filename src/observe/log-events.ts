@@ -10,6 +10,7 @@ import { byType, type EventOf, type Handlers } from './observer.ts'
 import { PROGRESS_EVERY_MS, RebalanceLog, RestoreLog } from './partition-log.ts'
 
 const MINUTE_MS = 60_000
+const FIRST_STATUS_MS = 10_000
 /** Events of one kind that are logged one by one within a minute; more are only counted. */
 const MOST_PER_MINUTE = 10
 const LEAST_THROTTLED_MS = 1_000
@@ -41,13 +42,22 @@ export function logEvents(log: Log, options: LogEventsOptions): Observer {
       log.warn({ table, count }, 'more invalid records within a minute')
     }
   }
+  let isBehind = true
+  const caughtUp = () => {
+    if (!isBehind || !worker.isCaughtUp) return
+    isBehind = false
+    log.info({}, 'caught up: what its partitions held when it began is processed')
+  }
   const over = new AbortController()
   const handle = byType({
     state: ({ state, reason }) => {
       const until = { clock, signal: over.signal }
       if (state === 'starting') {
         void every(MINUTE_MS, logCounts, until)
-        if (statusEveryMs !== 'off') void every(statusEveryMs, logStatus, until)
+        if (statusEveryMs !== 'off') {
+          const firstMs = Math.min(FIRST_STATUS_MS, statusEveryMs)
+          void every(statusEveryMs, logStatus, { ...until, firstMs })
+        }
       } else if (state === 'stopped' || state === 'failed') {
         over.abort()
         logCounts()
@@ -61,6 +71,8 @@ export function logEvents(log: Log, options: LogEventsOptions): Observer {
       restores.ended(event)
       rebalances.lost(event)
     },
+    consumed: caughtUp,
+    processed: caughtUp,
     restoring: (event) => restores.restoring(event),
     restored: (event) => restores.restored(event),
     ...incompleteWindows(log),

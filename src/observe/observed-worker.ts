@@ -13,6 +13,8 @@ export class ObservedPartition {
   endOffset: number
   /** Its end was reported since it was assigned, and since it last could not be read. */
   isEndKnown = false
+  /** Where it ended when it was first read; `null`: it was not. */
+  firstEnd: number | null = null
   /** It was reported at all since then, and can be read now. */
   isFollowed = false
   /** `null` before they are restored, or have the first chunk. */
@@ -94,6 +96,7 @@ export class ObservedWorker {
       const partition = this.#progressing(event)
       if (partition === undefined) return
       partition.endOffset = event.endOffset
+      partition.firstEnd ??= event.endOffset
       partition.isEndKnown = true
     },
     processed: (event) => {
@@ -128,6 +131,14 @@ export class ObservedWorker {
 
   get partitions(): ObservedPartition[] {
     return partitionsOf([...this.#topologies.values()])
+  }
+
+  /** Is everything processed that its partitions held when they were first read? */
+  get isCaughtUp(): boolean {
+    const { partitions } = this
+    const isDone = ({ firstEnd, nextOffset }: ObservedPartition) =>
+      firstEnd !== null && nextOffset >= firstEnd
+    return partitions.length > 0 && partitions.every(isDone)
   }
 
   get restores(): Restore[] {

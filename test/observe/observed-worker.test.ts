@@ -137,17 +137,33 @@ describe('how a worker gets on', () => {
   })
 })
 
-test('the log says by the clock how a worker gets on, from its start to its end', async () => {
+test('the log says once that a worker has caught up: with what was there when each partition was read first', () => {
+  const { observe, told } = logged()
+  const tell = (...events: RuntimeEvent[]) => {
+    for (const event of events) observe(event)
+    return told().filter(({ msg }) => String(msg).startsWith('caught up')).length
+  }
+  const second = { partition: other, nextOffset: 100 } as const
+  expect(tell(assigned, { ...assigned, ...second }, consumed)).toBe(0)
+  // The first one goes on to 150, its end; meanwhile 50 more have come.
+  expect(tell({ ...consumed, endOffset: 200 }, { ...processed, nextOffset: 150 })).toBe(0)
+  expect(tell({ ...consumed, ...second, records: 0, endOffset: 100 })).toBe(1)
+  expect(tell({ ...processed, nextOffset: 200 }, lost, assigned, consumed, processed)).toBe(1)
+})
+
+test('the log says by the clock how a worker gets on, first after 10 s, from its start to its end', async () => {
   const { lines, clock, observe } = logged('text', 60_000)
   const pass = async (ms: number) => {
     clock.advance(ms)
     await nextTurn()
   }
   observe({ type: 'state', state: 'starting' })
-  await pass(59_999)
+  await pass(9_999)
   expect(lines).toHaveLength(1)
   await pass(1)
-  await pass(60_000)
+  await pass(59_999)
+  expect(lines).toHaveLength(2)
+  await pass(1)
   observe({ type: 'state', state: 'stopped' })
   await pass(60_000)
   const status =
