@@ -70,9 +70,8 @@ async function start(file: string, flags: Flags): Promise<void> {
     const [topology] = prepared.topologies as [PreparedTopology]
     await checkSchemas(topology)
     const { definition } = topology
-    const sinks = chosenSinks(topology, flags.verify)
     const ranges = await rangesOf(records, { ...flags, group, topic: definition.source.topic })
-    const outputs = new WrittenOutputs(definition, sinks, ranges)
+    const outputs = new WrittenOutputs(definition, chosenSinks(topology, flags.verify), ranges)
     const positions = new TablePositions(await readTableLogs(records, definition))
     const work = { prepared, options, group, outputs, positions }
     if (flags.verify === undefined) {
@@ -111,6 +110,7 @@ async function run(records: KafkaRecords, given: Work): Promise<void> {
         count += chunk.records.length
         for (const record of chunk.records) {
           const cause = outputs.causeOf(topic, record.headers)
+          if (cause === null) outputs.addForeign(record, chunk)
           const written = cause && outputs.add(cause, record, chunk.partition)
           if (written) comparison.wrote(cause, written, record)
         }
@@ -126,6 +126,7 @@ export async function workAgain(
   records: Records,
   { prepared, group, options, outputs, positions, comparison }: Work,
 ): Promise<void> {
+  outputs.descriptions = await records.describeTopics(outputs.topics)
   const made = (record: NewRecord) => {
     const cause = outputs.causeOf(record.topic, record.headers)
     if (cause === null) return
@@ -173,14 +174,11 @@ async function checkSchemas(topology: PreparedTopology): Promise<void> {
 
 function chosenSinks({ definition }: PreparedTopology, given: Flags['verify'] = true) {
   const all = sinkStepsOf(definition.then).filter(({ redis }) => redis === undefined)
-  if (given === true) return all
-  const names = new Set(all.flatMap(({ name, topic }) => [name, topic]))
-  const unknown = given.filter((named) => !names.has(named))
-  if (unknown.length === 0) {
-    return all.filter(({ name, topic }) => given.includes(name) || given.includes(topic))
-  }
+  const named = given === true ? [] : given
+  const chosen = all.filter(({ name, topic }) => named.includes(name) || named.includes(topic))
+  if (chosen.length >= named.length) return named.length === 0 ? all : chosen
   const hint = `its sinks: ${all.map(({ topic }) => topic).join(', ')}`
-  throw configFault(`not sinks of it: ${unknown.join(', ')}`, '--verify', hint)
+  throw configFault(`not all of these are sinks: ${named.join(', ')}`, '--verify', hint)
 }
 
 type Bounds = Pick<Flags, 'from' | 'to'> & { readonly topic: string; readonly group: string }

@@ -59,7 +59,7 @@ kafkaTest(
       expect(await run.offsets()).toEqual(before)
       expect([same.code, same.stdout]).toEqual([
         0,
-        `${ALL} compared: ${ALL} equal, 0 different, 0 missing, 0 twice, 0 additional, 0 not comparable\n`,
+        `${ALL} compared: ${ALL} equal, 0 different, 0 missing, 0 twice, 0 additional, 0 in another partition, 0 with another timestamp, 0 not comparable\n`,
       ])
 
       const removed = await verify({
@@ -88,7 +88,7 @@ kafkaTest(
 
       const changed = once(0, (text) => text.includes('0.42'), withValue('{"risk":0.5}'))
       const row = await verify({ merchants: await run.copy('merchants', changed) })
-      expect(row.counts).toMatch(/equal, \d+ different, 0 missing, 0 twice, 0 additional, 0 not/)
+      expect(row.counts).toMatch(/equal, \d+ different, 0 missing, 0 twice, 0 additional, 0 in/)
       expect(row.stdout).toContain('a row of a table (merchants) is not what it was')
 
       const paid = /"amount":0\.\d+/
@@ -102,7 +102,7 @@ kafkaTest(
       expect(source.stdout).toContain(
         'its record, or an earlier one of its key, is not what it was\n',
       )
-      expect(source.counts).toMatch(/equal, \d+ different, 0 missing, 0 twice, 0 additional, 0 not/)
+      expect(source.counts).toMatch(/equal, \d+ different, 0 missing, 0 twice, 0 additional, 0 in/)
 
       const { code, stdout } = await tidemark(['replay', ...run.flags(), '--model', `risk=${file}`])
       expect(code).toBe(0)

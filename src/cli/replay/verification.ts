@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
 import { type OutputCause, position } from '../../kernel/ids.ts'
 import { jsonOrNull } from '../../kernel/json.ts'
-import type { RecordParts } from '../../records/port.ts'
+import { partitionOf } from '../../records/memory/log.ts'
+import type { NewRecord, RecordParts } from '../../records/port.ts'
 import { CODE_HEADER } from '../../runtime/output/dead-letter.ts'
 import * as provenance from '../../runtime/output/provenance.ts'
 import { bytesAsJson, grouped, table } from '../print.ts'
@@ -26,7 +27,9 @@ const MOST_FIELDS = 6
 const MOST_CHARACTERS = 60
 
 /** `missing`: only the replay makes it · `additional`: only the topic has it. */
-type Kind = 'different' | 'missing' | 'twice' | 'additional' | 'not comparable'
+type Kind =
+  | ('different' | 'missing' | 'twice' | 'additional' | 'not comparable')
+  | ('in another partition' | 'with another timestamp')
 
 interface Difference {
   readonly kind: Kind
@@ -57,7 +60,8 @@ export class Verification {
   /** By sink and partition, the first and the last start of a window that the replay has closed. */
   readonly #windows = new Map<string, readonly [number, number]>()
   readonly counts: Record<Kind | 'equal', number> = {
-    ...{ equal: 0, different: 0, missing: 0, twice: 0, additional: 0, 'not comparable': 0 },
+    ...{ equal: 0, different: 0, missing: 0, twice: 0, additional: 0 },
+    ...{ 'in another partition': 0, 'with another timestamp': 0, 'not comparable': 0 },
   }
 
   constructor(outputs: WrittenOutputs, positions: Pick<TablePositions, 'incomplete'>) {
@@ -71,12 +75,15 @@ export class Verification {
       this.#add({ kind: 'twice', why: 'the topic has its id twice', cause, written, made: null })
   }
 
-  made(cause: OutputCause, made: RecordParts, written: Written | null): void {
+  made(cause: OutputCause, made: NewRecord, written: Written | null): void {
     if (typeof cause.of === 'string') this.#closed(cause, startOf(cause.of))
     if (written === null) {
       this.#add({ kind: 'missing', why: this.#whyMissing(cause), cause, written, made: null })
-    } else if (written.digest === digestOf(made)) this.counts.equal++
-    else {
+    } else if (written.digest === digestOf(made)) {
+      const displaced = this.#displacement(cause, made, written)
+      if (displaced) this.#add({ ...displaced, cause, written, made: null })
+      else this.counts.equal++
+    } else {
       const [kind, why] = this.#whyDifferent(cause, written.marks, marksOf(made))
       if (why === UNEXPLAINED && this.#keys.size < 2) this.#keys.add(String(made.key))
       this.#add({ kind, why, cause, written, made: viewOf(made) })
@@ -119,6 +126,7 @@ export class Verification {
     const each = Object.entries(this.counts).map(([kind, count]) => `${grouped(count)} ${kind}`)
     return [
       ...(await Promise.all(shown)).flat(),
+      ...this.#outputs.foreign(),
       ...table([...this.#reasons].map(([why, count]) => [this.#inWords(why), grouped(count)])),
       `${grouped(all)} compared: ${each.join(', ')}\n`,
     ].join('\n')
@@ -160,6 +168,19 @@ export class Verification {
     return isStored
       ? ['not comparable', 'rows of stores are those of now']
       : ['different', UNEXPLAINED]
+  }
+
+  #displacement({ of }: OutputCause, made: NewRecord, written: Written) {
+    const topic = this.#outputs.descriptions.get(made.topic)
+    if (topic === undefined) return null
+    if (partitionOf(made, topic.partitions) !== written.partition) {
+      return { kind: 'in another partition', why: 'its key has another partition now' } as const
+    }
+    // A window that the clock has closed has the time of then.
+    const isOfRecord = typeof of === 'number' || !this.#isIdle
+    const isComparable = isOfRecord && topic.timestampType !== 'LogAppendTime'
+    if (!isComparable || made.timestampMs === written.timestampMs) return null
+    return { kind: 'with another timestamp', why: 'its record has another timestamp' } as const
   }
 
   #whyMissing(cause: OutputCause): string {

@@ -1,11 +1,18 @@
 import { hash } from 'node:crypto'
 import { ByteRoom } from '../../kernel/bytes.ts'
 import { type OutputCause, parseOutputId, position } from '../../kernel/ids.ts'
-import type { Header, LogRecord, RecordParts } from '../../records/port.ts'
+import type {
+  Header,
+  LogRecord,
+  RecordParts,
+  TopicInfo,
+  TopicPartition,
+} from '../../records/port.ts'
 import { appendParts } from '../../records/record-format.ts'
 import { CODE_HEADER, reasonOf } from '../../runtime/output/dead-letter.ts'
 import * as provenance from '../../runtime/output/provenance.ts'
 import type { Definition, SinkStep } from '../../topology/definition.ts'
+import { sinkStepsOf } from '../../topology/graph.ts'
 
 const { BY_CLOCK_HEADER, BY_HEADER, ID_HEADER, LATE_HEADER, MODEL_HEADER } = provenance
 const { SCORED_AT_HEADER, TABLES_HEADER, WARMING_HEADER } = provenance
@@ -32,6 +39,7 @@ export type WrittenMarks = Readonly<Record<string, string>>
 export interface Written {
   readonly partition: number
   readonly offset: number
+  readonly timestampMs: number
   /** Hash of key, value and headers. */
   readonly digest: number
   readonly marks: WrittenMarks
@@ -41,14 +49,21 @@ export interface Written {
   isMade: boolean
 }
 
+/** Foreign records that are named. */
+const MOST_NAMED = 3
+
 /** Outputs and dead letters of a run, by their causes. Each takes about 150 bytes. */
 export class WrittenOutputs {
   readonly definition: Definition
   readonly ranges: readonly ReplayRange[]
   readonly topics: readonly string[]
+  /** What the topics are like now. */
+  descriptions: ReadonlyMap<string, TopicInfo> = new Map()
   readonly #sinks: ReadonlyMap<string, string>
   /** By {@link groupOf}, by {@link OutputCause.of}. */
   readonly #all = new Map<string, Map<number | string, Written>>()
+  /** By what they lack, records in the topics of sinks that none of them has written. */
+  readonly #foreign = new Map<string, { count: number; readonly places: string[] }>()
   /** Each distinct one once. */
   readonly #marks = new Map<string, WrittenMarks>()
 
@@ -71,6 +86,28 @@ export class WrittenOutputs {
     }
   }
 
+  /** Takes a record that {@link causeOf} knows no cause of. */
+  addForeign({ offset, headers }: LogRecord, { topic, partition }: TopicPartition): void {
+    if (![...this.#sinks.values()].includes(topic)) return
+    const id = parsedId(headers)
+    const { source, then } = this.definition
+    const isOwn = sinkStepsOf(then).some(({ name }) => name === id?.sink)
+    if (isOwn && id?.topic === source.topic) return
+    const why = id === null ? `without ${ID_HEADER}` : `with the ${ID_HEADER} of another sink`
+    const known = this.#foreign.get(why) ?? { count: 0, places: [] }
+    this.#foreign.set(why, known)
+    known.count++
+    if (known.places.length < MOST_NAMED) known.places.push(position(topic, partition, offset))
+  }
+
+  /** Says which records of the topics of sinks are none of theirs, the first of them by name. */
+  foreign(): string[] {
+    return [...this.#foreign].map(([why, { count, places }]) => {
+      const more = count > places.length ? ', …' : ''
+      return `not compared, ${why}: ${count} (${places.join(', ')}${more})`
+    })
+  }
+
   /** @returns `null`: it is not of the range */
   add(cause: OutputCause, record: LogRecord, partition: number): Written | null {
     const { of } = cause
@@ -81,9 +118,9 @@ export class WrittenOutputs {
     const digest = digestOf(record)
     const group = this.#groupOf(cause)
     const id = freeId(cause, group, (other) => isDeadLetter(cause) && other.digest !== digest)
-    const [{ offset }, isAgain] = [record, group.has(id)]
+    const [{ offset, timestampMs }, isAgain] = [record, group.has(id)]
     // Written out, because an object that is made with a spread takes three times the memory.
-    const written = { partition, offset, digest, marks, isAgain, isMade: false }
+    const written = { partition, offset, timestampMs, digest, marks, isAgain, isMade: false }
     if (!isAgain) group.set(id, written)
     return written
   }
@@ -103,8 +140,7 @@ export class WrittenOutputs {
   /** `null`: another topology wrote it, or it is not compared. */
   causeOf(topic: string, headers: readonly Header[]): OutputCause | null {
     const { name, source, deadLetterTopic } = this.definition
-    const id = headers.find((header) => header.name === ID_HEADER)
-    const cause = id === undefined ? null : parseOutputId(String(id.value))
+    const cause = parsedId(headers)
     if (cause !== null && this.#sinks.get(cause.sink) === topic) {
       return cause.topic === source.topic ? cause : null
     }
@@ -141,6 +177,11 @@ export class WrittenOutputs {
     this.#marks.set(name, known)
     return known
   }
+}
+
+function parsedId(headers: readonly Header[]): OutputCause | null {
+  const id = headers.find((header) => header.name === ID_HEADER)
+  return id === undefined ? null : parseOutputId(String(id.value))
 }
 
 /** In place of the sink of a dead letter. */

@@ -23,8 +23,9 @@ async function worked(definition?: Definition): Promise<MemoryRecords> {
 }
 
 function none(counts: Partial<Verification['counts']>) {
+  const displaced = { 'in another partition': 0, 'with another timestamp': 0 }
   const all = { equal: 0, different: 0, missing: 0, twice: 0, additional: 0, 'not comparable': 0 }
-  return { ...all, ...counts }
+  return { ...all, ...displaced, ...counts }
 }
 
 const readNothing = async () => null
@@ -124,6 +125,43 @@ test('an output that no replay makes is additional, and the dead letter in its p
   }
   const { counts } = await verified(await worked(), { change })
   expect(counts).toEqual(none({ equal: EVENTS, additional: 1 }))
+})
+
+test('an output with another timestamp is not equal, and neither is one in another partition', async () => {
+  const change = (all: readonly LogRecord[], topic: string) =>
+    topic === 'scores' ? all.map((of) => ({ ...of, timestampMs: of.timestampMs + 1 })) : all
+  const late = await verified(await worked(), { change })
+  expect(late.counts).toEqual(none({ equal: 2, 'with another timestamp': EVENTS - 2 }))
+  expect(late.isEqual).toBe(false)
+  expect(await late.describe(readNothing)).toContain(
+    'with another timestamp: scores of events-0@0, scores-0@0\n',
+  )
+  const records = await worked()
+  // Of three partitions, the key belongs to the last.
+  records.addPartitions('scores', 3)
+  const moved = await verified(records)
+  expect(moved.counts).toEqual(none({ equal: 2, 'in another partition': EVENTS - 2 }))
+  expect(moved.isEqual).toBe(false)
+})
+
+test('records that no sink of the topology has written are named, and are no difference', async () => {
+  const change = (all: readonly LogRecord[], topic: string) => {
+    const [first] = all as [LogRecord]
+    const other = (offset: number, id: string) => ({
+      ...withHeader(first, 'tidemark-id', id),
+      offset,
+    })
+    const nameless = { ...first, headers: [], offset: 1_000 }
+    return topic === 'scores'
+      ? [...all, nameless, other(1_001, 'events/0/1/others'), other(1_002, 'sales/0/1/scores')]
+      : [...all, nameless]
+  }
+  const verification = await verified(await worked(), { change })
+  expect(verification.isEqual).toBe(true)
+  expect(verification.counts).toEqual(none({ equal: EVENTS }))
+  expect(await verification.describe(readNothing)).toMatch(
+    /^not compared, without tidemark-id: 1 \(scores-0@1000\)\nnot compared, with the tidemark-id of another sink: 2 \(scores-0@1001, scores-0@1002\)\n/,
+  )
 })
 
 test('an output that was a dead letter says so, and with idleAfter a late one may be due to the clock', async () => {

@@ -44,6 +44,7 @@ export async function verified(records: MemoryRecords, given: Replayed = {}) {
   for (const topic of outputs.topics) {
     for (const record of change(records.read(topic), topic)) {
       const cause = outputs.causeOf(topic, record.headers)
+      if (cause === null) outputs.addForeign(record, { topic, partition: 0 })
       const written = cause && outputs.add(cause, record, 0)
       if (written) verification.wrote(cause, written)
     }
@@ -58,5 +59,5 @@ export async function verified(records: MemoryRecords, given: Replayed = {}) {
 export function event(second: number, amount = second) {
   const value = JSON.stringify({ key: 'k', at: START_MS + second * 1_000, amount })
   const parts = { key: Buffer.from('k'), value: Buffer.from(value), headers: [] }
-  return { topic: 'events', partition: 0, timestampMs: START_MS, ...parts }
+  return { topic: 'events', partition: 0, timestampMs: START_MS + second, ...parts }
 }
