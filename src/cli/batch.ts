@@ -69,8 +69,12 @@ export function batch(): Command {
   const ofFiles = command.options.slice(1)
   addRangeOptions(command.optionsGroup('A range of a topic:'))
   return command.action((file: string | undefined, flags: Flags & RangeFlags) => {
-    refuseIfAny([...modelFaults(file, flags), ...inputFaults(flags)])
-    const topic = flags.input.find(isTopic)?.slice(KAFKA.length)
+    refuseIfAny(modelFaults(file, flags))
+    const topic = flags.input.find((path) => path.startsWith(KAFKA))?.slice(KAFKA.length)
+    if (topic !== undefined && flags.input.length > 1) {
+      const hint = 'run a batch for each topic, each with its own --group'
+      throw configFault(`${KAFKA}${topic} cannot be read with other inputs`, '--input', hint)
+    }
     const strange = command.options.filter((option) => {
       const name = option.attributeName()
       if (command.getOptionValueSource(name) !== 'cli') return false
@@ -96,16 +100,6 @@ function modelFaults(file: string | undefined, { model = [] }: Flags): TidemarkE
   if (paths.length === 1 && model.length === 1) return []
   const how = 'tidemark batch TOPOLOGY, or tidemark batch --model FILE for rows'
   return [configFault('there is no topology, and not the file of one model', '--model', how)]
-}
-
-function isTopic(input: string): boolean {
-  return input.startsWith(KAFKA)
-}
-
-function inputFaults({ input }: Flags): TidemarkError[] {
-  if (input.length === 1 || !input.some(isTopic)) return []
-  const what = `${input.find(isTopic)} cannot be read together with other inputs`
-  return [configFault(what, '--input', 'run a batch for each topic, each with its own --group')]
 }
 
 function addRowOptions(command: Command): void {

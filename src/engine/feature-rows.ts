@@ -48,6 +48,8 @@ interface OwnFeature {
   readonly name: string
   readonly at: number
   readonly kind: number
+  /** Is it the value of a declared column? */
+  readonly isOfColumn: boolean
   readonly read: Read<unknown>
   /** The field that it reads, if that is a number in a column. */
   readonly field: FieldRead<unknown> | null
@@ -104,16 +106,19 @@ export class FeatureRows implements Operator {
     this.#tables = new TableRows(step, { lookup, reader })
     const own = step.features.flatMap((f, at): OwnFeature[] => {
       if (f.from !== 'value' && f.from !== 'lookup') return []
-      const place = { name: f.name, at, kind: f.kind }
+      const plain = { name: f.name, at, kind: f.kind, field: null, mayLack: false, form: null }
       if (f.from === 'lookup') {
-        return [{ ...place, read: this.#tables.reader(f), field: null, mayLack: false, form: null }]
+        return [{ ...plain, read: this.#tables.reader(f), isOfColumn: false }]
       }
       const [read, form] = [reader(f.of), f.form === undefined ? null : formOf(f.form)]
       const isField = form === null && read instanceof FieldRead && read.type === 'number'
-      return [{ ...place, read, field: isField ? read : null, mayLack: f.missing === 'nan', form }]
+      const columns = Object.values<unknown>(step.kinds[f.kind]?.columns ?? {})
+      const mayLack = f.missing === 'nan'
+      const isOfColumn = form !== null || mayLack || columns.includes(f.of)
+      return [{ ...plain, read, field: isField ? read : null, mayLack, form, isOfColumn }]
     })
-    this.#ofColumns = own.filter(({ at }) => isOfColumn(step, at))
-    this.#own = own.filter(({ at }) => !isOfColumn(step, at))
+    this.#ofColumns = own.filter(({ isOfColumn }) => isOfColumn)
+    this.#own = own.filter(({ isOfColumn }) => !isOfColumn)
     this.#names = step.features.map((f) => f.name)
     this.#exact = exact.map((name) => this.#names.indexOf(name))
     this.#row = new Float64Array(step.features.length)
@@ -208,8 +213,8 @@ export class FeatureRows implements Operator {
     if (bad !== null) return bad
     const full = isBehind ? null : this.#refusal(moment.key)
     if (full !== null) return full
-    // Windows depend on all columns that a feature takes, never on a table, a model or a condition before one: an
-    // event enters even if its own row cannot be made.
+    // Windows depend on the columns that features take, never on a table, a model or a condition
+    // before one: an event enters even if the rest of its own row cannot be made.
     const own = open === null ? null : this.#readOwnRow(events, index)
     const row = own === this.#row ? this.#row : null
     for (let k = 0; k < this.states.length; k++) {
@@ -319,15 +324,6 @@ export class FeatureRows implements Operator {
     if (this.#tables.degraded !== null) degraded.set(index, this.#tables.degraded)
     indices.push(index)
   }
-}
-
-function isOfColumn({ features, kinds }: FeaturesStep, at: number): boolean {
-  const feature = features[at]
-  if (feature?.from !== 'value') return false
-  const columns: readonly unknown[] = Object.values(kinds[feature.kind]?.columns ?? {})
-  return (
-    [feature.form, feature.missing].some((of) => of !== undefined) || columns.includes(feature.of)
-  )
 }
 
 function formOf(form: ValueForm): Form {

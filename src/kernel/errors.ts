@@ -160,15 +160,11 @@ export function refuseIfAny(faults: readonly TidemarkError[]): void {
 }
 
 /** Whether it is an error of the system, such as a full disk: it has a code, and may have a path. */
-export function isSystemError(thrown: unknown): thrown is SystemError {
+export function isSystemError(
+  thrown: unknown,
+): thrown is NodeJS.ErrnoException & { readonly code: string } {
   const isSystems = thrown instanceof Error && 'syscall' in thrown && 'code' in thrown
   return isSystems && typeof thrown.code === 'string'
-}
-
-export interface SystemError extends Error {
-  readonly code: string
-  readonly path?: string | undefined
-  readonly syscall?: string | undefined
 }
 
 /**

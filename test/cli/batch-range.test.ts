@@ -30,7 +30,7 @@ test.each([
   [
     'another topic, and files besides',
     [CARDS, '--input', 'kafka:q', '--input', 'a.ndjson'],
-    ['kafka:q cannot be read together with other inputs', '--input'],
+    ['kafka:q cannot be read with other inputs', '--input'],
   ],
   [
     'a shadow',

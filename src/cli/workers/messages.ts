@@ -3,7 +3,6 @@ import {
   type ErrorDetails,
   isSystemError,
   messageOf,
-  type SystemError,
   TidemarkError,
 } from '../../kernel/errors.ts'
 import type { MetricData } from '../../observe/metric-registry.ts'
@@ -48,7 +47,7 @@ export type Report =
 export interface FaultData extends Omit<ErrorDetails, 'cause'> {
   /** `null`: an error of the system, or a bug. */
   readonly code: Code | null
-  readonly system: Pick<SystemError, 'code' | 'path' | 'syscall'> | null
+  readonly system: Pick<NodeJS.ErrnoException, 'code' | 'path' | 'syscall'> | null
   readonly message: string
   /** The stack of a bug, or of the cause. */
   readonly stack: string | undefined

@@ -139,9 +139,7 @@ function valueOf(column: Column, field: FieldRule | null): string {
 const WHOLE = /^(U?BIGINT|U?HUGEINT|DECIMAL\([^)]*\))$/
 const FLOATING = /^(FLOAT|DOUBLE)$/
 
-function isExact(of: string): string {
-  return `${of} BETWEEN -${MOST} AND ${MOST}`
-}
+const isExact = (of: string) => `${of} BETWEEN -${MOST} AND ${MOST}`
 
 /** What `to_json` writes with the numbers that {@link valueOf} has, also in lists, structs and maps. */
 function innerValue(of: string, type: Column['type'], depth = 0): string {
