@@ -74,7 +74,7 @@ export async function hostWorker(hosted: Hosted): Promise<RunningWorker> {
     await records?.close()
     name.release()
     await Promise.all([watch?.http?.close(), predict?.close()])
-      watch?.metrics?.close()
+    watch?.metrics?.close()
     await prepared.close()
   }
   try {

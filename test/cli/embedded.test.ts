@@ -43,7 +43,11 @@ const DECLARED: readonly { hasKey: boolean; records: (string | null)[] }[] = [
 ]
 
 /** The risk at a time: of the versions that hold, the last line of the latest. */
-function naive(lines: readonly RowLine[], id: string, second: number, hasKey: boolean) {
+function naive(
+  lines: readonly RowLine[],
+  hasKey: boolean,
+  { id, second }: Pick<RowLine, 'id' | 'second'>,
+) {
   let rowSecond = Number.NEGATIVE_INFINITY
   const timed = lines.map((line) => {
     if (line.risk !== null) rowSecond = line.second
@@ -86,7 +90,7 @@ test.each(DECLARED)(
         for (const id of IDS) {
           for (let second = 0; second <= 20; second++) {
             const row = table.get(id, at(second)) as { risk: number } | undefined
-            expect(row?.risk).toBe(naive(lines, id, second, hasKey))
+            expect(row?.risk).toBe(naive(lines, hasKey, { id, second }))
           }
         }
         of.stop()

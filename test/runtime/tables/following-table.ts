@@ -61,14 +61,14 @@ function inMemory(partitions: number): MemoryRecords {
 export function following({
   partitions = 2,
   follow = straight,
-  key = null as TableDefinition['key'],
+  key: keyOf = null as TableDefinition['key'],
   asOf = null as TableDefinition['asOf'],
   values = json,
   records = inMemory(partitions),
 } = {}) {
   const format = new TableFormat(values)
   const parts = { label: 'merchants', make: format.make, room: new TableRoom(1e9) }
-  const declared = { ...definition, key, asOf }
+  const declared = { ...definition, key: keyOf, asOf }
   const table = new LoadedTable(declared, parts)
   const events: RuntimeEvent[] = []
   const clock = new HandClock(0)
