@@ -22,7 +22,7 @@ const SETTINGS = {
   autoload_known_extensions: 'false',
 }
 
-export interface Column {
+export interface TableColumn {
   readonly name: string
   readonly type: DuckDBType
 }
@@ -61,7 +61,7 @@ export class DuckDb {
   }
 
   /** The names and types of a query's columns. */
-  async columns(query: string): Promise<readonly Column[]> {
+  async columns(query: string): Promise<readonly TableColumn[]> {
     const result = await this.#connection.runAndReadAll(`${query} LIMIT 0`)
     const types = result.columnTypes()
     return result.columnNames().map((name, i) => ({ name, type: types[i] as DuckDBType }))

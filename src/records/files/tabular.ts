@@ -1,5 +1,5 @@
 import { configFault, type TidemarkError } from '../../kernel/errors.ts'
-import { type Column, type DuckDb, onFile, sqlName, sqlText } from './duckdb.ts'
+import { type DuckDb, onFile, sqlName, sqlText, type TableColumn } from './duckdb.ts'
 import type { InputFile } from './input-files.ts'
 
 // Parquet and CSV as lines of JSON: what DuckDB writes is scanned faster than its values are read.
@@ -25,7 +25,7 @@ export type FieldOf = (name: string) => FieldRule | null
 /** A table in a file. */
 export interface TabularFile {
   readonly file: InputFile
-  readonly columns: readonly Column[]
+  readonly columns: readonly TableColumn[]
   readonly rows: number
   /** What SQL selects its rows from. */
   readonly from: string
@@ -105,7 +105,7 @@ const MOST = Number.MAX_SAFE_INTEGER
 /**
  * JSON of a column whose values are text: a number or a boolean only where the schema takes no text.
  */
-function valueOfText(column: Column, field: FieldRule | null): string {
+function valueOfText(column: TableColumn, field: FieldRule | null): string {
   const of = sqlName(column.name)
   const quoted = `to_json(${of})`
   if (field === null || field.kinds.has('text')) return quoted
@@ -118,7 +118,7 @@ function valueOfText(column: Column, field: FieldRule | null): string {
 }
 
 /** JSON of a column of Parquet. A whole number beyond 2^53 is a text: as a number it would change. */
-function valueOf(column: Column, field: FieldRule | null): string {
+function valueOf(column: TableColumn, field: FieldRule | null): string {
   const [of, type] = [sqlName(column.name), String(column.type)]
   const isText = field?.kinds.has('text') === true && !field.kinds.has('number')
   const plain = isText ? `to_json(${of}::VARCHAR)` : `${of}::VARCHAR`
@@ -142,11 +142,11 @@ const FLOATING = /^(FLOAT|DOUBLE)$/
 const isExact = (of: string) => `${of} BETWEEN -${MOST} AND ${MOST}`
 
 /** What `to_json` writes with the numbers that {@link valueOf} has, also in lists, structs and maps. */
-function innerValue(of: string, type: Column['type'], depth = 0): string {
+function innerValue(of: string, type: TableColumn['type'], depth = 0): string {
   if ('entryTypes' in type) {
     const entries = type.entryNames.map((name, i) => {
       const entry = `struct_extract(${of}, ${sqlText(name)})`
-      return `${sqlName(name)} := ${innerValue(entry, type.entryTypes[i] as Column['type'], depth)}`
+      return `${sqlName(name)} := ${innerValue(entry, type.entryTypes[i] as TableColumn['type'], depth)}`
     })
     return `CASE WHEN ${of} IS NOT NULL THEN struct_pack(${entries.join(', ')}) END`
   }
