@@ -10,7 +10,7 @@ export function futureError(timeMs: number, recordTimeMs: number): TidemarkError
   const ahead = formatDuration(timeMs - recordTimeMs)
   return new TidemarkError(
     'FUTURE',
-    `event time ${timeMs} is ${ahead} after its record's own timestamp ${recordTimeMs}`,
+    `the event time is ${ahead} after its record's own timestamp`,
     {
       hint: 'does a producer have a wrong clock? watermark.maxAhead sets how far ahead an event may be',
     },
@@ -18,10 +18,8 @@ export function futureError(timeMs: number, recordTimeMs: number): TidemarkError
 }
 
 export function lateError(timeMs: number, watermarkMs: number): TidemarkError {
-  return new TidemarkError(
-    'LATE',
-    `event time ${timeMs} is ${watermarkMs - timeMs} ms behind the watermark ${watermarkMs}`,
-  )
+  const behindMs = watermarkMs - timeMs
+  return new TidemarkError('LATE', `the event time is ${behindMs} ms behind the watermark`)
 }
 
 export function badId(got: unknown): TidemarkError {

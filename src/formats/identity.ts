@@ -25,10 +25,10 @@ export function eventTimeMs<E>(of: (event: E) => number, event: E): number {
     throw new TidemarkError('TIME_INVALID', what)
   }
   if (!Number.isInteger(time)) {
-    throw new TidemarkError('TIME_INVALID', `eventTimeMs returned ${time}, which is not an integer`)
+    throw new TidemarkError('TIME_INVALID', 'eventTimeMs returned no integer')
   }
   if (!isEventTime(time)) {
-    throw new TidemarkError('TIME_UNIT', `event time ${time} ${likelyUnit(time)}`, {
+    throw new TidemarkError('TIME_UNIT', `the event time ${likelyUnit(time)}`, {
       hint: 'eventTimeMs must return milliseconds since the epoch',
     })
   }
