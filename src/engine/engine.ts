@@ -2,6 +2,7 @@ import type { ColumnForm } from '../columns/columns.ts'
 import type { Reader } from '../columns/events.ts'
 import { fieldsReturned } from '../formats/json/field-rules.ts'
 import { knownEvent } from '../formats/json/known-values.ts'
+import type { KeyedHash } from '../kernel/bytes.ts'
 import type { Definition, SourceDefinition } from '../topology/definition.ts'
 import {
   type EngineResult,
@@ -33,6 +34,8 @@ export interface EngineOptions extends Pick<OperatorContext, 'lookup' | 'scoring
   readonly reader: Reader
   /** The columns that events come in. */
   readonly forms: readonly ColumnForm[]
+  /** Finds keys and texts. No result depends on its secret. */
+  readonly hash: KeyedHash
 }
 
 /**
@@ -47,7 +50,7 @@ export type ChunkResults = Generator<readonly ReadyBatch[] | Promise<unknown>, E
  */
 export class Engine {
   /** Numbers of the next batch's keys, and of keys with state. */
-  readonly keyNumbers = new Dictionary()
+  readonly keyNumbers: Dictionary
   readonly watermark: Watermark
   /** Counts that the limits apply to. */
   readonly use: StateUse
@@ -56,9 +59,11 @@ export class Engine {
   readonly #operators: readonly Operator[]
   readonly #states: readonly HeldState[]
 
-  constructor(definition: Definition, { lookup, limits, reader, forms, scoring }: EngineOptions) {
+  constructor(definition: Definition, options: EngineOptions) {
+    const { lookup, limits, reader, forms, scoring, hash } = options
     const { source, then } = definition
     const use = new StateUse(limits)
+    this.keyNumbers = new Dictionary(hash)
     const event = knownEvent(forms)
     const shape = { known: () => event, expression: null }
     const input = { reader, shape, features: null, declares: fieldsReturned(source.schema) }

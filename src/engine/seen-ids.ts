@@ -38,7 +38,7 @@ interface IdTimes {
  * one. A span is numbers in a slab, so the garbage collector has nothing to scan.
  */
 export class SeenIds implements HeldState {
-  readonly numbers = new Dictionary()
+  readonly numbers: Dictionary
   readonly #withinMs: number
   readonly #expiry: Expiry
   readonly #keys: Dictionary
@@ -57,6 +57,7 @@ export class SeenIds implements HeldState {
     this.#withinMs = withinMs
     this.#expiry = new Expiry(retentionMs)
     this.#keys = keys
+    this.numbers = new Dictionary(keys.hash)
     this.#use = use
   }
 

@@ -74,7 +74,8 @@ export class TumblingWindows implements Operator, HeldState {
     this.#onLate = onLate
     this.#keys = keys
     this.#use = use
-    this.#columns = new EventColumns(step.columns, aggregates, { reader, precision: 'float64' })
+    const cells = { reader, precision: 'float64', hash: keys.hash } as const
+    this.#columns = new EventColumns(step.columns, aggregates, cells)
     this.#histories = new Histories(this.#columns.layout)
     const { lengthMs } = step
     this.#walk = new WindowWalk(

@@ -7,6 +7,8 @@ const WORD = 4
 const TWO_WORDS = 8
 /** More bytes are copied with one call. */
 const LONG = 512
+/** Gives the upper word of a product of two, but for rounding. */
+const UPPER = 2 ** -32
 /** The most bytes that one UTF-16 code unit takes in UTF-8. */
 const UTF8 = 3
 
@@ -165,26 +167,53 @@ export class TextScratch {
 }
 
 /**
- * A 32-bit hash of the bytes from `from` up to `to`: MurmurHash3 for x86 (Appleby, public domain),
- * with seed 0.
+ * 32-bit hashes for tables in memory. Without its secret nobody can choose keys that collide, as
+ * under a hash that everybody can compute (Crosby and Wallach, "Denial of service via algorithmic
+ * complexity attacks", 2003). Nothing that leaves the process may depend on it.
+ *
+ * A pair of words is xored with a secret state, multiplied, and both halves of the product are the
+ * next state, as in wyhash32 (Wang Yi, public domain). A difference between two keys is thus
+ * multiplied by a number that nobody knows; under MurmurHash3 some differences cancel whatever the
+ * seed is (Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012).
  */
-export function hashOf({ view, bytes }: Memory, from: number, to: number): number {
-  let hash = 0
-  let at = from
-  for (; at <= to - WORD; at += WORD) {
-    hash ^= scrambled(view.getInt32(at, true))
-    hash = (hash << 13) | (hash >>> 19)
-    hash = (Math.imul(hash, 5) + 0xe6546b64) | 0
-  }
-  let rest = 0
-  for (let last = to - 1; last >= at; last--) rest = (rest << 8) | (bytes[last] as number)
-  hash ^= scrambled(rest) ^ (to - from)
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
-  return hash ^ (hash >>> 16)
-}
+export class KeyedHash {
+  readonly #secret: Int32Array
 
-function scrambled(word: number): number {
-  const mixed = Math.imul(word, 0xcc9e2d51)
-  return Math.imul((mixed << 15) | (mixed >>> 17), 0x1b873593)
+  /** @param secret four words */
+  constructor(secret: Iterable<number>) {
+    this.#secret = Int32Array.from(secret)
+  }
+
+  /** The hash of the bytes at `from` ≤ i < `to`. */
+  of({ view, bytes }: Memory, from: number, to: number): number {
+    const secret = this.#secret
+    let a = secret[0] as number
+    let b = secret[1] as number
+    const c = secret[2] as number
+    const d = secret[3] as number
+    let at = from
+    for (; at <= to - TWO_WORDS; at += TWO_WORDS) {
+      const x = (a ^ view.getInt32(at, true)) >>> 0
+      const y = (b ^ view.getInt32(at + WORD, true)) >>> 0
+      // Products alone would end at zero if all words are zero.
+      a = Math.imul(x, y) ^ c
+      b = (x * y * UPPER) ^ d
+    }
+    if (at <= to - WORD) {
+      b ^= view.getInt32(at, true)
+      at += WORD
+    }
+    let rest = to - from
+    for (; at < to; at++) rest = (rest << 8) | (bytes[at] as number)
+    const x = (a ^ rest) >>> 0
+    const y = b >>> 0
+    const u = (Math.imul(x, y) ^ c) >>> 0
+    const v = ((x * y * UPPER) ^ d) >>> 0
+    return Math.imul(u, v) ^ (u * v * UPPER)
+  }
+
+  ofNumber(number: number): number {
+    const product = Math.imul(number, (this.#secret[3] as number) | 1)
+    return product ^ (product >>> 15)
+  }
 }

@@ -1,4 +1,7 @@
-// Random numbers, and the waits between retries that are drawn from them.
+import { getRandomValues } from 'node:crypto'
+import { KeyedHash } from './bytes.ts'
+
+// Random numbers, and the secrets and waits that are drawn from them.
 
 /** Returns numbers in [0, 1), as `Math.random` does. Passed in so that a test can control it. */
 export type Random = () => number
@@ -16,6 +19,11 @@ export function seeded(seed: number): Random {
     state = (state * 48_271) % 2_147_483_647
     return (state - 1) / 2_147_483_646
   }
+}
+
+/** A hash with a secret of its own. */
+export function drawnHash(): KeyedHash {
+  return new KeyedHash(getRandomValues(new Int32Array(4)))
 }
 
 export interface BackoffRange {

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache'
+import type { KeyedHash } from '../kernel/bytes.ts'
 import { GoneKeys, isLater, type RecordId } from './record-order.ts'
 import { RowBytes } from './row-bytes.ts'
 import type { LookupCounts, MakeRow, RecordRow, RowStore } from './rows.ts'
@@ -14,12 +15,17 @@ export class CurrentRows implements RowStore {
   readonly spreads: readonly Spread[]
   readonly #make: MakeRow
   readonly #counts: LookupCounts
-  readonly #bytes = new RowBytes()
+  readonly #bytes: RowBytes
   readonly #gone = new GoneKeys()
   readonly #recent = new LRUCache<string, ReturnType<MakeRow>>({ max: RECENT })
 
-  constructor(make: MakeRow, counts: LookupCounts, spreads: readonly Spread[] = []) {
+  constructor(
+    { make, hash }: { readonly make: MakeRow; readonly hash: KeyedHash },
+    counts: LookupCounts,
+    spreads: readonly Spread[] = [],
+  ) {
     this.#make = make
+    this.#bytes = new RowBytes(hash)
     this.#counts = counts
     this.spreads = spreads
   }

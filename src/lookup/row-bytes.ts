@@ -1,4 +1,4 @@
-import { hashOf, Memory, TextScratch } from '../kernel/bytes.ts'
+import { type KeyedHash, Memory, TextScratch } from '../kernel/bytes.ts'
 
 /** Bytes of a page. A larger entry gets its own. */
 const PAGE = 2 ** 20
@@ -25,6 +25,7 @@ interface Page {
  * largest ones is emptied: one page a change, so that no change takes long.
  */
 export class RowBytes {
+  readonly #hash: KeyedHash
   /** By number; `null`: the number is free. */
   readonly #pages: (Page | null)[] = []
   readonly #scratch = new TextScratch()
@@ -36,6 +37,10 @@ export class RowBytes {
   /** By slot: the hash of the key, and the place of the entry. */
   #hashes = new Int32Array(FIRST_SLOTS)
   #places = new Uint32Array(FIRST_SLOTS).fill(FREE)
+
+  constructor(hash: KeyedHash) {
+    this.#hash = hash
+  }
 
   get size(): number {
     return this.#size
@@ -64,7 +69,7 @@ export class RowBytes {
     const place = this.#append(length, value)
     if (this.#isFree(slot)) {
       this.#size++
-      this.#hashes[slot] = hashOf(this.#scratch.memory, 0, length)
+      this.#hashes[slot] = this.#hash.of(this.#scratch.memory, 0, length)
     } else this.#leaveGap(this.#places[slot] as number)
     this.#places[slot] = place
     if (this.#size * 3 > this.#places.length * 2) this.#grow()
@@ -83,7 +88,7 @@ export class RowBytes {
 
   /** The slot of a key, or the free slot for it. */
   #slotOf(key: Memory, from: number, to: number): number {
-    const hash = hashOf(key, from, to)
+    const hash = this.#hash.of(key, from, to)
     const mask = this.#places.length - 1
     let slot = hash & mask
     while (!this.#isFree(slot)) {

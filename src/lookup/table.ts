@@ -1,3 +1,4 @@
+import type { KeyedHash } from '../kernel/bytes.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import type { TableDefinition } from '../topology/definition.ts'
 import type { Rows } from '../topology/lookup.ts'
@@ -13,6 +14,7 @@ interface TableOptions {
   readonly label: string
   readonly make: MakeRow
   readonly room: TableRoom
+  readonly hash: KeyedHash
   /** Measures that score steps need over its rows. @default none */
   readonly drifts?: readonly DriftDefinition[]
 }
@@ -59,10 +61,10 @@ export class LoadedTable implements Rows {
   }
 
   #emptyStore(): RowStore {
-    const { make, drifts = [] } = this.#o
+    const { make, hash, drifts = [] } = this.#o
     if (this.definition.asOf !== null) return new VersionedRows(make, this.#counts)
     const spreads = drifts.map((drift) => new Spread(drift))
-    return new CurrentRows(make, this.#counts, spreads)
+    return new CurrentRows({ make, hash }, this.#counts, spreads)
   }
 
   replace(rows: RecordRows): void {

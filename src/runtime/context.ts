@@ -1,3 +1,4 @@
+import type { KeyedHash } from '../kernel/bytes.ts'
 import type { Clock } from '../kernel/clock.ts'
 import type { Random } from '../kernel/random.ts'
 import type { Slices } from '../kernel/slices.ts'
@@ -10,4 +11,6 @@ export interface WorkerContext {
   readonly random: Random
   readonly observer: Observer
   readonly slices: Slices
+  /** Of everything that is found by bytes from outside. */
+  readonly hash: KeyedHash
 }

@@ -1,4 +1,5 @@
 import type { Format, OutputFormat } from '../formats/format.ts'
+import type { KeyedHash } from '../kernel/bytes.ts'
 import type { TidemarkError } from '../kernel/errors.ts'
 import type { Redis } from '../lookup/redis.ts'
 import type { StoreSource } from '../lookup/store-source.ts'
@@ -17,6 +18,8 @@ export interface Prepared {
   readonly notes: readonly string[]
   /** @default nothing is in Redis */
   readonly redis?: Pick<Redis, 'connect' | 'keepNewest'> | null
+  /** Its tables have it already. */
+  readonly hash: KeyedHash
   close(): Promise<void>
 }
 

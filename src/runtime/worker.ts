@@ -149,6 +149,7 @@ export class Worker {
       clock,
       random,
       slices: new Slices(() => clock.elapsedMs()),
+      hash: prepared.hash,
     }
     const { config } = shared
     this.#o = shared

@@ -4,6 +4,7 @@ import { WindowWalk } from '../../src/engine/store/window-walk.ts'
 import { dayOfWeek, hourOfDay, millis } from '../../src/kernel/time.ts'
 import type { Aggregate } from '../../src/topology/aggregates.ts'
 import type { EventFunction } from '../../src/topology/definition.ts'
+import { HASH } from '../support/hash.ts'
 import { figure, machine } from './figures.ts'
 
 // Measures the cost of an aggregate by the number of events in its window: µs of CPU an event,
@@ -90,7 +91,7 @@ function cost(
   size: number,
   inOrder: boolean,
 ): number {
-  const columns = new EventColumns(COLUMNS, [aggregate], { precision: 'float64' })
+  const columns = new EventColumns(COLUMNS, [aggregate], { precision: 'float64', hash: HASH })
   const history = new Histories(columns.layout).begin(0)
   const lengthMs = size * STEP_MS
   const walk = new WindowWalk([{ lengthMs, aggregate, feature: 0 }], columns)

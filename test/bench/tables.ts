@@ -11,6 +11,7 @@ import type { Chunk, Followed } from '../../src/records/port.ts'
 import { TableFormat } from '../../src/runtime/tables/open-tables.ts'
 import { TopicTable } from '../../src/runtime/tables/topic-table.ts'
 import type { TableDefinition } from '../../src/topology/definition.ts'
+import { HASH } from '../support/hash.ts'
 
 // A table of a million rows without a broker: how long it takes to load, the memory that it adds,
 // and how long the event loop is held up while 5,000 updates a second come. Goals: 10 s, 250 MB.
@@ -64,7 +65,7 @@ const megabytes = () => {
 
 const source = { ...definition, topic: 'merchants', onTombstone: 'dead-letter' } as const
 const format = new TableFormat(jsonFormat(source, []))
-const parts = { label: 'merchants', make: format.make, room: new TableRoom(1e9) }
+const parts = { label: 'merchants', make: format.make, room: new TableRoom(1e9), hash: HASH }
 const table = new LoadedTable(definition, parts)
 const before = megabytes()
 const startMs = performance.now()
@@ -73,6 +74,7 @@ const of = new TopicTable(table, format, {
   clock: wallClock,
   random: Math.random,
   slices: new Slices(),
+  hash: HASH,
   observer: () => {},
 })
 void of.run()

@@ -7,6 +7,7 @@ import { Dictionary } from '../../src/engine/store/dictionary.ts'
 import { StateUse } from '../../src/engine/store/state-limits.ts'
 import { knownEvent, type ScoredBy } from '../../src/formats/json/known-values.ts'
 import type { ScoreStep } from '../../src/topology/definition.ts'
+import { HASH } from '../support/hash.ts'
 
 interface AtModel {
   readonly indices: readonly number[]
@@ -35,7 +36,7 @@ export function atModel(
   }
   const score = async () => null
   const { first } = openAll([step], input, {
-    ...{ onLate: 'drop', lookup: () => new Map(), keys: new Dictionary(), isWhole: true },
+    ...{ onLate: 'drop', lookup: () => new Map(), keys: new Dictionary(HASH), isWhole: true },
     ...{ use: new StateUse(LIMITS), scoring: () => ({ by, score, reused: () => {} }) },
   })
   const count = Math.max(-1, ...indices) + 1

@@ -9,6 +9,7 @@ import { Share } from '../../src/kernel/shares.ts'
 import type { Definition, ScoreStep } from '../../src/topology/definition.ts'
 import { fieldsRead } from '../../src/topology/function-source.ts'
 import { scoreStepsOf } from '../../src/topology/graph.ts'
+import { HASH } from '../support/hash.ts'
 import { batchOf } from './batch.ts'
 import { engineFor } from './engine-for.ts'
 import { whole } from './whole.ts'
@@ -85,7 +86,7 @@ test('the first rule that holds decides, by event, features and event time; else
 })
 
 test('a key is in a share by its bytes as by its text', () => {
-  const keys = new Dictionary()
+  const keys = new Dictionary(HASH)
   const share = new Share('canary', 0.5)
   const texts = fc.oneof(fc.string({ unit: 'binary' }), fc.string(), fc.constant('\ud800 alone'))
   fc.assert(

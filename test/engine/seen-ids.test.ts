@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 import { numberOfId, SeenIds } from '../../src/engine/seen-ids.ts'
 import { Dictionary } from '../../src/engine/store/dictionary.ts'
 import { StateUse } from '../../src/engine/store/state-limits.ts'
+import { HASH } from '../support/hash.ts'
 import { ROOT } from '../support/paths.ts'
 
 const NO_LIMITS = { maxKeys: Number.POSITIVE_INFINITY, maxBytes: Number.POSITIVE_INFINITY }
@@ -13,7 +14,7 @@ const KEYS = 10_000
 /** The bytes that limits count for an id of a length. */
 function bytesPerId(length: number): number {
   const times = { withinMs: 1_000, retentionMs: 1_000 }
-  const seen = new SeenIds(times, { keys: new Dictionary(), use: new StateUse(NO_LIMITS) })
+  const seen = new SeenIds(times, { keys: new Dictionary(HASH), use: new StateUse(NO_LIMITS) })
   for (let n = 0; n < IDS; n++) {
     const key = n % KEYS
     seen.begin(numberOfId(seen.numbers, key, String(n).padStart(length, '0')), key, n)

@@ -7,6 +7,7 @@ import { Share } from '../../src/kernel/shares.ts'
 import { modelDefinition } from '../../src/topology/models.ts'
 import { scoreStepOf } from '../runtime/output/shadow/shadowed.ts'
 import { model, source } from '../runtime/support.ts'
+import { HASH } from '../support/hash.ts'
 import { stepAnswer } from '../support/score-steps.ts'
 
 const onlyAmount = onnxModel({ ...modelDefinition(model), name: 'one', features: ['amount'] })
@@ -35,7 +36,7 @@ const step = scoreStepOf(
       .sink('scores'),
   ),
 )
-const keys = new Dictionary()
+const keys = new Dictionary(HASH)
 const branches = new ShadowBranches(step, keys)
 
 /** Four events, in the share of both shadows. */

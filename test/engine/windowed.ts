@@ -5,6 +5,7 @@ import type { HistorySizes } from '../../src/engine/store/layout.ts'
 import { type WindowFeature, WindowWalk } from '../../src/engine/store/window-walk.ts'
 import type { Aggregate } from '../../src/topology/aggregates.ts'
 import type { KindDefinition } from '../../src/topology/definition.ts'
+import { HASH } from '../support/hash.ts'
 import { naiveAggregate } from './oracle/naive-aggregates.ts'
 
 // One history with a number, a text and a condition for each event, beside a plain list of the same
@@ -62,7 +63,11 @@ export class Windowed {
 
   /** @param lengthsMs a window of each, over every aggregate */
   constructor(lengthsMs: readonly number[], aggregates = EVERY_AGGREGATE, sizes?: HistorySizes) {
-    this.columns = new EventColumns(KIND.columns, aggregates, { precision: 'float64', sizes })
+    this.columns = new EventColumns(KIND.columns, aggregates, {
+      precision: 'float64',
+      sizes,
+      hash: HASH,
+    })
     this.#features = lengthsMs.flatMap((lengthMs, l) =>
       aggregates.map((aggregate, a) => ({
         lengthMs,

@@ -12,6 +12,7 @@ import { observedMetrics } from '../observe/observed.ts'
 import { badBetweenGood } from '../runtime/bad-input.ts'
 import { preparedTopology, scored, scorer, Watch } from '../runtime/support.ts'
 import { at, event, inTopic, reusing, row } from '../runtime/tables/reused.ts'
+import { HASH } from '../support/hash.ts'
 import { ROOT } from '../support/paths.ts'
 
 /** Series of a worker, but for those of a partition. */
@@ -32,7 +33,7 @@ test('every series that a worker makes of good and bad records was there before 
   records.produce(sent.map((of) => ({ ...of, topic: 'payments', partition: 0 })))
   const watch = new Watch()
   const observer = observeAll(observe, watch.observer)
-  const ready = { topologies, variants: [], notes: [], close: async () => {} }
+  const ready = { topologies, variants: [], notes: [], hash: HASH, close: async () => {} }
   const worker = startWorker({ prepared: ready, records, group: 'g', observer })
   await Promise.race([records.settled('g', 'payments'), worker.done])
   await worker.stop()
@@ -66,7 +67,13 @@ test('reused scores are counted by their table and the route reuse, beside the r
       value: Buffer.from(JSON.stringify(event(i, { id }))),
     })),
   )
-  const ready = { topologies: [topology], variants: [], notes: [], close: async () => {} }
+  const ready = {
+    topologies: [topology],
+    variants: [],
+    notes: [],
+    hash: HASH,
+    close: async () => {},
+  }
   const watch = new Watch()
   const observer = observeAll(observe, watch.observer)
   const worker = startWorker({ prepared: ready, records, group: 'g', observer })

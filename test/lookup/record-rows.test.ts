@@ -4,6 +4,7 @@ import { CurrentRows } from '../../src/lookup/current-rows.ts'
 import type { RecordId } from '../../src/lookup/record-order.ts'
 import { RecordRows } from '../../src/lookup/record-rows.ts'
 import { VersionedRows } from '../../src/lookup/versioned-rows.ts'
+import { HASH } from '../support/hash.ts'
 import { runs } from '../support/runs.ts'
 
 /** A record of a table's topic; `row` is `null` in a tombstone. */
@@ -53,7 +54,9 @@ const history = fc
 function rowsOf({ hasKey, hasTimes }: Kind) {
   const counts = { found: 0, absent: 0, early: 0 }
   const make = (bytes: Buffer) => bytes.toString('utf8')
-  const rows = hasTimes ? new VersionedRows(make, counts) : new CurrentRows(make, counts)
+  const rows = hasTimes
+    ? new VersionedRows(make, counts)
+    : new CurrentRows({ make, hash: HASH }, counts)
   const all = new RecordRows({ key: hasKey ? () => '' : null }, rows)
   const apply = ({ record, row, by }: Given) => {
     if (row === null) return all.remove(record, by)

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { RowBytes } from '../../src/lookup/row-bytes.ts'
+import { HASH } from '../support/hash.ts'
 import { runs } from '../support/runs.ts'
 
 const change = fc.record({
@@ -15,7 +16,7 @@ const change = fc.record({
 test('any changes leave what a Map would have, and bytes for little more than that', () => {
   fc.assert(
     fc.property(fc.array(change, { maxLength: 150 }), (changes) => {
-      const [rows, map] = [new RowBytes(), new Map<string, Buffer>()]
+      const [rows, map] = [new RowBytes(HASH), new Map<string, Buffer>()]
       for (const [i, { key, bytes, isDelete }] of changes.entries()) {
         const value = Buffer.alloc(isDelete ? 0 : bytes, i)
         for (const of of [rows, map]) {
@@ -38,7 +39,7 @@ test('any changes leave what a Map would have, and bytes for little more than th
 })
 
 test('many updates of few keys take no more memory than some pages', () => {
-  const rows = new RowBytes()
+  const rows = new RowBytes(HASH)
   const value = Buffer.alloc(100)
   for (let i = 0; i < 200_000; i++) {
     value.writeUInt32LE(i)
@@ -50,11 +51,21 @@ test('many updates of few keys take no more memory than some pages', () => {
 })
 
 test('ten thousand keys are found after the index has grown, also when every other one is gone', () => {
-  const rows = new RowBytes()
+  const rows = new RowBytes(HASH)
   for (let i = 0; i < 10_000; i++) rows.set(`key ${i}`, Buffer.from(String(i)))
   for (let i = 0; i < 10_000; i += 2) rows.delete(`key ${i}`)
   expect(rows.size).toBe(5_000)
   for (let i = 0; i < 10_000; i++) {
     expect(rows.get(`key ${i}`)?.toString() ?? null).toBe(i % 2 === 0 ? null : String(i))
   }
+})
+
+test('keys are found by the hash that is given', () => {
+  const of = vi.spyOn(HASH, 'of')
+  const rows = new RowBytes(HASH)
+  rows.set('a', Buffer.from('1'))
+  const asked = of.mock.calls.length
+  expect(asked).toBeGreaterThan(0)
+  expect(String(rows.get('a'))).toBe('1')
+  expect(of.mock.calls.length).toBeGreaterThan(asked)
 })

@@ -12,6 +12,7 @@ import type { Definition } from '../../src/topology/definition.ts'
 import { file } from '../../src/topology/lookup.ts'
 import { source } from '../formats/json/source.ts'
 import { folderWith } from '../support/folder.ts'
+import { HASH } from '../support/hash.ts'
 
 let folder: string
 beforeEach(() => {
@@ -40,7 +41,8 @@ async function loadTables(
   room = new TableRoom(1e9),
 ): Promise<LoadedTables> {
   const tables = declared.map((definition) => {
-    return new LoadedTable(definition, { label: definition.name, make: rowMaker(definition), room })
+    const parts = { label: definition.name, make: rowMaker(definition), room, hash: HASH }
+    return new LoadedTable(definition, parts)
   })
   return { tables, faults: await readTables(tables) }
 }

@@ -9,6 +9,7 @@ import { startWorker } from '../../src/runtime/worker.ts'
 import { HandSubjects } from '../formats/registry/hand-registry.ts'
 import { HandClock, longestWaits } from '../support/clocks.ts'
 import { startDriver } from '../support/driver.ts'
+import { HASH } from '../support/hash.ts'
 import { HandRecords } from './hand-records.ts'
 import { preparedTopology, START_MS, Watch } from './support.ts'
 
@@ -101,6 +102,7 @@ function started(subjects: HandSubjects) {
     topologies: [{ ...preparedTopology(), outputs }],
     variants: [],
     notes: [],
+    hash: HASH,
     close: async () => {},
   }
   const [records, watch, clock] = [new HandRecords(), new Watch(), new HandClock(START_MS)]

@@ -11,6 +11,7 @@ import { EventIntake } from '../../src/runtime/partition/intake.ts'
 import type { SourceDefinition } from '../../src/topology/definition.ts'
 import { startDriver } from '../support/driver.ts'
 import { jsonFormatOf } from '../support/format.ts'
+import { HASH } from '../support/hash.ts'
 
 // Functions of the source that take the record, and what becomes of records without a value.
 
@@ -205,7 +206,7 @@ const NONE = { offset: 0, timestampMs: -1, value: null, headers: [] }
 
 /** The keys, times, offsets and faults that an intake makes of records. */
 function taken(source: SourceDefinition, records: readonly LogRecord[]) {
-  const keyNumbers = new Dictionary()
+  const keyNumbers = new Dictionary(HASH)
   const intake = new EventIntake(source, jsonFormatOf({ ...copying({}), source }), {
     from: { topic: 'readings', partition: 0 },
     partitions: null,

@@ -10,6 +10,7 @@ import { defineTopology } from '../../src/topology/builder.ts'
 import type { Definition } from '../../src/topology/definition.ts'
 import { stepsOf, withTopics } from '../../src/topology/graph.ts'
 import { jsonFormatOf } from '../support/format.ts'
+import { HASH } from '../support/hash.ts'
 
 // A small topology with a model that is no model, so that a test says what scores are and when they
 // come.
@@ -102,7 +103,7 @@ export function preparedTopology(
 
 export function prepared(by: Scorer = scorer(), definition: Definition = scored): Prepared {
   const topologies = [preparedTopology(definition, by)]
-  return { topologies, variants: [], notes: [], close: async () => {} }
+  return { topologies, variants: [], notes: [], hash: HASH, close: async () => {} }
 }
 
 /** A record of `events` whose event is `n` ms after the start, unless told otherwise. */

@@ -6,6 +6,7 @@ import { StepScorer } from '../../src/scoring/step-scorer.ts'
 import type { Definition, ScoreStep } from '../../src/topology/definition.ts'
 import { stepsOf } from '../../src/topology/graph.ts'
 import { preparedTopology, source } from '../runtime/support.ts'
+import { HASH } from './hash.ts'
 
 // A topology whose variants are no models, so that a test says how long they take.
 
@@ -94,6 +95,7 @@ export function preparedWith(times: Times, o: { operators?: string } = {}) {
     topologies: [topology],
     variants: [found],
     notes: [],
+    hash: HASH,
     close: async () => {},
   }
   return { prepared, scorers, scorer }

@@ -1,4 +1,4 @@
-import { type ByteRoom, hashOf, Memory, TextScratch } from '../../kernel/bytes.ts'
+import { type ByteRoom, type KeyedHash, Memory, TextScratch } from '../../kernel/bytes.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import type { Cell } from '../../topology/definition.ts'
 import { atOf, isShared, pageNumberOf, Slabs } from './slabs.ts'
@@ -22,10 +22,14 @@ const NO_HASH = 0
  * algorithm R).
  */
 export class Dictionary {
+  readonly hash: KeyedHash
   readonly #pool = new TextPool()
   #slots = new Int32Array(FIRST_SLOTS * SLOT)
   #used = 0
-  /** Numbers of the cells that are not well-formed texts. */
+  /**
+   * Numbers of the cells that are not well-formed texts. That of a number is under a text, because V8
+   * hashes texts with a secret and numbers without.
+   */
   readonly #others = new Map<Cell, number>()
   // By number. The cell of a text is `null`.
   readonly #hashes: number[] = []
@@ -35,6 +39,10 @@ export class Dictionary {
   readonly #unheld: number[] = []
   readonly #free: number[] = []
   readonly #scratch = new TextScratch()
+
+  constructor(hash: KeyedHash) {
+    this.hash = hash
+  }
 
   get size(): number {
     return this.#used + this.#others.size
@@ -51,7 +59,7 @@ export class Dictionary {
   }
 
   numberOfBytes(memory: Memory, from: number, to: number): number {
-    const hash = hashOf(memory, from, to)
+    const hash = this.hash.of(memory, from, to)
     const length = to - from
     const slots = this.#slots
     const last = slots.length - SLOT
@@ -102,16 +110,16 @@ export class Dictionary {
     return true
   }
 
-  /** 32 bits that depend on the text alone. */
+  /** 32 bits that depend on the text and the secret alone. */
   hashOf(number: number): number {
     return (this.#hashes[number] as number) >>> 0
   }
 
   #numberOfOther(cell: Cell): number {
-    const known = this.#others.get(cell)
+    const known = this.#others.get(nameOf(cell))
     if (known !== undefined) return known
     const number = this.#allocate(cell, NO_HASH)
-    this.#others.set(cell, number)
+    this.#others.set(nameOf(cell), number)
     return number
   }
 
@@ -138,7 +146,7 @@ export class Dictionary {
   #forget(number: number): void {
     const cell = this.#cells[number] as Cell | null
     if (cell === null) this.#remove(this.#slotOf(number))
-    else this.#others.delete(cell)
+    else this.#others.delete(nameOf(cell))
     this.#cells[number] = null
   }
 
@@ -182,6 +190,11 @@ export class Dictionary {
     }
     this.#slots = slots
   }
+}
+
+/** No text that is not well-formed is equal to it. */
+function nameOf(cell: Cell): Cell {
+  return typeof cell === 'number' ? `number ${cell}` : cell
 }
 
 interface Bytes {

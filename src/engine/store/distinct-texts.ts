@@ -1,15 +1,15 @@
+import type { KeyedHash } from '../../kernel/bytes.ts'
 import type { EventBuffer } from './event-buffer.ts'
 import { atOf, type Slabs } from './slabs.ts'
 
 const FIRST_CAPACITY = 16
 /** An empty slot; numbers of texts are 0 or more. */
 const EMPTY = -1
-/** 2^32 divided by the golden ratio, odd: spreads neighbouring numbers far apart. */
-const SPREAD = 0x9e3779b1
 
 /** The time of each text's newest occurrence. Pruned entries are dropped when the table is full. */
 export class LatestTimes {
   readonly #slabs: Slabs
+  readonly #hash: KeyedHash
   #place: number
   /** Slot i: a text at `at` + 2i, then its time. */
   #page: Float64Array
@@ -17,8 +17,9 @@ export class LatestTimes {
   #capacity = FIRST_CAPACITY
   #used = 0
 
-  constructor(slabs: Slabs) {
+  constructor(slabs: Slabs, hash: KeyedHash) {
     this.#slabs = slabs
+    this.#hash = hash
     this.#place = slabs.allocate(this.numbers)
     this.#page = slabs.pageOf(this.#place)
     this.#at = atOf(this.#place)
@@ -56,8 +57,7 @@ export class LatestTimes {
 
   #slotOf(text: number): number {
     const page = this.#page
-    const hash = Math.imul(text, SPREAD)
-    for (let i = hash ^ (hash >>> 15); ; i++) {
+    for (let i = this.#hash.ofNumber(text); ; i++) {
       const slot = this.#at + (i & (this.#capacity - 1)) * 2
       const found = page[slot]
       if (found === text || found === EMPTY) return slot

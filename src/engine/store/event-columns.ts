@@ -1,7 +1,7 @@
 import { PRESENT } from '../../columns/columns.ts'
 import { called, type Events, type Read, type Reader } from '../../columns/events.ts'
 import { FieldRead, NO_CELL, ScannedEvents } from '../../columns/scanned-events.ts'
-import type { Memory } from '../../kernel/bytes.ts'
+import type { KeyedHash, Memory } from '../../kernel/bytes.ts'
 import {
   type Aggregate,
   aggregateRule,
@@ -63,17 +63,19 @@ export class EventColumns {
     {
       reader = called,
       precision,
+      hash,
       sizes,
     }: {
       readonly reader?: Reader
       readonly precision: Precision
+      readonly hash: KeyedHash
       readonly sizes?: HistorySizes | undefined
     },
   ) {
     this.#isHeld = precision === 'float32' ? isFiniteFloat32 : Number.isFinite
     this.#columns = [...typesOf(aggregates)].map(([name, types]) => {
       const read = reader(columns[name] as EventFunction<unknown>)
-      const dictionary = types.includes('string') ? new Dictionary() : null
+      const dictionary = types.includes('string') ? new Dictionary(hash) : null
       const isField = read instanceof FieldRead && types.includes(CELL_OF[read.type])
       const isCopied = isField && (dictionary !== null) === (read.type === 'text')
       return { name, types, read, field: isCopied ? read : null, dictionary }
@@ -99,6 +101,7 @@ export class EventColumns {
         dictionary === null ? [] : [{ column: i + 1, dictionary }],
       ),
       slabs: new Slabs(),
+      hash,
     }
     this.layout = layoutOf(held, sizes)
   }

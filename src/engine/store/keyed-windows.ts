@@ -85,7 +85,7 @@ export class KeyedWindows implements HeldState {
     this.#columns = new EventColumns(
       columns,
       aggregated.map((a) => a.aggregate),
-      { reader, precision: 'float32' },
+      { reader, precision: 'float32', hash: keys.hash },
     )
     this.#rolling = new WindowWalk(
       rolling.filter((f) => f.before !== true),

@@ -1,3 +1,4 @@
+import type { KeyedHash } from '../../kernel/bytes.ts'
 import type { Dictionary } from './dictionary.ts'
 import { TextMarks } from './distinct-texts.ts'
 import type { Slabs } from './slabs.ts'
@@ -12,6 +13,7 @@ export interface HistoryColumns extends SummedColumns {
   readonly distinct: readonly number[]
   readonly texts: readonly { readonly column: number; readonly dictionary: Dictionary }[]
   readonly slabs: Slabs
+  readonly hash: KeyedHash
 }
 
 /** Powers of 2, from 4 on. */

@@ -38,7 +38,7 @@ export class OlderBlocks {
 
   constructor(layout: Layout) {
     this.#layout = layout
-    this.#latest = layout.distinct.map(() => new LatestTimes(layout.slabs))
+    this.#latest = layout.distinct.map(() => new LatestTimes(layout.slabs, layout.hash))
     this.#cells = new Float64Array(layout.width - 1)
   }
 

@@ -8,6 +8,7 @@ import { UNWRITTEN } from '../../formats/record-decoding.ts'
 import type { Clock } from '../../kernel/clock.ts'
 import type { TidemarkError } from '../../kernel/errors.ts'
 import { partitionOfKey } from '../../kernel/kafka.ts'
+import { drawnHash } from '../../kernel/random.ts'
 import { atOnce, Slices } from '../../kernel/slices.ts'
 import { ListedRecords } from '../../records/log-records.ts'
 import type { Header, LogRecords, NewRecord, TopicPartition } from '../../records/port.ts'
@@ -76,7 +77,7 @@ export class Locator {
   /** Do its keys come from records, so that an event alone has none? */
   readonly needsKey: boolean
   readonly #format: Format
-  readonly #keyNumbers = new Dictionary()
+  readonly #keyNumbers = new Dictionary(drawnHash())
   readonly #intake: EventIntake
 
   constructor(topology: PreparedTopology) {

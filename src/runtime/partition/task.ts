@@ -98,6 +98,7 @@ export class Task {
     this.#engine = new Engine(definition, {
       lookup: context.stores?.lookup(definition.name, lookup) ?? lookup,
       limits: context.limits,
+      hash: context.hash,
       reader: format.reader,
       forms: format.forms,
       scoring: (step) => stepScoring(step, topology, retrying),

@@ -3,6 +3,7 @@ import { topologyNotes, validateTopology } from '../../engine/checks.ts'
 import type { Format } from '../../formats/format.ts'
 import { Refused, TidemarkError } from '../../kernel/errors.ts'
 import { type Compression, compressionFault } from '../../kernel/kafka.ts'
+import { drawnHash } from '../../kernel/random.ts'
 import { lookupOf, TableRoom } from '../../lookup/table.ts'
 import { readTables } from '../../lookup/table-file.ts'
 import { MOST_METADATA_BYTES } from '../../records/port.ts'
@@ -59,7 +60,8 @@ export async function prepare(
   const formats = await Promise.all(chosen.map((d) => openFormats(d, registry, choices.values)))
   const valid = chosen.filter((definition) => validateTopology(definition).length === 0)
   const room = new TableRoom(config.maxTableBytes ?? maxTableBytesOfMachine())
-  const tables = await openTables(valid, { registry, room })
+  const hash = drawnHash()
+  const tables = await openTables(valid, { registry, room, hash })
   const stores = await openStores(valid, choices)
   const faults = [
     ...chosen.flatMap(validateTopology),
@@ -108,7 +110,7 @@ export async function prepare(
     await Promise.all(shadows.byTopology.flat().map(({ scorer }) => scorer.close()))
     await stores.redis?.close()
   }
-  return { topologies, variants: steps.variants, notes, redis: stores.redis, close }
+  return { topologies, variants: steps.variants, notes, redis: stores.redis, hash, close }
 }
 
 function withChoices(

@@ -1,6 +1,7 @@
 import type { Decoded, Format, Preparing, RawChunk, RawRecords } from '../../formats/format.ts'
 import { plainOf } from '../../formats/json/zod-schema.ts'
 import { openFormat } from '../../formats/open-format.ts'
+import type { KeyedHash } from '../../kernel/bytes.ts'
 import { orFault, TidemarkError } from '../../kernel/errors.ts'
 import { atOnce, Slices } from '../../kernel/slices.ts'
 import { type MakeRow, rowFault } from '../../lookup/rows.ts'
@@ -18,6 +19,7 @@ import type { PreparedTable, RowFormat } from '../prepared.ts'
 interface OpenOptions {
   readonly registry: SchemaRegistry | null
   readonly room: TableRoom
+  readonly hash: KeyedHash
 }
 
 /** Makes the tables of topologies, still without rows. Equal declarations share one table. */

@@ -2,10 +2,12 @@ import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { Dictionary } from '../../../src/engine/store/dictionary.ts'
 import { Memory } from '../../../src/kernel/bytes.ts'
+import { HASH } from '../../support/hash.ts'
+import { keysOfOneHash } from '../../support/keys-of-one-hash.ts'
 import { runs } from '../../support/runs.ts'
 
 test('a text keeps its number while somebody holds it, and it is used again when nobody does', () => {
-  const dictionary = new Dictionary()
+  const dictionary = new Dictionary(HASH)
   const food = dictionary.hold(dictionary.numberOf('food'))
   expect(dictionary.hold(dictionary.numberOf('food'))).toBe(food)
   const fuel = dictionary.hold(dictionary.numberOf('fuel'))
@@ -20,7 +22,7 @@ test('a text keeps its number while somebody holds it, and it is used again when
 })
 
 test('a number that nobody holds stands for its text until all has been settled', () => {
-  const dictionary = new Dictionary()
+  const dictionary = new Dictionary(HASH)
   const [food, fuel] = [dictionary.numberOf('food'), dictionary.numberOf('fuel')]
   dictionary.hold(fuel)
   dictionary.release(fuel)
@@ -33,7 +35,7 @@ test('a number that nobody holds stands for its text until all has been settled'
 })
 
 test('a number gives back what it stands for; equal texts, numbers and conditions are different cells', () => {
-  const dictionary = new Dictionary()
+  const dictionary = new Dictionary(HASH)
   const halves = ['\ud800', 'a\udc00', '\ufffd']
   const cells = [
     '1',
@@ -57,7 +59,7 @@ test('a number gives back what it stands for; equal texts, numbers and condition
 })
 
 test('what is let go once too often is told', () => {
-  const dictionary = new Dictionary()
+  const dictionary = new Dictionary(HASH)
   const food = dictionary.numberOf('food')
   expect(() => dictionary.release(food)).toThrow('number 0 has no holder')
   dictionary.expire()
@@ -87,7 +89,7 @@ test('held cells have numbers of their own, as few as were ever known at once, b
   )
   fc.assert(
     fc.property(moves, (all) => {
-      const dictionary = new Dictionary()
+      const dictionary = new Dictionary(HASH)
       const held: { text: string; number: number }[] = []
       const known = new Set<string>()
       let most = 0
@@ -121,7 +123,7 @@ test('held cells have numbers of their own, as few as were ever known at once, b
 })
 
 test('what nobody holds is forgotten a few at a time', () => {
-  const dictionary = new Dictionary()
+  const dictionary = new Dictionary(HASH)
   const numbers = Array.from({ length: 100 }, (_, i) => dictionary.numberOf(`text ${i}`))
   dictionary.hold(numbers[40] as number)
   dictionary.expire(30)
@@ -132,7 +134,7 @@ test('what nobody holds is forgotten a few at a time', () => {
 })
 
 test('texts that are gone take no room', () => {
-  const dictionary = new Dictionary()
+  const dictionary = new Dictionary(HASH)
   const fill = (round: number) => {
     const numbers = Array.from({ length: 1_000 }, (_, i) =>
       dictionary.hold(dictionary.numberOf(`text ${round * 1_000 + i}`)),
@@ -143,4 +145,36 @@ test('texts that are gone take no room', () => {
   }
   const after = fill(1)
   for (let round = 2; round < 20; round++) expect(fill(round)).toBe(after)
+})
+
+test('texts that a stranger chose to have one hash have many', () => {
+  const dictionary = new Dictionary(HASH)
+  const numbers = keysOfOneHash(1_000).map((key) => dictionary.numberOf(key))
+  expect(new Set(numbers.map((number) => dictionary.hashOf(number))).size).toBe(1_000)
+})
+
+test('numbers that a stranger chose take no longer than others', () => {
+  // V8's hash of an integer, which has no secret.
+  const bucketOf = (n: number) => {
+    let hash = ~n + (n << 15)
+    hash ^= hash >>> 12
+    hash += hash << 2
+    hash ^= hash >>> 4
+    hash = Math.imul(hash, 2_057)
+    return (hash ^ (hash >>> 16)) & 0xfff
+  }
+  const chosen: number[] = []
+  for (let n = 0; chosen.length < 8_000; n++) if (bucketOf(n) === 0) chosen.push(n)
+  const shortestMs = (numbers: readonly number[]) => {
+    const times = [1, 2, 3].map(() => {
+      const dictionary = new Dictionary(HASH)
+      const startMs = performance.now()
+      for (const number of numbers) dictionary.numberOf(number)
+      return performance.now() - startMs
+    })
+    return Math.min(...times)
+  }
+  const others = chosen.map((_, i) => i * 7_919)
+  shortestMs(others.slice(0, 2_000))
+  expect(shortestMs(chosen)).toBeLessThan(20 * shortestMs(others))
 })

@@ -4,6 +4,7 @@ import { Histories } from '../../../src/engine/store/histories.ts'
 import { WindowWalk } from '../../../src/engine/store/window-walk.ts'
 import type { Aggregate } from '../../../src/topology/aggregates.ts'
 import type { EventFunction } from '../../../src/topology/definition.ts'
+import { HASH } from '../../support/hash.ts'
 
 const pick =
   (name: string): EventFunction<unknown> =>
@@ -20,7 +21,7 @@ function end(of: 'first' | 'last', column: string, cell: 'number' | 'any' = 'any
 
 /** The values of aggregates over one window with these events. */
 function valuesOf(aggregates: readonly Aggregate[], events: readonly object[]) {
-  const columns = new EventColumns(COLUMNS, aggregates, { precision })
+  const columns = new EventColumns(COLUMNS, aggregates, { precision, hash: HASH })
   const history = new Histories(columns.layout).begin(0)
   for (const [timeMs, event] of events.entries()) {
     columns.read([event], 0)
@@ -65,7 +66,10 @@ describe('the first and the last cell come back as they were', () => {
 
 describe('a cell that a window cannot hold is told', () => {
   const wanted = (aggregate: Aggregate, event: object) =>
-    new EventColumns(COLUMNS, [aggregate], { precision }).read([{ ...EVENT, ...event }], 0)?.wanted
+    new EventColumns(COLUMNS, [aggregate], { precision, hash: HASH }).read(
+      [{ ...EVENT, ...event }],
+      0,
+    )?.wanted
 
   test.each<[string, Aggregate, object]>([
     ['number', { of: 'sum', column: 'n' }, { n: '1' }],
@@ -82,7 +86,7 @@ describe('a cell that a window cannot hold is told', () => {
 
   test('of both columns of a ratio', () => {
     const ratio: Aggregate = { of: 'ratio', column: 'n', over: 'any', empty }
-    const columns = new EventColumns(COLUMNS, [ratio], { precision })
+    const columns = new EventColumns(COLUMNS, [ratio], { precision, hash: HASH })
     expect(columns.read([{ ...EVENT, any: 2 }], 0)).toBeNull()
     expect(columns.read([EVENT], 0)).toEqual({ column: 'any', wanted: 'number', got: 'b' })
   })
@@ -96,7 +100,7 @@ describe('a cell that a window cannot hold is told', () => {
     ['float32', 1e-300, true],
   ] as const)('as a %s: %d', (as, n, isHeld) => {
     const sum: Aggregate = { of: 'sum', column: 'n' }
-    const columns = new EventColumns(COLUMNS, [sum], { precision: as })
+    const columns = new EventColumns(COLUMNS, [sum], { precision: as, hash: HASH })
     expect(columns.read([{ ...EVENT, n }], 0) === null).toBe(isHeld)
   })
 })
@@ -111,7 +115,7 @@ test('only what some aggregate needs is kept: sums, powers, decay, order, links'
     { of: 'decayedSum', column: 'n', halfLifeMs: 5 },
     { of: 'decayedSum', column: 'n', halfLifeMs: 7 },
   ]
-  const { layout } = new EventColumns(COLUMNS, aggregates, { precision })
+  const { layout } = new EventColumns(COLUMNS, aggregates, { precision, hash: HASH })
   const { columns, summed, powered, decayed, ranked, distinct, summaries } = layout
   expect({ columns, summed, powered, decayed, ranked, distinct }).toEqual({
     columns: 5,
@@ -129,7 +133,7 @@ test('only what some aggregate needs is kept: sums, powers, decay, order, links'
     { of: 'kurtosis', column: 'n', empty },
     { of: 'mean', column: 'any', empty },
   ]
-  const shaped = new EventColumns(COLUMNS, shape, { precision }).layout
+  const shaped = new EventColumns(COLUMNS, shape, { precision, hash: HASH }).layout
   expect([shaped.summed, shaped.powered, shaped.summaries.numbers]).toEqual([
     [1, 2],
     [1],

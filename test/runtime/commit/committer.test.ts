@@ -6,6 +6,7 @@ import { WrittenRecords } from '../../../src/records/written-records.ts'
 import { type Committable, Committer } from '../../../src/runtime/commit/committer.ts'
 import { InFlight } from '../../../src/runtime/commit/in-flight.ts'
 import { HandClock, longestWaits } from '../../support/clocks.ts'
+import { HASH } from '../../support/hash.ts'
 
 interface Made {
   readonly records: number
@@ -45,7 +46,7 @@ test('a commit takes at most 50,000 records, of all partitions together', async 
   let partitions: readonly Committable[] = []
   const committer = new Committer({
     config: { guarantee: 'exactly-once', commitIntervalMs: null, maxCommitBytes: 2 ** 24 },
-    ...{ clock, random: longestWaits, observer: () => {}, slices: new Slices(() => 0) },
+    ...{ clock, random: longestWaits, observer: () => {}, slices: new Slices(() => 0), hash: HASH },
     isUrgent: () => false,
     partitions: () => partitions,
     onCommitted: () => {},

@@ -16,6 +16,7 @@ import { stepsOf } from '../../../src/topology/graph.ts'
 import type { Scored, SinkOrSinks, Stream } from '../../../src/topology/stream.ts'
 import { atModel } from '../../engine/at-model.ts'
 import { jsonFormatOf } from '../../support/format.ts'
+import { HASH } from '../../support/hash.ts'
 import { plainRecords } from '../../support/plain-records.ts'
 import { stepAnswer } from '../../support/score-steps.ts'
 import { START_MS } from '../support.ts'
@@ -123,7 +124,7 @@ export function bothWays(definition: Definition, chunk: Chunk): BothWays {
   const intake = new EventIntake(definition.source, format, {
     from: { topic: 'events', partition: 0 },
     partitions: null,
-    keyNumbers: new Dictionary(),
+    keyNumbers: new Dictionary(HASH),
   })
   const { batch } = atOnce(intake.decode(new ListedRecords(keyed), UNCUT))
   expect(batch.count).toBe(records.length)

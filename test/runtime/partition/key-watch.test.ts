@@ -5,6 +5,7 @@ import { ListedRecords } from '../../../src/records/log-records.ts'
 import type { RuntimeEvent } from '../../../src/runtime/events.ts'
 import { KeyWatch } from '../../../src/runtime/partition/key-watch.ts'
 import type { Definition, SourceDefinition } from '../../../src/topology/definition.ts'
+import { HASH } from '../../support/hash.ts'
 import { headerOf } from '../../support/headers.ts'
 import { committed, joined } from '../hand-worker.ts'
 import { prepared, record, scored, scorer } from '../support.ts'
@@ -24,7 +25,7 @@ function told(
   const events: RuntimeEvent[] = []
   const definition = { ...scored, source: { ...scored.source, ...source } }
   const watch = new KeyWatch(definition, (event) => events.push(event))
-  const names = new Dictionary()
+  const names = new Dictionary(HASH)
   for (const [offset, [partition, key, own = key]] of seen.entries()) {
     watch.look({
       ...{ partition: { topic: 'events', partition }, partitions: PARTITIONS },

@@ -10,6 +10,7 @@ import { AssignedPartition } from '../../../src/runtime/partition/assigned-parti
 import type { Scorer } from '../../../src/scoring/scorer.ts'
 import type { Definition } from '../../../src/topology/definition.ts'
 import { longestWaits } from '../../support/clocks.ts'
+import { HASH } from '../../support/hash.ts'
 import { headerOf } from '../../support/headers.ts'
 import { plainRecords } from '../../support/plain-records.ts'
 import { topic } from '../hand-records.ts'
@@ -58,6 +59,7 @@ export function taskWith({ by = scorer(), definition = scored, ...setting }: Set
     clock: setting.clock ?? wallClock,
     random: longestWaits,
     slices: new Slices(() => 0),
+    hash: HASH,
     observer: watch.observer,
     limits: { maxKeys: 1_000, maxBytes: 1_000_000 },
     partitions: 6,

@@ -9,6 +9,7 @@ import type { RuntimeEvent } from '../../../src/runtime/events.ts'
 import { FileTable } from '../../../src/runtime/tables/file-table.ts'
 import type { TableDefinition } from '../../../src/topology/definition.ts'
 import { folderWith } from '../../support/folder.ts'
+import { HASH } from '../../support/hash.ts'
 import { Merchant } from './merchants.ts'
 
 const row = (id: string, risk: number | string) => `${JSON.stringify({ id, risk })}\n`
@@ -23,7 +24,8 @@ test('a file that another was renamed to is read again; a faulty one leaves the 
     key: (merchant) => (merchant as { id: string }).id,
     from: { file: pathToFileURL(path) },
   }
-  const parts = { label: 'merchants', make: rowMaker(definition), room: new TableRoom(1e9) }
+  const room = new TableRoom(1e9)
+  const parts = { label: 'merchants', make: rowMaker(definition), room, hash: HASH }
   const table = new LoadedTable(definition, parts)
   expect(await readTables([table])).toEqual([])
   const before = table.contents

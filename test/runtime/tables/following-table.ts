@@ -14,6 +14,7 @@ import { TopicTable } from '../../../src/runtime/tables/topic-table.ts'
 import type { TableDefinition } from '../../../src/topology/definition.ts'
 import { HandRegistry, wireValue } from '../../formats/registry/hand-registry.ts'
 import { HandClock } from '../../support/clocks.ts'
+import { HASH } from '../../support/hash.ts'
 import { Merchant } from './merchants.ts'
 
 const definition: TableDefinition = {
@@ -67,7 +68,7 @@ export function following({
   records = inMemory(partitions),
 } = {}) {
   const format = new TableFormat(values)
-  const parts = { label: 'merchants', make: format.make, room: new TableRoom(1e9) }
+  const parts = { label: 'merchants', make: format.make, room: new TableRoom(1e9), hash: HASH }
   const declared = { ...definition, key: keyOf, asOf }
   const table = new LoadedTable(declared, parts)
   const events: RuntimeEvent[] = []
@@ -77,6 +78,7 @@ export function following({
     clock,
     random: () => 0,
     slices: new Slices(() => 0),
+    hash: HASH,
     observer: (event) => events.push(event),
   })
   const putValue = (

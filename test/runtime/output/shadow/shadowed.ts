@@ -7,6 +7,7 @@ import type { Definition, ScoreStep } from '../../../../src/topology/definition.
 import { stepsOf } from '../../../../src/topology/graph.ts'
 import { modelDefinition } from '../../../../src/topology/models.ts'
 import type { Shadow } from '../../../../src/topology/score-options.ts'
+import { HASH } from '../../../support/hash.ts'
 import { model, preparedTopology, START_MS, scorer, source, Watch } from '../../support.ts'
 
 // Workers on records in memory with a model that is watched only.
@@ -85,7 +86,7 @@ export function startShadowed(
   const shadows =
     shadow === null ? [] : step.shadows.map((of, number) => ({ step, number, of, scorer: shadow }))
   const topologies = [{ ...preparedTopology(definition, scorer()), shadows }]
-  const prepared = { topologies, variants: [], notes: [], close: async () => {} }
+  const prepared = { topologies, variants: [], notes: [], hash: HASH, close: async () => {} }
   const worker = startWorker({
     ...{ prepared, records, group: GROUP, commitIntervalMs: 1 },
     ...{ observer: watch.observer, ...o },
