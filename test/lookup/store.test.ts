@@ -228,6 +228,24 @@ describe('a row', () => {
     expect(tried.reports[0]).toMatchObject({ error: 'onMiss' })
   })
 
+  test('that was computed is written nowhere unless that is asked for', async () => {
+    const tried = new TriedStore({ onMiss: async () => ({ spend: 5 }) })
+    expect(await tried.look(['a'])).toEqual([{ spend: 5 }])
+    expect(tried.written).toEqual([])
+  })
+
+  test('that is stale stays where it cannot be computed anew', async () => {
+    const onMiss = () => Promise.reject(new Error('no'))
+    const tried = new TriedStore({ ...short, onMiss }, { a: { spend: 1 } })
+    await tried.look(['a'])
+    tried.rows.delete('a')
+    tried.pass(1_500)
+    expect(await tried.look(['a'])).toEqual([{ spend: 1 }])
+    await nextTurn()
+    expect(tried.reports.at(-1)).toMatchObject({ error: 'onMiss' })
+    expect(await tried.look(['a'])).toEqual([{ spend: 1 }])
+  })
+
   test('that takes too long to compute is a substitute', async () => {
     const onMiss = async (key: string) => {
       if (key === 'slow') await never()
