@@ -1,4 +1,4 @@
-import { getHeapStatistics } from 'node:v8'
+import { getHeapStatistics, setFlagsFromString } from 'node:v8'
 import { groupOf, type Hosted, hostWorker } from '../host/host-worker.ts'
 import { NO_NAME } from '../host/worker-name.ts'
 import { faultsOf } from '../kernel/errors.ts'
@@ -71,8 +71,16 @@ export async function workHere(
   })
 }
 
+/**
+ * How far V8's heap grows, with the buffers that it refers to, before garbage is looked for. By
+ * default a small heap may become four times as large, most of it buffers of records that are
+ * committed.
+ */
+const GROWS_BY_PERCENT = 50
+
 /** Runs a worker until `stopped` resolves. @throws as {@link RunningWorker.done} rejects */
 async function workUntil(stopped: Promise<void>, hosted: Hosted): Promise<void> {
+  setFlagsFromString(`--heap-growing-percent=${GROWS_BY_PERCENT}`)
   const worker = await hostWorker(hosted)
   await Promise.race([stopped, worker.done])
   await worker.stop()

@@ -123,6 +123,21 @@ describe('BatchEncoder', () => {
     }
   })
 
+  test('writes into the memory of the last call, and keeps no more than that took', () => {
+    const encoder = new BatchEncoder()
+    const memoryOf = (count: number) => {
+      const records = Array.from({ length: count }, () => record(Buffer.alloc(5_000)))
+      const batches = encodeBatches(records, { ...PLAIN, maxBytes: 20_000 }, encoder)
+      return new Set(batches.map(({ bytes }) => bytes.buffer))
+    }
+    const first = memoryOf(200)
+    const known = () => [...memoryOf(200)].filter((memory) => first.has(memory)).length
+    expect(first.size).toBeGreaterThan(5)
+    expect(known()).toBe(first.size)
+    memoryOf(1)
+    expect(known()).toBe(1)
+  })
+
   test('leaves a batch as it is when compression would make it larger', () => {
     const records = [record(Buffer.from('x'))]
     const [packed] = encodeBatches(records, { ...PLAIN, compression: 'gzip' })

@@ -28,11 +28,16 @@ export interface EncodedBatch {
 export const LAST_SEQUENCE = 0x7fffffff
 
 export class BatchEncoder {
-  #room = new ByteRoom()
+  /** Kept for the next call, because each would live until the next marking of all memory. */
+  #rooms: ByteRoom[] = [new ByteRoom()]
+  /** Index of the one that is written to. */
+  #room = 0
 
-  /** Reuses the memory: earlier batches become invalid. */
+  /** Reuses the memory of the last call: earlier batches become invalid. */
   begin(): void {
-    this.#room.clear()
+    this.#rooms = this.#rooms.slice(0, this.#room + 1)
+    this.#room = 0
+    for (const room of this.#rooms) room.clear()
   }
 
   /**
@@ -54,9 +59,7 @@ export class BatchEncoder {
 
   #batch(selection: Selection, from: number, options: EncodeOptions): EncodedBatch {
     const { maxBytes, compression, producer } = options
-    // A room that grows would copy the batches before this one, too.
-    if (this.#room.used > 0 && this.#room.left < maxBytes) this.#room = new ByteRoom(2 * maxBytes)
-    const room = this.#room
+    const room = this.#roomFor(maxBytes)
     const at = room.used
     const written = this.#write(selection, from, maxBytes)
     const recordsAt = at + HEADER_BYTES
@@ -68,11 +71,18 @@ export class BatchEncoder {
     return { bytes: room.bytes.subarray(at, room.used), count: written.count }
   }
 
+  /** A room that grows would copy the batches before this one, too: such a batch gets the next one. */
+  #roomFor(maxBytes: number): ByteRoom {
+    const room = this.#rooms[this.#room] as ByteRoom
+    if (room.used === 0 || room.left >= maxBytes) return room
+    return (this.#rooms[++this.#room] ??= new ByteRoom(4 * maxBytes))
+  }
+
   /** Writes as many records as fit into a batch, after space for its header. */
   #write({ records, indices }: Selection, from: number, maxBytes: number) {
     const baseTimestampMs = records.timestampMs(indices[from] as number)
     let maxTimestampMs = baseTimestampMs
-    const room = this.#room
+    const room = this.#rooms[this.#room] as ByteRoom
     room.reserve(HEADER_BYTES)
     room.used += HEADER_BYTES
     let left = maxBytes - HEADER_BYTES
