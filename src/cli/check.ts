@@ -91,17 +91,18 @@ async function checkConnected(prepared: Prepared, config: CheckConfig): Promise<
     }
     refuseIfAny(faults)
     const schemas = await findSchemas(prepared.topologies)
-    const silent = (await prepared.redis?.connect()) ?? null
+    const silent: string[] = []
+    await prepared.redis?.connect((reason) => silent.push(`no answer of Redis: ${reason}`))
     await writeLines([
       `✓ brokers ${brokers}, all required rights granted`,
       ...[...topics.values()].map((topic) => `✓ topic ${inWords(topic)}`),
       ...found.toMake.map(({ name }) => `✓ topic ${name}  is made by the first worker`),
       ...schemas.map((schema) => `✓ schema ${placeOf(schema)}`),
-      ...(prepared.redis && silent === null ? [`✓ Redis ${config.redis.join(',')}`] : []),
+      ...(prepared.redis && silent.length === 0 ? [`✓ Redis ${config.redis.join(',')}`] : []),
       `✓ group ${group}  ${progress(partitionOffsets)}`,
     ])
     const variants = findVariants(prepared, partitionOffsets).map(({ note }) => note)
-    sayNotes([...notes, ...variants, ...(silent === null ? [] : [`no answer of Redis: ${silent}`])])
+    sayNotes([...notes, ...variants, ...silent])
   } finally {
     await records.close()
   }

@@ -59,8 +59,10 @@ function chosenRegistry(config: ClusterConfig): { readonly registry?: RegistryOp
 
 /** The schema registry and Redis that the settings name, as choices. */
 export function chosenServices(config: ClusterConfig) {
-  const { redis: urls, redisPasswordFile, redisPassword, redisCa: ca } = config
-  const redis: RedisOptions = { urls, password: redisPasswordFile ?? redisPassword, ca }
+  const { redis: urls, redisPasswordFile, redisPassword } = config
+  const { redisCa: ca, redisCert: cert, redisKey: key } = config
+  const password = redisPasswordFile ?? redisPassword
+  const redis: RedisOptions = { urls, password, ca, cert, key }
   return { ...chosenRegistry(config), ...(urls.length > 0 && { redis }) }
 }
 

@@ -1,5 +1,6 @@
 import { configFault, type TidemarkError } from '../kernel/errors.ts'
 import { isLoopback } from '../kernel/node.ts'
+import { TLS_FILES, tlsFileFaults } from '../kernel/tls.ts'
 import { signerFaults } from '../records/kafka/options.ts'
 import { isWorkerName } from '../runtime/config.ts'
 import { numberedName } from './arguments.ts'
@@ -137,18 +138,24 @@ function setIn(values: Values, named: Named): [SettingName, string][] {
   return (Object.entries(named) as [SettingName, string][]).filter(([name]) => isSet(values[name]))
 }
 
-function tlsFaults({ tls, tlsCa, tlsCert, tlsKey }: Values): TidemarkError[] {
-  const faults: TidemarkError[] = []
-  for (const [name, file] of Object.entries({ tlsCa, tlsCert, tlsKey })) {
-    if (!file || tls !== false) continue
-    const what = 'a certificate or key is set but TLS is off'
-    faults.push(configFault(what, flagOf(name as SettingName), 'add --tls'))
-  }
-  if ((tlsCert && tlsKey === null) || (tlsKey && tlsCert === null)) {
-    const what = 'set both a client certificate and its private key, or neither'
-    faults.push(configFault(what, `${flagOf('tlsCert')}, ${flagOf('tlsKey')}`))
-  }
-  return faults
+/** How TLS is turned on where it is off, by the word with which the settings of its files begin. */
+const TLS_HINTS: Readonly<Record<string, (values: Values) => string | null>> = {
+  tls: ({ tls }) => (tls === false ? 'add --tls' : null),
+  saslToken: ({ saslTokenUrl: url }) => (url?.startsWith('http:') ? 'write https://' : null),
+  registry: ({ registry: url }) => (url?.startsWith('http:') ? 'write https://' : null),
+  redis: ({ redis }) => (redis?.some((url) => /^redis:/i.test(url)) ? 'write rediss://' : null),
+}
+
+function tlsFaults(values: Values): TidemarkError[] {
+  return Object.entries(TLS_HINTS).flatMap(([word, hint]) => {
+    const settingOf = (file: string) =>
+      `${word}${file.replace(/^./, (first) => first.toUpperCase())}` as SettingName
+    const files = TLS_FILES.map((file) => [file, values[settingOf(file)]] as const)
+    // One that was not read is a fault already.
+    if (files.some(([file, text]) => text === undefined && settingOf(file) in SETTINGS)) return []
+    const where = (file: string) => flagOf(settingOf(file))
+    return tlsFileFaults(Object.fromEntries(files), where, hint(values))
+  })
 }
 
 function requestFaults({ predictHost: host, predictTokenFile: token }: Values): TidemarkError[] {

@@ -159,7 +159,7 @@ function withoutWrites(prepared: Prepared): Prepared {
     return { ...topology, stores, shadows: [] }
   })
   const { redis } = prepared
-  const read = redis ? { connect: () => redis.connect(), keepNewest: async () => {} } : null
+  const read = redis ? { connect: redis.connect.bind(redis), keepNewest: async () => {} } : null
   return { ...prepared, topologies, redis: read }
 }
 

@@ -6,7 +6,12 @@ import { isLoopback } from '../kernel/node.ts'
 import { toStderr } from '../observe/log.ts'
 import { type WorkerConfig, workerConfig } from '../runtime/config.ts'
 import type { Observer } from '../runtime/events.ts'
-import { limitOfContainer, limitsOfMachine, memoryOfMachine } from '../runtime/machine-limits.ts'
+import {
+  limitOfContainer,
+  limitsOfMachine,
+  memoryOfMachine,
+  memoryShortage,
+} from '../runtime/machine-limits.ts'
 import { type Prepared, scorersOf } from '../runtime/prepared.ts'
 import { type LogRange, rangeInWords } from '../runtime/start/bounded-range.ts'
 import { type Scorer, shownEvaluator, shownSize } from '../scoring/scorer.ts'
@@ -95,7 +100,8 @@ function outlineOf(prepared: Prepared, config: RunConfig, workers = 1): RunOutli
   ])
   const variants = variantLines(prepared.variants).map((line) => ['variant', line] as const)
   const memory = ['memory', memoryLine(workerConfig(workerOptions(config)), workers)] as const
-  const notes = [...prepared.notes, ...containerNotes(config)]
+  const shortage = memoryShortage(memoryOfMachine() / workers) ?? []
+  const notes = [...prepared.notes, ...containerNotes(config), shortage].flat()
   return { group: groupOf(config.group, prepared), lines: [...lines, ...variants, memory], notes }
 }
 

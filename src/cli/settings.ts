@@ -187,6 +187,8 @@ const REDIS = under('Redis', {
   redisPassword: secret('<password>', 'password for Redis'),
   redisPasswordFile: secretFile('password for Redis', 'TIDEMARK_REDIS_PASSWORD'),
   redisCa: pemFile("CA certificates to verify Redis' certificate with", NODES_OWN),
+  redisCert: pemFile('client certificate, if Redis requires one'),
+  redisKey: pemFile('private key of the client certificate'),
 })
 const OWN = { ...WORKERS, ...HTTP_AND_LOG, ...REQUESTS, ...LOGIN, ...REGISTRY, ...REDIS }
 

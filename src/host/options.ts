@@ -1,6 +1,7 @@
 import type { Registry } from 'prom-client'
 import { TidemarkError } from '../kernel/errors.ts'
 import { isLoopback } from '../kernel/node.ts'
+import { tlsFileFaults } from '../kernel/tls.ts'
 import type { RedisOptions } from '../lookup/redis.ts'
 import type { Log } from '../observe/log.ts'
 import { type KafkaSasl, type KafkaTls, kafkaFaults } from '../records/kafka/options.ts'
@@ -57,6 +58,8 @@ const PORT = integer({ from: 0, to: 65_535 })
 /** Every fault of the options, each a `CONFIG_INVALID` whose `where` is the option. */
 export function optionFaults(options: RunWorkerOptions): TidemarkError[] {
   const { brokers = WORKER_SETTINGS.brokers.fallback, tls, sasl, http, predict } = options
+  const { registry, redis } = options
+  const off = redis?.urls.some((url) => url.startsWith('redis:')) ? 'write rediss://' : null
   const ports = { 'http.port': http?.port, 'predict.port': predict?.port }
   const faults = Object.entries(ports).flatMap(([where, port]) => {
     const fault = port === undefined ? null : PORT.fault?.(port)
@@ -69,6 +72,8 @@ export function optionFaults(options: RunWorkerOptions): TidemarkError[] {
     ...kafkaFaults({ brokers, ...(tls && { tls }), ...(sasl && { sasl }) }),
     ...workerConfigFaults(options),
     ...faults,
+    ...tlsFileFaults({ ca: registry?.ca }, () => 'registry.ca'),
+    ...tlsFileFaults(redis ?? {}, (file) => `redis.${file}`, off),
     ...(needsToken ? [new TidemarkError('CONFIG_INVALID', what, { where: 'predict.token' })] : []),
   ]
 }

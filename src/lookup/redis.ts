@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createClient, createCluster, ErrorReply, type RedisClientOptions } from 'redis'
 import { messageOf, TidemarkError } from '../kernel/errors.ts'
+import { tlsFault } from '../kernel/tls.ts'
 
 // Redis: one server, or a cluster. No other file imports its client.
 
@@ -11,12 +12,21 @@ export interface RedisOptions {
   readonly password: string | null
   /** CA certificates, PEM. `null`: those that Node trusts. */
   readonly ca: string | null
+  /** Client certificate, PEM, and its private key. @default none */
+  readonly cert?: string | null
+  readonly key?: string | null
 }
 
 /** Longest time for a connection, ms. */
 const CONNECT_MS = 5_000
 /** A connection without an answer for this time is made again, ms. */
 const SILENT_MS = 3_000
+/** Without an answer for this time Redis is failing, ms. */
+const SLOW_MS = 500
+/** A wait has parts, because no answer is read in one turn of the event loop, however long, ms. */
+const PART_MS = 100
+/** It is failing until nothing has failed for this time, ms. */
+const CALM_MS = 2_000
 const PING_MS = 1_000
 /** Longest wait between two attempts to connect, ms. */
 const RECONNECT_MS = 1_000
@@ -56,6 +66,12 @@ export class Redis {
   #client: Client | null = null
   #isCluster = false
   #trying: Promise<void> | null = null
+  /** The last failure. */
+  #reason = 'it is not connected'
+  /** Kinds of failures that were reported after all was well. */
+  readonly #reported = new Set<string>()
+  #report: (reason: string | null) => unknown = () => {}
+  #calm: NodeJS.Timeout | undefined
 
   constructor(options: RedisOptions) {
     this.#o = options
@@ -63,19 +79,20 @@ export class Redis {
 
   /**
    * Connects. While nothing answers it goes on trying, and commands fail.
-   * @returns why nothing answers; `null`: it is connected, or was told before
-   * @throws TidemarkError `AUTHENTICATION` · `CONFIG_INVALID`: TLS on one side only
+   * @param report called with a reason when it fails, perhaps during this call, once for each kind;
+   * with `null` when it is well again @default nothing is reported
+   * @throws TidemarkError `AUTHENTICATION` · `CONFIG_INVALID`: a certificate, or TLS on one side only
    */
-  async connect(): Promise<string | null> {
-    if (this.#client !== null || this.#trying !== null) return null
+  async connect(report = this.#report): Promise<void> {
+    if (this.#client !== null || this.#trying !== null) return
+    this.#report = report
     try {
       await this.#open()
-      return null
     } catch (thrown) {
       const refusal = await this.#refusalOf(thrown)
       if (refusal !== null) throw refusal
+      this.#failed(thrown)
       this.#trying = this.#tryOn()
-      return reasonOf(thrown)
     }
   }
 
@@ -83,7 +100,7 @@ export class Redis {
   async get(keys: readonly string[]): Promise<readonly (string | null | Error)[]> {
     const client = this.#ready()
     const each = (some: readonly string[]) =>
-      this.#answered(some.map((key) => client.get(key).catch((thrown: Error) => thrown)))
+      this.#answered(some.map((key) => client.get(key).catch((thrown) => this.#errorOf(thrown))))
     // MGET costs the client a third of as many GETs. A cluster refuses it: keys are in several slots.
     if (this.#isCluster || keys.length === 0) return each(keys)
     const [answers = []] = await this.#answered([client.mGet([...keys])])
@@ -115,50 +132,96 @@ export class Redis {
 
   async close(): Promise<void> {
     this.#closed.abort()
+    clearTimeout(this.#calm)
     await this.#trying
     this.#client?.destroy()
     this.#client = null
   }
 
   #ready(): Client {
-    if (this.#client === null) throw new Error('Redis does not answer')
+    if (this.#client === null) throw this.#errorOf(null)
     return this.#client
   }
 
-  /** Connects to the first address that answers, or to its cluster. */
+  /** The error of a command. */
+  #errorOf(thrown: unknown): Error {
+    if (thrown instanceof TypeError) return thrown
+    if (!(thrown instanceof ErrorReply)) return new Error(`Redis does not answer (${this.#reason})`)
+    if (!thrown.message.startsWith('WRONGTYPE')) this.#failed(thrown)
+    return thrown
+  }
+
+  #failed(thrown: unknown): void {
+    this.#reason = reasonOf(thrown)
+    // All nodes of a cluster may fail alike.
+    const kind = this.#reason.replaceAll(/\S+:\d+/g, '')
+    if (!this.#reported.has(kind)) this.#report(this.#reason)
+    this.#reported.add(kind)
+    this.#awaitCalm()
+  }
+
+  #awaitCalm(): void {
+    clearTimeout(this.#calm)
+    if (this.#closed.signal.aborted) return
+    this.#calm = setTimeout(() => {
+      if (!isReady(this.#client)) return this.#awaitCalm()
+      this.#reported.clear()
+      this.#report(null)
+    }, CALM_MS).unref()
+  }
+
+  /** Connects to the first address that answers, or to all nodes of its cluster. */
   async #open(): Promise<void> {
     const { urls } = this.#o
-    const mode = await this.#modeOf(urls)
-    const own = { reconnectStrategy: (tries: number) => Math.min(50 * 2 ** tries, RECONNECT_MS) }
-    const options = urls.map((url) => this.#options(url, own))
+    const isCluster = (await this.#modeOf(urls)) === 'cluster'
+    let fault: Error | undefined
+    // Lost connections are made again; one that cannot be made at first ends the attempt.
+    const reconnectStrategy = (tries: number) =>
+      this.#client === client && Math.min(50 * 2 ** tries, RECONNECT_MS)
+    const options = urls.map((url) => this.#options(url, { reconnectStrategy }))
     const [first] = options as [RedisClientOptions]
-    const client = (mode === 'cluster'
+    const client = (isCluster
       ? createCluster({ rootNodes: options, defaults: first })
       : createClient(first)) as unknown as Client
-    // Without a listener an error would end the process; commands tell what is wrong.
-    client.on('error', () => undefined)
-    const connecting = client.connect()
-    connecting.catch(() => undefined)
-    await Promise.race([connecting, sleep(CONNECT_MS, undefined, { ref: false })])
-    this.#isCluster = mode === 'cluster'
+    const failed = (thrown: Error) => {
+      if (this.#client === client) this.#failed(thrown)
+      else if (fault?.cause === undefined) fault = thrown
+    }
+    client.on('error', failed)
+    client.on('node-error', (cause: unknown, { host, port }: Record<'host' | 'port', string>) =>
+      failed(new Error(`node ${host}:${port} of the cluster: ${reasonOf(cause)}`, { cause })),
+    )
+    try {
+      await client.connect()
+      // A node that has failed at one address of the cluster is left out at the next.
+      if (!isReady(client)) throw fault ?? new Error('it closed the connection')
+    } catch (thrown) {
+      client.destroy()
+      throw fault ?? thrown
+    }
+    this.#isCluster = isCluster
     this.#client = client
   }
 
   /** Makes the connection again if it gives no answer: a socket's timeout ends none that is written to. */
   async #answered<T>(commands: readonly Promise<T>[]): Promise<T[]> {
     const client = this.#client
-    const timer = setTimeout(() => {
-      if (client === null || client !== this.#client) return
+    let waitedMs = 0
+    const timer = setInterval(() => {
+      waitedMs += PART_MS
+      if (client === null || client !== this.#client || waitedMs < SLOW_MS) return
+      this.#failed(new Error(NO_ANSWER))
+      if (waitedMs < SILENT_MS) return
       this.#client = null
       client.destroy()
       this.#trying = this.#tryOn()
-    }, SILENT_MS)
+    }, PART_MS)
     try {
       return await Promise.all(commands)
     } catch (thrown) {
-      throw client === this.#client ? thrown : new Error(`no answer for ${SILENT_MS / 1_000} s`)
+      throw this.#errorOf(thrown)
     } finally {
-      clearTimeout(timer)
+      clearInterval(timer)
     }
   }
 
@@ -183,17 +246,18 @@ export class Redis {
     const { signal } = this.#closed
     while (this.#client === null && !signal.aborted) {
       await sleep(RECONNECT_MS, undefined, { signal }).catch(() => undefined)
-      if (!signal.aborted) await this.#open().catch(() => undefined)
+      if (!signal.aborted) await this.#open().catch((thrown) => this.#failed(thrown))
     }
   }
 
   #options(url: string, own: NonNullable<RedisClientOptions['socket']>): RedisClientOptions {
-    const { password, ca } = this.#o
+    const { password, ca, cert, key } = this.#o
     const { hostname, port, username, pathname, protocol } = new URL(url)
     const database = Number(pathname.slice(1))
     const common = { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || 6379), ...own }
     const timeouts = { connectTimeout: CONNECT_MS, socketTimeout: SILENT_MS }
-    const tls = protocol === 'rediss:' ? { tls: true, ...(ca !== null && { ca }) } : {}
+    const files = { ...(ca !== null && { ca }), ...(cert && key && { cert, key }) }
+    const tls = protocol === 'rediss:' ? { tls: true, ...files } : {}
     return {
       socket: { ...common, ...timeouts, ...tls },
       ...(username !== '' && { username: decodeURIComponent(username) }),
@@ -210,18 +274,20 @@ export class Redis {
   /** Why trying again would not help; `null`: it may. */
   async #refusalOf(thrown: unknown): Promise<TidemarkError | null> {
     const url = this.#o.urls[0] as string
-    const where = '--redis'
-    const message = reasonOf(thrown)
-    if (/^(WRONGPASS|NOAUTH|NOPERM|ERR AUTH|ERR invalid password)/.test(message)) {
+    const where = SETTING
+    const reason = reasonOf(thrown)
+    const message = `Redis: ${reason}`
+    if (/\b(WRONGPASS|NOAUTH|NOPERM|ERR AUTH|ERR invalid password)/.test(reason)) {
       const hint =
         'the user is in the URL, redis://USER@host:6379; the password is in TIDEMARK_REDIS_PASSWORD or --redis-password-file'
-      return new TidemarkError('AUTHENTICATION', `Redis: ${message}`, { where, hint })
+      return new TidemarkError('AUTHENTICATION', message, { where, hint })
     }
-    if (isOfCertificate(thrown)) {
-      const hint = 'give its CA certificates with --redis-ca'
-      return new TidemarkError('CONFIG_INVALID', `Redis: ${message}`, { where, hint })
+    const { cause = thrown } = thrown as Error
+    const fault = tlsFault(cause, SETTING)
+    if (fault !== null) {
+      return new TidemarkError('CONFIG_INVALID', message, { where, hint: fault.hint })
     }
-    if (message.includes('ECONNREFUSED')) return null
+    if (cause !== thrown || reason.includes('ECONNREFUSED')) return null
     const isTls = url.startsWith('rediss:')
     const other = new URL(
       isTls ? url.replace('rediss:', 'redis:') : url.replace('redis:', 'rediss:'),
@@ -229,8 +295,9 @@ export class Redis {
     other.username = ''
     // Without the password, which must not travel without TLS.
     const stranger = new Redis({ urls: [other.href], password: null, ca: this.#o.ca })
-    const refused = (why: unknown) => why instanceof ErrorReply || isOfCertificate(why)
-    if (!(await stranger.#modeOf([other.href]).then(() => true, refused))) return null
+    const answers = (why: unknown) =>
+      why instanceof ErrorReply || /certificate/.test(tlsFault(why, SETTING)?.what ?? '')
+    if (!(await stranger.#modeOf([other.href]).then(() => true, answers))) return null
     const [what, hint] = isTls
       ? ['Redis does not speak TLS', 'write redis://']
       : ['Redis speaks TLS only', 'write rediss://']
@@ -238,12 +305,19 @@ export class Redis {
   }
 }
 
-function isOfCertificate(thrown: unknown): boolean {
-  const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : ''
-  return /CERT|SELF_SIGNED|UNABLE_TO|ERR_TLS/.test(code)
+/** Whether all connections that it needs are there. */
+function isReady(client: Client | null): boolean {
+  const { masters } = (client ?? {}) as { masters?: readonly { client?: Client }[] }
+  return masters?.every((node) => node.client?.isReady === true) ?? client?.isReady === true
 }
 
 function reasonOf(thrown: unknown): string {
   // One error for each address of a name.
-  return messageOf(thrown instanceof AggregateError ? thrown.errors[0] : thrown)
+  const message = messageOf(thrown instanceof AggregateError ? thrown.errors[0] : thrown)
+  return (
+    tlsFault(thrown, SETTING)?.what ?? message.replace(/^(Connection|Socket) timeout.*/, NO_ANSWER)
+  )
 }
+
+const NO_ANSWER = 'no answer'
+const SETTING = '--redis'

@@ -37,6 +37,8 @@ class ObservedTopology {
   readonly partitions = new Map<string, ObservedPartition>()
   records = 0
   deadLetters = 0
+  /** Substitutes for rows of its stores; `null`: it has looked up none. */
+  degraded: number | null = null
 }
 
 interface Restore {
@@ -120,6 +122,10 @@ export class ObservedWorker {
     'dead-letter': (event) => {
       this.#of(event).deadLetters++
     },
+    'store-read': (event) => {
+      const topology = this.#of(event)
+      topology.degraded = (topology.degraded ?? 0) + event.degraded
+    },
     committed: (event) => {
       this.late = this.#latency.committed(event, this.#clock.elapsedMs())
       for (const { isOutput, records, endToEndMs } of event.outputs) {
@@ -155,13 +161,13 @@ export class ObservedWorker {
     const seconds = Math.max(nowMs - this.#sinceMs, 1) / 1_000
     const topologies = [...this.#topologies]
     const all = topologies.map(([, topology]) => topology)
-    const { partitions, inPerSecond, lag, watermark, deadLetters } = statusOf(all, seconds)
+    const { partitions, inPerSecond, lag, watermark, ...counts } = statusOf(all, seconds)
     const outPerSecond = perSecond(this.#outputs, seconds)
     const delay = Number.isFinite(this.#delayMs) ? formatDuration(this.#delayMs) : null
     const rates = { partitions, inPerSecond, outPerSecond }
     // A worker without partitions either is not needed or is not yet a member of the group.
     const isKnown = this.state === 'running' || partitions > 0
-    const worker = { ...rates, lag: isKnown ? lag : null, watermark, delay, deadLetters }
+    const worker = { ...rates, lag: isKnown ? lag : null, watermark, delay, ...counts }
     const each = topologies.map(([topology, of]) => ({ topology, ...statusOf([of], seconds) }))
     this.#sinceMs = nowMs
     this.#outputs = 0
@@ -169,6 +175,7 @@ export class ObservedWorker {
     for (const topology of all) {
       topology.records = 0
       topology.deadLetters = 0
+      if (topology.degraded !== null) topology.degraded = 0
     }
     return each.length > 1 ? [worker, ...each] : [worker]
   }
@@ -203,12 +210,14 @@ function statusOf(topologies: readonly ObservedTopology[], seconds: number) {
     .map(({ windows }) => windows?.watermarkMs ?? Number.NaN)
     .filter(Number.isFinite)
   const sum = (counts: readonly number[]) => counts.reduce((a, b) => a + b, 0)
+  const degraded = topologies.flatMap((of) => of.degraded ?? [])
   return {
     partitions: names.size,
     inPerSecond: perSecond(sum(topologies.map(({ records }) => records)), seconds),
     lag: progress.every((of) => of.isEndKnown) ? sum(progress.map(({ lag }) => lag)) : null,
     watermark: watermarks.length === 0 ? null : new Date(Math.min(...watermarks)).toISOString(),
     deadLetters: sum(topologies.map(({ deadLetters }) => deadLetters)),
+    ...(degraded.length > 0 && { degraded: sum(degraded) }),
   }
 }
 

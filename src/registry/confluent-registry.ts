@@ -2,6 +2,7 @@ import { Agent } from 'node:https'
 import { createRequire } from 'node:module'
 import type library from '@kafkajs/confluent-schema-registry/dist/api/index.js'
 import { messageOf, TidemarkError } from '../kernel/errors.ts'
+import { tlsFault } from '../kernel/tls.ts'
 import type {
   NamedSchema,
   NewSchema,
@@ -180,7 +181,8 @@ export class ConfluentRegistry implements SchemaRegistry, SchemaSubjects {
       this.#failed.delete(of)
       const noAnswer = response === undefined ? thrown : response.error()
       if (response === undefined || noAnswer !== null) {
-        throw this.#unavailable(messageOf(noAnswer), thrown)
+        const tls = tlsFault(noAnswer, '--registry')
+        throw this.#unavailable(tls ? `${tls.what}: ${tls.hint}` : messageOf(noAnswer), thrown)
       }
       return this.#refused(response, absent, thrown)
     }

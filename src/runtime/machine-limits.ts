@@ -20,6 +20,27 @@ export function limitsOfMachine(workers = 1): StateLimits {
   }
 }
 
+const MEBIBYTE = 2 ** 20
+/** Least heap for which advice is given, and Node's heap for new objects in a small container. */
+const [LEAST_HEAP_BYTES, YOUNG_BYTES] = [64 * MEBIBYTE, 4 * MEBIBYTE]
+
+/**
+ * A warning that a worker may grow beyond its memory; `null`: it does not. Node's heap grows to 256 MiB
+ * and more in the smallest container.
+ */
+export function memoryShortage(
+  memory: number,
+  heap = getHeapStatistics().heap_size_limit,
+): string | null {
+  const least = ((heap + OTHER_BYTES) * 8) / 7
+  if (memory >= least) return null
+  const [has, most, other] = [memory, heap, OTHER_BYTES].map((bytes) => Math.round(bytes / 1e6))
+  const fitting = (memory * 7) / 8 - OTHER_BYTES - YOUNG_BYTES
+  const flag = `, or set NODE_OPTIONS=--max-old-space-size=${Math.floor(fitting / MEBIBYTE)}`
+  const advice = `--memory ${Math.ceil(least / MEBIBYTE)}m${fitting < LEAST_HEAP_BYTES ? '' : flag}`
+  return `a worker may be killed for memory: it has ${has} MB, and takes up to ${most} MB of heap, ${other} MB besides, and its windows: give it ${advice}`
+}
+
 /** Memory for records that are not committed yet, bytes. */
 export function maxInFlightBytesOfMachine(): number {
   return Math.floor(Math.min(MOST_IN_FLIGHT_BYTES, memoryOfMachine() / 8))

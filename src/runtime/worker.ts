@@ -258,11 +258,9 @@ export class Worker {
       this.#stopping.abort()
       return null
     }
-    const silent = (await prepared.redis?.connect()) ?? null
-    const silence = `Redis does not answer (${silent}): until it does, rows of stores are substitutes`
+    await prepared.redis?.connect((reason) => observer({ type: 'redis-failing', reason }))
     const settled = await settleVariants(prepared, checked.partitionOffsets)
-    const given = this.#isNoted ? settled : [...checked.notes, ...settled]
-    const notes = silent === null ? given : [...given, silence]
+    const notes = this.#isNoted ? settled : [...checked.notes, ...settled]
     for (const message of notes) observer({ type: 'note', message })
     this.#isNoted = true
     return checked

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
+import { rootCertificates } from 'node:tls'
 import { Command } from 'commander'
 import { expect, test } from 'vitest'
 import { chosenServices, kafkaOptions } from '../../src/cli/cluster.ts'
@@ -9,6 +10,7 @@ import { Refused } from '../../src/kernel/errors.ts'
 import { folderWith } from '../support/folder.ts'
 
 const ALL = Object.keys(SETTINGS) as SettingName[]
+const [PEM = ''] = rootCertificates
 
 function faultsOf(read: () => unknown) {
   try {
@@ -199,28 +201,39 @@ test.each([
 })
 
 test('a schema registry is chosen with its login and its CA', () => {
-  const folder = folderWith({ 'ca.pem': 'PEM' })
+  const folder = folderWith({ 'ca.pem': PEM })
   const flags = { registry: 'https://registry/api', registryUsername: 'me', registryCa: 'ca.pem' }
   const env = { TIDEMARK_REGISTRY_PASSWORD: 'secret' }
   expect(chosenServices(readConfig(CLUSTER_SETTINGS, flags, { env, folder }))).toEqual({
     registry: {
       url: 'https://registry/api',
       login: { username: 'me', password: 'secret' },
-      ca: 'PEM',
+      ca: PEM,
     },
   })
   expect(chosenServices(readConfig(CLUSTER_SETTINGS, {}, { env: {}, folder }))).toEqual({})
 })
 
 test('settings that do not go together are refused together', () => {
-  const folder = folderWith({ 'cert.pem': 'CERT' })
-  const flags = { saslMechanism: 'plain', tlsCert: 'cert.pem' }
+  const folder = folderWith({ 'cert.pem': PEM, 'ca.pem': 'no certificate' })
+  const redis = 'redis://127.0.0.1'
+  const flags = {
+    ...{ saslMechanism: 'plain', tlsCert: 'cert.pem', redis, redisCa: 'cert.pem' },
+    ...{ registry: 'https://registry', registryCa: 'ca.pem' },
+  }
   expect(listOf(() => readConfig(CLUSTER_SETTINGS, flags, { env: {}, folder }))).toEqual([
     'CONFIG_INVALID --sasl-mechanism: plain sends the password unencrypted, so it needs TLS',
     'CONFIG_INVALID --sasl-username: SASL needs a user name',
     'CONFIG_INVALID --sasl-password-file: SASL needs a password',
     'CONFIG_INVALID --tls-cert: a certificate or key is set but TLS is off',
-    'CONFIG_INVALID --tls-cert, --tls-key: set both a client certificate and its private key, or neither',
+    'CONFIG_INVALID --registry-ca: has no certificate (PEM)',
+    'CONFIG_INVALID --redis-ca: a certificate or key is set but TLS is off',
+  ])
+  const pair = { redis: 'rediss://127.0.0.1', redisCert: 'cert.pem', redisCa: 'none.pem' }
+  const both = { redis: pair.redis, redisCert: 'cert.pem' }
+  expect(listOf(() => readConfig(CLUSTER_SETTINGS, pair, { env: {}, folder }))).toHaveLength(1)
+  expect(listOf(() => readConfig(CLUSTER_SETTINGS, both, { env: {}, folder }))).toEqual([
+    'CONFIG_INVALID --redis-key: set both a client certificate and its private key, or neither',
   ])
 })
 
@@ -253,7 +266,7 @@ test('the password comes from the environment or a file, never from a flag or th
 
 /** The SASL options that flags give; files with a secret and a token are there. */
 function login(flags: object, env: Record<string, string> = {}) {
-  const folder = folderWith({ token: 'of-file', secret: 'of the file\n', 'ca.pem': 'PEM' })
+  const folder = folderWith({ token: 'of-file', secret: 'of the file\n', 'ca.pem': PEM })
   const all = { tls: true, ...flags }
   const read = () => kafkaOptions(readConfig(CLUSTER_SETTINGS, all, { env, folder })).sasl
   return { folder, read }
@@ -269,7 +282,7 @@ test('tokens come from an endpoint, with the secret of the environment or of a f
   expect(login(flags, inEnvironment).read()).toEqual({
     mechanism: 'oauthbearer',
     token: {
-      ...{ url: 'https://login.example/token', ca: 'PEM', scope: 'kafka' },
+      ...{ url: 'https://login.example/token', ca: PEM, scope: 'kafka' },
       ...{ clientId: 'scorer', clientSecret: 'of the environment' },
     },
     extensions: { logicalCluster: 'lkc-1', identityPoolId: 'pool-1' },
@@ -361,8 +374,8 @@ test.each<[string, object, string[]]>([
 })
 
 test('the Kafka driver gets what the settings say', () => {
-  const folder = folderWith({ 'ca.pem': 'CA' })
+  const folder = folderWith({ 'ca.pem': PEM })
   const flags = { brokers: ['a:1,b:2'], tls: true, tlsCa: 'ca.pem' }
   const options = kafkaOptions(readConfig(CLUSTER_SETTINGS, flags, { env: {}, folder }))
-  expect(options).toEqual({ brokers: ['a:1', 'b:2'], tls: { ca: 'CA' } })
+  expect(options).toEqual({ brokers: ['a:1', 'b:2'], tls: { ca: PEM } })
 })

@@ -41,6 +41,13 @@ describe('how a worker gets on', () => {
     ])
   })
 
+  test('counts substitutes for rows of stores, where there are stores', () => {
+    const board = after(assigned, samples['store-read'], samples['store-read'])
+    expect(board.take(11_000)).toMatchObject([{ deadLetters: 0, degraded: 2 }])
+    expect(board.take(21_000)).toMatchObject([{ degraded: 0 }])
+    expect(after(assigned).take(11_000)[0]).not.toHaveProperty('degraded')
+  })
+
   test('is counted again each time; how far it is stays', () => {
     const board = after(assigned, consumed, processed, letter, committed)
     board.take(11_000)

@@ -2,7 +2,9 @@
 # A real Redis for the tests, from Debian's packages, only unpacked: one server, or a cluster of three, on 127.0.0.1 only.
 #
 #   redis.sh start DIR PORT [OPTION...]   fetches it once and starts one server, with more options of redis-server
-#   redis.sh cluster DIR PORT@BUS...      starts three, with cluster-enabled, and joins them; BUS is the port for the others
+#   redis.sh cluster DIR PORT@BUS... [OPTION...]   starts three, with cluster-enabled, and joins them; BUS is the port for the
+#                                         others; with --tls-cluster a PORT speaks TLS only
+#   redis.sh again DIR                    starts what was started in DIR and has ended
 #   redis.sh cli ARG...                   runs redis-cli
 #   redis.sh stop DIR                     ends what was started in DIR, and deletes it
 #   redis.sh fetch                        fetches it where need be
@@ -39,18 +41,20 @@ fetch() {
 
 launch() { # launch DIR PORT OPTION...
   local dir=$1/$2 port=$2
-  shift 2
   mkdir -p "$dir"
+  for option in "${@:3}"; do echo "$option"; done >"$dir/options"
   setsid "$home/usr/bin/redis-server" --port "$port" --bind 127.0.0.1 --dir "$dir" --save '' --appendonly no --daemonize no \
-    "$@" >>"$dir/log" 2>&1 </dev/null &
+    "${@:3}" >>"$dir/log" 2>&1 </dev/null &
   echo $! >"$dir/pid"
 }
+
+tls=() # options of redis-cli
 
 answers() { # answers PORT ARG...
   local port=$1
   shift
   for _ in $(seq 300); do
-    if "$home/usr/bin/redis-cli" -p "$port" "$@" 2>/dev/null | grep -qE 'PONG|NOAUTH|cluster_state:ok|127.0.0.1'; then return; fi
+    if "$home/usr/bin/redis-cli" "${tls[@]}" -p "$port" "$@" 2>/dev/null | grep -qE 'PONG|NOAUTH|cluster_state:ok|127.0.0.1'; then return; fi
     sleep 0.02
   done
   die "the server at port $port does not answer"
@@ -68,25 +72,37 @@ end() { # end DIR: the servers that were started there, and no others
 }
 
 folder=${2:-}
-case ${1:-} in start | cluster) trap '[ $? = 0 ] || end "$folder"' EXIT ;; esac
+case ${1:-} in start | cluster | again) trap '[ $? = 0 ] || end "$folder"' EXIT ;; esac
 case ${1:-} in
   start)
     fetch
     launch "${@:2}"
-    case " $* " in *tls-port*) ;; *) answers "$3" ping ;; esac
+    answers "$3" ping
     ;;
   cluster)
     fetch
-    nodes=()
-    ports=()
-    for pair in "${@:3}"; do
-      launch "$2" "${pair%@*}" --cluster-enabled yes --cluster-port "${pair#*@}" --cluster-node-timeout 2000
-      nodes+=("127.0.0.1:$pair")
-      ports+=("${pair%@*}")
+    pairs=()
+    options=()
+    for argument in "${@:3}"; do
+      case $argument in [0-9]*@*) pairs+=("$argument") ;; *) options+=("$argument") ;; esac
     done
-    for port in "${ports[@]}"; do answers "$port" ping; done
-    "$home/usr/bin/redis-cli" --cluster create "${nodes[@]}" --cluster-yes >"$2/create.log"
-    for port in "${ports[@]}"; do answers "$port" cluster info; done
+    case " ${options[*]} " in *tls-cluster*) tls=(--tls --insecure) ;; esac
+    for pair in "${pairs[@]}"; do
+      own=(--cluster-enabled yes --cluster-port "${pair#*@}" --cluster-node-timeout 2000 "${options[@]}")
+      if [ ${#tls[@]} -gt 0 ]; then own+=(--port 0 --tls-port "${pair%@*}"); fi
+      launch "$2" "${pair%@*}" "${own[@]}"
+    done
+    for pair in "${pairs[@]}"; do answers "${pair%@*}" ping; done
+    "$home/usr/bin/redis-cli" "${tls[@]}" --cluster create "${pairs[@]/#/127.0.0.1:}" --cluster-yes >"$2/create.log"
+    for pair in "${pairs[@]}"; do answers "${pair%@*}" cluster info; done
+    ;;
+  again)
+    for file in "$2"/*/options; do
+      dir=$(dirname "$file")
+      if lives "$(cat "$dir/pid")"; then continue; fi
+      mapfile -t options <"$file"
+      launch "$2" "$(basename "$dir")" "${options[@]}"
+    done
     ;;
   cli)
     fetch
@@ -97,5 +113,5 @@ case ${1:-} in
     rm -rf "$2"
     ;;
   fetch) fetch ;;
-  *) die 'start, cluster, cli, stop or fetch?' ;;
+  *) die 'start, cluster, again, cli, stop or fetch?' ;;
 esac

@@ -1,9 +1,4 @@
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { expect, inject, onTestFinished, test } from 'vitest'
-import { freePorts } from './ports.ts'
+import { afterAll, expect, inject, onTestFinished, test } from 'vitest'
 import { launchRedis, launchRedisCluster, type RedisService } from './start-redis.ts'
 
 // A Redis of the tests' own, one server or a cluster.
@@ -23,26 +18,18 @@ export async function startRedis(...options: string[]): Promise<RedisService> {
   return untilFinished(await launchRedis(...options))
 }
 
-/** A cluster of three servers, until the test has finished. */
-export async function startRedisCluster(): Promise<RedisService> {
-  return untilFinished(await launchRedisCluster())
+/** A cluster of three servers, until the test has finished. @param options of redis-server */
+export async function startRedisCluster(...options: string[]): Promise<RedisService> {
+  return untilFinished(await launchRedisCluster(...options))
 }
 
-/** One that speaks only TLS, with a certificate of its own, until the test has finished. */
-export async function startRedisTls(): Promise<{ readonly url: string; readonly ca: string }> {
-  const folder = mkdtempSync(join(tmpdir(), 'tidemark-redis-tls-'))
-  onTestFinished(() => rmSync(folder, { recursive: true }))
-  const [key, cert] = ['key', 'cert'].map((name) => join(folder, name)) as [string, string]
-  const made = ['-nodes', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1']
-  const named = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1']
-  execFileSync('openssl', ['req', '-x509', ...made, ...named, '-keyout', key, '-out', cert], {
-    stdio: 'ignore',
+/** One that the tests of a file, or of its `describe`, share. */
+export function sharedRedis(launch: () => Promise<RedisService>): () => Promise<RedisService> {
+  let launched: Promise<RedisService> | null = null
+  afterAll(async () => {
+    await (await launched)?.stop()
   })
-  const [port = 0] = await freePorts(1)
-  const own = ['--tls-cert-file', cert, '--tls-key-file', key, '--tls-auth-clients', 'no']
-  await startRedis('--tls-port', String(port), ...own)
-  const url = `rediss://127.0.0.1:${port}`
-  return { url, ca: readFileSync(cert, 'utf8') }
+  return () => (launched ??= launch())
 }
 
 function untilFinished(service: RedisService): RedisService {

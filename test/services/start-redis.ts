@@ -14,7 +14,9 @@ export interface RedisService {
   readonly cli: (...args: string[]) => Promise<string>
   /** Sends a signal to all servers. */
   readonly signal: (signal: 'SIGSTOP' | 'SIGCONT' | 'SIGKILL') => void
-  /** Starts a server again, empty, after SIGKILL. */
+  /** Runs redis-cli on each server. */
+  readonly cliOfEach: (...args: string[]) => Promise<unknown>
+  /** Starts servers again, empty, after SIGKILL. */
   readonly restart: () => Promise<unknown>
   readonly stop: () => Promise<unknown>
 }
@@ -23,18 +25,17 @@ export interface RedisService {
 export async function launchRedis(...options: string[]): Promise<RedisService> {
   const dir = mkdtempSync(join(tmpdir(), 'tidemark-redis-'))
   const [port = 0] = await freePorts(1)
-  const start = () => run('start', dir, String(port), ...options)
-  await start()
-  return serviceOf(dir, [port], start)
+  await run('start', dir, String(port), ...options)
+  return serviceOf(dir, [port], options)
 }
 
-/** A cluster of three servers. */
-export async function launchRedisCluster(): Promise<RedisService> {
+/** A cluster of three servers. @param options of redis-server; with `--tls-cluster` they speak TLS only */
+export async function launchRedisCluster(...options: string[]): Promise<RedisService> {
   const dir = mkdtempSync(join(tmpdir(), 'tidemark-redis-'))
   const [a = 0, b = 0, c = 0, ...buses] = await freePorts(6)
   const ports = [a, b, c]
-  await run('cluster', dir, ...ports.map((port, i) => `${port}@${buses[i]}`))
-  return serviceOf(dir, ports, () => Promise.reject(new Error('a cluster')))
+  await run('cluster', dir, ...ports.map((port, i) => `${port}@${buses[i]}`), ...options)
+  return serviceOf(dir, ports, options)
 }
 
 /** Runs redis.sh. @returns what it prints */
@@ -46,16 +47,22 @@ async function run(...args: string[]): Promise<string> {
 function serviceOf(
   dir: string,
   ports: readonly number[],
-  restart: () => Promise<unknown>,
+  options: readonly string[],
 ): RedisService {
   const pids = () =>
     ports.map((port) => Number(readFileSync(join(dir, String(port), 'pid'), 'utf8')))
-  const own = ports.length > 1 ? ['-c'] : []
+  const [isCluster, isTls] = [ports.length > 1, options.includes('--tls-cluster')]
+  const fileOf = (name: string) => options[options.indexOf(name) + 1] as string
+  const login = ['--cert', fileOf('--tls-cert-file'), '--key', fileOf('--tls-key-file')]
+  const own = [...(isCluster ? ['-c'] : []), ...(isTls ? ['--tls', '--insecure', ...login] : [])]
+  const cliOf = (port: number | undefined, args: readonly string[]) =>
+    run('cli', ...own, '-p', String(port), ...args)
   return {
-    urls: ports.map((port) => `redis://127.0.0.1:${port}`),
-    cli: (...args) => run('cli', ...own, '-p', String(ports[0]), ...args),
+    urls: ports.map((port) => `${isTls ? 'rediss' : 'redis'}://127.0.0.1:${port}`),
+    cli: (...args) => cliOf(ports[0], args),
+    cliOfEach: (...args) => Promise.all(ports.map((port) => cliOf(port, args))),
     signal: (signal) => pids().forEach((pid) => process.kill(pid, signal)),
-    restart,
+    restart: () => run('again', dir),
     stop: () => run('stop', dir),
   }
 }

@@ -1,6 +1,7 @@
 import type { Clock } from '../../kernel/clock.ts'
 import { type Code, type ErrorDetails, messageOf, TidemarkError } from '../../kernel/errors.ts'
 import { partitionName } from '../../kernel/ids.ts'
+import { tlsFault } from '../../kernel/tls.ts'
 import type { TopicPartition } from '../port.ts'
 import { TLS_MISMATCH } from './sockets.ts'
 import type { Coordinated } from './wire/groups.ts'
@@ -11,6 +12,7 @@ interface LibraryError {
   readonly message?: string
   readonly type?: string
   readonly code?: unknown
+  readonly broker?: string
 }
 
 const AWAY_HINT = 'check that the address is right and the broker is up'
@@ -42,11 +44,6 @@ const KINDS: readonly { code: Code; hint: string; matches: (fault: LibraryError)
     code: 'CONFIG_INVALID',
     hint: 'turn TLS on or off (--tls), or use the port of the other listener',
     matches: ({ code }) => code === TLS_MISMATCH,
-  },
-  {
-    code: 'AUTHENTICATION',
-    hint: 'the TLS handshake failed: check the certificate authority, and that the port uses TLS',
-    matches: ({ code }) => isTlsFailure(code),
   },
   {
     code: 'REBALANCING',
@@ -91,10 +88,6 @@ export function isElecting(thrown: unknown): boolean {
   return causesOf(thrown).some(({ type }) => type !== undefined && ELECTING.has(type))
 }
 
-export function isTlsFailure(code: unknown): boolean {
-  return typeof code === 'string' && /CERT|^ERR_(TLS|SSL)|^UNABLE_TO_|^EPROTO$/.test(code)
-}
-
 /** Could the broker not be reached, or did it not answer? Another broker may. */
 export function isAway(thrown: unknown): boolean {
   return fromKafka(thrown, 'BROKER_UNAVAILABLE').code === 'BROKER_UNAVAILABLE'
@@ -116,6 +109,12 @@ export function withoutLeader(of: TopicPartition): TidemarkError {
 export function fromKafka(thrown: unknown, otherwise: Code): TidemarkError {
   const chain = causesOf(thrown)
   for (const fault of chain) if (fault instanceof TidemarkError) return fault
+  const tls = chain.map((fault) => tlsFault(fault, '--tls')).find((fault) => fault !== null)
+  if (tls) {
+    const { broker: where } = chain.find(({ broker }) => broker !== undefined) ?? {}
+    const message = `no TLS with a broker: ${tls.what}`
+    return new TidemarkError('AUTHENTICATION', message, { where, hint: tls.hint, cause: thrown })
+  }
   const kind = KINDS.find(({ matches }) => chain.some((fault) => matches(fault)))
   const { code, hint } = kind ?? { code: otherwise, hint: undefined }
   return new TidemarkError(code, messageOf(thrown), { hint, cause: thrown })

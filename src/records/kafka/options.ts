@@ -1,5 +1,6 @@
 import type { KafkaConfig } from 'kafkajs'
 import { configFault, refuseIfAny, type TidemarkError } from '../../kernel/errors.ts'
+import { tlsFileFaults } from '../../kernel/tls.ts'
 import {
   type ClientCredentials,
   faultOfTokenUrl,
@@ -98,9 +99,7 @@ export function kafkaFaults({ brokers, tls, sasl }: KafkaOptions): TidemarkError
     add(`broker ${JSON.stringify(broker)} is not host:port`, 'brokers')
   }
   if (sasl !== undefined) faults.push(...saslFaults(sasl, tls !== undefined))
-  if (tls !== undefined && tls !== true && (tls.cert === undefined) !== (tls.key === undefined)) {
-    add('a TLS client certificate needs both cert and key', 'tls')
-  }
+  if (tls !== true) faults.push(...tlsFileFaults(tls ?? {}, (file) => `tls.${file}`))
   return faults
 }
 

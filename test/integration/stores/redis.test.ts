@@ -2,35 +2,47 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { redis as inRedis } from 'tidemark'
 import { describe, expect, onTestFinished } from 'vitest'
-import { Redis } from '../../../src/lookup/redis.ts'
+import { Redis, type RedisOptions } from '../../../src/lookup/redis.ts'
 import { INVALID, redisSource } from '../../../src/lookup/store-source.ts'
 import { sinkVersion, versionKeyOf } from '../../../src/runtime/commit/redis-sink.ts'
+import { Certificates } from '../../services/certificates.ts'
 import { until } from '../../services/cluster.ts'
 import { freePorts } from '../../services/ports.ts'
-import { redisTest, startRedis, startRedisCluster, startRedisTls } from '../../services/redis.ts'
-import type { RedisService } from '../../services/start-redis.ts'
+import { redisTest, sharedRedis, startRedis } from '../../services/redis.ts'
+import { launchRedis, launchRedisCluster, type RedisService } from '../../services/start-redis.ts'
 import { thrownBy } from '../../support/thrown.ts'
 
 // The client on a real Redis, one server and a cluster.
 
-function clientOf(urls: readonly string[], more: { password?: string; ca?: string } = {}): Redis {
-  const client = new Redis({ urls, password: null, ca: null, ...more })
+type Login = Partial<Omit<RedisOptions, 'urls'>>
+
+function clientOf(urls: readonly string[], login: Login = {}): Redis {
+  const client = new Redis({ urls, password: null, ca: null, ...login })
   onTestFinished(() => client.close())
   return client
 }
 
-async function connected(service: RedisService, more: { password?: string } = {}): Promise<Redis> {
-  const client = clientOf(service.urls, more)
-  expect(await client.connect()).toBe(null)
+/** Connects. @returns the failures that it reports, then and later */
+async function failuresOf(client: Redis): Promise<readonly (string | null)[]> {
+  const failures: (string | null)[] = []
+  await client.connect((reason) => failures.push(reason))
+  return failures
+}
+
+async function connected(service: RedisService): Promise<Redis> {
+  const client = clientOf(service.urls)
+  expect(await failuresOf(client)).toEqual([])
   return client
 }
 
 const KINDS = [
-  ['one server', startRedis],
-  ['a cluster', startRedisCluster],
+  ['one server', launchRedis],
+  ['a cluster', launchRedisCluster],
 ] as const
 
-describe.each(KINDS)('on %s', (_, start) => {
+describe.each(KINDS)('on %s', (kind, launch) => {
+  const start = sharedRedis(launch)
+
   redisTest('rows are JSON under a key, and anything else is no row', async () => {
     const service = await start()
     const source = redisSource(inRedis({ key: (id) => `card:${id}` }), await connected(service))
@@ -99,11 +111,30 @@ describe.each(KINDS)('on %s', (_, start) => {
     await write('e', sinkVersion(1_000, { ...place, partition: 0, offset: 0 }), 60_000)
     expect(await read()).toBe('e')
   })
+
+  if (kind === 'a cluster') {
+    redisTest(
+      'whose nodes announce an address where nothing listens, it does not answer',
+      async () => {
+        const service = await start()
+        const [port = 0] = await freePorts(1)
+        await service.cliOfEach('CONFIG', 'SET', 'cluster-announce-port', String(port))
+        const client = clientOf(service.urls)
+        const failures = await failuresOf(client)
+        expect(failures).toEqual([
+          expect.stringContaining(`127.0.0.1:${port} of the cluster: connect`),
+        ])
+        await expect(client.get(['a'])).rejects.toThrow(`Redis does not answer (${failures[0]})`)
+        await service.cliOfEach('CONFIG', 'SET', 'cluster-announce-port', '0')
+        await until('an answer', async () => (await client.get(['a']))[0] === null)
+      },
+    )
+  }
 })
 
 describe('a start', () => {
-  const refusalOf = (urls: readonly string[], more: { password?: string; ca?: string } = {}) =>
-    thrownBy(clientOf(urls, more).connect())
+  const refusalOf = (urls: readonly string[], login: Login = {}) =>
+    thrownBy(clientOf(urls, login).connect())
 
   redisTest('is refused with a wrong password, without one, and with a wrong user', async () => {
     const { urls } = await startRedis('--requirepass', 'right')
@@ -115,7 +146,7 @@ describe('a start', () => {
       await refusalOf([own], { password: 'right' }),
     ]
     expect(refusals.map(({ code }) => code)).toEqual(Array(3).fill('AUTHENTICATION'))
-    expect(await clientOf(urls, { password: 'right' }).connect()).toBe(null)
+    expect(await failuresOf(clientOf(urls, { password: 'right' }))).toEqual([])
   })
 
   redisTest('is refused with TLS, where the server has none', async () => {
@@ -125,29 +156,46 @@ describe('a start', () => {
   })
 
   redisTest(
-    'is refused without TLS, where the server has only that, and with another CA',
+    'is refused without TLS, and without a client certificate, where the server wants them',
     async () => {
-      const { url, ca } = await startRedisTls()
-      const refusals = [await refusalOf([url.replace('rediss:', 'redis:')]), await refusalOf([url])]
-      expect(refusals.map(({ code, hint }) => [code, hint])).toEqual([
-        ['CONFIG_INVALID', 'write rediss://'],
-        ['CONFIG_INVALID', 'give its CA certificates with --redis-ca'],
+      const certificates = new Certificates()
+      onTestFinished(() => certificates.remove())
+      const { certFile, keyFile, cert, key } = certificates.make('IP:127.0.0.1')
+      const [port = 0] = await freePorts(1)
+      const files = ['--tls-cert-file', certFile, '--tls-key-file', keyFile]
+      await startRedis('--tls-port', String(port), ...files, '--tls-ca-cert-file', certFile)
+      const url = `rediss://127.0.0.1:${port}`
+      const refusals = [
+        await refusalOf([url.replace('rediss:', 'redis:')]),
+        await refusalOf([url]),
+        await refusalOf([url], { ca: cert }),
+      ]
+      expect(refusals.map(({ code, message, hint }) => [code, message, hint])).toEqual([
+        ['CONFIG_INVALID', 'Redis speaks TLS only', 'write rediss://'],
+        ['CONFIG_INVALID', 'Redis: its certificate is not trusted', 'give its CA with --redis-ca'],
+        [
+          'CONFIG_INVALID',
+          'Redis: it wants a client certificate',
+          'give one: --redis-cert, --redis-key',
+        ],
       ])
-      expect(await clientOf([url], { ca }).connect()).toBe(null)
+      expect(await failuresOf(clientOf([url], { ca: cert, cert, key }))).toEqual([])
     },
   )
 
   redisTest('goes on without an answer, and connects once there is one', async () => {
     const [port = 0] = await freePorts(1)
     const client = clientOf([`redis://127.0.0.1:${port}`])
-    expect(await client.connect()).toContain('ECONNREFUSED')
-    await expect(client.get(['a'])).rejects.toThrow('Redis does not answer')
+    const why = `connect ECONNREFUSED 127.0.0.1:${port}`
+    expect(await failuresOf(client)).toEqual([why])
+    await expect(client.get(['a'])).rejects.toThrow(`Redis does not answer (${why})`)
   })
 })
 
 redisTest('a server that was gone is used again, and one that stops answers late', async () => {
   const service = await startRedis()
-  const client = await connected(service)
+  const client = clientOf(service.urls)
+  const failures = await failuresOf(client)
   await service.cli('SET', 'a', '1')
   service.signal('SIGKILL')
   const isGone = async () => {
@@ -155,8 +203,13 @@ redisTest('a server that was gone is used again, and one that stops answers late
     return answers[0] instanceof Error
   }
   await until('an error', isGone)
+  // It ended, and was not there again.
+  await until('the cause', async () => failures.length === 2)
+  expect(failures[1]).toContain('ECONNREFUSED')
   await service.restart()
   await until('an answer', async () => !(await isGone()))
+  await until('the end', async () => failures.length === 3)
+  expect(failures[2]).toBe(null)
   service.signal('SIGSTOP')
   const answer = client.get(['a'])
   await sleep(100)
@@ -180,7 +233,7 @@ redisTest('a connection without answers is made again, although commands are sen
     proxy.close()
   })
   const client = clientOf([`redis://127.0.0.1:${(proxy.address() as AddressInfo).port}`])
-  expect(await client.connect()).toBe(null)
+  expect(await failuresOf(client)).toEqual([])
   expect(await client.get(['a'])).toEqual(['1'])
   for (const [socket, server] of pairs) socket.unpipe(server)
   const answers = async () => {

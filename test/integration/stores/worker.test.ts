@@ -74,7 +74,9 @@ kafkaTest(
       sent += count
     }
     const failed: string[] = []
+    const failing: (string | null)[] = []
     const observer: Observer = (event) => {
+      if (event.type === 'redis-failing') failing.push(event.reason)
       if (event.type === 'commit-failed') failed.push(event.reason)
     }
     await redis.cli('SET', 'card:c-1', '{"limit":100}')
@@ -93,10 +95,12 @@ kafkaTest(
     redis.signal('SIGKILL')
     await send(50)
     await until('a commit that waits', async () => failed.length > 0)
-    expect(failed[0]).toContain('Redis does not take the values of spent')
+    expect(failed[0]).toContain('Redis does not take the values of spent: Redis does not answer')
+    expect(failing.at(-1)).toContain('connect ECONNREFUSED')
     expect(await outputs()).toHaveLength(50)
     await redis.restart()
     await until('the other outputs', arrived)
+    await until('the end of the outage', async () => failing.at(-1) === null)
     expect(JSON.parse(await redis.cli('GET', 'spent:c-3'))).toEqual({ card: 'c-3', spent: 20 })
 
     const seen = (await outputs()).map(({ value, headers }) => {

@@ -7,7 +7,8 @@ import type { Clock } from '../../../kernel/clock.ts'
 import { messageOf, TidemarkError } from '../../../kernel/errors.ts'
 import { jsonObject } from '../../../kernel/json.ts'
 import { isLoopback } from '../../../kernel/node.ts'
-import { isTlsFailure, unavailable } from '../errors.ts'
+import { tlsFault } from '../../../kernel/tls.ts'
+import { unavailable } from '../errors.ts'
 import { expiryOfJwt, isBearer, type TokenProvider } from './tokens.ts'
 
 // Tokens of an identity provider, for the client's own credentials (RFC 6749, section 4.4), and of
@@ -80,11 +81,12 @@ async function ask(client: ClientCredentials, signal: AbortSignal): Promise<Answ
     return await post(client, signal)
   } catch (cause) {
     const { code } = cause as { readonly code?: unknown }
+    const tls = tlsFault(cause, '--sasl-token')
     // An error for several addresses has no message.
-    const message = `the token endpoint cannot be asked: ${messageOf(cause) || String(code)}`
-    if (!isTlsFailure(code)) throw unavailable(message, { where, cause })
-    const hint = 'check its certificate authority, and that the port uses TLS'
-    throw new TidemarkError('AUTHENTICATION', message, { where, hint, cause })
+    const reason = tls?.what ?? (messageOf(cause) || String(code))
+    const message = `the token endpoint cannot be asked: ${reason}`
+    if (tls === null) throw unavailable(message, { where, cause })
+    throw new TidemarkError('AUTHENTICATION', message, { where, hint: tls.hint, cause })
   }
 }
 
