@@ -81,7 +81,7 @@ export async function runRange(file: string, topic: string, flags: RangeFlags): 
     const tally = new OutcomeTally()
     const bounded = { range, observer: tally.observer }
     await workHere(prepared, config, { ended, stderr, bounded })
-    say(tally.summary())
+    tally.say()
     if (!ended.hasCome) return
     say('what is committed stays: the same command continues from there')
     process.exitCode = EXIT.interrupted

@@ -1,10 +1,12 @@
 import { resolve } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
+import { wallClock } from '../kernel/clock.ts'
 import { configFault, refuseIfAny, type TidemarkError } from '../kernel/errors.ts'
 import { parseDuration } from '../kernel/time.ts'
 import { addPair, numberParser, partitionsOption } from './arguments.ts'
-import { batchFiles } from './batch/batch-files.ts'
+import { batchFiles, ORDERS } from './batch/batch-files.ts'
 import type { BatchFlags } from './batch/job.ts'
+import { labelMs, TIMES } from './batch/labels.ts'
 import { scoreRows } from './batch/model-rows.ts'
 import { addRangeOptions, type RangeFlags, runRange } from './batch-range.ts'
 import { readConfig } from './config.ts'
@@ -17,6 +19,8 @@ const FILE_SETTINGS = [...PREPARE_SETTINGS, 'workers'] as const
 const OF_BOTH: readonly string[] = ['input', 'config', 'compression', ...FILE_SETTINGS]
 /** Compressions of Parquet. DuckDB has them, also where Node lacks zstd. */
 const COMPRESSIONS: readonly unknown[] = ['snappy', 'zstd']
+/** A field that folders may be named after. */
+const FIELD = /^(?!:day$)[^/\\\p{Cc}]+$/u
 const parseShare = numberParser('a percentage', (n) => n >= 0 && n <= 100)
 
 /** The flags that need no topology. */
@@ -116,6 +120,7 @@ function addRowOptions(command: Command): void {
     .option('--label <column>', 'column of the labels with the label')
     .option('--label-at <column>', 'column of the labels with when it became known')
     .option('--within <time>', 'how long after its event a label counts: 24h', parseWithin)
+    .option('--known-to <time>', 'when labels were last known (default: at the last label)')
 }
 
 async function scoreFiles(file: string | undefined, flags: Flags): Promise<void> {
@@ -149,12 +154,15 @@ function contradictions({ rows, ...flags }: BatchFlags): TidemarkError[] {
   }
   if (flags.with.length > 0 && !rows) fault('only rows have more fields', '--with', 'add --rows')
   const of = [flags.labels, flags.labelBy, flags.label, flags.labelAt, flags.within]
-  const given = of.filter((flag) => flag !== undefined).length
+  const given = [...of, flags.knownTo].filter((flag) => flag !== undefined).length
   if (given > 0 && !rows) fault('only rows have labels', '--labels', 'add --rows')
-  if (given > 0 && given < of.length) {
+  if (given > 0 && of.includes(undefined)) {
     const hint = '--labels FILE --label-by id=field --label column --label-at column --within 24h'
     fault('labels need five flags', '--labels', hint)
   }
+  if (!(labelMs(flags.knownTo ?? 0) <= wallClock.nowMs())) fault('is not past', '--known-to', TIMES)
+  if (!FIELD.test(flags.partitionBy ?? 'none')) fault('is not a field name', '--partition-by')
+  if (rows && flags.order === 'time') fault('rows would know what came later', '--order', ORDERS)
   if (flags.offsetColumn !== undefined && flags.partitionColumn === undefined) {
     fault('an offset is one of a partition', '--offset-column', 'add --partition-column')
   }

@@ -165,7 +165,7 @@ async function score(prepared: Prepared, stream: Readable, input: Flags): Promis
     stream.destroy()
     report.close()
   }
-  say(tally.summary())
+  tally.say()
 }
 
 const SHOWN = 10

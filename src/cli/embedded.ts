@@ -16,7 +16,7 @@ import { startWorker, type Worker, type WorkerOptions } from '../runtime/worker.
 import type { Definition, SourceDefinition, TableDefinition } from '../topology/definition.ts'
 import { allTopics, redisSinks } from '../topology/graph.ts'
 import { untilSignal } from './exit.ts'
-import { grouped, plural, readerGone, say } from './print.ts'
+import { grouped, plural, readerGone, say, sayShare } from './print.ts'
 
 // A worker in this process: its records in memory, fed from lines and published, and their outcomes.
 
@@ -200,16 +200,26 @@ const NO_KEY = Buffer.alloc(0)
 /** Outcomes that are counted only in topologies with such a step. */
 const OF_SOME_TOPOLOGIES: readonly string[] = ['windowed', 'duplicate'] satisfies (keyof Outcomes)[]
 
+/** More than this share of dead letters is told, percent. */
+export const MANY_DEAD = 1
+
 export class OutcomeTally {
   outcomes = NO_OUTCOMES
   records = 0
+  dead = 0
   #closed = 0
 
   readonly observer: Observer = (event) => {
     if (event.type === 'consumed') this.records += event.records
+    if (event.type === 'dead-letter') this.dead++
     if (event.type !== 'processed') return
     for (const windows of event.closed.values()) this.#closed += windows
     this.outcomes = addOutcomes(this.outcomes, event.outcomes)
+  }
+
+  say(): void {
+    say(this.summary())
+    sayShare((100 * this.dead) / this.records, MANY_DEAD, 'of the records are dead letters')
   }
 
   summary(): string {

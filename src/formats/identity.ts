@@ -70,7 +70,8 @@ export function refusePromise(answer: unknown, what: string, code: Code = 'OUTPU
   throw new TidemarkError(code, `${what} a promise`, { hint })
 }
 
-function likelyUnit(time: number): string {
+/** What a number is that is no event time, in words. */
+export function likelyUnit(time: number): string {
   const isNearly = (ms: number) => isEventTime(Math.trunc(ms))
   if (isNearly(time * 1_000)) return 'looks like seconds'
   if (isNearly(time / 1_000)) return 'looks like microseconds'

@@ -79,6 +79,7 @@ export interface WorkerOptions extends Partial<WorkerConfig> {
    * @default not called
    */
   readonly onDeadLetter?: TaskContext['onDeadLetter']
+  readonly checkOutput?: TaskContext['checkOutput']
   /** @default the wall clock */
   readonly clock?: Clock
   /** Where other workers of the group reach it for requests. @default nowhere */

@@ -5,16 +5,17 @@ import { readFile, realpath } from 'node:fs/promises'
 import { join, sep } from 'node:path'
 import { fieldRules } from '../../formats/json/field-rules.ts'
 import { configFault, TidemarkError } from '../../kernel/errors.ts'
+import { groupedBy } from '../../kernel/grouped.ts'
 import { jsonObject } from '../../kernel/json.ts'
 import { InputLines } from '../../records/files/input-lines.ts'
 import type { PartitionLines } from '../../records/files/partition-lines.ts'
 import { NUMERIC } from '../../records/files/tabular.ts'
 import { MANIFEST, WorkFolder } from '../../records/files/work-folder.ts'
 import { type PreparedTopology, scorersOf } from '../../runtime/prepared.ts'
-import { checkRows, summaryOfOutcomes, tablesInTopics } from '../embedded.ts'
+import { checkRows, MANY_DEAD, summaryOfOutcomes, tablesInTopics } from '../embedded.ts'
 import { EXIT, type StopRequest } from '../exit.ts'
 import { summaryOf } from '../prepared.ts'
-import { noteLine, plural, say, sayNotes, table } from '../print.ts'
+import { noteLine, plural, say, sayNotes, sayShare, table } from '../print.ts'
 import { showProgress } from '../progress.ts'
 import { BatchWorker } from './batch-worker.ts'
 import {
@@ -22,17 +23,20 @@ import {
   finish,
   type HashedFile,
   hashedFiles,
-  type Manifest,
   mergedSaved,
   outcomesOf,
 } from './finish.ts'
 import { type BatchFlags, type Job, prepareJob, type Saved } from './job.ts'
+import { checkFolders } from './outputs.ts'
 import { LinePartitioner } from './partitioned-lines.ts'
 import { sortByTime, sortedBlocks } from './sorted-lines.ts'
 import { BatchWorkerThread } from './worker-thread.ts'
 
-/** More than this share of late events is told, percent. */
+/** More than this share of late events, or of rows without a label, is told, percent. */
 const MANY_LATE = 10
+const MANY_UNLABELLED = 50
+/** The orders in which events are late as they were, and rows know what had arrived. */
+export const ORDERS = 'give files as events arrived, or --partition-column and --offset-column'
 
 /** Scores files: all of the output, or nothing. */
 export async function batchFiles(asked: Asked, ended: StopRequest): Promise<void> {
@@ -79,6 +83,8 @@ async function run(asked: Asked, loaded: Loaded): Promise<void> {
     return
   }
   const saved = mergedSaved(await folder.saved<Saved>(), job.identity)
+  const isCaseBlind = existsSync(join(folder.path, '_PARTS'))
+  if (flags.partitionBy !== undefined) checkFolders(flags.partitionBy, saved, isCaseBlind)
   for (const [name, fields] of rows === null ? [] : Object.entries(saved.kinds)) {
     const empty = Object.keys(fields).filter((field) => String(fields[field]) === 'null')
     if (empty.length > 0) say(noteLine(`${name}: no row has a value in ${empty.join(', ')}`))
@@ -176,7 +182,7 @@ async function identityOf(
   const hashed = await hashedFiles(others.map((path) => ({ path })))
   const text = JSON.stringify([
     ...[by, fingerprint, inputs, hashed, rows, kept, labelBy, label, labelAt, within],
-    ...[partitions, order, partitionColumn, offsetColumn, partitionBy],
+    ...[partitions, order, partitionColumn, offsetColumn, partitionBy, flags.knownTo],
   ])
   return createHash('sha256').update(text).digest('hex').slice(0, 16)
 }
@@ -190,14 +196,30 @@ export async function publish(
   options: FinishOptions,
 ): Promise<void> {
   const { job, folder } = options
-  const { dead, records } = outcomesOf(saved)
-  const deadPercent = records === 0 ? 0 : (100 * dead) / records
-  if (job.flags.failAbove !== undefined && deadPercent > job.flags.failAbove) {
+  const { failAbove, labels, output } = job.flags
+  const folders = groupedBy(Object.keys(saved.sizes).sort(), (part) => part.split('/')[0] ?? '')
+  const sum = (name: string, what: 'rows' | 'labelled') =>
+    (folders.get(name) ?? []).reduce((all, part) => all + (saved.sizes[part]?.[what] ?? 0), 0)
+  const outcomes = outcomesOf(saved)
+  const deadPercent = (100 * sum(deadLetters, 'rows')) / outcomes.records
+  if (failAbove !== undefined && deadPercent > failAbove) {
     const where = join(folder.parts, deadLetters)
     const what = `${deadPercent.toFixed(2)} % of the records are dead letters: nothing is published`
     throw new TidemarkError('TOO_MANY_DEAD', what, { where })
   }
-  report(await finish(saved, options), job.flags)
+  await finish(saved, options)
+  const lines = [...folders].map(([name, { length }]) => {
+    return [name, plural(sum(name, 'rows'), 'row'), plural(length, 'file')]
+  })
+  for (const line of table(lines)) say(line)
+  sayShare((100 * outcomes.late) / outcomes.records, MANY_LATE, `of the events are late; ${ORDERS}`)
+  say(summaryOfOutcomes(outcomes))
+  for (const name of labels === undefined ? [] : folders.keys()) {
+    const unlabelled = 100 - (100 * sum(name, 'labelled')) / sum(name, 'rows')
+    if (name !== deadLetters) sayShare(unlabelled, MANY_UNLABELLED, `of ${name} have no label`)
+  }
+  sayShare(deadPercent, MANY_DEAD, `of the records are dead letters, in ${deadLetters}`)
+  say(output)
 }
 
 /**
@@ -227,22 +249,4 @@ export async function isComplete(
     throw configFault('is in the output that would be replaced', path, 'choose another --output')
   }
   return false
-}
-
-function report({ outcomes, parts }: Manifest, { output }: BatchFlags): void {
-  const folders = [...new Set(parts.map(({ file }) => file.split('/')[0] as string))]
-  const rows = folders.map((folder) => {
-    const own = parts.filter(({ file }) => file.startsWith(`${folder}/`))
-    const sum = own.reduce((all, part) => all + part.rows, 0)
-    return [folder, plural(sum, 'row'), plural(own.length, 'file')]
-  })
-  for (const line of table(rows)) say(line)
-  const latePercent = (100 * outcomes.late) / outcomes.records
-  if (latePercent > MANY_LATE) {
-    const hint =
-      'give the events in order: --order time, or that of the log with --partition-column'
-    say(noteLine(`${latePercent.toFixed(1)} % of the events are late; ${hint}`))
-  }
-  say(summaryOfOutcomes(outcomes))
-  say(output)
 }

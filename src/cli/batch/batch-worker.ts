@@ -70,13 +70,13 @@ export class BatchWorker {
     this.#tally = new Tally(saved, (partition) => this.#isOwn(partition))
     this.#outputs = new BatchOutputs({
       parts,
-      rowOf: rows === null ? null : (record) => rows.lineOf(record, labels),
+      rowOf: rows && ((record) => rows.lineOf(record, labels, this.#jsonOf)),
       kinds: saved.kinds,
       deadLetterTopic: definition.deadLetterTopic,
       partitionBy: job.flags.partitionBy ?? null,
       sourceOf: (partition, offset) => {
-        const place = this.#placeOf(partition, offset)
-        return place === null ? { file: null, row: null } : fileRow(files, place)
+        const line = this.#lineAt(partition, offset)
+        return line === null ? { file: null, row: null } : fileRow(files, line.place)
       },
     })
   }
@@ -113,6 +113,7 @@ export class BatchWorker {
       group: 'batch',
       ...COMMITS,
       observer: this.#tally.observer,
+      checkOutput: job.flags.partitionBy === undefined ? undefined : this.#outputs.check,
     })
     let isWhole = false
     const whole = async () => {
@@ -147,11 +148,16 @@ export class BatchWorker {
     return lines
   }
 
+  readonly #jsonOf = (partition: number, offset: number): string => {
+    const line = this.#lineAt(partition, offset)
+    return String(line?.records.at(line.at).value)
+  }
+
   /** `null`: the record is a window that the end of the input has closed. */
-  #placeOf(partition: number, offset: number): number | null {
+  #lineAt(partition: number, offset: number) {
     for (const { records, places } of this.#linesOf(partition)) {
       const at = firstFrom(records, offset)
-      if (at < places.length) return places[at] as number
+      if (at < places.length) return { place: places[at] as number, records, at }
     }
     return null
   }

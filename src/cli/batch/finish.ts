@@ -16,7 +16,7 @@ import type { Job, Saved, SavedPartition } from './job.ts'
 
 // The end of a batch: its parts get their format, their hashes and their name.
 
-interface PartInManifest extends PartSize {
+interface PartInManifest extends Omit<PartSize, 'labelled'> {
   readonly file: string
   readonly sha256: string
 }

@@ -1,14 +1,16 @@
-import { configFault } from '../../kernel/errors.ts'
+import { likelyUnit } from '../../formats/identity.ts'
+import { type Clock, wallClock } from '../../kernel/clock.ts'
+import { configFault, TidemarkError } from '../../kernel/errors.ts'
+import { groupedBy } from '../../kernel/grouped.ts'
+import { isoTimeMs } from '../../kernel/iso-time.ts'
 import { jsonOrNull } from '../../kernel/json.ts'
+import { isEventTime } from '../../kernel/time.ts'
 import { fileRow, InputLines } from '../../records/files/input-lines.ts'
 import { NUMERIC } from '../../records/files/tabular.ts'
 import { valueAt } from '../arguments.ts'
 
 // Labels of training rows: what became known of an event later. A label counts only within a time
 // after its event, so that a row does not change once that time has passed.
-
-/** `immature`: a label may still come. */
-export type LabelState = 'labelled' | 'none' | 'immature'
 
 export interface LabelFlags {
   readonly labels?: string
@@ -17,78 +19,112 @@ export interface LabelFlags {
   readonly labelAt?: string
   /** ms */
   readonly within?: number
+  /** A time. @default when the last label became known */
+  readonly knownTo?: string
 }
 
 interface Label {
+  readonly id: string
   readonly atMs: number
   readonly value: unknown
 }
 
-export class Labels {
+interface LabelsOptions {
+  /** The field of the event that has its id. */
   readonly field: string
-  readonly #withinMs: number
-  /** By id, in the order of the file. */
-  readonly #labels = new Map<string, Label[]>()
-  /** When the last label became known: nothing is known after it. */
-  #knownToMs = Number.NEGATIVE_INFINITY
+  readonly withinMs: number
+  /** Nothing is known after it. */
+  readonly knownToMs: number
+  /** By id, those that are known, in the order of the file. */
+  readonly byId: ReadonlyMap<string, readonly Label[]>
+}
 
-  private constructor(field: string, withinMs: number) {
-    this.field = field
-    this.#withinMs = withinMs
+/** Times of labels, in words. */
+export const TIMES = 'a time is ms since the epoch, 2026-01-05T06:00:00Z or 2026-01-05'
+const STRING_OR_NUMBER = /"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*/g
+
+export class Labels {
+  readonly #o: LabelsOptions
+
+  private constructor(options: LabelsOptions) {
+    this.#o = options
   }
 
   /**
    * @param folder for what DuckDB spills
    * @returns `null`: rows get none
-   * @throws TidemarkError `CONFIG_INVALID`: a line has no id or no time
+   * @throws TidemarkError `CONFIG_INVALID`: a line has no id or time, or one that is yet to come; no
+   * line has the label's field · `TIME_UNIT`: a time is in another unit
    */
-  static async open(flags: LabelFlags, folder: string): Promise<Labels | null> {
+  static async open(flags: LabelFlags, folder: string, clock: Pick<Clock, 'nowMs'> = wallClock) {
     const { labels: path, labelBy = '', label = '', labelAt = '', within = 0 } = flags
     if (path === undefined) return null
     const { id, field } = labelFields(labelBy)
-    const labels = new Labels(field, within)
+    const nowMs = clock.nowMs()
     // CSV does not say what is a number.
     const fieldOf = (name: string) => ([label, labelAt].includes(name) ? NUMERIC : null)
     const input = await InputLines.open([path], fieldOf, folder)
+    const labels: Label[] = []
+    let newestMs = Number.NEGATIVE_INFINITY
+    let isNamed: boolean | null = null
     for await (const { memory, starts, ends, places } of input.blocks()) {
-      for (const [line, start] of starts.entries()) {
-        const { file, row } = fileRow(input.files, places[line] as number)
-        const given = jsonOrNull(memory.text(start, ends[line] as number))
-        labels.#add(given, [id, label, labelAt], `${file}:${row}`)
+      for (const [i, start] of starts.entries()) {
+        const { file, row } = fileRow(input.files, places[i] as number)
+        const where = `${file}:${row}`
+        const json = memory.text(start, ends[i] as number)
+        const line = jsonOrNull(json)
+        const own = idText(valueAt(line, id), id, () => json)
+        const atMs = labelMs(valueAt(line, labelAt))
+        if (own === null || Number.isNaN(atMs)) {
+          throw configFault(`a label needs ${id}, and ${labelAt} as a time`, where, TIMES)
+        }
+        if (!isEventTime(atMs)) {
+          const what = `${labelAt} ${atMs} ${likelyUnit(atMs)}`
+          throw new TidemarkError('TIME_UNIT', what, { where, hint: TIMES })
+        }
+        if (atMs > nowMs) throw configFault(`${labelAt} ${atMs} is yet to come`, where)
+        const value = valueAt(line, label)
+        isNamed ||= value !== undefined
+        newestMs = Math.max(newestMs, atMs)
+        if ((value ?? null) !== null) labels.push({ id: own, atMs, value })
       }
     }
     input.close()
-    return labels
+    if (isNamed === false) throw configFault(`no line has a field "${label}"`, path)
+    const knownToMs = flags.knownTo === undefined ? newestMs : labelMs(flags.knownTo)
+    const byId = groupedBy(labels, (given) => (given.atMs <= knownToMs ? given.id : undefined))
+    return new Labels({ field, withinMs: within, knownToMs, byId })
   }
 
-  /** The first label of an event that became known in time. */
-  of(
-    id: unknown,
-    eventTimeMs: number,
-  ): { readonly label: unknown; readonly labelState: LabelState } {
-    const untilMs = eventTimeMs + this.#withinMs
-    let first: Label | null = null
-    for (const label of this.#labels.get(String(id)) ?? []) {
-      if (label.atMs < eventTimeMs || label.atMs > untilMs) continue
-      if (first === null || label.atMs < first.atMs) first = label
-    }
-    if (first !== null) return { label: first.value, labelState: 'labelled' }
-    return { label: null, labelState: this.#knownToMs >= untilMs ? 'none' : 'immature' }
+  /**
+   * The first label of an event that became known in time. `immature`: one may still come.
+   * @param json gives the event, whose id may not be exact in the row
+   */
+  of(row: Readonly<Record<string, unknown>>, eventTimeMs: number, json: () => string) {
+    const { field, withinMs, knownToMs, byId } = this.#o
+    const untilMs = eventTimeMs + withinMs
+    const labels = byId.get(idText(row[field], field, json) as string) ?? []
+    const inTime = labels.filter(({ atMs }) => atMs >= eventTimeMs && atMs <= untilMs)
+    const [first] = inTime.sort((a, b) => a.atMs - b.atMs)
+    if (first !== undefined) return { label: first.value, labelState: 'labelled' }
+    return { label: null, labelState: knownToMs >= untilMs ? 'none' : 'immature' }
   }
+}
 
-  #add(line: unknown, columns: readonly string[], where: string): void {
-    const [id, value, time] = columns.map((column) => valueAt(line, column) ?? null)
-    const atMs = typeof time === 'string' ? Date.parse(time) : Number(time ?? Number.NaN)
-    const isId = typeof id === 'string' || typeof id === 'number'
-    if (!isId || Number.isNaN(atMs)) {
-      throw configFault(`a label needs ${columns[0]}, and ${columns[2]} as a time`, where)
-    }
-    this.#knownToMs = Math.max(this.#knownToMs, atMs)
-    if (value === null) return
-    const own = this.#labels.get(String(id)) ?? []
-    this.#labels.set(String(id), own)
-    own.push({ atMs, value })
-  }
+/** Ms since the epoch, finer parts cut off; NaN: it is no time. */
+export function labelMs(time: unknown): number {
+  const text = String(time)
+  if (/^-?\d+(\.\d+)?$/.test(text)) return Math.floor(Number(text))
+  return isoTimeMs(/^\d{4}-\d\d-\d\d$/.test(text) ? `${text}T00:00:00Z` : text)
+}
+
+/** The text that an id is compared as: of a number that is not exact, the one in JSON. */
+function idText(id: unknown, field: string, json: () => string): string | null {
+  if (typeof id !== 'number') return typeof id === 'string' ? id : null
+  if (Number.isSafeInteger(id)) return String(id)
+  const texts = json().replace(STRING_OR_NUMBER, (of) => (of.startsWith('"') ? of : `"${of}"`))
+  const written = valueAt(JSON.parse(texts), field)
+  return Number(written) === id ? String(written) : String(id)
 }
 
 /** `id=flightId`: the column of the labels, and the field of the event. */

@@ -178,7 +178,7 @@ class ModelRows {
         const range = { path: file.path, from, to: Math.min(rows, from + PIECE_ROWS) }
         const [columns] = await Promise.all([this.#columnsOf(range, reading, parts), written])
         const name = partName(ROWS, Object.keys(sizes).length).replace('ndjson', 'parquet')
-        sizes[name] = { rows: range.to - from, bytes: 0 }
+        sizes[name] = { rows: range.to - from, bytes: 0, labelled: 0 }
         const to = join(folder.parts, name)
         written = withColumns({ rows: range, to }, writing, { columns, ...how })
       }

@@ -1,26 +1,27 @@
 import { type FieldKinds, Shape } from '../../formats/json/shape.ts'
-import { configFault } from '../../kernel/errors.ts'
-import { OutputReader } from '../../records/files/output-lines.ts'
+import { configFault, TidemarkError } from '../../kernel/errors.ts'
+import { type OutputLine, OutputReader } from '../../records/files/output-lines.ts'
 import { type OpenPart, type PartFiles, partName } from '../../records/files/part-files.ts'
 import type { Commit, NewRecord } from '../../records/port.ts'
 import { WrittenRecords } from '../../records/written-records.ts'
 import { reasonOf } from '../../runtime/output/dead-letter.ts'
 import { valueAt } from '../arguments.ts'
 import { bytesAsJson } from '../print.ts'
+import type { Saved } from './job.ts'
 
 // Outputs and dead letters of a commit, as lines in the parts of their folders.
 
 /** The most folders of `--partition-by`. */
 const MOST_FOLDERS = 1_000
+const ONE_FOLDER = 'has values that differ only in case, and would be in one folder here'
+const TOO_MANY = `has more than ${MOST_FOLDERS} values`
+/** The most bytes of a name in a file system. */
+const MOST_NAME_BYTES = 255
 /** The word of Hive for no value. */
 const NONE = '__HIVE_DEFAULT_PARTITION__'
 const DAY = ':day'
-
-/** A line that is written as it is. */
-export interface OutputLine {
-  readonly partition: number
-  readonly [field: string]: unknown
-}
+/** The characters that Hive escapes in names, and NUL. */
+const ESCAPED = /["#%'*/:=?\\{[\]^\p{Cc}]/gu
 
 interface OutputsOptions {
   readonly parts: PartFiles
@@ -69,6 +70,12 @@ export class BatchOutputs {
     )
   }
 
+  /** @throws TidemarkError `OUTPUT_INVALID`: no folder can have its name */
+  readonly check = (output: NewRecord): void => {
+    const { partitionBy, rowOf } = this.#o
+    folderName(partitionBy ?? '', rowOf?.(output) ?? JSON.parse(String(output.value)))
+  }
+
   add({ outputs, deadLetters }: Pick<Commit, 'outputs' | 'deadLetters'>): void {
     const { deadLetterTopic, rowOf } = this.#o
     if (rowOf === null) this.#addOutputs(WrittenRecords.of(outputs))
@@ -97,6 +104,7 @@ export class BatchOutputs {
     const part = this.#partOf(topic, line.partition, () => line)
     part.room.text(`${JSON.stringify(line)}\n`)
     part.rows++
+    if (line['labelState'] === 'labelled') part.labelled++
   }
 
   #folder(topic: string): Folder {
@@ -115,24 +123,56 @@ export class BatchOutputs {
   #partOf(topic: string, partition: number, value: () => unknown): OpenPart {
     const { partitionBy, parts, deadLetterTopic } = this.#o
     if (partitionBy !== null && topic !== deadLetterTopic) {
-      return parts.part(partName(`${topic}/${this.#valueOf(partitionBy, value())}`, partition))
+      const name = folderName(partitionBy, value())
+      if (this.#values.add(name).size > MOST_FOLDERS) throw folderFault(partitionBy, TOO_MANY)
+      return parts.part(partName(`${topic}/${name}`, partition))
     }
     const { parts: known } = this.#folder(topic)
     known[partition] ??= parts.part(partName(topic, partition))
     return known[partition]
   }
+}
 
-  /** `country=DE`, as Hive names folders. */
-  #valueOf(by: string, value: unknown): string {
-    const field = by.endsWith(DAY) ? by.slice(0, -DAY.length) : by
-    const found = valueAt(value, field) ?? null
-    const text = by.endsWith(DAY) ? dayOf(found) : textOf(found)
-    const name = `${field}=${encodeURIComponent(text)}`
-    this.#values.add(name)
-    if (this.#values.size <= MOST_FOLDERS) return name
-    const what = `"${field}" has more than ${MOST_FOLDERS} values`
-    throw configFault(what, '--partition-by', 'choose a field with fewer, or the day of a time')
-  }
+/** The field of `paidAt` or `paidAt:day`. */
+function fieldOf(by: string): string {
+  return by.endsWith(DAY) ? by.slice(0, -DAY.length) : by
+}
+
+/** `country=DE`, as Hive names folders. @throws TidemarkError `OUTPUT_INVALID`: it is too long */
+function folderName(by: string, value: unknown): string {
+  const field = fieldOf(by)
+  const found = valueAt(value, field) ?? null
+  const pair = [field, by.endsWith(DAY) ? dayOf(found) : textOf(found)]
+  const name = pair.map((text) => text.replace(ESCAPED, escaped)).join('=')
+  if (Buffer.byteLength(name) <= MOST_NAME_BYTES) return name
+  const what = `"${field}" is too long for a folder, whose name has at most ${MOST_NAME_BYTES} bytes`
+  throw new TidemarkError('OUTPUT_INVALID', what)
+}
+
+function escaped(character: string): string {
+  return `%${Buffer.from(character, 'latin1').toString('hex').toUpperCase()}`
+}
+
+/**
+ * Checks the folders that all workers have made.
+ * @param isCaseBlind whether names that differ only in case are one folder
+ * @throws TidemarkError `CONFIG_INVALID`: there are too many, or no output has the field
+ */
+export function checkFolders(by: string, saved: Saved, isCaseBlind: boolean): void {
+  // Dead letters are in a folder without a value.
+  const parts = Object.keys(saved.sizes).filter((part) => part.includes('='))
+  const names = [...new Set(parts.map((part) => part.split('/')[1] as string))]
+  if (names.length > MOST_FOLDERS) throw folderFault(by, TOO_MANY)
+  const tables = parts.map((part) => saved.kinds[part.split('/')[0] as string] ?? {})
+  const hasField = tables.some((kinds) => Object.hasOwn(kinds, fieldOf(by)))
+  const hasValue = parts.length === 0 || !names.every((name) => name.endsWith(NONE))
+  if (!hasField && !hasValue) throw folderFault(by, 'is in no output')
+  const folded = new Set(names.map((name) => name.normalize().toLowerCase()))
+  if (isCaseBlind && folded.size < names.length) throw folderFault(by, ONE_FOLDER)
+}
+
+function folderFault(by: string, what: string): TidemarkError {
+  return configFault(`"${fieldOf(by)}" ${what}`, '--partition-by', 'choose another field')
 }
 
 function textOf(value: unknown): string {

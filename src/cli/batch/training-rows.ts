@@ -1,14 +1,16 @@
 import { configFault, refuseIfAny } from '../../kernel/errors.ts'
+import type { OutputLine } from '../../records/files/output-lines.ts'
 import type { NewRecord } from '../../records/port.ts'
 import { ID_HEADER, LATE_HEADER, WARMING_HEADER } from '../../runtime/output/provenance.ts'
 import type { Definition } from '../../topology/definition.ts'
 import { withTrainingRows } from '../../topology/training-rows.ts'
 import { bytesAsJson } from '../print.ts'
 import type { Labels } from './labels.ts'
-import type { OutputLine } from './outputs.ts'
 
 /** Columns of every row, besides fields of the event and its features. */
 const OWN = ['key', 'eventTime', 'partition', 'offset', 'late', 'warming', 'label', 'labelState']
+
+type JsonOf = (partition: number, offset: number) => string
 
 export class TrainingRows {
   /** The topology that writes them. */
@@ -34,21 +36,24 @@ export class TrainingRows {
     this.features = features
   }
 
-  /** The row in a record that the topology has written. @param labels `null`: it gets none */
-  lineOf({ key, value, headers }: NewRecord, labels: Labels | null): OutputLine {
+  /**
+   * The row in a record that the topology has written.
+   * @param labels `null`: it gets none @param jsonOf gives the event
+   */
+  lineOf({ key, value, headers }: NewRecord, labels: Labels | null, jsonOf: JsonOf): OutputLine {
     const { eventTime, ...row } = JSON.parse(String(value)) as Record<string, unknown>
     const has = (header: string) => headers.some(({ name }) => name === header)
     const id = headers.find(({ name }) => name === ID_HEADER)
-    const [, partition, offset] = String(id?.value).split('/')
+    const [partition = 0, offset = 0] = String(id?.value).split('/').slice(1).map(Number)
     return {
       key: bytesAsJson(key),
       eventTime,
-      partition: Number(partition),
+      partition,
       // The result of a window has no record of its own.
-      offset: Number.isNaN(Number(offset)) ? null : Number(offset),
+      offset: Number.isNaN(offset) ? null : offset,
       late: has(LATE_HEADER.name),
       warming: has(WARMING_HEADER),
-      ...(labels === null ? {} : labels.of(row[labels.field], eventTime as number)),
+      ...labels?.of(row, eventTime as number, () => jsonOf(partition, offset)),
       ...row,
     }
   }

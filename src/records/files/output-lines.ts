@@ -20,6 +20,12 @@ const EMPTY = '{}'.length
 const END = Buffer.from('}\n')
 const BEFORE_ID = Buffer.from(`,"${ID_NAME}":"`)
 
+/** A line that is written as it is. */
+export interface OutputLine {
+  readonly partition: number
+  readonly [field: string]: unknown
+}
+
 /** Reads outputs one after the other. */
 export class OutputReader {
   /** Where the value of the output lies. */

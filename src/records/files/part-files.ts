@@ -10,6 +10,8 @@ import { atPath } from '../../kernel/errors.ts'
 export interface PartSize {
   readonly bytes: number
   readonly rows: number
+  /** Rows that have a label. */
+  readonly labelled: number
 }
 
 export type PartSizes = Readonly<Record<string, PartSize>>
@@ -23,6 +25,7 @@ const FIRST_BYTES = 2 ** 13
 export interface OpenPart {
   readonly room: ByteRoom
   rows: number
+  labelled: number
 }
 
 interface Part extends OpenPart {
@@ -54,11 +57,9 @@ export class PartFiles {
   /** @param sizes of the parts that are kept, by name; what was written after that is cut off */
   static async open(folder: string, sizes: PartSizes): Promise<PartFiles> {
     const parts = new PartFiles(folder)
-    for (const [name, { bytes, rows }] of Object.entries(sizes)) {
-      const part = parts.#add(name)
-      part.bytes = bytes
-      part.rows = rows
-      await truncate(part.path, bytes)
+    for (const [name, size] of Object.entries(sizes)) {
+      const part = Object.assign(parts.#add(name), size)
+      await truncate(part.path, part.bytes)
     }
     return parts
   }
@@ -82,7 +83,7 @@ export class PartFiles {
       if (part.room.used > 0) await this.#write(part)
       // Nothing was written of it, so there is no file.
       if (part.bytes === 0) continue
-      sizes[name] = { bytes: part.bytes, rows: part.rows }
+      sizes[name] = { bytes: part.bytes, rows: part.rows, labelled: part.labelled }
       if (!part.isDirty) continue
       part.isDirty = false
       const file = await open(part.path, 'r+')
@@ -97,7 +98,8 @@ export class PartFiles {
 
   #add(name: string): Part {
     const path = join(this.#folder, name)
-    const part = { path, room: new ByteRoom(FIRST_BYTES), bytes: 0, rows: 0, isDirty: false }
+    const room = new ByteRoom(FIRST_BYTES)
+    const part = { path, room, bytes: 0, rows: 0, labelled: 0, isDirty: false }
     this.#parts.set(name, part)
     return part
   }

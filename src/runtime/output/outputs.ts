@@ -11,7 +11,7 @@ import { encodeOutput, outputText } from '../../formats/json/output.ts'
 import type { Present } from '../../kernel/clock.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { outputId, windowId } from '../../kernel/ids.ts'
-import type { Header, LogRecord, TopicPartition } from '../../records/port.ts'
+import type { Header, LogRecord, NewRecord, TopicPartition } from '../../records/port.ts'
 import type { OutgoingHeader, OutgoingRecord } from '../../records/record-format.ts'
 import { WrittenRecords } from '../../records/written-records.ts'
 import { sinkVersion, VERSION_HEADER, versionKeyOf } from '../commit/redis-sink.ts'
@@ -31,6 +31,11 @@ export interface OutputContext extends Pick<DirectOptions, 'records' | 'source' 
   /** Headers that outputs get from their records. */
   readonly passed: PassedHeaders
   readonly topicLimits: (topic: string) => TopicLimits
+  /**
+   * Throws the TidemarkError that makes the event of an output a dead letter.
+   * @default all that topics take is written
+   */
+  readonly checkOutput?: ((output: NewRecord) => void) | undefined
   /** By name of the sink; all others write JSON. */
   readonly formats: ReadonlyMap<string, OutputFormat>
 }
@@ -190,7 +195,7 @@ export class Produced {
    */
   #check(offset: number): void {
     const { records, causes } = this.outputs
-    const { topicLimits, present } = this.#o.from
+    const { topicLimits, checkOutput, present } = this.#o.from
     const last = records.length - 1
     const topic = records.topic(last)
     if (this.#limits === null || topic !== this.#topic) {
@@ -198,6 +203,7 @@ export class Produced {
       this.#limits = topicLimits(topic)
     }
     causes.push(offset)
+    checkOutput?.(records.at(last))
     const partsBytes = records.partsBytes(last)
     if (isTooLarge(partsBytes, this.#limits)) {
       const what = `an output of ${batchBytes(partsBytes)} bytes; topic "${topic}" takes at most ${this.#limits.maxBytes}`

@@ -2,15 +2,16 @@ import type { StateLimits } from '../../engine/store/state-limits.ts'
 import type { WorkerContext } from '../context.ts'
 import type { Stores } from '../tables/stores.ts'
 import type { RecordFault } from './dead-letter.ts'
+import type { OutputContext } from './outputs.ts'
 import type { Shadows } from './shadow/shadows.ts'
-import type { TopicLimits } from './topic-limits.ts'
 
 /** The worker around a task. */
-export interface TaskContext extends WorkerContext {
+export interface TaskContext
+  extends WorkerContext,
+    Pick<OutputContext, 'topicLimits' | 'checkOutput'> {
   readonly limits: StateLimits
   /** Partitions of the source topic. */
   readonly partitions: number
-  readonly topicLimits: (topic: string) => TopicLimits
   /** Are shown what was scored. @default the worker has none */
   readonly shadows?: Pick<Shadows, 'offer'> | undefined
   /** @default the worker has none */

@@ -40,7 +40,7 @@ const FINISH_WITHIN_MS = 15_000
 const LAST_COMMIT_WITHIN_MS = 2_000
 const LEAVE_WITHIN_MS = 3_000
 
-type Passed = 'config' | 'topologies' | 'shadows' | 'stores' | 'onDeadLetter'
+type Passed = 'config' | 'topologies' | 'shadows' | 'stores' | 'onDeadLetter' | 'checkOutput'
 
 interface GroupMembershipOptions
   extends WorkerContext,

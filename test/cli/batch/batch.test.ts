@@ -4,13 +4,22 @@ import { join } from 'node:path'
 import { DuckDBInstance } from '@duckdb/node-api'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { sqlText } from '../../../src/records/files/duckdb.ts'
-import { mulberry32 } from '../../bench/payments.ts'
 import { start } from '../../services/tidemark-in-test.ts'
 import { tidemark } from '../../support/command-line.ts'
 import { folderWith } from '../../support/folder.ts'
 import { ROOT } from '../../support/paths.ts'
+import {
+  batch,
+  INPUT,
+  LINES,
+  type Line,
+  ORDERS,
+  orders,
+  parsed,
+  partsOf,
+  placesOf,
+} from './order-batches.ts'
 
-const ORDERS = join(ROOT, 'test/fixtures/topologies/orders.ts')
 const MINUTES = join(ROOT, 'test/fixtures/topologies/order-minutes.ts')
 const FLIGHTS = join(ROOT, 'topologies/flight-delay.ts')
 const FLIGHTS_INPUT = join(ROOT, 'topologies/samples/flights.ndjson.gz')
@@ -30,7 +39,7 @@ const model = onnxModel({
 export default defineTopology('own', (t) =>
   t
     .source('orders', {
-      schema: z.object({ id: z.string(), shop: z.string(), at: z.int() }),
+      schema: z.object({ id: z.union([z.string(), z.number()]), shop: z.string(), at: z.int() }),
       key: (o) => o.shop,
       eventTimeMs: (o) => o.at,
       watermark: { lag: seconds(30), maxAhead: 'none' },
@@ -49,60 +58,8 @@ beforeAll(async () => {
 })
 afterAll(() => sql.closeSync())
 
-/** Orders of nine shops, some of them late or invalid. */
-function orders(count: number): string[] {
-  const random = mulberry32(5)
-  return Array.from({ length: count }, (_, i) => {
-    const lateMs = random() * (random() < 0.1 ? 60_000 : 5_000)
-    const order = {
-      id: String(i).padStart(4, '0'),
-      shop: `s-${Math.floor(random() * 9)}`,
-      country: [null, 'DE', 'FR', 'NL'][Math.floor(random() * 4)],
-      amount: Math.floor(random() * 20) / 4 - (random() < 0.02 ? 9 : 0),
-      at: Date.UTC(2026, 0, 1) + Math.floor(i * 500 - lateMs),
-      ...(random() < 0.3 && { isGift: random() < 0.5 }),
-    }
-    return JSON.stringify(order)
-  })
-}
-const LINES = orders(400)
-const INPUT = `${LINES.join('\n')}\n`
-
-/** Runs a batch; the output is in the folder. */
-async function batch(topology: string, folder: string, ...args: readonly string[]) {
-  const ended = await tidemark(['batch', topology, '--output', join(folder, 'out'), ...args])
-  // A batch that did not throw says how it ended as a process does.
-  const code = Number(process.exitCode ?? ended.code)
-  process.exitCode = undefined
-  return { ...ended, code }
-}
-
-type Line = Readonly<Record<string, unknown>>
-
-function parsed(path: string): Line[] {
-  const lines = readFileSync(path, 'utf8').split('\n').slice(0, -1)
-  return lines.map((line) => JSON.parse(line) as Line)
-}
-
-/** The lines of a folder of an output, by part, without what differs each time. */
-function partsOf(folder: string): Record<string, Line[]> {
-  if (!existsSync(folder)) return {}
-  const names = (readdirSync(folder, { recursive: true }) as string[]).sort()
-  const parts = names.filter((name) => name.endsWith('.ndjson'))
-  return Object.fromEntries(
-    parts.map((name) => {
-      const lines = parsed(join(folder, name))
-      return [name, lines.map(({ 'tidemark-scored-at': _at, ...line }) => line)]
-    }),
-  )
-}
-
 const valueOf = (line: Line) =>
   Object.fromEntries(Object.entries(line).filter(([name]) => !name.startsWith('tidemark-')))
-
-/** `37 LATE`, of each dead letter. */
-const placesOf = (dead: readonly Line[], row: string) =>
-  dead.map((of) => `${String(of[row])} ${String(of['code'])}`).sort()
 
 /** Outputs and dead letters of `dev`, in an order of their own. */
 async function dev(topology: string, input: string, partitions: number) {
@@ -222,6 +179,28 @@ test('rows need no model, and have labels', async () => {
   expect(rows).toEqual([
     expect.objectContaining({ id, label: 1, labelState: 'labelled', count: 1 }),
   ])
+  expect(run.stderr).not.toContain('have no label')
+})
+
+test('ids beyond 2^53 label their own events, and it is told when most rows have no label', async () => {
+  const at = Date.UTC(2026, 0, 1)
+  const ids = ['9007199254740992', '9007199254740993', '9007199254740994']
+  const folder = folderWith({
+    'package.json': '{"type":"module"}',
+    'own.ts': OWN,
+    'in.ndjson': ids.map((id, i) => `{"id":${id},"shop":"s","at":${at + i}}`).join('\n'),
+    'labels.csv': `id,fraud,at\n${ids[1]},1,${at + 1_000}\n`,
+  })
+  const args = ['--input', join(folder, 'in.ndjson'), '--rows', '--with', 'at']
+  const labels = ['--labels', join(folder, 'labels.csv'), '--label-by', 'id']
+  const columns = ['--label', 'fraud', '--label-at', 'at', '--within', '1h']
+  const run = await batch(join(folder, 'own.ts'), folder, ...args, ...labels, ...columns)
+  const rows = Object.values(partsOf(join(folder, 'out/rows'))).flat()
+  expect(rows.map(({ label }) => label)).toEqual([null, 1, null])
+  expect([run.code, run.stderr]).toEqual([
+    0,
+    expect.stringContaining('! 66.7 % of rows have no label'),
+  ])
 })
 
 test('windows that are open at the end are closed, and set aside if they have no score', async () => {
@@ -337,22 +316,6 @@ test('what is no output of a batch is never replaced, nor an output with the inp
   expect(existsSync(join(folder, 'out/_SUCCESS'))).toBe(true)
 })
 
-test('too many dead letters publish nothing; with a higher limit, the work that is done is published', async () => {
-  const folder = folderWith({ 'in.ndjson': INPUT })
-  const args = ['--input', join(folder, 'in.ndjson')]
-  const failed = await batch(ORDERS, folder, ...args, '--fail-above', '1%')
-  expect([failed.code, failed.stderr]).toEqual([
-    1,
-    expect.stringContaining('% of the records are dead letters'),
-  ])
-  expect(existsSync(join(folder, 'out'))).toBe(false)
-  const passed = await batch(ORDERS, folder, ...args, '--fail-above', '50', '--resume')
-  expect(passed.code).toBe(0)
-  const resumed = partsOf(join(folder, 'out'))
-  await batch(ORDERS, folder, ...args, '--overwrite')
-  expect(partsOf(join(folder, 'out'))).toEqual(resumed)
-})
-
 test('what an interrupted run left is continued only by the same', async () => {
   const folder = folderWith({ 'in.ndjson': INPUT })
   const args = ['--input', join(folder, 'in.ndjson'), '--resume']
@@ -363,12 +326,14 @@ test('what an interrupted run left is continued only by the same', async () => {
   expect((await batch(ORDERS, folder, ...args)).code).toBe(3)
 })
 
-test('many late events are told with the flag that helps', async () => {
+test('many late events are told with the orders in which rows know nothing of later', async () => {
   const at = (line: string) => (JSON.parse(line) as { at: number }).at
   const backwards = [...LINES].sort((a, b) => at(b) - at(a))
   const folder = folderWith({ 'in.ndjson': backwards.join('\n') })
   const { stderr } = await batch(ORDERS, folder, '--input', join(folder, 'in.ndjson'))
-  expect(stderr).toMatch(/% of the events are late; .*--order time/)
+  expect(stderr).toMatch(
+    /% of the events are late; .*as events arrived, or --partition-column and --offset-column/,
+  )
 })
 
 test('a second run on one output is refused, with who makes it', async () => {
@@ -381,6 +346,13 @@ test('a second run on one output is refused, with who makes it', async () => {
 test.each([
   ['--with', 'country', 'add --rows'],
   ['--labels', 'x', 'add --rows'],
+  ['--known-to', '2026-01-01', 'add --rows'],
+  ['--known-to', '2099-01-01', 'is not past'],
+  ['--known-to', 'soon', 'is not past'],
+  ['--partition-by', 'none', '"none" is in no output'],
+  ['--partition-by', '../../../X', 'is not a field name'],
+  ['--partition-by', '..\\X', 'is not a field name'],
+  ['--partition-by', ':day', 'is not a field name'],
   ['--compression', 'zstd', 'add --format parquet'],
   ['--offset-column', 'o', 'add --partition-column'],
   ['--within', 'soon', 'must be a time such as'],
@@ -397,6 +369,17 @@ test.each([
     value,
   )
   expect([code, stderr]).toEqual([code === 2 ? 2 : 3, expect.stringContaining(hint)])
+  expect(existsSync(join(folder, 'out'))).toBe(false)
+})
+
+test('rows are refused in the order of time: they would know of what had not arrived', async () => {
+  const folder = folderWith({ 'in.ndjson': INPUT })
+  const args = ['--input', join(folder, 'in.ndjson'), '--rows', '--order', 'time']
+  const { code, stderr } = await batch(ORDERS, folder, ...args)
+  expect([code, stderr]).toEqual([
+    3,
+    expect.stringMatching(/what came later\n.*--order\n.*--offset-column/),
+  ])
   expect(existsSync(join(folder, 'out'))).toBe(false)
 })
 

@@ -125,6 +125,7 @@ describe('tidemark batch --model', () => {
     const { code, stdout, stderr, output } = await score(input)
     expect([code, stdout]).toEqual([0, ''])
     expect(stderr).toContain('7 in = 2 scored + 0 skipped + 0 late + 5 dead')
+    expect(stderr).toContain('71.4 % of the records are dead letters, in dead-letters')
     const [ofNull] = (await scoresOf(MODEL, [{ ...ROWS[4], amount: null }])) as [number[]]
     const written = await tableIn(join(output, 'rows'))
     expect(written.map((row) => row['probability'])).toEqual([

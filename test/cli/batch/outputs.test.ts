@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { BatchOutputs } from '../../../src/cli/batch/outputs.ts'
+import { BatchOutputs, checkFolders } from '../../../src/cli/batch/outputs.ts'
 import { PartFiles } from '../../../src/records/files/part-files.ts'
 import type { NewRecord } from '../../../src/records/port.ts'
 import { folderWith } from '../../support/folder.ts'
@@ -42,11 +42,14 @@ const add = (of: BatchOutputs, values: readonly unknown[]) =>
 
 test.each([
   [{ country: 'DE' }, 'country', 'country=DE'],
-  [{ country: 'a/b =%ä..' }, 'country', 'country=a%2Fb%20%3D%25%C3%A4..'],
+  [{ country: 'a/b =%ä..' }, 'country', 'country=a%2Fb %3D%25ä..'],
+  [{ country: '..' }, 'country', 'country=..'],
+  [{ country: '\0\n\x7f' }, 'country', 'country=%00%0A%7F'],
+  [{ '..%': 1 }, '..%', '..%25=1'],
   [{ country: null }, 'country', 'country=__HIVE_DEFAULT_PARTITION__'],
   [{}, 'country', 'country=__HIVE_DEFAULT_PARTITION__'],
   [{ country: '' }, 'country', 'country=__HIVE_DEFAULT_PARTITION__'],
-  [{ country: '\ud800' }, 'country', 'country=%EF%BF%BD'],
+  [{ country: '\ud800' }, 'country', 'country=\ufffd'],
   [{ n: 7 }, 'n', 'n=7'],
   [{ is: true }, 'is', 'is=true'],
   [{ shop: { id: 7 } }, 'shop.id', 'shop.id=7'],
@@ -68,6 +71,55 @@ test('a thousand values have a folder each, one more is refused', async () => {
   )
   add(of, [{ n: 7 }])
   expect(() => add(of, [{ n: 1_000 }])).toThrow('"n" has more than 1000 values')
+})
+
+test('an output whose folder would have a name above 255 bytes is no output', async () => {
+  const { of } = await outputs('word')
+  const bytes = 255 - 'word='.length
+  const longest = 'é'.repeat(bytes / 2)
+  expect(() => of.check(output({ word: longest }))).not.toThrow()
+  for (const word of [`${longest}x`, '/'.repeat(bytes / 2), 'x'.repeat(5_000)]) {
+    expect(() => of.check(output({ word }))).toThrow(
+      expect.objectContaining({
+        code: 'OUTPUT_INVALID',
+        message: expect.not.stringContaining(word),
+      }),
+    )
+  }
+})
+
+function saved(names: readonly string[], kinds: Record<string, readonly 'text'[]> = {}) {
+  const parts = names.map((name, i) => [`risks/${name}/part-${i}.ndjson`, SIZE] as const)
+  const sizes = { ...Object.fromEntries(parts), 'orders.dlq/part-00000.ndjson': SIZE }
+  const letters = { 'orders.dlq': { code: ['text'] as const } }
+  return { identity: '', partitions: {}, sizes, kinds: { risks: kinds, ...letters } }
+}
+const SIZE = { bytes: 1, rows: 1, labelled: 0 }
+
+test('folders of all workers together are at most a thousand', () => {
+  const names = Array.from({ length: 1_001 }, (_, n) => `n=${n}`)
+  expect(() => checkFolders('n', saved(names.slice(1)), false)).not.toThrow()
+  expect(() => checkFolders('n', saved(names), false)).toThrow('"n" has more than 1000 values')
+})
+
+test('a field that no output has is refused, whatever dead letters and objects have', () => {
+  const none = (field: string) => [`${field}=__HIVE_DEFAULT_PARTITION__`]
+  for (const field of ['code', 'constructor', 'shop.id']) {
+    const check = () => checkFolders(field, saved(none(field)), false)
+    expect(check).toThrow(`"${field}" is in no output`)
+  }
+  expect(() => checkFolders('at:day', saved(none('at'), { at: ['text'] }), false)).not.toThrow()
+  expect(() => checkFolders('n', saved([]), false)).not.toThrow()
+})
+
+test('values that are one folder on this file system are refused', () => {
+  for (const names of [
+    ['n=A', 'n=a'],
+    ['n=\u00e9', 'n=e\u0301'],
+  ]) {
+    expect(() => checkFolders('n', saved(names), false)).not.toThrow()
+    expect(() => checkFolders('n', saved(names), true)).toThrow('"n" has values that differ only')
+  }
 })
 
 test('an output that is no object is a column of its own', async () => {
