@@ -2,8 +2,8 @@ import type { ByteRoom, Place } from '../kernel/bytes.ts'
 import type { TidemarkError } from '../kernel/errors.ts'
 import type { Compression } from '../kernel/kafka.ts'
 
-// Where records live: one port, several drivers (memory/, kafka/), and one contract test suite for
-// all of them. Offsets are numbers, which are exact up to 2^53.
+// Where records live: one port, and its drivers (kafka/, memory/, files/). One contract test suite is
+// for kafka/ and memory/; files/ has no group, and an end. Offsets are numbers, exact up to 2^53.
 
 export interface TopicPartition {
   readonly topic: string

@@ -105,7 +105,7 @@ class Draft implements TopologyBuilder {
   ): Stream<StandardSchemaV1.InferOutput<S>, StandardSchemaV1.InferInput<S>> {
     if (this.#source !== null) {
       throw this.#invalid(`two sources, "${this.#source.topic}" and "${topic}"`, {
-        hint: 'use one source per topology: write all events to one topic first, or define two topologies',
+        hint: 'use one source per topology: have all events produced to one topic, or define two topologies. One that merges topics makes many events of a backlog late: docs/topologies.md, A topic between two topologies',
       })
     }
     const { lag, idleAfter, maxAhead = minutes(5) } = o.watermark

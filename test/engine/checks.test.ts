@@ -1,5 +1,6 @@
 import { defineTopology, minutes, onnxModel, seconds } from 'tidemark'
 import { describe, expect, test } from 'vitest'
+import { validateTopology } from '../../src/engine/checks.ts'
 import type { Definition, FeaturesStep, TumblingStep } from '../../src/topology/definition.ts'
 import cardFraud from '../../topologies/card-fraud.ts'
 import flightDelay from '../../topologies/flight-delay.ts'
@@ -175,6 +176,9 @@ describe('each fault is found', () => {
         .sink('out'),
     )
     expect(faultsOf(twice)).toEqual(['NOT_SUPPORTED twice/features-2: windows over scores'])
+    const hint = validateTopology(twice)[0]?.hint
+    expect(hint).toContain('with the same key and as many partitions')
+    expect(hint).toContain('otherwise many events of a backlog are late')
   })
 })
 

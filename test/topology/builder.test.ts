@@ -144,6 +144,7 @@ describe('refused at once', () => {
     expect(fault.message).toBe('topology "test": two sources, "a" and "b"')
     expect(fault.code).toBe('TOPOLOGY_INVALID')
     expect(fault.hint).toContain('one source per topology')
+    expect(fault.hint).toContain('makes many events of a backlog late')
   })
 
   test('no source', () => {

@@ -11,8 +11,8 @@ import type { Dictionary } from '../store/dictionary.ts'
 import type { EventMoment } from '../store/keyed-windows.ts'
 import type { HeldState, StateUse } from '../store/state-limits.ts'
 
-// The rules from which everything about a topology and its events is derived; no other code checks
-// the kind of a step. (Arroyo's `ArrowOperator` is similar: process_batch, handle_watermark, tables.)
+// What each kind of step says of itself: from it everything about a topology and its events is derived.
+// (Arroyo's `ArrowOperator` is similar: process_batch, handle_watermark, tables.)
 
 export type Print = (of: (...args: never[]) => unknown) => string
 
@@ -272,7 +272,7 @@ export function notSupported(
 ): void {
   report(step, what, {
     code: 'NOT_SUPPORTED',
-    hint: `write ${of} to a topic, and read that topic in a second topology`,
+    hint: `write ${of} to a topic with the same key and as many partitions, and read that in a second topology: otherwise many events of a backlog are late there (docs/topologies.md, A topic between two topologies)`,
   })
 }
 
