@@ -23,7 +23,7 @@ import { Screen } from './progress.ts'
 
 const TOPOLOGY = new URL('topologies/flight-delay.ts', PACKAGE)
 const PARTITIONS = 3
-const SECONDS = 45
+const SECONDS = 15
 /** Least time between two departures shown, s, when the demo takes {@link SECONDS}. */
 const SHOWN_EVERY_S = 0.5
 
@@ -56,10 +56,13 @@ async function play(prepared: Prepared, seconds: number): Promise<void> {
   const [startMs, endMs] = [flights[0]?.timestampMs ?? 0, flights.at(-1)?.timestampMs ?? 0]
   const spanMs = endMs - startMs
   const begunMs = wallClock.elapsedMs()
-  const lasted = () => Math.max(wallClock.elapsedMs() - begunMs, 1) / 1_000
+  const took = () => {
+    const ms = Math.max(wallClock.elapsedMs() - begunMs, 1)
+    return { seconds: ms / 1_000, isPaced: seconds > 0 }
+  }
   let nowMs = startMs
   const tally = new OutcomeTally()
-  const screen = new Screen(() => statusLine(nowMs, lasted(), tally))
+  const screen = new Screen(() => statusLine(nowMs, took(), tally))
   const c = colorsFor(process.stdout)
   const board = new Board({
     everyMs: (spanMs / (seconds === 0 ? SECONDS : seconds)) * SHOWN_EVERY_S,
@@ -95,5 +98,5 @@ async function play(prepared: Prepared, seconds: number): Promise<void> {
     pace.stop()
     screen.end()
   }
-  say(ending(lasted(), tally, board.verdicts))
+  say(ending(took(), tally, board.verdicts))
 }

@@ -53,6 +53,7 @@ export interface MetricRow<S> {
   readonly counted?: (sources: S) => readonly CountedSeries[]
 }
 
+export type { Registry } from 'prom-client'
 export type MetricData = Awaited<ReturnType<Registry['getMetricsAsJSON']>>
 
 export interface MetricsOfWorker {

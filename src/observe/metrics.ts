@@ -1,6 +1,5 @@
-import type { Registry } from 'prom-client'
 import { PublishedScores, StageTimers } from './histograms.ts'
-import { MetricRegistry, type MetricRow, type Metrics } from './metric-registry.ts'
+import { MetricRegistry, type MetricRow, type Metrics, type Registry } from './metric-registry.ts'
 import type { MetricSources } from './metric-rows.ts'
 import { DROPPED_LINES, METRICS } from './metric-table.ts'
 

@@ -15,6 +15,9 @@ export class ObservedPartition {
   isEndKnown = false
   /** Where it ended when it was first read; `null`: it was not. */
   firstEnd: number | null = null
+  /** Was it read to its end, which markers without records may follow? */
+  isRead = false
+  unprocessed = 0
   /** It was reported at all since then, and can be read now. */
   isFollowed = false
   /** `null` before they are restored, or have the first chunk. */
@@ -99,6 +102,8 @@ export class ObservedWorker {
       if (partition === undefined) return
       partition.endOffset = event.endOffset
       partition.firstEnd ??= event.endOffset
+      partition.isRead ||= event.records === 0
+      partition.unprocessed += event.records
       partition.isEndKnown = true
     },
     processed: (event) => {
@@ -107,6 +112,7 @@ export class ObservedWorker {
       if (partition === undefined) return
       partition.nextOffset = event.nextOffset
       partition.windows = event
+      partition.unprocessed -= sumOf(Object.values(event.outcomes))
     },
     restoring: (event) => {
       const id = restoreId(event)
@@ -142,8 +148,8 @@ export class ObservedWorker {
   /** Is everything processed that its partitions held when they were first read? */
   get isCaughtUp(): boolean {
     const { partitions } = this
-    const isDone = ({ firstEnd, nextOffset }: ObservedPartition) =>
-      firstEnd !== null && nextOffset >= firstEnd
+    const isDone = ({ firstEnd, nextOffset, isRead, unprocessed }: ObservedPartition) =>
+      (firstEnd !== null && nextOffset >= firstEnd) || (isRead && unprocessed === 0)
     return partitions.length > 0 && partitions.every(isDone)
   }
 
@@ -209,16 +215,19 @@ function statusOf(topologies: readonly ObservedTopology[], seconds: number) {
   const watermarks = progress
     .map(({ windows }) => windows?.watermarkMs ?? Number.NaN)
     .filter(Number.isFinite)
-  const sum = (counts: readonly number[]) => counts.reduce((a, b) => a + b, 0)
   const degraded = topologies.flatMap((of) => of.degraded ?? [])
   return {
     partitions: names.size,
-    inPerSecond: perSecond(sum(topologies.map(({ records }) => records)), seconds),
-    lag: progress.every((of) => of.isEndKnown) ? sum(progress.map(({ lag }) => lag)) : null,
+    inPerSecond: perSecond(sumOf(topologies.map(({ records }) => records)), seconds),
+    lag: progress.every((of) => of.isEndKnown) ? sumOf(progress.map(({ lag }) => lag)) : null,
     watermark: watermarks.length === 0 ? null : new Date(Math.min(...watermarks)).toISOString(),
-    deadLetters: sum(topologies.map(({ deadLetters }) => deadLetters)),
-    ...(degraded.length > 0 && { degraded: sum(degraded) }),
+    deadLetters: sumOf(topologies.map(({ deadLetters }) => deadLetters)),
+    ...(degraded.length > 0 && { degraded: sumOf(degraded) }),
   }
+}
+
+function sumOf(counts: readonly number[]): number {
+  return counts.reduce((a, b) => a + b, 0)
 }
 
 /** With one decimal below 10. */

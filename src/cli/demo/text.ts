@@ -59,13 +59,13 @@ export function deadLetterLine({ code, message, at }: EventOf<'dead-letter'>): s
   return `${red('✗')} dead letter ${at}  ${bold(code)}\n  ${dim(message)}`
 }
 
-/** `Dec 05 12:41  545/s  1,234 predictions` */
+/** `Dec 05 12:41  paced 545/s  1,234 predictions` */
 export function statusLine(
   nowMs: number,
-  seconds: number,
+  { seconds, isPaced }: Took,
   tally: Pick<OutcomeTally, 'records' | 'outcomes'>,
 ): string {
-  const rate = Math.round(tally.records / seconds)
+  const rate = `${isPaced ? 'paced ' : ''}${Math.round(tally.records / seconds)}`
   return `${newYorkTime(nowMs)}  ${rate}/s  ${grouped(tally.outcomes.scored)} predictions`
 }
 
@@ -91,12 +91,25 @@ export function opening(records: number, seconds: number, topology: string): str
   ].join('\n')
 }
 
-export function ending(seconds: number, tally: OutcomeTally, verdicts: readonly Verdict[]): string {
+interface Took {
+  readonly seconds: number
+  /** Whether it waited for the flights, and was not as fast as it can be. */
+  readonly isPaced: boolean
+}
+
+export function ending(
+  { seconds, isPaced }: Took,
+  tally: OutcomeTally,
+  verdicts: readonly Verdict[],
+): string {
   const rate = grouped(Math.round(tally.records / seconds))
   const rows: (readonly [name: string, text: string])[] = [
     ['events', tally.summary()],
     ['', '(skipped: landings; they enter the windows but are not scored)'],
-    ['speed', `${rate} events/s over ${seconds.toFixed(1)} s`],
+    [
+      isPaced ? 'paced' : 'speed',
+      `${rate} events/s over ${seconds.toFixed(1)} s${isPaced ? '; --seconds 0: as fast as it can' : ''}`,
+    ],
     ['landed', landed(verdicts, tally.outcomes.scored)],
     ['model', quality(verdicts)],
   ]

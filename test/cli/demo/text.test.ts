@@ -1,7 +1,14 @@
 import pc from 'picocolors'
 import { describe, expect, test } from 'vitest'
 import { readFlights } from '../../../src/cli/demo/flights.ts'
-import { departureLine, landingLine, newYorkTime, statusLine } from '../../../src/cli/demo/text.ts'
+import {
+  departureLine,
+  ending,
+  landingLine,
+  newYorkTime,
+  statusLine,
+} from '../../../src/cli/demo/text.ts'
+import { OutcomeTally } from '../../../src/cli/embedded.ts'
 import { NO_OUTCOMES } from '../../../src/runtime/output/outcomes.ts'
 import { departure, landing, NOON_MS } from './events.ts'
 
@@ -38,5 +45,15 @@ describe('a flight', () => {
 
 test('the status line has the time, the rate and how many predictions there are', () => {
   const tally = { records: 12_000, outcomes: { ...NO_OUTCOMES, scored: 11_841 } }
-  expect(statusLine(NOON_MS, 22, tally)).toBe('Dec 05 12:00  545/s  11,841 predictions')
+  const line = (isPaced: boolean) => statusLine(NOON_MS, { seconds: 22, isPaced }, tally)
+  expect(line(false)).toBe('Dec 05 12:00  545/s  11,841 predictions')
+  expect(line(true)).toBe('Dec 05 12:00  paced 545/s  11,841 predictions')
+})
+
+test('at the end a rate that the demo was held to is called paced, and is no speed', () => {
+  const tally = Object.assign(new OutcomeTally(), { records: 23_594 })
+  const rateOf = (isPaced: boolean) =>
+    /^ *(speed|paced) .*$/m.exec(ending({ seconds: 15, isPaced }, tally, []))?.[0].trim()
+  expect(rateOf(true)).toBe('paced    1,573 events/s over 15.0 s; --seconds 0: as fast as it can')
+  expect(rateOf(false)).toBe('speed    1,573 events/s over 15.0 s')
 })
