@@ -58,7 +58,7 @@ async function play(prepared: Prepared, seconds: number): Promise<void> {
   const begunMs = wallClock.elapsedMs()
   const took = () => {
     const ms = Math.max(wallClock.elapsedMs() - begunMs, 1)
-    return { seconds: ms / 1_000, isPaced: seconds > 0 }
+    return { seconds: ms / 1_000, word: seconds > 0 ? 'paced' : 'speed' } as const
   }
   let nowMs = startMs
   const tally = new OutcomeTally()

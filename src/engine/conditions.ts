@@ -52,8 +52,8 @@ export function firstArgument(of: RouteCondition, { reader, declares }: StepInpu
   for (const name of fields) {
     const read = reader.field(name)
     const own: Get = ({ events, index }) => read.of(events, index)
-    const of = beside.includes(name) ? (BESIDE[name] as Get) : own
-    const get = () => of(current as ConditionMoment)
+    const found = beside.includes(name) ? (BESIDE[name] as Get) : own
+    const get = () => found(current as ConditionMoment)
     Object.defineProperty(view, name, { enumerable: true, get })
   }
   return (at) => {

@@ -42,22 +42,15 @@ export function logEvents(log: Log, options: LogEventsOptions): Observer {
       log.warn({ table, count }, 'more invalid records within a minute')
     }
   }
-  let isBehind = true
-  const caughtUp = () => {
-    if (!isBehind || !worker.isCaughtUp) return
-    isBehind = false
-    log.info({}, 'caught up: what its partitions held when it began is processed')
-  }
+  const caughtUp = catchingUp(log, worker)
   const over = new AbortController()
   const handle = byType({
     state: ({ state, reason }) => {
       const until = { clock, signal: over.signal }
+      const firstMs = Math.min(FIRST_STATUS_MS, Number(statusEveryMs))
       if (state === 'starting') {
         void every(MINUTE_MS, logCounts, until)
-        if (statusEveryMs !== 'off') {
-          const firstMs = Math.min(FIRST_STATUS_MS, statusEveryMs)
-          void every(statusEveryMs, logStatus, { ...until, firstMs })
-        }
+        if (statusEveryMs !== 'off') void every(statusEveryMs, logStatus, { ...until, firstMs })
       } else if (state === 'stopped' || state === 'failed') {
         over.abort()
         logCounts()
@@ -210,6 +203,15 @@ function troubles(log: Log): Handlers {
       if (isOpen) log.warn(about, 'too many dead letters: continuing at 100 records a second')
       else log.info(about, 'fewer dead letters again: continuing at full speed')
     },
+  }
+}
+
+function catchingUp(log: Log, worker: ObservedWorker): () => void {
+  let isBehind = true
+  return () => {
+    if (!isBehind || !worker.isCaughtUp) return
+    isBehind = false
+    log.info({}, 'caught up: what its partitions held when it began is processed')
   }
 }
 

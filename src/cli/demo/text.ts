@@ -62,11 +62,11 @@ export function deadLetterLine({ code, message, at }: EventOf<'dead-letter'>): s
 /** `Dec 05 12:41  paced 545/s  1,234 predictions` */
 export function statusLine(
   nowMs: number,
-  { seconds, isPaced }: Took,
+  { word, seconds }: Took,
   tally: Pick<OutcomeTally, 'records' | 'outcomes'>,
 ): string {
-  const rate = `${isPaced ? 'paced ' : ''}${Math.round(tally.records / seconds)}`
-  return `${newYorkTime(nowMs)}  ${rate}/s  ${grouped(tally.outcomes.scored)} predictions`
+  const rate = Math.round(tally.records / seconds)
+  return `${newYorkTime(nowMs)}  ${word} ${rate}/s  ${grouped(tally.outcomes.scored)} predictions`
 }
 
 function percent(share: number): string {
@@ -91,14 +91,14 @@ export function opening(records: number, seconds: number, topology: string): str
   ].join('\n')
 }
 
+/** How long it has taken so far, and whether it was held to a rate. */
 interface Took {
   readonly seconds: number
-  /** Whether it waited for the flights, and was not as fast as it can be. */
-  readonly isPaced: boolean
+  readonly word: 'paced' | 'speed'
 }
 
 export function ending(
-  { seconds, isPaced }: Took,
+  { word, seconds }: Took,
   tally: OutcomeTally,
   verdicts: readonly Verdict[],
 ): string {
@@ -106,10 +106,7 @@ export function ending(
   const rows: (readonly [name: string, text: string])[] = [
     ['events', tally.summary()],
     ['', '(skipped: landings; they enter the windows but are not scored)'],
-    [
-      isPaced ? 'paced' : 'speed',
-      `${rate} events/s over ${seconds.toFixed(1)} s${isPaced ? '; --seconds 0: as fast as it can' : ''}`,
-    ],
+    [word, `${rate} events/s over ${seconds.toFixed(1)} s`],
     ['landed', landed(verdicts, tally.outcomes.scored)],
     ['model', quality(verdicts)],
   ]
