@@ -152,8 +152,10 @@ describe.each([
       await until('right rows', () => isRight(client))
       expect(performance.now() - endMs).toBeLessThan(10_000)
       await starting.catch(() => {})
-      // Why the connection ended, why it was not made again, and perhaps that the cluster is not whole yet.
-      expect(reasons.length).toBeLessThanOrEqual(3)
+      // Once for each cause, whichever nodes have it: a cluster that begins again has some of its own.
+      const causes = reasons.map((reason) => reason?.replaceAll(/\S+:\d+/g, ''))
+      expect(new Set(causes).size, reasons.join()).toBe(reasons.length)
+      expect(reasons.length, reasons.join()).toBeLessThanOrEqual(5)
     })
   })
 
