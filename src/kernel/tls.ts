@@ -1,4 +1,5 @@
 import { X509Certificate } from 'node:crypto'
+import { createSecureContext } from 'node:tls'
 import { configFault, type TidemarkError } from './errors.ts'
 
 // Faults of TLS in plain words: those of OpenSSL help nobody.
@@ -21,16 +22,23 @@ export function tlsFileFaults(
   const unused = 'a certificate or key is set but TLS is off'
   if (off !== null) return set.map((file) => configFault(unused, where(file), off))
   const both = 'set both a client certificate and its private key, or neither'
+  const unfit = 'is not the key of the client certificate (both in PEM, without a passphrase)'
+  const { ca = null, cert = null, key = null } = files
   const missing = (['cert', 'key'] as const).filter((file) => !set.includes(file))
+  const isPair = missing.length > 0 || isUsable(() => createSecureContext({ cert, key } as object))
   return [
-    ...(isCertificate(files.ca) ? [] : [configFault('has no certificate (PEM)', where('ca'))]),
+    ...(ca === null || isUsable(() => new X509Certificate(ca))
+      ? []
+      : [configFault('has no certificate (PEM)', where('ca'))]),
     ...(missing.length === 1 ? missing.map((file) => configFault(both, where(file))) : []),
+    ...(isPair ? [] : [configFault(unfit, where('key'))]),
   ]
 }
 
-function isCertificate(pem: string | null | undefined): boolean {
+function isUsable(open: () => unknown): boolean {
   try {
-    return pem == null || new X509Certificate(pem).raw.length > 0
+    open()
+    return true
   } catch {
     return false
   }

@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { type AddressInfo, createServer } from 'node:net'
 import { connect, rootCertificates } from 'node:tls'
 import { describe, expect, onTestFinished, test } from 'vitest'
@@ -20,6 +21,16 @@ describe('of files', () => {
   test('a client certificate without its key is refused, and the other way round', () => {
     expect(faultsOf({ ca: cert, cert })).toEqual([['tls.key', both]])
     expect(faultsOf({ key: cert })).toEqual([['tls.cert', both]])
+  })
+
+  test('a key that is not that of the certificate, or that cannot be read, is refused', () => {
+    const other = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
+    const pem = { type: 'pkcs8', format: 'pem' } as const
+    const locked = { ...pem, cipher: 'aes-256-cbc', passphrase: 'x' }
+    for (const key of [other.export(pem), other.export(locked), 'KEY', '']) {
+      const what = 'is not the key of the client certificate (both in PEM, without a passphrase)'
+      expect(faultsOf({ cert, key: String(key) })).toEqual([['tls.key', what]])
+    }
   })
 
   test('files are refused where TLS is off', () => {
@@ -68,11 +79,6 @@ describe('of a connection', () => {
       'ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE',
       'it refuses the client certificate',
       'give another with --redis-cert',
-    ],
-    [
-      'ERR_OSSL_X509_KEY_VALUES_MISMATCH',
-      'the client certificate and its key do not fit',
-      'both are PEM, without passphrase',
     ],
     ['EPROTO', 'the TLS handshake failed', 'its port must speak TLS 1.2 or newer'],
   ])('%s is told in plain words, with its own hint', (code, what, hint) => {
