@@ -64,6 +64,8 @@ export interface Format {
   prepare(records: RawRecords, how: Preparing): Promise<void> | null
   /** Decodes prepared records into columns. Yields where other work may have its turn. */
   decode(chunk: RawChunk, slices: Slices): Generator<void, Decoded>
+  /** @throws TidemarkError `KEY_INVALID`: the key has a number of the record that JSON has rounded */
+  checkKey(key: string, record: RawRecord, from: SourcePartition): void
 }
 
 /** Writes the values of one sink with a schema. */

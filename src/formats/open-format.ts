@@ -7,8 +7,8 @@ import type { DecodeFormat, RecordWithValue, SourcePartition } from '../topology
 import { cloudEventIn } from './cloud-event-decoder.ts'
 import type { Format, FormatSource, RawRecord } from './format.ts'
 import { refusePromise } from './identity.ts'
-import { jsonEvent, jsonFormat } from './json/json-format.ts'
-import { notUtf8 } from './json/parse-json.ts'
+import { jsonFormat } from './json/json-format.ts'
+import { notUtf8, parseJson } from './json/parse-json.ts'
 import { GivenRecord, type RecordDecoder, RecordFormat, valueOf } from './record-decoding.ts'
 import { noRegistry } from './registry/payload.ts'
 
@@ -30,7 +30,7 @@ export async function openFormat(
   const { format, topic } = source
   if (format.is === 'json') return jsonFormat(source, wanted)
   if (format.is !== 'registry') {
-    return new RecordFormat(source, { decode: recordDecoder(source) }, { why: WHY_MADE[format.is] })
+    return new RecordFormat(source, { read: recordReader(source) }, { why: WHY_MADE[format.is] })
   }
   if (registry === null) throw noRegistry(`the values of "${topic}" have their schemas`)
   // Loaded on demand, because it loads the library of Avro, and that of Protobuf's descriptors.
@@ -38,21 +38,28 @@ export async function openFormat(
   return confluentFormat(source, format, { registry, wanted })
 }
 
-/** Decodes values with a schema in a registry as JSON, because people write them so. */
-export function recordDecoder({
-  schema,
-  format,
-}: Pick<FormatSource, 'schema' | 'format'>): RecordDecoder {
+/**
+ * Decodes events, those with a schema in a registry as JSON, because people write them so.
+ * @throws TidemarkError for JSON the first of: `TOMBSTONE` · `NULL_KEY` · `RECORD_TOO_LARGE` ·
+ * `NOT_UTF8` · `JSON_DEPTH` · `JSON_FIELDS` · `JSON_INVALID` · `JSON_PROTO` · `SCHEMA_INVALID` ·
+ * `FUNCTION_THREW` (in the schema)
+ */
+export function recordDecoder(source: Pick<FormatSource, 'schema' | 'format'>): RecordDecoder {
+  const read = recordReader(source)
+  return (record, from) => checkedBy(source.schema, read(record, from))
+}
+
+function recordReader({ format }: Pick<FormatSource, 'format'>): RecordDecoder {
   switch (format.is) {
     case 'json':
     case 'registry':
-      return (record) => jsonEvent({ schema }, record)
+      return (record) => parseJson(valueOf(record))
     case 'cloudevents':
-      return (record, from) => checkedBy(schema, cloudEventIn(record, from))
+      return cloudEventIn
     case 'text':
-      return (record) => checkedBy(schema, textIn(record))
+      return textIn
     case 'decode':
-      return (record, from) => checkedBy(schema, madeBy(format, record, from))
+      return (record, from) => madeBy(format, record, from)
   }
 }
 

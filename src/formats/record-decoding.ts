@@ -4,12 +4,15 @@ import type { Reader } from '../columns/events.ts'
 import { columnReader, ScannedEvents } from '../columns/scanned-events.ts'
 import { Place } from '../kernel/bytes.ts'
 import { TidemarkError } from '../kernel/errors.ts'
+import { showsInexact } from '../kernel/json.ts'
 import type { Slices } from '../kernel/slices.ts'
 import { checkedBy } from '../topology/schema.ts'
 import type { RecordHeader, SourcePartition, SourceRecord } from '../topology/source.ts'
 import type { Decoded, DecodeFault, Format, FormatSource, RawChunk, RawRecord } from './format.ts'
 import { answerOf, refusePromise } from './identity.ts'
 import type { RowScan } from './json/bound.ts'
+import { declaredIntegers, ROUNDED } from './json/declared-integers.ts'
+import { jsonSchemaOf } from './json/field-rules.ts'
 import { LIMITS } from './json/parse-json.ts'
 
 /** The offset and the partition of a record that is not written yet. */
@@ -78,7 +81,8 @@ function nullKey(): TidemarkError {
 export type RecordDecoder = (record: RawRecord, from: SourcePartition) => unknown
 
 interface RecordReading {
-  readonly decode: RecordDecoder
+  /** Makes the value that the schema validates. */
+  readonly read: RecordDecoder
   /** @default there is nothing to wait for */
   readonly prepare?: Format['prepare']
 }
@@ -101,18 +105,24 @@ export class RecordFormat implements Format {
   readonly whyMade: string | null
   readonly prepare: Format['prepare']
   readonly #source: FormatSource
-  readonly #decode: RecordDecoder
+  readonly #read: RecordDecoder
+  /** Whether the value has an inexact integer where the schema declares one; `null`: it has none. */
+  readonly #isRounded: ((value: unknown) => boolean) | null
   readonly #scan: RecordScan | null
   readonly #place = new Place()
 
   /** @param scan `why`: no record can be scanned */
   constructor(
     source: FormatSource,
-    { decode, prepare = () => null }: RecordReading,
+    { read, prepare = () => null }: RecordReading,
     scan: RecordScan | { readonly why: string },
   ) {
     this.#source = source
-    this.#decode = decode
+    this.#read = read
+    const rules = jsonSchemaOf(source.schema)
+    // That of a CloudEvent says what its fields are.
+    const isEnvelope = source.format.is === 'cloudevents'
+    this.#isRounded = declaredIntegers(isEnvelope ? { properties: rules } : rules)
     this.#scan = 'why' in scan ? null : scan
     this.whyMade = 'why' in scan ? scan.why : null
     this.forms = this.#scan?.forms ?? []
@@ -152,10 +162,23 @@ export class RecordFormat implements Format {
       return true
     }
     const record = records.at(index)
-    if (record.value !== null) events.addMade(this.#decode(record, from))
+    if (record.value !== null) events.addMade(this.#decoded(record, from))
     else if (this.#source.onTombstone === 'skip') return false
     else events.addMade(this.#ofTombstone(record, from))
     return true
+  }
+
+  #decoded(record: RawRecord, from: SourcePartition): unknown {
+    const value = this.#read(record, from)
+    const event = checkedBy(this.#source.schema, value)
+    if (this.#source.format.is === 'decode' || !this.#isRounded?.(value)) return event
+    throw new TidemarkError('SCHEMA_INVALID', `the schema declares ${ROUNDED}`)
+  }
+
+  checkKey(key: string, record: RawRecord, from: SourcePartition): void {
+    if (record.value === null || this.#source.format.is === 'decode') return
+    if (!showsInexact(key, () => this.#read(record, from))) return
+    throw new TidemarkError('KEY_INVALID', 'key has an integer beyond ±(2^53 − 1)')
   }
 
   #isScanned({ records, events: { columns, count } }: OpenChunk, index: number): boolean {

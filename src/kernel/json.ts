@@ -13,3 +13,21 @@ export function jsonObject(text: string): Readonly<Record<string, unknown>> | nu
   const isObject = typeof value === 'object' && !Array.isArray(value)
   return isObject ? (value as Readonly<Record<string, unknown>> | null) : null
 }
+
+/** Whether it is an integer beyond ±(2^53 − 1), which JSON may have had with other last digits. */
+export function isInexact(value: unknown): value is number {
+  return Number.isInteger(value) && !Number.isSafeInteger(value)
+}
+
+/** Whether the text, such as a key, was made of an inexact integer of the value. */
+export function showsInexact(text: string, value: () => unknown): boolean {
+  const mayBe = /\d{16}|e\+/.test(text)
+  return mayBe && hasInexact(value(), (integer) => text.includes(String(integer)))
+}
+
+/** Whether any part of a value of JSON is an inexact integer, of those asked for. */
+export function hasInexact(value: unknown, isAsked = (_: number) => true): boolean {
+  if (isInexact(value)) return isAsked(value)
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return false
+  return Object.values(value).some((part) => hasInexact(part, isAsked))
+}

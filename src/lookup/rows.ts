@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import { TidemarkError } from '../kernel/errors.ts'
+import { showsInexact } from '../kernel/json.ts'
 import { isEventTime } from '../kernel/time.ts'
 import type { TableDefinition } from '../topology/definition.ts'
 import type { Rows } from '../topology/lookup.ts'
@@ -53,6 +54,7 @@ export interface RowStore extends Rows {
 export function keyOfRow({ key: of }: TableDefinition, row: unknown): string {
   const key: unknown = answer('key', of as (row: unknown) => unknown, row)
   if (typeof key !== 'string' || key === '') throw rowFault('key returned no text')
+  if (showsInexact(key, () => row)) throw rowFault('key has an integer beyond ±(2^53 − 1)')
   return key
 }
 

@@ -1,12 +1,11 @@
 import { ScannedColumns } from '../../src/columns/columns.ts'
-import { jsonEvent } from '../../src/formats/json/json-format.ts'
 import { Scanner } from '../../src/formats/json/scanner.ts'
 import { Walker } from '../../src/formats/json/walker.ts'
 import { Memory } from '../../src/kernel/bytes.ts'
 import { Payment } from '../../topologies/payment.ts'
 import { BothWays, boundIn } from '../formats/json/both-ways.ts'
 import { KINDS, mutated, produced, written } from '../formats/json/records.ts'
-import { source } from '../formats/json/source.ts'
+import { jsonEvent, source } from '../formats/json/source.ts'
 import { figure, machine } from './figures.ts'
 import { mulberry32, paymentLines } from './payments.ts'
 

@@ -40,6 +40,7 @@ function failingRegistry(failing: Failing) {
     ...{ reader: json.reader, forms: json.forms, whyMade: null },
     decode: (records, slices) => json.decode(records, slices),
     prepare: async () => failing.ask(),
+    checkKey: () => {},
   }
   const topologies = all.topologies.map((each) => ({ ...each, format }))
   return joined(undefined, { prepared: { ...all, topologies } })

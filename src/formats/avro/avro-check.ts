@@ -13,7 +13,7 @@ import { unitsPerMs } from './avro-type.ts'
 // long below −2^52 as another number, an int of more than 32 bits, and any byte as a boolean.
 // https://avro.apache.org/docs/1.12.0/specification/#binary-encoding
 
-const NO_NUMBER = 'a long is below −2^52 or above 2^53 − 2, which no number holds exactly'
+const NO_NUMBER = 'a long is below −2^52 or above 2^53 − 2, and others are not read exactly'
 
 /** The walk over a whole value. */
 export function avroWalk(type: Type): Walk {

@@ -53,6 +53,8 @@ export interface Bound {
   /** In the order of `wanted`. */
   readonly columns: readonly ColumnForm[]
   readonly fields: number
+  /** Numbers of at least this size are not scanned; they are finite anyhow. */
+  readonly below: number
 }
 
 /** A field that the schema does not name. */
@@ -92,7 +94,7 @@ export function boundOf(plain: PlainObject | PlainUnion, wanted: readonly FieldP
     }
   }
   const root = bind(event, []) as BoundObject | BoundUnion
-  return { root, columns, fields: ids }
+  return { root, columns, fields: ids, below: Infinity }
 }
 
 function columnAt(event: PlainValue, path: FieldPath): ColumnForm | null {

@@ -27,7 +27,7 @@ const OTHER = 'other'
  * is known of the field, nor of any field of a schema that gives no JSON Schema.
  */
 export function fieldRules(schema: StandardSchemaV1) {
-  const options = optionsOf(jsonSchemaOf(schema, 'input'))
+  const options = optionsOf(jsonSchemaOf(schema))
   return (name: string) => {
     const fields = options.map(({ properties }) => properties?.[name])
     const found = fields.filter((field) => field !== undefined)
@@ -49,7 +49,10 @@ export function fieldsReturned(schema: StandardSchemaV1): ((name: string) => boo
   return (name) => options.some(({ properties = {} }) => Object.hasOwn(properties, name))
 }
 
-function jsonSchemaOf(schema: StandardSchemaV1, side: 'input' | 'output'): JsonSchema {
+export function jsonSchemaOf(
+  schema: StandardSchemaV1,
+  side: 'input' | 'output' = 'input',
+): JsonSchema {
   const { jsonSchema } = schema['~standard'] as Partial<StandardJSONSchemaV1['~standard']>
   // zod refuses a whole schema for one field that JSON cannot express, unless it is told otherwise.
   const libraryOptions = { unrepresentable: 'any' }

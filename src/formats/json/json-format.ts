@@ -12,7 +12,7 @@ const NO_OBJECTS = { why: 'its values are not objects' }
 /** JSON in UTF-8, checked by the schema of the source. @param wanted fields that are needed */
 export function jsonFormat(source: FormatSource, wanted: readonly FieldPath[]): RecordFormat {
   const { schema } = source
-  const reading = { decode: (record: RawRecord) => jsonEvent(source, record) }
+  const reading = { read: (record: RawRecord) => parseJson(valueOf(record)) }
   const plain = plainOf(schema)
   if (plain.kind === 'opaque') return new RecordFormat(source, reading, plain)
   if (plain.kind === 'scalar') return new RecordFormat(source, reading, NO_OBJECTS)
@@ -23,17 +23,4 @@ export function jsonFormat(source: FormatSource, wanted: readonly FieldPath[]): 
     // The scanner accepts only valid JSON within the limits.
     event: ({ value }) => checkedBy(schema, JSON.parse((value as Buffer).toString('utf8'))),
   })
-}
-
-/**
- * The event in a record of JSON, checked by the schema of the source.
- * @throws TidemarkError the first of: `TOMBSTONE` · `NULL_KEY` · `RECORD_TOO_LARGE` · `NOT_UTF8` ·
- * `JSON_DEPTH` · `JSON_FIELDS` · `JSON_INVALID` · `JSON_PROTO` · `SCHEMA_INVALID` ·
- * `FUNCTION_THREW` (in the schema)
- */
-export function jsonEvent(
-  { schema }: Pick<FormatSource, 'schema'>,
-  record: Pick<RawRecord, 'key' | 'value'>,
-): unknown {
-  return checkedBy(schema, parseJson(valueOf(record)))
 }

@@ -1,10 +1,12 @@
 import { createRequire } from 'node:module'
 import type { Ajv, ErrorObject, Options, ValidateFunction } from 'ajv'
-import { jsonObject } from '../../kernel/json.ts'
+import { TidemarkError } from '../../kernel/errors.ts'
+import { jsonObject, jsonOrNull } from '../../kernel/json.ts'
 import type { RegisteredSchema, WholeSchema } from '../../registry/schema-registry.ts'
 import { isFieldName, pathOf } from '../../topology/schema.ts'
 import { checkedEncode, type Misfit } from '../fit.ts'
 import type { PayloadDecoder, PayloadEncoder, ScanTarget } from '../registry/payload.ts'
+import { declaredIntegers, ROUNDED } from './declared-integers.ts'
 import { outputText } from './output.ts'
 import { parseJson } from './parse-json.ts'
 import { Scanner } from './scanner.ts'
@@ -81,16 +83,25 @@ function keyOf(part: string): string | number {
   return /^\d+$/.test(key) ? Number(key) : key
 }
 
-/** Decodes values without validating them: the schema of the topology does that. */
+/**
+ * Decodes values. Only their integers are compared with the schema: the topology's validates them.
+ */
 export function jsonSchemaDecoder(
-  { text }: RegisteredSchema,
+  { id, text, references }: RegisteredSchema,
   target: ScanTarget | null,
 ): PayloadDecoder {
   const title = jsonObject(text)?.['title']
   const type = typeof title === 'string' ? title : null
-  const scanner = target === null ? null : new Scanner(target.bound)
+  const named = new Map(references.map((of) => [of.name, jsonOrNull(of.text)]))
+  const isRounded = declaredIntegers(jsonOrNull(text), named)
+  const below = isRounded === null ? Infinity : 2 ** 53
+  const scanner = target === null ? null : new Scanner({ ...target.bound, below })
   return {
     scan: scanner && ((at, columns, row) => scanner.scan(at, columns, row)),
-    decode: (payload) => ({ value: parseJson(payload), type }),
+    decode: (payload) => {
+      const value = parseJson(payload)
+      if (!isRounded?.(value)) return { value, type }
+      throw new TidemarkError('PAYLOAD_INVALID', `JSON schema ${id} declares ${ROUNDED}`)
+    },
   }
 }

@@ -72,12 +72,11 @@ const HELPERS = {
 }
 
 /** Compiles a layout, where code can be generated. */
-export function compileLayout(layout: RecordLayout, columns: number): RowScan {
+export function compileLayout(layout: RecordLayout, columns: number, below = Infinity): RowScan {
   const words = layout.scalars.map((scalar) => scalar.words)
-  const make = generated([...Object.keys(HELPERS), 'words'], sourceOf(layout, columns)) as (
-    ...of: readonly unknown[]
-  ) => RowScan
-  return make(...Object.values(HELPERS), words)
+  const names = [...Object.keys(HELPERS), 'words', 'below']
+  const make = generated(names, sourceOf(layout, columns)) as (...of: readonly unknown[]) => RowScan
+  return make(...Object.values(HELPERS), words, below)
 }
 
 function sourceOf({ literals, scalars }: RecordLayout, columns: number): string {
@@ -222,7 +221,7 @@ function numberCode(scalar: BoundScalar, rule: NumberRule): string {
       at = pastNumber(bytes, start)
       if (at < 0) return false
       x = numberAt(bytes, start, at)
-      if (!Number.isFinite(x)) return false
+      if (!(Math.abs(x) < below)) return false
     } else {
       if (fraction !== 0) x /= powers[fraction]
       if (isNegative) x = -x

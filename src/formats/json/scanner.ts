@@ -62,7 +62,8 @@ export class Scanner {
     const layout = recordLayoutOf(memory.bytes, { from, to }, this.#walker.trace)
     if (layout === null) return
     if (isFull) this.#known.pop()
-    this.#known.push({ scan: compileLayout(layout, this.forms.length), hits: 0 })
+    const scan = compileLayout(layout, this.forms.length, this.#walker.bound.below)
+    this.#known.push({ scan, hits: 0 })
   }
 }
 

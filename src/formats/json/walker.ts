@@ -45,7 +45,7 @@ const LETTER_T = 0x74
 
 /** Reads a record field by field, in any order. After a false step, the position is undefined. */
 export class Walker {
-  readonly #bound: Bound
+  readonly bound: Bound
   #columns = new ScannedColumns([], 0)
   #bytes: Uint8Array = new Uint8Array(0)
   #at = 0
@@ -60,7 +60,7 @@ export class Walker {
   readonly trace: Trace
 
   constructor(bound: Bound) {
-    this.#bound = bound
+    this.bound = bound
     this.#seen = new Float64Array(bound.fields)
     this.trace = new Trace(LIMITS.fields)
   }
@@ -79,7 +79,7 @@ export class Walker {
     const { capacity, states } = columns
     for (let c = 0; c < columns.forms.length; c++) states[c * capacity + row] = ABSENT
     this.#blanks()
-    if (!this.#value(this.#bound.root)) return false
+    if (!this.#value(this.bound.root)) return false
     this.#blanks()
     return this.#at === to
   }
@@ -237,7 +237,7 @@ export class Walker {
     const x = numberAt(this.#bytes, start, end)
     this.#at = end
     this.#putNumber(scalar, start, x)
-    return Number.isFinite(x) && isAllowed(x, scalar.rule.number)
+    return Math.abs(x) < this.bound.below && isAllowed(x, scalar.rule.number)
   }
 
   #putNumber(scalar: BoundScalar, start: number, x: number): void {

@@ -20,13 +20,13 @@ export function confluentFormat(
   const target = typeField === null ? targetOf(source, wanted) : { why: 'it has a typeField' }
   const schemas = new KnownSchemas(registry, 'why' in target ? null : target)
 
-  const event = (record: RawRecord): unknown => {
+  const read = (record: RawRecord): unknown => {
     const value = valueOf(record)
     const id = schemaIdOf(value, 0, value.length)
     if (id === null) throw noSchemaId(value.length)
     const { value: decoded, type } = schemas.decoder(id).decode(value.subarray(PREFIX_BYTES))
     const isTyped = typeField !== null && typeof decoded === 'object' && decoded !== null
-    return checkedBy(source.schema, isTyped ? { ...decoded, [typeField]: type } : decoded)
+    return isTyped ? { ...decoded, [typeField]: type } : decoded
   }
   const scan: RowScan = (place, columns, row) => {
     const { memory, from, to } = place
@@ -48,8 +48,9 @@ export function confluentFormat(
     const needed = [...missing].filter((id) => !schemas.isGivenUp(id, how))
     return needed.length === 0 ? null : schemas.fetch(needed, how)
   }
+  const event = (record: RawRecord) => checkedBy(source.schema, read(record))
   const how = 'why' in target ? target : { forms: target.bound.columns, scan, event }
-  return new RecordFormat(source, { decode: event, prepare }, how)
+  return new RecordFormat(source, { read, prepare }, how)
 }
 
 function targetOf(

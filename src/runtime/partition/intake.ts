@@ -38,6 +38,7 @@ export class EventIntake {
   readonly #keyField: FieldRead<string> | null
   readonly #timeField: FieldRead<number> | null
   readonly #checkKey: ((key: string) => void) | null
+  readonly #mayBeNumber: boolean
 
   constructor(source: SourceDefinition, format: Format, o: IntakeOptions) {
     const { from, partitions, keyNumbers } = o
@@ -55,8 +56,10 @@ export class EventIntake {
     this.#checkKey = isChecked
       ? keyCheck(from.partition, partitions, partitioner ?? 'murmur2')
       : null
+    const keyField = fieldOf(this.#readKey, 'text')
+    this.#mayBeNumber = keyField === null
     // A key that is checked is needed as a string.
-    this.#keyField = isChecked ? null : fieldOf(this.#readKey, 'text')
+    this.#keyField = isChecked ? null : keyField
     this.#timeField = readTime === null ? null : fieldOf(readTime, 'number')
   }
 
@@ -118,6 +121,7 @@ export class EventIntake {
   #readKeyOf(events: ScannedEvents, index: number, given: LogRecords): number {
     const key = eventKey((of) => this.#readKey.of(of, index, given), events)
     this.#checkKey?.(key)
+    if (this.#mayBeNumber) this.#format.checkKey(key, given.at(index), this.#from)
     return this.#keyNumbers.numberOf(key)
   }
 

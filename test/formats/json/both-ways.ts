@@ -1,13 +1,12 @@
 import { ABSENT, NULL, PRESENT, ScannedColumns } from '../../../src/columns/columns.ts'
 import { type Bound, boundOf } from '../../../src/formats/json/bound.ts'
-import { jsonEvent } from '../../../src/formats/json/json-format.ts'
 import { Scanner } from '../../../src/formats/json/scanner.ts'
 import { Walker } from '../../../src/formats/json/walker.ts'
 import { plainOf } from '../../../src/formats/json/zod-schema.ts'
 import { Memory } from '../../../src/kernel/bytes.ts'
 import { TidemarkError } from '../../../src/kernel/errors.ts'
 import type { Kind, Random } from './records.ts'
-import { source } from './source.ts'
+import { jsonEvent, source } from './source.ts'
 
 const KEY = Buffer.from('k')
 const ROWS = 8

@@ -1,12 +1,11 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { jsonEvent } from '../../../src/formats/json/json-format.ts'
 import { LIMITS } from '../../../src/formats/json/parse-json.ts'
 import { TidemarkError } from '../../../src/kernel/errors.ts'
 import { runs } from '../../support/runs.ts'
 import { thrownIn } from '../../support/thrown.ts'
-import { anything, decoded, source } from './source.ts'
+import { anything, decoded, jsonEvent, source } from './source.ts'
 
 const amount = z.object({ amount: z.number() })
 const key = Buffer.from('c-1')

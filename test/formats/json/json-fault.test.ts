@@ -1,10 +1,9 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { jsonEvent } from '../../../src/formats/json/json-format.ts'
 import { jsonFault } from '../../../src/formats/json/parse-json.ts'
 import { runs } from '../../support/runs.ts'
 import { thrownIn } from '../../support/thrown.ts'
-import { anything, decoded, source } from './source.ts'
+import { anything, decoded, jsonEvent, source } from './source.ts'
 
 const messageOf = (value: string) => thrownIn(() => decoded(anything, value)).message
 

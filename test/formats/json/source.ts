@@ -1,6 +1,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { z } from 'zod'
-import { jsonEvent } from '../../../src/formats/json/json-format.ts'
+import type { FormatSource, RawRecord } from '../../../src/formats/format.ts'
+import { recordDecoder } from '../../../src/formats/open-format.ts'
 import type { SourceDefinition } from '../../../src/topology/definition.ts'
 
 export const anything = z.unknown()
@@ -26,4 +27,10 @@ export function decoded(schema: StandardSchemaV1, value: string): unknown {
     key: Buffer.from('c-1'),
     value: Buffer.from(value),
   })
+}
+
+/** The event in a record of JSON, checked by the schema of the source. */
+export function jsonEvent(of: FormatSource, record: Pick<RawRecord, 'key' | 'value'>): unknown {
+  const whole = { offset: 0, timestampMs: 0, headers: [], ...record }
+  return recordDecoder(of)(whole, { topic: of.topic, partition: 0 })
 }
