@@ -1,5 +1,4 @@
-import { X509Certificate } from 'node:crypto'
-import { createSecureContext } from 'node:tls'
+import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { configFault, type TidemarkError } from './errors.ts'
 
 // Faults of TLS in plain words: those of OpenSSL help nobody.
@@ -23,22 +22,24 @@ export function tlsFileFaults(
   if (off !== null) return set.map((file) => configFault(unused, where(file), off))
   const both = 'set both a client certificate and its private key, or neither'
   const unfit = 'is not the key of the client certificate (both in PEM, without a passphrase)'
-  const { ca = null, cert = null, key = null } = files
+  const { ca, cert, key } = files
   const missing = (['cert', 'key'] as const).filter((file) => !set.includes(file))
-  const isPair = missing.length > 0 || isUsable(() => createSecureContext({ cert, key } as object))
+  const isCertificate = ca == null || isSo(() => new X509Certificate(ca).raw.length > 0)
+  const isPair =
+    cert == null ||
+    key == null ||
+    isSo(() => new X509Certificate(cert).checkPrivateKey(createPrivateKey(key)))
   return [
-    ...(ca === null || isUsable(() => new X509Certificate(ca))
-      ? []
-      : [configFault('has no certificate (PEM)', where('ca'))]),
+    ...(isCertificate ? [] : [configFault('has no certificate (PEM)', where('ca'))]),
     ...(missing.length === 1 ? missing.map((file) => configFault(both, where(file))) : []),
     ...(isPair ? [] : [configFault(unfit, where('key'))]),
   ]
 }
 
-function isUsable(open: () => unknown): boolean {
+/** Whether it is so; an error is a no. */
+function isSo(question: () => boolean): boolean {
   try {
-    open()
-    return true
+    return question()
   } catch {
     return false
   }
