@@ -4,7 +4,7 @@ import { isIPv4, isIPv6 } from 'node:net'
 import { RequestFault } from './request-fault.ts'
 
 /** Digests have one length, so comparing them tells nothing of a token. */
-export function digestOf(token: string | Buffer): Buffer {
+export function tokenDigest(token: string | Buffer): Buffer {
   return createHash('sha256').update(token).digest()
 }
 
@@ -27,7 +27,7 @@ export function checkAccess(
   }
   const [, text = ''] = /^bearer +(.*)$/i.exec(authorization) ?? []
   // Node reads bytes as latin1.
-  if (timingSafeEqual(digestOf(Buffer.from(text, 'latin1')), token)) return
+  if (timingSafeEqual(tokenDigest(Buffer.from(text, 'latin1')), token)) return
   const headers = { 'www-authenticate': 'Bearer' }
   const what = 'the request has not the right token'
   throw new RequestFault(401, what, { where: 'authorization', headers })

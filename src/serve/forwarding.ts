@@ -71,7 +71,7 @@ async function sent(
     asking.end(body)
     const [answer] = (await once(asking, 'response')) as [IncomingMessage]
     const { statusCode: status = 502 } = answer
-    const bytes = await bytesOf(answer, MOST.answerBytes, (bytes) => asked.hold(bytes))
+    const bytes = await bytesOf(answer, MOST.answerBytes, (length) => asked.hold(length))
     return { status, headers: picked(answer.headers as NodeJS.Dict<string>, BACK), body: bytes }
   } catch {
     throw silent()

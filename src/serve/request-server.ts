@@ -4,7 +4,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import { hostname } from 'node:os'
 import { TidemarkError } from '../kernel/errors.ts'
 import type { Observer } from '../runtime/events.ts'
-import { checkAccess, digestOf } from './access.ts'
+import { checkAccess, tokenDigest } from './access.ts'
 import { type HttpReply, HttpRequest, type HttpRoute } from './request.ts'
 import { LATER, MOST, RequestFault, refusal } from './request-fault.ts'
 
@@ -48,7 +48,7 @@ export class RequestServer {
     const { host = '127.0.0.1', token = null } = options
     this.host = host
     this.#o = options
-    this.#token = token === null ? null : digestOf(token)
+    this.#token = token === null ? null : tokenDigest(token)
     const limits = {
       maxHeaderSize: MOST.headerBytes,
       headersTimeout: MOST.arrivalMs,

@@ -44,7 +44,7 @@ test('models answer requests until the server is told to stop', async () => {
   })
   expect(inferred.body).toEqual({
     ...{ model_name: 'card-gbdt', model_version: '2', id: 'a' },
-    outputs: [{ name: 'probability', datatype: 'FP64', shape: [3], data: SCORES }],
+    outputs: [{ name: 'probability', datatype: 'FP32', shape: [3], data: SCORES }],
   })
 
   const faults = [

@@ -228,7 +228,7 @@ export class AskedWorkers {
 }
 
 /** A text as Node takes it for a header: a letter for each byte. */
-export function inHeader(text: string): string {
+function inHeader(text: string): string {
   return Buffer.from(text).toString('latin1')
 }
 

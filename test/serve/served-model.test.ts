@@ -21,7 +21,7 @@ let isFailing: boolean
 beforeEach(async () => {
   batches = []
   isFailing = true
-  const score: Scorer['score'] = async (_, count) => {
+  const score: Scorer['score'] = async (_rows, count) => {
     batches.push(count)
     if (isFailing) throw new TidemarkError('MODEL_LOST', 'not here')
     const columns = Array.from({ length: 201 }, (_, i) => new Float64Array(count).fill(i + 0.1))
@@ -56,14 +56,14 @@ const inBinary = { parameters: { binary_data_output: true } }
 
 describe('an answer that could be too large is 413 before a row is scored', () => {
   // 503: it was scored.
-  test.each<[what: string, rows: number, more: object, status: number]>([
-    ['2^23 scores', 41_734, inBinary, 503],
-    ['more than 2^23 scores', 41_735, inBinary, 413],
-    ['as many, of which few are wanted', 41_735, { outputs: [{ name: 'count' }] }, 413],
-    ['JSON of almost 64 MiB', 12_800, { outputs: [{ name: 'risk' }] }, 503],
-    ['JSON of more than 64 MiB', 12_906, { outputs: [{ name: 'risk' }] }, 413],
-    ['250,000 rows', 250_000, {}, 413],
-  ])('%s', async (_, rows, more, status) => {
+  test.each<[what: string, asked: [rows: number, more: object], status: number]>([
+    ['2^23 scores', [41_734, inBinary], 503],
+    ['more than 2^23 scores', [41_735, inBinary], 413],
+    ['as many, of which few are wanted', [41_735, { outputs: [{ name: 'count' }] }], 413],
+    ['JSON of almost 64 MiB', [12_800, { outputs: [{ name: 'risk' }] }], 503],
+    ['JSON of more than 64 MiB', [12_906, { outputs: [{ name: 'risk' }] }], 413],
+    ['250,000 rows', [250_000, {}], 413],
+  ])('%s', async (_, [rows, more], status) => {
     expect(await infer(rows, more)).toMatchObject({ status })
     expect(batches).toEqual(status === 413 ? [] : [rows])
   })

@@ -20,7 +20,7 @@ test('what was written after the sizes that are known is cut off, and written an
   const before = await PartFiles.open(folder, {})
   add(before, A, 'one', 'two')
   const sizes = await before.sync()
-  expect(sizes).toEqual({ [A]: { bytes: 8, rows: 2 } })
+  expect(sizes).toEqual({ [A]: { bytes: 8, rows: 2, labelled: 0 } })
   add(before, A, 'lost')
   add(before, B, 'lost as a whole')
   await before.sync()
@@ -45,7 +45,7 @@ test('lines are in a file, in order, whether much or little of them was flushed'
   }
   const sizes: PartSizes = await parts.sync()
   expect(readFileSync(join(folder, A), 'utf8') === `${lines.join('\n')}\n`).toBe(true)
-  expect(sizes[A]).toEqual({ rows: 12, bytes: lines.join('\n').length + 1 })
+  expect(sizes[A]).toEqual({ rows: 12, labelled: 0, bytes: lines.join('\n').length + 1 })
 })
 
 test('a full disk is told with the part that could not be written', async () => {
