@@ -1,5 +1,8 @@
 import protobuf, { type NamespaceBase, type Root, type Type } from 'protobufjs'
-import descriptor, { type IFileDescriptorProto } from 'protobufjs/ext/descriptor.js'
+import descriptor, {
+  type IDescriptorProto,
+  type IFileDescriptorProto,
+} from 'protobufjs/ext/descriptor.js'
 import type { NamedSchema } from '../../registry/schema-registry.ts'
 import { PayloadCursor, Refusal, refusalOf } from '../registry/payload-cursor.ts'
 
@@ -7,6 +10,11 @@ import { PayloadCursor, Refusal, refusalOf } from '../registry/payload-cursor.ts
 // that of Python descriptors, in base64.
 
 const { FileDescriptorProto } = descriptor
+/**
+ * Statements and blocks of a schema and its imports, or fields in descriptors. The library takes 0.2
+ * s for so many fields of one message, and four times as long for twice as many.
+ */
+const MOST_MEMBERS = 1_500
 
 /**
  * Reads the outer messages of a file. Fields get their names in JSON.
@@ -17,6 +25,7 @@ export function readProtoFile(file: string, imported: readonly NamedSchema[]): T
   const isDescriptor = !/[^\w+/=\s]/.test(file)
   const others = imported.filter(({ name }) => protobuf.common.get(name) === null)
   const texts = others.map(({ text }) => text)
+  if (!isDescriptor) checkMembers([file, ...texts].join('').split(/[;{]/).length - 1)
   return isDescriptor ? fromDescriptors(file, texts) : fromTexts(file, texts)
 }
 
@@ -31,14 +40,14 @@ export function messageName({ fullName }: Type): string {
 
 function fromTexts(file: string, imported: readonly string[]): Type[] {
   const root = new protobuf.Root()
-  const all = [...imported, file]
-  const read = (text: string, into: Root) => protobuf.parse(text, into, { keepCase: true })
-  const names = new Set(all.flatMap((text) => read(text, root).imports ?? []))
-  for (const name of names) root.addJSON(protobuf.common.get(name)?.nested ?? {})
-  // Read apart from its imports, because these may be of the same package.
-  const { root: alone, package: inside = '' } = read(file, new protobuf.Root())
-  const namespace = inside === '' ? alone : (alone.lookup(inside) as NamespaceBase)
+  const read = (text: string) => protobuf.parse(text, root, { keepCase: true })
+  // Read before its imports, because these may be of the same package.
+  const own = read(file)
+  const { package: inside = '' } = own
+  const namespace = inside === '' ? root : (root.lookup(inside) as NamespaceBase)
   const messages = messagesIn(namespace).map(({ name }) => name)
+  const names = new Set([own, ...imported.map(read)].flatMap(({ imports }) => imports ?? []))
+  for (const name of names) root.addJSON(protobuf.common.get(name)?.nested ?? {})
   return messagesNamed(root, inside, messages)
 }
 
@@ -47,6 +56,7 @@ function fromDescriptors(file: string, imported: readonly string[]): Type[] {
     (base64) =>
       FileDescriptorProto.decode(Buffer.from(base64, 'base64')) as unknown as IFileDescriptorProto,
   )
+  checkMembers(files.reduce((sum, { messageType }) => sum + fieldsIn(messageType), 0))
   const names = new Set(files.flatMap(({ dependency }) => dependency as string[]))
   const all = [...[...names].flatMap(descriptorsOf), ...files]
   const { package: inside = '', messageType = [] } = files.at(-1) as IFileDescriptorProto
@@ -55,6 +65,20 @@ function fromDescriptors(file: string, imported: readonly string[]): Type[] {
     protobuf.Root.fromDescriptor({ file: all }, { keepCase: true }),
     inside,
     messages,
+  )
+}
+
+function checkMembers(members: number): void {
+  if (members <= MOST_MEMBERS) return
+  throw new Error(
+    `it has ${members} fields, messages and other parts, the maximum is ${MOST_MEMBERS}`,
+  )
+}
+
+function fieldsIn(messages: readonly IDescriptorProto[] = []): number {
+  return messages.reduce(
+    (sum, { field = [], nestedType }) => sum + 1 + field.length + fieldsIn(nestedType),
+    0,
   )
 }
 

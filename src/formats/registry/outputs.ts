@@ -10,7 +10,7 @@ import type { RegisteredFormat } from '../../topology/sink-format.ts'
 import type { OutputFormat } from '../format.ts'
 import { refusePromise } from '../identity.ts'
 import { shownJson, valueShown } from '../json/output.ts'
-import { noRegistry, type PayloadEncoder, prefixOf } from './payload.ts'
+import { checkSize, noRegistry, type PayloadEncoder, prefixOf } from './payload.ts'
 
 export interface OutputParts {
   /** The registry of the schemas; `json`: values are shown as JSON; `null`: not given. */
@@ -157,6 +157,7 @@ export class RegisteredOutput implements OutputFormat {
 
 /** @throws Error what is wrong with the schema */
 async function openEncoder(schema: WholeSchema, message: string | null): Promise<PayloadEncoder> {
+  checkSize(schema)
   // Loaded on demand: the libraries are large, and most topologies write JSON.
   switch (schema.type) {
     case 'avro':

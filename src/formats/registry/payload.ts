@@ -1,4 +1,5 @@
 import { configFault, TidemarkError } from '../../kernel/errors.ts'
+import type { WholeSchema } from '../../registry/schema-registry.ts'
 import type { Bound, RowScan } from '../json/bound.ts'
 import type { PlainObject } from '../json/plain.ts'
 import { PayloadCursor, refusalOf, type Walk } from './payload-cursor.ts'
@@ -37,6 +38,16 @@ export function noSchemaId(length: number): TidemarkError {
 export function noRegistry(what: string): TidemarkError {
   const hint = 'give its address: --registry http://host:port'
   return configFault(`${what} in a schema registry, and none is given`, undefined, hint)
+}
+
+/** UTF-16 units of a schema and all that it refers to: libraries read them at once. */
+const LARGEST_SCHEMA = 256 * 1024
+
+/** @throws Error the schema is too large */
+export function checkSize({ text, references }: Omit<WholeSchema, 'type'>): void {
+  const size = references.reduce((sum, reference) => sum + reference.text.length, text.length)
+  if (size <= LARGEST_SCHEMA) return
+  throw new Error(`with its references it has ${size} characters, the maximum is ${LARGEST_SCHEMA}`)
 }
 
 export interface PayloadDecoder {

@@ -5,7 +5,7 @@ import { avroDecoder } from '../avro/avro-decoder.ts'
 import type { Preparing } from '../format.ts'
 import { jsonSchemaDecoder } from '../json/json-schema.ts'
 import { protobufDecoder } from '../protobuf/protobuf-decoder.ts'
-import type { PayloadDecoder, ScanTarget } from './payload.ts'
+import { checkSize, type PayloadDecoder, type ScanTarget } from './payload.ts'
 
 const NAMES = { avro: 'Avro', protobuf: 'Protobuf', json: 'JSON' }
 /** Most characters of a library's message: it may quote the schema. */
@@ -14,6 +14,7 @@ const MOST_WORDS = 200
 /** @throws TidemarkError `SCHEMA_UNUSABLE` */
 export function openDecoder(schema: RegisteredSchema, target: ScanTarget | null): PayloadDecoder {
   try {
+    checkSize(schema)
     switch (schema.type) {
       case 'avro':
         return avroDecoder(schema, target)
