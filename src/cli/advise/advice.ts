@@ -34,8 +34,11 @@ export interface Advice {
   readonly against: readonly string[]
 }
 
-/** Time of a worker for Kafka, HTTP or files, µs an event: test/bench/RESULTS.md. */
+/** Time of a worker for Kafka or files, and for HTTP, µs an event: test/bench/RESULTS.md. */
 const WIRE_MICROS = 25
+const HTTP_MICROS = 67
+/** The most of its time that a worker is to be busy at the peak: the rest is for what is worse than it. */
+const MOST_BUSY = 0.6
 /** Each worker of a batch has partitions of its own, of which there are so many. */
 const MOST_BATCH_WORKERS = 6
 const AGAINST: Readonly<Record<Form, string>> = {
@@ -82,22 +85,25 @@ function byMeasure(rule: Advice, demand: Demand, of: Measured): Advice {
   const peakPerMs = demand.peakPerSecond / 1_000
   const [slowest] = models.toSorted((a, b) => b.oneRowMs - a.oneRowMs)
   const { baseMs, rowMs, oneRowMs } = slowest ?? { baseMs: 0, rowMs: 0, oneRowMs: 0 }
-  const eventMs = ((events?.microsPerEvent ?? rowMs * 1_000) + WIRE_MICROS) / 1_000
+  const [wire, wireMicros] =
+    rule.form === 'on request' ? ['HTTP', HTTP_MICROS] : ['Kafka or files', WIRE_MICROS]
+  const eventMs = ((events?.microsPerEvent ?? rowMs * 1_000) + wireMicros) / 1_000
   const per = events && `${about(events.microsPerEvent)} µs an event, of ${events.events} in memory`
   const measured = [
     ...models.flatMap(({ name, by, ...t }) => [
       `${name}, by ${by}: ${about(t.baseMs * 1_000)} + ${about(t.rowMs * 1_000)} · n µs for n rows, ${shownMs(t.oneRowMs)} ms for one`,
       `  a thread does ${about(1_000 / t.oneRowMs)} calls of one row a second, and a batch of ${plural(rowsWithin(maxLatencyMs, t), 'row')} in ${limit}`,
     ]),
-    `${per ?? 'no events, so a row stands for one'}; ${WIRE_MICROS} µs more for Kafka, HTTP or files`,
-    `a worker does ${about(1_000 / eventMs)} events a second, ${about(1 / eventMs / peakPerMs)} times the peak`,
+    `${per ?? 'no events, so a row stands for one'}; ${wireMicros} µs more for ${wire}`,
+    `a worker does ${about(1_000 / eventMs)} events a second, ${about(1 / eventMs / peakPerMs)} times the peak; it is to be busy for ${MOST_BUSY * 100} % at most`,
   ]
   if (2 * oneRowMs >= maxLatencyMs) {
     const row = `a row takes ${shownMs(oneRowMs)} ms, and may wait for another`
     const overruled = `no form meets ${limit} here: ${row}`
     return { ...rule, form: 'none', workers: 0, measured, overruled }
   }
-  const workers = Math.ceil((peakPerMs * eventMs) / (1 - (2 * baseMs) / maxLatencyMs))
+  const mostBusy = Math.min(MOST_BUSY, 1 - (2 * baseMs) / maxLatencyMs)
+  const workers = Math.ceil((peakPerMs * eventMs) / mostBusy)
   const each = peakPerMs / workers
   const batchRows = Math.round((each * baseMs) / (1 - each * eventMs)) || 1
   const live = { ...rule, workers, batchRows, measured }

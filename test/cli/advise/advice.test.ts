@@ -54,9 +54,9 @@ describe('what is measured overrules it', () => {
 
   test('a volume that one worker does not take has several, though the rule says one', () => {
     // 34.7 a second at the peak, of which one worker does 10.
-    const { workers, overruled } = adviceFor(asked('90ms', 999_999), taking(0, 0.001, 99_975))
-    expect(workers).toBe(4)
-    expect(overruled).toBe('4 workers, though the rule says one')
+    const { workers, overruled } = adviceFor(asked('90ms', 999_999), taking(0, 0.001, 99_933))
+    expect(workers).toBe(6)
+    expect(overruled).toBe('6 workers, though the rule says one')
   })
 
   test('a model that is slower than what is asked meets it in no form', () => {
@@ -74,9 +74,9 @@ describe('what is measured overrules it', () => {
   })
 
   test('a batch that takes longer than its period is none: the stream, with the workers it takes', () => {
-    // 10^10 events of 1 ms take 116 days.
+    // 10^10 events of 1 ms take 116 days: 347 workers at the peak, 579 that are busy for 60 %.
     const advice = adviceFor(asked('1d', 10_000_000_000, 'high'), taking(0, 0.001, 975))
-    expect(advice).toMatchObject({ form: 'stream', workers: 348 })
+    expect(advice).toMatchObject({ form: 'stream', workers: 579 })
     expect(advice.overruled).toMatch(
       /^no batch, though the rule says one: a batch of 10,000,000,000 events takes 29 days with 4 workers, longer than 24 h$/,
     )
@@ -114,18 +114,32 @@ describe('workers and batches', () => {
       const one = asked(`${limitMs}ms`, perDay)
       const { workers, batchRows } = adviceFor(one, taking(baseMs, rowMs))
       const eachPerMs = one.peakPerSecond / 1_000 / (workers as number)
-      // Rows that come while a batch of this size runs, 25 µs a row for what is not measured.
-      const lasts = (rows: number) => baseMs + (rowMs + 0.025) * rows
+      // Rows that come while a batch of this size runs, 67 µs a row for HTTP.
+      const eventMs = rowMs + 0.067
+      const lasts = (rows: number) => baseMs + eventMs * rows
       let rows = 1
       for (let n = 0; n < 1_000; n++) rows = Math.max(1, eachPerMs * lasts(rows))
       expect(batchRows).toBe(Math.round(rows))
       expect(rows === 1 || 2 * lasts(rows) <= limitMs + 1e-6).toBe(true)
       // With one worker less, it would not be.
       const fewer = one.peakPerSecond / 1_000 / ((workers as number) - 1)
-      const isLate = fewer * (rowMs + 0.025) >= 1 || 2 * (baseMs / (1 - fewer * 0.075)) > limitMs
+      const isLate = fewer * eventMs > 0.6 || 2 * (baseMs / (1 - fewer * eventMs)) > limitMs
       expect(workers === 1 || isLate).toBe(true)
     }
   })
+
+  test.each([
+    ['50ms', 67],
+    ['500ms', 25],
+  ])(
+    'at the peak of %s a worker is busy for 60 %% of the time, with %i µs for what is not measured',
+    (latency, micros) => {
+      // A second of the peak has 3,000 events.
+      const workers = (busy: number) =>
+        adviceFor(asked(latency, 86_400_000), taking(0, 0, (busy * 1e6) / 3_000 - micros)).workers
+      expect([workers(0.599), workers(0.601), workers(1.199), workers(1.201)]).toEqual([1, 2, 2, 3])
+    },
+  )
 
   test('of several models the slowest counts', () => {
     const both = { ...FAST, models: [...FAST.models, ...taking(79, 1).models] }
