@@ -17,12 +17,13 @@ url, golden_file, scores_file = sys.argv[1:]
 host = url.removeprefix("http://")
 name, output = "card-gbdt", "probability"
 rows = np.array(json.load(open(golden_file))["inputs"], dtype=np.float32)
-scores = np.array(json.load(open(scores_file)), dtype=np.float64)
+scores = np.array(json.load(open(scores_file)), dtype=np.float32)
 
 
 def expect(who: str, found: np.ndarray) -> None:
-    found = np.asarray(found, dtype=np.float64).reshape(-1)
-    different = int((found.view(np.int64) != scores.view(np.int64)).sum()) if found.shape == scores.shape else -1
+    found = found.reshape(-1)
+    is_same_form = found.shape == scores.shape and found.dtype == np.float32
+    different = int((found.view(np.int32) != scores.view(np.int32)).sum()) if is_same_form else -1
     print(f"{who}: {len(found)} scores, {different} different")
     if different != 0:
         sys.exit(1)
@@ -38,6 +39,7 @@ client = triton.InferenceServerClient(host)
 assert client.is_server_live() and client.is_server_ready() and client.is_model_ready(name)
 assert client.is_model_ready(name, "2") and not client.is_model_ready("none")
 assert client.get_model_metadata(name)["inputs"] == [{"name": "features", "datatype": "FP32", "shape": [-1, 13]}]
+assert client.get_model_metadata(name)["outputs"] == [{"name": output, "datatype": "FP32", "shape": [-1]}]
 assert "binary_tensor_data" in client.get_server_metadata()["extensions"]
 for is_binary in (True, False):
     wanted = [triton.InferRequestedOutput(output, binary_data=is_binary)]
@@ -76,4 +78,4 @@ asyncio.run(ask_aio())
 asyncio.run(ask_kserve())
 body = json.dumps({"features": rows.tolist()})
 told = subprocess.run(["curl", "-sS", f"{url}/predict", "--data-binary", "@-"], input=body, capture_output=True, text=True, check=True)
-expect("curl", json.loads(told.stdout)["prediction"])
+expect("curl", np.array(json.loads(told.stdout)["prediction"], dtype=np.float32))

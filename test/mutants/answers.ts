@@ -339,6 +339,20 @@ const ROWS: readonly Row[] = [
     ['cli/progress.ts', '    say(amount())\n', ''],
     ['test/cli/progress.test.ts', 'how many records, and how fast'],
   ],
+  [
+    'a request is forwarded twice',
+    ['serve/topology-routes.ts', 'owner === null || isForwarded(asked)', 'owner === null'],
+    ['test/serve/forwarding.test.ts', 'goes on once'],
+  ],
+  [
+    'a parent lets in who has not the token',
+    [
+      'serve/worker-requests.ts',
+      'RequestServer.listen({ ...address, routes })',
+      'RequestServer.listen({ ...address, token: null, routes })',
+    ],
+    ['test/serve/forwarding.test.ts', 'a parent asks nobody for who has not got it'],
+  ],
 ]
 
 export const ANSWERS: readonly Mutant[] = ROWS.map(mutantOf)
