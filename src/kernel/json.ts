@@ -26,7 +26,10 @@ export function showsInexact(text: string, value: () => unknown): boolean {
 }
 
 /** Whether any part of a value of JSON is an inexact integer, of those asked for. */
-export function hasInexact(value: unknown, isAsked = (_: number) => true): boolean {
+export function hasInexact(
+  value: unknown,
+  isAsked: (integer: number) => boolean = () => true,
+): boolean {
   if (isInexact(value)) return isAsked(value)
   if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return false
   return Object.values(value).some((part) => hasInexact(part, isAsked))

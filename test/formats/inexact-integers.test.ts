@@ -145,7 +145,7 @@ describe('in a field that the schema declares an integer', () => {
       { constructor: 2 ** 53 },
       false,
     ],
-  ])('%s', (_, schema, value, isThere) => {
+  ])('%s', (_, ...[schema, value, isThere]) => {
     const named = new Map([['other', { $defs: { id: { type: 'integer' } } }]])
     expect(declaredIntegers(schema, named)?.(value)).toBe(isThere)
   })

@@ -177,7 +177,7 @@ const named = (random: Random, usual: string) => (random() < 0.8 ? usual : one(r
 function wide(random: Random): { readonly content: Buffer; readonly header: string } {
   const rows = one(random, [1, 100, 1_000, 40_000, 131_072, 131_073, 262_000])
   const output = { name: named(random, 'score') }
-  const request = {
+  const json = {
     inputs: [
       {
         ...{ name: 'features', datatype: 'FP32', shape: [rows, 1] },
@@ -187,10 +187,10 @@ function wide(random: Random): { readonly content: Buffer; readonly header: stri
     outputs: Array.from({ length: one(random, [1, 1, 1, 2, 5_000]) }, () => output),
     parameters: { binary_data_output: random() < 0.7 },
   }
-  const json = Buffer.from(JSON.stringify(request))
+  const head = Buffer.from(JSON.stringify(json))
   const numbers = Float32Array.from({ length: rows }, () => random() * 1e21)
-  const content = Buffer.concat([json, Buffer.from(numbers.buffer)])
-  return { content, header: `inference-header-content-length: ${json.length}` }
+  const content = Buffer.concat([head, Buffer.from(numbers.buffer)])
+  return { content, header: `inference-header-content-length: ${head.length}` }
 }
 
 function body(random: Random): Buffer {
@@ -290,12 +290,12 @@ function ask(port: number, random: Random, answers: Answers): Promise<void> {
   const { bytes, isWhole } = request(random, ['connection: close'])
   if (!isWhole) return attack(port, random)
   const sinceMs = performance.now()
-  let [bytesBack, start] = [0, '']
+  let [bytesBack, status] = [0, '']
   return new Promise((resolve) => {
     const socket = connect({ port, host: '127.0.0.1' })
     socket.on('error', () => {})
     socket.on('close', () => {
-      if (!start.startsWith('HTTP/1.1 ')) answers.unanswered++
+      if (!status.startsWith('HTTP/1.1 ')) answers.unanswered++
       answers.mostBytes = Math.max(answers.mostBytes, bytesBack)
       answers.slowestMs = Math.max(answers.slowestMs, performance.now() - sinceMs)
       resolve()
@@ -303,7 +303,7 @@ function ask(port: number, random: Random, answers: Answers): Promise<void> {
     socket.setTimeout(ANSWERED_MS, () => socket.destroy())
     socket.on('data', (chunk: Buffer) => {
       bytesBack += chunk.length
-      if (start.length < 9) start += chunk.toString('latin1', 0, 9)
+      if (status.length < 9) status += chunk.toString('latin1', 0, 9)
     })
     socket.write(bytes)
   })
@@ -361,7 +361,7 @@ async function storm(url: string, pids: readonly number[], requests: number): Pr
     }
     await Promise.all(Array.from({ length: LANES }, lane))
   }
-  const start = megabytesOf(pids)
+  const first = megabytesOf(pids)
   await send(requests)
   await sleep(GIVEN_UP_MS)
   const before = megabytesOf(pids)
@@ -374,7 +374,7 @@ async function storm(url: string, pids: readonly number[], requests: number): Pr
     timeout: SHRUNK_MS,
     interval: 1_000,
   })
-  const peaks = megabytesOf(pids).map(({ peak }, i) => peak - (start[i]?.rss ?? 0))
+  const peaks = megabytesOf(pids).map(({ peak }, i) => peak - (first[i]?.rss ?? 0))
   expect(peaks.filter((mb) => mb >= MOST_PEAK)).toEqual([])
 }
 

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest'
-import { checkAccess, digestOf } from '../../src/serve/access.ts'
+import { checkAccess, tokenDigest } from '../../src/serve/access.ts'
 import type { RequestFault } from '../../src/serve/request-fault.ts'
 
 /** The place of the fault of a request, with its status; 200: it may ask. */
 function judged(headers: Readonly<Record<string, string>>, token: string | null = null) {
   try {
-    checkAccess({ host: 'localhost', ...headers }, token === null ? null : digestOf(token))
+    checkAccess({ host: 'localhost', ...headers }, token === null ? null : tokenDigest(token))
     return 200
   } catch (error) {
     const { status, where } = error as RequestFault

@@ -1,5 +1,5 @@
 import protobuf from 'protobufjs'
-import 'protobufjs/ext/descriptor.js'
+import descriptor from 'protobufjs/ext/descriptor.js'
 import { expect, test } from 'vitest'
 import { openOutput } from '../../../src/formats/registry/outputs.ts'
 import { openDecoder } from '../../../src/formats/registry/schemas.ts'
@@ -22,8 +22,8 @@ const message = (fields: number) =>
 function descriptors(text: string): string {
   const { root } = protobuf.parse(text)
   const { file } = root.toDescriptor('proto3') as unknown as { file: protobuf.Message[] }
-  const [first] = file.map((each) => each.$type.encode(each).finish())
-  return Buffer.from(first as Uint8Array).toString('base64')
+  const bytes = descriptor.FileDescriptorProto.encode(file[0] as protobuf.Message).finish()
+  return Buffer.from(bytes).toString('base64')
 }
 
 const BYTES = 'characters, the maximum is 262144'
@@ -36,7 +36,7 @@ test.each<[string, SchemaType, string, string]>([
   ['Protobuf with many messages', 'protobuf', messages(10_000), MEMBERS],
   ['Protobuf with many fields', 'protobuf', message(1_600), MEMBERS],
   ['Protobuf as descriptors', 'protobuf', descriptors(message(1_600)), MEMBERS],
-])('a larger schema is refused by the name of the bound: %s', (_, type, text, what) => {
+])('a larger schema is refused by the name of the bound: %s', (_, ...[type, text, what]) => {
   const fault = thrownIn(() => openDecoder(registered(type, text), null))
   expect(fault).toMatchObject({ code: 'SCHEMA_UNUSABLE' })
   expect(fault.message).toContain(what)

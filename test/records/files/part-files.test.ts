@@ -28,7 +28,10 @@ test('what was written after the sizes that are known is cut off, and written an
   const after = await PartFiles.open(folder, sizes)
   add(after, A, 'three')
   add(after, B, 'x')
-  expect(await after.sync()).toEqual({ [A]: { bytes: 14, rows: 3 }, [B]: { bytes: 2, rows: 1 } })
+  expect(await after.sync()).toEqual({
+    [A]: { bytes: 14, rows: 3, labelled: 0 },
+    [B]: { bytes: 2, rows: 1, labelled: 0 },
+  })
   expect(readFileSync(join(folder, A), 'utf8')).toBe('one\ntwo\nthree\n')
   expect(readFileSync(join(folder, B), 'utf8')).toBe('x\n')
 })
