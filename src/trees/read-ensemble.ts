@@ -1,3 +1,4 @@
+import { groupedBy } from '../kernel/grouped.ts'
 import {
   type Branch,
   type Classes,
@@ -229,21 +230,15 @@ function weightsByRow(
   of: AttributeOf,
   prefix: 'class' | 'target',
   rowOf: (tree: number, node: number) => number | undefined,
-): ReadonlyMap<number, Weight[]> {
-  const treeIds = of(`${prefix}_treeids`).wholes
+): ReadonlyMap<number, readonly Weight[]> {
   const nodeIds = of(`${prefix}_nodeids`).wholes
   const targets = of(`${prefix}_ids`).wholes
   const weights = of(`${prefix}_weights`).floats
-  const byRow = new Map<number, Weight[]>()
-  for (const [i, tree] of treeIds.entries()) {
+  const all = of(`${prefix}_treeids`).wholes.map((tree, i) => {
     const row = rowOf(tree, nodeIds[i] as number)
-    const weight = { target: targets[i] as number, weight: weights[i] as number }
-    if (row === undefined) continue
-    const known = byRow.get(row)
-    if (known === undefined) byRow.set(row, [weight])
-    else known.push(weight)
-  }
-  return byRow
+    return { row, target: targets[i] as number, weight: weights[i] as number }
+  })
+  return groupedBy(all, ({ row }) => row)
 }
 
 function oneOf<T>(known: Readonly<Record<string, T>>, name: string): T {
