@@ -62,15 +62,25 @@ type Score = Record<string, number | Record<string, number>>
  */
 export class ScoreReader {
   readonly #by: readonly ScoredBy[]
+  /** By row; `null`: the step reuses none. */
+  readonly #reused: readonly Reused[] | null
   readonly #features: readonly string[]
   readonly #carried: readonly string[]
   readonly #outputs: readonly OutputTemplate[]
   readonly #noFeatures: Readonly<Record<string, number>>
   readonly #noScore: Readonly<Score>
 
-  /** @param by what outputs name, by number of the decision */
-  constructor({ features, outputs, carry = [] }: ScoreStep, by: readonly ScoredBy[]) {
+  /**
+   * @param by what outputs name, by number of the decision
+   * @param reused by row; empty: models have scored all
+   */
+  constructor(
+    { features, outputs, carry = [], reuse }: ScoreStep,
+    by: readonly ScoredBy[],
+    reused: readonly Reused[] = [],
+  ) {
     this.#by = by
+    this.#reused = reuse && reused
     this.#features = features
     this.#carried = carry
     this.#outputs = Object.entries(outputs).map(([name, { columns }]) => {
@@ -88,8 +98,10 @@ export class ScoreReader {
     const event = events.at(index)
     const features = this.#featuresOf(i, of.model)
     const { label: model, route } = this.#by[scores.decided[i] as number] as ScoredBy
-    if (found === null) return { event, features, score, model, route }
-    return { event, features, score, model, route, ...foundBy(index, found) }
+    const scored = { event, features, score, model, route }
+    if (found === null && this.#reused === null) return scored
+    const reuse = this.#reused && { reuse: this.#reused[i] ?? null }
+    return { ...scored, ...(found && foundBy(index, found)), ...reuse }
   }
 
   #score(i: number, { columns: values }: Answered['scores']): Score {
@@ -114,29 +126,6 @@ export class ScoreReader {
     fill(features, this.#carried, carried, i)
     return features
   }
-}
-
-/** Reads the events of a step that reuses scores. */
-class ReuseReader extends ScoreReader {
-  readonly #reused: readonly Reused[]
-
-  constructor(step: ScoreStep, by: readonly ScoredBy[], reused: readonly Reused[]) {
-    super(step, by)
-    this.#reused = reused
-  }
-
-  override read(i: number, of: Answered) {
-    return { ...super.read(i, of), reuse: this.#reused[i] ?? null }
-  }
-}
-
-/** @param reused by row; empty: models have scored all */
-export function scoreReader(
-  step: ScoreStep,
-  by: readonly ScoredBy[],
-  reused: readonly Reused[] = [],
-): ScoreReader {
-  return step.reuse === null ? new ScoreReader(step, by) : new ReuseReader(step, by, reused)
 }
 
 /** @param from row-major */

@@ -26,7 +26,7 @@ import {
 } from '../reuse.ts'
 import { checkRoutes, isRouteName, NAME_HINT } from '../routes.ts'
 import { ChunkRun, subjectOf } from '../run.ts'
-import { ScoredEvents, type ScoreReader, scoreReader } from '../scored-events.ts'
+import { ScoredEvents, ScoreReader } from '../scored-events.ts'
 import { checkShadows, ShadowBranches } from '../shadow-branches.ts'
 import type {
   DisplayEdge,
@@ -126,7 +126,7 @@ export const score: OperatorRule<ScoreStep> = {
     const behind = open(step.then, output)
     const rows = new ModelRows(step, input.features, context)
     const shadows = new ShadowBranches(step, context.keys)
-    const reader = scoreReader(step, models.by)
+    const reader = new ScoreReader(step, models.by)
     const reuse = step.reuse && new ScoreReuse(step, step.reuse, context)
     return new Score(step, { models, behind, rows, shadows, reader, reuse })
   },
@@ -175,7 +175,7 @@ class Score implements Operator {
     const by = { label, route: REUSE }
     const decided = new Uint8Array(indices.length)
     const scores: StepScores = { columns, decided, faults: new Map(), runMs: 0 }
-    const reader = scoreReader(this.#step, [by], reused)
+    const reader = new ScoreReader(this.#step, [by], reused)
     const ask = async () => {
       models.reused(columns[0] as Float64Array)
       return scores
