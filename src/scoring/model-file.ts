@@ -50,23 +50,16 @@ export async function inspectModel(file: string, goldenFile?: string): Promise<I
 }
 
 /** The definition that a model was checked with; features without names are `f0`, `f1`, …. */
-export function definitionOf({
-  file,
-  goldenFile,
-  sha256,
-  inputs,
-  outputs,
-  features,
-  suggested,
-}: Omit<Inspection, 'problems'>): ModelDefinition {
+export function definitionOf(inspection: Omit<Inspection, 'problems'>): ModelDefinition {
+  const { file, goldenFile, inputs } = inspection
   return {
     name: basename(file, '.onnx'),
     version: '?',
     file: pathToFileURL(file),
-    sha256,
+    sha256: inspection.sha256,
     input: inputs[0]?.name ?? '',
-    features: features ?? placeholders('f', columnsOf(inputs[0])),
-    outputs: { ...suggested, ...unreadable(outputs) },
+    features: inspection.features ?? placeholders('f', columnsOf(inputs[0])),
+    outputs: { ...inspection.suggested, ...unreadable(inspection.outputs) },
     ...(goldenFile === null ? {} : { golden: pathToFileURL(goldenFile) }),
   }
 }
