@@ -29,6 +29,14 @@ export interface BadCell {
 /** One number that is infinite as a float32 would spoil its key's features for a whole window. */
 export type Precision = 'float32' | 'float64'
 
+interface ColumnsContext {
+  /** How functions are evaluated. @default they are called */
+  readonly reader?: Reader
+  readonly precision: Precision
+  readonly hash: KeyedHash
+  readonly sizes?: HistorySizes | undefined
+}
+
 export interface NamedRead {
   readonly name: string
   readonly read: Read<unknown>
@@ -56,21 +64,10 @@ export class EventColumns {
   /** `null`: not every column can be read ahead. */
   readonly #ahead: CellsAhead | null
 
-  /** @param o `reader`: how functions are evaluated, @default they are called */
   constructor(
     columns: Readonly<Record<string, EventFunction<unknown>>>,
     aggregates: readonly Aggregate[],
-    {
-      reader = called,
-      precision,
-      hash,
-      sizes,
-    }: {
-      readonly reader?: Reader
-      readonly precision: Precision
-      readonly hash: KeyedHash
-      readonly sizes?: HistorySizes | undefined
-    },
+    { reader = called, precision, hash, sizes }: ColumnsContext,
   ) {
     this.#isHeld = precision === 'float32' ? isFiniteFloat32 : Number.isFinite
     this.#columns = [...typesOf(aggregates)].map(([name, types]) => {
