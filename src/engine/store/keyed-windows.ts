@@ -1,4 +1,5 @@
 import type { Events, Read, Reader } from '../../columns/events.ts'
+import { groupedBy } from '../../kernel/grouped.ts'
 import { startOfWindow } from '../../kernel/time.ts'
 import type {
   EventFunction,
@@ -19,7 +20,7 @@ import { Histories, type NextEvents } from './histories.ts'
 import type { History } from './history.ts'
 import { LastClosed } from './last-closed.ts'
 import { type HeldState, HISTORY_BYTES, KEPT_BYTES, type StateUse } from './state-limits.ts'
-import { byLength, WindowWalk } from './window-walk.ts'
+import { WindowWalk } from './window-walk.ts'
 
 /** A key at a time, ms since the epoch; the watermark is the one after the event arrived. */
 export interface EventMoment {
@@ -55,6 +56,8 @@ export class KeyedWindows implements HeldState {
   /** Tumbling windows of one length, up to the current event. */
   readonly #current: readonly { readonly lengthMs: number; readonly walk: WindowWalk }[]
   readonly #lastClosed: readonly LastClosed[]
+  /** The lengths of all tumbling windows. */
+  readonly #tumblingMs: readonly number[]
   readonly #sinceLast: readonly Numbered<'sinceLast'>[]
   readonly #sinceLastEver: readonly (Numbered<'sinceLastEver'> & { readonly capSeconds: number })[]
   readonly #keys: Dictionary
@@ -94,19 +97,13 @@ export class KeyedWindows implements HeldState {
     const before = rolling.filter((f) => f.before === true)
     this.#before = before.length === 0 ? null : new WindowWalk(before, this.#columns)
     this.#longestMs = Math.max(0, ...rolling.map((f) => f.lengthMs))
-    this.#current = byLength(current).map(([lengthMs, of]) => ({
-      lengthMs,
-      walk: new WindowWalk(of, this.#columns),
-    }))
-    this.#lastClosed = byLength(lastClosed).map(([lengthMs, of]) => {
-      const values = of.map((a, at) => ({ ...a, feature: at }))
-      const walk = new WindowWalk(values, this.#columns)
-      return new LastClosed(
-        lengthMs,
-        walk,
-        of.map((a) => a.feature),
-      )
+    this.#current = [...groupedBy(current, (f) => f.lengthMs)].map(([lengthMs, of]) => {
+      return { lengthMs, walk: new WindowWalk(of, this.#columns) }
     })
+    this.#lastClosed = [...groupedBy(lastClosed, (f) => f.lengthMs)].map(([lengthMs, of]) => {
+      return new LastClosed(lengthMs, of, this.#columns)
+    })
+    this.#tumblingMs = [...new Set(tumbling.map((f) => f.lengthMs))]
     this.#sinceLast = features.filter((f) => f.from === 'sinceLast')
     this.#sinceLastEver = features
       .filter((f) => f.from === 'sinceLastEver')
@@ -257,10 +254,7 @@ export class KeyedWindows implements HeldState {
   /** Events up to this time are dropped. */
   #cutMs(watermarkMs: number): number {
     let cutMs = watermarkMs - this.#longestMs
-    for (const { lengthMs } of this.#current) {
-      cutMs = Math.min(cutMs, startOfWindow(watermarkMs, lengthMs) - 1)
-    }
-    for (const { lengthMs } of this.#lastClosed) {
+    for (const lengthMs of this.#tumblingMs) {
       cutMs = Math.min(cutMs, startOfWindow(watermarkMs, lengthMs) - 1)
     }
     return cutMs

@@ -1,6 +1,7 @@
 import { startOfWindow } from '../../kernel/time.ts'
+import type { EventColumns } from './event-columns.ts'
 import type { History } from './history.ts'
-import type { WindowWalk } from './window-walk.ts'
+import { type WindowFeature, WindowWalk } from './window-walk.ts'
 
 interface ClosedWindow {
   readonly startMs: number
@@ -9,18 +10,18 @@ interface ClosedWindow {
 
 /** By key, the newest closed window with events, computed before these are pruned. */
 export class LastClosed {
-  readonly lengthMs: number
+  readonly #lengthMs: number
   readonly #walk: WindowWalk
   readonly #features: readonly number[]
   readonly #byKey = new Map<number, ClosedWindow>()
   /** The values of a key without a closed window. */
   readonly #none: Float64Array
 
-  /** @param walk writes the values in the order of `features` */
-  constructor(lengthMs: number, walk: WindowWalk, features: readonly number[]) {
-    this.lengthMs = lengthMs
-    this.#walk = walk
-    this.#features = features
+  constructor(lengthMs: number, features: readonly WindowFeature[], columns: EventColumns) {
+    this.#lengthMs = lengthMs
+    const values = features.map((of, feature) => ({ ...of, feature }))
+    this.#walk = new WindowWalk(values, columns)
+    this.#features = features.map(({ feature }) => feature)
     this.#none = this.#valuesOf(null, 0)
   }
 
@@ -45,10 +46,10 @@ export class LastClosed {
 
   /** `null`: no window has closed after the known one. */
   #closedBy(history: History, watermarkMs: number): ClosedWindow | null {
-    const openMs = startOfWindow(watermarkMs, this.lengthMs)
+    const openMs = startOfWindow(watermarkMs, this.#lengthMs)
     const newestMs = history.latestUpTo(openMs - 1)
     if (newestMs === Number.NEGATIVE_INFINITY) return null
-    const startMs = startOfWindow(newestMs, this.lengthMs)
+    const startMs = startOfWindow(newestMs, this.#lengthMs)
     const known = this.#byKey.get(history.key)
     if (known !== undefined && known.startMs >= startMs) return null
     return { startMs, values: this.#valuesOf(history, startMs) }
@@ -62,7 +63,7 @@ export class LastClosed {
 
   #valuesOf(history: History | null, startMs: number): Float64Array {
     const values = new Float64Array(this.#features.length)
-    const endMs = startMs + this.lengthMs
+    const endMs = startMs + this.#lengthMs
     const range = { afterMs: startMs - 1, upToMs: endMs - 1, timeMs: endMs }
     this.#walk.writeRange(history, range, values)
     return values

@@ -1,3 +1,4 @@
+import { groupedBy } from '../../kernel/grouped.ts'
 import { generated } from '../../kernel/node.ts'
 import {
   type Aggregate,
@@ -63,7 +64,7 @@ export class WindowWalk {
     const needy = features.filter((f) =>
       aggregateRule(f.aggregate).needs.some((n) => BEYOND_SUMS.includes(n)),
     )
-    this.#windows = byLength(features)
+    this.#windows = [...groupedBy(features, (f) => f.lengthMs)]
       .toSorted(([a], [b]) => a - b)
       .map(([lengthMs, of]) => ({
         lengthMs,
@@ -100,14 +101,6 @@ export class WindowWalk {
     this.#query.extend(afterMs, true)
     for (const window of this.#windows) window.write(this.#query, row)
   }
-}
-
-/** Features by the length of their windows, in the order of the first of each. */
-export function byLength<F extends Pick<WindowFeature, 'lengthMs'>>(
-  features: readonly F[],
-): [lengthMs: number, features: F[]][] {
-  const lengths = [...new Set(features.map((f) => f.lengthMs))]
-  return lengths.map((lengthMs) => [lengthMs, features.filter((f) => f.lengthMs === lengthMs)])
 }
 
 type WriteWindow = (query: RangeQuery, row: Float64Array) => void
