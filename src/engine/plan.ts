@@ -39,15 +39,8 @@ function plannedOf(step: Step, definition: Definition, before: PlannedStep | nul
   const rule = operatorRuleOf(step)
   const keeps = rule.keeps?.(step) ?? null
   if (before === null) {
-    const place = {
-      definition,
-      events: 'source',
-      behind: null,
-      features: [],
-      dropped: [],
-      results: null,
-    } as const
-    return { step, rule, place, keeps, way: [] }
+    const none = { behind: null, features: [], dropped: [], results: null }
+    return { step, rule, place: { definition, events: 'source', ...none }, keeps, way: [] }
   }
   const place = before.rule.placeAfter?.(before.step, before.place) ?? before.place
   return { step, rule, place, keeps, way: [...before.way, before] }
