@@ -6,7 +6,6 @@ import {
   type LoadedModel,
   loadModel,
   type ModelUse,
-  type OpenedUse,
   openUse,
   type ReadUse,
   readUse,
@@ -48,30 +47,48 @@ export async function loadScorers(
   options: LoadOptions = {},
 ): Promise<LoadedScorers> {
   const { evaluator = 'auto', cache = usersModelCache() } = options
-  const faults = new Faults()
+  const found = new Map<ModelUse, readonly TidemarkError[]>()
+  const faultsOf = (use: ModelUse) => found.get(use) ?? []
+  /** The result; `null`: it failed, and its use has the faults. */
+  const attempted = async <T>(use: ModelUse, work: () => Promise<T>): Promise<T | null> => {
+    try {
+      return await work()
+    } catch (error) {
+      found.set(use, error instanceof Refused ? error.faults : [orFault(error)])
+      return null
+    }
+  }
+  /** Opens the first of some that run in the same way; if it has faults, the next. */
+  const openOne = async (same: readonly ReadUse[]) => {
+    for (const [i, one] of same.entries()) {
+      const first = await attempted(one.use, () => openUse(one))
+      if (first !== null) return [{ first, same: same.slice(i) }]
+    }
+    return []
+  }
   const read = await Promise.all(
     uses.map((use) => {
       const file = chosen.get(use.model.name) ?? null
-      return faults.of(use, () => readUse(use, { file, evaluator, cache }))
+      return attempted(use, () => readUse(use, { file, evaluator, cache }))
     }),
   )
   const alike = groupedBy(
     read.flatMap((one) => one ?? []),
     ({ way }) => way,
   )
-  const opened = await Promise.all([...alike.values()].map((same) => openOne(same, faults)))
+  const opened = await Promise.all([...alike.values()].map(openOne))
   const loaded: LoadedModel[] = []
   const scorers = new Map<string, Scorer>()
   const notes = new Map<ModelUse, readonly string[]>()
-  for (const { first, same } of opened.flatMap((group) => group ?? [])) {
-    const model = await faults.of(first.use, () => loadModel(first))
+  for (const { first, same } of opened.flat()) {
+    const model = await attempted(first.use, () => loadModel(first))
     if (model === null) {
-      faults.share(first.use, same)
+      for (const { use } of same) found.set(use, faultsOf(first.use))
       continue
     }
     let isUsed = false
     for (const one of same) {
-      const share = await faults.of(one.use, () => shareModel(model, one))
+      const share = await attempted(one.use, () => shareModel(model, one))
       if (share === null) continue
       isUsed = true
       scorers.set(one.use.step, share.scorer)
@@ -83,10 +100,11 @@ export async function loadScorers(
   const required = uses.filter(({ mayFail }) => mayFail !== true)
   const all = [
     ...unusedChoices(uses, chosen),
-    ...new Set(required.flatMap((use) => faults.by(use))),
+    ...new Set(required.flatMap(faultsOf)),
     ...sizeFaults(loaded, options),
   ]
-  const failed = faults.inSteps(uses.filter(({ mayFail }) => mayFail))
+  const mayFail = uses.filter((use) => use.mayFail && found.has(use))
+  const failed = new Map(mayFail.map((use) => [use.step, faultsOf(use)]))
   if (all.length === 0) {
     const told = uses.flatMap((use) => notes.get(use) ?? [])
     return { scorers, faults: [], failed, notes: told, bytes: bytesOf(loaded) }
@@ -111,44 +129,6 @@ function sizeFaults(
 
 function bytesOf(loaded: readonly LoadedModel[]): number {
   return loaded.reduce((sum, { scorer }) => sum + scorer.size.bytes, 0)
-}
-
-/** Opens the first of some that run in the same way; if it has faults, the next. */
-async function openOne(
-  same: readonly ReadUse[],
-  faults: Faults,
-): Promise<{ first: OpenedUse; same: readonly ReadUse[] } | null> {
-  for (const [i, one] of same.entries()) {
-    const first = await faults.of(one.use, () => openUse(one))
-    if (first !== null) return { first, same: same.slice(i) }
-  }
-  return null
-}
-
-class Faults {
-  readonly #found = new Map<ModelUse, readonly TidemarkError[]>()
-
-  async of<T>(use: ModelUse, work: () => Promise<T>): Promise<T | null> {
-    try {
-      return await work()
-    } catch (error) {
-      this.#found.set(use, error instanceof Refused ? error.faults : [orFault(error)])
-      return null
-    }
-  }
-
-  share(of: ModelUse, same: readonly ReadUse[]): void {
-    for (const { use } of same) this.#found.set(use, this.by(of))
-  }
-
-  by(use: ModelUse): readonly TidemarkError[] {
-    return this.#found.get(use) ?? []
-  }
-
-  inSteps(uses: readonly ModelUse[]): ReadonlyMap<string, readonly TidemarkError[]> {
-    const some = uses.filter((use) => this.#found.has(use))
-    return new Map(some.map((use) => [use.step, this.by(use)]))
-  }
 }
 
 function unusedChoices(
