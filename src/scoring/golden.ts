@@ -215,29 +215,25 @@ interface ComparedScore {
   readonly largest: number
 }
 
-function comparedScores(golden: Golden, model: ModelDefinition): ComparedScore[] {
-  return wantedScores(golden, model).map((score) => {
-    const all = Array.from({ length: golden.count }, (_, row) => Math.abs(score.wanted(row) ?? 0))
-    return { ...score, largest: Math.max(...all.filter(Number.isFinite), 0) }
-  })
-}
-
-function wantedScores({ outputs }: Golden, model: ModelDefinition): WantedScore[] {
+function comparedScores({ outputs, count }: Golden, model: ModelDefinition): ComparedScore[] {
   const declared = scoreColumns(model.outputs)
+  const compared = (score: Omit<ComparedScore, 'largest'>): ComparedScore => {
+    const all = Array.from({ length: count }, (_, row) => Math.abs(score.wanted(row) ?? 0))
+    return { ...score, largest: Math.max(...all.filter(Number.isFinite), 0) }
+  }
   if (outputs.of === 'scores') {
     return declared.map(({ name }, index) => {
-      return { name, index, what: `"${name}"`, wanted: (row) => outputs.rows[row]?.get(name) }
+      const wanted = (row: number) => outputs.rows[row]?.get(name)
+      return compared({ name, index, what: `"${name}"`, wanted })
     })
   }
   const only = new Set(declared.map((c) => c.tensor)).size === 1 ? declared[0]?.tensor : undefined
-  return declared.flatMap(({ name, tensor, column }, index): WantedScore[] => {
+  return declared.flatMap(({ name, tensor, column }, index) => {
     if (tensor !== (outputs.tensor ?? only)) return []
     const what = `column ${column}, which "${name}" is`
-    return [{ name, index, what, wanted: (row) => outputs.rows[row]?.[column] }]
+    return [compared({ name, index, what, wanted: (row) => outputs.rows[row]?.[column] })]
   })
 }
-
-type WantedScore = Omit<ComparedScore, 'largest'>
 
 function firstDifference(golden: readonly string[], model: readonly string[]): string | null {
   for (let i = 0; i < Math.max(golden.length, model.length); i++) {
