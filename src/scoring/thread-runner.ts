@@ -90,7 +90,7 @@ export class ThreadRunner implements OpenedModel {
   /** Closes without waiting for a run in flight: the thread ends after it, if it ever does. */
   async close(): Promise<void> {
     if (this.#ended !== null) return
-    this.#post({ type: 'close' }, [])
+    this.#worker.postMessage({ type: 'close' } satisfies ThreadRequest)
     if (this.#isInRun) this.#worker.unref()
     else await once(this.#worker, 'exit')
   }
@@ -100,14 +100,10 @@ export class ThreadRunner implements OpenedModel {
     transferred: readonly ArrayBuffer[],
   ): Promise<ThreadReply<T>> {
     if (this.#ended !== null) throw this.#endedBy(this.#ended)
-    this.#post(request, transferred)
+    this.#worker.postMessage(request, transferred)
     Atomics.add(inRun, 0, 1)
     this.#isInRun = true
     return (await this.#next()) as ThreadReply<T>
-  }
-
-  #post(request: ThreadRequest, transferred: readonly ArrayBuffer[]): void {
-    this.#worker.postMessage(request, transferred)
   }
 
   #next(): Promise<unknown> {
