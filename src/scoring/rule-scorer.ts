@@ -38,7 +38,9 @@ export function ruleScorer(
             column[row] = numberOf(answer[output], output)
           }
         } catch (cause) {
-          errors.set(row, failure(`rule ${label}`, cause))
+          // Without the text of what was thrown, which may contain features.
+          const what = `rule ${label} threw ${nameOf(cause)}`
+          errors.set(row, new TidemarkError('SCORE_FAILED', what, { cause }))
         }
       }
       const failed = new Set(errors.keys())
@@ -51,9 +53,4 @@ export function ruleScorer(
 function numberOf(value: unknown, output: string): number {
   if (typeof value === 'number') return value
   throw new TypeError(`it gave no number "${output}"`)
-}
-
-/** An error that names what was thrown, never its text, which may contain features. */
-function failure(rule: string, cause: unknown): TidemarkError {
-  return new TidemarkError('SCORE_FAILED', `${rule} threw ${nameOf(cause)}`, { cause })
 }
