@@ -1,7 +1,7 @@
 import { messageOf, TidemarkError } from '../kernel/errors.ts'
 import { BatchLimit, scoreApart } from './bad-rows.ts'
 import type { Lane } from './lanes.ts'
-import type { Runner } from './runner.ts'
+import { costMs, type Runner } from './runner.ts'
 import { ScoreRequest, type Slice } from './score-request.ts'
 import { type Answer, NO_ROWS, type Scorer, type ScorerState, type Scores } from './scorer.ts'
 import { watchRun } from './thread-runner.ts'
@@ -65,8 +65,8 @@ export class BatchScorer implements Omit<Scorer, keyof About> {
     const most = this.maxBatch
     const all = this.#waitingRows + rows
     const last = all % most
-    const whole = Math.floor(all / most) * costMs(this.#laneFor(most), most)
-    const rest = last === 0 ? 0 : costMs(this.#laneFor(last), last)
+    const whole = Math.floor(all / most) * costMs(this.#laneFor(most).cost, most)
+    const rest = last === 0 ? 0 : costMs(this.#laneFor(last).cost, last)
     return this.#busyMs(this.#laneFor(Math.min(all, most))) + whole + rest
   }
 
@@ -78,7 +78,7 @@ export class BatchScorer implements Omit<Scorer, keyof About> {
   #busyMs(lane: Lane): number {
     const batch = this.#busy.get(lane)
     if (batch === undefined) return 0
-    return Math.max(0, batch.startMs + costMs(lane, batch.rows) - performance.now())
+    return Math.max(0, batch.startMs + costMs(lane.cost, batch.rows) - performance.now())
   }
 
   #laneFor(count: number): Lane {
@@ -175,7 +175,8 @@ export class BatchScorer implements Omit<Scorer, keyof About> {
     } catch (error) {
       const failure =
         error instanceof TidemarkError ? error : new TidemarkError('INVARIANT', messageOf(error))
-      if (this.#isGuarded && failure.code === 'MODEL_LOST') this.#lose(slices, 'ended')
+      const isGuarded = this.#identity.guardMs !== undefined
+      if (isGuarded && failure.code === 'MODEL_LOST') this.#lose(slices, 'ended')
       else for (const { request } of slices) this.#fail(request, failure)
     } finally {
       returned()
@@ -183,10 +184,6 @@ export class BatchScorer implements Omit<Scorer, keyof About> {
       this.#busy.delete(lane)
       this.#dispatch()
     }
-  }
-
-  get #isGuarded(): boolean {
-    return this.#identity.guardMs !== undefined
   }
 
   /** Gives up rows of a guarded model. @returns to be called when they have come back */
@@ -291,8 +288,4 @@ function distribute({ startMs }: Batch, slices: readonly Slice[], scores: Scores
     slice.request.take(slice, scores, { at, ms })
     at += slice.count
   }
-}
-
-function costMs({ cost: { baseMs, rowMs } }: Lane, rows: number): number {
-  return baseMs + rowMs * rows
 }

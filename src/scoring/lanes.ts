@@ -1,7 +1,7 @@
 import { TidemarkError } from '../kernel/errors.ts'
 import { formatDuration } from '../kernel/time.ts'
 import type { ModelCache } from './model-cache.ts'
-import type { Cost, MeasuredCost, OpenedModel, Runner } from './runner.ts'
+import { type Cost, costMs, type MeasuredCost, type OpenedModel, type Runner } from './runner.ts'
 import { watchedRunner } from './thread-runner.ts'
 import {
   CostFit,
@@ -151,7 +151,7 @@ function knownCost(
 
 /** `MODEL_TOO_SLOW`, by CPU time alone: a busy machine says nothing about the model. */
 function tooSlow(cost: Cost, { label, where, latencyBudgetMs }: LaneChoice): TidemarkError {
-  const took = formatDuration(cost.baseMs + cost.rowMs)
+  const took = formatDuration(costMs(cost, 1))
   const budget = formatDuration(latencyBudgetMs)
   const message = `${label} takes ${took} of CPU time for one row, the latency budget is ${budget}`
   const hint = 'raise latencyBudget of the score step, or use a smaller model'
@@ -159,7 +159,7 @@ function tooSlow(cost: Cost, { label, where, latencyBudgetMs }: LaneChoice): Tid
 }
 
 function busy(elapsed: Cost, { label, latencyBudgetMs }: LaneChoice): string {
-  const took = formatDuration(elapsed.baseMs + elapsed.rowMs)
+  const took = formatDuration(costMs(elapsed, 1))
   const budget = formatDuration(latencyBudgetMs)
   return `${label} took ${took} of wall-clock time for one row, the latency budget is ${budget}: the machine is busy`
 }
@@ -192,7 +192,7 @@ export class FollowingLane implements Lane {
     this.runner = options.runner
     this.#o = options
     this.rows = options.rows
-    this.#fit = new CostFit(SIZES.map((rows) => ({ rows, ms: this.#atLoadMs(rows) })))
+    this.#fit = new CostFit(SIZES.map((rows) => ({ rows, ms: costMs(options.cost, rows) })))
   }
 
   get cost(): Cost {
@@ -200,7 +200,7 @@ export class FollowingLane implements Lane {
   }
 
   ran(rows: number, ms: number): void {
-    this.#fit.add({ rows, ms }, this.#atLoadMs(rows), KEPT_OF_A_RUN)
+    this.#fit.add({ rows, ms }, costMs(this.#o.cost, rows), KEPT_OF_A_RUN)
     this.#follow()
   }
 
@@ -213,10 +213,5 @@ export class FollowingLane implements Lane {
     const { baseMs, rowMs } = this.#fit.cost
     const least = Math.min(this.#o.rows, Math.ceil(baseMs / rowMs))
     this.rows = Math.max(1, least, rowsWithin(this.#o.withinMs, { baseMs, rowMs }))
-  }
-
-  #atLoadMs(rows: number): number {
-    const { baseMs, rowMs } = this.#o.cost
-    return baseMs + rowMs * rows
   }
 }

@@ -12,6 +12,10 @@ export interface Cost {
   readonly rowMs: number
 }
 
+export function costMs({ baseMs, rowMs }: Cost, rows: number): number {
+  return baseMs + rowMs * rows
+}
+
 /** The cost in CPU time, and in wall-clock time, which a busy machine increases. */
 export interface MeasuredCost {
   readonly cpu: Cost

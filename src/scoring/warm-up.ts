@@ -1,6 +1,6 @@
 import { seeded } from '../kernel/random.ts'
 import type { Golden } from './golden.ts'
-import type { Cost, MeasuredCost, Runner } from './runner.ts'
+import { type Cost, costMs, type MeasuredCost, type Runner } from './runner.ts'
 
 /** Beyond so many rows the cost per row no longer falls. */
 export const LARGEST_BATCH = 2048
@@ -52,9 +52,7 @@ export async function measureCost(runner: Runner, sample: Float32Array): Promise
 
 /** Was the machine otherwise idle? A cost under other load is not the model's, and not cached. */
 export function isUndisturbed({ cpu, elapsed }: MeasuredCost): boolean {
-  return SIZES.every(
-    (rows) => elapsed.baseMs + elapsed.rowMs * rows <= DISTURBED * (cpu.baseMs + cpu.rowMs * rows),
-  )
+  return SIZES.every((rows) => costMs(elapsed, rows) <= DISTURBED * costMs(cpu, rows))
 }
 
 export function readCost(kept: unknown): MeasuredCost | null {
