@@ -70,7 +70,9 @@ export async function readUse(
   const { input, outputs, features } = model
   const how = [latencyBudgetMs, isGuarded, isBackground]
   const way = [found.sha256, input, outputs, features.length, ...how]
-  const sample = sampleRows(features.length, await readableGolden(candidate))
+  // Rows with faults count as none here: the checks report these.
+  const golden = candidate.golden && (await readGolden(candidate.golden, where).catch(() => null))
+  const sample = sampleRows(features.length, golden)
   const dependsOn = {
     model: found.sha256,
     reading: readingOf(model),
@@ -81,11 +83,6 @@ export async function readUse(
   const limits = { latencyBudgetMs, isGuarded, isBackground }
   const choice = { label: labelOf(candidate), where, ...limits, ...measured }
   return { use, candidate, trees, way: JSON.stringify(way), choice }
-}
-
-/** `null`: there are none, or they have faults, and the checks will report these. */
-async function readableGolden({ golden, where }: Candidate): Promise<Golden | null> {
-  return golden && (await readGolden(golden, where).catch(() => null))
 }
 
 export interface OpenedUse extends ReadUse {
