@@ -45,6 +45,8 @@ export class StepModel {
     longestMs: 30_000,
     elapsedMs: () => performance.now(),
   })
+  /** The features without which it cannot score a row. */
+  readonly #needed: readonly string[]
   /** The step's column for each of its own. */
   readonly #taken: readonly number[]
   /** Does it take the step's rows as they are? */
@@ -56,6 +58,7 @@ export class StepModel {
 
   constructor(step: ScoreStep, name: string, scorer: Scorer) {
     const model = step.models[name]
+    this.#needed = model === undefined || isRule(model) ? [] : model.features
     const taken = model === undefined || isRule(model) ? step.features : model.features
     this.name = name
     this.scorer = scorer
@@ -72,14 +75,12 @@ export class StepModel {
    * decides itself what to do without one.
    */
   lacks(rows: Float32Array, row: number): string | null {
-    const { models, features, missing } = this.#step
-    const model = models[this.name]
-    if (model === undefined || isRule(model)) return null
+    const { features, missing } = this.#step
     const isUnfit = (feature: string) => {
       const value = rows[row * features.length + features.indexOf(feature)] as number
       return !Number.isFinite(value) && !(Number.isNaN(value) && missing === 'nan')
     }
-    return model.features.find(isUnfit) ?? null
+    return this.#needed.find(isUnfit) ?? null
   }
 
   /** @param chosen row numbers; `null`: all */
