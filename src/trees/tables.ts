@@ -26,19 +26,15 @@ const IS_EQUAL = 1
 const MISSING_IS_TRUE = 2
 const AGGREGATES = { sum: 0, average: 0, min: 1, max: 2 } as const
 
-/** The initial memory, and the places after it for rows and sums; all in bytes. */
-interface TreeTables {
-  readonly bytes: Uint8Array
-  readonly rowsAt: number
-  readonly givenAt: number
-  readonly end: number
-}
-
-/** @param rows the most of one call @throws NotRead for what the tables cannot express */
+/**
+ * @param rows the most of one call
+ * @returns the initial memory, and the places after it for rows and sums; all in bytes
+ * @throws NotRead for what the tables cannot express
+ */
 export function tablesOf(
   ensemble: Ensemble,
   { features, rows }: { readonly features: number; readonly rows: number },
-): TreeTables {
+) {
   const { aggregate, targets, trees } = ensemble
   const laid = trees.map((tree) => laidOut(unshared(tree), aggregate))
   const base = LANES + (features + targets + MOST_WORDS) * LANE_BYTES
