@@ -77,11 +77,12 @@ export class TreeEvaluator {
     this.#width = width
     this.#sums = new TreeSums(ensemble, features.length)
     this.#combine = combineOf(ensemble)
-    this.#labels = labelsOf(ensemble)
+    const { classes, targets } = ensemble
+    this.#labels = Float64Array.from(classes?.labels ?? new Float64Array(targets))
     const isUnchanged =
       steps.length === 0 && features.length === width && features.every((f, i) => f === i)
     this.#prepared = isUnchanged ? null : new Float32Array(ROWS * features.length)
-    this.#scores = new Float32Array(Math.max(2, ensemble.targets))
+    this.#scores = new Float32Array(Math.max(2, targets))
   }
 
   /** One array for each of the model's columns: scores as float32, labels as integers. */
@@ -131,10 +132,6 @@ export class TreeEvaluator {
     }
     return prepared.subarray(0, count * width)
   }
-}
-
-function labelsOf({ classes, targets }: Ensemble): Float64Array {
-  return Float64Array.from(classes?.labels ?? Array.from({ length: targets }, () => 0))
 }
 
 function multiplied(score: number, factors: readonly number[]): number {
