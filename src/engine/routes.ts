@@ -1,6 +1,6 @@
 import { TidemarkError } from '../kernel/errors.ts'
 import { isShare, SHARES, Share } from '../kernel/shares.ts'
-import type { RouteDefinition, ScoreStep } from '../topology/definition.ts'
+import type { RouteCondition, ScoreStep } from '../topology/definition.ts'
 import {
   type ConditionMoment,
   checkFeaturesRead,
@@ -35,11 +35,10 @@ export class Routes {
     this.view = new FeatureView(features, carry)
     this.#step = name
     this.#keys = keys
-    this.#rules = routes.map((route) => ({
-      name: route.name,
-      share: route.share === null ? null : new Share(route.name, route.share),
-      holds: holdsOf(route, input),
-    }))
+    this.#rules = routes.map((route) => {
+      const share = route.share === null ? null : new Share(route.name, route.share)
+      return { name: route.name, share, holds: route.when && holdsOf(route.when, input) }
+    })
   }
 
   /** The first rule that holds for an event; the number of rules: none does. */
@@ -65,8 +64,7 @@ export function noCondition(step: string, got: unknown): TidemarkError {
   return new TidemarkError('FUNCTION_THREW', what)
 }
 
-function holdsOf({ when }: RouteDefinition, input: StepInput): Rule['holds'] {
-  if (when === null) return null
+function holdsOf(when: RouteCondition, input: StepInput): Rule['holds'] {
   const first = firstArgument(when, input)
   return (event) => when(first(event), event.features, event.timeMs)
 }
