@@ -110,7 +110,7 @@ export class SeenIds implements HeldState {
 
   expire(watermarkMs: number, most: number): void {
     this.#expiry.sweep(watermarkMs, most, {
-      newestMsOf: (span) => this.#slabs.pageOf(span)[atOf(span) + TO] as number,
+      newestMsOf: (span) => this.#fieldOf(span, TO),
       evict: (span) => this.#evict(span),
     })
     this.numbers.expire(most)
@@ -122,9 +122,9 @@ export class SeenIds implements HeldState {
     while (this.#newest.length <= id) this.#newest.push(NONE)
     let newer = NONE
     let older = this.#newestOf(id)
-    while (older !== NONE && this.#fromOf(older) > (page[at + FROM] as number)) {
+    while (older !== NONE && this.#fieldOf(older, FROM) > (page[at + FROM] as number)) {
       newer = older
-      older = this.#olderThan(older)
+      older = this.#fieldOf(older, OLDER)
     }
     page[at + OLDER] = older
     this.#setOlder(id, newer, span)
@@ -146,7 +146,7 @@ export class SeenIds implements HeldState {
     const at = atOf(span)
     const id = page[at + ID] as number
     let newer = NONE
-    for (let other = this.#newestOf(id); other !== span; other = this.#olderThan(other)) {
+    for (let other = this.#newestOf(id); other !== span; other = this.#fieldOf(other, OLDER)) {
       newer = other
     }
     this.#setOlder(id, newer, page[at + OLDER] as number)
@@ -174,12 +174,8 @@ export class SeenIds implements HeldState {
     return this.#newest[id] ?? NONE
   }
 
-  #olderThan(span: number): number {
-    return this.#slabs.pageOf(span)[atOf(span) + OLDER] as number
-  }
-
-  #fromOf(span: number): number {
-    return this.#slabs.pageOf(span)[atOf(span) + FROM] as number
+  #fieldOf(span: number, offset: number): number {
+    return this.#slabs.pageOf(span)[atOf(span) + offset] as number
   }
 }
 
