@@ -100,7 +100,8 @@ export class Summaries {
       const value = events.data[events.column(column) + index] as number
       const end = halfLifeEnd(timeMs, halfLifeMs)
       const left = value * 2 ** ((timeMs - end * halfLifeMs) / halfLifeMs)
-      addLeft(row, this.#decayedAt + d * DECAYED, left, end)
+      const at = this.#decayedAt + d * DECAYED
+      addTo(row, at + DECAYED_SUM, left * moveTo(row, at, end))
     }
   }
 }
@@ -197,10 +198,6 @@ function clearDecayed(into: Float64Array, at: number): void {
 /** The end of a time's half-life, in half-lives since the epoch. */
 function halfLifeEnd(timeMs: number, halfLifeMs: number): number {
   return Math.floor(timeMs / halfLifeMs) + 1
-}
-
-function addLeft(into: Float64Array, at: number, left: number, end: number): void {
-  addTo(into, at + DECAYED_SUM, left * moveTo(into, at, end))
 }
 
 function addDecayed(into: Float64Array, at: number, from: Float64Array, of: number): void {
