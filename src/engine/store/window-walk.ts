@@ -120,11 +120,7 @@ function writerOf(features: readonly PlacedFeature[]): WriteWindow {
   const make = generated(['features', ...names], body) as
     | ((all: typeof features, ...values: readonly PlacedFeature['value'][]) => WriteWindow)
     | null
-  return make?.(features, ...features.map(({ value }) => value)) ?? writeInLoop(features)
-}
-
-/** Used where no code can be generated. */
-function writeInLoop(features: readonly PlacedFeature[]): WriteWindow {
+  if (make !== null) return make(features, ...features.map(({ value }) => value))
   return (query, row) => {
     const isEmpty = query.count === 0
     for (const feature of features) {
