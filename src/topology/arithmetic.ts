@@ -69,7 +69,10 @@ class Printer {
   }
 
   print(node: SyntaxNode): string {
-    if (node.type === 'Literal') return this.#constant(node.value)
+    if (node.type === 'Literal') {
+      if (typeof node.value === 'number') return String(node.value)
+      throw new SourceRefusal('it uses a constant that is no number')
+    }
     if (node.type === 'Identifier') {
       if (CONSTANTS.has(node.name) && !this.#binds(node.name)) return node.name
       return this.#number(this.#named.get(node.name), node.name)
@@ -86,11 +89,6 @@ class Printer {
     }
     const { test, consequent, alternate } = node
     return `(${this.print(test)} ? ${this.print(consequent)} : ${this.print(alternate)})`
-  }
-
-  #constant(value: unknown): string {
-    if (typeof value === 'number') return String(value)
-    throw new SourceRefusal('it uses a constant that is no number')
   }
 
   #call({ callee, arguments: given }: NodeOf<'CallExpression'>): string {
