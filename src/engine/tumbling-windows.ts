@@ -3,7 +3,6 @@ import { sortInTurns } from '../kernel/slices.ts'
 import { startOfWindow } from '../kernel/time.ts'
 import type { Aggregate } from '../topology/aggregates.ts'
 import type { TumblingStep } from '../topology/definition.ts'
-import type { OnLate } from '../topology/source.ts'
 import { type Batch, NO_EVENTS, NONE_DEGRADED, type WindowResult } from './events.ts'
 import { badColumn, lateError, threw } from './faults.ts'
 import {
@@ -14,13 +13,12 @@ import {
   type StepStates,
 } from './operators/rule.ts'
 import type { ChunkRun } from './run.ts'
-import type { Dictionary } from './store/dictionary.ts'
 import { EventColumns } from './store/event-columns.ts'
 import { Calendar } from './store/expiry.ts'
 import { Histories } from './store/histories.ts'
 import type { History } from './store/history.ts'
 import type { EventMoment } from './store/keyed-windows.ts'
-import { type HeldState, HISTORY_BYTES, type StateUse } from './store/state-limits.ts'
+import { type HeldState, HISTORY_BYTES } from './store/state-limits.ts'
 import { WindowWalk } from './store/window-walk.ts'
 import { isWindowClosed } from './watermark.ts'
 
@@ -50,31 +48,22 @@ export class TumblingWindows implements Operator, HeldState {
   readonly states = [this]
   readonly #step: TumblingStep
   readonly #steps: StepsBehind
-  readonly #isWhole: boolean
-  readonly #onLate: OnLate
-  readonly #use: StateUse
+  readonly #context: OperatorContext
   readonly #columns: EventColumns
   readonly #walk: WindowWalk
   readonly #fields: readonly (readonly [name: string, aggregate: Aggregate])[]
   readonly #row: Float64Array
-  readonly #keys: Dictionary
   readonly #histories: Histories
   /** Keys of open windows, by the windows' end. */
   readonly #open = new Calendar()
 
-  constructor(
-    step: TumblingStep,
-    steps: StepsBehind,
-    { input: { reader }, keys, use, onLate, isWhole }: OperatorContext,
-  ) {
+  constructor(step: TumblingStep, steps: StepsBehind, context: OperatorContext) {
+    const { input, keys } = context
     const aggregates = Object.values(step.aggregates)
     this.#step = step
     this.#steps = steps
-    this.#isWhole = isWhole
-    this.#onLate = onLate
-    this.#keys = keys
-    this.#use = use
-    const cells = { reader, precision: 'float64', hash: keys.hash } as const
+    this.#context = context
+    const cells = { reader: input.reader, precision: 'float64', hash: keys.hash } as const
     this.#columns = new EventColumns(step.columns, aggregates, cells)
     this.#histories = new Histories(this.#columns.layout)
     const { lengthMs } = step
@@ -149,7 +138,7 @@ export class TumblingWindows implements Operator, HeldState {
     let isFirst = true
     for (const results of withRest(resultsOf(turn), turn)) {
       // Whole results are not passed on yet, but others get their turn.
-      if (!isFirst) yield this.#isWhole ? [] : run.takeReady()
+      if (!isFirst) yield this.#context.isWhole ? [] : run.takeReady()
       isFirst = false
       if (results.length > 0) yield* passOn(this.#steps.behind, batchOf(results), run)
     }
@@ -212,15 +201,16 @@ export class TumblingWindows implements Operator, HeldState {
   /** Reads an event that its window, and the limits, still accept. */
   #accepts(batch: Batch, index: number, { run, late }: Pick<Turn, 'run' | 'late'>): boolean {
     const { name, graceMs } = this.#step
+    const { onLate, use } = this.#context
     const key = batch.keys[index] as number
     const timeMs = batch.timesMs[index] as number
     const watermarkMs = batch.watermarksMs[index] as number
     if (isWindowClosed(this.#endOf(timeMs), graceMs, watermarkMs)) {
       late.push(index)
-      if (this.#onLate === 'dead-letter') run.fault(index, name, lateError(timeMs, watermarkMs))
+      if (onLate === 'dead-letter') run.fault(index, name, lateError(timeMs, watermarkMs))
       return false
     }
-    const error = this.#read(batch, index) ?? this.#use.refusal(this.#histories.has(key) ? 0 : 1)
+    const error = this.#read(batch, index) ?? use.refusal(this.#histories.has(key) ? 0 : 1)
     if (error !== null) run.fault(index, name, error)
     return error === null
   }
@@ -251,22 +241,22 @@ export class TumblingWindows implements Operator, HeldState {
   }
 
   #begin(key: number): History {
-    this.#use.keys++
-    this.#keys.hold(key)
+    this.#context.use.keys++
+    this.#context.keys.hold(key)
     return this.#histories.begin(key)
   }
 
   #evict(key: number): void {
     this.#histories.evict(false)
-    this.#use.keys--
-    this.#keys.release(key)
+    this.#context.use.keys--
+    this.#context.keys.release(key)
   }
 
   #result(
     history: History,
     { endMs, isFinal, cause }: Pick<WindowResult, 'endMs' | 'isFinal' | 'cause'>,
   ): WindowResult {
-    const key = this.#keys.cellOf(history.key) as string
+    const key = this.#context.keys.cellOf(history.key) as string
     const startMs = endMs - this.#step.lengthMs
     const range = { afterMs: startMs - 1, upToMs: endMs - 1, timeMs: endMs }
     this.#walk.writeRange(history, range, this.#row)
@@ -280,7 +270,8 @@ export class TumblingWindows implements Operator, HeldState {
 
   /** By UTF-16 code units, the same on every machine. */
   readonly #byText = (a: number, b: number): number => {
-    const [one, other] = [this.#keys.cellOf(a), this.#keys.cellOf(b)]
+    const { keys } = this.#context
+    const [one, other] = [keys.cellOf(a), keys.cellOf(b)]
     return one < other ? -1 : one > other ? 1 : 0
   }
 }
