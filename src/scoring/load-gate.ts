@@ -17,16 +17,12 @@ import {
   readGolden,
 } from './golden.ts'
 import { SCORE_TYPES, widthOf } from './onnx-session.ts'
-import type { Runner, Signature } from './runner.ts'
+import type { OpenedModel, Runner, Signature } from './runner.ts'
 import { scoreColumns } from './scorer.ts'
 import { dependsOnBatch, sampleRows } from './warm-up.ts'
 
-interface Declared extends Runner {
-  readonly signature: Signature
-}
-
-export interface Proven<M> {
-  readonly runner: M
+export interface Proven {
+  readonly runner: OpenedModel
   readonly golden: Golden | null
   /** Must each row run alone, because other rows of a batch change its scores? */
   readonly isAlone: boolean
@@ -39,11 +35,11 @@ const TRIAL_ROWS = 4
  * @param most golden rows of a batch @default one if other rows change its scores, else any number
  * @throws Refused with all independent faults at once, without those that follow from another
  */
-export async function proveModel<M extends Declared>(
+export async function proveModel(
   candidate: Candidate,
-  open: (candidate: Candidate) => Promise<M>,
+  open: (candidate: Candidate) => Promise<OpenedModel>,
   most: number | null = null,
-): Promise<Proven<M>> {
+): Promise<Proven> {
   const { model, found, where } = candidate
   const faults = shaFaults(candidate)
   const check: GoldenCheck = { model, sha256: faults.length === 0 ? found.sha256 : null, where }

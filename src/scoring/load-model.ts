@@ -86,7 +86,7 @@ export async function readUse(
 }
 
 export interface OpenedUse extends ReadUse {
-  readonly proven: Proven<OpenedModel>
+  readonly proven: Proven
   readonly isInline: boolean
 }
 
