@@ -120,10 +120,7 @@ function checkTables({ tables, stores }: Definition, report: ReportFault): void 
   for (const name of new Set(names.filter((each, i) => names.indexOf(each) < i))) {
     report(name, `two tables or stores are named "${name}"`)
   }
-  for (const table of tables) {
-    const { name } = table
-    checkTable(table, (what, o) => report(name, what, o))
-  }
+  for (const table of tables) checkTable(table, (what, o) => report(table.name, what, o))
 }
 
 function checkTable(table: TableDefinition, tell: ReportFieldFault): void {
