@@ -60,7 +60,9 @@ export class ModelCache {
   }
 
   #placeOf({ kind, dependsOn }: Pick<Finding<unknown>, 'kind' | 'dependsOn'>): string {
-    return join(kind, `${this.#nameOf(dependsOn)}.json`)
+    this.#machine ??= thisMachine()
+    const all = JSON.stringify({ ...dependsOn, ...this.#machine })
+    return join(kind, `${createHash('sha256').update(all).digest('hex')}.json`)
   }
 
   async #contentOf(place: string): Promise<unknown> {
@@ -82,12 +84,6 @@ export class ModelCache {
       await writeFile(aside, JSON.stringify(found))
       await rename(aside, file)
     } catch {}
-  }
-
-  #nameOf(dependsOn: object): string {
-    this.#machine ??= thisMachine()
-    const all = JSON.stringify({ ...dependsOn, ...this.#machine })
-    return createHash('sha256').update(all).digest('hex')
   }
 }
 
