@@ -236,15 +236,13 @@ function reuseDefinition(
   { table, score, at, maxAge, unless, drift }: GivenReuse,
   names: readonly string[],
 ): ReuseDefinition {
-  const { adjust } = drift ?? {}
+  const adjust = (drift?.adjust ?? null) as DriftDefinition['adjust']
   return {
     table: table.name,
     ...{ score, at, maxAgeMs: maxAge, unless: unless ?? null },
-    drift: drift === undefined ? null : { ...drift, names, adjust: (adjust as Adjust) ?? null },
+    drift: drift === undefined ? null : { ...drift, names, adjust },
   }
 }
-
-type Adjust = DriftDefinition['adjust'] | undefined
 
 function shadowOf(model: string, { sink, share = 1 }: Shadow = {}): ShadowDefinition {
   return { model, sink: sink === undefined ? null : { name: sink, topic: sink }, share }
