@@ -75,7 +75,9 @@ export class OnnxSession implements OpenedModel {
 
   /** @throws Error with ONNX Runtime's message */
   static async load(bytes: Uint8Array, reading: ModelReading): Promise<OnnxSession> {
-    const runtime = await loadRuntime()
+    // Needed by few: trees alone save 40 MB. It sends telemetry unless the environment says no now.
+    process.env['ORT_DISABLE_TELEMETRY'] ??= '1'
+    const runtime = await import('onnxruntime-node')
     const session = await runtime.InferenceSession.create(bytes, OPTIONS)
     return new OnnxSession(runtime, session, reading)
   }
@@ -99,12 +101,6 @@ export class OnnxSession implements OpenedModel {
   async close(): Promise<void> {
     await this.#session.release()
   }
-}
-
-/** Needed by few: trees alone save 40 MB. It sends telemetry unless the environment says no now. */
-async function loadRuntime(): Promise<Runtime> {
-  process.env['ORT_DISABLE_TELEMETRY'] ??= '1'
-  return import('onnxruntime-node')
 }
 
 function tensorInfo(metadata: InferenceSession.ValueMetadata): OnnxValue {
