@@ -207,11 +207,6 @@ const LOG_GAMMA = Math.log(GAMMA)
 const FIRST = Math.ceil(Math.log(LEAST_MAGNITUDE) / LOG_GAMMA)
 const BUCKETS = Math.ceil(Math.log(MOST_MAGNITUDE) / LOG_GAMMA) - FIRST + 1
 
-interface Bucket {
-  readonly value: number
-  readonly count: number
-}
-
 export class QuantileSketch {
   readonly #below = new Float64Array(BUCKETS)
   readonly #above = new Float64Array(BUCKETS)
@@ -250,7 +245,7 @@ export class QuantileSketch {
   }
 
   /** Yields the buckets that are not empty, in ascending order. */
-  *buckets(): Generator<Bucket> {
+  *buckets(): Generator<{ readonly value: number; readonly count: number }> {
     for (let at = BUCKETS - 1; at >= 0; at--) {
       const count = this.#below[at] as number
       if (count > 0) yield { value: -valueAt(at), count }
