@@ -34,10 +34,7 @@ export interface DriverMatchers<T> {
 interface Context {
   readonly isNot: boolean
   equals(a: unknown, b: unknown, testers?: unknown[]): boolean
-  readonly utils: {
-    readonly iterableEquality: unknown
-    readonly subsetEquality: unknown
-  }
+  readonly utils: Readonly<Record<'iterableEquality' | 'subsetEquality', unknown>>
 }
 
 interface Verdict {
