@@ -5,8 +5,7 @@ import { seeded } from '../kernel/random.ts'
 import { committingThrough } from '../records/committing-through.ts'
 import type { MemoryRecords } from '../records/memory/memory-records.ts'
 import type { Guarantee } from '../records/port.ts'
-import type { Outcomes, RuntimeEvent } from '../runtime/events.ts'
-import { addOutcomes, NO_OUTCOMES } from '../runtime/output/outcomes.ts'
+import type { RuntimeEvent } from '../runtime/events.ts'
 import type { Prepared, PreparedTopology } from '../runtime/prepared.ts'
 import { startWorker, type Worker } from '../runtime/worker.ts'
 import { columnNames, NO_ROWS, type Scorer } from '../scoring/scorer.ts'
@@ -18,18 +17,6 @@ import type { VirtualClock } from './virtual-clock.ts'
 
 const GROUP = 'test'
 
-/** Outcomes of all records so far, without a crashed worker's unfinished commit. */
-export class Tally {
-  outcomes: Outcomes = NO_OUTCOMES
-  /** By partition, ms since the epoch. */
-  readonly watermarksMs = new Map<number, number>()
-
-  add({ outcomes, partition, watermarkMs }: Processed): void {
-    this.outcomes = addOutcomes(this.outcomes, outcomes)
-    this.watermarksMs.set(partition.partition, watermarkMs)
-  }
-}
-
 type Processed = Extract<RuntimeEvent, { type: 'processed' }>
 
 interface LifeOptions {
@@ -39,7 +26,8 @@ interface LifeOptions {
   readonly partitions: number
   readonly clock: VirtualClock
   readonly guarantee: Guarantee
-  readonly tally: Tally
+  /** Takes what has come of records; an unfinished commit of a crashed worker is left out. */
+  readonly onProcessed: (event: Processed) => void
 }
 
 export class Life {
@@ -132,7 +120,7 @@ export class Life {
 
   #observe(event: RuntimeEvent): void {
     if (event.type === 'processed') {
-      if (!this.#withholds) this.#o.tally.add(event)
+      if (!this.#withholds) this.#o.onProcessed(event)
     } else if (event.type === 'consumed' && event.records === 0) {
       this.#readTo.set(event.partition.partition, event.endOffset)
     } else if (event.type === 'restoring') {

@@ -3,13 +3,14 @@ import type { DurationMs } from '../kernel/time.ts'
 import { MemoryRecords } from '../records/memory/memory-records.ts'
 import type { Guarantee, LogRecord } from '../records/port.ts'
 import type { Outcomes } from '../runtime/events.ts'
+import { addOutcomes, NO_OUTCOMES } from '../runtime/output/outcomes.ts'
 import type { Prepared } from '../runtime/prepared.ts'
 import { prepare } from '../runtime/start/prepare.ts'
 import { allTopics, redisSinks } from '../topology/graph.ts'
 import type { CloudEvent } from '../topology/source.ts'
 import type { Topology } from '../topology/stream.ts'
 import { DrivenStore } from './driven-store.ts'
-import { Life, type ModelFunction, numbersTo, Tally, withModelFunctions } from './driven-worker.ts'
+import { Life, type ModelFunction, numbersTo, withModelFunctions } from './driven-worker.ts'
 import {
   type DeadLetter,
   deadLetterOf,
@@ -87,7 +88,9 @@ export class TopologyDriver<Out, In = unknown> {
   #clock: VirtualClock
   #prepared: Prepared | null = null
   #life: Life | null = null
-  readonly #tally = new Tally()
+  #outcomes = NO_OUTCOMES
+  /** By partition. */
+  readonly #watermarksMs = new Map<number, number>()
 
   private constructor(topology: Topology<Out, In>, options: DriverOptions) {
     this.#topology = topology
@@ -201,12 +204,12 @@ export class TopologyDriver<Out, In = unknown> {
 
   /** Outcomes of all records so far, each record counted once. */
   get outcomes(): Outcomes {
-    return this.#tally.outcomes
+    return this.#outcomes
   }
 
   /** The watermark of a partition, ms since the epoch; −Infinity before its first event. */
   watermarkMs(partition = 0): number {
-    return this.#tally.watermarksMs.get(partition) ?? Number.NEGATIVE_INFINITY
+    return this.#watermarksMs.get(partition) ?? Number.NEGATIVE_INFINITY
   }
 
   /**
@@ -238,7 +241,10 @@ export class TopologyDriver<Out, In = unknown> {
       partitions: this.#partitions,
       clock: this.#clock,
       guarantee: this.#options.guarantee ?? 'exactly-once',
-      tally: this.#tally,
+      onProcessed: ({ outcomes, partition, watermarkMs }) => {
+        this.#outcomes = addOutcomes(this.#outcomes, outcomes)
+        this.#watermarksMs.set(partition.partition, watermarkMs)
+      },
     })
     await this.#life.settled()
   }
