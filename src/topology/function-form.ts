@@ -58,7 +58,8 @@ class Form {
   /** A node with a name that is a property, not a variable. */
   #named(node: Fields, field: 'property' | 'key', scope: Scope): unknown {
     const { shorthand: _, [field]: name, ...rest } = node
-    const text = node['computed'] === true ? this.of(name, scope) : ['name', nameOf(name as Fields)]
+    const { name: own, value } = name as Fields
+    const text = node['computed'] === true ? this.of(name, scope) : ['name', own ?? String(value)]
     return [text, this.#fields(rest, scope)]
   }
 
@@ -79,10 +80,6 @@ function isNode(value: unknown): value is Fields {
 function plain(value: unknown): unknown {
   if (typeof value === 'object' && value !== null && 'cooked' in value) return value.cooked
   return typeof value === 'bigint' || value instanceof RegExp ? String(value) : value
-}
-
-function nameOf({ name, value }: Fields): unknown {
-  return name ?? String(value)
 }
 
 const UNDEFINED: Fields = { type: 'Identifier', name: 'undefined' }
