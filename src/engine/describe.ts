@@ -68,14 +68,12 @@ interface StepDescription {
   readonly feeds: readonly string[]
 }
 
-const asSource: Print = (of) => of.toString()
-
 /**
  * The description that `tidemark graph --format json` writes. Reads no file and checks nothing.
  *
  * @param print how functions are printed @default their source text
  */
-export function describe(topology: Definition, print: Print = asSource): Description {
+export function describe(topology: Definition, print: Print = String): Description {
   // Hashed in this order, with every field: another order in the builder rebuilds all windows.
   const { schema: _, ...source } = topology.source
   const { format, eventTimeMs, onTombstone } = source
