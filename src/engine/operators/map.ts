@@ -42,7 +42,7 @@ export const map: OperatorRule<MapStep> = {
         const made: unknown[] = new Array(batch.count)
         const given = { ...batch, events: source, source, features: null }
         const indices =
-          isDirect && areInColumns(source, batch.indices)
+          isDirect && batch.indices.every((index) => isInColumns(source, index))
             ? batch.indices
             : run.each(name, given, (events, index) => {
                 if (!isDirect || !isInColumns(events, index)) made[index] = read.of(events, index)
@@ -58,11 +58,6 @@ function shapeOf(to: MapStep['to'], shape: EventShape | null): EventShape | null
   const reading = readFunction(to)
   if (shape === null || shape.expression !== null || 'why' in reading) return null
   return { known: shape.known, expression: reading.expression }
-}
-
-function areInColumns(events: Events, indices: readonly number[]): boolean {
-  for (const index of indices) if (!isInColumns(events, index)) return false
-  return true
 }
 
 function isInColumns(events: Events, index: number): boolean {
