@@ -8,7 +8,7 @@ import type { OperatorContext } from './operators/rule.ts'
 import { Dictionary } from './store/dictionary.ts'
 import { Expiry } from './store/expiry.ts'
 import { atOf, Slabs } from './store/slabs.ts'
-import type { HeldState, StateUse } from './store/state-limits.ts'
+import type { HeldState } from './store/state-limits.ts'
 
 const WIDTH = 5
 /** Offsets in a span: its id and key, its first and last event time, the id's next older span. */
@@ -33,6 +33,8 @@ interface IdTimes {
   readonly retentionMs: number
 }
 
+type SeenContext = Pick<OperatorContext, 'keys' | 'use'>
+
 /**
  * The ids that each key has had lately, as spans of event times less than `within` apart; most have
  * one. A span is numbers in a slab, so the garbage collector has nothing to scan.
@@ -41,8 +43,7 @@ export class SeenIds implements HeldState {
   readonly numbers: Dictionary
   readonly #withinMs: number
   readonly #expiry: Expiry
-  readonly #keys: Dictionary
-  readonly #use: StateUse
+  readonly #context: SeenContext
   readonly #slabs = new Slabs()
   /** By an id's number: the place of its newest span. */
   readonly #newest: number[] = []
@@ -50,15 +51,11 @@ export class SeenIds implements HeldState {
   readonly #spansOfKey: number[] = []
   #size = 0
 
-  constructor(
-    { withinMs, retentionMs }: IdTimes,
-    { keys, use }: Pick<OperatorContext, 'keys' | 'use'>,
-  ) {
+  constructor({ withinMs, retentionMs }: IdTimes, context: SeenContext) {
     this.#withinMs = withinMs
     this.#expiry = new Expiry(retentionMs)
-    this.#keys = keys
-    this.numbers = new Dictionary(keys.hash)
-    this.#use = use
+    this.#context = context
+    this.numbers = new Dictionary(context.keys.hash)
   }
 
   get bytes(): number {
@@ -135,8 +132,8 @@ export class SeenIds implements HeldState {
     while (spans.length <= key) spans.push(0)
     if (spans[key] === 0) {
       this.#size++
-      this.#use.keys++
-      this.#keys.hold(key)
+      this.#context.use.keys++
+      this.#context.keys.hold(key)
     }
     spans[key] = (spans[key] as number) + 1
   }
@@ -160,8 +157,8 @@ export class SeenIds implements HeldState {
     this.#spansOfKey[key] = left
     if (left > 0) return
     this.#size--
-    this.#use.keys--
-    this.#keys.release(key)
+    this.#context.use.keys--
+    this.#context.keys.release(key)
   }
 
   /** Sets the span after `newer`, or the id's newest span. */

@@ -60,8 +60,7 @@ export class KeyedWindows implements HeldState {
   readonly #tumblingMs: readonly number[]
   readonly #sinceLast: readonly Numbered<'sinceLast'>[]
   readonly #sinceLastEver: readonly (Numbered<'sinceLastEver'> & { readonly capSeconds: number })[]
-  readonly #keys: Dictionary
-  readonly #use: StateUse
+  readonly #context: WindowsContext
   readonly #histories: Histories
   /** The longest rolling window. */
   readonly #longestMs: number
@@ -71,7 +70,8 @@ export class KeyedWindows implements HeldState {
   readonly #retentionMs: number
   readonly #expiry: Expiry
 
-  constructor(step: FeaturesStep, kind: number, { reader, keys, use }: WindowsContext) {
+  constructor(step: FeaturesStep, kind: number, context: WindowsContext) {
+    const { reader, keys } = context
     const { is, has, where, columns } = step.kinds[kind] as KindDefinition
     const features = step.features
       .map((f, feature) => ({ ...f, feature }))
@@ -111,8 +111,7 @@ export class KeyedWindows implements HeldState {
     const lengths = [...aggregated, ...this.#sinceLast].map((f) => f.lengthMs)
     this.#retentionMs = Math.max(0, ...lengths)
     this.#expiry = new Expiry(this.#retentionMs)
-    this.#keys = keys
-    this.#use = use
+    this.#context = context
     this.#histories = new Histories(this.#columns.layout)
   }
 
@@ -236,8 +235,8 @@ export class KeyedWindows implements HeldState {
     this.#prune(this.#histories.of(key) as History, watermarkMs)
     this.#histories.evict(this.#remembers)
     if (this.#remembers) return
-    this.#use.keys--
-    this.#keys.release(key)
+    this.#context.use.keys--
+    this.#context.keys.release(key)
   }
 
   /** Is the time of a key's newest event kept for ever? */
@@ -296,8 +295,8 @@ export class KeyedWindows implements HeldState {
 
   #begin({ key, timeMs }: EventMoment): History {
     if (!this.#histories.has(key)) {
-      this.#use.keys++
-      this.#keys.hold(key)
+      this.#context.use.keys++
+      this.#context.keys.hold(key)
     }
     this.#expiry.file(key, timeMs)
     return this.#histories.begin(key)
