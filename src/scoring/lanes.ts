@@ -92,7 +92,9 @@ export async function chooseLanes(opened: Opened, choice: LaneChoice): Promise<C
     const thread = isInline ? await openOther() : runner
     const { sample } = choice
     await thread.run(sample.subarray(0, (rows * sample.length) / LARGEST_BATCH), rows)
-    lanes.push(laneOf(watched(thread, choice), rows, budgetMs))
+    // Rows of a guarded model are given up before, and nothing waits for those of a background one.
+    const isWatched = !choice.isGuarded && !choice.isBackground
+    lanes.push(laneOf(isWatched ? watchedRunner(thread, choice) : thread, rows, budgetMs))
   }
   if (isInline ? inlineRows === 0 : inlineRows === rows) await runner.close()
   return { lanes, threads: inlineRows < rows ? 1 : 0, notes }
@@ -107,12 +109,6 @@ function batchMs({ isGuarded, latencyBudgetMs }: LaneChoice): number {
 function mostRows(cost: Cost, choice: LaneChoice): number {
   if (rowsWithin(choice.latencyBudgetMs, cost) === 0) return 0
   return Math.max(1, rowsWithin(batchMs(choice), cost))
-}
-
-/** Watches a thread, unless its rows are given up before, or nothing waits for them. */
-function watched(thread: Runner, choice: LaneChoice): Runner {
-  const { isGuarded, isBackground } = choice
-  return isGuarded || isBackground ? thread : watchedRunner(thread, choice)
 }
 
 /** The most rows of a batch on this thread; 0: none runs there. */
