@@ -158,19 +158,17 @@ function applyStep(step: RowStep, row: Float32Array): void {
 type Combine = (sums: Float32Array) => number
 
 function combineOf(ensemble: Ensemble): Combine {
-  const { classes, targets, transform } = ensemble
+  const { baseValues, classes, targets, transform } = ensemble
   const reach = reached(ensemble)
   if (classes === null) return regressorOf(ensemble, reach)
   if (targets < 2) throw new NotRead('a classifier with one class')
   if (reach.includes('sometimes')) throw new NotRead('a class with a weight in only some leaves')
   if (targets === 2) return binaryOf(ensemble, classes, reach)
   return (sums) => {
-    addBase(sums, ensemble.baseValues)
-    const label = largestOf(
-      sums,
-      targets,
-      (t) => reach[t] === 'always' || t < ensemble.baseValues.length,
-    )
+    for (let t = 0; t < baseValues.length; t++) {
+      sums[t] = (sums[t] as number) + (baseValues[t] as number)
+    }
+    const label = largestOf(sums, targets, (t) => reach[t] === 'always' || t < baseValues.length)
     transformAll(transform, sums, targets)
     return label
   }
@@ -226,12 +224,6 @@ function binaryOf(
       sums[1] = label === 1 ? score : -score
     }
     return label
-  }
-}
-
-function addBase(sums: Float32Array, baseValues: readonly number[]): void {
-  for (let t = 0; t < baseValues.length; t++) {
-    sums[t] = (sums[t] as number) + (baseValues[t] as number)
   }
 }
 
