@@ -27,7 +27,7 @@ export interface BadCell {
 }
 
 /** One number that is infinite as a float32 would spoil its key's features for a whole window. */
-export type Precision = 'float32' | 'float64'
+type Precision = 'float32' | 'float64'
 
 interface ColumnsContext {
   /** How functions are evaluated. @default they are called */
