@@ -130,10 +130,7 @@ export class FeatureRows implements Operator {
   }
 
   *process(batch: Batch, run: ChunkRun): ReadyBatches {
-    if (run.mode !== 'preview') {
-      const { watermarksMs } = batch
-      this.#watermarkMs = Math.max(this.#watermarkMs, watermarksMs.at(-1) ?? this.#watermarkMs)
-    }
+    this.#watermarkMs = run.watermarkAfter(batch, this.#watermarkMs)
     const late: number[] = []
     const open = run.mode === 'replay' ? null : this.#open(batch.count)
     this.#tables.turnTo(run.mode)

@@ -54,6 +54,11 @@ export class ChunkRun {
     if (windows > 0) this.#closed.set(step, (this.#closed.get(step) ?? 0) + windows)
   }
 
+  /** The watermark after a batch, ms; a preview does not move it. @param beforeMs before it */
+  watermarkAfter({ watermarksMs }: Batch, beforeMs: number): number {
+    return this.mode === 'preview' ? beforeMs : Math.max(beforeMs, watermarksMs.at(-1) ?? beforeMs)
+  }
+
   takeReady(): readonly ReadyBatch[] {
     return this.#ready.splice(0)
   }

@@ -93,10 +93,7 @@ class Dedupe implements Operator {
   }
 
   *process(batch: Batch, run: ChunkRun): ReadyBatches {
-    if (run.mode !== 'preview') {
-      const { watermarksMs } = batch
-      this.#watermarkMs = Math.max(this.#watermarkMs, watermarksMs.at(-1) ?? this.#watermarkMs)
-    }
+    this.#watermarkMs = run.watermarkAfter(batch, this.#watermarkMs)
     const late: number[] = []
     const indices = batch.indices.filter((index) => {
       if (!this.#isLate(batch, index)) return this.#isFirst(batch, index, run)
