@@ -112,8 +112,7 @@ export class BatchScorer implements Omit<Scorer, keyof About> {
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#close()
-    return this.#closing
+    return (this.#closing ??= this.#close())
   }
 
   async #close(): Promise<void> {
