@@ -87,14 +87,10 @@ function ensembleOf(
   const ensemble = readEnsemble(node)
   refuseOutOfRange(ensemble, rows.features.length)
   seen.push({ ensemble, rows })
-  const scores: KnownTensor = {
-    of: 'columns',
-    columns: Array.from({ length: ensemble.targets }, (_, score) => ({
-      is: 'score',
-      score,
-      factors: [],
-    })),
-  }
+  const columns = Array.from({ length: ensemble.targets }, (_, score): Column => {
+    return { is: 'score', score, factors: [] }
+  })
+  const scores: KnownTensor = { of: 'columns', columns }
   if (ensemble.classes === null) return [scores]
   const labels: KnownTensor =
     ensemble.classes.labels === null
