@@ -117,11 +117,16 @@ function together(batch: readonly Waiting[], length: number): Float32Array {
 function answerTo({ count, resolve, reject }: Waiting, answer: Answer, from: number): void {
   const columns = answer.columns.map((column) => column.subarray(from, from + count))
   for (let row = 0; row < count; row++) {
-    if (!answer.failed.has(from + row) && columns.every((column) => Number.isFinite(column[row])))
-      continue
+    if (!answer.failed.has(from + row) && isFiniteIn(columns, row)) continue
     return reject(
       new RequestFault(422, 'the model has no finite score for it', { where: `row ${row}` }),
     )
   }
   resolve(columns)
+}
+
+/** Whether each column has a finite number in a row. In a loop, because rows are many. */
+function isFiniteIn(columns: readonly Float64Array[], row: number): boolean {
+  for (const column of columns) if (!Number.isFinite(column[row])) return false
+  return true
 }

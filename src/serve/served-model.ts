@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { packageVersion } from '../kernel/node.ts'
 import { type EvaluatedOutput, evaluatedOutput } from '../scoring/accuracy/evaluation.ts'
 import { type Scorer, versionOf } from '../scoring/scorer.ts'
@@ -18,9 +19,11 @@ import {
   JSON_LENGTH,
   listOf,
   numberBytes,
+  type OutputTensor,
   objectOf,
   parsed,
   readRequest,
+  TURN,
   writeReply,
 } from './tensors.ts'
 
@@ -114,7 +117,8 @@ async function infer(of: ServedModel, asked: HttpRequest): Promise<HttpReply> {
   const bytes = tensors.map((tensor) => tensor.columns.length * numberBytes(tensor))
   const scores = await scored(of, asked, { rows, rowBytes: sumOf(bytes) })
   const about = { model_name: model.name, model_version: versionOf(scorer), ...(id && { id }) }
-  const answered = tensors.map((tensor) => ({ ...tensor, ...valuesOf(tensor, scores) }))
+  const answered: OutputTensor[] = []
+  for (const tensor of tensors) answered.push({ ...tensor, ...(await valuesOf(tensor, scores)) })
   return writeReply(about, answered)
 }
 
@@ -140,15 +144,20 @@ function scored(
   return queue.score(rows, asked)
 }
 
-/** The columns of an output, row by row. */
-function valuesOf({ columns, classes }: EvaluatedOutput, scores: readonly Float64Array[]) {
+/** The columns of an output, row by row; made in turns between which others work. */
+async function valuesOf({ columns, classes }: EvaluatedOutput, scores: readonly Float64Array[]) {
   const own = columns.map((at) => scores[at] as Float64Array)
   const [first] = own as [Float64Array]
   const rows = first.length
   if (classes === null) return { shape: [rows], data: first }
   const data = new Float64Array(rows * own.length)
-  for (const [i, column] of own.entries()) {
-    for (let row = 0; row < rows; row++) data[row * own.length + i] = column[row] as number
+  const turn = Math.ceil(TURN / own.length)
+  for (let from = 0; from < rows; from += turn) {
+    if (from > 0) await nextTurn()
+    const to = Math.min(rows, from + turn)
+    for (const [i, column] of own.entries()) {
+      for (let row = from; row < to; row++) data[row * own.length + i] = column[row] as number
+    }
   }
   return { shape: [rows, own.length], data }
 }

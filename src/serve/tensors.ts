@@ -8,6 +8,8 @@ import { RequestFault } from './request-fault.ts'
 /** Length of the JSON in front of binary tensors, bytes. */
 export const JSON_LENGTH = 'inference-header-content-length'
 const FLOAT32_BYTES = 4
+/** Numbers of an answer that are brought into form in one turn. */
+export const TURN = 2 ** 14
 
 interface WantedOutput {
   readonly name: string
@@ -161,31 +163,34 @@ export function numberBytes({ isBinary, datatype }: Pick<OutputTensor, 'isBinary
   return isBinary ? ARRAYS[datatype].BYTES_PER_ELEMENT : JSON_BYTES
 }
 
-/** The body of an answer, and its headers. */
+/** The body of an answer, and its headers; JSON is made in turns between which others work. */
 export async function writeReply(about: object, tensors: readonly OutputTensor[]) {
-  const outputs: string[] = []
-  for (const { name, datatype, shape, data, isBinary } of tensors) {
+  const json: Buffer[] = []
+  const binary: Buffer[] = []
+  let text = `${JSON.stringify(about).slice(0, -1)},"outputs":[`
+  for (const [i, { name, datatype, shape, data, isBinary }] of tensors.entries()) {
     const size = { binary_data_size: data.length * numberBytes({ isBinary, datatype }) }
     const head = { name, datatype, shape, ...(isBinary && { parameters: size }) }
-    const rest = isBinary ? '}' : `,"data":[${await jsonOf(data)}]}`
-    outputs.push(JSON.stringify(head).slice(0, -1) + rest)
+    text += (i > 0 ? ',' : '') + JSON.stringify(head).slice(0, -1)
+    if (isBinary) {
+      binary.push(Buffer.from(new ARRAYS[datatype](data).buffer))
+      text += '}'
+      continue
+    }
+    text += ',"data":['
+    for (let at = 0; at < data.length; at += TURN) {
+      if (at > 0) {
+        json.push(Buffer.from(`${text},`))
+        text = ''
+        await nextTurn()
+      }
+      text += data.subarray(at, at + TURN).join()
+    }
+    text += ']}'
   }
-  const json = Buffer.from(`${JSON.stringify(about).slice(0, -1)},"outputs":[${outputs.join()}]}`)
-  const binary = tensors.filter(({ isBinary }) => isBinary)
-  if (binary.length === 0) return { body: json, headers: { 'content-type': 'application/json' } }
-  const bytes = binary.map(({ data, datatype }) => Buffer.from(ARRAYS[datatype].from(data).buffer))
-  return { body: Buffer.concat([json, ...bytes]), headers: { [JSON_LENGTH]: String(json.length) } }
-}
-
-/** Numbers of which JSON is made in one turn. */
-const TURN = 2 ** 14
-
-/** The items of a JSON list, made in turns between which others work. */
-async function jsonOf(numbers: Float64Array): Promise<string> {
-  const parts: string[] = []
-  for (let at = 0; at < numbers.length; at += TURN) {
-    if (at > 0) await nextTurn()
-    parts.push(numbers.subarray(at, at + TURN).join())
-  }
-  return parts.join()
+  json.push(Buffer.from(`${text}]}`))
+  const body = Buffer.concat([...json, ...binary])
+  if (binary.length === 0) return { body, headers: { 'content-type': 'application/json' } }
+  const jsonBytes = json.reduce((sum, { length }) => sum + length, 0)
+  return { body, headers: { [JSON_LENGTH]: String(jsonBytes) } }
 }

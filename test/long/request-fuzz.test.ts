@@ -1,7 +1,9 @@
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { Worker } from 'node:worker_threads'
 import { gzipSync } from 'node:zlib'
 import { beforeAll, expect, test, vi } from 'vitest'
 import { mulberry32 } from '../bench/payments.ts'
@@ -263,26 +265,35 @@ function request(random: Random, more: readonly string[] = []): Sent {
   return { bytes: Buffer.concat([Buffer.from(head, 'latin1'), content]), isWhole }
 }
 
+interface Probed {
+  readonly probes: number
+  /** Answers other than 200, and none. */
+  readonly unhealthy: number
+  readonly slowestProbeMs: number
+}
+
 /** How a server has answered. */
 class Answers {
   /** Whole requests that it has left without one. */
   unanswered = 0
   slowestMs = 0
   mostBytes = 0
-  slowestProbeMs = 0
 
   get faults(): readonly string[] {
-    const faults = Object.entries({
+    return faultsIn({
       unanswered: [this.unanswered, 0],
       slowestMs: [this.slowestMs, ANSWERED_MS],
       // With its headers.
       mostBytes: [this.mostBytes, ANSWER_MB * 2 ** 20 + 1_000],
-      slowestProbeMs: [this.slowestProbeMs, PROBED_MS],
     })
-    return faults.flatMap(([what, [found = 0, most = 0]]) =>
-      found > most ? [`${what}: ${found} > ${most}`] : [],
-    )
   }
+}
+
+/** @param bounded figures, each with the most that it may be */
+function faultsIn(bounded: Readonly<Record<string, readonly [number, number]>>): string[] {
+  return Object.entries(bounded).flatMap(([name, [figure, most]]) =>
+    figure > most ? [`${name}: ${figure} > ${most}`] : [],
+  )
 }
 
 /** Sends a request that is whole, and waits for its answer. */
@@ -330,30 +341,36 @@ function attack(port: number, random: Random): Promise<void> {
   })
 }
 
-/** Asks for the health of a server until it is told to stop. */
-async function probe(url: string, answers: Answers, stopped: AbortSignal): Promise<void> {
-  while (!stopped.aborted) {
-    const sinceMs = performance.now()
-    const { status } = await fetch(`${url}/health`, { headers: { connection: 'close' } })
-    expect(status).toBe(200)
-    answers.slowestProbeMs = Math.max(answers.slowestProbeMs, performance.now() - sinceMs)
-    await sleep(PROBED_MS / 10)
+/** Asks for the health of a server until the faults of its answers are asked for. */
+function probing(url: string): () => Promise<readonly string[]> {
+  const prober = new Worker(new URL('./prober.js', import.meta.url), { workerData: { url } })
+  const probed = once(prober, 'message') as Promise<[Probed]>
+  return async () => {
+    prober.postMessage('stop')
+    const [{ probes, unhealthy, slowestProbeMs }] = await probed
+    return faultsIn({
+      unhealthy: [unhealthy, 0],
+      slowestProbeMs: [slowestProbeMs, PROBED_MS],
+      withoutProbes: [Number(probes === 0), 0],
+    })
   }
 }
 
-const megabytesOf = (pids: readonly number[]) =>
-  pids.map((pid) => {
+/** Has them collect garbage, which the next look at them shows. */
+function megabytesOf(pids: readonly number[]) {
+  return pids.map((pid) => {
+    process.kill(pid, 'SIGUSR2')
     const { rssBytes, peakRssBytes } = rssOf(readFileSync(`/proc/${pid}/status`, 'utf8'))
     return { rss: rssBytes / 2 ** 20, peak: peakRssBytes / 2 ** 20 }
   })
+}
 
 /** Sends requests, after as many to warm up: each is answered, and processes keep no memory of it. */
 async function storm(url: string, pids: readonly number[], requests: number): Promise<void> {
   const port = Number(new URL(url).port)
   const random = mulberry32(chosenSeed())
   const answers = new Answers()
-  const stopped = new AbortController()
-  const probing = probe(url, answers, stopped.signal)
+  const probed = probing(url)
   const send = async (count: number) => {
     let left = count
     const lane = async () => {
@@ -363,12 +380,11 @@ async function storm(url: string, pids: readonly number[], requests: number): Pr
   }
   const first = megabytesOf(pids)
   await send(requests)
+  megabytesOf(pids)
   await sleep(GIVEN_UP_MS)
   const before = megabytesOf(pids)
   await send(requests)
-  stopped.abort()
-  await probing
-  expect(answers.faults).toEqual([])
+  expect([...answers.faults, ...(await probed())]).toEqual([])
   const grown = () => megabytesOf(pids).map(({ rss }, i) => rss - (before[i]?.rss ?? 0))
   await vi.waitFor(() => expect(grown().filter((mb) => mb >= MOST_GROWTH)).toEqual([]), {
     timeout: SHRUNK_MS,
@@ -380,16 +396,12 @@ async function storm(url: string, pids: readonly number[], requests: number): Pr
 
 /** With as many hung requests as there are connections, probes are answered, and SIGTERM ends it. */
 async function endedWhileHung(run: Running, url: string): Promise<void> {
-  const answers = new Answers()
   const partial = 'POST /predict HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n\r\nabc'
   const port = Number(new URL(url).port)
   const hung = await Promise.all(Array.from({ length: 1_024 }, () => connected(port, partial)))
-  const probing = new AbortController()
-  const probed = probe(url, answers, probing.signal)
+  const probed = probing(url)
   await sleep(PROBED_MS)
-  probing.abort()
-  await probed
-  expect(answers.faults).toEqual([])
+  expect(await probed()).toEqual([])
   const sinceMs = performance.now()
   run.process.kill('SIGTERM')
   expect(await run.ended).toMatchObject({ code: 0 })
@@ -398,7 +410,7 @@ async function endedWhileHung(run: Running, url: string): Promise<void> {
 }
 
 beforeAll(() => {
-  const preload = new URL('./collect-often.js', import.meta.url)
+  const preload = new URL('./collect-on-signal.js', import.meta.url)
   vi.stubEnv('NODE_OPTIONS', `--import ${preload.href}`)
   return () => vi.unstubAllEnvs()
 })
