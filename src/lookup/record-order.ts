@@ -23,11 +23,7 @@ const KEY_BYTES = 150
 export class GoneKeys {
   readonly #gone = new Map<string, RecordId>()
   #isLoaded = false
-  #bytes = 0
-
-  get bytes(): number {
-    return this.#bytes
-  }
+  bytes = 0
 
   get(key: string): RecordId | undefined {
     return this.#gone.get(key)
@@ -36,12 +32,12 @@ export class GoneKeys {
   add(key: string, by: RecordId): void {
     this.remove(key)
     this.#gone.set(key, by)
-    this.#bytes += KEY_BYTES + key.length
+    this.bytes += KEY_BYTES + key.length
     this.#trim()
   }
 
   remove(key: string): void {
-    if (this.#gone.delete(key)) this.#bytes -= KEY_BYTES + key.length
+    if (this.#gone.delete(key)) this.bytes -= KEY_BYTES + key.length
   }
 
   /** All of the topic was read, so records from now on are hardly older. */

@@ -31,7 +31,7 @@ export class RowBytes {
   readonly #scratch = new TextScratch()
   /** Page number; −1: none. */
   #filling = -1
-  #size = 0
+  size = 0
   #live = 0
   #gaps = 0
   /** By slot: the hash of the key, and the place of the entry. */
@@ -40,10 +40,6 @@ export class RowBytes {
 
   constructor(hash: KeyedHash) {
     this.#hash = hash
-  }
-
-  get size(): number {
-    return this.#size
   }
 
   /** Bytes held, gaps and index included. */
@@ -68,11 +64,11 @@ export class RowBytes {
     const slot = this.#slotOf(this.#scratch.memory, 0, length)
     const place = this.#append(length, value)
     if (this.#isFree(slot)) {
-      this.#size++
+      this.size++
       this.#hashes[slot] = this.#hash.of(this.#scratch.memory, 0, length)
     } else this.#leaveGap(this.#places[slot] as number)
     this.#places[slot] = place
-    if (this.#size * 3 > this.#places.length * 2) this.#grow()
+    if (this.size * 3 > this.#places.length * 2) this.#grow()
     this.#fillGaps()
   }
 
@@ -81,7 +77,7 @@ export class RowBytes {
     const slot = this.#slotOf(this.#scratch.memory, 0, length)
     if (this.#isFree(slot)) return
     this.#leaveGap(this.#places[slot] as number)
-    this.#size--
+    this.size--
     this.#freeSlot(slot)
     this.#fillGaps()
   }

@@ -17,7 +17,8 @@ export class CommitSize {
   readonly #mostBytes: number
   #bytes: number
   #isBeginning = true
-  #pace: number | null = null
+  /** Bytes a second that get through to the brokers, if that slows commits down. */
+  pace: number | null = null
 
   constructor(mostBytes: number) {
     this.#mostBytes = mostBytes
@@ -29,16 +30,11 @@ export class CommitSize {
     return this.#bytes
   }
 
-  /** Bytes a second that get through to the brokers, if that slows commits down. */
-  get pace(): number | null {
-    return this.#pace
-  }
-
   /** Learns from a commit that succeeded. */
   committed(bytes: number, durationMs: number): void {
     const isFull = bytes >= this.#bytes / 2
-    if (durationMs < HELD_UP_MS / 2) this.#pace = null
-    else if (isFull && durationMs >= HELD_UP_MS) this.#pace = (bytes / durationMs) * 1_000
+    if (durationMs < HELD_UP_MS / 2) this.pace = null
+    else if (isFull && durationMs >= HELD_UP_MS) this.pace = (bytes / durationMs) * 1_000
     // A commit that was not full says nothing about the limit.
     if (!isFull) return
     if (durationMs > LONG_MS) this.timedOut(Math.min(bytes, (2 * bytes * LONG_MS) / durationMs))
@@ -47,7 +43,7 @@ export class CommitSize {
 
   /** Called when there has been nothing to commit for a while. */
   rested(): void {
-    this.#pace = null
+    this.pace = null
   }
 
   /** Learns from a commit that did not get through in time. */

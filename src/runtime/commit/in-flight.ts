@@ -73,16 +73,12 @@ export class InFlight {
   readonly #changed = new ConditionVariable()
   /** Size in memory of what the last finished chunk produced, per record. */
   #bytesPerRecord = FIRST_GUESS_BYTES
-  #bytes = 0
+  /** Size in memory, with what is still expected to be produced. */
+  bytes = 0
   #isDropped = false
 
   constructor(guarantee: Guarantee) {
     this.#isWhole = guarantee === 'exactly-once'
-  }
-
-  /** Size in memory, with what is still expected to be produced. */
-  get bytes(): number {
-    return this.#bytes
   }
 
   get isEmpty(): boolean {
@@ -103,7 +99,7 @@ export class InFlight {
     )
     let bytes = 0
     const weigh = (changed: ChunkInFlight) => {
-      this.#bytes += changed.bytes - bytes
+      this.bytes += changed.bytes - bytes
       bytes = changed.bytes
       if (changed.isDone) this.#bytesPerRecord = changed.bytesPerRecord ?? this.#bytesPerRecord
     }
@@ -163,7 +159,7 @@ export class InFlight {
   committed({ from }: CommitPart): void {
     for (const { chunk, cut } of from) chunk.committed(cut)
     const ended = from.filter(({ cut }) => cut === ALL).length
-    for (const chunk of this.#chunks.splice(0, ended)) this.#bytes -= chunk.bytes
+    for (const chunk of this.#chunks.splice(0, ended)) this.bytes -= chunk.bytes
     this.#changed.notifyAll()
   }
 

@@ -334,7 +334,8 @@ class Replay {
   readonly #startedMs: number
   /** The next offset to replay. */
   #position: number
-  #bytes = 0
+  /** Size of what the tasks have not processed yet. */
+  bytes = 0
 
   constructor(tasks: readonly Task[], range: ReplayRange, context: PartitionContext) {
     this.#tasks = tasks
@@ -346,11 +347,6 @@ class Replay {
 
   get isRead(): boolean {
     return this.#position >= this.#range.to
-  }
-
-  /** Size of what the tasks have not processed yet. */
-  get bytes(): number {
-    return this.#bytes
   }
 
   /**
@@ -396,14 +392,14 @@ class Replay {
     this.#checkLastRecord(chunk)
     this.#position = chunk.nextOffset
     const bytes = bytesInMemory(chunk)
-    this.#bytes += bytes
+    this.bytes += bytes
     this.#replayTasks(chunk, bytes).catch((error) => this.#context.onFailed(error))
     this.tell()
   }
 
   async #replayTasks(chunk: Chunk, bytes: number): Promise<void> {
     await Promise.all(this.#tasks.map((task) => task.replay(chunk)))
-    this.#bytes -= bytes
+    this.bytes -= bytes
     this.#context.onBytes()
   }
 

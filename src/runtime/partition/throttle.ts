@@ -24,7 +24,8 @@ export class Throttle {
   readonly #dropped = new AbortController()
   #waiting: (Chunk | (() => void))[] = []
   #isWorking = false
-  #bytes = 0
+  /** Size in memory of what is waiting. */
+  bytes = 0
 
   constructor(options: ThrottleOptions) {
     this.#o = options
@@ -34,15 +35,10 @@ export class Throttle {
     return this.#waiting.length === 0
   }
 
-  /** Size in memory of what is waiting. */
-  get bytes(): number {
-    return this.#bytes
-  }
-
   add(chunk: Chunk): void {
     if (this.#waiting.length === 0 && !this.#o.isSlow()) this.#o.process(chunk)
     else {
-      this.#bytes += bytesInMemory(chunk)
+      this.bytes += bytesInMemory(chunk)
       this.#keep(chunk)
     }
   }
@@ -56,7 +52,7 @@ export class Throttle {
   /** Drops everything that waits, which the next owner reads again. */
   drop(): void {
     this.#waiting = []
-    this.#bytes = 0
+    this.bytes = 0
     this.#dropped.abort()
   }
 
@@ -89,7 +85,7 @@ export class Throttle {
   }
 
   #process(chunk: Chunk): void {
-    this.#bytes -= bytesInMemory(chunk)
+    this.bytes -= bytesInMemory(chunk)
     this.#o.process(chunk)
   }
 }
