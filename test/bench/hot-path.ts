@@ -7,7 +7,7 @@ import { atOnce, Slices } from '../../src/kernel/slices.ts'
 import { BatchEncoder } from '../../src/records/kafka/codec/encode.ts'
 import type { LogRecords } from '../../src/records/port.ts'
 import { PassedHeaders } from '../../src/runtime/output/headers.ts'
-import { produce } from '../../src/runtime/output/outputs.ts'
+import { Produced } from '../../src/runtime/output/outputs.ts'
 import { chunkHeaders, decisionHeaders } from '../../src/runtime/output/provenance.ts'
 import { limitsOf } from '../../src/runtime/output/topic-limits.ts'
 import { EventIntake } from '../../src/runtime/partition/intake.ts'
@@ -123,7 +123,7 @@ class Path {
     const passed = ready.pass(scores)
     const { decided } = scores
     const headers = decisions.map(decisionHeaders)
-    const { outputs } = produce(ready, { passed, from, decided, headers })
+    const { outputs } = new Produced(ready, { passed, from, decided, headers }).write()
     this.#watch.lap('outputs')
     return outputs.records.length
   }

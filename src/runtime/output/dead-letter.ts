@@ -11,7 +11,7 @@ import type {
   TopicPartition,
 } from '../../records/port.ts'
 import { partsBytes } from '../../records/record-format.ts'
-import { ID_HEADER } from './provenance.ts'
+import { header, ID_HEADER } from './provenance.ts'
 import { isTooLarge, type TopicLimits, timestampFault } from './topic-limits.ts'
 
 // A dead letter: key, value and timestamp of the record as they came, and the reason in headers.
@@ -158,10 +158,6 @@ function fitted(record: NewRecord, limits: TopicLimits): NewRecord {
  */
 function isReserved(name: string): boolean {
   return name.startsWith(STREAMS) || name.startsWith(OWN)
-}
-
-function header(name: string, text: string): Header {
-  return { name, value: Buffer.from(text) }
 }
 
 /** Headers shared by many dead letters: ten of their own would be a kilobyte for each. */

@@ -41,16 +41,10 @@ interface Frame {
 }
 
 interface LastFrame {
-  readonly step: SinkStep | null
+  readonly step: SinkStep
   readonly of: number | string
   readonly frame: Frame
 }
-const NO_FRAME: LastFrame = {
-  step: null,
-  of: 0,
-  frame: { count: 0, idBytes: 0, beforeOffset: ID_NAME, afterOffset: ID_NAME },
-}
-
 /** The event that an output comes from, by its index in the chunk. */
 export interface OutputOrigin extends Marks {
   readonly index: number
@@ -83,7 +77,7 @@ export class DirectWriter {
   /** By decision; of late and of degraded outputs by decision and marks. */
   readonly #frames = new Map<SinkStep, Map<number | string, Frame>>()
   /** The frame of the last output: most outputs have the same as the one before. */
-  #last = NO_FRAME
+  #last: LastFrame | null = null
 
   constructor(options: DirectOptions, rows: ScoredRows | null) {
     const { headers } = options
@@ -99,17 +93,11 @@ export class DirectWriter {
     this.#end(step, start, of)
   }
 
-  /** Adds an output that is already serialised. */
-  writeText(step: SinkStep, text: string, of: OutputOrigin): void {
+  /** Adds an output that is already encoded, or serialised. */
+  writeValue(step: SinkStep, value: Uint8Array | string, of: OutputOrigin): void {
     const start = this.#begin(of.index)
-    this.#room.text(text)
-    this.#end(step, start, of)
-  }
-
-  /** Adds an output that is already encoded. */
-  writeBytes(step: SinkStep, value: Uint8Array, of: OutputOrigin): void {
-    const start = this.#begin(of.index)
-    this.#room.append(value)
+    if (typeof value === 'string') this.#room.text(value)
+    else this.#room.append(value)
     this.#end(step, start, of)
   }
 
@@ -168,7 +156,7 @@ export class DirectWriter {
   #frameOf(step: SinkStep, { decision, isLate, degraded }: OutputOrigin): Frame {
     const last = this.#last
     const of = isLate || degraded !== null ? `${decision} ${isLate} ${degraded}` : decision
-    if (step === last.step && of === last.of) return last.frame
+    if (last !== null && step === last.step && of === last.of) return last.frame
     const all = this.#frames.get(step) ?? new Map<number | string, Frame>()
     this.#frames.set(step, all)
     const own = this.#o.decided[decision] ?? []

@@ -11,7 +11,7 @@ import type { PreparedTopology } from '../prepared.ts'
 import { deadLetter, type RecordFault } from './dead-letter.ts'
 import { PassedHeaders } from './headers.ts'
 import { countOutcomes, type Finishable } from './outcomes.ts'
-import { engineFault, type OutputContext, produce } from './outputs.ts'
+import { engineFault, type OutputContext, Produced } from './outputs.ts'
 import { chunkHeaders, decisionHeaders, scoredByHeaders } from './provenance.ts'
 import type { TaskContext } from './task-context.ts'
 
@@ -149,8 +149,8 @@ export class Finishing {
     const passed = ready.pass(scores)
     const by = ready.model?.reused?.by
     const headers = by ? [scoredByHeaders(by)] : (this.#decided.get(ready.step.name) ?? [[]])
-    const made = produce(ready, { passed, from, decided: scores?.decided ?? null, headers })
-    return { made, shadows: passed.shadows ?? [] }
+    const options = { passed, from, decided: scores?.decided ?? null, headers }
+    return { made: new Produced(ready, options).write(), shadows: passed.shadows ?? [] }
   }
 
   #offer(chosen: readonly ShadowRows[], { ready, scores }: Answered, from: OutputContext): void {

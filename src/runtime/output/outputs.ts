@@ -18,7 +18,7 @@ import { sinkVersion, VERSION_HEADER, versionKeyOf } from '../commit/redis-sink.
 import type { RecordFault } from './dead-letter.ts'
 import { type DirectOptions, DirectWriter, type OutputOrigin } from './direct-writer.ts'
 import { type PassedHeaders, sinkHeaders } from './headers.ts'
-import { ID_HEADER, markedHeaders } from './provenance.ts'
+import { header, ID_HEADER, markedHeaders } from './provenance.ts'
 import { batchBytes, isTooLarge, type TopicLimits, timestampFault } from './topic-limits.ts'
 
 // From scores to records: the author's functions, then value, key and headers.
@@ -64,14 +64,9 @@ interface OutputsOptions {
 }
 
 /**
- * Makes the outputs of events that have reached a model or a sink. An event on which a step fails,
- * or whose score is not finite, is set aside alone.
+ * The results of the events of one batch that reached a model or a sink, in log order. An event on
+ * which a step fails, or whose score is not finite, is set aside alone.
  */
-export function produce(ready: ReadyBatch, options: OutputsOptions): Produced {
-  return new Produced(ready, options).write()
-}
-
-/** The results of the events of one batch that reached a model or a sink, in log order. */
 export class Produced {
   readonly outputs: { readonly records: WrittenRecords; readonly causes: number[] }
   readonly faults: RecordFault[] = []
@@ -174,8 +169,8 @@ export class Produced {
     }
     const event = events.at(of.index)
     if (windows === null && step.key === null && step.headers === undefined) {
-      if (format === null) this.#writer.writeText(step, outputText(event), of)
-      else this.#writer.writeBytes(step, format.encode(event), of)
+      const value = format === null ? outputText(event) : format.encode(event)
+      this.#writer.writeValue(step, value, of)
       return records.offsetAt(of.index)
     }
     const origin = this.#originOf(row)
@@ -236,7 +231,6 @@ export class Produced {
     const key = step.key === null ? ownKey : Buffer.from(eventKey(step.key, event))
     if (step.redis !== undefined) return this.#forRedis(key as Buffer, event, record)
     const passed = window === null ? this.#passedBy(of.index) : []
-    const idHeader = { name: ID_HEADER, value: Buffer.from(id) }
     const own = step.headers === undefined ? [] : sinkHeaders(step.headers, event)
     const names = new Set(own.map(({ name }) => name))
     return {
@@ -246,7 +240,7 @@ export class Produced {
       // whose timestamp is far off.
       timestampMs: record.timestampMs,
       headers: [
-        idHeader,
+        header(ID_HEADER, id),
         ...headers,
         ...markedHeaders(this.#o.headers[of.decision] ?? [], of),
         ...passed.filter(({ name }) => !names.has(name)),
@@ -266,7 +260,7 @@ export class Produced {
       key,
       value: encodeOutput(event),
       timestampMs: record.timestampMs,
-      headers: [{ name: VERSION_HEADER, value: Buffer.from(version) }],
+      headers: [header(VERSION_HEADER, version)],
     }
   }
 }

@@ -33,14 +33,14 @@ export const MODEL_HEADER = 'tidemark-model'
 /** Why that model: as in `s.route`. */
 const ROUTE_HEADER = 'tidemark-route'
 /** On outputs that the wall clock has decided about, their model or a row: a replay may differ. */
-export const BY_CLOCK_HEADER: Header = { name: 'tidemark-by-clock', value: Buffer.from('true') }
+export const BY_CLOCK_HEADER = header('tidemark-by-clock', 'true')
 /** On outputs whose windows may lack events that are no longer in the log. */
 export const WARMING_HEADER = 'tidemark-warming'
 /**
  * On the output of an event behind the watermark: events more than the longest window before the
  * watermark were already evicted, so its windows may lack some.
  */
-export const LATE_HEADER: Header = { name: 'tidemark-late', value: Buffer.from('true') }
+export const LATE_HEADER = header('tidemark-late', 'true')
 
 /** Which stores did not give a row to an output, and why: `profiles=deadline`. */
 const DEGRADED_HEADER = 'tidemark-degraded'
@@ -60,7 +60,7 @@ export function markedHeaders(
 ): readonly Header[] {
   const late = isLate ? [...decided, LATE_HEADER] : decided
   if (degraded === null) return late
-  const reason = { name: DEGRADED_HEADER, value: Buffer.from(degraded) }
+  const reason = header(DEGRADED_HEADER, degraded)
   return [...late, reason, ...(late.includes(BY_CLOCK_HEADER) ? [] : [BY_CLOCK_HEADER])]
 }
 
@@ -97,43 +97,37 @@ function definingOf({ name, key, asOf }: TableDescription): unknown[] {
 
 /** The headers of an output that say what was decided about it. */
 export function decisionHeaders({ route, scorer, byClock }: Decision): readonly Header[] {
-  const headers = [modelHeader(scorer), { name: ROUTE_HEADER, value: Buffer.from(route) }]
+  const headers = [modelHeader(scorer), header(ROUTE_HEADER, route)]
   return byClock ? [...headers, BY_CLOCK_HEADER] : headers
 }
 
 /** The same of a reused score: the model as its row says. */
 export function scoredByHeaders({ label, route }: ScoredBy): readonly Header[] {
-  return [
-    { name: MODEL_HEADER, value: Buffer.from(label) },
-    { name: ROUTE_HEADER, value: Buffer.from(route) },
-  ]
+  return [header(MODEL_HEADER, label), header(ROUTE_HEADER, route)]
 }
 
 /** The header of an output that says which model has scored it. */
 export function modelHeader(scorer: Scorer): Header {
-  const model = `${scorer.name}@${declaredVersion(scorer)}+${scorer.sha256.slice(0, 8)}`
-  return { name: MODEL_HEADER, value: Buffer.from(model) }
-}
-
-/** The version without the hash that a label has where the operator chose the file. */
-function declaredVersion(scorer: Scorer): string {
   const version = versionOf(scorer)
   const hash = `+${scorer.sha256.slice(0, 8)}`
-  return version.endsWith(hash) ? version.slice(0, -hash.length) : version
+  // The version ends in the hash already where the operator chose the file.
+  const whole = version.endsWith(hash) ? version : `${version}${hash}`
+  return header(MODEL_HEADER, `${scorer.name}@${whole}`)
 }
 
 /** The headers that all outputs of a chunk share. */
 export function chunkHeaders(by: string, scoredAtMs: number, isWarming = false): readonly Header[] {
-  const headers = [
-    { name: BY_HEADER, value: Buffer.from(by) },
-    { name: SCORED_AT_HEADER, value: Buffer.from(String(scoredAtMs)) },
-  ]
-  return isWarming ? [...headers, { name: WARMING_HEADER, value: Buffer.from('true') }] : headers
+  const headers = [header(BY_HEADER, by), header(SCORED_AT_HEADER, String(scoredAtMs))]
+  return isWarming ? [...headers, header(WARMING_HEADER, 'true')] : headers
 }
 
 /** The header about the tables of a topology, as they are now; none if there are no tables. */
 export function tablesHeaders(tables: readonly PreparedTable[]): readonly Header[] {
   if (tables.length === 0) return []
   const text = tables.map(({ table }) => `${table.name}=${table.contents}`).join(';')
-  return [{ name: TABLES_HEADER, value: Buffer.from(text) }]
+  return [header(TABLES_HEADER, text)]
+}
+
+export function header(name: string, text: string): Header {
+  return { name, value: Buffer.from(text) }
 }

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import type { ReadyBatch } from '../../../src/engine/events.ts'
 import { ListedRecords } from '../../../src/records/log-records.ts'
 import { PassedHeaders } from '../../../src/runtime/output/headers.ts'
-import { produce } from '../../../src/runtime/output/outputs.ts'
+import { Produced } from '../../../src/runtime/output/outputs.ts'
 import { limitsOf } from '../../../src/runtime/output/topic-limits.ts'
 import type { Definition, ScoreStep } from '../../../src/topology/definition.ts'
 import { batchOf } from '../../engine/batch.ts'
@@ -88,12 +88,12 @@ function outputsOf({ source }: Definition, ready: ReadyBatch): unknown[] {
     topicLimits: () => limitsOf(undefined),
   }
   const scores = stepAnswer([new Float64Array(ready.indices.length)])
-  const { outputs } = produce(ready, {
+  const { outputs } = new Produced(ready, {
     passed: ready.pass(scores),
     from,
     decided: null,
     headers: [[]],
-  })
+  }).write()
   return Array.from(outputs.records, ({ value }) => JSON.parse(String(value)))
 }
 

@@ -8,7 +8,7 @@ import { atOnce, Slices } from '../../../src/kernel/slices.ts'
 import { ListedRecords } from '../../../src/records/log-records.ts'
 import type { Header, LogRecord } from '../../../src/records/port.ts'
 import { PassedHeaders } from '../../../src/runtime/output/headers.ts'
-import { type Produced, produce } from '../../../src/runtime/output/outputs.ts'
+import { Produced } from '../../../src/runtime/output/outputs.ts'
 import { limitsOf, type TopicLimits } from '../../../src/runtime/output/topic-limits.ts'
 import { EventIntake } from '../../../src/runtime/partition/intake.ts'
 import type { Definition, ScoreStep } from '../../../src/topology/definition.ts'
@@ -143,7 +143,7 @@ export function bothWays(definition: Definition, chunk: Chunk): BothWays {
   const by = (forms: readonly ColumnForm[] | null) => {
     const ready = atModel(step, { indices, events: batch.events, late, rows, forms, by: [BY] })
     const passed = ready.pass(stepAnswer(scores, faults))
-    return produce(ready, { passed, from, decided: null, headers: [[]] })
+    return new Produced(ready, { passed, from, decided: null, headers: [[]] }).write()
   }
   expect(directTopics(definition)).not.toEqual([])
   const at = vi.spyOn(batch.events, 'at')

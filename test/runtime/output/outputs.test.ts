@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { NO_EVENTS, NONE_DEGRADED, type ReadyBatch } from '../../../src/engine/events.ts'
 import { ListedRecords } from '../../../src/records/log-records.ts'
 import { PassedHeaders } from '../../../src/runtime/output/headers.ts'
-import { produce } from '../../../src/runtime/output/outputs.ts'
+import { Produced } from '../../../src/runtime/output/outputs.ts'
 import { limitsOf } from '../../../src/runtime/output/topic-limits.ts'
 import { modelDefinition } from '../../../src/topology/models.ts'
 import { atModel } from '../../engine/at-model.ts'
@@ -30,7 +30,7 @@ function scoredEvents(): unknown[] {
   const scores = stepAnswer([Float64Array.of(0.25, 0.5)])
   const records = new ListedRecords([record(7), record(8), record(9)])
   const [passed, from] = [ready.pass(scores), { ...PLACE, records }]
-  produce(ready, { passed, from, decided: null, headers: [[]] })
+  new Produced(ready, { passed, from, decided: null, headers: [[]] }).write()
   return given
 }
 
@@ -70,7 +70,12 @@ test('a header that a sink makes is written in place of one of the record that h
   const records = new ListedRecords([record(7, { headers: given })])
   const passed = new PassedHeaders(['tenant', 'region'])
   const from = { ...PLACE, passed, records }
-  const { outputs } = produce(ready, { passed: pass(), from, decided: null, headers: [[]] })
+  const { outputs } = new Produced(ready, {
+    passed: pass(),
+    from,
+    decided: null,
+    headers: [[]],
+  }).write()
   const written = outputs.records.at(0).headers.map(({ name, value }) => [name, String(value)])
   expect(written).toEqual([
     ['tidemark-id', 'events/3/7/copies'],

@@ -7,7 +7,7 @@ import { WrittenRecords } from '../../../records/written-records.ts'
 import type { Scorer } from '../../../scoring/scorer.ts'
 import type { Decision } from '../../../scoring/step-models.ts'
 import type { ScoreStep } from '../../../topology/definition.ts'
-import { chunkHeaders, ID_HEADER, modelHeader } from '../provenance.ts'
+import { chunkHeaders, header, ID_HEADER, modelHeader } from '../provenance.ts'
 import type { KeptRows, Origin } from './kept-rows.ts'
 
 /** The known value as it is. */
@@ -54,8 +54,7 @@ export class ShadowOutputs {
     for (const row of rows) {
       const { key, id, timestampMs } = origins[row] as Origin
       const value = this.#valueOf(scores, row, kept.decided[row] as number)
-      const idHeader = { name: ID_HEADER, value: Buffer.from(id) }
-      into.write({ key, value, timestampMs, headers: [idHeader, ...headers] }, topic)
+      into.write({ key, value, timestampMs, headers: [header(ID_HEADER, id), ...headers] }, topic)
     }
     return into
   }
