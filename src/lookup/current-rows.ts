@@ -39,19 +39,17 @@ export class CurrentRows implements RowStore {
   }
 
   get(key: string): unknown {
-    const recent = this.#recent.get(key)
-    if (recent !== undefined) {
-      this.#counts.found++
-      return recent
-    }
+    const row = this.#recent.get(key) ?? this.#made(key)
+    if (row === undefined) this.#counts.absent++
+    else this.#counts.found++
+    return row
+  }
+
+  #made(key: string): ReturnType<MakeRow> | undefined {
     const bytes = this.bytesOf(key)
-    if (bytes === null) {
-      this.#counts.absent++
-      return undefined
-    }
+    if (bytes === null) return undefined
     const row = this.#make(bytes)
     this.#recent.set(key, row)
-    this.#counts.found++
     return row
   }
 

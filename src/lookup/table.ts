@@ -5,7 +5,7 @@ import type { Rows } from '../topology/lookup.ts'
 import type { DriftDefinition } from '../topology/reuse.ts'
 import { CurrentRows } from './current-rows.ts'
 import { RecordRows } from './record-rows.ts'
-import type { LookupCounts, MakeRow, RowStore } from './rows.ts'
+import type { LookupCounts, MakeRow } from './rows.ts'
 import { Spread } from './spread.ts'
 import { VersionedRows } from './versioned-rows.ts'
 
@@ -57,14 +57,13 @@ export class LoadedTable implements Rows {
   }
 
   emptyRows(): RecordRows {
-    return new RecordRows(this.definition, this.#emptyStore())
-  }
-
-  #emptyStore(): RowStore {
-    const { make, hash, drifts = [] } = this.#o
-    if (this.definition.asOf !== null) return new VersionedRows(make, this.#counts)
+    const { make, drifts = [] } = this.#o
     const spreads = drifts.map((drift) => new Spread(drift))
-    return new CurrentRows({ make, hash }, this.#counts, spreads)
+    const store =
+      this.definition.asOf === null
+        ? new CurrentRows(this.#o, this.#counts, spreads)
+        : new VersionedRows(make, this.#counts)
+    return new RecordRows(this.definition, store)
   }
 
   replace(rows: RecordRows): void {
