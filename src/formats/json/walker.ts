@@ -57,12 +57,11 @@ export class Walker {
   readonly #seen: Float64Array
   #record = 0
   /** The trace of the last record. */
-  readonly trace: Trace
+  readonly trace = new Trace()
 
   constructor(bound: Bound) {
     this.bound = bound
     this.#seen = new Float64Array(bound.fields)
-    this.trace = new Trace(LIMITS.fields)
   }
 
   /** @returns whether the schema accepts the record; its columns are then in the row */
@@ -300,16 +299,9 @@ const MORE = -1
 export class Trace {
   /** Or {@link MORE}; the walker resets it when it backtracks. */
   count = 0
-  readonly scalars: BoundScalar[]
-  readonly starts: Int32Array
-  readonly ends: Int32Array
-
-  /** @param most scalars in a record */
-  constructor(most: number) {
-    this.scalars = Array.from({ length: most }, () => UNNAMED)
-    this.starts = new Int32Array(most)
-    this.ends = new Int32Array(most)
-  }
+  readonly scalars = Array.from({ length: LIMITS.fields }, () => UNNAMED)
+  readonly starts = new Int32Array(LIMITS.fields)
+  readonly ends = new Int32Array(LIMITS.fields)
 
   note(scalar: BoundScalar, start: number, end: number): void {
     if (this.count === MORE) return

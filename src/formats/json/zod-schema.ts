@@ -229,13 +229,11 @@ function withCheck(rule: NumberRule, def: ZodDefinition): NumberRule | string {
     return isWhole ? { ...rule, divisors: [...rule.divisors, value] } : 'multiple_of a fraction'
   }
   if (def.check === 'greater_than') {
-    return inclusive === true
-      ? { ...rule, min: Math.max(rule.min, value) }
-      : { ...rule, above: Math.max(rule.above, value) }
+    const bound = inclusive === true ? 'min' : 'above'
+    return { ...rule, [bound]: Math.max(rule[bound], value) }
   }
-  return inclusive === true
-    ? { ...rule, max: Math.min(rule.max, value) }
-    : { ...rule, below: Math.min(rule.below, value) }
+  const bound = inclusive === true ? 'max' : 'below'
+  return { ...rule, [bound]: Math.min(rule[bound], value) }
 }
 
 function withFormat(rule: NumberRule, format: unknown): NumberRule | string {
