@@ -89,11 +89,9 @@ export interface WorkerOptions extends Partial<WorkerConfig> {
 }
 
 /** Options that all parts of a worker share. */
-interface Shared extends WorkerOptions, WorkerContext {
+interface Shared extends WorkerContext, Omit<WorkerOptions, keyof WorkerContext> {
   readonly config: WorkerConfig
   readonly topologies: readonly PreparedTopology[]
-  readonly clock: Clock
-  readonly random: Random
 }
 
 /** The part of a membership that requests need. */

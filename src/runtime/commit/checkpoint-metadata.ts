@@ -129,7 +129,7 @@ export function decodeMetadata(text: string): CheckpointMetadata | null {
 
 function unpackMark(of: unknown): RecordMark {
   const [offset, checksum] = list(of)
-  return { offset: count(offset), checksum: checked(checksum, isChecksum) }
+  return { offset: count(offset), checksum: count(checksum, 2 ** 32 - 1) }
 }
 
 function unpackTopology(of: unknown): TopologyCheckpoint {
@@ -180,16 +180,14 @@ function mapOf<T>(of: unknown, unpack: (value: unknown) => T): ReadonlyMap<strin
   return new Map(Object.entries(fields(of)).map(([name, value]) => [name, unpack(value)]))
 }
 
-function isChecksum(of: unknown): of is number {
-  return count(of) < 2 ** 32
-}
-
 function list(of: unknown): unknown[] {
   return checked(of, Array.isArray)
 }
 
-function count(of: unknown): number {
-  return checked(of, (n): n is number => Number.isSafeInteger(n) && (n as number) >= 0)
+function count(of: unknown, most = Number.MAX_SAFE_INTEGER): number {
+  const isIn = (n: unknown): n is number =>
+    Number.isInteger(n) && Number(n) >= 0 && Number(n) <= most
+  return checked(of, isIn)
 }
 
 function word(of: unknown): string {

@@ -82,7 +82,7 @@ export class EventIntake {
   }
 
   /** @returns also the events that have no valid key or time, and why */
-  *#name(events: ScannedEvents, given: LogRecords, slices: Slices): Generator<void, Named> {
+  *#name(events: ScannedEvents, given: LogRecords, slices: Slices) {
     const { length: count } = given
     const keys = new Int32Array(count)
     const timesMs = new Float64Array(count)
@@ -99,7 +99,8 @@ export class EventIntake {
         unnamed.set(index, error)
       }
     }
-    return { batch: { count, keys, timesMs, recordTimesMs, events }, unnamed }
+    const batch: EventBatch = { count, keys, timesMs, recordTimesMs, events }
+    return { batch, unnamed }
   }
 
   #keyOf(events: ScannedEvents, index: number, given: LogRecords): number {
@@ -136,11 +137,6 @@ interface IntakeOptions {
   readonly from: TopicPartition
   readonly partitions: number | null
   readonly keyNumbers: Dictionary
-}
-
-interface Named {
-  readonly batch: EventBatch
-  readonly unnamed: ReadonlyMap<number, TidemarkError>
 }
 
 interface SourceRead<R> {

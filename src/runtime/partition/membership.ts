@@ -190,10 +190,10 @@ export class GroupMembership {
     this.#o.changed.notifyAll()
     this.#show()
     const commits = this.#committer.run(member).catch((error) => this.fail(error))
-    await this.#o.changed.until(() => this.#hasFailed || this.#o.stopping.aborted)
+    await this.#o.changed.until(() => this.#failure !== null || this.#o.stopping.aborted)
     this.#committer.hurry()
     try {
-      if (!this.#hasFailed) await this.#finish(member)
+      if (this.#failure === null) await this.#finish(member)
     } finally {
       this.#committer.stop()
       const { clock } = this.#o
@@ -207,7 +207,7 @@ export class GroupMembership {
     this.#o.onFinishing()
     member.stopFetching()
     this.#tasks.stopTaking()
-    const isDone = () => this.#tasks.canLeave || this.#hasFailed
+    const isDone = () => this.#tasks.canLeave || this.#failure !== null
     await atMost(FINISH_WITHIN_MS, this.#o.changed.until(isDone), this.#o.clock)
     if (isDone()) return
     throw new TidemarkError(
@@ -225,10 +225,6 @@ export class GroupMembership {
     const topicId = topics.get(assignment.topic)?.id ?? null
     const read = () => records.readAll({ topic, partition })
     return new Verdicts({ topic, assignment, topicId, read })
-  }
-
-  get #hasFailed(): boolean {
-    return this.#failure !== null
   }
 
   /** Something that it works with is broken, and ends it. */
@@ -250,7 +246,7 @@ export class GroupMembership {
   }
 
   #show(): void {
-    const isWorking = this.#life.state === 'joined' && !this.#hasFailed
+    const isWorking = this.#life.state === 'joined' && this.#failure === null
     if (isWorking && !this.#o.stopping.aborted) this.#o.onAvailability(this.#availability)
   }
 

@@ -96,9 +96,9 @@ export class BoundedRange {
 
   /** Has the group committed the end of each partition? */
   isDone(offsets: readonly PartitionOffsets[]): boolean {
-    const isAtEnd = (of: PartitionOffsets) => {
-      const note = noteOf(of)
-      return note !== null && of.committed !== null && of.committed.nextOffset >= note.end
+    const isAtEnd = ({ committed }: PartitionOffsets) => {
+      const range = committed && metadataAt(committed)?.range
+      return !!range && committed.nextOffset >= range.end
     }
     return offsets.length >= this.#partitions && offsets.every(isAtEnd)
   }
@@ -129,10 +129,6 @@ export class BoundedRange {
     const start = this.#found.get(partitionName(of))?.start
     return of.lowOffset > 0 && start === of.lowOffset && !isKept
   }
-}
-
-function noteOf({ committed }: PartitionOffsets): NotedRange | null {
-  return committed === null ? null : (metadataAt(committed)?.range ?? null)
 }
 
 function cutFault(of: PartitionOffsets, from: LogPoint): TidemarkError {
