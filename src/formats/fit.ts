@@ -129,16 +129,14 @@ export function checkedEncode(
     try {
       found = fit(value)
       if (found === null) return encode(value)
-    } catch (thrown) {
-      throw new TidemarkError('OUTPUT_INVALID', `the value cannot be written (${schema})`, {
-        hint: 'it may contain itself, or be nested too deep',
-        cause: thrown,
-      })
+    } catch (cause) {
+      const hint = 'it may contain itself, or be nested too deep'
+      const what = `the value cannot be written (${schema})`
+      throw new TidemarkError('OUTPUT_INVALID', what, { hint, cause })
     }
     const { at, why } = found
     const field = at === '' ? 'the value' : `field ${at.replace(/^\./, '')}`
-    throw new TidemarkError('OUTPUT_INVALID', `${field} ${why} (${schema})`, {
-      hint: 'make it fit the schema, in the map before the sink',
-    })
+    const hint = 'make it fit the schema, in the map before the sink'
+    throw new TidemarkError('OUTPUT_INVALID', `${field} ${why} (${schema})`, { hint })
   }
 }

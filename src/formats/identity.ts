@@ -20,32 +20,21 @@ export function eventKey<E>(of: (event: E) => string, event: E): string {
 /** @throws TidemarkError `FUNCTION_THREW` · `TIME_INVALID` · `TIME_UNIT`: it is in another unit */
 export function eventTimeMs<E>(of: (event: E) => number, event: E): number {
   const time: unknown = answerOf('eventTimeMs', of, event)
-  if (typeof time !== 'number') {
-    const what = `eventTimeMs must return a number, got ${valueKind(time)}`
-    throw new TidemarkError('TIME_INVALID', what)
-  }
-  if (!Number.isInteger(time)) {
-    throw new TidemarkError('TIME_INVALID', 'eventTimeMs returned no integer')
-  }
-  if (!isEventTime(time)) {
-    throw new TidemarkError('TIME_UNIT', `the event time ${likelyUnit(time)}`, {
-      hint: 'eventTimeMs must return milliseconds since the epoch',
-    })
-  }
-  return time
+  if (typeof time !== 'number')
+    throw invalidTime(`eventTimeMs must return a number, got ${valueKind(time)}`)
+  if (!Number.isInteger(time)) throw invalidTime('eventTimeMs returned no integer')
+  if (isEventTime(time)) return time
+  const hint = 'eventTimeMs must return milliseconds since the epoch'
+  throw new TidemarkError('TIME_UNIT', `the event time ${likelyUnit(time)}`, { hint })
 }
 
 /** @throws TidemarkError `TIME_INVALID`: it has none · `TIME_UNIT`: it is in another unit */
 export function recordTimeMs(timestampMs: number): number {
-  if (timestampMs === NO_TIMESTAMP) {
-    throw new TidemarkError('TIME_INVALID', 'the record has no timestamp')
-  }
-  if (!isEventTime(timestampMs)) {
-    const what = `the record's timestamp ${timestampMs} ${likelyUnit(timestampMs)}`
-    const hint = 'producers must set milliseconds since the epoch'
-    throw new TidemarkError('TIME_UNIT', what, { hint })
-  }
-  return timestampMs
+  if (timestampMs === NO_TIMESTAMP) throw invalidTime('the record has no timestamp')
+  if (isEventTime(timestampMs)) return timestampMs
+  const what = `the record's timestamp ${timestampMs} ${likelyUnit(timestampMs)}`
+  const hint = 'producers must set milliseconds since the epoch'
+  throw new TidemarkError('TIME_UNIT', what, { hint })
 }
 
 /** @throws TidemarkError `FUNCTION_THREW` */
@@ -61,6 +50,10 @@ export function answerOf<E, R>(name: string, of: (event: E) => R, event: E): R {
 
 function invalidKey(message: string): TidemarkError {
   return new TidemarkError('KEY_INVALID', message)
+}
+
+function invalidTime(message: string): TidemarkError {
+  return new TidemarkError('TIME_INVALID', message)
 }
 
 /** @throws TidemarkError of this code: it is a promise */

@@ -118,14 +118,9 @@ function at(offset: number): ReplayPoint {
 /** @throws TidemarkError `TOPIC_CHANGED`: the number of partitions is not what was committed */
 export function checkPartitions(topic: string, committed: number, now: number): void {
   if (committed === now) return
-  throw new TidemarkError(
-    'TOPIC_CHANGED',
-    `topic "${topic}" has ${now} partitions; it had ${committed} when this group committed`,
-    {
-      where: topic,
-      hint:
-        "keys have moved between partitions, and a key's windows would start empty in the middle of its events: " +
-        'read the topic with another group (--group), from its start or its end (--from); see docs/restart.md, "More partitions"',
-    },
-  )
+  const what = `topic "${topic}" has ${now} partitions; it had ${committed} when this group committed`
+  const hint =
+    "keys have moved between partitions, and a key's windows would start empty in the middle of its events: " +
+    'read the topic with another group (--group), from its start or its end (--from); see docs/restart.md, "More partitions"'
+  throw new TidemarkError('TOPIC_CHANGED', what, { where: topic, hint })
 }

@@ -174,14 +174,11 @@ export function unpackVerdict(record: LogRecord, of: TopicPartition): BlockVerdi
   if (record.value === null) return { block, topicId: null, unknown: [] }
   const value = jsonOrNull(String(record.value))
   if (isPacked(value)) return { block, topicId: value.topicId, unknown: value.unknown }
-  throw new TidemarkError(
-    'VERDICT_INVALID',
-    'a verdict on records with an unknown schema cannot be read',
-    {
-      where: position(of.topic, of.partition, record.offset),
-      hint: 'it was written by another program or a later version; see docs/errors.md, VERDICT_INVALID',
-    },
-  )
+  const what = 'a verdict on records with an unknown schema cannot be read'
+  const where = position(of.topic, of.partition, record.offset)
+  const hint =
+    'it was written by another program or a later version; see docs/errors.md, VERDICT_INVALID'
+  throw new TidemarkError('VERDICT_INVALID', what, { where, hint })
 }
 
 interface Packed extends Pick<BlockVerdict, 'topicId' | 'unknown'> {

@@ -410,13 +410,11 @@ class Replay {
     const at = firstFrom(records, mark.offset)
     const found = at < records.length ? markOf(records.at(at)) : null
     if (found?.offset === mark.offset && found.checksum === mark.checksum) return
-    throw new TidemarkError(
-      'TOPIC_CHANGED',
-      'another record is at this offset than when this group committed: the topic was deleted and recreated',
-      {
-        where: position(of.topic, of.partition, mark.offset),
-        hint: 'read it with another group (--group), or delete this one: its committed offsets belong to a log that no longer exists',
-      },
-    )
+    const what =
+      'another record is at this offset than when this group committed: the topic was deleted and recreated'
+    const where = position(of.topic, of.partition, mark.offset)
+    const hint =
+      'read it with another group (--group), or delete this one: its committed offsets belong to a log that no longer exists'
+    throw new TidemarkError('TOPIC_CHANGED', what, { where, hint })
   }
 }

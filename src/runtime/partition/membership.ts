@@ -210,11 +210,9 @@ export class GroupMembership {
     const isDone = () => this.#tasks.canLeave || this.#failure !== null
     await atMost(FINISH_WITHIN_MS, this.#o.changed.until(isDone), this.#o.clock)
     if (isDone()) return
-    throw new TidemarkError(
-      'STOP_TIMED_OUT',
-      `what was in flight could not be committed in ${formatDuration(FINISH_WITHIN_MS)}`,
-      { hint: 'nothing is lost: the worker that takes over reads and scores it again' },
-    )
+    const what = `what was in flight could not be committed in ${formatDuration(FINISH_WITHIN_MS)}`
+    const hint = 'nothing is lost: the worker that takes over reads and scores it again'
+    throw new TidemarkError('STOP_TIMED_OUT', what, { hint })
   }
 
   #verdictsOf({ definition }: PreparedTopology, assignment: Assignment): Verdicts | null {

@@ -95,10 +95,8 @@ export class Tasks {
   assigned(assignment: Assignment, pausable: Pausable): number {
     const topologies = this.#readersOf(assignment)
     if (topologies.length === 0) {
-      throw new TidemarkError(
-        'INVARIANT',
-        `assigned "${assignment.topic}", which no topology reads`,
-      )
+      const what = `assigned "${assignment.topic}", which no topology reads`
+      throw new TidemarkError('INVARIANT', what)
     }
     const partitions = this.#o.partitions(assignment.topic)
     this.counted(assignment.topic, Math.max(partitions, assignment.partition + 1))
@@ -225,12 +223,10 @@ export class Tasks {
 
 /** By name of the topology, if it keeps windows and has `keyMismatch: 'warn'`. */
 function keyWatches({ topologies, observer }: TasksOptions): Map<string, KeyWatch> {
-  const watched = topologies.filter(({ definition }) => {
-    return definition.source.keyMismatch === 'warn' && keepsState(definition)
-  })
-  return new Map(
-    watched.map(({ definition }) => [definition.name, new KeyWatch(definition, observer)]),
-  )
+  const watched = topologies
+    .map(({ definition }) => definition)
+    .filter((d) => d.source.keyMismatch === 'warn' && keepsState(d))
+  return new Map(watched.map((d) => [d.name, new KeyWatch(d, observer)]))
 }
 
 type Fetched = Pick<AssignedPartition, 'partition' | 'bytesInFlight' | 'bytesToCommit' | 'pausable'>

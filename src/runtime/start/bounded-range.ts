@@ -88,10 +88,10 @@ export class BoundedRange {
     const range = metadataAt(start)?.range ?? this.#found.get(partitionName(start))
     if (range !== undefined) return range
     const { topic, partition, nextOffset } = start
-    throw new TidemarkError('TOPIC_CHANGED', `topic "${topic}" has got more partitions`, {
-      where: position(topic, partition, nextOffset),
-      hint: 'start the worker again: it then reads the same range of these',
-    })
+    const where = position(topic, partition, nextOffset)
+    const hint = 'start the worker again: it then reads the same range of these'
+    const what = `topic "${topic}" has got more partitions`
+    throw new TidemarkError('TOPIC_CHANGED', what, { where, hint })
   }
 
   /** Has the group committed the end of each partition? */
