@@ -21,16 +21,6 @@ export function parseJson(value: Buffer): unknown {
   if (!isUtf8(value)) throw notUtf8(value)
   const passed = passedLimit(value, LIMITS)
   if (passed !== null) throw new TidemarkError(passed, LIMIT_MESSAGES[passed])
-  return parsed(value)
-}
-
-export function notUtf8(value: Buffer): TidemarkError {
-  const format = foreignFormat(value)
-  const cause = format === null ? '' : `: ${format}`
-  return new TidemarkError('NOT_UTF8', `the value is not UTF-8${cause}`)
-}
-
-function parsed(value: Buffer): unknown {
   try {
     return parse(value.toString('utf8'), { protoAction: 'error', constructorAction: 'ignore' })
   } catch {
@@ -41,6 +31,12 @@ function parsed(value: Buffer): unknown {
       ? new TidemarkError('JSON_PROTO', 'a field is named __proto__')
       : new TidemarkError('JSON_INVALID', `the value is not JSON ${fault}`)
   }
+}
+
+export function notUtf8(value: Buffer): TidemarkError {
+  const format = foreignFormat(value)
+  const cause = format === null ? '' : `: ${format}`
+  return new TidemarkError('NOT_UTF8', `the value is not UTF-8${cause}`)
 }
 
 // A separate scan describes the fault, without a byte of the payload: parsers quote it, and phrase

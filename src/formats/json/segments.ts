@@ -78,27 +78,19 @@ export function booleanSegment(column: number): Segment {
 }
 
 export function scoreSegment(column: number): Segment {
-  return (i, { scores }, into) => {
-    appendNumber(into, (scores[column] as Float64Array)[i] as number)
-  }
+  return (i, { scores }, into) => appendNumber(into, (scores[column] as Float64Array)[i] as number)
 }
 
 export function featureSegment(index: number, width: number): Segment {
-  return (i, { features }, into) => {
-    appendNumber(into, features[i * width + index] as number)
-  }
+  return (i, { features }, into) => appendNumber(into, features[i * width + index] as number)
 }
 
 export function carriedSegment(index: number, width: number): Segment {
-  return (i, { carried }, into) => {
-    appendNumber(into, carried[i * width + index] as number)
-  }
+  return (i, { carried }, into) => appendNumber(into, carried[i * width + index] as number)
 }
 
 export function testSegment(test: (i: number, rows: ScoredRows) => boolean): Segment {
-  return (i, rows, into) => {
-    into.constant(test(i, rows) ? TRUE_TEXT : FALSE_TEXT)
-  }
+  return (i, rows, into) => into.constant(test(i, rows) ? TRUE_TEXT : FALSE_TEXT)
 }
 
 /** Writes a field with a comma before it; nothing if the field is absent. */

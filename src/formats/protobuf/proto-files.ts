@@ -61,11 +61,8 @@ function fromDescriptors(file: string, imported: readonly string[]): Type[] {
   const all = [...[...names].flatMap(descriptorsOf), ...files]
   const { package: inside = '', messageType = [] } = files.at(-1) as IFileDescriptorProto
   const messages = messageType.map(({ name = '' }) => name)
-  return messagesNamed(
-    protobuf.Root.fromDescriptor({ file: all }, { keepCase: true }),
-    inside,
-    messages,
-  )
+  const root = protobuf.Root.fromDescriptor({ file: all }, { keepCase: true })
+  return messagesNamed(root, inside, messages)
 }
 
 function checkMembers(members: number): void {

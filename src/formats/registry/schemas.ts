@@ -43,7 +43,7 @@ export class KnownSchemas {
   readonly #registry: SchemaRegistry
   readonly #target: ScanTarget | null
   readonly #known = new LRUCache<number, KnownSchema>({ max: MOST_SCHEMAS })
-  readonly #missing = new MissingSchemas(MOST_SCHEMAS)
+  readonly #missing = new MissingSchemas()
   /** By id, so that partitions share a request. */
   readonly #fetching = new Map<number, Promise<void>>()
 
@@ -136,11 +136,7 @@ interface Missing {
 
 /** Ids of schemas that the registry denies. All times are elapsed ms. */
 export class MissingSchemas {
-  readonly #missing: LRUCache<number, Missing>
-
-  constructor(most: number) {
-    this.#missing = new LRUCache({ max: most })
-  }
+  readonly #missing = new LRUCache<number, Missing>({ max: MOST_SCHEMAS })
 
   denied(id: number, nowMs: number, why: TidemarkError): void {
     const before = this.#missing.get(id)

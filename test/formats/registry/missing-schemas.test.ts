@@ -7,7 +7,7 @@ const WHY = new TidemarkError('SCHEMA_UNKNOWN', 'it has no schema 57')
 
 /** Says at these seconds that there is no such schema; `null`: some other answer. */
 function after(...answers: readonly (number | null)[]): MissingSchemas {
-  const missing = new MissingSchemas(10)
+  const missing = new MissingSchemas()
   for (const s of answers) {
     if (s === null) missing.unanswered(ID)
     else missing.denied(ID, s * 1_000, WHY)
