@@ -289,9 +289,7 @@ export class Redis {
     }
     if (cause !== thrown || reason.includes('ECONNREFUSED')) return null
     const isTls = url.startsWith('rediss:')
-    const other = new URL(
-      isTls ? url.replace('rediss:', 'redis:') : url.replace('redis:', 'rediss:'),
-    )
+    const other = new URL(url.replace(/^rediss?:/, isTls ? 'redis:' : 'rediss:'))
     other.username = ''
     // Without the password, which must not travel without TLS.
     const stranger = new Redis({ urls: [other.href], password: null, ca: this.#o.ca })
