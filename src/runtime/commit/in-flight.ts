@@ -105,7 +105,7 @@ export class InFlight {
     }
     const added = new ChunkInFlight(chunk, expectedBytes, {
       changed: weigh,
-      room: (of, most) => this.#room(of, most),
+      room: (of, most) => this.#changed.until(() => this.#isDropped || this.#waiting(of) <= most),
     })
     this.#chunks.push(added)
     weigh(added)
@@ -147,13 +147,8 @@ export class InFlight {
       }
       break
     }
-    return {
-      batches: from.flatMap(({ chunk, cut }) => chunk.part(cut)),
-      upTo,
-      isSmallest,
-      isAll,
-      from,
-    }
+    const batches = from.flatMap(({ chunk, cut }) => chunk.part(cut))
+    return { batches, upTo, isSmallest, isAll, from }
   }
 
   committed({ from }: CommitPart): void {
@@ -167,10 +162,6 @@ export class InFlight {
   drop(): void {
     this.#isDropped = true
     this.#changed.notifyAll()
-  }
-
-  #room(chunk: ChunkInFlight, most: number): Promise<void> {
-    return this.#changed.until(() => this.#isDropped || this.#waiting(chunk) <= most)
   }
 
   /**

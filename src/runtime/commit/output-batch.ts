@@ -69,7 +69,7 @@ export function sized({ outputs, deadLetters }: OutputBatch): SizedBatch {
       bytes += wireBytes(written, i)
       memoryBytes += IN_MEMORY + written.partsBytes(i)
       const topic = written.topic(i)
-      if (share?.topic !== topic) share = shareOf({ topic, isOutput }, topics)
+      if (share?.topic !== topic) share = shareOf(topic, isOutput, topics)
       share.records++
       share.bytes += written.valueBytes(i)
       const timestampMs = written.timestampMs(i)
@@ -137,10 +137,7 @@ function firstFrom(causes: readonly number[], offset: number): number {
 }
 
 /** Finds or adds the share of a topic; a topology writes to few topics. */
-function shareOf(
-  { topic, isOutput }: Pick<TopicShare, 'topic' | 'isOutput'>,
-  topics: TopicShare[],
-): TopicShare {
+function shareOf(topic: string, isOutput: boolean, topics: TopicShare[]): TopicShare {
   const known = topics.find((share) => share.topic === topic)
   if (known !== undefined) return known
   const share = { topic, isOutput, records: 0, bytes: 0, oldestMs: Number.POSITIVE_INFINITY }

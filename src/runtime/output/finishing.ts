@@ -49,7 +49,7 @@ export interface ChunkEnd {
   readonly bytes: number
 }
 
-interface Finishes {
+export interface Finishes {
   readonly partition: TopicPartition
   /** `null`: the topology gives no record up, or has no windows to replay. */
   readonly verdicts: Verdicts | null
@@ -167,11 +167,8 @@ export class Finishing {
     return [this.#verdicts.written({ offset: packed?.offset ?? first, faults: intake.faults })]
   }
 
-  #tell(
-    begun: Finishable,
-    faults: readonly RecordFault[],
-    { result, keys, bytes }: ChunkEnd,
-  ): void {
+  #tell(begun: Finishable, faults: readonly RecordFault[], end: ChunkEnd): void {
+    const { result, keys, bytes } = end
     const { name: topology, source } = this.#topology.definition
     const { chunk, stages } = begun
     this.#context.observer({

@@ -178,18 +178,15 @@ function keyCheck(partition: number, partitions: number, by: Partitioner) {
 export function packedIntake(packed: PackedBatch): Intake {
   const { offset, timestampMs, bytes, error } = packed
   const record = { offset, timestampMs, key: null, value: bytes, headers: [] }
-  return { ...NOTHING, faults: [{ record, window: null, packed, step: DECODE, error }] }
+  const faults = [{ record, window: null, packed, step: DECODE, error }]
+  return { batch: NO_EVENTS, records: NO_RECORDS, faults }
 }
 
 const NO_TIMES = new Float64Array(0)
-const NOTHING: Intake = {
-  batch: {
-    count: 0,
-    keys: new Int32Array(0),
-    timesMs: NO_TIMES,
-    recordTimesMs: NO_TIMES,
-    events: [],
-  },
-  records: NO_RECORDS,
-  faults: [],
+const NO_EVENTS: EventBatch = {
+  count: 0,
+  keys: new Int32Array(0),
+  timesMs: NO_TIMES,
+  recordTimesMs: NO_TIMES,
+  events: [],
 }

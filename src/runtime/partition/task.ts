@@ -7,13 +7,12 @@ import { Retrier } from '../../kernel/retrier.ts'
 import { StageClock } from '../../kernel/stages.ts'
 import { LATEST_EVENT_TIME_MS } from '../../kernel/time.ts'
 import { firstFrom, NO_RECORDS } from '../../records/log-records.ts'
-import type { Chunk, TopicPartition } from '../../records/port.ts'
+import type { Chunk } from '../../records/port.ts'
 import type { TopologyCheckpoint } from '../commit/checkpoint-metadata.ts'
 import type { ChunkInFlight } from '../commit/in-flight.ts'
 import { ReplayPoints, type RestartPlan } from '../commit/restart-plan.ts'
-import type { Verdicts } from '../commit/verdicts.ts'
 import type { TaskLabels } from '../events.ts'
-import { type ChunkEnd, Finishing } from '../output/finishing.ts'
+import { type ChunkEnd, type Finishes, Finishing } from '../output/finishing.ts'
 import { stepScoring } from '../output/model-retrier.ts'
 import type { Finishable, Intake } from '../output/outcomes.ts'
 import { tablesHeaders } from '../output/provenance.ts'
@@ -38,13 +37,10 @@ interface Work {
   readonly idleMs?: number
 }
 
-interface TaskPlan {
-  readonly partition: TopicPartition
+interface TaskPlan extends Finishes {
   readonly plan: RestartPlan
   /** `null`: keys are not watched. */
   readonly keyWatch: KeyWatch | null
-  /** `null`: the topology gives no record up, or has no windows to replay. */
-  readonly verdicts: Verdicts | null
 }
 
 /** Runs one topology on one partition. */
@@ -205,10 +201,7 @@ export class Task {
       if (this.#isOver) throw new NotNow('the partition goes to another worker')
       return work()
     })
-    this.#working = done.then(
-      () => undefined,
-      () => undefined,
-    )
+    this.#working = done.then(() => {}).catch(() => {})
     return done
   }
 

@@ -39,9 +39,8 @@ export async function loadShadows(definitions: readonly Definition[], choices: S
           loaded.push({ step, number, of, scorer: found.scorer })
           notes.push(...found.notes)
         } catch (error) {
-          notes.push(
-            `${topology}/${step.name}: shadow ${of.model} is off: ${faultsOf(error).map(messageOf).join('; ')}`,
-          )
+          const why = faultsOf(error).map(messageOf).join('; ')
+          notes.push(`${topology}/${step.name}: shadow ${of.model} is off: ${why}`)
         }
       }
     }

@@ -131,23 +131,18 @@ export class RunningShadow {
   }
 
   #follow(kept: KeptRows, { rows, columns }: Said): void {
-    const { topic } = this.#parts
+    if (rows.length === 0) return
+    const { topic, clock } = this.#parts
     const [[main], [own]] = [kept.main, columns] as [[Float64Array], [Float64Array]]
-    this.#compare(picked(main, rows), picked(own, rows))
-    if (topic !== null && rows.length > 0) topic.writer.offer(topic.outputs.of(kept, rows, columns))
+    this.#agreement.add(picked(main, rows), picked(own, rows), rows.length)
+    this.#cancel ??= clock.after(TELL_EVERY_MS, () => this.#tellAgreement())
+    topic?.writer.offer(topic.outputs.of(kept, rows, columns))
   }
 
   #end(reason: string): void {
     const { observer, labels } = this.#parts
     if (!this.#isOff) observer({ type: 'shadow-off', ...labels, reason })
-    this.#isOff = true
-    this.#drop()
-  }
-
-  #compare(main: Float64Array, own: Float64Array): void {
-    if (own.length === 0) return
-    this.#agreement.add(main, own, own.length)
-    this.#cancel ??= this.#parts.clock.after(TELL_EVERY_MS, () => this.#tellAgreement())
+    this.stop()
   }
 
   #tellAgreement(): void {
