@@ -282,20 +282,17 @@ export class OpenStore {
       asked.answer = answer
       if (answer.degraded === null) this.#cache?.set(asked.key, newAnswer({ ...answer, askedMs }))
     }
-    const lacking = keys.flatMap((asked, i) => {
+    const lacking: { readonly asked: AskedKey; readonly stored: StoredRow }[] = []
+    for (const [i, asked] of keys.entries()) {
       const one = stored[i] as StoredRow
-      if (one.value === UNREAD) {
-        asked.answer = UNAVAILABLE
-        return []
-      }
-      const answer = this.#answerOf(one, false)
+      const answer = one.value === UNREAD ? UNAVAILABLE : this.#answerOf(one, false)
       if (answer === INVALID) invalid++
       const known = answer === INVALID ? NOTHING : answer
       const isEnough = one.missing.length === 0 && !this.#lacks(known, asked.newestMs)
-      if (this.definition.onMiss !== null && !isEnough) return [{ asked, stored: one }]
-      keep(asked, known)
-      return []
-    })
+      const mayCompute = this.definition.onMiss !== null && known.degraded === null
+      if (mayCompute && !isEnough) lacking.push({ asked, stored: one })
+      else keep(asked, known)
+    }
     const computed = await Promise.all(
       lacking.map(async ({ asked, stored: one }) => {
         const made = await this.#compute(asked.key, one)

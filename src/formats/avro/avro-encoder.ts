@@ -35,14 +35,12 @@ export function avroEncoder(schema: WholeSchema): PayloadEncoder {
 
 // Checks whether Avro can hold a value without loss. avsc then accepts it too.
 
-/** Longs that avsc writes and reads exactly: it doubles them, in a float64. */
-const LONGS = { from: -(2 ** 52), to: 2 ** 53 - 2 }
-
 const PRIMITIVES: Readonly<Record<string, Fit>> = {
   null: fits('null', (value) => value === null),
   boolean: BOOLEAN,
   int: INT32,
-  long: wholeNumbers(LONGS.from, LONGS.to),
+  // Those that avsc writes and reads exactly: it doubles them, in a float64.
+  long: wholeNumbers(-(2 ** 52), 2 ** 53 - 2),
   float: NUMBER,
   double: NUMBER,
   string: UTF8_TEXT,

@@ -231,15 +231,8 @@ function numberCode(scalar: BoundScalar, rule: NumberRule): string {
 }
 
 /** Code of the checks of `isAllowed`. */
-export function ruleCode({
-  isInteger,
-  min,
-  max,
-  above,
-  below,
-  divisors,
-  oneOf,
-}: NumberRule): string {
+export function ruleCode(rule: NumberRule): string {
+  const { isInteger, min, max, above, below, divisors, oneOf } = rule
   const holds: string[] = []
   if (isInteger) holds.push('Number.isSafeInteger(x)')
   if (min !== -Infinity) holds.push(`x >= ${min}`)
