@@ -333,11 +333,8 @@ const OTHER_NAMES = {
   statusEveryMs: 'statusInterval',
 } as const
 
-type SettingNames = {
-  readonly [K in keyof WorkerConfig]: K extends keyof typeof OTHER_NAMES
-    ? (typeof OTHER_NAMES)[K]
-    : K
-}
+type SettingNames = typeof OTHER_NAMES &
+  Omit<{ readonly [K in keyof WorkerConfig]: K }, keyof typeof OTHER_NAMES>
 
 /** By option: the key in the config file, from which flag and environment variable follow. */
 export const SETTING_NAMES = {

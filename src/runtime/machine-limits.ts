@@ -46,14 +46,9 @@ export function maxInFlightBytesOfMachine(): number {
   return Math.floor(Math.min(MOST_IN_FLIGHT_BYTES, memoryOfMachine() / 8))
 }
 
-/** Memory for the tables of a worker, bytes: a quarter of Node's heap. */
-export function maxTableBytesOfMachine(): number {
-  return Math.floor(getHeapStatistics().heap_size_limit / 4)
-}
-
-/** Memory for the rows of stores of a worker, bytes: an eighth of Node's heap. */
-export function maxStoreBytesOfMachine(): number {
-  return Math.floor(getHeapStatistics().heap_size_limit / 8)
+/** One of so many equal parts of Node's heap, bytes. */
+export function partOfHeap(parts: number): number {
+  return Math.floor(getHeapStatistics().heap_size_limit / parts)
 }
 
 /** Memory of this machine or container, bytes. */

@@ -10,7 +10,7 @@ import { committingToRedis } from './commit/redis-sink.ts'
 import { type WorkerConfig, workerConfig } from './config.ts'
 import type { WorkerContext } from './context.ts'
 import type { Observer, RuntimeEvent, WorkerState } from './events.ts'
-import { maxStoreBytesOfMachine } from './machine-limits.ts'
+import { partOfHeap } from './machine-limits.ts'
 import { Shadows } from './output/shadow/shadows.ts'
 import type { TaskContext } from './output/task-context.ts'
 import type { Availability } from './partition/availability.ts'
@@ -160,7 +160,7 @@ export class Worker {
         this.#membership?.fail(error)
       },
     })
-    const maxBytes = config.maxStoreBytes ?? maxStoreBytesOfMachine()
+    const maxBytes = config.maxStoreBytes ?? partOfHeap(8)
     this.#stores = new Stores({ ...shared, maxBytes })
     this.#shadows = new Shadows({ ...shared, compression: config.compression })
     const topic = prepared.topologies[0]?.definition.source.topic ?? ''

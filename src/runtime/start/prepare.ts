@@ -21,7 +21,7 @@ import {
 } from '../../topology/graph.ts'
 import { mostMetadataBytes } from '../commit/checkpoint-metadata.ts'
 import { type WorkerConfig, workerConfig } from '../config.ts'
-import { maxTableBytesOfMachine } from '../machine-limits.ts'
+import { partOfHeap } from '../machine-limits.ts'
 import { definitionHash } from '../output/provenance.ts'
 import { loadShadows, type PreparedShadow } from '../output/shadow/prepared-shadow.ts'
 import type { Prepared, PreparedTopology } from '../prepared.ts'
@@ -59,7 +59,7 @@ export async function prepare(
   const registry = await registryFor(chosen, choices.registry)
   const formats = await Promise.all(chosen.map((d) => openFormats(d, registry, choices.values)))
   const valid = chosen.filter((definition) => validateTopology(definition).length === 0)
-  const room = new TableRoom(config.maxTableBytes ?? maxTableBytesOfMachine())
+  const room = new TableRoom(config.maxTableBytes ?? partOfHeap(4))
   const hash = drawnHash()
   const tables = await openTables(valid, { registry, room, hash })
   const stores = await openStores(valid, choices)

@@ -80,12 +80,9 @@ export class TopicReading {
    * turn: the rows are then those of the positions.
    */
   *apply({ partition, records, nextOffset, ...chunk }: Chunk, decoded: Decoded, slices: Slices) {
-    const progress = this.#partitions.get(partition) ?? {
-      nextOffset: 0,
-      wholeFrom: 0,
-      endOffset: 0,
-    }
-    this.#partitions.set(partition, progress)
+    // A partition may have been added.
+    this.begin(new Map([[partition, { nextOffset: 0, endOffset: 0 }]]))
+    const progress = this.#partitions.get(partition) as Progress
     progress.endOffset = chunk.endOffset
     const faults = new Map(decoded.faults.map(({ record, error }) => [record, error]))
     let event = 0
