@@ -31,9 +31,8 @@ export function jsonSchemaEncoder({ text, references }: WholeSchema): PayloadEnc
   const validate = compiled(schema, references)
   const title = typeof schema['title'] === 'string' ? schema['title'] : null
   // Validates the written form, in which NaN is null and a Date is a text.
-  const fit = (json: unknown) => {
-    return validate(JSON.parse(json as string)) ? null : misfitOf(validate.errors?.[0])
-  }
+  const fit = (json: unknown) =>
+    validate(JSON.parse(json as string)) ? null : misfitOf(validate.errors?.[0])
   const words = title === null ? 'JSON Schema' : `JSON Schema ${title}`
   const encode = checkedEncode(words, fit, (json) => Buffer.from(json as string))
   return { type: title, encode: (value) => encode(outputText(value)) }

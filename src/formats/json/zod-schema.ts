@@ -113,11 +113,8 @@ function fieldOf(name: string, part: ZodPart, within: readonly ZodPart[]): Plain
     inner = def['innerType'] as ZodPart
   }
   const value = valueOf(inner, within)
-  return { name, isOptional, value: isNullable ? nullable(value) : value }
-}
-
-function nullable(value: PlainValue): PlainValue {
-  return value.kind === 'opaque' ? value : { ...value, isNullable: true }
+  const mayBeNull = isNullable && value.kind !== 'opaque'
+  return { name, isOptional, value: mayBeNull ? { ...value, isNullable } : value }
 }
 
 /** The first unknown key or class of a part; `null`: none. */

@@ -201,7 +201,7 @@ export class Task {
       if (this.#isOver) throw new NotNow('the partition goes to another worker')
       return work()
     })
-    this.#working = done.then(() => {}).catch(() => {})
+    this.#working = done.then(() => undefined).catch(() => undefined)
     return done
   }
 

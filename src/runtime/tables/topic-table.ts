@@ -201,14 +201,12 @@ export class TopicTable {
   }
 
   #named(error: TidemarkError): TidemarkError {
-    const { code, message, where, hint, action } = error
-    if (code === 'TABLE_LIMIT') return error
+    if (error.code === 'TABLE_LIMIT') return error
+    const { message, where, hint, action } = error
     const what = `table "${this.table.name}": ${message}`
     // The error of one record must not end a worker with the code of a dead letter.
-    return new TidemarkError(action === 'dead-letter' ? 'TABLE_INVALID' : code, what, {
-      where,
-      hint,
-    })
+    const code = action === 'dead-letter' ? 'TABLE_INVALID' : error.code
+    return new TidemarkError(code, what, { where, hint })
   }
 
   /** @param reason why the topic cannot be read now; `null`: it can */

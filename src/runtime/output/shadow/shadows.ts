@@ -42,9 +42,8 @@ export class Shadows {
     this.#o = options
     this.#shadows = options.topologies.flatMap((topology) =>
       topology.shadows.map((prepared) => ({
+        ...prepared,
         topology: topology.definition.name,
-        step: prepared.step,
-        number: prepared.number,
         running: new RunningShadow(this.#partsOf(topology, prepared)),
       })),
     )
