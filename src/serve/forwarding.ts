@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { Agent, type IncomingMessage, request } from 'node:http'
+import { Agent, type IncomingMessage, type RequestOptions, request } from 'node:http'
 import { DEADLINE, type HttpReply, type HttpRequest } from './request.ts'
 import { bytesOf } from './request-body.ts'
 import { LATER, MOST, RequestFault } from './request-fault.ts'
@@ -15,11 +15,6 @@ const WORKER = 'tidemark-worker'
 const KEPT = ['authorization', 'content-type', 'tidemark-key', JSON_LENGTH]
 const ANSWERED_BY = 'tidemark-answered-by'
 const BACK = ['content-type', 'retry-after', JSON_LENGTH, ANSWERED_BY]
-
-interface Place {
-  readonly host: string
-  readonly port: number
-}
 
 /** Has another worker sent it? Then it goes no further. */
 export function isForwarded({ headers }: HttpRequest): boolean {
@@ -51,13 +46,13 @@ export async function forwarded(asked: HttpRequest, owner: string): Promise<Http
 
 /** The answer of one of several workers to a request as it is. @throws RequestFault 503 */
 export function passedOn(asked: HttpRequest, port: number): Promise<HttpReply> {
-  const place = { host: '127.0.0.1', port }
-  return sent(asked, place, isForwarded(asked) ? { [FORWARDED]: 'true' } : {})
+  const more = isForwarded(asked) ? { [FORWARDED]: 'true' } : {}
+  return sent(asked, { host: '127.0.0.1', port }, more)
 }
 
 async function sent(
   asked: HttpRequest,
-  place: Place,
+  place: Pick<RequestOptions, 'host' | 'port'>,
   more: Readonly<Record<string, string>>,
 ): Promise<HttpReply> {
   const { path, headers: given, message, body, untilMs, route } = asked

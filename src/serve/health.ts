@@ -40,10 +40,7 @@ export interface WorkerReadiness extends Omit<Readiness, 'state'> {
  * broker back.
  */
 export function probesOf(worker: ObservedWorker): Probes {
-  return {
-    liveness: async () => ({ live: true }),
-    readiness: async () => readinessOf(worker),
-  }
+  return { liveness: async () => ({ live: true }), readiness: async () => readinessOf(worker) }
 }
 
 export function readinessOf(worker: ObservedWorker): Readiness {

@@ -53,9 +53,8 @@ export function modelRoutes(models: readonly ServedModel[]): readonly HttpRoute[
     const found = byName.get(decoded(name))
     const isIt = version === undefined || decoded(version) === (found && versionOf(found.scorer))
     if (found !== undefined && isIt) return found
-    throw new RequestFault(404, `there is no such model; there is ${labels(models)}`, {
-      where: 'model',
-    })
+    const what = `there is no such model; there is ${labels(models)}`
+    throw new RequestFault(404, what, { where: 'model' })
   }
   const model = '/v2/models/(?<name>[^/]+)(?:/versions/(?<version>[^/]+))?'
   const isReady = () => models.every(({ scorer }) => scorer.state === 'open')

@@ -28,8 +28,7 @@ export function readRequest(
   if (!Number.isInteger(jsonBytes) || jsonBytes < 0 || jsonBytes > body.length) {
     throw bad('is no number of bytes of the body', JSON_LENGTH)
   }
-  const request = objectOf(parsed(body.subarray(0, jsonBytes)), 'body')
-  const { id, inputs, outputs, parameters } = request
+  const { id, inputs, outputs, parameters } = objectOf(parsed(body.subarray(0, jsonBytes)), 'body')
   if (id !== undefined && typeof id !== 'string') throw bad('is not a text', 'id')
   const [input, ...others] = listOf(inputs, 'inputs')
   if (input === undefined || others.length > 0) throw bad('has not one tensor', 'inputs')

@@ -26,10 +26,10 @@ export function topologyRoutes(options: TopologyRoutes): HttpRoute[] {
   const requests = new TopologyRequests(options)
   return [
     httpRoute('predict_topology', 'POST /predict/(?<topology>[^/]+)', (asked) =>
-      answered(requests.predict(asked)),
+      requests.predict(asked).catch(refuse),
     ),
     httpRoute('state', 'GET /state/(?<topology>[^/]+)/(?<key>[^/]+)', (asked) =>
-      answered(requests.state(asked)),
+      requests.state(asked).catch(refuse),
     ),
   ]
 }
@@ -123,22 +123,14 @@ async function atOwner(
   return forwarded(asked, owner)
 }
 
-/** Answers, with the faults of a request. */
-async function answered(answer: Promise<HttpReply>): Promise<HttpReply> {
-  try {
-    return await answer
-  } catch (thrown) {
-    throw requestFault(thrown)
-  }
-}
-
-function requestFault(thrown: unknown): unknown {
-  if (thrown instanceof TooMany) return new RequestFault(429, thrown.message, LATER)
-  if (thrown instanceof NotNow) return new RequestFault(503, thrown.message, LATER)
-  if (!(thrown instanceof TidemarkError)) return thrown
+/** Throws the fault of a request. */
+function refuse(thrown: unknown): never {
+  if (thrown instanceof TooMany) throw new RequestFault(429, thrown.message, LATER)
+  if (thrown instanceof NotNow) throw new RequestFault(503, thrown.message, LATER)
+  if (!(thrown instanceof TidemarkError)) throw thrown
   const { code, action, message } = thrown
-  if (action === 'dead-letter') return new RequestFault(422, message, { code, where: 'decode' })
-  return new RequestFault(503, 'the topology cannot answer now', { ...LATER, code })
+  if (action === 'dead-letter') throw new RequestFault(422, message, { code, where: 'decode' })
+  throw new RequestFault(503, 'the topology cannot answer now', { ...LATER, code })
 }
 
 function predicted(
