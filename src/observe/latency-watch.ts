@@ -61,12 +61,10 @@ export class LatencyWatch {
     const tookMs = durationMs + commitMs
     return this.#limits(event).flatMap(({ step, targetMs, maximumMs }) => {
       if (tookMs <= targetMs) return []
-      const over =
-        tookMs > maximumMs
-          ? ({ limit: 'maximum', limitMs: maximumMs } as const)
-          : ({ limit: 'target', limitMs: targetMs } as const)
+      const limit = tookMs > maximumMs ? 'maximum' : 'target'
+      const limitMs = limit === 'maximum' ? maximumMs : targetMs
       const stage = slowestOf(event, commitMs)
-      return [{ topology, step, ...over, tookMs, stage, events: outcomes.scored }]
+      return [{ topology, step, limit, limitMs, tookMs, stage, events: outcomes.scored }]
     })
   }
 

@@ -156,8 +156,7 @@ export class LogStream implements DestinationStream {
   #append(line: string, losses: number): void {
     const next = { bytes: Buffer.from(line), isBegun: false, losses }
     if (this.#waitingBytes + next.bytes.length > WAITING_BYTES) {
-      this.#drop(next, 'its reader is too slow')
-      return
+      return this.#drop(next, 'its reader is too slow')
     }
     this.#waiting.push(next)
     this.#waitingBytes += next.bytes.length

@@ -67,9 +67,6 @@ export function ofPartition(
   }
 }
 
-export function labelsAt({
-  topology,
-  partition,
-}: Pick<ObservedPartition, 'topology' | 'partition'>) {
-  return { topology, topic: partition.topic, partition: partition.partition }
+export function labelsAt(of: Pick<ObservedPartition, 'topology' | 'partition'>) {
+  return { topology: of.topology, topic: of.partition.topic, partition: of.partition.partition }
 }

@@ -88,10 +88,8 @@ export class RestoreLog {
       if (this.#begun.length === 1) queueMicrotask(() => this.#logBegun())
     } else if (nowMs - this.#loggedMs >= PROGRESS_EVERY_MS) {
       this.#loggedMs = nowMs
-      for (const events of groupedBy(
-        restores.map(({ last }) => last),
-        topologyOf,
-      ).values()) {
+      const latest = restores.map(({ last }) => last)
+      for (const events of groupedBy(latest, topologyOf).values()) {
         this.#log.info(leftOf(events), `still restoring windows: ${listOf(events)}`)
       }
     }
