@@ -23,15 +23,8 @@ import { calledFunctions, evaluators, prepareFiles, summaryOf, variantLines } fr
 import { grouped, plural, sayNotes, table, write } from './print.ts'
 import { CLUSTER_SETTINGS, type Config, PREPARE_SETTINGS, workerOptions } from './settings.ts'
 
-const SETTINGS = [
-  ...PREPARE_SETTINGS,
-  ...CLUSTER_SETTINGS,
-  'topic',
-  'group',
-  'from',
-  'guarantee',
-  'workerName',
-] as const
+const OF_GROUP = ['topic', 'group', 'from', 'guarantee', 'workerName'] as const
+const SETTINGS = [...PREPARE_SETTINGS, ...CLUSTER_SETTINGS, ...OF_GROUP] as const
 
 export function check(): Command {
   const command = new Command('check')
@@ -148,9 +141,7 @@ async function dataOf(
   definition: Definition,
   chosen: Readonly<Record<string, string>>,
 ): Promise<string[]> {
-  const tables = definition.tables.flatMap(({ from }) =>
-    from.file === undefined ? [] : [from.file],
-  )
+  const tables = definition.tables.flatMap(({ from }) => from.file ?? [])
   const models = scoreStepsOf(definition.then).flatMap((step) =>
     Object.entries(step.models).map(async ([name, model]) => {
       if (!isTrained(model)) return []

@@ -196,25 +196,19 @@ function describeModels({ main, other, agreement }: ModelPair): string[] {
 }
 
 export function describeAgreement(result: AgreementResult): string[] {
+  const { flips, psi, pairs } = result
   const { p1, p5, p50, p95, p99 } = result.quantiles
-  return [
+  const lines = [
     `  mean  ${signed(result.meanDifference)}, absolute ${shown(result.meanAbsoluteDifference)}`,
     `  p1 ${signed(p1)}  p5 ${signed(p5)}  p50 ${signed(p50)}  p95 ${signed(p95)}  p99 ${signed(p99)}`,
-    ...flipsOf(result),
-    ...psiOf(result),
   ]
-}
-
-function flipsOf({ flips, pairs }: AgreementResult): string[] {
-  if (flips === null) return []
-  const { threshold, up, down } = flips
-  const share = (((up + down) / pairs) * 100).toFixed(2)
-  return [`  at ${threshold}: ${grouped(up)} up, ${grouped(down)} down, ${share} %`]
-}
-
-function psiOf({ psi }: AgreementResult): string[] {
-  if (psi === null) return []
-  return [`  PSI ${shown(psi.value)}, by chance up to ${shown(psi.byChance)}`]
+  if (flips !== null) {
+    const { threshold, up, down } = flips
+    const share = (((up + down) / pairs) * 100).toFixed(2)
+    lines.push(`  at ${threshold}: ${grouped(up)} up, ${grouped(down)} down, ${share} %`)
+  }
+  if (psi) lines.push(`  PSI ${shown(psi.value)}, by chance up to ${shown(psi.byChance)}`)
+  return lines
 }
 
 /** The outermost bars also count what lies beyond them. */

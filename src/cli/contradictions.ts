@@ -60,12 +60,8 @@ const LOGINS: Readonly<Record<SaslMechanism, Login>> = {
  * value, and is not checked.
  */
 export function contradictions(values: Values): TidemarkError[] {
-  return [
-    ...loginFaults(values),
-    ...tlsFaults(values),
-    ...nameFaults(values),
-    ...requestFaults(values),
-  ]
+  const groups = [loginFaults, tlsFaults, nameFaults, requestFaults]
+  return groups.flatMap((faultsIn) => faultsIn(values))
 }
 
 function loginFaults(values: Values): TidemarkError[] {

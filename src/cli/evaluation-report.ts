@@ -48,14 +48,8 @@ interface View {
 }
 
 function viewOf(result: Evaluation): View {
-  switch (result.task) {
-    case 'binary':
-      return binaryView(result)
-    case 'classes':
-      return classView(result)
-    case 'regression':
-      return regressionView(result)
-  }
+  if (result.task === 'binary') return binaryView(result)
+  return result.task === 'classes' ? classView(result) : regressionView(result)
 }
 
 function binaryView({ rows, positives, auc, probability }: BinaryResult): View {
