@@ -36,12 +36,8 @@ export function httpAddressOf({ httpPort, httpHost }: RunConfig) {
   return httpPort === 'off' ? null : { port: httpPort, host: httpHost }
 }
 
-export function predictAddressOf({
-  predictPort: port,
-  predictHost: host,
-  predictTokenFile: token,
-  predictAdvertise: advertise,
-}: RunConfig) {
+export function predictAddressOf({ predictPort: port, predictHost: host, ...config }: RunConfig) {
+  const { predictTokenFile: token, predictAdvertise: advertise } = config
   return port === null ? null : { port, host, token, advertise }
 }
 

@@ -50,6 +50,7 @@ function secretFile(what: string, variable: string) {
 
 const NODES_OWN = { fallbackText: 'those that Node trusts' }
 const NONE = { fallbackText: 'none' }
+const ADDRESS = { value: '<address>', fallback: '127.0.0.1', kind: TEXT }
 
 const WORKERS = under(WORKER_SETTINGS.brokers.heading, {
   workers: setting<number>({
@@ -67,12 +68,7 @@ const HTTP_AND_LOG = under(WORKER_SETTINGS.statusEveryMs.heading, {
     fallback: 9464,
     kind: orWord(integer({ from: 0, to: 65_535 }), 'off', 'off' as const),
   }),
-  httpHost: setting<string>({
-    value: '<address>',
-    about: 'address for the HTTP server to listen on',
-    fallback: '127.0.0.1',
-    kind: TEXT,
-  }),
+  httpHost: setting<string>({ about: 'address for the HTTP server to listen on', ...ADDRESS }),
   logFormat: setting<LogFormat>({
     value: '<name>',
     about: 'format of the log: text or json',
@@ -92,12 +88,7 @@ const REQUESTS = under('Requests', {
     fallbackText: '8080 for serve; others answer none',
     kind: integer({ from: 0, to: 65_535 }),
   }),
-  predictHost: setting<string>({
-    value: '<address>',
-    about: 'address to listen on for requests',
-    fallback: '127.0.0.1',
-    kind: TEXT,
-  }),
+  predictHost: setting<string>({ about: 'address to listen on for requests', ...ADDRESS }),
   predictTokenFile: optional(
     '<file>',
     'file with the token of those who may ask, needed where others than this machine reach the address',

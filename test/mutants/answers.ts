@@ -324,8 +324,8 @@ const ROWS: readonly Row[] = [
     'the setting for HTTP is open to the network',
     [
       'cli/settings.ts',
-      "for the HTTP server to listen on',\n    fallback: '127.0.0.1'",
-      "for the HTTP server to listen on',\n    fallback: '0.0.0.0'",
+      "value: '<address>', fallback: '127.0.0.1'",
+      "value: '<address>', fallback: '0.0.0.0'",
     ],
     ['test/cli/config.test.ts', 'HTTP is served to nobody else unless it is asked for'],
   ],
