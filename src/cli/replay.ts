@@ -185,10 +185,8 @@ type Bounds = Pick<Flags, 'from' | 'to'> & { readonly topic: string; readonly gr
 
 async function rangesOf(records: KafkaRecords, bounds: Bounds): Promise<ReplayRange[]> {
   const { topic, group, from, to } = bounds
-  const [begins, ends] = [
-    await offsetsAt(records, topic, from),
-    await offsetsAt(records, topic, to),
-  ]
+  const begins = await offsetsAt(records, topic, from)
+  const ends = await offsetsAt(records, topic, to)
   const offsets = await records.partitionOffsets(group, topic)
   const ranges = offsets.map(({ partition, committed, lowOffset }) => {
     const end = Math.min(committed?.nextOffset ?? 0, ends.get(partition) ?? 0)
@@ -197,11 +195,8 @@ async function rangesOf(records: KafkaRecords, bounds: Bounds): Promise<ReplayRa
   const some = ranges.filter((range) => range.from < range.to)
   if (some.length > 0) return some
   const hint = 'name the group of the workers that wrote the outputs (--group)'
-  throw configFault(
-    `group "${group}" has committed nothing of this part of "${topic}"`,
-    undefined,
-    hint,
-  )
+  const what = `group "${group}" has committed nothing of this part of "${topic}"`
+  throw configFault(what, undefined, hint)
 }
 
 async function offsetsAt(records: KafkaRecords, topic: string, from: ReadStart) {

@@ -86,6 +86,7 @@ export class TablePositions {
       const nextOffset = from.get(partition) ?? log.ranges.get(partition)?.nextOffset ?? 0
       return [partition, { nextOffset, endOffset }] as const
     })
+    const empty = { topic, epoch: 0, records: NO_RECORDS }
     return {
       ranges: new Map(ranges),
       close: async () => {},
@@ -93,14 +94,7 @@ export class TablePositions {
         for (const [of, { nextOffset, endOffset }] of ranges) {
           const own = log.chunks.filter(({ partition }) => partition === of)
           for (const chunk of own) yield* partOf(chunk, nextOffset, endOffset)
-          yield {
-            topic,
-            partition: of,
-            epoch: 0,
-            records: NO_RECORDS,
-            nextOffset: endOffset,
-            endOffset,
-          }
+          yield { ...empty, partition: of, nextOffset: endOffset, endOffset }
         }
       },
     }

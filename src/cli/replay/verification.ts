@@ -255,9 +255,7 @@ function jsonOf(bytes: Buffer | null): unknown {
 
 function differing(name: string, then: unknown, now: unknown): Field[] {
   if (isDeepStrictEqual(then, now)) return []
-  if (!isObject(then) || !isObject(now)) {
-    return [[name.slice(1), textOf(then), textOf(now)]]
-  }
+  if (!isObject(then) || !isObject(now)) return [[name.slice(1), textOf(then), textOf(now)]]
   const parts = [...new Set([...Object.keys(then), ...Object.keys(now)])]
   return parts.flatMap((part) => differing(`${name}.${part}`, then[part], now[part]))
 }

@@ -152,15 +152,12 @@ export class WrittenOutputs {
 
   /** Positions of the tables that the outputs of a partition tell, in order. */
   tablesOf(partition: number): TablesFrom[] {
-    const all: { from: number; marks: WrittenMarks }[] = []
-    for (const sink of this.#sinks.keys()) {
-      for (const [from, { marks }] of this.#groupOf({ partition, sink })) {
-        if (typeof from === 'number') all.push({ from, marks })
-      }
-    }
-    return all
+    return [...this.#sinks.keys()]
+      .flatMap((sink) => [...this.#groupOf({ partition, sink })])
+      .flatMap(([from, { marks }]) => {
+        return typeof from === 'number' ? { from, tables: marks[TABLES_HEADER] ?? '' } : []
+      })
       .sort((a, b) => a.from - b.from)
-      .map(({ from, marks }) => ({ from, tables: marks[TABLES_HEADER] ?? '' }))
       .filter(({ tables }, i, every) => tables !== every[i - 1]?.tables)
   }
 
