@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError } from 'commander'
 import type { ShowValue } from '../formats/registry/shown-values.ts'
 import { KafkaRecords } from '../records/kafka/kafka-records.ts'
-import type { Chunk, Header, LogPoint, LogRecord } from '../records/port.ts'
+import type { Chunk, LogPoint, LogRecord } from '../records/port.ts'
 import { parseCount } from './arguments.ts'
 import { type ClusterConfig, kafkaOptions, openRegistry } from './cluster.ts'
 import { addSettings, readConfig } from './config.ts'
@@ -95,15 +95,10 @@ export function formatRecord(chunk: Chunk, record: LogRecord, format: string): B
 }
 
 function envelope({ topic, partition }: Chunk, record: LogRecord) {
-  return {
-    topic,
-    partition,
-    offset: record.offset,
-    timestamp: record.timestampMs,
-    key: bytesAsJson(record.key),
-    value: bytesAsJson(record.value),
-    headers: record.headers.map(({ name, value }: Header) => [name, bytesAsJson(value)]),
-  }
+  const { offset, timestampMs: timestamp } = record
+  const [key, value] = [bytesAsJson(record.key), bytesAsJson(record.value)]
+  const headers = record.headers.map((header) => [header.name, bytesAsJson(header.value)])
+  return { topic, partition, offset, timestamp, key, value, headers }
 }
 
 function fill(pattern: string, { topic, partition }: Chunk, record: LogRecord): string {

@@ -120,7 +120,10 @@ export async function feedEvents(stream: Readable, feed: EventFeed): Promise<voi
       }
     }
     const positions = records.produce(
-      lines.map((line) => ({ topic, partition: null, ...shared, ...keyed(line, keyIn) })),
+      lines.map(({ bytes }) => {
+        const { key, value } = splitKey(bytes)
+        return { topic, partition: null, ...shared, key: key ?? Buffer.from(keyIn(value)), value }
+      }),
     )
     for (const [i, position] of positions.entries()) book.add(position, (lines[i] as Line).number)
     await records.settled(group, topic, MAX_IN_FLIGHT)
@@ -180,12 +183,6 @@ export async function feedRows(
   for await (const lines of linesOf(stream)) records.produce(lines.map(recordOf))
 }
 
-/** A line's value, and its own key or else the one in the value. */
-function keyed(line: Line, keyIn: (value: Buffer, line: Line) => string) {
-  const { key, value } = splitKey(line.bytes)
-  return { key: key ?? Buffer.from(keyIn(value, line)), value }
-}
-
 function unwritten(
   topic: string,
   value: Buffer,
@@ -223,16 +220,13 @@ export class OutcomeTally {
   }
 
   summary(): string {
-    const sum = summaryOfOutcomes({ records: this.records, ...this.outcomes })
+    const sum = summaryOfOutcomes(this.records, this.outcomes)
     return this.#closed === 0 ? sum : `${sum}; ${plural(this.#closed, 'window')} closed`
   }
 }
 
 /** `5,000 in = 4,990 scored + 0 skipped + 5 late + 5 dead` */
-export function summaryOfOutcomes({
-  records,
-  ...outcomes
-}: Outcomes & { readonly records: number }): string {
+export function summaryOfOutcomes(records: number, outcomes: Outcomes): string {
   const parts = Object.entries(outcomes)
     .filter(([name, n]) => n > 0 || !OF_SOME_TOPOLOGIES.includes(name))
     .map(([name, n]) => `${grouped(n)} ${name}`)

@@ -55,12 +55,9 @@ export async function prepareLoaded(
  * `card-fraud  payments → 13 features → card-gbdt@1 → predictions  (dead letters: payments.dlq)`
  */
 export function summaryOf({ definition, scorers }: PreparedTopology): string {
-  const labels = new Map(
-    [...scorers].map(([step, { scorers: all }]) => [
-      step,
-      [...all.values()].map(({ label }) => label).join(' | '),
-    ]),
-  )
+  const labelsOf = (all: ReadonlyMap<string, Scorer>) =>
+    [...all.values()].map(({ label }) => label).join(' | ')
+  const labels = new Map([...scorers].map(([step, of]) => [step, labelsOf(of.scorers)]))
   const ways = outline(definition, labels)
   const between = `\n  ${' '.repeat(definition.name.length + 2)}`
   return `${definition.name}  ${ways.join(between)}  (dead letters: ${definition.deadLetterTopic})`
@@ -90,12 +87,9 @@ export function evaluators(
   const line = ({ label, evaluator }: Scorer, is: string) =>
     `${label} is ${is} by ${shownEvaluator(evaluator)}`
   const shadows = topologies.flatMap((topology) => topology.shadows)
-  return [
-    ...new Set([
-      ...topologies.flatMap(scorersOf).map((scorer) => line(scorer, 'computed')),
-      ...shadows.map(({ scorer }) => line(scorer, 'a shadow, computed')),
-    ]),
-  ]
+  const lines = topologies.flatMap(scorersOf).map((scorer) => line(scorer, 'computed'))
+  lines.push(...shadows.map(({ scorer }) => line(scorer, 'a shadow, computed')))
+  return [...new Set(lines)]
 }
 
 /** For each score step with variants, which one this worker would choose, and its variants. */

@@ -200,8 +200,8 @@ export async function publish(
   const folders = groupedBy(Object.keys(saved.sizes).sort(), (part) => part.split('/')[0] ?? '')
   const sum = (name: string, what: 'rows' | 'labelled') =>
     (folders.get(name) ?? []).reduce((all, part) => all + (saved.sizes[part]?.[what] ?? 0), 0)
-  const outcomes = outcomesOf(saved)
-  const deadPercent = (100 * sum(deadLetters, 'rows')) / outcomes.records
+  const { records, ...outcomes } = outcomesOf(saved)
+  const deadPercent = (100 * sum(deadLetters, 'rows')) / records
   if (failAbove !== undefined && deadPercent > failAbove) {
     const where = join(folder.parts, deadLetters)
     const what = `${deadPercent.toFixed(2)} % of the records are dead letters: nothing is published`
@@ -212,8 +212,8 @@ export async function publish(
     return [name, plural(sum(name, 'rows'), 'row'), plural(length, 'file')]
   })
   for (const line of table(lines)) say(line)
-  sayShare((100 * outcomes.late) / outcomes.records, MANY_LATE, `of the events are late; ${ORDERS}`)
-  say(summaryOfOutcomes(outcomes))
+  sayShare((100 * outcomes.late) / records, MANY_LATE, `of the events are late; ${ORDERS}`)
+  say(summaryOfOutcomes(records, outcomes))
   for (const name of labels === undefined ? [] : folders.keys()) {
     const unlabelled = 100 - (100 * sum(name, 'labelled')) / sum(name, 'rows')
     if (name !== deadLetters) sayShare(unlabelled, MANY_UNLABELLED, `of ${name} have no label`)
