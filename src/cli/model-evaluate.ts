@@ -138,11 +138,8 @@ function parsed({ bytes }: Line): Row {
 function labelOf(row: Row, { label: path, labelFault }: RowReading): unknown {
   const label = valueAt(row, path)
   if (label === undefined) {
-    throw configFault(
-      `there is no label "${path}"`,
-      undefined,
-      `the line has ${Object.keys(row).join(', ')}`,
-    )
+    const hint = `the line has ${Object.keys(row).join(', ')}`
+    throw configFault(`there is no label "${path}"`, undefined, hint)
   }
   const wrong = labelFault(label)
   if (wrong !== null) throw configFault(`label ${JSON.stringify(label)} ${wrong}`)
@@ -166,9 +163,7 @@ const HINT =
 /** `null` is a missing value, NaN. */
 function featureOf(name: string, given: unknown): number {
   if (given === null) return Number.NaN
-  if (given === undefined) {
-    throw configFault(`there is no feature "${name}"`, undefined, HINT)
-  }
+  if (given === undefined) throw configFault(`there is no feature "${name}"`, undefined, HINT)
   if (typeof given !== 'number') {
     throw configFault(`feature "${name}" is ${JSON.stringify(given)}, not a number or null`)
   }

@@ -66,10 +66,7 @@ function types(): Command {
         ...(isSame && before.accuracy && { accuracy: before.accuracy }),
       })
       if (inspection.problems.length > 0) throw new Refused(inspection.problems)
-      if (out === undefined) {
-        await write(source)
-        return
-      }
+      if (out === undefined) return write(source)
       writeFileSync(out, source)
       say(`${out} written`)
     })

@@ -150,6 +150,8 @@ async function prepareAndWork(parent: ParentLink): Promise<void> {
   const stderr = toStderr()
   sayTo(stderr)
   const options = workerOptions(config)
+  const token = config.predictTokenFile
+  const predict = advertise && { port: 0, token, advertise: `${advertise}#${worker}` }
   const prepared = await prepareFiles(files, options, chosenServices(config))
   await parent.tell({ type: 'prepared', outline: outlineOf(prepared, config, of) })
   const released = await Promise.race([parent.stopped, parent.released])
@@ -161,12 +163,7 @@ async function prepareAndWork(parent: ParentLink): Promise<void> {
       ...kafkaOptions(config),
       maxStateBytes: options.maxStateBytes ?? limitsOfMachine(of).maxBytes,
       log: processLog(config, { stderr, worker }),
-      ...(advertise !== null && {
-        predict: {
-          ...{ port: 0, token: config.predictTokenFile },
-          advertise: `${advertise}#${worker}`,
-        },
-      }),
+      ...(predict && { predict }),
       observer: (event) => {
         if (event.type === 'state' && event.state === 'running') {
           void parent.tell({ type: 'running' })
@@ -174,14 +171,13 @@ async function prepareAndWork(parent: ParentLink): Promise<void> {
       },
     },
     droppedLines: () => stderr.dropped,
-    announce: (_, { predict }) => {
-      if (predict !== null) void parent.tell({ type: 'serving', port: predict.port })
+    announce: (_, at) => {
+      if (at.predict !== null) void parent.tell({ type: 'serving', port: at.predict.port })
     },
     expose: (observed, metrics) => {
-      parent.answering = async () => ({
-        readiness: readinessOf(observed),
-        metrics: await metrics.data(),
-      })
+      parent.answering = async () => {
+        return { readiness: readinessOf(observed), metrics: await metrics.data() }
+      }
     },
   })
 }
