@@ -10,9 +10,9 @@ import { chosenServices } from './cluster.ts'
 import { addSettings, readConfig } from './config.ts'
 import { POINTS, parsePoint } from './consume.ts'
 import { OutcomeTally } from './embedded.ts'
-import { EXIT, untilSignal } from './exit.ts'
+import { endInterrupted, untilSignal } from './exit.ts'
 import { prepareLoaded } from './prepared.ts'
-import { say, sayTo } from './print.ts'
+import { sayTo } from './print.ts'
 import { workHere } from './run-worker.ts'
 import { flagOf, RUN_SETTINGS, type RunConfig, workerOptions } from './settings.ts'
 
@@ -82,9 +82,8 @@ export async function runRange(file: string, topic: string, flags: RangeFlags): 
     const bounded = { range, observer: tally.observer }
     await workHere(prepared, config, { ended, stderr, bounded })
     tally.say()
-    if (!ended.hasCome) return
-    say('what is committed stays: the same command continues from there')
-    process.exitCode = EXIT.interrupted
+    const line = 'what is committed stays: the same command continues from there'
+    if (ended.hasCome) endInterrupted(line)
   } finally {
     ended.dispose()
   }

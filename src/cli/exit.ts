@@ -64,6 +64,12 @@ function exitNow(code: number): never {
   for (;;);
 }
 
+/** Says how a command goes on that was told to stop, which its exit code tells too. */
+export function endInterrupted(line: string): void {
+  say(line)
+  process.exitCode = EXIT.interrupted
+}
+
 export type StopRequest = ReturnType<typeof untilSignal>
 
 /**

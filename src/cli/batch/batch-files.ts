@@ -13,7 +13,7 @@ import { NUMERIC } from '../../records/files/tabular.ts'
 import { MANIFEST, WorkFolder } from '../../records/files/work-folder.ts'
 import { type PreparedTopology, scorersOf } from '../../runtime/prepared.ts'
 import { checkRows, MANY_DEAD, summaryOfOutcomes, tablesInTopics } from '../embedded.ts'
-import { EXIT, type StopRequest } from '../exit.ts'
+import { endInterrupted, type StopRequest } from '../exit.ts'
 import { summaryOf } from '../prepared.ts'
 import { noteLine, plural, say, sayNotes, sayShare, table } from '../print.ts'
 import { showProgress } from '../progress.ts'
@@ -67,7 +67,10 @@ interface Loaded extends Awaited<ReturnType<typeof prepareJob>> {
 async function run(asked: Asked, loaded: Loaded): Promise<void> {
   const { topology, rows, folder } = loaded
   const { flags } = asked
-  const input = await openInput(flags, topology, folder)
+  const ofEvent = fieldRules(topology.definition.source.schema)
+  const positions = [flags.partitionColumn, flags.offsetColumn]
+  const fieldOf = (name: string) => ofEvent(name) ?? (positions.includes(name) ? NUMERIC : null)
+  const input = await InputLines.open(flags.input, fieldOf, folder.path)
   const inputs = await hashedFiles(input.files)
   const job = { ...asked, identity: await identityOf(flags, topology, inputs) }
   if (await isComplete(flags, input.files, job.identity)) return
@@ -77,11 +80,8 @@ async function run(asked: Asked, loaded: Loaded): Promise<void> {
       'the topology, its models, the input or a flag is another than in the run that was interrupted'
     throw configFault(what, folder.path, 'run it without --resume to begin anew')
   }
-  if (!(await work(job, loaded, { input, saved: mergedSaved(before, job.identity) }))) {
-    say(RESUMABLE)
-    process.exitCode = EXIT.interrupted
-    return
-  }
+  const isWhole = await work(job, loaded, { input, saved: mergedSaved(before, job.identity) })
+  if (!isWhole) return endInterrupted(RESUMABLE)
   const saved = mergedSaved(await folder.saved<Saved>(), job.identity)
   const isCaseBlind = existsSync(join(folder.path, '_PARTS'))
   if (flags.partitionBy !== undefined) checkFolders(flags.partitionBy, saved, isCaseBlind)
@@ -102,17 +102,6 @@ async function run(asked: Asked, loaded: Loaded): Promise<void> {
     ...(features.size > 0 && { features: Object.fromEntries(features) }),
   }
   await publish(saved, definition.deadLetterTopic, { job, folder, about, floats: features })
-}
-
-function openInput(
-  { input, partitionColumn, offsetColumn }: BatchFlags,
-  { definition }: PreparedTopology,
-  folder: WorkFolder,
-): Promise<InputLines> {
-  const ofEvent = fieldRules(definition.source.schema)
-  const positions = [partitionColumn, offsetColumn]
-  const fieldOf = (name: string) => ofEvent(name) ?? (positions.includes(name) ? NUMERIC : null)
-  return InputLines.open(input, fieldOf, folder.path)
 }
 
 /** @returns whether all of it is done; false: it was told to stop */

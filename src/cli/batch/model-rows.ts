@@ -13,10 +13,10 @@ import { NO_OUTCOMES } from '../../runtime/output/outcomes.ts'
 import { loadSingle } from '../../scoring/models.ts'
 import { columnNames, type Scorer } from '../../scoring/scorer.ts'
 import type { ModelDefinition } from '../../topology/models.ts'
-import { EXIT, type StopRequest } from '../exit.ts'
+import { endInterrupted, type StopRequest } from '../exit.ts'
 import { BATCH_MS } from '../model-evaluate.ts'
 import { modelOfFile } from '../model-of-file.ts'
-import { say, sayNotes } from '../print.ts'
+import { sayNotes } from '../print.ts'
 import { showProgress } from '../progress.ts'
 import type { Values } from '../settings.ts'
 import { isComplete, publish } from './batch-files.ts'
@@ -120,11 +120,7 @@ class ModelRows {
       endProgress()
       input.close()
     }
-    if (ended.hasCome) {
-      say('stopped; nothing is published')
-      process.exitCode = EXIT.interrupted
-      return
-    }
+    if (ended.hasCome) return endInterrupted('stopped; nothing is published')
     for (const name of this.#outputs) shape.widen({ [name]: 0.5 })
     const letters = new Shape()
     letters.widen({ file: '', row: 1, column: '', message: '' })
