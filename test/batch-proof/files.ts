@@ -3,7 +3,6 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import type { Manifest } from '../../src/cli/batch/finish.ts'
 import { type DuckDb, sqlName, sqlText } from '../../src/records/files/duckdb.ts'
 import { linesOf } from '../../src/records/files/lines.ts'
 import { MANIFEST } from '../../src/records/files/work-folder.ts'
@@ -76,7 +75,8 @@ export class Exports {
 
 /** The answers in an output of `tidemark batch`; those of training rows are their features. */
 export async function* answersIn(folder: string, duckdb: DuckDb): AsyncGenerator<Answer> {
-  const { parts } = JSON.parse(await readFile(join(folder, MANIFEST), 'utf8')) as Manifest
+  const manifest: unknown = JSON.parse(await readFile(join(folder, MANIFEST), 'utf8'))
+  const { parts } = manifest as { readonly parts: readonly { readonly file: string }[] }
   for (const { file } of parts) {
     for await (const line of linesIn(join(folder, file), duckdb)) {
       const row = JSON.parse(String(line)) as Record<string, unknown>

@@ -182,13 +182,9 @@ export class BatchWorker {
   async #save(): Promise<void> {
     const { folder, worker, job } = this.#o
     const sizes = await this.#parts.sync()
-    const { kinds } = this.#outputs
-    await folder.save(worker, {
-      identity: job.identity,
-      partitions: this.#tally.partitions,
-      sizes,
-      kinds,
-    } satisfies Saved)
+    const [{ partitions }, { kinds }] = [this.#tally, this.#outputs]
+    const saved: Saved = { identity: job.identity, partitions, sizes, kinds }
+    await folder.save(worker, saved)
     this.#savedAtMs = performance.now()
   }
 

@@ -16,16 +16,7 @@ import type { Job, Saved, SavedPartition } from './job.ts'
 
 // The end of a batch: its parts get their format, their hashes and their name.
 
-interface PartInManifest extends Omit<PartSize, 'labelled'> {
-  readonly file: string
-  readonly sha256: string
-}
-
-export interface Manifest {
-  readonly outcomes: Outcomes & { readonly records: number }
-  readonly parts: readonly PartInManifest[]
-  readonly [about: string]: unknown
-}
+type PartInManifest = HashedFile & Omit<PartSize, 'labelled'>
 
 /** Merges the saved work of all workers; for each partition, the worker that came furthest counts. */
 export function mergedSaved(all: readonly Saved[], identity: string): Saved {
@@ -60,7 +51,7 @@ function isFurther(a: SavedPartition, b: SavedPartition): boolean {
   return a.nextOffset > b.nextOffset || (a.nextOffset === b.nextOffset && a.isWhole)
 }
 
-export function outcomesOf({ partitions }: Saved): Manifest['outcomes'] {
+export function outcomesOf({ partitions }: Saved): Outcomes & { readonly records: number } {
   const outcomes = Object.values(partitions).map((of) => of.outcomes)
   const sum = outcomes.reduce(addOutcomes, NO_OUTCOMES)
   return { records: Object.values(sum).reduce((all, n) => all + n, 0), ...sum }
@@ -76,14 +67,12 @@ export interface FinishOptions {
 }
 
 /** Publishes what the workers have made. */
-export async function finish(saved: Saved, options: FinishOptions): Promise<Manifest> {
+export async function finish(saved: Saved, options: FinishOptions): Promise<void> {
   const { folder, about } = options
   const parts = await written(saved, options)
-  const outcomes = outcomesOf(saved)
-  const manifest: Manifest = { tidemark: packageVersion(), ...about, outcomes, parts }
+  const manifest = { tidemark: packageVersion(), ...about, outcomes: outcomesOf(saved), parts }
   const kept = new Set(parts.map(({ file }) => file.split('/')[0] as string))
   await folder.publish([...kept], manifest)
-  return manifest
 }
 
 export interface HashedFile {

@@ -72,11 +72,8 @@ export async function prepareJob({ file, flags, config }: Pick<Job, 'file' | 'fl
       return rows?.definition ?? withoutRedisSinks(definition)
     },
   })
-  return {
-    prepared,
-    topology: prepared.topologies[0] as PreparedTopology,
-    rows: rows as TrainingRows | null,
-  }
+  const [topology] = prepared.topologies as [PreparedTopology]
+  return { prepared, topology, rows: rows as TrainingRows | null }
 }
 
 /** The fields of the event that rows have: those asked for, and the one that labels are found by. */

@@ -36,15 +36,12 @@ interface OutputsOptions {
 }
 
 /** The columns, headers and parts of the outputs of one topic. */
-class Folder {
-  readonly shape: Shape
-  readonly reader = new OutputReader()
-  /** By partition, if folders have no values. */
-  readonly parts: OpenPart[] = []
+type Folder = ReturnType<typeof newFolder>
 
-  constructor(kinds?: FieldKinds) {
-    this.shape = new Shape(kinds)
-  }
+function newFolder(kinds?: FieldKinds) {
+  /** By partition, if folders have no values. */
+  const parts: OpenPart[] = []
+  return { shape: new Shape(kinds), reader: new OutputReader(), parts }
 }
 
 export class BatchOutputs {
@@ -56,7 +53,7 @@ export class BatchOutputs {
   constructor(options: OutputsOptions) {
     this.#o = options
     for (const [topic, kinds] of Object.entries(options.kinds)) {
-      this.#folders.set(topic, new Folder(kinds))
+      this.#folders.set(topic, newFolder(kinds))
     }
   }
 
@@ -108,7 +105,7 @@ export class BatchOutputs {
   }
 
   #folder(topic: string): Folder {
-    const folder = this.#folders.get(topic) ?? new Folder()
+    const folder = this.#folders.get(topic) ?? newFolder()
     this.#folders.set(topic, folder)
     return folder
   }

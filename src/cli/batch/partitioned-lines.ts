@@ -11,7 +11,7 @@ import { GivenRecord, UNWRITTEN } from '../../formats/record-decoding.ts'
 import { Place, TextScratch } from '../../kernel/bytes.ts'
 import { configFault, TidemarkError } from '../../kernel/errors.ts'
 import { jsonOrNull } from '../../kernel/json.ts'
-import { murmur2, type Partitioner, partitionOfKey, placeOf } from '../../kernel/kafka.ts'
+import { murmur2, partitionOfKey, placeOf } from '../../kernel/kafka.ts'
 import type { InputFile } from '../../records/files/input-files.ts'
 import { fileRow, type InputBlock } from '../../records/files/input-lines.ts'
 import { type PartitionLines, PartitionLinesWriter } from '../../records/files/partition-lines.ts'
@@ -39,7 +39,6 @@ export class LinePartitioner {
   readonly #key: Read<string> | null
   /** `null`: no field says where events were in the log. */
   readonly #positions: NumberScanner | null
-  readonly #by: Partitioner
   readonly #nextOffsets: number[]
   /** By partition. */
   readonly #writers: readonly PartitionLinesWriter[]
@@ -54,7 +53,6 @@ export class LinePartitioner {
     this.#o = options
     this.#key = takesSecond(source.key) ? null : format.reader(source.key as EventFunction<string>)
     this.#positions = options.fields.length === 0 ? null : new NumberScanner(options.fields)
-    this.#by = source.partitioner === 'crc32' ? 'crc32' : 'murmur2'
     this.#nextOffsets = new Array<number>(options.partitions).fill(0)
     this.#writers = this.#nextOffsets.map((_, partition) => new PartitionLinesWriter(partition))
     this.#field = this.#key instanceof FieldRead && this.#key.type === 'text' ? this.#key : null
@@ -136,8 +134,9 @@ export class LinePartitioner {
 
   #partitionOf({ memory, from, to }: Place): number {
     const { partitions } = this.#o
-    if (this.#by === 'murmur2') return placeOf(murmur2(memory.bytes, from, to), partitions)
-    return partitionOfKey(memory.buffer.subarray(from, to), partitions, this.#by)
+    const isCrc32 = this.#source.partitioner === 'crc32'
+    if (isCrc32) return partitionOfKey(memory.buffer.subarray(from, to), partitions, 'crc32')
+    return placeOf(murmur2(memory.bytes, from, to), partitions)
   }
 
   #madeKey(events: ScannedEvents, event: number, record: RawRecord): string {
@@ -188,9 +187,8 @@ class NumberScanner {
     const value = jsonOrNull(text)
     return this.#names.map((name) => {
       const number = valueAt(value, name)
-      return Number.isSafeInteger(number) && (number as number) >= 0
-        ? (number as number)
-        : Number.NaN
+      const isWhole = Number.isSafeInteger(number) && (number as number) >= 0
+      return isWhole ? (number as number) : Number.NaN
     })
   }
 }
