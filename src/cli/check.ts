@@ -70,10 +70,8 @@ async function checkConnected(prepared: Prepared, config: CheckConfig): Promise<
   const { guarantee, workerName, from } = config
   const group = groupOf(config.group, prepared)
   const brokers = config.brokers.join(',')
-  const records = new KafkaRecords({
-    ...kafkaOptions(config),
-    ...(workerName === null || workerName === NO_NAME ? {} : { workerName }),
-  })
+  const named = workerName === null || workerName === NO_NAME ? {} : { workerName }
+  const records = new KafkaRecords({ ...kafkaOptions(config), ...named })
   try {
     const definitions = prepared.topologies.map((t) => t.definition)
     const found = await checkCluster({ records, definitions, group, guarantee, brokers })

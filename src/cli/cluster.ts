@@ -12,11 +12,7 @@ export function kafkaOptions(
 ): Pick<KafkaOptions, 'brokers' | 'tls' | 'sasl'> {
   const { brokers, tls, tlsCa: ca, tlsCert: cert, tlsKey: key } = config
   const sasl = saslOf(config)
-  return {
-    brokers,
-    ...(tls && { tls: given({ ca, cert, key }) }),
-    ...(sasl && { sasl }),
-  }
+  return { brokers, ...(tls && { tls: given({ ca, cert, key }) }), ...(sasl && { sasl }) }
 }
 
 /** `readConfig` has refused a login that lacks a part. */

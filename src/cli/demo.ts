@@ -36,16 +36,14 @@ export function demo(): Command {
       numberParser('a number of seconds, 0 or more', (n) => n >= 0 && Number.isFinite(n)),
       SECONDS,
     )
-    .action(({ seconds }: { seconds: number }) => start(seconds))
-}
-
-async function start(seconds: number): Promise<void> {
-  const prepared = await prepareFiles([fileURLToPath(TOPOLOGY)])
-  try {
-    await play(prepared, seconds)
-  } finally {
-    await prepared.close()
-  }
+    .action(async ({ seconds }: { seconds: number }) => {
+      const prepared = await prepareFiles([fileURLToPath(TOPOLOGY)])
+      try {
+        await play(prepared, seconds)
+      } finally {
+        await prepared.close()
+      }
+    })
 }
 
 async function play(prepared: Prepared, seconds: number): Promise<void> {

@@ -108,19 +108,13 @@ export async function runWorkers(
     const own = { ...config, workerName }
     const advertise = server?.advertised ?? null
     const assignment = { worker, of: config.workers, files, config: own, advertise }
-    return new KeptWorker({
-      worker,
-      start: (prepared) => startWorkerProcess(assignment, prepared),
-      log,
-      clock: wallClock,
-      random: systemRandom,
-    })
+    const start = (prepared: (outline: RunOutline) => void) =>
+      startWorkerProcess(assignment, prepared)
+    return new KeptWorker({ worker, start, log, clock: wallClock, random: systemRandom })
   })
   const supervisor = new Supervisor(workers, wallClock)
-  const metrics = createWorkersMetrics({
-    restarts: () => workers.map(({ restarts }) => restarts),
-    droppedLines: () => stderr.dropped,
-  })
+  const restarts = () => workers.map((worker) => worker.restarts)
+  const metrics = createWorkersMetrics({ restarts, droppedLines: () => stderr.dropped })
   const address = httpAddressOf(config)
   const text = async () =>
     textOfAll([{ worker: null, metrics: await metrics.data() }, ...(await supervisor.metrics())])

@@ -35,9 +35,11 @@ export function startWorkerProcess(
   assignment: WorkerAssignment,
   prepared: (outline: RunOutline) => void,
 ) {
+  // The debugger's port belongs to the parent, and a worker must not wait for a debugger.
+  const inherited = process.execArgv.filter((flag) => !flag.startsWith('--inspect'))
   // The number is only for people who list processes.
   const child = fork(WORKER_MAIN, [String(assignment.worker)], {
-    execArgv: [...process.execArgv.filter(isInherited), ...heapFlags(assignment.of)],
+    execArgv: [...inherited, ...heapFlags(assignment.of)],
     serialization: 'advanced',
     // All processes write to one stderr, each line in one write, so that lines do not mix.
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
@@ -92,11 +94,6 @@ export function startWorkerProcess(
         send({ type: 'ask' })
       }),
   }
-}
-
-/** The debugger's port belongs to the parent, and a worker must not wait for a debugger. */
-function isInherited(flag: string): boolean {
-  return !flag.startsWith('--inspect')
 }
 
 const MEBIBYTE = 2 ** 20
