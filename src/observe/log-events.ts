@@ -241,10 +241,8 @@ function latePredictions(log: Log, { worker, clock }: LogEventsOptions): () => v
     line.events += events
     if (clock.elapsedMs() - line.atMs < MINUTE_MS) return
     const [took, allowed] = [formatDuration(tookMs), formatDuration(limitMs)]
-    log.warn(
-      { topology, step, took, [limit]: allowed, stage, events: line.events },
-      `predictions are later than the ${limit} of their latency budget`,
-    )
+    const what = `predictions are later than the ${limit} of their latency budget`
+    log.warn({ topology, step, took, [limit]: allowed, stage, events: line.events }, what)
     line.atMs = clock.elapsedMs()
     line.events = 0
   }

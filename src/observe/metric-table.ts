@@ -49,9 +49,7 @@ const STAGES_OF_CHUNK = [...Object.keys(STAGES).filter((stage) => stage !== 'fet
 
 const OF_TOPOLOGY = each(['topology'], ({ topology }) => [{ topology }])
 const OF_STEP = each(['topology', 'step'], ({ topology, step }) => [{ topology, step }])
-const OF_SOURCE = each(['topology', 'topic'], ({ topology, source: topic }) => [
-  { topology, topic },
-])
+const OF_SOURCE = each(['topology', 'topic'], (of) => [{ topology: of.topology, topic: of.source }])
 const OF_SINK = each(['topic'], ({ outputs }) => outputs.map((topic) => ({ topic })))
 const OF_TABLE = each(['table'], ({ tables }) => tables.map((table) => ({ table })))
 const OF_STORE = each(['topology', 'store'], ({ topology, stores }) =>

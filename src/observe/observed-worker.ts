@@ -44,10 +44,7 @@ class ObservedTopology {
   degraded: number | null = null
 }
 
-interface Restore {
-  readonly first: EventOf<'restoring'>
-  readonly last: EventOf<'restoring'>
-}
+type Restore = Readonly<Record<'first' | 'last', EventOf<'restoring'>>>
 
 /**
  * A worker as its events describe it: the one state that health, log and metrics read. Its observer

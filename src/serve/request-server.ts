@@ -195,11 +195,9 @@ function cannotListen(thrown: unknown, { host, port, ...options }: ServerOptions
   const { otherPort = 'choose another port with --predict-port; 0 picks a free one' } = options
   const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : 'unknown'
   const inUse = code === 'EADDRINUSE'
-  const why = inUse ? 'the port is in use' : code
-  return new TidemarkError('CONFIG_INVALID', `cannot serve HTTP on ${host}:${port}: ${why}`, {
-    hint: inUse ? otherPort : 'check host and port',
-    cause: thrown,
-  })
+  const what = `cannot serve HTTP on ${host}:${port}: ${inUse ? 'the port is in use' : code}`
+  const hint = inUse ? otherPort : 'check host and port'
+  return new TidemarkError('CONFIG_INVALID', what, { hint, cause: thrown })
 }
 
 function unrouted(where: string, there: readonly HttpRoute[]): RequestFault {

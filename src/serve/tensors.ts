@@ -97,11 +97,7 @@ function rowsOf(
   return rows
 }
 
-interface Rows {
-  readonly count: number
-  readonly width: number
-  readonly where: string
-}
+type Rows = Readonly<{ count: number; width: number; where: string }>
 
 /** @param given all numbers in one list, or a list for each row @throws RequestFault 400 */
 export function float32(given: unknown, { count, width, where }: Rows): Float32Array {
