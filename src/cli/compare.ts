@@ -24,10 +24,7 @@ interface Flags extends Record<string, unknown> {
   readonly json?: true
 }
 
-interface Fields {
-  readonly main: string
-  readonly other: string
-}
+type Fields = Readonly<Record<Side, string>>
 
 /** About 200 MB. */
 const MOST_PENDING = 500_000
@@ -124,19 +121,12 @@ async function closeAll(readers: Readonly<Record<string, KafkaReader>>): Promise
 function notesOf({ topics, pairs }: TopicComparison, { maxPending }: Flags): string[] {
   const { main, other } = topics
   const notes: string[] = []
-  if (pairs.waiting > 0) {
-    notes.push(`stopped early: ${plural(pairs.waiting, 'output')} had no other one yet`)
-  }
-  if (pairs.count === 0 && main.records > 0 && other.records > 0) {
-    notes.push(
-      `no output of ${main.topic} has the event of one of ${other.topic}: do both come from the same source topic, and the same time?`,
-    )
-  }
-  if (pairs.givenUp > 0) {
-    notes.push(
-      `${plural(pairs.givenUp, 'output')} counted as alone, because no other one came within ${grouped(maxPending)} events; if the topics are further apart, raise --max-pending`,
-    )
-  }
+  const early = `stopped early: ${plural(pairs.waiting, 'output')} had no other one yet`
+  const unpaired = `no output of ${main.topic} has the event of one of ${other.topic}: do both come from the same source topic, and the same time?`
+  const alone = `${plural(pairs.givenUp, 'output')} counted as alone, because no other one came within ${grouped(maxPending)} events; if the topics are further apart, raise --max-pending`
+  if (pairs.waiting > 0) notes.push(early)
+  if (pairs.count === 0 && main.records > 0 && other.records > 0) notes.push(unpaired)
+  if (pairs.givenUp > 0) notes.push(alone)
   return notes
 }
 

@@ -77,8 +77,7 @@ async function start(file: string, flags: Flags): Promise<void> {
     if (flags.verify === undefined) {
       const change = new ModelChange(outputs)
       await run(records, { ...work, comparison: change })
-      await write(change.describe())
-      return
+      return await write(change.describe())
     }
     const verification = new Verification(outputs, positions)
     await run(records, { ...work, comparison: verification })

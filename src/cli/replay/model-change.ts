@@ -43,7 +43,8 @@ export class ModelChange {
     const before = written && this.#then.get(written)
     for (const [path, now] of Object.entries(before ? numbersOf(cause, record) : {})) {
       const then = before?.[path] ?? Number.NaN
-      const { agreement, worst } = this.#numbers.get(path) ?? newNumber()
+      const known = this.#numbers.get(path)
+      const { agreement, worst } = known ?? { agreement: new Agreement(THRESHOLD), worst: [] }
       this.#numbers.set(path, { agreement, worst })
       agreement.add([then], [now], 1)
       if (then !== now) insert(worst, { cause, key: String(record.key), then, now })
@@ -64,10 +65,6 @@ export class ModelChange {
     ])
     return [`${plural(compared, 'output')} compared, ${alone}`, ...numbers, ''].join('\n')
   }
-}
-
-function newNumber() {
-  return { agreement: new Agreement(THRESHOLD), worst: [] }
 }
 
 function rowOf({ cause, key, then, now }: Change): string[] {

@@ -109,18 +109,17 @@ export class TablePositions {
 /** By partition, the offset before which records are handed over; without a position, all are. */
 function endsOf({ table, ranges }: TableLog, text: string): ReadonlyMap<number, number> {
   const own = text.split(';').find((part) => part.startsWith(`${table}=`))
-  const offsets = own
-    ?.slice(table.length + 1)
-    .split(',')
-    .map(Number)
-  const known = [...ranges].filter(
-    ([partition]) => partition < (offsets?.length ?? Number.POSITIVE_INFINITY),
-  )
-  return new Map(
-    known.map(([partition, { nextOffset: low, endOffset }]) => {
-      return [partition, Math.max(low, Math.min(offsets?.[partition] ?? endOffset, endOffset))]
-    }),
-  )
+  const listed = own?.slice(table.length + 1)
+  const offsets = listed?.split(',').map(Number)
+  const count = offsets?.length ?? Number.POSITIVE_INFINITY
+  const known = [...ranges].filter(([partition]) => partition < count)
+  const ends = known.map(([partition, { nextOffset: low, endOffset }]) => {
+    return [
+      partition,
+      Math.max(low, Math.min(offsets?.[partition] ?? endOffset, endOffset)),
+    ] as const
+  })
+  return new Map(ends)
 }
 
 function* partOf(chunk: Chunk, from: number, to: number): Generator<Chunk> {
