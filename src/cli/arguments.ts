@@ -16,10 +16,8 @@ export function numberParser(
   }
 }
 
-export const parseCount = numberParser(
-  'a whole number above 0',
-  (n) => Number.isSafeInteger(n) && n > 0,
-)
+const isCount = (n: number) => Number.isSafeInteger(n) && n > 0
+export const parseCount = numberParser('a whole number above 0', isCount)
 
 /** `--header name=value`: a header of every record that a command writes; may be repeated. */
 export function headerOption(): Option {

@@ -115,9 +115,8 @@ function manifestOf(folder: string, hasModel: boolean): Manifest {
     ...own.devDependencies,
     tidemark: packageSpecifier(ROOT, own.version),
   }
-  made.name = basename(folder)
-    .toLowerCase()
-    .replace(/[^a-z0-9-]+/g, '-')
+  const lowerCase = basename(folder).toLowerCase()
+  made.name = lowerCase.replace(/[^a-z0-9-]+/g, '-')
   for (const needed of [made.dependencies, made.devDependencies]) {
     for (const name of Object.keys(needed)) needed[name] = known[name] as string
   }

@@ -32,13 +32,8 @@ function inspect(): Command {
     })
 }
 
-interface TypesFlags {
-  readonly golden?: string
-  readonly features?: string
-  readonly name?: string
-  readonly version?: string
-  readonly out?: string
-}
+type TypesFlag = 'golden' | 'features' | 'name' | 'version' | 'out'
+type TypesFlags = Readonly<Partial<Record<TypesFlag, string>>>
 
 function types(): Command {
   return new Command('types')

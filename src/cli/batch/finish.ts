@@ -75,10 +75,7 @@ export async function finish(saved: Saved, options: FinishOptions): Promise<void
   await folder.publish([...kept], manifest)
 }
 
-export interface HashedFile {
-  readonly file: string
-  readonly sha256: string
-}
+export type HashedFile = Readonly<Record<'file' | 'sha256', string>>
 
 export function hashedFiles(
   files: readonly { readonly path: string }[],
@@ -122,9 +119,8 @@ async function written(saved: Saved, options: FinishOptions): Promise<PartInMani
 /** `tidemark.inputs` and others, each text as it is and everything else in JSON. */
 export function metadataOf(about: object): Readonly<Record<string, string>> {
   const textOf = (of: unknown) => (typeof of === 'string' ? of : JSON.stringify(of))
-  return Object.fromEntries(
-    Object.entries(about).map(([name, of]) => [`tidemark.${name}`, textOf(of)]),
-  )
+  const entries = Object.entries(about).map(([name, of]) => [`tidemark.${name}`, textOf(of)])
+  return Object.fromEntries(entries)
 }
 
 /** @throws TidemarkError `CONFIG_INVALID`: it cannot be read, such as a file of labels */
