@@ -18,11 +18,7 @@ export interface Readiness {
   readonly restoring: number
   readonly restoringLeft?: { readonly records: number }
   /** Tables that are being read before the first event: how many records, of about how many. */
-  readonly tables?: readonly {
-    readonly table: string
-    readonly records: number
-    readonly of: number
-  }[]
+  readonly tables?: readonly Readonly<{ table: string; records: number; of: number }>[]
   readonly reason?: string
 }
 

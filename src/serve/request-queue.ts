@@ -118,9 +118,8 @@ function answerTo({ count, resolve, reject }: Waiting, answer: Answer, from: num
   const columns = answer.columns.map((column) => column.subarray(from, from + count))
   for (let row = 0; row < count; row++) {
     if (!answer.failed.has(from + row) && isFiniteIn(columns, row)) continue
-    return reject(
-      new RequestFault(422, 'the model has no finite score for it', { where: `row ${row}` }),
-    )
+    const where = `row ${row}`
+    return reject(new RequestFault(422, 'the model has no finite score for it', { where }))
   }
   resolve(columns)
 }

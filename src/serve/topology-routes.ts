@@ -40,9 +40,8 @@ class TopologyRequests {
 
   constructor(options: TopologyRoutes) {
     this.#o = options
-    this.#locators = new Map(
-      options.topologies.map((topology) => [topology.definition.name, new Locator(topology)]),
-    )
+    const locators = options.topologies.map((topology) => new Locator(topology))
+    this.#locators = new Map(locators.map((locator) => [locator.definition.name, locator]))
   }
 
   async predict(asked: HttpRequest): Promise<HttpReply> {
