@@ -132,10 +132,9 @@ export async function shownRecords(
   show: ShowValue | null,
 ): Promise<Iterable<LogRecord>> {
   if (show === null) return records
-  return Promise.all(
-    Array.from(records, async ({ offset, timestampMs, key, value, headers }) => {
-      const shown = value === null ? null : await show(value)
-      return { offset, timestampMs, key, value: shown, headers }
-    }),
-  )
+  const shown = Array.from(records, async ({ offset, timestampMs, key, value, headers }) => {
+    const text = value === null ? null : await show(value)
+    return { offset, timestampMs, key, value: text, headers }
+  })
+  return Promise.all(shown)
 }

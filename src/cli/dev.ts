@@ -143,9 +143,8 @@ async function score(prepared: Prepared, stream: Readable, input: Flags): Promis
     onDeadLetter: report.add,
     publish: async ({ outputs, nextOffsets }: Commit) => {
       const shown = [...outputs].filter(({ topic }) => !shadows.includes(topic))
-      await write(
-        Buffer.concat(shown.flatMap(({ value }) => (value === null ? [] : [value, NEWLINE]))),
-      )
+      const lines = shown.flatMap(({ value }) => (value === null ? [] : [value, NEWLINE]))
+      await write(Buffer.concat(lines))
       if (readerGone.aborted) return
       report.show()
       for (const { topic, partition, nextOffset } of nextOffsets) {

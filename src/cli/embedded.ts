@@ -119,12 +119,11 @@ export async function feedEvents(stream: Readable, feed: EventFeed): Promise<voi
         return ''
       }
     }
-    const positions = records.produce(
-      lines.map(({ bytes }) => {
-        const { key, value } = splitKey(bytes)
-        return { topic, partition: null, ...shared, key: key ?? Buffer.from(keyIn(value)), value }
-      }),
-    )
+    const produced = lines.map(({ bytes }) => {
+      const { key, value } = splitKey(bytes)
+      return { topic, partition: null, ...shared, key: key ?? Buffer.from(keyIn(value)), value }
+    })
+    const positions = records.produce(produced)
     for (const [i, position] of positions.entries()) book.add(position, (lines[i] as Line).number)
     await records.settled(group, topic, MAX_IN_FLIGHT)
   }

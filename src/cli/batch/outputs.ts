@@ -59,12 +59,11 @@ export class BatchOutputs {
 
   /** By folder, its columns. */
   get kinds(): Readonly<Record<string, FieldKinds>> {
-    return Object.fromEntries(
-      [...this.#folders].map(([topic, { shape, reader }]) => {
-        for (const name of reader.names) shape.widen({ [name]: '' })
-        return [topic, shape.fields]
-      }),
-    )
+    const kinds = [...this.#folders].map(([topic, { shape, reader }]) => {
+      for (const name of reader.names) shape.widen({ [name]: '' })
+      return [topic, shape.fields]
+    })
+    return Object.fromEntries(kinds)
   }
 
   /** @throws TidemarkError `OUTPUT_INVALID`: no folder can have its name */
