@@ -5,7 +5,7 @@ import { tlsFault } from '../../kernel/tls.ts'
 import type { TopicPartition } from '../port.ts'
 import { TLS_MISMATCH } from './sockets.ts'
 import type { Coordinated } from './wire/groups.ts'
-import { CODE, hasCoordinatorMoved, hasMoved, nameOfCode } from './wire/protocol.ts'
+import { CODE, hasCoordinatorMoved, hasMoved, isAmong, nameOfCode } from './wire/protocol.ts'
 
 interface LibraryError {
   readonly name?: string
@@ -17,75 +17,48 @@ interface LibraryError {
 
 const AWAY_HINT = 'check that the address is right and the broker is up'
 const WITHOUT_HINT = 'the group went on without this member'
+const LOGIN_HINT = 'check the credentials and the mechanism'
+const RIGHT_HINT = 'the user lacks a right (ACL) on the topic, the group or the cluster'
+const TLS_HINT = 'turn TLS on or off (--tls), or use the port of the other listener'
+const SESSION_HINT =
+  "see the broker's group.min.session.timeout.ms and group.max.session.timeout.ms"
+
+interface Kind {
+  /** Of the name, the type or the code of an error. */
+  readonly names: RegExp
+  readonly message?: RegExp
+  readonly code: Code
+  readonly hint: string
+}
+
+const LOGIN = /^KafkaJSSASLAuthenticationError$/
 /** The library's message for a connection that ends during authentication. */
 const CUT_OFF = /: (Closed connection|Connection (error|timeout|closed)|Not connected)/
+const NO_LOGIN =
+  /^(KafkaJSSASLAuthenticationError|SASL_AUTHENTICATION_FAILED|UNSUPPORTED_SASL_MECHANISM)$/
+const REBALANCE = /^(REBALANCE_IN_PROGRESS|ILLEGAL_GENERATION)$/
+const UNREACHABLE =
+  /^KafkaJS(Connection(Closed)?Error|RequestTimeoutError|BrokerNotFound|NoBrokerAvailableError|LockTimeout)$/
 
-const KINDS: readonly { code: Code; hint: string; matches: (fault: LibraryError) => boolean }[] = [
-  {
-    code: 'BROKER_UNAVAILABLE',
-    hint: AWAY_HINT,
-    matches: ({ name, message = '' }) =>
-      name === 'KafkaJSSASLAuthenticationError' && CUT_OFF.test(message),
-  },
-  {
-    code: 'AUTHENTICATION',
-    hint: 'check the credentials and the mechanism',
-    matches: ({ name, type }) =>
-      name === 'KafkaJSSASLAuthenticationError' ||
-      type === 'SASL_AUTHENTICATION_FAILED' ||
-      type === 'UNSUPPORTED_SASL_MECHANISM',
-  },
-  {
-    code: 'AUTHORIZATION',
-    hint: 'the user lacks a right (ACL) on the topic, the group or the cluster',
-    matches: ({ type }) => type?.endsWith('_AUTHORIZATION_FAILED') ?? false,
-  },
-  {
-    code: 'CONFIG_INVALID',
-    hint: 'turn TLS on or off (--tls), or use the port of the other listener',
-    matches: ({ code }) => code === TLS_MISMATCH,
-  },
-  {
-    code: 'REBALANCING',
-    hint: 'the group is rebalancing',
-    matches: ({ type }) => type === 'REBALANCE_IN_PROGRESS' || type === 'ILLEGAL_GENERATION',
-  },
-  {
-    code: 'FENCED',
-    hint: WITHOUT_HINT,
-    matches: ({ type }) => type !== undefined && FENCING.has(type),
-  },
-  {
-    code: 'CONFIG_INVALID',
-    hint: "see the broker's group.min.session.timeout.ms and group.max.session.timeout.ms",
-    matches: ({ type }) => type === 'INVALID_SESSION_TIMEOUT',
-  },
-  {
-    code: 'BROKER_UNAVAILABLE',
-    hint: AWAY_HINT,
-    matches: ({ name }) => name !== undefined && UNREACHABLE.has(name),
-  },
+/** What errors of the library mean: the first kind that fits counts. */
+
+const KINDS: readonly Kind[] = [
+  { names: LOGIN, message: CUT_OFF, code: 'BROKER_UNAVAILABLE', hint: AWAY_HINT },
+  { names: NO_LOGIN, code: 'AUTHENTICATION', hint: LOGIN_HINT },
+  { names: /_AUTHORIZATION_FAILED$/, code: 'AUTHORIZATION', hint: RIGHT_HINT },
+  { names: new RegExp(`^${TLS_MISMATCH}$`), code: 'CONFIG_INVALID', hint: TLS_HINT },
+  { names: REBALANCE, code: 'REBALANCING', hint: 'the group is rebalancing' },
+  { names: /^(UNKNOWN_MEMBER_ID|FENCED_INSTANCE_ID)$/, code: 'FENCED', hint: WITHOUT_HINT },
+  { names: /^INVALID_SESSION_TIMEOUT$/, code: 'CONFIG_INVALID', hint: SESSION_HINT },
+  { names: UNREACHABLE, code: 'BROKER_UNAVAILABLE', hint: AWAY_HINT },
 ]
 
-const FENCING = new Set(['UNKNOWN_MEMBER_ID', 'FENCED_INSTANCE_ID'])
-const UNREACHABLE = new Set([
-  'KafkaJSConnectionError',
-  'KafkaJSConnectionClosedError',
-  'KafkaJSRequestTimeoutError',
-  'KafkaJSBrokerNotFound',
-  'KafkaJSNoBrokerAvailableError',
-  'KafkaJSLockTimeout',
-])
-
 /** Errors while a coordinator is elected: the same request will soon succeed. */
-const ELECTING = new Set([
-  'GROUP_LOAD_IN_PROGRESS',
-  'GROUP_COORDINATOR_NOT_AVAILABLE',
-  'NOT_COORDINATOR_FOR_GROUP',
-])
+const ELECTING =
+  /^(GROUP_LOAD_IN_PROGRESS|GROUP_COORDINATOR_NOT_AVAILABLE|NOT_COORDINATOR_FOR_GROUP)$/
 
 export function isElecting(thrown: unknown): boolean {
-  return causesOf(thrown).some(({ type }) => type !== undefined && ELECTING.has(type))
+  return causesOf(thrown).some(({ type = '' }) => ELECTING.test(type))
 }
 
 /** Could the broker not be reached, or did it not answer? Another broker may. */
@@ -115,9 +88,14 @@ export function fromKafka(thrown: unknown, otherwise: Code): TidemarkError {
     const message = `no TLS with a broker: ${tls.what}`
     return new TidemarkError('AUTHENTICATION', message, { where, hint: tls.hint, cause: thrown })
   }
-  const kind = KINDS.find(({ matches }) => chain.some((fault) => matches(fault)))
+  const kind = KINDS.find((known) => chain.some((fault) => isOfKind(fault, known)))
   const { code, hint } = kind ?? { code: otherwise, hint: undefined }
   return new TidemarkError(code, messageOf(thrown), { hint, cause: thrown })
+}
+
+function isOfKind({ name, type, code, message = '' }: LibraryError, kind: Kind): boolean {
+  const isNamed = [name, type, code].some((text) => kind.names.test(String(text)))
+  return isNamed && kind.message?.test(message) !== false
 }
 
 /**
@@ -175,15 +153,15 @@ export function groupRefusal(code: number, group: string): TidemarkError | null 
   }
 }
 
-const RETRIABLE: ReadonlySet<number> = new Set([
+const passes = isAmong(
   CODE.NOT_ENOUGH_REPLICAS,
   CODE.NOT_ENOUGH_REPLICAS_AFTER_APPEND,
   CODE.CONCURRENT_TRANSACTIONS,
-])
+)
 
 /** Will the same batch be accepted a little later, or by another leader? */
 export function isRetriable(code: number): boolean {
-  return RETRIABLE.has(code) || hasMoved(code) || hasCoordinatorMoved(code)
+  return passes(code) || hasMoved(code) || hasCoordinatorMoved(code)
 }
 
 const REFUSALS: ReadonlyMap<number, Code> = new Map<number, Code>([
@@ -205,9 +183,7 @@ const HINTS: Readonly<Partial<Record<Code, string>>> = {
 }
 
 /** Is it over the topic's limit (`max.message.bytes`) or its segments (`segment.bytes`)? */
-export function isBatchTooLarge(code: number): boolean {
-  return code === CODE.MESSAGE_TOO_LARGE || code === CODE.RECORD_LIST_TOO_LARGE
-}
+export const isBatchTooLarge = isAmong(CODE.MESSAGE_TOO_LARGE, CODE.RECORD_LIST_TOO_LARGE)
 
 /** Smaller batches of the same records are to be tried at once. */
 export const TOO_LARGE = new TidemarkError(

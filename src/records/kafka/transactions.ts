@@ -23,7 +23,7 @@ import {
   type TransactionVersion,
   txnOffsetCommit,
 } from './wire/produce.ts'
-import { CODE, type Coded, type Request } from './wire/protocol.ts'
+import { CODE, type Coded, isAmong, type Request } from './wire/protocol.ts'
 
 // Transactions of one worker: outputs and offsets of all its partitions together (KIP-447), with
 // the transaction protocol that the brokers support (rules C4, C6, C7, C10).
@@ -187,7 +187,7 @@ export class Transactions {
     const request = addPartitionsToTxn(this.#open(), outgoing)
     const { refused } = await this.#ask(this.#coordinator, request)
     if (refused === null) return
-    if (!OF_TOPICS.has(refused.code)) throw transactionRefusal(refused.code)
+    if (!isOfTopic(refused.code)) throw transactionRefusal(refused.code)
     this.#producer.forgetTopics(outgoing)
     throw produceRefusal(refused.code, refused)
   }
@@ -261,10 +261,7 @@ function openMsFor(needsMs: number): number {
   return OPEN_MS * 2 ** Math.max(0, Math.ceil(Math.log2(atLeastMs / OPEN_MS)))
 }
 
-const OF_TOPICS: ReadonlySet<number> = new Set([
-  CODE.UNKNOWN_TOPIC_OR_PARTITION,
-  CODE.TOPIC_AUTHORIZATION_FAILED,
-])
+const isOfTopic = isAmong(CODE.UNKNOWN_TOPIC_OR_PARTITION, CODE.TOPIC_AUTHORIZATION_FAILED)
 
 const CHECK_LENGTH = 8
 

@@ -137,8 +137,16 @@ export function nameOfCode(code: number): string {
   return NAMES.get(code) ?? `error ${code}`
 }
 
-/** Another broker, or the same one a little later, will answer. */
-const MOVED: ReadonlySet<number> = new Set([
+/** Returns whether a code is one of some. */
+export function isAmong(...codes: readonly number[]): (code: number) => boolean {
+  return (code) => codes.includes(code)
+}
+
+/**
+ * Is the partition's leader changing? Another broker, or the same one a little later, will answer:
+ * the request is worth a retry.
+ */
+export const hasMoved = isAmong(
   CODE.UNKNOWN_TOPIC_OR_PARTITION,
   CODE.LEADER_NOT_AVAILABLE,
   CODE.NOT_LEADER_OR_FOLLOWER,
@@ -147,33 +155,20 @@ const MOVED: ReadonlySet<number> = new Set([
   CODE.FENCED_LEADER_EPOCH,
   CODE.UNKNOWN_LEADER_EPOCH,
   CODE.OFFSET_NOT_AVAILABLE,
-])
+)
 
-/** Is the partition's leader changing? Then the request is worth a retry. */
-export function hasMoved(code: number): boolean {
-  return MOVED.has(code)
-}
-
-const COORDINATOR_MOVED: ReadonlySet<number> = new Set([
+/** Is the coordinator changing? Then the request is worth a retry. */
+export const hasCoordinatorMoved = isAmong(
   CODE.COORDINATOR_LOAD_IN_PROGRESS,
   CODE.COORDINATOR_NOT_AVAILABLE,
   CODE.NOT_COORDINATOR,
   CODE.NETWORK_EXCEPTION,
   CODE.REQUEST_TIMED_OUT,
-])
+)
 
-const DENIED: ReadonlySet<number> = new Set([
+/** Does the user lack a right to the resource? */
+export const isDenied = isAmong(
   CODE.TOPIC_AUTHORIZATION_FAILED,
   CODE.GROUP_AUTHORIZATION_FAILED,
   CODE.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
-])
-
-/** Does the user lack a right to the resource? */
-export function isDenied(code: number): boolean {
-  return DENIED.has(code)
-}
-
-/** Is the coordinator changing? Then the request is worth a retry. */
-export function hasCoordinatorMoved(code: number): boolean {
-  return COORDINATOR_MOVED.has(code)
-}
+)
