@@ -85,18 +85,11 @@ export class Brokers {
   #refreshedMs = Number.NEGATIVE_INFINITY
   #turn = 0
 
-  constructor(
-    config: KafkaConfig,
-    {
-      throttled = () => {},
-      clock = wallClock,
-      random = systemRandom,
-      login = { isProven: false },
-    }: BrokersOptions = {},
-  ) {
+  constructor(config: KafkaConfig, options: BrokersOptions = {}) {
+    const { clock = wallClock, random = systemRandom } = options
     this.#config = config
-    this.#login = login
-    this.#throttled = throttled
+    this.#login = options.login ?? { isProven: false }
+    this.#throttled = options.throttled ?? (() => {})
     this.clock = clock
     this.random = random
     const kafka = new Kafka({ ...config, socketFactory: this.#sockets.factory })

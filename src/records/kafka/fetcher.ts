@@ -10,7 +10,7 @@ import { checkLogs, type LogMark, refuseIfRecreated } from './log-check.ts'
 import { RETRY, Setbacks, type Unreadables } from './unreadable-partitions.ts'
 import { rotated } from './waiting.ts'
 import { type FetchedPartition, type FetchOptions, fetch } from './wire/fetch.ts'
-import { CODE, hasMoved, nameOfCode } from './wire/protocol.ts'
+import { CODE, hasMoved, isAmong, nameOfCode } from './wire/protocol.ts'
 
 // Fetches records from the partitions' leaders, one fetch per broker at a time. The next one is
 // sent before the records of the last are handed over, so that the broker reads while this process
@@ -77,7 +77,8 @@ export class Fetcher {
   readonly #o: FetcherOptions
   readonly #changed = new ConditionVariable()
   readonly #buffer: FetchBuffer<Fetchable>
-  readonly #loops = new Map<string, Promise<void>>()
+  /** Leaders that records are fetched from. */
+  readonly #leaders = new Set<string>()
   #turn = 0
   readonly #setbacks: Setbacks<Fetchable>
   readonly #over = new AbortController()
@@ -102,11 +103,9 @@ export class Fetcher {
     void this.#buffer.drainAll().then(drained, (error: unknown) => this.#fail(error))
     for (const of of this.#o.partitions()) {
       const leader = this.#o.brokers.map.leaderOf(of)
-      if (leader === undefined || this.#loops.has(leader)) continue
-      this.#loops.set(
-        leader,
-        this.#run(leader).catch((error: unknown) => this.#fail(error)),
-      )
+      if (leader === undefined || this.#leaders.has(leader)) continue
+      this.#leaders.add(leader)
+      void this.#run(leader).catch((error: unknown) => this.#fail(error))
     }
     this.#changed.notifyAll()
   }
@@ -181,10 +180,13 @@ export class Fetcher {
     await Promise.race([this.#o.committed?.(), clock.sleep(LONGEST_LINGER_MS - LINGER_MS)])
   }
 
+  #partitionsOf(leader: string): Fetchable[] {
+    const { partitions, brokers } = this.#o
+    return [...partitions()].filter((of) => brokers.map.leaderOf(of) === leader)
+  }
+
   #wantedOf(leader: string): Fetchable[] {
-    const all = [...this.#o.partitions()].filter(
-      (of) => !of.paused && this.#o.brokers.map.leaderOf(of) === leader && !this.#setbacks.has(of),
-    )
+    const all = this.#partitionsOf(leader).filter((of) => !of.paused && !this.#setbacks.has(of))
     return this.#withOneReplay(all).filter((of) => !this.#buffer.has(of))
   }
 
@@ -201,13 +203,6 @@ export class Fetcher {
     const replayed = all.filter((of) => leftOf(of) > 0)
     const [shortest] = replayed.toSorted((a, b) => leftOf(a) - leftOf(b))
     return all.filter((of) => of === shortest || leftOf(of) <= 0)
-  }
-
-  #isWhole(leader: string, requested: number): boolean {
-    const { partitions, brokers } = this.#o
-    return (
-      [...partitions()].filter((of) => brokers.map.leaderOf(of) === leader).length === requested
-    )
   }
 
   async #ask(leader: string, isIdle: boolean): Promise<Answer> {
@@ -233,7 +228,7 @@ export class Fetcher {
         return { topic, partition, topicId, offset: of.nextOffset, leaderEpoch: of.checkedEpoch }
       })
       if (positions.length === 0) return { ...answer, hindered, asked }
-      const waits = isIdle && this.#isWhole(leader, positions.length)
+      const waits = isIdle && this.#partitionsOf(leader).length === positions.length
       const limits = waits ? { ...LIMITS, maxWaitMs: IDLE_WAIT_MS } : LIMITS
       const { code, partitions } = await brokers.ask(leader, fetch(positions, isById, limits))
       const problem = code === CODE.NONE ? null : answered(code)
@@ -321,11 +316,11 @@ function asItIs(of: Fetchable): Asked {
 }
 
 /** The topic was deleted, or created again, or this broker does not know it yet. */
-const IS_GONE: ReadonlySet<number> = new Set([
+const isGone = isAmong(
   CODE.UNKNOWN_TOPIC_OR_PARTITION,
   CODE.UNKNOWN_TOPIC_ID,
   CODE.INCONSISTENT_TOPIC_ID,
-])
+)
 
 /** Advances the position; `null`: nothing has arrived, and the end is known already. */
 function arrivedOf(
@@ -360,7 +355,7 @@ function hindranceOf({ code, lowOffset }: FetchedPartition, of: Fetchable): Tide
   if (code === CODE.TOPIC_AUTHORIZATION_FAILED) {
     throw notAllowed('READ', { type: 'topic', name: topic })
   }
-  if (IS_GONE.has(code)) {
+  if (isGone(code)) {
     return new TidemarkError('TOPIC_MISSING', `topic "${topic}" is not there any more`, {
       where,
       hint: 'was it deleted?',
