@@ -1,4 +1,4 @@
-import { TidemarkError } from '../kernel/errors.ts'
+import { configFault, TidemarkError } from '../kernel/errors.ts'
 import { partitionName, position } from '../kernel/ids.ts'
 import type { LifecycleTable } from '../kernel/lifecycle.ts'
 import type {
@@ -29,17 +29,13 @@ export function groupStart(
     return { topic, partition, lowOffset, nextOffset, metadata }
   }
   const is = committed === null ? 'begins at' : 'committed'
-  throw new TidemarkError(
-    'OFFSET_OUT_OF_RANGE',
-    `group "${group}" ${is} offset ${nextOffset}, but the log holds ${lowOffset} to ${endOffset}`,
-    {
-      where: position(topic, partition, nextOffset),
-      hint:
-        nextOffset > endOffset
-          ? "the topic was deleted and created again, or the offset was set by hand: use another group, or reset the group's offset to one within the log"
-          : "records expired before they were read: reset the group's offset to one within the log (the results of the expired records are lost)",
-    },
-  )
+  const what = `group "${group}" ${is} offset ${nextOffset}, but the log holds ${lowOffset} to ${endOffset}`
+  const where = position(topic, partition, nextOffset)
+  const hint =
+    nextOffset > endOffset
+      ? "the topic was deleted and created again, or the offset was set by hand: use another group, or reset the group's offset to one within the log"
+      : "records expired before they were read: reset the group's offset to one within the log (the results of the expired records are lost)"
+  throw new TidemarkError('OFFSET_OUT_OF_RANGE', what, { where, hint })
 }
 
 /**
@@ -79,11 +75,9 @@ export function lookBackMsOf(handlers: MemberHandlers, start: Start): number {
 export function chosenStart(assignment: Assignment, chosen: number): number {
   const { topic, partition, lowOffset, nextOffset } = assignment
   if (Number.isInteger(chosen) && lowOffset <= chosen && chosen <= nextOffset) return chosen
-  throw new TidemarkError(
-    'INVARIANT',
-    `the handler chose to start reading at offset ${chosen}, which is not within ${lowOffset} to ${nextOffset}`,
-    { where: position(topic, partition, nextOffset) },
-  )
+  const what = `the handler chose to start reading at offset ${chosen}, which is not within ${lowOffset} to ${nextOffset}`
+  const where = position(topic, partition, nextOffset)
+  throw new TidemarkError('INVARIANT', what, { where })
 }
 
 const MOST_ADDRESS_BYTES = 255
@@ -93,11 +87,9 @@ export function addressOf({ advertise }: Pick<JoinOptions, 'advertise'>): string
   if (advertise === undefined) return null
   const bytes = Buffer.byteLength(advertise)
   if (bytes > 0 && bytes <= MOST_ADDRESS_BYTES) return advertise
-  throw new TidemarkError(
-    'CONFIG_INVALID',
-    `the address to advertise takes ${bytes} bytes: "${advertise}"`,
-    { hint: `other members need 1 to ${MOST_ADDRESS_BYTES} bytes, such as host:port` },
-  )
+  const what = `the address to advertise takes ${bytes} bytes: "${advertise}"`
+  const hint = `other members need 1 to ${MOST_ADDRESS_BYTES} bytes, such as host:port`
+  throw configFault(what, undefined, hint)
 }
 
 export const NO_OWNERS: Owners = new Map()

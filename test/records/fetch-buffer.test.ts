@@ -39,8 +39,8 @@ function bufferOf(onFetched: (fetched: Fetched) => void = () => {}) {
     isCurrent: (of) => !lost.has(of),
     outputFrom: (of) => of.outputFrom,
     fetched: (of, fetched) => {
-      const { offsets, nextOffset } = fetched.records
-      came.push({ of, offsets: [...offsets], nextOffset })
+      const { records, nextOffset } = fetched
+      came.push({ of, offsets: [...records.offsets], nextOffset })
       if (!isCounting) {
         isCounting = true
         turns.push(0)
@@ -48,7 +48,7 @@ function bufferOf(onFetched: (fetched: Fetched) => void = () => {}) {
           isCounting = false
         })
       }
-      turns[turns.length - 1] = (turns.at(-1) as number) + offsets.length
+      turns[turns.length - 1] = (turns.at(-1) as number) + records.length
       onFetched(fetched)
     },
   })

@@ -4,12 +4,12 @@ import {
   type EncodedBatch,
   type EncodeOptions,
 } from '../../src/records/kafka/codec/encode.ts'
-import type { FetchedRecords } from '../../src/records/kafka/codec/fetched-records.ts'
 import {
   type Portion,
   RecordSet,
   type RecordSetOptions,
 } from '../../src/records/kafka/codec/record-set.ts'
+import type { ColumnRecords } from '../../src/records/log-records.ts'
 import type { OutgoingRecord } from '../../src/records/record-format.ts'
 import { WrittenRecords } from '../../src/records/written-records.ts'
 
@@ -29,12 +29,15 @@ export function encodeBatches(
 }
 
 /** @throws TidemarkError as {@link RecordSet.next} · `BATCH_TOO_LARGE` */
-export function decodeRecords(set: Buffer, options: RecordSetOptions): FetchedRecords {
+export function decodeRecords(
+  set: Buffer,
+  options: RecordSetOptions,
+): ColumnRecords & Pick<Portion, 'nextOffset'> {
   const records = new RecordSet(set, options)
   const first = records.next() as Portion
   const tooLarge = first.packed ?? (records.isRead ? null : records.next()?.packed)
   if (tooLarge) throw tooLarge.error
-  return first.records
+  return Object.assign(first.records, { nextOffset: first.nextOffset })
 }
 
 /** Size of an encoded batch with this one record, in bytes. */

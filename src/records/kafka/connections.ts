@@ -45,11 +45,7 @@ interface RequestQueue {
   maybeThrottle(ms: number): void
   rejectAll(error: Error): void
   checkPendingRequests(): void
-  fulfillRequest(answer: {
-    readonly size: number
-    readonly correlationId: number
-    readonly payload: Buffer
-  }): void
+  fulfillRequest(answer: { size: number; correlationId: number; payload: Buffer }): void
 }
 
 /** The used private parts of a connection. */

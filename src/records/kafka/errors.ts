@@ -246,13 +246,9 @@ type Operation = keyof typeof VERBS
 
 /** The error for a missing right, with the command that grants it. */
 export function notAllowed(operation: Operation, { type, name }: Resource): TidemarkError {
-  return new TidemarkError(
-    'AUTHORIZATION',
-    `the user has no right to ${operation} the ${type} "${name}"`,
-    {
-      hint: `kafka-acls.sh --add --allow-principal User:… --operation ${VERBS[operation]} --${FLAGS[type]} ${name}`,
-    },
-  )
+  const what = `the user has no right to ${operation} the ${type} "${name}"`
+  const hint = `kafka-acls.sh --add --allow-principal User:… --operation ${VERBS[operation]} --${FLAGS[type]} ${name}`
+  return new TidemarkError('AUTHORIZATION', what, { hint })
 }
 
 /** A worker reads as a group and writes under a transactional id. */

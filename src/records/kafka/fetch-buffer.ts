@@ -111,7 +111,7 @@ export class FetchBuffer<P extends { readonly paused: boolean }> {
     this.#slices.use(records.length)
     // All records of a batch may be before the requested offset.
     if (records.length > 0 || packed !== null || set.isRead) {
-      this.#o.fetched(of, { records, packed, endOffset })
+      this.#o.fetched(of, { ...portion, endOffset })
     }
     return true
   }
@@ -119,10 +119,9 @@ export class FetchBuffer<P extends { readonly paused: boolean }> {
 
 export function chunkOf(
   of: TopicPartition & { readonly epoch: number },
-  { records, packed, endOffset }: Fetched,
+  { records, nextOffset, packed, endOffset }: Fetched,
 ): Chunk {
   const { topic, partition, epoch } = of
-  const { nextOffset } = records
   const chunk = { topic, partition, epoch, records, nextOffset, endOffset }
   return packed === null ? chunk : { ...chunk, packed }
 }

@@ -231,7 +231,7 @@ export class Fetcher {
       const waits = isIdle && this.#partitionsOf(leader).length === positions.length
       const limits = waits ? { ...LIMITS, maxWaitMs: IDLE_WAIT_MS } : LIMITS
       const { code, partitions } = await brokers.ask(leader, fetch(positions, isById, limits))
-      const problem = code === CODE.NONE ? null : answered(code)
+      const problem = code === CODE.NONE ? null : unavailable(answered(code))
       const tookMs = brokers.clock.elapsedMs() - sinceMs
       return { ...answer, tookMs, hindered, asked, partitions, problem }
     } catch (error) {
@@ -343,30 +343,23 @@ function hindranceOf({ code, lowOffset }: FetchedPartition, of: Fetchable): Tide
   const { topic, partition, nextOffset } = of
   const where = position(topic, partition, nextOffset)
   if (code === CODE.OFFSET_OUT_OF_RANGE) {
-    throw new TidemarkError(
-      'OFFSET_OUT_OF_RANGE',
-      `records were deleted from the log before they were read${lowOffset < 0 ? '' : `: it holds ${lowOffset} and later ones`}`,
-      {
-        where,
-        hint: "keep records longer (retention.ms, retention.bytes), then set the group's offset into the log",
-      },
-    )
+    const left = lowOffset < 0 ? '' : `: it holds ${lowOffset} and later ones`
+    const what = `records were deleted from the log before they were read${left}`
+    const hint =
+      "keep records longer (retention.ms, retention.bytes), then set the group's offset into the log"
+    throw new TidemarkError('OFFSET_OUT_OF_RANGE', what, { where, hint })
   }
   if (code === CODE.TOPIC_AUTHORIZATION_FAILED) {
     throw notAllowed('READ', { type: 'topic', name: topic })
   }
   if (isGone(code)) {
-    return new TidemarkError('TOPIC_MISSING', `topic "${topic}" is not there any more`, {
-      where,
-      hint: 'was it deleted?',
-    })
+    const what = `topic "${topic}" is not there any more`
+    return new TidemarkError('TOPIC_MISSING', what, { where, hint: 'was it deleted?' })
   }
-  if (hasMoved(code)) return answered(code)
-  throw new TidemarkError('GROUP_FAILED', `fetching is answered with ${nameOfCode(code)}`, {
-    where,
-  })
+  if (hasMoved(code)) return unavailable(answered(code))
+  throw new TidemarkError('GROUP_FAILED', answered(code), { where })
 }
 
-function answered(code: number): TidemarkError {
-  return unavailable(`fetching is answered with ${nameOfCode(code)}`)
+function answered(code: number): string {
+  return `fetching is answered with ${nameOfCode(code)}`
 }

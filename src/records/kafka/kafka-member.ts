@@ -407,9 +407,9 @@ export class KafkaMember implements Member {
 
   #fetched(owned: Owned, fetched: Fetched): void {
     if (this.#life.state !== 'joined') return
-    const { records, packed, endOffset } = fetched
+    const { records, nextOffset, packed, endOffset } = fetched
     if (records.length > 0 || packed !== null) this.#o.handlers.chunk(chunkOf(owned, fetched))
-    if (records.nextOffset >= endOffset) this.#caughtUp(owned, endOffset)
+    if (nextOffset >= endOffset) this.#caughtUp(owned, endOffset)
   }
 
   #caughtUp(owned: Owned, endOffset: number): void {

@@ -194,13 +194,9 @@ export function quietLog(log: KafkaLog, clock: Clock): logCreator {
     ({ level, namespace, log: line }: LogEntry) => {
       if (level > logLevel.WARN || THROWN.test(namespace)) return
       const message = sentence(line)
+      if (message === null) return
       const now = clock.elapsedMs()
-      if (
-        message === null ||
-        now - (loggedMs.get(message) ?? Number.NEGATIVE_INFINITY) < REPEAT_MS
-      ) {
-        return
-      }
+      if (now - (loggedMs.get(message) ?? Number.NEGATIVE_INFINITY) < REPEAT_MS) return
       if (loggedMs.size > 100) loggedMs.clear()
       loggedMs.set(message, now)
       log(message)

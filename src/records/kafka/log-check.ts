@@ -26,14 +26,11 @@ export interface LogMark extends TopicPartition {
 export function refuseIfRecreated({ topic, partition, ...mark }: LogMark, brokers: Brokers): void {
   const now = brokers.map.idOf(topic)
   if (mark.topicId === null || now === null || now === mark.topicId) return
-  throw new TidemarkError(
-    'TOPIC_CHANGED',
-    `topic "${topic}" was deleted and created again: its id was ${mark.topicId} and is now ${now}`,
-    {
-      where: position(topic, partition, mark.nextOffset),
-      hint: 'read the new topic under another group, or delete what the group has committed (kafka-consumer-groups.sh --delete-offsets)',
-    },
-  )
+  const what = `topic "${topic}" was deleted and created again: its id was ${mark.topicId} and is now ${now}`
+  const where = position(topic, partition, mark.nextOffset)
+  const hint =
+    'read the new topic under another group, or delete what the group has committed (kafka-consumer-groups.sh --delete-offsets)'
+  throw new TidemarkError('TOPIC_CHANGED', what, { where, hint })
 }
 
 /**
@@ -55,14 +52,10 @@ export async function checkLogs(
     else asked.push({ mark, before: { ...mark }, epoch })
   }
   if (asked.length === 0) return new Map()
-  const answers = await brokers.ask(
-    leader,
-    offsetForLeaderEpoch(
-      asked.map(({ mark: { topic, partition, readEpoch }, epoch }) => {
-        return { topic, partition, currentEpoch: epoch, epoch: readEpoch }
-      }),
-    ),
-  )
+  const positions = asked.map(({ mark: { topic, partition, readEpoch }, epoch }) => {
+    return { topic, partition, currentEpoch: epoch, epoch: readEpoch }
+  })
+  const answers = await brokers.ask(leader, offsetForLeaderEpoch(positions))
   const byName = new Map(answers.map((answer) => [partitionName(answer), answer]))
   const hindered = new Map<string, TidemarkError>()
   for (const { mark, before, epoch } of asked) {
@@ -113,18 +106,15 @@ async function problemOf(
     return unavailable('its new leader does not yet report the end of its log')
   }
   if (!isGone && readLeaderEpoch(found.set, 0) === readEpoch) return null
-  const what =
+  const why =
     answer.epoch < 0
       ? `the leader knows no earlier leader epoch, and the last record that was read has epoch ${readEpoch}`
       : `the new leader has the log that was read only up to offset ${answer.endOffset}`
-  return new TidemarkError(
-    'LOG_TRUNCATED',
-    `${what}: records that were read are gone, and other records have their offsets, or will have them`,
-    {
-      where: position(topic, partition, nextOffset),
-      hint: "a leader was elected that lacked records (unclean.leader.election.enable): reset the group's offset to one within the log, and check the results that were computed from the lost records",
-    },
-  )
+  const what = `${why}: records that were read are gone, and other records have their offsets, or will have them`
+  const where = position(topic, partition, nextOffset)
+  const hint =
+    "a leader was elected that lacked records (unclean.leader.election.enable): reset the group's offset to one within the log, and check the results that were computed from the lost records"
+  return new TidemarkError('LOG_TRUNCATED', what, { where, hint })
 }
 
 function unanswered(of: TopicPartition, code: number): TidemarkError {

@@ -38,14 +38,10 @@ export class Producer {
   #hasLost = false
   #ahead: Promise<void> = Promise.resolve()
 
-  constructor(
-    brokers: Brokers,
-    describe: DescribeTopics,
-    compressionOf: CompressionOf = () => 'none',
-  ) {
+  constructor(brokers: Brokers, describe: DescribeTopics, compressionOf?: CompressionOf) {
     this.#brokers = brokers
     this.#describe = describe
-    this.#compressionOf = compressionOf
+    this.#compressionOf = compressionOf ?? (() => 'none')
   }
 
   /** `null`: none yet, or it must not be used any more. */
@@ -305,12 +301,9 @@ export class KafkaWriter implements Writer {
 
   async #initialise(): Promise<void> {
     const { code, producer } = await this.#brokers.askAny(initProducerId(null, 0))
-    if (code !== CODE.NONE) {
-      throw new TidemarkError(
-        code === CODE.CLUSTER_AUTHORIZATION_FAILED ? 'AUTHORIZATION' : 'BROKER_UNAVAILABLE',
-        `the broker answered InitProducerId without a transactional id with ${nameOfCode(code)}`,
-      )
-    }
-    this.#producer.useIdentity(producer)
+    if (code === CODE.NONE) return this.#producer.useIdentity(producer)
+    const what = `the broker answered InitProducerId without a transactional id with ${nameOfCode(code)}`
+    const lacksRight = code === CODE.CLUSTER_AUTHORIZATION_FAILED
+    throw new TidemarkError(lacksRight ? 'AUTHORIZATION' : 'BROKER_UNAVAILABLE', what)
   }
 }

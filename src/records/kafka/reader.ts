@@ -90,9 +90,8 @@ export class KafkaReader implements Followed {
       const all = brokers.map.partitionsOf(topic).length
       // A part of the topic would be left out.
       if (ranges.length !== all) {
-        throw unavailable(
-          `${all - ranges.length} of ${all} partitions of "${topic}" have no leader`,
-        )
+        const what = `${all - ranges.length} of ${all} partitions of "${topic}" have no leader`
+        throw unavailable(what)
       }
       const begin = ranges.map((range): [number, FollowedRange] => {
         return [range.partition, { nextOffset: beginningOf(range), endOffset: range.endOffset }]
@@ -145,9 +144,9 @@ export class KafkaReader implements Followed {
   }
 
   #fetched(of: Partition, fetched: Fetched): void {
-    const { records, packed, endOffset } = fetched
+    const { records, nextOffset, packed, endOffset } = fetched
     of.endOffset ??= endOffset
-    of.readOffset = records.nextOffset
+    of.readOffset = nextOffset
     if (packed !== null) this.#failure = packed.error
     else if (records.length > 0 || this.#o.until === 'closed') {
       of.paused = true

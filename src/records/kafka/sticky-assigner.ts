@@ -1,6 +1,6 @@
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import kafkajs, { type GroupMember, type PartitionAssigner } from 'kafkajs'
-import { TidemarkError } from '../../kernel/errors.ts'
+import { orFault } from '../../kernel/errors.ts'
 import { partitionName } from '../../kernel/ids.ts'
 import { NO_OWNERS } from '../group-member.ts'
 import type { Owners, TopicPartition } from '../port.ts'
@@ -70,10 +70,8 @@ async function partitionCounts(
     } catch (error) {
       // Members that read a topic that is gone, or that they may not read, get that error
       // elsewhere; the others must not wait for it.
-      const isPassedOver =
-        error instanceof TidemarkError &&
-        (error.code === 'TOPIC_MISSING' || error.code === 'AUTHORIZATION')
-      if (!isPassedOver) throw error
+      const { code } = orFault(error)
+      if (code !== 'TOPIC_MISSING' && code !== 'AUTHORIZATION') throw error
     }
   }
   return counts

@@ -75,12 +75,10 @@ async function onceEnded<T extends Coded>(
   const isEnded = ({ code }: Coded) => code !== CODE.CONCURRENT_TRANSACTIONS
   const answer = await repeated({ everyMs: RETRY_MS, forMs: OPEN_MS, clock }, ask, isEnded)
   if (isEnded(answer)) return answer
-  throw unavailable(
-    `the last transaction of "${transactionalId}" is still not ended after ${formatDuration(OPEN_MS)}`,
-    {
-      hint: 'its end is written to every partition that it wrote to: check that all of them have a leader',
-    },
-  )
+  const what = `the last transaction of "${transactionalId}" is still not ended after ${formatDuration(OPEN_MS)}`
+  const hint =
+    'its end is written to every partition that it wrote to: check that all of them have a leader'
+  throw unavailable(what, { hint })
 }
 
 export class Transactions {

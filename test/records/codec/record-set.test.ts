@@ -81,13 +81,13 @@ describe('a record set, taken in portions of any size,', () => {
         const portions = await portionsOf(set, most)
         expect(set.nextOffset).toBe(whole.nextOffset)
         expect(portions.flatMap(objectsOf)).toEqual(all)
-        expect(portions.at(-1)?.records.nextOffset).toBe(whole.nextOffset)
+        expect(portions.at(-1)?.nextOffset).toBe(whole.nextOffset)
         for (const portion of portions) {
           expect(portion.records.length).toBeLessThanOrEqual(most.records)
           const last = portion.records.offsets.at(-1) ?? -1
-          expect(portion.records.nextOffset).toBeGreaterThan(last)
+          expect(portion.nextOffset).toBeGreaterThan(last)
         }
-        const ends = portions.map((p) => p.records.nextOffset)
+        const ends = portions.map((p) => p.nextOffset)
         expect(ends).toEqual(ends.toSorted((a, b) => a - b))
       },
     )
@@ -126,7 +126,7 @@ describe('a batch that unpacks to more than is allowed', () => {
   ])('is given as it lies in the log, its neighbours are read: %s', async (_, atOnceBytes) => {
     const portions = await read({ atOnceBytes })
     expect(portions.map((p) => [...p.records.offsets])).toEqual([[0], [], [6]])
-    expect(portions.map((p) => p.records.nextOffset)).toEqual([1, 6, 7])
+    expect(portions.map((p) => p.nextOffset)).toEqual([1, 6, 7])
     const { error, bytes, ...range } = (portions[1] as Portion).packed as PackedBatch
     expect(range).toEqual({ offset: 1, lastOffset: 5, count: 2, timestampMs: 77 })
     expect([error.code, error.where]).toEqual(['BATCH_TOO_LARGE', 't-0@1'])

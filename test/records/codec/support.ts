@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import type { EncodeOptions } from '../../../src/records/kafka/codec/encode.ts'
-import type { FetchedRecords } from '../../../src/records/kafka/codec/fetched-records.ts'
 import { type RecordSetOptions } from '../../../src/records/kafka/codec/record-set.ts'
+import type { ColumnRecords } from '../../../src/records/log-records.ts'
 import type { OutgoingRecord } from '../../../src/records/record-format.ts'
 import { decodeRecords, NO_PRODUCER } from '../../support/batches.ts'
 
@@ -15,7 +15,7 @@ export interface FetchedRecord extends OutgoingRecord {
 }
 
 /** The records as objects. A header may have no value, like in the log. */
-export function objectsIn(records: FetchedRecords): FetchedRecord[] {
+export function objectsIn(records: ColumnRecords): FetchedRecord[] {
   return Array.from(records, ({ offset, timestampMs, key, value }, i) => {
     return { offset, timestampMs, key, value, headers: records.headers(i) }
   })

@@ -1,5 +1,5 @@
 import { Memory } from '../../../kernel/bytes.ts'
-import { ColumnRecords, type LogColumns, SPAN, skipPart } from '../../log-records.ts'
+import { type LogColumns, SPAN, skipPart } from '../../log-records.ts'
 import { NumberReader } from '../../record-format.ts'
 import { type BatchHeader, corrupt } from './batch-header.ts'
 
@@ -104,15 +104,4 @@ function skipHeaders(reader: NumberReader): number {
     if (valueLength > 0) reader.at += valueLength
   }
   return count
-}
-
-/** Records of one partition; buffers are views into the fetched bytes. */
-export class FetchedRecords extends ColumnRecords {
-  /** After the last record and the markers, aborted records and gaps that follow it. */
-  readonly nextOffset: number
-
-  constructor(columns: LogColumns, nextOffset: number) {
-    super(columns)
-    this.nextOffset = nextOffset
-  }
 }

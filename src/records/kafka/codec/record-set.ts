@@ -1,4 +1,5 @@
 import { messageOf, TidemarkError } from '../../../kernel/errors.ts'
+import { ColumnRecords } from '../../log-records.ts'
 import { MOST_UNPACKED_BYTES, type PackedBatch } from '../../port.ts'
 import { NumberReader } from '../../record-format.ts'
 import {
@@ -13,7 +14,7 @@ import {
   readLeaderEpoch,
 } from './batch-header.ts'
 import { codecOf } from './compression.ts'
-import { FetchedRecords, type Most, type OpenBatch, RecordColumns } from './fetched-records.ts'
+import { type Most, type OpenBatch, RecordColumns } from './fetched-records.ts'
 
 // Decodes the bytes of a fetch response into records, some at a time, because a batch may have a
 // million.
@@ -36,7 +37,10 @@ export interface RecordSetOptions {
 }
 
 export interface Portion {
-  readonly records: FetchedRecords
+  /** Buffers are views into the fetched bytes. */
+  readonly records: ColumnRecords
+  /** After the last record and the markers, aborted records and gaps that follow it. */
+  readonly nextOffset: number
   /** Set instead of records: a batch that unpacks to more than is allowed. */
   readonly packed: PackedBatch | null
 }
@@ -103,11 +107,11 @@ export class RecordSet {
   next(most: Most = ALL): Portion | null {
     return this.#located(() => {
       const batches = this.#gather(most)
-      if (batches.length > 0) return { records: this.#read(batches, most), packed: null }
+      if (batches.length > 0) return this.#read(batches, most)
       if (this.#large !== null) return null
       const packed = this.#tooLarge
       this.#tooLarge = null
-      return { records: this.#fetched(new RecordColumns(EMPTY, 0, 0), packed?.lastOffset), packed }
+      return this.#portion(new RecordColumns(EMPTY, 0, 0), packed?.lastOffset, packed)
     })
   }
 
@@ -165,7 +169,7 @@ export class RecordSet {
     return batches
   }
 
-  #read(batches: readonly OpenBatch[], most: Most): FetchedRecords {
+  #read(batches: readonly OpenBatch[], most: Most): Portion {
     const { bytes, shifts } = inOneBuffer(batches)
     const capacity = batches.reduce((sum, { left }) => sum + Math.min(left, most.records), 0)
     const columns = new RecordColumns(bytes, capacity, this.#o.fromOffset)
@@ -174,15 +178,15 @@ export class RecordSet {
       columns.decode(batch, shifts[i] as number, most)
     }
     if (this.#open?.left === 0) this.#open = null
-    return this.#fetched(columns, batches.at(-1)?.lastOffset)
+    return this.#portion(columns, batches.at(-1)?.lastOffset)
   }
 
   /** The next offset after the last records is behind everything in the set, such as markers. */
-  #fetched(columns: RecordColumns, lastOffset = 0): FetchedRecords {
+  #portion(columns: RecordColumns, lastOffset = 0, packed: PackedBatch | null = null): Portion {
     const isLast = this.#current() === null && this.#rest === null
     const next = Math.max(lastOffset + 1, this.#o.fromOffset)
     this.#position = isLast ? this.nextOffset : next
-    return new FetchedRecords(columns, this.#position)
+    return { records: new ColumnRecords(columns), nextOffset: this.#position, packed }
   }
 
   get #rest(): Packed | PackedBatch | null {
@@ -228,11 +232,9 @@ export class RecordSet {
     }
     const { atOnceBytes = this.#mostUnpacked } = this.#o
     const most = Math.min(atOnceBytes, this.#mostUnpacked)
+    const body = this.#set.subarray(at + HEADER_BYTES, to)
     try {
-      const bytes = codecOf(header.compression).unpack(
-        this.#set.subarray(at + HEADER_BYTES, to),
-        most,
-      )
+      const bytes = codecOf(header.compression).unpack(body, most)
       this.#begin(header, { bytes, at: 0, to: bytes.length })
     } catch (error) {
       if (isTooLarge(error) && most < this.#mostUnpacked) this.#large = packed
