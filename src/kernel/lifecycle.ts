@@ -30,10 +30,8 @@ export class Lifecycle<S extends string> {
   /** @throws TidemarkError `INVARIANT`: the state cannot follow; no state follows itself */
   enter(state: S): void {
     if (this.#table.next[this.#state][state] === undefined) {
-      throw new TidemarkError(
-        'INVARIANT',
-        `${this.#whose} cannot go from "${this.#state}" to "${state}"`,
-      )
+      const what = `${this.#whose} cannot go from "${this.#state}" to "${state}"`
+      throw new TidemarkError('INVARIANT', what)
     }
     this.#state = state
   }

@@ -80,9 +80,8 @@ export class ClusterMap {
       throw new TidemarkError('TOPIC_MISSING', `topic "${topic}" does not exist`)
     }
     if (this.partitionsOf(topic).length > 0) return
-    throw unavailable(
-      `the brokers answered a metadata request for topic "${topic}" with ${nameOfCode(code)}`,
-    )
+    const answer = nameOfCode(code)
+    throw unavailable(`the brokers answered a metadata request for topic "${topic}" with ${answer}`)
   }
 
   #merged({ topic, code, id, partitions }: TopicMetadata, alive: ReadonlySet<number>): Topic {

@@ -169,10 +169,8 @@ export class ExactlyOnce implements Committing {
     const { group, offsets, joinAgain } = this.#context
     const current = generation()
     if (current === this.#doubted) {
-      throw new TidemarkError(
-        'REBALANCING',
-        'the claim of a partition was not answered: the member joins the group again',
-      )
+      const what = 'the claim of a partition was not answered: the member joins the group again'
+      throw new TidemarkError('REBALANCING', what)
     }
     const { memberId } = current
     const mark = { transactionalId, memberId, number: 0 }

@@ -123,11 +123,9 @@ export class Delivery {
     const areFew = this.#overdueBytes <= FEW_BYTES
     if (areFew && problem !== undefined) throw problem
     const what = areFew ? 'records' : `${Math.ceil(this.#overdueBytes / 1_000)} kB`
-    throw new TidemarkError(
-      'COMMIT_TIMED_OUT',
-      `${what} were not acknowledged in ${formatDuration(withinMs ?? tookMs)}`,
-      { hint: 'the link or the broker is slow: the next commits will be smaller', cause: problem },
-    )
+    const message = `${what} were not acknowledged in ${formatDuration(withinMs ?? tookMs)}`
+    const hint = 'the link or the broker is slow: the next commits will be smaller'
+    throw new TidemarkError('COMMIT_TIMED_OUT', message, { hint, cause: problem })
   }
 
   /** Nothing may be in flight when the transaction has ended, or when records are sent again. */

@@ -186,11 +186,9 @@ export class Membership {
   async #assign({ groupProtocol, members }: Joined): Promise<GroupMemberAssignment[]> {
     const assigner = this.#assigners.find(({ name }) => name === groupProtocol)
     if (assigner === undefined) {
-      throw new TidemarkError(
-        'GROUP_FAILED',
-        `the group assigns its partitions by "${groupProtocol}", which this worker does not know`,
-        { where: this.#o.group, hint: 'a group is for workers alone: give them one (--group)' },
-      )
+      const what = `the group assigns its partitions by "${groupProtocol}", which this worker does not know`
+      const hint = 'a group is for workers alone: give them one (--group)'
+      throw new TidemarkError('GROUP_FAILED', what, { where: this.#o.group, hint })
     }
     await this.#o.brokers.refresh()
     // Partitions that appear during the assignment are not part of it.

@@ -14,11 +14,9 @@ const { version: INSTALLED } = createRequire(import.meta.url)('kafkajs/package.j
 /** @throws TidemarkError `CLIENT_BROKEN` */
 export function checkLibrary(version = INSTALLED): void {
   if (version === LIBRARY) return
-  throw new TidemarkError(
-    'CLIENT_BROKEN',
-    `kafkajs has version ${version}, but this driver uses private parts of version ${LIBRARY}`,
-    { hint: 'install the packages that package-lock.json names (npm ci)' },
-  )
+  const what = `kafkajs has version ${version}, but this driver uses private parts of version ${LIBRARY}`
+  const hint = 'install the packages that package-lock.json names (npm ci)'
+  throw new TidemarkError('CLIENT_BROKEN', what, { hint })
 }
 
 /** @throws TidemarkError `BROKER_TOO_OLD` */

@@ -214,10 +214,8 @@ export class MemoryMember implements Member {
       throw new TidemarkError('FENCED', `the member has left group "${this.#group.name}"`)
     const current = commit.nextOffsets.filter((next) => this.#get(next)?.epoch === next.epoch)
     if (isWhole && current.length < commit.nextOffsets.length) {
-      throw new TidemarkError(
-        'REBALANCING',
-        'a partition of the commit was assigned to another member meanwhile',
-      )
+      const what = 'a partition of the commit was assigned to another member meanwhile'
+      throw new TidemarkError('REBALANCING', what)
     }
     try {
       if (isWhole) log.appendAll(records)

@@ -135,11 +135,8 @@ export class MemoryLog {
     const { info } = this.#topic(topic)
     const bytes = sizeOf(record)
     if (info.maxMessageBytes !== null && bytes > info.maxMessageBytes) {
-      throw new TidemarkError(
-        'TOPIC_LIMITS',
-        `a record of ${bytes} bytes is over the topic's limit of ${info.maxMessageBytes}`,
-        { where: topic },
-      )
+      const what = `a record of ${bytes} bytes is over the topic's limit of ${info.maxMessageBytes}`
+      throw new TidemarkError('TOPIC_LIMITS', what, { where: topic })
     }
     return { topic, partition: partitionOf(record, info.partitions) }
   }

@@ -109,8 +109,6 @@ export class BatchEncoder {
 }
 
 function noTimestamp(timestampMs: number): TidemarkError {
-  return new TidemarkError(
-    'INVARIANT',
-    `${timestampMs} is not a valid record timestamp: it must be a whole number of ms, −1 or more`,
-  )
+  const rule = 'it must be a whole number of ms, −1 or more'
+  return new TidemarkError('INVARIANT', `${timestampMs} is not a valid record timestamp: ${rule}`)
 }
