@@ -145,11 +145,7 @@ export class ConfluentRegistry implements SchemaRegistry, SchemaSubjects {
   }
 
   /** Adds referenced schemas, each after its own references. */
-  async #follow(
-    id: number,
-    wanted: readonly Reference[],
-    into: Map<string, NamedSchema>,
-  ): Promise<void> {
+  async #follow(id: number, wanted: readonly Reference[], into: Map<string, NamedSchema>) {
     for (const { name, subject, version } of wanted) {
       if (into.has(name)) continue
       const request = () => this.#api.Subject.version({ subject, version })

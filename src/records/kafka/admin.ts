@@ -1,4 +1,4 @@
-import { TidemarkError } from '../../kernel/errors.ts'
+import { configFault, TidemarkError } from '../../kernel/errors.ts'
 import { partitionName } from '../../kernel/ids.ts'
 import type {
   LogRecord,
@@ -182,10 +182,8 @@ function refuseUnlessMade(name: string, code: number, message: string | null): v
   if (code === CODE.NONE || code === CODE.TOPIC_ALREADY_EXISTS) return
   if (code === CODE.TOPIC_AUTHORIZATION_FAILED) throw notAllowed('CREATE', { type: 'topic', name })
   const isTemporary = code === CODE.NOT_CONTROLLER || code === CODE.REQUEST_TIMED_OUT
-  throw new TidemarkError(
-    isTemporary ? 'BROKER_UNAVAILABLE' : 'CONFIG_INVALID',
-    `topic "${name}" cannot be created: ${message ?? nameOfCode(code)}`,
-  )
+  const what = `topic "${name}" cannot be created: ${message ?? nameOfCode(code)}`
+  throw isTemporary ? unavailable(what) : configFault(what)
 }
 
 function isLed([found]: readonly TopicMetadata[]): boolean {
@@ -194,16 +192,11 @@ function isLed([found]: readonly TopicMetadata[]): boolean {
 }
 
 /** Describes topics. Waits a moment for leaders, because a topic that was just created has none. */
-async function describe(
-  brokers: Brokers,
-  names: readonly string[],
-): Promise<readonly TopicMetadata[]> {
+async function describe(brokers: Brokers, names: readonly string[]) {
   const limit = { everyMs: RETRY_MS, forMs: ELECTION_MS, clock: brokers.clock }
-  const topics = await repeated(
-    limit,
-    () => brokers.describe(names),
-    (found) => found.every(({ code }) => code !== CODE.LEADER_NOT_AVAILABLE),
-  )
+  const isElected = ({ code }: TopicMetadata) => code !== CODE.LEADER_NOT_AVAILABLE
+  const areElected = (found: readonly TopicMetadata[]) => found.every(isElected)
+  const topics = await repeated(limit, () => brokers.describe(names), areElected)
   const denied = topics.find(({ code }) => code === CODE.TOPIC_AUTHORIZATION_FAILED)
   if (denied !== undefined) throw notAllowed('DESCRIBE', { type: 'topic', name: denied.topic })
   return topics
@@ -233,11 +226,7 @@ async function isVisible(brokers: Brokers, name: string): Promise<boolean> {
 }
 
 /** One end of each partition's log, by partition name; partitions without a leader are left out. */
-async function endsOf(
-  brokers: Brokers,
-  partitions: readonly TopicPartition[],
-  end: LogEnd,
-): Promise<Map<string, number>> {
+async function endsOf(brokers: Brokers, partitions: readonly TopicPartition[], end: LogEnd) {
   const ends = new Map<string, number>()
   const { clock } = brokers
   const deadlineMs = clock.elapsedMs() + ELECTION_MS
@@ -331,11 +320,9 @@ function lacks(
   operation: keyof typeof BITS,
 ): boolean {
   if (described === undefined) return false
-  const isReported = described.operations >= 0
-  return (
-    isDenied(described.code) ||
-    (isReported && (described.operations & (1 << BITS[operation])) === 0)
-  )
+  const { code, operations } = described
+  const isReported = operations >= 0
+  return isDenied(code) || (isReported && (operations & (1 << BITS[operation])) === 0)
 }
 
 /** The missing right that an answer or the search for the coordinator shows; `null`: none. */

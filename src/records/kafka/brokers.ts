@@ -278,9 +278,8 @@ export class Brokers {
     const { code, nodeId } = await this.askAny(findCoordinator(of))
     if (isDenied(code)) throw notCoordinated(of)
     if (code !== CODE.NONE) {
-      throw unavailable(
-        `the coordinator of ${of.type} "${of.id}" cannot be found: ${nameOfCode(code)}`,
-      )
+      const what = `the coordinator of ${of.type} "${of.id}" cannot be found: ${nameOfCode(code)}`
+      throw unavailable(what)
     }
     this.#coordinators.set(keyOf(of), String(nodeId))
     return String(nodeId)
@@ -294,10 +293,7 @@ export class Brokers {
     throw unavailable('no broker of the cluster is known')
   }
 
-  async #with<T>(
-    nodeId: string,
-    work: (broker: Wired, apis: BrokerApis) => Promise<T>,
-  ): Promise<T> {
+  async #with<T>(nodeId: string, work: (broker: Wired, apis: BrokerApis) => Promise<T>) {
     const broker = await this.#broker(nodeId)
     const apis = await fromLibrary(this.#apisOf(broker))
     this.#met.set(nodeId, broker)
@@ -346,9 +342,8 @@ export class Brokers {
   }
 
   #askForMetadata(): Promise<void> {
-    return fromLibrary(
-      this.#within(LIBRARY_MS, 'asking for metadata', this.cluster.refreshMetadata()),
-    )
+    const asking = this.cluster.refreshMetadata()
+    return fromLibrary(this.#within(LIBRARY_MS, 'asking for metadata', asking))
   }
 
   async #metadataOf(broker: Wired, topics: readonly string[]) {

@@ -120,15 +120,11 @@ export class GroupOffsets {
     }
   }
 
-  async #fetch(
-    partitions: readonly TopicPartition[],
-    isStable: boolean,
-  ): Promise<readonly FetchedOffset[]> {
+  async #fetch(partitions: readonly TopicPartition[], isStable: boolean) {
     const request = offsetFetch(this.#group, partitions, isStable)
     const { code, offsets } = await this.#brokers.askCoordinator(this.#coordinator, request)
-    const bad = [code, ...offsets.map((o) => o.code)].find(
-      (c) => c !== CODE.NONE && c !== CODE.UNSTABLE_OFFSET_COMMIT,
-    )
+    const isBad = (of: number) => of !== CODE.NONE && of !== CODE.UNSTABLE_OFFSET_COMMIT
+    const bad = [code, ...offsets.map((offset) => offset.code)].find(isBad)
     if (bad === undefined) return offsets
     throw groupRefusal(bad, this.#group) ?? unavailable(answers(bad))
   }

@@ -330,10 +330,7 @@ export class KafkaMember implements Member {
   }
 
   /** Hands over partitions and starts fetching them. Returns those without a leader. */
-  async #start(
-    added: readonly Owned[],
-    isWanted: (owned: Owned) => boolean,
-  ): Promise<readonly Owned[]> {
+  async #start(added: readonly Owned[], isWanted: (owned: Owned) => boolean) {
     const { admin, waiting } = this.#connections
     const { group } = this.#o
     await this.#committing.prepare()

@@ -98,9 +98,8 @@ export async function lookBack(
   const { code, offset } = listed[0] ?? { code: CODE.NONE, offset: -1 }
   if (code !== CODE.NONE)
     throw partitionRefusal(code, start, { operation: 'DESCRIBE', what: START })
-  return offset < 0
-    ? start.nextOffset
-    : Math.max(start.lowOffset, Math.min(offset, start.nextOffset))
+  if (offset < 0) return start.nextOffset
+  return Math.max(start.lowOffset, Math.min(offset, start.nextOffset))
 }
 
 async function timestampAt(brokers: Brokers, start: Start): Promise<number | null> {

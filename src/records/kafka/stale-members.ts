@@ -74,11 +74,7 @@ export class StaleMembers {
     throw new TidemarkError('WORKER_NAME_TAKEN', message, NAMES_HINT)
   }
 
-  async #others(
-    group: string,
-    brokers: Brokers,
-    isOwn: (memberId: string) => boolean,
-  ): Promise<Named> {
+  async #others(group: string, brokers: Brokers, isOwn: (memberId: string) => boolean) {
     if (this.#name === undefined) return NOBODY
     const found = await membersNamed(this.#name, group, brokers)
     return { ...found, ids: found.ids.filter((id) => !isOwn(id)) }
@@ -107,11 +103,7 @@ export async function membersNamed(name: string, group: string, brokers: Brokers
 }
 
 /** Removes members one after the other. The group waits for a member that cannot be removed. */
-async function removeMembers(
-  group: string,
-  memberIds: Iterable<string>,
-  brokers: Brokers,
-): Promise<void> {
+async function removeMembers(group: string, memberIds: Iterable<string>, brokers: Brokers) {
   for (const memberId of memberIds) {
     const leave = async () => {
       const coordinator = await brokers.groupBroker(group)

@@ -139,11 +139,7 @@ export class Setbacks<P extends object> {
 }
 
 /** Counts anew after a long pause, because two answers say nothing about the time between them. */
-function missingSince(
-  { code }: TidemarkError,
-  before: Setback | undefined,
-  nowMs: number,
-): number | null {
+function missingSince({ code }: TidemarkError, before: Setback | undefined, nowMs: number) {
   if (code !== 'TOPIC_MISSING') return null
   const isLongAgo = before !== undefined && nowMs - before.untilMs > GONE_MS
   return isLongAgo ? nowMs : (before?.missingSinceMs ?? nowMs)

@@ -11,9 +11,7 @@ interface Limit {
 export async function within<T>({ ms, doing, clock }: Limit, work: Promise<T>): Promise<T> {
   let cancel = () => {}
   const late = new Promise<never>((_, reject) => {
-    cancel = clock.after(ms, () => {
-      reject(unavailable(`${doing} took longer than ${ms} ms`))
-    })
+    cancel = clock.after(ms, () => reject(unavailable(`${doing} took longer than ${ms} ms`)))
   })
   try {
     return await Promise.race([work, late])

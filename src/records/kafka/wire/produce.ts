@@ -150,10 +150,7 @@ export function endTxn(
   })
 }
 
-function writeTransaction(
-  to: RequestWriter,
-  { transactionalId, producer }: InTransaction,
-): RequestWriter {
+function writeTransaction(to: RequestWriter, { transactionalId, producer }: InTransaction) {
   return to.string(transactionalId).int64(producer.id).int16(producer.epoch)
 }
 
