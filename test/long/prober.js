@@ -17,12 +17,10 @@ function probe() {
   })
 }
 
-let isStopped = false
-parentPort.once('message', () => {
-  isStopped = true
-})
+const stopped = new AbortController()
+parentPort.once('message', () => stopped.abort())
 const result = { probes: 0, unhealthy: 0, slowestProbeMs: 0 }
-while (!isStopped) {
+while (!stopped.signal.aborted) {
   const sinceMs = performance.now()
   if ((await probe()) !== 200) result.unhealthy++
   result.probes++
