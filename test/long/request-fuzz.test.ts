@@ -23,6 +23,8 @@ import { type Random, row, score, strangeRequest } from './strange-requests.ts'
 // Requests that nobody would write, and connections that nobody would keep: the server answers on.
 
 const REQUESTS = Number(process.env['TIDEMARK_TEST_REQUESTS'] ?? 1_000)
+/** Requests after which buffers and arenas have their size. */
+const WARM_UP = 1_000
 const PAYMENTS = 2_000
 /** Connections at a time. */
 const LANES = 64
@@ -145,7 +147,7 @@ function megabytesOf(pids: readonly number[]) {
   })
 }
 
-/** Sends requests, after as many to warm up: each is answered, and processes keep no memory of it. */
+/** Sends requests, after some to warm up: each is answered, and processes keep no memory of it. */
 async function storm(url: string, pids: readonly number[], requests: number): Promise<void> {
   const port = Number(new URL(url).port)
   const random = mulberry32(chosenSeed())
@@ -159,7 +161,7 @@ async function storm(url: string, pids: readonly number[], requests: number): Pr
     await Promise.all(Array.from({ length: LANES }, lane))
   }
   const first = megabytesOf(pids)
-  await send(requests)
+  await send(WARM_UP)
   megabytesOf(pids)
   await sleep(GIVEN_UP_MS)
   const before = megabytesOf(pids)
