@@ -24,7 +24,9 @@ beforeEach(async () => {
   const score: Scorer['score'] = async (_rows, count) => {
     batches.push(count)
     if (isFailing) throw new TidemarkError('MODEL_LOST', 'not here')
-    const columns = Array.from({ length: 201 }, (_, i) => new Float64Array(count).fill(i + 0.1))
+    const columns = Array.from({ length: 201 }, (_, i) =>
+      Float64Array.from({ length: count }, (_unused, row) => i + 0.1 + 256 * row),
+    )
     return { columns, failed: NO_ROWS, lost: NO_ROWS, runMs: 0 }
   }
   const about = { name: 'wide', label: 'wide@1', state: 'open', maxBatch: 1_000 }
@@ -94,4 +96,19 @@ test('an output is FP32 where the file has float32, and FP64 where it has anothe
   const end = bytes.length - 8
   expect(bytes.readDoubleLE(end)).toBe(200.1)
   expect(bytes.readFloatLE(end - 4)).toBe(Math.fround(199.1))
+})
+
+test('an answer that is made in several turns has the scores of each row', async () => {
+  isFailing = false
+  const rows = 300
+  const risks = Array.from({ length: rows * 200 }, (_, at) => {
+    return (at % 200) + 0.1 + 256 * Math.floor(at / 200)
+  })
+  const outputs = [{ name: 'risk' }, { name: 'count', parameters: { binary_data: true } }]
+  const { bytes } = await infer(rows, { outputs })
+  const json = bytes.subarray(0, bytes.length - 8 * rows)
+  expect(JSON.parse(json.toString())).toMatchObject({
+    outputs: [{ shape: [rows, 200], data: risks }, { name: 'count' }],
+  })
+  expect(bytes.readDoubleLE(bytes.length - 8)).toBe(200.1 + 256 * (rows - 1))
 })
