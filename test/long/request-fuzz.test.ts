@@ -53,18 +53,18 @@ interface Probed {
 
 /** How a server has answered. */
 class Answers {
-  /** Whole requests that it has left without one. */
-  unanswered = 0
+  /** Heads of whole requests that it has left without one. */
+  readonly unanswered: string[] = []
   slowestMs = 0
   mostBytes = 0
 
   get faults(): readonly string[] {
-    return faultsIn({
-      unanswered: [this.unanswered, 0],
+    const bounded = faultsIn({
       slowestMs: [this.slowestMs, ANSWERED_MS],
       // With its headers.
       mostBytes: [this.mostBytes, ANSWER_MB * 2 ** 20 + 1_000],
     })
+    return [...bounded, ...this.unanswered.map((head) => `unanswered: ${head}`)]
   }
 }
 
@@ -80,12 +80,17 @@ function ask(port: number, random: Random, answers: Answers): Promise<void> {
   const { bytes, isWhole } = strangeRequest(random, ['connection: close'])
   if (!isWhole) return attack(port, random)
   const sinceMs = performance.now()
-  let [bytesBack, status] = [0, '']
+  let [bytesBack, status, isCut] = [0, '', false]
   return new Promise((resolve) => {
     const socket = connect({ port, host: '127.0.0.1' })
-    socket.on('error', () => {})
+    // Who is refused while sending may meet the end before the answer (RFC 9112, 9.6).
+    socket.on('error', () => {
+      isCut = socket.writableLength > 0
+    })
     socket.on('close', () => {
-      if (!status.startsWith('HTTP/1.1 ')) answers.unanswered++
+      if (!status.startsWith('HTTP/1.1 ') && !isCut) {
+        answers.unanswered.push(bytes.toString('latin1', 0, 200))
+      }
       answers.mostBytes = Math.max(answers.mostBytes, bytesBack)
       answers.slowestMs = Math.max(answers.slowestMs, performance.now() - sinceMs)
       resolve()
