@@ -27,7 +27,7 @@ const REQUESTS = Number(process.env['TIDEMARK_TEST_REQUESTS'] ?? 1_000)
 const WARM_UP = 1_000
 const PAYMENTS = 2_000
 /** Connections at a time. */
-const LANES = 64
+const LANES = 32
 /** A request that never ends is given up, ms. */
 const GIVEN_UP_MS = 500
 /** How long the answer to a whole request may take, ms: its bound, and a busy machine. */
