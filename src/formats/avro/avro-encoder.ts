@@ -39,7 +39,7 @@ const PRIMITIVES: Readonly<Record<string, Fit>> = {
   null: fits('null', (value) => value === null),
   boolean: BOOLEAN,
   int: INT32,
-  // Those that avsc writes and reads exactly: it doubles them, in a float64.
+  // Integers that avsc writes and reads exactly: it doubles them, in a float64.
   long: wholeNumbers(-(2 ** 52), 2 ** 53 - 2),
   float: NUMBER,
   double: NUMBER,

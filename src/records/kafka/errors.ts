@@ -24,7 +24,7 @@ const SESSION_HINT =
   "see the broker's group.min.session.timeout.ms and group.max.session.timeout.ms"
 
 interface Kind {
-  /** Of the name, the type or the code of an error. */
+  /** The name, the type or the code of an error. */
   readonly names: RegExp
   readonly message?: RegExp
   readonly code: Code
