@@ -40,7 +40,7 @@ const REBALANCE = /^(REBALANCE_IN_PROGRESS|ILLEGAL_GENERATION)$/
 const UNREACHABLE =
   /^KafkaJS(Connection(Closed)?Error|RequestTimeoutError|BrokerNotFound|NoBrokerAvailableError|LockTimeout)$/
 
-/** What errors of the library mean: the first kind that fits counts. */
+/** Kinds of the library's errors; the first that fits counts. */
 
 const KINDS: readonly Kind[] = [
   { names: LOGIN, message: CUT_OFF, code: 'BROKER_UNAVAILABLE', hint: AWAY_HINT },
