@@ -53,6 +53,8 @@ export function readingOf({ input, outputs }: ModelDefinition): ModelReading {
 const DECIMAL_PLACES = 15
 /** 10^k; exact as float64 up to 10^22. */
 const POWERS_OF_TEN = Array.from({ length: DECIMAL_PLACES + 1 }, (_, k) => 10 ** k)
+/** A smaller float32 has fewer than six decimal digits. */
+const SMALLEST_NORMAL = 2 ** -126
 const SMALLEST = 1e-7
 const LARGEST = 1e6
 /** A scaled value is off by at most 1e-7: only one farther from an integer can round wrongly. */
@@ -91,7 +93,7 @@ function sixDigits(size: number): number {
 
 function byText(x: number): number {
   if (!Number.isFinite(x) || x === 0) return x
-  for (let digits = 1; digits < 9; digits++) {
+  for (let digits = Math.abs(x) < SMALLEST_NORMAL ? 1 : 6; digits < 9; digits++) {
     const decimal = Number(x.toPrecision(digits))
     if (Math.fround(decimal) === x) return decimal
   }

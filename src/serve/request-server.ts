@@ -32,6 +32,11 @@ interface ServerOptions extends RequestAddress {
 
 /** A path, and perhaps a query: no other server, and no bytes that a path must write with `%`. */
 const TARGET = /^\/[!-~]*$/
+/** How bytes that are not a request are refused, by Node's code. @default 400 */
+const BROKEN = new Map<string | undefined, string>([
+  ['HPE_HEADER_OVERFLOW', '431 Request Header Fields Too Large'],
+  ['ERR_HTTP_REQUEST_TIMEOUT', '408 Request Timeout'],
+])
 
 export class RequestServer {
   readonly host: string
@@ -61,6 +66,7 @@ export class RequestServer {
     this.#server = createServer(limits, (message, response) => {
       this.#begin(new HttpRequest(message, response, this))
     })
+    this.#server.on('clientError', (error, socket) => this.#refuse(error, socket as Socket))
     this.#server.on('connection', (socket: Socket) => this.#connect(socket))
   }
 
@@ -137,6 +143,16 @@ export class RequestServer {
       (reply) => request.answer(reply),
       (error: unknown) => request.answer(refusal(error)),
     )
+  }
+
+  /** Answers bytes that are not a request. Reads on, as behind an answer before a body. */
+  #refuse({ code }: NodeJS.ErrnoException, socket: Socket): void {
+    if (!socket.writable) return
+    const requests = this.#connections.get(socket) ?? []
+    const isAnswering = [...requests].some(({ isOver }) => isOver)
+    const status = BROKEN.get(code) ?? '400 Bad Request'
+    socket.end(isAnswering ? '' : `HTTP/1.1 ${status}\r\nconnection: close\r\n\r\n`)
+    setTimeout(() => socket.destroy(), MOST.stopMs).unref()
   }
 
   closesBehind({ message: { socket } }: HttpRequest): boolean {

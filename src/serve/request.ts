@@ -147,20 +147,28 @@ export class HttpRequest {
       throw new RequestFault(413, `the answer has more than ${MOST.answerBytes} bytes`)
     }
     if (bytes.length > SMALL) this.hold(bytes.length)
-    // The rest of a body that is not read would be taken for the next request.
-    const closes = !this.message.complete || this.#server.closesBehind(this)
-    if (closes) this.#response.setHeader('connection', 'close')
+    const { complete } = this.message
+    const closes = this.#server.closesBehind(this)
+    if (!complete || closes) this.#response.setHeader('connection', 'close')
     this.#response.writeHead(status, {
       'content-type': isBytes ? 'application/octet-stream' : 'application/json',
       'content-length': bytes.length,
       ...headers,
     })
-    this.#response.end(bytes)
+    if (complete || closes || this.route?.access === 'probe') this.#response.end(bytes)
+    else this.#sendBeforeBody(bytes)
+  }
+
+  /** Who still sends would meet a reset instead of the answer (RFC 9112, 9.6). */
+  #sendBeforeBody(bytes: Buffer): void {
+    this.#response.write(bytes)
+    this.message.resume().once('close', () => this.#response.end())
   }
 
   #giveUp(): void {
     if (!this.isOver) this.answer(refusal(tooLate(this)))
     if (this.#isEnded) return
+    this.#response.end()
     const leftMs = this.sinceMs + MOST.wholeMs - performance.now()
     this.#timer = setTimeout(() => this.message.socket.destroy(), leftMs)
   }

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import type { Socket } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Observer } from '../../src/runtime/events.ts'
 import { type HttpReply, httpRoute, probeRoute } from '../../src/serve/request.ts'
@@ -108,6 +108,24 @@ describe('an answer', () => {
     ])
     reply = { body: {} }
     expect((await get('/reply')).status).toBe(200)
+  })
+
+  test.each([
+    ['a request that is refused', 'POST /nowhere', 404],
+    ['bytes that are not a request', 'a request', 400],
+  ])('to %s reaches who still sends', async (_, target, status) => {
+    const body = 2 ** 20
+    const head = `${target} ${HOST}\r\nconnection: close\r\ncontent-length: ${body}\r\n\r\n`
+    const socket = connect({ port: server.port, host: '127.0.0.1', allowHalfOpen: true })
+    const failed = vi.fn<() => void>()
+    socket.on('error', failed)
+    socket.write(head)
+    const [answer] = await once(socket, 'data')
+    expect(statusOf(String(answer))).toBe(status)
+    await new Promise((resolve) => socket.write(Buffer.alloc(body / 2), resolve))
+    socket.end(Buffer.alloc(body / 2))
+    await once(socket.resume(), 'close')
+    expect(failed).not.toHaveBeenCalled()
   })
 
   test('of more than 64 MiB is 413', async () => {

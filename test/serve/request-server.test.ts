@@ -104,7 +104,7 @@ test('a body is at most 1 MiB, packed or not', async () => {
   const { server } = await listen()
   const chunk = `${most.toString(16)}\r\n${'x'.repeat(most)}\r\n`
   const head = 'POST /echo HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n'
-  expect(await raw(server.port, `${head}${chunk}${chunk}`)).toMatch(/^HTTP\/1.1 413 /)
+  expect(await raw(server.port, `${head}${chunk}${chunk}0\r\n\r\n`)).toMatch(/^HTTP\/1.1 413 /)
 })
 
 const NO_PACKINGS = ['br', 'gzip, gzip', 'constructor', 'toString', 'valueOf', '__proto__']
