@@ -86,6 +86,18 @@ describe('a target that is not a path', () => {
   )
 })
 
+test('the body of a request that is passed on is not taken for the next one', async () => {
+  const worker = await elsewhere()
+  const { port } = await parentOf(worker.port)
+  for (const target of ['/a', '/b']) {
+    const head = `GET ${target} HTTP/1.1\r\nhost: localhost`
+    expect(await statusOfRaw(port, head, `GET /hidden HTTP/1.1\r\nhost: localhost\r\n\r\n`)).toBe(
+      200,
+    )
+  }
+  expect(worker.asked.map(({ url }) => url)).toEqual(['/a', '/b'])
+})
+
 describe('with a token', () => {
   const PROBES = ['GET /health', 'GET /v2/health/live', 'GET /v2/health/ready']
   const OTHERS = [
