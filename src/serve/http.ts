@@ -15,7 +15,7 @@ interface HttpOptions extends Pick<RequestAddress, 'host' | 'port'> {
 export function serveHttp({ probes, metrics, ...address }: HttpOptions): Promise<RequestServer> {
   const scrape = async () => {
     const headers = { 'content-type': metrics.contentType }
-    return { headers, body: Buffer.from(await metrics.text()) }
+    return { headers, body: [Buffer.from(await metrics.text())] }
   }
   const routes = [
     { ...httpRoute('none', 'GET /metrics', scrape), access: 'open' as const },

@@ -15,7 +15,9 @@ type Hold = (bytes: number) => void
 export async function bodyOf(message: IncomingMessage, hold: Hold): Promise<Buffer> {
   const { headers } = message
   if (Number(headers['content-length'] ?? 0) > MOST.bodyBytes) throw tooLarge(MOST.bodyBytes)
-  const body = await bytesOf(message, MOST.bodyBytes, hold)
+  const chunks = await bytesOf(message, MOST.bodyBytes, hold)
+  const [only = Buffer.alloc(0)] = chunks
+  const body = chunks.length > 1 ? Buffer.concat(chunks) : only
   const encoding = headers['content-encoding']?.toLowerCase() ?? 'identity'
   if (encoding === 'identity') return body
   const unpack = UNPACK.get(encoding)
@@ -37,7 +39,7 @@ export async function bodyOf(message: IncomingMessage, hold: Hold): Promise<Buff
  * @param hold called before some are kept; what it throws ends the reading
  * @throws RequestFault 413: more than `most` · 499: it breaks off
  */
-export function bytesOf(message: IncomingMessage, most: number, hold: Hold): Promise<Buffer> {
+export function bytesOf(message: IncomingMessage, most: number, hold: Hold): Promise<Buffer[]> {
   const chunks: Buffer[] = []
   let bytes = 0
   // Iterating over the message costs a third of what it takes to answer one.
@@ -49,13 +51,11 @@ export function bytesOf(message: IncomingMessage, most: number, hold: Hold): Pro
         hold(chunk.length)
         chunks.push(chunk)
       } catch (fault) {
+        chunks.length = 0
         reject(fault)
       }
     })
-    message.once('end', () => {
-      const [only] = chunks
-      resolve(only !== undefined && chunks.length === 1 ? only : Buffer.concat(chunks))
-    })
+    message.once('end', () => resolve(chunks))
     message.once('close', () => reject(gone()))
   })
 }

@@ -7,8 +7,8 @@ export interface HttpReply {
   /** @default 200 */
   readonly status?: number
   readonly headers?: Readonly<Record<string, string>>
-  /** An object is sent as JSON. */
-  readonly body: Buffer | object
+  /** In pieces, or an object to be sent as JSON. */
+  readonly body: readonly Buffer[] | object
 }
 
 export interface HttpRoute {
@@ -53,7 +53,7 @@ interface Answering {
 }
 
 export const DEADLINE = 'tidemark-deadline-ms'
-/** An answer for which nobody asks for memory, bytes. */
+/** Bytes that a request always gets: a probe is answered whatever others hold. */
 const SMALL = 2 ** 14
 const NO_BODY = Buffer.alloc(0)
 
@@ -107,7 +107,8 @@ export class HttpRequest {
   /** Asks for memory until the answer has left. @throws RequestFault 499 · 503 */
   hold(bytes: number): void {
     if (this.#isEnded) throw gone()
-    if (this.#server.heldBytes + bytes > MOST.heldBytes) {
+    const isSmall = this.#heldBytes + bytes <= SMALL
+    if (!isSmall && this.#server.heldBytes + bytes > MOST.heldBytes) {
       throw new RequestFault(503, 'requests hold too much memory', LATER)
     }
     this.#server.heldBytes += bytes
@@ -141,28 +142,25 @@ export class HttpRequest {
   /** @throws Error it cannot be sent; nothing is */
   #send({ status = 200, headers, body }: HttpReply): void {
     if (this.#isEnded) return
-    const isBytes = Buffer.isBuffer(body)
-    const bytes = isBytes ? body : Buffer.from(JSON.stringify(body))
-    if (bytes.length > MOST.answerBytes) {
+    const isBytes = Array.isArray(body)
+    const pieces: readonly Buffer[] = isBytes ? body : [Buffer.from(JSON.stringify(body))]
+    const bytes = pieces.reduce((sum, { length }) => sum + length, 0)
+    if (bytes > MOST.answerBytes) {
       throw new RequestFault(413, `the answer has more than ${MOST.answerBytes} bytes`)
     }
-    if (bytes.length > SMALL) this.hold(bytes.length)
+    if (bytes > SMALL) this.hold(bytes)
     const { complete } = this.message
     const closes = this.#server.closesBehind(this)
     if (!complete || closes) this.#response.setHeader('connection', 'close')
     this.#response.writeHead(status, {
       'content-type': isBytes ? 'application/octet-stream' : 'application/json',
-      'content-length': bytes.length,
+      'content-length': bytes,
       ...headers,
     })
-    if (complete || closes || this.route?.access === 'probe') this.#response.end(bytes)
-    else this.#sendBeforeBody(bytes)
-  }
-
-  /** Who still sends would meet a reset instead of the answer (RFC 9112, 9.6). */
-  #sendBeforeBody(bytes: Buffer): void {
-    this.#response.write(bytes)
-    this.message.resume().once('close', () => this.#response.end())
+    for (const piece of pieces) this.#response.write(piece)
+    if (complete || closes || this.route?.access === 'probe') this.#response.end()
+    // Who still sends would meet a reset instead of the answer (RFC 9112, 9.6).
+    else this.message.resume().once('close', () => this.#response.end())
   }
 
   #giveUp(): void {

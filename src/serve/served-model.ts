@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { packageVersion } from '../kernel/node.ts'
 import { type EvaluatedOutput, evaluatedOutput } from '../scoring/accuracy/evaluation.ts'
 import { type Scorer, versionOf } from '../scoring/scorer.ts'
@@ -23,7 +22,6 @@ import {
   objectOf,
   parsed,
   readRequest,
-  TURN,
   writeReply,
 } from './tensors.ts'
 
@@ -116,8 +114,15 @@ async function infer(of: ServedModel, asked: HttpRequest): Promise<HttpReply> {
   const bytes = tensors.map((tensor) => tensor.columns.length * numberBytes(tensor))
   const scores = await scored(of, asked, { rows, rowBytes: sumOf(bytes) })
   const about = { model_name: model.name, model_version: versionOf(scorer), ...(id && { id }) }
-  const answered: OutputTensor[] = []
-  for (const tensor of tensors) answered.push({ ...tensor, ...(await valuesOf(tensor, scores)) })
+  const answered = tensors.map((tensor) => {
+    const columns = tensor.columns.map((at) => scores[at]) as unknown as OutputTensor['columns']
+    const [{ length }] = columns
+    return {
+      ...tensor,
+      columns,
+      shape: tensor.classes === null ? [length] : [length, columns.length],
+    }
+  })
   return writeReply(about, answered)
 }
 
@@ -141,24 +146,6 @@ function scored(
   }
   asked.hold(numbers * Float64Array.BYTES_PER_ELEMENT)
   return queue.score(rows, asked)
-}
-
-/** The columns of an output, row by row; made in turns between which others work. */
-async function valuesOf({ columns, classes }: EvaluatedOutput, scores: readonly Float64Array[]) {
-  const own = columns.map((at) => scores[at] as Float64Array)
-  const [first] = own as [Float64Array]
-  const rows = first.length
-  if (classes === null) return { shape: [rows], data: first }
-  const data = new Float64Array(rows * own.length)
-  const turn = Math.ceil(TURN / own.length)
-  for (let from = 0; from < rows; from += turn) {
-    if (from > 0) await nextTurn()
-    const to = Math.min(rows, from + turn)
-    for (const [i, column] of own.entries()) {
-      for (let row = from; row < to; row++) data[row * own.length + i] = column[row] as number
-    }
-  }
-  return { shape: [rows, own.length], data }
 }
 
 async function predict(models: readonly ServedModel[], asked: HttpRequest): Promise<HttpReply> {

@@ -9,7 +9,7 @@ import { RequestFault } from './request-fault.ts'
 export const JSON_LENGTH = 'inference-header-content-length'
 const FLOAT32_BYTES = 4
 /** Numbers of an answer that are brought into form in one turn. */
-export const TURN = 2 ** 14
+const TURN = 2 ** 14
 
 interface WantedOutput {
   readonly name: string
@@ -149,8 +149,8 @@ export const JSON_BYTES = 26
 export interface OutputTensor extends WantedOutput {
   readonly datatype: Datatype
   readonly shape: readonly number[]
-  /** Row-major; a float32 as the shortest decimal that gives it. */
-  readonly data: Float64Array
+  /** Numbers of each row; a float32 as the shortest decimal that gives it. */
+  readonly columns: readonly [Float64Array, ...Float64Array[]]
 }
 
 /** The most bytes that an answer has for a number. */
@@ -158,34 +158,50 @@ export function numberBytes({ isBinary, datatype }: Pick<OutputTensor, 'isBinary
   return isBinary ? ARRAYS[datatype].BYTES_PER_ELEMENT : JSON_BYTES
 }
 
-/** The body of an answer, and its headers; JSON is made in turns between which others work. */
+/**
+ * The body of an answer in pieces, and its headers. Pieces are made in turns between which others
+ * work; an allocator that has freed large ones would keep as much.
+ */
 export async function writeReply(about: object, tensors: readonly OutputTensor[]) {
   const json: Buffer[] = []
   const binary: Buffer[] = []
   let text = `${JSON.stringify(about).slice(0, -1)},"outputs":[`
-  for (const [i, { name, datatype, shape, data, isBinary }] of tensors.entries()) {
-    const size = { binary_data_size: data.length * numberBytes({ isBinary, datatype }) }
-    const head = { name, datatype, shape, ...(isBinary && { parameters: size }) }
+  for (const [i, { name, datatype, shape, columns, isBinary }] of tensors.entries()) {
+    const rows = columns[0].length
+    const bytes = rows * columns.length * numberBytes({ isBinary, datatype })
+    const parameters = { binary_data_size: bytes }
+    const head = { name, datatype, shape, ...(isBinary && { parameters }) }
     text += (i > 0 ? ',' : '') + JSON.stringify(head).slice(0, -1)
-    if (isBinary) {
-      binary.push(Buffer.from(new ARRAYS[datatype](data).buffer))
-      text += '}'
-      continue
-    }
-    text += ',"data":['
-    for (let at = 0; at < data.length; at += TURN) {
-      if (at > 0) {
+    if (!isBinary) text += ',"data":['
+    const turn = Math.ceil(TURN / columns.length)
+    for (let from = 0; from < rows; from += turn) {
+      if (from > 0) await nextTurn()
+      const numbers = rowMajor(columns, from, Math.min(rows, from + turn))
+      if (isBinary) {
+        binary.push(Buffer.from(new ARRAYS[datatype](numbers).buffer))
+        continue
+      }
+      if (from > 0) {
         json.push(Buffer.from(`${text},`))
         text = ''
-        await nextTurn()
       }
-      text += data.subarray(at, at + TURN).join()
+      text += numbers.join()
     }
-    text += ']}'
+    text += isBinary ? '}' : ']}'
   }
   json.push(Buffer.from(`${text}]}`))
-  const body = Buffer.concat([...json, ...binary])
+  const body = [...json, ...binary]
   if (binary.length === 0) return { body, headers: { 'content-type': 'application/json' } }
   const jsonBytes = json.reduce((sum, { length }) => sum + length, 0)
   return { body, headers: { [JSON_LENGTH]: String(jsonBytes) } }
+}
+
+function rowMajor(columns: OutputTensor['columns'], from: number, to: number): Float64Array {
+  const width = columns.length
+  if (width === 1) return columns[0].subarray(from, to)
+  const numbers = new Float64Array((to - from) * width)
+  for (const [i, column] of columns.entries()) {
+    for (let row = from; row < to; row++) numbers[(row - from) * width + i] = column[row] as number
+  }
+  return numbers
 }

@@ -7,22 +7,24 @@ import { parentPort, workerData } from 'node:worker_threads'
 
 const EVERY_MS = 100
 
-/** The status of an answer; 0: there is none. */
-function probe() {
+/** What is wrong with an answer, in words; `null`: nothing. */
+function faultOfProbe() {
   return new Promise((resolve) => {
-    const asked = get(`${workerData.url}/health`, { agent: false }, (answer) => {
-      answer.resume().once('end', () => resolve(answer.statusCode))
+    const asked = get(`${workerData.url}/health`, { agent: false }, async (answer) => {
+      const body = (await answer.toArray()).join('')
+      resolve(answer.statusCode === 200 ? null : `${answer.statusCode} ${body}`)
     })
-    asked.once('error', () => resolve(0))
+    asked.once('error', (error) => resolve(error.message))
   })
 }
 
 const stopped = new AbortController()
 parentPort.once('message', () => stopped.abort())
-const result = { probes: 0, unhealthy: 0, slowestProbeMs: 0 }
+const result = { probes: 0, unhealthy: [], slowestProbeMs: 0 }
 while (!stopped.signal.aborted) {
   const sinceMs = performance.now()
-  if ((await probe()) !== 200) result.unhealthy++
+  const fault = await faultOfProbe()
+  if (fault !== null) result.unhealthy.push(fault)
   result.probes++
   result.slowestProbeMs = Math.max(result.slowestProbeMs, performance.now() - sinceMs)
   await sleep(EVERY_MS)

@@ -46,8 +46,8 @@ const SHRUNK_MS = 60_000
 
 interface Probed {
   readonly probes: number
-  /** Answers other than 200, and none. */
-  readonly unhealthy: number
+  /** Answers other than 200, and why there is none. */
+  readonly unhealthy: readonly string[]
   readonly slowestProbeMs: number
 }
 
@@ -130,11 +130,11 @@ function probing(url: string): () => Promise<readonly string[]> {
   return async () => {
     prober.postMessage('stop')
     const [{ probes, unhealthy, slowestProbeMs }] = await probed
-    return faultsIn({
-      unhealthy: [unhealthy, 0],
+    const bounded = faultsIn({
       slowestProbeMs: [slowestProbeMs, PROBED_MS],
       withoutProbes: [Number(probes === 0), 0],
     })
+    return [...bounded, ...unhealthy]
   }
 }
 

@@ -37,6 +37,10 @@ beforeEach(async () => {
   const routes = [
     probeRoute('live', 'GET /live', () => ({ body: { live: true } })),
     httpRoute('none', 'GET /reply', () => reply),
+    httpRoute('none', 'GET /hold/(?<bytes>\\d+)', (asked) => {
+      asked.hold(Number(asked.names['bytes']))
+      return { body: {} }
+    }),
     httpRoute('none', 'POST /hung', () => {
       reached()
       return new Promise<HttpReply>(() => {})
@@ -71,7 +75,7 @@ describe('a request ends', () => {
   })
 
   test('after 30 s where its answer is not read', async () => {
-    reply = { body: Buffer.alloc(LARGEST) }
+    reply = { body: [Buffer.alloc(LARGEST)] }
     const socket = await connected(server.port, `GET /reply ${HOST}\r\n\r\n`)
     await vi.waitFor(() => expect(observer).toHaveBeenCalledTimes(1))
     expect(server.heldBytes).toBeGreaterThan(LARGEST / 2)
@@ -81,7 +85,7 @@ describe('a request ends', () => {
   })
 
   test('2 s after its server closes, and a connection that has asked nothing at once', async () => {
-    reply = { body: Buffer.alloc(LARGEST) }
+    reply = { body: [Buffer.alloc(LARGEST)] }
     const sockets = await Promise.all(
       [HUNG, PARTIAL, `GET /reply ${HOST}\r\n\r\n`].map((text) => connected(server.port, text)),
     )
@@ -129,7 +133,7 @@ describe('an answer', () => {
   })
 
   test('of more than 64 MiB is 413', async () => {
-    reply = { body: Buffer.alloc(LARGEST + 1) }
+    reply = { body: [Buffer.alloc(LARGEST), Buffer.alloc(1)] }
     expect((await get('/reply')).status).toBe(413)
   })
 
@@ -143,7 +147,7 @@ describe('an answer', () => {
   })
 
   test('has memory while those that have not left hold less than 256 MiB', async () => {
-    reply = { body: Buffer.alloc(LARGEST) }
+    reply = { body: [Buffer.alloc(LARGEST)] }
     const sockets: Socket[] = []
     const ask = async () => {
       const count = observer.mock.calls.length
@@ -153,6 +157,9 @@ describe('an answer', () => {
     for (let i = 0; i < 5; i++) await ask()
     const codes = observer.mock.calls.map(([event]) => 'code' in event && event.code)
     expect(codes).toEqual([200, 200, 200, 200, 503])
+    // A little is always there, for probes too.
+    const held = [await get('/hold/16384'), await get('/hold/16385')]
+    expect(held.map(({ status }) => status)).toEqual([200, 503])
     for (const socket of sockets) socket.destroy()
     await vi.waitFor(() => expect(server.heldBytes).toBe(0))
   })

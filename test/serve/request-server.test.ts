@@ -18,7 +18,7 @@ const ROUTES: readonly HttpRoute[] = [
     access: 'open',
     answer: () => ({ body: { open: true } }),
   },
-  { method: 'POST', path: /^\/echo$/, answer: ({ body }) => ({ body }) },
+  { method: 'POST', path: /^\/echo$/, answer: ({ body }) => ({ body: [body] }) },
   {
     method: 'POST',
     path: /^\/of\/(?<name>[^/]+)$/,

@@ -7,8 +7,10 @@ import {
   constantFrom,
   float,
   float64Array,
+  integer,
   property,
   record,
+  tuple,
 } from 'fast-check'
 import { expect, test } from 'vitest'
 import { RequestFault } from '../../src/serve/request-fault.ts'
@@ -161,26 +163,39 @@ test.each(['risk', 'x', 'constructor', '__proto__'])(
 
 const TYPES = { FP32: Float32Array, FP64: Float64Array }
 
+/** Columns of an output, as long as each other. */
+const COLUMNS = integer({ min: 0, max: 4 }).chain((length) => {
+  const column = float64Array({
+    ...{ noNaN: true, noDefaultInfinity: true },
+    ...{ minLength: length, maxLength: length },
+  })
+  return tuple(column, array(column, { maxLength: 2 }))
+})
+
 test('binary outputs lie behind the JSON, in its order and with their type', async () => {
   const tensors = array(
     record({
       isBinary: boolean(),
       datatype: constantFrom<Datatype[]>('FP32', 'FP64'),
-      data: float64Array({ noNaN: true, noDefaultInfinity: true, maxLength: 5 }),
+      columns: COLUMNS,
     }),
     { minLength: 1, maxLength: 3 },
   )
   await assert(
     asyncProperty(tensors, async (given) => {
-      const all = given.map((of, i) => ({ ...of, name: `${i}`, shape: [of.data.length] }))
-      const { body, headers } = await writeReply({ model_name: 'm' }, all)
+      const all = given.map(({ columns: [first, more], ...of }, i) => {
+        return { ...of, name: `${i}`, shape: [first.length, 7], columns: [first, ...more] as const }
+      })
+      const { body: pieces, headers } = await writeReply({ model_name: 'm' }, all)
+      const body = Buffer.concat(pieces)
       const length = Number(headers[JSON_LENGTH as keyof typeof headers] ?? body.length)
       const reply: unknown = JSON.parse(body.subarray(0, length).toString())
       let at = length
-      const outputs = all.map(({ name, datatype, shape, data, isBinary }) => {
+      const outputs = all.map(({ name, datatype, shape, columns, isBinary }) => {
         const about = { name, datatype, shape }
+        const data = [...columns[0].keys()].flatMap((row) => columns.map((of) => of[row] as number))
         // JSON has no −0.
-        if (!isBinary) return { ...about, data: [...data].map((x) => x + 0) }
+        if (!isBinary) return { ...about, data: data.map((x) => x + 0) }
         const bytes = TYPES[datatype].BYTES_PER_ELEMENT * data.length
         const found = new TYPES[datatype](new Uint8Array(body.subarray(at, at + bytes)).buffer)
         expect([...found]).toEqual([...TYPES[datatype].from(data)])
@@ -196,11 +211,17 @@ test('binary outputs lie behind the JSON, in its order and with their type', asy
 test('the JSON of many numbers is made in turns, with 26 bytes for each at most', async () => {
   // JavaScript writes no number longer.
   const data = new Float64Array(50_000).fill(-0.0000012345678901234567)
-  const tensor = { name: 'x', datatype: 'FP64', isBinary: false, shape: [50_000], data } as const
+  const tensor = {
+    name: 'x',
+    datatype: 'FP64',
+    isBinary: false,
+    shape: [50_000],
+    columns: [data],
+  } as const
   const order: string[] = []
   const written = writeReply({}, [tensor]).then(({ body }) => {
     order.push('written')
-    return body
+    return Buffer.concat(body)
   })
   for (let turn = 0; turn < 2; turn++) {
     await nextTurn()
