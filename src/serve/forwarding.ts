@@ -59,8 +59,8 @@ async function sent(
   const leftMs = Math.ceil(Math.max(1, untilMs - performance.now()))
   const deadline = given[DEADLINE] === undefined ? {} : { [DEADLINE]: String(leftMs) }
   // Node gives a GET no length of its body, which would then be the next request.
-  const length = { 'content-length': body.length }
-  const headers = { ...picked(message.headersDistinct, KEPT), ...more, ...deadline, ...length }
+  const framing = { 'content-length': body.length }
+  const headers = { ...picked(message.headersDistinct, KEPT), ...more, ...deadline, ...framing }
   const signal = AbortSignal.timeout(leftMs)
   try {
     // Never as one text: what stands before an @ in it would be a user, and the rest a server.

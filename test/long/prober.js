@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { get } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'
@@ -8,14 +9,15 @@ import { parentPort, workerData } from 'node:worker_threads'
 const EVERY_MS = 100
 
 /** What is wrong with an answer, in words; `null`: nothing. */
-function faultOfProbe() {
-  return new Promise((resolve) => {
-    const asked = get(`${workerData.url}/health`, { agent: false }, async (answer) => {
-      const body = (await answer.toArray()).join('')
-      resolve(answer.statusCode === 200 ? null : `${answer.statusCode} ${body}`)
-    })
-    asked.once('error', (error) => resolve(error.message))
-  })
+async function faultOfProbe() {
+  try {
+    const asked = get(`${workerData.url}/health`, { agent: false })
+    const [answer] = await once(asked, 'response')
+    const body = (await answer.toArray()).join('')
+    return answer.statusCode === 200 ? null : `${answer.statusCode} ${body}`
+  } catch (error) {
+    return error.message
+  }
 }
 
 const stopped = new AbortController()
