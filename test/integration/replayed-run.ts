@@ -65,14 +65,17 @@ export class ReplayedRun {
     return [TOPOLOGY, '--group', this.group, ...brokers, ...renamed]
   }
 
-  /** Sends payments, some of them late, some no payments. */
+  /**
+   * Sends payments, some of them late, some no payments. No amount is 0, so that each score changes
+   * with its weight.
+   */
   async pay(count: number): Promise<void> {
     const all = Array.from({ length: count }, (_, i): NewRecord => {
       const n = this.sent + i
       const card = `c-${n % CARDS}`
       const merchant = `m-${(n * 8) % (MERCHANTS + 1)}`
       const at = NOON_MS + n * 500 - (n % 97 === 96 ? 600_000 : 0)
-      const amount = ((n * 31) % 100) / 1_000
+      const amount = (((n * 31) % 100) + 1) / 1_000
       const value = n % 89 === 88 ? 'no payment' : JSON.stringify({ card, merchant, amount, at })
       return recordOf(this.topics.payments, card, value)
     })
