@@ -1,5 +1,6 @@
 // The package's API: for authors of topologies, and for services that embed a worker.
 
+export type { AccessToken } from './connect/kafka/client/tokens.ts'
 export { type Description, describe } from './engine/describe.ts'
 export type { RunWorkerOptions } from './host/options.ts'
 export { runWorker } from './host/run-worker.ts'
@@ -16,7 +17,6 @@ export {
   seconds,
 } from './kernel/time.ts'
 export type { Log } from './observe/log.ts'
-export type { AccessToken } from './records/kafka/login/tokens.ts'
 export type { RegistryOptions } from './registry/confluent-registry.ts'
 export type { Observer, RuntimeEvent } from './runtime/events.ts'
 export type { WindowEvent, WindowField } from './topology/aggregate-methods.ts'

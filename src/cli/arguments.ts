@@ -1,7 +1,7 @@
 import { InvalidArgumentError, Option } from 'commander'
+import type { Header } from '../connect/port.ts'
 import { NO_NAME } from '../host/worker-name.ts'
 import { messageOf } from '../kernel/errors.ts'
-import type { Header } from '../records/port.ts'
 import { pairsOf } from '../runtime/setting.ts'
 
 /** A parser of numbers. @param what the valid numbers, in words */

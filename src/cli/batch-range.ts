@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
+import type { LogPoint } from '../connect/port.ts'
 import { configFault, refuseIfAny, type TidemarkError } from '../kernel/errors.ts'
 import { toStderr } from '../observe/log.ts'
-import type { LogPoint } from '../records/port.ts'
 import { type LogRange, rangeInWords } from '../runtime/start/bounded-range.ts'
 import type { Definition } from '../topology/definition.ts'
 import { allTopics, outputTopics, redisSinks } from '../topology/graph.ts'

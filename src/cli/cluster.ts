@@ -1,5 +1,5 @@
-import type { RedisOptions } from '../lookup/redis.ts'
-import type { BearerOptions, KafkaOptions, KafkaSasl } from '../records/kafka/options.ts'
+import type { BearerOptions, KafkaOptions, KafkaSasl } from '../connect/kafka/client/options.ts'
+import type { RedisOptions } from '../connect/redis/redis-client.ts'
 import type { ConfluentRegistry, RegistryOptions } from '../registry/confluent-registry.ts'
 import type { CLUSTER_SETTINGS, Config } from './settings.ts'
 

@@ -1,7 +1,7 @@
+import { signerFaults } from '../connect/kafka/client/options.ts'
 import { configFault, type TidemarkError } from '../kernel/errors.ts'
 import { isLoopback } from '../kernel/node.ts'
 import { TLS_FILES, tlsFileFaults } from '../kernel/tls.ts'
-import { signerFaults } from '../records/kafka/options.ts'
 import { isWorkerName } from '../runtime/config.ts'
 import { numberedName } from './arguments.ts'
 import {

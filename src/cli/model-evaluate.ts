@@ -1,5 +1,6 @@
 import { basename } from 'node:path'
 import { Command, Option } from 'commander'
+import { type Line, linesOf, openInput } from '../connect/files/lines.ts'
 import {
   configFault,
   messageOf,
@@ -7,7 +8,6 @@ import {
   refuseIfAny,
   type TidemarkError,
 } from '../kernel/errors.ts'
-import { type Line, linesOf, openInput } from '../records/files/lines.ts'
 import {
   type EvaluationTask,
   evaluatedOutput,

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { isExtension } from '../connect/kafka/client/options.ts'
 import { messageOf } from '../kernel/errors.ts'
-import { isExtension } from '../records/kafka/options.ts'
 import { pairsOf, type RawSetting, single } from '../runtime/setting.ts'
 
 // Parsers of the settings that only a process has. Each throws an Error whose message says what is

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
+import { type KafkaSasl, MECHANISMS } from '../connect/kafka/client/options.ts'
+import { faultOfTokenUrl } from '../connect/kafka/client/token-providers.ts'
 import type { LogFormat } from '../observe/log.ts'
-import { faultOfTokenUrl } from '../records/kafka/login/token-providers.ts'
-import { type KafkaSasl, MECHANISMS } from '../records/kafka/options.ts'
 import {
   SETTING_NAMES,
   WORKER_OPTIONS,

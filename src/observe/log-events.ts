@@ -1,7 +1,7 @@
+import type { TopicPartition } from '../connect/port.ts'
 import { type Clock, every } from '../kernel/clock.ts'
 import { partitionName, position } from '../kernel/ids.ts'
 import { formatDuration } from '../kernel/time.ts'
-import type { TopicPartition } from '../records/port.ts'
 import type { Observer } from '../runtime/events.ts'
 import type { LatePredictions } from './latency-watch.ts'
 import type { Log } from './log.ts'

@@ -1,7 +1,7 @@
+import type { TopicPartition } from '../connect/port.ts'
 import type { Clock } from '../kernel/clock.ts'
 import { partitionName } from '../kernel/ids.ts'
 import { formatDuration } from '../kernel/time.ts'
-import type { TopicPartition } from '../records/port.ts'
 import type { Observer, TaskWindows, WorkerState } from '../runtime/events.ts'
 import { LatencyWatch, type LatePredictions } from './latency-watch.ts'
 import { byType, type EventOf, type WatchedTopology } from './observer.ts'

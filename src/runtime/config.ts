@@ -1,9 +1,9 @@
 import { resolve } from 'node:path'
+import { SESSION_TIMEOUT_MS } from '../connect/kafka/client/options.ts'
+import type { From, Guarantee } from '../connect/port.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import { COMPRESSIONS, type Compression, compressionFault } from '../kernel/kafka.ts'
 import { parseDuration } from '../kernel/time.ts'
-import { SESSION_TIMEOUT_MS } from '../records/kafka/options.ts'
-import type { From, Guarantee } from '../records/port.ts'
 import { maxInFlightBytesOfMachine } from './machine-limits.ts'
 import {
   integer,

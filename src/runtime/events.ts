@@ -1,7 +1,7 @@
+import type { Loss, TopicPartition, Unreadable } from '../connect/port.ts'
 import type { Code } from '../kernel/errors.ts'
 import type { StageTimes } from '../kernel/stages.ts'
 import type { StoreCounts, StoreReport } from '../lookup/store.ts'
-import type { Loss, TopicPartition, Unreadable } from '../records/port.ts'
 
 // Reports of a worker to its observers: metrics, log, the live line of the demo. Never a payload
 // or a key. At most a few events per chunk, so that observing costs nothing per record.

@@ -1,7 +1,7 @@
+import type { Redis } from '../connect/redis/redis-client.ts'
 import type { Format, OutputFormat } from '../formats/format.ts'
 import type { KeyedHash } from '../kernel/bytes.ts'
 import type { TidemarkError } from '../kernel/errors.ts'
-import type { Redis } from '../lookup/redis.ts'
 import type { StoreSource } from '../lookup/store-source.ts'
 import type { LoadedTable } from '../lookup/table.ts'
 import type { Scorer } from '../scoring/scorer.ts'

@@ -1,4 +1,4 @@
-import { partitionOf } from '../../src/records/memory/log.ts'
+import { partitionOf } from '../../src/connect/memory/log.ts'
 
 // Computes the features of the card topology naively: for each payment it scans all earlier ones of
 // its card. It shares no code with the engine. Amounts have two decimals, so in cents every sum is

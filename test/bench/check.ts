@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { pathToFileURL } from 'node:url'
 import { Command } from 'commander'
-import { linesOf, openInput, splitKey } from '../../src/records/files/lines.ts'
+import { linesOf, openInput, splitKey } from '../../src/connect/files/lines.ts'
 import { OnnxSession } from '../../src/scoring/onnx-session.ts'
 import type { Runner } from '../../src/scoring/runner.ts'
 import { CardOracle, type Payment, WIDTH } from './card-oracle.ts'

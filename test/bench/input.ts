@@ -1,5 +1,5 @@
-import { splitKey } from '../../src/records/files/lines.ts'
-import type { NewRecord } from '../../src/records/port.ts'
+import { splitKey } from '../../src/connect/files/lines.ts'
+import type { NewRecord } from '../../src/connect/port.ts'
 import { paymentLines } from './payments.ts'
 
 /** Seed of the stream used by the measurements. */

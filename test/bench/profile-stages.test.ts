@@ -8,10 +8,10 @@ const own = (file: string) => `file:///home/src/tidemark/src/${file}.ts`
 const inPackage = (file: string) => `file:///home/src/tidemark/node_modules/${file}`
 
 test.each([
-  [own('records/kafka/codec/record-set'), 'fetch, decode records'],
-  [own('records/kafka/codec/encode'), 'encode records'],
-  [own('records/kafka/producer'), 'commit'],
-  [own('records/kafka/sockets'), 'wire'],
+  [own('connect/kafka/codec/record-set'), 'fetch, decode records'],
+  [own('connect/kafka/codec/encode'), 'encode records'],
+  [own('connect/kafka/produce/producer'), 'commit'],
+  [own('connect/kafka/client/sockets'), 'wire'],
   [inPackage('kafkajs/src/network/connection.js'), 'wire'],
   [own('formats/json/event-decoder'), 'decode JSON, schema'],
   [own('formats/json/scanner'), 'decode JSON, schema'],
@@ -26,7 +26,7 @@ test.each([
 })
 
 test('files shared by several stages, and those of the author, have no stage', () => {
-  const shared = [own('records/kafka/codec/batch-header'), own('kernel/slices'), 'node:buffer']
+  const shared = [own('connect/kafka/codec/batch-header'), own('kernel/slices'), 'node:buffer']
   for (const url of [...shared, 'file:///home/src/my/topology.ts']) {
     expect(stageOf({ functionName: 'f', url })).toBeNull()
   }

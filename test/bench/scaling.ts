@@ -1,8 +1,8 @@
 import { Command } from 'commander'
+import { BatchEncoder } from '../../src/connect/kafka/codec/encode.ts'
+import type { LogRecords, NewRecord } from '../../src/connect/port.ts'
 import type { RunMode } from '../../src/engine/run.ts'
 import { atOnce, Slices } from '../../src/kernel/slices.ts'
-import { BatchEncoder } from '../../src/records/kafka/codec/encode.ts'
-import type { LogRecords, NewRecord } from '../../src/records/port.ts'
 import { EventIntake } from '../../src/runtime/partition/intake.ts'
 import type {
   Definition,

@@ -1,5 +1,5 @@
-import { splitKey } from '../../src/records/files/lines.ts'
-import { partitionOf } from '../../src/records/memory/log.ts'
+import { splitKey } from '../../src/connect/files/lines.ts'
+import { partitionOf } from '../../src/connect/memory/log.ts'
 import { CardOracle, WIDTH } from '../bench/card-oracle.ts'
 import { openModel } from '../bench/check.ts'
 import { SEED } from '../bench/input.ts'

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
+import { KafkaRecords } from '../../src/connect/kafka/kafka-records.ts'
 import { paymentRecords } from '../bench/input.ts'
 import { runArguments, topicsOf } from '../bench/stage.ts'
 import { metadataOf, until } from '../services/cluster.ts'

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { formatRecord, parsePoint } from '../../src/cli/consume.ts'
-import { ListedRecords } from '../../src/records/log-records.ts'
-import type { LogRecord } from '../../src/records/port.ts'
+import { ListedRecords } from '../../src/connect/log-records.ts'
+import type { LogRecord } from '../../src/connect/port.ts'
 
 const record: LogRecord = {
   offset: 7,

@@ -2,8 +2,8 @@ import { Readable } from 'node:stream'
 import { expect, test } from 'vitest'
 import { ReplayPace } from '../../src/cli/pace.ts'
 import { batchesOf, type LineFlags } from '../../src/cli/produce.ts'
+import type { NewRecord } from '../../src/connect/port.ts'
 import { TidemarkError } from '../../src/kernel/errors.ts'
-import type { NewRecord } from '../../src/records/port.ts'
 import { sleeplessClock } from '../support/clocks.ts'
 
 const flags: LineFlags = { topic: 't', timestamps: 'now', header: [] }

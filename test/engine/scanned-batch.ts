@@ -1,7 +1,7 @@
+import { ListedRecords } from '../../src/connect/log-records.ts'
 import type { EngineOptions } from '../../src/engine/engine.ts'
 import type { EventBatch } from '../../src/engine/events.ts'
 import { atOnce, Slices } from '../../src/kernel/slices.ts'
-import { ListedRecords } from '../../src/records/log-records.ts'
 import { EventIntake } from '../../src/runtime/partition/intake.ts'
 import type { Definition } from '../../src/topology/definition.ts'
 import { jsonFormatOf } from '../support/format.ts'

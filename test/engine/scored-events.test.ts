@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { ScoreReader } from '../../src/engine/scored-events.ts'
+import { ScoreReader } from '../../src/engine/operators/score/scored-events.ts'
 import { type ModelDefinition, modelDefinition } from '../../src/topology/models.ts'
 import { model } from '../runtime/support.ts'
 import { modelStep, stepAnswer } from '../support/score-steps.ts'

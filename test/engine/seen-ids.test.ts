@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { numberOfId, SeenIds } from '../../src/engine/seen-ids.ts'
+import { numberOfId, SeenIds } from '../../src/engine/operators/dedupe/seen-ids.ts'
 import { Dictionary } from '../../src/engine/store/dictionary.ts'
 import { StateUse } from '../../src/engine/store/state-limits.ts'
 import { HASH } from '../support/hash.ts'

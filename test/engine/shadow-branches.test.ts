@@ -1,6 +1,6 @@
 import { defineTopology, onnxModel, rule } from 'tidemark'
 import { expect, test } from 'vitest'
-import { ShadowBranches } from '../../src/engine/shadow-branches.ts'
+import { ShadowBranches } from '../../src/engine/operators/score/shadow-branches.ts'
 import { Dictionary } from '../../src/engine/store/dictionary.ts'
 import { TidemarkError } from '../../src/kernel/errors.ts'
 import { Share } from '../../src/kernel/shares.ts'

@@ -1,4 +1,4 @@
-import type { LogRecord } from '../../src/records/port.ts'
+import type { LogRecord } from '../../src/connect/port.ts'
 import type { Definition, SinkStep } from '../../src/topology/definition.ts'
 import { stepsOf } from '../../src/topology/graph.ts'
 import { headerOf } from '../support/headers.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { MemoryRecords } from '../../src/records/memory/memory-records.ts'
+import { MemoryRecords } from '../../src/connect/memory/memory-records.ts'
 import { prepare } from '../../src/runtime/start/prepare.ts'
 import { startWorker } from '../../src/runtime/worker.ts'
 import cardMinutes from '../../topologies/card-minutes.ts'

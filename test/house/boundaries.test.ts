@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { join } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import { expect, test } from 'vitest'
 import { folderWith } from '../support/folder.ts'
 import { ROOT } from '../support/paths.ts'
@@ -22,9 +22,9 @@ const THERE: Record<string, string> = {
   'src/kernel/clock.ts': 'export const clock = 1',
   'src/kernel/random.ts': 'export const random = 1',
   'src/topology/schema.ts': 'export const schema = 1',
-  'src/records/port.ts': 'export const port = 1',
-  'src/records/kafka/log.ts': 'export const log = 1',
-  'src/records/memory/log.ts': 'export const log = 1',
+  'src/connect/port.ts': 'export const port = 1',
+  'src/connect/kafka/log.ts': 'export const log = 1',
+  'src/connect/memory/log.ts': 'export const log = 1',
   'src/runtime/events.ts': 'export const events = 1',
   'src/runtime/worker.ts': 'export const worker = 1',
   'src/runtime/partition/task.ts': 'export const task = 1',
@@ -39,8 +39,10 @@ function packages(): Record<string, string> {
   return Object.fromEntries(names.map((name) => [`node_modules/${name}/index.js`, '']))
 }
 
-/** The imports of each file, and the rules that they break. */
-const PLANTED: Record<string, readonly [imports: readonly string[], rules: readonly string[]]> = {
+/** The imports of a file, and the rules that they break. */
+type Plant = readonly [imports: readonly string[], rules: readonly string[]]
+
+const PLANTED: Record<string, Plant> = {
   'src/topology/bare-core.ts': [['process'], ['topology-does-no-io']],
   'src/topology/core.ts': [['node:process'], ['topology-does-no-io']],
   'src/topology/clock.ts': [['../kernel/clock.ts'], ['topology-reads-no-clock']],
@@ -48,19 +50,22 @@ const PLANTED: Record<string, readonly [imports: readonly string[], rules: reado
   'src/engine/core.ts': [['node:timers/promises'], ['engine-does-no-io']],
   'src/engine/clock.ts': [['../kernel/clock.ts'], ['engine-reads-no-clock']],
   'src/engine/random.ts': [['../kernel/random.ts'], ['engine-draws-nothing']],
-  'src/engine/store/step.ts': [['../allowed.ts'], ['engine-store-knows-no-step']],
+  'src/engine/operators/score/other.ts': [
+    ['../dedupe/floor.ts'],
+    ['steps-know-nothing-of-each-other'],
+  ],
   'src/engine/outward.ts': [['../runtime/events.ts'], ['engine-imports-inward']],
   'src/engine/package.ts': [['zod'], ['engine-has-its-packages']],
   'src/engine/unknown.ts': [['no-such-package'], ['engine-has-its-packages']],
   'src/kernel/package.ts': [['pino'], ['kernel-has-its-packages']],
   'src/kernel/outward.ts': [['../topology/schema.ts'], ['kernel-imports-inward']],
-  'src/topology/outward.ts': [['../records/port.ts'], ['topology-imports-inward']],
+  'src/topology/outward.ts': [['../connect/port.ts'], ['topology-imports-inward']],
   'src/topology/package.ts': [['zod'], ['topology-has-its-packages']],
   'src/columns/core.ts': [['node:process'], ['columns-does-no-io']],
   'src/columns/clock.ts': [['../kernel/clock.ts'], ['columns-reads-no-clock']],
   'src/columns/random.ts': [['../kernel/random.ts'], ['columns-draws-nothing']],
   'src/columns/package.ts': [['zod'], ['columns-has-its-packages']],
-  'src/columns/outward.ts': [['../records/port.ts'], ['columns-imports-inward']],
+  'src/columns/outward.ts': [['../connect/port.ts'], ['columns-imports-inward']],
   'src/registry/package.ts': [['zod'], ['registry-has-its-packages']],
   'src/registry/outward.ts': [['../topology/schema.ts'], ['registry-imports-inward']],
   'src/registry/client.ts': [
@@ -69,31 +74,32 @@ const PLANTED: Record<string, readonly [imports: readonly string[], rules: reado
   ],
   'src/formats/avro.ts': [['avsc'], ['avsc-only-in-formats-avro-']],
   'src/formats/package.ts': [['zod'], ['formats-has-its-packages']],
-  'src/formats/outward.ts': [['../records/port.ts'], ['formats-imports-inward']],
+  'src/formats/outward.ts': [['../connect/port.ts'], ['formats-imports-inward']],
   'src/lookup/package.ts': [['secure-json-parse'], ['lookup-has-its-packages']],
-  'src/lookup/outward.ts': [['../records/port.ts'], ['lookup-imports-inward']],
+  'src/lookup/outward.ts': [['../connect/port.ts'], ['lookup-imports-inward']],
   'src/trees/package.ts': [['pino'], ['trees-has-its-packages']],
-  'src/trees/outward.ts': [['../records/port.ts'], ['trees-imports-inward']],
+  'src/trees/outward.ts': [['../connect/port.ts'], ['trees-imports-inward']],
   'src/scoring/package.ts': [['pino'], ['scoring-has-its-packages']],
-  'src/scoring/outward.ts': [['../records/port.ts'], ['scoring-imports-inward']],
+  'src/scoring/outward.ts': [['../connect/port.ts'], ['scoring-imports-inward']],
   'src/scoring/runtime.ts': [
     ['onnxruntime-node'],
     ['onnxruntime-node-only-in-scoring-onnx-session-ts'],
   ],
-  'src/records/package.ts': [['pino'], ['records-has-its-packages']],
-  'src/records/outward.ts': [['../topology/schema.ts'], ['records-imports-inward']],
-  'src/records/client.ts': [['kafkajs'], ['kafkajs-only-in-records-kafka-']],
-  'src/records/tables.ts': [
+  'src/connect/package.ts': [['pino'], ['connect-has-its-packages']],
+  'src/connect/outward.ts': [['../runtime/events.ts'], ['connect-imports-inward']],
+  'src/connect/client.ts': [['kafkajs'], ['kafkajs-only-in-connect-kafka-']],
+  'src/connect/tables.ts': [
     ['@duckdb/node-api'],
-    ['@duckdb-only-in-records-files-', 'src-has-no-dev-dependency'],
+    ['@duckdb-only-in-connect-files-', 'src-has-no-dev-dependency'],
   ],
-  'src/records/kafka/unpacks.ts': [
+  'src/connect/rows.ts': [['redis'], ['redis-only-in-connect-redis-']],
+  'src/connect/kafka/unpacks.ts': [
     ['fzstd'],
-    ['(snappy|lz4-napi|fzstd)-only-in-records-kafka-codec-'],
+    ['(snappy|lz4-napi|fzstd)-only-in-connect-kafka-codec-'],
   ],
-  'src/records/kafka/other.ts': [['../memory/log.ts'], ['drivers-know-nothing-of-each-other']],
-  'src/records/files/other.ts': [['../kafka/log.ts'], ['drivers-know-nothing-of-each-other']],
-  'src/records/memory/other.ts': [['../kafka/log.ts'], ['drivers-know-nothing-of-each-other']],
+  'src/connect/kafka/other.ts': [['../memory/log.ts'], ['systems-know-nothing-of-each-other']],
+  'src/connect/files/other.ts': [['../kafka/log.ts'], ['systems-know-nothing-of-each-other']],
+  'src/connect/memory/other.ts': [['../kafka/log.ts'], ['systems-know-nothing-of-each-other']],
   'src/runtime/package.ts': [['commander'], ['runtime-has-its-packages']],
   'src/runtime/outward.ts': [['../serve/there.ts'], ['runtime-imports-inward']],
   'src/runtime/barrel.ts': [['../index.ts'], ['no-own-barrel', 'runtime-imports-inward']],
@@ -107,14 +113,14 @@ const PLANTED: Record<string, readonly [imports: readonly string[], rules: reado
   'src/observe/outward.ts': [['../topology/schema.ts'], ['observe-imports-inward']],
   'src/observe/registry.ts': [['prom-client'], ['prom-client-only-in-observe-metric-registry-ts']],
   'src/serve/package.ts': [['pino'], ['serve-has-its-packages']],
-  'src/serve/outward.ts': [['../records/port.ts'], ['serve-imports-inward']],
+  'src/serve/outward.ts': [['../connect/port.ts'], ['serve-imports-inward']],
   'src/host/package.ts': [['pino'], ['host-has-its-packages']],
   'src/host/outward.ts': [['../cli/build.js'], ['host-imports-inward']],
   'src/topology/parser.ts': [['acorn'], ['acorn(-walk)?-only-in-topology-function-source-ts']],
   'src/testing/package.ts': [['zod'], ['testing-has-its-packages']],
   'src/testing/outward.ts': [['../serve/there.ts'], ['testing-imports-inward']],
   'src/testing/runner.ts': [['vitest'], ['src-has-no-dev-dependency']],
-  'src/cli/package.ts': [['kafkajs'], ['cli-has-its-packages', 'kafkajs-only-in-records-kafka-']],
+  'src/cli/package.ts': [['kafkajs'], ['cli-has-its-packages', 'kafkajs-only-in-connect-kafka-']],
   'src/cli/builds.ts': [['tsx'], ['cli-has-its-packages', 'src-has-no-dev-dependency']],
   'src/cli/test.ts': [['../../test/support/paths.ts'], ['cli-imports-inward', 'src-imports-src']],
   'src/cli/room.ts': [['../new-room/reads.ts'], ['cli-imports-inward']],
@@ -130,7 +136,7 @@ const PLANTED: Record<string, readonly [imports: readonly string[], rules: reado
 const ALLOWED: Record<string, readonly string[]> = {
   'src/topology/allowed.ts': ['@standard-schema/spec', '../kernel/time.ts', './schema.ts'],
   'src/engine/allowed.ts': ['../kernel/time.ts', '../topology/schema.ts'],
-  'src/records/kafka/allowed.ts': ['kafkajs', 'node:net', '../port.ts'],
+  'src/connect/kafka/allowed.ts': ['kafkajs', 'node:net', '../port.ts'],
   'src/serve/there.ts': ['node:http', '../runtime/events.ts'],
   'src/runtime/start/above.ts': [],
   // A cycle is told once.
@@ -144,6 +150,12 @@ interface Rule {
   readonly name: string
 }
 
+/** A rule of a floor: `from` is one of its folders or files, `to` its room. */
+interface FloorRule extends Rule {
+  readonly from: { readonly path: string }
+  readonly to: { readonly path: string }
+}
+
 interface Config {
   readonly forbidden: readonly Rule[]
   readonly required: readonly Rule[]
@@ -153,6 +165,27 @@ interface Report {
   readonly summary: {
     readonly violations: readonly { readonly from: string; readonly rule: Rule }[]
   }
+}
+
+const RULES = createRequire(import.meta.url)(join(ROOT, CONFIG)) as Config
+const OUTERMOST = 'outermost.ts'
+const FLOORS = (RULES.forbidden as readonly FloorRule[]).filter(({ name }) => /-\d-/.test(name))
+
+/** Breaks the rule of a floor with an import from the last floor of its room. */
+function plantOf({ name, from, to }: FloorRule): readonly [path: string, plant: Plant] {
+  const first = from.path
+    .replace('^', '')
+    .replace(/\(([^|]+)\|.*\)/, '$1')
+    .replace('\\.', '.')
+  const path = first.endsWith('/') ? `${first}floor.ts` : first
+  const outermost = relative(dirname(path), join(to.path.replace('^', ''), OUTERMOST))
+  return [path, [[outermost.startsWith('.') ? outermost : `./${outermost}`], [name]]]
+}
+
+/** By room, its outermost file. */
+function outermostFiles(): Record<string, readonly string[]> {
+  const rooms = FLOORS.map(({ to }) => to.path.replace('^', ''))
+  return Object.fromEntries(rooms.map((room) => [join(room, OUTERMOST), []]))
 }
 
 function importing(names: readonly string[]): string {
@@ -172,16 +205,18 @@ function brokenRules(files: Readonly<Record<string, readonly string[]>>): Record
 }
 
 test('each boundary is refused to be crossed, by its name', () => {
-  const imports = Object.entries(PLANTED).map(([path, [names]]) => [path, names] as const)
-  const rules = Object.entries(PLANTED).map(([path, [, names]]) => [path, names] as const)
-  expect(brokenRules({ ...Object.fromEntries(imports), ...ALLOWED })).toEqual(
-    Object.fromEntries(rules),
+  const plants = [...Object.entries(PLANTED), ...FLOORS.map(plantOf)]
+  const imports = plants.map(([path, [names]]) => [path, names] as const)
+  const files = { ...Object.fromEntries(imports), ...outermostFiles(), ...ALLOWED }
+  expect(brokenRules(files)).toEqual(
+    Object.fromEntries(plants.map(([path, [, names]]) => [path, names])),
   )
 })
 
 test('no boundary is without a file that breaks it', () => {
-  const { forbidden, required } = createRequire(import.meta.url)(join(ROOT, CONFIG)) as Config
-  const broken = new Set(Object.values(PLANTED).flatMap(([, rules]) => rules))
+  const { forbidden, required } = RULES
+  const plants = [...Object.values(PLANTED), ...FLOORS.map((rule) => plantOf(rule)[1])]
+  const broken = new Set(plants.flatMap(([, rules]) => rules))
   const unbroken = [...forbidden, ...required].filter(({ name }) => !broken.has(name))
   expect(unbroken.map(({ name }) => name)).toEqual([])
 })

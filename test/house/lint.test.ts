@@ -114,7 +114,7 @@ const CLEAN: Readonly<Record<string, string>> = {
   'src/engine/clean.ts': 'export const f = Math.max(1, new Map([[1, new Float64Array(1)]]).size)',
   'topologies/clean.ts': "export default new URL('f', import.meta.url)",
   'src/runtime/clean.ts': 'export const f = [process.pid, Date.now()]',
-  'src/records/kafka/connections.ts': 'export const f = performance.now()',
+  'src/connect/kafka/client/connections.ts': 'export const f = performance.now()',
   'src/runtime/said.ts': "// @ts-expect-error it takes numbers only\nexport const f = Math.max('')",
   'src/runtime/off.ts': `export const f = () => {\n  // ${OXLINT}-next-line no-console, no-undef -- it prints\n  console.log(1)\n}`,
   'test/clean.test.ts': "test('f', () => { expect(f()).toBe(1) })",
@@ -154,7 +154,7 @@ interface Report {
 test('oxlint refuses what is impure behind the wall, another time than the clock of the Kafka driver, what silences the compiler, and tests that hold nothing', () => {
   const files = {
     ...planted(WALLED, IMPURE),
-    ...planted(['src/records/kafka'], TIMELESS),
+    ...planted(['src/connect/kafka'], TIMELESS),
     ...planted(['src/runtime'], ANYWHERE),
     ...planted(['test'], UNASSERTED),
   }

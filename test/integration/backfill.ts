@@ -1,5 +1,5 @@
-import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
-import { partitionOf } from '../../src/records/memory/log.ts'
+import { KafkaRecords } from '../../src/connect/kafka/kafka-records.ts'
+import { partitionOf } from '../../src/connect/memory/log.ts'
 import { idOf, type Place, placeOf } from '../golden/answers.ts'
 import {
   freshName,

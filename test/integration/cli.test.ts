@@ -2,8 +2,8 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'vitest'
-import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
-import type { KafkaOptions } from '../../src/records/kafka/options.ts'
+import type { KafkaOptions } from '../../src/connect/kafka/client/options.ts'
+import { KafkaRecords } from '../../src/connect/kafka/kafka-records.ts'
 import {
   freshName,
   freshTopics,

@@ -1,6 +1,6 @@
 import { Kafka, logLevel } from 'kafkajs'
 import { describe, expect } from 'vitest'
-import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
+import { KafkaRecords } from '../../src/connect/kafka/kafka-records.ts'
 import {
   ABORT,
   COMMIT,

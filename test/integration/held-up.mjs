@@ -2,8 +2,8 @@
 // memory it took: node --import tsx held-up.mjs echo|minutes GUARANTEE BROKER GROUP SOURCE SINK DEAD_LETTERS OFFSET
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
+import { KafkaRecords } from '../../src/connect/kafka/kafka-records.ts'
 import { minutes, seconds } from '../../src/kernel/time.ts'
-import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
 import { prepare } from '../../src/runtime/start/prepare.ts'
 import { startWorker } from '../../src/runtime/worker.ts'
 import { defineTopology } from '../../src/topology/builder.ts'

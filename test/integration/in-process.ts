@@ -1,4 +1,4 @@
-import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
+import { KafkaRecords } from '../../src/connect/kafka/kafka-records.ts'
 import { prepare } from '../../src/runtime/start/prepare.ts'
 import { startWorker } from '../../src/runtime/worker.ts'
 import type { Definition } from '../../src/topology/definition.ts'

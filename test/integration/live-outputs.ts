@@ -1,6 +1,6 @@
 import { onTestFinished } from 'vitest'
+import type { KafkaReader } from '../../src/connect/kafka/reader.ts'
 import { ConditionVariable } from '../../src/kernel/condition-variable.ts'
-import type { KafkaReader } from '../../src/records/kafka/reader.ts'
 import { placeOfId } from '../golden/answers.ts'
 import { headerOf } from '../support/headers.ts'
 import type { CardFraud } from './card-fraud.ts'

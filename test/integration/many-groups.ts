@@ -1,5 +1,5 @@
-import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
-import type { Records } from '../../src/records/port.ts'
+import { KafkaRecords } from '../../src/connect/kafka/kafka-records.ts'
+import type { Records } from '../../src/connect/port.ts'
 import type { Prepared } from '../../src/runtime/prepared.ts'
 import { prepare } from '../../src/runtime/start/prepare.ts'
 import { startWorker, type Worker } from '../../src/runtime/worker.ts'

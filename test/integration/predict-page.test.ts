@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { expect } from 'vitest'
-import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
+import { KafkaRecords } from '../../src/connect/kafka/kafka-records.ts'
 import { blocksOf } from '../house/pages.ts'
 import { freshName, freshTopics, kafkaTest, plainOptions } from '../services/kafka.ts'
 import { httpOf, start } from '../services/tidemark-in-test.ts'

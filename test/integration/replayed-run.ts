@@ -1,9 +1,9 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Kafka, logLevel } from 'kafkajs'
-import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
-import type { KafkaWriter } from '../../src/records/kafka/producer.ts'
-import type { LogRecord, NewRecord } from '../../src/records/port.ts'
+import { KafkaRecords } from '../../src/connect/kafka/kafka-records.ts'
+import type { KafkaWriter } from '../../src/connect/kafka/produce/producer.ts'
+import type { LogRecord, NewRecord } from '../../src/connect/port.ts'
 import { until } from '../services/cluster.ts'
 import {
   freshName,

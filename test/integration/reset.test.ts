@@ -1,6 +1,6 @@
 import { expect } from 'vitest'
-import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
-import type { NewRecord } from '../../src/records/port.ts'
+import { KafkaRecords } from '../../src/connect/kafka/kafka-records.ts'
+import type { NewRecord } from '../../src/connect/port.ts'
 import type { WorkerOptions } from '../../src/runtime/worker.ts'
 import { withTopics } from '../../src/topology/graph.ts'
 import { sums, worker } from '../runtime/memory-workers.ts'

@@ -1,6 +1,6 @@
 import { expect } from 'vitest'
-import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
-import type { Guarantee } from '../../src/records/port.ts'
+import { KafkaRecords } from '../../src/connect/kafka/kafka-records.ts'
+import type { Guarantee } from '../../src/connect/port.ts'
 import { prepare } from '../../src/runtime/start/prepare.ts'
 import { startWorker } from '../../src/runtime/worker.ts'
 import { placeOfId } from '../golden/answers.ts'

@@ -1,6 +1,6 @@
 import { expect, onTestFinished } from 'vitest'
+import { KafkaRecords } from '../../src/connect/kafka/kafka-records.ts'
 import { wallClock } from '../../src/kernel/clock.ts'
-import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
 import { HandRegistry } from '../formats/registry/hand-registry.ts'
 import { JSON_SCHEMA, started, valueOf } from '../runtime/registry-workers.ts'
 import { until } from '../services/cluster.ts'

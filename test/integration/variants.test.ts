@@ -1,5 +1,5 @@
 import { expect } from 'vitest'
-import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
+import { KafkaRecords } from '../../src/connect/kafka/kafka-records.ts'
 import { startWorker } from '../../src/runtime/worker.ts'
 import { onTopics, START_MS, Watch } from '../runtime/support.ts'
 import { until } from '../services/cluster.ts'

@@ -1,6 +1,6 @@
 import { expect, onTestFinished } from 'vitest'
-import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
-import { record } from '../records/listener.ts'
+import { KafkaRecords } from '../../src/connect/kafka/kafka-records.ts'
+import { record } from '../connect/listener.ts'
 import { freshName, kafkaTest, plainOptions } from '../services/kafka.ts'
 import { addPartitions } from '../services/operator.ts'
 

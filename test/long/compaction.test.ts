@@ -1,5 +1,5 @@
 import { expect } from 'vitest'
-import { join, open } from '../integration/records/joined.ts'
+import { join, open } from '../integration/connect/joined.ts'
 import { emptiedTail } from '../services/compaction.ts'
 import { freshName } from '../services/kafka.ts'
 import { ownKafkaTest } from '../services/own-kafka.ts'

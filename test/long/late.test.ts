@@ -1,5 +1,5 @@
 import { describe, expect } from 'vitest'
-import { expectNoneOpen, transacting } from '../integration/records/transacting.ts'
+import { expectNoneOpen, transacting } from '../integration/connect/transacting.ts'
 import { until } from '../services/cluster.ts'
 import { API } from '../services/faulty-wire.ts'
 import { freshKafkaTests } from '../services/own-kafka.ts'

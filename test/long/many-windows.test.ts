@@ -1,5 +1,5 @@
 import { describe, expect } from 'vitest'
-import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
+import { KafkaRecords } from '../../src/connect/kafka/kafka-records.ts'
 import { heldUp } from '../integration/held-up.ts'
 import { START_MS } from '../runtime/support.ts'
 import { freshName, kafkaTest, plainOptions } from '../services/kafka.ts'

@@ -1,5 +1,5 @@
 import { expect } from 'vitest'
-import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
+import { KafkaRecords } from '../../src/connect/kafka/kafka-records.ts'
 import { withTopics } from '../../src/topology/graph.ts'
 import { end, sums } from '../runtime/memory-workers.ts'
 import { freshName, plainOptions } from '../services/kafka.ts'

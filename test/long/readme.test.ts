@@ -1,5 +1,5 @@
 import { expect } from 'vitest'
-import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
+import { KafkaRecords } from '../../src/connect/kafka/kafka-records.ts'
 import { blocksOf } from '../house/pages.ts'
 import { plainOptions } from '../services/kafka.ts'
 import { freshKafkaTest } from '../services/own-kafka.ts'

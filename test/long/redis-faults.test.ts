@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, onTestFinished } from 'vitest'
-import { Redis } from '../../src/lookup/redis.ts'
+import { Redis } from '../../src/connect/redis/redis-client.ts'
 import { Certificates } from '../services/certificates.ts'
 import { until } from '../services/cluster.ts'
 import { freePorts } from '../services/ports.ts'

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, onTestFinished } from 'vitest'
-import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
+import { KafkaRecords } from '../../src/connect/kafka/kafka-records.ts'
 import { PARTITIONS, PaymentVersions } from '../integration/payment-versions.ts'
 import { type Answers, RegisteredCards } from '../integration/registered-cards.ts'
 import { untilState } from '../integration/until-state.ts'

@@ -1,6 +1,6 @@
 import { expect, inject } from 'vitest'
-import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
-import type { NewRecord } from '../../src/records/port.ts'
+import { KafkaRecords } from '../../src/connect/kafka/kafka-records.ts'
+import type { NewRecord } from '../../src/connect/port.ts'
 import type { Definition } from '../../src/topology/definition.ts'
 import cardFraud from '../../topologies/card-fraud.ts'
 import flightDelay from '../../topologies/flight-delay.ts'

@@ -5,7 +5,7 @@ import {
   numbers,
   publishedNumbers,
   transacting,
-} from '../integration/records/transacting.ts'
+} from '../integration/connect/transacting.ts'
 import { API, type FaultyWire } from '../services/faulty-wire.ts'
 import { SESSION_MS } from '../services/kafka.ts'
 import { ownKafkaTest } from '../services/own-kafka.ts'

@@ -1,17 +1,17 @@
 import { logLevel } from 'kafkajs'
 import { describe, expect, onTestFinished } from 'vitest'
+import { Brokers } from '../../src/connect/kafka/client/brokers.ts'
+import { clientConfig } from '../../src/connect/kafka/client/options.ts'
+import { KafkaRecords } from '../../src/connect/kafka/kafka-records.ts'
+import { type DescribeTopics, Producer } from '../../src/connect/kafka/produce/producer.ts'
+import { Transactions } from '../../src/connect/kafka/produce/transactions.ts'
 import { TidemarkError } from '../../src/kernel/errors.ts'
-import { Brokers } from '../../src/records/kafka/brokers.ts'
-import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
-import { clientConfig } from '../../src/records/kafka/options.ts'
-import { type DescribeTopics, Producer } from '../../src/records/kafka/producer.ts'
-import { Transactions } from '../../src/records/kafka/transactions.ts'
-import { join, open, write } from '../integration/records/joined.ts'
+import { join, open, write } from '../integration/connect/joined.ts'
 import {
   commitUntilTaken,
   expectNoneOpen,
   transacting,
-} from '../integration/records/transacting.ts'
+} from '../integration/connect/transacting.ts'
 import { coordinatorOf, metadataOf, until } from '../services/cluster.ts'
 import { API, FaultyWire } from '../services/faulty-wire.ts'
 import type { OwnKafka } from '../services/from-maven.ts'

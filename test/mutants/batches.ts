@@ -4,11 +4,11 @@ import { type Mutant, mutantOf, type Row } from './mutant.ts'
 // catches it.
 
 const COMPRESSION = 'kernel/kafka.ts'
-const HEADER = 'records/kafka/codec/batch-header.ts'
+const HEADER = 'connect/kafka/codec/batch-header.ts'
 const PREPARE_TEST = 'test/runtime/start/prepare.test.ts'
-const DECODE_TEST = 'test/records/codec/decode.test.ts'
-const FETCHER = 'records/kafka/fetcher.ts'
-const FETCHER_TEST = 'test/records/fetcher.test.ts'
+const DECODE_TEST = 'test/connect/codec/decode.test.ts'
+const FETCHER = 'connect/kafka/consume/fetcher.ts'
+const FETCHER_TEST = 'test/connect/fetcher.test.ts'
 
 const ROWS: readonly Row[] = [
   [
@@ -24,7 +24,7 @@ const ROWS: readonly Row[] = [
   [
     'two compressions have the number of the other',
     [COMPRESSION, "'none', 'gzip', 'snappy'", "'none', 'snappy', 'gzip'"],
-    ['test/records/codec/compression.test.ts', 'has the names and numbers of Kafka'],
+    ['test/connect/codec/compression.test.ts', 'has the names and numbers of Kafka'],
   ],
   [
     'zstd is no compression',
@@ -48,8 +48,8 @@ const ROWS: readonly Row[] = [
   ],
   [
     'a broker that is older than zstd is spoken to',
-    ['records/kafka/wire/protocol.ts', 'key: 0, ...classic(7)', 'key: 0, ...classic(6)'],
-    ['test/records/self-test.test.ts', 'is older than zstd, KIP-110, is refused'],
+    ['connect/kafka/wire/protocol.ts', 'key: 0, ...classic(7)', 'key: 0, ...classic(6)'],
+    ['test/connect/self-test.test.ts', 'is older than zstd, KIP-110, is refused'],
   ],
 ]
 

@@ -2,45 +2,51 @@ import type { Mutant } from './mutant.ts'
 
 // Mistakes of the driver and the runtime, which exactly once must not survive.
 
-const DRIVER = 'records/kafka'
-const TRANSACTIONS = 'test/integration/records/transactions.test.ts'
-const CONTRACT = 'test/integration/records/contract.test.ts'
-const SELF_TEST = 'test/records/self-test.test.ts'
-const PRODUCING = 'test/integration/records/producing.test.ts'
-const LEADERS = 'test/integration/records/leaders.test.ts'
+const DRIVER = 'connect/kafka'
+const TRANSACTIONS = 'test/integration/connect/transactions.test.ts'
+const CONTRACT = 'test/integration/connect/contract.test.ts'
+const SELF_TEST = 'test/connect/self-test.test.ts'
+const PRODUCING = 'test/integration/connect/producing.test.ts'
+const LEADERS = 'test/integration/connect/leaders.test.ts'
 
 export const DRIVING: readonly Mutant[] = [
   {
     name: 'half an answer goes on over the next socket',
     edits: [
       {
-        file: `${DRIVER}/connections.ts`,
+        file: `${DRIVER}/client/connections.ts`,
         from: '  framerOf(connection).clear()\n',
         to: '',
       },
     ],
     caughtBy: {
-      file: 'test/records/connections.test.ts',
+      file: 'test/connect/connections.test.ts',
       test: 'half an answer that came before a connection broke',
     },
   },
   {
     name: 'self-test skips the version',
     edits: [
-      { file: `${DRIVER}/self-test.ts`, from: 'version === LIBRARY', to: 'version !== null' },
+      {
+        file: `${DRIVER}/client/self-test.ts`,
+        from: 'version === LIBRARY',
+        to: 'version !== null',
+      },
     ],
     caughtBy: { file: SELF_TEST, test: 'another version of the library is refused' },
   },
   {
     name: 'a fetch by name, answered from another topic',
-    edits: [{ file: `${DRIVER}/brokers.ts`, from: "'Fetch') >= FETCH_BY_ID", to: "'Fetch') < 0" }],
+    edits: [
+      { file: `${DRIVER}/client/brokers.ts`, from: "'Fetch') >= FETCH_BY_ID", to: "'Fetch') < 0" },
+    ],
     caughtBy: { file: LEADERS, test: 'while it was read ends the member' },
   },
   {
     name: 'a log that was cut back is read on',
     edits: [
       {
-        file: `${DRIVER}/log-check.ts`,
+        file: `${DRIVER}/consume/log-check.ts`,
         from: 'if (answer.epoch >= 0 && answer.endOffset >= nextOffset) return null',
         to: 'if (nextOffset >= 0) return null',
       },
@@ -69,18 +75,18 @@ export const DRIVING: readonly Mutant[] = [
     name: 'generation used before SyncGroup',
     edits: [
       {
-        file: `${DRIVER}/membership.ts`,
+        file: `${DRIVER}/group/membership.ts`,
         from: 'this.#isLeader = joined.leaderId === memberId',
         to: 'this.#isLeader = joined.leaderId === memberId; this.#o.early(joined)',
       },
       {
-        file: `${DRIVER}/kafka-member.ts`,
+        file: `${DRIVER}/group/kafka-member.ts`,
         from: 'leaving: () => this.#closeGate(),',
         to: 'leaving: () => this.#closeGate(), early: (g) => this.#gate.open(g),',
       },
     ],
     caughtBy: {
-      file: 'test/integration/records/rebalance.test.ts',
+      file: 'test/integration/connect/rebalance.test.ts',
       test: 'commits nothing while the leader assigns the partitions',
     },
   },
@@ -88,7 +94,7 @@ export const DRIVING: readonly Mutant[] = [
     name: 'a resend that includes a lost partition',
     edits: [
       {
-        file: `${DRIVER}/committing.ts`,
+        file: `${DRIVER}/group/committing.ts`,
         from: "throw new TidemarkError('REBALANCING', 'a partition of the commit was lost')",
         to: 'return { ...next, isClaimed: true, commits: 0 } as never',
       },
@@ -99,7 +105,7 @@ export const DRIVING: readonly Mutant[] = [
     name: 'a claim inside a transaction',
     edits: [
       {
-        file: `${DRIVER}/committing.ts`,
+        file: `${DRIVER}/group/committing.ts`,
         from: 'await this.#claim(owned, generation)',
         to: 'for (const one of owned) one.isClaimed = true',
       },
@@ -110,7 +116,7 @@ export const DRIVING: readonly Mutant[] = [
     name: 'commit before output',
     edits: [
       {
-        file: `${DRIVER}/transactions.ts`,
+        file: `${DRIVER}/produce/transactions.ts`,
         from: 'await this.#producer.send(outgoing, sending)',
         to: 'void this.#producer.send(outgoing, sending).catch(() => {})',
       },
@@ -121,7 +127,7 @@ export const DRIVING: readonly Mutant[] = [
     name: 'offset + 1',
     edits: [
       {
-        file: `${DRIVER}/committing.ts`,
+        file: `${DRIVER}/group/committing.ts`,
         from: 'return { topic, partition, offset: nextOffset, metadata: marked }',
         to: 'return { topic, partition, offset: nextOffset + 1, metadata: marked }',
       },
@@ -132,7 +138,7 @@ export const DRIVING: readonly Mutant[] = [
     name: 'read_uncommitted restore',
     edits: [
       {
-        file: `${DRIVER}/group-offsets.ts`,
+        file: `${DRIVER}/group/group-offsets.ts`,
         from: 'const offsets = await this.#fetch(wanted, true)',
         to: 'const offsets = await this.#fetch(wanted, false)',
       },
@@ -143,17 +149,17 @@ export const DRIVING: readonly Mutant[] = [
     name: 'sequence not advanced after a retry',
     edits: [
       {
-        file: `${DRIVER}/delivery.ts`,
+        file: `${DRIVER}/produce/delivery.ts`,
         from: 'let left = outgoing',
         to: 'let left = outgoing; globalThis.hasRetried = false',
       },
       {
-        file: `${DRIVER}/delivery.ts`,
+        file: `${DRIVER}/produce/delivery.ts`,
         from: 'await brokers.clock.sleep(backoff.nextMs())',
         to: 'await brokers.clock.sleep(backoff.nextMs()); globalThis.hasRetried = true',
       },
       {
-        file: `${DRIVER}/producer.ts`,
+        file: `${DRIVER}/produce/producer.ts`,
         from: '(sequence + to.acknowledged()) & LAST_SEQUENCE',
         to: '(sequence + (globalThis.hasRetried ? to.acknowledged() * 0 : to.acknowledged())) & LAST_SEQUENCE',
       },
@@ -178,7 +184,7 @@ export const DRIVING: readonly Mutant[] = [
     name: 'transaction time-out of 15 min',
     edits: [
       {
-        file: `${DRIVER}/transactions.ts`,
+        file: `${DRIVER}/produce/transactions.ts`,
         from: 'const OPEN_MS = 10_000',
         to: 'const OPEN_MS = 900_000',
       },
@@ -189,7 +195,7 @@ export const DRIVING: readonly Mutant[] = [
     name: 'more than the allowed produce requests in flight',
     edits: [
       {
-        file: `${DRIVER}/delivery.ts`,
+        file: `${DRIVER}/produce/delivery.ts`,
         from: 'const REQUESTS_IN_FLIGHT = 4',
         to: 'const REQUESTS_IN_FLIGHT = 10',
       },
@@ -198,20 +204,20 @@ export const DRIVING: readonly Mutant[] = [
   },
   {
     name: 'a second batch is sent to a leader that may have refused the first',
-    edits: [{ file: `${DRIVER}/delivery.ts`, from: '!this.#o.isKnown(to)', to: 'false' }],
+    edits: [{ file: `${DRIVER}/produce/delivery.ts`, from: '!this.#o.isKnown(to)', to: 'false' }],
     caughtBy: { file: PRODUCING, test: 'takes no batch before the first' },
   },
   {
     name: 'throttle time ignored',
     edits: [
       {
-        file: `${DRIVER}/wire/send.ts`,
+        file: `${DRIVER}/client/send.ts`,
         from: 'connection.requestQueue.maybeThrottle(throttleMs)',
         to: '',
       },
     ],
     caughtBy: {
-      file: 'test/integration/records/slow.test.ts',
+      file: 'test/integration/connect/slow.test.ts',
       test: 'before the time has passed for which the broker throttles',
     },
   },
@@ -224,13 +230,13 @@ export const DRIVING: readonly Mutant[] = [
         to: 'const READ_COMMITTED = 0',
       },
     ],
-    caughtBy: { file: 'test/integration/records/logs.test.ts', test: 'that overlap are left out' },
+    caughtBy: { file: 'test/integration/connect/logs.test.ts', test: 'that overlap are left out' },
   },
   {
     name: 'foreign metadata taken for none',
     edits: [
       {
-        file: `${DRIVER}/kafka-member.ts`,
+        file: `${DRIVER}/group/kafka-member.ts`,
         from: 'const assignment = { ...start, lookBackOffset, epoch: owned.epoch }',
         to: 'const assignment = { ...start, metadata: start.metadata || null, lookBackOffset, epoch: owned.epoch }',
       },
@@ -240,7 +246,11 @@ export const DRIVING: readonly Mutant[] = [
   {
     name: 'compacted source unnoticed',
     edits: [
-      { file: `${DRIVER}/admin.ts`, from: "cleanup?.includes('compact') ?? null", to: 'null' },
+      {
+        file: `${DRIVER}/group/admin.ts`,
+        from: "cleanup?.includes('compact') ?? null",
+        to: 'null',
+      },
     ],
     caughtBy: { file: CONTRACT, test: 'whether old records of a key are removed' },
   },
@@ -262,7 +272,7 @@ export const DRIVING: readonly Mutant[] = [
     name: 'former session waited for',
     edits: [
       {
-        file: `${DRIVER}/stale-members.ts`,
+        file: `${DRIVER}/group/stale-members.ts`,
         from: 'removeMembers(groupId, [...own, ...ids], brokers)',
         to: 'removeMembers(groupId, [], brokers)',
       },
@@ -273,21 +283,21 @@ export const DRIVING: readonly Mutant[] = [
     name: 'namesake of another address taken out',
     edits: [
       {
-        file: `${DRIVER}/stale-members.ts`,
+        file: `${DRIVER}/group/stale-members.ts`,
         from: 'holders.has(m.memberId) && m.clientHost === own',
         to: 'holders.has(m.memberId)',
       },
     ],
     caughtBy: {
-      file: 'test/records/default-name.test.ts',
+      file: 'test/connect/default-name.test.ts',
       test: 'one that came from another address stays',
     },
   },
   {
     name: 'name kept by the worker that was put out',
-    edits: [{ file: `${DRIVER}/stale-members.ts`, from: 'this.#text = null\n', to: '\n' }],
+    edits: [{ file: `${DRIVER}/group/stale-members.ts`, from: 'this.#text = null\n', to: '\n' }],
     caughtBy: {
-      file: 'test/records/default-name.test.ts',
+      file: 'test/connect/default-name.test.ts',
       test: 'is given up for good',
     },
   },
@@ -300,13 +310,13 @@ export const DRIVING: readonly Mutant[] = [
     name: 'records of one batch handed over without a turn between',
     edits: [
       {
-        file: `${DRIVER}/fetch-buffer.ts`,
+        file: `${DRIVER}/consume/fetch-buffer.ts`,
         from: 'if (this.#slices.isOver) await this.#slices.turn()',
         to: '',
       },
     ],
     caughtBy: {
-      file: 'test/records/fetch-buffer.test.ts',
+      file: 'test/connect/fetch-buffer.test.ts',
       test: 'with a turn of the event loop between',
     },
   },
@@ -328,23 +338,27 @@ export const DRIVING: readonly Mutant[] = [
     name: 'a lost answer to joining taken for another of the name',
     edits: [
       {
-        file: `${DRIVER}/stale-members.ts`,
+        file: `${DRIVER}/group/stale-members.ts`,
         from: 'let leftMs = this.#sessionTimeoutMs + NOTICED_MS',
         to: 'let leftMs = 0 * (this.#sessionTimeoutMs + NOTICED_MS)',
       },
     ],
     caughtBy: {
-      file: 'test/integration/records/names.test.ts',
+      file: 'test/integration/connect/names.test.ts',
       test: 'where the answer to its joining was lost',
     },
   },
   {
     name: 'a rebalance counts as time in which a lost member would be gone',
     edits: [
-      { file: `${DRIVER}/stale-members.ts`, from: 'if (!now.isRebalancing) leftMs', to: 'leftMs' },
+      {
+        file: `${DRIVER}/group/stale-members.ts`,
+        from: 'if (!now.isRebalancing) leftMs',
+        to: 'leftMs',
+      },
     ],
     caughtBy: {
-      file: 'test/integration/records/names.test.ts',
+      file: 'test/integration/connect/names.test.ts',
       test: 'while the group waited for one that is dead',
     },
   },
@@ -352,13 +366,13 @@ export const DRIVING: readonly Mutant[] = [
     name: 'an epoch that was only known counts as read',
     edits: [
       {
-        file: `${DRIVER}/fetcher.ts`,
+        file: `${DRIVER}/consume/fetcher.ts`,
         from: 'readEpoch: -1, checkedEpoch }',
         to: 'readEpoch: checkedEpoch, checkedEpoch }',
       },
     ],
     caughtBy: {
-      file: 'test/records/log-check.test.ts',
+      file: 'test/connect/log-check.test.ts',
       test: 'is not judged by an epoch that this client happened to know',
     },
   },

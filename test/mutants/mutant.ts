@@ -45,7 +45,7 @@ export function mutated(source: string, edits: readonly Edit[]): string {
 
 /** Tests that several files run. */
 const CONTRACTS = ['rebalancing', 'guarantee', 'starting'].map(
-  (name) => `test/records/${name}-contract.ts`,
+  (name) => `test/connect/${name}-contract.ts`,
 )
 
 const read = (file: string) => readFileSync(join(ROOT, file), 'utf8')

@@ -22,7 +22,7 @@ const ROWS: readonly Row[] = [
   [
     'the last rule that holds decides',
     [
-      'engine/routes.ts',
+      'engine/operators/routes.ts',
       'for (let r = 0; r < this.#rules.length; r++)',
       'for (let r = this.#rules.length - 1; r >= 0; r--)',
     ],
@@ -30,7 +30,11 @@ const ROWS: readonly Row[] = [
   ],
   [
     'a rule with a condition has every key',
-    ['engine/routes.ts', 'if (share === null ||', 'if (share === null || holds !== null ||'],
+    [
+      'engine/operators/routes.ts',
+      'if (share === null ||',
+      'if (share === null || holds !== null ||',
+    ],
     ORACLE,
   ],
   [

@@ -19,13 +19,17 @@ const ROWS: readonly Row[] = [
   ],
   [
     'a replay asks a store',
-    ['engine/feature-rows.ts', 'open !== null && this.#tables.areStored', 'this.#tables.areStored'],
+    [
+      'engine/operators/features/feature-rows.ts',
+      'open !== null && this.#tables.areStored',
+      'this.#tables.areStored',
+    ],
     ['test/runtime/tables/stores.test.ts', 'a replay asks nothing'],
   ],
   [
     'a sink in Redis is written after the offset',
     [
-      'runtime/commit/redis-sink.ts',
+      'connect/redis/redis-sink.ts',
       'if (newest.size === 0) return member.commit(commit)',
       'await member.commit({ ...commit, outputs: others })',
     ],

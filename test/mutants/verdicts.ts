@@ -58,9 +58,13 @@ const ROWS: readonly Row[] = [
   ],
   [
     'an open transaction is not waited for',
-    ['records/kafka/partition-reads.ts', 'fetched.highWatermark', 'fetched.lastStableOffset'],
     [
-      'test/integration/records/read-all.test.ts',
+      'connect/kafka/consume/partition-reads.ts',
+      'fetched.highWatermark',
+      'fetched.lastStableOffset',
+    ],
+    [
+      'test/integration/connect/read-all.test.ts',
       'an open transaction is waited for, but not forever',
     ],
   ],

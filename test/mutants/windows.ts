@@ -86,17 +86,29 @@ const ROWS: readonly Row[] = [
   ],
   [
     'tumbling windows refuse what only a float64 can hold',
-    ['engine/tumbling-windows.ts', "precision: 'float64'", "precision: 'float32'"],
+    [
+      'engine/operators/tumbling/tumbling-windows.ts',
+      "precision: 'float64'",
+      "precision: 'float32'",
+    ],
     [TUMBLING, 'a number that only a float64 can hold is summed'],
   ],
   [
     'infinity reaches a model that takes missing values',
-    ['engine/model-rows.ts', "(Number.isNaN(value) && missing === 'nan')", "missing === 'nan'"],
+    [
+      'engine/operators/score/model-rows.ts',
+      "(Number.isNaN(value) && missing === 'nan')",
+      "missing === 'nan'",
+    ],
     [ENGINE, 'an infinite feature reaches no model'],
   ],
   [
     'NaN reaches a model that takes no missing values',
-    ['engine/model-rows.ts', "(Number.isNaN(value) && missing === 'nan')", 'Number.isNaN(value)'],
+    [
+      'engine/operators/score/model-rows.ts',
+      "(Number.isNaN(value) && missing === 'nan')",
+      'Number.isNaN(value)',
+    ],
     [ENGINE, 'a missing value reaches only a model that takes it'],
   ],
   [
@@ -111,7 +123,7 @@ const ROWS: readonly Row[] = [
   [
     'a late event enters windows',
     [
-      'engine/feature-rows.ts',
+      'engine/operators/features/feature-rows.ts',
       'const enters = (this.#isKind[k] as boolean) && !isBehind',
       'const enters = this.#isKind[k] as boolean',
     ],
@@ -184,7 +196,7 @@ const ROWS: readonly Row[] = [
   [
     "a row is made as of the batch's last watermark",
     [
-      'engine/feature-rows.ts',
+      'engine/operators/features/feature-rows.ts',
       'moment.watermarkMs = batch.watermarksMs[index] as number',
       'moment.watermarkMs = batch.watermarksMs.at(-1) as number',
     ],
@@ -207,7 +219,7 @@ const ROWS: readonly Row[] = [
   [
     'a duplicate does not count for what comes after it',
     [
-      'engine/seen-ids.ts',
+      'engine/operators/dedupe/seen-ids.ts',
       'if (joins && timeMs > (page[at + TO] as number)) page[at + TO] = timeMs',
       '',
     ],
@@ -215,13 +227,13 @@ const ROWS: readonly Row[] = [
   ],
   [
     'an older time of an id hides behind a newer one',
-    ['engine/seen-ids.ts', 'page[at + OLDER] = older', 'page[at + OLDER] = NONE'],
+    ['engine/operators/dedupe/seen-ids.ts', 'page[at + OLDER] = older', 'page[at + OLDER] = NONE'],
     [DEDUPE, 'of either of two that are apart'],
   ],
   [
     'an id is forgotten while a tumbling window still takes its events',
     [
-      'engine/operators/dedupe.ts',
+      'engine/operators/dedupe/dedupe.ts',
       'withinMs + Math.max(0, ...openMs)',
       'withinMs + Math.min(0, ...openMs)',
     ],
@@ -229,12 +241,12 @@ const ROWS: readonly Row[] = [
   ],
   [
     'a late event is compared as if it were not',
-    ['engine/operators/dedupe.ts', 'if (!this.#isLate(batch, index)) return', 'return'],
+    ['engine/operators/dedupe/dedupe.ts', 'if (!this.#isLate(batch, index)) return', 'return'],
     [DEDUPE, 'an event behind the watermark is late before it is a duplicate'],
   ],
   [
     'a replay reaches back no further where there is a dedupe step',
-    ['engine/operators/dedupe.ts', 'delayMs: withinMs', 'delayMs: 0'],
+    ['engine/operators/dedupe/dedupe.ts', 'delayMs: withinMs', 'delayMs: 0'],
     ['test/runtime/replay.property.test.ts', 'a replay begins so far back that it finds'],
   ],
   [

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
+import type { LogRecord } from '../../src/connect/port.ts'
 import { TidemarkError } from '../../src/kernel/errors.ts'
-import type { LogRecord } from '../../src/records/port.ts'
 import type { WorkerOptions } from '../../src/runtime/worker.ts'
 import { commitFailed, type HandMember } from './hand-records.ts'
 import { amounts, committed, joined } from './hand-worker.ts'

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { committingThrough } from '../../src/records/committing-through.ts'
-import { MemoryRecords } from '../../src/records/memory/memory-records.ts'
-import type { Guarantee } from '../../src/records/port.ts'
+import { committingThrough } from '../../src/connect/committing-through.ts'
+import { MemoryRecords } from '../../src/connect/memory/memory-records.ts'
+import type { Guarantee } from '../../src/connect/port.ts'
 import type { Worker } from '../../src/runtime/worker.ts'
 import { headerOf } from '../support/headers.ts'
 import {

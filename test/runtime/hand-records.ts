@@ -1,5 +1,4 @@
-import { TidemarkError } from '../../src/kernel/errors.ts'
-import { ListedRecords } from '../../src/records/log-records.ts'
+import { ListedRecords } from '../../src/connect/log-records.ts'
 import type {
   Commit,
   Followed,
@@ -13,7 +12,8 @@ import type {
   TopicInfo,
   TopicPartition,
   Writer,
-} from '../../src/records/port.ts'
+} from '../../src/connect/port.ts'
+import { TidemarkError } from '../../src/kernel/errors.ts'
 import { plainRecords } from '../support/plain-records.ts'
 
 // Records whose every move the test makes: assignments, chunks, losses, and how each commit ends.

@@ -1,4 +1,4 @@
-import type { NewRecord } from '../../src/records/port.ts'
+import type { NewRecord } from '../../src/connect/port.ts'
 import { startWorker, type WorkerOptions } from '../../src/runtime/worker.ts'
 import type { Scorer } from '../../src/scoring/scorer.ts'
 import { HandClock, longestWaits } from '../support/clocks.ts'

@@ -1,6 +1,6 @@
 import { defineTopology, seconds } from 'tidemark'
 import { expect, test } from 'vitest'
-import { partitionOf } from '../../src/records/memory/log.ts'
+import { partitionOf } from '../../src/connect/memory/log.ts'
 import { Event, end, GROUP, run, send, sums, topics, worker } from './memory-workers.ts'
 
 // Partitions are added to a source while workers read it.

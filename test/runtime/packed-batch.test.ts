@@ -1,15 +1,15 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import { TidemarkError } from '../../src/kernel/errors.ts'
-import { NO_RECORDS } from '../../src/records/log-records.ts'
-import { MemoryRecords } from '../../src/records/memory/memory-records.ts'
+import { NO_RECORDS } from '../../src/connect/log-records.ts'
+import { MemoryRecords } from '../../src/connect/memory/memory-records.ts'
 import {
   type Chunk,
   type JoinOptions,
   type LogRecord,
   type Member,
   MOST_UNPACKED_BYTES,
-} from '../../src/records/port.ts'
+} from '../../src/connect/port.ts'
+import { TidemarkError } from '../../src/kernel/errors.ts'
 import { addOutcomes, NO_OUTCOMES } from '../../src/runtime/output/outcomes.ts'
 import { fingerprintOf } from '../../src/runtime/start/fingerprint.ts'
 import { headerOf } from '../support/headers.ts'

@@ -1,9 +1,9 @@
 import { defineTopology, minutes, seconds } from 'tidemark'
 import { describe, expect, test } from 'vitest'
+import { partitionOf } from '../../src/connect/memory/log.ts'
+import { MemoryRecords } from '../../src/connect/memory/memory-records.ts'
+import type { LogRecord } from '../../src/connect/port.ts'
 import type { EventOf } from '../../src/observe/observer.ts'
-import { partitionOf } from '../../src/records/memory/log.ts'
-import { MemoryRecords } from '../../src/records/memory/memory-records.ts'
-import type { LogRecord } from '../../src/records/port.ts'
 import { headerOf } from '../support/headers.ts'
 import {
   Event,

@@ -1,7 +1,7 @@
 import { onnxModel, seconds } from 'tidemark'
 import { z } from 'zod'
+import type { LogRecord, NewRecord } from '../../src/connect/port.ts'
 import type { EventOf } from '../../src/observe/observer.ts'
-import type { LogRecord, NewRecord } from '../../src/records/port.ts'
 import type { Observer, RuntimeEvent } from '../../src/runtime/events.ts'
 import type { Prepared, PreparedTopology } from '../../src/runtime/prepared.ts'
 import { type Answer as ModelAnswer, NO_ROWS, type Scorer } from '../../src/scoring/scorer.ts'

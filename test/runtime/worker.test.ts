@@ -1,7 +1,7 @@
 import { defineTopology } from 'tidemark'
 import { describe, expect, test } from 'vitest'
+import type { JoinOptions } from '../../src/connect/port.ts'
 import { Refused, TidemarkError } from '../../src/kernel/errors.ts'
-import type { JoinOptions } from '../../src/records/port.ts'
 import { startWorker } from '../../src/runtime/worker.ts'
 import { HandClock, longestWaits } from '../support/clocks.ts'
 import { commitFailed, HandRecords, noBroker, TOPICS, topic } from './hand-records.ts'

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Kafka, logLevel } from 'kafkajs'
-import type { TopicPartition } from '../../src/records/port.ts'
+import type { TopicPartition } from '../../src/connect/port.ts'
 import { ask, encoder } from './ask.ts'
 import type { KafkaService } from './kafka.ts'
 

@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { Kafka, logLevel } from 'kafkajs'
-import { naiveBatch } from '../records/codec/naive-batch.ts'
+import { naiveBatch } from '../connect/codec/naive-batch.ts'
 import { ask, encoder } from './ask.ts'
 import { leaderOf, until } from './cluster.ts'
 import type { OwnKafka } from './from-maven.ts'

@@ -1,6 +1,6 @@
 import { Kafka, logLevel, type Producer, type Transaction } from 'kafkajs'
 import { onTestFinished } from 'vitest'
-import type { TopicPartition } from '../../src/records/port.ts'
+import type { TopicPartition } from '../../src/connect/port.ts'
 import { ask, encoder } from './ask.ts'
 import { metadataOf, until } from './cluster.ts'
 import { freshName, type KafkaService } from './kafka.ts'

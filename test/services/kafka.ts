@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { expect, inject, test } from 'vitest'
-import type { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
-import type { KafkaOptions, PasswordLogin } from '../../src/records/kafka/options.ts'
-import type { LogRecord } from '../../src/records/port.ts'
+import type { KafkaOptions, PasswordLogin } from '../../src/connect/kafka/client/options.ts'
+import type { KafkaRecords } from '../../src/connect/kafka/kafka-records.ts'
+import type { LogRecord } from '../../src/connect/port.ts'
 
 // The real Kafka that services/global-setup.ts has started, as tests see it.
 

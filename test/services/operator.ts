@@ -1,7 +1,7 @@
 import { type Admin, Kafka, logLevel } from 'kafkajs'
-import { Brokers } from '../../src/records/kafka/brokers.ts'
-import { GroupOffsets } from '../../src/records/kafka/group-offsets.ts'
-import { clientConfig } from '../../src/records/kafka/options.ts'
+import { Brokers } from '../../src/connect/kafka/client/brokers.ts'
+import { clientConfig } from '../../src/connect/kafka/client/options.ts'
+import { GroupOffsets } from '../../src/connect/kafka/group/group-offsets.ts'
 import { type KafkaService, plainOptions } from './kafka.ts'
 
 // Changes that an operator makes with Kafka's own tools.

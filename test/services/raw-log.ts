@@ -1,5 +1,5 @@
-import type { TopicPartition } from '../../src/records/port.ts'
-import { decodeWithKafkajs } from '../records/codec/kafkajs-codec.ts'
+import type { TopicPartition } from '../../src/connect/port.ts'
+import { decodeWithKafkajs } from '../connect/codec/kafkajs-codec.ts'
 import { ask, encoder } from './ask.ts'
 import { leaderOf } from './cluster.ts'
 import type { KafkaService } from './kafka.ts'

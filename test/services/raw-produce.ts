@@ -1,4 +1,4 @@
-import type { TopicPartition } from '../../src/records/port.ts'
+import type { TopicPartition } from '../../src/connect/port.ts'
 import { ask, encoder } from './ask.ts'
 import { leaderOf, until } from './cluster.ts'
 import type { KafkaService } from './kafka.ts'

@@ -1,5 +1,5 @@
-import type { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
-import type { NewTopic } from '../../src/records/port.ts'
+import type { KafkaRecords } from '../../src/connect/kafka/kafka-records.ts'
+import type { NewTopic } from '../../src/connect/port.ts'
 import { metadataOf, until } from './cluster.ts'
 import type { KafkaService } from './kafka.ts'
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
-import type { NewRecord } from '../../src/records/port.ts'
+import { KafkaRecords } from '../../src/connect/kafka/kafka-records.ts'
+import type { NewRecord } from '../../src/connect/port.ts'
 import { until } from '../services/cluster.ts'
 import { headerOf } from '../support/headers.ts'
 import type { BeatTopics } from './topics.ts'

@@ -1,5 +1,5 @@
-import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
-import type { NewRecord } from '../../src/records/port.ts'
+import { KafkaRecords } from '../../src/connect/kafka/kafka-records.ts'
+import type { NewRecord } from '../../src/connect/port.ts'
 import { paymentRecords } from '../bench/input.ts'
 
 const SEND_EVERY_MS = 10

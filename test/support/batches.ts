@@ -1,17 +1,17 @@
-import { atOnce } from '../../src/kernel/slices.ts'
 import {
   BatchEncoder,
   type EncodedBatch,
   type EncodeOptions,
-} from '../../src/records/kafka/codec/encode.ts'
+} from '../../src/connect/kafka/codec/encode.ts'
 import {
   type Portion,
   RecordSet,
   type RecordSetOptions,
-} from '../../src/records/kafka/codec/record-set.ts'
-import type { ColumnRecords } from '../../src/records/log-records.ts'
-import type { OutgoingRecord } from '../../src/records/record-format.ts'
-import { WrittenRecords } from '../../src/records/written-records.ts'
+} from '../../src/connect/kafka/codec/record-set.ts'
+import type { ColumnRecords } from '../../src/connect/log-records.ts'
+import type { OutgoingRecord } from '../../src/connect/record-format.ts'
+import { WrittenRecords } from '../../src/connect/written-records.ts'
+import { atOnce } from '../../src/kernel/slices.ts'
 
 /** The fields of a batch whose producer has no id. */
 export const NO_PRODUCER = { id: -1, epoch: -1, baseSequence: -1, isTransactional: false }

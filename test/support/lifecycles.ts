@@ -1,5 +1,5 @@
+import { MEMBER } from '../../src/connect/group-member.ts'
 import type { LifecycleTable } from '../../src/kernel/lifecycle.ts'
-import { MEMBER } from '../../src/records/group-member.ts'
 import { PARTITION } from '../../src/runtime/partition/assigned-partition.ts'
 import { WORKER } from '../../src/runtime/worker.ts'
 

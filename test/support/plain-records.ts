@@ -1,4 +1,4 @@
-import type { NewRecord, NewRecords } from '../../src/records/port.ts'
+import type { NewRecord, NewRecords } from '../../src/connect/port.ts'
 
 /** Records to be written as plain objects, for comparison. */
 export function plainRecords(records: NewRecords): NewRecord[] {

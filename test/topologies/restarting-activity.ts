@@ -1,5 +1,5 @@
 import { expect } from 'vitest'
-import { MemoryRecords } from '../../src/records/memory/memory-records.ts'
+import { MemoryRecords } from '../../src/connect/memory/memory-records.ts'
 import type { RuntimeEvent } from '../../src/runtime/events.ts'
 import { prepare } from '../../src/runtime/start/prepare.ts'
 import { startWorker } from '../../src/runtime/worker.ts'

@@ -1,6 +1,6 @@
+import type { PartSizes } from '../../connect/files/part-files.ts'
+import type { Committed } from '../../connect/port.ts'
 import type { FieldKinds } from '../../formats/json/shape.ts'
-import type { PartSizes } from '../../records/files/part-files.ts'
-import type { Committed } from '../../records/port.ts'
 import type { Outcomes } from '../../runtime/events.ts'
 import type { PreparedTopology } from '../../runtime/prepared.ts'
 import { withoutRedisSinks } from '../../topology/graph.ts'

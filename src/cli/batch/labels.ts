@@ -1,3 +1,5 @@
+import { fileRow, InputLines } from '../../connect/files/input-lines.ts'
+import { NUMERIC } from '../../connect/files/tabular.ts'
 import { likelyUnit } from '../../formats/identity.ts'
 import { type Clock, wallClock } from '../../kernel/clock.ts'
 import { configFault, TidemarkError } from '../../kernel/errors.ts'
@@ -5,8 +7,6 @@ import { groupedBy } from '../../kernel/grouped.ts'
 import { isoTimeMs } from '../../kernel/iso-time.ts'
 import { jsonOrNull } from '../../kernel/json.ts'
 import { isEventTime } from '../../kernel/time.ts'
-import { fileRow, InputLines } from '../../records/files/input-lines.ts'
-import { NUMERIC } from '../../records/files/tabular.ts'
 import { valueAt } from '../arguments.ts'
 
 // Labels of training rows: what became known of an event later. A label counts only within a time

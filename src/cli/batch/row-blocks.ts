@@ -1,8 +1,8 @@
+import type { DuckDb } from '../../connect/files/duckdb.ts'
+import { fileRow, type InputLines } from '../../connect/files/input-lines.ts'
+import { type RowRange, readNumbers } from '../../connect/files/parquet.ts'
 import type { Place } from '../../kernel/bytes.ts'
 import { jsonObject } from '../../kernel/json.ts'
-import type { DuckDb } from '../../records/files/duckdb.ts'
-import { fileRow, type InputLines } from '../../records/files/input-lines.ts'
-import { type RowRange, readNumbers } from '../../records/files/parquet.ts'
 
 // Rows of files, as a model takes them: by the names of its features.
 

@@ -1,6 +1,6 @@
+import type { OutputLine } from '../../connect/files/output-lines.ts'
+import type { NewRecord } from '../../connect/port.ts'
 import { configFault, refuseIfAny } from '../../kernel/errors.ts'
-import type { OutputLine } from '../../records/files/output-lines.ts'
-import type { NewRecord } from '../../records/port.ts'
 import { ID_HEADER, LATE_HEADER, WARMING_HEADER } from '../../runtime/output/provenance.ts'
 import type { Definition } from '../../topology/definition.ts'
 import { withTrainingRows } from '../../topology/training-rows.ts'

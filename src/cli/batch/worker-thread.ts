@@ -1,7 +1,7 @@
 import { SHARE_ENV, Worker } from 'node:worker_threads'
+import type { PartitionLines } from '../../connect/files/partition-lines.ts'
 import { ConditionVariable } from '../../kernel/condition-variable.ts'
 import { messageOf, Refused, TidemarkError } from '../../kernel/errors.ts'
-import type { PartitionLines } from '../../records/files/partition-lines.ts'
 import { PACKAGE } from '../own-package.ts'
 import { type FaultData, faultOf } from '../workers/messages.ts'
 import type { BatchWorkerOptions } from './batch-worker.ts'

@@ -1,7 +1,7 @@
+import type { LogRecord } from '../../connect/port.ts'
 import { configFault } from '../../kernel/errors.ts'
 import { causeOf } from '../../kernel/ids.ts'
 import { jsonOrNull } from '../../kernel/json.ts'
-import type { LogRecord } from '../../records/port.ts'
 import { BY_CLOCK_HEADER, ID_HEADER, MODEL_HEADER } from '../../runtime/output/provenance.ts'
 import { valueAt } from '../arguments.ts'
 

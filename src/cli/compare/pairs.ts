@@ -1,4 +1,4 @@
-import type { Chunk } from '../../records/port.ts'
+import type { Chunk } from '../../connect/port.ts'
 import { Agreement } from '../../scoring/agreement.ts'
 import type { OutputScore, ScoredOutput } from './compared-topic.ts'
 

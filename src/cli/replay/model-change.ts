@@ -1,6 +1,6 @@
+import type { RecordParts } from '../../connect/port.ts'
 import type { OutputCause } from '../../kernel/ids.ts'
 import { jsonOrNull } from '../../kernel/json.ts'
-import type { RecordParts } from '../../records/port.ts'
 import { Agreement } from '../../scoring/agreement.ts'
 import { describeAgreement, signed } from '../compare.ts'
 import { grouped, plural, table } from '../print.ts'

@@ -1,6 +1,5 @@
-import { ConditionVariable } from '../../kernel/condition-variable.ts'
-import { committingThrough } from '../../records/committing-through.ts'
-import { firstFrom } from '../../records/log-records.ts'
+import { committingThrough } from '../../connect/committing-through.ts'
+import { firstFrom } from '../../connect/log-records.ts'
 import type {
   Assignment,
   Chunk,
@@ -10,7 +9,8 @@ import type {
   NewRecord,
   Records,
   TopicPartition,
-} from '../../records/port.ts'
+} from '../../connect/port.ts'
+import { ConditionVariable } from '../../kernel/condition-variable.ts'
 import { decodeMetadata, encodeMetadata } from '../../runtime/commit/checkpoint-metadata.ts'
 import { checkpointTopic } from '../../runtime/commit/checkpoint-topic.ts'
 import { Verdicts } from '../../runtime/commit/verdicts.ts'

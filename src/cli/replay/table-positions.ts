@@ -1,8 +1,8 @@
+import type { KafkaRecords } from '../../connect/kafka/kafka-records.ts'
+import { firstFrom, NO_RECORDS } from '../../connect/log-records.ts'
+import type { Chunk, Followed, FollowOptions } from '../../connect/port.ts'
 import { ConditionVariable } from '../../kernel/condition-variable.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
-import type { KafkaRecords } from '../../records/kafka/kafka-records.ts'
-import { firstFrom, NO_RECORDS } from '../../records/log-records.ts'
-import type { Chunk, Followed, FollowOptions } from '../../records/port.ts'
 import type { Definition } from '../../topology/definition.ts'
 
 /** The topic of a table, with all that it holds. */

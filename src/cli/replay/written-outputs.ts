@@ -1,14 +1,14 @@
 import { hash } from 'node:crypto'
-import { ByteRoom } from '../../kernel/bytes.ts'
-import { type OutputCause, parseOutputId, position } from '../../kernel/ids.ts'
 import type {
   Header,
   LogRecord,
   RecordParts,
   TopicInfo,
   TopicPartition,
-} from '../../records/port.ts'
-import { appendParts } from '../../records/record-format.ts'
+} from '../../connect/port.ts'
+import { appendParts } from '../../connect/record-format.ts'
+import { ByteRoom } from '../../kernel/bytes.ts'
+import { type OutputCause, parseOutputId, position } from '../../kernel/ids.ts'
 import { CODE_HEADER, reasonOf } from '../../runtime/output/dead-letter.ts'
 import * as provenance from '../../runtime/output/provenance.ts'
 import type { Definition, SinkStep } from '../../topology/definition.ts'

@@ -4,10 +4,10 @@ import { arithmeticOf } from '../../topology/arithmetic.ts'
 import type { DerivedFeature, DeriveStep } from '../../topology/definition.ts'
 import { fieldsRead } from '../../topology/function-source.ts'
 import { exactFeatures, featuresBehind } from '../../topology/graph.ts'
-import { FeatureView } from '../conditions.ts'
 import type { Batch, FeatureMatrix } from '../events.ts'
 import { threw, typeNameOf } from '../faults.ts'
 import { type ChunkRun, subjectOf } from '../run.ts'
+import { FeatureView } from './conditions.ts'
 import {
   areWanted,
   checkFunction,

@@ -2,7 +2,7 @@ import { called, type Events } from '../../columns/events.ts'
 import type { MapStep } from '../../topology/definition.ts'
 import { readFunction } from '../../topology/function-reading.ts'
 import { fieldsRead } from '../../topology/function-source.ts'
-import { eventsWithFeatures, inputWithFeatures } from '../featured-events.ts'
+import { eventsWithFeatures, inputWithFeatures } from './featured-events.ts'
 import { type EventShape, type OperatorRule, passOn } from './rule.ts'
 
 /** Replaces each event by what a function returns for it. */

@@ -5,7 +5,7 @@ import type { ScoredRows } from '../../formats/json/segments.ts'
 import { COMPRESSIONS } from '../../kernel/kafka.ts'
 import type { SinkStep } from '../../topology/definition.ts'
 import type { OpenSink } from '../events.ts'
-import { eventsWithFeatures, FeaturedEvents, inputWithFeatures } from '../featured-events.ts'
+import { eventsWithFeatures, FeaturedEvents, inputWithFeatures } from './featured-events.ts'
 import { checkFunction, type EventShape, type OperatorRule } from './rule.ts'
 
 const NO_FEATURES = { scores: [], features: new Float32Array(0), carried: new Float64Array(0) }

@@ -1,12 +1,12 @@
 import type { Step } from '../../topology/definition.ts'
-import { dedupe } from './dedupe.ts'
+import { dedupe } from './dedupe/dedupe.ts'
 import { derive } from './derive.ts'
-import { features } from './features.ts'
+import { features } from './features/features.ts'
 import { map } from './map.ts'
 import type { OperatorRule } from './rule.ts'
-import { score } from './score.ts'
+import { score } from './score/score.ts'
 import { sink } from './sink.ts'
-import { tumbling } from './tumbling.ts'
+import { tumbling } from './tumbling/tumbling.ts'
 import { where } from './where.ts'
 
 type Op = Step['op']

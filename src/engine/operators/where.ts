@@ -1,5 +1,5 @@
 import type { WhereStep } from '../../topology/definition.ts'
-import { type Condition, checkFeaturesRead, openCondition } from '../conditions.ts'
+import { type Condition, checkFeaturesRead, openCondition } from './conditions.ts'
 import { areWanted, type OperatorRule, passOn, type StepInput } from './rule.ts'
 
 /** Keeps the events for which a condition is true. */

@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib'
+import type { LogRecord, Start } from '../../connect/port.ts'
 import type { WatermarkParts } from '../../engine/watermark.ts'
 import { LATEST_EVENT_TIME_MS } from '../../kernel/time.ts'
-import type { LogRecord, Start } from '../../records/port.ts'
 import { FINGERPRINT_LENGTH } from '../prepared.ts'
 
 // The metadata of a committed offset: JSON of a few hundred bytes, from which the next owner of the

@@ -1,6 +1,6 @@
+import type { NewTopic, TopicInfo } from '../../connect/port.ts'
 import { keepsState } from '../../engine/plan.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
-import type { NewTopic, TopicInfo } from '../../records/port.ts'
 import type { Definition } from '../../topology/definition.ts'
 import { outputTopics, shadowTopics } from '../../topology/graph.ts'
 import { MOST_VERDICT_BYTES } from './verdicts.ts'

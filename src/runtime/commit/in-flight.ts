@@ -1,6 +1,6 @@
+import { firstFrom } from '../../connect/log-records.ts'
+import type { Guarantee, LogRecords } from '../../connect/port.ts'
 import { ConditionVariable } from '../../kernel/condition-variable.ts'
-import { firstFrom } from '../../records/log-records.ts'
-import type { Guarantee, LogRecords } from '../../records/port.ts'
 import { type CheckpointMetadata, markOf, type TopologyCheckpoint } from './checkpoint-metadata.ts'
 import {
   batchBetween,

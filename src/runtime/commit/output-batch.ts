@@ -1,4 +1,4 @@
-import { WrittenRecords } from '../../records/written-records.ts'
+import { WrittenRecords } from '../../connect/written-records.ts'
 
 // Results of tasks until they are committed: merged in log order, measured, and cut at an offset.
 

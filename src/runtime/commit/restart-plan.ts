@@ -1,7 +1,7 @@
+import type { Assignment } from '../../connect/port.ts'
 import { keepsState } from '../../engine/plan.ts'
 import type { WatermarkParts } from '../../engine/watermark.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
-import type { Assignment } from '../../records/port.ts'
 import type { PreparedTopology } from '../prepared.ts'
 import type { CheckpointMetadata, ReplayPoint, TopologyCheckpoint } from './checkpoint-metadata.ts'
 

@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from 'node:util'
+import type { Assignment, LogRecord, LogRecords, TopicPartition } from '../../connect/port.ts'
+import { WrittenRecords } from '../../connect/written-records.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { position } from '../../kernel/ids.ts'
 import { jsonOrNull } from '../../kernel/json.ts'
-import type { Assignment, LogRecord, LogRecords, TopicPartition } from '../../records/port.ts'
-import { WrittenRecords } from '../../records/written-records.ts'
 import type { CausedRecords } from './output-batch.ts'
 
 // Verdicts on records whose schema the schema registry did not have. Neither the log nor the

@@ -1,16 +1,16 @@
 import { createHash } from 'node:crypto'
-import type { WindowResult } from '../../engine/events.ts'
-import type { Present } from '../../kernel/clock.ts'
-import type { TidemarkError } from '../../kernel/errors.ts'
-import { outputId } from '../../kernel/ids.ts'
 import type {
   Header,
   LogRecord,
   NewRecord,
   PackedBatch,
   TopicPartition,
-} from '../../records/port.ts'
-import { partsBytes } from '../../records/record-format.ts'
+} from '../../connect/port.ts'
+import { partsBytes } from '../../connect/record-format.ts'
+import type { WindowResult } from '../../engine/events.ts'
+import type { Present } from '../../kernel/clock.ts'
+import type { TidemarkError } from '../../kernel/errors.ts'
+import { outputId } from '../../kernel/ids.ts'
 import { header, ID_HEADER } from './provenance.ts'
 import { isTooLarge, type TopicLimits, timestampFault } from './topic-limits.ts'
 

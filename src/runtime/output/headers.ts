@@ -1,13 +1,13 @@
-import { answerOf, refusePromise, valueKind } from '../../formats/identity.ts'
-import { type ByteRoom, Place } from '../../kernel/bytes.ts'
-import { TidemarkError } from '../../kernel/errors.ts'
-import type { LogRecords } from '../../records/port.ts'
+import type { LogRecords } from '../../connect/port.ts'
 import {
   NumberReader,
   type OutgoingHeader,
   readVarint,
   varintBytes,
-} from '../../records/record-format.ts'
+} from '../../connect/record-format.ts'
+import { answerOf, refusePromise, valueKind } from '../../formats/identity.ts'
+import { type ByteRoom, Place } from '../../kernel/bytes.ts'
+import { TidemarkError } from '../../kernel/errors.ts'
 import type { SinkStep } from '../../topology/definition.ts'
 import { isReservedHeader, TRACE_HEADERS } from '../../topology/source.ts'
 

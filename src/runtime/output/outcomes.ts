@@ -1,7 +1,7 @@
+import { firstFrom } from '../../connect/log-records.ts'
+import type { Chunk, LogRecords } from '../../connect/port.ts'
 import type { EngineResult, EventBatch } from '../../engine/events.ts'
 import type { StageClock } from '../../kernel/stages.ts'
-import { firstFrom } from '../../records/log-records.ts'
-import type { Chunk, LogRecords } from '../../records/port.ts'
 import type { Outcomes } from '../events.ts'
 import type { RecordFault } from './dead-letter.ts'
 

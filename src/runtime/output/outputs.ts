@@ -1,3 +1,7 @@
+import type { Header, LogRecord, NewRecord, TopicPartition } from '../../connect/port.ts'
+import type { OutgoingHeader, OutgoingRecord } from '../../connect/record-format.ts'
+import { sinkVersion, VERSION_HEADER, versionKeyOf } from '../../connect/redis/redis-sink.ts'
+import { WrittenRecords } from '../../connect/written-records.ts'
 import type {
   EngineFault,
   Passed,
@@ -11,10 +15,6 @@ import { encodeOutput, outputText } from '../../formats/json/output.ts'
 import type { Present } from '../../kernel/clock.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { outputId, windowId } from '../../kernel/ids.ts'
-import type { Header, LogRecord, NewRecord, TopicPartition } from '../../records/port.ts'
-import type { OutgoingHeader, OutgoingRecord } from '../../records/record-format.ts'
-import { WrittenRecords } from '../../records/written-records.ts'
-import { sinkVersion, VERSION_HEADER, versionKeyOf } from '../commit/redis-sink.ts'
 import type { RecordFault } from './dead-letter.ts'
 import { type DirectOptions, DirectWriter, type OutputOrigin } from './direct-writer.ts'
 import { type PassedHeaders, sinkHeaders } from './headers.ts'

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
+import type { Header } from '../../connect/port.ts'
 import { describe, type TableDescription } from '../../engine/describe.ts'
 import type { ScoredBy } from '../../formats/json/known-values.ts'
-import type { Header } from '../../records/port.ts'
 import { type Scorer, versionOf } from '../../scoring/scorer.ts'
 import type { Decision } from '../../scoring/step-models.ts'
 import type { StepScorer } from '../../scoring/step-scorer.ts'

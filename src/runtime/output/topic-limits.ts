@@ -1,7 +1,7 @@
+import type { TopicInfo } from '../../connect/port.ts'
+import { varintBytes } from '../../connect/record-format.ts'
 import type { Present } from '../../kernel/clock.ts'
 import { NO_TIMESTAMP } from '../../kernel/time.ts'
-import type { TopicInfo } from '../../records/port.ts'
-import { varintBytes } from '../../records/record-format.ts'
 
 /**
  * The records that a topic accepts, as read at start. A record that the topic would reject must not

@@ -1,8 +1,8 @@
+import { firstFrom, NO_RECORDS } from '../../connect/log-records.ts'
+import type { Assignment, Chunk, Loss, Pausable, TopicPartition } from '../../connect/port.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName, position } from '../../kernel/ids.ts'
 import { Lifecycle, type LifecycleTable } from '../../kernel/lifecycle.ts'
-import { firstFrom, NO_RECORDS } from '../../records/log-records.ts'
-import type { Assignment, Chunk, Loss, Pausable, TopicPartition } from '../../records/port.ts'
 import {
   type ChosenVariants,
   encodeMetadata,

@@ -1,6 +1,6 @@
+import type { Unreadable } from '../../connect/port.ts'
 import { partitionName } from '../../kernel/ids.ts'
 import { formatDuration } from '../../kernel/time.ts'
-import type { Unreadable } from '../../records/port.ts'
 import type { RuntimeEvent } from '../events.ts'
 
 // Whether a member of a group can do all of its work at the moment, and if not, why. Several things

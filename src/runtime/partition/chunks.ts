@@ -1,5 +1,5 @@
-import { firstFrom } from '../../records/log-records.ts'
-import type { Chunk } from '../../records/port.ts'
+import { firstFrom } from '../../connect/log-records.ts'
+import type { Chunk } from '../../connect/port.ts'
 
 // Parts of chunks, and their sizes. A batch that was not unpacked is divided by its offsets.
 

@@ -1,6 +1,6 @@
+import type { LogRecords, TopicPartition } from '../../connect/port.ts'
 import type { Dictionary } from '../../engine/store/dictionary.ts'
 import { partitionOfKey } from '../../kernel/kafka.ts'
-import type { LogRecords, TopicPartition } from '../../records/port.ts'
 import type { Definition, SourceDefinition } from '../../topology/definition.ts'
 import type { Observer } from '../events.ts'
 

@@ -1,10 +1,4 @@
-import { atMost, unlessAborted } from '../../kernel/clock.ts'
-import type { ConditionVariable } from '../../kernel/condition-variable.ts'
-import { TidemarkError } from '../../kernel/errors.ts'
-import { partitionName } from '../../kernel/ids.ts'
-import { Lifecycle } from '../../kernel/lifecycle.ts'
-import { formatDuration } from '../../kernel/time.ts'
-import { MEMBER, type MemberState } from '../../records/group-member.ts'
+import { MEMBER, type MemberState } from '../../connect/group-member.ts'
 import type {
   Assignment,
   JoinOptions,
@@ -14,7 +8,13 @@ import type {
   Records,
   TopicInfo,
   TopicPartition,
-} from '../../records/port.ts'
+} from '../../connect/port.ts'
+import { atMost, unlessAborted } from '../../kernel/clock.ts'
+import type { ConditionVariable } from '../../kernel/condition-variable.ts'
+import { TidemarkError } from '../../kernel/errors.ts'
+import { partitionName } from '../../kernel/ids.ts'
+import { Lifecycle } from '../../kernel/lifecycle.ts'
+import { formatDuration } from '../../kernel/time.ts'
 import { topicCompressions } from '../../topology/graph.ts'
 import { checkpointTopic, committedTopics } from '../commit/checkpoint-topic.ts'
 import { Committer } from '../commit/committer.ts'

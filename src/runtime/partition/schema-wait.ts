@@ -1,7 +1,7 @@
+import type { LogRecords } from '../../connect/port.ts'
 import type { RunMode } from '../../engine/run.ts'
 import type { Format } from '../../formats/format.ts'
 import type { Trying } from '../../kernel/retrier.ts'
-import type { LogRecords } from '../../records/port.ts'
 import { isUnknownSchema, type Verdicts } from '../commit/verdicts.ts'
 import type { RecordFault } from '../output/dead-letter.ts'
 import type { Retrying } from '../output/model-retrier.ts'

@@ -1,8 +1,3 @@
-import { keepsState } from '../../engine/plan.ts'
-import type { StateLimits } from '../../engine/store/state-limits.ts'
-import { TidemarkError } from '../../kernel/errors.ts'
-import { partitionName } from '../../kernel/ids.ts'
-import { LATEST_EVENT_TIME_MS } from '../../kernel/time.ts'
 import type {
   Assignment,
   Chunk,
@@ -10,7 +5,12 @@ import type {
   Pausable,
   Start,
   TopicPartition,
-} from '../../records/port.ts'
+} from '../../connect/port.ts'
+import { keepsState } from '../../engine/plan.ts'
+import type { StateLimits } from '../../engine/store/state-limits.ts'
+import { TidemarkError } from '../../kernel/errors.ts'
+import { partitionName } from '../../kernel/ids.ts'
+import { LATEST_EVENT_TIME_MS } from '../../kernel/time.ts'
 import { metadataAt } from '../commit/checkpoint-metadata.ts'
 import { MOST_PARTITION_BYTES } from '../commit/in-flight.ts'
 import { checkPartitions, mustRebuild } from '../commit/restart-plan.ts'

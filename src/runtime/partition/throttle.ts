@@ -1,5 +1,5 @@
+import type { Chunk } from '../../connect/port.ts'
 import type { Clock } from '../../kernel/clock.ts'
-import type { Chunk } from '../../records/port.ts'
 import type { Outcomes } from '../events.ts'
 import { bytesInMemory, chunkBefore, chunkFrom } from './chunks.ts'
 

@@ -1,7 +1,7 @@
+import { offsetAt } from '../../connect/group-member.ts'
+import type { LogPoint, PartitionOffsets, Records, Start, TopicInfo } from '../../connect/port.ts'
 import { configFault, refuseIfAny, TidemarkError } from '../../kernel/errors.ts'
 import { partitionName, position } from '../../kernel/ids.ts'
-import { offsetAt } from '../../records/group-member.ts'
-import type { LogPoint, PartitionOffsets, Records, Start, TopicInfo } from '../../records/port.ts'
 import { metadataAt, type NotedRange } from '../commit/checkpoint-metadata.ts'
 import type { ClusterCheck } from './cluster-check.ts'
 

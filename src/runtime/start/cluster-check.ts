@@ -1,13 +1,13 @@
-import { keepsState } from '../../engine/plan.ts'
-import { refuseIfAny, TidemarkError } from '../../kernel/errors.ts'
-import { formatDuration } from '../../kernel/time.ts'
 import type {
   Guarantee,
   NewTopic,
   PartitionOffsets,
   Records,
   TopicInfo,
-} from '../../records/port.ts'
+} from '../../connect/port.ts'
+import { keepsState } from '../../engine/plan.ts'
+import { refuseIfAny, TidemarkError } from '../../kernel/errors.ts'
+import { formatDuration } from '../../kernel/time.ts'
 import type { Definition } from '../../topology/definition.ts'
 import { allTopics, shadowTopics, tableTopics } from '../../topology/graph.ts'
 import { decodeMetadata } from '../commit/checkpoint-metadata.ts'

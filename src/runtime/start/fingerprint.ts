@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
+import { MOST_UNPACKED_BYTES } from '../../connect/port.ts'
 import { describe } from '../../engine/describe.ts'
 import { horizonOf, planOf } from '../../engine/plan.ts'
-import { MOST_UNPACKED_BYTES } from '../../records/port.ts'
 import type { Definition } from '../../topology/definition.ts'
 import { formOf } from '../../topology/function-form.ts'
 import { schemaForm } from '../../topology/schema.ts'

@@ -1,6 +1,6 @@
+import type { PartitionOffsets } from '../../connect/port.ts'
 import { Refused, TidemarkError } from '../../kernel/errors.ts'
 import { formatDuration } from '../../kernel/time.ts'
-import type { PartitionOffsets } from '../../records/port.ts'
 import type { Scorer } from '../../scoring/scorer.ts'
 import { BATCH, chooseVariant, inWords, type TriedVariant } from '../../scoring/step-models.ts'
 import type { StepScorer } from '../../scoring/step-scorer.ts'

@@ -1,7 +1,8 @@
+import type { Redis, RedisOptions } from '../../connect/redis/redis-client.ts'
+import { redisSource } from '../../connect/redis/redis-rows.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
-import type { Redis, RedisOptions } from '../../lookup/redis.ts'
 import { OpenStore } from '../../lookup/store.ts'
-import { ownSource, redisSource, type StoreSource } from '../../lookup/store-source.ts'
+import { ownSource, type StoreSource } from '../../lookup/store-source.ts'
 import type { Definition, StoreDefinition } from '../../topology/definition.ts'
 import { redisSinks } from '../../topology/graph.ts'
 import type { Lookup } from '../../topology/lookup.ts'
@@ -30,7 +31,9 @@ export async function openStores(definitions: readonly Definition[], choices: St
     ...[...redisSinks([definition]).keys()].map((sink) => `${definition.name}/${sink}`),
   ])
   const isOpen = inRedis.length > 0 && typeof given === 'object'
-  const redis = isOpen ? new (await import('../../lookup/redis.ts')).Redis(given) : null
+  const redis = isOpen
+    ? new (await import('../../connect/redis/redis-client.ts')).Redis(given)
+    : null
   const hint = 'say where Redis is, with --redis'
   const faults = (given === undefined ? inRedis : []).map((where) => {
     return new TidemarkError('CONFIG_INVALID', 'it needs Redis', { where, hint })

@@ -1,5 +1,5 @@
+import type { PartitionOffsets, Records } from '../../connect/port.ts'
 import type { LoadedTable } from '../../lookup/table.ts'
-import type { PartitionOffsets, Records } from '../../records/port.ts'
 import { metadataAt } from '../commit/checkpoint-metadata.ts'
 import type { WorkerContext } from '../context.ts'
 import type { PreparedTopology } from '../prepared.ts'

@@ -1,3 +1,4 @@
+import type { Chunk, FollowedRange, LogRecord } from '../../connect/port.ts'
 import type { Decoded } from '../../formats/format.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { position } from '../../kernel/ids.ts'
@@ -6,7 +7,6 @@ import type { RecordId } from '../../lookup/record-order.ts'
 import type { RecordRows } from '../../lookup/record-rows.ts'
 import { keyOfRecord, keyOfRow, timeOfRow } from '../../lookup/rows.ts'
 import type { LoadedTable } from '../../lookup/table.ts'
-import type { Chunk, FollowedRange, LogRecord } from '../../records/port.ts'
 
 interface InvalidRow {
   /** `merchants-3@1041` */

@@ -1,5 +1,5 @@
 import { expect, it, onTestFinished } from 'vitest'
-import { DuckDb } from '../../../src/records/files/duckdb.ts'
+import { DuckDb } from '../../../src/connect/files/duckdb.ts'
 import { folderWith } from '../../support/folder.ts'
 import { differences, isSame } from './differences.ts'
 

@@ -1,4 +1,4 @@
-import { type DuckDb, sqlName, sqlText } from '../../../src/records/files/duckdb.ts'
+import { type DuckDb, sqlName, sqlText } from '../../../src/connect/files/duckdb.ts'
 import { cardGbdt } from '../../fixtures/models/card-gbdt.model.ts'
 
 // Compares what two programs have written for the same payments.

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs, promisify } from 'node:util'
-import { DuckDb, sqlText } from '../../../src/records/files/duckdb.ts'
+import { DuckDb, sqlText } from '../../../src/connect/files/duckdb.ts'
 
 // A model over rows of Parquet, by `tidemark batch --model` and by a loop in Python, alternating:
 //   npx tsx --conditions tidemark-source test/bench/batch/model.ts --python VENV/bin/python [--rows 5000000] [--rounds 3]

@@ -1,4 +1,4 @@
-import type { Guarantee } from '../../../src/records/port.ts'
+import type { Guarantee } from '../../../src/connect/port.ts'
 import { Copier } from './copier.ts'
 
 // Copies a topic until SIGTERM, as fast as a worker would commit, but without parsing, windows or a

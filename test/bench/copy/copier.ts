@@ -1,6 +1,6 @@
-import { KafkaRecords } from '../../../src/records/kafka/kafka-records.ts'
-import type { Chunk, Member, NextOffset, TopicPartition } from '../../../src/records/port.ts'
-import { WrittenRecords } from '../../../src/records/written-records.ts'
+import { KafkaRecords } from '../../../src/connect/kafka/kafka-records.ts'
+import type { Chunk, Member, NextOffset, TopicPartition } from '../../../src/connect/port.ts'
+import { WrittenRecords } from '../../../src/connect/written-records.ts'
 import { type CopyTask, Meter, type Pass } from './pass.ts'
 
 // A copy through the port, as the worker's committer uses it: the next commit is collected while

@@ -1,4 +1,4 @@
-import type { NewRecord } from '../../../src/records/port.ts'
+import type { NewRecord } from '../../../src/connect/port.ts'
 import { Checksums, type Content } from './checksums.ts'
 
 // The records to be copied: a key, and a value that is not read.

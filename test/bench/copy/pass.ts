@@ -1,4 +1,4 @@
-import type { Guarantee } from '../../../src/records/port.ts'
+import type { Guarantee } from '../../../src/connect/port.ts'
 
 // The arguments and the output of a client's process, also of clients in other languages.
 

@@ -4,7 +4,7 @@ import { DuckDBInstance } from '@duckdb/node-api'
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { type LabelFlags, Labels } from '../../../src/cli/batch/labels.ts'
-import { sqlText } from '../../../src/records/files/duckdb.ts'
+import { sqlText } from '../../../src/connect/files/duckdb.ts'
 import { folderWith } from '../../support/folder.ts'
 import { runs } from '../../support/runs.ts'
 

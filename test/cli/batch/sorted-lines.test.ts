@@ -4,7 +4,7 @@ import { defineTopology, seconds } from 'tidemark'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { sortByTime, sortedBlocks } from '../../../src/cli/batch/sorted-lines.ts'
-import { fileRow, InputLines } from '../../../src/records/files/input-lines.ts'
+import { fileRow, InputLines } from '../../../src/connect/files/input-lines.ts'
 import { folderWith } from '../../support/folder.ts'
 
 type TimeOf = (event: { at: number }, record: { timestampMs: number }) => number

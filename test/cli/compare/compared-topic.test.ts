@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { ComparedTopic } from '../../../src/cli/compare/compared-topic.ts'
-import type { LogRecord } from '../../../src/records/port.ts'
+import type { LogRecord } from '../../../src/connect/port.ts'
 
 const ID = 'payments/0/7/predictions'
 

@@ -1,8 +1,8 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { inStep, Pairs, type Side } from '../../../src/cli/compare/pairs.ts'
-import { ListedRecords } from '../../../src/records/log-records.ts'
-import type { Chunk } from '../../../src/records/port.ts'
+import { ListedRecords } from '../../../src/connect/log-records.ts'
+import type { Chunk } from '../../../src/connect/port.ts'
 
 const OPTIONS = { mostPending: 1_000, withByClock: false, threshold: 0.5 }
 

@@ -1,9 +1,9 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { TablePositions } from '../../../src/cli/replay/table-positions.ts'
-import { ListedRecords } from '../../../src/records/log-records.ts'
-import type { MemoryRecords } from '../../../src/records/memory/memory-records.ts'
-import type { Followed } from '../../../src/records/port.ts'
+import { ListedRecords } from '../../../src/connect/log-records.ts'
+import type { MemoryRecords } from '../../../src/connect/memory/memory-records.ts'
+import type { Followed } from '../../../src/connect/port.ts'
 import { following } from '../../runtime/tables/following-table.ts'
 
 const TOPIC = { table: 'merchants', topic: 'merchants' }

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { ABSENT, NULL, PRESENT, ScannedColumns } from '../../../src/columns/columns.ts'
-import { ScoreReader } from '../../../src/engine/scored-events.ts'
+import { ScoreReader } from '../../../src/engine/operators/score/scored-events.ts'
 import {
   type KnownObject,
   type KnownValue,

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { MOST_METADATA_BYTES } from '../../../src/connect/port.ts'
 import { LATEST_EVENT_TIME_MS } from '../../../src/kernel/time.ts'
-import { MOST_METADATA_BYTES } from '../../../src/records/port.ts'
 import {
   type ChosenVariants,
   decodeMetadata,

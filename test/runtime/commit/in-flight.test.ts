@@ -1,8 +1,8 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { ListedRecords } from '../../../src/records/log-records.ts'
-import type { LogRecord } from '../../../src/records/port.ts'
-import { WrittenRecords } from '../../../src/records/written-records.ts'
+import { ListedRecords } from '../../../src/connect/log-records.ts'
+import type { LogRecord } from '../../../src/connect/port.ts'
+import { WrittenRecords } from '../../../src/connect/written-records.ts'
 import { markOf } from '../../../src/runtime/commit/checkpoint-metadata.ts'
 import {
   type ChunkInFlight,
@@ -15,7 +15,7 @@ import {
   type WriteSize,
   wireBytes,
 } from '../../../src/runtime/commit/output-batch.ts'
-import { record } from '../../records/listener.ts'
+import { record } from '../../connect/listener.ts'
 import { runs } from '../../support/runs.ts'
 
 const ALL: WriteSize = { bytes: Number.POSITIVE_INFINITY, records: Number.POSITIVE_INFINITY }

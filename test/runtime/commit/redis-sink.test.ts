@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest'
-import type { Versioned } from '../../../src/lookup/redis.ts'
-import type { Commit, JoinOptions, NewRecord, Records } from '../../../src/records/port.ts'
-import { WrittenRecords } from '../../../src/records/written-records.ts'
+import type { Commit, JoinOptions, NewRecord, Records } from '../../../src/connect/port.ts'
+import type { Versioned } from '../../../src/connect/redis/redis-client.ts'
 import {
   committingToRedis,
   sinkVersion,
   versionKeyOf,
-} from '../../../src/runtime/commit/redis-sink.ts'
+} from '../../../src/connect/redis/redis-sink.ts'
+import { WrittenRecords } from '../../../src/connect/written-records.ts'
 
 const place = { topic: 'payments', partition: 0, offset: 0 }
 

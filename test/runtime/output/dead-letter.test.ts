@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
+import type { LogRecord, TopicInfo } from '../../../src/connect/port.ts'
 import { TidemarkError } from '../../../src/kernel/errors.ts'
-import type { LogRecord, TopicInfo } from '../../../src/records/port.ts'
 import { deadLetter } from '../../../src/runtime/output/dead-letter.ts'
 import { limitsOf } from '../../../src/runtime/output/topic-limits.ts'
 import { writtenBytes } from '../../support/batches.ts'

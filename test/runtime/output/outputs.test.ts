@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
+import { ListedRecords } from '../../../src/connect/log-records.ts'
 import { NO_EVENTS, NONE_DEGRADED, type ReadyBatch } from '../../../src/engine/events.ts'
-import { ListedRecords } from '../../../src/records/log-records.ts'
 import { PassedHeaders } from '../../../src/runtime/output/headers.ts'
 import { Produced } from '../../../src/runtime/output/outputs.ts'
 import { limitsOf } from '../../../src/runtime/output/topic-limits.ts'

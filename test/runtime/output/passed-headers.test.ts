@@ -1,11 +1,11 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { ListedRecords } from '../../../src/connect/log-records.ts'
+import type { LogRecords } from '../../../src/connect/port.ts'
+import { appendHeaders, type OutgoingHeader } from '../../../src/connect/record-format.ts'
 import { ByteRoom } from '../../../src/kernel/bytes.ts'
-import { ListedRecords } from '../../../src/records/log-records.ts'
-import type { LogRecords } from '../../../src/records/port.ts'
-import { appendHeaders, type OutgoingHeader } from '../../../src/records/record-format.ts'
 import { PassedHeaders } from '../../../src/runtime/output/headers.ts'
-import { decode, PLAIN } from '../../records/codec/support.ts'
+import { decode, PLAIN } from '../../connect/codec/support.ts'
 import { encodeBatches } from '../../support/batches.ts'
 
 const NAMES = ['tenant', 'Zürich', 'tenants']

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { NewRecord, TopicInfo } from '../../../src/records/port.ts'
-import { partsBytes } from '../../../src/records/record-format.ts'
+import type { NewRecord, TopicInfo } from '../../../src/connect/port.ts'
+import { partsBytes } from '../../../src/connect/record-format.ts'
 import {
   batchBytes,
   isTooLarge,

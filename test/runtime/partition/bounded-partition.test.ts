@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
+import { ListedRecords } from '../../../src/connect/log-records.ts'
 import { TidemarkError } from '../../../src/kernel/errors.ts'
-import { ListedRecords } from '../../../src/records/log-records.ts'
 import { stepsOf } from '../../../src/topology/graph.ts'
 import { HandClock } from '../../support/clocks.ts'
 import { perTenSeconds, record, START_MS, scored } from '../support.ts'

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
+import { ListedRecords } from '../../../src/connect/log-records.ts'
 import { Dictionary } from '../../../src/engine/store/dictionary.ts'
 import { partitionOfKey } from '../../../src/kernel/kafka.ts'
-import { ListedRecords } from '../../../src/records/log-records.ts'
 import type { RuntimeEvent } from '../../../src/runtime/events.ts'
 import { KeyWatch } from '../../../src/runtime/partition/key-watch.ts'
 import type { Definition, SourceDefinition } from '../../../src/topology/definition.ts'

@@ -1,6 +1,6 @@
 import { topic } from 'tidemark'
 import { describe, expect, test } from 'vitest'
-import type { TopicInfo } from '../../../src/records/port.ts'
+import type { TopicInfo } from '../../../src/connect/port.ts'
 import { checkTopics } from '../../../src/runtime/start/cluster-check.ts'
 import type { Definition, TableDefinition } from '../../../src/topology/definition.ts'
 import { withMaxAhead, withTopics } from '../../../src/topology/graph.ts'

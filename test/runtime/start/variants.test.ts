@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
+import { MemoryRecords } from '../../../src/connect/memory/memory-records.ts'
 import { Refused, TidemarkError } from '../../../src/kernel/errors.ts'
-import { MemoryRecords } from '../../../src/records/memory/memory-records.ts'
 import {
   type CheckpointMetadata,
   decodeMetadata,

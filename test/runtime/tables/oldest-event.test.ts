@@ -1,6 +1,6 @@
 import { topic } from 'tidemark'
 import { expect, test } from 'vitest'
-import type { PartitionOffsets } from '../../../src/records/port.ts'
+import type { PartitionOffsets } from '../../../src/connect/port.ts'
 import { encodeMetadata } from '../../../src/runtime/commit/checkpoint-metadata.ts'
 import type { PreparedTopology } from '../../../src/runtime/prepared.ts'
 import { prepare } from '../../../src/runtime/start/prepare.ts'

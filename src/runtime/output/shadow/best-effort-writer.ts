@@ -1,7 +1,7 @@
+import type { Writer } from '../../../connect/port.ts'
+import { WrittenRecords } from '../../../connect/written-records.ts'
 import type { Clock } from '../../../kernel/clock.ts'
 import { messageOf } from '../../../kernel/errors.ts'
-import type { Writer } from '../../../records/port.ts'
-import { WrittenRecords } from '../../../records/written-records.ts'
 
 const MOST_RECORDS = 16_384
 /** How long nothing is written after a failure, ms. */

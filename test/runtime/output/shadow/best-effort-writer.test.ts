@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
+import type { NewRecords } from '../../../../src/connect/port.ts'
+import { WrittenRecords } from '../../../../src/connect/written-records.ts'
 import { TidemarkError } from '../../../../src/kernel/errors.ts'
-import type { NewRecords } from '../../../../src/records/port.ts'
-import { WrittenRecords } from '../../../../src/records/written-records.ts'
 import { BestEffortWriter } from '../../../../src/runtime/output/shadow/best-effort-writer.ts'
 import { HandClock } from '../../../support/clocks.ts'
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
+import { ListedRecords } from '../../../../src/connect/log-records.ts'
 import type { WindowResult } from '../../../../src/engine/events.ts'
 import { outputId, windowId } from '../../../../src/kernel/ids.ts'
-import { ListedRecords } from '../../../../src/records/log-records.ts'
 import type { OutputContext } from '../../../../src/runtime/output/outputs.ts'
 import { originOf } from '../../../../src/runtime/output/shadow/kept-rows.ts'
 import { record, START_MS } from '../../support.ts'

@@ -1,6 +1,6 @@
 import { defineTopology, onnxModel, seconds } from 'tidemark'
-import { MemoryRecords } from '../../../../src/records/memory/memory-records.ts'
-import type { LogRecord } from '../../../../src/records/port.ts'
+import { MemoryRecords } from '../../../../src/connect/memory/memory-records.ts'
+import type { LogRecord } from '../../../../src/connect/port.ts'
 import { startWorker, type WorkerOptions } from '../../../../src/runtime/worker.ts'
 import type { Scorer } from '../../../../src/scoring/scorer.ts'
 import type { Definition, ScoreStep } from '../../../../src/topology/definition.ts'

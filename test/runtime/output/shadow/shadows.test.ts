@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
+import type { LogRecord } from '../../../../src/connect/port.ts'
 import { TidemarkError } from '../../../../src/kernel/errors.ts'
-import type { LogRecord } from '../../../../src/records/port.ts'
 import { headerOf } from '../../../support/headers.ts'
 import { runs } from '../../../support/runs.ts'
 import { START_MS } from '../../support.ts'

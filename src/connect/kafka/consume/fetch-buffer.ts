@@ -1,0 +1,127 @@
+import type { Clock } from '../../../kernel/clock.ts'
+import { Slices } from '../../../kernel/slices.ts'
+import { type Chunk, MOST_CHUNK_RECORDS, type TopicPartition } from '../../port.ts'
+import type { Most } from '../codec/fetched-records.ts'
+import type { Portion, RecordSet } from '../codec/record-set.ts'
+
+// Fetched records, handed over some at a time, each partition's in order, yielding to the event
+// loop between. Records of a paused partition are kept until it is resumed; those of a lost one are
+// dropped.
+
+const MOST_BYTES = 256 * 1024
+/**
+ * How many records with output are handed over first, then as many as were so far, up to the most:
+ * the first code runs slowly, and the first output waits for it (slow start, RFC 5681).
+ */
+const FIRST_RECORDS = 64
+
+export interface Arrived {
+  readonly set: RecordSet
+  readonly endOffset: number
+}
+
+export interface Fetched extends Portion {
+  readonly endOffset: number
+}
+
+interface FetchBufferOptions<P> {
+  readonly clock: Clock
+  readonly isCurrent: (of: P) => boolean
+  readonly outputFrom: (of: P) => number
+  readonly fetched: (of: P, fetched: Fetched) => void
+}
+
+interface PartitionQueue {
+  readonly sets: Arrived[]
+  isMoving: boolean
+  moved: Promise<void>
+}
+
+/** Buffers by partition, by identity: one that is assigned again is a new object. */
+export class FetchBuffer<P extends { readonly paused: boolean }> {
+  readonly #o: FetchBufferOptions<P>
+  readonly #slices: Slices
+  readonly #queues = new Map<P, PartitionQueue>()
+  #mostRecords = FIRST_RECORDS
+  #handedOver = 0
+
+  constructor(options: FetchBufferOptions<P>) {
+    this.#o = options
+    this.#slices = new Slices(() => options.clock.elapsedMs())
+  }
+
+  has(of: P): boolean {
+    return this.#queues.has(of)
+  }
+
+  add(of: P, arrived: Arrived): void {
+    const queue = this.#queues.get(of)
+    if (queue !== undefined) queue.sets.push(arrived)
+    else this.#queues.set(of, { sets: [arrived], isMoving: false, moved: Promise.resolve() })
+  }
+
+  drain(of: P): Promise<void> {
+    const queue = this.#queues.get(of)
+    if (queue === undefined) return Promise.resolve()
+    if (!queue.isMoving) queue.moved = this.#move(of, queue)
+    return queue.moved
+  }
+
+  /** Called when partitions may have been resumed or lost. */
+  async drainAll(): Promise<void> {
+    await Promise.all([...this.#queues.keys()].map((of) => this.drain(of)))
+  }
+
+  async #move(of: P, queue: PartitionQueue): Promise<void> {
+    queue.isMoving = true
+    try {
+      for (let arrived = queue.sets[0]; arrived !== undefined; arrived = queue.sets[0]) {
+        if (this.#slices.isOver) await this.#slices.turn()
+        if (!this.#o.isCurrent(of)) break
+        if (of.paused) return
+        if (!this.#handOver(of, arrived)) await arrived.set.unpack()
+        else if (arrived.set.isRead) queue.sets.shift()
+      }
+      this.#queues.delete(of)
+    } finally {
+      queue.isMoving = false
+    }
+  }
+
+  /** The most from a position: nothing beyond the point where output begins. */
+  #mostFrom(position: number, outputFrom: number): Most {
+    const before = outputFrom - position
+    const records = before <= 0 ? this.#mostRecords : Math.min(before, MOST_CHUNK_RECORDS)
+    return { records, bytes: MOST_BYTES }
+  }
+
+  #grow(handedOver: number): void {
+    if (this.#mostRecords === MOST_CHUNK_RECORDS) return
+    this.#handedOver += handedOver
+    this.#mostRecords = Math.min(Math.max(this.#handedOver, FIRST_RECORDS), MOST_CHUNK_RECORDS)
+  }
+
+  /** Hands over the next records; `false`: they have to be unpacked first. */
+  #handOver(of: P, { set, endOffset }: Arrived): boolean {
+    const [position, outputFrom] = [set.position, this.#o.outputFrom(of)]
+    const portion = set.next(this.#mostFrom(position, outputFrom))
+    if (portion === null) return false
+    const { records, packed } = portion
+    if (position >= outputFrom) this.#grow(records.length)
+    this.#slices.use(records.length)
+    // All records of a batch may be before the requested offset.
+    if (records.length > 0 || packed !== null || set.isRead) {
+      this.#o.fetched(of, { ...portion, endOffset })
+    }
+    return true
+  }
+}
+
+export function chunkOf(
+  of: TopicPartition & { readonly epoch: number },
+  { records, nextOffset, packed, endOffset }: Fetched,
+): Chunk {
+  const { topic, partition, epoch } = of
+  const chunk = { topic, partition, epoch, records, nextOffset, endOffset }
+  return packed === null ? chunk : { ...chunk, packed }
+}

@@ -1,0 +1,145 @@
+import { partitionName } from '../../../kernel/ids.ts'
+import { lookBackSince, plainLookBack } from '../../group-member.ts'
+import type { LogRecord, Start, TopicPartition } from '../../port.ts'
+import type { Brokers } from '../client/brokers.ts'
+import { partitionRefusal, unavailable, withoutLeader } from '../client/errors.ts'
+import { type Portion, RecordSet } from '../codec/record-set.ts'
+import {
+  type FetchedPartition,
+  type FetchOptions,
+  fetch,
+  listOffsets,
+  ONE_BATCH,
+} from '../wire/fetch.ts'
+import { CODE, hasMoved } from '../wire/protocol.ts'
+
+const AT_ONCE: FetchOptions = {
+  maxWaitMs: 0,
+  maxBytes: 4 * 2 ** 20,
+  maxPartitionBytes: 4 * 2 ** 20,
+}
+const OPEN_MS = 5_000
+const RETRY_MS = 50
+/** How many offsets to go back for a record: markers and aborted records may precede an offset. */
+const STEPS_BACK = [0, 1, 16, 256, 4_096]
+/** A batch that unpacks to more would block the event loop: its header has the newest timestamp. */
+const UNPACKED_BYTES = 4 * 2 ** 20
+
+const READ_RECORDS = { operation: 'READ', what: 'the records of' } as const
+const START = 'where to start reading'
+
+/**
+ * Reads the committed records up to the high watermark at the first fetch, not the last stable
+ * offset: a transaction whose marker is on its way counts.
+ * @throws TidemarkError `BROKER_UNAVAILABLE`, also if a transaction stays open · `AUTHORIZATION` ·
+ * as a {@link RecordSet}
+ */
+export async function readPartition(
+  brokers: Brokers,
+  of: TopicPartition,
+  lowOffset: number,
+): Promise<LogRecord[]> {
+  const { clock } = brokers
+  const records: LogRecord[] = []
+  const deadlineMs = clock.elapsedMs() + OPEN_MS
+  let endOffset = Number.POSITIVE_INFINITY
+  for (let offset = lowOffset; offset < endOffset; ) {
+    const { code, fetched } = await fetchFrom(brokers, { ...of, offset }, AT_ONCE)
+    if (code !== CODE.NONE || fetched === undefined) {
+      if (hasMoved(code)) await brokers.refresh()
+      throw partitionRefusal(code, of, READ_RECORDS)
+    }
+    endOffset = Math.min(endOffset, fetched.highWatermark)
+    const next = await unpackInto(records, fetched, offset)
+    if (next === offset && next < endOffset) {
+      if (clock.elapsedMs() >= deadlineMs) {
+        const what = `a transaction of another owner on ${partitionName(of)} has not been ended yet`
+        throw unavailable(what)
+      }
+      await clock.sleep(RETRY_MS)
+    }
+    offset = next
+  }
+  return records
+}
+
+async function unpackInto(
+  records: LogRecord[],
+  { topic, partition, set: bytes, aborted }: FetchedPartition,
+  fromOffset: number,
+): Promise<number> {
+  const name = partitionName({ topic, partition })
+  const set = new RecordSet(bytes, { partition: name, fromOffset, aborted })
+  while (!set.isRead) {
+    const portion = set.next()
+    if (portion === null) await set.unpack()
+    else if (portion.packed !== null) throw portion.packed.error
+    else records.push(...portion.records)
+  }
+  return set.nextOffset
+}
+
+/**
+ * The first record at most `lookBackMs` older than the record at a start, or than the last one
+ * before it. The timestamp of a record can only be read from the record.
+ * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHORIZATION` · as a {@link RecordSet}
+ */
+export async function lookBack(
+  brokers: Brokers,
+  start: Start,
+  lookBackMs: number,
+): Promise<number> {
+  const plain = plainLookBack(start, lookBackMs)
+  if (plain !== null) return plain
+  const sinceMs = lookBackSince(await timestampAt(brokers, start), lookBackMs)
+  if (sinceMs === null) return start.lowOffset
+  const led = { ...start, leaderEpoch: brokers.map.leaderEpochOf(start) }
+  const listed = await brokers.ask(leaderOf(brokers, start), listOffsets([led], sinceMs))
+  const { code, offset } = listed[0] ?? { code: CODE.NONE, offset: -1 }
+  if (code !== CODE.NONE)
+    throw partitionRefusal(code, start, { operation: 'DESCRIBE', what: START })
+  if (offset < 0) return start.nextOffset
+  return Math.max(start.lowOffset, Math.min(offset, start.nextOffset))
+}
+
+async function timestampAt(brokers: Brokers, start: Start): Promise<number | null> {
+  const { topic, partition, lowOffset, nextOffset } = start
+  for (const step of STEPS_BACK) {
+    const offset = Math.max(lowOffset, nextOffset - step)
+    const { code, fetched } = await fetchFrom(brokers, { topic, partition, offset }, ONE_BATCH)
+    if (code !== CODE.NONE || fetched === undefined) {
+      throw partitionRefusal(code, start, { operation: 'READ', what: START })
+    }
+    const { set, aborted } = fetched
+    const from = { partition: partitionName(start), fromOffset: offset, aborted }
+    const batch = new RecordSet(set, { ...from, maxUnpackedBytes: UNPACKED_BYTES })
+    const found = timestampIn(batch.next() as Portion, step === 0 ? null : nextOffset)
+    if (found !== undefined) return found
+  }
+  return null
+}
+
+function timestampIn({ records, packed }: Portion, before: number | null): number | undefined {
+  if (packed !== null) {
+    return before === null || packed.offset < before ? packed.timestampMs : undefined
+  }
+  const { offsets, timestampsMs } = records
+  return timestampsMs[before === null ? 0 : offsets.findLastIndex((at) => at < before)]
+}
+
+async function fetchFrom(
+  brokers: Brokers,
+  from: TopicPartition & { readonly offset: number },
+  options: FetchOptions,
+): Promise<{ readonly code: number; readonly fetched: FetchedPartition | undefined }> {
+  const at = { ...from, topicId: null, leaderEpoch: brokers.map.leaderEpochOf(from) }
+  const answer = await brokers.ask(leaderOf(brokers, from), fetch([at], false, options))
+  const [fetched] = answer.partitions
+  return { code: answer.code || (fetched?.code ?? CODE.NONE), fetched }
+}
+
+function leaderOf(brokers: Brokers, of: TopicPartition): string {
+  const leader = brokers.map.leaderOf(of)
+  if (leader === undefined) throw withoutLeader(of)
+  return leader
+}

@@ -1,0 +1,339 @@
+import { configFault, TidemarkError } from '../../../kernel/errors.ts'
+import { partitionName } from '../../../kernel/ids.ts'
+import type {
+  LogRecord,
+  Needs,
+  NewTopic,
+  PartitionOffsets,
+  TopicInfo,
+  TopicPartition,
+} from '../../port.ts'
+import type { Brokers } from '../client/brokers.ts'
+import {
+  isUnavailable,
+  notAllowed,
+  notCoordinated,
+  partitionRefusal,
+  unavailable,
+  withoutLeader,
+} from '../client/errors.ts'
+import { repeated } from '../client/waiting.ts'
+import { readPartition } from '../consume/partition-reads.ts'
+import {
+  createTopics,
+  type DescribedConfig,
+  describeConfigs,
+  type TopicMetadata,
+} from '../wire/cluster.ts'
+import { type LogEnd, listOffsets } from '../wire/fetch.ts'
+import { describeGroup, type FetchedOffset } from '../wire/groups.ts'
+import { tryTransactionalId } from '../wire/produce.ts'
+import { CODE, hasMoved, isDenied, nameOfCode } from '../wire/protocol.ts'
+import { GroupOffsets, readMark } from './group-offsets.ts'
+
+const SETTINGS = [
+  'max.message.bytes',
+  'segment.bytes',
+  'message.timestamp.type',
+  'message.timestamp.after.max.ms',
+  'message.timestamp.before.max.ms',
+  'cleanup.policy',
+  'retention.ms',
+  'retention.bytes',
+] as const
+
+const CREATE_WITHIN_MS = 10_000
+const ELECTION_MS = 1_000
+const KNOWN_MS = 2_000
+const RETRY_MS = 100
+const VISIBLE_MS = 5_000
+const VISIBLE_RETRY_MS = 50
+
+export type Range = Omit<PartitionOffsets, 'committed'>
+
+/** @param offsets committed ones, by partition name */
+export function partitionOffsetsOf(
+  range: Range,
+  offsets: ReadonlyMap<string, FetchedOffset>,
+  group: string,
+): PartitionOffsets {
+  const { offset, metadata } = offsets.get(partitionName(range)) ?? { offset: -1, metadata: '' }
+  if (offset < 0) return { ...range, committed: null }
+  return {
+    ...range,
+    committed: { nextOffset: offset, metadata: readMark(metadata, group).metadata },
+  }
+}
+
+/** Requests about the cluster. Connects when first used, and again after a failure. */
+export class KafkaAdmin {
+  readonly #open: () => Brokers
+  #brokers: Brokers | null = null
+  #isClosed = false
+
+  constructor(open: () => Brokers) {
+    this.#open = open
+  }
+
+  missingRights(needs: Needs, transactionalId: string | null): Promise<TidemarkError[]> {
+    return this.#ask((brokers) => missingRights(brokers, needs, transactionalId))
+  }
+
+  async describeTopics(names: readonly string[]): Promise<ReadonlyMap<string, TopicInfo>> {
+    const described = await this.#ask((brokers) => describe(brokers, names))
+    const wanted = described.filter(({ partitions }) => partitions.length > 0)
+    const found = wanted.map(({ topic }) => topic)
+    const settings = await this.#ask((brokers) => settingsOf(brokers, found))
+    return new Map(
+      wanted.map(({ topic, id, partitions }) => [
+        topic,
+        infoOf({ name: topic, id, partitions: partitions.length }, settings.get(topic)),
+      ]),
+    )
+  }
+
+  async createTopics(specs: readonly NewTopic[]): Promise<void> {
+    await this.#ask(async (brokers) => {
+      const answers = await brokers.askController(createTopics(specs, CREATE_WITHIN_MS))
+      for (const [i, answer] of answers.entries()) {
+        refuseUnlessMade((specs[i] as NewTopic).name, answer.code, answer.message)
+      }
+    })
+    for (const { name } of specs) {
+      if (await this.#ask((brokers) => isVisible(brokers, name))) continue
+      throw unavailable(`topic "${name}" was created, but its partitions have no leaders yet`)
+    }
+  }
+
+  readAll(of: TopicPartition): Promise<LogRecord[]> {
+    return this.#ask(async (brokers) => {
+      await brokers.learn([of.topic])
+      const lowOffset = (await endsOf(brokers, [of], 'low')).get(partitionName(of))
+      if (lowOffset === undefined) throw withoutLeader(of)
+      return readPartition(brokers, of, lowOffset)
+    })
+  }
+
+  async partitionOffsets(group: string, topic: string): Promise<PartitionOffsets[]> {
+    const ranges = await this.ranges(topic)
+    const committed = await this.#ask((brokers) => new GroupOffsets(brokers, group).latest(ranges))
+    return ranges.map((range) => partitionOffsetsOf(range, committed, group))
+  }
+
+  /**
+   * Ranges of a topic's partitions up to the last stable offset. A partition without a leader is
+   * left out, because its end is not known.
+   * @throws TidemarkError `TOPIC_MISSING` · as {@link Brokers.ask}
+   */
+  ranges(topic: string): Promise<Range[]> {
+    return this.#ask(async (brokers) => {
+      await brokers.learn([topic])
+      await brokers.refresh()
+      brokers.map.refuseUnusable(topic)
+      const all = brokers.map.partitionsOf(topic).map((partition) => ({ topic, partition }))
+      const low = await endsOf(brokers, all, 'low')
+      const stable = await endsOf(brokers, all, 'stable')
+      return all.flatMap((of) => {
+        const lowOffset = low.get(partitionName(of))
+        const endOffset = stable.get(partitionName(of))
+        if (lowOffset === undefined || endOffset === undefined) return []
+        return [{ ...of, lowOffset, endOffset }]
+      })
+    })
+  }
+
+  /** By partition name, the first offset at or after a time (ms since the epoch); −1: none. */
+  offsetsSince(topic: string, timeMs: number): Promise<Map<string, number>> {
+    return this.#ask(async (brokers) => {
+      await brokers.learn([topic])
+      const all = brokers.map.partitionsOf(topic).map((partition) => ({ topic, partition }))
+      return endsOf(brokers, all, timeMs)
+    })
+  }
+
+  close(): void {
+    this.#isClosed = true
+    this.#brokers?.close()
+    this.#brokers = null
+  }
+
+  /** @param idle may the connection be dead unnoticed? Then the request is repeated */
+  async #ask<T>(
+    question: (brokers: Brokers) => Promise<T>,
+    idle: boolean = this.#brokers !== null,
+  ): Promise<T> {
+    if (this.#isClosed) throw unavailable('the driver is closed')
+    this.#brokers ??= this.#open()
+    const brokers = this.#brokers
+    try {
+      await brokers.connect()
+      return await question(brokers)
+    } catch (error) {
+      if (!isUnavailable(error)) throw error
+      if (this.#brokers === brokers) this.#brokers = null
+      brokers.close()
+      if (idle) return this.#ask(question, false)
+      throw error
+    }
+  }
+}
+
+function refuseUnlessMade(name: string, code: number, message: string | null): void {
+  if (code === CODE.NONE || code === CODE.TOPIC_ALREADY_EXISTS) return
+  if (code === CODE.TOPIC_AUTHORIZATION_FAILED) throw notAllowed('CREATE', { type: 'topic', name })
+  const isTemporary = code === CODE.NOT_CONTROLLER || code === CODE.REQUEST_TIMED_OUT
+  const what = `topic "${name}" cannot be created: ${message ?? nameOfCode(code)}`
+  throw isTemporary ? unavailable(what) : configFault(what)
+}
+
+function isLed([found]: readonly TopicMetadata[]): boolean {
+  if (found === undefined || found.code !== CODE.NONE) return false
+  return found.partitions.length > 0 && found.partitions.every(({ leader }) => leader >= 0)
+}
+
+/** Describes topics. Waits a moment for leaders, because a topic that was just created has none. */
+async function describe(brokers: Brokers, names: readonly string[]) {
+  const limit = { everyMs: RETRY_MS, forMs: ELECTION_MS, clock: brokers.clock }
+  const isElected = ({ code }: TopicMetadata) => code !== CODE.LEADER_NOT_AVAILABLE
+  const areElected = (found: readonly TopicMetadata[]) => found.every(isElected)
+  const topics = await repeated(limit, () => brokers.describe(names), areElected)
+  const denied = topics.find(({ code }) => code === CODE.TOPIC_AUTHORIZATION_FAILED)
+  if (denied !== undefined) throw notAllowed('DESCRIBE', { type: 'topic', name: denied.topic })
+  return topics
+}
+
+/** Settings by topic; topics whose settings the user may not read are left out. */
+async function settingsOf(
+  brokers: Brokers,
+  names: readonly string[],
+): Promise<Map<string, DescribedConfig['settings']>> {
+  if (names.length === 0) return new Map()
+  // A broker other than the one that described the topics may not know a new topic yet.
+  const isThere = ({ code }: DescribedConfig) => code !== CODE.UNKNOWN_TOPIC_OR_PARTITION
+  const { configs } = await repeated(
+    { everyMs: RETRY_MS, forMs: KNOWN_MS, clock: brokers.clock },
+    () => brokers.askAny(describeConfigs(names, SETTINGS)),
+    (answer) => answer.configs.every(isThere),
+  )
+  const known = configs.filter(({ code }) => code === CODE.NONE)
+  return new Map(known.map(({ topic, settings }) => [topic, settings]))
+}
+
+/** Waits a while for the partitions of a new topic to have leaders. */
+async function isVisible(brokers: Brokers, name: string): Promise<boolean> {
+  const limit = { everyMs: VISIBLE_RETRY_MS, forMs: VISIBLE_MS, clock: brokers.clock }
+  return isLed(await repeated(limit, () => brokers.describe([name]), isLed))
+}
+
+/** One end of each partition's log, by partition name; partitions without a leader are left out. */
+async function endsOf(brokers: Brokers, partitions: readonly TopicPartition[], end: LogEnd) {
+  const ends = new Map<string, number>()
+  const { clock } = brokers
+  const deadlineMs = clock.elapsedMs() + ELECTION_MS
+  for (let left = partitions; ; ) {
+    const answers = await Promise.all(
+      [...brokers.map.byLeader(left)].map(([leader, of]) => {
+        const led = of.map((one) => ({ ...one, leaderEpoch: brokers.map.leaderEpochOf(one) }))
+        return brokers.ask(leader, listOffsets(led, end)).catch(away)
+      }),
+    )
+    for (const { topic, partition, code, offset } of answers.flat()) {
+      if (code === CODE.NONE) ends.set(partitionName({ topic, partition }), offset)
+      else if (!hasMoved(code)) {
+        const asked = { operation: 'DESCRIBE', what: 'the end of' } as const
+        throw partitionRefusal(code, { topic, partition }, asked)
+      }
+    }
+    left = left.filter((of) => !ends.has(partitionName(of)))
+    if (left.length === 0 || clock.elapsedMs() > deadlineMs) return ends
+    await clock.sleep(RETRY_MS)
+    await brokers.refresh()
+  }
+}
+
+/** Treats a leader that does not answer as missing: its partitions may get another one. */
+function away(error: unknown): readonly never[] {
+  if (isUnavailable(error)) return []
+  throw error
+}
+
+function infoOf(
+  topic: Pick<TopicInfo, 'name' | 'id' | 'partitions'>,
+  settings: DescribedConfig['settings'] | undefined,
+): TopicInfo {
+  const numberOf = (name: (typeof SETTINGS)[number]) => {
+    const text = settings?.get(name)
+    return text === undefined ? null : Number(text)
+  }
+  const type = settings?.get('message.timestamp.type')
+  const cleanup = settings?.get('cleanup.policy')?.split(',')
+  const ageMs = numberOf('retention.ms')
+  const hasAgeOnly = ageMs !== -1 && numberOf('retention.bytes') === -1
+  return {
+    ...topic,
+    maxMessageBytes: numberOf('max.message.bytes'),
+    segmentBytes: numberOf('segment.bytes'),
+    timestampType: type === 'CreateTime' || type === 'LogAppendTime' ? type : null,
+    timestampAfterMaxMs: numberOf('message.timestamp.after.max.ms'),
+    timestampBeforeMaxMs: numberOf('message.timestamp.before.max.ms'),
+    isCompacted: cleanup?.includes('compact') ?? null,
+    isTrimmed: cleanup?.includes('delete') ?? null,
+    retentionMs: hasAgeOnly ? ageMs : null,
+  }
+}
+
+const BITS = { READ: 3, WRITE: 4 } as const
+
+/** Returns an error for each missing right that brokers report. Changes nothing. */
+async function missingRights(
+  brokers: Brokers,
+  { reads, writes, group }: Needs,
+  transactionalId: string | null,
+): Promise<TidemarkError[]> {
+  const topics = await brokers.describe([...new Set([...reads, ...writes])])
+  const described = new Map(topics.map((topic) => [topic.topic, topic]))
+  const ofTopics = (operation: keyof typeof BITS, names: readonly string[]) =>
+    names
+      .filter((name) => lacks(described.get(name), operation))
+      .map((name) => notAllowed(operation, { type: 'topic', name }))
+  const groupId = { type: 'group', id: group } as const
+  const asked = [
+    missingRight(brokers.askCoordinator(groupId, describeGroup(group)), (answer) =>
+      lacks(answer, 'READ') ? notCoordinated(groupId) : null,
+    ),
+  ]
+  if (transactionalId !== null) {
+    const of = { type: 'transaction', id: transactionalId } as const
+    const trying = brokers.askCoordinator(of, tryTransactionalId(transactionalId))
+    asked.push(missingRight(trying, ({ code }) => (isDenied(code) ? notCoordinated(of) : null)))
+  }
+  const others = await Promise.all(asked)
+  return [
+    ...ofTopics('READ', reads),
+    ...ofTopics('WRITE', writes),
+    ...others.filter((fault) => fault !== null),
+  ]
+}
+
+function lacks(
+  described: Pick<TopicMetadata, 'code' | 'operations'> | undefined,
+  operation: keyof typeof BITS,
+): boolean {
+  if (described === undefined) return false
+  const { code, operations } = described
+  const isReported = operations >= 0
+  return isDenied(code) || (isReported && (operations & (1 << BITS[operation])) === 0)
+}
+
+/** The missing right that an answer or the search for the coordinator shows; `null`: none. */
+async function missingRight<T>(
+  asking: Promise<T>,
+  faultOf: (answer: T) => TidemarkError | null,
+): Promise<TidemarkError | null> {
+  try {
+    return faultOf(await asking)
+  } catch (error) {
+    if (error instanceof TidemarkError && error.code === 'AUTHORIZATION') return error
+    throw error
+  }
+}

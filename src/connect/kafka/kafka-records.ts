@@ -1,0 +1,165 @@
+import { type KafkaConfig, logLevel } from 'kafkajs'
+import { wallClock } from '../../kernel/clock.ts'
+import type { TidemarkError } from '../../kernel/errors.ts'
+import { systemRandom } from '../../kernel/random.ts'
+import type {
+  CompressionOf,
+  Followed,
+  FollowOptions,
+  Guarantee,
+  JoinOptions,
+  LogRecord,
+  Member,
+  Needs,
+  NewTopic,
+  PartitionOffsets,
+  Records,
+  TopicInfo,
+  TopicPartition,
+} from '../port.ts'
+import { type BearerLogin, bearerLoginOf } from './client/bearer-login.ts'
+import { Brokers } from './client/brokers.ts'
+import { patchConnections } from './client/connections.ts'
+import { quietLog } from './client/library.ts'
+import { clientConfig, type KafkaOptions, SESSION_TIMEOUT_MS } from './client/options.ts'
+import { checkLibrary } from './client/self-test.ts'
+import { KafkaAdmin } from './group/admin.ts'
+import { type Connections, KafkaMember } from './group/kafka-member.ts'
+import { DefaultName, StaleMembers } from './group/stale-members.ts'
+import { KafkaWriter, Producer } from './produce/producer.ts'
+import { transactionalIdOf } from './produce/transactions.ts'
+import { KafkaReader, type ReadOptions } from './reader.ts'
+
+/** The Kafka driver. Connects when first used. */
+export class KafkaRecords implements Records {
+  readonly #config: KafkaConfig
+  readonly #proof = { isProven: false }
+  readonly #admin: KafkaAdmin
+  readonly #sessionTimeoutMs: number
+  readonly #members = new Set<KafkaMember>()
+  readonly #opened = new Set<Brokers>()
+  readonly #staleMembers: StaleMembers
+  readonly #login: BearerLogin | null
+  readonly #defaultName: DefaultName
+  readonly #name: string | undefined
+  #nextEpoch = 1
+
+  /** @throws Refused with `CONFIG_INVALID` · TidemarkError `CLIENT_BROKEN` */
+  constructor(options: KafkaOptions) {
+    checkLibrary()
+    patchConnections()
+    const log = options.log ?? (() => {})
+    const logCreator = quietLog(log, wallClock)
+    const config = clientConfig(options)
+    this.#login = bearerLoginOf(options.sasl, { clock: wallClock, random: systemRandom, log })
+    this.#config = {
+      ...config,
+      ...(this.#login && { sasl: this.#login }),
+      logLevel: logLevel.WARN,
+      logCreator,
+    }
+    const open = () => new Brokers(this.#config, { login: this.#proof })
+    this.#admin = new KafkaAdmin(open)
+    this.#name = options.workerName
+    this.#sessionTimeoutMs = options.sessionTimeoutMs ?? SESSION_TIMEOUT_MS
+    this.#defaultName = new DefaultName(options.defaultName)
+    this.#staleMembers = new StaleMembers(options.workerName, this.#sessionTimeoutMs)
+  }
+
+  missingRights(needs: Needs): Promise<readonly TidemarkError[]> {
+    return this.#admin.missingRights(needs, this.#transactionalId(needs.group, needs.guarantee))
+  }
+
+  describeTopics(names: readonly string[]): Promise<ReadonlyMap<string, TopicInfo>> {
+    return this.#admin.describeTopics(names)
+  }
+
+  createTopics(topics: readonly NewTopic[]): Promise<void> {
+    return this.#admin.createTopics(topics)
+  }
+
+  readAll(partition: TopicPartition): Promise<readonly LogRecord[]> {
+    return this.#admin.readAll(partition)
+  }
+
+  partitionOffsets(group: string, topic: string): Promise<readonly PartitionOffsets[]> {
+    return this.#admin.partitionOffsets(group, topic)
+  }
+
+  offsetsSince(topic: string, timeMs: number): Promise<ReadonlyMap<string, number>> {
+    return this.#admin.offsetsSince(topic, timeMs)
+  }
+
+  /**
+   * @throws TidemarkError as {@link KafkaMember.join}; later failures go to the handler `failed`
+   */
+  async join(options: JoinOptions): Promise<Member> {
+    const member = new KafkaMember(options, this.#connections(options))
+    this.#members.add(member)
+    await member.join()
+    return member
+  }
+
+  writer(compressionOf?: CompressionOf): KafkaWriter {
+    const brokers = this.#brokers()
+    return new KafkaWriter(brokers, this.#producer(brokers, compressionOf))
+  }
+
+  read(options: ReadOptions): Promise<KafkaReader> {
+    const brokers = this.#brokers()
+    const closed = () => this.#opened.delete(brokers)
+    return KafkaReader.open(options, { admin: this.#admin, brokers, closed })
+  }
+
+  follow({ topic, from, unreadable }: FollowOptions): Promise<Followed> {
+    const where = { from: { offsets: from }, until: 'closed' } as const
+    return this.read({ topic, ...where, unreadable })
+  }
+
+  /** Leaves every group, and closes the connections with pending requests; takes at most 10 s. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#members].map((member) => member.leave()))
+    this.#admin.close()
+    for (const brokers of this.#opened) brokers.close()
+    this.#login?.close()
+  }
+
+  #transactionalId(group: string, guarantee: Guarantee = 'exactly-once'): string | null {
+    return guarantee === 'exactly-once' ? transactionalIdOf(group, this.#name) : null
+  }
+
+  #connections(options: JoinOptions): Connections {
+    const { handlers } = options
+    const quick = this.#brokers((ms) => handlers.throttled(ms, 'writing'))
+    const waiting = this.#brokers((ms) => handlers.throttled(ms, 'reading'))
+    const producer = this.#producer(quick, options.compressionOf)
+    const transactionalId = this.#transactionalId(options.group, options.guarantee)
+    return {
+      admin: this.#admin,
+      waiting,
+      quick,
+      producer,
+      transactionalId,
+      staleMembers: this.#staleMembers,
+      defaultName: this.#defaultName,
+      sessionTimeoutMs: this.#sessionTimeoutMs,
+      nextEpoch: () => this.#nextEpoch++,
+      left: (member) => {
+        this.#members.delete(member)
+        for (const brokers of [quick, waiting]) this.#opened.delete(brokers)
+      },
+    }
+  }
+
+  #producer(brokers: Brokers, compressionOf?: CompressionOf): Producer {
+    return new Producer(brokers, (names) => this.describeTopics(names), compressionOf)
+  }
+
+  #brokers(throttled: (ms: number) => void = () => {}): Brokers {
+    const { text } = this.#defaultName
+    const config = text === null ? this.#config : { ...this.#config, clientId: text }
+    const brokers = new Brokers(config, { login: this.#proof, throttled })
+    this.#opened.add(brokers)
+    return brokers
+  }
+}
