@@ -69,8 +69,8 @@ export {
   text,
 } from './topology/source.ts'
 export {
+  type KeyedRows,
   type OwnRows,
-  type RedisRows,
   redis,
   type Store,
   type StoreOptions,

@@ -34,7 +34,7 @@ export function advise(): Command {
 }
 
 const CHOICES = {
-  ...({ values: 'json', redis: 'later', latencyBudget: 'none' } as const),
+  ...({ values: 'json', systems: 'later', latencyBudget: 'none' } as const),
   sourceOf: (store: StoreDefinition) => new GivenSource(store, []),
 }
 

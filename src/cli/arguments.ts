@@ -2,7 +2,7 @@ import { InvalidArgumentError, Option } from 'commander'
 import type { Header } from '../connect/port.ts'
 import { NO_NAME } from '../host/worker-name.ts'
 import { messageOf } from '../kernel/errors.ts'
-import { pairsOf } from '../runtime/setting.ts'
+import { pairsOf } from '../kernel/setting.ts'
 
 /** A parser of numbers. @param what the valid numbers, in words */
 export function numberParser(

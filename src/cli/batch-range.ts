@@ -4,7 +4,7 @@ import { configFault, refuseIfAny, type TidemarkError } from '../kernel/errors.t
 import { toStderr } from '../observe/log.ts'
 import { type LogRange, rangeInWords } from '../runtime/start/bounded-range.ts'
 import type { Definition } from '../topology/definition.ts'
-import { allTopics, outputTopics, redisSinks } from '../topology/graph.ts'
+import { allTopics, outputTopics, systemSinks } from '../topology/graph.ts'
 import { loadTopologies } from './author-files.ts'
 import { chosenServices } from './cluster.ts'
 import { addSettings, readConfig } from './config.ts'
@@ -39,7 +39,7 @@ export function addRangeOptions(command: Command): Command {
     .option('--to <place>', TO, parsePoint, 'latest')
     .option(
       '--into-live',
-      "write to the topology's own topics and to Redis, which have live readers",
+      "write to the topology's own topics and to systems outside, which have live readers",
     )
   // The number of workers is for files: those of a group may be on any machine.
   return addSettings(command, [...RANGE_SETTINGS, 'workers'])
@@ -118,8 +118,9 @@ function liveFaults(
       const hint = `add --topic ${name}=${name}-${group}, or --into-live`
       return configFault(what, flagOf('topic'), hint)
     }),
-    ...[...redisSinks([definition]).keys()].map((name) => {
-      return configFault(`sink "${name}" is in Redis: its ${all}`, '--into-live', 'add --into-live')
+    ...systemSinks(definition).map(({ topic: name }) => {
+      const what = `sink "${name}" is in a system outside: its ${all}`
+      return configFault(what, '--into-live', 'add --into-live')
     }),
   ]
 }

@@ -3,6 +3,7 @@ import { relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
 import { groupStart } from '../connect/group-member.ts'
+import { kafka } from '../connect/kafka/connector.ts'
 import { KafkaRecords } from '../connect/kafka/kafka-records.ts'
 import type { PartitionOffsets, TopicInfo } from '../connect/port.ts'
 import { groupOf } from '../host/host-worker.ts'
@@ -17,7 +18,7 @@ import type { Definition } from '../topology/definition.ts'
 import { isOnlyShadow, scoreStepsOf } from '../topology/graph.ts'
 import { isTrained } from '../topology/models.ts'
 import { endReading, ownFilesOf } from './author-files.ts'
-import { chosenServices, kafkaOptions } from './cluster.ts'
+import { chosenServices } from './cluster.ts'
 import { addSettings, readConfig } from './config.ts'
 import { calledFunctions, evaluators, prepareFiles, summaryOf, variantLines } from './prepared.ts'
 import { grouped, plural, sayNotes, table, write } from './print.ts'
@@ -39,7 +40,7 @@ export function check(): Command {
     .action(async (files: string[], flags: Record<string, unknown>) => {
       const config = readConfig(SETTINGS, flags)
       const isConnected = flags['connect'] === true
-      const later = { registry: 'later', redis: 'later' } as const
+      const later = { registry: 'later', systems: 'later' } as const
       const services = isConnected ? chosenServices(config) : later
       const prepared = await prepareFiles(files, workerOptions(config), services)
       try {
@@ -71,7 +72,7 @@ async function checkConnected(prepared: Prepared, config: CheckConfig): Promise<
   const group = groupOf(config.group, prepared)
   const brokers = config.brokers.join(',')
   const named = workerName === null || workerName === NO_NAME ? {} : { workerName }
-  const records = new KafkaRecords({ ...kafkaOptions(config), ...named })
+  const records = new KafkaRecords({ ...kafka.optionsOf(config), ...named })
   try {
     const definitions = prepared.topologies.map((t) => t.definition)
     const found = await checkCluster({ records, definitions, group, guarantee, brokers })
@@ -83,13 +84,19 @@ async function checkConnected(prepared: Prepared, config: CheckConfig): Promise<
     refuseIfAny(faults)
     const schemas = await findSchemas(prepared.topologies)
     const silent: string[] = []
-    await prepared.redis?.connect((reason) => silent.push(`no answer of Redis: ${reason}`))
+    const answering: string[] = []
+    for (const system of prepared.systems ?? []) {
+      const reasons: string[] = []
+      await system.connect((reason) => reasons.push(`no answer of ${system.label}: ${reason}`))
+      silent.push(...reasons)
+      if (reasons.length === 0) answering.push(`✓ ${system.label} ${system.address}`)
+    }
     await writeLines([
       `✓ brokers ${brokers}, all required rights granted`,
       ...[...topics.values()].map((topic) => `✓ topic ${inWords(topic)}`),
       ...found.toMake.map(({ name }) => `✓ topic ${name}  is made by the first worker`),
       ...schemas.map((schema) => `✓ schema ${placeOf(schema)}`),
-      ...(prepared.redis && silent.length === 0 ? [`✓ Redis ${config.redis.join(',')}`] : []),
+      ...answering,
       `✓ group ${group}  ${progress(partitionOffsets)}`,
     ])
     const variants = findVariants(prepared, partitionOffsets).map(({ note }) => note)

@@ -1,10 +1,11 @@
 import { Command, InvalidArgumentError } from 'commander'
+import { kafka } from '../connect/kafka/connector.ts'
 import { KafkaRecords } from '../connect/kafka/kafka-records.ts'
 import type { KafkaReader, ReadStart } from '../connect/kafka/reader.ts'
 import type { ShowValue } from '../formats/registry/shown-values.ts'
 import type { AgreementResult, HistogramBin } from '../scoring/agreement.ts'
 import { numberParser, parseCount } from './arguments.ts'
-import { kafkaOptions } from './cluster.ts'
+
 import { ComparedTopic } from './compare/compared-topic.ts'
 import { inStep, type ModelPair, Pairs, type Side } from './compare/pairs.ts'
 import { addSettings, readConfig } from './config.ts'
@@ -67,7 +68,7 @@ export function compare(): Command {
       }
       const pairs = new Pairs({ mostPending, threshold, withByClock: byClock })
       const comparison = { topics, pairs }
-      const records = new KafkaRecords(kafkaOptions(config))
+      const records = new KafkaRecords(kafka.optionsOf(config))
       try {
         const show = await openShower(config)
         const open = (topic: string) => records.read({ topic, from, until: 'end' })

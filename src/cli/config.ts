@@ -2,11 +2,11 @@ import { existsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { type Command, Option } from 'commander'
 import { configFault, messageOf, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
-import type { RawSetting, Setting } from '../runtime/setting.ts'
+import type { RawSetting, Setting } from '../kernel/setting.ts'
+import { textOfFile } from '../kernel/setting.ts'
 import { contradictions } from './contradictions.ts'
 import { type Environment, linksOfKubernetes, unknownVariables, VARIABLES } from './environment.ts'
 import { sayNotes } from './print.ts'
-import { textOfFile } from './setting-parsers.ts'
 import {
   type Config,
   flagOf,

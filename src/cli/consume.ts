@@ -1,9 +1,10 @@
 import { Command, InvalidArgumentError } from 'commander'
+import { kafka } from '../connect/kafka/connector.ts'
 import { KafkaRecords } from '../connect/kafka/kafka-records.ts'
 import type { Chunk, LogPoint, LogRecord } from '../connect/port.ts'
 import type { ShowValue } from '../formats/registry/shown-values.ts'
 import { parseCount } from './arguments.ts'
-import { type ClusterConfig, kafkaOptions, openRegistry } from './cluster.ts'
+import { type ClusterConfig, openRegistry } from './cluster.ts'
 import { addSettings, readConfig } from './config.ts'
 import { untilSignal } from './exit.ts'
 import { bytesAsJson, plural, readerGone, say, write } from './print.ts'
@@ -41,7 +42,7 @@ export function consume(): Command {
     )
     .action(async (flags: Flags) => {
       const config = readConfig(CLUSTER_SETTINGS, flags)
-      const records = new KafkaRecords(kafkaOptions(config))
+      const records = new KafkaRecords(kafka.optionsOf(config))
       try {
         say(plural(await copy(records, flags, await openShower(config)), 'record'))
       } finally {

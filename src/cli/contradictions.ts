@@ -1,17 +1,12 @@
-import { signerFaults } from '../connect/kafka/client/options.ts'
+import { type KafkaSasl, signerFaults } from '../connect/kafka/client/options.ts'
+import type { Connector } from '../connect/system.ts'
+import { connectors } from '../connect/table.ts'
 import { configFault, type TidemarkError } from '../kernel/errors.ts'
 import { isLoopback } from '../kernel/node.ts'
 import { TLS_FILES, tlsFileFaults } from '../kernel/tls.ts'
 import { isWorkerName } from '../runtime/config.ts'
 import { numberedName } from './arguments.ts'
-import {
-  flagOf,
-  type SaslMechanism,
-  SETTINGS,
-  type SettingName,
-  type Values,
-  variableOf,
-} from './settings.ts'
+import { flagOf, SETTINGS, type SettingName, type Values, variableOf } from './settings.ts'
 
 type Named = Readonly<Partial<Record<SettingName, string>>>
 
@@ -43,7 +38,7 @@ const SCRAM: Login = {
   needs: { saslUsername: 'SASL needs a user name', saslPassword: 'SASL needs a password' },
   secret: null,
 }
-const LOGINS: Readonly<Record<SaslMechanism, Login>> = {
+const LOGINS: Readonly<Record<KafkaSasl['mechanism'], Login>> = {
   'scram-sha-512': SCRAM,
   'scram-sha-256': SCRAM,
   plain: { ...SCRAM, secret: 'password' },
@@ -113,7 +108,7 @@ function missing(values: Values, needs: Named): TidemarkError[] {
   })
 }
 
-function strayFaults(values: Values, mechanism: SaslMechanism | null): TidemarkError[] {
+function strayFaults(values: Values, mechanism: KafkaSasl['mechanism'] | null): TidemarkError[] {
   const all = { ...OF_PASSWORD, ...OF_TOKEN, ...LOGINS['aws-msk-iam'].takes }
   const taken = mechanism === null ? {} : LOGINS[mechanism].takes
   const stray = setIn(values, all).filter(([name]) => !(name in taken))
@@ -139,7 +134,11 @@ const TLS_HINTS: Readonly<Record<string, (values: Values) => string | null>> = {
   tls: ({ tls }) => (tls === false ? 'add --tls' : null),
   saslToken: ({ saslTokenUrl: url }) => (url?.startsWith('http:') ? 'write https://' : null),
   registry: ({ registry: url }) => (url?.startsWith('http:') ? 'write https://' : null),
-  redis: ({ redis }) => (redis?.some((url) => /^redis:/i.test(url)) ? 'write rediss://' : null),
+  ...Object.fromEntries([...connectors].map(([name, connector]) => [name, plainHintOf(connector)])),
+}
+
+function plainHintOf(connector: Connector) {
+  return (values: Values) => connector.plainHint(connector.optionsOf(values))
 }
 
 function tlsFaults(values: Values): TidemarkError[] {

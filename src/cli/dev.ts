@@ -54,7 +54,7 @@ export function dev(): Command {
     )
     .option(
       '--store <name=file>',
-      'rows of a store, one per line: KEY<TAB>JSON; repeatable (default: one in Redis is empty, another is asked itself)',
+      'rows of a store, one per line: KEY<TAB>JSON; repeatable (default: one in a system outside is empty, another is asked itself)',
       addPair,
     )
     .addOption(partitionsOption())
@@ -78,10 +78,10 @@ async function start(command: Command, file: string, flags: Flags): Promise<void
   const rows = await storeRows(flags.store ?? new Map())
   const prepared = await prepareFiles([file], workerOptions(config), {
     values: 'json',
-    redis: 'later',
+    systems: 'later',
     sourceOf: (store) => {
       const given = rows.get(store.name)
-      const isGiven = given !== undefined || 'redis' in store.from
+      const isGiven = given !== undefined || 'connector' in store.from
       return isGiven ? new GivenSource(store, given ?? []) : null
     },
   })
@@ -90,7 +90,7 @@ async function start(command: Command, file: string, flags: Flags): Promise<void
     say(summaryOf(topology))
     sayNotes(prepared.notes)
     const { stores } = topology.definition
-    const givable = stores.filter(({ name, from }) => 'redis' in from || rows.has(name))
+    const givable = stores.filter(({ name, from }) => 'connector' in from || rows.has(name))
     checkRows('table', tablesInTopics(topology.definition), flags.table ?? new Map())
     checkRows('store', givable, rows)
     await score(prepared, input ?? process.stdin, flags)

@@ -14,7 +14,7 @@ import type { Observer, Outcomes } from '../runtime/events.ts'
 import { addOutcomes, NO_OUTCOMES } from '../runtime/output/outcomes.ts'
 import { startWorker, type Worker, type WorkerOptions } from '../runtime/worker.ts'
 import type { Definition, SourceDefinition, TableDefinition } from '../topology/definition.ts'
-import { allTopics, redisSinks } from '../topology/graph.ts'
+import { allTopics, withSinksInTopics } from '../topology/graph.ts'
 import { untilSignal } from './exit.ts'
 import { grouped, plural, readerGone, say, sayShare } from './print.ts'
 
@@ -22,8 +22,7 @@ import { grouped, plural, readerGone, say, sayShare } from './print.ts'
 
 export function embeddedRecords(definition: Definition, partitions: number): MemoryRecords {
   const records = new MemoryRecords()
-  const sinks = redisSinks([definition]).keys()
-  for (const topic of [...allTopics(definition), ...sinks]) {
+  for (const topic of allTopics(withSinksInTopics(definition))) {
     records.createTopic(topic, { partitions })
   }
   return records
@@ -50,8 +49,8 @@ export async function workEmbedded(
     await publish(commit)
     await member.commit({ ...commit, outputs: [], deadLetters: [] })
   })
-  const send = (outputs: NewRecords) => publish({ outputs, deadLetters: [], nextOffsets: [] })
-  const records = { ...committing, writer: () => ({ send, close: async () => {} }) }
+  const write = (outputs: NewRecords) => publish({ outputs, deadLetters: [], nextOffsets: [] })
+  const records = { ...committing, writer: () => ({ write, close: async () => {} }) }
   const ended = untilSignal(readerGone)
   const worker = startWorker({ ...options, records })
   try {

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream'
 import { Command, Option } from 'commander'
 import { type Line, linesOf, openInput, splitKey } from '../connect/files/lines.ts'
+import { kafka } from '../connect/kafka/connector.ts'
 import { KafkaRecords } from '../connect/kafka/kafka-records.ts'
 import type { Header, NewRecord } from '../connect/port.ts'
 import type { EncodeJson } from '../formats/registry/outputs.ts'
@@ -8,7 +9,7 @@ import { configFault, TidemarkError } from '../kernel/errors.ts'
 import { isoTimeMs } from '../kernel/iso-time.ts'
 import { jsonObject } from '../kernel/json.ts'
 import { headerOption, numberParser, valueAt } from './arguments.ts'
-import { type ClusterConfig, kafkaOptions, openRegistry } from './cluster.ts'
+import { type ClusterConfig, openRegistry } from './cluster.ts'
 import { addSettings, readConfig } from './config.ts'
 import { untilSignal } from './exit.ts'
 import { ReplayPace } from './pace.ts'
@@ -80,7 +81,7 @@ async function start(command: Command, file: string, flags: Flags): Promise<void
   }
   const encode = flags.asIs === true ? null : await encoderOf(config, flags)
   const input = await openInput(file)
-  const records = new KafkaRecords(kafkaOptions(config))
+  const records = new KafkaRecords(kafka.optionsOf(config))
   const writer = records.writer()
   const pace = new ReplayPace(speed)
   let sent = 0
@@ -95,7 +96,7 @@ async function start(command: Command, file: string, flags: Flags): Promise<void
         isTold = true
         sayOnOwnLine(noteLine(WITHOUT_KEY))
       }
-      await writer.send(batch)
+      await writer.write(batch)
       sent += batch.length
     }
   } finally {

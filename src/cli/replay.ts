@@ -1,7 +1,8 @@
 import { Command } from 'commander'
+import { kafka } from '../connect/kafka/connector.ts'
 import { KafkaRecords } from '../connect/kafka/kafka-records.ts'
 import type { ReadStart } from '../connect/kafka/reader.ts'
-import type { NewRecord, Records } from '../connect/port.ts'
+import type { NewRecord, RecordSink, Records } from '../connect/port.ts'
 import { groupOf } from '../host/host-worker.ts'
 import { configFault, TidemarkError } from '../kernel/errors.ts'
 import type { WorkerConfig } from '../runtime/config.ts'
@@ -9,14 +10,19 @@ import type { Prepared, PreparedTopology } from '../runtime/prepared.ts'
 import { findSchemas } from '../runtime/start/formats.ts'
 import { startWorker } from '../runtime/worker.ts'
 import { sinkStepsOf } from '../topology/graph.ts'
-import { chosenServices, kafkaOptions } from './cluster.ts'
+import { chosenServices } from './cluster.ts'
 import { addSettings, readConfig } from './config.ts'
 import { FROM, parsePoint } from './consume.ts'
 import { prepareFiles } from './prepared.ts'
 import { say, write } from './print.ts'
 import { showProgress } from './progress.ts'
 import { ModelChange } from './replay/model-change.ts'
-import { ReplayFeed, type ReplayOptions, replayedRecords } from './replay/replayed-records.ts'
+import {
+  NOWHERE,
+  ReplayFeed,
+  type ReplayOptions,
+  replayedRecords,
+} from './replay/replayed-records.ts'
 import { readTableLogs, TablePositions } from './replay/table-positions.ts'
 import { Verification } from './replay/verification.ts'
 import { type ReplayRange, type Written, WrittenOutputs } from './replay/written-outputs.ts'
@@ -64,7 +70,7 @@ async function start(file: string, flags: Flags): Promise<void> {
   const services = { ...chosenServices(config), latencyBudget: 'none' } as const
   const options = workerOptions(config)
   const prepared = await prepareFiles([file], options, services)
-  const records = new KafkaRecords(kafkaOptions(config))
+  const records = new KafkaRecords(kafka.optionsOf(config))
   try {
     const group = groupOf(config.group, prepared)
     const [topology] = prepared.topologies as [PreparedTopology]
@@ -125,7 +131,7 @@ export async function workAgain(
   records: Records,
   { prepared, group, options, outputs, positions, comparison }: Work,
 ): Promise<void> {
-  outputs.descriptions = await records.describeTopics(outputs.topics)
+  outputs.descriptions = await records.topics.describe(outputs.topics)
   const made = (record: NewRecord) => {
     const cause = outputs.causeOf(record.topic, record.headers)
     if (cause === null) return
@@ -148,7 +154,7 @@ export async function workAgain(
   }
 }
 
-/** Writes neither into Redis nor into stores, and scores for no shadow. */
+/** Writes into no system outside, and scores for no shadow. */
 function withoutWrites(prepared: Prepared): Prepared {
   const topologies = prepared.topologies.map((topology) => {
     const stores = topology.stores.map(({ definition, source }) => {
@@ -157,9 +163,10 @@ function withoutWrites(prepared: Prepared): Prepared {
     })
     return { ...topology, stores, shadows: [] }
   })
-  const { redis } = prepared
-  const read = redis ? { connect: redis.connect.bind(redis), keepNewest: async () => {} } : null
-  return { ...prepared, topologies, redis: read }
+  const sinks = [...(prepared.sinks ?? [])].map(([name, sink]): [string, RecordSink] => {
+    return [name, { keyFault: (key) => sink.keyFault?.(key) ?? null, ...NOWHERE }]
+  })
+  return { ...prepared, topologies, sinks: new Map(sinks) }
 }
 
 /** Otherwise the worker would register them. */
@@ -172,7 +179,7 @@ async function checkSchemas(topology: PreparedTopology): Promise<void> {
 }
 
 function chosenSinks({ definition }: PreparedTopology, given: Flags['verify'] = true) {
-  const all = sinkStepsOf(definition.then).filter(({ redis }) => redis === undefined)
+  const all = sinkStepsOf(definition.then).filter(({ system }) => system === undefined)
   const named = given === true ? [] : given
   const chosen = all.filter(({ name, topic }) => named.includes(name) || named.includes(topic))
   if (chosen.length >= named.length) return named.length === 0 ? all : chosen
@@ -186,7 +193,7 @@ async function rangesOf(records: KafkaRecords, bounds: Bounds): Promise<ReplayRa
   const { topic, group, from, to } = bounds
   const begins = await offsetsAt(records, topic, from)
   const ends = await offsetsAt(records, topic, to)
-  const offsets = await records.partitionOffsets(group, topic)
+  const offsets = await records.offsets(group, topic)
   const ranges = offsets.map(({ partition, committed, lowOffset }) => {
     const end = Math.min(committed?.nextOffset ?? 0, ends.get(partition) ?? 0)
     return { partition, from: begins.get(partition) ?? 0, to: end, lowOffset }

@@ -1,4 +1,5 @@
 import { getHeapStatistics, setFlagsFromString } from 'node:v8'
+import { kafka } from '../connect/kafka/connector.ts'
 import { groupOf, type Hosted, hostWorker } from '../host/host-worker.ts'
 import { NO_NAME } from '../host/worker-name.ts'
 import { faultsOf } from '../kernel/errors.ts'
@@ -16,7 +17,7 @@ import { type Prepared, scorersOf } from '../runtime/prepared.ts'
 import { type LogRange, rangeInWords } from '../runtime/start/bounded-range.ts'
 import { type Scorer, shownEvaluator, shownSize } from '../scoring/scorer.ts'
 import { readinessOf } from '../serve/health.ts'
-import { chosenServices, kafkaOptions } from './cluster.ts'
+import { chosenServices } from './cluster.ts'
 import { isInContainer } from './environment.ts'
 import { failWith } from './exit.ts'
 import { prepareFiles, summaryOf, variantLines } from './prepared.ts'
@@ -60,7 +61,7 @@ export async function workHere(
     ...(bounded && { range: bounded.range }),
     options: {
       ...workerOptions(config),
-      ...kafkaOptions(config),
+      ...kafka.optionsOf(config),
       log,
       ...(http && { http }),
       ...(predict && { predict }),
@@ -160,7 +161,7 @@ async function prepareAndWork(parent: ParentLink): Promise<void> {
     prepared,
     options: {
       ...options,
-      ...kafkaOptions(config),
+      ...kafka.optionsOf(config),
       maxStateBytes: options.maxStateBytes ?? limitsOfMachine(of).maxBytes,
       log: processLog(config, { stderr, worker }),
       ...(predict && { predict }),

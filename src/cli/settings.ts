@@ -1,55 +1,32 @@
 import { availableParallelism } from 'node:os'
-import { type KafkaSasl, MECHANISMS } from '../connect/kafka/client/options.ts'
-import { faultOfTokenUrl } from '../connect/kafka/client/token-providers.ts'
-import type { LogFormat } from '../observe/log.ts'
-import {
-  SETTING_NAMES,
-  WORKER_OPTIONS,
-  WORKER_SETTINGS,
-  type WorkerConfig,
-} from '../runtime/config.ts'
+import { kafka } from '../connect/kafka/connector.ts'
+import { SYSTEM_SETTINGS } from '../connect/table.ts'
 import {
   integer,
   oneOf,
   optional,
   orWord,
   type Setting,
-  SWITCH,
   setting,
   TEXT,
-  textWithout,
-  under,
-} from '../runtime/setting.ts'
-import {
-  faultOfRegistryUrl,
-  readableFile,
-  redisUrls,
-  saslExtensions,
   textOf,
-} from './setting-parsers.ts'
+  under,
+} from '../kernel/setting.ts'
+import type { LogFormat } from '../observe/log.ts'
+import { REGISTRY_SETTINGS } from '../registry/settings.ts'
+import {
+  SETTING_NAMES,
+  WORKER_OPTIONS,
+  WORKER_SETTINGS,
+  type WorkerConfig,
+} from '../runtime/config.ts'
 
 // The settings of the commands: those of a worker, and what only a process has. Each one's flag,
 // environment variable, key in the config file and help text follow from its name here: `httpPort`
 // is `--http-port`, `TIDEMARK_HTTP_PORT` and `"httpPort"`.
 
-export type SaslMechanism = KafkaSasl['mechanism']
 type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
-function pemFile(about: string, more: Pick<Setting<string>, 'fallbackText'> = {}) {
-  return optional('<file>', `${about} (PEM)`, { kind: { parse: textOf }, ...more })
-}
-
-function secret(value: string, about: string) {
-  return optional(value, about, { environmentOnly: true })
-}
-
-function secretFile(what: string, variable: string) {
-  const about = `file with the ${what}; takes precedence over ${variable}`
-  return optional('<file>', about, { kind: { parse: (raw) => textOf(raw).trimEnd() } })
-}
-
-const NODES_OWN = { fallbackText: 'those that Node trusts' }
-const NONE = { fallbackText: 'none' }
 const ADDRESS = { value: '<address>', fallback: '127.0.0.1', kind: TEXT }
 
 const WORKERS = under(WORKER_SETTINGS.brokers.heading, {
@@ -100,88 +77,10 @@ const REQUESTS = under('Requests', {
     { fallbackText: 'the address itself, with the name of this host for 0.0.0.0' },
   ),
 })
-const LOGIN = under('TLS and login', {
-  tls: setting<boolean>({
-    value: null,
-    about: 'connect to the brokers with TLS',
-    fallback: false,
-    kind: SWITCH,
-  }),
-  tlsCa: pemFile("CA certificates to verify the brokers' certificates with", NODES_OWN),
-  tlsCert: pemFile('client certificate, if the brokers require one'),
-  tlsKey: pemFile('private key of the client certificate'),
-  saslMechanism: optional<SaslMechanism>(
-    '<name>',
-    'SASL mechanism: scram-sha-256 or scram-sha-512, or with TLS plain, oauthbearer or aws-msk-iam',
-    { fallbackText: 'no authentication', kind: oneOf(MECHANISMS) },
-  ),
-  saslUsername: optional('<name>', 'user name for SASL'),
-  saslPassword: secret('<password>', 'password for SASL'),
-  saslPasswordFile: secretFile('password for SASL', 'TIDEMARK_SASL_PASSWORD'),
-  saslTokenUrl: optional(
-    '<url>',
-    'token endpoint of the identity provider that gives access tokens for oauthbearer',
-    { ...NONE, kind: textWithout(faultOfTokenUrl) },
-  ),
-  saslTokenCa: pemFile(
-    "CA certificates to verify the token endpoint's certificate with",
-    NODES_OWN,
-  ),
-  saslClientId: optional('<id>', 'client id at the token endpoint'),
-  saslClientSecret: secret('<secret>', 'client secret at the token endpoint'),
-  saslClientSecretFile: secretFile('client secret', 'TIDEMARK_SASL_CLIENT_SECRET'),
-  saslScope: optional('<scope>', 'scope to request at the token endpoint', {
-    fallbackText: "the provider's own default",
-  }),
-  saslTokenFile: optional(
-    '<file>',
-    'file with an access token for oauthbearer, read at each authentication',
-    { kind: { parse: readableFile } },
-  ),
-  saslExtension: setting<ReadonlyMap<string, string>>({
-    value: '<name=value>',
-    about: 'SASL extension to send with the access token; repeatable',
-    fallback: new Map(),
-    ...NONE,
-    many: true,
-    kind: { parse: saslExtensions },
-  }),
-  awsRegion: optional('<region>', 'region of the Amazon MSK cluster, for aws-msk-iam', NONE),
-})
-const REGISTRY = under('Schema registry', {
-  registry: optional(
-    '<url>',
-    "schema registry with Confluent's API, for topologies whose values have schemas in one",
-    { ...NONE, kind: textWithout(faultOfRegistryUrl) },
-  ),
-  registryUsername: optional('<name>', 'user name for the schema registry'),
-  registryPassword: secret('<password>', 'password for the schema registry'),
-  registryPasswordFile: secretFile(
-    'password for the schema registry',
-    'TIDEMARK_REGISTRY_PASSWORD',
-  ),
-  registryCa: pemFile(
-    "CA certificates to verify the schema registry's certificate with",
-    NODES_OWN,
-  ),
-})
-const REDIS = under('Redis', {
-  redis: setting<readonly string[]>({
-    value: '<url,…>',
-    about:
-      'Redis, for stores whose rows are in it: redis://host:6379, with TLS rediss://, with a user redis://user@host:6379; some nodes of a cluster',
-    fallback: [],
-    ...NONE,
-    many: true,
-    kind: { parse: redisUrls },
-  }),
-  redisPassword: secret('<password>', 'password for Redis'),
-  redisPasswordFile: secretFile('password for Redis', 'TIDEMARK_REDIS_PASSWORD'),
-  redisCa: pemFile("CA certificates to verify Redis' certificate with", NODES_OWN),
-  redisCert: pemFile('client certificate, if Redis requires one'),
-  redisKey: pemFile('private key of the client certificate'),
-})
-const OWN = { ...WORKERS, ...HTTP_AND_LOG, ...REQUESTS, ...LOGIN, ...REGISTRY, ...REDIS }
+const OWN = {
+  ...{ ...WORKERS, ...HTTP_AND_LOG, ...REQUESTS, ...kafka.settings, ...REGISTRY_SETTINGS },
+  ...SYSTEM_SETTINGS,
+}
 
 type OfWorker = {
   readonly [K in keyof WorkerConfig as (typeof SETTING_NAMES)[K]]: WorkerConfig[K]
@@ -210,7 +109,7 @@ export const PREPARE_SETTINGS = [
 ] as const
 export const CLUSTER_SETTINGS = [
   'brokers',
-  ...namesOf({ ...LOGIN, ...REGISTRY, ...REDIS }),
+  ...namesOf({ ...kafka.settings, ...REGISTRY_SETTINGS, ...SYSTEM_SETTINGS }),
 ] as const
 export const SERVE_SETTINGS = [
   'predictPort',

@@ -8,25 +8,23 @@ export function committingThrough(
   records: Records,
   through: (commit: Commit, member: Member) => Promise<void>,
 ): Records {
+  const { source, topics } = records
   return {
-    missingRights: (needs) => records.missingRights(needs),
-    describeTopics: (names) => records.describeTopics(names),
-    createTopics: (topics) => records.createTopics(topics),
-    readAll: (partition) => records.readAll(partition),
-    partitionOffsets: (group, topic) => records.partitionOffsets(group, topic),
-    offsetsSince: (topic, timeMs) => records.offsetsSince(topic, timeMs),
-    join: async (options) => {
-      const member = await records.join(options)
-      return {
-        commit: (commit) => through(commit, member),
-        pause: (partition) => member.pause(partition),
-        resume: (partition) => member.resume(partition),
-        isCountedOn: () => member.isCountedOn(),
-        stopFetching: () => member.stopFetching(),
-        leave: () => member.leave(),
-      }
+    topics,
+    source: {
+      offsets: (group, topic) => source.offsets(group, topic),
+      join: async (options) => {
+        const member = await source.join(options)
+        return {
+          commit: (commit) => through(commit, member),
+          pause: (partition) => member.pause(partition),
+          resume: (partition) => member.resume(partition),
+          isCountedOn: () => member.isCountedOn(),
+          stopFetching: () => member.stopFetching(),
+          leave: () => member.leave(),
+        }
+      },
     },
-    follow: (options) => records.follow(options),
     writer: (compressionOf) => records.writer(compressionOf),
     close: () => records.close(),
   }

@@ -2,8 +2,8 @@ import type { ByteRoom, Place } from '../kernel/bytes.ts'
 import type { TidemarkError } from '../kernel/errors.ts'
 import type { Compression } from '../kernel/kafka.ts'
 
-// Where records live: one port, and its drivers (kafka/, memory/, files/). One contract test suite is
-// for kafka/ and memory/; files/ has no group, and an end. Offsets are numbers, exact up to 2^53.
+// What systems outside offer: ports, each with a contract suite that runs on every system that has
+// it. Offsets are numbers, exact up to 2^53.
 
 export interface TopicPartition {
   readonly topic: string
@@ -383,17 +383,34 @@ export interface Followed extends AsyncIterable<Chunk> {
   close(): Promise<void>
 }
 
-export interface Writer {
+/** Takes records of one system. */
+export interface RecordSink {
+  /** Why an output cannot have this key; `null`: it can. @default any key is taken */
+  keyFault?(key: Buffer | null): string | null
   /**
-   * Resolves when every record is acknowledged. One at a time.
+   * Resolves when every record is durable. One call at a time. After a failure, or a restart, the
+   * same records may come again.
    * @throws TidemarkError `COMMIT_FAILED`, `COMMIT_TIMED_OUT`, `BROKER_UNAVAILABLE` (some records
-   * may be in the log) · `TOPIC_MISSING`, `TOPIC_LIMITS`, `AUTHENTICATION`, `AUTHORIZATION`
+   * may be durable) · `TOPIC_MISSING`, `TOPIC_LIMITS`, `AUTHENTICATION`, `AUTHORIZATION`
    */
-  send(records: NewRecords): Promise<void>
+  write(records: NewRecords): Promise<void>
   close(): Promise<void>
 }
 
-export interface Records {
+/** Gives records to the members of a group, and keeps the offsets that they commit. */
+export interface Source {
+  /** Resolves once all assigned partitions that have a leader have been handed over. */
+  join(options: JoinOptions): Promise<Member>
+  /**
+   * Returns a group's offsets in the partitions of a topic, in their order; partitions without a
+   * leader are left out.
+   * @throws TidemarkError `BROKER_UNAVAILABLE`, `AUTHENTICATION`, `AUTHORIZATION`, `TOPIC_MISSING`
+   */
+  offsets(group: string, topic: string): Promise<readonly PartitionOffsets[]>
+}
+
+/** The topics of a log, and their records outside of any group. */
+export interface Topics {
   /**
    * Returns an `AUTHORIZATION` error for each missing right that can be told in advance. Changes
    * nothing.
@@ -401,12 +418,12 @@ export interface Records {
    */
   missingRights(needs: Needs): Promise<readonly TidemarkError[]>
   /** @throws TidemarkError `BROKER_UNAVAILABLE`, `AUTHENTICATION`, `AUTHORIZATION` */
-  describeTopics(names: readonly string[]): Promise<ReadonlyMap<string, TopicInfo>>
+  describe(names: readonly string[]): Promise<ReadonlyMap<string, TopicInfo>>
   /**
    * Creates topics; existing ones are left as they are.
    * @throws TidemarkError `BROKER_UNAVAILABLE`, `AUTHENTICATION`, `AUTHORIZATION`, `CONFIG_INVALID`
    */
-  createTopics(topics: readonly NewTopic[]): Promise<void>
+  create(topics: readonly NewTopic[]): Promise<void>
   /**
    * Returns all committed records of a partition that has few, up to its end at the time of the
    * call. An open transaction before that end is waited for.
@@ -415,26 +432,24 @@ export interface Records {
    */
   readAll(partition: TopicPartition): Promise<readonly LogRecord[]>
   /**
-   * Returns a group's offsets in the partitions of a topic, in their order; partitions without a
-   * leader are left out.
-   * @throws TidemarkError `BROKER_UNAVAILABLE`, `AUTHENTICATION`, `AUTHORIZATION`, `TOPIC_MISSING`
-   */
-  partitionOffsets(group: string, topic: string): Promise<readonly PartitionOffsets[]>
-  /**
    * Returns by partition name the offset of the first committed record whose timestamp is not
    * before a time, ms since the epoch; −1: there is none. Partitions without a leader are left out.
-   * @throws TidemarkError as {@link partitionOffsets}
+   * @throws TidemarkError as {@link Source.offsets}
    */
   offsetsSince(topic: string, timeMs: number): Promise<ReadonlyMap<string, number>>
-  /** Resolves once all assigned partitions that have a leader have been handed over. */
-  join(options: JoinOptions): Promise<Member>
   /**
    * Reads a topic outside of any group, committed records only. The iteration throws
    * `OFFSET_OUT_OF_RANGE` when records were deleted before they were read.
    * @throws TidemarkError `BROKER_UNAVAILABLE`, `AUTHENTICATION`, `AUTHORIZATION`, `TOPIC_MISSING`
    */
   follow(options: FollowOptions): Promise<Followed>
-  /** The caller closes the writer. It connects when first used. */
-  writer(compressionOf?: CompressionOf): Writer
+}
+
+/** The ports that a worker works with. */
+export interface Records {
+  readonly source: Source
+  readonly topics: Topics
+  /** Opens a sink beside the commits, which the caller closes. It connects when first used. */
+  writer(compressionOf?: CompressionOf): RecordSink
   close(): Promise<void>
 }

@@ -6,7 +6,7 @@ import type {
   StoreDefinition,
   TableDefinition,
 } from '../topology/definition.ts'
-import { outputTopics, redisSinks, sinksOf } from '../topology/graph.ts'
+import { outputTopics, sinksOf, systemSinks } from '../topology/graph.ts'
 import {
   isReservedHeader,
   type KeyMismatch,
@@ -101,12 +101,13 @@ function checkTopics(definition: Definition, report: ReportFault): void {
   for (const topic of topics) {
     if (!NAME.test(topic)) report(topic, `topic "${topic}" must match ${NAME}`)
   }
+  const outside = new Set(systemSinks(definition).map(({ topic }) => topic))
   for (const { topic, name } of sinksOf(definition.then)) {
     if (topic === source.topic) {
       report(name, `sink "${topic}" is the source: its outputs would come back as events`)
     }
-    if (redisSinks([definition]).has(topic) && outputTopics(definition).includes(topic)) {
-      report(name, `a topic and a sink in Redis are named "${topic}"`)
+    if (outside.has(topic) && outputTopics(definition).includes(topic)) {
+      report(name, `a topic and a sink in another system are named "${topic}"`)
     }
     if (topic === deadLetterTopic) report(name, `sink "${topic}" is the dead-letter topic`)
   }
@@ -164,13 +165,13 @@ function checkStore(store: StoreDefinition, tell: ReportFieldFault): void {
   if (fallback !== null && typeof fallback !== 'object') {
     tell(`fallback must be a row, got ${typeof fallback}`)
   }
-  if (!('redis' in from)) {
+  if (!('connector' in from)) {
     checkFunction('getMany', from.getMany, 'of the keys', tell)
     if (writeBackMs !== null) checkFunction('setMany', from.setMany, 'of the rows', tell)
     return
   }
-  const { key, fields } = from.redis
-  checkFunction('redis key', key, 'of the key', tell)
+  const { key, fields } = from.options
+  checkFunction(`${from.connector} key`, key, 'of the key', tell)
   if (fields === undefined) return
   const areNames = Array.isArray(fields) && fields.every((f) => typeof f === 'string' && f !== '')
   if (!areNames || fields.length === 0) return tell('fields must be names')

@@ -37,7 +37,7 @@ export interface Description {
   /** Its lookup tables. */
   readonly tables: readonly TableDescription[]
   /**
-   * Its stores: name and options, lengths in ms, functions as text; `from` is the key in Redis, or
+   * Its stores: name and options, lengths in ms, functions as text; `from` is the key outside, or
    * `own`. An option that is not set is absent. @default none
    */
   readonly stores?: readonly Readonly<Record<string, unknown>>[]
@@ -109,7 +109,7 @@ export function describe(topology: Definition, print: Print = String): Descripti
 
 function describedStore(store: StoreDefinition, print: Print): Readonly<Record<string, unknown>> {
   const { name, schema: _, from, ...options } = store
-  const where = 'redis' in from ? { ...from.redis, key: print(from.redis.key) } : 'own'
+  const where = 'connector' in from ? { ...from.options, key: print(from.options.key) } : 'own'
   const set = Object.entries(options).filter(
     ([, value]) => value !== null && value !== Number.POSITIVE_INFINITY,
   )

@@ -31,7 +31,10 @@ export async function prepareAndHost(
   options: RunWorkerOptions,
 ): Promise<RunningWorker> {
   refuseIfAny([...optionFaults(options), ...topologyFaults(topologies)])
-  return hostWorker({ prepared: await prepare(topologies, options), options })
+  return hostWorker({
+    prepared: await prepare(topologies, { ...options, systems: options }),
+    options,
+  })
 }
 
 function topologyFaults(topologies: readonly unknown[]): TidemarkError[] {

@@ -1,18 +1,18 @@
 import { type KafkaSasl, type KafkaTls, kafkaFaults } from '../connect/kafka/client/options.ts'
-import type { RedisOptions } from '../connect/redis/redis-client.ts'
+import { connectors, type SystemOptions } from '../connect/table.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import { isLoopback } from '../kernel/node.ts'
+import { integer } from '../kernel/setting.ts'
 import { tlsFileFaults } from '../kernel/tls.ts'
 import type { Log } from '../observe/log.ts'
 import type { Registry } from '../observe/metric-registry.ts'
 import type { RegistryOptions } from '../registry/confluent-registry.ts'
 import { WORKER_SETTINGS, type WorkerConfig, workerConfigFaults } from '../runtime/config.ts'
 import type { Observer } from '../runtime/events.ts'
-import { integer } from '../runtime/setting.ts'
 import type { RequestAddress } from '../serve/request-server.ts'
 
 /** How a worker runs. An option that is left out has the default of `tidemark run`. */
-export interface RunWorkerOptions extends Partial<WorkerConfig> {
+export interface RunWorkerOptions extends Partial<WorkerConfig>, SystemOptions {
   /** Certificates, or `true` for those that Node trusts. @default no TLS */
   readonly tls?: KafkaTls | true
   /**
@@ -26,8 +26,6 @@ export interface RunWorkerOptions extends Partial<WorkerConfig> {
    * @default none
    */
   readonly registry?: RegistryOptions
-  /** Redis, for stores whose rows are in it. @default none */
-  readonly redis?: RedisOptions
   /**
    * Called with what the worker does: at most a few events a chunk, never a payload or a key. An
    * observer that throws does no harm.
@@ -58,8 +56,7 @@ const PORT = integer({ from: 0, to: 65_535 })
 /** Every fault of the options, each a `CONFIG_INVALID` whose `where` is the option. */
 export function optionFaults(options: RunWorkerOptions): TidemarkError[] {
   const { brokers = WORKER_SETTINGS.brokers.fallback, tls, sasl, http, predict } = options
-  const { registry, redis } = options
-  const off = redis?.urls.some((url) => url.startsWith('redis:')) ? 'write rediss://' : null
+  const { registry } = options
   const ports = { 'http.port': http?.port, 'predict.port': predict?.port }
   const faults = Object.entries(ports).flatMap(([where, port]) => {
     const fault = port === undefined ? null : PORT.fault?.(port)
@@ -73,7 +70,10 @@ export function optionFaults(options: RunWorkerOptions): TidemarkError[] {
     ...workerConfigFaults(options),
     ...faults,
     ...tlsFileFaults({ ca: registry?.ca }, () => 'registry.ca'),
-    ...tlsFileFaults(redis ?? {}, (file) => `redis.${file}`, off),
+    ...[...connectors].flatMap(([name, connector]) => {
+      const given = options[name as keyof SystemOptions]
+      return given === undefined ? [] : connector.faults(given as never)
+    }),
     ...(needsToken ? [new TidemarkError('CONFIG_INVALID', what, { where: 'predict.token' })] : []),
   ]
 }

@@ -3,7 +3,7 @@ import type { Code } from '../kernel/errors.ts'
 import type { WatchedModel, WatchedTopology } from '../observe/observer.ts'
 import { type PreparedTopology, scorersOf } from '../runtime/prepared.ts'
 import { type Scorer, versionOf } from '../scoring/scorer.ts'
-import { decisiveStep, outputTopics, redisSinks, scoreStepsOf } from '../topology/graph.ts'
+import { decisiveStep, outputTopics, scoreStepsOf, systemSinks } from '../topology/graph.ts'
 import { REUSE } from '../topology/reuse.ts'
 
 const DECODE: readonly Code[] = [
@@ -21,7 +21,10 @@ export function watchedTopology(prepared: PreparedTopology): WatchedTopology {
   return {
     topology,
     source: source.topic,
-    outputs: [...outputTopics(definition), ...redisSinks([definition]).keys()],
+    outputs: [
+      ...outputTopics(definition),
+      ...systemSinks(definition).map(({ topic: name }) => name),
+    ],
     deadLetterTopic,
     step: decisiveStep(definition),
     late: {

@@ -55,7 +55,7 @@ export class GivenSource implements StoreSource {
 
   constructor({ from }: StoreDefinition, rows: Iterable<readonly [string, unknown]>) {
     this.rows = new Map(rows)
-    this.#fields = ('redis' in from ? from.redis.fields : undefined) ?? []
+    this.#fields = ('connector' in from ? from.options.fields : undefined) ?? []
   }
 
   async getMany(keys: readonly string[]): Promise<readonly StoredRow[]> {

@@ -337,7 +337,7 @@ export class OpenStore {
   /** Computes what is missing of a row. Never rejects. */
   async #compute(key: string, { value, missing }: StoredRow) {
     const { onMiss, from } = this.definition
-    const own = ('redis' in from ? from.redis.fields : undefined) ?? []
+    const own = ('connector' in from ? from.options.fields : undefined) ?? []
     const isPart = typeof value === 'object' && missing.length > 0 && missing.length < own.length
     const fields = isPart ? missing : own
     try {

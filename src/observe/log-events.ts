@@ -184,10 +184,10 @@ function troubles(log: Log): Handlers {
       'the table is not updated until this ends',
       'the table is up to date again',
     ),
-    'redis-failing': trouble(
-      'Redis does not answer: rows of its stores are substitutes, and values for it wait',
-      'Redis answers again',
-    ),
+    'system-failing': ({ system, ...event }) => {
+      const begins = `${system} does not answer: rows of its stores are substitutes, and values for it wait`
+      trouble(begins, `${system} answers again`)(event)
+    },
     'store-failing': trouble(
       'the store does not answer: its rows are substitutes',
       'the store answers again',

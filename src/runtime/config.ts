@@ -3,8 +3,6 @@ import { SESSION_TIMEOUT_MS } from '../connect/kafka/client/options.ts'
 import type { From, Guarantee } from '../connect/port.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import { COMPRESSIONS, type Compression, compressionFault } from '../kernel/kafka.ts'
-import { parseDuration } from '../kernel/time.ts'
-import { maxInFlightBytesOfMachine } from './machine-limits.ts'
 import {
   integer,
   oneOf,
@@ -19,7 +17,9 @@ import {
   single,
   textWithout,
   under,
-} from './setting.ts'
+} from '../kernel/setting.ts'
+import { parseDuration } from '../kernel/time.ts'
+import { maxInFlightBytesOfMachine } from './machine-limits.ts'
 
 /** bytes */
 const MEGABYTE = 1_000_000

@@ -301,8 +301,11 @@ interface RuntimeEvents {
     }
   /** A store has been asked for rows, or did not take those that were written back. */
   'store-asked': StoreLabels & StoreReport
-  /** Redis fails, once for each cause; `reason` is `null` once nothing has failed for a while. */
-  'redis-failing': { readonly reason: string | null }
+  /**
+   * A system outside fails, once for each cause; `reason` is `null` once nothing has failed for a
+   * while.
+   */
+  'system-failing': { readonly system: string; readonly reason: string | null }
   /** A store is not asked for a while; `reason` is `null` once it answers again. */
   'store-failing': StoreLabels & { readonly reason: string | null }
   /** A request was answered; `waiting` others are. */

@@ -1,4 +1,5 @@
-import type { Redis } from '../connect/redis/redis-client.ts'
+import type { RecordSink } from '../connect/port.ts'
+import type { System } from '../connect/system.ts'
 import type { Format, OutputFormat } from '../formats/format.ts'
 import type { KeyedHash } from '../kernel/bytes.ts'
 import type { TidemarkError } from '../kernel/errors.ts'
@@ -16,8 +17,10 @@ export interface Prepared {
   readonly variants: readonly StepVariants[]
   /** For the operator; none of them is an error. */
   readonly notes: readonly string[]
-  /** @default nothing is in Redis */
-  readonly redis?: Pick<Redis, 'connect' | 'keepNewest'> | null
+  /** The systems outside, beside the log. @default none */
+  readonly systems?: readonly System[]
+  /** By the name of sinks outside the log. @default all are in the log */
+  readonly sinks?: ReadonlyMap<string, RecordSink> | undefined
   /** Its tables have it already. */
   readonly hash: KeyedHash
   close(): Promise<void>

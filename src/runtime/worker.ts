@@ -1,12 +1,10 @@
 import type { Records } from '../connect/port.ts'
-import { committingToRedis } from '../connect/redis/redis-sink.ts'
 import { type Clock, unlessAborted, wallClock } from '../kernel/clock.ts'
 import { ConditionVariable } from '../kernel/condition-variable.ts'
 import { messageOf, TidemarkError } from '../kernel/errors.ts'
 import { Lifecycle, type LifecycleTable } from '../kernel/lifecycle.ts'
 import { Backoff, type Random, systemRandom } from '../kernel/random.ts'
 import { Slices } from '../kernel/slices.ts'
-import { redisSinks } from '../topology/graph.ts'
 import { type WorkerConfig, workerConfig } from './config.ts'
 import type { WorkerContext } from './context.ts'
 import type { Observer, RuntimeEvent, WorkerState } from './events.ts'
@@ -92,6 +90,7 @@ export interface WorkerOptions extends Partial<WorkerConfig> {
 interface Shared extends WorkerContext, Omit<WorkerOptions, keyof WorkerContext> {
   readonly config: WorkerConfig
   readonly topologies: readonly PreparedTopology[]
+  readonly sinks: Prepared['sinks']
 }
 
 /** The part of a membership that requests need. */
@@ -103,12 +102,6 @@ export type AskedMember = Pick<
 /** Starts a worker. While no broker answers it keeps trying, in state `unavailable`. */
 export function startWorker(options: WorkerOptions): Worker {
   return new Worker(options)
-}
-
-/** With the sinks of the topologies that are in Redis. */
-function throughRedis({ prepared: { topologies, redis }, records }: WorkerOptions): Records {
-  const sinks = redisSinks(topologies.map(({ definition }) => definition))
-  return redis && sinks.size > 0 ? committingToRedis(records, { redis, sinks }) : records
 }
 
 /** A running worker. */
@@ -144,7 +137,7 @@ export class Worker {
       ...options,
       config: workerConfig(options),
       topologies: prepared.topologies,
-      records: throughRedis(options),
+      sinks: prepared.sinks,
       clock,
       random,
       slices: new Slices(() => clock.elapsedMs()),
@@ -244,7 +237,7 @@ export class Worker {
     const definitions = prepared.topologies.map((t) => t.definition)
     const checking = checkCluster({ records, definitions, group, guarantee, brokers }).then(
       async (found) => {
-        if (found.toMake.length > 0) await records.createTopics(found.toMake)
+        if (found.toMake.length > 0) await records.topics.create(found.toMake)
         await registerSchemas(prepared.topologies)
         await this.#range?.find(records, found, clock.nowMs())
         return found
@@ -257,7 +250,10 @@ export class Worker {
       this.#stopping.abort()
       return null
     }
-    await prepared.redis?.connect((reason) => observer({ type: 'redis-failing', reason }))
+    for (const system of prepared.systems ?? []) {
+      const { label } = system
+      await system.connect((reason) => observer({ type: 'system-failing', system: label, reason }))
+    }
     const settled = await settleVariants(prepared, checked.partitionOffsets)
     const notes = this.#isNoted ? settled : [...checked.notes, ...settled]
     for (const message of notes) observer({ type: 'note', message })
@@ -307,7 +303,7 @@ export class Worker {
       await this.#changed.until(() => isOver() || this.#membership?.isAtEnds === true)
       if (isOver()) return
       try {
-        if (range.isDone(await records.partitionOffsets(group, topic))) this.#stopping.abort()
+        if (range.isDone(await records.source.offsets(group, topic))) this.#stopping.abort()
       } catch (error) {
         const isTemporary = error instanceof TidemarkError && error.action === 'retry'
         if (!isTemporary) this.#membership?.fail(error)

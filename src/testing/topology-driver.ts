@@ -6,7 +6,7 @@ import type { Outcomes } from '../runtime/events.ts'
 import { addOutcomes, NO_OUTCOMES } from '../runtime/output/outcomes.ts'
 import type { Prepared } from '../runtime/prepared.ts'
 import { prepare } from '../runtime/start/prepare.ts'
-import { allTopics, redisSinks } from '../topology/graph.ts'
+import { allTopics, withSinksInTopics } from '../topology/graph.ts'
 import type { CloudEvent } from '../topology/source.ts'
 import type { Topology } from '../topology/stream.ts'
 import { DrivenStore } from './driven-store.ts'
@@ -49,8 +49,8 @@ export interface DriverOptions {
    */
   readonly tables?: Readonly<Record<string, OneOrMore<Input>>>
   /**
-   * Rows of stores, by store name and key, as the schema takes them. A store in Redis has no other
-   * rows; one of the author's functions that is not given here is asked itself.
+   * Rows of stores, by store name and key, as the schema takes them. A store in a system outside has no
+   * other rows; one of the author's functions that is not given here is asked itself.
    * @default none
    */
   readonly stores?: Readonly<Record<string, Readonly<Record<string, unknown>>>>
@@ -99,12 +99,12 @@ export class TopologyDriver<Out, In = unknown> {
     this.#inputs = new InputRecords(topology)
     this.#clock = new VirtualClock(options.startMs ?? START_MS)
     const { stores = {} } = options
-    const driven = topology.stores.filter(({ name, from }) => 'redis' in from || name in stores)
+    const driven = topology.stores.filter(({ name, from }) => 'connector' in from || name in stores)
     const clock = () => this.#clock
     this.#stores = new Map(
       driven.map((store) => [store.name, new DrivenStore(store, stores[store.name] ?? {}, clock)]),
     )
-    for (const topic of [...allTopics(topology), ...redisSinks([topology]).keys()]) {
+    for (const topic of allTopics(withSinksInTopics(topology))) {
       this.#records.createTopic(topic, { partitions: this.#partitions })
     }
     for (const [table, inputs] of Object.entries(options.tables ?? {})) {
@@ -283,7 +283,7 @@ export class TopologyDriver<Out, In = unknown> {
       models: Object.fromEntries(files),
       variants,
       values: 'json',
-      redis: 'later',
+      systems: 'later',
       sourceOf: ({ name }) => this.#stores.get(name)?.source ?? null,
       // A test must not depend on how busy the machine is.
       latencyBudget: 'none',

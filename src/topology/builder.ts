@@ -23,7 +23,7 @@ import type { FileTableOptions, Table, TopicTableOptions } from './lookup.ts'
 import { type GivenScore, givenFaults, scoreFields } from './score-builder.ts'
 import type { ScoreOptions } from './score-options.ts'
 import type { Formatted, SourceOptions } from './source.ts'
-import type { RedisSink, Store, StoreOptions } from './store.ts'
+import type { Store, StoreOptions, SystemSink } from './store.ts'
 import type { InputOf, OutputsOf, Returned, Stream, Topology, TopologyBuilder } from './stream.ts'
 
 /** Options of a topology, for {@link defineTopology}. */
@@ -228,7 +228,7 @@ class Draft implements TopologyBuilder {
       where: (keep: FeatureCondition) => go(this.#add(at, 'where', { op: 'where', keep })),
       map: (to: EventFunction<unknown>) => this.#stream(this.#add(at, 'map', { op: 'map', to })),
       branch: (by: Record<string, FeatureCondition>) => this.#branch(at, by, go),
-      sink: (to: string | RedisSink<string, unknown>, options: SinkFields = {}) => {
+      sink: (to: string | SystemSink<string, unknown>, options: SinkFields = {}) => {
         const fields = sinkFields(to, options)
         const sink = Object.freeze({ topic: fields.topic })
         this.#sinks.set(sink, this.#add(at, fields.topic, fields))
@@ -315,11 +315,12 @@ class Draft implements TopologyBuilder {
 }
 
 function sinkFields(
-  to: string | RedisSink<string, unknown>,
+  to: string | SystemSink<string, unknown>,
   { key = null, ...options }: SinkFields,
 ): Omit<SinkStep, 'name'> {
   if (typeof to === 'string') return { op: 'sink', topic: to, key, ...options }
-  return { op: 'sink', topic: to.name, key: to.key, redis: { ttlMs: to.ttlMs } }
+  const { connector, name, key: keyOf, options: asked } = to
+  return { op: 'sink', topic: name, key: keyOf, system: { connector, options: asked } }
 }
 
 const aggregateKit = fieldMethods()

@@ -6,7 +6,7 @@ import type { ReuseDefinition } from './reuse.ts'
 import type { LatencyBudget, RouteWhen } from './score-options.ts'
 import type { RegisteredFormat } from './sink-format.ts'
 import type { Formatted, KeyMismatch, OnLate, OnTombstone, SourceRecord } from './source.ts'
-import type { OwnRows, RedisRows } from './store.ts'
+import type { KeyedRows, OwnRows } from './store.ts'
 
 // A topology as frozen data, made by an author's builder calls. Its functions take `unknown`
 // events: the builder's types have checked that they fit.
@@ -64,7 +64,7 @@ type TableOrigin =
 export interface StoreDefinition {
   readonly name: string
   readonly schema: StandardSchemaV1
-  readonly from: RedisRows | OwnRows<unknown>
+  readonly from: KeyedRows | OwnRows<unknown>
   readonly freshMs: number
   readonly staleMs: number
   readonly maxEntries: number
@@ -198,10 +198,13 @@ export interface TumblingStep extends StepBase {
 }
 export interface SinkStep extends LastStep {
   readonly op: 'sink'
-  /** Of a sink in Redis, its name. */
+  /** The name of a sink in a system outside. */
   readonly topic: string
-  /** Are its values written to Redis? `ttlMs` `null`: they stay. @default to a topic */
-  readonly redis?: { readonly ttlMs: number | null }
+  /** The system outside that it writes to, and the options for its connector. @default a topic */
+  readonly system?: {
+    readonly connector: string
+    readonly options: Readonly<Record<string, unknown>>
+  }
   /** `null`: the key of the input record, or of the tumbling window. */
   readonly key: EventFunction<string> | null
   readonly format?: RegisteredFormat

@@ -73,14 +73,13 @@ export function sinksOf(then: readonly Step[]): (SinkStep | ShadowSink)[] {
 
 /** The topics that a topology writes, the dead-letter topic last. */
 export function outputTopics({ then, deadLetterTopic }: Definition): string[] {
-  const sinks = sinksOf(then).filter((sink) => !('redis' in sink))
+  const sinks = sinksOf(then).filter((sink) => !('system' in sink))
   return [...new Set(sinks.map(({ topic }) => topic)), deadLetterTopic]
 }
 
-/** By name of the sinks in Redis, how long their values stay, ms; `null`: for ever. */
-export function redisSinks(definitions: readonly Definition[]): Map<string, number | null> {
-  const sinks = definitions.flatMap(({ then }) => sinkStepsOf(then))
-  return new Map(sinks.flatMap(({ topic, redis }) => (redis ? [[topic, redis.ttlMs]] : [])))
+/** The sinks in systems outside. */
+export function systemSinks({ then }: Definition): SinkStep[] {
+  return sinkStepsOf(then).filter(({ system }) => system !== undefined)
 }
 
 /** By topic, the compression that sinks give it. */
@@ -108,7 +107,7 @@ export function withTopics(
 ): Definition {
   const rename = (topic: string) => actual.get(topic) ?? topic
   const renamed = (step: Step): Step => {
-    if (step.op === 'sink') return step.redis ? step : { ...step, topic: rename(step.topic) }
+    if (step.op === 'sink') return step.system ? step : { ...step, topic: rename(step.topic) }
     if (step.op !== 'score') return step
     const shadows = step.shadows.map(({ sink, ...shadow }) => {
       return { ...shadow, sink: sink && { ...sink, topic: rename(sink.topic) } }
@@ -160,11 +159,11 @@ export function withoutLatencyBudgets(definition: Definition): Definition {
   return { ...definition, then: changed(definition.then, patient) }
 }
 
-/** The same topology with topics in place of its sinks in Redis. */
-export function withoutRedisSinks(definition: Definition): Definition {
+/** The same topology with topics in place of its sinks in systems outside. */
+export function withSinksInTopics(definition: Definition): Definition {
   const bare = (step: Step): Step => {
     if (step.op !== 'sink') return step
-    const { redis: _, ...sink } = step
+    const { system: _, ...sink } = step
     return sink
   }
   return { ...definition, then: changed(definition.then, bare) }

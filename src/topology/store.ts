@@ -7,10 +7,10 @@ import type { Table } from './lookup.ts'
 /** A store, for {@link Kind.lookup}. `R`, which only carries a type, is a row. */
 export type Store<R, N extends string = string> = Table<R, N, boolean>
 
-/** Rows in Redis, as {@link redis} says. */
-export interface RedisRows {
-  /** Where they are in Redis. */
-  readonly redis: {
+/** Rows in a system outside, as {@link redis} says. */
+export interface KeyedRows {
+  readonly connector: string
+  readonly options: {
     readonly key: (key: string, field: string) => string
     readonly fields?: readonly string[]
   }
@@ -37,7 +37,7 @@ export interface StoreOptions<S extends StandardSchemaV1> {
   /** Validates each row. Any synchronous Standard Schema. A row that it refuses is missing. */
   readonly schema: S
   /** Where the rows are: `redis({ key })`, or functions that read any other store. */
-  readonly from: NoInfer<RedisRows | OwnRows<StandardSchemaV1.InferInput<S>>>
+  readonly from: NoInfer<KeyedRows | OwnRows<StandardSchemaV1.InferInput<S>>>
   /**
    * How long a row is used without asking again, and that there is none. 0: every batch of events
    * asks. @default 0
@@ -72,11 +72,13 @@ export interface StoreOptions<S extends StandardSchemaV1> {
   readonly fallback?: Part<StandardSchemaV1.InferOutput<S>>
 }
 
-/** A sink in Redis named `N`, for values `V`. */
-export interface RedisSink<N extends string, V> {
+/** A sink in a system outside named `N`, for values `V`, as {@link redis} says. */
+export interface SystemSink<N extends string, V> {
+  readonly connector: string
   readonly name: N
-  readonly key: (value: V) => string
-  readonly ttlMs: number | null
+  /** `null`: the key of the input record, or of the tumbling window. */
+  readonly key: ((value: V) => string) | null
+  readonly options: Readonly<Record<string, unknown>>
 }
 
 /**
@@ -90,7 +92,7 @@ export function redis<V, const N extends string>(o: {
   readonly name: N
   readonly key: (value: V) => string
   readonly ttl?: DurationMs
-}): RedisSink<N, V>
+}): SystemSink<N, V>
 /**
  * Rows of a {@link TopologyBuilder.store} in Redis, whose address a worker has to be told
  * (`--redis`): JSON under a key; with `fields`, the JSON of each field under a key of its own.
@@ -98,7 +100,7 @@ export function redis<V, const N extends string>(o: {
 export function redis<const F extends string = never>(o: {
   readonly fields?: readonly F[]
   readonly key: (key: string, field: F) => string
-}): RedisRows
+}): KeyedRows
 export function redis({
   name,
   key,
@@ -109,7 +111,15 @@ export function redis({
   readonly key: (of: never, field: string) => string
   readonly fields?: readonly string[]
   readonly ttl?: number | null
-}): RedisRows | RedisSink<string, never> {
-  if (name !== undefined) return { name, key: key as (value: never) => string, ttlMs: ttl }
-  return { redis: { key: key as RedisRows['redis']['key'], ...(fields && { fields }) } }
+}): KeyedRows | SystemSink<string, never> {
+  if (name !== undefined) {
+    return {
+      connector: 'redis',
+      name,
+      key: key as (value: never) => string,
+      options: { ttlMs: ttl },
+    }
+  }
+  const options = { key: key as KeyedRows['options']['key'], ...(fields && { fields }) }
+  return { connector: 'redis', options }
 }

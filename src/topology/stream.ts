@@ -19,7 +19,7 @@ import type {
 } from './score-options.ts'
 import type { RegisteredFormat } from './sink-format.ts'
 import type { SourceOptions } from './source.ts'
-import type { RedisSink, Store, StoreOptions } from './store.ts'
+import type { Store, StoreOptions, SystemSink } from './store.ts'
 
 // The calls that an author writes a topology with. Types only; builder.ts turns them into data.
 
@@ -153,7 +153,7 @@ export interface Stream<E, In = unknown> {
    * Writes each event to Redis, as `redis({ name, key, ttl })` says, before the offset is committed.
    * An event without JSON is a dead letter `OUTPUT_INVALID`.
    */
-  sink<const N extends string>(to: RedisSink<N, E>): Sink<N, E, In>
+  sink<const N extends string>(to: SystemSink<N, E>): Sink<N, E, In>
   /**
    * Writes each event to a topic. An event that has no form in the topic's format is a dead letter
    * `OUTPUT_INVALID`; one that the topic does not accept, `OUTPUT_TOO_LARGE` or `OUTPUT_TIMESTAMP`.
@@ -215,7 +215,7 @@ export interface FeatureStream<E, Fs, In = unknown> {
   ): FeatureStream<E, Omit<Fs, X> & Readonly<Record<keyof D, Feature<unknown>>>, In>
 
   /** Writes each event with its features to Redis, as {@link Stream.sink} does. */
-  sink<const N extends string>(to: RedisSink<N, Featured<E, Fs>>): Sink<N, Featured<E, Fs>, In>
+  sink<const N extends string>(to: SystemSink<N, Featured<E, Fs>>): Sink<N, Featured<E, Fs>, In>
   /** Writes each event with its features to a topic, as {@link Stream.sink} does. */
   sink<const T extends string>(
     topic: T,

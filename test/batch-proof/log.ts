@@ -56,7 +56,7 @@ export class Log {
     const send = async () => {
       if (batch[0] === undefined) return
       log.#times.push(batch[0].timestampMs)
-      await writer.send(batch)
+      await writer.write(batch)
       batch = []
     }
     for await (const { isAnswered, ...event } of options.input.events()) {
@@ -158,7 +158,7 @@ export class Log {
   }
 
   async #committed(group: string): Promise<number> {
-    const offsets = await this.#records.partitionOffsets(group, this.#topic)
+    const offsets = await this.#records.offsets(group, this.#topic)
     return offsets.reduce((sum, { committed }) => sum + (committed?.nextOffset ?? 0), 0)
   }
 }

@@ -125,7 +125,7 @@ class CopyBench {
     try {
       while (sent < records) {
         const some = input.next(RECORDS_PER_SEND)
-        await writer.send(some)
+        await writer.write(some)
         sent += some.length
       }
     } finally {
@@ -136,7 +136,7 @@ class CopyBench {
 
   async #create(names: readonly string[]): Promise<void> {
     const { partitions } = this.#flags
-    await this.#records.createTopics(names.map((name) => ({ name, partitions })))
+    await this.#records.create(names.map((name) => ({ name, partitions })))
     this.#topics.push(...names)
   }
 

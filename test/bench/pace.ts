@@ -26,7 +26,7 @@ export async function produceAtPace(
   const sendUntil = async (due: number) => {
     const batch = input.next(due - sent)
     sentMs.fill(performance.now(), sent, due)
-    await writer.send(batch)
+    await writer.write(batch)
     sent = due
   }
   await sendUntil(1)

@@ -20,7 +20,7 @@ export const PROFILE_STAGES: readonly ProfileStage[] = [
   {
     name: 'fetch, decode records',
     files:
-      /^records\/kafka\/(wire\/fetch|fetcher|fetch-buffer|positions|unreadable-partitions|codec\/(fetched-records|record-set|compression|lz4|snappy|zlib)$)|^records\/log-records$/,
+      /^connect\/kafka\/(wire\/fetch|consume\/|group\/positions|codec\/(fetched-records|record-set|compression|lz4|snappy|zlib)$)|^connect\/log-records$/,
   },
   {
     name: 'decode JSON, schema',
@@ -39,17 +39,17 @@ export const PROFILE_STAGES: readonly ProfileStage[] = [
   },
   {
     name: 'encode records',
-    files: /^records\/(kafka\/codec\/encode|written-records)$/,
+    files: /^connect\/(kafka\/codec\/encode|written-records)$/,
   },
   {
     name: 'commit',
     files:
-      /^(runtime\/commit\/|records\/kafka\/(wire\/(produce|groups)|producer|delivery|transactions|committing|group-offsets)$)/,
+      /^(runtime\/commit\/|connect\/kafka\/(wire\/(produce|groups)$|produce\/|group\/(committing|group-offsets)$))/,
   },
   {
     name: 'wire',
     files:
-      /^(records\/kafka\/(?!codec\/)|node_modules\/kafkajs\/|node:net$|node:internal\/stream_base_commons$)/,
+      /^(connect\/kafka\/(?!codec\/)|node_modules\/kafkajs\/|node:net$|node:internal\/stream_base_commons$)/,
   },
   { name: 'metrics, log', files: /^(observe|serve|host)\/|^node_modules\/(prom-client|pino)\// },
   { name: 'tasks, flow', files: /^runtime\// },

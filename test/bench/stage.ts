@@ -126,7 +126,7 @@ async function onBrokers<R>(
   }
   await admin.connect()
   try {
-    await records.createTopics(names.map((name) => ({ name, partitions: PARTITIONS })))
+    await records.create(names.map((name) => ({ name, partitions: PARTITIONS })))
     return await work({ topics, records, committed, startWorker, startContainer, startCopy })
   } finally {
     await (worker as BenchWorker | null)?.stop()

@@ -70,7 +70,7 @@ const table = new LoadedTable(definition, parts)
 const before = megabytes()
 const startMs = performance.now()
 const of = new TopicTable(table, format, {
-  records: { follow: async () => followed() },
+  records: { topics: { follow: async () => followed() } },
   clock: wallClock,
   random: Math.random,
   slices: new Slices(),

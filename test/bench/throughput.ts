@@ -84,7 +84,7 @@ async function produce(
   try {
     while (sent < events) {
       const batch = input.next(Math.min(RECORDS_PER_SEND, events - sent))
-      await writer.send(batch.map((of) => ({ ...of, value: encode(of.value as Buffer) })))
+      await writer.write(batch.map((of) => ({ ...of, value: encode(of.value as Buffer) })))
       sent += batch.length
     }
   } finally {

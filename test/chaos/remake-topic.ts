@@ -90,7 +90,7 @@ async function isFed(
   const records = new KafkaRecords({ brokers, clientId: 'tidemark-soak' })
   const writer = records.writer()
   try {
-    await writer.send(paymentRecords(topic, PAYMENTS).next(PAYMENTS))
+    await writer.write(paymentRecords(topic, PAYMENTS).next(PAYMENTS))
     return true
   } finally {
     await writer.close()

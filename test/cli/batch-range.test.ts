@@ -40,7 +40,11 @@ test.each([
   [
     'a sink in Redis',
     ['test/fixtures/topologies/newest-sales.ts', '--group', 'b1', '--from', '7', '--to', '7'],
-    ['no record is in offset 7 to offset 7', 'is in Redis: its readers', 'add --into-live'],
+    [
+      'no record is in offset 7 to offset 7',
+      'is in a system outside: its readers',
+      'add --into-live',
+    ],
   ],
 ])('refused is, all at once: %s', async (_, args, faults) => {
   const { code, stderr } = await tidemark(['batch', ...args, '--input', 'kafka:p'])

@@ -3,9 +3,10 @@ import { join } from 'node:path'
 import { rootCertificates } from 'node:tls'
 import { Command } from 'commander'
 import { expect, test } from 'vitest'
-import { chosenServices, kafkaOptions } from '../../src/cli/cluster.ts'
+import { chosenServices } from '../../src/cli/cluster.ts'
 import { addSettings, readConfig } from '../../src/cli/config.ts'
 import { CLUSTER_SETTINGS, SETTINGS, type SettingName } from '../../src/cli/settings.ts'
+import { kafka } from '../../src/connect/kafka/connector.ts'
 import { Refused } from '../../src/kernel/errors.ts'
 import { folderWith } from '../support/folder.ts'
 
@@ -205,13 +206,16 @@ test('a schema registry is chosen with its login and its CA', () => {
   const flags = { registry: 'https://registry/api', registryUsername: 'me', registryCa: 'ca.pem' }
   const env = { TIDEMARK_REGISTRY_PASSWORD: 'secret' }
   expect(chosenServices(readConfig(CLUSTER_SETTINGS, flags, { env, folder }))).toEqual({
+    systems: {},
     registry: {
       url: 'https://registry/api',
       login: { username: 'me', password: 'secret' },
       ca: PEM,
     },
   })
-  expect(chosenServices(readConfig(CLUSTER_SETTINGS, {}, { env: {}, folder }))).toEqual({})
+  expect(chosenServices(readConfig(CLUSTER_SETTINGS, {}, { env: {}, folder }))).toEqual({
+    systems: {},
+  })
 })
 
 test('settings that do not go together are refused together', () => {
@@ -257,7 +261,7 @@ test('the password comes from the environment or a file, never from a flag or th
 
   const elsewhere = join(folder, '..')
   const passwordOf = (env: Record<string, string>) =>
-    kafkaOptions(readConfig(CLUSTER_SETTINGS, flags, { env, folder: elsewhere })).sasl
+    kafka.optionsOf(readConfig(CLUSTER_SETTINGS, flags, { env, folder: elsewhere })).sasl
   const inEnvironment = passwordOf({ TIDEMARK_SASL_PASSWORD: 'of the environment' })
   expect(inEnvironment).toMatchObject({ password: 'of the environment' })
   const inFile = passwordOf({ TIDEMARK_SASL_PASSWORD_FILE: join(folder, 'password') })
@@ -268,7 +272,7 @@ test('the password comes from the environment or a file, never from a flag or th
 function login(flags: object, env: Record<string, string> = {}) {
   const folder = folderWith({ token: 'of-file', secret: 'of the file\n', 'ca.pem': PEM })
   const all = { tls: true, ...flags }
-  const read = () => kafkaOptions(readConfig(CLUSTER_SETTINGS, all, { env, folder })).sasl
+  const read = () => kafka.optionsOf(readConfig(CLUSTER_SETTINGS, all, { env, folder })).sasl
   return { folder, read }
 }
 
@@ -376,6 +380,6 @@ test.each<[string, object, string[]]>([
 test('the Kafka driver gets what the settings say', () => {
   const folder = folderWith({ 'ca.pem': PEM })
   const flags = { brokers: ['a:1,b:2'], tls: true, tlsCa: 'ca.pem' }
-  const options = kafkaOptions(readConfig(CLUSTER_SETTINGS, flags, { env: {}, folder }))
+  const options = kafka.optionsOf(readConfig(CLUSTER_SETTINGS, flags, { env: {}, folder }))
   expect(options).toEqual({ brokers: ['a:1', 'b:2'], tls: { ca: PEM } })
 })

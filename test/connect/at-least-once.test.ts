@@ -70,7 +70,7 @@ class Meeting {
   }
 
   /** Stands in for the writer. */
-  send(records: readonly unknown[]): Promise<void> {
+  write(records: readonly unknown[]): Promise<void> {
     return this.#answer(`outputs ${records.length}`)
   }
 

@@ -189,49 +189,49 @@ function readingTests(test: DefineTest): void {
       { topic, partition: 0, committed: null, lowOffset: 0, endOffset: 0 },
       { topic, partition: 1, committed: null, lowOffset: 0, endOffset: 3 },
     ]
-    expect(await driver.records.partitionOffsets(group, topic)).toEqual(nothing)
+    expect(await driver.records.source.offsets(group, topic)).toEqual(nothing)
     const { member, heard } = await join({ driver, group, topic })
     await heard.until(() => heard.values(1).length === 3)
     await commitOffsets(member, next(heard.assignment(1), 2, 'm'))
     const committed = { nextOffset: 2, metadata: 'm' }
     // A broker may take the end of a transaction before everybody sees what it has committed.
     const seen = async () =>
-      (await driver.records.partitionOffsets(group, topic))[1]?.committed?.metadata
+      (await driver.records.source.offsets(group, topic))[1]?.committed?.metadata
     while ((await seen()) !== 'm');
-    expect(await driver.records.partitionOffsets(group, topic)).toEqual([
+    expect(await driver.records.source.offsets(group, topic)).toEqual([
       nothing[0],
       { ...nothing[1], committed },
     ])
     await member.leave()
-    const absent = driver.records.partitionOffsets(group, `${topic}-absent`)
+    const absent = driver.records.source.offsets(group, `${topic}-absent`)
     expect((await thrownBy(absent)).code).toBe('TOPIC_MISSING')
   })
 
   test('all records of a partition can be read, without joining', async (driver) => {
     const topic = await driver.createTopic(2)
-    expect(await driver.records.readAll({ topic, partition: 1 })).toEqual([])
+    expect(await driver.records.topics.readAll({ topic, partition: 1 })).toEqual([])
     await driver.produce([...numbered(topic, 0, 3), ...numbered(topic, 1, 2_500)])
-    const read = await driver.records.readAll({ topic, partition: 1 })
+    const read = await driver.records.topics.readAll({ topic, partition: 1 })
     expect(read.map(({ value }) => String(value))).toEqual(
       numbered(topic, 1, 2_500).map(({ value }) => String(value)),
     )
     expect(read.map(({ offset }) => offset)).toEqual(read.map((_, i) => i))
     await driver.deleteBefore(topic, 2)
-    const rest = await driver.records.readAll({ topic, partition: 0 })
+    const rest = await driver.records.topics.readAll({ topic, partition: 0 })
     expect(rest.map(({ value }) => String(value))).toEqual(['2'])
-    const absent = driver.records.readAll({ topic: `${topic}-absent`, partition: 0 })
+    const absent = driver.records.topics.readAll({ topic: `${topic}-absent`, partition: 0 })
     expect((await thrownBy(absent)).code).toBe('TOPIC_MISSING')
   })
 
   test('a writer writes without a commit, and refuses what it cannot write', async (driver) => {
     const topic = await driver.createTopic(2)
     const writer = driver.records.writer()
-    await writer.send([record(topic, { key: Buffer.from('k'), value: Buffer.from('a') })])
-    await writer.send([record(topic, { key: Buffer.from('k'), value: Buffer.from('b') })])
+    await writer.write([record(topic, { key: Buffer.from('k'), value: Buffer.from('a') })])
+    await writer.write([record(topic, { key: Buffer.from('k'), value: Buffer.from('b') })])
     expect((await driver.read(topic)).map((r) => String(r.value))).toEqual(['a', 'b'])
     const nowhere = record(`${topic}-nowhere`, { partition: 0 })
-    expect((await thrownBy(writer.send([nowhere]))).code).toBe('TOPIC_MISSING')
-    await writer.send([record(topic, { key: Buffer.from('k'), value: Buffer.from('c') })])
+    expect((await thrownBy(writer.write([nowhere]))).code).toBe('TOPIC_MISSING')
+    await writer.write([record(topic, { key: Buffer.from('k'), value: Buffer.from('c') })])
     expect((await driver.read(topic)).map((r) => String(r.value))).toEqual(['a', 'b', 'c'])
     await writer.close()
   })
@@ -240,11 +240,11 @@ function readingTests(test: DefineTest): void {
     const topic = await driver.createTopic(1)
     const name = `${topic}-more`
     const config = { 'cleanup.policy': 'compact' }
-    await driver.records.createTopics([
+    await driver.records.topics.create([
       { name, partitions: 3, replicas: -1, config },
       { name: topic, partitions: 3, replicas: -1, config },
     ])
-    const described = await driver.records.describeTopics([topic, name])
+    const described = await driver.records.topics.describe([topic, name])
     const made = { partitions: 3, isCompacted: true, isTrimmed: false }
     expect(described.get(name)).toMatchObject(made)
     expect(described.get(topic)).toMatchObject({ partitions: 1, isCompacted: false })
@@ -252,7 +252,7 @@ function readingTests(test: DefineTest): void {
 
   test('a topic that is not there is not described, and one that is, is', async (driver) => {
     const topic = await driver.createTopic(3)
-    const described = await driver.records.describeTopics([topic, `${topic}-absent`])
+    const described = await driver.records.topics.describe([topic, `${topic}-absent`])
     expect([...described.keys()]).toEqual([topic])
     expect(described.get(topic)).toMatchObject({ name: topic, partitions: 3, isCompacted: false })
   })
@@ -388,7 +388,13 @@ function committingTests(test: DefineTest, guarantee: Guarantee): void {
     await member.leave()
     const later = new Listener()
     const attempt = () =>
-      driver.records.join({ group, topics: [topic], from: 'earliest', guarantee, handlers: later })
+      driver.records.source.join({
+        group,
+        topics: [topic],
+        from: 'earliest',
+        guarantee,
+        handlers: later,
+      })
     expect((await thrownBy(attempt())).code).toBe('OFFSET_OUT_OF_RANGE')
     expect(later.assignments).toEqual([])
     // The failed attempt has not moved the offset.

@@ -71,7 +71,7 @@ export async function join(
   heard = new Listener(),
 ): Promise<{ member: Member; heard: Listener }> {
   const options = { group, topics: [topic], from, guarantee, handlers: heard }
-  return { member: await driver.records.join(options), heard }
+  return { member: await driver.records.source.join(options), heard }
 }
 
 export function next(assignment: Assignment, nextOffset: number, metadata = ''): NextOffset {

@@ -26,7 +26,11 @@ export function followingTests(test: DefineTest): void {
   test('all partitions are read from their start, then what is written later', async (driver) => {
     const topic = await driver.createTopic(2)
     await driver.produce([...numbered(topic, 0, 1_200), ...numbered(topic, 1, 3)])
-    const followed = await driver.records.follow({ topic, from: new Map(), unreadable: nothing })
+    const followed = await driver.records.topics.follow({
+      topic,
+      from: new Map(),
+      unreadable: nothing,
+    })
     expect([...followed.ranges.values()]).toEqual([
       { nextOffset: 0, endOffset: 1_200 },
       { nextOffset: 0, endOffset: 3 },
@@ -48,7 +52,7 @@ export function followingTests(test: DefineTest): void {
     const topic = await driver.createTopic(2)
     await driver.produce([...numbered(topic, 0, 5), ...numbered(topic, 1, 2)])
     const from = new Map([[0, 3]])
-    const followed = await driver.records.follow({ topic, from, unreadable: nothing })
+    const followed = await driver.records.topics.follow({ topic, from, unreadable: nothing })
     expect((await take(open(followed), [2, 2])).values).toEqual([
       ['3', '4'],
       ['0', '1'],
@@ -61,17 +65,21 @@ export function followingTests(test: DefineTest): void {
     await driver.produce(numbered(topic, 0, 5))
     await driver.deleteBefore(topic, 4)
     const from = new Map([[0, 2]])
-    const followed = await driver.records.follow({ topic, from, unreadable: nothing })
+    const followed = await driver.records.topics.follow({ topic, from, unreadable: nothing })
     const gone = await thrownBy(open(followed).next())
     expect(gone).toMatchObject({ code: 'OFFSET_OUT_OF_RANGE' })
-    const again = await driver.records.follow({ topic, from: new Map(), unreadable: nothing })
+    const again = await driver.records.topics.follow({
+      topic,
+      from: new Map(),
+      unreadable: nothing,
+    })
     expect((await take(open(again), [1])).values).toEqual([['4']])
     await again.close()
   })
 
   test('a topic that is not there is not followed', async (driver) => {
     const topic = `${await driver.createTopic(1)}-absent`
-    const following = driver.records.follow({ topic, from: new Map(), unreadable: nothing })
+    const following = driver.records.topics.follow({ topic, from: new Map(), unreadable: nothing })
     expect(await thrownBy(following)).toMatchObject({ code: 'TOPIC_MISSING' })
   })
 }

@@ -206,7 +206,7 @@ async function commitQuickly(
 }
 
 async function committedOf({ driver, group, topic }: Meeting): Promise<number | undefined> {
-  const [offsets] = await driver.records.partitionOffsets(group, topic)
+  const [offsets] = await driver.records.source.offsets(group, topic)
   return offsets?.committed?.nextOffset
 }
 

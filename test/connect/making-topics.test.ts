@@ -16,7 +16,7 @@ test.each([
     askController: async () => [{ code, message: null }],
   }
   const admin = new KafkaAdmin(() => brokers as unknown as Brokers)
-  const making = admin.createTopics([{ name: 't', partitions: 1 }])
+  const making = admin.create([{ name: 't', partitions: 1 }])
   expect(await thrownBy(making)).toMatchObject({
     code: told,
     message: expect.stringContaining('topic "t"'),

@@ -136,10 +136,10 @@ describe('memory records', () => {
     await member.leave()
     records.deleteTopic('t')
     expect(records.committed('g', { topic: 't', partition: 0 })).toBeNull()
-    expect(await records.describeTopics(['t'])).toEqual(new Map())
+    expect(await records.describe(['t'])).toEqual(new Map())
     records.createTopic('t', { partitions: 1, isCompacted: true })
     expect(records.read('t')).toEqual([])
-    expect((await records.describeTopics(['t'])).get('t')?.isCompacted).toBe(true)
+    expect((await records.describe(['t'])).get('t')?.isCompacted).toBe(true)
   })
 
   test('a topic that is deleted under a member ends it', async () => {

@@ -47,7 +47,7 @@ async function meet(driver: Driver) {
   const join = async (advertise?: string) => {
     const heard = new Owner(advertise)
     const options = { group, topics: [topic], from: 'earliest', handlers: heard } as const
-    const member = await driver.records.join({
+    const member = await driver.records.source.join({
       ...options,
       ...(advertise !== undefined && { advertise }),
     })

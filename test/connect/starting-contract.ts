@@ -25,7 +25,7 @@ class LookingBack extends Listener implements MemberHandlers {
 export function startingTests(test: DefineTest): void {
   test('whether old records of a key are removed from a topic is told', async (driver) => {
     const topic = await driver.createTopic(1, { isCompacted: true })
-    const described = await driver.records.describeTopics([topic])
+    const described = await driver.records.topics.describe([topic])
     expect(described.get(topic)?.isCompacted).toBe(true)
   })
 
@@ -129,7 +129,7 @@ export function startingTests(test: DefineTest): void {
     const heard = new Listener()
     const known = new Map([[topic, 2]])
     const options = { group, topics: [topic], from: 'latest', known, handlers: heard } as const
-    const member = await driver.records.join(options)
+    const member = await driver.records.source.join(options)
     expect([0, 1, 2].map((p) => heard.assignment(p).nextOffset)).toEqual([1, 1, 0])
     await member.leave()
   })
@@ -142,7 +142,7 @@ export function startingTests(test: DefineTest): void {
     const starts = new Map([0, 1].map((partition) => [partitionName({ topic, partition }), 3]))
     const options = { group, topics: [topic], from: 'earliest', starts } as const
     const heard = new Listener()
-    const member = await driver.records.join({ ...options, handlers: heard })
+    const member = await driver.records.source.join({ ...options, handlers: heard })
     const begun = [0, 1].map((p) => heard.assignment(p))
     expect(begun.map(({ nextOffset, metadata }) => [nextOffset, metadata])).toEqual([
       [3, null],
@@ -151,7 +151,7 @@ export function startingTests(test: DefineTest): void {
     await commitOffsets(member, next(heard.assignment(0), 4, 'mine'))
     await member.leave()
     const again = new Listener()
-    const second = await driver.records.join({ ...options, handlers: again })
+    const second = await driver.records.source.join({ ...options, handlers: again })
     expect([0, 1].map((p) => again.assignment(p).nextOffset)).toEqual([4, 3])
     await second.leave()
   })
@@ -162,7 +162,7 @@ export function startingTests(test: DefineTest): void {
     await driver.deleteBefore(topic, 4)
     const starts = new Map([[partitionName({ topic, partition: 0 }), 3]])
     const options = { group: driver.freshGroup(), topics: [topic], from: 'earliest' } as const
-    const joining = driver.records.join({ ...options, starts, handlers: new Listener() })
+    const joining = driver.records.source.join({ ...options, starts, handlers: new Listener() })
     await expect(joining).rejects.toMatchObject({ code: 'OFFSET_OUT_OF_RANGE' })
   })
 
@@ -175,7 +175,9 @@ export function startingTests(test: DefineTest): void {
       [AT + 3_000, 3],
       [AT + 9_001, -1],
     ] as const) {
-      expect(await driver.records.offsetsSince(topic, timeMs)).toEqual(new Map([[name, offset]]))
+      expect(await driver.records.topics.offsetsSince(topic, timeMs)).toEqual(
+        new Map([[name, offset]]),
+      )
     }
   })
 }

@@ -8,7 +8,7 @@ import { run } from '../../src/cli/run.ts'
 import { serve } from '../../src/cli/serve.ts'
 import { flagOf, SETTINGS, type SettingName, variableOf } from '../../src/cli/settings.ts'
 import { messageOf } from '../../src/kernel/errors.ts'
-import type { Setting } from '../../src/runtime/setting.ts'
+import type { Setting } from '../../src/kernel/setting.ts'
 import { lifecycles } from './lifecycles-page.ts'
 
 // Pages that are made from something else: `npm run docs` writes them, and a test holds them equal.

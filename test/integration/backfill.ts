@@ -66,7 +66,7 @@ export class Backfill {
     { lines, range }: { readonly lines: readonly Line[]; readonly range: Lines },
   ) {
     const backfill = new Backfill(topology, kafka, range)
-    await backfill.#records.createTopics([{ name: backfill.#input, partitions: PARTITIONS }])
+    await backfill.#records.create([{ name: backfill.#input, partitions: PARTITIONS }])
     backfill.#firstMs = Date.now() - lines.length * GAP_MS
     await backfill.send(lines)
     return backfill
@@ -75,7 +75,7 @@ export class Backfill {
   async send(lines: readonly Line[]): Promise<void> {
     const ends = new Map<number, number>()
     const writer = this.#records.writer()
-    await writer.send(
+    await writer.write(
       lines.map(({ key, value }, n) => {
         const parts = { key: Buffer.from(key), value: Buffer.from(value), headers: [] }
         const partition = partitionOf({ partition: null, key: parts.key }, PARTITIONS)
@@ -115,7 +115,7 @@ export class Backfill {
     const input = ['--topic', `${source}=${this.#input}`, '--brokers', this.#brokers]
     const run = start(['run', topology, ...input, '--group', live.group, ...live.flags])
     const isThrough = async () => {
-      const offsets = await this.#records.partitionOffsets(live.group, this.#input)
+      const offsets = await this.#records.offsets(live.group, this.#input)
       return offsets.every(({ committed, endOffset }) => committed?.nextOffset === endOffset)
     }
     while (!(await isThrough()));
@@ -128,7 +128,7 @@ export class Backfill {
 
   /** How many records of the range the group has committed so far. */
   async committed({ group }: Made): Promise<number> {
-    const offsets = await this.#records.partitionOffsets(group, this.#input)
+    const offsets = await this.#records.offsets(group, this.#input)
     return offsets.reduce((sum, { partition, committed }) => {
       const first = this.#firsts.get(partition) ?? 0
       return sum + Math.max(0, (committed?.nextOffset ?? 0) - first)

@@ -18,13 +18,13 @@ import { headerOf } from '../support/headers.ts'
 async function throughKafka(records: KafkaRecords, sent: readonly Sent[]) {
   const topics = { payments: freshName('payments'), predictions: freshName('predictions') }
   const deadLetters = freshName('dead-letters')
-  await records.createTopics([
+  await records.create([
     { name: topics.payments, partitions: 1, config: { 'max.message.bytes': '25000000' } },
     { name: topics.predictions, partitions: 1 },
     { name: deadLetters, partitions: 1 },
   ])
   const writer = records.writer()
-  await writer.send(sent.map((s) => ({ ...s, topic: topics.payments, partition: 0 })))
+  await writer.write(sent.map((s) => ({ ...s, topic: topics.payments, partition: 0 })))
   await writer.close()
   const names = new Map([...Object.entries(topics), ['payments.dlq', deadLetters]] as [
     string,

@@ -113,7 +113,7 @@ export class CardFraud {
       this.#sent.push({ ...line, partition, offset })
       return { topic, partition, ...bytes, timestampMs: Date.now(), headers: [] }
     })
-    await this.#writer.send(batch)
+    await this.#writer.write(batch)
   }
 
   /** Starts a worker of its group. */

@@ -95,7 +95,7 @@ async function threeRecords(kafka: KafkaService) {
   const { topics } = await freshTopics(records, ['three'], 1)
   const startMs = Date.now() - 60_000
   const writer = records.writer()
-  await writer.send(
+  await writer.write(
     [1, 2, 3].map((n) => ({
       ...{ topic: topics.three, partition: 0, timestampMs: startMs + n * 1_000 },
       ...{ key: Buffer.from(`k${n}`), value: Buffer.from(`v${n}`) },

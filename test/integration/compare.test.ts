@@ -91,7 +91,7 @@ async function written(kafka: KafkaService) {
   const numbers = Array.from({ length: 300 }, (_, i) => i)
   const shadow = (i: number) =>
     recordOf(topics.shadow, i, { model: 'deep@1', score: { probability: i / 512 + 0.125 } })
-  await writer.send([
+  await writer.write([
     ...numbers.map((i) => recordOf(topics.predictions, i, { probability: i / 512 })),
     ...numbers.slice(10).map(shadow),
     ...numbers.slice(10, 15).map(shadow),

@@ -47,7 +47,7 @@ kafkaTest(
       }
       const produce = async (lines: readonly string[]) => {
         const writer = records.writer()
-        await writer.send(lines.map((line) => recordOf(line, topics.payments)))
+        await writer.write(lines.map((line) => recordOf(line, topics.payments)))
         await writer.close()
       }
       await produce(LINES.slice(0, 250))

@@ -33,7 +33,7 @@ export async function outcomesOf(
   const records = new KafkaRecords(plainOptions(kafka))
   const definitions = runs.map(({ topology, topic }) => alone(topology, topic))
   const topics = definitions.flatMap(outputTopics)
-  await records.createTopics(topics.map((name) => ({ name, partitions: 1 })))
+  await records.create(topics.map((name) => ({ name, partitions: 1 })))
   const prepared = await prepare(definitions, { registry: { url: registry.url } })
   const watch = new Watch()
   const group = freshName('in-process')

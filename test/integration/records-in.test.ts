@@ -103,7 +103,7 @@ interface Life {
 async function lived(life: Life, topic: string, all: readonly Written[]) {
   const writer = life.records.writer()
   const place = { topic, partition: 0, key: Buffer.from('k') }
-  await writer.send(all.map((one) => ({ ...place, ...one })))
+  await writer.write(all.map((one) => ({ ...place, ...one })))
   await writer.close()
   const watch = new Watch()
   const worker = startWorker({ ...life, observer: watch.observer })

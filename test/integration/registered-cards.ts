@@ -40,7 +40,7 @@ export class RegisteredCards {
     const cards = new RegisteredCards(services, source)
     const topics = [cards.#predictions, cards.#letters]
     await cards.#records((records) =>
-      records.createTopics(topics.map((name) => ({ name, partitions: PARTITIONS }))),
+      records.create(topics.map((name) => ({ name, partitions: PARTITIONS }))),
     )
     return cards
   }

@@ -79,7 +79,7 @@ export class ReplayedRun {
       const value = n % 89 === 88 ? 'no payment' : JSON.stringify({ card, merchant, amount, at })
       return recordOf(this.topics.payments, card, value)
     })
-    await this.#writer.send(all)
+    await this.#writer.write(all)
     this.sent += count
   }
 
@@ -89,7 +89,7 @@ export class ReplayedRun {
       const value = JSON.stringify({ risk: ((round * 13 + i * 7) % 100) / 100 })
       return recordOf(this.topics.merchants, `m-${i}`, value)
     })
-    await this.#writer.send(rows)
+    await this.#writer.write(rows)
   }
 
   /** Sends payments and then rows, round by round, each when outputs of the last are there. */
@@ -113,17 +113,17 @@ export class ReplayedRun {
   /** Where all topics end, and what the group has committed. */
   async offsets(): Promise<unknown> {
     const topics = Object.values(this.topics)
-    return Promise.all(topics.map((topic) => this.records.partitionOffsets(this.group, topic)))
+    return Promise.all(topics.map((topic) => this.records.offsets(this.group, topic)))
   }
 
   async outputs(): Promise<number> {
-    const ends = await this.records.partitionOffsets(this.group, this.topics.scores)
+    const ends = await this.records.offsets(this.group, this.topics.scores)
     return ends.reduce((sum, { endOffset }) => sum + endOffset, 0)
   }
 
   async allCommitted(): Promise<void> {
     const areCommitted = async () => {
-      const all = await this.records.partitionOffsets(this.group, this.topics.payments)
+      const all = await this.records.offsets(this.group, this.topics.payments)
       return all.every(({ committed, endOffset }) => (committed?.nextOffset ?? 0) === endOffset)
     }
     await until('all committed', areCommitted)
@@ -143,7 +143,7 @@ export class ReplayedRun {
       const all = changed.map(({ key, value, headers, timestampMs }) => {
         return { topic: copy, partition, key, value, headers, timestampMs }
       })
-      if (all.length > 0) await this.#writer.send(all)
+      if (all.length > 0) await this.#writer.write(all)
     }
     return copy
   }
@@ -160,7 +160,7 @@ export class ReplayedRun {
     }
     const scores = await this.copy('scores', renamed)
     const letters = await this.copy('payments.dlq', renamed)
-    const ends = await this.records.partitionOffsets(this.group, payments)
+    const ends = await this.records.offsets(this.group, payments)
     const kafka = new Kafka({ brokers: this.#kafka.brokers, logLevel: logLevel.NOTHING })
     const admin = kafka.admin()
     await admin.setOffsets({

@@ -38,14 +38,14 @@ async function minutes(kafka: KafkaService) {
   )
   const writer = records.writer()
   const send = (from: number, to: number) =>
-    writer.send(Array.from({ length: to - from }, (_, i) => event(events, from + i)))
+    writer.write(Array.from({ length: to - from }, (_, i) => event(events, from + i)))
   const start = (options: Partial<WorkerOptions> = {}) =>
     worker(new KafkaRecords(plainOptions(kafka)), [definition], { group, ...options })
   /** Works until all is committed. */
   const work = async (options: Partial<WorkerOptions> = {}) => {
     const { worker: started, watch } = await start(options)
     const isDone = async () => {
-      const [offsets] = await records.partitionOffsets(group, events)
+      const [offsets] = await records.offsets(group, events)
       return offsets?.committed?.nextOffset === offsets?.endOffset
     }
     await until('all committed', isDone)

@@ -31,7 +31,7 @@ async function score(records: KafkaRecords, guarantee: Guarantee, without: reado
   const names = TOPICS.filter((name) => !without.includes(name))
   const { topics } = await freshTopics(records, names, 1)
   const writer = records.writer()
-  await writer.send(
+  await writer.write(
     golden.lines.slice(0, LINES).map(({ key, value }) => ({
       ...{ topic: topics.payments, partition: 0, headers: [], timestampMs: Date.now() },
       ...{ key: Buffer.from(key), value: Buffer.from(value) },

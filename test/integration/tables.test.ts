@@ -13,7 +13,7 @@ ownKafkaTest(
   async (kafka) => {
     const records = new KafkaRecords(plainOptions(kafka.service))
     const writer = records.writer()
-    await records.createTopics([
+    await records.create([
       { name: 'merchants', partitions: 3 },
       ...['payments', 'payments.dlq', 'scores'].map((name) => ({ name, partitions: 1 })),
     ])
@@ -31,7 +31,7 @@ ownKafkaTest(
       const rows = Object.entries(risks).map(([key, risk]) =>
         record('merchants', key, risk === null ? null : { risk }),
       )
-      await writer.send(rows)
+      await writer.write(rows)
       written += rows.length
       const applied = () => told('table-read').reduce((sum, event) => sum + event.records, 0)
       await changed.until(() => applied() === written)
@@ -41,7 +41,7 @@ ownKafkaTest(
     let sent = 0
     /** The risks that payments to these merchants are scored with. */
     const risksOf = async (...merchants: string[]) => {
-      await writer.send(merchants.map((merchant) => record('payments', 'c-1', paid(merchant))))
+      await writer.write(merchants.map((merchant) => record('payments', 'c-1', paid(merchant))))
       sent += merchants.length
       await changed.until(() => committed() === sent)
       const outputs = await readTopic(records, 'scores')
@@ -54,7 +54,7 @@ ownKafkaTest(
     }
 
     const rows = Array.from({ length: 2_000 }, (_, i) => record('merchants', `m-${i}`, { risk: i }))
-    await writer.send(rows)
+    await writer.write(rows)
     written = rows.length
     const worker = await runWorker(scores, {
       brokers: kafka.service.brokers,

@@ -26,12 +26,12 @@ kafkaTest(
     /** Sends events, and works until all are committed. */
     async function work(sent: readonly (readonly [id: number, atMs: number])[]): Promise<void> {
       const to = { topic: events, partition: 0, key: Buffer.from('k'), headers: [] }
-      await writer.send(sent.map(([id, atMs]) => ({ ...to, ...valueOf({ id, atMs }) })))
+      await writer.write(sent.map(([id, atMs]) => ({ ...to, ...valueOf({ id, atMs }) })))
       const own = new KafkaRecords(plainOptions(kafka))
       const actual = new Map(Object.entries(topics))
       const { worker } = await started(own, { hand: registry, actual, group, clock: wallClock })
       const isDone = async () => {
-        const [all] = await records.partitionOffsets(group, events)
+        const [all] = await records.offsets(group, events)
         return all?.committed?.nextOffset === all?.endOffset
       }
       await until('all committed', isDone)

@@ -27,13 +27,13 @@ kafkaTest(
       const at = START_MS
       const value = Buffer.from(JSON.stringify({ key: 'k', at, amount: 1 }))
       const about = { topic: events, partition: null, key: Buffer.from('k'), timestampMs: at }
-      await writer.send([{ ...about, value, headers: [] }])
+      await writer.write([{ ...about, value, headers: [] }])
       const watch = new Watch()
       const prepared = onTopics(preparedWith(times).prepared, actual)
       const own = new KafkaRecords(plainOptions(kafka))
       const worker = startWorker({ prepared, records: own, group, observer: watch.observer })
       const isDone = async () => {
-        const all = await records.partitionOffsets(group, events)
+        const all = await records.offsets(group, events)
         return all.every(({ committed, endOffset }) => committed?.nextOffset === endOffset)
       }
       await until('all committed', isDone)

@@ -1,6 +1,6 @@
 import { committingThrough } from '../../src/connect/committing-through.ts'
 import { firstFrom } from '../../src/connect/log-records.ts'
-import type { Chunk, Records } from '../../src/connect/port.ts'
+import type { Chunk, Records, Source } from '../../src/connect/port.ts'
 import { until } from '../services/cluster.ts'
 import { type Groups, prepareOnce, startOf, type Through } from './many-groups.ts'
 
@@ -33,7 +33,7 @@ async function live(end: End): Promise<void> {
   const through = end.offset === null ? {} : { through: endingAt(end.offset, end.moment) }
   const { worker, records } = startOf(groups, end.group, { prepared, ...through })
   const isThrough = async () => {
-    const [offsets] = await records.partitionOffsets(end.group, groups.payments)
+    const [offsets] = await records.offsets(end.group, groups.payments)
     return offsets?.committed?.nextOffset === offsets?.endOffset
   }
   await Promise.race([until(`${end.group} through`, isThrough), worker.done])
@@ -70,8 +70,9 @@ function endingAt(offset: number, moment: End['moment']): Through {
  * reached, a few at a time.
  */
 function inPieces(records: Records, offset: number, isReached: Promise<void>): Records {
-  return {
-    ...records,
+  const { source } = records
+  const pieces: Source = {
+    offsets: (group, topic) => source.offsets(group, topic),
     join: (options) => {
       const { handlers } = options
       const handOver = async (whole: Chunk, after: Chunk['records']) => {
@@ -93,7 +94,8 @@ function inPieces(records: Records, offset: number, isReached: Promise<void>): R
           })
         void handOver(whole, after)
       }
-      return records.join({ ...options, handlers: { ...handlers, chunk } })
+      return source.join({ ...options, handlers: { ...handlers, chunk } })
     },
   }
+  return { ...records, source: pieces }
 }

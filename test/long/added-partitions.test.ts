@@ -10,11 +10,11 @@ kafkaTest(
     const records = new KafkaRecords(plainOptions(kafka))
     onTestFinished(() => records.close())
     const topic = freshName('topic')
-    await records.createTopics([{ name: topic, partitions: 1 }])
+    await records.create([{ name: topic, partitions: 1 }])
     const followed = await records.follow({ topic, from: new Map(), unreadable: () => {} })
     await addPartitions(kafka, topic, 3)
     const writer = records.writer()
-    for (const partition of [0, 1, 2]) await writer.send([record(topic, { partition })])
+    for (const partition of [0, 1, 2]) await writer.write([record(topic, { partition })])
     const left = new Set([0, 1, 2])
     for await (const { partition, records: of } of followed) {
       if (of.length > 0) left.delete(partition)

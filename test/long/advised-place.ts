@@ -68,10 +68,10 @@ export class Place {
     const records = new KafkaRecords(plainOptions(this.#kafka))
     const { source, sink } = this
     const topics = [source, sink, `${source}.dlq`, `${sink}-next`, `${source}.dlq-next`]
-    await records.createTopics(topics.map((name) => ({ name, partitions: PARTITIONS })))
+    await records.create(topics.map((name) => ({ name, partitions: PARTITIONS })))
     const writer = records.writer()
     const lines = readFileSync(PAYMENTS, 'utf8').trimEnd().split('\n')
-    await writer.send(
+    await writer.write(
       lines.map((line) => {
         const [id = '', value = ''] = line.split('\t')
         const key = Buffer.from(id)

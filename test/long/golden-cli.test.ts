@@ -124,7 +124,7 @@ async function runOnKafka(
 async function produce(records: KafkaRecords, golden: Golden, topic: string) {
   const writer = records.writer()
   try {
-    await writer.send(
+    await writer.write(
       golden.lines.map(({ key, value, partition }) => ({
         topic,
         partition,

@@ -29,7 +29,7 @@ kafkaTest(
       ...{ brokers: kafka.brokers, payments: freshName('payments') },
       guarantee: 'at-least-once',
     }
-    await records.createTopics([{ name: groups.payments, partitions: 1 }])
+    await records.create([{ name: groups.payments, partitions: 1 }])
     await send(records, groups.payments)
     const ends = Array.from({ length: OFFSETS }, (_, i): End => {
       const moment = MOMENTS[i % MOMENTS.length] as End['moment']
@@ -68,7 +68,7 @@ kafkaTest(
 async function send(records: KafkaRecords, topic: string): Promise<void> {
   const writer = records.writer()
   const lines = [...payments(RECORDS, SEED)]
-  await writer.send(
+  await writer.write(
     lines.map(({ key, value }) => ({
       ...{ topic, partition: 0, key: Buffer.from(key), value: Buffer.from(value) },
       ...{ timestampMs: Date.now(), headers: [] },
@@ -79,7 +79,7 @@ async function send(records: KafkaRecords, topic: string): Promise<void> {
 
 async function createOutputs(records: KafkaRecords, groups: readonly string[]): Promise<void> {
   const names = groups.flatMap((group) => Object.values(outputsOf(group)))
-  await records.createTopics(names.map((name) => ({ name, partitions: 1 })))
+  await records.create(names.map((name) => ({ name, partitions: 1 })))
 }
 
 function toTheEnd(group: string): End {

@@ -62,7 +62,7 @@ kafkaTest(
         headers: [],
       })
       const writer = records.writer()
-      await writer.send([event(0), event(1)])
+      await writer.write([event(0), event(1)])
       await produceRaw(kafka, to, batch)
       const topics = { events: names.events, sums: names.sums, 'events.dlq': names.dlq }
       const prepared = await prepare([sums('a')], { topics })
@@ -70,7 +70,7 @@ kafkaTest(
       const outcomes = []
       for (const [i, end] of [73, 74].entries()) {
         // The second worker reads the batch again for its windows.
-        await writer.send([event(2 + i * 20_000)])
+        await writer.write([event(2 + i * 20_000)])
         const watch = new Watch()
         const worker = startWorker({ prepared, records, group, observer: watch.observer })
         const isDone = () => watch.of('committed').some((c) => c.nextOffsets[0]?.nextOffset === end)

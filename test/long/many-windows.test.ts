@@ -38,9 +38,9 @@ describe.each([
       try {
         const writer = records.writer()
         for (let from = 0; from < WINDOWS; from += PER_SEND) {
-          await writer.send(Array.from({ length: PER_SEND }, (_, i) => event(from + i, START_MS)))
+          await writer.write(Array.from({ length: PER_SEND }, (_, i) => event(from + i, START_MS)))
         }
-        await writer.send([event(0, START_MS + 2 * MINUTE_MS)])
+        await writer.write([event(0, START_MS + 2 * MINUTE_MS)])
         await writer.close()
         const work = { kafka, work: 'minutes', guarantee, topics, end: WINDOWS + 1 } as const
         const { heldMs, peakMb } = await heldUp(work)

@@ -42,7 +42,7 @@ for (const guarantee of ['exactly-once', 'at-least-once']) {
       await Promise.all([...workers.values()].map((worker) => worker.says('worker is running')))
 
       const committed = async () => {
-        const offsets = await records.partitionOffsets(group, topics.sales)
+        const offsets = await records.offsets(group, topics.sales)
         return offsets.reduce((sum, of) => sum + (of.committed?.nextOffset ?? 0), 0)
       }
       const random = mulberry32(5)
@@ -58,7 +58,9 @@ for (const guarantee of ['exactly-once', 'at-least-once']) {
         const sending = (async () => {
           for (let n = 0; n < SENDS_PER_KILL || !victim.process.killed; n++) {
             // The rest is only there so that work is in flight when the worker is killed.
-            await writer.send(sales.next(n < SENDS_PER_KILL ? SALES_PER_KILL / SENDS_PER_KILL : 10))
+            await writer.write(
+              sales.next(n < SENDS_PER_KILL ? SALES_PER_KILL / SENDS_PER_KILL : 10),
+            )
             // What has just been sent cannot be committed yet.
             if (isDue && !victim.process.killed) victim.process.kill('SIGKILL')
           }

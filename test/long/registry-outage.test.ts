@@ -35,9 +35,7 @@ ownKafkaTest(
     const registry = await startRegistry()
     onTestFinished(registry.stop)
     const topic = freshName('payments')
-    await onRecords(kafka, (records) =>
-      records.createTopics([{ name: topic, partitions: PARTITIONS }]),
-    )
+    await onRecords(kafka, (records) => records.create([{ name: topic, partitions: PARTITIONS }]))
     const versions = await PaymentVersions.in(registry, topic)
     const stopFeed = feedUntilStopped(kafka, topic, versions)
     const cards = await RegisteredCards.on({ kafka, registry }, topic)

@@ -62,7 +62,7 @@ async function running(kafka: KafkaService, { url }: RegistryService) {
   const names = ['events', 'a', 'b', 'events.dlq'] as const
   const topics = new Map(names.map((name) => [name, freshName(name)] as const))
   const topicOf = (name: (typeof names)[number]) => topics.get(name) as string
-  await records.createTopics([...topics.values()].map((name) => ({ name, partitions: 1 })))
+  await records.create([...topics.values()].map((name) => ({ name, partitions: 1 })))
   return {
     records,
     topicOf,
@@ -108,7 +108,7 @@ registryTests((registryTest) => {
       const writer = records.writer()
       onTestFinished(() => writer.close())
       const topic = topicOf('events')
-      await writer.send(
+      await writer.write(
         EVENTS.map((event) => {
           const [key, value] = [Buffer.from(event.key), Buffer.from(JSON.stringify(event))]
           return { topic, partition: 0, key, value, timestampMs: Date.now(), headers: [] }
@@ -189,7 +189,7 @@ registryTests((registryTest) => {
       const records = new KafkaRecords(plainOptions(kafka))
       onTestFinished(() => records.close())
       const topic = freshName('lines')
-      await records.createTopics([{ name: topic, partitions: 1 }])
+      await records.create([{ name: topic, partitions: 1 }])
       await registry.register(`${topic}-value`, { schema: JSON.stringify(COPY) })
       const at = ['--topic', topic, '--brokers', kafka.brokers.join(), '--registry', registry.url]
       const lines = EVENTS.map((event) => JSON.stringify({ ...event, note: null }))

@@ -80,7 +80,7 @@ async function scoring(definition: Definition, kafka: KafkaService, registry: Re
   const topics = new Map(names.map((name) => [name, freshName(name)]))
   // The payments are old: a broker would delete them at once.
   const config = { 'retention.ms': '-1' }
-  await records.createTopics([...topics.values()].map((name) => ({ name, partitions: 3, config })))
+  await records.create([...topics.values()].map((name) => ({ name, partitions: 3, config })))
   const choices = { topics: Object.fromEntries(topics), registry: { url: registry.url } }
   const prepared = await prepare([definition], choices)
   const watch = new Watch()
@@ -98,7 +98,7 @@ async function scoring(definition: Definition, kafka: KafkaService, registry: Re
     watch,
     topic: topicOf('payments'),
     send: (values: readonly Buffer[], from = 0) =>
-      writer.send(values.map((value, i) => inOrder(topicOf('payments'), value, from + i))),
+      writer.write(values.map((value, i) => inOrder(topicOf('payments'), value, from + i))),
     /** Resolves once all payments are accounted for. */
     done: () => Promise.race([watch.until(() => outcomes(watch) >= payments.length), worker.done]),
     stop: () => worker.stop(),
@@ -120,12 +120,12 @@ async function commandOn(kafka: KafkaService) {
   const names = ['payments', 'predictions', 'payments.dlq']
   const topics = new Map(names.map((name) => [name, freshName(name)]))
   const config = { 'retention.ms': '-1' }
-  await records.createTopics([...topics.values()].map((name) => ({ name, partitions: 3, config })))
+  await records.create([...topics.values()].map((name) => ({ name, partitions: 3, config })))
   const [topic = '', predictions = '', dlq = ''] = topics.values()
   const group = freshName('registry')
   const flags = [...topics].flatMap((of) => ['--topic', of.join('=')])
   const isCommitted = async () =>
-    (await records.partitionOffsets(group, topic)).every(
+    (await records.offsets(group, topic)).every(
       ({ committed, endOffset }) => committed?.nextOffset === endOffset,
     )
   return {
@@ -135,7 +135,7 @@ async function commandOn(kafka: KafkaService) {
       return start([...args, '--registry', registry.url])
     },
     send: (values: readonly Buffer[], from = 0) =>
-      writer.send(values.map((value, i) => inOrder(topic, value, from + i))),
+      writer.write(values.map((value, i) => inOrder(topic, value, from + i))),
     allCommitted: () => until('committed', isCommitted),
     predictions: async () =>
       (await readTopic(records, predictions)).map(({ value }) => String(value)).toSorted(),

@@ -102,7 +102,7 @@ kafkaTest(
     let [rows, events] = [0, 0]
     for (const part of partsOf(seeded(1))) {
       for (const name of ['terms', 'rates'] as const) {
-        await writer.send(part[name].map((row) => recordOf(topics[name], row)))
+        await writer.write(part[name].map((row) => recordOf(topics[name], row)))
         tables[name].push(...linesOf(part[name]))
         rows += part[name].length
       }
@@ -110,7 +110,7 @@ kafkaTest(
       const keyed = part.sales.map(
         (sale) => [String((sale as Cells)['shop']), sale, START_MS] as const,
       )
-      await writer.send(keyed.map((sale) => recordOf(topics.sales, sale)))
+      await writer.write(keyed.map((sale) => recordOf(topics.sales, sale)))
       events += part.sales.length
       await watch.until(
         () =>

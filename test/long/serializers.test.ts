@@ -72,7 +72,7 @@ async function topicsFor<N extends string>(
   const topics = names.map((name) => [name, freshName(name)] as const)
   const records = new KafkaRecords(plainOptions(kafka))
   const config = { 'retention.ms': '-1' }
-  await records.createTopics(topics.map(([, name]) => ({ name, partitions: PARTITIONS, config })))
+  await records.create(topics.map(([, name]) => ({ name, partitions: PARTITIONS, config })))
   await records.close()
   return Object.fromEntries(topics) as Record<N, string>
 }
@@ -80,7 +80,7 @@ async function topicsFor<N extends string>(
 async function send(kafka: KafkaService, values: readonly NewRecord[]): Promise<void> {
   const records = new KafkaRecords(plainOptions(kafka))
   const writer = records.writer()
-  await writer.send(values)
+  await writer.write(values)
   await writer.close()
   await records.close()
 }

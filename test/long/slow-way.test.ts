@@ -57,12 +57,10 @@ async function backlog({ service }: OwnKafka) {
   const [source, sink] = [freshName('slow'), freshName('slow-out')]
   const records = new KafkaRecords({ brokers: service.brokers })
   onTestFinished(() => records.close())
-  await records.createTopics(
-    [source, sink, `${source}.dlq`].map((name) => ({ name, partitions: 1 })),
-  )
+  await records.create([source, sink, `${source}.dlq`].map((name) => ({ name, partitions: 1 })))
   const writer = records.writer()
   const nowMs = Date.now()
-  await writer.send(
+  await writer.write(
     Array.from({ length: EVENTS }, (_, i) => ({
       topic: source,
       partition: 0,

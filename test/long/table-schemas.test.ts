@@ -47,14 +47,14 @@ registryTests((registryTest) => {
     async (registry, kafka) => {
       const records = new KafkaRecords(plainOptions(kafka))
       const topics = new Map(NAMES.map((name) => [name, freshName(name)] as const))
-      await records.createTopics([...topics.values()].map((name) => ({ name, partitions: 1 })))
+      await records.create([...topics.values()].map((name) => ({ name, partitions: 1 })))
       const choices = { topics: Object.fromEntries(topics), registry: { url: registry.url } }
       const prepared = await prepare([paymentRisk], choices)
       const watch = new Watch()
       const writer = records.writer()
       const send = (name: (typeof NAMES)[number], value: Buffer) => {
         const at = { topic: topics.get(name) as string, partition: 0, key: Buffer.from('m') }
-        return writer.send([{ ...at, value, timestampMs: Date.now(), headers: [] }])
+        return writer.write([{ ...at, value, timestampMs: Date.now(), headers: [] }])
       }
       const merchant = avro.Type.forSchema(MERCHANT)
       const sendRow = (id: number, risk: number) =>

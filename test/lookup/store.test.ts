@@ -261,7 +261,8 @@ describe('a row', () => {
 
 describe('a row of fields', () => {
   const from = {
-    redis: { key: (key: string, field: string) => `${key}:${field}`, fields: ['spend', 'atMs'] },
+    connector: 'redis',
+    options: { key: (key: string, field: string) => `${key}:${field}`, fields: ['spend', 'atMs'] },
   }
 
   test('computes only those that are missing, and writes only these', async () => {

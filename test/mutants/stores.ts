@@ -28,13 +28,9 @@ const ROWS: readonly Row[] = [
   ],
   [
     'a sink in Redis is written after the offset',
+    ['runtime/commit/outside-sinks.ts', 'await sink.write(records)', 'void sink.write(records)'],
     [
-      'connect/redis/redis-sink.ts',
-      'if (newest.size === 0) return member.commit(commit)',
-      'await member.commit({ ...commit, outputs: others })',
-    ],
-    [
-      'test/runtime/commit/redis-sink.test.ts',
+      'test/connect/redis/redis-sink.test.ts',
       'the newest value of each key is written before the commit',
     ],
   ],

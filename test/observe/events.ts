@@ -175,7 +175,11 @@ export const samples = {
   },
   'table-held-up': { type: 'table-held-up', table: 'merchants', reason: 'no broker answers' },
   'looked-up': { type: 'looked-up', table: 'merchants', found: 480, absent: 15, early: 5 },
-  'redis-failing': { type: 'redis-failing', reason: 'connect ECONNREFUSED 127.0.0.1:6379' },
+  'system-failing': {
+    type: 'system-failing',
+    system: 'Redis',
+    reason: 'connect ECONNREFUSED 127.0.0.1:6379',
+  },
   'store-read': {
     ...{ type: 'store-read', topology: 'card-fraud', store: 'profiles', found: 90, ahead: 1 },
     ...{ absent: 5, expired: 3, degraded: 1, fresh: 60, stale: 4, missed: 20 },

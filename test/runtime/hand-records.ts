@@ -8,10 +8,12 @@ import type {
   MemberHandlers,
   NewRecord,
   PartitionOffsets,
+  RecordSink,
   Records,
+  Source,
   TopicInfo,
   TopicPartition,
-  Writer,
+  Topics,
 } from '../../src/connect/port.ts'
 import { TidemarkError } from '../../src/kernel/errors.ts'
 import { plainRecords } from '../support/plain-records.ts'
@@ -31,8 +33,10 @@ interface PendingCommit {
   readonly fail: (error: Error) => void
 }
 
-export class HandRecords implements Records {
-  /** Answers to describeTopics, one after the other; the last one stays. An error is thrown. */
+export class HandRecords implements Records, Source, Topics {
+  readonly source = this
+  readonly topics = this
+  /** Answers to `describe`, one after the other; the last one stays. An error is thrown. */
   readonly answers: (Error | readonly TopicInfo[])[]
   readonly members: HandMember[] = []
   /** Rights that the user lacks. */
@@ -49,19 +53,19 @@ export class HandRecords implements Records {
     return this.lacking
   }
 
-  async describeTopics(names: readonly string[]): Promise<ReadonlyMap<string, TopicInfo>> {
+  async describe(names: readonly string[]): Promise<ReadonlyMap<string, TopicInfo>> {
     const answer = (this.answers.length > 1 ? this.answers.shift() : this.answers[0]) ?? []
     if (answer instanceof Error) throw answer
     return new Map(answer.filter((t) => names.includes(t.name)).map((t) => [t.name, t]))
   }
 
-  async createTopics(): Promise<void> {}
+  async create(): Promise<void> {}
 
   async readAll(): Promise<readonly LogRecord[]> {
     return []
   }
 
-  async partitionOffsets(): Promise<readonly PartitionOffsets[]> {
+  async offsets(): Promise<readonly PartitionOffsets[]> {
     return []
   }
 
@@ -73,7 +77,7 @@ export class HandRecords implements Records {
     throw new Error('no table is read here')
   }
 
-  writer(): Writer {
+  writer(): RecordSink {
     throw new Error('nothing is written without a commit here')
   }
 

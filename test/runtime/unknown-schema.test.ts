@@ -124,7 +124,7 @@ test('what is given up is written down in a topic that the worker makes, in the 
     { id: UNKNOWN, atMs: 4, partition: 1 },
   ])
   await runAll(records, { hand: registryWith(KNOWN) })
-  const info = (await records.describeTopics([CHECKPOINT, 'events'])).get(CHECKPOINT)
+  const info = (await records.describe([CHECKPOINT, 'events'])).get(CHECKPOINT)
   expect(info).toMatchObject({ partitions: 2, isCompacted: true })
   expect(records.read(CHECKPOINT, 0).map(({ key, value }) => [String(key), String(value)])).toEqual(
     [['schema/0', '{"v":1,"topicId":"0","unknown":[[0,1],[3,3]]}']],

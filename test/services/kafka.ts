@@ -118,7 +118,7 @@ export async function freshTopics<N extends string>(
   partitions: number,
 ): Promise<{ topics: Readonly<Record<N, string>>; flags: string[] }> {
   const entries = names.map((name) => [name, freshName(name)] as const)
-  await records.createTopics(entries.map(([, name]) => ({ name, partitions })))
+  await records.create(entries.map(([, name]) => ({ name, partitions })))
   const flags = entries.flatMap(([logical, actual]) => ['--topic', `${logical}=${actual}`])
   return { topics: Object.fromEntries(entries) as Record<N, string>, flags }
 }

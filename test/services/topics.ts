@@ -13,7 +13,7 @@ export async function createTopics(
   specs: readonly NewTopic[],
 ): Promise<void> {
   const replicas = kafka.brokers.length
-  await records.createTopics(specs.map((spec) => ({ replicas, ...spec })))
+  await records.create(specs.map((spec) => ({ replicas, ...spec })))
   const areKnown = async () => {
     const known = await Promise.all(kafka.brokers.map(metadataOf))
     return known.every(({ partitions }) =>

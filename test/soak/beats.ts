@@ -32,7 +32,7 @@ export function startBeats(brokers: readonly string[], topics: BeatTopics): Beat
       const batch = KEYS.map((of) => beat(topics.beats, of))
       // A batch that fails may still be in the log. It is not sent again; beats are counted in the
       // log.
-      await writer.send(batch).catch(() => {})
+      await writer.write(batch).catch(() => {})
       sent += batch.length
       await sleep(SILENCE_MS, undefined, { signal: over.signal }).catch(() => {})
     }

@@ -37,7 +37,7 @@ export async function feed(
   const sendWithRetries = async (batch: readonly NewRecord[]): Promise<void> => {
     for (;;) {
       try {
-        return await writer.send(batch)
+        return await writer.write(batch)
       } catch {
         await new Promise((resolve) => setTimeout(resolve, RETRY_AFTER_MS))
       }

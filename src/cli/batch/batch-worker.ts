@@ -1,4 +1,4 @@
-import { FileRecords } from '../../connect/files/file-records.ts'
+import { FileSource } from '../../connect/files/file-source.ts'
 import type { InputFile } from '../../connect/files/input-files.ts'
 import { fileRow } from '../../connect/files/input-lines.ts'
 import { openInput } from '../../connect/files/lines.ts'
@@ -6,15 +6,13 @@ import { PartFiles, type PartSizes, partitionOfPart } from '../../connect/files/
 import type { PartitionLines } from '../../connect/files/partition-lines.ts'
 import type { WorkFolder } from '../../connect/files/work-folder.ts'
 import { firstFrom } from '../../connect/log-records.ts'
-import { MemoryRecords } from '../../connect/memory/memory-records.ts'
-import type { Commit, Committed, LogRecords } from '../../connect/port.ts'
+import type { Commit, Committed, LogRecords, NewRecords, Topics } from '../../connect/port.ts'
 import type { Outcomes, RuntimeEvent } from '../../runtime/events.ts'
 import { addOutcomes, NO_OUTCOMES } from '../../runtime/output/outcomes.ts'
 import type { Prepared, PreparedTopology } from '../../runtime/prepared.ts'
 import { startWorker } from '../../runtime/worker.ts'
 import type { Definition, TableDefinition } from '../../topology/definition.ts'
-import { tableTopics } from '../../topology/graph.ts'
-import { feedRows, tablesInTopics } from '../embedded.ts'
+import { embeddedRecords, feedRows, tablesInTopics } from '../embedded.ts'
 import type { Job, Saved } from './job.ts'
 import { Labels } from './labels.ts'
 import { BatchOutputs } from './outputs.ts'
@@ -96,7 +94,7 @@ export class BatchWorker {
     const { prepared, job, lines, stopped } = this.#o
     const { source } = this.#definition
     const { partitions } = job.flags
-    const records = new FileRecords({
+    const files = new FileSource({
       topic: source.topic,
       partitions,
       isOwn: (partition) => this.#isOwn(partition) && !this.#tally.isWhole(partition),
@@ -105,11 +103,17 @@ export class BatchWorker {
       onLines: ({ partition, places }, of) =>
         this.#linesOf(partition).push({ places, records: of }),
       publish: (commit) => this.#publish(commit),
-      tables: await this.#tables(),
     })
+    const write = (outputs: NewRecords) =>
+      this.#publish({ outputs, deadLetters: [], nextOffsets: [] })
     const worker = startWorker({
       prepared,
-      records,
+      records: {
+        source: files,
+        topics: await this.#topics(),
+        writer: () => ({ write, close: async () => {} }),
+        close: () => files.close(),
+      },
       group: 'batch',
       ...COMMITS,
       observer: this.#tally.observer,
@@ -117,7 +121,7 @@ export class BatchWorker {
     })
     let isWhole = false
     const whole = async () => {
-      await records.settled()
+      await files.settled()
       this.#isClosing = true
       await worker.closeWindows()
       isWhole = true
@@ -129,7 +133,7 @@ export class BatchWorker {
         await worker.stop()
       } finally {
         // A query that writes to a pipe must not be left behind.
-        await records.close()
+        await files.close()
       }
     }
     if (isWhole) this.#tally.becomeWhole()
@@ -188,13 +192,10 @@ export class BatchWorker {
     this.#savedAtMs = performance.now()
   }
 
-  /** The rows of tables that are in topics, from the files given for them. */
-  async #tables(): Promise<MemoryRecords> {
-    const records = new MemoryRecords()
+  /** All topics, those of tables with the rows from the files given for them. */
+  async #topics(): Promise<Topics> {
+    const records = embeddedRecords(this.#definition, this.#o.job.flags.partitions)
     const tables = tablesInTopics(this.#definition)
-    for (const topic of tableTopics(this.#definition)) {
-      records.createTopic(topic, { partitions: 1 })
-    }
     for (const [name, path] of this.#o.job.flags.table ?? []) {
       const table = tables.find((of) => of.name === name) as TableDefinition
       await feedRows(table, await openInput(path), records)

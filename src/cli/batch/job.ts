@@ -3,7 +3,7 @@ import type { Committed } from '../../connect/port.ts'
 import type { FieldKinds } from '../../formats/json/shape.ts'
 import type { Outcomes } from '../../runtime/events.ts'
 import type { PreparedTopology } from '../../runtime/prepared.ts'
-import { withoutRedisSinks } from '../../topology/graph.ts'
+import { withSinksInTopics } from '../../topology/graph.ts'
 import { prepareFiles } from '../prepared.ts'
 import { type Values, workerOptions } from '../settings.ts'
 import { type LabelFlags, labelFields } from './labels.ts'
@@ -66,10 +66,10 @@ export async function prepareJob({ file, flags, config }: Pick<Job, 'file' | 'fl
   let rows: TrainingRows | null = null
   const prepared = await prepareFiles([file], workerOptions(config), {
     values: 'json',
-    redis: 'later',
+    systems: 'later',
     as: (definition) => {
       rows = flags.rows ? new TrainingRows(definition, keptFields(flags)) : null
-      return rows?.definition ?? withoutRedisSinks(definition)
+      return rows?.definition ?? withSinksInTopics(definition)
     },
   })
   const [topology] = prepared.topologies as [PreparedTopology]

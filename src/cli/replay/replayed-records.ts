@@ -1,4 +1,3 @@
-import { committingThrough } from '../../connect/committing-through.ts'
 import { firstFrom } from '../../connect/log-records.ts'
 import type {
   Assignment,
@@ -7,6 +6,7 @@ import type {
   Member,
   MemberHandlers,
   NewRecord,
+  RecordSink,
   Records,
   TopicPartition,
 } from '../../connect/port.ts'
@@ -35,35 +35,44 @@ interface Piece {
   readonly tables: string | null
 }
 
+/** A sink that writes nothing. */
+export const NOWHERE: RecordSink = { write: async () => {}, close: async () => {} }
+
 /**
  * The records of a topic for a worker that is to work ranges of it again: its only member has all
  * partitions, whatever the group does, and what it commits is written nowhere.
  */
 export function replayedRecords(feed: ReplayFeed): Records {
   const { records, positions } = feed.options
+  const { source, topics } = records
   return {
-    ...committingThrough(records, async () => {}),
-    missingRights: (needs) => records.missingRights({ ...needs, writes: [] }),
-    // Their bounds of timestamps were about the time of the first run.
-    describeTopics: async (names) => {
-      const topics = await records.describeTopics(names)
-      const unbounded = { timestampAfterMaxMs: null, timestampBeforeMaxMs: null }
-      return new Map([...topics].map(([name, info]) => [name, { ...info, ...unbounded }]))
+    source: {
+      join: (options) => feed.join(options),
+      // Only the variants that the group has chosen are kept of its commit.
+      offsets: async (group, topic) => {
+        const all = await source.offsets(group, topic)
+        return all.map(({ committed, ...offsets }) => {
+          const note = committed && decodeMetadata(committed.metadata)
+          if (committed === null || note === null) return { ...offsets, committed }
+          const metadata = encodeMetadata({ ...note, lastRecord: null, topologies: new Map() })
+          return { ...offsets, committed: { ...committed, metadata } }
+        })
+      },
     },
-    createTopics: async () => {},
-    // Only the variants that the group has chosen are kept of its commit.
-    partitionOffsets: async (group, topic) => {
-      const all = await records.partitionOffsets(group, topic)
-      return all.map(({ committed, ...of }) => {
-        const note = committed && decodeMetadata(committed.metadata)
-        if (committed === null || note === null) return { ...of, committed }
-        const metadata = encodeMetadata({ ...note, lastRecord: null, topologies: new Map() })
-        return { ...of, committed: { ...committed, metadata } }
-      })
+    topics: {
+      missingRights: (needs) => topics.missingRights({ ...needs, writes: [] }),
+      // Their bounds of timestamps were about the time of the first run.
+      describe: async (names) => {
+        const described = await topics.describe(names)
+        const unbounded = { timestampAfterMaxMs: null, timestampBeforeMaxMs: null }
+        return new Map([...described].map(([name, info]) => [name, { ...info, ...unbounded }]))
+      },
+      create: async () => {},
+      readAll: (partition) => topics.readAll(partition),
+      offsetsSince: (topic, timeMs) => topics.offsetsSince(topic, timeMs),
+      follow: (options) => positions.follow(options),
     },
-    join: (options) => feed.join(options),
-    follow: (options) => positions.follow(options),
-    writer: () => ({ send: async () => {}, close: async () => {} }),
+    writer: () => NOWHERE,
     close: async () => {},
   }
 }
@@ -135,7 +144,7 @@ export class ReplayFeed {
     const topic = checkpointTopic(outputs.definition, group)
     if (topic === null) return
     const { partition } = assignment
-    const read = () => records.readAll({ topic, partition })
+    const read = () => records.topics.readAll({ topic, partition })
     const verdicts = new Verdicts({ topic, assignment, topicId: null, read })
     await verdicts.read()
     this.#verdicts.set(partition, verdicts)
@@ -145,7 +154,7 @@ export class ReplayFeed {
     const { records, outputs, positions } = this.options
     const { definition, ranges } = outputs
     const { topic } = definition.source
-    const followed = await records.follow({ topic, from: starts, unreadable: () => {} })
+    const followed = await records.topics.follow({ topic, from: starts, unreadable: () => {} })
     const chunks = followed[Symbol.asyncIterator]()
     const left = new Map(ranges.map((range) => [range.partition, range]))
     const waiting = new Map<number, Piece[]>(ranges.map(({ partition }) => [partition, []]))

@@ -26,7 +26,7 @@ export async function readTableLogs(
     const reader = await records.read({ topic, from: 'earliest', until: 'end' })
     const chunks: Chunk[] = []
     for await (const chunk of reader) chunks.push(chunk)
-    const info = (await records.describeTopics([topic])).get(topic)
+    const info = (await records.describe([topic])).get(topic)
     const isCompacted = info?.isCompacted === true
     logs.push({ table, topic, ranges: reader.ranges, chunks, isCompacted })
   }

@@ -14,8 +14,10 @@ import type {
   NewTopic,
   PartitionOffsets,
   Records,
+  Source,
   TopicInfo,
   TopicPartition,
+  Topics,
 } from '../port.ts'
 import { type BearerLogin, bearerLoginOf } from './client/bearer-login.ts'
 import { Brokers } from './client/brokers.ts'
@@ -31,7 +33,9 @@ import { transactionalIdOf } from './produce/transactions.ts'
 import { KafkaReader, type ReadOptions } from './reader.ts'
 
 /** The Kafka driver. Connects when first used. */
-export class KafkaRecords implements Records {
+export class KafkaRecords implements Records, Source, Topics {
+  readonly source = this
+  readonly topics = this
   readonly #config: KafkaConfig
   readonly #proof = { isProven: false }
   readonly #admin: KafkaAdmin
@@ -70,20 +74,20 @@ export class KafkaRecords implements Records {
     return this.#admin.missingRights(needs, this.#transactionalId(needs.group, needs.guarantee))
   }
 
-  describeTopics(names: readonly string[]): Promise<ReadonlyMap<string, TopicInfo>> {
-    return this.#admin.describeTopics(names)
+  describe(names: readonly string[]): Promise<ReadonlyMap<string, TopicInfo>> {
+    return this.#admin.describe(names)
   }
 
-  createTopics(topics: readonly NewTopic[]): Promise<void> {
-    return this.#admin.createTopics(topics)
+  create(topics: readonly NewTopic[]): Promise<void> {
+    return this.#admin.create(topics)
   }
 
   readAll(partition: TopicPartition): Promise<readonly LogRecord[]> {
     return this.#admin.readAll(partition)
   }
 
-  partitionOffsets(group: string, topic: string): Promise<readonly PartitionOffsets[]> {
-    return this.#admin.partitionOffsets(group, topic)
+  offsets(group: string, topic: string): Promise<readonly PartitionOffsets[]> {
+    return this.#admin.offsets(group, topic)
   }
 
   offsetsSince(topic: string, timeMs: number): Promise<ReadonlyMap<string, number>> {
@@ -152,7 +156,7 @@ export class KafkaRecords implements Records {
   }
 
   #producer(brokers: Brokers, compressionOf?: CompressionOf): Producer {
-    return new Producer(brokers, (names) => this.describeTopics(names), compressionOf)
+    return new Producer(brokers, (names) => this.describe(names), compressionOf)
   }
 
   #brokers(throttled: (ms: number) => void = () => {}): Brokers {

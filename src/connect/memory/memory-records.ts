@@ -15,16 +15,20 @@ import {
   type NewRecord,
   type NewTopic,
   type PartitionOffsets,
+  type RecordSink,
   type Records,
+  type Source,
   type TopicInfo,
   type TopicPartition,
-  type Writer,
+  type Topics,
 } from '../port.ts'
 import { type GroupContext, MemoryGroup, MemoryMember } from './group.ts'
 import { type LogPosition, MemoryLog, type TopicOptions } from './log.ts'
 
 /** Topics, groups and rebalances as on Kafka, in the memory of this process. */
-export class MemoryRecords implements Records {
+export class MemoryRecords implements Records, Source, Topics {
+  readonly source = this
+  readonly topics = this
   readonly #log = new MemoryLog()
   readonly #context: GroupContext
   readonly #groups = new Map<string, MemoryGroup>()
@@ -100,7 +104,7 @@ export class MemoryRecords implements Records {
     return []
   }
 
-  async createTopics(topics: readonly NewTopic[]): Promise<void> {
+  async create(topics: readonly NewTopic[]): Promise<void> {
     for (const { name, partitions, config } of topics) {
       if (this.#log.describe(name) !== undefined) continue
       const isCompacted = config?.['cleanup.policy'] === 'compact'
@@ -112,7 +116,7 @@ export class MemoryRecords implements Records {
     return this.read(topic, partition)
   }
 
-  async describeTopics(names: readonly string[]): Promise<ReadonlyMap<string, TopicInfo>> {
+  async describe(names: readonly string[]): Promise<ReadonlyMap<string, TopicInfo>> {
     const known = new Map<string, TopicInfo>()
     for (const name of names) {
       const info = this.#log.describe(name)
@@ -121,7 +125,7 @@ export class MemoryRecords implements Records {
     return known
   }
 
-  async partitionOffsets(group: string, topic: string): Promise<readonly PartitionOffsets[]> {
+  async offsets(group: string, topic: string): Promise<readonly PartitionOffsets[]> {
     return this.#log.partitionsOf(topic).map((of) => this.#group(group).offsets(of))
   }
 
@@ -150,9 +154,9 @@ export class MemoryRecords implements Records {
     return follower
   }
 
-  writer(): Writer {
+  writer(): RecordSink {
     return {
-      send: async (records) => void this.produce([...records]),
+      write: async (records) => void this.produce([...records]),
       close: async () => {},
     }
   }

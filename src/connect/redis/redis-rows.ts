@@ -5,14 +5,14 @@ import {
   type StoreSource,
   UNREAD,
 } from '../../lookup/store-source.ts'
-import type { RedisRows } from '../../topology/store.ts'
+import type { KeyedRows } from '../../topology/store.ts'
 import type { Redis } from './redis-client.ts'
 
 /** The most characters of a value in Redis. */
 const MOST_CHARACTERS = 2 ** 20
 
 /** A store in Redis: JSON under a key, or a key for each field. */
-export function redisSource({ redis: rows }: RedisRows, redis: Pick<Redis, 'get' | 'set'>) {
+export function redisSource({ options: rows }: KeyedRows, redis: Pick<Redis, 'get' | 'set'>) {
   const { fields } = rows
   const named = fields ?? ['']
   return {
@@ -46,9 +46,9 @@ const NONE: readonly string[] = []
 type Fields = Readonly<Record<string, unknown>>
 
 /** `null`: the author's function gives none. */
-function keyOf({ key: of }: RedisRows['redis'], key: string, field: string): string | null {
+function keyOf(rows: KeyedRows['options'], key: string, field: string): string | null {
   try {
-    const made: unknown = of(key, field)
+    const made: unknown = rows.key(key, field)
     return typeof made === 'string' && made !== '' ? made : null
   } catch {
     return null

@@ -23,9 +23,9 @@ export const sink: OperatorRule<SinkStep> = {
 
   topic: ({ topic }) => topic,
 
-  detail: ({ topic, redis, key, format, headers, compression }, print) => ({
+  detail: ({ topic, system, key, format, headers, compression }, print) => ({
     topic,
-    ...(redis && { redis }),
+    ...(system && { [system.connector]: system.options }),
     key: key === null ? 'of the source' : print(key),
     ...(format && { format }),
     ...(headers && { headers: print(headers) }),
@@ -37,14 +37,7 @@ export const sink: OperatorRule<SinkStep> = {
     yield { where: `${name}.headers`, argument: 'event', of: headers }
   },
 
-  check({ name, redis, key, headers, compression = 'none' }, _, report) {
-    if (redis !== undefined) {
-      checkFunction('key', key, 'of the value', (what) => report(name, what))
-      const { ttlMs } = redis
-      if (ttlMs !== null && !(Number.isInteger(ttlMs) && ttlMs > 0)) {
-        report(name, `ttl must be whole milliseconds above 0, got ${ttlMs}`)
-      }
-    }
+  check({ name, headers, compression = 'none' }, _, report) {
     if (headers !== undefined) {
       checkFunction('headers', headers, 'of the event', (what) => report(name, what))
     }

@@ -1,4 +1,4 @@
-import type { Commit, Member, TopicPartition } from '../../connect/port.ts'
+import type { Commit, Member, RecordSink, TopicPartition } from '../../connect/port.ts'
 import { WrittenRecords } from '../../connect/written-records.ts'
 import { messageOf, TidemarkError } from '../../kernel/errors.ts'
 import { Backoff } from '../../kernel/random.ts'
@@ -7,6 +7,7 @@ import type { WorkerContext } from '../context.ts'
 import { CommitSize } from './commit-size.ts'
 import type { CommitPart, InFlight, RestartPoint } from './in-flight.ts'
 import { totalSize, type WriteSize } from './output-batch.ts'
+import { writeOutside } from './outside-sinks.ts'
 
 // Commits for all partitions of a worker. One is in flight while the next is gathered. Every
 // commit, and every attempt of it, is assembled from the current partitions: what a lost partition
@@ -45,6 +46,8 @@ interface CommitterOptions extends WorkerContext {
   /** Does anything wait for the next commit? Then only the shortest time between commits is kept. */
   readonly isUrgent: () => boolean
   readonly partitions: () => readonly Committable[]
+  /** By the name of sinks outside the log. @default all are in the log */
+  readonly sinks?: ReadonlyMap<string, RecordSink> | undefined
   /** Called when a commit has succeeded. */
   onCommitted(): void
 }
@@ -124,10 +127,13 @@ export class Committer {
     const startMs = this.#o.clock.elapsedMs()
     const mayWriteMs = this.#mayWriteMs
     const endWatch = this.#watchTime(startMs)
-    const failure = await member.commit(commit).then(
-      () => null,
-      (error: unknown) => ({ error }),
-    )
+    const { sinks } = this.#o
+    const failure = await writeOutside(commit, sinks)
+      .then((rest) => member.commit(rest))
+      .then(
+        () => null,
+        (error: unknown) => ({ error }),
+      )
     endWatch()
     if (failure !== null) {
       await this.#failed(failure.error, segments, startMs)

@@ -130,7 +130,7 @@ export class Finishing {
   }
 
   contextOf({ records, nextOffset, isWarming, tables }: Origins): OutputContext {
-    const { clock, topicLimits, checkOutput } = this.#context
+    const { clock, topicLimits, sinks, checkOutput } = this.#context
     return {
       records,
       source: this.#partition,
@@ -139,6 +139,7 @@ export class Finishing {
       nextOffset,
       present: clock.present(),
       topicLimits,
+      sinks,
       checkOutput,
       formats: this.#topology.outputs,
     }

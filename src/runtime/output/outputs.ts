@@ -1,6 +1,12 @@
-import type { Header, LogRecord, NewRecord, TopicPartition } from '../../connect/port.ts'
+import type {
+  Header,
+  LogRecord,
+  NewRecord,
+  RecordSink,
+  TopicPartition,
+} from '../../connect/port.ts'
 import type { OutgoingHeader, OutgoingRecord } from '../../connect/record-format.ts'
-import { sinkVersion, VERSION_HEADER, versionKeyOf } from '../../connect/redis/redis-sink.ts'
+import { sinkVersion, VERSION_HEADER } from '../../connect/system.ts'
 import { WrittenRecords } from '../../connect/written-records.ts'
 import type {
   EngineFault,
@@ -15,6 +21,7 @@ import { encodeOutput, outputText } from '../../formats/json/output.ts'
 import type { Present } from '../../kernel/clock.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { outputId, windowId } from '../../kernel/ids.ts'
+import type { SinkStep } from '../../topology/definition.ts'
 import type { RecordFault } from './dead-letter.ts'
 import { type DirectOptions, DirectWriter, type OutputOrigin } from './direct-writer.ts'
 import { type PassedHeaders, sinkHeaders } from './headers.ts'
@@ -31,6 +38,8 @@ export interface OutputContext extends Pick<DirectOptions, 'records' | 'source' 
   /** Headers that outputs get from their records. */
   readonly passed: PassedHeaders
   readonly topicLimits: (topic: string) => TopicLimits
+  /** By the name of sinks outside the log. @default all are in the log */
+  readonly sinks?: ReadonlyMap<string, RecordSink> | undefined
   /**
    * Throws the TidemarkError that makes the event of an output a dead letter.
    * @default all that topics take is written
@@ -229,7 +238,7 @@ export class Produced {
     const id = idAt(step.name, { source, offset: record.offset }, window)
     const ownKey = window === null ? record.key : Buffer.from(window.key)
     const key = step.key === null ? ownKey : Buffer.from(eventKey(step.key, event))
-    if (step.redis !== undefined) return this.#forRedis(key as Buffer, event, record)
+    if (step.system !== undefined) return this.#outside(step, { key, event, record })
     const passed = window === null ? this.#passedBy(of.index) : []
     const own = step.headers === undefined ? [] : sinkHeaders(step.headers, event)
     const names = new Set(own.map(({ name }) => name))
@@ -249,11 +258,13 @@ export class Produced {
     }
   }
 
-  /** A value for Redis, with its version. @throws TidemarkError `KEY_INVALID` */
-  #forRedis(key: Buffer, event: unknown, record: LogRecord): OutgoingRecord {
-    if (versionKeyOf(key.toString('utf8')) === null) {
-      throw new TidemarkError('KEY_INVALID', 'a key for Redis has a "}" and no hash tag')
-    }
+  /** An output of a sink outside the log, with its version. @throws TidemarkError `KEY_INVALID` */
+  #outside(
+    { topic }: SinkStep,
+    { key, event, record }: Pick<OutgoingRecord, 'key'> & { event: unknown; record: LogRecord },
+  ): OutgoingRecord {
+    const fault = this.#o.from.sinks?.get(topic)?.keyFault?.(key) ?? null
+    if (fault !== null) throw new TidemarkError('KEY_INVALID', fault)
     const timeMs = this.#ready.timesMs[this.#of.index] as number
     const version = sinkVersion(timeMs, { ...this.#o.from.source, offset: record.offset })
     return {

@@ -8,7 +8,7 @@ import type { Shadows } from './shadow/shadows.ts'
 /** The worker around a task. */
 export interface TaskContext
   extends WorkerContext,
-    Pick<OutputContext, 'topicLimits' | 'checkOutput'> {
+    Pick<OutputContext, 'topicLimits' | 'sinks' | 'checkOutput'> {
   readonly limits: StateLimits
   /** Partitions of the source topic. */
   readonly partitions: number

@@ -40,7 +40,14 @@ const FINISH_WITHIN_MS = 15_000
 const LAST_COMMIT_WITHIN_MS = 2_000
 const LEAVE_WITHIN_MS = 3_000
 
-type Passed = 'config' | 'topologies' | 'shadows' | 'stores' | 'onDeadLetter' | 'checkOutput'
+type Passed =
+  | 'config'
+  | 'topologies'
+  | 'shadows'
+  | 'stores'
+  | 'sinks'
+  | 'onDeadLetter'
+  | 'checkOutput'
 
 interface GroupMembershipOptions
   extends WorkerContext,
@@ -162,7 +169,7 @@ export class GroupMembership {
     const { from, guarantee, compression } = this.#o.config
     const definitions = this.#o.topologies.map((t) => t.definition)
     const own = topicCompressions(definitions)
-    const joining = records.join({
+    const joining = records.source.join({
       group,
       topics: [...new Set(definitions.map(({ source }) => source.topic))],
       from,
@@ -221,7 +228,7 @@ export class GroupMembership {
     if (topic === null) return null
     const { partition } = assignment
     const topicId = topics.get(assignment.topic)?.id ?? null
-    const read = () => records.readAll({ topic, partition })
+    const read = () => records.topics.readAll({ topic, partition })
     return new Verdicts({ topic, assignment, topicId, read })
   }
 

@@ -51,7 +51,7 @@ export class BoundedRange {
     const { from, to } = this.#range
     const since = async (point: LogPoint) =>
       typeof point === 'object' && 'timeMs' in point
-        ? records.offsetsSince(this.#topic, point.timeMs)
+        ? records.topics.offsetsSince(this.#topic, point.timeMs)
         : NONE
     const [sinceFrom, sinceTo] = await Promise.all([since(from), since(to)])
     const isLed = (of: PartitionOffsets) =>

@@ -58,9 +58,9 @@ export async function checkCluster(o: ClusterOptions): Promise<ClusterCheck> {
   const tables = definitions.flatMap(tableTopics)
   const reads = [...new Set([...sources, ...checkpoints.map((c) => c.name), ...tables])]
   const writes = [...new Set(definitions.flatMap((d) => committedTopics(d, group)))]
-  refuseIfAny(await records.missingRights({ group, guarantee, reads, writes }))
+  refuseIfAny(await records.topics.missingRights({ group, guarantee, reads, writes }))
   const shadows = [...new Set(definitions.flatMap(shadowTopics))]
-  const topics = await records.describeTopics([...new Set([...reads, ...writes, ...shadows])])
+  const topics = await records.topics.describe([...new Set([...reads, ...writes, ...shadows])])
   const checks = definitions.map((d) => checkTopics(d, topics, brokers))
   const ownFaults = checkpoints.flatMap(({ name, of }) => {
     const [topic, source] = [topics.get(name), topics.get(of)]
@@ -73,14 +73,19 @@ export async function checkCluster(o: ClusterOptions): Promise<ClusterCheck> {
   const partitionOffsets: PartitionOffsets[] = []
   const known = new Map<string, number>()
   for (const topic of sources) {
-    const of = await records.partitionOffsets(group, topic)
+    const of = await records.source.offsets(group, topic)
     const keepsWindows = definitions.some((d) => d.source.topic === topic && keepsState(d))
     known.set(topic, knownPartitions(of, topics.get(topic)?.partitions ?? 0, keepsWindows))
     partitionOffsets.push(...of)
   }
   const notes = checks.flatMap((c) => c.notes)
   if (shadows.length > 0) {
-    const lacking = await records.missingRights({ group, guarantee, reads: [], writes: shadows })
+    const lacking = await records.topics.missingRights({
+      group,
+      guarantee,
+      reads: [],
+      writes: shadows,
+    })
     notes.push(...lacking.map(({ message }) => `scores of a shadow cannot be written: ${message}`))
   }
   return { topics, toMake, partitionOffsets, known, notes }

@@ -26,13 +26,13 @@ import { definitionHash } from '../output/provenance.ts'
 import { loadShadows, type PreparedShadow } from '../output/shadow/prepared-shadow.ts'
 import type { Prepared, PreparedTopology } from '../prepared.ts'
 import { openTables } from '../tables/open-tables.ts'
-import { openStores, type StoreChoices } from '../tables/stores.ts'
 import { fingerprintOf } from './fingerprint.ts'
 import { openFormats, registryFor } from './formats.ts'
 import { loadSteps } from './score-steps.ts'
+import { openSystems, type SystemChoices } from './systems.ts'
 import { longestVariants } from './variants.ts'
 
-export interface Choices extends Partial<WorkerConfig>, StoreChoices {
+export interface Choices extends Partial<WorkerConfig>, SystemChoices {
   /** `later`: no value is decoded or encoded now. @default a topology that needs one is refused */
   readonly registry?: RegistryOptions | 'later'
   /** Reads and writes all values as JSON, such as events written by hand. @default as declared */
@@ -62,7 +62,7 @@ export async function prepare(
   const room = new TableRoom(config.maxTableBytes ?? partOfHeap(4))
   const hash = drawnHash()
   const tables = await openTables(valid, { registry, room, hash })
-  const stores = await openStores(valid, choices)
+  const systems = await openSystems(valid, choices)
   const faults = [
     ...chosen.flatMap(validateTopology),
     ...sharedNameFaults(chosen),
@@ -73,7 +73,7 @@ export async function prepare(
     ...steps.faults,
     ...tables.faults,
     ...(await readTables(tables.all)),
-    ...stores.faults,
+    ...systems.faults,
     ...formats.flatMap((f) => f.faults),
   ]
   if (faults.length > 0) {
@@ -96,7 +96,7 @@ export async function prepare(
       shadows: shadows.byTopology[i] as readonly PreparedShadow[],
       lookup: lookupOf(own.map(({ table }) => table)),
       tables: own,
-      stores: stores.of(definition),
+      stores: systems.storesOf(definition),
     }
   })
   const notes = [
@@ -108,9 +108,10 @@ export async function prepare(
   const close = async () => {
     await steps.close()
     await Promise.all(shadows.byTopology.flat().map(({ scorer }) => scorer.close()))
-    await stores.redis?.close()
+    await Promise.all(systems.all.map((system) => system.close()))
   }
-  return { topologies, variants: steps.variants, notes, redis: stores.redis, hash, close }
+  const { all, sinks } = systems
+  return { topologies, variants: steps.variants, notes, systems: all, sinks, hash, close }
 }
 
 function withChoices(

@@ -10,7 +10,7 @@ const FORGET_EVERY_MS = 60_000
 
 interface TablesOptions extends WorkerContext {
   readonly topologies: readonly PreparedTopology[]
-  readonly records: Pick<Records, 'follow' | 'partitionOffsets'>
+  readonly records: Pick<Records, 'source' | 'topics'>
   readonly group: string
   /** Called when a table can never be read again. */
   failed(error: unknown): void
@@ -59,7 +59,7 @@ export class Tables {
     this.#forgotMs = nowMs
     const sources = [...new Set(topologies.map(({ definition }) => definition.source.topic))]
     try {
-      const asking = sources.map((topic) => records.partitionOffsets(group, topic))
+      const asking = sources.map((topic) => records.source.offsets(group, topic))
       const offsets = (await Promise.all(asking)).flat()
       for (const topic of this.#versioned) topic.forget(this.#oldestMs(topic.table, offsets))
     } catch {

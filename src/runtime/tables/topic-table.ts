@@ -1,4 +1,4 @@
-import type { Chunk, Followed, LogRecords, Records } from '../../connect/port.ts'
+import type { Chunk, Followed, LogRecords, Topics } from '../../connect/port.ts'
 import { ConditionVariable } from '../../kernel/condition-variable.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { Backoff } from '../../kernel/random.ts'
@@ -15,7 +15,7 @@ const SCHEMA_WAITS = { firstMs: 250, lastMs: 2_000 }
 const LOADING_EVERY_MS = 1_000
 
 interface TableContext extends WorkerContext {
-  readonly records: Pick<Records, 'follow'>
+  readonly records: { readonly topics: Pick<Topics, 'follow'> }
 }
 
 /**
@@ -111,7 +111,7 @@ export class TopicTable {
   async #follow(backoff: Backoff): Promise<void> {
     const reading = this.#reading
     const topic = this.table.definition.from.topic as string
-    const followed = await this.#context.records.follow({
+    const followed = await this.#context.records.topics.follow({
       topic,
       from: reading.positions,
       unreadable: ([first]) => this.#holdUp(first?.reason ?? null),

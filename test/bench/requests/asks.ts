@@ -88,7 +88,7 @@ async function remember(stage: Stage, count: number): Promise<void> {
   const [line = ''] = paymentLines(1, 1)
   const first = JSON.parse(line.split('\t')[1] ?? '') as { readonly paidAt: number }
   for (let from = 0; from < count; from += 1_000) {
-    await writer.send(
+    await writer.write(
       Array.from({ length: 1_000 }, (_, i) => {
         const paidAt = first.paidAt - 3_600_000 + Math.floor(((from + i) * 3_500_000) / count)
         const payment = { ...first, cardId: CARD, paymentId: `h-${from + i}`, paidAt }

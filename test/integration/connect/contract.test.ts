@@ -27,7 +27,7 @@ function open(kafka: KafkaService): Driver {
       return name
     },
     freshGroup: () => freshName('group'),
-    produce: (list) => writer.send(list),
+    produce: (list) => writer.write(list),
     read: (topic) => readTopic(records, topic),
     setOffset: (offset) => setOffset(kafka, offset),
     deleteBefore: (topic, offset) => deleteBefore(kafka, topic, offset),

@@ -36,7 +36,7 @@ describe('a broker that is not there', () => {
   test('is told within seconds', async () => {
     const records = new KafkaRecords(options)
     const startMs = performance.now()
-    expect((await thrownBy(records.describeTopics(['t']))).code).toBe('BROKER_UNAVAILABLE')
+    expect((await thrownBy(records.describe(['t']))).code).toBe('BROKER_UNAVAILABLE')
     const join = records.join({
       group: 'g',
       topics: ['t'],
@@ -44,7 +44,7 @@ describe('a broker that is not there', () => {
       handlers: new Listener(),
     })
     expect((await thrownBy(join)).code).toBe('BROKER_UNAVAILABLE')
-    expect((await thrownBy(records.writer().send([record('t')]))).code).toBe('BROKER_UNAVAILABLE')
+    expect((await thrownBy(records.writer().write([record('t')]))).code).toBe('BROKER_UNAVAILABLE')
     // All three: with the retries that the library has by default each would take 5 s.
     expect(performance.now() - startMs).toBeLessThan(12_000)
     await records.close()
@@ -59,7 +59,7 @@ describe('a broker that is not there', () => {
     await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve))
     const { port } = mute.address() as { port: number }
     const records = new KafkaRecords({ brokers: [`127.0.0.1:${port}`] })
-    const error = await thrownBy(records.describeTopics(['t']))
+    const error = await thrownBy(records.describe(['t']))
     expect(error.code).toBe('BROKER_UNAVAILABLE')
     expect(error.message).toContain('5000 ms')
     await records.close()
@@ -75,7 +75,7 @@ describe('on a real broker', () => {
       const { records, topic, writer, group, close } = await setUp(kafka, {
         'compression.type': compression,
       })
-      await writer.send(['a', 'b'].map((value) => record(topic, { value: Buffer.from(value) })))
+      await writer.write(['a', 'b'].map((value) => record(topic, { value: Buffer.from(value) })))
       const heard = new Listener()
       await records.join({ group, topics: [topic], from: 'earliest', handlers: heard })
       await heard.until(() => heard.hasReached(2))
@@ -94,7 +94,7 @@ describe('on a real broker', () => {
         { name: kept, partitions: 1 },
         { name: unpacked, partitions: 1, config },
       ])
-      await writer.send([record(topic)])
+      await writer.write([record(topic)])
       const heard = new Listener()
       const member = await records.join({
         group,
@@ -129,7 +129,7 @@ describe('on a real broker', () => {
       const { records, topic, writer, group, close, library } = await setUp(kafka)
       // More than what is fetched at once.
       const value = Buffer.alloc(500_000)
-      await writer.send(Array.from({ length: 7 }, () => record(topic, { value })))
+      await writer.write(Array.from({ length: 7 }, () => record(topic, { value })))
       const here = { topic, partition: 0 }
       let isHeldUp = true
       const heard = new Listener(() => {
@@ -209,7 +209,7 @@ describe('on a real broker', () => {
       'message.timestamp.after.max.ms': '60000',
       'retention.ms': '86400000',
     })
-    const infos = await records.describeTopics([topic])
+    const infos = await records.describe([topic])
     expect(infos.get(topic)).toEqual({
       name: topic,
       id: expect.any(String),
@@ -223,14 +223,14 @@ describe('on a real broker', () => {
       isTrimmed: true,
       retentionMs: 86_400_000,
     })
-    const sending = writer.send([record(topic, { value: Buffer.alloc(3_000) })])
+    const sending = writer.write([record(topic, { value: Buffer.alloc(3_000) })])
     expect((await thrownBy(sending)).code).toBe('TOPIC_LIMITS')
     await close()
   })
 
   kafkaTest('closing gives up a join for which the group is not ready', async (kafka) => {
     const { records, topic, writer, group, close, library } = await setUp(kafka)
-    await writer.send([record(topic)])
+    await writer.write([record(topic)])
     // A member that is busy with a record keeps the others waiting.
     const busy = library.consumer({ groupId: group })
     await busy.connect()
@@ -263,7 +263,7 @@ describe('on a real broker', () => {
 
   kafkaTest('a handler that throws ends the member', async (kafka) => {
     const { records, topic, writer, group, close } = await setUp(kafka)
-    await writer.send([record(topic)])
+    await writer.write([record(topic)])
     const heard = new Listener(() => {
       throw new Error('handler')
     })
@@ -276,10 +276,10 @@ describe('on a real broker', () => {
     'reading from the end gives what comes afterwards, and leaves no group behind',
     async (kafka) => {
       const { records, topic, writer, close, library } = await setUp(kafka)
-      await writer.send([record(topic, { value: Buffer.from('old') })])
+      await writer.write([record(topic, { value: Buffer.from('old') })])
       const reader = await records.read({ topic, from: 'latest', until: 'closed' })
 
-      await writer.send([record(topic, { value: Buffer.from('new') })])
+      await writer.write([record(topic, { value: Buffer.from('new') })])
       const values: string[] = []
       for await (const chunk of reader) {
         values.push(...Array.from(chunk.records, (r) => String(r.value)))

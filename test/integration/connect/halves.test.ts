@@ -16,7 +16,7 @@ describe('a connection that breaks in the middle of an answer', () => {
     await set.wire.halveReply(API.fetch).happened
     const records = new KafkaRecords({ brokers: kafka.service.brokers })
     const writer = records.writer()
-    await writer.send([record(set.topic, { value: Buffer.from('the next') })])
+    await writer.write([record(set.topic, { value: Buffer.from('the next') })])
     await records.close()
     await heard.until(() => heard.values().length === 11)
     expect(heard.values().at(-1)).toBe('the next')

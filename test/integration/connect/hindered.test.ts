@@ -70,7 +70,7 @@ async function held(kafka: KafkaService, partitions: number) {
   ])
   const writer = records.writer()
   const all = Array.from({ length: partitions }, (_, partition) => record(topic, { partition }))
-  await writer.send([...all, ...all])
+  await writer.write([...all, ...all])
   await writer.close()
   const join = () => {
     const heard = new Listener()

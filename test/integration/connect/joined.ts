@@ -18,7 +18,7 @@ export async function write(
   value: string,
 ) {
   const writer = open(kafka).writer()
-  await writer.send(
+  await writer.write(
     partitions.map((partition) => record(topic, { partition, value: Buffer.from(value) })),
   )
   await writer.close()

@@ -65,7 +65,7 @@ describe('a topic that was created again', () => {
     await createTopics(kafka, records, [{ name: topic, partitions: 1 }])
     const { partitions } = await metadataOf(kafka.brokers[0] as string)
     expect(partitions.some((p) => p.topic === topic)).toBe(true)
-    const id = (await records.describeTopics([topic])).get(topic)?.id
+    const id = (await records.describe([topic])).get(topic)?.id
     expect(id).toMatch(/^[\w-]{22}$/)
   })
 })

@@ -63,7 +63,9 @@ async function setUp(kafka: KafkaService, partitions: number) {
   /** One record for each partition. */
   const fill = async () => {
     const writer = records.writer()
-    await writer.send(Array.from({ length: partitions }, (_, p) => record(topic, { partition: p })))
+    await writer.write(
+      Array.from({ length: partitions }, (_, p) => record(topic, { partition: p })),
+    )
     await writer.close()
   }
   const describeGroup = async () => (await admin.describeGroups([group])).groups[0]
@@ -122,7 +124,7 @@ async function expectStandstill(of: SetUp, joined: Joined): Promise<void> {
   }
   expect(await readTopic(of.records, of.outputs)).toHaveLength(taken)
   const committed = async () => {
-    const partitionOffsets = await of.records.partitionOffsets(of.group, of.topic)
+    const partitionOffsets = await of.records.offsets(of.group, of.topic)
     return partitionOffsets[assignment.partition]?.committed?.metadata
   }
   if (taken > 0) while ((await committed()) !== String(taken));

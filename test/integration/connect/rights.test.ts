@@ -113,7 +113,7 @@ describe('a right that is missing', () => {
   secureKafkaTest('to an output ends a commit', async (secure, kafka) => {
     const { open, allow, superuser, join, source, sink } = await setUp(secure, kafka)
     const writer = superuser.writer()
-    await writer.send([record(source)])
+    await writer.write([record(source)])
     await writer.close()
     await allow('tidemark', { on: 'TOPIC', name: sink, operation: 'READ' })
     const heard = new Listener()
@@ -135,7 +135,7 @@ describe('looking for missing rights', () => {
     const member = await join(open({ workerName: 'w-1' }), heard)
     const commit = async (nextOffset: number) => {
       const writer = superuser.writer()
-      await writer.send([record(source)])
+      await writer.write([record(source)])
       await writer.close()
       await heard.until(() => heard.chunks.length === nextOffset)
       const next = { ...heard.assignment(), nextOffset, metadata: '' }
@@ -165,7 +165,7 @@ describe('two groups whose names and workers read the same', () => {
     )
     const writer = superuser.writer()
     for (let nextOffset = 1; nextOffset <= 3; nextOffset++) {
-      await writer.send([record(source)])
+      await writer.write([record(source)])
       for (const { heard, member } of members) {
         await heard.until(() => heard.chunks.at(-1)?.nextOffset === nextOffset)
         const next = { ...heard.assignment(), nextOffset, metadata: '' }

@@ -22,7 +22,7 @@ describe('security', () => {
     const [topic, group] = [freshName('topic'), freshName('group')]
     await createTopics(kafka, records, [{ name: topic, partitions: 1 }])
     const writer = records.writer()
-    await writer.send([record(topic, { value: Buffer.from('secret') }), record(topic)])
+    await writer.write([record(topic, { value: Buffer.from('secret') }), record(topic)])
     await writer.close()
     const first = await joinAndRead(records, group, topic)
     expect(first.value).toBe('secret')
@@ -38,7 +38,7 @@ describe('security', () => {
 
   secureKafkaTest('a wrong password is told as such, at once', async (secure) => {
     const records = new KafkaRecords(secureOptions(secure, { password: 'wrong' }))
-    expect((await thrownBy(records.describeTopics(['t']))).code).toBe('AUTHENTICATION')
+    expect((await thrownBy(records.describe(['t']))).code).toBe('AUTHENTICATION')
     const join = records.join({
       group: 'g',
       topics: ['t'],
@@ -51,14 +51,14 @@ describe('security', () => {
 
   secureKafkaTest('a mechanism that the broker does not offer is told as such', async (secure) => {
     const records = new KafkaRecords(secureOptions(secure, { mechanism: 'scram-sha-256' }))
-    expect((await thrownBy(records.describeTopics(['t']))).code).toBe('AUTHENTICATION')
+    expect((await thrownBy(records.describe(['t']))).code).toBe('AUTHENTICATION')
     await records.close()
   })
 
   secureKafkaTest('a login that is missing is told as such', async (secure) => {
     const { sasl: _, ...options } = secureOptions(secure)
     const records = new KafkaRecords(options)
-    expect(await thrownBy(records.describeTopics(['t']))).toMatchObject({
+    expect(await thrownBy(records.describe(['t']))).toMatchObject({
       code: 'AUTHENTICATION',
       message: 'the connection ends at the first request of a client that does not log in',
       where: secure.brokers.join(),
@@ -69,7 +69,7 @@ describe('security', () => {
   secureKafkaTest('a login that is not wanted is told as such', async (secure, kafka) => {
     const { sasl } = secureOptions(secure)
     const records = new KafkaRecords({ brokers: kafka.brokers, ...(sasl && { sasl }) })
-    expect(await thrownBy(records.describeTopics(['t']))).toMatchObject({
+    expect(await thrownBy(records.describe(['t']))).toMatchObject({
       code: 'AUTHENTICATION',
       message: 'there is no login here: the listener is one without SASL',
       where: kafka.brokers.join(),
@@ -79,7 +79,7 @@ describe('security', () => {
 
   secureKafkaTest('a broker whose certificate is not trusted is refused', async (secure) => {
     const records = new KafkaRecords({ ...secureOptions(secure), tls: true })
-    const error = await thrownBy(records.describeTopics(['t']))
+    const error = await thrownBy(records.describe(['t']))
     expect(error.code).toBe('AUTHENTICATION')
     expect(error.message).toBe('no TLS with a broker: its certificate is not trusted')
     expect([error.where, error.hint]).toEqual([secure.brokers[0], 'give its CA with --tls-ca'])
@@ -88,7 +88,7 @@ describe('security', () => {
 
   secureKafkaTest('a port that speaks TLS is told to a client that does not', async (secure) => {
     const records = new KafkaRecords({ brokers: secure.brokers })
-    expect(await thrownBy(records.describeTopics(['t']))).toMatchObject({
+    expect(await thrownBy(records.describe(['t']))).toMatchObject({
       code: 'CONFIG_INVALID',
       message: expect.stringContaining(`${secure.brokers[0]} speaks TLS, and this client does not`),
       hint: expect.stringContaining('--tls'),
@@ -99,7 +99,7 @@ describe('security', () => {
   secureKafkaTest('one that does not is told to a client that does', async (secure, kafka) => {
     const [broker = ''] = kafka.brokers
     const records = new KafkaRecords({ ...secureOptions(secure), brokers: [broker] })
-    expect(await thrownBy(records.describeTopics(['t']))).toMatchObject({
+    expect(await thrownBy(records.describe(['t']))).toMatchObject({
       code: 'CONFIG_INVALID',
       message: expect.stringContaining(`${broker} does not speak TLS, and this client does`),
     })

@@ -68,7 +68,7 @@ export async function transacting(
   ])
   const writer = plain.writer()
   for (let partition = 0; partition < partitions; partition++) {
-    await writer.send(Array.from({ length: 10 }, () => record(topic, { partition })))
+    await writer.write(Array.from({ length: 10 }, () => record(topic, { partition })))
   }
   const admin = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING }).admin()
   onTestFinished(() => admin.disconnect())
@@ -100,7 +100,7 @@ export async function transacting(
     },
     committed: async (partition = 0) => {
       await noneOpen(kafka, group)
-      const partitionOffsets = await plain.partitionOffsets(group, topic)
+      const partitionOffsets = await plain.offsets(group, topic)
       return partitionOffsets[partition]?.committed?.nextOffset
     },
     memberIds: async () => {

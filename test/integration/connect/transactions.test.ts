@@ -105,7 +105,7 @@ describe('records that are written beside transactions', () => {
     onTestFinished(() => records.close())
     const writer = records.writer()
     const write = (value: string) =>
-      writer.send([record(set.outputs, { value: Buffer.from(value) })])
+      writer.write([record(set.outputs, { value: Buffer.from(value) })])
     await write('1')
     set.wire.loseReply(API.produce)
     await write('2')

@@ -129,7 +129,7 @@ describe.each(KINDS)('on %s', (kind, start) => {
       const { source, store } = await openStore(service, layout)
       const naive = new NaiveValues()
       const random = mulberry32(7)
-      const { fields } = layout.redis
+      const { fields } = layout.options
       const some = <T>(all: readonly T[]) => all.filter(() => random() < 0.2)
 
       const write = async () => {

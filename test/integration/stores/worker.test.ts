@@ -58,9 +58,7 @@ kafkaTest(
     const [source, rows] = [freshName('payments'), freshName('rows')]
     const records = new KafkaRecords(plainOptions(kafka))
     onTestFinished(() => records.close())
-    await records.createTopics(
-      [source, `${source}.dlq`, rows].map((name) => ({ name, partitions: 2 })),
-    )
+    await records.create([source, `${source}.dlq`, rows].map((name) => ({ name, partitions: 2 })))
     const writer = records.writer()
     let sent = 0
     const send = async (count: number) => {
@@ -70,13 +68,13 @@ kafkaTest(
         const [key, value] = [Buffer.from(payment.card), Buffer.from(JSON.stringify(payment))]
         return { topic: source, partition: null, key, value, timestampMs: Date.now(), headers: [] }
       })
-      await writer.send(payments)
+      await writer.write(payments)
       sent += count
     }
     const failed: string[] = []
     const failing: (string | null)[] = []
     const observer: Observer = (event) => {
-      if (event.type === 'redis-failing') failing.push(event.reason)
+      if (event.type === 'system-failing') failing.push(event.reason)
       if (event.type === 'commit-failed') failed.push(event.reason)
     }
     await redis.cli('SET', 'card:c-1', '{"limit":100}')

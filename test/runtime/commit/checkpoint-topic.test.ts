@@ -80,8 +80,8 @@ describe('a check of the cluster', () => {
     const { toMake } = await check(records)
     const config = { 'cleanup.policy': 'compact', 'segment.bytes': '16777216' }
     expect(toMake).toEqual([{ name: NAME, partitions: 3, replicas: -1, config }])
-    expect((await records.describeTopics([NAME])).size).toBe(0)
-    await records.createTopics(toMake)
+    expect((await records.describe([NAME])).size).toBe(0)
+    await records.create(toMake)
     expect((await check(records)).toMake).toEqual([])
   })
 

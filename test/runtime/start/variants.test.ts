@@ -170,7 +170,7 @@ test('a variant that is no longer among them is chosen anew', async () => {
   const on = records()
   await run(on, FAST)
   const { topologies, variants } = preparedWith({ gbdt: 5, mlp: 1 }).prepared
-  const offsets = await on.partitionOffsets(GROUP, 'events')
+  const offsets = await on.offsets(GROUP, 'events')
   expect(findVariants({ topologies, variants }, offsets)).toMatchObject([
     {
       variant: 'gbdt',
@@ -186,7 +186,7 @@ test('a worker that cannot load the variant of its group is refused', async () =
   await run(on, FAST)
   const { topologies, variants } = preparedWith({ gbdt: 5 }).prepared
   const failed = new Map([['deep', [new TidemarkError('MODEL_FILE', 'deep.onnx is not there')]]])
-  const offsets = await on.partitionOffsets(GROUP, 'events')
+  const offsets = await on.offsets(GROUP, 'events')
   const found = () =>
     findVariants({ topologies, variants: variants.map((v) => ({ ...v, failed })) }, offsets)
   expect(found).toThrow(Refused)
@@ -198,10 +198,10 @@ test('a worker that joins again stays with its variant, whatever the group has s
   const { prepared } = preparedWith({ gbdt: 5 })
   const failed = new Map([['deep', [new TidemarkError('MODEL_FILE', 'deep.onnx is not there')]]])
   const own = { ...prepared, variants: prepared.variants.map((v) => ({ ...v, failed })) }
-  expect(await settleVariants(own, await on.partitionOffsets(GROUP, 'events'))).toHaveLength(1)
+  expect(await settleVariants(own, await on.offsets(GROUP, 'events'))).toHaveLength(1)
   await run(on, FAST)
   expect(noted(on)).toBe('deep')
-  expect(await settleVariants(own, await on.partitionOffsets(GROUP, 'events'))).toEqual([])
+  expect(await settleVariants(own, await on.offsets(GROUP, 'events'))).toEqual([])
 })
 
 test('where no variant is fast enough, all are told, with those that could not be loaded', () => {

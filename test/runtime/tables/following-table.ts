@@ -74,7 +74,7 @@ export function following({
   const events: RuntimeEvent[] = []
   const clock = new HandClock(0)
   const of = new TopicTable(table, format, {
-    records: { follow: async (options) => follow(records, options) },
+    records: { topics: { follow: async (options) => follow(records, options) } },
     clock,
     random: () => 0,
     slices: new Slices(() => 0),

@@ -175,7 +175,7 @@ describe('is refused', () => {
     const thrown: unknown = await prepare([topology], choices).catch((error: unknown) => error)
     return thrown instanceof Refused ? thrown.faults.map(({ message }) => message) : []
   }
-  const later = { redis: 'later' } as const
+  const later = { systems: 'later' } as const
 
   test('without a fallback, where the model takes no NaN', async () => {
     expect(await faultsOf(scoredWith({}, { missing: 'refuse' }), later)).toEqual([

@@ -79,7 +79,7 @@ export class KafkaAdmin {
     return this.#ask((brokers) => missingRights(brokers, needs, transactionalId))
   }
 
-  async describeTopics(names: readonly string[]): Promise<ReadonlyMap<string, TopicInfo>> {
+  async describe(names: readonly string[]): Promise<ReadonlyMap<string, TopicInfo>> {
     const described = await this.#ask((brokers) => describe(brokers, names))
     const wanted = described.filter(({ partitions }) => partitions.length > 0)
     const found = wanted.map(({ topic }) => topic)
@@ -92,7 +92,7 @@ export class KafkaAdmin {
     )
   }
 
-  async createTopics(specs: readonly NewTopic[]): Promise<void> {
+  async create(specs: readonly NewTopic[]): Promise<void> {
     await this.#ask(async (brokers) => {
       const answers = await brokers.askController(createTopics(specs, CREATE_WITHIN_MS))
       for (const [i, answer] of answers.entries()) {
@@ -114,7 +114,7 @@ export class KafkaAdmin {
     })
   }
 
-  async partitionOffsets(group: string, topic: string): Promise<PartitionOffsets[]> {
+  async offsets(group: string, topic: string): Promise<PartitionOffsets[]> {
     const ranges = await this.ranges(topic)
     const committed = await this.#ask((brokers) => new GroupOffsets(brokers, group).latest(ranges))
     return ranges.map((range) => partitionOffsetsOf(range, committed, group))

@@ -61,7 +61,7 @@ export class AtLeastOnce implements Committing {
       // Two offset commits in flight could be applied in the wrong order.
       await this.#following
       this.#endWait()
-      await this.#writer.send(together(commit), confirmed)
+      await this.#writer.write(together(commit), confirmed)
       for (const next of commit.nextOffsets) this.#deferred.set(partitionName(next), next)
       const sinceMs = this.#context.clock.elapsedMs() - this.#lastMs
       if (sinceMs >= OFFSETS_EVERY_MS) await this.finish(generation())

@@ -1,7 +1,7 @@
 import { type Code, TidemarkError } from '../../../kernel/errors.ts'
 import { partitionName } from '../../../kernel/ids.ts'
 import { atOnce, inTurns } from '../../../kernel/slices.ts'
-import type { CompressionOf, NewRecords, TopicInfo, Writer } from '../../port.ts'
+import type { CompressionOf, NewRecords, RecordSink, TopicInfo } from '../../port.ts'
 import { WrittenRecords } from '../../written-records.ts'
 import type { Brokers } from '../client/brokers.ts'
 import { isUnavailable, unavailable } from '../client/errors.ts'
@@ -109,7 +109,7 @@ export class Producer {
   /**
    * After a failure nothing is in flight, and this identity must not be used again, because leaders
    * may have batches that were not acknowledged.
-   * @throws TidemarkError as {@link KafkaWriter.send} · `FENCED`: the identity is fenced
+   * @throws TidemarkError as {@link KafkaWriter.write} · `FENCED`: the identity is fenced
    */
   async send(outgoing: readonly Outgoing[], sending: Sending): Promise<void> {
     const delivery = new Delivery(sending, {
@@ -245,7 +245,7 @@ const TEMPORARY: ReadonlySet<Code> = new Set<Code>(['COMMIT_TIMED_OUT', 'BROKER_
  * Writes records under at-least-once. Caches topics: partitions that are added later get no records
  * by key until there is a new writer.
  */
-export class KafkaWriter implements Writer {
+export class KafkaWriter implements RecordSink {
   readonly #brokers: Brokers
   readonly #producer: Producer
   #isSending = false
@@ -257,14 +257,14 @@ export class KafkaWriter implements Writer {
 
   /**
    * @param check called before each request: rejects with the reason why it may not be sent
-   * @throws TidemarkError as the port says · `INVARIANT`: another send is in flight
+   * @throws TidemarkError as the port says · `INVARIANT`: another write is in flight
    */
-  async send(records: NewRecords, check: () => Promise<void> | void = () => {}): Promise<void> {
+  async write(records: NewRecords, check: () => Promise<void> | void = () => {}): Promise<void> {
     if (records.length === 0) return
     // Two concurrent sends would use the same sequence numbers, and the broker would drop one of
     // them as a duplicate.
     if (this.#isSending)
-      throw new TidemarkError('INVARIANT', 'send was called while another send is in flight')
+      throw new TidemarkError('INVARIANT', 'write was called while another write is in flight')
     this.#isSending = true
     try {
       await this.#brokers.connect()

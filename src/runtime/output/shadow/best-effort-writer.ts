@@ -1,4 +1,4 @@
-import type { Writer } from '../../../connect/port.ts'
+import type { RecordSink } from '../../../connect/port.ts'
 import { WrittenRecords } from '../../../connect/written-records.ts'
 import type { Clock } from '../../../kernel/clock.ts'
 import { messageOf } from '../../../kernel/errors.ts'
@@ -10,7 +10,7 @@ const TELL_EVERY_MS = 60_000
 
 interface WriterOptions {
   /** Called once, with the first records. */
-  readonly open: () => Writer
+  readonly open: () => RecordSink
   readonly clock: Clock
   readonly report: WriterReport
   readonly changed: () => void
@@ -25,7 +25,7 @@ export interface WriterReport {
 /** Writes records that may get lost: what cannot be written soon is dropped and counted. */
 export class BestEffortWriter {
   readonly #o: WriterOptions
-  #writer: Writer | null = null
+  #writer: RecordSink | null = null
   #waiting: WrittenRecords[] = []
   #held = 0
   #isClosed = false
@@ -67,7 +67,7 @@ export class BestEffortWriter {
       const all = this.#waiting.splice(0)
       try {
         this.#writer ??= this.#o.open()
-        await this.#writer.send(WrittenRecords.joined(all))
+        await this.#writer.write(WrittenRecords.joined(all))
         if (this.#isFailing) this.#o.report.unwritten(null)
         this.#isFailing = false
         this.#done(all, (records) => this.#o.report.outputs(records, 0))

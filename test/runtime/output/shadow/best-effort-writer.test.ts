@@ -14,7 +14,7 @@ function handWriter() {
   let closed = 0
   const writer = new BestEffortWriter({
     open: () => ({
-      send: (records: NewRecords) => {
+      write: (records: NewRecords) => {
         const values = [...records].map(({ value }) => String(value))
         return new Promise<void>((resolve, reject) => {
           sends.push({ values, end: (error) => (error ? reject(error) : resolve()) })

@@ -1,4 +1,6 @@
-import { messageOf } from '../kernel/errors.ts'
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { messageOf } from './errors.ts'
 
 /** The raw text of a setting, from its flag, its environment variable or the config file. */
 export interface RawSetting {
@@ -168,4 +170,45 @@ export function pairsOf(values: readonly string[], shape: string): Map<string, s
 
 function throwIf(fault: string | null): void {
   if (fault !== null) throw new Error(fault)
+}
+
+// Settings whose values are files, and secrets.
+
+export const NODES_OWN = { fallbackText: 'those that Node trusts' }
+export const NONE = { fallbackText: 'none' }
+
+export function pemFile(about: string, more: Pick<Setting<string>, 'fallbackText'> = {}) {
+  return optional('<file>', `${about} (PEM)`, { kind: { parse: textOf }, ...more })
+}
+
+export function secret(value: string, about: string) {
+  return optional(value, about, { environmentOnly: true })
+}
+
+export function secretFile(what: string, variable: string) {
+  const about = `file with the ${what}; takes precedence over ${variable}`
+  return optional('<file>', about, { kind: { parse: (raw) => textOf(raw).trimEnd() } })
+}
+
+export function readableFile(raw: RawSetting): string {
+  textOf(raw)
+  return pathOf(raw)
+}
+
+function pathOf(raw: RawSetting): string {
+  return resolve(raw.folder, single(raw))
+}
+
+export function textOf(raw: RawSetting): string {
+  const file = pathOf(raw)
+  try {
+    return textOfFile(file)
+  } catch (error) {
+    throw new Error(`cannot read ${file}: ${messageOf(error)}`, { cause: error })
+  }
+}
+
+/** The text of a file, without the byte order mark that Windows programs write at the start. */
+export function textOfFile(path: string): string {
+  return new TextDecoder().decode(readFileSync(path))
 }

@@ -1,10 +1,9 @@
 import { expect, test } from 'vitest'
-import { FileRecords } from '../../../src/connect/files/file-records.ts'
+import { FileSource } from '../../../src/connect/files/file-source.ts'
 import {
   type PartitionLines,
   PartitionLinesWriter,
 } from '../../../src/connect/files/partition-lines.ts'
-import { MemoryRecords } from '../../../src/connect/memory/memory-records.ts'
 import type { Chunk, Commit, Committed, Member, MemberHandlers } from '../../../src/connect/port.ts'
 import { Memory, Place } from '../../../src/kernel/bytes.ts'
 
@@ -44,14 +43,13 @@ async function run({ lines, committed = new Map(), start, isOwn = () => true }: 
   const chunks: Chunk[] = []
   const failed: Error[] = []
   const published: Commit[] = []
-  const records = new FileRecords({
+  const records = new FileSource({
     ...{ topic: 'orders', partitions: 3, isOwn, committed },
     lines: (async function* () {
       yield* lines
     })(),
     onLines: () => {},
     publish: async (commit) => void published.push(commit),
-    tables: new MemoryRecords(),
   })
   const assigned: number[] = []
   const member: Member = await records.join({

@@ -8,27 +8,20 @@ import {
   type Assignment,
   type Commit,
   type Committed,
-  type Followed,
-  type FollowOptions,
   type JoinOptions,
-  type LogRecord,
   type LogRecords,
   type Member,
   MOST_CHUNK_RECORDS,
-  type NewRecords,
   type PartitionOffsets,
-  type Records,
-  type TopicInfo,
+  type Source,
   type TopicPartition,
-  UNREPORTED,
-  type Writer,
 } from '../port.ts'
 import { type PartitionLines, recordsOf } from './partition-lines.ts'
 
-// The port over files: lines that are read once, from the first to the last, and commits that a
+// A source over files: lines that are read once, from the first to the last, and commits that a
 // caller makes durable. One member has all partitions.
 
-interface FileRecordsOptions {
+interface FileSourceOptions {
   readonly topic: string
   readonly partitions: number
   /** The partitions that are read; the others belong to other workers. */
@@ -41,8 +34,6 @@ interface FileRecordsOptions {
   readonly onLines: (lines: PartitionLines, records: LogRecords) => void
   /** Takes what a commit publishes. Resolves when it is written. */
   readonly publish: (commit: Commit) => Promise<void>
-  /** Where tables are whose rows are in topics. */
-  readonly tables: Records
 }
 
 interface Partition extends TopicPartition {
@@ -56,8 +47,8 @@ interface Partition extends TopicPartition {
   committed: Committed | null
 }
 
-export class FileRecords implements Records {
-  readonly #o: FileRecordsOptions
+export class FileSource implements Source {
+  readonly #o: FileSourceOptions
   readonly #partitions: ReadonlyMap<number, Partition>
   readonly #changed = new ConditionVariable()
   /** Has everything been read? */
@@ -65,7 +56,7 @@ export class FileRecords implements Records {
   #isOver = false
   #reading: Promise<void> = Promise.resolve()
 
-  constructor(options: FileRecordsOptions) {
+  constructor(options: FileSourceOptions) {
     this.#o = options
     const { topic, partitions, isOwn } = options
     const own = Array.from({ length: partitions }, (_, partition) => partition).filter(isOwn)
@@ -86,33 +77,8 @@ export class FileRecords implements Records {
     return this.#changed.until(() => this.#isRead && [...this.#partitions.values()].every(isDone))
   }
 
-  async missingRights(): Promise<readonly TidemarkError[]> {
-    return []
-  }
-
-  /** Every topic exists: a sink becomes a folder. */
-  async describeTopics(names: readonly string[]): Promise<ReadonlyMap<string, TopicInfo>> {
-    const { topic, partitions, tables } = this.#o
-    const others = await tables.describeTopics(names)
-    const info = (name: string) => ({ ...UNREPORTED, name, partitions })
-    return new Map(
-      names.map((name) => [name, (name === topic ? null : others.get(name)) ?? info(name)]),
-    )
-  }
-
-  async createTopics(): Promise<void> {}
-
-  readAll(partition: TopicPartition): Promise<readonly LogRecord[]> {
-    return this.#o.tables.readAll(partition)
-  }
-
-  async partitionOffsets(group: string, topic: string): Promise<readonly PartitionOffsets[]> {
-    if (topic !== this.#o.topic) return this.#o.tables.partitionOffsets(group, topic)
+  async offsets(): Promise<readonly PartitionOffsets[]> {
     return [...this.#partitions.values()].map(offsetsOf)
-  }
-
-  offsetsSince(topic: string, timeMs: number): Promise<ReadonlyMap<string, number>> {
-    return this.#o.tables.offsetsSince(topic, timeMs)
   }
 
   async join(options: JoinOptions): Promise<Member> {
@@ -140,16 +106,6 @@ export class FileRecords implements Records {
     }
     this.#reading = this.#read(options).catch((error) => handlers.failed(error as Error))
     return member
-  }
-
-  follow(options: FollowOptions): Promise<Followed> {
-    return this.#o.tables.follow(options)
-  }
-
-  writer(): Writer {
-    const send = (outputs: NewRecords) =>
-      this.#o.publish({ outputs, deadLetters: [], nextOffsets: [] })
-    return { send, close: async () => {} }
   }
 
   /** Resolves when nothing is read any more. */

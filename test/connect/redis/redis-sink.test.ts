@@ -1,12 +1,10 @@
 import { expect, test } from 'vitest'
-import type { Commit, JoinOptions, NewRecord, Records } from '../../../src/connect/port.ts'
+import type { NewRecord } from '../../../src/connect/port.ts'
 import type { Versioned } from '../../../src/connect/redis/redis-client.ts'
-import {
-  committingToRedis,
-  sinkVersion,
-  versionKeyOf,
-} from '../../../src/connect/redis/redis-sink.ts'
+import { RedisSink, versionKeyOf } from '../../../src/connect/redis/redis-sink.ts'
+import { sinkVersion } from '../../../src/connect/system.ts'
 import { WrittenRecords } from '../../../src/connect/written-records.ts'
+import { writeOutside } from '../../../src/runtime/commit/outside-sinks.ts'
 
 const place = { topic: 'payments', partition: 0, offset: 0 }
 
@@ -16,30 +14,27 @@ function output(topic: string, [key, value]: readonly [string, string], timeMs: 
   return { topic, partition: null, key: ownKey, value: ownValue, timestampMs: 1, headers }
 }
 
-/** A member through Redis, and what it has done, in order. */
-async function memberOf(keepNewest: (values: readonly Versioned[]) => Promise<void>) {
+/** Commits outputs, those of `cards` to Redis, and lists what was done in order. */
+function committing(keepNewest: (values: readonly Versioned[]) => Promise<void>) {
   const done: string[] = []
-  const inner = {
-    commit: async ({ outputs }: Commit) => {
-      done.push(`committed ${[...outputs].map(({ value }) => String(value)).join()}`)
-    },
-  }
-  const records = { join: async () => inner } as unknown as Records
-  const redis = {
+  const client = {
     keepNewest: async (values: readonly Versioned[]) => {
       await keepNewest(values)
       done.push(...values.map(({ key, value, ttlMs }) => `${key}=${String(value)} for ${ttlMs}`))
     },
   }
-  const through = committingToRedis(records, { redis, sinks: new Map([['cards', 60_000]]) })
-  const member = await through.join({} as JoinOptions)
-  const commit = (outputs: readonly NewRecord[]) =>
-    member.commit({ outputs: WrittenRecords.of(outputs), deadLetters: [], nextOffsets: [] })
+  const step = { topic: 'cards', system: { connector: 'redis', options: { ttlMs: 60_000 } } }
+  const sinks = new Map([['cards', new RedisSink(client, [step])]])
+  const commit = async (records: readonly NewRecord[]) => {
+    const outputs = WrittenRecords.of(records)
+    const inLog = await writeOutside({ outputs, deadLetters: [], nextOffsets: [] }, sinks)
+    done.push(`committed ${[...inLog.outputs].map(({ value }) => String(value)).join()}`)
+  }
   return { commit, done }
 }
 
 test('the newest value of each key is written before the commit of the other outputs', async () => {
-  const { commit, done } = await memberOf(async () => undefined)
+  const { commit, done } = committing(async () => undefined)
   await commit([
     output('cards', ['a', '1'], 10),
     output('scores', ['x', 's'], 10),
@@ -51,9 +46,7 @@ test('the newest value of each key is written before the commit of the other out
 })
 
 test('nothing is committed where Redis does not take the values, and the reason is told', async () => {
-  const { commit, done } = await memberOf(() =>
-    Promise.reject(new Error('OOM command not allowed')),
-  )
+  const { commit, done } = committing(() => Promise.reject(new Error('OOM command not allowed')))
   await expect(commit([output('cards', ['a', '1'], 10)])).rejects.toMatchObject({
     code: 'COMMIT_FAILED',
     message: 'Redis does not take the values of cards: OOM command not allowed',
