@@ -72,7 +72,7 @@ export function optionFaults(options: RunWorkerOptions): TidemarkError[] {
     ...tlsFileFaults({ ca: registry?.ca }, () => 'registry.ca'),
     ...[...connectors].flatMap(([name, connector]) => {
       const given = options[name as keyof SystemOptions]
-      return given === undefined ? [] : connector.faults(given as never)
+      return given === undefined ? [] : connector.faults(given)
     }),
     ...(needsToken ? [new TidemarkError('CONFIG_INVALID', what, { where: 'predict.token' })] : []),
   ]

@@ -223,19 +223,6 @@ function readingTests(test: DefineTest): void {
     expect((await thrownBy(absent)).code).toBe('TOPIC_MISSING')
   })
 
-  test('a writer writes without a commit, and refuses what it cannot write', async (driver) => {
-    const topic = await driver.createTopic(2)
-    const writer = driver.records.writer()
-    await writer.write([record(topic, { key: Buffer.from('k'), value: Buffer.from('a') })])
-    await writer.write([record(topic, { key: Buffer.from('k'), value: Buffer.from('b') })])
-    expect((await driver.read(topic)).map((r) => String(r.value))).toEqual(['a', 'b'])
-    const nowhere = record(`${topic}-nowhere`, { partition: 0 })
-    expect((await thrownBy(writer.write([nowhere]))).code).toBe('TOPIC_MISSING')
-    await writer.write([record(topic, { key: Buffer.from('k'), value: Buffer.from('c') })])
-    expect((await driver.read(topic)).map((r) => String(r.value))).toEqual(['a', 'b', 'c'])
-    await writer.close()
-  })
-
   test('topics are made as they are asked for; one that is there stays as it is', async (driver) => {
     const topic = await driver.createTopic(1)
     const name = `${topic}-more`

@@ -64,7 +64,7 @@ export const redisConnector = {
       ...(typeof key === 'function'
         ? []
         : [`key must be a function of the value, got ${typeof key}`]),
-      ...(isWhole ? [] : [`ttl must be whole milliseconds above 0, got ${String(ttlMs)}`]),
+      ...(isWhole ? [] : [`ttl must be whole milliseconds above 0, got ${JSON.stringify(ttlMs)}`]),
     ]
   },
 

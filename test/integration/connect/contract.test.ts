@@ -1,6 +1,8 @@
 import { KafkaRecords } from '../../../src/connect/kafka/kafka-records.ts'
 import { recordsContract } from '../../connect/contract.ts'
 import type { Driver } from '../../connect/driver.ts'
+import { record } from '../../connect/listener.ts'
+import { sinkContract } from '../../connect/sink-contract.ts'
 import {
   freshName,
   type KafkaService,
@@ -45,6 +47,31 @@ recordsContract((name, fn) => {
     try {
       await fn(driver)
     } finally {
+      await driver.close()
+    }
+  })
+})
+
+sinkContract((name, run) => {
+  kafkaTest(name, async (kafka) => {
+    const driver = open(kafka)
+    const sink = driver.records.writer()
+    const [topic, nowhere] = [await driver.createTopic(2), freshName('nowhere')]
+    const pair = (to: string, key: string, value: string) =>
+      record(to, { key: Buffer.from(key), value: Buffer.from(value) })
+    try {
+      await run({
+        sink,
+        record: (key, value) => pair(topic, key, value),
+        values: async (key) => {
+          const all = (await driver.read(topic)).filter((each) => String(each.key) === key)
+          return all.map(({ value }) => String(value))
+        },
+        refused: { record: pair(nowhere, 'a', '1'), code: 'TOPIC_MISSING' },
+        close: async () => {},
+      })
+    } finally {
+      await sink.close()
       await driver.close()
     }
   })

@@ -2,13 +2,17 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { redis as inRedis } from 'tidemark'
 import { describe, expect, onTestFinished } from 'vitest'
+import type { NewRecord } from '../../../src/connect/port.ts'
 import { Redis, type RedisOptions } from '../../../src/connect/redis/redis-client.ts'
 import { redisSource } from '../../../src/connect/redis/redis-rows.ts'
-import { versionKeyOf } from '../../../src/connect/redis/redis-sink.ts'
-import { sinkVersion } from '../../../src/connect/system.ts'
+import { RedisSink, versionKeyOf } from '../../../src/connect/redis/redis-sink.ts'
+import { sinkVersion, VERSION_HEADER } from '../../../src/connect/system.ts'
 import { INVALID } from '../../../src/lookup/store-source.ts'
+import { record } from '../../connect/listener.ts'
+import { sinkContract } from '../../connect/sink-contract.ts'
 import { Certificates } from '../../services/certificates.ts'
 import { until } from '../../services/cluster.ts'
+import { freshName } from '../../services/kafka.ts'
 import { freePorts } from '../../services/ports.ts'
 import { redisTest, sharedRedis, startRedis } from '../../services/redis.ts'
 import { launchRedis, launchRedisCluster, type RedisService } from '../../services/start-redis.ts'
@@ -44,6 +48,35 @@ const KINDS = [
 
 describe.each(KINDS)('on %s', (kind, launch) => {
   const start = sharedRedis(launch)
+
+  sinkContract((name, run) => {
+    redisTest(name, async () => {
+      const service = await start()
+      const redis = await connected(service)
+      const topic = freshName('sink')
+      const step = { topic, system: { connector: 'redis', options: { ttlMs: null } } }
+      let written = 0
+      const versioned = (key: string, value: string, version: string): NewRecord => {
+        const headers = [{ name: VERSION_HEADER, value: Buffer.from(version) }]
+        return { ...record(topic, { key: Buffer.from(key), value: Buffer.from(value) }), headers }
+      }
+      const unversioned = record(topic, { key: Buffer.from('a'), value: Buffer.from('1') })
+      await run({
+        sink: new RedisSink(redis, [step]),
+        record: (key, value) => {
+          written++
+          const place = { topic: 'events', partition: 0, offset: written }
+          return versioned(`${topic}:${key}`, value, sinkVersion(1, place))
+        },
+        values: async (key) => {
+          const [value] = await redis.get([`${topic}:${key}`])
+          return [String(value)]
+        },
+        refused: { record: unversioned, code: 'INVARIANT' },
+        close: async () => {},
+      })
+    })
+  })
 
   redisTest('rows are JSON under a key, and anything else is no row', async () => {
     const service = await start()
