@@ -47,10 +47,10 @@ for (const [where, open] of [
   ['over HTTP', overHttp],
   ['in memory', inMemory],
 ] as const) {
-  sinkContract((name, run) => {
+  sinkContract((name, fn) => {
     test(`${name} (${where})`, async () => {
       const driver = await open()
-      await run(driver)
+      await fn(driver)
       await driver.close()
     })
   })
