@@ -66,6 +66,7 @@ interface BrokersOptions {
   readonly login?: { isProven: boolean }
 }
 
+/** Asks leaders and coordinators by node, and any broker by hedged requests. */
 export class Brokers {
   readonly clock: Clock
   readonly random: Random
@@ -97,7 +98,7 @@ export class Brokers {
       brokers: config.brokers as readonly string[],
       clock,
       ask: (broker) => this.#metadataOf(broker, [...this.#topics.keys()]),
-      heard: (found) => this.map.update(found),
+      heard: (answer) => this.map.update(answer),
     })
   }
 
@@ -121,7 +122,7 @@ export class Brokers {
     } catch (error) {
       if (this.#login.isProven || mistakeShownBy(error, steps) === null) throw error
       const brokers = this.#config.brokers as readonly string[]
-      throw (await loginMistake(brokers, (one) => this.#mistakeAt(one), this.clock)) ?? error
+      throw (await loginMistake(brokers, (broker) => this.#mistakeAt(broker), this.clock)) ?? error
     }
   }
 
@@ -133,15 +134,15 @@ export class Brokers {
 
   async #mistakeAt(broker: string): Promise<LoginMistake | null> {
     const { clock, random } = this
-    const one = new Brokers({ ...this.#config, brokers: [broker] }, { clock, random })
+    const probe = new Brokers({ ...this.#config, brokers: [broker] }, { clock, random })
     const steps = { logsIn: this.#config.sasl !== undefined, isMet: false }
     try {
-      await one.#connect(steps)
+      await probe.#connect(steps)
       return null
     } catch (error) {
       return mistakeShownBy(error, steps)
     } finally {
-      one.close()
+      probe.close()
     }
   }
 
@@ -151,12 +152,12 @@ export class Brokers {
 
   /** Fetches the metadata of topics and keeps them fresh. @throws TidemarkError `TOPIC_MISSING` */
   async learn(topics: readonly string[]): Promise<void> {
-    const known = topics.map((topic) => {
+    const promises = topics.map((topic) => {
       const learning = this.#topics.get(topic) ?? this.#learn(topic)
       this.#topics.set(topic, learning)
       return learning
     })
-    await Promise.all(known)
+    await Promise.all(promises)
   }
 
   /** Refreshes the metadata; concurrent calls share one request. */
@@ -168,10 +169,10 @@ export class Brokers {
   }
 
   async describe(topics: readonly string[]): Promise<readonly TopicMetadata[]> {
-    const found = await this.#askAny((nodeId) =>
+    const answer = await this.#askAny((nodeId) =>
       this.#with(nodeId, (broker) => this.#metadataOf(broker, topics)),
     )
-    return found.topics
+    return answer.topics
   }
 
   /**
@@ -201,7 +202,7 @@ export class Brokers {
     return broker === undefined ? 0 : throttleLeftMs(broker, 'Produce')
   }
 
-  /** Destroys the connection for records to a broker, and drops what has not been sent yet. */
+  /** Destroys the connection for records to a broker, and drops bytes that are not sent yet. */
   hangUp(nodeId: string, reason: string): void {
     const broker = this.#met.get(nodeId)
     if (broker !== undefined) hangUp(broker, 'Produce', new Error(reason))
@@ -225,36 +226,36 @@ export class Brokers {
    * Asks a coordinator, and the new one when it has moved.
    * @throws TidemarkError as {@link ask}; `BROKER_UNAVAILABLE` also when it still moves after 8 s
    */
-  askCoordinator<T extends Coded>(of: Coordinated, request: Request<T>): Promise<T> {
+  askCoordinator<T extends Coded>(key: Coordinated, request: Request<T>): Promise<T> {
     const ask = async () => {
-      const answer = await this.#ofCoordinator(of, (nodeId) => this.ask(nodeId, request))
-      if (hasCoordinatorMoved(answer.code)) this.#coordinators.delete(keyOf(of))
+      const answer = await this.#ofCoordinator(key, (nodeId) => this.ask(nodeId, request))
+      if (hasCoordinatorMoved(answer.code)) this.#coordinators.delete(keyText(key))
       return answer
     }
-    return this.#whileMoving(`the coordinator of ${of.type} "${of.id}"`, ask)
+    return this.#whileMoving(`the coordinator of ${key.type} "${key.id}"`, ask)
   }
 
-  /** The node id of the coordinator that last answered; `undefined`: no longer known. */
-  coordinatorOf(of: Coordinated): string | undefined {
-    return this.#coordinators.get(keyOf(of))
+  /** Node id of the coordinator that last answered; `undefined`: no longer known. */
+  coordinatorOf(key: Coordinated): string | undefined {
+    return this.#coordinators.get(keyText(key))
   }
 
   /** Always fetched again, because brokers are upgraded while workers run. */
-  apisOfCoordinator(of: Coordinated): Promise<BrokerApis> {
-    return this.#ofCoordinator(of, async (nodeId) => {
+  apisOfCoordinator(key: Coordinated): Promise<BrokerApis> {
+    return this.#ofCoordinator(key, async (nodeId) => {
       this.#apis.delete(await this.#broker(nodeId))
       return this.#with(nodeId, async (_, apis) => apis)
     })
   }
 
   async groupBroker(group: string): Promise<GroupBroker> {
-    const of: Coordinated = { type: 'group', id: group }
+    const key: Coordinated = { type: 'group', id: group }
     const backoff = new Backoff(SEEK_RETRY, this.random)
     const deadlineMs = this.clock.elapsedMs() + SEEK_MS
     for (;;) {
-      this.#coordinators.delete(keyOf(of))
+      this.#coordinators.delete(keyText(key))
       try {
-        const nodeId = await this.#coordinator(of)
+        const nodeId = await this.#coordinator(key)
         return (await this.#broker(nodeId)) as unknown as GroupBroker
       } catch (error) {
         if (!isUnavailable(error) || this.clock.elapsedMs() > deadlineMs) throw error
@@ -263,25 +264,25 @@ export class Brokers {
     }
   }
 
-  async #ofCoordinator<T>(of: Coordinated, ask: (nodeId: string) => Promise<T>): Promise<T> {
+  async #ofCoordinator<T>(key: Coordinated, ask: (nodeId: string) => Promise<T>): Promise<T> {
     try {
-      return await ask(await this.#coordinator(of))
+      return await ask(await this.#coordinator(key))
     } catch (error) {
-      this.#coordinators.delete(keyOf(of))
+      this.#coordinators.delete(keyText(key))
       throw error
     }
   }
 
-  async #coordinator(of: Coordinated): Promise<string> {
-    const known = this.#coordinators.get(keyOf(of))
-    if (known !== undefined) return known
-    const { code, nodeId } = await this.askAny(findCoordinator(of))
-    if (isDenied(code)) throw notCoordinated(of)
+  async #coordinator(key: Coordinated): Promise<string> {
+    const coordinator = this.#coordinators.get(keyText(key))
+    if (coordinator !== undefined) return coordinator
+    const { code, nodeId } = await this.askAny(findCoordinator(key))
+    if (isDenied(code)) throw notCoordinated(key)
     if (code !== CODE.NONE) {
-      const what = `the coordinator of ${of.type} "${of.id}" cannot be found: ${nameOfCode(code)}`
-      throw unavailable(what)
+      const message = `the coordinator of ${key.type} "${key.id}" cannot be found: ${nameOfCode(code)}`
+      throw unavailable(message)
     }
-    this.#coordinators.set(keyOf(of), String(nodeId))
+    this.#coordinators.set(keyText(key), String(nodeId))
     return String(nodeId)
   }
 
@@ -301,8 +302,8 @@ export class Brokers {
   }
 
   async #apisOf(broker: Wired): Promise<BrokerApis> {
-    const known = this.#apis.get(broker)
-    if (known !== undefined) return known
+    const cachedApis = this.#apis.get(broker)
+    if (cachedApis !== undefined) return cachedApis
     const apis = await this.#send(broker, apiVersions(packageVersion()))
     checkApiVersions(apis)
     this.#apis.set(broker, apis)
@@ -314,8 +315,8 @@ export class Brokers {
   }
 
   async #broker(nodeId: string): Promise<Wired> {
-    const found = this.cluster.findBroker({ nodeId })
-    const finding = this.#within(LIBRARY_MS, `connecting with broker ${nodeId}`, found)
+    const search = this.cluster.findBroker({ nodeId })
+    const finding = this.#within(LIBRARY_MS, `connecting with broker ${nodeId}`, search)
     return (await fromLibrary(finding)) as Wired
   }
 
@@ -367,6 +368,6 @@ function newestOf({ versions }: BrokerApis, api: ApiName): number {
   return versions.get(API[api].key)?.[1] ?? 0
 }
 
-function keyOf({ type, id }: Coordinated): string {
+function keyText({ type, id }: Coordinated): string {
   return `${type} ${id}`
 }

@@ -59,7 +59,7 @@ export class ClusterMap {
   }
 
   byLeader<P extends TopicPartition>(partitions: readonly P[]): ReadonlyMap<string, readonly P[]> {
-    return groupedBy(partitions, (of) => this.leaderOf(of))
+    return groupedBy(partitions, (partition) => this.leaderOf(partition))
   }
 
   get hasUnconfirmedId(): boolean {
@@ -96,9 +96,9 @@ export class ClusterMap {
     const isNewId = id !== null && before !== undefined && before.id !== null && before.id !== id
     if (isNewId && before.unconfirmedId !== id) return { ...before, code, unconfirmedId: id }
     const leaders = partitions.map(({ partition, leader, leaderEpoch: epoch }) => {
-      const known = isSame ? before.leaders.get(partition) : undefined
+      const former = isSame ? before.leaders.get(partition) : undefined
       // A broker that does not know the newest leader yet has an older epoch (KIP-320).
-      if (known !== undefined && known.epoch > epoch) return [partition, known] as const
+      if (former !== undefined && former.epoch > epoch) return [partition, former] as const
       const nodeId = alive.has(leader) ? String(leader) : undefined
       return [partition, { nodeId, epoch }] as const
     })

@@ -116,9 +116,9 @@ function patchConnection(connection: Methods): void {
 }
 
 function framerOf(connection: Connection): ResponseFramer {
-  const known = framers.get(connection) ?? new ResponseFramer()
-  framers.set(connection, known)
-  return known
+  const framer = framers.get(connection) ?? new ResponseFramer()
+  framers.set(connection, framer)
+  return framer
 }
 
 function fulfil(answer: Buffer, queue: RequestQueue): void {
@@ -126,7 +126,7 @@ function fulfil(answer: Buffer, queue: RequestQueue): void {
   queue.fulfillRequest({ size: answer.length, correlationId, payload: answer.subarray(WORD_BYTES) })
 }
 
-function shared(work: (of: Connection) => unknown): (this: Connection) => Promise<unknown> {
+function shared(work: (connection: Connection) => unknown): (this: Connection) => Promise<unknown> {
   const running = new WeakMap<Connection, Promise<unknown>>()
   return function (this: Connection) {
     const before = running.get(this)
@@ -155,8 +155,8 @@ function patchQueue(queue: Methods): void {
       sentMs.set(request, performance.now())
       sendSocketRequest?.call(this, request as never)
     },
-    maybeThrottle(this: RequestQueue, given: number | null | undefined) {
-      const ms = given ?? 0
+    maybeThrottle(this: RequestQueue, throttleMs: number | null | undefined) {
+      const ms = throttleMs ?? 0
       if (ms > 0) this.throttledUntil = Math.max(this.throttledUntil, performance.now() + ms)
     },
     canSendSocketRequestImmediately(this: RequestQueue) {

@@ -41,7 +41,6 @@ const UNREACHABLE =
   /^KafkaJS(Connection(Closed)?Error|RequestTimeoutError|BrokerNotFound|NoBrokerAvailableError|LockTimeout)$/
 
 /** Kinds of the library's errors; the first that fits counts. */
-
 const KINDS: readonly Kind[] = [
   { names: LOGIN, message: CUT_OFF, code: 'BROKER_UNAVAILABLE', hint: AWAY_HINT },
   { names: NO_LOGIN, code: 'AUTHENTICATION', hint: LOGIN_HINT },
@@ -61,7 +60,7 @@ export function isElecting(thrown: unknown): boolean {
   return causesOf(thrown).some(({ type = '' }) => ELECTING.test(type))
 }
 
-/** Could the broker not be reached, or did it not answer? Another broker may. */
+/** Whether the broker could not be reached, or did not answer: another broker may. */
 export function isAway(thrown: unknown): boolean {
   return fromKafka(thrown, 'BROKER_UNAVAILABLE').code === 'BROKER_UNAVAILABLE'
 }
@@ -74,8 +73,8 @@ export function unavailable(message: string, details: ErrorDetails = {}): Tidema
   return new TidemarkError('BROKER_UNAVAILABLE', message, details)
 }
 
-export function withoutLeader(of: TopicPartition): TidemarkError {
-  return unavailable(`${partitionName(of)} has no leader`)
+export function withoutLeader(partition: TopicPartition): TidemarkError {
+  return unavailable(`${partitionName(partition)} has no leader`)
 }
 
 /** @param otherwise code for an unknown error */
@@ -88,7 +87,7 @@ export function fromKafka(thrown: unknown, otherwise: Code): TidemarkError {
     const message = `no TLS with a broker: ${tls.what}`
     return new TidemarkError('AUTHENTICATION', message, { where, hint: tls.hint, cause: thrown })
   }
-  const kind = KINDS.find((known) => chain.some((fault) => isOfKind(fault, known)))
+  const kind = KINDS.find((candidate) => chain.some((fault) => isOfKind(fault, candidate)))
   const { code, hint } = kind ?? { code: otherwise, hint: undefined }
   return new TidemarkError(code, messageOf(thrown), { hint, cause: thrown })
 }
@@ -159,7 +158,7 @@ const passes = isAmong(
   CODE.CONCURRENT_TRANSACTIONS,
 )
 
-/** Will the same batch be accepted a little later, or by another leader? */
+/** Whether the same batch will be accepted a little later, or by another leader. */
 export function isRetriable(code: number): boolean {
   return passes(code) || hasMoved(code) || hasCoordinatorMoved(code)
 }
@@ -182,7 +181,7 @@ const HINTS: Readonly<Partial<Record<Code, string>>> = {
   AUTHORIZATION: `${LACKS_ID} or the cluster`,
 }
 
-/** Is it over the topic's limit (`max.message.bytes`) or its segments (`segment.bytes`)? */
+/** Whether a batch is over the topic's limit (`max.message.bytes`) or `segment.bytes`. */
 export const isBatchTooLarge = isAmong(CODE.MESSAGE_TOO_LARGE, CODE.RECORD_LIST_TOO_LARGE)
 
 /** Smaller batches of the same records are to be tried at once. */
@@ -199,35 +198,35 @@ export function produceRefusal(code: number, to: TopicPartition): TidemarkError 
   if (code === CODE.TOPIC_AUTHORIZATION_FAILED) {
     return notAllowed('WRITE', { type: 'topic', name: to.topic })
   }
-  const known = REFUSALS.get(code) ?? (isRetriable(code) ? 'BROKER_UNAVAILABLE' : 'COMMIT_FAILED')
-  const details = { where: partitionName(to), hint: HINTS[known] }
-  return new TidemarkError(known, `the broker answers ${nameOfCode(code)}`, details)
+  const kind = REFUSALS.get(code) ?? (isRetriable(code) ? 'BROKER_UNAVAILABLE' : 'COMMIT_FAILED')
+  const details = { where: partitionName(to), hint: HINTS[kind] }
+  return new TidemarkError(kind, `the broker answers ${nameOfCode(code)}`, details)
 }
 
 /** The error for a coordinator's refusal of a transaction. */
 export function transactionRefusal(code: number): TidemarkError {
-  const known = REFUSALS.get(code) ?? 'COMMIT_FAILED'
-  const hint = known === 'AUTHORIZATION' ? LACKS_ID : undefined
-  return new TidemarkError(known, `the broker answers ${nameOfCode(code)}`, { hint })
+  const kind = REFUSALS.get(code) ?? 'COMMIT_FAILED'
+  const hint = kind === 'AUTHORIZATION' ? LACKS_ID : undefined
+  return new TidemarkError(kind, `the broker answers ${nameOfCode(code)}`, { hint })
 }
 
 interface AskedPartition {
   readonly operation: Operation
   /** The subject of the request, such as `the end of`. */
-  readonly what: string
+  readonly subject: string
   /** @default 'BROKER_UNAVAILABLE' */
   readonly otherwise?: Code
 }
 
 export function partitionRefusal(
   code: number,
-  of: TopicPartition,
-  { operation, what, otherwise = 'BROKER_UNAVAILABLE' }: AskedPartition,
+  partition: TopicPartition,
+  { operation, subject, otherwise = 'BROKER_UNAVAILABLE' }: AskedPartition,
 ): TidemarkError {
   if (code === CODE.TOPIC_AUTHORIZATION_FAILED) {
-    return notAllowed(operation, { type: 'topic', name: of.topic })
+    return notAllowed(operation, { type: 'topic', name: partition.topic })
   }
-  const message = `the broker answered a request for ${what} ${partitionName(of)} with ${nameOfCode(code)}`
+  const message = `the broker answered a request for ${subject} ${partitionName(partition)} with ${nameOfCode(code)}`
   return new TidemarkError(otherwise, message)
 }
 
@@ -246,9 +245,9 @@ type Operation = keyof typeof VERBS
 
 /** The error for a missing right, with the command that grants it. */
 export function notAllowed(operation: Operation, { type, name }: Resource): TidemarkError {
-  const what = `the user has no right to ${operation} the ${type} "${name}"`
+  const message = `the user has no right to ${operation} the ${type} "${name}"`
   const hint = `kafka-acls.sh --add --allow-principal User:… --operation ${VERBS[operation]} --${FLAGS[type]} ${name}`
-  return new TidemarkError('AUTHORIZATION', what, { hint })
+  return new TidemarkError('AUTHORIZATION', message, { hint })
 }
 
 /** A worker reads as a group and writes under a transactional id. */
@@ -269,11 +268,11 @@ const BETWEEN_MS = 1_000
 
 const MISTAKES = {
   missing: {
-    what: 'the connection ends at the first request of a client that does not log in',
+    message: 'the connection ends at the first request of a client that does not log in',
     hint: 'set the SASL mechanism, user name and password (--sasl-mechanism, …), or use the port of a listener without SASL',
   },
   unwanted: {
-    what: 'there is no login here: the listener is one without SASL',
+    message: 'there is no login here: the listener is one without SASL',
     hint: 'leave out the SASL settings, or use the port of the listener with SASL',
   },
 } as const
@@ -282,7 +281,7 @@ export type LoginMistake = keyof typeof MISTAKES
 
 interface FirstSteps {
   readonly logsIn: boolean
-  /** Has the broker told its API versions? */
+  /** Whether the broker has told its API versions. */
   readonly isMet: boolean
 }
 
@@ -312,6 +311,6 @@ export async function loginMistake(
   }
   const [only] = shown
   if (only == null) return null
-  const { what, hint } = MISTAKES[only]
-  return new TidemarkError('AUTHENTICATION', what, { where: brokers.join(), hint })
+  const { message, hint } = MISTAKES[only]
+  return new TidemarkError('AUTHENTICATION', message, { where: brokers.join(), hint })
 }

@@ -14,9 +14,9 @@ import { hangUp, type Wired } from './send.ts'
 import { type Address, UNCONNECTED } from './sockets.ts'
 import { firstAnswer, rotated } from './waiting.ts'
 
-// Private parts of kafkajs 2.2.4: cluster/index.js (brokerPool), and of cluster/brokerPool.js what
-// BrokerPool has below. Its `refreshMetadata` asks a connected broker for `metadata`, and keeps
-// addresses by it.
+// Private parts of kafkajs 2.2.4: cluster/index.js (brokerPool), and of cluster/brokerPool.js the
+// members of BrokerPool below. Its `refreshMetadata` asks a connected broker for `metadata`, and
+// keeps addresses by it.
 
 type Fields = Readonly<Record<string, unknown>>
 
@@ -75,9 +75,9 @@ export function clusterOf(
       const others = Object.keys(pool.brokers).filter((nodeId) => pool.brokers[nodeId] !== broker)
       const askOne = async (nodeId: string | null) =>
         ask(nodeId === null ? broker : await pool.findBroker({ nodeId }))
-      const found = await firstAnswer([null, ...others], askOne, clock)
-      heard(found)
-      return libraryMetadata(found)
+      const answer = await firstAnswer([null, ...others], askOne, clock)
+      heard(answer)
+      return libraryMetadata(answer)
     }
     const leave = broker.disconnect.bind(broker)
     const disconnect = async () => {

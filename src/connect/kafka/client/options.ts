@@ -85,7 +85,7 @@ function passwordLogin({ mechanism, username, password }: PasswordLogin) {
 
 export function kafkaFaults({ brokers, tls, sasl }: KafkaOptions): TidemarkError[] {
   const faults: TidemarkError[] = []
-  const add = (...of: Parameters<typeof configFault>) => faults.push(configFault(...of))
+  const add = (...details: Parameters<typeof configFault>) => faults.push(configFault(...details))
   if (brokers.length === 0) {
     add('no broker is given', 'brokers', 'give at least one, as host:port')
   }
@@ -170,8 +170,8 @@ export function saslFaults(sasl: KafkaSasl, isEncrypted: boolean): TidemarkError
   }
 }
 
-function inPlainText(what: string, secret: string, hint: string): TidemarkError {
-  return saslFault(`SASL ${what} without TLS would send the ${secret} in plain text`, hint)
+function inPlainText(name: string, secret: string, hint: string): TidemarkError {
+  return saslFault(`SASL ${name} without TLS would send the ${secret} in plain text`, hint)
 }
 
 function tokenFaults(token: BearerOptions['token']): TidemarkError[] {
@@ -186,12 +186,12 @@ function tokenFaults(token: BearerOptions['token']): TidemarkError[] {
 function extensionFaults(extensions: Readonly<Record<string, string>>): TidemarkError[] {
   const wrong = Object.entries(extensions).filter(([name, value]) => !isExtension(name, value))
   return wrong.map(([name]) => {
-    const what = `SASL extension ${JSON.stringify(name)} is not letters with a value in ASCII`
-    return saslFault(what)
+    const message = `SASL extension ${JSON.stringify(name)} is not letters with a value in ASCII`
+    return saslFault(message)
   })
 }
 
-/** Can it be sent? `auth` is the token's own name (RFC 7628, section 3.1). */
+/** Whether it can be sent; `auth` is the token's own name (RFC 7628, section 3.1). */
 export function isExtension(name: string, value: string): boolean {
   return /^[A-Za-z]+$/.test(name) && name !== 'auth' && /^[ -~]+$/.test(value)
 }

@@ -3,8 +3,8 @@ import { TidemarkError } from '../../../kernel/errors.ts'
 import type { BrokerApis } from '../wire/cluster.ts'
 import { API } from '../wire/protocol.ts'
 
-// Checks before anything is sent that this driver works with what is there: the library's version,
-// because it uses private parts of it, and the broker's API versions.
+// Checks before anything is sent that this driver works with the library that is installed, because
+// it uses private parts of it, and with the API versions of the broker.
 
 const LIBRARY = '2.2.4'
 const { version: INSTALLED } = createRequire(import.meta.url)('kafkajs/package.json') as {
@@ -14,9 +14,9 @@ const { version: INSTALLED } = createRequire(import.meta.url)('kafkajs/package.j
 /** @throws TidemarkError `CLIENT_BROKEN` */
 export function checkLibrary(version = INSTALLED): void {
   if (version === LIBRARY) return
-  const what = `kafkajs has version ${version}, but this driver uses private parts of version ${LIBRARY}`
+  const message = `kafkajs has version ${version}, but this driver uses private parts of version ${LIBRARY}`
   const hint = 'install the packages that package-lock.json names (npm ci)'
-  throw new TidemarkError('CLIENT_BROKEN', what, { hint })
+  throw new TidemarkError('CLIENT_BROKEN', message, { hint })
 }
 
 /** @throws TidemarkError `BROKER_TOO_OLD` */

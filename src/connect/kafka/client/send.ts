@@ -5,7 +5,7 @@ import type { Connection } from './connections.ts'
 
 // Sends our own requests over the library's connections, which provide TLS, SASL, correlation ids,
 // time limits and throttling. Header and record sets are written directly to the socket, because
-// the library copies what is sent twice (0.68 instead of 0.27 µs per record).
+// the library copies all bytes twice (0.68 instead of 0.27 µs per record).
 // Produce and Fetch use the library's second connection, so that quick requests do not wait behind
 // a slow link, or a broker that throttles (KIP-219).
 // Private to kafkajs 2.2.4: network/connectionPool.js (getConnection, pool).

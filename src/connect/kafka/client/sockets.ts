@@ -48,9 +48,9 @@ export class Sockets {
 
   /** A socket that does not connect in time would go on waiting after the library has ended it. */
   #destroyUnless(isConnected: () => boolean, socket: Socket): void {
-    const end = socket.end.bind(socket) as (...of: readonly unknown[]) => Socket
-    socket.end = (...of: readonly unknown[]) =>
-      isConnected() ? end(...of) : socket.destroy(new Error(UNCONNECTED))
+    const end = socket.end.bind(socket) as (...args: readonly unknown[]) => Socket
+    socket.end = (...args: readonly unknown[]) =>
+      isConnected() ? end(...args) : socket.destroy(new Error(UNCONNECTED))
   }
 
   #plain({ host, port }: Address, onConnect: () => void): Socket {

@@ -50,8 +50,8 @@ export function tokensOfClient(client: ClientCredentials, clock: Clock): TokenPr
     const { status, text } = await ask(client, signal)
     const fields = jsonObject(text)
     if (status !== 200) throw refusal(client, status, fields)
-    const wrong = (what: string) => {
-      const message = `the answer of the token endpoint ${what}`
+    const wrong = (fault: string) => {
+      const message = `the answer of the token endpoint ${fault}`
       return unavailable(message, { where: client.url })
     }
     if (fields === null) throw wrong('is not a JSON object')

@@ -155,7 +155,7 @@ export function isBearer(value: unknown): value is string {
   return typeof value === 'string' && BEARER.test(value)
 }
 
-/** Time when a JWT runs out, ms since the epoch; `null`: it is no JWT, or does not say. */
+/** Time when a JWT runs out, ms since the epoch; `null`: it is not a JWT, or does not say. */
 export function expiryOfJwt(value: string): number | null {
   const [, claims = ''] = value.split('.')
   try {
@@ -166,7 +166,7 @@ export function expiryOfJwt(value: string): number | null {
   }
 }
 
-/** A file whose token is replaced before it runs out, as of Kubernetes' service accounts. */
+/** A file whose token is replaced before it runs out, as for Kubernetes' service accounts. */
 export class TokenFile implements Tokens {
   readonly #path: string
   readonly #clock: Clock
@@ -180,7 +180,7 @@ export class TokenFile implements Tokens {
   async current(): Promise<AccessToken> {
     const value = await this.#read()
     if (value !== this.#latest?.value) {
-      // Only the issuer of a token that is no JWT knows when it runs out.
+      // Only the issuer of a token that is not a JWT knows when it runs out.
       this.#latest = { value, expiresAtMs: expiryOfJwt(value) ?? Number.POSITIVE_INFINITY }
     }
     const { expiresAtMs } = this.#latest
@@ -198,8 +198,8 @@ export class TokenFile implements Tokens {
     throw this.#unavailable('is no bearer token (RFC 6750)')
   }
 
-  #unavailable(what: string, cause?: unknown) {
+  #unavailable(fault: string, cause?: unknown) {
     const hint = 'whatever writes the file should replace it before its token runs out'
-    return unavailable(`the access token in ${this.#path} ${what}`, { hint, cause })
+    return unavailable(`the access token in ${this.#path} ${fault}`, { hint, cause })
   }
 }

@@ -58,7 +58,7 @@ const HEAD_START_MS = 1_000
  */
 export function firstAnswer<W, T>(
   whom: readonly W[],
-  ask: (one: W) => Promise<T>,
+  ask: (candidate: W) => Promise<T>,
   clock: Clock,
 ): Promise<T> {
   return new Promise((resolve, reject) => {

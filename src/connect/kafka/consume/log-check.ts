@@ -121,5 +121,5 @@ function unanswered(of: TopicPartition, code: number): TidemarkError {
   const isMissing = code === CODE.UNKNOWN_TOPIC_OR_PARTITION
   const moved = hasMoved(code) ? 'BROKER_UNAVAILABLE' : 'GROUP_FAILED'
   const otherwise = isMissing ? 'TOPIC_MISSING' : moved
-  return partitionRefusal(code, of, { operation: 'DESCRIBE', what: 'the end of', otherwise })
+  return partitionRefusal(code, of, { operation: 'DESCRIBE', subject: 'the end of', otherwise })
 }

@@ -25,7 +25,7 @@ const STEPS_BACK = [0, 1, 16, 256, 4_096]
 /** A batch that unpacks to more would block the event loop: its header has the newest timestamp. */
 const UNPACKED_BYTES = 4 * 2 ** 20
 
-const READ_RECORDS = { operation: 'READ', what: 'the records of' } as const
+const READ_RECORDS = { operation: 'READ', subject: 'the records of' } as const
 const START = 'where to start reading'
 
 /**
@@ -97,7 +97,7 @@ export async function lookBack(
   const listed = await brokers.ask(leaderOf(brokers, start), listOffsets([led], sinceMs))
   const { code, offset } = listed[0] ?? { code: CODE.NONE, offset: -1 }
   if (code !== CODE.NONE)
-    throw partitionRefusal(code, start, { operation: 'DESCRIBE', what: START })
+    throw partitionRefusal(code, start, { operation: 'DESCRIBE', subject: START })
   if (offset < 0) return start.nextOffset
   return Math.max(start.lowOffset, Math.min(offset, start.nextOffset))
 }
@@ -108,7 +108,7 @@ async function timestampAt(brokers: Brokers, start: Start): Promise<number | nul
     const offset = Math.max(lowOffset, nextOffset - step)
     const { code, fetched } = await fetchFrom(brokers, { topic, partition, offset }, ONE_BATCH)
     if (code !== CODE.NONE || fetched === undefined) {
-      throw partitionRefusal(code, start, { operation: 'READ', what: START })
+      throw partitionRefusal(code, start, { operation: 'READ', subject: START })
     }
     const { set, aborted } = fetched
     const from = { partition: partitionName(start), fromOffset: offset, aborted }

@@ -240,7 +240,7 @@ async function endsOf(brokers: Brokers, partitions: readonly TopicPartition[], e
     for (const { topic, partition, code, offset } of answers.flat()) {
       if (code === CODE.NONE) ends.set(partitionName({ topic, partition }), offset)
       else if (!hasMoved(code)) {
-        const asked = { operation: 'DESCRIBE', what: 'the end of' } as const
+        const asked = { operation: 'DESCRIBE', subject: 'the end of' } as const
         throw partitionRefusal(code, { topic, partition }, asked)
       }
     }
