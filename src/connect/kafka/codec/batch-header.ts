@@ -6,7 +6,7 @@ import { TidemarkError } from '../../../kernel/errors.ts'
 /** Position of each field, bytes from the start of the batch. */
 const AT = {
   baseOffset: 0,
-  /** Length of what follows this field. */
+  /** Length of the bytes after this field. */
   length: 8,
   leaderEpoch: 12,
   format: 16,
@@ -115,9 +115,9 @@ export function readHeader(set: Buffer, at: number): BatchHeader {
   }
 }
 
-function numberAt(set: Buffer, at: number, what: string): number {
+function numberAt(set: Buffer, at: number, field: string): number {
   const value = set.readInt32BE(at) * 2 ** 32 + set.readUInt32BE(at + 4)
-  if (!Number.isSafeInteger(value)) throw tooHigh(what)
+  if (!Number.isSafeInteger(value)) throw tooHigh(field)
   return value
 }
 
@@ -128,9 +128,9 @@ export interface ProducerState {
   readonly isTransactional: boolean
 }
 
-type Given = 'compression' | 'count' | 'baseTimestampMs' | 'maxTimestampMs'
+type WrittenField = 'compression' | 'count' | 'baseTimestampMs' | 'maxTimestampMs'
 
-interface NewHeader extends Pick<BatchHeader, Given> {
+interface NewHeader extends Pick<BatchHeader, WrittenField> {
   readonly bytes: number
   readonly producer: ProducerState
 }
@@ -164,8 +164,8 @@ function otherFormat(format: number): TidemarkError {
   })
 }
 
-function tooHigh(what: string): TidemarkError {
-  return new TidemarkError('NOT_SUPPORTED', `the ${what} is above 2^53`)
+function tooHigh(field: string): TidemarkError {
+  return new TidemarkError('NOT_SUPPORTED', `the ${field} is above 2^53`)
 }
 
 /** The CRC-32C (Castagnoli) of `bytes[from, to)`, unsigned. */
@@ -173,8 +173,8 @@ export function crc32c(bytes: Buffer, from: number, to: number): number {
   return checksum(bytes.subarray(from, to))
 }
 
-export function corrupt(what: string, cause?: unknown): TidemarkError {
-  return new TidemarkError('BATCH_CORRUPT', what, { cause })
+export function corrupt(message: string, cause?: unknown): TidemarkError {
+  return new TidemarkError('BATCH_CORRUPT', message, { cause })
 }
 
 export function unpacksTooLarge(maxBytes: number): TidemarkError {

@@ -27,6 +27,7 @@ export interface EncodedBatch {
 /** Sequence numbers have 31 bits and wrap around to 0. */
 export const LAST_SEQUENCE = 0x7fffffff
 
+/** Encodes records into reused rooms, and begins a new batch where the next record does not fit. */
 export class BatchEncoder {
   /** Kept for the next call, because each would live until the next marking of all memory. */
   #rooms: ByteRoom[] = [new ByteRoom()]

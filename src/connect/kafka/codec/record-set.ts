@@ -52,8 +52,9 @@ interface Packed {
 }
 
 /**
- * Whole batches, of which the last one may be cut off; control records and aborted records are left
- * out. `where` of its errors is `topic-partition@offset`, with the first offset of the batch.
+ * Walks over the lengths of whole batches first, then checks and decodes some records at a time,
+ * without control records and aborted ones. The last batch may be cut off. `where` of its errors is
+ * `topic-partition@offset`, with the first offset of the batch.
  */
 export class RecordSet {
   /** The offset to fetch next: after everything in the set. */
@@ -242,14 +243,14 @@ export class RecordSet {
     }
   }
 
-  #begin(header: BatchHeader, lies: Pick<OpenBatch, 'bytes' | 'at' | 'to'>): void {
+  #begin(header: BatchHeader, place: Pick<OpenBatch, 'bytes' | 'at' | 'to'>): void {
     const { count, baseOffset } = header
-    const bytes = lies.to - lies.at
+    const bytes = place.to - place.at
     // Columns are allocated for as many records as the header says.
     if (count > bytes / SMALLEST_RECORD) {
       throw corrupt(`${count} records cannot be in ${bytes} bytes`)
     }
-    this.#open = { header, ...lies, left: count, lastOffset: baseOffset - 1 }
+    this.#open = { header, ...place, left: count, lastOffset: baseOffset - 1 }
   }
 
   /** Keeps a batch that unpacks to too much, and throws any other error. */
