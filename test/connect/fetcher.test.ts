@@ -2,9 +2,9 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Brokers } from '../../src/connect/kafka/client/brokers.ts'
 import { chunkOf } from '../../src/connect/kafka/consume/fetch-buffer.ts'
 import {
-  type Fetchable,
   Fetcher,
   type FetcherOptions,
+  type FetchPosition,
   initialLogMark,
 } from '../../src/connect/kafka/consume/fetcher.ts'
 import { Unreadables } from '../../src/connect/kafka/consume/unreadable-partitions.ts'
@@ -108,7 +108,7 @@ afterEach(() => {
 })
 
 function reading(brokers: Brokers, o: Partial<FetcherOptions> = {}): Fetcher {
-  const of: Fetchable = {
+  const of: FetchPosition = {
     ...HERE,
     ...initialLogMark('t', 3, brokers),
     nextOffset: 0,

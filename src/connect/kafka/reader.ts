@@ -5,7 +5,7 @@ import type { Chunk, Followed, FollowedRange, LogPoint, Unreadable } from '../po
 import type { Brokers } from './client/brokers.ts'
 import { unavailable } from './client/errors.ts'
 import { chunkOf, type Fetched } from './consume/fetch-buffer.ts'
-import { type Fetchable, Fetcher, initialLogMark } from './consume/fetcher.ts'
+import { Fetcher, type FetchPosition, initialLogMark } from './consume/fetcher.ts'
 import { Unreadables } from './consume/unreadable-partitions.ts'
 import type { KafkaAdmin, Range } from './group/admin.ts'
 
@@ -33,7 +33,7 @@ interface ReaderConnections {
 
 const LOOK_MS = 10_000
 
-interface Partition extends Fetchable {
+interface Partition extends FetchPosition {
   readOffset: number
   endOffset: number | null
   readonly epoch: 0

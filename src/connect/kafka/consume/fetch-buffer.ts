@@ -5,8 +5,8 @@ import type { Most } from '../codec/fetched-records.ts'
 import type { Portion, RecordSet } from '../codec/record-set.ts'
 
 // Fetched records, handed over some at a time, each partition's in order, yielding to the event
-// loop between. Records of a paused partition are kept until it is resumed; those of a lost one are
-// dropped.
+// loop between. Records of a paused partition are kept until it is resumed, and dropped if it is
+// lost.
 
 const MOST_BYTES = 256 * 1024
 /**
@@ -26,9 +26,9 @@ export interface Fetched extends Portion {
 
 interface FetchBufferOptions<P> {
   readonly clock: Clock
-  readonly isCurrent: (of: P) => boolean
-  readonly outputFrom: (of: P) => number
-  readonly fetched: (of: P, fetched: Fetched) => void
+  readonly isCurrent: (partition: P) => boolean
+  readonly outputFrom: (partition: P) => number
+  readonly fetched: (partition: P, fetched: Fetched) => void
 }
 
 interface PartitionQueue {
@@ -37,7 +37,10 @@ interface PartitionQueue {
   moved: Promise<void>
 }
 
-/** Buffers by partition, by identity: one that is assigned again is a new object. */
+/**
+ * Queues the records of each partition, and hands them over in portions that grow from the first
+ * output on. Partitions differ by identity: one that is assigned again is a new object.
+ */
 export class FetchBuffer<P extends { readonly paused: boolean }> {
   readonly #o: FetchBufferOptions<P>
   readonly #slices: Slices
@@ -50,39 +53,39 @@ export class FetchBuffer<P extends { readonly paused: boolean }> {
     this.#slices = new Slices(() => options.clock.elapsedMs())
   }
 
-  has(of: P): boolean {
-    return this.#queues.has(of)
+  has(partition: P): boolean {
+    return this.#queues.has(partition)
   }
 
-  add(of: P, arrived: Arrived): void {
-    const queue = this.#queues.get(of)
+  add(partition: P, arrived: Arrived): void {
+    const queue = this.#queues.get(partition)
     if (queue !== undefined) queue.sets.push(arrived)
-    else this.#queues.set(of, { sets: [arrived], isMoving: false, moved: Promise.resolve() })
+    else this.#queues.set(partition, { sets: [arrived], isMoving: false, moved: Promise.resolve() })
   }
 
-  drain(of: P): Promise<void> {
-    const queue = this.#queues.get(of)
+  drain(partition: P): Promise<void> {
+    const queue = this.#queues.get(partition)
     if (queue === undefined) return Promise.resolve()
-    if (!queue.isMoving) queue.moved = this.#move(of, queue)
+    if (!queue.isMoving) queue.moved = this.#move(partition, queue)
     return queue.moved
   }
 
   /** Called when partitions may have been resumed or lost. */
   async drainAll(): Promise<void> {
-    await Promise.all([...this.#queues.keys()].map((of) => this.drain(of)))
+    await Promise.all([...this.#queues.keys()].map((partition) => this.drain(partition)))
   }
 
-  async #move(of: P, queue: PartitionQueue): Promise<void> {
+  async #move(partition: P, queue: PartitionQueue): Promise<void> {
     queue.isMoving = true
     try {
       for (let arrived = queue.sets[0]; arrived !== undefined; arrived = queue.sets[0]) {
         if (this.#slices.isOver) await this.#slices.turn()
-        if (!this.#o.isCurrent(of)) break
-        if (of.paused) return
-        if (!this.#handOver(of, arrived)) await arrived.set.unpack()
+        if (!this.#o.isCurrent(partition)) break
+        if (partition.paused) return
+        if (!this.#handOver(partition, arrived)) await arrived.set.unpack()
         else if (arrived.set.isRead) queue.sets.shift()
       }
-      this.#queues.delete(of)
+      this.#queues.delete(partition)
     } finally {
       queue.isMoving = false
     }
@@ -102,8 +105,8 @@ export class FetchBuffer<P extends { readonly paused: boolean }> {
   }
 
   /** Hands over the next records; `false`: they have to be unpacked first. */
-  #handOver(of: P, { set, endOffset }: Arrived): boolean {
-    const [position, outputFrom] = [set.position, this.#o.outputFrom(of)]
+  #handOver(partition: P, { set, endOffset }: Arrived): boolean {
+    const [position, outputFrom] = [set.position, this.#o.outputFrom(partition)]
     const portion = set.next(this.#mostFrom(position, outputFrom))
     if (portion === null) return false
     const { records, packed } = portion
@@ -111,17 +114,16 @@ export class FetchBuffer<P extends { readonly paused: boolean }> {
     this.#slices.use(records.length)
     // All records of a batch may be before the requested offset.
     if (records.length > 0 || packed !== null || set.isRead) {
-      this.#o.fetched(of, { ...portion, endOffset })
+      this.#o.fetched(partition, { ...portion, endOffset })
     }
     return true
   }
 }
 
 export function chunkOf(
-  of: TopicPartition & { readonly epoch: number },
+  { topic, partition, epoch }: TopicPartition & { readonly epoch: number },
   { records, nextOffset, packed, endOffset }: Fetched,
 ): Chunk {
-  const { topic, partition, epoch } = of
   const chunk = { topic, partition, epoch, records, nextOffset, endOffset }
   return packed === null ? chunk : { ...chunk, packed }
 }

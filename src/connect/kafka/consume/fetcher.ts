@@ -10,13 +10,9 @@ import { type FetchedPartition, type FetchOptions, fetch } from '../wire/fetch.t
 import { CODE, hasMoved, isAmong, nameOfCode } from '../wire/protocol.ts'
 import { type Arrived, FetchBuffer, type Fetched } from './fetch-buffer.ts'
 import { checkLogs, type LogMark, refuseIfRecreated } from './log-check.ts'
-import { RETRY, Setbacks, type Unreadables } from './unreadable-partitions.ts'
+import { PartitionBackoff, RETRY, type Unreadables } from './unreadable-partitions.ts'
 
-// Fetches records from the partitions' leaders, one fetch per broker at a time. The next one is
-// sent before the records of the last are handed over, so that the broker reads while this process
-// works.
-
-export interface Fetchable extends LogMark {
+export interface FetchPosition extends LogMark {
   /** The offset to fetch next; earlier records may still be in the {@link FetchBuffer}. */
   nextOffset: number
   readEpoch: number
@@ -27,20 +23,20 @@ export interface Fetchable extends LogMark {
 
 export interface FetcherOptions {
   readonly brokers: Brokers
-  readonly partitions: () => Iterable<Fetchable>
-  /** Is the partition still read? Otherwise records that arrive are dropped. */
-  readonly isCurrent: (of: Fetchable) => boolean
+  readonly partitions: () => Iterable<FetchPosition>
+  /** Whether the partition is still read; otherwise records that arrive are dropped. */
+  readonly isCurrent: (partition: FetchPosition) => boolean
   /** Called with some thousand records at most, or with none when only the position has moved. */
-  readonly fetched: (of: Fetchable, fetched: Fetched) => void
+  readonly fetched: (partition: FetchPosition, fetched: Fetched) => void
   /** Called when a broker has answered with records. @default not reported */
   readonly answered?: (durationMs: number) => void
   readonly unreadables: Unreadables
   /** Records to be replayed before output; at least 1 until they are processed. @default none */
-  readonly leftToReplay?: (of: Fetchable) => number
+  readonly leftToReplay?: (partition: FetchPosition) => number
   /** The offset at which output begins: records before it are replayed. @default 0 */
-  readonly outputFrom?: (of: Fetchable) => number
-  /** Called when the position is not in the log any more: is the partition assigned once more? */
-  readonly isAssignedAgain?: (of: Fetchable) => boolean
+  readonly outputFrom?: (partition: FetchPosition) => number
+  /** Called when the log has the position no longer: whether the partition is assigned again. */
+  readonly isAssignedAgain?: (partition: FetchPosition) => boolean
   readonly committed?: () => Promise<void>
   readonly failed: (error: TidemarkError) => void
 }
@@ -73,25 +69,31 @@ const LONGEST_LINGER_MS = 10
 const UNPACKED_AT_ONCE_BYTES = 4 * 2 ** 20
 const SEEK_MS = 500
 
+/**
+ * Keeps one fetch in flight per leader, for all its partitions that are not paused, backed off or
+ * still buffered. After a large answer the next fetch is sent before the records are handed over,
+ * so that the broker reads while this process works; after a small one it lingers, to get more at a
+ * time.
+ */
 export class Fetcher {
   readonly #o: FetcherOptions
   readonly #changed = new ConditionVariable()
-  readonly #buffer: FetchBuffer<Fetchable>
+  readonly #buffer: FetchBuffer<FetchPosition>
   /** Leaders that records are fetched from. */
   readonly #leaders = new Set<string>()
   #turn = 0
-  readonly #setbacks: Setbacks<Fetchable>
+  readonly #backoff: PartitionBackoff<FetchPosition>
   readonly #over = new AbortController()
 
   constructor(options: FetcherOptions) {
     this.#o = options
     const { brokers, fetched } = options
-    this.#setbacks = new Setbacks<Fetchable>(brokers)
-    const isCurrent = (of: Fetchable) => !this.#isOver && options.isCurrent(of)
-    this.#buffer = new FetchBuffer<Fetchable>({
+    this.#backoff = new PartitionBackoff<FetchPosition>(brokers)
+    const isCurrent = (partition: FetchPosition) => !this.#isOver && options.isCurrent(partition)
+    this.#buffer = new FetchBuffer<FetchPosition>({
       clock: brokers.clock,
       isCurrent,
-      outputFrom: (of) => options.outputFrom?.(of) ?? 0,
+      outputFrom: (partition) => options.outputFrom?.(partition) ?? 0,
       fetched,
     })
     void this.#seekLeaders().catch((error: unknown) => this.#fail(error))
@@ -101,8 +103,8 @@ export class Fetcher {
     if (this.#isOver) return
     const drained = () => this.#changed.notifyAll()
     void this.#buffer.drainAll().then(drained, (error: unknown) => this.#fail(error))
-    for (const of of this.#o.partitions()) {
-      const leader = this.#o.brokers.map.leaderOf(of)
+    for (const partition of this.#o.partitions()) {
+      const leader = this.#o.brokers.map.leaderOf(partition)
       if (leader === undefined || this.#leaders.has(leader)) continue
       this.#leaders.add(leader)
       void this.#run(leader).catch((error: unknown) => this.#fail(error))
@@ -132,12 +134,12 @@ export class Fetcher {
       await brokers.clock.sleep(SEEK_MS, this.#over.signal)
       if (this.#isOver) return
       const lost = [...this.#o.partitions()].filter(
-        (of) => !of.paused && brokers.map.leaderOf(of) === undefined,
+        (partition) => !partition.paused && brokers.map.leaderOf(partition) === undefined,
       )
       if (lost.length === 0) continue
-      for (const of of lost) {
-        refuseIfRecreated(of, brokers)
-        unreadables.fails(of, NO_LEADER)
+      for (const partition of lost) {
+        refuseIfRecreated(partition, brokers)
+        unreadables.fails(partition, NO_LEADER)
       }
       await brokers.refresh().catch(() => {})
       this.wake()
@@ -157,15 +159,15 @@ export class Fetcher {
         await this.#changed.until(() => this.#isOver || this.#wantedOf(leader).length > 0)
         continue
       }
-      const { got, bytes, problem } = this.#received(answer)
+      const { arrivals, bytes, problem } = this.#received(answer)
       isIdle = problem === null && bytes === 0
       if (bytes > 0) this.#o.answered?.(answer.tookMs)
       if (problem === null) {
         backoff.reset()
         if (bytes >= SMALL_BYTES) next = this.#ask(leader, isIdle)
       }
-      for (const [of, arrived] of got) this.#buffer.add(of, arrived)
-      await Promise.all(got.map(([of]) => this.#buffer.drain(of)))
+      for (const [partition, arrived] of arrivals) this.#buffer.add(partition, arrived)
+      await Promise.all(arrivals.map(([partition]) => this.#buffer.drain(partition)))
       if (problem !== null) {
         if (problem.code !== 'BROKER_UNAVAILABLE') throw problem
         await this.#refreshIn(backoff.nextMs())
@@ -180,14 +182,14 @@ export class Fetcher {
     await Promise.race([this.#o.committed?.(), clock.sleep(LONGEST_LINGER_MS - LINGER_MS)])
   }
 
-  #partitionsOf(leader: string): Fetchable[] {
+  #partitionsOf(leader: string): FetchPosition[] {
     const { partitions, brokers } = this.#o
-    return [...partitions()].filter((of) => brokers.map.leaderOf(of) === leader)
+    return [...partitions()].filter((partition) => brokers.map.leaderOf(partition) === leader)
   }
 
-  #wantedOf(leader: string): Fetchable[] {
-    const all = this.#partitionsOf(leader).filter((of) => !of.paused && !this.#setbacks.has(of))
-    return this.#withOneReplay(all).filter((of) => !this.#buffer.has(of))
+  #wantedOf(leader: string): FetchPosition[] {
+    const all = this.#partitionsOf(leader).filter((p) => !p.paused && !this.#backoff.has(p))
+    return this.#withOneReplay(all).filter((partition) => !this.#buffer.has(partition))
   }
 
   /**
@@ -195,14 +197,14 @@ export class Fetcher {
    * sooner (shortest remaining processing time first, Schrage 1968). Paused ones are not among them:
    * nothing would wake the others when one that is paused at the end of a range is restored.
    */
-  #withOneReplay(all: readonly Fetchable[]): readonly Fetchable[] {
+  #withOneReplay(all: readonly FetchPosition[]): readonly FetchPosition[] {
     const { leftToReplay } = this.#o
     if (leftToReplay === undefined) return all
-    const left = new Map(all.map((of) => [of, leftToReplay(of)]))
-    const leftOf = (of: Fetchable) => left.get(of) as number
-    const replayed = all.filter((of) => leftOf(of) > 0)
+    const left = new Map(all.map((partition) => [partition, leftToReplay(partition)]))
+    const leftOf = (partition: FetchPosition) => left.get(partition) as number
+    const replayed = all.filter((partition) => leftOf(partition) > 0)
     const [shortest] = replayed.toSorted((a, b) => leftOf(a) - leftOf(b))
-    return all.filter((of) => of === shortest || leftOf(of) <= 0)
+    return all.filter((partition) => partition === shortest || leftOf(partition) <= 0)
   }
 
   async #ask(leader: string, isIdle: boolean): Promise<Answer> {
@@ -217,15 +219,16 @@ export class Fetcher {
     let hindered = NOTHING
     try {
       hindered = await checkLogs(brokers, leader, inTurn)
-      asked = asked.filter(({ of, offset }) => of.nextOffset === offset).map(({ of }) => asItIs(of))
-      const isSound = (of: Fetchable) =>
-        !hindered.has(partitionName(of)) && of.checkedEpoch === brokers.map.leaderEpochOf(of)
-      const sound = asked.map(({ of }) => of).filter(isSound)
+      const unmoved = asked.filter(({ partition, offset }) => partition.nextOffset === offset)
+      asked = unmoved.map(({ partition }) => asItIs(partition))
+      const isSound = (partition: FetchPosition) =>
+        !hindered.has(partitionName(partition)) &&
+        partition.checkedEpoch === brokers.map.leaderEpochOf(partition)
+      const sound = asked.map(({ partition }) => partition).filter(isSound)
       const isById =
         sound.every(({ topicId }) => topicId !== null) && (await brokers.fetchesById(leader))
-      const positions = sound.map((of) => {
-        const { topic, partition, topicId } = of
-        return { topic, partition, topicId, offset: of.nextOffset, leaderEpoch: of.checkedEpoch }
+      const positions = sound.map(({ topic, partition, topicId, nextOffset, checkedEpoch }) => {
+        return { topic, partition, topicId, offset: nextOffset, leaderEpoch: checkedEpoch }
       })
       if (positions.length === 0) return { ...answer, hindered, asked }
       const waits = isIdle && this.#partitionsOf(leader).length === positions.length
@@ -241,45 +244,46 @@ export class Fetcher {
 
   #received({ leader, asked, partitions, problem, hindered, sinceMs }: Answer) {
     const { unreadables } = this.#o
-    const still = asked.filter((one) => this.#isStill(one, leader))
-    const by = new Map(still.map(({ of }) => [partitionName(of), of]))
-    const got: [Fetchable, Arrived][] = []
+    const still = asked.filter((request) => this.#isStill(request, leader))
+    const by = new Map(still.map(({ partition }) => [partitionName(partition), partition]))
+    const arrivals: [FetchPosition, Arrived][] = []
     let bytes = 0
-    for (const [name, of] of by) {
+    for (const [name, partition] of by) {
       const hindrance = hindered.get(name)
-      if (hindrance !== undefined) this.#setBack(of, hindrance, sinceMs)
+      if (hindrance !== undefined) this.#setBack(partition, hindrance, sinceMs)
       if (problem !== null) {
-        unreadables.fails(of, `broker ${leader}: ${problem.message}`, sinceMs)
+        unreadables.fails(partition, `broker ${leader}: ${problem.message}`, sinceMs)
       }
     }
-    for (const partition of partitions) {
-      const of = by.get(partitionName(partition))
-      if (of === undefined) continue
-      if (partition.code === CODE.OFFSET_OUT_OF_RANGE && this.#o.isAssignedAgain?.(of)) continue
-      if (partition.code !== CODE.NONE) {
-        this.#setBack(of, hindranceOf(partition, of), sinceMs)
+    for (const fetched of partitions) {
+      const partition = by.get(partitionName(fetched))
+      if (partition === undefined) continue
+      if (fetched.code === CODE.OFFSET_OUT_OF_RANGE && this.#o.isAssignedAgain?.(partition))
+        continue
+      if (fetched.code !== CODE.NONE) {
+        this.#setBack(partition, hindranceOf(fetched, partition), sinceMs)
         continue
       }
-      this.#setbacks.over(of)
-      if (unreadables.over(of)) of.reportedEnd = -1
-      bytes += partition.set.length
-      const arrived = arrivedOf(of, partition)
-      if (arrived !== null) got.push([of, arrived])
+      this.#backoff.over(partition)
+      if (unreadables.over(partition)) partition.reportedEnd = -1
+      bytes += fetched.set.length
+      const arrived = arrivedOf(partition, fetched)
+      if (arrived !== null) arrivals.push([partition, arrived])
     }
-    return { got, bytes, problem }
+    return { arrivals, bytes, problem }
   }
 
-  /** Otherwise a late answer says nothing about the partition. */
-  #isStill({ of, offset, epoch }: Asked, leader: string): boolean {
+  /** Whether nothing has changed meanwhile: a late answer says nothing about the partition. */
+  #isStill({ partition, offset, epoch }: Asked, leader: string): boolean {
     const { brokers, isCurrent } = this.#o
-    const isSame = of.nextOffset === offset && of.checkedEpoch === epoch
-    return isSame && isCurrent(of) && brokers.map.leaderOf(of) === leader
+    const isSame = partition.nextOffset === offset && partition.checkedEpoch === epoch
+    return isSame && isCurrent(partition) && brokers.map.leaderOf(partition) === leader
   }
 
   /** Retries a partition a little later; the others of its leader continue. */
-  #setBack(of: Fetchable, problem: TidemarkError, askedMs: number): void {
-    const waitMs = this.#setbacks.add(of, problem, askedMs)
-    this.#o.unreadables.fails(of, problem.message, askedMs)
+  #setBack(partition: FetchPosition, problem: TidemarkError, askedMs: number): void {
+    const waitMs = this.#backoff.add(partition, problem, askedMs)
+    this.#o.unreadables.fails(partition, problem.message, askedMs)
     void this.#refreshIn(waitMs)
   }
 
@@ -294,7 +298,7 @@ export class Fetcher {
 }
 
 interface Asked {
-  readonly of: Fetchable
+  readonly partition: FetchPosition
   readonly offset: number
   readonly epoch: number
 }
@@ -311,11 +315,11 @@ interface Answer {
 
 const NOTHING: ReadonlyMap<string, TidemarkError> = new Map()
 
-function asItIs(of: Fetchable): Asked {
-  return { of, offset: of.nextOffset, epoch: of.checkedEpoch }
+function asItIs(partition: FetchPosition): Asked {
+  return { partition, offset: partition.nextOffset, epoch: partition.checkedEpoch }
 }
 
-/** The topic was deleted, or created again, or this broker does not know it yet. */
+/** Whether the topic was deleted, or created again, or this broker does not know it yet. */
 const isGone = isAmong(
   CODE.UNKNOWN_TOPIC_OR_PARTITION,
   CODE.UNKNOWN_TOPIC_ID,
@@ -324,37 +328,39 @@ const isGone = isAmong(
 
 /** Advances the position; `null`: nothing has arrived, and the end is known already. */
 function arrivedOf(
-  of: Fetchable,
+  partition: FetchPosition,
   { set: bytes, aborted, highWatermark: endOffset }: FetchedPartition,
 ): Arrived | null {
-  const [partition, fromOffset] = [partitionName(of), of.nextOffset]
-  const atOnceBytes = UNPACKED_AT_ONCE_BYTES
-  const set = new RecordSet(bytes, { partition, fromOffset, aborted, atOnceBytes })
+  const [name, fromOffset] = [partitionName(partition), partition.nextOffset]
+  const limits = { fromOffset, aborted, atOnceBytes: UNPACKED_AT_ONCE_BYTES }
+  const set = new RecordSet(bytes, { partition: name, ...limits })
   const hasMovedOn = set.nextOffset > fromOffset
-  of.readEpoch = set.leaderEpoch ?? of.readEpoch
-  of.nextOffset = set.nextOffset
-  const isAtEnd = of.nextOffset >= endOffset && of.reportedEnd !== endOffset
+  partition.readEpoch = set.leaderEpoch ?? partition.readEpoch
+  partition.nextOffset = set.nextOffset
+  const isAtEnd = partition.nextOffset >= endOffset && partition.reportedEnd !== endOffset
   if (!hasMovedOn && !isAtEnd) return null
-  if (of.nextOffset >= endOffset) of.reportedEnd = endOffset
+  if (partition.nextOffset >= endOffset) partition.reportedEnd = endOffset
   return { set, endOffset }
 }
 
-function hindranceOf({ code, lowOffset }: FetchedPartition, of: Fetchable): TidemarkError {
-  const { topic, partition, nextOffset } = of
+function hindranceOf(
+  { code, lowOffset }: FetchedPartition,
+  { topic, partition, nextOffset }: FetchPosition,
+): TidemarkError {
   const where = position(topic, partition, nextOffset)
   if (code === CODE.OFFSET_OUT_OF_RANGE) {
     const left = lowOffset < 0 ? '' : `: it holds ${lowOffset} and later ones`
-    const what = `records were deleted from the log before they were read${left}`
+    const message = `records were deleted from the log before they were read${left}`
     const hint =
       "keep records longer (retention.ms, retention.bytes), then set the group's offset into the log"
-    throw new TidemarkError('OFFSET_OUT_OF_RANGE', what, { where, hint })
+    throw new TidemarkError('OFFSET_OUT_OF_RANGE', message, { where, hint })
   }
   if (code === CODE.TOPIC_AUTHORIZATION_FAILED) {
     throw notAllowed('READ', { type: 'topic', name: topic })
   }
   if (isGone(code)) {
-    const what = `topic "${topic}" is not there any more`
-    return new TidemarkError('TOPIC_MISSING', what, { where, hint: 'was it deleted?' })
+    const message = `topic "${topic}" is not there any more`
+    return new TidemarkError('TOPIC_MISSING', message, { where, hint: 'was it deleted?' })
   }
   if (hasMoved(code)) return unavailable(answered(code))
   throw new TidemarkError('GROUP_FAILED', answered(code), { where })

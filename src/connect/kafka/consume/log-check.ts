@@ -26,11 +26,11 @@ export interface LogMark extends TopicPartition {
 export function refuseIfRecreated({ topic, partition, ...mark }: LogMark, brokers: Brokers): void {
   const now = brokers.map.idOf(topic)
   if (mark.topicId === null || now === null || now === mark.topicId) return
-  const what = `topic "${topic}" was deleted and created again: its id was ${mark.topicId} and is now ${now}`
+  const message = `topic "${topic}" was deleted and created again: its id was ${mark.topicId} and is now ${now}`
   const where = position(topic, partition, mark.nextOffset)
   const hint =
     'read the new topic under another group, or delete what the group has committed (kafka-consumer-groups.sh --delete-offsets)'
-  throw new TidemarkError('TOPIC_CHANGED', what, { where, hint })
+  throw new TidemarkError('TOPIC_CHANGED', message, { where, hint })
 }
 
 /**
@@ -95,31 +95,32 @@ async function problemOf(
   // With an epoch, a broker that is not the leader refuses; a follower might lack the record.
   const last = { topic, partition, topicId: null, offset: nextOffset - 1, leaderEpoch }
   const { code, partitions } = await brokers.ask(leader, fetch([last], false, ONE_BATCH))
-  const [found] = partitions
-  const isGone = found?.code === CODE.OFFSET_OUT_OF_RANGE
-  if (found === undefined || (found.code !== CODE.NONE && !isGone)) {
-    return unanswered(last, found?.code ?? code)
+  const [fetched] = partitions
+  const isGone = fetched?.code === CODE.OFFSET_OUT_OF_RANGE
+  if (fetched === undefined || (fetched.code !== CODE.NONE && !isGone)) {
+    return unanswered(last, fetched?.code ?? code)
   }
   // If the log ends before this offset, this or another record will follow: a new leader first
   // reports only what its followers have as well.
-  if (!isGone && found.set.length === 0) {
+  if (!isGone && fetched.set.length === 0) {
     return unavailable('its new leader does not yet report the end of its log')
   }
-  if (!isGone && readLeaderEpoch(found.set, 0) === readEpoch) return null
+  if (!isGone && readLeaderEpoch(fetched.set, 0) === readEpoch) return null
   const why =
     answer.epoch < 0
       ? `the leader knows no earlier leader epoch, and the last record that was read has epoch ${readEpoch}`
       : `the new leader has the log that was read only up to offset ${answer.endOffset}`
-  const what = `${why}: records that were read are gone, and other records have their offsets, or will have them`
+  const message = `${why}: records that were read are gone, and other records have their offsets, or will have them`
   const where = position(topic, partition, nextOffset)
   const hint =
     "a leader was elected that lacked records (unclean.leader.election.enable): reset the group's offset to one within the log, and check the results that were computed from the lost records"
-  return new TidemarkError('LOG_TRUNCATED', what, { where, hint })
+  return new TidemarkError('LOG_TRUNCATED', message, { where, hint })
 }
 
-function unanswered(of: TopicPartition, code: number): TidemarkError {
+function unanswered(partition: TopicPartition, code: number): TidemarkError {
   const isMissing = code === CODE.UNKNOWN_TOPIC_OR_PARTITION
   const moved = hasMoved(code) ? 'BROKER_UNAVAILABLE' : 'GROUP_FAILED'
   const otherwise = isMissing ? 'TOPIC_MISSING' : moved
-  return partitionRefusal(code, of, { operation: 'DESCRIBE', subject: 'the end of', otherwise })
+  const subject = 'the end of'
+  return partitionRefusal(code, partition, { operation: 'DESCRIBE', subject, otherwise })
 }

@@ -36,7 +36,7 @@ const START = 'where to start reading'
  */
 export async function readPartition(
   brokers: Brokers,
-  of: TopicPartition,
+  partition: TopicPartition,
   lowOffset: number,
 ): Promise<LogRecord[]> {
   const { clock } = brokers
@@ -44,17 +44,17 @@ export async function readPartition(
   const deadlineMs = clock.elapsedMs() + OPEN_MS
   let endOffset = Number.POSITIVE_INFINITY
   for (let offset = lowOffset; offset < endOffset; ) {
-    const { code, fetched } = await fetchFrom(brokers, { ...of, offset }, AT_ONCE)
+    const { code, fetched } = await fetchFrom(brokers, { ...partition, offset }, AT_ONCE)
     if (code !== CODE.NONE || fetched === undefined) {
       if (hasMoved(code)) await brokers.refresh()
-      throw partitionRefusal(code, of, READ_RECORDS)
+      throw partitionRefusal(code, partition, READ_RECORDS)
     }
     endOffset = Math.min(endOffset, fetched.highWatermark)
     const next = await unpackInto(records, fetched, offset)
     if (next === offset && next < endOffset) {
       if (clock.elapsedMs() >= deadlineMs) {
-        const what = `a transaction of another owner on ${partitionName(of)} has not been ended yet`
-        throw unavailable(what)
+        const message = `a transaction of another owner on ${partitionName(partition)} has not been ended yet`
+        throw unavailable(message)
       }
       await clock.sleep(RETRY_MS)
     }
@@ -113,8 +113,8 @@ async function timestampAt(brokers: Brokers, start: Start): Promise<number | nul
     const { set, aborted } = fetched
     const from = { partition: partitionName(start), fromOffset: offset, aborted }
     const batch = new RecordSet(set, { ...from, maxUnpackedBytes: UNPACKED_BYTES })
-    const found = timestampIn(batch.next() as Portion, step === 0 ? null : nextOffset)
-    if (found !== undefined) return found
+    const timestampMs = timestampIn(batch.next() as Portion, step === 0 ? null : nextOffset)
+    if (timestampMs !== undefined) return timestampMs
   }
   return null
 }
@@ -138,8 +138,8 @@ async function fetchFrom(
   return { code: answer.code || (fetched?.code ?? CODE.NONE), fetched }
 }
 
-function leaderOf(brokers: Brokers, of: TopicPartition): string {
-  const leader = brokers.map.leaderOf(of)
-  if (leader === undefined) throw withoutLeader(of)
+function leaderOf(brokers: Brokers, partition: TopicPartition): string {
+  const leader = brokers.map.leaderOf(partition)
+  if (leader === undefined) throw withoutLeader(partition)
   return leader
 }

@@ -4,15 +4,16 @@ import { partitionName } from '../../../kernel/ids.ts'
 import { Backoff, type BackoffRange, type Random } from '../../../kernel/random.ts'
 import type { TopicPartition, Unreadable } from '../../port.ts'
 
-// Partitions that cannot be read. Leaders change and connections break all the time, so only
-// lasting failures are reported.
-
 /** A failure that passes within this time is not reported, ms. */
 const NEWS_MS = 3_000
 /** Another reason for the same partitions is reported only after this time, ms. */
 const REASON_MS = 10_000
 const LOOK_MS = 250
 
+/**
+ * Reports partitions that could not be read for some seconds, each time the set of them changes:
+ * leaders change and connections break all the time, so only lasting failures are news.
+ */
 export class Unreadables {
   readonly #tell: (partitions: readonly Unreadable[]) => void
   readonly #clock: Clock
@@ -101,39 +102,39 @@ interface Setback {
   readonly untilMs: number
 }
 
-/** Partitions that are not fetched for a while, by identity: one assigned again is a new object. */
-export class Setbacks<P extends object> {
+/** Backs off exponentially by partition, by identity: one assigned again is a new object. */
+export class PartitionBackoff<P extends object> {
   readonly #clock: Clock
   readonly #random: Random
-  readonly #of = new WeakMap<P, Setback>()
+  readonly #setbacks = new WeakMap<P, Setback>()
 
   constructor({ clock, random }: { readonly clock: Clock; readonly random: Random }) {
     this.#clock = clock
     this.#random = random
   }
 
-  has(of: P): boolean {
-    const setback = this.#of.get(of)
+  has(partition: P): boolean {
+    const setback = this.#setbacks.get(partition)
     return setback !== undefined && setback.untilMs > this.#clock.elapsedMs()
   }
 
-  over(of: P): void {
-    this.#of.delete(of)
+  over(partition: P): void {
+    this.#setbacks.delete(partition)
   }
 
   /**
-   * Returns how long it is not fetched, ms.
+   * Returns how long the partition is not fetched, ms.
    * @throws the problem: it is permanent, or the topic has not existed for 5 s
    */
-  add(of: P, problem: TidemarkError, askedMs: number): number {
+  add(partition: P, problem: TidemarkError, askedMs: number): number {
     const nowMs = this.#clock.elapsedMs()
-    const before = this.#of.get(of)
+    const before = this.#setbacks.get(partition)
     const missingSinceMs = missingSince(problem, before, nowMs)
     const isGone = missingSinceMs !== null && askedMs - missingSinceMs > GONE_MS
     if (isGone || (missingSinceMs === null && problem.code !== 'BROKER_UNAVAILABLE')) throw problem
     const backoff = before?.backoff ?? new Backoff(RETRY, this.#random)
     const waitMs = backoff.nextMs()
-    this.#of.set(of, { backoff, missingSinceMs, untilMs: nowMs + waitMs })
+    this.#setbacks.set(partition, { backoff, missingSinceMs, untilMs: nowMs + waitMs })
     return waitMs
   }
 }

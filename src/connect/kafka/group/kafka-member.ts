@@ -17,7 +17,7 @@ import type { Brokers } from '../client/brokers.ts'
 import { fromKafka } from '../client/errors.ts'
 import { within } from '../client/waiting.ts'
 import { chunkOf, type Fetched } from '../consume/fetch-buffer.ts'
-import { type Fetchable, Fetcher, initialLogMark, NO_LEADER } from '../consume/fetcher.ts'
+import { Fetcher, type FetchPosition, initialLogMark, NO_LEADER } from '../consume/fetcher.ts'
 import { lookBack } from '../consume/partition-reads.ts'
 import { Unreadables } from '../consume/unreadable-partitions.ts'
 import { KafkaWriter, type Producer } from '../produce/producer.ts'
@@ -251,7 +251,7 @@ export class KafkaMember implements Member {
     return Math.max(owned.committed.nextOffset - owned.nextOffset, isRestoring ? 1 : 0)
   }
 
-  #started(): Fetchable[] {
+  #started(): FetchPosition[] {
     // While joining, nothing can be paused yet.
     if (this.#life.state !== 'joined') return []
     return [...this.#positions.all()].filter(({ started }) => started)

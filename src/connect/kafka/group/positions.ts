@@ -1,10 +1,10 @@
 import { partitionName } from '../../../kernel/ids.ts'
 import type { Committed, TopicPartition } from '../../port.ts'
-import type { Fetchable } from '../consume/fetcher.ts'
+import type { FetchPosition } from '../consume/fetcher.ts'
 import type { Generation, PartitionOffset } from '../wire/groups.ts'
 import type { Claims } from './sticky-assigner.ts'
 
-export interface Owned extends Fetchable {
+export interface Owned extends FetchPosition {
   topicId: string | null
   readonly epoch: number
   started: boolean

@@ -3,7 +3,7 @@ import type { AbortedTransaction } from '../codec/record-set.ts'
 import { topicsOf } from './bytes.ts'
 import { API, type Coded, flexible, request } from './protocol.ts'
 
-interface FetchPosition extends TopicPartition {
+interface RequestedPartition extends TopicPartition {
   /** `null`: the topic is requested by name. */
   readonly topicId: string | null
   readonly offset: number
@@ -37,7 +37,7 @@ const MIN_BYTES = 1
  * @param isById by topic id, so that a topic that was created again is a different one (KIP-516);
  * all positions must have an id
  */
-export function fetch(positions: readonly FetchPosition[], isById: boolean, o: FetchOptions) {
+export function fetch(positions: readonly RequestedPartition[], isById: boolean, o: FetchOptions) {
   const topics = topicsOf(positions)
   const nameOf = new Map(positions.map(({ topic, topicId }) => [topicId, topic]))
   const asked = request('Fetch', {
@@ -96,7 +96,7 @@ export type LogEnd = 'low' | 'stable' | number
 
 const TIMESTAMPS = { low: -2, stable: -1 } as const
 
-type Led = Pick<FetchPosition, 'topic' | 'partition' | 'leaderEpoch'>
+type Led = Pick<RequestedPartition, 'topic' | 'partition' | 'leaderEpoch'>
 
 export function listOffsets(partitions: readonly Led[], end: LogEnd) {
   return request('ListOffsets', {
