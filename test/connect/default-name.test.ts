@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Brokers } from '../../src/connect/kafka/client/brokers.ts'
-import { DefaultName } from '../../src/connect/kafka/group/stale-members.ts'
+import { DefaultName } from '../../src/connect/kafka/group/zombie-fencing.ts'
 import type { DescribedMember } from '../../src/connect/kafka/wire/groups.ts'
 import { TidemarkError } from '../../src/kernel/errors.ts'
 import { sleeplessClock } from '../support/clocks.ts'

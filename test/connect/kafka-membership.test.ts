@@ -2,7 +2,7 @@ import kafkajs from 'kafkajs'
 import { beforeEach, expect, test } from 'vitest'
 import type { Brokers } from '../../src/connect/kafka/client/brokers.ts'
 import { Membership, type MembershipOptions } from '../../src/connect/kafka/group/membership.ts'
-import { encodeClaims } from '../../src/connect/kafka/group/sticky-assigner.ts'
+import { encodeMetadata } from '../../src/connect/kafka/group/sticky-assigner.ts'
 import { TidemarkError } from '../../src/kernel/errors.ts'
 import { HandClock, longestWaits } from '../support/clocks.ts'
 import { thrownBy } from '../support/thrown.ts'
@@ -25,7 +25,7 @@ function membershipOf(brokers: object, options: Partial<MembershipOptions>): Mem
     group: 'g',
     topics: ['t'],
     sessionTimeoutMs: 90,
-    claims: () => NOTHING,
+    metadata: () => NOTHING,
     leaving: async () => {},
     confirmed: () => {},
     assigned: async () => {},
@@ -81,7 +81,7 @@ test('partitions that are heard of while others are assigned are assigned out ne
     version: 0,
     // Another topic than the leader's own, which it has to ask for.
     topics: ['t', 'u'],
-    userData: encodeClaims(NOTHING),
+    userData: encodeMetadata(NOTHING),
   })
   const coordinator = {
     joinGroup: async () => ({

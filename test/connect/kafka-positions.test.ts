@@ -89,10 +89,10 @@ describe('positions of a member', () => {
 
   test('claims are what is held, under the generation that gave it', () => {
     const held = positions()
-    expect(held.claims).toEqual({ generation: -1, owned: [], transactionalId: 'my-id' })
+    expect(held.metadata).toEqual({ generation: -1, owned: [], transactionalId: 'my-id' })
     held.assign(at(0, 1), generation(4))
     held.assign(at(1, 2), generation(5))
-    expect(held.claims.generation).toBe(5)
-    expect(numbers(held.claims.owned)).toEqual([1, 2])
+    expect(held.metadata.generation).toBe(5)
+    expect(numbers(held.metadata.owned)).toEqual([1, 2])
   })
 })

@@ -272,8 +272,8 @@ export const DRIVING: readonly Mutant[] = [
     name: 'former session waited for',
     edits: [
       {
-        file: `${DRIVER}/group/stale-members.ts`,
-        from: 'removeMembers(groupId, [...own, ...ids], brokers)',
+        file: `${DRIVER}/group/zombie-fencing.ts`,
+        from: 'removeMembers(groupId, [...failedIds, ...ids], brokers)',
         to: 'removeMembers(groupId, [], brokers)',
       },
     ],
@@ -283,8 +283,8 @@ export const DRIVING: readonly Mutant[] = [
     name: 'namesake of another address taken out',
     edits: [
       {
-        file: `${DRIVER}/group/stale-members.ts`,
-        from: 'holders.has(m.memberId) && m.clientHost === own',
+        file: `${DRIVER}/group/zombie-fencing.ts`,
+        from: 'holders.has(m.memberId) && m.clientHost === address',
         to: 'holders.has(m.memberId)',
       },
     ],
@@ -295,7 +295,7 @@ export const DRIVING: readonly Mutant[] = [
   },
   {
     name: 'name kept by the worker that was put out',
-    edits: [{ file: `${DRIVER}/group/stale-members.ts`, from: 'this.#text = null\n', to: '\n' }],
+    edits: [{ file: `${DRIVER}/group/zombie-fencing.ts`, from: 'this.#text = null\n', to: '\n' }],
     caughtBy: {
       file: 'test/connect/default-name.test.ts',
       test: 'is given up for good',
@@ -338,7 +338,7 @@ export const DRIVING: readonly Mutant[] = [
     name: 'a lost answer to joining taken for another of the name',
     edits: [
       {
-        file: `${DRIVER}/group/stale-members.ts`,
+        file: `${DRIVER}/group/zombie-fencing.ts`,
         from: 'let leftMs = this.#sessionTimeoutMs + NOTICED_MS',
         to: 'let leftMs = 0 * (this.#sessionTimeoutMs + NOTICED_MS)',
       },
@@ -352,7 +352,7 @@ export const DRIVING: readonly Mutant[] = [
     name: 'a rebalance counts as time in which a lost member would be gone',
     edits: [
       {
-        file: `${DRIVER}/group/stale-members.ts`,
+        file: `${DRIVER}/group/zombie-fencing.ts`,
         from: 'if (!now.isRebalancing) leftMs',
         to: 'leftMs',
       },

@@ -27,7 +27,7 @@ import { clientConfig, type KafkaOptions, SESSION_TIMEOUT_MS } from './client/op
 import { checkLibrary } from './client/self-test.ts'
 import { KafkaAdmin } from './group/admin.ts'
 import { type Connections, KafkaMember } from './group/kafka-member.ts'
-import { DefaultName, StaleMembers } from './group/stale-members.ts'
+import { DefaultName, ZombieFencing } from './group/zombie-fencing.ts'
 import { KafkaWriter, Producer } from './produce/producer.ts'
 import { transactionalIdOf } from './produce/transactions.ts'
 import { KafkaReader, type ReadOptions } from './reader.ts'
@@ -42,7 +42,7 @@ export class KafkaRecords implements Records, Source, Topics {
   readonly #sessionTimeoutMs: number
   readonly #members = new Set<KafkaMember>()
   readonly #opened = new Set<Brokers>()
-  readonly #staleMembers: StaleMembers
+  readonly #staleMembers: ZombieFencing
   readonly #login: BearerLogin | null
   readonly #defaultName: DefaultName
   readonly #name: string | undefined
@@ -67,7 +67,7 @@ export class KafkaRecords implements Records, Source, Topics {
     this.#name = options.workerName
     this.#sessionTimeoutMs = options.sessionTimeoutMs ?? SESSION_TIMEOUT_MS
     this.#defaultName = new DefaultName(options.defaultName)
-    this.#staleMembers = new StaleMembers(options.workerName, this.#sessionTimeoutMs)
+    this.#staleMembers = new ZombieFencing(options.workerName, this.#sessionTimeoutMs)
   }
 
   missingRights(needs: Needs): Promise<readonly TidemarkError[]> {

@@ -65,7 +65,7 @@ export function partitionOffsetsOf(
   }
 }
 
-/** Requests about the cluster. Connects when first used, and again after a failure. */
+/** Asks about the cluster over connections that are opened when first used and after a failure. */
 export class KafkaAdmin {
   readonly #open: () => Brokers
   #brokers: Brokers | null = null
@@ -82,8 +82,8 @@ export class KafkaAdmin {
   async describe(names: readonly string[]): Promise<ReadonlyMap<string, TopicInfo>> {
     const described = await this.#ask((brokers) => describe(brokers, names))
     const wanted = described.filter(({ partitions }) => partitions.length > 0)
-    const found = wanted.map(({ topic }) => topic)
-    const settings = await this.#ask((brokers) => settingsOf(brokers, found))
+    const topics = wanted.map(({ topic }) => topic)
+    const settings = await this.#ask((brokers) => settingsOf(brokers, topics))
     return new Map(
       wanted.map(({ topic, id, partitions }) => [
         topic,
@@ -105,12 +105,12 @@ export class KafkaAdmin {
     }
   }
 
-  readAll(of: TopicPartition): Promise<LogRecord[]> {
+  readAll(partition: TopicPartition): Promise<LogRecord[]> {
     return this.#ask(async (brokers) => {
-      await brokers.learn([of.topic])
-      const lowOffset = (await endsOf(brokers, [of], 'low')).get(partitionName(of))
-      if (lowOffset === undefined) throw withoutLeader(of)
-      return readPartition(brokers, of, lowOffset)
+      await brokers.learn([partition.topic])
+      const lowOffset = (await endsOf(brokers, [partition], 'low')).get(partitionName(partition))
+      if (lowOffset === undefined) throw withoutLeader(partition)
+      return readPartition(brokers, partition, lowOffset)
     })
   }
 
@@ -133,11 +133,11 @@ export class KafkaAdmin {
       const all = brokers.map.partitionsOf(topic).map((partition) => ({ topic, partition }))
       const low = await endsOf(brokers, all, 'low')
       const stable = await endsOf(brokers, all, 'stable')
-      return all.flatMap((of) => {
-        const lowOffset = low.get(partitionName(of))
-        const endOffset = stable.get(partitionName(of))
+      return all.flatMap((partition) => {
+        const lowOffset = low.get(partitionName(partition))
+        const endOffset = stable.get(partitionName(partition))
         if (lowOffset === undefined || endOffset === undefined) return []
-        return [{ ...of, lowOffset, endOffset }]
+        return [{ ...partition, lowOffset, endOffset }]
       })
     })
   }
@@ -157,7 +157,7 @@ export class KafkaAdmin {
     this.#brokers = null
   }
 
-  /** @param idle may the connection be dead unnoticed? Then the request is repeated */
+  /** @param idle whether the connection may be dead unnoticed: then the request is repeated */
   async #ask<T>(
     question: (brokers: Brokers) => Promise<T>,
     idle: boolean = this.#brokers !== null,
@@ -182,20 +182,20 @@ function refuseUnlessMade(name: string, code: number, message: string | null): v
   if (code === CODE.NONE || code === CODE.TOPIC_ALREADY_EXISTS) return
   if (code === CODE.TOPIC_AUTHORIZATION_FAILED) throw notAllowed('CREATE', { type: 'topic', name })
   const isTemporary = code === CODE.NOT_CONTROLLER || code === CODE.REQUEST_TIMED_OUT
-  const what = `topic "${name}" cannot be created: ${message ?? nameOfCode(code)}`
-  throw isTemporary ? unavailable(what) : configFault(what)
+  const fault = `topic "${name}" cannot be created: ${message ?? nameOfCode(code)}`
+  throw isTemporary ? unavailable(fault) : configFault(fault)
 }
 
-function isLed([found]: readonly TopicMetadata[]): boolean {
-  if (found === undefined || found.code !== CODE.NONE) return false
-  return found.partitions.length > 0 && found.partitions.every(({ leader }) => leader >= 0)
+function isLed([topic]: readonly TopicMetadata[]): boolean {
+  if (topic === undefined || topic.code !== CODE.NONE) return false
+  return topic.partitions.length > 0 && topic.partitions.every(({ leader }) => leader >= 0)
 }
 
 /** Describes topics. Waits a moment for leaders, because a topic that was just created has none. */
 async function describe(brokers: Brokers, names: readonly string[]) {
   const limit = { everyMs: RETRY_MS, forMs: ELECTION_MS, clock: brokers.clock }
   const isElected = ({ code }: TopicMetadata) => code !== CODE.LEADER_NOT_AVAILABLE
-  const areElected = (found: readonly TopicMetadata[]) => found.every(isElected)
+  const areElected = (answer: readonly TopicMetadata[]) => answer.every(isElected)
   const topics = await repeated(limit, () => brokers.describe(names), areElected)
   const denied = topics.find(({ code }) => code === CODE.TOPIC_AUTHORIZATION_FAILED)
   if (denied !== undefined) throw notAllowed('DESCRIBE', { type: 'topic', name: denied.topic })
@@ -215,8 +215,8 @@ async function settingsOf(
     () => brokers.askAny(describeConfigs(names, SETTINGS)),
     (answer) => answer.configs.every(isThere),
   )
-  const known = configs.filter(({ code }) => code === CODE.NONE)
-  return new Map(known.map(({ topic, settings }) => [topic, settings]))
+  const readable = configs.filter(({ code }) => code === CODE.NONE)
+  return new Map(readable.map(({ topic, settings }) => [topic, settings]))
 }
 
 /** Waits a while for the partitions of a new topic to have leaders. */
@@ -232,8 +232,8 @@ async function endsOf(brokers: Brokers, partitions: readonly TopicPartition[], e
   const deadlineMs = clock.elapsedMs() + ELECTION_MS
   for (let left = partitions; ; ) {
     const answers = await Promise.all(
-      [...brokers.map.byLeader(left)].map(([leader, of]) => {
-        const led = of.map((one) => ({ ...one, leaderEpoch: brokers.map.leaderEpochOf(one) }))
+      [...brokers.map.byLeader(left)].map(([leader, share]) => {
+        const led = share.map((p) => ({ ...p, leaderEpoch: brokers.map.leaderEpochOf(p) }))
         return brokers.ask(leader, listOffsets(led, end)).catch(away)
       }),
     )
@@ -244,7 +244,7 @@ async function endsOf(brokers: Brokers, partitions: readonly TopicPartition[], e
         throw partitionRefusal(code, { topic, partition }, asked)
       }
     }
-    left = left.filter((of) => !ends.has(partitionName(of)))
+    left = left.filter((partition) => !ends.has(partitionName(partition)))
     if (left.length === 0 || clock.elapsedMs() > deadlineMs) return ends
     await clock.sleep(RETRY_MS)
     await brokers.refresh()
@@ -303,9 +303,9 @@ async function missingRights(
     ),
   ]
   if (transactionalId !== null) {
-    const of = { type: 'transaction', id: transactionalId } as const
-    const trying = brokers.askCoordinator(of, tryTransactionalId(transactionalId))
-    asked.push(missingRight(trying, ({ code }) => (isDenied(code) ? notCoordinated(of) : null)))
+    const key = { type: 'transaction', id: transactionalId } as const
+    const trying = brokers.askCoordinator(key, tryTransactionalId(transactionalId))
+    asked.push(missingRight(trying, ({ code }) => (isDenied(code) ? notCoordinated(key) : null)))
   }
   const others = await Promise.all(asked)
   return [

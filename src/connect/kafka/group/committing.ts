@@ -16,7 +16,7 @@ import type { Owned, Positions, Stored } from './positions.ts'
 // rebalances apart (rule C2).
 
 export interface Committing {
-  /** Ends what is open of this member, before partitions are taken over. */
+  /** Ends the open transaction of this member, before partitions are taken over. */
   prepare(): Promise<void>
   commit(commit: Commit): Promise<void>
   finish(generation: Generation): Promise<void>
@@ -102,6 +102,7 @@ export class AtLeastOnce implements Committing {
   }
 }
 
+/** Writes outputs and offsets in one transaction; if its outcome is unknown, the offsets tell. */
 export class ExactlyOnce implements Committing {
   readonly #context: CommitContext
   readonly #transactions: Transactions
@@ -142,13 +143,13 @@ export class ExactlyOnce implements Committing {
     const member = () => ({ group, ...generation() })
     const isCommitted = await this.#isCommitted({ records, offsets, member, isSmallest })
     if (!isCommitted) await this.#resolveOutcome(owned)
-    for (const [i, one] of owned.entries()) {
-      one.commits++
-      one.stored = offsets[i] as Stored
+    for (const [i, partition] of owned.entries()) {
+      partition.commits++
+      partition.stored = offsets[i] as Stored
     }
   }
 
-  /** `false`: the outcome is unknown, or another producer has used the transactional id. */
+  /** Whether it was committed for sure; `false` also if another producer has used the id. */
   async #isCommitted(parts: Parameters<Transactions['commit']>[0]): Promise<boolean> {
     try {
       return (await this.#transactions.commit(parts)) === 'committed'
@@ -169,8 +170,8 @@ export class ExactlyOnce implements Committing {
     const { group, offsets, joinAgain } = this.#context
     const current = generation()
     if (current === this.#doubted) {
-      const what = 'the claim of a partition was not answered: the member joins the group again'
-      throw new TidemarkError('REBALANCING', what)
+      const message = 'the claim of a partition was not answered: the member joins the group again'
+      throw new TidemarkError('REBALANCING', message)
     }
     const { memberId } = current
     const mark = { transactionalId, memberId, number: 0 }
@@ -189,14 +190,14 @@ export class ExactlyOnce implements Committing {
       }
       throw error
     }
-    for (const [i, one] of fresh.entries()) {
-      one.isClaimed = true
-      one.stored = claims[i] as Stored
+    for (const [i, partition] of fresh.entries()) {
+      partition.isClaimed = true
+      partition.stored = claims[i] as Stored
     }
   }
 
   /**
-   * Takes a new identity, after which nothing can change the outcome, and reads what is committed
+   * Takes a new identity, after which nothing can change the outcome, and reads the offsets
    * (C6, C7). Returns when the transaction was committed.
    * @throws TidemarkError `COMMIT_FAILED`: it was not · `FENCED`: another worker has committed for
    * the partition · `REBALANCING`: all partitions were lost meanwhile · `WORKER_NAME_TAKEN`
@@ -207,14 +208,14 @@ export class ExactlyOnce implements Committing {
         const { positions, offsets, checkName } = this.#context
         await checkName()
         await this.#transactions.initialise()
-        const still = owned.filter((one) => positions.holds(one))
-        const isHeld = (one: Owned) => positions.holds(one)
+        const still = owned.filter((p) => positions.holds(p))
+        const isHeld = (p: Owned) => positions.holds(p)
         const stable = await offsets.stable(still, isHeld)
-        const [known] = still.filter(isHeld).flatMap((one) => stable?.get(partitionName(one)) ?? [])
-        if (known === undefined) {
+        const [fetched] = still.filter(isHeld).flatMap((p) => stable?.get(partitionName(p)) ?? [])
+        if (fetched === undefined) {
           throw new TidemarkError('REBALANCING', 'the partitions of a commit were lost')
         }
-        return this.#refuseUnlessCommitted(known)
+        return this.#refuseUnlessCommitted(fetched)
       } catch (error) {
         if (!isUnavailable(error)) throw error
         if (this.#context.isOver()) throw error
@@ -223,10 +224,10 @@ export class ExactlyOnce implements Committing {
     }
   }
 
-  #refuseUnlessCommitted(known: FetchedOffset): void {
-    const { mark } = readMark(known.metadata, this.#context.group)
+  #refuseUnlessCommitted(fetched: FetchedOffset): void {
+    const { mark } = readMark(fetched.metadata, this.#context.group)
     const { transactionalId } = this.#transactions
-    const before = this.#context.positions.get(known)?.commits ?? 0
+    const before = this.#context.positions.get(fetched)?.commits ?? 0
     if (mark?.transactionalId === transactionalId) {
       if (mark.number === before + 1) return
       if (mark.number === before) {
@@ -265,6 +266,7 @@ export interface GroupMetadata {
 /** How long a rebalance waits for a commit in flight, ms: the other members wait as well. */
 const COMMIT_IN_FLIGHT_MS = 5_000
 
+/** Lets commits through only between rebalances, which wait for the commit in flight. */
 export class CommitGate {
   readonly #group: string
   readonly #sessionMs: number
@@ -308,7 +310,7 @@ export class CommitGate {
     this.#changed.notifyAll()
   }
 
-  /** @throws TidemarkError `REBALANCING` · what the commit throws */
+  /** @throws TidemarkError `REBALANCING` · as the commit throws */
   run(commit: (metadata: GroupMetadata) => Promise<void>): Promise<void> {
     const began = this.#generation
     if (began === null || this.#isClosed) return Promise.reject(this.#rebalancing())
@@ -329,7 +331,7 @@ export class CommitGate {
     return committing
   }
 
-  /** Has the group answered within its session timeout? */
+  /** Whether the group has answered within its session timeout. */
   isCountedOn(): boolean {
     return this.#clock.elapsedMs() - this.#confirmedMs <= this.#sessionMs
   }

@@ -22,9 +22,10 @@ const UNKNOWN = { code: CODE.UNSTABLE_OFFSET_COMMIT, offset: -1, metadata: '' }
 interface LatestGeneration {
   /** Transactional ids in the group; `null`: not known, so no one is fenced. */
   readonly liveIds: () => ReadonlySet<string> | null
-  readonly isOwned: (of: TopicPartition) => boolean
+  readonly isOwned: (partition: TopicPartition) => boolean
 }
 
+/** Reads and commits a group's offsets at its coordinator, and waits for open transactions. */
 export class GroupOffsets {
   readonly #brokers: Brokers
   readonly #group: string
@@ -50,7 +51,7 @@ export class GroupOffsets {
    */
   async stable<P extends TopicPartition>(
     partitions: readonly P[],
-    isWanted: (of: P) => boolean,
+    isWanted: (partition: P) => boolean,
     waiting: (open: readonly TopicPartition[]) => void = () => {},
   ): Promise<ReadonlyMap<string, FetchedOffset> | null> {
     for (;;) {
@@ -64,20 +65,20 @@ export class GroupOffsets {
     }
   }
 
-  /** Partitions whose final offset is what this member last stored; waits at most `withinMs`. */
+  /** Partitions whose final offset is the one this member last stored; waits at most `withinMs`. */
   async unchanged(partitions: readonly Owned[], withinMs: number): Promise<readonly Owned[]> {
     const { clock } = this.#brokers
     const untilMs = clock.elapsedMs() + withinMs
     let open: readonly TopicPartition[] = partitions
-    const found = new Map<string, FetchedOffset>()
+    const fetched = new Map<string, FetchedOffset>()
     while (open.length > 0 && clock.elapsedMs() < untilMs) {
       const offsets = await this.#fetch(open, true)
-      for (const offset of offsets) found.set(partitionName(offset), offset)
+      for (const offset of offsets) fetched.set(partitionName(offset), offset)
       open = offsets.filter(({ code }) => code !== CODE.NONE)
       if (open.length > 0) await clock.sleep(UNSTABLE_RETRY_MS)
     }
     return partitions.filter((owned) => {
-      const { code, offset, metadata } = found.get(partitionName(owned)) ?? UNKNOWN
+      const { code, offset, metadata } = fetched.get(partitionName(owned)) ?? UNKNOWN
       const isSame = offset === owned.stored?.offset && metadata === owned.stored.metadata
       return code === CODE.NONE && isSame
     })
@@ -95,7 +96,7 @@ export class GroupOffsets {
     if (now.liveIds() === null) return
     const offsets = await this.#fetch(partitions, false)
     const owners = offsets
-      .filter((of) => now.isOwned(of))
+      .filter((offset) => now.isOwned(offset))
       .flatMap(({ metadata }) => readMark(metadata, this.#group).mark?.transactionalId ?? [])
     const liveIds = now.liveIds()
     const dead = [...new Set(owners)].filter((id) => liveIds?.has(id) === false)
@@ -123,7 +124,7 @@ export class GroupOffsets {
   async #fetch(partitions: readonly TopicPartition[], isStable: boolean) {
     const request = offsetFetch(this.#group, partitions, isStable)
     const { code, offsets } = await this.#brokers.askCoordinator(this.#coordinator, request)
-    const isBad = (of: number) => of !== CODE.NONE && of !== CODE.UNSTABLE_OFFSET_COMMIT
+    const isBad = (value: number) => value !== CODE.NONE && value !== CODE.UNSTABLE_OFFSET_COMMIT
     const bad = [code, ...offsets.map((offset) => offset.code)].find(isBad)
     if (bad === undefined) return offsets
     throw groupRefusal(bad, this.#group) ?? unavailable(answers(bad))

@@ -34,7 +34,7 @@ import {
 import { GroupOffsets } from './group-offsets.ts'
 import { type Assigned, Membership } from './membership.ts'
 import { type Owned, Positions } from './positions.ts'
-import type { DefaultName, StaleMembers } from './stale-members.ts'
+import type { DefaultName, ZombieFencing } from './zombie-fencing.ts'
 
 /** Connections of a member, which closes them. */
 export interface Connections {
@@ -45,7 +45,7 @@ export interface Connections {
   readonly quick: Brokers
   readonly producer: Producer
   readonly transactionalId: string | null
-  readonly staleMembers: StaleMembers
+  readonly staleMembers: ZombieFencing
   readonly defaultName: DefaultName
   readonly sessionTimeoutMs: number
   readonly nextEpoch: () => number
@@ -59,6 +59,7 @@ const RETRY_MS = 100
 const UNLED_RETRY_MS = 500
 const STILL_OPEN = 'a transaction of another owner has not been ended yet'
 
+/** Joins a group, fetches its partitions from their leaders, and commits under its guarantee. */
 export class KafkaMember implements Member {
   readonly #o: JoinOptions
   readonly #connections: Connections
@@ -94,7 +95,7 @@ export class KafkaMember implements Member {
       group: options.group,
       topics: options.topics,
       sessionTimeoutMs,
-      claims: () => ({ ...this.#positions.claims, address }),
+      metadata: () => ({ ...this.#positions.metadata, address }),
       leaving: () => this.#closeGate(),
       assigned: (assigned) => this.#assigned(assigned),
       ended: () => {
@@ -110,12 +111,12 @@ export class KafkaMember implements Member {
       unreadables: this.#unreadables,
       brokers: waiting,
       partitions: () => this.#started(),
-      isCurrent: (of) => this.#positions.holds(of as Owned),
-      fetched: (of, fetched) => this.#safely(() => this.#fetched(of as Owned, fetched)),
+      isCurrent: (partition) => this.#positions.holds(partition as Owned),
+      fetched: (p, fetched) => this.#safely(() => this.#fetched(p as Owned, fetched)),
       answered: (durationMs) => options.handlers.fetched?.(durationMs),
-      leftToReplay: (of) => this.#leftToReplay(of as Owned),
-      outputFrom: (of) => (of as Owned).committed.nextOffset,
-      isAssignedAgain: (of) => this.#assignAgain(of as Owned),
+      leftToReplay: (partition) => this.#leftToReplay(partition as Owned),
+      outputFrom: (partition) => (partition as Owned).committed.nextOffset,
+      isAssignedAgain: (partition) => this.#assignAgain(partition as Owned),
       committed: () => this.#committed,
       failed: (error) => this.#fail(error),
     })
@@ -262,7 +263,7 @@ export class KafkaMember implements Member {
     if (!this.#isOver) this.#safely(() => this.#assign(assigned, untouched))
   }
 
-  /** Returns those that are as this member left them; on any failure none. */
+  /** Returns the partitions that are as this member left them; on any failure none. */
   async #untouched(generation: Generation): Promise<readonly Owned[]> {
     const looking = this.#offsets.unchanged(this.#positions.doubtful(generation), LOOK_MS)
     const limit = { ms: 2 * LOOK_MS, doing: 'checking committed offsets', clock: this.#clock }
@@ -315,8 +316,9 @@ export class KafkaMember implements Member {
 
   #cannotBegin(partitions: readonly TopicPartition[], reason: string): void {
     if (this.#isOver) return
-    for (const of of partitions) {
-      if (this.#positions.get(of)?.started === false) this.#unreadables.fails(of, reason)
+    for (const partition of partitions) {
+      if (this.#positions.get(partition)?.started === false)
+        this.#unreadables.fails(partition, reason)
     }
   }
 
@@ -329,14 +331,14 @@ export class KafkaMember implements Member {
     this.#fetcher.wake()
   }
 
-  /** Hands over partitions and starts fetching them. Returns those without a leader. */
+  /** Hands over partitions and starts fetching them. Returns the ones without a leader. */
   async #start(added: readonly Owned[], isWanted: (owned: Owned) => boolean) {
     const { admin, waiting } = this.#connections
     const { group } = this.#o
     await this.#committing.prepare()
     await this.#offsets.fenceDeadOwners(added, {
       liveIds: () => this.#liveIds,
-      isOwned: (of) => added.includes(this.#positions.get(of) as Owned),
+      isOwned: (partition) => added.includes(this.#positions.get(partition) as Owned),
     })
     // The topic may have got the partition while this member was in the group.
     if (added.some((owned) => waiting.map.leaderOf(owned) === undefined)) await waiting.refresh()

@@ -11,11 +11,12 @@ import type { Brokers } from '../client/brokers.ts'
 import { fromKafka, isElecting } from '../client/errors.ts'
 import type { GroupBroker } from '../client/library.ts'
 import type { Generation } from '../wire/groups.ts'
-import { type Claims, decodeShared, type Shared, stickyAssigner } from './sticky-assigner.ts'
-
-// A member's part in the group protocol: joining, assignment, heartbeats, leaving. The library's
-// consumer is not used, because it reports neither the generation nor when it joins again.
-// The calls are those of its ConsumerGroup (consumer/consumerGroup.js).
+import {
+  decodeShared,
+  type MemberMetadata,
+  type Shared,
+  stickyAssigner,
+} from './sticky-assigner.ts'
 
 const { MemberAssignment } = kafkajs.AssignerProtocol
 
@@ -37,7 +38,7 @@ export interface MembershipOptions {
   readonly group: string
   readonly topics: readonly string[]
   readonly sessionTimeoutMs: number
-  readonly claims: () => Claims
+  readonly metadata: () => MemberMetadata
   /** Called before JoinGroup; resolves when it may be sent. */
   readonly leaving: () => Promise<void>
   /** Called with an assignment; resolves when it is in force. */
@@ -55,6 +56,11 @@ const HEARTBEAT_MS = 500
 const RETRY = { firstMs: 100, lastMs: 2_000 }
 const LOOK_MS = 5_000
 
+/**
+ * Runs a member's part in the group protocol as a loop: join, assign, heartbeats until a rebalance.
+ * The library's consumer is not used, because it reports neither the generation nor when it joins
+ * again. The calls are those of its ConsumerGroup (consumer/consumerGroup.js).
+ */
 export class Membership {
   readonly #o: MembershipOptions
   readonly #assigners: readonly Assigner[]
@@ -71,7 +77,7 @@ export class Membership {
     this.#o = options
     const config = { cluster: options.brokers.cluster, groupId: options.group, logger: undefined }
     this.#assigners = [
-      stickyAssigner(options.claims, options.brokers),
+      stickyAssigner(options.metadata, options.brokers),
       // For groups with a member from before an upgrade, which does not know the sticky one.
       PartitionAssigners.roundRobin,
     ].map((assigner) => assigner(config as never))
@@ -186,9 +192,9 @@ export class Membership {
   async #assign({ groupProtocol, members }: Joined): Promise<GroupMemberAssignment[]> {
     const assigner = this.#assigners.find(({ name }) => name === groupProtocol)
     if (assigner === undefined) {
-      const what = `the group assigns its partitions by "${groupProtocol}", which this worker does not know`
+      const message = `the group assigns its partitions by "${groupProtocol}", which this worker does not know`
       const hint = 'a group is for workers alone: give them one (--group)'
-      throw new TidemarkError('GROUP_FAILED', what, { where: this.#o.group, hint })
+      throw new TidemarkError('GROUP_FAILED', message, { where: this.#o.group, hint })
     }
     await this.#o.brokers.refresh()
     // Partitions that appear during the assignment are not part of it.
@@ -198,8 +204,8 @@ export class Membership {
     return assignment
   }
 
-  async #stay(found: GroupBroker, { generationId, memberId }: Generation): Promise<void> {
-    let coordinator = found
+  async #stay(broker: GroupBroker, { generationId, memberId }: Generation): Promise<void> {
+    let coordinator = broker
     const { group: groupId, sessionTimeoutMs } = this.#o
     const beat = { groupId, groupGenerationId: generationId, memberId }
     const everyMs = Math.min(HEARTBEAT_MS, Math.floor(sessionTimeoutMs / 3))

@@ -2,7 +2,7 @@ import { partitionName } from '../../../kernel/ids.ts'
 import type { Committed, TopicPartition } from '../../port.ts'
 import type { FetchPosition } from '../consume/fetcher.ts'
 import type { Generation, PartitionOffset } from '../wire/groups.ts'
-import type { Claims } from './sticky-assigner.ts'
+import type { MemberMetadata } from './sticky-assigner.ts'
 
 export interface Owned extends FetchPosition {
   topicId: string | null
@@ -12,7 +12,7 @@ export interface Owned extends FetchPosition {
   committed: Committed
   /** The group's offset and metadata; `null`: not fetched yet. */
   stored: Stored | null
-  /** Is it marked with this member's name, for the next owner? */
+  /** Whether it is marked with this member's name, for the next owner. */
   isClaimed: boolean
   /** Number of this member's transactions that have committed an offset of it. */
   commits: number
@@ -22,6 +22,7 @@ export type Stored = Pick<PartitionOffset, 'offset' | 'metadata'>
 
 const NEVER: Generation = { generationId: -1, memberId: '' }
 
+/** Keeps partitions from one generation to the next; after a missed one, only untouched ones. */
 export class Positions {
   readonly #nextEpoch: () => number
   readonly #transactionalId: string | null
@@ -34,7 +35,7 @@ export class Positions {
     this.#transactionalId = transactionalId
   }
 
-  get claims(): Omit<Claims, 'address'> {
+  get metadata(): Omit<MemberMetadata, 'address'> {
     return {
       generation: this.#generation?.generationId ?? -1,
       owned: [...this.#owned.values()],

@@ -8,22 +8,22 @@ import { assignSticky, type Claimant } from '../../sticky-assignment.ts'
 import type { Brokers } from '../client/brokers.ts'
 
 // Node does not detect this name in the CommonJS module, only in its default export.
-const { MemberAssignment, MemberMetadata } = kafkajs.AssignerProtocol
+const { MemberAssignment, MemberMetadata: Subscription } = kafkajs.AssignerProtocol
 
-/** Version of the consumer protocol's own fields, not of the claims in its user data. */
+/** Version of the consumer protocol's own fields, not of the metadata in its user data. */
 const PROTOCOL_VERSION = 0
 
-export function stickyAssigner(claims: () => Claims, brokers: Brokers): PartitionAssigner {
+export function stickyAssigner(read: () => MemberMetadata, brokers: Brokers): PartitionAssigner {
   return () => ({
     name: 'tidemark-sticky',
     version: PROTOCOL_VERSION,
 
     protocol: ({ topics }) => ({
       name: 'tidemark-sticky',
-      metadata: MemberMetadata.encode({
+      metadata: Subscription.encode({
         version: PROTOCOL_VERSION,
         topics,
-        userData: encodeClaims(claims()),
+        userData: encodeMetadata(read()),
       }),
     }),
 
@@ -32,8 +32,8 @@ export function stickyAssigner(claims: () => Claims, brokers: Brokers): Partitio
       const shares = assignSticky(claimants, await partitionCounts(claimants, brokers))
       const ids = claimants.flatMap((c) => c.transactionalId ?? [])
       const owners = claimants.map(({ id, address }) => ({ address, owned: shares.get(id) ?? [] }))
-      const claimed = members.reduce((sum, { memberMetadata }) => sum + memberMetadata.length, 0)
-      const room = Math.floor((MOST_GROUP_BYTES - claimed) / members.length)
+      const used = members.reduce((sum, { memberMetadata }) => sum + memberMetadata.length, 0)
+      const room = Math.floor((MOST_GROUP_BYTES - used) / members.length)
       const userData = encodeShared(ids, owners, room)
       return [...shares].map(([memberId, partitions]) => {
         const assignment: Record<string, number[]> = {}
@@ -49,11 +49,11 @@ export function stickyAssigner(claims: () => Claims, brokers: Brokers): Partitio
 }
 
 function claimantOf({ memberId, memberMetadata }: GroupMember) {
-  const metadata = MemberMetadata.decode(memberMetadata)
+  const subscription = Subscription.decode(memberMetadata)
   return {
     id: memberId,
-    topics: metadata?.topics ?? [],
-    ...decodeClaims(metadata?.userData ?? null),
+    topics: subscription?.topics ?? [],
+    ...decodeMetadata(subscription?.userData ?? null),
   }
 }
 
@@ -77,25 +77,26 @@ async function partitionCounts(
   return counts
 }
 
-// The claims of a member when it joins, for the group leader: which partitions it owns, under which
-// generation, under which transactional id it commits, and where others reach it. They travel in
-// the user data of the subscription: a format byte, the generation (int32), the transactional id,
+// The metadata of a member that joins, for the group leader: which partitions it owns, under which
+// generation, under which transactional id it commits, and where others reach it. It travels in the
+// user data of the subscription: a format byte, the generation (int32), the transactional id,
 // then for each topic its name and a bitmap, in which the lowest bit of the first byte is partition
 // 0. Strings and bitmaps are preceded by their length (uint16). The address comes last, with an
 // empty name: leaders of versions without it take it for a topic that nobody reads.
 
-export interface Claims extends Pick<Claimant, 'generation' | 'owned'> {
+export interface MemberMetadata extends Pick<Claimant, 'generation' | 'owned'> {
   /** `null`: it commits without transactions. */
   readonly transactionalId: string | null
   /** `null`: it advertises none. */
   readonly address: string | null
 }
 
-const NOTHING: Claims = { generation: -1, owned: [], transactionalId: null, address: null }
+const NOTHING: MemberMetadata = { generation: -1, owned: [], transactionalId: null, address: null }
 const FORMAT = 2
 const EMPTY = withLength(Buffer.alloc(0))
 
-export function encodeClaims({ generation, owned, transactionalId, address }: Claims): Buffer {
+export function encodeMetadata(metadata: MemberMetadata): Buffer {
+  const { generation, owned, transactionalId, address } = metadata
   const head = Buffer.alloc(5)
   head.writeUInt8(FORMAT)
   head.writeInt32BE(generation, 1)
@@ -110,8 +111,8 @@ export function encodeClaims({ generation, owned, transactionalId, address }: Cl
   return Buffer.concat(parts)
 }
 
-/** A member without claims, or with another format, owns nothing. */
-export function decodeClaims(data: Buffer | null): Claims {
+/** A member without metadata, or with another format, owns nothing. */
+export function decodeMetadata(data: Buffer | null): MemberMetadata {
   if (data === null || data.length < 5 || data[0] !== FORMAT) return NOTHING
   try {
     const [id, ...topics] = partsOf(data, 5)
@@ -135,9 +136,9 @@ export function decodeClaims(data: Buffer | null): Claims {
   }
 }
 
-// Data for every member with its assignment, from the leader: a format byte, the transactional ids in
-// the group, an empty id, and the owners of all partitions. Members of versions without owners take
-// them for one more id.
+// Data for every member with its assignment, from the leader: a format byte, the transactional ids
+// in the group, an empty id, and the owners of all partitions. Members of versions without owners
+// take them for one more id.
 
 export interface Shared {
   /**
@@ -148,10 +149,10 @@ export interface Shared {
   readonly owners: Owners
 }
 
-export type Owner = Pick<Claims, 'address' | 'owned'>
+export type Owner = Pick<MemberMetadata, 'address' | 'owned'>
 
 /**
- * The most bytes of claims and of what all members are told. A broker keeps a group in one record,
+ * The most bytes of all members' metadata and shared data. A broker keeps a group in one record,
  * of at most 1 MiB by default (`message.max.bytes`), with ids, hosts and partitions of its members.
  */
 const MOST_GROUP_BYTES = 896 * 2 ** 10
@@ -159,10 +160,10 @@ const MOST_PART_BYTES = 2 ** 16 - 1
 const MOST_UNPACKED_OWNERS_BYTES = 2 ** 24
 
 /**
- * Encodes what every member is told; without owners if no one has an address, or if they do not
- * fit. Owners take about 1.3 bytes for each partition, and what differs in each address, and that
- * in each member's copy: with 100 members and 1,000 partitions 1.6 kB, 160 kB in all.
- * @param room bytes that each member may be told
+ * Encodes the data for every member; without owners if no one has an address, or if they do not
+ * fit. Owners take about 1.3 bytes for each partition, and the part that differs in each address,
+ * and that in each member's copy: with 100 members and 1,000 partitions 1.6 kB, 160 kB in all.
+ * @param room bytes that each member may get
  */
 export function encodeShared(
   ids: readonly string[],
@@ -235,14 +236,14 @@ function* partitionsIn(bitmap: Buffer): Generator<number> {
 
 /** @throws RangeError when the data is cut off */
 function partsOf(data: Buffer, from: number): Buffer[] {
-  const found: Buffer[] = []
+  const parts: Buffer[] = []
   for (let at = from; at < data.length; ) {
     const end = at + 2 + data.readUInt16BE(at)
     if (end > data.length) throw new RangeError('cut off')
-    found.push(data.subarray(at + 2, end))
+    parts.push(data.subarray(at + 2, end))
     at = end
   }
-  return found
+  return parts
 }
 
 function withLength(bytes: Buffer): Buffer {

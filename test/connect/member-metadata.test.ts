@@ -5,18 +5,18 @@ import kafkajs from 'kafkajs'
 import { describe, expect, test } from 'vitest'
 import type { Brokers } from '../../src/connect/kafka/client/brokers.ts'
 import {
-  type Claims,
-  decodeClaims,
+  decodeMetadata,
   decodeShared,
-  encodeClaims,
+  encodeMetadata,
   encodeShared,
+  type MemberMetadata,
   type Owner,
   stickyAssigner,
 } from '../../src/connect/kafka/group/sticky-assigner.ts'
 import type { TopicPartition } from '../../src/connect/port.ts'
 import { partitionName } from '../../src/kernel/ids.ts'
 
-const { MemberAssignment, MemberMetadata } = kafkajs.AssignerProtocol
+const { MemberAssignment, MemberMetadata: Subscription } = kafkajs.AssignerProtocol
 
 const NOTHING = { generation: -1, owned: [], transactionalId: null, address: null }
 
@@ -50,7 +50,7 @@ describe('claims', () => {
   test('come out as they went in', () => {
     fc.assert(
       fc.property(anyClaims, (claims) => {
-        const { owned, ...decoded } = decodeClaims(encodeClaims(claims))
+        const { owned, ...decoded } = decodeMetadata(encodeMetadata(claims))
         const { owned: claimed, ...rest } = claims
         expect(decoded).toEqual(rest)
         expect(new Set(owned.map(partitionName))).toEqual(new Set(claimed.map(partitionName)))
@@ -64,19 +64,19 @@ describe('claims', () => {
       partition,
     }))
     const claims = { generation: 1, owned, transactionalId: 'id', address: null }
-    expect(encodeClaims(claims)).toHaveLength(5 + 2 + 2 + 2 + 8 + 2 + 125)
+    expect(encodeMetadata(claims)).toHaveLength(5 + 2 + 2 + 2 + 8 + 2 + 125)
   })
 
   test('are read from versions without addresses, and are the same without one', () => {
     const old = Buffer.from(OLD_CLAIMS, 'hex')
-    expect(decodeClaims(old)).toEqual({ ...CLAIMED, address: null })
-    expect(encodeClaims({ ...CLAIMED, address: null })).toEqual(old)
+    expect(decodeMetadata(old)).toEqual({ ...CLAIMED, address: null })
+    expect(encodeMetadata({ ...CLAIMED, address: null })).toEqual(old)
   })
 
   test('have their address at the end, as a topic without a name, which no one reads', () => {
     const added = Buffer.from('\0\0\0\x03a:1')
     const whole = Buffer.concat([Buffer.from(OLD_CLAIMS, 'hex'), added])
-    expect(encodeClaims({ ...CLAIMED, address: 'a:1' })).toEqual(whole)
+    expect(encodeMetadata({ ...CLAIMED, address: 'a:1' })).toEqual(whole)
   })
 
   test.each([
@@ -84,20 +84,20 @@ describe('claims', () => {
     ['no bytes', Buffer.alloc(0)],
     ['another format', Buffer.from([1, 0, 0, 0, 1, 0, 0])],
   ])('%s claims nothing', (_, data) => {
-    expect(decodeClaims(data)).toEqual(NOTHING)
+    expect(decodeMetadata(data)).toEqual(NOTHING)
   })
 
   test('bytes that were cut off claim nothing, and any bytes are taken without an error', () => {
     const owned = [{ topic: 'payments', partition: 9 }]
-    const whole = encodeClaims({ generation: 1, owned, transactionalId: null, address: null })
-    const bare = encodeClaims({ generation: 1, owned: [], transactionalId: null, address: null })
+    const whole = encodeMetadata({ generation: 1, owned, transactionalId: null, address: null })
+    const bare = encodeMetadata({ generation: 1, owned: [], transactionalId: null, address: null })
     for (let length = 0; length < whole.length; length++) {
       if (length === bare.length) continue
-      expect(decodeClaims(whole.subarray(0, length))).toEqual(NOTHING)
+      expect(decodeMetadata(whole.subarray(0, length))).toEqual(NOTHING)
     }
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => {
-        decodeClaims(Buffer.from([2, ...bytes]))
+        decodeMetadata(Buffer.from([2, ...bytes]))
         decodeShared(Buffer.from([2, ...bytes]))
         decodeShared(Buffer.from([2, 0, 0, 0, bytes.length, ...bytes]))
       }),
@@ -157,14 +157,14 @@ const idsOf = (owners: readonly Owner[]) =>
 const ROOM = 2 ** 20
 
 /** What a leader sends to members with such claims, which read 1,000 partitions. */
-async function sentBy(claims: readonly Claims[]): Promise<(Buffer | null)[]> {
+async function sentBy(claims: readonly MemberMetadata[]): Promise<(Buffer | null)[]> {
   const partitions = Array.from({ length: 1_000 }, (_, partition) => partition)
   const brokers = { learn: async () => {}, map: { partitionsOf: () => partitions } }
   const assigner = stickyAssigner(() => NOTHING, brokers as unknown as Brokers)({} as never)
   const members = claims.map((claim, i) => ({
     memberId: `m-${i}`,
-    memberMetadata: MemberMetadata.encode({
-      ...{ version: 0, topics: ['payments'], userData: encodeClaims(claim) },
+    memberMetadata: Subscription.encode({
+      ...{ version: 0, topics: ['payments'], userData: encodeMetadata(claim) },
     }),
   }))
   const assigned = await assigner.assign({ members, topics: ['payments'] })

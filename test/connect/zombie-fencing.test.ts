@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Brokers } from '../../src/connect/kafka/client/brokers.ts'
-import { StaleMembers } from '../../src/connect/kafka/group/stale-members.ts'
+import { ZombieFencing } from '../../src/connect/kafka/group/zombie-fencing.ts'
 import { TidemarkError } from '../../src/kernel/errors.ts'
 import { HandClock } from '../support/clocks.ts'
 import { thrownBy } from '../support/thrown.ts'
@@ -19,7 +19,7 @@ test('a place is taken over by whoever comes up, also when the group did not ans
       leaveGroup: async ({ memberId }: { memberId: string }) => void left.push(memberId),
     }),
   } as unknown as Brokers
-  const stale = new StaleMembers('w1', 6_000)
+  const stale = new ZombieFencing('w1', 6_000)
   stale.add('g', 'm-0')
   expect((await thrownBy(stale.remove('g', brokers))).code).toBe('BROKER_UNAVAILABLE')
   expect(left).toEqual([])
@@ -50,7 +50,7 @@ function moving(coordinators: readonly string[], goneAfter: number) {
 const SESSION_MS = 100
 
 test('one of the same name that is there for longer than its session lives', async () => {
-  const stale = new StaleMembers('w1', SESSION_MS)
+  const stale = new ZombieFencing('w1', SESSION_MS)
   const { brokers, clock } = moving(['1', '1'], 8)
   const refused = thrownBy(stale.checkName('g', brokers, () => 'm-2'))
   await clock.pass(SESSION_MS + 2_500)
@@ -58,7 +58,7 @@ test('one of the same name that is there for longer than its session lives', asy
 })
 
 test('its session begins again under another coordinator', async () => {
-  const stale = new StaleMembers('w1', SESSION_MS)
+  const stale = new ZombieFencing('w1', SESSION_MS)
   const { brokers, clock } = moving(['1', '2'], 8)
   const checked = stale.checkName('g', brokers, () => 'm-2')
   await clock.pass(2 * (SESSION_MS + 2_500))

@@ -12,10 +12,10 @@ const NOTICED_MS = 2_000
 const NAMES_HINT = { hint: 'give each worker its own name (--worker-name)' }
 
 /**
- * Members that will not come back: failed ones of this driver, and the dead one with this worker's
- * name. The group would wait for their sessions, so the member in their place removes them first.
+ * Removes members that will not come back before the one in their place joins, because the group
+ * would wait for their sessions: failed ones of this driver, and the dead one of this worker's name.
  */
-export class StaleMembers {
+export class ZombieFencing {
   readonly #idsOf = new Map<string, Set<string>>()
   readonly #name: string | undefined
   readonly #sessionTimeoutMs: number
@@ -34,20 +34,20 @@ export class StaleMembers {
 
   /** @throws TidemarkError `WORKER_NAME_TAKEN` */
   async remove(groupId: string, brokers: Brokers): Promise<void> {
-    const own = this.#idsOf.get(groupId) ?? new Set<string>()
-    const others = () => this.#others(groupId, brokers, (id) => own.has(id))
+    const failedIds = this.#idsOf.get(groupId) ?? new Set<string>()
+    const others = () => this.#others(groupId, brokers, (id) => failedIds.has(id))
     // A worker replaces the former holder of its name once: two workers of one name would replace
     // each other forever.
     if (this.#hasTakenPlace) await this.#refuseIfAlive(others, brokers.clock)
     const { ids } = await others()
     this.#hasTakenPlace = true
     this.#idsOf.delete(groupId)
-    await removeMembers(groupId, [...own, ...ids], brokers)
+    await removeMembers(groupId, [...failedIds, ...ids], brokers)
   }
 
-  /** @throws TidemarkError `WORKER_NAME_TAKEN` @param own returns the caller's member id */
-  async checkName(groupId: string, brokers: Brokers, own: () => string): Promise<void> {
-    const others = () => this.#others(groupId, brokers, (id) => id === own())
+  /** @throws TidemarkError `WORKER_NAME_TAKEN` @param getMemberId returns the caller's member id */
+  async checkName(groupId: string, brokers: Brokers, getMemberId: () => string): Promise<void> {
+    const others = () => this.#others(groupId, brokers, (id) => id === getMemberId())
     await this.#refuseIfAlive(others, brokers.clock)
   }
 
@@ -76,8 +76,8 @@ export class StaleMembers {
 
   async #others(group: string, brokers: Brokers, isOwn: (memberId: string) => boolean) {
     if (this.#name === undefined) return NOBODY
-    const found = await membersNamed(this.#name, group, brokers)
-    return { ...found, ids: found.ids.filter((id) => !isOwn(id)) }
+    const named = await membersNamed(this.#name, group, brokers)
+    return { ...named, ids: named.ids.filter((id) => !isOwn(id)) }
   }
 }
 
@@ -89,16 +89,16 @@ type Named = Awaited<ReturnType<typeof membersNamed>>
 
 /** The members of a group whose client id is a worker's name. */
 export async function membersNamed(name: string, group: string, brokers: Brokers) {
-  const of = { type: 'group', id: group } as const
-  const { code, state, members: all } = await brokers.askCoordinator(of, describeGroup(group))
+  const key = { type: 'group', id: group } as const
+  const { code, state, members: all } = await brokers.askCoordinator(key, describeGroup(group))
   if (code !== CODE.NONE) {
-    const what = `the coordinator answered a request for the members of group "${group}" with ${nameOfCode(code)}`
-    throw groupRefusal(code, group) ?? unavailable(what)
+    const message = `the coordinator answered a request for the members of group "${group}" with ${nameOfCode(code)}`
+    throw groupRefusal(code, group) ?? unavailable(message)
   }
   const members = all.filter(({ clientId }) => clientId === name)
   const ids = members.map(({ memberId }) => memberId)
   // The coordinator that answered; `undefined`: it is being looked up again.
-  const coordinator = brokers.coordinatorOf(of)
+  const coordinator = brokers.coordinatorOf(key)
   return { members, ids, isRebalancing: state === REBALANCING, coordinator }
 }
 
@@ -130,11 +130,11 @@ interface Joining {
 }
 
 /**
- * The name of a worker that was given none. It replaces the former member of this name only if both
- * came from the same address, because host names repeat. The address is what a broker reports for
- * each member (DescribeGroups, `ClientHost`): so a worker joins, finds itself next to its
- * predecessor, and removes that one from the group. Transactional ids differ, so such members never
- * fence each other. Static membership (KIP-345) would give the place to any member with its
+ * The name of a worker that was given none: it replaces the former member of this name only if both
+ * came from the same address, because host names repeat. A broker reports the address of each
+ * member (DescribeGroups, `ClientHost`): so a worker joins, finds itself next to its predecessor,
+ * and removes that one from the group. Transactional ids differ, so such members never fence each
+ * other. Static membership (KIP-345) would give the place to any member with its
  * `group.instance.id`.
  */
 export class DefaultName {
@@ -163,11 +163,11 @@ export class DefaultName {
     while (this.#text !== null && isJoining()) {
       const members = await this.#members(group, brokers).catch(() => [])
       const arrived = members.filter(({ memberId }) => !holders.has(memberId))
-      const [own, another] = new Set(arrived.map(({ clientHost }) => clientHost))
+      const [address, anotherAddress] = new Set(arrived.map(({ clientHost }) => clientHost))
       // Others of this name may arrive at the same time: one of them is this worker.
-      if (own !== undefined && another === undefined) {
-        this.#address = own
-        const former = members.filter((m) => holders.has(m.memberId) && m.clientHost === own)
+      if (address !== undefined && anotherAddress === undefined) {
+        this.#address = address
+        const former = members.filter((m) => holders.has(m.memberId) && m.clientHost === address)
         const ids = former.map(({ memberId }) => memberId)
         return removeMembers(group, ids, brokers)
       }
@@ -175,11 +175,11 @@ export class DefaultName {
     }
   }
 
-  /** Does a member have the name and the address while this worker is not in the group? */
+  /** Whether a member has the name and the address while this worker is not in the group. */
   async isTaken(group: string, brokers: Brokers): Promise<boolean> {
     const members = await this.#members(group, brokers)
-    const own = this.#address
-    return members.some(({ clientHost }) => own === null || own === clientHost)
+    const address = this.#address
+    return members.some(({ clientHost }) => address === null || address === clientHost)
   }
 
   /**
