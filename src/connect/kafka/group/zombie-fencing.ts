@@ -13,7 +13,7 @@ const NAMES_HINT = { hint: 'give each worker its own name (--worker-name)' }
 
 /**
  * Removes members that will not come back before the one in their place joins, because the group
- * would wait for their sessions: failed ones of this driver, and the dead one of this worker's name.
+ * would wait for their sessions: failed ones of this driver, and a dead one of this worker's name.
  */
 export class ZombieFencing {
   readonly #idsOf = new Map<string, Set<string>>()

@@ -19,9 +19,6 @@ import { produceBatches } from '../wire/produce.ts'
 import { CODE } from '../wire/protocol.ts'
 import type { ThroughputEstimator } from './throughput-estimator.ts'
 
-// Delivery of batches to the leaders of their partitions: which leader gets which batch, how its
-// answer is handled, and how long it may take.
-
 /** A leader detects a duplicate only among the last 5 batches of a producer. */
 const REQUESTS_IN_FLIGHT = 4
 /** Longest time without an acknowledgement, ms: longer than a leader election. */
@@ -34,7 +31,7 @@ const FEW_BYTES = 16 * 1024
 export interface Sending {
   /** `null`: outside of transactions. */
   readonly transactionalId: string | null
-  /** Does the broker add partitions to the transaction (KIP-890)? */
+  /** Whether the broker adds partitions to the transaction (KIP-890). */
   readonly joinsTransaction: boolean
   /** Time limit, ms; `null`: as long as acknowledgements keep coming. */
   readonly withinMs: number | null
@@ -45,7 +42,7 @@ export interface Sending {
 interface DeliveryOptions {
   readonly brokers: Brokers
   readonly throughput: ThroughputEstimator
-  /** Does the partition's leader have batches of this producer? */
+  /** Whether the partition's leader has batches of this producer. */
   readonly isKnown: (to: Outgoing) => boolean
   readonly acknowledged: (to: Outgoing) => void
   /** Called when the partition's first batch is too large, to pack the rest into smaller ones. */
@@ -62,6 +59,11 @@ interface LeaderFlight {
   sinceMs: number
 }
 
+/**
+ * Sends batches to the leaders of their partitions in rounds, several requests in flight to each,
+ * until all are acknowledged: which leader gets which batch, how its answer is handled, and how
+ * long it may take.
+ */
 export class Delivery {
   readonly #sending: Sending
   readonly #o: DeliveryOptions
@@ -95,10 +97,10 @@ export class Delivery {
       const sent = await Promise.allSettled(
         [...brokers.map.byLeader(left)].map(([leader, list]) => this.#sendTo(leader, list)),
       )
-      for (const one of sent) if (one.status === 'rejected') throw one.reason
+      for (const result of sent) if (result.status === 'rejected') throw result.reason
       left = left.filter(({ batches }) => batches.length > 0)
       if (left.length === 0) return
-      const problems = sent.flatMap((one) => (one.status === 'fulfilled' ? (one.value ?? []) : []))
+      const problems = sent.flatMap((r) => (r.status === 'fulfilled' ? (r.value ?? []) : []))
       const unled = left.find((to) => brokers.map.leaderOf(to) === undefined)
       if (unled !== undefined) problems.push(withoutLeader(unled))
       const hindrance = problems.find((problem) => problem !== TOO_LARGE)
@@ -122,8 +124,8 @@ export class Delivery {
     if (!this.#isOverdue && (withinMs !== null || tookMs <= UNACKNOWLEDGED_MS)) return
     const areFew = this.#overdueBytes <= FEW_BYTES
     if (areFew && problem !== undefined) throw problem
-    const what = areFew ? 'records' : `${Math.ceil(this.#overdueBytes / 1_000)} kB`
-    const message = `${what} were not acknowledged in ${formatDuration(withinMs ?? tookMs)}`
+    const amount = areFew ? 'records' : `${Math.ceil(this.#overdueBytes / 1_000)} kB`
+    const message = `${amount} were not acknowledged in ${formatDuration(withinMs ?? tookMs)}`
     const hint = 'the link or the broker is slow: the next commits will be smaller'
     throw new TidemarkError('COMMIT_TIMED_OUT', message, { hint, cause: problem })
   }
@@ -212,7 +214,7 @@ export class Delivery {
       const answer = await brokers.ask(flight.leader, { ...request, waitsMs })
       this.#answered(flight, bytes)
       if (answer.some(({ code }) => code === CODE.NONE)) this.#acknowledgedMs = this.#nowMs()
-      const codes = new Map(answer.map((of) => [partitionName(of), of.code]))
+      const codes = new Map(answer.map((result) => [partitionName(result), result.code]))
       return parts.map((part) => {
         const code = codes.get(partitionName(part.to)) ?? CODE.NETWORK_EXCEPTION
         return { part, code, error: null }
@@ -228,7 +230,7 @@ export class Delivery {
     const throttleMs = this.#o.brokers.throttleLeftMs(flight.leader)
     this.#o.throughput.acknowledged(bytes, Math.max(0, nowMs - flight.sinceMs), throttleMs)
     flight.bytes -= bytes
-    // The broker reads what was written before only then.
+    // The broker reads the bytes that were written before only then.
     flight.sinceMs = nowMs + throttleMs
   }
 

@@ -11,16 +11,17 @@ import { CODE, nameOfCode } from '../wire/protocol.ts'
 import { Delivery, Outgoing, type Sending, whenUnthrottled } from './delivery.ts'
 import { ThroughputEstimator } from './throughput-estimator.ts'
 
-// Writes records to their leaders, in order within each partition and without duplicates. Every
-// batch carries the producer's identity and a sequence number, by which a leader recognises a batch
-// that it has (KIP-98). A batch keeps its number, however often and to whatever leader it is sent.
-
 export type DescribeTopics = (names: readonly string[]) => Promise<ReadonlyMap<string, TopicInfo>>
 
 const DEFAULT_MAX_MESSAGE_BYTES = 1_048_588
 const MOST_PACKED_BYTES = 2 ** 20
 const YIELD_EVERY = 1_024
 
+/**
+ * Writes records to their leaders, in order within each partition and without duplicates. Every
+ * batch carries the producer's identity and a sequence number, by which a leader recognises a batch
+ * that it has (KIP-98). A batch keeps its number, however often and to whatever leader it is sent.
+ */
 export class Producer {
   readonly #brokers: Brokers
   readonly #describe: DescribeTopics
@@ -33,7 +34,7 @@ export class Producer {
   readonly #throughput = new ThroughputEstimator()
   #encoder = new BatchEncoder()
   readonly #sequences = new Map<string, number>()
-  readonly #known = new Set<string>()
+  readonly #knownPartitions = new Set<string>()
   #identity: ProducerIdentity | null = null
   #hasLost = false
   #ahead: Promise<void> = Promise.resolve()
@@ -49,7 +50,7 @@ export class Producer {
     return this.#identity
   }
 
-  /** Was a request under this identity not answered? Its records may still arrive. */
+  /** Whether a request under this identity was not answered: its records may still arrive. */
   get hasLost(): boolean {
     return this.#hasLost
   }
@@ -57,7 +58,7 @@ export class Producer {
   /** Takes another identity, under which sequence numbers start at 0 again. */
   useIdentity(identity: ProducerIdentity | null): void {
     // The end of a transaction changes only the epoch; to a leader it is the same producer.
-    if (identity?.id !== this.#identity?.id) this.#known.clear()
+    if (identity?.id !== this.#identity?.id) this.#knownPartitions.clear()
     this.#identity = identity
     this.#hasLost = false
     this.#sequences.clear()
@@ -115,7 +116,7 @@ export class Producer {
     const delivery = new Delivery(sending, {
       brokers: this.#brokers,
       throughput: this.#throughput,
-      isKnown: (to) => this.#known.has(partitionName(to)),
+      isKnown: (to) => this.#knownPartitions.has(partitionName(to)),
       acknowledged: (to) => this.#acknowledged(to),
       split: (to) => this.#split(to, sending.transactionalId !== null),
       lost: () => {
@@ -223,7 +224,7 @@ export class Producer {
   #acknowledged(to: Outgoing): void {
     const name = partitionName(to)
     const sequence = this.#sequenceOf(to)
-    this.#known.add(name)
+    this.#knownPartitions.add(name)
     this.#sequences.set(name, (sequence + to.acknowledged()) & LAST_SEQUENCE)
   }
 
@@ -242,8 +243,9 @@ const SENDING = { transactionalId: null, joinsTransaction: false, withinMs: null
 const TEMPORARY: ReadonlySet<Code> = new Set<Code>(['COMMIT_TIMED_OUT', 'BROKER_UNAVAILABLE'])
 
 /**
- * Writes records under at-least-once. Caches topics: partitions that are added later get no records
- * by key until there is a new writer.
+ * Writes records under at-least-once: records without an acknowledgement are sent again under a new
+ * identity. Caches topics: partitions that are added later get no records by key until there is a
+ * new writer.
  */
 export class KafkaWriter implements RecordSink {
   readonly #brokers: Brokers
@@ -302,8 +304,8 @@ export class KafkaWriter implements RecordSink {
   async #initialise(): Promise<void> {
     const { code, producer } = await this.#brokers.askAny(initProducerId(null, 0))
     if (code === CODE.NONE) return this.#producer.useIdentity(producer)
-    const what = `the broker answered InitProducerId without a transactional id with ${nameOfCode(code)}`
+    const message = `the broker answered InitProducerId without a transactional id with ${nameOfCode(code)}`
     const lacksRight = code === CODE.CLUSTER_AUTHORIZATION_FAILED
-    throw new TidemarkError(lacksRight ? 'AUTHORIZATION' : 'BROKER_UNAVAILABLE', what)
+    throw new TidemarkError(lacksRight ? 'AUTHORIZATION' : 'BROKER_UNAVAILABLE', message)
   }
 }

@@ -10,7 +10,7 @@ const MEMORY_MS = 2_000
 /** Bytes per ms: a broker that hangs must not count as ever slower. */
 const SLOWEST = 4
 
-/** Estimates how fast brokers take records, by their acknowledgements. */
+/** Estimates how fast brokers take records, by a decaying mean over their acknowledgements. */
 export class ThroughputEstimator {
   /** Rate while the broker reads. */
   readonly #link = new Rate()

@@ -25,9 +25,6 @@ import { CODE, type Coded, isAmong, type Request } from '../wire/protocol.ts'
 import type { Outgoing } from './delivery.ts'
 import type { Producer } from './producer.ts'
 
-// Transactions of one worker: outputs and offsets of all its partitions together (KIP-447), with
-// the transaction protocol that the brokers support (rules C4, C6, C7, C10).
-
 /** How long a transaction may be open, unless its bytes need longer, ms. */
 const OPEN_MS = 10_000
 const SHORTEST_OPEN_MS = 200
@@ -43,7 +40,7 @@ interface TransactionParts {
   readonly offsets: readonly PartitionOffset[]
   /** @throws TidemarkError `REBALANCING`: there is no membership */
   readonly member: () => MemberGeneration
-  /** Can it not be made smaller? Then its transaction may be open for as long as its bytes need. */
+  /** Whether it cannot be smaller: then its transaction may be open for as long as it needs. */
   readonly isSmallest: boolean
 }
 
@@ -52,10 +49,10 @@ interface TransactionParts {
  * @param openMs less if the broker's limit is lower (`transaction.max.timeout.ms`)
  */
 export async function fence(brokers: Brokers, transactionalId: string, openMs = OPEN_MS) {
-  const of: Coordinated = { type: 'transaction', id: transactionalId }
+  const key: Coordinated = { type: 'transaction', id: transactionalId }
   for (let ms = openMs; ; ms = Math.floor(ms / 2)) {
     const request = initProducerId(transactionalId, ms)
-    const ask = () => brokers.askCoordinator(of, request)
+    const ask = () => brokers.askCoordinator(key, request)
     const { code, producer } = await onceEnded(transactionalId, brokers.clock, ask)
     if (code === CODE.NONE) return { producer, openMs: ms }
     if (code !== CODE.INVALID_TRANSACTION_TIMEOUT || ms < SHORTEST_OPEN_MS)
@@ -75,12 +72,16 @@ async function onceEnded<T extends Coded>(
   const isEnded = ({ code }: Coded) => code !== CODE.CONCURRENT_TRANSACTIONS
   const answer = await repeated({ everyMs: RETRY_MS, forMs: OPEN_MS, clock }, ask, isEnded)
   if (isEnded(answer)) return answer
-  const what = `the last transaction of "${transactionalId}" is still not ended after ${formatDuration(OPEN_MS)}`
+  const message = `the last transaction of "${transactionalId}" is still not ended after ${formatDuration(OPEN_MS)}`
   const hint =
     'its end is written to every partition that it wrote to: check that all of them have a leader'
-  throw unavailable(what, { hint })
+  throw unavailable(message, { hint })
 }
 
+/**
+ * Commits outputs and offsets of all partitions of one worker together (KIP-447), records first,
+ * with the transaction protocol that the brokers support (rules C4, C6, C7, C10).
+ */
 export class Transactions {
   readonly transactionalId: string
   readonly #brokers: Brokers
@@ -176,8 +177,8 @@ export class Transactions {
     if (code !== CODE.NONE) throw transactionRefusal(code)
   }
 
-  #ask<T extends Coded>(of: Coordinated, request: Request<T>): Promise<T> {
-    const ask = () => this.#brokers.askCoordinator(of, request)
+  #ask<T extends Coded>(key: Coordinated, request: Request<T>): Promise<T> {
+    const ask = () => this.#brokers.askCoordinator(key, request)
     return onceEnded(this.transactionalId, this.#brokers.clock, ask)
   }
 
