@@ -39,6 +39,7 @@ interface Partition extends FetchPosition {
   readonly epoch: 0
 }
 
+/** Follows a topic outside of any group, and pauses each partition until its chunk is consumed. */
 export class KafkaReader implements Followed {
   readonly ranges: ReadonlyMap<number, FollowedRange>
   readonly #o: ReadOptions
@@ -66,7 +67,7 @@ export class KafkaReader implements Followed {
       brokers,
       partitions: () => this.#partitions.values(),
       isCurrent: () => true,
-      fetched: (of, fetched) => this.#fetched(of as Partition, fetched),
+      fetched: (partition, fetched) => this.#fetched(partition as Partition, fetched),
       unreadables: this.#unreadables,
       failed: (error) => {
         this.#failure = error
@@ -90,8 +91,8 @@ export class KafkaReader implements Followed {
       const all = brokers.map.partitionsOf(topic).length
       // A part of the topic would be left out.
       if (ranges.length !== all) {
-        const what = `${all - ranges.length} of ${all} partitions of "${topic}" have no leader`
-        throw unavailable(what)
+        const message = `${all - ranges.length} of ${all} partitions of "${topic}" have no leader`
+        throw unavailable(message)
       }
       const begin = ranges.map((range): [number, FollowedRange] => {
         return [range.partition, { nextOffset: beginningOf(range), endOffset: range.endOffset }]
@@ -115,8 +116,8 @@ export class KafkaReader implements Followed {
           return
         }
         yield chunk
-        const of = this.#partitions.get(partitionName(chunk))
-        if (of !== undefined) of.paused = false
+        const partition = this.#partitions.get(partitionName(chunk))
+        if (partition !== undefined) partition.paused = false
         this.#fetcher.wake()
       }
     } finally {
@@ -143,26 +144,26 @@ export class KafkaReader implements Followed {
     )
   }
 
-  #fetched(of: Partition, fetched: Fetched): void {
+  #fetched(partition: Partition, fetched: Fetched): void {
     const { records, nextOffset, packed, endOffset } = fetched
-    of.endOffset ??= endOffset
-    of.readOffset = nextOffset
+    partition.endOffset ??= endOffset
+    partition.readOffset = nextOffset
     if (packed !== null) this.#failure = packed.error
     else if (records.length > 0 || this.#o.until === 'closed') {
-      of.paused = true
-      this.#waiting.push(chunkOf(of, fetched))
+      partition.paused = true
+      this.#waiting.push(chunkOf(partition, fetched))
     }
     this.#changed.notifyAll()
   }
 
   #add(partition: number, nextOffset: number): void {
     const topic = this.#o.topic
-    // Reading from the end ends there, whatever is written meanwhile.
+    // Reading from the end ends there, although more is written meanwhile.
     const endOffset =
       this.#o.from === 'latest' ? (this.ranges.get(partition)?.endOffset ?? null) : null
-    const of = { topic, partition, epoch: 0 } as const
-    this.#partitions.set(partitionName(of), {
-      ...of,
+    const identity = { topic, partition, epoch: 0 } as const
+    this.#partitions.set(partitionName(identity), {
+      ...identity,
       nextOffset,
       readOffset: nextOffset,
       endOffset,

@@ -66,18 +66,18 @@ export class RequestWriter {
     return this
   }
 
-  array<T>(items: readonly T[], write: (item: T) => void): this {
-    this.#length(items.length)
-    for (const item of items) write(item)
+  array<T>(values: readonly T[], write: (value: T) => void): this {
+    this.#length(values.length)
+    for (const value of values) write(value)
     return this
   }
 
   byTopic<T extends { readonly topic: string }>(
-    items: readonly T[],
-    write: (item: T) => void,
+    partitions: readonly T[],
+    write: (partition: T) => void,
   ): this {
-    return this.array(topicsOf(items), ([topic, of]) => {
-      this.string(topic).array(of, write).endStruct()
+    return this.array(topicsOf(partitions), ([topic, list]) => {
+      this.string(topic).array(list, write).endStruct()
     })
   }
 
@@ -114,9 +114,9 @@ export class RequestWriter {
   }
 }
 
-/** Groups items by topic, in the order in which the topics first appear. */
-export function topicsOf<T extends { readonly topic: string }>(items: readonly T[]) {
-  return [...groupedBy(items, ({ topic }) => topic)]
+/** Groups partitions by topic, in the order in which the topics first appear. */
+export function topicsOf<T extends { readonly topic: string }>(partitions: readonly T[]) {
+  return [...groupedBy(partitions, ({ topic }) => topic)]
 }
 
 /** Reads a response. @throws RangeError when it ends too early */

@@ -51,10 +51,10 @@ export function metadata(version: 8 | 12, topics: readonly string[]): Request<Me
       // Cluster id.
       from.string()
       const controllerId = from.int32()
-      const found = from.array(() => {
+      const described = from.array(() => {
         const [code, topic] = [from.int16(), from.string() ?? '']
         const id = isNew ? from.uuid() : null
-        // Is it an internal topic?
+        // Whether it is an internal topic.
         from.boolean()
         const partitions = from.array(() => {
           // The partition's error code; `leader` says the same.
@@ -69,7 +69,7 @@ export function metadata(version: 8 | 12, topics: readonly string[]): Request<Me
         from.endStruct()
         return { code, topic, id, partitions, operations }
       })
-      return { nodes, controllerId, topics: found }
+      return { nodes, controllerId, topics: described }
     },
   })
 }
@@ -159,7 +159,7 @@ export function describeConfigs(topics: readonly string[], settings: readonly st
         const topic = from.string() ?? ''
         const entries = from.array(() => {
           const [name, value] = [from.string() ?? '', from.string() ?? '']
-          // Is it read-only, its source, and is it sensitive?
+          // Whether it is read-only, its source, and whether it is sensitive.
           from.boolean()
           from.int8()
           from.boolean()

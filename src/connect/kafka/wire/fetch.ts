@@ -46,10 +46,10 @@ export function fetch(positions: readonly RequestedPartition[], isById: boolean,
       // No replica id and no fetch session: every request is complete in itself.
       to.int32(-1).int32(o.maxWaitMs).int32(MIN_BYTES).int32(o.maxBytes).int8(READ_COMMITTED)
       to.int32(0).int32(-1)
-      to.array(topics, ([topic, of]) => {
-        if (isById) to.uuid(of[0]?.topicId ?? null)
+      to.array(topics, ([topic, list]) => {
+        if (isById) to.uuid(list[0]?.topicId ?? null)
         else to.string(topic)
-        to.array(of, ({ partition, offset, leaderEpoch }) => {
+        to.array(list, ({ partition, offset, leaderEpoch }) => {
           to.int32(partition).int32(leaderEpoch).int64(offset)
           // OffsetForLeaderEpoch checks the epoch of the last read record, because older brokers
           // support it as well.

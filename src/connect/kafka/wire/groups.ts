@@ -32,7 +32,7 @@ export function describeGroup(group: string) {
   return request('DescribeGroups', {
     write: (to) => to.array([group], (name) => to.string(name)).boolean(true),
     read: (from) => {
-      const [found] = from.array(() => {
+      const [reply] = from.array(() => {
         const code = from.int16()
         // Group id.
         from.string()
@@ -50,8 +50,8 @@ export function describeGroup(group: string) {
         })
         return { code, state, members, operations: from.int32() }
       })
-      if (found === undefined) throw new RangeError('the DescribeGroups response contains no group')
-      return found
+      if (reply === undefined) throw new RangeError('the DescribeGroups response contains no group')
+      return reply
     },
   })
 }

@@ -143,8 +143,8 @@ export function isAmong(...codes: readonly number[]): (code: number) => boolean 
 }
 
 /**
- * Is the partition's leader changing? Another broker, or the same one a little later, will answer:
- * the request is worth a retry.
+ * Whether the partition's leader is changing: another broker, or the same one a little later, will
+ * answer, and the request is worth a retry.
  */
 export const hasMoved = isAmong(
   CODE.UNKNOWN_TOPIC_OR_PARTITION,
@@ -157,7 +157,7 @@ export const hasMoved = isAmong(
   CODE.OFFSET_NOT_AVAILABLE,
 )
 
-/** Is the coordinator changing? Then the request is worth a retry. */
+/** Whether the coordinator is changing: then the request is worth a retry. */
 export const hasCoordinatorMoved = isAmong(
   CODE.COORDINATOR_LOAD_IN_PROGRESS,
   CODE.COORDINATOR_NOT_AVAILABLE,
@@ -166,7 +166,7 @@ export const hasCoordinatorMoved = isAmong(
   CODE.REQUEST_TIMED_OUT,
 )
 
-/** Does the user lack a right to the resource? */
+/** Whether the user lacks a right to the resource. */
 export const isDenied = isAmong(
   CODE.TOPIC_AUTHORIZATION_FAILED,
   CODE.GROUP_AUTHORIZATION_FAILED,
