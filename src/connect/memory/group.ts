@@ -54,9 +54,9 @@ export class MemoryGroup {
   settled(topic: string, atMost: number): Promise<void> {
     const isThere = this.#log.describe(topic) !== undefined
     const partitions = isThere ? this.#log.partitionsOf(topic) : []
-    const leftIn = (of: TopicPartition) =>
-      this.#log.endOffset(of) - (this.committed(of)?.nextOffset ?? 0)
-    const left = () => partitions.reduce((sum, of) => sum + leftIn(of), 0)
+    const leftIn = (partition: TopicPartition) =>
+      this.#log.endOffset(partition) - (this.committed(partition)?.nextOffset ?? 0)
+    const left = () => partitions.reduce((sum, partition) => sum + leftIn(partition), 0)
     return this.#commits.until(() => left() <= atMost)
   }
 
@@ -84,9 +84,9 @@ export class MemoryGroup {
   }
 
   offsets({ topic, partition }: TopicPartition): PartitionOffsets {
-    const of = { topic, partition }
-    const [lowOffset, endOffset] = [this.#log.lowOffset(of), this.#log.endOffset(of)]
-    return { ...of, committed: this.committed(of), lowOffset, endOffset }
+    const place = { topic, partition }
+    const [lowOffset, endOffset] = [this.#log.lowOffset(place), this.#log.endOffset(place)]
+    return { ...place, committed: this.committed(place), lowOffset, endOffset }
   }
 
   grown(topic: string): void {
@@ -95,7 +95,7 @@ export class MemoryGroup {
   }
 
   forget(topic: string): void {
-    for (const of of this.#log.partitionsOf(topic)) this.#committed.delete(partitionName(of))
+    for (const p of this.#log.partitionsOf(topic)) this.#committed.delete(partitionName(p))
   }
 
   crash(): void {
@@ -115,8 +115,8 @@ export class MemoryGroup {
     for (const member of [...this.#members]) member.tellOwners(NO_OWNERS)
     const topics = new Set(this.#members.flatMap((m) => m.topics))
     const counts = new Map([...topics].map((t) => [t, this.#log.describe(t)?.partitions ?? 0]))
-    const claimants = this.#members.map(({ id, topics: of, owned }) => {
-      return { id, topics: of, owned, generation: 0 }
+    const claimants = this.#members.map(({ id, topics: subscription, owned }) => {
+      return { id, topics: subscription, owned, generation: 0 }
     })
     const shares = assignSticky(claimants, counts)
     const assignment = this.#members.map((member) => [member, shares.get(member.id) ?? []] as const)
@@ -164,7 +164,7 @@ type Share = readonly [MemoryMember, readonly TopicPartition[]]
 function ownersOf(shares: readonly Share[]): Owners {
   if (shares.every(([{ address }]) => address === null)) return NO_OWNERS
   return new Map(
-    shares.flatMap(([{ address }, of]) => of.map((p) => [partitionName(p), address] as const)),
+    shares.flatMap(([{ address }, list]) => list.map((p) => [partitionName(p), address] as const)),
   )
 }
 
@@ -214,8 +214,8 @@ export class MemoryMember implements Member {
       throw new TidemarkError('FENCED', `the member has left group "${this.#group.name}"`)
     const current = commit.nextOffsets.filter((next) => this.#get(next)?.epoch === next.epoch)
     if (isWhole && current.length < commit.nextOffsets.length) {
-      const what = 'a partition of the commit was assigned to another member meanwhile'
-      throw new TidemarkError('REBALANCING', what)
+      const message = 'a partition of the commit was assigned to another member meanwhile'
+      throw new TidemarkError('REBALANCING', message)
     }
     try {
       if (isWhole) log.appendAll(records)
@@ -260,8 +260,8 @@ export class MemoryMember implements Member {
     return [...this.#owned.values()]
   }
 
-  tellPartitions(of: readonly string[]): void {
-    for (const topic of of.filter((name) => this.topics.includes(name))) {
+  tellPartitions(names: readonly string[]): void {
+    for (const topic of names.filter((name) => this.topics.includes(name))) {
       const count = this.#group.context.log.describe(topic)?.partitions
       if (count !== undefined) this.#options.handlers.partitions?.(topic, count)
     }
@@ -283,8 +283,8 @@ export class MemoryMember implements Member {
     this.#options.handlers.lost(gone, why)
   }
 
-  assign(of: TopicPartition): void {
-    const assignment = this.#group.assignmentOf(of, this.#options)
+  assign(place: TopicPartition): void {
+    const assignment = this.#group.assignmentOf(place, this.#options)
     const { topic, partition, epoch, nextOffset: committedOffset } = assignment
     const fresh = { nextOffset: 0, paused: false, reportedEnd: -1 }
     const owned = { topic, partition, epoch, committedOffset, ...fresh }

@@ -98,9 +98,9 @@ export class MemoryLog {
     const { topic, partition, epoch, offset } = at
     const { lowOffset } = this.#partition(topic, partition)
     if (offset < lowOffset) {
-      const what = 'records were deleted from the log before they were read'
+      const message = 'records were deleted from the log before they were read'
       const where = position(topic, partition, offset)
-      throw new TidemarkError('OFFSET_OUT_OF_RANGE', what, { where })
+      throw new TidemarkError('OFFSET_OUT_OF_RANGE', message, { where })
     }
     const read = this.read(at, limit)
     const ends = { nextOffset: offset + read.length, endOffset: this.endOffset(at) }
@@ -135,18 +135,18 @@ export class MemoryLog {
     const { info } = this.#topic(topic)
     const bytes = sizeOf(record)
     if (info.maxMessageBytes !== null && bytes > info.maxMessageBytes) {
-      const what = `a record of ${bytes} bytes is over the topic's limit of ${info.maxMessageBytes}`
-      throw new TidemarkError('TOPIC_LIMITS', what, { where: topic })
+      const message = `a record of ${bytes} bytes is over the topic's limit of ${info.maxMessageBytes}`
+      throw new TidemarkError('TOPIC_LIMITS', message, { where: topic })
     }
     return { topic, partition: partitionOf(record, info.partitions) }
   }
 
   #partition(topic: string, partition: number): Partition {
-    const found = this.#topic(topic).partitions[partition]
-    if (found === undefined) {
+    const log = this.#topic(topic).partitions[partition]
+    if (log === undefined) {
       throw new TidemarkError('TOPIC_MISSING', `topic "${topic}" has no partition ${partition}`)
     }
-    return found
+    return log
   }
 
   #topic(name: string): Topic {
