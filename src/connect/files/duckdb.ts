@@ -33,22 +33,22 @@ const CHUNK_ROWS = 2_048
 /** A connection to a database in memory, which sorts and spills in a folder. */
 export class DuckDb {
   readonly #connection: Connection
-  readonly #own: string
+  readonly #path: string
   #pipes = 0
   /** Resolves when no query writes lines. */
   #written: Promise<unknown> = Promise.resolve()
 
-  private constructor(connection: Connection, own: string) {
+  private constructor(connection: Connection, path: string) {
     this.#connection = connection
-    this.#own = own
+    this.#path = path
   }
 
   /** @throws TidemarkError `NOT_SUPPORTED`: it is not installed */
   static async open(folder: string): Promise<DuckDb> {
     const { DuckDBInstance } = await load()
-    const own = join(folder, `duckdb-${randomUUID()}`)
-    const instance = await DuckDBInstance.create(':memory:', { ...SETTINGS, temp_directory: own })
-    return new DuckDb(await instance.connect(), own)
+    const path = join(folder, `duckdb-${randomUUID()}`)
+    const instance = await DuckDBInstance.create(':memory:', { ...SETTINGS, temp_directory: path })
+    return new DuckDb(await instance.connect(), path)
   }
 
   async run(sql: string): Promise<void> {
@@ -75,7 +75,7 @@ export class DuckDb {
     const result = await this.#connection.stream(query)
     const next = () => {
       const chunk = result.fetchChunk()
-      // Whoever reads on is told of an error; until then nobody waits for it.
+      // An error is thrown when the caller reads on; until then nobody waits for it.
       chunk.catch(() => {})
       return chunk
     }
@@ -119,7 +119,7 @@ export class DuckDb {
    * values costs more than twice as much. No text may contain a line end.
    */
   async *lines(query: string): AsyncGenerator<Buffer> {
-    const pipe = `${this.#own}-${this.#pipes++}`
+    const pipe = `${this.#path}-${this.#pipes++}`
     await promisify(execFile)('mkfifo', [pipe])
     const fd = openSync(pipe, constants.O_RDONLY | constants.O_NONBLOCK)
     // Holds the pipe open until the query is over, whether or not it has begun to write.
@@ -159,9 +159,9 @@ async function load(): Promise<Api> {
   try {
     return await import('@duckdb/node-api')
   } catch (cause) {
-    const what = 'Parquet, CSV and sorting need DuckDB, which is not installed'
+    const message = 'Parquet, CSV and sorting need DuckDB, which is not installed'
     const hint = `npm install ${PACKAGE}`
-    throw new TidemarkError('NOT_SUPPORTED', what, { hint, cause })
+    throw new TidemarkError('NOT_SUPPORTED', message, { hint, cause })
   }
 }
 
@@ -175,13 +175,13 @@ function columnsOf(chunk: InstanceType<Api['DuckDBDataChunk']>): Float64Array[] 
 }
 
 /** A text in SQL. */
-export function sqlText(of: string): string {
-  return `'${of.replaceAll("'", "''")}'`
+export function sqlText(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`
 }
 
 /** A name in SQL. */
-export function sqlName(of: string): string {
-  return `"${of.replaceAll('"', '""')}"`
+export function sqlName(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`
 }
 
 /** Runs a query on a file. @throws TidemarkError `CONFIG_INVALID`: it cannot be read, or written */
@@ -195,12 +195,12 @@ export async function onFile<T>(path: string, query: () => Promise<T>, hint?: st
 
 const CSV_FAULT = /CSV Error on Line: (\d+)\nOriginal Line: (.*?)\n+([^\n]+)\n+Possible /s
 
-/** Says in one line why a file cannot be read or written, without what is in it. */
+/** Says in one line why a file cannot be read or written, without any text of the file. */
 export function fileFault(error: unknown): string {
-  const [, line, text = '', what = ''] = CSV_FAULT.exec(messageOf(error)) ?? []
+  const [, line, text = '', fault = ''] = CSV_FAULT.exec(messageOf(error)) ?? []
   if (line === undefined) return messageOf(error).split('\n', 1)[0] as string
-  const expected = /^Expected Number of Columns: (\d+)/.exec(what)?.[1]
-  if (expected === undefined) return `line ${line}: ${what}`
+  const expected = /^Expected Number of Columns: (\d+)/.exec(fault)?.[1]
+  if (expected === undefined) return `line ${line}: ${fault}`
   const fields = text.replaceAll(/"[^"]*"/g, '').split(',').length
   return `number of fields in line ${line}: ${fields}, in the first line: ${expected}`
 }

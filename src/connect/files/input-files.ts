@@ -27,9 +27,9 @@ export async function inputFiles(patterns: readonly string[]): Promise<readonly 
     if (paths.length === 0) faults.push(configFault('no file fits this glob', pattern))
     for (const path of paths) {
       try {
-        const found = await stat(path)
-        if (found.isDirectory()) faults.push(configFault('is a folder', path, `${path}/*`))
-        else files.push({ path, kind: kindOf(path), bytes: found.size })
+        const stats = await stat(path)
+        if (stats.isDirectory()) faults.push(configFault('is a folder', path, `${path}/*`))
+        else files.push({ path, kind: kindOf(path), bytes: stats.size })
       } catch (error) {
         faults.push(configFault(`cannot read the input: ${messageOf(error)}`, path))
       }

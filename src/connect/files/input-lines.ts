@@ -47,8 +47,8 @@ export class InputLines {
   }
 
   /**
-   * @param fieldOf what the schema of the lines says
-   * @param folder for what DuckDB spills
+   * @param fieldOf the rule of a field by the schema of the lines
+   * @param folder for the data that DuckDB spills
    * @throws Refused, or TidemarkError `NOT_SUPPORTED`: DuckDB is needed and not installed
    */
   static async open(

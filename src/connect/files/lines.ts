@@ -67,8 +67,8 @@ export async function* blocksOf(
     const { buffer } = memory
     const isMarked = number === 0 && buffer.subarray(0, MARK.length).equals(MARK)
     for (let at = isMarked ? MARK.length : from; at < end; ) {
-      const found = buffer.indexOf(NEWLINE, at)
-      const to = found < 0 || found > end ? end : found
+      const newline = buffer.indexOf(NEWLINE, at)
+      const to = newline < 0 || newline > end ? end : newline
       const last = buffer[to - 1] === RETURN ? to - 1 : to
       number++
       if (last > at) {

@@ -32,7 +32,7 @@ export class OutputReader {
   readonly value = new Place()
   /** Where its id lies; empty: it has none. */
   readonly #id = new Place()
-  /** The headers behind the id, as in a batch, and what they become at the end of a line. */
+  /** The headers behind the id, as in a batch, and their fields at the end of a line. */
   #headers: Buffer = Buffer.alloc(0)
   #marks: Buffer = Buffer.alloc(0)
   /** Names of all headers that outputs had. */
@@ -121,7 +121,7 @@ export class OutputReader {
   }
 }
 
-/** Needs it no escapes in JSON? */
+/** Whether a text needs no escapes in JSON. */
 function isPlain(bytes: Uint8Array, from: number, to: number): boolean {
   for (let at = from; at < to; at++) {
     const byte = bytes[at] as number

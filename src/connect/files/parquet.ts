@@ -44,7 +44,7 @@ export interface RowRange {
   readonly to: number
 }
 
-/** Streams columns of rows as numbers; NaN for what is missing or not finite. */
+/** Streams columns of rows as numbers; NaN for a value that is missing or not finite. */
 export function readNumbers(
   rows: RowRange,
   duckdb: DuckDb,

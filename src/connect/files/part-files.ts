@@ -31,7 +31,7 @@ export interface OpenPart {
 interface Part extends OpenPart {
   readonly path: string
   bytes: number
-  /** Was something written since it was last forced to the disk? */
+  /** Whether something was written after it was last forced to the disk. */
   isDirty: boolean
 }
 
@@ -54,7 +54,7 @@ export class PartFiles {
     this.#folder = folder
   }
 
-  /** @param sizes of the parts that are kept, by name; what was written after that is cut off */
+  /** @param sizes of the parts that are kept, by name; later lines in their files are cut off */
   static async open(folder: string, sizes: PartSizes): Promise<PartFiles> {
     const parts = new PartFiles(folder)
     for (const [name, size] of Object.entries(sizes)) {
@@ -69,7 +69,7 @@ export class PartFiles {
     return this.#parts.get(name) ?? this.#add(name)
   }
 
-  /** Writes what has gathered, where it is much. */
+  /** Writes the lines that have gathered, where they are many. */
   async flush(): Promise<void> {
     const waiting = [...this.#parts.values()].reduce((sum, { room }) => sum + room.used, 0)
     const least = waiting > MOST_WAITING_IN_ALL ? 1 : MOST_WAITING

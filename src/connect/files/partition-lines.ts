@@ -54,7 +54,7 @@ export class PartitionLinesWriter {
     this.#places.push(place)
   }
 
-  /** Takes what has gathered. */
+  /** Takes the lines that have gathered. */
   take(): PartitionLines {
     const [room, partition] = [this.#room, this.#partition]
     room.reserve(SLACK)

@@ -2,8 +2,8 @@ import { configFault, type TidemarkError } from '../../kernel/errors.ts'
 import { type DuckDb, onFile, sqlName, sqlText, type TableColumn } from './duckdb.ts'
 import type { InputFile } from './input-files.ts'
 
-// Parquet and CSV as lines of JSON: what DuckDB writes is scanned faster than its values are read.
-// The schema of the events decides what a value becomes.
+// Parquet and CSV as lines of JSON: text that DuckDB writes is scanned faster than its values are
+// read. The schema of the events decides which kind of JSON a value becomes.
 
 /** The kinds of value that the schema allows in a field. */
 export interface FieldRule {
@@ -27,7 +27,7 @@ export interface TabularFile {
   readonly file: InputFile
   readonly columns: readonly TableColumn[]
   readonly rows: number
-  /** What SQL selects its rows from. */
+  /** The source in SQL from which its rows are selected. */
   readonly from: string
 }
 
@@ -54,22 +54,22 @@ export async function openTable(file: InputFile, duckdb: DuckDb): Promise<Tabula
 
 /** How files differ in their columns from the first. */
 export function differentColumns([first, ...others]: readonly TabularFile[]): TidemarkError[] {
-  const told = (of?: TabularFile) =>
-    of?.columns.map(({ name, type }) => `${name} ${String(type)}`) ?? []
-  const usual = told(first)
+  const describe = (table?: TabularFile) =>
+    table?.columns.map(({ name, type }) => `${name} ${String(type)}`) ?? []
+  const usual = describe(first)
   return others.flatMap((table) => {
-    const own = told(table)
+    const described = describe(table)
     const differing = [
-      ...usual.filter((column) => !own.includes(column)).map((column) => `lacks ${column}`),
-      ...own.filter((column) => !usual.includes(column)).map((column) => `has ${column}`),
+      ...usual.filter((column) => !described.includes(column)).map((column) => `lacks ${column}`),
+      ...described.filter((column) => !usual.includes(column)).map((column) => `has ${column}`),
     ]
     if (differing.length === 0) return []
-    const what = `its columns differ from those of ${first?.file.path}: it ${differing.join(', ')}`
-    return [configFault(what, table.file.path, 'score files with other columns on their own')]
+    const message = `its columns differ from those of ${first?.file.path}: it ${differing.join(', ')}`
+    return [configFault(message, table.file.path, 'score files with other columns on their own')]
   })
 }
 
-/** Streams the rows of a table as lines of JSON. @param fieldOf what is known of a column */
+/** Streams the rows of a table as lines of JSON. @param fieldOf the rule of a column */
 export function tableLines(
   { file, columns, from }: TabularFile,
   duckdb: DuckDb,
@@ -94,7 +94,7 @@ const CSV = `buffer_size = 4194304, header = true, delim = ',', quote = '"', esc
 /** Finds names in the first line, whatever is in the others. */
 const HEADER = `${CSV}, ignore_errors = true, strict_mode = false, sample_size = 1`
 
-/** Is a field without a value left out, rather than null? */
+/** Whether a field without a value is left out, rather than null. */
 function isLeftOut(field: FieldRule | null): boolean {
   return field?.mayBeAbsent === true && !field.mayBeNull
 }
@@ -106,62 +106,62 @@ const MOST = Number.MAX_SAFE_INTEGER
  * JSON of a column whose values are text: a number or a boolean only where the schema takes no text.
  */
 function valueOfText(column: TableColumn, field: FieldRule | null): string {
-  const of = sqlName(column.name)
-  const quoted = `to_json(${of})`
+  const name = sqlName(column.name)
+  const quoted = `to_json(${name})`
   if (field === null || field.kinds.has('text')) return quoted
   if (field.kinds.has('number')) {
-    const isRounded = `length(${of}) > 15 AND abs(try_cast(${of} AS DOUBLE)) > ${MOST}`
-    return `CASE WHEN regexp_full_match(${of}, ${sqlText(NUMBER_TEXT)}) AND NOT coalesce(${isRounded}, false) THEN ${of} ELSE ${quoted} END`
+    const isRounded = `length(${name}) > 15 AND abs(try_cast(${name} AS DOUBLE)) > ${MOST}`
+    return `CASE WHEN regexp_full_match(${name}, ${sqlText(NUMBER_TEXT)}) AND NOT coalesce(${isRounded}, false) THEN ${name} ELSE ${quoted} END`
   }
   if (!field.kinds.has('boolean')) return quoted
-  return `CASE WHEN lower(${of}) IN ('true', 'false') THEN lower(${of}) ELSE ${quoted} END`
+  return `CASE WHEN lower(${name}) IN ('true', 'false') THEN lower(${name}) ELSE ${quoted} END`
 }
 
 /** JSON of a column of Parquet. A whole number beyond 2^53 is a text: as a number it would change. */
 function valueOf(column: TableColumn, field: FieldRule | null): string {
-  const [of, type] = [sqlName(column.name), String(column.type)]
+  const [name, type] = [sqlName(column.name), String(column.type)]
   const isText = field?.kinds.has('text') === true && !field.kinds.has('number')
-  const plain = isText ? `to_json(${of}::VARCHAR)` : `${of}::VARCHAR`
+  const plain = isText ? `to_json(${name}::VARCHAR)` : `${name}::VARCHAR`
   if (/^(U?(TINY|SMALL)INT|U?INTEGER)$/.test(type)) return plain
   if (WHOLE.test(type)) {
-    return `CASE WHEN ${isExact(of)} THEN ${plain} ELSE to_json(${of}::VARCHAR) END`
+    return `CASE WHEN ${isExact(name)} THEN ${plain} ELSE to_json(${name}::VARCHAR) END`
   }
   if (FLOATING.test(type)) {
-    return `CASE WHEN isfinite(${of}) THEN ${of}::DOUBLE::VARCHAR ELSE 'null' END`
+    return `CASE WHEN isfinite(${name}) THEN ${name}::DOUBLE::VARCHAR ELSE 'null' END`
   }
-  if (type === 'BOOLEAN') return `${of}::VARCHAR`
-  if (/^TIMESTAMP[^\]]*$/.test(type)) return `epoch_ms(${of})::VARCHAR`
-  if (type === 'DATE') return `epoch_ms(${of}::TIMESTAMP)::VARCHAR`
-  return `to_json(${innerValue(of, column.type)})`
+  if (type === 'BOOLEAN') return `${name}::VARCHAR`
+  if (/^TIMESTAMP[^\]]*$/.test(type)) return `epoch_ms(${name})::VARCHAR`
+  if (type === 'DATE') return `epoch_ms(${name}::TIMESTAMP)::VARCHAR`
+  return `to_json(${innerValue(name, column.type)})`
 }
 
 /** DECIMAL is one, too: its digits may be more than those of a number. */
 const WHOLE = /^(U?BIGINT|U?HUGEINT|DECIMAL\([^)]*\))$/
 const FLOATING = /^(FLOAT|DOUBLE)$/
 
-const isExact = (of: string) => `${of} BETWEEN -${MOST} AND ${MOST}`
+const isExact = (value: string) => `${value} BETWEEN -${MOST} AND ${MOST}`
 
-/** What `to_json` writes with the numbers that {@link valueOf} has, also in lists, structs and maps. */
-function innerValue(of: string, type: TableColumn['type'], depth = 0): string {
+/** A value for `to_json` with the numbers that {@link valueOf} has, in lists, structs and maps. */
+function innerValue(sql: string, type: TableColumn['type'], depth = 0): string {
   if ('entryTypes' in type) {
     const entries = type.entryNames.map((name, i) => {
-      const entry = `struct_extract(${of}, ${sqlText(name)})`
+      const entry = `struct_extract(${sql}, ${sqlText(name)})`
       return `${sqlName(name)} := ${innerValue(entry, type.entryTypes[i] as TableColumn['type'], depth)}`
     })
-    return `CASE WHEN ${of} IS NOT NULL THEN struct_pack(${entries.join(', ')}) END`
+    return `CASE WHEN ${sql} IS NOT NULL THEN struct_pack(${entries.join(', ')}) END`
   }
   const item = `item${depth}`
   if ('keyType' in type) {
     const value = innerValue(`${item}.value`, type.valueType, depth + 1)
     const entry = `struct_pack(key := ${item}.key, value := ${value})`
-    return `map_from_entries(list_transform(map_entries(${of}), lambda ${item}: ${entry}))`
+    return `map_from_entries(list_transform(map_entries(${sql}), lambda ${item}: ${entry}))`
   }
   if ('valueType' in type) {
-    return `list_transform(${of}, lambda ${item}: ${innerValue(item, type.valueType, depth + 1)})`
+    return `list_transform(${sql}, lambda ${item}: ${innerValue(item, type.valueType, depth + 1)})`
   }
   const name = String(type)
   if (WHOLE.test(name)) {
-    return `CASE WHEN ${isExact(of)} THEN to_json(${of}) ELSE to_json(${of}::VARCHAR) END`
+    return `CASE WHEN ${isExact(sql)} THEN to_json(${sql}) ELSE to_json(${sql}::VARCHAR) END`
   }
-  return FLOATING.test(name) ? `CASE WHEN isfinite(${of}) THEN ${of} END` : of
+  return FLOATING.test(name) ? `CASE WHEN isfinite(${sql}) THEN ${sql} END` : sql
 }

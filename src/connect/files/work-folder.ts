@@ -7,7 +7,7 @@ import { jsonObject } from '../../kernel/json.ts'
 import { makeFolder } from '../../kernel/node.ts'
 
 // Where an output is made before it gets its name: all of it or nothing. Beside it, a lock says who
-// makes it, and what is known to be whole lets an interrupted run continue.
+// makes it, and the parts that are known to be whole let an interrupted run continue.
 
 const TEMPORARY = '_temporary'
 const PARTS = '_parts'
@@ -43,7 +43,7 @@ export class WorkFolder {
   }
 
   /**
-   * @param o `isKept`: what an interrupted run can be continued from is kept
+   * @param o `isKept`: whether the files stay from which an interrupted run can be continued
    * @throws TidemarkError `CONFIG_INVALID`: another process makes this output, or it cannot be
    * written
    */
@@ -64,7 +64,7 @@ export class WorkFolder {
     return folder
   }
 
-  /** Writes down, in one step, what a worker has done. */
+  /** Writes down, in one step, the progress of a worker. */
   async save(worker: number, progress: object): Promise<void> {
     const path = join(this.path, `${PROGRESS}-${worker}.json`)
     const next = `${path}.new`
@@ -107,9 +107,9 @@ export class WorkFolder {
   }
 
   async #take(): Promise<void> {
-    const own: Holder = { host: hostname(), process: process.pid }
+    const taker: Holder = { host: hostname(), process: process.pid }
     try {
-      await writeFile(this.#lock, JSON.stringify(own), { flag: 'wx' })
+      await writeFile(this.#lock, JSON.stringify(taker), { flag: 'wx' })
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
       // A lock may have been cut off while it was written.
@@ -120,7 +120,7 @@ export class WorkFolder {
         const hint = `wait for it; a lock whose process has died is free after ${STALE_MS / 1_000} s`
         throw configFault(`${who} is making this output`, this.#output, hint)
       }
-      await writeFile(this.#lock, JSON.stringify(own))
+      await writeFile(this.#lock, JSON.stringify(taker))
     }
     const touch = () => utimes(this.#lock, new Date(), new Date()).catch(() => {})
     this.#touching = setInterval(() => void touch(), TOUCHED_EVERY_MS).unref()
