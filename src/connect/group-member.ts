@@ -18,9 +18,9 @@ import type {
  */
 export function groupStart(
   { topic, partition, committed, lowOffset, endOffset }: PartitionOffsets,
-  { group, from, starts, known }: Pick<JoinOptions, 'group' | 'from' | 'starts' | 'known'>,
+  { group, from, starts, known: counts }: Pick<JoinOptions, 'group' | 'from' | 'starts' | 'known'>,
 ): Start {
-  const isNew = partition >= (known?.get(topic) ?? Number.POSITIVE_INFINITY)
+  const isNew = partition >= (counts?.get(topic) ?? Number.POSITIVE_INFINITY)
   const first =
     starts?.get(partitionName({ topic, partition })) ??
     (isNew || from === 'earliest' ? lowOffset : endOffset)
@@ -29,13 +29,13 @@ export function groupStart(
     return { topic, partition, lowOffset, nextOffset, metadata }
   }
   const is = committed === null ? 'begins at' : 'committed'
-  const what = `group "${group}" ${is} offset ${nextOffset}, but the log holds ${lowOffset} to ${endOffset}`
+  const message = `group "${group}" ${is} offset ${nextOffset}, but the log holds ${lowOffset} to ${endOffset}`
   const where = position(topic, partition, nextOffset)
   const hint =
     nextOffset > endOffset
       ? "the topic was deleted and created again, or the offset was set by hand: use another group, or reset the group's offset to one within the log"
       : "records expired before they were read: reset the group's offset to one within the log (the results of the expired records are lost)"
-  throw new TidemarkError('OFFSET_OUT_OF_RANGE', what, { where, hint })
+  throw new TidemarkError('OFFSET_OUT_OF_RANGE', message, { where, hint })
 }
 
 /**
@@ -44,13 +44,13 @@ export function groupStart(
  */
 export function offsetAt(
   point: LogPoint,
-  of: Omit<PartitionOffsets, 'committed'>,
+  offsets: Omit<PartitionOffsets, 'committed'>,
   since: ReadonlyMap<string, number>,
 ): number {
-  const { lowOffset, endOffset } = of
+  const { lowOffset, endOffset } = offsets
   if (point === 'earliest') return lowOffset
   if (point === 'latest') return endOffset
-  const offset = 'offset' in point ? point.offset : (since.get(partitionName(of)) ?? -1)
+  const offset = 'offset' in point ? point.offset : (since.get(partitionName(offsets)) ?? -1)
   return offset < 0 ? endOffset : Math.min(Math.max(offset, lowOffset), endOffset)
 }
 
@@ -75,9 +75,9 @@ export function lookBackMsOf(handlers: MemberHandlers, start: Start): number {
 export function chosenStart(assignment: Assignment, chosen: number): number {
   const { topic, partition, lowOffset, nextOffset } = assignment
   if (Number.isInteger(chosen) && lowOffset <= chosen && chosen <= nextOffset) return chosen
-  const what = `the handler chose to start reading at offset ${chosen}, which is not within ${lowOffset} to ${nextOffset}`
+  const message = `the handler chose to start reading at offset ${chosen}, which is not within ${lowOffset} to ${nextOffset}`
   const where = position(topic, partition, nextOffset)
-  throw new TidemarkError('INVARIANT', what, { where })
+  throw new TidemarkError('INVARIANT', message, { where })
 }
 
 const MOST_ADDRESS_BYTES = 255
@@ -87,9 +87,9 @@ export function addressOf({ advertise }: Pick<JoinOptions, 'advertise'>): string
   if (advertise === undefined) return null
   const bytes = Buffer.byteLength(advertise)
   if (bytes > 0 && bytes <= MOST_ADDRESS_BYTES) return advertise
-  const what = `the address to advertise takes ${bytes} bytes: "${advertise}"`
+  const message = `the address to advertise takes ${bytes} bytes: "${advertise}"`
   const hint = `other members need 1 to ${MOST_ADDRESS_BYTES} bytes, such as host:port`
-  throw configFault(what, undefined, hint)
+  throw configFault(message, undefined, hint)
 }
 
 export const NO_OWNERS: Owners = new Map()

@@ -130,7 +130,7 @@ export class ColumnRecords implements LogRecords {
     const offsets = new Float64Array(length)
     const timestampsMs = new Float64Array(length)
     const spans = new Int32Array(length * SPAN.row)
-    // Iterators and subarrays would cost ten times as much as what is copied.
+    // Iterators and subarrays would cost ten times as much as the copying.
     for (let row = 0; row < length; row++) {
       const index = indices[row] as number
       offsets[row] = this.offsets[index] as number

@@ -149,8 +149,8 @@ const MOST_NAMES = 256
 const names = new Map<string, Buffer>()
 
 function bytesOfName(name: string): Buffer {
-  const known = names.get(name)
-  if (known !== undefined) return known
+  const encoded = names.get(name)
+  if (encoded !== undefined) return encoded
   if (names.size === MOST_NAMES) names.clear()
   const bytes = Buffer.from(name)
   names.set(name, bytes)

@@ -77,9 +77,9 @@ function shareOf(topic: string, count: number, members: readonly Claimant[]): Sh
 function hold(topic: string, members: readonly Claimant[], holders: number[]): void {
   for (const [member, { topics, owned, generation }] of members.entries()) {
     if (!topics.includes(topic)) continue
-    for (const { topic: of, partition } of owned) {
+    for (const { topic: ownedTopic, partition } of owned) {
       const holder = holders[partition]
-      if (of !== topic || holder === undefined) continue
+      if (ownedTopic !== topic || holder === undefined) continue
       if (generation > (members[holder]?.generation ?? -Infinity)) holders[partition] = member
     }
   }

@@ -45,7 +45,7 @@ export class WrittenRecords implements NewRecords {
   readonly #expected: number
   #room: ByteRoom | null = null
   /** Rooms that hold only records of this object. */
-  #own: ByteRoom[] = []
+  #ownedRooms: ByteRoom[] = []
 
   /** @param expected about how many records will be added */
   constructor(expected = 0) {
@@ -101,8 +101,8 @@ export class WrittenRecords implements NewRecords {
 
   /** The record's own partition, or else by its key's murmur2; 0 without a key. */
   partitionOf(index: number, partitions: number): number {
-    const own = this.#number(index, PARTITION)
-    if (own !== BY_KEY) return own % partitions
+    const partition = this.#number(index, PARTITION)
+    if (partition !== BY_KEY) return partition % partitions
     const { buffer } = this.#roomOf(index)
     const start = this.#number(index, START)
     const length = readVarint(buffer, start)
@@ -137,14 +137,14 @@ export class WrittenRecords implements NewRecords {
     if (this.#room === null || this.#room.left < bytes) {
       const usual = this.#room === null ? ENOUGH + this.#expected * USUAL : ROOM_BYTES
       this.#room = roomOf(Math.max(Math.min(usual, ROOM_BYTES), bytes + WORD))
-      this.#own.push(this.#room)
+      this.#ownedRooms.push(this.#room)
     }
     return this.#room
   }
 
   free(): void {
-    for (const room of this.#own) giveBack(room)
-    this.#own = []
+    for (const room of this.#ownedRooms) giveBack(room)
+    this.#ownedRooms = []
     this.#room = null
     this.#rooms = []
     this.#length = 0
@@ -180,17 +180,17 @@ export class WrittenRecords implements NewRecords {
     // Most records lie in the same room as the one before.
     let [last, room] = [-1, this.#rooms.length - 1]
     for (let i = from; i < to; i++) {
-      const of = i * NUMBERS
-      const lies = others.#numbers[of + ROOM] as number
-      if (lies !== last) {
-        last = lies
-        room = this.#roomNumber(others.#rooms[lies] as Room)
+      const row = i * NUMBERS
+      const otherRoom = others.#numbers[row + ROOM] as number
+      if (otherRoom !== last) {
+        last = otherRoom
+        room = this.#roomNumber(others.#rooms[otherRoom] as Room)
       }
       const at = this.#begin(others.topic(i), others.timestampMs(i))
       this.#numbers[at + ROOM] = room
-      this.#numbers[at + PARTITION] = others.#numbers[of + PARTITION] as number
-      this.#numbers[at + START] = others.#numbers[of + START] as number
-      this.#numbers[at + END] = others.#numbers[of + END] as number
+      this.#numbers[at + PARTITION] = others.#numbers[row + PARTITION] as number
+      this.#numbers[at + START] = others.#numbers[row + START] as number
+      this.#numbers[at + END] = others.#numbers[row + END] as number
     }
   }
 
@@ -227,8 +227,8 @@ export class WrittenRecords implements NewRecords {
     // Most records have the same topic as the one before.
     const last = this.#topics.length - 1
     if (this.#topics[last] === topic) return last
-    const known = this.#topics.indexOf(topic)
-    return known < 0 ? this.#topics.push(topic) - 1 : known
+    const number = this.#topics.indexOf(topic)
+    return number < 0 ? this.#topics.push(topic) - 1 : number
   }
 
   #roomNumber(room: Room): number {
