@@ -13,7 +13,7 @@ import type { Prepared } from '../runtime/prepared.ts'
 import { checkCluster } from '../runtime/start/cluster-check.ts'
 import { type FoundSchema, findSchemas } from '../runtime/start/formats.ts'
 import { findVariants } from '../runtime/start/variants.ts'
-import { candidateOf } from '../scoring/candidate.ts'
+import { readUnchecked } from '../scoring/unchecked-model.ts'
 import type { Definition } from '../topology/definition.ts'
 import { isOnlyShadow, scoreStepsOf } from '../topology/graph.ts'
 import { isTrained } from '../topology/models.ts'
@@ -152,8 +152,8 @@ async function dataOf(
       if (!isTrained(model)) return []
       const file = chosen[model.name] ?? null
       try {
-        const { found, golden } = await candidateOf({ model, where: definition.name }, file)
-        return golden === null ? [found.file] : [found.file, golden]
+        const { modelFile, golden } = await readUnchecked({ model, where: definition.name }, file)
+        return golden === null ? [modelFile.file] : [modelFile.file, golden]
       } catch (error) {
         // A shadow without its file is off, which a note says.
         if (isOnlyShadow(step, name)) return []

@@ -3,7 +3,7 @@ import { kafka } from '../connect/kafka/connector.ts'
 import { KafkaRecords } from '../connect/kafka/kafka-records.ts'
 import type { KafkaReader, ReadStart } from '../connect/kafka/reader.ts'
 import type { ShowValue } from '../formats/registry/shown-values.ts'
-import type { AgreementResult, HistogramBin } from '../scoring/agreement.ts'
+import type { HistogramBin, ParityResult } from '../scoring/parity.ts'
 import { numberParser, parseCount } from './arguments.ts'
 
 import { ComparedTopic } from './compare/compared-topic.ts'
@@ -144,10 +144,10 @@ export function plainComparison({ topics, pairs }: TopicComparison) {
     pairs: pairs.count,
     byClock: pairs.byClock,
     givenUp: pairs.givenUp,
-    models: pairs.models.map(({ main, other, agreement }) => ({
+    models: pairs.models.map(({ main, other, parity }) => ({
       ...{ main, other },
-      ...agreement.result,
-      histogram: agreement.histogram(BINS),
+      ...parity.result,
+      histogram: parity.histogram(BINS),
     })),
   }
 }
@@ -176,17 +176,17 @@ export function describeComparison(comparison: TopicComparison): string {
   return `${lines.join('\n')}\n`
 }
 
-function describeModels({ main, other, agreement }: ModelPair): string[] {
-  const { result } = agreement
+function describeModels({ main, other, parity }: ModelPair): string[] {
+  const { result } = parity
   return [
     '',
     `${other} minus ${main}, ${plural(result.pairs, 'pair')}`,
-    ...describeAgreement(result),
-    ...histogramOf(agreement.histogram(BINS)),
+    ...describeParity(result),
+    ...histogramOf(parity.histogram(BINS)),
   ]
 }
 
-export function describeAgreement(result: AgreementResult): string[] {
+export function describeParity(result: ParityResult): string[] {
   const { flips, psi, pairs } = result
   const { p1, p5, p50, p95, p99 } = result.quantiles
   const lines = [

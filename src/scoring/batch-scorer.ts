@@ -1,6 +1,6 @@
 import { messageOf, TidemarkError } from '../kernel/errors.ts'
-import { BatchLimit, scoreApart } from './bad-rows.ts'
 import type { Lane } from './lanes.ts'
+import { BatchLimit, scoreApart } from './poison-rows.ts'
 import { costMs, type Runner } from './runner.ts'
 import { ScoreRequest, type Slice } from './score-request.ts'
 import { type Answer, NO_ROWS, type Scorer, type ScorerState, type Scores } from './scorer.ts'
@@ -223,7 +223,7 @@ export class BatchScorer implements Omit<Scorer, keyof About> {
   async #scoreEach(batch: Batch): Promise<void> {
     const { slices } = batch
     for (const slice of slices) {
-      // Only the requests with bad rows are affected.
+      // Only the requests with poison rows are affected.
       if (slices.length > 1 && (await this.#scoreTogether(batch, [slice]))) continue
       await this.#scoreApart(batch, slice)
     }

@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { messageOf, TidemarkError } from '../kernel/errors.ts'
 import type { ModelDefinition } from '../topology/models.ts'
-import { shown } from './candidate.ts'
 import type { Runner } from './runner.ts'
 import { scoreColumns } from './scorer.ts'
+import { shown } from './unchecked-model.ts'
 
 /** Input rows, and the outputs that the model returned where it was trained. Missing is NaN. */
 export interface Golden {
@@ -20,11 +20,11 @@ export interface Golden {
 
 type GoldenOutputs =
   | {
-      readonly of: 'tensor'
+      readonly kind: 'tensor'
       readonly tensor: string | null
       readonly rows: readonly (readonly number[])[]
     }
-  | { readonly of: 'scores'; readonly rows: readonly ReadonlyMap<string, number>[] }
+  | { readonly kind: 'scores'; readonly rows: readonly ReadonlyMap<string, number>[] }
 
 /** Rounding on another machine; a golden file may allow more. */
 const TOLERANCE = 1e-5
@@ -84,15 +84,15 @@ function parseTolerance(tolerance: unknown): number {
 }
 
 function parseOutputs(rows: readonly unknown[], tensor: string | null): GoldenOutputs {
-  const what = (i: number) => `row ${i} of "outputs"`
+  const describeRow = (i: number) => `row ${i} of "outputs"`
   if (isObject(rows[0]))
-    return { of: 'scores', rows: rows.map((row, i) => namedScores(row, what(i))) }
-  const listed = rows.map((row, i) => numbers(Array.isArray(row) ? row : [row], what(i)))
-  return { of: 'tensor', tensor, rows: listed }
+    return { kind: 'scores', rows: rows.map((row, i) => namedScores(row, describeRow(i))) }
+  const listed = rows.map((row, i) => numbers(Array.isArray(row) ? row : [row], describeRow(i)))
+  return { kind: 'tensor', tensor, rows: listed }
 }
 
-function namedScores(row: unknown, what: string): Map<string, number> {
-  if (!isObject(row)) throw new Error(`${what} is not an object, as row 0 is`)
+function namedScores(row: unknown, place: string): Map<string, number> {
+  if (!isObject(row)) throw new Error(`${place} is not an object, as row 0 is`)
   const named = Object.entries(row).flatMap(([name, value]) =>
     isObject(value)
       ? Object.entries(value).map(([column, v]) => [`${name}.${column}`, v] as const)
@@ -100,14 +100,14 @@ function namedScores(row: unknown, what: string): Map<string, number> {
   )
   const values = numbers(
     named.map(([, value]) => value),
-    what,
+    place,
   )
   return new Map(named.map(([name], i) => [name, values[i] as number]))
 }
 
-function numbers(list: unknown, what: string): number[] {
+function numbers(list: unknown, place: string): number[] {
   if (!isArrayOf(list, (v) => v === null || typeof v === 'number'))
-    throw new Error(`${what} is not a list of numbers`)
+    throw new Error(`${place} is not a list of numbers`)
   return list.map((value) => value ?? Number.NaN)
 }
 
@@ -150,16 +150,16 @@ export function goldenFaults(golden: Golden, check: GoldenCheck): TidemarkError[
     faults.push(fault(check, message, 'ship a model together with its own golden file'))
   }
   const compared = comparedScores(golden, model)
-  if (compared.length === 0 && golden.outputs.of === 'tensor') {
+  if (compared.length === 0 && golden.outputs.kind === 'tensor') {
     const tensors = new Set(scoreColumns(model.outputs).map((c) => c.tensor))
     const message = `their output "${golden.outputs.tensor}" is none of the tensors declared: ${[...tensors].join(', ')}`
     faults.push(fault(check, message, 'name the tensor as "output" in the golden file'))
   }
-  for (const { what, wanted } of compared) {
+  for (const { description, wanted } of compared) {
     const short = golden.outputs.rows.findIndex((_, row) => wanted(row) === undefined)
     if (short < 0) continue
     const hint = 'write whole rows of the tensor, or every score of a row under its name'
-    faults.push(fault(check, `row ${short} of the outputs has no ${what}`, hint))
+    faults.push(fault(check, `row ${short} of the outputs has no ${description}`, hint))
   }
   return faults
 }
@@ -208,7 +208,7 @@ function fault({ model, where }: GoldenCheck, message: string, hint: string): Ti
 interface ComparedScore {
   readonly name: string
   readonly index: number
-  readonly what: string
+  readonly description: string
   /** `undefined`: the file has none. */
   readonly wanted: (row: number) => number | undefined
   /** The scale of the tolerance for scores around 0. */
@@ -221,17 +221,17 @@ function comparedScores({ outputs, count }: Golden, model: ModelDefinition): Com
     const all = Array.from({ length: count }, (_, row) => Math.abs(score.wanted(row) ?? 0))
     return { ...score, largest: Math.max(...all.filter(Number.isFinite), 0) }
   }
-  if (outputs.of === 'scores') {
+  if (outputs.kind === 'scores') {
     return declared.map(({ name }, index) => {
       const wanted = (row: number) => outputs.rows[row]?.get(name)
-      return compared({ name, index, what: `"${name}"`, wanted })
+      return compared({ name, index, description: `"${name}"`, wanted })
     })
   }
   const only = new Set(declared.map((c) => c.tensor)).size === 1 ? declared[0]?.tensor : undefined
   return declared.flatMap(({ name, tensor, column }, index) => {
     if (tensor !== (outputs.tensor ?? only)) return []
-    const what = `column ${column}, which "${name}" is`
-    return [compared({ name, index, what, wanted: (row) => outputs.rows[row]?.[column] })]
+    const description = `column ${column}, which "${name}" is`
+    return [compared({ name, index, description, wanted: (row) => outputs.rows[row]?.[column] })]
   })
 }
 

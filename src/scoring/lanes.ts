@@ -16,7 +16,7 @@ import {
 /** ms; another thread would make shorter batches a fifth slower and free up little. */
 const INLINE_MS = 0.25
 
-/** The longest that a batch may block the main thread, if the model has no other, ms. */
+/** The longest that a batch may block the main thread, if the model has only this one, ms. */
 const TURN_MS = 2.5
 
 export interface Lane {
@@ -33,9 +33,9 @@ export interface LaneChoice {
   readonly label: string
   readonly where: string
   readonly latencyBudgetMs: number
-  /** Must it run on another thread, where its rows can be given up? */
+  /** Whether it must run on another thread, where its rows can be given up. */
   readonly isGuarded: boolean
-  /** Must it run on another thread, where nothing waits for it? */
+  /** Whether it must run on another thread, where nothing waits for it. */
   readonly isBackground: boolean
   readonly sample: Float32Array
   readonly cache: ModelCache
@@ -46,7 +46,7 @@ export interface LaneChoice {
 interface Opened {
   readonly runner: OpenedModel
   readonly isInline: boolean
-  /** Must each row run alone? */
+  /** Whether each row must run alone. */
   readonly isAlone: boolean
   /** Opens the model where it is not. */
   readonly openOther: () => Promise<OpenedModel>
@@ -78,10 +78,10 @@ export async function chooseLanes(opened: Opened, choice: LaneChoice): Promise<C
     )
   }
   const inlineRows = rowsInline(rows, cost, choice)
-  const laneOf = (of: Runner, most: number, withinMs: number): Lane =>
+  const laneOf = (laneRunner: Runner, most: number, withinMs: number): Lane =>
     isAlone
-      ? { runner: of, rows: most, cost }
-      : new FollowingLane({ runner: of, cost, rows: most, withinMs })
+      ? { runner: laneRunner, rows: most, cost }
+      : new FollowingLane({ runner: laneRunner, cost, rows: most, withinMs })
   const lanes: Lane[] = []
   if (inlineRows > 0) {
     const inline = isInline ? runner : await openOther()
@@ -116,10 +116,10 @@ function rowsInline(rows: number, cost: Cost, { isGuarded, isBackground }: LaneC
   return isGuarded || isBackground ? 0 : Math.min(rows, rowsWithin(INLINE_MS, cost))
 }
 
-/** Has an earlier start found that all batches of a model run on this thread? */
+/** Whether an earlier start has found that all batches of a model run on this thread. */
 export async function isKnownInline(choice: LaneChoice): Promise<boolean> {
   const { cache, dependsOn } = choice
-  const cost = await cache.kept({ kind: 'costs', dependsOn, read: readCost })
+  const cost = await cache.recall({ kind: 'costs', dependsOn, read: readCost })
   if (cost === null) return false
   const rows = mostRows(cost.cpu, choice)
   return rows > 0 && rowsInline(rows, cost.cpu, choice) === rows
@@ -142,7 +142,7 @@ function knownCost(
 ): Promise<MeasuredCost> {
   const find = () => runner.measure?.(sample) ?? measureCost(runner, sample)
   const isWorthKeeping = isUndisturbed
-  return cache.known({ kind: 'costs', dependsOn, read: readCost, find, isWorthKeeping })
+  return cache.obtain({ kind: 'costs', dependsOn, read: readCost, find, isWorthKeeping })
 }
 
 /** `MODEL_TOO_SLOW`, by CPU time alone: a busy machine says nothing about the model. */

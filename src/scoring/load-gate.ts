@@ -8,7 +8,6 @@ import {
 } from '../kernel/errors.ts'
 import type { ModelDefinition, OutputDefinition } from '../topology/models.ts'
 import type { OnnxValue } from '../trees/onnx-file.ts'
-import { type Candidate, shown } from './candidate.ts'
 import {
   type Golden,
   type GoldenCheck,
@@ -19,12 +18,13 @@ import {
 import { SCORE_TYPES, widthOf } from './onnx-session.ts'
 import type { OpenedModel, Runner, Signature } from './runner.ts'
 import { scoreColumns } from './scorer.ts'
+import { shown, type UncheckedModel } from './unchecked-model.ts'
 import { dependsOnBatch, sampleRows } from './warm-up.ts'
 
 export interface Proven {
   readonly runner: OpenedModel
   readonly golden: Golden | null
-  /** Must each row run alone, because other rows of a batch change its scores? */
+  /** Whether each row must run alone, because other rows of a batch change its scores. */
   readonly isAlone: boolean
 }
 
@@ -36,16 +36,16 @@ const TRIAL_ROWS = 4
  * @throws Refused with all independent faults at once, without those that follow from another
  */
 export async function proveModel(
-  candidate: Candidate,
-  open: (candidate: Candidate) => Promise<OpenedModel>,
+  uncheckedModel: UncheckedModel,
+  open: (model: UncheckedModel) => Promise<OpenedModel>,
   most: number | null = null,
 ): Promise<Proven> {
-  const { model, found, where } = candidate
-  const faults = shaFaults(candidate)
-  const check: GoldenCheck = { model, sha256: faults.length === 0 ? found.sha256 : null, where }
-  const runner = await collected(open(candidate), faults)
+  const { model, modelFile, where, golden: url } = uncheckedModel
+  const faults = shaFaults(uncheckedModel)
+  const check: GoldenCheck = { model, sha256: faults.length === 0 ? modelFile.sha256 : null, where }
+  const runner = await collected(open(uncheckedModel), faults)
   if (runner !== null) faults.push(...signatureFaults(model, runner.signature, where))
-  const golden = candidate.golden && (await collected(readGolden(candidate.golden, where), faults))
+  const golden = url && (await collected(readGolden(url, where), faults))
   if (golden !== null) faults.push(...goldenFaults(golden, check))
   if (runner === null) throw new Refused(faults)
   try {
@@ -79,9 +79,9 @@ async function trialFaults(
   }
 }
 
-function shaFaults({ model, found, sha256, where }: Candidate): TidemarkError[] {
-  if (sha256 === null || sha256 === found.sha256) return []
-  const message = `${model.name}@${model.version}: ${shown(found.file)} has sha256 ${found.sha256.slice(0, 12)}, the definition says ${sha256.slice(0, 12)}`
+function shaFaults({ model, modelFile, sha256, where }: UncheckedModel): TidemarkError[] {
+  if (sha256 === null || sha256 === modelFile.sha256) return []
+  const message = `${model.name}@${model.version}: ${shown(modelFile.file)} has sha256 ${modelFile.sha256.slice(0, 12)}, the definition says ${sha256.slice(0, 12)}`
   const hint =
     'restore the intended file, or write the definition again, with a new version, with `tidemark model types`'
   return [new TidemarkError('MODEL_SHA256', message, { where, hint })]
@@ -151,10 +151,10 @@ function* inputFaults(
 
 function* shapeFaults(model: ModelDefinition, input: OnnxValue): Generator<SignatureFault> {
   const shape = `input "${input.name}" has shape ${shapeOf(input)}`
-  const given = model.features.length
+  const featureCount = model.features.length
   if (input.shape.length !== 2) {
-    const hint = `export with one row an event: [N, ${given}]`
-    yield { message: `${shape}, not [N, ${given}]`, hint }
+    const hint = `export with one row an event: [N, ${featureCount}]`
+    yield { message: `${shape}, not [N, ${featureCount}]`, hint }
     return
   }
   const [rows, columns] = input.shape
@@ -162,8 +162,8 @@ function* shapeFaults(model: ModelDefinition, input: OnnxValue): Generator<Signa
     const message = `${shape}: the batch is fixed at ${rows}`
     yield { message, hint: FREE_BATCH.replace('<input>', input.name) }
   }
-  if (typeof columns === 'number' && columns !== given) {
-    const message = `the model takes ${columns} features, the topology gives ${given}: ${model.features.join(', ')}`
+  if (typeof columns === 'number' && columns !== featureCount) {
+    const message = `the model takes ${columns} features, the topology gives ${featureCount}: ${model.features.join(', ')}`
     const hint = 'is it the file of this model? else train it on these features, in this order'
     yield { message, hint }
   }
@@ -192,22 +192,22 @@ function outputFault(
   outputs: readonly OnnxValue[],
 ): SignatureFault | null {
   const output = outputs.find((o) => o.name === tensor)
-  const what = `tensor "${tensor}"`
+  const subject = `tensor "${tensor}"`
   if (output === undefined) {
     const hint = `the model gives ${names(outputs)}${zipMapsAmong(outputs)}`
-    return { message: `${what} is not in the model`, hint }
+    return { message: `${subject} is not in the model`, hint }
   }
   if (output.type === null) {
-    return { message: `${what} is a list of dictionaries (ZipMap), not a tensor`, hint: ZIPMAP }
+    return { message: `${subject} is a list of dictionaries (ZipMap), not a tensor`, hint: ZIPMAP }
   }
   if (!SCORE_TYPES.includes(output.type)) {
     const hint = output.type === 'string' ? LABELS : `a score is one of ${SCORE_TYPES.join(', ')}`
-    return { message: `${what} is ${output.type}`, hint }
+    return { message: `${subject} is ${output.type}`, hint }
   }
-  const shape = `${what} has shape ${shapeOf(output)}`
+  const shape = `${subject} has shape ${shapeOf(output)}`
   const width = widthOf(output)
   if (columns === undefined) {
-    // A trial run checks what the file does not say.
+    // A trial run checks the width if the file does not say it.
     const most = width ?? Number.POSITIVE_INFINITY
     if (Number.isInteger(column) && column >= 0 && column < most) return null
     const hint = 'columns count from 0; a tensor is [N] (column 0) or [N, columns]'

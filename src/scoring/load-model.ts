@@ -3,7 +3,6 @@ import type { ScoreStep } from '../topology/definition.ts'
 import type { ModelDefinition } from '../topology/models.ts'
 import { EDITION } from '../trees/edition.ts'
 import { type About, BatchScorer } from './batch-scorer.ts'
-import { type Candidate, candidateOf, labelOf } from './candidate.ts'
 import { type Golden, readGolden } from './golden.ts'
 import { chooseLanes, isKnownInline, type Lane, type LaneChoice, treeLane } from './lanes.ts'
 import { type Proven, proveModel } from './load-gate.ts'
@@ -12,6 +11,7 @@ import { openInline, openInThread } from './open-model.ts'
 import { type OpenedModel, type Runner, readingOf, type Signature } from './runner.ts'
 import { type Evaluator, type Scorer, scoreColumns } from './scorer.ts'
 import { provenTrees, type TreeRunner } from './tree-runner.ts'
+import { labelOf, readUnchecked, type UncheckedModel } from './unchecked-model.ts'
 import { sampleRows } from './warm-up.ts'
 
 /** `auto`: the worker computes a model from its trees, if that gives the bits of ONNX Runtime. */
@@ -24,16 +24,16 @@ export interface ModelUse {
   readonly missing: ScoreStep['missing']
   readonly latencyBudgetMs: number
   /**
-   * Does a fallback score its rows? It then runs on another thread, and may hang. @default false
+   * Whether a fallback scores its rows. It then runs on another thread and may hang. @default false
    */
   readonly hasFallback?: boolean
   /**
-   * Does nothing wait for it? It then runs when nothing else needs the processor. @default false
+   * Whether nothing waits for it. It runs when nothing else needs the processor. @default false
    */
   readonly isBackground?: boolean
   /** @default the step's name */
   readonly where?: string
-  /** Does the start go on without this model if it fails? @default false */
+  /** Whether the start goes on without this model if it fails. @default false */
   readonly mayFail?: boolean
 }
 
@@ -47,7 +47,7 @@ const FILE_FACTORS = { trees: 48, onnxruntime: 11 }
 
 export interface ReadUse {
   readonly use: ModelUse
-  readonly candidate: Candidate
+  readonly uncheckedModel: UncheckedModel
   /** Computes it; a string says why ONNX Runtime does. */
   readonly trees: TreeRunner | string
   /** Equal for models that run the same bytes in the same way. */
@@ -62,27 +62,27 @@ export async function readUse(
 ): Promise<ReadUse> {
   const { model, latencyBudgetMs, hasFallback = false, isBackground = false } = use
   const { file, evaluator, cache } = chosen
-  const candidate = await candidateOf({ model, where: use.where ?? use.step }, file)
-  const { found, where } = candidate
+  const uncheckedModel = await readUnchecked({ model, where: use.where ?? use.step }, file)
+  const { modelFile, where, golden: url } = uncheckedModel
   const why = isBackground ? 'as every shadow is' : 'as you chose'
-  const trees = evaluator === 'auto' ? await provenTrees(found, model, cache) : why
+  const trees = evaluator === 'auto' ? await provenTrees(modelFile, model, cache) : why
   const isGuarded = hasFallback && typeof trees === 'string'
   const { input, outputs, features } = model
   const how = [latencyBudgetMs, isGuarded, isBackground]
-  const way = [found.sha256, input, outputs, features.length, ...how]
+  const way = [modelFile.sha256, input, outputs, features.length, ...how]
   // Rows with faults count as none here: the checks report these.
-  const golden = candidate.golden && (await readGolden(candidate.golden, where).catch(() => null))
+  const golden = url && (await readGolden(url, where).catch(() => null))
   const sample = sampleRows(features.length, golden)
   const dependsOn = {
-    model: found.sha256,
+    model: modelFile.sha256,
     reading: readingOf(model),
     evaluator: typeof trees === 'string' ? null : EDITION,
     sample: createHash('sha256').update(sample).digest('hex'),
   }
   const measured = { sample, cache, dependsOn }
   const limits = { latencyBudgetMs, isGuarded, isBackground }
-  const choice = { label: labelOf(candidate), where, ...limits, ...measured }
-  return { use, candidate, trees, way: JSON.stringify(way), choice }
+  const choice = { label: labelOf(uncheckedModel), where, ...limits, ...measured }
+  return { use, uncheckedModel, trees, way: JSON.stringify(way), choice }
 }
 
 export interface OpenedUse extends ReadUse {
@@ -92,16 +92,16 @@ export interface OpenedUse extends ReadUse {
 
 /** On this thread if all its batches do. @throws Refused · TidemarkError `MODEL_LOAD` */
 export async function openUse(read: ReadUse): Promise<OpenedUse> {
-  const { candidate, trees, choice } = read
+  const { uncheckedModel, trees, choice } = read
   const isInline = typeof trees !== 'string' || (await isKnownInline(choice))
-  const proven = await proveModel(candidate, async () => {
+  const proven = await proveModel(uncheckedModel, async () => {
     return typeof trees === 'string' ? openOn(isInline, read) : trees
   })
   return { ...read, proven, isInline }
 }
 
-function openOn(isInline: boolean, { candidate, choice }: ReadUse): Promise<OpenedModel> {
-  return isInline ? openInline(candidate) : openInThread(candidate, choice.isBackground)
+function openOn(isInline: boolean, { uncheckedModel, choice }: ReadUse): Promise<OpenedModel> {
+  return isInline ? openInline(uncheckedModel) : openInThread(uncheckedModel, choice.isBackground)
 }
 
 export interface LoadedModel {
@@ -113,8 +113,8 @@ export interface LoadedModel {
 
 /** @throws Refused · TidemarkError `MODEL_TOO_SLOW`, `MODEL_LOAD` */
 export async function loadModel(opened: OpenedUse): Promise<LoadedModel> {
-  const { candidate, trees, choice, proven } = opened
-  const { model, found } = candidate
+  const { uncheckedModel, trees, choice, proven } = opened
+  const { model, modelFile } = uncheckedModel
   const { lanes, threads, notes } = await lanesOf(opened)
   const evaluator: Evaluator =
     typeof trees === 'string' ? { by: 'onnxruntime', why: trees } : { by: 'trees' }
@@ -126,11 +126,11 @@ export async function loadModel(opened: OpenedUse): Promise<LoadedModel> {
     columns: scoreColumns(model.outputs).length,
     ...(choice.isGuarded && { guardMs: choice.latencyBudgetMs }),
   }
-  const size = { bytes: (SESSION_BYTES + factor * found.bytes.length) * lanes.length, threads }
+  const size = { bytes: (SESSION_BYTES + factor * modelFile.bytes.length) * lanes.length, threads }
   const { signature } = proven.runner
   const floats = signature.outputs.filter(({ type }) => type === 'float32')
   const float32 = new Set(floats.map(({ name }) => name))
-  const about = { name: model.name, label, sha256: found.sha256, evaluator, size, float32 }
+  const about = { name: model.name, label, sha256: modelFile.sha256, evaluator, size, float32 }
   const scorer = scorerOf(about, new BatchScorer(identity, lanes))
   return { scorer, lanes, notes, signature }
 }
@@ -148,7 +148,7 @@ async function lanesOf(opened: OpenedUse) {
     if (typeof trees !== 'string') return await treeLane(runner, choice)
     return await chooseLanes({ runner, isInline, isAlone, openOther }, choice)
   } catch (error) {
-    await Promise.all(all.map((one) => one.close()))
+    await Promise.all(all.map((openRunner) => openRunner.close()))
     throw error
   }
 }
@@ -156,13 +156,13 @@ async function lanesOf(opened: OpenedUse) {
 /** Checks each lane: trees, threads and single rows might change scores. @throws Refused */
 export async function shareModel(
   { scorer, lanes, signature }: LoadedModel,
-  { candidate, choice, use }: ReadUse,
+  { uncheckedModel, choice, use }: ReadUse,
 ): Promise<{ scorer: Scorer; notes: readonly string[] }> {
   let golden: Golden | null = null
   for (const { runner, rows } of lanes) {
-    const run: Runner['run'] = (of, count) => runner.run(of, count)
+    const run: Runner['run'] = (batch, count) => runner.run(batch, count)
     const lent = { signature, run, close: async () => {} }
-    const proven = await proveModel(candidate, async () => lent, rows)
+    const proven = await proveModel(uncheckedModel, async () => lent, rows)
     golden = proven.golden
   }
   const notes = goldenNotes(use, choice.label, golden)

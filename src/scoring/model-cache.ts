@@ -14,14 +14,14 @@ export interface Finding<T> {
   read(kept: unknown): T | null
   find(): Promise<T>
   /** @default every finding is */
-  isWorthKeeping?(found: T): boolean
+  isWorthKeeping?(result: T): boolean
 }
 
 /** Findings about models, in small files named by a hash of all that each depends on. */
 export class ModelCache {
   readonly #folder: string | null
   /** Findings so far, also those that could not be written. */
-  readonly #found = new Map<string, Promise<unknown>>()
+  readonly #results = new Map<string, Promise<unknown>>()
   #machine: object | null = null
 
   /** @param folder `null`: findings are kept in memory only */
@@ -29,32 +29,32 @@ export class ModelCache {
     this.#folder = folder
   }
 
-  /** The cached finding, or a new one, which is then cached. @throws what `find` throws */
-  async known<T>(finding: Finding<T>): Promise<T> {
+  /** The cached finding, or a new one, which is then cached. @throws the error of `find` */
+  async obtain<T>(finding: Finding<T>): Promise<T> {
     const place = this.#placeOf(finding)
-    const found = this.#found.get(place) as Promise<T> | undefined
-    if (found !== undefined) return found
-    const finds = this.#find(finding, place)
-    this.#found.set(place, finds)
-    return finds
+    const result = this.#results.get(place) as Promise<T> | undefined
+    if (result !== undefined) return result
+    const search = this.#find(finding, place)
+    this.#results.set(place, search)
+    return search
   }
 
-  async kept<T>(finding: Pick<Finding<T>, 'kind' | 'dependsOn' | 'read'>): Promise<T | null> {
+  async recall<T>(finding: Pick<Finding<T>, 'kind' | 'dependsOn' | 'read'>): Promise<T | null> {
     const place = this.#placeOf(finding)
-    const found = this.#found.get(place) as Promise<T> | undefined
-    return found ?? finding.read(await this.#contentOf(place))
+    const result = this.#results.get(place) as Promise<T> | undefined
+    return result ?? finding.read(await this.#contentOf(place))
   }
 
   async #find<T>(finding: Finding<T>, place: string): Promise<T> {
     try {
-      const known = finding.read(await this.#contentOf(place))
-      if (known !== null) return known
-      const found = await finding.find()
-      if (finding.isWorthKeeping?.(found) ?? true) await this.#keep(place, found)
-      else this.#found.delete(place)
-      return found
+      const cachedResult = finding.read(await this.#contentOf(place))
+      if (cachedResult !== null) return cachedResult
+      const result = await finding.find()
+      if (finding.isWorthKeeping?.(result) ?? true) await this.#keep(place, result)
+      else this.#results.delete(place)
+      return result
     } catch (error) {
-      this.#found.delete(place)
+      this.#results.delete(place)
       throw error
     }
   }
@@ -75,13 +75,13 @@ export class ModelCache {
   }
 
   /** Writes the file atomically, because another process may be reading it. */
-  async #keep(place: string, found: unknown): Promise<void> {
+  async #keep(place: string, result: unknown): Promise<void> {
     if (this.#folder === null) return
     try {
       const file = join(this.#folder, place)
       const aside = `${file}-${process.pid}`
       makeFolder(dirname(file))
-      await writeFile(aside, JSON.stringify(found))
+      await writeFile(aside, JSON.stringify(result))
       await rename(aside, file)
     } catch {}
   }

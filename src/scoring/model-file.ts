@@ -3,11 +3,11 @@ import { pathToFileURL } from 'node:url'
 import { configFault, Refused, TidemarkError } from '../kernel/errors.ts'
 import { type ModelDefinition, measureOf, type StatedAccuracy } from '../topology/models.ts'
 import type { OnnxValue } from '../trees/onnx-file.ts'
-import { type Candidate, readModel } from './candidate.ts'
 import { type Golden, readGolden } from './golden.ts'
 import { proveModel } from './load-gate.ts'
 import { SCORE_TYPES } from './onnx-session.ts'
 import { openInline } from './open-model.ts'
+import { readModel, type UncheckedModel } from './unchecked-model.ts'
 
 export type Outputs = ModelDefinition['outputs']
 
@@ -27,8 +27,8 @@ export interface Inspection {
 
 /** @throws TidemarkError `MODEL_FILE`, `MODEL_LOAD`; `MODEL_GOLDEN`: an unreadable golden file */
 export async function inspectModel(file: string, goldenFile?: string): Promise<Inspection> {
-  const found = await readModel(pathToFileURL(file), file)
-  const opened = await openInline({ model: { input: '', outputs: {} }, found, where: file })
+  const modelFile = await readModel(pathToFileURL(file), file)
+  const opened = await openInline({ model: { input: '', outputs: {} }, modelFile, where: file })
   const { inputs, outputs } = opened.signature
   await opened.close()
   const goldenUrl = goldenFile === undefined ? null : pathToFileURL(goldenFile)
@@ -37,16 +37,16 @@ export async function inspectModel(file: string, goldenFile?: string): Promise<I
   const inspection = {
     file,
     goldenFile: goldenFile ?? null,
-    bytes: found.bytes.length,
-    sha256: found.sha256,
+    bytes: modelFile.bytes.length,
+    sha256: modelFile.sha256,
     inputs,
     outputs,
     features: golden?.features ?? null,
     suggested,
   }
   const model = definitionOf(inspection)
-  const candidate = { model, found, sha256: null, golden: goldenUrl, where: file }
-  return { ...inspection, problems: await problemsOf(candidate) }
+  const uncheckedModel = { model, modelFile, sha256: null, golden: goldenUrl, where: file }
+  return { ...inspection, problems: await problemsOf(uncheckedModel) }
 }
 
 /** The definition that a model was checked with; features without names are `f0`, `f1`, …. */
@@ -86,7 +86,7 @@ function suggestOutput({ name, shape }: OnnxValue, golden: Golden | null): Outpu
 
 /** Names in the golden file; empty: the output is one number; `null`: the file does not have it. */
 function goldenColumns(output: string, golden: Golden | null): string[] | null {
-  if (golden?.outputs.of !== 'scores') return null
+  if (golden?.outputs.kind !== 'scores') return null
   const names = [...(golden.outputs.rows[0]?.keys() ?? [])]
   const columns = names.filter((name) => name.startsWith(`${output}.`))
   if (columns.length === 0 && !names.includes(output)) return null
@@ -108,9 +108,9 @@ function placeholders(letter: string, count: number): string[] {
   return Array.from({ length: count }, (_, i) => `${letter}${i}`)
 }
 
-async function problemsOf(candidate: Candidate): Promise<readonly TidemarkError[]> {
+async function problemsOf(uncheckedModel: UncheckedModel): Promise<readonly TidemarkError[]> {
   try {
-    const { runner } = await proveModel(candidate, openInline)
+    const { runner } = await proveModel(uncheckedModel, openInline)
     await runner.close()
     return []
   } catch (error) {
@@ -191,8 +191,8 @@ function featuresOf(
   }
   const columns = inputs[0]?.shape[1]
   if (typeof columns === 'number' && columns !== names.length) {
-    const what = `${names.length} features are named, the model takes ${columns}`
-    throw configFault(what, file, `named: ${names.join(', ')}`)
+    const message = `${names.length} features are named, the model takes ${columns}`
+    throw configFault(message, file, `named: ${names.join(', ')}`)
   }
   return names
 }
@@ -220,14 +220,14 @@ function written(source: Source, before: string): string {
 
 function flat(source: Source): string {
   if (typeof source === 'string') return source
-  const items = itemsOf(source).map(([start, of]) => `${start}${flat(of)}`)
+  const items = itemsOf(source).map(([start, member]) => `${start}${flat(member)}`)
   return isList(source) ? `[${items.join(', ')}]` : `{ ${items.join(', ')} }`
 }
 
 function broken(source: Exclude<Source, string>, indent: string): string {
-  const lines = itemsOf(source).map(([start, of]) => {
+  const lines = itemsOf(source).map(([start, member]) => {
     const before = `${indent}  ${start}`
-    return `${before}${written(of, before)},\n`
+    return `${before}${written(member, before)},\n`
   })
   const [open, close] = isList(source) ? '[]' : '{}'
   return `${open}\n${lines.join('')}${indent}${close}`
@@ -235,8 +235,8 @@ function broken(source: Exclude<Source, string>, indent: string): string {
 
 /** The items of a list, or the properties of an object, each after its name. */
 function itemsOf(source: Exclude<Source, string>): [start: string, Source][] {
-  if (isList(source)) return source.map((of) => ['', of])
-  return Object.entries(source).map(([name, of]) => [`${propertyName(name)}: `, of])
+  if (isList(source)) return source.map((member) => ['', member])
+  return Object.entries(source).map(([name, member]) => [`${propertyName(name)}: `, member])
 }
 
 function isList(source: Exclude<Source, string>): source is readonly Source[] {

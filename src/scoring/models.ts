@@ -47,21 +47,21 @@ export async function loadScorers(
   options: LoadOptions = {},
 ): Promise<LoadedScorers> {
   const { evaluator = 'auto', cache = usersModelCache() } = options
-  const found = new Map<ModelUse, readonly TidemarkError[]>()
-  const faultsOf = (use: ModelUse) => found.get(use) ?? []
+  const faultsByUse = new Map<ModelUse, readonly TidemarkError[]>()
+  const faultsOf = (use: ModelUse) => faultsByUse.get(use) ?? []
   /** The result; `null`: it failed, and its use has the faults. */
   const attempted = async <T>(use: ModelUse, work: () => Promise<T>): Promise<T | null> => {
     try {
       return await work()
     } catch (error) {
-      found.set(use, error instanceof Refused ? error.faults : [orFault(error)])
+      faultsByUse.set(use, error instanceof Refused ? error.faults : [orFault(error)])
       return null
     }
   }
   /** Opens the first of some that run in the same way; if it has faults, the next. */
   const openOne = async (same: readonly ReadUse[]) => {
-    for (const [i, one] of same.entries()) {
-      const first = await attempted(one.use, () => openUse(one))
+    for (const [i, modelUse] of same.entries()) {
+      const first = await attempted(modelUse.use, () => openUse(modelUse))
       if (first !== null) return [{ first, same: same.slice(i) }]
     }
     return []
@@ -73,7 +73,7 @@ export async function loadScorers(
     }),
   )
   const alike = groupedBy(
-    read.flatMap((one) => one ?? []),
+    read.flatMap((modelUse) => modelUse ?? []),
     ({ way }) => way,
   )
   const opened = await Promise.all([...alike.values()].map(openOne))
@@ -83,16 +83,16 @@ export async function loadScorers(
   for (const { first, same } of opened.flat()) {
     const model = await attempted(first.use, () => loadModel(first))
     if (model === null) {
-      for (const { use } of same) found.set(use, faultsOf(first.use))
+      for (const { use } of same) faultsByUse.set(use, faultsOf(first.use))
       continue
     }
     let isUsed = false
-    for (const one of same) {
-      const share = await attempted(one.use, () => shareModel(model, one))
+    for (const modelUse of same) {
+      const share = await attempted(modelUse.use, () => shareModel(model, modelUse))
       if (share === null) continue
       isUsed = true
-      scorers.set(one.use.step, share.scorer)
-      notes.set(one.use, one === same[0] ? [...share.notes, ...model.notes] : share.notes)
+      scorers.set(modelUse.use.step, share.scorer)
+      notes.set(modelUse.use, modelUse === same[0] ? [...share.notes, ...model.notes] : share.notes)
     }
     if (isUsed) loaded.push(model)
     else await model.scorer.close()
@@ -103,11 +103,11 @@ export async function loadScorers(
     ...new Set(required.flatMap(faultsOf)),
     ...sizeFaults(loaded, options),
   ]
-  const mayFail = uses.filter((use) => use.mayFail && found.has(use))
+  const mayFail = uses.filter((use) => use.mayFail && faultsByUse.has(use))
   const failed = new Map(mayFail.map((use) => [use.step, faultsOf(use)]))
   if (all.length === 0) {
-    const told = uses.flatMap((use) => notes.get(use) ?? [])
-    return { scorers, faults: [], failed, notes: told, bytes: bytesOf(loaded) }
+    const allNotes = uses.flatMap((use) => notes.get(use) ?? [])
+    return { scorers, faults: [], failed, notes: allNotes, bytes: bytesOf(loaded) }
   }
   await Promise.all(loaded.map(({ scorer }) => scorer.close()))
   return { scorers: new Map(), faults: all, failed, notes: [], bytes: 0 }
@@ -120,8 +120,8 @@ function sizeFaults(
   const all = takenBytes + bytesOf(loaded)
   if (all <= maxBytes) return []
   const others = takenBytes > 0 ? [`others ${megabytes(takenBytes)}`] : []
-  const own = loaded.map(({ scorer }) => `${scorer.label} ${megabytes(scorer.size.bytes)}`)
-  const each = [...others, ...own]
+  const sizes = loaded.map(({ scorer }) => `${scorer.label} ${megabytes(scorer.size.bytes)}`)
+  const each = [...others, ...sizes]
   const message = `the models take ${megabytes(all)}, the limit is ${megabytes(maxBytes)}: ${each.join(', ')}`
   const hint = 'raise --max-model-mb, or use smaller models'
   return [new TidemarkError('MODEL_LIMIT', message, { hint })]

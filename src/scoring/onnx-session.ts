@@ -121,7 +121,7 @@ function padded(rows: Float32Array, count: number): { rows: Float32Array; count:
   return { rows: more, count: whole }
 }
 
-/** Checks what the file left open or may declare wrongly: the number of rows and columns. */
+/** Checks the numbers of rows and columns, which the file left open or may declare wrongly. */
 function refuseMisfit(
   { dims }: OutputTensor,
   column: ScoreColumn,

@@ -1,87 +1,87 @@
 import { messageOf, TidemarkError } from '../kernel/errors.ts'
-import { type Candidate, labelOf, type ModelBytes, shown } from './candidate.ts'
 import { OnnxSession } from './onnx-session.ts'
 import { type ModelReading, type OpenedModel, readingOf } from './runner.ts'
 import { ModelRefused, ThreadRunner } from './thread-runner.ts'
+import { labelOf, type ModelBytes, shown, type UncheckedModel } from './unchecked-model.ts'
 
-interface Opening extends Pick<Candidate, 'found' | 'where'> {
+interface Opening extends Pick<UncheckedModel, 'modelFile' | 'where'> {
   readonly model: ModelReading
 }
 
 /** @throws TidemarkError `MODEL_LOAD` */
-export async function openInline({ model, found, where }: Opening): Promise<OpenedModel> {
+export async function openInline({ model, modelFile, where }: Opening): Promise<OpenedModel> {
   try {
-    return await OnnxSession.load(found.bytes, model)
+    return await OnnxSession.load(modelFile.bytes, model)
   } catch (cause) {
-    throw refusedModel(found, where, cause)
+    throw refusedModel(modelFile, where, cause)
   }
 }
 
 /** @throws TidemarkError `MODEL_LOAD` */
 export async function openInThread(
-  candidate: Candidate,
+  uncheckedModel: UncheckedModel,
   isBackground = false,
 ): Promise<OpenedModel> {
-  const { model, found, where } = candidate
+  const { model, modelFile, where } = uncheckedModel
   try {
-    const data = { bytes: found.bytes, reading: readingOf(model), isBackground }
-    return await ThreadRunner.start(labelOf(candidate), data)
+    const data = { bytes: modelFile.bytes, reading: readingOf(model), isBackground }
+    return await ThreadRunner.start(labelOf(uncheckedModel), data)
   } catch (cause) {
-    if (cause instanceof ModelRefused) throw refusedModel(found, where, cause)
-    const message = `${labelOf(candidate)}: its scoring thread did not start: ${messageOf(cause)}`
+    if (cause instanceof ModelRefused) throw refusedModel(modelFile, where, cause)
+    const message = `${labelOf(uncheckedModel)}: its scoring thread did not start: ${messageOf(cause)}`
     const hint = 'is the package built and complete? the thread loads dist/scoring/scorer-thread.js'
     throw new TidemarkError('MODEL_LOAD', message, { where, hint, cause })
   }
 }
 
 function refusedModel({ file, bytes }: ModelBytes, where: string, cause: unknown): TidemarkError {
-  const { what, hint } = diagnose(bytes, messageOf(cause))
-  const message = `${shown(file)} (${bytes.length} bytes) ${what}`
+  const { fault, hint } = diagnose(bytes, messageOf(cause))
+  const message = `${shown(file)} (${bytes.length} bytes) ${fault}`
   return new TidemarkError('MODEL_LOAD', message, { where, hint, cause })
 }
 
 interface Diagnosis {
-  readonly what: string
+  readonly fault: string
   readonly hint: string
 }
 
 const WHOLE_FILE =
   'half a file, or another kind of file? copy it again and compare its size and sha256'
 
-/** Error messages of ONNX Runtime 1.30 and what they mean. */
+/** Error messages of ONNX Runtime 1.30 and their meanings. */
 const DIAGNOSES: readonly {
   readonly pattern: RegExp
-  readonly of: (found: RegExpExecArray) => Diagnosis
+  readonly explain: (match: RegExpExecArray) => Diagnosis
 }[] = [
   {
     pattern: /protobuf parsing failed/i,
-    of: () => ({ what: 'is not a whole ONNX file', hint: WHOLE_FILE }),
+    explain: () => ({ fault: 'is not a whole ONNX file', hint: WHOLE_FILE }),
   },
   {
     pattern: /Opset (\d+) is under development[^]*domain (\S+) is till opset (\d+)/,
-    of: ([, asked, domain, newest]) => ({
-      what: `needs opset ${asked} of ${domain}; this ONNX Runtime knows up to ${newest}`,
+    explain: ([, asked, domain, newest]) => ({
+      fault: `needs opset ${asked} of ${domain}; this ONNX Runtime knows up to ${newest}`,
       hint: `export with a lower opset: target_opset=${newest} or less (torch: opset_version)`,
     }),
   },
   {
     pattern: /IR version:? ?(\d+)[^]*version:? ?(\d+)/i,
-    of: ([, asked, newest]) => ({
-      what: `has IR version ${asked}; this ONNX Runtime reads up to ${newest}`,
+    explain: ([, asked, newest]) => ({
+      fault: `has IR version ${asked}; this ONNX Runtime reads up to ${newest}`,
       hint: `set model.ir_version to ${newest} or less before saving, or export with an older onnx package`,
     }),
   },
   {
     pattern: /external data/i,
-    of: () => ({
-      what: 'keeps weights in a second file',
+    explain: () => ({
+      fault: 'keeps weights in a second file',
       hint: 'save one file: onnx.save(onnx.load(path), path), or torch.onnx.export(..., external_data=False)',
     }),
   },
   {
     pattern: /(\S+) is not a registered function\/op/,
-    of: ([, operator]) => ({
-      what: `uses the operator ${operator}, which ONNX Runtime does not have`,
+    explain: ([, operator]) => ({
+      fault: `uses the operator ${operator}, which ONNX Runtime does not have`,
       hint: 'export with standard operators only (domains ai.onnx, ai.onnx.ml and com.microsoft)',
     }),
   },
@@ -91,20 +91,20 @@ const DIAGNOSES: readonly {
 const SOURCE_PLACE = /^\/\S+:\d+ [^]*?\) (?=[A-Z])/
 
 function diagnose(bytes: Buffer, message: string): Diagnosis {
-  if (bytes.length === 0) return { what: 'is empty', hint: WHOLE_FILE }
+  if (bytes.length === 0) return { fault: 'is empty', hint: WHOLE_FILE }
   if (bytes.subarray(0, 40).toString('latin1').startsWith('version https://git-lfs')) {
     return {
-      what: 'is a Git LFS pointer, not the model',
+      fault: 'is a Git LFS pointer, not the model',
       hint: 'fetch the file itself: git lfs pull',
     }
   }
-  for (const { pattern, of } of DIAGNOSES) {
-    const found = pattern.exec(message)
-    if (found !== null) return of(found)
+  for (const { pattern, explain } of DIAGNOSES) {
+    const match = pattern.exec(message)
+    if (match !== null) return explain(match)
   }
   const plain = message.replace(SOURCE_PLACE, '').trim()
   return {
-    what: `is refused by ONNX Runtime: ${plain}`,
+    fault: `is refused by ONNX Runtime: ${plain}`,
     hint: 'check it with onnx.checker.check_model(path) and export it again',
   }
 }

@@ -7,17 +7,17 @@ import { NO_ROWS, type Scorer } from './scorer.ts'
 
 const ROWS = 2_048
 
-/** A row fails when the function throws, or an output is no number. @param features of its rows */
+/** A row fails if the function throws, or an output is not a number. @param features of its rows */
 export function ruleScorer(
   name: string,
-  { version, outputs, of }: RuleDefinition,
+  { version, outputs, of: compute }: RuleDefinition,
   features: readonly string[],
 ): Scorer {
   const label = `${name}@${version}`
   return {
     name,
     label,
-    sha256: createHash('sha256').update(formOf(of)).digest('hex'),
+    sha256: createHash('sha256').update(formOf(compute)).digest('hex'),
     evaluator: { by: 'function' },
     size: { bytes: 0, threads: 0 },
     maxBatch: ROWS,
@@ -32,15 +32,15 @@ export function ruleScorer(
         const at = row * features.length
         const taken = Object.fromEntries(features.map((f, i) => [f, rows[at + i] as number]))
         try {
-          const answer = of(taken)
+          const answer = compute(taken)
           for (const [i, output] of outputs.entries()) {
             const column = columns[i] as Float64Array
             column[row] = numberOf(answer[output], output)
           }
         } catch (cause) {
-          // Without the text of what was thrown, which may contain features.
-          const what = `rule ${label} threw ${nameOf(cause)}`
-          errors.set(row, new TidemarkError('SCORE_FAILED', what, { cause }))
+          // The thrown text is left out, because it may contain features.
+          const message = `rule ${label} threw ${nameOf(cause)}`
+          errors.set(row, new TidemarkError('SCORE_FAILED', message, { cause }))
         }
       }
       const failed = new Set(errors.keys())

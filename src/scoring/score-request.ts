@@ -12,7 +12,7 @@ export class ScoreRequest {
   /** Row-major float32[count, features]. */
   readonly rows: Float32Array
   readonly count: number
-  /** Do others that wait go first? */
+  /** Whether others that wait go first. */
   readonly yields: boolean
   /** By `performance.now()`. */
   readonly sinceMs = performance.now()

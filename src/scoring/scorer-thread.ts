@@ -26,7 +26,7 @@ async function load(): Promise<OnnxSession | null> {
   }
 }
 
-type Asked = Exclude<ThreadRequest, { type: 'run' }>
+type OtherRequest = Exclude<ThreadRequest, { type: 'run' }>
 
 async function run(session: OnnxSession, request: ThreadRequest & { type: 'run' }): Promise<void> {
   const { buffer, length, count } = request
@@ -35,7 +35,7 @@ async function run(session: OnnxSession, request: ThreadRequest & { type: 'run' 
   port?.postMessage({ ...reply, buffer }, [buffer, ...scores])
 }
 
-async function answer(session: OnnxSession, request: Asked): Promise<void> {
+async function answer(session: OnnxSession, request: OtherRequest): Promise<void> {
   if (request.type === 'measure') {
     port?.postMessage(await answered(() => measureCost(session, request.sample)))
   } else {
@@ -64,8 +64,8 @@ function yieldToOthers(): void {
   try {
     // `4711/task/4719`: setpriority(2) takes the number of a thread. If the process has another
     // number there, /proc counts differently, as a host's does.
-    const [own, , thread] = readlinkSync('/proc/thread-self').split('/')
-    if (Number(own) !== process.pid) return
+    const [pid, , thread] = readlinkSync('/proc/thread-self').split('/')
+    if (Number(pid) !== process.pid) return
     setPriority(Number(thread), constants.priority.PRIORITY_LOW)
   } catch {}
 }

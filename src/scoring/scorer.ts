@@ -64,7 +64,7 @@ export interface Scorer {
   /** Largest batch, rows; larger calls are split. Changes with how long batches take. */
   readonly maxBatch: number
   readonly state: ScorerState
-  /** ms that a call would take now, with what waits before it, at the pace of recent batches. */
+  /** ms that a call would take now, with the rows before it, at the pace of recent batches. */
   answerMs(rows: number): number
   /**
    * Another model was asked. An idle one slowly forgets slow batches, so that it is tried again.

@@ -9,7 +9,7 @@ export interface StepBatch {
   readonly count: number
   /** The rule that holds, by row. @default the step has no rules */
   readonly routes?: Uint8Array | undefined
-  /** Do rows of others go first? @default no */
+  /** Whether rows of others go first. @default no */
   readonly yields?: boolean
 }
 
@@ -50,7 +50,7 @@ export interface RowsOf {
   readonly chosen: readonly number[] | null
 }
 
-export interface Asked extends RowsOf {
+export interface ModelAnswer extends RowsOf {
   /** `null`: there is none, as `failures` says. */
   readonly answer: Answer | null
   /** By the model's own row numbers, from 0. */
@@ -63,32 +63,32 @@ export class GatheredAnswer implements StepAnswer {
   readonly faults = new Map<number, TidemarkError>()
   readonly runs: ModelRun[] = []
   runMs = 0
-  readonly #given: number[] = []
+  readonly #rowCounts: number[] = []
   readonly #missed = new Map<string, { decision: number; outcome: FallbackReason; rows: number }>()
 
   constructor({ count, routes }: StepBatch, { outputs }: ScoreStep) {
     const width = columnNames(outputs).length
     this.columns = Array.from({ length: width }, () => new Float64Array(count).fill(Number.NaN))
     this.decided = routes === undefined ? new Uint8Array(count) : routes.slice(0, count)
-    if (routes === undefined) this.#given[0] = count
+    if (routes === undefined) this.#rowCounts[0] = count
     else for (const decision of this.decided) this.#give(decision)
   }
 
   get attempts(): readonly Attempt[] {
     const missed = [...this.#missed.values()]
     // Decisions that have given no row are holes, and left out here.
-    const scored = this.#given.flatMap((given, decision): Attempt[] => {
-      const own = missed.filter((each) => each.decision === decision)
-      const rows = given - own.reduce((n, each) => n + each.rows, 0)
+    const scored = this.#rowCounts.flatMap((rowCount, decision): Attempt[] => {
+      const misses = missed.filter((each) => each.decision === decision)
+      const rows = rowCount - misses.reduce((n, each) => n + each.rows, 0)
       return rows > 0 ? [{ decision, outcome: 'scored', rows }] : []
     })
     return [...scored, ...missed]
   }
 
-  take({ model, chosen, answer }: Asked): void {
+  take({ model, chosen, answer }: ModelAnswer): void {
     if (answer === null) return
-    for (const [c, own] of model.common.entries()) {
-      const [to, from] = [this.columns[c] as Float64Array, answer.columns[own] as Float64Array]
+    for (const [c, column] of model.common.entries()) {
+      const [to, from] = [this.columns[c] as Float64Array, answer.columns[column] as Float64Array]
       if (chosen === null) to.set(from)
       else for (let i = 0; i < chosen.length; i++) to[chosen[i] as number] = from[i] as number
     }
@@ -100,9 +100,9 @@ export class GatheredAnswer implements StepAnswer {
   missed(row: number, outcome: FallbackReason): void {
     const decision = this.decided[row] as number
     const key = `${decision} ${outcome}`
-    const known = this.#missed.get(key)
-    if (known === undefined) this.#missed.set(key, { decision, outcome, rows: 1 })
-    else known.rows++
+    const miss = this.#missed.get(key)
+    if (miss === undefined) this.#missed.set(key, { decision, outcome, rows: 1 })
+    else miss.rows++
   }
 
   decide(row: number, decision: number): void {
@@ -116,7 +116,7 @@ export class GatheredAnswer implements StepAnswer {
   }
 
   #give(decision: number): void {
-    this.#given[decision] = (this.#given[decision] ?? 0) + 1
+    this.#rowCounts[decision] = (this.#rowCounts[decision] ?? 0) + 1
   }
 }
 
@@ -125,8 +125,8 @@ export function numbersOf({ chosen }: Pick<RowsOf, 'chosen'>, count: number): re
 }
 
 /** The number in the call of one of the model's own rows. */
-export function rowOf({ chosen }: Asked, own: number): number {
-  return chosen === null ? own : (chosen[own] as number)
+export function rowOf({ chosen }: ModelAnswer, modelRow: number): number {
+  return chosen === null ? modelRow : (chosen[modelRow] as number)
 }
 
 /** Why a row has no score, in words; `score-not-finite` has its own. */
@@ -170,17 +170,17 @@ export function failuresOf(
     for (let row = 0; row < count; row++) {
       const value = column[row] as number
       if (Number.isFinite(value) || failures.has(row)) continue
-      const known = byValue.get(value) ?? notFinite(`model ${scorer.label}`, names[c], value)
-      byValue.set(value, known)
-      failures.set(row, known)
+      const failure = byValue.get(value) ?? notFinite(`model ${scorer.label}`, names[c], value)
+      byValue.set(value, failure)
+      failures.set(row, failure)
     }
   }
   return failures
 }
 
 function notFinite(model: string, output: string | undefined, value: number): Failure {
-  const what = `${model} gave ${value} for "${output}"`
-  return { reason: 'score-not-finite', error: new TidemarkError('SCORE_NOT_FINITE', what) }
+  const message = `${model} gave ${value} for "${output}"`
+  return { reason: 'score-not-finite', error: new TidemarkError('SCORE_NOT_FINITE', message) }
 }
 
 /** @param fallback why that one could not score the row */
@@ -188,7 +188,11 @@ export function bothFailed({ code, message }: TidemarkError, fallback: string): 
   return new TidemarkError(code, `${message}; its fallback: ${fallback}`)
 }
 
-export function noAnswer(model: StepModel, chosen: readonly number[], reason: ModelReason): Asked {
+export function noAnswer(
+  model: StepModel,
+  chosen: readonly number[],
+  reason: ModelReason,
+): ModelAnswer {
   const failure = failureOf(model.scorer, reason)
   return { model, chosen, answer: null, failures: new Map(chosen.map((_, i) => [i, failure])) }
 }

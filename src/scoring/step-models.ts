@@ -31,7 +31,7 @@ export interface Decision {
   /** The value of `s.route` and `tidemark-route`. */
   readonly route: string
   readonly scorer: Scorer
-  /** Did the wall clock decide, so that a replay may decide otherwise? */
+  /** Whether the wall clock decided, so that a replay may decide otherwise. */
   readonly byClock: boolean
   readonly outcomes: readonly AttemptOutcome[]
 }
@@ -39,7 +39,7 @@ export interface Decision {
 export class StepModel {
   readonly name: string
   readonly scorer: Scorer
-  /** Counts rows, because a batch may be a single bad row. One with any score is no failure. */
+  /** Counts rows, because a batch may be a single poison row. One with any score has not failed. */
   readonly breaker = new CircuitBreaker({
     overMs: 10_000,
     longestMs: 30_000,
@@ -49,7 +49,7 @@ export class StepModel {
   readonly #needed: readonly string[]
   /** The step's column for each of its own. */
   readonly #taken: readonly number[]
-  /** Does it take the step's rows as they are? */
+  /** Whether it takes the step's rows as they are. */
   readonly #isWhole: boolean
   readonly columns: readonly string[]
   /** Its index of each number of the step. */
@@ -72,7 +72,7 @@ export class StepModel {
 
   /**
    * The missing or infinite feature that keeps a row from the model; `null`: none. A function
-   * decides itself what to do without one.
+   * decides itself how to go on without one.
    */
   lacks(rows: Float32Array, row: number): string | null {
     const { features, missing } = this.#step
@@ -89,12 +89,12 @@ export class StepModel {
     if (chosen === null && this.#isWhole) return rows
     const numbers = chosen ?? Array.from({ length: rows.length / width }, (_, row) => row)
     const taken = this.#taken
-    const own = new Float32Array(numbers.length * taken.length)
+    const modelRows = new Float32Array(numbers.length * taken.length)
     let at = 0
     for (const row of numbers) {
-      for (const column of taken) own[at++] = rows[row * width + column] as number
+      for (const column of taken) modelRows[at++] = rows[row * width + column] as number
     }
-    return own
+    return modelRows
   }
 }
 

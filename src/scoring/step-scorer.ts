@@ -3,11 +3,11 @@ import { groupedBy } from '../kernel/grouped.ts'
 import type { ScoreStep } from '../topology/definition.ts'
 import type { Scorer } from './scorer.ts'
 import {
-  type Asked,
   bothFailed,
   type Failure,
   failuresOf,
   GatheredAnswer,
+  type ModelAnswer,
   noAnswer,
   numbersOf,
   type RowsOf,
@@ -60,10 +60,10 @@ export class StepScorer {
    * The rows may be reused once this resolves.
    * @throws TidemarkError `MODEL_FAILING` when a model without a fallback fails on all rows
    */
-  async score(given: StepBatch): Promise<StepAnswer> {
+  async score(stepBatch: StepBatch): Promise<StepAnswer> {
     // An empty batch says nothing of a model.
-    if (given.count === 0) return new GatheredAnswer(given, this.step)
-    const batch = this.#adapted(given)
+    if (stepBatch.count === 0) return new GatheredAnswer(stepBatch, this.step)
+    const batch = this.#adapted(stepBatch)
     const shares = this.#shareOut(batch).flatMap((share) => this.#inTime(share, batch.count))
     const asked = await Promise.all(
       shares.map(async (share) => ('answer' in share ? share : this.#ask(share, batch))),
@@ -95,7 +95,7 @@ export class StepScorer {
    * Splits the rows of a model: those that it can answer within the latency budget, and those that
    * go to the fallback at once, if the author says so.
    */
-  #inTime({ model, chosen }: RowsOf, count: number): (RowsOf | Asked)[] {
+  #inTime({ model, chosen }: RowsOf, count: number): (RowsOf | ModelAnswer)[] {
     const { fallback } = this.#models
     const isSplit = this.step.fallback?.on.includes('budget') === true
     const { scorer } = model
@@ -110,7 +110,7 @@ export class StepScorer {
   }
 
   /** Asks a model for its rows; the breaker may pass over one with a fallback. */
-  async #ask(rows: RowsOf, batch: StepBatch): Promise<Asked> {
+  async #ask(rows: RowsOf, batch: StepBatch): Promise<ModelAnswer> {
     const { model, chosen } = rows
     const { fallback } = this.#models
     if (fallback === null || fallback === model) return this.#answerOf(rows, batch)
@@ -126,7 +126,7 @@ export class StepScorer {
   }
 
   /** A model that fails on all rows has an answer too. */
-  async #orFailing(rows: RowsOf, batch: StepBatch): Promise<Asked> {
+  async #orFailing(rows: RowsOf, batch: StepBatch): Promise<ModelAnswer> {
     try {
       return await this.#answerOf(rows, batch)
     } catch (error) {
@@ -135,22 +135,22 @@ export class StepScorer {
     }
   }
 
-  async #answerOf({ model, chosen }: RowsOf, batch: StepBatch): Promise<Asked> {
+  async #answerOf({ model, chosen }: RowsOf, batch: StepBatch): Promise<ModelAnswer> {
     const count = chosen?.length ?? batch.count
     const answer = await model.scorer.score(model.rowsOf(batch.rows, chosen), count, batch.yields)
     return { model, chosen, answer, failures: failuresOf(model, answer, count) }
   }
 
-  async #together(batch: StepBatch, asked: readonly Asked[]): Promise<StepAnswer> {
+  async #together(batch: StepBatch, asked: readonly ModelAnswer[]): Promise<StepAnswer> {
     const answer = new GatheredAnswer(batch, this.step)
     const { fallback } = this.#models
     const missed = new Map<number, Failure>()
-    for (const one of asked) {
-      answer.take(one)
-      for (const [own, failure] of one.failures) {
-        const row = rowOf(one, own)
+    for (const modelAnswer of asked) {
+      answer.take(modelAnswer)
+      for (const [modelRow, failure] of modelAnswer.failures) {
+        const row = rowOf(modelAnswer, modelRow)
         answer.missed(row, failure.reason)
-        if (fallback === null || one.model === fallback) answer.fail(row, failure.error)
+        if (fallback === null || modelAnswer.model === fallback) answer.fail(row, failure.error)
         else missed.set(row, failure)
       }
     }
@@ -174,8 +174,8 @@ export class StepScorer {
     }
     const again = await this.#orFailing({ model: fallback, chosen }, batch)
     answer.take(again)
-    for (const [own, { reason, error }] of again.failures) {
-      const row = rowOf(again, own)
+    for (const [modelRow, { reason, error }] of again.failures) {
+      const row = rowOf(again, modelRow)
       answer.missed(row, reason)
       answer.fail(row, bothFailed((missed.get(row) as Failure).error, error.message))
     }

@@ -7,7 +7,7 @@ import type { MeasuredCost, ModelReading, OpenedModel, Runner, Signature } from 
 export interface ThreadData {
   readonly bytes: Uint8Array
   readonly reading: ModelReading
-  /** Does it run only when nothing else needs the processor? @default false */
+  /** Whether it runs only when nothing else needs the processor. @default false */
   readonly isBackground?: boolean
 }
 
@@ -22,7 +22,7 @@ export type ThreadRequest =
   | { readonly type: 'measure'; readonly sample: Float32Array }
   | { readonly type: 'close' }
 
-/** The thread's first message: what the model declares, or why it cannot be loaded. */
+/** The thread's first message: the model's declaration, or why it cannot be loaded. */
 export type ThreadReady = { readonly signature: Signature } | { readonly refused: string }
 
 export type ThreadReply<T> = { readonly is: T } | { readonly error: string }

@@ -7,7 +7,7 @@ import { type Comparison, type ComparisonReply, TreeRunner } from './tree-runner
 // load ONNX Runtime.
 
 async function compare({ bytes, reading }: Comparison): Promise<ComparisonReply> {
-  const trees = TreeRunner.of(bytes, reading)
+  const trees = TreeRunner.read(bytes, reading)
   if (typeof trees === 'string') return { whyNot: trees }
   try {
     const runner = await OnnxSession.load(bytes, reading)

@@ -6,11 +6,11 @@ import { NotRead } from '../trees/ensemble.ts'
 import { TreeEvaluator } from '../trees/evaluator.ts'
 import { type OnnxModel, readOnnx } from '../trees/onnx-file.ts'
 import { recognise, type TreeModel } from '../trees/recognise.ts'
-import type { ModelBytes } from './candidate.ts'
 import type { ModelCache } from './model-cache.ts'
 import { type OpenedModel, type Signature, shortestFloat32 } from './runner.ts'
 import { scoreColumns } from './scorer.ts'
 import { builtEntry } from './thread-runner.ts'
+import type { ModelBytes } from './unchecked-model.ts'
 
 export type TreeReading = Pick<ModelDefinition, 'input' | 'outputs' | 'features'>
 
@@ -32,7 +32,7 @@ export class TreeRunner implements OpenedModel {
    * A string says why the model cannot be computed here.
    * @throws EvalError code generation is off (`--disallow-code-generation-from-strings`)
    */
-  static of(bytes: Uint8Array, { input, outputs, features }: TreeReading): TreeRunner | string {
+  static read(bytes: Uint8Array, { input, outputs, features }: TreeReading): TreeRunner | string {
     const width = features.length
     const wanted = scoreColumns(outputs)
     try {
@@ -60,22 +60,22 @@ export class TreeRunner implements OpenedModel {
 
 /** @returns why ONNX Runtime runs the model, unless trees gave its bits, and sooner */
 export async function provenTrees(
-  found: Pick<ModelBytes, 'bytes' | 'sha256'>,
+  modelFile: Pick<ModelBytes, 'bytes' | 'sha256'>,
   reading: TreeReading,
   cache: ModelCache,
 ): Promise<TreeRunner | string> {
   const { input, outputs, features } = reading
-  const { bytes, sha256: model } = found
+  const { bytes, sha256: model } = modelFile
   try {
     let read: TreeRunner | string | null = null
-    const trees = () => (read ??= TreeRunner.of(bytes, reading))
-    const { whyNot } = await cache.known({
+    const trees = () => (read ??= TreeRunner.read(bytes, reading))
+    const { whyNot } = await cache.obtain({
       kind: 'trees',
       dependsOn: { model, reading: { input, outputs, features: features.length }, trees: EDITION },
       read: verdictOf,
       find: async () => {
-        const own = trees()
-        return typeof own === 'string' ? { whyNot: own } : compareApart({ bytes, reading })
+        const runner = trees()
+        return typeof runner === 'string' ? { whyNot: runner } : compareApart({ bytes, reading })
       },
     })
     return whyNot ?? trees()

@@ -50,7 +50,7 @@ export async function measureCost(runner: Runner, sample: Float32Array): Promise
   return { cpu: fitCost(points.cpu), elapsed: fitCost(points.elapsed) }
 }
 
-/** Was the machine otherwise idle? A cost under other load is not the model's, and not cached. */
+/** Whether the machine was otherwise idle. A cost under other load is not the model's. */
 export function isUndisturbed({ cpu, elapsed }: MeasuredCost): boolean {
   return SIZES.every((rows) => costMs(elapsed, rows) <= DISTURBED * costMs(cpu, rows))
 }
@@ -86,7 +86,7 @@ export class CostFit {
     this.#points = permanent.length
   }
 
-  /** @param expectedMs what the point's error is relative to @param keep as in {@link fade} */
+  /** @param expectedMs scale of the point's error @param keep as in {@link fade} */
   add(point: Point, expectedMs: number, keep: number): void {
     this.fade(keep)
     this.#decaying = withPoint(this.#decaying, point, expectedMs)
@@ -101,19 +101,19 @@ export class CostFit {
   /** Neither part is below 0; a single point gives a line through the origin. */
   get cost(): Cost {
     const all = this.#permanent.map((sum, i) => sum + (this.#decaying[i] as number))
-    const [one, n, nn, t, nt] = all as [number, number, number, number, number]
-    const determinant = this.#points > 1 ? one * nn - n ** 2 : 0
+    const [weight, n, nn, t, nt] = all as [number, number, number, number, number]
+    const determinant = this.#points > 1 ? weight * nn - n ** 2 : 0
     const baseMs = determinant > 0 ? (t * nn - n * nt) / determinant : 0
-    const rowMs = (one * nt - n * t) / determinant
+    const rowMs = (weight * nt - n * t) / determinant
     if (!(baseMs > 0)) return { baseMs: 0, rowMs: nt / nn }
-    return rowMs > 0 ? { baseMs, rowMs } : { baseMs: t / one, rowMs: 0 }
+    return rowMs > 0 ? { baseMs, rowMs } : { baseMs: t / weight, rowMs: 0 }
   }
 }
 
 function withPoint(sums: Sums, { rows, ms }: Point, expectedMs: number): Sums {
   const weight = 1 / expectedMs ** 2
-  const of = [1, rows, rows ** 2, ms, rows * ms]
-  return sums.map((sum, i) => sum + weight * (of[i] as number))
+  const terms = [1, rows, rows ** 2, ms, rows * ms]
+  return sums.map((sum, i) => sum + weight * (terms[i] as number))
 }
 
 export function fitCost(points: readonly Point[]): Cost {

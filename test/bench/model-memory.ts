@@ -34,7 +34,7 @@ async function warmedUp(isTrees: boolean): Promise<void> {
 
 async function opened(bytes: Uint8Array, reading: TreeReading, isTrees: boolean): Promise<Runner> {
   if (!isTrees) return OnnxSession.load(bytes, reading)
-  const trees = TreeRunner.of(bytes, reading)
+  const trees = TreeRunner.read(bytes, reading)
   if (typeof trees === 'string') throw new Error(trees)
   return trees
 }

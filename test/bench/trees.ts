@@ -34,7 +34,7 @@ async function nanosOf(runner: Runner, rows: Float32Array, batch: number): Promi
 async function measured(definition: Definition) {
   const model = modelOf(definition)
   const bytes = readFileSync(model.file)
-  const trees = TreeRunner.of(bytes, model)
+  const trees = TreeRunner.read(bytes, model)
   if (typeof trees === 'string') throw new Error(trees)
   const session = await OnnxSession.load(bytes, readingOf(model))
   const golden = model.golden === undefined ? null : await readGolden(model.golden, 'here')

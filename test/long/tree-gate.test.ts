@@ -62,7 +62,7 @@ test('no model is accepted whose scores differ on rows that follow its paths', {
   const wrong: number[] = []
   for (let seed = 1; seed <= MODELS; seed++) {
     const bytes = treeModel(randomTrees(seed), FEATURES)
-    const trees = TreeRunner.of(bytes, READING)
+    const trees = TreeRunner.read(bytes, READING)
     if (typeof trees === 'string') {
       refused++
       continue

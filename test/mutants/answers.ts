@@ -187,16 +187,16 @@ const ROWS: readonly Row[] = [
   [
     'a bad row fails its whole batch',
     [
-      'scoring/bad-rows.ts',
+      'scoring/poison-rows.ts',
       'if (scores === null && range.to - range.from === 1) failed.add(range.from)',
       'if (scores === null) for (let row = range.from; row < range.to; row++) failed.add(row)',
     ],
-    ['test/scoring/bad-rows.test.ts', 'one bad row of'],
+    ['test/scoring/poison-rows.test.ts', 'one bad row of'],
   ],
   [
     'a failing model is run without limit',
-    ['scoring/bad-rows.ts', 'Math.min(count, Math.floor(4 * Math.log2(count)))', 'count'],
-    ['test/scoring/bad-rows.test.ts', 'is run no more often than allowed'],
+    ['scoring/poison-rows.ts', 'Math.min(count, Math.floor(4 * Math.log2(count)))', 'count'],
+    ['test/scoring/poison-rows.test.ts', 'is run no more often than allowed'],
   ],
   [
     'a model in three steps is three sessions',
@@ -303,8 +303,8 @@ const ROWS: readonly Row[] = [
   ],
   [
     'the tenths are those of half as many scores',
-    ['scoring/agreement.ts', 'const REFERENCE = 1_000', 'const REFERENCE = 500'],
-    ['test/scoring/agreement.test.ts', 'is counted by the tenths of the first 1,000 scores'],
+    ['scoring/parity.ts', 'const REFERENCE = 1_000', 'const REFERENCE = 500'],
+    ['test/scoring/parity.test.ts', 'is counted by the tenths of the first 1,000 scores'],
   ],
   [
     'workers that restore are counted, not their partitions',

@@ -38,8 +38,8 @@ function counted(dependsOn: object, found: number) {
 
 it('determines a finding once, also for later starts', async () => {
   const { finding, count } = counted({ of: 'a' }, 7)
-  expect(await new ModelCache(folder).known(finding)).toBe(7)
-  expect(await new ModelCache(folder).known(finding)).toBe(7)
+  expect(await new ModelCache(folder).obtain(finding)).toBe(7)
+  expect(await new ModelCache(folder).obtain(finding)).toBe(7)
   expect(count.found).toBe(1)
 })
 
@@ -47,28 +47,28 @@ it('determines a finding once for all that ask meanwhile, and again after a fail
   const cache = new ModelCache(folder)
   const { finding, count } = counted({ of: 'a' }, 7)
   const failing: Finding<number> = { ...finding, find: () => Promise.reject(new Error('no')) }
-  const both = await Promise.allSettled([cache.known(failing), cache.known(failing)])
+  const both = await Promise.allSettled([cache.obtain(failing), cache.obtain(failing)])
   expect(both.map(({ status }) => status)).toEqual(['rejected', 'rejected'])
-  expect(await Promise.all([cache.known(finding), cache.known(finding)])).toEqual([7, 7])
+  expect(await Promise.all([cache.obtain(finding), cache.obtain(finding)])).toEqual([7, 7])
   expect(count.found).toBe(1)
 })
 
 it('determines it again for anything else', async () => {
   const cache = new ModelCache(folder)
-  await cache.known(counted({ of: 'a' }, 7).finding)
-  expect(await cache.known(counted({ of: 'b' }, 8).finding)).toBe(8)
+  await cache.obtain(counted({ of: 'a' }, 7).finding)
+  expect(await cache.obtain(counted({ of: 'b' }, 8).finding)).toBe(8)
 })
 
 it('determines a damaged finding again and caches it', async () => {
   const { finding, count } = counted({ of: 'a' }, 7)
-  await new ModelCache(folder).known(finding)
+  await new ModelCache(folder).obtain(finding)
   const [name = ''] = readdirSync(join(folder, 'costs'))
   for (const damage of ['', '{', '"text"']) {
     writeFileSync(join(folder, 'costs', name), damage)
-    expect(await new ModelCache(folder).known(finding)).toBe(7)
+    expect(await new ModelCache(folder).obtain(finding)).toBe(7)
   }
   expect(count.found).toBe(4)
-  await new ModelCache(folder).known(finding)
+  await new ModelCache(folder).obtain(finding)
   expect(count.found).toBe(4)
 })
 
@@ -78,17 +78,17 @@ it.each([
 ])('caches in memory %s', async (_, place) => {
   const { finding, count } = counted({ of: 'a' }, 7)
   const cache = new ModelCache(place)
-  await cache.known(finding)
-  await cache.known(finding)
+  await cache.obtain(finding)
+  await cache.obtain(finding)
   expect(count.found).toBe(1)
-  await new ModelCache(place).known(finding)
+  await new ModelCache(place).obtain(finding)
   expect(count.found).toBe(2)
 })
 
 it('does not cache a finding that is not worth keeping', async () => {
   const { finding, count } = counted({ of: 'a' }, 7)
   const cache = new ModelCache(folder)
-  for (let i = 0; i < 2; i++) await cache.known({ ...finding, isWorthKeeping: () => false })
+  for (let i = 0; i < 2; i++) await cache.obtain({ ...finding, isWorthKeeping: () => false })
   expect(count.found).toBe(2)
   expect(readdirSync(folder)).toEqual([])
 })
@@ -98,8 +98,8 @@ it('writes nothing for a user without a home, not even to the working directory'
   vi.stubEnv('HOME', '')
   const before = readdirSync('.')
   const { finding, count } = counted({ of: 'a' }, 7)
-  await usersModelCache().known(finding)
-  await usersModelCache().known(finding)
+  await usersModelCache().obtain(finding)
+  await usersModelCache().obtain(finding)
   expect(count.found).toBe(2)
   expect(readdirSync('.')).toEqual(before)
 })

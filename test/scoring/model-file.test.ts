@@ -91,7 +91,7 @@ describe('the outputs suggested', () => {
     sha256: null,
     rows: new Float32Array(1),
     count: 1,
-    outputs: { of: 'scores', rows: [new Map(Object.entries(row))] },
+    outputs: { kind: 'scores', rows: [new Map(Object.entries(row))] },
   })
 
   it('are those in the golden scores, by their names', () => {

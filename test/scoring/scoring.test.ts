@@ -28,7 +28,7 @@ async function inBatches(runner: Runner, rows: Float32Array, size: number): Prom
 
 /** The golden outputs of a file with rows of one tensor. */
 function tensorRows({ outputs }: Golden): readonly (readonly number[])[] {
-  if (outputs.of !== 'tensor') throw new Error('these golden rows are scores by name')
+  if (outputs.kind !== 'tensor') throw new Error('these golden rows are scores by name')
   return outputs.rows
 }
 

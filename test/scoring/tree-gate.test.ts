@@ -3,13 +3,13 @@ import { readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { readModel } from '../../src/scoring/candidate.ts'
 import { usersModelCache } from '../../src/scoring/model-cache.ts'
 import { loadScorers } from '../../src/scoring/models.ts'
 import { OnnxSession } from '../../src/scoring/onnx-session.ts'
 import { type Runner, readingOf } from '../../src/scoring/runner.ts'
 import { differenceFrom } from '../../src/scoring/tree-comparison.ts'
 import { provenTrees, TreeRunner } from '../../src/scoring/tree-runner.ts'
+import { readModel } from '../../src/scoring/unchecked-model.ts'
 import { withoutGeneration } from '../support/without-generation.ts'
 import { cardModel, useOf } from './support.ts'
 
@@ -41,7 +41,7 @@ test.each(['card-gbdt', 'card-gbdt-v2'])('%s is computed by its trees', async (n
 test('where code must not be generated, ONNX Runtime runs the trees, and that is not remembered', () => {
   const { file, input, outputs, features } = cardModel('card-gbdt')
   const script = `
-    import { readModel } from './src/scoring/candidate.ts'
+    import { readModel } from './src/scoring/unchecked-model.ts'
     import { usersModelCache } from './src/scoring/model-cache.ts'
     import { provenTrees } from './src/scoring/tree-runner.ts'
     const reading = ${JSON.stringify({ input, outputs, features })}
@@ -107,7 +107,7 @@ async function differenceOf(name: string, changed: (runner: Runner) => Runner) {
   const bytes = await readFile(model.file)
   const runner = await OnnxSession.load(bytes, readingOf(model))
   try {
-    return await differenceFrom(changed(runner), TreeRunner.of(bytes, model) as TreeRunner)
+    return await differenceFrom(changed(runner), TreeRunner.read(bytes, model) as TreeRunner)
   } finally {
     await runner.close()
   }

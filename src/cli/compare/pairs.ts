@@ -1,5 +1,5 @@
 import type { Chunk } from '../../connect/port.ts'
-import { Agreement } from '../../scoring/agreement.ts'
+import { Parity } from '../../scoring/parity.ts'
 import type { OutputScore, ScoredOutput } from './compared-topic.ts'
 
 const SIDES = ['main', 'other'] as const
@@ -11,11 +11,11 @@ interface PairOptions {
   readonly threshold: number
 }
 
-/** The agreement of two models; the names are those in `tidemark-model`. */
+/** The parity of two models; the names are those in `tidemark-model`. */
 export interface ModelPair {
   readonly main: string
   readonly other: string
-  readonly agreement: Agreement
+  readonly parity: Parity
 }
 
 type Entry = Record<Side, OutputScore | null>
@@ -95,16 +95,16 @@ export class Pairs {
       return
     }
     this.count++
-    this.#agreementOf(main.model, other.model).add([main.score], [other.score], 1)
+    this.#parityOf(main.model, other.model).add([main.score], [other.score], 1)
   }
 
-  #agreementOf(main: string, other: string): Agreement {
+  #parityOf(main: string, other: string): Parity {
     const name = `${main}\n${other}`
     const { threshold } = this.#options
     const known = this.#models.get(name)
-    const pair = known ?? { main, other, agreement: new Agreement(threshold) }
+    const pair = known ?? { main, other, parity: new Parity(threshold) }
     this.#models.set(name, pair)
-    return pair.agreement
+    return pair.parity
   }
 
   #countIfAlone({ main, other }: Entry): boolean {

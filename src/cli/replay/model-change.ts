@@ -1,8 +1,8 @@
 import type { RecordParts } from '../../connect/port.ts'
 import type { OutputCause } from '../../kernel/ids.ts'
 import { jsonOrNull } from '../../kernel/json.ts'
-import { Agreement } from '../../scoring/agreement.ts'
-import { describeAgreement, signed } from '../compare.ts'
+import { Parity } from '../../scoring/parity.ts'
+import { describeParity, signed } from '../compare.ts'
 import { grouped, plural, table } from '../print.ts'
 import { causeName, isDeadLetter, type Written, type WrittenOutputs } from './written-outputs.ts'
 
@@ -25,7 +25,7 @@ export class ModelChange {
   readonly #outputs: WrittenOutputs
   readonly #then = new Map<Written, Numbers>()
   /** By path. The worst come first. */
-  readonly #numbers = new Map<string, { agreement: Agreement; worst: Change[] }>()
+  readonly #numbers = new Map<string, { parity: Parity; worst: Change[] }>()
   readonly #counts = { compared: 0, now: 0 }
 
   constructor(outputs: WrittenOutputs) {
@@ -44,9 +44,9 @@ export class ModelChange {
     for (const [path, now] of Object.entries(before ? numbersOf(cause, record) : {})) {
       const then = before?.[path] ?? Number.NaN
       const known = this.#numbers.get(path)
-      const { agreement, worst } = known ?? { agreement: new Agreement(THRESHOLD), worst: [] }
-      this.#numbers.set(path, { agreement, worst })
-      agreement.add([then], [now], 1)
+      const { parity, worst } = known ?? { parity: new Parity(THRESHOLD), worst: [] }
+      this.#numbers.set(path, { parity, worst })
+      parity.add([then], [now], 1)
       if (then !== now) insert(worst, { cause, key: String(record.key), then, now })
     }
   }
@@ -58,9 +58,9 @@ export class ModelChange {
     )
     const alone = `${grouped(now)} only now, ${grouped(all.length)} only then`
     const changed = [...this.#numbers].filter(([, { worst }]) => worst.length > 0)
-    const numbers = changed.flatMap(([path, { agreement, worst }]) => [
-      ...['', `${path}, ${plural(agreement.result.pairs, 'output')}`],
-      ...describeAgreement(agreement.result),
+    const numbers = changed.flatMap(([path, { parity, worst }]) => [
+      ...['', `${path}, ${plural(parity.result.pairs, 'output')}`],
+      ...describeParity(parity.result),
       ...['', ...table([['  worst', 'key', 'then', 'now', 'difference'], ...worst.map(rowOf)])],
     ])
     return [`${plural(compared, 'output')} compared, ${alone}`, ...numbers, ''].join('\n')

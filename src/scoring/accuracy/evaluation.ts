@@ -46,13 +46,13 @@ export function evaluatedOutput(
   const [only, ...more] = all
   if (wanted === null && only !== undefined && more.length === 0) return only
   const single = scoreColumns(outputs).map(({ name }, i) => ({ name, columns: [i], classes: null }))
-  const found = [...all, ...single].find(({ name }) => name === wanted)
-  if (found !== undefined) return found
-  const what =
+  const output = [...all, ...single].find(({ name }) => name === wanted)
+  if (output !== undefined) return output
+  const message =
     wanted === null ? `the model has ${all.length} outputs` : `the model has no output "${wanted}"`
   const names = new Set([...all, ...single].map(({ name }) => name))
   const hint = `choose one with --output: ${[...names].join(', ')}`
-  throw configFault(what, undefined, hint)
+  throw configFault(message, undefined, hint)
 }
 
 /**
@@ -66,12 +66,12 @@ export function evaluatorOf(
 ): OutputEvaluator {
   if (classes !== null && (task === null || task === 'classes')) return new ClassAccuracy(classes)
   if (classes === null && task !== 'classes') return new NumberEvaluator(task)
-  const what = classes === null ? 'one number' : `${classes.length} numbers`
+  const shape = classes === null ? 'one number' : `${classes.length} numbers`
   const hint =
     classes === null
       ? 'choose an output with several columns, with --output'
       : `choose one of them: --output ${name}.${classes[0]}`
-  const message = `output "${name}" is ${what}, which does not suit --task ${task}`
+  const message = `output "${name}" is ${shape}, which does not suit --task ${task}`
   throw configFault(message, undefined, hint)
 }
 

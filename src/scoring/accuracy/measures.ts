@@ -1,7 +1,7 @@
-/** Bound of probabilities, so that 0 for what happened costs 34.5 and not infinity. */
+/** Bound of probabilities, so that 0 for the true outcome costs 34.5 and not infinity. */
 const LEAST_PROBABILITY = 1e-15
 
-/** The cost of a prediction: −ln of the probability that it gave to what happened. */
+/** The cost of a prediction: −ln of the probability that it gave to the true outcome. */
 function logLoss(probability: number): number {
   return -Math.log(Math.min(Math.max(probability, LEAST_PROBABILITY), 1 - LEAST_PROBABILITY))
 }
@@ -158,12 +158,12 @@ export class ClassAccuracy {
 
   /** @param scores one for each class, finite @param label a class's name or index */
   add(scores: readonly number[], label: unknown): void {
-    const of = this.#indexOf(label)
+    const classIndex = this.#indexOf(label)
     this.#rows++
     const predicted = scores.indexOf(Math.max(...scores))
-    const counts = this.#confusion[of] as Float64Array
+    const counts = this.#confusion[classIndex] as Float64Array
     counts[predicted] = (counts[predicted] as number) + 1
-    this.#loss += logLoss(scores[of] as number)
+    this.#loss += logLoss(scores[classIndex] as number)
     const total = scores.reduce((sum, score) => sum + score, 0)
     this.#areProbabilities &&= scores.every(isProbability) && Math.abs(total - 1) <= ROUNDING
   }
@@ -192,10 +192,10 @@ export class ClassAccuracy {
 }
 
 function macroF1(confusion: readonly (readonly number[])[]): number {
-  const scores = confusion.flatMap((own, i) => {
-    const ofClass = own.reduce((sum, rows) => sum + rows, 0)
+  const scores = confusion.flatMap((counts, i) => {
+    const ofClass = counts.reduce((sum, rows) => sum + rows, 0)
     const predicted = confusion.reduce((sum, rows) => sum + (rows[i] as number), 0)
-    return ofClass + predicted === 0 ? [] : [(2 * (own[i] as number)) / (ofClass + predicted)]
+    return ofClass + predicted === 0 ? [] : [(2 * (counts[i] as number)) / (ofClass + predicted)]
   })
   return scores.reduce((sum, f1) => sum + f1, 0) / scores.length
 }

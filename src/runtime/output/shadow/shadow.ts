@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { ShadowRows } from '../../../engine/events.ts'
 import type { Clock } from '../../../kernel/clock.ts'
 import { messageOf, TidemarkError } from '../../../kernel/errors.ts'
-import { Agreement } from '../../../scoring/agreement.ts'
+import { Parity } from '../../../scoring/parity.ts'
 import type { Answer } from '../../../scoring/scorer.ts'
 import type { StepModel } from '../../../scoring/step-models.ts'
 import type { Observer, ShadowLabels } from '../../events.ts'
@@ -43,8 +43,8 @@ interface Said {
 export class RunningShadow {
   readonly #parts: ShadowParts
   readonly #waiting: KeptRows[] = []
-  readonly #agreement = new Agreement(null)
-  /** Cancels the next telling of the agreement; `null`: nothing is untold. */
+  readonly #parity = new Parity(null)
+  /** Cancels the next telling of the parity; `null`: nothing is untold. */
   #cancel: (() => void) | null = null
   #held = 0
   #isOff = false
@@ -85,7 +85,7 @@ export class RunningShadow {
 
   /** Ends what {@link stop} has left. */
   async close(): Promise<void> {
-    this.#tellAgreement()
+    this.#tellParity()
     await this.#parts.topic?.writer.close()
   }
 
@@ -134,8 +134,8 @@ export class RunningShadow {
     if (rows.length === 0) return
     const { topic, clock } = this.#parts
     const [[main], [own]] = [kept.main, columns] as [[Float64Array], [Float64Array]]
-    this.#agreement.add(picked(main, rows), picked(own, rows), rows.length)
-    this.#cancel ??= clock.after(TELL_EVERY_MS, () => this.#tellAgreement())
+    this.#parity.add(picked(main, rows), picked(own, rows), rows.length)
+    this.#cancel ??= clock.after(TELL_EVERY_MS, () => this.#tellParity())
     topic?.writer.offer(topic.outputs.of(kept, rows, columns))
   }
 
@@ -145,12 +145,12 @@ export class RunningShadow {
     this.stop()
   }
 
-  #tellAgreement(): void {
+  #tellParity(): void {
     if (this.#cancel === null) return
     this.#cancel()
     this.#cancel = null
     const { labels, observer } = this.#parts
-    const { pairs, meanDifference, meanAbsoluteDifference, ...more } = this.#agreement.result
+    const { pairs, meanDifference, meanAbsoluteDifference, ...more } = this.#parity.result
     const means = { mean: meanDifference, absoluteMean: meanAbsoluteDifference }
     observer({
       type: 'shadow-agreement',

@@ -2,20 +2,20 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { seeded } from '../../src/kernel/random.ts'
 import {
-  Agreement,
   LEAST_MAGNITUDE,
   MOST_MAGNITUDE,
+  Parity,
   QUANTILES,
   QuantileSketch,
   RELATIVE_ERROR,
   Stability,
-} from '../../src/scoring/agreement.ts'
+} from '../../src/scoring/parity.ts'
 
 const probability = fc.double({ min: 0, max: 1, noNaN: true })
 const pairs = fc.array(fc.tuple(probability, probability), { minLength: 1, maxLength: 300 })
 
 function agreementOf(of: readonly (readonly [number, number])[], threshold: number | null = null) {
-  const agreement = new Agreement(threshold)
+  const agreement = new Parity(threshold)
   const [main, other] = [of.map(([m]) => m), of.map(([, o]) => o)]
   agreement.add(main, other, of.length)
   return agreement
@@ -126,7 +126,7 @@ describe('the agreement of two models', () => {
   test('has the means and the flips of all pairs, however they arrive', () => {
     fc.assert(
       fc.property(pairs, probability, fc.nat(300), (of, threshold, cut) => {
-        const agreement = new Agreement(threshold)
+        const agreement = new Parity(threshold)
         for (const part of [of.slice(0, cut), of.slice(cut)]) {
           const [main, other] = [part.map(([m]) => m), part.map(([, o]) => o)]
           agreement.add(Float64Array.from(main), other, part.length)
@@ -147,7 +147,7 @@ describe('the agreement of two models', () => {
   })
 
   test('reads no more than `count` scores', () => {
-    const agreement = new Agreement(null)
+    const agreement = new Parity(null)
     agreement.add([1, 2, 3], [1, 2, 9], 2)
     expect(agreement.result).toMatchObject({ pairs: 2, meanDifference: 0, flips: null })
   })
@@ -164,7 +164,7 @@ describe('the agreement of two models', () => {
   })
 
   test('of no pairs is NaN and null, not 0', () => {
-    const { pairs: none, quantiles, meanDifference, psi } = new Agreement(0.5).result
+    const { pairs: none, quantiles, meanDifference, psi } = new Parity(0.5).result
     expect([none, meanDifference, psi]).toEqual([0, Number.NaN, null])
     expect(Object.keys(quantiles)).toEqual(Object.keys(QUANTILES))
     expect(Object.values(quantiles).every(Number.isNaN)).toBe(true)

@@ -1,9 +1,9 @@
-// How far two models agree on the same events. A difference is the other model's score minus the
-// main model's.
+// The parity of two models: how far they agree on the same events. A difference is the other
+// model's score minus the main model's.
 
 export const QUANTILES = { p1: 0.01, p5: 0.05, p50: 0.5, p95: 0.95, p99: 0.99 } as const
 
-export interface AgreementResult {
+export interface ParityResult {
   readonly pairs: number
   /** Pairs left out, because one of their scores is not finite. */
   readonly notFinite: number
@@ -29,7 +29,7 @@ export interface HistogramBin {
 }
 
 /** Compares two models in 100 kB. */
-export class Agreement {
+export class Parity {
   readonly #threshold: number | null
   readonly #differences = new QuantileSketch()
   readonly #stability = new Stability()
@@ -48,7 +48,7 @@ export class Agreement {
     for (let i = 0; i < count; i++) this.#addOne(main[i] as number, other[i] as number)
   }
 
-  get result(): AgreementResult {
+  get result(): ParityResult {
     const { count: pairs } = this.#differences
     const quantiles = Object.entries(QUANTILES).map(
       ([name, share]) => [name, this.#differences.quantile(share)] as const,
@@ -58,7 +58,7 @@ export class Agreement {
       notFinite: this.#notFinite,
       meanDifference: this.#sum / pairs,
       meanAbsoluteDifference: this.#absolute / pairs,
-      quantiles: Object.fromEntries(quantiles) as AgreementResult['quantiles'],
+      quantiles: Object.fromEntries(quantiles) as ParityResult['quantiles'],
       flips:
         this.#threshold === null
           ? null

@@ -3,7 +3,7 @@ import { seeded } from '../kernel/random.ts'
 import type { Runner } from './runner.ts'
 import type { Scores } from './scorer.ts'
 
-// One row on which a model fails fails its whole batch, such as an index that an embedding lacks.
+// A poison row, on which a model fails, fails its whole batch, as an index that an embedding lacks.
 
 /** With fewer rows, all of which fail, the rows are at fault and not the model. */
 const FEW_ROWS = 8
@@ -12,11 +12,11 @@ interface FailedBatch {
   readonly rows: Float32Array
   readonly count: number
   readonly columns: number
-  /** Has the model scored other rows of the same request? */
+  /** Whether the model has scored other rows of the same request. */
   readonly isWorking: boolean
 }
 
-/** Finds bad rows by halving. @returns `null`: 4·log₂(count) single rows fail: it is the model */
+/** Finds poison rows by halving. @returns `null`: 4·log₂(count) lone rows fail: it is the model */
 export async function scoreApart(
   runner: Pick<Runner, 'run'>,
   batch: FailedBatch,
@@ -48,7 +48,7 @@ async function canScoreOne(
   const most = Math.min(count, Math.floor(4 * Math.log2(count)))
   const random = seeded(1)
   for (let i = 0; i < most; i++) {
-    // Distances vary, because bad rows may recur at regular ones.
+    // Distances vary, because poison rows may recur at regular ones.
     const from = Math.floor(((i + random()) * count) / most)
     if ((await run({ from, to: from + 1 })) !== null) return true
   }
@@ -80,11 +80,11 @@ async function resultOf(running: Promise<Float64Array[]>): Promise<Float64Array[
   }
 }
 
-/** The smallest limit: in 32 rows a bad one is found in 10 runs. */
+/** The smallest limit: in 32 rows a poison row is found in 10 runs. */
 const LEAST_BATCH = 32
 
 /**
- * All rows wait for the search for bad ones: a batch with one halves the limit, full batches
+ * All rows wait for the search for poison: a batch with some halves the limit, full batches
  * without one raise it (AIMD: Crankshaw et al., Clipper, NSDI 2017).
  */
 export class BatchLimit {

@@ -32,9 +32,9 @@ export async function readModel(file: URL, where: string): Promise<ModelBytes> {
   }
 }
 
-export interface Candidate {
+export interface UncheckedModel {
   readonly model: ModelDefinition
-  readonly found: ModelBytes
+  readonly modelFile: ModelBytes
   /** The hash that the file must have; `null`: any, because the operator chose the file. */
   readonly sha256: string | null
   readonly golden: URL | null
@@ -42,13 +42,14 @@ export interface Candidate {
 }
 
 /** @param chosenFile `null`: the model's own @throws TidemarkError `MODEL_FILE` */
-export async function candidateOf(
-  { model, where }: Pick<Candidate, 'model' | 'where'>,
+export async function readUnchecked(
+  { model, where }: Pick<UncheckedModel, 'model' | 'where'>,
   chosenFile: string | null,
-): Promise<Candidate> {
-  const found = await readModel(chosenFile === null ? model.file : pathToFileURL(chosenFile), where)
-  const golden = chosenFile === null ? (model.golden ?? null) : goldenBeside(model, found)
-  return { model, found, sha256: chosenFile === null ? model.sha256 : null, golden, where }
+): Promise<UncheckedModel> {
+  const url = chosenFile === null ? model.file : pathToFileURL(chosenFile)
+  const modelFile = await readModel(url, where)
+  const golden = chosenFile === null ? (model.golden ?? null) : goldenBeside(model, modelFile)
+  return { model, modelFile, sha256: chosenFile === null ? model.sha256 : null, golden, where }
 }
 
 /** The golden file beside a chosen file; the model's own if the chosen file has the same bytes. */
@@ -58,7 +59,7 @@ function goldenBeside(model: ModelDefinition, { file, sha256 }: ModelBytes): URL
   return sha256 === model.sha256 ? (model.golden ?? null) : null
 }
 
-export function labelOf({ model, found, sha256 }: Candidate): string {
-  const own = `${model.name}@${model.version}`
-  return sha256 === null ? `${own}+${found.sha256.slice(0, 8)}` : own
+export function labelOf({ model, modelFile, sha256 }: UncheckedModel): string {
+  const name = `${model.name}@${model.version}`
+  return sha256 === null ? `${name}+${modelFile.sha256.slice(0, 8)}` : name
 }
