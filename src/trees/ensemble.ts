@@ -8,7 +8,7 @@ export interface Branch {
   readonly feature: number
   readonly value: number
   readonly isEqual: boolean
-  /** Is the test true for a missing feature, NaN? */
+  /** Whether the test is true for a missing feature, NaN. */
   readonly missingIsTrue: boolean
   readonly whenTrue: TreeNode
   readonly whenFalse: TreeNode
@@ -43,9 +43,9 @@ export interface Ensemble {
 export interface Classes {
   /** By class; `null`: they are strings. */
   readonly labels: readonly number[] | null
-  /** Are there two classes, and weights for only one of them? */
+  /** Whether there are two classes, and weights for only one of them. */
   readonly isBinary: boolean
-  /** Are all weights at least 0, and the sums probabilities already? */
+  /** Whether all weights are at least 0, and the sums probabilities already. */
   readonly areAllPositive: boolean
 }
 

@@ -34,7 +34,7 @@ const ROWS = 1_024
 export class TreeSums {
   readonly #compiled: Compiled
   readonly #rows: Float32Array
-  readonly #given: Float32Array
+  readonly #sums: Float32Array
 
   /** @throws NotRead without WebAssembly, and as {@link tablesOf} does */
   constructor(ensemble: Ensemble, features: number) {
@@ -45,7 +45,7 @@ export class TreeSums {
     const memory = new wasm.Memory({ initial: pages, maximum: pages })
     new Uint8Array(memory.buffer).set(bytes)
     this.#rows = new Float32Array(memory.buffer, rowsAt, ROWS * features)
-    this.#given = new Float32Array(memory.buffer, givenAt, ROWS * ensemble.targets)
+    this.#sums = new Float32Array(memory.buffer, givenAt, ROWS * ensemble.targets)
     module ??= new wasm.Module(Buffer.from(SUMS, 'base64'))
     this.#compiled = new wasm.Instance(module, { env: { memory } }).exports
   }
@@ -53,10 +53,10 @@ export class TreeSums {
   /**
    * @returns row-major float32[count, targets], until the next call @param count up to {@link ROWS}
    */
-  of(rows: Float32Array, count: number): Float32Array {
+  compute(rows: Float32Array, count: number): Float32Array {
     this.#rows.set(rows)
     this.#compiled.sums(count)
-    return this.#given
+    return this.#sums
   }
 }
 
@@ -95,7 +95,7 @@ export class TreeEvaluator {
         rows.subarray(from * this.#width, upTo * this.#width),
         upTo - from,
       )
-      const sums = this.#sums.of(prepared, upTo - from)
+      const sums = this.#sums.compute(prepared, upTo - from)
       const { targets } = this.#model.ensemble
       for (let row = from; row < upTo; row++) {
         const at = (row - from) * targets
@@ -127,8 +127,8 @@ export class TreeEvaluator {
       for (let f = 0; f < width; f++) {
         prepared[row * width + f] = rows[row * this.#width + (features[f] as number)] as number
       }
-      const own = prepared.subarray(row * width, (row + 1) * width)
-      for (const step of steps) applyStep(step, own)
+      const preparedRow = prepared.subarray(row * width, (row + 1) * width)
+      for (const step of steps) applyStep(step, preparedRow)
     }
     return prepared.subarray(0, count * width)
   }
@@ -180,8 +180,8 @@ function regressorOf(ensemble: Ensemble, reach: readonly Reached[]): Combine {
   const hasBase = baseValues.length === targets
   return (sums) => {
     for (let t = 0; t < targets; t++) {
-      const given = reach[t] === 'never' ? 0 : (sums[t] as number)
-      const value = aggregate === 'average' ? fround(given / trees) : given
+      const sum = reach[t] === 'never' ? 0 : (sums[t] as number)
+      const value = aggregate === 'average' ? fround(sum / trees) : sum
       sums[t] = hasBase ? value + (baseValues[t] as number) : value
     }
     // ONNX Runtime transforms a single target no further.
@@ -196,7 +196,7 @@ function binaryOf(
   classes: Classes,
   reach: readonly Reached[],
 ): Combine {
-  const [hasFirst, hasSecond] = reach.map((of) => of === 'always')
+  const [hasFirst, hasSecond] = reach.map((extent) => extent === 'always')
   if (baseValues.length > 1) throw new NotRead('base values for two classes')
   const { isBinary, areAllPositive } = classes
   const first = baseValues[0] ?? 0
@@ -275,7 +275,7 @@ function reached({ trees, targets }: Ensemble): readonly Reached[] {
   const leaves = trees.map(leavesOf)
   return Array.from({ length: targets }, (_, target) => {
     const hasWeight = ({ weights }: Leaf) => weights.some((weight) => weight.target === target)
-    if (leaves.some((of) => of.every(hasWeight))) return 'always'
-    return leaves.some((of) => of.some(hasWeight)) ? 'sometimes' : 'never'
+    if (leaves.some((treeLeaves) => treeLeaves.every(hasWeight))) return 'always'
+    return leaves.some((treeLeaves) => treeLeaves.some(hasWeight)) ? 'sometimes' : 'never'
   })
 }

@@ -8,8 +8,8 @@ export function bitsOf(value: number): number {
   return bits[0] as number
 }
 
-export function ofBits(of: number): number {
-  bits[0] = of
+export function fromBits(pattern: number): number {
+  bits[0] = pattern
   return float[0] as number
 }
 
@@ -70,10 +70,10 @@ function power(step: number): number {
 }
 
 /** By Newton's method, rounded down. */
-function squareRoot(of: bigint): bigint {
-  let root = 1n << BigInt(Math.ceil(of.toString(2).length / 2))
+function squareRoot(square: bigint): bigint {
+  let root = 1n << BigInt(Math.ceil(square.toString(2).length / 2))
   for (;;) {
-    const next = (root + of / root) >> 1n
+    const next = (root + square / root) >> 1n
     if (next >= root) return root
     root = next
   }

@@ -132,9 +132,9 @@ export function readOnnx(bytes: Uint8Array): OnnxModel {
   if (graph === null) return { inputs: [], outputs: [], nodes: [], constants: new Map() }
   const constants = new Map(graph.constants.map((tensor) => [tensor.name, tensor]))
   // Older files list constants among the inputs too.
-  const given = graph.inputs.filter(({ name }) => !constants.has(name))
+  const inputs = graph.inputs.filter(({ name }) => !constants.has(name))
   return {
-    inputs: given.map(valueOf),
+    inputs: inputs.map(valueOf),
     outputs: graph.outputs.map(valueOf),
     nodes: graph.nodes.map(nodeOf),
     constants,

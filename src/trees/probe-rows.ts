@@ -1,7 +1,7 @@
 import { groupedBy } from '../kernel/grouped.ts'
 import { seeded } from '../kernel/random.ts'
 import { type Branch, isLeaf, isTrue, nodesOf, type TreeNode } from './ensemble.ts'
-import { bitsOf, ofBits } from './float32.ts'
+import { bitsOf, fromBits } from './float32.ts'
 
 // Rows that show whether two evaluators of trees differ: each value that a test compares with, the
 // float32s below and above it, and the special values of floating point.
@@ -24,15 +24,15 @@ export function hardRows(
   { width, atLeast }: { readonly width: number; readonly atLeast: number },
 ): Float32Array {
   const values = valuesOf(trees, width)
-  const count = Math.max(atLeast, ...values.map((of) => of.length))
+  const count = Math.max(atLeast, ...values.map((featureValues) => featureValues.length))
   const rows = new Float32Array(count * width)
   const random = seeded(1)
-  for (const [feature, own] of values.entries()) {
+  for (const [feature, featureValues] of values.entries()) {
     for (let row = 0; row < count; row++) {
       // All values once, then again in another order.
-      const turn = row % own.length
-      if (turn === 0) shuffle(own, random)
-      rows[row * width + feature] = own[turn] as number
+      const turn = row % featureValues.length
+      if (turn === 0) shuffle(featureValues, random)
+      rows[row * width + feature] = featureValues[turn] as number
     }
   }
   return rows
@@ -50,7 +50,7 @@ function valuesOf(trees: readonly TreeNode[], width: number): number[][] {
 
 /** The value, and the float32s below and above it. */
 function around(value: number): number[] {
-  return [value, ...[-1, 1].map((step) => ofBits(bitsOf(value) + step))]
+  return [value, ...[-1, 1].map((step) => fromBits(bitsOf(value) + step))]
 }
 
 function shuffle(values: unknown[], random: () => number): void {
@@ -102,17 +102,17 @@ export function pathRows(
 /** Breadth first, so that each branch has one of the shortest ways. */
 function reachedIn(root: TreeNode): Reached[] {
   if (isLeaf(root)) return []
-  const found: Reached[] = [{ branch: root, from: null, isTrueSide: true }]
+  const reached: Reached[] = [{ branch: root, from: null, isTrueSide: true }]
   const seen = new Set<TreeNode>([root])
-  for (const from of found) {
+  for (const from of reached) {
     for (const isTrueSide of [true, false]) {
       const branch = isTrueSide ? from.branch.whenTrue : from.branch.whenFalse
       if (isLeaf(branch) || seen.has(branch)) continue
       seen.add(branch)
-      found.push({ branch, from, isTrueSide })
+      reached.push({ branch, from, isTrueSide })
     }
   }
-  return found
+  return reached
 }
 
 /** The last one first, with their outcome. */
@@ -123,9 +123,9 @@ function* testsBefore(reached: Reached): Generator<readonly [Branch, boolean]> {
 function rowFor(reached: Reached, width: number, random: () => number): number[] | null {
   const tests = groupedBy(testsBefore(reached), ([{ feature }]) => feature)
   const row = Array.from({ length: width }, () => Math.round(random() * 10))
-  for (const [feature, own] of tests) {
-    const near = own.slice(0, MOST_TESTS).flatMap(([{ value }]) => around(value))
-    const values = [...near, Number.NaN].filter((value) => leadsThrough(own, value))
+  for (const [feature, featureTests] of tests) {
+    const near = featureTests.slice(0, MOST_TESTS).flatMap(([{ value }]) => around(value))
+    const values = [...near, Number.NaN].filter((value) => leadsThrough(featureTests, value))
     if (values.length === 0) return null
     row[feature] = values[Math.floor(random() * values.length)] as number
   }
@@ -134,8 +134,8 @@ function rowFor(reached: Reached, width: number, random: () => number): number[]
 
 function valuesAt(reached: Reached): number[] {
   const { feature, value: compared } = reached.branch
-  const own = [...testsBefore(reached)].filter(([of]) => of.feature === feature)
-  return [...around(compared), Number.NaN].filter((value) => leadsThrough(own, value))
+  const featureTests = [...testsBefore(reached)].filter(([branch]) => branch.feature === feature)
+  return [...around(compared), Number.NaN].filter((value) => leadsThrough(featureTests, value))
 }
 
 function leadsThrough(tests: readonly (readonly [Branch, boolean])[], value: number): boolean {

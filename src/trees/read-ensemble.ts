@@ -11,7 +11,7 @@ import {
   type TreeNode,
   type Weight,
 } from './ensemble.ts'
-import { bitsOf, ofBits } from './float32.ts'
+import { bitsOf, fromBits } from './float32.ts'
 import { NO_ATTRIBUTE, type OnnxAttribute, type OnnxNode } from './onnx-file.ts'
 
 // Reads the tree operators of ONNX that exporters write: TreeEnsembleClassifier and
@@ -22,9 +22,9 @@ const REGRESSOR = 'ai.onnx.ml.TreeEnsembleRegressor'
 
 interface Comparison {
   readonly isEqual?: boolean
-  /** Is the value itself outside? */
+  /** Whether the value itself is outside. */
   readonly isBelow?: boolean
-  /** Is it the negation of `x ≤ value` or `x = value`? */
+  /** Whether it is the negation of `x ≤ value` or `x = value`. */
   readonly isNegated?: boolean
 }
 
@@ -56,13 +56,13 @@ export function isEnsemble({ operator }: OnnxNode): boolean {
 const MOST_NODES = 512
 
 /**
- * Do most branches share subtrees, in trees too large for bit vectors? ONNX Runtime joins such
- * chains of equality tests, a categorical split, to one set: walking them is no faster.
+ * Whether most branches share subtrees, in trees too large for bit vectors. ONNX Runtime joins such
+ * chains of equality tests, a categorical split, to one set: walking them is not faster.
  */
 function sharesMost(node: OnnxNode): boolean {
-  const of = attributeOf(node)
-  const modes = of('nodes_modes').texts
-  const roots = rootsOf(of('nodes_treeids').wholes).length
+  const attribute = attributeOf(node)
+  const modes = attribute('nodes_modes').texts
+  const roots = rootsOf(attribute('nodes_treeids').wholes).length
   const leaves = modes.filter((mode) => mode === 'LEAF').length
   const branches = modes.length - leaves
   // Without sharing, a tree has one leaf more than branches.
@@ -73,61 +73,61 @@ export function readEnsemble(node: OnnxNode): Ensemble {
   if (sharesMost(node)) throw new NotRead('large trees whose branches share subtrees')
   const isDouble = [...node.attributes.keys()].some((name) => name.endsWith('_as_tensor'))
   if (isDouble) throw new NotRead('values in double precision')
-  const of = attributeOf(node)
-  return node.operator === CLASSIFIER ? readClassifier(of) : readRegressor(of)
+  const attribute = attributeOf(node)
+  return node.operator === CLASSIFIER ? readClassifier(attribute) : readRegressor(attribute)
 }
 
-function readRegressor(of: AttributeOf): Ensemble {
+function readRegressor(attribute: AttributeOf): Ensemble {
   return {
-    trees: treesByNode(of, 'target'),
-    aggregate: oneOf(AGGREGATES, of('aggregate_function').text || 'SUM'),
-    targets: Number(of('n_targets').whole) || 1,
-    baseValues: of('base_values').floats,
-    transform: oneOf(TRANSFORMS, of('post_transform').text || 'NONE'),
+    trees: treesByNode(attribute, 'target'),
+    aggregate: oneOf(AGGREGATES, attribute('aggregate_function').text || 'SUM'),
+    targets: Number(attribute('n_targets').whole) || 1,
+    baseValues: attribute('base_values').floats,
+    transform: oneOf(TRANSFORMS, attribute('post_transform').text || 'NONE'),
     classes: null,
   }
 }
 
-function readClassifier(of: AttributeOf): Ensemble {
-  const texts = of('classlabels_strings').texts
-  const labels = of('classlabels_int64s').wholes
+function readClassifier(attribute: AttributeOf): Ensemble {
+  const texts = attribute('classlabels_strings').texts
+  const labels = attribute('classlabels_int64s').wholes
   const targets = texts.length === 0 ? labels.length : texts.length
-  const weighted = new Set(of('class_ids').wholes)
+  const weighted = new Set(attribute('class_ids').wholes)
   const classes: Classes = {
     labels: texts.length === 0 ? labels : null,
     isBinary: targets === 2 && weighted.size === 1,
-    areAllPositive: of('class_weights').floats.every((weight) => weight >= 0),
+    areAllPositive: attribute('class_weights').floats.every((weight) => weight >= 0),
   }
   return {
-    trees: treesByNode(of, 'class'),
+    trees: treesByNode(attribute, 'class'),
     aggregate: 'sum',
     targets,
-    baseValues: of('base_values').floats,
-    transform: oneOf(TRANSFORMS, of('post_transform').text || 'NONE'),
+    baseValues: attribute('base_values').floats,
+    transform: oneOf(TRANSFORMS, attribute('post_transform').text || 'NONE'),
     classes,
   }
 }
 
 /** @param prefix of the weights' attributes */
-function treesByNode(of: AttributeOf, prefix: 'class' | 'target'): TreeNode[] {
-  const treeIds = of('nodes_treeids').wholes
-  const nodeIds = of('nodes_nodeids').wholes
-  const modes = of('nodes_modes').texts
-  const features = of('nodes_featureids').wholes
-  const values = of('nodes_values').floats
-  const whenTrue = of('nodes_truenodeids').wholes
-  const whenFalse = of('nodes_falsenodeids').wholes
-  const missing = of('nodes_missing_value_tracks_true').wholes
+function treesByNode(attribute: AttributeOf, prefix: 'class' | 'target'): TreeNode[] {
+  const treeIds = attribute('nodes_treeids').wholes
+  const nodeIds = attribute('nodes_nodeids').wholes
+  const modes = attribute('nodes_modes').texts
+  const features = attribute('nodes_featureids').wholes
+  const values = attribute('nodes_values').floats
+  const whenTrue = attribute('nodes_truenodeids').wholes
+  const whenFalse = attribute('nodes_falsenodeids').wholes
+  const missing = attribute('nodes_missing_value_tracks_true').wholes
   const placeOf = (tree: number, node: number) => tree * 2 ** 32 + node
   const rows = new Map(treeIds.map((tree, row) => [placeOf(tree, nodeIds[row] as number), row]))
-  const weights = weightsByRow(of, prefix, (tree, node) => rows.get(placeOf(tree, node)))
+  const weights = weightsByRow(attribute, prefix, (tree, node) => rows.get(placeOf(tree, node)))
   const builder = new Builder((row) => {
     if (modes[row] === 'LEAF') return { weights: weights.get(row) ?? [] }
     const tree = treeIds[row] as number
     const rowOf = (node: number) => {
-      const found = rows.get(placeOf(tree, node))
-      if (found === undefined) throw new NotRead(`tree ${tree} has no node ${node}`)
-      return found
+      const nodeRow = rows.get(placeOf(tree, node))
+      if (nodeRow === undefined) throw new NotRead(`tree ${tree} has no node ${node}`)
+      return nodeRow
     }
     return reduced(oneOf(COMPARISONS, modes[row] as string), {
       feature: features[row] as number,
@@ -166,7 +166,7 @@ function reduced(
 function nextBelow(value: number): number {
   if (value === Number.NEGATIVE_INFINITY) throw new NotRead('a test for less than −∞')
   if (value === 0) return -(2 ** -149)
-  return ofBits(bitsOf(value) + (value > 0 ? -1 : 1))
+  return fromBits(bitsOf(value) + (value > 0 ? -1 : 1))
 }
 
 /** Builds each node once, because exporters share subtrees, which may have any number of copies. */
@@ -227,24 +227,24 @@ function checked(node: Branch): Branch {
 }
 
 function weightsByRow(
-  of: AttributeOf,
+  attribute: AttributeOf,
   prefix: 'class' | 'target',
   rowOf: (tree: number, node: number) => number | undefined,
 ): ReadonlyMap<number, readonly Weight[]> {
-  const nodeIds = of(`${prefix}_nodeids`).wholes
-  const targets = of(`${prefix}_ids`).wholes
-  const weights = of(`${prefix}_weights`).floats
-  const all = of(`${prefix}_treeids`).wholes.map((tree, i) => {
+  const nodeIds = attribute(`${prefix}_nodeids`).wholes
+  const targets = attribute(`${prefix}_ids`).wholes
+  const weights = attribute(`${prefix}_weights`).floats
+  const all = attribute(`${prefix}_treeids`).wholes.map((tree, i) => {
     const row = rowOf(tree, nodeIds[i] as number)
     return { row, target: targets[i] as number, weight: weights[i] as number }
   })
   return groupedBy(all, ({ row }) => row)
 }
 
-function oneOf<T>(known: Readonly<Record<string, T>>, name: string): T {
-  const found = known[name]
-  if (found === undefined) throw new NotRead(`unknown value "${name}"`)
-  return found
+function oneOf<T>(options: Readonly<Record<string, T>>, name: string): T {
+  const option = options[name]
+  if (option === undefined) throw new NotRead(`unknown value "${name}"`)
+  return option
 }
 
 type AttributeOf = (name: string) => OnnxAttribute

@@ -2,7 +2,7 @@ import { type Ensemble, isLeaf, NotRead, nodesOf } from './ensemble.ts'
 import { ELEMENT, type OnnxModel, type OnnxNode, type OnnxTensor, valuesOf } from './onnx-file.ts'
 import { isEnsemble, readEnsemble } from './read-ensemble.ts'
 
-// Recognises models that are a tree ensemble with what exporters add around it: casts, column
+// Recognises models that are a tree ensemble with the additions of exporters: casts, column
 // selection and factors, and before it scaling and imputation of features.
 
 export interface Wanted {
@@ -34,13 +34,13 @@ export type Column =
 
 type KnownTensor =
   | {
-      readonly of: 'rows'
+      readonly kind: 'rows'
       readonly features: readonly number[]
       readonly steps: readonly RowStep[]
     }
-  | { readonly of: 'columns'; readonly columns: readonly Column[] }
-  | { readonly of: 'constant'; readonly tensor: OnnxTensor }
-  | { readonly of: 'unknown'; readonly why: string }
+  | { readonly kind: 'columns'; readonly columns: readonly Column[] }
+  | { readonly kind: 'constant'; readonly tensor: OnnxTensor }
+  | { readonly kind: 'unknown'; readonly why: string }
 
 /** @param features width of the tensor `input` @throws NotRead */
 export function recognise(
@@ -52,50 +52,53 @@ export function recognise(
   }: { readonly input: string; readonly features: number; readonly wanted: readonly Wanted[] },
 ): TreeModel {
   const all = Array.from({ length: features }, (_, feature) => feature)
-  const known = new Map<string, KnownTensor>([[input, { of: 'rows', features: all, steps: [] }]])
-  for (const [name, tensor] of constants) known.set(name, { of: 'constant', tensor })
-  const seen: { ensemble: Ensemble; rows: KnownTensor & { of: 'rows' } }[] = []
+  const tensors = new Map<string, KnownTensor>()
+  tensors.set(input, { kind: 'rows', features: all, steps: [] })
+  for (const [name, tensor] of constants) tensors.set(name, { kind: 'constant', tensor })
+  const seen: { ensemble: Ensemble; rows: KnownTensor & { kind: 'rows' } }[] = []
   for (const node of nodes) {
-    const inputs = node.inputs.map((name) => known.get(name) ?? unknown(`tensor "${name}"`))
-    const found = isEnsemble(node) ? ensembleOf(node, inputs, seen) : outputsOf(node, inputs)
+    const inputs = node.inputs.map((name) => tensors.get(name) ?? unknown(`tensor "${name}"`))
+    const results = isEnsemble(node) ? ensembleOf(node, inputs, seen) : outputsOf(node, inputs)
     for (const [i, name] of node.outputs.entries())
-      known.set(name, found[i] ?? unknown(node.operator))
+      tensors.set(name, results[i] ?? unknown(node.operator))
   }
   const columns = wanted.map(({ tensor, column }) => {
-    const of = known.get(tensor) ?? unknown(`tensor "${tensor}"`)
-    const found = of.of === 'columns' ? of.columns[column] : undefined
-    if (found !== undefined) return found
-    throw new NotRead(of.of === 'unknown' ? of.why : `"${tensor}" is not an output of trees`)
+    const output = tensors.get(tensor) ?? unknown(`tensor "${tensor}"`)
+    const selectedColumn = output.kind === 'columns' ? output.columns[column] : undefined
+    if (selectedColumn !== undefined) return selectedColumn
+    throw new NotRead(
+      output.kind === 'unknown' ? output.why : `"${tensor}" is not an output of trees`,
+    )
   })
-  const [one, other] = seen
-  if (one === undefined || other !== undefined) {
+  const [first, other] = seen
+  if (first === undefined || other !== undefined) {
     throw new NotRead(`${seen.length} tree ensembles`)
   }
-  return { ensemble: one.ensemble, ...one.rows, columns }
+  return { ensemble: first.ensemble, ...first.rows, columns }
 }
 
 function unknown(why: string): KnownTensor {
-  return { of: 'unknown', why }
+  return { kind: 'unknown', why }
 }
 
 function ensembleOf(
   node: OnnxNode,
   [rows]: readonly KnownTensor[],
-  seen: { ensemble: Ensemble; rows: KnownTensor & { of: 'rows' } }[],
+  seen: { ensemble: Ensemble; rows: KnownTensor & { kind: 'rows' } }[],
 ): readonly KnownTensor[] {
-  if (rows?.of !== 'rows') return node.outputs.map(() => rows ?? unknown(node.operator))
+  if (rows?.kind !== 'rows') return node.outputs.map(() => rows ?? unknown(node.operator))
   const ensemble = readEnsemble(node)
   refuseOutOfRange(ensemble, rows.features.length)
   seen.push({ ensemble, rows })
   const columns = Array.from({ length: ensemble.targets }, (_, score): Column => {
     return { is: 'score', score, factors: [] }
   })
-  const scores: KnownTensor = { of: 'columns', columns }
+  const scores: KnownTensor = { kind: 'columns', columns }
   if (ensemble.classes === null) return [scores]
   const labels: KnownTensor =
     ensemble.classes.labels === null
       ? unknown('labels that are strings')
-      : { of: 'columns', columns: [{ is: 'label' }] }
+      : { kind: 'columns', columns: [{ is: 'label' }] }
   return [labels, scores]
 }
 
@@ -113,7 +116,7 @@ function refuseOutOfRange({ trees, targets }: Ensemble, features: number): void 
 
 function outputsOf(node: OnnxNode, inputs: readonly KnownTensor[]): readonly KnownTensor[] {
   const [first, second] = inputs
-  const strange = inputs.find((one) => one.of === 'unknown')
+  const strange = inputs.find((tensor) => tensor.kind === 'unknown')
   if (strange !== undefined) return node.outputs.map(() => strange)
   const rule = RULES[node.operator]
   const made = first === undefined || rule === undefined ? null : rule(node, first, second ?? null)
@@ -127,19 +130,19 @@ const RULES: Readonly<Record<string, Rule>> = {
   Identity: (_, first) => first,
   Constant: ({ attributes }) => {
     const tensor = attributes.get('value')?.tensor ?? null
-    return tensor === null ? null : { of: 'constant', tensor }
+    return tensor === null ? null : { kind: 'constant', tensor }
   },
   Cast: (node, first) => {
     const to = node.attributes.get('to')?.whole
-    if (first.of === 'rows') return to === ELEMENT.float32 ? first : null
-    if (first.of !== 'columns') return null
+    if (first.kind === 'rows') return to === ELEMENT.float32 ? first : null
+    if (first.kind !== 'columns') return null
     const areLabels = first.columns.every(({ is }) => is === 'label')
     const wholes: readonly unknown[] = [ELEMENT.int64, ELEMENT.int32]
     return areLabels === wholes.includes(to) && (areLabels || to === ELEMENT.float32) ? first : null
   },
   Mul: (_, first, second) => {
-    const [columns, constant] = first.of === 'columns' ? [first, second] : [second, first]
-    if (columns?.of !== 'columns' || constant?.of !== 'constant') return null
+    const [columns, constant] = first.kind === 'columns' ? [first, second] : [second, first]
+    if (columns?.kind !== 'columns' || constant?.kind !== 'constant') return null
     const [factor, ...others] = valuesOf(constant.tensor) ?? []
     const isFactor = others.length === 0 && constant.tensor.type === ELEMENT.float32
     if (factor === undefined || !isFactor) return null
@@ -149,14 +152,14 @@ const RULES: Readonly<Record<string, Rule>> = {
     attributes.get('axis')?.whole === 1 ? chosen(first, second) : null,
   'ai.onnx.ml.ArrayFeatureExtractor': (_, first, second) => chosen(first, second),
   'ai.onnx.ml.Scaler': ({ attributes }, first) => {
-    if (first.of !== 'rows') return null
+    if (first.kind !== 'rows') return null
     const wide = (name: string) => spread(attributes.get(name)?.floats ?? [], first.features.length)
     const [offsets, factors] = [wide('offset'), wide('scale')]
     if (offsets === null || factors === null) return null
     return { ...first, steps: [...first.steps, { does: 'scale', offsets, factors }] }
   },
   'ai.onnx.ml.Imputer': ({ attributes }, first) => {
-    if (first.of !== 'rows') return null
+    if (first.kind !== 'rows') return null
     const by = spread(attributes.get('imputed_value_floats')?.floats ?? [], first.features.length)
     const replaced = attributes.get('replaced_value_float')?.float ?? 0
     return by === null
@@ -166,22 +169,22 @@ const RULES: Readonly<Record<string, Rule>> = {
 }
 
 function scaled(columns: readonly Column[], factor: number): KnownTensor | null {
-  if (factor === 1) return { of: 'columns', columns }
+  if (factor === 1) return { kind: 'columns', columns }
   const made = columns.map((column): Column | null => {
     return column.is === 'label' ? null : { ...column, factors: [...column.factors, factor] }
   })
-  return made.includes(null) ? null : { of: 'columns', columns: made as Column[] }
+  return made.includes(null) ? null : { kind: 'columns', columns: made as Column[] }
 }
 
 function chosen(from: KnownTensor, by: KnownTensor | null): KnownTensor | null {
-  const places = by?.of === 'constant' ? valuesOf(by.tensor) : null
+  const places = by?.kind === 'constant' ? valuesOf(by.tensor) : null
   if (places === null) return null
-  if (from.of === 'columns') {
+  if (from.kind === 'columns') {
     const columns = places.map((place) => from.columns.at(place))
-    return columns.includes(undefined) ? null : { of: 'columns', columns: columns as Column[] }
+    return columns.includes(undefined) ? null : { kind: 'columns', columns: columns as Column[] }
   }
   // Steps are by position, which a selection would change.
-  if (from.of !== 'rows' || from.steps.length > 0) return null
+  if (from.kind !== 'rows' || from.steps.length > 0) return null
   const features = places.map((place) => from.features.at(place))
   return features.includes(undefined) ? null : { ...from, features: features as number[] }
 }

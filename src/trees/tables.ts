@@ -29,7 +29,7 @@ const AGGREGATES = { sum: 0, average: 0, min: 1, max: 2 } as const
 /**
  * @param rows the most of one call
  * @returns the initial memory, and the places after it for rows and sums; all in bytes
- * @throws NotRead for what the tables cannot express
+ * @throws NotRead for an ensemble that the tables cannot express
  */
 export function tablesOf(
   ensemble: Ensemble,
@@ -68,16 +68,16 @@ function laidOut(root: TreeNode, aggregate: Ensemble['aggregate']): LaidOutTree 
   const leaves = leavesOf(root)
   const targets = [...new Set(leaves.flatMap(({ weights }) => weights.map((w) => w.target)))]
   for (const { weights } of leaves) {
-    const own = new Set(weights.map(({ target }) => target))
-    if (own.size < weights.length) throw new NotRead('a leaf with two weights for one target')
-    const isWhole = own.size === targets.length || aggregate === 'sum' || aggregate === 'average'
+    const { size } = new Set(weights.map(({ target }) => target))
+    if (size < weights.length) throw new NotRead('a leaf with two weights for one target')
+    const isWhole = size === targets.length || aggregate === 'sum' || aggregate === 'average'
     if (!isWhole) throw new NotRead(`${aggregate} over leaves without a weight for every target`)
   }
   const words = Math.ceil(leaves.length / WORD_BITS)
   return { root, leaves, targets, words: words > MOST_WORDS || !isVector(root) ? 0 : words }
 }
 
-/** Has each node one path to it, and do bit vectors support all tests? */
+/** Whether each node has one path to it, and bit vectors support all tests. */
 function isVector(root: TreeNode): boolean {
   const seen = new Set<TreeNode>()
   const isOne = (node: TreeNode): boolean => {
@@ -103,10 +103,10 @@ function copyOf(node: TreeNode): TreeNode {
 }
 
 /** The number of paths from a node to leaves; may be inexact when huge. */
-function pathsOf(node: TreeNode, known: Map<TreeNode, number>): number {
+function pathsOf(node: TreeNode, cache: Map<TreeNode, number>): number {
   if (isLeaf(node)) return 1
-  const paths = known.get(node) ?? pathsOf(node.whenTrue, known) + pathsOf(node.whenFalse, known)
-  known.set(node, paths)
+  const paths = cache.get(node) ?? pathsOf(node.whenTrue, cache) + pathsOf(node.whenFalse, cache)
+  cache.set(node, paths)
   return paths
 }
 
@@ -156,9 +156,9 @@ class Writer {
     const tests: number[] = []
     const ends: number[] = []
     for (let f = 0; f < features; f++) {
-      const own = this.#dropped.filter(({ split }) => split.feature === f)
+      const featureTests = this.#dropped.filter(({ split }) => split.feature === f)
       for (const isOfKind of KINDS) {
-        const some = own.filter(({ split }) => isOfKind(split))
+        const some = featureTests.filter(({ split }) => isOfKind(split))
         some.sort((a, b) => ascending(a.split.value, b.split.value))
         for (const { split, word, mask } of some) {
           tests.push(places.loneWords + word * 4, bitsOf(split.value), mask)
@@ -173,11 +173,11 @@ class Writer {
     const dropping: Dropping[] = []
     countLeaves(root, 0, dropping)
     for (let w = 0; w < words; w++) {
-      const own = dropping.filter(
+      const wordTests = dropping.filter(
         ({ from, upTo }) => from < (w + 1) * WORD_BITS && upTo > w * WORD_BITS,
       )
       for (const isOfKind of KINDS) {
-        for (const { split, from, upTo } of own.filter((d) => isOfKind(d.split))) {
+        for (const { split, from, upTo } of wordTests.filter((d) => isOfKind(d.split))) {
           const mask = maskOf(from - w * WORD_BITS, upTo - w * WORD_BITS)
           this.#tests.push(lanesOf(split), bitsOf(split.value), mask)
           this.#dropped.push({ split, word: this.#wordCount, mask })
@@ -208,8 +208,8 @@ class Writer {
     const places = new Map<Branch, number>()
     const write = (node: TreeNode): number => {
       if (isLeaf(node)) return (IS_LEAF | (leafAt.get(node) as number)) >>> 0
-      const known = places.get(node)
-      if (known !== undefined) return known
+      const knownPlace = places.get(node)
+      if (knownPlace !== undefined) return knownPlace
       const { value, isEqual, missingIsTrue } = node
       const at = this.#rest.length
       const place = rest + at * 4
@@ -236,7 +236,7 @@ const KINDS: readonly ((split: Branch) => boolean)[] = [
   ({ isEqual }) => isEqual,
 ]
 
-/** Adds what each test rules out to `into`; returns the number of the first leaf after the node. */
+/** Adds the leaves that tests rule out to `into`. @returns the number of the leaf after the node */
 function countLeaves(node: TreeNode, first: number, into: Dropping[]): number {
   if (isLeaf(node)) return first + 1
   const upTo = countLeaves(node.whenTrue, first, into)

@@ -77,7 +77,7 @@ test('bit vectors give the sums that walking from root to leaf gives, to the bit
       const all = hardRows(of.trees, { width: FEATURES, atLeast: from + count })
       const rows = all.subarray(from * FEATURES, (from + count) * FEATURES)
       const plain = plainSums(of, rows, count)
-      const sums = new TreeSums(of, FEATURES).of(rows, count).subarray(0, count * of.targets)
+      const sums = new TreeSums(of, FEATURES).compute(rows, count).subarray(0, count * of.targets)
       expect(bitsOf(sums)).toEqual(bitsOf(plain))
     }),
     { numRuns: 300 },

@@ -10,7 +10,7 @@
 // with too many leaves are walked from the root.
 //
 // A row alone would take as long as four. Instead it goes through the tests of each feature in the
-// order of what they compare with, up to the first that holds: the second half of them never fails.
+// order of the compared values, up to the first that holds: the second half of them never fails.
 // (The original QuickScorer.)
 //
 // ../tables.ts lays out the tables. All their numbers are 32 bits wide, and all places are bytes
@@ -31,7 +31,7 @@ const START = 32
 /** 0 adds, 1 keeps the least, 2 the largest. */
 const AGGREGATE = 36
 /**
- * For a row alone: the tests of all trees by feature, kind and what they compare with, where those
+ * For a row alone: the tests of all trees by feature, kind and compared value, where those
  * of each end, and its words.
  */
 const SORTED = 40
@@ -57,8 +57,8 @@ const TRUE_IF_MISSING = 4
 const EQUAL = 8
 const WORD_BYTES = 12
 
-// A test of a word: where the feature's lanes are, what it is compared with, and the leaves that
-// are out of reach where it fails.
+// A test of a word: where the feature's lanes are, the value it is compared with, and the leaves
+// that are out of reach where it fails.
 const VALUE = 4
 const DROPPED = 8
 const TEST_BYTES = 12
@@ -126,19 +126,19 @@ function lone(row: i32): void {
       target += 4
     ) {
       const sum = sumsAt + load<u32>(target)
-      const given = load<f32>(weights)
+      const weight = load<f32>(weights)
       const before = load<f32>(sum)
-      if (aggregate == 0) store<f32>(sum, before + given)
-      else if (aggregate == 1) store<f32>(sum, given < before ? given : before)
-      else store<f32>(sum, before < given ? given : before)
+      if (aggregate == 0) store<f32>(sum, before + weight)
+      else if (aggregate == 1) store<f32>(sum, weight < before ? weight : before)
+      else store<f32>(sum, before < weight ? weight : before)
       weights += apart
     }
   }
-  const given = load<u32>(GIVEN) + row * targets * 4
-  for (let t = 0; t < targets; t++) store<f32>(given + t * 4, load<f32>(sumsAt + t * 64))
+  const place = load<u32>(GIVEN) + row * targets * 4
+  for (let t = 0; t < targets; t++) store<f32>(place + t * 4, load<f32>(sumsAt + t * 64))
 }
 
-/** Takes out of a row's word what a test puts out of reach. */
+/** Takes the leaves that a test puts out of reach out of a row's word. */
 function dropLone(test: usize): void {
   const word: usize = load<u32>(test, WORD)
   store<u32>(word, load<u32>(word) & ~load<u32>(test, DROPPED))
@@ -193,17 +193,17 @@ function block<T>(row: i32, count: i32): void {
       weights += apart
     }
   }
-  const given = load<u32>(GIVEN) + row * targets * 4
+  const place = load<u32>(GIVEN) + row * targets * 4
   for (let lane = 0; lane < count; lane++) {
     for (let t = 0; t < targets; t++) {
-      store<f32>(given + (lane * targets + t) * 4, load<f32>(sumsAt + t * 64 + lane * 4))
+      store<f32>(place + (lane * targets + t) * 4, load<f32>(sumsAt + t * 64 + lane * 4))
     }
   }
 }
 
 /**
- * Takes out of a word what tests of one kind put out of reach, and returns where the next kind
- * begins.
+ * Takes the leaves that tests of one kind put out of reach out of a word. Returns where the next
+ * kind begins.
  */
 function drop<T, Kind>(left: usize, test: usize, last: usize): usize {
   if (test == last) return test
@@ -230,7 +230,7 @@ function drop<T, Kind>(left: usize, test: usize, last: usize): usize {
 }
 
 /**
- * The leaves that a failed test drops. By the bytes of Kind: 1 fails on what is missing, 2 does
+ * The leaves that a failed test drops. By the bytes of Kind: 1 fails on a missing value, 2 does
  * not, 4 asks for equality.
  */
 function outOfReach<Kind>(x: v128, value: v128, dropped: v128): v128 {
@@ -266,12 +266,12 @@ function walked(root: u32, lane: usize): u32 {
 
 /** Adds the weights of four lanes' leaves to a target. */
 function give(sum: usize, weights: usize, leaves: usize, aggregate: i32): void {
-  let given = v128.load32_zero(weights + load<u32>(leaves))
-  given = v128.load32_lane(weights + load<u32>(leaves, 4), given, 1)
-  given = v128.load32_lane(weights + load<u32>(leaves, 8), given, 2)
-  given = v128.load32_lane(weights + load<u32>(leaves, 12), given, 3)
+  let added = v128.load32_zero(weights + load<u32>(leaves))
+  added = v128.load32_lane(weights + load<u32>(leaves, 4), added, 1)
+  added = v128.load32_lane(weights + load<u32>(leaves, 8), added, 2)
+  added = v128.load32_lane(weights + load<u32>(leaves, 12), added, 3)
   const before = v128.load(sum)
-  if (aggregate == 0) v128.store(sum, f32x4.add(before, given))
-  else if (aggregate == 1) v128.store(sum, f32x4.pmin(before, given))
-  else v128.store(sum, f32x4.pmax(before, given))
+  if (aggregate == 0) v128.store(sum, f32x4.add(before, added))
+  else if (aggregate == 1) v128.store(sum, f32x4.pmin(before, added))
+  else v128.store(sum, f32x4.pmax(before, added))
 }
