@@ -94,7 +94,7 @@ interface Shared extends WorkerContext, Omit<WorkerOptions, keyof WorkerContext>
 }
 
 /** The part of a membership that requests need. */
-export type AskedMember = Pick<
+export type RequestMember = Pick<
   GroupMembership,
   'taskOf' | 'partitionsOf' | 'ownerOf' | 'isCountedOn'
 >
@@ -193,7 +193,7 @@ export class Worker {
   }
 
   /** The membership that requests ask; `null` while it is no member of its group. */
-  get membership(): AskedMember | null {
+  get membership(): RequestMember | null {
     return this.#membership
   }
 

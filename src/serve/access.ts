@@ -29,8 +29,8 @@ export function checkAccess(
   // Node reads bytes as latin1.
   if (timingSafeEqual(tokenDigest(Buffer.from(text, 'latin1')), token)) return
   const headers = { 'www-authenticate': 'Bearer' }
-  const what = 'the request has not the right token'
-  throw new RequestFault(401, what, { where: 'authorization', headers })
+  const message = 'the request has not the right token'
+  throw new RequestFault(401, message, { where: 'authorization', headers })
 }
 
 function isAddress(name: string): boolean {

@@ -16,7 +16,7 @@ const KEPT = ['authorization', 'content-type', 'tidemark-key', JSON_LENGTH]
 const ANSWERED_BY = 'tidemark-answered-by'
 const BACK = ['content-type', 'retry-after', JSON_LENGTH, ANSWERED_BY]
 
-/** Has another worker sent it? Then it goes no further. */
+/** Whether another worker has sent it. Then it goes no further. */
 export function isForwarded({ headers }: HttpRequest): boolean {
   return headers[FORWARDED] !== undefined
 }
@@ -31,44 +31,44 @@ export function workerMeant({ headers }: HttpRequest): number | null {
  * The answer of the worker that owns a partition.
  * @param owner as it has told the group @throws RequestFault 503: it does not answer
  */
-export async function forwarded(asked: HttpRequest, owner: string): Promise<HttpReply> {
+export async function forwarded(httpRequest: HttpRequest, owner: string): Promise<HttpReply> {
   const { host, port, worker } = ADDRESS.exec(owner)?.groups ?? {}
   if (host === undefined) throw silent()
   // Without a token, a server is asked as an address or as localhost.
   const to = {
     [FORWARDED]: 'true',
     ...(worker !== undefined && { [WORKER]: worker }),
-    ...(!asked.hasToken && { host: 'localhost' }),
+    ...(!httpRequest.hasToken && { host: 'localhost' }),
   }
-  const reply = await sent(asked, { host, port: Number(port) }, to)
+  const reply = await sent(httpRequest, { host, port: Number(port) }, to)
   return { ...reply, headers: { ...reply.headers, [ANSWERED_BY]: owner } }
 }
 
 /** The answer of one of several workers to a request as it is. @throws RequestFault 503 */
-export function passedOn(asked: HttpRequest, port: number): Promise<HttpReply> {
-  const more = isForwarded(asked) ? { [FORWARDED]: 'true' } : {}
-  return sent(asked, { host: '127.0.0.1', port }, more)
+export function passedOn(httpRequest: HttpRequest, port: number): Promise<HttpReply> {
+  const more = isForwarded(httpRequest) ? { [FORWARDED]: 'true' } : {}
+  return sent(httpRequest, { host: '127.0.0.1', port }, more)
 }
 
 async function sent(
-  asked: HttpRequest,
+  httpRequest: HttpRequest,
   place: Pick<RequestOptions, 'host' | 'port'>,
   more: Readonly<Record<string, string>>,
 ): Promise<HttpReply> {
-  const { path, headers: given, message, body, untilMs, route } = asked
+  const { path, headers: requestHeaders, message, body, untilMs, route } = httpRequest
   const leftMs = Math.ceil(Math.max(1, untilMs - performance.now()))
-  const deadline = given[DEADLINE] === undefined ? {} : { [DEADLINE]: String(leftMs) }
+  const deadline = requestHeaders[DEADLINE] === undefined ? {} : { [DEADLINE]: String(leftMs) }
   // Node gives a GET no length of its body, which would then be the next request.
   const framing = { 'content-length': body.length }
   const headers = { ...picked(message.headersDistinct, KEPT), ...more, ...deadline, ...framing }
   const signal = AbortSignal.timeout(leftMs)
   try {
-    // Never as one text: what stands before an @ in it would be a user, and the rest a server.
+    // Never as one text: the part before an @ in it would be a user, and the rest a server.
     const asking = request({ ...place, method: route?.method, path, headers, agent, signal })
     asking.end(body)
     const [answer] = (await once(asking, 'response')) as [IncomingMessage]
     const { statusCode: status = 502 } = answer
-    const bytes = await bytesOf(answer, MOST.answerBytes, (length) => asked.hold(length))
+    const bytes = await bytesOf(answer, MOST.answerBytes, (length) => httpRequest.hold(length))
     return { status, headers: picked(answer.headers as NodeJS.Dict<string>, BACK), body: bytes }
   } catch {
     throw silent()
@@ -80,8 +80,8 @@ function silent(): RequestFault {
 }
 
 function picked<T>(headers: NodeJS.Dict<T>, names: readonly string[]): Record<string, T> {
-  const found = names.map((name) => [name, headers[name]] as const)
-  return Object.fromEntries(found.filter(([, value]) => value !== undefined)) as Record<string, T>
+  const pairs = names.map((name) => [name, headers[name]] as const)
+  return Object.fromEntries(pairs.filter(([, value]) => value !== undefined)) as Record<string, T>
 }
 
 /** Gives up connections that are idle before their servers do: a request could meet it. */

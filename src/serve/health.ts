@@ -5,9 +5,9 @@ import type { WorkerState } from '../runtime/events.ts'
 // several together.
 
 export interface Probes {
-  /** Is it alive? If not, it must be restarted. */
+  /** Whether it is alive. If not, it must be restarted. */
   liveness(): Promise<{ readonly live: boolean }>
-  /** Is it working? */
+  /** Whether it is working. */
   readiness(): Promise<{ readonly ready: boolean }>
 }
 
@@ -57,8 +57,8 @@ export function readinessOf(worker: ObservedWorker): Readiness {
 }
 
 export function readinessOfAll(workers: readonly WorkerReadiness[]) {
-  const sum = (of: (worker: WorkerReadiness) => number) =>
-    workers.reduce((total, worker) => total + of(worker), 0)
+  const sum = (read: (worker: WorkerReadiness) => number) =>
+    workers.reduce((total, worker) => total + read(worker), 0)
   const isLeft = workers.some(({ restoringLeft }) => restoringLeft !== undefined)
   const records = sum(({ restoringLeft }) => restoringLeft?.records ?? 0)
   return {

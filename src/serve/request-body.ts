@@ -36,13 +36,13 @@ export async function bodyOf(message: IncomingMessage, hold: Hold): Promise<Buff
 
 /**
  * The bytes of a message.
- * @param hold called before some are kept; what it throws ends the reading
+ * @param hold called before some are kept; its error ends the reading
  * @throws RequestFault 413: more than `most` · 499: it breaks off
  */
 export function bytesOf(message: IncomingMessage, most: number, hold: Hold): Promise<Buffer[]> {
   const chunks: Buffer[] = []
   let bytes = 0
-  // Iterating over the message costs a third of what it takes to answer one.
+  // Iterating over the message costs a third of the time of an answer.
   return new Promise((resolve, reject) => {
     message.on('data', (chunk: Buffer) => {
       bytes += chunk.length

@@ -6,9 +6,9 @@ export const MOST = {
   bodyBytes: 2 ** 20,
   headerBytes: 2 ** 14,
   answerBytes: 2 ** 26,
-  /** Of the scores that a model gives for one request. */
+  /** Scores that a model gives for one request. */
   answerNumbers: 2 ** 23,
-  /** Of all requests together, from when they come until their answers have left. */
+  /** Bytes of all requests together, from when they come until their answers have left. */
   heldBytes: 2 ** 28,
   /** Connections that serve every route; more serve probes only. */
   connections: 960,

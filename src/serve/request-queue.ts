@@ -9,7 +9,7 @@ const MOST_BATCHES = 8
 interface Waiting {
   readonly rows: Float32Array
   readonly count: number
-  readonly asked: Pick<HttpRequest, 'headers' | 'untilMs' | 'isOver'>
+  readonly request: Pick<HttpRequest, 'headers' | 'untilMs' | 'isOver'>
   readonly resolve: (columns: readonly Float64Array[]) => void
   readonly reject: (fault: unknown) => void
 }
@@ -37,14 +37,14 @@ export class RequestQueue {
    * @throws RequestFault 429: too many rows wait · 503, 504: too late · 422: the model fails
    * on a row · 503: the model does not run
    */
-  score(rows: Float32Array, asked: Waiting['asked']): Promise<readonly Float64Array[]> {
+  score(rows: Float32Array, request: Waiting['request']): Promise<readonly Float64Array[]> {
     const count = rows.length / this.#features
     if (this.#rows > 0 && this.#rows + count > MOST_BATCHES * this.#scorer.maxBatch) {
       throw new RequestFault(429, `${this.#rows} rows wait already`, LATER)
     }
     this.#rows += count
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ rows, count, asked, resolve, reject })
+      this.#waiting.push({ rows, count, request, resolve, reject })
       if (!this.#isBusy) void this.#work()
     })
   }
@@ -60,31 +60,31 @@ export class RequestQueue {
   #next(): readonly Waiting[] {
     const batch: Waiting[] = []
     let [taken, rows] = [0, 0]
-    for (const one of this.#waiting) {
+    for (const waiter of this.#waiting) {
       try {
-        refuseIfVain(one.asked)
-        if (rows > 0 && rows + one.count > this.#scorer.maxBatch) break
-        batch.push(one)
-        rows += one.count
+        refuseIfVain(waiter.request)
+        if (rows > 0 && rows + waiter.count > this.#scorer.maxBatch) break
+        batch.push(waiter)
+        rows += waiter.count
       } catch (fault) {
-        one.reject(fault)
+        waiter.reject(fault)
       }
       taken++
-      this.#rows -= one.count
+      this.#rows -= waiter.count
     }
     this.#waiting = this.#waiting.slice(taken)
     return batch
   }
 
   async #run(batch: readonly Waiting[]): Promise<void> {
-    const count = batch.reduce((sum, one) => sum + one.count, 0)
+    const count = batch.reduce((sum, waiter) => sum + waiter.count, 0)
     if (count === 0) return
     try {
       const answer = await this.#scorer.score(together(batch, count * this.#features), count, true)
       let from = 0
-      for (const one of batch) {
-        answerTo(one, answer, from)
-        from += one.count
+      for (const waiter of batch) {
+        answerTo(waiter, answer, from)
+        from += waiter.count
       }
     } catch (error) {
       const isFailing = error instanceof TidemarkError && error.code === 'MODEL_FAILING'
@@ -97,9 +97,9 @@ export class RequestQueue {
 }
 
 /** @throws RequestFault nobody waits for the answer any more */
-export function refuseIfVain(asked: Waiting['asked']): void {
-  if (asked.isOver) throw gone()
-  if (asked.untilMs <= performance.now()) throw tooLate(asked)
+export function refuseIfVain(request: Waiting['request']): void {
+  if (request.isOver) throw gone()
+  if (request.untilMs <= performance.now()) throw tooLate(request)
 }
 
 function together(batch: readonly Waiting[], length: number): Float32Array {

@@ -26,7 +26,7 @@ interface ServerOptions extends RequestAddress {
   /** How to choose another port. @default with the setting of requests */
   readonly otherPort?: string
   readonly routes: readonly HttpRoute[]
-  /** Is told of each request that was answered. @default nobody is */
+  /** Gets each request that was answered. @default nobody does */
   readonly observer?: Observer
 }
 
@@ -182,9 +182,9 @@ export class RequestServer {
     if (!TARGET.test(message.url ?? '')) {
       throw new RequestFault(400, 'is not a path in visible ASCII', { where: 'target' })
     }
-    const there = this.#o.routes.filter((of) => of.path.test(path))
-    const asked = message.method === 'HEAD' ? 'GET' : message.method
-    const route = there.find(({ method }) => method === asked)
+    const there = this.#o.routes.filter(({ path: pattern }) => pattern.test(path))
+    const wantedMethod = message.method === 'HEAD' ? 'GET' : message.method
+    const route = there.find(({ method }) => method === wantedMethod)
     if (route === undefined) throw unrouted(path, there)
     request.route = route
     request.names = route.path.exec(path)?.groups ?? {}
@@ -211,9 +211,9 @@ function cannotListen(thrown: unknown, { host, port, ...options }: ServerOptions
   const { otherPort = 'choose another port with --predict-port; 0 picks a free one' } = options
   const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : 'unknown'
   const inUse = code === 'EADDRINUSE'
-  const what = `cannot serve HTTP on ${host}:${port}: ${inUse ? 'the port is in use' : code}`
+  const message = `cannot serve HTTP on ${host}:${port}: ${inUse ? 'the port is in use' : code}`
   const hint = inUse ? otherPort : 'check host and port'
-  return new TidemarkError('CONFIG_INVALID', what, { hint, cause: thrown })
+  return new TidemarkError('CONFIG_INVALID', message, { hint, cause: thrown })
 }
 
 function unrouted(where: string, there: readonly HttpRoute[]): RequestFault {

@@ -22,7 +22,7 @@ export interface HttpRoute {
    * read. @default who may ask the server
    */
   readonly access?: 'open' | 'probe'
-  readonly answer: (asked: HttpRequest) => HttpReply | Promise<HttpReply>
+  readonly answer: (request: HttpRequest) => HttpReply | Promise<HttpReply>
 }
 
 /** @param where method and path, such as `GET /of/(?<name>[^/]+)` */
@@ -44,7 +44,7 @@ export function probeRoute(...route: Parameters<typeof httpRoute>): HttpRoute {
 interface Answering {
   /** Bytes of all requests and answers. */
   heldBytes: number
-  /** Is the connection of a request closed behind its answer? */
+  /** Whether the connection of a request is closed behind its answer. */
   closesBehind(request: HttpRequest): boolean
   /** Called once, when a request has been answered. */
   answered(request: HttpRequest, status: number): void
@@ -71,9 +71,9 @@ export class HttpRequest {
   /** Parts of the path that the route names. */
   names: Readonly<Record<string, string | undefined>> = {}
   body: Buffer = NO_BODY
-  /** Has it been let in by a token? */
+  /** Whether a token has let it in. */
   hasToken = false
-  /** Is it answered, or its client gone? */
+  /** Whether it is answered, or its client gone. */
   isOver = false
   /** How many requests waited when it came. */
   waiting = 0
@@ -129,7 +129,7 @@ export class HttpRequest {
     this.#server.answered(this, sent.status ?? 200)
   }
 
-  /** Gives back what it holds. */
+  /** Gives back the memory that it holds. */
   end(): void {
     if (this.#isEnded) return
     this.#isEnded = true

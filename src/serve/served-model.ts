@@ -46,31 +46,31 @@ export function served(model: ModelDefinition, scorer: Scorer): ServedModel {
 
 /** Routes for rows of features: `/predict`, and the Open Inference Protocol. */
 export function modelRoutes(models: readonly ServedModel[]): readonly HttpRoute[] {
-  const byName = new Map(models.map((of) => [of.model.name, of]))
+  const byName = new Map(models.map((servedModel) => [servedModel.model.name, servedModel]))
   const modelOf = ({ names: { name = '', version } }: HttpRequest): ServedModel => {
-    const found = byName.get(decoded(name))
-    const isIt = version === undefined || decoded(version) === (found && versionOf(found.scorer))
-    if (found !== undefined && isIt) return found
-    const what = `there is no such model; there is ${labels(models)}`
-    throw new RequestFault(404, what, { where: 'model' })
+    const match = byName.get(decoded(name))
+    const isIt = version === undefined || decoded(version) === (match && versionOf(match.scorer))
+    if (match !== undefined && isIt) return match
+    const message = `there is no such model; there is ${labels(models)}`
+    throw new RequestFault(404, message, { where: 'model' })
   }
   const model = '/v2/models/(?<name>[^/]+)(?:/versions/(?<version>[^/]+))?'
   const isReady = () => models.every(({ scorer }) => scorer.state === 'open')
-  const ready = (of: boolean, body: object): HttpReply => ({ status: of ? 200 : 503, body })
+  const ready = (isFine: boolean, body: object): HttpReply => ({ status: isFine ? 200 : 503, body })
   const health = () => ready(isReady(), { status: isReady() ? 'ok' : 'failing' })
   return [
     probeRoute('health', 'GET /health', health),
     httpRoute('server', 'GET /v2/?', () => ({ body: SERVER })),
     probeRoute('live', 'GET /v2/health/live', () => ({ body: { live: true } })),
     probeRoute('ready', 'GET /v2/health/ready', () => ready(isReady(), { ready: isReady() })),
-    httpRoute('model', `GET ${model}`, (asked) => ({ body: metadataOf(modelOf(asked)) })),
-    httpRoute('model_ready', `GET ${model}/ready`, (asked) => {
-      const { model: of, scorer } = modelOf(asked)
+    httpRoute('model', `GET ${model}`, (request) => ({ body: metadataOf(modelOf(request)) })),
+    httpRoute('model_ready', `GET ${model}/ready`, (request) => {
+      const { model: definition, scorer } = modelOf(request)
       const isOpen = scorer.state === 'open'
-      return ready(isOpen, { name: of.name, ready: isOpen })
+      return ready(isOpen, { name: definition.name, ready: isOpen })
     }),
-    httpRoute('infer', `POST ${model}/infer`, (asked) => infer(modelOf(asked), asked)),
-    httpRoute('predict', 'POST /predict', (asked) => predict(models, asked)),
+    httpRoute('infer', `POST ${model}/infer`, (request) => infer(modelOf(request), request)),
+    httpRoute('predict', 'POST /predict', (request) => predict(models, request)),
   ]
 }
 
@@ -105,14 +105,14 @@ function metadataOf({ model, scorer, outputs }: ServedModel): object {
   }
 }
 
-async function infer(of: ServedModel, asked: HttpRequest): Promise<HttpReply> {
-  const { model, scorer, outputs } = of
-  const { id, rows, wanted } = readRequest(asked.body, asked.headers[JSON_LENGTH], model)
+async function infer(servedModel: ServedModel, request: HttpRequest): Promise<HttpReply> {
+  const { model, scorer, outputs } = servedModel
+  const { id, rows, wanted } = readRequest(request.body, request.headers[JSON_LENGTH], model)
   const tensors = wanted.map((want) => {
     return { ...want, ...(outputs.find(({ name }) => name === want.name) as ServedOutput) }
   })
   const bytes = tensors.map((tensor) => tensor.columns.length * numberBytes(tensor))
-  const scores = await scored(of, asked, { rows, rowBytes: sumOf(bytes) })
+  const scores = await scored(servedModel, request, { rows, rowBytes: sumOf(bytes) })
   const about = { model_name: model.name, model_version: versionOf(scorer), ...(id && { id }) }
   const answered = tensors.map((tensor) => {
     const columns = tensor.columns.map((at) => scores[at]) as unknown as OutputTensor['columns']
@@ -134,44 +134,44 @@ const sumOf = (numbers: readonly number[]) => numbers.reduce((sum, number) => su
  */
 function scored(
   { model, queue, outputs }: ServedModel,
-  asked: HttpRequest,
+  request: HttpRequest,
   { rows, rowBytes }: { readonly rows: Float32Array; readonly rowBytes: number },
 ) {
   const count = rows.length / model.features.length
   const numbers = count * sumOf(outputs.map(({ columns }) => columns.length))
-  const bytes = asked.body.length + count * rowBytes
+  const bytes = request.body.length + count * rowBytes
   if (numbers > MOST.answerNumbers || bytes > MOST.answerBytes) {
     const most = `${MOST.answerNumbers} scores or ${MOST.answerBytes} bytes`
     throw new RequestFault(413, `the answer could have more than ${most}`)
   }
-  asked.hold(numbers * Float64Array.BYTES_PER_ELEMENT)
-  return queue.score(rows, asked)
+  request.hold(numbers * Float64Array.BYTES_PER_ELEMENT)
+  return queue.score(rows, request)
 }
 
-async function predict(models: readonly ServedModel[], asked: HttpRequest): Promise<HttpReply> {
-  const { features, model_id: id } = objectOf(parsed(asked.body), 'body')
-  const found = models.filter(
+async function predict(models: readonly ServedModel[], request: HttpRequest): Promise<HttpReply> {
+  const { features, model_id: id } = objectOf(parsed(request.body), 'body')
+  const matches = models.filter(
     ({ scorer }) => id === undefined || id === scorer.name || id === scorer.label,
   )
-  const [only, ...others] = found
+  const [only, ...others] = matches
   if (only === undefined || others.length > 0) {
     throw new RequestFault(404, `is none of ${labels(models)}`, { where: 'model_id' })
   }
   const { model, outputs } = only
-  const given = listOf(features, 'features')
-  const isMany = Array.isArray(given[0])
-  const count = isMany ? given.length : 1
-  const rows = float32(given, { count, width: model.features.length, where: 'features' })
-  const scores = await scored(only, asked, { rows, rowBytes: 2 * JSON_BYTES })
+  const list = listOf(features, 'features')
+  const isMany = Array.isArray(list[0])
+  const count = isMany ? list.length : 1
+  const rows = float32(list, { count, width: model.features.length, where: 'features' })
+  const scores = await scored(only, request, { rows, rowBytes: 2 * JSON_BYTES })
   const [output] = outputs as readonly [ServedOutput]
   const answers = Array.from({ length: count }, (_, row) => {
-    const own = output.columns.map((at) => scores[at]?.[row] as number)
-    return predictionOf(output, own)
+    const numbers = output.columns.map((at) => scores[at]?.[row] as number)
+    return predictionOf(output, numbers)
   })
-  const latency = { latency_ms: performance.now() - asked.sinceMs }
+  const latency = { latency_ms: performance.now() - request.sinceMs }
   if (!isMany) return { body: { ...answers[0], ...latency } }
-  const prediction = answers.map((of) => of.prediction)
-  const confidence = answers.map((of) => of.confidence)
+  const prediction = answers.map((answer) => answer.prediction)
+  const confidence = answers.map((answer) => answer.confidence)
   return { body: { prediction, confidence, ...latency } }
 }
 

@@ -18,7 +18,7 @@ interface WantedOutput {
 
 type Fields = Readonly<Record<string, unknown>>
 
-/** The rows of a request, row-major, and what it wants of them. @throws RequestFault 400, with the place */
+/** The rows of a request, row-major, and its wanted outputs. @throws RequestFault 400, with the place */
 export function readRequest(
   body: Buffer,
   jsonLength: unknown,
@@ -87,8 +87,8 @@ function rowsOf(
     return float32(data, { count: count as number, width, where: 'inputs[0].data' })
   }
   if (bytes !== length * FLOAT32_BYTES || bytes !== binary.length) {
-    const what = `is not ${length * FLOAT32_BYTES}, or the body has not so many behind its JSON`
-    throw bad(what, 'inputs[0].parameters.binary_data_size')
+    const fault = `is not ${length * FLOAT32_BYTES}, or the body has not so many behind its JSON`
+    throw bad(fault, 'inputs[0].parameters.binary_data_size')
   }
   const rows = new Float32Array(length)
   binary.copy(Buffer.from(rows.buffer))
@@ -99,9 +99,9 @@ function rowsOf(
 
 type Rows = Readonly<{ count: number; width: number; where: string }>
 
-/** @param given all numbers in one list, or a list for each row @throws RequestFault 400 */
-export function float32(given: unknown, { count, width, where }: Rows): Float32Array {
-  const list = listOf(given, where)
+/** @param source all numbers in one list, or a list for each row @throws RequestFault 400 */
+export function float32(source: unknown, { count, width, where }: Rows): Float32Array {
+  const list = listOf(source, where)
   if (!Array.isArray(list[0])) return numbersOf(list, count * width, where)
   if (list.length !== count) throw bad(`has not ${count} rows`, where)
   const rows = new Float32Array(count * width)
@@ -111,8 +111,8 @@ export function float32(given: unknown, { count, width, where }: Rows): Float32A
   return rows
 }
 
-function numbersOf(given: unknown, length: number, where: string): Float32Array {
-  const list = listOf(given, where)
+function numbersOf(source: unknown, length: number, where: string): Float32Array {
+  const list = listOf(source, where)
   if (list.length !== length) throw bad(`has not ${length} numbers`, where)
   const numbers = new Float32Array(length)
   for (let i = 0; i < length; i++) {

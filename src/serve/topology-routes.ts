@@ -4,7 +4,7 @@ import { TidemarkError } from '../kernel/errors.ts'
 import { Locator, NotNow, type Preview, TooMany } from '../runtime/partition/previews.ts'
 import type { Task } from '../runtime/partition/task.ts'
 import type { PreparedTopology } from '../runtime/prepared.ts'
-import type { AskedMember } from '../runtime/worker.ts'
+import type { RequestMember } from '../runtime/worker.ts'
 import type { Definition } from '../topology/definition.ts'
 import { forwarded, isForwarded } from './forwarding.ts'
 import { type HttpReply, type HttpRequest, type HttpRoute, httpRoute } from './request.ts'
@@ -18,18 +18,18 @@ const KEY_HEADER = 'tidemark-key'
 
 export interface TopologyRoutes {
   readonly topologies: readonly PreparedTopology[]
-  /** `null`: the worker is no member of its group now. */
-  readonly membership: () => AskedMember | null
+  /** `null`: the worker is not a member of its group now. */
+  readonly membership: () => RequestMember | null
 }
 
 export function topologyRoutes(options: TopologyRoutes): HttpRoute[] {
   const requests = new TopologyRequests(options)
   return [
-    httpRoute('predict_topology', 'POST /predict/(?<topology>[^/]+)', (asked) =>
-      requests.predict(asked).catch(refuse),
+    httpRoute('predict_topology', 'POST /predict/(?<topology>[^/]+)', (request) =>
+      requests.predict(request).catch(refuse),
     ),
-    httpRoute('state', 'GET /state/(?<topology>[^/]+)/(?<key>[^/]+)', (asked) =>
-      requests.state(asked).catch(refuse),
+    httpRoute('state', 'GET /state/(?<topology>[^/]+)/(?<key>[^/]+)', (request) =>
+      requests.state(request).catch(refuse),
     ),
   ]
 }
@@ -44,32 +44,32 @@ class TopologyRequests {
     this.#locators = new Map(locators.map((locator) => [locator.definition.name, locator]))
   }
 
-  async predict(asked: HttpRequest): Promise<HttpReply> {
-    const locator = this.#locatorOf(asked)
+  async predict(request: HttpRequest): Promise<HttpReply> {
+    const locator = this.#locatorOf(request)
     if (!locator.hasOutputs) {
-      const what = 'its outputs come from windows; ask GET /state for open ones'
-      throw new RequestFault(501, what, { where: 'path' })
+      const message = 'its outputs come from windows; ask GET /state for open ones'
+      throw new RequestFault(501, message, { where: 'path' })
     }
-    const key = keyOf(asked)
+    const key = keyOf(request)
     if (key === null && locator.needsKey) {
-      const what = 'the topology reads the key of the record'
-      throw new RequestFault(400, what, { where: KEY_HEADER })
+      const message = 'the topology reads the key of the record'
+      throw new RequestFault(400, message, { where: KEY_HEADER })
     }
-    const event = { key, value: asked.body, headers: [] }
+    const event = { key, value: request.body, headers: [] }
     const member = this.#memberOf(locator)
     const { partitions } = member
     const { record, partition } = await locator.locate(event, { partitions, clock: wallClock })
-    return atOwner(asked, { ...member, partition }, async ({ previews }) => {
-      return predicted(await previews.preview(record, () => refuseIfVain(asked)), asked)
+    return atOwner(request, { ...member, partition }, async ({ previews }) => {
+      return predicted(await previews.preview(record, () => refuseIfVain(request)), request)
     })
   }
 
-  async state(asked: HttpRequest): Promise<HttpReply> {
-    const locator = this.#locatorOf(asked)
-    const key = decoded(asked.names['key'] as string)
+  async state(request: HttpRequest): Promise<HttpReply> {
+    const locator = this.#locatorOf(request)
+    const key = decoded(request.names['key'] as string)
     const member = this.#memberOf(locator)
     const partition = locator.partitionOf(Buffer.from(key), member.partitions)
-    return atOwner(asked, { ...member, partition }, async ({ previews }) => {
+    return atOwner(request, { ...member, partition }, async ({ previews }) => {
       const { states, asOf } = await previews.state(key)
       if (states !== null) return { body: { key, ...states, asOf } }
       throw new RequestFault(404, 'nothing is kept of this key', { where: 'key' })
@@ -77,8 +77,8 @@ class TopologyRequests {
   }
 
   #locatorOf({ names: { topology = '' } }: HttpRequest): Locator {
-    const found = this.#locators.get(decoded(topology))
-    if (found !== undefined) return found
+    const locator = this.#locators.get(decoded(topology))
+    if (locator !== undefined) return locator
     const there = [...this.#locators.keys()].join(', ')
     throw new RequestFault(404, `there is no such topology; there is ${there}`, { where: 'path' })
   }
@@ -104,22 +104,22 @@ function keyOf({ message }: HttpRequest): Buffer | null {
 
 interface Place {
   readonly definition: Definition
-  readonly member: AskedMember
+  readonly member: RequestMember
   readonly partitions: number
   readonly partition: number
 }
 
 async function atOwner(
-  asked: HttpRequest,
+  request: HttpRequest,
   { definition: { name, source }, member, partition }: Place,
   answer: (task: Task) => Promise<HttpReply>,
 ): Promise<HttpReply> {
-  const of = { topic: source.topic, partition }
-  const task = member.taskOf(name, of)
+  const topicPartition = { topic: source.topic, partition }
+  const task = member.taskOf(name, topicPartition)
   if (task !== null) return answer(task)
-  const owner = member.ownerOf(of)
-  if (owner === null || isForwarded(asked)) throw new NotNow('no worker has the partition')
-  return forwarded(asked, owner)
+  const owner = member.ownerOf(topicPartition)
+  if (owner === null || isForwarded(request)) throw new NotNow('no worker has the partition')
+  return forwarded(request, owner)
 }
 
 /** Throws the fault of a request. */
@@ -155,7 +155,7 @@ function predicted(
   }
 }
 
-/** A value that is no JSON is in base64. */
+/** A value that is not JSON is in base64. */
 function shown(value: Buffer | null) {
   if (value === null) return { value }
   try {

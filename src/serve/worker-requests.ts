@@ -11,9 +11,9 @@ import { type TopologyRoutes, topologyRoutes } from './topology-routes.ts'
 /** @throws TidemarkError `CONFIG_INVALID`: the address cannot be listened on */
 export async function serveRequests(
   address: RequestAddress,
-  { observer, ...of }: TopologyRoutes & { readonly observer: Observer },
+  { observer, ...options }: TopologyRoutes & { readonly observer: Observer },
 ): Promise<RequestServer> {
-  const routes = [...modelRoutes(modelsOf(of.topologies)), ...topologyRoutes(of)]
+  const routes = [...modelRoutes(modelsOf(options.topologies)), ...topologyRoutes(options)]
   return RequestServer.listen({ ...address, routes, observer })
 }
 
@@ -27,12 +27,12 @@ export async function passRequestsOn(
   workers: () => readonly { readonly port: number | null }[],
 ): Promise<RequestServer> {
   let next = 0
-  const answer = (asked: HttpRequest) => {
-    const meant = workerMeant(asked)
+  const answer = (request: HttpRequest) => {
+    const meant = workerMeant(request)
     const all = meant === null ? workers() : workers().slice(meant - 1, meant)
     const ports = all.flatMap((worker) => worker.port ?? [])
     const to = ports[next++ % Math.max(1, ports.length)]
-    if (to !== undefined) return passedOn(asked, to)
+    if (to !== undefined) return passedOn(request, to)
     throw new RequestFault(503, 'no worker answers now', LATER)
   }
   const probes = modelRoutes([]).filter(({ access }) => access === 'probe')
@@ -43,14 +43,15 @@ export async function passRequestsOn(
 
 /** The models of the topologies, each once; without variants, of which the group chooses one. */
 function modelsOf(topologies: readonly PreparedTopology[]): readonly ServedModel[] {
-  const found = new Map<string, ServedModel>()
-  for (const { step, scorers } of topologies.flatMap((of) => [...of.scorers.values()])) {
+  const byName = new Map<string, ServedModel>()
+  const steps = topologies.flatMap((topology) => [...topology.scorers.values()])
+  for (const { step, scorers } of steps) {
     if (step.variants !== null) continue
     for (const [name, scorer] of scorers) {
       const model = step.models[name]
-      if (model === undefined || isRule(model) || found.has(scorer.name)) continue
-      found.set(scorer.name, served(model, scorer))
+      if (model === undefined || isRule(model) || byName.has(scorer.name)) continue
+      byName.set(scorer.name, served(model, scorer))
     }
   }
-  return [...found.values()]
+  return [...byName.values()]
 }

@@ -341,7 +341,7 @@ const ROWS: readonly Row[] = [
   ],
   [
     'a request is forwarded twice',
-    ['serve/topology-routes.ts', 'owner === null || isForwarded(asked)', 'owner === null'],
+    ['serve/topology-routes.ts', 'owner === null || isForwarded(request)', 'owner === null'],
     ['test/serve/forwarding.test.ts', 'goes on once'],
   ],
   [

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { Prepared } from '../../src/runtime/prepared.ts'
 import { prepare } from '../../src/runtime/start/prepare.ts'
-import type { AskedMember } from '../../src/runtime/worker.ts'
+import type { RequestMember } from '../../src/runtime/worker.ts'
 import type { HttpRoute } from '../../src/serve/request.ts'
 import type { RequestServer } from '../../src/serve/request-server.ts'
 import { modelRoutes } from '../../src/serve/served-model.ts'
@@ -46,7 +46,7 @@ afterAll(() => prepared.close())
 /** A worker without partitions, whose group says that another has them all. */
 async function workerWith(owner: string, token: string | null = null): Promise<RequestServer> {
   const member = { isCountedOn: true, taskOf: () => null, partitionsOf: () => 4 }
-  const membership = () => ({ ...member, ownerOf: () => owner }) as unknown as AskedMember
+  const membership = () => ({ ...member, ownerOf: () => owner }) as unknown as RequestMember
   const of = { topologies: prepared.topologies, membership, observer: () => {} }
   const worker = await serveRequests({ port: 0, token }, of)
   closing.push(() => worker.close())

@@ -26,7 +26,7 @@ import { EventIntake } from './intake.ts'
 // kept of it.
 
 /** An event that somebody asks about, as its records have it. */
-export interface AskedRecord {
+export interface RequestRecord {
   readonly key: Buffer
   readonly value: Buffer
   readonly headers: readonly Header[]
@@ -101,9 +101,9 @@ export class Locator {
    * @throws TidemarkError of the dead letter that it would be
    */
   async locate(
-    { key, ...record }: Omit<AskedRecord, 'key'> & { readonly key: Buffer | null },
+    { key, ...record }: Omit<RequestRecord, 'key'> & { readonly key: Buffer | null },
     { partitions, clock }: { readonly partitions: number; readonly clock: Clock },
-  ): Promise<{ readonly record: AskedRecord; readonly partition: number }> {
+  ): Promise<{ readonly record: RequestRecord; readonly partition: number }> {
     const raw = { ...record, offset: UNWRITTEN, timestampMs: clock.nowMs(), key: key ?? NO_KEY }
     const records = new ListedRecords([raw])
     await this.#format.prepare(records, { clock, mayGiveUp: false })
@@ -156,7 +156,7 @@ export class Previews {
    * @param check called when its turn comes; what it throws ends the preview
    * @throws NotNow · TooMany · TidemarkError `MODEL_FAILING`, `MODEL_LOST`
    */
-  async preview(record: AskedRecord, check: () => void): Promise<Preview> {
+  async preview(record: RequestRecord, check: () => void): Promise<Preview> {
     if (this.#waiting >= MOST_WAITING) throw new TooMany(`${this.#waiting} requests wait already`)
     this.#waiting++
     const entering = this.#fetching.then(() => this.#enter(record, check))
@@ -180,7 +180,7 @@ export class Previews {
   }
 
   /** Waits for rows of stores outside of the chunks, and then begins again. */
-  async #enter(record: AskedRecord, check: () => void): Promise<Entered> {
+  async #enter(record: RequestRecord, check: () => void): Promise<Entered> {
     for (;;) {
       const entered = await this.#o.between(() => {
         check()
@@ -191,7 +191,7 @@ export class Previews {
     }
   }
 
-  #process(record: AskedRecord): Entered | Promise<unknown> {
+  #process(record: RequestRecord): Entered | Promise<unknown> {
     const { engine, intake, isWarming } = this.#o
     const asOf = this.#asOf()
     const { offset } = asOf
