@@ -3,7 +3,7 @@ import { STAGES, type Stage } from '../kernel/stages.ts'
 import type { Observer } from '../runtime/events.ts'
 import { byType, type EventOf, type WatchedTopology } from './observer.ts'
 
-// Histograms of what happens for each row, or several times a chunk: looking up labels in a
+// Histograms of numbers that each row gives, or a chunk several times: looking up labels in a
 // registry of metrics each time would cost too much.
 
 /** Numbers counted by the first bound that is not below them, in memory that does not grow. */
@@ -72,7 +72,8 @@ class RecentDurations {
       p99: all.percentile(99),
       max: all.max,
     }
-    return Object.entries(us).map(([name, of]) => [name, all.count === 0 ? Number.NaN : of / 1e6])
+    const unit = all.count === 0 ? Number.NaN : 1e6
+    return Object.entries(us).map(([name, value]) => [name, value / unit])
   }
 
   #turn(nowMs: number): void {
@@ -94,8 +95,8 @@ export class StageTimers {
   readonly #byName: ReadonlyMap<string, TimedStage>
 
   constructor(watched: readonly WatchedTopology[]) {
-    const stages = Object.entries(STAGES).flatMap(([name, { of }]) => {
-      const topologies = of === 'worker' ? [''] : watched.map(({ topology }) => topology)
+    const stages = Object.entries(STAGES).flatMap(([name, { of: scope }]) => {
+      const topologies = scope === 'worker' ? [''] : watched.map(({ topology }) => topology)
       return topologies.map((topology) => ({ topology, stage: name as Stage }))
     })
     this.#byName = new Map(
@@ -137,7 +138,7 @@ export class PublishedScores {
   constructor(watched: readonly WatchedTopology[]) {
     for (const { topology, models, routes } of watched) {
       for (const { model, version } of [...models, ...routes]) {
-        this.#of({ topology, model, version })
+        this.#countsOf({ topology, model, version })
       }
     }
   }
@@ -147,14 +148,14 @@ export class PublishedScores {
   }
 
   add({ topology, scores, decided, models }: EventOf<'scored'>): void {
-    const by = models.map(({ model, version }) => this.#of({ topology, model, version }))
+    const by = models.map(({ model, version }) => this.#countsOf({ topology, model, version }))
     for (let row = 0; row < scores.length; row++) {
       const score = scores[row] as number
       if (!Number.isNaN(score)) by[decided[row] as number]?.add(score)
     }
   }
 
-  #of(labels: ModelLabels): Counts<ModelLabels> {
+  #countsOf(labels: ModelLabels): Counts<ModelLabels> {
     const key = `${labels.topology}\n${labels.model}\n${labels.version}`
     const scores = this.#byModel.get(key) ?? new Counts(labels, SCORES)
     this.#byModel.set(key, scores)

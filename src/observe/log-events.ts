@@ -141,8 +141,8 @@ function tables(log: Log, clock: Clock): Handlers {
       const lastMs = loggedMs.get(table)
       if (lastMs !== undefined && nowMs - lastMs < PROGRESS_EVERY_MS) return
       loggedMs.set(table, nowMs)
-      const what = lastMs === undefined ? 'the table is read' : 'the table is still being read'
-      log.info({ table, records, of: total }, what)
+      const message = lastMs === undefined ? 'the table is read' : 'the table is still being read'
+      log.info({ table, records, of: total }, message)
     },
     'table-loaded': ({ table, rows, durationMs }) => {
       loggedMs.delete(table)
@@ -160,7 +160,7 @@ interface Trouble {
   readonly reason: string | null
 }
 
-/** Logs what lasts: an event with the reason when it begins, one without when it ends. */
+/** Logs lasting conditions: an event with the reason when it begins, one without when it ends. */
 function troubles(log: Log): Handlers {
   const trouble = (begins: string, ends: string) => {
     return (event: Trouble) => {
@@ -241,8 +241,8 @@ function latePredictions(log: Log, { worker, clock }: LogEventsOptions): () => v
     line.events += events
     if (clock.elapsedMs() - line.atMs < MINUTE_MS) return
     const [took, allowed] = [formatDuration(tookMs), formatDuration(limitMs)]
-    const what = `predictions are later than the ${limit} of their latency budget`
-    log.warn({ topology, step, took, [limit]: allowed, stage, events: line.events }, what)
+    const message = `predictions are later than the ${limit} of their latency budget`
+    log.warn({ topology, step, took, [limit]: allowed, stage, events: line.events }, message)
     line.atMs = clock.elapsedMs()
     line.events = 0
   }

@@ -88,7 +88,7 @@ interface WaitingLine {
 
 /**
  * The destination of log lines. Writing neither throws nor waits, because a full disk or a reader
- * that has gone away is no reason for a worker to stop. Lines that cannot be written are dropped,
+ * that has gone away must not stop a worker. Lines that cannot be written are dropped,
  * counted, and reported once writing works again. A line is written before the call returns, so a
  * crash loses none; only lines for a slow reader wait.
  */
@@ -100,7 +100,7 @@ export class LogStream implements DestinationStream {
   dropped = 0
   #unreported = 0
   #reason = ''
-  /** The last line was dropped after part of it had been written. */
+  /** Whether the last line was dropped after part of it had been written. */
   #isTorn = false
   #isRetrying = false
 
@@ -179,7 +179,7 @@ export class LogStream implements DestinationStream {
   }
 }
 
-/** A log stream to stderr; at the exit of the process it writes what still waits, if it can. */
+/** A log stream to stderr; at the exit of the process it writes the lines that wait, if it can. */
 export function toStderr(): LogStream {
   const fd = withoutWaiting(process.stderr.fd)
   const stream = new LogStream((bytes) => writeSync(fd, bytes))

@@ -15,7 +15,7 @@ import type { EventOf } from './observer.ts'
  * Process metrics that are named like counters but are gauges; each is the sum of the metric of the
  * same name without `_total`.
  */
-const MISNAMED = ['resources', 'handles', 'requests'].map((what) => `nodejs_active_${what}_total`)
+const MISNAMED = ['resources', 'handles', 'requests'].map((kind) => `nodejs_active_${kind}_total`)
 
 type Labels = Readonly<Record<string, string | number>>
 type Sample = readonly [Labels, number]
@@ -38,9 +38,9 @@ export interface MetricRow<S> {
    * Label sets known beforehand; their series start at 0. Otherwise `rate` would miss the first
    * event of a series.
    */
-  readonly known?: (sources: S) => readonly Labels[]
+  readonly labelSets?: (sources: S) => readonly Labels[]
   /**
-   * By event: what a counter grows by, a gauge is set to, or a histogram gets; `null`: nothing.
+   * By event: a counter's growth, a gauge's value or a histogram's sample; `null`: nothing.
    * Labels that are not given are fields of the event, or of its partition.
    */
   readonly on?: {
@@ -57,7 +57,7 @@ export type { Registry } from 'prom-client'
 export type MetricData = Awaited<ReturnType<Registry['getMetricsAsJSON']>>
 
 export interface MetricsOfWorker {
-  /** Value of the label `worker`; `null`: the process is no worker, and has no such label. */
+  /** Value of the label `worker`; `null`: the process is not a worker, without such a label. */
   readonly worker: number | null
   readonly metrics: MetricData
 }
@@ -87,15 +87,15 @@ export class MetricRegistry<S> {
   readonly #observers = new Map<RuntimeEvent['type'], Observer[]>()
 
   /**
-   * @param given instead of a registry of its own, which has metrics of the process too
+   * @param registry instead of a registry of its own, which has metrics of the process too
    * @throws TidemarkError `CONFIG_INVALID`: the given one has a metric of the same name
    */
-  constructor(table: readonly MetricRow<S>[], sources: S, given?: Registry) {
+  constructor(table: readonly MetricRow<S>[], sources: S, registry?: Registry) {
     this.#sources = sources
-    this.#registry = given ?? new Registry()
+    this.#registry = registry ?? new Registry()
     this.#names = table.map(fullName)
-    if (given === undefined) collectDefaultMetrics({ register: this.#registry })
-    for (const name of given ? [] : MISNAMED) this.#registry.removeSingleMetric(name)
+    if (registry === undefined) collectDefaultMetrics({ register: this.#registry })
+    for (const name of registry ? [] : MISNAMED) this.#registry.removeSingleMetric(name)
     const taken = this.#names.find((name) => this.#registry.getSingleMetric(name))
     if (taken !== undefined) {
       const hint = 'give each worker that runs in this process a registry of its own'
@@ -136,13 +136,13 @@ export class MetricRegistry<S> {
         if (moved === null) return
         const common = labelsIn(event, labels)
         if (typeof moved === 'number') move(common, moved)
-        else for (const [own, value] of moved) move({ ...common, ...own }, value)
+        else for (const [moreLabels, value] of moved) move({ ...common, ...moreLabels }, value)
       })
     }
   }
 
   #counterOrGauge(row: MetricRow<S>): (labels: Labels, value: number) => void {
-    const { type, known, read } = row
+    const { type, labelSets, read } = row
     const sources = this.#sources
     const collect = read && {
       collect() {
@@ -154,15 +154,15 @@ export class MetricRegistry<S> {
     const metric = type === 'counter' ? new Counter(described) : new Gauge(described)
     const move = (labels: Labels, value: number) =>
       metric instanceof Counter ? metric.inc(labels, value) : metric.set(labels, value)
-    for (const labels of known?.(sources) ?? []) move(labels, 0)
+    for (const labels of labelSets?.(sources) ?? []) move(labels, 0)
     return move
   }
 
   #histogram(row: MetricRow<S>): (labels: Labels, value: number) => void {
-    const { buckets = [], known, counted } = row
+    const { buckets = [], labelSets, counted } = row
     if (counted !== undefined) return this.#counted(row, counted)
     const metric = new Histogram({ ...this.#described(row), buckets })
-    for (const labels of known?.(this.#sources) ?? []) metric.zero(labels)
+    for (const labels of labelSets?.(this.#sources) ?? []) metric.zero(labels)
     return (labels, value) => metric.observe(labels, value)
   }
 
@@ -191,9 +191,9 @@ type Mover<S> = (event: RuntimeEvent, sources: S) => number | readonly Sample[] 
 function labelsIn(event: RuntimeEvent, names: readonly string[]): Labels {
   const fields = event as unknown as Labels
   const place = 'partition' in event ? (event.partition as unknown as Labels) : undefined
-  const found: Record<string, string | number> = {}
-  for (const name of names) found[name] = place?.[name] ?? (fields[name] as string | number)
-  return found
+  const labels: Record<string, string | number> = {}
+  for (const name of names) labels[name] = place?.[name] ?? (fields[name] as string | number)
+  return labels
 }
 
 function valuesOf(name: string) {

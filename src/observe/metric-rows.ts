@@ -16,57 +16,58 @@ export interface MetricSources {
   readonly requestRoutes: readonly string[]
 }
 
-export type Row = Omit<MetricRow<MetricSources>, 'name' | 'type'>
+export type UnnamedRow = Omit<MetricRow<MetricSources>, 'name' | 'type'>
 
-type Make = (name: string, row: Row) => MetricRow<MetricSources>
+type Make = (name: string, row: UnnamedRow) => MetricRow<MetricSources>
 export const counter: Make = (name, row) => ({ name, type: 'counter', ...row })
 export const gauge: Make = (name, row) => ({ name, type: 'gauge', ...row })
 export const histogram: Make = (name, row) => ({ name, type: 'histogram', ...row })
 
-type Series = Required<Pick<Row, 'labels' | 'known'>>
+type Series = Required<Pick<UnnamedRow, 'labels' | 'labelSets'>>
 
 export function each(
   labels: readonly string[],
-  of: (topology: WatchedTopology) => ReturnType<Series['known']>,
+  read: (topology: WatchedTopology) => ReturnType<Series['labelSets']>,
 ): Series {
-  return { labels, known: ({ topologies }) => topologies.flatMap((topology) => of(topology)) }
+  return { labels, labelSets: ({ topologies }) => topologies.flatMap((topology) => read(topology)) }
 }
 
 export function withLabel(
-  { labels, known }: Series,
+  { labels, labelSets }: Series,
   label: string,
   values: readonly string[],
 ): Series {
   return {
     labels: [...labels, label],
-    known: (sources) =>
-      known(sources).flatMap((set) => values.map((value) => ({ ...set, [label]: value }))),
+    labelSets: (sources) =>
+      labelSets(sources).flatMap((set) => values.map((value) => ({ ...set, [label]: value }))),
   }
 }
 
 export function ofLoaded(
-  of: (model: WatchedModel) => ReturnType<NonNullable<Row['read']>>,
-): Pick<Row, 'read'> {
+  read: (model: WatchedModel) => ReturnType<NonNullable<UnnamedRow['read']>>,
+): Pick<UnnamedRow, 'read'> {
   return {
     read: ({ topologies }) =>
-      topologies.flatMap(({ models, shadows }) => [...models, ...shadows]).flatMap((m) => of(m)),
+      topologies.flatMap(({ models, shadows }) => [...models, ...shadows]).flatMap((m) => read(m)),
   }
 }
 
-/** Series of each assigned partition. @param of `null`: it has none now */
+/** Series of each assigned partition. @param read `null`: it has none now */
 export function ofPartition(
-  of: (partition: ObservedPartition) => number | null,
-): Pick<Row, 'labels' | 'read'> {
+  read: (partition: ObservedPartition) => number | null,
+): Pick<UnnamedRow, 'labels' | 'read'> {
   return {
     labels: ['topology', 'topic', 'partition'],
     read: ({ worker }) =>
       worker.partitions.flatMap((partition) => {
-        const value = of(partition)
+        const value = read(partition)
         return value === null ? [] : [[labelsAt(partition), value]]
       }),
   }
 }
 
-export function labelsAt(of: Pick<ObservedPartition, 'topology' | 'partition'>) {
-  return { topology: of.topology, topic: of.partition.topic, partition: of.partition.partition }
+export function labelsAt(place: Pick<ObservedPartition, 'topology' | 'partition'>) {
+  const { topology, partition } = place
+  return { topology, topic: partition.topic, partition: partition.partition }
 }

@@ -49,7 +49,9 @@ const STAGES_OF_CHUNK = [...Object.keys(STAGES).filter((stage) => stage !== 'fet
 
 const OF_TOPOLOGY = each(['topology'], ({ topology }) => [{ topology }])
 const OF_STEP = each(['topology', 'step'], ({ topology, step }) => [{ topology, step }])
-const OF_SOURCE = each(['topology', 'topic'], (of) => [{ topology: of.topology, topic: of.source }])
+const OF_SOURCE = each(['topology', 'topic'], ({ topology, source: topic }) => [
+  { topology, topic },
+])
 const OF_SINK = each(['topic'], ({ outputs }) => outputs.map((topic) => ({ topic })))
 const OF_TABLE = each(['table'], ({ tables }) => tables.map((table) => ({ table })))
 const OF_STORE = each(['topology', 'store'], ({ topology, stores }) =>
@@ -65,8 +67,8 @@ const OF_LATENCY_BUDGET = each(['topology', 'step'], ({ topology, latency }) =>
   latency.map(({ step }) => ({ topology, step })),
 )
 
-function entriesOf<K extends string, V>(of: Readonly<Record<K, V>>): [K, V][] {
-  return Object.entries(of) as [K, V][]
+function entriesOf<K extends string, V>(map: Readonly<Record<K, V>>): [K, V][] {
+  return Object.entries(map) as [K, V][]
 }
 
 function timeStage(event: RuntimeEvent, { stages }: MetricSources): null {
@@ -104,7 +106,7 @@ export const METRICS: readonly MetricRow<MetricSources>[] = [
     ...withLabel(OF_STEP, 'outcome', Object.values(OUTCOMES)),
     on: {
       processed: ({ outcomes }) =>
-        entriesOf(OUTCOMES).map(([of, outcome]) => [{ outcome }, outcomes[of]]),
+        entriesOf(OUTCOMES).map(([name, outcome]) => [{ outcome }, outcomes[name]]),
     },
   }),
   counter('late_records_total', {
@@ -116,10 +118,10 @@ export const METRICS: readonly MetricRow<MetricSources>[] = [
   }),
   counter('dead_letters_total', {
     help: 'Records set aside, by error code',
-    ...each(['topology', 'topic', 'step', 'error_class'], (of) =>
-      of.deadLetters.map(({ step, code }) => {
-        return { topology: of.topology, topic: of.deadLetterTopic, step, error_class: code }
-      }),
+    ...each(
+      ['topology', 'topic', 'step', 'error_class'],
+      ({ topology, deadLetters, deadLetterTopic: topic }) =>
+        deadLetters.map(({ step, code }) => ({ topology, topic, step, error_class: code })),
     ),
     on: { 'dead-letter': ({ code }) => [[{ error_class: code }, 1]] },
   }),
@@ -138,14 +140,14 @@ export const METRICS: readonly MetricRow<MetricSources>[] = [
   counter('requests_total', {
     help: 'Requests, by route and by the code that answered them',
     labels: ['route', 'code'],
-    known: ({ requestRoutes }) =>
+    labelSets: ({ requestRoutes }) =>
       requestRoutes.flatMap((route) => REQUEST_CODES.map((code) => ({ route, code }))),
     on: { request: ({ route, code }) => [[{ route, code }, 1]] },
   }),
   histogram('request_duration_seconds', {
     help: 'Time from the head of a request to its answer',
     labels: ['route'],
-    known: ({ requestRoutes }) => requestRoutes.map((route) => ({ route })),
+    labelSets: ({ requestRoutes }) => requestRoutes.map((route) => ({ route })),
     buckets: SHORT,
     on: { request: ({ route, durationMs }) => [[{ route }, durationMs / 1_000]] },
   }),
@@ -227,7 +229,7 @@ export const METRICS: readonly MetricRow<MetricSources>[] = [
     ...withLabel(OF_SHADOW, 'statistic', Object.values(DIFFERENCES)),
     on: {
       'shadow-agreement': ({ difference }) =>
-        entriesOf(DIFFERENCES).map(([of, statistic]) => [{ statistic }, difference[of]]),
+        entriesOf(DIFFERENCES).map(([name, statistic]) => [{ statistic }, difference[name]]),
     },
   }),
   gauge('shadow_psi', {
@@ -258,7 +260,7 @@ export const METRICS: readonly MetricRow<MetricSources>[] = [
     labels: ['topology', 'topic'],
     read: ({ topologies, worker }) =>
       topologies.map(({ topology, source: topic }) => {
-        const assigned = worker.partitions.filter((of) => of.topology === topology)
+        const assigned = worker.partitions.filter((partition) => partition.topology === topology)
         return [{ topology, topic }, assigned.length]
       }),
   }),
@@ -282,7 +284,7 @@ export const METRICS: readonly MetricRow<MetricSources>[] = [
   counter('commits_total', {
     help: 'Commits by their outcome',
     labels: ['outcome'],
-    known: () => [{ outcome: 'ok' }, { outcome: 'failed' }],
+    labelSets: () => [{ outcome: 'ok' }, { outcome: 'failed' }],
     on: {
       committed: () => [[{ outcome: 'ok' }, 1]],
       'commit-failed': () => [[{ outcome: 'failed' }, 1]],
@@ -377,7 +379,7 @@ export const METRICS: readonly MetricRow<MetricSources>[] = [
   counter('store_lookups_total', {
     help: 'Look-ups by outcome; ahead: the row is later than the event; degraded: the store did not give it',
     ...withLabel(OF_STORE, 'outcome', STORE_LOOKUPS),
-    on: { 'store-read': (of) => STORE_LOOKUPS.map((outcome) => [{ outcome }, of[outcome]]) },
+    on: { 'store-read': (tally) => STORE_LOOKUPS.map((outcome) => [{ outcome }, tally[outcome]]) },
   }),
   counter('store_cache_total', {
     help: 'Look-ups by whether memory has a row; missed: the store was asked, or could not be',

@@ -11,14 +11,14 @@ export class ObservedPartition {
   readonly partition: TopicPartition
   nextOffset: number
   endOffset: number
-  /** Its end was reported since it was assigned, and since it last could not be read. */
+  /** Whether its end was reported since it was assigned, and since it last could not be read. */
   isEndKnown = false
   /** Where it ended when it was first read; `null`: it was not. */
   firstEnd: number | null = null
-  /** Was it read to its end, which markers without records may follow? */
+  /** Whether it was read to its end, which markers without records may follow. */
   isRead = false
   unprocessed = 0
-  /** It was reported at all since then, and can be read now. */
+  /** Whether it was reported at all since then, and can be read now. */
   isFollowed = false
   /** `null` before they are restored, or have the first chunk. */
   windows: TaskWindows | null = null
@@ -30,7 +30,7 @@ export class ObservedPartition {
     this.endOffset = nextOffset
   }
 
-  /** A new leader may have an end before what has been read. */
+  /** At least 0: a new leader may have an end before the records that were read. */
   get lag(): number {
     return Math.max(0, this.endOffset - this.nextOffset)
   }
@@ -78,10 +78,10 @@ export class ObservedWorker {
     },
     assigned: (event) => {
       const name = partitionName(event.partition)
-      this.#of(event).partitions.set(name, new ObservedPartition(event))
+      this.#topologyOf(event).partitions.set(name, new ObservedPartition(event))
     },
     lost: (event) => {
-      this.#of(event).partitions.delete(partitionName(event.partition))
+      this.#topologyOf(event).partitions.delete(partitionName(event.partition))
       this.#restores.delete(restoreId(event))
       this.#latency.lost(event)
     },
@@ -94,7 +94,7 @@ export class ObservedWorker {
       }
     },
     consumed: (event) => {
-      this.#of(event).records += event.records
+      this.#topologyOf(event).records += event.records
       const partition = this.#progressing(event)
       if (partition === undefined) return
       partition.endOffset = event.endOffset
@@ -117,16 +117,16 @@ export class ObservedWorker {
     },
     restored: (event) => {
       this.#restores.delete(restoreId(event))
-      const partition = this.#of(event).partitions.get(partitionName(event.partition))
+      const partition = this.#topologyOf(event).partitions.get(partitionName(event.partition))
       if (partition !== undefined) partition.windows = event
     },
     'table-loading': (event) => this.loading.set(event.table, event),
     'table-loaded': ({ table }) => this.loading.delete(table),
     'dead-letter': (event) => {
-      this.#of(event).deadLetters++
+      this.#topologyOf(event).deadLetters++
     },
     'store-read': (event) => {
-      const topology = this.#of(event)
+      const topology = this.#topologyOf(event)
       topology.degraded = (topology.degraded ?? 0) + event.degraded
     },
     committed: (event) => {
@@ -142,7 +142,7 @@ export class ObservedWorker {
     return partitionsOf([...this.#topologies.values()])
   }
 
-  /** Is everything processed that its partitions held when they were first read? */
+  /** Whether everything is processed that its partitions held when they were first read. */
   get isCaughtUp(): boolean {
     const { partitions } = this
     const isDone = ({ firstEnd, nextOffset, isRead, unprocessed }: ObservedPartition) =>
@@ -171,7 +171,10 @@ export class ObservedWorker {
     // A worker without partitions either is not needed or is not yet a member of the group.
     const isKnown = this.state === 'running' || partitions > 0
     const worker = { ...rates, lag: isKnown ? lag : null, watermark, delay, ...counts }
-    const each = topologies.map(([topology, of]) => ({ topology, ...statusOf([of], seconds) }))
+    const each = topologies.map(([topology, state]) => ({
+      topology,
+      ...statusOf([state], seconds),
+    }))
     this.#sinceMs = nowMs
     this.#outputs = 0
     this.#delayMs = Number.NEGATIVE_INFINITY
@@ -183,7 +186,7 @@ export class ObservedWorker {
     return each.length > 1 ? [worker, ...each] : [worker]
   }
 
-  #of({ topology: name }: { readonly topology: string }): ObservedTopology {
+  #topologyOf({ topology: name }: { readonly topology: string }): ObservedTopology {
     const topology = this.#topologies.get(name) ?? new ObservedTopology()
     this.#topologies.set(name, topology)
     return topology
@@ -192,7 +195,7 @@ export class ObservedWorker {
   /** Nothing for a late event about a lost partition: another worker reports that one now. */
   #progressing(event: EventOf<'consumed' | 'processed'>): ObservedPartition | undefined {
     const name = partitionName(event.partition)
-    const partition = this.#of(event).partitions.get(name)
+    const partition = this.#topologyOf(event).partitions.get(name)
     if (partition !== undefined && !this.#unreadable.has(name)) partition.isFollowed = true
     return partition
   }
@@ -212,11 +215,12 @@ function statusOf(topologies: readonly ObservedTopology[], seconds: number) {
   const watermarks = progress
     .map(({ windows }) => windows?.watermarkMs ?? Number.NaN)
     .filter(Number.isFinite)
-  const degraded = topologies.flatMap((of) => of.degraded ?? [])
+  const degraded = topologies.flatMap((topology) => topology.degraded ?? [])
+  const areEndsKnown = progress.every(({ isEndKnown }) => isEndKnown)
   return {
     partitions: names.size,
     inPerSecond: perSecond(sumOf(topologies.map(({ records }) => records)), seconds),
-    lag: progress.every((of) => of.isEndKnown) ? sumOf(progress.map(({ lag }) => lag)) : null,
+    lag: areEndsKnown ? sumOf(progress.map(({ lag }) => lag)) : null,
     watermark: watermarks.length === 0 ? null : new Date(Math.min(...watermarks)).toISOString(),
     deadLetters: sumOf(topologies.map(({ deadLetters }) => deadLetters)),
     ...(degraded.length > 0 && { degraded: sumOf(degraded) }),

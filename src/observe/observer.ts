@@ -50,13 +50,13 @@ export interface WatchedTopology {
   readonly outputs: readonly string[]
   readonly deadLetterTopic: string
   readonly step: string
-  /** Steps that detect late events, and what is done with those events. */
+  /** Steps that detect late events, and the treatment of those events. */
   readonly late: { readonly steps: readonly string[]; readonly action: string }
   readonly tumbling: readonly string[]
   /** The reasons for which a record may be set aside, and at which step. */
   readonly deadLetters: readonly { readonly step: string; readonly code: Code }[]
   readonly models: readonly WatchedModel[]
-  /** Which model scores an event, by the route, and what may become of such rows. */
+  /** The model that scores an event, by the route, and the possible outcomes of such rows. */
   readonly routes: readonly {
     readonly model: string
     readonly version: string

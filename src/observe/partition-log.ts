@@ -46,13 +46,13 @@ export class RebalanceLog {
       const count = new Set(partitions.map(partitionName)).size
       this.#log[level]({ partitions: count }, `${before} ${inWords(partitions)}${after}`)
     }
-    const of = (why: Lost['why']) =>
+    const listLost = (why: Lost['why']) =>
       lost.filter((event) => event.why === why).map(({ partition }) => partition)
-    line('info', of('revoked'), ['handed over'])
-    line('info', of('left'), ['gave back'])
-    line('warn', of('expelled'), ['lost', ': the group went on without this worker'])
+    line('info', listLost('revoked'), ['handed over'])
+    line('info', listLost('left'), ['gave back'])
+    line('warn', listLost('expelled'), ['lost', ': the group went on without this worker'])
     const cut = ': records still to be read again were deleted from the log'
-    line('warn', of('cut'), ['restarts', cut])
+    line('warn', listLost('cut'), ['restarts', cut])
     line('info', this.#assigned.splice(0), ['assigned'])
   }
 
@@ -138,17 +138,17 @@ function listOf(events: readonly (Restoring | Restored)[]): string {
 function inWords(partitions: readonly TopicPartition[]): string {
   const topics = [...groupedBy(partitions, ({ topic }) => topic)]
   return topics
-    .map(([topic, own]) => `${topic} ${ranges(own.map(({ partition }) => partition))}`)
+    .map(([topic, places]) => `${topic} ${ranges(places.map(({ partition }) => partition))}`)
     .toSorted()
     .join(', ')
 }
 
 function ranges(numbers: readonly number[]): string {
-  const found: { first: number; last: number }[] = []
+  const spans: { first: number; last: number }[] = []
   for (const number of [...new Set(numbers)].toSorted((a, b) => a - b)) {
-    const open = found.at(-1)
+    const open = spans.at(-1)
     if (open?.last === number - 1) open.last = number
-    else found.push({ first: number, last: number })
+    else spans.push({ first: number, last: number })
   }
-  return found.map(({ first, last }) => (first === last ? first : `${first}-${last}`)).join(' ')
+  return spans.map(({ first, last }) => (first === last ? first : `${first}-${last}`)).join(' ')
 }

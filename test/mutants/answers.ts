@@ -282,7 +282,7 @@ const ROWS: readonly Row[] = [
     'what windows hold is told after the partition is lost',
     [
       'observe/observed-worker.ts',
-      'this.#of(event).partitions.delete(partitionName(event.partition))',
+      'this.#topologyOf(event).partitions.delete(partitionName(event.partition))',
       '',
     ],
     [METRICS, 'a lost partition leaves no lag, watermark or state behind'],
