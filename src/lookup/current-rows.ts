@@ -93,8 +93,8 @@ export class CurrentRows implements RowStore {
 
   #isNew(key: string, by: RecordId): boolean {
     const bytes = this.#bytes.get(key)
-    const known = bytes === null ? this.#gone.get(key) : idIn(bytes)
-    return known === undefined || isLater(by, known)
+    const knownId = bytes === null ? this.#gone.get(key) : idIn(bytes)
+    return knownId === undefined || isLater(by, knownId)
   }
 }
 

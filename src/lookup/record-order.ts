@@ -8,10 +8,10 @@ export interface RecordId {
   readonly timestampMs: number
 }
 
-export function isLater(one: RecordId, other: RecordId): boolean {
-  if (one.partition === other.partition) return one.offset > other.offset
-  if (one.timestampMs !== other.timestampMs) return one.timestampMs > other.timestampMs
-  return one.offset === other.offset ? one.partition > other.partition : one.offset > other.offset
+export function isLater(id: RecordId, other: RecordId): boolean {
+  if (id.partition === other.partition) return id.offset > other.offset
+  if (id.timestampMs !== other.timestampMs) return id.timestampMs > other.timestampMs
+  return id.offset === other.offset ? id.partition > other.partition : id.offset > other.offset
 }
 
 /** Most keys kept after all of the topic was read: those removed last. */

@@ -79,8 +79,8 @@ export class RecordRows implements Rows {
   }
 
   #isNew(record: string, by: RecordId): boolean {
-    const known = this.#claims.get(record)?.by ?? this.#gone.get(record)
-    return known === undefined || isLater(by, known)
+    const knownId = this.#claims.get(record)?.by ?? this.#gone.get(record)
+    return knownId === undefined || isLater(by, knownId)
   }
 
   #enter(claim: Claim, value: Buffer): void {

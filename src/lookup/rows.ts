@@ -51,8 +51,8 @@ export interface RowStore extends Rows {
 // The key and the time of a row, as author functions return them.
 
 /** @throws TidemarkError `TABLE_INVALID` */
-export function keyOfRow({ key: of }: TableDefinition, row: unknown): string {
-  const key: unknown = answer('key', of as (row: unknown) => unknown, row)
+export function keyOfRow({ key: readKey }: TableDefinition, row: unknown): string {
+  const key: unknown = answer('key', readKey as (row: unknown) => unknown, row)
   if (typeof key !== 'string' || key === '') throw rowFault('key returned no text')
   if (showsInexact(key, () => row)) throw rowFault('key has an integer beyond ±(2^53 − 1)')
   return key
@@ -90,9 +90,9 @@ export function rowFault(message: string): TidemarkError {
   return new TidemarkError('TABLE_INVALID', message)
 }
 
-function answer<R>(name: string, of: (row: unknown) => R, row: unknown): R {
+function answer<R>(name: string, compute: (row: unknown) => R, row: unknown): R {
   try {
-    return of(row)
+    return compute(row)
   } catch (thrown) {
     throw rowFault(timeFault(thrown, name)?.message ?? `${name} threw ${nameOf(thrown)}`)
   }

@@ -1,7 +1,7 @@
 import type { StoreDefinition } from '../topology/definition.ts'
 import type { OwnRows } from '../topology/store.ts'
 
-/** Stands for a value that is there and is no row. */
+/** Stands for a value that is there and is not a row. */
 export const INVALID = Symbol('invalid')
 /** Stands for a value that could not be read, while others could. */
 export const UNREAD = Symbol('unread')
@@ -22,14 +22,14 @@ export interface Computed {
   readonly fields: readonly string[]
 }
 
-/** Reads and writes the rows of one store. */
+/** Reads and writes the rows of one online store. */
 export interface StoreSource {
   /** In the order of the keys. @throws anything: the store is unavailable */
   getMany(keys: readonly string[]): Promise<readonly StoredRow[]>
   setMany(rows: readonly Computed[], ttlMs: number): Promise<void>
 }
 
-/** A store that the author's functions read. */
+/** An online store that the author's functions read. */
 export function ownSource(from: OwnRows<unknown>): StoreSource {
   return {
     async getMany(keys) {
@@ -48,7 +48,7 @@ export function ownSource(from: OwnRows<unknown>): StoreSource {
 
 const NONE: readonly string[] = []
 
-/** Rows that are given instead of those of a store, for `dev` and tests. */
+/** Rows that are given instead of those of an online store, for `dev` and tests. */
 export class GivenSource implements StoreSource {
   readonly rows: Map<string, unknown>
   readonly #fields: readonly string[]

@@ -7,7 +7,7 @@ import type { KeyedEvents, StoreRows } from '../topology/lookup.ts'
 import { checkedBy, nameOf } from '../topology/schema.ts'
 import { type Computed, INVALID, type StoredRow, type StoreSource, UNREAD } from './store-source.ts'
 
-/** Longest time for which a store that fails is not asked, ms. */
+/** Longest time for which an online store that fails is not asked, ms. */
 const LONGEST_MS = 2_000
 /** A few failures over so many deadlines open the breaker, because batches wait for each. */
 const DEADLINES = 10
@@ -23,14 +23,14 @@ const PARTS = 6
 /** Memory of a row besides its JSON, bytes. */
 const ENTRY_BYTES = 300
 
-/** Why a store did not give a row: too late; not at all; `onMiss` has failed. */
+/** Why an online store did not give a row: too late; not at all; `onMiss` has failed. */
 type Degradation = 'deadline' | 'unavailable' | 'failed'
 
 /** The answer about a key. */
 interface Answer {
   /** `undefined`: there is none. */
   readonly row: unknown
-  /** Did `onMiss` make it? */
+  /** Whether `onMiss` made it. */
   readonly isComputed: boolean
   /** The time of the row, ms since the epoch. `null`: it has none. */
   readonly timeMs: number | null
@@ -43,14 +43,14 @@ interface Answer {
 
 /** Keys that are asked for together. */
 class RowRequest {
-  readonly keys: AskedKey[] = []
-  /** May the store be asked? `null`: nothing has been wanted. */
+  readonly keys: RequestKey[] = []
+  /** Whether the store may be asked. `null`: nothing has been wanted. */
   isPermitted: boolean | null = null
   /** Never rejects. */
   done = Promise.resolve()
 }
 
-interface AskedKey {
+interface RequestKey {
   readonly key: string
   readonly request: RowRequest
   /** Time of its newest event. */
@@ -73,14 +73,14 @@ const NO_COUNTS = {
   missed: 0,
 }
 
-/** Counts of look-ups, one for each event: by what they gave, and by what was in memory. */
+/** Counts of look-ups, one for each event: by their results, and by the rows in memory. */
 export type StoreCounts = typeof NO_COUNTS
 type Freshness = 'fresh' | 'stale' | 'missed'
 
 /** The outcome of a request. */
 export interface StoreReport {
   readonly durationMs: number
-  /** Values that are no row. */
+  /** Values that are not rows. */
   readonly invalid: number
   /** `null`: it succeeded. */
   readonly error: string | null
@@ -97,14 +97,14 @@ interface StoreOptions {
   failing(reason: string | null): void
 }
 
-/** The rows of a store that a worker has asked for. Its partitions share them. */
+/** The rows of an online store that a worker has asked for. Its partitions share them. */
 export class OpenStore {
   readonly definition: StoreDefinition
   readonly #o: StoreOptions
   /** `null`: nothing is kept. */
   readonly #cache: LRUCache<string, Answer> | null
-  /** By key, those that are being asked for. */
-  readonly #asked = new Map<string, AskedKey>()
+  /** By key: those that are being asked for. */
+  readonly #requestKeys = new Map<string, RequestKey>()
   readonly #breaker: CircuitBreaker
   #counts = { ...NO_COUNTS }
 
@@ -143,22 +143,22 @@ export class OpenStore {
   fetch({ keys, timesMs }: KeyedEvents, into: FetchedRows): Promise<void> | null {
     const nowMs = this.#nowMs()
     const [missed, stale] = [new RowRequest(), new RowRequest()]
-    const awaited: [index: number, AskedKey][] = []
+    const awaited: [index: number, RequestKey][] = []
     const put = (i: number, answer: Answer) =>
       into.put(i, this.#rowOf(answer, timesMs[i] as number), answer.degraded)
     for (let i = 0; i < keys.length; i++) {
       const key = keys[i]
       if (key === null || key === undefined) continue
       const timeMs = timesMs[i] as number
-      const known = this.#known(key, nowMs)
-      const state = known === undefined ? 'missed' : this.#stateOf(known, nowMs, timeMs)
+      const entry = this.#recall(key, nowMs)
+      const state = entry === undefined ? 'missed' : this.#stateOf(entry, nowMs, timeMs)
       this.#counts[state]++
-      if (state !== 'missed') put(i, known as Answer)
+      if (state !== 'missed') put(i, entry as Answer)
       if (state === 'stale') this.#want(key, timeMs, stale)
       if (state !== 'missed') continue
-      const asked = this.#want(key, timeMs, missed)
-      if (asked === null) put(i, UNAVAILABLE)
-      else awaited.push([i, asked])
+      const requestKey = this.#want(key, timeMs, missed)
+      if (requestKey === null) put(i, UNAVAILABLE)
+      else awaited.push([i, requestKey])
     }
     this.#send(stale)
     this.#send(missed)
@@ -188,42 +188,42 @@ export class OpenStore {
     return Math.trunc(this.#o.clock.elapsedMs())
   }
 
-  #known(key: string, nowMs: number): Answer | undefined {
-    const known = this.#cache?.peek(key)
-    if (known === undefined || nowMs - known.usedMs < MOVED_MS) return known
-    known.usedMs = nowMs
+  #recall(key: string, nowMs: number): Answer | undefined {
+    const entry = this.#cache?.peek(key)
+    if (entry === undefined || nowMs - entry.usedMs < MOVED_MS) return entry
+    entry.usedMs = nowMs
     return this.#cache?.get(key)
   }
 
-  #stateOf(known: Answer, nowMs: number, eventMs: number): Freshness {
+  #stateOf(answer: Answer, nowMs: number, eventMs: number): Freshness {
     const { freshMs, staleMs, onMiss } = this.definition
-    const ageMs = nowMs - known.askedMs
-    if (onMiss !== null && !known.isComputed && this.#lacks(known, eventMs)) return 'missed'
+    const ageMs = nowMs - answer.askedMs
+    if (onMiss !== null && !answer.isComputed && this.#lacks(answer, eventMs)) return 'missed'
     if (ageMs < freshMs) return 'fresh'
-    return known.row !== undefined && ageMs < freshMs + staleMs ? 'stale' : 'missed'
+    return answer.row !== undefined && ageMs < freshMs + staleMs ? 'stale' : 'missed'
   }
 
-  /** Is there no row that an event of this time can use? */
+  /** Whether there is no row that an event of this time can use. */
   #lacks({ row, timeMs }: Answer, eventMs: number): boolean {
     if (row === undefined) return true
     return timeMs !== null && eventMs - timeMs > this.definition.maxAgeMs
   }
 
   /** Adds a key to a request unless it is being asked for. @returns `null`: it cannot be asked for */
-  #want(key: string, timeMs: number, request: RowRequest): AskedKey | null {
-    const asked = this.#asked.get(key)
-    if (asked?.request === request) {
-      asked.newestMs = Math.max(asked.newestMs, timeMs)
-      return asked
+  #want(key: string, timeMs: number, request: RowRequest): RequestKey | null {
+    const requestKey = this.#requestKeys.get(key)
+    if (requestKey?.request === request) {
+      requestKey.newestMs = Math.max(requestKey.newestMs, timeMs)
+      return requestKey
     }
     // Nothing waits for the request that is on trial, but those that made it.
-    if (asked !== undefined) return this.#breaker.isOpen ? null : asked
+    if (requestKey !== undefined) return this.#breaker.isOpen ? null : requestKey
     request.isPermitted ??= this.#breaker.permits()
     if (!request.isPermitted) return null
-    const added = { key, request, newestMs: timeMs, answer: null }
-    request.keys.push(added)
-    this.#asked.set(key, added)
-    return added
+    const newKey = { key, request, newestMs: timeMs, answer: null }
+    request.keys.push(newKey)
+    this.#requestKeys.set(key, newKey)
+    return newKey
   }
 
   #send(request: RowRequest): void {
@@ -231,7 +231,9 @@ export class OpenStore {
     if (keys.length === 0) return
     request.done = this.#ask(keys)
     const forget = () => {
-      for (const one of keys) if (this.#asked.get(one.key) === one) this.#asked.delete(one.key)
+      for (const requestKey of keys)
+        if (this.#requestKeys.get(requestKey.key) === requestKey)
+          this.#requestKeys.delete(requestKey.key)
     }
     const cancel = this.#o.clock.after(Math.max(GIVEN_UP_MS, this.definition.deadlineMs), () => {
       forget()
@@ -261,7 +263,7 @@ export class OpenStore {
     })
   }
 
-  async #ask(keys: readonly AskedKey[]): Promise<void> {
+  async #ask(keys: readonly RequestKey[]): Promise<void> {
     const { clock, source } = this.#o
     const startMs = clock.elapsedMs()
     const askedMs = this.#nowMs()
@@ -273,30 +275,31 @@ export class OpenStore {
       this.#succeeded()
     } catch (thrown) {
       this.#failed(messageOf(thrown))
-      for (const asked of keys) asked.answer = UNAVAILABLE
+      for (const requestKey of keys) requestKey.answer = UNAVAILABLE
       tell({ invalid: 0, error: nameOf(thrown) })
       return
     }
     let invalid = 0
-    const keep = (asked: AskedKey, answer: Answer) => {
-      asked.answer = answer
-      if (answer.degraded === null) this.#cache?.set(asked.key, newAnswer({ ...answer, askedMs }))
+    const keep = (requestKey: RequestKey, answer: Answer) => {
+      requestKey.answer = answer
+      const { key } = requestKey
+      if (answer.degraded === null) this.#cache?.set(key, newAnswer({ ...answer, askedMs }))
     }
-    const lacking: { readonly asked: AskedKey; readonly stored: StoredRow }[] = []
-    for (const [i, asked] of keys.entries()) {
-      const one = stored[i] as StoredRow
-      const answer = one.value === UNREAD ? UNAVAILABLE : this.#answerOf(one, false)
+    const lacking: { readonly requestKey: RequestKey; readonly stored: StoredRow }[] = []
+    for (const [i, requestKey] of keys.entries()) {
+      const row = stored[i] as StoredRow
+      const answer = row.value === UNREAD ? UNAVAILABLE : this.#answerOf(row, false)
       if (answer === INVALID) invalid++
-      const known = answer === INVALID ? NOTHING : answer
-      const isEnough = one.missing.length === 0 && !this.#lacks(known, asked.newestMs)
-      const mayCompute = this.definition.onMiss !== null && known.degraded === null
-      if (mayCompute && !isEnough) lacking.push({ asked, stored: one })
-      else keep(asked, known)
+      const reply = answer === INVALID ? NOTHING : answer
+      const isEnough = row.missing.length === 0 && !this.#lacks(reply, requestKey.newestMs)
+      const mayCompute = this.definition.onMiss !== null && reply.degraded === null
+      if (mayCompute && !isEnough) lacking.push({ requestKey, stored: row })
+      else keep(requestKey, reply)
     }
     const computed = await Promise.all(
-      lacking.map(async ({ asked, stored: one }) => {
-        const made = await this.#compute(asked.key, one)
-        keep(asked, made.answer)
+      lacking.map(async ({ requestKey, stored: row }) => {
+        const made = await this.#compute(requestKey.key, row)
+        keep(requestKey, made.answer)
         return made
       }),
     )
@@ -334,12 +337,12 @@ export class OpenStore {
     }
   }
 
-  /** Computes what is missing of a row. Never rejects. */
+  /** Computes the missing part of a row. Never rejects. */
   async #compute(key: string, { value, missing }: StoredRow) {
     const { onMiss, from } = this.definition
-    const own = ('connector' in from ? from.options.fields : undefined) ?? []
-    const isPart = typeof value === 'object' && missing.length > 0 && missing.length < own.length
-    const fields = isPart ? missing : own
+    const names = ('connector' in from ? from.options.fields : undefined) ?? []
+    const isPart = typeof value === 'object' && missing.length > 0 && missing.length < names.length
+    const fields = isPart ? missing : names
     try {
       const made: unknown = await onMiss?.(key, fields)
       if (made === null || made === undefined) return { answer: COMPUTED_NOTHING, row: null }
@@ -420,7 +423,7 @@ function lengthOf(row: unknown): number {
   try {
     return JSON.stringify(row)?.length ?? 0
   } catch {
-    // A schema may give what has no JSON, such as a BigInt.
+    // A schema may give a value without JSON, such as a BigInt.
     return ENTRY_BYTES
   }
 }

@@ -68,8 +68,8 @@ function* readRows(table: LoadedTable, bytes: Buffer) {
   const same = definition.asOf === null ? 'key' : 'key and time'
   const lineOf = new Map<string, number>()
   const faults: TidemarkError[] = []
-  const tell = (what: string, where: string) =>
-    faults.push(new TidemarkError('TABLE_INVALID', `table "${name}": ${what}`, { where }))
+  const tell = (message: string, where: string) =>
+    faults.push(new TidemarkError('TABLE_INVALID', `table "${name}": ${message}`, { where }))
   let faulty = 0
   for (const [line, text] of linesOf(bytes)) {
     yield

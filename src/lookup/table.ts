@@ -51,7 +51,7 @@ export class LoadedTable implements Rows {
   }
 
   deviationsOf(drift: object): Float32Array {
-    const spread = this.#rows.spreads.find((of) => of.drift === drift)
+    const spread = this.#rows.spreads.find((candidate) => candidate.drift === drift)
     if (spread !== undefined) return spread.deviations
     throw new TidemarkError('INVARIANT', `table "${this.name}" does not measure the drift`)
   }
@@ -88,9 +88,9 @@ export class LoadedTable implements Rows {
 
   /** Look-ups after the last call. */
   takeCounts(): LookupCounts {
-    const { found, absent, early } = this.#counts
+    const counts = { ...this.#counts }
     Object.assign(this.#counts, { found: 0, absent: 0, early: 0 })
-    return { found, absent, early }
+    return counts
   }
 }
 
@@ -111,11 +111,11 @@ export class TableRoom {
   take(table: { readonly name: string }, bytes: number): void {
     this.hold(table, bytes)
     let all = 0
-    for (const of of this.#bytes.values()) all += of
+    for (const size of this.#bytes.values()) all += size
     if (all <= this.#maxBytes) return
-    const what = `table "${table.name}" makes the tables larger than ${this.#maxBytes} bytes`
+    const message = `table "${table.name}" makes the tables larger than ${this.#maxBytes} bytes`
     const hint = 'raise --max-table-mb, or keep fewer or smaller rows'
-    throw new TidemarkError('TABLE_LIMIT', what, { hint })
+    throw new TidemarkError('TABLE_LIMIT', message, { hint })
   }
 }
 
